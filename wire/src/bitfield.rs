@@ -1,0 +1,208 @@
+//! Which chunks a peer has: one bit a chunk. The only file that names `bitvec`.
+//!
+//! Invariants: the bits beyond `count` in the last word are zero, so words of two bitfields can be combined without
+//! a mask; `ones` is the number of set bits.
+
+use bitvec::order::Msb0;
+use bitvec::vec::BitVec;
+use thiserror::Error;
+
+const WORD_BITS: usize = usize::BITS as usize;
+const WORD_BYTES: usize = WORD_BITS / 8;
+
+/// A set of chunk indexes below a fixed count. As bytes: the most significant bit first, as in BEP 3.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bitfield {
+    bits: BitVec<usize, Msb0>,
+    count: u32,
+    ones: u32,
+}
+
+/// Why bytes are not the bitfield of a chunk count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum BitfieldError {
+    /// Another number of bytes than the count asks for.
+    #[error("bitfield has {got} bytes, {count} chunks need {need}")]
+    Length {
+        /// Chunks of the artifact.
+        count: u32,
+        /// Bytes that were given.
+        got: usize,
+        /// Bytes that `count` asks for.
+        need: usize,
+    },
+    /// A bit after the last chunk is set.
+    #[error("bitfield of {count} chunks has spare bits set: last byte is {last:#04x}")]
+    SpareBits {
+        /// Chunks of the artifact.
+        count: u32,
+        /// The last byte as given.
+        last: u8,
+    },
+}
+
+impl Bitfield {
+    /// A bitfield of `count` chunks, none of them set.
+    pub fn new(count: u32) -> Self {
+        Self::from_words(count, vec![0; (count as usize).div_ceil(WORD_BITS)])
+    }
+
+    /// A bitfield of `count` chunks, all of them set.
+    pub fn full(count: u32) -> Self {
+        let mut words = vec![usize::MAX; (count as usize).div_ceil(WORD_BITS)];
+        let used = count as usize % WORD_BITS;
+        if used > 0
+            && let Some(last) = words.last_mut()
+        {
+            *last = usize::MAX << (WORD_BITS - used);
+        }
+        Self::from_words(count, words)
+    }
+
+    /// Reads the bytes of a bitfield.
+    ///
+    /// # Errors
+    ///
+    /// Another length than `count` rounded up to whole bytes, or a set bit after the last chunk.
+    pub fn from_bytes(count: u32, bytes: &[u8]) -> Result<Self, BitfieldError> {
+        let need = (count as usize).div_ceil(8);
+        if bytes.len() != need {
+            return Err(BitfieldError::Length { count, got: bytes.len(), need });
+        }
+        if let (Some(&last), used @ 1..) = (bytes.last(), count % 8)
+            && last & (0xff >> used) != 0
+        {
+            return Err(BitfieldError::SpareBits { count, last });
+        }
+        let words = bytes
+            .chunks(WORD_BYTES)
+            .map(|part| {
+                let mut word = [0; WORD_BYTES];
+                word.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
+                usize::from_be_bytes(word)
+            })
+            .collect();
+        Ok(Self::from_words(count, words))
+    }
+
+    /// The bytes of this bitfield: exactly `count` bits, the rest of the last byte zero.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes: Vec<u8> = self.words().iter().flat_map(|word| word.to_be_bytes()).collect();
+        bytes.truncate((self.count as usize).div_ceil(8));
+        bytes
+    }
+
+    /// Chunks of the artifact, set or not.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether `index` is set; false beyond the count.
+    pub fn get(&self, index: u32) -> bool {
+        self.bits.get(index as usize).is_some_and(|bit| *bit)
+    }
+
+    /// Sets `index`. True if it was clear; false if it was set already or lies beyond the count.
+    pub fn set(&mut self, index: u32) -> bool {
+        let changed = index < self.count && !self.get(index);
+        if changed {
+            self.bits.set(index as usize, true);
+            self.ones += 1;
+        }
+        changed
+    }
+
+    /// Clears `index`. True if it was set.
+    pub fn clear(&mut self, index: u32) -> bool {
+        let changed = self.get(index);
+        if changed {
+            self.bits.set(index as usize, false);
+            self.ones -= 1;
+        }
+        changed
+    }
+
+    /// Number of set bits; kept up to date, so this costs nothing.
+    pub fn ones(&self) -> u32 {
+        self.ones
+    }
+
+    /// Whether every chunk is set. A bitfield of no chunks is both full and empty.
+    pub fn is_full(&self) -> bool {
+        self.ones == self.count
+    }
+
+    /// Whether no chunk is set.
+    pub fn is_empty(&self) -> bool {
+        self.ones == 0
+    }
+
+    /// The set indexes, rising.
+    pub fn iter_ones(&self) -> impl Iterator<Item = u32> + '_ {
+        ones_of(self.words().iter().copied())
+    }
+
+    /// The smallest set index that is `start` or more.
+    pub fn first_one_from(&self, start: u32) -> Option<u32> {
+        first_from(self.words().iter().copied(), start)
+    }
+
+    /// The indexes set in both, rising; a word at a time.
+    pub fn iter_common<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = u32> + 'a {
+        ones_of(self.common_words(other))
+    }
+
+    /// The smallest index that is `start` or more and set in both; a word at a time.
+    pub fn first_common_from(&self, other: &Self, start: u32) -> Option<u32> {
+        first_from(self.common_words(other), start)
+    }
+
+    /// The bits as whole words, chunk 0 in the most significant bit of the first; spare bits are zero.
+    pub fn words(&self) -> &[usize] {
+        self.bits.as_raw_slice()
+    }
+
+    fn common_words<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = usize> + 'a {
+        self.words().iter().zip(other.words()).map(|(a, b)| a & b)
+    }
+
+    /// Keeps the invariants only if the spare bits of `words` are zero.
+    fn from_words(count: u32, words: Vec<usize>) -> Self {
+        let ones = words.iter().map(|word| word.count_ones()).sum();
+        let mut bits = BitVec::from_vec(words);
+        bits.truncate(count as usize);
+        Self { bits, count, ones }
+    }
+}
+
+fn ones_of(words: impl Iterator<Item = usize>) -> impl Iterator<Item = u32> {
+    words.enumerate().flat_map(|(at, mut word)| {
+        std::iter::from_fn(move || {
+            let bit = first_bit(word)?;
+            word &= !(1 << (WORD_BITS - 1 - bit));
+            Some(index_of(at, bit))
+        })
+    })
+}
+
+fn first_from(words: impl Iterator<Item = usize>, start: u32) -> Option<u32> {
+    let start = start as usize;
+    let (skipped, head) = (start / WORD_BITS, start % WORD_BITS);
+    let mut mask = usize::MAX >> head;
+    for (at, word) in words.enumerate().skip(skipped) {
+        if let Some(bit) = first_bit(word & mask) {
+            return Some(index_of(at, bit));
+        }
+        mask = usize::MAX;
+    }
+    None
+}
+
+fn first_bit(word: usize) -> Option<usize> {
+    (word != 0).then(|| word.leading_zeros() as usize)
+}
+
+/// Fits: only indexes below a u32 count are ever set.
+fn index_of(word: usize, bit: usize) -> u32 {
+    (word * WORD_BITS + bit) as u32
+}

@@ -1,0 +1,333 @@
+//! The frames of the control stream as values, and the rules that each must keep.
+
+use std::fmt;
+use std::ops::BitOr;
+
+use bytes::Bytes;
+
+use crate::bitfield::Bitfield;
+use crate::codes::CloseCode;
+use crate::error::DecodeError;
+use crate::limits;
+
+/// One frame of the control stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// First frame of a side that holds the manifest.
+    Hello(Hello),
+    /// First frame of a side that has only an offer and wants the manifest.
+    ManifestOnly(ManifestOnly),
+    /// What this side has; right after the hello.
+    Bitfield(Bitfield),
+    /// Chunks that this side has from now on; 1 to 256 indexes.
+    Have {
+        /// Chunk indexes, in any order.
+        indexes: Vec<u32>,
+    },
+    /// A chunk that this side has no longer.
+    DontHave {
+        /// Chunk index.
+        index: u32,
+    },
+    /// Requests of the receiver will be refused.
+    Choke,
+    /// Requests of the receiver are welcome.
+    Unchoke,
+    /// The receiver has something that the sender wants.
+    Interested,
+    /// The receiver has nothing that the sender wants.
+    NotInterested,
+    /// Signed offers of other members of this swarm; 1 to 16.
+    Peers {
+        /// Bytes of signed offers, not yet checked; see [`crate::SignedOffer::from_bytes`].
+        offers: Vec<Bytes>,
+    },
+    /// The last frame: the sender closes, and why.
+    Bye {
+        /// The reason.
+        code: CloseCode,
+    },
+    /// A frame of the reserved range, whose body was dropped. Encoded, it has an empty body.
+    Ignored {
+        /// Its type.
+        kind: u16,
+    },
+}
+
+/// What binds a connection to one manifest. Compared field by field with one's own; see `docs/protocol.md`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// Protocol version, [`limits::PROTOCOL_VERSION`].
+    pub version: u16,
+    /// SHA-256 over the canonical manifest.
+    pub swarm_id: [u8; 32],
+    /// SHA-256 over the artifact.
+    pub artifact_sha256: [u8; 32],
+    /// SHA-256 over the canonical manifest lines that begin `license.`.
+    pub license_sha256: [u8; 32],
+    /// SHA-256 over the canonical manifest lines that begin `evidence.`.
+    pub evidence_sha256: [u8; 32],
+    /// Bytes of each chunk but the last.
+    pub chunk_size: u32,
+    /// Number of chunks.
+    pub chunk_count: u32,
+    /// What the user of this side agreed to.
+    pub consent: Consent,
+    /// Name and version of the program: at most 64 bytes of printable ASCII. For logs only.
+    pub software: String,
+}
+
+/// A hello that permits the manifest request and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestOnly {
+    /// Protocol version, [`limits::PROTOCOL_VERSION`].
+    pub version: u16,
+    /// The swarm id of the offer, which the manifest's hash must equal.
+    pub swarm_id: [u8; 32],
+    /// Name and version of the program: at most 64 bytes of printable ASCII. For logs only.
+    pub software: String,
+}
+
+/// A set of actions that the user of a side agreed to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Consent(u8);
+
+impl Consent {
+    /// No action.
+    pub const NONE: Self = Self(0);
+    /// Give chunks to others.
+    pub const SERVE: Self = Self(1);
+    /// Take chunks from others.
+    pub const FETCH: Self = Self(2);
+    /// Let others pass on this side's offer.
+    pub const PUBLISH: Self = Self(4);
+
+    const ALL: u8 = 7;
+
+    /// The set with exactly these bits; `None` if one of them has no meaning.
+    pub fn from_bits(bits: u8) -> Option<Self> {
+        (bits & !Self::ALL == 0).then_some(Self(bits))
+    }
+
+    /// The bits, as on the wire.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Whether every action of `other` is in this set.
+    pub fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl BitOr for Consent {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Debug for Consent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = [(Self::SERVE, "serve"), (Self::FETCH, "fetch"), (Self::PUBLISH, "publish")];
+        let names = named.iter().filter(|(bit, _)| self.contains(*bit)).map(|(_, name)| name);
+        f.debug_set().entries(names).finish()
+    }
+}
+
+/// The type of a frame: its number on the wire, its name in a log, its cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FrameKind {
+    /// 0x0001
+    Hello,
+    /// 0x0002
+    ManifestOnly,
+    /// 0x0003
+    Bitfield,
+    /// 0x0004
+    Have,
+    /// 0x0005
+    DontHave,
+    /// 0x0006
+    Choke,
+    /// 0x0007
+    Unchoke,
+    /// 0x0008
+    Interested,
+    /// 0x0009
+    NotInterested,
+    /// 0x000a
+    Peers,
+    /// 0x000b
+    Bye,
+    /// A number of [`limits::IGNORABLE_KINDS`].
+    Ignored(u16),
+}
+
+impl FrameKind {
+    /// The kind with this number on the wire; `None` for a number that closes the connection.
+    pub fn from_number(number: u16) -> Option<Self> {
+        Some(match number {
+            0x0001 => Self::Hello,
+            0x0002 => Self::ManifestOnly,
+            0x0003 => Self::Bitfield,
+            0x0004 => Self::Have,
+            0x0005 => Self::DontHave,
+            0x0006 => Self::Choke,
+            0x0007 => Self::Unchoke,
+            0x0008 => Self::Interested,
+            0x0009 => Self::NotInterested,
+            0x000a => Self::Peers,
+            0x000b => Self::Bye,
+            kind if limits::IGNORABLE_KINDS.contains(&kind) => Self::Ignored(kind),
+            _ => return None,
+        })
+    }
+
+    /// The number on the wire.
+    pub fn number(self) -> u16 {
+        match self {
+            Self::Hello => 0x0001,
+            Self::ManifestOnly => 0x0002,
+            Self::Bitfield => 0x0003,
+            Self::Have => 0x0004,
+            Self::DontHave => 0x0005,
+            Self::Choke => 0x0006,
+            Self::Unchoke => 0x0007,
+            Self::Interested => 0x0008,
+            Self::NotInterested => 0x0009,
+            Self::Peers => 0x000a,
+            Self::Bye => 0x000b,
+            Self::Ignored(kind) => kind,
+        }
+    }
+
+    /// The name, for logs and errors.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hello => "Hello",
+            Self::ManifestOnly => "ManifestOnly",
+            Self::Bitfield => "Bitfield",
+            Self::Have => "Have",
+            Self::DontHave => "DontHave",
+            Self::Choke => "Choke",
+            Self::Unchoke => "Unchoke",
+            Self::Interested => "Interested",
+            Self::NotInterested => "NotInterested",
+            Self::Peers => "Peers",
+            Self::Bye => "Bye",
+            Self::Ignored(_) => "Ignored",
+        }
+    }
+
+    /// The longest body in bytes; a known chunk count makes the cap of `Bitfield` exact.
+    pub fn cap(self, chunk_count: Option<u32>) -> u32 {
+        match self {
+            Self::Hello | Self::ManifestOnly => limits::MAX_HELLO_LEN,
+            Self::Bitfield => {
+                let count = chunk_count.unwrap_or(limits::MAX_CHUNK_COUNT).min(limits::MAX_CHUNK_COUNT);
+                limits::BITFIELD_FIXED_LEN + count.div_ceil(8)
+            }
+            Self::Have => limits::MAX_HAVE_LEN,
+            Self::DontHave | Self::Bye => limits::U32_BODY_LEN,
+            Self::Choke | Self::Unchoke | Self::Interested | Self::NotInterested => 0,
+            Self::Peers => limits::MAX_PEERS_LEN,
+            Self::Ignored(_) => limits::MAX_IGNORED_LEN,
+        }
+    }
+}
+
+impl fmt::Display for FrameKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ignored(kind) => write!(f, "Ignored({kind:#06x})"),
+            known => f.pad(known.name()),
+        }
+    }
+}
+
+impl Frame {
+    /// The type of this frame.
+    pub fn kind(&self) -> FrameKind {
+        match self {
+            Self::Hello(_) => FrameKind::Hello,
+            Self::ManifestOnly(_) => FrameKind::ManifestOnly,
+            Self::Bitfield(_) => FrameKind::Bitfield,
+            Self::Have { .. } => FrameKind::Have,
+            Self::DontHave { .. } => FrameKind::DontHave,
+            Self::Choke => FrameKind::Choke,
+            Self::Unchoke => FrameKind::Unchoke,
+            Self::Interested => FrameKind::Interested,
+            Self::NotInterested => FrameKind::NotInterested,
+            Self::Peers { .. } => FrameKind::Peers,
+            Self::Bye { .. } => FrameKind::Bye,
+            Self::Ignored { kind } => FrameKind::Ignored(*kind),
+        }
+    }
+}
+
+/// Each rule on a value that came off the wire, named by its error.
+pub(crate) mod rule {
+    use super::{Consent, DecodeError, limits};
+
+    pub(crate) fn version(theirs: u16) -> Result<u16, DecodeError> {
+        let ours = limits::PROTOCOL_VERSION;
+        if theirs == ours { Ok(theirs) } else { Err(DecodeError::UnsupportedVersion { theirs, ours }) }
+    }
+
+    pub(crate) fn consent(bits: u8) -> Result<Consent, DecodeError> {
+        Consent::from_bits(bits).ok_or(DecodeError::UnknownConsent { bits })
+    }
+
+    pub(crate) fn software_len(len: u64) -> Result<usize, DecodeError> {
+        bounded(len, limits::MAX_SOFTWARE_LEN).ok_or(DecodeError::SoftwareTooLong { len })
+    }
+
+    pub(crate) fn software(bytes: &[u8]) -> Result<String, DecodeError> {
+        match bytes.iter().position(|byte| !matches!(byte, b' '..=b'~')) {
+            Some(offset) => Err(DecodeError::SoftwareNotPrintable { offset }),
+            None => Ok(bytes.iter().copied().map(char::from).collect()),
+        }
+    }
+
+    pub(crate) fn have_len(len: u64) -> Result<usize, DecodeError> {
+        match bounded(len, limits::MAX_HAVE_INDEXES) {
+            Some(0) => Err(DecodeError::HaveEmpty),
+            Some(len) => Ok(len),
+            None => Err(DecodeError::HaveTooMany { len }),
+        }
+    }
+
+    pub(crate) fn index(index: u32, chunk_count: Option<u32>) -> Result<u32, DecodeError> {
+        match chunk_count {
+            Some(count) if index >= count => Err(DecodeError::IndexOutOfRange { index, count }),
+            _ => Ok(index),
+        }
+    }
+
+    pub(crate) fn bitfield_count(count: u32, chunk_count: Option<u32>) -> Result<u32, DecodeError> {
+        match chunk_count {
+            Some(expected) if count != expected => Err(DecodeError::BitfieldCount { count, expected }),
+            _ if count == 0 => Err(DecodeError::BitfieldOfNothing),
+            _ if count > limits::MAX_CHUNK_COUNT => Err(DecodeError::BitfieldTooMany { count }),
+            _ => Ok(count),
+        }
+    }
+
+    pub(crate) fn peers_len(len: u64) -> Result<usize, DecodeError> {
+        match bounded(len, limits::MAX_PEERS_OFFERS) {
+            Some(0) => Err(DecodeError::PeersEmpty),
+            Some(len) => Ok(len),
+            None => Err(DecodeError::PeersTooMany { len }),
+        }
+    }
+
+    pub(crate) fn offer_len(len: u64) -> Result<usize, DecodeError> {
+        bounded(len, limits::MAX_OFFER_LEN).ok_or(DecodeError::OfferTooLong { len })
+    }
+
+    fn bounded(len: u64, cap: usize) -> Option<usize> {
+        usize::try_from(len).ok().filter(|len| *len <= cap)
+    }
+}

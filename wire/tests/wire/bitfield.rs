@@ -1,0 +1,107 @@
+//! The bitfield against a plain set of indexes.
+
+use std::collections::BTreeSet;
+
+use minimodel_wire::{Bitfield, BitfieldError};
+use proptest::prelude::*;
+
+fn of(count: u32, indexes: &BTreeSet<u32>) -> Bitfield {
+    let mut bits = Bitfield::new(count);
+    for index in indexes {
+        bits.set(*index);
+    }
+    bits
+}
+
+fn indexes(max: u32) -> impl Strategy<Value = BTreeSet<u32>> {
+    proptest::collection::btree_set(0..max, 0..60)
+}
+
+#[test]
+fn first_chunk_is_the_most_significant_bit() {
+    let mut bits = Bitfield::new(12);
+    assert!(bits.set(0));
+    assert!(bits.set(11));
+    assert_eq!(bits.to_bytes(), [0b1000_0000, 0b0001_0000]);
+}
+
+#[test]
+fn set_and_clear_say_whether_something_changed() {
+    let mut bits = Bitfield::new(3);
+    assert!(bits.set(2));
+    assert!(!bits.set(2));
+    assert!(!bits.set(3));
+    assert!(!bits.set(u32::MAX));
+    assert_eq!(bits.ones(), 1);
+    assert!(bits.clear(2));
+    assert!(!bits.clear(2));
+    assert!(!bits.clear(3));
+    assert!(bits.is_empty());
+}
+
+#[test]
+fn full_has_every_chunk_and_no_spare_bit() {
+    for count in [0, 1, 7, 8, 9, 63, 64, 65, 1_000] {
+        let full = Bitfield::full(count);
+        assert_eq!(full.ones(), count);
+        assert!(full.is_full());
+        assert_eq!(full.iter_ones().collect::<Vec<_>>(), (0..count).collect::<Vec<_>>());
+        assert_eq!(Bitfield::from_bytes(count, &full.to_bytes()), Ok(full));
+    }
+}
+
+#[test]
+fn b7_bitfield_of_another_length_is_refused() {
+    for (count, got) in [(8, 0), (8, 2), (9, 1), (9, 3), (0, 1)] {
+        let need = (count as usize).div_ceil(8);
+        let refused = Bitfield::from_bytes(count, &vec![0; got]);
+        assert_eq!(refused, Err(BitfieldError::Length { count, got, need }));
+    }
+}
+
+#[test]
+fn b7_bitfield_with_any_spare_bit_is_refused() {
+    for count in 1..=8 {
+        for spare in count..8 {
+            let last = 0x80 >> spare;
+            let refused = Bitfield::from_bytes(count, &[last]);
+            assert_eq!(refused, Err(BitfieldError::SpareBits { count, last }));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_024))]
+
+    #[test]
+    fn bitfield_behaves_like_a_set(
+        count in 1_u32..300, ours in indexes(300), theirs in indexes(300), start in 0_u32..310,
+    ) {
+        let (mut ours, mut theirs) = (ours, theirs);
+        ours.retain(|index| *index < count);
+        theirs.retain(|index| *index < count);
+        let (a, b) = (of(count, &ours), of(count, &theirs));
+        prop_assert_eq!(a.ones() as usize, ours.len());
+        prop_assert_eq!(a.iter_ones().collect::<BTreeSet<_>>(), ours.clone());
+        prop_assert_eq!(a.first_one_from(start), ours.range(start..).next().copied());
+        let common: Vec<u32> = ours.intersection(&theirs).copied().collect();
+        prop_assert_eq!(a.iter_common(&b).collect::<Vec<_>>(), common);
+        prop_assert_eq!(a.first_common_from(&b, start), ours.intersection(&theirs).copied().find(|i| *i >= start));
+    }
+
+    #[test]
+    fn bitfield_bytes_are_canonical(count in 0_u32..200, bytes in proptest::collection::vec(any::<u8>(), 0..26)) {
+        if let Ok(bits) = Bitfield::from_bytes(count, &bytes) {
+            prop_assert_eq!(bits.to_bytes(), bytes);
+            prop_assert_eq!(bits.ones() as usize, bits.iter_ones().count());
+        }
+    }
+
+    #[test]
+    fn cleared_bits_leave_no_trace(count in 1_u32..200, index in 0_u32..200) {
+        let mut bits = Bitfield::new(count);
+        bits.set(index);
+        bits.clear(index);
+        prop_assert_eq!(bits, Bitfield::new(count));
+    }
+}

@@ -1,0 +1,97 @@
+//! One value of each kind, as shown in `docs/protocol.md`.
+
+use bytes::Bytes;
+use ed25519_dalek::SigningKey;
+use minimodel_wire::{
+    Bitfield, ChunkHead, CloseCode, Consent, Frame, Hello, LeavesHead, ManifestHead, ManifestOnly, Offer,
+    PeerId, Request, SignedOffer,
+};
+
+pub(crate) const SOFTWARE: &str = "minimodel/0.1.0";
+
+pub(crate) fn hello() -> Hello {
+    Hello {
+        version: 1,
+        swarm_id: [0x11; 32],
+        artifact_sha256: [0x22; 32],
+        license_sha256: [0x33; 32],
+        evidence_sha256: [0x44; 32],
+        chunk_size: 1 << 20,
+        chunk_count: 1_000,
+        consent: Consent::SERVE | Consent::FETCH,
+        software: SOFTWARE.to_owned(),
+    }
+}
+
+pub(crate) fn manifest_only() -> ManifestOnly {
+    ManifestOnly { version: 1, swarm_id: [0x11; 32], software: SOFTWARE.to_owned() }
+}
+
+pub(crate) fn some_bits() -> Bitfield {
+    let mut bits = Bitfield::new(10);
+    bits.set(0);
+    bits.set(9);
+    bits
+}
+
+/// Every frame of the page, by the name of its block.
+pub(crate) fn frames() -> Vec<(&'static str, Frame)> {
+    vec![
+        ("hello", Frame::Hello(hello())),
+        ("manifest-only", Frame::ManifestOnly(manifest_only())),
+        ("bitfield-none", Frame::Bitfield(Bitfield::new(1_000))),
+        ("bitfield-all", Frame::Bitfield(Bitfield::full(1_000))),
+        ("bitfield-bits", Frame::Bitfield(some_bits())),
+        ("have", Frame::Have { indexes: vec![0, 7, 999] }),
+        ("dont-have", Frame::DontHave { index: 7 }),
+        ("choke", Frame::Choke),
+        ("unchoke", Frame::Unchoke),
+        ("interested", Frame::Interested),
+        ("not-interested", Frame::NotInterested),
+        ("peers", Frame::Peers { offers: vec![Bytes::from(signed_offer().to_bytes())] }),
+        ("bye", Frame::Bye { code: CloseCode::BadChunk }),
+        ("ignored", Frame::Ignored { kind: 0x8001 }),
+    ]
+}
+
+pub(crate) fn requests() -> Vec<(&'static str, Request)> {
+    vec![
+        ("request-chunk", Request::Chunk { index: 7 }),
+        ("request-leaves", Request::Leaves { first: 8, count: 3 }),
+        ("request-manifest", Request::Manifest),
+    ]
+}
+
+pub(crate) fn chunk_head() -> ChunkHead {
+    ChunkHead { len: 1 << 20, proof: vec![[0xaa; 32], [0xbb; 32]] }
+}
+
+pub(crate) fn leaves_head() -> LeavesHead {
+    LeavesHead { count: 3, proof: vec![[0xcc; 32]] }
+}
+
+pub(crate) fn manifest_head() -> ManifestHead {
+    ManifestHead { len: 1_500 }
+}
+
+/// The key of the page's offer: 32 times 0x07.
+pub(crate) fn key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
+}
+
+pub(crate) fn offer() -> Offer {
+    Offer {
+        peer: PeerId(key().verifying_key().to_bytes()),
+        swarm_id: [0x11; 32],
+        addresses: vec![address("192.0.2.7:47000"), address("[2001:db8::7]:47000")],
+        expires_unix: 1_800_000_000,
+    }
+}
+
+pub(crate) fn signed_offer() -> SignedOffer {
+    SignedOffer::sign(offer(), &key()).expect("the sample offer keeps every rule")
+}
+
+pub(crate) fn address(text: &str) -> std::net::SocketAddr {
+    text.parse().expect("an address")
+}
