@@ -1,0 +1,23 @@
+//! What makes a model file believed: the manifest, the `.slm` format, chunk proofs, the report and the receipt.
+//!
+//! This crate reads bytes that it is handed and answers questions about them. It opens no socket, asks no
+//! clock and starts no thread of its own (rayon spreads hashing over the cores). Nothing here trusts a number
+//! before it is proven to lie inside the file.
+//!
+//! - [`manifest`]: the text that names bytes, publisher, license and evidence.
+//! - [`slm`]: the artifact format, checked while it streams past.
+//! - [`chunk`]: `fixed-size-merkle-v0`, the tree over the chunks.
+//! - [`report`]: named checks and their outcome; [`verify`]: manifest + artifact -> report.
+//! - [`receipt`]: the record of an import that passed.
+
+pub mod chunk;
+pub mod digest;
+pub mod manifest;
+pub mod receipt;
+pub mod report;
+pub mod slm;
+pub mod verify;
+
+pub use digest::{Digest, sha256};
+pub use manifest::{Manifest, ManifestError};
+pub use report::{Check, Outcome, Report};

@@ -1,0 +1,197 @@
+//! A manifest that keeps every rule.
+
+use ed25519_dalek::SigningKey;
+
+use super::claims::{Evidence, SlmClaims};
+use super::draft::ManifestDraft;
+use super::error::ManifestError;
+use super::{read, signature};
+use crate::{Digest, Report, sha256};
+
+/// A manifest v0. That one exists means that every rule of the format holds for its text and, if it is signed,
+/// that the signature is `publisher.key_id`'s over the canonical form. Comments are not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    draft: ManifestDraft,
+    key_id: String,
+    canonical: String,
+    swarm_id: Digest,
+    /// `signature.value`, verified.
+    signature: Option<String>,
+}
+
+impl Manifest {
+    /// Reads a manifest and enforces every rule, the signature included.
+    ///
+    /// # Errors
+    /// The first rule that is broken, in the order of [`CHECKS`](super::CHECKS).
+    pub fn parse(text: &[u8]) -> Result<Self, ManifestError> {
+        read::manifest(text, &mut Report::new())
+    }
+
+    pub(super) fn new(
+        draft: ManifestDraft,
+        key_id: String,
+        canonical: String,
+        signature: Option<String>,
+    ) -> Self {
+        let swarm_id = sha256(canonical.as_bytes());
+        Self { draft, key_id, canonical, swarm_id, signature }
+    }
+
+    /// This manifest signed with `key` instead of whatever vouched for it before. The swarm id changes, because
+    /// the canonical form names the key.
+    ///
+    /// # Errors
+    /// [`ManifestError::TooLarge`] or [`ManifestError::TooManyFields`] where the signature does not fit.
+    pub fn sign(&self, key: &SigningKey) -> Result<Self, ManifestError> {
+        self.draft.sign(key)
+    }
+
+    /// What is sent and copied: the canonical form, then the `signature.*` lines if it is signed.
+    pub fn text(&self) -> String {
+        let lines = self.signature.as_deref().map(signature::lines).unwrap_or_default();
+        format!("{}{lines}", self.canonical)
+    }
+
+    /// The canonical form: all keys but `signature.*`, sorted bytewise, LF line ends.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// SHA-256 of the canonical form: binds bytes, license, evidence and publisher at once.
+    pub fn swarm_id(&self) -> &Digest {
+        &self.swarm_id
+    }
+
+    /// SHA-256 over the canonical lines, each with its LF, that begin `license.`.
+    pub fn license_digest(&self) -> Digest {
+        self.section_digest("license.")
+    }
+
+    /// SHA-256 over the canonical lines, each with its LF, that begin `evidence.`.
+    pub fn evidence_digest(&self) -> Digest {
+        self.section_digest("evidence.")
+    }
+
+    fn section_digest(&self, prefix: &str) -> Digest {
+        let lines: String =
+            self.canonical.split_inclusive('\n').filter(|line| line.starts_with(prefix)).collect();
+        sha256(lines.as_bytes())
+    }
+
+    /// The fields of the canonical form, in its order.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.canonical.lines().filter_map(|line| line.split_once('='))
+    }
+
+    /// All that it says but who signed it, typed; a starting point for another manifest.
+    pub fn draft(&self) -> &ManifestDraft {
+        &self.draft
+    }
+
+    /// The name of its files without the ending: `<model.id>-<model.version>`. Holds no path separator.
+    pub fn file_stem(&self) -> String {
+        format!("{}-{}", self.model_id(), self.model_version())
+    }
+
+    /// True if there is a signature; it has been verified.
+    pub fn is_signed(&self) -> bool {
+        self.signature.is_some()
+    }
+
+    /// `publisher.key_id`: `ed25519:` and the key in hex, or `none`.
+    pub fn publisher_key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    /// `model.id`, route-safe.
+    pub fn model_id(&self) -> &str {
+        &self.draft.model_id
+    }
+
+    /// `model.version`.
+    pub fn model_version(&self) -> &str {
+        &self.draft.model_version
+    }
+
+    /// `publisher.id`, route-safe.
+    pub fn publisher_id(&self) -> &str {
+        &self.draft.publisher_id
+    }
+
+    /// `manifest.created_utc`, RFC 3339 with a `Z`.
+    pub fn created_utc(&self) -> &str {
+        &self.draft.created_utc
+    }
+
+    /// `model_card.route`.
+    pub fn model_card_route(&self) -> &str {
+        &self.draft.model_card_route
+    }
+
+    /// `license.route`.
+    pub fn license_route(&self) -> &str {
+        &self.draft.license_route
+    }
+
+    /// `license.spdx`, if given.
+    pub fn license_spdx(&self) -> Option<&str> {
+        self.draft.license_spdx.as_deref()
+    }
+
+    /// `takedown.route`, if given.
+    pub fn takedown_route(&self) -> Option<&str> {
+        self.draft.takedown_route.as_deref()
+    }
+
+    /// `artifact.acquisition`.
+    pub fn acquisition(&self) -> &str {
+        self.draft.artifact.acquisition.as_str()
+    }
+
+    /// `artifact.byte_count`: size of the file in bytes, at least 1.
+    pub fn byte_count(&self) -> u64 {
+        self.draft.artifact.byte_count
+    }
+
+    /// `artifact.sha256`.
+    pub fn artifact_sha256(&self) -> &Digest {
+        &self.draft.artifact.sha256
+    }
+
+    /// `slm.*`.
+    pub fn slm(&self) -> &SlmClaims {
+        &self.draft.slm
+    }
+
+    /// `chunk.size` in bytes: a power of two, 16 KiB to 16 MiB.
+    pub fn chunk_size(&self) -> u64 {
+        self.draft.chunks.size
+    }
+
+    /// `chunk.count`: exactly the byte count divided by the chunk size, rounded up.
+    pub fn chunk_count(&self) -> u64 {
+        self.draft.chunks.count
+    }
+
+    /// `chunk.merkle_root`.
+    pub fn merkle_root(&self) -> &Digest {
+        &self.draft.chunks.merkle_root
+    }
+
+    /// `chunk.list_route`, if given.
+    pub fn chunk_list_route(&self) -> Option<&str> {
+        self.draft.chunks.list.as_ref().map(|list| list.route.as_str())
+    }
+
+    /// `chunk.list_sha256`, if given.
+    pub fn chunk_list_sha256(&self) -> Option<&Digest> {
+        self.draft.chunks.list.as_ref().map(|list| &list.sha256)
+    }
+
+    /// The evidence in its order; empty where the manifest says `evidence.status=not-claimed`.
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.draft.evidence
+    }
+}

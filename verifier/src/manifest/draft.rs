@@ -1,0 +1,184 @@
+//! The other way: from typed claims to a manifest.
+
+use std::collections::BTreeMap;
+
+use ed25519_dalek::SigningKey;
+
+use super::claims::{ArtifactClaims, ChunkClaims, Evidence, RequiresClaims, SlmClaims, SourceClaims};
+use super::document::Manifest;
+use super::error::ManifestError;
+use super::keys::{SCHEMA_CHECKSUM, is_key};
+use super::signature;
+use crate::digest::tagged;
+
+/// Everything that a manifest says but who signed it: the typed input for a new manifest, and what
+/// [`Manifest::draft`] gives back.
+///
+/// Nothing here is valid by itself. [`build`](Self::build) and [`sign`](Self::sign) render the text and hand it
+/// to the same parser that reads foreign manifests, so that nothing can be written that could not be read.
+/// Spaces at both ends of a text are trimmed, as in any manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestDraft {
+    /// `manifest.created_utc`.
+    pub created_utc: String,
+    /// `model.id`.
+    pub model_id: String,
+    /// `model.version`.
+    pub model_version: String,
+    /// `publisher.id`.
+    pub publisher_id: String,
+    /// `model_card.route`.
+    pub model_card_route: String,
+    /// `license.route`.
+    pub license_route: String,
+    /// `license.spdx`.
+    pub license_spdx: Option<String>,
+    /// `takedown.route`.
+    pub takedown_route: Option<String>,
+    /// `artifact.*`.
+    pub artifact: ArtifactClaims,
+    /// `slm.*`.
+    pub slm: SlmClaims,
+    /// `chunk.*`.
+    pub chunks: ChunkClaims,
+    /// `evidence.N.*`; empty renders `evidence.status=not-claimed`.
+    pub evidence: Vec<Evidence>,
+    /// `source.*`.
+    pub source: SourceClaims,
+    /// `requires.*`.
+    pub requires: RequiresClaims,
+    /// Any keys under `x.`, with their values.
+    pub extra: BTreeMap<String, String>,
+}
+
+impl ManifestDraft {
+    /// The unsigned manifest.
+    ///
+    /// # Errors
+    /// The first rule of the format that the draft breaks; lines are those of the canonical form.
+    pub fn build(&self) -> Result<Manifest, ManifestError> {
+        Manifest::parse(self.render("none")?.as_bytes())
+    }
+
+    /// The manifest signed with `key`, which becomes `publisher.key_id`.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn sign(&self, key: &SigningKey) -> Result<Manifest, ManifestError> {
+        let canonical = self.render(&signature::key_id(key))?;
+        let lines = signature::lines(&signature::sign(key, &canonical));
+        Manifest::parse(format!("{canonical}{lines}").as_bytes())
+    }
+
+    /// The canonical form. A key or value that would be read back as something else is an error.
+    fn render(&self, key_id: &str) -> Result<String, ManifestError> {
+        let mut text = String::new();
+        for (line, (key, value)) in (1..).zip(self.fields(key_id)) {
+            if self.extra.contains_key(&key) && !key.starts_with("x.") {
+                return Err(ManifestError::UnknownKey { line, key });
+            }
+            if !is_key(&key) {
+                return Err(ManifestError::KeySpelling { line, key });
+            }
+            let value = value.trim_matches(' ');
+            let line_end = |(_, byte): &(usize, u8)| matches!(byte, b'\n' | b'\r');
+            if let Some((index, byte)) = value.bytes().enumerate().find(line_end) {
+                return Err(ManifestError::ForbiddenByte { line, column: key.len() + 2 + index, byte });
+            }
+            for part in [&key, "=", value, "\n"] {
+                text.push_str(part);
+            }
+        }
+        Ok(text)
+    }
+
+    /// Every field, sorted bytewise by key.
+    fn fields(&self, key_id: &str) -> BTreeMap<String, String> {
+        let mut fields = self.extra.clone();
+        let mut put = |key: &str, value: &str| {
+            fields.insert(key.to_owned(), value.to_owned());
+        };
+        put("manifest.version", "0");
+        put("manifest.kind", "minimodel.manifest");
+        put("manifest.schema_id", "minimodel.manifest.v0");
+        put("manifest.schema_checksum", &SCHEMA_CHECKSUM);
+        put("manifest.created_utc", &self.created_utc);
+        put("model.id", &self.model_id);
+        put("model.version", &self.model_version);
+        put("publisher.id", &self.publisher_id);
+        put("publisher.key_id", key_id);
+        put("model_card.route", &self.model_card_route);
+        put("license.route", &self.license_route);
+        put("artifact.kind", "slm");
+        put("artifact.byte_count", &self.artifact.byte_count.to_string());
+        put("artifact.sha256", &tagged(&self.artifact.sha256));
+        put("artifact.acquisition", self.artifact.acquisition.as_str());
+        put("artifact.project_server_url", "none");
+        put("chunk.scheme", "fixed-size-merkle-v0");
+        put("chunk.size", &self.chunks.size.to_string());
+        put("chunk.count", &self.chunks.count.to_string());
+        put("chunk.merkle_root", &tagged(&self.chunks.merkle_root));
+        self.put_slm(&mut put);
+        self.put_optional(&mut put);
+        self.put_evidence(&mut put);
+        fields
+    }
+
+    fn put_slm(&self, put: &mut impl FnMut(&str, &str)) {
+        let slm = &self.slm;
+        put("slm.format_version", "1");
+        put("slm.checksum", &format!("{:016x}", slm.checksum));
+        put("slm.tokenizer_checksum", &tagged(&slm.tokenizer_sha256));
+        put("slm.tensor_layout_checksum", &tagged(&slm.layout_sha256));
+        put("slm.quantization", &slm.quantization);
+        let numbers = [
+            ("slm.vocab_size", slm.vocab_size),
+            ("slm.hidden_size", slm.hidden_size),
+            ("slm.layer_count", slm.layer_count),
+            ("slm.head_count", slm.head_count),
+            ("slm.kv_head_count", slm.kv_head_count),
+            ("slm.ffn_size", slm.ffn_size),
+            ("slm.max_context", slm.max_context),
+            ("slm.parameter_count", slm.parameter_count),
+        ];
+        for (key, number) in numbers {
+            put(key, &number.to_string());
+        }
+    }
+
+    fn put_optional(&self, put: &mut impl FnMut(&str, &str)) {
+        let list = self.chunks.list.as_ref();
+        let (source, requires) = (&self.source, &self.requires);
+        let arch = (!requires.arch.is_empty()).then(|| requires.arch.join(","));
+        let optional = [
+            ("license.spdx", self.license_spdx.clone()),
+            ("takedown.route", self.takedown_route.clone()),
+            ("chunk.list_route", list.map(|list| list.route.clone())),
+            ("chunk.list_sha256", list.map(|list| tagged(&list.sha256))),
+            ("source.kind", source.kind.clone()),
+            ("source.id", source.id.clone()),
+            ("source.revision", source.revision.clone()),
+            ("source.sha256", source.sha256.as_ref().map(tagged)),
+            ("requires.ram_mb", requires.ram_mb.map(|number| number.to_string())),
+            ("requires.vram_mb", requires.vram_mb.map(|number| number.to_string())),
+            ("requires.arch", arch),
+        ];
+        for (key, value) in optional {
+            if let Some(value) = value {
+                put(key, &value);
+            }
+        }
+    }
+
+    fn put_evidence(&self, put: &mut impl FnMut(&str, &str)) {
+        if self.evidence.is_empty() {
+            put("evidence.status", "not-claimed");
+        }
+        for (number, piece) in self.evidence.iter().enumerate() {
+            put(&format!("evidence.{number}.kind"), &piece.kind);
+            put(&format!("evidence.{number}.route"), &piece.route);
+            let sha256 = piece.sha256.as_ref().map_or_else(|| "none".to_owned(), tagged);
+            put(&format!("evidence.{number}.sha256"), &sha256);
+        }
+    }
+}

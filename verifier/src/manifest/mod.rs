@@ -1,0 +1,42 @@
+//! Manifest v0: the text that names bytes, publisher, license and evidence.
+//!
+//! A [`Manifest`] exists only when every rule of the format holds, the signature included; what it says about
+//! the artifact is held against the file elsewhere ([`crate::verify`]). Each broken rule is its own
+//! [`ManifestError`], which names the line, the key and what is accepted.
+//!
+//! The way of a text through the files: `text` makes lines of bytes, `keys` says which keys may and must stand
+//! there, `read` makes typed claims of values, `signature` says who vouches; `draft` goes the other way.
+//!
+//! Nothing here opens a file or follows a route, and no text from outside leaves an error unescaped.
+
+mod check;
+mod claims;
+mod document;
+mod draft;
+mod error;
+mod explain;
+mod keys;
+mod limits;
+mod read;
+pub(crate) mod route;
+pub(crate) mod shown;
+mod signature;
+mod spdx;
+mod text;
+pub(crate) mod value;
+
+pub use check::{CHECKS, check};
+pub use claims::{
+    Acquisition, ArtifactClaims, ChunkClaims, ChunkListClaims, Evidence, RequiresClaims, SlmClaims,
+    SourceClaims,
+};
+pub use document::Manifest;
+pub use draft::ManifestDraft;
+pub use error::{FieldAt, ManifestError};
+pub use keys::{KEY_LIST, SCHEMA_CHECKSUM};
+pub use limits::{
+    MAX_CHUNK_SIZE_BYTES, MAX_FIELDS, MAX_KEY_BYTES, MAX_MANIFEST_BYTES, MAX_VALUE_BYTES,
+    MIN_CHUNK_SIZE_BYTES,
+};
+pub use route::RouteFault;
+pub use spdx::SpdxFault;

@@ -1,0 +1,274 @@
+//! From fields to claims, section by section, in the order of [`CHECKS`](super::CHECKS).
+
+use std::collections::BTreeMap;
+
+use super::check as names;
+use super::claims::{
+    Acquisition, ArtifactClaims, ChunkClaims, ChunkListClaims, Evidence, RequiresClaims, SlmClaims,
+    SourceClaims,
+};
+use super::document::Manifest;
+use super::draft::ManifestDraft;
+use super::error::ManifestError;
+use super::keys::{self, SCHEMA_CHECKSUM};
+use super::limits::{MAX_CHUNK_SIZE_BYTES, MIN_CHUNK_SIZE_BYTES};
+use super::text::{self, Field, Fields};
+use super::{signature, spdx, value};
+use crate::Report;
+
+/// Reads a manifest; each check that passed goes into `report`, the one that failed is the error.
+pub(super) fn manifest(text: &[u8], report: &mut Report) -> Result<Manifest, ManifestError> {
+    let bytes = text::check_size(text)?;
+    report.pass(names::SIZE, format!("{bytes} bytes"));
+    let fields = text::fields(text)?;
+    report.pass(names::TEXT, format!("{} fields", fields.len()));
+    fields.required("manifest.version")?.literal("0", ManifestError::UnknownVersion)?;
+    fields.required("manifest.kind")?.literal("minimodel.manifest", ManifestError::UnknownKind)?;
+    report.pass(names::VERSION, "0");
+    keys::check(&fields)?;
+    report.pass(names::KEYS, format!("{} fields", fields.len()));
+    let (draft, key) = claims(&fields, report)?;
+    let canonical = canonical(&fields);
+    let signature = signature::check(&fields, key, &canonical)?;
+    match signature {
+        Some(_) => report.pass(names::SIGNATURE, format!("verified {}", key.value)),
+        None => report.warn(names::SIGNATURE, "unsigned", "a signature by the publisher"),
+    }
+    Ok(Manifest::new(draft, key.value.to_owned(), canonical, signature.map(str::to_owned)))
+}
+
+/// All keys but `signature.*`, sorted bytewise, LF.
+fn canonical(fields: &Fields<'_>) -> String {
+    let mut canonical = String::new();
+    for field in fields.in_key_order().filter(|field| !field.key.starts_with("signature.")) {
+        for part in [field.key, "=", field.value, "\n"] {
+            canonical.push_str(part);
+        }
+    }
+    canonical
+}
+
+/// Everything but the signature; also the field of the publisher's key, spelled well.
+fn claims<'a>(fields: &Fields<'a>, report: &mut Report) -> Result<(ManifestDraft, Field<'a>), ManifestError> {
+    let created_utc = schema(fields)?;
+    report.pass(names::SCHEMA, SCHEMA_CHECKSUM.as_str());
+
+    let model_id = fields.required("model.id")?.route_safe()?;
+    let model_version = version(fields.required("model.version")?)?;
+    let publisher_id = fields.required("publisher.id")?.route_safe()?;
+    let key = fields.required("publisher.key_id")?;
+    if key.value != "none" && value::key_id_bytes(key.value).is_none() {
+        return Err(ManifestError::KeyIdSpelling(key.at()));
+    }
+    report.pass(names::IDENTITY, format!("{model_id} {model_version} by {publisher_id}"));
+
+    let model_card_route = fields.required("model_card.route")?.route()?;
+    let license_route = fields.required("license.route")?.route()?;
+    let takedown_route = fields.optional("takedown.route").map(Field::route).transpose()?;
+    report.pass(names::ROUTES, license_route.as_str());
+
+    let license_spdx = fields.optional("license.spdx").map(spdx_expression).transpose()?;
+    report.pass(names::LICENSE, license_spdx.as_deref().unwrap_or("no SPDX expression given"));
+
+    let artifact = artifact(fields)?;
+    report.pass(names::ARTIFACT, format!("{} bytes", artifact.byte_count));
+    let slm = slm(fields)?;
+    report.pass(names::SLM, slm.quantization.as_str());
+    let chunks = chunks(fields, artifact.byte_count)?;
+    report.pass(names::CHUNKS, format!("{} of {} bytes", chunks.count, chunks.size));
+    let evidence = evidence(fields)?;
+    report.pass(
+        names::EVIDENCE,
+        if evidence.is_empty() { "not-claimed".into() } else { evidence.len().to_string() },
+    );
+    let source = source(fields)?;
+    report.pass(names::SOURCE, source.id.as_deref().unwrap_or("not given"));
+    let requires = requires(fields)?;
+    report.pass(
+        names::REQUIRES,
+        if requires == RequiresClaims::default() { "not given" } else { "well-formed" },
+    );
+
+    let extra = fields.in_key_order().filter(|field| field.key.starts_with("x."));
+    let extra = extra.map(|field| (field.key.to_owned(), field.value.to_owned())).collect();
+    let draft = ManifestDraft {
+        created_utc,
+        model_id,
+        model_version,
+        publisher_id,
+        model_card_route,
+        license_route,
+        license_spdx,
+        takedown_route,
+        artifact,
+        slm,
+        chunks,
+        evidence,
+        source,
+        requires,
+        extra,
+    };
+    Ok((draft, key))
+}
+
+fn schema(fields: &Fields<'_>) -> Result<String, ManifestError> {
+    fields.required("manifest.schema_id")?.literal("minimodel.manifest.v0", ManifestError::SchemaId)?;
+    let checksum = fields.required("manifest.schema_checksum")?;
+    checksum.literal(&SCHEMA_CHECKSUM, ManifestError::SchemaChecksum)?;
+    fields.required("manifest.created_utc")?.time()
+}
+
+fn version(field: Field<'_>) -> Result<String, ManifestError> {
+    if value::is_version(field.value) {
+        Ok(field.value.to_owned())
+    } else {
+        Err(ManifestError::ModelVersion(field.at()))
+    }
+}
+
+fn spdx_expression(field: Field<'_>) -> Result<String, ManifestError> {
+    match spdx::check(field.value) {
+        Ok(()) => Ok(field.value.to_owned()),
+        Err(fault) => Err(ManifestError::Spdx { at: field.at(), fault }),
+    }
+}
+
+fn artifact(fields: &Fields<'_>) -> Result<ArtifactClaims, ManifestError> {
+    fields.required("artifact.kind")?.literal("slm", ManifestError::ArtifactKind)?;
+    fields.required("artifact.project_server_url")?.literal("none", ManifestError::ProjectServerUrl)?;
+    let lane = fields.required("artifact.acquisition")?;
+    Ok(ArtifactClaims {
+        byte_count: fields.required("artifact.byte_count")?.number()?,
+        sha256: fields.required("artifact.sha256")?.digest()?,
+        acquisition: Acquisition::from_word(lane.value)
+            .ok_or_else(|| ManifestError::Acquisition(lane.at()))?,
+    })
+}
+
+fn slm(fields: &Fields<'_>) -> Result<SlmClaims, ManifestError> {
+    fields.required("slm.format_version")?.literal("1", ManifestError::SlmFormatVersion)?;
+    let quantization = fields.required("slm.quantization")?;
+    if !matches!(quantization.value, "f32" | "q8_0" | "q4_0" | "mixed") {
+        return Err(ManifestError::Quantization(quantization.at()));
+    }
+    let number = |key| fields.required(key)?.number();
+    Ok(SlmClaims {
+        checksum: fields.required("slm.checksum")?.slm_checksum()?,
+        tokenizer_sha256: fields.required("slm.tokenizer_checksum")?.digest()?,
+        layout_sha256: fields.required("slm.tensor_layout_checksum")?.digest()?,
+        quantization: quantization.value.to_owned(),
+        vocab_size: number("slm.vocab_size")?,
+        hidden_size: number("slm.hidden_size")?,
+        layer_count: number("slm.layer_count")?,
+        head_count: number("slm.head_count")?,
+        kv_head_count: number("slm.kv_head_count")?,
+        ffn_size: number("slm.ffn_size")?,
+        max_context: number("slm.max_context")?,
+        parameter_count: number("slm.parameter_count")?,
+    })
+}
+
+fn chunks(fields: &Fields<'_>, byte_count: u64) -> Result<ChunkClaims, ManifestError> {
+    fields.required("chunk.scheme")?.literal("fixed-size-merkle-v0", ManifestError::ChunkScheme)?;
+    let size_field = fields.required("chunk.size")?;
+    let size = size_field.number()?;
+    if !size.is_power_of_two() {
+        return Err(ManifestError::ChunkSizeNotPowerOfTwo(size_field.at()));
+    }
+    if !(MIN_CHUNK_SIZE_BYTES..=MAX_CHUNK_SIZE_BYTES).contains(&size) {
+        return Err(ManifestError::ChunkSizeOutOfRange(size_field.at()));
+    }
+    let count_field = fields.required("chunk.count")?;
+    let (count, expected) = (count_field.number()?, byte_count.div_ceil(size));
+    if count != expected {
+        return Err(ManifestError::ChunkCount { at: count_field.at(), expected });
+    }
+    let merkle_root = fields.required("chunk.merkle_root")?.digest()?;
+    let list = match pair(fields, ["chunk.list_route", "chunk.list_sha256"]) {
+        Ok(Some([route, sha256])) => {
+            Some(ChunkListClaims { route: route.route()?, sha256: sha256.digest()? })
+        }
+        Ok(None) => None,
+        Err((line, key, missing)) => return Err(ManifestError::ChunkListHalf { line, key, missing }),
+    };
+    Ok(ChunkClaims { size, count, merkle_root, list })
+}
+
+/// Line of the half that is there, its key, and the key of the other.
+type Half = (usize, &'static str, &'static str);
+
+/// Two optional fields that come both or not at all.
+pub(super) fn pair<'a>(fields: &Fields<'a>, keys: [&'static str; 2]) -> Result<Option<[Field<'a>; 2]>, Half> {
+    let [first, second] = keys;
+    match (fields.optional(first), fields.optional(second)) {
+        (Some(one), Some(other)) => Ok(Some([one, other])),
+        (None, None) => Ok(None),
+        (Some(one), None) => Err((one.line, first, second)),
+        (None, Some(other)) => Err((other.line, second, first)),
+    }
+}
+
+fn evidence(fields: &Fields<'_>) -> Result<Vec<Evidence>, ManifestError> {
+    let mut pieces: BTreeMap<u32, BTreeMap<&str, Field<'_>>> = BTreeMap::new();
+    for field in fields.in_line_order() {
+        if let Some((number, part)) = keys::evidence_part(field.key) {
+            pieces.entry(number).or_default().insert(part, field);
+        }
+    }
+    if let Some(status) = fields.optional("evidence.status") {
+        status.literal("not-claimed", ManifestError::EvidenceStatus)?;
+        if !pieces.is_empty() {
+            return Err(ManifestError::EvidenceContradiction { line: status.line });
+        }
+    } else if pieces.is_empty() {
+        return Err(ManifestError::EvidenceMissing);
+    }
+    (0..).zip(pieces).map(|(expected, (number, parts))| evidence_piece(expected, number, &parts)).collect()
+}
+
+/// `parts` holds at least one field.
+fn evidence_piece(
+    expected: u32,
+    number: u32,
+    parts: &BTreeMap<&str, Field<'_>>,
+) -> Result<Evidence, ManifestError> {
+    let (line, key) = parts.values().next().map(|field| (field.line, field.key)).unwrap_or_default();
+    if number != expected {
+        return Err(ManifestError::EvidenceGap { line, key: key.to_owned(), missing: expected });
+    }
+    let part =
+        |missing| parts.get(missing).ok_or(ManifestError::EvidenceIncomplete { line, number, missing });
+    let (kind, route, sha256) = (part("kind")?, part("route")?, part("sha256")?);
+    let sha256 = match sha256.value {
+        "none" => None,
+        _ => Some(sha256.digest().map_err(|_| ManifestError::EvidenceDigest(sha256.at()))?),
+    };
+    Ok(Evidence { kind: kind.route_safe()?, route: route.route()?, sha256 })
+}
+
+fn source(fields: &Fields<'_>) -> Result<SourceClaims, ManifestError> {
+    let text = |key| match fields.optional(key) {
+        Some(field) if field.value.is_empty() => Err(ManifestError::SourceEmpty(field.at())),
+        field => Ok(field.map(|field| field.value.to_owned())),
+    };
+    Ok(SourceClaims {
+        kind: text("source.kind")?,
+        id: text("source.id")?,
+        revision: text("source.revision")?,
+        sha256: fields.optional("source.sha256").map(Field::digest).transpose()?,
+    })
+}
+
+fn requires(fields: &Fields<'_>) -> Result<RequiresClaims, ManifestError> {
+    let number = |key| fields.optional(key).map(Field::number_or_zero).transpose();
+    let mut arch = Vec::new();
+    if let Some(field) = fields.optional("requires.arch") {
+        for word in field.value.split(',') {
+            if !value::is_route_safe(word) {
+                return Err(ManifestError::RequiresArch { at: field.at(), word: word.to_owned() });
+            }
+            arch.push(word.to_owned());
+        }
+    }
+    Ok(RequiresClaims { ram_mb: number("requires.ram_mb")?, vram_mb: number("requires.vram_mb")?, arch })
+}

@@ -1,0 +1,67 @@
+//! Who vouches for a manifest: Ed25519 over the canonical form.
+
+use data_encoding::HEXLOWER;
+use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
+
+use super::error::ManifestError;
+use super::read::pair;
+use super::text::{Field, Fields};
+use super::value::key_id_bytes;
+
+/// The value of `signature.algorithm`.
+const ALGORITHM: &str = "ed25519";
+
+/// The spelling of a public key in `publisher.key_id`.
+pub(super) fn key_id(key: &SigningKey) -> String {
+    format!("ed25519:{}", HEXLOWER.encode(key.verifying_key().as_bytes()))
+}
+
+/// The value of `signature.value`: `key`'s signature over the canonical form.
+pub(super) fn sign(key: &SigningKey, canonical: &str) -> String {
+    use ed25519_dalek::Signer as _;
+    HEXLOWER.encode(&key.sign(canonical.as_bytes()).to_bytes())
+}
+
+/// The two lines that follow the canonical form in a signed manifest.
+pub(super) fn lines(value: &str) -> String {
+    format!("signature.algorithm={ALGORITHM}\nsignature.value={value}\n")
+}
+
+/// Verifies the signature, if there is one, and returns its value. `key` is the well-spelled
+/// `publisher.key_id`, which is `none` exactly when there is no signature.
+pub(super) fn check<'a>(
+    fields: &Fields<'a>,
+    key: Field<'_>,
+    canonical: &str,
+) -> Result<Option<&'a str>, ManifestError> {
+    let [algorithm, value] = match pair(fields, ["signature.algorithm", "signature.value"]) {
+        Ok(Some(fields)) => fields,
+        Ok(None) if key.value == "none" => return Ok(None),
+        Ok(None) => return Err(ManifestError::KeyWithoutSignature(key.at())),
+        Err((line, key, missing)) => return Err(ManifestError::SignatureHalf { line, key, missing }),
+    };
+    algorithm.literal(ALGORITHM, ManifestError::SignatureAlgorithm)?;
+    let decoded: Option<[u8; 64]> =
+        HEXLOWER.decode(value.value.as_bytes()).ok().and_then(|v| v.try_into().ok());
+    let decoded = decoded.ok_or_else(|| ManifestError::SignatureSpelling(value.at()))?;
+    let bytes = key_id_bytes(key.value).ok_or_else(|| ManifestError::SignatureWithoutKey(key.at()))?;
+    let public = public_key(&bytes, key)?;
+    let verified = public.verify_strict(canonical.as_bytes(), &Signature::from_bytes(&decoded));
+    match verified {
+        Ok(()) => Ok(Some(value.value)),
+        Err(_) => Err(ManifestError::SignatureMismatch { at: value.at(), key_id: key.value.to_owned() }),
+    }
+}
+
+/// A point of the curve in its one spelling, not of small order: one publisher has one key id.
+fn public_key(bytes: &[u8; 32], field: Field<'_>) -> Result<VerifyingKey, ManifestError> {
+    let invalid = || ManifestError::InvalidKey(field.at());
+    let key = VerifyingKey::from_bytes(bytes).map_err(|_| invalid())?;
+    if key.is_weak() {
+        return Err(ManifestError::WeakKey(field.at()));
+    }
+    if key.to_edwards().compress().as_bytes() != bytes {
+        return Err(invalid());
+    }
+    Ok(key)
+}

@@ -1,0 +1,18 @@
+//! The import receipt: the proof to oneself that every check passed, and from whom the bytes came.
+//!
+//! A [`Receipt`] is made from a manifest and an [`ImportRecord`] and exists only when it says something true of
+//! a finished import: at least one check and none that failed, at least one consent, and nothing that a line of
+//! the text could not hold. This module renders and reads the text; writing it atomically and never over an
+//! existing file is the caller's part.
+
+mod error;
+mod parse;
+mod record;
+mod render;
+
+pub use error::ReceiptError;
+pub use record::{Consent, ConsentAction, ImportRecord, PeerSupply, Receipt, RecordedCheck, Subject};
+
+/// Largest receipt, in bytes. One of a local file has about 3 KiB, and each peer adds about 150 bytes, so this
+/// is room for more than 100,000 peers.
+pub const MAX_RECEIPT_BYTES: usize = 16 * 1024 * 1024;

@@ -1,0 +1,283 @@
+//! What a receipt says, and when it may be said.
+
+use std::collections::BTreeSet;
+
+use super::error::ReceiptError;
+use super::{MAX_RECEIPT_BYTES, parse, render};
+use crate::manifest::shown::escape;
+use crate::manifest::value::{is_route_safe, is_utc_time};
+use crate::manifest::{Acquisition, Evidence};
+use crate::{Check, Digest, Manifest, Outcome, Report};
+
+/// An import receipt that keeps every rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    pub(super) subject: Subject,
+    pub(super) import: ImportRecord,
+}
+
+/// What was imported, as the manifest names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// SHA-256 of the manifest's canonical form, which is the swarm id by definition.
+    pub swarm_id: Digest,
+    /// `model.id`.
+    pub model_id: String,
+    /// `model.version`.
+    pub model_version: String,
+    /// `publisher.id`.
+    pub publisher_id: String,
+    /// The key whose signature over the manifest was verified; `None` = unsigned.
+    pub signed_by: Option<String>,
+    /// Size of the artifact in bytes.
+    pub byte_count: u64,
+    /// SHA-256 of the artifact.
+    pub artifact_sha256: Digest,
+    /// Chunk size in bytes.
+    pub chunk_size: u64,
+    /// Number of chunks.
+    pub chunk_count: u64,
+    /// Root of the chunk tree.
+    pub merkle_root: Digest,
+    /// `license.route`, as shown to the user.
+    pub license_route: String,
+    /// The evidence, as shown to the user; empty = not claimed.
+    pub evidence: Vec<Evidence>,
+}
+
+/// How it was imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportRecord {
+    /// The acquisition lane that was taken.
+    pub lane: Acquisition,
+    /// When the import began, RFC 3339 UTC with a `Z`.
+    pub started_utc: String,
+    /// When the last check had passed, RFC 3339 UTC with a `Z`.
+    pub finished_utc: String,
+    /// Name and version of the software.
+    pub tool_version: String,
+    /// True if the `.slm` rolling checksum was recomputed over the file, false if only compared.
+    pub checksum_recomputed: bool,
+    /// What the user agreed to.
+    pub consents: Vec<Consent>,
+    /// For a peer transfer: who supplied what.
+    pub peers: Vec<PeerSupply>,
+    /// Every check that was made, in its order.
+    pub checks: Vec<RecordedCheck>,
+}
+
+/// An action that needs the user's explicit yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConsentAction {
+    /// Giving the artifact to others.
+    Serve,
+    /// Taking the artifact from peers.
+    Fetch,
+    /// Placing the artifact among one's files.
+    Import,
+    /// Keeping it for later.
+    Cache,
+    /// Telling others that one has it.
+    Publish,
+}
+
+impl ConsentAction {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Serve, Self::Fetch, Self::Import, Self::Cache, Self::Publish];
+
+    /// The word used in receipts and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Serve => "serve",
+            Self::Fetch => "fetch",
+            Self::Import => "import",
+            Self::Cache => "cache",
+            Self::Publish => "publish",
+        }
+    }
+
+    /// Reads [`as_str`](Self::as_str)'s spelling, and only that one.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == word)
+    }
+}
+
+/// One consent: which action, when, and how it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consent {
+    /// The action.
+    pub action: ConsentAction,
+    /// When, RFC 3339 UTC with a `Z`.
+    pub at_utc: String,
+    /// The command line flag or the prompt that it was given by.
+    pub by: String,
+}
+
+/// What one peer supplied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerSupply {
+    /// The peer's id: a route-safe word, such as lowercase base32.
+    pub id: String,
+    /// Proven bytes that it supplied.
+    pub bytes: u64,
+    /// Proven chunks that it supplied.
+    pub chunks: u64,
+    /// What it was rejected for, if it was.
+    pub rejected: Option<String>,
+}
+
+/// One check as a receipt keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedCheck {
+    /// Its name.
+    pub name: String,
+    /// Pass or warn; a receipt with a failed check cannot be made.
+    pub outcome: Outcome,
+    /// What was found; may be empty.
+    pub detail: String,
+}
+
+impl RecordedCheck {
+    /// The checks of a report; their details are escaped, because they may quote text from outside.
+    pub fn all(report: &Report) -> Vec<Self> {
+        report.checks().iter().map(Self::from).collect()
+    }
+}
+
+impl From<&Check> for RecordedCheck {
+    fn from(check: &Check) -> Self {
+        Self { name: check.name.to_owned(), outcome: check.outcome, detail: escape(&check.detail()) }
+    }
+}
+
+impl From<&Manifest> for Subject {
+    fn from(manifest: &Manifest) -> Self {
+        Self {
+            swarm_id: *manifest.swarm_id(),
+            model_id: manifest.model_id().to_owned(),
+            model_version: manifest.model_version().to_owned(),
+            publisher_id: manifest.publisher_id().to_owned(),
+            signed_by: manifest.is_signed().then(|| manifest.publisher_key_id().to_owned()),
+            byte_count: manifest.byte_count(),
+            artifact_sha256: *manifest.artifact_sha256(),
+            chunk_size: manifest.chunk_size(),
+            chunk_count: manifest.chunk_count(),
+            merkle_root: *manifest.merkle_root(),
+            license_route: manifest.license_route().to_owned(),
+            evidence: manifest.evidence().to_vec(),
+        }
+    }
+}
+
+impl Receipt {
+    /// The receipt of an import of what `manifest` names.
+    ///
+    /// # Errors
+    /// Where the record is not one of an import that passed, or holds a text that a line cannot hold.
+    pub fn new(manifest: &Manifest, import: ImportRecord) -> Result<Self, ReceiptError> {
+        let receipt = Self { subject: manifest.into(), import };
+        receipt.validate()?;
+        let bytes = receipt.render().len();
+        if bytes > MAX_RECEIPT_BYTES { Err(ReceiptError::TooLarge { bytes }) } else { Ok(receipt) }
+    }
+
+    /// Reads the text of a receipt: its sum, and every line in its place.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn parse(text: &[u8]) -> Result<Self, ReceiptError> {
+        let receipt = parse::receipt(text)?;
+        receipt.validate()?;
+        Ok(receipt)
+    }
+
+    /// The text; its last line is the sum of the lines before it.
+    pub fn render(&self) -> String {
+        render::receipt(self)
+    }
+
+    /// What was imported.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// How it was imported.
+    pub fn import(&self) -> &ImportRecord {
+        &self.import
+    }
+
+    /// The rules about what a receipt may say. What the subject says has been checked by whoever made it.
+    fn validate(&self) -> Result<(), ReceiptError> {
+        let import = &self.import;
+        text("tool.version", &import.tool_version)?;
+        time("import.started_utc", &import.started_utc)?;
+        time("import.finished_utc", &import.finished_utc)?;
+        if import.consents.is_empty() {
+            return Err(ReceiptError::NoConsent);
+        }
+        for (number, consent) in import.consents.iter().enumerate() {
+            time(&format!("consent.{number}.at"), &consent.at_utc)?;
+            text(&format!("consent.{number}.by"), &consent.by)?;
+        }
+        self.validate_peers()?;
+        if import.checks.is_empty() {
+            return Err(ReceiptError::NoChecks);
+        }
+        for (number, check) in import.checks.iter().enumerate() {
+            text(&format!("check.{number}.name"), &check.name)?;
+            if check.outcome == Outcome::Fail {
+                return Err(ReceiptError::FailedCheck { name: check.name.clone() });
+            }
+            printable(&format!("check.{number}.detail"), &check.detail)?;
+        }
+        Ok(())
+    }
+
+    fn validate_peers(&self) -> Result<(), ReceiptError> {
+        let import = &self.import;
+        if !import.peers.is_empty() && import.lane != Acquisition::ConsentPeerTransfer {
+            return Err(ReceiptError::PeersWithoutTransfer { lane: import.lane.as_str() });
+        }
+        let mut ids = BTreeSet::new();
+        for (number, peer) in import.peers.iter().enumerate() {
+            let key = format!("peer.{number}.id");
+            if !is_route_safe(&peer.id) {
+                return Err(ReceiptError::PeerId { key, found: peer.id.clone() });
+            }
+            if !ids.insert(&peer.id) {
+                return Err(ReceiptError::DuplicatePeer { key, found: peer.id.clone() });
+            }
+            if let Some(reason) = &peer.rejected {
+                let key = format!("peer.{number}.rejected");
+                text(&key, reason)?;
+                if reason == "none" {
+                    return Err(ReceiptError::ReasonNone { key });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn printable(key: &str, value: &str) -> Result<(), ReceiptError> {
+    match value.bytes().find(|byte| !matches!(byte, 0x20..=0x7E)) {
+        Some(byte) => Err(ReceiptError::ForbiddenText { key: key.to_owned(), byte }),
+        None => Ok(()),
+    }
+}
+
+fn text(key: &str, value: &str) -> Result<(), ReceiptError> {
+    if value.is_empty() {
+        Err(ReceiptError::EmptyText { key: key.to_owned() })
+    } else {
+        printable(key, value)
+    }
+}
+
+fn time(key: &str, value: &str) -> Result<(), ReceiptError> {
+    if is_utc_time(value) {
+        Ok(())
+    } else {
+        Err(ReceiptError::Time { key: key.to_owned(), found: value.to_owned() })
+    }
+}

@@ -1,0 +1,102 @@
+//! The tensor directory, once it is whole in memory.
+
+use super::ENTRY_BYTES;
+use super::board::Board;
+use super::entry::{Dtype, Entry};
+use super::error::SlmError;
+use super::header::Header;
+use super::placement::{self, FileRange};
+use super::rule::Rule;
+use super::scan::Quantization;
+use super::tensor::Required;
+
+/// What the directory says once all of its rules hold.
+#[derive(Debug)]
+pub(super) struct Directory {
+    /// Payloads and scales, in the order of the file, without overlaps.
+    pub(super) ranges: Vec<FileRange>,
+    pub(super) parameter_count: u64,
+    pub(super) quantization: Quantization,
+}
+
+/// Decides every rule of the directory. The header has passed, so `bytes` are `tensor_count` entries.
+pub(super) fn check(bytes: &[u8], header: &Header, file: u64, board: &mut Board) -> Option<Directory> {
+    let required = Required::of(header);
+    let entries: Vec<Entry> = (0..)
+        .zip(bytes.chunks_exact(ENTRY_BYTES as usize))
+        .map(|(entry, bytes)| Entry::read(bytes, entry, header.tensor_directory_offset, &required))
+        .collect();
+    check_names(&entries, &required, board);
+    let mut ranges = Vec::with_capacity(entries.len().saturating_mul(2));
+    for entry in &entries {
+        entry.check(header, file, board, &mut ranges);
+    }
+    let count = format!("{} tensors", entries.len());
+    for &rule in OF_ENTRIES {
+        board.pass(rule, &count);
+    }
+    if !board.have_passed(OF_ENTRIES) || board.has_failed(Rule::Overlap) {
+        return None;
+    }
+    placement::check(&mut ranges, file, board);
+    if !board.has_passed(Rule::Overlap) {
+        return None;
+    }
+    Some(Directory {
+        ranges,
+        parameter_count: entries.iter().map(Entry::elements).fold(0, u64::saturating_add),
+        quantization: quantization(&entries),
+    })
+}
+
+const OF_ENTRIES: &[Rule] = &[
+    Rule::TensorMissing,
+    Rule::TensorUnknown,
+    Rule::TensorDuplicate,
+    Rule::Dtype,
+    Rule::Rank,
+    Rule::UnusedDims,
+    Rule::TensorShape,
+    Rule::BlockSize,
+    Rule::PayloadAlignment,
+    Rule::PayloadLength,
+    Rule::PayloadRange,
+    Rule::ScalesOffset,
+    Rule::ScalesAlignment,
+    Rule::ScalesRange,
+];
+
+/// No hash but the required ones and none twice. There are at least as many entries as required tensors, so when
+/// these two hold none is missing.
+fn check_names(entries: &[Entry], required: &Required, board: &mut Board) {
+    let mut by_hash: Vec<_> = entries.iter().map(|entry| (entry.name.hash, entry.name)).collect();
+    by_hash.sort_unstable_by_key(|(hash, name)| (*hash, name.entry));
+    for pair in by_hash.windows(2) {
+        if let [(hash, earlier), (same, entry)] = pair
+            && hash == same
+        {
+            board.fail(SlmError::TensorDuplicate { entry: *entry, earlier: earlier.entry });
+        }
+    }
+    if let Some(unknown) = entries.iter().find(|entry| entry.name.tensor.is_none()) {
+        let hashes: Vec<u64> = by_hash.iter().map(|(hash, _)| *hash).collect();
+        let missing = required.first_missing(&hashes);
+        board.fail(SlmError::TensorUnknown { entry: unknown.name, missing });
+    }
+    if board.has_failed(Rule::TensorDuplicate) || board.has_failed(Rule::TensorUnknown) {
+        board.skip(&[Rule::TensorMissing]);
+    }
+}
+
+fn quantization(entries: &[Entry]) -> Quantization {
+    let first = entries.first().and_then(Entry::dtype);
+    if entries.iter().any(|entry| entry.dtype() != first) {
+        return Quantization::Mixed;
+    }
+    match first {
+        Some(Dtype::F32) => Quantization::F32,
+        Some(Dtype::Q8_0) => Quantization::Q8_0,
+        Some(Dtype::Q4_0) => Quantization::Q4_0,
+        None => Quantization::Mixed,
+    }
+}

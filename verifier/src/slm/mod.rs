@@ -1,0 +1,41 @@
+//! `.slm` v1, the artifact: every rule of the format, checked while the file streams past once.
+//!
+//! [`Scan`] takes the bytes in order, in slices of any size, and holds no more than the tokenizer section and the
+//! tensor directory, both under a limit. A number of the file sizes an allocation or a loop only after its range was
+//! proven to lie inside the file. [`Rolling`] is the header's checksum, apart from it because it is slow.
+//! `docs/slm.md` says the rules for strangers; [`Rule`] is their list. Nothing here runs or opens a model.
+
+mod board;
+mod directory;
+mod entry;
+mod error;
+mod floats;
+mod header;
+mod placement;
+mod rolling;
+mod rule;
+mod scan;
+mod tensor;
+mod tokenizer;
+
+pub use error::SlmError;
+pub use header::Header;
+pub use placement::RangeName;
+pub use rolling::Rolling;
+pub use rule::Rule;
+pub use scan::{Quantization, Scan, SlmFacts, SlmOutcome};
+pub use tensor::{EntryName, Part, Shape, TensorName};
+
+/// The largest tokenizer section that is read: 64 MiB. A limit of this implementation; vocabularies of a million
+/// tokens stay below it.
+pub const MAX_TOKENIZER_BYTES: u64 = 64 << 20;
+
+/// The largest number of tensors that is read. A limit of this implementation: more than 14,000 layers, and a
+/// directory of 8 MiB.
+pub const MAX_TENSOR_COUNT: u32 = 1 << 17;
+
+/// Sections, payloads and scales begin on a multiple of this many bytes, and the file ends on one.
+const ALIGNMENT: u64 = 64;
+
+/// Bytes of one entry of the tensor directory.
+const ENTRY_BYTES: u64 = 64;

@@ -1,0 +1,145 @@
+//! A whole file: against a manifest, or by itself.
+
+use std::io::{self, Read};
+
+use super::claims::{self, Checksum};
+use super::pass::{self, Seen, Wanted};
+use crate::chunk::{Layout, LayoutError, Tree};
+use crate::digest::{Digest, tagged};
+use crate::manifest::Manifest;
+use crate::report::Report;
+use crate::slm::SlmFacts;
+
+/// How much is known of a file before it is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Nothing: the rolling checksum is recomputed and the chunk tree rebuilt.
+    Entering,
+    /// Every chunk was proven against the root when it arrived: the rolling checksum is compared and not recomputed,
+    /// the tree is not rebuilt. All else is the same.
+    Arrived,
+}
+
+/// The result of [`verify_artifact`].
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// `artifact.*`, the rules of `.slm`, the claims of the manifest, `slm.checksum`, `chunk.*`. A file of another
+    /// length fails by `artifact.byte_count` alone: nothing else about it is decided.
+    pub report: Report,
+    /// When entering and the count and root are the manifest's.
+    pub tree: Option<Tree>,
+    /// When header, tokenizer and directory hold.
+    pub facts: Option<SlmFacts>,
+}
+
+/// Verifies a file, read once from its beginning, against a manifest.
+///
+/// Reads at most one byte more than the manifest's byte count. Holds two blocks of 4 MiB, the tokenizer and directory
+/// of the file, and when entering 64 bytes a chunk.
+///
+/// # Errors
+/// Only those of reading; what is wrong with the file is in the report.
+pub fn verify_artifact(
+    manifest: &Manifest,
+    artifact: &mut (dyn Read + Send),
+    depth: Depth,
+) -> io::Result<Verified> {
+    let layout = Layout::new(manifest.byte_count(), manifest.chunk_size());
+    let is_entering = depth == Depth::Entering;
+    let wanted = Wanted { rolling: is_entering, chunks: layout.ok().filter(|_| is_entering) };
+    let seen = pass::run(manifest.byte_count(), wanted, artifact)?;
+    let mut report = Report::new();
+    if !length_holds(&seen, manifest.byte_count(), &mut report) {
+        return Ok(Verified { report, tree: None, facts: None });
+    }
+    report.equal("artifact.sha256", tagged(&seen.sha256), tagged(manifest.artifact_sha256()));
+    report.extend(seen.slm.report);
+    if let Some(facts) = &seen.slm.facts {
+        claims::compare(facts, manifest.slm(), &mut report);
+        let claimed = Some(manifest.slm().checksum);
+        Checksum { stored: facts.stored_checksum, claimed, recomputed: seen.rolling }.check(&mut report);
+    }
+    let count_holds = count_holds(layout, manifest, &mut report);
+    let tree = seen.chunk_hashes.map(Tree::from_chunk_hashes);
+    let root_holds = match &tree {
+        Some(tree) => root_holds(tree, manifest, &mut report),
+        None => {
+            if depth == Depth::Arrived && layout.is_ok() {
+                report.pass("chunk.merkle_root", "every chunk proven on arrival");
+            }
+            false
+        }
+    };
+    Ok(Verified { report, tree: tree.filter(|_| count_holds && root_holds), facts: seen.slm.facts })
+}
+
+/// The result of [`inspect_artifact`]: all that a manifest says of its artifact.
+#[derive(Debug, Clone)]
+pub struct Inspected {
+    /// `artifact.byte_count`, the rules of `.slm`, `slm.checksum`.
+    pub report: Report,
+    /// SHA-256 of the bytes that were read.
+    pub sha256: Digest,
+    /// The tree over the chunks; `None` when the file has another length than told.
+    pub tree: Option<Tree>,
+    /// When header, tokenizer and directory hold.
+    pub facts: Option<SlmFacts>,
+    /// The rolling checksum, recomputed.
+    pub rolling: u64,
+}
+
+/// The pass of [`verify_artifact`] without a manifest, for a file of `byte_count` bytes cut in chunks of `chunk_size`.
+///
+/// # Errors
+/// Those of reading, and `InvalidInput` with a [`LayoutError`] inside when the sizes give no layout.
+pub fn inspect_artifact(
+    byte_count: u64,
+    chunk_size: u64,
+    artifact: &mut (dyn Read + Send),
+) -> io::Result<Inspected> {
+    let invalid = |error: LayoutError| io::Error::new(io::ErrorKind::InvalidInput, error);
+    let layout = Layout::new(byte_count, chunk_size).map_err(invalid)?;
+    let seen = pass::run(byte_count, Wanted { rolling: true, chunks: Some(layout) }, artifact)?;
+    let mut report = Report::new();
+    let rolling = seen.rolling.unwrap_or_default();
+    if !length_holds(&seen, byte_count, &mut report) {
+        return Ok(Inspected { report, sha256: seen.sha256, tree: None, facts: None, rolling });
+    }
+    report.extend(seen.slm.report);
+    if let Some(facts) = &seen.slm.facts {
+        let stored = facts.stored_checksum;
+        Checksum { stored, claimed: None, recomputed: seen.rolling }.check(&mut report);
+    }
+    let tree = seen.chunk_hashes.map(Tree::from_chunk_hashes);
+    Ok(Inspected { report, sha256: seen.sha256, tree, facts: seen.slm.facts, rolling })
+}
+
+fn length_holds(seen: &Seen, byte_count: u64, report: &mut Report) -> bool {
+    const NAME: &str = "artifact.byte_count";
+    if seen.bytes > byte_count {
+        report.fail(NAME, format!("more than {byte_count}"), byte_count.to_string());
+    } else {
+        report.equal(NAME, seen.bytes, byte_count);
+    }
+    seen.bytes == byte_count
+}
+
+/// `chunk.count`: the sizes give exactly the count that the manifest names.
+pub(super) fn count_holds(
+    layout: Result<Layout, LayoutError>,
+    manifest: &Manifest,
+    report: &mut Report,
+) -> bool {
+    let claimed = manifest.chunk_count();
+    match layout {
+        Ok(layout) => report.equal("chunk.count", u64::from(layout.count()), claimed),
+        Err(error) => report.fail("chunk.count", error.to_string(), claimed.to_string()),
+    }
+    layout.is_ok_and(|layout| u64::from(layout.count()) == claimed)
+}
+
+/// `chunk.merkle_root`: the tree over these chunks is the manifest's.
+pub(super) fn root_holds(tree: &Tree, manifest: &Manifest, report: &mut Report) -> bool {
+    report.equal("chunk.merkle_root", tagged(tree.root()), tagged(manifest.merkle_root()));
+    tree.root() == manifest.merkle_root()
+}

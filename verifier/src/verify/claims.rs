@@ -1,0 +1,57 @@
+//! What the manifest says of the inside of the file, against what the file says of itself.
+
+use crate::digest::tagged;
+use crate::manifest::SlmClaims;
+use crate::report::Report;
+use crate::slm::SlmFacts;
+
+/// One check for each `slm.*` claim but the checksum.
+pub(super) fn compare(facts: &SlmFacts, claims: &SlmClaims, report: &mut Report) {
+    let header = &facts.header;
+    report.equal("slm.tokenizer_checksum", tagged(&facts.tokenizer_sha256), tagged(&claims.tokenizer_sha256));
+    report.equal("slm.tensor_layout_checksum", tagged(&facts.layout_sha256), tagged(&claims.layout_sha256));
+    report.equal("slm.quantization", facts.quantization.as_str(), claims.quantization.as_str());
+    let numbers = [
+        ("slm.vocab_size", header.vocab_size, claims.vocab_size),
+        ("slm.hidden_size", header.hidden_size, claims.hidden_size),
+        ("slm.layer_count", header.layer_count, claims.layer_count),
+        ("slm.head_count", header.head_count, claims.head_count),
+        ("slm.kv_head_count", header.kv_head_count, claims.kv_head_count),
+        ("slm.ffn_size", header.ffn_size, claims.ffn_size),
+        ("slm.max_context", header.max_context, claims.max_context),
+    ];
+    for (name, found, claimed) in numbers {
+        report.equal(name, u64::from(found), claimed);
+    }
+    report.equal("slm.parameter_count", facts.parameter_count, claims.parameter_count);
+}
+
+/// What is known of the rolling checksum beside the stored value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Checksum {
+    /// In the header; 0 has failed in the scan already.
+    pub(super) stored: u64,
+    /// In the manifest, if there is one.
+    pub(super) claimed: Option<u64>,
+    /// By the recurrence of `docs/slm.md`, if it was computed.
+    pub(super) recomputed: Option<u64>,
+}
+
+impl Checksum {
+    /// A value that is not the manifest's fails. One that cannot be reproduced is a warning: upstream has not
+    /// published its constants, and SHA-256 covers every byte.
+    pub(super) fn check(self, report: &mut Report) {
+        const NAME: &str = "slm.checksum";
+        let Self { stored, claimed, recomputed } = self;
+        let spelled = |sum: u64| format!("{sum:016x}");
+        match (claimed, recomputed) {
+            _ if stored == 0 => (),
+            (Some(claimed), _) if claimed != stored => report.fail(NAME, spelled(stored), spelled(claimed)),
+            (_, None) => report.pass(NAME, format!("{}, compared, not recomputed", spelled(stored))),
+            (_, Some(recomputed)) if recomputed == stored => report.pass(NAME, spelled(stored)),
+            (_, Some(recomputed)) => {
+                report.warn(NAME, format!("unreproduced: {}", spelled(stored)), spelled(recomputed));
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! One pass over a file: read a block ahead, hash and scan the one before on all cores.
+
+use std::io::{self, Read};
+
+use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
+
+use crate::chunk::Layout;
+use crate::digest::{Digest, sha256};
+use crate::slm::{Rolling, Scan, SlmOutcome};
+
+/// Bytes a block; two are in memory. A power of two, so a block holds whole chunks or a part of one.
+const BLOCK_BYTES: usize = 4 << 20;
+
+/// Which of the slower sums are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) rolling: bool,
+    pub(super) chunks: Option<Layout>,
+}
+
+/// What one pass has seen.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// Bytes that were read: at most one more than asked for, which means that the file is longer.
+    pub(super) bytes: u64,
+    pub(super) sha256: Digest,
+    pub(super) slm: SlmOutcome,
+    pub(super) rolling: Option<u64>,
+    pub(super) chunk_hashes: Option<Vec<Digest>>,
+}
+
+/// Reads `byte_count` bytes, and one more if there is one.
+pub(super) fn run(byte_count: u64, wanted: Wanted, artifact: &mut dyn Read) -> io::Result<Seen> {
+    let mut left = artifact.take(byte_count.saturating_add(1));
+    let (mut bytes, mut whole, mut scan) = (0_u64, Sha256::new(), Scan::new(byte_count));
+    let mut rolling = wanted.rolling.then(Rolling::new);
+    let mut chunks = wanted.chunks.map(ChunkHashes::new);
+    let (mut block, mut next) = (Vec::new(), Vec::new());
+    read_block(&mut left, &mut block)?;
+    while !block.is_empty() {
+        bytes = bytes.saturating_add(block.len() as u64);
+        let block_bytes = block.as_slice();
+        // The calling thread waits for the disk while the pool works.
+        rayon::in_place_scope(|scope| {
+            if let Some(rolling) = &mut rolling {
+                scope.spawn(|_| rolling.push(block_bytes));
+            }
+            scope.spawn(|_| whole.update(block_bytes));
+            if let Some(chunks) = &mut chunks {
+                scope.spawn(|_| chunks.push(block_bytes));
+            }
+            scope.spawn(|_| scan.push(block_bytes));
+            read_block(&mut left, &mut next)
+        })?;
+        std::mem::swap(&mut block, &mut next);
+    }
+    Ok(Seen {
+        bytes,
+        sha256: whole.finalize().into(),
+        slm: scan.finish(),
+        rolling: rolling.map(|rolling| rolling.finish()),
+        chunk_hashes: chunks.map(ChunkHashes::finish),
+    })
+}
+
+fn read_block(source: &mut dyn Read, block: &mut Vec<u8>) -> io::Result<()> {
+    block.clear();
+    source.take(BLOCK_BYTES as u64).read_to_end(block).map(drop)
+}
+
+/// SHA-256 values of the chunks while blocks go by.
+struct ChunkHashes {
+    chunk_bytes: usize,
+    done: Vec<Digest>,
+    /// A chunk that began in an earlier block: only where chunks are larger than blocks.
+    open: Sha256,
+    open_bytes: usize,
+}
+
+impl ChunkHashes {
+    fn new(layout: Layout) -> Self {
+        Self {
+            chunk_bytes: layout.chunk_size() as usize,
+            done: Vec::new(),
+            open: Sha256::new(),
+            open_bytes: 0,
+        }
+    }
+
+    fn push(&mut self, block: &[u8]) {
+        if self.chunk_bytes <= BLOCK_BYTES {
+            self.done.par_extend(block.par_chunks(self.chunk_bytes).map(sha256));
+            return;
+        }
+        // Blocks are full but the last, and a chunk is a whole number of them.
+        self.open.update(block);
+        self.open_bytes += block.len();
+        if self.open_bytes >= self.chunk_bytes {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        self.done.push(self.open.finalize_reset().into());
+        self.open_bytes = 0;
+    }
+
+    fn finish(mut self) -> Vec<Digest> {
+        if self.open_bytes > 0 {
+            self.close();
+        }
+        self.done
+    }
+}

@@ -1,0 +1,15 @@
+//! Integration tests of the verifier: one binary, one module a question.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod chunks;
+mod manifest;
+mod manifest_fixtures;
+mod manifest_inputs;
+mod manifest_properties;
+mod manifest_rules;
+mod manifest_sections;
+mod manifest_signature;
+mod receipt;
+mod slm;
+mod verify;
