@@ -1,0 +1,122 @@
+//! Files that are never seen half-written and never replace another: the state file and the small copies.
+
+use super::disk::{Disk, DiskFile as _, Open};
+use super::error::StoreError;
+use super::names::numbered;
+
+/// How one small file was put in its place.
+#[derive(Debug)]
+pub enum Placed {
+    /// It was written.
+    Written,
+    /// The same bytes were already there.
+    Same,
+    /// Other bytes are there; they were left alone.
+    Different {
+        /// The file that is there.
+        path: std::path::PathBuf,
+    },
+    /// The disk refused; the next run does it again.
+    Failed(StoreError),
+}
+
+impl Placed {
+    /// Whether what was asked for is there now.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Written | Self::Same)
+    }
+}
+
+/// Creates `name` with `bytes`, synced, and gives it back locked; `None` when the name was taken meanwhile.
+///
+/// The bytes go to `NAME.new` first. That name is locked while it is written, so a leftover of a crash is taken
+/// over and never mistaken for somebody's work in progress. The lock stays on the file through the rename.
+pub(super) fn create_locked<D: Disk>(
+    disk: &D,
+    name: &str,
+    bytes: &[u8],
+) -> Result<Option<D::File>, StoreError> {
+    let fresh = format!("{name}.new");
+    let failed = |doing, error| StoreError::of(disk, name, doing, bytes.len() as u64, error);
+    let file = disk.open(&fresh, Open::Create).map_err(|error| StoreError::of_open(disk, &fresh, error))?;
+    if !file.try_lock().map_err(|error| failed("lock", error))? || !is_named(disk, &fresh, &file)? {
+        return Err(StoreError::Busy { path: disk.path(name), pid: None });
+    }
+    let written = file
+        .set_len(0)
+        .and_then(|()| file.write_all_at(bytes, 0))
+        .and_then(|()| file.sync_data())
+        .and_then(|()| disk.rename_noreplace(&fresh, name));
+    match written {
+        Ok(()) => Ok(Some(file)),
+        Err(error) => {
+            // Best effort: a later run takes the leftover over.
+            let _ = disk.remove(&fresh);
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                Ok(None)
+            } else {
+                Err(failed("write", error))
+            }
+        }
+    }
+}
+
+/// Puts a small file in its place, durable, unless something is there.
+pub(super) fn place<D: Disk>(disk: &D, name: &str, bytes: &[u8]) -> Placed {
+    let placed = || -> Result<Placed, StoreError> {
+        if let Some(there) = read_small(disk, name, bytes.len() as u64)? {
+            return Ok(if there == bytes {
+                Placed::Same
+            } else {
+                Placed::Different { path: disk.path(name) }
+            });
+        }
+        if create_locked(disk, name, bytes)?.is_none() {
+            return Ok(Placed::Different { path: disk.path(name) });
+        }
+        sync_dir(disk, name)?;
+        Ok(Placed::Written)
+    };
+    placed().unwrap_or_else(Placed::Failed)
+}
+
+/// Reads a whole small file, at most one byte more than `most`; `None` when there is none.
+pub(super) fn read_small<D: Disk>(disk: &D, name: &str, most: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    if disk.stat(name).map_err(|error| StoreError::of(disk, name, "stat", 0, error))?.is_none() {
+        return Ok(None);
+    }
+    let file = disk.open(name, Open::Read).map_err(|error| StoreError::of_open(disk, name, error))?;
+    let read = || {
+        let length = file.stat()?.byte_count.min(most.saturating_add(1));
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        file.read_exact_at(&mut bytes, 0).map(|()| bytes)
+    };
+    read().map(Some).map_err(|error| StoreError::of(disk, name, "read", 0, error))
+}
+
+/// Renames to the first free of `to`, `to.2` ...; gives the name that was taken.
+pub(super) fn rename_aside<D: Disk>(disk: &D, from: &str, to: &str) -> Result<String, StoreError> {
+    for name in numbered(to) {
+        match disk.rename_noreplace(from, &name) {
+            Ok(()) => {
+                sync_dir(disk, &name)?;
+                return Ok(name);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(StoreError::of(disk, from, "rename", 0, error)),
+        }
+    }
+    Err(StoreError::TargetExists { path: disk.path(to) })
+}
+
+/// Whether `name` means the file that is open.
+pub(super) fn is_named<D: Disk>(disk: &D, name: &str, file: &D::File) -> Result<bool, StoreError> {
+    let both = || Ok((disk.stat(name)?, file.stat()?));
+    let (named, open) = both().map_err(|error| StoreError::of(disk, name, "stat", 0, error))?;
+    Ok(named.is_some_and(|named| named.same_file(&open)))
+}
+
+/// Makes name changes durable; `name` is the one that a failure is told of.
+pub(super) fn sync_dir<D: Disk>(disk: &D, name: &str) -> Result<(), StoreError> {
+    disk.sync_dir().map_err(|error| StoreError::of(disk, name, "sync the directory of", 0, error))
+}

@@ -1,0 +1,203 @@
+//! The one seam: everything the store asks of a disk, relative to one directory.
+//!
+//! The store is written against [`Disk`] and [`DiskFile`] alone. [`RealDisk`](super::RealDisk) holds a directory
+//! handle, so a swapped parent directory cannot redirect a name; [`MemDisk`](super::MemDisk) plays power loss,
+//! full disks and failing calls. Names are single path components; nothing here follows a symlink.
+
+use std::io;
+use std::path::PathBuf;
+
+/// One directory, and the operations on names inside it.
+pub trait Disk: Send + Sync + 'static {
+    /// An open file of this disk.
+    type File: DiskFile;
+
+    /// Where `name` is, for messages only.
+    fn path(&self, name: &str) -> PathBuf;
+
+    /// Opens `name` without following a symlink. Anything but a regular file is refused, and for writing
+    /// also a file with a second name (hard link): a write would change a file that we were not told about.
+    fn open(&self, name: &str, how: Open) -> Result<Self::File, OpenError>;
+
+    /// What `name` is, without following it; `None` when there is nothing.
+    fn stat(&self, name: &str) -> io::Result<Option<FileStat>>;
+
+    /// Renames within the directory; [`io::ErrorKind::AlreadyExists`] when `to` is taken, whatever it is.
+    fn rename_noreplace(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file's name.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes earlier creations, renames and removals durable.
+    fn sync_dir(&self) -> io::Result<()>;
+
+    /// Bytes that this process may still write here.
+    fn free_bytes(&self) -> io::Result<u64>;
+
+    /// Whether names may be created in the directory: fails as the first creation would.
+    fn check_writable(&self) -> io::Result<()>;
+}
+
+/// An open regular file; all reads and writes name their offset, so threads share it freely.
+pub trait DiskFile: Send + Sync + 'static {
+    /// Reads at `offset`; fewer bytes than asked are allowed, 0 is the end of the file.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes at `offset`; fewer bytes than given are allowed.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+
+    /// Cuts or extends (with zeros) to `byte_count`.
+    fn set_len(&self, byte_count: u64) -> io::Result<()>;
+
+    /// Makes all completed writes and the length durable.
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// Size, times and identity now.
+    fn stat(&self) -> io::Result<FileStat>;
+
+    /// Takes the exclusive lock without waiting; `false` when another open file holds it. The lock goes with
+    /// the open file, so a killed process holds none.
+    fn try_lock(&self) -> io::Result<bool>;
+
+    /// Forgets cached bytes that were written but may not be on the disk, so that the next read tells the truth.
+    /// Called after a failed sync; best effort.
+    fn forget_cache(&self);
+
+    /// Reads exactly `buffer.len()` bytes, over short reads and interruptions;
+    /// [`io::ErrorKind::UnexpectedEof`] when the file is shorter.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match self.read_at(rest, offset + done as u64) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all of `bytes`, over short writes and interruptions.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            match self.write_at(rest, offset + done as u64) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// For reading; a second name (hard link) is accepted.
+    Read,
+    /// For reading and writing; it must be there.
+    Existing,
+    /// For reading and writing; made empty when missing.
+    Create,
+}
+
+/// Why a file could not be opened.
+#[derive(Debug)]
+pub enum OpenError {
+    /// It is there, and we do not touch such a thing.
+    Refused(Refusal),
+    /// The system said no.
+    Io(io::Error),
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// What stands where a plain file with one name was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A symbolic link.
+    Symlink,
+    /// A directory.
+    Directory,
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A block or character device.
+    Device,
+    /// A file with more than one name.
+    HardLink,
+}
+
+impl Refusal {
+    /// The word for messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Symlink => "symlink",
+            Self::Directory => "directory",
+            Self::Fifo => "named pipe",
+            Self::Socket => "socket",
+            Self::Device => "device",
+            Self::HardLink => "hard link",
+        }
+    }
+}
+
+/// What a name or an open file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileStat {
+    /// `None` for a regular file, else what it is instead ([`Refusal::HardLink`] never stands here).
+    pub not_a_file: Option<Refusal>,
+    /// Length in bytes.
+    pub byte_count: u64,
+    /// The file system it is on.
+    pub device: u64,
+    /// Its number on that file system.
+    pub inode: u64,
+    /// How many names it has.
+    pub links: u64,
+    /// Last change of content, nanoseconds since 1970.
+    pub modified_ns: i128,
+    /// Last change of content or attributes, nanoseconds since 1970.
+    pub changed_ns: i128,
+}
+
+impl FileStat {
+    /// Why this may not be opened as `how`, if so.
+    pub fn refusal(&self, how: Open) -> Option<Refusal> {
+        match self.not_a_file {
+            None if how != Open::Read && self.links > 1 => Some(Refusal::HardLink),
+            other => other,
+        }
+    }
+
+    /// Whether both are the same file, whatever its content now.
+    pub fn same_file(&self, other: &Self) -> bool {
+        self.device == other.device && self.inode == other.inode
+    }
+}
+
+/// Reads a file in order, from an offset to an end; what `std::io::Read` needs over a [`DiskFile`].
+pub(super) struct InOrder<'a, F> {
+    pub(super) file: &'a F,
+    pub(super) offset: u64,
+    pub(super) end: u64,
+}
+
+impl<F: DiskFile> io::Read for InOrder<'_, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        let want = buffer.len().min(left);
+        let Some(window) = buffer.get_mut(..want).filter(|window| !window.is_empty()) else { return Ok(0) };
+        let count = self.file.read_at(window, self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}

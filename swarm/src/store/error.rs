@@ -1,0 +1,289 @@
+//! What can go wrong, by who is to blame: the disk ([`StoreError`]), the supplier of a chunk ([`KeepError`]), or
+//! the file that is served ([`SourceError`]).
+
+use std::io;
+use std::path::PathBuf;
+
+use minimodel_verifier::Digest;
+use minimodel_verifier::chunk::ProofError;
+use minimodel_verifier::digest::hex;
+
+use super::disk::{Disk, OpenError, Refusal};
+
+/// The disk or what lies on it. Every variant names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process holds this target (or, for an instant, another is just creating it).
+    #[error("{} is in use by {}", .path.display(), .pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}")))]
+    Busy {
+        /// The state file that is locked.
+        path: PathBuf,
+        /// The holder, from its session entry; `None` when it has not written one.
+        pid: Option<u32>,
+    },
+    /// No space, quota or allowed file size left. Nothing kept so far is lost; a later run resumes.
+    #[error("no space on {}: need {needed} bytes, free {}", .path.display(), .free.map_or_else(|| "unknown".to_owned(), |free| format!("{free} bytes")))]
+    NoSpace {
+        /// The file that could not grow.
+        path: PathBuf,
+        /// Bytes still to be written to it.
+        needed: u64,
+        /// Free bytes, where the file system told. More than `needed` means a quota or a file size limit.
+        free: Option<u64>,
+    },
+    /// The file system is mounted read-only.
+    #[error("{} is on a read-only file system", .path.display())]
+    ReadOnly {
+        /// What was to be written.
+        path: PathBuf,
+    },
+    /// No permission.
+    #[error("no permission for {}", .path.display())]
+    Permission {
+        /// What was to be opened or changed.
+        path: PathBuf,
+    },
+    /// The file or its directory is not there (any more).
+    #[error("{} is not there", .path.display())]
+    Vanished {
+        /// The missing name.
+        path: PathBuf,
+    },
+    /// Something other than a plain file with one name stands there (E9).
+    #[error("refusing {} {}", .found.word(), .path.display())]
+    Refused {
+        /// The name.
+        path: PathBuf,
+        /// What it is.
+        found: Refusal,
+    },
+    /// The name no longer means the file that we hold open (E10).
+    #[error("{} was replaced by another file while in use", .path.display())]
+    Replaced {
+        /// The name.
+        path: PathBuf,
+    },
+    /// The record belongs to another swarm id; it is left alone.
+    #[error("{} belongs to swarm {}, not to {}", .path.display(), hex(.found), hex(.expected))]
+    ForeignSwarm {
+        /// The state file.
+        path: PathBuf,
+        /// The swarm id in it.
+        found: Digest,
+        /// The swarm id asked for.
+        expected: Digest,
+    },
+    /// The record names the same swarm id but other sizes; it is left alone.
+    #[error("{} is for {found}, not for {expected}", .path.display())]
+    ForeignLayout {
+        /// The state file.
+        path: PathBuf,
+        /// The sizes in it.
+        found: Sizes,
+        /// The sizes of the manifest.
+        expected: Sizes,
+    },
+    /// The record was written by another version of its format; it is left alone.
+    #[error("{} has record version {found}, this program reads version {expected}", .path.display())]
+    ForeignVersion {
+        /// The state file.
+        path: PathBuf,
+        /// The version in it.
+        found: u32,
+        /// The version that we read and write.
+        expected: u32,
+    },
+    /// The disk did not confirm what was written. What is unsynced may be lost, so the part takes no more.
+    #[error("disk error on {}: sync failed: {kind}", .path.display())]
+    SyncFailed {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        kind: io::ErrorKind,
+    },
+    /// A file of this name is already there; it is never replaced.
+    #[error("{} already exists", .path.display())]
+    TargetExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not whole yet.
+    #[error("{} still misses {missing} chunks", .path.display())]
+    Incomplete {
+        /// The partial file.
+        path: PathBuf,
+        /// Missing chunks.
+        missing: u32,
+    },
+    /// Leaf hashes that were said to be proven do not lead to the root: the caller's mistake.
+    #[error("leaf hashes for {} do not belong to its manifest: {reason}", .path.display())]
+    ForeignLeaves {
+        /// The partial file.
+        path: PathBuf,
+        /// Which rule failed.
+        reason: ProofError,
+    },
+    /// The stem is no single file name.
+    #[error("{stem:?} cannot be a file name")]
+    BadName {
+        /// The stem.
+        stem: String,
+    },
+    /// Anything else that the system answered.
+    #[error("cannot {doing} {}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The verb: `open`, `read`, `write` ...
+        doing: &'static str,
+        /// The answer.
+        source: io::Error,
+    },
+}
+
+/// The sizes that a record is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Bytes of the artifact.
+    pub byte_count: u64,
+    /// Bytes of a chunk.
+    pub chunk_size: u32,
+    /// Number of chunks.
+    pub chunk_count: u32,
+}
+
+impl std::fmt::Display for Sizes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { byte_count, chunk_size, chunk_count } = self;
+        write!(f, "{byte_count} bytes in {chunk_count} chunks of {chunk_size}")
+    }
+}
+
+/// Why a chunk was not kept: its supplier's fault, or the disk's.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// Bytes and proof are not this chunk: the supplier is to blame. Nothing was written.
+    #[error("chunk {index} with sha-256 {}: {reason}", hex(.got))]
+    BadProof {
+        /// The chunk.
+        index: u32,
+        /// SHA-256 of the bytes that came.
+        got: Digest,
+        /// Which rule failed.
+        reason: NotProven,
+    },
+    /// The disk is to blame, no peer.
+    #[error(transparent)]
+    Disk(#[from] StoreError),
+}
+
+/// Which rule a chunk failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotProven {
+    /// Another number of bytes than the chunk has.
+    #[error("{got} bytes, expected {expected}")]
+    Length {
+        /// Bytes that it has.
+        expected: u32,
+        /// Bytes that came.
+        got: usize,
+    },
+    /// Index, length of the path, or the path itself.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+}
+
+/// Why a chunk cannot be handed out.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The index lies outside the artifact.
+    #[error("no chunk {index} among {count}")]
+    NoSuchChunk {
+        /// The index.
+        index: u32,
+        /// Number of chunks.
+        count: u32,
+    },
+    /// Not here (yet).
+    #[error("chunk {index} is not here")]
+    NotHave {
+        /// The chunk.
+        index: u32,
+    },
+    /// A chunk of a partial file no longer has the bytes that were proven. It has been given up ([`Part::discard`]
+    /// was done): others must be told, and it must be fetched again.
+    ///
+    /// [`Part::discard`]: super::Part::discard
+    #[error("chunk {index} of {} was damaged on the disk", .path.display())]
+    Rotten {
+        /// The partial file.
+        path: PathBuf,
+        /// The chunk.
+        index: u32,
+    },
+    /// The seeded file is no longer the artifact: stop the share (E14).
+    #[error("source {} changed: {what}", .path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        what: Change,
+    },
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] StoreError),
+}
+
+/// How a seeded file stopped being the artifact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Change {
+    /// Another length.
+    #[error("it has {now} bytes, the artifact has {was}")]
+    Length {
+        /// Bytes of the artifact.
+        was: u64,
+        /// Bytes of the file now.
+        now: u64,
+    },
+    /// A chunk with other bytes.
+    #[error("chunk {index} has other bytes")]
+    Content {
+        /// The chunk.
+        index: u32,
+    },
+}
+
+impl StoreError {
+    /// Sorts what the system answered for `name` into the variant that tells the user what to do. `needed`: bytes
+    /// still to be written there.
+    pub(super) fn of<D: Disk>(
+        disk: &D,
+        name: &str,
+        doing: &'static str,
+        needed: u64,
+        error: io::Error,
+    ) -> Self {
+        let path = disk.path(name);
+        match error.kind() {
+            kind if is_no_space(kind) => Self::NoSpace { path, needed, free: disk.free_bytes().ok() },
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
+            io::ErrorKind::PermissionDenied => Self::Permission { path },
+            io::ErrorKind::NotFound => Self::Vanished { path },
+            io::ErrorKind::AlreadyExists => Self::TargetExists { path },
+            _ => Self::Io { path, doing, source: error },
+        }
+    }
+
+    /// The same for an answer to `open`.
+    pub(super) fn of_open<D: Disk>(disk: &D, name: &str, error: OpenError) -> Self {
+        match error {
+            OpenError::Refused(found) => Self::Refused { path: disk.path(name), found },
+            OpenError::Io(error) => Self::of(disk, name, "open", 0, error),
+        }
+    }
+}
+
+/// ENOSPC, EDQUOT and EFBIG: the user makes room (or lifts a limit) and resumes.
+pub(super) fn is_no_space(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+}

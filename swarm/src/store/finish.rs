@@ -1,0 +1,189 @@
+//! From a whole part to a finished file with its receipt, in steps that a later run can complete.
+//!
+//! The order is: sync data and record; rename the part to its final name; sync the directory; manifest copy;
+//! receipt; and the record goes last. So whatever stands there after a crash says what is left to do: a final name
+//! with a record beside it is a file whose receipt may be missing ([`Published::resume`]).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::create::{Placed, is_named, place, read_small, rename_aside, sync_dir};
+use super::disk::{Disk, DiskFile as _};
+use super::error::StoreError;
+use super::holdings::{FOUND_HERE, Supplied};
+use super::names::Names;
+use super::open::{is_ours, lock_existing, read_record};
+use super::part::{Part, PartSpec};
+use super::source::SourceFile;
+use super::state::{Blame, PeerKey};
+
+/// The longest receipt that is read back: one line a peer, and far more than any receipt has.
+const MAX_RECEIPT_BYTES: u64 = 16 << 20;
+
+/// A file under its final name, whose copies and record are still to be dealt with. Holds the lock of the record.
+pub struct Published<D: Disk> {
+    disk: Arc<D>,
+    names: Names,
+    /// The locked record; `None` when there is none, or one that is not of this file.
+    state: Option<Arc<D::File>>,
+}
+
+/// What the record beside a finished file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// What each peer supplied. The file as a whole has still to be checked.
+    pub suppliers: BTreeMap<PeerKey, Supplied>,
+    /// Chunks that a rescan found, supplied by nobody we know.
+    pub found_here: Supplied,
+    /// Recorded blames, oldest first.
+    pub blames: Vec<Blame>,
+}
+
+/// What [`Published::finish`] did.
+#[derive(Debug)]
+pub struct Finished {
+    /// The manifest copy.
+    pub manifest: Placed,
+    /// The receipt, if one was given.
+    pub receipt: Option<Placed>,
+    /// Everything is in its place and the record is gone. If not, the next run goes on from [`Published::resume`].
+    pub is_closed: bool,
+}
+
+impl<D: Disk> Part<D> {
+    /// Gives the whole file its final name, durably and without replacing anything. Call it only after the
+    /// whole-file check has passed. Doing it again after an error is safe.
+    pub fn publish(&self) -> Result<Published<D>, StoreError> {
+        let names = &self.names;
+        self.cut_and_sync()?;
+        if !is_named(&*self.disk, &names.target, &self.data)? {
+            self.check_named()?;
+            self.disk.rename_noreplace(&names.part, &names.target).map_err(|error| {
+                // What is in the way is the target; everything else is told of the part.
+                let taken = error.kind() == std::io::ErrorKind::AlreadyExists;
+                let name = if taken { &names.target } else { &names.part };
+                StoreError::of(&*self.disk, name, "rename", 0, error)
+            })?;
+            if !is_named(&*self.disk, &names.target, &self.data)? {
+                // Swapped between the check and the rename: what was renamed was never checked.
+                let _ = self.disk.rename_noreplace(&names.target, &names.part);
+                return Err(StoreError::Replaced { path: self.path() });
+            }
+        }
+        sync_dir(&*self.disk, &names.target)?;
+        Ok(Published { disk: self.disk.clone(), names: names.clone(), state: Some(self.state.clone()) })
+    }
+
+    /// Puts a whole file that is no valid artifact out of the way, as `STEM.slm.invalid` or the next free number,
+    /// and removes its record. Gives the new path.
+    pub fn quarantine(&self) -> Result<PathBuf, StoreError> {
+        self.cut_and_sync()?;
+        self.check_named()?;
+        let name = rename_aside(&*self.disk, &self.names.part, &self.names.invalid)?;
+        remove_state(&*self.disk, &self.names, &self.state)?;
+        Ok(self.disk.path(&name))
+    }
+
+    fn cut_and_sync(&self) -> Result<(), StoreError> {
+        let missing = self.holdings().missing_chunks();
+        if missing > 0 {
+            return Err(StoreError::Incomplete { path: self.path(), missing });
+        }
+        let byte_count = self.spec.layout.byte_count();
+        let cut = || {
+            // An older file of the same name may have been longer.
+            if self.data.stat()?.byte_count == byte_count { Ok(()) } else { self.data.set_len(byte_count) }
+        };
+        cut().map_err(|error| self.write_error(&self.names.part, error))?;
+        self.sync()
+    }
+
+    fn check_named(&self) -> Result<(), StoreError> {
+        if is_named(&*self.disk, &self.names.part, &self.data)? {
+            Ok(())
+        } else {
+            Err(StoreError::Replaced { path: self.path() })
+        }
+    }
+}
+
+impl<D: Disk> Published<D> {
+    /// Looks for a file under the final name: one that an earlier run published and could not finish, or one that
+    /// somebody put there. `None` when there is none. Whether it is the artifact is for the caller to check, through
+    /// [`source`](Self::source); nothing is changed before [`finish`](Self::finish).
+    pub fn resume(disk: D, stem: &str, spec: &PartSpec) -> Result<Option<(Self, History)>, StoreError> {
+        let names = Names::new(stem)?;
+        let stat = |name| disk.stat(name).map_err(|error| StoreError::of(&disk, name, "stat", 0, error));
+        let Some(target) = stat(&names.target)? else { return Ok(None) };
+        let state = lock_existing(&disk, &names)?;
+        // Left by a crash between the two halves of a rename on a file system without the real one.
+        if stat(&names.part)?.is_some_and(|part| part.same_file(&target)) {
+            disk.remove(&names.part)
+                .map_err(|error| StoreError::of(&disk, &names.part, "remove", 0, error))?;
+            sync_dir(&disk, &names.part)?;
+        }
+        let mut history = History::default();
+        let mut ours = None;
+        if let Some(state) = state
+            && matches!(is_ours(&disk, &names, spec, &state), Ok(true))
+        {
+            let recorded = read_record(&disk, &names, spec, &state)?;
+            let mut holdings = recorded.holdings;
+            for (index, supplier) in recorded.claimed {
+                holdings.hold(index, supplier);
+            }
+            history.suppliers = holdings.supplied();
+            history.found_here = history.suppliers.remove(&FOUND_HERE).unwrap_or_default();
+            history.blames = recorded.blames;
+            ours = Some(Arc::new(state));
+        }
+        Ok(Some((Self { disk: Arc::new(disk), names, state: ours }, history)))
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> PathBuf {
+        self.disk.path(&self.names.target)
+    }
+
+    /// Opens the file for checking and for seeding.
+    pub fn source(&self) -> Result<SourceFile<D::File>, StoreError> {
+        SourceFile::in_disk(&*self.disk, &self.names.target)
+    }
+
+    /// The receipt that is there, if there is one: the caller decides whether it is that of this import.
+    pub fn receipt(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        read_small(&*self.disk, &self.names.receipt, MAX_RECEIPT_BYTES)
+    }
+
+    /// Writes the manifest copy and the receipt beside the file, each atomically and never over another, then removes
+    /// the record. Without a `receipt` (it was written elsewhere, or an older one counts) only the copy is written.
+    pub fn finish(&self, manifest: &[u8], receipt: Option<&[u8]>) -> Finished {
+        let manifest = place(&*self.disk, &self.names.manifest, manifest);
+        let receipt = receipt.map(|receipt| place(&*self.disk, &self.names.receipt, receipt));
+        let all_placed = manifest.is_done() && receipt.as_ref().is_none_or(Placed::is_done);
+        let is_closed = all_placed && self.close().is_ok();
+        Finished { manifest, receipt, is_closed }
+    }
+
+    /// Removes the record, with which the import is over. [`finish`](Self::finish) does it when everything was placed;
+    /// a caller does it who accepts a copy or a receipt that is different.
+    pub fn close(&self) -> Result<(), StoreError> {
+        self.state.as_ref().map_or(Ok(()), |state| remove_state(&*self.disk, &self.names, state))
+    }
+}
+
+impl<D: Disk> std::fmt::Debug for Published<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Published").field("path", &self.path()).finish_non_exhaustive()
+    }
+}
+
+/// Removes the record if the name still means the one that we hold locked.
+fn remove_state<D: Disk>(disk: &D, names: &Names, state: &D::File) -> Result<(), StoreError> {
+    if is_named(disk, &names.state, state)? {
+        disk.remove(&names.state).map_err(|error| StoreError::of(disk, &names.state, "remove", 0, error))?;
+        sync_dir(disk, &names.state)?;
+    }
+    Ok(())
+}

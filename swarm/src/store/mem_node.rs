@@ -1,0 +1,132 @@
+//! One simulated file: what processes see, what is durable, and what is on its way.
+
+/// Disks tear writes at this boundary at the finest.
+const SECTOR_BYTES: usize = 512;
+
+/// A file of a [`MemDisk`](super::MemDisk).
+#[derive(Clone, Debug, Default)]
+pub(super) struct Node {
+    seen: Vec<u8>,
+    durable: Vec<u8>,
+    pending: Vec<Change>,
+    changes: i128,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Write { offset: usize, bytes: Vec<u8> },
+    SetLen(usize),
+    Extend(usize),
+}
+
+impl Node {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.seen
+    }
+
+    /// How often the content changed: the simulated clock of this file.
+    pub(super) fn changes(&self) -> i128 {
+        self.changes
+    }
+
+    pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> usize {
+        let rest = self.seen.get(place(offset)..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        for (to, from) in buffer.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        count
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8], offset: u64) {
+        self.change(Change::Write { offset: place(offset), bytes: bytes.to_vec() });
+    }
+
+    pub(super) fn set_len(&mut self, byte_count: u64) {
+        self.change(Change::SetLen(place(byte_count)));
+    }
+
+    pub(super) fn sync(&mut self) {
+        self.pending.clear();
+        self.durable.clone_from(&self.seen);
+    }
+
+    /// The system reports the error once and calls the pages clean: a second sync would lie.
+    pub(super) fn fail_sync(&mut self) {
+        self.pending.clear();
+    }
+
+    pub(super) fn forget_cache(&mut self) {
+        self.seen = replay(self.durable.clone(), &self.pending);
+    }
+
+    /// The file after a power loss; without a source of chance all that is pending is lost.
+    pub(super) fn after_power_loss(&self, rng: Option<&mut fastrand::Rng>) -> Self {
+        let survived: Vec<Change> = match rng {
+            Some(rng) => self.pending.iter().flat_map(|change| change.torn(rng)).collect(),
+            None => Vec::new(),
+        };
+        let durable = replay(self.durable.clone(), &survived);
+        Self { seen: durable.clone(), durable, pending: Vec::new(), changes: self.changes }
+    }
+
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.seen);
+        self.pending.push(change);
+        self.changes += 1;
+    }
+}
+
+impl Change {
+    fn apply(&self, content: &mut Vec<u8>) {
+        match self {
+            Self::Write { offset, bytes } => {
+                let end = offset + bytes.len();
+                if content.len() < end {
+                    content.resize(end, 0);
+                }
+                if let Some(window) = content.get_mut(*offset..end) {
+                    window.copy_from_slice(bytes);
+                }
+            }
+            Self::SetLen(byte_count) => content.resize(*byte_count, 0),
+            Self::Extend(byte_count) => content.resize(content.len().max(*byte_count), 0),
+        }
+    }
+
+    /// What is left of a pending change: all, nothing, or for a write some of its sectors, with or without the length
+    /// that it gave the file.
+    fn torn(&self, rng: &mut fastrand::Rng) -> Vec<Self> {
+        match (rng.u8(0..3), self) {
+            (0, _) => Vec::new(),
+            (2, Self::Write { offset, bytes }) => {
+                let mut left = Vec::new();
+                if rng.bool() {
+                    left.push(Self::Extend(offset + bytes.len()));
+                }
+                let (mut rest, mut offset) = (bytes.as_slice(), *offset);
+                while !rest.is_empty() {
+                    let (sector, after) =
+                        rest.split_at((SECTOR_BYTES - offset % SECTOR_BYTES).min(rest.len()));
+                    if rng.bool() {
+                        left.push(Self::Write { offset, bytes: sector.to_vec() });
+                    }
+                    (rest, offset) = (after, offset + sector.len());
+                }
+                left
+            }
+            _ => vec![self.clone()],
+        }
+    }
+}
+
+fn replay(mut content: Vec<u8>, changes: &[Change]) -> Vec<u8> {
+    for change in changes {
+        change.apply(&mut content);
+    }
+    content
+}
+
+fn place(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}

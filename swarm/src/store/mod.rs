@@ -1,0 +1,50 @@
+//! The resumable partial file and its record: where the bytes land, and what is believed of them after a crash.
+//!
+//! The crash contract: a crash may lose the newest chunks (at most 64 MiB or two seconds of them when the power
+//! goes, none when the process is killed); it never makes us believe a chunk that is not there. `STEM.slm.part`
+//! holds proven bytes only, each at its place; `STEM.slm.part.state` says which. The record is a hint of where to
+//! look: each opening hashes what it names and proves it against the manifest's root. `docs/store.md` has the bytes
+//! and the order of writes.
+//!
+//! Everything here is synchronous and blocks; nothing knows a network, a clock or the protocol. All of the disk
+//! goes through one seam, [`Disk`].
+//!
+//! - [`Part`]: opens, keeps, resumes, rescans; [`PrefixReader`] follows it for the whole-file check.
+//! - [`Published`]: a whole part under its final name, up to the receipt.
+//! - [`SourceFile`], [`FileSource`]: a complete file that is checked, then seeded.
+//! - [`ChunkSource`]: what serving needs of either.
+//! - [`RealDisk`], [`MemDisk`]: the machine's disk, and one that loses power on demand.
+
+mod create;
+mod disk;
+mod error;
+mod finish;
+mod hashed;
+mod holdings;
+mod mem;
+mod mem_node;
+mod names;
+mod open;
+mod part;
+mod prefix;
+mod real;
+mod record;
+mod rehash;
+mod serve;
+mod source;
+mod state;
+
+pub use create::Placed;
+pub use disk::{Disk, DiskFile, FileStat, Open, OpenError, Refusal};
+pub use error::{Change, KeepError, NotProven, Sizes, SourceError, StoreError};
+pub use finish::{Finished, History, Published};
+pub use hashed::{HashedChunk, IncomingChunk};
+pub use holdings::Supplied;
+pub use mem::{Crash, MemDisk, MemFile};
+pub use open::{Opener, Resumed};
+pub use part::{Kept, MAX_BLAMES, Part, PartSpec, SYNC_BYTES, SYNC_INTERVAL};
+pub use prefix::{PrefixAborted, PrefixReader};
+pub use real::{RealDisk, RealFile};
+pub use serve::{ChunkBytes, ChunkSource};
+pub use source::{FileSource, SourceFile};
+pub use state::{Blame, PeerKey, STATE_VERSION};

@@ -1,0 +1,324 @@
+//! The partial file: proven chunks go in, and nothing else.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use minimodel_verifier::chunk::Layout;
+use minimodel_verifier::{Digest, sha256};
+
+use super::disk::{Disk, DiskFile as _};
+use super::error::{KeepError, NotProven, StoreError, is_no_space};
+use super::hashed::HashedChunk;
+use super::holdings::{FOUND_HERE, Holdings, Supplied};
+use super::names::Names;
+use super::record::Tail;
+use super::state::{Blame, ChunkEntry, Entry, PeerKey};
+
+/// Unsynced bytes that a power loss may cost.
+pub const SYNC_BYTES: u64 = 64 << 20;
+/// Unsynced time that a power loss may cost.
+pub const SYNC_INTERVAL: Duration = Duration::from_secs(2);
+/// Blames kept in one record. Keys cost an attacker nothing, so the record must not grow with them.
+pub const MAX_BLAMES: usize = 4096;
+
+/// What a part is a part of, from the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartSpec {
+    /// SHA-256 of the canonical manifest.
+    pub swarm_id: Digest,
+    /// Byte count and chunk size.
+    pub layout: Layout,
+    /// Root of the chunk tree.
+    pub root: Digest,
+}
+
+/// What became of a proven chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Written and recorded.
+    Stored,
+    /// It was here already; nothing was written.
+    Already,
+}
+
+/// The partial file `STEM.slm.part` and its record, locked against other processes.
+///
+/// Every method takes `&self` and may be called from several threads at once. Invariant: a chunk that
+/// [`has`](Self::has) admits was proven against the root before a byte of it was written, and its bytes were written
+/// before its record. After a failed sync nothing more is written: what the disk holds is then unknown until the
+/// next [`open`](Self::open) has hashed it again.
+pub struct Part<D: Disk> {
+    pub(super) disk: Arc<D>,
+    pub(super) names: Names,
+    pub(super) spec: PartSpec,
+    pub(super) data: D::File,
+    /// Holds the lock.
+    pub(super) state: Arc<D::File>,
+    pub(super) tail: Mutex<Tail>,
+    pub(super) holdings: Mutex<Holdings>,
+    /// Told whenever a chunk is held or the prefix is aborted.
+    pub(super) grown: Condvar,
+    pub(super) prefix_aborted: AtomicBool,
+    pub(super) suspicious: AtomicBool,
+    pub(super) blames: Mutex<Vec<Blame>>,
+    unsynced_bytes: AtomicU64,
+    /// When everything was last known to be synced; held while syncing.
+    clean_at: Mutex<Duration>,
+    sync_failure: OnceLock<(PathBuf, io::ErrorKind)>,
+}
+
+/// What [`Part::open`](Part::open) has made ready.
+pub(super) struct Opened<D: Disk> {
+    pub(super) disk: Arc<D>,
+    pub(super) names: Names,
+    pub(super) spec: PartSpec,
+    pub(super) data: D::File,
+    pub(super) state: Arc<D::File>,
+    pub(super) tail: Tail,
+    pub(super) holdings: Holdings,
+    pub(super) blames: Vec<Blame>,
+}
+
+impl<D: Disk> Part<D> {
+    pub(super) fn new(opened: Opened<D>) -> Self {
+        Self {
+            disk: opened.disk,
+            names: opened.names,
+            spec: opened.spec,
+            data: opened.data,
+            state: opened.state,
+            tail: Mutex::new(opened.tail),
+            holdings: Mutex::new(opened.holdings),
+            grown: Condvar::new(),
+            prefix_aborted: AtomicBool::new(false),
+            suspicious: AtomicBool::new(false),
+            blames: Mutex::new(opened.blames),
+            // Not 0: an earlier process that was killed may have left unsynced bytes.
+            unsynced_bytes: AtomicU64::new(1),
+            clean_at: Mutex::new(Duration::ZERO),
+            sync_failure: OnceLock::new(),
+        }
+    }
+
+    /// What this is a part of.
+    pub fn spec(&self) -> &PartSpec {
+        &self.spec
+    }
+
+    /// Where the partial file is.
+    pub fn path(&self) -> PathBuf {
+        self.disk.path(&self.names.part)
+    }
+
+    /// Proves a chunk against the root, writes it at its place and records it. Nothing is written of a chunk that
+    /// fails. Threads may keep different chunks at once.
+    pub fn keep(
+        &self,
+        index: u32,
+        data: &[u8],
+        proof: &[Digest],
+        supplier: PeerKey,
+    ) -> Result<Kept, KeepError> {
+        self.keep_as(ChunkEntry { index, sha256: sha256(data), supplier, path: proof.to_vec() }, data)
+    }
+
+    /// The same for a chunk that was hashed while it arrived.
+    pub fn keep_hashed(
+        &self,
+        index: u32,
+        chunk: &HashedChunk,
+        proof: &[Digest],
+        supplier: PeerKey,
+    ) -> Result<Kept, KeepError> {
+        let entry = ChunkEntry { index, sha256: *chunk.sha256(), supplier, path: proof.to_vec() };
+        self.keep_as(entry, chunk.bytes())
+    }
+
+    fn keep_as(&self, entry: ChunkEntry, data: &[u8]) -> Result<Kept, KeepError> {
+        let (index, got) = (entry.index, entry.sha256);
+        let expected = self.spec.layout.chunk_len(index);
+        if index < self.spec.layout.count() && data.len() != expected as usize {
+            let reason = NotProven::Length { expected, got: data.len() };
+            return Err(KeepError::BadProof { index, got, reason });
+        }
+        {
+            let mut holdings = self.holdings();
+            if let Err(reason) = holdings.tree.insert(index, &got, &entry.path) {
+                return Err(KeepError::BadProof { index, got, reason: reason.into() });
+            }
+            if holdings.has(index) {
+                return Ok(Kept::Already);
+            }
+        }
+        self.check_sound()?;
+        let written = self.data.write_all_at(data, self.spec.layout.offset(index));
+        written.map_err(|error| self.write_error(&self.names.part, error))?;
+        self.unsynced_bytes.fetch_add(u64::from(expected), Ordering::Relaxed);
+        Ok(if self.record_held(entry)? { Kept::Stored } else { Kept::Already })
+    }
+
+    /// Records a chunk whose bytes are written; `false` when another thread was first.
+    pub(super) fn record_held(&self, entry: ChunkEntry) -> Result<bool, StoreError> {
+        let (index, supplier) = (entry.index, entry.supplier);
+        self.append(&Entry::Chunk(entry))?;
+        let is_new = self.holdings().hold(index, supplier);
+        self.grown.notify_all();
+        Ok(is_new)
+    }
+
+    pub(super) fn append(&self, entry: &Entry) -> Result<(), StoreError> {
+        self.check_sound()?;
+        let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        tail.append(&*self.state, entry).map_err(|error| self.write_error(&self.names.state, error))
+    }
+
+    /// Syncs when 64 MiB or two seconds are unsynced. `now` is any clock that never goes back; call it at least
+    /// once a second. Blocks for as long as the disk does.
+    pub fn sync_if_due(&self, now: Duration) -> Result<(), StoreError> {
+        self.check_sound()?;
+        let mut clean_at = self.clean_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let unsynced = self.unsynced_bytes.load(Ordering::Relaxed);
+        if unsynced == 0 {
+            *clean_at = now;
+        } else if unsynced >= SYNC_BYTES || now.saturating_sub(*clean_at) >= SYNC_INTERVAL {
+            self.sync_files()?;
+            *clean_at = now;
+        }
+        Ok(())
+    }
+
+    /// Makes everything kept so far durable: first the data, then the record.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        let _one_at_a_time = self.clean_at.lock().unwrap_or_else(PoisonError::into_inner);
+        self.sync_files()
+    }
+
+    fn sync_files(&self) -> Result<(), StoreError> {
+        self.check_sound()?;
+        // Taken first: a chunk that is written while we sync counts for the next time.
+        self.unsynced_bytes.store(0, Ordering::Relaxed);
+        let data = self.data.sync_data().map_err(|error| (&self.names.part, error));
+        let both = data.and_then(|()| self.state.sync_data().map_err(|error| (&self.names.state, error)));
+        both.map_err(|(name, error)| {
+            // The system may have dropped the pages and called them clean. They are never synced again as if that
+            // helped; forgetting them makes the next reader see what the disk really has.
+            let _ = self.sync_failure.set((self.disk.path(name), error.kind()));
+            self.suspicious.store(true, Ordering::Relaxed);
+            self.data.forget_cache();
+            self.state.forget_cache();
+            self.sync_error()
+        })
+    }
+
+    /// Refuses to go on after a failed sync.
+    pub(super) fn check_sound(&self) -> Result<(), StoreError> {
+        if self.sync_failure.get().is_some() { Err(self.sync_error()) } else { Ok(()) }
+    }
+
+    fn sync_error(&self) -> StoreError {
+        let failure = self.sync_failure.get().cloned();
+        let (path, kind) = failure.unwrap_or_else(|| (self.path(), io::ErrorKind::Other));
+        if is_no_space(kind) {
+            StoreError::NoSpace { path, needed: self.missing_bytes(), free: self.disk.free_bytes().ok() }
+        } else {
+            StoreError::SyncFailed { path, kind }
+        }
+    }
+
+    pub(super) fn write_error(&self, name: &str, error: io::Error) -> StoreError {
+        StoreError::of(&*self.disk, name, "write", self.missing_bytes(), error)
+    }
+
+    /// Says before anything is fetched whether the rest fits on the disk: [`StoreError::NoSpace`] when not.
+    pub fn check_space(&self) -> Result<(), StoreError> {
+        let needed = self.missing_bytes();
+        match self.disk.free_bytes() {
+            Ok(free) if free < needed => {
+                Err(StoreError::NoSpace { path: self.path(), needed, free: Some(free) })
+            }
+            // A file system that does not tell is found out by writing.
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the chunk is here, proven.
+    pub fn has(&self, index: u32) -> bool {
+        self.holdings().has(index)
+    }
+
+    /// The chunks that are here, in order.
+    pub fn have(&self) -> Vec<u32> {
+        self.holdings().held()
+    }
+
+    /// Bytes of the chunks that are not here.
+    pub fn missing_bytes(&self) -> u64 {
+        self.holdings().missing_bytes()
+    }
+
+    /// Whether every chunk is here.
+    pub fn is_complete(&self) -> bool {
+        self.holdings().missing_chunks() == 0
+    }
+
+    /// SHA-256 of a chunk, where a proof for it was seen.
+    pub fn chunk_hash(&self, index: u32) -> Option<Digest> {
+        self.holdings().tree.chunk_hash(index).copied()
+    }
+
+    /// The audit path of a chunk, where a proof for it was seen.
+    pub fn proof(&self, index: u32) -> Option<Vec<Digest>> {
+        self.holdings().tree.proof(index)
+    }
+
+    /// What each peer supplied of the chunks that are here.
+    pub fn suppliers(&self) -> BTreeMap<PeerKey, Supplied> {
+        let mut all = self.holdings().supplied();
+        all.remove(&FOUND_HERE);
+        all
+    }
+
+    /// The chunks that were found on this disk without a record of who supplied them.
+    pub fn found_here(&self) -> Supplied {
+        self.holdings().supplied().remove(&FOUND_HERE).unwrap_or_default()
+    }
+
+    /// Records that `peer` sent bytes with SHA-256 `got` for a chunk, and that this is not the chunk. Beyond
+    /// [`MAX_BLAMES`] nothing is recorded.
+    pub fn record_blame(
+        &self,
+        peer: PeerKey,
+        index: u32,
+        got: Digest,
+        at_unix: u64,
+    ) -> Result<(), StoreError> {
+        let expected = self.chunk_hash(index).unwrap_or(self.spec.root);
+        let blame = Blame { peer, index, expected, got, at_unix };
+        let mut blames = self.blames.lock().unwrap_or_else(PoisonError::into_inner);
+        if blames.len() < MAX_BLAMES {
+            self.append(&Entry::Blame(blame))?;
+            blames.push(blame);
+        }
+        Ok(())
+    }
+
+    /// All recorded blames, oldest first.
+    pub fn blames(&self) -> Vec<Blame> {
+        self.blames.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn holdings(&self) -> MutexGuard<'_, Holdings> {
+        // No holder can panic half-way through a change; a poisoned lock would only hide the first panic.
+        self.holdings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<D: Disk> std::fmt::Debug for Part<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Part").field("path", &self.path()).finish_non_exhaustive()
+    }
+}

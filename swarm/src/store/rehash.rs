@@ -1,0 +1,136 @@
+//! Reading chunks back and hashing them again, on all cores.
+
+use std::io;
+
+use minimodel_verifier::Digest;
+use minimodel_verifier::chunk::Layout;
+use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
+
+use super::disk::{Disk, DiskFile};
+use super::error::{SourceError, StoreError};
+use super::holdings::FOUND_HERE;
+use super::part::Part;
+use super::state::ChunkEntry;
+
+/// Chunks are read in pieces of this size, so that memory follows the cores and not the chunk size.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// Of `candidates`, in order, those whose bytes in `file` have the hash beside their index. A file that ends early
+/// has fewer good chunks; only a read that fails is an error.
+pub(super) fn good_chunks<F: DiskFile>(
+    layout: &Layout,
+    file: &F,
+    candidates: &[(u32, Digest)],
+) -> io::Result<Vec<u32>> {
+    let verdicts: io::Result<Vec<Option<u32>>> = candidates
+        .par_iter()
+        .map_init(
+            || vec![0; PIECE_BYTES],
+            |piece, (index, expected)| {
+                let found = hash_chunk(layout, file, *index, piece)?;
+                Ok((found.as_ref() == Some(expected)).then_some(*index))
+            },
+        )
+        .collect();
+    Ok(verdicts?.into_iter().flatten().collect())
+}
+
+/// SHA-256 of the bytes at the place of a chunk; `None` when the file ends before its end.
+fn hash_chunk<F: DiskFile>(
+    layout: &Layout,
+    file: &F,
+    index: u32,
+    piece: &mut [u8],
+) -> io::Result<Option<Digest>> {
+    let (mut offset, mut left) = (layout.offset(index), layout.chunk_len(index) as usize);
+    let mut hasher = Sha256::new();
+    while left > 0 {
+        let count = left.min(piece.len());
+        let Some(window) = piece.get_mut(..count) else { break };
+        match file.read_exact_at(window, offset) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            answer => answer?,
+        }
+        hasher.update(&*window);
+        (offset, left) = (offset + count as u64, left - count);
+    }
+    Ok(Some(hasher.finalize().into()))
+}
+
+impl<D: Disk> Part<D> {
+    /// Holds what is in the file against the leaf hashes of the whole artifact, and records the good chunks that no
+    /// record named; gives their indices. Nothing is fetched again that is good. Blocks while it reads and hashes.
+    ///
+    /// `leaves` are checked here once more against the root: [`StoreError::ForeignLeaves`].
+    pub fn rescan(&self, leaves: Vec<Digest>) -> Result<Vec<u32>, StoreError> {
+        let missing: Vec<(u32, Digest)> = {
+            let mut holdings = self.holdings();
+            if let Err(reason) = holdings.tree.insert_range(0, &leaves, &[]) {
+                return Err(StoreError::ForeignLeaves { path: self.path(), reason });
+            }
+            (0..).zip(leaves).filter(|(index, _)| !holdings.has(*index)).collect()
+        };
+        let mut found = Vec::new();
+        for index in self.good_of(&missing)? {
+            let known = self.chunk_hash(index).zip(self.proof(index));
+            let Some((sha256, path)) = known.filter(|_| !self.has(index)) else { continue };
+            if self.record_held(ChunkEntry { index, sha256, supplier: FOUND_HERE, path })? {
+                found.push(index);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads and hashes every chunk that is here again, and gives up those that went bad on the disk; gives their
+    /// indices. For a whole file that fails its whole-file check: afterwards it is known which chunks to fetch again.
+    pub fn recheck(&self) -> Result<Vec<u32>, StoreError> {
+        let held: Vec<(u32, Digest)> = {
+            let holdings = self.holdings();
+            let hash = |index| Some((index, *holdings.tree.chunk_hash(index)?));
+            holdings.held().into_iter().filter_map(hash).collect()
+        };
+        let indices: Vec<u32> = held.iter().map(|(index, _)| *index).collect();
+        let mut good = self.good_of(&held)?.into_iter().peekable();
+        // Both lists are in order.
+        let bad = indices.into_iter().filter(|index| good.next_if_eq(index).is_none());
+        Ok(bad.filter(|&index| self.discard(index)).collect())
+    }
+
+    fn good_of(&self, candidates: &[(u32, Digest)]) -> Result<Vec<u32>, StoreError> {
+        good_chunks(&self.spec.layout, &self.data, candidates)
+            .map_err(|error| StoreError::of(&*self.disk, &self.names.part, "read", 0, error))
+    }
+
+    /// Gives up a chunk whose bytes are no longer good; `false` when it was not here. Others must be told.
+    pub fn discard(&self, index: u32) -> bool {
+        self.holdings().give_up(index)
+    }
+
+    /// Reads back the bytes of a chunk that is here. When a peer complained ([`ChunkSource::suspect`]) they are
+    /// hashed first, and a chunk that went bad is given up: [`SourceError::Rotten`].
+    ///
+    /// [`ChunkSource::suspect`]: super::ChunkSource::suspect
+    pub fn read_chunk(&self, index: u32) -> Result<Vec<u8>, SourceError> {
+        let layout = &self.spec.layout;
+        if index >= layout.count() {
+            return Err(SourceError::NoSuchChunk { index, count: layout.count() });
+        }
+        if !self.has(index) {
+            return Err(SourceError::NotHave { index });
+        }
+        let mut bytes = vec![0; layout.chunk_len(index) as usize];
+        let is_whole = match self.data.read_exact_at(&mut bytes, layout.offset(index)) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => false,
+            answer => {
+                answer.map_err(|error| StoreError::of(&*self.disk, &self.names.part, "read", 0, error))?;
+                !self.is_suspicious() || self.chunk_hash(index) == Some(minimodel_verifier::sha256(&bytes))
+            }
+        };
+        if !is_whole {
+            self.discard(index);
+            return Err(SourceError::Rotten { path: self.path(), index });
+        }
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,71 @@
+//! The store from outside: what a process finds after whatever happened to the one before it.
+
+mod bad_disk;
+mod crash;
+mod files;
+mod keeping;
+mod record;
+mod seeding;
+
+use std::path::Path;
+
+use minimodel_swarm::store::{Disk, Kept, Opener, Part, PartSpec, PeerKey, RealDisk, Resumed, StoreError};
+use minimodel_verifier::chunk::{Layout, Tree};
+use minimodel_verifier::{Digest, sha256};
+
+const CHUNK: u32 = 16 << 10;
+const STEM: &str = "tiny-1.0";
+const ANNA: PeerKey = [0xA1; 32];
+const BERT: PeerKey = [0xB2; 32];
+const OPENER: Opener = Opener { pid: 4242, now_unix: 1_780_000_000 };
+
+/// An artifact of so many bytes, and all that its manifest would say.
+struct Artifact {
+    bytes: Vec<u8>,
+    spec: PartSpec,
+    tree: Tree,
+}
+
+impl Artifact {
+    fn new(byte_count: usize) -> Self {
+        let mut rng = fastrand::Rng::with_seed(byte_count as u64);
+        let bytes: Vec<u8> = (0..byte_count).map(|_| rng.u8(..)).collect();
+        let layout = Layout::new(byte_count as u64, u64::from(CHUNK)).unwrap();
+        let tree = Tree::from_chunk_hashes(bytes.chunks(CHUNK as usize).map(sha256).collect());
+        let spec = PartSpec { swarm_id: sha256(&bytes[..10]), layout, root: *tree.root() };
+        Self { bytes, spec, tree }
+    }
+
+    fn chunk(&self, index: u32) -> &[u8] {
+        self.bytes.chunks(CHUNK as usize).nth(index as usize).unwrap()
+    }
+
+    fn proof(&self, index: u32) -> Vec<Digest> {
+        self.tree.proof(index).unwrap()
+    }
+
+    fn open<D: Disk>(&self, disk: D) -> Result<(Part<D>, Resumed), StoreError> {
+        Part::open(disk, STEM, self.spec, OPENER)
+    }
+
+    /// Keeps a good chunk from Anna.
+    fn keep<D: Disk>(&self, part: &Part<D>, index: u32) -> Result<Kept, StoreError> {
+        part.keep(index, self.chunk(index), &self.proof(index), ANNA).map_err(|error| match error {
+            minimodel_swarm::store::KeepError::Disk(error) => error,
+            proof => panic!("a good chunk was refused: {proof}"),
+        })
+    }
+
+    fn keep_missing<D: Disk>(&self, part: &Part<D>) -> Result<(), StoreError> {
+        for index in 0..self.spec.layout.count() {
+            if !part.has(index) {
+                assert_eq!(self.keep(part, index)?, Kept::Stored);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn real(directory: &Path) -> RealDisk {
+    RealDisk::open(directory).unwrap()
+}

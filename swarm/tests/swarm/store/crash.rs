@@ -1,0 +1,148 @@
+//! Every crash state of a whole import: killed or without power after each call, then finished by a later run.
+
+use std::time::Duration;
+
+use minimodel_swarm::store::{Crash, MemDisk, Published, StoreError};
+use proptest::prelude::*;
+
+use super::{Artifact, STEM};
+
+const MANIFEST: &[u8] = b"manifest.version=0\n";
+const RECEIPT: &[u8] = b"receipt.version=0\n";
+/// Of each call, this many ways of tearing what was pending.
+const TORN_STATES: u64 = 320;
+const ORDER: [u32; 5] = [3, 0, 4, 1, 2];
+
+/// What a run had been promised when it ended.
+#[derive(Default)]
+struct Promised {
+    kept: Vec<u32>,
+    synced: Vec<u32>,
+}
+
+/// One whole import; stops at the first call that fails.
+fn import(artifact: &Artifact, disk: MemDisk, promised: &mut Promised) -> Result<(), StoreError> {
+    let (part, _) = artifact.open(disk)?;
+    for (step, index) in (1..).zip(ORDER) {
+        artifact.keep(&part, index)?;
+        promised.kept.push(index);
+        part.sync_if_due(Duration::from_millis(step * 900))?;
+        if step == 3 {
+            promised.synced.clone_from(&promised.kept);
+        }
+    }
+    let published = part.publish()?;
+    promised.synced.clone_from(&promised.kept);
+    published.finish(MANIFEST, Some(RECEIPT));
+    Ok(())
+}
+
+/// What every crash state must fulfil, and the run that completes it.
+fn assert_completes(artifact: &Artifact, disk: &MemDisk, at_least: &[u32], case: &str) {
+    if let Some(bytes) = disk.contents("tiny-1.0.slm") {
+        assert!(bytes == artifact.bytes, "{case}: I2: the final name stands over other bytes");
+    }
+    if let Some(receipt) = disk.contents("tiny-1.0.slm.receipt") {
+        assert_eq!(receipt, RECEIPT, "{case}: a torn receipt");
+        assert!(disk.contents("tiny-1.0.slm").is_some(), "{case}: a receipt without its file");
+    }
+    let published = match Published::resume(disk.clone(), STEM, &artifact.spec).unwrap() {
+        Some((published, _)) => published,
+        None => {
+            let (part, resumed) = artifact.open(disk.clone()).unwrap();
+            for &index in at_least {
+                assert!(resumed.have.contains(&index), "{case}: chunk {index} was promised, {resumed:?}");
+            }
+            for &index in &resumed.have {
+                assert_eq!(part.read_chunk(index).unwrap(), artifact.chunk(index), "{case}: I1");
+            }
+            artifact.keep_missing(&part).unwrap();
+            part.publish().unwrap()
+        }
+    };
+    let finished = published.finish(MANIFEST, Some(RECEIPT));
+    assert!(finished.is_closed, "{case}: {finished:?}");
+    assert_eq!(disk.names(), ["tiny-1.0.minimodel", "tiny-1.0.slm", "tiny-1.0.slm.receipt"], "{case}");
+    assert!(disk.contents("tiny-1.0.slm").unwrap() == artifact.bytes, "{case}");
+}
+
+#[test]
+fn e1_e2_e18_every_crash_state_of_an_import_keeps_the_contract_and_completes() {
+    let artifact = Artifact::new(4 * 16_384 + 777);
+    let whole = MemDisk::new();
+    import(&artifact, whole.clone(), &mut Promised::default()).unwrap();
+    let calls = whole.calls();
+    let mut states = 0;
+    for at in 0..=calls {
+        let disk = MemDisk::new();
+        disk.halt_after(at);
+        let mut promised = Promised::default();
+        let _ = import(&artifact, disk.clone(), &mut promised);
+        let case = |crash: Crash| format!("{crash:?} after call {at}");
+        assert_completes(&artifact, &disk.crashed(Crash::Kill), &promised.kept, &case(Crash::Kill));
+        let lost = Crash::LoseUnsynced;
+        assert_completes(&artifact, &disk.crashed(lost), &promised.synced, &case(lost));
+        for seed in 0..TORN_STATES {
+            let torn = Crash::Torn { seed: at * TORN_STATES + seed };
+            assert_completes(&artifact, &disk.crashed(torn), &promised.synced, &case(torn));
+        }
+        states += 2 + TORN_STATES;
+    }
+    assert!(states >= 20_000, "only {states} crash states");
+}
+
+#[test]
+fn e5_e6_whichever_single_call_fails_the_next_run_completes() {
+    let artifact = Artifact::new(4 * 16_384 + 777);
+    let whole = MemDisk::new();
+    import(&artifact, whole.clone(), &mut Promised::default()).unwrap();
+    let (eio, enospc, eintr) = (5, 28, 4);
+    for error in [eio, enospc, eintr] {
+        for number in 0..whole.calls() {
+            let disk = MemDisk::new();
+            disk.fail_call(number, error);
+            let _ = import(&artifact, disk.clone(), &mut Promised::default());
+            assert_completes(&artifact, &disk, &[], &format!("os error {error} at call {number}"));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Sessions of any length that end in any crash, one after the other: nothing false is ever believed, what was
+    /// synced is never lost, and the last session completes.
+    #[test]
+    fn e1_e2_sessions_that_crash_one_after_the_other_lose_nothing_synced(
+        sessions in prop::collection::vec((prop::collection::vec((0_u32..7, any::<bool>()), 0..8), 0_u8..3), 1..5),
+        seed in any::<u64>(),
+    ) {
+        let artifact = Artifact::new(6 * 16_384 + 1);
+        let mut disk = MemDisk::new();
+        let mut durable: Vec<u32> = Vec::new();
+        for (steps, ending) in sessions {
+            let (part, resumed) = artifact.open(disk.clone()).unwrap();
+            prop_assert!(durable.iter().all(|index| resumed.have.contains(index)));
+            for (index, sync) in steps {
+                artifact.keep(&part, index).unwrap();
+                if sync {
+                    part.sync().unwrap();
+                    durable = part.have();
+                }
+            }
+            let have = part.have();
+            drop(part);
+            let crash = match ending {
+                0 => Crash::Kill,
+                1 => Crash::LoseUnsynced,
+                _ => Crash::Torn { seed },
+            };
+            disk = disk.crashed(crash);
+            if crash == Crash::Kill {
+                let (_, resumed) = artifact.open(disk.clone()).unwrap();
+                prop_assert_eq!(resumed.have, have);
+            }
+        }
+        assert_completes(&artifact, &disk, &durable, "last session");
+    }
+}

@@ -1,0 +1,232 @@
+//! Real files: what may stand in the way, who holds the lock, and the last steps.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use minimodel_swarm::store::{
+    Disk as _, DiskFile as _, Open, Placed, Published, RealDisk, Refusal, StoreError,
+};
+
+use super::{Artifact, OPENER, STEM, real};
+
+const STATE: &str = "tiny-1.0.slm.part.state";
+const PART: &str = "tiny-1.0.slm.part";
+const TARGET: &str = "tiny-1.0.slm";
+
+#[test]
+fn e9_symlinks_pipes_directories_and_hard_links_are_refused_by_name() {
+    let artifact = Artifact::new(16_384);
+    type Plant = fn(&Path);
+    let plant: [(Refusal, Plant); 5] = [
+        (Refusal::Symlink, |path| symlink(path.with_file_name("elsewhere"), path).unwrap()),
+        (Refusal::Symlink, |path| symlink("/nonexistent/x", path).unwrap()),
+        (Refusal::Directory, |path| fs::create_dir(path).unwrap()),
+        (Refusal::Fifo, |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
+        (Refusal::HardLink, |path| fs::hard_link(path.with_file_name("elsewhere"), path).unwrap()),
+    ];
+    for name in [PART, STATE] {
+        for (expected, plant) in plant {
+            let directory = tempfile::tempdir().unwrap();
+            fs::write(directory.path().join("elsewhere"), b"precious").unwrap();
+            plant(&directory.path().join(name));
+            let error = artifact.open(real(directory.path())).unwrap_err();
+            let StoreError::Refused { path, found } = error else { panic!("{name}: {error:?}") };
+            assert_eq!((path, found), (directory.path().join(name), expected));
+            assert_eq!(fs::read(directory.path().join("elsewhere")).unwrap(), b"precious");
+        }
+    }
+}
+
+#[test]
+fn e12_a_second_opener_is_told_who_holds_the_part() {
+    let artifact = Artifact::new(2 * 16_384);
+    let directory = tempfile::tempdir().unwrap();
+    let (part, _) = artifact.open(real(directory.path())).unwrap();
+    let error = artifact.open(real(directory.path())).unwrap_err();
+    let StoreError::Busy { path, pid } = error else { panic!("{error:?}") };
+    assert_eq!((path, pid), (directory.path().join(STATE), Some(OPENER.pid)));
+    drop(part);
+    artifact.open(real(directory.path())).unwrap();
+}
+
+#[test]
+fn e12_of_two_that_begin_at_once_one_gets_the_part() {
+    let artifact = Artifact::new(2 * 16_384);
+    for _ in 0..100 {
+        let directory = tempfile::tempdir().unwrap();
+        let start = Barrier::new(2);
+        let open = || {
+            start.wait();
+            artifact.open(real(directory.path()))
+        };
+        let both = thread::scope(|scope| {
+            let threads = [scope.spawn(open), scope.spawn(open)];
+            threads.map(|thread| thread.join().unwrap())
+        });
+        let [one, other] = both.each_ref().map(Result::is_ok);
+        assert!(one != other, "{both:?}");
+        let busy = both.iter().filter(|answer| matches!(answer, Err(StoreError::Busy { .. }))).count();
+        assert_eq!(busy, 1);
+    }
+}
+
+#[test]
+fn e10_a_symlink_that_comes_and_goes_is_never_written_through() {
+    let directory = tempfile::tempdir().unwrap();
+    let (name, precious) = (directory.path().join(PART), directory.path().join("precious"));
+    fs::write(&precious, b"precious").unwrap();
+    symlink("precious", directory.path().join("link")).unwrap();
+    let disk = real(directory.path());
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                fs::rename(directory.path().join("link"), &name).unwrap();
+                fs::rename(&name, directory.path().join("link")).unwrap();
+            }
+        });
+        for _ in 0..10_000 {
+            if let Ok(file) = disk.open(PART, Open::Create) {
+                file.write_all_at(b"written", 0).unwrap();
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(fs::read(&precious).unwrap(), b"precious");
+}
+
+#[test]
+fn e10_a_part_that_was_swapped_is_never_given_the_final_name() {
+    let artifact = Artifact::new(2 * 16_384);
+    let directory = tempfile::tempdir().unwrap();
+    let (part, _) = artifact.open(real(directory.path())).unwrap();
+    artifact.keep_missing(&part).unwrap();
+    fs::rename(directory.path().join(PART), directory.path().join("moved")).unwrap();
+    symlink("moved", directory.path().join(PART)).unwrap();
+    assert!(matches!(part.publish().unwrap_err(), StoreError::Replaced { .. }));
+    assert!(!directory.path().join(TARGET).exists());
+    fs::rename(directory.path().join("moved"), directory.path().join(PART)).unwrap();
+    part.publish().unwrap();
+}
+
+#[test]
+fn e11_a_target_that_is_there_is_not_touched() {
+    let artifact = Artifact::new(2 * 16_384);
+    let directory = tempfile::tempdir().unwrap();
+    let target = directory.path().join(TARGET);
+    let (part, _) = artifact.open(real(directory.path())).unwrap();
+    artifact.keep_missing(&part).unwrap();
+    fs::write(&target, b"somebody's").unwrap();
+    let error = part.publish().unwrap_err();
+    assert!(matches!(&error, StoreError::TargetExists { path } if *path == target));
+    drop(part);
+    assert!(matches!(artifact.open(real(directory.path())).unwrap_err(), StoreError::TargetExists { .. }));
+    assert_eq!(fs::read(&target).unwrap(), b"somebody's");
+    fs::remove_file(&target).unwrap();
+    let (part, resumed) = artifact.open(real(directory.path())).unwrap();
+    assert_eq!(resumed.have, [0, 1]);
+    // Twice is once: the caller may try again after an error.
+    part.publish().unwrap();
+    let published = part.publish().unwrap();
+    assert_eq!(published.path(), target);
+    assert!(published.finish(b"m", Some(b"r")).is_closed);
+    let left: Vec<_> =
+        fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 3, "{left:?}");
+}
+
+#[test]
+fn e11_copies_that_differ_are_left_alone_and_told() {
+    let artifact = Artifact::new(16_384);
+    let directory = tempfile::tempdir().unwrap();
+    let receipt = directory.path().join("tiny-1.0.slm.receipt");
+    fs::write(&receipt, b"older").unwrap();
+    let (part, _) = artifact.open(real(directory.path())).unwrap();
+    artifact.keep_missing(&part).unwrap();
+    let published = part.publish().unwrap();
+    let finished = published.finish(b"m", Some(b"r"));
+    assert!(matches!(&finished.receipt, Some(Placed::Different { path }) if *path == receipt));
+    assert!(matches!(finished.manifest, Placed::Written) && !finished.is_closed);
+    assert_eq!(fs::read(&receipt).unwrap(), b"older");
+    assert!(directory.path().join(STATE).exists());
+    published.close().unwrap();
+    assert!(!directory.path().join(STATE).exists());
+}
+
+#[test]
+fn d14_a_whole_but_invalid_file_is_put_aside_and_never_over_another() {
+    let artifact = Artifact::new(16_384);
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["tiny-1.0.slm.invalid", "tiny-1.0.slm.invalid.2"] {
+        let (part, _) = artifact.open(real(directory.path())).unwrap();
+        assert!(matches!(part.quarantine().unwrap_err(), StoreError::Incomplete { missing: 1, .. }));
+        artifact.keep_missing(&part).unwrap();
+        assert_eq!(part.quarantine().unwrap(), directory.path().join(name));
+        assert!(!directory.path().join(PART).exists() && !directory.path().join(STATE).exists());
+    }
+    assert!(Published::resume(real(directory.path()), STEM, &artifact.spec).unwrap().is_none());
+}
+
+#[test]
+fn a_rename_that_a_crash_cut_in_half_is_completed() {
+    let artifact = Artifact::new(2 * 16_384);
+    let directory = tempfile::tempdir().unwrap();
+    let (part, _) = artifact.open(real(directory.path())).unwrap();
+    artifact.keep_missing(&part).unwrap();
+    part.sync().unwrap();
+    drop(part);
+    // What is left between link and unlink, where the file system has no rename without replacing.
+    fs::hard_link(directory.path().join(PART), directory.path().join(TARGET)).unwrap();
+    let (published, _) = Published::resume(real(directory.path()), STEM, &artifact.spec).unwrap().unwrap();
+    assert!(!directory.path().join(PART).exists());
+    assert!(published.finish(b"m", None).is_closed);
+    assert_eq!(fs::read(directory.path().join(TARGET)).unwrap(), artifact.bytes);
+}
+
+#[test]
+fn a_longer_file_of_an_earlier_artifact_is_cut() {
+    let artifact = Artifact::new(2 * 16_384);
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join(PART), vec![7; 100_000]).unwrap();
+    let (part, resumed) = artifact.open(real(directory.path())).unwrap();
+    assert!(resumed.data_without_record);
+    artifact.keep_missing(&part).unwrap();
+    part.publish().unwrap();
+    assert_eq!(fs::read(directory.path().join(TARGET)).unwrap(), artifact.bytes);
+}
+
+#[test]
+fn e8_missing_and_forbidden_directories_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let gone = directory.path().join("gone");
+    assert!(matches!(RealDisk::open(&gone).unwrap_err(), StoreError::Vanished { path } if path == gone));
+    fs::create_dir(&gone).unwrap();
+    let artifact = Artifact::new(16_384);
+    let disk = real(&gone);
+    fs::remove_dir(&gone).unwrap();
+    assert!(matches!(artifact.open(disk).unwrap_err(), StoreError::Vanished { .. }));
+
+    let closed = directory.path().join("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o500)).unwrap();
+    // The superuser is let in everywhere.
+    if !rustix::process::geteuid().is_root() {
+        assert!(matches!(artifact.open(real(&closed)).unwrap_err(), StoreError::Permission { .. }));
+    }
+    assert!(fs::read_dir(&closed).unwrap().next().is_none() || rustix::process::geteuid().is_root());
+}
+
+#[test]
+fn d6_a_stem_with_a_slash_is_no_name() {
+    let directory = tempfile::tempdir().unwrap();
+    for stem in ["", "../x", "a/b", "a\0b"] {
+        let artifact = Artifact::new(16_384);
+        let opened = minimodel_swarm::store::Part::open(real(directory.path()), stem, artifact.spec, OPENER);
+        assert!(matches!(opened.unwrap_err(), StoreError::BadName { .. }));
+    }
+}
