@@ -1,0 +1,210 @@
+//! One connection: its control stream both ways, the requests that come in on it, and its end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use minimodel_wire::{CloseCode, Decoder, Frame, Request};
+use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::session::Note;
+use super::transport::{HANDSHAKE, WRITE_DEADLINE};
+use crate::machine::{Breach, Conn, Input};
+
+/// Frames that may wait for a peer to read them; one that lets more pile up is not reading.
+const WAITING_FRAMES: usize = 4_096;
+/// How often the path's round trip is told to the machine.
+const RTT_EVERY: Duration = Duration::from_millis(500);
+
+/// Payload bytes of one peer, counted where they pass.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn add_received(&self, bytes: u64) {
+        self.received.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_sent(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+}
+
+/// The session's end of a connection. Dropping it ends its tasks.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) connection: Connection,
+    pub(super) counters: Arc<Counters>,
+    frames: mpsc::Sender<Vec<u8>>,
+    _tasks: JoinSet<()>,
+}
+
+impl Link {
+    /// Starts the tasks of a connection whose keys are proven.
+    pub(super) fn start(
+        connection: Connection,
+        conn: Conn,
+        dialed: bool,
+        chunk_count: u32,
+        notes: mpsc::Sender<Note>,
+    ) -> Self {
+        let (frames, waiting) = mpsc::channel(WAITING_FRAMES);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(run(connection.clone(), conn, dialed, chunk_count, notes, waiting));
+        Self { connection, counters: Arc::default(), frames, _tasks: tasks }
+    }
+
+    /// Queues a frame; a peer that does not read is cut off.
+    pub(super) fn send(&self, frame: &Frame) {
+        if self.frames.try_send(frame.encode()).is_err() {
+            close(&self.connection, CloseCode::TooSlow);
+        }
+    }
+}
+
+/// Closes with a code; its phrase goes along for people who read captures.
+pub(super) fn close(connection: &Connection, code: CloseCode) {
+    connection.close(VarInt::from_u32(code.into()), code.to_string().as_bytes());
+}
+
+/// The application code of the other side, if it gave one.
+pub(super) fn code_of(error: &ConnectionError) -> Option<CloseCode> {
+    match error {
+        ConnectionError::ApplicationClosed(close) => CloseCode::try_from(close.error_code.into_inner()).ok(),
+        // TLS alert 120, no_application_protocol: it speaks another minimodel, or none.
+        ConnectionError::TransportError(error) if u64::from(error.code) == 0x178 => {
+            Some(CloseCode::UnsupportedVersion)
+        }
+        ConnectionError::ConnectionClosed(close) if u64::from(close.error_code) == 0x178 => {
+            Some(CloseCode::UnsupportedVersion)
+        }
+        _ => None,
+    }
+}
+
+async fn run(
+    connection: Connection,
+    conn: Conn,
+    dialed: bool,
+    chunk_count: u32,
+    notes: mpsc::Sender<Note>,
+    frames: mpsc::Receiver<Vec<u8>>,
+) {
+    let mut tasks = JoinSet::new();
+    let control = async {
+        if dialed { connection.open_bi().await } else { connection.accept_bi().await }
+    };
+    match tokio::time::timeout(HANDSHAKE, control).await {
+        Ok(Ok((send, recv))) => {
+            tasks.spawn(write_frames(connection.clone(), send, frames));
+            tasks.spawn(read_frames(conn, recv, chunk_count, notes.clone()));
+            tasks.spawn(accept_requests(connection.clone(), conn, notes.clone()));
+            tasks.spawn(tell_rtt(connection.clone(), conn, notes.clone()));
+        }
+        Ok(Err(_)) => {}
+        Err(_) => close(&connection, CloseCode::TooSlow),
+    }
+    let code = code_of(&connection.closed().await);
+    // The session may be gone already, and then nobody needs to know.
+    let _ = notes.send(Note::Input(Input::Closed { conn, code })).await;
+}
+
+async fn write_frames(connection: Connection, mut send: SendStream, mut frames: mpsc::Receiver<Vec<u8>>) {
+    // Control goes before chunks: a Have or a Choke that waits behind megabytes is of no use.
+    let _ = send.set_priority(1);
+    while let Some(mut bytes) = frames.recv().await {
+        while let Ok(more) = frames.try_recv() {
+            bytes.extend_from_slice(&more);
+        }
+        match tokio::time::timeout(WRITE_DEADLINE, send.write_all(&bytes)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return,
+            Err(_) => return close(&connection, CloseCode::TooSlow),
+        }
+    }
+}
+
+async fn read_frames(conn: Conn, mut recv: RecvStream, chunk_count: u32, notes: mpsc::Sender<Note>) {
+    let mut decoder = Decoder::new(Some(chunk_count));
+    loop {
+        let breach = match recv.read_chunk(64 << 10, true).await {
+            Ok(Some(chunk)) => {
+                decoder.push(&chunk.bytes);
+                loop {
+                    match decoder.next() {
+                        Ok(Some(frame)) => {
+                            if notes.send(Note::Input(Input::Frame { conn, frame })).await.is_err() {
+                                return;
+                            }
+                        }
+                        Ok(None) => break None,
+                        Err(error) => break Some(error.close_code()),
+                    }
+                }
+            }
+            // The control stream lives as long as the connection.
+            Ok(None) => Some(CloseCode::ProtocolViolation),
+            Err(quinn::ReadError::Reset(_)) => Some(CloseCode::ProtocolViolation),
+            Err(_) => return,
+        };
+        if let Some(code) = breach {
+            let _ = notes.send(Note::Input(Input::Broke { conn, breach: Breach::Malformed(code) })).await;
+            return;
+        }
+    }
+}
+
+async fn accept_requests(connection: Connection, conn: Conn, notes: mpsc::Sender<Note>) {
+    let mut readers = JoinSet::new();
+    while let Ok((send, recv)) = connection.accept_bi().await {
+        while readers.try_join_next().is_some() {}
+        readers.spawn(read_request(conn, send, recv, notes.clone()));
+    }
+}
+
+async fn read_request(conn: Conn, send: SendStream, mut recv: RecvStream, notes: mpsc::Sender<Note>) {
+    let read = tokio::time::timeout(HANDSHAKE, recv.read_to_end(Request::MAX_LEN)).await;
+    let note = match read {
+        Ok(Ok(bytes)) => match Request::decode(&bytes) {
+            Ok(request) => Note::Asked { conn, request, send },
+            Err(error) => {
+                Note::Input(Input::Broke { conn, breach: Breach::Malformed(error.close_code()) })
+            }
+        },
+        Ok(Err(quinn::ReadToEndError::TooLong)) => {
+            Note::Input(Input::Broke { conn, breach: Breach::Malformed(CloseCode::Malformed) })
+        }
+        // Withdrawn before it was asked, or the connection is gone.
+        Ok(Err(_)) => return,
+        Err(_) => Note::Input(Input::Broke { conn, breach: Breach::NotReading }),
+    };
+    let _ = notes.send(note).await;
+}
+
+async fn tell_rtt(connection: Connection, conn: Conn, notes: mpsc::Sender<Note>) {
+    let mut told = Duration::ZERO;
+    loop {
+        let rtt = connection.rtt();
+        // Only what would change a decision is worth a wakeup.
+        if rtt.abs_diff(told) > told / 8 {
+            told = rtt;
+            if notes.send(Note::Input(Input::Rtt { conn, rtt })).await.is_err() {
+                return;
+            }
+        }
+        tokio::time::sleep(RTT_EVERY).await;
+    }
+}

@@ -1,0 +1,152 @@
+//! Asking one peer for one thing: a chunk, leaf hashes, or the manifest; each on a stream of its own.
+//!
+//! Dropping a task of these withdraws the request: quinn then sends STOP_SENDING.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use minimodel_verifier::Digest;
+use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, Request, ResetCode};
+use quinn::{Connection, ReadError, ReadExactError, RecvStream};
+use tokio::sync::mpsc;
+
+use super::connection::Counters;
+use super::limiter::Limiter;
+use super::session::Note;
+use crate::machine::{Input, Req, RequestFault};
+
+/// The machine hears of progress in steps of this.
+const TELL_EVERY: u64 = 256 << 10;
+/// Leaf hashes and manifests are small: whoever takes longer has failed.
+const SMALL_DEADLINE: Duration = Duration::from_secs(20);
+
+/// One chunk as it must be, and where its bytes are counted.
+#[derive(Debug)]
+pub(super) struct ChunkRequest {
+    pub(super) req: Req,
+    pub(super) index: u32,
+    pub(super) len: u32,
+    pub(super) proof_len: usize,
+    pub(super) buffer: Vec<u8>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) limiter: Limiter,
+}
+
+/// Fetches one chunk into memory and tells the session how it ended.
+pub(super) async fn chunk(connection: Connection, request: ChunkRequest, notes: mpsc::Sender<Note>) {
+    let req = request.req;
+    let note = match receive_chunk(&connection, request, &notes).await {
+        Ok((data, proof)) => Note::Arrived { req, data, proof },
+        Err(fault) => Note::Input(Input::Failed { req, fault }),
+    };
+    let _ = notes.send(note).await;
+}
+
+async fn receive_chunk(
+    connection: &Connection,
+    request: ChunkRequest,
+    notes: &mpsc::Sender<Note>,
+) -> Result<(Vec<u8>, Vec<Digest>), RequestFault> {
+    let ChunkRequest { req, index, len, proof_len, mut buffer, counters, limiter } = request;
+    let mut recv = ask(connection, &Request::Chunk { index }).await?;
+    let mut head = vec![0; ChunkHead::encoded_len(proof_len)];
+    read_exact(&mut recv, &mut head[..ChunkHead::FIXED_LEN]).await?;
+    let mut fixed = [0; ChunkHead::FIXED_LEN];
+    fixed.copy_from_slice(&head[..ChunkHead::FIXED_LEN]);
+    if ChunkHead::proof_count(&fixed) != Ok(proof_len) {
+        return Err(RequestFault::Malformed);
+    }
+    read_exact(&mut recv, &mut head[ChunkHead::FIXED_LEN..]).await?;
+    let head = ChunkHead::decode(&head).map_err(|_| RequestFault::Malformed)?;
+    if head.len != len {
+        return Err(RequestFault::Malformed);
+    }
+    buffer.clear();
+    buffer.reserve_exact(len as usize);
+    let mut told = 0;
+    while let Some(piece) = recv.read_chunk(usize::MAX, true).await.map_err(fault_of)? {
+        if buffer.len() + piece.bytes.len() > len as usize {
+            return Err(RequestFault::Malformed);
+        }
+        buffer.extend_from_slice(&piece.bytes);
+        counters.add_received(piece.bytes.len() as u64);
+        limiter.take(piece.bytes.len() as u64).await;
+        let received = buffer.len() as u64;
+        if received >= told + TELL_EVERY || told == 0 {
+            told = received;
+            let _ = notes.send(Note::Input(Input::Progress { req, received })).await;
+        }
+    }
+    if buffer.len() < len as usize {
+        return Err(RequestFault::Malformed);
+    }
+    Ok((buffer, head.proof))
+}
+
+/// Fetches a range of leaf hashes; nothing is proven yet.
+pub(super) async fn leaves(
+    connection: Connection,
+    req: Req,
+    first: u32,
+    count: u32,
+    proof_len: usize,
+    notes: mpsc::Sender<Note>,
+) {
+    let received = tokio::time::timeout(SMALL_DEADLINE, receive_leaves(&connection, first, count, proof_len));
+    let answer = received.await.ok().and_then(Result::ok);
+    let _ = notes.send(Note::LeavesArrived { req, first, answer }).await;
+}
+
+async fn receive_leaves(
+    connection: &Connection,
+    first: u32,
+    count: u32,
+    proof_len: usize,
+) -> Result<(Vec<Digest>, Vec<Digest>), RequestFault> {
+    let mut recv = ask(connection, &Request::Leaves { first, count }).await?;
+    let mut head = vec![0; LeavesHead::encoded_len(proof_len)];
+    read_exact(&mut recv, &mut head).await?;
+    let head = LeavesHead::decode(&head).map_err(|_| RequestFault::Malformed)?;
+    if head.count != count {
+        return Err(RequestFault::Malformed);
+    }
+    let bytes = recv.read_to_end(head.hashes_len()).await.map_err(|_| RequestFault::Malformed)?;
+    let hashes = head.decode_hashes(&bytes).map_err(|_| RequestFault::Malformed)?;
+    Ok((hashes, head.proof))
+}
+
+/// Fetches the text of the manifest; nothing is checked yet.
+pub(super) async fn manifest(connection: &Connection) -> Result<Vec<u8>, RequestFault> {
+    let received = tokio::time::timeout(SMALL_DEADLINE, async {
+        let mut recv = ask(connection, &Request::Manifest).await?;
+        let mut head = [0; ManifestHead::FIXED_LEN];
+        read_exact(&mut recv, &mut head).await?;
+        let head = ManifestHead::decode(&head).map_err(|_| RequestFault::Malformed)?;
+        let text = recv.read_to_end(head.len as usize).await.map_err(|_| RequestFault::Malformed)?;
+        if text.len() == head.len as usize { Ok(text) } else { Err(RequestFault::Malformed) }
+    });
+    received.await.unwrap_or(Err(RequestFault::Lost))
+}
+
+async fn ask(connection: &Connection, request: &Request) -> Result<RecvStream, RequestFault> {
+    let (mut send, recv) = connection.open_bi().await.map_err(|_| RequestFault::Lost)?;
+    send.write_all(&request.encode()).await.map_err(|_| RequestFault::Lost)?;
+    send.finish().map_err(|_| RequestFault::Lost)?;
+    Ok(recv)
+}
+
+async fn read_exact(recv: &mut RecvStream, buffer: &mut [u8]) -> Result<(), RequestFault> {
+    recv.read_exact(buffer).await.map_err(|error| match error {
+        ReadExactError::FinishedEarly(_) => RequestFault::Malformed,
+        ReadExactError::ReadError(error) => fault_of(error),
+    })
+}
+
+fn fault_of(error: ReadError) -> RequestFault {
+    match error {
+        ReadError::Reset(code) => {
+            ResetCode::try_from(code.into_inner()).map_or(RequestFault::Malformed, RequestFault::Reset)
+        }
+        _ => RequestFault::Lost,
+    }
+}

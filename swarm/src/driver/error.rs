@@ -1,0 +1,89 @@
+//! What can stop the driver; each names whose fault it is.
+
+use std::net::SocketAddr;
+
+use minimodel_wire::{CloseCode, OfferError, PeerId};
+
+use crate::store::StoreError;
+
+/// Why a node could not start, or a run ended without what was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// The listening address cannot be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// The reason of the operating system.
+        source: std::io::Error,
+    },
+    /// The TLS library refused our own key or settings.
+    #[error("cannot set up TLS: {0}")]
+    Tls(rustls::Error),
+    /// The TLS library lacks the cipher that QUIC's first packets need.
+    #[error("the TLS library has no cipher for QUIC's first packets")]
+    NoInitialCipher,
+    /// Our own offer cannot be made.
+    #[error("cannot make an offer: {0}")]
+    Offer(#[from] OfferError),
+    /// The partial file failed us.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// More chunks than the protocol can name.
+    #[error("{count} chunks, the protocol knows at most {max}")]
+    TooManyChunks {
+        /// Chunks in the manifest.
+        count: u64,
+        /// The protocol's limit.
+        max: u32,
+    },
+    /// The peer of an offer could not be reached.
+    #[error("peer {peer} cannot be reached at {}", shown(.addresses))]
+    Unreachable {
+        /// Who.
+        peer: PeerId,
+        /// Where it was looked for.
+        addresses: Vec<SocketAddr>,
+    },
+    /// Another key answered at the peer's address.
+    #[error("peer {found} answered where {expected} was expected")]
+    WrongKey {
+        /// Who was expected.
+        expected: PeerId,
+        /// Who answered.
+        found: PeerId,
+    },
+    /// The peer refused, and said why.
+    #[error("peer {peer} refused: {code}")]
+    Refused {
+        /// Who.
+        peer: PeerId,
+        /// Why.
+        code: CloseCode,
+    },
+    /// The peer's answer is not the manifest that the offer names.
+    #[error("peer {peer} sent a manifest that is not the one its offer names")]
+    WrongManifest {
+        /// Who.
+        peer: PeerId,
+    },
+    /// The peer did not answer the question for the manifest.
+    #[error("peer {peer} did not send its manifest")]
+    NoManifest {
+        /// Who.
+        peer: PeerId,
+    },
+    /// The whole-file check could not read the file.
+    #[error("cannot read the file back: {0}")]
+    ReadBack(std::io::Error),
+    /// A worker thread is gone; a bug.
+    #[error("a worker ended unexpectedly while {doing}")]
+    WorkerLost {
+        /// What it was doing.
+        doing: &'static str,
+    },
+}
+
+fn shown(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,353 @@
+//! Fetching into a partial file, checking the whole while it grows, and serving what is there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use minimodel_verifier::verify::{Depth, Verified, verify_artifact};
+use minimodel_verifier::{Manifest, Report as CheckReport};
+use minimodel_wire::{Bitfield, Consent, PeerId, SignedOffer};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::error::DriverError;
+use super::node::Node;
+use super::report::Report;
+use super::seed::{limits, serve_until_stopped, stopped, terms};
+use super::session::{Happening, Parts, Session};
+use crate::machine::{Config, Event, Input, Order};
+use crate::store::{Disk, Part, Resumed};
+
+/// Without a proven chunk for this many stall timeouts a fetch is stalled, however many bytes trickle in.
+const CHUNK_PATIENCE: u32 = 20;
+
+/// How a file is fetched.
+#[derive(Debug)]
+pub struct FetchSettings {
+    /// What the file is.
+    pub manifest: Arc<Manifest>,
+    /// What our user agreed to; FETCH is always part of it.
+    pub consent: Consent,
+    /// Peers to begin with.
+    pub sources: Vec<SignedOffer>,
+    /// Who may connect to us; `None`: anyone who holds an offer.
+    pub allow: Option<std::collections::BTreeSet<PeerId>>,
+    /// Payload bytes a second from all peers together.
+    pub down_rate: Option<u64>,
+    /// Payload bytes a second to all peers together.
+    pub up_rate: Option<u64>,
+    /// Peers served at once.
+    pub slots: Option<usize>,
+    /// Order of requests.
+    pub order: Order,
+    /// Without a byte for this long the fetch ends, resumable.
+    pub stall_timeout: Duration,
+    /// Whether peers are told of us by other means than the exchange, so that waiting for them makes sense.
+    pub listening: bool,
+    /// Recompute the rolling checksum and the chunk tree at the end as well.
+    pub full_check: bool,
+    /// Our own offer, passed on to members if our user agreed to publish.
+    pub offer: Option<SignedOffer>,
+    /// Software name for the Hello.
+    pub software: String,
+    /// Seed of random choices.
+    pub seed: u64,
+    /// Calendar time now, in seconds since 1970.
+    pub unix_now: u64,
+    /// Where events and pictures go.
+    pub reports: mpsc::Sender<Report>,
+}
+
+/// What one peer supplied, over all sessions of this partial file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PeerShare {
+    /// Chunks of the file that came from it.
+    pub chunks: u32,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Why its key was banned, if it was.
+    pub rejected: Option<String>,
+}
+
+/// A file that is whole, and the verdict of the check that read it back from disk.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The named checks.
+    pub checks: CheckReport,
+    /// Who supplied what.
+    pub peers: BTreeMap<PeerId, PeerShare>,
+    /// Payload bytes received in this session, good or not.
+    pub received_bytes: u64,
+    /// How long this session took.
+    pub elapsed: Duration,
+}
+
+/// How a fetch ended.
+#[derive(Debug)]
+pub enum FetchEnd {
+    /// Every chunk is here and the whole file was checked; see [`Fetched::checks`] for the verdict.
+    Checked(Fetched),
+    /// The user stopped it; resumable.
+    Stopped,
+    /// No byte came for the stall timeout; resumable.
+    Stalled {
+        /// Whether any peer was ever connected and introduced.
+        met_a_peer: bool,
+        /// What stood in the way: refusals, bans, wrong keys.
+        reasons: Vec<Event>,
+    },
+    /// No known peer can ever help.
+    Exhausted {
+        /// Why each was lost.
+        reasons: Vec<Event>,
+    },
+}
+
+/// A fetch under way.
+pub struct Fetching<'n, D: Disk> {
+    node: &'n Node,
+    session: Session,
+    part: Arc<Part<D>>,
+    verdict: oneshot::Receiver<std::io::Result<Verified>>,
+    verified: Option<Verified>,
+    is_complete: bool,
+    peers: BTreeMap<PeerId, PeerShare>,
+    reasons: Vec<Event>,
+    met_a_peer: bool,
+    stall_timeout: Duration,
+    syncing: Option<tokio::task::JoinHandle<Result<(), crate::store::StoreError>>>,
+    unix_now: u64,
+    start: Instant,
+}
+
+impl Node {
+    /// Begins to fetch into `part`, which `resumed` describes.
+    ///
+    /// # Errors
+    ///
+    /// A manifest with more chunks than the protocol knows.
+    pub fn fetch<D: Disk>(
+        &self,
+        settings: FetchSettings,
+        part: Arc<Part<D>>,
+        resumed: Resumed,
+    ) -> Result<Fetching<'_, D>, DriverError> {
+        let terms = terms(&settings.manifest)?;
+        let mut have = Bitfield::new(terms.chunk_count);
+        for &index in &resumed.have {
+            have.set(index);
+        }
+        let is_complete = have.is_full();
+        let (peers, banned) = known_peers(&resumed);
+        let config = Config {
+            me: self.id(),
+            terms,
+            consent: settings.consent | Consent::FETCH,
+            software: settings.software,
+            allow: settings.allow,
+            offer: settings.offer,
+            order: settings.order,
+            rescan: resumed.data_without_record,
+            listening: settings.listening,
+            seed: settings.seed,
+            unix_at_start: settings.unix_now,
+            limits: limits(settings.slots),
+        };
+        let mut session = Session::new(
+            self,
+            Parts {
+                config,
+                have,
+                banned,
+                source: part.clone(),
+                sink: Some(part.clone()),
+                root: *settings.manifest.merkle_root(),
+                manifest_text: Bytes::from(settings.manifest.text()),
+                up_rate: settings.up_rate,
+                down_rate: settings.down_rate,
+                reports: settings.reports,
+            },
+        );
+        for offer in settings.sources {
+            session.tell(Input::Source(offer));
+        }
+        let depth = if settings.full_check { Depth::Entering } else { Depth::Arrived };
+        let verdict = check_in_step(settings.manifest, &part, depth);
+        Ok(Fetching {
+            node: self,
+            session,
+            part,
+            verdict,
+            verified: None,
+            is_complete,
+            peers,
+            reasons: Vec::new(),
+            met_a_peer: false,
+            stall_timeout: settings.stall_timeout,
+            syncing: None,
+            unix_now: settings.unix_now,
+            start: Instant::now(),
+        })
+    }
+}
+
+/// Who supplied and who was banned in earlier sessions of this partial file.
+fn known_peers(resumed: &Resumed) -> (BTreeMap<PeerId, PeerShare>, std::collections::BTreeSet<PeerId>) {
+    let mut peers: BTreeMap<PeerId, PeerShare> = BTreeMap::new();
+    for (&peer, supplied) in &resumed.suppliers {
+        let share = peers.entry(PeerId(peer)).or_default();
+        (share.chunks, share.bytes) = (supplied.chunks, supplied.bytes);
+    }
+    let mut banned = std::collections::BTreeSet::new();
+    for blame in &resumed.blames {
+        let reason = format!("chunk {} failed its proof", blame.index);
+        peers.entry(PeerId(blame.peer)).or_default().rejected.get_or_insert(reason);
+        banned.insert(PeerId(blame.peer));
+    }
+    (peers, banned)
+}
+
+/// The whole-file check, on a thread of its own, in step with the growing file.
+fn check_in_step<D: Disk>(
+    manifest: Arc<Manifest>,
+    part: &Arc<Part<D>>,
+    depth: Depth,
+) -> oneshot::Receiver<std::io::Result<Verified>> {
+    let mut reader = part.prefix_reader();
+    let (tell, verdict) = oneshot::channel();
+    std::thread::spawn(move || {
+        // Nobody waits for the verdict of a fetch that was stopped.
+        let _ = tell.send(verify_artifact(&manifest, &mut reader, depth));
+    });
+    verdict
+}
+
+impl<D: Disk> Fetching<'_, D> {
+    /// Fetches until the file is whole and checked, or nothing more can come.
+    ///
+    /// # Errors
+    ///
+    /// Our own disk's; what is there stays, and the fetch can be resumed.
+    pub async fn run(&mut self, stop: &mut watch::Receiver<bool>) -> Result<FetchEnd, DriverError> {
+        loop {
+            // The check may be done before the machine has said that the last chunk is kept.
+            if self.is_complete && let Some(verified) = self.verified.take() {
+                return Ok(FetchEnd::Checked(Fetched {
+                    checks: verified.report,
+                    peers: self.peers.clone(),
+                    received_bytes: self.session.bytes().0,
+                    elapsed: self.start.elapsed(),
+                }));
+            }
+            let happening = tokio::select! {
+                biased;
+                () = stopped(stop) => {
+                    self.close().await?;
+                    return Ok(FetchEnd::Stopped);
+                }
+                verdict = &mut self.verdict, if self.verified.is_none() => {
+                    let verified = verdict
+                        .map_err(|_| DriverError::WorkerLost { doing: "checking the whole file" })?
+                        .map_err(DriverError::ReadBack)?;
+                    self.verified = Some(verified);
+                    continue;
+                }
+                happening = self.session.next() => happening,
+            };
+            let end = match happening {
+                Happening::Event(event) => self.note(event).await?,
+                Happening::Disk(error) => {
+                    // The first error is the cause; closing may well meet it again.
+                    let _ = self.close().await;
+                    return Err(error.into());
+                }
+                // A partial file reports a chunk that went bad as lost, never a changed source.
+                Happening::SourceChanged => None,
+                Happening::Moment => self.moment().await?,
+            };
+            if let Some(end) = end {
+                self.close().await?;
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Serves the finished file until the user stops; payload bytes sent in this session.
+    ///
+    /// # Errors
+    ///
+    /// The disk's, at the last sync.
+    pub async fn keep_seeding(&mut self, stop: &mut watch::Receiver<bool>) -> Result<u64, DriverError> {
+        serve_until_stopped(&mut self.session, stop).await;
+        self.close().await?;
+        Ok(self.session.bytes().1)
+    }
+
+    /// Ends all connections and makes what is there durable.
+    ///
+    /// # Errors
+    ///
+    /// The disk's, at the last sync.
+    pub async fn close(&mut self) -> Result<(), DriverError> {
+        self.session.stop();
+        self.part.abort_prefix();
+        self.node.close().await;
+        let part = self.part.clone();
+        let synced = tokio::task::spawn_blocking(move || part.sync()).await;
+        Ok(synced.map_err(|_| DriverError::WorkerLost { doing: "syncing" })??)
+    }
+
+    async fn note(&mut self, event: Event) -> Result<Option<FetchEnd>, DriverError> {
+        match &event {
+            Event::Joined { .. } => self.met_a_peer = true,
+            Event::Chunk { peer, bytes, .. } => {
+                let share = self.peers.entry(*peer).or_default();
+                share.chunks += 1;
+                share.bytes += u64::from(*bytes);
+            }
+            Event::Banned { peer, breach, index, got } => {
+                let reason = match index {
+                    Some(index) => format!("chunk {index}: {breach}"),
+                    None => breach.to_string(),
+                };
+                self.peers.entry(*peer).or_default().rejected = Some(reason);
+                if let Some(index) = *index {
+                    self.record_blame(*peer, index, got.unwrap_or_default()).await?;
+                }
+                self.reasons.push(event);
+            }
+            Event::Refused { .. } | Event::WrongKey { .. } => self.reasons.push(event),
+            Event::Complete => self.is_complete = true,
+            Event::Exhausted => {
+                return Ok(Some(FetchEnd::Exhausted { reasons: std::mem::take(&mut self.reasons) }));
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    async fn record_blame(&self, peer: PeerId, index: u32, got: [u8; 32]) -> Result<(), DriverError> {
+        let (part, at) = (self.part.clone(), self.unix_now + self.start.elapsed().as_secs());
+        let recorded = tokio::task::spawn_blocking(move || part.record_blame(peer.0, index, got, at)).await;
+        Ok(recorded.map_err(|_| DriverError::WorkerLost { doing: "recording blame" })??)
+    }
+
+    async fn moment(&mut self) -> Result<Option<FetchEnd>, DriverError> {
+        if let Some(syncing) = self.syncing.take_if(|syncing| syncing.is_finished()) {
+            syncing.await.map_err(|_| DriverError::WorkerLost { doing: "syncing" })??;
+        }
+        if self.syncing.is_none() {
+            let (part, elapsed) = (self.part.clone(), self.start.elapsed());
+            self.syncing = Some(tokio::task::spawn_blocking(move || part.sync_if_due(elapsed)));
+        }
+        if self.session.machine.have().is_full() {
+            return Ok(None);
+        }
+        let silent = self.session.last_byte.elapsed() >= self.stall_timeout;
+        let fruitless = self.session.last_chunk.elapsed() >= self.stall_timeout * CHUNK_PATIENCE;
+        Ok((silent || fruitless).then(|| FetchEnd::Stalled {
+            met_a_peer: self.met_a_peer,
+            reasons: std::mem::take(&mut self.reasons),
+        }))
+    }
+}

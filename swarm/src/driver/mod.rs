@@ -1,0 +1,34 @@
+//! QUIC, tokio and the clock: carries out what the machine decides, and tells it what happened.
+//!
+//! One task ([`session`]) owns the machine and the tables that go with it. Every other task does one thing with
+//! one stream or one connection and sends the session a note over a bounded channel; nothing shares a lock with
+//! it. Hashing and disk run on the blocking pool. The runtime may be single-threaded: nothing here blocks it.
+//!
+//! - [`Node::bind`]: a socket with our key; knows its addresses and can sign an offer for them.
+//! - [`Node::seed`]: serves a complete file until told to stop.
+//! - [`Node::fetch`]: fetches into a [`crate::store::Part`], serving what it has if its user agreed.
+//! - [`Node::fetch_manifest`]: the one question that may be asked with an offer alone.
+
+mod accept;
+mod connection;
+mod dial;
+mod download;
+mod error;
+mod fetch;
+mod limiter;
+mod manifest;
+mod node;
+mod report;
+mod seed;
+mod serve;
+mod session;
+mod sink;
+mod tls;
+mod transport;
+
+pub use error::DriverError;
+pub use fetch::{FetchEnd, FetchSettings, Fetched, Fetching, PeerShare};
+pub use node::{Node, NodeSettings};
+pub use report::{PeerView, Report, Snapshot};
+pub use seed::{SeedEnd, SeedSettings};
+pub use sink::ChunkSink;

@@ -1,0 +1,96 @@
+//! A socket with a key: where everything else begins.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ed25519_dalek::SigningKey;
+use minimodel_wire::limits::MAX_OFFER_ADDRESSES;
+use minimodel_wire::{Offer, PeerId, SignedOffer};
+use quinn::{Endpoint, VarInt};
+
+use super::error::DriverError;
+use super::tls::Credentials;
+use super::transport;
+
+/// How a node is reached, and by which key.
+#[derive(Debug, Clone)]
+pub struct NodeSettings {
+    /// Our key.
+    pub key: SigningKey,
+    /// Where to listen; the dialing socket is this one too.
+    pub listen: SocketAddr,
+    /// Addresses to name in offers instead of the ones found.
+    pub advertise: Vec<SocketAddr>,
+    /// Addresses of this machine, named in offers when `listen` is a wildcard.
+    pub interfaces: Vec<IpAddr>,
+    /// Whether peers may connect to us and ask for anything.
+    pub serves: bool,
+}
+
+/// A bound socket with a key.
+#[derive(Debug)]
+pub struct Node {
+    pub(super) endpoint: Endpoint,
+    pub(super) credentials: Credentials,
+    pub(super) serves: bool,
+    settings: NodeSettings,
+    local: SocketAddr,
+}
+
+impl Node {
+    /// Binds the socket. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// An address that cannot be bound, or a key that the TLS library does not take.
+    pub fn bind(settings: NodeSettings) -> Result<Self, DriverError> {
+        let credentials = Credentials::new(&settings.key)?;
+        let server = if settings.serves { Some(transport::server(credentials.server()?)?) } else { None };
+        let endpoint = transport::endpoint(settings.listen, server)?;
+        let local = endpoint
+            .local_addr()
+            .map_err(|source| DriverError::Bind { address: settings.listen, source })?;
+        Ok(Self { endpoint, credentials, serves: settings.serves, settings, local })
+    }
+
+    /// Our peer id.
+    pub fn id(&self) -> PeerId {
+        PeerId(self.settings.key.verifying_key().to_bytes())
+    }
+
+    /// The bound address, with the port that the system chose.
+    pub fn local_address(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The addresses that an offer of ours names, best first.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let mut addresses = if !self.settings.advertise.is_empty() {
+            self.settings.advertise.clone()
+        } else if !self.local.ip().is_unspecified() {
+            vec![self.local]
+        } else {
+            let reachable = |ip: &IpAddr| self.local.is_ipv6() || ip.is_ipv4();
+            let found = self.settings.interfaces.iter().copied().filter(reachable);
+            found.map(|ip| SocketAddr::new(ip, self.local.port())).collect()
+        };
+        addresses.truncate(MAX_OFFER_ADDRESSES);
+        addresses
+    }
+
+    /// An offer for a swarm at [`Self::addresses`], signed with our key.
+    ///
+    /// # Errors
+    ///
+    /// An address that no offer may name, or none at all.
+    pub fn offer(&self, swarm_id: [u8; 32], expires_unix: u64) -> Result<SignedOffer, DriverError> {
+        let offer = Offer { peer: self.id(), swarm_id, addresses: self.addresses(), expires_unix };
+        Ok(SignedOffer::sign(offer, &self.settings.key)?)
+    }
+
+    /// Says goodbye to whoever is still connected and waits a moment for it to be heard.
+    pub async fn close(&self) {
+        self.endpoint.close(VarInt::from_u32(minimodel_wire::CloseCode::ShuttingDown.into()), b"");
+        // Two seconds is what a user waits; the rest of the budget belongs to the disk.
+        let _ = tokio::time::timeout(std::time::Duration::from_millis(1_000), self.endpoint.wait_idle()).await;
+    }
+}

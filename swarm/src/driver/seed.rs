@@ -1,0 +1,161 @@
+//! Serving a complete file until told to stop.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use minimodel_verifier::Manifest;
+use minimodel_wire::{Bitfield, Consent, PeerId, SignedOffer};
+use tokio::sync::{mpsc, watch};
+
+use super::error::DriverError;
+use super::node::Node;
+use super::report::Report;
+use super::session::{Happening, Parts, Session};
+use crate::machine::{Config, Limits, Order, Terms};
+use crate::store::ChunkSource;
+
+/// How a file is served.
+#[derive(Debug)]
+pub struct SeedSettings {
+    /// What the file is.
+    pub manifest: Arc<Manifest>,
+    /// Who may come; `None`: anyone who holds an offer.
+    pub allow: Option<BTreeSet<PeerId>>,
+    /// Payload bytes a second to all peers together.
+    pub up_rate: Option<u64>,
+    /// Peers served at once.
+    pub slots: Option<usize>,
+    /// Our own offer, passed on to members.
+    pub offer: Option<SignedOffer>,
+    /// Whether our user agreed that the offer is passed on.
+    pub publish: bool,
+    /// Software name for the Hello.
+    pub software: String,
+    /// Seed of random choices.
+    pub seed: u64,
+    /// Calendar time now, in seconds since 1970.
+    pub unix_now: u64,
+    /// Where events and pictures go.
+    pub reports: mpsc::Sender<Report>,
+}
+
+/// How serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeedEnd {
+    /// The user stopped it.
+    Stopped {
+        /// Payload bytes sent.
+        sent_bytes: u64,
+    },
+    /// The file is no longer the artifact: nothing more may be served from it.
+    SourceChanged {
+        /// Payload bytes sent.
+        sent_bytes: u64,
+    },
+}
+
+/// What both sides must agree on, from the manifest.
+pub(super) fn terms(manifest: &Manifest) -> Result<Terms, DriverError> {
+    let max = minimodel_wire::limits::MAX_CHUNK_COUNT;
+    let count = manifest.chunk_count();
+    let chunk_count = u32::try_from(count).ok().filter(|&count| count <= max);
+    let chunk_size = u32::try_from(manifest.chunk_size()).ok();
+    let (Some(chunk_count), Some(chunk_size)) = (chunk_count, chunk_size) else {
+        return Err(DriverError::TooManyChunks { count, max });
+    };
+    Ok(Terms {
+        swarm_id: *manifest.swarm_id(),
+        artifact_sha256: *manifest.artifact_sha256(),
+        license_sha256: manifest.license_digest(),
+        evidence_sha256: manifest.evidence_digest(),
+        byte_count: manifest.byte_count(),
+        chunk_size,
+        chunk_count,
+    })
+}
+
+/// Resolves when the user wants to stop; never when nobody can say so any more.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|&stop| stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+pub(super) fn limits(slots: Option<usize>) -> Limits {
+    let mut limits = Limits::default();
+    if let Some(slots) = slots {
+        limits.upload_slots = slots;
+    }
+    limits
+}
+
+impl Node {
+    /// Serves `source` until `stop` becomes true or the file changes.
+    ///
+    /// # Errors
+    ///
+    /// A manifest with more chunks than the protocol knows.
+    pub async fn seed(
+        &self,
+        settings: SeedSettings,
+        source: Arc<dyn ChunkSource>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<SeedEnd, DriverError> {
+        let terms = terms(&settings.manifest)?;
+        let mut consent = Consent::SERVE;
+        if settings.publish {
+            consent = consent | Consent::PUBLISH;
+        }
+        let have = Bitfield::full(terms.chunk_count);
+        let config = Config {
+            me: self.id(),
+            terms,
+            consent,
+            software: settings.software,
+            allow: settings.allow,
+            offer: settings.offer,
+            order: Order::Rarest,
+            rescan: false,
+            listening: true,
+            seed: settings.seed,
+            unix_at_start: settings.unix_now,
+            limits: limits(settings.slots),
+        };
+        let mut session = Session::new(
+            self,
+            Parts {
+                config,
+                have,
+                banned: BTreeSet::new(),
+                source,
+                sink: None,
+                root: *settings.manifest.merkle_root(),
+                manifest_text: Bytes::from(settings.manifest.text()),
+                up_rate: settings.up_rate,
+                down_rate: None,
+                reports: settings.reports,
+            },
+        );
+        let changed = serve_until_stopped(&mut session, stop).await;
+        session.stop();
+        let (_, sent_bytes) = session.bytes();
+        self.close().await;
+        Ok(if changed { SeedEnd::SourceChanged { sent_bytes } } else { SeedEnd::Stopped { sent_bytes } })
+    }
+}
+
+/// True when the source changed, false when the user stopped.
+pub(super) async fn serve_until_stopped(session: &mut Session, stop: &mut watch::Receiver<bool>) -> bool {
+    loop {
+        tokio::select! {
+            biased;
+            () = stopped(stop) => return false,
+            happening = session.next() => {
+                if let Happening::SourceChanged = happening {
+                    return true;
+                }
+            }
+        }
+    }
+}

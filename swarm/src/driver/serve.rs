@@ -1,0 +1,125 @@
+//! Answering one ask: a chunk with its proof, leaf hashes, or the manifest.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, ResetCode};
+use quinn::{SendStream, VarInt, WriteError};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::connection::Counters;
+use super::limiter::Limiter;
+use super::session::Note;
+use super::transport::WRITE_DEADLINE;
+use crate::machine::{Ask, Input, ServeOutcome};
+use crate::store::{ChunkSource, SourceError};
+
+/// How much is handed to QUIC at a time: small enough for a smooth rate, large enough to cost nothing.
+const PIECE: usize = 64 << 10;
+
+/// What an answer needs besides its stream.
+#[derive(Clone)]
+pub(super) struct Server {
+    pub(super) source: Arc<dyn ChunkSource>,
+    pub(super) limiter: Limiter,
+    pub(super) notes: mpsc::Sender<Note>,
+}
+
+/// Resets the asking stream with a code.
+pub(super) fn refuse(mut send: SendStream, code: ResetCode) {
+    // Already reset or finished: then the asker knows.
+    let _ = send.reset(VarInt::from_u32(code.into()));
+}
+
+/// Sends one chunk and tells the session how it ended.
+pub(super) async fn chunk(server: Server, send: SendStream, ask: Ask, index: u32, counters: Arc<Counters>) {
+    let source = server.source.clone();
+    let read = tokio::task::spawn_blocking(move || source.chunk(index)).await;
+    let outcome = match read {
+        Ok(Ok(chunk)) => {
+            let head = ChunkHead { len: chunk.bytes.len() as u32, proof: chunk.proof };
+            send_all(&server.limiter, send, head.encode(), chunk.bytes, &counters).await
+        }
+        Ok(Err(error)) => {
+            let (code, input) = verdict(&error, index);
+            refuse(send, code);
+            if let Some(input) = input {
+                let _ = server.notes.send(Note::Input(input)).await;
+            }
+            ServeOutcome::Cancelled { bytes: 0 }
+        }
+        Err(_) => {
+            refuse(send, ResetCode::Cancelled);
+            ServeOutcome::Cancelled { bytes: 0 }
+        }
+    };
+    let _ = server.notes.send(Note::Served { ask, outcome }).await;
+}
+
+/// What the asker is told, and what the machine has to know.
+fn verdict(error: &SourceError, index: u32) -> (ResetCode, Option<Input>) {
+    match error {
+        SourceError::Changed { .. } => (ResetCode::SourceChanged, Some(Input::SourceChanged)),
+        SourceError::NotHave { .. } => (ResetCode::NotHave, None),
+        _ => (ResetCode::NotHave, Some(Input::ChunkLost { index })),
+    }
+}
+
+async fn send_all(
+    limiter: &Limiter,
+    mut send: SendStream,
+    head: Vec<u8>,
+    body: Bytes,
+    counters: &Counters,
+) -> ServeOutcome {
+    let mut sent = 0;
+    let mut rest = body;
+    let mut next = Bytes::from(head);
+    loop {
+        match timeout(WRITE_DEADLINE, send.write_chunk(next)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(WriteError::Stopped(_) | _)) => return ServeOutcome::Cancelled { bytes: sent },
+            Err(_) => {
+                refuse(send, ResetCode::Cancelled);
+                return ServeOutcome::TooSlow;
+            }
+        }
+        if rest.is_empty() {
+            break;
+        }
+        next = rest.split_to(rest.len().min(PIECE));
+        limiter.take(next.len() as u64).await;
+        sent += next.len() as u64;
+        counters.add_sent(next.len() as u64);
+    }
+    match send.finish() {
+        Ok(()) => ServeOutcome::Done { bytes: sent },
+        Err(_) => ServeOutcome::Cancelled { bytes: sent },
+    }
+}
+
+/// Sends leaf hashes with their proof.
+pub(super) async fn leaves(server: Server, send: SendStream, ask: Ask, first: u32, count: u32, counters: Arc<Counters>) {
+    let source = server.source.clone();
+    let found = tokio::task::spawn_blocking(move || source.leaves(first, count)).await.ok().flatten();
+    let outcome = match found {
+        Some((hashes, proof)) => {
+            let head = LeavesHead { count: hashes.len() as u32, proof };
+            let body = LeavesHead::encode_hashes(&hashes).into();
+            send_all(&server.limiter, send, head.encode(), body, &counters).await
+        }
+        None => {
+            refuse(send, ResetCode::NotHave);
+            ServeOutcome::Cancelled { bytes: 0 }
+        }
+    };
+    let _ = server.notes.send(Note::Served { ask, outcome }).await;
+}
+
+/// Sends the manifest.
+pub(super) async fn manifest(server: Server, send: SendStream, ask: Ask, text: Bytes, counters: Arc<Counters>) {
+    let head = ManifestHead { len: text.len() as u32 };
+    let outcome = send_all(&server.limiter, send, head.encode().to_vec(), text, &counters).await;
+    let _ = server.notes.send(Note::Served { ask, outcome }).await;
+}

@@ -1,0 +1,527 @@
+//! The task that owns the machine: notes come in, the machine decides, and this carries it out.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use minimodel_verifier::{Digest, chunk};
+use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, PeerId, Request, ResetCode};
+use quinn::{Connection, SendStream, VarInt};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::connection::{self, Counters, Link};
+use super::dial;
+use super::download::{self, ChunkRequest};
+use super::limiter::Limiter;
+use super::node::Node;
+use super::report::{PeerView, Report, Snapshot};
+use super::serve::{self, Server};
+use super::sink::ChunkSink;
+use super::transport;
+use crate::machine::{
+    Ask, Config, Conn, Event, Input, KeepOutcome, LeavesOutcome, Machine, Meter, Output, Req, ServeOutcome, Time,
+};
+use crate::store::{ChunkSource, StoreError};
+
+/// Notes that may wait; a full queue holds the tasks back, and through them the peers.
+const WAITING_NOTES: usize = 1_024;
+/// Buffers kept for the next chunk, so that steady work allocates nothing.
+const SPARE_BUFFERS: usize = 16;
+/// How often a picture of everything is reported.
+const SNAPSHOT_EVERY: Duration = Duration::from_millis(200);
+
+/// What tasks tell the session.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// For the machine as it is.
+    Input(Input),
+    /// A handshake is done.
+    Connected { connection: Connection, peer: PeerId, dialed: bool },
+    /// A peer asks for something.
+    Asked { conn: Conn, request: Request, send: SendStream },
+    /// A chunk is in memory, unproven.
+    Arrived { req: Req, data: Vec<u8>, proof: Vec<Digest> },
+    /// Leaf hashes and the proof of their range, unproven; `None` when they did not come.
+    LeavesArrived { req: Req, first: u32, answer: Option<(Vec<Digest>, Vec<Digest>)> },
+    /// An answer ended.
+    Served { ask: Ask, outcome: ServeOutcome },
+    /// A chunk was proven or not; its buffer comes back.
+    Kept { req: Req, outcome: Result<KeepOutcome, StoreError>, buffer: Vec<u8> },
+    /// The partial file was held against the leaf hashes.
+    Rescanned { have: Result<Vec<u32>, StoreError> },
+}
+
+/// What the session tells its runner.
+#[derive(Debug)]
+pub(super) enum Happening {
+    /// The machine said something.
+    Event(Event),
+    /// Our own disk failed.
+    Disk(StoreError),
+    /// The file that is served is no longer the artifact.
+    SourceChanged,
+    /// Time for whoever watches progress to look.
+    Moment,
+}
+
+struct Download {
+    abort: AbortHandle,
+    arrived: Option<(Vec<u8>, Vec<Digest>)>,
+    len: u32,
+}
+
+struct Answer {
+    conn: Conn,
+    request: Request,
+    send: Option<SendStream>,
+    abort: Option<AbortHandle>,
+}
+
+/// What a session works with.
+pub(super) struct Parts {
+    pub(super) config: Config,
+    pub(super) have: Bitfield,
+    pub(super) banned: BTreeSet<PeerId>,
+    pub(super) source: Arc<dyn ChunkSource>,
+    pub(super) sink: Option<Arc<dyn ChunkSink>>,
+    pub(super) root: Digest,
+    pub(super) manifest_text: Bytes,
+    pub(super) up_rate: Option<u64>,
+    pub(super) down_rate: Option<u64>,
+    pub(super) reports: mpsc::Sender<Report>,
+}
+
+pub(super) struct Session {
+    pub(super) machine: Machine,
+    start: Instant,
+    endpoint: quinn::Endpoint,
+    credentials: super::tls::Credentials,
+    serves: bool,
+    fetches: bool,
+    terms: crate::machine::Terms,
+    root: Digest,
+    server: Server,
+    sink: Option<Arc<dyn ChunkSink>>,
+    manifest_text: Bytes,
+    down: Limiter,
+    notes: mpsc::Receiver<Note>,
+    note: mpsc::Sender<Note>,
+    links: BTreeMap<Conn, Link>,
+    names: BTreeMap<Conn, PeerId>,
+    next_conn: u64,
+    next_ask: u64,
+    downloads: BTreeMap<Req, Download>,
+    answers: BTreeMap<Ask, Answer>,
+    leaves: Vec<Digest>,
+    spare: Vec<Vec<u8>>,
+    tasks: JoinSet<()>,
+    happenings: VecDeque<Happening>,
+    reports: mpsc::Sender<Report>,
+    next_snapshot: Instant,
+    down_meter: Meter,
+    up_meter: Meter,
+    /// Bytes of connections that are gone.
+    past: (u64, u64),
+    /// When a byte of a chunk last came in, and when a chunk was last proven.
+    pub(super) last_byte: Instant,
+    pub(super) last_chunk: Instant,
+}
+
+impl Session {
+    pub(super) fn new(node: &Node, parts: Parts) -> Self {
+        let (note, notes) = mpsc::channel(WAITING_NOTES);
+        let start = Instant::now();
+        let mut tasks = JoinSet::new();
+        if node.serves {
+            tasks.spawn(super::accept::run(node.endpoint.clone(), note.clone()));
+        }
+        let server = Server { source: parts.source, limiter: Limiter::new(parts.up_rate), notes: note.clone() };
+        Self {
+            start,
+            endpoint: node.endpoint.clone(),
+            credentials: node.credentials.clone(),
+            serves: node.serves,
+            fetches: parts.config.consent.contains(Consent::FETCH),
+            terms: parts.config.terms.clone(),
+            root: parts.root,
+            machine: Machine::new(parts.config, parts.have, parts.banned),
+            server,
+            sink: parts.sink,
+            manifest_text: parts.manifest_text,
+            down: Limiter::new(parts.down_rate),
+            notes,
+            note,
+            links: BTreeMap::new(),
+            names: BTreeMap::new(),
+            next_conn: 0,
+            next_ask: 0,
+            downloads: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            leaves: Vec::new(),
+            spare: Vec::new(),
+            tasks,
+            happenings: VecDeque::new(),
+            reports: parts.reports,
+            next_snapshot: start,
+            down_meter: Meter::default(),
+            up_meter: Meter::default(),
+            past: (0, 0),
+            last_byte: start,
+            last_chunk: start,
+        }
+    }
+
+    fn now(&self) -> Time {
+        Time::after_start(self.start.elapsed())
+    }
+
+    pub(super) fn tell(&mut self, input: Input) {
+        let now = self.now();
+        self.machine.handle(now, input);
+    }
+
+    /// Works until something happened that the runner should know. May be dropped and called again.
+    pub(super) async fn next(&mut self) -> Happening {
+        loop {
+            self.carry_out();
+            if let Some(happening) = self.happenings.pop_front() {
+                return happening;
+            }
+            let snapshot = self.next_snapshot;
+            let wakeup = self.machine.wakeup().map(|at| self.start + at.since_start());
+            let until = wakeup.map_or(snapshot, |at| at.min(snapshot));
+            tokio::select! {
+                biased;
+                note = self.notes.recv() => {
+                    if let Some(note) = note {
+                        self.take(note);
+                    }
+                    // What waits is taken together, so that one round of decisions sees it all.
+                    while let Ok(note) = self.notes.try_recv() {
+                        self.take(note);
+                    }
+                }
+                () = tokio::time::sleep_until(until.into()) => {
+                    if wakeup.is_some_and(|at| at <= Instant::now()) {
+                        self.tell(Input::Tick);
+                    }
+                }
+            }
+            if self.next_snapshot <= Instant::now() {
+                self.next_snapshot = Instant::now() + SNAPSHOT_EVERY;
+                self.report_snapshot();
+                self.happenings.push_back(Happening::Moment);
+            }
+        }
+    }
+
+    fn take(&mut self, note: Note) {
+        while self.tasks.try_join_next().is_some() {}
+        match note {
+            Note::Input(input) => {
+                if let Input::Progress { .. } = input {
+                    self.last_byte = Instant::now();
+                }
+                if let Input::Closed { conn, code } = input {
+                    self.unlink(conn);
+                    if code == Some(CloseCode::BadChunk) {
+                        // Either it lies or our disk does: from now on every chunk is hashed before it is sent.
+                        self.server.source.suspect();
+                    }
+                }
+                if let Input::SourceChanged = input {
+                    self.happenings.push_back(Happening::SourceChanged);
+                }
+                self.tell(input);
+            }
+            Note::Connected { connection, peer, dialed } => self.connected(connection, peer, dialed),
+            Note::Asked { conn, request, send } => self.asked(conn, request, send),
+            Note::Arrived { req, data, proof } => {
+                self.last_byte = Instant::now();
+                if let Some(download) = self.downloads.get_mut(&req) {
+                    download.arrived = Some((data, proof));
+                    self.tell(Input::Arrived { req });
+                }
+            }
+            Note::LeavesArrived { req, first, answer } => self.leaves_arrived(req, first, answer),
+            Note::Served { ask, outcome } => {
+                self.answers.remove(&ask);
+                self.tell(Input::Served { ask, outcome });
+            }
+            Note::Kept { req, outcome, buffer } => {
+                if self.spare.len() < SPARE_BUFFERS {
+                    self.spare.push(buffer);
+                }
+                let outcome = outcome.unwrap_or_else(|error| {
+                    self.happenings.push_back(Happening::Disk(error));
+                    KeepOutcome::DiskFailed
+                });
+                self.tell(Input::Kept { req, outcome });
+            }
+            Note::Rescanned { have } => {
+                let have = have.unwrap_or_else(|error| {
+                    self.happenings.push_back(Happening::Disk(error));
+                    Vec::new()
+                });
+                self.tell(Input::Rescanned { have });
+            }
+        }
+    }
+
+    fn connected(&mut self, connection: Connection, peer: PeerId, dialed: bool) {
+        let conn = Conn(self.next_conn);
+        self.next_conn += 1;
+        let link =
+            Link::start(connection, conn, dialed, self.terms.chunk_count, self.note.clone());
+        self.links.insert(conn, link);
+        self.names.insert(conn, peer);
+        self.tell(Input::Connected { conn, peer, dialed });
+    }
+
+    fn asked(&mut self, conn: Conn, request: Request, send: SendStream) {
+        let ask = Ask(self.next_ask);
+        self.next_ask += 1;
+        if request.check_inside(self.terms.chunk_count).is_err() {
+            serve::refuse(send, ResetCode::Malformed);
+            self.tell(Input::Broke { conn, breach: crate::machine::Breach::BadIndex });
+            return;
+        }
+        self.answers.insert(ask, Answer { conn, request, send: Some(send), abort: None });
+        self.tell(match request {
+            Request::Chunk { index } => Input::Asked { ask, conn, index },
+            Request::Leaves { .. } => Input::AskedLeaves { ask, conn },
+            Request::Manifest => Input::AskedManifest { ask, conn },
+        });
+    }
+
+    fn leaves_arrived(&mut self, req: Req, first: u32, answer: Option<(Vec<Digest>, Vec<Digest>)>) {
+        let outcome = match answer {
+            None => LeavesOutcome::Failed,
+            Some((hashes, proof)) => {
+                let count = self.terms.chunk_count;
+                match chunk::verify_range(&self.root, count, first, &hashes, &proof) {
+                    Ok(()) => {
+                        self.leaves.truncate(first as usize);
+                        self.leaves.extend(hashes);
+                        LeavesOutcome::Proven
+                    }
+                    Err(_) => LeavesOutcome::BadProof,
+                }
+            }
+        };
+        self.tell(Input::Leaves { req, outcome });
+    }
+
+    fn unlink(&mut self, conn: Conn) {
+        self.names.remove(&conn);
+        if let Some(link) = self.links.remove(&conn) {
+            self.past.0 += link.counters.received();
+            self.past.1 += link.counters.sent();
+        }
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(output) = self.machine.poll() {
+            match output {
+                Output::Dial { peer, addresses } => self.dial(peer, addresses),
+                Output::Send { conn, frame } => self.send(conn, &frame),
+                Output::Close { conn, code } => {
+                    if let Some(link) = self.links.get(&conn) {
+                        connection::close(&link.connection, code);
+                    }
+                    self.unlink(conn);
+                }
+                Output::Request { conn, req, index } => self.request(conn, req, index),
+                Output::Cancel { req } | Output::Discard { req } => self.forget(req),
+                Output::Keep { req, index, peer } => self.keep(req, index, peer),
+                Output::RequestLeaves { conn, req, first, count } => {
+                    self.request_leaves(conn, req, first, count);
+                }
+                Output::Rescan => self.rescan(),
+                Output::Serve { ask, .. } | Output::ServeLeaves { ask } | Output::ServeManifest { ask } => {
+                    self.answer(ask);
+                }
+                Output::Refuse { ask, code } => self.refuse(ask, code),
+                Output::Event(event) => {
+                    if let Event::Chunk { .. } = event {
+                        self.last_chunk = Instant::now();
+                    }
+                    // A watcher that does not keep up misses some; what matters is kept by the runner.
+                    let _ = self.reports.try_send(Report::Event(event.clone()));
+                    self.happenings.push_back(Happening::Event(event));
+                }
+            }
+        }
+    }
+
+    fn dial(&mut self, peer: PeerId, addresses: Vec<std::net::SocketAddr>) {
+        let dialing =
+            dial::dial(self.endpoint.clone(), self.credentials.clone(), peer, addresses, self.serves);
+        let note = self.note.clone();
+        self.tasks.spawn(async move {
+            let ended = match dialing.await {
+                Ok(connection) => Note::Connected { connection, peer, dialed: true },
+                Err(fault) => Note::Input(Input::DialFailed {
+                    peer,
+                    wrong_key: fault.wrong_key,
+                    code: fault.code,
+                }),
+            };
+            let _ = note.send(ended).await;
+        });
+    }
+
+    fn send(&mut self, conn: Conn, frame: &Frame) {
+        let Some(link) = self.links.get(&conn) else { return };
+        if let Frame::Bitfield(_) = frame {
+            // Its Hello was good: from here on it may ask, and we may fetch from it.
+            if self.serves {
+                link.connection.set_max_concurrent_bi_streams(VarInt::from_u32(transport::STREAMS_AFTER_HELLO));
+            }
+            if self.fetches {
+                link.connection.set_receive_window(VarInt::from_u32(transport::FETCH_WINDOW));
+            }
+        }
+        link.send(frame);
+    }
+
+    fn request(&mut self, conn: Conn, req: Req, index: u32) {
+        let Some(link) = self.links.get(&conn) else { return };
+        let len = self.terms.chunk_len(index);
+        let request = ChunkRequest {
+            req,
+            index,
+            len,
+            proof_len: chunk::proof_len(self.terms.chunk_count, index),
+            buffer: self.spare.pop().unwrap_or_default(),
+            counters: link.counters.clone(),
+            limiter: self.down.clone(),
+        };
+        let abort = self.tasks.spawn(download::chunk(link.connection.clone(), request, self.note.clone()));
+        self.downloads.insert(req, Download { abort, arrived: None, len });
+    }
+
+    fn forget(&mut self, req: Req) {
+        if let Some(download) = self.downloads.remove(&req) {
+            download.abort.abort();
+            if let Some((data, _)) = download.arrived.filter(|_| self.spare.len() < SPARE_BUFFERS) {
+                self.spare.push(data);
+            }
+        }
+    }
+
+    fn keep(&mut self, req: Req, index: u32, peer: PeerId) {
+        let Some(download) = self.downloads.remove(&req) else { return };
+        let (Some((data, proof)), Some(sink)) = (download.arrived, self.sink.clone()) else { return };
+        debug_assert_eq!(data.len(), download.len as usize);
+        let note = self.note.clone();
+        self.tasks.spawn(async move {
+            let kept = tokio::task::spawn_blocking(move || {
+                let outcome = sink.keep(index, &data, &proof, peer.0);
+                (outcome, data)
+            });
+            let (outcome, buffer) = match kept.await {
+                Ok((outcome, buffer)) => (outcome, buffer),
+                Err(_) => (Ok(KeepOutcome::DiskFailed), Vec::new()),
+            };
+            let _ = note.send(Note::Kept { req, outcome, buffer }).await;
+        });
+    }
+
+    fn request_leaves(&mut self, conn: Conn, req: Req, first: u32, count: u32) {
+        let Some(link) = self.links.get(&conn) else { return };
+        let proof_len = chunk::range_proof_len(self.terms.chunk_count, first, count);
+        let connection = link.connection.clone();
+        self.tasks.spawn(download::leaves(connection, req, first, count, proof_len, self.note.clone()));
+    }
+
+    fn rescan(&mut self) {
+        let Some(sink) = self.sink.clone() else { return };
+        let leaves = std::mem::take(&mut self.leaves);
+        let note = self.note.clone();
+        self.tasks.spawn(async move {
+            let have = tokio::task::spawn_blocking(move || sink.rescan(leaves)).await;
+            let have = have.unwrap_or_else(|_| Ok(Vec::new()));
+            let _ = note.send(Note::Rescanned { have }).await;
+        });
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        let Some(answer) = self.answers.get_mut(&ask) else { return };
+        let (Some(send), Some(link)) = (answer.send.take(), self.links.get(&answer.conn)) else { return };
+        let (server, counters): (Server, Arc<Counters>) = (self.server.clone(), link.counters.clone());
+        let abort = match answer.request {
+            Request::Chunk { index } => self.tasks.spawn(serve::chunk(server, send, ask, index, counters)),
+            Request::Leaves { first, count } => {
+                self.tasks.spawn(serve::leaves(server, send, ask, first, count, counters))
+            }
+            Request::Manifest => {
+                let text = self.manifest_text.clone();
+                self.tasks.spawn(serve::manifest(server, send, ask, text, counters))
+            }
+        };
+        answer.abort = Some(abort);
+    }
+
+    fn refuse(&mut self, ask: Ask, code: ResetCode) {
+        let Some(answer) = self.answers.remove(&ask) else { return };
+        if let Some(abort) = answer.abort {
+            abort.abort();
+        }
+        if let Some(send) = answer.send {
+            serve::refuse(send, code);
+        }
+    }
+
+    /// Payload bytes received and sent in this session.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        self.links.values().fold(self.past, |(received, sent), link| {
+            (received + link.counters.received(), sent + link.counters.sent())
+        })
+    }
+
+    fn report_snapshot(&mut self) {
+        let (now, (received, sent)) = (self.now(), self.bytes());
+        self.down_meter.add(now, received - self.down_meter.total());
+        self.up_meter.add(now, sent - self.up_meter.total());
+        let view = |(conn, link): (&Conn, &Link)| {
+            Some(PeerView {
+                peer: *self.names.get(conn)?,
+                received_bytes: link.counters.received(),
+                sent_bytes: link.counters.sent(),
+                rtt: link.connection.rtt(),
+            })
+        };
+        let snapshot = Snapshot {
+            elapsed: self.start.elapsed(),
+            progress: self.machine.progress(),
+            have_bytes: self.have_bytes(),
+            total_bytes: self.terms.byte_count,
+            received_bytes: received,
+            sent_bytes: sent,
+            down_rate: self.down_meter.rate(now),
+            up_rate: self.up_meter.rate(now),
+            peers: self.links.iter().filter_map(view).collect(),
+        };
+        let _ = self.reports.try_send(Report::Snapshot(snapshot));
+    }
+
+    fn have_bytes(&self) -> u64 {
+        let have = self.machine.have();
+        let full = u64::from(have.ones()) * u64::from(self.terms.chunk_size);
+        let last = self.terms.chunk_count - 1;
+        let short = u64::from(self.terms.chunk_size - self.terms.chunk_len(last));
+        if have.get(last) { full - short } else { full }
+    }
+
+    /// Ends every connection and task; what was asked of the disk is waited for by the caller's sync.
+    pub(super) fn stop(&mut self) {
+        self.tell(Input::Stop);
+        self.carry_out();
+        self.links.clear();
+        self.report_snapshot();
+        self.tasks.abort_all();
+    }
+}

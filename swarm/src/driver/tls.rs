@@ -1,0 +1,224 @@
+//! Who is at the other end: Ed25519 raw public keys (RFC 7250) on both sides of TLS 1.3.
+//!
+//! There are no certificates, no names and no authorities. The dialer knows which key to expect and accepts no
+//! other; the acceptor learns the dialer's key, proven by the handshake's signature, and asks its own list.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ed25519_dalek::SigningKey;
+use minimodel_wire::{ALPN, PeerId};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls13_signature_with_raw_key};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
+
+use super::error::DriverError;
+
+/// DER of a SubjectPublicKeyInfo for Ed25519 before its 32 key bytes (RFC 8410 section 4).
+const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+/// DER of a PKCS#8 private key for Ed25519 before its 32 seed bytes (RFC 8410 section 7).
+const PKCS8_PREFIX: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+
+/// What a handshake needs of us, made once.
+#[derive(Debug, Clone)]
+pub(super) struct Credentials {
+    provider: Arc<CryptoProvider>,
+    key: Arc<CertifiedKey>,
+}
+
+impl Credentials {
+    pub(super) fn new(key: &SigningKey) -> Result<Self, DriverError> {
+        let mut provider = rustls::crypto::ring::default_provider();
+        // AES-128-GCM first: fastest where AES is in hardware, and all that QUIC's first packets need.
+        provider.cipher_suites.sort_by_key(|suite| {
+            suite.suite() != rustls::CipherSuite::TLS13_AES_128_GCM_SHA256
+        });
+        let pkcs8: Vec<u8> = PKCS8_PREFIX.iter().chain(key.as_bytes()).copied().collect();
+        let signer = rustls::crypto::ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8))
+            .map_err(DriverError::Tls)?;
+        let spki: Vec<u8> = SPKI_PREFIX.iter().chain(key.verifying_key().as_bytes()).copied().collect();
+        let key = CertifiedKey::new(vec![CertificateDer::from(spki)], signer);
+        Ok(Self { provider: Arc::new(provider), key: Arc::new(key) })
+    }
+
+    /// The acceptor's side: any key may shake hands; the machine decides who stays.
+    pub(super) fn server(&self) -> Result<rustls::ServerConfig, DriverError> {
+        let resolver = rustls::server::AlwaysResolvesServerRawPublicKeys::new(self.key.clone());
+        let mut config = rustls::ServerConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(DriverError::Tls)?
+            .with_client_cert_verifier(Arc::new(AnyKey(self.provider.clone())))
+            .with_cert_resolver(Arc::new(resolver));
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        // No resumption and no early data: every connection proves its key anew, and nothing can be replayed.
+        config.max_early_data_size = 0;
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        Ok(config)
+    }
+
+    /// The dialer's side: only `expected` may answer. What answered is left in the returned cell.
+    pub(super) fn client(&self, expected: PeerId) -> Result<(rustls::ClientConfig, FoundKey), DriverError> {
+        let found = FoundKey::default();
+        let verifier = OnlyKey { provider: self.provider.clone(), expected, found: found.clone() };
+        let resolver = rustls::client::AlwaysResolvesClientRawPublicKeys::new(self.key.clone());
+        let mut config = rustls::ClientConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(DriverError::Tls)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_client_cert_resolver(Arc::new(resolver));
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.enable_early_data = false;
+        config.resumption = rustls::client::Resumption::disabled();
+        Ok((config, found))
+    }
+}
+
+/// The key that answered a dial.
+#[derive(Debug, Clone, Default)]
+pub(super) struct FoundKey(Arc<Mutex<Option<PeerId>>>);
+
+impl FoundKey {
+    pub(super) fn take(&self) -> Option<PeerId> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn put(&self, key: PeerId) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+    }
+}
+
+/// The key in a raw-public-key "certificate", if it is an Ed25519 one.
+pub(super) fn key_of(spki: &[u8]) -> Option<PeerId> {
+    let key: [u8; 32] = spki.strip_prefix(&SPKI_PREFIX)?.try_into().ok()?;
+    Some(PeerId(key))
+}
+
+/// The key that the other side of an established connection proved.
+pub(super) fn peer_of(connection: &quinn::Connection) -> Option<PeerId> {
+    let identity = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+    key_of(identity.first()?.as_ref())
+}
+
+fn not_ed25519() -> rustls::Error {
+    rustls::Error::InvalidCertificate(rustls::CertificateError::BadEncoding)
+}
+
+fn verify(
+    provider: &CryptoProvider,
+    message: &[u8],
+    key: &CertificateDer<'_>,
+    signature: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, rustls::Error> {
+    let spki = SubjectPublicKeyInfoDer::from(key.as_ref());
+    verify_tls13_signature_with_raw_key(
+        message,
+        &spki,
+        signature,
+        &provider.signature_verification_algorithms,
+    )
+}
+
+fn tls12_refused() -> Result<HandshakeSignatureValid, rustls::Error> {
+    Err(rustls::Error::PeerIncompatible(rustls::PeerIncompatible::ServerDoesNotSupportTls12Or13))
+}
+
+#[derive(Debug)]
+struct OnlyKey {
+    provider: Arc<CryptoProvider>,
+    expected: PeerId,
+    found: FoundKey,
+}
+
+impl ServerCertVerifier for OnlyKey {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let key = key_of(end_entity.as_ref()).ok_or_else(not_ed25519)?;
+        self.found.put(key);
+        if key == self.expected {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(rustls::Error::InvalidCertificate(rustls::CertificateError::ApplicationVerificationFailure))
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        tls12_refused()
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify(&self.provider, message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}
+
+#[derive(Debug)]
+struct AnyKey(Arc<CryptoProvider>);
+
+impl ClientCertVerifier for AnyKey {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        key_of(end_entity.as_ref()).map(|_| ClientCertVerified::assertion()).ok_or_else(not_ed25519)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        tls12_refused()
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify(&self.0, message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}

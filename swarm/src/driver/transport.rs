@@ -1,0 +1,100 @@
+//! Every QUIC setting, none left at a library default without a reason; the table is in `docs/protocol.md`.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn::{EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::error::DriverError;
+
+/// Handshake, first stream and first frame must be done by then.
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
+/// A connection without a packet for this long is gone.
+const IDLE: Duration = Duration::from_secs(30);
+/// A third of [`IDLE`]: two lost keep-alives do no harm.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// A peer that takes no byte of an answer for this long is not reading.
+pub(super) const WRITE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Streams the other side may open before its Hello is judged: control, manifest, and two to spare.
+const STREAMS_BEFORE_HELLO: u32 = 4;
+/// Afterwards: control, leaf hashes, and thirty chunks.
+pub(super) const STREAMS_AFTER_HELLO: u32 = 32;
+
+/// What one stream may have under way: requests are read as they come, so the window is the path's, not the chunk's.
+const STREAM_WINDOW: u32 = 8 << 20;
+/// A peer that we ask nothing of can make us hold no more than this.
+const FIRST_WINDOW: u32 = 256 << 10;
+/// A peer that we fetch from: 1 Gbit/s at 130 ms.
+pub(super) const FETCH_WINDOW: u32 = 16 << 20;
+/// Unacknowledged bytes held for one peer: what bounds memory under slow readers.
+const SEND_WINDOW: u64 = 8 << 20;
+
+/// Handshakes at once; beyond it newcomers are not answered at all.
+pub(super) const MAX_INCOMING: usize = 256;
+/// Unproven addresses at once before each newcomer must first show that it owns its address (RFC 9000 section 8.1.2).
+pub(super) const RETRY_BEYOND: usize = 8;
+/// Bytes buffered for one handshake that is not accepted yet, and for all together.
+const INCOMING_BUFFER: u64 = 64 << 10;
+const INCOMING_BUFFER_TOTAL: u64 = 8 << 20;
+
+/// Kernel buffers: the default of some 200 KiB overflows at a gigabyte a second.
+const SOCKET_BUFFER: usize = 4 << 20;
+
+fn base(streams: u32) -> TransportConfig {
+    let mut config = TransportConfig::default();
+    config
+        .max_concurrent_bidi_streams(VarInt::from_u32(streams))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .datagram_receive_buffer_size(None)
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(FIRST_WINDOW))
+        .send_window(SEND_WINDOW)
+        .max_idle_timeout(IdleTimeout::try_from(IDLE).ok())
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .crypto_buffer_size(16 << 10)
+        .allow_spin(false);
+    config
+}
+
+pub(super) fn server(tls: rustls::ServerConfig) -> Result<ServerConfig, DriverError> {
+    let crypto = QuicServerConfig::try_from(tls).map_err(|_| DriverError::NoInitialCipher)?;
+    let mut config = ServerConfig::with_crypto(Arc::new(crypto));
+    config
+        .transport_config(Arc::new(base(STREAMS_BEFORE_HELLO)))
+        .max_incoming(MAX_INCOMING)
+        .incoming_buffer_size(INCOMING_BUFFER)
+        .incoming_buffer_size_total(INCOMING_BUFFER_TOTAL)
+        .migration(true);
+    Ok(config)
+}
+
+/// `serves`: whether the other side may ask anything of us at all.
+pub(super) fn client(tls: rustls::ClientConfig, serves: bool) -> Result<quinn::ClientConfig, DriverError> {
+    let crypto = QuicClientConfig::try_from(tls).map_err(|_| DriverError::NoInitialCipher)?;
+    let mut config = quinn::ClientConfig::new(Arc::new(crypto));
+    config.transport_config(Arc::new(base(if serves { STREAMS_BEFORE_HELLO } else { 0 })));
+    Ok(config)
+}
+
+/// A bound socket as an endpoint. An IPv6 wildcard also takes IPv4.
+pub(super) fn endpoint(address: SocketAddr, server: Option<ServerConfig>) -> Result<quinn::Endpoint, DriverError> {
+    let socket = socket(address).map_err(|source| DriverError::Bind { address, source })?;
+    quinn::Endpoint::new(EndpointConfig::default(), server, socket, Arc::new(quinn::TokioRuntime))
+        .map_err(|source| DriverError::Bind { address, source })
+}
+
+fn socket(address: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    // A kernel may grant less; then transfers are slower, not wrong.
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
+    let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}

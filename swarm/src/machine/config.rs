@@ -1,0 +1,198 @@
+//! What the machine is told before it starts, and every limit it keeps.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use minimodel_wire::{Consent, Hello, PeerId, SignedOffer};
+
+/// What both sides must agree on before a byte moves; the content of our Hello.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// SHA-256 of the manifest's canonical form.
+    pub swarm_id: [u8; 32],
+    /// SHA-256 of the artifact.
+    pub artifact_sha256: [u8; 32],
+    /// SHA-256 over the canonical lines that begin `license.`.
+    pub license_sha256: [u8; 32],
+    /// SHA-256 over the canonical lines that begin `evidence.`.
+    pub evidence_sha256: [u8; 32],
+    /// Bytes of the artifact.
+    pub byte_count: u64,
+    /// Bytes of a chunk; the last may be shorter.
+    pub chunk_size: u32,
+    /// Number of chunks, at least one.
+    pub chunk_count: u32,
+}
+
+impl Terms {
+    /// Bytes of chunk `index`; 0 when there is no such chunk.
+    pub fn chunk_len(&self, index: u32) -> u32 {
+        if index >= self.chunk_count {
+            return 0;
+        }
+        let start = u64::from(index) * u64::from(self.chunk_size);
+        let rest = self.byte_count.saturating_sub(start);
+        u32::try_from(rest.min(u64::from(self.chunk_size))).unwrap_or(self.chunk_size)
+    }
+
+    pub(super) fn hello(&self, consent: Consent, software: &str) -> Hello {
+        Hello {
+            version: minimodel_wire::PROTOCOL_VERSION,
+            swarm_id: self.swarm_id,
+            artifact_sha256: self.artifact_sha256,
+            license_sha256: self.license_sha256,
+            evidence_sha256: self.evidence_sha256,
+            chunk_size: self.chunk_size,
+            chunk_count: self.chunk_count,
+            consent,
+            software: software.to_owned(),
+        }
+    }
+}
+
+/// In which order missing chunks are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// Rarest first; lowest index while every source is a seed and nobody depends on us.
+    #[default]
+    Rarest,
+    /// Always the lowest index.
+    Sequential,
+}
+
+/// Everything that shapes one run.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Our own key.
+    pub me: PeerId,
+    /// What the swarm is about.
+    pub terms: Terms,
+    /// What our user agreed to.
+    pub consent: Consent,
+    /// Software name for the Hello: printable ASCII, at most 64 bytes.
+    pub software: String,
+    /// Who may connect to us; `None` lets in anyone who holds an offer.
+    pub allow: Option<BTreeSet<PeerId>>,
+    /// Our own signed offer, passed on to members when we consent to publish.
+    pub offer: Option<SignedOffer>,
+    /// Order of requests.
+    pub order: Order,
+    /// Whether chunks that are on disk without a record should be looked for by leaf hashes first.
+    pub rescan: bool,
+    /// Whether peers can come to us, so that it is worth waiting although no source is left.
+    pub listening: bool,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Calendar time at [`super::Time::ZERO`], in seconds since 1970; offers expire by it.
+    pub unix_at_start: u64,
+    /// The limits.
+    pub limits: Limits,
+}
+
+/// Limits and times, each with its reason. `Limits::default()` is what the programs use.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes requested and not yet stored, over all peers: bounds memory whatever the file's size.
+    pub memory_budget_bytes: u64,
+    /// Requests in flight to one peer: two streams fewer than the peer lets us open, for leaves and manifest.
+    pub max_pipeline: u32,
+    /// Requests in flight to a peer that has not delivered yet, when chunks are small.
+    pub first_pipeline: u32,
+    /// A peer that owes us an answer and sends no byte for this long is stalled: its chunks are hedged.
+    pub first_byte: Duration,
+    /// A chunk that is not whole after this, or after four times what its queue should take, is taken back.
+    pub chunk_deadline: Duration,
+    /// Window over which the minimum rate is held against a peer.
+    pub slow_window: Duration,
+    /// Bytes a second below which a peer's chunks are hedged.
+    pub slow_rate: u64,
+    /// Bytes a second below which a peer is struck as well: no honest link is that slow and still useful.
+    pub trickle_rate: u64,
+    /// Time for the Hello after the handshake, and for the Bitfield after the Hello.
+    pub hello: Duration,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// Connections being made at once.
+    pub max_dials: usize,
+    /// First pause before a peer is dialed again; doubles up to `dial_backoff_max`.
+    pub dial_backoff: Duration,
+    /// Longest pause between two dials of one peer.
+    pub dial_backoff_max: Duration,
+    /// Peers that may ask for chunks at once.
+    pub upload_slots: usize,
+    /// How often upload slots are dealt anew (BEP 3).
+    pub rechoke: Duration,
+    /// How often the optimistic slot moves on (BEP 3).
+    pub optimistic: Duration,
+    /// Asks of one peer that wait at once: its stream limit.
+    pub max_asks: usize,
+    /// Asks of one peer that are answered at once when chunks are small; at least two are.
+    pub max_active_asks: usize,
+    /// Chunks a key may take from us, in multiples of the file: endless valid uploads end here.
+    pub upload_budget_files: u64,
+    /// Control frames a peer may send at once, and how many a second refill.
+    pub control_burst: u32,
+    /// See `control_burst`.
+    pub control_per_second: u32,
+    /// How long a Have may wait for others to go with it.
+    pub have_delay: Duration,
+    /// Strikes within `strike_window` that end a connection.
+    pub strikes: u32,
+    /// How long a strike counts.
+    pub strike_window: Duration,
+    /// Known peers at once, the user's own sources not counted: passed-on offers are bounded.
+    pub max_known: usize,
+    /// Passed-on offers read from one connection in all: each costs a signature check.
+    pub max_offers_per_peer: u32,
+}
+
+/// Bytes that a peer which has not delivered yet may be asked for at once, if that is more than a chunk.
+const FIRST_BYTES: u32 = 2 << 20;
+
+/// Bytes that are being sent to one peer at once. More would make every chunk late and none sooner.
+const ACTIVE_BYTES: usize = 4 << 20;
+
+impl Limits {
+    /// Requests in flight to a peer that has not delivered yet.
+    pub(super) fn first_depth(&self, chunk_size: u32) -> u32 {
+        (FIRST_BYTES / chunk_size.max(1)).clamp(1, self.first_pipeline.max(1))
+    }
+
+    /// Asks of one peer that are answered at once: two at least, so that the path never waits for the next.
+    pub(super) fn active_asks(&self, chunk_size: u32) -> usize {
+        (ACTIVE_BYTES / chunk_size.max(1) as usize).clamp(2, self.max_active_asks.max(2))
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_budget_bytes: 64 << 20,
+            max_pipeline: 30,
+            first_pipeline: 4,
+            first_byte: Duration::from_secs(5),
+            chunk_deadline: Duration::from_secs(20),
+            slow_window: Duration::from_secs(10),
+            slow_rate: 16 << 10,
+            trickle_rate: 1 << 10,
+            hello: Duration::from_secs(10),
+            max_connections: 64,
+            max_dials: 8,
+            dial_backoff: Duration::from_millis(500),
+            dial_backoff_max: Duration::from_secs(60),
+            upload_slots: 8,
+            rechoke: Duration::from_secs(10),
+            optimistic: Duration::from_secs(30),
+            max_asks: 32,
+            max_active_asks: 8,
+            upload_budget_files: 4,
+            control_burst: 2_000,
+            control_per_second: 500,
+            have_delay: Duration::from_millis(20),
+            strikes: 3,
+            strike_window: Duration::from_secs(600),
+            max_known: 256,
+            max_offers_per_peer: 128,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Frames of the control stream after the introduction.
+
+use minimodel_wire::{CloseCode, Frame};
+
+use super::chunks::ChunkState;
+use super::core::Machine;
+use super::events::{Conn, Output, Req};
+use super::fault::Breach;
+use super::peer::Phase;
+use super::time::Time;
+
+/// Indexes in one Have frame; the wire's own cap.
+const HAVES_PER_FRAME: usize = 256;
+
+impl Machine {
+    pub(super) fn frame(&mut self, now: Time, conn: Conn, frame: Frame) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if !peer.control.try_take(now, 1) {
+            self.breach(now, conn, Breach::ControlFlood);
+            return;
+        }
+        let ready = peer.phase == Phase::Ready;
+        match frame {
+            Frame::Ignored { .. } => {}
+            Frame::Bye { code } => self.bye(now, conn, code),
+            Frame::Hello(hello) => self.hello(now, conn, &hello),
+            Frame::ManifestOnly(asked) => self.manifest_only(now, conn, &asked),
+            Frame::Bitfield(have) => self.bitfield(now, conn, have),
+            _ if !ready => self.breach(now, conn, Breach::WrongState),
+            Frame::Have { indexes } => self.has(now, conn, &indexes),
+            Frame::DontHave { index } => self.has_not(now, conn, index),
+            Frame::Choke => self.choked(now, conn),
+            Frame::Unchoke => {
+                peer.down.choked = false;
+                self.mark_hungry(conn);
+            }
+            Frame::Interested => self.interested(now, conn),
+            Frame::NotInterested => self.not_interested(now, conn),
+            Frame::Peers { offers } => self.offers(now, conn, &offers),
+        }
+    }
+
+    fn bye(&mut self, now: Time, conn: Conn, code: CloseCode) {
+        self.push(Output::Close { conn, code: CloseCode::Done });
+        self.forget_peer(now, conn, Some(code), true);
+    }
+
+    fn has(&mut self, now: Time, conn: Conn, indexes: &[u32]) {
+        let count = self.config.terms.chunk_count;
+        if indexes.iter().any(|&index| index >= count) {
+            self.breach(now, conn, Breach::BadIndex);
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        for &index in indexes {
+            if peer.have.set(index) {
+                // A seed has every bit set, so this peer is partial and counted.
+                self.picker.gained(index);
+                peer.useful += u32::from(!self.chunks.have().get(index));
+            }
+        }
+        self.update_interest(conn);
+        self.mark_hungry(conn);
+        self.leave_if_useless(now, conn);
+    }
+
+    fn has_not(&mut self, now: Time, conn: Conn, index: u32) {
+        if index >= self.config.terms.chunk_count {
+            self.breach(now, conn, Breach::BadIndex);
+            return;
+        }
+        self.forget_claim(conn, index);
+        let asked: Vec<_> = self
+            .copies
+            .get(&index)
+            .into_iter()
+            .flatten()
+            .copied()
+            .filter(|req| self.requests.get(req).is_some_and(|request| request.conn == conn))
+            .collect();
+        for req in asked {
+            self.cancel(now, req);
+        }
+    }
+
+    /// Takes back that the peer has the chunk.
+    pub(super) fn forget_claim(&mut self, conn: Conn, index: u32) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if peer.is_seed {
+            // From here on it is counted chunk by chunk, like any partial peer.
+            peer.is_seed = false;
+            self.partial_peers += 1;
+            for held in peer.have.iter_ones() {
+                self.picker.gained(held);
+            }
+        }
+        if peer.have.clear(index) {
+            self.picker.lost(index);
+            peer.useful -= u32::from(!self.chunks.have().get(index));
+            self.update_interest(conn);
+        }
+    }
+
+    fn choked(&mut self, now: Time, conn: Conn) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        peer.down.choked = true;
+        // What was asked before may still come; what does not is reset by the peer with `Choked`.
+        let asked: Vec<_> = peer.down.requests.iter().copied().collect();
+        let requests = &self.requests;
+        let is_unanswered = |req: &Req| requests.get(req).is_some_and(|request| request.received == 0);
+        let unanswered: Vec<_> = asked.into_iter().filter(is_unanswered).collect();
+        if !unanswered.is_empty() {
+            self.turned_away(now, conn);
+        }
+        for req in unanswered {
+            self.push(Output::Cancel { req });
+            self.release(now, req);
+        }
+    }
+
+    /// Tells the peer whether it has something that we lack, if that changed.
+    pub(super) fn update_interest(&mut self, conn: Conn) {
+        let wants = self.wants_chunks();
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if peer.phase != Phase::Ready || !peer.consent.contains(minimodel_wire::Consent::SERVE) {
+            return;
+        }
+        let interested = wants && peer.useful > 0;
+        if peer.down.interested == interested {
+            return;
+        }
+        peer.down.interested = interested;
+        self.send(conn, if interested { Frame::Interested } else { Frame::NotInterested });
+    }
+
+    pub(super) fn send_haves(&mut self) {
+        self.next_haves = None;
+        let mut frames = Vec::new();
+        for (&conn, peer) in &mut self.peers {
+            let unsent = std::mem::take(&mut peer.unsent_haves);
+            for indexes in unsent.chunks(HAVES_PER_FRAME) {
+                frames.push((conn, Frame::Have { indexes: indexes.to_vec() }));
+            }
+        }
+        for (conn, frame) in frames {
+            self.send(conn, frame);
+        }
+    }
+
+    /// A chunk is ours now: counts, interest and announcements follow.
+    pub(super) fn mark_have(&mut self, now: Time, index: u32) {
+        self.chunks.set(index, ChunkState::Have);
+        self.picker.remove(index);
+        self.lost.remove(&index);
+        let serves = self.serves();
+        let conns: Vec<Conn> = self.peers.keys().copied().collect();
+        for conn in conns {
+            let Some(peer) = self.peers.get_mut(&conn) else { continue };
+            if peer.phase == Phase::Hello || peer.phase == Phase::ManifestOnly {
+                continue;
+            }
+            if peer.phase == Phase::Ready && peer.have.get(index) {
+                peer.useful -= 1;
+            } else if serves {
+                peer.unsent_haves.push(index);
+                let at = now + self.config.limits.have_delay;
+                self.next_haves.get_or_insert(at);
+            }
+            self.update_interest(conn);
+            self.leave_if_useless(now, conn);
+        }
+    }
+
+    pub(super) fn chunk_lost(&mut self, index: u32) {
+        if !self.chunks.have().get(index) {
+            return;
+        }
+        self.chunks.set(index, ChunkState::Missing);
+        self.picker.insert(index);
+        self.lost.insert(index);
+        self.complete_said = false;
+        let conns: Vec<Conn> = self.peers.keys().copied().collect();
+        for conn in conns {
+            let Some(peer) = self.peers.get_mut(&conn) else { continue };
+            if peer.phase != Phase::Ready && peer.phase != Phase::Bitfield {
+                continue;
+            }
+            peer.unsent_haves.retain(|&unsent| unsent != index);
+            if peer.phase == Phase::Ready && peer.have.get(index) {
+                peer.useful += 1;
+            }
+            self.send(conn, Frame::DontHave { index });
+            self.update_interest(conn);
+            self.mark_hungry(conn);
+        }
+        self.refuse_waiting_for(index);
+    }
+}

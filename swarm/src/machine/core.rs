@@ -1,0 +1,288 @@
+//! The machine itself: its state, the three calls, and where each input goes.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, PeerId};
+
+use super::chunks::Chunks;
+use super::config::Config;
+use super::events::{Ask, Conn, Event, Input, Output, Req};
+use super::leaves::LeafSearch;
+use super::peer::{Peer, Phase};
+use super::picker::Picker;
+use super::requests::Request;
+use super::sources::{EXHAUSTED_AFTER, Sources};
+use super::standing::Standings;
+use super::time::Time;
+
+/// How far a fetch has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Chunks that are proven and on disk.
+    pub have: u32,
+    /// All chunks.
+    pub total: u32,
+    /// Peers of this swarm that are connected and introduced.
+    pub peers: u32,
+    /// Of these, peers that have every chunk.
+    pub seeds: u32,
+    /// Peers that may ask us for chunks now.
+    pub served: u32,
+    /// Peers that serve us now.
+    pub serving: u32,
+    /// Requests in flight.
+    pub requests: u32,
+}
+
+/// The peer protocol and the scheduler; see the module's documentation for the contract.
+#[derive(Debug)]
+pub struct Machine {
+    pub(super) config: Config,
+    pub(super) chunks: Chunks,
+    pub(super) picker: Picker,
+    pub(super) rng: fastrand::Rng,
+    pub(super) peers: BTreeMap<Conn, Peer>,
+    pub(super) by_id: BTreeMap<PeerId, Conn>,
+    pub(super) sources: Sources,
+    pub(super) requests: BTreeMap<Req, Request>,
+    pub(super) next_req: u64,
+    /// Requests for each chunk in flight: one, or two while one is hedged.
+    pub(super) copies: BTreeMap<u32, Vec<Req>>,
+    /// Bytes requested and not yet stored.
+    pub(super) in_flight_bytes: u64,
+    /// Requests whose chunk another peer may be asked for as well.
+    pub(super) hedged: BTreeSet<Req>,
+    pub(super) hungry: VecDeque<Conn>,
+    /// When the first peer that is left alone for a while may be asked again.
+    pub(super) next_resume: Option<Time>,
+    /// Which peer is answered under an ask.
+    pub(super) asks: BTreeMap<Ask, Conn>,
+    pub(super) leaves: LeafSearch,
+    pub(super) standings: Standings,
+    /// Chunks that were on our disk and are not any more.
+    pub(super) lost: BTreeSet<u32>,
+    /// Who holds the optimistic upload slot.
+    pub(super) optimistic: Option<Conn>,
+    pub(super) partial_peers: u32,
+    /// Deadlines were just looked at, and idle peers may take over from slow ones.
+    pub(super) looks_around: bool,
+    pub(super) next_check: Time,
+    pub(super) next_rechoke: Time,
+    pub(super) next_optimistic: Time,
+    pub(super) next_haves: Option<Time>,
+    pub(super) stopping: bool,
+    pub(super) complete_said: bool,
+    exhausted_since: Option<Time>,
+    exhausted_said: bool,
+    outputs: VecDeque<Output>,
+}
+
+impl Machine {
+    /// A machine that has the chunks of `have` and nobody to talk to. `banned` keys are refused from the start.
+    pub fn new(config: Config, have: Bitfield, banned: BTreeSet<PeerId>) -> Self {
+        let mut rng = fastrand::Rng::with_seed(config.seed);
+        let picker = Picker::new(&have, &mut rng);
+        let rescan = config.rescan && !have.is_full();
+        let complete = have.is_full();
+        Self {
+            leaves: LeafSearch::new(rescan, config.terms.chunk_count),
+            sources: Sources::new(banned),
+            chunks: Chunks::new(have),
+            picker,
+            rng,
+            peers: BTreeMap::new(),
+            by_id: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            next_req: 0,
+            copies: BTreeMap::new(),
+            in_flight_bytes: 0,
+            hedged: BTreeSet::new(),
+            hungry: VecDeque::new(),
+            next_resume: None,
+            asks: BTreeMap::new(),
+            standings: Standings::default(),
+            lost: BTreeSet::new(),
+            optimistic: None,
+            partial_peers: 0,
+            looks_around: false,
+            next_check: Time::ZERO,
+            next_rechoke: Time::ZERO,
+            next_optimistic: Time::ZERO,
+            next_haves: None,
+            stopping: false,
+            complete_said: complete,
+            exhausted_since: None,
+            exhausted_said: false,
+            outputs: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// Tells the machine that something happened at `now`. Times never go back.
+    pub fn handle(&mut self, now: Time, input: Input) {
+        match input {
+            Input::Source(offer) => self.add_source(now, &offer),
+            Input::Connected { conn, peer, dialed } => self.connected(now, conn, peer, dialed),
+            Input::DialFailed { peer, wrong_key, code } => self.dial_failed(now, peer, wrong_key, code),
+            Input::Closed { conn, code } => self.closed(now, conn, code),
+            Input::Frame { conn, frame } => self.frame(now, conn, frame),
+            Input::Broke { conn, breach } => self.breach(now, conn, breach),
+            Input::Rtt { conn, rtt } => {
+                if let Some(peer) = self.peers.get_mut(&conn) {
+                    peer.down.rtt = rtt;
+                }
+            }
+            Input::Progress { req, received } => self.progressed(now, req, received),
+            Input::Arrived { req } => self.arrived(now, req),
+            Input::Failed { req, fault } => self.request_failed(now, req, fault),
+            Input::Kept { req, outcome } => self.kept(now, req, outcome),
+            Input::Leaves { req, outcome } => self.leaves_answered(now, req, outcome),
+            Input::Rescanned { have } => self.rescanned(now, &have),
+            Input::Asked { ask, conn, index } => self.asked(now, ask, conn, index),
+            Input::AskedLeaves { ask, conn } => self.asked_leaves(now, ask, conn),
+            Input::AskedManifest { ask, conn } => self.asked_manifest(now, ask, conn),
+            Input::Served { ask, outcome } => self.served(now, ask, outcome),
+            Input::ChunkLost { index } => self.chunk_lost(index),
+            Input::SourceChanged => self.close_all(now, CloseCode::SourceChanged),
+            Input::Stop => self.close_all(now, CloseCode::ShuttingDown),
+            Input::Tick => {}
+        }
+        self.on_time(now);
+    }
+
+    /// The next thing to do, in order; `None` when all is said.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Self::handle`] with [`Input::Tick`] although nothing happened; `None`: no need.
+    pub fn wakeup(&self) -> Option<Time> {
+        if self.stopping {
+            return None;
+        }
+        let mut at = self.sources.next_dial(self.free_dials());
+        let mut sooner = |time: Time| at = Some(at.map_or(time, |old: Time| old.min(time)));
+        let waits = !self.requests.is_empty() || !self.hungry.is_empty() || self.leaves.is_pending();
+        if waits || self.has_unintroduced() {
+            sooner(self.next_check);
+        }
+        if self.peers.values().any(|peer| peer.up.interested) {
+            sooner(self.next_rechoke);
+        }
+        let said = self.exhausted_said;
+        let exhausted = self.exhausted_since.filter(|_| !said).map(|since| since + EXHAUSTED_AFTER);
+        for time in [self.next_haves, self.next_resume, exhausted].into_iter().flatten() {
+            sooner(time);
+        }
+        at
+    }
+
+    /// How far the fetch has come.
+    pub fn progress(&self) -> Progress {
+        let ready = || self.peers.values().filter(|peer| peer.phase == Phase::Ready);
+        Progress {
+            have: self.chunks.have().ones(),
+            total: self.config.terms.chunk_count,
+            peers: ready().count() as u32,
+            seeds: ready().filter(|peer| peer.have.is_full()).count() as u32,
+            served: ready().filter(|peer| peer.up.unchoked).count() as u32,
+            serving: ready().filter(|peer| peer.may_be_asked()).count() as u32,
+            requests: self.requests.len() as u32,
+        }
+    }
+
+    /// The chunks that are here.
+    pub fn have(&self) -> &Bitfield {
+        self.chunks.have()
+    }
+
+    /// Whether nothing of this machine's work is left undone: no connection, no request.
+    pub fn is_idle(&self) -> bool {
+        self.peers.is_empty() && self.requests.is_empty() && self.outputs.is_empty()
+    }
+
+    pub(super) fn wants_chunks(&self) -> bool {
+        self.config.consent.contains(Consent::FETCH) && !self.chunks.is_complete() && !self.stopping
+    }
+
+    pub(super) fn serves(&self) -> bool {
+        self.config.consent.contains(Consent::SERVE)
+    }
+
+    pub(super) fn push(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    pub(super) fn send(&mut self, conn: Conn, frame: Frame) {
+        self.push(Output::Send { conn, frame });
+    }
+
+    /// Closes the connection from our side and forgets it at once.
+    pub(super) fn drop_peer(&mut self, now: Time, conn: Conn, code: CloseCode) {
+        self.push(Output::Close { conn, code });
+        self.forget_peer(now, conn, Some(code), false);
+    }
+
+    /// Says goodbye to all. What is being stored is still told of when it comes back.
+    fn close_all(&mut self, now: Time, code: CloseCode) {
+        self.stopping = true;
+        let conns: Vec<Conn> = self.peers.keys().copied().collect();
+        for conn in conns {
+            self.send(conn, Frame::Bye { code });
+            self.drop_peer(now, conn, code);
+        }
+        self.hungry.clear();
+    }
+
+    fn on_time(&mut self, now: Time) {
+        if self.stopping {
+            return;
+        }
+        if now >= self.next_check {
+            self.check_deadlines(now);
+            self.looks_around = true;
+            self.next_check = now + super::requests::CHECK_EVERY;
+        }
+        if now >= self.next_rechoke {
+            self.rechoke_on_time(now);
+            self.next_rechoke = now + self.config.limits.rechoke;
+        }
+        if self.next_haves.is_some_and(|at| now >= at) {
+            self.send_haves();
+        }
+        self.resume(now);
+        self.dial(now);
+        self.search_leaves(now);
+        self.fill(now);
+        self.looks_around = false;
+        self.say_if_complete();
+        self.say_if_exhausted(now);
+    }
+
+    fn say_if_complete(&mut self) {
+        if self.complete_said || !self.chunks.is_complete() {
+            return;
+        }
+        self.complete_said = true;
+        self.event(Event::Complete);
+    }
+
+    fn say_if_exhausted(&mut self, now: Time) {
+        let is_hope = |peer: &Peer| peer.phase != Phase::Ready || peer.consent.contains(Consent::SERVE);
+        let waits = self.config.listening || !self.wants_chunks();
+        if waits || !self.sources.is_exhausted() || self.peers.values().any(is_hope) {
+            self.exhausted_since = None;
+            self.exhausted_said = false;
+            return;
+        }
+        let since = *self.exhausted_since.get_or_insert(now);
+        if now.since(since) >= EXHAUSTED_AFTER && !self.exhausted_said {
+            self.exhausted_said = true;
+            self.event(Event::Exhausted);
+        }
+    }
+}

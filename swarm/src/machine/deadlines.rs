@@ -1,0 +1,153 @@
+//! Peers that owe us something: when a chunk is asked of a second peer, taken back, or held against the first.
+//!
+//! A slow honest path keeps its peer and costs it nothing as long as bytes come. Silence is hedged after five
+//! seconds. What a silent or unproven peer holds is bounded, so that many of them cannot use up the memory.
+
+use std::time::Duration;
+
+use minimodel_wire::CloseCode;
+
+use super::core::Machine;
+use super::events::{Conn, Req};
+use super::fault::Breach;
+use super::peer::Phase;
+use super::requests::Request;
+use super::time::Time;
+
+impl Machine {
+    pub(super) fn has_unintroduced(&self) -> bool {
+        self.peers.values().any(|peer| peer.phase != Phase::Ready)
+    }
+
+    pub(super) fn check_deadlines(&mut self, now: Time) {
+        let conns: Vec<Conn> = self.peers.keys().copied().collect();
+        for conn in conns {
+            self.check_introduction(now, conn);
+            self.check_peer(now, conn);
+        }
+        self.check_leaves(now);
+        // Depths follow the rates, and the endgame looks anew at who would be done when.
+        self.mark_all_hungry();
+    }
+
+    fn check_introduction(&mut self, now: Time, conn: Conn) {
+        let Some(peer) = self.peers.get(&conn) else { return };
+        if peer.phase == Phase::Ready || now.since(peer.since) < self.config.limits.hello {
+            return;
+        }
+        if peer.phase == Phase::ManifestOnly {
+            // It has what it came for, or will not get it any more; it comes back when its user agreed.
+            self.drop_peer(now, conn, CloseCode::Done);
+        } else {
+            self.breach(now, conn, Breach::NoHello);
+        }
+    }
+
+    fn check_peer(&mut self, now: Time, conn: Conn) {
+        let limits = &self.config.limits;
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if peer.down.requests.is_empty() {
+            return;
+        }
+        let (deadline, first_byte, slow_rate) = (limits.chunk_deadline, limits.first_byte, limits.slow_rate);
+        let (slow_window, trickle_rate) = (limits.slow_window, limits.trickle_rate);
+        let down = &mut peer.down;
+        let silent = now.since(down.last_byte);
+        if silent >= deadline {
+            down.last_byte = now;
+            self.take_back(now, conn, |_, _| true);
+            self.breach(now, conn, Breach::Overdue);
+            return;
+        }
+        let is_stalled = down.stalled;
+        if silent >= first_byte && (!is_stalled || self.memory_is_wanted(conn)) {
+            self.stall(now, conn);
+            self.breach(now, conn, Breach::NoAnswer);
+            return;
+        }
+        let Some(down) = self.peers.get_mut(&conn).map(|peer| &mut peer.down) else { return };
+        let (since, bytes) = down.window;
+        if now.since(since) >= slow_window {
+            down.window = (now, 0);
+            let seconds = now.since(since).as_secs().max(1);
+            if bytes < slow_rate * seconds {
+                down.stalled = true;
+                self.hedge_all(conn);
+            }
+            // Silence is counted above.
+            if bytes > 0 && bytes < trickle_rate * seconds {
+                self.breach(now, conn, Breach::Trickle);
+                return;
+            }
+        }
+        self.check_overdue(now, conn);
+    }
+
+    /// A silent peer: what it began is hedged, what it did not begin is taken back but for the oldest, which
+    /// finds out whether it comes back. When another could use the memory, it is left alone instead.
+    fn stall(&mut self, now: Time, conn: Conn) {
+        let is_wanted = self.memory_is_wanted(conn);
+        let first_byte = self.config.limits.first_byte;
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        peer.down.stalled = true;
+        if is_wanted {
+            peer.down.refusals += 1;
+            let pause = first_byte * (1 << peer.down.refusals.min(4));
+            self.take_back(now, conn, |_, _| true);
+            self.leave_alone(now + pause, conn);
+        } else {
+            let oldest = peer.down.requests.first().copied();
+            self.take_back(now, conn, |req, request| request.received == 0 && Some(req) != oldest);
+            self.hedge_all(conn);
+        }
+    }
+
+    fn take_back(&mut self, now: Time, conn: Conn, is_meant: impl Fn(Req, &Request) -> bool) {
+        let Some(peer) = self.peers.get(&conn) else { return };
+        let is_meant = |req: &Req| self.requests.get(req).is_some_and(|request| is_meant(*req, request));
+        let reqs: Vec<Req> = peer.down.requests.iter().copied().filter(is_meant).collect();
+        for req in reqs {
+            self.cancel(now, req);
+        }
+    }
+
+    /// A peer that delivers others but starves one chunk: that chunk is hedged, then taken back. The peer is not
+    /// blamed: its order is its own.
+    fn check_overdue(&mut self, now: Time, conn: Conn) {
+        let deadline = self.config.limits.chunk_deadline;
+        let queued = self.owed(conn);
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let rate = peer.down.meter.rate(now).max(1);
+        let allowed = deadline.max(Duration::from_secs(queued.saturating_mul(4) / rate));
+        let mut overdue = None;
+        for &req in &peer.down.requests {
+            let Some(request) = self.requests.get(&req) else { continue };
+            let age = now.since(request.sent);
+            if age >= allowed {
+                self.hedged.insert(req);
+            }
+            if age >= allowed * 2 && request.received == 0 {
+                overdue = Some(req);
+            }
+        }
+        if let Some(req) = overdue {
+            self.cancel(now, req);
+        }
+    }
+
+    fn hedge_all(&mut self, conn: Conn) {
+        if let Some(peer) = self.peers.get(&conn) {
+            self.hedged.extend(&peer.down.requests);
+        }
+        self.mark_all_hungry();
+    }
+
+    /// Bytes that the peer owes us.
+    pub(super) fn owed(&self, conn: Conn) -> u64 {
+        let requests = self.peers.get(&conn).into_iter().flat_map(|peer| &peer.down.requests);
+        requests
+            .filter_map(|req| self.requests.get(req))
+            .map(|request| u64::from(request.len).saturating_sub(request.received))
+            .sum()
+    }
+}

@@ -1,0 +1,132 @@
+//! Every breach a peer can commit, and what follows, in one place.
+//!
+//! Blame falls only on what is provable: a chunk whose bytes do not lead to the root, an answer that no honest
+//! program gives. What a bad path could have caused is a strike at most, and strikes fade.
+
+use std::fmt;
+
+use minimodel_wire::CloseCode;
+
+/// A rule that a peer broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breach {
+    /// The bytes of a chunk, or their proof, do not lead to the manifest's root.
+    BadChunk,
+    /// The head of a chunk names a length or a proof length that this chunk cannot have.
+    MalformedChunk,
+    /// Leaf hashes that do not lead to the manifest's root.
+    BadLeaves,
+    /// A frame or request that does not decode; the code says how.
+    Malformed(CloseCode),
+    /// A frame that may not come in this state.
+    WrongState,
+    /// A chunk index past the end.
+    BadIndex,
+    /// A passed-on offer whose signature does not verify, or for another swarm.
+    ForgedOffer,
+    /// More control frames than anyone needs.
+    ControlFlood,
+    /// More asks than may wait, or the same again and again.
+    AskFlood,
+    /// It announced a chunk and then refused it.
+    RefusedAnnounced,
+    /// It took a request and sent no byte.
+    NoAnswer,
+    /// It sends so little that it is no help.
+    Trickle,
+    /// A chunk was not whole long after it should have been.
+    Overdue,
+    /// It asks and does not read.
+    NotReading,
+    /// The Hello or the Bitfield did not come.
+    NoHello,
+    /// It broke off in the middle of chunks, again and again, and never finished one.
+    BrokeOff,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BadChunk => "sent a chunk that fails its proof",
+            Self::MalformedChunk => "sent a chunk with an impossible length or proof",
+            Self::BadLeaves => "sent leaf hashes that fail their proof",
+            Self::Malformed(_) => "sent bytes that break the protocol",
+            Self::WrongState => "sent a frame out of order",
+            Self::BadIndex => "named a chunk that does not exist",
+            Self::ForgedOffer => "passed on a forged offer",
+            Self::ControlFlood => "flooded the control stream",
+            Self::AskFlood => "flooded us with requests",
+            Self::RefusedAnnounced => "refused a chunk it announced",
+            Self::NoAnswer => "took a request and did not answer",
+            Self::Trickle => "sent next to nothing",
+            Self::Overdue => "did not finish a chunk in time",
+            Self::NotReading => "asked for chunks and did not read them",
+            Self::NoHello => "did not introduce itself",
+            Self::BrokeOff => "broke off in the middle of chunks",
+        })
+    }
+}
+
+/// What follows from a breach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Consequence {
+    /// It counts; three within ten minutes end the connection.
+    Strike,
+    /// It counts, and the connection ends with this code. It never bans: a bad path could be the cause.
+    Part(CloseCode),
+    /// The connection ends with this code; a second time bans.
+    Disconnect(CloseCode),
+    /// The key is banned for this content.
+    Ban(CloseCode),
+}
+
+impl Breach {
+    /// The blame ladder.
+    pub fn consequence(self) -> Consequence {
+        match self {
+            Self::BadChunk | Self::MalformedChunk | Self::BadLeaves => Consequence::Ban(CloseCode::BadChunk),
+            Self::Malformed(code) => Consequence::Disconnect(code),
+            Self::WrongState => Consequence::Disconnect(CloseCode::StateViolation),
+            Self::BadIndex | Self::ForgedOffer => Consequence::Disconnect(CloseCode::ProtocolViolation),
+            Self::ControlFlood => Consequence::Disconnect(CloseCode::Flood),
+            Self::NotReading | Self::NoHello => Consequence::Part(CloseCode::TooSlow),
+            Self::AskFlood
+            | Self::RefusedAnnounced
+            | Self::NoAnswer
+            | Self::Trickle
+            | Self::Overdue
+            | Self::BrokeOff => Consequence::Strike,
+        }
+    }
+}
+
+/// Whether a close code says that trying again is no use.
+pub(super) fn is_final(code: CloseCode) -> bool {
+    matches!(
+        code,
+        CloseCode::WrongSwarm
+            | CloseCode::LicenseMismatch
+            | CloseCode::EvidenceMismatch
+            | CloseCode::ChunkLayoutMismatch
+            | CloseCode::UnsupportedVersion
+            | CloseCode::NoConsent
+            | CloseCode::NotAllowed
+            | CloseCode::Banned
+            | CloseCode::BadChunk
+            | CloseCode::BudgetUsed
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_no_path_can_cause_bans_or_disconnects() {
+        let bans = [Breach::BadChunk, Breach::MalformedChunk, Breach::BadLeaves];
+        assert!(bans.iter().all(|breach| matches!(breach.consequence(), Consequence::Ban(_))));
+        let paths = [Breach::NoAnswer, Breach::Trickle, Breach::Overdue, Breach::NotReading, Breach::NoHello];
+        let mild = |breach: &Breach| matches!(breach.consequence(), Consequence::Strike | Consequence::Part(_));
+        assert!(paths.iter().all(mild));
+    }
+}

@@ -1,0 +1,223 @@
+//! Beginning and end of a connection: keys, Hello, Bitfield, goodbye.
+
+use std::time::Duration;
+
+use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, Hello, ManifestOnly, PeerId, ResetCode};
+
+use super::core::Machine;
+use super::events::{Ask, Conn, Event, Output};
+use super::fault::{Breach, is_final};
+use super::peer::{Peer, Phase};
+use super::time::Time;
+
+/// Two dials that are further apart than this were not made at the same time.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+impl Machine {
+    pub(super) fn connected(&mut self, now: Time, conn: Conn, id: PeerId, dialed: bool) {
+        if let Some(code) = self.refusal(now, id, dialed) {
+            self.push(Output::Close { conn, code });
+            if dialed {
+                self.sources.disconnected(now, id, &self.config.limits, &mut self.rng);
+            }
+            return;
+        }
+        if let Some(&old) = self.by_id.get(&id) {
+            // Both sides dialed at once: the connection that the smaller key opened stays. From the same
+            // dialer, or later than at once, the newer one stays: who dials has no other, so the older is a
+            // leftover.
+            let is_leftover = self.peers.get(&old).is_some_and(|peer| {
+                peer.dialed == dialed || now.since(peer.connected_at) >= AT_ONCE
+            });
+            if !is_leftover && dialed != (self.config.me < id) {
+                self.push(Output::Close { conn, code: CloseCode::Duplicate });
+                return;
+            }
+            self.drop_peer(now, old, CloseCode::Duplicate);
+        }
+        self.sources.connected(id);
+        let peer = Peer::new(id, dialed, now, &self.config.terms, &self.config.limits);
+        self.peers.insert(conn, peer);
+        self.by_id.insert(id, conn);
+        let hello = self.config.terms.hello(self.config.consent, &self.config.software);
+        self.send(conn, Frame::Hello(hello));
+    }
+
+    fn refusal(&self, now: Time, id: PeerId, dialed: bool) -> Option<CloseCode> {
+        if self.stopping {
+            return Some(CloseCode::ShuttingDown);
+        }
+        if self.sources.is_banned(id) {
+            return Some(CloseCode::Banned);
+        }
+        if !dialed && self.config.allow.as_ref().is_some_and(|allow| !allow.contains(&id)) {
+            return Some(CloseCode::NotAllowed);
+        }
+        let is_full = self.peers.len() >= self.config.limits.max_connections && !self.by_id.contains_key(&id);
+        if is_full || self.standings.is_shut_out(id, now) {
+            return Some(CloseCode::Busy);
+        }
+        None
+    }
+
+    pub(super) fn hello(&mut self, now: Time, conn: Conn, hello: &Hello) {
+        let verdict = self.judge_hello(hello);
+        let full = self.chunks.have().clone();
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if peer.phase != Phase::Hello {
+            self.breach(now, conn, Breach::WrongState);
+            return;
+        }
+        if let Err(code) = verdict {
+            self.refuse_peer(now, conn, code);
+            return;
+        }
+        peer.phase = Phase::Bitfield;
+        peer.since = now;
+        peer.consent = hello.consent;
+        peer.software.clone_from(&hello.software);
+        self.send(conn, Frame::Bitfield(full));
+        self.pass_on_own_offer(conn);
+    }
+
+    /// Parts from a peer that can never be of use to us nor we to it, without blame.
+    pub(super) fn refuse_peer(&mut self, now: Time, conn: Conn, code: CloseCode) {
+        let Some(id) = self.peers.get(&conn).map(|peer| peer.id) else { return };
+        self.sources.refused(id);
+        self.event(Event::Refused { peer: id, code, by_peer: false });
+        self.send(conn, Frame::Bye { code });
+        self.drop_peer(now, conn, code);
+    }
+
+    /// Whether both sides speak of the same thing and can help each other; else the code that says exactly
+    /// what differs: license is compared before evidence, evidence before the rest.
+    fn judge_hello(&self, hello: &Hello) -> Result<(), CloseCode> {
+        let terms = &self.config.terms;
+        if hello.version != minimodel_wire::PROTOCOL_VERSION {
+            return Err(CloseCode::UnsupportedVersion);
+        }
+        if hello.artifact_sha256 != terms.artifact_sha256 {
+            return Err(CloseCode::WrongSwarm);
+        }
+        if hello.license_sha256 != terms.license_sha256 {
+            return Err(CloseCode::LicenseMismatch);
+        }
+        if hello.evidence_sha256 != terms.evidence_sha256 {
+            return Err(CloseCode::EvidenceMismatch);
+        }
+        if hello.swarm_id != terms.swarm_id {
+            return Err(CloseCode::WrongSwarm);
+        }
+        if (hello.chunk_size, hello.chunk_count) != (terms.chunk_size, terms.chunk_count) {
+            return Err(CloseCode::ChunkLayoutMismatch);
+        }
+        let (ours, theirs) = (self.config.consent, hello.consent);
+        let we_help = ours.contains(Consent::SERVE) && theirs.contains(Consent::FETCH);
+        let they_help = theirs.contains(Consent::SERVE) && ours.contains(Consent::FETCH);
+        if we_help || they_help { Ok(()) } else { Err(CloseCode::NoConsent) }
+    }
+
+    pub(super) fn manifest_only(&mut self, now: Time, conn: Conn, asked: &ManifestOnly) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if peer.phase != Phase::Hello {
+            self.breach(now, conn, Breach::WrongState);
+            return;
+        }
+        let code = if asked.version != minimodel_wire::PROTOCOL_VERSION {
+            CloseCode::UnsupportedVersion
+        } else if asked.swarm_id != self.config.terms.swarm_id {
+            CloseCode::WrongSwarm
+        } else if !self.config.consent.contains(Consent::SERVE) {
+            CloseCode::NoConsent
+        } else {
+            peer.phase = Phase::ManifestOnly;
+            peer.since = now;
+            return;
+        };
+        self.drop_peer(now, conn, code);
+    }
+
+    pub(super) fn bitfield(&mut self, now: Time, conn: Conn, have: Bitfield) {
+        let ours = self.chunks.have().clone();
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if peer.phase != Phase::Bitfield || have.count() != ours.count() {
+            self.breach(now, conn, Breach::WrongState);
+            return;
+        }
+        peer.phase = Phase::Ready;
+        peer.is_seed = have.is_full();
+        peer.useful = have.ones() - have.iter_common(&ours).count() as u32;
+        if !peer.is_seed {
+            self.partial_peers += 1;
+            for index in have.iter_ones() {
+                self.picker.gained(index);
+            }
+        }
+        peer.have = have;
+        let joined = Event::Joined { peer: peer.id, software: peer.software.clone(), seed: peer.is_seed };
+        self.event(joined);
+        self.update_interest(conn);
+        self.leave_if_useless(now, conn);
+        self.pass_on_offers_to(conn);
+    }
+
+    /// Two peers that both have everything have nothing more to say to each other.
+    pub(super) fn leave_if_useless(&mut self, now: Time, conn: Conn) {
+        let Some(peer) = self.peers.get(&conn) else { return };
+        if peer.phase == Phase::Ready && peer.have.is_full() && self.chunks.is_complete() {
+            self.send(conn, Frame::Bye { code: CloseCode::Done });
+            self.drop_peer(now, conn, CloseCode::Done);
+        }
+    }
+
+    pub(super) fn closed(&mut self, now: Time, conn: Conn, code: Option<CloseCode>) {
+        self.forget_peer(now, conn, code, true);
+    }
+
+    pub(super) fn forget_peer(&mut self, now: Time, conn: Conn, code: Option<CloseCode>, by_peer: bool) {
+        let Some(peer) = self.peers.remove(&conn) else { return };
+        if self.by_id.get(&peer.id) == Some(&conn) {
+            self.by_id.remove(&peer.id);
+        }
+        if peer.phase == Phase::Ready && !peer.is_seed {
+            self.partial_peers -= 1;
+            for index in peer.have.iter_ones() {
+                self.picker.lost(index);
+            }
+        }
+        let mut was_served = false;
+        for req in peer.down.requests.iter().copied().collect::<Vec<_>>() {
+            was_served |= self.requests.get(&req).is_some_and(|request| request.received > 0);
+            self.release(now, req);
+        }
+        if by_peer && was_served && peer.down.proven == 0 {
+            self.broke_off(now, peer.id);
+        }
+        if self.leaves.lost(conn) {
+            self.mark_all_hungry();
+        }
+        let asks: Vec<Ask> =
+            self.asks.iter().filter(|&(_, &asker)| asker == conn).map(|(&ask, _)| ask).collect();
+        for ask in asks {
+            self.asks.remove(&ask);
+            self.push(Output::Refuse { ask, code: ResetCode::Cancelled });
+        }
+        if by_peer && let Some(code) = code.filter(|&code| is_final(code)) {
+            self.sources.refused(peer.id);
+            self.event(Event::Refused { peer: peer.id, code, by_peer: true });
+        }
+        if now.since(peer.connected_at) >= self.config.limits.dial_backoff_max {
+            self.sources.was_useful(peer.id);
+        }
+        if !self.by_id.contains_key(&peer.id) {
+            self.sources.disconnected(now, peer.id, &self.config.limits, &mut self.rng);
+        }
+        if peer.phase == Phase::Ready {
+            self.event(Event::Left { peer: peer.id, code });
+        }
+        if peer.up.unchoked {
+            self.rechoke(now);
+        }
+        self.answer_next();
+    }
+}

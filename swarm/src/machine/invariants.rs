@@ -1,0 +1,120 @@
+//! What must hold after every step, in code; the words stand in the module's documentation.
+
+use std::collections::BTreeMap;
+
+use minimodel_wire::Consent;
+
+use super::chunks::ChunkState;
+use super::core::Machine;
+use super::events::Conn;
+use super::peer::Phase;
+
+impl Machine {
+    /// Checks every invariant; the error names what does not hold. Meant for tests: it looks at everything.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        self.picker.check()?;
+        self.check_chunks()?;
+        self.check_requests()?;
+        self.check_peers()
+    }
+
+    fn check_chunks(&self) -> Result<(), String> {
+        let mut missing = 0;
+        for (index, state) in self.chunks.iter() {
+            let copies = self.copies.get(&index).map_or(&[][..], Vec::as_slice);
+            let storing = copies
+                .iter()
+                .filter(|req| self.requests.get(req).is_some_and(|request| request.storing))
+                .count();
+            let asked = copies.len() - storing;
+            let fits = match state {
+                ChunkState::Missing | ChunkState::Have => copies.is_empty(),
+                ChunkState::InFlight => (1..=2).contains(&asked) && storing == 0,
+                ChunkState::Storing => storing == 1 && asked <= 1,
+            };
+            if !fits {
+                return Err(format!("chunk {index} is {state:?} with {asked} asked and {storing} storing"));
+            }
+            missing += u32::from(state == ChunkState::Missing);
+            if self.chunks.have().get(index) != (state == ChunkState::Have) {
+                return Err(format!("chunk {index} is {state:?}, the bitfield says otherwise"));
+            }
+        }
+        if missing != self.chunks.missing() {
+            return Err(format!("{missing} missing, counted {}", self.chunks.missing()));
+        }
+        Ok(())
+    }
+
+    fn check_requests(&self) -> Result<(), String> {
+        let bytes: u64 = self.requests.values().map(|request| u64::from(request.len)).sum();
+        let budget =
+            self.config.limits.memory_budget_bytes.max(u64::from(self.config.terms.chunk_size));
+        if bytes != self.in_flight_bytes || bytes > budget {
+            return Err(format!("{bytes} bytes in flight, counted {}, budget {budget}", self.in_flight_bytes));
+        }
+        if self.chunks.is_complete() && !self.requests.is_empty() {
+            return Err(format!("complete, and {} requests left", self.requests.len()));
+        }
+        if let Some(req) = self.hedged.iter().find(|req| self.requests.get(req).is_none_or(|r| r.storing)) {
+            return Err(format!("{req:?} is hedged and not in flight"));
+        }
+        for (req, request) in &self.requests {
+            let Some(peer) = self.peers.get(&request.conn) else {
+                if request.storing {
+                    continue;
+                }
+                return Err(format!("{req:?} to a peer that is gone"));
+            };
+            if request.storing == peer.down.requests.contains(req) {
+                return Err(format!("{req:?} storing {} but listed otherwise", request.storing));
+            }
+            if !request.storing
+                && !(peer.phase == Phase::Ready
+                    && peer.consent.contains(Consent::SERVE)
+                    && peer.have.get(request.index))
+            {
+                return Err(format!("{req:?} asked of a peer that may not be asked for it"));
+            }
+        }
+        for (index, copies) in &self.copies {
+            let mut conns: Vec<Conn> =
+                copies.iter().filter_map(|req| self.requests.get(req)).map(|request| request.conn).collect();
+            conns.sort_unstable();
+            conns.dedup();
+            if conns.len() != copies.len() {
+                return Err(format!("chunk {index} asked of one peer twice"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_peers(&self) -> Result<(), String> {
+        let mut by_id = BTreeMap::new();
+        let mut partial = 0;
+        for (&conn, peer) in &self.peers {
+            if by_id.insert(peer.id, conn).is_some() {
+                return Err(format!("two connections to {}", peer.id));
+            }
+            let storing = self.requests.values().filter(|request| request.conn == conn && request.storing);
+            let open = (storing.count() + peer.down.requests.len()) as u32;
+            if open != peer.down.open {
+                return Err(format!("{} has {open} requests open, counted {}", peer.id, peer.down.open));
+            }
+            partial += u32::from(peer.phase == Phase::Ready && !peer.is_seed);
+            if peer.phase == Phase::Ready {
+                let useful = peer.have.iter_ones().filter(|&i| !self.chunks.have().get(i)).count() as u32;
+                if useful != peer.useful {
+                    return Err(format!("{} has {useful} for us, counted {}", peer.id, peer.useful));
+                }
+            }
+            if let Some(ask) = peer.up.active.iter().find(|ask| !self.asks.contains_key(ask)) {
+                return Err(format!("{ask:?} is answered for nobody"));
+            }
+        }
+        if by_id != self.by_id || partial != self.partial_peers {
+            return Err(format!("{} peers by key, {partial} partial, counted {}", by_id.len(), self.partial_peers));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! Finding chunks that are on disk without a record: leaf hashes are fetched and proven, then the partial file
+//! is held against them, so that bytes which are good already are not fetched again.
+
+use minimodel_wire::{Consent, ResetCode, limits::MAX_LEAVES};
+
+use super::core::Machine;
+use super::events::{Ask, Conn, LeavesOutcome, Output, Req};
+use super::fault::Breach;
+use super::peer::{Peer, Phase};
+use super::time::Time;
+
+/// Peers tried before the search is given up and the chunks are fetched instead.
+const TRIES: usize = 3;
+/// Answers of leaf hashes that one connection may have, in multiples of the whole list.
+const MAX_LISTS: u64 = 4;
+/// Manifests that one connection may have.
+const MAX_MANIFESTS: u64 = 4;
+
+#[derive(Debug)]
+pub(super) struct LeafSearch {
+    wanted: bool,
+    next: u32,
+    total: u32,
+    pending: Option<Pending>,
+    rescanning: bool,
+    /// Connections that were asked and did not answer.
+    failed: Vec<Conn>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    req: Req,
+    conn: Conn,
+    count: u32,
+    sent: Time,
+}
+
+impl LeafSearch {
+    pub(super) fn new(wanted: bool, total: u32) -> Self {
+        Self { wanted, next: 0, total, pending: None, rescanning: false, failed: Vec::new() }
+    }
+
+    /// Whether chunks should not be asked for yet.
+    pub(super) fn holds_back(&self) -> bool {
+        self.pending.is_some() || self.rescanning
+    }
+
+    pub(super) fn rescanned(&mut self) {
+        self.rescanning = false;
+    }
+
+    pub(super) fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// The connection is gone; whether an answer was awaited from it.
+    pub(super) fn lost(&mut self, conn: Conn) -> bool {
+        let is_asked = self.pending.is_some_and(|pending| pending.conn == conn);
+        if is_asked {
+            self.fail(conn);
+        }
+        is_asked
+    }
+
+    fn fail(&mut self, conn: Conn) {
+        self.pending = None;
+        self.failed.push(conn);
+        self.wanted &= self.failed.len() < TRIES;
+    }
+}
+
+impl Machine {
+    pub(super) fn search_leaves(&mut self, now: Time) {
+        if !self.leaves.wanted || self.leaves.holds_back() || !self.wants_chunks() {
+            return;
+        }
+        // A partial peer has no tree to answer from.
+        let can_answer =
+            |peer: &Peer| peer.phase == Phase::Ready && peer.is_seed && peer.consent.contains(Consent::SERVE);
+        let failed = &self.leaves.failed;
+        let Some(conn) = self
+            .peers
+            .iter()
+            .find(|(conn, peer)| can_answer(peer) && !failed.contains(conn))
+            .map(|(&conn, _)| conn)
+        else {
+            return;
+        };
+        let first = self.leaves.next;
+        let count = (self.leaves.total - first).min(MAX_LEAVES);
+        let req = Req(self.next_req);
+        self.next_req += 1;
+        self.leaves.pending = Some(Pending { req, conn, count, sent: now });
+        self.push(Output::RequestLeaves { conn, req, first, count });
+    }
+
+    pub(super) fn leaves_answered(&mut self, now: Time, req: Req, outcome: LeavesOutcome) {
+        let Some(Pending { conn, count, .. }) = self.leaves.pending.filter(|pending| pending.req == req) else {
+            return;
+        };
+        match outcome {
+            LeavesOutcome::Proven => {
+                self.leaves.pending = None;
+                self.leaves.next += count;
+                if self.leaves.next >= self.leaves.total {
+                    self.leaves.wanted = false;
+                    self.leaves.rescanning = true;
+                    self.push(Output::Rescan);
+                }
+            }
+            LeavesOutcome::BadProof => {
+                self.leaves.fail(conn);
+                self.breach(now, conn, Breach::BadLeaves);
+            }
+            LeavesOutcome::Failed => self.leaves.fail(conn),
+        }
+        self.mark_all_hungry();
+    }
+
+    /// Whoever holds the search up is asked no more; it has as long as for a Hello.
+    pub(super) fn check_leaves(&mut self, now: Time) {
+        let limit = self.config.limits.hello;
+        let Some(late) = self.leaves.pending.filter(|pending| now.since(pending.sent) >= limit) else { return };
+        self.push(Output::Cancel { req: late.req });
+        self.leaves.fail(late.conn);
+        self.breach(now, late.conn, Breach::NoAnswer);
+        self.mark_all_hungry();
+    }
+
+    pub(super) fn asked_leaves(&mut self, now: Time, ask: Ask, conn: Conn) {
+        let serves = self.serves();
+        let most = u64::from(self.config.terms.chunk_count.div_ceil(MAX_LEAVES)) * MAX_LISTS;
+        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| serves && peer.phase == Phase::Ready) else {
+            self.push(Output::Refuse { ask, code: ResetCode::NotPermitted });
+            return;
+        };
+        peer.up.leaf_lists += 1;
+        if peer.up.leaf_lists > most {
+            self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
+            self.breach(now, conn, Breach::AskFlood);
+        } else if self.chunks.is_complete() {
+            self.push(Output::ServeLeaves { ask });
+        } else {
+            self.push(Output::Refuse { ask, code: ResetCode::NotHave });
+        }
+    }
+
+    pub(super) fn asked_manifest(&mut self, now: Time, ask: Ask, conn: Conn) {
+        let serves = self.serves();
+        let is_permitted = |phase: Phase| serves && matches!(phase, Phase::Ready | Phase::ManifestOnly);
+        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| is_permitted(peer.phase)) else {
+            self.push(Output::Refuse { ask, code: ResetCode::NotPermitted });
+            return;
+        };
+        peer.up.manifests += 1;
+        if peer.up.manifests > MAX_MANIFESTS {
+            self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
+            self.breach(now, conn, Breach::AskFlood);
+        } else {
+            self.push(Output::ServeManifest { ask });
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The peer protocol and the scheduler: a deterministic state machine.
+//!
+//! The contract is three calls. [`Machine::handle`] takes an [`Input`] and the time; [`Machine::poll`] gives
+//! [`Output`]s until it returns `None`; [`Machine::wakeup`] says when to come back although nothing happened.
+//! Outputs are queued, so no order of calls is forbidden.
+//!
+//! Nothing in this folder reads a clock, touches a file or a network, starts a thread or iterates in an order
+//! that differs from run to run. Time, the seed of all random choices and every limit are arguments. Hashing
+//! and disk are outputs ([`Output::Keep`]) that come back as inputs ([`Input::Kept`]). So a simulation is just
+//! another driver, and a run is replayed from its seed.
+//!
+//! Invariants, checked by [`Machine::check_invariants`] after every step of every test:
+//! - each chunk is in exactly one state: missing, in flight, storing or have;
+//! - a chunk in flight has one or two requests, to different peers; any other chunk has none in flight;
+//! - what is requested and not yet stored stays within the memory budget;
+//! - no chunk is asked of a peer that chokes us, did not announce it, or did not consent to serve.
+
+mod chunks;
+mod config;
+mod control;
+mod core;
+mod deadlines;
+mod events;
+mod fault;
+mod hello;
+mod invariants;
+mod leaves;
+mod peer;
+mod picker;
+mod rate;
+mod requests;
+mod scheduling;
+mod sources;
+mod standing;
+mod time;
+mod uploads;
+
+pub use chunks::ChunkState;
+pub use config::{Config, Limits, Order, Terms};
+pub use core::{Machine, Progress};
+pub use events::{
+    Ask, Conn, Event, Input, KeepOutcome, LeavesOutcome, Output, Req, RequestFault, ServeOutcome,
+};
+pub use fault::{Breach, Consequence};
+pub use rate::{Bucket, Meter};
+pub use time::Time;

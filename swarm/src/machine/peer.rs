@@ -1,0 +1,205 @@
+//! What the machine knows of one connected peer.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use minimodel_wire::{Bitfield, Consent, PeerId, SignedOffer};
+
+use super::config::{Limits, Terms};
+use super::events::{Ask, Req};
+use super::rate::{Bucket, Meter};
+use super::time::Time;
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Waiting for its Hello.
+    Hello,
+    /// Its Hello agrees with ours; waiting for its Bitfield.
+    Bitfield,
+    /// Everything may happen.
+    Ready,
+    /// It asked for the manifest and may do nothing else.
+    ManifestOnly,
+}
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) id: PeerId,
+    pub(super) dialed: bool,
+    pub(super) phase: Phase,
+    pub(super) connected_at: Time,
+    /// The phase began then.
+    pub(super) since: Time,
+    pub(super) consent: Consent,
+    /// Its name for itself; text from outside.
+    pub(super) software: String,
+    pub(super) have: Bitfield,
+    /// It announced every chunk at once; such peers are not counted chunk by chunk.
+    pub(super) is_seed: bool,
+    /// How many of its chunks we do not have.
+    pub(super) useful: u32,
+    pub(super) control: Bucket,
+    pub(super) offer: Option<SignedOffer>,
+    pub(super) offers_read: u32,
+    pub(super) down: Download,
+    pub(super) up: Upload,
+    /// Chunks that became ours and were not announced to it yet.
+    pub(super) unsent_haves: Vec<u32>,
+}
+
+/// Our side of what we take from a peer.
+#[derive(Debug)]
+pub(super) struct Download {
+    /// We told it that we are interested.
+    pub(super) interested: bool,
+    /// It does not serve us now.
+    pub(super) choked: bool,
+    pub(super) requests: BTreeSet<Req>,
+    /// Requests that are in flight, and chunks of it that are being proven and written.
+    pub(super) open: u32,
+    /// Chunks of it that were proven.
+    pub(super) proven: u32,
+    /// Times in a row that it turned requests away, and until when it is left alone for it.
+    pub(super) refusals: u32,
+    pub(super) not_before: Time,
+    /// Bytes counted by the meter when upload slots were last dealt, and what it gave before, fading.
+    pub(super) given: (u64, u64),
+    pub(super) meter: Meter,
+    pub(super) rtt: Duration,
+    /// Requests in flight that keep it busy.
+    pub(super) depth: u32,
+    /// It owes us bytes since then.
+    pub(super) last_byte: Time,
+    /// Bytes and beginning of the window of the minimum rate.
+    pub(super) window: (Time, u64),
+    /// Its chunks are hedged until it delivers one; meanwhile one request at a time finds out whether it is back.
+    pub(super) stalled: bool,
+    /// It stands in the queue of peers to find work for.
+    pub(super) hungry: bool,
+}
+
+/// Our side of what a peer takes from us.
+#[derive(Debug)]
+pub(super) struct Upload {
+    /// It told us that it is interested.
+    pub(super) interested: bool,
+    /// We serve it now.
+    pub(super) unchoked: bool,
+    /// Asks that wait, oldest first.
+    pub(super) waiting: VecDeque<(Ask, u32)>,
+    /// Asks being answered.
+    pub(super) active: BTreeSet<Ask>,
+    /// Payload bytes it got from us; the next answer goes to whoever got least.
+    pub(super) bytes: u64,
+    /// Chunks that were sent to it once.
+    pub(super) sent: Option<Bitfield>,
+    /// How often each chunk was sent again.
+    pub(super) repeats: BTreeMap<u32, u8>,
+    /// Asks that may be turned away: an honest peer asks in vain only while a Choke is on its way.
+    pub(super) in_vain: Bucket,
+    /// Answers of leaf hashes, and manifests, that it asked for.
+    pub(super) leaf_lists: u64,
+    pub(super) manifests: u64,
+}
+
+/// Asks in vain that are let pass at once, and a second: some full pipelines.
+const IN_VAIN: (u64, u64) = (128, 8);
+
+impl Upload {
+    fn new(now: Time) -> Self {
+        Self {
+            interested: false,
+            unchoked: false,
+            waiting: VecDeque::new(),
+            active: BTreeSet::new(),
+            bytes: 0,
+            sent: None,
+            repeats: BTreeMap::new(),
+            in_vain: Bucket::new(now, IN_VAIN.1, IN_VAIN.0),
+            leaf_lists: 0,
+            manifests: 0,
+        }
+    }
+
+    /// One more copy of the chunk goes to the peer.
+    pub(super) fn count(&mut self, index: u32, chunk_count: u32) {
+        if !self.sent.get_or_insert_with(|| Bitfield::new(chunk_count)).set(index) {
+            let repeats = self.repeats.entry(index).or_default();
+            *repeats = repeats.saturating_add(1);
+        }
+    }
+}
+
+impl Peer {
+    pub(super) fn new(id: PeerId, dialed: bool, now: Time, terms: &Terms, limits: &Limits) -> Self {
+        let (chunk_count, chunk_size) = (terms.chunk_count, terms.chunk_size);
+        Self {
+            id,
+            dialed,
+            phase: Phase::Hello,
+            connected_at: now,
+            since: now,
+            consent: Consent::default(),
+            software: String::new(),
+            have: Bitfield::new(chunk_count),
+            is_seed: false,
+            useful: 0,
+            control: Bucket::new(now, limits.control_per_second.into(), limits.control_burst.into()),
+            offer: None,
+            offers_read: 0,
+            down: Download {
+                interested: false,
+                choked: true,
+                requests: BTreeSet::new(),
+                open: 0,
+                proven: 0,
+                refusals: 0,
+                not_before: now,
+                given: (0, 0),
+                meter: Meter::default(),
+                rtt: Duration::from_millis(100),
+                depth: limits.first_depth(chunk_size),
+                last_byte: now,
+                window: (now, 0),
+                stalled: false,
+                hungry: false,
+            },
+            up: Upload::new(now),
+            unsent_haves: Vec::new(),
+        }
+    }
+
+    /// It consented to serve, and we may ask now.
+    pub(super) fn may_be_asked(&self) -> bool {
+        self.phase == Phase::Ready && self.consent.contains(Consent::SERVE) && !self.down.choked
+    }
+
+    /// Whether it should have one more request in flight now.
+    pub(super) fn has_room(&self, now: Time) -> bool {
+        self.may_be_asked() && self.down.not_before <= now && self.room() > 0
+    }
+
+    /// How many more requests it should have in flight.
+    fn room(&self) -> u32 {
+        let down = &self.down;
+        if down.stalled {
+            return 1u32.saturating_sub(down.requests.len() as u32);
+        }
+        // On parole, what is not proven yet counts: a liar gets no second round.
+        let open = if down.proven == 0 { down.open } else { down.requests.len() as u32 };
+        down.depth.saturating_sub(open)
+    }
+
+    /// With nothing asked of it, its rate is not measured.
+    pub(super) fn pause_if_idle(&mut self, now: Time) {
+        if self.down.requests.is_empty() {
+            self.down.meter.pause(now);
+        }
+    }
+
+    /// It never delivered, or does not now: what it holds is not counted on.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.down.proven == 0 || self.down.stalled
+    }
+}

@@ -1,0 +1,175 @@
+//! Measuring rates and keeping them: a meter and a token bucket, both told the time.
+
+use std::time::Duration;
+
+use super::time::Time;
+
+/// How fast bytes pass, smoothed over about two seconds.
+#[derive(Debug, Clone, Default)]
+pub struct Meter {
+    total: u64,
+    pending: u64,
+    window_start: Option<Time>,
+    bytes_per_second: f64,
+    last_window: f64,
+    settled: bool,
+}
+
+/// A window shorter than this says more about bursts than about the path.
+const WINDOW: Duration = Duration::from_millis(250);
+
+impl Meter {
+    /// Counts bytes that passed at `now`.
+    pub fn add(&mut self, now: Time, bytes: u64) {
+        self.total += bytes;
+        if self.window_start.is_none() {
+            // What comes first began before it was seen: the measure starts behind it.
+            self.window_start = Some(now);
+            return;
+        }
+        self.pending += bytes;
+        self.roll(now);
+    }
+
+    /// Bytes a second at `now`; 0 until something passed for a window.
+    pub fn rate(&mut self, now: Time) -> u64 {
+        self.roll(now);
+        self.bytes_per_second as u64
+    }
+
+    /// The faster of the smoothed rate and that of the last window: what the path can do, when it is filling up.
+    pub(super) fn peak(&mut self, now: Time) -> f64 {
+        self.roll(now);
+        self.bytes_per_second.max(self.last_window)
+    }
+
+    /// Whether at least one whole window was measured.
+    pub fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// All bytes counted so far.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Nothing is expected from now on: until bytes pass again the rate stays. An idle time is not a slow time.
+    pub fn pause(&mut self, now: Time) {
+        self.roll(now);
+        self.window_start = None;
+        self.pending = 0;
+    }
+
+    fn roll(&mut self, now: Time) {
+        let Some(start) = self.window_start else { return };
+        let elapsed = now.since(start);
+        if elapsed < WINDOW {
+            return;
+        }
+        let seconds = elapsed.as_secs_f64();
+        let measured = self.pending as f64 / seconds;
+        // One window weighs a quarter, a pause of two seconds nearly all.
+        let weight = if self.settled { (seconds / (seconds + 0.75)).clamp(0.0, 1.0) } else { 1.0 };
+        self.bytes_per_second += (measured - self.bytes_per_second) * weight;
+        self.last_window = measured;
+        self.settled = true;
+        self.window_start = Some(now);
+        self.pending = 0;
+    }
+}
+
+/// A token bucket: `rate` tokens a second, at most `burst` saved up.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    rate: f64,
+    burst: f64,
+    tokens: f64,
+    at: Time,
+}
+
+impl Bucket {
+    /// A full bucket.
+    pub fn new(now: Time, rate_per_second: u64, burst: u64) -> Self {
+        Self { rate: rate_per_second as f64, burst: burst as f64, tokens: burst as f64, at: now }
+    }
+
+    /// Takes `n` tokens if they are there.
+    pub fn try_take(&mut self, now: Time, n: u64) -> bool {
+        self.fill(now);
+        if self.tokens < n as f64 {
+            return false;
+        }
+        self.tokens -= n as f64;
+        true
+    }
+
+    /// Takes `n` tokens on credit and says how long to wait until the debt is paid.
+    pub fn take(&mut self, now: Time, n: u64) -> Duration {
+        self.fill(now);
+        self.tokens -= n as f64;
+        if self.tokens >= 0.0 {
+            return Duration::ZERO;
+        }
+        Duration::from_secs_f64((-self.tokens / self.rate.max(1.0)).min(3600.0))
+    }
+
+    fn fill(&mut self, now: Time) {
+        let earned = now.since(self.at).as_secs_f64() * self.rate;
+        self.tokens = (self.tokens + earned).min(self.burst);
+        self.at = self.at.max(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Time {
+        Time::after_start(Duration::from_millis(ms))
+    }
+
+    #[test]
+    fn a_steady_stream_is_measured_within_two_percent() {
+        let mut meter = Meter::default();
+        for step in 0..400 {
+            meter.add(at(step * 10), 10_000);
+        }
+        let rate = meter.rate(at(4000));
+        assert!((980_000..=1_020_000).contains(&rate), "{rate}");
+        assert_eq!(meter.total(), 4_000_000);
+    }
+
+    #[test]
+    fn a_stream_that_stops_falls_toward_zero() {
+        let mut meter = Meter::default();
+        for step in 0..100 {
+            meter.add(at(step * 10), 10_000);
+        }
+        assert!(meter.rate(at(11_000)) < 100_000);
+    }
+
+    #[test]
+    fn a_pause_leaves_the_rate_as_it_was() {
+        let mut meter = Meter::default();
+        for step in 0..100 {
+            meter.add(at(step * 10), 10_000);
+        }
+        let before = meter.rate(at(1000));
+        meter.pause(at(1000));
+        assert_eq!(meter.rate(at(600_000)), before);
+        // The first bytes after it only start the clock again.
+        meter.add(at(600_000), 50_000);
+        assert_eq!(meter.rate(at(600_100)), before);
+    }
+
+    #[test]
+    fn a_bucket_lets_the_burst_through_and_then_the_rate() {
+        let mut bucket = Bucket::new(Time::ZERO, 1000, 500);
+        assert!(bucket.try_take(at(0), 500));
+        assert!(!bucket.try_take(at(0), 1));
+        assert!(bucket.try_take(at(100), 100));
+        assert!(!bucket.try_take(at(100), 1));
+        assert_eq!(bucket.take(at(100), 1000), Duration::from_secs(1));
+        assert_eq!(bucket.take(at(1100), 0), Duration::ZERO);
+    }
+}

@@ -1,0 +1,238 @@
+//! What we asked of whom, and what came of it: arrivals, verdicts, refusals.
+
+use std::time::Duration;
+
+use minimodel_wire::{CloseCode, PeerId, ResetCode};
+
+use super::chunks::ChunkState;
+use super::core::Machine;
+use super::events::{Conn, Event, KeepOutcome, Output, Req, RequestFault};
+use super::fault::Breach;
+use super::time::Time;
+
+/// How often deadlines are looked at while anything is asked for.
+pub(super) const CHECK_EVERY: Duration = Duration::from_millis(250);
+/// How long a peer is left alone that turned a request away; doubles with each time in a row.
+const TURNED_AWAY: Duration = Duration::from_millis(100);
+/// It doubles as often at most.
+const MAX_DOUBLINGS: u32 = 7;
+
+/// One request for one chunk to one peer.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) conn: Conn,
+    pub(super) peer: PeerId,
+    pub(super) index: u32,
+    pub(super) len: u32,
+    pub(super) sent: Time,
+    pub(super) received: u64,
+    /// The chunk arrived and is being proven and written; the peer is done with it.
+    pub(super) storing: bool,
+}
+
+impl Machine {
+    pub(super) fn request(&mut self, now: Time, conn: Conn, index: u32) {
+        let len = self.config.terms.chunk_len(index);
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let req = Req(self.next_req);
+        self.next_req += 1;
+        if peer.down.requests.is_empty() {
+            peer.down.last_byte = now;
+            peer.down.window = (now, 0);
+        }
+        peer.down.requests.insert(req);
+        peer.down.open += 1;
+        let request =
+            Request { conn, peer: peer.id, index, len, sent: now, received: 0, storing: false };
+        if self.requests.is_empty() {
+            self.next_check = now + CHECK_EVERY;
+        }
+        self.requests.insert(req, request);
+        self.copies.entry(index).or_default().push(req);
+        self.in_flight_bytes += u64::from(len);
+        if self.chunks.state(index) == ChunkState::Missing {
+            self.chunks.set(index, ChunkState::InFlight);
+            self.picker.remove(index);
+        }
+        self.push(Output::Request { conn, req, index });
+    }
+
+    pub(super) fn progressed(&mut self, now: Time, req: Req, received: u64) {
+        let Some(request) = self.requests.get_mut(&req) else { return };
+        let fresh = received.saturating_sub(request.received);
+        request.received = request.received.max(received);
+        if let Some(peer) = self.peers.get_mut(&request.conn).filter(|_| fresh > 0) {
+            peer.down.last_byte = now;
+            peer.down.window.1 += fresh;
+            peer.down.meter.add(now, fresh);
+        }
+    }
+
+    pub(super) fn arrived(&mut self, now: Time, req: Req) {
+        let Some(len) = self.requests.get(&req).map(|request| request.len) else { return };
+        self.progressed(now, req, len.into());
+        let Some(request) = self.requests.get_mut(&req) else { return };
+        let (conn, index, peer) = (request.conn, request.index, request.peer);
+        request.storing = true;
+        self.hedged.remove(&req);
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.down.requests.remove(&req);
+            peer.down.stalled = false;
+            peer.down.refusals = 0;
+            peer.pause_if_idle(now);
+        }
+        self.adapt_depth(now, conn);
+        self.mark_hungry(conn);
+        if self.chunks.state(index) == ChunkState::InFlight {
+            self.chunks.set(index, ChunkState::Storing);
+            self.push(Output::Keep { req, index, peer });
+        } else {
+            self.remove_request(now, req);
+            self.push(Output::Discard { req });
+        }
+    }
+
+    pub(super) fn kept(&mut self, now: Time, req: Req, outcome: KeepOutcome) {
+        let Some(request) = self.remove_request(now, req) else { return };
+        match outcome {
+            KeepOutcome::Kept => {
+                for copy in self.copies.get(&request.index).cloned().unwrap_or_default() {
+                    self.cancel(now, copy);
+                }
+                self.sources.was_useful(request.peer);
+                if let Some(peer) = self.peers.get_mut(&request.conn) {
+                    peer.down.proven += 1;
+                }
+                self.mark_hungry(request.conn);
+                self.event(Event::Chunk { index: request.index, peer: request.peer, bytes: request.len });
+                self.mark_have(now, request.index);
+            }
+            KeepOutcome::BadProof { got } => {
+                self.chunk_is_needed_again(request.index);
+                let blame = (Breach::BadChunk, CloseCode::BadChunk);
+                self.ban(now, request.peer, blame, Some(request.index), Some(got));
+            }
+            KeepOutcome::DiskFailed => self.chunk_is_needed_again(request.index),
+        }
+    }
+
+    fn chunk_is_needed_again(&mut self, index: u32) {
+        if self.copies.contains_key(&index) {
+            self.chunks.set(index, ChunkState::InFlight);
+        } else {
+            self.back_to_missing(index);
+        }
+    }
+
+    pub(super) fn request_failed(&mut self, now: Time, req: Req, fault: RequestFault) {
+        let Some(request) = self.requests.get(&req).filter(|request| !request.storing).cloned() else { return };
+        let (conn, index) = (request.conn, request.index);
+        match fault {
+            RequestFault::Reset(ResetCode::NotHave | ResetCode::SourceChanged) => self.forget_claim(conn, index),
+            // The connection is going; nothing more is asked over it.
+            RequestFault::Lost => self.stop_asking(conn),
+            RequestFault::Reset(ResetCode::BudgetUsed) => self.stop_asking(conn),
+            _ => {}
+        }
+        self.release(now, req);
+        match fault {
+            RequestFault::Malformed => self.blame(now, conn, Breach::MalformedChunk, Some(index), None),
+            RequestFault::Reset(ResetCode::NotHave) => {
+                self.turned_away(now, conn);
+                self.breach(now, conn, Breach::RefusedAnnounced);
+            }
+            // Honest reasons, all of them: its turn ended, its queue is full, it is going, its disk is bad. It is
+            // left alone for a while, so that none of them is a loop.
+            RequestFault::Reset(_) => {
+                self.turned_away(now, conn);
+                if self.peers.get(&conn).is_some_and(|peer| peer.down.refusals > MAX_DOUBLINGS) {
+                    // Something is wrong with this connection; a new one may be better.
+                    self.drop_peer(now, conn, CloseCode::TooSlow);
+                }
+            }
+            RequestFault::Lost => {}
+        }
+    }
+
+    fn stop_asking(&mut self, conn: Conn) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.down.choked = true;
+        }
+    }
+
+    /// The peer did not want a request: it is asked less, and later.
+    pub(super) fn turned_away(&mut self, now: Time, conn: Conn) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        // Many requests turned away at once are one answer.
+        if now < peer.down.not_before {
+            return;
+        }
+        peer.down.refusals += 1;
+        peer.down.depth = (peer.down.depth / 2).max(1);
+        let pause = TURNED_AWAY * (1 << peer.down.refusals.min(MAX_DOUBLINGS));
+        self.leave_alone(now + pause, conn);
+    }
+
+    /// Nothing is asked of the peer before `until`.
+    pub(super) fn leave_alone(&mut self, until: Time, conn: Conn) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.down.not_before = until;
+            self.next_resume = Some(self.next_resume.map_or(until, |at| at.min(until)));
+        }
+    }
+
+    /// Peers that were left alone long enough are asked again.
+    pub(super) fn resume(&mut self, now: Time) {
+        if self.next_resume.is_none_or(|at| now < at) {
+            return;
+        }
+        self.next_resume =
+            self.peers.values().map(|peer| peer.down.not_before).filter(|&at| at > now).min();
+        self.mark_all_hungry();
+    }
+
+    /// Withdraws a request that is not needed any more.
+    pub(super) fn cancel(&mut self, now: Time, req: Req) {
+        self.push(Output::Cancel { req });
+        let conn = self.requests.get(&req).map(|request| request.conn);
+        self.release(now, req);
+        if let Some(conn) = conn {
+            self.mark_hungry(conn);
+        }
+    }
+
+    /// Forgets a request; its chunk is missing again unless another copy is under way or it is stored.
+    pub(super) fn release(&mut self, now: Time, req: Req) {
+        let Some(request) = self.remove_request(now, req) else { return };
+        if !self.copies.contains_key(&request.index)
+            && self.chunks.state(request.index) == ChunkState::InFlight
+        {
+            self.back_to_missing(request.index);
+        }
+    }
+
+    fn back_to_missing(&mut self, index: u32) {
+        self.chunks.set(index, ChunkState::Missing);
+        self.picker.insert(index);
+        self.mark_all_hungry();
+    }
+
+    fn remove_request(&mut self, now: Time, req: Req) -> Option<Request> {
+        let request = self.requests.remove(&req)?;
+        self.in_flight_bytes -= u64::from(request.len);
+        self.hedged.remove(&req);
+        if let Some(peer) = self.peers.get_mut(&request.conn) {
+            peer.down.open -= 1;
+            if peer.down.requests.remove(&req) {
+                peer.pause_if_idle(now);
+            }
+        }
+        if let Some(copies) = self.copies.get_mut(&request.index) {
+            copies.retain(|&copy| copy != req);
+            if copies.is_empty() {
+                self.copies.remove(&request.index);
+            }
+        }
+        Some(request)
+    }
+}

@@ -1,0 +1,202 @@
+//! Finding work for peers that have room: which chunk next, how many at once, and the endgame.
+
+use std::time::Duration;
+
+use minimodel_wire::Consent;
+
+use super::chunks::ChunkState;
+use super::config::Order;
+use super::core::Machine;
+use super::events::Conn;
+use super::peer::Peer;
+use super::requests::Request;
+use super::time::Time;
+
+/// Chunks picked at random before rarest first begins, so that a new leecher soon has something to give.
+const RANDOM_FIRST: u32 = 4;
+/// A second copy must promise to be here in this part of the time, and by more than this.
+const ENDGAME_GAIN: (u32, Duration) = (2, Duration::from_millis(100));
+/// The same while chunks are missing that this peer does not have: it frees a slow peer for them. Looked for only
+/// when deadlines are, since it costs a look at every peer.
+const TAKEOVER_GAIN: (u32, Duration) = (4, Duration::from_secs(1));
+
+impl Machine {
+    pub(super) fn mark_hungry(&mut self, conn: Conn) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if !peer.down.hungry && peer.may_be_asked() {
+            peer.down.hungry = true;
+            self.hungry.push_back(conn);
+        }
+    }
+
+    pub(super) fn mark_all_hungry(&mut self) {
+        let conns: Vec<Conn> = self.peers.keys().copied().collect();
+        for conn in conns {
+            self.mark_hungry(conn);
+        }
+    }
+
+    /// Asks until every peer is busy, nothing is left to ask, or the memory budget is used.
+    pub(super) fn fill(&mut self, now: Time) {
+        if !self.wants_chunks() || self.leaves.holds_back() {
+            self.hungry.clear();
+            for peer in self.peers.values_mut() {
+                peer.down.hungry = false;
+            }
+            return;
+        }
+        while let Some(&conn) = self.hungry.front() {
+            while let Some(peer) = self.peers.get(&conn).filter(|peer| peer.has_room(now)) {
+                if self.is_memory_full() {
+                    return;
+                }
+                if peer.is_doubtful() && self.is_doubt_full() {
+                    break;
+                }
+                let Some(index) = self.next_for(now, conn) else { break };
+                self.request(now, conn, index);
+            }
+            self.hungry.pop_front();
+            if let Some(peer) = self.peers.get_mut(&conn) {
+                peer.down.hungry = false;
+            }
+        }
+    }
+
+    /// One chunk is always allowed, or a chunk larger than the budget would never come.
+    fn is_memory_full(&self) -> bool {
+        let chunk = u64::from(self.config.terms.chunk_size);
+        self.in_flight_bytes > 0 && self.in_flight_bytes + chunk > self.config.limits.memory_budget_bytes
+    }
+
+    /// Peers that never delivered, or do not now, hold at most half of the memory between them.
+    fn is_doubt_full(&self) -> bool {
+        let chunk = u64::from(self.config.terms.chunk_size);
+        let doubtful = self.peers.values().filter(|peer| peer.is_doubtful());
+        let held = doubtful.map(|peer| u64::from(peer.down.open)).sum::<u64>() * chunk;
+        held > 0 && held + chunk > self.config.limits.memory_budget_bytes / 2
+    }
+
+    /// Whether another peer could do with the memory that this one holds.
+    pub(super) fn memory_is_wanted(&self, conn: Conn) -> bool {
+        let could = |peer: &Peer| peer.may_be_asked() && !peer.down.stalled && peer.useful > 0;
+        (self.is_memory_full() || self.is_doubt_full())
+            && self.peers.iter().any(|(&other, peer)| other != conn && could(peer))
+    }
+
+    fn next_for(&mut self, now: Time, conn: Conn) -> Option<u32> {
+        if let Some(index) = self.hedge_for(conn) {
+            return Some(index);
+        }
+        let peer = self.peers.get(&conn)?;
+        let sequential = self.config.order == Order::Sequential
+            || (self.partial_peers == 0 && !self.config.consent.contains(Consent::PUBLISH));
+        let picked = if sequential {
+            self.picker.sequential(&peer.have)
+        } else if self.chunks.have().ones() < RANDOM_FIRST {
+            self.picker.random(&peer.have, !peer.is_seed, &mut self.rng)
+        } else {
+            self.picker.rarest(&peer.have, !peer.is_seed)
+        };
+        picked.or_else(|| self.endgame_for(now, conn))
+    }
+
+    /// A chunk whose only request is stuck with another peer.
+    fn hedge_for(&self, conn: Conn) -> Option<u32> {
+        let peer = self.peers.get(&conn)?;
+        if peer.down.stalled {
+            return None;
+        }
+        self.hedged
+            .iter()
+            .filter_map(|req| self.requests.get(req))
+            .find(|request| self.is_copyable(request, conn) && peer.have.get(request.index))
+            .map(|request| request.index)
+    }
+
+    /// Whether the chunk of this request may be asked of `conn` as well.
+    fn is_copyable(&self, request: &Request, conn: Conn) -> bool {
+        !request.storing
+            && request.conn != conn
+            && self.copies.get(&request.index).is_some_and(|copies| copies.len() == 1)
+    }
+
+    /// With nothing else to ask of this peer, the chunk that another would bring last, if this one is much sooner
+    /// done; while chunks are missing elsewhere, only if it is very much sooner.
+    fn endgame_for(&mut self, now: Time, conn: Conn) -> Option<u32> {
+        let is_end = self.chunks.missing() == 0;
+        if !is_end && !self.looks_around {
+            return None;
+        }
+        let (factor, gain) = if is_end { ENDGAME_GAIN } else { TAKEOVER_GAIN };
+        let chunk = u64::from(self.config.terms.chunk_size);
+        let ours = self.expected(now, conn, chunk)?;
+        let busy = |&(&other, peer): &(&Conn, &Peer)| other != conn && !peer.down.requests.is_empty();
+        let holders: Vec<Conn> = self.peers.iter().filter(busy).map(|(&other, _)| other).collect();
+        let mut late: Vec<(Duration, Conn)> = Vec::new();
+        for holder in holders {
+            // A holder without a measured rate is expected to go on as slowly as it began.
+            let theirs = self.expected(now, holder, 0).unwrap_or_else(|| self.oldest(now, holder) * 2);
+            if theirs > ours * factor + gain {
+                late.push((theirs, holder));
+            }
+        }
+        late.sort_unstable();
+        late.iter().rev().find_map(|&(_, holder)| self.copyable_from(holder, conn))
+    }
+
+    /// How long ago the oldest request in flight to the peer was sent.
+    fn oldest(&self, now: Time, conn: Conn) -> Duration {
+        let first = self.peers.get(&conn).and_then(|peer| peer.down.requests.first());
+        first.and_then(|req| self.requests.get(req)).map_or(Duration::ZERO, |request| now.since(request.sent))
+    }
+
+    /// The newest chunk asked of `holder` alone that `conn` has as well: it would come last.
+    fn copyable_from(&self, holder: Conn, conn: Conn) -> Option<u32> {
+        let peer = self.peers.get(&conn)?;
+        let asked = self.peers.get(&holder)?.down.requests.iter().rev();
+        asked
+            .filter_map(|req| self.requests.get(req))
+            .find(|request| self.is_copyable(request, conn) && peer.have.get(request.index))
+            .map(|request| request.index)
+    }
+
+    /// When all that this peer owes us, and `more` bytes, would be here; `None` without a measured rate.
+    fn expected(&mut self, now: Time, conn: Conn, more: u64) -> Option<Duration> {
+        let peer = self.peers.get_mut(&conn)?;
+        let rate = peer.down.meter.rate(now);
+        if !peer.down.meter.is_settled() || rate == 0 {
+            return None;
+        }
+        // Whoever is silent goes on being silent, for all we know.
+        let silent = if peer.down.requests.is_empty() { Duration::ZERO } else { now.since(peer.down.last_byte) };
+        let wait = peer.down.rtt.max(silent);
+        Some(wait + Duration::from_secs_f64((self.owed(conn) + more) as f64 / rate as f64))
+    }
+
+    /// Enough requests to keep the path full for two round trips, and no more than a slow peer can deliver.
+    pub(super) fn adapt_depth(&mut self, now: Time, conn: Conn) {
+        let chunk = f64::from(self.config.terms.chunk_size);
+        let most = self.config.limits.max_pipeline;
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let down = &mut peer.down;
+        let rate = down.meter.peak(now);
+        if !down.meter.is_settled() {
+            down.depth = (down.depth + 1).min(most);
+            return;
+        }
+        let path = rate * (down.rtt.as_secs_f64() * 2.0 + 0.005);
+        let least = if rate * 2.0 < chunk { 1 } else { 2 };
+        down.depth = ((path / chunk).ceil() as u32 + least).min(most);
+    }
+
+    pub(super) fn rescanned(&mut self, now: Time, have: &[u32]) {
+        self.leaves.rescanned();
+        for &index in have {
+            if self.chunks.state(index) == ChunkState::Missing {
+                self.mark_have(now, index);
+            }
+        }
+        self.mark_all_hungry();
+    }
+}

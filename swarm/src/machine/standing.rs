@@ -1,0 +1,199 @@
+//! What is remembered of a key from one connection to the next, and what follows from a breach.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use minimodel_wire::{CloseCode, PeerId};
+
+use super::core::Machine;
+use super::events::{Conn, Event};
+use super::fault::{Breach, Consequence};
+use super::time::Time;
+
+/// Keys remembered at once; beyond it whoever was silent for longest is forgotten. Bans are kept elsewhere.
+const MAX_KEYS: usize = 4_096;
+/// First pause after a key was struck out or disconnected; doubles each time.
+const SHUT_FIRST: Duration = Duration::from_secs(60);
+const SHUT_MAX: Duration = Duration::from_secs(3_600);
+/// A path may break as often within a chunk before it counts against the key.
+const FREE_BREAKS: u32 = 3;
+
+/// What one key did before.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Standing {
+    /// When each strike was given; each counts for a while.
+    strikes: Vec<Time>,
+    /// It was disconnected for a breach once: a second time bans.
+    warned: bool,
+    /// Connections that broke within a chunk and brought none.
+    breaks: u32,
+    /// How often it was shut out, and until when.
+    shut: (u32, Time),
+    /// Chunks that it took from us.
+    pub(super) taken: u64,
+    touched: Time,
+}
+
+impl Standing {
+    /// Adds a strike and says how many count now.
+    fn strike(&mut self, now: Time, window: Duration) -> u32 {
+        self.strikes.retain(|&then| now.since(then) < window);
+        self.strikes.push(now);
+        self.strikes.len() as u32
+    }
+
+    /// Shuts the key out for a while, for longer each time; until when.
+    fn shut_out(&mut self, now: Time) -> Time {
+        let doubled = SHUT_FIRST.saturating_mul(1 << self.shut.0.min(16));
+        self.strikes.clear();
+        self.shut = (self.shut.0 + 1, now + doubled.min(SHUT_MAX));
+        self.shut.1
+    }
+}
+
+/// The standing of every key that did something worth remembering.
+#[derive(Debug, Default)]
+pub(super) struct Standings {
+    by_key: BTreeMap<PeerId, Standing>,
+}
+
+impl Standings {
+    pub(super) fn of(&mut self, id: PeerId, now: Time) -> &mut Standing {
+        if self.by_key.len() >= MAX_KEYS && !self.by_key.contains_key(&id) {
+            let oldest = self.by_key.iter().min_by_key(|(_, standing)| standing.touched).map(|(&id, _)| id);
+            oldest.and_then(|id| self.by_key.remove(&id));
+        }
+        let standing = self.by_key.entry(id).or_default();
+        standing.touched = now;
+        standing
+    }
+
+    pub(super) fn is_shut_out(&self, id: PeerId, now: Time) -> bool {
+        self.by_key.get(&id).is_some_and(|standing| now < standing.shut.1)
+    }
+}
+
+impl Machine {
+    /// What follows from a breach by the peer of this connection.
+    pub(super) fn breach(&mut self, now: Time, conn: Conn, breach: Breach) {
+        self.blame(now, conn, breach, None, None);
+    }
+
+    pub(super) fn blame(
+        &mut self,
+        now: Time,
+        conn: Conn,
+        breach: Breach,
+        index: Option<u32>,
+        got: Option<[u8; 32]>,
+    ) {
+        let Some(id) = self.peers.get(&conn).map(|peer| peer.id) else { return };
+        if breach == Breach::Malformed(CloseCode::UnsupportedVersion) {
+            // A newer program is nobody's fault.
+            self.refuse_peer(now, conn, CloseCode::UnsupportedVersion);
+            return;
+        }
+        match breach.consequence() {
+            Consequence::Strike => {
+                if self.strike(now, id, breach) {
+                    self.drop_peer(now, conn, CloseCode::TooSlow);
+                }
+            }
+            Consequence::Part(code) => {
+                self.strike(now, id, breach);
+                self.drop_peer(now, conn, code);
+            }
+            Consequence::Disconnect(code) => {
+                let standing = self.standings.of(id, now);
+                if std::mem::replace(&mut standing.warned, true) {
+                    self.ban(now, id, (breach, code), index, got);
+                    return;
+                }
+                let until = standing.shut_out(now);
+                self.event(Event::Struck { peer: id, breach });
+                self.drop_peer(now, conn, code);
+                self.sources.wait_until(id, until);
+            }
+            Consequence::Ban(code) => self.ban(now, id, (breach, code), index, got),
+        }
+    }
+
+    /// Counts a strike against a key, connected or not; whether it is shut out now.
+    fn strike(&mut self, now: Time, id: PeerId, breach: Breach) -> bool {
+        self.event(Event::Struck { peer: id, breach });
+        let (most, window) = (self.config.limits.strikes, self.config.limits.strike_window);
+        let standing = self.standings.of(id, now);
+        if standing.strike(now, window) < most {
+            return false;
+        }
+        let until = standing.shut_out(now);
+        self.sources.wait_until(id, until);
+        true
+    }
+
+    /// Bans a key, connected or not.
+    pub(super) fn ban(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        (breach, code): (Breach, CloseCode),
+        index: Option<u32>,
+        got: Option<[u8; 32]>,
+    ) {
+        if self.sources.is_banned(id) {
+            return;
+        }
+        self.sources.ban(id);
+        self.event(Event::Banned { peer: id, breach, index, got });
+        if let Some(&conn) = self.by_id.get(&id) {
+            self.drop_peer(now, conn, code);
+        }
+    }
+
+    /// A connection broke while chunks were on their way and none had come.
+    pub(super) fn broke_off(&mut self, now: Time, id: PeerId) {
+        let standing = self.standings.of(id, now);
+        standing.breaks += 1;
+        if standing.breaks > FREE_BREAKS {
+            self.strike(now, id, Breach::BrokeOff);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::after_start(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn strikes_fade_one_by_one() {
+        let (mut standing, window) = (Standing::default(), Duration::from_secs(600));
+        assert_eq!([0, 300].map(|second| standing.strike(at(second), window)), [1, 2]);
+        assert_eq!(standing.strike(at(601), window), 2, "the first has faded");
+        assert_eq!(standing.strike(at(899), window), 3);
+        assert_eq!(standing.strike(at(5_000), window), 1);
+    }
+
+    #[test]
+    fn a_key_is_shut_out_for_a_minute_then_two_up_to_an_hour() {
+        let mut standing = Standing::default();
+        let pauses: Vec<u64> =
+            (0..8).map(|_| standing.shut_out(at(0)).since(at(0)).as_secs() / 60).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+    }
+
+    #[test]
+    fn i6_no_more_keys_are_remembered_than_the_limit() {
+        let mut all = Standings::default();
+        for n in 0..5_000u32 {
+            let mut id = [0; 32];
+            id[..4].copy_from_slice(&n.to_le_bytes());
+            all.of(PeerId(id), at(u64::from(n))).taken = 1;
+        }
+        assert_eq!(all.by_key.len(), MAX_KEYS);
+        assert!(!all.by_key.contains_key(&PeerId([0; 32])), "the oldest went first");
+    }
+}

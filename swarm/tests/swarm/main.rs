@@ -1,0 +1,5 @@
+//! Integration tests of the swarm: one binary, one module a question.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod store;

@@ -1,0 +1,161 @@
+//! Requests on their way: streams, refusals, cancels, leaf hashes.
+
+use minimodel_swarm::machine::{Ask, Conn, Input, LeavesOutcome, Req, RequestFault, ServeOutcome};
+use minimodel_wire::ResetCode;
+
+use super::connections::{conn_of, end_of};
+use super::peer::{Answer, Behaviour, Download, LinkNo, PeerNo};
+use super::step::{Side, Step, Wanted};
+use super::world::{World, ms};
+
+/// Streams that one side may have open in a connection.
+const STREAMS: usize = 32;
+/// More requests of one peer within a second are a loop that does not wait.
+const MOST_REQUESTS_A_SECOND: u32 = 20_000;
+
+impl World {
+    pub(super) fn request(&mut self, no: PeerNo, conn: Conn, req: Req, index: u32) {
+        let (link, side) = end_of(conn);
+        if self.peers[no].disk.contains(&index) && self.peers[no].is_honest() {
+            self.fail(&format!("{no} asks for chunk {index}, which it has"));
+        }
+        if !self.is_open(link, side) {
+            self.fail(&format!("{no} asks for chunk {index} over {conn:?}, which is closed"));
+        }
+        let supplier = self.peers[self.links[&link].peer(side.other())].id;
+        let second = self.now.since_start().as_secs();
+        let peer = &mut self.peers[no];
+        *peer.tally.asked_of.entry(supplier).or_default() += 1;
+        peer.tally.last_asked.insert(supplier, self.now);
+        peer.tally.order.push(index);
+        let (then, count) = peer.asked_this_second;
+        peer.asked_this_second = (second, if then == second { count + 1 } else { 1 });
+        if peer.asked_this_second.1 > MOST_REQUESTS_A_SECOND {
+            self.fail(&format!("{no} asks without end"));
+        }
+        peer.downloads.insert(req, Download { link, index, received: 0, corrupt: false });
+        let (open, waiting) = peer.streams.entry(link).or_default();
+        if *open < STREAMS {
+            *open += 1;
+            self.ask(link, side, req, index);
+        } else {
+            waiting.push_back((req, index));
+        }
+    }
+
+    fn ask(&mut self, link: LinkNo, side: Side, req: Req, index: u32) {
+        if let Some(delay) = self.delay(link, side) {
+            self.queue.push(self.now + delay, Step::AskIn(link, side.other(), req, Wanted::Chunk(index)));
+        }
+    }
+
+    /// A stream of this end is closed, so the next request may open one.
+    pub(super) fn stream_free(&mut self, link: LinkNo, side: Side) {
+        if !self.is_open(link, side) {
+            return;
+        }
+        let no = self.links[&link].peer(side);
+        let (open, waiting) = self.peers[no].streams.entry(link).or_default();
+        if let Some((req, index)) = waiting.pop_front() {
+            self.ask(link, side, req, index);
+        } else {
+            *open -= 1;
+        }
+    }
+
+    pub(super) fn cancel(&mut self, no: PeerNo, req: Req) {
+        let Some(download) = self.peers[no].downloads.remove(&req) else { return };
+        let link = download.link;
+        let Some(ends) = self.links.get(&link) else { return };
+        let (side, delay) = (ends.side_of(no), ends.delay);
+        if let Some((_, waiting)) = self.peers[no].streams.get_mut(&link) {
+            let before = waiting.len();
+            waiting.retain(|&(waits, _)| waits != req);
+            if waiting.len() < before {
+                return;
+            }
+        }
+        self.queue.push(self.now + delay, Step::StopIn(link, side.other(), req));
+        if download.index != u32::MAX {
+            self.queue.push(self.now + delay * 2, Step::StreamFree(link, side));
+        }
+    }
+
+    pub(super) fn asked(&mut self, link: LinkNo, side: Side, req: Req, wanted: Wanted) {
+        if !self.is_open(link, side) {
+            return;
+        }
+        let no = self.links[&link].peer(side);
+        let code = match self.peers[no].plan.behaviour {
+            Behaviour::Refuser => Some(ResetCode::NotHave),
+            Behaviour::AlwaysBusy => Some(ResetCode::Busy),
+            Behaviour::Teaser => Some(ResetCode::Choked),
+            _ => None,
+        };
+        if let Some(code) = code {
+            let at = self.now + self.links[&link].delay;
+            self.queue.push(at, Step::ResetIn(link, side.other(), req, code));
+            return;
+        }
+        let (ask, conn) = (Ask(self.number()), conn_of(link, side));
+        self.peers[no].answers.insert(ask, Answer { link, req, flow: None });
+        self.tell(no, match wanted {
+            Wanted::Chunk(index) => Input::Asked { ask, conn, index },
+            Wanted::Leaves => Input::AskedLeaves { ask, conn },
+        });
+    }
+
+    pub(super) fn refuse(&mut self, no: PeerNo, ask: Ask, code: ResetCode) {
+        let Some(answer) = self.peers[no].answers.remove(&ask) else { return };
+        answer.flow.and_then(|flow| self.flows.remove(&flow));
+        let Some(ends) = self.links.get(&answer.link) else { return };
+        let to = ends.side_of(no).other();
+        self.queue.push(self.now + ends.delay, Step::ResetIn(answer.link, to, answer.req, code));
+    }
+
+    pub(super) fn serve_leaves(&mut self, no: PeerNo, ask: Ask) {
+        let Some(answer) = self.peers[no].answers.remove(&ask) else { return };
+        let Some(ends) = self.links.get(&answer.link) else { return };
+        let to = ends.side_of(no).other();
+        let behaviour = self.peers[no].plan.behaviour;
+        if behaviour != Behaviour::Mute {
+            let step = Step::LeavesIn(answer.link, to, answer.req, behaviour != Behaviour::Liar);
+            self.queue.push(self.now + ends.delay + ms(20), step);
+        }
+    }
+
+    pub(super) fn leaves_in(&mut self, link: LinkNo, side: Side, req: Req, good: bool) {
+        let Some(ends) = self.links.get(&link).filter(|ends| ends.is_open(side)) else { return };
+        let no = ends.peer(side);
+        if self.peers[no].downloads.remove(&req).is_some() {
+            let outcome = if good { LeavesOutcome::Proven } else { LeavesOutcome::BadProof };
+            self.tell(no, Input::Leaves { req, outcome });
+        }
+    }
+
+    pub(super) fn reset(&mut self, link: LinkNo, side: Side, req: Req, code: ResetCode) {
+        let Some(ends) = self.links.get(&link).filter(|ends| ends.is_open(side)) else { return };
+        let no = ends.peer(side);
+        let Some(download) = self.peers[no].downloads.remove(&req) else { return };
+        if download.index == u32::MAX {
+            self.tell(no, Input::Leaves { req, outcome: LeavesOutcome::Failed });
+            return;
+        }
+        self.stream_free(link, side);
+        self.tell(no, Input::Failed { req, fault: RequestFault::Reset(code) });
+    }
+
+    pub(super) fn stopped(&mut self, link: LinkNo, side: Side, req: Req) {
+        let Some(ends) = self.links.get(&link).filter(|ends| ends.is_open(side)) else { return };
+        let no = ends.peer(side);
+        let found = self.peers[no]
+            .answers
+            .iter()
+            .find(|(_, answer)| answer.link == link && answer.req == req)
+            .map(|(&ask, answer)| (ask, answer.flow));
+        let Some((ask, flow)) = found else { return };
+        self.peers[no].answers.remove(&ask);
+        let bytes = flow.and_then(|flow| self.flows.remove(&flow)).map_or(0, |flow| flow.sent);
+        self.tell(no, Input::Served { ask, outcome: ServeOutcome::Cancelled { bytes } });
+    }
+}

@@ -1,0 +1,104 @@
+//! Dials, handshakes, frames and farewells between two peers.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use minimodel_swarm::machine::{Conn, Input, Req, RequestFault};
+use minimodel_wire::{CloseCode, Frame, PeerId};
+
+use super::peer::{LinkNo, PeerNo};
+use super::step::{Side, Step};
+use super::world::{Link, World, secs};
+
+/// Each side names the connection by its own number.
+pub(super) fn conn_of(link: LinkNo, side: Side) -> Conn {
+    Conn(link * 2 + u64::from(side == Side::Acceptor))
+}
+
+pub(super) fn end_of(conn: Conn) -> (LinkNo, Side) {
+    (conn.0 / 2, if conn.0 % 2 == 0 { Side::Dialer } else { Side::Acceptor })
+}
+
+impl World {
+    pub(super) fn is_open(&self, link: LinkNo, side: Side) -> bool {
+        self.links.get(&link).is_some_and(|ends| ends.is_open(side))
+    }
+
+    /// The delay of the path, while this end is open.
+    pub(super) fn delay(&self, link: LinkNo, side: Side) -> Option<Duration> {
+        self.links.get(&link).filter(|ends| ends.is_open(side)).map(|ends| ends.delay)
+    }
+
+    pub(super) fn dial(&mut self, no: PeerNo, expected: PeerId, addresses: &[SocketAddr]) {
+        self.peers[no].tally.dials.push((expected, self.now));
+        let run = self.peers[no].run;
+        let failed = |wrong_key| Input::DialFailed { peer: expected, wrong_key, code: None };
+        let found = self.peers.iter().position(|peer| addresses.contains(&peer.address));
+        let Some(to) = found.filter(|&to| self.peers[to].online && self.peers[to].plan.listening) else {
+            self.queue.push(self.now + secs(3), Step::Tell(no, run, failed(None)));
+            return;
+        };
+        let delay = self.peers[no].plan.delay + self.peers[to].plan.delay;
+        if self.peers[to].id != expected {
+            let wrong_key = Some(self.peers[to].id);
+            self.queue.push(self.now + delay * 2, Step::Tell(no, run, failed(wrong_key)));
+            return;
+        }
+        let link = self.number();
+        let runs = [run, self.peers[to].run];
+        let ends = Link { dialer: no, acceptor: to, runs, dialer_open: false, acceptor_open: false, is_new: true, delay, on_path: [0; 2] };
+        self.links.insert(link, ends);
+        self.queue.push(self.now + delay * 2, Step::Connected(link, Side::Dialer));
+        self.queue.push(self.now + delay * 3, Step::Connected(link, Side::Acceptor));
+    }
+
+    pub(super) fn connected(&mut self, link: LinkNo, side: Side) {
+        let Some(ends) = self.links.get_mut(&link) else { return };
+        ends.is_new &= side == Side::Dialer;
+        let (no, other, run) = (ends.peer(side), ends.peer(side.other()), ends.run(side));
+        if !self.peers[no].online || self.peers[no].run != run {
+            self.close_end(link, side, None);
+            return;
+        }
+        if let Some(ends) = self.links.get_mut(&link) {
+            ends.set_open(side, true);
+        }
+        let (conn, rtt) = (conn_of(link, side), (self.peers[no].plan.delay + self.peers[other].plan.delay) * 2);
+        let dialed = side == Side::Dialer;
+        self.tell(no, Input::Connected { conn, peer: self.peers[other].id, dialed });
+        self.tell(no, Input::Rtt { conn, rtt });
+    }
+
+    pub(super) fn closed(&mut self, link: LinkNo, side: Side, code: Option<CloseCode>) {
+        if !self.is_open(link, side) {
+            return;
+        }
+        let no = self.links[&link].peer(side);
+        let lost: Vec<Req> = self.peers[no]
+            .downloads
+            .iter()
+            .filter(|(_, download)| download.link == link)
+            .map(|(&req, _)| req)
+            .collect();
+        self.forget_end(link, side);
+        for req in lost {
+            if self.says_lost {
+                self.tell(no, Input::Failed { req, fault: RequestFault::Lost });
+            }
+        }
+        self.tell(no, Input::Closed { conn: conn_of(link, side), code });
+    }
+
+    pub(super) fn send(&mut self, no: PeerNo, conn: Conn, frame: Frame) {
+        let (link, side) = end_of(conn);
+        let Some(delay) = self.delay(link, side) else { return };
+        if frame == Frame::Unchoke {
+            let other = self.links[&link].peer(side.other());
+            let id = self.peers[other].id;
+            *self.peers[no].tally.unchoked.entry(id).or_default() += 1;
+        }
+        for frame in self.bent(no, link, side, frame) {
+            self.queue.push(self.now + delay, Step::FrameIn(link, side.other(), frame));
+        }
+    }
+}

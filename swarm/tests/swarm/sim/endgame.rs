@@ -1,0 +1,47 @@
+//! The last chunks: a fast peer takes over from a slow one, and little comes twice.
+
+use super::peer::{Plan, id_of};
+use super::pipes::ideal;
+use super::world::{KIB, MIB, World, secs};
+
+#[test]
+fn three_unequal_seeders_end_together_with_little_waste() {
+    for (chunk, seed) in [(64 * KIB, 51), (256 * KIB, 52), (MIB, 53)] {
+        let mut world = World::new(64 * MIB, chunk, seed);
+        world.check_every = 16;
+        let rates = [16 * MIB, 4 * MIB, MIB];
+        let seeders: Vec<_> = rates.iter().map(|&rate| world.add(Plan::seeder().rates(rate, rate))).collect();
+        let leecher = world.add(Plan::leecher().rates(32 * MIB, 32 * MIB).knows(&seeders));
+        world.must_run(secs(60), |world| world.is_complete(leecher));
+        let twice = world.peers[leecher].tally.received_bytes as f64 / (64 * MIB) as f64;
+        let over = world.seconds(leecher) / ideal(64 * MIB, 21 * MIB);
+        eprintln!("3 unequal seeders, chunks of {chunk}: {twice:.4} of the bytes, {over:.3} of the ideal time");
+        assert!(twice < 1.05, "{twice}");
+        assert!(over < 1.2, "{over}");
+    }
+}
+
+#[test]
+fn a_very_slow_seeder_does_not_keep_the_last_chunk() {
+    let mut world = World::new(32 * MIB, MIB, 54);
+    let slow = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+    let fast = world.add(Plan::seeder().rates(16 * MIB, 16 * MIB));
+    let leecher = world.add(Plan::leecher().rates(32 * MIB, 32 * MIB).knows(&[slow, fast]));
+    world.must_run(secs(60), |world| world.is_complete(leecher));
+    // One chunk of the slow one takes 16 s; the fast one needs 2 s for everything.
+    assert!(world.seconds(leecher) < 3.0, "{}", world.seconds(leecher));
+    assert_eq!(world.peers[leecher].tally.struck, []);
+    assert!(world.peers[leecher].tally.chunks_from[&id_of(fast)] >= 31);
+}
+
+#[test]
+fn a_fast_seeder_that_was_idle_for_long_still_takes_over_the_end() {
+    // The fast one has only the first half: it idles while the slow one brings the second, then both hold all.
+    let mut world = World::new(16 * MIB, MIB, 55);
+    let slow = world.add(Plan::seeder().rates(256 * KIB, 256 * KIB));
+    let fast = world.add(Plan::leecher().has(0..15).rates(16 * MIB, 16 * MIB));
+    let leecher = world.add(Plan::leecher().rates(32 * MIB, 32 * MIB).knows(&[slow, fast]));
+    world.must_run(secs(60), |world| world.is_complete(leecher));
+    let over = world.seconds(leecher);
+    assert!(over < 7.0, "{over}");
+}

@@ -1,0 +1,238 @@
+//! Liars, mutes, tricklers, floods: an honest seeder beside them is enough, and no honest peer is blamed.
+
+use minimodel_swarm::machine::{Breach, Time};
+use minimodel_wire::CloseCode;
+
+use super::peer::{Behaviour, MBIT, PeerNo, Plan, id_of};
+use super::pipes::ideal;
+use super::world::{KIB, MIB, World, secs};
+
+/// A hostile peer, an honest seeder of `rate` bytes a second, and a leecher that knows both.
+fn beside_an_honest_seeder(behaviour: Behaviour, bytes: u64, rate: u64) -> (World, PeerNo) {
+    let mut world = World::new(bytes, 64 * KIB, 11);
+    let hostile = world.add(Plan::hostile(behaviour));
+    let honest = world.add(Plan::seeder().rates(rate, rate));
+    let leecher = world.add(Plan::leecher().knows(&[hostile, honest]));
+    (world, leecher)
+}
+
+const HOSTILE: PeerNo = 0;
+const HONEST: PeerNo = 1;
+
+fn finishes_in(world: &mut World, leecher: PeerNo, seconds: f64) {
+    world.must_run(secs(3_600), |world| world.is_complete(leecher));
+    let took = world.seconds(leecher);
+    assert!(took < seconds, "{took:.2} s");
+    let tally = &world.peers[leecher].tally;
+    assert!(tally.banned.iter().all(|(id, ..)| *id == id_of(HOSTILE)), "{:?}", tally.banned);
+    assert!(tally.struck.iter().all(|(id, ..)| *id == id_of(HOSTILE)), "{:?}", tally.struck);
+}
+
+fn bans(world: &World, no: PeerNo) -> Vec<Breach> {
+    world.peers[no].tally.banned.iter().map(|&(_, breach, _)| breach).collect()
+}
+
+fn strikes(world: &World, no: PeerNo) -> Vec<Breach> {
+    world.peers[no].tally.struck.iter().map(|&(_, breach, _)| breach).collect()
+}
+
+#[test]
+fn b1_a_liar_is_banned_after_its_first_bad_chunk_and_never_asked_again() {
+    let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Liar, 16 * MIB, 50 * MBIT);
+    finishes_in(&mut world, leecher, 1.25 * ideal(16 * MIB, 50 * MBIT));
+    let tally = &world.peers[leecher].tally;
+    assert_eq!(bans(&world, leecher), [Breach::BadChunk]);
+    assert!(tally.last_asked[&id_of(HOSTILE)] <= tally.banned[0].2);
+    assert!(tally.asked_of[&id_of(HOSTILE)] <= 8, "{:?}", tally.asked_of);
+    assert!(!tally.chunks_from.contains_key(&id_of(HOSTILE)));
+    assert_eq!(tally.dials.iter().filter(|(id, _)| *id == id_of(HOSTILE)).count(), 1);
+}
+
+#[test]
+fn b1_only_liars_end_in_exhaustion_with_every_one_banned() {
+    let mut world = World::new(8 * MIB, 64 * KIB, 12);
+    let liars: Vec<_> = (0..5).map(|_| world.add(Plan::hostile(Behaviour::Liar))).collect();
+    let leecher = world.add(Plan::taker().knows(&liars));
+    world.must_run(secs(30), |world| world.peers[leecher].tally.exhausted_at.is_some());
+    assert_eq!(bans(&world, leecher), [Breach::BadChunk; 5]);
+    assert_eq!(world.peers[leecher].machine.have().ones(), 0);
+}
+
+#[test]
+fn b6_a_peer_that_refuses_what_it_announced_is_struck_and_left() {
+    let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Refuser, 16 * MIB, 50 * MBIT);
+    finishes_in(&mut world, leecher, 1.25 * ideal(16 * MIB, 50 * MBIT));
+    assert_eq!(strikes(&world, leecher), [Breach::RefusedAnnounced; 3]);
+    assert!(world.peers[leecher].tally.asked_of[&id_of(HOSTILE)] <= 8);
+}
+
+#[test]
+fn b6_a_peer_that_is_always_busy_is_asked_ever_more_rarely() {
+    let (mut world, leecher) = beside_an_honest_seeder(Behaviour::AlwaysBusy, 8 * MIB, MBIT);
+    finishes_in(&mut world, leecher, 1.1 * ideal(8 * MIB, MBIT));
+    let asked = world.peers[leecher].tally.asked_of[&id_of(HOSTILE)];
+    assert!(asked < 60, "{asked} times in {:.0} s", world.seconds(leecher));
+}
+
+#[test]
+fn b6_a_peer_that_chokes_after_each_unchoke_costs_little() {
+    let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Teaser, 8 * MIB, MBIT);
+    finishes_in(&mut world, leecher, 1.1 * ideal(8 * MIB, MBIT));
+    let asked = world.peers[leecher].tally.asked_of.get(&id_of(HOSTILE)).copied().unwrap_or(0);
+    assert!(asked < 200, "{asked} times in {:.0} s", world.seconds(leecher));
+}
+
+#[test]
+fn b8_a_chunk_index_past_the_end_ends_the_connection_and_the_second_time_bans() {
+    let mut world = World::new(8 * MIB, 64 * KIB, 13);
+    let honest = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+    let seeder = world.add(Plan::hostile(Behaviour::BadHave));
+    let leecher = world.add(Plan::leecher().knows(&[honest, seeder]));
+    world.must_run(secs(200), |world| world.is_complete(leecher));
+    assert_eq!(bans(&world, leecher), [Breach::BadIndex]);
+    assert_eq!(strikes(&world, leecher), [Breach::BadIndex]);
+}
+
+#[test]
+fn a7_an_ask_past_the_end_is_refused_and_ends_the_connection() {
+    let mut world = World::new(8 * MIB, 64 * KIB, 13);
+    let seeder = world.add(Plan::seeder().rates(128 * KIB, 128 * KIB));
+    world.add(Plan { behaviour: Behaviour::BadAsk, ..Plan::taker().knows(&[seeder]) });
+    let leecher = world.add(Plan::taker().knows(&[seeder]));
+    world.must_run(secs(200), |world| world.is_complete(leecher));
+    assert_eq!(bans(&world, seeder), [Breach::BadIndex]);
+    assert_eq!(strikes(&world, leecher), []);
+}
+
+#[test]
+fn b9_a_mute_peer_is_hedged_within_five_seconds_and_never_holds_the_fetch_up() {
+    let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Mute, 64 * MIB, 64 * MBIT);
+    finishes_in(&mut world, leecher, 1.1 * ideal(64 * MIB, 64 * MBIT));
+    assert_eq!(strikes(&world, leecher), [Breach::NoAnswer]);
+}
+
+#[test]
+fn b9_a_fetch_from_a_mute_peer_alone_strikes_it_and_comes_back_ever_later() {
+    let mut world = World::new(8 * MIB, 64 * KIB, 14);
+    let mute = world.add(Plan::hostile(Behaviour::Mute));
+    let leecher = world.add(Plan::taker().knows(&[mute]));
+    assert!(!world.run(secs(600), |world| world.is_complete(leecher)));
+    let tally = &world.peers[leecher].tally;
+    assert!(tally.struck.len() >= 3 && tally.struck.len() <= 24, "{:?}", tally.struck);
+    assert!((2..=7).contains(&tally.joined.len()), "{:?}", tally.joined);
+    assert_eq!(tally.banned, []);
+    assert!(tally.asked_of[&id_of(mute)] < 150, "{:?}", tally.asked_of);
+}
+
+#[test]
+fn b10_a_trickler_is_hedged_and_struck_and_does_not_hold_the_fetch_up() {
+    let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Trickler(1), 16 * MIB, 8 * MBIT);
+    finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, 8 * MBIT));
+    assert!(strikes(&world, leecher).contains(&Breach::Trickle));
+}
+
+#[test]
+fn b10_a_trickler_at_the_end_of_a_fast_fetch_costs_at_most_its_first_window() {
+    let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Trickler(1), 16 * MIB, 50 * MBIT);
+    finishes_in(&mut world, leecher, 11.0);
+}
+
+#[test]
+fn b11_a_peer_that_breaks_off_in_mid_chunk_is_struck_after_three_times() {
+    let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Leaver(0), 32 * MIB, 8 * MBIT);
+    finishes_in(&mut world, leecher, 1.1 * ideal(32 * MIB, 8 * MBIT));
+    let tally = &world.peers[leecher].tally;
+    let came = tally.joined.iter().filter(|(id, _)| *id == id_of(HOSTILE)).count();
+    assert!((4..=8).contains(&came), "{:?}", tally.joined);
+    assert!(!strikes(&world, leecher).is_empty());
+    let twice = tally.received_bytes as f64 / (32 * MIB) as f64;
+    assert!(twice < 1.05, "{twice}");
+}
+
+#[test]
+fn b11_a_peer_that_leaves_after_ten_chunks_helped_until_then() {
+    let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Leaver(10), 16 * MIB, 8 * MBIT);
+    finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, 8 * MBIT));
+    assert!((3..=10).contains(&world.peers[leecher].tally.chunks_from[&id_of(HOSTILE)]));
+}
+
+#[test]
+fn b14_a_flood_of_asks_is_refused_and_struck_and_the_others_are_served() {
+    let mut world = World::new(8 * MIB, 64 * KIB, 15);
+    let seeder = world.add(Plan::seeder().rates(4 * MIB, 4 * MIB));
+    let flooder = world.add(Plan { behaviour: Behaviour::AskFlooder, ..Plan::taker().knows(&[seeder]) });
+    let leecher = world.add(Plan::taker().knows(&[seeder]));
+    world.must_run(secs(20), |world| world.is_complete(leecher));
+    let tally = &world.peers[seeder].tally;
+    assert!(strikes(&world, seeder).contains(&Breach::AskFlood));
+    assert!(tally.struck.iter().all(|(id, ..)| *id == id_of(flooder)));
+    assert!(tally.left.iter().any(|(id, code, _)| *id == id_of(flooder) && *code == Some(CloseCode::TooSlow)
+        || *id == id_of(flooder) && *code == Some(CloseCode::Flood)));
+    assert!(world.seconds(leecher) < 1.5 * ideal(8 * MIB, 4 * MIB), "{}", world.seconds(leecher));
+}
+
+#[test]
+fn a8_a_flood_of_control_frames_ends_the_connection_and_the_second_time_bans() {
+    let (mut world, leecher) = beside_an_honest_seeder(Behaviour::ControlFlooder, 16 * MIB, MBIT);
+    world.check_every = 16;
+    finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, MBIT));
+    assert_eq!(strikes(&world, leecher), [Breach::ControlFlood]);
+    assert_eq!(bans(&world, leecher), [Breach::ControlFlood]);
+}
+
+#[test]
+fn a5_frames_out_of_order_end_the_connection_and_the_second_time_bans() {
+    for behaviour in [Behaviour::HaveBeforeHello, Behaviour::SecondHello] {
+        let (mut world, leecher) = beside_an_honest_seeder(behaviour, 16 * MIB, MBIT);
+        finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, MBIT));
+        assert_eq!(strikes(&world, leecher), [Breach::WrongState]);
+        assert_eq!(bans(&world, leecher), [Breach::WrongState]);
+    }
+}
+
+#[test]
+fn c4_a_forged_offer_is_not_dialed_and_its_bringer_banned_the_second_time() {
+    let (mut world, leecher) = beside_an_honest_seeder(Behaviour::ForgedOffer, 16 * MIB, MBIT);
+    finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, MBIT));
+    assert_eq!(bans(&world, leecher), [Breach::ForgedOffer]);
+}
+
+#[test]
+fn b19_one_honest_seeder_among_99_liars_is_enough() {
+    let mut world = World::new(16 * MIB, 64 * KIB, 16);
+    world.check_every = 32;
+    let mut all: Vec<_> = (0..99).map(|_| world.add(Plan::hostile(Behaviour::Liar))).collect();
+    let honest = world.add(Plan::seeder().rates(50 * MBIT, 50 * MBIT));
+    all.push(honest);
+    let leecher = world.add(Plan::leecher().knows(&all));
+    world.must_run(secs(60), |world| world.is_complete(leecher));
+    assert!(world.peers[leecher].tally.banned.iter().all(|(id, ..)| *id != id_of(honest)));
+    let got = world.peers[leecher].tally.chunks_from[&id_of(honest)];
+    assert_eq!(got, 256);
+    eprintln!("99 liars: {:.2} s, ideal {:.2}", world.seconds(leecher), ideal(16 * MIB, 50 * MBIT));
+    assert!(world.seconds(leecher) < 3.0 * ideal(16 * MIB, 50 * MBIT), "{}", world.seconds(leecher));
+}
+
+#[test]
+fn b19_one_honest_seeder_among_mutes_with_large_chunks_is_not_starved_of_memory() {
+    let mut world = World::new(128 * MIB, 4 * MIB, 17);
+    world.check_every = 8;
+    let mut all: Vec<_> = (0..40).map(|_| world.add(Plan::hostile(Behaviour::Mute))).collect();
+    let honest = world.add(Plan::seeder().rates(200 * MBIT, 200 * MBIT));
+    all.push(honest);
+    let leecher = world.add(Plan::leecher().knows(&all));
+    world.must_run(secs(300), |world| world.is_complete(leecher));
+    eprintln!("40 mutes: {:.2} s, ideal {:.2}", world.seconds(leecher), ideal(128 * MIB, 200 * MBIT));
+    assert!(world.seconds(leecher) < 45.0, "{}", world.seconds(leecher));
+}
+
+#[test]
+fn b20_a_stall_on_the_last_chunk_is_hedged_with_at_most_two_copies() {
+    // The invariant counts the copies; the time shows the hedge.
+    let mut world = World::new(4 * MIB, 256 * KIB, 18);
+    let mutes: Vec<_> = (0..3).map(|_| world.add(Plan::hostile(Behaviour::Mute))).collect();
+    let honest = world.add(Plan::seeder().rates(50 * MBIT, 50 * MBIT));
+    let leecher = world.add(Plan::leecher().knows(&[mutes[0], mutes[1], mutes[2], honest]));
+    world.must_run(secs(60), |world| world.is_complete(leecher));
+    assert!(world.peers[leecher].tally.complete_at < Some(Time::after_start(secs(7))));
+}

@@ -1,0 +1,140 @@
+//! What hostile peers do on the control stream, and how their frames differ; and where each step goes.
+
+use bytes::Bytes;
+use minimodel_swarm::machine::{Input, Req};
+use minimodel_wire::Frame;
+
+use super::peer::{Behaviour, LinkNo, PeerNo, offer_of};
+use super::step::{Side, Step, Wanted};
+use super::world::{World, ms};
+
+impl World {
+    /// The frames that a peer really sends where its machine said `frame`.
+    pub(super) fn bent(&mut self, no: PeerNo, link: LinkNo, side: Side, frame: Frame) -> Vec<Frame> {
+        if let Frame::Bitfield(_) = frame {
+            self.queue.push(self.now + ms(200), Step::Mischief(link, side));
+        }
+        match (self.peers[no].plan.behaviour, frame) {
+            (Behaviour::HaveBeforeHello, hello @ Frame::Hello(_)) => {
+                vec![Frame::Have { indexes: vec![0] }, hello]
+            }
+            (Behaviour::OtherVersion, Frame::Hello(mut hello)) => {
+                hello.version += 1;
+                vec![Frame::Hello(hello)]
+            }
+            (Behaviour::SecondHello, hello @ Frame::Hello(_)) => vec![hello.clone(), hello],
+            (_, frame) => vec![frame],
+        }
+    }
+
+    pub(super) fn mischief(&mut self, link: LinkNo, side: Side) {
+        let Some(delay) = self.delay(link, side) else { return };
+        let (no, other) = (self.links[&link].peer(side), side.other());
+        let at = self.now + delay;
+        let count = self.terms.chunk_count;
+        match self.peers[no].plan.behaviour {
+            Behaviour::ControlFlooder => {
+                for _ in 0..2_500 {
+                    self.queue.push(at, Step::FrameIn(link, other, Frame::DontHave { index: 0 }));
+                    self.queue.push(at, Step::FrameIn(link, other, Frame::Have { indexes: vec![0] }));
+                }
+            }
+            Behaviour::AskFlooder => {
+                for n in 0..200 {
+                    self.queue.push(at, Step::AskIn(link, other, Req(u64::MAX - n), Wanted::Chunk(0)));
+                }
+                self.queue.push(self.now + ms(500), Step::Mischief(link, side));
+            }
+            Behaviour::BadHave => {
+                self.queue.push(at, Step::FrameIn(link, other, Frame::Have { indexes: vec![count] }));
+            }
+            Behaviour::BadAsk => {
+                self.queue.push(at, Step::AskIn(link, other, Req(u64::MAX), Wanted::Chunk(count)));
+            }
+            Behaviour::ForgedOffer => {
+                let mut bytes = offer_of(no, self.terms.swarm_id).to_bytes();
+                if let Some(last) = bytes.last_mut() {
+                    *last ^= 1;
+                }
+                let frame = Frame::Peers { offers: vec![Bytes::from(bytes)] };
+                self.queue.push(at, Step::FrameIn(link, other, frame));
+            }
+            Behaviour::Teaser => {
+                self.queue.push(at, Step::FrameIn(link, other, Frame::Choke));
+                self.queue.push(at, Step::FrameIn(link, other, Frame::Unchoke));
+                self.queue.push(self.now + ms(100), Step::Mischief(link, side));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn take(&mut self, step: Step) {
+        if let Some(no) = self.whose(&step)
+            && self.peers[no].suspended_until > self.now
+        {
+            self.queue.push(self.peers[no].suspended_until, step);
+            return;
+        }
+        match step {
+            Step::Join(no) => self.join(no),
+            Step::Tick(no) => self.tick(no),
+            Step::Tell(no, run, input) => {
+                if self.peers[no].run == run {
+                    self.tell(no, input);
+                }
+            }
+            Step::Verdict(no, run, req, index, corrupt) => self.verdict(no, run, req, index, corrupt),
+            Step::Connected(link, side) => self.connected(link, side),
+            Step::FrameIn(link, side, frame) => {
+                if self.is_open(link, side) {
+                    let (no, conn) = (self.links[&link].peer(side), super::connections::conn_of(link, side));
+                    self.tell(no, Input::Frame { conn, frame });
+                }
+            }
+            Step::ClosedAt(link, side, code) => self.closed(link, side, code),
+            Step::AskIn(link, side, req, wanted) => self.asked(link, side, req, wanted),
+            Step::StopIn(link, side, req) => self.stopped(link, side, req),
+            Step::ResetIn(link, side, req, code) => self.reset(link, side, req, code),
+            Step::StreamFree(link, side) => self.stream_free(link, side),
+            Step::PieceSent(no, flow, link, bytes) => self.piece_sent(no, flow, link, bytes),
+            Step::Acked(link, side, bytes) => self.acked(link, side, bytes),
+            Step::PieceIn(link, side, piece) => self.piece_in(link, side, piece),
+            Step::Drip(no, flow) => self.drip(no, flow),
+            Step::LeavesIn(link, side, req, good) => self.leaves_in(link, side, req, good),
+            Step::Mischief(link, side) => self.mischief(link, side),
+            Step::Scripted(what) => self.scripted(what),
+        }
+    }
+
+    fn whose(&self, step: &Step) -> Option<PeerNo> {
+        match step {
+            Step::Join(no)
+            | Step::Tick(no)
+            | Step::Tell(no, ..)
+            | Step::Verdict(no, ..)
+            | Step::PieceSent(no, ..)
+            | Step::Drip(no, _) => Some(*no),
+            Step::Connected(link, side)
+            | Step::FrameIn(link, side, _)
+            | Step::ClosedAt(link, side, _)
+            | Step::AskIn(link, side, ..)
+            | Step::StopIn(link, side, _)
+            | Step::ResetIn(link, side, ..)
+            | Step::StreamFree(link, side)
+            | Step::PieceIn(link, side, _)
+            | Step::Acked(link, side, _)
+            | Step::LeavesIn(link, side, ..)
+            | Step::Mischief(link, side) => self.links.get(link).map(|ends| ends.peer(*side)),
+            Step::Scripted(_) => None,
+        }
+    }
+
+    fn join(&mut self, no: PeerNo) {
+        self.peers[no].online = true;
+        for known in self.peers[no].plan.knows.clone() {
+            self.tell(no, Input::Source(offer_of(known, self.terms.swarm_id)));
+        }
+        // A seeder knows nobody; it begins by waiting.
+        self.tell(no, Input::Tick);
+    }
+}

@@ -1,0 +1,52 @@
+//! What happens next: events in the order of their time, and of their number where times are equal.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use minimodel_swarm::machine::Time;
+
+use super::step::Step;
+
+#[derive(Default)]
+pub(super) struct Queue {
+    heap: BinaryHeap<Reverse<(Time, u64, Entry)>>,
+    next: u64,
+}
+
+/// Never compared: no two entries have the same number.
+struct Entry(Step);
+
+impl PartialEq for Entry {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
+        std::cmp::Ordering::Equal
+    }
+}
+
+impl Queue {
+    pub(super) fn push(&mut self, at: Time, step: Step) {
+        self.heap.push(Reverse((at, self.next, Entry(step))));
+        self.next += 1;
+    }
+
+    pub(super) fn pop(&mut self) -> Option<(Time, Step)> {
+        self.heap.pop().map(|Reverse((at, _, Entry(step)))| (at, step))
+    }
+
+    pub(super) fn next_at(&self) -> Option<Time> {
+        self.heap.peek().map(|Reverse((at, _, _))| *at)
+    }
+}

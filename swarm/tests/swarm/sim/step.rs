@@ -1,0 +1,110 @@
+//! The kinds of things that happen in a world.
+
+use minimodel_swarm::machine::{Ask, Input, Req, Time};
+use minimodel_wire::{CloseCode, Frame, ResetCode};
+
+use super::peer::{LinkNo, PeerNo};
+
+/// Which end of a connection: the one that dialed or the one that accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Dialer,
+    Acceptor,
+}
+
+impl Side {
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Dialer => Self::Acceptor,
+            Self::Acceptor => Self::Dialer,
+        }
+    }
+}
+
+/// Something that happens at its time.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// The peer starts.
+    Join(PeerNo),
+    /// A machine asked to be called.
+    Tick(PeerNo),
+    /// An input that needs no connection, for the run of the machine that is numbered.
+    Tell(PeerNo, u32, Input),
+    /// A handshake is done at one end.
+    Connected(LinkNo, Side),
+    /// The verdict on a chunk is there: which, and whether it was corrupt.
+    Verdict(PeerNo, u32, Req, u32, bool),
+    /// A frame reaches this end.
+    FrameIn(LinkNo, Side, Frame),
+    /// This end learns that the connection is gone.
+    ClosedAt(LinkNo, Side, Option<CloseCode>),
+    /// The request of the other end reaches this end.
+    AskIn(LinkNo, Side, Req, Wanted),
+    /// The other end gave a request up.
+    StopIn(LinkNo, Side, Req),
+    /// This end's request was refused.
+    ResetIn(LinkNo, Side, Req, ResetCode),
+    /// A stream that was given up is free again.
+    StreamFree(LinkNo, Side),
+    /// The way up of a peer has sent a piece of this transfer.
+    PieceSent(PeerNo, u64, LinkNo, u64),
+    /// The other end acknowledged bytes of this one.
+    Acked(LinkNo, Side, u64),
+    /// A piece reached this end.
+    PieceIn(LinkNo, Side, Piece),
+    /// A second passed for a trickling transfer.
+    Drip(PeerNo, u64),
+    /// Leaf hashes reached this end; right ones or not.
+    LeavesIn(LinkNo, Side, Req, bool),
+    /// A hostile peer does what it is here for.
+    Mischief(LinkNo, Side),
+    /// Something that the scenario wrote down.
+    Scripted(Scripted),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Chunk(u32),
+    Leaves,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece {
+    pub(super) req: Req,
+    pub(super) bytes: u64,
+    pub(super) corrupt: bool,
+    pub(super) last: bool,
+}
+
+/// What a scenario does to its peers.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Scripted {
+    /// The process ends well: it says goodbye.
+    Stop(PeerNo),
+    /// The process is gone; others notice when nothing comes for half a minute.
+    Kill(PeerNo),
+    /// A stopped or killed process starts again with what is on its disk.
+    Restart(PeerNo),
+    /// All connections of the peer break; both ends notice.
+    Cut(PeerNo),
+    /// The process sleeps until then; its path holds what comes.
+    Suspend(PeerNo, Time),
+    /// The process starts again with an empty disk.
+    Forget(PeerNo),
+    /// A chunk on its disk turns bad and it notices.
+    Lose(PeerNo, u32),
+}
+
+/// An answer that is being sent.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub(super) link: LinkNo,
+    pub(super) side: Side,
+    pub(super) ask: Ask,
+    pub(super) req: Req,
+    pub(super) len: u64,
+    pub(super) sent: u64,
+    pub(super) corrupt: bool,
+    /// The connection ends after this many bytes.
+    pub(super) breaks_at: Option<u64>,
+}

@@ -1,0 +1,132 @@
+//! Honest peers on good paths: everything arrives, once, in time.
+
+use minimodel_swarm::machine::{Order, Time};
+
+use super::peer::{MBIT, Plan};
+use super::pipes::ideal;
+use super::step::Scripted;
+use super::world::{KIB, MIB, World, ms, secs};
+
+#[test]
+fn one_seeder_and_one_leecher_finish_near_the_rate_of_the_path() {
+    let mut world = World::new(16 * MIB + 5, 64 * KIB, 1);
+    let seeder = world.add(Plan::seeder().rates(100 * MBIT, 100 * MBIT));
+    let leecher = world.add(Plan::taker().knows(&[seeder]));
+    world.must_run(secs(30), |world| world.is_complete(leecher));
+    let over = world.seconds(leecher) / ideal(16 * MIB, 100 * MBIT);
+    eprintln!("1 to 1: {over:.3} of the ideal time");
+    assert!(over < 1.25, "{over}");
+    assert_eq!(world.peers[leecher].tally.received_bytes, 16 * MIB + 5);
+}
+
+#[test]
+fn three_seeders_all_supply_and_hardly_a_byte_comes_twice() {
+    let mut world = World::new(64 * MIB, 256 * KIB, 2);
+    world.check_every = 8;
+    let seeders: Vec<_> = (0..3).map(|_| world.add(Plan::seeder().rates(5 * MIB, 5 * MIB))).collect();
+    let leecher = world.add(Plan::leecher().knows(&seeders));
+    world.must_run(secs(60), |world| world.is_complete(leecher));
+    let tally = &world.peers[leecher].tally;
+    for &seeder in &seeders {
+        assert!(tally.chunks_from[&world.peers[seeder].id] > 60, "{:?}", tally.chunks_from);
+    }
+    let twice = tally.received_bytes as f64 / (64 * MIB) as f64;
+    let over = world.seconds(leecher) / ideal(64 * MIB, 15 * MIB);
+    eprintln!("3 to 1: {twice:.4} of the bytes, {over:.3} of the ideal time");
+    assert!(twice < 1.02, "{twice}");
+    assert!(over < 1.15, "{over}");
+}
+
+#[test]
+fn what_is_here_already_is_never_asked_for_again() {
+    let mut world = World::new(8 * MIB, 64 * KIB, 4);
+    let seeder = world.add(Plan::seeder());
+    let have: Vec<u32> = (0..128).filter(|index| index % 3 != 0).collect();
+    let leecher = world.add(Plan::leecher().knows(&[seeder]).has(have.clone()));
+    world.must_run(secs(30), |world| world.is_complete(leecher));
+    let asked = &world.peers[leecher].tally.order;
+    assert!(asked.iter().all(|index| !have.contains(index)));
+    assert_eq!(asked.len(), 128 - have.len());
+}
+
+#[test]
+fn a_sequential_fetch_asks_for_rising_indexes() {
+    let mut world = World::new(8 * MIB, 64 * KIB, 4);
+    let seeder = world.add(Plan::seeder());
+    let plan = Plan { order: Order::Sequential, ..Plan::leecher().knows(&[seeder]) };
+    let leecher = world.add(plan);
+    world.must_run(secs(30), |world| world.is_complete(leecher));
+    assert_eq!(world.peers[leecher].tally.order, (0..128).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_slow_honest_peer_is_never_struck_nor_banned() {
+    for (rate, chunk) in [(20 * KIB, 256 * KIB), (6 * KIB, 64 * KIB), (3 * KIB, MIB)] {
+        let mut world = World::new(4 * chunk, chunk, 4);
+        let seeder = world.add(Plan::seeder().rates(rate, rate).delay_ms(150));
+        let leecher = world.add(Plan::leecher().knows(&[seeder]));
+        world.must_run(secs(3_600), |world| world.is_complete(leecher));
+        let tally = &world.peers[leecher].tally;
+        assert_eq!((&tally.struck[..], &tally.banned[..]), (&[][..], &[][..]), "{rate} bytes a second");
+        assert_eq!(tally.joined.len(), 1, "the connection was kept");
+        let over = world.seconds(leecher) / ideal(4 * chunk, rate);
+        eprintln!("{rate} bytes a second: {over:.3} of the ideal time");
+        assert!(over < 1.1, "{over}");
+    }
+}
+
+#[test]
+fn a_leecher_comes_back_to_a_restarted_seeder_with_growing_pauses() {
+    let mut world = World::new(16 * MIB, 64 * KIB, 4);
+    let seeder = world.add(Plan::seeder().rates(2 * MIB, 2 * MIB));
+    let leecher = world.add(Plan::leecher().knows(&[seeder]));
+    world.script(secs(2), Scripted::Stop(seeder));
+    world.script(secs(32), Scripted::Restart(seeder));
+    world.must_run(secs(120), |world| world.is_complete(leecher));
+    let tally = &world.peers[leecher].tally;
+    let away: Vec<_> = tally.dials.iter().filter(|(_, at)| at.since_start() < secs(32)).collect();
+    assert!((4..=8).contains(&away.len()), "{away:?}");
+    assert!(world.seconds(leecher) < 75.0, "{}", world.seconds(leecher));
+    assert_eq!((&tally.struck[..], &tally.banned[..]), (&[][..], &[][..]));
+}
+
+#[test]
+fn g5_a_suspended_seeder_and_a_suspended_leecher_go_on_without_blame_that_lasts() {
+    let mut world = World::new(32 * MIB, 64 * KIB, 4);
+    world.check_every = 8;
+    let seeder = world.add(Plan::seeder().rates(2 * MIB, 2 * MIB));
+    let leecher = world.add(Plan::leecher().knows(&[seeder]));
+    for (at, who) in [(2, seeder), (150, leecher), (300, seeder), (450, leecher)] {
+        world.script(secs(at), Scripted::Suspend(who, Time::after_start(secs(at + 60))));
+    }
+    world.must_run(secs(600), |world| world.is_complete(leecher));
+    for no in [seeder, leecher] {
+        assert_eq!(world.peers[no].tally.banned, []);
+    }
+}
+
+#[test]
+fn the_memory_budget_holds_and_the_fetch_finishes_with_a_budget_of_one_chunk() {
+    let mut world = World::new(16 * MIB, MIB, 4);
+    let seeders: Vec<_> = (0..3).map(|_| world.add(Plan::seeder())).collect();
+    let mut plan = Plan::leecher().knows(&seeders);
+    plan.limits.memory_budget_bytes = MIB;
+    let leecher = world.add(plan);
+    world.must_run(secs(30), |world| {
+        assert!(world.peers[leecher].machine.progress().requests <= 1);
+        world.is_complete(leecher)
+    });
+}
+
+#[test]
+fn e14_a_chunk_that_a_seeder_lost_is_taken_from_another_and_nobody_is_struck() {
+    let mut world = World::new(8 * MIB, 64 * KIB, 4);
+    let loser = world.add(Plan::seeder().rates(2 * MIB, 2 * MIB));
+    let keeper = world.add(Plan::seeder().rates(MIB, MIB));
+    let leecher = world.add(Plan::leecher().knows(&[loser, keeper]));
+    for index in 0..40 {
+        world.script(ms(500 + u64::from(index)), Scripted::Lose(loser, 3 * index));
+    }
+    world.must_run(secs(60), |world| world.is_complete(leecher));
+    assert_eq!(world.peers[leecher].tally.struck, []);
+}

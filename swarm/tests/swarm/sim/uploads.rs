@@ -1,0 +1,61 @@
+//! Who is served: slots that rotate, fair shares, budgets.
+
+use super::peer::{Plan, id_of};
+use super::world::{KIB, MIB, World, secs};
+
+#[test]
+fn b18_more_leechers_than_slots_take_turns_and_none_starves() {
+    for slots in [1, 2, 3] {
+        let mut world = World::new(24 * MIB, 64 * KIB, 31);
+        world.check_every = 8;
+        let mut plan = Plan::seeder().rates(MIB, MIB);
+        plan.limits.upload_slots = slots;
+        let seeder = world.add(plan);
+        let takers: Vec<_> = (0..6).map(|_| world.add(Plan::taker().knows(&[seeder]))).collect();
+        world.must_run(secs(600), |world| takers.iter().all(|&taker| world.is_complete(taker)));
+        let times: Vec<f64> = takers.iter().map(|&taker| world.seconds(taker)).collect();
+        let (first, last) = (times.iter().copied().fold(f64::MAX, f64::min), times.iter().copied().fold(0.0, f64::max));
+        eprintln!("{slots} slots: first {first:.0} s, last {last:.0} s");
+        // Six files at one file in 24 seconds: 144 s if nothing is lost.
+        assert!(last < 165.0, "{times:?}");
+        assert!(first > 0.5 * last, "somebody was favoured: {times:?}");
+        for &taker in &takers {
+            assert!(world.peers[seeder].tally.unchoked[&id_of(taker)] >= 2);
+            assert_eq!((world.peers[taker].tally.struck.len(), world.peers[seeder].tally.struck.len()), (0, 0));
+        }
+    }
+}
+
+#[test]
+fn a_leecher_favours_who_gives_to_it() {
+    let mut world = World::new(64 * MIB, 64 * KIB, 32);
+    world.check_every = 16;
+    let mut plan = Plan::leecher().rates(MIB, 8 * MIB).has(0..512);
+    plan.limits.upload_slots = 2;
+    let one = world.add(plan);
+    // It has what the first lacks, beside four that have nothing to give.
+    let giver = world.add(Plan::leecher().rates(MIB / 2, 8 * MIB).has(512..1024).knows(&[one]).joins_at(secs(1)));
+    let takers: Vec<_> = (0..4).map(|_| world.add(Plan::taker().knows(&[one]))).collect();
+    world.must_run(secs(120), |world| world.is_complete(one));
+    let got = |no: usize| world.peers[no].tally.chunks_from.get(&id_of(one)).copied().unwrap_or(0);
+    let most = takers.iter().map(|&taker| got(taker)).max().unwrap_or(0);
+    eprintln!("the giver got {} chunks, the luckiest taker {most}", got(giver));
+    assert!(got(giver) > most * 5 / 4);
+}
+
+#[test]
+fn b22_endless_valid_uploads_end_with_the_budget_of_the_key_also_over_new_connections() {
+    let mut world = World::new(MIB, 64 * KIB, 33);
+    let mut plan = Plan::seeder();
+    plan.limits.upload_budget_files = 2;
+    let seeder = world.add(plan);
+    let taker = world.add(Plan::taker().knows(&[seeder]));
+    for round in 1..40 {
+        // It forgets what it got, again and again.
+        world.script(secs(round), super::step::Scripted::Forget(taker));
+    }
+    world.run(secs(60), |_| false);
+    let sent = world.peers[seeder].tally.sent_bytes;
+    assert!(sent <= 2 * MIB + 64 * 64 * KIB + MIB, "{} files", sent / MIB);
+    assert!(sent >= 2 * MIB);
+}

@@ -1,0 +1,341 @@
+//! What is true: who exists, who is connected to whom, what time it is, what lies on which disk.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use minimodel_swarm::machine::{Config, Input, Machine, Terms, Time};
+use minimodel_wire::{Bitfield, CloseCode};
+
+use super::peer::{self, Have, LinkNo, Other, Peer, PeerNo, Plan, Tally};
+use super::queue::Queue;
+use super::record::Record;
+use super::step::{Flow, Scripted, Side, Step};
+
+pub(super) const UNIX_AT_START: u64 = 1_700_000_000;
+pub(super) const KIB: u64 = 1 << 10;
+pub(super) const MIB: u64 = 1 << 20;
+/// How long a side waits for a peer that has gone without a word: QUIC's idle timeout.
+const IDLE: Duration = Duration::from_secs(30);
+
+pub(super) fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+pub(super) fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+pub(super) struct Link {
+    pub(super) dialer: PeerNo,
+    pub(super) acceptor: PeerNo,
+    /// Which run of each the handshake belongs to.
+    pub(super) runs: [u32; 2],
+    pub(super) dialer_open: bool,
+    pub(super) acceptor_open: bool,
+    /// The acceptor has not seen it yet.
+    pub(super) is_new: bool,
+    /// One way.
+    pub(super) delay: Duration,
+    /// Bytes sent and not yet acknowledged, by side that sent them.
+    pub(super) on_path: [u64; 2],
+}
+
+impl Link {
+    pub(super) fn side_of(&self, no: PeerNo) -> Side {
+        if self.dialer == no { Side::Dialer } else { Side::Acceptor }
+    }
+
+    pub(super) fn run(&self, side: Side) -> u32 {
+        self.runs[usize::from(side == Side::Acceptor)]
+    }
+
+    pub(super) fn on_path(&mut self, side: Side) -> &mut u64 {
+        &mut self.on_path[usize::from(side == Side::Acceptor)]
+    }
+
+    pub(super) fn peer(&self, side: Side) -> PeerNo {
+        match side {
+            Side::Dialer => self.dialer,
+            Side::Acceptor => self.acceptor,
+        }
+    }
+
+    pub(super) fn is_open(&self, side: Side) -> bool {
+        match side {
+            Side::Dialer => self.dialer_open,
+            Side::Acceptor => self.acceptor_open,
+        }
+    }
+
+    pub(super) fn set_open(&mut self, side: Side, open: bool) {
+        match side {
+            Side::Dialer => self.dialer_open = open,
+            Side::Acceptor => self.acceptor_open = open,
+        }
+    }
+}
+
+pub(super) struct World {
+    pub(super) terms: Terms,
+    pub(super) now: Time,
+    pub(super) queue: Queue,
+    pub(super) peers: Vec<Peer>,
+    pub(super) links: BTreeMap<LinkNo, Link>,
+    pub(super) flows: BTreeMap<u64, Flow>,
+    pub(super) next_number: u64,
+    pub(super) record: Record,
+    pub(super) rng: fastrand::Rng,
+    /// Invariants are looked at after every so many inputs.
+    pub(super) check_every: u64,
+    /// Proving and writing one chunk takes this long.
+    pub(super) keep_time: Duration,
+    /// Whether the driver reports each lost request before it reports the lost connection.
+    pub(super) says_lost: bool,
+    /// The line that runs this world again.
+    pub(super) replay: String,
+}
+
+impl World {
+    pub(super) fn new(byte_count: u64, chunk_size: u64, seed: u64) -> Self {
+        let terms = Terms {
+            swarm_id: [1; 32],
+            artifact_sha256: [2; 32],
+            license_sha256: [3; 32],
+            evidence_sha256: [4; 32],
+            byte_count,
+            chunk_size: chunk_size as u32,
+            chunk_count: byte_count.div_ceil(chunk_size) as u32,
+        };
+        let name = std::thread::current().name().unwrap_or("sim").to_owned();
+        Self {
+            terms,
+            now: Time::ZERO,
+            queue: Queue::default(),
+            peers: Vec::new(),
+            links: BTreeMap::new(),
+            flows: BTreeMap::new(),
+            next_number: 0,
+            record: Record::default(),
+            rng: fastrand::Rng::with_seed(seed),
+            check_every: 1,
+            keep_time: ms(3),
+            says_lost: seed % 2 == 0,
+            replay: format!("cargo test -p minimodel-swarm --test swarm {name} -- --exact --nocapture"),
+        }
+    }
+
+    /// Whoever is added later may know whoever was added before; `peer::id_of` is known of all.
+    pub(super) fn add(&mut self, plan: Plan) -> PeerNo {
+        let no = self.peers.len();
+        let disk: BTreeSet<u32> = match &plan.have {
+            Have::All => (0..self.terms.chunk_count).collect(),
+            Have::These(chunks) => chunks.iter().copied().collect(),
+        };
+        let machine = self.machine(no, &plan, &disk);
+        self.queue.push(Time::after_start(plan.joins_at), Step::Join(no));
+        self.peers.push(Peer {
+            plan,
+            id: peer::id_of(no),
+            address: peer::address_of(no),
+            machine,
+            online: false,
+            run: 0,
+            suspended_until: Time::ZERO,
+            disk,
+            tick_at: None,
+            downloads: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            sending: VecDeque::new(),
+            is_sending: false,
+            down_free_at: Time::ZERO,
+            chunks_served: 0,
+            asked_this_second: (0, 0),
+            tally: Tally::default(),
+        });
+        no
+    }
+
+    fn machine(&mut self, no: PeerNo, plan: &Plan, disk: &BTreeSet<u32>) -> Machine {
+        let mut have = Bitfield::new(self.terms.chunk_count);
+        for &index in disk {
+            have.set(index);
+        }
+        let mut terms = self.terms.clone();
+        match plan.other {
+            Other::Nothing => {}
+            Other::License => (terms.license_sha256, terms.swarm_id) = ([9; 32], [8; 32]),
+            Other::Evidence => (terms.evidence_sha256, terms.swarm_id) = ([9; 32], [8; 32]),
+            Other::Swarm => terms.swarm_id = [9; 32],
+            Other::Artifact => (terms.artifact_sha256, terms.swarm_id) = ([9; 32], [8; 32]),
+            Other::Layout => {
+                terms.chunk_size *= 2;
+                terms.chunk_count = terms.chunk_count.div_ceil(2);
+                have = Bitfield::full(terms.chunk_count);
+            }
+        }
+        let config = Config {
+            me: peer::id_of(no),
+            terms,
+            consent: plan.consent,
+            software: "sim/1".to_owned(),
+            allow: plan.allow.clone(),
+            offer: Some(peer::offer_of(no, self.terms.swarm_id)),
+            order: plan.order,
+            rescan: !plan.unrecorded.is_empty(),
+            listening: plan.listening,
+            seed: self.rng.u64(..),
+            unix_at_start: UNIX_AT_START,
+            limits: plan.limits.clone(),
+        };
+        Machine::new(config, have, BTreeSet::new())
+    }
+
+    pub(super) fn script(&mut self, at: Duration, what: Scripted) {
+        self.queue.push(Time::after_start(at), Step::Scripted(what));
+    }
+
+    /// Runs until `done`, or until the time is up or nothing can happen any more. Whether it was done.
+    pub(super) fn run(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) -> bool {
+        let end = Time::after_start(limit);
+        while !done(self) {
+            if self.queue.next_at().is_none_or(|at| at > end) {
+                return false;
+            }
+            let Some((at, step)) = self.queue.pop() else { return false };
+            self.now = at;
+            self.take(step);
+        }
+        true
+    }
+
+    pub(super) fn must_run(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) {
+        if !self.run(limit, done) {
+            self.fail(&format!("not done at {limit:?}"));
+        }
+    }
+
+    /// Ends the test with what is needed to see it again.
+    pub(super) fn fail(&self, what: &str) -> ! {
+        let mut states = String::new();
+        for (no, peer) in self.peers.iter().enumerate() {
+            let (plan, tally) = (&peer.plan, &peer.tally);
+            states += &format!(
+                "\n  {no}: {:?} {:?} online {} {:?} banned {:?} struck {}",
+                plan.behaviour,
+                plan.consent,
+                peer.online,
+                peer.machine.progress(),
+                tally.banned.iter().map(|(id, breach, _)| (self.no_of(*id), *breach)).collect::<Vec<_>>(),
+                tally.struck.len(),
+            );
+        }
+        panic!("at {:?}: {what}{states}\nreplay: {}", self.now.since_start(), self.replay);
+    }
+
+    pub(super) fn no_of(&self, id: minimodel_wire::PeerId) -> Option<PeerNo> {
+        self.peers.iter().position(|peer| peer.id == id)
+    }
+
+    pub(super) fn is_complete(&self, no: PeerNo) -> bool {
+        self.peers[no].tally.complete_at.is_some()
+    }
+
+    /// Seconds until the peer had every chunk.
+    pub(super) fn seconds(&self, no: PeerNo) -> f64 {
+        self.peers[no].tally.complete_at.map_or(f64::INFINITY, |at| at.since_start().as_secs_f64())
+    }
+
+    pub(super) fn scripted(&mut self, what: Scripted) {
+        match what {
+            Scripted::Stop(no) => {
+                self.tell(no, Input::Stop);
+                self.end(no, None);
+            }
+            Scripted::Kill(no) => self.end(no, Some(IDLE)),
+            Scripted::Forget(no) => {
+                self.tell(no, Input::Stop);
+                self.end(no, None);
+                self.peers[no].disk.clear();
+                self.scripted(Scripted::Restart(no));
+            }
+            Scripted::Restart(no) if self.peers[no].online => {}
+            Scripted::Restart(no) => {
+                let (plan, disk) = (self.peers[no].plan.clone(), self.peers[no].disk.clone());
+                self.peers[no].machine = self.machine(no, &plan, &disk);
+                self.peers[no].run += 1;
+                self.peers[no].tick_at = None;
+                self.queue.push(self.now, Step::Join(no));
+            }
+            Scripted::Cut(no) => {
+                for (link, side) in self.links_of(no) {
+                    self.queue.push(self.now, Step::ClosedAt(link, side, None));
+                    self.queue.push(self.now, Step::ClosedAt(link, side.other(), None));
+                }
+            }
+            Scripted::Suspend(no, until) => self.suspend(no, until),
+            Scripted::Lose(no, index) => {
+                self.peers[no].disk.remove(&index);
+                self.tell(no, Input::ChunkLost { index });
+            }
+        }
+    }
+
+    fn suspend(&mut self, no: PeerNo, until: Time) {
+        self.peers[no].suspended_until = until;
+        if until.since(self.now) >= IDLE {
+            for (link, side) in self.links_of(no) {
+                self.queue.push(until, Step::ClosedAt(link, side, None));
+                self.queue.push(self.now + IDLE, Step::ClosedAt(link, side.other(), None));
+            }
+        }
+    }
+
+    fn end(&mut self, no: PeerNo, noticed_after: Option<Duration>) {
+        self.peers[no].online = false;
+        for (link, side) in self.links_of(no) {
+            self.forget_end(link, side);
+            if let Some(after) = noticed_after {
+                self.queue.push(self.now + after, Step::ClosedAt(link, side.other(), None));
+            }
+        }
+    }
+
+    /// The open ends of a peer.
+    pub(super) fn links_of(&self, no: PeerNo) -> Vec<(LinkNo, Side)> {
+        let mut ends = Vec::new();
+        for (&link, ends_of) in &self.links {
+            for side in [Side::Dialer, Side::Acceptor] {
+                if ends_of.peer(side) == no && ends_of.is_open(side) {
+                    ends.push((link, side));
+                }
+            }
+        }
+        ends
+    }
+
+    /// One end is closed by its peer; the other learns of it a path's delay later.
+    pub(super) fn close_end(&mut self, link: LinkNo, side: Side, code: Option<CloseCode>) {
+        let Some(at) = self.links.get(&link).map(|ends| self.now + ends.delay) else { return };
+        self.forget_end(link, side);
+        self.queue.push(at, Step::ClosedAt(link, side.other(), code));
+    }
+
+    pub(super) fn forget_end(&mut self, link: LinkNo, side: Side) {
+        let Some(ends) = self.links.get_mut(&link) else { return };
+        ends.set_open(side, false);
+        let peer = &mut self.peers[ends.peer(side)];
+        peer.downloads.retain(|_, download| download.link != link);
+        peer.streams.remove(&link);
+        let flows = &mut self.flows;
+        peer.answers.retain(|_, answer| {
+            if answer.link == link {
+                answer.flow.and_then(|flow| flows.remove(&flow));
+            }
+            answer.link != link
+        });
+        if !ends.dialer_open && !ends.acceptor_open && !ends.is_new {
+            self.links.remove(&link);
+        }
+    }
+}
