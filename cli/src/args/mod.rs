@@ -1,0 +1,15 @@
+//! The command line as clap reads it: one struct a verb, plain values, nothing resolved and nothing opened.
+
+mod global;
+mod local;
+mod transfer;
+mod value;
+
+pub(crate) use global::{Cli, ColorChoice, Global, ProgressChoice, Verb};
+pub(crate) use local::{
+    CompletionsArgs, IdAction, IdArgs, InspectArgs, ManifestAction, ManifestArgs,
+    ManifestCreateArgs, ManifestShowArgs, ManifestSignArgs, QuantizationChoice, SampleArgs,
+    VerifyArtifactArgs, VerifyChunksArgs, VerifyManifestArgs, WriteImportReceiptArgs,
+};
+pub(crate) use transfer::{DemoArgs, FetchArgs, ImportPeerRequestArgs, OrderChoice, SeedArgs, ShareOptions, TransferOptions};
+pub(crate) use value::{AcquisitionChoice, ChunkSizeArg, OfferArg};

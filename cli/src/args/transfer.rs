@@ -1,0 +1,137 @@
+//! Arguments of the verbs that move bytes between peers.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, ValueEnum};
+use minimodel_wire::PeerId;
+
+use super::value::OfferArg;
+use crate::consent::ConsentFlag;
+use crate::size::{Rate, parse_duration, parse_rate};
+
+/// Options of everything that may serve: `seed`, `fetch`, `import-peer-request`.
+#[derive(Debug, Args)]
+pub(crate) struct ShareOptions {
+    /// Listen here; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", env = "MINIMODEL_LISTEN", hide_env_values = true)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Name this address in the offer, where peers reach this machine by another one
+    #[arg(long, value_name = "ADDR:PORT", env = "MINIMODEL_ADVERTISE", hide_env_values = true)]
+    #[arg(value_delimiter = ',')]
+    pub(crate) advertise: Vec<SocketAddr>,
+    /// Serve this peer alone (repeat for more) [default: anyone who holds the offer]
+    #[arg(long, value_name = "PEER")]
+    pub(crate) allow: Vec<PeerId>,
+    /// Write the offer to a file as well; it must not exist
+    #[arg(long, value_name = "FILE")]
+    pub(crate) offer_out: Option<PathBuf>,
+    /// Send at most this many bytes a second, as in 8MiB
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, env = "MINIMODEL_UP", hide_env_values = true)]
+    pub(crate) up: Option<Rate>,
+}
+
+/// `minimodel seed`.
+#[derive(Debug, Args)]
+pub(crate) struct SeedArgs {
+    /// The manifest
+    #[arg(value_name = "MANIFEST")]
+    pub(crate) manifest: PathBuf,
+    /// The model file
+    #[arg(value_name = "FILE.slm")]
+    pub(crate) artifact: PathBuf,
+    #[command(flatten)]
+    pub(crate) share: ShareOptions,
+    /// Serve at most this many peers at a time
+    #[arg(long, value_name = "NUMBER", env = "MINIMODEL_SLOTS", hide_env_values = true)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) slots: Option<u16>,
+    /// The consent to serve, as in `--consent serve`; on a terminal it is asked for instead
+    #[arg(long, value_name = "ACTIONS")]
+    pub(crate) consent: Option<ConsentFlag>,
+}
+
+/// `minimodel fetch`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("subject").required(true).args(["manifest", "offer"]))]
+pub(crate) struct FetchArgs {
+    /// The manifest
+    #[arg(value_name = "MANIFEST")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// Fetch what this offer offers; the manifest comes from the peer and is checked
+    #[arg(long, value_name = "OFFER")]
+    pub(crate) offer: Option<OfferArg>,
+    /// A peer to fetch from: an offer as text (mm1...) or file (repeat for more)
+    #[arg(long, value_name = "OFFER")]
+    pub(crate) peer: Vec<OfferArg>,
+    /// The folder for the file, its manifest and its receipt
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) share: ShareOptions,
+    #[command(flatten)]
+    pub(crate) transfer: TransferOptions,
+    /// The consents, as in `--consent fetch,import` or `--consent fetch,import,serve,publish`
+    #[arg(long, value_name = "ACTIONS")]
+    pub(crate) consent: Option<ConsentFlag>,
+    /// Write the receipt here instead of beside the file; it must not exist
+    #[arg(long, value_name = "FILE")]
+    pub(crate) receipt: Option<PathBuf>,
+}
+
+/// How bytes are fetched: `fetch` and `import-peer-request`.
+#[derive(Debug, Args)]
+pub(crate) struct TransferOptions {
+    /// Fetch at most this many bytes a second, as in 60MiB
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, env = "MINIMODEL_DOWN", hide_env_values = true)]
+    pub(crate) down: Option<Rate>,
+    /// Which chunks come first
+    #[arg(long, value_enum, default_value_t = OrderChoice::Rarest)]
+    pub(crate) order: OrderChoice,
+    /// Give up, resumably, when no byte was proven for this long, as in 2m
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(env = "MINIMODEL_STALL_TIMEOUT", hide_env_values = true)]
+    pub(crate) stall_timeout: Option<Duration>,
+    /// Go on serving after the file is there, until Ctrl-C; needs the serve consent
+    #[arg(long)]
+    pub(crate) keep_seeding: bool,
+    /// Recompute the .slm rolling checksum at the end as well
+    #[arg(long)]
+    pub(crate) full_check: bool,
+}
+
+/// `--order`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OrderChoice {
+    /// The chunks that the fewest peers have
+    Rarest,
+    /// From the beginning of the file
+    Sequential,
+}
+
+/// `minimodel import-peer-request`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportPeerRequestArgs {
+    /// The request
+    #[arg(value_name = "REQUEST.json")]
+    pub(crate) request: PathBuf,
+    /// The manifest
+    #[arg(value_name = "MANIFEST")]
+    pub(crate) manifest: PathBuf,
+    /// The folder for the file, its manifest and its receipt
+    #[arg(value_name = "OUTPUT-DIR")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) share: ShareOptions,
+    #[command(flatten)]
+    pub(crate) transfer: TransferOptions,
+}
+
+/// `minimodel demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Leave the demo's folder behind
+    #[arg(long)]
+    pub(crate) keep: bool,
+}

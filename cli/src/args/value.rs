@@ -1,0 +1,124 @@
+//! Values with a spelling of their own.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+
+use crate::size::{UnitError, parse_size};
+
+/// What every offer's text begins with.
+const OFFER_PREFIX: &str = "mm1";
+
+/// `--evidence KIND=ROUTE[,sha256:HEX]`. Kind and route are checked with the manifest's own rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EvidenceArg {
+    pub(crate) kind: String,
+    pub(crate) route: String,
+    /// In the manifest's spelling, `sha256:` and 64 uppercase hex digits.
+    pub(crate) sha256: Option<String>,
+}
+
+/// Why an `--evidence` was not understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write KIND=ROUTE or KIND=ROUTE,sha256:HEX, as in eval-report=https://example.org/report")]
+pub(crate) struct EvidenceSyntax;
+
+impl FromStr for EvidenceArg {
+    type Err = EvidenceSyntax;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (kind, rest) = text.split_once('=').ok_or(EvidenceSyntax)?;
+        // A route holds no comma, so the first one ends it.
+        let (route, sha256) = match rest.split_once(',') {
+            Some((route, sha256)) if sha256.starts_with("sha256:") => (route, Some(sha256.to_owned())),
+            Some(_) => return Err(EvidenceSyntax),
+            None => (rest, None),
+        };
+        if kind.is_empty() || route.is_empty() {
+            return Err(EvidenceSyntax);
+        }
+        Ok(Self { kind: kind.to_owned(), route: route.to_owned(), sha256 })
+    }
+}
+
+/// `--chunk-size auto|SIZE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChunkSizeArg {
+    /// Chosen by the file's size.
+    Auto,
+    /// Bytes; held against the manifest's rule later.
+    Bytes(u64),
+}
+
+impl FromStr for ChunkSizeArg {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "auto" { Ok(Self::Auto) } else { parse_size(text).map(Self::Bytes) }
+    }
+}
+
+/// An OFFER argument: the text itself, or the file that holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OfferArg {
+    /// Begins with `mm1`.
+    Text(String),
+    /// Anything else. A file whose name begins with `mm1` is written `./mm1...`.
+    File(PathBuf),
+}
+
+impl FromStr for OfferArg {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(if text.starts_with(OFFER_PREFIX) {
+            Self::Text(text.to_owned())
+        } else {
+            Self::File(PathBuf::from(text))
+        })
+    }
+}
+
+/// `--acquisition`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AcquisitionChoice {
+    /// The user has the file already
+    UserLocalFile,
+    /// The user downloads it elsewhere
+    UserExternalDownload,
+    /// It comes from consenting peers
+    ConsentPeerTransfer,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_is_kind_route_and_perhaps_a_sum() {
+        let plain: EvidenceArg = "eval=https://example.org/r".parse().unwrap();
+        assert_eq!((plain.kind.as_str(), plain.route.as_str()), ("eval", "https://example.org/r"));
+        assert_eq!(plain.sha256, None);
+        let sum = format!("sha256:{}", "AB".repeat(32));
+        let summed: EvidenceArg = format!("eval=/r,{sum}").parse().unwrap();
+        assert_eq!(summed.sha256, Some(sum));
+        for text in ["", "eval", "=r", "eval=", "eval=,sha256:00", "eval=/r,md5:00", "eval=/r,"] {
+            assert_eq!(text.parse::<EvidenceArg>(), Err(EvidenceSyntax), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_chunk_size_is_auto_or_a_size() {
+        assert_eq!("auto".parse(), Ok(ChunkSizeArg::Auto));
+        assert_eq!("64KiB".parse(), Ok(ChunkSizeArg::Bytes(65_536)));
+        assert_eq!("Auto".parse::<ChunkSizeArg>(), Err(UnitError::Size));
+    }
+
+    #[test]
+    fn an_offer_is_text_or_file_by_its_first_letters() {
+        assert_eq!("mm1abc".parse(), Ok(OfferArg::Text("mm1abc".into())));
+        assert_eq!("./mm1abc".parse(), Ok(OfferArg::File("./mm1abc".into())));
+        assert_eq!("a.offer".parse(), Ok(OfferArg::File("a.offer".into())));
+    }
+}

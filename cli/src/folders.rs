@@ -1,0 +1,113 @@
+//! Where this program keeps its own few files: `MINIMODEL_HOME`, or else the XDG folders.
+
+use std::ffi::OsString;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// The variables that folders are found by; empty ones count as not set.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FolderVariables {
+    /// `MINIMODEL_HOME`: one folder for everything, wins over the others.
+    pub(crate) minimodel_home: Option<OsString>,
+    /// `HOME`.
+    pub(crate) home: Option<OsString>,
+    /// `XDG_DATA_HOME`; relative ones are ignored, as the XDG text demands.
+    pub(crate) xdg_data: Option<OsString>,
+    /// `XDG_STATE_HOME`.
+    pub(crate) xdg_state: Option<OsString>,
+}
+
+/// The two folders. `None`: neither `MINIMODEL_HOME` nor a home is known, which matters to those verbs only that
+/// need the folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Folders {
+    data: Option<PathBuf>,
+    state: Option<PathBuf>,
+}
+
+impl Folders {
+    /// Finds the folders; nothing is created.
+    pub(crate) fn resolve(variables: &FolderVariables) -> Self {
+        if let Some(home) = path(&variables.minimodel_home) {
+            let below = |name: &str| Some(home.join(name));
+            return Self { data: below("data"), state: below("state") };
+        }
+        let home = path(&variables.home);
+        let xdg = |variable: &Option<OsString>, default: &str| {
+            let base = path(variable).filter(|base| base.is_absolute());
+            base.or_else(|| home.as_ref().map(|home| home.join(default))).map(|base| base.join("minimodel"))
+        };
+        Self {
+            data: xdg(&variables.xdg_data, ".local/share"),
+            state: xdg(&variables.xdg_state, ".local/state"),
+        }
+    }
+
+    /// The identity.
+    pub(crate) fn data(&self) -> Result<&Path, Failure> {
+        self.data.as_deref().ok_or_else(|| no_home("data"))
+    }
+
+    /// The consent log.
+    pub(crate) fn state(&self) -> Result<&Path, Failure> {
+        self.state.as_deref().ok_or_else(|| no_home("state"))
+    }
+}
+
+/// Creates a folder of ours and those above it, for this user alone.
+pub(crate) fn create(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+fn path(variable: &Option<OsString>) -> Option<PathBuf> {
+    variable.as_ref().filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn no_home(which: &str) -> Failure {
+    Failure::new(
+        Exit::Io,
+        format!("the {which} folder of minimodel is not known"),
+        "set MINIMODEL_HOME to a folder of your own: `export MINIMODEL_HOME=/path/to/folder`",
+    )
+    .because("neither MINIMODEL_HOME nor HOME is set")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(value: &str) -> Option<OsString> {
+        Some(value.into())
+    }
+
+    #[test]
+    fn minimodel_home_wins_over_everything() {
+        let variables =
+            FolderVariables { minimodel_home: set("/m"), home: set("/h"), xdg_data: set("/x"), ..Default::default() };
+        let folders = Folders::resolve(&variables);
+        assert_eq!(folders.data().unwrap(), Path::new("/m/data"));
+        assert_eq!(folders.state().unwrap(), Path::new("/m/state"));
+    }
+
+    #[test]
+    fn xdg_folders_are_used_where_set_and_absolute() {
+        let variables =
+            FolderVariables { home: set("/h"), xdg_data: set("/x"), xdg_state: set("rel"), ..Default::default() };
+        let folders = Folders::resolve(&variables);
+        assert_eq!(folders.data().unwrap(), Path::new("/x/minimodel"));
+        assert_eq!(folders.state().unwrap(), Path::new("/h/.local/state/minimodel"));
+    }
+
+    #[test]
+    fn without_a_home_the_failure_names_the_variable() {
+        let folders = Folders::resolve(&FolderVariables { minimodel_home: set(""), ..Default::default() });
+        let failure = folders.data().unwrap_err();
+        assert_eq!(failure.class, Exit::Io);
+        assert!(failure.hint.contains("MINIMODEL_HOME"));
+    }
+}

@@ -1,0 +1,122 @@
+//! Ctrl-C and SIGTERM for the verbs that work through one file: they stop between two pieces, so that temporary files
+//! are taken away and the exit code says 130 or 143. A second signal ends the process at once.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+const NONE: u8 = 0;
+
+/// Whether a signal has come.
+#[derive(Clone, Debug)]
+pub(crate) struct Interrupt {
+    /// 0, or the exit code that the signal asks for.
+    code: Arc<AtomicU8>,
+}
+
+impl Interrupt {
+    /// Takes the signals over from here on.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let interrupt = Self { code: Arc::new(AtomicU8::new(NONE)) };
+        let ours = interrupt.clone();
+        let start = || -> anyhow::Result<()> {
+            let runtime = Builder::new_current_thread().enable_io().build()?;
+            let (mut ctrl_c, mut terminate) = {
+                let _inside = runtime.enter();
+                (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+            };
+            let watch = async move {
+                loop {
+                    let exit = tokio::select! {
+                        _ = ctrl_c.recv() => Exit::Interrupted,
+                        _ = terminate.recv() => Exit::Terminated,
+                    };
+                    if ours.code.swap(exit.code(), Ordering::Relaxed) != NONE {
+                        std::process::exit(exit.code().into());
+                    }
+                }
+            };
+            std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(watch))?;
+            Ok(())
+        };
+        start().map_err(|error| Failure::unexpected("cannot watch for Ctrl-C", &error))?;
+        Ok(interrupt)
+    }
+
+    /// The failure to end with, once a signal has come.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let class = match self.code.load(Ordering::Relaxed) {
+            NONE => return Ok(()),
+            code if code == Exit::Terminated.code() => Exit::Terminated,
+            _ => Exit::Interrupted,
+        };
+        let signal = if class == Exit::Terminated { "SIGTERM" } else { "Ctrl-C" };
+        Err(Failure::new(class, format!("stopped by {signal}"), "nothing was left behind; run the same command again"))
+    }
+
+    /// A reader or writer that fails once a signal has come; [`check`](Self::check) then tells the failure.
+    pub(crate) fn guard<T>(&self, inner: T) -> Guarded<T> {
+        Guarded { interrupt: self.clone(), inner }
+    }
+}
+
+/// See [`Interrupt::guard`].
+#[derive(Debug)]
+pub(crate) struct Guarded<T> {
+    interrupt: Interrupt,
+    inner: T,
+}
+
+impl<T> Guarded<T> {
+    fn check(&self) -> io::Result<()> {
+        // Not ErrorKind::Interrupted, which readers and writers are meant to try again.
+        self.interrupt.check().map_err(|failure| io::Error::other(failure.error))
+    }
+}
+
+impl<R: Read> Read for Guarded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.check()?;
+        self.inner.read(buffer)
+    }
+}
+
+impl<W: Write> Write for Guarded<W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.check()?;
+        self.inner.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<S: Seek> Seek for Guarded<S> {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_ends_reading_with_its_own_exit_code() {
+        let interrupt = Interrupt { code: Arc::new(AtomicU8::new(NONE)) };
+        let mut reader = interrupt.guard(&b"abc"[..]);
+        assert_eq!(reader.read(&mut [0; 2]).unwrap(), 2);
+        interrupt.code.store(Exit::Terminated.code(), Ordering::Relaxed);
+        assert!(reader.read(&mut [0; 2]).is_err());
+        assert_eq!(interrupt.check().unwrap_err().class, Exit::Terminated);
+        interrupt.code.store(Exit::Interrupted.code(), Ordering::Relaxed);
+        assert_eq!(interrupt.check().unwrap_err().class, Exit::Interrupted);
+    }
+}

@@ -1,0 +1,36 @@
+//! `minimodel`: moves AI model files between people who agreed to it, and proves every byte.
+//!
+//! This crate is glue. Arguments ([`args`]) become resolved settings ([`settings`]); each verb is one file under
+//! [`verbs`] and answers through the one [`printer`]; a [`failure`] carries its exit code ([`exit`]). What a manifest,
+//! a chunk or a peer means is decided in the crates below.
+
+mod args;
+mod check;
+mod clock;
+mod consent;
+mod escape;
+mod exit;
+mod failure;
+mod folders;
+mod identity;
+mod input;
+mod interrupt;
+mod json;
+mod offer;
+mod output;
+mod printer;
+mod progress;
+mod record;
+mod report;
+mod request;
+mod run;
+mod settings;
+mod show;
+mod size;
+mod transfer;
+mod usage;
+mod verbs;
+
+fn main() -> std::process::ExitCode {
+    run::run().into()
+}

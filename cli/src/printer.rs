@@ -1,0 +1,270 @@
+//! The only place that writes to stdout and stderr.
+//!
+//! stdout carries the answer and nothing else; people are spoken to on stderr. Everything printed passes
+//! [`escape::harmless`] (or leaves as ASCII JSON), colours are added after that, and neither a colour nor a progress
+//! bar carries meaning. A reader that goes away (`| head`) is not an error: what follows is dropped.
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use crate::escape;
+use crate::failure::Failure;
+use crate::json::{self, Event};
+
+/// Longest answer to a question, in bytes: `yes` and some room.
+const MAX_REPLY_BYTES: u64 = 256;
+
+/// How a piece of a line looks, where colours are on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// As it is.
+    Plain,
+    /// Headings and names.
+    Strong,
+    /// Something holds.
+    Good,
+    /// Something to know.
+    Warning,
+    /// Something failed.
+    Bad,
+}
+
+impl Tone {
+    fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Strong => Some("1"),
+            Self::Good => Some("32"),
+            Self::Warning => Some("33"),
+            Self::Bad => Some("1;31"),
+        }
+    }
+}
+
+/// One or more lines in pieces. Made from a plain text, or piece by piece.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Line {
+    pieces: Vec<(Tone, String)>,
+}
+
+impl Line {
+    /// Adds a piece.
+    pub(crate) fn with(mut self, tone: Tone, text: impl Into<String>) -> Self {
+        self.pieces.push((tone, text.into()));
+        self
+    }
+
+    fn render(&self, is_coloured: bool) -> String {
+        let mut out = String::new();
+        for (tone, text) in &self.pieces {
+            let text = escape::harmless(text);
+            // Writing to a String cannot fail.
+            let _ = match tone.code().filter(|_| is_coloured) {
+                Some(code) => write!(out, "\u{1b}[{code}m{text}\u{1b}[0m"),
+                None => write!(out, "{text}"),
+            };
+        }
+        out.push('\n');
+        out
+    }
+}
+
+impl<T: Into<String>> From<T> for Line {
+    fn from(text: T) -> Self {
+        Self::default().with(Tone::Plain, text)
+    }
+}
+
+/// How the printer behaves; from [`crate::settings::Settings`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// Answers and failures are JSON objects.
+    pub(crate) is_json: bool,
+    /// Nothing but failures and questions on stderr.
+    pub(crate) is_quiet: bool,
+    /// Details on stderr.
+    pub(crate) is_verbose: bool,
+    /// Colours on stdout.
+    pub(crate) colours_stdout: bool,
+    /// Colours on stderr.
+    pub(crate) colours_stderr: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    manner: Manner,
+    has_lost_stdout: AtomicBool,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Printer {
+    /// A printer on the process's own streams.
+    pub(crate) fn new(manner: Manner) -> Self {
+        Self { manner, has_lost_stdout: AtomicBool::new(false), bar: Mutex::new(None) }
+    }
+
+    /// Whether answers are JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.manner.is_json
+    }
+
+    /// A line of the answer, on stdout.
+    pub(crate) fn answer(&self, line: impl Into<Line>) -> Result<(), Failure> {
+        self.answer_bytes(line.into().render(self.manner.colours_stdout).as_bytes())
+    }
+
+    /// A path as the answer, alone on its line. A pipe gets it byte for byte, a terminal escaped.
+    pub(crate) fn answer_path(&self, path: &Path) -> Result<(), Failure> {
+        if io::stdout().is_terminal() {
+            return self.answer(escape::path(path).to_string());
+        }
+        let mut bytes = path.as_os_str().as_bytes().to_vec();
+        bytes.push(b'\n');
+        self.answer_bytes(&bytes)
+    }
+
+    /// An object as the answer, on one line of stdout.
+    pub(crate) fn object<T: Serialize + ?Sized>(&self, object: &T) -> Result<(), Failure> {
+        let line = json::line(object).map_err(|error| {
+            Failure::unexpected("cannot put the answer into JSON", &anyhow::Error::new(error))
+        })?;
+        self.answer_bytes(format!("{line}\n").as_bytes())
+    }
+
+    /// An event object on stdout, under `--json` only.
+    pub(crate) fn event<T: Serialize>(&self, name: &str, fields: T) -> Result<(), Failure> {
+        if self.manner.is_json { self.object(&Event::new(name, fields)) } else { Ok(()) }
+    }
+
+    /// An event object on stderr, for what must not stand among the answers (`--progress json`); also with `-q`.
+    pub(crate) fn event_beside<T: Serialize>(&self, name: &str, fields: T) {
+        if let Ok(line) = json::line(&Event::new(name, fields)) {
+            self.tell(&format!("{line}\n"));
+        }
+    }
+
+    /// Bytes of our own making as the answer, unchanged (completions, a canonical form).
+    pub(crate) fn answer_bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        if self.has_lost_stdout.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut stdout = io::stdout().lock();
+        match self.beside_bar(|| stdout.write_all(bytes).and_then(|()| stdout.flush())) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.has_lost_stdout.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => Err(Failure::writing("answer", Path::new("/dev/stdout"), &error)),
+        }
+    }
+
+    /// Something people should read, on stderr; not with `-q`.
+    pub(crate) fn note(&self, line: impl Into<Line>) {
+        if !self.manner.is_quiet {
+            self.tell(&line.into().render(self.manner.colours_stderr));
+        }
+    }
+
+    /// A detail, on stderr with `-v`.
+    pub(crate) fn detail(&self, line: impl Into<Line>) {
+        if self.manner.is_verbose {
+            self.note(line);
+        }
+    }
+
+    /// Something to know that is no failure, on stderr; also with `-q`.
+    pub(crate) fn warning(&self, text: &str) {
+        let line = Line::default().with(Tone::Warning, "warning:").with(Tone::Plain, format!(" {text}"));
+        self.tell(&line.render(self.manner.colours_stderr));
+    }
+
+    /// A failure: its blocks on stderr, and under `--json` its object on stdout unless the answer told it already.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        let mut line = Line::default();
+        let blocks = [
+            (Tone::Bad, "error:", Some(&failure.error)),
+            (Tone::Strong, "cause:", failure.cause.as_ref()),
+            (Tone::Strong, "hint:", Some(&failure.hint)),
+        ];
+        for (index, (tone, name, text)) in blocks.into_iter().enumerate() {
+            let Some(text) = text else { continue };
+            let gap = if index == 0 { "" } else { "\n" };
+            let text = text.trim_end().replace('\n', "\n       ");
+            line = line.with(Tone::Plain, gap).with(tone, name).with(Tone::Plain, format!(" {text}"));
+        }
+        self.tell(&line.render(self.manner.colours_stderr));
+        if self.manner.is_json && !failure.is_answered {
+            let object = FailureObject {
+                code: failure.class.code(),
+                error: &failure.error,
+                cause: failure.cause.as_deref(),
+                hint: &failure.hint,
+            };
+            // A stdout that takes nothing cannot be told about on stdout; the block on stderr is there.
+            let _ = self.event("error", object);
+        }
+    }
+
+    /// Asks on stderr and reads one line from stdin, without its line end. `None`: stdin ended.
+    pub(crate) fn ask(&self, question: impl Into<Line>) -> io::Result<Option<String>> {
+        let prompt = question.into().render(self.manner.colours_stderr);
+        self.tell(prompt.trim_end_matches('\n'));
+        let mut reply = Vec::new();
+        io::stdin().lock().take(MAX_REPLY_BYTES).read_until(b'\n', &mut reply)?;
+        if reply.is_empty() {
+            self.tell("\n");
+            return Ok(None);
+        }
+        Ok(Some(String::from_utf8_lossy(&reply).trim_end_matches(['\n', '\r']).to_owned()))
+    }
+
+    /// Lines are printed above this bar from now on; `None` when it is gone.
+    pub(crate) fn set_bar(&self, bar: Option<ProgressBar>) {
+        *self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = bar;
+    }
+
+    /// A stderr that is gone has no one to be told about it.
+    fn tell(&self, text: &str) {
+        self.beside_bar(|| {
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+        });
+    }
+
+    fn beside_bar<T>(&self, write: impl FnOnce() -> T) -> T {
+        let bar = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        match bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+/// The object that tells of a failure: `{"event":"error","version":0,"code":..,"error":..,"cause":..,"hint":..}`.
+#[derive(Serialize)]
+struct FailureObject<'a> {
+    code: u8,
+    error: &'a str,
+    cause: Option<&'a str>,
+    hint: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_ours_alone() {
+        let line = Line::default().with(Tone::Good, "pass").with(Tone::Plain, " a\u{1b}[31mb");
+        assert_eq!(line.render(false), "pass a\\u{1b}[31mb\n");
+        assert_eq!(line.render(true), "\u{1b}[32mpass\u{1b}[0m a\\u{1b}[31mb\n");
+    }
+}

@@ -1,0 +1,176 @@
+//! The three ways of drawing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::printer::Printer;
+use crate::size::{show_duration, show_rate, show_size};
+
+/// How often the count is looked at; a sink draws at its own pace, not more often.
+pub(super) const SAMPLE_EVERY: Duration = Duration::from_millis(250);
+
+/// A moment of the work.
+#[derive(Debug)]
+pub(super) struct Snapshot<'a> {
+    pub(super) label: &'a str,
+    pub(super) aside: String,
+    pub(super) proven_bytes: u64,
+    pub(super) total_bytes: u64,
+    pub(super) bytes_per_second: Option<u64>,
+    pub(super) left: Option<Duration>,
+}
+
+impl Snapshot<'_> {
+    /// `12.0 MiB of 256.0 MiB, 35.2 MiB/s, 7 s left, 3 peers`.
+    fn text(&self) -> String {
+        let mut text = format!("{} of {}", show_size(self.proven_bytes), show_size(self.total_bytes));
+        match (self.bytes_per_second, self.left) {
+            (Some(rate), Some(left)) => text += &format!(", {}, {} left", show_rate(rate), show_duration(left)),
+            (Some(0), _) if self.proven_bytes < self.total_bytes => text += ", nothing moves",
+            _ => {}
+        }
+        if !self.aside.is_empty() {
+            text += ", ";
+            text += &self.aside;
+        }
+        text
+    }
+}
+
+/// Draws snapshots.
+pub(super) trait Sink: Send {
+    /// The least time between two drawings.
+    fn pace(&self) -> Duration;
+    /// Draws.
+    fn tick(&mut self, snapshot: &Snapshot<'_>);
+    /// The work is over, done or not; what it came to is told by others.
+    fn end(&mut self) {}
+}
+
+/// A bar on stderr that goes away at the end.
+pub(super) struct Bar {
+    printer: Arc<Printer>,
+    bar: ProgressBar,
+}
+
+impl Bar {
+    pub(super) fn new(printer: Arc<Printer>, total_bytes: u64) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(total_bytes), ProgressDrawTarget::stderr());
+        // The template is a constant; should it ever be wrong, indicatif's own bar is shown.
+        if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:24}] {msg}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        printer.set_bar(Some(bar.clone()));
+        Self { printer, bar }
+    }
+}
+
+impl Sink for Bar {
+    fn pace(&self) -> Duration {
+        SAMPLE_EVERY
+    }
+
+    fn tick(&mut self, snapshot: &Snapshot<'_>) {
+        self.bar.set_prefix(snapshot.label.to_owned());
+        self.bar.set_message(snapshot.text());
+        self.bar.set_position(snapshot.proven_bytes);
+    }
+
+    fn end(&mut self) {
+        self.printer.set_bar(None);
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A line on stderr every ten seconds.
+pub(super) struct Plain {
+    printer: Arc<Printer>,
+}
+
+impl Plain {
+    pub(super) fn new(printer: Arc<Printer>) -> Self {
+        Self { printer }
+    }
+}
+
+impl Sink for Plain {
+    fn pace(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    fn tick(&mut self, snapshot: &Snapshot<'_>) {
+        self.printer.note(format!("{}: {}", snapshot.label, snapshot.text()));
+    }
+}
+
+/// A `progress` object every second.
+pub(super) struct Json {
+    printer: Arc<Printer>,
+    goes_to_stdout: bool,
+}
+
+impl Json {
+    pub(super) fn new(printer: Arc<Printer>, goes_to_stdout: bool) -> Self {
+        let goes_to_stdout = goes_to_stdout && printer.is_json();
+        Self { printer, goes_to_stdout }
+    }
+}
+
+/// The fields of a `progress` event.
+#[derive(Serialize)]
+struct Fields<'a> {
+    label: &'a str,
+    proven_bytes: u64,
+    total_bytes: u64,
+    bytes_per_second: Option<u64>,
+    seconds_left: Option<u64>,
+}
+
+impl Sink for Json {
+    fn pace(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn tick(&mut self, snapshot: &Snapshot<'_>) {
+        let fields = Fields {
+            label: snapshot.label,
+            proven_bytes: snapshot.proven_bytes,
+            total_bytes: snapshot.total_bytes,
+            bytes_per_second: snapshot.bytes_per_second,
+            seconds_left: snapshot.left.map(|left| left.as_secs()),
+        };
+        // A stdout that takes nothing ends the verb when it answers; progress alone does not.
+        if self.goes_to_stdout {
+            let _ = self.printer.event("progress", fields);
+        } else {
+            self.printer.event_beside("progress", fields);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_reads_as_a_sentence() {
+        let mut snapshot = Snapshot {
+            label: "fetch",
+            aside: String::new(),
+            proven_bytes: 12 << 20,
+            total_bytes: 256 << 20,
+            bytes_per_second: None,
+            left: None,
+        };
+        assert_eq!(snapshot.text(), "12.0 MiB of 256.0 MiB");
+        snapshot.bytes_per_second = Some(0);
+        snapshot.aside = "3 peers".into();
+        assert_eq!(snapshot.text(), "12.0 MiB of 256.0 MiB, nothing moves, 3 peers");
+        snapshot.bytes_per_second = Some(35 << 20);
+        snapshot.left = Some(Duration::from_secs(7));
+        assert_eq!(snapshot.text(), "12.0 MiB of 256.0 MiB, 35.0 MiB/s, 7 s left, 3 peers");
+    }
+}

@@ -1,0 +1,174 @@
+//! The worker stores a number; a thread of ours reads it and draws. So a work that stands still is shown to stand
+//! still, and counting costs one atomic store.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::estimate::Estimate;
+use super::sink::{self, Sink, Snapshot};
+use crate::printer::Printer;
+use crate::settings::{Context, ProgressStyle};
+
+/// A running count. Dropping it takes the bar away.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    shared: Arc<Shared>,
+    ticker: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    proven_bytes: AtomicU64,
+    total_bytes: u64,
+    /// What is being done (`verify`), and what else there is to say (`3 peers`).
+    label: String,
+    aside: Mutex<String>,
+    is_over: Mutex<bool>,
+    over: Condvar,
+}
+
+/// A handle for the worker, which may be another thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Counter {
+    shared: Arc<Shared>,
+}
+
+impl Counter {
+    /// Sets how many bytes are proven.
+    pub(crate) fn set(&self, proven_bytes: u64) {
+        self.shared.proven_bytes.store(proven_bytes, Ordering::Relaxed);
+    }
+
+    /// Adds bytes.
+    pub(crate) fn add(&self, proven_bytes: u64) {
+        self.shared.proven_bytes.fetch_add(proven_bytes, Ordering::Relaxed);
+    }
+
+    /// Sets what is said after the numbers (`3 peers`), ours or escaped.
+    pub(crate) fn say(&self, aside: &str) {
+        aside.clone_into(&mut self.shared.aside.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Counts what is read, written through to the inner reader or writer.
+#[derive(Debug)]
+pub(crate) struct Counted<T> {
+    counter: Counter,
+    inner: T,
+}
+
+impl Counter {
+    /// A reader or writer whose bytes are counted.
+    pub(crate) fn count<T>(&self, inner: T) -> Counted<T> {
+        Counted { counter: self.clone(), inner }
+    }
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.counter.add(read as u64);
+        Ok(read)
+    }
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(buffer)?;
+        self.counter.add(written as u64);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<S: Seek> Seek for Counted<S> {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(position)
+    }
+}
+
+impl Progress {
+    /// Begins to count towards `total_bytes`. `has_events`: the verb answers with a stream of events, so that JSON
+    /// progress goes to stdout among them; otherwise it goes to stderr, where it disturbs no answer.
+    pub(crate) fn start(context: &Context, label: &str, total_bytes: u64, has_events: bool) -> Self {
+        let printer = &context.printer;
+        let sink: Option<Box<dyn Sink>> = match context.settings.progress(has_events) {
+            ProgressStyle::Bar => Some(Box::new(sink::Bar::new(Arc::clone(printer), total_bytes))),
+            ProgressStyle::Plain => Some(Box::new(sink::Plain::new(Arc::clone(printer)))),
+            ProgressStyle::Json => Some(Box::new(sink::Json::new(Arc::clone(printer), has_events))),
+            ProgressStyle::None => None,
+        };
+        Self::with_sink(printer, label, total_bytes, sink)
+    }
+
+    fn with_sink(printer: &Printer, label: &str, total_bytes: u64, sink: Option<Box<dyn Sink>>) -> Self {
+        let shared = Arc::new(Shared {
+            proven_bytes: AtomicU64::new(0),
+            total_bytes,
+            label: label.to_owned(),
+            aside: Mutex::new(String::new()),
+            is_over: Mutex::new(false),
+            over: Condvar::new(),
+        });
+        let ticker = sink.and_then(|sink| {
+            let shared = Arc::clone(&shared);
+            let thread = std::thread::Builder::new().name("progress".into()).spawn(move || draw(&shared, sink));
+            // A work is not given up for want of a bar.
+            thread.map_err(|error| printer.detail(format!("no progress is shown: {error}"))).ok()
+        });
+        Self { shared, ticker }
+    }
+
+    /// The worker's handle.
+    pub(crate) fn counter(&self) -> Counter {
+        Counter { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        *self.shared.is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.shared.over.notify_all();
+        if let Some(ticker) = self.ticker.take() {
+            // It drew its last; that it could not is no reason to fail.
+            let _ = ticker.join();
+        }
+    }
+}
+
+/// The thread: draws at the sink's own pace until the work is over.
+fn draw(shared: &Shared, mut sink: Box<dyn Sink>) {
+    let start = Instant::now();
+    let mut estimate = Estimate::new(shared.total_bytes);
+    let mut last_drawn = Duration::ZERO;
+    let mut is_over = shared.is_over.lock().unwrap_or_else(PoisonError::into_inner);
+    while !*is_over {
+        let waited = shared.over.wait_timeout(is_over, sink::SAMPLE_EVERY);
+        is_over = waited.map_or_else(|poisoned| poisoned.into_inner().0, |(guard, _)| guard);
+        let now = start.elapsed();
+        estimate.sample(now, shared.proven_bytes.load(Ordering::Relaxed));
+        if now.saturating_sub(last_drawn) >= sink.pace() && !*is_over {
+            last_drawn = now;
+            sink.tick(&snapshot(shared, &estimate));
+        }
+    }
+    drop(is_over);
+    sink.end();
+}
+
+fn snapshot<'a>(shared: &'a Shared, estimate: &Estimate) -> Snapshot<'a> {
+    Snapshot {
+        label: &shared.label,
+        aside: shared.aside.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        proven_bytes: shared.proven_bytes.load(Ordering::Relaxed).min(shared.total_bytes),
+        total_bytes: shared.total_bytes,
+        bytes_per_second: estimate.bytes_per_second(),
+        left: estimate.left(),
+    }
+}

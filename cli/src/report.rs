@@ -1,0 +1,98 @@
+//! A report of named checks as the answer: lines for people, or the one object of `--json`.
+
+use data_encoding::HEXLOWER;
+use minimodel_verifier::{Check, Manifest, Outcome, Report, manifest};
+use serde::Serialize;
+
+use crate::escape;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::printer::{Line, Printer, Tone};
+
+/// `{"ok":bool,"swarm_id":hex,"checks":[...]}`. `swarm_id` is null where the manifest is not valid or there is none.
+#[derive(Serialize)]
+struct ReportObject {
+    ok: bool,
+    swarm_id: Option<String>,
+    checks: Vec<CheckObject>,
+}
+
+#[derive(Serialize)]
+struct CheckObject {
+    name: &'static str,
+    outcome: &'static str,
+    detail: String,
+}
+
+/// Prints the report on stdout.
+pub(crate) fn answer(printer: &Printer, swarm_id: Option<&[u8; 32]>, report: &Report) -> Result<(), Failure> {
+    if printer.is_json() {
+        let checks = report.checks().iter().map(|check| CheckObject {
+            name: check.name,
+            outcome: check.outcome.as_str(),
+            detail: check.detail(),
+        });
+        let swarm_id = swarm_id.map(|id| HEXLOWER.encode(id));
+        return printer.object(&ReportObject { ok: report.ok(), swarm_id, checks: checks.collect() });
+    }
+    let width = report.checks().iter().map(|check| check.name.len()).max().unwrap_or(0);
+    for check in report.checks() {
+        printer.answer(check_line(check, width))?;
+    }
+    if let Some(id) = swarm_id {
+        printer.answer(format!("swarm {}", HEXLOWER.encode(id)))?;
+    }
+    let count = |outcome| report.checks().iter().filter(|check| check.outcome == outcome).count();
+    let tone = if report.ok() { Tone::Good } else { Tone::Bad };
+    let verdict = if report.ok() { "ok" } else { "not ok" };
+    let numbers = format!(
+        ": {} passed, {} with a warning, {} failed",
+        count(Outcome::Pass),
+        count(Outcome::Warn),
+        count(Outcome::Fail)
+    );
+    printer.answer(Line::default().with(tone, verdict).with(Tone::Plain, numbers))
+}
+
+fn check_line(check: &Check, width: usize) -> Line {
+    let tone = match check.outcome {
+        Outcome::Pass => Tone::Good,
+        Outcome::Warn => Tone::Warning,
+        Outcome::Fail => Tone::Bad,
+    };
+    let detail = check.detail();
+    let line = Line::default().with(tone, check.outcome.as_str());
+    if detail.is_empty() {
+        line.with(Tone::Plain, format!("  {}", check.name))
+    } else {
+        line.with(Tone::Plain, format!("  {:width$}  {}", check.name, escape::shown(&detail)))
+    }
+}
+
+/// The failure for a report that is not ok; it names the first check that failed.
+pub(crate) fn failure(class: Exit, subject: &str, report: &Report, hint: &str) -> Failure {
+    let failed = report.failures().count();
+    let cause = match report.failures().next() {
+        Some(first) => format!("{}: {}", first.name, escape::shown(&first.detail())),
+        None => "no check was made".to_owned(),
+    };
+    let count = if failed == 1 { "one check".to_owned() } else { format!("{failed} checks") };
+    Failure::new(class, format!("{subject} failed {count}"), hint).because(cause)
+}
+
+/// The manifest, or its own report as the answer and the failure to end with.
+pub(crate) fn manifest_or_answer(printer: &Printer, path: &std::path::Path) -> Result<Manifest, Failure> {
+    let text = crate::input::manifest_text(path)?;
+    let error = match Manifest::parse(&text) {
+        Ok(manifest) => return Ok(manifest),
+        Err(error) => error,
+    };
+    answer(printer, None, &manifest::check(&text))?;
+    let error = Failure::new(
+        Exit::Invalid,
+        format!("the manifest `{}` is not valid", escape::path(path)),
+        "correct what the cause names, or ask the publisher for a valid manifest",
+    )
+    .because(error);
+    Err(error.answered())
+}

@@ -1,0 +1,51 @@
+//! From the command line to the exit code.
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Verb};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::settings::{Context, Surroundings};
+use crate::{usage, verbs};
+
+/// Runs the process.
+pub(crate) fn run() -> Exit {
+    let surroundings = Surroundings::look();
+    let (context, result) = match Cli::try_parse() {
+        Ok(cli) => {
+            let context = Context::new(&cli.global, &surroundings);
+            let result = dispatch(cli.verb, &context);
+            (context, result)
+        }
+        Err(error) => {
+            let context = Context::new(&usage::global_flags(&surroundings), &surroundings);
+            let result = usage::answer(&error, &context);
+            (context, result)
+        }
+    };
+    match result {
+        Ok(()) => Exit::Done,
+        Err(failure) => {
+            context.printer.failure(&failure);
+            failure.class
+        }
+    }
+}
+
+fn dispatch(verb: Verb, context: &Context) -> Result<(), Failure> {
+    match verb {
+        Verb::Demo(args) => verbs::demo::run(&args, context),
+        Verb::Fetch(args) => verbs::fetch::run(&args, context),
+        Verb::Seed(args) => verbs::seed::run(&args, context),
+        Verb::ImportPeerRequest(args) => verbs::import_peer_request::run(&args, context),
+        Verb::Manifest(args) => verbs::manifest::run(&args, context),
+        Verb::VerifyManifest(args) => verbs::verify_manifest::run(&args, context),
+        Verb::VerifyArtifact(args) => verbs::verify_artifact::run(&args, context),
+        Verb::VerifyChunks(args) => verbs::verify_chunks::run(&args, context),
+        Verb::WriteImportReceipt(args) => verbs::write_import_receipt::run(&args, context),
+        Verb::Sample(args) => verbs::sample::run(&args, context),
+        Verb::Id(args) => verbs::id::run(&args, context),
+        Verb::Inspect(args) => verbs::inspect::run(&args, context),
+        Verb::Completions(args) => verbs::completions::run(&args, context),
+    }
+}

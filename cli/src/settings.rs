@@ -1,0 +1,193 @@
+//! From flags and environment to what the verbs are given.
+//!
+//! The environment is read here and nowhere else (clap reads the `MINIMODEL_*` equivalents of flags).
+
+use std::ffi::OsString;
+use std::io::{IsTerminal as _, stderr, stdin, stdout};
+
+use crate::args::{ColorChoice, Global, ProgressChoice};
+use crate::folders::{FolderVariables, Folders};
+use crate::printer::{Manner, Printer};
+
+/// What the process was started with, besides its arguments.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Surroundings {
+    folder_variables: FolderVariables,
+    has_no_color: bool,
+    has_dumb_terminal: bool,
+    stdin_is_terminal: bool,
+    stdout_is_terminal: bool,
+    stderr_is_terminal: bool,
+    /// For a command line that is not understood: whether it asks for JSON all the same.
+    pub(crate) wants_json: bool,
+}
+
+impl Surroundings {
+    /// Looks around once.
+    pub(crate) fn look() -> Self {
+        let variable = |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+        Self {
+            folder_variables: FolderVariables {
+                minimodel_home: variable("MINIMODEL_HOME"),
+                home: variable("HOME"),
+                xdg_data: variable("XDG_DATA_HOME"),
+                xdg_state: variable("XDG_STATE_HOME"),
+            },
+            has_no_color: variable("NO_COLOR").is_some(),
+            has_dumb_terminal: variable("TERM").is_some_and(|term| term == "dumb"),
+            stdin_is_terminal: stdin().is_terminal(),
+            stdout_is_terminal: stdout().is_terminal(),
+            stderr_is_terminal: stderr().is_terminal(),
+            wants_json: wants_json(),
+        }
+    }
+}
+
+/// As clap would see it, without the rest of the command line.
+fn wants_json() -> bool {
+    let mut words = std::env::args_os().skip(1).take_while(|word| word != "--");
+    let falsy = ["", "0", "n", "no", "f", "false", "off"];
+    let is_truthy = |value: String| !falsy.contains(&value.to_lowercase().as_str());
+    words.any(|word| word == "--json") || std::env::var("MINIMODEL_JSON").is_ok_and(is_truthy)
+}
+
+/// How progress is told, resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProgressStyle {
+    /// A bar on stderr.
+    Bar,
+    /// A line on stderr every ten seconds.
+    Plain,
+    /// JSON objects.
+    Json,
+    /// Not at all.
+    None,
+}
+
+/// What the global flags and the surroundings come to.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// How the printer behaves.
+    pub(crate) manner: Manner,
+    /// `--progress` as given; [`Settings::progress`] resolves it.
+    progress: ProgressChoice,
+    stderr_takes_bars: bool,
+    /// Someone can be asked: stdin and stderr are a terminal and the output is not JSON.
+    pub(crate) can_ask: bool,
+}
+
+impl Settings {
+    /// Resolves flags against the surroundings.
+    pub(crate) fn resolve(global: &Global, around: &Surroundings) -> Self {
+        let colours = |is_terminal: bool| match global.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => is_terminal && !around.has_no_color && !around.has_dumb_terminal,
+        };
+        Self {
+            manner: Manner {
+                is_json: global.json,
+                is_quiet: global.quiet,
+                is_verbose: global.verbose,
+                colours_stdout: colours(around.stdout_is_terminal),
+                colours_stderr: colours(around.stderr_is_terminal),
+            },
+            progress: global.progress,
+            stderr_takes_bars: around.stderr_is_terminal && !around.has_dumb_terminal,
+            can_ask: around.stdin_is_terminal && around.stderr_is_terminal && !global.json,
+        }
+    }
+
+    /// How progress is told. `has_events`: the verb answers with a stream of events, in which progress is at home.
+    pub(crate) fn progress(&self, has_events: bool) -> ProgressStyle {
+        match self.progress {
+            ProgressChoice::Plain => ProgressStyle::Plain,
+            ProgressChoice::Json => ProgressStyle::Json,
+            ProgressChoice::None => ProgressStyle::None,
+            ProgressChoice::Auto if self.manner.is_json && has_events => ProgressStyle::Json,
+            ProgressChoice::Auto if self.manner.is_json || self.manner.is_quiet => ProgressStyle::None,
+            ProgressChoice::Auto if self.stderr_takes_bars => ProgressStyle::Bar,
+            ProgressChoice::Auto => ProgressStyle::Plain,
+        }
+    }
+}
+
+/// What every verb is given besides its own arguments.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The resolved settings.
+    pub(crate) settings: Settings,
+    /// Where answers and notes go.
+    pub(crate) printer: std::sync::Arc<Printer>,
+    /// Where our own files are.
+    pub(crate) folders: Folders,
+}
+
+impl Context {
+    /// Resolves everything.
+    pub(crate) fn new(global: &Global, around: &Surroundings) -> Self {
+        let settings = Settings::resolve(global, around);
+        let printer = std::sync::Arc::new(Printer::new(settings.manner));
+        Self { settings, printer, folders: Folders::resolve(&around.folder_variables) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terminal() -> Surroundings {
+        Surroundings {
+            stdin_is_terminal: true,
+            stdout_is_terminal: true,
+            stderr_is_terminal: true,
+            ..Surroundings::default()
+        }
+    }
+
+    fn global() -> Global {
+        Global {
+            json: false,
+            quiet: false,
+            verbose: false,
+            progress: ProgressChoice::Auto,
+            color: ColorChoice::Auto,
+        }
+    }
+
+    #[test]
+    fn colours_follow_the_terminal_no_color_and_the_flag_in_that_order() {
+        let colours = |color, around: &Surroundings| {
+            Settings::resolve(&Global { color, ..global() }, around).manner.colours_stderr
+        };
+        let no_color = Surroundings { has_no_color: true, ..terminal() };
+        let dumb = Surroundings { has_dumb_terminal: true, ..terminal() };
+        assert!(colours(ColorChoice::Auto, &terminal()));
+        assert!(!colours(ColorChoice::Auto, &Surroundings::default()));
+        assert!(!colours(ColorChoice::Auto, &no_color));
+        assert!(!colours(ColorChoice::Auto, &dumb));
+        assert!(colours(ColorChoice::Always, &no_color));
+        assert!(!colours(ColorChoice::Never, &terminal()));
+    }
+
+    #[test]
+    fn progress_is_a_bar_for_people_lines_for_logs_and_events_for_programs() {
+        let json = Global { json: true, ..global() };
+        let quiet = Global { quiet: true, ..global() };
+        let style = |global: &Global, around: &Surroundings, events| Settings::resolve(global, around).progress(events);
+        assert_eq!(style(&global(), &terminal(), false), ProgressStyle::Bar);
+        assert_eq!(style(&global(), &Surroundings::default(), true), ProgressStyle::Plain);
+        assert_eq!(style(&json, &terminal(), true), ProgressStyle::Json);
+        assert_eq!(style(&json, &terminal(), false), ProgressStyle::None);
+        assert_eq!(style(&quiet, &terminal(), false), ProgressStyle::None);
+        let asked = Global { progress: ProgressChoice::Json, ..quiet };
+        assert_eq!(style(&asked, &terminal(), false), ProgressStyle::Json);
+    }
+
+    #[test]
+    fn nobody_is_asked_off_a_terminal_or_under_json() {
+        assert!(Settings::resolve(&global(), &terminal()).can_ask);
+        assert!(!Settings::resolve(&global(), &Surroundings::default()).can_ask);
+        assert!(!Settings::resolve(&Global { json: true, ..global() }, &terminal()).can_ask);
+    }
+}

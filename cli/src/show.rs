@@ -1,0 +1,106 @@
+//! What people see of a manifest before anything moves: who published it, under which license, with what evidence.
+
+use data_encoding::HEXLOWER;
+use minimodel_verifier::Manifest;
+use minimodel_verifier::digest::tagged;
+
+use crate::escape;
+use crate::failure::Failure;
+use crate::printer::{Line, Printer, Tone};
+use crate::size::show_exact_size;
+
+/// Pieces of evidence that are listed one by one; the rest is counted.
+const EVIDENCE_SHOWN: usize = 8;
+
+/// Label and value, one a line, every value escaped. The same lines stand in `manifest show`, in the consent
+/// questions, and before `seed` and `fetch` begin.
+pub(crate) fn subject(manifest: &Manifest) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    let mut say = |label: &str, value: String| lines.push((label.to_owned(), value));
+    let shown = |text: &str| escape::shown(text).to_string();
+    say("model", format!("{} {}", shown(manifest.model_id()), shown(manifest.model_version())));
+    say("publisher", shown(manifest.publisher_id()));
+    say("signature", signature(manifest));
+    say("license", match manifest.license_spdx() {
+        Some(spdx) => format!("{} ({})", shown(manifest.license_route()), shown(spdx)),
+        None => shown(manifest.license_route()),
+    });
+    say("model card", shown(manifest.model_card_route()));
+    let evidence = manifest.evidence();
+    if evidence.is_empty() {
+        say("evidence", "not claimed".to_owned());
+    }
+    for piece in evidence.iter().take(EVIDENCE_SHOWN) {
+        let sum = if piece.sha256.is_some() { "" } else { ", without a SHA-256" };
+        say("evidence", format!("{}: {}{sum}", shown(&piece.kind), shown(&piece.route)));
+    }
+    if let Some(more @ 1..) = evidence.len().checked_sub(EVIDENCE_SHOWN) {
+        say("evidence", format!("and {more} more, see `minimodel manifest show`"));
+    }
+    say("takedown", manifest.takedown_route().map_or_else(|| "no route given".to_owned(), shown));
+    say("size", show_exact_size(manifest.byte_count()));
+    say("swarm", HEXLOWER.encode(manifest.swarm_id()));
+    lines
+}
+
+/// What `manifest show` and `inspect` add to [`subject`].
+pub(crate) fn details(manifest: &Manifest) -> Vec<(String, String)> {
+    let slm = manifest.slm();
+    let shown = |text: &str| escape::shown(text).to_string();
+    let mut lines = vec![
+        ("created", shown(manifest.created_utc())),
+        ("acquisition", shown(manifest.acquisition())),
+        ("artifact", tagged(manifest.artifact_sha256())),
+        ("chunks", format!("{} of {} bytes", manifest.chunk_count(), manifest.chunk_size())),
+        ("chunk root", tagged(manifest.merkle_root())),
+        ("parameters", format!("{}, stored as {}", slm.parameter_count, shown(&slm.quantization))),
+        (
+            "shape",
+            format!(
+                "{} layers, hidden {}, FFN {}, {} heads, {} KV heads, vocabulary {}, context {}",
+                slm.layer_count,
+                slm.hidden_size,
+                slm.ffn_size,
+                slm.head_count,
+                slm.kv_head_count,
+                slm.vocab_size,
+                slm.max_context
+            ),
+        ),
+    ];
+    if let (Some(route), Some(sum)) = (manifest.chunk_list_route(), manifest.chunk_list_sha256()) {
+        lines.push(("chunk list", format!("{}, {}", shown(route), tagged(sum))));
+    }
+    let owned = |(label, value): (&str, String)| (label.to_owned(), value);
+    let mut lines: Vec<_> = lines.into_iter().map(owned).collect();
+    let extra = |key: &str| ["x.", "source.", "requires."].iter().any(|prefix| key.starts_with(prefix));
+    lines.extend(manifest.fields().filter(|(key, _)| extra(key)).map(|(key, value)| (shown(key), shown(value))));
+    lines
+}
+
+fn signature(manifest: &Manifest) -> String {
+    if manifest.is_signed() {
+        format!("verified, {}", escape::shown(manifest.publisher_key_id()))
+    } else {
+        "none: nobody vouches for this publisher name".to_owned()
+    }
+}
+
+/// Lays label and value out in two columns.
+pub(crate) fn table(lines: &[(String, String)]) -> Line {
+    let width = lines.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0).min(24);
+    let mut table = Line::default();
+    for (number, (label, value)) in lines.iter().enumerate() {
+        let gap = if number == 0 { "" } else { "\n" };
+        table = table
+            .with(Tone::Plain, gap)
+            .with(Tone::Strong, format!("{label:width$}"))
+            .with(Tone::Plain, format!("  {value}"));
+    }
+    table
+}
+
+/// Prints a table as the answer.
+pub(crate) fn answer(printer: &Printer, lines: &[(String, String)]) -> Result<(), Failure> {
+    printer.answer(table(lines))
+}

@@ -1,0 +1,74 @@
+//! Our node: where it listens, and the offer that leads there.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use minimodel_swarm::driver::{DriverError, Node, NodeSettings};
+use minimodel_wire::SignedOffer;
+
+use super::ending;
+use crate::clock::now_unix;
+use crate::args::ShareOptions;
+use crate::failure::Failure;
+use crate::identity::Identity;
+use crate::output;
+use crate::settings::Context;
+
+/// How long an offer is good: long enough to be mailed, short enough to die.
+const OFFER_LIFETIME_SECONDS: u64 = 7 * 24 * 3600;
+
+/// Binds the node. Must be called within the runtime.
+pub(crate) fn bind(options: &ShareOptions, identity: &Identity, serves: bool) -> Result<Node, Failure> {
+    let settings = |listen: SocketAddr| NodeSettings {
+        key: identity.key.clone(),
+        listen,
+        advertise: options.advertise.clone(),
+        interfaces: interfaces(),
+        serves,
+    };
+    let failed = |error: DriverError| ending::driver(&error);
+    if let Some(listen) = options.listen {
+        return Node::bind(settings(listen)).map_err(failed);
+    }
+    // All addresses of both families; a machine without IPv6 listens on IPv4 alone.
+    Node::bind(settings(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0)))
+        .or_else(|_| Node::bind(settings(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0))))
+        .map_err(failed)
+}
+
+/// The addresses of this machine that others may reach; loopback only where there is nothing else.
+fn interfaces() -> Vec<IpAddr> {
+    let found = if_addrs::get_if_addrs().unwrap_or_default();
+    let mut addresses: Vec<IpAddr> = found
+        .iter()
+        .map(if_addrs::Interface::ip)
+        .filter(|ip| !ip.is_loopback() && !is_link_local(ip))
+        .collect();
+    addresses.sort_by_key(|ip| ip.is_ipv6());
+    if addresses.is_empty() {
+        addresses.push(Ipv4Addr::LOCALHOST.into());
+    }
+    addresses
+}
+
+fn is_link_local(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+/// Signs an offer and, if the user asked for it, writes it to a file.
+pub(crate) fn offer(
+    context: &Context,
+    node: &Node,
+    options: &ShareOptions,
+    swarm_id: [u8; 32],
+) -> Result<SignedOffer, Failure> {
+    let signed =
+        node.offer(swarm_id, now_unix() + OFFER_LIFETIME_SECONDS).map_err(|error| ending::driver(&error))?;
+    if let Some(path) = &options.offer_out {
+        output::write("offer", path, format!("{signed}\n").as_bytes())?;
+        context.printer.detail(format!("the offer is in {}", crate::escape::path(path)));
+    }
+    Ok(signed)
+}

@@ -1,0 +1,35 @@
+//! What `seed`, `fetch` and `import-peer-request` share: the node, offers, watching, and how an end is told.
+
+pub(crate) mod ending;
+pub(crate) mod endpoint;
+pub(crate) mod fetching;
+pub(crate) mod offers;
+pub(crate) mod receipt;
+pub(crate) mod stop;
+pub(crate) mod target;
+pub(crate) mod watch;
+
+/// The name that a Hello tells.
+pub(crate) const SOFTWARE: &str = concat!("minimodel/", env!("CARGO_PKG_VERSION"));
+
+/// Reports that may wait for the watcher.
+pub(crate) const WAITING_REPORTS: usize = 1_024;
+
+/// A seed for the scheduler's random choices.
+pub(crate) fn random_seed() -> Result<u64, crate::failure::Failure> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        crate::failure::Failure::unexpected(
+            "cannot start a transfer",
+            &anyhow::anyhow!("the system gave no randomness: {error}"),
+        )
+    })?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+/// A runtime of one thread: QUIC does best alone, and hashing and disk run beside it.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, crate::failure::Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        crate::failure::Failure::unexpected("cannot start a transfer", &anyhow::Error::new(error))
+    })
+}

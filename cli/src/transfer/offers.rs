@@ -1,0 +1,46 @@
+//! Offers that the user named, held against the clock and the manifest before anything is dialed.
+
+use minimodel_verifier::Manifest;
+use minimodel_verifier::digest::hex;
+use minimodel_wire::SignedOffer;
+
+use crate::clock::{now_unix, utc};
+use crate::args::OfferArg;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::offer;
+
+/// Reads an offer and checks its signature and its expiry.
+pub(crate) fn read(argument: &OfferArg) -> Result<SignedOffer, Failure> {
+    let signed = offer::read(argument)?;
+    check_fresh(&signed)?;
+    Ok(signed)
+}
+
+/// Refuses an offer that is out of date.
+pub(crate) fn check_fresh(offer: &SignedOffer) -> Result<(), Failure> {
+    let now = now_unix();
+    offer.check_fresh(now).map_err(|_| {
+        let expired = utc(offer.offer().expires_unix);
+        Failure::new(
+            Exit::Invalid,
+            format!("the offer of peer {} has expired", offer.offer().peer),
+            "nothing was dialed: ask for a new offer; their `minimodel seed` prints one",
+        )
+        .because(format!("it was good until {expired}, this machine's clock says {}", utc(now)))
+    })
+}
+
+/// Refuses an offer for something else than the manifest.
+pub(crate) fn check_swarm(offer: &SignedOffer, manifest: &Manifest) -> Result<(), Failure> {
+    let (found, expected) = (&offer.offer().swarm_id, manifest.swarm_id());
+    if found == expected {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Invalid,
+        format!("the offer of peer {} is for something else", offer.offer().peer),
+        "nothing was dialed: use the manifest that came with this offer, or an offer for this manifest",
+    )
+    .because(format!("the offer names swarm {}, the manifest is swarm {}", hex(found), hex(expected))))
+}

@@ -1,0 +1,57 @@
+//! The receipt of a transfer: the same checks and the same form as that of a local file.
+
+use std::collections::BTreeMap;
+
+use minimodel_swarm::driver::PeerShare;
+use minimodel_verifier::manifest::{self, Acquisition};
+use minimodel_verifier::receipt::{ImportRecord, PeerSupply, Receipt, RecordedCheck};
+use minimodel_verifier::{Manifest, Report};
+use minimodel_wire::PeerId;
+
+use crate::clock;
+use crate::consent::Granted;
+use crate::failure::Failure;
+use crate::verbs::write_import_receipt::TOOL_VERSION;
+
+/// What a receipt says besides the manifest.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    /// The verb, for consents that a command gives by itself.
+    pub(crate) verb: &'a str,
+    /// What the user agreed to.
+    pub(crate) granted: &'a Granted,
+    /// When the import began.
+    pub(crate) started_utc: &'a str,
+    /// Whether the rolling checksum was recomputed.
+    pub(crate) checksum_recomputed: bool,
+    /// Every check of the file; those of the manifest are made here.
+    pub(crate) checks: &'a Report,
+    /// Who supplied what; empty for a file that was here all along.
+    pub(crate) peers: &'a BTreeMap<PeerId, PeerShare>,
+}
+
+/// Makes the receipt; it exists only when every check passed.
+pub(crate) fn make(manifest: &Manifest, facts: &Facts<'_>) -> Result<Receipt, Failure> {
+    let mut checks = manifest::check(manifest.text().as_bytes());
+    checks.extend(facts.checks.clone());
+    let lane =
+        if facts.peers.is_empty() { Acquisition::UserLocalFile } else { Acquisition::ConsentPeerTransfer };
+    let supply = |(peer, share): (&PeerId, &PeerShare)| PeerSupply {
+        id: peer.to_string(),
+        bytes: share.bytes,
+        chunks: share.chunks.into(),
+        rejected: share.rejected.clone(),
+    };
+    let import = ImportRecord {
+        lane,
+        started_utc: facts.started_utc.to_owned(),
+        finished_utc: clock::now_utc(),
+        tool_version: TOOL_VERSION.to_owned(),
+        checksum_recomputed: facts.checksum_recomputed,
+        consents: facts.granted.for_receipt(facts.verb),
+        peers: facts.peers.iter().map(supply).collect(),
+        checks: RecordedCheck::all(&checks),
+    };
+    Receipt::new(manifest, import)
+        .map_err(|error| Failure::unexpected("the receipt could not be made", &error.into()))
+}

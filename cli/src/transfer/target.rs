@@ -1,0 +1,114 @@
+//! What is already where the file will be, before anything is dialed.
+
+use std::path::{Path, PathBuf};
+
+use minimodel_swarm::store::{History, PartSpec, Published, RealDisk};
+use minimodel_verifier::chunk::Layout;
+use minimodel_verifier::verify::{Depth, verify_artifact};
+use minimodel_verifier::{Manifest, Report};
+
+use super::ending;
+use crate::escape;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::settings::Context;
+
+/// The paths of one artifact in a folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// The folder.
+    pub(crate) folder: PathBuf,
+    /// `<model.id>-<model.version>`.
+    pub(crate) stem: String,
+    /// `STEM.slm`.
+    pub(crate) artifact: PathBuf,
+    /// `STEM.slm.receipt`, or where `--receipt` puts it.
+    pub(crate) receipt: PathBuf,
+    /// What the partial file is tied to.
+    pub(crate) spec: PartSpec,
+}
+
+/// The artifact itself, found in its place.
+#[derive(Debug)]
+pub(crate) struct Existing {
+    /// The file, with its record if an earlier run left one.
+    pub(crate) published: Published<RealDisk>,
+    /// What that record says.
+    pub(crate) history: History,
+    /// The report of its check: nothing in it failed.
+    pub(crate) checks: Report,
+}
+
+impl Target {
+    /// The paths for a manifest in `folder`.
+    pub(crate) fn new(folder: &Path, manifest: &Manifest, receipt: Option<&Path>) -> Result<Self, Failure> {
+        let stem = manifest.file_stem();
+        Ok(Self {
+            folder: folder.to_owned(),
+            artifact: folder.join(format!("{stem}.slm")),
+            receipt: receipt.map_or_else(|| folder.join(format!("{stem}.slm.receipt")), Path::to_owned),
+            stem,
+            spec: PartSpec {
+                swarm_id: *manifest.swarm_id(),
+                layout: layout(manifest)?,
+                root: *manifest.merkle_root(),
+            },
+        })
+    }
+
+    /// Makes the folder if it is not there, and opens it.
+    pub(crate) fn disk(&self) -> Result<RealDisk, Failure> {
+        std::fs::create_dir_all(&self.folder)
+            .map_err(|error| Failure::writing("folder", &self.folder, &error))?;
+        RealDisk::open(&self.folder).map_err(|error| ending::store(&error))
+    }
+
+    /// Looks at the artifact's place. A file that is there is checked, never touched.
+    pub(crate) fn look(&self, context: &Context, manifest: &Manifest) -> Result<Option<Existing>, Failure> {
+        if self.artifact.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let failed = |error| ending::store(&error);
+        let Some((published, history)) = Published::resume(self.disk()?, &self.stem, &self.spec).map_err(failed)?
+        else {
+            return Ok(None);
+        };
+        let source = published.source().map_err(failed)?;
+        if source.byte_count() != manifest.byte_count() {
+            let (found, expected) = (source.byte_count(), manifest.byte_count());
+            return Err(self.different(&format!("it has {found} bytes, the manifest says {expected}")));
+        }
+        let progress = Progress::start(context, "check what is there", source.byte_count(), true);
+        let interrupt = Interrupt::listen()?;
+        let mut reader = interrupt.guard(progress.counter().count(source.reader()));
+        let verified = verify_artifact(manifest, &mut reader, Depth::Entering);
+        interrupt.check()?;
+        drop(reader);
+        drop(progress);
+        let checks = verified.map_err(|error| Failure::reading("model file", &self.artifact, &error))?.report;
+        if let Some(check) = checks.failures().next() {
+            return Err(self.different(&format!("{}: {}", check.name, escape::shown(&check.detail()))));
+        }
+        drop(source);
+        Ok(Some(Existing { published, history, checks }))
+    }
+
+    fn different(&self, cause: &str) -> Failure {
+        Failure::new(
+            Exit::Io,
+            format!("another file is already at `{}`", escape::path(&self.artifact)),
+            "it was left as it is: move it away, or choose another folder with --out",
+        )
+        .because(cause)
+    }
+}
+
+/// The chunks of a manifest.
+pub(crate) fn layout(manifest: &Manifest) -> Result<Layout, Failure> {
+    Layout::new(manifest.byte_count(), manifest.chunk_size()).map_err(|error| {
+        let hint = "ask the publisher for a manifest with larger chunks";
+        Failure::new(Exit::Invalid, "the manifest's chunks cannot be used", hint).because(error)
+    })
+}

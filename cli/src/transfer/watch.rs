@@ -1,0 +1,155 @@
+//! What a person or a script sees while bytes move.
+
+use std::time::{Duration, Instant};
+
+use minimodel_swarm::driver::{Report, Snapshot};
+use minimodel_swarm::machine::Event;
+use minimodel_wire::CloseCode;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::escape;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::progress::Counter;
+use crate::size::{show_rate, show_size};
+
+/// A line of a seeder's state appears this often while anything happens.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+/// Failed tries of one peer that are told; the rest would only repeat it.
+const TOLD_TRIES: u32 = 3;
+
+/// Shows reports until the sender is gone.
+pub(crate) async fn fetch(
+    printer: std::sync::Arc<Printer>,
+    mut reports: mpsc::Receiver<Report>,
+    counter: Counter,
+) -> Result<(), Failure> {
+    while let Some(report) = reports.recv().await {
+        match report {
+            Report::Event(event) => tell(&printer, &event)?,
+            Report::Snapshot(snapshot) => {
+                counter.set(snapshot.have_bytes);
+                counter.say(&fetch_aside(&snapshot));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn fetch_aside(snapshot: &Snapshot) -> String {
+    let progress = &snapshot.progress;
+    let mut aside = match (progress.peers, progress.serving) {
+        (0, _) => "looking for peers".to_owned(),
+        (1, 1) => "1 peer".to_owned(),
+        (peers, serving) if peers == serving => format!("{peers} peers"),
+        (peers, serving) => format!("{serving} of {peers} peers"),
+    };
+    if snapshot.up_rate > 0 {
+        aside.push_str(&format!(", sending {}", show_rate(snapshot.up_rate)));
+    }
+    aside
+}
+
+/// Shows a seeder's reports until the sender is gone.
+pub(crate) async fn seed(
+    printer: std::sync::Arc<Printer>,
+    mut reports: mpsc::Receiver<Report>,
+) -> Result<(), Failure> {
+    let (mut told_at, mut told_bytes) = (Instant::now(), 0);
+    while let Some(report) = reports.recv().await {
+        match report {
+            Report::Event(event) => tell(&printer, &event)?,
+            Report::Snapshot(snapshot) if told_at.elapsed() >= SAY_EVERY => {
+                if snapshot.sent_bytes > told_bytes {
+                    say_serving(&printer, &snapshot)?;
+                }
+                (told_at, told_bytes) = (Instant::now(), snapshot.sent_bytes);
+            }
+            Report::Snapshot(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn say_serving(printer: &Printer, snapshot: &Snapshot) -> Result<(), Failure> {
+    let peers = snapshot.peers.len();
+    printer.note(format!(
+        "serving {peers} {}, {}, {} sent",
+        if peers == 1 { "peer" } else { "peers" },
+        show_rate(snapshot.up_rate),
+        show_size(snapshot.sent_bytes)
+    ));
+    for peer in &snapshot.peers {
+        printer.detail(format!(
+            "  {}  {} sent, round trip {:.1} ms",
+            peer.peer.short(),
+            show_size(peer.sent_bytes),
+            peer.rtt.as_secs_f64() * 1e3
+        ));
+    }
+    let fields = json!({
+        "peers": peers, "up_rate": snapshot.up_rate, "sent_bytes": snapshot.sent_bytes,
+    });
+    printer.event("serving", fields)
+}
+
+fn tell(printer: &Printer, event: &Event) -> Result<(), Failure> {
+    let (name, fields) = match event {
+        Event::Joined { peer, software, seed } => {
+            let has = if *seed { "has all of it" } else { "has a part of it" };
+            printer.note(format!("peer {} joined, {has} ({})", peer.short(), escape::shown(software)));
+            ("peer-joined", json!({"peer": peer.to_string(), "software": software, "seed": seed}))
+        }
+        Event::Left { peer, code } => {
+            let why = code.map_or_else(|| "connection lost".to_owned(), |code| code.to_string());
+            printer.note(format!("peer {} left: {why}", peer.short()));
+            ("peer-left", json!({"peer": peer.to_string(), "code": code.map(u32::from), "reason": why}))
+        }
+        Event::Banned { peer, breach, index, .. } => {
+            let chunk = index.map_or_else(String::new, |index| format!(" (chunk {index})"));
+            printer.warning(&format!("banned peer {peer}: {breach}{chunk}"));
+            ("peer-banned", json!({"peer": peer.to_string(), "reason": breach.to_string(), "chunk": index}))
+        }
+        Event::Struck { peer, breach } => {
+            printer.detail(format!("peer {} {breach}", peer.short()));
+            ("peer-struck", json!({"peer": peer.to_string(), "reason": breach.to_string()}))
+        }
+        Event::Refused { peer, code, by_peer } => {
+            let who = if *by_peer { "refused us" } else { "was refused" };
+            printer.note(format!("peer {} {who}: {code}", peer.short()));
+            let fields =
+                json!({"peer": peer.to_string(), "code": u32::from(*code), "reason": code.to_string(), "by_peer": by_peer});
+            ("peer-refused", fields)
+        }
+        Event::WrongKey { expected, found } => {
+            printer.note(format!("peer {expected} was expected, but {found} answered; not talking to it"));
+            ("wrong-key", json!({"expected": expected.to_string(), "found": found.to_string()}))
+        }
+        Event::Unreachable { peer, tries } => {
+            if *tries <= TOLD_TRIES {
+                printer.note(format!("peer {} cannot be reached yet (try {tries})", peer.short()));
+            }
+            ("peer-unreachable", json!({"peer": peer.to_string(), "tries": tries}))
+        }
+        Event::Chunk { .. } | Event::Uploaded { .. } | Event::Complete | Event::Exhausted => return Ok(()),
+    };
+    printer.event(name, fields)
+}
+
+/// What a close code means to the user of a fetch, in words.
+pub(crate) fn explain(code: CloseCode) -> &'static str {
+    match code {
+        CloseCode::LicenseMismatch => "its manifest names another license",
+        CloseCode::EvidenceMismatch => "its manifest names other evidence",
+        CloseCode::WrongSwarm => "it shares something else",
+        CloseCode::ChunkLayoutMismatch => "it cuts the file into other chunks",
+        CloseCode::UnsupportedVersion => "it speaks another version of the protocol",
+        CloseCode::NoConsent => "its user and ours did not agree to anything that helps either",
+        CloseCode::NotAllowed => "its user lets only certain peers in, and this one is not among them",
+        CloseCode::Banned => "it was banned for bad data",
+        CloseCode::BadChunk => "it says that our data failed its proof",
+        CloseCode::BudgetUsed => "its user's budget for this peer is used up",
+        _ => "it ended the connection",
+    }
+}

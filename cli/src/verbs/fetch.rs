@@ -1,0 +1,67 @@
+//! `minimodel fetch`: from a manifest or an offer to a checked file with its receipt.
+
+use std::sync::Arc;
+
+use minimodel_verifier::Manifest;
+use minimodel_wire::SignedOffer;
+
+use crate::args::FetchArgs;
+use crate::consent::{self, Action, How, Question};
+use crate::failure::Failure;
+use crate::identity;
+use crate::input;
+use crate::settings::Context;
+use crate::transfer::fetching::{self, Plan};
+use crate::transfer::{SOFTWARE, ending, endpoint, offers, runtime};
+
+/// Runs the verb.
+pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
+    let first = args.offer.as_ref().map(offers::read).transpose()?;
+    let mut sources = args.peer.iter().map(offers::read).collect::<Result<Vec<_>, _>>()?;
+    let manifest = match (&args.manifest, &first) {
+        (Some(path), _) => Arc::new(input::manifest(path)?),
+        (None, Some(offer)) => ask_for_manifest(args, context, offer)?,
+        // The command line demands one of the two.
+        (None, None) => return Err(ending::exhausted(&[])),
+    };
+    sources.splice(0..0, first);
+    for offer in &sources {
+        offers::check_swarm(offer, &manifest)?;
+    }
+    let plan = Plan {
+        verb: "fetch",
+        manifest,
+        sources,
+        out: args.out.clone(),
+        receipt: args.receipt.clone(),
+        share: &args.share,
+        transfer: &args.transfer,
+        consent: args.consent.as_ref().map(|flag| (flag, How::Flag)),
+    };
+    fetching::run(context, &plan)
+}
+
+/// Asking for the manifest is a question of its own on a terminal; in a script the consent to fetch covers it.
+fn ask_for_manifest(args: &FetchArgs, context: &Context, offer: &SignedOffer) -> Result<Arc<Manifest>, Failure> {
+    let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
+    let subject = [
+        ("peer".to_owned(), offer.offer().peer.to_string()),
+        ("address".to_owned(), addresses.join(", ")),
+        ("asks for".to_owned(), "the manifest alone; what it says is shown before anything else".to_owned()),
+    ];
+    let question = Question {
+        verb: "fetch",
+        swarm_id: Some(&offer.offer().swarm_id),
+        subject: &subject,
+        required: &[Action::Fetch],
+        optional: &[Action::Import, Action::Serve, Action::Publish],
+    };
+    consent::obtain(context, &question, args.consent.as_ref().map(|flag| (flag, How::Flag)))?;
+    let identity = identity::load_or_create(&context.folders, &context.printer)?;
+    runtime()?.block_on(async {
+        let node = endpoint::bind(&args.share, &identity, false)?;
+        let asked = node.fetch_manifest(offer, SOFTWARE).await;
+        node.close().await;
+        asked.map_err(|error| ending::driver(&error))
+    })
+}

@@ -1,0 +1,101 @@
+//! What a file is, by its first bytes and never by its name.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+
+/// Enough of a file to know it: the first line that is not empty or a comment.
+const LOOK_BYTES: usize = 4096;
+
+/// The things that are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A `.slm` file.
+    Artifact,
+    /// A manifest, valid or not.
+    Manifest,
+    /// An import receipt.
+    Receipt,
+    /// The text of an offer.
+    Offer,
+    /// A chunk list.
+    ChunkList,
+    /// A request of `import-peer-request`.
+    Request,
+    /// An identity; its secret is not shown.
+    Identity,
+    /// The record beside a partial file.
+    Record,
+    /// None of them.
+    Unknown,
+}
+
+/// Looks at the beginning of a file.
+pub(super) fn of(file: &File) -> io::Result<Kind> {
+    let mut head = vec![0; LOOK_BYTES];
+    let mut len = 0;
+    while let Some(rest) = head.get_mut(len..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, len as u64) {
+            Ok(0) => break,
+            Ok(read) => len += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    head.truncate(len);
+    Ok(of_bytes(&head))
+}
+
+fn of_bytes(head: &[u8]) -> Kind {
+    if head.starts_with(b"SLM1") {
+        return Kind::Artifact;
+    }
+    if head.starts_with(crate::record::MAGIC) {
+        return Kind::Record;
+    }
+    let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with(b"#")).unwrap_or_default();
+    let is_manifest_line = |line: &[u8]| {
+        [&b"manifest."[..], b"model.", b"artifact.", b"publisher.", b"chunk.", b"evidence.", b"license.", b"slm."]
+            .iter()
+            .any(|prefix| line.starts_with(prefix))
+    };
+    match first {
+        line if line.starts_with(b"mm1") => Kind::Offer,
+        line if line.starts_with(b"sha256:") => Kind::ChunkList,
+        line if line.starts_with(b"receipt.") => Kind::Receipt,
+        line if line.starts_with(b"minimodel-identity ") => Kind::Identity,
+        line if line.starts_with(b"{") => Kind::Request,
+        line if is_manifest_line(line) || head.split(|byte| *byte == b'\n').any(is_manifest_line) => Kind::Manifest,
+        _ => Kind::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thing_is_known_by_its_first_line() {
+        let cases: [(&[u8], Kind); 15] = [
+            (b"SLM1\x01\0\0\0", Kind::Artifact),
+            (b"artifact.kind=slm\n", Kind::Manifest),
+            (b"# note\n\n model.id=x", Kind::Manifest),
+            (b"x.note=hello\nmanifest.version=0\n", Kind::Manifest),
+            (b"receipt.version=0\n", Kind::Receipt),
+            (b"mm1abc\n", Kind::Offer),
+            (b"sha256:AB\n", Kind::ChunkList),
+            (b"  { \"request_version\": 0 }", Kind::Request),
+            (b"minimodel-identity 1\nseed ", Kind::Identity),
+            (b"MMSTATE\n\x01\0\0\0", Kind::Record),
+            (b"", Kind::Unknown),
+            (b"hello", Kind::Unknown),
+            (b"slm1", Kind::Unknown),
+            (b"\x1b[2J", Kind::Unknown),
+            (b"\n\n\n", Kind::Unknown),
+        ];
+        for (bytes, kind) in cases {
+            assert_eq!(of_bytes(bytes), kind, "{}", bytes.escape_ascii());
+        }
+    }
+}

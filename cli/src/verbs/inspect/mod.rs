@@ -1,0 +1,42 @@
+//! `minimodel inspect`: says what a thing is and shows it. Nothing is judged that a `verify-*` verb judges better,
+//! nothing is opened that could run, and a secret is never shown.
+
+mod artifact;
+mod kind;
+mod text;
+
+use std::path::Path;
+
+use crate::args::InspectArgs;
+use crate::escape;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::input;
+use crate::settings::Context;
+
+use kind::Kind;
+
+/// Shows the thing.
+pub(crate) fn run(args: &InspectArgs, context: &Context) -> Result<(), Failure> {
+    if let Some(text) = args.thing.to_str().filter(|text| text.starts_with("mm1")) {
+        return text::offer(context, &crate::args::OfferArg::Text(text.to_owned()));
+    }
+    let path = Path::new(&args.thing);
+    let input = input::open("file", path)?;
+    match kind::of(&input.file).map_err(|error| Failure::reading("file", path, &error))? {
+        Kind::Artifact => artifact::show(context, path, &input),
+        Kind::Manifest => text::manifest(context, path),
+        Kind::Receipt => text::receipt(context, path),
+        Kind::Offer => text::offer(context, &crate::args::OfferArg::File(path.to_owned())),
+        Kind::ChunkList => text::chunk_list(context, path),
+        Kind::Request => text::request(context, path),
+        Kind::Identity => text::identity(context, path),
+        Kind::Record => text::record(context, path),
+        Kind::Unknown => Err(Failure::new(
+            Exit::Invalid,
+            format!("`{}` is nothing that minimodel knows", escape::path(path)),
+            "it reads offers, manifests, .slm files, receipts, chunk lists, requests and .part.state records",
+        )
+        .because("its first bytes belong to none of them")),
+    }
+}

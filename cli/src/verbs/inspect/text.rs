@@ -1,0 +1,180 @@
+//! The things that are text: offers, manifests, receipts, lists, requests, identities.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use minimodel_verifier::chunk;
+use minimodel_verifier::digest::tagged;
+use minimodel_verifier::receipt::{MAX_RECEIPT_BYTES, Receipt};
+use minimodel_wire::{PeerId, SignedOffer};
+
+use crate::args::OfferArg;
+use crate::escape;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::settings::Context;
+use crate::size::show_exact_size;
+use crate::{clock, identity, input, offer, record, report, show};
+
+/// Longest chunk list that is read: that of the most chunks there may be, 72 bytes a line.
+const MAX_LIST_BYTES: usize = 72 << 24;
+
+type Lines = Vec<(String, String)>;
+
+fn line(label: &str, value: impl Into<String>) -> (String, String) {
+    (label.to_owned(), value.into())
+}
+
+/// One answer: a table for people, or an event whose fields are the same labels and values.
+fn answer(context: &Context, kind: &str, lines: Lines) -> Result<(), Failure> {
+    let printer = &context.printer;
+    if !printer.is_json() {
+        return show::answer(printer, &lines);
+    }
+    let mut fields = serde_json::Map::new();
+    fields.insert("kind".to_owned(), kind.into());
+    for (label, value) in lines {
+        let label = label.replace(' ', "_");
+        // A label that comes twice (evidence, peers) becomes a list.
+        match fields.get_mut(&label) {
+            None => _ = fields.insert(label, value.into()),
+            Some(serde_json::Value::Array(list)) => list.push(value.into()),
+            Some(first) => *first = vec![first.take(), value.into()].into(),
+        }
+    }
+    printer.event("inspect", fields)
+}
+
+/// An offer, its signature checked.
+pub(super) fn offer(context: &Context, argument: &OfferArg) -> Result<(), Failure> {
+    let signed = offer::read(argument)?;
+    answer(context, "offer", offer_lines(&signed))
+}
+
+fn offer_lines(signed: &SignedOffer) -> Lines {
+    let offer = signed.offer();
+    let state = match signed.check_fresh(clock::now_unix()) {
+        Ok(()) => "still good",
+        Err(_) => "expired",
+    };
+    let mut lines = vec![
+        line("what", "an offer, signed by its peer"),
+        line("peer", offer.peer.to_string()),
+        line("swarm", HEXLOWER.encode(&offer.swarm_id)),
+        line("expires", format!("{}, {state}", clock::utc(offer.expires_unix))),
+    ];
+    lines.extend(offer.addresses.iter().map(|address| line("address", address.to_string())));
+    lines
+}
+
+/// A manifest; one that is not valid shows its report and is exit 10.
+pub(super) fn manifest(context: &Context, path: &Path) -> Result<(), Failure> {
+    let manifest = report::manifest_or_answer(&context.printer, path)?;
+    let mut lines = vec![line("what", "a MiniModel manifest, every rule holds")];
+    lines.extend(show::subject(&manifest));
+    lines.extend(show::details(&manifest));
+    answer(context, "manifest", lines)
+}
+
+/// A receipt, its sum checked.
+pub(super) fn receipt(context: &Context, path: &Path) -> Result<(), Failure> {
+    let text = input::read_small("receipt", path, MAX_RECEIPT_BYTES)?;
+    let receipt = Receipt::parse(&text).map_err(|error| {
+        invalid("receipt", path, "it was changed or cut: write it anew with `minimodel write-import-receipt`")
+            .because(error)
+    })?;
+    answer(context, "receipt", receipt_lines(&receipt))
+}
+
+fn receipt_lines(receipt: &Receipt) -> Lines {
+    let (subject, import) = (receipt.subject(), receipt.import());
+    let shown = |text: &str| escape::shown(text).to_string();
+    let signature = match &subject.signed_by {
+        Some(key) => format!("verified, {}", shown(key)),
+        None => "unsigned".to_owned(),
+    };
+    let mut lines = vec![
+        line("what", "an import receipt, its sum is right"),
+        line("model", format!("{} {}", shown(&subject.model_id), shown(&subject.model_version))),
+        line("publisher", shown(&subject.publisher_id)),
+        line("signature", signature),
+        line("license", shown(&subject.license_route)),
+        line("size", show_exact_size(subject.byte_count)),
+        line("artifact", tagged(&subject.artifact_sha256)),
+        line("swarm", HEXLOWER.encode(&subject.swarm_id)),
+        line("lane", import.lane.as_str()),
+        line("started", shown(&import.started_utc)),
+        line("finished", shown(&import.finished_utc)),
+        line("by", shown(&import.tool_version)),
+    ];
+    lines.extend(import.consents.iter().map(|consent| {
+        line("consent", format!("{}, {}, {}", consent.action.as_str(), shown(&consent.at_utc), shown(&consent.by)))
+    }));
+    lines.extend(import.peers.iter().map(|peer| {
+        let rejected = peer.rejected.as_deref().map(|why| format!(", rejected: {}", shown(why))).unwrap_or_default();
+        line("peer", format!("{}: {} bytes, {} chunks{rejected}", shown(&peer.id), peer.bytes, peer.chunks))
+    }));
+    lines.extend(import.checks.iter().map(|check| {
+        line("check", format!("{} {} {}", check.outcome, shown(&check.name), shown(&check.detail)).trim_end())
+    }));
+    lines
+}
+
+/// A chunk list; which artifact it belongs to only a manifest can say.
+pub(super) fn chunk_list(context: &Context, path: &Path) -> Result<(), Failure> {
+    let bytes = input::read_small("chunk list", path, MAX_LIST_BYTES)?;
+    let chunks = chunk::list::parse(&bytes).map_err(|error| {
+        invalid("chunk list", path, "each line is `sha256:`, 64 uppercase hex digits, and a line feed").because(error)
+    })?;
+    let count = chunks.len().to_string();
+    let root = tagged(chunk::Tree::from_chunk_hashes(chunks).root());
+    answer(context, "chunk-list", vec![line("what", "a chunk list"), line("chunks", count), line("chunk root", root)])
+}
+
+/// A request, as far as it can be told without its manifest.
+pub(super) fn request(context: &Context, path: &Path) -> Result<(), Failure> {
+    let shown = crate::request::summary(path)?;
+    let mut lines = vec![line("what", "a request of import-peer-request; its manifest decides whether it is valid")];
+    lines.extend(shown);
+    answer(context, "request", lines)
+}
+
+/// An identity: whose, never the secret.
+pub(super) fn identity(context: &Context, path: &Path) -> Result<(), Failure> {
+    let identity = identity::read(path)?;
+    let lines = vec![
+        line("what", "an identity; its secret is not shown"),
+        line("peer", identity.peer_id().to_string()),
+        line("publisher key", identity.key_id()),
+    ];
+    answer(context, "identity", lines)
+}
+
+/// The record beside a partial file, as it stands there: what it says is not proven here.
+pub(super) fn record(context: &Context, path: &Path) -> Result<(), Failure> {
+    let record = record::read(path)?;
+    let mut lines = vec![
+        line("what", "the record of a partial file; `minimodel verify-chunks` proves what it says"),
+        line("swarm", HEXLOWER.encode(&record.swarm_id)),
+        line("size", show_exact_size(record.byte_count)),
+        line("chunks", format!("{} of {} recorded, {} bytes each", record.chunks.len(), record.chunk_count, record.chunk_size)),
+    ];
+    let mut suppliers = BTreeMap::<[u8; 32], usize>::new();
+    for chunk in record.chunks.values() {
+        *suppliers.entry(chunk.supplier).or_default() += 1;
+    }
+    lines.extend(suppliers.into_iter().map(|(peer, chunks)| line("peer", format!("{}: {chunks} chunks", PeerId(peer)))));
+    let sessions = record.sessions.iter();
+    lines.extend(sessions.map(|(pid, at)| line("session", format!("process {pid}, {}", clock::utc(*at)))));
+    let blames = record.blames.iter();
+    lines.extend(blames.map(|(peer, chunk)| line("blame", format!("{}: bad chunk {chunk}", PeerId(*peer)))));
+    if record.dropped_bytes > 0 {
+        lines.push(line("torn", format!("{} bytes at the end are no entry", record.dropped_bytes)));
+    }
+    answer(context, "record", lines)
+}
+
+fn invalid(what: &str, path: &Path, hint: &str) -> Failure {
+    Failure::new(Exit::Invalid, format!("the {what} `{}` is not valid", escape::path(path)), hint)
+}

@@ -1,0 +1,246 @@
+//! `minimodel manifest create`: the manifest of a file that passes every check.
+
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use minimodel_verifier::chunk::{self, Layout, Tree, auto_chunk_size};
+use minimodel_verifier::digest::{parse_tagged, sha256};
+use minimodel_verifier::manifest::{
+    Acquisition, ArtifactClaims, ChunkClaims, ChunkListClaims, Evidence, ManifestDraft, RequiresClaims, SlmClaims,
+    SourceClaims,
+};
+use minimodel_verifier::slm::SlmFacts;
+use minimodel_verifier::verify::{Inspected, inspect_artifact};
+use minimodel_verifier::{Manifest, ManifestError};
+use serde::Serialize;
+
+use crate::args::{AcquisitionChoice, ChunkSizeArg, ManifestCreateArgs};
+use crate::clock;
+use crate::escape;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::identity::{self, Identity};
+use crate::input::{self, Input};
+use crate::interrupt::Interrupt;
+use crate::output::{self, Output};
+use crate::progress::Progress;
+use crate::report;
+use crate::settings::Context;
+use crate::show;
+
+/// The answer under `--json`.
+#[derive(Serialize)]
+struct CreatedObject {
+    path: String,
+    swarm_id: String,
+    signed: bool,
+    byte_count: u64,
+    artifact_sha256: String,
+    chunk_size: u64,
+    chunk_count: u64,
+}
+
+/// Checks the file and writes its manifest, and the chunk list where asked.
+pub(super) fn run(args: &ManifestCreateArgs, context: &Context) -> Result<(), Failure> {
+    output::check_free("manifest", &args.out)?;
+    if let Some(list) = &args.chunk_list_out {
+        output::check_free("chunk list", list)?;
+        if *list == args.out {
+            let hint = "give --chunk-list-out another name than -o";
+            return Err(Failure::new(Exit::Usage, "the manifest and the chunk list have one name", hint));
+        }
+    }
+    let input = input::open("artifact", &args.artifact)?;
+    let layout = layout(args, input.byte_count)?;
+    let mut draft = draft(args, layout)?;
+    // What was typed is checked before minutes of hashing, with numbers that are valid but not the file's.
+    draft.build().map_err(|error| refused(&error))?;
+    let identity = match args.sign {
+        true => Some(identity::load_or_create(&context.folders, &context.printer)?),
+        false => None,
+    };
+
+    let inspected = inspect(context, &args.artifact, &input, layout)?;
+    let tree = claim(&mut draft, &inspected, &args.artifact)?;
+    let list = chunk::list::render(tree.chunk_hashes());
+    if let Some(claims) = &mut draft.chunks.list {
+        claims.sha256 = sha256(list.as_bytes());
+    }
+    let manifest = build(&draft, identity.as_ref()).map_err(|error| refused(&error))?;
+
+    // Both are on the disk before either has its name.
+    let mut output = Output::create("manifest", &args.out)?;
+    output.fill(manifest.text().as_bytes())?;
+    if let Some(path) = &args.chunk_list_out {
+        output::write("chunk list", path, list.as_bytes())?;
+    }
+    output.commit()?;
+    answer(args, context, &manifest)
+}
+
+/// How the file is cut; a chunk size that the manifest cannot name is the user's to change.
+fn layout(args: &ManifestCreateArgs, byte_count: u64) -> Result<Layout, Failure> {
+    let chunk_size = match args.chunk_size {
+        ChunkSizeArg::Auto => auto_chunk_size(byte_count),
+        ChunkSizeArg::Bytes(bytes) => bytes,
+    };
+    Layout::new(byte_count, chunk_size).map_err(|error| {
+        let shown = escape::path(&args.artifact);
+        let hint = "leave --chunk-size at `auto`, or give a power of two from 16KiB to 16MiB";
+        Failure::new(Exit::Usage, format!("`{shown}` cannot be cut into chunks of {chunk_size} bytes"), hint)
+            .because(error)
+    })
+}
+
+/// All that the command line says, with placeholders for what only the file can say.
+fn draft(args: &ManifestCreateArgs, layout: Layout) -> Result<ManifestDraft, Failure> {
+    let evidence = args.evidence.iter().map(|piece| {
+        let sha256 = match &piece.sha256 {
+            None => None,
+            Some(text) => Some(parse_tagged(text).ok_or_else(|| {
+                let hint = "write it as `sha256:` and 64 uppercase hex digits";
+                let error = format!("`{}` is no SHA-256 of evidence", escape::shown(text));
+                Failure::new(Exit::Usage, error, hint)
+            })?),
+        };
+        Ok(Evidence { kind: piece.kind.clone(), route: piece.route.clone(), sha256 })
+    });
+    let list = args.chunk_list_route.clone().map(|route| ChunkListClaims { route, sha256: [0; 32] });
+    Ok(ManifestDraft {
+        created_utc: args.created_utc.clone().unwrap_or_else(clock::now_utc),
+        model_id: args.model_id.clone(),
+        model_version: args.model_version.clone(),
+        publisher_id: args.publisher_id.clone(),
+        model_card_route: args.model_card_route.clone(),
+        license_route: args.license_route.clone(),
+        license_spdx: args.license_spdx.clone(),
+        takedown_route: args.takedown_route.clone(),
+        artifact: ArtifactClaims {
+            byte_count: layout.byte_count(),
+            sha256: [0; 32],
+            acquisition: match args.acquisition {
+                AcquisitionChoice::UserLocalFile => Acquisition::UserLocalFile,
+                AcquisitionChoice::UserExternalDownload => Acquisition::UserExternalDownload,
+                AcquisitionChoice::ConsentPeerTransfer => Acquisition::ConsentPeerTransfer,
+            },
+        },
+        slm: SlmClaims {
+            checksum: 1,
+            tokenizer_sha256: [0; 32],
+            layout_sha256: [0; 32],
+            quantization: "f32".to_owned(),
+            vocab_size: 1,
+            hidden_size: 1,
+            layer_count: 1,
+            head_count: 1,
+            kv_head_count: 1,
+            ffn_size: 1,
+            max_context: 1,
+            parameter_count: 1,
+        },
+        chunks: ChunkClaims {
+            size: layout.chunk_size().into(),
+            count: layout.count().into(),
+            merkle_root: [0; 32],
+            list,
+        },
+        evidence: evidence.collect::<Result<_, Failure>>()?,
+        source: SourceClaims::default(),
+        requires: RequiresClaims::default(),
+        extra: std::collections::BTreeMap::new(),
+    })
+}
+
+fn inspect(context: &Context, path: &Path, input: &Input, layout: Layout) -> Result<Inspected, Failure> {
+    let interrupt = Interrupt::listen()?;
+    let progress = Progress::start(context, "verify", input.byte_count, false);
+    let mut reader = interrupt.guard(progress.counter().count(&input.file));
+    let inspected = inspect_artifact(layout.byte_count(), layout.chunk_size().into(), &mut reader);
+    drop(progress);
+    interrupt.check()?;
+    let inspected = inspected.map_err(|error| Failure::reading("artifact", path, &error))?;
+    if inspected.report.ok() {
+        return Ok(inspected);
+    }
+    let subject = format!("the file `{}`", escape::path(path));
+    let hint = format!("see every check: `minimodel inspect {}`", escape::shell_word(path.as_os_str()));
+    Err(report::failure(Exit::Verification, &subject, &inspected.report, &hint))
+}
+
+/// Puts in what the file says; returns the tree over its chunks.
+fn claim<'a>(draft: &mut ManifestDraft, inspected: &'a Inspected, path: &Path) -> Result<&'a Tree, Failure> {
+    let (Some(facts), Some(tree)) = (&inspected.facts, &inspected.tree) else {
+        let subject = format!("the file `{}`", escape::path(path));
+        return Err(report::failure(Exit::Verification, &subject, &inspected.report, "see `minimodel inspect`"));
+    };
+    draft.artifact.sha256 = inspected.sha256;
+    draft.chunks.merkle_root = *tree.root();
+    draft.slm = slm_claims(facts);
+    Ok(tree)
+}
+
+fn slm_claims(facts: &SlmFacts) -> SlmClaims {
+    let header = &facts.header;
+    SlmClaims {
+        checksum: facts.stored_checksum,
+        tokenizer_sha256: facts.tokenizer_sha256,
+        layout_sha256: facts.layout_sha256,
+        quantization: facts.quantization.to_string(),
+        vocab_size: header.vocab_size.into(),
+        hidden_size: header.hidden_size.into(),
+        layer_count: header.layer_count.into(),
+        head_count: header.head_count.into(),
+        kv_head_count: header.kv_head_count.into(),
+        ffn_size: header.ffn_size.into(),
+        max_context: header.max_context.into(),
+        parameter_count: facts.parameter_count,
+    }
+}
+
+fn build(draft: &ManifestDraft, identity: Option<&Identity>) -> Result<Manifest, ManifestError> {
+    match identity {
+        Some(identity) => draft.sign(&identity.key),
+        None => draft.build(),
+    }
+}
+
+/// A rule that a flag breaks; the hint names the flag where the rule names its key.
+fn refused(error: &ManifestError) -> Failure {
+    let flags = [
+        ("model.id", "--model-id"),
+        ("model.version", "--model-version"),
+        ("publisher.id", "--publisher-id"),
+        ("license.route", "--license-route"),
+        ("license.spdx", "--license-spdx"),
+        ("model_card.route", "--model-card-route"),
+        ("takedown.route", "--takedown-route"),
+        ("chunk.list_route", "--chunk-list-route"),
+        ("chunk.size", "--chunk-size"),
+        ("manifest.created_utc", "--created-utc"),
+    ];
+    let key = error.key().unwrap_or_default();
+    let flag = flags.iter().find(|(name, _)| *name == key).map(|(_, flag)| *flag);
+    let flag = flag.unwrap_or(if key.starts_with("evidence.") { "--evidence" } else { "the command line" });
+    Failure::new(Exit::Usage, "that would not be a valid manifest", format!("correct {flag}")).because(error)
+}
+
+fn answer(args: &ManifestCreateArgs, context: &Context, manifest: &Manifest) -> Result<(), Failure> {
+    let printer = &context.printer;
+    if printer.is_json() {
+        let fields = CreatedObject {
+            path: args.out.to_string_lossy().into_owned(),
+            swarm_id: HEXLOWER.encode(manifest.swarm_id()),
+            signed: manifest.is_signed(),
+            byte_count: manifest.byte_count(),
+            artifact_sha256: minimodel_verifier::digest::tagged(manifest.artifact_sha256()),
+            chunk_size: manifest.chunk_size(),
+            chunk_count: manifest.chunk_count(),
+        };
+        return printer.event("manifest-created", fields);
+    }
+    printer.answer_path(&args.out)?;
+    printer.note(show::table(&show::subject(manifest)));
+    let word = |path: &Path| escape::shell_word(path.as_os_str());
+    printer.note(format!("next: minimodel seed {} {}", word(&args.out), word(&args.artifact)));
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! One verb, one file: each has `run(args, context)`, answers through the printer, and fails with an exit class.
+
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod fetch;
+pub(crate) mod id;
+pub(crate) mod import_peer_request;
+pub(crate) mod inspect;
+pub(crate) mod manifest;
+pub(crate) mod sample;
+pub(crate) mod seed;
+pub(crate) mod verify_artifact;
+pub(crate) mod verify_chunks;
+pub(crate) mod verify_manifest;
+pub(crate) mod write_import_receipt;

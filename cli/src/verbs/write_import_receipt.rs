@@ -1,0 +1,49 @@
+//! `minimodel write-import-receipt`: the whole check of a local file, and the receipt when it passed.
+
+use minimodel_verifier::manifest::Acquisition;
+use minimodel_verifier::receipt::{ImportRecord, Receipt, RecordedCheck};
+
+use crate::args::WriteImportReceiptArgs;
+use crate::consent::{self, Action};
+use crate::escape;
+use crate::failure::Failure;
+use crate::settings::Context;
+use crate::{check, clock, output, report};
+
+const VERB: &str = "write-import-receipt";
+
+/// Name and version as receipts give them.
+pub(crate) const TOOL_VERSION: &str = concat!("minimodel ", env!("CARGO_PKG_VERSION"));
+
+/// Reports as `verify-artifact` does, then writes the receipt.
+pub(crate) fn run(args: &WriteImportReceiptArgs, context: &Context) -> Result<(), Failure> {
+    let printer = &context.printer;
+    let started_utc = clock::now_utc();
+    // Before minutes of hashing.
+    output::check_free("receipt", &args.receipt)?;
+    let manifest = report::manifest_or_answer(printer, &args.manifest)?;
+    let verified = check::artifact(context, &manifest, &args.artifact)?;
+    let whole = check::whole_report(&manifest, &verified);
+    if !whole.ok() {
+        report::answer(printer, Some(manifest.swarm_id()), &whole)?;
+        return Err(check::failure(&args.artifact, &whole).answered());
+    }
+    let granted = consent::by_command(context, VERB, manifest.swarm_id(), Action::Import)?;
+    let record = ImportRecord {
+        lane: Acquisition::UserLocalFile,
+        started_utc,
+        finished_utc: clock::now_utc(),
+        tool_version: TOOL_VERSION.to_owned(),
+        checksum_recomputed: true,
+        consents: granted.for_receipt(VERB),
+        peers: Vec::new(),
+        checks: RecordedCheck::all(&whole),
+    };
+    let receipt = Receipt::new(&manifest, record).map_err(|error| {
+        Failure::unexpected("the receipt could not be made", &anyhow::Error::new(error))
+    })?;
+    output::write("receipt", &args.receipt, receipt.render().as_bytes())?;
+    report::answer(printer, Some(manifest.swarm_id()), &whole)?;
+    printer.note(format!("receipt written: {}", escape::path(&args.receipt)));
+    Ok(())
+}
