@@ -115,14 +115,50 @@ mod tests {
     #[test]
     fn nothing_that_steers_a_terminal_or_a_reader_comes_out() {
         let hostile = [
-            "\0", "\u{1b}[31m", "\r", "\n", "\t", "\u{7}", "\u{8}", "\u{7f}", "\u{85}", "\u{9b}31m", "\u{ad}", "\u{a0}",
-            "\u{300}", "\u{61c}", "\u{115f}", "\u{180e}", "\u{200b}", "\u{200d}", "\u{200e}", "\u{200f}", "\u{2028}",
-            "\u{2029}", "\u{202a}", "\u{202e}", "\u{2060}", "\u{2066}", "\u{2069}", "\u{2800}", "\u{3000}", "\u{3164}",
-            "\u{e000}", "\u{fe0f}", "\u{feff}", "\u{fff9}", "\u{ffa0}", "\u{e0041}", "\u{10ffff}",
+            "\0",
+            "\u{1b}[31m",
+            "\r",
+            "\n",
+            "\t",
+            "\u{7}",
+            "\u{8}",
+            "\u{7f}",
+            "\u{85}",
+            "\u{9b}31m",
+            "\u{ad}",
+            "\u{a0}",
+            "\u{300}",
+            "\u{61c}",
+            "\u{115f}",
+            "\u{180e}",
+            "\u{200b}",
+            "\u{200d}",
+            "\u{200e}",
+            "\u{200f}",
+            "\u{2028}",
+            "\u{2029}",
+            "\u{202a}",
+            "\u{202e}",
+            "\u{2060}",
+            "\u{2066}",
+            "\u{2069}",
+            "\u{2800}",
+            "\u{3000}",
+            "\u{3164}",
+            "\u{e000}",
+            "\u{fe0f}",
+            "\u{feff}",
+            "\u{fff9}",
+            "\u{ffa0}",
+            "\u{e0041}",
+            "\u{10ffff}",
         ];
         for text in hostile {
             let printed = shown(text).to_string();
-            assert!(printed.is_ascii() && !printed.contains(char::is_control), "{text:?} came out as {printed:?}");
+            assert!(
+                printed.is_ascii() && !printed.contains(char::is_control),
+                "{text:?} came out as {printed:?}"
+            );
             assert!(printed.starts_with('\\'), "{text:?} came out as {printed:?}");
             assert!(text == "\n" || harmless(text).is_ascii(), "{text:?}");
         }

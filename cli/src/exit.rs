@@ -80,7 +80,11 @@ mod tests {
     fn the_documentation_lists_every_code() {
         let page = include_str!("../../docs/cli.md");
         for exit in Exit::ALL {
-            assert!(page.contains(&format!("\n| {} |", exit.code())), "docs/cli.md lacks exit code {}", exit.code());
+            assert!(
+                page.contains(&format!("\n| {} |", exit.code())),
+                "docs/cli.md lacks exit code {}",
+                exit.code()
+            );
         }
         assert!(Exit::ALL.is_sorted_by_key(|exit| exit.code()));
     }

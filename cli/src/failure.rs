@@ -30,6 +30,10 @@ impl Failure {
     }
 
     /// Adds the cause.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers hand over errors and texts that they are done with"
+    )]
     pub(crate) fn because(self, cause: impl ToString) -> Self {
         Self { cause: Some(cause.to_string()), ..self }
     }
@@ -41,8 +45,12 @@ impl Failure {
 
     /// Something that no input explains.
     pub(crate) fn unexpected(error: impl Into<String>, cause: &anyhow::Error) -> Self {
-        Self::new(Exit::Unexpected, error, "run it again with -v; if it stays, please report it with the lines above")
-            .because(format!("{cause:#}"))
+        Self::new(
+            Exit::Unexpected,
+            error,
+            "run it again with -v; if it stays, please report it with the lines above",
+        )
+        .because(format!("{cause:#}"))
     }
 
     /// An input that could not be opened or read.
@@ -68,11 +76,16 @@ impl Failure {
                 (Exit::DiskFull, "make space on that disk, then run the same command again".to_owned())
             }
             io::ErrorKind::AlreadyExists => return Self::exists(what, path),
-            io::ErrorKind::NotFound => (Exit::Io, format!("make its folder first: `mkdir -p {}`", folder(path))),
+            io::ErrorKind::NotFound => {
+                (Exit::Io, format!("make its folder first: `mkdir -p {}`", folder(path)))
+            }
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 (Exit::Io, format!("choose a folder that you may write to, or see `ls -ld {}`", folder(path)))
             }
-            _ => (Exit::Io, format!("check the disk that holds {}, then run the same command again", folder(path))),
+            _ => (
+                Exit::Io,
+                format!("check the disk that holds {}, then run the same command again", folder(path)),
+            ),
         };
         Self::new(class, format!("cannot write the {what} `{shown}`"), hint).because(cause)
     }
@@ -110,7 +123,8 @@ mod tests {
         let missing = Failure::reading("manifest", Path::new("/no/such"), &io::ErrorKind::NotFound.into());
         assert_eq!(missing.class, Exit::NotFound);
         assert!(missing.error.contains("manifest `/no/such`") && missing.hint.contains("ls -l /no/such"));
-        let forbidden = Failure::reading("manifest", Path::new("/x"), &io::ErrorKind::PermissionDenied.into());
+        let forbidden =
+            Failure::reading("manifest", Path::new("/x"), &io::ErrorKind::PermissionDenied.into());
         assert_eq!(forbidden.class, Exit::Io);
     }
 

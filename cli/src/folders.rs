@@ -87,8 +87,12 @@ mod tests {
 
     #[test]
     fn minimodel_home_wins_over_everything() {
-        let variables =
-            FolderVariables { minimodel_home: set("/m"), home: set("/h"), xdg_data: set("/x"), ..Default::default() };
+        let variables = FolderVariables {
+            minimodel_home: set("/m"),
+            home: set("/h"),
+            xdg_data: set("/x"),
+            ..Default::default()
+        };
         let folders = Folders::resolve(&variables);
         assert_eq!(folders.data().unwrap(), Path::new("/m/data"));
         assert_eq!(folders.state().unwrap(), Path::new("/m/state"));
@@ -96,8 +100,12 @@ mod tests {
 
     #[test]
     fn xdg_folders_are_used_where_set_and_absolute() {
-        let variables =
-            FolderVariables { home: set("/h"), xdg_data: set("/x"), xdg_state: set("rel"), ..Default::default() };
+        let variables = FolderVariables {
+            home: set("/h"),
+            xdg_data: set("/x"),
+            xdg_state: set("rel"),
+            ..Default::default()
+        };
         let folders = Folders::resolve(&variables);
         assert_eq!(folders.data().unwrap(), Path::new("/x/minimodel"));
         assert_eq!(folders.state().unwrap(), Path::new("/h/.local/state/minimodel"));

@@ -70,6 +70,12 @@ pub(crate) fn load_or_create(folders: &Folders, printer: &Printer) -> Result<Ide
         Err(failure) if failure.class == Exit::NotFound => {}
         other => return other,
     }
+    if path.is_symlink() {
+        let hint = format!("see where it leads: `ls -l {}`", escape::shell_word(path.as_os_str()));
+        return Err(
+            refused(&path, hint).because("it is a link that leads nowhere, and is not filled through")
+        );
+    }
     match create(&path) {
         Ok(identity) => {
             announce(&identity, printer);
@@ -110,7 +116,10 @@ fn create(path: &Path) -> Result<Identity, Failure> {
     }
     let mut seed = [0_u8; 32];
     getrandom::fill(&mut seed).map_err(|error| {
-        Failure::unexpected("cannot create an identity", &anyhow::anyhow!("the system gave no randomness: {error}"))
+        Failure::unexpected(
+            "cannot create an identity",
+            &anyhow::anyhow!("the system gave no randomness: {error}"),
+        )
     })?;
     let identity = Identity { key: SigningKey::from_bytes(&seed), path: path.to_owned(), is_new: true };
     // Whole or not at all, so that a process that starts beside this one never reads half a key.
@@ -135,11 +144,14 @@ pub(crate) fn read(path: &Path) -> Result<Identity, Failure> {
     let word = escape::shell_word(path.as_os_str());
     if metadata.uid() != user {
         let cause = format!("it belongs to user {}, this is user {user}", metadata.uid());
-        return Err(refused(path, format!("see `ls -l {word}`; each user has an identity of their own")).because(cause));
+        return Err(refused(path, format!("see `ls -l {word}`; each user has an identity of their own"))
+            .because(cause));
     }
     if mode & 0o077 != 0 {
         let cause = format!("its mode {mode:04o} lets others at the secret key");
-        return Err(refused(path, format!("if nobody has read it, close it: `chmod 600 {word}`")).because(cause));
+        return Err(
+            refused(path, format!("if nobody has read it, close it: `chmod 600 {word}`")).because(cause)
+        );
     }
     let mut text = Vec::new();
     opened.file.take(MAX_BYTES).read_to_end(&mut text).map_err(failed)?;
@@ -163,10 +175,12 @@ fn parse(text: &[u8]) -> Result<SigningKey, &'static str> {
     if lines.next() != Some(HEAD) {
         return Err("its first line is not `minimodel-identity 1`");
     }
-    let seed = lines.next().and_then(|line| line.strip_prefix("seed ")).ok_or("its second line is not a seed")?;
+    let seed =
+        lines.next().and_then(|line| line.strip_prefix("seed ")).ok_or("its second line is not a seed")?;
     let seed = HEXLOWER.decode(seed.as_bytes()).map_err(|_| "its seed is not lowercase hex")?;
     let seed: [u8; 32] = seed.try_into().map_err(|_| "its seed has not 64 digits")?;
-    let peer = lines.next().and_then(|line| line.strip_prefix("peer ")).ok_or("its third line is not a peer id")?;
+    let peer =
+        lines.next().and_then(|line| line.strip_prefix("peer ")).ok_or("its third line is not a peer id")?;
     if lines.next().is_some() {
         return Err("it has more than three lines");
     }
@@ -206,7 +220,11 @@ mod tests {
         let (_folder, path) = made();
         let good = fs::read_to_string(&path).unwrap();
         let seed = good.lines().nth(1).unwrap()[5..].to_owned();
-        let flipped = if seed.starts_with('0') { good.replacen("seed 0", "seed 1", 1) } else { good.replacen(&seed[..1], "0", 1) };
+        let flipped = if seed.starts_with('0') {
+            good.replacen("seed 0", "seed 1", 1)
+        } else {
+            good.replacen(&seed[..1], "0", 1)
+        };
         let cases: Vec<Vec<u8>> = vec![
             vec![],
             b"\n".to_vec(),

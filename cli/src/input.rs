@@ -59,7 +59,10 @@ pub(crate) fn manifest(path: &Path) -> Result<Manifest, Failure> {
         Failure::new(
             Exit::Invalid,
             format!("the manifest `{}` is not valid", escape::path(path)),
-            format!("see every rule of it: `minimodel verify-manifest {}`", escape::shell_word(path.as_os_str())),
+            format!(
+                "see every rule of it: `minimodel verify-manifest {}`",
+                escape::shell_word(path.as_os_str())
+            ),
         )
         .because(error)
     })
@@ -105,12 +108,16 @@ mod tests {
     fn what_is_no_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+            .unwrap();
         let socket = folder.path().join("socket");
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        for (path, kind) in
-            [(folder.path(), "a folder"), (&pipe, "a pipe"), (&socket, "a socket"), (Path::new("/dev/null"), "a device")]
-        {
+        for (path, kind) in [
+            (folder.path(), "a folder"),
+            (&pipe, "a pipe"),
+            (&socket, "a socket"),
+            (Path::new("/dev/null"), "a device"),
+        ] {
             let failure = open("note", path).unwrap_err();
             assert_eq!(failure.class, Exit::Io);
             assert_eq!(failure.cause.unwrap(), format!("it is {kind}"));

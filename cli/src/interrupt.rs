@@ -57,7 +57,11 @@ impl Interrupt {
             _ => Exit::Interrupted,
         };
         let signal = if class == Exit::Terminated { "SIGTERM" } else { "Ctrl-C" };
-        Err(Failure::new(class, format!("stopped by {signal}"), "nothing was left behind; run the same command again"))
+        Err(Failure::new(
+            class,
+            format!("stopped by {signal}"),
+            "nothing was left behind; run the same command again",
+        ))
     }
 
     /// A reader or writer that fails once a signal has come; [`check`](Self::check) then tells the failure.

@@ -50,7 +50,11 @@ impl Formatter for PrintableAscii {
         Ok(())
     }
 
-    fn write_char_escape<W: ?Sized + io::Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
+    fn write_char_escape<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        escape: CharEscape,
+    ) -> io::Result<()> {
         match escape {
             CharEscape::Quote => writer.write_all(b"\\\""),
             CharEscape::ReverseSolidus => writer.write_all(b"\\\\"),

@@ -12,13 +12,15 @@ use crate::input;
 /// ([`SignedOffer::check_fresh`]).
 pub(crate) fn read(argument: &OfferArg) -> Result<SignedOffer, Failure> {
     match argument {
-        OfferArg::Text(text) => parse(text).map_err(|error| invalid(format!("the offer `{}`", escape::shown(text)), &error)),
+        OfferArg::Text(text) => {
+            parse(text).map_err(|error| invalid(&format!("the offer `{}`", escape::shown(text)), &error))
+        }
         OfferArg::File(path) => {
             // A line end or two more than the text.
             let bytes = input::read_small("offer", path, MAX_OFFER_TEXT_LEN + 2)?;
             let named = || format!("the offer in `{}`", escape::path(path));
-            let text = std::str::from_utf8(&bytes).map_err(|_| invalid(named(), &OfferError::Prefix))?;
-            parse(text).map_err(|error| invalid(named(), &error))
+            let text = std::str::from_utf8(&bytes).map_err(|_| invalid(&named(), &OfferError::Prefix))?;
+            parse(text).map_err(|error| invalid(&named(), &error))
         }
     }
 }
@@ -29,7 +31,7 @@ pub(crate) fn parse(text: &str) -> Result<SignedOffer, OfferError> {
     text.strip_suffix('\r').unwrap_or(text).parse()
 }
 
-fn invalid(named: String, error: &OfferError) -> Failure {
+fn invalid(named: &str, error: &OfferError) -> Failure {
     Failure::new(
         Exit::Invalid,
         format!("{named} is not valid"),

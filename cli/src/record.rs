@@ -176,10 +176,16 @@ pub(crate) fn check(
         }
     };
     let (root, count) = (manifest.merkle_root(), layout.count());
-    let unproven = record.chunks.iter().filter(|(index, chunk)| {
-        verify_chunk(root, count, **index, &chunk.sha256, &chunk.path).is_err()
-    });
-    name_chunks(&mut report, "chunk.proofs", &unproven.map(|(index, _)| *index).collect::<Vec<_>>(), record.chunks.len());
+    let unproven = record
+        .chunks
+        .iter()
+        .filter(|(index, chunk)| verify_chunk(root, count, **index, &chunk.sha256, &chunk.path).is_err());
+    name_chunks(
+        &mut report,
+        "chunk.proofs",
+        &unproven.map(|(index, _)| *index).collect::<Vec<_>>(),
+        record.chunks.len(),
+    );
     if !report.ok() {
         return Ok(report);
     }
@@ -299,7 +305,10 @@ mod tests {
         let (_folder, manifest, part) = part();
         let mut record = read(&state_of(&part)).unwrap();
         record.swarm_id = [1; 32];
-        assert_eq!(outcomes(&record, &manifest, &part), [("record.swarm_id", "fail"), ("record.sizes", "pass")]);
+        assert_eq!(
+            outcomes(&record, &manifest, &part),
+            [("record.swarm_id", "fail"), ("record.sizes", "pass")]
+        );
     }
 
     #[test]

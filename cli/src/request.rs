@@ -100,10 +100,13 @@ fn check(text: &RequestText, manifest: &Manifest) -> Result<Request, Vec<String>
     match parse_tagged(&text.artifact_sha256) {
         Some(asked) if asked == *named => {}
         asked => {
-            let spelling = if asked.is_none() { " (it is spelled `sha256:` and 64 uppercase hex digits)" } else { "" };
+            let spelling =
+                if asked.is_none() { " (it is spelled `sha256:` and 64 uppercase hex digits)" } else { "" };
             let asked = escape::shown(&text.artifact_sha256);
             let named = tagged(named);
-            faults.push(format!("artifact_sha256 is `{asked}`{spelling}, the manifest's artifact.sha256 `{named}`"));
+            faults.push(format!(
+                "artifact_sha256 is `{asked}`{spelling}, the manifest's artifact.sha256 `{named}`"
+            ));
         }
     }
     let offers = offers(text, manifest, &mut faults);
@@ -136,7 +139,8 @@ fn offers(text: &RequestText, manifest: &Manifest, faults: &mut Vec<String>) -> 
             Ok(offer) => {
                 let hex = |id: &[u8; 32]| data_encoding::HEXLOWER.encode(id);
                 let (theirs, ours) = (hex(&offer.offer().swarm_id), hex(manifest.swarm_id()));
-                faults.push(format!("offers[{number}] is for swarm {theirs}, the manifest's swarm is {ours}"));
+                faults
+                    .push(format!("offers[{number}] is for swarm {theirs}, the manifest's swarm is {ours}"));
             }
             Err(error) => faults.push(format!("offers[{number}] `{}`: {error}", escape::shown(text))),
         }
@@ -170,7 +174,9 @@ mod tests {
         let key = SigningKey::from_bytes(&[7; 32]);
         let addresses = vec!["127.0.0.1:4000".parse().unwrap()];
         let peer = PeerId(key.verifying_key().to_bytes());
-        SignedOffer::sign(Offer { peer, swarm_id, addresses, expires_unix: 2_000_000_000 }, &key).unwrap().to_string()
+        SignedOffer::sign(Offer { peer, swarm_id, addresses, expires_unix: 2_000_000_000 }, &key)
+            .unwrap()
+            .to_string()
     }
 
     fn valid(manifest: &Manifest) -> RequestText {
@@ -205,18 +211,27 @@ mod tests {
                 RequestText { model_id: "another\u{1b}".into(), ..good.clone() },
                 vec![r"another\u{1b}".into(), manifest.model_id().into()],
             ),
-            (RequestText { byte_count: 7, ..good.clone() }, vec!["7".into(), manifest.byte_count().to_string()]),
+            (
+                RequestText { byte_count: 7, ..good.clone() },
+                vec!["7".into(), manifest.byte_count().to_string()],
+            ),
             (
                 RequestText { artifact_sha256: lower.clone(), ..good.clone() },
                 vec![lower, "uppercase".into(), tagged(manifest.artifact_sha256())],
             ),
             (RequestText { offers: vec![], ..good.clone() }, vec!["0 entries".into(), "1 to 64".into()]),
-            (RequestText { offers: vec!["./file".into()], ..good.clone() }, vec!["offers[0] `./file`".into()]),
+            (
+                RequestText { offers: vec!["./file".into()], ..good.clone() },
+                vec!["offers[0] `./file`".into()],
+            ),
             (
                 RequestText { offers: vec![good.offers[0].clone(), offer_for([9; 32])], ..good.clone() },
                 vec!["offers[1]".into(), "0909".into(), data_encoding::HEXLOWER.encode(manifest.swarm_id())],
             ),
-            (RequestText { consent: vec!["all".into()], ..good.clone() }, vec!["`all`".into(), "publish".into()]),
+            (
+                RequestText { consent: vec!["all".into()], ..good.clone() },
+                vec!["`all`".into(), "publish".into()],
+            ),
         ];
         for (request, words) in cases {
             let faults = check(&request, &manifest).unwrap_err();

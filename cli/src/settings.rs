@@ -174,7 +174,9 @@ mod tests {
     fn progress_is_a_bar_for_people_lines_for_logs_and_events_for_programs() {
         let json = Global { json: true, ..global() };
         let quiet = Global { quiet: true, ..global() };
-        let style = |global: &Global, around: &Surroundings, events| Settings::resolve(global, around).progress(events);
+        let style = |global: &Global, around: &Surroundings, events| {
+            Settings::resolve(global, around).progress(events)
+        };
         assert_eq!(style(&global(), &terminal(), false), ProgressStyle::Bar);
         assert_eq!(style(&global(), &Surroundings::default(), true), ProgressStyle::Plain);
         assert_eq!(style(&json, &terminal(), true), ProgressStyle::Json);

@@ -21,10 +21,13 @@ pub(crate) fn subject(manifest: &Manifest) -> Vec<(String, String)> {
     say("model", format!("{} {}", shown(manifest.model_id()), shown(manifest.model_version())));
     say("publisher", shown(manifest.publisher_id()));
     say("signature", signature(manifest));
-    say("license", match manifest.license_spdx() {
-        Some(spdx) => format!("{} ({})", shown(manifest.license_route()), shown(spdx)),
-        None => shown(manifest.license_route()),
-    });
+    say(
+        "license",
+        match manifest.license_spdx() {
+            Some(spdx) => format!("{} ({})", shown(manifest.license_route()), shown(spdx)),
+            None => shown(manifest.license_route()),
+        },
+    );
     say("model card", shown(manifest.model_card_route()));
     let evidence = manifest.evidence();
     if evidence.is_empty() {
@@ -74,7 +77,9 @@ pub(crate) fn details(manifest: &Manifest) -> Vec<(String, String)> {
     let owned = |(label, value): (&str, String)| (label.to_owned(), value);
     let mut lines: Vec<_> = lines.into_iter().map(owned).collect();
     let extra = |key: &str| ["x.", "source.", "requires."].iter().any(|prefix| key.starts_with(prefix));
-    lines.extend(manifest.fields().filter(|(key, _)| extra(key)).map(|(key, value)| (shown(key), shown(value))));
+    lines.extend(
+        manifest.fields().filter(|(key, _)| extra(key)).map(|(key, value)| (shown(key), shown(value))),
+    );
     lines
 }
 

@@ -47,11 +47,12 @@ fn failure(text: &str) -> Failure {
         if let Some(line) = paragraph.strip_prefix("Usage: ") {
             usage = Some(line.to_owned());
         } else if !paragraph.starts_with("For more information") && !paragraph.is_empty() {
-            tips.push(paragraph);
+            tips.push(paragraph.strip_prefix("tip: ").unwrap_or(&paragraph).to_owned());
         }
     }
     // `minimodel manifest create [OPTIONS] ...`: the words before the first argument name the verb.
-    let is_word = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-');
+    let is_word =
+        |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-');
     let verb: Vec<&str> = usage.as_deref().unwrap_or_default().split(' ').take_while(is_word).collect();
     let verb = if verb.is_empty() { "minimodel".to_owned() } else { verb.join(" ") };
     let failure = Failure::new(Exit::Usage, error, format!("see `{verb} --help`"));
@@ -88,7 +89,10 @@ mod tests {
     #[test]
     fn a_wrong_value_is_told_with_its_rule() {
         let failure = failure_of(&["minimodel", "sample", "x", "--bytes", "64MB"]);
-        assert!(failure.error.contains("64MiB") || failure.error.contains("MiB instead of MB"), "{failure:?}");
+        assert!(
+            failure.error.contains("64MiB") || failure.error.contains("MiB instead of MB"),
+            "{failure:?}"
+        );
     }
 
     #[test]

@@ -135,7 +135,8 @@ mod tests {
                 argument.get_long().into_iter().for_each(|long| look(format!("--{long}")));
                 argument.get_env().into_iter().for_each(|env| look(env.to_string_lossy().into_owned()));
             }
-            let below = command.get_subcommands().map(|sub| (format!("{name} {}", sub.get_name()), sub.clone()));
+            let below =
+                command.get_subcommands().map(|sub| (format!("{name} {}", sub.get_name()), sub.clone()));
             commands.extend(below);
         }
         assert_eq!(missing, Vec::<String>::new());

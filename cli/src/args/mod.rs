@@ -7,9 +7,11 @@ mod value;
 
 pub(crate) use global::{Cli, ColorChoice, Global, ProgressChoice, Verb};
 pub(crate) use local::{
-    CompletionsArgs, IdAction, IdArgs, InspectArgs, ManifestAction, ManifestArgs,
-    ManifestCreateArgs, ManifestShowArgs, ManifestSignArgs, QuantizationChoice, SampleArgs,
-    VerifyArtifactArgs, VerifyChunksArgs, VerifyManifestArgs, WriteImportReceiptArgs,
+    CompletionsArgs, IdAction, IdArgs, InspectArgs, ManifestAction, ManifestArgs, ManifestCreateArgs,
+    ManifestShowArgs, ManifestSignArgs, QuantizationChoice, SampleArgs, VerifyArtifactArgs, VerifyChunksArgs,
+    VerifyManifestArgs, WriteImportReceiptArgs,
 };
-pub(crate) use transfer::{DemoArgs, FetchArgs, ImportPeerRequestArgs, OrderChoice, SeedArgs, ShareOptions, TransferOptions};
+pub(crate) use transfer::{
+    DemoArgs, FetchArgs, ImportPeerRequestArgs, OrderChoice, SeedArgs, ShareOptions, TransferOptions,
+};
 pub(crate) use value::{AcquisitionChoice, ChunkSizeArg, OfferArg};

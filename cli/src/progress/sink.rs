@@ -28,7 +28,9 @@ impl Snapshot<'_> {
     fn text(&self) -> String {
         let mut text = format!("{} of {}", show_size(self.proven_bytes), show_size(self.total_bytes));
         match (self.bytes_per_second, self.left) {
-            (Some(rate), Some(left)) => text += &format!(", {}, {} left", show_rate(rate), show_duration(left)),
+            (Some(rate), Some(left)) => {
+                text += &format!(", {}, {} left", show_rate(rate), show_duration(left));
+            }
             (Some(0), _) if self.proven_bytes < self.total_bytes => text += ", nothing moves",
             _ => {}
         }

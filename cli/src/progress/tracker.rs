@@ -118,7 +118,8 @@ impl Progress {
         });
         let ticker = sink.and_then(|sink| {
             let shared = Arc::clone(&shared);
-            let thread = std::thread::Builder::new().name("progress".into()).spawn(move || draw(&shared, sink));
+            let thread =
+                std::thread::Builder::new().name("progress".into()).spawn(move || draw(&shared, sink));
             // A work is not given up for want of a bar.
             thread.map_err(|error| printer.detail(format!("no progress is shown: {error}"))).ok()
         });

@@ -29,9 +29,10 @@ pub(crate) fn driver(error: &DriverError) -> Failure {
         DriverError::TooManyChunks { .. } => {
             failure(Exit::Invalid, "ask the publisher for a manifest with larger chunks")
         }
-        DriverError::Unreachable { .. } | DriverError::NoManifest { .. } => {
-            failure(Exit::NotFound, "ask whether their `minimodel seed` is running, or try another offer with --offer")
-        }
+        DriverError::Unreachable { .. } | DriverError::NoManifest { .. } => failure(
+            Exit::NotFound,
+            "ask whether their `minimodel seed` is running, or try another offer with --offer",
+        ),
         DriverError::WrongKey { .. } => failure(
             Exit::NotFound,
             "nothing was exchanged: ask the person who sent the offer for a new one, since another program answers at that address",
@@ -40,9 +41,10 @@ pub(crate) fn driver(error: &DriverError) -> Failure {
             let error = format!("peer {peer} refused: {code}");
             Failure::new(exit_of(*code), error, hint_of(*code)).because(explain(*code))
         }
-        DriverError::WrongManifest { .. } => {
-            failure(Exit::Verification, "nothing was kept: get the manifest from its publisher, then fetch with it")
-        }
+        DriverError::WrongManifest { .. } => failure(
+            Exit::Verification,
+            "nothing was kept: get the manifest from its publisher, then fetch with it",
+        ),
         DriverError::ReadBack(_) => failure(Exit::Io, "check the disk, then run the same command again"),
         DriverError::Tls(_) | DriverError::NoInitialCipher | DriverError::WorkerLost { .. } => {
             failure(Exit::Unexpected, "run it again with -v; if it stays, please report it")
@@ -57,7 +59,10 @@ pub(crate) fn store(error: &StoreError) -> Failure {
     match error {
         StoreError::Busy { pid, .. } => {
             let see = pid.map_or_else(String::new, |pid| format!(" (see it: `ps -p {pid}`)"));
-            failure(Exit::Busy, format!("wait until it is done, or end it{see}, then run the same command again"))
+            failure(
+                Exit::Busy,
+                format!("wait until it is done, or end it{see}, then run the same command again"),
+            )
         }
         StoreError::NoSpace { path, needed, .. } => failure(
             Exit::DiskFull,
@@ -76,13 +81,19 @@ pub(crate) fn store(error: &StoreError) -> Failure {
         }
         StoreError::Refused { path, .. } | StoreError::Replaced { path } => failure(
             Exit::Io,
-            format!("nothing was changed; look at it (`ls -l {}`) and move it away, then run the same command again", shell(path)),
+            format!(
+                "nothing was changed; look at it (`ls -l {}`) and move it away, then run the same command again",
+                shell(path)
+            ),
         ),
         StoreError::ForeignSwarm { path, .. }
         | StoreError::ForeignLayout { path, .. }
         | StoreError::ForeignVersion { path, .. } => failure(
             Exit::Io,
-            format!("it is left alone; move it and its `.part` away (`ls -l {}*`), or use another --out", shell(path)),
+            format!(
+                "it is left alone; move it and its `.part` away (`ls -l {}*`), or use another --out",
+                shell(path)
+            ),
         ),
         StoreError::TargetExists { path } => failure(
             Exit::Io,
@@ -196,7 +207,9 @@ fn reason_text(reason: &Event) -> Option<String> {
             format!("peer {peer} {breach}: chunk {index}{got}")
         }
         Event::Banned { peer, breach, .. } => format!("peer {peer} {breach}"),
-        Event::Refused { peer, code, by_peer: true } => format!("peer {peer} refused ({code}): {}", explain(*code)),
+        Event::Refused { peer, code, by_peer: true } => {
+            format!("peer {peer} refused ({code}): {}", explain(*code))
+        }
         Event::Refused { peer, code, .. } => format!("peer {peer} was refused ({code}): {}", explain(*code)),
         Event::WrongKey { expected, found } => format!("peer {found} answered where {expected} was expected"),
         _ => return None,
@@ -215,12 +228,22 @@ mod tests {
 
     #[test]
     fn the_gravest_reason_decides_the_exit_code() {
-        let banned =
-            Event::Banned { peer: PeerId([9; 32]), breach: Breach::BadChunk, index: Some(3), got: Some([1; 32]) };
+        let banned = Event::Banned {
+            peer: PeerId([9; 32]),
+            breach: Breach::BadChunk,
+            index: Some(3),
+            got: Some([1; 32]),
+        };
         let wrong = Event::WrongKey { expected: PeerId([1; 32]), found: PeerId([2; 32]) };
         let class = |reasons: &[Event]| exhausted(reasons).class;
-        assert_eq!(class(&[refused(CloseCode::NotAllowed), banned.clone(), wrong.clone()]), Exit::Verification);
-        assert_eq!(class(&[refused(CloseCode::NotAllowed), refused(CloseCode::LicenseMismatch)]), Exit::Mismatch);
+        assert_eq!(
+            class(&[refused(CloseCode::NotAllowed), banned.clone(), wrong.clone()]),
+            Exit::Verification
+        );
+        assert_eq!(
+            class(&[refused(CloseCode::NotAllowed), refused(CloseCode::LicenseMismatch)]),
+            Exit::Mismatch
+        );
         assert_eq!(class(&[refused(CloseCode::EvidenceMismatch)]), Exit::Mismatch);
         assert_eq!(class(&[refused(CloseCode::UnsupportedVersion), wrong.clone()]), Exit::Protocol);
         assert_eq!(class(&[wrong]), Exit::NotFound);

@@ -6,8 +6,8 @@ use minimodel_swarm::driver::{DriverError, Node, NodeSettings};
 use minimodel_wire::SignedOffer;
 
 use super::ending;
-use crate::clock::now_unix;
 use crate::args::ShareOptions;
+use crate::clock::now_unix;
 use crate::failure::Failure;
 use crate::identity::Identity;
 use crate::output;

@@ -1,25 +1,24 @@
 //! A fetch from consent to receipt; `fetch` and `import-peer-request` differ only in what leads to it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use minimodel_swarm::driver::{FetchEnd, FetchSettings, Fetched, Fetching, Node, PeerShare, Report};
+use minimodel_swarm::driver::{FetchEnd, FetchSettings, Fetched, Fetching, Node, Report};
 use minimodel_swarm::machine::Order;
-use minimodel_swarm::store::{Opener, Part, Placed, Published, RealDisk, Resumed};
+use minimodel_swarm::store::{Opener, Part, RealDisk, Resumed};
 use minimodel_verifier::Manifest;
-use minimodel_verifier::receipt::Receipt;
-use minimodel_wire::{Consent, PeerId, SignedOffer};
+use minimodel_wire::{Consent, SignedOffer};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::receipt::Facts;
+use super::closing::{already_there, finish, shown, tell_place};
 use super::stop::Stop;
-use super::target::{Existing, Target};
-use super::{SOFTWARE, WAITING_REPORTS, ending, endpoint, random_seed, receipt, runtime, watch};
-use crate::clock::{self, now_unix};
+use super::target::Target;
+use super::{SOFTWARE, WAITING_REPORTS, ending, endpoint, random_seed, runtime, watch};
 use crate::args::{OrderChoice, ShareOptions, TransferOptions};
+use crate::clock::{self, now_unix};
 use crate::consent::{self, Action, ConsentFlag, Granted, How, Question};
 use crate::escape;
 use crate::exit::Exit;
@@ -68,15 +67,18 @@ pub(crate) fn run(context: &Context, plan: &Plan<'_>) -> Result<(), Failure> {
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     let (part, resumed) = open_part(&importing.target)?;
     tell_resumed(context, plan, &resumed)?;
-    runtime()?.block_on(transfer(context, plan, &importing, &identity, part, resumed))
+    runtime()?.block_on(transfer(context, plan, &importing, &identity, part, &resumed))
 }
 
 /// What the end of the import needs to know.
 #[derive(Debug)]
-struct Importing {
-    target: Target,
-    granted: Granted,
-    started_utc: String,
+pub(crate) struct Importing {
+    /// Where everything goes.
+    pub(super) target: Target,
+    /// What the user agreed to.
+    pub(super) granted: Granted,
+    /// When it began.
+    pub(super) started_utc: String,
 }
 
 fn ask(context: &Context, plan: &Plan<'_>) -> Result<Granted, Failure> {
@@ -84,7 +86,8 @@ fn ask(context: &Context, plan: &Plan<'_>) -> Result<Granted, Failure> {
     for (number, offer) in plan.sources.iter().enumerate() {
         let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
         let label = if number == 0 { "peers" } else { "" };
-        subject.push((label.to_owned(), format!("{} at {}", offer.offer().peer.short(), addresses.join(", "))));
+        subject
+            .push((label.to_owned(), format!("{} at {}", offer.offer().peer.short(), addresses.join(", "))));
     }
     if plan.consent.is_some() {
         context.printer.note(show::table(&subject));
@@ -131,7 +134,10 @@ fn tell_resumed(context: &Context, plan: &Plan<'_>, resumed: &Resumed) -> Result
         printer.warning("the record of this download was damaged: looking for what is good on the disk");
     }
     if resumed.lost > 0 {
-        printer.warning(&format!("{} recorded chunks are not good on the disk and will be fetched again", resumed.lost));
+        printer.warning(&format!(
+            "{} recorded chunks are not good on the disk and will be fetched again",
+            resumed.lost
+        ));
     }
     if !resumed.have.is_empty() {
         printer.note(format!("resuming: {} of {total} chunks are here and proven", resumed.have.len()));
@@ -145,7 +151,7 @@ async fn transfer(
     importing: &Importing,
     identity: &Identity,
     part: Arc<Part<RealDisk>>,
-    resumed: Resumed,
+    resumed: &Resumed,
 ) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
     let serves = importing.granted.permits(Action::Serve);
@@ -154,8 +160,7 @@ async fn transfer(
     let progress = Progress::start(context, "fetch", plan.manifest.byte_count(), true);
     let watching = tokio::spawn(watch::fetch(context.printer.clone(), waiting, progress.counter()));
     let settings = settings(context, plan, &importing.granted, &node, reports)?;
-    let mut fetching =
-        node.fetch(settings, part.clone(), resumed).map_err(|error| ending::driver(&error))?;
+    let mut fetching = node.fetch(settings, part.clone(), resumed).map_err(|error| ending::driver(&error))?;
     let end = fetching.run(&mut stop.asked).await;
     let end = match end.map_err(|error| ending::driver(&error))? {
         FetchEnd::Checked(fetched) => {
@@ -221,88 +226,12 @@ fn settings(
     })
 }
 
-/// The verdict of the whole-file check decides: into place with a receipt, or aside.
-fn finish(
+fn tell_done(
     context: &Context,
     plan: &Plan<'_>,
     importing: &Importing,
-    part: &Part<RealDisk>,
     fetched: &Fetched,
 ) -> Result<(), Failure> {
-    if let Some(check) = fetched.checks.failures().next() {
-        let aside = part.quarantine().map_err(|error| ending::store(&error))?;
-        let cause = format!("{}: {}", check.name, escape::shown(&check.detail()));
-        return Err(Failure::new(
-            Exit::Verification,
-            "the file is whole and every chunk is proven, but it is not the artifact that its manifest describes",
-            format!(
-                "no peer is to blame, the manifest's publisher is: tell them; the file was set aside as `{}`",
-                escape::path(&aside)
-            ),
-        )
-        .because(cause));
-    }
-    let receipt = make_receipt(plan, importing, &fetched.checks, &fetched.peers, plan.transfer.full_check)?;
-    let published = part.publish().map_err(|error| ending::store(&error))?;
-    close_import(context, plan, importing, &published, &receipt)
-}
-
-fn make_receipt(
-    plan: &Plan<'_>,
-    importing: &Importing,
-    checks: &minimodel_verifier::Report,
-    peers: &BTreeMap<PeerId, PeerShare>,
-    checksum_recomputed: bool,
-) -> Result<Receipt, Failure> {
-    let facts = Facts {
-        verb: plan.verb,
-        granted: &importing.granted,
-        started_utc: &importing.started_utc,
-        checksum_recomputed,
-        checks,
-        peers,
-    };
-    receipt::make(&plan.manifest, &facts)
-}
-
-/// Manifest copy and receipt beside the file, the record away; what cannot be done now is done by the next run.
-fn close_import(
-    context: &Context,
-    plan: &Plan<'_>,
-    importing: &Importing,
-    published: &Published<RealDisk>,
-    receipt: &Receipt,
-) -> Result<(), Failure> {
-    let text = receipt.render();
-    if let Some(path) = &plan.receipt {
-        crate::output::write("receipt", path, text.as_bytes())?;
-    }
-    let beside = plan.receipt.is_none().then_some(text.as_bytes());
-    let finished = published.finish(plan.manifest.text().as_bytes(), beside);
-    if let Placed::Different { path } = &finished.manifest {
-        let shown = escape::path(path);
-        context.printer.warning(&format!("another manifest is already at `{shown}` and was left as it is"));
-    }
-    match (finished.receipt, finished.manifest) {
-        (Some(Placed::Different { path }), _) => Err(in_place_but(importing, &format!(
-            "another receipt is already at `{}` and was left as it is", escape::path(&path)
-        ), "move it away and run the same command again, or name another place with --receipt FILE")),
-        (Some(Placed::Failed(error)), _) | (_, Placed::Failed(error)) => {
-            let failure = ending::store(&error);
-            Err(Failure { hint: "run the same command again: it only writes what is missing".to_owned(), ..failure }
-                .because("the file is in place and checked; its receipt or manifest copy could not be written"))
-        }
-        _ => published.close().map_err(|error| ending::store(&error)),
-    }
-}
-
-fn in_place_but(importing: &Importing, cause: &str, hint: &str) -> Failure {
-    let shown = escape::path(&importing.target.artifact);
-    Failure::new(Exit::Io, format!("the file `{shown}` is in place and checked, but it has no receipt"), hint)
-        .because(cause)
-}
-
-fn tell_done(context: &Context, plan: &Plan<'_>, importing: &Importing, fetched: &Fetched) -> Result<(), Failure> {
     let printer = &context.printer;
     let target = &importing.target;
     let seconds = fetched.elapsed.as_secs_f64().max(1e-3);
@@ -326,7 +255,10 @@ fn tell_done(context: &Context, plan: &Plan<'_>, importing: &Importing, fetched:
             .peers
             .iter()
             .map(|(peer, share)| {
-                (peer.to_string(), json!({"chunks": share.chunks, "bytes": share.bytes, "rejected": share.rejected}))
+                (
+                    peer.to_string(),
+                    json!({"chunks": share.chunks, "bytes": share.bytes, "rejected": share.rejected}),
+                )
             })
             .collect();
         let fields = json!({
@@ -336,13 +268,6 @@ fn tell_done(context: &Context, plan: &Plan<'_>, importing: &Importing, fetched:
         printer.event("done", fields)?;
     }
     tell_place(context, target)
-}
-
-fn tell_place(context: &Context, target: &Target) -> Result<(), Failure> {
-    let printer = &context.printer;
-    printer.note(format!("receipt      {}", escape::path(&target.receipt)));
-    printer.note("to use it: open TinyRustLM and choose this file in its own file picker; nothing opens it for you");
-    if printer.is_json() { Ok(()) } else { printer.answer_path(&target.artifact) }
 }
 
 /// Serves on if the user wanted that, then ends the connections.
@@ -361,50 +286,4 @@ async fn after(
     // Everything is in place or set aside: what cannot be synced any more is not ours to report.
     let _ = fetching.close().await;
     told
-}
-
-/// The file is there and right: its receipt and manifest are written if they are missing, nothing else.
-fn already_there(
-    context: &Context,
-    plan: &Plan<'_>,
-    importing: &Importing,
-    existing: &Existing,
-) -> Result<(), Failure> {
-    let printer = &context.printer;
-    let target = &importing.target;
-    printer.note(format!("already here, and every check passed: {}", escape::path(&target.artifact)));
-    if has_receipt(plan, target, &existing.published)? {
-        existing.published.close().map_err(|error| ending::store(&error))?;
-    } else {
-        let mut peers: BTreeMap<PeerId, PeerShare> = BTreeMap::new();
-        for (peer, supplied) in &existing.history.suppliers {
-            let share = PeerShare { chunks: supplied.chunks, bytes: supplied.bytes, rejected: None };
-            peers.insert(PeerId(*peer), share);
-        }
-        for blame in &existing.history.blames {
-            let reason = format!("chunk {} failed its proof", blame.index);
-            peers.entry(PeerId(blame.peer)).or_default().rejected.get_or_insert(reason);
-        }
-        let receipt = make_receipt(plan, importing, &existing.checks, &peers, true)?;
-        close_import(context, plan, importing, &existing.published, &receipt)?;
-    }
-    let fields = json!({"path": shown(&target.artifact), "receipt": shown(&target.receipt)});
-    printer.event("already-here", fields)?;
-    tell_place(context, target)
-}
-
-/// Whether a receipt of this very artifact is there already.
-fn has_receipt(plan: &Plan<'_>, target: &Target, published: &Published<RealDisk>) -> Result<bool, Failure> {
-    let found = if plan.receipt.is_some() {
-        std::fs::read(&target.receipt).ok()
-    } else {
-        published.receipt().map_err(|error| ending::store(&error))?
-    };
-    let receipt = found.and_then(|text| Receipt::parse(&text).ok());
-    Ok(receipt.is_some_and(|receipt| receipt.subject().swarm_id == *plan.manifest.swarm_id()))
-}
-
-/// A path for JSON, which has no bytes that are not text.
-fn shown(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }

@@ -4,8 +4,8 @@ use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
 use minimodel_wire::SignedOffer;
 
-use crate::clock::{now_unix, utc};
 use crate::args::OfferArg;
+use crate::clock::{now_unix, utc};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::offer;

@@ -71,7 +71,8 @@ impl Target {
             return Ok(None);
         }
         let failed = |error| ending::store(&error);
-        let Some((published, history)) = Published::resume(self.disk()?, &self.stem, &self.spec).map_err(failed)?
+        let Some((published, history)) =
+            Published::resume(self.disk()?, &self.stem, &self.spec).map_err(failed)?
         else {
             return Ok(None);
         };

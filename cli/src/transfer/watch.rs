@@ -118,8 +118,7 @@ fn tell(printer: &Printer, event: &Event) -> Result<(), Failure> {
         Event::Refused { peer, code, by_peer } => {
             let who = if *by_peer { "refused us" } else { "was refused" };
             printer.note(format!("peer {} {who}: {code}", peer.short()));
-            let fields =
-                json!({"peer": peer.to_string(), "code": u32::from(*code), "reason": code.to_string(), "by_peer": by_peer});
+            let fields = json!({"peer": peer.to_string(), "code": u32::from(*code), "reason": code.to_string(), "by_peer": by_peer});
             ("peer-refused", fields)
         }
         Event::WrongKey { expected, found } => {

@@ -42,7 +42,11 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
 }
 
 /// Asking for the manifest is a question of its own on a terminal; in a script the consent to fetch covers it.
-fn ask_for_manifest(args: &FetchArgs, context: &Context, offer: &SignedOffer) -> Result<Arc<Manifest>, Failure> {
+fn ask_for_manifest(
+    args: &FetchArgs,
+    context: &Context,
+    offer: &SignedOffer,
+) -> Result<Arc<Manifest>, Failure> {
     let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
     let subject = [
         ("peer".to_owned(), offer.offer().peer.to_string()),
@@ -56,7 +60,7 @@ fn ask_for_manifest(args: &FetchArgs, context: &Context, offer: &SignedOffer) ->
         required: &[Action::Fetch],
         optional: &[Action::Import, Action::Serve, Action::Publish],
     };
-    consent::obtain(context, &question, args.consent.as_ref().map(|flag| (flag, How::Flag)))?;
+    consent::obtain_required(context, &question, args.consent.as_ref().map(|flag| (flag, How::Flag)))?;
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     runtime()?.block_on(async {
         let node = endpoint::bind(&args.share, &identity, false)?;

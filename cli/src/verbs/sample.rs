@@ -64,10 +64,8 @@ pub(crate) fn run(args: &SampleArgs, context: &Context) -> Result<(), Failure> {
         quantization.name(),
         args.seed
     ));
-    printer.note(format!(
-        "next: minimodel manifest create {} --help",
-        escape::shell_word(args.out.as_os_str())
-    ));
+    printer
+        .note(format!("next: minimodel manifest create {} --help", escape::shell_word(args.out.as_os_str())));
     Ok(())
 }
 

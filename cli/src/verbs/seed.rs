@@ -58,7 +58,12 @@ fn ask(args: &SeedArgs, context: &Context, manifest: &Manifest) -> Result<Grante
 }
 
 /// Every check, on the very file that will be served.
-fn check(context: &Context, manifest: &Manifest, path: &Path, manifest_path: &Path) -> Result<FileSource, Failure> {
+fn check(
+    context: &Context,
+    manifest: &Manifest,
+    path: &Path,
+    manifest_path: &Path,
+) -> Result<FileSource, Failure> {
     let interrupt = Interrupt::listen()?;
     let layout = target::layout(manifest)?;
     // Looked at first for its kinder words about folders, pipes and devices.
@@ -127,7 +132,9 @@ async fn serve(
     context.printer.note(format!("{} sent in all", show_size(sent_bytes)));
     context.printer.event("stopped", json!({"sent_bytes": sent_bytes, "source_changed": is_changed}))?;
     if is_changed {
-        return Err(changed(&args.artifact).because("the file is no longer the artifact that its manifest names"));
+        return Err(
+            changed(&args.artifact).because("the file is no longer the artifact that its manifest names")
+        );
     }
     Ok(())
 }

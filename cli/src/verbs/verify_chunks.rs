@@ -27,7 +27,12 @@ pub(crate) fn run(args: &VerifyChunksArgs, context: &Context) -> Result<(), Fail
     let partial = input::open("partial file", &args.partial)?;
     let checks = match (&args.chunk_list, record_beside(&args.partial)) {
         (Some(path), _) => by_list(&manifest, &args.partial, &partial, Some(&chunk_list(path)?))?,
-        (None, Some(path)) => by_record(context, &manifest, (&args.partial, &partial), &record::read(&path)?)?,
+        (None, Some(path)) => {
+            by_record(context, &manifest, (&args.partial, &partial), &record::read(&path)?)?
+        }
+        (None, None) if partial.byte_count < manifest.byte_count() => {
+            return Err(nothing_to_judge_by(&args.partial));
+        }
         (None, None) => by_list(&manifest, &args.partial, &partial, None)?,
     };
     report::answer(printer, Some(manifest.swarm_id()), &checks)?;
@@ -47,6 +52,13 @@ fn record_beside(partial: &Path) -> Option<PathBuf> {
     path.symlink_metadata().is_ok().then_some(path)
 }
 
+fn nothing_to_judge_by(partial: &Path) -> Failure {
+    let shown = escape::path(partial);
+    let hint = "name its chunk list: --chunk-list FILE (the publisher makes it: `minimodel manifest create --chunk-list-out`)";
+    Failure::new(Exit::NotFound, format!("nothing tells which chunks of `{shown}` are right"), hint)
+        .because("it is not the whole file, and no record (`.state`) is beside it")
+}
+
 fn chunk_list(path: &Path) -> Result<Vec<Digest>, Failure> {
     let bytes = input::read_small("chunk list", path, MAX_LIST_BYTES)?;
     list::parse(&bytes).map_err(|error| {
@@ -56,7 +68,12 @@ fn chunk_list(path: &Path) -> Result<Vec<Digest>, Failure> {
     })
 }
 
-fn by_list(manifest: &Manifest, path: &Path, partial: &Input, list: Option<&[Digest]>) -> Result<Report, Failure> {
+fn by_list(
+    manifest: &Manifest,
+    path: &Path,
+    partial: &Input,
+    list: Option<&[Digest]>,
+) -> Result<Report, Failure> {
     verify_chunks(manifest, list, &partial.file, partial.byte_count)
         .map(|audit| audit.report)
         .map_err(|error| Failure::reading("partial file", path, &error))

@@ -39,9 +39,8 @@ pub(crate) fn run(args: &WriteImportReceiptArgs, context: &Context) -> Result<()
         peers: Vec::new(),
         checks: RecordedCheck::all(&whole),
     };
-    let receipt = Receipt::new(&manifest, record).map_err(|error| {
-        Failure::unexpected("the receipt could not be made", &anyhow::Error::new(error))
-    })?;
+    let receipt = Receipt::new(&manifest, record)
+        .map_err(|error| Failure::unexpected("the receipt could not be made", &anyhow::Error::new(error)))?;
     output::write("receipt", &args.receipt, receipt.render().as_bytes())?;
     report::answer(printer, Some(manifest.swarm_id()), &whole)?;
     printer.note(format!("receipt written: {}", escape::path(&args.receipt)));

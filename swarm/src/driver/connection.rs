@@ -104,9 +104,7 @@ async fn run(
     frames: mpsc::Receiver<Vec<u8>>,
 ) {
     let mut tasks = JoinSet::new();
-    let control = async {
-        if dialed { connection.open_bi().await } else { connection.accept_bi().await }
-    };
+    let control = async { if dialed { connection.open_bi().await } else { connection.accept_bi().await } };
     match tokio::time::timeout(HANDSHAKE, control).await {
         Ok(Ok((send, recv))) => {
             tasks.spawn(write_frames(connection.clone(), send, frames));
@@ -180,9 +178,7 @@ async fn read_request(conn: Conn, send: SendStream, mut recv: RecvStream, notes:
     let note = match read {
         Ok(Ok(bytes)) => match Request::decode(&bytes) {
             Ok(request) => Note::Asked { conn, request, send },
-            Err(error) => {
-                Note::Input(Input::Broke { conn, breach: Breach::Malformed(error.close_code()) })
-            }
+            Err(error) => Note::Input(Input::Broke { conn, breach: Breach::Malformed(error.close_code()) }),
         },
         Ok(Err(quinn::ReadToEndError::TooLong)) => {
             Note::Input(Input::Broke { conn, breach: Breach::Malformed(CloseCode::Malformed) })

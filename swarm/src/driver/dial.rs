@@ -62,8 +62,7 @@ async fn attempt(
     serves: bool,
 ) -> Result<Connection, DialFault> {
     let (config, found) = configure(credentials, peer, serves).map_err(|_| DialFault::default())?;
-    let connecting =
-        endpoint.connect_with(config, address, SERVER_NAME).map_err(|_| DialFault::default())?;
+    let connecting = endpoint.connect_with(config, address, SERVER_NAME).map_err(|_| DialFault::default())?;
     match tokio::time::timeout(HANDSHAKE, connecting).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => Err(fault_of(&error, found.take().filter(|&found| found != peer))),

@@ -64,7 +64,7 @@ async fn receive_chunk(
     buffer.clear();
     buffer.reserve_exact(len as usize);
     let mut told = 0;
-    while let Some(piece) = recv.read_chunk(usize::MAX, true).await.map_err(fault_of)? {
+    while let Some(piece) = recv.read_chunk(usize::MAX, true).await.map_err(|error| fault_of(&error))? {
         if buffer.len() + piece.bytes.len() > len as usize {
             return Err(RequestFault::Malformed);
         }
@@ -138,14 +138,15 @@ async fn ask(connection: &Connection, request: &Request) -> Result<RecvStream, R
 async fn read_exact(recv: &mut RecvStream, buffer: &mut [u8]) -> Result<(), RequestFault> {
     recv.read_exact(buffer).await.map_err(|error| match error {
         ReadExactError::FinishedEarly(_) => RequestFault::Malformed,
-        ReadExactError::ReadError(error) => fault_of(error),
+        ReadExactError::ReadError(error) => fault_of(&error),
     })
 }
 
-fn fault_of(error: ReadError) -> RequestFault {
+fn fault_of(error: &ReadError) -> RequestFault {
     match error {
         ReadError::Reset(code) => {
-            ResetCode::try_from(code.into_inner()).map_or(RequestFault::Malformed, RequestFault::Reset)
+            // A code of a later version says no more than that nothing comes.
+            RequestFault::Reset(ResetCode::try_from(code.into_inner()).unwrap_or(ResetCode::Cancelled))
         }
         _ => RequestFault::Lost,
     }

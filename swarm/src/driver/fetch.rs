@@ -130,7 +130,7 @@ impl Node {
         &self,
         settings: FetchSettings,
         part: Arc<Part<D>>,
-        resumed: Resumed,
+        resumed: &Resumed,
     ) -> Result<Fetching<'_, D>, DriverError> {
         let terms = terms(&settings.manifest)?;
         let mut have = Bitfield::new(terms.chunk_count);
@@ -138,7 +138,7 @@ impl Node {
             have.set(index);
         }
         let is_complete = have.is_full();
-        let (peers, banned) = known_peers(&resumed);
+        let (peers, banned) = known_peers(resumed);
         let config = Config {
             me: self.id(),
             terms,
@@ -231,7 +231,9 @@ impl<D: Disk> Fetching<'_, D> {
     pub async fn run(&mut self, stop: &mut watch::Receiver<bool>) -> Result<FetchEnd, DriverError> {
         loop {
             // The check may be done before the machine has said that the last chunk is kept.
-            if self.is_complete && let Some(verified) = self.verified.take() {
+            if self.is_complete
+                && let Some(verified) = self.verified.take()
+            {
                 return Ok(FetchEnd::Checked(Fetched {
                     checks: verified.report,
                     peers: self.peers.clone(),

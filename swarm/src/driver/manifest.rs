@@ -24,10 +24,13 @@ impl Node {
     /// # Errors
     ///
     /// The peer cannot be reached, refuses, is another, or its answer is not that manifest.
-    pub async fn fetch_manifest(&self, offer: &SignedOffer, software: &str) -> Result<Arc<Manifest>, DriverError> {
+    pub async fn fetch_manifest(
+        &self,
+        offer: &SignedOffer,
+        software: &str,
+    ) -> Result<Arc<Manifest>, DriverError> {
         let (peer, addresses) = (offer.offer().peer, offer.offer().addresses.clone());
-        let dialing =
-            dial(self.endpoint.clone(), self.credentials.clone(), peer, addresses.clone(), false);
+        let dialing = dial(self.endpoint.clone(), self.credentials.clone(), peer, addresses.clone(), false);
         let connection = dialing.await.map_err(|fault| match (fault.wrong_key, fault.code) {
             (Some(found), _) => DriverError::WrongKey { expected: peer, found },
             (None, Some(code)) => DriverError::Refused { peer, code },
@@ -48,11 +51,18 @@ impl Node {
     }
 }
 
-async fn question(connection: &Connection, swarm_id: [u8; 32], software: &str) -> Result<Vec<u8>, RequestFault> {
+async fn question(
+    connection: &Connection,
+    swarm_id: [u8; 32],
+    software: &str,
+) -> Result<Vec<u8>, RequestFault> {
     // The control stream stays open while the question is asked; the peer's own frames on it are not read.
     let (mut control, _frames) = connection.open_bi().await.map_err(|_| RequestFault::Lost)?;
-    let hello =
-        Frame::ManifestOnly(ManifestOnly { version: PROTOCOL_VERSION, swarm_id, software: software.to_owned() });
+    let hello = Frame::ManifestOnly(ManifestOnly {
+        version: PROTOCOL_VERSION,
+        swarm_id,
+        software: software.to_owned(),
+    });
     control.write_all(&hello.encode()).await.map_err(|_| RequestFault::Lost)?;
     let mut answer = download::manifest(connection).await;
     for _ in 1..TRIES {

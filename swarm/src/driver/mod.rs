@@ -18,6 +18,7 @@ mod fetch;
 mod limiter;
 mod manifest;
 mod node;
+mod perform;
 mod report;
 mod seed;
 mod serve;

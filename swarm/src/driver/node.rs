@@ -46,9 +46,8 @@ impl Node {
         let credentials = Credentials::new(&settings.key)?;
         let server = if settings.serves { Some(transport::server(credentials.server()?)?) } else { None };
         let endpoint = transport::endpoint(settings.listen, server)?;
-        let local = endpoint
-            .local_addr()
-            .map_err(|source| DriverError::Bind { address: settings.listen, source })?;
+        let local =
+            endpoint.local_addr().map_err(|source| DriverError::Bind { address: settings.listen, source })?;
         Ok(Self { endpoint, credentials, serves: settings.serves, settings, local })
     }
 
@@ -91,6 +90,7 @@ impl Node {
     pub async fn close(&self) {
         self.endpoint.close(VarInt::from_u32(minimodel_wire::CloseCode::ShuttingDown.into()), b"");
         // Two seconds is what a user waits; the rest of the budget belongs to the disk.
-        let _ = tokio::time::timeout(std::time::Duration::from_millis(1_000), self.endpoint.wait_idle()).await;
+        let _ =
+            tokio::time::timeout(std::time::Duration::from_millis(1_000), self.endpoint.wait_idle()).await;
     }
 }

@@ -100,7 +100,14 @@ async fn send_all(
 }
 
 /// Sends leaf hashes with their proof.
-pub(super) async fn leaves(server: Server, send: SendStream, ask: Ask, first: u32, count: u32, counters: Arc<Counters>) {
+pub(super) async fn leaves(
+    server: Server,
+    send: SendStream,
+    ask: Ask,
+    first: u32,
+    count: u32,
+    counters: Arc<Counters>,
+) {
     let source = server.source.clone();
     let found = tokio::task::spawn_blocking(move || source.leaves(first, count)).await.ok().flatten();
     let outcome = match found {
@@ -118,7 +125,13 @@ pub(super) async fn leaves(server: Server, send: SendStream, ask: Ask, first: u3
 }
 
 /// Sends the manifest.
-pub(super) async fn manifest(server: Server, send: SendStream, ask: Ask, text: Bytes, counters: Arc<Counters>) {
+pub(super) async fn manifest(
+    server: Server,
+    send: SendStream,
+    ask: Ask,
+    text: Bytes,
+    counters: Arc<Counters>,
+) {
     let head = ManifestHead { len: text.len() as u32 };
     let outcome = send_all(&server.limiter, send, head.encode().to_vec(), text, &counters).await;
     let _ = server.notes.send(Note::Served { ask, outcome }).await;

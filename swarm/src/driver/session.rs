@@ -6,29 +6,26 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use minimodel_verifier::{Digest, chunk};
-use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, PeerId, Request, ResetCode};
-use quinn::{Connection, SendStream, VarInt};
+use minimodel_wire::{Bitfield, CloseCode, Consent, PeerId, Request, ResetCode};
+use quinn::{Connection, SendStream};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::connection::{self, Counters, Link};
-use super::dial;
-use super::download::{self, ChunkRequest};
+use super::connection::Link;
 use super::limiter::Limiter;
 use super::node::Node;
 use super::report::{PeerView, Report, Snapshot};
 use super::serve::{self, Server};
 use super::sink::ChunkSink;
-use super::transport;
 use crate::machine::{
-    Ask, Config, Conn, Event, Input, KeepOutcome, LeavesOutcome, Machine, Meter, Output, Req, ServeOutcome, Time,
+    Ask, Config, Conn, Event, Input, KeepOutcome, LeavesOutcome, Machine, Meter, Req, ServeOutcome, Time,
 };
 use crate::store::{ChunkSource, StoreError};
 
 /// Notes that may wait; a full queue holds the tasks back, and through them the peers.
 const WAITING_NOTES: usize = 1_024;
 /// Buffers kept for the next chunk, so that steady work allocates nothing.
-const SPARE_BUFFERS: usize = 16;
+pub(super) const SPARE_BUFFERS: usize = 16;
 /// How often a picture of everything is reported.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(200);
 
@@ -66,17 +63,18 @@ pub(super) enum Happening {
     Moment,
 }
 
-struct Download {
-    abort: AbortHandle,
-    arrived: Option<(Vec<u8>, Vec<Digest>)>,
-    len: u32,
+pub(super) struct Download {
+    pub(super) abort: AbortHandle,
+    /// Bytes and proof, once all of them are here.
+    pub(super) arrived: Option<(Vec<u8>, Vec<Digest>)>,
 }
 
-struct Answer {
-    conn: Conn,
-    request: Request,
-    send: Option<SendStream>,
-    abort: Option<AbortHandle>,
+pub(super) struct Answer {
+    pub(super) conn: Conn,
+    pub(super) request: Request,
+    /// The asking stream, until somebody answers on it.
+    pub(super) send: Option<SendStream>,
+    pub(super) abort: Option<AbortHandle>,
 }
 
 /// What a session works with.
@@ -95,35 +93,37 @@ pub(super) struct Parts {
 
 pub(super) struct Session {
     pub(super) machine: Machine,
-    start: Instant,
-    endpoint: quinn::Endpoint,
-    credentials: super::tls::Credentials,
-    serves: bool,
-    fetches: bool,
-    terms: crate::machine::Terms,
-    root: Digest,
-    server: Server,
-    sink: Option<Arc<dyn ChunkSink>>,
-    manifest_text: Bytes,
-    down: Limiter,
-    notes: mpsc::Receiver<Note>,
-    note: mpsc::Sender<Note>,
-    links: BTreeMap<Conn, Link>,
-    names: BTreeMap<Conn, PeerId>,
-    next_conn: u64,
-    next_ask: u64,
-    downloads: BTreeMap<Req, Download>,
-    answers: BTreeMap<Ask, Answer>,
-    leaves: Vec<Digest>,
-    spare: Vec<Vec<u8>>,
-    tasks: JoinSet<()>,
-    happenings: VecDeque<Happening>,
-    reports: mpsc::Sender<Report>,
-    next_snapshot: Instant,
-    down_meter: Meter,
-    up_meter: Meter,
+    pub(super) start: Instant,
+    pub(super) endpoint: quinn::Endpoint,
+    pub(super) credentials: super::tls::Credentials,
+    pub(super) serves: bool,
+    pub(super) fetches: bool,
+    pub(super) terms: crate::machine::Terms,
+    pub(super) root: Digest,
+    pub(super) server: Server,
+    pub(super) sink: Option<Arc<dyn ChunkSink>>,
+    pub(super) manifest_text: Bytes,
+    pub(super) down: Limiter,
+    pub(super) notes: mpsc::Receiver<Note>,
+    pub(super) note: mpsc::Sender<Note>,
+    pub(super) links: BTreeMap<Conn, Link>,
+    /// Connections whose Hello agreed with ours.
+    pub(super) introduced: BTreeSet<Conn>,
+    pub(super) names: BTreeMap<Conn, PeerId>,
+    pub(super) next_conn: u64,
+    pub(super) next_ask: u64,
+    pub(super) downloads: BTreeMap<Req, Download>,
+    pub(super) answers: BTreeMap<Ask, Answer>,
+    pub(super) leaves: Vec<Digest>,
+    pub(super) spare: Vec<Vec<u8>>,
+    pub(super) tasks: JoinSet<()>,
+    pub(super) happenings: VecDeque<Happening>,
+    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) next_snapshot: Instant,
+    pub(super) down_meter: Meter,
+    pub(super) up_meter: Meter,
     /// Bytes of connections that are gone.
-    past: (u64, u64),
+    pub(super) past: (u64, u64),
     /// When a byte of a chunk last came in, and when a chunk was last proven.
     pub(super) last_byte: Instant,
     pub(super) last_chunk: Instant,
@@ -137,7 +137,8 @@ impl Session {
         if node.serves {
             tasks.spawn(super::accept::run(node.endpoint.clone(), note.clone()));
         }
-        let server = Server { source: parts.source, limiter: Limiter::new(parts.up_rate), notes: note.clone() };
+        let server =
+            Server { source: parts.source, limiter: Limiter::new(parts.up_rate), notes: note.clone() };
         Self {
             start,
             endpoint: node.endpoint.clone(),
@@ -154,6 +155,7 @@ impl Session {
             notes,
             note,
             links: BTreeMap::new(),
+            introduced: BTreeSet::new(),
             names: BTreeMap::new(),
             next_conn: 0,
             next_ask: 0,
@@ -273,8 +275,7 @@ impl Session {
     fn connected(&mut self, connection: Connection, peer: PeerId, dialed: bool) {
         let conn = Conn(self.next_conn);
         self.next_conn += 1;
-        let link =
-            Link::start(connection, conn, dialed, self.terms.chunk_count, self.note.clone());
+        let link = Link::start(connection, conn, dialed, self.terms.chunk_count, self.note.clone());
         self.links.insert(conn, link);
         self.names.insert(conn, peer);
         self.tell(Input::Connected { conn, peer, dialed });
@@ -314,164 +315,14 @@ impl Session {
         self.tell(Input::Leaves { req, outcome });
     }
 
-    fn unlink(&mut self, conn: Conn) {
+    pub(super) fn unlink(&mut self, conn: Conn) {
         self.names.remove(&conn);
+        if self.introduced.remove(&conn) {
+            self.share_windows();
+        }
         if let Some(link) = self.links.remove(&conn) {
             self.past.0 += link.counters.received();
             self.past.1 += link.counters.sent();
-        }
-    }
-
-    fn carry_out(&mut self) {
-        while let Some(output) = self.machine.poll() {
-            match output {
-                Output::Dial { peer, addresses } => self.dial(peer, addresses),
-                Output::Send { conn, frame } => self.send(conn, &frame),
-                Output::Close { conn, code } => {
-                    if let Some(link) = self.links.get(&conn) {
-                        connection::close(&link.connection, code);
-                    }
-                    self.unlink(conn);
-                }
-                Output::Request { conn, req, index } => self.request(conn, req, index),
-                Output::Cancel { req } | Output::Discard { req } => self.forget(req),
-                Output::Keep { req, index, peer } => self.keep(req, index, peer),
-                Output::RequestLeaves { conn, req, first, count } => {
-                    self.request_leaves(conn, req, first, count);
-                }
-                Output::Rescan => self.rescan(),
-                Output::Serve { ask, .. } | Output::ServeLeaves { ask } | Output::ServeManifest { ask } => {
-                    self.answer(ask);
-                }
-                Output::Refuse { ask, code } => self.refuse(ask, code),
-                Output::Event(event) => {
-                    if let Event::Chunk { .. } = event {
-                        self.last_chunk = Instant::now();
-                    }
-                    // A watcher that does not keep up misses some; what matters is kept by the runner.
-                    let _ = self.reports.try_send(Report::Event(event.clone()));
-                    self.happenings.push_back(Happening::Event(event));
-                }
-            }
-        }
-    }
-
-    fn dial(&mut self, peer: PeerId, addresses: Vec<std::net::SocketAddr>) {
-        let dialing =
-            dial::dial(self.endpoint.clone(), self.credentials.clone(), peer, addresses, self.serves);
-        let note = self.note.clone();
-        self.tasks.spawn(async move {
-            let ended = match dialing.await {
-                Ok(connection) => Note::Connected { connection, peer, dialed: true },
-                Err(fault) => Note::Input(Input::DialFailed {
-                    peer,
-                    wrong_key: fault.wrong_key,
-                    code: fault.code,
-                }),
-            };
-            let _ = note.send(ended).await;
-        });
-    }
-
-    fn send(&mut self, conn: Conn, frame: &Frame) {
-        let Some(link) = self.links.get(&conn) else { return };
-        if let Frame::Bitfield(_) = frame {
-            // Its Hello was good: from here on it may ask, and we may fetch from it.
-            if self.serves {
-                link.connection.set_max_concurrent_bi_streams(VarInt::from_u32(transport::STREAMS_AFTER_HELLO));
-            }
-            if self.fetches {
-                link.connection.set_receive_window(VarInt::from_u32(transport::FETCH_WINDOW));
-            }
-        }
-        link.send(frame);
-    }
-
-    fn request(&mut self, conn: Conn, req: Req, index: u32) {
-        let Some(link) = self.links.get(&conn) else { return };
-        let len = self.terms.chunk_len(index);
-        let request = ChunkRequest {
-            req,
-            index,
-            len,
-            proof_len: chunk::proof_len(self.terms.chunk_count, index),
-            buffer: self.spare.pop().unwrap_or_default(),
-            counters: link.counters.clone(),
-            limiter: self.down.clone(),
-        };
-        let abort = self.tasks.spawn(download::chunk(link.connection.clone(), request, self.note.clone()));
-        self.downloads.insert(req, Download { abort, arrived: None, len });
-    }
-
-    fn forget(&mut self, req: Req) {
-        if let Some(download) = self.downloads.remove(&req) {
-            download.abort.abort();
-            if let Some((data, _)) = download.arrived.filter(|_| self.spare.len() < SPARE_BUFFERS) {
-                self.spare.push(data);
-            }
-        }
-    }
-
-    fn keep(&mut self, req: Req, index: u32, peer: PeerId) {
-        let Some(download) = self.downloads.remove(&req) else { return };
-        let (Some((data, proof)), Some(sink)) = (download.arrived, self.sink.clone()) else { return };
-        debug_assert_eq!(data.len(), download.len as usize);
-        let note = self.note.clone();
-        self.tasks.spawn(async move {
-            let kept = tokio::task::spawn_blocking(move || {
-                let outcome = sink.keep(index, &data, &proof, peer.0);
-                (outcome, data)
-            });
-            let (outcome, buffer) = match kept.await {
-                Ok((outcome, buffer)) => (outcome, buffer),
-                Err(_) => (Ok(KeepOutcome::DiskFailed), Vec::new()),
-            };
-            let _ = note.send(Note::Kept { req, outcome, buffer }).await;
-        });
-    }
-
-    fn request_leaves(&mut self, conn: Conn, req: Req, first: u32, count: u32) {
-        let Some(link) = self.links.get(&conn) else { return };
-        let proof_len = chunk::range_proof_len(self.terms.chunk_count, first, count);
-        let connection = link.connection.clone();
-        self.tasks.spawn(download::leaves(connection, req, first, count, proof_len, self.note.clone()));
-    }
-
-    fn rescan(&mut self) {
-        let Some(sink) = self.sink.clone() else { return };
-        let leaves = std::mem::take(&mut self.leaves);
-        let note = self.note.clone();
-        self.tasks.spawn(async move {
-            let have = tokio::task::spawn_blocking(move || sink.rescan(leaves)).await;
-            let have = have.unwrap_or_else(|_| Ok(Vec::new()));
-            let _ = note.send(Note::Rescanned { have }).await;
-        });
-    }
-
-    fn answer(&mut self, ask: Ask) {
-        let Some(answer) = self.answers.get_mut(&ask) else { return };
-        let (Some(send), Some(link)) = (answer.send.take(), self.links.get(&answer.conn)) else { return };
-        let (server, counters): (Server, Arc<Counters>) = (self.server.clone(), link.counters.clone());
-        let abort = match answer.request {
-            Request::Chunk { index } => self.tasks.spawn(serve::chunk(server, send, ask, index, counters)),
-            Request::Leaves { first, count } => {
-                self.tasks.spawn(serve::leaves(server, send, ask, first, count, counters))
-            }
-            Request::Manifest => {
-                let text = self.manifest_text.clone();
-                self.tasks.spawn(serve::manifest(server, send, ask, text, counters))
-            }
-        };
-        answer.abort = Some(abort);
-    }
-
-    fn refuse(&mut self, ask: Ask, code: ResetCode) {
-        let Some(answer) = self.answers.remove(&ask) else { return };
-        if let Some(abort) = answer.abort {
-            abort.abort();
-        }
-        if let Some(send) = answer.send {
-            serve::refuse(send, code);
         }
     }
 

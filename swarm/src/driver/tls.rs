@@ -33,9 +33,9 @@ impl Credentials {
     pub(super) fn new(key: &SigningKey) -> Result<Self, DriverError> {
         let mut provider = rustls::crypto::ring::default_provider();
         // AES-128-GCM first: fastest where AES is in hardware, and all that QUIC's first packets need.
-        provider.cipher_suites.sort_by_key(|suite| {
-            suite.suite() != rustls::CipherSuite::TLS13_AES_128_GCM_SHA256
-        });
+        provider
+            .cipher_suites
+            .sort_by_key(|suite| suite.suite() != rustls::CipherSuite::TLS13_AES_128_GCM_SHA256);
         let pkcs8: Vec<u8> = PKCS8_PREFIX.iter().chain(key.as_bytes()).copied().collect();
         let signer = rustls::crypto::ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8))
             .map_err(DriverError::Tls)?;

@@ -28,10 +28,20 @@ pub(super) const STREAMS_AFTER_HELLO: u32 = 32;
 const STREAM_WINDOW: u32 = 8 << 20;
 /// A peer that we ask nothing of can make us hold no more than this.
 const FIRST_WINDOW: u32 = 256 << 10;
-/// A peer that we fetch from: 1 Gbit/s at 130 ms.
-pub(super) const FETCH_WINDOW: u32 = 16 << 20;
-/// Unacknowledged bytes held for one peer: what bounds memory under slow readers.
-const SEND_WINDOW: u64 = 8 << 20;
+/// What one introduced peer may have under way to us: 1 Gbit/s at 130 ms.
+const MOST_WINDOW: u64 = 16 << 20;
+/// What one introduced peer may leave unacknowledged.
+const MOST_SEND_WINDOW: u64 = 8 << 20;
+/// Each of both kinds over all peers: what bounds memory whatever their number.
+const ALL_WINDOWS: u64 = 64 << 20;
+/// With less than this a peer is hardly worth its connection.
+const LEAST_WINDOW: u64 = 256 << 10;
+
+/// Receive and send window of each of `peers` introduced peers, in bytes.
+pub(super) fn windows(peers: usize) -> (u64, u64) {
+    let share = ALL_WINDOWS / (peers as u64).max(1);
+    (share.clamp(LEAST_WINDOW, MOST_WINDOW), share.clamp(LEAST_WINDOW, MOST_SEND_WINDOW))
+}
 
 /// Handshakes at once; beyond it newcomers are not answered at all.
 pub(super) const MAX_INCOMING: usize = 256;
@@ -52,7 +62,7 @@ fn base(streams: u32) -> TransportConfig {
         .datagram_receive_buffer_size(None)
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
         .receive_window(VarInt::from_u32(FIRST_WINDOW))
-        .send_window(SEND_WINDOW)
+        .send_window(LEAST_WINDOW)
         .max_idle_timeout(IdleTimeout::try_from(IDLE).ok())
         .keep_alive_interval(Some(KEEP_ALIVE))
         .crypto_buffer_size(16 << 10)
@@ -81,7 +91,10 @@ pub(super) fn client(tls: rustls::ClientConfig, serves: bool) -> Result<quinn::C
 }
 
 /// A bound socket as an endpoint. An IPv6 wildcard also takes IPv4.
-pub(super) fn endpoint(address: SocketAddr, server: Option<ServerConfig>) -> Result<quinn::Endpoint, DriverError> {
+pub(super) fn endpoint(
+    address: SocketAddr,
+    server: Option<ServerConfig>,
+) -> Result<quinn::Endpoint, DriverError> {
     let socket = socket(address).map_err(|source| DriverError::Bind { address, source })?;
     quinn::Endpoint::new(EndpointConfig::default(), server, socket, Arc::new(quinn::TokioRuntime))
         .map_err(|source| DriverError::Bind { address, source })
@@ -97,4 +110,19 @@ fn socket(address: SocketAddr) -> std::io::Result<UdpSocket> {
     let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
     socket.bind(&address.into())?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_of_all_peers_stay_within_their_sum() {
+        assert_eq!(windows(0), (MOST_WINDOW, MOST_SEND_WINDOW));
+        assert_eq!(windows(1), (MOST_WINDOW, MOST_SEND_WINDOW));
+        for peers in 4..=256 {
+            let (receive, send) = windows(peers);
+            assert!(receive * peers as u64 <= ALL_WINDOWS && send <= receive, "{peers}");
+        }
+    }
 }

@@ -35,7 +35,7 @@ impl Machine {
                 self.mark_hungry(conn);
             }
             Frame::Interested => self.interested(now, conn),
-            Frame::NotInterested => self.not_interested(now, conn),
+            Frame::NotInterested => self.not_interested(conn),
             Frame::Peers { offers } => self.offers(now, conn, &offers),
         }
     }
@@ -76,7 +76,10 @@ impl Machine {
             .into_iter()
             .flatten()
             .copied()
-            .filter(|req| self.requests.get(req).is_some_and(|request| request.conn == conn))
+            // What arrived already is kept: it was there when it was sent.
+            .filter(|req| {
+                self.requests.get(req).is_some_and(|request| request.conn == conn && !request.storing)
+            })
             .collect();
         for req in asked {
             self.cancel(now, req);
@@ -194,5 +197,76 @@ impl Machine {
             self.mark_hungry(conn);
         }
         self.refuse_waiting_for(index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::desk::{Desk, SEED, TAKE, both, having};
+    use super::*;
+    use minimodel_wire::Bitfield;
+
+    #[test]
+    fn interest_follows_what_the_peer_has_and_we_lack() {
+        let mut desk = Desk::new(TAKE, having(0..18));
+        desk.join(1, SEED, having(0..18));
+        assert!(!desk.frames(1).contains(&Frame::Interested), "it has nothing for us");
+        desk.frame(1, Frame::Have { indexes: vec![18, 3] });
+        assert_eq!(desk.frames(1), [Frame::Interested]);
+        desk.frame(1, Frame::Have { indexes: vec![19, 18] });
+        desk.frame(1, Frame::DontHave { index: 18 });
+        assert_eq!(desk.frames(1), [], "one chunk is enough");
+        desk.frame(1, Frame::DontHave { index: 19 });
+        assert_eq!(desk.frames(1), [Frame::NotInterested]);
+    }
+
+    #[test]
+    fn nobody_is_interested_in_a_peer_that_does_not_serve() {
+        let mut desk = Desk::new(both(), having([0]));
+        desk.join(1, TAKE, having([1]));
+        assert!(!desk.frames(1).contains(&Frame::Interested));
+        desk.frame(1, Frame::Unchoke);
+        assert_eq!(desk.requests(), []);
+    }
+
+    #[test]
+    fn a_seed_that_takes_a_claim_back_is_counted_chunk_by_chunk_from_then_on() {
+        let mut desk = Desk::new(TAKE, having([]));
+        desk.join(1, SEED, Bitfield::full(20));
+        desk.frame(1, Frame::DontHave { index: 4 });
+        desk.frame(1, Frame::Unchoke);
+        desk.frame(1, Frame::DontHave { index: 5 });
+        assert!(desk.requests().iter().all(|&(_, _, index)| index != 4));
+        desk.tell(super::super::events::Input::Closed { conn: Conn(1), code: None });
+    }
+
+    #[test]
+    fn a_choke_takes_back_what_was_not_answered_and_an_unchoke_asks_again() {
+        let mut desk = Desk::new(TAKE, having([]));
+        desk.join(1, SEED, Bitfield::full(20));
+        desk.frame(1, Frame::Unchoke);
+        let asked = desk.requests();
+        assert_eq!(asked.len(), 4, "a new peer is on parole");
+        desk.tell(super::super::events::Input::Progress { req: asked[0].1, received: 10 });
+        desk.frame(1, Frame::Choke);
+        let cancelled = desk.said().iter().filter(|output| matches!(output, Output::Cancel { .. })).count();
+        assert_eq!(cancelled, 3);
+        desk.frame(1, Frame::Unchoke);
+        assert_eq!(desk.requests(), [], "left alone for a moment");
+        desk.wait(std::time::Duration::from_millis(300));
+        assert!(!desk.requests().is_empty());
+    }
+
+    #[test]
+    fn a_claim_taken_back_does_not_take_back_what_arrived() {
+        let mut desk = Desk::new(TAKE, having([]));
+        desk.join(1, SEED, Bitfield::full(20));
+        desk.frame(1, Frame::Unchoke);
+        let (_, req, index) = desk.requests()[0];
+        desk.tell(super::super::events::Input::Arrived { req });
+        desk.frame(1, Frame::DontHave { index });
+        let outcome = super::super::events::KeepOutcome::Kept;
+        desk.tell(super::super::events::Input::Kept { req, outcome });
+        assert!(desk.machine.have().get(index));
     }
 }

@@ -126,7 +126,8 @@ mod tests {
         let bans = [Breach::BadChunk, Breach::MalformedChunk, Breach::BadLeaves];
         assert!(bans.iter().all(|breach| matches!(breach.consequence(), Consequence::Ban(_))));
         let paths = [Breach::NoAnswer, Breach::Trickle, Breach::Overdue, Breach::NotReading, Breach::NoHello];
-        let mild = |breach: &Breach| matches!(breach.consequence(), Consequence::Strike | Consequence::Part(_));
+        let mild =
+            |breach: &Breach| matches!(breach.consequence(), Consequence::Strike | Consequence::Part(_));
         assert!(paths.iter().all(mild));
     }
 }

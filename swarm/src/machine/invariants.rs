@@ -48,10 +48,12 @@ impl Machine {
 
     fn check_requests(&self) -> Result<(), String> {
         let bytes: u64 = self.requests.values().map(|request| u64::from(request.len)).sum();
-        let budget =
-            self.config.limits.memory_budget_bytes.max(u64::from(self.config.terms.chunk_size));
+        let budget = self.config.limits.memory_budget_bytes.max(u64::from(self.config.terms.chunk_size));
         if bytes != self.in_flight_bytes || bytes > budget {
-            return Err(format!("{bytes} bytes in flight, counted {}, budget {budget}", self.in_flight_bytes));
+            return Err(format!(
+                "{bytes} bytes in flight, counted {}, budget {budget}",
+                self.in_flight_bytes
+            ));
         }
         if self.chunks.is_complete() && !self.requests.is_empty() {
             return Err(format!("complete, and {} requests left", self.requests.len()));
@@ -69,11 +71,9 @@ impl Machine {
             if request.storing == peer.down.requests.contains(req) {
                 return Err(format!("{req:?} storing {} but listed otherwise", request.storing));
             }
-            if !request.storing
-                && !(peer.phase == Phase::Ready
-                    && peer.consent.contains(Consent::SERVE)
-                    && peer.have.get(request.index))
-            {
+            let may_be_asked = peer.phase == Phase::Ready && peer.consent.contains(Consent::SERVE);
+            let is_fine = request.storing || (may_be_asked && peer.have.get(request.index));
+            if !is_fine {
                 return Err(format!("{req:?} asked of a peer that may not be asked for it"));
             }
         }
@@ -113,7 +113,11 @@ impl Machine {
             }
         }
         if by_id != self.by_id || partial != self.partial_peers {
-            return Err(format!("{} peers by key, {partial} partial, counted {}", by_id.len(), self.partial_peers));
+            return Err(format!(
+                "{} peers by key, {partial} partial, counted {}",
+                by_id.len(),
+                self.partial_peers
+            ));
         }
         Ok(())
     }

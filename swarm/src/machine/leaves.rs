@@ -95,7 +95,8 @@ impl Machine {
     }
 
     pub(super) fn leaves_answered(&mut self, now: Time, req: Req, outcome: LeavesOutcome) {
-        let Some(Pending { conn, count, .. }) = self.leaves.pending.filter(|pending| pending.req == req) else {
+        let Some(Pending { conn, count, .. }) = self.leaves.pending.filter(|pending| pending.req == req)
+        else {
             return;
         };
         match outcome {
@@ -120,7 +121,9 @@ impl Machine {
     /// Whoever holds the search up is asked no more; it has as long as for a Hello.
     pub(super) fn check_leaves(&mut self, now: Time) {
         let limit = self.config.limits.hello;
-        let Some(late) = self.leaves.pending.filter(|pending| now.since(pending.sent) >= limit) else { return };
+        let Some(late) = self.leaves.pending.filter(|pending| now.since(pending.sent) >= limit) else {
+            return;
+        };
         self.push(Output::Cancel { req: late.req });
         self.leaves.fail(late.conn);
         self.breach(now, late.conn, Breach::NoAnswer);
@@ -159,5 +162,38 @@ impl Machine {
         } else {
             self.push(Output::ServeManifest { ask });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::desk::{Desk, SEED, TAKE, having};
+    use super::super::events::Input;
+    use super::*;
+    use minimodel_wire::Bitfield;
+
+    #[test]
+    fn b14_leaf_lists_and_manifests_are_given_a_few_times_each() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.join(1, TAKE, having([]));
+        desk.said();
+        for n in 0..5 {
+            desk.tell(Input::AskedLeaves { ask: Ask(n), conn: Conn(1) });
+            desk.tell(Input::AskedManifest { ask: Ask(10 + n), conn: Conn(1) });
+        }
+        let said = desk.said();
+        let answers = said
+            .iter()
+            .filter(|output| matches!(output, Output::ServeLeaves { .. } | Output::ServeManifest { .. }));
+        assert_eq!(answers.count(), 8);
+    }
+
+    #[test]
+    fn a_partial_peer_has_no_leaf_list_to_give() {
+        let mut desk = Desk::new(SEED, having([1]));
+        desk.join(1, TAKE, having([]));
+        desk.said();
+        desk.tell(Input::AskedLeaves { ask: Ask(1), conn: Conn(1) });
+        assert!(matches!(desk.said()[..], [Output::Refuse { code: ResetCode::NotHave, .. }]));
     }
 }

@@ -20,7 +20,10 @@ mod config;
 mod control;
 mod core;
 mod deadlines;
+#[cfg(test)]
+mod desk;
 mod events;
+mod exchange;
 mod fault;
 mod hello;
 mod invariants;

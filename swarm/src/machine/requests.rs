@@ -42,8 +42,7 @@ impl Machine {
         }
         peer.down.requests.insert(req);
         peer.down.open += 1;
-        let request =
-            Request { conn, peer: peer.id, index, len, sent: now, received: 0, storing: false };
+        let request = Request { conn, peer: peer.id, index, len, sent: now, received: 0, storing: false };
         if self.requests.is_empty() {
             self.next_check = now + CHECK_EVERY;
         }
@@ -125,10 +124,14 @@ impl Machine {
     }
 
     pub(super) fn request_failed(&mut self, now: Time, req: Req, fault: RequestFault) {
-        let Some(request) = self.requests.get(&req).filter(|request| !request.storing).cloned() else { return };
+        let Some(request) = self.requests.get(&req).filter(|request| !request.storing).cloned() else {
+            return;
+        };
         let (conn, index) = (request.conn, request.index);
         match fault {
-            RequestFault::Reset(ResetCode::NotHave | ResetCode::SourceChanged) => self.forget_claim(conn, index),
+            RequestFault::Reset(ResetCode::NotHave | ResetCode::SourceChanged) => {
+                self.forget_claim(conn, index);
+            }
             // The connection is going; nothing more is asked over it.
             RequestFault::Lost => self.stop_asking(conn),
             RequestFault::Reset(ResetCode::BudgetUsed) => self.stop_asking(conn),
@@ -186,8 +189,7 @@ impl Machine {
         if self.next_resume.is_none_or(|at| now < at) {
             return;
         }
-        self.next_resume =
-            self.peers.values().map(|peer| peer.down.not_before).filter(|&at| at > now).min();
+        self.next_resume = self.peers.values().map(|peer| peer.down.not_before).filter(|&at| at > now).min();
         self.mark_all_hungry();
     }
 

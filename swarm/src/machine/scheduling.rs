@@ -169,7 +169,8 @@ impl Machine {
             return None;
         }
         // Whoever is silent goes on being silent, for all we know.
-        let silent = if peer.down.requests.is_empty() { Duration::ZERO } else { now.since(peer.down.last_byte) };
+        let silent =
+            if peer.down.requests.is_empty() { Duration::ZERO } else { now.since(peer.down.last_byte) };
         let wait = peer.down.rtt.max(silent);
         Some(wait + Duration::from_secs_f64((self.owed(conn) + more) as f64 / rate as f64))
     }

@@ -1,23 +1,17 @@
-//! Where peers may be found: the user's offers, offers passed on by members, and when to dial each again.
+//! Where peers may be found, and when to dial each again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use minimodel_wire::{CloseCode, Consent, Frame, OfferError, PeerId, SignedOffer};
+use minimodel_wire::{CloseCode, PeerId, SignedOffer};
 
 use super::config::Limits;
 use super::core::Machine;
-use super::events::{Conn, Event, Output};
-use super::fault::{Breach, is_final};
-use super::peer::Phase;
+use super::events::{Event, Output};
+use super::fault::is_final;
 use super::time::Time;
 
-/// Offers in one Peers frame; the wire's own cap.
-const OFFERS_PER_FRAME: usize = 16;
-/// The larger key waits this long for the smaller to dial, so that both do not dial at once.
-const POLITE_DELAY: Duration = Duration::from_secs(1);
 /// Tries after which a passed-on offer is forgotten; the user's own are tried for ever.
 const MAX_TRIES: u32 = 4;
 /// All sources must be at their end for this long, so that two that are named one after the other both count.
@@ -133,6 +127,11 @@ impl Sources {
         self.known.values().filter(|source| source.state == State::Dialing).count()
     }
 
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.known.len()
+    }
+
     fn tries(&self, peer: PeerId) -> u32 {
         self.known.get(&peer).map_or(0, |source| source.tries)
     }
@@ -150,7 +149,14 @@ impl Sources {
         Some((*peer, source.addresses.clone()))
     }
 
-    fn add(&mut self, peer: PeerId, addresses: &[SocketAddr], expires_unix: u64, by_user: bool, at: Time) {
+    pub(super) fn add(
+        &mut self,
+        peer: PeerId,
+        addresses: &[SocketAddr],
+        expires_unix: u64,
+        by_user: bool,
+        at: Time,
+    ) {
         let state = if self.banned.contains(&peer) { State::Ended } else { State::Waiting(at) };
         let fresh = Source {
             addresses: addresses.to_vec(),
@@ -171,8 +177,12 @@ impl Sources {
         }
     }
 
+    pub(super) fn is_known(&self, peer: PeerId) -> bool {
+        self.known.contains_key(&peer)
+    }
+
     /// Makes room for one more passed-on offer, at the cost of one that is of no use; whether there is room.
-    fn has_room(&mut self, most: usize) -> bool {
+    pub(super) fn has_room(&mut self, most: usize) -> bool {
         if self.known.len() >= most {
             let useless =
                 self.known.iter().find(|(_, source)| !source.by_user && source.state == State::Ended);
@@ -192,7 +202,7 @@ impl Machine {
         limits.max_dials.saturating_sub(self.sources.dialing()).min(places)
     }
 
-    fn unix(&self, now: Time) -> u64 {
+    pub(super) fn unix(&self, now: Time) -> u64 {
         self.config.unix_at_start + now.since_start().as_secs()
     }
 
@@ -244,96 +254,62 @@ impl Machine {
             self.event(Event::Unreachable { peer, tries: self.sources.tries(peer) });
         }
     }
+}
 
-    /// Offers from a member: its own is kept to be passed on, others' are dialed, if our user agreed to take
-    /// part in that exchange.
-    pub(super) fn offers(&mut self, now: Time, conn: Conn, offers: &[Bytes]) {
-        let unix = self.unix(now);
-        for bytes in offers {
-            let Some(peer) = self.peers.get_mut(&conn) else { return };
-            // Counted first: a signature costs more to check than to send.
-            peer.offers_read += 1;
-            if peer.offers_read > self.config.limits.max_offers_per_peer {
-                return;
+#[cfg(test)]
+mod tests {
+    use super::super::desk::{Desk, SEED, TAKE, all, having, id, offer};
+    use super::super::events::Input;
+    use super::*;
+    use bytes::Bytes;
+    use minimodel_wire::{Bitfield, Frame};
+
+    const LATE: u64 = 1_000_000;
+
+    fn dialed(desk: &mut Desk) -> Vec<PeerId> {
+        let dial = |output| if let Output::Dial { peer, .. } = output { Some(peer) } else { None };
+        desk.said().into_iter().filter_map(dial).collect()
+    }
+
+    #[test]
+    fn a_passed_on_peer_is_tried_five_times_and_a_user_s_for_ever() {
+        let mut desk = Desk::new(all(), having([0]));
+        desk.tell(Input::Source(offer(8, [1; 32], LATE)));
+        desk.join(1, all(), having([1]));
+        desk.frame(1, Frame::Peers { offers: vec![Bytes::from(offer(9, [1; 32], LATE).to_bytes())] });
+        let mut tries = BTreeMap::new();
+        for _ in 0..600 {
+            for peer in dialed(&mut desk) {
+                *tries.entry(peer).or_insert(0) += 1;
+                desk.tell(Input::DialFailed { peer, wrong_key: None, code: None });
             }
-            let signed = match SignedOffer::from_bytes(bytes) {
-                Ok(signed) if signed.offer().swarm_id == self.config.terms.swarm_id => signed,
-                // One of a later version was passed on unread.
-                Err(OfferError::Version { .. }) => continue,
-                _ => {
-                    self.breach(now, conn, Breach::ForgedOffer);
-                    return;
-                }
-            };
-            let offer = signed.offer();
-            let Some(peer) = self.peers.get_mut(&conn) else { return };
-            if offer.peer == self.config.me || signed.check_fresh(unix).is_err() {
-                continue;
-            }
-            let own = offer.peer == peer.id;
-            if own && peer.consent.contains(Consent::PUBLISH) {
-                peer.offer = Some(signed.clone());
-                self.pass_on(conn, &signed);
-            }
-            self.learn(now, &signed, own);
+            desk.wait(Duration::from_secs(1));
         }
+        assert_eq!(tries[&id(9)], 5);
+        assert!((10..=20).contains(&tries[&id(8)]), "{tries:?}");
     }
 
-    fn learn(&mut self, now: Time, signed: &SignedOffer, own: bool) {
-        let offer = signed.offer();
-        if !self.config.consent.contains(Consent::PUBLISH) {
-            return;
-        }
-        if !self.sources.known.contains_key(&offer.peer) && !self.sources.has_room(self.config.limits.max_known) {
-            return;
-        }
-        let at = if self.config.me < offer.peer { now } else { now + POLITE_DELAY };
-        self.sources.add(offer.peer, &offer.addresses, offer.expires_unix, false, at);
-        if own || self.by_id.contains_key(&offer.peer) {
-            self.sources.connected(offer.peer);
-        }
+    #[test]
+    fn a_banned_source_named_first_does_not_end_a_fetch_that_has_a_second() {
+        let mut desk = Desk::new(TAKE, having([]));
+        desk.machine.sources.ban(id(1));
+        desk.tell(Input::Source(offer(1, [1; 32], LATE)));
+        desk.tell(Input::Source(offer(2, [1; 32], LATE)));
+        desk.wait(Duration::from_secs(2));
+        assert!(!desk.events().contains(&Event::Exhausted));
+        desk.tell(Input::DialFailed { peer: id(2), wrong_key: Some(id(3)), code: None });
+        desk.wait(Duration::from_secs(2));
+        assert_eq!(desk.events().iter().filter(|&event| *event == Event::Exhausted).count(), 1);
     }
 
-    pub(super) fn pass_on_own_offer(&mut self, conn: Conn) {
-        if !self.config.consent.contains(Consent::PUBLISH) {
-            return;
-        }
-        if let Some(offer) = &self.config.offer {
-            let offers = vec![Bytes::from(offer.to_bytes())];
-            self.send(conn, Frame::Peers { offers });
-        }
-    }
-
-    /// Tells a newcomer of the members that agreed to be told of.
-    pub(super) fn pass_on_offers_to(&mut self, conn: Conn) {
-        if !self.takes_part(conn) {
-            return;
-        }
-        let mut offers: Vec<Bytes> = self
-            .peers
-            .iter()
-            .filter(|&(&other, _)| other != conn)
-            .filter_map(|(_, peer)| peer.offer.as_ref())
-            .map(|offer| Bytes::from(offer.to_bytes()))
-            .collect();
-        self.rng.shuffle(&mut offers);
-        offers.truncate(OFFERS_PER_FRAME);
-        if !offers.is_empty() {
-            self.send(conn, Frame::Peers { offers });
-        }
-    }
-
-    fn pass_on(&mut self, from: Conn, offer: &SignedOffer) {
-        let others: Vec<Conn> =
-            self.peers.keys().copied().filter(|&conn| conn != from && self.takes_part(conn)).collect();
-        for conn in others {
-            self.send(conn, Frame::Peers { offers: vec![Bytes::from(offer.to_bytes())] });
-        }
-    }
-
-    fn takes_part(&self, conn: Conn) -> bool {
-        self.peers
-            .get(&conn)
-            .is_some_and(|peer| peer.phase == Phase::Ready && peer.consent.contains(Consent::PUBLISH))
+    #[test]
+    fn a_connected_peer_that_does_not_serve_is_no_hope() {
+        let mut desk = Desk::new(all(), having([0]));
+        desk.join(1, TAKE, having([1]));
+        desk.wait(Duration::from_secs(2));
+        assert!(desk.events().contains(&Event::Exhausted));
+        desk.join(2, SEED, Bitfield::full(20));
+        desk.wait(Duration::from_secs(2));
+        assert!(!desk.events().contains(&Event::Exhausted));
     }
 }

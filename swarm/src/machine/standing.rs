@@ -162,7 +162,9 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
+    use super::super::desk::{Desk, SEED, TAKE, having, id};
     use super::*;
+    use minimodel_wire::Bitfield;
 
     fn at(seconds: u64) -> Time {
         Time::after_start(Duration::from_secs(seconds))
@@ -180,8 +182,7 @@ mod tests {
     #[test]
     fn a_key_is_shut_out_for_a_minute_then_two_up_to_an_hour() {
         let mut standing = Standing::default();
-        let pauses: Vec<u64> =
-            (0..8).map(|_| standing.shut_out(at(0)).since(at(0)).as_secs() / 60).collect();
+        let pauses: Vec<u64> = (0..8).map(|_| standing.shut_out(at(0)).since(at(0)).as_secs() / 60).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
     }
 
@@ -195,5 +196,40 @@ mod tests {
         }
         assert_eq!(all.by_key.len(), MAX_KEYS);
         assert!(!all.by_key.contains_key(&PeerId([0; 32])), "the oldest went first");
+    }
+
+    #[test]
+    fn a_breach_of_the_protocol_disconnects_once_and_bans_the_second_time() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.join(1, TAKE, having([]));
+        desk.said();
+        desk.broke(1, Breach::WrongState);
+        let left = |code| Event::Left { peer: id(1), code: Some(code) };
+        let struck = Event::Struck { peer: id(1), breach: Breach::WrongState };
+        assert_eq!(desk.events(), [struck, left(CloseCode::StateViolation)]);
+        desk.wait(Duration::from_secs(61));
+        desk.join(1, TAKE, having([]));
+        desk.said();
+        desk.broke(1, Breach::BadIndex);
+        let banned = Event::Banned { peer: id(1), breach: Breach::BadIndex, index: None, got: None };
+        assert_eq!(desk.events(), [banned, left(CloseCode::ProtocolViolation)]);
+        desk.connect(9, 1, false);
+        assert_eq!(desk.closes(), [(9, CloseCode::Banned)]);
+    }
+
+    #[test]
+    fn three_strikes_end_the_connection_and_no_number_of_them_bans() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        for round in 0..5 {
+            desk.join(1, TAKE, having([]));
+            desk.said();
+            for _ in 0..3 {
+                desk.broke(1, Breach::AskFlood);
+            }
+            let struck = Event::Struck { peer: id(1), breach: Breach::AskFlood };
+            let left = Event::Left { peer: id(1), code: Some(CloseCode::TooSlow) };
+            assert_eq!(desk.events(), [struck.clone(), struck.clone(), struck, left]);
+            desk.wait(SHUT_FIRST * (1 << round) + Duration::from_secs(1));
+        }
     }
 }

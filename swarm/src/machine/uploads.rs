@@ -30,12 +30,12 @@ impl Machine {
         }
     }
 
-    pub(super) fn not_interested(&mut self, now: Time, conn: Conn) {
+    pub(super) fn not_interested(&mut self, conn: Conn) {
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.up.interested = false;
         }
         self.choke(conn);
-        self.rechoke(now);
+        self.rechoke();
     }
 
     fn slots_used(&self) -> usize {
@@ -80,12 +80,12 @@ impl Machine {
             self.next_optimistic = now + self.config.limits.optimistic;
             self.optimistic = None;
         }
-        self.rechoke(now);
+        self.rechoke();
     }
 
     /// Deals the upload slots. Leechers favour those who give to them (BEP 3's tit for tat); a seeder favours those
     /// who got least. One slot of a leecher moves on by chance, so that newcomers can show what they have.
-    pub(super) fn rechoke(&mut self, now: Time) {
+    pub(super) fn rechoke(&mut self) {
         if !self.serves() || self.stopping {
             return;
         }
@@ -209,5 +209,98 @@ impl Machine {
             active += 1;
             self.push(Output::Serve { ask, index });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::desk::{Desk, SEED, TAKE, both, having, id};
+    use super::super::events::Input;
+    use super::*;
+    use minimodel_wire::Bitfield;
+
+    fn refusals(desk: &mut Desk) -> Vec<(u64, ResetCode)> {
+        let refusal =
+            |output| if let Output::Refuse { ask, code } = output { Some((ask.0, code)) } else { None };
+        desk.said().into_iter().filter_map(refusal).collect()
+    }
+
+    #[test]
+    fn a_choke_refuses_what_waits_and_lets_what_runs_end() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.join(1, TAKE, having([]));
+        desk.frame(1, Frame::Interested);
+        assert!(desk.frames(1).contains(&Frame::Unchoke));
+        for n in 0..10 {
+            desk.ask(1, n, n as u32);
+        }
+        let served = desk.said().iter().filter(|output| matches!(output, Output::Serve { .. })).count();
+        assert_eq!(served, 8);
+        desk.frame(1, Frame::NotInterested);
+        assert_eq!(refusals(&mut desk), [(8, ResetCode::Choked), (9, ResetCode::Choked)]);
+        desk.tell(Input::Served { ask: Ask(0), outcome: ServeOutcome::Done { bytes: 5 } });
+        assert_eq!(desk.events(), [Event::Uploaded { peer: id(1), bytes: 5 }]);
+    }
+
+    #[test]
+    fn slots_go_to_those_who_got_least() {
+        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 2);
+        for n in 1..=4 {
+            desk.join(n, TAKE, having([]));
+            desk.frame(n.into(), Frame::Interested);
+        }
+        let unchoked = |desk: &Desk| -> Vec<u64> {
+            desk.machine.peers.iter().filter(|(_, peer)| peer.up.unchoked).map(|(conn, _)| conn.0).collect()
+        };
+        assert_eq!(unchoked(&desk), [1, 2]);
+        for n in [1, 2] {
+            desk.ask(n, n, 0);
+            desk.tell(Input::Served { ask: Ask(n), outcome: ServeOutcome::Done { bytes: 100 } });
+        }
+        desk.wait(Duration::from_secs(11));
+        assert_eq!(unchoked(&desk), [3, 4]);
+    }
+
+    #[test]
+    fn asks_in_vain_are_a_flood_only_beyond_what_a_choke_can_cause() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.join(1, TAKE, having([]));
+        desk.said();
+        for n in 0..128 {
+            desk.ask(1, n, 0);
+        }
+        assert_eq!(desk.events(), []);
+        for n in 128..131 {
+            desk.ask(1, n, 0);
+        }
+        assert_eq!(desk.machine.progress().peers, 0, "struck three times");
+    }
+
+    #[test]
+    fn e14_a_chunk_that_was_lost_is_refused_without_a_lie() {
+        let mut desk = Desk::new(both(), Bitfield::full(20));
+        desk.join(1, TAKE, having([]));
+        desk.frame(1, Frame::Interested);
+        desk.said();
+        desk.tell(Input::ChunkLost { index: 3 });
+        assert_eq!(desk.frames(1), [Frame::DontHave { index: 3 }]);
+        desk.ask(1, 0, 3);
+        assert_eq!(refusals(&mut desk), [(0, ResetCode::SourceChanged)]);
+    }
+
+    #[test]
+    fn b14_the_same_chunk_is_sent_nine_times_and_then_no_more() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.join(1, TAKE, having([]));
+        desk.frame(1, Frame::Interested);
+        for n in 0..9 {
+            desk.ask(1, n, 3);
+            desk.tell(Input::Served { ask: Ask(n), outcome: ServeOutcome::Done { bytes: 100 } });
+        }
+        desk.said();
+        desk.ask(1, 9, 3);
+        assert_eq!(refusals(&mut desk), [(9, ResetCode::BudgetUsed)]);
     }
 }

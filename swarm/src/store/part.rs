@@ -12,7 +12,6 @@ use minimodel_verifier::{Digest, sha256};
 
 use super::disk::{Disk, DiskFile as _};
 use super::error::{KeepError, NotProven, StoreError, is_no_space};
-use super::hashed::HashedChunk;
 use super::holdings::{FOUND_HERE, Holdings, Supplied};
 use super::names::Names;
 use super::record::Tail;
@@ -123,23 +122,8 @@ impl<D: Disk> Part<D> {
         proof: &[Digest],
         supplier: PeerKey,
     ) -> Result<Kept, KeepError> {
-        self.keep_as(ChunkEntry { index, sha256: sha256(data), supplier, path: proof.to_vec() }, data)
-    }
-
-    /// The same for a chunk that was hashed while it arrived.
-    pub fn keep_hashed(
-        &self,
-        index: u32,
-        chunk: &HashedChunk,
-        proof: &[Digest],
-        supplier: PeerKey,
-    ) -> Result<Kept, KeepError> {
-        let entry = ChunkEntry { index, sha256: *chunk.sha256(), supplier, path: proof.to_vec() };
-        self.keep_as(entry, chunk.bytes())
-    }
-
-    fn keep_as(&self, entry: ChunkEntry, data: &[u8]) -> Result<Kept, KeepError> {
-        let (index, got) = (entry.index, entry.sha256);
+        let got = sha256(data);
+        let entry = ChunkEntry { index, sha256: got, supplier, path: proof.to_vec() };
         let expected = self.spec.layout.chunk_len(index);
         if index < self.spec.layout.count() && data.len() != expected as usize {
             let reason = NotProven::Length { expected, got: data.len() };

@@ -117,7 +117,8 @@ impl Fetcher {
                 return Err(failed("the demo's fetch took too long"));
             }
         }
-        let ended = child.0.wait().map_err(|error| Failure::unexpected("cannot await the fetch", &error.into()))?;
+        let ended =
+            child.0.wait().map_err(|error| Failure::unexpected("cannot await the fetch", &error.into()))?;
         if ended.success() { Ok(()) } else { Err(failed("the demo's fetch failed").because(ended)) }
     }
 
@@ -128,7 +129,16 @@ impl Fetcher {
             command.args(["--peer", offer]);
         }
         command
-            .args(["--listen", "127.0.0.1:0", "--consent", "fetch,import", "--json", "--progress", "none", "--quiet"])
+            .args([
+                "--listen",
+                "127.0.0.1:0",
+                "--consent",
+                "fetch,import",
+                "--json",
+                "--progress",
+                "none",
+                "--quiet",
+            ])
             .env("MINIMODEL_HOME", self.folder.join("bob-home"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -166,7 +176,8 @@ fn retell(story: &Story<'_>, names: &[(&str, String)], event: &Value) -> Result<
         }
         "peer-joined" => format!("connected to {name}"),
         "peer-banned" => {
-            let chunk = number("chunk").map_or_else(String::new, |chunk| format!(": chunk {chunk} failed its proof"));
+            let chunk =
+                number("chunk").map_or_else(String::new, |chunk| format!(": chunk {chunk} failed its proof"));
             format!("{name} is banned{chunk}; nothing of it was written")
         }
         "peer-left" if text("reason") != "done" && text("reason") != "bad chunk" => {

@@ -47,7 +47,11 @@ fn tell(context: &Context, interrupt: &Interrupt, folder: &Path) -> Result<(), F
 
     story.step("Alice makes a model file and a manifest that names its bytes, its license and herself.")?;
     let (artifact, manifest) = make_model(folder)?;
-    story.say(&format!("{} of sample weights, in {} chunks", show_size(manifest.byte_count()), manifest.chunk_count()))?;
+    story.say(&format!(
+        "{} of sample weights, in {} chunks",
+        show_size(manifest.byte_count()),
+        manifest.chunk_count()
+    ))?;
     story.say(&format!("manifest signed by {}", &manifest.publisher_key_id()[..24]))?;
     interrupt.check()?;
 
@@ -64,9 +68,12 @@ fn tell(context: &Context, interrupt: &Interrupt, folder: &Path) -> Result<(), F
     let bob = fetcher::Fetcher::new(folder, &manifest, [&alice, &mallory, &carol].map(Peer::offer))?;
     let names = [("alice", alice.id()), ("mallory", mallory.id()), ("carol", carol.id())];
     let killed_at = bob.run_and_kill(&story, &names, interrupt)?;
-    story.say(&format!("after {} Bob's process is killed without warning (SIGKILL)", show_size(killed_at)))?;
+    story
+        .say(&format!("after {} Bob's process is killed without warning (SIGKILL)", show_size(killed_at)))?;
 
-    story.step("Bob types the same line again. What was recorded is read back, proven again, and not fetched twice.")?;
+    story.step(
+        "Bob types the same line again. What was recorded is read back, proven again, and not fetched twice.",
+    )?;
     bob.run_to_the_end(&story, &names, interrupt)?;
     interrupt.check()?;
 
@@ -97,9 +104,13 @@ fn make_manifest(path: &Path) -> Result<Manifest, Failure> {
     let reading = |error: std::io::Error| Failure::reading("sample", path, &error);
     let bytes = std::fs::read(path).map_err(reading)?;
     let chunk_size = chunk::auto_chunk_size(bytes.len() as u64);
-    let inspected = inspect_artifact(bytes.len() as u64, chunk_size, &mut bytes.as_slice()).map_err(reading)?;
+    let inspected =
+        inspect_artifact(bytes.len() as u64, chunk_size, &mut bytes.as_slice()).map_err(reading)?;
     if !inspected.report.ok() {
-        return Err(Failure::unexpected("the sample is not valid", &anyhow::anyhow!("{:?}", inspected.report)));
+        return Err(Failure::unexpected(
+            "the sample is not valid",
+            &anyhow::anyhow!("{:?}", inspected.report),
+        ));
     }
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)
@@ -120,8 +131,11 @@ fn check(story: &Story<'_>, manifest: &Manifest, path: &Path) -> Result<(), Fail
     let verified = verify_artifact(manifest, &mut file, Depth::Entering).map_err(reading)?;
     if let Some(check) = verified.report.failures().next() {
         let hint = "please report it: this must not happen";
-        return Err(Failure::new(Exit::Verification, "the demo's file is not right", hint)
-            .because(format!("{}: {}", check.name, check.detail())));
+        return Err(Failure::new(Exit::Verification, "the demo's file is not right", hint).because(format!(
+            "{}: {}",
+            check.name,
+            check.detail()
+        )));
     }
     for name in ["artifact.byte_count", "artifact.sha256", "chunk.merkle_root", "slm.checksum"] {
         if let Some(check) = verified.report.check(name) {

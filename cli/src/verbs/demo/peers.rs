@@ -45,14 +45,25 @@ pub(super) struct Peer {
 
 impl Peer {
     /// Checks the file, then serves it until dropped.
-    pub(super) fn start(character: Character, manifest: &Arc<Manifest>, artifact: &Path) -> Result<Self, Failure> {
+    pub(super) fn start(
+        character: Character,
+        manifest: &Arc<Manifest>,
+        artifact: &Path,
+    ) -> Result<Self, Failure> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)
             .map_err(|error| Failure::unexpected("cannot make a key", &anyhow::anyhow!("{error}")))?;
         let source = source(character, manifest, artifact)?;
         let (stop, stopped) = watch::channel(false);
         let (tell, told) = std_mpsc::channel();
-        let seeder = Seeder { character, key: SigningKey::from_bytes(&seed), manifest: manifest.clone(), source, stopped, stop: stop.clone() };
+        let seeder = Seeder {
+            character,
+            key: SigningKey::from_bytes(&seed),
+            manifest: manifest.clone(),
+            source,
+            stopped,
+            stop: stop.clone(),
+        };
         let thread = std::thread::spawn(move || seeder.run(&tell));
         match told.recv() {
             Ok(offer) => Ok(Self { offer: offer?, stop, thread: Some(thread) }),
@@ -79,7 +90,11 @@ impl Drop for Peer {
     }
 }
 
-fn source(character: Character, manifest: &Manifest, artifact: &Path) -> Result<Arc<dyn ChunkSource>, Failure> {
+fn source(
+    character: Character,
+    manifest: &Manifest,
+    artifact: &Path,
+) -> Result<Arc<dyn ChunkSource>, Failure> {
     let file = SourceFile::open(artifact).map_err(|error| ending::store(&error))?;
     let verified = verify_artifact(manifest, &mut file.reader(), Depth::Entering)
         .map_err(|error| Failure::reading("sample", artifact, &error))?;
@@ -168,7 +183,7 @@ impl ChunkSource for Liar {
 
     fn chunk(&self, index: u32) -> Result<ChunkBytes, SourceError> {
         let honest = self.0.chunk(index)?;
-        if index % ONE_LIE_IN != 0 {
+        if !index.is_multiple_of(ONE_LIE_IN) {
             return Ok(honest);
         }
         let mut bytes = honest.bytes.to_vec();

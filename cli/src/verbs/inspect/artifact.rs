@@ -63,7 +63,11 @@ fn facts(facts: &SlmFacts) -> Vec<(String, String)> {
             "shape",
             format!(
                 "{} layers, hidden {}, FFN {}, {} heads, {} KV heads, output {output}",
-                header.layer_count, header.hidden_size, header.ffn_size, header.head_count, header.kv_head_count
+                header.layer_count,
+                header.hidden_size,
+                header.ffn_size,
+                header.head_count,
+                header.kv_head_count
             ),
         ),
         ("vocabulary", format!("{}, context {}", header.vocab_size, header.max_context)),

@@ -56,9 +56,18 @@ fn of_bytes(head: &[u8]) -> Kind {
     let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with(b"#")).unwrap_or_default();
     let is_manifest_line = |line: &[u8]| {
-        [&b"manifest."[..], b"model.", b"artifact.", b"publisher.", b"chunk.", b"evidence.", b"license.", b"slm."]
-            .iter()
-            .any(|prefix| line.starts_with(prefix))
+        [
+            &b"manifest."[..],
+            b"model.",
+            b"artifact.",
+            b"publisher.",
+            b"chunk.",
+            b"evidence.",
+            b"license.",
+            b"slm.",
+        ]
+        .iter()
+        .any(|prefix| line.starts_with(prefix))
     };
     match first {
         line if line.starts_with(b"mm1") => Kind::Offer,
@@ -66,7 +75,9 @@ fn of_bytes(head: &[u8]) -> Kind {
         line if line.starts_with(b"receipt.") => Kind::Receipt,
         line if line.starts_with(b"minimodel-identity ") => Kind::Identity,
         line if line.starts_with(b"{") => Kind::Request,
-        line if is_manifest_line(line) || head.split(|byte| *byte == b'\n').any(is_manifest_line) => Kind::Manifest,
+        line if is_manifest_line(line) || head.split(|byte| *byte == b'\n').any(is_manifest_line) => {
+            Kind::Manifest
+        }
         _ => Kind::Unknown,
     }
 }

@@ -109,10 +109,14 @@ fn receipt_lines(receipt: &Receipt) -> Lines {
         line("by", shown(&import.tool_version)),
     ];
     lines.extend(import.consents.iter().map(|consent| {
-        line("consent", format!("{}, {}, {}", consent.action.as_str(), shown(&consent.at_utc), shown(&consent.by)))
+        line(
+            "consent",
+            format!("{}, {}, {}", consent.action.as_str(), shown(&consent.at_utc), shown(&consent.by)),
+        )
     }));
     lines.extend(import.peers.iter().map(|peer| {
-        let rejected = peer.rejected.as_deref().map(|why| format!(", rejected: {}", shown(why))).unwrap_or_default();
+        let rejected =
+            peer.rejected.as_deref().map(|why| format!(", rejected: {}", shown(why))).unwrap_or_default();
         line("peer", format!("{}: {} bytes, {} chunks{rejected}", shown(&peer.id), peer.bytes, peer.chunks))
     }));
     lines.extend(import.checks.iter().map(|check| {
@@ -125,17 +129,23 @@ fn receipt_lines(receipt: &Receipt) -> Lines {
 pub(super) fn chunk_list(context: &Context, path: &Path) -> Result<(), Failure> {
     let bytes = input::read_small("chunk list", path, MAX_LIST_BYTES)?;
     let chunks = chunk::list::parse(&bytes).map_err(|error| {
-        invalid("chunk list", path, "each line is `sha256:`, 64 uppercase hex digits, and a line feed").because(error)
+        invalid("chunk list", path, "each line is `sha256:`, 64 uppercase hex digits, and a line feed")
+            .because(error)
     })?;
     let count = chunks.len().to_string();
     let root = tagged(chunk::Tree::from_chunk_hashes(chunks).root());
-    answer(context, "chunk-list", vec![line("what", "a chunk list"), line("chunks", count), line("chunk root", root)])
+    answer(
+        context,
+        "chunk-list",
+        vec![line("what", "a chunk list"), line("chunks", count), line("chunk root", root)],
+    )
 }
 
 /// A request, as far as it can be told without its manifest.
 pub(super) fn request(context: &Context, path: &Path) -> Result<(), Failure> {
     let shown = crate::request::summary(path)?;
-    let mut lines = vec![line("what", "a request of import-peer-request; its manifest decides whether it is valid")];
+    let mut lines =
+        vec![line("what", "a request of import-peer-request; its manifest decides whether it is valid")];
     lines.extend(shown);
     answer(context, "request", lines)
 }
@@ -158,13 +168,25 @@ pub(super) fn record(context: &Context, path: &Path) -> Result<(), Failure> {
         line("what", "the record of a partial file; `minimodel verify-chunks` proves what it says"),
         line("swarm", HEXLOWER.encode(&record.swarm_id)),
         line("size", show_exact_size(record.byte_count)),
-        line("chunks", format!("{} of {} recorded, {} bytes each", record.chunks.len(), record.chunk_count, record.chunk_size)),
+        line(
+            "chunks",
+            format!(
+                "{} of {} recorded, {} bytes each",
+                record.chunks.len(),
+                record.chunk_count,
+                record.chunk_size
+            ),
+        ),
     ];
     let mut suppliers = BTreeMap::<[u8; 32], usize>::new();
     for chunk in record.chunks.values() {
         *suppliers.entry(chunk.supplier).or_default() += 1;
     }
-    lines.extend(suppliers.into_iter().map(|(peer, chunks)| line("peer", format!("{}: {chunks} chunks", PeerId(peer)))));
+    lines.extend(
+        suppliers
+            .into_iter()
+            .map(|(peer, chunks)| line("peer", format!("{}: {chunks} chunks", PeerId(peer)))),
+    );
     let sessions = record.sessions.iter();
     lines.extend(sessions.map(|(pid, at)| line("session", format!("process {pid}, {}", clock::utc(*at)))));
     let blames = record.blames.iter();

@@ -6,8 +6,8 @@ use data_encoding::HEXLOWER;
 use minimodel_verifier::chunk::{self, Layout, Tree, auto_chunk_size};
 use minimodel_verifier::digest::{parse_tagged, sha256};
 use minimodel_verifier::manifest::{
-    Acquisition, ArtifactClaims, ChunkClaims, ChunkListClaims, Evidence, ManifestDraft, RequiresClaims, SlmClaims,
-    SourceClaims,
+    Acquisition, ArtifactClaims, ChunkClaims, ChunkListClaims, Evidence, ManifestDraft, RequiresClaims,
+    SlmClaims, SourceClaims,
 };
 use minimodel_verifier::slm::SlmFacts;
 use minimodel_verifier::verify::{Inspected, inspect_artifact};
@@ -171,7 +171,12 @@ fn inspect(context: &Context, path: &Path, input: &Input, layout: Layout) -> Res
 fn claim<'a>(draft: &mut ManifestDraft, inspected: &'a Inspected, path: &Path) -> Result<&'a Tree, Failure> {
     let (Some(facts), Some(tree)) = (&inspected.facts, &inspected.tree) else {
         let subject = format!("the file `{}`", escape::path(path));
-        return Err(report::failure(Exit::Verification, &subject, &inspected.report, "see `minimodel inspect`"));
+        return Err(report::failure(
+            Exit::Verification,
+            &subject,
+            &inspected.report,
+            "see `minimodel inspect`",
+        ));
     };
     draft.artifact.sha256 = inspected.sha256;
     draft.chunks.merkle_root = *tree.root();

@@ -41,7 +41,8 @@ pub(crate) fn run(args: &ManifestSignArgs, context: &Context) -> Result<(), Fail
     let (before, after) = (HEXLOWER.encode(manifest.swarm_id()), HEXLOWER.encode(signed.swarm_id()));
     if printer.is_json() {
         let path = args.out.to_string_lossy().into_owned();
-        return printer.event("manifest-signed", SignedObject { path, swarm_id: after, key_id: identity.key_id() });
+        return printer
+            .event("manifest-signed", SignedObject { path, swarm_id: after, key_id: identity.key_id() });
     }
     printer.answer_path(&args.out)?;
     printer.note(format!("signed by {} ({})", identity.key_id(), escape::shown(manifest.publisher_id())));

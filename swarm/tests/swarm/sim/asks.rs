@@ -99,10 +99,13 @@ impl World {
         }
         let (ask, conn) = (Ask(self.number()), conn_of(link, side));
         self.peers[no].answers.insert(ask, Answer { link, req, flow: None });
-        self.tell(no, match wanted {
-            Wanted::Chunk(index) => Input::Asked { ask, conn, index },
-            Wanted::Leaves => Input::AskedLeaves { ask, conn },
-        });
+        self.tell(
+            no,
+            match wanted {
+                Wanted::Chunk(index) => Input::Asked { ask, conn, index },
+                Wanted::Leaves => Input::AskedLeaves { ask, conn },
+            },
+        );
     }
 
     pub(super) fn refuse(&mut self, no: PeerNo, ask: Ask, code: ResetCode) {

@@ -106,7 +106,7 @@ impl World {
             Output::ServeLeaves { ask } => self.serve_leaves(no, ask),
             Output::ServeManifest { .. } => self.fail("nobody here asks for a manifest"),
             Output::Refuse { ask, code } => self.refuse(no, ask, code),
-            Output::Event(event) => self.note(no, event),
+            Output::Event(event) => self.note(no, &event),
         }
     }
 
@@ -123,11 +123,11 @@ impl World {
         self.tell(no, Input::Kept { req, outcome });
     }
 
-    fn note(&mut self, no: PeerNo, event: Event) {
+    fn note(&mut self, no: PeerNo, event: &Event) {
         let now = self.now;
         let stops = self.peers[no].plan.stops_when_complete;
         let tally = &mut self.peers[no].tally;
-        match event {
+        match *event {
             Event::Joined { peer, .. } => tally.joined.push((peer, now)),
             Event::Left { peer, code } => tally.left.push((peer, code, now)),
             Event::Refused { peer, code, by_peer } => tally.refused.push((peer, code, by_peer)),

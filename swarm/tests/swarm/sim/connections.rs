@@ -16,7 +16,7 @@ pub(super) fn conn_of(link: LinkNo, side: Side) -> Conn {
 }
 
 pub(super) fn end_of(conn: Conn) -> (LinkNo, Side) {
-    (conn.0 / 2, if conn.0 % 2 == 0 { Side::Dialer } else { Side::Acceptor })
+    (conn.0 / 2, if conn.0.is_multiple_of(2) { Side::Dialer } else { Side::Acceptor })
 }
 
 impl World {
@@ -46,7 +46,16 @@ impl World {
         }
         let link = self.number();
         let runs = [run, self.peers[to].run];
-        let ends = Link { dialer: no, acceptor: to, runs, dialer_open: false, acceptor_open: false, is_new: true, delay, on_path: [0; 2] };
+        let ends = Link {
+            dialer: no,
+            acceptor: to,
+            runs,
+            dialer_open: false,
+            acceptor_open: false,
+            is_new: true,
+            delay,
+            on_path: [0; 2],
+        };
         self.links.insert(link, ends);
         self.queue.push(self.now + delay * 2, Step::Connected(link, Side::Dialer));
         self.queue.push(self.now + delay * 3, Step::Connected(link, Side::Acceptor));
@@ -63,7 +72,8 @@ impl World {
         if let Some(ends) = self.links.get_mut(&link) {
             ends.set_open(side, true);
         }
-        let (conn, rtt) = (conn_of(link, side), (self.peers[no].plan.delay + self.peers[other].plan.delay) * 2);
+        let (conn, rtt) =
+            (conn_of(link, side), (self.peers[no].plan.delay + self.peers[other].plan.delay) * 2);
         let dialed = side == Side::Dialer;
         self.tell(no, Input::Connected { conn, peer: self.peers[other].id, dialed });
         self.tell(no, Input::Rtt { conn, rtt });

@@ -15,7 +15,9 @@ fn three_unequal_seeders_end_together_with_little_waste() {
         world.must_run(secs(60), |world| world.is_complete(leecher));
         let twice = world.peers[leecher].tally.received_bytes as f64 / (64 * MIB) as f64;
         let over = world.seconds(leecher) / ideal(64 * MIB, 21 * MIB);
-        eprintln!("3 unequal seeders, chunks of {chunk}: {twice:.4} of the bytes, {over:.3} of the ideal time");
+        eprintln!(
+            "3 unequal seeders, chunks of {chunk}: {twice:.4} of the bytes, {over:.3} of the ideal time"
+        );
         assert!(twice < 1.05, "{twice}");
         assert!(over < 1.2, "{over}");
     }

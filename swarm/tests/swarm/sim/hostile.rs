@@ -17,7 +17,6 @@ fn beside_an_honest_seeder(behaviour: Behaviour, bytes: u64, rate: u64) -> (Worl
 }
 
 const HOSTILE: PeerNo = 0;
-const HONEST: PeerNo = 1;
 
 fn finishes_in(world: &mut World, leecher: PeerNo, seconds: f64) {
     world.must_run(secs(3_600), |world| world.is_complete(leecher));
@@ -166,8 +165,10 @@ fn b14_a_flood_of_asks_is_refused_and_struck_and_the_others_are_served() {
     let tally = &world.peers[seeder].tally;
     assert!(strikes(&world, seeder).contains(&Breach::AskFlood));
     assert!(tally.struck.iter().all(|(id, ..)| *id == id_of(flooder)));
-    assert!(tally.left.iter().any(|(id, code, _)| *id == id_of(flooder) && *code == Some(CloseCode::TooSlow)
-        || *id == id_of(flooder) && *code == Some(CloseCode::Flood)));
+    assert!(
+        tally.left.iter().any(|(id, code, _)| *id == id_of(flooder) && *code == Some(CloseCode::TooSlow)
+            || *id == id_of(flooder) && *code == Some(CloseCode::Flood))
+    );
     assert!(world.seconds(leecher) < 1.5 * ideal(8 * MIB, 4 * MIB), "{}", world.seconds(leecher));
 }
 

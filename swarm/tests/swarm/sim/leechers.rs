@@ -16,7 +16,8 @@ fn one_slow_seeder_and_four_leechers(bytes: u64, chunk: u64, seed: u64) -> (f64,
     let leechers: Vec<_> = (0..4).map(|_| world.add(Plan::leecher().knows(&[seeder]))).collect();
     world.must_run(secs(120), |world| leechers.iter().all(|&leecher| world.is_complete(leecher)));
     for &leecher in &leechers {
-        let from_others = world.peers[leecher].tally.chunks_from.keys().filter(|&&id| id != world.peers[seeder].id);
+        let from_others =
+            world.peers[leecher].tally.chunks_from.keys().filter(|&&id| id != world.peers[seeder].id);
         assert!(from_others.count() >= 2, "leecher {leecher} found no other");
         assert_eq!(world.peers[leecher].tally.banned, []);
     }

@@ -76,7 +76,7 @@ impl World {
             return;
         }
         match step {
-            Step::Join(no) => self.join(no),
+            Step::Join(no, run) => self.join(no, run),
             Step::Tick(no) => self.tick(no),
             Step::Tell(no, run, input) => {
                 if self.peers[no].run == run {
@@ -108,8 +108,8 @@ impl World {
 
     fn whose(&self, step: &Step) -> Option<PeerNo> {
         match step {
-            Step::Join(no)
-            | Step::Tick(no)
+            Step::Tick(no)
+            | Step::Join(no, _)
             | Step::Tell(no, ..)
             | Step::Verdict(no, ..)
             | Step::PieceSent(no, ..)
@@ -129,7 +129,10 @@ impl World {
         }
     }
 
-    fn join(&mut self, no: PeerNo) {
+    fn join(&mut self, no: PeerNo, run: u32) {
+        if self.peers[no].run != run {
+            return;
+        }
         self.peers[no].online = true;
         for known in self.peers[no].plan.knows.clone() {
             self.tell(no, Input::Source(offer_of(known, self.terms.swarm_id)));

@@ -19,14 +19,15 @@ impl World {
         let Some(ends) = self.links.get(&link) else { return };
         let side = ends.side_of(no);
         let len = u64::from(self.terms.chunk_len(index));
-        let mut flow =
-            Flow { link, side, ask, req, len, sent: 0, corrupt: false, breaks_at: None };
+        let mut flow = Flow { link, side, ask, req, len, sent: 0, corrupt: false, breaks_at: None };
         let mut drips = false;
         match self.peers[no].plan.behaviour {
             Behaviour::Mute | Behaviour::Teaser | Behaviour::Refuser | Behaviour::AlwaysBusy => return,
             Behaviour::Liar => flow.corrupt = true,
             Behaviour::Trickler(_) => drips = true,
-            Behaviour::Leaver(whole) if self.peers[no].chunks_served >= whole => flow.breaks_at = Some(len / 2),
+            Behaviour::Leaver(whole) if self.peers[no].chunks_served >= whole => {
+                flow.breaks_at = Some(len / 2)
+            }
             _ => {}
         }
         self.peers[no].chunks_served += 1;

@@ -56,6 +56,7 @@ impl Record {
         }
     }
 
+    #[expect(clippy::print_stdout, reason = "the log of a replayed run is for people")]
     fn line(&self, now: Time, peer: PeerNo, way: &str, what: &dyn Debug) {
         if self.is_printed {
             let mut text = format!("{what:?}");

@@ -53,7 +53,9 @@ fn e4_a_seeder_that_goes_in_the_middle_of_the_search_leaves_no_one_waiting() {
     let half = world.add(Plan::leecher().has(64..128).joins_at(secs(0)));
     let plan = Plan { unrecorded: (0..32).collect(), ..Plan::leecher().knows(&[seeder, half]) };
     let leecher = world.add(plan);
-    world.must_run(secs(5), |world| world.peers[leecher].tally.joined.iter().any(|(id, _)| *id == id_of(seeder)));
+    world.must_run(secs(5), |world| {
+        world.peers[leecher].tally.joined.iter().any(|(id, _)| *id == id_of(seeder))
+    });
     world.scripted(super::step::Scripted::Cut(seeder));
     world.scripted(super::step::Scripted::Kill(seeder));
     world.must_run(secs(30), |world| world.peers[leecher].machine.have().ones() >= 64);

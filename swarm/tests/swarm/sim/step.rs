@@ -24,8 +24,8 @@ impl Side {
 /// Something that happens at its time.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// The peer starts.
-    Join(PeerNo),
+    /// The peer starts for the numbered time.
+    Join(PeerNo, u32),
     /// A machine asked to be called.
     Tick(PeerNo),
     /// An input that needs no connection, for the run of the machine that is numbered.

@@ -14,14 +14,18 @@ fn b18_more_leechers_than_slots_take_turns_and_none_starves() {
         let takers: Vec<_> = (0..6).map(|_| world.add(Plan::taker().knows(&[seeder]))).collect();
         world.must_run(secs(600), |world| takers.iter().all(|&taker| world.is_complete(taker)));
         let times: Vec<f64> = takers.iter().map(|&taker| world.seconds(taker)).collect();
-        let (first, last) = (times.iter().copied().fold(f64::MAX, f64::min), times.iter().copied().fold(0.0, f64::max));
+        let (first, last) =
+            (times.iter().copied().fold(f64::MAX, f64::min), times.iter().copied().fold(0.0, f64::max));
         eprintln!("{slots} slots: first {first:.0} s, last {last:.0} s");
         // Six files at one file in 24 seconds: 144 s if nothing is lost.
         assert!(last < 165.0, "{times:?}");
         assert!(first > 0.5 * last, "somebody was favoured: {times:?}");
         for &taker in &takers {
             assert!(world.peers[seeder].tally.unchoked[&id_of(taker)] >= 2);
-            assert_eq!((world.peers[taker].tally.struck.len(), world.peers[seeder].tally.struck.len()), (0, 0));
+            assert_eq!(
+                (world.peers[taker].tally.struck.len(), world.peers[seeder].tally.struck.len()),
+                (0, 0)
+            );
         }
     }
 }
@@ -34,7 +38,8 @@ fn a_leecher_favours_who_gives_to_it() {
     plan.limits.upload_slots = 2;
     let one = world.add(plan);
     // It has what the first lacks, beside four that have nothing to give.
-    let giver = world.add(Plan::leecher().rates(MIB / 2, 8 * MIB).has(512..1024).knows(&[one]).joins_at(secs(1)));
+    let giver =
+        world.add(Plan::leecher().rates(MIB / 2, 8 * MIB).has(512..1024).knows(&[one]).joins_at(secs(1)));
     let takers: Vec<_> = (0..4).map(|_| world.add(Plan::taker().knows(&[one]))).collect();
     world.must_run(secs(120), |world| world.is_complete(one));
     let got = |no: usize| world.peers[no].tally.chunks_from.get(&id_of(one)).copied().unwrap_or(0);

@@ -119,7 +119,7 @@ impl World {
             rng: fastrand::Rng::with_seed(seed),
             check_every: 1,
             keep_time: ms(3),
-            says_lost: seed % 2 == 0,
+            says_lost: seed.is_multiple_of(2),
             replay: format!("cargo test -p minimodel-swarm --test swarm {name} -- --exact --nocapture"),
         }
     }
@@ -132,7 +132,7 @@ impl World {
             Have::These(chunks) => chunks.iter().copied().collect(),
         };
         let machine = self.machine(no, &plan, &disk);
-        self.queue.push(Time::after_start(plan.joins_at), Step::Join(no));
+        self.queue.push(Time::after_start(plan.joins_at), Step::Join(no, 0));
         self.peers.push(Peer {
             plan,
             id: peer::id_of(no),
@@ -265,7 +265,7 @@ impl World {
                 self.peers[no].machine = self.machine(no, &plan, &disk);
                 self.peers[no].run += 1;
                 self.peers[no].tick_at = None;
-                self.queue.push(self.now, Step::Join(no));
+                self.queue.push(self.now, Step::Join(no, self.peers[no].run));
             }
             Scripted::Cut(no) => {
                 for (link, side) in self.links_of(no) {

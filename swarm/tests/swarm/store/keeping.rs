@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::thread;
 
 use minimodel_swarm::store::{
-    ChunkSource as _, IncomingChunk, KeepError, Kept, MemDisk, NotProven, PrefixAborted, SourceError,
-    Supplied,
+    ChunkSource as _, KeepError, Kept, MemDisk, NotProven, PrefixAborted, SourceError, Supplied,
 };
 use minimodel_verifier::chunk::{ProofError, verify_chunk, verify_range};
 use minimodel_verifier::sha256;
@@ -66,11 +65,8 @@ proptest! {
 fn b12_a_chunk_that_came_twice_is_written_once_and_its_first_supplier_counts() {
     let artifact = Artifact::new(2 * 16_384 + 1);
     let (part, _) = artifact.open(MemDisk::new()).unwrap();
-    let mut incoming = IncomingChunk::new(Vec::new());
-    artifact.chunk(2).chunks(100).for_each(|piece| incoming.push(piece));
-    let hashed = incoming.finish();
-    assert_eq!(part.keep_hashed(2, &hashed, &artifact.proof(2), ANNA).unwrap(), Kept::Stored);
-    assert_eq!(part.keep_hashed(2, &hashed, &artifact.proof(2), BERT).unwrap(), Kept::Already);
+    assert_eq!(part.keep(2, artifact.chunk(2), &artifact.proof(2), ANNA).unwrap(), Kept::Stored);
+    assert_eq!(part.keep(2, artifact.chunk(2), &artifact.proof(2), BERT).unwrap(), Kept::Already);
     assert_eq!(part.keep(0, artifact.chunk(0), &artifact.proof(0), BERT).unwrap(), Kept::Stored);
     let suppliers = part.suppliers();
     assert_eq!(suppliers.get(&ANNA), Some(&Supplied { chunks: 1, bytes: 1 }));

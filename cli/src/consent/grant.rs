@@ -1,0 +1,125 @@
+//! What can be agreed to, how it is spelled, and what was given.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use minimodel_verifier::receipt::{Consent, ConsentAction};
+
+/// What a consent permits.
+pub(crate) type Action = ConsentAction;
+
+/// The order in which actions are asked for and spelled.
+pub(super) const ORDER: [Action; 5] =
+    [Action::Fetch, Action::Import, Action::Serve, Action::Cache, Action::Publish];
+
+/// A word in `--consent` that names no action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("name actions joined by commas: fetch, import, serve, publish")]
+pub(crate) struct UnknownAction;
+
+/// `--consent fetch,import`, or the same list in a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConsentFlag {
+    pub(super) actions: BTreeSet<Action>,
+}
+
+impl ConsentFlag {
+    /// Reads a list of words.
+    pub(crate) fn from_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, UnknownAction> {
+        let actions = words.into_iter().map(|word| Action::from_word(word).ok_or(UnknownAction));
+        Ok(Self { actions: actions.collect::<Result<_, _>>()? })
+    }
+}
+
+impl FromStr for ConsentFlag {
+    type Err = UnknownAction;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::from_words(text.split(','))
+    }
+}
+
+/// How a consent was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// By `--consent`.
+    Flag,
+    /// By answering `yes` on a terminal.
+    Prompt,
+    /// By the list in a request file.
+    Request,
+    /// By the command itself, which does nothing else (`write-import-receipt`).
+    Command,
+}
+
+impl How {
+    /// The word in logs and receipts.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Flag => "flag",
+            Self::Prompt => "prompt",
+            Self::Request => "request",
+            Self::Command => "command",
+        }
+    }
+}
+
+/// A consent that was given and recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Granted {
+    pub(super) actions: BTreeSet<Action>,
+    /// How it was given.
+    pub(crate) how: How,
+    /// When, RFC 3339 UTC.
+    pub(crate) at_utc: String,
+}
+
+impl Granted {
+    /// Whether `action` is permitted.
+    pub(crate) fn permits(&self, action: Action) -> bool {
+        self.actions.contains(&action)
+    }
+
+    /// The actions, in a stable order.
+    pub(crate) fn actions(&self) -> impl Iterator<Item = Action> + '_ {
+        ORDER.into_iter().filter(|action| self.permits(*action))
+    }
+
+    /// The lines of a receipt.
+    pub(crate) fn for_receipt(&self, verb: &str) -> Vec<Consent> {
+        let by = self.spelled(verb);
+        self.actions().map(|action| Consent { action, at_utc: self.at_utc.clone(), by: by.clone() }).collect()
+    }
+
+    /// For logs and receipts: `--consent fetch,import` where a flag said it, else `prompt`, `request` or the verb.
+    pub(crate) fn spelled(&self, verb: &str) -> String {
+        match self.how {
+            How::Flag => format!("--consent {}", join(&self.actions)),
+            How::Prompt | How::Request => self.how.as_str().to_owned(),
+            How::Command => verb.to_owned(),
+        }
+    }
+}
+
+/// Words joined by commas, in the order in which they are asked.
+pub(super) fn join(actions: &BTreeSet<Action>) -> String {
+    let words = ORDER.into_iter().filter(|action| actions.contains(action)).map(Action::as_str);
+    words.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flag(text: &str) -> ConsentFlag {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_flag_names_known_actions_in_any_order() {
+        assert_eq!(flag("import,fetch"), flag("fetch,import,fetch"));
+        for text in ["", "yes", "all", "fetch,", "fetch, import", "Fetch", "fetch;import"] {
+            assert_eq!(text.parse::<ConsentFlag>(), Err(UnknownAction), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The user's explicit yes to one action, asked for or given by a flag, and recorded.
+//!
+//! There is no general yes. Off a terminal, and under `--json`, only the flag counts; on a terminal each action is its
+//! own question and takes only the word `yes`. Without consent nothing has been dialed or written. What was given is
+//! appended to `consent.log` in the state folder before anything is done with it; if that fails, nothing is done.
+
+mod grant;
+mod log;
+mod question;
+
+pub(crate) use grant::{Action, ConsentFlag, Granted, How};
+pub(crate) use question::{Question, by_command, obtain, obtain_required};

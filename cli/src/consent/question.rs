@@ -1,0 +1,237 @@
+//! Asking for a consent, or taking it from a flag.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use super::grant::{Action, ConsentFlag, Granted, How, join};
+use super::log::record;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::printer::{Line, Tone};
+use crate::settings::Context;
+use crate::{clock, escape};
+
+fn question_text(action: Action) -> &'static str {
+    match action {
+        Action::Fetch => "Fetch these bytes from these peers, who will see this machine's address?",
+        Action::Import => "Import the file, after every check has passed?",
+        Action::Serve => "Serve chunks of this file from this machine?",
+        Action::Cache => "Keep the file here for later?",
+        Action::Publish => {
+            "Publish to the peers of this swarm that this machine has the file and where it is?"
+        }
+    }
+}
+
+/// What is asked, and about what.
+#[derive(Clone, Debug)]
+pub(crate) struct Question<'a> {
+    /// The verb that asks: `fetch`.
+    pub(crate) verb: &'a str,
+    /// The swarm, or `None` while only an offer is known and its manifest is asked for.
+    pub(crate) swarm_id: Option<&'a [u8; 32]>,
+    /// Shown before the question: publisher, license, evidence, size, peers ([`crate::show::subject`]). Values from
+    /// outside are escaped already.
+    pub(crate) subject: &'a [(String, String)],
+    /// Without one of these the verb does nothing.
+    pub(crate) required: &'a [Action],
+    /// These may be given besides. One that is neither required nor here is refused, so that nobody consents to what
+    /// does not happen.
+    pub(crate) optional: &'a [Action],
+}
+
+/// Asks or takes the flag, and records what was given. `flag`: the list and whether a flag or a request held it.
+pub(crate) fn obtain(
+    context: &Context,
+    question: &Question<'_>,
+    flag: Option<(&ConsentFlag, How)>,
+) -> Result<Granted, Failure> {
+    obtain_asking(context, question, question.optional, flag)
+}
+
+/// [`obtain`], but on a terminal only what is required is asked for: where a later question asks for the rest.
+pub(crate) fn obtain_required(
+    context: &Context,
+    question: &Question<'_>,
+    flag: Option<(&ConsentFlag, How)>,
+) -> Result<Granted, Failure> {
+    obtain_asking(context, question, &[], flag)
+}
+
+fn obtain_asking(
+    context: &Context,
+    question: &Question<'_>,
+    asked_besides: &[Action],
+    flag: Option<(&ConsentFlag, How)>,
+) -> Result<Granted, Failure> {
+    let (actions, how) = match flag {
+        Some((flag, how)) => (by_flag(question, flag)?, how),
+        None if context.settings.can_ask => {
+            (by_prompt(question, asked_besides, |page| context.printer.ask(page))?, How::Prompt)
+        }
+        None => return Err(missing(question, "no consent was given, and there is no terminal to ask on")),
+    };
+    let granted = Granted { actions, how, at_utc: clock::now_utc() };
+    record(context, question.verb, question.swarm_id, &granted)?;
+    Ok(granted)
+}
+
+/// Records the consent that a command itself is.
+pub(crate) fn by_command(
+    context: &Context,
+    verb: &str,
+    swarm_id: &[u8; 32],
+    action: Action,
+) -> Result<Granted, Failure> {
+    let granted = Granted { actions: BTreeSet::from([action]), how: How::Command, at_utc: clock::now_utc() };
+    record(context, verb, Some(swarm_id), &granted)?;
+    Ok(granted)
+}
+
+fn by_flag(question: &Question<'_>, flag: &ConsentFlag) -> Result<BTreeSet<Action>, Failure> {
+    let known = |action: &Action| question.required.contains(action) || question.optional.contains(action);
+    if let Some(foreign) = flag.actions.iter().find(|action| !known(action)) {
+        let hint = format!("{} takes `{}`{}", question.verb, flag_text(question.required), may_add(question));
+        let error =
+            format!("{} never does `{}`, so it takes no consent for it", question.verb, foreign.as_str());
+        return Err(
+            Failure::new(Exit::Usage, error, hint).because(format!("--consent {}", join(&flag.actions)))
+        );
+    }
+    match question.required.iter().find(|action| !flag.actions.contains(action)) {
+        Some(absent) => {
+            let given = join(&flag.actions);
+            Err(missing(question, &format!("consent to `{given}` is not consent to `{}`", absent.as_str())))
+        }
+        None => Ok(flag.actions.clone()),
+    }
+}
+
+fn by_prompt(
+    question: &Question<'_>,
+    asked_besides: &[Action],
+    mut ask: impl FnMut(Line) -> io::Result<Option<String>>,
+) -> Result<BTreeSet<Action>, Failure> {
+    let mut page = Line::default();
+    let width = question.subject.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+    for (label, value) in question.subject {
+        page = page.with(Tone::Strong, format!("{label:width$}")).with(Tone::Plain, format!("  {value}\n"));
+    }
+    let mut actions = BTreeSet::new();
+    for &action in question.required.iter().chain(asked_besides) {
+        let is_required = question.required.contains(&action);
+        let note = if is_required { "" } else { " (not needed)" };
+        page = page
+            .with(Tone::Strong, question_text(action))
+            .with(Tone::Plain, format!("{note} Type yes to agree: "));
+        let reply = ask(std::mem::take(&mut page));
+        let reply =
+            reply.map_err(|error| missing(question, &format!("the answer could not be read: {error}")))?;
+        if reply.as_deref().map(str::trim) == Some("yes") {
+            actions.insert(action);
+        } else if is_required {
+            let said = reply.unwrap_or_default();
+            let cause =
+                format!("the answer to `{}` was `{}`, not `yes`", action.as_str(), escape::shown(&said));
+            return Err(missing(question, &cause));
+        }
+    }
+    Ok(actions)
+}
+
+fn missing(question: &Question<'_>, cause: &str) -> Failure {
+    let wanted = join(&question.required.iter().copied().collect());
+    let hint = format!("to agree, add `{}`{}", flag_text(question.required), may_add(question));
+    let error = match question.swarm_id {
+        Some(id) => {
+            let id = data_encoding::HEXLOWER.encode(id);
+            format!(
+                "{} of swarm {id} needs consent to {wanted}; nothing was dialed or written",
+                question.verb
+            )
+        }
+        None => format!("{} needs consent to {wanted}; nothing was dialed or written", question.verb),
+    };
+    Failure::new(Exit::Consent, error, hint).because(cause)
+}
+
+fn flag_text(actions: &[Action]) -> String {
+    format!("--consent {}", join(&actions.iter().copied().collect()))
+}
+
+fn may_add(question: &Question<'_>) -> String {
+    let words: Vec<&str> = question.optional.iter().map(|action| action.as_str()).collect();
+    if words.is_empty() { String::new() } else { format!(" (it may also name {})", words.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FETCH: Question<'static> = Question {
+        verb: "fetch",
+        swarm_id: None,
+        subject: &[],
+        required: &[Action::Fetch, Action::Import],
+        optional: &[Action::Serve, Action::Publish],
+    };
+
+    fn flag(text: &str) -> ConsentFlag {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_flag_permits_what_it_names_and_no_more() {
+        let actions = by_flag(&FETCH, &flag("fetch,import,serve")).unwrap();
+        let granted = Granted { actions, how: How::Flag, at_utc: clock::now_utc() };
+        assert!(granted.permits(Action::Serve) && !granted.permits(Action::Publish));
+        assert_eq!(granted.spelled("fetch"), "--consent fetch,import,serve");
+    }
+
+    #[test]
+    fn a_missing_action_is_exit_5_with_the_exact_flag() {
+        let failure = by_flag(&FETCH, &flag("fetch,serve")).unwrap_err();
+        assert_eq!(failure.class, Exit::Consent);
+        assert!(failure.hint.contains("`--consent fetch,import`"), "{}", failure.hint);
+        assert!(failure.cause.unwrap().contains("not consent to `import`"));
+    }
+
+    fn replies(words: &[Option<&str>]) -> (Result<BTreeSet<Action>, Failure>, usize) {
+        let mut asked = 0;
+        let answered = by_prompt(&FETCH, FETCH.optional, |_| {
+            let reply = words.get(asked).copied().flatten().map(str::to_owned);
+            asked += 1;
+            Ok(reply)
+        });
+        (answered, asked)
+    }
+
+    #[test]
+    fn a_prompt_takes_the_word_yes_for_each_action_alone() {
+        let (granted, asked) = replies(&[Some("yes"), Some(" yes "), Some("no"), Some("yes")]);
+        assert_eq!(asked, 4);
+        assert_eq!(granted.unwrap(), BTreeSet::from([Action::Fetch, Action::Import, Action::Publish]));
+    }
+
+    #[test]
+    fn a_prompt_takes_nothing_else_for_yes_and_asks_no_further() {
+        for word in
+            [None, Some(""), Some("y"), Some("YES"), Some("yes please"), Some("\u{1b}yes"), Some("no")]
+        {
+            let (refused, asked) = replies(&[word]);
+            let failure = refused.unwrap_err();
+            assert_eq!((failure.class, asked), (Exit::Consent, 1), "{word:?}");
+            assert!(!failure.cause.unwrap().contains('\u{1b}'));
+            assert_eq!(replies(&[Some("yes"), word]).1, 2);
+        }
+    }
+
+    #[test]
+    fn consent_to_what_a_verb_never_does_is_a_usage_error() {
+        let seed =
+            Question { verb: "seed", required: &[Action::Serve], optional: &[Action::Publish], ..FETCH };
+        let failure = by_flag(&seed, &flag("serve,import")).unwrap_err();
+        assert_eq!(failure.class, Exit::Usage);
+        assert!(failure.hint.contains("--consent serve"));
+    }
+}

@@ -1,0 +1,161 @@
+//! From a whole file to its place, its receipt, and the words that end a fetch.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use minimodel_swarm::driver::{Fetched, PeerShare};
+use minimodel_swarm::store::{Part, Placed, Published, RealDisk};
+use minimodel_verifier::receipt::Receipt;
+use minimodel_wire::PeerId;
+use serde_json::json;
+
+use super::fetching::{Importing, Plan};
+use super::receipt::Facts;
+use super::target::{Existing, Target};
+use super::{ending, receipt};
+use crate::escape;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::settings::Context;
+
+/// The verdict of the whole-file check decides: into place with a receipt, or aside.
+pub(super) fn finish(
+    context: &Context,
+    plan: &Plan<'_>,
+    importing: &Importing,
+    part: &Part<RealDisk>,
+    fetched: &Fetched,
+) -> Result<(), Failure> {
+    if let Some(check) = fetched.checks.failures().next() {
+        let aside = part.quarantine().map_err(|error| ending::store(&error))?;
+        let cause = format!("{}: {}", check.name, escape::shown(&check.detail()));
+        return Err(Failure::new(
+            Exit::Verification,
+            "the file is whole and every chunk is proven, but it is not the artifact that its manifest describes",
+            format!(
+                "no peer is to blame, the manifest's publisher is: tell them; the file was set aside as `{}`",
+                escape::path(&aside)
+            ),
+        )
+        .because(cause));
+    }
+    let receipt = make_receipt(plan, importing, &fetched.checks, &fetched.peers, plan.transfer.full_check)?;
+    let published = part.publish().map_err(|error| ending::store(&error))?;
+    close_import(context, plan, importing, &published, &receipt)
+}
+
+fn make_receipt(
+    plan: &Plan<'_>,
+    importing: &Importing,
+    checks: &minimodel_verifier::Report,
+    peers: &BTreeMap<PeerId, PeerShare>,
+    checksum_recomputed: bool,
+) -> Result<Receipt, Failure> {
+    let facts = Facts {
+        verb: plan.verb,
+        granted: &importing.granted,
+        started_utc: &importing.started_utc,
+        checksum_recomputed,
+        checks,
+        peers,
+    };
+    receipt::make(&plan.manifest, &facts)
+}
+
+/// Manifest copy and receipt beside the file, the record away; what cannot be done now is done by the next run.
+fn close_import(
+    context: &Context,
+    plan: &Plan<'_>,
+    importing: &Importing,
+    published: &Published<RealDisk>,
+    receipt: &Receipt,
+) -> Result<(), Failure> {
+    let text = receipt.render();
+    if let Some(path) = &plan.receipt {
+        crate::output::write("receipt", path, text.as_bytes())?;
+    }
+    let beside = plan.receipt.is_none().then_some(text.as_bytes());
+    let finished = published.finish(plan.manifest.text().as_bytes(), beside);
+    if let Placed::Different { path } = &finished.manifest {
+        let shown = escape::path(path);
+        context.printer.warning(&format!("another manifest is already at `{shown}` and was left as it is"));
+    }
+    match (finished.receipt, finished.manifest) {
+        (Some(Placed::Different { path }), _) => Err(in_place_but(
+            importing,
+            &format!("another receipt is already at `{}` and was left as it is", escape::path(&path)),
+            "move it away and run the same command again, or name another place with --receipt FILE",
+        )),
+        (Some(Placed::Failed(error)), _) | (_, Placed::Failed(error)) => {
+            let failure = ending::store(&error);
+            Err(Failure {
+                hint: "run the same command again: it only writes what is missing".to_owned(),
+                ..failure
+            }
+            .because("the file is in place and checked; its receipt or manifest copy could not be written"))
+        }
+        _ => published.close().map_err(|error| ending::store(&error)),
+    }
+}
+
+fn in_place_but(importing: &Importing, cause: &str, hint: &str) -> Failure {
+    let shown = escape::path(&importing.target.artifact);
+    Failure::new(Exit::Io, format!("the file `{shown}` is in place and checked, but it has no receipt"), hint)
+        .because(cause)
+}
+
+/// The file is there and right: its receipt and manifest are written if they are missing, nothing else.
+pub(super) fn already_there(
+    context: &Context,
+    plan: &Plan<'_>,
+    importing: &Importing,
+    existing: &Existing,
+) -> Result<(), Failure> {
+    let printer = &context.printer;
+    let target = &importing.target;
+    printer.note(format!("already here, and every check passed: {}", escape::path(&target.artifact)));
+    if has_receipt(plan, target, &existing.published)? {
+        existing.published.close().map_err(|error| ending::store(&error))?;
+    } else {
+        let mut peers: BTreeMap<PeerId, PeerShare> = BTreeMap::new();
+        for (peer, supplied) in &existing.history.suppliers {
+            let share = PeerShare { chunks: supplied.chunks, bytes: supplied.bytes, rejected: None };
+            peers.insert(PeerId(*peer), share);
+        }
+        for blame in &existing.history.blames {
+            let reason = format!("chunk {} failed its proof", blame.index);
+            peers.entry(PeerId(blame.peer)).or_default().rejected.get_or_insert(reason);
+        }
+        let receipt = make_receipt(plan, importing, &existing.checks, &peers, true)?;
+        close_import(context, plan, importing, &existing.published, &receipt)?;
+    }
+    let fields = json!({"path": shown(&target.artifact), "receipt": shown(&target.receipt)});
+    printer.event("already-here", fields)?;
+    tell_place(context, target)
+}
+
+/// Whether a receipt of this very artifact is there already.
+fn has_receipt(plan: &Plan<'_>, target: &Target, published: &Published<RealDisk>) -> Result<bool, Failure> {
+    let found = if plan.receipt.is_some() {
+        std::fs::read(&target.receipt).ok()
+    } else {
+        published.receipt().map_err(|error| ending::store(&error))?
+    };
+    let receipt = found.and_then(|text| Receipt::parse(&text).ok());
+    Ok(receipt.is_some_and(|receipt| receipt.subject().swarm_id == *plan.manifest.swarm_id()))
+}
+
+/// A path for JSON, which has no bytes that are not text.
+pub(super) fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Where things are, and how to go on.
+pub(super) fn tell_place(context: &Context, target: &Target) -> Result<(), Failure> {
+    let printer = &context.printer;
+    printer.note(format!("receipt      {}", escape::path(&target.receipt)));
+    printer.note(
+        "to use it: open TinyRustLM and choose this file in its own file picker; nothing opens it for you",
+    );
+    if printer.is_json() { Ok(()) } else { printer.answer_path(&target.artifact) }
+}

@@ -1,0 +1,149 @@
+//! Cargo.lock held against the version floors: below each lies a published fault that would reach us.
+//!
+//! An advisory database cannot be reached from every machine; these floors can be kept on all of them.
+
+use std::collections::BTreeMap;
+
+/// The lock file of the workspace, as it is built.
+const LOCK: &str = include_str!("../../../Cargo.lock");
+
+/// Package, least version, and why. `docs/dependencies.md` speaks of the packages themselves.
+const FLOORS: [(&str, &str, &str); 8] = [
+    ("quinn-proto", "0.11.15", "RUSTSEC-2023-0063, 2024-0373, 2026-0037, 2026-0185"),
+    ("quinn", "0.11.0", "the series of quinn-proto 0.11"),
+    ("rustls", "0.23.18", "RUSTSEC-2024-0336, 2024-0399"),
+    ("rustls-webpki", "0.103.13", "RUSTSEC-2026-0049, 0098, 0099, 0104"),
+    ("bytes", "1.11.1", "RUSTSEC-2026-0007"),
+    ("tokio", "1.44.2", "RUSTSEC-2025-0023"),
+    ("ed25519-dalek", "2.0.0", "RUSTSEC-2022-0093"),
+    ("bincode", "2.0.1", "RUSTSEC-2025-0141"),
+];
+
+/// One series only: quinn because its settings are reviewed for it, bincode because it is no longer maintained and
+/// one version of it was reviewed.
+const PINS: [(&str, &str); 2] = [("quinn", "0.11."), ("bincode", "2.0.1")];
+
+/// Bytes move over QUIC between peers, under one TLS stack; nothing here speaks HTTP.
+const ABSENT: [&str; 8] =
+    ["reqwest", "hyper", "ureq", "curl", "isahc", "native-tls", "openssl", "openssl-sys"];
+
+type Version = (u64, u64, u64);
+
+/// Name to all versions of it.
+fn packages(lock: &str) -> BTreeMap<&str, Vec<&str>> {
+    let mut packages: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for package in lock.split("[[package]]").skip(1) {
+        let field = |key: &str| {
+            let value = package.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \""));
+            value.and_then(|value| value.strip_suffix('"')).unwrap_or_else(|| panic!("no {key} in {package}"))
+        };
+        packages.entry(field("name")).or_default().push(field("version"));
+    }
+    packages
+}
+
+/// A pre-release counts as what it precedes minus nothing: it is below its release, so it is not taken.
+fn version(text: &str) -> Version {
+    let numbers = text.split('+').next().unwrap_or(text);
+    assert!(!numbers.contains('-'), "a pre-release is no floor and passes none: {text}");
+    let numbers: Vec<u64> =
+        numbers.split('.').map(|number| number.parse().unwrap_or_else(|_| panic!("{text}"))).collect();
+    match numbers[..] {
+        [major, minor, patch] => (major, minor, patch),
+        _ => panic!("{text} is no version"),
+    }
+}
+
+/// Every broken floor and pin, in words.
+fn faults(lock: &str) -> Vec<String> {
+    let packages = packages(lock);
+    let mut faults = Vec::new();
+    for (name, floor, why) in FLOORS {
+        match packages.get(name) {
+            None => faults.push(format!("{name} is not there: is this floor still needed?")),
+            Some(found) => faults.extend(
+                found
+                    .iter()
+                    .filter(|found| version(found) < version(floor))
+                    .map(|found| format!("{name} {found} < {floor}: {why}")),
+            ),
+        }
+    }
+    for (name, series) in PINS {
+        let found = packages.get(name).into_iter().flatten();
+        faults.extend(
+            found
+                .filter(|found| !found.starts_with(series))
+                .map(|found| format!("{name} {found} is not {series}")),
+        );
+    }
+    faults
+}
+
+fn unwanted(lock: &str) -> Vec<&str> {
+    let packages = packages(lock);
+    ABSENT.into_iter().filter(|name| packages.contains_key(name)).collect()
+}
+
+#[test]
+fn every_floor_is_kept() {
+    assert_eq!(faults(LOCK), Vec::<String>::new());
+}
+
+#[test]
+fn no_http_client_and_no_other_tls_stack() {
+    assert_eq!(unwanted(LOCK), Vec::<&str>::new());
+}
+
+#[test]
+fn a_lowered_version_of_any_package_fails() {
+    for (name, floor, _) in FLOORS {
+        let (major, minor, patch) = version(floor);
+        let lower = match (minor, patch) {
+            (0, 0) => format!("{}.99.99", major - 1),
+            (_, 0) => format!("{major}.{}.99", minor - 1),
+            _ => format!("{major}.{minor}.{}", patch - 1),
+        };
+        let found = packages(LOCK)[name][0];
+        let lowered = LOCK.replacen(
+            &format!("name = \"{name}\"\nversion = \"{found}\""),
+            &format!("name = \"{name}\"\nversion = \"{lower}\""),
+            1,
+        );
+        assert_ne!(lowered, LOCK, "{name}");
+        let faults = faults(&lowered);
+        assert!(
+            faults.iter().any(|fault| fault.starts_with(&format!("{name} {lower} "))),
+            "{name}: {faults:?}"
+        );
+    }
+}
+
+#[test]
+fn a_second_older_copy_beside_a_good_one_fails() {
+    let doubled = format!("{LOCK}\n[[package]]\nname = \"rustls\"\nversion = \"0.21.12\"\n");
+    assert_eq!(faults(&doubled), ["rustls 0.21.12 < 0.23.18: RUSTSEC-2024-0336, 2024-0399"]);
+}
+
+#[test]
+fn a_missing_package_and_a_newer_series_fail_too() {
+    let renamed = LOCK.replace("name = \"rustls-webpki\"", "name = \"webpki-of-another-name\"");
+    assert!(faults(&renamed)[0].starts_with("rustls-webpki is not there"));
+    let newer =
+        LOCK.replace("name = \"bincode\"\nversion = \"2.0.1\"", "name = \"bincode\"\nversion = \"3.0.0\"");
+    assert_eq!(faults(&newer), ["bincode 3.0.0 is not 2.0.1"]);
+}
+
+#[test]
+fn an_http_client_in_the_lock_file_would_be_seen() {
+    for name in ABSENT {
+        let added = format!("{LOCK}\n[[package]]\nname = \"{name}\"\nversion = \"1.0.0\"\n");
+        assert_eq!(unwanted(&added), [name]);
+    }
+}
+
+#[test]
+fn versions_compare_as_numbers() {
+    assert!(version("0.11.9") < version("0.11.15") && version("1.2.0") < version("1.11.1"));
+    assert_eq!(version("0.103.13+meta"), (0, 103, 13));
+}

@@ -1,0 +1,107 @@
+//! Without consent nothing is dialed and nothing is written, and the hint shows the flag that would be the yes.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::stage::{Listener, hint, manifest, names, picture, stage};
+use crate::home::Home;
+
+/// Runs a line that lacks a consent and sees that nothing came of it.
+#[track_caller]
+fn nothing_comes_of(home: &Home, listener: &Listener, arguments: &[&str], missing: &str, flag: &str) {
+    let before = picture(&home.path(""));
+    let ran = home.run(arguments).exits(5);
+    names(&ran, &[missing, "nothing was dialed or written"]);
+    assert!(hint(&ran).contains(&format!("`{flag}`")), "{}", ran.stderr);
+    assert_eq!(ran.stdout, "");
+    assert!(!listener.was_dialed());
+    assert_eq!(picture(&home.path("")), before);
+    assert!(!home.own("").exists(), "something was written below MINIMODEL_HOME");
+}
+
+#[test]
+fn i5_a_fetch_without_consent_dials_and_writes_nothing() {
+    let (home, listener) = (stage(), Listener::new());
+    let offer = listener.offer(manifest().swarm_id());
+    let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out"];
+    nothing_comes_of(&home, &listener, &line, "no consent was given", "--consent fetch,import");
+}
+
+#[test]
+fn i5_an_offer_alone_without_consent_dials_and_writes_nothing() {
+    let (home, listener) = (stage(), Listener::new());
+    let offer = listener.offer(manifest().swarm_id());
+    let line = ["fetch", "--offer", &offer, "-o", "out"];
+    nothing_comes_of(&home, &listener, &line, "no consent was given", "--consent fetch");
+    let line = ["fetch", "--offer", &offer, "-o", "out", "--consent", "import"];
+    nothing_comes_of(&home, &listener, &line, "not consent to `fetch`", "--consent fetch");
+}
+
+#[test]
+fn i5_consent_to_fetch_alone_is_not_consent_to_import() {
+    let (home, listener) = (stage(), Listener::new());
+    let offer = listener.offer(manifest().swarm_id());
+    for given in ["fetch", "fetch,serve", "import", "serve,publish"] {
+        let absent = if given.starts_with("fetch") { "import" } else { "fetch" };
+        let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", given];
+        let missing = format!("not consent to `{absent}`");
+        nothing_comes_of(&home, &listener, &line, &missing, "--consent fetch,import");
+    }
+}
+
+#[test]
+fn i5_publishing_and_seeding_on_need_the_consent_to_serve() {
+    let (home, listener) = (stage(), Listener::new());
+    let offer = listener.offer(manifest().swarm_id());
+    for more in [&["--consent", "fetch,import,publish"][..], &["--consent", "fetch,import", "--keep-seeding"]] {
+        let line = [&["fetch", "model.minimodel", "--peer", &offer, "-o", "out"], more].concat();
+        let before = picture(&home.path(""));
+        let ran = home.run(&line).exits(5);
+        names(&ran, &["needs consent to serve", "nothing was dialed or written"]);
+        assert!(hint(&ran).contains("--consent fetch,import,serve"), "{}", ran.stderr);
+        assert!(!listener.was_dialed());
+        assert_eq!(picture(&home.path("")), before);
+        assert!(!home.own("").exists(), "something was written below MINIMODEL_HOME");
+    }
+}
+
+#[test]
+fn i5_a_seed_without_consent_offers_and_writes_nothing() {
+    let (home, listener) = (stage(), Listener::new());
+    let line = ["seed", "model.minimodel", "model.slm", "--listen", "127.0.0.1:0", "--offer-out", "offer"];
+    nothing_comes_of(&home, &listener, &line, "no consent was given", "--consent serve");
+    let line = [&line[..], &["--consent", "publish"]].concat();
+    nothing_comes_of(&home, &listener, &line, "not consent to `serve`", "--consent serve");
+}
+
+#[test]
+fn i5_a_request_that_consents_to_too_little_dials_and_writes_nothing() {
+    let (home, listener) = (stage(), Listener::new());
+    for consent in [json!([]), json!(["fetch"]), json!(["import", "serve"])] {
+        let manifest = manifest();
+        let request = json!({
+            "request_version": 0, "kind": "minimodel.import-peer-request", "model_id": manifest.value("model.id"),
+            "byte_count": manifest.value("artifact.byte_count").unwrap().parse::<u64>().unwrap(),
+            "artifact_sha256": manifest.value("artifact.sha256"),
+            "offers": [listener.offer(manifest.swarm_id())], "consent": consent,
+        });
+        fs::write(home.path("request.json"), request.to_string()).unwrap();
+        let line = ["import-peer-request", "request.json", "model.minimodel", "out"];
+        nothing_comes_of(&home, &listener, &line, "not consent to", "--consent fetch,import");
+    }
+}
+
+#[test]
+fn i5_no_variable_file_or_json_flag_stands_in_for_consent() {
+    let (home, listener) = (stage(), Listener::new());
+    let offer = listener.offer(manifest().swarm_id());
+    let mut command = home.command(["--json", "fetch", "model.minimodel", "--peer", &offer, "-o", "out"]);
+    command.env("MINIMODEL_CONSENT", "fetch,import").env("MINIMODEL_YES", "1").env("CI", "1");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&object["event"], &object["code"]), (&"error".into(), &5.into()));
+    assert!(object["hint"].as_str().unwrap().contains("`--consent fetch,import`"), "{object}");
+    assert!(!listener.was_dialed() && !home.path("out").exists() && !home.own("").exists());
+}

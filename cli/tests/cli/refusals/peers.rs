@@ -1,0 +1,173 @@
+//! Whom a fetch leaves at the door, and who leaves a fetch there: another license, other evidence, another artifact,
+//! another key, not on the list.
+
+use minimodel_fixtures::{ManifestText, Quantization, Shape, slm_vec};
+
+use super::running::{Running, event, events};
+use super::stage::{
+    Listener, TARGET, hint, identity_of, manifest, model, names, offer, peer_id, picture, stage, stranger,
+};
+use crate::home::{Home, Ran};
+
+/// Manifests of the same artifact that differ in what a Hello binds.
+fn other_license() -> ManifestText {
+    manifest().with("license.route", "/models/sample-model/another-license")
+}
+
+fn other_evidence() -> ManifestText {
+    manifest()
+        .without("evidence.status")
+        .with("evidence.0.kind", "eval-report")
+        .with("evidence.0.route", "https://models.example.org/sample-model/report")
+        .with("evidence.0.sha256", "none")
+}
+
+fn other_version() -> ManifestText {
+    manifest().with("model.version", "1.0.1")
+}
+
+fn other_artifact() -> ManifestText {
+    let other = slm_vec(&Shape::about(2 << 20, Quantization::Q8_0).unwrap(), 12);
+    ManifestText::of(&other, &minimodel_fixtures::ManifestOptions::default())
+}
+
+/// A seeder of the right manifest, and a fetch with another one under an offer that the seeder's own key signed for it.
+fn fetch_under_a_forged_offer(asked: &ManifestText) -> (Ran, Home) {
+    let (theirs, ours) = (stage(), Home::new());
+    let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm"]);
+    ours.write("asked.minimodel", asked.render());
+    let forged = offer(&identity_of(&theirs), asked.swarm_id(), seeder.address());
+    let line = ["fetch", "asked.minimodel", "--peer", &forged, "-o", "out", "--consent", "fetch,import"];
+    let ran = ours.run(line);
+    assert!(ran.stderr.contains(&seeder.peer()), "{}", ran.stderr);
+    drop(seeder);
+    (ran, ours)
+}
+
+/// No byte of a model lies in the output folder.
+#[track_caller]
+fn no_model_byte(home: &Home) {
+    for (path, (_, _, content)) in picture(&home.path("out")) {
+        let is_part = path.extension().is_some_and(|extension| extension == "part");
+        assert!(!path.ends_with(TARGET) && !(is_part && !content.is_empty()), "{}", path.display());
+    }
+}
+
+#[test]
+fn c4_an_offer_for_another_license_dials_nobody() {
+    let (home, listener) = (stage(), Listener::new());
+    for asked in [other_license(), other_evidence(), other_artifact(), other_version()] {
+        home.write("asked.minimodel", asked.render());
+        let before = picture(&home.path(""));
+        let offer = listener.offer(manifest().swarm_id());
+        let line = ["fetch", "asked.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
+        let ran = home.run(line).exits(10);
+        let hex = |id: [u8; 32]| data_encoding::HEXLOWER.encode(&id);
+        names(&ran, &[&peer_id(&stranger()), &hex(manifest().swarm_id()), &hex(asked.swarm_id())]);
+        assert!(hint(&ran).contains("nothing was dialed"), "{}", ran.stderr);
+        assert!(!listener.was_dialed() && !home.own("").exists());
+        assert_eq!(picture(&home.path("")), before);
+    }
+}
+
+#[test]
+fn c4_a_hello_for_another_license_route_is_exit_6() {
+    let (ran, home) = fetch_under_a_forged_offer(&other_license());
+    let ran = ran.exits(6);
+    names(&ran, &["license"]);
+    assert!(hint(&ran).contains("minimodel manifest show"), "{}", ran.stderr);
+    no_model_byte(&home);
+}
+
+#[test]
+fn c4_a_hello_for_other_evidence_is_exit_6() {
+    let (ran, home) = fetch_under_a_forged_offer(&other_evidence());
+    let ran = ran.exits(6);
+    names(&ran, &["evidence"]);
+    no_model_byte(&home);
+}
+
+#[test]
+fn c4_a_hello_for_another_artifact_or_version_is_exit_3() {
+    for asked in [other_artifact(), other_version()] {
+        let (ran, home) = fetch_under_a_forged_offer(&asked);
+        let ran = ran.exits(3);
+        names(&ran, &["wrong swarm"]);
+        no_model_byte(&home);
+    }
+}
+
+#[test]
+fn c4_a_manifest_asked_for_under_a_forged_offer_is_refused_and_nothing_is_kept() {
+    let (theirs, ours) = (stage(), Home::new());
+    let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm"]);
+    let forged = offer(&identity_of(&theirs), other_license().swarm_id(), seeder.address());
+    let ran = ours.run(["fetch", "--offer", &forged, "-o", "out", "--consent", "fetch,import"]).exits(3);
+    names(&ran, &[&seeder.peer(), "wrong swarm"]);
+    assert!(!ours.path("out").exists());
+}
+
+#[test]
+fn a_manifest_that_was_asked_for_is_not_called_nothing_when_consent_to_import_is_missing() {
+    let (theirs, ours) = (stage(), Home::new());
+    let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm"]);
+    let ran = ours.run(["fetch", "--offer", &seeder.offer(), "-o", "out", "--consent", "fetch"]).exits(5);
+    names(&ran, &["not consent to `import`", "the manifest was asked for"]);
+    assert!(!ran.stderr.contains("nothing was dialed"), "{}", ran.stderr);
+    // What it says was shown before the question.
+    assert!(ran.stderr.contains("/models/sample-model/license"), "{}", ran.stderr);
+    assert!(hint(&ran).contains("`--consent fetch,import`"), "{}", ran.stderr);
+    assert!(!ours.path("out").exists());
+}
+
+#[test]
+fn c1_another_key_behind_the_address_is_refused_and_both_keys_are_named() {
+    let (theirs, ours) = (stage(), stage());
+    let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm"]);
+    let forged = offer(&stranger(), manifest().swarm_id(), seeder.address());
+    let line = ["fetch", "model.minimodel", "--peer", &forged, "-o", "out", "--consent", "fetch,import"];
+    let ran = ours.run(line).exits(3);
+    names(&ran, &[&peer_id(&stranger()), &seeder.peer(), "expected"]);
+    no_model_byte(&ours);
+    let ran = ours.run(["fetch", "--offer", &forged, "-o", "out", "--consent", "fetch,import"]).exits(3);
+    names(&ran, &[&peer_id(&stranger()), &seeder.peer(), "expected"]);
+    // The seeder met nobody: the handshake ended before either side said who it wants to be.
+    let seeded = seeder.stop().exits(0);
+    assert!(!seeded.stderr.contains("joined"), "{}", seeded.stderr);
+}
+
+#[test]
+fn i7_another_key_blames_nobody_and_the_honest_peer_still_serves() {
+    let (theirs, ours) = (stage(), stage());
+    let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm"]);
+    let forged = offer(&stranger(), manifest().swarm_id(), seeder.address());
+    let honest = seeder.offer();
+    let line = ["--json", "fetch", "model.minimodel", "--peer", &forged, "--peer", &honest, "-o", "out"];
+    let ran = ours.run([&line[..], &["--consent", "fetch,import"]].concat()).exits(0);
+    let wrong = event(&ran.stdout, "wrong-key");
+    assert_eq!((&wrong["expected"], &wrong["found"]), (&peer_id(&stranger()).into(), &seeder.peer().into()));
+    assert_eq!(events(&ran.stdout, "peer-banned").count(), 0);
+    assert_eq!(ours.read(format!("out/{TARGET}")), model());
+}
+
+#[test]
+fn a_peer_that_is_not_on_the_allow_list_is_exit_3_and_told_to_send_its_id() {
+    let (theirs, ours) = (stage(), stage());
+    let listed = Home::new();
+    let id = listed.say("id show").exits(0).stdout;
+    let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm", "--allow", id.trim()]);
+    let offer = seeder.offer();
+    let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
+    let ran = ours.run(line).exits(3);
+    names(&ran, &[&seeder.peer(), "not allowed"]);
+    assert!(hint(&ran).contains("minimodel id show") && hint(&ran).contains("--allow"), "{}", ran.stderr);
+    no_model_byte(&ours);
+    // The manifest is part of what the list guards.
+    let ran = ours.run(["fetch", "--offer", &offer, "-o", "out", "--consent", "fetch,import"]).exits(3);
+    names(&ran, &[&seeder.peer(), "not allowed"]);
+    assert!(hint(&ran).contains("minimodel id show"), "{}", ran.stderr);
+
+    let ran = listed.run(["fetch", "--offer", &offer, "-o", "out", "--consent", "fetch,import"]).exits(0);
+    assert_eq!(ran.stdout, format!("out/{TARGET}\n"));
+    assert_eq!(listed.read(format!("out/{TARGET}")), model());
+}

@@ -1,0 +1,185 @@
+//! Carrying out what the machine decided: one function an output.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use minimodel_verifier::chunk;
+use minimodel_wire::{Frame, PeerId, Request, ResetCode};
+use quinn::VarInt;
+
+use super::connection::{self, Counters};
+use super::dial;
+use super::download::{self, ChunkRequest};
+use super::report::Report;
+use super::serve::{self, Server};
+use super::session::{Download, Happening, Note, SPARE_BUFFERS, Session};
+use super::transport;
+use crate::machine::{Ask, Conn, Event, Input, KeepOutcome, Output, Req};
+
+impl Session {
+    pub(super) fn carry_out(&mut self) {
+        while let Some(output) = self.machine.poll() {
+            match output {
+                Output::Dial { peer, addresses } => self.dial(peer, addresses),
+                Output::Send { conn, frame } => self.send(conn, &frame),
+                Output::Close { conn, code } => {
+                    if let Some(link) = self.links.get(&conn) {
+                        connection::close(&link.connection, code);
+                    }
+                    self.unlink(conn);
+                }
+                Output::Request { conn, req, index } => self.request(conn, req, index),
+                Output::Cancel { req } | Output::Discard { req } => self.forget(req),
+                Output::Keep { req, index, peer } => self.keep(req, index, peer),
+                Output::RequestLeaves { conn, req, first, count } => {
+                    self.request_leaves(conn, req, first, count);
+                }
+                Output::Rescan => self.rescan(),
+                Output::Serve { ask, .. } | Output::ServeLeaves { ask } | Output::ServeManifest { ask } => {
+                    self.answer(ask);
+                }
+                Output::Refuse { ask, code } => self.refuse(ask, code),
+                Output::Event(event) => {
+                    if let Event::Chunk { .. } = event {
+                        self.last_chunk = Instant::now();
+                    }
+                    // A watcher that does not keep up misses some; what matters is kept by the runner.
+                    let _ = self.reports.try_send(Report::Event(event.clone()));
+                    self.happenings.push_back(Happening::Event(event));
+                }
+            }
+        }
+    }
+
+    fn dial(&mut self, peer: PeerId, addresses: Vec<std::net::SocketAddr>) {
+        let dialing =
+            dial::dial(self.endpoint.clone(), self.credentials.clone(), peer, addresses, self.serves);
+        let note = self.note.clone();
+        self.tasks.spawn(async move {
+            let ended = match dialing.await {
+                Ok(connection) => Note::Connected { connection, peer, dialed: true },
+                Err(fault) => {
+                    Note::Input(Input::DialFailed { peer, wrong_key: fault.wrong_key, code: fault.code })
+                }
+            };
+            let _ = note.send(ended).await;
+        });
+    }
+
+    fn send(&mut self, conn: Conn, frame: &Frame) {
+        let Some(link) = self.links.get(&conn) else { return };
+        if let Frame::Bitfield(_) = frame {
+            // Its Hello was good: from here on it may ask, and we may fetch from it.
+            if self.serves {
+                link.connection
+                    .set_max_concurrent_bi_streams(VarInt::from_u32(transport::STREAMS_AFTER_HELLO));
+            }
+            self.introduced.insert(conn);
+            self.share_windows();
+        }
+        if let Some(link) = self.links.get(&conn) {
+            link.send(frame);
+        }
+    }
+
+    /// Peers share what memory there is for bytes under way; a peer that is not introduced gets next to nothing.
+    pub(super) fn share_windows(&self) {
+        let (receive, send) = transport::windows(self.introduced.len());
+        for conn in &self.introduced {
+            let Some(link) = self.links.get(conn) else { continue };
+            link.connection.set_send_window(send);
+            if self.fetches
+                && let Ok(receive) = VarInt::from_u64(receive)
+            {
+                link.connection.set_receive_window(receive);
+            }
+        }
+    }
+
+    fn request(&mut self, conn: Conn, req: Req, index: u32) {
+        let Some(link) = self.links.get(&conn) else { return };
+        let len = self.terms.chunk_len(index);
+        let request = ChunkRequest {
+            req,
+            index,
+            len,
+            proof_len: chunk::proof_len(self.terms.chunk_count, index),
+            buffer: self.spare.pop().unwrap_or_default(),
+            counters: link.counters.clone(),
+            limiter: self.down.clone(),
+        };
+        let abort = self.tasks.spawn(download::chunk(link.connection.clone(), request, self.note.clone()));
+        self.downloads.insert(req, Download { abort, arrived: None });
+    }
+
+    fn forget(&mut self, req: Req) {
+        if let Some(download) = self.downloads.remove(&req) {
+            download.abort.abort();
+            if let Some((data, _)) = download.arrived.filter(|_| self.spare.len() < SPARE_BUFFERS) {
+                self.spare.push(data);
+            }
+        }
+    }
+
+    fn keep(&mut self, req: Req, index: u32, peer: PeerId) {
+        let Some(download) = self.downloads.remove(&req) else { return };
+        let (Some((data, proof)), Some(sink)) = (download.arrived, self.sink.clone()) else { return };
+        let note = self.note.clone();
+        self.tasks.spawn(async move {
+            let kept = tokio::task::spawn_blocking(move || {
+                let outcome = sink.keep(index, &data, &proof, peer.0);
+                (outcome, data)
+            });
+            let (outcome, buffer) = match kept.await {
+                Ok((outcome, buffer)) => (outcome, buffer),
+                Err(_) => (Ok(KeepOutcome::DiskFailed), Vec::new()),
+            };
+            let _ = note.send(Note::Kept { req, outcome, buffer }).await;
+        });
+    }
+
+    fn request_leaves(&mut self, conn: Conn, req: Req, first: u32, count: u32) {
+        let Some(link) = self.links.get(&conn) else { return };
+        let proof_len = chunk::range_proof_len(self.terms.chunk_count, first, count);
+        let connection = link.connection.clone();
+        self.tasks.spawn(download::leaves(connection, req, first, count, proof_len, self.note.clone()));
+    }
+
+    fn rescan(&mut self) {
+        let Some(sink) = self.sink.clone() else { return };
+        let leaves = std::mem::take(&mut self.leaves);
+        let note = self.note.clone();
+        self.tasks.spawn(async move {
+            let have = tokio::task::spawn_blocking(move || sink.rescan(leaves)).await;
+            let have = have.unwrap_or_else(|_| Ok(Vec::new()));
+            let _ = note.send(Note::Rescanned { have }).await;
+        });
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        let Some(answer) = self.answers.get_mut(&ask) else { return };
+        let (Some(send), Some(link)) = (answer.send.take(), self.links.get(&answer.conn)) else { return };
+        let (server, counters): (Server, Arc<Counters>) = (self.server.clone(), link.counters.clone());
+        let abort = match answer.request {
+            Request::Chunk { index } => self.tasks.spawn(serve::chunk(server, send, ask, index, counters)),
+            Request::Leaves { first, count } => {
+                self.tasks.spawn(serve::leaves(server, send, ask, first, count, counters))
+            }
+            Request::Manifest => {
+                let text = self.manifest_text.clone();
+                self.tasks.spawn(serve::manifest(server, send, ask, text, counters))
+            }
+        };
+        answer.abort = Some(abort);
+    }
+
+    fn refuse(&mut self, ask: Ask, code: ResetCode) {
+        let Some(answer) = self.answers.remove(&ask) else { return };
+        if let Some(abort) = answer.abort {
+            abort.abort();
+        }
+        if let Some(send) = answer.send {
+            serve::refuse(send, code);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! One machine on a desk, for tests of one file: peers are played by hand.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, Hello, Offer, PeerId, SignedOffer};
+
+use super::config::{Config, Limits, Order, Terms};
+use super::core::Machine;
+use super::events::{Ask, Conn, Event, Input, Output, Req};
+use super::fault::Breach;
+use super::time::Time;
+
+pub(super) const CHUNKS: u32 = 20;
+pub(super) const SEED: Consent = Consent::SERVE;
+pub(super) const TAKE: Consent = Consent::FETCH;
+
+pub(super) fn both() -> Consent {
+    Consent::SERVE | Consent::FETCH
+}
+
+pub(super) fn all() -> Consent {
+    both() | Consent::PUBLISH
+}
+
+pub(super) fn key(n: u8) -> SigningKey {
+    SigningKey::from_bytes(&[n; 32])
+}
+
+pub(super) fn id(n: u8) -> PeerId {
+    PeerId(key(n).verifying_key().to_bytes())
+}
+
+pub(super) fn offer(n: u8, swarm_id: [u8; 32], expires_unix: u64) -> SignedOffer {
+    let addresses = vec![([10, 0, 0, n], 4433).into()];
+    SignedOffer::sign(Offer { peer: id(n), swarm_id, addresses, expires_unix }, &key(n)).unwrap()
+}
+
+pub(super) fn having(indexes: impl IntoIterator<Item = u32>) -> Bitfield {
+    let mut field = Bitfield::new(CHUNKS);
+    for index in indexes {
+        field.set(index);
+    }
+    field
+}
+
+pub(super) struct Desk {
+    pub(super) machine: Machine,
+    pub(super) now: Time,
+    said: Vec<Output>,
+}
+
+impl Desk {
+    pub(super) fn new(consent: Consent, have: Bitfield) -> Self {
+        Self::with(consent, have, |_| {})
+    }
+
+    pub(super) fn with(consent: Consent, have: Bitfield, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config {
+            me: id(100),
+            terms: Terms {
+                swarm_id: [1; 32],
+                artifact_sha256: [2; 32],
+                license_sha256: [3; 32],
+                evidence_sha256: [4; 32],
+                byte_count: u64::from(CHUNKS) << 16,
+                chunk_size: 1 << 16,
+                chunk_count: CHUNKS,
+            },
+            consent,
+            software: "desk/1".to_owned(),
+            allow: None,
+            offer: None,
+            order: Order::Rarest,
+            rescan: false,
+            listening: false,
+            seed: 5,
+            unix_at_start: 1_000,
+            limits: Limits::default(),
+        };
+        change(&mut config);
+        Self { machine: Machine::new(config, have, BTreeSet::new()), now: Time::ZERO, said: Vec::new() }
+    }
+
+    pub(super) fn tell(&mut self, input: Input) {
+        self.machine.handle(self.now, input);
+        while let Some(output) = self.machine.poll() {
+            self.said.push(output);
+        }
+        self.machine.check_invariants().unwrap();
+    }
+
+    pub(super) fn frame(&mut self, conn: u64, frame: Frame) {
+        self.tell(Input::Frame { conn: Conn(conn), frame });
+    }
+
+    pub(super) fn broke(&mut self, conn: u64, breach: Breach) {
+        self.tell(Input::Broke { conn: Conn(conn), breach });
+    }
+
+    pub(super) fn ask(&mut self, conn: u64, ask: u64, index: u32) {
+        self.tell(Input::Asked { ask: Ask(ask), conn: Conn(conn), index });
+    }
+
+    /// Time passes; the machine is called when it wants to be.
+    pub(super) fn wait(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while let Some(at) = self.machine.wakeup().filter(|&at| at <= end) {
+            self.now = at;
+            self.tell(Input::Tick);
+        }
+        self.now = end;
+        self.tell(Input::Tick);
+    }
+
+    /// What a good Hello from peers with this consent looks like.
+    pub(super) fn hello(&self, consent: Consent) -> Hello {
+        self.machine.config.terms.hello(consent, "peer/1")
+    }
+
+    pub(super) fn connect(&mut self, conn: u64, n: u8, dialed: bool) {
+        self.tell(Input::Connected { conn: Conn(conn), peer: id(n), dialed });
+    }
+
+    /// The peer with key `n` comes in over connection `n` and introduces itself.
+    pub(super) fn join(&mut self, n: u8, consent: Consent, have: Bitfield) {
+        self.connect(n.into(), n, false);
+        let hello = self.hello(consent);
+        self.frame(n.into(), Frame::Hello(hello));
+        self.frame(n.into(), Frame::Bitfield(have));
+    }
+
+    /// What was said since the last time, and nothing is left.
+    pub(super) fn said(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.said)
+    }
+
+    pub(super) fn frames(&mut self, to: u64) -> Vec<Frame> {
+        self.said()
+            .into_iter()
+            .filter_map(|output| match output {
+                Output::Send { conn, frame } if conn == Conn(to) => Some(frame),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(super) fn events(&mut self) -> Vec<Event> {
+        let event = |output| if let Output::Event(event) = output { Some(event) } else { None };
+        self.said().into_iter().filter_map(event).collect()
+    }
+
+    pub(super) fn closes(&mut self) -> Vec<(u64, CloseCode)> {
+        let close =
+            |output| if let Output::Close { conn, code } = output { Some((conn.0, code)) } else { None };
+        self.said().into_iter().filter_map(close).collect()
+    }
+
+    pub(super) fn requests(&mut self) -> Vec<(u64, Req, u32)> {
+        let request = |output| match output {
+            Output::Request { conn, req, index } => Some((conn.0, req, index)),
+            _ => None,
+        };
+        self.said().into_iter().filter_map(request).collect()
+    }
+}
