@@ -1,0 +1,146 @@
+//! A whole transfer in one process over loopback QUIC: one and three seeders to one fetcher, on real files.
+//!
+//! `cargo bench -p minimodel-benches --bench transfer`. Both ends share the machine, so the figure is a floor.
+
+#![allow(missing_docs, reason = "criterion's macros make public items")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a bench fails by panicking")]
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use ed25519_dalek::SigningKey;
+use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
+use minimodel_swarm::driver::{FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings};
+use minimodel_swarm::machine::Order;
+use minimodel_swarm::store::{FileSource, Opener, Part, PartSpec, RealDisk, SourceFile};
+use minimodel_verifier::Manifest;
+use minimodel_verifier::chunk::Layout;
+use minimodel_verifier::verify::{Depth, verify_artifact};
+use minimodel_wire::{Consent, SignedOffer};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, watch};
+
+const BYTES: u64 = 128 << 20;
+const UNIX: u64 = 1_800_000_000;
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn node(key: u8, serves: bool) -> Node {
+    Node::bind(NodeSettings {
+        key: SigningKey::from_bytes(&[key; 32]),
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        advertise: Vec::new(),
+        interfaces: Vec::new(),
+        serves,
+    })
+    .unwrap()
+}
+
+fn layout(manifest: &Manifest) -> Layout {
+    Layout::new(manifest.byte_count(), manifest.chunk_size()).unwrap()
+}
+
+fn seeder(
+    key: u8,
+    manifest: &Arc<Manifest>,
+    path: &Path,
+    stop: &watch::Receiver<bool>,
+) -> (SignedOffer, JoinHandle<()>) {
+    let (manifest, mut stop) = (manifest.clone(), stop.clone());
+    let file = SourceFile::open(path).unwrap();
+    let tree = verify_artifact(&manifest, &mut file.reader(), Depth::Entering).unwrap().tree.unwrap();
+    let source = Arc::new(FileSource::new(file, layout(&manifest), Arc::new(tree)).unwrap());
+    let (tell, told) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        runtime().block_on(async {
+            let node = node(key, true);
+            tell.send(node.offer(*manifest.swarm_id(), UNIX + 3600).unwrap()).unwrap();
+            let (reports, _nobody) = mpsc::channel(1);
+            let settings = SeedSettings {
+                manifest,
+                allow: None,
+                up_rate: None,
+                slots: None,
+                offer: None,
+                publish: false,
+                software: "bench".into(),
+                seed: key.into(),
+                unix_now: UNIX,
+                reports,
+            };
+            node.seed(settings, source, &mut stop).await.unwrap();
+        });
+    });
+    (told.recv().unwrap(), thread)
+}
+
+fn fetch(manifest: &Arc<Manifest>, offers: &[SignedOffer], folder: &Path) {
+    let out = tempfile::tempdir_in(folder).unwrap();
+    let spec =
+        PartSpec { swarm_id: *manifest.swarm_id(), layout: layout(manifest), root: *manifest.merkle_root() };
+    let disk = RealDisk::open(out.path()).unwrap();
+    let (part, resumed) = Part::open(disk, "bench-1", spec, Opener { pid: 1, now_unix: UNIX }).unwrap();
+    runtime().block_on(async {
+        let node = node(200, false);
+        let (reports, _nobody) = mpsc::channel(1);
+        let settings = FetchSettings {
+            manifest: manifest.clone(),
+            consent: Consent::FETCH,
+            sources: offers.to_vec(),
+            allow: None,
+            down_rate: None,
+            up_rate: None,
+            slots: None,
+            order: Order::Rarest,
+            stall_timeout: Duration::from_secs(20),
+            listening: false,
+            full_check: false,
+            offer: None,
+            software: "bench".into(),
+            seed: 1,
+            unix_now: UNIX,
+            reports,
+        };
+        let (_never, mut stop) = watch::channel(false);
+        let mut fetching = node.fetch(settings, Arc::new(part), &resumed).unwrap();
+        match fetching.run(&mut stop).await.unwrap() {
+            FetchEnd::Checked(fetched) => assert!(fetched.checks.ok()),
+            other => panic!("{other:?}"),
+        }
+        fetching.close().await.unwrap();
+    });
+}
+
+fn transfer(c: &mut Criterion) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bench.slm");
+    let bytes = slm_vec(&Shape::about(BYTES, Quantization::Q8_0).unwrap(), 1);
+    std::fs::write(&path, &bytes).unwrap();
+    let options = ManifestOptions { chunk_size: 1 << 20, ..ManifestOptions::default() };
+    let manifest = Arc::new(Manifest::parse(ManifestText::of(&bytes, &options).render().as_bytes()).unwrap());
+    let (end, stop) = watch::channel(false);
+    let (offers, threads): (Vec<_>, Vec<_>) =
+        (1..=3).map(|key| seeder(key, &manifest, &path, &stop)).unzip();
+    let mut group = c.benchmark_group("transfer");
+    group.sample_size(10);
+    group.throughput(Throughput::Bytes(bytes.len() as u64));
+    for seeders in [1, 3] {
+        group.bench_with_input(BenchmarkId::new("to one from", seeders), &offers[..seeders], |b, offers| {
+            b.iter(|| fetch(&manifest, offers, folder.path()));
+        });
+    }
+    group.finish();
+    end.send_replace(true);
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+criterion_group!(benches, transfer);
+criterion_main!(benches);
