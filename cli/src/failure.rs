@@ -75,6 +75,10 @@ impl Failure {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 (Exit::DiskFull, "make space on that disk, then run the same command again".to_owned())
             }
+            io::ErrorKind::FileTooLarge => (
+                Exit::DiskFull,
+                "raise the limit on file sizes (`ulimit -f`), then run the same command again".to_owned(),
+            ),
             io::ErrorKind::AlreadyExists => return Self::exists(what, path),
             io::ErrorKind::NotFound => {
                 (Exit::Io, format!("make its folder first: `mkdir -p {}`", folder(path)))

@@ -13,6 +13,16 @@ use crate::failure::Failure;
 
 const NONE: u8 = 0;
 
+/// SIGXFSZ, which has the same number on all systems that have it.
+const FILE_SIZE_EXCEEDED: i32 = 25;
+
+/// From now on a write beyond the limit on file sizes (`ulimit -f`) is an error and no longer the process's end.
+/// Must be called within a runtime.
+pub(crate) fn outlive_file_size_limit() -> io::Result<()> {
+    // The handler stays when what it would tell is dropped.
+    signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED)).map(drop)
+}
+
 /// Whether a signal has come.
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt {
@@ -29,6 +39,7 @@ impl Interrupt {
             let runtime = Builder::new_current_thread().enable_io().build()?;
             let (mut ctrl_c, mut terminate) = {
                 let _inside = runtime.enter();
+                outlive_file_size_limit()?;
                 (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
             };
             let watch = async move {

@@ -9,4 +9,4 @@ mod log;
 mod question;
 
 pub(crate) use grant::{Action, ConsentFlag, Granted, How};
-pub(crate) use question::{Question, by_command, obtain, obtain_required};
+pub(crate) use question::{MANIFEST_ASKED, NOTHING_DONE, Question, by_command, obtain, obtain_required};

@@ -11,6 +11,12 @@ use crate::printer::{Line, Tone};
 use crate::settings::Context;
 use crate::{clock, escape};
 
+/// What a refusal says where nothing has happened yet.
+pub(crate) const NOTHING_DONE: &str = "nothing was dialed or written";
+
+/// What a refusal says where the manifest came from a peer, under a consent of its own.
+pub(crate) const MANIFEST_ASKED: &str = "the manifest was asked for, no model byte was";
+
 fn question_text(action: Action) -> &'static str {
     match action {
         Action::Fetch => "Fetch these bytes from these peers, who will see this machine's address?",
@@ -38,6 +44,8 @@ pub(crate) struct Question<'a> {
     /// These may be given besides. One that is neither required nor here is refused, so that nobody consents to what
     /// does not happen.
     pub(crate) optional: &'a [Action],
+    /// What has happened so far, for a refusal: [`NOTHING_DONE`] or [`MANIFEST_ASKED`].
+    pub(crate) done: &'static str,
 }
 
 /// Asks or takes the flag, and records what was given. `flag`: the list and whether a flag or a request held it.
@@ -69,7 +77,10 @@ fn obtain_asking(
         None if context.settings.can_ask => {
             (by_prompt(question, asked_besides, |page| context.printer.ask(page))?, How::Prompt)
         }
-        None => return Err(missing(question, "no consent was given, and there is no terminal to ask on")),
+        None => {
+            let cause = "no consent was given, and there is no terminal to ask on";
+            return Err(missing(question, question.required, cause));
+        }
     };
     let granted = Granted { actions, how, at_utc: clock::now_utc() };
     record(context, question.verb, question.swarm_id, &granted)?;
@@ -98,13 +109,20 @@ fn by_flag(question: &Question<'_>, flag: &ConsentFlag) -> Result<BTreeSet<Actio
             Failure::new(Exit::Usage, error, hint).because(format!("--consent {}", join(&flag.actions)))
         );
     }
-    match question.required.iter().find(|action| !flag.actions.contains(action)) {
-        Some(absent) => {
-            let given = join(&flag.actions);
-            Err(missing(question, &format!("consent to `{given}` is not consent to `{}`", absent.as_str())))
-        }
-        None => Ok(flag.actions.clone()),
+    let given = join(&flag.actions);
+    let absent: Vec<Action> =
+        question.required.iter().copied().filter(|action| !flag.actions.contains(action)).collect();
+    if let Some(first) = absent.first() {
+        let cause = format!("consent to `{given}` is not consent to `{}`", first.as_str());
+        return Err(missing(question, &absent, &cause));
     }
+    if flag.actions.contains(&Action::Publish) && !flag.actions.contains(&Action::Serve) {
+        let cause = format!(
+            "consent to `{given}` is not consent to `serve`, and publish tells peers that this machine serves"
+        );
+        return Err(missing(question, &[Action::Serve], &cause));
+    }
+    Ok(flag.actions.clone())
 }
 
 fn by_prompt(
@@ -119,44 +137,49 @@ fn by_prompt(
     }
     let mut actions = BTreeSet::new();
     for &action in question.required.iter().chain(asked_besides) {
+        if action == Action::Publish && !actions.contains(&Action::Serve) {
+            continue;
+        }
         let is_required = question.required.contains(&action);
         let note = if is_required { "" } else { " (not needed)" };
         page = page
             .with(Tone::Strong, question_text(action))
             .with(Tone::Plain, format!("{note} Type yes to agree: "));
         let reply = ask(std::mem::take(&mut page));
-        let reply =
-            reply.map_err(|error| missing(question, &format!("the answer could not be read: {error}")))?;
+        let reply = reply.map_err(|error| {
+            missing(question, &[action], &format!("the answer could not be read: {error}"))
+        })?;
         if reply.as_deref().map(str::trim) == Some("yes") {
             actions.insert(action);
         } else if is_required {
             let said = reply.unwrap_or_default();
             let cause =
                 format!("the answer to `{}` was `{}`, not `yes`", action.as_str(), escape::shown(&said));
-            return Err(missing(question, &cause));
+            return Err(missing(question, &[action], &cause));
         }
     }
     Ok(actions)
 }
 
-fn missing(question: &Question<'_>, cause: &str) -> Failure {
-    let wanted = join(&question.required.iter().copied().collect());
-    let hint = format!("to agree, add `{}`{}", flag_text(question.required), may_add(question));
-    let error = match question.swarm_id {
-        Some(id) => {
-            let id = data_encoding::HEXLOWER.encode(id);
-            format!(
-                "{} of swarm {id} needs consent to {wanted}; nothing was dialed or written",
-                question.verb
-            )
-        }
-        None => format!("{} needs consent to {wanted}; nothing was dialed or written", question.verb),
+/// `absent`: the actions that nobody agreed to; the hint names all that are needed, with them.
+fn missing(question: &Question<'_>, absent: &[Action], cause: &str) -> Failure {
+    let verb = question.verb;
+    let subject = match question.swarm_id {
+        Some(id) => format!("{verb} of swarm {}", data_encoding::HEXLOWER.encode(id)),
+        None => verb.to_owned(),
     };
+    let error = format!("{subject} needs consent to {}; {}", words(absent), question.done);
+    let needed: Vec<Action> = question.required.iter().chain(absent).copied().collect();
+    let hint = format!("to agree, add `{}`{}", flag_text(&needed), may_add(question));
     Failure::new(Exit::Consent, error, hint).because(cause)
 }
 
+fn words(actions: &[Action]) -> String {
+    join(&actions.iter().copied().collect())
+}
+
 fn flag_text(actions: &[Action]) -> String {
-    format!("--consent {}", join(&actions.iter().copied().collect()))
+    format!("--consent {}", words(actions))
 }
 
 fn may_add(question: &Question<'_>) -> String {
@@ -174,6 +197,7 @@ mod tests {
         subject: &[],
         required: &[Action::Fetch, Action::Import],
         optional: &[Action::Serve, Action::Publish],
+        done: NOTHING_DONE,
     };
 
     fn flag(text: &str) -> ConsentFlag {
@@ -208,9 +232,20 @@ mod tests {
 
     #[test]
     fn a_prompt_takes_the_word_yes_for_each_action_alone() {
-        let (granted, asked) = replies(&[Some("yes"), Some(" yes "), Some("no"), Some("yes")]);
+        let (granted, asked) = replies(&[Some("yes"), Some(" yes "), Some("yes"), Some("no")]);
         assert_eq!(asked, 4);
-        assert_eq!(granted.unwrap(), BTreeSet::from([Action::Fetch, Action::Import, Action::Publish]));
+        assert_eq!(granted.unwrap(), BTreeSet::from([Action::Fetch, Action::Import, Action::Serve]));
+    }
+
+    #[test]
+    fn publishing_is_neither_asked_for_nor_taken_without_serving() {
+        let (granted, asked) = replies(&[Some("yes"), Some("yes"), Some("no")]);
+        assert_eq!(asked, 3);
+        assert_eq!(granted.unwrap(), BTreeSet::from([Action::Fetch, Action::Import]));
+        let failure = by_flag(&FETCH, &flag("fetch,import,publish")).unwrap_err();
+        assert_eq!(failure.class, Exit::Consent);
+        assert!(failure.error.contains("needs consent to serve; nothing was dialed"), "{}", failure.error);
+        assert!(failure.hint.contains("`--consent fetch,import,serve`"), "{}", failure.hint);
     }
 
     #[test]

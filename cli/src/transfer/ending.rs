@@ -64,6 +64,14 @@ pub(crate) fn store(error: &StoreError) -> Failure {
                 format!("wait until it is done, or end it{see}, then run the same command again"),
             )
         }
+        StoreError::NoSpace { path, needed, free: Some(free) } if free >= needed => failure(
+            Exit::DiskFull,
+            format!(
+                "what is there stays; the disk has room, but a limit on file sizes (see `ulimit -f`) or a quota (see \
+                 `quota`) does not let `{}` grow: lift it, then {AGAIN}",
+                escape::path(path)
+            ),
+        ),
         StoreError::NoSpace { path, needed, .. } => failure(
             Exit::DiskFull,
             format!(

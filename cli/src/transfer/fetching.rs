@@ -21,13 +21,12 @@ use crate::args::{OrderChoice, ShareOptions, TransferOptions};
 use crate::clock::{self, now_unix};
 use crate::consent::{self, Action, ConsentFlag, Granted, How, Question};
 use crate::escape;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::identity::{self, Identity};
 use crate::progress::Progress;
 use crate::settings::Context;
 use crate::show;
-use crate::size::{show_duration, show_rate, show_size};
+use crate::size::{show_rate, show_size};
 
 /// Without `--stall-timeout`.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -50,6 +49,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) transfer: &'a TransferOptions,
     /// The consent that was given, and by what.
     pub(crate) consent: Option<(&'a ConsentFlag, How)>,
+    /// What has happened before the consent is asked for: [`Question::done`].
+    pub(crate) done: &'static str,
 }
 
 /// Asks, fetches, checks, finishes, tells.
@@ -92,37 +93,26 @@ fn ask(context: &Context, plan: &Plan<'_>) -> Result<Granted, Failure> {
     if plan.consent.is_some() {
         context.printer.note(show::table(&subject));
     }
+    let (required, optional): (&[Action], &[Action]) = if plan.transfer.keep_seeding {
+        (&[Action::Fetch, Action::Import, Action::Serve], &[Action::Publish])
+    } else {
+        (&[Action::Fetch, Action::Import], &[Action::Serve, Action::Publish])
+    };
     let question = Question {
         verb: plan.verb,
         swarm_id: Some(plan.manifest.swarm_id()),
         subject: &subject,
-        required: &[Action::Fetch, Action::Import],
-        optional: &[Action::Serve, Action::Publish],
+        required,
+        optional,
+        done: plan.done,
     };
-    let granted = consent::obtain(context, &question, plan.consent)?;
-    let serves = granted.permits(Action::Serve);
-    if plan.transfer.keep_seeding && !serves {
-        return Err(needs_serve("--keep-seeding", "serves the file after it is there"));
-    }
-    if granted.permits(Action::Publish) && !serves {
-        return Err(needs_serve("consent to publish", "tells peers that this machine serves chunks"));
-    }
-    Ok(granted)
-}
-
-fn needs_serve(what: &str, why: &str) -> Failure {
-    Failure::new(
-        Exit::Consent,
-        format!("{what} needs consent to serve; nothing was dialed or written"),
-        "to agree, add serve: --consent fetch,import,serve",
-    )
-    .because(format!("it {why}"))
+    consent::obtain(context, &question, plan.consent)
 }
 
 fn open_part(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed), Failure> {
     let opener = Opener { pid: std::process::id(), now_unix: now_unix() };
-    let opened = Part::open(target.disk()?, &target.stem, target.spec, opener);
-    let (part, resumed) = opened.map_err(|error| ending::store(&error))?;
+    let opened = Part::open(target.disk_for_part()?, &target.stem, target.spec, opener);
+    let (part, resumed) = opened.map_err(|error| target.opening(error))?;
     part.check_space().map_err(|error| ending::store(&error))?;
     Ok((Arc::new(part), resumed))
 }
@@ -238,9 +228,8 @@ fn tell_done(
     let rate = (fetched.received_bytes as f64 / seconds) as u64;
     let suppliers = fetched.peers.values().filter(|share| share.chunks > 0).count();
     printer.note(format!(
-        "fetched {} in {} ({}) from {suppliers} {}; all {} checks passed",
+        "fetched {} in {seconds:.1} s ({}) from {suppliers} {}; all {} checks passed",
         show_size(fetched.received_bytes),
-        show_duration(fetched.elapsed),
         show_rate(rate),
         if suppliers == 1 { "peer" } else { "peers" },
         fetched.checks.checks().len(),

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt::outlive_file_size_limit;
 
 /// Whether and how the user asked to stop.
 #[derive(Clone, Debug)]
@@ -23,6 +24,7 @@ impl Stop {
         let failed = |error: std::io::Error| Failure::unexpected("cannot watch for Ctrl-C", &error.into());
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        outlive_file_size_limit().map_err(failed)?;
         let (ask, asked) = watch::channel(false);
         let code = Arc::new(AtomicU8::new(Exit::Interrupted.code()));
         let ours = code.clone();

@@ -1,8 +1,9 @@
 //! What is already where the file will be, before anything is dialed.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use minimodel_swarm::store::{History, PartSpec, Published, RealDisk};
+use minimodel_swarm::store::{Disk as _, History, Open, PartSpec, Published, RealDisk, StoreError};
 use minimodel_verifier::chunk::Layout;
 use minimodel_verifier::verify::{Depth, verify_artifact};
 use minimodel_verifier::{Manifest, Report};
@@ -14,6 +15,9 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::settings::Context;
+
+/// The unit of `st_blocks`, whatever the file system's own is.
+const BLOCK_BYTES: u64 = 512;
 
 /// The paths of one artifact in a folder.
 #[derive(Clone, Debug)]
@@ -63,6 +67,34 @@ impl Target {
         std::fs::create_dir_all(&self.folder)
             .map_err(|error| Failure::writing("folder", &self.folder, &error))?;
         RealDisk::open(&self.folder).map_err(|error| ending::store(&error))
+    }
+
+    /// [`disk`](Self::disk) for the partial file and its record: what is in the way of either is refused before the other
+    /// is made.
+    pub(crate) fn disk_for_part(&self) -> Result<RealDisk, Failure> {
+        let disk = self.disk()?;
+        for name in [self.part_name(), format!("{}.state", self.part_name())] {
+            // What cannot be looked at is told by the one who opens it.
+            let there = disk.stat(&name).ok().flatten();
+            if let Some(found) = there.and_then(|there| there.refusal(Open::Create)) {
+                return Err(ending::store(&StoreError::Refused { path: disk.path(&name), found }));
+            }
+        }
+        Ok(disk)
+    }
+
+    /// What the disk said while the partial file was opened. Where it had no room for the record even, the room that is
+    /// needed is that of the rest of the file.
+    pub(crate) fn opening(&self, error: StoreError) -> Failure {
+        let StoreError::NoSpace { path, needed, free } = error else { return ending::store(&error) };
+        let there =
+            self.folder.join(self.part_name()).metadata().map_or(0, |there| there.blocks() * BLOCK_BYTES);
+        let rest = self.spec.layout.byte_count().saturating_sub(there);
+        ending::store(&StoreError::NoSpace { path, needed: needed.max(rest), free })
+    }
+
+    fn part_name(&self) -> String {
+        format!("{}.slm.part", self.stem)
     }
 
     /// Looks at the artifact's place. A file that is there is checked, never touched.

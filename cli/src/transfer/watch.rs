@@ -74,12 +74,12 @@ pub(crate) async fn seed(
 
 fn say_serving(printer: &Printer, snapshot: &Snapshot) -> Result<(), Failure> {
     let peers = snapshot.peers.len();
-    printer.note(format!(
-        "serving {peers} {}, {}, {} sent",
-        if peers == 1 { "peer" } else { "peers" },
-        show_rate(snapshot.up_rate),
-        show_size(snapshot.sent_bytes)
-    ));
+    let sent = show_size(snapshot.sent_bytes);
+    match peers {
+        0 => printer.note(format!("{sent} sent so far, no peer is here now")),
+        1 => printer.note(format!("serving 1 peer, {}, {sent} sent", show_rate(snapshot.up_rate))),
+        _ => printer.note(format!("serving {peers} peers, {}, {sent} sent", show_rate(snapshot.up_rate))),
+    }
     for peer in &snapshot.peers {
         printer.detail(format!(
             "  {}  {} sent, round trip {:.1} ms",
@@ -97,7 +97,7 @@ fn say_serving(printer: &Printer, snapshot: &Snapshot) -> Result<(), Failure> {
 fn tell(printer: &Printer, event: &Event) -> Result<(), Failure> {
     let (name, fields) = match event {
         Event::Joined { peer, software, seed } => {
-            let has = if *seed { "has all of it" } else { "has a part of it" };
+            let has = if *seed { "has all of it" } else { "is fetching it" };
             printer.note(format!("peer {} joined, {has} ({})", peer.short(), escape::shown(software)));
             ("peer-joined", json!({"peer": peer.to_string(), "software": software, "seed": seed}))
         }

@@ -37,6 +37,7 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
         share: &args.share,
         transfer: &args.transfer,
         consent: args.consent.as_ref().map(|flag| (flag, How::Flag)),
+        done: if args.manifest.is_some() { consent::NOTHING_DONE } else { consent::MANIFEST_ASKED },
     };
     fetching::run(context, &plan)
 }
@@ -59,6 +60,7 @@ fn ask_for_manifest(
         subject: &subject,
         required: &[Action::Fetch],
         optional: &[Action::Import, Action::Serve, Action::Publish],
+        done: consent::NOTHING_DONE,
     };
     consent::obtain_required(context, &question, args.consent.as_ref().map(|flag| (flag, How::Flag)))?;
     let identity = identity::load_or_create(&context.folders, &context.printer)?;

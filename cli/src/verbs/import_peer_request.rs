@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::args::ImportPeerRequestArgs;
-use crate::consent::How;
+use crate::consent::{How, NOTHING_DONE};
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::transfer::fetching::{self, Plan};
@@ -26,6 +26,7 @@ pub(crate) fn run(args: &ImportPeerRequestArgs, context: &Context) -> Result<(),
         share: &args.share,
         transfer: &args.transfer,
         consent: Some((&request.consent, How::Request)),
+        done: NOTHING_DONE,
     };
     fetching::run(context, &plan)
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use minimodel_swarm::driver::{Node, SeedEnd, SeedSettings};
+use minimodel_swarm::machine::Limits;
 use minimodel_swarm::store::{FileSource, SourceFile};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::verify::{Depth, verify_artifact};
@@ -44,6 +45,8 @@ fn ask(args: &SeedArgs, context: &Context, manifest: &Manifest) -> Result<Grante
         _ => args.share.allow.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     };
     subject.push(("who may come".to_owned(), who));
+    let budget = Limits::default().upload_budget_files;
+    subject.push(("budget".to_owned(), format!("each peer may take the whole file {budget} times a day")));
     if args.consent.is_some() {
         context.printer.note(show::table(&subject));
     }
@@ -53,6 +56,7 @@ fn ask(args: &SeedArgs, context: &Context, manifest: &Manifest) -> Result<Grante
         subject: &subject,
         required: &[Action::Serve],
         optional: &[Action::Publish],
+        done: consent::NOTHING_DONE,
     };
     consent::obtain(context, &question, args.consent.as_ref().map(|flag| (flag, How::Flag)))
 }
@@ -156,5 +160,6 @@ fn tell_offer(context: &Context, node: &Node, offer: &SignedOffer) -> Result<(),
         });
         return printer.event("offer", fields);
     }
+    printer.note("the offer alone, for --peer or a file:");
     printer.answer(offer.to_string())
 }

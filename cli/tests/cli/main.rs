@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by failing")]
 
 mod failures;
+mod floors;
 mod home;
 mod hostile;
 mod identity;
 mod inspect;
 mod manifest;
+mod process;
+mod refusals;
 mod streams;
+mod swarm;
 mod verify;

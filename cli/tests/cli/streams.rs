@@ -115,3 +115,15 @@ fn progress_json_off_the_answer_goes_to_stderr() {
         assert_eq!((&event["event"], &event["label"]), (&"progress".into(), &"write".into()));
     }
 }
+
+#[test]
+fn a_limit_on_file_sizes_is_exit_9_and_leaves_nothing() {
+    let home = Home::new();
+    let mut shell = std::process::Command::new("sh");
+    let line = format!("ulimit -f 64; exec {} sample big.slm", crate::home::MINIMODEL);
+    shell.args(["-c", &line]).current_dir(home.path("")).env_clear();
+    let output = shell.env("MINIMODEL_HOME", home.own("")).output().unwrap();
+    assert_eq!(output.status.code(), Some(9), "{output:?}");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("ulimit -f"));
+    assert_eq!(home.names(), Vec::<String>::new());
+}

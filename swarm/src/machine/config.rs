@@ -128,7 +128,7 @@ pub struct Limits {
     pub max_asks: usize,
     /// Asks of one peer that are answered at once when chunks are small; at least two are.
     pub max_active_asks: usize,
-    /// Chunks a key may take from us, in multiples of the file: endless valid uploads end here.
+    /// Chunks a key may take from us within a day, in multiples of the file: endless valid uploads end here.
     pub upload_budget_files: u64,
     /// Control frames a peer may send at once, and how many a second refill.
     pub control_burst: u32,
@@ -185,7 +185,7 @@ impl Default for Limits {
             optimistic: Duration::from_secs(30),
             max_asks: 32,
             max_active_asks: 8,
-            upload_budget_files: 4,
+            upload_budget_files: 16,
             control_burst: 2_000,
             control_per_second: 500,
             have_delay: Duration::from_millis(20),

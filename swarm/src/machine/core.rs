@@ -53,6 +53,8 @@ pub struct Machine {
     /// Requests whose chunk another peer may be asked for as well.
     pub(super) hedged: BTreeSet<Req>,
     pub(super) hungry: VecDeque<Conn>,
+    /// Somebody could have been asked for more, but for the memory.
+    pub(super) memory_was_full: bool,
     /// When the first peer that is left alone for a while may be asked again.
     pub(super) next_resume: Option<Time>,
     /// Which peer is answered under an ask.
@@ -98,6 +100,7 @@ impl Machine {
             in_flight_bytes: 0,
             hedged: BTreeSet::new(),
             hungry: VecDeque::new(),
+            memory_was_full: false,
             next_resume: None,
             asks: BTreeMap::new(),
             standings: Standings::default(),
@@ -243,6 +246,9 @@ impl Machine {
             return;
         }
         if now >= self.next_check {
+            if now.since(self.next_check) >= self.config.limits.first_byte {
+                self.forgive(now);
+            }
             self.check_deadlines(now);
             self.looks_around = true;
             self.next_check = now + super::requests::CHECK_EVERY;

@@ -30,6 +30,15 @@ impl Machine {
         self.mark_all_hungry();
     }
 
+    /// We were not called for long: the process or the machine slept, and nobody is late but us.
+    pub(super) fn forgive(&mut self, now: Time) {
+        for peer in self.peers.values_mut() {
+            peer.since = now;
+            peer.down.last_byte = now;
+            peer.down.window = (now, 0);
+        }
+    }
+
     fn check_introduction(&mut self, now: Time, conn: Conn) {
         let Some(peer) = self.peers.get(&conn) else { return };
         if peer.phase == Phase::Ready || now.since(peer.since) < self.config.limits.hello {
@@ -59,10 +68,13 @@ impl Machine {
             self.breach(now, conn, Breach::Overdue);
             return;
         }
-        let is_stalled = down.stalled;
+        let (is_stalled, never_answered) = (down.stalled, down.meter.total() == 0);
         if silent >= first_byte && (!is_stalled || self.memory_is_wanted(conn)) {
+            // Whoever answered before may have a slow moment; it is held against it at the deadline only.
             self.stall(now, conn);
-            self.breach(now, conn, Breach::NoAnswer);
+            if never_answered {
+                self.breach(now, conn, Breach::NoAnswer);
+            }
             return;
         }
         let Some(down) = self.peers.get_mut(&conn).map(|peer| &mut peer.down) else { return };
@@ -71,8 +83,7 @@ impl Machine {
             down.window = (now, 0);
             let seconds = now.since(since).as_secs().max(1);
             if bytes < slow_rate * seconds {
-                down.stalled = true;
-                self.hedge_all(conn);
+                self.stall(now, conn);
             }
             // Silence is counted above.
             if bytes > 0 && bytes < trickle_rate * seconds {
@@ -83,8 +94,8 @@ impl Machine {
         self.check_overdue(now, conn);
     }
 
-    /// A silent peer: what it began is hedged, what it did not begin is taken back but for the oldest, which
-    /// finds out whether it comes back. When another could use the memory, it is left alone instead.
+    /// A silent or very slow peer: what it began is hedged, what it did not begin is taken back but for the oldest,
+    /// which finds out whether it comes back. When another could use the memory, it is left alone instead.
     fn stall(&mut self, now: Time, conn: Conn) {
         let is_wanted = self.memory_is_wanted(conn);
         let first_byte = self.config.limits.first_byte;

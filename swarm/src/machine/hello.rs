@@ -186,12 +186,11 @@ impl Machine {
                 self.picker.lost(index);
             }
         }
-        let mut was_served = false;
+        let was_cut = peer.down.was_cut || !peer.down.requests.is_empty();
         for req in peer.down.requests.iter().copied().collect::<Vec<_>>() {
-            was_served |= self.requests.get(&req).is_some_and(|request| request.received > 0);
             self.release(now, req);
         }
-        if by_peer && was_served && peer.down.proven == 0 {
+        if by_peer && code.is_none() && was_cut && peer.down.proven == 0 {
             self.broke_off(now, peer.id);
         }
         if self.leaves.lost(conn) {

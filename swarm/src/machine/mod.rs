@@ -11,8 +11,8 @@
 //!
 //! Invariants, checked by [`Machine::check_invariants`] after every step of every test:
 //! - each chunk is in exactly one state: missing, in flight, storing or have;
-//! - a chunk in flight has one or two requests, to different peers; any other chunk has none in flight;
-//! - what is requested and not yet stored stays within the memory budget;
+//! - a chunk in flight has one or two requests, to different peers; one that is being stored has one more at most;
+//! - what is requested and not yet stored stays within the memory budget, and nothing is requested when all is here;
 //! - no chunk is asked of a peer that chokes us, did not announce it, or did not consent to serve.
 
 mod chunks;

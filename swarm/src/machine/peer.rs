@@ -58,6 +58,8 @@ pub(super) struct Download {
     pub(super) requests: BTreeSet<Req>,
     /// Requests that are in flight, and chunks of it that are being proven and written.
     pub(super) open: u32,
+    /// The driver said that requests were lost with the connection.
+    pub(super) was_cut: bool,
     /// Chunks of it that were proven.
     pub(super) proven: u32,
     /// Times in a row that it turned requests away, and until when it is left alone for it.
@@ -153,6 +155,7 @@ impl Peer {
                 choked: true,
                 requests: BTreeSet::new(),
                 open: 0,
+                was_cut: false,
                 proven: 0,
                 refusals: 0,
                 not_before: now,

@@ -4,29 +4,30 @@ use std::time::Duration;
 
 use super::time::Time;
 
-/// How fast bytes pass, smoothed over about two seconds.
+/// How fast bytes pass while they are waited for, smoothed over about two seconds.
 #[derive(Debug, Clone, Default)]
 pub struct Meter {
     total: u64,
+    /// Bytes of the window that is being measured, and how long it has run but for the last stretch.
     pending: u64,
-    window_start: Option<Time>,
+    ran: Duration,
+    running_since: Option<Time>,
     bytes_per_second: f64,
     last_window: f64,
-    settled: bool,
+    /// Whole windows that were measured.
+    windows: u32,
 }
 
 /// A window shorter than this says more about bursts than about the path.
 const WINDOW: Duration = Duration::from_millis(250);
+/// So many windows a measure is not trusted as an upper bound: as long as a new path may need to fill up.
+const YOUNG: u32 = 4;
 
 impl Meter {
     /// Counts bytes that passed at `now`.
     pub fn add(&mut self, now: Time, bytes: u64) {
         self.total += bytes;
-        if self.window_start.is_none() {
-            // What comes first began before it was seen: the measure starts behind it.
-            self.window_start = Some(now);
-            return;
-        }
+        self.resume(now);
         self.pending += bytes;
         self.roll(now);
     }
@@ -45,7 +46,12 @@ impl Meter {
 
     /// Whether at least one whole window was measured.
     pub fn is_settled(&self) -> bool {
-        self.settled
+        self.windows > 0
+    }
+
+    /// Whether the path may still be filling up.
+    pub(super) fn is_young(&self) -> bool {
+        self.windows < YOUNG
     }
 
     /// All bytes counted so far.
@@ -53,27 +59,35 @@ impl Meter {
         self.total
     }
 
-    /// Nothing is expected from now on: until bytes pass again the rate stays. An idle time is not a slow time.
+    /// Bytes are waited for from now on, if they were not already.
+    pub fn resume(&mut self, now: Time) {
+        self.running_since.get_or_insert(now);
+    }
+
+    /// Nothing is waited for from now on: until that changes the rate stays. An idle time is not a slow time.
     pub fn pause(&mut self, now: Time) {
         self.roll(now);
-        self.window_start = None;
-        self.pending = 0;
+        if let Some(since) = self.running_since.take() {
+            self.ran += now.since(since);
+        }
     }
 
     fn roll(&mut self, now: Time) {
-        let Some(start) = self.window_start else { return };
-        let elapsed = now.since(start);
-        if elapsed < WINDOW {
+        let Some(since) = self.running_since else { return };
+        let elapsed = self.ran + now.since(since);
+        // Before the first byte there is nothing to measure but the way to it.
+        if elapsed < WINDOW || (self.windows == 0 && self.pending == 0) {
             return;
         }
         let seconds = elapsed.as_secs_f64();
         let measured = self.pending as f64 / seconds;
         // One window weighs a quarter, a pause of two seconds nearly all.
-        let weight = if self.settled { (seconds / (seconds + 0.75)).clamp(0.0, 1.0) } else { 1.0 };
+        let weight = if self.windows > 0 { (seconds / (seconds + 0.75)).clamp(0.0, 1.0) } else { 1.0 };
         self.bytes_per_second += (measured - self.bytes_per_second) * weight;
         self.last_window = measured;
-        self.settled = true;
-        self.window_start = Some(now);
+        self.windows = self.windows.saturating_add(1);
+        self.running_since = Some(now);
+        self.ran = Duration::ZERO;
         self.pending = 0;
     }
 }
@@ -157,9 +171,19 @@ mod tests {
         let before = meter.rate(at(1000));
         meter.pause(at(1000));
         assert_eq!(meter.rate(at(600_000)), before);
-        // The first bytes after it only start the clock again.
-        meter.add(at(600_000), 50_000);
-        assert_eq!(meter.rate(at(600_100)), before);
+    }
+
+    #[test]
+    fn chunks_that_come_one_by_one_with_pauses_between_are_measured_while_they_come() {
+        let mut meter = Meter::default();
+        for step in 0..20 {
+            // Asked for, whole after 100 ms, and a second of nothing.
+            meter.resume(at(step * 1100));
+            meter.add(at(step * 1100 + 100), 100_000);
+            meter.pause(at(step * 1100 + 100));
+        }
+        let rate = meter.rate(at(100_000));
+        assert!((990_000..=1_010_000).contains(&rate), "{rate}");
     }
 
     #[test]

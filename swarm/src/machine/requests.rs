@@ -39,6 +39,7 @@ impl Machine {
         if peer.down.requests.is_empty() {
             peer.down.last_byte = now;
             peer.down.window = (now, 0);
+            peer.down.meter.resume(now);
         }
         peer.down.requests.insert(req);
         peer.down.open += 1;
@@ -133,7 +134,12 @@ impl Machine {
                 self.forget_claim(conn, index);
             }
             // The connection is going; nothing more is asked over it.
-            RequestFault::Lost => self.stop_asking(conn),
+            RequestFault::Lost => {
+                if let Some(peer) = self.peers.get_mut(&conn) {
+                    peer.down.was_cut = true;
+                }
+                self.stop_asking(conn);
+            }
             RequestFault::Reset(ResetCode::BudgetUsed) => self.stop_asking(conn),
             _ => {}
         }

@@ -20,6 +20,9 @@ const ENDGAME_GAIN: (u32, Duration) = (2, Duration::from_millis(100));
 /// when deadlines are, since it costs a look at every peer.
 const TAKEOVER_GAIN: (u32, Duration) = (4, Duration::from_secs(1));
 
+/// Who owes us chunks, and when all of them would be here; the latest first.
+type Late = Vec<(Duration, Conn)>;
+
 impl Machine {
     pub(super) fn mark_hungry(&mut self, conn: Conn) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
@@ -45,15 +48,21 @@ impl Machine {
             }
             return;
         }
+        if self.memory_was_full && !self.is_memory_full() {
+            self.fastest_first(now);
+        }
+        // Worked out once for all that are idle at the end.
+        let mut late = None;
         while let Some(&conn) = self.hungry.front() {
             while let Some(peer) = self.peers.get(&conn).filter(|peer| peer.has_room(now)) {
                 if self.is_memory_full() {
+                    self.memory_was_full = true;
                     return;
                 }
                 if peer.is_doubtful() && self.is_doubt_full() {
                     break;
                 }
-                let Some(index) = self.next_for(now, conn) else { break };
+                let Some(index) = self.next_for(now, conn, &mut late) else { break };
                 self.request(now, conn, index);
             }
             self.hungry.pop_front();
@@ -61,6 +70,22 @@ impl Machine {
                 peer.down.hungry = false;
             }
         }
+    }
+
+    /// Where memory is short it goes to those who soon give it back; whoever was not tried yet comes first, and
+    /// gets little.
+    fn fastest_first(&mut self, now: Time) {
+        self.memory_was_full = false;
+        let mut order: Vec<(u64, Conn)> = Vec::new();
+        for (&conn, peer) in &mut self.peers {
+            peer.down.hungry = peer.has_room(now);
+            if peer.down.hungry {
+                let rate = if peer.down.proven == 0 { u64::MAX } else { peer.down.meter.rate(now) };
+                order.push((u64::MAX - rate, conn));
+            }
+        }
+        order.sort_unstable();
+        self.hungry = order.into_iter().map(|(_, conn)| conn).collect();
     }
 
     /// One chunk is always allowed, or a chunk larger than the budget would never come.
@@ -84,7 +109,7 @@ impl Machine {
             && self.peers.iter().any(|(&other, peer)| other != conn && could(peer))
     }
 
-    fn next_for(&mut self, now: Time, conn: Conn) -> Option<u32> {
+    fn next_for(&mut self, now: Time, conn: Conn, late: &mut Option<Late>) -> Option<u32> {
         if let Some(index) = self.hedge_for(conn) {
             return Some(index);
         }
@@ -98,7 +123,7 @@ impl Machine {
         } else {
             self.picker.rarest(&peer.have, !peer.is_seed)
         };
-        picked.or_else(|| self.endgame_for(now, conn))
+        picked.or_else(|| self.endgame_for(now, conn, late))
     }
 
     /// A chunk whose only request is stuck with another peer.
@@ -123,7 +148,7 @@ impl Machine {
 
     /// With nothing else to ask of this peer, the chunk that another would bring last, if this one is much sooner
     /// done; while chunks are missing elsewhere, only if it is very much sooner.
-    fn endgame_for(&mut self, now: Time, conn: Conn) -> Option<u32> {
+    fn endgame_for(&mut self, now: Time, conn: Conn, late: &mut Option<Late>) -> Option<u32> {
         let is_end = self.chunks.missing() == 0;
         if !is_end && !self.looks_around {
             return None;
@@ -131,18 +156,26 @@ impl Machine {
         let (factor, gain) = if is_end { ENDGAME_GAIN } else { TAKEOVER_GAIN };
         let chunk = u64::from(self.config.terms.chunk_size);
         let ours = self.expected(now, conn, chunk)?;
-        let busy = |&(&other, peer): &(&Conn, &Peer)| other != conn && !peer.down.requests.is_empty();
-        let holders: Vec<Conn> = self.peers.iter().filter(busy).map(|(&other, _)| other).collect();
-        let mut late: Vec<(Duration, Conn)> = Vec::new();
+        let late = late.get_or_insert_with(|| self.latest_first(now));
+        late.iter()
+            .take_while(|&&(theirs, _)| theirs > ours * factor + gain)
+            .filter(|&&(_, holder)| holder != conn)
+            .find_map(|&(_, holder)| self.copyable_from(holder, conn))
+    }
+
+    /// Everybody who owes us chunks, and when all of them would be here.
+    fn latest_first(&mut self, now: Time) -> Late {
+        let busy = |&(_, peer): &(&Conn, &Peer)| !peer.down.requests.is_empty();
+        let holders: Vec<Conn> = self.peers.iter().filter(busy).map(|(&conn, _)| conn).collect();
+        let mut late = Late::new();
         for holder in holders {
             // A holder without a measured rate is expected to go on as slowly as it began.
             let theirs = self.expected(now, holder, 0).unwrap_or_else(|| self.oldest(now, holder) * 2);
-            if theirs > ours * factor + gain {
-                late.push((theirs, holder));
-            }
+            late.push((theirs, holder));
         }
         late.sort_unstable();
-        late.iter().rev().find_map(|&(_, holder)| self.copyable_from(holder, conn))
+        late.reverse();
+        late
     }
 
     /// How long ago the oldest request in flight to the peer was sent.
@@ -182,13 +215,12 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let down = &mut peer.down;
         let rate = down.meter.peak(now);
-        if !down.meter.is_settled() {
-            down.depth = (down.depth + 1).min(most);
-            return;
-        }
         let path = rate * (down.rtt.as_secs_f64() * 2.0 + 0.005);
         let least = if rate * 2.0 < chunk { 1 } else { 2 };
-        down.depth = ((path / chunk).ceil() as u32 + least).min(most);
+        let measured = (path / chunk).ceil() as u32 + least;
+        // One more for each that comes doubles it in a round trip.
+        let grown = if down.meter.is_young() { down.depth + 1 } else { 0 };
+        down.depth = measured.max(grown).min(most);
     }
 
     pub(super) fn rescanned(&mut self, now: Time, have: &[u32]) {

@@ -15,6 +15,8 @@ const MAX_KEYS: usize = 4_096;
 /// First pause after a key was struck out or disconnected; doubles each time.
 const SHUT_FIRST: Duration = Duration::from_secs(60);
 const SHUT_MAX: Duration = Duration::from_secs(3_600);
+/// A budget is for this long.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// A path may break as often within a chunk before it counts against the key.
 const FREE_BREAKS: u32 = 3;
 
@@ -29,8 +31,8 @@ pub(super) struct Standing {
     breaks: u32,
     /// How often it was shut out, and until when.
     shut: (u32, Time),
-    /// Chunks that it took from us.
-    pub(super) taken: u64,
+    /// Chunks that it took from us today, and when that day began.
+    taken: (u64, Time),
     touched: Time,
 }
 
@@ -40,6 +42,19 @@ impl Standing {
         self.strikes.retain(|&then| now.since(then) < window);
         self.strikes.push(now);
         self.strikes.len() as u32
+    }
+
+    /// Chunks that it took from us within a day.
+    pub(super) fn taken(&mut self, now: Time) -> u64 {
+        if now.since(self.taken.1) >= DAY {
+            self.taken = (0, now);
+        }
+        self.taken.0
+    }
+
+    /// It took one more.
+    pub(super) fn took(&mut self, now: Time) {
+        self.taken.0 = self.taken(now) + 1;
     }
 
     /// Shuts the key out for a while, for longer each time; until when.
@@ -150,7 +165,7 @@ impl Machine {
         }
     }
 
-    /// A connection broke while chunks were on their way and none had come.
+    /// A connection broke without a word while chunks were on their way and none had come.
     pub(super) fn broke_off(&mut self, now: Time, id: PeerId) {
         let standing = self.standings.of(id, now);
         standing.breaks += 1;
@@ -187,12 +202,22 @@ mod tests {
     }
 
     #[test]
+    fn b22_what_a_key_took_counts_for_a_day() {
+        let mut standing = Standing::default();
+        for second in 0..5 {
+            standing.took(at(second));
+        }
+        assert_eq!(standing.taken(at(86_399)), 5);
+        assert_eq!(standing.taken(at(86_400)), 0);
+    }
+
+    #[test]
     fn i6_no_more_keys_are_remembered_than_the_limit() {
         let mut all = Standings::default();
         for n in 0..5_000u32 {
             let mut id = [0; 32];
             id[..4].copy_from_slice(&n.to_le_bytes());
-            all.of(PeerId(id), at(u64::from(n))).taken = 1;
+            all.of(PeerId(id), at(u64::from(n))).took(at(u64::from(n)));
         }
         assert_eq!(all.by_key.len(), MAX_KEYS);
         assert!(!all.by_key.contains_key(&PeerId([0; 32])), "the oldest went first");

@@ -1,6 +1,6 @@
 //! Whom we serve: slots, reciprocity, and whose ask is answered next.
 
-use minimodel_wire::{Consent, Frame, ResetCode};
+use minimodel_wire::{CloseCode, Consent, Frame, ResetCode};
 
 use super::core::Machine;
 use super::events::{Ask, Conn, Event, Output, ServeOutcome};
@@ -142,8 +142,14 @@ impl Machine {
             ResetCode::Choked
         } else if !self.chunks.have().get(index) {
             if self.lost.contains(&index) { ResetCode::SourceChanged } else { ResetCode::NotHave }
-        } else if is_worn || self.standings.of(peer.id, now).taken >= budget {
+        } else if is_worn {
             ResetCode::BudgetUsed
+        } else if self.standings.of(peer.id, now).taken(now) >= budget {
+            // Said with a code that ends its tries: nothing more comes from us today.
+            self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
+            self.send(conn, Frame::Bye { code: CloseCode::BudgetUsed });
+            self.drop_peer(now, conn, CloseCode::BudgetUsed);
+            return;
         } else {
             peer.up.waiting.push_back((ask, index));
             self.asks.insert(ask, conn);
@@ -166,7 +172,7 @@ impl Machine {
             ServeOutcome::Done { bytes } | ServeOutcome::Cancelled { bytes } if bytes > 0 => {
                 peer.up.bytes += bytes;
                 let peer = peer.id;
-                self.standings.of(peer, now).taken += 1;
+                self.standings.of(peer, now).took(now);
                 self.event(Event::Uploaded { peer, bytes });
             }
             ServeOutcome::Done { .. } | ServeOutcome::Cancelled { .. } => {}
@@ -288,6 +294,20 @@ mod tests {
         assert_eq!(desk.frames(1), [Frame::DontHave { index: 3 }]);
         desk.ask(1, 0, 3);
         assert_eq!(refusals(&mut desk), [(0, ResetCode::SourceChanged)]);
+    }
+
+    #[test]
+    fn b22_a_key_that_took_the_file_too_often_is_told_so_and_gets_no_more_today() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.join(1, TAKE, having([]));
+        desk.frame(1, Frame::Interested);
+        let budget = 20 * desk.machine.config.limits.upload_budget_files + SPARE_CHUNKS;
+        for _ in 0..budget {
+            desk.machine.standings.of(id(1), Time::ZERO).took(Time::ZERO);
+        }
+        desk.said();
+        desk.ask(1, 0, 3);
+        assert_eq!(desk.closes(), [(1, CloseCode::BudgetUsed)]);
     }
 
     #[test]

@@ -54,7 +54,8 @@ fn i5_consent_to_fetch_alone_is_not_consent_to_import() {
 fn i5_publishing_and_seeding_on_need_the_consent_to_serve() {
     let (home, listener) = (stage(), Listener::new());
     let offer = listener.offer(manifest().swarm_id());
-    for more in [&["--consent", "fetch,import,publish"][..], &["--consent", "fetch,import", "--keep-seeding"]] {
+    for more in [&["--consent", "fetch,import,publish"][..], &["--consent", "fetch,import", "--keep-seeding"]]
+    {
         let line = [&["fetch", "model.minimodel", "--peer", &offer, "-o", "out"], more].concat();
         let before = picture(&home.path(""));
         let ran = home.run(&line).exits(5);

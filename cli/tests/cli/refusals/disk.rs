@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::running::{Running, event};
 use super::stage::{CHUNK, Listener, PART, STATE, TARGET, hint, manifest, model, names, stage};
 use crate::home::{Home, MINIMODEL, Ran};
+use crate::process::{Running, event};
 
 /// A file system in memory, mounted in a folder of the test and gone with it.
 pub(super) struct SmallDisk {
@@ -54,7 +54,8 @@ impl Drop for SmallDisk {
 
 fn mount(path: &Path, options: &str) -> Result<(), String> {
     let mut command = Command::new("mount");
-    let output = command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(path).stdin(Stdio::null()).output();
+    let output =
+        command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(path).stdin(Stdio::null()).output();
     match output {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
@@ -74,12 +75,17 @@ pub(super) fn wait_for_record(home: &Home, out: &str) {
 /// Fetches what is missing from `offer`, and sees that it was fetched and nothing else was.
 #[track_caller]
 pub(super) fn only_the_rest_comes(home: &Home, out: &str, offer: &str) -> u64 {
-    let line = ["--json", "fetch", "model.minimodel", "--peer", offer, "-o", out, "--consent", "fetch,import"];
+    let line =
+        ["--json", "fetch", "model.minimodel", "--peer", offer, "-o", out, "--consent", "fetch,import"];
     let ran = home.run(line).exits(0);
     let (resumed, done) = (event(&ran.stdout, "resumed"), event(&ran.stdout, "done"));
     let have = resumed["have"].as_u64().unwrap();
     assert_eq!(resumed["lost"], 0, "{resumed}");
-    assert_eq!(done["received_bytes"].as_u64().unwrap(), model().len() as u64 - have * CHUNK, "{resumed} {done}");
+    assert_eq!(
+        done["received_bytes"].as_u64().unwrap(),
+        model().len() as u64 - have * CHUNK,
+        "{resumed} {done}"
+    );
     let supplied = done["peers"].as_object().unwrap().values().map(|peer| peer["bytes"].as_u64().unwrap());
     assert_eq!(supplied.sum::<u64>(), model().len() as u64, "{done}");
     let target = PathBuf::from(out).join(TARGET);
@@ -108,7 +114,10 @@ fn e6_a_disk_that_is_too_small_is_exit_9_before_anything_is_dialed() {
     let (needed, free) = needed_and_free(&ran);
     assert_eq!(needed, model().len() as u64);
     assert!(free < 1 << 20, "{free}");
-    assert!(hint(&ran).contains("make 2.0 MiB of space") && hint(&ran).contains("run the same command again"), "{ran:?}");
+    assert!(
+        hint(&ran).contains("make 2.0 MiB of space") && hint(&ran).contains("run the same command again"),
+        "{ran:?}"
+    );
     assert!(!listener.was_dialed());
 
     // To the last byte: not even the record fits.
@@ -127,7 +136,8 @@ fn e6_a_disk_that_fills_up_is_exit_9_keeps_what_is_there_and_goes_on_after_space
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "disk/out", "--consent", "fetch,import"];
-    let fetch = Running::start(home.command([&line[..], &["--down", "1MiB"]].concat()).env("MINIMODEL_UP", "1MiB"));
+    let fetch =
+        Running::start(home.command([&line[..], &["--down", "1MiB"]].concat()).env("MINIMODEL_UP", "1MiB"));
     wait_for_record(&home, "disk/out");
     disk.fill("filler");
     let ran = fetch.end().exits(9);
@@ -150,13 +160,11 @@ fn e6_a_disk_that_fills_up_is_exit_9_keeps_what_is_there_and_goes_on_after_space
 /// A command under a limit of half a MiB for the size of any file that it writes.
 fn limited(home: &Home, arguments: &[&str]) -> Command {
     let command = home.command(arguments);
-    let mut shell = home.command([""; 0]);
-    let mut limited = Command::new("sh");
+    let mut limited = Command::new("/bin/sh");
     // In units of 512 bytes, as POSIX says.
     limited.args(["-c", "ulimit -f 1024 && exec \"$@\"", "sh", MINIMODEL]).args(command.get_args());
     limited.env_clear().envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
     limited.current_dir(home.path("")).stdin(Stdio::null());
-    shell.env_clear();
     limited
 }
 
@@ -186,7 +194,8 @@ fn e12_a_second_fetch_of_one_target_is_exit_11_and_names_the_process() {
     wait_for_record(&home, "out");
     let listener = Listener::new();
     let other = listener.offer(manifest().swarm_id());
-    let ran = home.run(["fetch", "model.minimodel", "--peer", &other, "-o", "out", "--consent", "fetch,import"]);
+    let ran =
+        home.run(["fetch", "model.minimodel", "--peer", &other, "-o", "out", "--consent", "fetch,import"]);
     let ran = ran.exits(11);
     let pid = first.pid().to_string();
     names(&ran, &["out/", &format!("process {pid}")]);

@@ -2,9 +2,11 @@
 
 use serde_json::json;
 
-use super::running::Running;
-use super::stage::{Listener, hint, manifest, model, names, now, offer_until, peer_id, picture, stage, stranger};
+use super::stage::{
+    Listener, hint, manifest, model, names, now, offer_until, peer_id, picture, stage, stranger,
+};
 use crate::home::Home;
+use crate::process::Running;
 
 /// Runs a line that is exit 10 and sees that nothing came of it.
 #[track_caller]
@@ -31,7 +33,9 @@ fn request(offers: &[&str]) -> String {
 #[test]
 fn a_project_server_url_is_exit_10_and_the_key_is_named_by_every_verb() {
     let (home, listener) = (stage(), Listener::new());
-    for url in ["https://models.example.org/sample-model.slm", "https://models.example.org", "None", "none none"] {
+    for url in
+        ["https://models.example.org/sample-model.slm", "https://models.example.org", "None", "none none"]
+    {
         let bad = manifest().with("artifact.project_server_url", url);
         home.write("bad.minimodel", bad.render());
         let offer = listener.offer(bad.swarm_id());
@@ -64,7 +68,12 @@ fn c5_an_expired_offer_is_exit_10_with_both_times() {
             &["import-peer-request", "request.json", "model.minimodel", "out"],
         ];
         for line in lines {
-            refuses(&home, &listener, line, &[&peer_id(&stranger()), "has expired", "good until ", "clock says "]);
+            refuses(
+                &home,
+                &listener,
+                line,
+                &[&peer_id(&stranger()), "has expired", "good until ", "clock says "],
+            );
             let ran = home.run(line);
             let times = ran.stderr.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != ':');
             let times: Vec<&str> = times.filter(|word| word.len() == 20 && word.ends_with('Z')).collect();
@@ -154,7 +163,11 @@ fn seed_refuses_a_file_that_does_not_match_and_prints_no_offer() {
         let line = ["seed", "model.minimodel", &name, "--listen", "127.0.0.1:0", "--consent", "serve"];
         let ran = home.run([&line[..], &["--offer-out", "offer"]].concat()).exits(4);
         names(&ran, &[&name]);
-        assert!(hint(&ran).contains(&format!("minimodel verify-artifact model.minimodel {name}")), "{}", ran.stderr);
+        assert!(
+            hint(&ran).contains(&format!("minimodel verify-artifact model.minimodel {name}")),
+            "{}",
+            ran.stderr
+        );
         assert_eq!(ran.stdout, "");
         assert!(!home.path("offer").exists());
     }

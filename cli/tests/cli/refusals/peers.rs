@@ -3,11 +3,11 @@
 
 use minimodel_fixtures::{ManifestText, Quantization, Shape, slm_vec};
 
-use super::running::{Running, event, events};
 use super::stage::{
     Listener, TARGET, hint, identity_of, manifest, model, names, offer, peer_id, picture, stage, stranger,
 };
 use crate::home::{Home, Ran};
+use crate::process::{Running, event, events};
 
 /// Manifests of the same artifact that differ in what a Hello binds.
 fn other_license() -> ManifestText {

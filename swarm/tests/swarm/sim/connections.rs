@@ -52,7 +52,7 @@ impl World {
             runs,
             dialer_open: false,
             acceptor_open: false,
-            is_new: true,
+            unseen: 2,
             delay,
             on_path: [0; 2],
         };
@@ -63,7 +63,7 @@ impl World {
 
     pub(super) fn connected(&mut self, link: LinkNo, side: Side) {
         let Some(ends) = self.links.get_mut(&link) else { return };
-        ends.is_new &= side == Side::Dialer;
+        ends.unseen -= 1;
         let (no, other, run) = (ends.peer(side), ends.peer(side.other()), ends.run(side));
         if !self.peers[no].online || self.peers[no].run != run {
             self.close_end(link, side, None);

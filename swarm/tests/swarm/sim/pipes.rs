@@ -26,7 +26,7 @@ impl World {
             Behaviour::Liar => flow.corrupt = true,
             Behaviour::Trickler(_) => drips = true,
             Behaviour::Leaver(whole) if self.peers[no].chunks_served >= whole => {
-                flow.breaks_at = Some(len / 2)
+                flow.breaks_at = Some(len / 2);
             }
             _ => {}
         }

@@ -45,6 +45,8 @@ const LARGE_FROM: u64 = 1_000_000_000;
 struct Scenario {
     world: World,
     leechers: Vec<usize>,
+    /// Seconds: one slow seeder may have to serve every leecher, one after the other.
+    limit: u64,
 }
 
 fn scenario(seed: u64) -> Scenario {
@@ -83,7 +85,8 @@ fn scenario(seed: u64) -> Scenario {
         let who = if rng.bool() { leechers[rng.usize(..leechers.len())] } else { 0 };
         mishap(&mut world, &mut rng, who);
     }
-    Scenario { world, leechers }
+    let limit = 600 + 2 * (leechers.len() as u64 + 1) * chunk * count / MBIT;
+    Scenario { world, leechers, limit }
 }
 
 fn mishap(world: &mut World, rng: &mut fastrand::Rng, who: usize) {
@@ -107,7 +110,9 @@ fn mishap(world: &mut World, rng: &mut fastrand::Rng, who: usize) {
 /// Runs a scenario to its end: seconds of its own time, and the hash of its log.
 fn run(mut scenario: Scenario) -> (Duration, u64) {
     let world = &mut scenario.world;
-    world.must_run(secs(900), |world| scenario.leechers.iter().all(|&leecher| world.is_complete(leecher)));
+    world.must_run(secs(scenario.limit), |world| {
+        scenario.leechers.iter().all(|&leecher| world.is_complete(leecher))
+    });
     for (no, peer) in world.peers.iter().enumerate().filter(|(_, peer)| peer.is_honest()) {
         for (id, breach, _) in &peer.tally.banned {
             if world.no_of(*id).is_some_and(|banned| world.peers[banned].is_honest()) {

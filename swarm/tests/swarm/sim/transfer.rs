@@ -130,3 +130,17 @@ fn e14_a_chunk_that_a_seeder_lost_is_taken_from_another_and_nobody_is_struck() {
     world.must_run(secs(60), |world| world.is_complete(leecher));
     assert_eq!(world.peers[leecher].tally.struck, []);
 }
+
+#[test]
+fn e16_a_leecher_that_slept_blames_nobody_for_its_own_pause() {
+    for pause in [6, 25, 100] {
+        let mut world = World::new(32 * MIB, 64 * KIB, 4);
+        world.check_every = 8;
+        let seeders: Vec<_> = (0..3).map(|_| world.add(Plan::seeder().rates(MIB, MIB))).collect();
+        let leecher = world.add(Plan::leecher().knows(&seeders));
+        world.script(secs(3), Scripted::Suspend(leecher, Time::after_start(secs(3 + pause))));
+        world.must_run(secs(200), |world| world.is_complete(leecher));
+        let tally = &world.peers[leecher].tally;
+        assert_eq!((&tally.struck[..], &tally.banned[..]), (&[][..], &[][..]), "{pause} s");
+    }
+}

@@ -32,8 +32,8 @@ pub(super) struct Link {
     pub(super) runs: [u32; 2],
     pub(super) dialer_open: bool,
     pub(super) acceptor_open: bool,
-    /// The acceptor has not seen it yet.
-    pub(super) is_new: bool,
+    /// Ends that have not seen it yet.
+    pub(super) unseen: u8,
     /// One way.
     pub(super) delay: Duration,
     /// Bytes sent and not yet acknowledged, by side that sent them.
@@ -334,7 +334,7 @@ impl World {
             }
             answer.link != link
         });
-        if !ends.dialer_open && !ends.acceptor_open && !ends.is_new {
+        if !ends.dialer_open && !ends.acceptor_open && ends.unseen == 0 {
             self.links.remove(&link);
         }
     }

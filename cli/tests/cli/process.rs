@@ -1,9 +1,9 @@
-//! Processes that run for a while beside the test: what they say is collected, and none outlives its scenario.
+//! Processes that run beside a test: what they say is collected, and none outlives the test.
 
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,9 @@ use serde_json::Value;
 use crate::home::{Home, Ran};
 
 /// Far longer than anything here takes; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a stream has said so far.
+/// What a stream has said so far. NUL marks its end.
 #[derive(Clone, Default)]
 struct Said(Arc<(Mutex<String>, Condvar)>);
 
@@ -24,9 +24,9 @@ impl Said {
     fn collect(&self, stream: impl Read + Send + 'static) {
         let said = self.clone();
         std::thread::spawn(move || {
-            for line in BufReader::new(stream).split(b'\n') {
+            for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
                 let mut text = said.text();
-                text.push_str(&String::from_utf8(line.unwrap()).unwrap());
+                text.push_str(&String::from_utf8_lossy(&line));
                 text.push('\n');
                 said.0.1.notify_all();
             }
@@ -55,13 +55,14 @@ impl Said {
     }
 
     /// All of it, once the stream has ended.
+    #[track_caller]
     fn whole(&self) -> String {
         self.wait_for("end", |text| text.strip_suffix('\0').map(str::to_owned))
     }
 }
 
 /// A process that runs; it is killed when this goes.
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Child,
     stdout: Said,
     stderr: Said,
@@ -69,7 +70,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Starts a command with both streams collected.
-    pub(super) fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (stdout, stderr) = (Said::default(), Said::default());
         stdout.collect(child.stdout.take().unwrap());
@@ -77,57 +78,95 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
-    /// A seeder that serves on loopback: `seed MANIFEST FILE` and more.
-    pub(super) fn seed<S: AsRef<OsStr>>(home: &Home, arguments: impl IntoIterator<Item = S>) -> Self {
-        let mut command = home.command(["seed", "--listen", "127.0.0.1:0", "--consent", "serve"]);
+    /// A seeder that serves on loopback, unless `--listen` says otherwise: `seed MANIFEST FILE` and more.
+    #[track_caller]
+    pub(crate) fn seed<S: AsRef<OsStr>>(home: &Home, arguments: impl IntoIterator<Item = S>) -> Self {
+        let mut command = home.command(["seed", "--consent", "serve"]);
+        command.env("MINIMODEL_LISTEN", "127.0.0.1:0");
         let running = Self::start(command.args(arguments));
         running.offer();
         running
     }
 
-    /// The offer of a seeder.
+    /// The offer that it printed: the first line of stdout, or under `--json` the event.
     #[track_caller]
-    pub(super) fn offer(&self) -> String {
-        self.stdout.wait_for("offer", |text| Some(text.split_once('\n')?.0.to_owned()))
+    pub(crate) fn offer(&self) -> String {
+        self.stdout.wait_for("offer", |text| {
+            if text.starts_with('{') {
+                let event = events(text, "offer").next()?;
+                return event["offer"].as_str().map(str::to_owned);
+            }
+            first_line(text)
+        })
     }
 
-    /// Where a seeder listens.
-    pub(super) fn address(&self) -> SocketAddr {
+    /// The first line of stdout: the answer of a verb that goes on.
+    #[track_caller]
+    pub(crate) fn answer(&self) -> String {
+        self.stdout.wait_for("answer", first_line)
+    }
+
+    /// Where it listens.
+    #[track_caller]
+    pub(crate) fn address(&self) -> SocketAddr {
         self.offer().parse::<SignedOffer>().unwrap().offer().addresses[0]
     }
 
-    /// The id of a seeder.
-    pub(super) fn peer(&self) -> String {
+    /// The id in its offer.
+    #[track_caller]
+    pub(crate) fn peer(&self) -> String {
         self.offer().parse::<SignedOffer>().unwrap().offer().peer.to_string()
     }
 
     /// The process id.
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Waits until a stream for people has said `words`.
+    /// Waits until stderr has said `words`.
     #[track_caller]
-    pub(super) fn wait_until_said(&self, words: &str) {
+    pub(crate) fn wait_until_said(&self, words: &str) {
         self.stderr.wait_for(words, |text| text.contains(words).then_some(()));
     }
 
-    /// Sends a signal.
-    pub(super) fn signal(&self, signal: Signal) {
+    /// Waits for the first event of a name on stdout.
+    #[track_caller]
+    pub(crate) fn wait_for_event(&self, name: &str) -> Value {
+        self.stdout.wait_for(name, |text| events(text, name).next())
+    }
+
+    /// Sends a signal to this very child.
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    #[track_caller]
+    fn await_end(&mut self, patience: Duration) -> ExitStatus {
+        let until = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < until, "still running after {patience:?}: {}", *self.stderr.text());
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Waits for its own end.
     #[track_caller]
-    pub(super) fn end(mut self) -> Ran {
-        let until = Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < until, "still running: {}", *self.stderr.text());
-            std::thread::sleep(Duration::from_millis(5));
-        };
+    pub(crate) fn end(self) -> Ran {
+        self.end_within(PATIENCE)
+    }
+
+    /// Waits for its own end, which must come within `patience`.
+    #[track_caller]
+    pub(crate) fn end_within(mut self, patience: Duration) -> Ran {
+        let status = self.await_end(patience);
         let (stdout, stderr) = (self.stdout.whole(), self.stderr.whole());
         let code = status.code().unwrap_or_else(|| panic!("{status}: {stderr}"));
         Ran { code, stdout, stderr }
@@ -135,9 +174,18 @@ impl Running {
 
     /// Asks it to stop, as Ctrl-C does, and waits.
     #[track_caller]
-    pub(super) fn stop(self) -> Ran {
+    pub(crate) fn stop(self) -> Ran {
         self.signal(Signal::INT);
         self.end()
+    }
+
+    /// SIGKILL: no handler runs, nothing is flushed. Gives what it had said; it is gone when this returns.
+    #[track_caller]
+    pub(crate) fn kill(mut self) -> String {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        self.await_end(PATIENCE);
+        self.stdout.whole()
     }
 }
 
@@ -149,8 +197,12 @@ impl Drop for Running {
     }
 }
 
+fn first_line(text: &str) -> Option<String> {
+    Some(text.split_once('\n')?.0.to_owned())
+}
+
 /// The events of a name in an NDJSON stream, whole lines only.
-pub(super) fn events<'a>(stream: &'a str, name: &'a str) -> impl Iterator<Item = Value> + 'a {
+pub(crate) fn events<'a>(stream: &'a str, name: &'a str) -> impl Iterator<Item = Value> + 'a {
     let whole = stream.rfind('\n').map_or("", |end| &stream[..end]);
     let objects = whole.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     objects.filter(move |object| object["event"] == name)
@@ -158,7 +210,7 @@ pub(super) fn events<'a>(stream: &'a str, name: &'a str) -> impl Iterator<Item =
 
 /// The one event of a name.
 #[track_caller]
-pub(super) fn event(stream: &str, name: &str) -> Value {
+pub(crate) fn event(stream: &str, name: &str) -> Value {
     let mut all = events(stream, name);
     let first = all.next().unwrap_or_else(|| panic!("no {name} in: {stream}"));
     assert!(all.next().is_none(), "more than one {name} in: {stream}");

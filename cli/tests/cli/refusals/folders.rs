@@ -1,0 +1,213 @@
+//! Output folders that cannot be written to, and things that stand where the file is to be: named, and left alone.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+
+use minimodel_fixtures::{Quantization, Shape, slm_vec};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use super::disk::SmallDisk;
+use super::stage::{Listener, PART, STATE, TARGET, hint, manifest, model, names, picture, stage};
+use crate::home::{Home, MINIMODEL, Ran};
+use crate::process::Running;
+
+/// Fetches into `out` with an offer that would lead to `listener`; it must be exit 13 with nothing dialed.
+#[track_caller]
+fn refuses(home: &Home, listener: &Listener, out: &str, words: &[&str]) -> Ran {
+    let offer = listener.offer(manifest().swarm_id());
+    let before = picture(&home.path(""));
+    let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", out, "--consent", "fetch,import"];
+    let ran = home.run(line).exits(13);
+    names(&ran, words);
+    assert!(!listener.was_dialed(), "{}", ran.stderr);
+    assert_eq!(ran.stdout, "");
+    let after = picture(&home.path(""));
+    let changed: Vec<_> = after.iter().filter(|(path, what)| before.get(*path) != Some(what)).collect();
+    assert!(changed.is_empty() && before.len() == after.len(), "changed: {changed:?}");
+    ran
+}
+
+#[test]
+fn e8_a_read_only_file_system_is_exit_13_before_anything_is_dialed() {
+    let (home, listener) = (stage(), Listener::new());
+    let Some(disk) = SmallDisk::mount(home.path("disk"), "size=8m") else { return };
+    fs::create_dir(home.path("disk/out")).unwrap();
+    disk.remount("ro");
+    refuses(&home, &listener, "disk/out", &["disk/out", "read-only"]);
+    refuses(&home, &listener, "disk/new", &["disk/new", "Read-only"]);
+}
+
+#[test]
+fn e8_a_folder_without_permission_is_exit_13_before_anything_is_dialed() {
+    let (home, listener) = (stage(), Listener::new());
+    fs::create_dir(home.path("out")).unwrap();
+    fs::write(home.path("out/theirs"), "theirs").unwrap();
+    fs::set_permissions(home.path("out"), Permissions::from_mode(0o555)).unwrap();
+    let offer = listener.offer(manifest().swarm_id());
+    for (out, word) in [("out", "no permission for out/"), ("out/new", "out/new")] {
+        let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", out, "--consent", "fetch,import"];
+        let ran = run_without_privilege(&home, &line).exits(13);
+        names(&ran, &[word]);
+        assert!(hint(&ran).contains("a folder that you may write to"), "{}", ran.stderr);
+    }
+    assert!(!listener.was_dialed());
+    assert_eq!(picture(&home.path("out")).len(), 1);
+    // So that the folder can be taken away.
+    fs::set_permissions(home.path("out"), Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Nothing is forbidden to root: there the command runs as a user with no rights at all.
+fn run_without_privilege(home: &Home, arguments: &[&str]) -> Ran {
+    if !rustix::process::geteuid().is_root() {
+        return home.run(arguments);
+    }
+    const NOBODY: u32 = 65_534;
+    let work = home.path("");
+    let top = work.parent().unwrap();
+    fs::set_permissions(top, Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir_all(home.own("")).unwrap();
+    std::os::unix::fs::chown(home.own(""), Some(NOBODY), Some(NOBODY)).unwrap();
+    // The folder of the build may be closed to others.
+    let copy = top.join("minimodel");
+    if !copy.exists() {
+        fs::copy(MINIMODEL, &copy).unwrap();
+    }
+    let command = home.command(arguments);
+    let mut unprivileged = std::process::Command::new(copy);
+    unprivileged.args(arguments).current_dir(work).env_clear();
+    unprivileged.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    Running::start(unprivileged.uid(NOBODY).gid(NOBODY).stdin(std::process::Stdio::null())).end()
+}
+
+#[test]
+fn e8_an_output_folder_that_is_a_file_is_exit_13() {
+    let (home, listener) = (stage(), Listener::new());
+    home.write("file", "mine");
+    symlink("nowhere", home.path("link")).unwrap();
+    refuses(&home, &listener, "file", &["`file`"]);
+    refuses(&home, &listener, "file/below", &["`file/below`"]);
+    refuses(&home, &listener, "link", &["`link`"]);
+}
+
+#[test]
+fn e8_a_folder_that_is_not_there_is_made() {
+    let home = stage();
+    let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
+    let offer = seeder.offer();
+    let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "a/b/c", "--consent", "fetch,import"];
+    assert_eq!(home.run(line).exits(0).stdout, format!("a/b/c/{TARGET}\n"));
+    assert_eq!(home.read(format!("a/b/c/{TARGET}")), model());
+}
+
+#[test]
+fn e8_a_folder_that_is_removed_during_the_transfer_is_exit_13_and_named() {
+    let home = stage();
+    let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
+    let offer = seeder.offer();
+    let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
+    let fetch = Running::start(&mut home.command([&line[..], &["--down", "2MiB"]].concat()));
+    super::disk::wait_for_record(&home, "out");
+    fs::remove_dir_all(home.path("out")).unwrap();
+    let ran = fetch.end().exits(13);
+    names(&ran, &["out/sample-model-1.0.0.slm"]);
+    assert_eq!(ran.stdout, "");
+    assert!(!home.path("out").join(TARGET).exists());
+}
+
+/// What may stand in the way, and the word for it.
+const OBSTACLES: [(&str, &str); 6] = [
+    ("symlink", "symlink"),
+    ("dangling", "symlink"),
+    ("fifo", "named pipe"),
+    ("directory", "directory"),
+    ("socket", "socket"),
+    ("hard link", "hard link"),
+];
+
+fn put(home: &Home, obstacle: &str, path: &Path) {
+    fs::write(home.path("precious"), "not to be touched").unwrap();
+    match obstacle {
+        "symlink" => symlink(home.path("precious"), path).unwrap(),
+        "dangling" => symlink(home.path("nowhere"), path).unwrap(),
+        "fifo" => mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap(),
+        "directory" => fs::create_dir(path).unwrap(),
+        "socket" => drop(UnixListener::bind(path).unwrap()),
+        _ => fs::hard_link(home.path("precious"), path).unwrap(),
+    }
+}
+
+#[test]
+fn e9_what_is_no_plain_file_is_refused_and_left_alone() {
+    for name in [PART, STATE, TARGET] {
+        for (obstacle, word) in OBSTACLES {
+            let (home, listener) = (stage(), Listener::new());
+            fs::create_dir(home.path("out")).unwrap();
+            put(&home, obstacle, &home.path("out").join(name));
+            let path = format!("out/{name}");
+            // A second name of a finished file does no harm: it is only read, and told to be another file.
+            let word = if (name, obstacle) == (TARGET, "hard link") { "another file" } else { word };
+            let ran = refuses(&home, &listener, "out", &[&path, word]);
+            assert!(hint(&ran).contains("move it away"), "{name} {obstacle}: {}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn e11_a_target_with_other_content_is_left_alone_and_named() {
+    let mut one_byte = model().to_vec();
+    *one_byte.last_mut().unwrap() ^= 1;
+    let other = slm_vec(&Shape::about(2 << 20, Quantization::Q8_0).unwrap(), 99);
+    for content in [Vec::new(), b"mine".to_vec(), one_byte, other, [model(), b"\0"].concat()] {
+        let (home, listener) = (stage(), Listener::new());
+        fs::create_dir(home.path("out")).unwrap();
+        fs::write(home.path("out").join(TARGET), content).unwrap();
+        let ran = refuses(&home, &listener, "out", &["another file is already at", &format!("out/{TARGET}")]);
+        assert!(hint(&ran).contains("it was left as it is"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn e11_a_target_that_is_the_artifact_is_said_to_be_here_and_nothing_is_dialed() {
+    let (home, listener) = (stage(), Listener::new());
+    fs::create_dir(home.path("out")).unwrap();
+    fs::copy(home.path("model.slm"), home.path("out").join(TARGET)).unwrap();
+    let offer = listener.offer(manifest().swarm_id());
+    let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
+    let ran = home.run(line).exits(0);
+    assert!(ran.stderr.contains("already here"), "{}", ran.stderr);
+    assert_eq!(ran.stdout, format!("out/{TARGET}\n"));
+    assert!(!listener.was_dialed() && !home.path("out").join(STATE).exists());
+    // A second run finds the receipt and changes nothing.
+    let before = picture(&home.path("out"));
+    home.run(line).exits(0);
+    assert_eq!(picture(&home.path("out")), before);
+}
+
+#[test]
+fn e11_another_receipt_or_offer_file_in_the_way_is_named_and_left_alone() {
+    let home = stage();
+    let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
+    let offer = seeder.offer();
+    fs::create_dir(home.path("out")).unwrap();
+    let receipt = format!("out/{TARGET}.receipt");
+    home.write(&receipt, "theirs");
+    let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
+    let ran = home.run(line).exits(13);
+    names(&ran, &[&receipt, "left as it is"]);
+    assert_eq!(
+        (home.read(&receipt), home.read(format!("out/{TARGET}"))),
+        (b"theirs".to_vec(), model().to_vec())
+    );
+    // Moved away, the same line only writes what is missing.
+    fs::rename(home.path(&receipt), home.path("moved")).unwrap();
+    home.run(line).exits(0);
+    assert!(home.read(&receipt).starts_with(b"receipt."));
+
+    let line = ["seed", "model.minimodel", "model.slm", "--listen", "127.0.0.1:0", "--consent", "serve"];
+    let ran = home.run([&line[..], &["--offer-out", "moved"]].concat()).exits(13);
+    names(&ran, &["`moved`"]);
+    assert_eq!((ran.stdout.as_str(), home.read("moved")), ("", b"theirs".to_vec()));
+}

@@ -1,0 +1,14 @@
+//! What `minimodel` refuses, and how: the exit code, the object that is named, the next step, and above all what did
+//! not happen. Row ids of the fault catalogue stand before the names of the tests.
+
+mod consent;
+mod disk;
+mod errors;
+mod folders;
+mod hostile;
+mod identity;
+mod invalid;
+mod peers;
+mod source;
+mod stage;
+mod strangers;

@@ -1,0 +1,135 @@
+//! Peers inside the test, on the real driver, that call themselves what they like.
+
+use std::sync::{Arc, mpsc as std_mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use minimodel_swarm::driver::{FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings};
+use minimodel_swarm::machine::Order;
+use minimodel_swarm::store::{FileSource, Opener, Part, PartSpec, RealDisk, SourceFile};
+use minimodel_verifier::Manifest;
+use minimodel_verifier::chunk::{Layout, Tree};
+use minimodel_wire::{Consent, SignedOffer};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, watch};
+
+use super::stage::{manifest, model, now};
+
+/// A seeder on a thread of its own; dropping it ends it.
+pub(super) struct Stranger {
+    offer: String,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Stranger {
+    /// Serves the model, honestly, under a software name.
+    pub(super) fn seed(software: &str) -> Self {
+        let (stop, mut stopped) = watch::channel(false);
+        let (tell, told) = std_mpsc::channel();
+        let software = software.to_owned();
+        let thread = std::thread::spawn(move || {
+            runtime().block_on(async {
+                let folder = tempfile::tempdir().unwrap();
+                let (manifest, layout) = parsed();
+                let node = node(true);
+                let offer = node.offer(*manifest.swarm_id(), now() + 3600).unwrap();
+                tell.send(offer.to_string()).unwrap();
+                let path = folder.path().join("model.slm");
+                std::fs::write(&path, model()).unwrap();
+                let hashes = model().chunks(layout.chunk_size() as usize).map(minimodel_verifier::sha256);
+                let tree = Arc::new(Tree::from_chunk_hashes(hashes.collect()));
+                let source = FileSource::new(SourceFile::open(&path).unwrap(), layout, tree).unwrap();
+                let settings = SeedSettings {
+                    manifest,
+                    allow: None,
+                    up_rate: None,
+                    slots: None,
+                    offer: Some(offer),
+                    publish: false,
+                    software,
+                    seed: 1,
+                    unix_now: now(),
+                    reports: mpsc::channel(1).0,
+                };
+                node.seed(settings, Arc::new(source), &mut stopped).await.unwrap();
+            });
+        });
+        Self { offer: told.recv().unwrap(), stop, thread: Some(thread) }
+    }
+
+    /// Its offer.
+    pub(super) fn offer(&self) -> &str {
+        &self.offer
+    }
+
+    /// Fetches the model under a software name; whether it got it.
+    pub(super) fn fetch(offer: &str, software: &str) -> bool {
+        runtime().block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let (manifest, layout) = parsed();
+            let spec = PartSpec { swarm_id: *manifest.swarm_id(), layout, root: *manifest.merkle_root() };
+            let opener = Opener { pid: std::process::id(), now_unix: now() };
+            let disk = RealDisk::open(folder.path()).unwrap();
+            let (part, resumed) = Part::open(disk, "stranger", spec, opener).unwrap();
+            let settings = FetchSettings {
+                manifest,
+                consent: Consent::FETCH,
+                sources: vec![offer.parse::<SignedOffer>().unwrap()],
+                allow: None,
+                down_rate: None,
+                up_rate: None,
+                slots: None,
+                order: Order::Rarest,
+                stall_timeout: Duration::from_millis(400),
+                listening: false,
+                full_check: false,
+                offer: None,
+                software: software.to_owned(),
+                seed: 1,
+                unix_now: now(),
+                reports: mpsc::channel(1).0,
+            };
+            let node = node(false);
+            let mut fetching = node.fetch(settings, Arc::new(part), &resumed).unwrap();
+            let (_stop, mut stopped) = watch::channel(false);
+            let end = fetching.run(&mut stopped).await.unwrap();
+            let is_whole = matches!(end, FetchEnd::Checked(_));
+            fetching.close().await.unwrap();
+            is_whole
+        })
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        // What went wrong there has already failed the scenario.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn parsed() -> (Arc<Manifest>, Layout) {
+    let manifest = Manifest::parse(manifest().render().as_bytes()).unwrap();
+    let layout = Layout::new(manifest.byte_count(), manifest.chunk_size()).unwrap();
+    (Arc::new(manifest), layout)
+}
+
+/// A node of a fresh key on loopback. A key that misbehaved once is shut out for a while, and these are many.
+fn node(serves: bool) -> Node {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).unwrap();
+    Node::bind(NodeSettings {
+        key: SigningKey::from_bytes(&seed),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        advertise: Vec::new(),
+        interfaces: Vec::new(),
+        serves,
+    })
+    .unwrap()
+}

@@ -1,0 +1,77 @@
+//! The other ways in: an offer alone, a request, and a file that is already there.
+
+use std::fs;
+
+use minimodel_verifier::digest::tagged;
+use serde_json::json;
+
+use super::model::{Fetcher, Model};
+use crate::home::Home;
+use crate::process::{Running, event};
+
+#[test]
+fn with_an_offer_alone_the_manifest_comes_from_the_peer_and_stands_beside_the_file() {
+    let model = Model::of("4MiB");
+    let (home, fetcher) = (Home::new(), Fetcher::of(&model));
+    let seeder = model.seed(&home, &[]);
+    let offer = seeder.offer();
+    let line = ["fetch", "--offer", &offer, "-o", "out", "--consent", "fetch,import"];
+    let ran = Running::start(&mut fetcher.command(line)).end().exits(0);
+    assert_eq!(ran.stdout, fetcher.answer());
+    fetcher.has_it_all();
+    // Shown before a byte of the model was asked for.
+    for shown in ["tests", "/license.txt", "not claimed"] {
+        assert!(ran.stderr.contains(shown), "{shown} is not in: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_import_peer_request_that_agrees_with_its_manifest_is_fetched() {
+    let model = Model::of("4MiB");
+    let (home, fetcher) = (Home::new(), Fetcher::of(&model));
+    let seeder = model.seed(&home, &[]);
+    let request = json!({
+        "request_version": 0,
+        "kind": "minimodel.import-peer-request",
+        "model_id": "moved",
+        "byte_count": model.manifest.byte_count(),
+        "artifact_sha256": tagged(model.manifest.artifact_sha256()),
+        "offers": [seeder.offer()],
+        "consent": ["fetch", "import"],
+    });
+    fs::write(fetcher.path("request.json"), request.to_string()).unwrap();
+    let mut line = fetcher.command(["import-peer-request", "request.json"]);
+    let ran = Running::start(line.arg(model.manifest_path()).arg("out")).end().exits(0);
+    assert_eq!(ran.stdout, fetcher.answer());
+    fetcher.has_it_all();
+    let receipt = fetcher.receipt();
+    assert_eq!(receipt.import().peers[0].id, seeder.peer());
+    let by: Vec<_> = receipt.import().consents.iter().map(|consent| consent.action.as_str()).collect();
+    assert_eq!(by, ["fetch", "import"]);
+}
+
+#[test]
+fn a_file_that_is_there_and_right_needs_no_peer_and_gets_its_missing_receipt() {
+    let model = Model::of("4MiB");
+    let (home, fetcher) = (Home::new(), Fetcher::of(&model));
+    let seeder = model.seed(&home, &[]);
+    let offer = seeder.offer();
+    fetcher.run(&[&offer], &[]).exits(0);
+    seeder.stop().exits(0);
+    let receipt = fs::read(fetcher.receipt_path()).unwrap();
+
+    // The same line, and one that names no peer.
+    for offers in [vec![offer.as_str()], vec![]] {
+        let ran = fetcher.run(&offers, &[]).exits(0);
+        assert_eq!(ran.stdout, fetcher.answer());
+        assert!(ran.stderr.contains("already here, and every check passed"), "{}", ran.stderr);
+        assert_eq!(fs::read(fetcher.receipt_path()).unwrap(), receipt);
+    }
+    let ran = fetcher.run(&[], &["--json"]).exits(0);
+    assert_eq!(event(&ran.stdout, "already-here")["path"], fetcher.answer().trim_end());
+
+    fs::remove_file(fetcher.receipt_path()).unwrap();
+    assert_eq!(fetcher.run(&[], &[]).exits(0).stdout, fetcher.answer());
+    fetcher.has_it();
+    assert!(fetcher.receipt().import().peers.is_empty(), "who supplied it is not known any more");
+}

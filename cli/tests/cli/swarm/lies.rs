@@ -1,0 +1,74 @@
+//! Peers that send what they should not: the bytes are never kept, and the key is named.
+
+use minimodel_verifier::digest::tagged;
+
+use super::model::{Fetcher, Model};
+use super::seeder::{Seeder, falsified};
+use crate::home::Home;
+
+/// Requests in flight to one peer; `docs/protocol.md`.
+const MAX_REQUESTS: usize = 30;
+
+#[test]
+fn a_corrupting_seeder_is_banned_after_its_first_bad_chunk_and_named_and_the_file_is_right() {
+    let model = Model::of("32MiB");
+    let home = Home::new();
+    let honest = model.seed(&home, &["--up", "16MiB"]);
+    let (liar, turncoat) = (Seeder::liar(&model, 0), Seeder::liar(&model, 20));
+
+    let fetcher = Fetcher::of(&model);
+    let ran = fetcher.run(&[&honest.offer(), liar.offer(), turncoat.offer()], &[]).exits(0);
+    assert_eq!(ran.stdout, fetcher.answer());
+    fetcher.has_it_all();
+
+    let receipt = fetcher.receipt();
+    let peer = |id: &str| receipt.import().peers.iter().find(|peer| peer.id == id).unwrap();
+    assert_eq!(peer(&honest.peer()).rejected, None);
+    for bad in [&liar, &turncoat] {
+        let rejected = peer(bad.peer()).rejected.as_ref().unwrap();
+        assert!(rejected.contains("sent a chunk that fails its proof"), "{rejected}");
+        let warning =
+            format!("warning: banned peer {}: sent a chunk that fails its proof (chunk ", bad.peer());
+        assert_eq!(ran.stderr.matches(&warning).count(), 1, "{}", ran.stderr);
+    }
+    // It was never asked again: what it was asked for was under way when its first chunk was found bad.
+    assert!((1..=MAX_REQUESTS).contains(&liar.served().len()), "{:?}", liar.served());
+    println!("the liar was asked for {} chunks before its ban", liar.served().len());
+    assert_eq!((peer(liar.peer()).bytes, peer(liar.peer()).chunks), (0, 0));
+    assert!(peer(turncoat.peer()).chunks <= 20);
+    let chunk = rejected_chunk(peer(liar.peer()).rejected.as_ref().unwrap());
+    assert!(liar.served().contains(&chunk));
+}
+
+/// The index in `chunk 5: sent a chunk that fails its proof`.
+fn rejected_chunk(rejected: &str) -> u32 {
+    let (index, _) = rejected.strip_prefix("chunk ").unwrap().split_once(':').unwrap();
+    index.parse().unwrap()
+}
+
+#[test]
+fn with_corrupting_seeders_alone_the_fetch_ends_with_4_and_the_blame_and_no_file() {
+    let model = Model::of("4MiB");
+    let artifact = std::fs::read(model.artifact()).unwrap();
+    let liars = [Seeder::liar(&model, 0), Seeder::liar(&model, 0)];
+    let fetcher = Fetcher::of(&model);
+    let ran = fetcher.run(&liars.each_ref().map(Seeder::offer), &[]).exits(4);
+    assert_eq!(ran.stdout, "");
+
+    let (_, blame) = ran.stderr.split_once("error: ").unwrap();
+    for liar in &liars {
+        let named = format!("peer {} sent a chunk that fails its proof: chunk ", liar.peer());
+        let (_, rest) =
+            blame.split_once(&named).unwrap_or_else(|| panic!("{} is not in: {blame}", liar.peer()));
+        let (index, rest) = rest.split_once(';').unwrap();
+        let index: u32 = index.parse().unwrap();
+        assert!(liar.served().contains(&index));
+        let chunk = artifact.chunks(model.manifest.chunk_size() as usize).nth(index as usize).unwrap();
+        let got = tagged(&minimodel_verifier::sha256(&falsified(chunk)));
+        assert!(rest.starts_with(&format!(" its bytes have {got}")), "{rest}");
+    }
+    assert!(blame.contains("\nhint: "), "{blame}");
+    assert_eq!(fetcher.names(), [".slm.part", ".slm.part.state"]);
+    assert!(fetcher.recorded().is_empty());
+    assert_eq!(std::fs::metadata(fetcher.part()).unwrap().len(), 0, "a byte of a liar is on the disk");
+}

@@ -1,0 +1,14 @@
+//! Whole transfers between real processes on loopback: what a user would type, and what must then be true of the files,
+//! the records and the receipts. Where a test has to know what a peer was asked for, or has to lie, it plays the seeder
+//! itself ([`seeder`]); the fetch is always the real binary.
+
+mod demo;
+mod importing;
+mod killed;
+mod leaving;
+mod lies;
+mod model;
+mod record;
+mod seeder;
+mod signals;
+mod supply;

@@ -1,0 +1,166 @@
+//! A model to move, made by the commands that a publisher types, and the folder of somebody who fetches it.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use minimodel_verifier::Manifest;
+use minimodel_verifier::digest::tagged;
+use minimodel_verifier::receipt::Receipt;
+
+use super::record;
+use crate::home::{Home, Ran};
+use crate::process::Running;
+
+/// A model file with its signed manifest, in a home of its publisher.
+pub(super) struct Model {
+    home: Home,
+    pub(super) manifest: Arc<Manifest>,
+}
+
+impl Model {
+    /// One of about this size, as `sample --bytes` spells it.
+    pub(super) fn of(size: &str) -> Self {
+        let home = Home::new();
+        home.run(["sample", "model.slm", "--bytes", size]).exits(0);
+        let line = "manifest create model.slm --model-id moved --model-version 1.2 --publisher-id tests \
+                    --license-route /license.txt --model-card-route /card.html --sign -o model.minimodel";
+        home.run(line.split_whitespace()).exits(0);
+        let manifest = Manifest::parse(&home.read("model.minimodel")).unwrap();
+        assert!(manifest.is_signed());
+        Self { home, manifest: Arc::new(manifest) }
+    }
+
+    pub(super) fn artifact(&self) -> PathBuf {
+        self.home.path("model.slm")
+    }
+
+    pub(super) fn manifest_path(&self) -> PathBuf {
+        self.home.path("model.minimodel")
+    }
+
+    /// A `seed` process of this model, with the identity of `home`.
+    #[track_caller]
+    pub(super) fn seed(&self, home: &Home, more: &[&str]) -> Running {
+        let paths = [self.manifest_path().into_os_string(), self.artifact().into_os_string()];
+        Running::seed(home, paths.iter().map(OsStr::new).chain(more.iter().map(OsStr::new)))
+    }
+}
+
+/// Somebody who fetches: a home, and in it the folder `out`.
+pub(super) struct Fetcher<'m> {
+    home: Home,
+    model: &'m Model,
+}
+
+impl<'m> Fetcher<'m> {
+    pub(super) fn of(model: &'m Model) -> Self {
+        Self { home: Home::new(), model }
+    }
+
+    /// `fetch MANIFEST -o out` on loopback with one `--peer` for each offer, and more.
+    pub(super) fn line(&self, offers: &[&str], more: &[&str]) -> Command {
+        let mut command = self.home.command(["fetch"]);
+        command.arg(self.model.manifest_path()).args(["-o", "out"]).env("MINIMODEL_LISTEN", "127.0.0.1:0");
+        for offer in offers {
+            command.args(["--peer", offer]);
+        }
+        command.args(more);
+        command
+    }
+
+    /// The same with consent to fetch and import, started.
+    pub(super) fn start(&self, offers: &[&str], more: &[&str]) -> Running {
+        Running::start(self.line(offers, more).args(["--consent", "fetch,import"]))
+    }
+
+    /// The same, run to its end.
+    #[track_caller]
+    pub(super) fn run(&self, offers: &[&str], more: &[&str]) -> Ran {
+        self.start(offers, more).end()
+    }
+
+    /// A path in the working folder.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.home.path(name)
+    }
+
+    /// Any command of this user.
+    pub(super) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        self.home.command(arguments)
+    }
+
+    fn out(&self, suffix: &str) -> PathBuf {
+        self.home.path("out").join(format!("{}{suffix}", self.model.manifest.file_stem()))
+    }
+
+    pub(super) fn artifact(&self) -> PathBuf {
+        self.out(".slm")
+    }
+
+    pub(super) fn part(&self) -> PathBuf {
+        self.out(".slm.part")
+    }
+
+    pub(super) fn state(&self) -> PathBuf {
+        self.out(".slm.part.state")
+    }
+
+    pub(super) fn receipt_path(&self) -> PathBuf {
+        self.out(".slm.receipt")
+    }
+
+    /// What stdout of a finished fetch is: the path alone, on its line.
+    pub(super) fn answer(&self) -> String {
+        format!("out/{}.slm\n", self.model.manifest.file_stem())
+    }
+
+    /// The chunks in the record.
+    pub(super) fn recorded(&self) -> BTreeSet<u32> {
+        record::chunks(&self.state())
+    }
+
+    /// The names in the folder, without the stem.
+    pub(super) fn names(&self) -> Vec<String> {
+        let stem = self.model.manifest.file_stem();
+        let entries = fs::read_dir(self.home.path("out")).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .map(|name| name.strip_prefix(&stem).unwrap_or(&name).to_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The receipt; every line of it is checked by reading it.
+    #[track_caller]
+    pub(super) fn receipt(&self) -> Receipt {
+        Receipt::parse(&fs::read(self.receipt_path()).unwrap()).unwrap()
+    }
+
+    /// Asserts that the file is there, whole and right, with its receipt and manifest and nothing else, and that the
+    /// receipt's peers supplied all of it.
+    #[track_caller]
+    pub(super) fn has_it_all(&self) {
+        self.has_it();
+        let supplied: u64 = self.receipt().import().peers.iter().map(|peer| peer.bytes).sum();
+        assert_eq!(supplied, self.model.manifest.byte_count());
+    }
+
+    /// The same without the last.
+    #[track_caller]
+    pub(super) fn has_it(&self) {
+        assert_eq!(self.names(), [".minimodel", ".slm", ".slm.receipt"]);
+        let bytes = fs::read(self.artifact()).unwrap();
+        assert_eq!(
+            tagged(&minimodel_verifier::sha256(&bytes)),
+            tagged(self.model.manifest.artifact_sha256())
+        );
+        let receipt = self.receipt();
+        assert_eq!(receipt.subject().swarm_id, *self.model.manifest.swarm_id());
+        assert_eq!(fs::read(self.out(".minimodel")).unwrap(), self.model.manifest.text().into_bytes());
+    }
+}

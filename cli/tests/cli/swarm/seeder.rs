@@ -1,0 +1,168 @@
+//! A seeder inside the test, built on the same driver as `seed`: it keeps the order of all it was asked for, and lies
+//! when it is told to.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, mpsc as std_mpsc};
+use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ed25519_dalek::SigningKey;
+use minimodel_swarm::driver::{Node, NodeSettings, SeedSettings};
+use minimodel_swarm::store::{ChunkBytes, ChunkSource, FileSource, SourceError, SourceFile};
+use minimodel_verifier::Digest;
+use minimodel_verifier::chunk::Layout;
+use minimodel_verifier::verify::{Depth, verify_artifact};
+use tokio::sync::{mpsc, watch};
+
+use super::model::Model;
+
+/// How many chunks are as they should be, before every one has a flipped bit.
+const ALWAYS: usize = usize::MAX;
+
+/// A running seeder; it ends when this goes.
+pub(super) struct Seeder {
+    offer: String,
+    peer: String,
+    served: Served,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The chunks that were handed out, in order.
+type Served = Arc<Mutex<Vec<u32>>>;
+
+impl Seeder {
+    /// An honest one that sends so many bytes a second.
+    pub(super) fn honest(model: &Model, bytes_per_second: u64) -> Self {
+        Self::start(model, Some(bytes_per_second), ALWAYS)
+    }
+
+    /// One whose first `honest` chunks are right, and then none.
+    pub(super) fn liar(model: &Model, honest: usize) -> Self {
+        Self::start(model, None, honest)
+    }
+
+    fn start(model: &Model, up_rate: Option<u64>, honest: usize) -> Self {
+        let served = Served::default();
+        let file = SourceFile::open(&model.artifact()).unwrap();
+        let layout = Layout::new(model.manifest.byte_count(), model.manifest.chunk_size()).unwrap();
+        let verified = verify_artifact(&model.manifest, &mut file.reader(), Depth::Entering).unwrap();
+        let file = FileSource::new(file, layout, Arc::new(verified.tree.unwrap())).unwrap();
+        let source = Arc::new(Watched { file, served: served.clone(), honest });
+        let (stop, mut stopped) = watch::channel(false);
+        let (tell, told) = std_mpsc::channel();
+        let manifest = model.manifest.clone();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let node = Node::bind(NodeSettings {
+                    key: SigningKey::from_bytes(&random()),
+                    listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+                    advertise: Vec::new(),
+                    interfaces: Vec::new(),
+                    serves: true,
+                })
+                .unwrap();
+                let unix_now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+                tell.send(node.offer(*manifest.swarm_id(), unix_now + 3600).unwrap()).unwrap();
+                let settings = SeedSettings {
+                    manifest,
+                    allow: None,
+                    up_rate,
+                    slots: None,
+                    offer: None,
+                    publish: false,
+                    software: "minimodel-tests".to_owned(),
+                    seed: 7,
+                    unix_now,
+                    // Nobody watches: what matters is what it was asked for.
+                    reports: mpsc::channel(1).0,
+                };
+                node.seed(settings, source, &mut stopped).await.unwrap();
+            });
+        });
+        let offer = told.recv().unwrap();
+        let (peer, offer) = (offer.offer().peer.to_string(), offer.to_string());
+        Self { offer, peer, served, stop, thread: Some(thread) }
+    }
+
+    pub(super) fn offer(&self) -> &str {
+        &self.offer
+    }
+
+    pub(super) fn peer(&self) -> &str {
+        &self.peer
+    }
+
+    /// The chunks that it handed out so far, in order.
+    pub(super) fn served(&self) -> Vec<u32> {
+        self.served.lock().unwrap().clone()
+    }
+
+    /// The chunks that it handed out after the first `count`, as a set.
+    pub(super) fn served_after(&self, count: usize) -> BTreeSet<u32> {
+        self.served().into_iter().skip(count).collect()
+    }
+}
+
+impl Drop for Seeder {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            // Its panic was printed; here it would only hide the assertion that failed.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).unwrap();
+    bytes
+}
+
+/// What a liar makes of a chunk.
+pub(super) fn falsified(chunk: &[u8]) -> Vec<u8> {
+    let mut bytes = chunk.to_vec();
+    bytes[0] ^= 1;
+    bytes
+}
+
+struct Watched {
+    file: FileSource,
+    served: Served,
+    honest: usize,
+}
+
+impl ChunkSource for Watched {
+    fn layout(&self) -> &Layout {
+        self.file.layout()
+    }
+
+    fn has(&self, index: u32) -> bool {
+        self.file.has(index)
+    }
+
+    fn chunk(&self, index: u32) -> Result<ChunkBytes, SourceError> {
+        let lies = {
+            let mut served = self.served.lock().unwrap();
+            served.push(index);
+            served.len() > self.honest
+        };
+        let chunk = self.file.chunk(index)?;
+        Ok(if lies { ChunkBytes { bytes: falsified(&chunk.bytes).into(), ..chunk } } else { chunk })
+    }
+
+    fn chunk_hash(&self, index: u32) -> Option<Digest> {
+        self.file.chunk_hash(index)
+    }
+
+    fn leaves(&self, first: u32, count: u32) -> Option<(Vec<Digest>, Vec<Digest>)> {
+        self.file.leaves(first, count)
+    }
+
+    fn suspect(&self) {
+        self.file.suspect();
+    }
+}

@@ -1,0 +1,82 @@
+//! Ctrl-C and SIGTERM: an orderly end within two seconds, with nothing lost that was recorded.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::model::{Fetcher, Model};
+use super::seeder::Seeder;
+use crate::home::Home;
+use crate::process::event;
+
+const SOON: Duration = Duration::from_secs(2);
+
+#[test]
+fn sigint_and_sigterm_end_a_fetch_within_two_seconds_and_lose_no_recorded_chunk() {
+    let model = Model::of("24MiB");
+    let seeder = Seeder::honest(&model, 16 << 20);
+    let fetcher = Fetcher::of(&model);
+    let mut before = BTreeSet::new();
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let served = seeder.served().len();
+        let running = fetcher.start(&[seeder.offer()], &["--json"]);
+        assert_eq!(running.wait_for_event("resumed")["have"], before.len());
+        let recorded = wait_for_more(&fetcher, &before);
+        running.signal(signal);
+        let ran = running.end_within(SOON).exits(code);
+        let error = event(&ran.stdout, "error");
+        assert_eq!(
+            (&error["code"], &error["hint"]),
+            (&code.into(), &"run the same command again: it resumes".into())
+        );
+        assert!(recorded.is_subset(&fetcher.recorded()));
+        assert!(before.is_disjoint(&seeder.served_after(served)));
+        before = fetcher.recorded();
+        assert_eq!(fetcher.names(), [".slm.part", ".slm.part.state"]);
+    }
+    let served = seeder.served().len();
+    let ran = fetcher.run(&[seeder.offer()], &["--json"]).exits(0);
+    assert_eq!(event(&ran.stdout, "resumed")["have"], before.len());
+    assert!(before.is_disjoint(&seeder.served_after(served)));
+    fetcher.has_it_all();
+}
+
+/// The record, once it has a good deal more than before.
+#[track_caller]
+fn wait_for_more(fetcher: &Fetcher<'_>, before: &BTreeSet<u32>) -> BTreeSet<u32> {
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        let recorded = fetcher.recorded();
+        if recorded.len() >= before.len() + 50 {
+            return recorded;
+        }
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn sigint_and_sigterm_end_a_seeder_within_two_seconds_and_its_fetcher_loses_nothing() {
+    let model = Model::of("24MiB");
+    let (home, fetcher) = (Home::new(), Fetcher::of(&model));
+    let first = model.seed(&home, &["--up", "8MiB", "--json"]);
+    let (offer, address) = (first.offer(), first.address().to_string());
+    let running = fetcher.start(&[&offer], &["--json"]);
+    let mut seeder = Some(first);
+    let mut sent = 0;
+    for signal in [Signal::INT, Signal::TERM] {
+        let recorded = wait_for_more(&fetcher, &fetcher.recorded());
+        let serving = seeder.take().unwrap();
+        serving.signal(signal);
+        let ran = serving.end_within(SOON).exits(0);
+        let stopped = event(&ran.stdout, "stopped");
+        assert_eq!(stopped["source_changed"], false);
+        sent += stopped["sent_bytes"].as_u64().unwrap();
+        assert!(recorded.is_subset(&fetcher.recorded()));
+        seeder = Some(model.seed(&home, &["--listen", &address, "--up", "32MiB", "--json"]));
+    }
+    running.end().exits(0);
+    fetcher.has_it_all();
+    assert!(sent > 0);
+}
