@@ -113,6 +113,9 @@ impl Session {
     }
 
     fn forget(&mut self, req: Req) {
+        if let Some((_, abort)) = self.leaf_request.take_if(|(asked, _)| *asked == req) {
+            abort.abort();
+        }
         if let Some(download) = self.downloads.remove(&req) {
             download.abort.abort();
             if let Some((data, _)) = download.arrived.filter(|_| self.spare.len() < SPARE_BUFFERS) {
@@ -142,7 +145,8 @@ impl Session {
         let Some(link) = self.links.get(&conn) else { return };
         let proof_len = chunk::range_proof_len(self.terms.chunk_count, first, count);
         let connection = link.connection.clone();
-        self.tasks.spawn(download::leaves(connection, req, first, count, proof_len, self.note.clone()));
+        let asking = download::leaves(connection, req, first, count, proof_len, self.note.clone());
+        self.leaf_request = Some((req, self.tasks.spawn(asking)));
     }
 
     fn rescan(&mut self) {

@@ -114,7 +114,9 @@ pub(super) struct Session {
     pub(super) next_ask: u64,
     pub(super) downloads: BTreeMap<Req, Download>,
     pub(super) answers: BTreeMap<Ask, Answer>,
+    /// Proven leaf hashes from the first chunk on, and the request for the next ones.
     pub(super) leaves: Vec<Digest>,
+    pub(super) leaf_request: Option<(Req, AbortHandle)>,
     pub(super) spare: Vec<Vec<u8>>,
     pub(super) tasks: JoinSet<()>,
     pub(super) happenings: VecDeque<Happening>,
@@ -162,6 +164,7 @@ impl Session {
             downloads: BTreeMap::new(),
             answers: BTreeMap::new(),
             leaves: Vec::new(),
+            leaf_request: None,
             spare: Vec::new(),
             tasks,
             happenings: VecDeque::new(),
@@ -298,6 +301,10 @@ impl Session {
     }
 
     fn leaves_arrived(&mut self, req: Req, first: u32, answer: Option<(Vec<Digest>, Vec<Digest>)>) {
+        // An answer that was withdrawn meanwhile must not touch what others have proven since.
+        if self.leaf_request.take_if(|(asked, _)| *asked == req).is_none() {
+            return;
+        }
         let outcome = match answer {
             None => LeavesOutcome::Failed,
             Some((hashes, proof)) => {
