@@ -23,6 +23,7 @@ use crate::consent::{self, Action, ConsentFlag, Granted, How, Question};
 use crate::escape;
 use crate::failure::Failure;
 use crate::identity::{self, Identity};
+use crate::output;
 use crate::progress::Progress;
 use crate::settings::Context;
 use crate::show;
@@ -64,6 +65,10 @@ pub(crate) fn run(context: &Context, plan: &Plan<'_>) -> Result<(), Failure> {
     }
     if plan.sources.is_empty() && plan.share.listen.is_none() {
         return Err(ending::exhausted(&[]));
+    }
+    if let Some(path) = &plan.receipt {
+        // Better told now than after the transfer.
+        output::check_free("receipt", path)?;
     }
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     let (part, resumed) = open_part(&importing.target)?;

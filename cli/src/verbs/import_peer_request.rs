@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::args::ImportPeerRequestArgs;
 use crate::consent::{How, NOTHING_DONE};
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::transfer::fetching::{self, Plan};
 use crate::transfer::offers;
-use crate::{input, request};
+use crate::{escape, input, request};
 
 /// Runs the verb.
 pub(crate) fn run(args: &ImportPeerRequestArgs, context: &Context) -> Result<(), Failure> {
@@ -28,5 +29,15 @@ pub(crate) fn run(args: &ImportPeerRequestArgs, context: &Context) -> Result<(),
         consent: Some((&request.consent, How::Request)),
         done: NOTHING_DONE,
     };
-    fetching::run(context, &plan)
+    fetching::run(context, &plan).map_err(|failure| match failure.class {
+        // This verb has no `--consent` that could be added.
+        Exit::Consent => Failure { hint: hint(args, &plan), ..failure },
+        _ => failure,
+    })
+}
+
+fn hint(args: &ImportPeerRequestArgs, plan: &Plan<'_>) -> String {
+    let needed =
+        if plan.transfer.keep_seeding { r#"["fetch", "import", "serve"]"# } else { r#"["fetch", "import"]"# };
+    format!("to agree, let `{}` say `\"consent\": {needed}`", escape::path(&args.request))
 }

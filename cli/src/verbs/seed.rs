@@ -72,7 +72,9 @@ fn check(
     let layout = target::layout(manifest)?;
     // Looked at first for its kinder words about folders, pipes and devices.
     drop(input::open("model file", path)?);
-    let source = SourceFile::open(path).map_err(|error| ending::store(&error))?;
+    // A link to a model file is an input like any other; what it leads to now is what is checked and served.
+    let real = path.canonicalize().map_err(|error| Failure::reading("model file", path, &error))?;
+    let source = SourceFile::open(&real).map_err(|error| ending::store(&error))?;
     let progress = Progress::start(context, "check", source.byte_count(), true);
     let mut reader = interrupt.guard(progress.counter().count(source.reader()));
     let verified = verify_artifact(manifest, &mut reader, Depth::Entering);

@@ -3,7 +3,7 @@
 //! Dropping a task of these withdraws the request: quinn then sends STOP_SENDING.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use minimodel_verifier::Digest;
 use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, Request, ResetCode};
@@ -15,8 +15,10 @@ use super::limiter::Limiter;
 use super::session::Note;
 use crate::machine::{Input, Req, RequestFault};
 
-/// The machine hears of progress in steps of this.
+/// The machine hears of progress in steps of this, and of less than that after a while: a slow peer is not silent.
 const TELL_EVERY: u64 = 256 << 10;
+/// See [`TELL_EVERY`].
+const TELL_AFTER: Duration = Duration::from_millis(500);
 /// Leaf hashes and manifests are small: whoever takes longer has failed.
 const SMALL_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -63,7 +65,7 @@ async fn receive_chunk(
     }
     buffer.clear();
     buffer.reserve_exact(len as usize);
-    let mut told = 0;
+    let (mut told, mut told_at) = (0, Instant::now());
     while let Some(piece) = recv.read_chunk(usize::MAX, true).await.map_err(|error| fault_of(&error))? {
         if buffer.len() + piece.bytes.len() > len as usize {
             return Err(RequestFault::Malformed);
@@ -72,8 +74,8 @@ async fn receive_chunk(
         counters.add_received(piece.bytes.len() as u64);
         limiter.take(piece.bytes.len() as u64).await;
         let received = buffer.len() as u64;
-        if received >= told + TELL_EVERY || told == 0 {
-            told = received;
+        if received >= told + TELL_EVERY || told == 0 || told_at.elapsed() >= TELL_AFTER {
+            (told, told_at) = (received, Instant::now());
             let _ = notes.send(Note::Input(Input::Progress { req, received })).await;
         }
     }

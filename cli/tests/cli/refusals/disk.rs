@@ -149,7 +149,8 @@ fn e6_a_disk_that_fills_up_is_exit_9_keeps_what_is_there_and_goes_on_after_space
 
     // Still full: the same answer, before a dial, and again nothing is lost.
     let again = home.run(line).exits(9);
-    assert_eq!(needed_and_free(&again).0, needed, "{}", again.stderr);
+    // Less by what the disk took of the chunk that did not fit, where even the record has no room.
+    assert!((needed - CHUNK..=needed).contains(&needed_and_free(&again).0), "{needed}: {}", again.stderr);
 
     disk.remount("size=16m");
     let have = only_the_rest_comes(&home, "disk/out", &offer);

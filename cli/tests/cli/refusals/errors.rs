@@ -123,7 +123,7 @@ fn i4_busy_stalled_and_interrupted_have_their_blocks_and_their_object() {
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
-    let slow = [&["--json"], &line[..], &["--down", "512KiB", "--stall-timeout", "400ms"]].concat();
+    let slow = [&["--json"], &line[..], &["--down", "512KiB", "--stall-timeout", "1500ms"]].concat();
     let fetch = Running::start(&mut home.command(&slow));
     wait_for_record(&home, "out");
     told_twice(&home, &line, 11, &format!("process {}", fetch.pid()));

@@ -10,7 +10,9 @@ use minimodel_fixtures::{Quantization, Shape, slm_vec};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::disk::SmallDisk;
-use super::stage::{Listener, PART, STATE, TARGET, hint, manifest, model, names, picture, stage};
+use super::stage::{
+    Listener, PART, STATE, TARGET, hint, is_unchanged, manifest, model, names, picture, stage,
+};
 use crate::home::{Home, MINIMODEL, Ran};
 use crate::process::Running;
 
@@ -24,9 +26,7 @@ fn refuses(home: &Home, listener: &Listener, out: &str, words: &[&str]) -> Ran {
     names(&ran, words);
     assert!(!listener.was_dialed(), "{}", ran.stderr);
     assert_eq!(ran.stdout, "");
-    let after = picture(&home.path(""));
-    let changed: Vec<_> = after.iter().filter(|(path, what)| before.get(*path) != Some(what)).collect();
-    assert!(changed.is_empty() && before.len() == after.len(), "changed: {changed:?}");
+    is_unchanged(&before, &home.path(""));
     ran
 }
 
@@ -183,7 +183,47 @@ fn e11_a_target_that_is_the_artifact_is_said_to_be_here_and_nothing_is_dialed() 
     // A second run finds the receipt and changes nothing.
     let before = picture(&home.path("out"));
     home.run(line).exits(0);
-    assert_eq!(picture(&home.path("out")), before);
+    is_unchanged(&before, &home.path("out"));
+}
+
+#[test]
+fn e11_a_receipt_that_is_there_already_is_told_before_anything_is_dialed() {
+    let (home, listener) = (stage(), Listener::new());
+    home.write("theirs", "theirs");
+    let offer = listener.offer(manifest().swarm_id());
+    let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--receipt", "theirs"];
+    let ran = home.run([&line[..], &["--consent", "fetch,import"]].concat()).exits(13);
+    names(&ran, &["the receipt `theirs` is there already"]);
+    assert_eq!(home.read("theirs"), b"theirs");
+    assert!(!listener.was_dialed() && !home.path("out").exists());
+}
+
+#[test]
+fn e11_another_manifest_beside_the_file_is_left_alone_with_a_warning() {
+    let home = stage();
+    let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
+    let offer = seeder.offer();
+    fs::create_dir(home.path("out")).unwrap();
+    home.write("out/sample-model-1.0.0.minimodel", "theirs");
+    let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
+    let ran = home.run(line).exits(0);
+    assert!(ran.stderr.contains("warning: another manifest is already at"), "{}", ran.stderr);
+    assert_eq!(home.read("out/sample-model-1.0.0.minimodel"), b"theirs");
+    assert_eq!(home.read(format!("out/{TARGET}")), model());
+}
+
+#[test]
+fn a_model_file_behind_a_link_is_seeded_like_any_other() {
+    let home = stage();
+    symlink("model.slm", home.path("link.slm")).unwrap();
+    let seeder = Running::seed(&home, ["model.minimodel", "link.slm"]);
+    let offer = seeder.offer();
+    // Where the link leads now is what is served, wherever it leads later.
+    fs::remove_file(home.path("link.slm")).unwrap();
+    symlink("model.minimodel", home.path("link.slm")).unwrap();
+    home.run(["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"])
+        .exits(0);
+    assert_eq!(home.read(format!("out/{TARGET}")), model());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::process::Stdio;
+use std::time::Duration;
 
 use super::stage::{Listener, TARGET, manifest, model, names, offer, stage, stranger};
 use super::strangers::Stranger;
@@ -203,10 +204,10 @@ fn d8_the_software_name_of_a_fetcher_is_shown_harmless() {
     let home = stage();
     let seeder = Running::seed(&home, ["-v", "model.minimodel", "model.slm"]);
     for software in SOFTWARE {
-        assert!(Stranger::fetch(&seeder.offer(), software), "{software}");
+        assert!(Stranger::fetch(&seeder.offer(), software, Duration::from_secs(10)), "{software}");
     }
     for software in FORBIDDEN {
-        assert!(!Stranger::fetch(&seeder.offer(), software), "{software:?}");
+        assert!(!Stranger::fetch(&seeder.offer(), software, Duration::from_millis(300)), "{software:?}");
     }
     let ran = seeder.stop().exits(0);
     is_harmless(&ran);

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::stage::{
-    Listener, hint, manifest, model, names, now, offer_until, peer_id, picture, stage, stranger,
+    Listener, hint, is_unchanged, manifest, model, names, now, offer_until, peer_id, picture, stage, stranger,
 };
 use crate::home::Home;
 use crate::process::Running;
@@ -16,7 +16,7 @@ fn refuses(home: &Home, listener: &Listener, arguments: &[&str], words: &[&str])
     names(&ran, words);
     assert!(!listener.was_dialed(), "{arguments:?} dialed");
     assert!(!home.own("").exists(), "something was written below MINIMODEL_HOME");
-    assert_eq!(picture(&home.path("")), before);
+    is_unchanged(&before, &home.path(""));
 }
 
 /// A request that agrees with [`manifest`], but for what `offers` holds.

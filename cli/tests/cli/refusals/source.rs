@@ -17,7 +17,7 @@ fn change(change: impl FnOnce(&Home)) {
     let seeder = Running::seed(&home, ["model.minimodel", "source.slm"]);
     let offer = seeder.offer();
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
-    let slowly = ["--down", "1MiB", "--stall-timeout", "700ms"];
+    let slowly = ["--down", "1MiB", "--stall-timeout", "1500ms"];
     let fetch = Running::start(&mut home.command([&line[..], &slowly].concat()));
     wait_for_record(&home, "out");
     change(&home);

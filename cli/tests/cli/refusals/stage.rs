@@ -89,7 +89,9 @@ pub(super) struct Listener(UdpSocket);
 
 impl Listener {
     pub(super) fn new() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        // Where the system has more than one loopback address, not that of the seeders: a fetch of another test that
+        // looks for its seeder, now gone, must not be heard here.
+        let socket = UdpSocket::bind("127.0.0.2:0").or_else(|_| UdpSocket::bind("127.0.0.1:0")).unwrap();
         socket.set_nonblocking(true).unwrap();
         Self(socket)
     }
@@ -109,8 +111,8 @@ impl Listener {
     }
 }
 
-/// What a name in a folder is: kind and mode, number of names, and its bytes or where it leads.
-type Picture = BTreeMap<PathBuf, (u32, u64, Vec<u8>)>;
+/// What each name in a folder is: kind and mode, number of names, and its bytes or where it leads.
+pub(super) type Picture = BTreeMap<PathBuf, (u32, u64, Vec<u8>)>;
 
 /// Every name below a folder with all that could change about it; empty when the folder is not there.
 pub(super) fn picture(folder: &Path) -> Picture {
@@ -132,6 +134,15 @@ pub(super) fn picture(folder: &Path) -> Picture {
         picture.insert(path, (metadata.mode(), metadata.nlink(), content));
     }
     picture
+}
+
+/// Asserts that a folder is still as it was.
+#[track_caller]
+pub(super) fn is_unchanged(before: &Picture, folder: &Path) {
+    let now = picture(folder);
+    let differs = |path: &&PathBuf| before.get(*path) != now.get(*path);
+    let changed: Vec<&PathBuf> = before.keys().chain(now.keys()).filter(differs).collect();
+    assert!(changed.is_empty(), "changed: {changed:?}");
 }
 
 /// Asserts that a run named its fault in blocks: the error (and cause) holds every one of `words`, and there is a next

@@ -64,8 +64,8 @@ impl Stranger {
         &self.offer
     }
 
-    /// Fetches the model under a software name; whether it got it.
-    pub(super) fn fetch(offer: &str, software: &str) -> bool {
+    /// Fetches the model under a software name; whether it got it before it lost its patience.
+    pub(super) fn fetch(offer: &str, software: &str, patience: Duration) -> bool {
         runtime().block_on(async {
             let folder = tempfile::tempdir().unwrap();
             let (manifest, layout) = parsed();
@@ -82,7 +82,7 @@ impl Stranger {
                 up_rate: None,
                 slots: None,
                 order: Order::Rarest,
-                stall_timeout: Duration::from_millis(400),
+                stall_timeout: patience,
                 listening: false,
                 full_check: false,
                 offer: None,

@@ -1,4 +1,4 @@
-//! Seeders that go, and come back or do not.
+//! Seeders that go, and come back or do not; and one that is merely slow.
 
 use std::time::{Duration, Instant};
 
@@ -70,5 +70,14 @@ fn without_its_only_seeder_a_fetch_ends_with_7_and_the_same_line_resumes_later()
     let ran = fetcher.run(&[&back.offer()], &line).exits(0);
     let told = format!("resuming: {recorded} of {chunks} chunks are here and proven");
     assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+    fetcher.has_it_all();
+}
+
+#[test]
+fn a_seeder_that_takes_seconds_for_a_chunk_is_slow_and_not_gone() {
+    let model = Model::in_chunks("1MiB", "512KiB");
+    let (home, fetcher) = (Home::new(), Fetcher::of(&model));
+    let seeder = seed_at(&model, &home, "127.0.0.1:0", "256KiB");
+    fetcher.run(&[&seeder.offer()], &["--stall-timeout", "1s"]).exits(0);
     fetcher.has_it_all();
 }

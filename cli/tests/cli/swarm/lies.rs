@@ -71,4 +71,33 @@ fn with_corrupting_seeders_alone_the_fetch_ends_with_4_and_the_blame_and_no_file
     assert_eq!(fetcher.names(), [".slm.part", ".slm.part.state"]);
     assert!(fetcher.recorded().is_empty());
     assert_eq!(std::fs::metadata(fetcher.part()).unwrap().len(), 0, "a byte of a liar is on the disk");
+
+    // Typed again, they are not even asked.
+    let served = liars.each_ref().map(Seeder::served);
+    let ran = fetcher.run(&liars.each_ref().map(Seeder::offer), &[]).exits(4);
+    assert!(liars.iter().all(|liar| ran.stderr.contains(liar.peer())), "{}", ran.stderr);
+    assert_eq!(liars.each_ref().map(Seeder::served), served);
+}
+
+#[test]
+fn a_ban_outlives_the_kill_of_the_process_that_spoke_it() {
+    let model = Model::of("8MiB");
+    let home = Home::new();
+    let honest = model.seed(&home, &["--up", "4MiB"]);
+    let liar = Seeder::liar(&model, 0);
+    let offers = [&honest.offer(), liar.offer()];
+    let fetcher = Fetcher::of(&model);
+    let running = fetcher.start(&offers, &["--json"]);
+    let banned = running.wait_for_event("peer-banned");
+    assert_eq!(banned["peer"], liar.peer());
+    running.kill();
+
+    let served = liar.served();
+    fetcher.run(&offers, &[]).exits(0);
+    assert_eq!(liar.served(), served, "it was asked again");
+    fetcher.has_it_all();
+    let receipt = fetcher.receipt();
+    let named = receipt.import().peers.iter().find(|peer| peer.id == liar.peer()).unwrap();
+    let chunk = banned["chunk"].as_u64().unwrap();
+    assert!(named.rejected.as_ref().unwrap().starts_with(&format!("chunk {chunk}")), "{named:?}");
 }

@@ -24,11 +24,16 @@ pub(super) struct Model {
 impl Model {
     /// One of about this size, as `sample --bytes` spells it.
     pub(super) fn of(size: &str) -> Self {
+        Self::in_chunks(size, "auto")
+    }
+
+    /// One with chunks of this size.
+    pub(super) fn in_chunks(size: &str, chunk_size: &str) -> Self {
         let home = Home::new();
         home.run(["sample", "model.slm", "--bytes", size]).exits(0);
         let line = "manifest create model.slm --model-id moved --model-version 1.2 --publisher-id tests \
                     --license-route /license.txt --model-card-route /card.html --sign -o model.minimodel";
-        home.run(line.split_whitespace()).exits(0);
+        home.run(line.split_whitespace().chain(["--chunk-size", chunk_size])).exits(0);
         let manifest = Manifest::parse(&home.read("model.minimodel")).unwrap();
         assert!(manifest.is_signed());
         Self { home, manifest: Arc::new(manifest) }
