@@ -125,8 +125,7 @@ fn transfer(c: &mut Criterion) {
     let options = ManifestOptions { chunk_size: 1 << 20, ..ManifestOptions::default() };
     let manifest = Arc::new(Manifest::parse(ManifestText::of(&bytes, &options).render().as_bytes()).unwrap());
     let (end, stop) = watch::channel(false);
-    let (offers, threads): (Vec<_>, Vec<_>) =
-        (1..=3).map(|key| seeder(key, &manifest, &path, &stop)).unzip();
+    let (offers, threads): (Vec<_>, Vec<_>) = (1..=3).map(|key| seeder(key, &manifest, &path, &stop)).unzip();
     let mut group = c.benchmark_group("transfer");
     group.sample_size(10);
     group.throughput(Throughput::Bytes(bytes.len() as u64));

@@ -202,6 +202,9 @@ fn hint_of(code: CloseCode) -> &'static str {
             "use the manifest that came with the offer, or an offer for this manifest"
         }
         CloseCode::Banned | CloseCode::BadChunk => "get an offer from somebody else: --peer OFFER",
+        CloseCode::BudgetUsed => {
+            "what is there stays; within a day it serves you again, or name another peer with --peer OFFER"
+        }
         _ => "ask the person who sent the offer, or name another peer with --peer OFFER",
     }
 }

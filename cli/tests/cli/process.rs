@@ -140,11 +140,6 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Whether it has ended.
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
-    }
-
     #[track_caller]
     fn await_end(&mut self, patience: Duration) -> ExitStatus {
         let until = Instant::now() + patience;

@@ -172,3 +172,24 @@ fn a_peer_that_is_not_on_the_allow_list_is_exit_3_and_told_to_send_its_id() {
     assert_eq!(ran.stdout, format!("out/{TARGET}\n"));
     assert_eq!(listed.read(format!("out/{TARGET}")), model());
 }
+
+#[test]
+fn b22_a_key_that_used_up_its_budget_is_exit_12_and_told_when_to_come_again() {
+    let (theirs, ours) = (stage(), stage());
+    let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm"]);
+    let offer = seeder.offer();
+    // As the seeder's user was told: sixteen times the whole file.
+    for number in 0..16 {
+        let out = format!("out-{number}");
+        let line = ["-q", "fetch", "model.minimodel", "--peer", &offer, "-o", &out];
+        ours.run([&line[..], &["--consent", "fetch,import"]].concat()).exits(0);
+    }
+    let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
+    let ran = ours.run(line).exits(12);
+    names(&ran, &[&seeder.peer(), "budget"]);
+    assert!(hint(&ran).contains("within a day"), "{}", ran.stderr);
+    assert!(!ours.path("out").join(TARGET).exists());
+    // Another key has a budget of its own.
+    let others = stage();
+    others.run(line).exits(0);
+}

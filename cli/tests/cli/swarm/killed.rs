@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::model::{Fetcher, Model};
 use super::seeder::Seeder;
-use crate::process::{Running, event, events};
+use crate::process::{event, events};
 
 /// Requests in flight to one peer; `docs/protocol.md`.
 const MAX_REQUESTS: u64 = 30;
@@ -20,9 +20,7 @@ impl Random {
     /// Seeded by `MINIMODEL_TEST_SEED`, or anew.
     fn new() -> Self {
         let given = std::env::var("MINIMODEL_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
-        let seed = given.unwrap_or_else(|| RandomState::new().hash_one(0));
-        println!("MINIMODEL_TEST_SEED={seed}");
-        Self(seed)
+        Self(given.unwrap_or_else(|| RandomState::new().hash_one(0)))
     }
 
     fn below(&mut self, end: u64) -> u64 {
@@ -34,21 +32,11 @@ impl Random {
     }
 }
 
-/// Waits until the record has so many chunks.
-#[track_caller]
-fn wait_for_chunks(fetcher: &Fetcher<'_>, running: &mut Running, chunks: usize) {
-    let until = Instant::now() + Duration::from_secs(30);
-    while fetcher.recorded().len() < chunks {
-        assert!(!running.has_ended() && Instant::now() < until, "it never had {chunks} chunks");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 /// Fetches so many chunks, then SIGKILL; gives the record.
 #[track_caller]
 fn fetch_and_kill(fetcher: &Fetcher<'_>, seeder: &Seeder, chunks: usize) -> BTreeSet<u32> {
-    let mut running = fetcher.start(&[seeder.offer()], &[]);
-    wait_for_chunks(fetcher, &mut running, chunks);
+    let running = fetcher.start(&[seeder.offer()], &[]);
+    fetcher.wait_for_chunks(chunks);
     running.kill();
     let recorded = fetcher.recorded();
     assert!(recorded.len() >= chunks && fetcher.part().exists());
@@ -61,14 +49,15 @@ fn a_fetch_killed_at_ten_random_moments_finishes_and_asks_for_no_recorded_chunk_
     let seeder = Seeder::honest(&model, 8 << 20);
     let fetcher = Fetcher::of(&model);
     let mut random = Random::new();
+    println!("MINIMODEL_TEST_SEED={}", random.0);
     // For each kill: how much had been served by then, and what was recorded.
     let mut kills: Vec<(usize, BTreeSet<u32>)> = Vec::new();
     for kill in 0..10 {
         let before = fetcher.recorded().len();
-        let mut running = fetcher.start(&[seeder.offer()], &["--json"]);
+        let running = fetcher.start(&[seeder.offer()], &["--json"]);
         if kill % 3 > 0 {
             // Somewhere in the middle of the transfer; every third anywhere, in the start and the check as well.
-            wait_for_chunks(&fetcher, &mut running, before + random.below(32) as usize);
+            fetcher.wait_for_chunks(before + random.below(32) as usize);
         }
         std::thread::sleep(Duration::from_micros(random.below(200_000)));
         let said = running.kill();

@@ -1,6 +1,6 @@
 //! Seeders that go, and come back or do not; and one that is merely slow.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::model::{Fetcher, Model};
 use crate::home::Home;
@@ -11,16 +11,6 @@ fn seed_at(model: &Model, home: &Home, listen: &str, rate: &str) -> Running {
     model.seed(home, &["--listen", listen, "--up", rate, "--json"])
 }
 
-/// Waits until so many chunks are recorded.
-#[track_caller]
-fn wait_for(fetcher: &Fetcher<'_>, chunks: usize) {
-    let until = Instant::now() + Duration::from_secs(30);
-    while fetcher.recorded().len() < chunks {
-        assert!(Instant::now() < until, "it never had {chunks} chunks");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn a_seeder_that_leaves_half_way_and_comes_back_is_found_again() {
     let model = Model::of("16MiB");
@@ -28,7 +18,7 @@ fn a_seeder_that_leaves_half_way_and_comes_back_is_found_again() {
     let seeder = seed_at(&model, &home, "127.0.0.1:0", "8MiB");
     let (offer, peer, address) = (seeder.offer(), seeder.peer(), seeder.address());
     let running = fetcher.start(&[&offer], &["--json"]);
-    wait_for(&fetcher, model.manifest.chunk_count() as usize / 2);
+    fetcher.wait_for_chunks(model.manifest.chunk_count() as usize / 2);
     seeder.stop().exits(0);
     assert_eq!(running.wait_for_event("peer-left")["peer"], peer);
 
@@ -50,7 +40,7 @@ fn without_its_only_seeder_a_fetch_ends_with_7_and_the_same_line_resumes_later()
         let seeder = seed_at(&model, &home, &listen, "8MiB");
         listen = seeder.address().to_string();
         let running = fetcher.start(&[&seeder.offer()], &line);
-        wait_for(&fetcher, part);
+        fetcher.wait_for_chunks(part);
         if says_goodbye {
             seeder.stop().exits(0);
         } else {
@@ -77,7 +67,7 @@ fn without_its_only_seeder_a_fetch_ends_with_7_and_the_same_line_resumes_later()
 fn a_seeder_that_takes_seconds_for_a_chunk_is_slow_and_not_gone() {
     let model = Model::in_chunks("1MiB", "512KiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
-    let seeder = seed_at(&model, &home, "127.0.0.1:0", "256KiB");
-    fetcher.run(&[&seeder.offer()], &["--stall-timeout", "1s"]).exits(0);
+    let seeder = seed_at(&model, &home, "127.0.0.1:0", "224KiB");
+    fetcher.run(&[&seeder.offer()], &["--stall-timeout", "1500ms"]).exits(0);
     fetcher.has_it_all();
 }

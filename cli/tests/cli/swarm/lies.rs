@@ -90,6 +90,8 @@ fn a_ban_outlives_the_kill_of_the_process_that_spoke_it() {
     let running = fetcher.start(&offers, &["--json"]);
     let banned = running.wait_for_event("peer-banned");
     assert_eq!(banned["peer"], liar.peer());
+    let chunk = banned["chunk"].as_u64().unwrap() as u32;
+    fetcher.wait_until("the blame", || fetcher.blamed() == [chunk]);
     running.kill();
 
     let served = liar.served();
@@ -98,6 +100,5 @@ fn a_ban_outlives_the_kill_of_the_process_that_spoke_it() {
     fetcher.has_it_all();
     let receipt = fetcher.receipt();
     let named = receipt.import().peers.iter().find(|peer| peer.id == liar.peer()).unwrap();
-    let chunk = banned["chunk"].as_u64().unwrap();
     assert!(named.rejected.as_ref().unwrap().starts_with(&format!("chunk {chunk}")), "{named:?}");
 }

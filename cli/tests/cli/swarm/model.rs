@@ -6,14 +6,18 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::tagged;
 use minimodel_verifier::receipt::Receipt;
 
-use super::record;
+use super::record::Record;
 use crate::home::{Home, Ran};
 use crate::process::Running;
+
+/// Far longer than anything here takes; a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A model file with its signed manifest, in a home of its publisher.
 pub(super) struct Model {
@@ -125,7 +129,28 @@ impl<'m> Fetcher<'m> {
 
     /// The chunks in the record.
     pub(super) fn recorded(&self) -> BTreeSet<u32> {
-        record::chunks(&self.state())
+        Record::read(&self.state()).chunks
+    }
+
+    /// The chunks in the record that somebody is blamed for.
+    pub(super) fn blamed(&self) -> Vec<u32> {
+        Record::read(&self.state()).blames
+    }
+
+    /// Waits until so many chunks are recorded.
+    #[track_caller]
+    pub(super) fn wait_for_chunks(&self, chunks: usize) {
+        self.wait_until(&format!("{chunks} chunks"), || self.recorded().len() >= chunks);
+    }
+
+    /// Waits until something is true of its folder.
+    #[track_caller]
+    pub(super) fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !is_so() {
+            assert!(Instant::now() < until, "it never had {what}; it has {} chunks", self.recorded().len());
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// The names in the folder, without the stem.

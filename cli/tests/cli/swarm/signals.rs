@@ -1,7 +1,7 @@
 //! Ctrl-C and SIGTERM: an orderly end within two seconds, with nothing lost that was recorded.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -22,7 +22,8 @@ fn sigint_and_sigterm_end_a_fetch_within_two_seconds_and_lose_no_recorded_chunk(
         let served = seeder.served().len();
         let running = fetcher.start(&[seeder.offer()], &["--json"]);
         assert_eq!(running.wait_for_event("resumed")["have"], before.len());
-        let recorded = wait_for_more(&fetcher, &before);
+        fetcher.wait_for_chunks(before.len() + 50);
+        let recorded = fetcher.recorded();
         running.signal(signal);
         let ran = running.end_within(SOON).exits(code);
         let error = event(&ran.stdout, "error");
@@ -42,20 +43,6 @@ fn sigint_and_sigterm_end_a_fetch_within_two_seconds_and_lose_no_recorded_chunk(
     fetcher.has_it_all();
 }
 
-/// The record, once it has a good deal more than before.
-#[track_caller]
-fn wait_for_more(fetcher: &Fetcher<'_>, before: &BTreeSet<u32>) -> BTreeSet<u32> {
-    let until = Instant::now() + Duration::from_secs(30);
-    loop {
-        let recorded = fetcher.recorded();
-        if recorded.len() >= before.len() + 50 {
-            return recorded;
-        }
-        assert!(Instant::now() < until);
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn sigint_and_sigterm_end_a_seeder_within_two_seconds_and_its_fetcher_loses_nothing() {
     let model = Model::of("24MiB");
@@ -66,7 +53,8 @@ fn sigint_and_sigterm_end_a_seeder_within_two_seconds_and_its_fetcher_loses_noth
     let mut seeder = Some(first);
     let mut sent = 0;
     for signal in [Signal::INT, Signal::TERM] {
-        let recorded = wait_for_more(&fetcher, &fetcher.recorded());
+        fetcher.wait_for_chunks(fetcher.recorded().len() + 50);
+        let recorded = fetcher.recorded();
         let serving = seeder.take().unwrap();
         serving.signal(signal);
         let ran = serving.end_within(SOON).exits(0);
