@@ -1,6 +1,6 @@
 //! QUIC, tokio and the clock: carries out what the machine decides, and tells it what happened.
 //!
-//! One task ([`session`]) owns the machine and the tables that go with it. Every other task does one thing with
+//! One task (`session.rs`) owns the machine and the tables that go with it. Every other task does one thing with
 //! one stream or one connection and sends the session a note over a bounded channel; nothing shares a lock with
 //! it. Hashing and disk run on the blocking pool. The runtime may be single-threaded: nothing here blocks it.
 //!

@@ -43,8 +43,10 @@ impl Session {
                     if let Event::Chunk { .. } = event {
                         self.last_chunk = Instant::now();
                     }
-                    // A watcher that does not keep up misses some; what matters is kept by the runner.
-                    let _ = self.reports.try_send(Report::Event(event.clone()));
+                    if !self.is_stopping {
+                        // A watcher that does not keep up misses some; what matters is kept by the runner.
+                        let _ = self.reports.try_send(Report::Event(event.clone()));
+                    }
                     self.happenings.push_back(Happening::Event(event));
                 }
             }

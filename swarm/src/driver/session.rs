@@ -124,6 +124,7 @@ pub(super) struct Session {
     pub(super) next_snapshot: Instant,
     pub(super) down_meter: Meter,
     pub(super) up_meter: Meter,
+    pub(super) is_stopping: bool,
     /// Bytes of connections that are gone.
     pub(super) past: (u64, u64),
     /// When a byte of a chunk last came in, and when a chunk was last proven.
@@ -172,6 +173,7 @@ impl Session {
             next_snapshot: start,
             down_meter: Meter::default(),
             up_meter: Meter::default(),
+            is_stopping: false,
             past: (0, 0),
             last_byte: start,
             last_chunk: start,
@@ -376,6 +378,8 @@ impl Session {
 
     /// Ends every connection and task; what was asked of the disk is waited for by the caller's sync.
     pub(super) fn stop(&mut self) {
+        // Whoever leaves now leaves because we do, which is nothing to tell.
+        self.is_stopping = true;
         self.tell(Input::Stop);
         self.carry_out();
         self.links.clear();

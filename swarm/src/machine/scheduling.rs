@@ -211,9 +211,11 @@ impl Machine {
     /// Enough requests to keep the path full for two round trips, and no more than a slow peer can deliver.
     pub(super) fn adapt_depth(&mut self, now: Time, conn: Conn) {
         let chunk = f64::from(self.config.terms.chunk_size);
-        let most = self.config.limits.max_pipeline;
+        let limits = &self.config.limits;
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let down = &mut peer.down;
+        // On parole it gets no more than it began with: a fast liar has no second round.
+        let most = if down.proven == 0 { limits.first_pipeline } else { limits.max_pipeline };
         let rate = down.meter.peak(now);
         let path = rate * (down.rtt.as_secs_f64() * 2.0 + 0.005);
         let least = if rate * 2.0 < chunk { 1 } else { 2 };

@@ -65,9 +65,9 @@ fn without_its_only_seeder_a_fetch_ends_with_7_and_the_same_line_resumes_later()
 
 #[test]
 fn a_seeder_that_takes_seconds_for_a_chunk_is_slow_and_not_gone() {
-    let model = Model::in_chunks("1MiB", "512KiB");
+    let model = Model::in_chunks("500KiB", "512KiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
-    let seeder = seed_at(&model, &home, "127.0.0.1:0", "224KiB");
+    let seeder = seed_at(&model, &home, "127.0.0.1:0", "112KiB");
     fetcher.run(&[&seeder.offer()], &["--stall-timeout", "1500ms"]).exits(0);
     fetcher.has_it_all();
 }

@@ -6,8 +6,8 @@ use super::model::{Fetcher, Model};
 use super::seeder::{Seeder, falsified};
 use crate::home::Home;
 
-/// Requests in flight to one peer; `docs/protocol.md`.
-const MAX_REQUESTS: usize = 30;
+/// Requests in flight to one peer that has not delivered a good chunk yet.
+const MAX_REQUESTS: usize = 4;
 
 #[test]
 fn a_corrupting_seeder_is_banned_after_its_first_bad_chunk_and_named_and_the_file_is_right() {
