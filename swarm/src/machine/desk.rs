@@ -136,6 +136,12 @@ impl Desk {
         std::mem::take(&mut self.said)
     }
 
+    /// Whom the machine dialed since the last look.
+    pub(super) fn dialed(&mut self) -> Vec<PeerId> {
+        let dial = |output| if let Output::Dial { peer, .. } = output { Some(peer) } else { None };
+        self.said().into_iter().filter_map(dial).collect()
+    }
+
     pub(super) fn frames(&mut self, to: u64) -> Vec<Frame> {
         self.said()
             .into_iter()

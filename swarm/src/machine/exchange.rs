@@ -116,16 +116,9 @@ impl Machine {
 #[cfg(test)]
 mod tests {
     use super::super::desk::{Desk, TAKE, all, having, id, offer};
-    use super::super::events::Output;
     use super::*;
-    use minimodel_wire::PeerId;
 
     const LATE: u64 = 1_000_000;
-
-    fn dialed(desk: &mut Desk) -> Vec<PeerId> {
-        let dial = |output| if let Output::Dial { peer, .. } = output { Some(peer) } else { None };
-        desk.said().into_iter().filter_map(dial).collect()
-    }
 
     #[test]
     fn i5_a_passed_on_offer_is_dialed_only_by_who_consented_to_publish() {
@@ -136,7 +129,7 @@ mod tests {
             let offers = vec![Bytes::from(offer(9, [1; 32], LATE).to_bytes())];
             desk.frame(1, Frame::Peers { offers });
             desk.wait(Duration::from_secs(2));
-            assert_eq!(dialed(&mut desk), expected);
+            assert_eq!(desk.dialed(), expected);
         }
     }
 

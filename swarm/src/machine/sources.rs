@@ -266,11 +266,6 @@ mod tests {
 
     const LATE: u64 = 1_000_000;
 
-    fn dialed(desk: &mut Desk) -> Vec<PeerId> {
-        let dial = |output| if let Output::Dial { peer, .. } = output { Some(peer) } else { None };
-        desk.said().into_iter().filter_map(dial).collect()
-    }
-
     #[test]
     fn a_passed_on_peer_is_tried_five_times_and_a_user_s_for_ever() {
         let mut desk = Desk::new(all(), having([0]));
@@ -279,7 +274,7 @@ mod tests {
         desk.frame(1, Frame::Peers { offers: vec![Bytes::from(offer(9, [1; 32], LATE).to_bytes())] });
         let mut tries = BTreeMap::new();
         for _ in 0..600 {
-            for peer in dialed(&mut desk) {
+            for peer in desk.dialed() {
                 *tries.entry(peer).or_insert(0) += 1;
                 desk.tell(Input::DialFailed { peer, wrong_key: None, code: None });
             }

@@ -82,8 +82,10 @@ fn tell(context: &Context, interrupt: &Interrupt, folder: &Path) -> Result<(), F
     story.step("His receipt says what was checked, what he agreed to, and who supplied what:")?;
     show_receipt(&story, &bob.receipt(), &names)?;
     drop((alice, mallory, carol));
-    story.title("That was all: no server, nothing executed, nothing believed unproven.")?;
-    story.title("Next: `minimodel sample model.slm`, then `minimodel manifest create --help`.")
+    story.title(
+        "That was all: no server, nothing executed, nothing believed unproven.\n\
+         Next: `minimodel sample model.slm`, then `minimodel manifest create --help`.",
+    )
 }
 
 fn make_model(folder: &Path) -> Result<(PathBuf, Arc<Manifest>), Failure> {

@@ -20,7 +20,8 @@ impl<'a> Story<'a> {
     }
 
     pub(super) fn title(&self, text: &str) -> Result<(), Failure> {
-        self.tell("title", text, Line::default().with(Tone::Strong, text))
+        let gap = if self.number.get() == 0 { "" } else { "\n" };
+        self.tell("title", text, Line::default().with(Tone::Strong, format!("{gap}{text}")))
     }
 
     pub(super) fn step(&self, text: &str) -> Result<(), Failure> {
