@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM for the verbs that work through one file: they stop between two pieces, so that temporary files
-//! are taken away and the exit code says 130 or 143. A second signal ends the process at once.
+//! Ctrl-C and SIGTERM, on a thread of their own, so that nothing that blocks can keep them waiting. Verbs that work
+//! through one file stop between two pieces; transfers end in order. A second signal ends the process at once.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -28,12 +29,15 @@ pub(crate) fn outlive_file_size_limit() -> io::Result<()> {
 pub(crate) struct Interrupt {
     /// 0, or the exit code that the signal asks for.
     code: Arc<AtomicU8>,
+    /// Becomes true with the first signal, for those who wait.
+    asked: watch::Receiver<bool>,
 }
 
 impl Interrupt {
     /// Takes the signals over from here on.
     pub(crate) fn listen() -> Result<Self, Failure> {
-        let interrupt = Self { code: Arc::new(AtomicU8::new(NONE)) };
+        let (ask, asked) = watch::channel(false);
+        let interrupt = Self { code: Arc::new(AtomicU8::new(NONE)), asked };
         let ours = interrupt.clone();
         let start = || -> anyhow::Result<()> {
             let runtime = Builder::new_current_thread().enable_io().build()?;
@@ -42,7 +46,7 @@ impl Interrupt {
                 outlive_file_size_limit()?;
                 (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
             };
-            let watch = async move {
+            let listen = async move {
                 loop {
                     let exit = tokio::select! {
                         _ = ctrl_c.recv() => Exit::Interrupted,
@@ -51,22 +55,36 @@ impl Interrupt {
                     if ours.code.swap(exit.code(), Ordering::Relaxed) != NONE {
                         std::process::exit(exit.code().into());
                     }
+                    ask.send_replace(true);
                 }
             };
-            std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(watch))?;
+            std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(listen))?;
             Ok(())
         };
         start().map_err(|error| Failure::unexpected("cannot watch for Ctrl-C", &error))?;
         Ok(interrupt)
     }
 
+    /// Becomes true when a signal comes.
+    pub(crate) fn asked(&self) -> watch::Receiver<bool> {
+        self.asked.clone()
+    }
+
+    /// The exit code of the signal that came.
+    pub(crate) fn exit(&self) -> Exit {
+        if self.code.load(Ordering::Relaxed) == Exit::Terminated.code() {
+            Exit::Terminated
+        } else {
+            Exit::Interrupted
+        }
+    }
+
     /// The failure to end with, once a signal has come.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        let class = match self.code.load(Ordering::Relaxed) {
-            NONE => return Ok(()),
-            code if code == Exit::Terminated.code() => Exit::Terminated,
-            _ => Exit::Interrupted,
-        };
+        if self.code.load(Ordering::Relaxed) == NONE {
+            return Ok(());
+        }
+        let class = self.exit();
         let signal = if class == Exit::Terminated { "SIGTERM" } else { "Ctrl-C" };
         Err(Failure::new(
             class,
@@ -125,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_signal_ends_reading_with_its_own_exit_code() {
-        let interrupt = Interrupt { code: Arc::new(AtomicU8::new(NONE)) };
+        let interrupt = Interrupt { code: Arc::new(AtomicU8::new(NONE)), asked: watch::channel(false).1 };
         let mut reader = interrupt.guard(&b"abc"[..]);
         assert_eq!(reader.read(&mut [0; 2]).unwrap(), 2);
         interrupt.code.store(Exit::Terminated.code(), Ordering::Relaxed);

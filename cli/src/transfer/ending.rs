@@ -142,7 +142,7 @@ pub(crate) fn exhausted(reasons: &[Event]) -> Failure {
 /// Nothing came for too long.
 pub(crate) fn stalled(met_a_peer: bool, reasons: &[Event], patience: std::time::Duration) -> Failure {
     let grave = reasons.iter().any(|reason| gravity(reason) > 1);
-    if grave {
+    if grave && !met_a_peer {
         return exhausted(reasons);
     }
     let patience = show_duration(patience);
@@ -268,6 +268,9 @@ mod tests {
         let patience = std::time::Duration::from_secs(60);
         assert_eq!(stalled(true, &[], patience).class, Exit::Stopped);
         assert_eq!(stalled(false, &[], patience).class, Exit::NotFound);
-        assert_eq!(stalled(true, &[refused(CloseCode::LicenseMismatch)], patience).class, Exit::Mismatch);
+        let refused = [refused(CloseCode::LicenseMismatch)];
+        assert_eq!(stalled(false, &refused, patience).class, Exit::Mismatch);
+        // One that refused does not speak for the one that stalled.
+        assert_eq!(stalled(true, &refused, patience).class, Exit::Stopped);
     }
 }

@@ -14,15 +14,15 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::closing::{already_there, finish, shown, tell_place};
-use super::stop::Stop;
 use super::target::Target;
-use super::{SOFTWARE, WAITING_REPORTS, ending, endpoint, random_seed, runtime, watch};
+use super::{SOFTWARE, WAITING_REPORTS, block_on, ending, endpoint, random_seed, watch};
 use crate::args::{OrderChoice, ShareOptions, TransferOptions};
 use crate::clock::{self, now_unix};
 use crate::consent::{self, Action, ConsentFlag, Granted, How, Question};
 use crate::escape;
 use crate::failure::Failure;
 use crate::identity::{self, Identity};
+use crate::interrupt::Interrupt;
 use crate::output;
 use crate::progress::Progress;
 use crate::settings::Context;
@@ -73,7 +73,7 @@ pub(crate) fn run(context: &Context, plan: &Plan<'_>) -> Result<(), Failure> {
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     let (part, resumed) = open_part(&importing.target)?;
     tell_resumed(context, plan, &resumed)?;
-    runtime()?.block_on(transfer(context, plan, &importing, &identity, part, &resumed))
+    block_on(transfer(context, plan, &importing, &identity, part, &resumed))
 }
 
 /// What the end of the import needs to know.
@@ -148,30 +148,41 @@ async fn transfer(
     part: Arc<Part<RealDisk>>,
     resumed: &Resumed,
 ) -> Result<(), Failure> {
-    let mut stop = Stop::listen()?;
+    let interrupt = Interrupt::listen()?;
     let serves = importing.granted.permits(Action::Serve);
     let node = endpoint::bind(plan.share, identity, serves)?;
     let (reports, waiting) = mpsc::channel(WAITING_REPORTS);
     let progress = Progress::start(context, "fetch", plan.manifest.byte_count(), true);
-    let watching = tokio::spawn(watch::fetch(context.printer.clone(), waiting, progress.counter()));
     let settings = settings(context, plan, &importing.granted, &node, reports)?;
-    let mut fetching = node.fetch(settings, part.clone(), resumed).map_err(|error| ending::driver(&error))?;
-    let end = fetching.run(&mut stop.asked).await;
-    let end = match end.map_err(|error| ending::driver(&error))? {
+    let fetching = node.fetch(settings, part.clone(), resumed).map_err(|error| ending::driver(&error))?;
+    let watching = watch::fetch(context.printer.clone(), waiting, progress.counter())?;
+    let end = conclude(context, plan, importing, &part, fetching, (&interrupt, progress)).await;
+    watching.end();
+    end
+}
+
+async fn conclude(
+    context: &Context,
+    plan: &Plan<'_>,
+    importing: &Importing,
+    part: &Part<RealDisk>,
+    mut fetching: Fetching<'_, RealDisk>,
+    (interrupt, progress): (&Interrupt, Progress),
+) -> Result<(), Failure> {
+    let end = fetching.run(&mut interrupt.asked()).await;
+    match end.map_err(|error| ending::driver(&error))? {
         FetchEnd::Checked(fetched) => {
             drop(progress);
-            let finished = finish(context, plan, importing, &part, &fetched);
+            let finished = finish(context, plan, importing, part, &fetched);
             let told = finished.and_then(|()| tell_done(context, plan, importing, &fetched));
-            after(context, plan, fetching, &mut stop, told).await
+            after(context, plan, fetching, interrupt, told).await
         }
-        FetchEnd::Stopped => Err(ending::stopped(stop.exit())),
+        FetchEnd::Stopped => Err(ending::stopped(interrupt.exit())),
         FetchEnd::Stalled { met_a_peer, reasons } => {
             Err(ending::stalled(met_a_peer, &reasons, plan.transfer.stall_timeout.unwrap_or(STALL_TIMEOUT)))
         }
         FetchEnd::Exhausted { reasons } => Err(ending::exhausted(&reasons)),
-    };
-    watching.abort();
-    end
+    }
 }
 
 fn settings(
@@ -269,12 +280,12 @@ async fn after(
     context: &Context,
     plan: &Plan<'_>,
     mut fetching: Fetching<'_, RealDisk>,
-    stop: &mut Stop,
+    interrupt: &Interrupt,
     told: Result<(), Failure>,
 ) -> Result<(), Failure> {
     if told.is_ok() && plan.transfer.keep_seeding {
         context.printer.note("serving on until Ctrl-C");
-        fetching.keep_seeding(&mut stop.asked).await.map_err(|error| ending::driver(&error))?;
+        fetching.keep_seeding(&mut interrupt.asked()).await.map_err(|error| ending::driver(&error))?;
         return Ok(());
     }
     // Everything is in place or set aside: what cannot be synced any more is not ours to report.

@@ -6,7 +6,6 @@ pub(crate) mod endpoint;
 pub(crate) mod fetching;
 pub(crate) mod offers;
 pub(crate) mod receipt;
-pub(crate) mod stop;
 pub(crate) mod target;
 pub(crate) mod watch;
 
@@ -28,9 +27,23 @@ pub(crate) fn random_seed() -> Result<u64, crate::failure::Failure> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-/// A runtime of one thread: QUIC does best alone, and hashing and disk run beside it.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, crate::failure::Failure> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        crate::failure::Failure::unexpected("cannot start a transfer", &anyhow::Error::new(error))
-    })
+/// Threads for hashing and disk: enough to keep a disk and two cores busy, few enough to bound what they hold.
+const BLOCKING_THREADS: usize = 8;
+/// Work on the disk that is still under way at the end is left to itself after this long; nothing recorded is lost.
+const LAST_WORK: std::time::Duration = std::time::Duration::from_millis(300);
+
+/// Runs a transfer on a runtime of one thread: QUIC does best alone, and hashing and disk run beside it.
+pub(crate) fn block_on<T>(
+    transfer: impl Future<Output = Result<T, crate::failure::Failure>>,
+) -> Result<T, crate::failure::Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .map_err(|error| {
+            crate::failure::Failure::unexpected("cannot start a transfer", &anyhow::Error::new(error))
+        })?;
+    let end = runtime.block_on(transfer);
+    runtime.shutdown_timeout(LAST_WORK);
+    end
 }

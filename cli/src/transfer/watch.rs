@@ -1,5 +1,7 @@
 //! What a person or a script sees while bytes move.
 
+use std::sync::Arc;
+use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
 
 use minimodel_swarm::driver::{Report, Snapshot};
@@ -19,15 +21,56 @@ const SAY_EVERY: Duration = Duration::from_secs(10);
 /// Failed tries of one peer that are told; the rest would only repeat it.
 const TOLD_TRIES: u32 = 3;
 
-/// Shows reports until the sender is gone.
-pub(crate) async fn fetch(
-    printer: std::sync::Arc<Printer>,
-    mut reports: mpsc::Receiver<Report>,
+/// What is shown at the end may take this long on a terminal that is slow; one that takes nothing is not waited for.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// A thread that shows reports: writing may block for as long as nobody reads.
+#[derive(Debug)]
+pub(crate) struct Watching(std_mpsc::Receiver<()>);
+
+impl Watching {
+    fn start(
+        name: &str,
+        show: impl FnOnce() -> Result<(), Failure> + Send + 'static,
+    ) -> Result<Self, Failure> {
+        let (done, ended) = std_mpsc::channel();
+        let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // A stdout that takes nothing more ends the telling, not the transfer.
+            let _ = show();
+            let _ = done.send(());
+        });
+        started.map_err(|error| Failure::unexpected("cannot start a transfer", &error.into()))?;
+        Ok(Self(ended))
+    }
+
+    /// Waits a moment for the last words, once nobody reports any more.
+    pub(crate) fn end(self) {
+        let _ = self.0.recv_timeout(LAST_WORDS);
+    }
+}
+
+/// Shows a fetch's reports until the sender is gone.
+pub(crate) fn fetch(
+    printer: Arc<Printer>,
+    reports: mpsc::Receiver<Report>,
     counter: Counter,
+) -> Result<Watching, Failure> {
+    Watching::start("watch", move || show_fetch(&printer, reports, &counter))
+}
+
+/// Shows a seeder's reports until the sender is gone.
+pub(crate) fn seed(printer: Arc<Printer>, reports: mpsc::Receiver<Report>) -> Result<Watching, Failure> {
+    Watching::start("watch", move || show_seed(&printer, reports))
+}
+
+fn show_fetch(
+    printer: &Printer,
+    mut reports: mpsc::Receiver<Report>,
+    counter: &Counter,
 ) -> Result<(), Failure> {
-    while let Some(report) = reports.recv().await {
+    while let Some(report) = reports.blocking_recv() {
         match report {
-            Report::Event(event) => tell(&printer, &event)?,
+            Report::Event(event) => tell(printer, &event)?,
             Report::Snapshot(snapshot) => {
                 counter.set(snapshot.have_bytes);
                 counter.say(&fetch_aside(&snapshot));
@@ -51,18 +94,14 @@ fn fetch_aside(snapshot: &Snapshot) -> String {
     aside
 }
 
-/// Shows a seeder's reports until the sender is gone.
-pub(crate) async fn seed(
-    printer: std::sync::Arc<Printer>,
-    mut reports: mpsc::Receiver<Report>,
-) -> Result<(), Failure> {
+fn show_seed(printer: &Printer, mut reports: mpsc::Receiver<Report>) -> Result<(), Failure> {
     let (mut told_at, mut told_bytes) = (Instant::now(), 0);
-    while let Some(report) = reports.recv().await {
+    while let Some(report) = reports.blocking_recv() {
         match report {
-            Report::Event(event) => tell(&printer, &event)?,
+            Report::Event(event) => tell(printer, &event)?,
             Report::Snapshot(snapshot) if told_at.elapsed() >= SAY_EVERY => {
                 if snapshot.sent_bytes > told_bytes {
-                    say_serving(&printer, &snapshot)?;
+                    say_serving(printer, &snapshot)?;
                 }
                 (told_at, told_bytes) = (Instant::now(), snapshot.sent_bytes);
             }

@@ -12,7 +12,7 @@ use crate::identity;
 use crate::input;
 use crate::settings::Context;
 use crate::transfer::fetching::{self, Plan};
-use crate::transfer::{SOFTWARE, ending, endpoint, offers, runtime};
+use crate::transfer::{SOFTWARE, block_on, ending, endpoint, offers};
 
 /// Runs the verb.
 pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
@@ -64,7 +64,7 @@ fn ask_for_manifest(
     };
     consent::obtain_required(context, &question, args.consent.as_ref().map(|flag| (flag, How::Flag)))?;
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
-    runtime()?.block_on(async {
+    block_on(async {
         let node = endpoint::bind(&args.share, &identity, false)?;
         let asked = node.fetch_manifest(offer, SOFTWARE).await;
         node.close().await;

@@ -26,8 +26,7 @@ use crate::report;
 use crate::settings::Context;
 use crate::show;
 use crate::size::show_size;
-use crate::transfer::stop::Stop;
-use crate::transfer::{SOFTWARE, WAITING_REPORTS, ending, endpoint, random_seed, runtime, target, watch};
+use crate::transfer::{SOFTWARE, WAITING_REPORTS, block_on, ending, endpoint, random_seed, target, watch};
 
 /// Runs the verb.
 pub(crate) fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
@@ -35,7 +34,7 @@ pub(crate) fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
     let granted = ask(args, context, &manifest)?;
     let source = check(context, &manifest, &args.artifact, &args.manifest)?;
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
-    runtime()?.block_on(serve(args, context, manifest, &granted, source, &identity))
+    block_on(serve(args, context, manifest, &granted, source, &identity))
 }
 
 fn ask(args: &SeedArgs, context: &Context, manifest: &Manifest) -> Result<Granted, Failure> {
@@ -111,12 +110,12 @@ async fn serve(
     source: FileSource,
     identity: &Identity,
 ) -> Result<(), Failure> {
-    let mut stop = Stop::listen()?;
+    let interrupt = Interrupt::listen()?;
     let node = endpoint::bind(&args.share, identity, true)?;
     let offer = endpoint::offer(context, &node, &args.share, *manifest.swarm_id())?;
     tell_offer(context, &node, &offer)?;
     let (reports, waiting) = mpsc::channel(WAITING_REPORTS);
-    let watching = tokio::spawn(watch::seed(context.printer.clone(), waiting));
+    let watching = watch::seed(context.printer.clone(), waiting)?;
     let settings = SeedSettings {
         manifest,
         allow: (!args.share.allow.is_empty()).then(|| args.share.allow.iter().copied().collect()),
@@ -129,8 +128,8 @@ async fn serve(
         unix_now: now_unix(),
         reports,
     };
-    let end = node.seed(settings, Arc::new(source), &mut stop.asked).await;
-    watching.abort();
+    let end = node.seed(settings, Arc::new(source), &mut interrupt.asked()).await;
+    watching.end();
     let (sent_bytes, is_changed) = match end.map_err(|error| ending::driver(&error))? {
         SeedEnd::Stopped { sent_bytes } => (sent_bytes, false),
         SeedEnd::SourceChanged { sent_bytes } => (sent_bytes, true),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use minimodel_wire::{CloseCode, Decoder, Frame, Request};
+use minimodel_wire::{CloseCode, Decoder, Frame, Request, ResetCode};
 use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -40,6 +40,36 @@ impl Counters {
 
     pub(super) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+}
+
+/// A stream that is reset when it is dropped half-way. quinn finishes a dropped stream, and the other side would take
+/// what came for all there is: a request without content, a chunk that is too short.
+#[derive(Debug)]
+pub(super) struct Unfinished(SendStream, bool);
+
+impl Unfinished {
+    pub(super) fn new(send: SendStream) -> Self {
+        Self(send, false)
+    }
+
+    pub(super) fn stream(&mut self) -> &mut SendStream {
+        &mut self.0
+    }
+
+    /// Everything is written; what is on its way is not withdrawn any more.
+    pub(super) fn finish(mut self) -> Result<(), quinn::ClosedStream> {
+        self.1 = true;
+        self.0.finish()
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.1 {
+            // Stopped by the other side already: then it knows.
+            let _ = self.0.reset(VarInt::from_u32(ResetCode::Cancelled.into()));
+        }
     }
 }
 

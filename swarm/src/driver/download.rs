@@ -10,11 +10,13 @@ use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, Request, ResetCode};
 use quinn::{Connection, ReadError, ReadExactError, RecvStream};
 use tokio::sync::mpsc;
 
-use super::connection::Counters;
+use super::connection::{Counters, Unfinished};
 use super::limiter::Limiter;
 use super::session::Note;
 use crate::machine::{Input, Req, RequestFault};
 
+/// Bytes are taken in pieces of at most this, so that a rate limit is kept smoothly.
+const PIECE: usize = 64 << 10;
 /// The machine hears of progress in steps of this, and of less than that after a while: a slow peer is not silent.
 const TELL_EVERY: u64 = 256 << 10;
 /// See [`TELL_EVERY`].
@@ -63,23 +65,23 @@ async fn receive_chunk(
     if head.len != len {
         return Err(RequestFault::Malformed);
     }
-    buffer.clear();
-    buffer.reserve_exact(len as usize);
+    buffer.resize(len as usize, 0);
+    let mut filled = 0;
     let (mut told, mut told_at) = (0, Instant::now());
-    while let Some(piece) = recv.read_chunk(usize::MAX, true).await.map_err(|error| fault_of(&error))? {
-        if buffer.len() + piece.bytes.len() > len as usize {
-            return Err(RequestFault::Malformed);
-        }
-        buffer.extend_from_slice(&piece.bytes);
-        counters.add_received(piece.bytes.len() as u64);
-        limiter.take(piece.bytes.len() as u64).await;
-        let received = buffer.len() as u64;
+    while filled < buffer.len() {
+        let end = buffer.len().min(filled + PIECE);
+        let read = recv.read(&mut buffer[filled..end]).await.map_err(|error| fault_of(&error))?;
+        let Some(count) = read else { return Err(RequestFault::Malformed) };
+        filled += count;
+        counters.add_received(count as u64);
+        limiter.take(count as u64).await;
+        let received = filled as u64;
         if received >= told + TELL_EVERY || told == 0 || told_at.elapsed() >= TELL_AFTER {
             (told, told_at) = (received, Instant::now());
             let _ = notes.send(Note::Input(Input::Progress { req, received })).await;
         }
     }
-    if buffer.len() < len as usize {
+    if recv.read(&mut [0]).await.map_err(|error| fault_of(&error))?.is_some() {
         return Err(RequestFault::Malformed);
     }
     Ok((buffer, head.proof))
@@ -131,8 +133,9 @@ pub(super) async fn manifest(connection: &Connection) -> Result<Vec<u8>, Request
 }
 
 async fn ask(connection: &Connection, request: &Request) -> Result<RecvStream, RequestFault> {
-    let (mut send, recv) = connection.open_bi().await.map_err(|_| RequestFault::Lost)?;
-    send.write_all(&request.encode()).await.map_err(|_| RequestFault::Lost)?;
+    let (send, recv) = connection.open_bi().await.map_err(|_| RequestFault::Lost)?;
+    let mut send = Unfinished::new(send);
+    send.stream().write_all(&request.encode()).await.map_err(|_| RequestFault::Lost)?;
     send.finish().map_err(|_| RequestFault::Lost)?;
     Ok(recv)
 }

@@ -16,10 +16,12 @@ use super::report::Report;
 use super::seed::{limits, serve_until_stopped, stopped, terms};
 use super::session::{Happening, Parts, Session};
 use crate::machine::{Config, Event, Input, Order};
-use crate::store::{Disk, Part, Resumed};
+use crate::store::{ChunkSource as _, Disk, Part, Resumed};
 
 /// Without a proven chunk for this many stall timeouts a fetch is stalled, however many bytes trickle in.
 const CHUNK_PATIENCE: u32 = 20;
+/// Refusals and bans that are told at the end.
+const MAX_REASONS: usize = 64;
 
 /// How a file is fetched.
 #[derive(Debug)]
@@ -110,7 +112,6 @@ pub struct Fetching<'n, D: Disk> {
     part: Arc<Part<D>>,
     verdict: oneshot::Receiver<std::io::Result<Verified>>,
     verified: Option<Verified>,
-    is_complete: bool,
     peers: BTreeMap<PeerId, PeerShare>,
     reasons: Vec<Event>,
     met_a_peer: bool,
@@ -137,7 +138,6 @@ impl Node {
         for &index in &resumed.have {
             have.set(index);
         }
-        let is_complete = have.is_full();
         let (peers, banned) = known_peers(resumed);
         let config = Config {
             me: self.id(),
@@ -179,7 +179,6 @@ impl Node {
             part,
             verdict,
             verified: None,
-            is_complete,
             peers,
             reasons: Vec::new(),
             met_a_peer: false,
@@ -229,9 +228,25 @@ impl<D: Disk> Fetching<'_, D> {
     ///
     /// Our own disk's; what is there stays, and the fetch can be resumed.
     pub async fn run(&mut self, stop: &mut watch::Receiver<bool>) -> Result<FetchEnd, DriverError> {
+        match self.drive(stop).await {
+            // Connections stay: whoever wants to may go on serving.
+            Ok(end @ FetchEnd::Checked(_)) => Ok(end),
+            Ok(end) => {
+                self.close().await?;
+                Ok(end)
+            }
+            Err(error) => {
+                // The first error is the cause; closing may well meet it again.
+                let _ = self.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn drive(&mut self, stop: &mut watch::Receiver<bool>) -> Result<FetchEnd, DriverError> {
         loop {
             // The check may be done before the machine has said that the last chunk is kept.
-            if self.is_complete
+            if self.session.machine.have().is_full()
                 && let Some(verified) = self.verified.take()
             {
                 return Ok(FetchEnd::Checked(Fetched {
@@ -243,10 +258,7 @@ impl<D: Disk> Fetching<'_, D> {
             }
             let happening = tokio::select! {
                 biased;
-                () = stopped(stop) => {
-                    self.close().await?;
-                    return Ok(FetchEnd::Stopped);
-                }
+                () = stopped(stop) => return Ok(FetchEnd::Stopped),
                 verdict = &mut self.verdict, if self.verified.is_none() => {
                     let verified = verdict
                         .map_err(|_| DriverError::WorkerLost { doing: "checking the whole file" })?
@@ -258,17 +270,12 @@ impl<D: Disk> Fetching<'_, D> {
             };
             let end = match happening {
                 Happening::Event(event) => self.note(event).await?,
-                Happening::Disk(error) => {
-                    // The first error is the cause; closing may well meet it again.
-                    let _ = self.close().await;
-                    return Err(error.into());
-                }
+                Happening::Disk(error) => return Err(error.into()),
                 // A partial file reports a chunk that went bad as lost, never a changed source.
                 Happening::SourceChanged => None,
                 Happening::Moment => self.moment().await?,
             };
             if let Some(end) = end {
-                self.close().await?;
                 return Ok(end);
             }
         }
@@ -280,6 +287,8 @@ impl<D: Disk> Fetching<'_, D> {
     ///
     /// The disk's, at the last sync.
     pub async fn keep_seeding(&mut self, stop: &mut watch::Receiver<bool>) -> Result<u64, DriverError> {
+        // The file has its final name now and others may write to it: each chunk is proven again before it is sent.
+        self.part.suspect();
         serve_until_stopped(&mut self.session, stop).await;
         self.close().await?;
         Ok(self.session.bytes().1)
@@ -293,9 +302,9 @@ impl<D: Disk> Fetching<'_, D> {
     pub async fn close(&mut self) -> Result<(), DriverError> {
         self.session.stop();
         self.part.abort_prefix();
-        self.node.close().await;
         let part = self.part.clone();
-        let synced = tokio::task::spawn_blocking(move || part.sync()).await;
+        let syncing = tokio::task::spawn_blocking(move || part.sync());
+        let ((), synced) = tokio::join!(self.node.close(), syncing);
         Ok(synced.map_err(|_| DriverError::WorkerLost { doing: "syncing" })??)
     }
 
@@ -313,19 +322,25 @@ impl<D: Disk> Fetching<'_, D> {
                     None => breach.to_string(),
                 };
                 self.peers.entry(*peer).or_default().rejected = Some(reason);
-                if let Some(index) = *index {
-                    self.record_blame(*peer, index, got.unwrap_or_default()).await?;
+                if let (Some(index), Some(got)) = (*index, *got) {
+                    self.record_blame(*peer, index, got).await?;
                 }
-                self.reasons.push(event);
+                self.remember(event);
             }
-            Event::Refused { .. } | Event::WrongKey { .. } => self.reasons.push(event),
-            Event::Complete => self.is_complete = true,
+            Event::Refused { .. } | Event::WrongKey { .. } => self.remember(event),
             Event::Exhausted => {
                 return Ok(Some(FetchEnd::Exhausted { reasons: std::mem::take(&mut self.reasons) }));
             }
             _ => {}
         }
         Ok(None)
+    }
+
+    /// Strangers may come and be refused for ever; what is told of it is not endless.
+    fn remember(&mut self, reason: Event) {
+        if self.reasons.len() < MAX_REASONS {
+            self.reasons.push(reason);
+        }
     }
 
     async fn record_blame(&self, peer: PeerId, index: u32, got: [u8; 32]) -> Result<(), DriverError> {
@@ -342,7 +357,7 @@ impl<D: Disk> Fetching<'_, D> {
             let (part, elapsed) = (self.part.clone(), self.start.elapsed());
             self.syncing = Some(tokio::task::spawn_blocking(move || part.sync_if_due(elapsed)));
         }
-        if self.session.machine.have().is_full() {
+        if self.session.is_rescanning || self.session.machine.have().is_full() {
             return Ok(None);
         }
         let silent = self.session.last_byte.elapsed() >= self.stall_timeout;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use minimodel_verifier::chunk;
+use minimodel_verifier::{Digest, chunk};
 use minimodel_wire::{Frame, PeerId, Request, ResetCode};
 use quinn::VarInt;
 
@@ -14,7 +14,7 @@ use super::report::Report;
 use super::serve::{self, Server};
 use super::session::{Download, Happening, Note, SPARE_BUFFERS, Session};
 use super::transport;
-use crate::machine::{Ask, Conn, Event, Input, KeepOutcome, Output, Req};
+use crate::machine::{Ask, Conn, Event, Input, KeepOutcome, LeavesOutcome, Output, Req};
 
 impl Session {
     pub(super) fn carry_out(&mut self) {
@@ -151,8 +151,36 @@ impl Session {
         self.leaf_request = Some((req, self.tasks.spawn(asking)));
     }
 
+    pub(super) fn leaves_arrived(
+        &mut self,
+        req: Req,
+        first: u32,
+        answer: Option<(Vec<Digest>, Vec<Digest>)>,
+    ) {
+        // An answer that was withdrawn meanwhile must not touch what others have proven since.
+        if self.leaf_request.take_if(|(asked, _)| *asked == req).is_none() {
+            return;
+        }
+        let outcome = match answer {
+            None => LeavesOutcome::Failed,
+            Some((hashes, proof)) => {
+                let count = self.terms.chunk_count;
+                match chunk::verify_range(&self.root, count, first, &hashes, &proof) {
+                    Ok(()) => {
+                        self.leaves.truncate(first as usize);
+                        self.leaves.extend(hashes);
+                        LeavesOutcome::Proven
+                    }
+                    Err(_) => LeavesOutcome::BadProof,
+                }
+            }
+        };
+        self.tell(Input::Leaves { req, outcome });
+    }
+
     fn rescan(&mut self) {
         let Some(sink) = self.sink.clone() else { return };
+        self.is_rescanning = true;
         let leaves = std::mem::take(&mut self.leaves);
         let note = self.note.clone();
         self.tasks.spawn(async move {
@@ -164,7 +192,10 @@ impl Session {
 
     fn answer(&mut self, ask: Ask) {
         let Some(answer) = self.answers.get_mut(&ask) else { return };
-        let (Some(send), Some(link)) = (answer.send.take(), self.links.get(&answer.conn)) else { return };
+        let (Some(send), Some(link)) = (answer.send.take(), self.links.get(&answer.conn)) else {
+            self.answers.remove(&ask);
+            return;
+        };
         let (server, counters): (Server, Arc<Counters>) = (self.server.clone(), link.counters.clone());
         let abort = match answer.request {
             Request::Chunk { index } => self.tasks.spawn(serve::chunk(server, send, ask, index, counters)),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, ResetCode};
-use quinn::{SendStream, VarInt, WriteError};
+use quinn::{SendStream, VarInt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::connection::Counters;
+use super::connection::{Counters, Unfinished};
 use super::limiter::Limiter;
 use super::session::Note;
 use super::transport::WRITE_DEADLINE;
@@ -68,22 +68,20 @@ fn verdict(error: &SourceError, index: u32) -> (ResetCode, Option<Input>) {
 
 async fn send_all(
     limiter: &Limiter,
-    mut send: SendStream,
+    send: SendStream,
     head: Vec<u8>,
     body: Bytes,
     counters: &Counters,
 ) -> ServeOutcome {
+    let mut send = Unfinished::new(send);
     let mut sent = 0;
     let mut rest = body;
     let mut next = Bytes::from(head);
     loop {
-        match timeout(WRITE_DEADLINE, send.write_chunk(next)).await {
+        match timeout(WRITE_DEADLINE, send.stream().write_chunk(next)).await {
             Ok(Ok(())) => {}
-            Ok(Err(WriteError::Stopped(_) | _)) => return ServeOutcome::Cancelled { bytes: sent },
-            Err(_) => {
-                refuse(send, ResetCode::Cancelled);
-                return ServeOutcome::TooSlow;
-            }
+            Ok(Err(_)) => return ServeOutcome::Cancelled { bytes: sent },
+            Err(_) => return ServeOutcome::TooSlow,
         }
         if rest.is_empty() {
             break;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use minimodel_verifier::{Digest, chunk};
+use minimodel_verifier::Digest;
 use minimodel_wire::{Bitfield, CloseCode, Consent, PeerId, Request, ResetCode};
 use quinn::{Connection, SendStream};
 use tokio::sync::mpsc;
@@ -17,15 +17,15 @@ use super::node::Node;
 use super::report::{PeerView, Report, Snapshot};
 use super::serve::{self, Server};
 use super::sink::ChunkSink;
-use crate::machine::{
-    Ask, Config, Conn, Event, Input, KeepOutcome, LeavesOutcome, Machine, Meter, Req, ServeOutcome, Time,
-};
+use crate::machine::{Ask, Config, Conn, Event, Input, KeepOutcome, Machine, Meter, Req, ServeOutcome, Time};
 use crate::store::{ChunkSource, StoreError};
 
 /// Notes that may wait; a full queue holds the tasks back, and through them the peers.
 const WAITING_NOTES: usize = 1_024;
 /// Buffers kept for the next chunk, so that steady work allocates nothing.
 pub(super) const SPARE_BUFFERS: usize = 16;
+/// Waking up later than this means that the whole process stood still.
+const SUSPENDED: Duration = Duration::from_secs(5);
 /// How often a picture of everything is reported.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(200);
 
@@ -125,6 +125,8 @@ pub(super) struct Session {
     pub(super) down_meter: Meter,
     pub(super) up_meter: Meter,
     pub(super) is_stopping: bool,
+    /// The partial file is being read through; nothing is asked of peers meanwhile.
+    pub(super) is_rescanning: bool,
     /// Bytes of connections that are gone.
     pub(super) past: (u64, u64),
     /// When a byte of a chunk last came in, and when a chunk was last proven.
@@ -174,6 +176,7 @@ impl Session {
             down_meter: Meter::default(),
             up_meter: Meter::default(),
             is_stopping: false,
+            is_rescanning: false,
             past: (0, 0),
             last_byte: start,
             last_chunk: start,
@@ -206,7 +209,8 @@ impl Session {
                         self.take(note);
                     }
                     // What waits is taken together, so that one round of decisions sees it all.
-                    while let Ok(note) = self.notes.try_recv() {
+                    for _ in 0..WAITING_NOTES {
+                        let Ok(note) = self.notes.try_recv() else { break };
                         self.take(note);
                     }
                 }
@@ -215,6 +219,12 @@ impl Session {
                         self.tell(Input::Tick);
                     }
                 }
+            }
+            // Stopped or suspended: that silence was ours, not the peers'.
+            let slept = Instant::now().saturating_duration_since(until);
+            if slept > SUSPENDED {
+                self.last_byte += slept;
+                self.last_chunk += slept;
             }
             if self.next_snapshot <= Instant::now() {
                 self.next_snapshot = Instant::now() + SNAPSHOT_EVERY;
@@ -230,6 +240,9 @@ impl Session {
             Note::Input(input) => {
                 if let Input::Progress { .. } = input {
                     self.last_byte = Instant::now();
+                }
+                if let Input::Failed { req, .. } = input {
+                    self.downloads.remove(&req);
                 }
                 if let Input::Closed { conn, code } = input {
                     self.unlink(conn);
@@ -268,6 +281,8 @@ impl Session {
                 self.tell(Input::Kept { req, outcome });
             }
             Note::Rescanned { have } => {
+                (self.is_rescanning, self.last_byte, self.last_chunk) =
+                    (false, Instant::now(), Instant::now());
                 let have = have.unwrap_or_else(|error| {
                     self.happenings.push_back(Happening::Disk(error));
                     Vec::new()
@@ -300,28 +315,6 @@ impl Session {
             Request::Leaves { .. } => Input::AskedLeaves { ask, conn },
             Request::Manifest => Input::AskedManifest { ask, conn },
         });
-    }
-
-    fn leaves_arrived(&mut self, req: Req, first: u32, answer: Option<(Vec<Digest>, Vec<Digest>)>) {
-        // An answer that was withdrawn meanwhile must not touch what others have proven since.
-        if self.leaf_request.take_if(|(asked, _)| *asked == req).is_none() {
-            return;
-        }
-        let outcome = match answer {
-            None => LeavesOutcome::Failed,
-            Some((hashes, proof)) => {
-                let count = self.terms.chunk_count;
-                match chunk::verify_range(&self.root, count, first, &hashes, &proof) {
-                    Ok(()) => {
-                        self.leaves.truncate(first as usize);
-                        self.leaves.extend(hashes);
-                        LeavesOutcome::Proven
-                    }
-                    Err(_) => LeavesOutcome::BadProof,
-                }
-            }
-        };
-        self.tell(Input::Leaves { req, outcome });
     }
 
     pub(super) fn unlink(&mut self, conn: Conn) {

@@ -54,7 +54,11 @@ impl Machine {
         if !dialed && self.config.allow.as_ref().is_some_and(|allow| !allow.contains(&id)) {
             return Some(CloseCode::NotAllowed);
         }
-        let is_full = self.peers.len() >= self.config.limits.max_connections && !self.by_id.contains_key(&id);
+        // Who comes to us never takes the places that our own dials need.
+        let limits = &self.config.limits;
+        let kept = if dialed || !self.wants_chunks() { 0 } else { limits.max_dials };
+        let places = limits.max_connections.saturating_sub(kept).max(1);
+        let is_full = self.peers.len() >= places && !self.by_id.contains_key(&id);
         if is_full || self.standings.is_shut_out(id, now) {
             return Some(CloseCode::Busy);
         }
@@ -188,6 +192,7 @@ impl Machine {
         }
         let was_cut = peer.down.was_cut || !peer.down.requests.is_empty();
         for req in peer.down.requests.iter().copied().collect::<Vec<_>>() {
+            self.push(Output::Cancel { req });
             self.release(now, req);
         }
         if by_peer && code.is_none() && was_cut && peer.down.proven == 0 {

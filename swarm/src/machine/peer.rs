@@ -94,6 +94,9 @@ pub(super) struct Upload {
     pub(super) active: BTreeSet<Ask>,
     /// Payload bytes it got from us; the next answer goes to whoever got least.
     pub(super) bytes: u64,
+    /// The same when slots were dealt last, and how many rounds it held a slot and asked for nothing.
+    pub(super) bytes_before: u64,
+    pub(super) idle_rounds: u32,
     /// Chunks that were sent to it once.
     pub(super) sent: Option<Bitfield>,
     /// How often each chunk was sent again.
@@ -116,6 +119,8 @@ impl Upload {
             waiting: VecDeque::new(),
             active: BTreeSet::new(),
             bytes: 0,
+            bytes_before: 0,
+            idle_rounds: 0,
             sent: None,
             repeats: BTreeMap::new(),
             in_vain: Bucket::new(now, IN_VAIN.1, IN_VAIN.0),

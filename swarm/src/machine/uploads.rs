@@ -75,6 +75,13 @@ impl Machine {
             let total = peer.down.meter.total();
             let (before, given) = peer.down.given;
             peer.down.given = (total, given / 2 + (total - before));
+            let moved = peer.up.bytes != std::mem::replace(&mut peer.up.bytes_before, peer.up.bytes);
+            if moved {
+                peer.up.idle_rounds = 0;
+            } else if peer.up.unchoked && peer.up.active.is_empty() {
+                // It holds a slot and asks for nothing.
+                peer.up.idle_rounds = peer.up.idle_rounds.saturating_add(1);
+            }
         }
         if now >= self.next_optimistic {
             self.next_optimistic = now + self.config.limits.optimistic;
@@ -84,22 +91,23 @@ impl Machine {
     }
 
     /// Deals the upload slots. Leechers favour those who give to them (BEP 3's tit for tat); a seeder favours those
-    /// who got least. One slot of a leecher moves on by chance, so that newcomers can show what they have.
+    /// who got least. Whoever held a slot for a round and asked for nothing goes last. One slot of a leecher moves on by
+    /// chance, so that newcomers can show what they have.
     pub(super) fn rechoke(&mut self) {
         if !self.serves() || self.stopping {
             return;
         }
         let seeding = self.chunks.is_complete();
-        let mut wanting: Vec<(u64, u64, Conn)> = Vec::new();
+        let mut wanting: Vec<(u32, u64, u64, Conn)> = Vec::new();
         for (&conn, peer) in &self.peers {
             if peer.phase == Phase::Ready && peer.up.interested {
                 let given = if seeding { 0 } else { peer.down.given.1 };
-                wanting.push((u64::MAX - given, peer.up.bytes, conn));
+                wanting.push((peer.up.idle_rounds, u64::MAX - given, peer.up.bytes, conn));
             }
         }
         let slots = self.config.limits.upload_slots;
         wanting.sort_unstable();
-        let mut chosen: Vec<Conn> = wanting.iter().map(|&(_, _, conn)| conn).collect();
+        let mut chosen: Vec<Conn> = wanting.iter().map(|&(_, _, _, conn)| conn).collect();
         let others = chosen.split_off(slots.min(chosen.len()));
         if !others.is_empty() && !seeding && slots > 1 {
             // With one slot alone, chance would leave nothing for those who give.
@@ -109,7 +117,7 @@ impl Machine {
             chosen.pop();
             chosen.extend(lucky);
         }
-        for &(_, _, conn) in &wanting {
+        for &(_, _, _, conn) in &wanting {
             if !chosen.contains(&conn) {
                 self.choke(conn);
             }
@@ -308,6 +316,31 @@ mod tests {
         desk.said();
         desk.ask(1, 0, 3);
         assert_eq!(desk.closes(), [(1, CloseCode::BudgetUsed)]);
+    }
+
+    #[test]
+    fn b18_peers_that_hold_every_slot_and_ask_nothing_do_not_starve_one_that_asks() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        let slots = desk.machine.config.limits.upload_slots as u8;
+        for n in 1..=slots {
+            desk.join(n, TAKE, having([]));
+            desk.frame(u64::from(n), Frame::Interested);
+        }
+        let late = slots + 1;
+        desk.join(late, TAKE, having([]));
+        desk.frame(u64::from(late), Frame::Interested);
+        desk.said();
+        let mut served = 0;
+        for round in 0..60 {
+            desk.wait(Duration::from_secs(10));
+            let conn = Conn(u64::from(late));
+            if desk.machine.peers.get(&conn).is_some_and(|peer| peer.up.unchoked) {
+                desk.ask(u64::from(late), round, (round % 20) as u32);
+                desk.tell(Input::Served { ask: Ask(round), outcome: ServeOutcome::Done { bytes: 100 } });
+                served += 1;
+            }
+        }
+        assert!(served > 50, "served in {served} of 60 rounds");
     }
 
     #[test]

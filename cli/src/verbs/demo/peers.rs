@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock::now_unix;
 use crate::failure::Failure;
-use crate::transfer::{SOFTWARE, WAITING_REPORTS, ending, runtime, target};
+use crate::transfer::{SOFTWARE, WAITING_REPORTS, block_on, ending, target};
 
 /// What each sends: slow enough that the story has a middle.
 const RATE: u64 = 7 << 20;
@@ -117,8 +117,7 @@ struct Seeder {
 
 impl Seeder {
     fn run(self, tell: &std_mpsc::Sender<Result<SignedOffer, Failure>>) {
-        let started = runtime().map(|runtime| runtime.block_on(self.serve(tell)));
-        if let Err(failure) | Ok(Err(failure)) = started {
+        if let Err(failure) = block_on(self.serve(tell)) {
             // Once the offer is out nobody listens here; the fetch shows what is missing.
             let _ = tell.send(Err(failure));
         }
