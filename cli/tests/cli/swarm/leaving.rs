@@ -71,3 +71,14 @@ fn a_seeder_that_takes_seconds_for_a_chunk_is_slow_and_not_gone() {
     fetcher.run(&[&seeder.offer()], &["--stall-timeout", "1500ms"]).exits(0);
     fetcher.has_it_all();
 }
+
+#[test]
+fn a_rate_limit_of_our_own_is_no_silence_of_the_peers_and_strikes_none() {
+    let model = Model::in_chunks("2MiB", "2MiB");
+    let (home, fetcher) = (Home::new(), Fetcher::of(&model));
+    let seeder = seed_at(&model, &home, "127.0.0.1:0", "1GiB");
+    let ran =
+        fetcher.run(&[&seeder.offer()], &["--stall-timeout", "1500ms", "--down", "512KiB", "-v"]).exits(0);
+    assert!(!ran.stderr.contains("struck") && !ran.stderr.contains("did not finish"), "{}", ran.stderr);
+    fetcher.has_it_all();
+}
