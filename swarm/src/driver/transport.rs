@@ -10,6 +10,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::error::DriverError;
 
+/// The one version of QUIC that is spoken (RFC 9000 section 15); drafts are not.
+const QUIC_V1: u32 = 1;
 /// Handshake, first stream and first frame must be done by then.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A connection without a packet for this long is gone.
@@ -96,7 +98,9 @@ pub(super) fn endpoint(
     server: Option<ServerConfig>,
 ) -> Result<quinn::Endpoint, DriverError> {
     let socket = socket(address).map_err(|source| DriverError::Bind { address, source })?;
-    quinn::Endpoint::new(EndpointConfig::default(), server, socket, Arc::new(quinn::TokioRuntime))
+    let mut config = EndpointConfig::default();
+    config.supported_versions(vec![QUIC_V1]);
+    quinn::Endpoint::new(config, server, socket, Arc::new(quinn::TokioRuntime))
         .map_err(|source| DriverError::Bind { address, source })
 }
 

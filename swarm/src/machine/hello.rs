@@ -15,6 +15,9 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 
 impl Machine {
     pub(super) fn connected(&mut self, now: Time, conn: Conn, id: PeerId, dialed: bool) {
+        if self.is_full_for(id, dialed) && self.refusal(now, id, dialed) == Some(CloseCode::Busy) {
+            self.make_room(now);
+        }
         if let Some(code) = self.refusal(now, id, dialed) {
             self.push(Output::Close { conn, code });
             if dialed {
@@ -54,12 +57,7 @@ impl Machine {
         if !dialed && self.config.allow.as_ref().is_some_and(|allow| !allow.contains(&id)) {
             return Some(CloseCode::NotAllowed);
         }
-        // Who comes to us never takes the places that our own dials need.
-        let limits = &self.config.limits;
-        let kept = if dialed || !self.wants_chunks() { 0 } else { limits.max_dials };
-        let places = limits.max_connections.saturating_sub(kept).max(1);
-        let is_full = self.peers.len() >= places && !self.by_id.contains_key(&id);
-        if is_full || self.standings.is_shut_out(id, now) {
+        if self.is_full_for(id, dialed) || self.standings.is_shut_out(id, now) {
             return Some(CloseCode::Busy);
         }
         None

@@ -30,6 +30,7 @@ mod invariants;
 mod leaves;
 mod peer;
 mod picker;
+mod places;
 mod rate;
 mod requests;
 mod scheduling;
