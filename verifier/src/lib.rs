@@ -15,6 +15,7 @@ pub mod digest;
 pub mod manifest;
 pub mod receipt;
 pub mod report;
+pub mod sha;
 pub mod slm;
 pub mod verify;
 
