@@ -38,6 +38,7 @@ fn node(key: u8, serves: bool) -> Node {
         advertise: Vec::new(),
         interfaces: Vec::new(),
         serves,
+        max_datagram: None,
     })
     .unwrap()
 }

@@ -5,7 +5,7 @@
 set -euo pipefail
 size=${1:-1GiB} seeders=${2:-1} runs=${3:-5}
 cd "$(dirname "$0")/../.."
-cargo build --release -q -p minimodel-cli
+[ -n "${NO_BUILD:-}" ] || cargo build --release -q -p minimodel-cli
 program=${CARGO_TARGET_DIR:-$PWD/target}/release/minimodel
 work=$(mktemp -d)
 pids=()

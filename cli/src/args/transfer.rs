@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueEnum};
+use minimodel_swarm::driver::{LEAST_DATAGRAM, MAX_DATAGRAM};
 use minimodel_wire::PeerId;
 
 use super::value::OfferArg;
@@ -30,6 +31,10 @@ pub(crate) struct ShareOptions {
     /// Send at most this many bytes a second, as in 8MiB
     #[arg(long, value_name = "RATE", value_parser = parse_rate, env = "MINIMODEL_UP", hide_env_values = true)]
     pub(crate) up: Option<Rate>,
+    /// Send and take no datagram of more than this many bytes of UDP payload, as 1452, where a path loses longer ones
+    #[arg(long, value_name = "BYTES", hide = true)]
+    #[arg(value_parser = clap::value_parser!(u16).range(i64::from(LEAST_DATAGRAM)..=i64::from(MAX_DATAGRAM)))]
+    pub(crate) max_datagram: Option<u16>,
 }
 
 /// `minimodel seed`.

@@ -46,6 +46,10 @@ pub(crate) fn driver(error: &DriverError) -> Failure {
             "nothing was kept: get the manifest from its publisher, then fetch with it",
         ),
         DriverError::ReadBack(_) => failure(Exit::Io, "check the disk, then run the same command again"),
+        DriverError::Thread(_) => failure(
+            Exit::Io,
+            "end other programs or raise the limit on processes (see `ulimit -u`), then run the same command again",
+        ),
         DriverError::Tls(_) | DriverError::NoInitialCipher | DriverError::WorkerLost { .. } => {
             failure(Exit::Unexpected, "run it again with -v; if it stays, please report it")
         }

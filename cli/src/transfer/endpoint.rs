@@ -24,6 +24,7 @@ pub(crate) fn bind(options: &ShareOptions, identity: &Identity, serves: bool) ->
         advertise: options.advertise.clone(),
         interfaces: interfaces(),
         serves,
+        max_datagram: options.max_datagram,
     };
     let failed = |error: DriverError| ending::driver(&error);
     if let Some(listen) = options.listen {

@@ -66,8 +66,6 @@ fn ask_for_manifest(
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     block_on(async {
         let node = endpoint::bind(&args.share, &identity, false)?;
-        let asked = node.fetch_manifest(offer, SOFTWARE).await;
-        node.close().await;
-        asked.map_err(|error| ending::driver(&error))
+        node.fetch_manifest(offer, SOFTWARE).await.map_err(|error| ending::driver(&error))
     })
 }

@@ -4,23 +4,24 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use minimodel_wire::CloseCode;
-use quinn::{Endpoint, Incoming};
+use quinn::{Connecting, ServerConfig};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::connection::close;
+use super::dial::Dialer;
 use super::session::Note;
 use super::tls::peer_of;
-use super::transport::{HANDSHAKE, MAX_INCOMING, RETRY_BEYOND};
+use super::transport::{self, HANDSHAKE, MAX_INCOMING, Path, RETRY_BEYOND};
 
 /// Handshakes at once from one address: several people may sit behind one NAT, not dozens.
 const MAX_PER_ADDRESS: usize = 8;
 
 /// Accepts connections until the endpoint closes.
-pub(super) async fn run(endpoint: Endpoint, notes: mpsc::Sender<Note>) {
+pub(super) async fn run(dialer: Dialer, server: ServerConfig, notes: mpsc::Sender<Note>) {
     let mut handshakes: JoinSet<IpAddr> = JoinSet::new();
     let mut by_address: BTreeMap<IpAddr, usize> = BTreeMap::new();
-    while let Some(incoming) = endpoint.accept().await {
+    while let Some(incoming) = dialer.endpoint.accept().await {
         while let Some(done) = handshakes.try_join_next() {
             let Ok(address) = done else { continue };
             if let Some(count) = by_address.get_mut(&address) {
@@ -40,23 +41,26 @@ pub(super) async fn run(endpoint: Endpoint, notes: mpsc::Sender<Note>) {
             let _ = incoming.retry();
             continue;
         }
-        let address = incoming.remote_address().ip();
+        let remote = incoming.remote_address();
+        let address = remote.ip();
         let count = by_address.entry(address).or_default();
         if *count >= MAX_PER_ADDRESS {
             incoming.ignore();
             continue;
         }
+        let config = transport::server_for(&server, Path::new(remote, dialer.max_datagram));
+        // A newcomer whose first packet does not decrypt is none.
+        let Ok(connecting) = incoming.accept_with(config) else { continue };
         *count += 1;
         let notes = notes.clone();
         handshakes.spawn(async move {
-            shake_hands(incoming, notes).await;
+            shake_hands(connecting, notes).await;
             address
         });
     }
 }
 
-async fn shake_hands(incoming: Incoming, notes: mpsc::Sender<Note>) {
-    let Ok(connecting) = incoming.accept() else { return };
+async fn shake_hands(connecting: Connecting, notes: mpsc::Sender<Note>) {
     let Ok(Ok(connection)) = tokio::time::timeout(HANDSHAKE, connecting).await else { return };
     match peer_of(&connection) {
         Some(peer) => {

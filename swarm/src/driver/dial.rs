@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::connection::code_of;
 use super::error::DriverError;
 use super::tls::Credentials;
-use super::transport::{self, HANDSHAKE};
+use super::transport::{self, HANDSHAKE, Path};
 
 /// The next address is tried when the one before is silent for this long (RFC 8305 section 5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -24,59 +24,66 @@ pub(super) struct DialFault {
     pub(super) code: Option<CloseCode>,
 }
 
-/// Connects to `peer` at the first address where its key answers.
-pub(super) async fn dial(
-    endpoint: Endpoint,
-    credentials: Credentials,
-    peer: PeerId,
-    addresses: Vec<SocketAddr>,
-    serves: bool,
-) -> Result<Connection, DialFault> {
-    let mut attempts = JoinSet::new();
-    for (turn, address) in (0u32..).zip(addresses) {
-        let (endpoint, credentials) = (endpoint.clone(), credentials.clone());
-        attempts.spawn(async move {
-            tokio::time::sleep(STAGGER * turn).await;
-            attempt(&endpoint, &credentials, peer, address, serves).await
-        });
-    }
-    let mut worst = DialFault::default();
-    while let Some(ended) = attempts.join_next().await {
-        match ended {
-            Ok(Ok(connection)) => return Ok(connection),
-            Ok(Err(fault)) => {
-                worst.wrong_key = worst.wrong_key.or(fault.wrong_key);
-                worst.code = worst.code.or(fault.code);
+/// What every connection that we begin is made with.
+#[derive(Debug, Clone)]
+pub(super) struct Dialer {
+    pub(super) endpoint: Endpoint,
+    pub(super) credentials: Credentials,
+    /// Whether the other side may ask anything of us.
+    pub(super) serves: bool,
+    /// No datagram is longer, in bytes.
+    pub(super) max_datagram: Option<u16>,
+}
+
+impl Dialer {
+    /// Connects to `peer` at the first address where its key answers.
+    pub(super) async fn dial(
+        self,
+        peer: PeerId,
+        addresses: Vec<SocketAddr>,
+    ) -> Result<Connection, DialFault> {
+        let mut attempts = JoinSet::new();
+        for (turn, address) in (0u32..).zip(addresses) {
+            let dialer = self.clone();
+            attempts.spawn(async move {
+                tokio::time::sleep(STAGGER * turn).await;
+                dialer.attempt(peer, address).await
+            });
+        }
+        let mut worst = DialFault::default();
+        while let Some(ended) = attempts.join_next().await {
+            match ended {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(fault)) => {
+                    worst.wrong_key = worst.wrong_key.or(fault.wrong_key);
+                    worst.code = worst.code.or(fault.code);
+                }
+                Err(_) => {}
             }
-            Err(_) => {}
+        }
+        Err(worst)
+    }
+
+    async fn attempt(&self, peer: PeerId, address: SocketAddr) -> Result<Connection, DialFault> {
+        let (config, found) = self.configure(peer, address).map_err(|_| DialFault::default())?;
+        let connecting = self.endpoint.connect_with(config, address, SERVER_NAME);
+        let connecting = connecting.map_err(|_| DialFault::default())?;
+        match tokio::time::timeout(HANDSHAKE, connecting).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(fault_of(&error, found.take().filter(|&found| found != peer))),
+            Err(_) => Err(DialFault::default()),
         }
     }
-    Err(worst)
-}
 
-async fn attempt(
-    endpoint: &Endpoint,
-    credentials: &Credentials,
-    peer: PeerId,
-    address: SocketAddr,
-    serves: bool,
-) -> Result<Connection, DialFault> {
-    let (config, found) = configure(credentials, peer, serves).map_err(|_| DialFault::default())?;
-    let connecting = endpoint.connect_with(config, address, SERVER_NAME).map_err(|_| DialFault::default())?;
-    match tokio::time::timeout(HANDSHAKE, connecting).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(fault_of(&error, found.take().filter(|&found| found != peer))),
-        Err(_) => Err(DialFault::default()),
+    fn configure(
+        &self,
+        peer: PeerId,
+        address: SocketAddr,
+    ) -> Result<(quinn::ClientConfig, super::tls::FoundKey), DriverError> {
+        let (tls, found) = self.credentials.client(peer)?;
+        let path = Path::new(address, self.max_datagram);
+        Ok((transport::client(tls, self.serves, path)?, found))
     }
-}
-
-fn configure(
-    credentials: &Credentials,
-    peer: PeerId,
-    serves: bool,
-) -> Result<(quinn::ClientConfig, super::tls::FoundKey), DriverError> {
-    let (tls, found) = credentials.client(peer)?;
-    Ok((transport::client(tls, serves)?, found))
 }
 
 fn fault_of(error: &ConnectionError, wrong_key: Option<PeerId>) -> DialFault {

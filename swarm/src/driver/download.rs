@@ -15,8 +15,8 @@ use super::limiter::Limiter;
 use super::session::Note;
 use crate::machine::{Input, Req, RequestFault};
 
-/// Bytes are taken in pieces of at most this, so that a rate limit is kept smoothly.
-const PIECE: usize = 64 << 10;
+/// Under a rate limit bytes are taken in pieces of at most this, so that it is kept smoothly.
+const LIMITED_PIECE: usize = 64 << 10;
 /// The machine hears of progress in steps of this, and of less than that after a while: a slow peer is not silent.
 const TELL_EVERY: u64 = 256 << 10;
 /// See [`TELL_EVERY`].
@@ -66,10 +66,11 @@ async fn receive_chunk(
         return Err(RequestFault::Malformed);
     }
     buffer.resize(len as usize, 0);
+    let piece = if limiter.is_limited() { LIMITED_PIECE } else { buffer.len() };
     let mut filled = 0;
     let (mut told, mut told_at) = (0, Instant::now());
     while filled < buffer.len() {
-        let end = buffer.len().min(filled + PIECE);
+        let end = buffer.len().min(filled + piece);
         let read = recv.read(&mut buffer[filled..end]).await.map_err(|error| fault_of(&error))?;
         let Some(count) = read else { return Err(RequestFault::Malformed) };
         filled += count;

@@ -76,6 +76,9 @@ pub enum DriverError {
     /// The whole-file check could not read the file.
     #[error("cannot read the file back: {0}")]
     ReadBack(std::io::Error),
+    /// The system gave no thread for hashing or writing.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
     /// A worker thread is gone; a bug.
     #[error("a worker ended unexpectedly while {doing}")]
     WorkerLost {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use minimodel_verifier::verify::{Depth, Verified, verify_artifact};
+use minimodel_verifier::verify::{Depth, Following, Verified, verify_artifact};
 use minimodel_verifier::{Manifest, Report as CheckReport};
 use minimodel_wire::{Bitfield, Consent, PeerId, SignedOffer};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::error::DriverError;
+use super::keeper::Follow;
 use super::node::Node;
 use super::report::Report;
 use super::seed::{limits, serve_until_stopped, stopped, terms};
@@ -110,7 +111,7 @@ pub struct Fetching<'n, D: Disk> {
     node: &'n Node,
     session: Session,
     part: Arc<Part<D>>,
-    verdict: oneshot::Receiver<std::io::Result<Verified>>,
+    verdict: Verdict,
     verified: Option<Verified>,
     peers: BTreeMap<PeerId, PeerShare>,
     reasons: Vec<Event>,
@@ -153,6 +154,7 @@ impl Node {
             unix_at_start: settings.unix_now,
             limits: limits(settings.slots),
         };
+        let (verdict, follow) = check_in_step(&settings.manifest, &part, settings.full_check);
         let mut session = Session::new(
             self,
             Parts {
@@ -161,18 +163,17 @@ impl Node {
                 banned,
                 source: part.clone(),
                 sink: Some(part.clone()),
+                follow,
                 root: *settings.manifest.merkle_root(),
                 manifest_text: Bytes::from(settings.manifest.text()),
                 up_rate: settings.up_rate,
                 down_rate: settings.down_rate,
                 reports: settings.reports,
             },
-        );
+        )?;
         for offer in settings.sources {
             session.tell(Input::Source(offer));
         }
-        let depth = if settings.full_check { Depth::Entering } else { Depth::Arrived };
-        let verdict = check_in_step(settings.manifest, &part, depth);
         Ok(Fetching {
             node: self,
             session,
@@ -206,19 +207,26 @@ fn known_peers(resumed: &Resumed) -> (BTreeMap<PeerId, PeerShare>, std::collecti
     (peers, banned)
 }
 
-/// The whole-file check, on a thread of its own, in step with the growing file.
+/// Who will tell the verdict of the whole-file check.
+type Verdict = oneshot::Receiver<std::io::Result<Verified>>;
+
+/// The whole-file check in step with the growing file: as it comes on the thread that hashes the chunks, or, where
+/// everything is to be recomputed, on a thread of its own.
 fn check_in_step<D: Disk>(
-    manifest: Arc<Manifest>,
+    manifest: &Arc<Manifest>,
     part: &Arc<Part<D>>,
-    depth: Depth,
-) -> oneshot::Receiver<std::io::Result<Verified>> {
-    let mut reader = part.prefix_reader();
+    full: bool,
+) -> (Verdict, Option<Follow>) {
     let (tell, verdict) = oneshot::channel();
+    if !full {
+        return (verdict, Some(Follow { check: Following::new(manifest.clone()), verdict: tell }));
+    }
+    let (manifest, mut reader) = (manifest.clone(), part.prefix_reader());
     std::thread::spawn(move || {
         // Nobody waits for the verdict of a fetch that was stopped.
-        let _ = tell.send(verify_artifact(&manifest, &mut reader, depth));
+        let _ = tell.send(verify_artifact(&manifest, &mut reader, Depth::Entering));
     });
-    verdict
+    (verdict, None)
 }
 
 impl<D: Disk> Fetching<'_, D> {
@@ -300,11 +308,11 @@ impl<D: Disk> Fetching<'_, D> {
     ///
     /// The disk's, at the last sync.
     pub async fn close(&mut self) -> Result<(), DriverError> {
-        self.session.stop();
+        let grace = self.session.stop();
         self.part.abort_prefix();
         let part = self.part.clone();
         let syncing = tokio::task::spawn_blocking(move || part.sync());
-        let ((), synced) = tokio::join!(self.node.close(), syncing);
+        let ((), synced) = tokio::join!(self.node.close(grace), syncing);
         Ok(synced.map_err(|_| DriverError::WorkerLost { doing: "syncing" })??)
     }
 

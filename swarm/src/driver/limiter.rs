@@ -22,6 +22,11 @@ impl Limiter {
         }))
     }
 
+    /// Whether there is a rate at all.
+    pub(super) fn is_limited(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub(super) async fn take(&self, bytes: u64) {
         let Some(shared) = &self.0 else { return };
         let wait = {

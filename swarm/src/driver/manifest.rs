@@ -8,10 +8,11 @@ use minimodel_wire::{CloseCode, Frame, ManifestOnly, PROTOCOL_VERSION, ResetCode
 use quinn::Connection;
 
 use super::connection::{close, code_of};
-use super::dial::dial;
+use super::dial::Dialer;
 use super::download;
 use super::error::DriverError;
 use super::node::Node;
+use super::transport;
 use crate::machine::RequestFault;
 
 /// The frame that permits the question may be read after the question itself: streams have no order.
@@ -30,7 +31,7 @@ impl Node {
         software: &str,
     ) -> Result<Arc<Manifest>, DriverError> {
         let (peer, addresses) = (offer.offer().peer, offer.offer().addresses.clone());
-        let dialing = dial(self.endpoint.clone(), self.credentials.clone(), peer, addresses.clone(), false);
+        let dialing = Dialer { serves: false, ..self.dialer.clone() }.dial(peer, addresses.clone());
         let connection = dialing.await.map_err(|fault| match (fault.wrong_key, fault.code) {
             (Some(found), _) => DriverError::WrongKey { expected: peer, found },
             (None, Some(code)) => DriverError::Refused { peer, code },
@@ -38,7 +39,9 @@ impl Node {
         })?;
         let answer = question(&connection, offer.offer().swarm_id, software).await;
         let refused = connection.close_reason().as_ref().and_then(code_of);
+        let grace = transport::goodbye(connection.rtt());
         close(&connection, CloseCode::Done);
+        let _ = tokio::time::timeout(grace, self.dialer.endpoint.wait_idle()).await;
         let text = match (answer, refused) {
             (Ok(text), _) => text,
             (Err(_), Some(code)) => return Err(DriverError::Refused { peer, code }),

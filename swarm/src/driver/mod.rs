@@ -2,7 +2,7 @@
 //!
 //! One task (`session.rs`) owns the machine and the tables that go with it. Every other task does one thing with
 //! one stream or one connection and sends the session a note over a bounded channel; nothing shares a lock with
-//! it. Hashing and disk run on the blocking pool. The runtime may be single-threaded: nothing here blocks it.
+//! it. Chunks are hashed and written by two threads (`keeper.rs`); other disk work runs on the blocking pool. The runtime may be single-threaded: nothing here blocks it.
 //!
 //! - [`Node::bind`]: a socket with our key; knows its addresses and can sign an offer for them.
 //! - [`Node::seed`]: serves a complete file until told to stop.
@@ -15,6 +15,7 @@ mod dial;
 mod download;
 mod error;
 mod fetch;
+mod keeper;
 mod limiter;
 mod manifest;
 mod node;
@@ -24,6 +25,7 @@ mod seed;
 mod serve;
 mod session;
 mod sink;
+mod socket;
 mod tls;
 mod transport;
 
@@ -33,3 +35,5 @@ pub use node::{Node, NodeSettings};
 pub use report::{PeerView, Report, Snapshot};
 pub use seed::{SeedEnd, SeedSettings};
 pub use sink::ChunkSink;
+pub use socket::{BatchRuntime, MAX_DATAGRAM};
+pub use transport::LEAST_DATAGRAM;

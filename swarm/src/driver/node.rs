@@ -1,12 +1,14 @@
 //! A socket with a key: where everything else begins.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use minimodel_wire::limits::MAX_OFFER_ADDRESSES;
-use minimodel_wire::{Offer, PeerId, SignedOffer};
-use quinn::{Endpoint, VarInt};
+use minimodel_wire::{CloseCode, Offer, PeerId, SignedOffer};
+use quinn::{ServerConfig, VarInt};
 
+use super::dial::Dialer;
 use super::error::DriverError;
 use super::tls::Credentials;
 use super::transport;
@@ -24,14 +26,17 @@ pub struct NodeSettings {
     pub interfaces: Vec<IpAddr>,
     /// Whether peers may connect to us and ask for anything.
     pub serves: bool,
+    /// No datagram is longer, in bytes; `None`: as long as the path takes. Below what every path takes it has no
+    /// effect.
+    pub max_datagram: Option<u16>,
 }
 
 /// A bound socket with a key.
 #[derive(Debug)]
 pub struct Node {
-    pub(super) endpoint: Endpoint,
-    pub(super) credentials: Credentials,
-    pub(super) serves: bool,
+    pub(super) dialer: Dialer,
+    /// Whoever connects is answered with this; `None`: nobody is.
+    pub(super) server: Option<ServerConfig>,
     settings: NodeSettings,
     local: SocketAddr,
 }
@@ -45,10 +50,11 @@ impl Node {
     pub fn bind(settings: NodeSettings) -> Result<Self, DriverError> {
         let credentials = Credentials::new(&settings.key)?;
         let server = if settings.serves { Some(transport::server(credentials.server()?)?) } else { None };
-        let endpoint = transport::endpoint(settings.listen, server)?;
+        let endpoint = transport::endpoint(settings.listen, server.clone(), settings.max_datagram)?;
         let local =
             endpoint.local_addr().map_err(|source| DriverError::Bind { address: settings.listen, source })?;
-        Ok(Self { endpoint, credentials, serves: settings.serves, settings, local })
+        let (serves, max_datagram) = (settings.serves, settings.max_datagram);
+        Ok(Self { dialer: Dialer { endpoint, credentials, serves, max_datagram }, server, settings, local })
     }
 
     /// Our peer id.
@@ -86,11 +92,9 @@ impl Node {
         Ok(SignedOffer::sign(offer, &self.settings.key)?)
     }
 
-    /// Says goodbye to whoever is still connected and waits a moment for it to be heard.
-    pub async fn close(&self) {
-        self.endpoint.close(VarInt::from_u32(minimodel_wire::CloseCode::ShuttingDown.into()), b"");
-        // Two seconds is what a user waits; the rest of the budget belongs to the disk.
-        let _ =
-            tokio::time::timeout(std::time::Duration::from_millis(1_000), self.endpoint.wait_idle()).await;
+    /// Says goodbye to whoever is still connected, and for `grace` says it again to whoever has not heard it.
+    pub(super) async fn close(&self, grace: Duration) {
+        self.dialer.endpoint.close(VarInt::from_u32(CloseCode::ShuttingDown.into()), b"");
+        let _ = tokio::time::timeout(grace, self.dialer.endpoint.wait_idle()).await;
     }
 }

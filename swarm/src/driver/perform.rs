@@ -8,13 +8,13 @@ use minimodel_wire::{Frame, PeerId, Request, ResetCode};
 use quinn::VarInt;
 
 use super::connection::{self, Counters};
-use super::dial;
 use super::download::{self, ChunkRequest};
+use super::keeper::Job;
 use super::report::Report;
 use super::serve::{self, Server};
 use super::session::{Download, Happening, Note, SPARE_BUFFERS, Session};
 use super::transport;
-use crate::machine::{Ask, Conn, Event, Input, KeepOutcome, LeavesOutcome, Output, Req};
+use crate::machine::{Ask, Conn, Event, Input, LeavesOutcome, Output, Req};
 
 impl Session {
     pub(super) fn carry_out(&mut self) {
@@ -54,8 +54,7 @@ impl Session {
     }
 
     fn dial(&mut self, peer: PeerId, addresses: Vec<std::net::SocketAddr>) {
-        let dialing =
-            dial::dial(self.endpoint.clone(), self.credentials.clone(), peer, addresses, self.serves);
+        let dialing = self.dialer.clone().dial(peer, addresses);
         let note = self.note.clone();
         self.tasks.spawn(async move {
             let ended = match dialing.await {
@@ -72,7 +71,7 @@ impl Session {
         let Some(link) = self.links.get(&conn) else { return };
         if let Frame::Bitfield(_) = frame {
             // Its Hello was good: from here on it may ask, and we may fetch from it.
-            if self.serves {
+            if self.dialer.serves {
                 link.connection
                     .set_max_concurrent_bi_streams(VarInt::from_u32(transport::STREAMS_AFTER_HELLO));
             }
@@ -128,19 +127,9 @@ impl Session {
 
     fn keep(&mut self, req: Req, index: u32, peer: PeerId) {
         let Some(download) = self.downloads.remove(&req) else { return };
-        let (Some((data, proof)), Some(sink)) = (download.arrived, self.sink.clone()) else { return };
-        let note = self.note.clone();
-        self.tasks.spawn(async move {
-            let kept = tokio::task::spawn_blocking(move || {
-                let outcome = sink.keep(index, &data, &proof, peer.0);
-                (outcome, data)
-            });
-            let (outcome, buffer) = match kept.await {
-                Ok((outcome, buffer)) => (outcome, buffer),
-                Err(_) => (Ok(KeepOutcome::DiskFailed), Vec::new()),
-            };
-            let _ = note.send(Note::Kept { req, outcome, buffer }).await;
-        });
+        if let (Some((data, proof)), Some(keeper)) = (download.arrived, &self.keeper) {
+            keeper.keep(Job { req, index, data, proof, supplier: peer.0 });
+        }
     }
 
     fn request_leaves(&mut self, conn: Conn, req: Req, first: u32, count: u32) {

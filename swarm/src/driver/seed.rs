@@ -130,17 +130,18 @@ impl Node {
                 banned: BTreeSet::new(),
                 source,
                 sink: None,
+                follow: None,
                 root: *settings.manifest.merkle_root(),
                 manifest_text: Bytes::from(settings.manifest.text()),
                 up_rate: settings.up_rate,
                 down_rate: None,
                 reports: settings.reports,
             },
-        );
+        )?;
         let changed = serve_until_stopped(&mut session, stop).await;
-        session.stop();
+        let grace = session.stop();
         let (_, sent_bytes) = session.bytes();
-        self.close().await;
+        self.close(grace).await;
         Ok(if changed { SeedEnd::SourceChanged { sent_bytes } } else { SeedEnd::Stopped { sent_bytes } })
     }
 }

@@ -12,11 +12,15 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::connection::Link;
+use super::dial::Dialer;
+use super::error::DriverError;
+use super::keeper::{Follow, Keeper};
 use super::limiter::Limiter;
 use super::node::Node;
 use super::report::{PeerView, Report, Snapshot};
 use super::serve::{self, Server};
 use super::sink::ChunkSink;
+use super::transport;
 use crate::machine::{Ask, Config, Conn, Event, Input, KeepOutcome, Machine, Meter, Req, ServeOutcome, Time};
 use crate::store::{ChunkSource, StoreError};
 
@@ -84,6 +88,7 @@ pub(super) struct Parts {
     pub(super) banned: BTreeSet<PeerId>,
     pub(super) source: Arc<dyn ChunkSource>,
     pub(super) sink: Option<Arc<dyn ChunkSink>>,
+    pub(super) follow: Option<Follow>,
     pub(super) root: Digest,
     pub(super) manifest_text: Bytes,
     pub(super) up_rate: Option<u64>,
@@ -94,14 +99,13 @@ pub(super) struct Parts {
 pub(super) struct Session {
     pub(super) machine: Machine,
     pub(super) start: Instant,
-    pub(super) endpoint: quinn::Endpoint,
-    pub(super) credentials: super::tls::Credentials,
-    pub(super) serves: bool,
+    pub(super) dialer: Dialer,
     pub(super) fetches: bool,
     pub(super) terms: crate::machine::Terms,
     pub(super) root: Digest,
     pub(super) server: Server,
     pub(super) sink: Option<Arc<dyn ChunkSink>>,
+    pub(super) keeper: Option<Keeper>,
     pub(super) manifest_text: Bytes,
     pub(super) down: Limiter,
     pub(super) notes: mpsc::Receiver<Note>,
@@ -135,26 +139,28 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(node: &Node, parts: Parts) -> Self {
+    pub(super) fn new(node: &Node, parts: Parts) -> Result<Self, DriverError> {
         let (note, notes) = mpsc::channel(WAITING_NOTES);
         let start = Instant::now();
         let mut tasks = JoinSet::new();
-        if node.serves {
-            tasks.spawn(super::accept::run(node.endpoint.clone(), note.clone()));
+        if let Some(server) = node.server.clone() {
+            tasks.spawn(super::accept::run(node.dialer.clone(), server, note.clone()));
         }
+        let start_keeper =
+            |sink: &Arc<dyn ChunkSink>| Keeper::start(sink.clone(), parts.follow, note.clone());
+        let keeper = parts.sink.as_ref().map(start_keeper).transpose().map_err(DriverError::Thread)?;
         let server =
             Server { source: parts.source, limiter: Limiter::new(parts.up_rate), notes: note.clone() };
-        Self {
+        Ok(Self {
             start,
-            endpoint: node.endpoint.clone(),
-            credentials: node.credentials.clone(),
-            serves: node.serves,
+            dialer: node.dialer.clone(),
             fetches: parts.config.consent.contains(Consent::FETCH),
             terms: parts.config.terms.clone(),
             root: parts.root,
             machine: Machine::new(parts.config, parts.have, parts.banned),
             server,
             sink: parts.sink,
+            keeper,
             manifest_text: parts.manifest_text,
             down: Limiter::new(parts.down_rate),
             notes,
@@ -180,7 +186,7 @@ impl Session {
             past: (0, 0),
             last_byte: start,
             last_chunk: start,
-        }
+        })
     }
 
     fn now(&self) -> Time {
@@ -369,8 +375,11 @@ impl Session {
         if have.get(last) { full - short } else { full }
     }
 
-    /// Ends every connection and task; what was asked of the disk is waited for by the caller's sync.
-    pub(super) fn stop(&mut self) {
+    /// Ends every connection and task; what was asked of the disk is waited for by the caller's sync. Gives the time
+    /// that the goodbyes need: a peer that sends on after one round trip has not heard it.
+    pub(super) fn stop(&mut self) -> Duration {
+        let slowest = self.links.values().map(|link| link.connection.rtt()).max();
+        let grace = transport::goodbye(slowest.unwrap_or_default());
         // Whoever leaves now leaves because we do, which is nothing to tell.
         self.is_stopping = true;
         self.tell(Input::Stop);
@@ -378,5 +387,6 @@ impl Session {
         self.links.clear();
         self.report_snapshot();
         self.tasks.abort_all();
+        grace
     }
 }

@@ -1,13 +1,15 @@
 //! Where proven chunks go: the one thing the driver needs of a partial file besides serving from it.
 
+use std::io;
+
 use minimodel_verifier::Digest;
 
 use crate::machine::KeepOutcome;
 use crate::store::{ChunkSource, Disk, KeepError, Part, StoreError};
 
-/// A file that grows by proven chunks. Everything here blocks and is called on the blocking pool.
+/// A file that grows by proven chunks. Everything here blocks and is called on threads for that.
 pub trait ChunkSink: ChunkSource {
-    /// Proves the chunk against the root, writes it and records it.
+    /// Proves the chunk, whose SHA-256 is `got`, against the root, writes it and records it.
     ///
     /// # Errors
     ///
@@ -16,9 +18,17 @@ pub trait ChunkSink: ChunkSource {
         &self,
         index: u32,
         data: &[u8],
+        got: Digest,
         proof: &[Digest],
         supplier: [u8; 32],
     ) -> Result<KeepOutcome, StoreError>;
+
+    /// Fills `piece` with what stands in the file from `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// The disk's.
+    fn read_back(&self, offset: u64, piece: &mut [u8]) -> io::Result<()>;
 
     /// Holds what is on disk against all leaf hashes, proven by the caller; gives the chunks that are good and
     /// were not recorded.
@@ -34,14 +44,19 @@ impl<D: Disk> ChunkSink for Part<D> {
         &self,
         index: u32,
         data: &[u8],
+        got: Digest,
         proof: &[Digest],
         supplier: [u8; 32],
     ) -> Result<KeepOutcome, StoreError> {
-        match Self::keep(self, index, data, proof, supplier) {
+        match self.keep_hashed(index, data, got, proof, supplier) {
             Ok(_) => Ok(KeepOutcome::Kept),
             Err(KeepError::BadProof { got, .. }) => Ok(KeepOutcome::BadProof { got }),
             Err(KeepError::Disk(error)) => Err(error),
         }
+    }
+
+    fn read_back(&self, offset: u64, piece: &mut [u8]) -> io::Result<()> {
+        Self::read_back(self, offset, piece)
     }
 
     fn rescan(&self, leaves: Vec<Digest>) -> Result<Vec<u32>, StoreError> {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn::{EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::error::DriverError;
+use super::socket::{BatchRuntime, MAX_DATAGRAM, route_payload};
 
 /// The one version of QUIC that is spoken (RFC 9000 section 15); drafts are not.
 const QUIC_V1: u32 = 1;
@@ -20,6 +21,12 @@ const IDLE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// A peer that takes no byte of an answer for this long is not reading.
 pub(super) const WRITE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// How long a goodbye is repeated: RFC 9000 section 10.2 wants three probe timeouts, a user wants the prompt back.
+/// Whoever misses it finds out by its own idle timeout.
+pub(super) fn goodbye(rtt: Duration) -> Duration {
+    (rtt * 2).clamp(Duration::from_millis(5), Duration::from_millis(300))
+}
 
 /// Streams the other side may open before its Hello is judged: control, manifest, and two to spare.
 const STREAMS_BEFORE_HELLO: u32 = 4;
@@ -56,8 +63,36 @@ const INCOMING_BUFFER_TOTAL: u64 = 8 << 20;
 /// Kernel buffers: the default of some 200 KiB overflows at a gigabyte a second.
 const SOCKET_BUFFER: usize = 4 << 20;
 
-fn base(streams: u32) -> TransportConfig {
+/// Where the kernel does not say what the first hop takes: an Ethernet frame over IPv6, rounded down.
+const USUAL_DATAGRAM: u16 = 1_452;
+/// Datagrams that every path takes (RFC 9000 section 14).
+pub const LEAST_DATAGRAM: u16 = 1_200;
+
+/// The way to one peer: datagrams are tried up to what the first hop takes (RFC 8899), and never above `most`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Path {
+    remote: SocketAddr,
+    most: u16,
+}
+
+impl Path {
+    pub(super) fn new(remote: SocketAddr, most: Option<u16>) -> Self {
+        Self { remote, most: datagram(most) }
+    }
+}
+
+/// Between what every path takes and what UDP can carry.
+fn datagram(most: Option<u16>) -> u16 {
+    most.unwrap_or(MAX_DATAGRAM).clamp(LEAST_DATAGRAM, MAX_DATAGRAM)
+}
+
+fn base(streams: u32, path: Option<Path>) -> TransportConfig {
     let mut config = TransportConfig::default();
+    if let Some(Path { remote, most }) = path {
+        let mut discovery = MtuDiscoveryConfig::default();
+        discovery.upper_bound(route_payload(remote).unwrap_or(USUAL_DATAGRAM).min(most));
+        config.mtu_discovery_config(Some(discovery));
+    }
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(streams))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
@@ -76,7 +111,7 @@ pub(super) fn server(tls: rustls::ServerConfig) -> Result<ServerConfig, DriverEr
     let crypto = QuicServerConfig::try_from(tls).map_err(|_| DriverError::NoInitialCipher)?;
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config
-        .transport_config(Arc::new(base(STREAMS_BEFORE_HELLO)))
+        .transport_config(Arc::new(base(STREAMS_BEFORE_HELLO, None)))
         .max_incoming(MAX_INCOMING)
         .incoming_buffer_size(INCOMING_BUFFER)
         .incoming_buffer_size_total(INCOMING_BUFFER_TOTAL)
@@ -84,11 +119,22 @@ pub(super) fn server(tls: rustls::ServerConfig) -> Result<ServerConfig, DriverEr
     Ok(config)
 }
 
+/// The server's settings for one newcomer.
+pub(super) fn server_for(server: &ServerConfig, path: Path) -> Arc<ServerConfig> {
+    let mut config = server.clone();
+    config.transport_config(Arc::new(base(STREAMS_BEFORE_HELLO, Some(path))));
+    Arc::new(config)
+}
+
 /// `serves`: whether the other side may ask anything of us at all.
-pub(super) fn client(tls: rustls::ClientConfig, serves: bool) -> Result<quinn::ClientConfig, DriverError> {
+pub(super) fn client(
+    tls: rustls::ClientConfig,
+    serves: bool,
+    path: Path,
+) -> Result<quinn::ClientConfig, DriverError> {
     let crypto = QuicClientConfig::try_from(tls).map_err(|_| DriverError::NoInitialCipher)?;
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
-    config.transport_config(Arc::new(base(if serves { STREAMS_BEFORE_HELLO } else { 0 })));
+    config.transport_config(Arc::new(base(if serves { STREAMS_BEFORE_HELLO } else { 0 }, Some(path))));
     Ok(config)
 }
 
@@ -96,12 +142,15 @@ pub(super) fn client(tls: rustls::ClientConfig, serves: bool) -> Result<quinn::C
 pub(super) fn endpoint(
     address: SocketAddr,
     server: Option<ServerConfig>,
+    most: Option<u16>,
 ) -> Result<quinn::Endpoint, DriverError> {
-    let socket = socket(address).map_err(|source| DriverError::Bind { address, source })?;
+    let bind = |source: std::io::Error| DriverError::Bind { address, source };
+    let socket = socket(address).map_err(bind)?;
     let mut config = EndpointConfig::default();
     config.supported_versions(vec![QUIC_V1]);
-    quinn::Endpoint::new(config, server, socket, Arc::new(quinn::TokioRuntime))
-        .map_err(|source| DriverError::Bind { address, source })
+    // Not below what a peer may send before it knows our limit, and the clamp keeps it in quinn's range.
+    let _ = config.max_udp_payload_size(datagram(most));
+    quinn::Endpoint::new(config, server, socket, Arc::new(BatchRuntime)).map_err(bind)
 }
 
 fn socket(address: SocketAddr) -> std::io::Result<UdpSocket> {

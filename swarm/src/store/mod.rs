@@ -15,6 +15,7 @@
 //! - [`ChunkSource`]: what serving needs of either.
 //! - [`RealDisk`], [`MemDisk`]: the machine's disk, and one that loses power on demand.
 
+mod buffers;
 mod create;
 mod disk;
 mod error;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use minimodel_verifier::chunk::Layout;
 use minimodel_verifier::{Digest, sha256};
 
+use super::buffers::Buffers;
 use super::disk::{Disk, DiskFile as _};
 use super::error::{KeepError, NotProven, StoreError, is_no_space};
 use super::holdings::{FOUND_HERE, Holdings, Supplied};
@@ -64,6 +65,7 @@ pub struct Part<D: Disk> {
     pub(super) prefix_aborted: AtomicBool,
     pub(super) suspicious: AtomicBool,
     pub(super) blames: Mutex<Vec<Blame>>,
+    pub(super) buffers: Buffers,
     unsynced_bytes: AtomicU64,
     /// When everything was last known to be synced; held while syncing.
     clean_at: Mutex<Duration>,
@@ -96,6 +98,7 @@ impl<D: Disk> Part<D> {
             prefix_aborted: AtomicBool::new(false),
             suspicious: AtomicBool::new(false),
             blames: Mutex::new(opened.blames),
+            buffers: Buffers::default(),
             // Not 0: an earlier process that was killed may have left unsynced bytes.
             unsynced_bytes: AtomicU64::new(1),
             clean_at: Mutex::new(Duration::ZERO),
@@ -122,7 +125,18 @@ impl<D: Disk> Part<D> {
         proof: &[Digest],
         supplier: PeerKey,
     ) -> Result<Kept, KeepError> {
-        let got = sha256(data);
+        self.keep_hashed(index, data, sha256(data), proof, supplier)
+    }
+
+    /// The same for whoever has computed the SHA-256 of `data` already. Nothing but that computation may give `got`.
+    pub fn keep_hashed(
+        &self,
+        index: u32,
+        data: &[u8],
+        got: Digest,
+        proof: &[Digest],
+        supplier: PeerKey,
+    ) -> Result<Kept, KeepError> {
         let entry = ChunkEntry { index, sha256: got, supplier, path: proof.to_vec() };
         let expected = self.spec.layout.chunk_len(index);
         if index < self.spec.layout.count() && data.len() != expected as usize {

@@ -37,6 +37,14 @@ impl<D: Disk> Part<D> {
         self.grown.notify_all();
     }
 
+    /// Fills `piece` with what stands in the file from `offset` on, proven or not.
+    ///
+    /// # Errors
+    /// The disk's, and `UnexpectedEof` behind the end of the file.
+    pub fn read_back(&self, offset: u64, piece: &mut [u8]) -> io::Result<()> {
+        self.data.read_exact_at(piece, offset)
+    }
+
     /// Waits until the chunk is here; `false` when the prefix is aborted.
     fn wait_for(&self, index: u32) -> bool {
         let mut holdings = self.holdings();
@@ -63,7 +71,7 @@ impl<D: Disk> io::Read for PrefixReader<D> {
         if !self.part.wait_for(index) {
             return Err(io::Error::other(PrefixAborted));
         }
-        self.part.data.read_exact_at(window, self.offset)?;
+        self.part.read_back(self.offset, window)?;
         self.offset += want as u64;
         Ok(want)
     }

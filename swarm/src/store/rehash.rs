@@ -112,6 +112,13 @@ impl<D: Disk> Part<D> {
     ///
     /// [`ChunkSource::suspect`]: super::ChunkSource::suspect
     pub fn read_chunk(&self, index: u32) -> Result<Vec<u8>, SourceError> {
+        let mut bytes = Vec::new();
+        self.read_chunk_into(index, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The same into a buffer, which is resized to the chunk. What is in it counts only after `Ok`.
+    pub(super) fn read_chunk_into(&self, index: u32, bytes: &mut Vec<u8>) -> Result<(), SourceError> {
         let layout = &self.spec.layout;
         if index >= layout.count() {
             return Err(SourceError::NoSuchChunk { index, count: layout.count() });
@@ -119,18 +126,18 @@ impl<D: Disk> Part<D> {
         if !self.has(index) {
             return Err(SourceError::NotHave { index });
         }
-        let mut bytes = vec![0; layout.chunk_len(index) as usize];
-        let is_whole = match self.data.read_exact_at(&mut bytes, layout.offset(index)) {
+        bytes.resize(layout.chunk_len(index) as usize, 0);
+        let is_whole = match self.data.read_exact_at(bytes, layout.offset(index)) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => false,
             answer => {
                 answer.map_err(|error| StoreError::of(&*self.disk, &self.names.part, "read", 0, error))?;
-                !self.is_suspicious() || self.chunk_hash(index) == Some(minimodel_verifier::sha256(&bytes))
+                !self.is_suspicious() || self.chunk_hash(index) == Some(minimodel_verifier::sha256(bytes))
             }
         };
         if !is_whole {
             self.discard(index);
             return Err(SourceError::Rotten { path: self.path(), index });
         }
-        Ok(bytes)
+        Ok(())
     }
 }

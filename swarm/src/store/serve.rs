@@ -50,10 +50,11 @@ impl<D: Disk> ChunkSource for Part<D> {
     }
 
     fn chunk(&self, index: u32) -> Result<ChunkBytes, SourceError> {
-        let bytes = self.read_chunk(index)?;
+        let mut bytes = self.buffers.take();
+        self.read_chunk_into(index, &mut bytes)?;
         // The proof of a held chunk is always known.
         let proof = self.proof(index).ok_or(SourceError::NotHave { index })?;
-        Ok(ChunkBytes { bytes: bytes.into(), proof })
+        Ok(ChunkBytes { bytes: self.buffers.lend(bytes), proof })
     }
 
     fn chunk_hash(&self, index: u32) -> Option<Digest> {

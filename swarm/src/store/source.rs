@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use minimodel_verifier::chunk::{Layout, Tree};
 use minimodel_verifier::{Digest, sha256};
 
+use super::buffers::Buffers;
 use super::disk::{Disk, DiskFile, FileStat, InOrder, Open, OpenError};
 use super::error::{Change, SourceError, StoreError};
 use super::real::RealFile;
@@ -74,6 +75,7 @@ pub struct FileSource<F = RealFile> {
     tree: Arc<Tree>,
     suspicious: AtomicBool,
     gone: OnceLock<Change>,
+    buffers: Buffers,
 }
 
 impl<F: DiskFile> FileSource<F> {
@@ -81,7 +83,7 @@ impl<F: DiskFile> FileSource<F> {
     /// A file whose times changed since it was opened is suspicious from the start.
     pub fn new(source: SourceFile<F>, layout: Layout, tree: Arc<Tree>) -> Result<Self, SourceError> {
         let (suspicious, gone) = (AtomicBool::new(false), OnceLock::new());
-        let new = Self { source, layout, tree, suspicious, gone };
+        let new = Self { source, layout, tree, suspicious, gone, buffers: Buffers::default() };
         new.look()?;
         Ok(new)
     }
@@ -156,10 +158,10 @@ impl<F: DiskFile> ChunkSource for FileSource<F> {
     }
 
     fn chunk(&self, index: u32) -> Result<ChunkBytes, SourceError> {
-        let mut bytes = Vec::new();
+        let mut bytes = self.buffers.take();
         self.read_chunk_into(index, &mut bytes)?;
         let no_such = SourceError::NoSuchChunk { index, count: self.layout.count() };
-        Ok(ChunkBytes { bytes: bytes.into(), proof: self.tree.proof(index).ok_or(no_such)? })
+        Ok(ChunkBytes { bytes: self.buffers.lend(bytes), proof: self.tree.proof(index).ok_or(no_such)? })
     }
 
     fn chunk_hash(&self, index: u32) -> Option<Digest> {

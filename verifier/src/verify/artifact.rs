@@ -48,9 +48,15 @@ pub fn verify_artifact(
     let is_entering = depth == Depth::Entering;
     let wanted = Wanted { rolling: is_entering, chunks: layout.ok().filter(|_| is_entering) };
     let seen = pass::run(manifest.byte_count(), wanted, artifact)?;
+    Ok(judge(manifest, depth, seen))
+}
+
+/// The checks over what a pass has seen.
+pub(super) fn judge(manifest: &Manifest, depth: Depth, seen: Seen) -> Verified {
+    let layout = Layout::new(manifest.byte_count(), manifest.chunk_size());
     let mut report = Report::new();
     if !length_holds(&seen, manifest.byte_count(), &mut report) {
-        return Ok(Verified { report, tree: None, facts: None });
+        return Verified { report, tree: None, facts: None };
     }
     report.equal("artifact.sha256", tagged(&seen.sha256), tagged(manifest.artifact_sha256()));
     report.extend(seen.slm.report);
@@ -70,7 +76,7 @@ pub fn verify_artifact(
             false
         }
     };
-    Ok(Verified { report, tree: tree.filter(|_| count_holds && root_holds), facts: seen.slm.facts })
+    Verified { report, tree: tree.filter(|_| count_holds && root_holds), facts: seen.slm.facts }
 }
 
 /// The result of [`inspect_artifact`]: all that a manifest says of its artifact.

@@ -7,8 +7,10 @@
 
 mod artifact;
 mod claims;
+mod follow;
 mod local_chunks;
 mod pass;
 
 pub use artifact::{Depth, Inspected, Verified, inspect_artifact, verify_artifact};
+pub use follow::Following;
 pub use local_chunks::{ChunkAudit, ChunkVerdict, verify_chunks};

@@ -131,6 +131,7 @@ impl Seeder {
             advertise: Vec::new(),
             interfaces: Vec::new(),
             serves: true,
+            max_datagram: None,
         })
         .map_err(failed)?;
         let offer = node.offer(*self.manifest.swarm_id(), now_unix() + 3600).map_err(failed)?;

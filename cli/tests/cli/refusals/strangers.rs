@@ -130,6 +130,7 @@ fn node(serves: bool) -> Node {
         advertise: Vec::new(),
         interfaces: Vec::new(),
         serves,
+        max_datagram: None,
     })
     .unwrap()
 }

@@ -62,6 +62,7 @@ impl Seeder {
                     advertise: Vec::new(),
                     interfaces: Vec::new(),
                     serves: true,
+                    max_datagram: None,
                 })
                 .unwrap();
                 let unix_now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();

@@ -1,0 +1,232 @@
+//! Two threads behind the session: one hashes, one writes.
+//!
+//! Every byte is hashed twice, as part of its chunk and as part of the whole file, which is read back. The hashing
+//! thread takes both at once ([`Sha256::update_both`]), which costs little more than one of them: a chunk that has
+//! just arrived beside the next piece of the file that is on disk already, and two chunks where the file has no
+//! next piece yet. One thread writes, since writers of one file would wait for each other in the kernel.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use minimodel_verifier::Digest;
+use minimodel_verifier::sha::Sha256;
+use minimodel_verifier::verify::{Following, Verified};
+use tokio::sync::{mpsc, oneshot};
+
+use super::session::Note;
+use super::sink::ChunkSink;
+use crate::machine::Req;
+
+/// How much of the file is read back at a time.
+const PIECE: usize = 1 << 20;
+/// The whole-file check waits for chunks to go with until it is this many chunks behind.
+const FAR_BEHIND: u32 = 8;
+
+/// A chunk that has arrived.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) req: Req,
+    pub(super) index: u32,
+    pub(super) data: Vec<u8>,
+    pub(super) proof: Vec<Digest>,
+    pub(super) supplier: [u8; 32],
+}
+
+/// The whole-file check, and who waits for its verdict.
+pub(super) struct Follow {
+    pub(super) check: Following,
+    pub(super) verdict: oneshot::Sender<std::io::Result<Verified>>,
+}
+
+/// What the hashing thread is told.
+enum Task {
+    Chunk(Job),
+    /// The writer is done with a chunk: the file may have grown.
+    Written,
+    /// The session is gone.
+    Stop,
+}
+
+/// The session's end of both threads. They end when it is dropped and what they were given is done.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    tasks: Sender<Task>,
+}
+
+impl Keeper {
+    /// Starts the threads; the file is checked in step if there is something to `follow`.
+    pub(super) fn start(
+        sink: Arc<dyn ChunkSink>,
+        follow: Option<Follow>,
+        notes: mpsc::Sender<Note>,
+    ) -> std::io::Result<Self> {
+        let (tasks, waiting) = channel();
+        let (hashed, to_write) = channel();
+        let writer = Writer { sink: sink.clone(), notes };
+        let grown = tasks.clone();
+        spawn("write", move || writer.run(&to_write, &grown))?;
+        let follower = follow.map(|follow| Follower::new(sink, follow));
+        spawn("hash", move || Hasher { waiting, hashed, follower, is_stopped: false }.run())?;
+        Ok(Self { tasks })
+    }
+
+    /// Hands in a chunk; the answer is a [`Note::Kept`].
+    pub(super) fn keep(&self, job: Job) {
+        // The thread ends only when this does.
+        let _ = self.tasks.send(Task::Chunk(job));
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // Each thread holds the way to the other: neither would ever see its own end.
+        let _ = self.tasks.send(Task::Stop);
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
+}
+
+struct Writer {
+    sink: Arc<dyn ChunkSink>,
+    notes: mpsc::Sender<Note>,
+}
+
+impl Writer {
+    fn run(self, jobs: &Receiver<(Job, Digest)>, grown: &Sender<Task>) {
+        for (job, got) in jobs {
+            let Job { req, index, data, proof, supplier } = job;
+            let outcome = self.sink.keep(index, &data, got, &proof, supplier);
+            let note = Note::Kept { req, outcome, buffer: data };
+            // Whoever is gone needs neither.
+            let _ = grown.send(Task::Written);
+            let _ = self.notes.blocking_send(note);
+        }
+    }
+}
+
+struct Hasher {
+    waiting: Receiver<Task>,
+    hashed: Sender<(Job, Digest)>,
+    follower: Option<Follower>,
+    is_stopped: bool,
+}
+
+impl Hasher {
+    fn run(mut self) {
+        while !self.is_stopped {
+            let is_behind = self.follower.as_ref().is_some_and(Follower::must_catch_up);
+            let task = if is_behind { self.waiting.try_recv().ok() } else { self.waiting.recv().ok() };
+            match (task, &mut self.follower) {
+                (Some(Task::Chunk(job)), _) => self.hash(job),
+                (Some(Task::Written), _) => {}
+                (None, Some(follower)) if is_behind => follower.step(None),
+                (Some(Task::Stop) | None, _) => return,
+            }
+            if let Some(done) = self.follower.take_if(|follower| follower.is_done()) {
+                done.tell();
+            }
+        }
+    }
+
+    fn hash(&mut self, job: Job) {
+        let mut sha = Sha256::default();
+        let Some(follower) = self.follower.as_mut().filter(|follower| follower.has_next()) else {
+            return self.hash_pair(job);
+        };
+        for piece in job.data.chunks(PIECE) {
+            follower.step(Some((&mut sha, piece)));
+        }
+        let _ = self.hashed.send((job, sha.finish()));
+    }
+
+    /// The file has nothing to go with: perhaps another chunk waits.
+    fn hash_pair(&mut self, job: Job) {
+        let mut sha = Sha256::default();
+        let partner = self.waiting.try_iter().find(|task| !matches!(task, Task::Written));
+        self.is_stopped = matches!(partner, Some(Task::Stop));
+        match partner {
+            Some(Task::Chunk(partner)) => {
+                let mut other = Sha256::default();
+                sha.update_both(&job.data, &mut other, &partner.data);
+                let _ = self.hashed.send((job, sha.finish()));
+                let _ = self.hashed.send((partner, other.finish()));
+            }
+            _ => {
+                sha.update(&job.data);
+                let _ = self.hashed.send((job, sha.finish()));
+            }
+        }
+    }
+}
+
+/// The whole-file check at its place in the file.
+struct Follower {
+    sink: Arc<dyn ChunkSink>,
+    follow: Follow,
+    offset: u64,
+    piece: Vec<u8>,
+    failed: Option<std::io::Error>,
+}
+
+impl Follower {
+    fn new(sink: Arc<dyn ChunkSink>, follow: Follow) -> Self {
+        Self { sink, follow, offset: 0, piece: Vec::new(), failed: None }
+    }
+
+    fn next_chunk(&self) -> u32 {
+        // A layout counts its chunks in u32.
+        u32::try_from(self.offset / u64::from(self.sink.layout().chunk_size())).unwrap_or(u32::MAX)
+    }
+
+    fn has_next(&self) -> bool {
+        !self.is_done() && self.sink.has(self.next_chunk())
+    }
+
+    /// Whether it is far behind, or nothing more will come that it could go with.
+    fn must_catch_up(&self) -> bool {
+        if self.is_done() {
+            return false;
+        }
+        let next = self.next_chunk();
+        let ready =
+            (0..=FAR_BEHIND).take_while(|ahead| self.sink.has(next.saturating_add(*ahead))).count() as u32;
+        ready > FAR_BEHIND || (ready > 0 && next + ready == self.sink.layout().count())
+    }
+
+    fn is_done(&self) -> bool {
+        self.failed.is_some() || self.offset >= self.sink.layout().byte_count()
+    }
+
+    /// Takes the next piece of the file, if it is there, and `other` bytes in any case.
+    fn step(&mut self, other: Option<(&mut Sha256, &[u8])>) {
+        let is_read = self.has_next() && self.read_next();
+        let piece = if is_read { self.piece.as_slice() } else { &[] };
+        match other {
+            Some((sha, data)) => self.follow.check.push_beside(piece, sha, data),
+            None => self.follow.check.push(piece),
+        }
+        self.offset += piece.len() as u64;
+    }
+
+    fn read_next(&mut self) -> bool {
+        let layout = self.sink.layout();
+        let index = self.next_chunk();
+        let end = layout.offset(index) + u64::from(layout.chunk_len(index));
+        let len = usize::try_from(end - self.offset).unwrap_or(PIECE).min(PIECE);
+        self.piece.resize(len, 0);
+        let read = self.sink.read_back(self.offset, &mut self.piece);
+        self.failed = read.err();
+        self.failed.is_none()
+    }
+
+    fn tell(self) {
+        let verdict = match self.failed {
+            Some(error) => Err(error),
+            None => Ok(self.follow.check.finish()),
+        };
+        // Nobody waits for the verdict of a fetch that was stopped.
+        let _ = self.follow.verdict.send(verdict);
+    }
+}

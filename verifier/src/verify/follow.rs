@@ -1,0 +1,56 @@
+//! The whole-file check of a file that grows, piece by piece as it is read back.
+
+use std::sync::Arc;
+
+use super::artifact::{Depth, Verified, judge};
+use super::pass::Seen;
+use crate::manifest::Manifest;
+use crate::sha::Sha256;
+use crate::slm::Scan;
+
+/// What [`verify_artifact`](super::verify_artifact) does at [`Depth::Arrived`], for whoever hands in the bytes:
+/// from the first to the last, in order, as they stand in the file.
+#[derive(Debug)]
+pub struct Following {
+    manifest: Arc<Manifest>,
+    sha: Sha256,
+    scan: Scan,
+    bytes: u64,
+}
+
+impl Following {
+    /// Nothing was handed in yet.
+    pub fn new(manifest: Arc<Manifest>) -> Self {
+        let scan = Scan::new(manifest.byte_count());
+        Self { manifest, sha: Sha256::default(), scan, bytes: 0 }
+    }
+
+    /// Takes the next bytes of the file.
+    pub fn push(&mut self, piece: &[u8]) {
+        self.sha.update(piece);
+        self.seen(piece);
+    }
+
+    /// Takes the next bytes of the file, and hashes others in the same go: see [`Sha256::update_both`].
+    pub fn push_beside(&mut self, piece: &[u8], other: &mut Sha256, other_data: &[u8]) {
+        self.sha.update_both(piece, other, other_data);
+        self.seen(piece);
+    }
+
+    fn seen(&mut self, piece: &[u8]) {
+        self.scan.push(piece);
+        self.bytes = self.bytes.saturating_add(piece.len() as u64);
+    }
+
+    /// The verdict on all that was handed in.
+    pub fn finish(self) -> Verified {
+        let seen = Seen {
+            bytes: self.bytes,
+            sha256: self.sha.finish(),
+            slm: self.scan.finish(),
+            rolling: None,
+            chunk_hashes: None,
+        };
+        judge(&self.manifest, Depth::Arrived, seen)
+    }
+}
