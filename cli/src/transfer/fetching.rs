@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use minimodel_swarm::driver::{FetchEnd, FetchSettings, Fetched, Fetching, Node, Report};
 use minimodel_swarm::machine::Order;
@@ -173,8 +173,10 @@ async fn conclude(
     match end.map_err(|error| ending::driver(&error))? {
         FetchEnd::Checked(fetched) => {
             drop(progress);
+            let checked = Instant::now();
             let finished = finish(context, plan, importing, part, &fetched);
-            let told = finished.and_then(|()| tell_done(context, plan, importing, &fetched));
+            let tail = fetched.check_tail + checked.elapsed();
+            let told = finished.and_then(|()| tell_done(context, plan, importing, &fetched, tail));
             after(context, plan, fetching, interrupt, told).await
         }
         FetchEnd::Stopped => Err(ending::stopped(interrupt.exit())),
@@ -237,6 +239,7 @@ fn tell_done(
     plan: &Plan<'_>,
     importing: &Importing,
     fetched: &Fetched,
+    tail: Duration,
 ) -> Result<(), Failure> {
     let printer = &context.printer;
     let target = &importing.target;
@@ -250,6 +253,8 @@ fn tell_done(
         if suppliers == 1 { "peer" } else { "peers" },
         fetched.checks.checks().len(),
     ));
+    let tail_ms = tail.as_millis() as u64;
+    printer.detail(format!("from the last chunk to the receipt: {tail_ms} ms"));
     for (peer, share) in &fetched.peers {
         if let Some(rejected) = &share.rejected {
             printer.note(format!("  peer {peer} was rejected: {}", escape::shown(rejected)));
@@ -268,7 +273,7 @@ fn tell_done(
             .collect();
         let fields = json!({
             "path": shown(&target.artifact), "receipt": shown(&target.receipt), "swarm_id": minimodel_verifier::digest::hex(plan.manifest.swarm_id()),
-            "received_bytes": fetched.received_bytes, "seconds": seconds, "peers": peers,
+            "received_bytes": fetched.received_bytes, "seconds": seconds, "finish_ms": tail_ms, "peers": peers,
         });
         printer.event("done", fields)?;
     }

@@ -83,6 +83,8 @@ pub struct Fetched {
     pub received_bytes: u64,
     /// How long this session took.
     pub elapsed: Duration,
+    /// How long of that the last chunk was here already: what was left of the whole-file check.
+    pub check_tail: Duration,
 }
 
 /// How a fetch ended.
@@ -116,6 +118,8 @@ pub struct Fetching<'n, D: Disk> {
     peers: BTreeMap<PeerId, PeerShare>,
     reasons: Vec<Event>,
     met_a_peer: bool,
+    /// The machine has said that every chunk is kept, after it said so of each.
+    is_complete: bool,
     stall_timeout: Duration,
     syncing: Option<tokio::task::JoinHandle<Result<(), crate::store::StoreError>>>,
     unix_now: u64,
@@ -139,6 +143,7 @@ impl Node {
         for &index in &resumed.have {
             have.set(index);
         }
+        let is_complete = have.is_full();
         let (peers, banned) = known_peers(resumed);
         let config = Config {
             me: self.id(),
@@ -183,6 +188,7 @@ impl Node {
             peers,
             reasons: Vec::new(),
             met_a_peer: false,
+            is_complete,
             stall_timeout: settings.stall_timeout,
             syncing: None,
             unix_now: settings.unix_now,
@@ -253,8 +259,8 @@ impl<D: Disk> Fetching<'_, D> {
 
     async fn drive(&mut self, stop: &mut watch::Receiver<bool>) -> Result<FetchEnd, DriverError> {
         loop {
-            // The check may be done before the machine has said that the last chunk is kept.
-            if self.session.machine.have().is_full()
+            // The check may be done before the machine has said who supplied the last chunks.
+            if self.is_complete
                 && let Some(verified) = self.verified.take()
             {
                 return Ok(FetchEnd::Checked(Fetched {
@@ -262,6 +268,7 @@ impl<D: Disk> Fetching<'_, D> {
                     peers: self.peers.clone(),
                     received_bytes: self.session.bytes().0,
                     elapsed: self.start.elapsed(),
+                    check_tail: self.session.last_chunk.elapsed(),
                 }));
             }
             let happening = tokio::select! {
@@ -336,6 +343,7 @@ impl<D: Disk> Fetching<'_, D> {
                 self.remember(event);
             }
             Event::Refused { .. } | Event::WrongKey { .. } => self.remember(event),
+            Event::Complete => self.is_complete = true,
             Event::Exhausted => {
                 return Ok(Some(FetchEnd::Exhausted { reasons: std::mem::take(&mut self.reasons) }));
             }

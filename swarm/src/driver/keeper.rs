@@ -230,3 +230,121 @@ impl Follower {
         let _ = self.follow.verdict.send(verdict);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
+    use minimodel_verifier::chunk::{Layout, Tree};
+    use minimodel_verifier::{Manifest, sha256};
+    use tokio::sync::oneshot::error::TryRecvError;
+
+    use super::*;
+    use crate::machine::KeepOutcome;
+    use crate::store::{MemDisk, Opener, Part, PartSpec};
+
+    const CHUNK: u32 = 16 << 10;
+
+    struct Bench {
+        artifact: Vec<u8>,
+        tree: Tree,
+        layout: Layout,
+        part: Arc<Part<MemDisk>>,
+        keeper: Keeper,
+        notes: mpsc::Receiver<Note>,
+        verdict: oneshot::Receiver<std::io::Result<Verified>>,
+    }
+
+    impl Bench {
+        /// A fetch that has just begun. `promised`: what the manifest says of the file that the chunks are of.
+        fn new(promised: impl FnOnce(ManifestText) -> ManifestText) -> Self {
+            let artifact = slm_vec(&Shape::about(1 << 20, Quantization::F32).unwrap(), 5);
+            let options = ManifestOptions { chunk_size: CHUNK as usize, ..ManifestOptions::default() };
+            let text = promised(ManifestText::of(&artifact, &options));
+            let manifest = Arc::new(Manifest::parse(text.render().as_bytes()).unwrap());
+            let layout = Layout::new(artifact.len() as u64, u64::from(CHUNK)).unwrap();
+            let tree = Tree::from_chunk_hashes(artifact.chunks(CHUNK as usize).map(sha256).collect());
+            let spec = PartSpec { swarm_id: *manifest.swarm_id(), layout, root: *tree.root() };
+            let opener = Opener { pid: 1, now_unix: 1 };
+            let (part, _) = Part::open(MemDisk::new(), "model", spec, opener).unwrap();
+            let (part, (note, notes)) = (Arc::new(part), mpsc::channel(1_000));
+            let (tell, verdict) = oneshot::channel();
+            let follow = Follow { check: Following::new(manifest), verdict: tell };
+            let keeper = Keeper::start(part.clone(), Some(follow), note).unwrap();
+            Self { artifact, tree, layout, part, keeper, notes, verdict }
+        }
+
+        fn give(&self, index: u32, spoil: u8) {
+            let start = self.layout.offset(index) as usize;
+            let mut data = self.artifact[start..start + self.layout.chunk_len(index) as usize].to_vec();
+            data[7] ^= spoil;
+            let proof = self.tree.proof(index).unwrap();
+            self.keeper.keep(Job { req: Req(u64::from(index)), index, data, proof, supplier: [3; 32] });
+        }
+
+        fn outcome(&mut self) -> (u64, KeepOutcome) {
+            match self.notes.blocking_recv() {
+                Some(Note::Kept { req, outcome, .. }) => (req.0, outcome.unwrap()),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_in_any_order_are_kept_and_the_whole_is_judged_from_the_disk() {
+        let orders: [fn(u32, u32) -> u32; 3] = [|n, _| n, |n, count| count - 1 - n, |n, count| n * 7 % count];
+        for order in orders {
+            let mut bench = Bench::new(|text| text);
+            let count = bench.layout.count();
+            assert!(count > 20 && count % 7 != 0);
+            for n in 0..count {
+                bench.give(order(n, count), 0);
+            }
+            for _ in 0..count {
+                assert_eq!(bench.outcome().1, KeepOutcome::Kept);
+            }
+            let verified = bench.verdict.blocking_recv().unwrap().unwrap();
+            assert!(verified.report.ok(), "{:?}", verified.report);
+            assert!(bench.part.is_complete());
+        }
+    }
+
+    #[test]
+    fn a_chunk_that_is_not_proven_is_not_kept_and_the_check_waits_for_the_good_one() {
+        let mut bench = Bench::new(|text| text);
+        let count = bench.layout.count();
+        (0..count).for_each(|index| bench.give(index, u8::from(index == 3)));
+        let bad = (0..count).map(|_| bench.outcome()).filter(|(_, outcome)| *outcome != KeepOutcome::Kept);
+        let bad: Vec<_> = bad.collect();
+        assert!(matches!(bad[..], [(3, KeepOutcome::BadProof { .. })]), "{bad:?}");
+        assert_eq!(bench.verdict.try_recv().unwrap_err(), TryRecvError::Empty);
+        bench.give(3, 0);
+        assert_eq!(bench.outcome(), (3, KeepOutcome::Kept));
+        assert!(bench.verdict.blocking_recv().unwrap().unwrap().report.ok());
+    }
+
+    #[test]
+    fn proven_chunks_of_another_file_than_the_manifest_names_fail_the_whole() {
+        let mut bench =
+            Bench::new(|text| text.with("artifact.sha256", &format!("sha256:{}", "AB".repeat(32))));
+        (0..bench.layout.count()).for_each(|index| bench.give(index, 0));
+        assert_eq!(bench.outcome().1, KeepOutcome::Kept);
+        let verified = bench.verdict.blocking_recv().unwrap().unwrap();
+        let failed: Vec<_> = verified.report.failures().map(|check| check.name).collect();
+        assert_eq!(failed, ["artifact.sha256"]);
+    }
+
+    #[test]
+    fn both_threads_end_with_the_session() {
+        let bench = Bench::new(|text| text);
+        bench.give(1, 0);
+        let Bench { part, keeper, mut notes, .. } = bench;
+        drop(keeper);
+        while notes.blocking_recv().is_some() {}
+        // The writer is gone with its end of the notes, and it ends when the other one has.
+        let start = std::time::Instant::now();
+        while Arc::strong_count(&part) > 1 && start.elapsed().as_secs() < 10 {
+            std::thread::yield_now();
+        }
+        assert_eq!(Arc::strong_count(&part), 1);
+    }
+}

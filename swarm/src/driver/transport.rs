@@ -4,6 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use quinn::congestion::CubicConfig;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -81,6 +82,12 @@ impl Path {
     }
 }
 
+/// The congestion window to begin with, in bytes, on a path that may take datagrams of `longest` bytes
+/// (RFC 9002 section 7.2): a probe of that size must leave room, or everything else waits for its answer.
+fn first_window(longest: u16) -> u64 {
+    (2 * u64::from(longest)).max(14_720)
+}
+
 /// Between what every path takes and what UDP can carry.
 fn datagram(most: Option<u16>) -> u16 {
     most.unwrap_or(MAX_DATAGRAM).clamp(LEAST_DATAGRAM, MAX_DATAGRAM)
@@ -89,9 +96,13 @@ fn datagram(most: Option<u16>) -> u16 {
 fn base(streams: u32, path: Option<Path>) -> TransportConfig {
     let mut config = TransportConfig::default();
     if let Some(Path { remote, most }) = path {
+        let longest = route_payload(remote).unwrap_or(USUAL_DATAGRAM).min(most);
         let mut discovery = MtuDiscoveryConfig::default();
-        discovery.upper_bound(route_payload(remote).unwrap_or(USUAL_DATAGRAM).min(most));
+        discovery.upper_bound(longest);
         config.mtu_discovery_config(Some(discovery));
+        let mut congestion = CubicConfig::default();
+        congestion.initial_window(first_window(longest));
+        config.congestion_controller_factory(Arc::new(congestion));
     }
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(streams))
