@@ -3,9 +3,12 @@
 
 use std::path::Path;
 
+use minimodel_swarm::store::SourceFile;
 use minimodel_verifier::verify::{Depth, Verified, verify_artifact};
 use minimodel_verifier::{Manifest, Report, manifest};
 
+use crate::checked;
+use crate::clock;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -14,17 +17,56 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report;
 use crate::settings::Context;
+use crate::transfer::ending;
 
-/// Reads the file once and makes every check. Whether they passed is in the report; a failure here means that the
-/// file could not be read, or that a signal came.
-pub(crate) fn artifact(context: &Context, manifest: &Manifest, path: &Path) -> Result<Verified, Failure> {
-    let input = input::open("artifact", path)?;
+/// Opens a file that a user named; `what` names it in failures. A link to a file is an input like any other: what it
+/// leads to now is what is read, and through this one handle.
+pub(crate) fn open(what: &str, path: &Path) -> Result<SourceFile, Failure> {
+    // Looked at first for its kinder words about folders, pipes and devices.
+    drop(input::open(what, path)?);
+    let real = path.canonicalize().map_err(|error| Failure::reading(what, path, &error))?;
+    SourceFile::open(&real).map_err(|error| ending::store(&error))
+}
+
+/// How a full check is told while it runs.
+pub(crate) struct Telling {
+    /// The file in failures: `artifact`, `model file`.
+    pub(crate) what: &'static str,
+    /// The label of the progress.
+    pub(crate) label: &'static str,
+    /// The verb answers with a stream of events.
+    pub(crate) has_events: bool,
+}
+
+/// Reads the file once and makes every check; one that passes is recorded. Whether they passed is in the report; a
+/// failure here means that the file could not be read, or that a signal came.
+pub(crate) fn full(
+    context: &Context,
+    manifest: &Manifest,
+    path: &Path,
+    source: &SourceFile,
+    telling: &Telling,
+) -> Result<Verified, Failure> {
     let interrupt = Interrupt::listen()?;
-    let progress = Progress::start(context, "verify", input.byte_count, false);
-    let mut reader = interrupt.guard(progress.counter().count(&input.file));
+    let begun_ns = clock::now_ns();
+    let progress = Progress::start(context, telling.label, source.byte_count(), telling.has_events);
+    let mut reader = interrupt.guard(progress.counter().count(source.reader()));
     let verified = verify_artifact(manifest, &mut reader, Depth::Entering);
+    drop(reader);
+    drop(progress);
     interrupt.check()?;
-    verified.map_err(|error| Failure::reading("artifact", path, &error))
+    let verified = verified.map_err(|error| Failure::reading(telling.what, path, &error))?;
+    if let (Some(tree), true) = (&verified.tree, verified.report.ok()) {
+        checked::remember(context, manifest, source, begun_ns, tree.chunk_hashes());
+    }
+    Ok(verified)
+}
+
+/// The whole check of a local file, for a verb that answers with its report.
+pub(crate) fn artifact(context: &Context, manifest: &Manifest, path: &Path) -> Result<Verified, Failure> {
+    let source = open("artifact", path)?;
+    let telling = Telling { what: "artifact", label: "verify", has_events: false };
+    full(context, manifest, path, &source, &telling)
 }
 
 /// The checks of the manifest, then those of the artifact.

@@ -18,6 +18,11 @@ pub(crate) fn now_unix() -> u64 {
     u64::try_from(Timestamp::now().as_second()).unwrap_or(0)
 }
 
+/// Now, in nanoseconds since 1970, to hold against the times of files.
+pub(crate) fn now_ns() -> i128 {
+    Timestamp::now().as_nanosecond()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@
 
 mod args;
 mod check;
+mod checked;
 mod clock;
 mod consent;
 mod escape;

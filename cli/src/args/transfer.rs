@@ -52,6 +52,9 @@ pub(crate) struct SeedArgs {
     #[arg(long, value_name = "NUMBER", env = "MINIMODEL_SLOTS", hide_env_values = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) slots: Option<u16>,
+    /// Read the whole file even when it has not changed since its last full check
+    #[arg(long)]
+    pub(crate) recheck: bool,
     /// The consent to serve, as in `--consent serve`; on a terminal it is asked for instead
     #[arg(long, value_name = "ACTIONS")]
     pub(crate) consent: Option<ConsentFlag>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use minimodel_swarm::driver::{Fetched, PeerShare};
-use minimodel_swarm::store::{Part, Placed, Published, RealDisk};
+use minimodel_swarm::store::{ChunkSource as _, Part, Placed, Published, RealDisk};
 use minimodel_verifier::receipt::Receipt;
 use minimodel_wire::PeerId;
 use serde_json::json;
@@ -13,6 +13,7 @@ use super::fetching::{Importing, Plan};
 use super::receipt::Facts;
 use super::target::{Existing, Target};
 use super::{ending, receipt};
+use crate::checked;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -41,6 +42,9 @@ pub(super) fn finish(
     }
     let receipt = make_receipt(plan, importing, &fetched.checks, &fetched.peers, plan.transfer.full_check)?;
     let published = part.publish().map_err(|error| ending::store(&error))?;
+    if let (Ok(stat), Some((hashes, _))) = (part.stat(), part.leaves(0, part.spec().layout.count())) {
+        checked::remember_fetched(context, &plan.manifest, &published.path(), &stat, &hashes);
+    }
     close_import(context, plan, importing, &published, &receipt)
 }
 

@@ -5,15 +5,13 @@ use std::path::{Path, PathBuf};
 
 use minimodel_swarm::store::{Disk as _, History, Open, PartSpec, Published, RealDisk, StoreError};
 use minimodel_verifier::chunk::Layout;
-use minimodel_verifier::verify::{Depth, verify_artifact};
 use minimodel_verifier::{Manifest, Report};
 
 use super::ending;
+use crate::check::{self, Telling};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
 use crate::settings::Context;
 
 /// The unit of `st_blocks`, whatever the file system's own is.
@@ -113,14 +111,8 @@ impl Target {
             let (found, expected) = (source.byte_count(), manifest.byte_count());
             return Err(self.different(&format!("it has {found} bytes, the manifest says {expected}")));
         }
-        let progress = Progress::start(context, "check what is there", source.byte_count(), true);
-        let interrupt = Interrupt::listen()?;
-        let mut reader = interrupt.guard(progress.counter().count(source.reader()));
-        let verified = verify_artifact(manifest, &mut reader, Depth::Entering);
-        interrupt.check()?;
-        drop(reader);
-        drop(progress);
-        let checks = verified.map_err(|error| Failure::reading("model file", &self.artifact, &error))?.report;
+        let telling = Telling { what: "model file", label: "check what is there", has_events: true };
+        let checks = check::full(context, manifest, &self.artifact, &source, &telling)?.report;
         if let Some(check) = checks.failures().next() {
             return Err(self.different(&format!("{}: {}", check.name, escape::shown(&check.detail()))));
         }

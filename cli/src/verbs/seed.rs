@@ -5,23 +5,24 @@ use std::sync::Arc;
 
 use minimodel_swarm::driver::{Node, SeedEnd, SeedSettings};
 use minimodel_swarm::machine::Limits;
-use minimodel_swarm::store::{FileSource, SourceFile};
+use minimodel_swarm::store::{FileSource, FileStat, SourceFile};
 use minimodel_verifier::Manifest;
-use minimodel_verifier::verify::{Depth, verify_artifact};
+use minimodel_verifier::chunk::Tree;
 use minimodel_wire::SignedOffer;
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::args::SeedArgs;
-use crate::clock::now_unix;
-use crate::consent::{self, Action, Granted, How, Question};
+use crate::check::{self, Telling};
+use crate::checked::{self, How, Miss, Recalled};
+use crate::clock::{now_unix, now_utc, utc};
+use crate::consent::{self, Action, Granted, Question};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::identity::{self, Identity};
 use crate::input;
 use crate::interrupt::Interrupt;
-use crate::progress::Progress;
 use crate::report;
 use crate::settings::Context;
 use crate::show;
@@ -32,9 +33,9 @@ use crate::transfer::{SOFTWARE, WAITING_REPORTS, block_on, ending, endpoint, ran
 pub(crate) fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
     let manifest = Arc::new(input::manifest(&args.manifest)?);
     let granted = ask(args, context, &manifest)?;
-    let source = check(context, &manifest, &args.artifact, &args.manifest)?;
+    let checked = check(args, context, &manifest)?;
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
-    block_on(serve(args, context, manifest, &granted, source, &identity))
+    block_on(serve(args, context, manifest, &granted, checked, &identity))
 }
 
 fn ask(args: &SeedArgs, context: &Context, manifest: &Manifest) -> Result<Granted, Failure> {
@@ -57,41 +58,67 @@ fn ask(args: &SeedArgs, context: &Context, manifest: &Manifest) -> Result<Grante
         optional: &[Action::Publish],
         done: consent::NOTHING_DONE,
     };
-    consent::obtain(context, &question, args.consent.as_ref().map(|flag| (flag, How::Flag)))
+    consent::obtain(context, &question, args.consent.as_ref().map(|flag| (flag, consent::How::Flag)))
 }
 
-/// Every check, on the very file that will be served.
-fn check(
+/// The file, ready to be served.
+struct Ready {
+    source: FileSource,
+    /// What it was when it was opened.
+    stat: FileStat,
+}
+
+/// Every check, on the very file that will be served; or the record that it passed them and has not changed since.
+fn check(args: &SeedArgs, context: &Context, manifest: &Manifest) -> Result<Ready, Failure> {
+    let path = &args.artifact;
+    let layout = target::layout(manifest)?;
+    let source = check::open("model file", path)?;
+    let stat = *source.opened();
+    let recalled =
+        if args.recheck { Err(Miss::Asked) } else { checked::recall(context, manifest, &layout, &source) };
+    let source = match recalled {
+        Ok(Recalled { tree, checked_unix, how }) => {
+            let at = utc(checked_unix);
+            context.printer.note(format!(
+                "unchanged since its {how} on {at}: not read again (--recheck reads it); each chunk is hashed \
+                 before it is sent for the first time"
+            ));
+            let fields = json!({"read": false, "checked_utc": at, "by": how.to_string(), "because": null});
+            context.printer.event("checked", fields)?;
+            FileSource::unread(source, layout, Arc::new(tree))
+        }
+        Err(miss) => {
+            context.printer.detail(format!("the file is read: {}", escape::shown(&miss.to_string())));
+            let tree = read(args, context, manifest, &source)?;
+            let (at, by) = (now_utc(), How::Read.to_string());
+            let fields = json!({"read": true, "checked_utc": at, "by": by, "because": miss.to_string()});
+            context.printer.event("checked", fields)?;
+            FileSource::new(source, layout, Arc::new(tree))
+        }
+    };
+    source.map(|source| Ready { source, stat }).map_err(|error| changed(path).because(error))
+}
+
+fn read(
+    args: &SeedArgs,
     context: &Context,
     manifest: &Manifest,
-    path: &Path,
-    manifest_path: &Path,
-) -> Result<FileSource, Failure> {
-    let interrupt = Interrupt::listen()?;
-    let layout = target::layout(manifest)?;
-    // Looked at first for its kinder words about folders, pipes and devices.
-    drop(input::open("model file", path)?);
-    // A link to a model file is an input like any other; what it leads to now is what is checked and served.
-    let real = path.canonicalize().map_err(|error| Failure::reading("model file", path, &error))?;
-    let source = SourceFile::open(&real).map_err(|error| ending::store(&error))?;
-    let progress = Progress::start(context, "check", source.byte_count(), true);
-    let mut reader = interrupt.guard(progress.counter().count(source.reader()));
-    let verified = verify_artifact(manifest, &mut reader, Depth::Entering);
-    drop(reader);
-    drop(progress);
-    interrupt.check()?;
-    let verified = verified.map_err(|error| Failure::reading("model file", path, &error))?;
+    source: &SourceFile,
+) -> Result<Tree, Failure> {
+    let path = &args.artifact;
+    let telling = Telling { what: "model file", label: "check", has_events: true };
+    let verified = check::full(context, manifest, path, source, &telling)?;
     let (Some(tree), true) = (verified.tree, verified.report.ok()) else {
         let subject = format!("`{}`", escape::path(path));
         let see = format!(
             "it is not served; see every check: `minimodel verify-artifact {} {}`",
-            escape::shell_word(manifest_path.as_os_str()),
+            escape::shell_word(args.manifest.as_os_str()),
             escape::shell_word(path.as_os_str())
         );
         return Err(report::failure(Exit::Verification, &subject, &verified.report, &see));
     };
     context.printer.note(format!("all {} checks passed", verified.report.checks().len()));
-    FileSource::new(source, layout, Arc::new(tree)).map_err(|error| changed(path).because(error))
+    Ok(tree)
 }
 
 fn changed(path: &Path) -> Failure {
@@ -107,7 +134,7 @@ async fn serve(
     context: &Context,
     manifest: Arc<Manifest>,
     granted: &Granted,
-    source: FileSource,
+    ready: Ready,
     identity: &Identity,
 ) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
@@ -117,7 +144,7 @@ async fn serve(
     let (reports, waiting) = mpsc::channel(WAITING_REPORTS);
     let watching = watch::seed(context.printer.clone(), waiting)?;
     let settings = SeedSettings {
-        manifest,
+        manifest: manifest.clone(),
         allow: (!args.share.allow.is_empty()).then(|| args.share.allow.iter().copied().collect()),
         up_rate: args.share.up.map(|rate| rate.bytes_per_second),
         slots: args.slots.map(usize::from),
@@ -128,7 +155,7 @@ async fn serve(
         unix_now: now_unix(),
         reports,
     };
-    let end = node.seed(settings, Arc::new(source), &mut interrupt.asked()).await;
+    let end = node.seed(settings, Arc::new(ready.source), &mut interrupt.asked()).await;
     watching.end();
     let (sent_bytes, is_changed) = match end.map_err(|error| ending::driver(&error))? {
         SeedEnd::Stopped { sent_bytes } => (sent_bytes, false),
@@ -137,6 +164,8 @@ async fn serve(
     context.printer.note(format!("{} sent in all", show_size(sent_bytes)));
     context.printer.event("stopped", json!({"sent_bytes": sent_bytes, "source_changed": is_changed}))?;
     if is_changed {
+        // Times that tell nothing of a change must not vouch for the file a second time.
+        checked::forget(context, &manifest, &ready.stat);
         return Err(
             changed(&args.artifact).because("the file is no longer the artifact that its manifest names")
         );

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use minimodel_verifier::chunk::{Layout, Tree};
@@ -11,8 +11,12 @@ use minimodel_verifier::{Digest, sha256};
 use super::buffers::Buffers;
 use super::disk::{Disk, DiskFile, FileStat, InOrder, Open, OpenError};
 use super::error::{Change, SourceError, StoreError};
+use super::part::Part;
 use super::real::RealFile;
 use super::serve::{ChunkBytes, ChunkSource};
+
+/// Bits of a word of [`FileSource::unread`].
+const BITS: u32 = u64::BITS;
 
 /// A file opened for checking and then for seeding, through one handle: what is checked is what is served.
 #[derive(Debug)]
@@ -57,10 +61,31 @@ impl<F: DiskFile> SourceFile<F> {
         self.opened.byte_count
     }
 
+    /// Size, times and identity when it was opened.
+    pub fn opened(&self) -> &FileStat {
+        &self.opened
+    }
+
+    /// Size, times and identity now.
+    pub fn stat(&self) -> Result<FileStat, StoreError> {
+        stat(&self.file, || self.path.clone())
+    }
+
     /// Reads it in order from the beginning to wherever it ends.
     pub fn reader(&self) -> impl io::Read + Send + '_ {
         InOrder { file: &self.file, offset: 0, end: u64::MAX }
     }
+}
+
+impl<D: Disk> Part<D> {
+    /// Size, times and identity of the data now, whatever its name is by now.
+    pub fn stat(&self) -> Result<FileStat, StoreError> {
+        stat(&self.data, || self.path())
+    }
+}
+
+fn stat(file: &impl DiskFile, path: impl FnOnce() -> PathBuf) -> Result<FileStat, StoreError> {
+    file.stat().map_err(|source| StoreError::Io { path: path(), doing: "stat", source })
 }
 
 /// Serves the chunks of a complete file.
@@ -68,12 +93,17 @@ impl<F: DiskFile> SourceFile<F> {
 /// Size and times are compared around each read with those at the opening. Other times, or a peer's complaint, make
 /// it suspicious: from then on a chunk is hashed before it is handed out. Another length or a wrong hash ends the
 /// share for good ([`SourceError::Changed`]). Whether the name still leads here does not matter: the handle does.
+///
+/// A file that was not read by this process ([`unread`](Self::unread)) has each chunk hashed before it is handed out
+/// for the first time.
 #[derive(Debug)]
 pub struct FileSource<F = RealFile> {
     source: SourceFile<F>,
     layout: Layout,
     tree: Arc<Tree>,
     suspicious: AtomicBool,
+    /// One bit a chunk, set while the chunk was never hashed by this process; empty when all were.
+    unread: Box<[AtomicU64]>,
     gone: OnceLock<Change>,
     buffers: Buffers,
 }
@@ -82,8 +112,24 @@ impl<F: DiskFile> FileSource<F> {
     /// Takes a file that was checked through its [`reader`](SourceFile::reader) and the tree that came out of it.
     /// A file whose times changed since it was opened is suspicious from the start.
     pub fn new(source: SourceFile<F>, layout: Layout, tree: Arc<Tree>) -> Result<Self, SourceError> {
+        Self::begin(source, layout, tree, Box::default())
+    }
+
+    /// Takes a file that was checked once and has not been read since, and the tree that was kept of it. What became
+    /// of its bytes meanwhile without a trace (a failing disk) is found before any of them is handed out.
+    pub fn unread(source: SourceFile<F>, layout: Layout, tree: Arc<Tree>) -> Result<Self, SourceError> {
+        let words = (layout.count() as usize).div_ceil(BITS as usize);
+        Self::begin(source, layout, tree, (0..words).map(|_| AtomicU64::new(u64::MAX)).collect())
+    }
+
+    fn begin(
+        source: SourceFile<F>,
+        layout: Layout,
+        tree: Arc<Tree>,
+        unread: Box<[AtomicU64]>,
+    ) -> Result<Self, SourceError> {
         let (suspicious, gone) = (AtomicBool::new(false), OnceLock::new());
-        let new = Self { source, layout, tree, suspicious, gone, buffers: Buffers::default() };
+        let new = Self { source, layout, tree, suspicious, unread, gone, buffers: Buffers::default() };
         new.look()?;
         Ok(new)
     }
@@ -98,8 +144,15 @@ impl<F: DiskFile> FileSource<F> {
         let read = self.source.file.read_exact_at(buffer, self.layout.offset(index));
         self.look()?;
         read.map_err(|error| self.io("read", error))?;
-        if self.is_suspicious() && sha256(buffer) != *expected {
-            return Err(self.end(Change::Content { index }));
+        let unread = self.unread.get((index / BITS) as usize).map(|word| (word, 1_u64 << (index % BITS)));
+        let is_unread = unread.is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0);
+        if is_unread || self.is_suspicious() {
+            if sha256(buffer) != *expected {
+                return Err(self.end(Change::Content { index }));
+            }
+            if let Some((word, bit)) = unread {
+                word.fetch_and(!bit, Ordering::Relaxed);
+            }
         }
         Ok(())
     }

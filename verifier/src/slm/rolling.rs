@@ -10,7 +10,11 @@ const START: u64 = 0xcbf2_9ce4_8422_2325;
 const ROTATION: u32 = 5;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
 
-/// The rolling checksum of a file fed in order. It is serial, about 0.8 GB/s.
+/// The rolling checksum of a file fed in order.
+///
+/// Serial by definition: xor, rotation and multiplication of a byte wait for those of the byte before, five cycles in
+/// all, or 0.6 to 0.8 GB/s. It cannot be cut: a multiplication modulo 2^64 does not distribute over xor, and a rotation
+/// not over addition modulo 2^64, so there is no short form of a stretch that could be applied to any state.
 #[derive(Debug, Clone)]
 pub struct Rolling {
     state: u64,

@@ -14,3 +14,7 @@ mod pass;
 pub use artifact::{Depth, Inspected, Verified, inspect_artifact, verify_artifact};
 pub use follow::Following;
 pub use local_chunks::{ChunkAudit, ChunkVerdict, verify_chunks};
+
+/// Raised whenever a check is added or made stricter: a file that passed the checks of another version is checked again
+/// before it counts as checked.
+pub const CHECKS_VERSION: u32 = 1;

@@ -36,11 +36,11 @@ pub(super) fn run(byte_count: u64, wanted: Wanted, artifact: &mut dyn Read) -> i
     let (mut bytes, mut whole, mut scan) = (0_u64, Sha256::new(), Scan::new(byte_count));
     let mut rolling = wanted.rolling.then(Rolling::new);
     let mut chunks = wanted.chunks.map(ChunkHashes::new);
-    let (mut block, mut next) = (Vec::new(), Vec::new());
-    read_block(&mut left, &mut block)?;
-    while !block.is_empty() {
-        bytes = bytes.saturating_add(block.len() as u64);
-        let block_bytes = block.as_slice();
+    let (mut block, mut next) = (Block::new(byte_count), Block::new(byte_count));
+    block.read(&mut left)?;
+    while !block.bytes().is_empty() {
+        let block_bytes = block.bytes();
+        bytes = bytes.saturating_add(block_bytes.len() as u64);
         // The calling thread waits for the disk while the pool works.
         rayon::in_place_scope(|scope| {
             if let Some(rolling) = &mut rolling {
@@ -51,7 +51,7 @@ pub(super) fn run(byte_count: u64, wanted: Wanted, artifact: &mut dyn Read) -> i
                 scope.spawn(|_| chunks.push(block_bytes));
             }
             scope.spawn(|_| scan.push(block_bytes));
-            read_block(&mut left, &mut next)
+            next.read(&mut left)
         })?;
         std::mem::swap(&mut block, &mut next);
     }
@@ -64,9 +64,36 @@ pub(super) fn run(byte_count: u64, wanted: Wanted, artifact: &mut dyn Read) -> i
     })
 }
 
-fn read_block(source: &mut dyn Read, block: &mut Vec<u8>) -> io::Result<()> {
-    block.clear();
-    source.take(BLOCK_BYTES as u64).read_to_end(block).map(drop)
+/// Room for the next stretch of the file, zeroed once and not again for each stretch.
+struct Block {
+    room: Vec<u8>,
+    filled: usize,
+}
+
+impl Block {
+    /// For a file of `byte_count` bytes and one more: a small file needs no whole block.
+    fn new(byte_count: u64) -> Self {
+        let most = usize::try_from(byte_count).unwrap_or(usize::MAX).saturating_add(1);
+        Self { room: vec![0; most.min(BLOCK_BYTES)], filled: 0 }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.room.get(..self.filled).unwrap_or_default()
+    }
+
+    /// Reads until it is full or the source has ended.
+    fn read(&mut self, source: &mut dyn Read) -> io::Result<()> {
+        self.filled = 0;
+        while let Some(rest) = self.room.get_mut(self.filled..).filter(|rest| !rest.is_empty()) {
+            match source.read(rest) {
+                Ok(0) => break,
+                Ok(count) => self.filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// SHA-256 values of the chunks while blocks go by.

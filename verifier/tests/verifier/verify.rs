@@ -6,13 +6,14 @@ use minimodel_fixtures::{
     ManifestOptions, ManifestText, Quantization, Shape, audit_path, bad_slm, chunk_hashes, chunk_list, facts,
     false_claims, manifest_artifact, merkle_root, slm_vec, unreproduced_checksum, valid_slm, valid_variants,
 };
-use minimodel_verifier::Manifest;
 use minimodel_verifier::chunk::{Layout, LayoutError, Tree, hash_chunks, list};
+use minimodel_verifier::digest::tagged;
 use minimodel_verifier::report::{Outcome, Report};
 use minimodel_verifier::slm::Rule;
 use minimodel_verifier::verify::{
-    ChunkVerdict, Depth, Verified, inspect_artifact, verify_artifact, verify_chunks,
+    CHECKS_VERSION, ChunkVerdict, Depth, Verified, inspect_artifact, verify_artifact, verify_chunks,
 };
+use minimodel_verifier::{Manifest, sha256};
 
 const CHUNK: usize = 16 * 1024;
 
@@ -77,6 +78,18 @@ fn every_valid_file_passes_both_depths_with_the_checks_in_their_order() {
         }
         assert_eq!(entering.tree.unwrap().chunk_hashes(), chunk_hashes(&artifact, CHUNK), "{name}");
     }
+}
+
+#[test]
+fn a_check_that_comes_or_goes_raises_the_version_of_the_checks() {
+    let artifact = manifest_artifact();
+    let verified = verify(&parse(&text_of(&artifact, CHUNK)), &artifact, Depth::Entering);
+    let names: Vec<_> = verified.report.checks().iter().map(|check| check.name).collect();
+    // Another number here means: raise CHECKS_VERSION, then both numbers.
+    assert_eq!(
+        (CHECKS_VERSION, tagged(&sha256(names.join("\n").as_bytes())).as_str()),
+        (1, "sha256:6FE031BFCDC622A671110000096E656C77823950B3261367E80E327BE0338DFF")
+    );
 }
 
 #[test]

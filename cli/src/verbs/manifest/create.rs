@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
+use minimodel_swarm::store::SourceFile;
 use minimodel_verifier::chunk::{self, Layout, Tree, auto_chunk_size};
 use minimodel_verifier::digest::{parse_tagged, sha256};
 use minimodel_verifier::manifest::{
@@ -15,12 +16,13 @@ use minimodel_verifier::{Manifest, ManifestError};
 use serde::Serialize;
 
 use crate::args::{AcquisitionChoice, ChunkSizeArg, ManifestCreateArgs};
+use crate::check;
+use crate::checked;
 use crate::clock;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::identity::{self, Identity};
-use crate::input::{self, Input};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
 use crate::progress::Progress;
@@ -50,8 +52,8 @@ pub(super) fn run(args: &ManifestCreateArgs, context: &Context) -> Result<(), Fa
             return Err(Failure::new(Exit::Usage, "the manifest and the chunk list have one name", hint));
         }
     }
-    let input = input::open("artifact", &args.artifact)?;
-    let layout = layout(args, input.byte_count)?;
+    let source = check::open("artifact", &args.artifact)?;
+    let layout = layout(args, source.byte_count())?;
     let mut draft = draft(args, layout)?;
     // What was typed is checked before minutes of hashing, with numbers that are valid but not the file's.
     draft.build().map_err(|error| refused(&error))?;
@@ -60,7 +62,8 @@ pub(super) fn run(args: &ManifestCreateArgs, context: &Context) -> Result<(), Fa
         false => None,
     };
 
-    let inspected = inspect(context, &args.artifact, &input, layout)?;
+    let begun_ns = clock::now_ns();
+    let inspected = inspect(context, &args.artifact, &source, layout)?;
     let tree = claim(&mut draft, &inspected, &args.artifact)?;
     let list = chunk::list::render(tree.chunk_hashes());
     if let Some(claims) = &mut draft.chunks.list {
@@ -75,6 +78,8 @@ pub(super) fn run(args: &ManifestCreateArgs, context: &Context) -> Result<(), Fa
         output::write("chunk list", path, list.as_bytes())?;
     }
     output.commit()?;
+    // What the manifest says is what this very check found.
+    checked::remember(context, &manifest, &source, begun_ns, tree.chunk_hashes());
     answer(args, context, &manifest)
 }
 
@@ -151,11 +156,17 @@ fn draft(args: &ManifestCreateArgs, layout: Layout) -> Result<ManifestDraft, Fai
     })
 }
 
-fn inspect(context: &Context, path: &Path, input: &Input, layout: Layout) -> Result<Inspected, Failure> {
+fn inspect(
+    context: &Context,
+    path: &Path,
+    source: &SourceFile,
+    layout: Layout,
+) -> Result<Inspected, Failure> {
     let interrupt = Interrupt::listen()?;
-    let progress = Progress::start(context, "verify", input.byte_count, false);
-    let mut reader = interrupt.guard(progress.counter().count(&input.file));
+    let progress = Progress::start(context, "verify", source.byte_count(), false);
+    let mut reader = interrupt.guard(progress.counter().count(source.reader()));
     let inspected = inspect_artifact(layout.byte_count(), layout.chunk_size().into(), &mut reader);
+    drop(reader);
     drop(progress);
     interrupt.check()?;
     let inspected = inspected.map_err(|error| Failure::reading("artifact", path, &error))?;

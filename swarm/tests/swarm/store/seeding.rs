@@ -107,6 +107,31 @@ fn e14_a_complaint_finds_a_change_that_left_no_trace_in_the_times() {
 }
 
 #[test]
+fn e14_an_unread_file_is_hashed_before_it_is_handed_out_for_the_first_time() {
+    let artifact = Artifact::new(130 * 16_384 + 9);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.slm");
+    let unread = |changed: u32| {
+        let mut bytes = artifact.bytes.clone();
+        bytes[changed as usize * 16_384 + 5] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        let (layout, tree) = (artifact.spec.layout, Arc::new(artifact.tree.clone()));
+        FileSource::unread(SourceFile::open(&path).unwrap(), layout, tree).unwrap()
+    };
+    // In the first word of bits, in the last, and the last chunk of all.
+    for changed in [0, 64, 129, 130] {
+        let source = unread(changed);
+        for index in (0..131).rev().filter(|index| *index != changed) {
+            assert_eq!(source.chunk(index).unwrap().bytes, artifact.chunk(index));
+        }
+        let error = source.chunk(changed).unwrap_err();
+        let what = Change::Content { index: changed };
+        assert!(matches!(error, SourceError::Changed { what: found, .. } if found == what), "{error:?}");
+        assert!(!source.has(0) && source.chunk(1).is_err());
+    }
+}
+
+#[test]
 fn e14_a_truncated_or_grown_file_is_named_with_both_lengths() {
     let artifact = Artifact::new(2 * 16_384);
     let directory = tempfile::tempdir().unwrap();

@@ -1,0 +1,66 @@
+//! Where and when the times of a file tell of every change.
+
+use std::path::Path;
+
+use minimodel_swarm::store::FileStat;
+
+/// A file must have been left alone for so long before its check begins: the coarsest clock of a file system (FAT
+/// counts in two seconds), so a later change cannot carry the times of an earlier one.
+pub(super) const SETTLED_NS: i128 = 2_000_000_000;
+
+/// Whether the last change lies far enough before `begun_ns`, when the reading began. Times in the future do not.
+pub(super) fn is_settled(stat: &FileStat, begun_ns: i128) -> bool {
+    let last = stat.modified_ns.max(stat.changed_ns);
+    last.checked_add(SETTLED_NS).is_some_and(|settled| settled <= begun_ns)
+}
+
+/// Whether the file lies on a file system of this machine that keeps a change time which no program can set.
+///
+/// Those of other machines (NFS, SMB) go by another clock and may show an older state, those of programs (FUSE) may
+/// say anything, and some (FAT) keep no such time at all. What is not known here is not trusted; it costs a check.
+#[cfg(target_os = "linux")]
+pub(super) fn is_known_place(path: &Path, stat: &FileStat) -> bool {
+    /// `statfs(2)`: ext2 to ext4, XFS, Btrfs, F2FS, bcachefs, ZFS, tmpfs, overlayfs.
+    const KNOWN: [u32; 8] =
+        [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0xca45_1a4e, 0x2fc1_2fc1, 0x0102_1994, 0x794c_7630];
+    use std::os::unix::fs::MetadataExt as _;
+
+    let is_same = path.metadata().is_ok_and(|now| now.dev() == stat.device && now.ino() == stat.inode);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "magic numbers have 32 bits")]
+    let kind = rustix::fs::statfs(path).map(|answer| answer.f_type as u32);
+    is_same && kind.is_ok_and(|kind| KNOWN.contains(&kind))
+}
+
+/// Elsewhere nothing is known of file systems.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_known_place(_: &Path, _: &FileStat) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stat(modified_ns: i128, changed_ns: i128) -> FileStat {
+        FileStat { not_a_file: None, byte_count: 1, device: 1, inode: 1, links: 1, modified_ns, changed_ns }
+    }
+
+    #[test]
+    fn both_times_must_be_two_seconds_old_when_the_reading_begins() {
+        let now = 1_780_000_000_000_000_000;
+        let old = now - SETTLED_NS;
+        assert!(is_settled(&stat(old, old), now));
+        for fresh in [old + 1, now, now + 1, i128::MAX] {
+            assert!(!is_settled(&stat(fresh, old), now), "{fresh}");
+            assert!(!is_settled(&stat(old, fresh), now), "{fresh}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_tells_nothing_of_changes_is_no_known_place() {
+        let stat = FileStat { device: 0, ..stat(0, 0) };
+        assert!(!is_known_place(Path::new("/proc/self/status"), &stat));
+        assert!(!is_known_place(Path::new("/no/such/file"), &stat));
+    }
+}
