@@ -2,13 +2,13 @@
 //! hands out those that are due. One thread, because the machine's cores belong to the programs under test.
 
 use std::io;
-use std::sync::Arc;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::event::Timespec;
-use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -17,8 +17,9 @@ use super::stats::{Lateness, Timeline};
 
 /// Packets read before those that are due are handed out again.
 const BATCH: usize = 64;
-/// Nice value of the loop's thread.
-const PRIORITY: i32 = -10;
+/// The shortest sleep while packets are on their way: they are moved by the handful, a wake for each would take the
+/// processor from the programs under test. What arrives is late by this at most.
+const STEP: Duration = Duration::from_micros(50);
 /// The longest sleep, so that a stop is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_millis(20);
 /// Room for a packet as the ends may hand it in; a UDP datagram can be this large before the model refuses it.
@@ -104,14 +105,17 @@ impl<E: Ends> Running<E> {
         while ends.take(&mut buffer)?.is_some() {}
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
-        let since = Instant::now();
+        let (ready, is_ready) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name("link".into()).spawn(move || {
-            // A real line does not slow down where its ends are busy. Without the right to this it is an even race.
-            let _ = setpriority_process(Some(gettid()), PRIORITY);
+            go_first();
+            let since = Instant::now();
+            // Whoever started this waits for it.
+            let _ = ready.send(since);
             let mut line = Line::new(ends, profile, flows, seed, since);
             let outcome = line.run(&seen, &mut buffer);
             (line.ends, outcome)
         })?;
+        let since = is_ready.recv().map_err(|_| io::Error::other("the link's thread panicked"))?;
         Ok(Self { stop, thread: Some(thread), since })
     }
 
@@ -216,12 +220,24 @@ impl<E: Ends> Line<E> {
         Ok(true)
     }
 
+    /// Until something is due or waits.
     fn sleep(&self) -> io::Result<()> {
         let next = [self.down.next_arrival(), self.up.next_arrival()].into_iter().flatten().min();
+        if next.is_some() {
+            std::thread::sleep(STEP);
+        }
         let left = next.map_or(LONGEST_SLEEP, |due| due.saturating_sub(self.since.elapsed()));
         let nanos = left.min(LONGEST_SLEEP).subsec_nanos();
         self.ends.wait(Timespec { tv_sec: 0, tv_nsec: nanos.into() })
     }
+}
+
+/// Puts this thread before all ordinary ones: a real line does not slow down where its ends are busy. That takes root
+/// and `chrt` (util-linux); without them it is an even race, and the lateness tells how it went.
+fn go_first() {
+    let mut command = Command::new("chrt");
+    command.args(["--rr", "--pid", "1", &gettid().as_raw_nonzero().to_string()]);
+    let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
 
 fn thread_cpu() -> Duration {

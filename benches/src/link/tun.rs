@@ -66,19 +66,34 @@ impl Namespace {
         PathBuf::from(format!("/proc/{}", self.holder.id())).join(name)
     }
 
+    /// Makes a device or a socket in it, which is then usable from anywhere.
+    ///
+    /// # Errors
+    /// What `make` answers, or that the namespace cannot be entered.
+    pub fn inside<T: Send + 'static>(
+        &self,
+        make: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let space = File::open(self.path())?;
+        // Namespaces are a thread's: this one ends in the other namespace, and nobody else is moved.
+        let enter = move || {
+            move_into_link_name_space(space.as_fd(), Some(LinkNameSpaceType::Network))?;
+            make()
+        };
+        std::thread::spawn(enter)
+            .join()
+            .map_err(|_| io::Error::other("the thread in a namespace panicked"))?
+    }
+
     /// A TUN device in it, with this address and the other as its peer.
     fn device(&self, address: Ipv4Addr, peer: Ipv4Addr) -> io::Result<SyncDevice> {
-        let space = File::open(self.path())?;
-        // Namespaces are a thread's: this one ends in the other namespace, the device stays usable from here.
-        let make = move || {
-            move_into_link_name_space(space.as_fd(), Some(LinkNameSpaceType::Network))?;
+        self.inside(move || {
             let mtu = u16::try_from(MTU).unwrap_or(u16::MAX);
             let device = DeviceBuilder::new().ipv4(address, 32, Some(peer)).mtu(mtu);
             let device = device.tx_queue_len(DEVICE_QUEUE).build_sync()?;
             device.set_nonblocking(true)?;
             Ok(device)
-        };
-        std::thread::spawn(make).join().map_err(|_| io::Error::other("the thread in a namespace panicked"))?
+        })
     }
 }
 

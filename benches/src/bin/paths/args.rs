@@ -41,6 +41,9 @@ pub(crate) struct Options {
     /// Two transfers through one bottleneck instead, together and the second 3 s late
     #[arg(long)]
     pub(crate) fairness: bool,
+    /// No transfers: only whether the emulator itself carries full packets at the rates
+    #[arg(long, conflicts_with = "fairness")]
+    pub(crate) check: bool,
     /// Queue of each direction, in KiB
     #[arg(long, value_name = "KIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(2..=1 << 20))]
     pub(crate) queue: u64,

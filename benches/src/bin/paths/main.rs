@@ -10,13 +10,15 @@
 
 mod args;
 mod cell;
+mod check;
 mod fairness;
 mod machine;
 mod programs;
 mod report;
 mod site;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -35,8 +37,17 @@ const OFFSETS: [Duration; 2] = [Duration::ZERO, Duration::from_secs(3)];
 /// Lingering packets of a fetch that ended have left the link after this.
 const SETTLE: Duration = Duration::from_millis(200);
 
-fn main() -> Result<()> {
-    let options = Options::parse().with_defaults();
+fn main() -> ExitCode {
+    match run(&Options::parse().with_defaults()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // However it ends, what is dropped here ends the processes and the link, and then the folder goes.
@@ -44,7 +55,7 @@ fn main() -> Result<()> {
         let (mut interrupted, mut ended) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         tokio::select! {
-            done = measure(&options, folder.path()) => done,
+            done = measure(options, folder.path()) => done,
             _ = interrupted.recv() => bail!("interrupted"),
             _ = ended.recv() => bail!("ended from outside"),
         }
@@ -52,25 +63,17 @@ fn main() -> Result<()> {
 }
 
 async fn measure(options: &Options, work: &Path) -> Result<()> {
-    let path = match &options.minimodel {
-        Some(path) => path.canonicalize().with_context(|| path.display().to_string())?,
-        None => std::env::current_exe()?.with_file_name("minimodel"),
-    };
-    if !path.is_file() {
-        bail!(
-            "`{}` is not there: cargo build --release -p minimodel-cli, or name it with --minimodel",
-            path.display()
-        );
-    }
     let controllers = options.controllers();
-    let wanted = if options.fairness { 2 } else { options.shapes.iter().copied().max().unwrap_or(1) };
+    let most = options.shapes.iter().copied().max().unwrap_or(1);
+    let wanted = if options.fairness { 2 } else { most };
     let site = Site::new(options.link, wanted * controllers.len())?;
-    let program = Program { path, work: work.to_owned() };
     let head = format!("Link: {}. Machine: {}.\n\n", site.name(), machine::describe());
-    let mut bench = Bench { options, site, program, controllers, wanted, fetches: 0 };
-    let (table, raw) = match options.fairness {
-        true => bench.fairness().await?,
-        false => bench.cells().await?,
+    let (table, raw) = if options.check {
+        check::run(options, site)?
+    } else {
+        let program = Program { path: program(options)?, work: work.to_owned() };
+        let mut bench = Bench { options, site, program, controllers, wanted, fetches: 0 };
+        if options.fairness { bench.fairness().await? } else { bench.cells().await? }
     };
     let text = format!("{head}{table}");
     println!("{text}");
@@ -80,6 +83,19 @@ async fn measure(options: &Options, work: &Path) -> Result<()> {
         std::fs::write(out.join("runs.json"), raw)?;
     }
     Ok(())
+}
+
+/// The program to measure.
+fn program(options: &Options) -> Result<PathBuf> {
+    let path = match &options.minimodel {
+        Some(path) => path.canonicalize().with_context(|| path.display().to_string())?,
+        None => std::env::current_exe()?.with_file_name("minimodel"),
+    };
+    if !path.is_file() {
+        let what = "cargo build --release -p minimodel-cli, or name it with --minimodel";
+        bail!("`{}` is not there: {what}", path.display());
+    }
+    Ok(path)
 }
 
 struct Bench<'a> {
@@ -212,6 +228,7 @@ fn closing(busiest: f64, doubts: &[(String, Vec<String>)]) -> String {
     format!("The emulator used at most {:.0} % of a core.\n{told}", busiest * 100.0)
 }
 
+/// Every run, for whoever wants other sums.
 fn json<T: Serialize>(runs: &[T]) -> Result<String> {
     Ok(serde_json::to_string_pretty(runs)?)
 }

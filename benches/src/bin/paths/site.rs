@@ -1,6 +1,6 @@
 //! Where the processes run and what joins them: two namespaces and a TUN link, or loopback and a relay.
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use minimodel_benches::link::emulator::{Ends, Outcome, Running, Taken, Way};
 use minimodel_benches::link::model::Profile;
 use minimodel_benches::link::relay::{self, Relay};
 #[cfg(target_os = "linux")]
-use minimodel_benches::link::tun::{Namespace, SERVING, TunPair};
+use minimodel_benches::link::tun::{FETCHING, Namespace, SERVING, TunPair};
 use rustix::event::Timespec;
 use tokio::process::Command;
 
@@ -152,20 +152,40 @@ impl Site {
         self.places.get(flow).copied().context("no such server")
     }
 
-    /// A command that runs `program` on a side.
+    /// A command that runs `program` on a side. On Linux it ends with this process, however that ends.
     pub(crate) fn command(&self, side: Side, program: &Path) -> Command {
+        let mut words: Vec<OsString> = Vec::new();
+        // Each of these becomes the next: the process ID stays, and so does the signal.
+        if cfg!(target_os = "linux") {
+            words.extend(["setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from));
+        }
         match &self.kind {
             #[cfg(target_os = "linux")]
             Kind::Tun { serving, fetching } => {
-                let space = if side == Side::Serving { serving } else { fetching };
-                let mut argument = OsStr::new("--net=").to_owned();
-                argument.push(space.path());
-                // nsenter becomes the program: it keeps the process ID.
-                let mut command = Command::new("nsenter");
-                command.arg(argument).arg("--").arg(program);
-                command
+                let mut net = OsString::from("--net=");
+                net.push(if side == Side::Serving { serving } else { fetching }.path());
+                words.extend(["nsenter".into(), net, "--".into()]);
             }
-            Kind::Relay => Command::new(program),
+            Kind::Relay => {}
+        }
+        words.push(program.into());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        command
+    }
+
+    /// A UDP socket on a side: where server number 0 listens, or on any port of the fetching side.
+    pub(crate) fn socket(&self, side: Side) -> Result<UdpSocket> {
+        let listen = self.place(0)?.listen;
+        match &self.kind {
+            #[cfg(target_os = "linux")]
+            Kind::Tun { serving, .. } if side == Side::Serving => {
+                Ok(serving.inside(move || UdpSocket::bind(listen))?)
+            }
+            #[cfg(target_os = "linux")]
+            Kind::Tun { fetching, .. } => Ok(fetching.inside(|| UdpSocket::bind((FETCHING, 0)))?),
+            Kind::Relay if side == Side::Serving => Ok(UdpSocket::bind(listen)?),
+            Kind::Relay => Ok(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?),
         }
     }
 
