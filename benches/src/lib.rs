@@ -1,1 +1,3 @@
-//! Benches live in `benches/benches`; this crate has no code of its own.
+//! What the measuring programs of this crate share. Criterion benches live in `benches/benches`.
+
+pub mod link;
