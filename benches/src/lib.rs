@@ -1,1 +1,4 @@
-//! Benches live in `benches/benches`; this crate has no code of its own.
+//! What the benches and the comparison share. The benches themselves live in `benches/benches`, the comparison in
+//! `benches/src/bin/compare`.
+
+pub mod plot_bars;
