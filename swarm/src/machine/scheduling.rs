@@ -119,7 +119,7 @@ impl Machine {
         let picked = if sequential {
             self.picker.sequential(&peer.have)
         } else if self.chunks.have().ones() < RANDOM_FIRST {
-            self.picker.random(&peer.have, !peer.is_seed, &mut self.rng)
+            self.picker.random(&peer.have, !peer.is_seed)
         } else {
             self.picker.rarest(&peer.have, !peer.is_seed)
         };
