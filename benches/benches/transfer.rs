@@ -1,6 +1,8 @@
-//! A whole transfer in one process over loopback QUIC: one and three seeders to one fetcher, on real files.
+//! A whole transfer in one process over loopback QUIC, on real files: one and three seeders to one fetcher, and one
+//! seeder to four fetchers that serve each other.
 //!
-//! `cargo bench -p minimodel-benches --bench transfer`. Both ends share the machine, so the figure is a floor.
+//! `cargo bench -p minimodel-benches --bench transfer`. All ends share the machine, so the figure is a floor.
+//! Throughput counts the bytes that all fetchers together have proven at the end.
 
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a bench fails by panicking")]
@@ -60,15 +62,16 @@ fn seeder(
     let thread = std::thread::spawn(move || {
         runtime().block_on(async {
             let node = node(key, true);
-            tell.send(node.offer(*manifest.swarm_id(), UNIX + 3600).unwrap()).unwrap();
             let (reports, _nobody) = mpsc::channel(1);
+            let offer = node.offer(*manifest.swarm_id(), UNIX + 3600).unwrap();
+            tell.send(offer.clone()).unwrap();
             let settings = SeedSettings {
                 manifest,
                 allow: None,
                 up_rate: None,
                 slots: None,
-                offer: None,
-                publish: false,
+                offer: Some(offer),
+                publish: true,
                 software: "bench".into(),
                 seed: key.into(),
                 unix_now: UNIX,
@@ -80,18 +83,33 @@ fn seeder(
     (told.recv().unwrap(), thread)
 }
 
-fn fetch(manifest: &Arc<Manifest>, offers: &[SignedOffer], folder: &Path) {
+/// Fetches into a folder of its own until the file is whole and checked; then serves others, if it serves at all,
+/// until `done` says that all are.
+fn fetch(
+    key: u8,
+    manifest: &Arc<Manifest>,
+    offers: &[SignedOffer],
+    folder: &Path,
+    serves: Option<&watch::Receiver<bool>>,
+    when_whole: impl FnOnce(),
+) {
     let out = tempfile::tempdir_in(folder).unwrap();
     let spec =
         PartSpec { swarm_id: *manifest.swarm_id(), layout: layout(manifest), root: *manifest.merkle_root() };
     let disk = RealDisk::open(out.path()).unwrap();
     let (part, resumed) = Part::open(disk, "bench-1", spec, Opener { pid: 1, now_unix: UNIX }).unwrap();
     runtime().block_on(async {
-        let node = node(200, false);
+        let node = node(key, serves.is_some());
+        let offer = serves.map(|_| node.offer(*manifest.swarm_id(), UNIX + 3600).unwrap());
+        let consent = if serves.is_some() {
+            Consent::FETCH | Consent::SERVE | Consent::PUBLISH
+        } else {
+            Consent::FETCH
+        };
         let (reports, _nobody) = mpsc::channel(1);
         let settings = FetchSettings {
             manifest: manifest.clone(),
-            consent: Consent::FETCH,
+            consent,
             sources: offers.to_vec(),
             allow: None,
             down_rate: None,
@@ -99,11 +117,11 @@ fn fetch(manifest: &Arc<Manifest>, offers: &[SignedOffer], folder: &Path) {
             slots: None,
             order: Order::Rarest,
             stall_timeout: Duration::from_secs(20),
-            listening: false,
+            listening: serves.is_some(),
             full_check: false,
-            offer: None,
+            offer,
             software: "bench".into(),
-            seed: 1,
+            seed: key.into(),
             unix_now: UNIX,
             reports,
         };
@@ -113,7 +131,30 @@ fn fetch(manifest: &Arc<Manifest>, offers: &[SignedOffer], folder: &Path) {
             FetchEnd::Checked(fetched) => assert!(fetched.checks.ok()),
             other => panic!("{other:?}"),
         }
-        fetching.close().await.unwrap();
+        when_whole();
+        if let Some(done) = serves {
+            fetching.keep_seeding(&mut done.clone()).await.unwrap();
+        } else {
+            fetching.close().await.unwrap();
+        }
+    });
+}
+
+/// Four at once, who learn of each other from the seeder and give each other what they have.
+fn fetch_by_four(manifest: &Arc<Manifest>, offers: &[SignedOffer], folder: &Path) {
+    let (tell, done) = watch::channel(false);
+    let left = std::sync::atomic::AtomicU8::new(4);
+    std::thread::scope(|scope| {
+        for key in 101..=104 {
+            let (tell, done, left) = (&tell, &done, &left);
+            scope.spawn(move || {
+                fetch(key, manifest, offers, folder, Some(done), || {
+                    if left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) == 1 {
+                        tell.send_replace(true);
+                    }
+                });
+            });
+        }
     });
 }
 
@@ -131,9 +172,13 @@ fn transfer(c: &mut Criterion) {
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     for seeders in [1, 3] {
         group.bench_with_input(BenchmarkId::new("to one from", seeders), &offers[..seeders], |b, offers| {
-            b.iter(|| fetch(&manifest, offers, folder.path()));
+            b.iter(|| fetch(200, &manifest, offers, folder.path(), None, || {}));
         });
     }
+    group.throughput(Throughput::Bytes(4 * bytes.len() as u64));
+    group.bench_function("to four from one", |b| {
+        b.iter(|| fetch_by_four(&manifest, &offers[..1], folder.path()));
+    });
     group.finish();
     end.send_replace(true);
     for thread in threads {
