@@ -10,6 +10,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -33,9 +34,18 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-fn node(key: u8, serves: bool) -> Node {
+/// A number that was not given before. A seeder gives one key only so many files a day, so each fetch has a key of
+/// its own.
+fn fresh() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1_000);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+fn node(key: u64, serves: bool) -> Node {
+    let mut secret = [7; 32];
+    secret[..8].copy_from_slice(&key.to_le_bytes());
     Node::bind(NodeSettings {
-        key: SigningKey::from_bytes(&[key; 32]),
+        key: SigningKey::from_bytes(&secret),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         advertise: Vec::new(),
         interfaces: Vec::new(),
@@ -49,7 +59,7 @@ fn layout(manifest: &Manifest) -> Layout {
 }
 
 fn seeder(
-    key: u8,
+    key: u64,
     manifest: &Arc<Manifest>,
     path: &Path,
     stop: &watch::Receiver<bool>,
@@ -73,7 +83,7 @@ fn seeder(
                 offer: Some(offer),
                 publish: true,
                 software: "bench".into(),
-                seed: key.into(),
+                seed: key,
                 unix_now: UNIX,
                 reports,
             };
@@ -84,15 +94,15 @@ fn seeder(
 }
 
 /// Fetches into a folder of its own until the file is whole and checked; then serves others, if it serves at all,
-/// until `done` says that all are.
+/// until `done` says that all are. Payload bytes that it gave to others.
 fn fetch(
-    key: u8,
+    key: u64,
     manifest: &Arc<Manifest>,
     offers: &[SignedOffer],
     folder: &Path,
     serves: Option<&watch::Receiver<bool>>,
     when_whole: impl FnOnce(),
-) {
+) -> u64 {
     let out = tempfile::tempdir_in(folder).unwrap();
     let spec =
         PartSpec { swarm_id: *manifest.swarm_id(), layout: layout(manifest), root: *manifest.merkle_root() };
@@ -121,7 +131,7 @@ fn fetch(
             full_check: false,
             offer,
             software: "bench".into(),
-            seed: key.into(),
+            seed: key,
             unix_now: UNIX,
             reports,
         };
@@ -133,29 +143,33 @@ fn fetch(
         }
         when_whole();
         if let Some(done) = serves {
-            fetching.keep_seeding(&mut done.clone()).await.unwrap();
+            fetching.keep_seeding(&mut done.clone()).await.unwrap()
         } else {
             fetching.close().await.unwrap();
+            0
         }
-    });
+    })
 }
 
 /// Four at once, who learn of each other from the seeder and give each other what they have.
 fn fetch_by_four(manifest: &Arc<Manifest>, offers: &[SignedOffer], folder: &Path) {
     let (tell, done) = watch::channel(false);
-    let left = std::sync::atomic::AtomicU8::new(4);
+    let (left, given) = (AtomicU8::new(4), AtomicU64::new(0));
     std::thread::scope(|scope| {
-        for key in 101..=104 {
-            let (tell, done, left) = (&tell, &done, &left);
+        for _ in 0..4 {
+            let (tell, done, left, given) = (&tell, &done, &left, &given);
             scope.spawn(move || {
-                fetch(key, manifest, offers, folder, Some(done), || {
-                    if left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) == 1 {
+                let gave = fetch(fresh(), manifest, offers, folder, Some(done), || {
+                    if left.fetch_sub(1, Ordering::Relaxed) == 1 {
                         tell.send_replace(true);
                     }
                 });
+                given.fetch_add(gave, Ordering::Relaxed);
             });
         }
     });
+    let given = given.into_inner();
+    assert!(given > 0, "the four took everything from the seeder");
 }
 
 fn transfer(c: &mut Criterion) {
@@ -172,7 +186,7 @@ fn transfer(c: &mut Criterion) {
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     for seeders in [1, 3] {
         group.bench_with_input(BenchmarkId::new("to one from", seeders), &offers[..seeders], |b, offers| {
-            b.iter(|| fetch(200, &manifest, offers, folder.path(), None, || {}));
+            b.iter(|| fetch(fresh(), &manifest, offers, folder.path(), None, || {}));
         });
     }
     group.throughput(Throughput::Bytes(4 * bytes.len() as u64));
