@@ -1,6 +1,8 @@
-//! A whole transfer in one process over loopback QUIC: one and three seeders to one fetcher, on real files.
+//! A whole transfer in one process over loopback QUIC, on real files: one and three seeders to one fetcher, and one
+//! seeder to four fetchers that serve each other.
 //!
-//! `cargo bench -p minimodel-benches --bench transfer`. Both ends share the machine, so the figure is a floor.
+//! `cargo bench -p minimodel-benches --bench transfer`. All ends share the machine, so the figure is a floor.
+//! Throughput counts the bytes that all fetchers together have proven at the end.
 
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a bench fails by panicking")]
@@ -8,6 +10,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -31,9 +34,18 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-fn node(key: u8, serves: bool) -> Node {
+/// A number that was not given before. A seeder gives one key only so many files a day, so each fetch has a key of
+/// its own.
+fn fresh() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1_000);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+fn node(key: u64, serves: bool) -> Node {
+    let mut secret = [7; 32];
+    secret[..8].copy_from_slice(&key.to_le_bytes());
     Node::bind(NodeSettings {
-        key: SigningKey::from_bytes(&[key; 32]),
+        key: SigningKey::from_bytes(&secret),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         advertise: Vec::new(),
         interfaces: Vec::new(),
@@ -48,7 +60,7 @@ fn layout(manifest: &Manifest) -> Layout {
 }
 
 fn seeder(
-    key: u8,
+    key: u64,
     manifest: &Arc<Manifest>,
     path: &Path,
     stop: &watch::Receiver<bool>,
@@ -61,17 +73,18 @@ fn seeder(
     let thread = std::thread::spawn(move || {
         runtime().block_on(async {
             let node = node(key, true);
-            tell.send(node.offer(*manifest.swarm_id(), UNIX + 3600).unwrap()).unwrap();
             let (reports, _nobody) = mpsc::channel(1);
+            let offer = node.offer(*manifest.swarm_id(), UNIX + 3600).unwrap();
+            tell.send(offer.clone()).unwrap();
             let settings = SeedSettings {
                 manifest,
                 allow: None,
                 up_rate: None,
                 slots: None,
-                offer: None,
-                publish: false,
+                offer: Some(offer),
+                publish: true,
                 software: "bench".into(),
-                seed: key.into(),
+                seed: key,
                 unix_now: UNIX,
                 reports,
             };
@@ -81,18 +94,33 @@ fn seeder(
     (told.recv().unwrap(), thread)
 }
 
-fn fetch(manifest: &Arc<Manifest>, offers: &[SignedOffer], folder: &Path) {
+/// Fetches into a folder of its own until the file is whole and checked; then serves others, if it serves at all,
+/// until `done` says that all are. Payload bytes that it gave to others.
+fn fetch(
+    key: u64,
+    manifest: &Arc<Manifest>,
+    offers: &[SignedOffer],
+    folder: &Path,
+    serves: Option<&watch::Receiver<bool>>,
+    when_whole: impl FnOnce(),
+) -> u64 {
     let out = tempfile::tempdir_in(folder).unwrap();
     let spec =
         PartSpec { swarm_id: *manifest.swarm_id(), layout: layout(manifest), root: *manifest.merkle_root() };
     let disk = RealDisk::open(out.path()).unwrap();
     let (part, resumed) = Part::open(disk, "bench-1", spec, Opener { pid: 1, now_unix: UNIX }).unwrap();
     runtime().block_on(async {
-        let node = node(200, false);
+        let node = node(key, serves.is_some());
+        let offer = serves.map(|_| node.offer(*manifest.swarm_id(), UNIX + 3600).unwrap());
+        let consent = if serves.is_some() {
+            Consent::FETCH | Consent::SERVE | Consent::PUBLISH
+        } else {
+            Consent::FETCH
+        };
         let (reports, _nobody) = mpsc::channel(1);
         let settings = FetchSettings {
             manifest: manifest.clone(),
-            consent: Consent::FETCH,
+            consent,
             sources: offers.to_vec(),
             allow: None,
             down_rate: None,
@@ -100,11 +128,11 @@ fn fetch(manifest: &Arc<Manifest>, offers: &[SignedOffer], folder: &Path) {
             slots: None,
             order: Order::Rarest,
             stall_timeout: Duration::from_secs(20),
-            listening: false,
+            listening: serves.is_some(),
             full_check: false,
-            offer: None,
+            offer,
             software: "bench".into(),
-            seed: 1,
+            seed: key,
             unix_now: UNIX,
             reports,
         };
@@ -114,8 +142,35 @@ fn fetch(manifest: &Arc<Manifest>, offers: &[SignedOffer], folder: &Path) {
             FetchEnd::Checked(fetched) => assert!(fetched.checks.ok()),
             other => panic!("{other:?}"),
         }
-        fetching.close().await.unwrap();
+        when_whole();
+        if let Some(done) = serves {
+            fetching.keep_seeding(&mut done.clone()).await.unwrap()
+        } else {
+            fetching.close().await.unwrap();
+            0
+        }
+    })
+}
+
+/// Four at once, who learn of each other from the seeder and give each other what they have.
+fn fetch_by_four(manifest: &Arc<Manifest>, offers: &[SignedOffer], folder: &Path) {
+    let (tell, done) = watch::channel(false);
+    let (left, given) = (AtomicU8::new(4), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let (tell, done, left, given) = (&tell, &done, &left, &given);
+            scope.spawn(move || {
+                let gave = fetch(fresh(), manifest, offers, folder, Some(done), || {
+                    if left.fetch_sub(1, Ordering::Relaxed) == 1 {
+                        tell.send_replace(true);
+                    }
+                });
+                given.fetch_add(gave, Ordering::Relaxed);
+            });
+        }
     });
+    let given = given.into_inner();
+    assert!(given > 0, "the four took everything from the seeder");
 }
 
 fn transfer(c: &mut Criterion) {
@@ -132,9 +187,13 @@ fn transfer(c: &mut Criterion) {
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     for seeders in [1, 3] {
         group.bench_with_input(BenchmarkId::new("to one from", seeders), &offers[..seeders], |b, offers| {
-            b.iter(|| fetch(&manifest, offers, folder.path()));
+            b.iter(|| fetch(fresh(), &manifest, offers, folder.path(), None, || {}));
         });
     }
+    group.throughput(Throughput::Bytes(4 * bytes.len() as u64));
+    group.bench_function("to four from one", |b| {
+        b.iter(|| fetch_by_four(&manifest, &offers[..1], folder.path()));
+    });
     group.finish();
     end.send_replace(true);
     for thread in threads {

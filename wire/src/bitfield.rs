@@ -99,7 +99,8 @@ impl Bitfield {
 
     /// Whether `index` is set; false beyond the count.
     pub fn get(&self, index: u32) -> bool {
-        self.bits.get(index as usize).is_some_and(|bit| *bit)
+        let (word, bit) = (index as usize / WORD_BITS, index as usize % WORD_BITS);
+        self.words().get(word).is_some_and(|word| word << bit >> (WORD_BITS - 1) == 1)
     }
 
     /// Sets `index`. True if it was clear; false if it was set already or lies beyond the count.
@@ -150,6 +151,20 @@ impl Bitfield {
     /// The indexes set in both, rising; a word at a time.
     pub fn iter_common<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = u32> + 'a {
         ones_of(self.common_words(other))
+    }
+
+    /// The same, but only the indexes that are `start` or more.
+    pub fn iter_common_from<'a>(&'a self, other: &'a Self, start: u32) -> impl Iterator<Item = u32> + 'a {
+        let skipped = start as usize / WORD_BITS;
+        let words = self.common_words(other).skip(skipped);
+        ones_of(words)
+            .map(move |index| index + (skipped * WORD_BITS) as u32)
+            .filter(move |&index| index >= start)
+    }
+
+    /// How many indexes are set in both; a word at a time.
+    pub fn count_common(&self, other: &Self) -> u32 {
+        self.common_words(other).map(|word| word.count_ones()).sum()
     }
 
     /// The smallest index that is `start` or more and set in both; a word at a time.

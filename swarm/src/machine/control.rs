@@ -155,20 +155,25 @@ impl Machine {
         self.chunks.set(index, ChunkState::Have);
         self.picker.remove(index);
         self.lost.remove(&index);
-        let serves = self.serves();
-        let conns: Vec<Conn> = self.peers.keys().copied().collect();
-        for conn in conns {
-            let Some(peer) = self.peers.get_mut(&conn) else { continue };
+        let (serves, complete) = (self.serves(), self.chunks.is_complete());
+        let announce_at = now + self.config.limits.have_delay;
+        let mut changed = Vec::new();
+        for (&conn, peer) in &mut self.peers {
             if peer.phase == Phase::Hello || peer.phase == Phase::ManifestOnly {
                 continue;
             }
-            if peer.phase == Phase::Ready && peer.have.get(index) {
+            let had = peer.phase == Phase::Ready && (peer.is_seed || peer.have.get(index));
+            if had {
                 peer.useful -= 1;
             } else if serves {
                 peer.unsent_haves.push(index);
-                let at = now + self.config.limits.have_delay;
-                self.next_haves.get_or_insert(at);
+                self.next_haves.get_or_insert(announce_at);
             }
+            if complete || (had && peer.useful == 0) {
+                changed.push(conn);
+            }
+        }
+        for conn in changed {
             self.update_interest(conn);
             self.leave_if_useless(now, conn);
         }

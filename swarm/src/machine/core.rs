@@ -11,6 +11,7 @@ use super::leaves::LeafSearch;
 use super::peer::{Peer, Phase};
 use super::picker::Picker;
 use super::requests::Request;
+use super::scheduling::Hungry;
 use super::sources::{EXHAUSTED_AFTER, Sources};
 use super::standing::Standings;
 use super::time::Time;
@@ -52,9 +53,9 @@ pub struct Machine {
     pub(super) in_flight_bytes: u64,
     /// Requests whose chunk another peer may be asked for as well.
     pub(super) hedged: BTreeSet<Req>,
-    pub(super) hungry: VecDeque<Conn>,
-    /// Somebody could have been asked for more, but for the memory.
-    pub(super) memory_was_full: bool,
+    pub(super) hungry: Hungry,
+    /// Requests open with peers that never delivered, or do not now.
+    pub(super) doubted: u32,
     /// When the first peer that is left alone for a while may be asked again.
     pub(super) next_resume: Option<Time>,
     /// Which peer is answered under an ask.
@@ -66,6 +67,14 @@ pub struct Machine {
     /// Who holds the optimistic upload slot.
     pub(super) optimistic: Option<Conn>,
     pub(super) partial_peers: u32,
+    /// Peers that are not introduced yet.
+    pub(super) strangers: u32,
+    /// Peers that are interested in what we have.
+    pub(super) askers: u32,
+    /// Peers that may ask us for chunks now.
+    pub(super) unchoked: BTreeSet<Conn>,
+    /// Asks being answered.
+    pub(super) answering: usize,
     /// Deadlines were just looked at, and idle peers may take over from slow ones.
     pub(super) looks_around: bool,
     pub(super) next_check: Time,
@@ -81,7 +90,9 @@ pub struct Machine {
 
 impl Machine {
     /// A machine that has the chunks of `have` and nobody to talk to. `banned` keys are refused from the start.
-    pub fn new(config: Config, have: Bitfield, banned: BTreeSet<PeerId>) -> Self {
+    pub fn new(mut config: Config, have: Bitfield, banned: BTreeSet<PeerId>) -> Self {
+        let limits = &mut config.limits;
+        limits.max_connections = limits.max_connections.min(Picker::MAX_HOLDERS);
         let mut rng = fastrand::Rng::with_seed(config.seed);
         let picker = Picker::new(&have, &mut rng);
         let rescan = config.rescan && !have.is_full();
@@ -99,14 +110,18 @@ impl Machine {
             copies: BTreeMap::new(),
             in_flight_bytes: 0,
             hedged: BTreeSet::new(),
-            hungry: VecDeque::new(),
-            memory_was_full: false,
+            hungry: Hungry::default(),
+            doubted: 0,
             next_resume: None,
             asks: BTreeMap::new(),
             standings: Standings::default(),
             lost: BTreeSet::new(),
             optimistic: None,
             partial_peers: 0,
+            strangers: 0,
+            askers: 0,
+            unchoked: BTreeSet::new(),
+            answering: 0,
             looks_around: false,
             next_check: Time::ZERO,
             next_rechoke: Time::ZERO,
@@ -163,13 +178,13 @@ impl Machine {
         if self.stopping {
             return None;
         }
-        let mut at = self.sources.next_dial(self.free_dials());
+        let mut at = self.sources.soonest().filter(|_| self.free_dials() > 0);
         let mut sooner = |time: Time| at = Some(at.map_or(time, |old: Time| old.min(time)));
         let waits = !self.requests.is_empty() || !self.hungry.is_empty() || self.leaves.is_pending();
-        if waits || self.has_unintroduced() {
+        if waits || self.strangers > 0 {
             sooner(self.next_check);
         }
-        if self.peers.values().any(|peer| peer.up.interested) {
+        if self.askers > 0 {
             sooner(self.next_rechoke);
         }
         let said = self.exhausted_said;

@@ -15,10 +15,6 @@ use super::requests::Request;
 use super::time::Time;
 
 impl Machine {
-    pub(super) fn has_unintroduced(&self) -> bool {
-        self.peers.values().any(|peer| peer.phase != Phase::Ready)
-    }
-
     pub(super) fn check_deadlines(&mut self, now: Time) {
         let conns: Vec<Conn> = self.peers.keys().copied().collect();
         for conn in conns {
@@ -99,8 +95,8 @@ impl Machine {
     fn stall(&mut self, now: Time, conn: Conn) {
         let is_wanted = self.memory_is_wanted(conn);
         let first_byte = self.config.limits.first_byte;
+        self.change_download(conn, |down| down.stalled = true);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        peer.down.stalled = true;
         if is_wanted {
             peer.down.refusals += 1;
             let pause = first_byte * (1 << peer.down.refusals.min(4));

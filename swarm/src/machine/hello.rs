@@ -42,6 +42,7 @@ impl Machine {
         self.sources.connected(id);
         let peer = Peer::new(id, dialed, now, &self.config.terms, &self.config.limits);
         self.peers.insert(conn, peer);
+        self.strangers += 1;
         self.by_id.insert(id, conn);
         let hello = self.config.terms.hello(self.config.consent, &self.config.software);
         self.send(conn, Frame::Hello(hello));
@@ -141,15 +142,17 @@ impl Machine {
     }
 
     pub(super) fn bitfield(&mut self, now: Time, conn: Conn, have: Bitfield) {
-        let ours = self.chunks.have().clone();
+        let ours = self.chunks.have();
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if peer.phase != Phase::Bitfield || have.count() != ours.count() {
             self.breach(now, conn, Breach::WrongState);
             return;
         }
         peer.phase = Phase::Ready;
+        self.strangers -= 1;
         peer.is_seed = have.is_full();
-        peer.useful = have.ones() - have.iter_common(&ours).count() as u32;
+        let common = if peer.is_seed { ours.ones() } else { have.count_common(ours) };
+        peer.useful = have.ones() - common;
         if !peer.is_seed {
             self.partial_peers += 1;
             for index in have.iter_ones() {
@@ -182,6 +185,11 @@ impl Machine {
         if self.by_id.get(&peer.id) == Some(&conn) {
             self.by_id.remove(&peer.id);
         }
+        self.strangers -= u32::from(peer.phase != Phase::Ready);
+        self.askers -= u32::from(peer.up.interested);
+        self.unchoked.remove(&conn);
+        self.answering -= peer.up.active.len();
+        self.doubted -= peer.down.doubted();
         if peer.phase == Phase::Ready && !peer.is_seed {
             self.partial_peers -= 1;
             for index in peer.have.iter_ones() {

@@ -7,7 +7,7 @@ use minimodel_wire::Consent;
 use super::chunks::ChunkState;
 use super::core::Machine;
 use super::events::Conn;
-use super::peer::Phase;
+use super::peer::{Peer, Phase};
 
 impl Machine {
     /// Checks every invariant; the error names what does not hold. Meant for tests: it looks at everything.
@@ -112,12 +112,40 @@ impl Machine {
                 return Err(format!("{ask:?} is answered for nobody"));
             }
         }
+        self.check_tallies()?;
         if by_id != self.by_id || partial != self.partial_peers {
             return Err(format!(
                 "{} peers by key, {partial} partial, counted {}",
                 by_id.len(),
                 self.partial_peers
             ));
+        }
+        Ok(())
+    }
+
+    /// What is counted as it changes, against a count of everything.
+    fn check_tallies(&self) -> Result<(), String> {
+        let count = |is_meant: fn(&Peer) -> bool| self.peers.values().filter(|peer| is_meant(peer)).count();
+        let unchoked: Vec<Conn> =
+            self.peers.iter().filter(|(_, peer)| peer.up.unchoked).map(|(&conn, _)| conn).collect();
+        let answering: usize = self.peers.values().map(|peer| peer.up.active.len()).sum();
+        let doubted: u32 = self.peers.values().map(|peer| peer.down.doubted()).sum();
+        let tallies = [
+            ("unintroduced peers", count(|peer| peer.phase != Phase::Ready), self.strangers as usize),
+            ("interested peers", count(|peer| peer.up.interested), self.askers as usize),
+            (
+                "waiting peers without a slot",
+                count(|peer| !peer.up.unchoked && !peer.up.waiting.is_empty()),
+                0,
+            ),
+            ("answers under way", answering, self.answering),
+            ("requests of doubtful peers", doubted as usize, self.doubted as usize),
+        ];
+        if let Some((what, are, counted)) = tallies.into_iter().find(|&(_, are, counted)| are != counted) {
+            return Err(format!("{are} {what}, counted {counted}"));
+        }
+        if !self.unchoked.iter().copied().eq(unchoked) {
+            return Err(format!("{:?} are said to hold slots", self.unchoked));
         }
         Ok(())
     }

@@ -46,5 +46,6 @@ pub use events::{
     Ask, Conn, Event, Input, KeepOutcome, LeavesOutcome, Output, Req, RequestFault, ServeOutcome,
 };
 pub use fault::{Breach, Consequence};
+pub use picker::Picker;
 pub use rate::{Bucket, Meter};
 pub use time::Time;

@@ -77,7 +77,7 @@ pub(super) struct Download {
     pub(super) window: (Time, u64),
     /// Its chunks are hedged until it delivers one; meanwhile one request at a time finds out whether it is back.
     pub(super) stalled: bool,
-    /// It stands in the queue of peers to find work for.
+    /// It waits for work; see `Hungry`.
     pub(super) hungry: bool,
 }
 
@@ -205,9 +205,16 @@ impl Peer {
             self.down.meter.pause(now);
         }
     }
+}
 
+impl Download {
     /// It never delivered, or does not now: what it holds is not counted on.
     pub(super) fn is_doubtful(&self) -> bool {
-        self.down.proven == 0 || self.down.stalled
+        self.proven == 0 || self.stalled
+    }
+
+    /// Open requests that are not counted on.
+    pub(super) fn doubted(&self) -> u32 {
+        if self.is_doubtful() { self.open } else { 0 }
     }
 }

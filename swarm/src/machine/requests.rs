@@ -42,8 +42,8 @@ impl Machine {
             peer.down.meter.resume(now);
         }
         peer.down.requests.insert(req);
-        peer.down.open += 1;
         let request = Request { conn, peer: peer.id, index, len, sent: now, received: 0, storing: false };
+        self.change_download(conn, |down| down.open += 1);
         if self.requests.is_empty() {
             self.next_check = now + CHECK_EVERY;
         }
@@ -77,10 +77,10 @@ impl Machine {
         self.hedged.remove(&req);
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.down.requests.remove(&req);
-            peer.down.stalled = false;
             peer.down.refusals = 0;
             peer.pause_if_idle(now);
         }
+        self.change_download(conn, |down| down.stalled = false);
         self.adapt_depth(now, conn);
         self.mark_hungry(conn);
         if self.chunks.state(index) == ChunkState::InFlight {
@@ -100,9 +100,7 @@ impl Machine {
                     self.cancel(now, copy);
                 }
                 self.sources.was_useful(request.peer);
-                if let Some(peer) = self.peers.get_mut(&request.conn) {
-                    peer.down.proven += 1;
-                }
+                self.change_download(request.conn, |down| down.proven += 1);
                 self.mark_hungry(request.conn);
                 self.event(Event::Chunk { index: request.index, peer: request.peer, bytes: request.len });
                 self.mark_have(now, request.index);
@@ -229,11 +227,11 @@ impl Machine {
         let request = self.requests.remove(&req)?;
         self.in_flight_bytes -= u64::from(request.len);
         self.hedged.remove(&req);
-        if let Some(peer) = self.peers.get_mut(&request.conn) {
-            peer.down.open -= 1;
-            if peer.down.requests.remove(&req) {
-                peer.pause_if_idle(now);
-            }
+        self.change_download(request.conn, |down| down.open -= 1);
+        if let Some(peer) = self.peers.get_mut(&request.conn)
+            && peer.down.requests.remove(&req)
+        {
+            peer.pause_if_idle(now);
         }
         if let Some(copies) = self.copies.get_mut(&request.index) {
             copies.retain(|&copy| copy != req);

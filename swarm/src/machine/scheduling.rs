@@ -1,5 +1,6 @@
 //! Finding work for peers that have room: which chunk next, how many at once, and the endgame.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use minimodel_wire::Consent;
@@ -8,7 +9,7 @@ use super::chunks::ChunkState;
 use super::config::Order;
 use super::core::Machine;
 use super::events::Conn;
-use super::peer::Peer;
+use super::peer::{Download, Peer};
 use super::requests::Request;
 use super::time::Time;
 
@@ -23,69 +24,110 @@ const TAKEOVER_GAIN: (u32, Duration) = (4, Duration::from_secs(1));
 /// Who owes us chunks, and when all of them would be here; the latest first.
 type Late = Vec<(Duration, Conn)>;
 
+/// Peers that may have room for one more request. Each stands in one of the lists at most.
+#[derive(Debug, Default)]
+pub(super) struct Hungry {
+    /// Not looked at yet, oldest first.
+    new: VecDeque<Conn>,
+    /// All peers are to be looked at anew.
+    everyone: bool,
+    /// The least number goes first: the fastest, since where memory is short it goes to those who soon give it back.
+    /// Whoever was not tried yet comes before all, and gets little.
+    queue: BTreeSet<(u64, Conn)>,
+    /// Peers that never delivered, or do not now, and must wait until others like them gave something back.
+    doubtful: VecDeque<Conn>,
+}
+
+impl Hungry {
+    pub(super) fn is_empty(&self) -> bool {
+        !self.everyone && self.new.is_empty() && self.queue.is_empty() && self.doubtful.is_empty()
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
 impl Machine {
     pub(super) fn mark_hungry(&mut self, conn: Conn) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if !peer.down.hungry && peer.may_be_asked() {
             peer.down.hungry = true;
-            self.hungry.push_back(conn);
+            self.hungry.new.push_back(conn);
         }
     }
 
+    /// Done once when work is given out, however often it is said before.
     pub(super) fn mark_all_hungry(&mut self) {
-        let conns: Vec<Conn> = self.peers.keys().copied().collect();
-        for conn in conns {
-            self.mark_hungry(conn);
-        }
+        self.hungry.everyone = true;
+    }
+
+    /// Every change of what a peer's open requests are worth goes through here, so that their sum is known.
+    pub(super) fn change_download(&mut self, conn: Conn, change: impl FnOnce(&mut Download)) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        self.doubted -= peer.down.doubted();
+        change(&mut peer.down);
+        self.doubted += peer.down.doubted();
     }
 
     /// Asks until every peer is busy, nothing is left to ask, or the memory budget is used.
     pub(super) fn fill(&mut self, now: Time) {
         if !self.wants_chunks() || self.leaves.holds_back() {
-            self.hungry.clear();
-            for peer in self.peers.values_mut() {
-                peer.down.hungry = false;
+            if !self.hungry.is_empty() {
+                self.hungry.clear();
+                self.peers.values_mut().for_each(|peer| peer.down.hungry = false);
             }
             return;
         }
-        if self.memory_was_full && !self.is_memory_full() {
-            self.fastest_first(now);
-        }
+        self.line_up(now);
         // Worked out once for all that are idle at the end.
         let mut late = None;
-        while let Some(&conn) = self.hungry.front() {
+        while let Some(&(turn, conn)) = self.hungry.queue.first() {
+            let mut waits = false;
             while let Some(peer) = self.peers.get(&conn).filter(|peer| peer.has_room(now)) {
                 if self.is_memory_full() {
-                    self.memory_was_full = true;
                     return;
                 }
-                if peer.is_doubtful() && self.is_doubt_full() {
+                waits = peer.down.is_doubtful() && self.is_doubt_full();
+                if waits {
                     break;
                 }
                 let Some(index) = self.next_for(now, conn, &mut late) else { break };
                 self.request(now, conn, index);
             }
-            self.hungry.pop_front();
-            if let Some(peer) = self.peers.get_mut(&conn) {
+            self.hungry.queue.remove(&(turn, conn));
+            if waits {
+                self.hungry.doubtful.push_back(conn);
+            } else if let Some(peer) = self.peers.get_mut(&conn) {
                 peer.down.hungry = false;
             }
         }
     }
 
-    /// Where memory is short it goes to those who soon give it back; whoever was not tried yet comes first, and
-    /// gets little.
-    fn fastest_first(&mut self, now: Time) {
-        self.memory_was_full = false;
-        let mut order: Vec<(u64, Conn)> = Vec::new();
-        for (&conn, peer) in &mut self.peers {
-            peer.down.hungry = peer.has_room(now);
-            if peer.down.hungry {
-                let rate = if peer.down.proven == 0 { u64::MAX } else { peer.down.meter.rate(now) };
-                order.push((u64::MAX - rate, conn));
+    /// Whoever became hungry takes its place in the queue.
+    fn line_up(&mut self, now: Time) {
+        let turn = |peer: &mut Peer| {
+            if peer.down.proven == 0 { 0 } else { u64::MAX - peer.down.meter.rate(now) }
+        };
+        if self.hungry.everyone {
+            self.hungry.clear();
+            for (&conn, peer) in &mut self.peers {
+                peer.down.hungry = peer.has_room(now);
+                if peer.down.hungry {
+                    self.hungry.queue.insert((turn(peer), conn));
+                }
             }
         }
-        order.sort_unstable();
-        self.hungry = order.into_iter().map(|(_, conn)| conn).collect();
+        if !self.is_doubt_full()
+            && let Some(conn) = self.hungry.doubtful.pop_front()
+        {
+            self.hungry.new.push_back(conn);
+        }
+        while let Some(conn) = self.hungry.new.pop_front() {
+            if let Some(peer) = self.peers.get_mut(&conn) {
+                self.hungry.queue.insert((turn(peer), conn));
+            }
+        }
     }
 
     /// One chunk is always allowed, or a chunk larger than the budget would never come.
@@ -97,8 +139,7 @@ impl Machine {
     /// Peers that never delivered, or do not now, hold at most half of the memory between them.
     fn is_doubt_full(&self) -> bool {
         let chunk = u64::from(self.config.terms.chunk_size);
-        let doubtful = self.peers.values().filter(|peer| peer.is_doubtful());
-        let held = doubtful.map(|peer| u64::from(peer.down.open)).sum::<u64>() * chunk;
+        let held = u64::from(self.doubted) * chunk;
         held > 0 && held + chunk > self.config.limits.memory_budget_bytes / 2
     }
 
@@ -119,7 +160,7 @@ impl Machine {
         let picked = if sequential {
             self.picker.sequential(&peer.have)
         } else if self.chunks.have().ones() < RANDOM_FIRST {
-            self.picker.random(&peer.have, !peer.is_seed, &mut self.rng)
+            self.picker.random(&peer.have, !peer.is_seed)
         } else {
             self.picker.rarest(&peer.have, !peer.is_seed)
         };

@@ -50,7 +50,7 @@ pub(super) struct Sources {
 
 impl Sources {
     pub(super) fn new(banned: BTreeSet<PeerId>) -> Self {
-        Self { known: BTreeMap::new(), banned, soonest: Time::ZERO }
+        Self { known: BTreeMap::new(), banned, soonest: Time::MAX }
     }
 
     pub(super) fn is_banned(&self, peer: PeerId) -> bool {
@@ -113,10 +113,12 @@ impl Sources {
         self.known.values().all(|source| source.state == State::Ended)
     }
 
-    pub(super) fn next_dial(&self, free: usize) -> Option<Time> {
-        if free == 0 {
-            return None;
-        }
+    /// Nobody is to be dialed before this; `None`: nobody waits to be dialed.
+    pub(super) fn soonest(&self) -> Option<Time> {
+        (self.soonest < Time::MAX).then_some(self.soonest)
+    }
+
+    fn next_dial(&self) -> Option<Time> {
         self.known
             .values()
             .filter_map(|source| if let State::Waiting(at) = source.state { Some(at) } else { None })
@@ -229,7 +231,7 @@ impl Machine {
             }
             self.push(Output::Dial { peer, addresses });
         }
-        self.sources.soonest = self.sources.next_dial(usize::MAX).unwrap_or(Time::MAX);
+        self.sources.soonest = self.sources.next_dial().unwrap_or(Time::MAX);
     }
 
     pub(super) fn dial_failed(

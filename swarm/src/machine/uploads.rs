@@ -24,7 +24,7 @@ impl Machine {
             self.breach(now, conn, Breach::WrongState);
             return;
         }
-        peer.up.interested = true;
+        self.askers += u32::from(!std::mem::replace(&mut peer.up.interested, true));
         if serves && free && !peer.up.unchoked {
             self.unchoke(conn);
         }
@@ -32,20 +32,21 @@ impl Machine {
 
     pub(super) fn not_interested(&mut self, conn: Conn) {
         if let Some(peer) = self.peers.get_mut(&conn) {
-            peer.up.interested = false;
+            self.askers -= u32::from(std::mem::replace(&mut peer.up.interested, false));
         }
         self.choke(conn);
         self.rechoke();
     }
 
     fn slots_used(&self) -> usize {
-        self.peers.values().filter(|peer| peer.up.unchoked).count()
+        self.unchoked.len()
     }
 
     fn unchoke(&mut self, conn: Conn) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if !peer.up.unchoked {
             peer.up.unchoked = true;
+            self.unchoked.insert(conn);
             self.send(conn, Frame::Unchoke);
         }
     }
@@ -57,6 +58,7 @@ impl Machine {
             return;
         }
         peer.up.unchoked = false;
+        self.unchoked.remove(&conn);
         let waiting: Vec<Ask> = peer.up.waiting.drain(..).map(|(ask, _)| ask).collect();
         self.send(conn, Frame::Choke);
         for ask in waiting {
@@ -174,7 +176,7 @@ impl Machine {
     pub(super) fn served(&mut self, now: Time, ask: Ask, outcome: ServeOutcome) {
         let Some(conn) = self.asks.remove(&ask) else { return };
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        peer.up.active.remove(&ask);
+        self.answering -= usize::from(peer.up.active.remove(&ask));
         peer.up.waiting.retain(|&(waiting, _)| waiting != ask);
         match outcome {
             ServeOutcome::Done { bytes } | ServeOutcome::Cancelled { bytes } if bytes > 0 => {
@@ -209,18 +211,20 @@ impl Machine {
         let per_peer = self.config.limits.active_asks(self.config.terms.chunk_size);
         let most = self.config.limits.upload_slots * per_peer;
         let chunk_count = self.config.terms.chunk_count;
-        let mut active: usize = self.peers.values().map(|peer| peer.up.active.len()).sum();
-        while active < most {
+        while self.answering < most {
+            // Only who holds a slot may wait.
             let next = self
-                .peers
-                .values_mut()
-                .filter(|peer| !peer.up.waiting.is_empty() && peer.up.active.len() < per_peer)
-                .min_by_key(|peer| (peer.up.active.len(), peer.up.bytes));
-            let Some(peer) = next else { return };
+                .unchoked
+                .iter()
+                .filter_map(|conn| Some((conn, &self.peers.get(conn)?.up)))
+                .filter(|(_, up)| !up.waiting.is_empty() && up.active.len() < per_peer)
+                .min_by_key(|(_, up)| (up.active.len(), up.bytes));
+            let Some((&conn, _)) = next else { return };
+            let Some(peer) = self.peers.get_mut(&conn) else { return };
             let Some((ask, index)) = peer.up.waiting.pop_front() else { return };
             peer.up.active.insert(ask);
             peer.up.count(index, chunk_count);
-            active += 1;
+            self.answering += 1;
             self.push(Output::Serve { ask, index });
         }
     }

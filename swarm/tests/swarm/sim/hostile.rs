@@ -95,7 +95,8 @@ fn b8_a_chunk_index_past_the_end_ends_the_connection_and_the_second_time_bans() 
 #[test]
 fn a7_an_ask_past_the_end_is_refused_and_ends_the_connection() {
     let mut world = World::new(8 * MIB, 64 * KIB, 13);
-    let seeder = world.add(Plan::seeder().rates(128 * KIB, 128 * KIB));
+    // Busy for twice the minute that the asker is shut out after its first breach.
+    let seeder = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
     world.add(Plan { behaviour: Behaviour::BadAsk, ..Plan::taker().knows(&[seeder]) });
     let leecher = world.add(Plan::taker().knows(&[seeder]));
     world.must_run(secs(200), |world| world.is_complete(leecher));
