@@ -22,7 +22,7 @@ use minimodel_swarm::machine::Order;
 use minimodel_swarm::store::{FileSource, Opener, Part, PartSpec, RealDisk, SourceFile};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::chunk::Layout;
-use minimodel_verifier::verify::{Depth, verify_artifact};
+use minimodel_verifier::verify::verify_artifact;
 use minimodel_wire::{Consent, SignedOffer};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
@@ -67,7 +67,7 @@ fn seeder(
 ) -> (SignedOffer, JoinHandle<()>) {
     let (manifest, mut stop) = (manifest.clone(), stop.clone());
     let file = SourceFile::open(path).unwrap();
-    let tree = verify_artifact(&manifest, &mut file.reader(), Depth::Entering).unwrap().tree.unwrap();
+    let tree = verify_artifact(&manifest, &mut file.reader()).unwrap().tree.unwrap();
     let source = Arc::new(FileSource::new(file, layout(&manifest), Arc::new(tree)).unwrap());
     let (tell, told) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || {

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use minimodel_swarm::store::SourceFile;
-use minimodel_verifier::verify::{Depth, Verified, verify_artifact};
+use minimodel_verifier::verify::{Verified, verify_artifact};
 use minimodel_verifier::{Manifest, Report, manifest};
 
 use crate::checked;
@@ -51,7 +51,7 @@ pub(crate) fn full(
     let begun_ns = clock::now_ns();
     let progress = Progress::start(context, telling.label, source.byte_count(), telling.has_events);
     let mut reader = interrupt.guard(progress.counter().count(source.reader()));
-    let verified = verify_artifact(manifest, &mut reader, Depth::Entering);
+    let verified = verify_artifact(manifest, &mut reader);
     drop(reader);
     drop(progress);
     interrupt.check()?;

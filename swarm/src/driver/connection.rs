@@ -89,10 +89,15 @@ impl Link {
         conn: Conn,
         dialed: bool,
         chunk_count: u32,
+        fetches: bool,
         notes: mpsc::Sender<Note>,
     ) -> Self {
         let (frames, waiting) = mpsc::channel(WAITING_FRAMES);
         let mut tasks = JoinSet::new();
+        if fetches {
+            // Only requests are planned by it.
+            tasks.spawn(tell_rtt(connection.clone(), conn, notes.clone()));
+        }
         tasks.spawn(run(connection.clone(), conn, dialed, chunk_count, notes, waiting));
         Self { connection, counters: Arc::default(), frames, _tasks: tasks }
     }
@@ -140,7 +145,6 @@ async fn run(
             tasks.spawn(write_frames(connection.clone(), send, frames));
             tasks.spawn(read_frames(conn, recv, chunk_count, notes.clone()));
             tasks.spawn(accept_requests(connection.clone(), conn, notes.clone()));
-            tasks.spawn(tell_rtt(connection.clone(), conn, notes.clone()));
         }
         Ok(Err(_)) => {}
         Err(_) => close(&connection, CloseCode::TooSlow),

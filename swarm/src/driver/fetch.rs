@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use minimodel_verifier::verify::{Depth, Following, Verified, verify_artifact};
+use minimodel_verifier::verify::{Following, Verified, verify_artifact};
 use minimodel_verifier::{Manifest, Report as CheckReport};
 use minimodel_wire::{Bitfield, Consent, PeerId, SignedOffer};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -230,7 +230,7 @@ fn check_in_step<D: Disk>(
     let (manifest, mut reader) = (manifest.clone(), part.prefix_reader());
     std::thread::spawn(move || {
         // Nobody waits for the verdict of a fetch that was stopped.
-        let _ = tell.send(verify_artifact(&manifest, &mut reader, Depth::Entering));
+        let _ = tell.send(verify_artifact(&manifest, &mut reader));
     });
     (verdict, None)
 }
@@ -369,7 +369,7 @@ impl<D: Disk> Fetching<'_, D> {
         if let Some(syncing) = self.syncing.take_if(|syncing| syncing.is_finished()) {
             syncing.await.map_err(|_| DriverError::WorkerLost { doing: "syncing" })??;
         }
-        if self.syncing.is_none() {
+        if self.syncing.is_none() && self.part.has_unsynced() {
             let (part, elapsed) = (self.part.clone(), self.start.elapsed());
             self.syncing = Some(tokio::task::spawn_blocking(move || part.sync_if_due(elapsed)));
         }

@@ -295,7 +295,7 @@ mod tests {
         for order in orders {
             let mut bench = Bench::new(|text| text);
             let count = bench.layout.count();
-            assert!(count > 20 && count % 7 != 0);
+            assert!(count > 20 && !count.is_multiple_of(7));
             for n in 0..count {
                 bench.give(order(n, count), 0);
             }

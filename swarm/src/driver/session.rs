@@ -32,6 +32,8 @@ pub(super) const SPARE_BUFFERS: usize = 16;
 const SUSPENDED: Duration = Duration::from_secs(5);
 /// How often a picture of everything is reported.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(200);
+/// The same while no byte moves: whoever waits costs next to nothing.
+const IDLE_SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 
 /// What tasks tell the session.
 #[derive(Debug)]
@@ -126,6 +128,8 @@ pub(super) struct Session {
     pub(super) happenings: VecDeque<Happening>,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) next_snapshot: Instant,
+    /// Payload bytes in the last picture.
+    pub(super) bytes_shown: (u64, u64),
     pub(super) down_meter: Meter,
     pub(super) up_meter: Meter,
     pub(super) is_stopping: bool,
@@ -179,6 +183,7 @@ impl Session {
             happenings: VecDeque::new(),
             reports: parts.reports,
             next_snapshot: start,
+            bytes_shown: (0, 0),
             down_meter: Meter::default(),
             up_meter: Meter::default(),
             is_stopping: false,
@@ -233,7 +238,9 @@ impl Session {
                 self.last_chunk += slept;
             }
             if self.next_snapshot <= Instant::now() {
-                self.next_snapshot = Instant::now() + SNAPSHOT_EVERY;
+                let bytes = self.bytes();
+                let pause = if bytes == self.bytes_shown { IDLE_SNAPSHOT_EVERY } else { SNAPSHOT_EVERY };
+                (self.next_snapshot, self.bytes_shown) = (Instant::now() + pause, bytes);
                 self.report_snapshot();
                 self.happenings.push_back(Happening::Moment);
             }
@@ -301,7 +308,8 @@ impl Session {
     fn connected(&mut self, connection: Connection, peer: PeerId, dialed: bool) {
         let conn = Conn(self.next_conn);
         self.next_conn += 1;
-        let link = Link::start(connection, conn, dialed, self.terms.chunk_count, self.note.clone());
+        let link =
+            Link::start(connection, conn, dialed, self.terms.chunk_count, self.fetches, self.note.clone());
         self.links.insert(conn, link);
         self.names.insert(conn, peer);
         self.tell(Input::Connected { conn, peer, dialed });

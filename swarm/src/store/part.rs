@@ -189,6 +189,11 @@ impl<D: Disk> Part<D> {
         Ok(())
     }
 
+    /// Whether something was written since the last sync.
+    pub fn has_unsynced(&self) -> bool {
+        self.unsynced_bytes.load(Ordering::Relaxed) != 0
+    }
+
     /// Makes everything kept so far durable: first the data, then the record.
     pub fn sync(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.clean_at.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,23 +10,13 @@ use crate::manifest::Manifest;
 use crate::report::Report;
 use crate::slm::SlmFacts;
 
-/// How much is known of a file before it is verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
-    /// Nothing: the rolling checksum is recomputed and the chunk tree rebuilt.
-    Entering,
-    /// Every chunk was proven against the root when it arrived: the rolling checksum is compared and not recomputed,
-    /// the tree is not rebuilt. All else is the same.
-    Arrived,
-}
-
-/// The result of [`verify_artifact`].
+/// The result of [`verify_artifact`] and of [`Following`](super::Following).
 #[derive(Debug, Clone)]
 pub struct Verified {
     /// `artifact.*`, the rules of `.slm`, the claims of the manifest, `slm.checksum`, `chunk.*`. A file of another
     /// length fails by `artifact.byte_count` alone: nothing else about it is decided.
     pub report: Report,
-    /// When entering and the count and root are the manifest's.
+    /// When it was rebuilt and the count and root are the manifest's.
     pub tree: Option<Tree>,
     /// When header, tokenizer and directory hold.
     pub facts: Option<SlmFacts>,
@@ -35,24 +25,18 @@ pub struct Verified {
 /// Verifies a file, read once from its beginning, against a manifest.
 ///
 /// Reads at most one byte more than the manifest's byte count. Holds two blocks of 4 MiB, the tokenizer and directory
-/// of the file, and when entering 64 bytes a chunk.
+/// of the file, and 64 bytes a chunk.
 ///
 /// # Errors
 /// Only those of reading; what is wrong with the file is in the report.
-pub fn verify_artifact(
-    manifest: &Manifest,
-    artifact: &mut (dyn Read + Send),
-    depth: Depth,
-) -> io::Result<Verified> {
+pub fn verify_artifact(manifest: &Manifest, artifact: &mut (dyn Read + Send)) -> io::Result<Verified> {
     let layout = Layout::new(manifest.byte_count(), manifest.chunk_size());
-    let is_entering = depth == Depth::Entering;
-    let wanted = Wanted { rolling: is_entering, chunks: layout.ok().filter(|_| is_entering) };
-    let seen = pass::run(manifest.byte_count(), wanted, artifact)?;
-    Ok(judge(manifest, depth, seen))
+    let seen = pass::run(manifest.byte_count(), Wanted { rolling: true, chunks: layout.ok() }, artifact)?;
+    Ok(judge(manifest, seen))
 }
 
-/// The checks over what a pass has seen.
-pub(super) fn judge(manifest: &Manifest, depth: Depth, seen: Seen) -> Verified {
+/// The checks over what a pass has seen. Without chunk hashes every chunk was proven when it arrived.
+pub(super) fn judge(manifest: &Manifest, seen: Seen) -> Verified {
     let layout = Layout::new(manifest.byte_count(), manifest.chunk_size());
     let mut report = Report::new();
     if !length_holds(&seen, manifest.byte_count(), &mut report) {
@@ -70,7 +54,7 @@ pub(super) fn judge(manifest: &Manifest, depth: Depth, seen: Seen) -> Verified {
     let root_holds = match &tree {
         Some(tree) => root_holds(tree, manifest, &mut report),
         None => {
-            if depth == Depth::Arrived && layout.is_ok() {
+            if layout.is_ok() {
                 report.pass("chunk.merkle_root", "every chunk proven on arrival");
             }
             false

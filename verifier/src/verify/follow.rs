@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::artifact::{Depth, Verified, judge};
+use super::artifact::{Verified, judge};
 use super::pass::Seen;
 use crate::manifest::Manifest;
 use crate::sha::Sha256;
 use crate::slm::Scan;
 
-/// What [`verify_artifact`](super::verify_artifact) does at [`Depth::Arrived`], for whoever hands in the bytes:
-/// from the first to the last, in order, as they stand in the file.
+/// What [`verify_artifact`](super::verify_artifact) does, for a file whose chunks were each proven against the root when
+/// they arrived: the rolling checksum is compared and not recomputed, the tree is not rebuilt, and all else is the
+/// same. The bytes are handed in from the first to the last, in order, as they stand in the file.
 #[derive(Debug)]
 pub struct Following {
     manifest: Arc<Manifest>,
@@ -51,6 +52,6 @@ impl Following {
             rolling: None,
             chunk_hashes: None,
         };
-        judge(&self.manifest, Depth::Arrived, seen)
+        judge(&self.manifest, seen)
     }
 }

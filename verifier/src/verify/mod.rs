@@ -11,7 +11,7 @@ mod follow;
 mod local_chunks;
 mod pass;
 
-pub use artifact::{Depth, Inspected, Verified, inspect_artifact, verify_artifact};
+pub use artifact::{Inspected, Verified, inspect_artifact, verify_artifact};
 pub use follow::Following;
 pub use local_chunks::{ChunkAudit, ChunkVerdict, verify_chunks};
 

@@ -1,6 +1,7 @@
 //! Manifest and artifact together, held against files and manifests of the fixtures.
 
 use std::io::{self, Cursor, Read};
+use std::sync::Arc;
 
 use minimodel_fixtures::{
     ManifestOptions, ManifestText, Quantization, Shape, audit_path, bad_slm, chunk_hashes, chunk_list, facts,
@@ -9,9 +10,10 @@ use minimodel_fixtures::{
 use minimodel_verifier::chunk::{Layout, LayoutError, Tree, hash_chunks, list};
 use minimodel_verifier::digest::tagged;
 use minimodel_verifier::report::{Outcome, Report};
+use minimodel_verifier::sha::Sha256;
 use minimodel_verifier::slm::Rule;
 use minimodel_verifier::verify::{
-    CHECKS_VERSION, ChunkVerdict, Depth, Verified, inspect_artifact, verify_artifact, verify_chunks,
+    CHECKS_VERSION, ChunkVerdict, Following, Verified, inspect_artifact, verify_artifact, verify_chunks,
 };
 use minimodel_verifier::{Manifest, sha256};
 
@@ -29,8 +31,22 @@ fn parse(text: &ManifestText) -> Manifest {
     Manifest::parse(text.render().as_bytes()).unwrap()
 }
 
-fn verify(manifest: &Manifest, artifact: &[u8], depth: Depth) -> Verified {
-    verify_artifact(manifest, &mut Cursor::new(artifact), depth).unwrap()
+/// Nothing was known of the file.
+fn entering(manifest: &Manifest, artifact: &[u8]) -> Verified {
+    verify_artifact(manifest, &mut Cursor::new(artifact)).unwrap()
+}
+
+/// The same for a file whose chunks were proven one by one, handed in by pieces of any size, some beside others.
+fn arrived(manifest: &Manifest, artifact: &[u8]) -> Verified {
+    let mut following = Following::new(Arc::new(manifest.clone()));
+    let mut other = Sha256::default();
+    for (number, piece) in artifact.chunks(10_007).enumerate() {
+        match number % 3 {
+            0 => following.push(piece),
+            _ => following.push_beside(piece, &mut other, &piece[piece.len() / 2..]),
+        }
+    }
+    following.finish()
 }
 
 fn failures(report: &Report) -> Vec<&str> {
@@ -59,31 +75,31 @@ impl Read for Stutter<'_> {
 }
 
 #[test]
-fn every_valid_file_passes_both_depths_with_the_checks_in_their_order() {
+fn every_valid_file_passes_entering_and_arrived_with_the_checks_in_their_order() {
     let written = valid_slm().into_iter().map(|(name, shape)| (name, slm_vec(&shape, 3)));
     for (name, artifact) in written.chain(valid_variants()) {
         let manifest = parse(&text_of(&artifact, CHUNK));
-        let entering = verify(&manifest, &artifact, Depth::Entering);
+        let entered = entering(&manifest, &artifact);
         let mut order = vec!["artifact.byte_count", "artifact.sha256"];
         order.extend(Rule::ALL.iter().filter(|rule| **rule != Rule::Checksum).map(|rule| rule.name()));
         order.extend(["slm.tokenizer_checksum", "slm.tensor_layout_checksum", "slm.quantization"]);
         order.extend(["slm.vocab_size", "slm.hidden_size", "slm.layer_count", "slm.head_count"]);
         order.extend(["slm.kv_head_count", "slm.ffn_size", "slm.max_context", "slm.parameter_count"]);
         order.extend(["slm.checksum", "chunk.count", "chunk.merkle_root"]);
-        for verified in [&entering, &verify(&manifest, &artifact, Depth::Arrived)] {
+        for verified in [&entered, &arrived(&manifest, &artifact)] {
             let names: Vec<_> = verified.report.checks().iter().map(|check| check.name).collect();
             assert_eq!(names, order, "{name}");
             assert!(verified.report.checks().iter().all(|check| check.outcome == Outcome::Pass), "{name}");
             assert!(verified.facts.is_some(), "{name}");
         }
-        assert_eq!(entering.tree.unwrap().chunk_hashes(), chunk_hashes(&artifact, CHUNK), "{name}");
+        assert_eq!(entered.tree.unwrap().chunk_hashes(), chunk_hashes(&artifact, CHUNK), "{name}");
     }
 }
 
 #[test]
 fn a_check_that_comes_or_goes_raises_the_version_of_the_checks() {
     let artifact = manifest_artifact();
-    let verified = verify(&parse(&text_of(&artifact, CHUNK)), &artifact, Depth::Entering);
+    let verified = entering(&parse(&text_of(&artifact, CHUNK)), &artifact);
     let names: Vec<_> = verified.report.checks().iter().map(|check| check.name).collect();
     // Another number here means: raise CHECKS_VERSION, then both numbers.
     assert_eq!(
@@ -95,7 +111,7 @@ fn a_check_that_comes_or_goes_raises_the_version_of_the_checks() {
 #[test]
 fn after_an_arrival_the_report_says_what_was_not_done_again() {
     let artifact = manifest_artifact();
-    let verified = verify(&parse(&text_of(&artifact, CHUNK)), &artifact, Depth::Arrived);
+    let verified = arrived(&parse(&text_of(&artifact, CHUNK)), &artifact);
     let found = |name: &str| verified.report.check(name).unwrap().found.clone();
     assert_eq!(found("chunk.merkle_root"), "every chunk proven on arrival");
     let stored = facts(&artifact).header.checksum;
@@ -110,7 +126,7 @@ fn d12_every_false_claim_fails_its_own_check_and_no_other() {
     assert_eq!(claims.len(), 15);
     for claim in claims {
         let manifest = Manifest::parse(&claim.text).unwrap();
-        let verified = verify(&manifest, &artifact, Depth::Entering);
+        let verified = entering(&manifest, &artifact);
         assert_eq!(failures(&verified.report), [claim.rule], "{}", claim.name);
         let tree_is_right = !["chunk.merkle_root", "artifact.byte_count"].contains(&claim.rule);
         assert_eq!(verified.tree.is_some(), tree_is_right, "{}", claim.name);
@@ -123,8 +139,8 @@ fn d14_a_bad_file_with_a_right_manifest_fails_its_rule_alone() {
     // No manifest can speak of a file of no bytes.
     for bad in bad_slm().into_iter().filter(|bad| !bad.bytes.is_empty()) {
         let Ok(manifest) = Manifest::parse(text_of(&bad.bytes, CHUNK).render().as_bytes()) else { continue };
-        for depth in [Depth::Entering, Depth::Arrived] {
-            assert_eq!(failures(&verify(&manifest, &bad.bytes, depth).report), [bad.rule], "{}", bad.name);
+        for verified in [entering(&manifest, &bad.bytes), arrived(&manifest, &bad.bytes)] {
+            assert_eq!(failures(&verified.report), [bad.rule], "{}", bad.name);
         }
         judged += 1;
     }
@@ -134,7 +150,7 @@ fn d14_a_bad_file_with_a_right_manifest_fails_its_rule_alone() {
 #[test]
 fn a_checksum_that_cannot_be_reproduced_is_a_warning() {
     let artifact = unreproduced_checksum();
-    let verified = verify(&parse(&text_of(&artifact, CHUNK)), &artifact, Depth::Entering);
+    let verified = entering(&parse(&text_of(&artifact, CHUNK)), &artifact);
     let check = verified.report.check("slm.checksum").unwrap();
     let stored = facts(&artifact).header.checksum;
     assert_eq!(check.outcome, Outcome::Warn);
@@ -157,10 +173,10 @@ fn a_file_of_another_length_fails_by_that_alone_and_is_not_read_further() {
         (&artifact[..artifact.len() - 1], (artifact.len() - 1).to_string()),
         (&[], "0".to_owned()),
     ] {
-        for depth in [Depth::Entering, Depth::Arrived] {
-            let mut reader = Stutter { bytes, given: 0, calls: 0 };
-            let verified = verify_artifact(&manifest, &mut reader, depth).unwrap();
-            assert!(reader.given <= artifact.len() + 1);
+        let mut reader = Stutter { bytes, given: 0, calls: 0 };
+        let entered = verify_artifact(&manifest, &mut reader).unwrap();
+        assert!(reader.given <= artifact.len() + 1);
+        for verified in [entered, arrived(&manifest, bytes)] {
             let [check] = verified.report.checks() else { panic!("{:?}", verified.report) };
             assert_eq!((check.name, check.outcome), ("artifact.byte_count", Outcome::Fail));
             assert_eq!((&check.found, &check.expected), (&found, &artifact.len().to_string()));
@@ -229,7 +245,7 @@ fn an_error_of_reading_is_no_verdict() {
             .with("chunk.count", &9_000_000_usize.div_ceil(CHUNK).to_string()),
     );
     for len in [0, 100, 4 << 20, 5_000_000] {
-        let error = verify_artifact(&manifest, &mut Broken(len), Depth::Entering).unwrap_err();
+        let error = verify_artifact(&manifest, &mut Broken(len)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{len}");
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use minimodel_fixtures::{ManifestOptions, Quantization, Shape, write_slm};
-use minimodel_verifier::verify::{Depth, inspect_artifact, verify_artifact};
+use minimodel_verifier::verify::{inspect_artifact, verify_artifact};
 use minimodel_verifier::{Manifest, chunk};
 
 use crate::args::DemoArgs;
@@ -130,7 +130,7 @@ fn make_manifest(path: &Path) -> Result<Manifest, Failure> {
 fn check(story: &Story<'_>, manifest: &Manifest, path: &Path) -> Result<(), Failure> {
     let reading = |error: std::io::Error| Failure::reading("model file", path, &error);
     let mut file = std::fs::File::open(path).map_err(reading)?;
-    let verified = verify_artifact(manifest, &mut file, Depth::Entering).map_err(reading)?;
+    let verified = verify_artifact(manifest, &mut file).map_err(reading)?;
     if let Some(check) = verified.report.failures().next() {
         let hint = "please report it: this must not happen";
         return Err(Failure::new(Exit::Verification, "the demo's file is not right", hint).because(format!(

@@ -9,7 +9,7 @@ use ed25519_dalek::SigningKey;
 use minimodel_swarm::driver::{Node, NodeSettings, Report, SeedSettings};
 use minimodel_swarm::store::{ChunkBytes, ChunkSource, FileSource, SourceError, SourceFile};
 use minimodel_verifier::chunk::Layout;
-use minimodel_verifier::verify::{Depth, verify_artifact};
+use minimodel_verifier::verify::verify_artifact;
 use minimodel_verifier::{Digest, Manifest};
 use minimodel_wire::SignedOffer;
 use tokio::sync::{mpsc, watch};
@@ -96,7 +96,7 @@ fn source(
     artifact: &Path,
 ) -> Result<Arc<dyn ChunkSource>, Failure> {
     let file = SourceFile::open(artifact).map_err(|error| ending::store(&error))?;
-    let verified = verify_artifact(manifest, &mut file.reader(), Depth::Entering)
+    let verified = verify_artifact(manifest, &mut file.reader())
         .map_err(|error| Failure::reading("sample", artifact, &error))?;
     let tree = verified.tree.ok_or_else(|| {
         Failure::unexpected("the demo's sample is not valid", &anyhow::anyhow!("{:?}", verified.report))

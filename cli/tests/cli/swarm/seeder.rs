@@ -12,7 +12,7 @@ use minimodel_swarm::driver::{Node, NodeSettings, SeedSettings};
 use minimodel_swarm::store::{ChunkBytes, ChunkSource, FileSource, SourceError, SourceFile};
 use minimodel_verifier::Digest;
 use minimodel_verifier::chunk::Layout;
-use minimodel_verifier::verify::{Depth, verify_artifact};
+use minimodel_verifier::verify::verify_artifact;
 use tokio::sync::{mpsc, watch};
 
 use super::model::Model;
@@ -47,7 +47,7 @@ impl Seeder {
         let served = Served::default();
         let file = SourceFile::open(&model.artifact()).unwrap();
         let layout = Layout::new(model.manifest.byte_count(), model.manifest.chunk_size()).unwrap();
-        let verified = verify_artifact(&model.manifest, &mut file.reader(), Depth::Entering).unwrap();
+        let verified = verify_artifact(&model.manifest, &mut file.reader()).unwrap();
         let file = FileSource::new(file, layout, Arc::new(verified.tree.unwrap())).unwrap();
         let source = Arc::new(Watched { file, served: served.clone(), honest });
         let (stop, mut stopped) = watch::channel(false);
