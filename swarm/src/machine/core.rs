@@ -10,6 +10,7 @@ use super::events::{Ask, Conn, Event, Input, Output, Req};
 use super::leaves::LeafSearch;
 use super::peer::{Peer, Phase};
 use super::picker::Picker;
+use super::rate::Outflow;
 use super::requests::Request;
 use super::sources::{EXHAUSTED_AFTER, Sources};
 use super::standing::Standings;
@@ -63,14 +64,18 @@ pub struct Machine {
     pub(super) standings: Standings,
     /// Chunks that were on our disk and are not any more.
     pub(super) lost: BTreeSet<u32>,
-    /// Who holds the optimistic upload slot.
-    pub(super) optimistic: Option<Conn>,
+    /// Who holds upload slots by chance.
+    pub(super) lucky: Vec<Conn>,
     pub(super) partial_peers: u32,
     /// Deadlines were just looked at, and idle peers may take over from slow ones.
     pub(super) looks_around: bool,
     pub(super) next_check: Time,
     pub(super) next_rechoke: Time,
     pub(super) next_optimistic: Time,
+    pub(super) next_look: Time,
+    /// Upload slots now, and what goes out over them.
+    pub(super) slots: usize,
+    pub(super) outflow: Outflow,
     pub(super) next_haves: Option<Time>,
     pub(super) stopping: bool,
     pub(super) complete_said: bool,
@@ -105,12 +110,15 @@ impl Machine {
             asks: BTreeMap::new(),
             standings: Standings::default(),
             lost: BTreeSet::new(),
-            optimistic: None,
+            lucky: Vec::new(),
             partial_peers: 0,
             looks_around: false,
             next_check: Time::ZERO,
             next_rechoke: Time::ZERO,
             next_optimistic: Time::ZERO,
+            next_look: Time::ZERO,
+            slots: config.limits.upload_slots,
+            outflow: Outflow::default(),
             next_haves: None,
             stopping: false,
             complete_said: complete,
@@ -163,7 +171,7 @@ impl Machine {
         if self.stopping {
             return None;
         }
-        let mut at = self.sources.next_dial(self.free_dials());
+        let mut at = self.next_dial();
         let mut sooner = |time: Time| at = Some(at.map_or(time, |old: Time| old.min(time)));
         let waits = !self.requests.is_empty() || !self.hungry.is_empty() || self.leaves.is_pending();
         if waits || self.has_unintroduced() {
@@ -171,6 +179,9 @@ impl Machine {
         }
         if self.peers.values().any(|peer| peer.up.interested) {
             sooner(self.next_rechoke);
+        }
+        if self.serves() && self.peers.values().any(Peer::waits_for_slot) {
+            sooner(self.next_look);
         }
         let said = self.exhausted_said;
         let exhausted = self.exhausted_since.filter(|_| !said).map(|since| since + EXHAUSTED_AFTER);
@@ -256,6 +267,9 @@ impl Machine {
         if now >= self.next_rechoke {
             self.rechoke_on_time(now);
             self.next_rechoke = now + self.config.limits.rechoke;
+        }
+        if now >= self.next_look {
+            self.pass_idle_slots(now);
         }
         if self.next_haves.is_some_and(|at| now >= at) {
             self.send_haves();
