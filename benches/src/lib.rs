@@ -1,1 +1,3 @@
-//! Benches live in `benches/benches`; this crate has no code of its own.
+//! Benches live in `benches/benches`; here is what its programs share.
+
+pub mod plot;
