@@ -20,4 +20,5 @@
 //! say nothing.
 
 pub mod link;
+pub mod plot;
 pub mod plot_bars;

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::limits;
 use crate::peer_id::PeerId;
 
-const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 const FAMILY_V4: u8 = 4;
 const FAMILY_V6: u8 = 6;
 

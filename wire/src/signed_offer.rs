@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::{SIGNATURE_LENGTH as SIGNATURE_LEN, Signature, Signer, SigningKey, VerifyingKey};
 
 use crate::base32;
 use crate::limits;
-use crate::offer::{Offer, OfferError};
+use crate::offer::{Offer, OfferError, VERSION};
 use crate::peer_id::PeerId;
 
 /// Stands before the signed bytes, so that a signature under an offer can never be one under anything else.
@@ -65,6 +65,16 @@ impl SignedOffer {
         key.verify_strict(&[DOMAIN, &offer.encode_body()].concat(), &Signature::from_bytes(signature))
             .map_err(|_| OfferError::Signature { peer })?;
         Ok(Self { offer, bytes: bytes.to_vec() })
+    }
+
+    /// Who the bytes say the offer is of, and the beginning of the signature, both unchecked: enough to see that an offer
+    /// was read before, at no more than a look. `None` for bytes that are no offer of this version.
+    pub fn glance(bytes: &[u8]) -> Option<(PeerId, u64)> {
+        let (body, signature) = bytes.split_last_chunk::<SIGNATURE_LEN>()?;
+        let (&[VERSION], rest) = body.split_first_chunk()? else { return None };
+        let (&peer, _) = rest.split_first_chunk()?;
+        let (&begin, _) = signature.split_first_chunk()?;
+        Some((PeerId(peer), u64::from_le_bytes(begin)))
     }
 
     /// The bytes, as passed on in `Peers` frames and written to an offer file's text form.

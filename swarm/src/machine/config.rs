@@ -112,6 +112,11 @@ pub struct Limits {
     pub hello: Duration,
     /// Connections at once.
     pub max_connections: usize,
+    /// Peers beyond which passed-on offers are not dialed: the other places are for those who come to us, or a swarm of
+    /// more members than places would part and dial without end.
+    pub enough_peers: usize,
+    /// Peers at once that are only told of others, when all places are taken.
+    pub max_guests: usize,
     /// Connections being made at once.
     pub max_dials: usize,
     /// First pause before a peer is dialed again; doubles up to `dial_backoff_max`.
@@ -122,7 +127,8 @@ pub struct Limits {
     pub upload_slots: usize,
     /// How often upload slots are dealt anew (BEP 3).
     pub rechoke: Duration,
-    /// How often the optimistic slot moves on (BEP 3).
+    /// How often the slots that go by chance move on. BEP 3 has 30 s; here those left behind are drawn more often, and a
+    /// third of the time leaves fewer behind.
     pub optimistic: Duration,
     /// Asks of one peer that wait at once: its stream limit.
     pub max_asks: usize,
@@ -149,8 +155,9 @@ pub struct Limits {
 /// Bytes that a peer which has not delivered yet may be asked for at once, if that is more than a chunk.
 const FIRST_BYTES: u32 = 2 << 20;
 
-/// Bytes that are being sent to one peer at once. More would make every chunk late and none sooner.
-const ACTIVE_BYTES: usize = 4 << 20;
+/// Bytes that are being sent to one peer at once, and to all together if that is more than a chunk each. More would
+/// make every chunk late and none sooner.
+const ACTIVE_BYTES: (usize, usize) = (4 << 20, 8 << 20);
 
 impl Limits {
     /// Requests in flight to a peer that has not delivered yet.
@@ -158,9 +165,14 @@ impl Limits {
         (FIRST_BYTES / chunk_size.max(1)).clamp(1, self.first_pipeline.max(1))
     }
 
-    /// Asks of one peer that are answered at once: two at least, so that the path never waits for the next.
-    pub(super) fn active_asks(&self, chunk_size: u32) -> usize {
-        (ACTIVE_BYTES / chunk_size.max(1) as usize).clamp(2, self.max_active_asks.max(2))
+    /// Asks of one peer that are answered at once while so many are served: two at least while they are few, so that the
+    /// path never waits for the next.
+    pub(super) fn active_asks(&self, chunk_size: u32, served: usize) -> usize {
+        let chunk = chunk_size.max(1) as usize;
+        let alone = (ACTIVE_BYTES.0 / chunk).clamp(2, self.max_active_asks.max(2));
+        // With four others to send to, the way up has something to do while one peer's next chunk is read.
+        let least = if served < 4 { 2 } else { 1 };
+        (ACTIVE_BYTES.1 / chunk / served.max(1)).clamp(least, alone)
     }
 }
 
@@ -177,12 +189,14 @@ impl Default for Limits {
             trickle_rate: 1 << 10,
             hello: Duration::from_secs(10),
             max_connections: 64,
+            enough_peers: 32,
+            max_guests: 16,
             max_dials: 8,
             dial_backoff: Duration::from_millis(500),
             dial_backoff_max: Duration::from_secs(60),
             upload_slots: 8,
             rechoke: Duration::from_secs(10),
-            optimistic: Duration::from_secs(30),
+            optimistic: Duration::from_secs(10),
             max_asks: 32,
             max_active_asks: 8,
             upload_budget_files: 16,

@@ -10,6 +10,7 @@ use super::events::{Ask, Conn, Event, Input, Output, Req};
 use super::leaves::LeafSearch;
 use super::peer::{Peer, Phase};
 use super::picker::Picker;
+use super::rate::Outflow;
 use super::requests::Request;
 use super::scheduling::Hungry;
 use super::sources::{EXHAUSTED_AFTER, Sources};
@@ -64,8 +65,8 @@ pub struct Machine {
     pub(super) standings: Standings,
     /// Chunks that were on our disk and are not any more.
     pub(super) lost: BTreeSet<u32>,
-    /// Who holds the optimistic upload slot.
-    pub(super) optimistic: Option<Conn>,
+    /// Who holds upload slots by chance.
+    pub(super) lucky: Vec<Conn>,
     pub(super) partial_peers: u32,
     /// Peers that are not introduced yet.
     pub(super) strangers: u32,
@@ -73,13 +74,15 @@ pub struct Machine {
     pub(super) askers: u32,
     /// Peers that may ask us for chunks now.
     pub(super) unchoked: BTreeSet<Conn>,
-    /// Asks being answered.
-    pub(super) answering: usize,
     /// Deadlines were just looked at, and idle peers may take over from slow ones.
     pub(super) looks_around: bool,
     pub(super) next_check: Time,
     pub(super) next_rechoke: Time,
     pub(super) next_optimistic: Time,
+    pub(super) next_look: Time,
+    /// Upload slots now, and what goes out over them.
+    pub(super) slots: usize,
+    pub(super) outflow: Outflow,
     pub(super) next_haves: Option<Time>,
     pub(super) stopping: bool,
     pub(super) complete_said: bool,
@@ -116,16 +119,18 @@ impl Machine {
             asks: BTreeMap::new(),
             standings: Standings::default(),
             lost: BTreeSet::new(),
-            optimistic: None,
+            lucky: Vec::new(),
             partial_peers: 0,
             strangers: 0,
             askers: 0,
             unchoked: BTreeSet::new(),
-            answering: 0,
             looks_around: false,
             next_check: Time::ZERO,
             next_rechoke: Time::ZERO,
             next_optimistic: Time::ZERO,
+            next_look: Time::ZERO,
+            slots: config.limits.upload_slots,
+            outflow: Outflow::default(),
             next_haves: None,
             stopping: false,
             complete_said: complete,
@@ -178,7 +183,7 @@ impl Machine {
         if self.stopping {
             return None;
         }
-        let mut at = self.sources.soonest().filter(|_| self.free_dials() > 0);
+        let mut at = self.next_dial();
         let mut sooner = |time: Time| at = Some(at.map_or(time, |old: Time| old.min(time)));
         let waits = !self.requests.is_empty() || !self.hungry.is_empty() || self.leaves.is_pending();
         if waits || self.strangers > 0 {
@@ -186,6 +191,10 @@ impl Machine {
         }
         if self.askers > 0 {
             sooner(self.next_rechoke);
+        }
+        // Whoever holds a slot is interested.
+        if self.serves() && self.askers as usize > self.unchoked.len() {
+            sooner(self.next_look);
         }
         let said = self.exhausted_said;
         let exhausted = self.exhausted_since.filter(|_| !said).map(|since| since + EXHAUSTED_AFTER);
@@ -271,6 +280,9 @@ impl Machine {
         if now >= self.next_rechoke {
             self.rechoke_on_time(now);
             self.next_rechoke = now + self.config.limits.rechoke;
+        }
+        if now >= self.next_look {
+            self.pass_idle_slots(now);
         }
         if self.next_haves.is_some_and(|at| now >= at) {
             self.send_haves();

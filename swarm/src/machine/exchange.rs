@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use minimodel_wire::{Consent, Frame, OfferError, SignedOffer};
+use minimodel_wire::{CloseCode, Consent, Frame, OfferError, PeerId, SignedOffer};
 
 use super::core::Machine;
 use super::events::Conn;
@@ -31,6 +31,14 @@ impl Machine {
             if peer.offers_read > self.config.limits.max_offers_per_peer {
                 return;
             }
+            // What was read before, or would find no room, teaches nothing: no signature is checked for it. Of itself a
+            // peer is always heard, so that its offer can be passed on.
+            if let Some((named, mark)) = SignedOffer::glance(bytes)
+                && named != peer.id
+                && !self.is_news(named, mark)
+            {
+                continue;
+            }
             let signed = match SignedOffer::from_bytes(bytes) {
                 Ok(signed) if signed.offer().swarm_id == self.config.terms.swarm_id => signed,
                 // One of a later version was passed on unread.
@@ -51,7 +59,19 @@ impl Machine {
                 self.pass_on(conn, &signed);
             }
             self.learn(now, &signed, own);
+            if let Some((peer, mark)) = SignedOffer::glance(bytes) {
+                self.sources.mark(peer, mark);
+            }
         }
+    }
+
+    /// Whether an offer that names this peer could teach us anything.
+    fn is_news(&mut self, named: PeerId, mark: u64) -> bool {
+        self.config.consent.contains(Consent::PUBLISH)
+            && match self.sources.mark_of(named) {
+                Some(read) => read != mark,
+                None => self.sources.has_room(self.config.limits.max_known),
+            }
     }
 
     fn learn(&mut self, now: Time, signed: &SignedOffer, own: bool) {
@@ -81,9 +101,22 @@ impl Machine {
 
     /// Tells a newcomer of the members that agreed to be told of.
     pub(super) fn pass_on_offers_to(&mut self, conn: Conn) {
-        if !self.takes_part(conn) {
-            return;
+        if self.takes_part(conn) {
+            self.send_offers(conn);
         }
+    }
+
+    /// There is no place for this peer, but a word: who the others are, and goodbye. So a newcomer finds its way into a
+    /// swarm although the only member that it knows is full.
+    pub(super) fn send_on(&mut self, now: Time, conn: Conn) {
+        if self.peers.get(&conn).is_some_and(|peer| peer.consent.contains(Consent::PUBLISH)) {
+            self.send_offers(conn);
+        }
+        self.send(conn, Frame::Bye { code: CloseCode::Busy });
+        self.drop_peer(now, conn, CloseCode::Busy);
+    }
+
+    fn send_offers(&mut self, conn: Conn) {
         let mut offers: Vec<Bytes> = self
             .peers
             .iter()
@@ -170,5 +203,20 @@ mod tests {
         desk.machine.sources.ban(id(5));
         desk.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(81, [1; 32], LATE).to_bytes())] });
         assert!(desk.machine.sources.is_known(id(81)), "a banned one made room");
+    }
+
+    #[test]
+    fn an_offer_that_was_read_before_costs_no_signature_check_and_a_renewed_one_is_read() {
+        let mut desk = Desk::new(all(), having([0]));
+        desk.join(1, all(), having([1]));
+        let mut bytes = offer(9, [1; 32], LATE).to_bytes();
+        desk.frame(1, Frame::Peers { offers: vec![Bytes::from(bytes.clone())] });
+        // The same but for the very end of its signature: whoever checked it would part.
+        *bytes.last_mut().unwrap() ^= 1;
+        desk.frame(1, Frame::Peers { offers: vec![Bytes::from(bytes)] });
+        assert_eq!(desk.machine.progress().peers, 1);
+        desk.frame(1, Frame::Peers { offers: vec![Bytes::from(offer(9, [1; 32], LATE + 1).to_bytes())] });
+        let renewed = SignedOffer::glance(&offer(9, [1; 32], LATE + 1).to_bytes()).unwrap();
+        assert_eq!(desk.machine.sources.mark_of(id(9)), Some(renewed.1));
     }
 }

@@ -18,7 +18,9 @@ impl Machine {
         if self.is_full_for(id, dialed) && self.refusal(now, id, dialed) == Some(CloseCode::Busy) {
             self.make_room(now);
         }
-        if let Some(code) = self.refusal(now, id, dialed) {
+        let refusal = self.refusal(now, id, dialed);
+        let is_guest = !dialed && refusal == Some(CloseCode::Busy) && self.may_be_guest(now, id);
+        if let Some(code) = refusal.filter(|_| !is_guest) {
             self.push(Output::Close { conn, code });
             if dialed {
                 self.sources.disconnected(now, id, &self.config.limits, &mut self.rng);
@@ -40,7 +42,8 @@ impl Machine {
             self.drop_peer(now, old, CloseCode::Duplicate);
         }
         self.sources.connected(id);
-        let peer = Peer::new(id, dialed, now, &self.config.terms, &self.config.limits);
+        let mut peer = Peer::new(id, dialed, now, &self.config.terms, &self.config.limits);
+        peer.is_guest = is_guest;
         self.peers.insert(conn, peer);
         self.strangers += 1;
         self.by_id.insert(id, conn);
@@ -80,8 +83,12 @@ impl Machine {
         peer.since = now;
         peer.consent = hello.consent;
         peer.software.clone_from(&hello.software);
+        let is_guest = peer.is_guest;
         self.send(conn, Frame::Bitfield(full));
         self.pass_on_own_offer(conn);
+        if is_guest {
+            self.send_on(now, conn);
+        }
     }
 
     /// Parts from a peer that can never be of use to us nor we to it, without blame.
@@ -188,7 +195,6 @@ impl Machine {
         self.strangers -= u32::from(peer.phase != Phase::Ready);
         self.askers -= u32::from(peer.up.interested);
         self.unchoked.remove(&conn);
-        self.answering -= peer.up.active.len();
         self.doubted -= peer.down.doubted();
         if peer.phase == Phase::Ready && !peer.is_seed {
             self.partial_peers -= 1;

@@ -128,7 +128,6 @@ impl Machine {
         let count = |is_meant: fn(&Peer) -> bool| self.peers.values().filter(|peer| is_meant(peer)).count();
         let unchoked: Vec<Conn> =
             self.peers.iter().filter(|(_, peer)| peer.up.unchoked).map(|(&conn, _)| conn).collect();
-        let answering: usize = self.peers.values().map(|peer| peer.up.active.len()).sum();
         let doubted: u32 = self.peers.values().map(|peer| peer.down.doubted()).sum();
         let tallies = [
             ("unintroduced peers", count(|peer| peer.phase != Phase::Ready), self.strangers as usize),
@@ -138,7 +137,6 @@ impl Machine {
                 count(|peer| !peer.up.unchoked && !peer.up.waiting.is_empty()),
                 0,
             ),
-            ("answers under way", answering, self.answering),
             ("requests of doubtful peers", doubted as usize, self.doubted as usize),
         ];
         if let Some((what, are, counted)) = tallies.into_iter().find(|&(_, are, counted)| are != counted) {

@@ -34,6 +34,7 @@ mod places;
 mod rate;
 mod requests;
 mod scheduling;
+mod slots;
 mod sources;
 mod standing;
 mod time;

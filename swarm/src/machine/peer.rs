@@ -27,6 +27,8 @@ pub(super) enum Phase {
 pub(super) struct Peer {
     pub(super) id: PeerId,
     pub(super) dialed: bool,
+    /// There was no place for it: it hears of the others and goes.
+    pub(super) is_guest: bool,
     pub(super) phase: Phase,
     pub(super) connected_at: Time,
     /// The phase began then.
@@ -97,6 +99,10 @@ pub(super) struct Upload {
     /// The same when slots were dealt last, and how many rounds it held a slot and asked for nothing.
     pub(super) bytes_before: u64,
     pub(super) idle_rounds: u32,
+    /// When it first asked in its turn, and the chunks it got in it.
+    pub(super) turn: Option<(Time, u32)>,
+    /// It held a slot and asked for nothing when slots were looked at last.
+    pub(super) was_idle: bool,
     /// Chunks that were sent to it once.
     pub(super) sent: Option<Bitfield>,
     /// How often each chunk was sent again.
@@ -121,6 +127,8 @@ impl Upload {
             bytes: 0,
             bytes_before: 0,
             idle_rounds: 0,
+            turn: None,
+            was_idle: false,
             sent: None,
             repeats: BTreeMap::new(),
             in_vain: Bucket::new(now, IN_VAIN.1, IN_VAIN.0),
@@ -144,6 +152,7 @@ impl Peer {
         Self {
             id,
             dialed,
+            is_guest: false,
             phase: Phase::Hello,
             connected_at: now,
             since: now,
@@ -181,6 +190,11 @@ impl Peer {
     /// It consented to serve, and we may ask now.
     pub(super) fn may_be_asked(&self) -> bool {
         self.phase == Phase::Ready && self.consent.contains(Consent::SERVE) && !self.down.choked
+    }
+
+    /// It would ask, and has no slot.
+    pub(super) fn waits_for_slot(&self) -> bool {
+        self.phase == Phase::Ready && self.up.interested && !self.up.unchoked
     }
 
     /// Whether it should have one more request in flight now.

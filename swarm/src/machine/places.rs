@@ -18,7 +18,18 @@ impl Machine {
         let limits = &self.config.limits;
         let kept = if dialed || !self.wants_chunks() { 0 } else { limits.max_dials };
         let places = limits.max_connections.saturating_sub(kept).max(1);
-        self.peers.len() >= places && !self.by_id.contains_key(&id)
+        self.peers.len() - self.guests() >= places && !self.by_id.contains_key(&id)
+    }
+
+    fn guests(&self) -> usize {
+        self.peers.values().filter(|peer| peer.is_guest).count()
+    }
+
+    /// Whether a peer that came and found no place may stay for a word.
+    pub(super) fn may_be_guest(&self, now: Time, id: PeerId) -> bool {
+        !self.stopping
+            && !self.standings.is_shut_out(id, now)
+            && self.guests() < self.config.limits.max_guests
     }
 
     /// Parts with a peer that came to us and does nothing here: places are for those who use them. Among several the
@@ -45,14 +56,18 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use minimodel_wire::{Bitfield, Frame};
 
-    use super::super::desk::{Desk, SEED, TAKE, having};
+    use super::super::desk::{Desk, SEED, TAKE, all, having, offer};
     use super::*;
 
     #[test]
     fn f1_idle_peers_do_not_keep_a_newcomer_out_for_ever() {
-        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.max_connections = 3);
+        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| {
+            config.limits.max_connections = 3;
+            config.limits.max_guests = 0;
+        });
         for n in 1..=3 {
             desk.join(n, TAKE, having([]));
             desk.frame(n.into(), Frame::Interested);
@@ -66,5 +81,34 @@ mod tests {
         desk.connect(5, 5, false);
         assert_eq!(desk.closes(), [(1, CloseCode::Busy)], "the second is being served");
         assert_eq!(desk.machine.peers.len(), 3);
+    }
+
+    #[test]
+    fn a_newcomer_that_finds_no_place_is_told_of_the_others_and_so_finds_one() {
+        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| {
+            config.limits.max_connections = 2;
+            config.limits.max_guests = 1;
+        });
+        for n in 1..=2 {
+            desk.join(n, all(), having([]));
+            let offer = Bytes::from(offer(n, [1; 32], 1_000_000).to_bytes());
+            desk.frame(n.into(), Frame::Peers { offers: vec![offer] });
+        }
+        desk.said();
+        for (n, consent, told) in [(3, all(), 2), (4, TAKE, 0)] {
+            desk.connect(n, n as u8, false);
+            desk.connect(n + 10, n as u8 + 10, false);
+            assert_eq!(desk.closes(), [(n + 10, CloseCode::Busy)], "one guest at a time");
+            let hello = desk.hello(consent);
+            desk.frame(n, Frame::Hello(hello));
+            let frames = desk.frames(n);
+            let offers: usize = frames
+                .iter()
+                .map(|frame| if let Frame::Peers { offers } = frame { offers.len() } else { 0 })
+                .sum();
+            assert_eq!(offers, told, "only to those who take part in the exchange");
+            assert_eq!(frames.last(), Some(&Frame::Bye { code: CloseCode::Busy }));
+            assert_eq!(desk.machine.peers.len(), 2);
+        }
     }
 }

@@ -92,6 +92,47 @@ impl Meter {
     }
 }
 
+/// How much goes out to all together, smoothed over some seconds, and the most that ever did, fading.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Outflow {
+    pending: u64,
+    looked: Time,
+    rate: f64,
+    most: f64,
+}
+
+impl Outflow {
+    /// Seconds over which chunks, which count when they are sent whole, make a smooth rate.
+    const SMOOTH: f64 = 4.0;
+    /// The most fades to half in this many seconds.
+    const HALF: f64 = 60.0;
+
+    pub(super) fn add(&mut self, bytes: u64) {
+        self.pending += bytes;
+    }
+
+    pub(super) fn look(&mut self, now: Time) {
+        let seconds = now.since(self.looked).as_secs_f64();
+        if seconds <= 0.0 {
+            return;
+        }
+        let measured = std::mem::take(&mut self.pending) as f64 / seconds;
+        self.looked = now;
+        self.rate += (measured - self.rate) * (seconds / (seconds + Self::SMOOTH));
+        self.most = (self.most * (-seconds / Self::HALF).exp2()).max(self.rate);
+    }
+
+    /// Clearly less than the way up can take.
+    pub(super) fn is_low(&self) -> bool {
+        self.rate < self.most * 0.6
+    }
+
+    /// About what the way up can take.
+    pub(super) fn is_full(&self) -> bool {
+        self.rate > self.most * 0.85
+    }
+}
+
 /// A token bucket: `rate` tokens a second, at most `burst` saved up.
 #[derive(Debug, Clone)]
 pub struct Bucket {
@@ -195,5 +236,24 @@ mod tests {
         assert!(!bucket.try_take(at(100), 1));
         assert_eq!(bucket.take(at(100), 1000), Duration::from_secs(1));
         assert_eq!(bucket.take(at(1100), 0), Duration::ZERO);
+    }
+
+    #[test]
+    fn an_outflow_that_falls_is_low_and_after_minutes_is_what_there_is() {
+        let mut outflow = Outflow::default();
+        let mut second = 0;
+        let mut flow = |outflow: &mut Outflow, bytes: u64, seconds: u64| {
+            for _ in 0..seconds {
+                second += 1;
+                outflow.add(bytes);
+                outflow.look(Time::after_start(Duration::from_secs(second)));
+            }
+        };
+        flow(&mut outflow, 100, 30);
+        assert!(outflow.is_full() && !outflow.is_low());
+        flow(&mut outflow, 20, 15);
+        assert!(outflow.is_low() && !outflow.is_full());
+        flow(&mut outflow, 20, 300);
+        assert!(outflow.is_full() && !outflow.is_low());
     }
 }

@@ -21,6 +21,9 @@ const ENDGAME_GAIN: (u32, Duration) = (2, Duration::from_millis(100));
 /// when deadlines are, since it costs a look at every peer.
 const TAKEOVER_GAIN: (u32, Duration) = (4, Duration::from_secs(1));
 
+/// Chunks asked of two peers at once: more would crowd our own way down, which may be what makes them late.
+const MOST_COPIES: usize = 4;
+
 /// Who owes us chunks, and when all of them would be here; the latest first.
 type Late = Vec<(Duration, Conn)>;
 
@@ -190,6 +193,9 @@ impl Machine {
     /// With nothing else to ask of this peer, the chunk that another would bring last, if this one is much sooner
     /// done; while chunks are missing elsewhere, only if it is very much sooner.
     fn endgame_for(&mut self, now: Time, conn: Conn, late: &mut Option<Late>) -> Option<u32> {
+        if self.requests.len() >= self.copies.len() + MOST_COPIES {
+            return None;
+        }
         let is_end = self.chunks.missing() == 0;
         if !is_end && !self.looks_around {
             return None;

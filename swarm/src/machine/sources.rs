@@ -37,6 +37,8 @@ struct Source {
     tries: u32,
     /// It is shut out until then.
     not_before: Time,
+    /// The beginning of the signature of the offer that was read last.
+    mark: u64,
 }
 
 /// All known peers, connected or not.
@@ -44,13 +46,25 @@ struct Source {
 pub(super) struct Sources {
     known: BTreeMap<PeerId, Source>,
     banned: BTreeSet<PeerId>,
-    /// Nobody is to be dialed before this.
+    /// Some of the known may have ended for good, and could make room.
+    may_drop: bool,
+    /// Who is being dialed.
+    dialing: BTreeSet<PeerId>,
+    /// Nobody is to be dialed before this, and nobody whom the user named before that.
     soonest: Time,
+    soonest_by_user: Time,
 }
 
 impl Sources {
     pub(super) fn new(banned: BTreeSet<PeerId>) -> Self {
-        Self { known: BTreeMap::new(), banned, soonest: Time::MAX }
+        Self {
+            known: BTreeMap::new(),
+            banned,
+            may_drop: false,
+            dialing: BTreeSet::new(),
+            soonest: Time::MAX,
+            soonest_by_user: Time::MAX,
+        }
     }
 
     pub(super) fn is_banned(&self, peer: PeerId) -> bool {
@@ -63,12 +77,15 @@ impl Sources {
     }
 
     pub(super) fn refused(&mut self, peer: PeerId) {
+        self.dialing.remove(&peer);
         if let Some(source) = self.known.get_mut(&peer) {
             source.state = State::Ended;
+            self.may_drop = true;
         }
     }
 
     pub(super) fn connected(&mut self, peer: PeerId) {
+        self.dialing.remove(&peer);
         if let Some(source) = self.known.get_mut(&peer) {
             source.state = State::Connected;
         }
@@ -91,6 +108,7 @@ impl Sources {
     }
 
     pub(super) fn disconnected(&mut self, now: Time, peer: PeerId, limits: &Limits, rng: &mut fastrand::Rng) {
+        self.dialing.remove(&peer);
         let Some(source) = self.known.get_mut(&peer) else { return };
         if source.state == State::Ended {
             return;
@@ -105,7 +123,8 @@ impl Sources {
         // Some chance, so that peers which lost the same seeder do not come back in one burst.
         let at = (now + pause.mul_f64(0.75 + rng.f64() / 2.0)).max(source.not_before);
         source.state = State::Waiting(at);
-        self.soonest = self.soonest.min(at);
+        let by_user = source.by_user;
+        self.expect(at, by_user);
     }
 
     /// No source is left that could ever help.
@@ -113,20 +132,24 @@ impl Sources {
         self.known.values().all(|source| source.state == State::Ended)
     }
 
-    /// Nobody is to be dialed before this; `None`: nobody waits to be dialed.
-    pub(super) fn soonest(&self) -> Option<Time> {
-        (self.soonest < Time::MAX).then_some(self.soonest)
-    }
-
-    fn next_dial(&self) -> Option<Time> {
-        self.known
-            .values()
+    /// When the next dial is due, by the user's word alone or by anybody's.
+    fn next_dial(&self, by_user: bool) -> Time {
+        let meant = self.known.values().filter(|source| source.by_user || !by_user);
+        meant
             .filter_map(|source| if let State::Waiting(at) = source.state { Some(at) } else { None })
             .min()
+            .unwrap_or(Time::MAX)
     }
 
-    fn dialing(&self) -> usize {
-        self.known.values().filter(|source| source.state == State::Dialing).count()
+    fn expect(&mut self, at: Time, by_user: bool) {
+        self.soonest = self.soonest.min(at);
+        if by_user {
+            self.soonest_by_user = self.soonest_by_user.min(at);
+        }
+    }
+
+    fn soonest(&mut self, by_user: bool) -> &mut Time {
+        if by_user { &mut self.soonest_by_user } else { &mut self.soonest }
     }
 
     #[cfg(test)]
@@ -138,16 +161,19 @@ impl Sources {
         self.known.get(&peer).map_or(0, |source| source.tries)
     }
 
-    fn due(&mut self, now: Time, unix: u64) -> Option<(PeerId, Vec<SocketAddr>)> {
+    /// Whom to dial now, of those whom the user named or of all.
+    fn due(&mut self, now: Time, unix: u64, by_user: bool) -> Option<(PeerId, Vec<SocketAddr>)> {
         self.known.retain(|_, source| {
             source.by_user || source.state == State::Connected || source.expires_unix > unix
         });
         let (peer, source) = self
             .known
             .iter_mut()
+            .filter(|(_, source)| source.by_user || !by_user)
             .filter(|(_, source)| matches!(source.state, State::Waiting(at) if at <= now))
             .min_by_key(|(_, source)| source.tries)?;
         source.state = State::Dialing;
+        self.dialing.insert(*peer);
         Some((*peer, source.addresses.clone()))
     }
 
@@ -160,6 +186,7 @@ impl Sources {
         at: Time,
     ) {
         let state = if self.banned.contains(&peer) { State::Ended } else { State::Waiting(at) };
+        self.may_drop |= state == State::Ended;
         let fresh = Source {
             addresses: addresses.to_vec(),
             expires_unix,
@@ -167,8 +194,9 @@ impl Sources {
             state,
             tries: 0,
             not_before: Time::ZERO,
+            mark: 0,
         };
-        self.soonest = self.soonest.min(at);
+        self.expect(at, by_user);
         let source = self.known.entry(peer).or_insert(fresh);
         source.by_user |= by_user;
         source.expires_unix = source.expires_unix.max(expires_unix);
@@ -183,25 +211,50 @@ impl Sources {
         self.known.contains_key(&peer)
     }
 
+    /// How the offer of this peer that was read last is recognised; `None` for a peer that is not known.
+    pub(super) fn mark_of(&self, peer: PeerId) -> Option<u64> {
+        self.known.get(&peer).map(|source| source.mark)
+    }
+
+    pub(super) fn mark(&mut self, peer: PeerId, mark: u64) {
+        if let Some(source) = self.known.get_mut(&peer) {
+            source.mark = mark;
+        }
+    }
+
     /// Makes room for one more passed-on offer, at the cost of one that is of no use; whether there is room.
     pub(super) fn has_room(&mut self, most: usize) -> bool {
-        if self.known.len() >= most {
+        if self.known.len() >= most && self.may_drop {
             let useless =
                 self.known.iter().find(|(_, source)| !source.by_user && source.state == State::Ended);
-            useless.map(|(&peer, _)| peer).and_then(|peer| self.known.remove(&peer));
+            let useless = useless.map(|(&peer, _)| peer);
+            self.may_drop = useless.is_some();
+            useless.and_then(|peer| self.known.remove(&peer));
         }
         self.known.len() < most
     }
 }
 
 impl Machine {
-    pub(super) fn free_dials(&self) -> usize {
+    fn free_dials(&self) -> usize {
         if !self.wants_chunks() {
             return 0;
         }
         let limits = &self.config.limits;
         let places = limits.max_connections.saturating_sub(self.peers.len());
-        limits.max_dials.saturating_sub(self.sources.dialing()).min(places)
+        limits.max_dials.saturating_sub(self.sources.dialing.len()).min(places)
+    }
+
+    /// Whether there are so many peers that passed-on offers may wait; the other places are for those who come.
+    fn has_enough_peers(&self) -> bool {
+        self.peers.len() + self.sources.dialing.len() >= self.config.limits.enough_peers
+    }
+
+    /// When somebody is to be dialed.
+    pub(super) fn next_dial(&self) -> Option<Time> {
+        let soonest =
+            if self.has_enough_peers() { self.sources.soonest_by_user } else { self.sources.soonest };
+        (soonest < Time::MAX && self.free_dials() > 0).then_some(soonest)
     }
 
     pub(super) fn unix(&self, now: Time) -> u64 {
@@ -218,12 +271,14 @@ impl Machine {
     }
 
     pub(super) fn dial(&mut self, now: Time) {
-        if now < self.sources.soonest {
-            return;
-        }
-        let unix = self.unix(now);
-        while self.free_dials() > 0 {
-            let Some((peer, addresses)) = self.sources.due(now, unix) else { break };
+        while self.next_dial().is_some_and(|at| at <= now) {
+            let by_user = self.has_enough_peers();
+            let unix = self.unix(now);
+            let Some((peer, addresses)) = self.sources.due(now, unix, by_user) else {
+                let next = self.sources.next_dial(by_user);
+                *self.sources.soonest(by_user) = next;
+                continue;
+            };
             if self.by_id.contains_key(&peer) {
                 // It came to us in the meantime.
                 self.sources.connected(peer);
@@ -231,7 +286,6 @@ impl Machine {
             }
             self.push(Output::Dial { peer, addresses });
         }
-        self.sources.soonest = self.sources.next_dial().unwrap_or(Time::MAX);
     }
 
     pub(super) fn dial_failed(
@@ -308,5 +362,24 @@ mod tests {
         desk.join(2, SEED, Bitfield::full(20));
         desk.wait(Duration::from_secs(2));
         assert!(!desk.events().contains(&Event::Exhausted));
+    }
+
+    #[test]
+    fn passed_on_offers_wait_while_there_are_enough_peers_and_a_user_s_do_not() {
+        let mut desk = Desk::with(all(), having([0]), |config| config.limits.enough_peers = 3);
+        desk.join(1, all(), having([1]));
+        desk.join(2, all(), having([1]));
+        let offers = (5..9).map(|n| Bytes::from(offer(n, [1; 32], LATE).to_bytes())).collect();
+        desk.frame(1, Frame::Peers { offers });
+        desk.wait(Duration::from_secs(2));
+        let dialed = desk.dialed();
+        assert_eq!(dialed.len(), 1, "two are here and one is enough");
+        desk.tell(Input::Source(offer(9, [1; 32], LATE)));
+        assert_eq!(desk.dialed(), [id(9)]);
+        for peer in [dialed[0], id(9)] {
+            desk.tell(Input::DialFailed { peer, wrong_key: None, code: None });
+        }
+        desk.wait(Duration::from_millis(1));
+        assert_eq!(desk.dialed().len(), 1, "somebody else's turn");
     }
 }

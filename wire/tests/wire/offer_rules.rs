@@ -219,3 +219,16 @@ fn text_in_another_spelling_is_refused() {
     let wrong = text.replacen("mm1", "mm11", 1);
     assert_eq!(wrong.parse::<SignedOffer>(), Err(OfferError::Base32 { offset: 3 }));
 }
+
+#[test]
+fn a_glance_at_an_offer_finds_its_peer_and_tells_two_signatures_apart() {
+    let bytes = signed_offer().to_bytes();
+    let (peer, mark) = SignedOffer::glance(&bytes).expect("an offer");
+    assert_eq!(peer, offer().peer);
+    let (_, other) = SignedOffer::glance(&resigned(|body| body[COUNT_AT - 8] ^= 1)).expect("an offer");
+    assert_ne!(mark, other);
+    for len in 0..1 + 32 + SIGNATURE_LEN {
+        assert_eq!(SignedOffer::glance(&bytes[..len]), None, "{len} bytes");
+    }
+    assert_eq!(SignedOffer::glance(&[&[2], &bytes[1..]].concat()), None, "another version");
+}

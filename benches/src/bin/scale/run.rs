@@ -1,0 +1,138 @@
+//! One run: its world, its bound, and what it cost.
+
+use std::time::{Duration, Instant};
+
+use minimodel_swarm::machine::Limits;
+use serde::{Deserialize, Serialize};
+
+use super::bound::{Taker, fluid};
+use super::settings::{Network, Setting};
+use super::world::{CHUNK, World};
+
+/// A run that needs this many times its bound is given up.
+const GIVEN_UP: f64 = 30.0;
+
+/// What one run is made of.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) setting: Setting,
+    pub(super) leechers: u32,
+    pub(super) chunks: u32,
+    pub(super) seed: u64,
+    pub(super) network: Network,
+    pub(super) limits: Limits,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    pub(super) setting: String,
+    pub(super) leechers: u32,
+    pub(super) chunks: u32,
+    pub(super) seed: u64,
+    /// Seconds of virtual time.
+    pub(super) last_done: f64,
+    pub(super) median_done: f64,
+    pub(super) bound: f64,
+    pub(super) ratio: f64,
+    pub(super) target: f64,
+    /// Files that the seeder sent.
+    pub(super) seeder_sent: f64,
+    /// Bytes of chunks that came, over those that were needed.
+    pub(super) received: f64,
+    pub(super) turns_a_leecher: f64,
+    pub(super) frames_a_leecher: f64,
+    /// Control frames with their packets' heads, over the file.
+    pub(super) control: f64,
+    pub(super) dials_a_leecher: f64,
+    pub(super) struck: u64,
+    pub(super) banned: u64,
+    /// Peak resident bytes beyond those before the run; 0 where the system does not say.
+    pub(super) memory_a_leecher: f64,
+    pub(super) peak_memory: u64,
+    pub(super) wall: f64,
+    /// Differs when anything differed.
+    pub(super) hash: u64,
+}
+
+impl Run {
+    pub(super) fn name(&self) -> String {
+        format!("{} {}", self.setting.name(), self.leechers)
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Errors
+    ///
+    /// It did not end.
+    pub(super) fn go(&self) -> Result<Outcome, String> {
+        let (began, before) = (Instant::now(), memory("VmRSS:"));
+        let mut rng = fastrand::Rng::with_seed(self.seed);
+        let plans = self.setting.plans(self.leechers, self.chunks, self.network.loss, &mut rng);
+        let file = f64::from(self.chunks) * f64::from(CHUNK);
+        let takers: Vec<Taker> = plans[1..]
+            .iter()
+            .map(|plan| Taker {
+                up: plan.up as f64,
+                down: plan.down as f64,
+                came: plan.joins_at,
+                left: None,
+                finished: plan.quits_after.is_none(),
+            })
+            .collect();
+        let seeder_up = plans[0].up as f64;
+        let limit = Duration::from_secs_f64(fluid(file, seeder_up, &takers) * GIVEN_UP);
+        let mut world = World::new(plans, self.chunks, self.limits.clone(), self.network, rng.u64(..))?;
+        world.run(limit, &self.name())?;
+        // Who left when is known only now.
+        let takers: Vec<Taker> = takers
+            .iter()
+            .zip(&world.peers[1..])
+            .map(|(taker, peer)| Taker {
+                left: peer.left_at.map(|at| at.since_start()),
+                finished: peer.done_at.is_some(),
+                ..*taker
+            })
+            .collect();
+        let bound = fluid(file, seeder_up, &takers);
+        let mut done: Vec<f64> = world.peers[1..]
+            .iter()
+            .filter_map(|peer| peer.done_at)
+            .map(|at| at.since_start().as_secs_f64())
+            .collect();
+        done.sort_by(f64::total_cmp);
+        let last_done = world.now.since_start().as_secs_f64();
+        let peak_memory = memory("VmHWM:");
+        let (all, tally) = (f64::from(world.peers.len() as u32 - 1), &world.tally);
+        Ok(Outcome {
+            setting: self.setting.name().to_owned(),
+            leechers: self.leechers,
+            chunks: self.chunks,
+            seed: self.seed,
+            last_done,
+            median_done: done[done.len() / 2],
+            bound,
+            ratio: last_done / bound,
+            target: self.setting.target(),
+            seeder_sent: tally.seeder_bytes as f64 / file,
+            received: tally.chunk_bytes as f64 / tally.kept_bytes.max(1) as f64,
+            turns_a_leecher: tally.turns as f64 / all,
+            frames_a_leecher: tally.frames as f64 / all,
+            control: tally.frame_bytes as f64 / all / file,
+            dials_a_leecher: tally.dials as f64 / all,
+            struck: tally.struck,
+            banned: tally.banned,
+            memory_a_leecher: peak_memory.saturating_sub(before) as f64 / all,
+            peak_memory,
+            wall: began.elapsed().as_secs_f64(),
+            hash: world.record.hash(),
+        })
+    }
+}
+
+/// A line of Linux's account of this process, in bytes; 0 where there is none.
+fn memory(line: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let found = status.lines().find_map(|found| found.strip_prefix(line));
+    found.and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()).unwrap_or(0) << 10
+}

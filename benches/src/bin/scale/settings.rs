@@ -1,0 +1,130 @@
+//! Who takes part, on which paths, and when they come and go.
+//!
+//! The rates stand to each other as in Bharambe, Herley and Padmanabhan, "Analyzing and Improving a BitTorrent
+//! Network's Performance Mechanisms" (INFOCOM 2006), fifty times as fast: a seeder with fifteen times the upload of a
+//! leecher, leechers whose way down is nearly four times as wide as their way up, and three classes of them where they
+//! differ.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use super::world::{CHUNK, No};
+
+/// A megabit a second, in bytes a second.
+pub(super) const MBIT: u64 = 125_000;
+/// Way up of the seeder.
+const SEEDER_UP: u64 = 300 * MBIT;
+/// Ways up and down of a leecher where all are alike.
+const ALIKE: (u64, u64) = (20 * MBIT, 75 * MBIT);
+/// Ways up and down of the three classes: a third each.
+const CLASSES: [(u64, u64); 3] =
+    [(150 * MBIT, 300 * MBIT), (20 * MBIT, 75 * MBIT), (6_400_000 / 8, 39_200_000 / 8)];
+/// Other leechers whose offers one has from the start, where it has any.
+const KNOWN: usize = 4;
+/// All who are there from the start come within this time.
+const MOMENT: Duration = Duration::from_secs(1);
+/// From a peer to the middle of the network, one way, in microseconds: 5 to 75 ms between two.
+const DELAY: std::ops::Range<u64> = 2_500..37_500;
+
+/// A setting: who takes part, and what they know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Setting {
+    /// Leechers alike, each with the offers of the seeder and of four others.
+    Homogeneous,
+    /// Three classes of rates, a third each, else the same.
+    Heterogeneous,
+    /// Leechers alike that come within a second and know nobody but the seeder.
+    Flash,
+    /// As flash, but half of them come one by one; as many as a fifth quit unfinished, and who is done leaves soon.
+    Churn,
+}
+
+/// What is not said of each peer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Network {
+    /// Share of packets that are lost.
+    pub(super) loss: f64,
+    /// Streams of one connection take turns.
+    pub(super) streams_share: bool,
+}
+
+/// A peer before it joins.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    /// Bytes a second that arrive.
+    pub(super) up: u64,
+    pub(super) down: u64,
+    /// From the peer to the middle of the network, one way.
+    pub(super) delay: Duration,
+    pub(super) knows: Vec<No>,
+    pub(super) joins_at: Duration,
+    /// It leaves so long after it joined, done or not.
+    pub(super) quits_after: Option<Duration>,
+    /// It leaves so long after it is done.
+    pub(super) lingers: Option<Duration>,
+}
+
+impl Setting {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Homogeneous => "homogeneous",
+            Self::Heterogeneous => "heterogeneous",
+            Self::Flash => "flash",
+            Self::Churn => "churn",
+        }
+    }
+
+    /// The most that the last one may need, over the fluid bound.
+    pub(super) fn target(self) -> f64 {
+        if self == Self::Homogeneous { 1.15 } else { 1.3 }
+    }
+
+    /// The seeder, then the leechers; with churn those that quit come on top of `leechers`.
+    pub(super) fn plans(self, leechers: u32, chunks: u32, loss: f64, rng: &mut fastrand::Rng) -> Vec<Plan> {
+        let arrives = |rate: u64| (rate as f64 * (1.0 - loss)) as u64;
+        let peer = |rng: &mut fastrand::Rng, (up, down): (u64, u64)| Plan {
+            up: arrives(up),
+            down: arrives(down),
+            delay: Duration::from_micros(rng.u64(DELAY)),
+            knows: Vec::new(),
+            joins_at: MOMENT.mul_f64(rng.f64()),
+            quits_after: None,
+            lingers: None,
+        };
+        let mut plans = vec![Plan { joins_at: Duration::ZERO, ..peer(rng, (SEEDER_UP, SEEDER_UP)) }];
+        for no in 0..leechers {
+            let class =
+                if self == Self::Heterogeneous { CLASSES[no as usize % CLASSES.len()] } else { ALIKE };
+            plans.push(peer(rng, class));
+        }
+        if self == Self::Churn {
+            // As long as a file takes at the way up of a leecher.
+            let span = Duration::from_secs_f64(f64::from(chunks) * f64::from(CHUNK) / ALIKE.0 as f64);
+            for plan in plans.iter_mut().skip(1) {
+                plan.lingers = Some(span.mul_f64(0.25 * rng.f64()));
+            }
+            for plan in plans.iter_mut().skip(1 + leechers as usize / 2) {
+                plan.joins_at = span.mul_f64(rng.f64());
+            }
+            for _ in 0..leechers / 5 {
+                let mut plan = peer(rng, ALIKE);
+                plan.joins_at = span.mul_f64(0.5 * rng.f64());
+                plan.quits_after = Some(span.mul_f64(0.1 + 0.4 * rng.f64()));
+                plans.push(plan);
+            }
+        }
+        let knows_others = matches!(self, Self::Homogeneous | Self::Heterogeneous);
+        for (no, plan) in plans.iter_mut().enumerate().skip(1) {
+            plan.knows.push(0);
+            let others = if knows_others { KNOWN.min(leechers as usize - 1) } else { 0 };
+            while plan.knows.len() <= others {
+                let other = rng.u32(1..=leechers);
+                if other as usize != no && !plan.knows.contains(&other) {
+                    plan.knows.push(other);
+                }
+            }
+        }
+        plans
+    }
+}

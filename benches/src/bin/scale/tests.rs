@@ -1,0 +1,26 @@
+//! Ten leechers in each setting, small enough for every change.
+
+use clap::ValueEnum;
+use minimodel_swarm::machine::Limits;
+
+use super::run::{Outcome, Run};
+use super::settings::{Network, Setting};
+
+fn run(setting: Setting, leechers: u32, seed: u64) -> Outcome {
+    let network = Network { loss: 0.001, streams_share: true };
+    Run { setting, leechers, chunks: 32, seed, network, limits: Limits::default() }.go().unwrap()
+}
+
+#[test]
+fn ten_leechers_finish_in_each_setting_and_the_same_seed_gives_the_same_run() {
+    for &setting in Setting::value_variants() {
+        let outcome = run(setting, 10, 1);
+        eprintln!("{}: {:.3} of the fluid bound", outcome.setting, outcome.ratio);
+        assert!(outcome.ratio >= 1.0, "nothing beats the bound: {}", outcome.ratio);
+        assert!(outcome.ratio < 3.0, "{}", outcome.ratio);
+        assert!(outcome.received < 1.1, "{}", outcome.received);
+        assert_eq!((outcome.struck, outcome.banned), (0, 0));
+        assert_eq!(run(setting, 10, 1).hash, outcome.hash);
+        assert_ne!(run(setting, 10, 2).hash, outcome.hash);
+    }
+}

@@ -1,0 +1,366 @@
+//! Who may ask us for chunks: slots, reciprocity, turns, and how many slots there are.
+
+use std::time::Duration;
+
+use minimodel_wire::{Bitfield, Consent, Frame, ResetCode};
+
+use super::core::Machine;
+use super::events::{Ask, Conn};
+use super::fault::Breach;
+use super::peer::{Peer, Phase};
+use super::time::Time;
+
+/// A seeder's slot passes on after so many chunks, and not before this time, if others wait: what many have a little
+/// of spreads, what few have much of does not.
+const TURN: (u32, Duration) = (2, Duration::from_millis(250));
+/// How often slots are looked at whose holders ask for nothing; at the second look they pass on.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// One of so many slots of a leecher goes by chance, to whoever has least of so many that are drawn.
+const LUCKY_PART: usize = 4;
+const DRAWS: usize = 3;
+/// Slots that are added at a look, and the most there may be, in multiples of the usual number.
+const MORE_SLOTS: usize = 2;
+const MOST_SLOTS: usize = 4;
+
+impl Machine {
+    pub(super) fn interested(&mut self, now: Time, conn: Conn) {
+        let serves = self.serves();
+        let free = self.slots_used() < self.slots;
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if !peer.consent.contains(Consent::FETCH) {
+            self.breach(now, conn, Breach::WrongState);
+            return;
+        }
+        self.askers += u32::from(!std::mem::replace(&mut peer.up.interested, true));
+        if serves && free && !peer.up.unchoked {
+            self.unchoke(conn);
+        }
+    }
+
+    pub(super) fn not_interested(&mut self, conn: Conn) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            self.askers -= u32::from(std::mem::replace(&mut peer.up.interested, false));
+        }
+        self.choke(conn);
+        self.rechoke();
+    }
+
+    fn slots_used(&self) -> usize {
+        self.unchoked.len()
+    }
+
+    fn unchoke(&mut self, conn: Conn) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if !peer.up.unchoked {
+            peer.up.unchoked = true;
+            self.unchoked.insert(conn);
+            peer.up.turn = None;
+            peer.up.was_idle = false;
+            self.send(conn, Frame::Unchoke);
+        }
+    }
+
+    /// Ends the peer's turn: what runs is finished, what waits is refused.
+    fn choke(&mut self, conn: Conn) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if !peer.up.unchoked {
+            return;
+        }
+        peer.up.unchoked = false;
+        self.unchoked.remove(&conn);
+        let waiting: Vec<Ask> = peer.up.waiting.drain(..).map(|(ask, _)| ask).collect();
+        self.send(conn, Frame::Choke);
+        for ask in waiting {
+            self.refuse(ask, ResetCode::Choked);
+        }
+    }
+
+    /// Deals the upload slots anew because it is time: what each gave since the last time fades by half.
+    pub(super) fn rechoke_on_time(&mut self, now: Time) {
+        for peer in self.peers.values_mut() {
+            let total = peer.down.meter.total();
+            let (before, given) = peer.down.given;
+            peer.down.given = (total, given / 2 + (total - before));
+            let moved = peer.up.bytes != std::mem::replace(&mut peer.up.bytes_before, peer.up.bytes);
+            if moved {
+                peer.up.idle_rounds = 0;
+            } else if peer.up.unchoked && peer.up.active.is_empty() {
+                // It holds a slot and asks for nothing.
+                peer.up.idle_rounds = peer.up.idle_rounds.saturating_add(1);
+            }
+        }
+        if now >= self.next_optimistic {
+            self.next_optimistic = now + self.config.limits.optimistic;
+            self.lucky.clear();
+        }
+        self.rechoke();
+    }
+
+    /// Deals the upload slots. Leechers favour those who give to them (BEP 3's tit for tat); a seeder favours those
+    /// who have least. Whoever held a slot for a round and asked for nothing goes last. Some slots of a leecher go by
+    /// chance, so that newcomers can show what they have.
+    pub(super) fn rechoke(&mut self) {
+        if !self.serves() || self.stopping {
+            return;
+        }
+        let seeding = self.chunks.is_complete();
+        let mut wanting: Vec<((u32, u64, u64), Conn)> = Vec::new();
+        for (&conn, peer) in &self.peers {
+            if peer.phase == Phase::Ready && peer.up.interested {
+                wanting.push((Self::rank(peer, seeding), conn));
+            }
+        }
+        let slots = self.slots;
+        wanting.sort_unstable();
+        let mut chosen: Vec<Conn> = wanting.iter().map(|&(_, conn)| conn).collect();
+        let others = chosen.split_off(slots.min(chosen.len()));
+        if !seeding && slots > 1 {
+            // With one slot alone, chance would leave nothing for those who give.
+            let lucky = self.draw_lucky(others, (slots / LUCKY_PART).max(1));
+            chosen.truncate(slots - lucky.len());
+            chosen.extend(&lucky);
+            self.lucky = lucky;
+        }
+        for &(_, conn) in &wanting {
+            if !chosen.contains(&conn) {
+                self.choke(conn);
+            }
+        }
+        for conn in chosen {
+            self.unchoke(conn);
+        }
+    }
+
+    /// Whom chance serves: those of before as long as their time lasts; then, of a few drawn at random, whoever has
+    /// least. So nobody is left behind whose gifts nobody happens to return.
+    fn draw_lucky(&mut self, mut others: Vec<Conn>, most: usize) -> Vec<Conn> {
+        let mut lucky = std::mem::take(&mut self.lucky);
+        lucky.retain(|conn| others.contains(conn));
+        lucky.truncate(most);
+        others.retain(|conn| !lucky.contains(conn));
+        while lucky.len() < most && !others.is_empty() {
+            let drawn = (0..DRAWS).map(|_| self.rng.usize(..others.len()));
+            let least = drawn.min_by_key(|&at| self.peers.get(&others[at]).map(|peer| peer.have.ones()));
+            lucky.extend(least.map(|at| others.swap_remove(at)));
+        }
+        lucky
+    }
+
+    /// The lower, the sooner a peer is served.
+    fn rank(peer: &Peer, seeding: bool) -> (u32, u64, u64) {
+        // What it got from us counts as what it has, so that nobody gains by keeping quiet about it.
+        let sent = peer.up.sent.as_ref().map_or(0, Bitfield::ones);
+        let merit =
+            if seeding { u64::from(peer.have.ones().max(sent)) } else { u64::MAX - peer.down.given.1 };
+        (peer.up.idle_rounds, merit, peer.up.bytes)
+    }
+
+    /// A seeder's slot passes on to whoever has least, when its holder had its turn.
+    pub(super) fn count_turn(&mut self, now: Time, conn: Conn) {
+        let seeding = self.chunks.is_complete();
+        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| seeding && peer.up.unchoked) else { return };
+        let (began, chunks) = peer.up.turn.get_or_insert((now, 0));
+        *chunks += 1;
+        if *chunks >= TURN.0 && now.since(*began) >= TURN.1 {
+            let rank = Self::rank(peer, seeding);
+            self.pass_slot_on(conn, rank);
+        }
+    }
+
+    /// Slots whose holders ask for nothing pass on to those who wait.
+    pub(super) fn pass_idle_slots(&mut self, now: Time) {
+        self.next_look = now + LOOK_EVERY;
+        self.adapt_slots(now);
+        let mut idle = Vec::new();
+        for (&conn, peer) in &mut self.peers {
+            let up = &mut peer.up;
+            let is_idle = up.unchoked && up.active.is_empty() && up.waiting.is_empty();
+            if is_idle && up.was_idle {
+                idle.push(conn);
+            }
+            up.was_idle = is_idle;
+        }
+        for conn in idle {
+            let Some(peer) = self.peers.get_mut(&conn) else { continue };
+            let rounds = peer.up.idle_rounds;
+            peer.up.idle_rounds = rounds.saturating_add(1);
+            if !self.pass_slot_on(conn, (rounds, u64::MAX, u64::MAX))
+                && let Some(peer) = self.peers.get_mut(&conn)
+            {
+                peer.up.idle_rounds = rounds;
+            }
+        }
+    }
+
+    /// More slots while less goes out than once did and peers wait: then those served are slow to take, and the way up has
+    /// room. Fewer when it is full again.
+    fn adapt_slots(&mut self, now: Time) {
+        let usual = self.config.limits.upload_slots;
+        self.outflow.look(now);
+        let is_busy = |peer: &&Peer| peer.up.unchoked && !peer.up.active.is_empty();
+        let busy = self.peers.values().filter(is_busy).count();
+        if self.outflow.is_low() && busy >= self.slots {
+            self.slots = (self.slots + MORE_SLOTS).min(usual * MOST_SLOTS);
+            while self.slots_used() < self.slots {
+                let Some(next) = self.next_for_slot() else { break };
+                self.unchoke(next);
+            }
+        } else if self.outflow.is_full() && self.slots > usual {
+            // Whoever holds one too many keeps it until slots are dealt.
+            self.slots -= 1;
+        }
+    }
+
+    /// Who waits for a slot with the lowest rank.
+    fn next_for_slot(&self) -> Option<Conn> {
+        let seeding = self.chunks.is_complete();
+        let waiting = self.peers.iter().filter(|(_, peer)| peer.waits_for_slot());
+        waiting.min_by_key(|(_, peer)| Self::rank(peer, seeding)).map(|(&conn, _)| conn)
+    }
+
+    /// Gives the slot to whoever waits with the lowest rank below this one.
+    fn pass_slot_on(&mut self, conn: Conn, rank: (u32, u64, u64)) -> bool {
+        if self.stopping {
+            return false;
+        }
+        let seeding = self.chunks.is_complete();
+        let Some(next) = self.next_for_slot() else { return false };
+        if self.peers.get(&next).is_none_or(|peer| Self::rank(peer, seeding) >= rank) {
+            return false;
+        }
+        self.choke(conn);
+        self.unchoke(next);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::desk::{Desk, SEED, TAKE, both, having};
+    use super::super::events::{Input, Output, ServeOutcome};
+    use super::*;
+
+    /// Connections that may ask.
+    fn unchoked(desk: &Desk) -> Vec<u64> {
+        desk.machine.peers.iter().filter(|(_, peer)| peer.up.unchoked).map(|(conn, _)| conn.0).collect()
+    }
+
+    fn want(desk: &mut Desk, peers: std::ops::RangeInclusive<u8>) {
+        for n in peers {
+            desk.join(n, TAKE, having([]));
+            desk.frame(n.into(), Frame::Interested);
+        }
+    }
+
+    fn serve(desk: &mut Desk, conn: u64, ask: u64, index: u32) {
+        desk.ask(conn, ask, index);
+        desk.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Done { bytes: 100 } });
+    }
+
+    #[test]
+    fn slots_go_to_those_who_got_least() {
+        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 2);
+        want(&mut desk, 1..=4);
+        assert_eq!(unchoked(&desk), [1, 2]);
+        for n in [1, 2] {
+            serve(&mut desk, n, n, 0);
+        }
+        desk.wait(Duration::from_secs(3));
+        assert_eq!(unchoked(&desk), [3, 4], "the first two got some and ask for no more");
+    }
+
+    #[test]
+    fn a_seeder_s_slot_passes_on_after_two_chunks_if_others_wait_and_not_before() {
+        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 1);
+        want(&mut desk, 1..=1);
+        for ask in 0..4 {
+            serve(&mut desk, 1, ask, ask as u32);
+            desk.wait(Duration::from_millis(200));
+        }
+        assert_eq!(unchoked(&desk), [1], "nobody waits");
+        want(&mut desk, 2..=2);
+        serve(&mut desk, 1, 4, 4);
+        assert_eq!(unchoked(&desk), [2]);
+        serve(&mut desk, 2, 5, 5);
+        desk.wait(Duration::from_millis(300));
+        assert_eq!(unchoked(&desk), [2], "half a turn");
+        serve(&mut desk, 2, 6, 6);
+        assert_eq!(unchoked(&desk), [2], "it still has less than the other");
+    }
+
+    #[test]
+    fn of_those_who_wait_whoever_is_furthest_behind_is_likelier_to_be_lucky() {
+        let mut far = 0;
+        for seed in 0..60 {
+            let mut desk = Desk::with(both(), having([0]), |config| {
+                config.limits.upload_slots = 2;
+                config.seed = seed;
+            });
+            for n in 1..=6 {
+                let have: Vec<u32> = if n == 6 { vec![] } else { (1..10).collect() };
+                desk.join(n, both(), Bitfield::new(20));
+                desk.frame(n.into(), Frame::Interested);
+                if !have.is_empty() {
+                    desk.frame(n.into(), Frame::Have { indexes: have });
+                }
+            }
+            desk.machine.rechoke();
+            far += u32::from(unchoked(&desk).contains(&6));
+        }
+        // One in five if chance were blind; three draws make it about half.
+        assert!((20..45).contains(&far), "{far} of 60");
+    }
+
+    #[test]
+    fn more_slots_open_only_while_busy_ones_leave_room_on_the_way_up() {
+        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 2);
+        want(&mut desk, 1..=12);
+        // One that asks much and takes it at once shows what the way up can do.
+        for ask in 0..200 {
+            let conn = unchoked(&desk)[0];
+            serve(&mut desk, conn, ask, (ask % 20) as u32);
+            desk.wait(Duration::from_millis(100));
+        }
+        assert_eq!(desk.machine.slots, 2, "full");
+        // From here on all who are served take nothing.
+        let mut ask = 1_000;
+        for _ in 0..20 {
+            for conn in unchoked(&desk) {
+                if desk.machine.peers[&Conn(conn)].up.active.is_empty() {
+                    desk.ask(conn, ask, 19);
+                    ask += 1;
+                }
+            }
+            desk.wait(Duration::from_secs(1));
+        }
+        assert_eq!(desk.machine.slots, 8, "no more than four times the usual");
+        let active: usize = desk.machine.peers.values().map(|peer| peer.up.active.len()).sum();
+        assert!(active >= 8, "{active}");
+        assert!(!desk.said().iter().any(|output| matches!(output, Output::Close { .. })));
+    }
+
+    #[test]
+    fn b18_peers_that_hold_every_slot_and_ask_nothing_do_not_starve_one_that_asks() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        let slots = desk.machine.config.limits.upload_slots as u8;
+        for n in 1..=slots {
+            desk.join(n, TAKE, having([]));
+            desk.frame(u64::from(n), Frame::Interested);
+        }
+        let late = slots + 1;
+        desk.join(late, TAKE, having([]));
+        desk.frame(u64::from(late), Frame::Interested);
+        desk.said();
+        let mut served = 0;
+        for round in 0..60 {
+            desk.wait(Duration::from_secs(10));
+            let conn = Conn(u64::from(late));
+            if desk.machine.peers.get(&conn).is_some_and(|peer| peer.up.unchoked) {
+                desk.ask(u64::from(late), round, (round % 20) as u32);
+                desk.tell(Input::Served { ask: Ask(round), outcome: ServeOutcome::Done { bytes: 100 } });
+                served += 1;
+            }
+        }
+        assert!(served > 50, "served in {served} of 60 rounds");
+    }
+}
