@@ -43,9 +43,10 @@ const FORBIDDEN_PIECES: [&str; 4] = ["crate::driver", "crate::store", "Rng::new(
 const MOST_LINES: usize = 400;
 
 #[test]
-fn the_machine_names_no_clock_file_thread_socket_runtime_or_hash_map() {
-    let sources = sources_below(&crate_dir().join("src/machine"));
+fn the_machine_and_the_throttle_name_no_clock_file_thread_socket_runtime_or_hash_map() {
+    let mut sources = sources_below(&crate_dir().join("src/machine"));
     assert!(sources.len() > 10, "the machine was not found");
+    sources.extend(sources_below(&crate_dir().join("src/congestion")));
     let mut found = Vec::new();
     for path in &sources {
         let text = fs::read_to_string(path).unwrap();

@@ -1,0 +1,392 @@
+//! The controller itself.
+
+use std::time::Duration;
+
+use super::round::{Base, Losses, Round, Verdict};
+
+/// Packets that are always allowed: fewer would be acknowledged by a timer alone.
+const LEAST_PACKETS: u64 = 4;
+/// Beyond this a window means nothing.
+const MOST_WINDOW: u64 = 1 << 30;
+
+/// A queue of this is wanted at any rate: what the clocks and schedulers of two computers blur anyway.
+const QUEUE_TIME: f64 = 0.001;
+/// The queue wanted besides is the geometric mean of this many bytes and of what fits on the path. Being less than
+/// proportional to the rate, it makes the slower of two transfers push more, until they are equal.
+const QUEUE_BYTES: f64 = 20_000.0;
+
+/// How much of the difference to the wanted queue is made up in a round. What a round shows was sent the round
+/// before, so that anything near 1 would swing.
+const GAIN: f64 = 0.5;
+/// A round with less than this part of the wanted queue; after `PATIENCE` of them growth doubles each round. A dip of
+/// somebody else's is over by then.
+const EMPTY: f64 = 0.25;
+const PATIENCE: u32 = 3;
+/// Packets by which to grow in a round at least, while there is no queue.
+const LEAST_GROWTH: f64 = 2.0;
+/// Most growth in a round after the start, as a part of the window.
+const FASTEST: f64 = 0.125;
+
+/// No growth beyond this many times what fits on the path (draft-ietf-ccwg-bbr: its cwnd_gain).
+const MOST_FLIGHT: f64 = 2.0;
+
+/// A start is over when the rate no longer grows by this (draft-ietf-ccwg-bbr, "Startup").
+const STILL_GROWING: f64 = 1.25;
+/// In so many rounds.
+const PLATEAU_ROUNDS: u32 = 3;
+/// Acknowledgements before a round's lowest delay is believed during the start (RFC 9406 takes 8).
+const START_SAMPLES: u32 = 16;
+/// A quarter of the path's own delay is a queue, within these bounds (RFC 9406: an eighth, 4 to 16 ms; but whoever
+/// comes to a path in use must not take the others' queue for its own).
+const LEAST_START_QUEUE: Duration = Duration::from_millis(4);
+const MOST_START_QUEUE: Duration = Duration::from_millis(30);
+
+/// The queue is emptied after so many round trips, and not more often than in `DIP_EVERY`.
+const DIP_ROUNDS: u32 = 20;
+const DIP_EVERY: Duration = Duration::from_secs(1);
+/// How many times its own part of the queue a transfer gives up for it: enough for one other of the same kind.
+const DIP_DEPTH: f64 = 2.0;
+/// Never more than this part of the window.
+const DEEPEST: f64 = 0.5;
+/// When the path turns out shorter by this part of the wanted queue, somebody else is in a dip: joining it empties
+/// the queue.
+const JOIN: f64 = 0.25;
+
+/// More than this times the wanted queue for so many rounds calls for a dip, to learn whose it is.
+const PRESSED: f64 = 2.5;
+const PRESSED_ROUNDS: u32 = 2;
+/// Round trips between two such dips.
+const PRESSED_EVERY: u32 = 6;
+/// Delay that stays in a dip is foreign if it is more than this times what we want ourselves.
+const FOREIGN: f64 = 2.0;
+/// Foreign delay is believed up to this, or twice the path's own.
+const MOST_FOREIGN: Duration = Duration::from_millis(200);
+/// A dip that takes this part of what it would take from a queue of ours alone shows that most of it is ours.
+const OURS: f64 = 0.75;
+
+/// What of the window stays when the path is overloaded (CUBIC's beta, RFC 9438 section 4.6).
+const KEEP: f64 = 0.7;
+/// The part of the queue's room that may be wanted, and how long that room is remembered.
+const ROOM: f64 = 0.8;
+const ROOM_LIFETIME: Duration = Duration::from_secs(10);
+const LEAST_ROOM: f64 = 0.001;
+/// Where there is little room, a transfer of this many bytes a second wants half of it, and a faster one less.
+const ROOM_RATE: f64 = 4e6;
+/// Most doublings of growth while the room is known: there is less to discover.
+const KNOWN_DOUBLINGS: u32 = 2;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Phase {
+    /// Doubling until the queue is seen.
+    Start { best: f64, flat: u32 },
+    /// Keeping the wanted queue.
+    Cruise,
+    /// Below the path's capacity for a round, so that everybody sees its own delay. Holds the window to return to.
+    Dip { window: u64, since: Duration },
+}
+
+/// A congestion controller for one connection. All times are since any one moment, the same for all calls.
+#[derive(Debug, Clone)]
+pub struct Throttle {
+    mtu: u64,
+    window: u64,
+    phase: Phase,
+    round: Round,
+    base: Base,
+    losses: Losses,
+    /// Bytes a second of the last round.
+    rate: f64,
+    /// Delay that stays when we give way: of other transfers, or of a path that became longer.
+    foreign: Duration,
+    /// Until the round that shows our last dip ends: the delay before it, and the delay that it gave up.
+    shown: Option<(Duration, f64)>,
+    /// The same of the dip that is under way.
+    given: (Duration, f64),
+    /// By how much the path turned out shorter since the last dip.
+    shorter: Duration,
+    /// Rounds in a row with far more queue than wanted.
+    pressed: u32,
+    /// The round trip with which the queue overflowed, and until when that is remembered.
+    room: Option<(Duration, Duration)>,
+    /// Rounds in a row without a queue.
+    empty: u32,
+    /// The delay of the round before, and its longest round trip.
+    delay_before: Duration,
+    highest_before: Duration,
+    /// Rounds that only show what was before the last large change.
+    stale: u32,
+    last_dip: Duration,
+    newest_acked: Option<Duration>,
+}
+
+impl Throttle {
+    /// `mtu` is the size of a full datagram in bytes, `first_window` what is sent before anything is known
+    /// (RFC 9002 section 7.2).
+    pub fn new(now: Duration, mtu: u16, first_window: u64) -> Self {
+        let mtu = u64::from(mtu.max(1));
+        Self {
+            mtu,
+            window: first_window.clamp(LEAST_PACKETS * mtu, MOST_WINDOW),
+            phase: Phase::Start { best: 0.0, flat: 0 },
+            round: Round::begin(now),
+            base: Base::default(),
+            losses: Losses::default(),
+            rate: 0.0,
+            foreign: Duration::ZERO,
+            shown: None,
+            given: (Duration::ZERO, 0.0),
+            shorter: Duration::ZERO,
+            pressed: 0,
+            room: None,
+            empty: 0,
+            delay_before: Duration::ZERO,
+            highest_before: Duration::ZERO,
+            stale: 0,
+            last_dip: now,
+            newest_acked: None,
+        }
+    }
+
+    /// Bytes that may be under way.
+    pub fn window(&self) -> u64 {
+        self.window
+    }
+
+    /// Bytes a second that the last round delivered; 0 before the first is over.
+    pub fn rate(&self) -> u64 {
+        self.rate as u64
+    }
+
+    /// A packet of `bytes`, sent at `sent`, was acknowledged. `is_idle`: everything there was to send had been sent.
+    pub fn on_ack(&mut self, sent: Duration, bytes: u64, is_idle: bool) {
+        self.round.acked(bytes, is_idle);
+        self.newest_acked = Some(self.newest_acked.map_or(sent, |newest| newest.max(sent)));
+        if matches!(self.phase, Phase::Start { .. }) && !is_idle {
+            self.set_window((self.window + bytes) as f64);
+        }
+    }
+
+    /// All packets of one acknowledgement were told to [`Self::on_ack`].
+    pub fn on_acks_end(&mut self, now: Duration) {
+        let Some(newest) = self.newest_acked.take() else { return };
+        let rtt = now.saturating_sub(newest);
+        let before = self.base.get();
+        self.base.sample(now, rtt);
+        if let Some(before) = before {
+            self.shorter += before.saturating_sub(rtt);
+        }
+        self.round.rtt(rtt);
+        if let Phase::Start { best, .. } = self.phase
+            && self.sees_a_queue()
+        {
+            return self.cruise(now, best.max(self.rate));
+        }
+        if self.round.is_over(now, newest) {
+            self.end_round(now, newest);
+        }
+    }
+
+    /// Packets of `bytes` altogether were lost. `is_persistent`: so many that nothing known of the path holds
+    /// (RFC 9002 section 7.6).
+    pub fn on_loss(&mut self, now: Duration, bytes: u64, is_persistent: bool) {
+        if is_persistent {
+            let mtu = u16::try_from(self.mtu).unwrap_or(u16::MAX);
+            *self = Self::new(now, mtu, 0);
+            return;
+        }
+        self.losses.lost(bytes);
+        if matches!(self.phase, Phase::Start { .. })
+            && self.losses.is_too_much(self.round.delivered(), self.mtu)
+        {
+            let round = self.round.clone();
+            self.overloaded(now, &round);
+        }
+    }
+
+    /// The network marked packets instead of dropping them (RFC 3168).
+    pub fn on_mark(&mut self, now: Duration) {
+        if self.stale == 0 {
+            let round = self.round.clone();
+            self.overloaded(now, &round);
+        }
+    }
+
+    /// Full datagrams are of `mtu` bytes from now on.
+    pub fn on_mtu(&mut self, mtu: u16) {
+        self.mtu = u64::from(mtu.max(1));
+        self.set_window(self.window as f64);
+    }
+
+    fn set_window(&mut self, window: f64) {
+        self.window = (window as u64).clamp(LEAST_PACKETS * self.mtu, MOST_WINDOW);
+    }
+
+    /// During the start: RFC 9406 section 4.2.
+    fn sees_a_queue(&self) -> bool {
+        let Some(base) = self.base.get() else { return false };
+        let queue = (base / 4).clamp(LEAST_START_QUEUE, MOST_START_QUEUE);
+        self.round.lowest_of(START_SAMPLES).is_some_and(|lowest| lowest >= base + queue)
+    }
+
+    /// The delay that our own bytes may cause at a rate, in seconds.
+    fn wanted(&self, rate: f64, base: Duration) -> f64 {
+        let at = |rate: f64| QUEUE_TIME + (QUEUE_BYTES * base.as_secs_f64() / rate.max(1.0)).sqrt();
+        let free = at(rate);
+        // Near the room it bends, and still wants less at a higher rate, so that two transfers become equal.
+        self.room.map_or(free, |(full, _)| {
+            let room = (ROOM * full.saturating_sub(base).as_secs_f64()).max(LEAST_ROOM);
+            free * room / free.hypot(room.max(at(ROOM_RATE)))
+        })
+    }
+
+    /// Ends the start: what fits on the path, and the wanted queue.
+    fn cruise(&mut self, now: Duration, rate: f64) {
+        let base = self.base.get().unwrap_or_default();
+        // The unfinished round, if there is enough of it to tell a rate from a burst.
+        let rate = rate.max(self.round.rate_over(now, base / 2).unwrap_or(0.0));
+        let fits = rate * (base.as_secs_f64() + self.wanted(rate, base));
+        self.set_window(fits.min(self.window as f64));
+        self.phase = Phase::Cruise;
+        self.rate = rate;
+        self.stale = 2;
+        self.last_dip = now;
+        self.shorter = Duration::ZERO;
+        self.round = Round::begin(now);
+    }
+
+    fn end_round(&mut self, now: Duration, newest: Duration) {
+        let round = std::mem::replace(&mut self.round, Round::begin(now));
+        self.judge_round(now, newest, &round);
+        self.highest_before = round.highest();
+    }
+
+    fn judge_round(&mut self, now: Duration, newest: Duration, round: &Round) {
+        self.rate = round.rate(now);
+        let Some(lowest) = round.lowest() else { return };
+        let base = self.base.get().unwrap_or(lowest);
+        let delay = lowest.saturating_sub(base);
+        self.room = self.room.filter(|&(_, until)| now < until);
+        let verdict = if self.stale > 0 {
+            self.losses.forget();
+            Verdict::Fine
+        } else {
+            self.losses.judge(now, round.delivered(), self.mtu, self.window)
+        };
+        if verdict == Verdict::Bad {
+            self.room = None;
+        }
+        let is_overloaded = verdict == Verdict::Overloaded;
+        match self.phase {
+            Phase::Start { best, flat } => {
+                if is_overloaded {
+                    self.overloaded(now, round);
+                } else if round.is_full() {
+                    let is_flat = self.rate < best * STILL_GROWING;
+                    let flat = if is_flat { flat + 1 } else { 0 };
+                    if flat >= PLATEAU_ROUNDS {
+                        return self.cruise(now, best);
+                    }
+                    self.phase = Phase::Start { best: if is_flat { best } else { self.rate }, flat };
+                }
+            }
+            Phase::Dip { window, since } => {
+                if newest >= since {
+                    self.set_window(window as f64);
+                    self.phase = Phase::Cruise;
+                    self.shown = Some(self.given);
+                    self.last_dip = now;
+                }
+            }
+            Phase::Cruise => {
+                if let Some((before, given)) = self.shown.take() {
+                    self.blame(before, given, delay, base);
+                }
+                self.foreign = self.foreign.min(delay);
+                if self.stale > 0 {
+                    self.stale -= 1;
+                } else if is_overloaded {
+                    self.overloaded(now, round);
+                } else {
+                    self.adjust(now, round, delay - self.foreign, base);
+                }
+            }
+        }
+    }
+
+    /// Of the delay that stayed in a dip, what is not ours. A long queue that is ours is given up at once.
+    fn blame(&mut self, before: Duration, given: f64, delay: Duration, base: Duration) {
+        let own = Duration::from_secs_f64(self.wanted(self.rate, base));
+        let most = MOST_FOREIGN.max(base * 2);
+        let fell = before.saturating_sub(delay).as_secs_f64();
+        let is_foreign = delay > own.mul_f64(FOREIGN) && fell < OURS * given.min(before.as_secs_f64());
+        self.foreign = if is_foreign { delay.min(most) } else { Duration::ZERO };
+        if !is_foreign && before > own.mul_f64(PRESSED) {
+            let excess = self.rate * (before - own).as_secs_f64();
+            self.set_window((self.window as f64 - excess).max(self.window as f64 * (1.0 - DEEPEST)));
+            self.stale = 2;
+        }
+    }
+
+    /// One step toward the wanted queue.
+    fn adjust(&mut self, now: Duration, round: &Round, delay: Duration, base: Duration) {
+        let queue = self.rate * delay.as_secs_f64();
+        let wanted = self.rate * self.wanted(self.rate, base);
+        let window = self.window as f64;
+        self.pressed = if queue > PRESSED * wanted { self.pressed + 1 } else { 0 };
+        let ago = now.saturating_sub(self.last_dip);
+        let may_dip = ago >= base * PRESSED_EVERY && round.is_full();
+        if self.pressed > 0 && may_dip {
+            // Whose queue it is will be known in a moment.
+        } else if queue > wanted {
+            self.empty = 0;
+            self.set_window(window - GAIN * (queue - wanted));
+        } else if round.is_full() {
+            // Of two rounds the one with more: one alone may show somebody else's dip.
+            let queue = queue.max(self.rate * self.delay_before.as_secs_f64()).min(wanted);
+            self.empty = if queue < EMPTY * wanted { self.empty + 1 } else { 0 };
+            let most = if self.room.is_some() { KNOWN_DOUBLINGS } else { 16 };
+            let doublings =
+                if round.is_never_idle() { self.empty.saturating_sub(PATIENCE).min(most) } else { 0 };
+            let step = GAIN * (wanted - queue) * f64::from(1 << doublings);
+            let least = LEAST_GROWTH * self.mtu as f64 * (1.0 - queue / wanted.max(1.0));
+            let step = step.min(FASTEST * window).max(least);
+            // Beyond this a larger window would not be what the path needs, whatever the delay says.
+            let most = window.max(MOST_FLIGHT * self.rate * (base + delay).as_secs_f64() + 2.0 * wanted);
+            self.set_window((window + step).min(most));
+        }
+        let is_due = ago >= (base * DIP_ROUNDS).max(DIP_EVERY)
+            || self.pressed >= PRESSED_ROUNDS
+            || self.rate * self.shorter.as_secs_f64() > JOIN * wanted;
+        if is_due && may_dip {
+            let depth = (DIP_DEPTH * queue.max(wanted)).min(DEEPEST * window);
+            self.given = (delay + self.foreign, depth / self.rate.max(1.0));
+            self.phase = Phase::Dip { window: self.window, since: now };
+            self.set_window(self.window as f64 - depth);
+            self.pressed = 0;
+            self.shorter = Duration::ZERO;
+        }
+        self.delay_before = delay;
+    }
+
+    /// More was lost than a bad path loses: back to what the path delivers, and less queue for a while.
+    fn overloaded(&mut self, now: Duration, round: &Round) {
+        let base = self.base.get().unwrap_or_default();
+        if let Phase::Start { best: 0.0, .. } = self.phase {
+            // What was sent first met somebody else's queue; nothing is known of the path yet.
+            self.losses.forget();
+            self.set_window(0.0);
+            return;
+        }
+        let full = round.highest().max(self.highest_before);
+        let known = self.room.map_or(full, |(room, _)| room.max(full));
+        self.room = Some((known, now + ROOM_LIFETIME));
+        self.empty = 0;
+        if let Phase::Start { best, .. } = self.phase {
+            return self.cruise(now, best.max(self.rate));
+        }
+        let fits = self.rate * (base.as_secs_f64() + self.wanted(self.rate, base));
+        let window = self.window as f64;
+        self.set_window(fits.max(KEEP * window).min(window));
+        self.stale = 2;
+    }
+}

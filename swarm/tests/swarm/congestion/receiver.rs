@@ -1,0 +1,33 @@
+//! The other end, as quinn does it: every second packet is acknowledged, a gap at once, anything after 25 ms.
+
+use std::time::Duration;
+
+const MOST_DELAY: Duration = Duration::from_millis(25);
+
+#[derive(Debug, Default)]
+pub(crate) struct Receiver {
+    next: u64,
+    /// Arrived, and not in an acknowledgement that arrived.
+    pending: Vec<u64>,
+    unacked: u32,
+    pub(crate) ack_by: Option<Duration>,
+}
+
+impl Receiver {
+    /// Whether to acknowledge now.
+    pub(crate) fn arrived(&mut self, now: Duration, number: u64) -> bool {
+        let is_gap = number != self.next;
+        self.next = self.next.max(number + 1);
+        self.pending.push(number);
+        self.unacked += 1;
+        self.ack_by.get_or_insert(now + MOST_DELAY);
+        is_gap || self.unacked >= 2
+    }
+
+    /// What an acknowledgement names; `is_lost` keeps it for the next.
+    pub(crate) fn acknowledge(&mut self, is_lost: bool) -> Vec<u64> {
+        self.unacked = 0;
+        self.ack_by = None;
+        if is_lost { Vec::new() } else { std::mem::take(&mut self.pending) }
+    }
+}
