@@ -17,7 +17,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ed25519_dalek::SigningKey;
 use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
-use minimodel_swarm::driver::{FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings};
+use minimodel_swarm::driver::{Congestion, FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings};
 use minimodel_swarm::machine::Order;
 use minimodel_swarm::store::{FileSource, Opener, Part, PartSpec, RealDisk, SourceFile};
 use minimodel_verifier::Manifest;
@@ -51,6 +51,7 @@ fn node(key: u64, serves: bool) -> Node {
         interfaces: Vec::new(),
         serves,
         max_datagram: None,
+        congestion: Congestion::default(),
     })
     .unwrap()
 }

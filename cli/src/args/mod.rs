@@ -12,6 +12,7 @@ pub(crate) use local::{
     VerifyManifestArgs, WriteImportReceiptArgs,
 };
 pub(crate) use transfer::{
-    DemoArgs, FetchArgs, ImportPeerRequestArgs, OrderChoice, SeedArgs, ShareOptions, TransferOptions,
+    CongestionChoice, DemoArgs, FetchArgs, ImportPeerRequestArgs, OrderChoice, SeedArgs, ShareOptions,
+    TransferOptions,
 };
 pub(crate) use value::{AcquisitionChoice, ChunkSizeArg, OfferArg};

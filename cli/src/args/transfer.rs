@@ -35,6 +35,20 @@ pub(crate) struct ShareOptions {
     #[arg(long, value_name = "BYTES", hide = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(i64::from(LEAST_DATAGRAM)..=i64::from(MAX_DATAGRAM)))]
     pub(crate) max_datagram: Option<u16>,
+    /// Which congestion controller keeps our sending within the path, for comparisons
+    #[arg(long, value_enum, default_value_t = CongestionChoice::Own, hide = true)]
+    pub(crate) congestion: CongestionChoice,
+}
+
+/// `--congestion`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CongestionChoice {
+    /// Ours
+    Own,
+    /// quinn's CUBIC
+    Cubic,
+    /// quinn's BBR
+    Bbr,
 }
 
 /// `minimodel seed`.

@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use minimodel_swarm::driver::{DriverError, Node, NodeSettings};
+use minimodel_swarm::driver::{Congestion, DriverError, Node, NodeSettings};
 use minimodel_wire::SignedOffer;
 
 use super::ending;
-use crate::args::ShareOptions;
+use crate::args::{CongestionChoice, ShareOptions};
 use crate::clock::now_unix;
 use crate::failure::Failure;
 use crate::identity::Identity;
@@ -25,6 +25,11 @@ pub(crate) fn bind(options: &ShareOptions, identity: &Identity, serves: bool) ->
         interfaces: interfaces(),
         serves,
         max_datagram: options.max_datagram,
+        congestion: match options.congestion {
+            CongestionChoice::Own => Congestion::Own,
+            CongestionChoice::Cubic => Congestion::Cubic,
+            CongestionChoice::Bbr => Congestion::Bbr,
+        },
     };
     let failed = |error: DriverError| ending::driver(&error);
     if let Some(listen) = options.listen {

@@ -48,7 +48,8 @@ pub(super) async fn run(dialer: Dialer, server: ServerConfig, notes: mpsc::Sende
             incoming.ignore();
             continue;
         }
-        let config = transport::server_for(&server, Path::new(remote, dialer.max_datagram));
+        let config =
+            transport::server_for(&server, Path::new(remote, dialer.max_datagram, dialer.congestion));
         // A newcomer whose first packet does not decrypt is none.
         let Ok(connecting) = incoming.accept_with(config) else { continue };
         *count += 1;

@@ -7,6 +7,7 @@ use minimodel_wire::{CloseCode, PeerId};
 use quinn::{Connection, ConnectionError, Endpoint};
 use tokio::task::JoinSet;
 
+use super::congestion::Congestion;
 use super::connection::code_of;
 use super::error::DriverError;
 use super::tls::Credentials;
@@ -33,6 +34,7 @@ pub(super) struct Dialer {
     pub(super) serves: bool,
     /// No datagram is longer, in bytes.
     pub(super) max_datagram: Option<u16>,
+    pub(super) congestion: Congestion,
 }
 
 impl Dialer {
@@ -81,7 +83,7 @@ impl Dialer {
         address: SocketAddr,
     ) -> Result<(quinn::ClientConfig, super::tls::FoundKey), DriverError> {
         let (tls, found) = self.credentials.client(peer)?;
-        let path = Path::new(address, self.max_datagram);
+        let path = Path::new(address, self.max_datagram, self.congestion);
         Ok((transport::client(tls, self.serves, path)?, found))
     }
 }

@@ -10,6 +10,7 @@
 //! - [`Node::fetch_manifest`]: the one question that may be asked with an offer alone.
 
 mod accept;
+mod congestion;
 mod connection;
 mod dial;
 mod download;
@@ -29,6 +30,7 @@ mod socket;
 mod tls;
 mod transport;
 
+pub use congestion::Congestion;
 pub use error::DriverError;
 pub use fetch::{FetchEnd, FetchSettings, Fetched, Fetching, PeerShare};
 pub use node::{Node, NodeSettings};

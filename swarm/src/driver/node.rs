@@ -8,6 +8,7 @@ use minimodel_wire::limits::MAX_OFFER_ADDRESSES;
 use minimodel_wire::{CloseCode, Offer, PeerId, SignedOffer};
 use quinn::{ServerConfig, VarInt};
 
+use super::congestion::Congestion;
 use super::dial::Dialer;
 use super::error::DriverError;
 use super::tls::Credentials;
@@ -29,6 +30,8 @@ pub struct NodeSettings {
     /// No datagram is longer, in bytes; `None`: as long as the path takes. Below what every path takes it has no
     /// effect.
     pub max_datagram: Option<u16>,
+    /// What keeps our sending within what the path carries.
+    pub congestion: Congestion,
 }
 
 /// A bound socket with a key.
@@ -53,8 +56,9 @@ impl Node {
         let endpoint = transport::endpoint(settings.listen, server.clone(), settings.max_datagram)?;
         let local =
             endpoint.local_addr().map_err(|source| DriverError::Bind { address: settings.listen, source })?;
-        let (serves, max_datagram) = (settings.serves, settings.max_datagram);
-        Ok(Self { dialer: Dialer { endpoint, credentials, serves, max_datagram }, server, settings, local })
+        let NodeSettings { serves, max_datagram, congestion, .. } = settings;
+        let dialer = Dialer { endpoint, credentials, serves, max_datagram, congestion };
+        Ok(Self { dialer, server, settings, local })
     }
 
     /// Our peer id.

@@ -4,11 +4,11 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::congestion::CubicConfig;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::congestion::Congestion;
 use super::error::DriverError;
 use super::socket::{BatchRuntime, MAX_DATAGRAM, route_payload};
 
@@ -74,11 +74,12 @@ pub const LEAST_DATAGRAM: u16 = 1_200;
 pub(super) struct Path {
     remote: SocketAddr,
     most: u16,
+    congestion: Congestion,
 }
 
 impl Path {
-    pub(super) fn new(remote: SocketAddr, most: Option<u16>) -> Self {
-        Self { remote, most: datagram(most) }
+    pub(super) fn new(remote: SocketAddr, most: Option<u16>, congestion: Congestion) -> Self {
+        Self { remote, most: datagram(most), congestion }
     }
 }
 
@@ -95,14 +96,12 @@ fn datagram(most: Option<u16>) -> u16 {
 
 fn base(streams: u32, path: Option<Path>) -> TransportConfig {
     let mut config = TransportConfig::default();
-    if let Some(Path { remote, most }) = path {
+    if let Some(Path { remote, most, congestion }) = path {
         let longest = route_payload(remote).unwrap_or(USUAL_DATAGRAM).min(most);
         let mut discovery = MtuDiscoveryConfig::default();
         discovery.upper_bound(longest);
         config.mtu_discovery_config(Some(discovery));
-        let mut congestion = CubicConfig::default();
-        congestion.initial_window(first_window(longest));
-        config.congestion_controller_factory(Arc::new(congestion));
+        config.congestion_controller_factory(congestion.factory(first_window(longest)));
     }
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(streams))

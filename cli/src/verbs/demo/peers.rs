@@ -6,7 +6,7 @@ use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
 
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::driver::{Node, NodeSettings, Report, SeedSettings};
+use minimodel_swarm::driver::{Congestion, Node, NodeSettings, Report, SeedSettings};
 use minimodel_swarm::store::{ChunkBytes, ChunkSource, FileSource, SourceError, SourceFile};
 use minimodel_verifier::chunk::Layout;
 use minimodel_verifier::verify::verify_artifact;
@@ -132,6 +132,7 @@ impl Seeder {
             interfaces: Vec::new(),
             serves: true,
             max_datagram: None,
+            congestion: Congestion::default(),
         })
         .map_err(failed)?;
         let offer = node.offer(*self.manifest.swarm_id(), now_unix() + 3600).map_err(failed)?;

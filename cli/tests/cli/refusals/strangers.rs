@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::driver::{FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings};
+use minimodel_swarm::driver::{Congestion, FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings};
 use minimodel_swarm::machine::Order;
 use minimodel_swarm::store::{FileSource, Opener, Part, PartSpec, RealDisk, SourceFile};
 use minimodel_verifier::Manifest;
@@ -131,6 +131,7 @@ fn node(serves: bool) -> Node {
         interfaces: Vec::new(),
         serves,
         max_datagram: None,
+        congestion: Congestion::default(),
     })
     .unwrap()
 }

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::driver::{Node, NodeSettings, SeedSettings};
+use minimodel_swarm::driver::{Congestion, Node, NodeSettings, SeedSettings};
 use minimodel_swarm::store::{ChunkBytes, ChunkSource, FileSource, SourceError, SourceFile};
 use minimodel_verifier::Digest;
 use minimodel_verifier::chunk::Layout;
@@ -63,6 +63,7 @@ impl Seeder {
                     interfaces: Vec::new(),
                     serves: true,
                     max_datagram: None,
+                    congestion: Congestion::default(),
                 })
                 .unwrap();
                 let unix_now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
