@@ -39,6 +39,9 @@ pub(super) async fn chunk(server: Server, send: SendStream, ask: Ask, index: u32
     let outcome = match read {
         Ok(Ok(chunk)) => {
             let head = ChunkHead { len: chunk.bytes.len() as u32, proof: chunk.proof };
+            // What was asked first is whole first, and what was lost of it goes ahead of the rest: otherwise all
+            // that is under way would be whole at once, and nothing be asked for meanwhile.
+            let _ = send.set_priority(-((ask.0 % (1 << 30)) as i32));
             send_all(&server.limiter, send, head.encode(), chunk.bytes, &counters).await
         }
         Ok(Err(error)) => {

@@ -31,8 +31,9 @@ pub(super) fn goodbye(rtt: Duration) -> Duration {
 
 /// Streams the other side may open before its Hello is judged: control, manifest, and two to spare.
 const STREAMS_BEFORE_HELLO: u32 = 4;
-/// Afterwards: control, leaf hashes, and thirty chunks.
-pub(super) const STREAMS_AFTER_HELLO: u32 = 32;
+/// Afterwards: control, leaf hashes, and 254 chunks. A stream is free again two round trips after its request, so
+/// that fewer would be the limit for small chunks over a long path.
+pub(super) const STREAMS_AFTER_HELLO: u32 = 256;
 
 /// What one stream may have under way: requests are read as they come, so the window is the path's, not the chunk's.
 const STREAM_WINDOW: u32 = 8 << 20;

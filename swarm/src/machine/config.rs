@@ -180,7 +180,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory_budget_bytes: 64 << 20,
-            max_pipeline: 30,
+            max_pipeline: 254,
             first_pipeline: 4,
             first_byte: Duration::from_secs(5),
             chunk_deadline: Duration::from_secs(20),
@@ -197,7 +197,7 @@ impl Default for Limits {
             upload_slots: 8,
             rechoke: Duration::from_secs(10),
             optimistic: Duration::from_secs(10),
-            max_asks: 32,
+            max_asks: 256,
             max_active_asks: 8,
             upload_budget_files: 16,
             control_burst: 2_000,

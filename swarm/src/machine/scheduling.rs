@@ -23,6 +23,11 @@ const TAKEOVER_GAIN: (u32, Duration) = (4, Duration::from_secs(1));
 
 /// Chunks asked of two peers at once: more would crowd our own way down, which may be what makes them late.
 const MOST_COPIES: usize = 4;
+/// Round trips from asking to having: one for the request and the bytes, and one each for two bytes lost in turn,
+/// since on a path that loses 2 % hardly a chunk comes whole at once.
+const ROUND_TRIPS: f64 = 4.0;
+/// Most requests to a peer that is not known to be fast enough for more.
+const UNMEASURED_DEPTH: u32 = 30;
 
 /// Who owes us chunks, and when all of them would be here; the latest first.
 type Late = Vec<(Duration, Conn)>;
@@ -255,7 +260,7 @@ impl Machine {
         Some(wait + Duration::from_secs_f64((self.owed(conn) + more) as f64 / rate as f64))
     }
 
-    /// Enough requests to keep the path full for two round trips, and no more than a slow peer can deliver.
+    /// Enough requests to keep the path full, and no more than a slow peer can deliver.
     pub(super) fn adapt_depth(&mut self, now: Time, conn: Conn) {
         let chunk = f64::from(self.config.terms.chunk_size);
         let limits = &self.config.limits;
@@ -264,11 +269,11 @@ impl Machine {
         // On parole it gets no more than it began with: a fast liar has no second round.
         let most = if down.proven == 0 { limits.first_pipeline } else { limits.max_pipeline };
         let rate = down.meter.peak(now);
-        let path = rate * (down.rtt.as_secs_f64() * 2.0 + 0.005);
+        let path = rate * (down.rtt.as_secs_f64() * ROUND_TRIPS + 0.005);
         let least = if rate * 2.0 < chunk { 1 } else { 2 };
         let measured = (path / chunk).ceil() as u32 + least;
         // One more for each that comes doubles it in a round trip.
-        let grown = if down.meter.is_young() { down.depth + 1 } else { 0 };
+        let grown = if down.meter.is_young() { (down.depth + 1).min(UNMEASURED_DEPTH) } else { 0 };
         down.depth = measured.max(grown).min(most);
     }
 
