@@ -2,8 +2,10 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use quinn::Connection;
 use quinn::congestion::{BbrConfig, Controller, ControllerFactory, ControllerMetrics, CubicConfig};
 use quinn_proto::RttEstimator;
 
@@ -40,6 +42,9 @@ impl Congestion {
     }
 }
 
+/// More than anything that can be under way, and small enough to be reckoned with.
+const BOUNDLESS: u64 = 1 << 40;
+
 struct Throttles {
     first_window: u64,
 }
@@ -47,7 +52,12 @@ struct Throttles {
 impl ControllerFactory for Throttles {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
         let throttle = Throttle::new(Duration::ZERO, current_mtu, self.first_window);
-        Box::new(Adapter { since: now, first_window: throttle.window(), throttle })
+        Box::new(Adapter {
+            since: now,
+            first_window: throttle.window(),
+            throttle,
+            is_closing: Arc::default(),
+        })
     }
 }
 
@@ -57,6 +67,16 @@ struct Adapter {
     since: Instant,
     first_window: u64,
     throttle: Throttle,
+    /// Shared by all copies of this one.
+    is_closing: Arc<AtomicBool>,
+}
+
+/// Lets a connection that is about to be closed say so: quinn holds the goodbye back while data waits for the window,
+/// and takes no acknowledgement any more that would open it.
+pub(super) fn make_way(connection: &Connection) {
+    if let Ok(adapter) = connection.congestion_state().into_any().downcast::<Adapter>() {
+        adapter.is_closing.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Adapter {
@@ -89,7 +109,7 @@ impl Controller for Adapter {
     }
 
     fn window(&self) -> u64 {
-        self.throttle.window()
+        if self.is_closing.load(Ordering::Relaxed) { BOUNDLESS } else { self.throttle.window() }
     }
 
     fn metrics(&self) -> ControllerMetrics {
@@ -123,6 +143,14 @@ mod tests {
             assert_eq!(controller.window(), 131_014, "{congestion:?}");
             assert_eq!(controller.initial_window(), 131_014, "{congestion:?}");
         }
+    }
+
+    #[test]
+    fn the_window_of_a_copy_opens_the_way_of_the_one_in_use() {
+        let used = Congestion::Own.factory(100_000).build(Instant::now(), 1200);
+        let copy = used.clone_box().into_any().downcast::<Adapter>().unwrap();
+        copy.is_closing.store(true, Ordering::Relaxed);
+        assert_eq!(used.window(), BOUNDLESS);
     }
 
     #[test]

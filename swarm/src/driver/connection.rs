@@ -9,6 +9,7 @@ use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::congestion;
 use super::session::Note;
 use super::transport::{HANDSHAKE, WRITE_DEADLINE};
 use crate::machine::{Breach, Conn, Input};
@@ -112,6 +113,7 @@ impl Link {
 
 /// Closes with a code; its phrase goes along for people who read captures.
 pub(super) fn close(connection: &Connection, code: CloseCode) {
+    congestion::make_way(connection);
     connection.close(VarInt::from_u32(code.into()), code.to_string().as_bytes());
 }
 
