@@ -39,10 +39,10 @@ pub(super) const STREAMS_AFTER_HELLO: u32 = 256;
 const STREAM_WINDOW: u32 = 8 << 20;
 /// A peer that we ask nothing of can make us hold no more than this.
 const FIRST_WINDOW: u32 = 256 << 10;
-/// What one introduced peer may have under way to us: 1 Gbit/s at 130 ms.
-const MOST_WINDOW: u64 = 16 << 20;
+/// What one introduced peer may have under way to us: 1 Gbit/s at 200 ms.
+const MOST_WINDOW: u64 = 24 << 20;
 /// What one introduced peer may leave unacknowledged.
-const MOST_SEND_WINDOW: u64 = 8 << 20;
+const MOST_SEND_WINDOW: u64 = 20 << 20;
 /// Each of both kinds over all peers: what bounds memory whatever their number.
 const ALL_WINDOWS: u64 = 64 << 20;
 /// With less than this a peer is hardly worth its connection.
