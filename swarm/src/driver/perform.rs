@@ -85,9 +85,10 @@ impl Session {
 
     /// Peers share what memory there is for bytes under way; a peer that is not introduced gets next to nothing.
     pub(super) fn share_windows(&self) {
-        let (receive, send) = transport::windows(self.introduced.len());
         for conn in &self.introduced {
             let Some(link) = self.links.get(conn) else { continue };
+            let (receive, send) =
+                transport::windows_of(link.connection.remote_address(), self.introduced.len());
             link.connection.set_send_window(send);
             if self.fetches
                 && let Ok(receive) = VarInt::from_u64(receive)

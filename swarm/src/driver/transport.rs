@@ -48,8 +48,26 @@ const ALL_WINDOWS: u64 = 64 << 20;
 /// With less than this a peer is hardly worth its connection.
 const LEAST_WINDOW: u64 = 256 << 10;
 
+/// What may be under way to us from peers on this machine, all together: a path without delay needs no more, and more
+/// would overflow the socket.
+const LOCAL_WINDOW: u64 = 3 << 20;
+
+fn is_local(remote: SocketAddr) -> bool {
+    remote.ip().to_canonical().is_loopback()
+}
+
+/// Receive and send window of one of `peers` introduced peers, the one at `remote`, in bytes.
+pub(super) fn windows_of(remote: SocketAddr, peers: usize) -> (u64, u64) {
+    let (receive, send) = windows(peers);
+    if !is_local(remote) {
+        return (receive, send);
+    }
+    let share = (LOCAL_WINDOW / (peers as u64).max(1)).max(LEAST_WINDOW);
+    (receive.min(share), send)
+}
+
 /// Receive and send window of each of `peers` introduced peers, in bytes.
-pub(super) fn windows(peers: usize) -> (u64, u64) {
+fn windows(peers: usize) -> (u64, u64) {
     let share = ALL_WINDOWS / (peers as u64).max(1);
     (share.clamp(LEAST_WINDOW, MOST_WINDOW), share.clamp(LEAST_WINDOW, MOST_SEND_WINDOW))
 }
@@ -67,6 +85,9 @@ const SOCKET_BUFFER: usize = 4 << 20;
 
 /// Where the kernel does not say what the first hop takes: an Ethernet frame over IPv6, rounded down.
 const USUAL_DATAGRAM: u16 = 1_452;
+/// Datagrams on this machine, from the first packet on: those of the handshake have no room for a greater length
+/// (quinn writes it in 14 bits), and beyond it little is to be gained.
+const SURE_LOCAL_DATAGRAM: u16 = 16_000;
 /// Datagrams that every path takes (RFC 9000 section 14).
 pub const LEAST_DATAGRAM: u16 = 1_200;
 
@@ -102,6 +123,12 @@ fn base(streams: u32, path: Option<Path>) -> TransportConfig {
         let mut discovery = MtuDiscoveryConfig::default();
         discovery.upper_bound(longest);
         config.mtu_discovery_config(Some(discovery));
+        if is_local(remote) {
+            // The first hop is the only one, and it is known. A burst that overflows the other end's socket must not
+            // be taken for a hop that swallows long datagrams.
+            let sure = longest.min(SURE_LOCAL_DATAGRAM);
+            config.initial_mtu(sure).min_mtu(sure);
+        }
         config.congestion_controller_factory(congestion.factory(first_window(longest)));
     }
     config
@@ -179,6 +206,16 @@ fn socket(address: SocketAddr) -> std::io::Result<UdpSocket> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn peers_on_this_machine_never_fill_the_socket_and_others_may_fill_a_long_path() {
+        let (local, far) = (SocketAddr::from(([127, 0, 0, 1], 1)), SocketAddr::from(([10, 0, 0, 1], 1)));
+        for peers in 1..=12 {
+            assert!(windows_of(local, peers).0 * peers as u64 <= LOCAL_WINDOW, "{peers}");
+        }
+        assert_eq!(windows_of(local, 64).0, LEAST_WINDOW);
+        assert_eq!(windows_of(far, 1).0, MOST_WINDOW);
+    }
 
     #[test]
     fn windows_of_all_peers_stay_within_their_sum() {
