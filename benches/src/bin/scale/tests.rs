@@ -18,7 +18,7 @@ fn ten_leechers_finish_in_each_setting_and_the_same_seed_gives_the_same_run() {
         eprintln!("{}: {:.3} of the fluid bound", outcome.setting, outcome.ratio);
         assert!(outcome.ratio >= 1.0, "nothing beats the bound: {}", outcome.ratio);
         assert!(outcome.ratio < 3.0, "{}", outcome.ratio);
-        assert!(outcome.received < 1.1, "{}", outcome.received);
+        assert!(outcome.received < 1.15, "{}", outcome.received);
         assert_eq!((outcome.struck, outcome.banned), (0, 0));
         assert_eq!(run(setting, 10, 1).hash, outcome.hash);
         assert_ne!(run(setting, 10, 2).hash, outcome.hash);
