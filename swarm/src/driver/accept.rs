@@ -43,8 +43,7 @@ pub(super) async fn run(dialer: Dialer, server: ServerConfig, notes: mpsc::Sende
         }
         let remote = incoming.remote_address();
         let address = remote.ip();
-        let count = by_address.entry(address).or_default();
-        if *count >= MAX_PER_ADDRESS {
+        if by_address.get(&address).is_some_and(|&count| count >= MAX_PER_ADDRESS) {
             incoming.ignore();
             continue;
         }
@@ -52,7 +51,7 @@ pub(super) async fn run(dialer: Dialer, server: ServerConfig, notes: mpsc::Sende
             transport::server_for(&server, Path::new(remote, dialer.max_datagram, dialer.congestion));
         // A newcomer whose first packet does not decrypt is none.
         let Ok(connecting) = incoming.accept_with(config) else { continue };
-        *count += 1;
+        *by_address.entry(address).or_default() += 1;
         let notes = notes.clone();
         handshakes.spawn(async move {
             shake_hands(connecting, notes).await;

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::congestion;
 use super::session::Note;
-use super::transport::{HANDSHAKE, WRITE_DEADLINE};
+use super::transport::{HANDSHAKE, WRITE_DEADLINE, goodbye};
 use crate::machine::{Breach, Conn, Input};
 
 /// Frames that may wait for a peer to read them; one that lets more pile up is not reading.
@@ -101,6 +101,17 @@ impl Link {
         }
         tasks.spawn(run(connection.clone(), conn, dialed, chunk_count, notes, waiting));
         Self { connection, counters: Arc::default(), frames, _tasks: tasks }
+    }
+
+    /// Closes from our side; what was said last is heard before: quinn drops at once what is not sent yet.
+    pub(super) fn part(self, code: CloseCode) {
+        if self.frames.capacity() == self.frames.max_capacity() {
+            return close(&self.connection, code);
+        }
+        tokio::spawn(async move {
+            tokio::time::sleep(goodbye(self.connection.rtt())).await;
+            close(&self.connection, code);
+        });
     }
 
     /// Queues a frame; a peer that does not read is cut off.

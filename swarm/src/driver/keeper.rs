@@ -70,6 +70,11 @@ impl Keeper {
         Ok(Self { tasks })
     }
 
+    /// The file has grown by other means: chunks were found on the disk.
+    pub(super) fn look(&self) {
+        let _ = self.tasks.send(Task::Written);
+    }
+
     /// Hands in a chunk; the answer is a [`Note::Kept`].
     pub(super) fn keep(&self, job: Job) {
         // The thread ends only when this does.
@@ -240,7 +245,7 @@ mod tests {
 
     use super::*;
     use crate::machine::KeepOutcome;
-    use crate::store::{MemDisk, Opener, Part, PartSpec};
+    use crate::store::{Disk as _, DiskFile as _, MemDisk, Open, Opener, Part, PartSpec};
 
     const CHUNK: u32 = 16 << 10;
 
@@ -248,6 +253,7 @@ mod tests {
         artifact: Vec<u8>,
         tree: Tree,
         layout: Layout,
+        disk: MemDisk,
         part: Arc<Part<MemDisk>>,
         keeper: Keeper,
         notes: mpsc::Receiver<Note>,
@@ -265,12 +271,13 @@ mod tests {
             let tree = Tree::from_chunk_hashes(artifact.chunks(CHUNK as usize).map(sha256).collect());
             let spec = PartSpec { swarm_id: *manifest.swarm_id(), layout, root: *tree.root() };
             let opener = Opener { pid: 1, now_unix: 1 };
-            let (part, _) = Part::open(MemDisk::new(), "model", spec, opener).unwrap();
+            let disk = MemDisk::new();
+            let (part, _) = Part::open(disk.clone(), "model", spec, opener).unwrap();
             let (part, (note, notes)) = (Arc::new(part), mpsc::channel(1_000));
             let (tell, verdict) = oneshot::channel();
             let follow = Follow { check: Following::new(manifest), verdict: tell };
             let keeper = Keeper::start(part.clone(), Some(follow), note).unwrap();
-            Self { artifact, tree, layout, part, keeper, notes, verdict }
+            Self { artifact, tree, layout, disk, part, keeper, notes, verdict }
         }
 
         fn give(&self, index: u32, spoil: u8) {
@@ -331,6 +338,17 @@ mod tests {
         let verified = bench.verdict.blocking_recv().unwrap().unwrap();
         let failed: Vec<_> = verified.report.failures().map(|check| check.name).collect();
         assert_eq!(failed, ["artifact.sha256"]);
+    }
+
+    #[test]
+    fn what_a_rescan_finds_is_judged_without_another_chunk() {
+        let bench = Bench::new(|text| text);
+        let (part, leaves) = (bench.part.clone(), bench.tree.chunk_hashes().to_vec());
+        let file = bench.disk.open("model.slm.part", Open::Existing).unwrap();
+        file.write_all_at(&bench.artifact, 0).unwrap();
+        assert_eq!(part.rescan(leaves).unwrap().len() as u32, bench.layout.count());
+        bench.keeper.look();
+        assert!(bench.verdict.blocking_recv().unwrap().unwrap().report.ok());
     }
 
     #[test]

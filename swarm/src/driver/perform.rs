@@ -7,7 +7,7 @@ use minimodel_verifier::{Digest, chunk};
 use minimodel_wire::{Frame, PeerId, Request, ResetCode};
 use quinn::VarInt;
 
-use super::connection::{self, Counters};
+use super::connection::Counters;
 use super::download::{self, ChunkRequest};
 use super::keeper::Job;
 use super::report::Report;
@@ -23,10 +23,9 @@ impl Session {
                 Output::Dial { peer, addresses } => self.dial(peer, addresses),
                 Output::Send { conn, frame } => self.send(conn, &frame),
                 Output::Close { conn, code } => {
-                    if let Some(link) = self.links.get(&conn) {
-                        connection::close(&link.connection, code);
+                    if let Some(link) = self.unlink(conn) {
+                        link.part(code);
                     }
-                    self.unlink(conn);
                 }
                 Output::Request { conn, req, index } => self.request(conn, req, index),
                 Output::Cancel { req } | Output::Discard { req } => self.forget(req),

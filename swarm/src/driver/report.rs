@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use minimodel_wire::PeerId;
 
-use crate::machine::{Event, Progress};
+use super::connection::Link;
+use super::session::Session;
+use crate::machine::{Conn, Event, Progress};
 
 /// One thing to show.
 #[derive(Debug, Clone)]
@@ -49,4 +51,41 @@ pub struct PeerView {
     pub sent_bytes: u64,
     /// Round trip as QUIC measures it.
     pub rtt: Duration,
+}
+
+impl Session {
+    /// Tells whoever watches how things stand.
+    pub(super) fn report_snapshot(&mut self) {
+        let (now, (received, sent)) = (self.now(), self.bytes());
+        self.down_meter.add(now, received - self.down_meter.total());
+        self.up_meter.add(now, sent - self.up_meter.total());
+        let view = |(conn, link): (&Conn, &Link)| {
+            Some(PeerView {
+                peer: *self.names.get(conn)?,
+                received_bytes: link.counters.received(),
+                sent_bytes: link.counters.sent(),
+                rtt: link.connection.rtt(),
+            })
+        };
+        let snapshot = Snapshot {
+            elapsed: self.start.elapsed(),
+            progress: self.machine.progress(),
+            have_bytes: self.have_bytes(),
+            total_bytes: self.terms.byte_count,
+            received_bytes: received,
+            sent_bytes: sent,
+            down_rate: self.down_meter.rate(now),
+            up_rate: self.up_meter.rate(now),
+            peers: self.links.iter().filter_map(view).collect(),
+        };
+        let _ = self.reports.try_send(Report::Snapshot(snapshot));
+    }
+
+    fn have_bytes(&self) -> u64 {
+        let have = self.machine.have();
+        let full = u64::from(have.ones()) * u64::from(self.terms.chunk_size);
+        let last = self.terms.chunk_count - 1;
+        let short = u64::from(self.terms.chunk_size - self.terms.chunk_len(last));
+        if have.get(last) { full - short } else { full }
+    }
 }

@@ -17,7 +17,7 @@ use super::error::DriverError;
 use super::keeper::{Follow, Keeper};
 use super::limiter::Limiter;
 use super::node::Node;
-use super::report::{PeerView, Report, Snapshot};
+use super::report::Report;
 use super::serve::{self, Server};
 use super::sink::ChunkSink;
 use super::transport;
@@ -194,7 +194,7 @@ impl Session {
         })
     }
 
-    fn now(&self) -> Time {
+    pub(super) fn now(&self) -> Time {
         Time::after_start(self.start.elapsed())
     }
 
@@ -258,7 +258,7 @@ impl Session {
                     self.downloads.remove(&req);
                 }
                 if let Input::Closed { conn, code } = input {
-                    self.unlink(conn);
+                    drop(self.unlink(conn));
                     if code == Some(CloseCode::BadChunk) {
                         // Either it lies or our disk does: from now on every chunk is hashed before it is sent.
                         self.server.source.suspect();
@@ -300,6 +300,9 @@ impl Session {
                     self.happenings.push_back(Happening::Disk(error));
                     Vec::new()
                 });
+                if let Some(keeper) = &self.keeper {
+                    keeper.look();
+                }
                 self.tell(Input::Rescanned { have });
             }
         }
@@ -331,15 +334,15 @@ impl Session {
         });
     }
 
-    pub(super) fn unlink(&mut self, conn: Conn) {
+    pub(super) fn unlink(&mut self, conn: Conn) -> Option<Link> {
         self.names.remove(&conn);
+        let link = self.links.remove(&conn)?;
         if self.introduced.remove(&conn) {
             self.share_windows();
         }
-        if let Some(link) = self.links.remove(&conn) {
-            self.past.0 += link.counters.received();
-            self.past.1 += link.counters.sent();
-        }
+        self.past.0 += link.counters.received();
+        self.past.1 += link.counters.sent();
+        Some(link)
     }
 
     /// Payload bytes received and sent in this session.
@@ -349,41 +352,8 @@ impl Session {
         })
     }
 
-    fn report_snapshot(&mut self) {
-        let (now, (received, sent)) = (self.now(), self.bytes());
-        self.down_meter.add(now, received - self.down_meter.total());
-        self.up_meter.add(now, sent - self.up_meter.total());
-        let view = |(conn, link): (&Conn, &Link)| {
-            Some(PeerView {
-                peer: *self.names.get(conn)?,
-                received_bytes: link.counters.received(),
-                sent_bytes: link.counters.sent(),
-                rtt: link.connection.rtt(),
-            })
-        };
-        let snapshot = Snapshot {
-            elapsed: self.start.elapsed(),
-            progress: self.machine.progress(),
-            have_bytes: self.have_bytes(),
-            total_bytes: self.terms.byte_count,
-            received_bytes: received,
-            sent_bytes: sent,
-            down_rate: self.down_meter.rate(now),
-            up_rate: self.up_meter.rate(now),
-            peers: self.links.iter().filter_map(view).collect(),
-        };
-        let _ = self.reports.try_send(Report::Snapshot(snapshot));
-    }
-
-    fn have_bytes(&self) -> u64 {
-        let have = self.machine.have();
-        let full = u64::from(have.ones()) * u64::from(self.terms.chunk_size);
-        let last = self.terms.chunk_count - 1;
-        let short = u64::from(self.terms.chunk_size - self.terms.chunk_len(last));
-        if have.get(last) { full - short } else { full }
-    }
-
-    /// Ends every connection and task; what was asked of the disk is waited for by the caller's sync. Gives the time
+    /// Ends every connection and task; chunks that are still being kept may be written after the
+    /// caller's sync, and are proven again when the fetch is resumed. Gives the time
     /// that the goodbyes need: a peer that sends on after one round trip has not heard it.
     pub(super) fn stop(&mut self) -> Duration {
         let slowest = self.links.values().map(|link| link.connection.rtt()).max();

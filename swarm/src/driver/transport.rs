@@ -87,7 +87,7 @@ const SOCKET_BUFFER: usize = 4 << 20;
 const USUAL_DATAGRAM: u16 = 1_452;
 /// Datagrams on this machine, from the first packet on: those of the handshake have no room for a greater length
 /// (quinn writes it in 14 bits), and beyond it little is to be gained.
-const SURE_LOCAL_DATAGRAM: u16 = 16_000;
+const FIRST_LOCAL_DATAGRAM: u16 = 16_000;
 /// Datagrams that every path takes (RFC 9000 section 14).
 pub const LEAST_DATAGRAM: u16 = 1_200;
 
@@ -124,10 +124,8 @@ fn base(streams: u32, path: Option<Path>) -> TransportConfig {
         discovery.upper_bound(longest);
         config.mtu_discovery_config(Some(discovery));
         if is_local(remote) {
-            // The first hop is the only one, and it is known. A burst that overflows the other end's socket must not
-            // be taken for a hop that swallows long datagrams.
-            let sure = longest.min(SURE_LOCAL_DATAGRAM);
-            config.initial_mtu(sure).min_mtu(sure);
+            // Nearly always the first hop is the only one. Where it leads into a tunnel, they are soon found lost.
+            config.initial_mtu(longest.min(FIRST_LOCAL_DATAGRAM));
         }
         config.congestion_controller_factory(congestion.factory(first_window(longest)));
     }

@@ -14,6 +14,8 @@ const MAX_REPEATS: u8 = 8;
 const MAX_REPEATED: usize = 1_024;
 /// Chunks beyond the budget in files, for small files.
 const SPARE_CHUNKS: u64 = 64;
+/// Chunks being answered that are in memory at once, whoever takes them; one at least.
+const UPLOAD_BYTES: u64 = 64 << 20;
 
 impl Machine {
     pub(super) fn refuse(&mut self, ask: Ask, code: ResetCode) {
@@ -113,7 +115,10 @@ impl Machine {
         let per_peer = self.config.limits.active_asks(self.config.terms.chunk_size, served);
         let most = self.slots * per_peer;
         let chunk_count = self.config.terms.chunk_count;
-        while active < most {
+        // Also what slow takers were given in earlier turns is still in memory.
+        let chunk = u64::from(self.config.terms.chunk_size);
+        let mut held = self.peers.values().map(|peer| peer.up.active.len() as u64).sum::<u64>() * chunk;
+        while active < most && (held == 0 || held + chunk <= UPLOAD_BYTES) {
             let next = self
                 .unchoked
                 .iter()
@@ -126,6 +131,7 @@ impl Machine {
             peer.up.active.insert(ask);
             peer.up.count(index, chunk_count);
             active += 1;
+            held += chunk;
             self.push(Output::Serve { ask, index });
         }
     }
