@@ -114,8 +114,8 @@ pub(super) struct Upload {
     pub(super) manifests: u64,
 }
 
-/// Asks in vain that are let pass at once, and a second: some full pipelines.
-const IN_VAIN: (u64, u64) = (128, 8);
+/// Asks in vain that are let pass at once, and a second: some full pipelines, and a seeder's slots pass on often.
+const IN_VAIN: (u64, u64) = (1_024, 128);
 
 impl Upload {
     fn new(now: Time) -> Self {

@@ -218,7 +218,8 @@ mod tests {
         let (done, line) = process.line(LIMIT).unwrap();
         assert_eq!(line, "done");
         let ended = process.end(LIMIT).unwrap();
-        assert!(ready < done && done <= ended.at);
+        // A line is dated when it is read, which on a busy machine may be after the end.
+        assert!(ready < done && ready < ended.at);
         assert!(ended.cpu > before && ended.cpu < 20.0, "{} {}", ended.cpu, before);
         assert_eq!(process.cpu(), ended.cpu);
     }
