@@ -172,11 +172,11 @@ mod tests {
         let mut desk = Desk::new(SEED, Bitfield::full(20));
         desk.join(1, TAKE, having([]));
         desk.said();
-        for n in 0..128 {
+        for n in 0..1_024 {
             desk.ask(1, n, 0);
         }
         assert_eq!(desk.events(), []);
-        for n in 128..131 {
+        for n in 1_024..1_027 {
             desk.ask(1, n, 0);
         }
         assert_eq!(desk.machine.progress().peers, 0, "struck three times");
