@@ -114,8 +114,8 @@ pub(super) struct Upload {
     pub(super) manifests: u64,
 }
 
-/// Asks in vain that are let pass at once, and a second: some full pipelines, and a seeder's slots pass on often.
-const IN_VAIN: (u64, u64) = (1_024, 128);
+/// Asks in vain that are let pass at once, and a second: a full pipeline and some more.
+const IN_VAIN: (u64, u64) = (320, 16);
 
 impl Upload {
     fn new(now: Time) -> Self {
