@@ -8,7 +8,7 @@
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench fails by panicking")]
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ impl Desk {
 
     fn new(config: Config, have: Bitfield) -> Self {
         let chunks = config.terms.chunk_count;
-        let machine = Machine::new(config, have, BTreeSet::new());
+        let machine = Machine::new(config, have, BTreeMap::new());
         let (requests, asks) = (VecDeque::new(), VecDeque::new());
         Self { machine, now: Time::ZERO, chunks, requests, asks, next: 0 }
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ed25519_dalek::SigningKey;
 use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
-use minimodel_swarm::driver::{Congestion, FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings};
+use minimodel_swarm::driver::{Bans, Congestion, FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings};
 use minimodel_swarm::machine::Order;
 use minimodel_swarm::store::{FileSource, Opener, Part, PartSpec, RealDisk, SourceFile};
 use minimodel_verifier::Manifest;
@@ -84,6 +84,7 @@ fn seeder(
                 slots: None,
                 offer: Some(offer),
                 publish: true,
+                bans: Bans::default(),
                 software: "bench".into(),
                 seed: key,
                 unix_now: UNIX,
@@ -132,6 +133,7 @@ fn fetch(
             listening: serves.is_some(),
             full_check: false,
             offer,
+            bans: Bans::default(),
             software: "bench".into(),
             seed: key,
             unix_now: UNIX,

@@ -4,8 +4,8 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::local::{
-    CompletionsArgs, IdArgs, InspectArgs, ManifestArgs, SampleArgs, VerifyArtifactArgs, VerifyChunksArgs,
-    VerifyManifestArgs, WriteImportReceiptArgs,
+    BlameArgs, CompletionsArgs, IdArgs, InspectArgs, ManifestArgs, SampleArgs, VerifyArtifactArgs,
+    VerifyChunksArgs, VerifyManifestArgs, WriteImportReceiptArgs,
 };
 use super::transfer::{DemoArgs, FetchArgs, ImportPeerRequestArgs, SeedArgs};
 
@@ -100,6 +100,8 @@ pub(crate) enum Verb {
     WriteImportReceipt(WriteImportReceiptArgs),
     /// Write a valid sample .slm file
     Sample(SampleArgs),
+    /// Show who was banned and why, or take bans back
+    Blame(BlameArgs),
     /// Show or create the identity of this user
     Id(IdArgs),
     /// Say what an offer, manifest, .slm file, receipt or record is

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use minimodel_wire::PeerId;
 
 use super::value::{AcquisitionChoice, ChunkSizeArg, EvidenceArg};
 use crate::size::parse_positive_size;
@@ -188,6 +189,48 @@ pub(crate) struct WriteImportReceiptArgs {
     /// The receipt to write; it must not exist
     #[arg(value_name = "RECEIPT")]
     pub(crate) receipt: PathBuf,
+}
+
+/// `minimodel blame`.
+#[derive(Debug, Args)]
+pub(crate) struct BlameArgs {
+    #[command(subcommand)]
+    pub(crate) action: BlameAction,
+}
+
+/// What to do with the bans.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BlameAction {
+    /// List who was banned, for what, until when and why, one a line
+    List(BlameListArgs),
+    /// Show everything that is known of a peer's bans
+    Show(BlameShowArgs),
+    /// Take bans back
+    Clear(BlameClearArgs),
+}
+
+/// `minimodel blame list`.
+#[derive(Debug, Args)]
+pub(crate) struct BlameListArgs {}
+
+/// `minimodel blame show`.
+#[derive(Debug, Args)]
+pub(crate) struct BlameShowArgs {
+    /// The peer id, as `blame list` prints it
+    #[arg(value_name = "PEER")]
+    pub(crate) peer: PeerId,
+}
+
+/// `minimodel blame clear`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("whom").required(true).args(["peer", "all"]))]
+pub(crate) struct BlameClearArgs {
+    /// The peer id, as `blame list` prints it
+    #[arg(value_name = "PEER")]
+    pub(crate) peer: Option<PeerId>,
+    /// All peers
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// `minimodel id`.

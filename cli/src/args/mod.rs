@@ -7,9 +7,9 @@ mod value;
 
 pub(crate) use global::{Cli, ColorChoice, Global, ProgressChoice, Verb};
 pub(crate) use local::{
-    CompletionsArgs, IdAction, IdArgs, InspectArgs, ManifestAction, ManifestArgs, ManifestCreateArgs,
-    ManifestShowArgs, ManifestSignArgs, QuantizationChoice, SampleArgs, VerifyArtifactArgs, VerifyChunksArgs,
-    VerifyManifestArgs, WriteImportReceiptArgs,
+    BlameAction, BlameArgs, BlameClearArgs, CompletionsArgs, IdAction, IdArgs, InspectArgs, ManifestAction,
+    ManifestArgs, ManifestCreateArgs, ManifestShowArgs, ManifestSignArgs, QuantizationChoice, SampleArgs,
+    VerifyArtifactArgs, VerifyChunksArgs, VerifyManifestArgs, WriteImportReceiptArgs,
 };
 pub(crate) use transfer::{
     CongestionChoice, DemoArgs, FetchArgs, ImportPeerRequestArgs, OrderChoice, SeedArgs, ShareOptions,

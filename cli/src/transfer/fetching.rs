@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use minimodel_swarm::driver::{FetchEnd, FetchSettings, Fetched, Fetching, Node, Report};
+use minimodel_swarm::driver::{Bans, FetchEnd, FetchSettings, Fetched, Fetching, Node, Report};
 use minimodel_swarm::machine::Order;
 use minimodel_swarm::store::{Opener, Part, RealDisk, Resumed};
 use minimodel_verifier::Manifest;
-use minimodel_wire::{Consent, SignedOffer};
+use minimodel_wire::{Consent, PeerId, SignedOffer};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -17,6 +17,7 @@ use super::closing::{already_there, finish, shown, tell_place};
 use super::target::Target;
 use super::{SOFTWARE, WAITING_REPORTS, block_on, ending, endpoint, random_seed, watch};
 use crate::args::{OrderChoice, ShareOptions, TransferOptions};
+use crate::blame::Keeping;
 use crate::clock::{self, now_unix};
 use crate::consent::{self, Action, ConsentFlag, Granted, How, Question};
 use crate::escape;
@@ -153,11 +154,14 @@ async fn transfer(
     let node = endpoint::bind(plan.share, identity, serves)?;
     let (reports, waiting) = mpsc::channel(WAITING_REPORTS);
     let progress = Progress::start(context, "fetch", plan.manifest.byte_count(), true);
-    let settings = settings(context, plan, &importing.granted, &node, reports)?;
+    let named: Vec<PeerId> = plan.sources.iter().map(|source| source.offer().peer).collect();
+    let (keeping, bans) = Keeping::start(context, plan.verb, &plan.manifest, &named)?;
+    let settings = settings(context, plan, &importing.granted, &node, (reports, bans))?;
     let fetching = node.fetch(settings, part.clone(), resumed).map_err(|error| ending::driver(&error))?;
     let watching = watch::fetch(context.printer.clone(), waiting, progress.counter())?;
     let end = conclude(context, plan, importing, &part, fetching, (&interrupt, progress)).await;
     watching.end();
+    keeping.end();
     end
 }
 
@@ -192,7 +196,7 @@ fn settings(
     plan: &Plan<'_>,
     granted: &Granted,
     node: &Node,
-    reports: mpsc::Sender<Report>,
+    (reports, bans): (mpsc::Sender<Report>, Bans),
 ) -> Result<FetchSettings, Failure> {
     let mut consent = Consent::FETCH;
     let (serves, publishes) = (granted.permits(Action::Serve), granted.permits(Action::Publish));
@@ -219,6 +223,7 @@ fn settings(
         down_rate: plan.transfer.down.map(|rate| rate.bytes_per_second),
         up_rate: plan.share.up.map(|rate| rate.bytes_per_second),
         slots: None,
+        bans,
         order: match plan.transfer.order {
             OrderChoice::Rarest => Order::Rarest,
             OrderChoice::Sequential => Order::Sequential,

@@ -1,5 +1,6 @@
 //! One verb, one file: each has `run(args, context)`, answers through the printer, and fails with an exit class.
 
+pub(crate) mod blame;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod fetch;

@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::args::SeedArgs;
+use crate::blame::Keeping;
 use crate::check::{self, Telling};
 use crate::checked::{self, How, Miss, Recalled};
 use crate::clock::{now_unix, now_utc, utc};
@@ -143,11 +144,13 @@ async fn serve(
     tell_offer(context, &node, &offer)?;
     let (reports, waiting) = mpsc::channel(WAITING_REPORTS);
     let watching = watch::seed(context.printer.clone(), waiting)?;
+    let (keeping, bans) = Keeping::start(context, "seed", &manifest, &[])?;
     let settings = SeedSettings {
         manifest: manifest.clone(),
         allow: (!args.share.allow.is_empty()).then(|| args.share.allow.iter().copied().collect()),
         up_rate: args.share.up.map(|rate| rate.bytes_per_second),
         slots: args.slots.map(usize::from),
+        bans,
         offer: Some(offer),
         publish: granted.permits(Action::Publish),
         software: SOFTWARE.to_owned(),
@@ -157,6 +160,7 @@ async fn serve(
     };
     let end = node.seed(settings, Arc::new(ready.source), &mut interrupt.asked()).await;
     watching.end();
+    keeping.end();
     let (sent_bytes, is_changed) = match end.map_err(|error| ending::driver(&error))? {
         SeedEnd::Stopped { sent_bytes } => (sent_bytes, false),
         SeedEnd::SourceChanged { sent_bytes } => (sent_bytes, true),

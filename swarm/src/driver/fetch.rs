@@ -10,6 +10,7 @@ use minimodel_verifier::{Manifest, Report as CheckReport};
 use minimodel_wire::{Bitfield, Consent, PeerId, SignedOffer};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::bans::Bans;
 use super::error::DriverError;
 use super::keeper::Follow;
 use super::node::Node;
@@ -41,6 +42,8 @@ pub struct FetchSettings {
     pub up_rate: Option<u64>,
     /// Peers served at once.
     pub slots: Option<usize>,
+    /// Whom to refuse from the start, and where new bans are told.
+    pub bans: Bans,
     /// Order of requests.
     pub order: Order,
     /// Without a byte for this long the fetch ends, resumable.
@@ -144,7 +147,7 @@ impl Node {
             have.set(index);
         }
         let is_complete = have.is_full();
-        let (peers, banned) = known_peers(resumed);
+        let peers = known_peers(resumed);
         let config = Config {
             me: self.id(),
             terms,
@@ -165,7 +168,7 @@ impl Node {
             Parts {
                 config,
                 have,
-                banned,
+                bans: settings.bans,
                 source: part.clone(),
                 sink: Some(part.clone()),
                 follow,
@@ -197,20 +200,19 @@ impl Node {
     }
 }
 
-/// Who supplied and who was banned in earlier sessions of this partial file.
-fn known_peers(resumed: &Resumed) -> (BTreeMap<PeerId, PeerShare>, std::collections::BTreeSet<PeerId>) {
+/// Who supplied and who was banned in earlier sessions of this partial file; whether a ban still holds is not known
+/// here.
+fn known_peers(resumed: &Resumed) -> BTreeMap<PeerId, PeerShare> {
     let mut peers: BTreeMap<PeerId, PeerShare> = BTreeMap::new();
     for (&peer, supplied) in &resumed.suppliers {
         let share = peers.entry(PeerId(peer)).or_default();
         (share.chunks, share.bytes) = (supplied.chunks, supplied.bytes);
     }
-    let mut banned = std::collections::BTreeSet::new();
     for blame in &resumed.blames {
         let reason = format!("chunk {} failed its proof", blame.index);
         peers.entry(PeerId(blame.peer)).or_default().rejected.get_or_insert(reason);
-        banned.insert(PeerId(blame.peer));
     }
-    (peers, banned)
+    peers
 }
 
 /// Who will tell the verdict of the whole-file check.

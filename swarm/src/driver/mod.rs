@@ -10,6 +10,7 @@
 //! - [`Node::fetch_manifest`]: the one question that may be asked with an offer alone.
 
 mod accept;
+mod bans;
 mod congestion;
 mod connection;
 mod dial;
@@ -30,6 +31,7 @@ mod socket;
 mod tls;
 mod transport;
 
+pub use bans::{BAN, Ban, Bans};
 pub use congestion::Congestion;
 pub use error::DriverError;
 pub use fetch::{FetchEnd, FetchSettings, Fetched, Fetching, PeerShare};

@@ -7,6 +7,7 @@ use minimodel_verifier::{Digest, chunk};
 use minimodel_wire::{Frame, PeerId, Request, ResetCode};
 use quinn::VarInt;
 
+use super::bans::Ban;
 use super::connection::Counters;
 use super::download::{self, ChunkRequest};
 use super::keeper::Job;
@@ -42,6 +43,7 @@ impl Session {
                     if let Event::Chunk { .. } = event {
                         self.last_chunk = Instant::now();
                     }
+                    self.tell_ban(&event);
                     if !self.is_stopping {
                         // A watcher that does not keep up misses some; what matters is kept by the runner.
                         let _ = self.reports.try_send(Report::Event(event.clone()));
@@ -50,6 +52,13 @@ impl Session {
                 }
             }
         }
+    }
+
+    fn tell_ban(&self, event: &Event) {
+        let (Some(tell), Event::Banned { peer, breach, index, got }) = (&self.bans, event) else { return };
+        let expected = index.zip(self.sink.as_ref()).and_then(|(index, sink)| sink.chunk_hash(index));
+        // Whoever keeps the bans may be gone at the end of a run; the run itself knows them.
+        let _ = tell.send(Ban { peer: *peer, breach: *breach, index: *index, expected, got: *got });
     }
 
     fn dial(&mut self, peer: PeerId, addresses: Vec<std::net::SocketAddr>) {

@@ -8,6 +8,7 @@ use minimodel_verifier::Manifest;
 use minimodel_wire::{Bitfield, Consent, PeerId, SignedOffer};
 use tokio::sync::{mpsc, watch};
 
+use super::bans::Bans;
 use super::error::DriverError;
 use super::node::Node;
 use super::report::Report;
@@ -26,6 +27,8 @@ pub struct SeedSettings {
     pub up_rate: Option<u64>,
     /// Peers served at once.
     pub slots: Option<usize>,
+    /// Whom to refuse from the start, and where new bans are told.
+    pub bans: Bans,
     /// Our own offer, passed on to members.
     pub offer: Option<SignedOffer>,
     /// Whether our user agreed that the offer is passed on.
@@ -127,7 +130,7 @@ impl Node {
             Parts {
                 config,
                 have,
-                banned: BTreeSet::new(),
+                bans: settings.bans,
                 source,
                 sink: None,
                 follow: None,

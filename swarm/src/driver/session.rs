@@ -11,6 +11,7 @@ use quinn::{Connection, SendStream};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::bans::{Ban, Bans};
 use super::connection::Link;
 use super::dial::Dialer;
 use super::error::DriverError;
@@ -87,7 +88,7 @@ pub(super) struct Answer {
 pub(super) struct Parts {
     pub(super) config: Config,
     pub(super) have: Bitfield,
-    pub(super) banned: BTreeSet<PeerId>,
+    pub(super) bans: Bans,
     pub(super) source: Arc<dyn ChunkSource>,
     pub(super) sink: Option<Arc<dyn ChunkSink>>,
     pub(super) follow: Option<Follow>,
@@ -107,6 +108,7 @@ pub(super) struct Session {
     pub(super) root: Digest,
     pub(super) server: Server,
     pub(super) sink: Option<Arc<dyn ChunkSink>>,
+    pub(super) bans: Option<mpsc::UnboundedSender<Ban>>,
     pub(super) keeper: Option<Keeper>,
     pub(super) manifest_text: Bytes,
     pub(super) down: Limiter,
@@ -161,9 +163,10 @@ impl Session {
             fetches: parts.config.consent.contains(Consent::FETCH),
             terms: parts.config.terms.clone(),
             root: parts.root,
-            machine: Machine::new(parts.config, parts.have, parts.banned),
+            machine: Machine::new(parts.config, parts.have, parts.bans.until()),
             server,
             sink: parts.sink,
+            bans: parts.bans.tell,
             keeper,
             manifest_text: parts.manifest_text,
             down: Limiter::new(parts.down_rate),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, PeerId};
 
+use super::bans::Bans;
 use super::chunks::Chunks;
 use super::config::Config;
 use super::events::{Ask, Conn, Event, Input, Output, Req};
@@ -92,8 +93,9 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine that has the chunks of `have` and nobody to talk to. `banned` keys are refused from the start.
-    pub fn new(mut config: Config, have: Bitfield, banned: BTreeSet<PeerId>) -> Self {
+    /// A machine that has the chunks of `have` and nobody to talk to. `banned` keys are refused from the start, each
+    /// until its time.
+    pub fn new(mut config: Config, have: Bitfield, banned: BTreeMap<PeerId, Time>) -> Self {
         let limits = &mut config.limits;
         limits.max_connections = limits.max_connections.min(Picker::MAX_HOLDERS);
         let mut rng = fastrand::Rng::with_seed(config.seed);
@@ -102,7 +104,7 @@ impl Machine {
         let complete = have.is_full();
         Self {
             leaves: LeafSearch::new(rescan, config.terms.chunk_count),
-            sources: Sources::new(banned),
+            sources: Sources::new(Bans::new(banned)),
             chunks: Chunks::new(have),
             picker,
             rng,

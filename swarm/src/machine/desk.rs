@@ -1,6 +1,6 @@
 //! One machine on a desk, for tests of one file: peers are played by hand.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
@@ -80,7 +80,7 @@ impl Desk {
             limits: Limits::default(),
         };
         change(&mut config);
-        Self { machine: Machine::new(config, have, BTreeSet::new()), now: Time::ZERO, said: Vec::new() }
+        Self { machine: Machine::new(config, have, BTreeMap::new()), now: Time::ZERO, said: Vec::new() }
     }
 
     pub(super) fn tell(&mut self, input: Input) {

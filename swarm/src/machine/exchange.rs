@@ -200,7 +200,7 @@ mod tests {
         desk.join(70, all(), having([1]));
         desk.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(80, [1; 32], LATE).to_bytes())] });
         assert_eq!(desk.machine.sources.count(), 20);
-        desk.machine.sources.ban(id(5));
+        desk.machine.sources.ban(id(5), Time::ZERO);
         desk.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(81, [1; 32], LATE).to_bytes())] });
         assert!(desk.machine.sources.is_known(id(81)), "a banned one made room");
     }

@@ -55,7 +55,7 @@ impl Machine {
         if self.stopping {
             return Some(CloseCode::ShuttingDown);
         }
-        if self.sources.is_banned(id) {
+        if self.sources.is_banned(id, now) {
             return Some(CloseCode::Banned);
         }
         if !dialed && self.config.allow.as_ref().is_some_and(|allow| !allow.contains(&id)) {

@@ -15,6 +15,7 @@
 //! - what is requested and not yet stored stays within the memory budget, and nothing is requested when all is here;
 //! - no chunk is asked of a peer that chokes us, did not announce it, or did not consent to serve.
 
+mod bans;
 mod chunks;
 mod config;
 mod control;
@@ -40,6 +41,7 @@ mod standing;
 mod time;
 mod uploads;
 
+pub use bans::BAN;
 pub use chunks::ChunkState;
 pub use config::{Config, Limits, Order, Terms};
 pub use core::{Machine, Progress};

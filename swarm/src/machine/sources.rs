@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use minimodel_wire::{CloseCode, PeerId, SignedOffer};
 
+use super::bans::Bans;
 use super::config::Limits;
 use super::core::Machine;
 use super::events::{Event, Output};
@@ -45,7 +46,7 @@ struct Source {
 #[derive(Debug)]
 pub(super) struct Sources {
     known: BTreeMap<PeerId, Source>,
-    banned: BTreeSet<PeerId>,
+    bans: Bans,
     /// Some of the known may have ended for good, and could make room.
     may_drop: bool,
     /// Who is being dialed.
@@ -56,10 +57,10 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    pub(super) fn new(banned: BTreeSet<PeerId>) -> Self {
+    pub(super) fn new(bans: Bans) -> Self {
         Self {
             known: BTreeMap::new(),
-            banned,
+            bans,
             may_drop: false,
             dialing: BTreeSet::new(),
             soonest: Time::MAX,
@@ -67,12 +68,12 @@ impl Sources {
         }
     }
 
-    pub(super) fn is_banned(&self, peer: PeerId) -> bool {
-        self.banned.contains(&peer)
+    pub(super) fn is_banned(&self, peer: PeerId, now: Time) -> bool {
+        self.bans.has(peer, now)
     }
 
-    pub(super) fn ban(&mut self, peer: PeerId) {
-        self.banned.insert(peer);
+    pub(super) fn ban(&mut self, peer: PeerId, now: Time) {
+        self.bans.add(peer, now);
         self.refused(peer);
     }
 
@@ -185,7 +186,7 @@ impl Sources {
         by_user: bool,
         at: Time,
     ) {
-        let state = if self.banned.contains(&peer) { State::Ended } else { State::Waiting(at) };
+        let state = if self.is_banned(peer, at) { State::Ended } else { State::Waiting(at) };
         self.may_drop |= state == State::Ended;
         let fresh = Source {
             addresses: addresses.to_vec(),
@@ -265,7 +266,7 @@ impl Machine {
     pub(super) fn add_source(&mut self, now: Time, offer: &SignedOffer) {
         let offer = offer.offer();
         self.sources.add(offer.peer, &offer.addresses, offer.expires_unix, true, now);
-        if self.sources.is_banned(offer.peer) {
+        if self.sources.is_banned(offer.peer, now) {
             self.event(Event::Refused { peer: offer.peer, code: CloseCode::Banned, by_peer: false });
         }
     }
@@ -343,7 +344,7 @@ mod tests {
     #[test]
     fn a_banned_source_named_first_does_not_end_a_fetch_that_has_a_second() {
         let mut desk = Desk::new(TAKE, having([]));
-        desk.machine.sources.ban(id(1));
+        desk.machine.sources.ban(id(1), Time::ZERO);
         desk.tell(Input::Source(offer(1, [1; 32], LATE)));
         desk.tell(Input::Source(offer(2, [1; 32], LATE)));
         desk.wait(Duration::from_secs(2));

@@ -155,10 +155,10 @@ impl Machine {
         index: Option<u32>,
         got: Option<[u8; 32]>,
     ) {
-        if self.sources.is_banned(id) {
+        if self.sources.is_banned(id, now) {
             return;
         }
-        self.sources.ban(id);
+        self.sources.ban(id, now);
         self.event(Event::Banned { peer: id, breach, index, got });
         if let Some(&conn) = self.by_id.get(&id) {
             self.drop_peer(now, conn, code);

@@ -1,6 +1,6 @@
 //! What is true: who is there, who is connected to whom, what time it is.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -258,7 +258,7 @@ impl World {
         let have = if is_seeder { Bitfield::full(chunks) } else { Bitfield::new(chunks) };
         let known: Vec<SignedOffer> =
             peer.plan.knows.iter().map(|&other| self.peers[other as usize].offer.clone()).collect();
-        self.peers[no as usize].machine = Some(Box::new(Machine::new(config, have, BTreeSet::new())));
+        self.peers[no as usize].machine = Some(Box::new(Machine::new(config, have, BTreeMap::new())));
         for offer in known {
             self.tell(no, Input::Source(offer));
         }

@@ -6,7 +6,7 @@ use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
 
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::driver::{Congestion, Node, NodeSettings, Report, SeedSettings};
+use minimodel_swarm::driver::{Bans, Congestion, Node, NodeSettings, Report, SeedSettings};
 use minimodel_swarm::store::{ChunkBytes, ChunkSource, FileSource, SourceError, SourceFile};
 use minimodel_verifier::chunk::Layout;
 use minimodel_verifier::verify::verify_artifact;
@@ -146,6 +146,7 @@ impl Seeder {
             slots: None,
             offer: None,
             publish: false,
+            bans: Bans::default(),
             software: SOFTWARE.to_owned(),
             seed: 7,
             unix_now: now_unix(),

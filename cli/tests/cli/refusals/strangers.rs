@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::driver::{Congestion, FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings};
+use minimodel_swarm::driver::{Bans, Congestion, FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings};
 use minimodel_swarm::machine::Order;
 use minimodel_swarm::store::{FileSource, Opener, Part, PartSpec, RealDisk, SourceFile};
 use minimodel_verifier::Manifest;
@@ -46,6 +46,7 @@ impl Stranger {
                     allow: None,
                     up_rate: None,
                     slots: None,
+                    bans: Bans::default(),
                     offer: Some(offer),
                     publish: false,
                     software,
@@ -86,6 +87,7 @@ impl Stranger {
                 listening: false,
                 full_check: false,
                 offer: None,
+                bans: Bans::default(),
                 software: software.to_owned(),
                 seed: 1,
                 unix_now: now(),

@@ -91,7 +91,7 @@ fn a_ban_outlives_the_kill_of_the_process_that_spoke_it() {
     let banned = running.wait_for_event("peer-banned");
     assert_eq!(banned["peer"], liar.peer());
     let chunk = banned["chunk"].as_u64().unwrap() as u32;
-    fetcher.wait_until("the blame", || fetcher.blamed() == [chunk]);
+    fetcher.wait_until("the blame", || fetcher.blamed() == [chunk] && fetcher.has_ban_of(liar.peer()));
     running.kill();
 
     let served = liar.served();

@@ -2,6 +2,7 @@
 //! the records and the receipts. Where a test has to know what a peer was asked for, or has to lie, it plays the seeder
 //! itself ([`seeder`]); the fetch is always the real binary.
 
+mod blame;
 mod demo;
 mod importing;
 mod killed;

@@ -97,6 +97,11 @@ impl<'m> Fetcher<'m> {
         self.home.path(name)
     }
 
+    /// A path below `MINIMODEL_HOME`.
+    pub(super) fn own(&self, name: &str) -> PathBuf {
+        self.home.own(name)
+    }
+
     /// Any command of this user.
     pub(super) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         self.home.command(arguments)
@@ -135,6 +140,11 @@ impl<'m> Fetcher<'m> {
     /// The chunks in the record that somebody is blamed for.
     pub(super) fn blamed(&self) -> Vec<u32> {
         Record::read(&self.state()).blames
+    }
+
+    /// Whether this user's record of bans names the peer.
+    pub(super) fn has_ban_of(&self, peer: &str) -> bool {
+        fs::read_to_string(self.own("state/blame.jsonl")).is_ok_and(|text| text.contains(peer))
     }
 
     /// Waits until so many chunks are recorded.

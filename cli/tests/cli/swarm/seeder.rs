@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::driver::{Congestion, Node, NodeSettings, SeedSettings};
+use minimodel_swarm::driver::{Bans, Congestion, Node, NodeSettings, SeedSettings};
 use minimodel_swarm::store::{ChunkBytes, ChunkSource, FileSource, SourceError, SourceFile};
 use minimodel_verifier::Digest;
 use minimodel_verifier::chunk::Layout;
@@ -75,6 +75,7 @@ impl Seeder {
                     slots: None,
                     offer: None,
                     publish: false,
+                    bans: Bans::default(),
                     software: "minimodel-tests".to_owned(),
                     seed: 7,
                     unix_now,

@@ -188,7 +188,7 @@ impl World {
             unix_at_start: UNIX_AT_START,
             limits: plan.limits.clone(),
         };
-        Machine::new(config, have, BTreeSet::new())
+        Machine::new(config, have, BTreeMap::new())
     }
 
     pub(super) fn script(&mut self, at: Duration, what: Scripted) {

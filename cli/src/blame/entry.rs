@@ -1,0 +1,77 @@
+//! One ban as it is written down.
+
+use std::str::FromStr as _;
+
+use minimodel_swarm::driver::{BAN, Ban};
+use minimodel_verifier::Manifest;
+use minimodel_verifier::digest::{hex, parse_tagged, tagged};
+use minimodel_wire::PeerId;
+use serde::{Deserialize, Serialize};
+
+/// Version of the entries. Lines of another version are left alone and not understood.
+const VERSION: u32 = 0;
+
+/// One line of the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Entry {
+    version: u32,
+    /// The banned key.
+    pub(crate) peer: String,
+    /// The content, as 64 hex digits.
+    pub(crate) swarm_id: String,
+    /// `model.id` and `model.version` of that content.
+    pub(crate) model: String,
+    /// The verb that was running.
+    pub(crate) verb: String,
+    /// The rule that was broken.
+    pub(crate) reason: String,
+    /// The chunk, where the ban is for one.
+    pub(crate) chunk: Option<u32>,
+    /// SHA-256 of that chunk, where it was known.
+    pub(crate) expected: Option<String>,
+    /// SHA-256 of what came, where bytes came.
+    pub(crate) got: Option<String>,
+    /// Seconds since 1970.
+    pub(crate) at_unix: u64,
+    /// When the ban for this content ends.
+    pub(crate) until_unix: u64,
+}
+
+impl Entry {
+    /// The entry of a ban that happened just now.
+    pub(super) fn new(verb: &str, manifest: &Manifest, ban: &Ban, now: u64) -> Self {
+        Self {
+            version: VERSION,
+            peer: ban.peer.to_string(),
+            swarm_id: hex(manifest.swarm_id()),
+            model: format!("{} {}", manifest.model_id(), manifest.model_version()),
+            verb: verb.to_owned(),
+            reason: ban.breach.to_string(),
+            chunk: ban.index,
+            expected: ban.expected.as_ref().map(tagged),
+            got: ban.got.as_ref().map(tagged),
+            at_unix: now,
+            until_unix: now.saturating_add(BAN.as_secs()),
+        }
+    }
+
+    /// Reads a line; `None` when it is not an entry in every field.
+    pub(super) fn parse(line: &str) -> Option<Self> {
+        let entry: Self = serde_json::from_str(line).ok()?;
+        let is_hash = |text: &Option<String>| text.as_deref().is_none_or(|text| parse_tagged(text).is_some());
+        let is_swarm = entry.swarm_id.len() == 64 && entry.swarm_id.bytes().all(|b| b.is_ascii_hexdigit());
+        let is_good = entry.version == VERSION
+            && entry.peer_id().is_some()
+            && is_swarm
+            && is_hash(&entry.expected)
+            && is_hash(&entry.got)
+            && entry.until_unix >= entry.at_unix;
+        is_good.then_some(entry)
+    }
+
+    /// The banned key.
+    pub(crate) fn peer_id(&self) -> Option<PeerId> {
+        PeerId::from_str(&self.peer).ok()
+    }
+}

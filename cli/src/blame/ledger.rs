@@ -1,0 +1,278 @@
+//! The file of all bans: read whole, replaced whole under a lock, bounded in age and number.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use minimodel_swarm::driver::BAN;
+use minimodel_swarm::store::SourceFile;
+use minimodel_wire::PeerId;
+
+use super::entry::Entry;
+use crate::failure::Failure;
+use crate::folders::{self, Folders};
+use crate::json;
+
+/// Inside the state folder.
+pub(crate) const FILE_NAME: &str = "blame.jsonl";
+const LOCK_NAME: &str = "blame.lock";
+/// Entries are kept for this long, so that a key which lies again and again is known for it.
+const KEEP: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// Contents for which a key must have been banned to be banned for all.
+const CONTENTS: usize = 3;
+/// The newest entries are kept.
+const MAX_ENTRIES: usize = 4_096;
+/// A longer file is none of ours.
+const MAX_BYTES: u64 = 8 << 20;
+
+/// Where bans are written down.
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    folder: PathBuf,
+}
+
+/// What is written down, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The entries that count.
+    pub(crate) entries: Vec<Entry>,
+    /// Lines that are no entry of this version.
+    pub(crate) unreadable: usize,
+}
+
+impl Ledger {
+    /// The one of this user.
+    pub(crate) fn of(folders: &Folders) -> Result<Self, Failure> {
+        Ok(Self { folder: folders.state()?.to_owned() })
+    }
+
+    /// Reads what is there; a file that is not there is an empty one. Entries that are too old do not count.
+    pub(crate) fn read(&self, now: u64) -> Result<Standing, Failure> {
+        let path = self.path();
+        let text = read_text(&path).map_err(|error| Failure::reading("record of bans", &path, &error))?;
+        let mut standing = Standing::default();
+        for line in text.lines() {
+            match Entry::parse(line) {
+                Some(entry) if now.saturating_sub(entry.at_unix) < KEEP.as_secs() => {
+                    standing.entries.push(entry);
+                }
+                Some(_) => {}
+                None => standing.unreadable += 1,
+            }
+        }
+        Ok(standing)
+    }
+
+    /// Writes one entry down, durably.
+    pub(super) fn add(&self, entry: Entry, now: u64) -> Result<(), Failure> {
+        self.change(now, |entries| {
+            entries.push(entry);
+            let excess = entries.len().saturating_sub(MAX_ENTRIES);
+            entries.drain(..excess);
+        })
+    }
+
+    /// Takes away the entries that `is_meant` picks, durably; gives them. Lines that are no entry go with any change:
+    /// nothing can be learned from them.
+    pub(crate) fn remove(&self, now: u64, is_meant: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>, Failure> {
+        let mut gone = Vec::new();
+        self.change(now, |entries| gone = entries.extract_if(.., |entry| is_meant(entry)).collect())?;
+        Ok(gone)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join(FILE_NAME)
+    }
+
+    fn change(&self, now: u64, change: impl FnOnce(&mut Vec<Entry>)) -> Result<(), Failure> {
+        let path = self.path();
+        let failed = |error: io::Error| Failure::writing("record of bans", &path, &error);
+        folders::create(&self.folder).map_err(failed)?;
+        // Held until the end of this function: two processes never lose each other's entries.
+        let _lock = lock(&self.folder.join(LOCK_NAME)).map_err(failed)?;
+        let mut entries = self.read(now)?.entries;
+        change(&mut entries);
+        let mut text = String::new();
+        for entry in &entries {
+            let line = json::line(entry).map_err(|error| failed(io::Error::other(error)))?;
+            text.push_str(&line);
+            text.push('\n');
+        }
+        replace(&self.folder, &path, text.as_bytes()).map_err(failed)
+    }
+}
+
+impl Standing {
+    /// Who is banned for this content now, and for how long still. A clock that was wrong can lengthen no ban.
+    pub(crate) fn banned(&self, swarm_id: &str, now: u64) -> BTreeMap<PeerId, Duration> {
+        let mut banned = BTreeMap::new();
+        for entry in &self.entries {
+            let Some(peer) = entry.peer_id() else { continue };
+            let left = if self.is_banned_everywhere(&entry.peer) {
+                left(entry.at_unix.saturating_add(KEEP.as_secs()), now, KEEP)
+            } else if entry.swarm_id == swarm_id {
+                left(entry.until_unix, now, BAN)
+            } else {
+                Duration::ZERO
+            };
+            if !left.is_zero() {
+                let longest: &mut Duration = banned.entry(peer).or_default();
+                *longest = left.max(*longest);
+            }
+        }
+        banned
+    }
+
+    /// Until when this entry bans its key, for its content or for all.
+    pub(crate) fn until(&self, entry: &Entry) -> u64 {
+        if self.is_banned_everywhere(&entry.peer) {
+            entry.at_unix.saturating_add(KEEP.as_secs())
+        } else {
+            entry.until_unix
+        }
+    }
+
+    /// Whether a key was banned for so many contents that it is banned for all.
+    pub(crate) fn is_banned_everywhere(&self, peer: &str) -> bool {
+        let of_peer = self.entries.iter().filter(|entry| entry.peer == peer);
+        of_peer.map(|entry| &entry.swarm_id).collect::<BTreeSet<_>>().len() >= CONTENTS
+    }
+}
+
+fn left(until: u64, now: u64, most: Duration) -> Duration {
+    Duration::from_secs(until.saturating_sub(now)).min(most)
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    if let Err(error) = path.symlink_metadata() {
+        let is_missing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+        return if is_missing { Ok(String::new()) } else { Err(error) };
+    }
+    let file = SourceFile::open(path).map_err(io::Error::other)?;
+    let mut bytes = Vec::new();
+    file.reader().take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(io::Error::other(format!("it has more than {MAX_BYTES} bytes")));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn lock(path: &Path) -> io::Result<File> {
+    let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let mut options = File::options();
+    let file =
+        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(no_follow).open(path)?;
+    file.lock()?;
+    Ok(file)
+}
+
+fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Mode 0600, as all temporary files have.
+    let mut file = tempfile::Builder::new().prefix(".blame").suffix(".new").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_data()?;
+    file.persist(path).map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn entry(peer: u8, swarm: u8, at_unix: u64) -> Entry {
+        let line = serde_json::json!({
+            "version": 0, "peer": PeerId([peer; 32]).to_string(), "swarm_id": format!("{swarm:02x}").repeat(32),
+            "model": "tiny 1", "verb": "fetch", "reason": "sent a chunk that fails its proof", "chunk": 3,
+            "expected": null, "got": minimodel_verifier::digest::tagged(&[7; 32]),
+            "at_unix": at_unix, "until_unix": at_unix + BAN.as_secs(),
+        });
+        Entry::parse(&line.to_string()).unwrap()
+    }
+
+    fn ledger() -> (tempfile::TempDir, Ledger) {
+        let home = tempfile::tempdir().unwrap();
+        let ledger = Ledger { folder: home.path().join("state") };
+        (home, ledger)
+    }
+
+    fn swarm(n: u8) -> String {
+        format!("{n:02x}").repeat(32)
+    }
+
+    #[test]
+    fn b1_a_ban_is_for_one_content_and_for_a_day() {
+        let (_home, ledger) = ledger();
+        assert_eq!(ledger.read(NOW).unwrap(), Standing::default());
+        ledger.add(entry(1, 1, NOW), NOW).unwrap();
+        let standing = ledger.read(NOW).unwrap();
+        assert_eq!(standing.banned(&swarm(1), NOW), BTreeMap::from([(PeerId([1; 32]), BAN)]));
+        assert!(standing.banned(&swarm(2), NOW).is_empty());
+        let later = NOW + BAN.as_secs();
+        assert!(ledger.read(later).unwrap().banned(&swarm(1), later).is_empty());
+        // It is remembered for longer than it bans.
+        assert_eq!(ledger.read(later).unwrap().entries.len(), 1);
+        assert_eq!(ledger.read(NOW + KEEP.as_secs()).unwrap().entries.len(), 0);
+    }
+
+    #[test]
+    fn b1_a_key_that_was_banned_for_three_contents_is_banned_for_all() {
+        let (_home, ledger) = ledger();
+        for (swarm, days) in [(1, 0), (2, 1), (1, 2), (1, 3)] {
+            let at = NOW + days * BAN.as_secs();
+            ledger.add(entry(1, swarm, at), at).unwrap();
+        }
+        let at = NOW + 4 * BAN.as_secs();
+        assert!(ledger.read(at).unwrap().banned(&swarm(9), at).is_empty(), "two contents");
+        ledger.add(entry(1, 3, at), at).unwrap();
+        let standing = ledger.read(at).unwrap();
+        assert_eq!(standing.banned(&swarm(9), at), BTreeMap::from([(PeerId([1; 32]), KEEP)]));
+        assert_eq!(ledger.remove(at, |entry| entry.swarm_id == swarm(2)).unwrap().len(), 1);
+        assert!(ledger.read(at).unwrap().banned(&swarm(9), at).is_empty());
+    }
+
+    #[test]
+    fn e16_a_clock_that_goes_back_a_year_lengthens_no_ban() {
+        let (_home, ledger) = ledger();
+        ledger.add(entry(1, 1, NOW), NOW).unwrap();
+        let before = NOW - 365 * BAN.as_secs();
+        assert_eq!(ledger.read(before).unwrap().banned(&swarm(1), before)[&PeerId([1; 32])], BAN);
+    }
+
+    #[test]
+    fn i6_the_newest_entries_are_kept_and_what_is_no_entry_is_counted() {
+        let (_home, ledger) = ledger();
+        folders::create(&ledger.folder).unwrap();
+        let mut text = String::from("no entry\n{\"version\":1}\n");
+        for n in 0..MAX_ENTRIES as u64 {
+            text += &format!("{}\n", json::line(&entry(2, 2, NOW + n)).unwrap());
+        }
+        std::fs::write(ledger.path(), text).unwrap();
+        assert_eq!(ledger.read(NOW).unwrap().unreadable, 2);
+        ledger.add(entry(1, 1, NOW), NOW).unwrap();
+        let standing = ledger.read(NOW).unwrap();
+        assert_eq!((standing.entries.len(), standing.unreadable), (MAX_ENTRIES, 0));
+        assert_eq!(standing.entries[0].at_unix, NOW + 1);
+        assert_eq!(standing.entries.last().unwrap().peer, PeerId([1; 32]).to_string());
+    }
+
+    #[test]
+    fn e9_a_symlink_is_not_followed_and_a_file_without_end_is_refused() {
+        let (home, ledger) = ledger();
+        folders::create(&ledger.folder).unwrap();
+        let other = home.path().join("other");
+        std::fs::write(&other, "").unwrap();
+        std::os::unix::fs::symlink(&other, ledger.folder.join(LOCK_NAME)).unwrap();
+        assert!(ledger.add(entry(1, 1, NOW), NOW).is_err());
+        std::fs::remove_file(ledger.folder.join(LOCK_NAME)).unwrap();
+        std::os::unix::fs::symlink(&other, ledger.path()).unwrap();
+        assert!(ledger.read(NOW).is_err());
+        std::fs::remove_file(ledger.path()).unwrap();
+        File::create(ledger.path()).unwrap().set_len(MAX_BYTES + 1).unwrap();
+        assert!(ledger.read(NOW).is_err());
+    }
+}
