@@ -6,6 +6,7 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use minimodel_wire::PeerId;
 
+use super::transfer::RepairOptions;
 use super::value::{AcquisitionChoice, ChunkSizeArg, EvidenceArg};
 use crate::size::parse_positive_size;
 
@@ -161,6 +162,8 @@ pub(crate) struct VerifyArtifactArgs {
     /// The model file
     #[arg(value_name = "FILE.slm")]
     pub(crate) artifact: PathBuf,
+    #[command(flatten)]
+    pub(crate) repair: RepairOptions,
 }
 
 /// `minimodel verify-chunks`.

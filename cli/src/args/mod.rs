@@ -12,7 +12,7 @@ pub(crate) use local::{
     VerifyArtifactArgs, VerifyChunksArgs, VerifyManifestArgs, WriteImportReceiptArgs,
 };
 pub(crate) use transfer::{
-    CongestionChoice, DemoArgs, FetchArgs, ImportPeerRequestArgs, OrderChoice, SeedArgs, ShareOptions,
-    TransferOptions,
+    CongestionChoice, DemoArgs, FetchArgs, ImportPeerRequestArgs, OrderChoice, RepairOptions, SeedArgs,
+    ShareOptions, TransferOptions,
 };
 pub(crate) use value::{AcquisitionChoice, ChunkSizeArg, OfferArg};

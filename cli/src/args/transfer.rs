@@ -13,7 +13,7 @@ use crate::consent::ConsentFlag;
 use crate::size::{Rate, parse_duration, parse_rate};
 
 /// Options of everything that may serve: `seed`, `fetch`, `import-peer-request`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct ShareOptions {
     /// Listen here; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", env = "MINIMODEL_LISTEN", hide_env_values = true)]
@@ -41,9 +41,10 @@ pub(crate) struct ShareOptions {
 }
 
 /// `--congestion`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CongestionChoice {
     /// Ours
+    #[default]
     Own,
     /// quinn's CUBIC
     Cubic,
@@ -103,7 +104,7 @@ pub(crate) struct FetchArgs {
 }
 
 /// How bytes are fetched: `fetch` and `import-peer-request`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct TransferOptions {
     /// Fetch at most this many bytes a second, as in 60MiB
     #[arg(long, value_name = "RATE", value_parser = parse_rate, env = "MINIMODEL_DOWN", hide_env_values = true)]
@@ -124,12 +125,39 @@ pub(crate) struct TransferOptions {
 }
 
 /// `--order`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OrderChoice {
     /// The chunks that the fewest peers have
+    #[default]
     Rarest,
     /// From the beginning of the file
     Sequential,
+}
+
+/// `minimodel verify-artifact --repair`.
+#[derive(Debug, Args)]
+pub(crate) struct RepairOptions {
+    /// Fetch the chunks that are wrong in the file again, and write them over
+    #[arg(long, requires = "peer")]
+    pub(crate) repair: bool,
+    /// A peer to fetch them from: an offer as text (mm1...) or file (repeat for more)
+    #[arg(long, value_name = "OFFER", requires = "repair")]
+    pub(crate) peer: Vec<OfferArg>,
+    /// The consents, as in `--consent fetch,import`
+    #[arg(long, value_name = "ACTIONS", requires = "repair")]
+    pub(crate) consent: Option<ConsentFlag>,
+    /// Write the receipt of the repair here; it must not exist [default: beside the file]
+    #[arg(long, value_name = "FILE", requires = "repair")]
+    pub(crate) receipt: Option<PathBuf>,
+    /// Fetch at most this many bytes a second, as in 60MiB
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, requires = "repair")]
+    pub(crate) down: Option<Rate>,
+    /// Give up when no byte was proven for this long, as in 2m
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "repair")]
+    pub(crate) stall_timeout: Option<Duration>,
+    /// Dial from here; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", env = "MINIMODEL_LISTEN", hide_env_values = true)]
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 /// `minimodel import-peer-request`.

@@ -77,6 +77,9 @@ fn close_import(
     let text = receipt.render();
     if let Some(path) = &plan.receipt {
         crate::output::write("receipt", path, text.as_bytes())?;
+        if plan.is_repair {
+            return published.close().map_err(|error| ending::store(&error));
+        }
     }
     let beside = plan.receipt.is_none().then_some(text.as_bytes());
     let finished = published.finish(plan.manifest.text().as_bytes(), beside);

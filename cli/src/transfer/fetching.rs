@@ -53,6 +53,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) consent: Option<(&'a ConsentFlag, How)>,
     /// What has happened before the consent is asked for: [`Question::done`].
     pub(crate) done: &'static str,
+    /// The file is the user's own, under its name, and only its wrong chunks are fetched.
+    pub(crate) is_repair: bool,
 }
 
 /// Asks, fetches, checks, finishes, tells.
@@ -88,8 +90,11 @@ pub(crate) struct Importing {
     pub(super) started_utc: String,
 }
 
-fn ask(context: &Context, plan: &Plan<'_>) -> Result<Granted, Failure> {
+pub(super) fn ask(context: &Context, plan: &Plan<'_>) -> Result<Granted, Failure> {
     let mut subject = show::subject(&plan.manifest);
+    if plan.is_repair {
+        subject.push(("repairs".to_owned(), "chunks that are wrong in the file are written over".to_owned()));
+    }
     for (number, offer) in plan.sources.iter().enumerate() {
         let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
         let label = if number == 0 { "peers" } else { "" };
@@ -115,7 +120,7 @@ fn ask(context: &Context, plan: &Plan<'_>) -> Result<Granted, Failure> {
     consent::obtain(context, &question, plan.consent)
 }
 
-fn open_part(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed), Failure> {
+pub(super) fn open_part(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed), Failure> {
     let opener = Opener { pid: std::process::id(), now_unix: now_unix() };
     let opened = Part::open(target.disk_for_part()?, &target.stem, target.spec, opener);
     let (part, resumed) = opened.map_err(|error| target.opening(error))?;
@@ -141,7 +146,7 @@ fn tell_resumed(context: &Context, plan: &Plan<'_>, resumed: &Resumed) -> Result
     printer.event("resumed", json!({"have": resumed.have.len(), "chunks": total, "lost": resumed.lost}))
 }
 
-async fn transfer(
+pub(super) async fn transfer(
     context: &Context,
     plan: &Plan<'_>,
     importing: &Importing,

@@ -6,6 +6,7 @@ pub(crate) mod endpoint;
 pub(crate) mod fetching;
 pub(crate) mod offers;
 pub(crate) mod receipt;
+pub(crate) mod repair;
 pub(crate) mod target;
 pub(crate) mod watch;
 

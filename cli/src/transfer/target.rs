@@ -46,7 +46,16 @@ pub(crate) struct Existing {
 impl Target {
     /// The paths for a manifest in `folder`.
     pub(crate) fn new(folder: &Path, manifest: &Manifest, receipt: Option<&Path>) -> Result<Self, Failure> {
-        let stem = manifest.file_stem();
+        Self::named(folder, manifest.file_stem(), manifest, receipt)
+    }
+
+    /// The same for a file that its user has named otherwise.
+    pub(super) fn named(
+        folder: &Path,
+        stem: String,
+        manifest: &Manifest,
+        receipt: Option<&Path>,
+    ) -> Result<Self, Failure> {
         Ok(Self {
             folder: folder.to_owned(),
             artifact: folder.join(format!("{stem}.slm")),
@@ -91,7 +100,8 @@ impl Target {
         ending::store(&StoreError::NoSpace { path, needed: needed.max(rest), free })
     }
 
-    fn part_name(&self) -> String {
+    /// `STEM.slm.part`.
+    pub(super) fn part_name(&self) -> String {
         format!("{}.slm.part", self.stem)
     }
 

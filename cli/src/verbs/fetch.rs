@@ -38,6 +38,7 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
         transfer: &args.transfer,
         consent: args.consent.as_ref().map(|flag| (flag, How::Flag)),
         done: if args.manifest.is_some() { consent::NOTHING_DONE } else { consent::MANIFEST_ASKED },
+        is_repair: false,
     };
     fetching::run(context, &plan)
 }

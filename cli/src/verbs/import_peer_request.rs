@@ -28,6 +28,7 @@ pub(crate) fn run(args: &ImportPeerRequestArgs, context: &Context) -> Result<(),
         transfer: &args.transfer,
         consent: Some((&request.consent, How::Request)),
         done: NOTHING_DONE,
+        is_repair: false,
     };
     fetching::run(context, &plan).map_err(|failure| match failure.class {
         // This verb has no `--consent` that could be added.

@@ -1,15 +1,24 @@
-//! `minimodel verify-artifact`: is this file, byte by byte, what the manifest says?
+//! `minimodel verify-artifact`: is this file, byte by byte, what the manifest says? With `--repair`: it will be.
 
 use crate::args::VerifyArtifactArgs;
 use crate::failure::Failure;
 use crate::settings::Context;
-use crate::{check, report};
+use crate::transfer::repair;
+use crate::{check, escape, report};
 
 /// Reports; exit 10 when the manifest is not valid, 4 when the file is not the artifact.
 pub(crate) fn run(args: &VerifyArtifactArgs, context: &Context) -> Result<(), Failure> {
     let manifest = report::manifest_or_answer(&context.printer, &args.manifest)?;
+    if args.repair.repair && repair::is_under_way(&args.artifact) {
+        return repair::run(context, manifest, &args.artifact, &args.repair);
+    }
     let verified = check::artifact(context, &manifest, &args.artifact)?;
     let whole = check::whole_report(&manifest, &verified);
+    if args.repair.repair && !whole.ok() {
+        let failed = whole.failures().next().map_or("", |check| check.name);
+        context.printer.note(format!("`{}` is not right ({failed})", escape::path(&args.artifact)));
+        return repair::run(context, manifest, &args.artifact, &args.repair);
+    }
     report::answer(&context.printer, Some(manifest.swarm_id()), &whole)?;
     if whole.ok() { Ok(()) } else { Err(check::failure(&args.artifact, &whole).answered()) }
 }

@@ -85,6 +85,20 @@ impl<D: Disk> Part<D> {
         Ok(self.disk.path(&name))
     }
 
+    /// Gives a part its final name although it is not whole, and removes its record: the end of a repair that had to
+    /// stop. The file had that name before, was not the artifact, and is now nearer to it at worst by nothing. When the
+    /// part has been published or set aside meanwhile, nothing is done.
+    pub fn give_back(&self) -> Result<(), StoreError> {
+        if !is_named(&*self.disk, &self.names.part, &self.data)? {
+            return Ok(());
+        }
+        self.disk
+            .rename_noreplace(&self.names.part, &self.names.target)
+            .map_err(|error| StoreError::of(&*self.disk, &self.names.target, "rename", 0, error))?;
+        sync_dir(&*self.disk, &self.names.target)?;
+        remove_state(&*self.disk, &self.names, &self.state)
+    }
+
     fn cut_and_sync(&self) -> Result<(), StoreError> {
         let missing = self.holdings().missing_chunks();
         if missing > 0 {

@@ -52,6 +52,13 @@ impl Holdings {
         self.held_from.get(index as usize).is_some_and(|&from| from != 0)
     }
 
+    /// The chunks that are here because a peer supplied them, in order.
+    pub(super) fn supplied_by_peers(&self) -> Vec<u32> {
+        let here = self.places.get(&FOUND_HERE).copied().unwrap_or_default();
+        let is_from_peer = |from: &u32| *from != 0 && (here == 0 || *from != here);
+        (0..).zip(&self.held_from).filter(|(_, from)| is_from_peer(from)).map(|(index, _)| index).collect()
+    }
+
     /// Marks a proven, written and recorded chunk; `false` when it was held already.
     pub(super) fn hold(&mut self, index: u32, supplier: PeerKey) -> bool {
         let suppliers = &mut self.suppliers;

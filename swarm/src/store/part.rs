@@ -285,6 +285,11 @@ impl<D: Disk> Part<D> {
         all
     }
 
+    /// The chunks that are here because a peer supplied them, in this session or an earlier one, in order.
+    pub fn supplied_by_peers(&self) -> Vec<u32> {
+        self.holdings().supplied_by_peers()
+    }
+
     /// The chunks that were found on this disk without a record of who supplied them.
     pub fn found_here(&self) -> Supplied {
         self.holdings().supplied().remove(&FOUND_HERE).unwrap_or_default()

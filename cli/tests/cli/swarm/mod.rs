@@ -10,6 +10,7 @@ mod leaving;
 mod lies;
 mod model;
 mod record;
+mod repair;
 mod seeder;
 mod signals;
 mod supply;

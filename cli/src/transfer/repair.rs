@@ -1,0 +1,168 @@
+//! `verify-artifact --repair`: a file that went bad gets its wrong chunks again, and only those.
+//!
+//! The file becomes a partial file under its own name with `.part`, without a record: so every chunk is held against leaf
+//! hashes that lead to the manifest's root, what is wrong is fetched as in any transfer, and the whole is checked before
+//! the file has its name again. A repair that has to stop gives the name back; one that was killed goes on when it is
+//! typed again.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use minimodel_swarm::store::{Disk as _, Open, Part, RealDisk, StoreError};
+use minimodel_verifier::Manifest;
+use serde_json::json;
+
+use super::fetching::{Importing, Plan, ask, open_part, transfer};
+use super::target::Target;
+use super::{block_on, ending, offers};
+use crate::args::{RepairOptions, ShareOptions, TransferOptions};
+use crate::clock;
+use crate::consent::{How, NOTHING_DONE};
+use crate::escape;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::identity;
+use crate::output;
+use crate::settings::Context;
+use crate::size::show_size;
+
+/// Chunk numbers that a person is shown; the event has all of them.
+const SHOWN: usize = 12;
+/// Receipts of repairs of one file.
+const MAX_RECEIPTS: u32 = 1_000;
+
+/// Whether an earlier repair of the file was killed: then its name is not there, and its partial file is.
+pub(crate) fn is_under_way(artifact: &Path) -> bool {
+    let mut part = artifact.as_os_str().to_owned();
+    part.push(".part");
+    artifact.symlink_metadata().is_err() && Path::new(&part).symlink_metadata().is_ok()
+}
+
+/// Asks, fetches what is wrong, checks the whole, tells what it was. The file was found to be wrong.
+pub(crate) fn run(
+    context: &Context,
+    manifest: Manifest,
+    artifact: &Path,
+    options: &RepairOptions,
+) -> Result<(), Failure> {
+    let manifest = Arc::new(manifest);
+    let sources = options.peer.iter().map(offers::read).collect::<Result<Vec<_>, _>>()?;
+    for offer in &sources {
+        offers::check_swarm(offer, &manifest)?;
+    }
+    let (folder, stem) = place(artifact)?;
+    let receipt = receipt_path(folder, &stem, options)?;
+    let share = ShareOptions { listen: options.listen, ..ShareOptions::default() };
+    let how = TransferOptions {
+        down: options.down,
+        stall_timeout: options.stall_timeout,
+        ..TransferOptions::default()
+    };
+    let plan = Plan {
+        verb: "verify-artifact",
+        manifest: manifest.clone(),
+        sources,
+        out: folder.to_owned(),
+        receipt: Some(receipt.clone()),
+        share: &share,
+        transfer: &how,
+        consent: options.consent.as_ref().map(|flag| (flag, How::Flag)),
+        done: NOTHING_DONE,
+        is_repair: true,
+    };
+    let started_utc = clock::now_utc();
+    let granted = ask(context, &plan)?;
+    let target = Target::named(folder, stem, &manifest, Some(&receipt))?;
+    let importing = Importing { target, granted, started_utc };
+    let identity = identity::load_or_create(&context.folders, &context.printer)?;
+    set_aside(&importing.target)?;
+    let (part, mut resumed) = open_part(&importing.target)?;
+    // A repair that was killed may have recorded some of what is good; leaf hashes find the rest.
+    resumed.data_without_record = true;
+    let end = block_on(transfer(context, &plan, &importing, &identity, part.clone(), &resumed));
+    if end.is_err() {
+        // The first error is the cause; the name that cannot be given back is told beside it.
+        if let Err(error) = part.give_back() {
+            let cause = escape::harmless(&error.to_string());
+            context
+                .printer
+                .warning(&format!("the file is still called `{}`: {cause}", escape::path(&part.path())));
+        }
+        return end;
+    }
+    tell(context, &part)
+}
+
+/// Folder and stem of a file that is to be repaired in place.
+fn place(artifact: &Path) -> Result<(&Path, String), Failure> {
+    let stem = artifact.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".slm"));
+    let folder =
+        artifact.parent().map(|folder| if folder == Path::new("") { Path::new(".") } else { folder });
+    match (folder, stem.filter(|stem| !stem.is_empty())) {
+        (Some(folder), Some(stem)) => Ok((folder, stem.to_owned())),
+        _ => Err(Failure::new(
+            Exit::Usage,
+            format!("`{}` cannot be repaired in its place", escape::path(artifact)),
+            "give it a name that ends in `.slm`, or fetch the model again: `minimodel fetch`",
+        )),
+    }
+}
+
+/// `STEM.slm.repair.receipt`, or the next free number; the receipt of the import stays what it is.
+fn receipt_path(folder: &Path, stem: &str, options: &RepairOptions) -> Result<std::path::PathBuf, Failure> {
+    if let Some(path) = &options.receipt {
+        output::check_free("receipt", path)?;
+        return Ok(path.clone());
+    }
+    let first = folder.join(format!("{stem}.slm.repair.receipt"));
+    let numbered = (2..MAX_RECEIPTS).map(|number| folder.join(format!("{stem}.slm.repair.receipt.{number}")));
+    let mut all = std::iter::once(first.clone()).chain(numbered);
+    all.find(|path| path.symlink_metadata().is_err()).ok_or_else(|| {
+        let hint = "name another place for this one with --receipt FILE";
+        Failure::new(Exit::Io, format!("there are too many receipts at `{}`", escape::path(&first)), hint)
+    })
+}
+
+/// The file becomes the partial file. Nothing is replaced; a link or a file with a second name is refused, since what
+/// is written would change something that nobody named.
+fn set_aside(target: &Target) -> Result<(), Failure> {
+    let disk = RealDisk::open(&target.folder).map_err(|error| ending::store(&error))?;
+    let (name, part) = (format!("{}.slm", target.stem), target.part_name());
+    let failed = |error| Failure::writing("file", &target.artifact, &error);
+    let Some(there) = disk.stat(&name).map_err(failed)? else { return Ok(()) };
+    if let Some(found) = there.refusal(Open::Existing) {
+        return Err(ending::store(&StoreError::Refused { path: disk.path(&name), found }));
+    }
+    disk.rename_noreplace(&name, &part).map_err(|error| {
+        let hint = "nothing was changed; if it is an unfinished download that nobody needs, move it away and type this again";
+        let error = match error.kind() {
+            std::io::ErrorKind::AlreadyExists => "it is there already".to_owned(),
+            _ => error.to_string(),
+        };
+        let what = format!("cannot repair in `{}`", escape::path(&disk.path(&part)));
+        Failure::new(Exit::Io, what, hint).because(error)
+    })?;
+    disk.sync_dir().map_err(failed)
+}
+
+/// Which chunks were wrong.
+fn tell(context: &Context, part: &Part<RealDisk>) -> Result<(), Failure> {
+    let chunks = part.supplied_by_peers();
+    let bytes: u64 = chunks.iter().map(|&index| u64::from(part.spec().layout.chunk_len(index))).sum();
+    let shown: Vec<String> = chunks.iter().take(SHOWN).map(ToString::to_string).collect();
+    let more = match chunks.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let what = match chunks.len() {
+        0 => "no chunk was wrong, only the length of the file".to_owned(),
+        1 => format!("chunk {} was wrong and was fetched again ({})", shown.join(", "), show_size(bytes)),
+        count => format!(
+            "{count} chunks were wrong and were fetched again ({}): {}{more}",
+            show_size(bytes),
+            shown.join(", ")
+        ),
+    };
+    context.printer.note(format!("repaired: {what}"));
+    context.printer.event("repaired", json!({"chunks": chunks, "bytes": bytes}))
+}

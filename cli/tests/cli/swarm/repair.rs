@@ -1,0 +1,151 @@
+//! `verify-artifact --repair`: only what is wrong is fetched again, and a repair that cannot be done loses nothing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+
+use minimodel_verifier::receipt::Receipt;
+use serde_json::Value;
+
+use super::model::Model;
+use super::seeder::Seeder;
+use crate::home::{Home, Ran};
+use crate::process::{Running, event, events};
+
+/// A home with a damaged copy of the model as `mine.slm`.
+fn damaged(model: &Model, chunks: &[u32]) -> (Home, PathBuf) {
+    let home = Home::new();
+    let path = home.path("mine.slm");
+    fs::copy(model.artifact(), &path).unwrap();
+    let file = fs::File::options().read(true).write(true).open(&path).unwrap();
+    for &chunk in chunks {
+        let at = u64::from(chunk) * model.manifest.chunk_size() + 11;
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at).unwrap();
+        file.write_all_at(&[byte[0] ^ 1], at).unwrap();
+    }
+    (home, path)
+}
+
+fn repair(model: &Model, home: &Home, offer: &str, more: &[&str]) -> Running {
+    let mut command = home.command(["verify-artifact"]);
+    command.arg(model.manifest_path()).args(["mine.slm", "--repair", "--peer", offer]).args(more);
+    Running::start(command.env("MINIMODEL_LISTEN", "127.0.0.1:0"))
+}
+
+const CONSENT: [&str; 2] = ["--consent", "fetch,import"];
+
+#[track_caller]
+fn is_right(model: &Model, path: &PathBuf) {
+    assert!(fs::read(path).unwrap() == fs::read(model.artifact()).unwrap(), "other bytes");
+}
+
+#[test]
+fn e13_a_repair_fetches_the_wrong_chunks_alone_names_them_and_leaves_a_receipt() {
+    let model = Model::of("8MiB");
+    let seeder = Seeder::honest(&model, 64 << 20);
+    let (home, path) = damaged(&model, &[3, 70, 71]);
+    fs::write(home.path("mine.slm.receipt"), "the receipt of the import").unwrap();
+    let ran = repair(&model, &home, seeder.offer(), &["--json", CONSENT[0], CONSENT[1]]).end().exits(0);
+    is_right(&model, &path);
+    let repaired = event(&ran.stdout, "repaired");
+    assert_eq!(repaired["chunks"], Value::from(vec![3, 70, 71]));
+    assert_eq!(seeder.served().into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([3, 70, 71]));
+    let receipt = Receipt::parse(&home.read("mine.slm.repair.receipt")).unwrap();
+    assert_eq!(receipt.subject().swarm_id, *model.manifest.swarm_id());
+    assert_eq!(receipt.import().peers.iter().map(|peer| peer.chunks).sum::<u64>(), 3);
+    assert_eq!(home.names(), ["mine.slm", "mine.slm.receipt", "mine.slm.repair.receipt"]);
+    assert_eq!(home.read("mine.slm.receipt"), b"the receipt of the import");
+
+    // A file that is right needs nobody, and no consent.
+    let served = seeder.served().len();
+    let ran = repair(&model, &home, seeder.offer(), &[]).end().exits(0);
+    assert!(ran.stdout.contains("ok: "), "{}", ran.stdout);
+    assert_eq!(seeder.served().len(), served);
+}
+
+#[test]
+fn e13_a_short_or_long_file_is_repaired_as_well() {
+    let model = Model::of("2MiB");
+    let seeder = Seeder::honest(&model, 64 << 20);
+    let size = model.manifest.byte_count();
+    for (length, chunks) in [(size - 100, 1), (size + 5, 0), (0, model.manifest.chunk_count())] {
+        let (home, path) = damaged(&model, &[]);
+        fs::File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
+        let ran = repair(&model, &home, seeder.offer(), &["--json", CONSENT[0], CONSENT[1]]).end().exits(0);
+        is_right(&model, &path);
+        assert_eq!(event(&ran.stdout, "repaired")["chunks"].as_array().unwrap().len() as u64, chunks);
+    }
+}
+
+#[test]
+fn a_repair_without_consent_or_without_a_peer_that_answers_gives_the_file_back() {
+    let model = Model::of("2MiB");
+    let (home, path) = damaged(&model, &[5]);
+    let bytes = fs::read(&path).unwrap();
+    let gone = Seeder::honest(&model, 1 << 20);
+    let offer = gone.offer().to_owned();
+    drop(gone);
+    repair(&model, &home, &offer, &[]).end().exits(5);
+    let ran = repair(&model, &home, &offer, &[CONSENT[0], CONSENT[1], "--stall-timeout", "1s"]).end();
+    assert!([3, 7].contains(&ran.code), "{ran:?}");
+    assert_eq!((home.names(), fs::read(&path).unwrap() == bytes), (vec!["mine.slm".to_owned()], true));
+    // What its verb takes only with --repair is refused without it.
+    let alone = home
+        .command(["verify-artifact"])
+        .arg(model.manifest_path())
+        .args(["mine.slm", "--peer", &offer])
+        .output();
+    Ran::of(alone.unwrap()).exits(2);
+}
+
+#[test]
+fn b1_a_liar_repairs_nothing_and_is_banned() {
+    let model = Model::of("2MiB");
+    let (home, path) = damaged(&model, &[5]);
+    let bytes = fs::read(&path).unwrap();
+    let liar = Seeder::liar(&model, 0);
+    let ran = repair(&model, &home, liar.offer(), &CONSENT).end().exits(4);
+    assert!(ran.stderr.contains("banned"), "{}", ran.stderr);
+    assert_eq!((home.names(), fs::read(&path).unwrap() == bytes), (vec!["mine.slm".to_owned()], true));
+}
+
+#[test]
+fn e1_a_repair_that_was_killed_goes_on_when_it_is_typed_again() {
+    let model = Model::of("8MiB");
+    let seeder = Seeder::honest(&model, 1 << 20);
+    let bad: Vec<u32> = (0..40).collect();
+    let (home, path) = damaged(&model, &bad);
+    let running = repair(&model, &home, seeder.offer(), &["--json", CONSENT[0], CONSENT[1]]);
+    running.wait_for_event("peer-joined");
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let said = running.kill();
+    assert_eq!(events(&said, "done").count(), 0, "it was faster than its seeder");
+    assert!(home.names().contains(&"mine.slm.part".to_owned()), "{:?}", home.names());
+    let served = seeder.served().len();
+    let ran = repair(&model, &home, seeder.offer(), &["--json", CONSENT[0], CONSENT[1]]).end().exits(0);
+    is_right(&model, &path);
+    assert_eq!(event(&ran.stdout, "repaired")["chunks"], Value::from(bad));
+    let again = seeder.served().len() - served;
+    assert!(again <= 40, "{again} chunks after the kill");
+    assert_eq!(home.names(), ["mine.slm", "mine.slm.repair.receipt"]);
+}
+
+#[test]
+fn e9_a_link_or_a_second_name_is_not_repaired_through() {
+    let model = Model::of("1MiB");
+    let seeder = Seeder::honest(&model, 64 << 20);
+    let (home, path) = damaged(&model, &[1]);
+    let bytes = fs::read(&path).unwrap();
+    fs::hard_link(&path, home.path("other.slm")).unwrap();
+    let ran = repair(&model, &home, seeder.offer(), &CONSENT).end().exits(13);
+    assert!(ran.stderr.contains("hard link"), "{}", ran.stderr);
+    fs::rename(home.path("other.slm"), home.path("real.slm")).unwrap();
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("real.slm", &path).unwrap();
+    let ran = repair(&model, &home, seeder.offer(), &CONSENT).end().exits(13);
+    assert!(ran.stderr.contains("symlink"), "{}", ran.stderr);
+    assert!(fs::read(home.path("real.slm")).unwrap() == bytes);
+    assert!(seeder.served().is_empty());
+}
