@@ -91,7 +91,7 @@ fn every_floor_is_kept() {
 }
 
 #[test]
-fn no_http_client_and_no_other_tls_stack() {
+fn d7_no_http_client_and_no_other_tls_stack() {
     assert_eq!(unwanted(LOCK), Vec::<&str>::new());
 }
 
