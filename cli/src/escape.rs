@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_steers_a_terminal_or_a_reader_comes_out() {
+    fn d8_nothing_that_steers_a_terminal_or_a_reader_comes_out() {
         let hostile = [
             "\0",
             "\u{1b}[31m",
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_shown_as_bytes() {
+    fn d8_bytes_that_are_no_text_are_shown_as_bytes() {
         assert_eq!(os(OsStr::from_bytes(b"a\xff\x1b")).to_string(), r"a\xff\u{1b}");
         assert_eq!(path(Path::new(OsStr::from_bytes(b"/tmp/\xc3\x28"))).to_string(), r"/tmp/\xc3(");
     }

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn writing_tells_a_full_disk_from_the_rest() {
+    fn e6_writing_tells_a_full_disk_from_the_rest() {
         let path = Path::new("out/a b.slm");
         let class = |kind: io::ErrorKind| Failure::writing("sample", path, &kind.into()).class;
         assert_eq!(class(io::ErrorKind::StorageFull), Exit::DiskFull);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_paths_are_escaped_in_every_text() {
+    fn d8_hostile_paths_are_escaped_in_every_text() {
         let failure = Failure::writing("x", Path::new("a\u{1b}[2J/b\n"), &io::ErrorKind::NotFound.into());
         for text in [&failure.error, &failure.hint] {
             assert!(!text.contains(char::is_control), "{text:?}");

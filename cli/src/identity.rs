@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_an_error_that_shows_no_secret_and_is_left_alone() {
+    fn c6_a_damaged_file_is_an_error_that_shows_no_secret_and_is_left_alone() {
         let (_folder, path) = made();
         let good = fs::read_to_string(&path).unwrap();
         let seed = good.lines().nth(1).unwrap()[5..].to_owned();
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_may_touch_is_refused_bit_by_bit() {
+    fn c6_a_file_that_others_may_touch_is_refused_bit_by_bit() {
         let (_folder, path) = made();
         for bit in [0o040, 0o020, 0o010, 0o004, 0o002, 0o001] {
             fs::set_permissions(&path, Permissions::from_mode(0o600 | bit)).unwrap();

@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_ends_reading_with_its_own_exit_code() {
+    fn g1_a_signal_ends_reading_with_its_own_exit_code() {
         let interrupt = Interrupt { code: Arc::new(AtomicU8::new(NONE)), asked: watch::channel(false).1 };
         let mut reader = interrupt.guard(&b"abc"[..]);
         assert_eq!(reader.read(&mut [0; 2]).unwrap(), 2);

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_replaced_however_late_it_came() {
+    fn e10_e11_nothing_is_replaced_however_late_it_came() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
         let mut output = Output::create("note", &path).unwrap();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn links_folders_and_missing_folders_are_refused() {
+    fn e9_links_folders_and_missing_folders_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("link");
         symlink(folder.path().join("elsewhere"), &link).unwrap();

@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_another_swarm_judges_nothing() {
+    fn e3_a_record_of_another_swarm_judges_nothing() {
         let (_folder, manifest, part) = part();
         let mut record = read(&state_of(&part)).unwrap();
         record.swarm_id = [1; 32];
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_tail_is_dropped_and_a_damaged_header_is_an_error() {
+    fn e3_a_torn_tail_is_dropped_and_a_damaged_header_is_an_error() {
         let (_folder, _, part) = part();
         let good = std::fs::read(state_of(&part)).unwrap();
         let torn = parse(&good[..good.len() - 1]).unwrap();

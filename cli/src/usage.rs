@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_words_come_out_harmless() {
+    fn d8_hostile_words_come_out_harmless() {
         let failure = failure_of(&["minimodel", "fetch", "--\u{1b}[2J\u{202e}", "m"]);
         assert!(!failure.error.contains(['\u{1b}', '\u{202e}']), "{failure:?}");
     }

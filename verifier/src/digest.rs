@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_spelling_reads_back_and_no_other_is_accepted() {
+    fn d5_each_spelling_reads_back_and_no_other_is_accepted() {
         let digest = sha256(b"abc");
         assert_eq!(
             tagged(&digest),

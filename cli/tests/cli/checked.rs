@@ -290,7 +290,7 @@ fn a_record_with_other_chunk_hashes_checks_or_manifest_is_not_believed() {
 }
 
 #[test]
-fn bytes_that_changed_without_a_trace_are_never_sent() {
+fn e14_bytes_that_changed_without_a_trace_are_never_sent() {
     // As a failing disk would do it: the record is given the times of the file after the change.
     let home = recorded();
     let file = OpenOptions::new().write(true).open(home.path("a.slm")).unwrap();

@@ -1,11 +1,24 @@
-//! Cargo.lock held against the version floors: below each lies a published fault that would reach us.
+//! Cargo.lock held against the version floors: below each lies a published fault that would reach us. And the rules of
+//! the sources that such faults taught: strict signatures, one file for the old codec, no early data, no unsafe code.
 //!
 //! An advisory database cannot be reached from every machine; these floors can be kept on all of them.
 
 use std::collections::BTreeMap;
+use std::fs;
+
+use crate::catalogue::{root, sources};
 
 /// The lock file of the workspace, as it is built.
 const LOCK: &str = include_str!("../../../Cargo.lock");
+
+/// The workspace itself: lints and profiles.
+const WORKSPACE: &str = include_str!("../../../Cargo.toml");
+
+/// The one file with a call that the compiler cannot check, and why it is there (G-16).
+const UNSAFE_FILE: &str = "verifier/src/sha/pair.rs";
+
+/// What the binary is made of; the programs that attack it in tests may do what they like.
+const PRODUCT: [&str; 4] = ["wire/src/", "verifier/src/", "swarm/src/", "cli/src/"];
 
 /// Package, least version, and why. `docs/dependencies.md` speaks of the packages themselves.
 const FLOORS: [(&str, &str, &str); 8] = [
@@ -91,7 +104,7 @@ fn every_floor_is_kept() {
 }
 
 #[test]
-fn no_http_client_and_no_other_tls_stack() {
+fn d7_no_http_client_and_no_other_tls_stack() {
     assert_eq!(unwanted(LOCK), Vec::<&str>::new());
 }
 
@@ -146,4 +159,74 @@ fn an_http_client_in_the_lock_file_would_be_seen() {
 fn versions_compare_as_numbers() {
     assert!(version("0.11.9") < version("0.11.15") && version("1.2.0") < version("1.11.1"));
     assert_eq!(version("0.103.13+meta"), (0, 103, 13));
+}
+
+/// The lines of one section of a TOML file.
+fn section<'a>(toml: &'a str, head: &str) -> Vec<&'a str> {
+    toml.lines().skip_while(|line| *line != head).skip(1).take_while(|line| !line.starts_with('[')).collect()
+}
+
+/// Files below the root whose text `is_meant`, as paths from there.
+fn files_that(is_meant: impl Fn(&str) -> bool) -> Vec<String> {
+    let root = root();
+    let meant = sources(&root).into_iter().filter(|path| is_meant(&fs::read_to_string(path).unwrap()));
+    let mut names: Vec<String> =
+        meant.map(|path| path.strip_prefix(&root).unwrap().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Those of them that the binary is made of.
+fn product_that(is_meant: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut names = files_that(is_meant);
+    names.retain(|name| PRODUCT.iter().any(|part| name.starts_with(part)));
+    names
+}
+
+#[test]
+fn a7_release_builds_check_arithmetic() {
+    assert!(section(WORKSPACE, "[profile.release]").contains(&"overflow-checks = true"));
+    assert!(!WORKSPACE.contains("overflow-checks = false"), "some package is left out");
+}
+
+/// What both sides of a handshake are set to stands in `swarm/src/driver/tls.rs`.
+#[test]
+fn a10_no_source_asks_for_early_data() {
+    assert_eq!(product_that(|text| text.contains("into_0rtt")), Vec::<String>::new());
+}
+
+#[test]
+fn no_file_but_one_may_hold_unsafe_code() {
+    assert!(section(WORKSPACE, "[workspace.lints.rust]").contains(&"unsafe_code = \"deny\""));
+    let (allow, expect) = (["allow", "unsafe_code"].join("("), ["expect", "unsafe_code"].join("("));
+    let excepted = |text: &str| text.contains(&allow) || text.contains(&expect);
+    assert_eq!(files_that(excepted), [UNSAFE_FILE]);
+    let members =
+        section(WORKSPACE, "[workspace]").into_iter().find_map(|line| line.strip_prefix("members = ["));
+    let folders =
+        members.unwrap().split('"').filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
+    let folders: Vec<&str> = folders.collect();
+    assert!(folders.len() >= 6, "{folders:?}");
+    for folder in folders {
+        let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+        assert!(section(&manifest, "[lints]").contains(&"workspace = true"), "{folder}");
+    }
+}
+
+/// It is no longer maintained (RUSTSEC-2025-0141): one file uses it, with a limit, so that it can be replaced.
+#[test]
+fn the_unmaintained_codec_is_used_in_one_file() {
+    let path = ["bincode", ""].join("::");
+    assert_eq!(files_that(|text| text.contains(&path)), ["wire/src/codec.rs"]);
+    let codec = fs::read_to_string(root().join("wire/src/codec.rs")).unwrap();
+    assert!(codec.contains("Limit<"), "it reads without a limit");
+}
+
+/// RUSTSEC-2022-0093 and keys of small order: signatures are verified strictly, and in no other way.
+#[test]
+fn signatures_are_verified_strictly() {
+    let strict = product_that(|text| text.contains(".verify_strict("));
+    assert_eq!(strict, ["verifier/src/manifest/signature.rs", "wire/src/signed_offer.rs"]);
+    let loose = product_that(|text| text.contains("VerifyingKey") && text.contains(".verify("));
+    assert_eq!(loose, Vec::<String>::new());
 }

@@ -18,7 +18,7 @@ const HOSTILE: [&[u8]; 8] = [
 ];
 
 #[test]
-fn hostile_manifest_lines_are_exit_10_and_harmless() {
+fn d8_hostile_manifest_lines_are_exit_10_and_harmless() {
     let home = Home::with_artifact();
     let good = home.read("a.minimodel");
     for hostile in HOSTILE {
@@ -39,7 +39,7 @@ fn hostile_manifest_lines_are_exit_10_and_harmless() {
 }
 
 #[test]
-fn hostile_first_bytes_are_harmless_under_inspect() {
+fn d8_hostile_first_bytes_are_harmless_under_inspect() {
     let home = Home::new();
     for hostile in HOSTILE {
         for head in [
@@ -61,7 +61,7 @@ fn hostile_first_bytes_are_harmless_under_inspect() {
 }
 
 #[test]
-fn hostile_file_names_are_harmless() {
+fn d8_hostile_file_names_are_harmless() {
     let home = Home::with_artifact();
     for hostile in HOSTILE.into_iter().filter(|bytes| !bytes.contains(&0)) {
         let name = OsStr::from_bytes(hostile);
@@ -90,7 +90,7 @@ fn a_path_on_a_pipe_is_exact() {
 }
 
 #[test]
-fn values_of_10_000_characters_are_refused_or_cut() {
+fn d3_values_of_10_000_characters_are_refused_or_cut() {
     let home = Home::with_artifact();
     let long = "y".repeat(10_000);
     let good = String::from_utf8(home.read("a.minimodel")).unwrap();
@@ -120,7 +120,7 @@ fn a_long_valid_value_is_cut_for_people_and_whole_in_json() {
 }
 
 #[test]
-fn hostile_requests_are_harmless() {
+fn d8_hostile_requests_are_harmless() {
     let home = Home::with_artifact();
     let request = |model_id: &str, offer: &str| {
         serde_json::json!({

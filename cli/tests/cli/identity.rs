@@ -24,7 +24,7 @@ fn the_identity_is_created_on_first_use_and_said_so_once() {
 }
 
 #[test]
-fn new_never_replaces() {
+fn c6_new_never_replaces() {
     let home = Home::new();
     home.say("id new").exits(0);
     let key = fs::read(home.own("data/identity.key")).unwrap();
@@ -34,7 +34,7 @@ fn new_never_replaces() {
 }
 
 #[test]
-fn a_key_file_that_is_not_right_is_exit_13_and_left_alone() {
+fn c6_a_key_file_that_is_not_right_is_exit_13_and_left_alone() {
     let home = Home::new();
     home.say("id new").exits(0);
     let path = home.own("data/identity.key");
@@ -59,7 +59,7 @@ fn a_key_file_that_is_not_right_is_exit_13_and_left_alone() {
 }
 
 #[test]
-fn a_key_file_that_is_no_file_is_exit_13() {
+fn c6_a_key_file_that_is_no_file_is_exit_13() {
     let home = Home::new();
     let path = home.own("data/identity.key");
     fs::create_dir_all(&path).unwrap();

@@ -110,7 +110,7 @@ fn one_changed_byte_is_exit_4_and_the_checks_are_named() {
 }
 
 #[test]
-fn a_receipt_is_written_after_a_pass_only_and_never_over_a_file() {
+fn e11_a_receipt_is_written_after_a_pass_only_and_never_over_a_file() {
     let home = Home::with_artifact();
     let ran = home.say("--json write-import-receipt a.minimodel a.slm a.receipt").exits(0);
     assert_eq!(ran.object()["ok"], true);
@@ -203,7 +203,7 @@ fn a_sample_is_valid_deterministic_and_never_written_over_a_file() {
 }
 
 #[test]
-fn every_bad_artifact_is_exit_4_under_inspect() {
+fn d13_every_bad_artifact_is_exit_4_under_inspect() {
     let home = Home::new();
     for bad in bad_slm() {
         // Without its magic a file is not known to be one at all.

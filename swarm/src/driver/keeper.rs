@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_that_is_not_proven_is_not_kept_and_the_check_waits_for_the_good_one() {
+    fn b1_a_chunk_that_is_not_proven_is_not_kept_and_the_check_waits_for_the_good_one() {
         let mut bench = Bench::new(|text| text);
         let count = bench.layout.count();
         (0..count).for_each(|index| bench.give(index, u8::from(index == 3)));
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn proven_chunks_of_another_file_than_the_manifest_names_fail_the_whole() {
+    fn d12_proven_chunks_of_another_file_than_the_manifest_names_fail_the_whole() {
         let mut bench =
             Bench::new(|text| text.with("artifact.sha256", &format!("sha256:{}", "AB".repeat(32))));
         (0..bench.layout.count()).for_each(|index| bench.give(index, 0));
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_rescan_finds_is_judged_without_another_chunk() {
+    fn e4_what_a_rescan_finds_is_judged_without_another_chunk() {
         let bench = Bench::new(|text| text);
         let (part, leaves) = (bench.part.clone(), bench.tree.chunk_hashes().to_vec());
         let file = bench.disk.open("model.slm.part", Open::Existing).unwrap();
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn both_threads_end_with_the_session() {
+    fn f6_both_threads_end_with_the_session() {
         let bench = Bench::new(|text| text);
         bench.give(1, 0);
         let Bench { part, keeper, mut notes, .. } = bench;

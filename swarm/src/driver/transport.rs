@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_of_all_peers_stay_within_their_sum() {
+    fn f1_windows_of_all_peers_stay_within_their_sum() {
         assert_eq!(windows(0), (MOST_WINDOW, MOST_SEND_WINDOW));
         assert_eq!(windows(1), (MOST_WINDOW, MOST_SEND_WINDOW));
         for peers in 4..=256 {

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_that_takes_a_claim_back_is_counted_chunk_by_chunk_from_then_on() {
+    fn b8_a_seed_that_takes_a_claim_back_is_counted_chunk_by_chunk_from_then_on() {
         let mut desk = Desk::new(TAKE, having([]));
         desk.join(1, SEED, Bitfield::full(20));
         desk.frame(1, Frame::DontHave { index: 4 });
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_taken_back_does_not_take_back_what_arrived() {
+    fn b8_a_claim_taken_back_does_not_take_back_what_arrived() {
         let mut desk = Desk::new(TAKE, having([]));
         desk.join(1, SEED, Bitfield::full(20));
         desk.frame(1, Frame::Unchoke);

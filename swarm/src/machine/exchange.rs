@@ -154,7 +154,7 @@ mod tests {
     const LATE: u64 = 1_000_000;
 
     #[test]
-    fn i5_a_passed_on_offer_is_dialed_only_by_who_consented_to_publish() {
+    fn b21_i5_a_passed_on_offer_is_dialed_only_by_who_consented_to_publish() {
         for (consent, expected) in [(TAKE, vec![]), (all(), vec![id(9)])] {
             let mut desk = Desk::new(consent, having([0]));
             desk.join(1, all(), having([1]));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offer_for_another_swarm_or_with_another_signature_disconnects_and_an_expired_one_does_not() {
+    fn b21_c4_an_offer_for_another_swarm_or_with_another_signature_disconnects_and_an_expired_one_does_not() {
         let bytes = |signed: SignedOffer| signed.to_bytes();
         let mut forged = bytes(offer(9, [1; 32], LATE));
         forged[40] ^= 1;

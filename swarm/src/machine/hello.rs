@@ -246,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hello_is_compared_in_the_order_that_says_most() {
+    fn a4_c4_a_hello_is_compared_in_the_order_that_says_most() {
         let desk = Desk::new(SEED, Bitfield::full(20));
         let mut theirs = desk.hello(TAKE);
         let mut wrong: Vec<(CloseCode, Hello)> = Vec::new();
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decoder_that_met_a_later_version_blames_nobody() {
+    fn a4_a_decoder_that_met_a_later_version_blames_nobody() {
         let mut desk = Desk::new(SEED, Bitfield::full(20));
         desk.connect(1, 7, false);
         desk.broke(1, Breach::Malformed(CloseCode::UnsupportedVersion));

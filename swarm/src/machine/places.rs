@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f1_idle_peers_do_not_keep_a_newcomer_out_for_ever() {
+    fn b18_idle_peers_do_not_keep_a_newcomer_out_for_ever() {
         let mut desk = Desk::with(SEED, Bitfield::full(20), |config| {
             config.limits.max_connections = 3;
             config.limits.max_guests = 0;

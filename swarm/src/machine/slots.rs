@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_go_to_those_who_got_least() {
+    fn b18_slots_go_to_those_who_got_least() {
         let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 2);
         want(&mut desk, 1..=4);
         assert_eq!(unchoked(&desk), [1, 2]);
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seeder_s_slot_passes_on_after_two_chunks_if_others_wait_and_not_before() {
+    fn b18_a_seeder_s_slot_passes_on_after_two_chunks_if_others_wait_and_not_before() {
         let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 1);
         want(&mut desk, 1..=1);
         for ask in 0..4 {

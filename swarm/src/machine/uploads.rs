@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn asks_in_vain_are_a_flood_only_beyond_what_a_choke_can_cause() {
+    fn b14_asks_in_vain_are_a_flood_only_beyond_what_a_choke_can_cause() {
         let mut desk = Desk::new(SEED, Bitfield::full(20));
         desk.join(1, TAKE, having([]));
         desk.said();

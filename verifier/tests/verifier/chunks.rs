@@ -205,7 +205,7 @@ fn b2_swapped_siblings_and_inner_nodes_as_leaves_are_refused() {
 }
 
 #[test]
-fn every_range_at_every_count_up_to_40_verifies_and_only_at_its_place() {
+fn b3_every_range_at_every_count_up_to_40_verifies_and_only_at_its_place() {
     for count in 1..=40_u32 {
         let tree = tree(count as usize);
         for first in 0..count {
@@ -248,7 +248,7 @@ fn the_siblings_of_a_range_come_level_by_level_left_before_right() {
 }
 
 #[test]
-fn ranges_outside_the_tree_are_named() {
+fn a7_ranges_outside_the_tree_are_named() {
     let tree = tree(5);
     let root = tree.root();
     let range = |first, n| ProofError::Range { first, n, count: 5 };
@@ -264,7 +264,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn larger_trees_prove_ranges_and_see_forgeries(
+    fn b2_larger_trees_prove_ranges_and_see_forgeries(
         count in 41..3000_u32, first in any::<u32>(), n in any::<u32>(), pick in any::<usize>(), bit in 0..256_usize,
     ) {
         let tree = tree(count as usize);
@@ -281,7 +281,7 @@ proptest! {
     }
 
     #[test]
-    fn a_sparse_tree_accepts_what_verify_chunk_accepts_and_proves_what_it_accepted(
+    fn b2_b4_a_sparse_tree_accepts_what_verify_chunk_accepts_and_proves_what_it_accepted(
         count in 1..600_u32, seed in any::<u64>(), steps in 1..120_u32,
     ) {
         let tree = tree(count as usize);
@@ -333,7 +333,7 @@ proptest! {
 }
 
 #[test]
-fn a_sparse_tree_keeps_nothing_of_what_it_refused() {
+fn b2_a_sparse_tree_keeps_nothing_of_what_it_refused() {
     let tree = tree(100);
     let mut sparse = SparseTree::new(100, *tree.root());
     let mut proof = tree.proof(7).unwrap();

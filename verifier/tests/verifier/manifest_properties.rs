@@ -89,7 +89,7 @@ proptest! {
     }
 
     #[test]
-    fn no_edit_makes_it_panic_or_print_control_characters(
+    fn d8_no_edit_makes_it_panic_or_print_control_characters(
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 1..8),
     ) {
         let mut text = signed().text().into_bytes();

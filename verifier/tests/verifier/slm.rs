@@ -50,7 +50,7 @@ fn every_valid_file_passes_every_rule_in_order_and_tells_its_facts() {
 }
 
 #[test]
-fn every_bad_file_fails_the_rule_it_breaks_and_no_other() {
+fn d13_every_bad_file_fails_the_rule_it_breaks_and_no_other() {
     let mut wrong = Vec::new();
     for BadSlm { name, rule, bytes } in bad_slm() {
         let outcome = scan(&bytes, bytes.len().max(1));
@@ -171,7 +171,7 @@ fn a_bpe_section_may_not_name_one_special_id_twice() {
 }
 
 #[test]
-fn the_limits_of_this_implementation_are_named_before_anything_is_held() {
+fn d13_the_limits_of_this_implementation_are_named_before_anything_is_held() {
     // A header alone decides these; nothing behind it is ever pushed.
     let good = slm_vec(&valid_slm().swap_remove(0).1, 1);
     let refused = |offset: usize, value: &[u8], rule: &str| {
@@ -204,12 +204,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn any_bytes_give_a_report_and_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600), slice in 1..50_usize) {
+    fn d13_any_bytes_give_a_report_and_no_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..600), slice in 1..50_usize,
+    ) {
         prop_assert!(!scan(&bytes, slice).report.ok());
     }
 
     #[test]
-    fn mutated_files_give_one_report_however_they_are_cut(
+    fn d13_mutated_files_give_one_report_however_they_are_cut(
         which in any::<usize>(),
         changes in proptest::collection::vec((any::<usize>(), any::<u8>(), any::<bool>()), 1..6),
         cut in any::<usize>(),

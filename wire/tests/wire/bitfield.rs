@@ -90,7 +90,7 @@ proptest! {
     }
 
     #[test]
-    fn bitfield_bytes_are_canonical(count in 0_u32..200, bytes in proptest::collection::vec(any::<u8>(), 0..26)) {
+    fn a6_b7_bitfield_bytes_are_canonical(count in 0_u32..200, bytes in proptest::collection::vec(any::<u8>(), 0..26)) {
         if let Ok(bits) = Bitfield::from_bytes(count, &bytes) {
             prop_assert_eq!(bits.to_bytes(), bytes);
             prop_assert_eq!(bits.ones() as usize, bits.iter_ones().count());

@@ -204,7 +204,7 @@ fn software_of_64_bytes_is_taken_and_of_65_refused() {
 }
 
 #[test]
-fn software_length_of_64_bits_allocates_nothing() {
+fn a2_software_length_of_64_bits_allocates_nothing() {
     let mut bytes = Frame::ManifestOnly(samples::manifest_only()).encode();
     bytes[limits::FRAME_HEAD_LEN + 34..][..8].copy_from_slice(&u64::MAX.to_le_bytes());
     refused(&bytes, DecodeError::SoftwareTooLong { len: u64::MAX }, CloseCode::Malformed);

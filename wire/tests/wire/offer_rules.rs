@@ -98,7 +98,7 @@ fn peer_id_that_is_no_key_is_refused() {
 }
 
 #[test]
-fn trailing_bytes_are_refused() {
+fn a6_c4_trailing_bytes_are_refused() {
     let bytes = [signed_offer().to_bytes(), vec![0; 3]].concat();
     assert_eq!(SignedOffer::from_bytes(&bytes), Err(OfferError::TrailingBytes { extra: 3 }));
 }

@@ -118,7 +118,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_024))]
 
     #[test]
-    fn frames_survive_the_round_trip(frames in vec(frame(), 1..5)) {
+    fn a6_frames_survive_the_round_trip(frames in vec(frame(), 1..5)) {
         let bytes: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();
         prop_assert_eq!(decode_all(&bytes, bytes.len()), (frames, Ok(())));
     }
@@ -146,7 +146,7 @@ proptest! {
     }
 
     #[test]
-    fn requests_and_heads_have_one_spelling(bytes in vec(prop_oneof![0_u8..5, any::<u8>()], 0..140)) {
+    fn a6_requests_and_heads_have_one_spelling(bytes in vec(prop_oneof![0_u8..5, any::<u8>()], 0..140)) {
         if let Ok(request) = Request::decode(&bytes) {
             prop_assert_eq!(request.encode(), &bytes[..]);
         }
@@ -162,14 +162,14 @@ proptest! {
     }
 
     #[test]
-    fn requests_survive_the_round_trip(first in any::<u32>(), count in 1..=limits::MAX_LEAVES) {
+    fn a6_requests_survive_the_round_trip(first in any::<u32>(), count in 1..=limits::MAX_LEAVES) {
         for request in [Request::Chunk { index: first }, Request::Leaves { first, count }, Request::Manifest] {
             prop_assert_eq!(Request::decode(&request.encode()), Ok(request));
         }
     }
 
     #[test]
-    fn heads_survive_the_round_trip(
+    fn a6_heads_survive_the_round_trip(
         len in 1..=limits::MAX_CHUNK_LEN, count in 1..=limits::MAX_LEAVES, proof in vec(any::<[u8; 32]>(), 0..=24),
     ) {
         let head = ChunkHead { len, proof: proof.clone() };
@@ -211,7 +211,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_no_offer(bytes in vec(prop_oneof![0_u8..8, any::<u8>()], 0..400)) {
+    fn c4_any_bytes_are_no_offer(bytes in vec(prop_oneof![0_u8..8, any::<u8>()], 0..400)) {
         prop_assert!(SignedOffer::from_bytes(&bytes).is_err());
         let text = format!("mm1{}", String::from_utf8_lossy(&bytes));
         prop_assert!(text.parse::<SignedOffer>().is_err());

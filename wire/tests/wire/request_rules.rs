@@ -30,7 +30,7 @@ fn unknown_request_is_refused() {
 }
 
 #[test]
-fn request_of_another_length_is_refused() {
+fn a6_request_of_another_length_is_refused() {
     let cases = [
         (1, "chunk request", vec![0, 3, 5], 4),
         (2, "leaves request", vec![0, 7, 9], 8),

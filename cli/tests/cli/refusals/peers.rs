@@ -138,7 +138,7 @@ fn c1_another_key_behind_the_address_is_refused_and_both_keys_are_named() {
 }
 
 #[test]
-fn i7_another_key_blames_nobody_and_the_honest_peer_still_serves() {
+fn c1_i7_another_key_blames_nobody_and_the_honest_peer_still_serves() {
     let (theirs, ours) = (stage(), stage());
     let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm"]);
     let forged = offer(&stranger(), manifest().swarm_id(), seeder.address());

@@ -51,7 +51,7 @@ fn an_import_peer_request_that_agrees_with_its_manifest_is_fetched() {
 }
 
 #[test]
-fn a_file_that_is_there_and_right_needs_no_peer_and_gets_its_missing_receipt() {
+fn e11_e18_a_file_that_is_there_and_right_needs_no_peer_and_gets_its_missing_receipt() {
     let model = Model::of("4MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
     let seeder = model.seed(&home, &[]);

@@ -44,7 +44,7 @@ fn fetch_and_kill(fetcher: &Fetcher<'_>, seeder: &Seeder, chunks: usize) -> BTre
 }
 
 #[test]
-fn a_fetch_killed_at_ten_random_moments_finishes_and_asks_for_no_recorded_chunk_again() {
+fn e1_a_fetch_killed_at_ten_random_moments_finishes_and_asks_for_no_recorded_chunk_again() {
     let model = Model::of("32MiB");
     let seeder = Seeder::honest(&model, 8 << 20);
     let fetcher = Fetcher::of(&model);
@@ -85,7 +85,7 @@ fn a_fetch_killed_at_ten_random_moments_finishes_and_asks_for_no_recorded_chunk_
 }
 
 #[test]
-fn a_lost_record_is_rebuilt_from_the_partial_file_and_what_is_good_is_not_fetched_again() {
+fn e4_a_lost_record_is_rebuilt_from_the_partial_file_and_what_is_good_is_not_fetched_again() {
     let model = Model::of("16MiB");
     let seeder = Seeder::honest(&model, 16 << 20);
     let fetcher = Fetcher::of(&model);
@@ -104,7 +104,7 @@ fn a_lost_record_is_rebuilt_from_the_partial_file_and_what_is_good_is_not_fetche
 }
 
 #[test]
-fn a_rotten_bit_costs_its_chunk_alone_and_nobody_is_blamed() {
+fn e13_a_rotten_bit_costs_its_chunk_alone_and_nobody_is_blamed() {
     let model = Model::of("16MiB");
     let seeder = Seeder::honest(&model, 16 << 20);
     let fetcher = Fetcher::of(&model);

@@ -12,7 +12,7 @@ fn seed_at(model: &Model, home: &Home, listen: &str, rate: &str) -> Running {
 }
 
 #[test]
-fn a_seeder_that_leaves_half_way_and_comes_back_is_found_again() {
+fn g4_a_seeder_that_leaves_half_way_and_comes_back_is_found_again() {
     let model = Model::of("16MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
     let seeder = seed_at(&model, &home, "127.0.0.1:0", "8MiB");
@@ -64,7 +64,7 @@ fn without_its_only_seeder_a_fetch_ends_with_7_and_the_same_line_resumes_later()
 }
 
 #[test]
-fn a_seeder_that_takes_seconds_for_a_chunk_is_slow_and_not_gone() {
+fn b10_a_seeder_that_takes_seconds_for_a_chunk_is_slow_and_not_gone() {
     let model = Model::in_chunks("500KiB", "512KiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
     let seeder = seed_at(&model, &home, "127.0.0.1:0", "112KiB");
@@ -73,7 +73,7 @@ fn a_seeder_that_takes_seconds_for_a_chunk_is_slow_and_not_gone() {
 }
 
 #[test]
-fn a_rate_limit_of_our_own_is_no_silence_of_the_peers_and_strikes_none() {
+fn b10_a_rate_limit_of_our_own_is_no_silence_of_the_peers_and_strikes_none() {
     let model = Model::in_chunks("2MiB", "2MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
     let seeder = seed_at(&model, &home, "127.0.0.1:0", "1GiB");

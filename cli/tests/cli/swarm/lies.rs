@@ -10,7 +10,7 @@ use crate::home::Home;
 const MAX_REQUESTS: usize = 4;
 
 #[test]
-fn a_corrupting_seeder_is_banned_after_its_first_bad_chunk_and_named_and_the_file_is_right() {
+fn b1_a_corrupting_seeder_is_banned_after_its_first_bad_chunk_and_named_and_the_file_is_right() {
     let model = Model::of("32MiB");
     let home = Home::new();
     let honest = model.seed(&home, &["--up", "16MiB"]);
@@ -47,7 +47,7 @@ fn rejected_chunk(rejected: &str) -> u32 {
 }
 
 #[test]
-fn with_corrupting_seeders_alone_the_fetch_ends_with_4_and_the_blame_and_no_file() {
+fn b1_with_corrupting_seeders_alone_the_fetch_ends_with_4_and_the_blame_and_no_file() {
     let model = Model::of("4MiB");
     let artifact = std::fs::read(model.artifact()).unwrap();
     let liars = [Seeder::liar(&model, 0), Seeder::liar(&model, 0)];
@@ -80,7 +80,7 @@ fn with_corrupting_seeders_alone_the_fetch_ends_with_4_and_the_blame_and_no_file
 }
 
 #[test]
-fn a_ban_outlives_the_kill_of_the_process_that_spoke_it() {
+fn b1_a_ban_outlives_the_kill_of_the_process_that_spoke_it() {
     let model = Model::of("8MiB");
     let home = Home::new();
     let honest = model.seed(&home, &["--up", "4MiB"]);

@@ -13,7 +13,7 @@ use crate::process::event;
 const SOON: Duration = Duration::from_secs(2);
 
 #[test]
-fn sigint_and_sigterm_end_a_fetch_within_two_seconds_and_lose_no_recorded_chunk() {
+fn g1_sigint_and_sigterm_end_a_fetch_within_two_seconds_and_lose_no_recorded_chunk() {
     let model = Model::of("24MiB");
     let seeder = Seeder::honest(&model, 16 << 20);
     let fetcher = Fetcher::of(&model);
@@ -44,7 +44,7 @@ fn sigint_and_sigterm_end_a_fetch_within_two_seconds_and_lose_no_recorded_chunk(
 }
 
 #[test]
-fn sigint_and_sigterm_end_a_seeder_within_two_seconds_and_its_fetcher_loses_nothing() {
+fn g1_sigint_and_sigterm_end_a_seeder_within_two_seconds_and_its_fetcher_loses_nothing() {
     let model = Model::of("24MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
     let first = model.seed(&home, &["--up", "8MiB", "--json"]);
