@@ -1,5 +1,7 @@
 //! Frames of the control stream after the introduction.
 
+use std::time::Duration;
+
 use minimodel_wire::{CloseCode, Frame};
 
 use super::chunks::ChunkState;
@@ -107,6 +109,7 @@ impl Machine {
     fn choked(&mut self, now: Time, conn: Conn) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.down.choked = true;
+        peer.down.mute_for = Duration::ZERO;
         // What was asked before may still come; what does not is reset by the peer with `Choked`.
         let asked: Vec<_> = peer.down.requests.iter().copied().collect();
         let requests = &self.requests;

@@ -11,8 +11,11 @@ use super::core::Machine;
 use super::events::{Conn, Req};
 use super::fault::Breach;
 use super::peer::Phase;
-use super::requests::Request;
+use super::requests::{CHECK_EVERY, Request};
 use super::time::Time;
+
+/// A peer that never sent a byte is held to be mute after so many times the wait for a first byte.
+const MUTE_AFTER: u32 = 2;
 
 impl Machine {
     pub(super) fn check_deadlines(&mut self, now: Time) {
@@ -57,6 +60,8 @@ impl Machine {
         let (deadline, first_byte, slow_rate) = (limits.chunk_deadline, limits.first_byte, limits.slow_rate);
         let (slow_window, trickle_rate) = (limits.slow_window, limits.trickle_rate);
         let down = &mut peer.down;
+        let never_answered = down.meter.total() == 0;
+        down.mute_for = if never_answered { down.mute_for + CHECK_EVERY } else { Duration::ZERO };
         let silent = now.since(down.last_byte);
         if silent >= deadline {
             down.last_byte = now;
@@ -64,13 +69,14 @@ impl Machine {
             self.breach(now, conn, Breach::Overdue);
             return;
         }
-        let (is_stalled, never_answered) = (down.stalled, down.meter.total() == 0);
-        if silent >= first_byte && (!is_stalled || self.memory_is_wanted(conn)) {
-            // Whoever answered before may have a slow moment; it is held against it at the deadline only.
+        if down.mute_for >= first_byte * MUTE_AFTER {
+            // Not at once: a busy peer may have many to answer before us.
+            down.mute_for = Duration::ZERO;
+            self.breach(now, conn, Breach::NoAnswer);
+            return;
+        }
+        if silent >= first_byte && (!down.stalled || self.memory_is_wanted(conn)) {
             self.stall(now, conn);
-            if never_answered {
-                self.breach(now, conn, Breach::NoAnswer);
-            }
             return;
         }
         let Some(down) = self.peers.get_mut(&conn).map(|peer| &mut peer.down) else { return };

@@ -123,6 +123,11 @@ impl Desk {
         self.tell(Input::Connected { conn: Conn(conn), peer: id(n), dialed });
     }
 
+    /// The peer with key `n` was banned before.
+    pub(super) fn ban(&mut self, n: u8) {
+        self.machine.sources.ban(id(n), self.now);
+    }
+
     /// The peer with key `n` comes in over connection `n` and introduces itself.
     pub(super) fn join(&mut self, n: u8, consent: Consent, have: Bitfield) {
         self.connect(n.into(), n, false);

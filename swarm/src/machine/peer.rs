@@ -79,6 +79,8 @@ pub(super) struct Download {
     pub(super) window: (Time, u64),
     /// Its chunks are hedged until it delivers one; meanwhile one request at a time finds out whether it is back.
     pub(super) stalled: bool,
+    /// How long it owed us chunks altogether and had never sent a byte, since it last refused or choked.
+    pub(super) mute_for: Duration,
     /// It waits for work; see `Hungry`.
     pub(super) hungry: bool,
 }
@@ -180,6 +182,7 @@ impl Peer {
                 last_byte: now,
                 window: (now, 0),
                 stalled: false,
+                mute_for: Duration::ZERO,
                 hungry: false,
             },
             up: Upload::new(now),

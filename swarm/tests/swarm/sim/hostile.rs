@@ -106,8 +106,9 @@ fn a7_an_ask_past_the_end_is_refused_and_ends_the_connection() {
 
 #[test]
 fn b9_a_mute_peer_is_hedged_within_five_seconds_and_never_holds_the_fetch_up() {
-    let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Mute, 64 * MIB, 64 * MBIT);
-    finishes_in(&mut world, leecher, 1.1 * ideal(64 * MIB, 64 * MBIT));
+    // Long enough for its silence to be held against it once.
+    let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Mute, 128 * MIB, 64 * MBIT);
+    finishes_in(&mut world, leecher, 1.1 * ideal(128 * MIB, 64 * MBIT));
     assert_eq!(strikes(&world, leecher), [Breach::NoAnswer]);
 }
 

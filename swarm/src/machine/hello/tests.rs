@@ -1,0 +1,167 @@
+use super::super::desk::{Desk, SEED, TAKE, both, having, id, key};
+use super::super::events::Input;
+use super::*;
+
+#[test]
+fn a4_c4_a_hello_is_compared_in_the_order_that_says_most() {
+    let desk = Desk::new(SEED, Bitfield::full(20));
+    let mut theirs = desk.hello(TAKE);
+    let mut wrong: Vec<(CloseCode, Hello)> = Vec::new();
+    // Each step repairs the first difference that is left.
+    theirs.version += 1;
+    theirs.artifact_sha256 = [9; 32];
+    theirs.license_sha256 = [9; 32];
+    theirs.evidence_sha256 = [9; 32];
+    theirs.swarm_id = [9; 32];
+    theirs.chunk_count += 1;
+    theirs.consent = Consent::NONE;
+    let good = desk.hello(TAKE);
+    wrong.push((CloseCode::UnsupportedVersion, theirs.clone()));
+    theirs.version = good.version;
+    wrong.push((CloseCode::WrongSwarm, theirs.clone()));
+    theirs.artifact_sha256 = good.artifact_sha256;
+    wrong.push((CloseCode::LicenseMismatch, theirs.clone()));
+    theirs.license_sha256 = good.license_sha256;
+    wrong.push((CloseCode::EvidenceMismatch, theirs.clone()));
+    theirs.evidence_sha256 = good.evidence_sha256;
+    wrong.push((CloseCode::WrongSwarm, theirs.clone()));
+    theirs.swarm_id = good.swarm_id;
+    wrong.push((CloseCode::ChunkLayoutMismatch, theirs.clone()));
+    theirs.chunk_count = good.chunk_count;
+    wrong.push((CloseCode::NoConsent, theirs.clone()));
+    theirs.consent = TAKE;
+    assert_eq!(desk.machine.judge_hello(&theirs), Ok(()));
+    for (code, hello) in wrong {
+        assert_eq!(desk.machine.judge_hello(&hello), Err(code));
+    }
+}
+
+#[test]
+fn some_byte_must_be_able_to_move_one_way_at_least() {
+    let cases = [
+        (SEED, TAKE, true),
+        (TAKE, SEED, true),
+        (both(), both(), true),
+        (SEED, SEED, false),
+        (TAKE, TAKE, false),
+        (both(), Consent::PUBLISH, false),
+    ];
+    for (ours, theirs, good) in cases {
+        let desk = Desk::new(ours, having([0]));
+        assert_eq!(desk.machine.judge_hello(&desk.hello(theirs)).is_ok(), good, "{ours:?} {theirs:?}");
+    }
+}
+
+#[test]
+fn a_peer_that_only_wanted_the_manifest_is_let_go_without_blame() {
+    let mut desk = Desk::new(SEED, Bitfield::full(20));
+    for conn in 1..4 {
+        desk.connect(conn, 7, false);
+        let only = ManifestOnly { version: 1, swarm_id: [1; 32], software: "peer/1".to_owned() };
+        desk.frame(conn, Frame::ManifestOnly(only));
+        desk.wait(Duration::from_secs(11));
+        assert_eq!(desk.closes(), [(conn, CloseCode::Done)]);
+    }
+    desk.connect(9, 7, false);
+    assert_eq!(desk.closes(), [], "it is welcome");
+}
+
+#[test]
+fn a_peer_that_does_not_introduce_itself_is_struck_and_never_banned() {
+    let mut desk = Desk::new(SEED, Bitfield::full(20));
+    for conn in 1..=3 {
+        desk.connect(conn, 7, false);
+        desk.wait(Duration::from_secs(11));
+        assert_eq!(desk.closes(), [(conn, CloseCode::TooSlow)]);
+    }
+    desk.connect(4, 7, false);
+    assert_eq!(desk.closes(), [(4, CloseCode::Busy)], "shut out for a minute");
+    desk.wait(Duration::from_secs(61));
+    desk.connect(5, 7, false);
+    assert_eq!(desk.closes(), []);
+}
+
+#[test]
+fn of_two_connections_made_at_once_the_one_of_the_smaller_key_stays() {
+    let smaller = (1..60).find(|&n| id(n) < id(100)).unwrap();
+    let larger = (1..60).find(|&n| id(n) > id(100)).unwrap();
+    for (n, first_dialed, closed) in
+        [(smaller, true, 1), (smaller, false, 2), (larger, true, 2), (larger, false, 1)]
+    {
+        assert_ne!(key(n).to_bytes(), [100; 32]);
+        let mut desk = Desk::new(both(), having([0]));
+        desk.connect(1, n, first_dialed);
+        desk.connect(2, n, !first_dialed);
+        assert_eq!(desk.closes(), [(closed, CloseCode::Duplicate)], "{n} {first_dialed}");
+    }
+}
+
+#[test]
+fn a_connection_made_much_later_replaces_its_leftover() {
+    for (n, dialed) in [(1, true), (1, false), (2, true), (2, false)] {
+        let mut desk = Desk::new(both(), having([0]));
+        desk.connect(1, n, dialed);
+        let hello = desk.hello(both());
+        desk.frame(1, Frame::Hello(hello));
+        desk.frame(1, Frame::Bitfield(having([1])));
+        desk.wait(Duration::from_secs(6));
+        desk.said();
+        desk.connect(2, n, !dialed);
+        assert_eq!(desk.closes(), [(1, CloseCode::Duplicate)], "{n} {dialed}");
+    }
+}
+
+#[test]
+fn a4_a_decoder_that_met_a_later_version_blames_nobody() {
+    let mut desk = Desk::new(SEED, Bitfield::full(20));
+    desk.connect(1, 7, false);
+    desk.broke(1, Breach::Malformed(CloseCode::UnsupportedVersion));
+    let refused = Event::Refused { peer: id(7), code: CloseCode::UnsupportedVersion, by_peer: false };
+    assert_eq!(desk.events(), [refused]);
+    desk.tell(Input::Tick);
+    desk.connect(2, 7, false);
+    assert_eq!(desk.closes(), []);
+}
+
+#[test]
+fn a_stranger_that_only_knocks_learns_nothing() {
+    let mut desk = Desk::new(SEED, Bitfield::full(20));
+    desk.connect(1, 1, false);
+    assert!(desk.frames(1).is_empty());
+    let mut other = desk.hello(TAKE);
+    other.artifact_sha256 = [9; 32];
+    desk.frame(1, Frame::Hello(other));
+    assert_eq!(desk.frames(1), [Frame::Bye { code: CloseCode::WrongSwarm }]);
+    // Who asks for the manifest alone is told no more.
+    desk.connect(2, 2, false);
+    desk.frame(
+        2,
+        Frame::ManifestOnly(ManifestOnly { version: 1, swarm_id: [1; 32], software: "x".to_owned() }),
+    );
+    assert!(desk.frames(2).is_empty());
+    desk.connect(3, 3, false);
+    let hello = desk.hello(TAKE);
+    desk.frame(3, Frame::Hello(hello));
+    let ours = desk.hello(SEED);
+    let ours = Hello { software: "desk/1".to_owned(), ..ours };
+    assert_eq!(desk.frames(3), [Frame::Hello(ours), Frame::Bitfield(Bitfield::full(20))]);
+}
+
+#[test]
+fn a9_a_hello_replayed_under_another_key_grants_nothing() {
+    let mut desk = Desk::with(SEED, Bitfield::full(20), |config| {
+        config.allow = Some([id(1), id(3)].into_iter().collect())
+    });
+    let hello = desk.hello(TAKE);
+    desk.join(1, TAKE, having([]));
+    desk.ban(3);
+    desk.said();
+    // Its key is not allowed, whatever it says.
+    desk.connect(2, 2, false);
+    desk.frame(2, Frame::Hello(hello.clone()));
+    assert_eq!(desk.closes(), [(2, CloseCode::NotAllowed)]);
+    // The good name of the one whose Hello it is does not lift a ban.
+    desk.connect(4, 3, false);
+    desk.frame(4, Frame::Hello(hello));
+    assert_eq!(desk.closes(), [(4, CloseCode::Banned)]);
+}
