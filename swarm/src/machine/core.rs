@@ -84,6 +84,8 @@ pub struct Machine {
     /// Upload slots now, and what goes out over them.
     pub(super) slots: usize,
     pub(super) outflow: Outflow,
+    /// Chunks that went to peers whole.
+    pub(super) chunks_served: u64,
     pub(super) next_haves: Option<Time>,
     pub(super) stopping: bool,
     pub(super) complete_said: bool,
@@ -133,6 +135,7 @@ impl Machine {
             next_look: Time::ZERO,
             slots: config.limits.upload_slots,
             outflow: Outflow::default(),
+            chunks_served: 0,
             next_haves: None,
             stopping: false,
             complete_said: complete,

@@ -245,7 +245,7 @@ impl Machine {
         if peer.up.unchoked {
             self.rechoke();
         }
-        self.answer_next();
+        self.answer_next(now);
     }
 }
 

@@ -108,7 +108,7 @@ impl Machine {
                     return Err(format!("{} has {useful} for us, counted {}", peer.id, peer.useful));
                 }
             }
-            if let Some(ask) = peer.up.active.iter().find(|ask| !self.asks.contains_key(ask)) {
+            if let Some(ask) = peer.up.active.keys().find(|ask| !self.asks.contains_key(ask)) {
                 return Err(format!("{ask:?} is answered for nobody"));
             }
         }

@@ -39,6 +39,7 @@ mod slots;
 mod sources;
 mod standing;
 mod time;
+mod turns;
 mod uploads;
 
 pub use bans::BAN;

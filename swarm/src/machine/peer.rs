@@ -9,6 +9,7 @@ use super::config::{Limits, Terms};
 use super::events::{Ask, Req};
 use super::rate::{Bucket, Meter};
 use super::time::Time;
+use super::turns::Turn;
 
 /// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,15 +95,15 @@ pub(super) struct Upload {
     pub(super) unchoked: bool,
     /// Asks that wait, oldest first.
     pub(super) waiting: VecDeque<(Ask, u32)>,
-    /// Asks being answered.
-    pub(super) active: BTreeSet<Ask>,
+    /// Asks being answered, and since when.
+    pub(super) active: BTreeMap<Ask, Time>,
     /// Payload bytes it got from us; the next answer goes to whoever got least.
     pub(super) bytes: u64,
     /// The same when slots were dealt last, and how many rounds it held a slot and asked for nothing.
     pub(super) bytes_before: u64,
     pub(super) idle_rounds: u32,
-    /// When it first asked in its turn, and the chunks it got in it.
-    pub(super) turn: Option<(Time, u32)>,
+    /// Its turn, once it has asked in it.
+    pub(super) turn: Option<Turn>,
     /// It held a slot and asked for nothing when slots were looked at last.
     pub(super) was_idle: bool,
     /// Chunks that were sent to it once.
@@ -125,7 +126,7 @@ impl Upload {
             interested: false,
             unchoked: false,
             waiting: VecDeque::new(),
-            active: BTreeSet::new(),
+            active: BTreeMap::new(),
             bytes: 0,
             bytes_before: 0,
             idle_rounds: 0,

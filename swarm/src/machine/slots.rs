@@ -10,9 +10,6 @@ use super::fault::Breach;
 use super::peer::{Peer, Phase};
 use super::time::Time;
 
-/// A seeder's slot passes on after so many chunks, and not before this time, if others wait: what many have a little
-/// of spreads, what few have much of does not.
-const TURN: (u32, Duration) = (2, Duration::from_millis(250));
 /// How often slots are looked at whose holders ask for nothing; at the second look they pass on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// One of so many slots of a leecher goes by chance, to whoever has least of so many that are drawn.
@@ -94,6 +91,8 @@ impl Machine {
             self.lucky.clear();
         }
         self.rechoke();
+        // What was taken slowly may have to make room by now.
+        self.answer_next(now);
     }
 
     /// Deals the upload slots. Leechers favour those who give to them (BEP 3's tit for tat); a seeder favours those
@@ -147,7 +146,7 @@ impl Machine {
     }
 
     /// The lower, the sooner a peer is served.
-    fn rank(peer: &Peer, seeding: bool) -> (u32, u64, u64) {
+    pub(super) fn rank(peer: &Peer, seeding: bool) -> (u32, u64, u64) {
         // What it got from us counts as what it has, so that nobody gains by keeping quiet about it.
         let sent = peer.up.sent.as_ref().map_or(0, Bitfield::ones);
         let merit =
@@ -155,23 +154,12 @@ impl Machine {
         (peer.up.idle_rounds, merit, peer.up.bytes)
     }
 
-    /// A seeder's slot passes on to whoever has least, when its holder had its turn.
-    pub(super) fn count_turn(&mut self, now: Time, conn: Conn) {
-        let seeding = self.chunks.is_complete();
-        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| seeding && peer.up.unchoked) else { return };
-        let (began, chunks) = peer.up.turn.get_or_insert((now, 0));
-        *chunks += 1;
-        if *chunks >= TURN.0 && now.since(*began) >= TURN.1 {
-            let rank = Self::rank(peer, seeding);
-            self.pass_slot_on(conn, rank);
-        }
-    }
-
-    /// Slots whose holders ask for nothing pass on to those who wait.
+    /// Slots whose holders ask for nothing, or take next to nothing, pass on to those who wait.
     pub(super) fn pass_idle_slots(&mut self, now: Time) {
         self.next_look = now + LOOK_EVERY;
         self.adapt_slots(now);
-        let mut idle = Vec::new();
+        let overstays = |(conn, peer): (&Conn, &Peer)| self.overstays(now, peer).then_some(*conn);
+        let mut idle: Vec<Conn> = self.peers.iter().filter_map(overstays).collect();
         for (&conn, peer) in &mut self.peers {
             let up = &mut peer.up;
             let is_idle = up.unchoked && up.active.is_empty() && up.waiting.is_empty();
@@ -219,7 +207,7 @@ impl Machine {
     }
 
     /// Gives the slot to whoever waits with the lowest rank below this one.
-    fn pass_slot_on(&mut self, conn: Conn, rank: (u32, u64, u64)) -> bool {
+    pub(super) fn pass_slot_on(&mut self, conn: Conn, rank: (u32, u64, u64)) -> bool {
         if self.stopping {
             return false;
         }

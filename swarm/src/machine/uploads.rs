@@ -7,6 +7,7 @@ use super::events::{Ask, Conn, Event, Output, ServeOutcome};
 use super::fault::Breach;
 use super::peer::Phase;
 use super::time::Time;
+use super::turns::Turn;
 
 /// How often one peer may have one chunk again: a hedge, a crash, a bad disk; not a habit.
 const MAX_REPEATS: u8 = 8;
@@ -56,9 +57,9 @@ impl Machine {
             return;
         } else {
             peer.up.waiting.push_back((ask, index));
-            peer.up.turn.get_or_insert((now, 0));
+            peer.up.turn.get_or_insert(Turn::new(now, self.chunks_served));
             self.asks.insert(ask, conn);
-            self.answer_next();
+            self.answer_next(now);
             return;
         };
         let is_flood = !peer.up.in_vain.try_take(now, 1);
@@ -85,7 +86,7 @@ impl Machine {
             ServeOutcome::Done { .. } | ServeOutcome::Cancelled { .. } => {}
             ServeOutcome::TooSlow => self.breach(now, conn, Breach::NotReading),
         }
-        self.answer_next();
+        self.answer_next(now);
     }
 
     pub(super) fn refuse_waiting_for(&mut self, index: u32) {
@@ -105,7 +106,7 @@ impl Machine {
 
     /// Answers those first who got least, so that shares are fair by key. The more peers are served, the fewer answers
     /// to each: many at once would make every chunk late and none sooner, and nobody can pass on half a chunk.
-    pub(super) fn answer_next(&mut self) {
+    pub(super) fn answer_next(&mut self, now: Time) {
         // What still runs for those whose turn is over takes nobody's place.
         let (mut served, mut active) = (0, 0);
         for up in self.unchoked.iter().filter_map(|conn| Some(&self.peers.get(conn)?.up)) {
@@ -117,18 +118,25 @@ impl Machine {
         let chunk_count = self.config.terms.chunk_count;
         // Also what slow takers were given in earlier turns is still in memory.
         let chunk = u64::from(self.config.terms.chunk_size);
-        let mut held = self.peers.values().map(|peer| peer.up.active.len() as u64).sum::<u64>() * chunk;
-        while active < most && (held == 0 || held + chunk <= UPLOAD_BYTES) {
+        let mut held = self.answering_bytes();
+        while active < most {
             let next = self
                 .unchoked
                 .iter()
                 .filter_map(|conn| Some((conn, &self.peers.get(conn)?.up)))
                 .filter(|(_, up)| !up.waiting.is_empty() && up.active.len() < per_peer)
                 .min_by_key(|(_, up)| (up.active.len(), up.bytes));
-            let Some((&conn, _)) = next else { return };
+            let Some((&conn, up)) = next else { return };
+            if held > 0 && held + chunk > UPLOAD_BYTES {
+                // Room is made for those alone who have nothing.
+                if !up.active.is_empty() || !self.take_back_answer(now) {
+                    return;
+                }
+                held -= chunk;
+            }
             let Some(peer) = self.peers.get_mut(&conn) else { return };
             let Some((ask, index)) = peer.up.waiting.pop_front() else { return };
-            peer.up.active.insert(ask);
+            peer.up.active.insert(ask, now);
             peer.up.count(index, chunk_count);
             active += 1;
             held += chunk;

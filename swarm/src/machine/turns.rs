@@ -1,0 +1,172 @@
+//! How long whoever is served keeps its slot, and what it was given keeps our memory.
+//!
+//! A peer that takes what it asked for byte by byte is no breach: its link may be that slow. But it must not keep others
+//! from being served, so its turn ends when others got much meanwhile, or after a minute; and where memory is short, what
+//! has been under way longest is taken back.
+
+use std::time::Duration;
+
+use minimodel_wire::ResetCode;
+
+use super::core::Machine;
+use super::events::Conn;
+use super::peer::Peer;
+use super::time::Time;
+
+/// A seeder's slot passes on after so many chunks, and not before this time, if others wait: what many have a little
+/// of spreads, what few have much of does not.
+const TURN: (u32, Duration) = (2, Duration::from_millis(250));
+/// Who got no chunk in its turn has overstayed it when so many times the number of slots went to others meanwhile.
+const OVERTAKEN: u64 = 4;
+/// The same when so much time has passed, however little others got: perhaps all who are served are that slow.
+const LONGEST: Duration = Duration::from_secs(60);
+/// Where memory is short, an answer that has been under way for so long is taken back.
+const TAKEN_BACK_AFTER: Duration = Duration::from_secs(20);
+
+/// One peer's time with a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// When it first asked.
+    pub(super) began: Time,
+    /// Chunks that it got since then.
+    chunks: u32,
+    /// Chunks that all peers had got before.
+    before: u64,
+}
+
+impl Turn {
+    pub(super) fn new(began: Time, before: u64) -> Self {
+        Self { began, chunks: 0, before }
+    }
+}
+
+impl Machine {
+    /// One more chunk went out whole. A seeder's slot passes on to whoever has least, when its holder had its turn.
+    pub(super) fn count_turn(&mut self, now: Time, conn: Conn) {
+        self.chunks_served += 1;
+        let (seeding, before) = (self.chunks.is_complete(), self.chunks_served);
+        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.up.unchoked) else { return };
+        let turn = peer.up.turn.get_or_insert(Turn::new(now, before));
+        turn.chunks += 1;
+        if seeding && turn.chunks >= TURN.0 && now.since(turn.began) >= TURN.1 {
+            let rank = Self::rank(peer, seeding);
+            self.pass_slot_on(conn, rank);
+        }
+    }
+
+    /// Whether a peer has held a slot for long, has something under way and has got nothing whole.
+    pub(super) fn overstays(&self, now: Time, peer: &Peer) -> bool {
+        let Some(turn) = peer.up.turn.filter(|turn| turn.chunks == 0 && !peer.up.active.is_empty()) else {
+            return false;
+        };
+        let others = self.chunks_served.saturating_sub(turn.before);
+        others >= OVERTAKEN * self.slots as u64 || now.since(turn.began) >= LONGEST
+    }
+
+    /// Takes back the answer that has been under way longest, if for long enough; whether there was one.
+    pub(super) fn take_back_answer(&mut self, now: Time) -> bool {
+        let active = self.peers.values().flat_map(|peer| &peer.up.active);
+        let oldest = active.min_by_key(|&(ask, since)| (*since, *ask)).map(|(&ask, &since)| (ask, since));
+        let Some((ask, _)) = oldest.filter(|&(_, since)| now.since(since) >= TAKEN_BACK_AFTER) else {
+            return false;
+        };
+        if let Some(peer) = self.asks.get(&ask).and_then(|conn| self.peers.get_mut(conn)) {
+            peer.up.active.remove(&ask);
+        }
+        self.refuse(ask, ResetCode::Busy);
+        true
+    }
+
+    /// Bytes of all answers under way.
+    pub(super) fn answering_bytes(&self) -> u64 {
+        let active: u64 = self.peers.values().map(|peer| peer.up.active.len() as u64).sum();
+        active * u64::from(self.config.terms.chunk_size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::desk::{Desk, SEED, TAKE, having};
+    use super::super::events::{Ask, Input, Output, ServeOutcome};
+    use super::*;
+    use minimodel_wire::{Bitfield, Frame};
+
+    fn want(desk: &mut Desk, n: u8) {
+        desk.join(n, TAKE, having([]));
+        desk.frame(n.into(), Frame::Interested);
+    }
+
+    fn is_served(desk: &Desk, n: u64) -> bool {
+        desk.machine.peers[&Conn(n)].up.unchoked
+    }
+
+    #[test]
+    fn b18_one_that_takes_its_chunk_byte_by_byte_keeps_no_slot_while_others_wait() {
+        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 2);
+        (1..=4).for_each(|n| want(&mut desk, n));
+        desk.ask(1, 1_000, 0);
+        assert!(is_served(&desk, 1));
+        let mut ask = 0;
+        for _ in 0..40 {
+            for n in 2..=4 {
+                if is_served(&desk, n) {
+                    desk.ask(n, ask, (ask % 20) as u32);
+                    desk.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Done { bytes: 100 } });
+                    ask += 1;
+                }
+            }
+            desk.wait(Duration::from_millis(300));
+        }
+        assert!(!is_served(&desk, 1));
+        // What it was given goes on, and when it took it whole it is served again.
+        desk.said();
+        desk.tell(Input::Served { ask: Ask(1_000), outcome: ServeOutcome::Done { bytes: 100 } });
+        desk.wait(Duration::from_secs(30));
+        assert!(!desk.said().iter().any(|output| matches!(output, Output::Close { .. })));
+    }
+
+    #[test]
+    fn b18_slots_that_slow_takers_hold_altogether_pass_on_after_a_minute() {
+        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 1);
+        (1..=4).for_each(|n| want(&mut desk, n));
+        // As many slots as there may be, all with those who take nothing.
+        let mut met = std::collections::BTreeSet::new();
+        for second in 0..90 {
+            for n in 1..=4 {
+                if is_served(&desk, n) && met.insert(n) {
+                    desk.ask(n, 100 * n + second, 0);
+                }
+            }
+            desk.wait(Duration::from_secs(1));
+        }
+        want(&mut desk, 5);
+        desk.wait(Duration::from_secs(62));
+        assert!(is_served(&desk, 5));
+    }
+
+    #[test]
+    fn b17_memory_that_slow_takers_hold_is_taken_back_when_others_want_it_and_not_before_20_seconds() {
+        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| {
+            config.terms.chunk_size = 16 << 20;
+            config.terms.byte_count = 20 * (16 << 20);
+        });
+        // Four chunks fill the memory.
+        for n in 1..=4 {
+            want(&mut desk, n);
+            desk.ask(n.into(), n.into(), 0);
+        }
+        want(&mut desk, 5);
+        desk.said();
+        desk.ask(5, 50, 1);
+        let serves = |desk: &mut Desk| {
+            let said = desk.said();
+            let count = |is: fn(&Output) -> bool| said.iter().filter(|output| is(output)).count();
+            (count(|o| matches!(o, Output::Serve { .. })), count(|o| matches!(o, Output::Refuse { .. })))
+        };
+        assert_eq!(serves(&mut desk), (0, 0));
+        desk.wait(Duration::from_secs(19));
+        assert_eq!(serves(&mut desk), (0, 0));
+        desk.wait(Duration::from_secs(12));
+        assert_eq!(serves(&mut desk), (1, 1), "the oldest made room");
+    }
+}
