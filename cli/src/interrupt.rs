@@ -17,6 +17,22 @@ const NONE: u8 = 0;
 /// SIGXFSZ, which has the same number on all systems that have it.
 const FILE_SIZE_EXCEEDED: i32 = 25;
 
+/// The first signal that came; the process has one set of them.
+static CAME: AtomicU8 = AtomicU8::new(NONE);
+
+/// What the process is to end with, once a signal has come.
+pub(crate) fn came() -> Option<Exit> {
+    exit_of(CAME.load(Ordering::Relaxed))
+}
+
+fn exit_of(code: u8) -> Option<Exit> {
+    match code {
+        NONE => None,
+        code if code == Exit::Terminated.code() => Some(Exit::Terminated),
+        _ => Some(Exit::Interrupted),
+    }
+}
+
 /// From now on a write beyond the limit on file sizes (`ulimit -f`) is an error and no longer the process's end.
 /// Must be called within a runtime.
 pub(crate) fn outlive_file_size_limit() -> io::Result<()> {
@@ -55,6 +71,7 @@ impl Interrupt {
                     if ours.code.swap(exit.code(), Ordering::Relaxed) != NONE {
                         std::process::exit(exit.code().into());
                     }
+                    CAME.store(exit.code(), Ordering::Relaxed);
                     ask.send_replace(true);
                 }
             };
@@ -72,11 +89,7 @@ impl Interrupt {
 
     /// The exit code of the signal that came.
     pub(crate) fn exit(&self) -> Exit {
-        if self.code.load(Ordering::Relaxed) == Exit::Terminated.code() {
-            Exit::Terminated
-        } else {
-            Exit::Interrupted
-        }
+        exit_of(self.code.load(Ordering::Relaxed)).unwrap_or(Exit::Interrupted)
     }
 
     /// The failure to end with, once a signal has come.

@@ -28,6 +28,7 @@ mod run;
 mod settings;
 mod show;
 mod size;
+mod stream;
 mod transfer;
 mod usage;
 mod verbs;

@@ -3,8 +3,8 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::estimate::Estimate;
@@ -12,11 +12,15 @@ use super::sink::{self, Sink, Snapshot};
 use crate::printer::Printer;
 use crate::settings::{Context, ProgressStyle};
 
+/// A stream that takes nothing holds nobody up for longer than this.
+const LAST_DRAWING: Duration = Duration::from_millis(500);
+
 /// A running count. Dropping it takes the bar away.
 #[derive(Debug)]
 pub(crate) struct Progress {
     shared: Arc<Shared>,
-    ticker: Option<JoinHandle<()>>,
+    /// Closed when the thread that draws has ended.
+    ticker: Option<Receiver<()>>,
 }
 
 #[derive(Debug)]
@@ -118,10 +122,14 @@ impl Progress {
         });
         let ticker = sink.and_then(|sink| {
             let shared = Arc::clone(&shared);
-            let thread =
-                std::thread::Builder::new().name("progress".into()).spawn(move || draw(&shared, sink));
+            let (drawing, ended) = channel();
+            let thread = std::thread::Builder::new().name("progress".into()).spawn(move || {
+                draw(&shared, sink);
+                drop(drawing);
+            });
             // A work is not given up for want of a bar.
-            thread.map_err(|error| printer.detail(format!("no progress is shown: {error}"))).ok()
+            let failed = |error| printer.detail(format!("no progress is shown: {error}"));
+            thread.map_err(failed).ok().map(|_| ended)
         });
         Self { shared, ticker }
     }
@@ -137,8 +145,8 @@ impl Drop for Progress {
         *self.shared.is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.shared.over.notify_all();
         if let Some(ticker) = self.ticker.take() {
-            // It drew its last; that it could not is no reason to fail.
-            let _ = ticker.join();
+            // It draws its last, unless nobody reads what it wrote before.
+            let _ = ticker.recv_timeout(LAST_DRAWING);
         }
     }
 }

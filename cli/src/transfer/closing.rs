@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use minimodel_swarm::driver::{Fetched, PeerShare};
-use minimodel_swarm::store::{ChunkSource as _, Part, Placed, Published, RealDisk};
+use minimodel_swarm::driver::{Fetched, PeerShare, SeedEnd};
+use minimodel_swarm::store::{ChunkSource as _, FileStat, Part, Placed, Published, RealDisk};
+use minimodel_verifier::Manifest;
 use minimodel_verifier::receipt::Receipt;
 use minimodel_wire::PeerId;
 use serde_json::json;
@@ -18,6 +19,7 @@ use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
+use crate::size::show_size;
 
 /// The verdict of the whole-file check decides: into place with a receipt, or aside.
 pub(super) fn finish(
@@ -162,4 +164,26 @@ pub(super) fn tell_place(context: &Context, target: &Target) -> Result<(), Failu
         "to use it: open TinyRustLM and choose this file in its own file picker; nothing opens it for you",
     );
     if printer.is_json() { Ok(()) } else { printer.answer_path(&target.artifact) }
+}
+
+/// How serving ended; a file that changed meanwhile is a failure. `stat` is what it was, where that is known.
+pub(crate) fn tell_served(
+    context: &Context,
+    manifest: &Manifest,
+    artifact: &Path,
+    end: SeedEnd,
+    stat: Option<&FileStat>,
+) -> Result<(), Failure> {
+    let (sent_bytes, is_changed) = (end.sent_bytes(), end.is_changed());
+    context.printer.note(format!("{} sent in all", show_size(sent_bytes)));
+    context.printer.event("stopped", json!({"sent_bytes": sent_bytes, "source_changed": is_changed}))?;
+    if !is_changed {
+        return Ok(());
+    }
+    // Times that tell nothing of a change must not vouch for the file a second time.
+    if let Some(stat) = stat {
+        checked::forget(context, manifest, stat);
+    }
+    let cause = "the file is no longer the artifact that its manifest names";
+    Err(ending::source_changed(artifact).because(cause))
 }

@@ -167,6 +167,15 @@ pub(crate) fn stalled(met_a_peer: bool, reasons: &[Event], patience: std::time::
     if all.is_empty() { failure } else { failure.because(all.join("\n")) }
 }
 
+/// A file that was shared is no longer the artifact.
+pub(crate) fn source_changed(path: &Path) -> Failure {
+    Failure::new(
+        Exit::Verification,
+        format!("source changed, stopped sharing: `{}`", escape::path(path)),
+        "no changed byte was sent as proven; put the artifact back, or make a manifest for the new file",
+    )
+}
+
 /// Stopped by the user.
 pub(crate) fn stopped(class: Exit) -> Failure {
     Failure::new(class, "stopped; everything proven so far is kept", AGAIN)

@@ -13,7 +13,7 @@ use minimodel_wire::{Consent, SignedOffer};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::closing::{already_there, finish, shown, tell_place};
+use super::closing::{already_there, finish, shown, tell_place, tell_served};
 use super::target::Target;
 use super::{SOFTWARE, WAITING_REPORTS, block_on, ending, endpoint, random_seed, watch};
 use crate::args::{OrderChoice, ShareOptions, TransferOptions};
@@ -177,7 +177,7 @@ async fn conclude(
             let finished = finish(context, plan, importing, part, &fetched);
             let tail = fetched.check_tail + checked.elapsed();
             let told = finished.and_then(|()| tell_done(context, plan, importing, &fetched, tail));
-            after(context, plan, fetching, interrupt, told).await
+            after(context, plan, (importing, part), fetching, interrupt, told).await
         }
         FetchEnd::Stopped => Err(ending::stopped(interrupt.exit())),
         FetchEnd::Stalled { met_a_peer, reasons } => {
@@ -284,14 +284,17 @@ fn tell_done(
 async fn after(
     context: &Context,
     plan: &Plan<'_>,
+    (importing, part): (&Importing, &Part<RealDisk>),
     mut fetching: Fetching<'_, RealDisk>,
     interrupt: &Interrupt,
     told: Result<(), Failure>,
 ) -> Result<(), Failure> {
     if told.is_ok() && plan.transfer.keep_seeding {
         context.printer.note("serving on until Ctrl-C");
-        fetching.keep_seeding(&mut interrupt.asked()).await.map_err(|error| ending::driver(&error))?;
-        return Ok(());
+        let end = fetching.keep_seeding(&mut interrupt.asked()).await;
+        let end = end.map_err(|error| ending::driver(&error))?;
+        let stat = part.stat().ok();
+        return tell_served(context, &plan.manifest, &importing.target.artifact, end, stat.as_ref());
     }
     // Everything is in place or set aside: what cannot be synced any more is not ours to report.
     let _ = fetching.close().await;

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use minimodel_swarm::store::{Disk as _, History, Open, PartSpec, Published, RealDisk, StoreError};
+use minimodel_swarm::store::{Disk as _, History, Open, PartSpec, Published, RealDisk, StoreError, step};
 use minimodel_verifier::chunk::Layout;
 use minimodel_verifier::{Manifest, Report};
 
@@ -62,7 +62,7 @@ impl Target {
 
     /// Makes the folder if it is not there, and opens it.
     pub(crate) fn disk(&self) -> Result<RealDisk, Failure> {
-        std::fs::create_dir_all(&self.folder)
+        step("mkdir", || std::fs::create_dir_all(&self.folder))
             .map_err(|error| Failure::writing("folder", &self.folder, &error))?;
         RealDisk::open(&self.folder).map_err(|error| ending::store(&error))
     }
