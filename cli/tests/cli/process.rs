@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -140,6 +141,13 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Waits for its end, whatever it is.
+    #[track_caller]
+    pub(crate) fn fate(mut self) -> Fate {
+        let status = self.await_end(PATIENCE);
+        Fate { status, stdout: self.stdout.whole(), stderr: self.stderr.whole() }
+    }
+
     #[track_caller]
     fn await_end(&mut self, patience: Duration) -> ExitStatus {
         let until = Instant::now() + patience;
@@ -189,6 +197,21 @@ impl Drop for Running {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// How a process ended, of itself or not.
+#[derive(Debug)]
+pub(crate) struct Fate {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Fate {
+    /// Whether SIGKILL ended it.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.status.signal() == Some(Signal::KILL.as_raw())
     }
 }
 

@@ -2,13 +2,19 @@
 //! the records and the receipts. Where a test has to know what a peer was asked for, or has to lie, it plays the seeder
 //! itself ([`seeder`]); the fetch is always the real binary.
 
+mod changed;
 mod demo;
 mod importing;
 mod killed;
+mod killing;
+mod kills;
 mod leaving;
 mod lies;
 mod model;
+mod phases;
+mod pipes;
 mod record;
 mod seeder;
 mod signals;
+mod steps;
 mod supply;

@@ -97,6 +97,11 @@ impl<'m> Fetcher<'m> {
         self.home.path(name)
     }
 
+    /// A path below this user's `MINIMODEL_HOME`.
+    pub(super) fn own(&self, name: &str) -> PathBuf {
+        self.home.own(name)
+    }
+
     /// Any command of this user.
     pub(super) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         self.home.command(arguments)
