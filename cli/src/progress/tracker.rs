@@ -156,19 +156,22 @@ fn draw(shared: &Shared, mut sink: Box<dyn Sink>) {
     let start = Instant::now();
     let mut estimate = Estimate::new(shared.total_bytes);
     let mut last_drawn = Duration::ZERO;
-    let mut is_over = shared.is_over.lock().unwrap_or_else(PoisonError::into_inner);
-    while !*is_over {
-        let waited = shared.over.wait_timeout(is_over, sink::SAMPLE_EVERY);
-        is_over = waited.map_or_else(|poisoned| poisoned.into_inner().0, |(guard, _)| guard);
+    while !is_over_within(shared, sink::SAMPLE_EVERY) {
         let now = start.elapsed();
         estimate.sample(now, shared.proven_bytes.load(Ordering::Relaxed));
-        if now.saturating_sub(last_drawn) >= sink.pace() && !*is_over {
+        if now.saturating_sub(last_drawn) >= sink.pace() {
             last_drawn = now;
             sink.tick(&snapshot(shared, &estimate));
         }
     }
-    drop(is_over);
     sink.end();
+}
+
+/// Waits so long for the end of the work. Nothing is locked while somebody draws, which may take as long as it likes.
+fn is_over_within(shared: &Shared, time: Duration) -> bool {
+    let is_over = shared.is_over.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = shared.over.wait_timeout_while(is_over, time, |is_over| !*is_over);
+    *waited.unwrap_or_else(PoisonError::into_inner).0
 }
 
 fn snapshot<'a>(shared: &'a Shared, estimate: &Estimate) -> Snapshot<'a> {
