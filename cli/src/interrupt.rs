@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use rustix::io::fcntl_dupfd_cloexec;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -33,6 +34,17 @@ fn exit_of(code: u8) -> Option<Exit> {
     }
 }
 
+/// As many files as a verb may still come to open.
+const SPARE_FILES: usize = 16;
+
+/// Sees whether so many files can still be opened. Asked before a runtime is made, since what takes the signals over has
+/// no words for want of them.
+pub(crate) fn check_spare_files() -> io::Result<()> {
+    let stderr = io::stderr();
+    let spare: Result<Vec<_>, _> = (0..SPARE_FILES).map(|_| fcntl_dupfd_cloexec(&stderr, 0)).collect();
+    Ok(spare.map(drop)?)
+}
+
 /// From now on a write beyond the limit on file sizes (`ulimit -f`) is an error and no longer the process's end.
 /// Must be called within a runtime.
 pub(crate) fn outlive_file_size_limit() -> io::Result<()> {
@@ -56,6 +68,7 @@ impl Interrupt {
         let interrupt = Self { code: Arc::new(AtomicU8::new(NONE)), asked };
         let ours = interrupt.clone();
         let start = || -> anyhow::Result<()> {
+            check_spare_files()?;
             let runtime = Builder::new_current_thread().enable_io().build()?;
             let (mut ctrl_c, mut terminate) = {
                 let _inside = runtime.enter();
