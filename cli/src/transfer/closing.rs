@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use minimodel_swarm::driver::{Fetched, PeerShare, SeedEnd};
-use minimodel_swarm::store::{ChunkSource as _, FileStat, Part, Placed, Published, RealDisk};
+use minimodel_swarm::store::{ChunkSource as _, FileStat, Finished, Part, Placed, Published, RealDisk};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::receipt::Receipt;
 use minimodel_wire::PeerId;
@@ -81,7 +81,16 @@ fn close_import(
         crate::output::write("receipt", path, text.as_bytes())?;
     }
     let beside = plan.receipt.is_none().then_some(text.as_bytes());
-    let finished = published.finish(plan.manifest.text().as_bytes(), beside);
+    tell_placed(context, importing, published, published.finish(plan.manifest.text().as_bytes(), beside))
+}
+
+/// What became of the copies; with all of them in place the import is over.
+fn tell_placed(
+    context: &Context,
+    importing: &Importing,
+    published: &Published<RealDisk>,
+    finished: Finished,
+) -> Result<(), Failure> {
     if let Placed::Different { path } = &finished.manifest {
         let shown = escape::path(path);
         context.printer.warning(&format!("another manifest is already at `{shown}` and was left as it is"));
@@ -121,7 +130,8 @@ pub(super) fn already_there(
     let target = &importing.target;
     printer.note(format!("already here, and every check passed: {}", escape::path(&target.artifact)));
     if has_receipt(plan, target, &existing.published)? {
-        existing.published.close().map_err(|error| ending::store(&error))?;
+        let finished = existing.published.finish(plan.manifest.text().as_bytes(), None);
+        tell_placed(context, importing, &existing.published, finished)?;
     } else {
         let mut peers: BTreeMap<PeerId, PeerShare> = BTreeMap::new();
         for (peer, supplied) in &existing.history.suppliers {

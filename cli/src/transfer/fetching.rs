@@ -57,8 +57,8 @@ pub(crate) struct Plan<'a> {
 /// Asks, fetches, checks, finishes, tells.
 pub(crate) fn run(context: &Context, plan: &Plan<'_>) -> Result<(), Failure> {
     let started_utc = clock::now_utc();
-    let granted = ask(context, plan)?;
     let target = Target::new(&plan.out, &plan.manifest, plan.receipt.as_deref())?;
+    let granted = ask(context, plan, &target)?;
     let importing = Importing { target, granted, started_utc };
     if let Some(existing) = importing.target.look(context, &plan.manifest)? {
         return already_there(context, plan, &importing, &existing);
@@ -87,8 +87,9 @@ pub(crate) struct Importing {
     pub(super) started_utc: String,
 }
 
-fn ask(context: &Context, plan: &Plan<'_>) -> Result<Granted, Failure> {
+fn ask(context: &Context, plan: &Plan<'_>, target: &Target) -> Result<Granted, Failure> {
     let mut subject = show::subject(&plan.manifest);
+    subject.extend(target.other_manifest(&plan.manifest).map(|other| ("beside it".to_owned(), other)));
     for (number, offer) in plan.sources.iter().enumerate() {
         let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
         let label = if number == 0 { "peers" } else { "" };

@@ -1,5 +1,7 @@
 //! What is already where the file will be, before anything is dialed.
 
+use std::cmp::Ordering;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +14,7 @@ use crate::check::{self, Telling};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::input;
 use crate::settings::Context;
 
 /// The unit of `st_blocks`, whatever the file system's own is.
@@ -118,6 +121,26 @@ impl Target {
         }
         drop(source);
         Ok(Some(Existing { published, history, checks }))
+    }
+
+    /// What stands beside the file's place of another manifest under the same name, and which of the two is older: a
+    /// manifest that was taken back may be offered again (D15).
+    pub(crate) fn other_manifest(&self, manifest: &Manifest) -> Option<String> {
+        let path = self.folder.join(format!("{}.minimodel", self.stem));
+        path.symlink_metadata().ok().filter(Metadata::is_file)?;
+        let other = input::manifest(&path).ok().filter(|other| other.swarm_id() != manifest.swarm_id())?;
+        // One spelling of UTC: without its last letter it sorts as the times do.
+        let made = |manifest: &Manifest| manifest.created_utc().trim_end_matches('Z').to_owned();
+        let which = match made(manifest).cmp(&made(&other)) {
+            Ordering::Less => "older",
+            Ordering::Equal => "as old",
+            Ordering::Greater => "newer",
+        };
+        // Both times are digits and signs: the manifest's own rule.
+        let (shown, theirs, ours) = (escape::path(&path), other.created_utc(), manifest.created_utc());
+        Some(format!(
+            "`{shown}` is another manifest of this name, made {theirs}; this one, made {ours}, is {which}"
+        ))
     }
 
     fn different(&self, cause: &str) -> Failure {
