@@ -223,7 +223,6 @@ impl Drop for Running {
 pub(crate) struct Fate {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
-    #[expect(dead_code, reason = "shown where an assertion fails")]
     pub(crate) stderr: String,
 }
 

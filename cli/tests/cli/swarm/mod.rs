@@ -5,6 +5,7 @@
 mod changed;
 mod demo;
 mod importing;
+mod invalid;
 mod killed;
 mod killing;
 mod kills;
