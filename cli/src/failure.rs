@@ -1,10 +1,17 @@
 //! What went wrong, for people and for scripts: an exit class and three texts.
 
+use std::error::Error;
 use std::io;
 use std::path::Path;
 
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+
 use crate::escape;
 use crate::exit::Exit;
+
+/// Of this process, and of the whole system.
+const TOO_MANY_FILES: [Errno; 2] = [Errno::MFILE, Errno::NFILE];
 
 /// A failure as it is shown: what failed (and for which object), why, and what to do next.
 ///
@@ -51,6 +58,21 @@ impl Failure {
             "run it again with -v; if it stays, please report it with the lines above",
         )
         .because(format!("{cause:#}"))
+        .for_want_of_files(cause.as_ref())
+    }
+
+    /// The same, but where `cause` is that too many files are open, the next step is to raise that limit (F2).
+    pub(crate) fn for_want_of_files(self, cause: &(dyn Error + 'static)) -> Self {
+        if !is_want_of_files(cause) {
+            return self;
+        }
+        let limit = getrlimit(Resource::Nofile).current;
+        let limit = limit.map_or_else(|| "no".to_owned(), |limit| limit.to_string());
+        let hint = format!(
+            "this process may have {limit} files open: raise that limit (`ulimit -n`) or end other programs, then run the \
+             same command again"
+        );
+        Self { class: Exit::Io, hint, ..self }
     }
 
     /// An input that could not be opened or read.
@@ -65,7 +87,9 @@ impl Failure {
             }
             _ => (Exit::Io, "check the disk and the file, then run the same command again".to_owned()),
         };
-        Self::new(class, format!("cannot read the {what} `{shown}`"), hint).because(cause)
+        Self::new(class, format!("cannot read the {what} `{shown}`"), hint)
+            .because(cause)
+            .for_want_of_files(cause)
     }
 
     /// An output that could not be created or written.
@@ -91,7 +115,9 @@ impl Failure {
                 format!("check the disk that holds {}, then run the same command again", folder(path)),
             ),
         };
-        Self::new(class, format!("cannot write the {what} `{shown}`"), hint).because(cause)
+        Self::new(class, format!("cannot write the {what} `{shown}`"), hint)
+            .because(cause)
+            .for_want_of_files(cause)
     }
 
     /// An output that is there already.
@@ -103,6 +129,12 @@ impl Failure {
         )
         .because("the file exists")
     }
+}
+
+fn is_want_of_files(cause: &(dyn Error + 'static)) -> bool {
+    let code = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+    code.is_some_and(|code| TOO_MANY_FILES.contains(&Errno::from_raw_os_error(code)))
+        || cause.source().is_some_and(is_want_of_files)
 }
 
 /// The path as a word for a shell line in a hint.

@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use minimodel_swarm::store::step;
+
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -61,7 +63,7 @@ impl Folders {
 
 /// Creates a folder of ours and those above it, for this user alone.
 pub(crate) fn create(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    step("mkdir", || DirBuilder::new().recursive(true).mode(0o700).create(folder))
 }
 
 fn path(variable: &Option<OsString>) -> Option<PathBuf> {

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use rustix::io::fcntl_dupfd_cloexec;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -16,6 +17,33 @@ const NONE: u8 = 0;
 
 /// SIGXFSZ, which has the same number on all systems that have it.
 const FILE_SIZE_EXCEEDED: i32 = 25;
+
+/// The first signal that came; the process has one set of them.
+static CAME: AtomicU8 = AtomicU8::new(NONE);
+
+/// What the process is to end with, once a signal has come.
+pub(crate) fn came() -> Option<Exit> {
+    exit_of(CAME.load(Ordering::Relaxed))
+}
+
+fn exit_of(code: u8) -> Option<Exit> {
+    match code {
+        NONE => None,
+        code if code == Exit::Terminated.code() => Some(Exit::Terminated),
+        _ => Some(Exit::Interrupted),
+    }
+}
+
+/// As many files as a verb may still come to open.
+const SPARE_FILES: usize = 16;
+
+/// Sees whether so many files can still be opened. Asked before a runtime is made, since what takes the signals over has
+/// no words for want of them.
+pub(crate) fn check_spare_files() -> io::Result<()> {
+    let stderr = io::stderr();
+    let spare: Result<Vec<_>, _> = (0..SPARE_FILES).map(|_| fcntl_dupfd_cloexec(&stderr, 0)).collect();
+    Ok(spare.map(drop)?)
+}
 
 /// From now on a write beyond the limit on file sizes (`ulimit -f`) is an error and no longer the process's end.
 /// Must be called within a runtime.
@@ -40,6 +68,7 @@ impl Interrupt {
         let interrupt = Self { code: Arc::new(AtomicU8::new(NONE)), asked };
         let ours = interrupt.clone();
         let start = || -> anyhow::Result<()> {
+            check_spare_files()?;
             let runtime = Builder::new_current_thread().enable_io().build()?;
             let (mut ctrl_c, mut terminate) = {
                 let _inside = runtime.enter();
@@ -55,6 +84,7 @@ impl Interrupt {
                     if ours.code.swap(exit.code(), Ordering::Relaxed) != NONE {
                         std::process::exit(exit.code().into());
                     }
+                    CAME.store(exit.code(), Ordering::Relaxed);
                     ask.send_replace(true);
                 }
             };
@@ -72,11 +102,7 @@ impl Interrupt {
 
     /// The exit code of the signal that came.
     pub(crate) fn exit(&self) -> Exit {
-        if self.code.load(Ordering::Relaxed) == Exit::Terminated.code() {
-            Exit::Terminated
-        } else {
-            Exit::Interrupted
-        }
+        exit_of(self.code.load(Ordering::Relaxed)).unwrap_or(Exit::Interrupted)
     }
 
     /// The failure to end with, once a signal has come.

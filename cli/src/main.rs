@@ -29,6 +29,7 @@ mod run;
 mod settings;
 mod show;
 mod size;
+mod stream;
 mod transfer;
 mod usage;
 mod verbs;

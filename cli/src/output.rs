@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use minimodel_swarm::store::step;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tempfile::{Builder, NamedTempFile};
 
@@ -45,12 +46,9 @@ impl Output {
         let mut prefix = OsString::from(".");
         prefix.push(truncated(name));
         prefix.push(".");
-        let temporary = Builder::new()
-            .prefix(&prefix)
-            .suffix(".new")
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(folder(path))
-            .map_err(failed)?;
+        let mut builder = Builder::new();
+        builder.prefix(&prefix).suffix(".new").permissions(Permissions::from_mode(mode));
+        let temporary = step("create", || builder.tempfile_in(folder(path))).map_err(failed)?;
         Ok(Self { what, path: path.to_owned(), temporary })
     }
 
@@ -66,7 +64,7 @@ impl Output {
 
     /// Writes all of a small file.
     pub(crate) fn fill(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let written = io::Write::write_all(self.file(), bytes);
+        let written = step("write", || io::Write::write_all(self.file(), bytes));
         written.map_err(|error| self.failed(&error))
     }
 
@@ -74,13 +72,13 @@ impl Output {
     pub(crate) fn commit(self) -> Result<(), Failure> {
         let Self { what, path, temporary } = self;
         let failed = |error: io::Error| Failure::writing(what, &path, &error);
-        temporary.as_file().sync_all().map_err(failed)?;
+        step("sync", || temporary.as_file().sync_all()).map_err(failed)?;
         let mut temporary = temporary.into_temp_path();
-        rename_without_replacing(&temporary, &path).map_err(failed)?;
+        step("rename", || rename_without_replacing(&temporary, &path)).map_err(failed)?;
         temporary.disable_cleanup(true);
         // Some file systems cannot sync a folder; the file itself is safe by then.
         if let Ok(folder) = File::open(folder(&path)) {
-            let _ = folder.sync_all();
+            let _ = step("sync_dir", || folder.sync_all());
         }
         Ok(())
     }

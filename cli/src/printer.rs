@@ -2,24 +2,36 @@
 //!
 //! stdout carries the answer and nothing else; people are spoken to on stderr. Everything printed passes
 //! [`escape::harmless`] (or leaves as ASCII JSON), colours are added after that, and neither a colour nor a progress
-//! bar carries meaning. A reader that goes away (`| head`) is not an error: what follows is dropped.
+//! bar carries meaning. A reader that goes away (`| head`) is not an error: what follows is dropped. Where nobody reads,
+//! an answer waits for its reader until a signal comes; what is told beside it waits a moment and is dropped, so that no
+//! work stands still for want of a listener.
 
 use std::fmt::Write as _;
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::escape;
+use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::json::{self, Event};
+use crate::stream;
 
 /// Longest answer to a question, in bytes: `yes` and some room.
 const MAX_REPLY_BYTES: u64 = 256;
+
+/// A line on stderr waits this long for room, and not at all after one that waited in vain.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What ends a run waits this long, whatever was before.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a piece of a line looks, where colours are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,13 +114,16 @@ pub(crate) struct Manner {
 pub(crate) struct Printer {
     manner: Manner,
     has_lost_stdout: AtomicBool,
+    /// A line on stderr waited in vain.
+    is_clogged: AtomicBool,
     bar: Mutex<Option<ProgressBar>>,
 }
 
 impl Printer {
     /// A printer on the process's own streams.
     pub(crate) fn new(manner: Manner) -> Self {
-        Self { manner, has_lost_stdout: AtomicBool::new(false), bar: Mutex::new(None) }
+        let (has_lost_stdout, is_clogged) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { manner, has_lost_stdout, is_clogged, bar: Mutex::new(None) }
     }
 
     /// Whether answers are JSON.
@@ -153,15 +168,22 @@ impl Printer {
 
     /// Bytes of our own making as the answer, unchanged (completions, a canonical form).
     pub(crate) fn answer_bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let stdout = io::stdout().lock();
         if self.has_lost_stdout.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let mut stdout = io::stdout().lock();
-        match self.beside_bar(|| stdout.write_all(bytes).and_then(|()| stdout.flush())) {
+        let waits = |_| interrupt::came().is_none();
+        match self.beside_bar(|| stream::write(&stdout, bytes, waits)) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 self.has_lost_stdout.store(true, Ordering::Relaxed);
                 Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                self.has_lost_stdout.store(true, Ordering::Relaxed);
+                let class = interrupt::came().unwrap_or(Exit::Interrupted);
+                let hint = "read what it writes, then run the same command again";
+                Err(Failure::new(class, "stopped while nobody read the answer on stdout", hint))
             }
             Err(error) => Err(Failure::writing("answer", Path::new("/dev/stdout"), &error)),
         }
@@ -201,7 +223,7 @@ impl Printer {
             let text = text.trim_end().replace('\n', "\n       ");
             line = line.with(Tone::Plain, gap).with(tone, name).with(Tone::Plain, format!(" {text}"));
         }
-        self.tell(&line.render(self.manner.colours_stderr));
+        self.tell_within(&line.render(self.manner.colours_stderr), LAST_PATIENCE);
         if self.manner.is_json && !failure.is_answered {
             let object = FailureObject {
                 code: failure.class.code(),
@@ -217,7 +239,8 @@ impl Printer {
     /// Asks on stderr and reads one line from stdin, without its line end. `None`: stdin ended.
     pub(crate) fn ask(&self, question: impl Into<Line>) -> io::Result<Option<String>> {
         let prompt = question.into().render(self.manner.colours_stderr);
-        self.tell(prompt.trim_end_matches('\n'));
+        // Nobody may agree to what was not shown.
+        self.tell_within(prompt.trim_end_matches('\n'), Duration::MAX);
         let mut reply = Vec::new();
         io::stdin().lock().take(MAX_REPLY_BYTES).read_until(b'\n', &mut reply)?;
         if reply.is_empty() {
@@ -232,11 +255,17 @@ impl Printer {
         *self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = bar;
     }
 
-    /// A stderr that is gone has no one to be told about it.
     fn tell(&self, text: &str) {
-        self.beside_bar(|| {
-            let _ = io::stderr().lock().write_all(text.as_bytes());
-        });
+        let is_clogged = self.is_clogged.load(Ordering::Relaxed);
+        self.tell_within(text, if is_clogged { Duration::ZERO } else { PATIENCE });
+    }
+
+    /// A stderr that is gone, or that nobody reads, has no one to be told about it.
+    fn tell_within(&self, text: &str, patience: Duration) {
+        let stderr = io::stderr().lock();
+        let written = self.beside_bar(|| stream::write(&stderr, text.as_bytes(), |waited| waited < patience));
+        let is_clogged = written.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut);
+        self.is_clogged.store(is_clogged, Ordering::Relaxed);
     }
 
     fn beside_bar<T>(&self, write: impl FnOnce() -> T) -> T {

@@ -25,6 +25,8 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     /// Looks around once.
     pub(crate) fn look() -> Self {
+        #[cfg(debug_assertions)]
+        arm_kill();
         let variable = |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
         Self {
             folder_variables: FolderVariables {
@@ -40,6 +42,15 @@ impl Surroundings {
             stderr_is_terminal: stderr().is_terminal(),
             wants_json: wants_json(),
         }
+    }
+}
+
+/// For tests of crashes: the step that is to be this process's last; `docs/store.md`.
+#[cfg(debug_assertions)]
+fn arm_kill() {
+    if let Ok(plan) = std::env::var("MINIMODEL_KILL_AT") {
+        // A plan that is not understood ends nothing, and the test that made it sees that.
+        let _ = minimodel_swarm::store::kill_at(&plan);
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use minimodel_swarm::driver::BAN;
-use minimodel_swarm::store::SourceFile;
+use minimodel_swarm::store::{SourceFile, step};
 use minimodel_wire::PeerId;
 
 use super::entry::Entry;
@@ -171,11 +171,13 @@ fn lock(path: &Path) -> io::Result<File> {
 
 fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Mode 0600, as all temporary files have.
-    let mut file = tempfile::Builder::new().prefix(".blame").suffix(".new").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_data()?;
-    file.persist(path).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    let mut file =
+        step("create", || tempfile::Builder::new().prefix(".blame").suffix(".new").tempfile_in(folder))?;
+    step("write", || file.write_all(bytes))?;
+    step("sync", || file.as_file().sync_data())?;
+    step("rename", || file.persist(path)).map_err(|error| error.error)?;
+    let folder = File::open(folder)?;
+    step("sync_dir", || folder.sync_all())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use minimodel_swarm::store::SourceFile;
+use minimodel_swarm::store::{SourceFile, step};
 
 use super::record::{self, FileStamp};
 use crate::folders;
@@ -40,16 +40,17 @@ pub(super) fn write(state: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let folder = state.join(NAME);
     folders::create(&folder)?;
     // Mode 0600, as all temporary files have.
-    let mut file = tempfile::Builder::new().prefix(".").suffix(".new").tempfile_in(&folder)?;
-    file.write_all(bytes)?;
-    file.persist(folder.join(name)).map_err(|error| error.error)?;
+    let mut file =
+        step("create", || tempfile::Builder::new().prefix(".").suffix(".new").tempfile_in(&folder))?;
+    step("write", || file.write_all(bytes))?;
+    step("rename", || file.persist(folder.join(name))).map_err(|error| error.error)?;
     tidy(&folder, name)
 }
 
 /// Takes a record away, if it is there.
 pub(super) fn remove(state: &Path, name: &str) {
     // A record that stays costs a check that fails, and says so.
-    let _ = fs::remove_file(state.join(NAME).join(name));
+    let _ = step("remove", || fs::remove_file(state.join(NAME).join(name)));
 }
 
 /// Removes records of files that are gone or changed, and the oldest beyond the limits.

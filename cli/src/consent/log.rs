@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 
+use minimodel_swarm::store::step;
 use serde::Serialize;
 
 use super::grant::{Action, Granted};
@@ -47,10 +48,12 @@ pub(super) fn record(
         .map_err(|error| Failure::unexpected("cannot record the consent", &anyhow::Error::new(error)))?;
     let append = || {
         folders::create(folder)?;
-        let mut log = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+        let mut options = OpenOptions::new();
+        options.append(true).create(true).mode(0o600);
+        let mut log = step("create", || options.open(&path))?;
         // One write, so that two processes never mix their lines.
-        log.write_all(format!("{line}\n").as_bytes())?;
-        log.sync_data()
+        step("write", || log.write_all(format!("{line}\n").as_bytes()))?;
+        step("sync", || log.sync_data())
     };
     append().map_err(|error| Failure::writing("consent log", &path, &error))
 }

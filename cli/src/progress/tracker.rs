@@ -3,8 +3,8 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::estimate::Estimate;
@@ -12,11 +12,15 @@ use super::sink::{self, Sink, Snapshot};
 use crate::printer::Printer;
 use crate::settings::{Context, ProgressStyle};
 
+/// A stream that takes nothing holds nobody up for longer than this.
+const LAST_DRAWING: Duration = Duration::from_millis(500);
+
 /// A running count. Dropping it takes the bar away.
 #[derive(Debug)]
 pub(crate) struct Progress {
     shared: Arc<Shared>,
-    ticker: Option<JoinHandle<()>>,
+    /// Closed when the thread that draws has ended.
+    ticker: Option<Receiver<()>>,
 }
 
 #[derive(Debug)]
@@ -118,10 +122,14 @@ impl Progress {
         });
         let ticker = sink.and_then(|sink| {
             let shared = Arc::clone(&shared);
-            let thread =
-                std::thread::Builder::new().name("progress".into()).spawn(move || draw(&shared, sink));
+            let (drawing, ended) = channel();
+            let thread = std::thread::Builder::new().name("progress".into()).spawn(move || {
+                draw(&shared, sink);
+                drop(drawing);
+            });
             // A work is not given up for want of a bar.
-            thread.map_err(|error| printer.detail(format!("no progress is shown: {error}"))).ok()
+            let failed = |error| printer.detail(format!("no progress is shown: {error}"));
+            thread.map_err(failed).ok().map(|_| ended)
         });
         Self { shared, ticker }
     }
@@ -137,8 +145,8 @@ impl Drop for Progress {
         *self.shared.is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.shared.over.notify_all();
         if let Some(ticker) = self.ticker.take() {
-            // It drew its last; that it could not is no reason to fail.
-            let _ = ticker.join();
+            // It draws its last, unless nobody reads what it wrote before.
+            let _ = ticker.recv_timeout(LAST_DRAWING);
         }
     }
 }
@@ -148,19 +156,22 @@ fn draw(shared: &Shared, mut sink: Box<dyn Sink>) {
     let start = Instant::now();
     let mut estimate = Estimate::new(shared.total_bytes);
     let mut last_drawn = Duration::ZERO;
-    let mut is_over = shared.is_over.lock().unwrap_or_else(PoisonError::into_inner);
-    while !*is_over {
-        let waited = shared.over.wait_timeout(is_over, sink::SAMPLE_EVERY);
-        is_over = waited.map_or_else(|poisoned| poisoned.into_inner().0, |(guard, _)| guard);
+    while !is_over_within(shared, sink::SAMPLE_EVERY) {
         let now = start.elapsed();
         estimate.sample(now, shared.proven_bytes.load(Ordering::Relaxed));
-        if now.saturating_sub(last_drawn) >= sink.pace() && !*is_over {
+        if now.saturating_sub(last_drawn) >= sink.pace() {
             last_drawn = now;
             sink.tick(&snapshot(shared, &estimate));
         }
     }
-    drop(is_over);
     sink.end();
+}
+
+/// Waits so long for the end of the work. Nothing is locked while somebody draws, which may take as long as it likes.
+fn is_over_within(shared: &Shared, time: Duration) -> bool {
+    let is_over = shared.is_over.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = shared.over.wait_timeout_while(is_over, time, |is_over| !*is_over);
+    *waited.unwrap_or_else(PoisonError::into_inner).0
 }
 
 fn snapshot<'a>(shared: &'a Shared, estimate: &Estimate) -> Snapshot<'a> {

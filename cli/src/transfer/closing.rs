@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use minimodel_swarm::driver::{Fetched, PeerShare};
-use minimodel_swarm::store::{ChunkSource as _, Part, Placed, Published, RealDisk};
+use minimodel_swarm::driver::{Fetched, PeerShare, SeedEnd};
+use minimodel_swarm::store::{ChunkSource as _, FileStat, Finished, Part, Placed, Published, RealDisk};
+use minimodel_verifier::Manifest;
 use minimodel_verifier::receipt::Receipt;
 use minimodel_wire::PeerId;
 use serde_json::json;
@@ -18,6 +19,7 @@ use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
+use crate::size::show_size;
 
 /// The verdict of the whole-file check decides: into place with a receipt, or aside.
 pub(super) fn finish(
@@ -82,7 +84,16 @@ fn close_import(
         }
     }
     let beside = plan.receipt.is_none().then_some(text.as_bytes());
-    let finished = published.finish(plan.manifest.text().as_bytes(), beside);
+    tell_placed(context, importing, published, published.finish(plan.manifest.text().as_bytes(), beside))
+}
+
+/// What became of the copies; with all of them in place the import is over.
+fn tell_placed(
+    context: &Context,
+    importing: &Importing,
+    published: &Published<RealDisk>,
+    finished: Finished,
+) -> Result<(), Failure> {
     if let Placed::Different { path } = &finished.manifest {
         let shown = escape::path(path);
         context.printer.warning(&format!("another manifest is already at `{shown}` and was left as it is"));
@@ -122,7 +133,8 @@ pub(super) fn already_there(
     let target = &importing.target;
     printer.note(format!("already here, and every check passed: {}", escape::path(&target.artifact)));
     if has_receipt(plan, target, &existing.published)? {
-        existing.published.close().map_err(|error| ending::store(&error))?;
+        let finished = existing.published.finish(plan.manifest.text().as_bytes(), None);
+        tell_placed(context, importing, &existing.published, finished)?;
     } else {
         let mut peers: BTreeMap<PeerId, PeerShare> = BTreeMap::new();
         for (peer, supplied) in &existing.history.suppliers {
@@ -165,4 +177,26 @@ pub(super) fn tell_place(context: &Context, target: &Target) -> Result<(), Failu
         "to use it: open TinyRustLM and choose this file in its own file picker; nothing opens it for you",
     );
     if printer.is_json() { Ok(()) } else { printer.answer_path(&target.artifact) }
+}
+
+/// How serving ended; a file that changed meanwhile is a failure. `stat` is what it was, where that is known.
+pub(crate) fn tell_served(
+    context: &Context,
+    manifest: &Manifest,
+    artifact: &Path,
+    end: SeedEnd,
+    stat: Option<&FileStat>,
+) -> Result<(), Failure> {
+    let (sent_bytes, is_changed) = (end.sent_bytes(), end.is_changed());
+    context.printer.note(format!("{} sent in all", show_size(sent_bytes)));
+    context.printer.event("stopped", json!({"sent_bytes": sent_bytes, "source_changed": is_changed}))?;
+    if !is_changed {
+        return Ok(());
+    }
+    // Times that tell nothing of a change must not vouch for the file a second time.
+    if let Some(stat) = stat {
+        checked::forget(context, manifest, stat);
+    }
+    let cause = "the file is no longer the artifact that its manifest names";
+    Err(ending::source_changed(artifact).because(cause))
 }

@@ -17,7 +17,7 @@ const AGAIN: &str = "run the same command again: it resumes";
 
 /// A failure of the driver.
 pub(crate) fn driver(error: &DriverError) -> Failure {
-    let failure = |class, hint: &str| Failure::new(class, error.to_string(), hint);
+    let failure = |class, hint: &str| Failure::new(class, error.to_string(), hint).for_want_of_files(error);
     match error {
         DriverError::Bind { .. } => {
             failure(Exit::Io, "choose another address or port with --listen, as in --listen 0.0.0.0:0")
@@ -59,7 +59,7 @@ pub(crate) fn driver(error: &DriverError) -> Failure {
 /// A failure of the disk or of what lies on it.
 pub(crate) fn store(error: &StoreError) -> Failure {
     let text = escape::harmless(&error.to_string());
-    let failure = |class, hint: String| Failure::new(class, text.clone(), hint);
+    let failure = |class, hint: String| Failure::new(class, text.clone(), hint).for_want_of_files(error);
     match error {
         StoreError::Busy { pid, .. } => {
             let see = pid.map_or_else(String::new, |pid| format!(" (see it: `ps -p {pid}`)"));
@@ -165,6 +165,15 @@ pub(crate) fn stalled(met_a_peer: bool, reasons: &[Event], patience: std::time::
         )
     };
     if all.is_empty() { failure } else { failure.because(all.join("\n")) }
+}
+
+/// A file that was shared is no longer the artifact.
+pub(crate) fn source_changed(path: &Path) -> Failure {
+    Failure::new(
+        Exit::Verification,
+        format!("source changed, stopped sharing: `{}`", escape::path(path)),
+        "no changed byte was sent as proven; put the artifact back, or make a manifest for the new file",
+    )
 }
 
 /// Stopped by the user.

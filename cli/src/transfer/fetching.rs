@@ -13,7 +13,7 @@ use minimodel_wire::{Consent, PeerId, SignedOffer};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::closing::{already_there, finish, shown, tell_place};
+use super::closing::{already_there, finish, shown, tell_place, tell_served};
 use super::target::Target;
 use super::{SOFTWARE, WAITING_REPORTS, block_on, ending, endpoint, random_seed, watch};
 use crate::args::{OrderChoice, ShareOptions, TransferOptions};
@@ -60,8 +60,8 @@ pub(crate) struct Plan<'a> {
 /// Asks, fetches, checks, finishes, tells.
 pub(crate) fn run(context: &Context, plan: &Plan<'_>) -> Result<(), Failure> {
     let started_utc = clock::now_utc();
-    let granted = ask(context, plan)?;
     let target = Target::new(&plan.out, &plan.manifest, plan.receipt.as_deref())?;
+    let granted = ask(context, plan, &target)?;
     let importing = Importing { target, granted, started_utc };
     if let Some(existing) = importing.target.look(context, &plan.manifest)? {
         return already_there(context, plan, &importing, &existing);
@@ -90,11 +90,12 @@ pub(crate) struct Importing {
     pub(super) started_utc: String,
 }
 
-pub(super) fn ask(context: &Context, plan: &Plan<'_>) -> Result<Granted, Failure> {
+pub(super) fn ask(context: &Context, plan: &Plan<'_>, target: &Target) -> Result<Granted, Failure> {
     let mut subject = show::subject(&plan.manifest);
     if plan.is_repair {
         subject.push(("repairs".to_owned(), "chunks that are wrong in the file are written over".to_owned()));
     }
+    subject.extend(target.other_manifest(&plan.manifest).map(|other| ("beside it".to_owned(), other)));
     for (number, offer) in plan.sources.iter().enumerate() {
         let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
         let label = if number == 0 { "peers" } else { "" };
@@ -186,7 +187,7 @@ async fn conclude(
             let finished = finish(context, plan, importing, part, &fetched);
             let tail = fetched.check_tail + checked.elapsed();
             let told = finished.and_then(|()| tell_done(context, plan, importing, &fetched, tail));
-            after(context, plan, fetching, interrupt, told).await
+            after(context, plan, (importing, part), fetching, interrupt, told).await
         }
         FetchEnd::Stopped => Err(ending::stopped(interrupt.exit())),
         FetchEnd::Stalled { met_a_peer, reasons } => {
@@ -294,14 +295,17 @@ fn tell_done(
 async fn after(
     context: &Context,
     plan: &Plan<'_>,
+    (importing, part): (&Importing, &Part<RealDisk>),
     mut fetching: Fetching<'_, RealDisk>,
     interrupt: &Interrupt,
     told: Result<(), Failure>,
 ) -> Result<(), Failure> {
     if told.is_ok() && plan.transfer.keep_seeding {
         context.printer.note("serving on until Ctrl-C");
-        fetching.keep_seeding(&mut interrupt.asked()).await.map_err(|error| ending::driver(&error))?;
-        return Ok(());
+        let end = fetching.keep_seeding(&mut interrupt.asked()).await;
+        let end = end.map_err(|error| ending::driver(&error))?;
+        let stat = part.stat().ok();
+        return tell_served(context, &plan.manifest, &importing.target.artifact, end, stat.as_ref());
     }
     // Everything is in place or set aside: what cannot be synced any more is not ours to report.
     let _ = fetching.close().await;

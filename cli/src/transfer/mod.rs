@@ -37,13 +37,16 @@ const LAST_WORK: std::time::Duration = std::time::Duration::from_millis(300);
 pub(crate) fn block_on<T>(
     transfer: impl Future<Output = Result<T, crate::failure::Failure>>,
 ) -> Result<T, crate::failure::Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
-        .build()
-        .map_err(|error| {
-            crate::failure::Failure::unexpected("cannot start a transfer", &anyhow::Error::new(error))
-        })?;
+    let build = || {
+        crate::interrupt::check_spare_files()?;
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS)
+            .build()
+    };
+    let runtime = build().map_err(|error| {
+        crate::failure::Failure::unexpected("cannot start a transfer", &anyhow::Error::new(error))
+    })?;
     let end = runtime.block_on(transfer);
     runtime.shutdown_timeout(LAST_WORK);
     end

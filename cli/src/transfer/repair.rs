@@ -71,8 +71,8 @@ pub(crate) fn run(
         is_repair: true,
     };
     let started_utc = clock::now_utc();
-    let granted = ask(context, &plan)?;
     let target = Target::named(folder, stem, &manifest, Some(&receipt))?;
+    let granted = ask(context, &plan, &target)?;
     let importing = Importing { target, granted, started_utc };
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     set_aside(&importing.target)?;

@@ -1,9 +1,11 @@
 //! What is already where the file will be, before anything is dialed.
 
+use std::cmp::Ordering;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use minimodel_swarm::store::{Disk as _, History, Open, PartSpec, Published, RealDisk, StoreError};
+use minimodel_swarm::store::{Disk as _, History, Open, PartSpec, Published, RealDisk, StoreError, step};
 use minimodel_verifier::chunk::Layout;
 use minimodel_verifier::{Manifest, Report};
 
@@ -12,6 +14,7 @@ use crate::check::{self, Telling};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::input;
 use crate::settings::Context;
 
 /// The unit of `st_blocks`, whatever the file system's own is.
@@ -71,7 +74,7 @@ impl Target {
 
     /// Makes the folder if it is not there, and opens it.
     pub(crate) fn disk(&self) -> Result<RealDisk, Failure> {
-        std::fs::create_dir_all(&self.folder)
+        step("mkdir", || std::fs::create_dir_all(&self.folder))
             .map_err(|error| Failure::writing("folder", &self.folder, &error))?;
         RealDisk::open(&self.folder).map_err(|error| ending::store(&error))
     }
@@ -128,6 +131,26 @@ impl Target {
         }
         drop(source);
         Ok(Some(Existing { published, history, checks }))
+    }
+
+    /// What stands beside the file's place of another manifest under the same name, and which of the two is older: a
+    /// manifest that was taken back may be offered again (D15).
+    pub(crate) fn other_manifest(&self, manifest: &Manifest) -> Option<String> {
+        let path = self.folder.join(format!("{}.minimodel", self.stem));
+        path.symlink_metadata().ok().filter(Metadata::is_file)?;
+        let other = input::manifest(&path).ok().filter(|other| other.swarm_id() != manifest.swarm_id())?;
+        // One spelling of UTC: without its last letter it sorts as the times do.
+        let made = |manifest: &Manifest| manifest.created_utc().trim_end_matches('Z').to_owned();
+        let which = match made(manifest).cmp(&made(&other)) {
+            Ordering::Less => "older",
+            Ordering::Equal => "as old",
+            Ordering::Greater => "newer",
+        };
+        // Both times are digits and signs: the manifest's own rule.
+        let (shown, theirs, ours) = (escape::path(&path), other.created_utc(), manifest.created_utc());
+        Some(format!(
+            "`{shown}` is another manifest of this name, made {theirs}; this one, made {ours}, is {which}"
+        ))
     }
 
     fn different(&self, cause: &str) -> Failure {

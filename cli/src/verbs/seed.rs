@@ -1,9 +1,8 @@
 //! `minimodel seed`: check a file, agree to serve it, and serve it until Ctrl-C.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use minimodel_swarm::driver::{Node, SeedEnd, SeedSettings};
+use minimodel_swarm::driver::{Node, SeedSettings};
 use minimodel_swarm::machine::Limits;
 use minimodel_swarm::store::{FileSource, FileStat, SourceFile};
 use minimodel_verifier::Manifest;
@@ -27,8 +26,9 @@ use crate::interrupt::Interrupt;
 use crate::report;
 use crate::settings::Context;
 use crate::show;
-use crate::size::show_size;
-use crate::transfer::{SOFTWARE, WAITING_REPORTS, block_on, ending, endpoint, random_seed, target, watch};
+use crate::transfer::{
+    SOFTWARE, WAITING_REPORTS, block_on, closing, ending, endpoint, random_seed, target, watch,
+};
 
 /// Runs the verb.
 pub(crate) fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
@@ -97,7 +97,7 @@ fn check(args: &SeedArgs, context: &Context, manifest: &Manifest) -> Result<Read
             FileSource::new(source, layout, Arc::new(tree))
         }
     };
-    source.map(|source| Ready { source, stat }).map_err(|error| changed(path).because(error))
+    source.map(|source| Ready { source, stat }).map_err(|error| ending::source_changed(path).because(error))
 }
 
 fn read(
@@ -120,14 +120,6 @@ fn read(
     };
     context.printer.note(format!("all {} checks passed", verified.report.checks().len()));
     Ok(tree)
-}
-
-fn changed(path: &Path) -> Failure {
-    Failure::new(
-        Exit::Verification,
-        format!("source changed, stopped sharing: `{}`", escape::path(path)),
-        "no changed byte was sent as proven; put the artifact back, or make a manifest for the new file",
-    )
 }
 
 async fn serve(
@@ -161,20 +153,8 @@ async fn serve(
     let end = node.seed(settings, Arc::new(ready.source), &mut interrupt.asked()).await;
     watching.end();
     keeping.end();
-    let (sent_bytes, is_changed) = match end.map_err(|error| ending::driver(&error))? {
-        SeedEnd::Stopped { sent_bytes } => (sent_bytes, false),
-        SeedEnd::SourceChanged { sent_bytes } => (sent_bytes, true),
-    };
-    context.printer.note(format!("{} sent in all", show_size(sent_bytes)));
-    context.printer.event("stopped", json!({"sent_bytes": sent_bytes, "source_changed": is_changed}))?;
-    if is_changed {
-        // Times that tell nothing of a change must not vouch for the file a second time.
-        checked::forget(context, &manifest, &ready.stat);
-        return Err(
-            changed(&args.artifact).because("the file is no longer the artifact that its manifest names")
-        );
-    }
-    Ok(())
+    let end = end.map_err(|error| ending::driver(&error))?;
+    closing::tell_served(context, &manifest, &args.artifact, end, Some(&ready.stat))
 }
 
 /// The offer on stdout, and for people the whole line that a friend can paste.

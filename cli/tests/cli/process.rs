@@ -1,13 +1,15 @@
 //! Processes that run beside a test: what they say is collected, and none outlives the test.
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read};
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use minimodel_wire::SignedOffer;
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -71,10 +73,22 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a command with both streams collected.
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_on(command, None, None)
+    }
+
+    /// The same, with streams of one's own; what goes there is not collected.
+    pub(crate) fn start_on(command: &mut Command, stdout: Option<Stdio>, stderr: Option<Stdio>) -> Self {
+        command.stdout(stdout.unwrap_or_else(Stdio::piped)).stderr(stderr.unwrap_or_else(Stdio::piped));
+        let mut child = command.spawn().unwrap();
         let (stdout, stderr) = (Said::default(), Said::default());
-        stdout.collect(child.stdout.take().unwrap());
-        stderr.collect(child.stderr.take().unwrap());
+        match child.stdout.take() {
+            Some(stream) => stdout.collect(stream),
+            None => stdout.text().push('\0'),
+        }
+        match child.stderr.take() {
+            Some(stream) => stderr.collect(stream),
+            None => stderr.text().push('\0'),
+        }
         Self { child, stdout, stderr }
     }
 
@@ -140,6 +154,18 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Whether it has ended by now.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for its end, whatever it is.
+    #[track_caller]
+    pub(crate) fn fate(mut self) -> Fate {
+        let status = self.await_end(PATIENCE);
+        Fate { status, stdout: self.stdout.whole(), stderr: self.stderr.whole() }
+    }
+
     #[track_caller]
     fn await_end(&mut self, patience: Duration) -> ExitStatus {
         let until = Instant::now() + patience;
@@ -190,6 +216,39 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// How a process ended, of itself or not.
+#[derive(Debug)]
+pub(crate) struct Fate {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Fate {
+    /// Whether SIGKILL ended it.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.status.signal() == Some(Signal::KILL.as_raw())
+    }
+}
+
+/// A pipe that nobody reads, filled to its last byte.
+pub(crate) fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
+    for piece in [&[b'.'; 4096][..], b"."] {
+        while rustix::io::write(&writer, piece).is_ok() {}
+    }
+    fcntl_setfl(&writer, OFlags::empty()).unwrap();
+    (reader, writer)
+}
+
+/// What came into such a pipe after that, once no one can write to it any more.
+pub(crate) fn drained(mut reader: PipeReader) -> String {
+    let mut all = String::new();
+    reader.read_to_string(&mut all).unwrap();
+    all.trim_start_matches('.').to_owned()
 }
 
 fn first_line(text: &str) -> Option<String> {

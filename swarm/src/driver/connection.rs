@@ -45,7 +45,8 @@ impl Counters {
 }
 
 /// A stream that is reset when it is dropped half-way. quinn finishes a dropped stream, and the other side would take
-/// what came for all there is: a request without content, a chunk that is too short.
+/// what came for all there is: a request without content, a chunk that is too short, for which an honest peer is banned.
+/// So a stream that is to be answered on is one of these from the moment it is accepted.
 #[derive(Debug)]
 pub(super) struct Unfinished(SendStream, bool);
 
@@ -62,6 +63,15 @@ impl Unfinished {
     pub(super) fn finish(mut self) -> Result<(), quinn::ClosedStream> {
         self.1 = true;
         self.0.finish()
+    }
+}
+
+impl Unfinished {
+    /// Resets it with a code.
+    pub(super) fn refuse(mut self, code: ResetCode) {
+        self.1 = true;
+        // Already stopped by the other side: then it knows.
+        let _ = self.0.reset(VarInt::from_u32(code.into()));
     }
 }
 
@@ -216,11 +226,11 @@ async fn accept_requests(connection: Connection, conn: Conn, notes: mpsc::Sender
     let mut readers = JoinSet::new();
     while let Ok((send, recv)) = connection.accept_bi().await {
         while readers.try_join_next().is_some() {}
-        readers.spawn(read_request(conn, send, recv, notes.clone()));
+        readers.spawn(read_request(conn, Unfinished::new(send), recv, notes.clone()));
     }
 }
 
-async fn read_request(conn: Conn, send: SendStream, mut recv: RecvStream, notes: mpsc::Sender<Note>) {
+async fn read_request(conn: Conn, send: Unfinished, mut recv: RecvStream, notes: mpsc::Sender<Note>) {
     let read = tokio::time::timeout(HANDSHAKE, recv.read_to_end(Request::MAX_LEN)).await;
     let note = match read {
         Ok(Ok(bytes)) => match Request::decode(&bytes) {

@@ -15,10 +15,10 @@ use super::error::DriverError;
 use super::keeper::Follow;
 use super::node::Node;
 use super::report::Report;
-use super::seed::{limits, serve_until_stopped, stopped, terms};
+use super::seed::{SeedEnd, limits, serve_until_stopped, stopped, terms};
 use super::session::{Happening, Parts, Session};
 use crate::machine::{Config, Event, Input, Order};
-use crate::store::{ChunkSource as _, Disk, Part, Resumed};
+use crate::store::{Disk, Part, Resumed};
 
 /// Without a proven chunk for this many stall timeouts a fetch is stalled, however many bytes trickle in.
 const CHUNK_PATIENCE: u32 = 20;
@@ -298,17 +298,16 @@ impl<D: Disk> Fetching<'_, D> {
         }
     }
 
-    /// Serves the finished file until the user stops; payload bytes sent in this session.
+    /// Serves the finished file until the user stops or the file changes.
     ///
     /// # Errors
     ///
     /// The disk's, at the last sync.
-    pub async fn keep_seeding(&mut self, stop: &mut watch::Receiver<bool>) -> Result<u64, DriverError> {
-        // The file has its final name now and others may write to it: each chunk is proven again before it is sent.
-        self.part.suspect();
-        serve_until_stopped(&mut self.session, stop).await;
+    pub async fn keep_seeding(&mut self, stop: &mut watch::Receiver<bool>) -> Result<SeedEnd, DriverError> {
+        self.part.seal();
+        let is_changed = serve_until_stopped(&mut self.session, stop).await;
         self.close().await?;
-        Ok(self.session.bytes().1)
+        Ok(SeedEnd::new(is_changed, self.session.bytes().1))
     }
 
     /// Ends all connections and makes what is there durable.

@@ -214,7 +214,7 @@ impl Session {
             abort.abort();
         }
         if let Some(send) = answer.send {
-            serve::refuse(send, code);
+            send.refuse(code);
         }
     }
 }

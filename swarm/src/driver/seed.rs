@@ -58,6 +58,23 @@ pub enum SeedEnd {
     },
 }
 
+impl SeedEnd {
+    pub(super) fn new(is_changed: bool, sent_bytes: u64) -> Self {
+        if is_changed { Self::SourceChanged { sent_bytes } } else { Self::Stopped { sent_bytes } }
+    }
+
+    /// Payload bytes sent.
+    pub fn sent_bytes(&self) -> u64 {
+        let (Self::Stopped { sent_bytes } | Self::SourceChanged { sent_bytes }) = self;
+        *sent_bytes
+    }
+
+    /// Whether the file is no longer the artifact.
+    pub fn is_changed(&self) -> bool {
+        matches!(self, Self::SourceChanged { .. })
+    }
+}
+
 /// What both sides must agree on, from the manifest.
 pub(super) fn terms(manifest: &Manifest) -> Result<Terms, DriverError> {
     let max = minimodel_wire::limits::MAX_CHUNK_COUNT;
@@ -145,7 +162,7 @@ impl Node {
         let grace = session.stop();
         let (_, sent_bytes) = session.bytes();
         self.close(grace).await;
-        Ok(if changed { SeedEnd::SourceChanged { sent_bytes } } else { SeedEnd::Stopped { sent_bytes } })
+        Ok(SeedEnd::new(changed, sent_bytes))
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, ResetCode};
-use quinn::{SendStream, VarInt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -26,14 +25,14 @@ pub(super) struct Server {
     pub(super) notes: mpsc::Sender<Note>,
 }
 
-/// Resets the asking stream with a code.
-pub(super) fn refuse(mut send: SendStream, code: ResetCode) {
-    // Already reset or finished: then the asker knows.
-    let _ = send.reset(VarInt::from_u32(code.into()));
-}
-
 /// Sends one chunk and tells the session how it ended.
-pub(super) async fn chunk(server: Server, send: SendStream, ask: Ask, index: u32, counters: Arc<Counters>) {
+pub(super) async fn chunk(
+    server: Server,
+    mut send: Unfinished,
+    ask: Ask,
+    index: u32,
+    counters: Arc<Counters>,
+) {
     let source = server.source.clone();
     let read = tokio::task::spawn_blocking(move || source.chunk(index)).await;
     let outcome = match read {
@@ -41,19 +40,19 @@ pub(super) async fn chunk(server: Server, send: SendStream, ask: Ask, index: u32
             let head = ChunkHead { len: chunk.bytes.len() as u32, proof: chunk.proof };
             // What was asked first is whole first, and what was lost of it goes ahead of the rest: otherwise all
             // that is under way would be whole at once, and nothing be asked for meanwhile.
-            let _ = send.set_priority(-((ask.0 % (1 << 30)) as i32));
+            let _ = send.stream().set_priority(-((ask.0 % (1 << 30)) as i32));
             send_all(&server.limiter, send, head.encode(), chunk.bytes, &counters).await
         }
         Ok(Err(error)) => {
             let (code, input) = verdict(&error, index);
-            refuse(send, code);
+            send.refuse(code);
             if let Some(input) = input {
                 let _ = server.notes.send(Note::Input(input)).await;
             }
             ServeOutcome::Cancelled { bytes: 0 }
         }
         Err(_) => {
-            refuse(send, ResetCode::Cancelled);
+            send.refuse(ResetCode::Cancelled);
             ServeOutcome::Cancelled { bytes: 0 }
         }
     };
@@ -71,12 +70,11 @@ fn verdict(error: &SourceError, index: u32) -> (ResetCode, Option<Input>) {
 
 async fn send_all(
     limiter: &Limiter,
-    send: SendStream,
+    mut send: Unfinished,
     head: Vec<u8>,
     body: Bytes,
     counters: &Counters,
 ) -> ServeOutcome {
-    let mut send = Unfinished::new(send);
     let mut sent = 0;
     let mut rest = body;
     let mut next = Bytes::from(head);
@@ -103,7 +101,7 @@ async fn send_all(
 /// Sends leaf hashes with their proof.
 pub(super) async fn leaves(
     server: Server,
-    send: SendStream,
+    send: Unfinished,
     ask: Ask,
     first: u32,
     count: u32,
@@ -118,7 +116,7 @@ pub(super) async fn leaves(
             send_all(&server.limiter, send, head.encode(), body, &counters).await
         }
         None => {
-            refuse(send, ResetCode::NotHave);
+            send.refuse(ResetCode::NotHave);
             ServeOutcome::Cancelled { bytes: 0 }
         }
     };
@@ -128,7 +126,7 @@ pub(super) async fn leaves(
 /// Sends the manifest.
 pub(super) async fn manifest(
     server: Server,
-    send: SendStream,
+    send: Unfinished,
     ask: Ask,
     text: Bytes,
     counters: Arc<Counters>,

@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use minimodel_verifier::Digest;
 use minimodel_wire::{Bitfield, CloseCode, Consent, PeerId, Request, ResetCode};
-use quinn::{Connection, SendStream};
+use quinn::Connection;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::bans::{Ban, Bans};
-use super::connection::Link;
+use super::connection::{Link, Unfinished};
 use super::dial::Dialer;
 use super::error::DriverError;
 use super::keeper::{Follow, Keeper};
 use super::limiter::Limiter;
 use super::node::Node;
 use super::report::Report;
-use super::serve::{self, Server};
+use super::serve::Server;
 use super::sink::ChunkSink;
 use super::transport;
 use crate::machine::{Ask, Config, Conn, Event, Input, KeepOutcome, Machine, Meter, Req, ServeOutcome, Time};
@@ -44,7 +44,7 @@ pub(super) enum Note {
     /// A handshake is done.
     Connected { connection: Connection, peer: PeerId, dialed: bool },
     /// A peer asks for something.
-    Asked { conn: Conn, request: Request, send: SendStream },
+    Asked { conn: Conn, request: Request, send: Unfinished },
     /// A chunk is in memory, unproven.
     Arrived { req: Req, data: Vec<u8>, proof: Vec<Digest> },
     /// Leaf hashes and the proof of their range, unproven; `None` when they did not come.
@@ -80,7 +80,7 @@ pub(super) struct Answer {
     pub(super) conn: Conn,
     pub(super) request: Request,
     /// The asking stream, until somebody answers on it.
-    pub(super) send: Option<SendStream>,
+    pub(super) send: Option<Unfinished>,
     pub(super) abort: Option<AbortHandle>,
 }
 
@@ -321,11 +321,11 @@ impl Session {
         self.tell(Input::Connected { conn, peer, dialed });
     }
 
-    fn asked(&mut self, conn: Conn, request: Request, send: SendStream) {
+    fn asked(&mut self, conn: Conn, request: Request, send: Unfinished) {
         let ask = Ask(self.next_ask);
         self.next_ask += 1;
         if request.check_inside(self.terms.chunk_count).is_err() {
-            serve::refuse(send, ResetCode::Malformed);
+            send.refuse(ResetCode::Malformed);
             self.tell(Input::Broke { conn, breach: crate::machine::Breach::BadIndex });
             return;
         }

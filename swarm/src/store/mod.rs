@@ -14,6 +14,7 @@
 //! - [`SourceFile`], [`FileSource`]: a complete file that is checked, then seeded.
 //! - [`ChunkSource`]: what serving needs of either.
 //! - [`RealDisk`], [`MemDisk`]: the machine's disk, and one that loses power on demand.
+//! - [`step`](step()): passed by every call that changes the machine's disk, so that a test can end the process there.
 
 mod buffers;
 mod create;
@@ -33,6 +34,7 @@ mod rehash;
 mod serve;
 mod source;
 mod state;
+mod step;
 
 pub use create::Placed;
 pub use disk::{Disk, DiskFile, FileStat, Open, OpenError, Refusal};
@@ -47,3 +49,6 @@ pub use real::{RealDisk, RealFile};
 pub use serve::{ChunkBytes, ChunkSource};
 pub use source::{FileSource, SourceFile};
 pub use state::{Blame, PeerKey, STATE_VERSION};
+#[cfg(debug_assertions)]
+pub use step::kill_at;
+pub use step::step;

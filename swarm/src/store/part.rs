@@ -64,6 +64,7 @@ pub struct Part<D: Disk> {
     pub(super) grown: Condvar,
     pub(super) prefix_aborted: AtomicBool,
     pub(super) suspicious: AtomicBool,
+    is_sealed: AtomicBool,
     pub(super) blames: Mutex<Vec<Blame>>,
     pub(super) buffers: Buffers,
     unsynced_bytes: AtomicU64,
@@ -97,6 +98,7 @@ impl<D: Disk> Part<D> {
             grown: Condvar::new(),
             prefix_aborted: AtomicBool::new(false),
             suspicious: AtomicBool::new(false),
+            is_sealed: AtomicBool::new(false),
             blames: Mutex::new(opened.blames),
             buffers: Buffers::default(),
             // Not 0: an earlier process that was killed may have left unsynced bytes.
@@ -109,6 +111,17 @@ impl<D: Disk> Part<D> {
     /// What this is a part of.
     pub fn spec(&self) -> &PartSpec {
         &self.spec
+    }
+
+    /// The file is whole and has its final name, where others may write to it: from now on each chunk is hashed before
+    /// it is handed out, and one that went bad is no chunk to fetch again but a changed source (E14).
+    pub fn seal(&self) {
+        self.suspicious.store(true, Ordering::Relaxed);
+        self.is_sealed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_sealed(&self) -> bool {
+        self.is_sealed.load(Ordering::Relaxed)
     }
 
     /// Where the partial file is.

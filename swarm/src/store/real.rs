@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use super::disk::{Disk, DiskFile, FileStat, Open, OpenError, Refusal};
 use super::error::StoreError;
+use super::step::step;
 
 /// One directory of this machine, held open.
 #[derive(Debug)]
@@ -32,6 +33,14 @@ impl RealDisk {
             Err(Errno::ACCESS | Errno::PERM) => Err(StoreError::Permission { path }),
             Err(error) => Err(StoreError::Io { path, doing: "open", source: error.into() }),
         }
+    }
+
+    /// A link fails as well when the name is taken. A crash between the two calls leaves both names, which
+    /// [`Published::resume`](super::Published::resume) puts right.
+    fn rename_by_link(&self, from: &str, to: &str) -> io::Result<()> {
+        let directory = &self.directory;
+        step("rename", || fs::linkat(directory, from, directory, to, AtFlags::empty()))?;
+        Ok(step("remove", || fs::unlinkat(directory, from, AtFlags::empty()))?)
     }
 }
 
@@ -64,24 +73,20 @@ impl Disk for RealDisk {
 
     fn rename_noreplace(&self, from: &str, to: &str) -> io::Result<()> {
         let directory = &self.directory;
-        match fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE) {
-            // Not every file system knows the flag. A link fails as well when the name is taken; a crash between
-            // the two calls leaves both names, which `Published::resume` puts right.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                fs::linkat(directory, from, directory, to, AtFlags::empty())?;
-                fs::unlinkat(directory, from, AtFlags::empty())?;
-                Ok(())
-            }
+        let rename = || fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE);
+        match step("rename", rename) {
+            // Not every file system knows the flag.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.rename_by_link(from, to),
             answer => Ok(answer?),
         }
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        Ok(fs::unlinkat(&self.directory, name, AtFlags::empty())?)
+        Ok(step("remove", || fs::unlinkat(&self.directory, name, AtFlags::empty()))?)
     }
 
     fn sync_dir(&self) -> io::Result<()> {
-        Ok(fsync(&self.directory)?)
+        Ok(step("sync_dir", || fsync(&self.directory))?)
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
@@ -120,15 +125,15 @@ impl DiskFile for RealFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.0.write_at(bytes, offset)
+        step("write", || self.0.write_at(bytes, offset))
     }
 
     fn set_len(&self, byte_count: u64) -> io::Result<()> {
-        self.0.set_len(byte_count)
+        step("set_len", || self.0.set_len(byte_count))
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        step("sync", || self.0.sync_data())
     }
 
     fn stat(&self) -> io::Result<FileStat> {
@@ -157,7 +162,9 @@ fn open_plain(directory: impl rustix::fd::AsFd, path: &Path, how: Open) -> Resul
     };
     // NONBLOCK: a named pipe that appeared since the check must not hang us.
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    match openat(directory, path, flags, Mode::from_raw_mode(0o644)) {
+    let open = || openat(directory, path, flags, Mode::from_raw_mode(0o644));
+    let opened = if how == Open::Create { step("create", open) } else { open() };
+    match opened {
         Ok(file) => Ok(File::from(file)),
         Err(Errno::LOOP) => Err(OpenError::Refused(Refusal::Symlink)),
         Err(Errno::ISDIR) => Err(OpenError::Refused(Refusal::Directory)),
@@ -184,5 +191,31 @@ fn file_stat(stat: &Stat) -> FileStat {
         links: stat.st_nlink as u64,
         modified_ns: nanoseconds(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
         changed_ns: nanoseconds(stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a file system without the flag gets.
+    #[test]
+    fn e11_e17_a_rename_by_link_never_replaces_and_leaves_one_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = RealDisk::open(folder.path()).unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("from"), "ours").unwrap();
+        std::fs::write(path("taken"), "theirs").unwrap();
+        std::os::unix::fs::symlink("nowhere", path("dangling")).unwrap();
+        for taken in ["taken", "dangling", "from"] {
+            let error = disk.rename_by_link("from", taken).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{taken}");
+        }
+        assert_eq!(std::fs::read(path("taken")).unwrap(), b"theirs");
+        assert!(!path("nowhere").exists());
+        disk.rename_by_link("from", "to").unwrap();
+        assert_eq!((std::fs::read(path("to")).unwrap(), path("from").exists()), (b"ours".to_vec(), false));
+        assert_eq!(Disk::stat(&disk, "to").unwrap().unwrap().links, 1);
+        assert_eq!(disk.rename_by_link("from", "again").unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::disk::{Disk, DiskFile};
-use super::error::{SourceError, StoreError};
+use super::error::{Change, SourceError, StoreError};
 use super::holdings::FOUND_HERE;
 use super::part::Part;
 use super::state::ChunkEntry;
@@ -126,6 +126,12 @@ impl<D: Disk> Part<D> {
         if !self.has(index) {
             return Err(SourceError::NotHave { index });
         }
+        if self.is_sealed() {
+            let (was, now) = (layout.byte_count(), self.stat()?.byte_count);
+            if was != now {
+                return Err(self.changed(Change::Length { was, now }));
+            }
+        }
         bytes.resize(layout.chunk_len(index) as usize, 0);
         let is_whole = match self.data.read_exact_at(bytes, layout.offset(index)) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => false,
@@ -136,8 +142,16 @@ impl<D: Disk> Part<D> {
         };
         if !is_whole {
             self.discard(index);
-            return Err(SourceError::Rotten { path: self.path(), index });
+            return Err(if self.is_sealed() {
+                self.changed(Change::Content { index })
+            } else {
+                SourceError::Rotten { path: self.path(), index }
+            });
         }
         Ok(())
+    }
+
+    fn changed(&self, what: Change) -> SourceError {
+        SourceError::Changed { path: self.disk.path(&self.names.target), what }
     }
 }

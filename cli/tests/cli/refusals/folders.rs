@@ -118,7 +118,7 @@ fn e8_a_folder_that_is_removed_during_the_transfer_is_exit_13_and_named() {
 }
 
 /// What may stand in the way, and the word for it.
-const OBSTACLES: [(&str, &str); 6] = [
+pub(super) const OBSTACLES: [(&str, &str); 6] = [
     ("symlink", "symlink"),
     ("dangling", "symlink"),
     ("fifo", "named pipe"),
@@ -127,7 +127,7 @@ const OBSTACLES: [(&str, &str); 6] = [
     ("hard link", "hard link"),
 ];
 
-fn put(home: &Home, obstacle: &str, path: &Path) {
+pub(super) fn put(home: &Home, obstacle: &str, path: &Path) {
     fs::write(home.path("precious"), "not to be touched").unwrap();
     match obstacle {
         "symlink" => symlink(home.path("precious"), path).unwrap(),

@@ -1,6 +1,7 @@
 //! What `minimodel` refuses, and how: the exit code, the object that is named, the next step, and above all what did
 //! not happen. Row ids of the fault catalogue stand before the names of the tests.
 
+mod bounds;
 mod consent;
 mod disk;
 mod errors;
@@ -8,7 +9,11 @@ mod folders;
 mod hostile;
 mod identity;
 mod invalid;
+mod moments;
+mod naming;
+mod outputs;
 mod peers;
 mod source;
+mod spent;
 mod stage;
 mod strangers;

@@ -14,16 +14,16 @@ use crate::process::{event, events};
 const MAX_REQUESTS: u64 = 30;
 
 /// Random numbers that a printed seed replays (SplitMix64).
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     /// Seeded by `MINIMODEL_TEST_SEED`, or anew.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let given = std::env::var("MINIMODEL_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
         Self(given.unwrap_or_else(|| RandomState::new().hash_one(0)))
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

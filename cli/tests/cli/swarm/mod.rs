@@ -3,14 +3,21 @@
 //! itself ([`seeder`]); the fetch is always the real binary.
 
 mod blame;
+mod changed;
 mod demo;
 mod importing;
+mod invalid;
 mod killed;
+mod killing;
+mod kills;
 mod leaving;
 mod lies;
 mod model;
+mod phases;
+mod pipes;
 mod record;
 mod repair;
 mod seeder;
 mod signals;
+mod steps;
 mod supply;

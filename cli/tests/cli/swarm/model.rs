@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::tagged;
 use minimodel_verifier::receipt::Receipt;
@@ -41,6 +42,18 @@ impl Model {
         let manifest = Manifest::parse(&home.read("model.minimodel")).unwrap();
         assert!(manifest.is_signed());
         Self { home, manifest: Arc::new(manifest) }
+    }
+
+    /// One whose manifest is right about every byte, and whose file breaks a rule of the format: it goes on after its
+    /// last tensor.
+    pub(super) fn invalid() -> Self {
+        let artifact =
+            [slm_vec(&Shape::about(200_000, Quantization::Q8_0).unwrap(), 3), vec![0; 64]].concat();
+        let text = ManifestText::of(&artifact, &ManifestOptions::default()).render();
+        let home = Home::new();
+        home.write("model.slm", &artifact);
+        home.write("model.minimodel", &text);
+        Self { home, manifest: Arc::new(Manifest::parse(text.as_bytes()).unwrap()) }
     }
 
     pub(super) fn artifact(&self) -> PathBuf {
@@ -97,7 +110,7 @@ impl<'m> Fetcher<'m> {
         self.home.path(name)
     }
 
-    /// A path below `MINIMODEL_HOME`.
+    /// A path below this user's `MINIMODEL_HOME`.
     pub(super) fn own(&self, name: &str) -> PathBuf {
         self.home.own(name)
     }

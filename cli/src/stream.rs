@@ -1,0 +1,83 @@
+//! Writing to a stream that may be a pipe which nobody reads, or a terminal that was stopped.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+/// A pipe that has room at all takes this much at once: PIPE_BUF, which POSIX lets be no smaller than the latter.
+const PIECE: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
+
+/// How often a writer that waits for room asks whether it is to wait any longer.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Writes all of `bytes`, waiting for room as long as `waits` says yes to the time already waited for it.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::TimedOut`] when it waits no longer, [`io::ErrorKind::BrokenPipe`] when the reader is gone; what
+/// fitted before was written.
+pub(crate) fn write(stream: impl AsFd, bytes: &[u8], waits: impl Fn(Duration) -> bool) -> io::Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        wait_for_room(&stream, &waits)?;
+        let piece = rest.get(..PIECE).unwrap_or(rest);
+        match rustix::io::write(&stream, piece) {
+            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            // Whoever shares the stream may have made it non-blocking, or filled it just now.
+            Err(Errno::AGAIN) => std::thread::sleep(LOOK_EVERY),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn wait_for_room(stream: &impl AsFd, waits: &impl Fn(Duration) -> bool) -> io::Result<()> {
+    let start = Instant::now();
+    let slice = Timespec { tv_sec: 0, tv_nsec: LOOK_EVERY.subsec_nanos().into() };
+    loop {
+        // A reader that is gone counts as room: the write then tells.
+        match poll(&mut [PollFd::new(stream, PollFlags::OUT)], Some(&slice)) {
+            Ok(0) | Err(Errno::INTR) if waits(start.elapsed()) => {}
+            Ok(0) | Err(Errno::INTR) => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(_) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, pipe};
+
+    use super::*;
+
+    #[test]
+    fn g3_what_does_not_fit_is_waited_for_only_as_long_as_said() {
+        let (mut reader, writer) = pipe().unwrap();
+        let text = vec![b'x'; 1 << 20];
+        let start = Instant::now();
+        let error = write(&writer, &text, |waited| waited < Duration::from_millis(120)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(start.elapsed() >= Duration::from_millis(120));
+        // With a reader everything arrives.
+        let all = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).map(|_| all.len())
+        });
+        write(&writer, &text, |_| true).unwrap();
+        drop(writer);
+        let fitted = all.join().unwrap().unwrap() - text.len();
+        assert!((1..text.len()).contains(&fitted), "{fitted}");
+    }
+
+    #[test]
+    fn g3_a_reader_that_is_gone_is_told_at_once() {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        assert_eq!(write(&writer, b"x", |_| true).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+}

@@ -1,0 +1,126 @@
+//! Signals in the moments when no byte moves between peers: while somebody is asked, and while a file is read through.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::process::Signal;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use super::stage::{Listener, TARGET, is_unchanged, manifest, names, picture, stage};
+use crate::process::Running;
+
+/// Five times what G-11 asks for.
+const SOON: Duration = Duration::from_secs(10);
+const BOTH: [(Signal, i32); 2] = [(Signal::INT, 130), (Signal::TERM, 143)];
+
+/// A terminal: the side that a person sits at, and the one for a process.
+fn terminal() -> (File, OwnedFd) {
+    let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&person).unwrap();
+    unlockpt(&person).unwrap();
+    let name = ptsname(&person, Vec::new()).unwrap();
+    let process = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    (File::from(person), process)
+}
+
+/// Reads what is shown until it holds `words`.
+fn read_until(person: &mut File, words: &str) -> String {
+    let mut shown = Vec::new();
+    let mut piece = [0; 1024];
+    while !String::from_utf8_lossy(&shown).contains(words) {
+        let count = person.read(&mut piece).unwrap();
+        shown.extend_from_slice(&piece[..count]);
+    }
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+#[test]
+fn g1_i5_a_signal_at_the_question_is_no_yes_and_nothing_was_done() {
+    for (signal, _) in BOTH {
+        let (home, listener) = (stage(), Listener::new());
+        let offer = listener.offer(manifest().swarm_id());
+        let before = picture(&home.path(""));
+        let (mut person, process) = terminal();
+        let mut command = home.command(["fetch", "model.minimodel", "--peer", &offer, "-o", "out"]);
+        command.stdin(Stdio::from(process.try_clone().unwrap()));
+        let running = Running::start_on(&mut command, None, Some(process.into()));
+        let shown = read_until(&mut person, "Type yes to agree: ");
+        assert!(shown.contains("Fetch these bytes"), "{shown}");
+        let start = Instant::now();
+        running.signal(signal);
+        let fate = running.fate();
+        println!(
+            "figure: shutdown_ms={} phase=question signal={}",
+            start.elapsed().as_millis(),
+            signal.as_raw()
+        );
+        // A shell shows 128 and the number of the signal either way.
+        use std::os::unix::process::ExitStatusExt as _;
+        assert_eq!(fate.status.signal(), Some(signal.as_raw()), "{fate:?}");
+        is_unchanged(&before, &home.path(""));
+        assert!(!listener.was_dialed() && !home.own("").exists());
+    }
+}
+
+#[test]
+fn g3_i5_an_answer_is_taken_only_for_a_question_that_could_be_shown() {
+    let (home, listener) = (stage(), Listener::new());
+    let offer = listener.offer(manifest().swarm_id());
+    let (mut person, process) = terminal();
+    // What was typed before any question was on the screen.
+    person.write_all(b"yes").unwrap();
+    let mut command = home.command(["fetch", "model.minimodel", "--peer", &offer, "-o", "out"]);
+    command.stdin(Stdio::from(process.try_clone().unwrap()));
+    let running = Running::start_on(&mut command, None, Some(process.into()));
+    read_until(&mut person, "Type yes to agree: ");
+    person.write_all(b" no\n").unwrap();
+    let fate = running.fate();
+    assert_eq!(fate.status.code(), Some(5), "{fate:?}");
+    assert!(!listener.was_dialed() && !home.path("out").exists());
+}
+
+#[test]
+fn g1_a_signal_while_a_whole_file_is_read_through_leaves_it_alone() {
+    // As long as the artifact is said to be, and holes throughout: longer to read than any patience here.
+    let bytes = 4_u64 << 40;
+    let long = manifest()
+        .with("artifact.byte_count", &bytes.to_string())
+        .with("chunk.size", "16777216")
+        .with("chunk.count", &(bytes >> 24).to_string());
+    for (signal, code) in BOTH {
+        let (home, listener) = (stage(), Listener::new());
+        home.write("long.minimodel", long.render());
+        std::fs::create_dir(home.path("out")).unwrap();
+        for place in [format!("out/{TARGET}"), "long.slm".to_owned()] {
+            File::create(home.path(place)).unwrap().set_len(bytes).unwrap();
+        }
+        let offer = listener.offer(long.swarm_id());
+        let lines = [
+            &["fetch", "long.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"][..],
+            &["seed", "long.minimodel", "long.slm", "--listen", "127.0.0.1:0", "--consent", "serve"],
+            &["verify-artifact", "long.minimodel", "long.slm"],
+        ];
+        for line in lines {
+            let running = Running::start(home.command(line).args(["--progress", "json"]));
+            // It counts what it has read.
+            running.wait_until_said("\"proven_bytes\":");
+            let start = Instant::now();
+            running.signal(signal);
+            let ran = running.end_within(SOON).exits(code);
+            println!(
+                "figure: shutdown_ms={} phase=checking-{} signal={}",
+                start.elapsed().as_millis(),
+                line[0],
+                signal.as_raw()
+            );
+            names(&ran, &["stopped by"]);
+        }
+        assert_eq!(std::fs::metadata(home.path(format!("out/{TARGET}"))).unwrap().len(), bytes);
+        assert_eq!(std::fs::read_dir(home.path("out")).unwrap().count(), 1);
+        assert!(!listener.was_dialed());
+    }
+}

@@ -1,0 +1,189 @@
+//! Whatever stands where an output is to be, and names that change under our hands: refused, named, never written through.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+
+use super::disk::wait_for_record;
+use super::folders::{OBSTACLES, put};
+use super::stage::{
+    Listener, PART, STATE, TARGET, hint, is_unchanged, manifest, model, names, picture, stage,
+};
+use crate::home::Home;
+use crate::process::Running;
+
+const COPY: &str = "sample-model-1.0.0.minimodel";
+
+/// [`put`], and the null device where we may make one.
+fn put_any(home: &Home, obstacle: &str, path: &Path) -> bool {
+    if obstacle != "device" {
+        put(home, obstacle, path);
+        return true;
+    }
+    mknodat(CWD, path, FileType::CharacterDevice, Mode::RUSR | Mode::WUSR, makedev(1, 3)).is_ok()
+}
+
+fn obstacles() -> impl Iterator<Item = &'static str> {
+    OBSTACLES.into_iter().map(|(obstacle, _)| obstacle).chain(["device"])
+}
+
+#[test]
+fn e9_e11_no_verb_writes_through_or_over_what_stands_at_its_output() {
+    let listener = Listener::new();
+    let offer = listener.offer(manifest().swarm_id());
+    let lines = [
+        "sample out.file --bytes 64KiB",
+        "manifest create model.slm --model-id m --model-version 1 --publisher-id p --license-route /l \
+         --model-card-route /c -o out.file",
+        "manifest sign model.minimodel -o out.file",
+        "write-import-receipt model.minimodel model.slm out.file",
+        "seed model.minimodel model.slm --listen 127.0.0.1:0 --consent serve --offer-out out.file",
+        &format!("fetch model.minimodel --peer {offer} -o folder --receipt out.file --consent fetch,import"),
+    ];
+    for obstacle in obstacles() {
+        let home = stage();
+        home.say("id new").exits(0);
+        if !put_any(&home, obstacle, &home.path("out.file")) {
+            continue;
+        }
+        for line in lines {
+            let before = picture(&home.path(""));
+            let ran = home.run(line.split_whitespace()).exits(13);
+            names(&ran, &["`out.file`"]);
+            assert_eq!(ran.stdout, "", "{obstacle}: {line}");
+            is_unchanged(&before, &home.path(""));
+        }
+    }
+    assert!(!listener.was_dialed());
+}
+
+#[test]
+fn e9_e18_what_stands_where_receipt_or_manifest_copy_go_is_named_and_the_next_run_completes() {
+    let home = stage();
+    for name in [&format!("{TARGET}.receipt"), COPY, &format!("{TARGET}.receipt.new"), &format!("{COPY}.new")]
+    {
+        // Anew, since each of them gives one key only so many files.
+        let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
+        let offer = seeder.offer();
+        for obstacle in obstacles() {
+            let out = format!("{name}-{}", obstacle.replace(' ', "-"));
+            let path = home.path(&out).join(name);
+            fs::create_dir(home.path(&out)).unwrap();
+            if !put_any(&home, obstacle, &path) {
+                continue;
+            }
+            let line =
+                ["fetch", "model.minimodel", "--peer", &offer, "-o", &out, "--consent", "fetch,import"];
+            let ran = home.run(line);
+            if (name, obstacle) == (COPY, "hard link") {
+                // It can be read, and is another manifest: that is a warning.
+                assert!(ran.code == 0 && ran.stderr.contains("warning: another manifest"), "{ran:?}");
+                continue;
+            }
+            let ran = ran.exits(13);
+            names(&ran, &[name, "the file", "in place and checked"]);
+            assert!(hint(&ran).contains("run the same command again"), "{}", ran.stderr);
+            assert_eq!(home.read(Path::new(&out).join(TARGET)), model(), "{name} {obstacle}");
+            assert_eq!(home.read("precious"), b"not to be touched", "{name} {obstacle}");
+            assert!(!home.path("nowhere").exists() && home.path(&out).join(STATE).exists());
+
+            fs::rename(&path, home.path("moved")).unwrap();
+            home.run(line).exits(0);
+            assert!(home.read(Path::new(&out).join(format!("{TARGET}.receipt"))).starts_with(b"receipt."));
+            assert_eq!(home.read(Path::new(&out).join(COPY)), manifest().canonical().into_bytes());
+            assert!(!home.path(&out).join(STATE).exists());
+            let moved = home.path("moved");
+            if moved.is_dir() && !moved.is_symlink() {
+                fs::remove_dir(moved)
+            } else {
+                fs::remove_file(moved)
+            }
+            .unwrap();
+        }
+    }
+}
+
+/// Swaps a link to somebody's file in and out of each name while real fetches run, thousands of times.
+#[test]
+fn e10_a_link_that_comes_and_goes_at_any_name_is_never_followed_by_a_real_fetch() {
+    const FETCHES: u32 = 40;
+    let home = stage();
+    let seed = || Running::seed(&home, ["model.minimodel", "model.slm"]);
+    let mut seeder = seed();
+    let targets = [PART, STATE, TARGET, COPY, &format!("{TARGET}.receipt"), &format!("{STATE}.new")];
+    home.write("precious", "not to be touched");
+    let (is_over, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
+    let mut codes = Vec::new();
+    std::thread::scope(|scope| {
+        for (number, name) in targets.into_iter().enumerate() {
+            let (home, is_over, swaps) = (&home, &is_over, &swaps);
+            scope.spawn(move || {
+                // Each at a pace of its own; a name that is taken is left alone.
+                let (away, at) = (home.path(format!("link-{number}")), home.path("out").join(name));
+                symlink(home.path("precious"), &away).unwrap();
+                while !is_over.load(Ordering::Relaxed) {
+                    let swap = rustix::fs::RenameFlags::NOREPLACE;
+                    if rustix::fs::renameat_with(CWD, &away, CWD, &at, swap).is_ok() {
+                        swaps.fetch_add(1, Ordering::Relaxed);
+                        std::thread::sleep(std::time::Duration::from_micros(20));
+                        // Ours alone: the process may have put its own file there.
+                        if at.is_symlink() {
+                            let _ = fs::rename(&at, &away);
+                        }
+                        if !away.is_symlink() {
+                            let _ = fs::remove_file(&away);
+                            symlink(home.path("precious"), &away).unwrap();
+                        }
+                    }
+                    std::thread::sleep(std::time::Duration::from_micros(300 << number));
+                }
+            });
+        }
+        for number in 1..=FETCHES {
+            if number % 12 == 0 {
+                // Each of them gives one key only so many files.
+                seeder = seed();
+            }
+            let offer = seeder.offer();
+            let line =
+                ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
+            let ran = home.run(line);
+            assert!([0, 11, 13].contains(&ran.code), "{ran:?}");
+            codes.push(ran.code);
+            let target = home.path("out").join(TARGET);
+            if target.symlink_metadata().is_ok_and(|there| there.is_file()) {
+                assert_eq!(fs::read(&target).unwrap(), model());
+            }
+            if ran.code == 0 {
+                let _ = fs::remove_file(target);
+            }
+            assert_eq!(home.read("precious"), b"not to be touched");
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    let swaps = swaps.into_inner();
+    println!("figure: swaps={swaps} fetches={FETCHES} followed=0 codes={codes:?}");
+    assert!(swaps > 500, "{swaps}");
+    assert_eq!(home.read("precious"), b"not to be touched");
+}
+
+#[test]
+fn e10_a_folder_that_is_swapped_during_the_transfer_keeps_what_is_fetched_into_it() {
+    let home = stage();
+    let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
+    let offer = seeder.offer();
+    fs::create_dir(home.path("elsewhere")).unwrap();
+    let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
+    let fetch = Running::start(&mut home.command([&line[..], &["--down", "2MiB"]].concat()));
+    wait_for_record(&home, "out");
+    fs::rename(home.path("out"), home.path("moved")).unwrap();
+    symlink("elsewhere", home.path("out")).unwrap();
+    fetch.end().exits(0);
+    // The folder is the one that was opened, whatever its name leads to now.
+    assert_eq!(fs::read_dir(home.path("elsewhere")).unwrap().count(), 0);
+    assert_eq!(home.read(format!("moved/{TARGET}")), model());
+    assert!(home.read(format!("moved/{TARGET}.receipt")).starts_with(b"receipt."));
+}

@@ -1,0 +1,27 @@
+//! A seeder that ends its answers half-way for a good reason is no liar.
+
+use super::stage::{hint, names, stage};
+use crate::process::Running;
+
+#[test]
+fn b22_i7_a_budget_that_ends_in_mid_transfer_is_told_as_that_and_the_honest_seeder_is_not_banned() {
+    let theirs = stage();
+    for round in 0..4 {
+        let ours = stage();
+        let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm"]);
+        let offer = seeder.offer();
+        let spent = (0..20).find_map(|number| {
+            let out = format!("out-{number}");
+            let line =
+                ["fetch", "model.minimodel", "--peer", &offer, "-o", &out, "--consent", "fetch,import"];
+            Some(ours.run(line)).filter(|ran| ran.code != 0)
+        });
+        let spent = spent.unwrap().exits(12);
+        names(&spent, &[&seeder.peer(), "budget"]);
+        assert!(
+            hint(&spent).contains("within a day") && !spent.stderr.contains("banned"),
+            "{round}: {}",
+            spent.stderr
+        );
+    }
+}

@@ -1,0 +1,24 @@
+//! A whole file whose every byte is proven, and which is no valid artifact.
+
+use super::model::{Fetcher, Model};
+use super::seeder::Seeder;
+use crate::process::events;
+
+#[test]
+fn d14_proven_bytes_that_are_no_artifact_never_get_the_final_name_and_no_peer_is_blamed() {
+    let model = Model::invalid();
+    let seeder = Seeder::honest(&model, 1 << 30);
+    let fetcher = Fetcher::of(&model);
+    for names in [&[".slm.invalid"][..], &[".slm.invalid", ".slm.invalid.2"]] {
+        let ran = fetcher.run(&[seeder.offer()], &["--json", "-v"]).exits(4);
+        assert!(ran.stderr.contains("no peer is to blame, the manifest's publisher is"), "{}", ran.stderr);
+        for claim in ["peer-banned", "peer-struck", "done"] {
+            assert_eq!(events(&ran.stdout, claim).count(), 0, "{}", ran.stdout);
+        }
+        assert_eq!(fetcher.names(), names);
+        assert_eq!(
+            std::fs::read(fetcher.path("out/sample-model-1.0.0.slm.invalid")).unwrap().len() as u64,
+            model.manifest.byte_count()
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! `kill -9` at random moments, many times: G-4 of the fault catalogue.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::killed::Random;
+use super::killing::{SIDE_BY_SIDE, Toll, Victim};
+use super::model::Model;
+use super::seeder::Seeder;
+
+/// Kills of one change; `MINIMODEL_KILLS` says otherwise.
+const KILLS: u64 = 160;
+/// Most kills of one import; each chunk is sent to one key a few times only.
+const KILLS_AN_IMPORT: u64 = 6;
+/// Slow enough that a transfer has moments to be killed in.
+const RATE: u64 = 3 << 20;
+
+#[test]
+fn e1_e12_e18_g2_a_fetch_killed_at_random_moments_believes_nothing_false_and_fetches_nothing_recorded_again()
+{
+    let kills = std::env::var("MINIMODEL_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    let seed = Random::new().0;
+    println!("MINIMODEL_TEST_SEED={seed}");
+    let model = Model::in_chunks("512KiB", "16KiB");
+    let mut all = Toll::default();
+    std::thread::scope(|scope| {
+        let work = |worker| {
+            let (model, random) = (&model, Random(seed.wrapping_add(worker)));
+            scope.spawn(move || kill_often(model, random, kills.div_ceil(SIDE_BY_SIDE)))
+        };
+        let workers: Vec<_> = (0..SIDE_BY_SIDE).map(work).collect();
+        for worker in workers {
+            all.add(&worker.join().unwrap());
+        }
+    });
+    all.settle("random");
+    assert!(all.kills >= kills);
+}
+
+fn kill_often(model: &Model, mut random: Random, kills: u64) -> Toll {
+    let mut toll = Toll::default();
+    let start = Instant::now();
+    Victim::new(model, Seeder::honest(model, RATE).offer()).finish(&mut toll);
+    let pace = start.elapsed();
+    while toll.kills < kills {
+        import(model, &mut random, pace, &mut toll);
+    }
+    toll
+}
+
+/// One import with some kills, each after at most as long as a whole import takes.
+fn import(model: &Model, random: &mut Random, pace: Duration, toll: &mut Toll) {
+    // One of its own, whose slots nobody holds who is dead.
+    let seeder = Seeder::honest(model, RATE);
+    let mut victim = Victim::new(model, seeder.offer());
+    let mut after: Vec<(usize, BTreeSet<u32>)> = Vec::new();
+    for _ in 0..=random.below(KILLS_AN_IMPORT) {
+        let running = victim.start();
+        std::thread::sleep(Duration::from_micros(random.below(pace.as_micros() as u64)));
+        running.signal(Signal::KILL);
+        let fate = running.fate();
+        if !fate.is_killed() {
+            assert_eq!(fate.status.code(), Some(0), "{fate:?}");
+            break;
+        }
+        victim.look(&fate, toll);
+        after.push((seeder.served().len(), victim.recorded.clone()));
+    }
+    victim.finish(toll);
+    for (served, recorded) in &after {
+        toll.recorded_again += recorded.intersection(&seeder.served_after(*served)).count();
+    }
+    let twice = seeder.served().len() as u64 - model.manifest.chunk_count();
+    let per_kill = twice.div_ceil(after.len().max(1) as u64);
+    toll.refetched_chunks_max = toll.refetched_chunks_max.max(per_kill);
+    // A kill costs what was under way then: MAX_REQUESTS of `docs/protocol.md` and what the pipes hold.
+    assert!(twice <= 64 * after.len() as u64, "{twice} chunks sent twice after {} kills", after.len());
+}

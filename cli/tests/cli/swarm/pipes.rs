@@ -1,0 +1,150 @@
+//! Streams that nobody reads, or that are gone: no transfer stands still for them, and nothing is told wrong.
+
+use std::io::{Read as _, pipe};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::pipe::fcntl_setpipe_size;
+use rustix::process::Signal;
+
+use super::model::{Fetcher, Model};
+use super::seeder::Seeder;
+use crate::home::Home;
+use crate::process::{Running, drained, events, full_pipe};
+
+/// Far less than a process that waits for its reader would take, and far more than any that does not.
+const SOON: Duration = Duration::from_secs(20);
+const CONSENT: [&str; 2] = ["--consent", "fetch,import"];
+
+#[test]
+fn g3_no_local_verb_hangs_on_a_stderr_that_nobody_reads() {
+    let cases = [
+        ("-v verify-artifact a.minimodel a.slm", 0),
+        ("-v verify-artifact a.minimodel none", 3),
+        ("verify-manifest a.slm", 10),
+        ("sample b.slm --bytes 64KiB", 0),
+        ("id show", 0),
+        ("manifest sign a.minimodel -o signed", 0),
+        ("inspect a.slm", 0),
+        ("write-import-receipt a.minimodel a.slm receipt", 0),
+        ("frobnicate", 2),
+    ];
+    std::thread::scope(|scope| {
+        for (line, code) in cases {
+            scope.spawn(move || does_not_hang(line, code));
+        }
+    });
+}
+
+fn does_not_hang(line: &str, code: i32) {
+    let line = line.split(' ');
+    let told = Home::with_artifact().run(line.clone()).exits(code);
+    let (home, (reader, writer)) = (Home::with_artifact(), full_pipe());
+    let mut command = home.command(line);
+    let ran = Running::start_on(&mut command, None, Some(writer.into())).end_within(SOON).exits(code);
+    drop(command);
+    assert_eq!(ran.stdout.lines().count(), told.stdout.lines().count());
+    // What did not fit was dropped whole.
+    assert_eq!(drained(reader), "");
+}
+
+#[test]
+fn g3_a_fetch_whose_stderr_nobody_reads_finishes() {
+    let model = Model::in_chunks("256KiB", "16KiB");
+    let seeder = Seeder::honest(&model, 1 << 30);
+    let (fetcher, (_reader, writer)) = (Fetcher::of(&model), full_pipe());
+    let mut line = fetcher.line(&[seeder.offer()], &["-v", "--progress", "json"]);
+    let ran = Running::start_on(line.args(CONSENT), None, Some(writer.into())).end_within(SOON).exits(0);
+    assert_eq!(ran.stdout, fetcher.answer());
+    fetcher.has_it_all();
+}
+
+#[test]
+fn g3_a_fetch_whose_stdout_nobody_reads_is_in_place_and_its_answer_waits_for_a_reader() {
+    let model = Model::in_chunks("256KiB", "16KiB");
+    let seeder = Seeder::honest(&model, 1 << 30);
+    let (fetcher, (reader, writer)) = (Fetcher::of(&model), full_pipe());
+    let mut line = fetcher.line(&[seeder.offer()], &[]);
+    let mut running = Running::start_on(line.args(CONSENT), Some(writer.into()), None);
+    drop(line);
+    running.wait_until_said("receipt ");
+    fetcher.has_it_all();
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(!running.has_ended(), "it did not wait for its reader");
+    assert_eq!(drained(reader), fetcher.answer());
+    running.end_within(SOON).exits(0);
+}
+
+#[test]
+fn g3_a_stream_of_events_that_nobody_reads_does_not_hold_the_transfer_up() {
+    let model = Model::in_chunks("512KiB", "16KiB");
+    let seeder = Seeder::honest(&model, 256 << 10);
+    let fetcher = Fetcher::of(&model);
+    let (reader, writer) = pipe().unwrap();
+    // One page: with the first event in it, a second one waits.
+    if fcntl_setpipe_size(&writer, 4096).is_err() {
+        return;
+    }
+    let mut line = fetcher.line(&[seeder.offer()], &["--json"]);
+    let running = Running::start_on(line.args(CONSENT), Some(writer.into()), None);
+    drop(line);
+    fetcher.wait_until("a receipt", || fetcher.receipt_path().exists());
+    // Read at last, every event is whole, and the last one is the answer.
+    let said = drained(reader);
+    running.end_within(SOON).exits(0);
+    assert_eq!(events(&said, "resumed").count(), 1, "{said}");
+    assert_eq!(events(&said, "done").count(), 1, "{said}");
+    assert!(said.ends_with('\n'));
+    fetcher.has_it_all();
+}
+
+#[test]
+fn g1_g3_a_signal_ends_a_fetch_whose_answer_nobody_reads_and_the_file_stays() {
+    let model = Model::in_chunks("256KiB", "16KiB");
+    let seeder = Seeder::honest(&model, 1 << 30);
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let (fetcher, (_reader, writer)) = (Fetcher::of(&model), full_pipe());
+        let mut line = fetcher.line(&[seeder.offer()], &[]);
+        let running = Running::start_on(line.args(CONSENT), Some(writer.into()), None);
+        running.wait_until_said("receipt ");
+        running.signal(signal);
+        let ran = running.end_within(SOON).exits(code);
+        assert!(ran.stderr.contains("error: stopped while nobody read the answer"), "{}", ran.stderr);
+        fetcher.has_it_all();
+        assert_eq!(fetcher.run(&[seeder.offer()], &[]).exits(0).stdout, fetcher.answer());
+    }
+}
+
+#[test]
+fn g3_a_reader_that_goes_away_in_mid_transfer_changes_nothing() {
+    let model = Model::in_chunks("512KiB", "16KiB");
+    let seeder = Seeder::honest(&model, 1 << 20);
+    for closes_stderr in [false, true] {
+        let fetcher = Fetcher::of(&model);
+        let ((mut reader, writer), (other, stderr)) = (pipe().unwrap(), pipe().unwrap());
+        let mut line = fetcher.line(&[seeder.offer()], &["--json", "-v"]);
+        let stderr = closes_stderr.then(|| Stdio::from(stderr));
+        let running = Running::start_on(line.args(CONSENT), Some(writer.into()), stderr);
+        reader.read_exact(&mut [0; 10]).unwrap();
+        fetcher.wait_for_chunks(5);
+        drop((reader, other));
+        running.end_within(SOON).exits(0);
+        fetcher.has_it_all();
+    }
+}
+
+#[test]
+fn g3_a_seeder_that_nobody_listens_to_serves_on() {
+    let model = Model::in_chunks("256KiB", "16KiB");
+    let (home, (_reader, writer)) = (Home::new(), full_pipe());
+    let mut command = home.command(["seed", "--json", "--consent", "serve"]);
+    command.arg(model.manifest_path()).arg(model.artifact()).env("MINIMODEL_LISTEN", "127.0.0.1:0");
+    let seeder = Running::start_on(&mut command, None, Some(writer.into()));
+    for _ in 0..2 {
+        let fetcher = Fetcher::of(&model);
+        fetcher.run(&[&seeder.offer()], &[]).exits(0);
+        fetcher.has_it_all();
+    }
+    seeder.signal(Signal::TERM);
+    seeder.end_within(SOON).exits(0);
+}

@@ -1,0 +1,144 @@
+//! `kill -9` at each labelled step: just before and just after every single call that changes the disk, enumerated
+//! until a run survives. Debug builds only have the means to do that; see `docs/store.md`.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::killing::{SIDE_BY_SIDE, Toll, Victim};
+use super::model::Model;
+use super::seeder::Seeder;
+use crate::home::{Home, MINIMODEL};
+use crate::process::Running;
+
+const KILL_AT: &str = "MINIMODEL_KILL_AT";
+
+/// Calls `killed_at` with `1`, `2`, ... or `1+`, `2+`, ... side by side until it says `false`: that run survived. Gives how
+/// many did not.
+fn enumerate(suffix: &str, killed_at: impl Fn(&str) -> bool + Sync) -> u64 {
+    let (next, survivor) = (AtomicU64::new(1), AtomicU64::new(u64::MAX));
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n > survivor.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    if !killed_at(&format!("{n}{suffix}")) {
+                        survivor.fetch_min(n, Ordering::Relaxed);
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    survivor.into_inner() - 1
+}
+
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "a release build cannot be told where to end")]
+fn e1_e18_i2_i3_a_fetch_killed_before_and_after_each_disk_call_is_finished_by_the_next_run() {
+    let model = Model::in_chunks("160KiB", "16KiB");
+    let all = Mutex::new(Toll::default());
+    let mut steps = Vec::new();
+    for suffix in ["", "+"] {
+        steps.push(enumerate(suffix, |at| {
+            // One of its own, whose slots nobody holds who is dead.
+            let seeder = Seeder::honest(&model, 1 << 30);
+            let (mut victim, mut toll) = (Victim::new(&model, seeder.offer()), Toll::default());
+            let fate = Running::start(victim.line().env(KILL_AT, at)).fate();
+            let is_killed = fate.is_killed();
+            if is_killed {
+                victim.look(&fate, &mut toll);
+                victim.finish(&mut toll);
+            } else {
+                assert_eq!(fate.status.code(), Some(0), "{at}: {fate:?}");
+                victim.fetcher.has_it_all();
+            }
+            all.lock().unwrap().add(&toll);
+            is_killed
+        }));
+    }
+    println!("steps before and after: {steps:?}");
+    all.into_inner().unwrap().settle("step");
+    // Consent, identity, record, chunks, final name, manifest copy, receipt, record of the check.
+    assert!(steps.iter().all(|&steps| steps > 50 + model.manifest.chunk_count()), "{steps:?}");
+}
+
+/// A verb that writes one file: its line, and the path of that file.
+struct Verb {
+    name: &'static str,
+    line: &'static str,
+    output: fn(&Home) -> PathBuf,
+    /// A second run finds the file and is no failure.
+    is_kept: bool,
+}
+
+fn out(home: &Home) -> PathBuf {
+    home.path("out")
+}
+
+const VERBS: [Verb; 6] = [
+    Verb { name: "id", line: "id new", output: |home| home.own("data/identity.key"), is_kept: false },
+    Verb { name: "id show", line: "id show", output: |home| home.own("data/identity.key"), is_kept: true },
+    Verb { name: "sample", line: "sample out --bytes 64KiB", output: out, is_kept: false },
+    Verb {
+        name: "manifest create",
+        line: "manifest create a.slm --model-id m --model-version 1 --publisher-id p --license-route /l.txt \
+               --model-card-route /c.html -o out",
+        output: out,
+        is_kept: false,
+    },
+    Verb { name: "manifest sign", line: "manifest sign a.minimodel -o out", output: out, is_kept: false },
+    Verb {
+        name: "write-import-receipt",
+        line: "write-import-receipt a.minimodel a.slm out",
+        output: out,
+        is_kept: false,
+    },
+];
+
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "a release build cannot be told where to end")]
+fn e1_c6_every_other_output_killed_at_each_disk_call_is_whole_or_not_there() {
+    let mut kills = 0;
+    for verb in &VERBS {
+        let line: Vec<&str> = verb.line.split_whitespace().collect();
+        for suffix in ["", "+"] {
+            let killed = enumerate(suffix, |at| {
+                let home = Home::with_artifact();
+                let fate = Running::start(home.command(&line).env(KILL_AT, at)).fate();
+                if !fate.is_killed() {
+                    assert_eq!(fate.status.code(), Some(0), "{} {at}: {fate:?}", verb.name);
+                    return false;
+                }
+                let output = (verb.output)(&home);
+                let there = fs::read(&output).ok();
+                // The name is taken by the last rename only, and then by a whole file, which nothing replaces.
+                let code = if there.is_some() && !verb.is_kept { 13 } else { 0 };
+                home.run(&line).exits(code);
+                let now = fs::read(&output).unwrap();
+                assert!(now.len() > 100 && there.is_none_or(|there| there == now), "{} {at}", verb.name);
+                if verb.name.starts_with("id") {
+                    home.say("id show").exits(0);
+                } else {
+                    home.run([OsString::from("inspect"), output.into()]).exits(0);
+                }
+                true
+            });
+            assert!(killed >= 4, "{}: {killed}", verb.name);
+            kills += killed;
+        }
+    }
+    println!("figure: output_kills={kills} torn_outputs=0");
+}
+
+#[test]
+fn a_release_build_has_no_step_to_end_at() {
+    let binary = fs::read(MINIMODEL).unwrap();
+    let has_means = binary.windows(KILL_AT.len()).any(|window| window == KILL_AT.as_bytes());
+    assert_eq!(has_means, cfg!(debug_assertions));
+}

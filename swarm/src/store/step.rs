@@ -1,0 +1,73 @@
+//! Labelled steps: every call that changes a disk passes one, so that a test can end the process exactly there.
+//!
+//! A test aid of debug builds, described in `docs/store.md`. In a release build a step is its call and nothing else.
+
+/// Makes a call that changes the disk. The labels are `create`, `write`, `set_len`, `sync`, `rename`, `remove`,
+/// `sync_dir` and `mkdir`.
+pub fn step<T>(label: &'static str, call: impl FnOnce() -> T) -> T {
+    #[cfg(debug_assertions)]
+    let ends_after = armed::reach(label);
+    #[cfg(not(debug_assertions))]
+    let _ = label;
+    let answer = call();
+    #[cfg(debug_assertions)]
+    if ends_after {
+        armed::end();
+    }
+    answer
+}
+
+#[cfg(debug_assertions)]
+pub use armed::kill_at;
+
+#[cfg(debug_assertions)]
+mod armed {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use rustix::process::{Signal, getpid, kill_process};
+
+    static PLAN: OnceLock<Plan> = OnceLock::new();
+
+    /// Which step is the last one.
+    struct Plan {
+        /// Counts only steps of this label.
+        label: Option<String>,
+        nth: u64,
+        is_after: bool,
+        seen: AtomicU64,
+    }
+
+    /// Ends this process with SIGKILL at a step: `17` is just before the 17th of all, `rename:2` just before the second
+    /// rename, `17+` and `rename:2+` just after. `false`: not understood, or there is such a plan already.
+    pub fn kill_at(plan: &str) -> bool {
+        let (plan, is_after) = plan.strip_suffix('+').map_or((plan, false), |plan| (plan, true));
+        let (label, nth) = match plan.split_once(':') {
+            Some((label, nth)) => (Some(label.to_owned()), nth),
+            None => (None, plan),
+        };
+        let plan = nth.parse().map(|nth| Plan { label, nth, is_after, seen: AtomicU64::new(0) });
+        plan.is_ok_and(|plan| PLAN.set(plan).is_ok())
+    }
+
+    /// Counts a step; ends the process if it is to end before it. `true`: it is to end after it.
+    pub(super) fn reach(label: &str) -> bool {
+        let Some(plan) = PLAN.get().filter(|plan| plan.label.as_deref().is_none_or(|only| only == label))
+        else {
+            return false;
+        };
+        if plan.seen.fetch_add(1, Ordering::SeqCst) + 1 != plan.nth {
+            return false;
+        }
+        if !plan.is_after {
+            end();
+        }
+        plan.is_after
+    }
+
+    /// As `kill -9` would.
+    pub(super) fn end() {
+        // A process may always signal itself, and this signal comes before the call returns.
+        let _ = kill_process(getpid(), Signal::KILL);
+    }
+}
