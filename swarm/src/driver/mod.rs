@@ -22,13 +22,16 @@ mod manifest;
 mod node;
 mod perform;
 mod report;
+mod routes;
 mod seed;
 mod serve;
 mod session;
 mod sink;
 mod socket;
+mod telling;
 mod tls;
 mod transport;
+mod workers;
 
 pub use congestion::Congestion;
 pub use error::DriverError;

@@ -72,7 +72,8 @@ fn c4_a_manifest_that_is_not_the_offers_is_not_believed() {
     let server = Server::start(Trick::OtherManifest, model(&publisher)).unwrap();
     let home = Home::new();
     let mut command = home.command(["fetch", "-o", "out", "--consent", "fetch,import", "--offer"]);
-    let ran = Running::start(command.arg(server.offer()).env("MINIMODEL_LISTEN", "127.0.0.1:0")).end().exits(4);
+    let ran =
+        Running::start(command.arg(server.offer()).env("MINIMODEL_LISTEN", "127.0.0.1:0")).end().exits(4);
     is_calm(&ran);
     let told = format!("peer {} sent a manifest that is not the one its offer names", server.peer());
     assert!(ran.stderr.contains(&told), "{}", ran.stderr);

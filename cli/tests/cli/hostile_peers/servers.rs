@@ -33,7 +33,12 @@ fn expected(trick: Trick) -> Expected {
         Trick::UniStream | Trick::OpensStream => (&[Ended::Transport(0x4)], None),
         // The fetcher is the one that ends the handshake.
         Trick::OtherKey | Trick::OtherScheme => (
-            &[Ended::Transport(0x128), Ended::Transport(0x12a), Ended::Transport(0x12b), Ended::Transport(0x12e)],
+            &[
+                Ended::Transport(0x128),
+                Ended::Transport(0x12a),
+                Ended::Transport(0x12b),
+                Ended::Transport(0x12e),
+            ],
             None,
         ),
         other => return of_frames(other).unwrap_or_else(|| panic!("nothing is expected of {other}")),
