@@ -74,7 +74,7 @@ pub(super) async fn past_window(mut peer: Peer) -> Result<Seen> {
     let _ = peer.control.write_all(&[0x00, 0x10, 0x00, 0x00, 0x01, 0x80]).await;
     let mut streams = Vec::new();
     for _ in 0..2 {
-        let (mut send, recv) = peer.connection.open_bi().await?;
+        let Ok((mut send, recv)) = peer.connection.open_bi().await else { break };
         let _ = send.write_all(&bytes).await;
         streams.push((send, recv));
     }

@@ -131,12 +131,15 @@ async fn serve(connection: &Connection, trick: Trick, model: &Model, seen: &mut 
         Trick::UniStream => {
             let mut send = connection.open_uni().await?;
             let _ = send.write_all(b"unasked").await;
+            // Dropped streams would be finished, which is another fault.
+            connection.closed().await;
         }
         Trick::OpensStream => {
-            let _ = peer.ask(&minimodel_wire::Request::Chunk { index: 0 }.encode()).await?;
+            let _asked = peer.ask(&minimodel_wire::Request::Chunk { index: 0 }.encode()).await?;
+            connection.closed().await;
         }
         Trick::HostileReason => {
-            let _ = connection.accept_bi().await?;
+            let _asked = connection.accept_bi().await?;
             tokio::time::sleep(Duration::from_millis(100)).await;
             connection.close(22u32.into(), frames::ESCAPES);
         }

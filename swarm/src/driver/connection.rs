@@ -147,6 +147,21 @@ pub(super) fn code_of(error: &ConnectionError) -> Option<CloseCode> {
     }
 }
 
+/// Whether QUIC itself found that the other side broke its rules, as only whoever holds the connection's keys can:
+/// windows and streams that were not granted, or frames that are none (RFC 9000 section 20.1).
+fn is_violation(error: &ConnectionError) -> bool {
+    use quinn_proto::TransportErrorCode as Code;
+    const VIOLATIONS: [Code; 6] = [
+        Code::FLOW_CONTROL_ERROR,
+        Code::STREAM_LIMIT_ERROR,
+        Code::STREAM_STATE_ERROR,
+        Code::FINAL_SIZE_ERROR,
+        Code::FRAME_ENCODING_ERROR,
+        Code::PROTOCOL_VIOLATION,
+    ];
+    matches!(error, ConnectionError::TransportError(error) if VIOLATIONS.contains(&error.code))
+}
+
 async fn run(
     connection: Connection,
     conn: Conn,
@@ -168,7 +183,13 @@ async fn run(
     }
     let code = loop {
         tokio::select! {
-            error = connection.closed() => break code_of(&error),
+            error = connection.closed() => {
+                if is_violation(&error) {
+                    let breach = Breach::Malformed(CloseCode::ProtocolViolation);
+                    let _ = notes.send(Note::Input(Input::Broke { conn, breach })).await;
+                }
+                break code_of(&error);
+            }
             Some(ended) = tasks.join_next() => {
                 if ended.is_err_and(|error| error.is_panic()) {
                     // A bug of ours, whatever the peer did: this connection ends, and nothing else.

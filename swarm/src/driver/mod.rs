@@ -33,6 +33,9 @@ mod tls;
 mod transport;
 mod workers;
 
+#[cfg(test)]
+mod tests;
+
 pub use congestion::Congestion;
 pub use error::DriverError;
 pub use fetch::{FetchEnd, FetchSettings, Fetched, Fetching, PeerShare};

@@ -52,8 +52,11 @@ pub(super) async fn chunk(server: Server, send: SendStream, ask: Ask, index: u32
             }
             ServeOutcome::Cancelled { bytes: 0 }
         }
-        Err(_) => {
+        Err(error) => {
             refuse(send, ResetCode::Cancelled);
+            if error.is_panic() {
+                let _ = server.notes.send(Note::Panicked).await;
+            }
             ServeOutcome::Cancelled { bytes: 0 }
         }
     };

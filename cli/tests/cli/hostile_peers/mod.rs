@@ -127,7 +127,9 @@ fn of_frames(trick: minimodel_hostile::Trick) -> Option<Expected> {
         | Trick::SpareBits
         | Trick::HostileName => (&[Ended::Closed(5)], BYTES),
         Trick::OversizedLength | Trick::HugeBitfield => (&[Ended::Closed(3)], BYTES),
-        Trick::UnknownFrame | Trick::ChunkOnControl => (&[Ended::Closed(4)], BYTES),
+        Trick::UnknownFrame => (&[Ended::Closed(4)], BYTES),
+        // What its bytes happen to spell.
+        Trick::ChunkOnControl => (&[Ended::Closed(3), Ended::Closed(4)], BYTES),
         Trick::OtherVersion => (&[Ended::Closed(7)], Some("peer-refused: unsupported version")),
         Trick::OtherBitfield | Trick::HavePastEnd => (&[Ended::Closed(2)], BYTES),
         Trick::SecondHello

@@ -30,17 +30,13 @@ fn expected(trick: Trick) -> Expected {
         Trick::Trickle => (ANY_GOODBYE, Some("peer-struck: sent next to nothing")),
         Trick::ResetAnswers | Trick::StopsRequests => (ANY_GOODBYE, None),
         Trick::BreaksOff | Trick::HostileReason => (&[Ended::Open], None),
-        Trick::UniStream | Trick::OpensStream => (&[Ended::Transport(0x4)], None),
-        // The fetcher is the one that ends the handshake.
-        Trick::OtherKey | Trick::OtherScheme => (
-            &[
-                Ended::Transport(0x128),
-                Ended::Transport(0x12a),
-                Ended::Transport(0x12b),
-                Ended::Transport(0x12e),
-            ],
-            None,
-        ),
+        Trick::UniStream | Trick::OpensStream => {
+            (&[Ended::Transport(0x4)], Some("peer-struck: sent bytes that break the protocol"))
+        }
+        // access_denied
+        Trick::OtherKey => (&[Ended::Transport(0x131)], None),
+        // Already the hello of the fetcher says that it knows no such scheme: handshake_failure.
+        Trick::OtherScheme => (&[Ended::Found(0x128)], None),
         other => return of_frames(other).unwrap_or_else(|| panic!("nothing is expected of {other}")),
     };
     Expected { ended, blame }
