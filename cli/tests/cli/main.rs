@@ -8,6 +8,7 @@ mod failures;
 mod floors;
 mod home;
 mod hostile;
+mod hostile_peers;
 mod identity;
 mod inspect;
 mod manifest;

@@ -1,7 +1,14 @@
 //! Letting peers in: how many at once, and which must first prove their address.
+//!
+//! A *newcomer* is a connection that came to us and is not introduced: its handshake is under way, or its Hello has not
+//! been judged good. Only newcomers are counted by address, so that any number of honest peers may sit behind one
+//! translator or on one machine, as long as not more than a few come at the same moment; an honest newcomer is one for
+//! two round trips. Only addresses that were proven are counted, so that nobody can use up another's places with forged
+//! ones; what is unproven is bounded over all addresses.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use minimodel_wire::CloseCode;
 use quinn::{Connecting, ServerConfig};
@@ -12,60 +19,172 @@ use super::connection::close;
 use super::dial::Dialer;
 use super::session::Note;
 use super::tls::peer_of;
-use super::transport::{self, HANDSHAKE, MAX_INCOMING, Path, RETRY_BEYOND};
+use super::transport::{self, HANDSHAKE, MAX_INCOMING, RETRY_BEYOND};
 
-/// Handshakes at once from one address: several people may sit behind one NAT, not dozens.
+/// Newcomers at once from one address that is proven.
 const MAX_PER_ADDRESS: usize = 8;
 
 /// Accepts connections until the endpoint closes.
 pub(super) async fn run(dialer: Dialer, server: ServerConfig, notes: mpsc::Sender<Note>) {
-    let mut handshakes: JoinSet<IpAddr> = JoinSet::new();
-    let mut by_address: BTreeMap<IpAddr, usize> = BTreeMap::new();
+    let newcomers = Newcomers::default();
+    let mut handshakes: JoinSet<()> = JoinSet::new();
     while let Some(incoming) = dialer.endpoint.accept().await {
-        while let Some(done) = handshakes.try_join_next() {
-            let Ok(address) = done else { continue };
-            if let Some(count) = by_address.get_mut(&address) {
-                *count -= 1;
-                if *count == 0 {
-                    by_address.remove(&address);
-                }
+        while handshakes.try_join_next().is_some() {}
+        let remote = incoming.remote_address();
+        let is_proven = incoming.remote_address_validated();
+        match newcomers.verdict(remote.ip(), is_proven, handshakes.len()) {
+            Verdict::LetIn => {}
+            Verdict::Prove if incoming.may_retry() => {
+                // A newcomer that cannot answer at its address never comes back, and that is the point.
+                let _ = incoming.retry();
+                continue;
+            }
+            Verdict::Prove | Verdict::Ignore => {
+                // An answer of any kind would cost more than the flood does.
+                incoming.ignore();
+                continue;
             }
         }
-        if handshakes.len() >= MAX_INCOMING {
-            // An answer of any kind would cost more than the flood does.
-            incoming.ignore();
-            continue;
-        }
-        if handshakes.len() >= RETRY_BEYOND && incoming.may_retry() {
-            // A newcomer that cannot answer at its address never comes back, and that is the point.
-            let _ = incoming.retry();
-            continue;
-        }
-        let remote = incoming.remote_address();
-        let address = remote.ip();
-        if by_address.get(&address).is_some_and(|&count| count >= MAX_PER_ADDRESS) {
-            incoming.ignore();
-            continue;
-        }
-        let config =
-            transport::server_for(&server, Path::new(remote, dialer.max_datagram, dialer.congestion));
+        let config = transport::server_for(&server, dialer.path(remote));
         // A newcomer whose first packet does not decrypt is none.
         let Ok(connecting) = incoming.accept_with(config) else { continue };
-        *by_address.entry(address).or_default() += 1;
-        let notes = notes.clone();
-        handshakes.spawn(async move {
-            shake_hands(connecting, notes).await;
-            address
-        });
+        let place = newcomers.take(remote.ip(), is_proven);
+        handshakes.spawn(shake_hands(connecting, place, notes.clone()));
     }
 }
 
-async fn shake_hands(connecting: Connecting, notes: mpsc::Sender<Note>) {
+async fn shake_hands(connecting: Connecting, mut place: Place, notes: mpsc::Sender<Note>) {
     let Ok(Ok(connection)) = tokio::time::timeout(HANDSHAKE, connecting).await else { return };
+    // Whoever ends a handshake has heard what was sent to its address.
+    place.prove();
     match peer_of(&connection) {
         Some(peer) => {
-            let _ = notes.send(Note::Connected { connection, peer, dialed: false }).await;
+            let note = Note::Connected { connection, peer, dialed: false, place: Some(place) };
+            let _ = notes.send(note).await;
         }
         None => close(&connection, CloseCode::NotAllowed),
+    }
+}
+
+/// What becomes of a first packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    LetIn,
+    /// It must show that it can receive at its address (RFC 9000 section 8.1.2).
+    Prove,
+    Ignore,
+}
+
+/// How many newcomers there are. Clones count together.
+#[derive(Debug, Clone, Default)]
+struct Newcomers(Arc<Mutex<Counts>>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    unproven: usize,
+    proven: BTreeMap<IpAddr, usize>,
+}
+
+impl Newcomers {
+    fn verdict(&self, address: IpAddr, is_proven: bool, handshakes: usize) -> Verdict {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = counts.proven.get(&address.to_canonical()).copied().unwrap_or(0);
+        if handshakes >= MAX_INCOMING {
+            return Verdict::Ignore;
+        }
+        match (is_proven, here >= MAX_PER_ADDRESS) {
+            (true, true) => Verdict::Ignore,
+            (true, false) => Verdict::LetIn,
+            (false, is_full) if is_full || counts.unproven >= RETRY_BEYOND => Verdict::Prove,
+            (false, _) => Verdict::LetIn,
+        }
+    }
+
+    fn take(&self, address: IpAddr, is_proven: bool) -> Place {
+        let mut place = Place { newcomers: self.clone(), address: address.to_canonical(), is_proven: false };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).unproven += 1;
+        if is_proven {
+            place.prove();
+        }
+        place
+    }
+}
+
+/// The place of one newcomer, free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    newcomers: Newcomers,
+    address: IpAddr,
+    is_proven: bool,
+}
+
+impl Place {
+    fn prove(&mut self) {
+        if !std::mem::replace(&mut self.is_proven, true) {
+            let mut counts = self.newcomers.0.lock().unwrap_or_else(PoisonError::into_inner);
+            counts.unproven -= 1;
+            *counts.proven.entry(self.address).or_default() += 1;
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.newcomers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.is_proven {
+            counts.unproven -= 1;
+        } else if let Some(count) = counts.proven.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.proven.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(n: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, n])
+    }
+
+    #[test]
+    fn b16_one_address_holds_eight_places_of_newcomers_and_forged_ones_hold_none_of_it() {
+        let newcomers = Newcomers::default();
+        let mut forged: Vec<_> = (0..RETRY_BEYOND).map(|_| newcomers.take(at(1), false)).collect();
+        assert_eq!(newcomers.verdict(at(2), false, 8), Verdict::Prove);
+        assert_eq!(newcomers.verdict(at(1), true, 8), Verdict::LetIn, "it was not it that took them");
+        let held: Vec<_> = (0..MAX_PER_ADDRESS).map(|_| newcomers.take(at(1), true)).collect();
+        assert_eq!(newcomers.verdict(at(1), true, 16), Verdict::Ignore);
+        assert_eq!(newcomers.verdict(at(2), true, 16), Verdict::LetIn);
+        forged.clear();
+        assert_eq!(newcomers.verdict(at(2), false, 8), Verdict::LetIn);
+        assert_eq!(newcomers.verdict(at(1), false, 8), Verdict::Prove, "perhaps it is not from there");
+        // Introduced, or gone.
+        drop(held);
+        assert_eq!(newcomers.verdict(at(1), false, 0), Verdict::LetIn);
+        let counts = newcomers.0.lock().unwrap();
+        assert_eq!((counts.unproven, counts.proven.len()), (0, 0));
+    }
+
+    #[test]
+    fn b16_beyond_the_most_handshakes_nobody_is_answered() {
+        let newcomers = Newcomers::default();
+        assert_eq!(newcomers.verdict(at(1), true, MAX_INCOMING - 1), Verdict::LetIn);
+        for is_proven in [false, true] {
+            assert_eq!(newcomers.verdict(at(1), is_proven, MAX_INCOMING), Verdict::Ignore);
+        }
+    }
+
+    #[test]
+    fn b16_a_handshake_that_ends_counts_for_its_address_until_the_peer_is_introduced() {
+        let newcomers = Newcomers::default();
+        let mut places: Vec<_> = (0..MAX_PER_ADDRESS - 1).map(|_| newcomers.take(at(1), false)).collect();
+        places.iter_mut().for_each(Place::prove);
+        assert_eq!(newcomers.verdict(at(1), true, 0), Verdict::LetIn);
+        places.push(newcomers.take("::ffff:192.0.2.1".parse().unwrap(), true));
+        assert_eq!(newcomers.verdict(at(1), true, 0), Verdict::Ignore);
     }
 }

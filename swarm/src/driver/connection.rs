@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use minimodel_wire::{CloseCode, Decoder, Frame, Request, ResetCode};
-use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
+use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt, WriteError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::congestion;
 use super::session::Note;
 use super::transport::{HANDSHAKE, WRITE_DEADLINE, goodbye};
-use crate::machine::{Breach, Conn, Input};
+use crate::machine::{Breach, Bucket, Conn, Input, Time};
 
 /// Frames that may wait for a peer to read them; one that lets more pile up is not reading.
 const WAITING_FRAMES: usize = 4_096;
+/// Streams that may be reset before their request is whole, at once and a second: an honest peer that changes its mind
+/// has mostly asked already. Twice what it may open at a time.
+const STREAMS_IN_VAIN: (u64, u64) = (512, 16);
 /// How often the path's round trip is told to the machine.
 const RTT_EVERY: Duration = Duration::from_millis(500);
 
@@ -153,6 +156,21 @@ pub(super) fn code_of(error: &ConnectionError) -> Option<CloseCode> {
     }
 }
 
+/// Whether QUIC itself found that the other side broke its rules, as only whoever holds the connection's keys can:
+/// windows and streams that were not granted, or frames that are none (RFC 9000 section 20.1).
+fn is_violation(error: &ConnectionError) -> bool {
+    use quinn_proto::TransportErrorCode as Code;
+    const VIOLATIONS: [Code; 6] = [
+        Code::FLOW_CONTROL_ERROR,
+        Code::STREAM_LIMIT_ERROR,
+        Code::STREAM_STATE_ERROR,
+        Code::FINAL_SIZE_ERROR,
+        Code::FRAME_ENCODING_ERROR,
+        Code::PROTOCOL_VIOLATION,
+    ];
+    matches!(error, ConnectionError::TransportError(error) if VIOLATIONS.contains(&error.code))
+}
+
 async fn run(
     connection: Connection,
     conn: Conn,
@@ -165,19 +183,43 @@ async fn run(
     let control = async { if dialed { connection.open_bi().await } else { connection.accept_bi().await } };
     match tokio::time::timeout(HANDSHAKE, control).await {
         Ok(Ok((send, recv))) => {
-            tasks.spawn(write_frames(connection.clone(), send, frames));
+            tasks.spawn(write_frames(connection.clone(), conn, send, frames, notes.clone()));
             tasks.spawn(read_frames(conn, recv, chunk_count, notes.clone()));
             tasks.spawn(accept_requests(connection.clone(), conn, notes.clone()));
         }
         Ok(Err(_)) => {}
         Err(_) => close(&connection, CloseCode::TooSlow),
     }
-    let code = code_of(&connection.closed().await);
+    let code = loop {
+        tokio::select! {
+            error = connection.closed() => {
+                if is_violation(&error) {
+                    let breach = Breach::Malformed(CloseCode::ProtocolViolation);
+                    let _ = notes.send(Note::Input(Input::Broke { conn, breach })).await;
+                }
+                break code_of(&error);
+            }
+            Some(ended) = tasks.join_next() => {
+                if ended.is_err_and(|error| error.is_panic()) {
+                    // A bug of ours, whatever the peer did: this connection ends, and nothing else.
+                    let _ = notes.send(Note::Panicked).await;
+                    close(&connection, CloseCode::Internal);
+                    break Some(CloseCode::Internal);
+                }
+            }
+        }
+    };
     // The session may be gone already, and then nobody needs to know.
     let _ = notes.send(Note::Input(Input::Closed { conn, code })).await;
 }
 
-async fn write_frames(connection: Connection, mut send: SendStream, mut frames: mpsc::Receiver<Vec<u8>>) {
+async fn write_frames(
+    connection: Connection,
+    conn: Conn,
+    mut send: SendStream,
+    mut frames: mpsc::Receiver<Vec<u8>>,
+    notes: mpsc::Sender<Note>,
+) {
     // Control goes before chunks: a Have or a Choke that waits behind megabytes is of no use.
     let _ = send.set_priority(1);
     while let Some(mut bytes) = frames.recv().await {
@@ -186,6 +228,10 @@ async fn write_frames(connection: Connection, mut send: SendStream, mut frames: 
         }
         match tokio::time::timeout(WRITE_DEADLINE, send.write_all(&bytes)).await {
             Ok(Ok(())) => {}
+            Ok(Err(WriteError::Stopped(_))) => {
+                let _ = notes.send(Note::Input(Input::Broke { conn, breach: Breach::WrongState })).await;
+                return;
+            }
             Ok(Err(_)) => return,
             Err(_) => return close(&connection, CloseCode::TooSlow),
         }
@@ -206,45 +252,76 @@ async fn read_frames(conn: Conn, mut recv: RecvStream, chunk_count: u32, notes: 
                             }
                         }
                         Ok(None) => break None,
-                        Err(error) => break Some(error.close_code()),
+                        Err(error) => break Some(Breach::Malformed(error.close_code())),
                     }
                 }
             }
             // The control stream lives as long as the connection.
-            Ok(None) => Some(CloseCode::ProtocolViolation),
-            Err(quinn::ReadError::Reset(_)) => Some(CloseCode::ProtocolViolation),
+            Ok(None) => Some(match decoder.finish() {
+                Ok(()) => Breach::WrongState,
+                Err(error) => Breach::Malformed(error.close_code()),
+            }),
+            Err(quinn::ReadError::Reset(_)) => Some(Breach::WrongState),
             Err(_) => return,
         };
-        if let Some(code) = breach {
-            let _ = notes.send(Note::Input(Input::Broke { conn, breach: Breach::Malformed(code) })).await;
+        if let Some(breach) = breach {
+            let _ = notes.send(Note::Input(Input::Broke { conn, breach })).await;
             return;
         }
     }
 }
 
 async fn accept_requests(connection: Connection, conn: Conn, notes: mpsc::Sender<Note>) {
+    let start = Instant::now();
+    let mut in_vain = Bucket::new(Time::ZERO, STREAMS_IN_VAIN.1, STREAMS_IN_VAIN.0);
     let mut readers = JoinSet::new();
-    while let Ok((send, recv)) = connection.accept_bi().await {
-        while readers.try_join_next().is_some() {}
-        readers.spawn(read_request(conn, Unfinished::new(send), recv, notes.clone()));
+    loop {
+        tokio::select! {
+            stream = connection.accept_bi() => {
+                let Ok((send, recv)) = stream else { return };
+                readers.spawn(read_request(conn, Unfinished::new(send), recv, notes.clone()));
+            }
+            Some(read) = readers.join_next() => match read {
+                Ok(true) => {}
+                Ok(false) => {
+                    if !in_vain.try_take(Time::after_start(start.elapsed()), 1) {
+                        let breach = Breach::StreamChurn;
+                        let _ = notes.send(Note::Input(Input::Broke { conn, breach })).await;
+                        return;
+                    }
+                }
+                Err(error) => {
+                    if let Ok(panic) = error.try_into_panic() {
+                        std::panic::resume_unwind(panic);
+                    }
+                }
+            }
+        }
     }
 }
 
-async fn read_request(conn: Conn, send: Unfinished, mut recv: RecvStream, notes: mpsc::Sender<Note>) {
+/// Whether the stream came to anything: false when it was reset before its request was whole.
+async fn read_request(conn: Conn, send: Unfinished, mut recv: RecvStream, notes: mpsc::Sender<Note>) -> bool {
+    let broke = |breach| Note::Input(Input::Broke { conn, breach });
     let read = tokio::time::timeout(HANDSHAKE, recv.read_to_end(Request::MAX_LEN)).await;
     let note = match read {
         Ok(Ok(bytes)) => match Request::decode(&bytes) {
             Ok(request) => Note::Asked { conn, request, send },
-            Err(error) => Note::Input(Input::Broke { conn, breach: Breach::Malformed(error.close_code()) }),
+            Err(error) => {
+                send.refuse(ResetCode::Malformed);
+                broke(Breach::Malformed(error.close_code()))
+            }
         },
         Ok(Err(quinn::ReadToEndError::TooLong)) => {
-            Note::Input(Input::Broke { conn, breach: Breach::Malformed(CloseCode::Malformed) })
+            send.refuse(ResetCode::Malformed);
+            broke(Breach::Malformed(CloseCode::Malformed))
         }
         // Withdrawn before it was asked, or the connection is gone.
-        Ok(Err(_)) => return,
-        Err(_) => Note::Input(Input::Broke { conn, breach: Breach::NotReading }),
+        Ok(Err(_)) => return false,
+        Err(_) => broke(Breach::NotReading),
     };
     let _ = notes.send(note).await;
+    true
 }
 
 async fn tell_rtt(connection: Connection, conn: Conn, notes: mpsc::Sender<Note>) {

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::congestion::Congestion;
 use super::connection::code_of;
 use super::error::DriverError;
+use super::routes::Routes;
 use super::tls::Credentials;
 use super::transport::{self, HANDSHAKE, Path};
 
@@ -35,6 +36,7 @@ pub(super) struct Dialer {
     /// No datagram is longer, in bytes.
     pub(super) max_datagram: Option<u16>,
     pub(super) congestion: Congestion,
+    pub(super) routes: Routes,
 }
 
 impl Dialer {
@@ -83,8 +85,12 @@ impl Dialer {
         address: SocketAddr,
     ) -> Result<(quinn::ClientConfig, super::tls::FoundKey), DriverError> {
         let (tls, found) = self.credentials.client(peer)?;
-        let path = Path::new(address, self.max_datagram, self.congestion);
-        Ok((transport::client(tls, self.serves, path)?, found))
+        Ok((transport::client(tls, self.serves, self.path(address))?, found))
+    }
+
+    pub(super) fn path(&self, remote: SocketAddr) -> Path {
+        let payload = self.routes.payload(remote);
+        Path { remote, payload, most: self.max_datagram, congestion: self.congestion }
     }
 }
 

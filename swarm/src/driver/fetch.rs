@@ -288,6 +288,7 @@ impl<D: Disk> Fetching<'_, D> {
             let end = match happening {
                 Happening::Event(event) => self.note(event).await?,
                 Happening::Disk(error) => return Err(error.into()),
+                Happening::WorkerLost(doing) => return Err(DriverError::WorkerLost { doing }),
                 // A partial file reports a chunk that went bad as lost, never a changed source.
                 Happening::SourceChanged => None,
                 Happening::Moment => self.moment().await?,

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::session::Note;
 use super::sink::ChunkSink;
+use super::workers::spawn;
 use crate::machine::Req;
 
 /// How much of the file is read back at a time.
@@ -62,11 +63,12 @@ impl Keeper {
     ) -> std::io::Result<Self> {
         let (tasks, waiting) = channel();
         let (hashed, to_write) = channel();
-        let writer = Writer { sink: sink.clone(), notes };
+        let writer = Writer { sink: sink.clone(), notes: notes.clone() };
         let grown = tasks.clone();
-        spawn("write", move || writer.run(&to_write, &grown))?;
+        spawn("write", "writing chunks", notes.clone(), move || writer.run(&to_write, &grown))?;
         let follower = follow.map(|follow| Follower::new(sink, follow));
-        spawn("hash", move || Hasher { waiting, hashed, follower, is_stopped: false }.run())?;
+        let hasher = Hasher { waiting, hashed, follower, is_stopped: false };
+        spawn("hash", "hashing chunks", notes, move || hasher.run())?;
         Ok(Self { tasks })
     }
 
@@ -87,10 +89,6 @@ impl Drop for Keeper {
         // Each thread holds the way to the other: neither would ever see its own end.
         let _ = self.tasks.send(Task::Stop);
     }
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
 
 struct Writer {

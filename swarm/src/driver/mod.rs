@@ -23,13 +23,19 @@ mod manifest;
 mod node;
 mod perform;
 mod report;
+mod routes;
 mod seed;
 mod serve;
 mod session;
 mod sink;
 mod socket;
+mod telling;
 mod tls;
 mod transport;
+mod workers;
+
+#[cfg(test)]
+mod tests;
 
 pub use bans::{BAN, Ban, Bans};
 pub use congestion::Congestion;

@@ -11,6 +11,7 @@ use quinn::{ServerConfig, VarInt};
 use super::congestion::Congestion;
 use super::dial::Dialer;
 use super::error::DriverError;
+use super::routes::Routes;
 use super::tls::Credentials;
 use super::transport;
 
@@ -57,7 +58,8 @@ impl Node {
         let local =
             endpoint.local_addr().map_err(|source| DriverError::Bind { address: settings.listen, source })?;
         let NodeSettings { serves, max_datagram, congestion, .. } = settings;
-        let dialer = Dialer { endpoint, credentials, serves, max_datagram, congestion };
+        let dialer =
+            Dialer { endpoint, credentials, serves, max_datagram, congestion, routes: Routes::default() };
         Ok(Self { dialer, server, settings, local })
     }
 

@@ -44,7 +44,8 @@ impl Session {
                         self.last_chunk = Instant::now();
                     }
                     self.tell_ban(&event);
-                    if !self.is_stopping {
+                    let now = self.now();
+                    if !self.is_stopping && self.telling.may_tell(now, &event) {
                         // A watcher that does not keep up misses some; what matters is kept by the runner.
                         let _ = self.reports.try_send(Report::Event(event.clone()));
                     }
@@ -66,7 +67,7 @@ impl Session {
         let note = self.note.clone();
         self.tasks.spawn(async move {
             let ended = match dialing.await {
-                Ok(connection) => Note::Connected { connection, peer, dialed: true },
+                Ok(connection) => Note::Connected { connection, peer, dialed: true, place: None },
                 Err(fault) => {
                     Note::Input(Input::DialFailed { peer, wrong_key: fault.wrong_key, code: fault.code })
                 }
@@ -84,6 +85,7 @@ impl Session {
                     .set_max_concurrent_bi_streams(VarInt::from_u32(transport::STREAMS_AFTER_HELLO));
             }
             self.introduced.insert(conn);
+            self.newcomers.remove(&conn);
             self.share_windows();
         }
         if let Some(link) = self.links.get(&conn) {

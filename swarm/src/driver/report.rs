@@ -38,6 +38,10 @@ pub struct Snapshot {
     pub up_rate: u64,
     /// Connected peers.
     pub peers: Vec<PeerView>,
+    /// Events that were not reported, since there were too many of their kind.
+    pub untold: u64,
+    /// Tasks of ours that ended by a panic: bugs, each of which cost one connection or one answer.
+    pub panics: u64,
 }
 
 /// One connected peer.
@@ -77,6 +81,8 @@ impl Session {
             down_rate: self.down_meter.rate(now),
             up_rate: self.up_meter.rate(now),
             peers: self.links.iter().filter_map(view).collect(),
+            untold: self.telling.untold(),
+            panics: self.panics,
         };
         let _ = self.reports.try_send(Report::Snapshot(snapshot));
     }

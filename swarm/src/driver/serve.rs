@@ -51,8 +51,11 @@ pub(super) async fn chunk(
             }
             ServeOutcome::Cancelled { bytes: 0 }
         }
-        Err(_) => {
+        Err(error) => {
             send.refuse(ResetCode::Cancelled);
+            if error.is_panic() {
+                let _ = server.notes.send(Note::Panicked).await;
+            }
             ServeOutcome::Cancelled { bytes: 0 }
         }
     };

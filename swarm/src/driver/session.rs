@@ -11,6 +11,7 @@ use quinn::Connection;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::accept::Place;
 use super::bans::{Ban, Bans};
 use super::connection::{Link, Unfinished};
 use super::dial::Dialer;
@@ -21,6 +22,7 @@ use super::node::Node;
 use super::report::Report;
 use super::serve::Server;
 use super::sink::ChunkSink;
+use super::telling::Telling;
 use super::transport;
 use crate::machine::{Ask, Config, Conn, Event, Input, KeepOutcome, Machine, Meter, Req, ServeOutcome, Time};
 use crate::store::{ChunkSource, StoreError};
@@ -42,7 +44,7 @@ pub(super) enum Note {
     /// For the machine as it is.
     Input(Input),
     /// A handshake is done.
-    Connected { connection: Connection, peer: PeerId, dialed: bool },
+    Connected { connection: Connection, peer: PeerId, dialed: bool, place: Option<Place> },
     /// A peer asks for something.
     Asked { conn: Conn, request: Request, send: Unfinished },
     /// A chunk is in memory, unproven.
@@ -55,6 +57,10 @@ pub(super) enum Note {
     Kept { req: Req, outcome: Result<KeepOutcome, StoreError>, buffer: Vec<u8> },
     /// The partial file was held against the leaf hashes.
     Rescanned { have: Result<Vec<u32>, StoreError> },
+    /// A task of a connection ended by a panic.
+    Panicked,
+    /// A thread that nothing works without ended by a panic.
+    WorkerLost { doing: &'static str },
 }
 
 /// What the session tells its runner.
@@ -66,6 +72,8 @@ pub(super) enum Happening {
     Disk(StoreError),
     /// The file that is served is no longer the artifact.
     SourceChanged,
+    /// A thread of ours is gone, and the session is of no use without it.
+    WorkerLost(&'static str),
     /// Time for whoever watches progress to look.
     Moment,
 }
@@ -118,6 +126,8 @@ pub(super) struct Session {
     /// Connections whose Hello agreed with ours.
     pub(super) introduced: BTreeSet<Conn>,
     pub(super) names: BTreeMap<Conn, PeerId>,
+    /// Places that peers which came to us hold among the newcomers of their address, until they are introduced.
+    pub(super) newcomers: BTreeMap<Conn, Place>,
     pub(super) next_conn: u64,
     pub(super) next_ask: u64,
     pub(super) downloads: BTreeMap<Req, Download>,
@@ -134,6 +144,10 @@ pub(super) struct Session {
     pub(super) bytes_shown: (u64, u64),
     pub(super) down_meter: Meter,
     pub(super) up_meter: Meter,
+    /// What is told of events, and what is too much.
+    pub(super) telling: Telling,
+    /// Tasks that ended by a panic.
+    pub(super) panics: u64,
     pub(super) is_stopping: bool,
     /// The partial file is being read through; nothing is asked of peers meanwhile.
     pub(super) is_rescanning: bool,
@@ -175,6 +189,7 @@ impl Session {
             links: BTreeMap::new(),
             introduced: BTreeSet::new(),
             names: BTreeMap::new(),
+            newcomers: BTreeMap::new(),
             next_conn: 0,
             next_ask: 0,
             downloads: BTreeMap::new(),
@@ -189,6 +204,8 @@ impl Session {
             bytes_shown: (0, 0),
             down_meter: Meter::default(),
             up_meter: Meter::default(),
+            telling: Telling::default(),
+            panics: 0,
             is_stopping: false,
             is_rescanning: false,
             past: (0, 0),
@@ -209,6 +226,7 @@ impl Session {
     /// Works until something happened that the runner should know. May be dropped and called again.
     pub(super) async fn next(&mut self) -> Happening {
         loop {
+            self.reap();
             self.carry_out();
             if let Some(happening) = self.happenings.pop_front() {
                 return happening;
@@ -250,9 +268,10 @@ impl Session {
         }
     }
 
-    fn take(&mut self, note: Note) {
-        while self.tasks.try_join_next().is_some() {}
+    pub(super) fn take(&mut self, note: Note) {
         match note {
+            Note::Panicked => self.panics += 1,
+            Note::WorkerLost { doing } => self.happenings.push_back(Happening::WorkerLost(doing)),
             Note::Input(input) => {
                 if let Input::Progress { .. } = input {
                     self.last_byte = Instant::now();
@@ -272,7 +291,11 @@ impl Session {
                 }
                 self.tell(input);
             }
-            Note::Connected { connection, peer, dialed } => self.connected(connection, peer, dialed),
+            Note::Connected { connection, peer, dialed, place } => {
+                let conn = self.connected(connection, peer, dialed);
+                self.newcomers.extend(place.map(|place| (conn, place)));
+                self.tell(Input::Connected { conn, peer, dialed });
+            }
             Note::Asked { conn, request, send } => self.asked(conn, request, send),
             Note::Arrived { req, data, proof } => {
                 self.last_byte = Instant::now();
@@ -311,14 +334,14 @@ impl Session {
         }
     }
 
-    fn connected(&mut self, connection: Connection, peer: PeerId, dialed: bool) {
+    fn connected(&mut self, connection: Connection, peer: PeerId, dialed: bool) -> Conn {
         let conn = Conn(self.next_conn);
         self.next_conn += 1;
         let link =
             Link::start(connection, conn, dialed, self.terms.chunk_count, self.fetches, self.note.clone());
         self.links.insert(conn, link);
         self.names.insert(conn, peer);
-        self.tell(Input::Connected { conn, peer, dialed });
+        conn
     }
 
     fn asked(&mut self, conn: Conn, request: Request, send: Unfinished) {
@@ -339,6 +362,7 @@ impl Session {
 
     pub(super) fn unlink(&mut self, conn: Conn) -> Option<Link> {
         self.names.remove(&conn);
+        self.newcomers.remove(&conn);
         let link = self.links.remove(&conn)?;
         if self.introduced.remove(&conn) {
             self.share_windows();

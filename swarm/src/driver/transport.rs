@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::congestion::Congestion;
 use super::error::DriverError;
-use super::socket::{BatchRuntime, MAX_DATAGRAM, route_payload};
+use super::socket::{BatchRuntime, MAX_DATAGRAM};
 
 /// The one version of QUIC that is spoken (RFC 9000 section 15); drafts are not.
 const QUIC_V1: u32 = 1;
@@ -94,15 +94,12 @@ pub const LEAST_DATAGRAM: u16 = 1_200;
 /// The way to one peer: datagrams are tried up to what the first hop takes (RFC 8899), and never above `most`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Path {
-    remote: SocketAddr,
-    most: u16,
-    congestion: Congestion,
-}
-
-impl Path {
-    pub(super) fn new(remote: SocketAddr, most: Option<u16>, congestion: Congestion) -> Self {
-        Self { remote, most: datagram(most), congestion }
-    }
+    pub(super) remote: SocketAddr,
+    /// What the first hop takes, where the kernel says so.
+    pub(super) payload: Option<u16>,
+    /// No datagram is longer.
+    pub(super) most: Option<u16>,
+    pub(super) congestion: Congestion,
 }
 
 /// The congestion window to begin with, in bytes, on a path that may take datagrams of `longest` bytes
@@ -118,8 +115,8 @@ fn datagram(most: Option<u16>) -> u16 {
 
 fn base(streams: u32, path: Option<Path>) -> TransportConfig {
     let mut config = TransportConfig::default();
-    if let Some(Path { remote, most, congestion }) = path {
-        let longest = route_payload(remote).unwrap_or(USUAL_DATAGRAM).min(most);
+    if let Some(Path { remote, payload, most, congestion }) = path {
+        let longest = payload.unwrap_or(USUAL_DATAGRAM).min(datagram(most));
         let mut discovery = MtuDiscoveryConfig::default();
         discovery.upper_bound(longest);
         config.mtu_discovery_config(Some(discovery));

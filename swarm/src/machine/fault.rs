@@ -26,6 +26,8 @@ pub enum Breach {
     ForgedOffer,
     /// More control frames than anyone needs.
     ControlFlood,
+    /// Streams that are opened and reset before they ask anything, more than anyone needs.
+    StreamChurn,
     /// More asks than may wait, or the same again and again.
     AskFlood,
     /// It announced a chunk and then refused it.
@@ -55,6 +57,7 @@ impl fmt::Display for Breach {
             Self::BadIndex => "named a chunk that does not exist",
             Self::ForgedOffer => "passed on a forged offer",
             Self::ControlFlood => "flooded the control stream",
+            Self::StreamChurn => "opened streams and reset them without end",
             Self::AskFlood => "flooded us with requests",
             Self::RefusedAnnounced => "refused a chunk it announced",
             Self::NoAnswer => "took a request and did not answer",
@@ -88,7 +91,7 @@ impl Breach {
             Self::Malformed(code) => Consequence::Disconnect(code),
             Self::WrongState => Consequence::Disconnect(CloseCode::StateViolation),
             Self::BadIndex | Self::ForgedOffer => Consequence::Disconnect(CloseCode::ProtocolViolation),
-            Self::ControlFlood => Consequence::Disconnect(CloseCode::Flood),
+            Self::ControlFlood | Self::StreamChurn => Consequence::Disconnect(CloseCode::Flood),
             Self::NotReading | Self::NoHello => Consequence::Part(CloseCode::TooSlow),
             Self::AskFlood
             | Self::RefusedAnnounced

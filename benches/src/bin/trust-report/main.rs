@@ -60,7 +60,9 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     println!("| goal | figure | measured | demanded | |\n| --- | --- | --- | --- | --- |");
     let mut is_good = failed.is_empty();
-    for goal in GOALS.iter().filter(|goal| args.only.is_empty() || args.only.iter().any(|name| name == goal.suite)) {
+    for goal in
+        GOALS.iter().filter(|goal| args.only.is_empty() || args.only.iter().any(|name| name == goal.suite))
+    {
         let (shown, verdict) = goal.judge(&figures);
         is_good &= !matches!(verdict, Verdict::Missed | Verdict::Missing);
         println!("| {} | {} | {shown} | {} | {verdict} |", goal.id, goal.what, goal.demand);

@@ -31,7 +31,17 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "rows",
         before: &[],
-        arguments: &["test", "-p", "minimodel-cli", "--test", "cli", "--", "--nocapture", "catalogue", "floors"],
+        arguments: &[
+            "test",
+            "-p",
+            "minimodel-cli",
+            "--test",
+            "cli",
+            "--",
+            "--nocapture",
+            "catalogue",
+            "floors",
+        ],
     },
     Suite {
         name: "mutations",
@@ -52,7 +62,18 @@ pub(crate) const SUITES: &[Suite] = &[
         name: "kills",
         before: &[],
         arguments: &[
-            "test", "-p", "minimodel-cli", "--test", "cli", "--", "--nocapture", "e1_", "e10_", "g1_", "g2_", "d11_",
+            "test",
+            "-p",
+            "minimodel-cli",
+            "--test",
+            "cli",
+            "--",
+            "--nocapture",
+            "e1_",
+            "e10_",
+            "g1_",
+            "g2_",
+            "d11_",
         ],
     },
     Suite {

@@ -1,0 +1,119 @@
+//! Whoever is dialed by a fetcher.
+
+use minimodel_hostile::{Ended, Seen, Server, Side, Trick};
+
+use super::{Expected, Fetcher, blame, is_calm, model, of_frames, publisher, runtime};
+use crate::home::Home;
+use crate::process::{Running, events};
+
+/// `other-manifest` is asked by whoever has only an offer; see `identity`.
+fn is_elsewhere(trick: Trick) -> bool {
+    trick == Trick::OtherManifest
+}
+
+fn expected(trick: Trick) -> Expected {
+    const BANNED: &[Ended] = &[Ended::Closed(14)];
+    /// The fetch was over, or others were better.
+    const ANY_GOODBYE: &[Ended] = &[Ended::Closed(0), Ended::Closed(1), Ended::Closed(17)];
+    let (ended, blame): (&[Ended], _) = match trick {
+        Trick::BadBytes | Trick::BadProof | Trick::OtherIndex => {
+            (BANNED, Some("peer-banned: sent a chunk that fails its proof"))
+        }
+        Trick::ShortProof
+        | Trick::LongProof
+        | Trick::ShortChunk
+        | Trick::LongChunk
+        | Trick::ShortBody
+        | Trick::LongBody => (BANNED, Some("peer-banned: sent a chunk with an impossible length or proof")),
+        Trick::Refuses => (&[Ended::Closed(17)], Some("peer-struck: refused a chunk it announced")),
+        Trick::Mute => (ANY_GOODBYE, Some("peer-struck: took a request and did not answer")),
+        Trick::Trickle => (ANY_GOODBYE, Some("peer-struck: sent next to nothing")),
+        Trick::ResetAnswers | Trick::StopsRequests => (ANY_GOODBYE, None),
+        Trick::BreaksOff | Trick::HostileReason => (&[Ended::Open], None),
+        Trick::UniStream | Trick::OpensStream => {
+            (&[Ended::Transport(0x4)], Some("peer-struck: sent bytes that break the protocol"))
+        }
+        // access_denied
+        Trick::OtherKey => (&[Ended::Transport(0x131)], None),
+        // Already the hello of the fetcher says that it knows no such scheme: handshake_failure.
+        Trick::OtherScheme => (&[Ended::Found(0x128)], None),
+        other => return of_frames(other).unwrap_or_else(|| panic!("nothing is expected of {other}")),
+    };
+    Expected { ended, blame }
+}
+
+#[test]
+fn a1_a2_a3_a4_a5_a6_a8_a11_b1_b2_b3_b4_b6_b7_b8_b9_b10_b11_b13_c1_c2_d8_hostile_servers_of_a_fetcher() {
+    let publisher = publisher("3MiB");
+    let model = model(&publisher);
+    let runtime = runtime();
+    let _within = runtime.enter();
+    let tricks = Trick::from_side(Side::Server).filter(|&trick| !is_elsewhere(trick));
+    let servers: Vec<Server> = tricks.map(|trick| Server::start(trick, model.clone()).unwrap()).collect();
+    let home = Home::new();
+    // So slow that every liar is asked, and those that are only slow can be told from it.
+    let honest = Running::seed(
+        &home,
+        [
+            publisher.path("model.minimodel").as_os_str(),
+            publisher.path("model.slm").as_os_str(),
+            "--up".as_ref(),
+            "208KiB".as_ref(),
+        ],
+    );
+    let mut offers: Vec<String> = servers.iter().map(Server::offer).collect();
+    offers.push(honest.offer());
+
+    let fetcher = Fetcher::of(&publisher);
+    let ran = fetcher.start(&offers, &[]).end().exits(0);
+    is_calm(&ran);
+    fetcher.has_it(&publisher);
+    is_calm(&honest.stop());
+    assert_eq!(blame(&ran.stdout, &honest_peer(&offers)), Vec::<String>::new());
+
+    let faults = servers.iter().filter_map(|server| {
+        let (trick, against) = (server.trick(), blame(&ran.stdout, &server.peer().to_string()));
+        let seen = server.seen();
+        let Some(first) = seen.first() else { return Some(format!("{trick}: nobody came")) };
+        let mut expected = expected(trick);
+        if trick == Trick::BreaksOff && !against.is_empty() {
+            // From the fourth time on.
+            expected.blame = Some("peer-struck: broke off in the middle of chunks");
+        }
+        expected.check(trick, &first.ended, &against).and_then(|()| was_asked_right(trick, &seen)).err()
+    });
+    let faults: Vec<_> = faults.collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+
+    let wrong = servers.iter().find(|server| server.trick() == Trick::OtherKey).unwrap();
+    let told = events(&ran.stdout, "wrong-key").any(|event| event["expected"] == wrong.peer().to_string());
+    assert!(told, "{}", ran.stdout);
+}
+
+fn honest_peer(offers: &[String]) -> String {
+    let offer: minimodel_wire::SignedOffer = offers.last().unwrap().parse().unwrap();
+    offer.offer().peer.to_string()
+}
+
+/// Liars are asked for a chunk, and for no more than stands open with a newcomer; the others for none.
+fn was_asked_right(trick: Trick, seen: &[Seen]) -> Result<(), String> {
+    /// Requests in flight to one peer that has not delivered yet.
+    const FIRST: u32 = 4;
+    let asked: u32 = seen.iter().map(|seen| seen.asked).sum();
+    let fine = match trick {
+        Trick::BadBytes
+        | Trick::BadProof
+        | Trick::OtherIndex
+        | Trick::ShortProof
+        | Trick::LongProof
+        | Trick::ShortChunk
+        | Trick::LongChunk
+        | Trick::ShortBody
+        | Trick::LongBody => (1..=FIRST).contains(&asked),
+        Trick::Refuses | Trick::Mute | Trick::Trickle | Trick::ResetAnswers | Trick::StopsRequests => {
+            asked >= 1
+        }
+        _ => true,
+    };
+    if fine { Ok(()) } else { Err(format!("{trick}: it was asked {asked} times")) }
+}

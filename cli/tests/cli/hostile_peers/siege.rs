@@ -1,0 +1,65 @@
+//! Many hostile connections at once, and very many one after another.
+
+use minimodel_hostile::siege::{Plan, run};
+
+use super::{Fetcher, is_calm, model, publisher, runtime};
+use crate::home::{Home, MINIMODEL};
+use crate::process::Running;
+use minimodel_hostile::{Identity, Target, Trick, attack};
+
+/// Resident memory that a seeder may gain under siege, in MiB.
+const MOST_GROWTH: u64 = 128;
+
+#[test]
+fn f1_b16_256_hostile_connections_leave_an_honest_fetch_whole_and_memory_bounded() {
+    let plan = Plan {
+        minimodel: MINIMODEL.into(),
+        connections: 256,
+        size: "6MiB".to_owned(),
+        down: Some("1MiB".to_owned()),
+        compares: false,
+    };
+    let figures = run(&plan).unwrap();
+    println!("{figures:?}");
+    assert!(figures.attempts >= plan.connections, "{figures:?}");
+    assert!(figures.growth_mib() <= MOST_GROWTH, "{figures:?}");
+}
+
+#[test]
+fn f2_f3_f6_hundreds_of_hostile_connections_leave_no_file_and_no_thread_behind_in_the_real_binary() {
+    let publisher = publisher("200KiB");
+    let (home, runtime, model) = (Home::new(), runtime(), model(&publisher));
+    let paths = [publisher.path("model.minimodel"), publisher.path("model.slm")];
+    let seeder = Running::seed(&home, paths.iter().map(|path| path.as_os_str()));
+    let offer = seeder.offer();
+    let target = Target::of(&offer.parse().unwrap()).unwrap();
+    let count = |what: &str| std::fs::read_dir(format!("/proc/{}/{what}", seeder.pid())).unwrap().count();
+    // One of each first: what is made once is there then.
+    let tricks = [Trick::IgnorableFrames, Trick::SecondHello, Trick::StreamChurn, Trick::UniStream];
+    let play = |rounds: usize| {
+        runtime.block_on(async {
+            let mut visits = tokio::task::JoinSet::new();
+            for n in 0..4 {
+                let model = model.clone();
+                visits.spawn(async move {
+                    for round in 0..rounds {
+                        let trick = tricks[(n + round) % tricks.len()];
+                        attack(trick, &target, &model, &Identity::new().unwrap()).await.unwrap();
+                    }
+                });
+            }
+            visits.join_all().await;
+        });
+    };
+    play(1);
+    let before = (count("fd"), count("task"));
+    play(25);
+    // Threads that read chunks are at most eight, however many are asked for at once.
+    let after = (count("fd"), count("task"));
+    assert_eq!(after.0, before.0, "files are left open");
+    assert!(after.1 <= before.1.max(2 + 8 + 2), "{before:?} became {after:?}");
+    let fetcher = Fetcher::of(&publisher);
+    is_calm(&fetcher.start(&[offer], &[]).end().exits(0));
+    fetcher.has_it(&publisher);
+    is_calm(&seeder.stop());
+}

@@ -1,0 +1,87 @@
+//! Attacks on whoever seeds.
+
+mod asking;
+mod handshake;
+mod streams;
+
+pub(crate) use asking::forged_offer;
+
+use anyhow::{Context as _, Result};
+use minimodel_wire::Consent;
+use tokio::time::timeout;
+
+use crate::model::Model;
+use crate::net::{self, Guise, PATIENCE, Peer, Target};
+use crate::seen::{Ended, Seen};
+use crate::server::frames;
+use crate::tls::Identity;
+use crate::trick::{Side, Trick};
+
+/// Plays a trick against a seeder, as `identity`, and tells what came of it. It takes up to half a minute where the
+/// other side is to lose its patience first.
+///
+/// # Errors
+///
+/// A trick that no client can play, or a seeder that is not there or does not do what an honest one would be served.
+pub async fn attack(trick: Trick, target: &Target, model: &Model, identity: &Identity) -> Result<Seen> {
+    anyhow::ensure!(trick.sides().contains(&Side::Client), "{trick} is played by whoever is dialed");
+    if let Some(guise) = handshake::guise(trick, target) {
+        return handshake::play(trick, target, model, identity, &guise).await;
+    }
+    let guise = match trick {
+        Trick::NeverReads => Guise { window: 4 << 10, ..Guise::default() },
+        Trick::UniStream | Trick::ManyStreams | Trick::PastWindow => Guise {
+            tampering: crate::session::Tampering { ignores_limits: true, ..Default::default() },
+            ..Guise::default()
+        },
+        Trick::Fragments => Guise { loss: crate::socket::Loss::Gaps, ..Guise::default() },
+        _ => Guise::default(),
+    };
+    let endpoint = net::endpoint(&guise)?;
+    let connection = net::dial(&endpoint, target, identity, &guise).await?.context("it did not let us in")?;
+    let seen = timeout(PATIENCE * 2, play(trick, connection, model)).await;
+    let seen = seen.context("the trick did not end")?.with_context(|| format!("{trick} failed"));
+    endpoint.close(0u32.into(), b"");
+    // The goodbye gets out before the socket goes.
+    let _ = timeout(net::SOON, endpoint.wait_idle()).await;
+    seen
+}
+
+async fn play(trick: Trick, connection: quinn::Connection, model: &Model) -> Result<Seen> {
+    if trick == Trick::Silent {
+        let error = timeout(PATIENCE, connection.closed()).await;
+        return Ok(Seen::only(error.map_or(Ended::Open, |error| Ended::of(&error))));
+    }
+    let mut peer = Peer::open(connection).await?;
+    if trick == Trick::RequestBeforeHello {
+        return asking::before_hello(peer).await;
+    }
+    if frames::is_one(trick) {
+        // The other side may end it at any byte of this.
+        let played = frames::play(trick, &mut peer, model, Consent::FETCH | Consent::PUBLISH).await;
+        let ended = peer.end_within(PATIENCE).await;
+        return if ended == Ended::Open { played.map(|()| Seen::only(ended)) } else { Ok(Seen::only(ended)) };
+    }
+    peer.introduce(model, Consent::FETCH | Consent::PUBLISH).await?;
+    match trick {
+        Trick::IgnorableFrames | Trick::Fragments => asking::after_noise(trick, peer).await,
+        Trick::UnknownRequest | Trick::LongRequest | Trick::IndexOverflow | Trick::RangeOverflow => {
+            asking::wrongly(trick, peer).await
+        }
+        Trick::AskFlood => asking::while_choked(peer, model).await,
+        Trick::SameChunk => asking::the_same(peer).await,
+        Trick::NeverReads => asking::without_reading(peer, model).await,
+        Trick::EndlessRequest => asking::endlessly(peer).await,
+        Trick::ResetRequests => streams::reset_at_each_point(peer).await,
+        Trick::StreamChurn => streams::churn(peer).await,
+        Trick::UniStream => streams::uni(peer).await,
+        Trick::ManyStreams => streams::many(peer).await,
+        Trick::PastWindow => streams::past_window(peer).await,
+        Trick::HostileReason => {
+            peer.become_served().await?;
+            peer.connection.close(22u32.into(), frames::ESCAPES);
+            Ok(Seen::only(Ended::Open))
+        }
+        other => anyhow::bail!("{other} is not played by a client"),
+    }
+}

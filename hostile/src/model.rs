@@ -1,0 +1,76 @@
+//! What is attacked: a manifest, and where the hostile side serves, the file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use minimodel_verifier::chunk::{Layout, Tree};
+use minimodel_verifier::{Digest, Manifest, sha256};
+use minimodel_wire::{Bitfield, Consent, Hello, PROTOCOL_VERSION};
+
+/// A manifest and its file.
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) count: u32,
+    file: Option<Arc<File>>,
+}
+
+#[derive(Debug)]
+struct File {
+    bytes: Vec<u8>,
+    layout: Layout,
+    tree: Tree,
+}
+
+impl Model {
+    /// Reads the manifest, and the file if one is named. Both are believed.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, or a manifest that is none.
+    pub fn read(manifest: &Path, artifact: Option<&Path>) -> Result<Self> {
+        let text = std::fs::read(manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
+        let manifest = Arc::new(Manifest::parse(&text).context("this is no manifest")?);
+        let layout = Layout::new(manifest.byte_count(), manifest.chunk_size())?;
+        let count = layout.count();
+        let file = artifact.map(|path| {
+            let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let size = layout.chunk_size() as usize;
+            let tree = Tree::from_chunk_hashes(bytes.chunks(size).map(sha256).collect());
+            anyhow::ensure!(tree.count() == count, "{} is another file", path.display());
+            Ok(Arc::new(File { bytes, layout, tree }))
+        });
+        Ok(Self { manifest, count, file: file.transpose()? })
+    }
+
+    pub(crate) fn hello(&self, consent: Consent) -> Hello {
+        Hello {
+            version: PROTOCOL_VERSION,
+            swarm_id: *self.manifest.swarm_id(),
+            artifact_sha256: *self.manifest.artifact_sha256(),
+            license_sha256: self.manifest.license_digest(),
+            evidence_sha256: self.manifest.evidence_digest(),
+            chunk_size: u32::try_from(self.manifest.chunk_size()).unwrap_or(u32::MAX),
+            chunk_count: self.count,
+            consent,
+            software: "minimodel-hostile/1".to_owned(),
+        }
+    }
+
+    /// The chunk and its proof as they should be; nothing of a file that is not here.
+    pub(crate) fn chunk(&self, index: u32) -> Option<(Vec<u8>, Vec<Digest>)> {
+        let file = self.file.as_ref()?;
+        let start = usize::try_from(file.layout.offset(index)).ok()?;
+        let bytes = file.bytes.get(start..start + file.layout.chunk_len(index) as usize)?;
+        Some((bytes.to_vec(), file.tree.proof(index)?))
+    }
+
+    pub(crate) fn all(&self) -> Bitfield {
+        Bitfield::full(self.count)
+    }
+
+    pub(crate) fn none(&self) -> Bitfield {
+        Bitfield::new(self.count)
+    }
+}

@@ -1,0 +1,216 @@
+//! Connections as the hostile side makes them: as the protocol wants them, but for what a trick changes.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use minimodel_wire::{ALPN, Consent, Decoder, Frame, PeerId, Request, SignedOffer};
+use quinn::{
+    Connection, ConnectionError, Endpoint, EndpointConfig, RecvStream, SendStream, TokioRuntime,
+    TransportConfig, VarInt,
+};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::model::Model;
+use crate::seen::Ended;
+use crate::session::{Tampered, Tampering};
+use crate::socket::{self, Loss};
+use crate::tls::{Identity, Shown};
+
+/// Longer than anything that the other side takes its time for: 20 s for an answer that is not read, and some more.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Waiting for something that comes at once or never.
+pub(crate) const SOON: Duration = Duration::from_secs(5);
+
+/// Who is attacked, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// The key that should answer.
+    pub peer: PeerId,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+impl Target {
+    /// The first address of an offer.
+    ///
+    /// # Errors
+    ///
+    /// An offer without an address.
+    pub fn of(offer: &SignedOffer) -> Result<Self> {
+        let address = *offer.offer().addresses.first().context("the offer names no address")?;
+        Ok(Self { peer: offer.offer().peer, address })
+    }
+}
+
+/// How we appear.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Guise {
+    pub(crate) shown: Shown,
+    pub(crate) alpn: &'static [u8],
+    pub(crate) tampering: Tampering,
+    pub(crate) loss: Loss,
+    /// Bytes that we let the other side send on a stream, and on all together.
+    pub(crate) window: u32,
+    /// Our own address.
+    pub(crate) from: IpAddr,
+}
+
+impl Default for Guise {
+    fn default() -> Self {
+        Self {
+            shown: Shown::Own,
+            alpn: ALPN,
+            tampering: Tampering::default(),
+            loss: Loss::None,
+            window: 1 << 20,
+            from: Ipv4Addr::LOCALHOST.into(),
+        }
+    }
+}
+
+pub(crate) fn transport(window: u32) -> Arc<TransportConfig> {
+    let mut config = TransportConfig::default();
+    config
+        .max_concurrent_bidi_streams(VarInt::from_u32(256))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .stream_receive_window(VarInt::from_u32(window))
+        .receive_window(VarInt::from_u32(window.saturating_mul(4)))
+        .keep_alive_interval(Some(Duration::from_secs(5)));
+    Arc::new(config)
+}
+
+/// A socket of our own, which the other side knows us by.
+pub(crate) fn endpoint(guise: &Guise) -> Result<Endpoint> {
+    let socket = socket::bind(SocketAddr::new(guise.from, 0), guise.loss).context("no socket")?;
+    Ok(Endpoint::new_with_abstract_socket(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime))?)
+}
+
+pub(crate) fn client_config(identity: &Identity, guise: &Guise) -> Result<quinn::ClientConfig> {
+    let inner = Arc::new(identity.client(guise.shown, guise.alpn)?);
+    let mut config = quinn::ClientConfig::new(Arc::new(Tampered { inner, tampering: guise.tampering }));
+    config.transport_config(transport(guise.window));
+    Ok(config)
+}
+
+/// Dials; the inner error is the other side's answer.
+pub(crate) async fn dial(
+    endpoint: &Endpoint,
+    target: &Target,
+    identity: &Identity,
+    guise: &Guise,
+) -> Result<Result<Connection, ConnectionError>> {
+    let config = client_config(identity, guise)?;
+    let connecting = endpoint.connect_with(config, target.address, "minimodel")?;
+    Ok(timeout(PATIENCE, connecting).await.unwrap_or(Err(ConnectionError::TimedOut)))
+}
+
+/// A connection with its control stream.
+pub(crate) struct Peer {
+    pub(crate) connection: Connection,
+    pub(crate) control: SendStream,
+    frames: mpsc::Receiver<Frame>,
+    /// The other side opened a stream to ask something, or ended its control stream.
+    pub(crate) reader: tokio::task::JoinHandle<RecvStream>,
+}
+
+impl Peer {
+    pub(crate) fn new(connection: Connection, (control, recv): (SendStream, RecvStream)) -> Self {
+        let (heard, frames) = mpsc::channel(1 << 12);
+        let reader = tokio::spawn(read_frames(recv, heard));
+        Self { connection, control, frames, reader }
+    }
+
+    /// Opens the control stream.
+    pub(crate) async fn open(connection: Connection) -> Result<Self> {
+        let control = connection.open_bi().await?;
+        Ok(Self::new(connection, control))
+    }
+
+    pub(crate) async fn send(&mut self, frame: &Frame) -> Result<()> {
+        Ok(self.control.write_all(&frame.encode()).await?)
+    }
+
+    /// Says hello and what we have, and waits for the other side's bitfield.
+    pub(crate) async fn introduce(&mut self, model: &Model, consent: Consent) -> Result<()> {
+        self.send(&Frame::Hello(model.hello(consent))).await?;
+        self.hear(|frame| matches!(frame, Frame::Bitfield(_))).await.context("no bitfield came")?;
+        let have = if consent.contains(Consent::SERVE) { model.all() } else { model.none() };
+        self.send(&Frame::Bitfield(have)).await
+    }
+
+    /// Becomes interested, and waits for its turn.
+    pub(crate) async fn become_served(&mut self) -> Result<()> {
+        self.send(&Frame::Interested).await?;
+        self.hear(|frame| matches!(frame, Frame::Unchoke)).await.context("it was never our turn")?;
+        Ok(())
+    }
+
+    /// The next frame of a kind; `None` when the stream ended or it did not come.
+    pub(crate) async fn hear(&mut self, is_it: impl Fn(&Frame) -> bool) -> Option<Frame> {
+        let hear = async {
+            while let Some(frame) = self.frames.recv().await {
+                if is_it(&frame) {
+                    return Some(frame);
+                }
+            }
+            None
+        };
+        timeout(PATIENCE, hear).await.ok().flatten()
+    }
+
+    /// Opens a stream and asks.
+    pub(crate) async fn ask(&self, request: &[u8]) -> Result<(SendStream, RecvStream)> {
+        let (mut send, recv) = self.connection.open_bi().await?;
+        send.write_all(request).await?;
+        send.finish()?;
+        Ok((send, recv))
+    }
+
+    /// Asks for a chunk and reads what comes.
+    pub(crate) async fn take(&self, index: u32) -> Result<Answer> {
+        let (_, mut recv) = self.ask(&Request::Chunk { index }.encode()).await?;
+        Ok(read_answer(&mut recv).await)
+    }
+
+    /// Waits for the end; `Open` if none comes in time.
+    pub(crate) async fn end_within(&self, patience: Duration) -> Ended {
+        match timeout(patience, self.connection.closed()).await {
+            Ok(error) => Ended::of(&error),
+            Err(_) => Ended::Open,
+        }
+    }
+}
+
+/// What came on a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Bytes(Vec<u8>),
+    Reset(u64),
+    Lost,
+}
+
+pub(crate) async fn read_answer(recv: &mut RecvStream) -> Answer {
+    match timeout(PATIENCE, recv.read_to_end(64 << 20)).await {
+        Ok(Ok(bytes)) => Answer::Bytes(bytes),
+        Ok(Err(quinn::ReadToEndError::Read(quinn::ReadError::Reset(code)))) => {
+            Answer::Reset(code.into_inner())
+        }
+        _ => Answer::Lost,
+    }
+}
+
+/// Reads frames as long as there are any; what is no frame ends it quietly, since we are the bad side here.
+async fn read_frames(mut recv: RecvStream, heard: mpsc::Sender<Frame>) -> RecvStream {
+    let mut decoder = Decoder::new(None);
+    while let Ok(Some(chunk)) = recv.read_chunk(64 << 10, true).await {
+        decoder.push(&chunk.bytes);
+        while let Ok(Some(frame)) = decoder.next() {
+            // Frames that nobody waits for are dropped.
+            let _ = heard.try_send(frame);
+        }
+    }
+    recv
+}

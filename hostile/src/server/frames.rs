@@ -1,0 +1,152 @@
+//! Tricks on the control stream, which both sides can play.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use minimodel_wire::{Bitfield, Consent, Frame, Hello, limits};
+use quinn::VarInt;
+
+use crate::client::forged_offer;
+use crate::model::Model;
+use crate::net::Peer;
+use crate::trick::Trick;
+
+/// Text that would clear a screen, rename a window, turn the reading direction and forge a line.
+pub(crate) const ESCAPES: &[u8] = b"\x1b[2J\x1b]0;owned\x07\r\nerror: all is lost\n\xe2\x80\xae\xc2\x9b31m\0";
+/// Control frames of a flood.
+const FLOOD: usize = 100_000;
+
+/// Whether the trick is one of frames alone.
+pub(crate) fn is_one(trick: Trick) -> bool {
+    matches!(
+        trick,
+        Trick::TruncatedFrame
+            | Trick::OversizedLength
+            | Trick::UnknownFrame
+            | Trick::OtherVersion
+            | Trick::SecondHello
+            | Trick::HaveBeforeBitfield
+            | Trick::ChunkOnControl
+            | Trick::FinishedControl
+            | Trick::ResetControl
+            | Trick::StoppedControl
+            | Trick::TrailingBytes
+            | Trick::SecondSpelling
+            | Trick::ControlFlood
+            | Trick::HaveStorm
+            | Trick::SpareBits
+            | Trick::OtherBitfield
+            | Trick::HugeBitfield
+            | Trick::HavePastEnd
+            | Trick::ForgedOffer
+            | Trick::HostileName
+            | Trick::NoHello
+    )
+}
+
+/// A frame from its type and body, whatever they are.
+fn raw(kind: u16, body: &[u8]) -> Vec<u8> {
+    [&(body.len() as u32).to_le_bytes()[..], &kind.to_le_bytes(), body].concat()
+}
+
+/// The other side may end the connection at any byte; then an error comes back, which is what was wanted.
+pub(crate) async fn play(trick: Trick, peer: &mut Peer, model: &Model, consent: Consent) -> Result<()> {
+    match trick {
+        Trick::NoHello => return Ok(peer.control.write_all(&[0xa2]).await?),
+        Trick::OtherVersion | Trick::HostileName => {
+            peer.control.write_all(&hello(trick, model.hello(consent))).await?;
+            return Ok(());
+        }
+        Trick::HaveBeforeBitfield
+        | Trick::SecondSpelling
+        | Trick::SpareBits
+        | Trick::OtherBitfield
+        | Trick::HugeBitfield => {
+            peer.send(&Frame::Hello(model.hello(consent))).await?;
+            peer.control.write_all(&bitfield(trick, model.count)).await?;
+            return Ok(());
+        }
+        _ => peer.introduce(model, consent).await?,
+    }
+    let control = &mut peer.control;
+    match trick {
+        Trick::TruncatedFrame => {
+            control.write_all(&[4, 0, 0, 0, 5, 0, 1]).await?;
+            control.finish()?;
+        }
+        Trick::OversizedLength => control.write_all(&[0xff, 0xff, 0xff, 0xff, 4, 0]).await?,
+        Trick::UnknownFrame => control.write_all(&raw(0x0042, b"?")).await?,
+        Trick::SecondHello => control.write_all(&Frame::Hello(model.hello(consent)).encode()).await?,
+        Trick::ChunkOnControl => {
+            let (bytes, _) = model.chunk(0).unwrap_or((vec![0x5a; 16 << 10], Vec::new()));
+            control.write_all(&bytes).await?;
+        }
+        Trick::FinishedControl => control.finish()?,
+        Trick::ResetControl => control.reset(VarInt::from_u32(0))?,
+        Trick::StoppedControl => {
+            // Dropping it says so to the other side, once the task that reads it has ended.
+            peer.reader.abort();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            // Something that has to be answered, so that the other side notices.
+            control.write_all(&Frame::Interested.encode()).await?;
+        }
+        // One index is announced, and two are there.
+        Trick::TrailingBytes => control.write_all(&raw(4, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9])).await?,
+        Trick::ControlFlood => {
+            control.write_all(&Frame::NotInterested.encode().repeat(FLOOD)).await?;
+        }
+        Trick::HaveStorm => {
+            control.write_all(&Frame::Have { indexes: vec![0; 256] }.encode().repeat(FLOOD / 16)).await?;
+        }
+        Trick::HavePastEnd => {
+            control.write_all(&Frame::Have { indexes: vec![model.count] }.encode()).await?;
+        }
+        Trick::ForgedOffer => control.write_all(&forged_offer(model).encode()).await?,
+        other => anyhow::bail!("{other} is no trick of frames"),
+    }
+    Ok(())
+}
+
+/// A hello that says what an encoder of ours would not.
+fn hello(trick: Trick, mut hello: Hello) -> Vec<u8> {
+    if trick == Trick::OtherVersion {
+        hello.version = limits::PROTOCOL_VERSION + 1;
+        return Frame::Hello(hello).encode();
+    }
+    let placeholder = "x".repeat(ESCAPES.len());
+    hello.software.clone_from(&placeholder);
+    let mut bytes = Frame::Hello(hello).encode();
+    let at = bytes.len() - placeholder.len();
+    bytes[at..].copy_from_slice(ESCAPES);
+    bytes
+}
+
+fn bitfield(trick: Trick, count: u32) -> Vec<u8> {
+    let bits = |count: u32, bits: &[u8]| raw(3, &[&count.to_le_bytes()[..], &[2], bits].concat());
+    let len = count.div_ceil(8) as usize;
+    match trick {
+        Trick::HaveBeforeBitfield => Frame::Have { indexes: vec![0] }.encode(),
+        Trick::SecondSpelling => {
+            let mut all = vec![0xff; len];
+            if let Some(last) = all.last_mut().filter(|_| !count.is_multiple_of(8)) {
+                *last = 0xff << (8 - count % 8);
+            }
+            bits(count, &all)
+        }
+        Trick::SpareBits => {
+            // Where there are no spare bits, a byte of them.
+            let mut some = vec![0x80; len + usize::from(count.is_multiple_of(8))];
+            if let Some(last) = some.last_mut() {
+                *last = 1;
+            }
+            bits(count, &some)
+        }
+        Trick::OtherBitfield => Frame::Bitfield(Bitfield::full(count + 8)).encode(),
+        _ => {
+            // The head alone: nothing of the body would be kept.
+            let mut head = limits::MAX_BITFIELD_LEN.to_le_bytes().to_vec();
+            head.extend_from_slice(&[3, 0]);
+            head
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! A socket that loses on purpose.
+
+use std::fmt;
+use std::io::{self, IoSliceMut};
+use std::net::{SocketAddr, UdpSocket};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+
+use quinn::udp::{RecvMeta, Transmit};
+use quinn::{AsyncUdpSocket, Runtime as _, TokioRuntime, UdpPoller};
+
+/// What is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// Nothing.
+    None,
+    /// Every second datagram that we send after the first few: the other side holds gaps.
+    Gaps,
+    /// Whatever comes but a Retry: a handshake that never ends.
+    AllButRetry,
+}
+
+/// Datagrams that a handshake needs.
+const HANDSHAKE: u64 = 8;
+
+pub(crate) fn bind(address: SocketAddr, loss: Loss) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+    let inner = TokioRuntime.wrap_udp_socket(UdpSocket::bind(address)?)?;
+    if loss == Loss::None {
+        return Ok(inner);
+    }
+    Ok(Arc::new(Lossy { inner, loss, sent: AtomicU64::new(0) }))
+}
+
+struct Lossy {
+    inner: Arc<dyn AsyncUdpSocket>,
+    loss: Loss,
+    sent: AtomicU64,
+}
+
+impl fmt::Debug for Lossy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lossy").field(&self.loss).finish()
+    }
+}
+
+/// A long header (0x80), the fixed bit (0x40), and the type Retry (RFC 9000 section 17.2.5).
+fn is_retry(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| first & 0xf0 == 0xf0)
+}
+
+impl AsyncUdpSocket for Lossy {
+    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
+        self.inner.clone().create_io_poller()
+    }
+
+    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        if self.loss == Loss::Gaps {
+            let sent = self.sent.fetch_add(1, Ordering::Relaxed);
+            if sent > HANDSHAKE && sent.is_multiple_of(2) {
+                return Ok(());
+            }
+        }
+        self.inner.try_send(transmit)
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let count = ready!(self.inner.poll_recv(cx, buffers, meta))?;
+        if self.loss == Loss::AllButRetry {
+            for (meta, buffer) in meta.iter_mut().zip(buffers.iter()).take(count) {
+                if !is_retry(buffer) {
+                    meta.len = 0;
+                }
+            }
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    fn may_fragment(&self) -> bool {
+        self.inner.may_fragment()
+    }
+}

@@ -1,0 +1,106 @@
+//! How much is told of what peers do: they decide how often they come and go, not how long our log is.
+
+use std::collections::BTreeMap;
+
+use minimodel_wire::PeerId;
+
+use crate::machine::{Bucket, Event, Time};
+
+/// Events of one peer, at once and a second.
+const OF_ONE: (u64, u64) = (32, 1);
+/// Events of all peers together, at once and a second. Keys cost nothing.
+const OF_ALL: (u64, u64) = (1_024, 16);
+/// The same for bans and wrong keys, which nothing else may crowd out.
+const GRAVE: (u64, u64) = (256, 4);
+/// Peers counted at once.
+const MAX_PEERS: usize = 512;
+
+/// Counts events.
+#[derive(Debug)]
+pub(super) struct Telling {
+    of_one: BTreeMap<PeerId, Bucket>,
+    of_all: Bucket,
+    grave: Bucket,
+    untold: u64,
+}
+
+impl Default for Telling {
+    fn default() -> Self {
+        let bucket = |(burst, rate)| Bucket::new(Time::ZERO, rate, burst);
+        Self { of_one: BTreeMap::new(), of_all: bucket(OF_ALL), grave: bucket(GRAVE), untold: 0 }
+    }
+}
+
+impl Telling {
+    /// Whether the event is told.
+    pub(super) fn may_tell(&mut self, now: Time, event: &Event) -> bool {
+        let (peer, is_grave) = match event {
+            // Progress of our own, or paid for with a chunk.
+            Event::Chunk { .. } | Event::Uploaded { .. } | Event::Complete | Event::Exhausted => return true,
+            Event::Banned { peer, .. } | Event::WrongKey { expected: peer, .. } => (*peer, true),
+            Event::Joined { peer, .. }
+            | Event::Left { peer, .. }
+            | Event::Refused { peer, .. }
+            | Event::Unreachable { peer, .. }
+            | Event::Struck { peer, .. } => (*peer, false),
+        };
+        let all = if is_grave { &mut self.grave } else { &mut self.of_all };
+        let told = Self::of_one(&mut self.of_one, now, peer).try_take(now, 1) && all.try_take(now, 1);
+        self.untold += u64::from(!told);
+        told
+    }
+
+    fn of_one(buckets: &mut BTreeMap<PeerId, Bucket>, now: Time, peer: PeerId) -> &mut Bucket {
+        if buckets.len() >= MAX_PEERS && !buckets.contains_key(&peer) {
+            // Whoever profits from being forgotten is still counted among all.
+            buckets.clear();
+        }
+        buckets.entry(peer).or_insert_with(|| Bucket::new(now, OF_ONE.1, OF_ONE.0))
+    }
+
+    /// Events that were not told.
+    pub(super) fn untold(&self) -> u64 {
+        self.untold
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::machine::Breach;
+
+    fn id(n: u32) -> PeerId {
+        let mut id = [0; 32];
+        id[..4].copy_from_slice(&n.to_le_bytes());
+        PeerId(id)
+    }
+
+    fn told(telling: &mut Telling, second: u64, events: impl Iterator<Item = Event>) -> u64 {
+        let now = Time::after_start(Duration::from_secs(second));
+        events.map(|event| u64::from(telling.may_tell(now, &event))).sum()
+    }
+
+    #[test]
+    fn f5_one_peer_that_comes_and_goes_fills_no_log() {
+        let mut telling = Telling::default();
+        let left = || std::iter::repeat_n(Event::Left { peer: id(1), code: None }, 10_000);
+        assert_eq!(told(&mut telling, 0, left()), OF_ONE.0);
+        assert_eq!(told(&mut telling, 10, left()), 10 * OF_ONE.1);
+        assert_eq!(told(&mut telling, 10, [Event::Left { peer: id(2), code: None }].into_iter()), 1);
+        assert_eq!(telling.untold(), 20_000 - OF_ONE.0 - 10 * OF_ONE.1);
+    }
+
+    #[test]
+    fn f5_i6_ten_thousand_keys_fill_no_log_either_and_a_ban_is_still_told() {
+        let mut telling = Telling::default();
+        let struck = |n| Event::Struck { peer: id(n), breach: Breach::NoHello };
+        assert_eq!(told(&mut telling, 0, (0..10_000).map(struck)), OF_ALL.0);
+        assert!(telling.of_one.len() <= MAX_PEERS);
+        let banned = |n| Event::Banned { peer: id(n), breach: Breach::BadChunk, index: None, got: None };
+        assert_eq!(told(&mut telling, 0, (0..10_000).map(banned)), GRAVE.0);
+        let chunk = Event::Chunk { index: 1, peer: id(1), bytes: 1 };
+        assert_eq!(told(&mut telling, 0, std::iter::repeat_n(chunk, 5_000)), 5_000);
+    }
+}

@@ -1,0 +1,303 @@
+//! Whole sessions on loopback, in one process, looked at from inside.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use ed25519_dalek::SigningKey;
+use minimodel_verifier::chunk::{Layout, Tree};
+use minimodel_verifier::{Digest, sha256};
+use minimodel_wire::{Bitfield, Consent, Frame, Hello, SignedOffer};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::session::{Happening, Parts, Session};
+use super::sink::ChunkSink;
+use super::{Congestion, Node, NodeSettings};
+use crate::machine::{Config, Event, Input, KeepOutcome, Limits, Order, Terms};
+use crate::store::{ChunkBytes, ChunkSource, SourceError, StoreError};
+
+const CHUNK: usize = 16 << 10;
+const COUNT: u32 = 24;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A file in memory, both ends of it.
+struct Memory {
+    bytes: Vec<u8>,
+    layout: Layout,
+    tree: Tree,
+    /// Reading a chunk panics once.
+    read_panics: AtomicBool,
+    /// Keeping a chunk panics.
+    keep_panics: bool,
+}
+
+impl Memory {
+    fn new() -> Self {
+        let bytes: Vec<u8> = (0..CHUNK * COUNT as usize).map(|at| (at / 7) as u8).collect();
+        let layout = Layout::new(bytes.len() as u64, CHUNK as u64).unwrap();
+        let tree = Tree::from_chunk_hashes(bytes.chunks(CHUNK).map(sha256).collect());
+        Self { bytes, layout, tree, read_panics: AtomicBool::new(false), keep_panics: false }
+    }
+
+    fn parts(self, consent: Consent, key: &SigningKey) -> Parts {
+        let serves = consent.contains(Consent::SERVE);
+        let terms = Terms {
+            swarm_id: [1; 32],
+            artifact_sha256: [2; 32],
+            license_sha256: [3; 32],
+            evidence_sha256: [4; 32],
+            byte_count: self.layout.byte_count(),
+            chunk_size: self.layout.chunk_size(),
+            chunk_count: COUNT,
+        };
+        let root = *self.tree.root();
+        let memory = Arc::new(self);
+        Parts {
+            config: Config {
+                me: minimodel_wire::PeerId(key.verifying_key().to_bytes()),
+                terms,
+                consent,
+                software: "test/1".to_owned(),
+                allow: None,
+                offer: None,
+                order: Order::Rarest,
+                rescan: false,
+                listening: true,
+                seed: 7,
+                unix_at_start: 1_000,
+                limits: Limits::default(),
+            },
+            have: if serves { Bitfield::full(COUNT) } else { Bitfield::new(COUNT) },
+            bans: Default::default(),
+            source: memory.clone(),
+            sink: (!serves).then_some(memory as Arc<dyn ChunkSink>),
+            follow: None,
+            root,
+            manifest_text: Bytes::from_static(b"a manifest"),
+            up_rate: None,
+            down_rate: None,
+            reports: mpsc::channel(1).0,
+        }
+    }
+}
+
+impl ChunkSource for Memory {
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn has(&self, _: u32) -> bool {
+        true
+    }
+
+    fn chunk(&self, index: u32) -> Result<ChunkBytes, SourceError> {
+        assert!(!self.read_panics.swap(false, Ordering::Relaxed), "as it should in this test");
+        let start = index as usize * CHUNK;
+        let bytes = Bytes::copy_from_slice(&self.bytes[start..start + CHUNK]);
+        Ok(ChunkBytes { bytes, proof: self.tree.proof(index).unwrap() })
+    }
+
+    fn chunk_hash(&self, index: u32) -> Option<Digest> {
+        self.tree.chunk_hash(index).copied()
+    }
+
+    fn leaves(&self, _: u32, _: u32) -> Option<(Vec<Digest>, Vec<Digest>)> {
+        None
+    }
+
+    fn suspect(&self) {}
+}
+
+impl ChunkSink for Memory {
+    fn keep(
+        &self,
+        index: u32,
+        data: &[u8],
+        got: Digest,
+        _: &[Digest],
+        _: [u8; 32],
+    ) -> Result<KeepOutcome, StoreError> {
+        assert!(!self.keep_panics, "as it should in this test");
+        assert_eq!(
+            (data, Some(&got)),
+            (&self.bytes[index as usize * CHUNK..][..CHUNK], self.tree.chunk_hash(index))
+        );
+        Ok(KeepOutcome::Kept)
+    }
+
+    fn read_back(&self, _: u64, _: &mut [u8]) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn rescan(&self, _: Vec<Digest>) -> Result<Vec<u32>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+fn node(key: u8) -> (Node, SigningKey) {
+    let key = SigningKey::from_bytes(&[key; 32]);
+    let node = Node::bind(NodeSettings {
+        key: key.clone(),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        advertise: Vec::new(),
+        interfaces: Vec::new(),
+        serves: true,
+        max_datagram: None,
+        congestion: Congestion::default(),
+    });
+    (node.unwrap(), key)
+}
+
+fn session(key: u8, consent: Consent, memory: Memory) -> (Node, Session) {
+    let (node, key) = node(key);
+    let session = Session::new(&node, memory.parts(consent, &key)).unwrap();
+    (node, session)
+}
+
+fn hello(terms: &Terms) -> Hello {
+    Hello {
+        version: minimodel_wire::PROTOCOL_VERSION,
+        swarm_id: terms.swarm_id,
+        artifact_sha256: terms.artifact_sha256,
+        license_sha256: terms.license_sha256,
+        evidence_sha256: terms.evidence_sha256,
+        chunk_size: terms.chunk_size,
+        chunk_count: terms.chunk_count,
+        consent: Consent::FETCH,
+        software: "test/1".to_owned(),
+    }
+}
+
+fn offer(node: &Node) -> SignedOffer {
+    node.offer([1; 32], 2_000).unwrap()
+}
+
+/// Both work until the fetcher says what is waited for.
+async fn work(
+    seeder: &mut Session,
+    fetcher: &mut Session,
+    mut is_it: impl FnMut(&Happening) -> bool,
+) -> Happening {
+    let work = async {
+        loop {
+            tokio::select! {
+                _ = seeder.next() => {}
+                happening = fetcher.next() => if is_it(&happening) { return happening },
+            }
+        }
+    };
+    timeout(PATIENCE, work).await.unwrap()
+}
+
+fn is_complete(happening: &Happening) -> bool {
+    matches!(happening, Happening::Event(Event::Complete))
+}
+
+#[tokio::test]
+async fn f7_a_panic_while_a_chunk_is_kept_ends_the_fetch_with_a_word_and_is_no_stall() {
+    let (seeding, mut seeder) = session(1, Consent::SERVE, Memory::new());
+    let bad = Memory { keep_panics: true, ..Memory::new() };
+    let (_node, mut fetcher) = session(2, Consent::FETCH, bad);
+    fetcher.tell(Input::Source(offer(&seeding)));
+    let is_it =
+        |happening: &Happening| matches!(happening, Happening::WorkerLost(_)) || is_complete(happening);
+    let end = work(&mut seeder, &mut fetcher, is_it).await;
+    assert!(matches!(end, Happening::WorkerLost("writing chunks")), "{end:?}");
+}
+
+#[tokio::test]
+async fn f7_a_panic_while_a_chunk_is_read_costs_one_answer_and_no_peer_its_name() {
+    let bad = Memory { read_panics: AtomicBool::new(true), ..Memory::new() };
+    let (seeding, mut seeder) = session(1, Consent::SERVE, bad);
+    let (_node, mut fetcher) = session(2, Consent::FETCH, Memory::new());
+    fetcher.tell(Input::Source(offer(&seeding)));
+    let mut blamed = Vec::new();
+    work(&mut seeder, &mut fetcher, |happening| {
+        if let Happening::Event(event @ (Event::Struck { .. } | Event::Banned { .. })) = happening {
+            blamed.push(event.clone());
+        }
+        is_complete(happening)
+    })
+    .await;
+    assert_eq!((seeder.panics, blamed), (1, Vec::new()));
+}
+
+#[tokio::test]
+async fn f7_a_task_that_panics_under_a_request_is_counted_and_the_chunk_asked_for_again() {
+    let (seeding, mut seeder) = session(1, Consent::SERVE, Memory::new());
+    let (_node, mut fetcher) = session(2, Consent::FETCH, Memory::new());
+    fetcher.tell(Input::Source(offer(&seeding)));
+    let mut is_first = true;
+    let asked = |happening: &Happening| matches!(happening, Happening::Event(Event::Joined { .. }));
+    work(&mut seeder, &mut fetcher, asked).await;
+    loop {
+        work(&mut seeder, &mut fetcher, |_| true).await;
+        // In the place of the task that fetches a chunk, one that panics.
+        if let Some(download) = fetcher.downloads.values_mut().next().filter(|_| is_first) {
+            is_first = false;
+            download.abort.abort();
+            download.abort = fetcher.tasks.spawn(async { panic!("as it should in this test") });
+        }
+        if !is_first {
+            break;
+        }
+    }
+    work(&mut seeder, &mut fetcher, is_complete).await;
+    assert_eq!(fetcher.panics, 1);
+}
+
+#[tokio::test]
+async fn f6_i6_after_a_thousand_connects_nothing_is_left_of_them() {
+    const DIALERS: u8 = 4;
+    const CONNECTS: u8 = 250;
+    let (seeding, mut seeder) = session(1, Consent::SERVE, Memory::new());
+    let (target, address) = (seeding.id(), seeding.local_address());
+    let mut dialing = tokio::task::JoinSet::new();
+    for key in 0..DIALERS {
+        let hello = hello(&seeder.terms);
+        dialing.spawn(async move {
+            let (node, _) = node(10 + key);
+            for n in 0..CONNECTS {
+                let connection = node.dialer.clone().dial(target, vec![address]).await.unwrap();
+                if n % 2 == 0 {
+                    // Introduced as far as it goes, and gone without a word.
+                    let (mut send, mut recv) = connection.open_bi().await.unwrap();
+                    send.write_all(&Frame::Hello(hello.clone()).encode()).await.unwrap();
+                    recv.read_chunk(1 << 10, true).await.unwrap();
+                }
+                connection.close(0u32.into(), b"");
+            }
+            node.dialer.endpoint.wait_idle().await;
+        });
+    }
+    let settle = async {
+        loop {
+            tokio::select! {
+                _ = seeder.next() => {}
+                Some(ended) = dialing.join_next() => ended.unwrap(),
+            }
+            if dialing.is_empty()
+                && seeder.links.is_empty()
+                && seeding.dialer.endpoint.open_connections() == 0
+            {
+                break;
+            }
+        }
+    };
+    timeout(PATIENCE, settle).await.unwrap();
+    assert_eq!(seeder.next_conn, u64::from(DIALERS) * u64::from(CONNECTS));
+    let tables = [
+        seeder.names.len(),
+        seeder.newcomers.len(),
+        seeder.introduced.len(),
+        seeder.answers.len(),
+        seeder.downloads.len(),
+    ];
+    assert_eq!(tables, [0; 5]);
+    // Whoever lets peers in.
+    assert_eq!(seeder.tasks.len(), 1);
+    assert!(seeder.machine.is_idle());
+    assert_eq!(seeder.panics, 0);
+}
