@@ -7,15 +7,20 @@
 //! Checked after every step: the machine's own invariants, that it never asks to be called back in the past, that
 //! it asks for nothing it has, that it serves nothing it lacks, and that what it believes to have is really there.
 
+mod artifact;
 mod asks;
+mod cargo;
 mod carry;
 mod connections;
 mod mischief;
 mod peer;
 mod pipes;
+mod process;
 mod queue;
 mod record;
+mod shelf;
 mod step;
+mod weather;
 mod world;
 
 mod endgame;

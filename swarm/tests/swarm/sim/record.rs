@@ -6,6 +6,23 @@ use minimodel_swarm::machine::{Input, Output, Time};
 
 use super::peer::PeerNo;
 
+/// What happened in a world, for one line of figures.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Counts {
+    pub(super) kills: u64,
+    pub(super) power_losses: u64,
+    pub(super) disk_faults: u64,
+    pub(super) stalls: u64,
+    pub(super) rotten: u64,
+    pub(super) rescans: u64,
+    pub(super) cuts: u64,
+    pub(super) partitions: u64,
+    pub(super) rebinds: u64,
+    pub(super) suspends: u64,
+    pub(super) clock_jumps: u64,
+    pub(super) lost_messages: u64,
+}
+
 #[derive(Default)]
 pub(super) struct Record {
     hash: u64,
@@ -38,6 +55,13 @@ impl Record {
             Input::Served { ask, .. } => self.fold(&[10, ask.0]),
             other => self.bytes(format!("{other:?}").as_bytes()),
         }
+    }
+
+    /// Something that no machine is told, such as an answer of a disk.
+    pub(super) fn note(&mut self, now: Time, peer: PeerNo, what: &str) {
+        self.line(now, peer, "--", &what);
+        self.number(3, now, peer);
+        self.bytes(what.as_bytes());
     }
 
     pub(super) fn output(&mut self, now: Time, peer: PeerNo, output: &Output) {
