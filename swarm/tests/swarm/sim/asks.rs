@@ -16,7 +16,8 @@ const MOST_REQUESTS_A_SECOND: u32 = 20_000;
 impl World {
     pub(super) fn request(&mut self, no: PeerNo, conn: Conn, req: Req, index: u32) {
         let (link, side) = end_of(conn);
-        if self.peers[no].shelf.has(index) && self.peers[no].is_honest() {
+        let is_here = self.peers[no].shelf.has(index) && !self.peers[no].unreadable.contains(&index);
+        if is_here && self.peers[no].is_honest() {
             self.fail(&format!("{no} asks for chunk {index}, which it has"));
         }
         if !self.is_open(link, side) {

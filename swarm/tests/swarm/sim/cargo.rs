@@ -19,7 +19,10 @@ impl World {
                 Ok(cargo) => return Ok(Some(cargo)),
                 Err(SourceError::Changed { .. }) => (ResetCode::SourceChanged, Some(Input::SourceChanged)),
                 Err(SourceError::NotHave { .. }) => (ResetCode::NotHave, None),
-                Err(_) => (ResetCode::NotHave, Some(Input::ChunkLost { index })),
+                Err(_) => {
+                    self.peers[no].unreadable.insert(index);
+                    (ResetCode::NotHave, Some(Input::ChunkLost { index }))
+                }
             };
             if let Some(input) = input {
                 self.queue.push(self.now, Step::Tell(no, self.peers[no].run, input));

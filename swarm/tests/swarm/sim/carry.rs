@@ -123,7 +123,8 @@ impl World {
         };
         let are_honest = self.peers[no].is_honest()
             && self.no_of(*peer).is_some_and(|other| self.peers[other].is_honest());
-        // What a bad path can look like.
+        // What a bad path can look like. Two streams have no order, so a refusal can overtake the DontHave that was said
+        // before it.
         let is_path = matches!(
             breach,
             Breach::NoAnswer
@@ -132,6 +133,7 @@ impl World {
                 | Breach::BrokeOff
                 | Breach::NoHello
                 | Breach::NotReading
+                | Breach::RefusedAnnounced
         );
         if are_honest && (is_ban || !is_path) {
             self.fail(&format!("I7: {no} blames {peer}, which is honest: {event:?}"));

@@ -29,6 +29,7 @@ mod introductions;
 mod leechers;
 mod random;
 mod rescan;
+mod scenario;
 mod throughput;
 mod transfer;
 mod uploads;

@@ -246,6 +246,8 @@ pub(super) struct Peer {
     pub(super) suspended_until: Time,
     /// What is really on its disk and recorded.
     pub(super) shelf: Shelf,
+    /// Chunks that could not be read back once, and are fetched again.
+    pub(super) unreadable: BTreeSet<u32>,
     /// When the disk has done what it was given so far.
     pub(super) disk_free_at: Time,
     pub(super) tick_at: Option<Time>,

@@ -92,8 +92,7 @@ impl World {
             }
             Scripted::FailCall(no, after, os_error) => {
                 if let Some(store) = self.peers[no].shelf.store() {
-                    store.fail_call(after, os_error);
-                    self.counts.disk_faults += 1;
+                    self.counts.disk_faults += u64::from(store.fail_call(after, os_error));
                 }
             }
             Scripted::Room(no, room) => {
@@ -107,8 +106,7 @@ impl World {
                 self.peers[no].disk_free_at = self.peers[no].disk_free_at.max(until);
             }
             Scripted::Rot(no, index) => {
-                let is_off = !self.peers[no].online;
-                if let Some(store) = self.peers[no].shelf.store().filter(|_| is_off) {
+                if let Some(store) = self.peers[no].shelf.store().filter(|store| !store.is_open()) {
                     store.rot(index);
                     self.counts.rotten += 1;
                 }
@@ -129,7 +127,9 @@ impl World {
     }
 
     fn restart(&mut self, no: PeerNo) {
-        if self.peers[no].online {
+        // A process that waits for its time to join has its files open already.
+        let is_open = self.peers[no].shelf.store().is_some_and(|store| store.is_open());
+        if self.peers[no].online || is_open {
             return;
         }
         let plan = self.peers[no].plan.clone();

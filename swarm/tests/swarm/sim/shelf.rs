@@ -65,6 +65,8 @@ pub(super) struct Store {
     sync_failed: bool,
     /// The power went: what is found now is what the disk really has.
     is_all_durable: bool,
+    /// A call of this process is to fail.
+    will_fail: bool,
     /// Room on the disk, kept over crashes.
     room: Option<u64>,
 }
@@ -132,6 +134,7 @@ impl Store {
             unsynced_since: None,
             sync_failed: false,
             is_all_durable: false,
+            will_fail: false,
             room: None,
         }
     }
@@ -155,13 +158,12 @@ impl Store {
                 return Err(Trouble::Broken("I2: a published file fails its check".to_owned()));
             }
             let finished = published.finish(self.artifact.manifest.text().as_bytes(), Some(RECEIPT));
+            if !finished.is_closed {
+                return Err(Trouble::Disk(format!("the file is in place, its copies are not: {finished:?}")));
+            }
             let (layout, tree) = (self.artifact.spec.layout, self.artifact.tree.clone());
             self.holder = Holder::Whole(FileSource::new(source, layout, tree).map_err(disk)?);
-            return Ok(Found {
-                have: (0..count).collect(),
-                is_finished: finished.is_closed,
-                ..Found::default()
-            });
+            return Ok(Found { have: (0..count).collect(), is_finished: true, ..Found::default() });
         }
         let (part, resumed) = self.open_part().map_err(disk)?;
         for &index in &resumed.have {
@@ -206,6 +208,11 @@ impl Store {
             Holder::Part(part) => part.has(index),
             Holder::Whole(source) => source.has(index),
         }
+    }
+
+    /// Whether a process has it open.
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.holder, Holder::Nobody)
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -332,6 +339,7 @@ impl Store {
             self.kept.clone_from(&self.synced);
         }
         self.is_all_durable |= crash != Crash::Kill;
+        self.will_fail = false;
         self.disk = self.disk.crashed(crash);
         self.disk.limit_space(self.room);
     }
@@ -344,9 +352,14 @@ impl Store {
         }
     }
 
-    /// The call after so many others fails.
-    pub(super) fn fail_call(&self, after: u64, os_error: i32) {
-        self.disk.fail_call(self.disk.calls() + after, os_error);
+    /// The call after so many others fails. One failure a process: what is read in parallel makes another number of
+    /// calls once one of them has failed.
+    pub(super) fn fail_call(&mut self, after: u64, os_error: i32) -> bool {
+        if !std::mem::replace(&mut self.will_fail, true) {
+            self.disk.fail_call(self.disk.calls() + after, os_error);
+            return true;
+        }
+        false
     }
 
     /// Room for so many bytes in all, until it is lifted.

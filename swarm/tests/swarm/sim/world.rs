@@ -1,6 +1,6 @@
 //! What is true: who exists, who is connected to whom, what time it is, what lies on which disk.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use minimodel_swarm::machine::{Terms, Time};
@@ -180,6 +180,7 @@ impl World {
             run: 0,
             suspended_until: Time::ZERO,
             shelf,
+            unreadable: BTreeSet::new(),
             disk_free_at: Time::ZERO,
             tick_at: None,
             downloads: BTreeMap::new(),
