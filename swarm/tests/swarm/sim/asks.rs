@@ -29,6 +29,7 @@ impl World {
         *peer.tally.asked_of.entry(supplier).or_default() += 1;
         peer.tally.last_asked.insert(supplier, self.now);
         peer.tally.order.push(index);
+        peer.tally.asked.push((self.now, supplier, index));
         let (then, count) = peer.asked_this_second;
         peer.asked_this_second = (second, if then == second { count + 1 } else { 1 });
         if peer.asked_this_second.1 > MOST_REQUESTS_A_SECOND {
@@ -72,6 +73,8 @@ impl World {
     pub(super) fn cancel(&mut self, no: PeerNo, req: Req) {
         let Some(download) = self.peers[no].downloads.remove(&req) else { return };
         let link = download.link;
+        let age = self.now.since(download.sent_at);
+        self.peers[no].tally.gave_up.push((download.sent_at, download.index, age));
         let Some(ends) = self.links.get(&link) else { return };
         let (side, delay) = (ends.side_of(no), ends.delay);
         if let Some((_, waiting)) = self.peers[no].streams.get_mut(&link) {

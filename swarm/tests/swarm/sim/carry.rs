@@ -45,7 +45,9 @@ impl World {
         if let Err(what) = peer.machine.check_invariants() {
             self.fail(&format!("invariant of {no}: {what}"));
         }
-        if let Some(index) = peer.machine.have().iter_ones().find(|index| !peer.shelf.has(*index)) {
+        // A share that was just found to be rotten is over; its machine hears of it next.
+        let lacks = |index: &u32| !peer.shelf.has(*index) && !peer.is_rotten;
+        if let Some(index) = peer.machine.have().iter_ones().find(lacks) {
             self.fail(&format!("I1: {no} believes in chunk {index}, which is not on its disk"));
         }
         let limits = &peer.plan.limits;
@@ -89,14 +91,16 @@ impl World {
                 let (link, side) = end_of(conn);
                 if let Some(delay) = self.delay(link, side) {
                     let at = self.arrival(link, delay);
-                    self.peers[no].downloads.insert(req, Download::new(link, u32::MAX, at));
+                    let download = Download { asked_at: at, ..Download::new(link, u32::MAX, self.now) };
+                    self.peers[no].downloads.insert(req, download);
                     self.queue.push(at, Step::AskIn(link, side.other(), req, Wanted::Leaves(first, count)));
                 }
             }
             Output::Rescan => self.rescan(no),
             Output::Serve { ask, index } => {
                 // Bytes that just went bad are found by the store, on reading.
-                if !self.peers[no].shelf.has(index) && self.peers[no].is_honest() {
+                let is_rotten = self.peers[no].is_rotten;
+                if !self.peers[no].shelf.has(index) && self.peers[no].is_honest() && !is_rotten {
                     self.fail(&format!("{no} serves chunk {index}, which it lacks"));
                 }
                 self.serve(no, ask, index);
@@ -122,7 +126,9 @@ impl World {
             _ => return,
         };
         let are_honest = self.peers[no].is_honest()
-            && self.no_of(*peer).is_some_and(|other| self.peers[other].is_honest());
+            && self
+                .no_of(*peer)
+                .is_some_and(|other| self.peers[other].is_honest() && !self.peers[other].is_rotten);
         // What a bad path can look like. Two streams have no order, so a refusal can overtake the DontHave that was said
         // before it.
         let is_path = matches!(
@@ -145,7 +151,7 @@ impl World {
         self.check_blame(no, event);
         match *event {
             Event::Banned { peer, index: Some(index), got: Some(got), .. } => {
-                self.blame(no, peer, index, got)
+                self.blame(no, peer, index, got);
             }
             Event::Complete if self.peers[no].plan.behaviour != Behaviour::Hog => self.completed(no),
             _ => {}

@@ -95,6 +95,12 @@ impl World {
             .map(|(&req, _)| req)
             .collect();
         self.forget_end(link, side);
+        if code == Some(CloseCode::BadChunk)
+            && let Some(store) = self.peers[no].shelf.store()
+        {
+            // Either the other side lies or this disk does.
+            store.suspect();
+        }
         for req in lost {
             if self.says_lost {
                 self.tell(no, Input::Failed { req, fault: RequestFault::Lost });

@@ -90,6 +90,7 @@ impl World {
         {
             self.message(link);
         }
+        let step = self.perhaps_reset(step);
         match step {
             Step::Join(no, run) => self.join(no, run),
             Step::Tick(no) => self.tick(no),

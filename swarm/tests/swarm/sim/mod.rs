@@ -24,11 +24,14 @@ mod weather;
 mod world;
 
 mod endgame;
+mod figures;
 mod hostile;
 mod introductions;
 mod leechers;
+mod points;
 mod random;
 mod rescan;
+mod rows;
 mod scenario;
 mod throughput;
 mod transfer;

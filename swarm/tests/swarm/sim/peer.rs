@@ -224,6 +224,12 @@ pub(super) struct Tally {
     pub(super) left: Vec<(PeerId, Option<CloseCode>, Time)>,
     pub(super) dials: Vec<(PeerId, Time)>,
     pub(super) order: Vec<u32>,
+    /// Requests for chunks: when, of whom, which.
+    pub(super) asked: Vec<(Time, PeerId, u32)>,
+    /// Requests that were given up: when they were made, for which chunk, and how old they were.
+    pub(super) gave_up: Vec<(Time, u32, Duration)>,
+    /// Whole chunks that were lies, by who sent them, and when the first was there.
+    pub(super) lies: BTreeMap<PeerId, (u32, Time)>,
     pub(super) complete_at: Option<Time>,
     pub(super) exhausted_at: Option<Time>,
     pub(super) unchoked: BTreeMap<PeerId, u32>,
@@ -248,6 +254,8 @@ pub(super) struct Peer {
     pub(super) shelf: Shelf,
     /// Chunks that could not be read back once, and are fetched again.
     pub(super) unreadable: BTreeSet<u32>,
+    /// Its disk corrupts what it serves: it may be blamed for that.
+    pub(super) is_rotten: bool,
     /// When the disk has done what it was given so far.
     pub(super) disk_free_at: Time,
     pub(super) tick_at: Option<Time>,
@@ -274,13 +282,15 @@ pub(super) struct Download {
     pub(super) corrupt: bool,
     /// What came, once it is whole, in a world with real bytes.
     pub(super) cargo: Option<Cargo>,
+    /// When it was made.
+    pub(super) sent_at: Time,
     /// When the ask reaches the other end: what follows it on its stream cannot be there sooner.
     pub(super) asked_at: Time,
 }
 
 impl Download {
-    pub(super) fn new(link: LinkNo, index: u32, asked_at: Time) -> Self {
-        Self { link, index, received: 0, corrupt: false, cargo: None, asked_at }
+    pub(super) fn new(link: LinkNo, index: u32, sent_at: Time) -> Self {
+        Self { link, index, received: 0, corrupt: false, cargo: None, sent_at, asked_at: sent_at }
     }
 }
 

@@ -176,7 +176,14 @@ impl World {
         download.received += piece.bytes;
         download.corrupt |= piece.corrupt;
         download.cargo = piece.cargo;
-        let received = download.received;
+        let (received, index, is_marked) = (download.received, download.index, download.corrupt);
+        let (sender, cargo) = (ends.peer(side.other()), download.cargo.clone());
+        let is_rotten = self.peers[sender].is_rotten && cargo.is_some_and(|cargo| self.is_bad(index, &cargo));
+        if piece.last && (is_marked || is_rotten) {
+            let liar = self.peers[sender].id;
+            let now = self.now;
+            self.peers[no].tally.lies.entry(liar).or_insert((0, now)).0 += 1;
+        }
         self.tell(no, Input::Progress { req: piece.req, received });
         if piece.last {
             self.stream_free(link, side);

@@ -11,7 +11,7 @@ use super::artifact::Cargo;
 use super::peer::{self, PeerNo, Plan};
 use super::shelf::{Found, Shelf, Trouble};
 use super::step::{Scripted, Step};
-use super::world::{UNIX_AT_START, World, ms, secs};
+use super::world::{UNIX_AT_START, World, ms};
 
 /// How long a side waits for a peer that has gone without a word: QUIC's idle timeout.
 pub(super) const IDLE: Duration = Duration::from_secs(30);
@@ -59,6 +59,7 @@ impl World {
     }
 
     pub(super) fn scripted(&mut self, what: Scripted) {
+        self.record.script(self.now, &what);
         match what {
             Scripted::Stop(no) => {
                 self.tell(no, Input::Stop);
@@ -106,9 +107,13 @@ impl World {
                 self.peers[no].disk_free_at = self.peers[no].disk_free_at.max(until);
             }
             Scripted::Rot(no, index) => {
-                if let Some(store) = self.peers[no].shelf.store().filter(|store| !store.is_open()) {
-                    store.rot(index);
-                    self.counts.rotten += 1;
+                if let Some(store) = self.peers[no].shelf.store() {
+                    let is_open = store.is_open();
+                    let is_told = !is_open || store.is_whole();
+                    if is_told && store.rot(index) {
+                        self.counts.rotten += 1;
+                        self.peers[no].is_rotten |= is_open;
+                    }
                 }
             }
             Scripted::SetClock(no, seconds) => {
@@ -254,7 +259,7 @@ impl World {
         }
     }
 
-    fn is_bad(&self, index: u32, cargo: &Cargo) -> bool {
+    pub(super) fn is_bad(&self, index: u32, cargo: &Cargo) -> bool {
         self.artifact.is_some_and(|artifact| !artifact.is_good(index, cargo))
     }
 
@@ -347,6 +352,9 @@ impl World {
     pub(super) fn check_ends(&mut self) {
         for no in 0..self.peers.len() {
             let is_complete = self.is_complete(no);
+            if self.peers[no].is_rotten {
+                continue;
+            }
             let Some(store) = self.peers[no].shelf.store() else { continue };
             match store.check_end() {
                 Ok(is_there) if is_there || !is_complete => {}
@@ -355,9 +363,4 @@ impl World {
             }
         }
     }
-}
-
-/// Seconds after the start of a world.
-pub(super) fn at(seconds: u64) -> Time {
-    Time::after_start(secs(seconds))
 }

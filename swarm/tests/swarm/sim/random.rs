@@ -28,6 +28,7 @@ fn asked(name: &str) -> Option<u64> {
 }
 
 /// Runs that many seeds on all cores, and says what happened in them.
+#[expect(clippy::print_stdout, reason = "whoever runs a million worlds wants to know how far they are")]
 fn run_all(seeds: Range<u64>, is_twice: bool) -> Summary {
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 16);
     let next = Arc::new(AtomicU64::new(seeds.start));

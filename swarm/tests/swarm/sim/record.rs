@@ -1,5 +1,6 @@
 //! The log of a run: folded into one number, and printed line by line when a run is replayed.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ pub(super) struct Summary {
     pub(super) bans_honest: u64,
     /// Strikes between honest peers; only for what a bad path can look like, or the world had failed.
     pub(super) strikes_honest: u64,
+    strikes_by_breach: BTreeMap<String, u64>,
     pub(super) inputs: u64,
     pub(super) longest: (Duration, u64),
 }
@@ -49,7 +51,10 @@ impl Summary {
             let honest = peer.tally.banned.iter().filter(|(id, ..)| is_honest(*id)).count() as u64;
             one.bans_honest += honest;
             one.bans_hostile += peer.tally.banned.len() as u64 - honest;
-            one.strikes_honest += peer.tally.struck.iter().filter(|(id, ..)| is_honest(*id)).count() as u64;
+            for (_, breach, _) in peer.tally.struck.iter().filter(|(id, ..)| is_honest(*id)) {
+                one.strikes_honest += 1;
+                *one.strikes_by_breach.entry(format!("{breach:?}")).or_default() += 1;
+            }
             one.disk_failures += u64::from(peer.tally.disk_failures);
         }
         self.add(&one);
@@ -62,6 +67,9 @@ impl Summary {
         self.bans_honest += other.bans_honest;
         self.strikes_honest += other.strikes_honest;
         self.inputs += other.inputs;
+        for (breach, count) in &other.strikes_by_breach {
+            *self.strikes_by_breach.entry(breach.clone()).or_default() += count;
+        }
         self.longest = self.longest.max(other.longest);
         for (sum, (_, more)) in self.counts.all_mut().into_iter().zip(other.counts.clone().all()) {
             *sum += more;
@@ -76,6 +84,9 @@ impl fmt::Display for Summary {
         write!(f, " strikes_honest={strikes_honest} disk_failures={disk_failures} inputs={inputs}")?;
         for (name, count) in self.counts.clone().all() {
             write!(f, " {name}={count}")?;
+        }
+        for (breach, count) in &self.strikes_by_breach {
+            write!(f, " struck_honest_{breach}={count}")?;
         }
         write!(f, " longest_s={} longest_seed={}", self.longest.0.as_secs(), self.longest.1)
     }
@@ -158,6 +169,11 @@ impl Record {
         }
     }
 
+    /// What a scenario does.
+    pub(super) fn script(&mut self, now: Time, what: &dyn Debug) {
+        self.line(now, PeerNo::MAX, "!!", what);
+    }
+
     /// Something that no machine is told, such as an answer of a disk.
     pub(super) fn note(&mut self, now: Time, peer: PeerNo, what: &str) {
         self.line(now, peer, "--", &what);
@@ -186,7 +202,7 @@ impl Record {
         if self.is_printed {
             let mut text = format!("{what:?}");
             text.truncate(200);
-            println!("{:>12.6} {peer:>3} {way} {text}", now.since_start().as_secs_f64());
+            println!("{:>12.6} {:>3} {way} {text}", now.since_start().as_secs_f64(), peer % 1000);
         }
     }
 

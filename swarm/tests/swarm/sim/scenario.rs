@@ -69,6 +69,26 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     scenario
 }
 
+/// A small world of honest peers alone, with a loss of 5 %, jitter that reorders streams, and many mishaps.
+pub(super) fn stormy(seed: u64) -> Scenario {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut world = World::whole(rng.usize(..ARTIFACTS), seed);
+    world.replay = format!("world {seed} of sim::scenario::stormy");
+    world.keep_time = ms(rng.u64(1..200));
+    world.check_every = 4;
+    world.weather = Weather { jitter: ms(rng.u64(1..80)), lost_of_1000: 50, lost_twice_of_1000: 10 };
+    let slow = |rng: &mut fastrand::Rng, plan: Plan| {
+        plan.rates(rng.u64(16..128) * KIB, rng.u64(16..128) * KIB).delay_ms(rng.u64(1..200))
+    };
+    let seeders: Vec<_> = (0..2).map(|_| world.add(slow(&mut rng, Plan::seeder()))).collect();
+    let leechers: Vec<_> =
+        (0..4).map(|_| world.add(slow(&mut rng, Plan::leecher().knows(&seeders)))).collect();
+    for _ in 0..8 {
+        mishap(&mut world, &mut rng, &leechers, 10_000);
+    }
+    Scenario { world, leechers, limit: 7_200 }
+}
+
 /// A small world with real stores, failing disks and bad paths.
 fn whole(seed: u64) -> Scenario {
     let mut rng = fastrand::Rng::with_seed(seed);

@@ -50,7 +50,7 @@ pub(super) struct Found {
 enum Holder {
     Nobody,
     Part(Arc<Part<MemDisk>>),
-    Whole(FileSource<MemFile>),
+    Whole(Box<FileSource<MemFile>>),
 }
 
 pub(super) struct Store {
@@ -65,8 +65,9 @@ pub(super) struct Store {
     sync_failed: bool,
     /// The power went: what is found now is what the disk really has.
     is_all_durable: bool,
-    /// A call of this process is to fail.
+    /// A call of this process is to fail, and its number.
     will_fail: bool,
+    failing: u64,
     /// Room on the disk, kept over crashes.
     room: Option<u64>,
 }
@@ -135,6 +136,7 @@ impl Store {
             sync_failed: false,
             is_all_durable: false,
             will_fail: false,
+            failing: 0,
             room: None,
         }
     }
@@ -162,7 +164,7 @@ impl Store {
                 return Err(Trouble::Disk(format!("the file is in place, its copies are not: {finished:?}")));
             }
             let (layout, tree) = (self.artifact.spec.layout, self.artifact.tree.clone());
-            self.holder = Holder::Whole(FileSource::new(source, layout, tree).map_err(disk)?);
+            self.holder = Holder::Whole(Box::new(FileSource::new(source, layout, tree).map_err(disk)?));
             return Ok(Found { have: (0..count).collect(), is_finished: true, ..Found::default() });
         }
         let (part, resumed) = self.open_part().map_err(disk)?;
@@ -344,11 +346,28 @@ impl Store {
         self.disk.limit_space(self.room);
     }
 
-    /// A bit of the data goes bad while no process looks.
-    pub(super) fn rot(&mut self, index: u32) {
-        if self.disk.rot(PART, self.artifact.spec.layout.offset(index) + 5, 0x20) {
+    /// A bit of a chunk goes bad: of a part that nobody has open, or of a file that is shared.
+    pub(super) fn rot(&mut self, index: u32) -> bool {
+        let name = if self.is_whole() { TARGET } else { PART };
+        let is_there = self.disk.rot(name, self.artifact.spec.layout.offset(index) + 5, 0x20);
+        if is_there {
             self.synced.remove(&index);
             self.kept.remove(&index);
+        }
+        is_there
+    }
+
+    /// Whether a process shares a finished file of an earlier one.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.holder, Holder::Whole(_))
+    }
+
+    /// From now on every chunk is hashed before it is sent.
+    pub(super) fn suspect(&self) {
+        match &self.holder {
+            Holder::Nobody => {}
+            Holder::Part(part) => part.suspect(),
+            Holder::Whole(source) => source.suspect(),
         }
     }
 
@@ -356,10 +375,16 @@ impl Store {
     /// calls once one of them has failed.
     pub(super) fn fail_call(&mut self, after: u64, os_error: i32) -> bool {
         if !std::mem::replace(&mut self.will_fail, true) {
-            self.disk.fail_call(self.disk.calls() + after, os_error);
+            self.failing = self.disk.calls() + after;
+            self.disk.fail_call(self.failing, os_error);
             return true;
         }
         false
+    }
+
+    /// Whether this process was over before the call that was to fail.
+    pub(super) fn has_survived(&self) -> bool {
+        self.will_fail && self.disk.calls() <= self.failing
     }
 
     /// Room for so many bytes in all, until it is lifted.

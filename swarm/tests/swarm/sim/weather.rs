@@ -112,6 +112,19 @@ impl World {
         }
     }
 
+    /// The ask or piece of an answer whose turn it is becomes a reset of its stream.
+    pub(super) fn perhaps_reset(&mut self, step: Step) -> Step {
+        match (step, self.reset_at) {
+            (Step::AskIn(link, side, req, _), Some((number, code))) if number == self.messages => {
+                Step::ResetIn(link, side.other(), req, code)
+            }
+            (Step::PieceIn(link, side, piece), Some((number, code))) if number == self.messages => {
+                Step::ResetIn(link, side, piece.req, code)
+            }
+            (step, _) => step,
+        }
+    }
+
     /// Counts a message on its arrival; the numbered ones find their connection broken.
     pub(super) fn message(&mut self, link: LinkNo) {
         self.messages += 1;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use minimodel_swarm::machine::{Terms, Time};
-use minimodel_wire::CloseCode;
+use minimodel_wire::{CloseCode, ResetCode};
 
 use super::artifact::{Artifact, artifact};
 use super::peer::{self, Have, LinkNo, Peer, PeerNo, Plan, Tally};
@@ -104,6 +104,8 @@ pub(super) struct World {
     /// Messages that arrived, and the numbers of those that find their connection broken.
     pub(super) messages: u64,
     pub(super) cut_at: Vec<u64>,
+    /// The message with this number, if it is an ask or a piece of an answer, is a reset with this code instead.
+    pub(super) reset_at: Option<(u64, ResetCode)>,
     pub(super) counts: Counts,
     /// The line that runs this world again.
     pub(super) replay: String,
@@ -139,6 +141,7 @@ impl World {
             partition: None,
             messages: 0,
             cut_at: Vec::new(),
+            reset_at: None,
             counts: Counts::default(),
             replay: format!("cargo test -p minimodel-swarm --test swarm {name} -- --exact --nocapture"),
         }
@@ -181,6 +184,7 @@ impl World {
             suspended_until: Time::ZERO,
             shelf,
             unreadable: BTreeSet::new(),
+            is_rotten: false,
             disk_free_at: Time::ZERO,
             tick_at: None,
             downloads: BTreeMap::new(),
