@@ -171,6 +171,67 @@ fn b18_a_hog_that_takes_chunks_without_end_leaves_the_others_their_share() {
 }
 
 #[test]
+fn b6_a_peer_that_announces_twice_what_it_has_is_struck_and_what_it_has_is_still_taken() {
+    let mut world = World::whole(5, 11);
+    let claimer = world.add(Plan::hostile(Behaviour::Claimer).rates(256 * KIB, 256 * KIB));
+    let honest = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+    let leecher = world.add(Plan::taker().knows(&[claimer, honest]));
+    let world = finish(world, &[leecher], 120);
+    let tally = &world.peers[leecher].tally;
+    assert!(
+        tally
+            .struck
+            .iter()
+            .all(|(id, breach, _)| (*id, *breach) == (id_of(claimer), Breach::RefusedAnnounced))
+    );
+    assert!((1..=3).contains(&tally.struck.len()), "{:?}", tally.struck);
+    assert!(tally.chunks_from.contains_key(&id_of(claimer)));
+    assert_eq!(tally.banned, []);
+    let refused = |index: &u32| index % 2 == 1;
+    let asked = tally.asked.iter().filter(|(_, id, index)| *id == id_of(claimer) && refused(index));
+    let again: Vec<u32> = asked.map(|&(.., index)| index).collect();
+    assert_eq!(
+        again.len(),
+        again.iter().collect::<BTreeSet<_>>().len(),
+        "no claim is believed twice: {again:?}"
+    );
+}
+
+#[test]
+fn b20_colluding_peers_that_stall_the_end_cost_no_more_than_their_deadlines() {
+    let mut slowest = 0.0f64;
+    for stallers in [1, 3, 8] {
+        for seed in 0..6 {
+            let mut world = World::whole(5, seed);
+            let mut all: Vec<_> = (0..stallers)
+                .map(|_| world.add(Plan::hostile(Behaviour::EndStaller).rates(256 * KIB, 256 * KIB)))
+                .collect();
+            let honest = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+            all.push(honest);
+            let leecher = world.add(Plan::taker().knows(&all));
+            let world = finish(world, &[leecher], 300);
+            assert!(world.peers[leecher].tally.struck.iter().all(|(id, ..)| *id != id_of(honest)));
+            slowest = slowest.max(world.seconds(leecher));
+        }
+    }
+    println!("figure: end_stallers8_slowest_s={slowest:.1}");
+    // The honest one alone needs 6.2 s. A stalled chunk is freed after 5 s, or after 20 s where two stallers hold it.
+    assert!(slowest < 20.0 + 2.0 * 6.2, "{slowest}");
+}
+
+#[test]
+fn b8_announcements_that_come_and_go_five_times_a_second_change_nothing() {
+    let mut world = World::whole(5, 12);
+    let fickle = world.add(Plan::hostile(Behaviour::Fickle).rates(64 * KIB, 64 * KIB));
+    let honest = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+    let leecher = world.add(Plan::taker().knows(&[fickle, honest]));
+    let world = finish(world, &[leecher], 60);
+    let tally = &world.peers[leecher].tally;
+    assert_eq!(tally.banned, []);
+    assert!(tally.asked.len() < 10 * world.terms.chunk_count as usize, "{} asks", tally.asked.len());
+}
+
+#[test]
 fn c7_a_peer_that_gets_another_address_keeps_its_connections_and_its_name() {
     for seed in 0..8 {
         let mut world = World::whole(5, seed);
