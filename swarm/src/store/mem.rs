@@ -57,6 +57,7 @@ pub(super) struct World {
     halt_after: Option<u64>,
     space: Option<u64>,
     longest_write: Option<usize>,
+    longest_read: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -121,6 +122,11 @@ impl MemDisk {
     /// The most bytes that one call writes; `None` is no limit.
     pub fn limit_write(&self, byte_count: Option<usize>) {
         self.lock().longest_write = byte_count;
+    }
+
+    /// The most bytes that one call reads; `None` is no limit.
+    pub fn limit_read(&self, byte_count: Option<usize>) {
+        self.lock().longest_read = byte_count;
     }
 
     /// The names in the directory, in order.
@@ -229,7 +235,10 @@ impl MemFile {
 
 impl DiskFile for MemFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.with(|node| node.read(buffer, offset))
+        let mut world = self.lock();
+        world.call()?;
+        let count = buffer.len().min(world.longest_read.unwrap_or(usize::MAX));
+        Ok(world.node(self.id)?.read(buffer.get_mut(..count).unwrap_or_default(), offset))
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {

@@ -112,7 +112,7 @@ fn e5_e6_e15_every_call_of_a_leechers_disk_fails_once_with_each_error_and_the_fe
         for number in 0.. {
             let (mut world, leecher) = two(number);
             let store = world.peers[leecher].shelf.store().expect("a whole world");
-            store.limit_write((number % 2 == 1).then_some(3_000));
+            store.limit_calls((number % 2 == 1).then_some(3_000));
             store.fail_call(number, os_error);
             ends_well(&mut world, leecher, 0);
             failures += world.peers[leecher].tally.disk_failures;

@@ -393,8 +393,9 @@ impl Store {
         self.disk.limit_space(room);
     }
 
-    /// Writes at most so many bytes in a call.
-    pub(super) fn limit_write(&self, most: Option<usize>) {
+    /// Reads and writes at most so many bytes in a call.
+    pub(super) fn limit_calls(&self, most: Option<usize>) {
         self.disk.limit_write(most);
+        self.disk.limit_read(most);
     }
 }

@@ -67,6 +67,19 @@ fn e14_e15_every_failing_read_of_a_share_is_an_error_once_and_the_share_goes_on(
 }
 
 #[test]
+fn e15_short_reads_and_interruptions_are_completed_on_the_seeding_side() {
+    let artifact = Artifact::new(3 * 16_384 + 9);
+    let disk = disk_with(&artifact);
+    disk.limit_read(Some(1_000));
+    let source = shared(&artifact, &disk, true).unwrap();
+    // Between the two looks at the file that surround each read, every second read is interrupted.
+    let reads = disk.calls() + 1..disk.calls() + 17;
+    reads.step_by(2).for_each(|number| disk.fail_call(number, 4));
+    assert_eq!(source.chunk(0).unwrap().bytes, artifact.chunk(0));
+    assert_eq!(failures_of(&artifact, &source, "short reads"), 0);
+}
+
+#[test]
 fn e14_bits_that_rot_under_a_share_are_found_before_an_unread_or_suspected_chunk_goes_out() {
     let artifact = Artifact::new(3 * 16_384 + 9);
     for index in 0..artifact.spec.layout.count() {

@@ -179,19 +179,20 @@ fn import_again_and_again(artifact: &Artifact, disk: &MemDisk, case: &str) -> u3
 const ERRORS: [(i32, &str); 6] =
     [(5, "EIO"), (28, "ENOSPC"), (4, "EINTR"), (30, "EROFS"), (122, "EDQUOT"), (13, "EACCES")];
 
-/// Every error at every call of a run until a run has no failure, on a disk that also writes in small pieces.
+/// Every error at every call of a run until a run has no failure, on a disk that also reads and writes in small pieces.
 #[test]
 fn e5_e6_e15_every_error_at_every_call_until_a_run_has_no_failure() {
     let artifact = Artifact::new(2 * 16_384 + 777);
     let (mut runs, mut worst) = (0, 0);
     for (error, name) in ERRORS {
-        for longest_write in [None, Some(5_000)] {
+        for longest in [None, Some(5_000)] {
             let mut number = 0;
             loop {
                 let disk = MemDisk::new();
-                disk.limit_write(longest_write);
+                disk.limit_write(longest);
+                disk.limit_read(longest);
                 disk.fail_call(number, error);
-                let case = format!("{name} at call {number}, writes of at most {longest_write:?}");
+                let case = format!("{name} at call {number}, at most {longest:?} bytes a call");
                 worst = worst.max(import_again_and_again(&artifact, &disk, &case));
                 assert!(disk.contents("tiny-1.0.slm").unwrap() == artifact.bytes, "{case}");
                 assert_eq!(
