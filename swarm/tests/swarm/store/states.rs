@@ -134,6 +134,8 @@ fn e1_e2_e18_every_crash_state_of_the_update_protocol_is_recovered() {
             })
         })
         .collect();
+    // With the last worker the channel ends, so that a failure ends the test.
+    drop(states);
     let (mut seen, mut tried) = (BTreeSet::new(), 0_u64);
     for reopens in [false, true] {
         each_state(&artifact, reopens, &mut |state| {
