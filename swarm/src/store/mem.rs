@@ -44,23 +44,24 @@ pub struct MemFile {
 }
 
 #[derive(Debug, Default)]
-struct World {
-    nodes: BTreeMap<u64, Node>,
-    names: BTreeMap<String, u64>,
+pub(super) struct World {
+    pub(super) nodes: BTreeMap<u64, Node>,
+    pub(super) names: BTreeMap<String, u64>,
     durable_names: BTreeMap<String, u64>,
-    pending_names: Vec<NameChange>,
+    pub(super) pending_names: Vec<NameChange>,
     /// Node to the handle that holds its lock.
     locks: BTreeMap<u64, u64>,
-    next: u64,
+    pub(super) next: u64,
     calls: u64,
     failing: BTreeMap<u64, i32>,
     halt_after: Option<u64>,
     space: Option<u64>,
     longest_write: Option<usize>,
+    longest_read: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
-enum NameChange {
+pub(super) enum NameChange {
     Set(String, u64),
     Unset(String),
     Rename(String, String),
@@ -79,27 +80,22 @@ impl MemDisk {
             Crash::Torn { seed } => Some(fastrand::Rng::with_seed(seed)),
             Crash::Kill | Crash::LoseUnsynced => None,
         };
-        let mut next = World { next: world.next, ..World::default() };
         if crash == Crash::Kill {
+            let mut next = World::found(world.next, world.nodes.clone(), world.names.clone());
             // What was pending before the kill can still be lost by a power loss after it.
-            next.nodes.clone_from(&world.nodes);
-            next.names.clone_from(&world.names);
             next.durable_names.clone_from(&world.durable_names);
             next.pending_names.clone_from(&world.pending_names);
-        } else {
-            let kept = rng.as_mut().map_or(0, |rng| rng.usize(0..=world.pending_names.len()));
-            let mut names = world.durable_names.clone();
-            for change in world.pending_names.iter().take(kept) {
-                change.apply(&mut names);
-            }
-            next.nodes =
-                world.nodes.iter().map(|(id, node)| (*id, node.after_power_loss(rng.as_mut()))).collect();
-            next.durable_names.clone_from(&names);
-            next.names = names;
+            next.forget_unnamed();
+            return Self::from_world(next);
         }
-        let named: BTreeSet<u64> = next.names.values().chain(next.durable_names.values()).copied().collect();
-        next.nodes.retain(|id, _| named.contains(id));
-        Self { world: Arc::new(Mutex::new(next)) }
+        let kept = rng.as_mut().map_or(0, |rng| rng.usize(0..=world.pending_names.len()));
+        let names = world.names_after(kept);
+        let nodes = world.nodes.iter().map(|(id, node)| (*id, node.after_power_loss(rng.as_mut()))).collect();
+        Self::from_world(World::found(world.next, nodes, names))
+    }
+
+    pub(super) fn from_world(world: World) -> Self {
+        Self { world: Arc::new(Mutex::new(world)) }
     }
 
     /// Calls made so far.
@@ -128,6 +124,11 @@ impl MemDisk {
         self.lock().longest_write = byte_count;
     }
 
+    /// The most bytes that one call reads; `None` is no limit.
+    pub fn limit_read(&self, byte_count: Option<usize>) {
+        self.lock().longest_read = byte_count;
+    }
+
     /// The names in the directory, in order.
     pub fn names(&self) -> Vec<String> {
         self.lock().names.keys().cloned().collect()
@@ -139,7 +140,7 @@ impl MemDisk {
         world.names.get(name).and_then(|id| world.nodes.get(id)).map(|node| node.bytes().to_vec())
     }
 
-    fn lock(&self) -> MutexGuard<'_, World> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -234,7 +235,10 @@ impl MemFile {
 
 impl DiskFile for MemFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.with(|node| node.read(buffer, offset))
+        let mut world = self.lock();
+        world.call()?;
+        let count = buffer.len().min(world.longest_read.unwrap_or(usize::MAX));
+        Ok(world.node(self.id)?.read(buffer.get_mut(..count).unwrap_or_default(), offset))
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
@@ -302,6 +306,27 @@ impl Drop for MemFile {
 }
 
 impl World {
+    /// A disk as a process finds it: everything on it is durable, nothing is locked.
+    pub(super) fn found(next: u64, nodes: BTreeMap<u64, Node>, names: BTreeMap<String, u64>) -> Self {
+        let mut world = Self { next, nodes, durable_names: names.clone(), names, ..Self::default() };
+        world.forget_unnamed();
+        world
+    }
+
+    fn forget_unnamed(&mut self) {
+        let named: BTreeSet<u64> = self.names.values().chain(self.durable_names.values()).copied().collect();
+        self.nodes.retain(|id, _| named.contains(id));
+    }
+
+    /// The names after a power loss that kept this many of the pending changes.
+    pub(super) fn names_after(&self, kept: usize) -> BTreeMap<String, u64> {
+        let mut names = self.durable_names.clone();
+        for change in self.pending_names.iter().take(kept) {
+            change.apply(&mut names);
+        }
+        names
+    }
+
     /// Counts a call and says whether it may succeed.
     fn call(&mut self) -> io::Result<()> {
         let number = self.calls;

@@ -13,7 +13,7 @@ pub(super) struct Node {
 }
 
 #[derive(Clone, Debug)]
-enum Change {
+pub(super) enum Change {
     Write { offset: usize, bytes: Vec<u8> },
     SetLen(usize),
     Extend(usize),
@@ -70,6 +70,43 @@ impl Node {
         Self { seen: durable.clone(), durable, pending: Vec::new(), changes: self.changes }
     }
 
+    /// What is pending, in pieces that a power loss may keep or lose one by one.
+    pub(super) fn pieces(&self, block_bytes: usize) -> Vec<Change> {
+        let (mut pieces, mut len) = (Vec::new(), self.durable.len());
+        for change in &self.pending {
+            match change {
+                Change::Write { offset, bytes } => {
+                    let end = offset + bytes.len();
+                    if end > len {
+                        pieces.push(Change::Extend(end));
+                        len = end;
+                    }
+                    pieces.extend(blocks(*offset, bytes, block_bytes));
+                }
+                Change::SetLen(byte_count) | Change::Extend(byte_count) => {
+                    len = *byte_count;
+                    pieces.push(change.clone());
+                }
+            }
+        }
+        pieces
+    }
+
+    /// The file after a power loss that left these of its [`pieces`](Self::pieces).
+    pub(super) fn left_with(&self, pieces: &[Change]) -> Self {
+        let durable = replay(self.durable.clone(), pieces);
+        Self { seen: durable.clone(), durable, pending: Vec::new(), changes: self.changes }
+    }
+
+    pub(super) fn rot(&mut self, offset: u64, bits: u8) -> bool {
+        for content in [&mut self.durable, &mut self.seen] {
+            if let Some(byte) = content.get_mut(place(offset)) {
+                *byte ^= bits;
+            }
+        }
+        place(offset) < self.seen.len()
+    }
+
     fn change(&mut self, change: Change) {
         change.apply(&mut self.seen);
         self.pending.push(change);
@@ -104,20 +141,23 @@ impl Change {
                 if rng.bool() {
                     left.push(Self::Extend(offset + bytes.len()));
                 }
-                let (mut rest, mut offset) = (bytes.as_slice(), *offset);
-                while !rest.is_empty() {
-                    let (sector, after) =
-                        rest.split_at((SECTOR_BYTES - offset % SECTOR_BYTES).min(rest.len()));
-                    if rng.bool() {
-                        left.push(Self::Write { offset, bytes: sector.to_vec() });
-                    }
-                    (rest, offset) = (after, offset + sector.len());
-                }
+                left.extend(blocks(*offset, bytes, SECTOR_BYTES).into_iter().filter(|_| rng.bool()));
                 left
             }
             _ => vec![self.clone()],
         }
     }
+}
+
+/// A write, cut at every multiple of `block_bytes` in the file.
+fn blocks(mut offset: usize, mut bytes: &[u8], block_bytes: usize) -> Vec<Change> {
+    let (mut cut, block_bytes) = (Vec::new(), block_bytes.max(1));
+    while !bytes.is_empty() {
+        let (block, rest) = bytes.split_at((block_bytes - offset % block_bytes).min(bytes.len()));
+        cut.push(Change::Write { offset, bytes: block.to_vec() });
+        (bytes, offset) = (rest, offset + block.len());
+    }
+    cut
 }
 
 fn replay(mut content: Vec<u8>, changes: &[Change]) -> Vec<u8> {

@@ -184,7 +184,10 @@ impl<D: Disk> Part<D> {
     pub(super) fn append(&self, entry: &Entry) -> Result<(), StoreError> {
         self.check_sound()?;
         let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        tail.append(&*self.state, entry).map_err(|error| self.write_error(&self.names.state, error))
+        tail.append(&*self.state, entry).map_err(|error| self.write_error(&self.names.state, error))?;
+        // Also where no data was written: what a rescan found, or whom we blame, is lost with its entry.
+        self.unsynced_bytes.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Syncs when 64 MiB or two seconds are unsynced. `now` is any clock that never goes back; call it at least

@@ -6,6 +6,8 @@ mod files;
 mod keeping;
 mod record;
 mod seeding;
+mod share;
+mod states;
 
 use std::path::Path;
 

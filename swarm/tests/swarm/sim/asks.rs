@@ -16,7 +16,8 @@ const MOST_REQUESTS_A_SECOND: u32 = 20_000;
 impl World {
     pub(super) fn request(&mut self, no: PeerNo, conn: Conn, req: Req, index: u32) {
         let (link, side) = end_of(conn);
-        if self.peers[no].disk.contains(&index) && self.peers[no].is_honest() {
+        let is_here = self.peers[no].shelf.has(index) && !self.peers[no].unreadable.contains(&index);
+        if is_here && self.peers[no].is_honest() {
             self.fail(&format!("{no} asks for chunk {index}, which it has"));
         }
         if !self.is_open(link, side) {
@@ -28,12 +29,13 @@ impl World {
         *peer.tally.asked_of.entry(supplier).or_default() += 1;
         peer.tally.last_asked.insert(supplier, self.now);
         peer.tally.order.push(index);
+        peer.tally.asked.push((self.now, supplier, index));
         let (then, count) = peer.asked_this_second;
         peer.asked_this_second = (second, if then == second { count + 1 } else { 1 });
         if peer.asked_this_second.1 > MOST_REQUESTS_A_SECOND {
             self.fail(&format!("{no} asks without end"));
         }
-        peer.downloads.insert(req, Download { link, index, received: 0, corrupt: false });
+        peer.downloads.insert(req, Download::new(link, index, self.now));
         let (open, waiting) = peer.streams.entry(link).or_default();
         if *open < STREAMS {
             *open += 1;
@@ -45,7 +47,12 @@ impl World {
 
     fn ask(&mut self, link: LinkNo, side: Side, req: Req, index: u32) {
         if let Some(delay) = self.delay(link, side) {
-            self.queue.push(self.now + delay, Step::AskIn(link, side.other(), req, Wanted::Chunk(index)));
+            let at = self.arrival(link, delay);
+            let no = self.links[&link].peer(side);
+            if let Some(download) = self.peers[no].downloads.get_mut(&req) {
+                download.asked_at = at;
+            }
+            self.queue.push(at, Step::AskIn(link, side.other(), req, Wanted::Chunk(index)));
         }
     }
 
@@ -66,6 +73,8 @@ impl World {
     pub(super) fn cancel(&mut self, no: PeerNo, req: Req) {
         let Some(download) = self.peers[no].downloads.remove(&req) else { return };
         let link = download.link;
+        let age = self.now.since(download.sent_at);
+        self.peers[no].tally.gave_up.push((download.sent_at, download.index, age));
         let Some(ends) = self.links.get(&link) else { return };
         let (side, delay) = (ends.side_of(no), ends.delay);
         if let Some((_, waiting)) = self.peers[no].streams.get_mut(&link) {
@@ -75,9 +84,10 @@ impl World {
                 return;
             }
         }
-        self.queue.push(self.now + delay, Step::StopIn(link, side.other(), req));
+        let at = self.arrival(link, delay).max(download.asked_at);
+        self.queue.push(at, Step::StopIn(link, side.other(), req));
         if download.index != u32::MAX {
-            self.queue.push(self.now + delay * 2, Step::StreamFree(link, side));
+            self.queue.push(at + delay, Step::StreamFree(link, side));
         }
     }
 
@@ -87,23 +97,28 @@ impl World {
         }
         let no = self.links[&link].peer(side);
         let code = match self.peers[no].plan.behaviour {
-            Behaviour::Refuser => Some(ResetCode::NotHave),
+            Behaviour::Refuser | Behaviour::FreeRider => Some(ResetCode::NotHave),
+            Behaviour::Claimer if matches!(wanted, Wanted::Chunk(index) if index % 2 == 1) => {
+                Some(ResetCode::NotHave)
+            }
             Behaviour::AlwaysBusy => Some(ResetCode::Busy),
             Behaviour::Teaser => Some(ResetCode::Choked),
             _ => None,
         };
         if let Some(code) = code {
-            let at = self.now + self.links[&link].delay;
+            let delay = self.links[&link].delay;
+            let at = self.arrival(link, delay);
             self.queue.push(at, Step::ResetIn(link, side.other(), req, code));
             return;
         }
         let (ask, conn) = (Ask(self.number()), conn_of(link, side));
-        self.peers[no].answers.insert(ask, Answer { link, req, flow: None });
+        let leaves = if let Wanted::Leaves(first, count) = wanted { (first, count) } else { (0, 0) };
+        self.peers[no].answers.insert(ask, Answer { link, req, flow: None, leaves });
         self.tell(
             no,
             match wanted {
                 Wanted::Chunk(index) => Input::Asked { ask, conn, index },
-                Wanted::Leaves => Input::AskedLeaves { ask, conn },
+                Wanted::Leaves(..) => Input::AskedLeaves { ask, conn },
             },
         );
     }
@@ -112,18 +127,23 @@ impl World {
         let Some(answer) = self.peers[no].answers.remove(&ask) else { return };
         answer.flow.and_then(|flow| self.flows.remove(&flow));
         let Some(ends) = self.links.get(&answer.link) else { return };
-        let to = ends.side_of(no).other();
-        self.queue.push(self.now + ends.delay, Step::ResetIn(answer.link, to, answer.req, code));
+        let (to, delay) = (ends.side_of(no).other(), ends.delay);
+        let at = self.arrival(answer.link, delay);
+        self.queue.push(at, Step::ResetIn(answer.link, to, answer.req, code));
     }
 
     pub(super) fn serve_leaves(&mut self, no: PeerNo, ask: Ask) {
         let Some(answer) = self.peers[no].answers.remove(&ask) else { return };
         let Some(ends) = self.links.get(&answer.link) else { return };
-        let to = ends.side_of(no).other();
-        let behaviour = self.peers[no].plan.behaviour;
+        let (to, delay, behaviour) = (ends.side_of(no).other(), ends.delay, self.peers[no].plan.behaviour);
+        let (first, count) = answer.leaves;
+        let step = match self.peers[no].shelf.store().is_some_and(|store| !store.knows_leaves(first, count)) {
+            true => Step::ResetIn(answer.link, to, answer.req, ResetCode::NotHave),
+            false => Step::LeavesIn(answer.link, to, answer.req, !behaviour.is_lie()),
+        };
         if behaviour != Behaviour::Mute {
-            let step = Step::LeavesIn(answer.link, to, answer.req, behaviour != Behaviour::Liar);
-            self.queue.push(self.now + ends.delay + ms(20), step);
+            let at = self.arrival(answer.link, delay + ms(20));
+            self.queue.push(at, step);
         }
     }
 

@@ -1,11 +1,11 @@
 //! The driver of each machine: every input goes in here, every output is carried out here, every step is checked.
 
-use minimodel_swarm::machine::{Event, Input, KeepOutcome, Output, Req};
+use minimodel_swarm::machine::{Breach, Event, Input, KeepOutcome, Output, Req};
 
 use super::connections::end_of;
-use super::peer::{Download, PeerNo};
-use super::step::{Scripted, Step, Wanted};
-use super::world::{World, ms};
+use super::peer::{Behaviour, Download, PeerNo};
+use super::step::{Step, Wanted};
+use super::world::World;
 
 impl World {
     pub(super) fn tell(&mut self, no: PeerNo, input: Input) {
@@ -45,8 +45,20 @@ impl World {
         if let Err(what) = peer.machine.check_invariants() {
             self.fail(&format!("invariant of {no}: {what}"));
         }
-        if let Some(index) = peer.machine.have().iter_ones().find(|index| !peer.disk.contains(index)) {
-            self.fail(&format!("{no} believes in chunk {index}, which is not on its disk"));
+        // A share that was just found to be rotten is over; its machine hears of it next.
+        let lacks = |index: &u32| !peer.shelf.has(*index) && !peer.is_rotten;
+        if let Some(index) = peer.machine.have().iter_ones().find(lacks) {
+            self.fail(&format!("I1: {no} believes in chunk {index}, which is not on its disk"));
+        }
+        let limits = &peer.plan.limits;
+        let most = limits.max_connections + limits.max_guests;
+        if peer.machine.progress().peers as usize > most {
+            self.fail(&format!("I6: {no} has more than {most} peers"));
+        }
+        let budget = limits.memory_budget_bytes.max(self.terms.chunk_size.into());
+        let in_memory: u64 = peer.downloads.values().map(|download| download.received).sum();
+        if in_memory > budget {
+            self.fail(&format!("I6: {no} holds {in_memory} bytes of chunks, its budget is {budget}"));
         }
     }
 
@@ -74,31 +86,21 @@ impl World {
             Output::Discard { req } => {
                 self.peers[no].downloads.remove(&req);
             }
-            Output::Keep { req, index, .. } => {
-                let Some(download) = self.peers[no].downloads.remove(&req) else {
-                    self.fail(&format!("{no} keeps {req:?}, which never arrived"));
-                };
-                let verdict = Step::Verdict(no, self.peers[no].run, req, index, download.corrupt);
-                self.queue.push(self.now + self.keep_time, verdict);
-            }
-            Output::RequestLeaves { conn, req, .. } => {
+            Output::Keep { req, index, peer } => self.keep(no, req, index, peer),
+            Output::RequestLeaves { conn, req, first, count } => {
                 let (link, side) = end_of(conn);
                 if let Some(delay) = self.delay(link, side) {
-                    let download = Download { link, index: u32::MAX, received: 0, corrupt: false };
+                    let at = self.arrival(link, delay);
+                    let download = Download { asked_at: at, ..Download::new(link, u32::MAX, self.now) };
                     self.peers[no].downloads.insert(req, download);
-                    self.queue.push(self.now + delay, Step::AskIn(link, side.other(), req, Wanted::Leaves));
+                    self.queue.push(at, Step::AskIn(link, side.other(), req, Wanted::Leaves(first, count)));
                 }
             }
-            Output::Rescan => {
-                let peer = &mut self.peers[no];
-                peer.tally.rescans += 1;
-                let have = peer.plan.unrecorded.clone();
-                peer.disk.extend(&have);
-                let input = Input::Rescanned { have };
-                self.queue.push(self.now + ms(50), Step::Tell(no, self.peers[no].run, input));
-            }
+            Output::Rescan => self.rescan(no),
             Output::Serve { ask, index } => {
-                if !self.peers[no].disk.contains(&index) && self.peers[no].is_honest() {
+                // Bytes that just went bad are found by the store, on reading.
+                let is_rotten = self.peers[no].is_rotten;
+                if !self.peers[no].shelf.has(index) && self.peers[no].is_honest() && !is_rotten {
                     self.fail(&format!("{no} serves chunk {index}, which it lacks"));
                 }
                 self.serve(no, ask, index);
@@ -110,22 +112,50 @@ impl World {
         }
     }
 
-    pub(super) fn verdict(&mut self, no: PeerNo, run: u32, req: Req, index: u32, corrupt: bool) {
-        if self.peers[no].run != run || !self.peers[no].online {
-            return;
+    pub(super) fn verdict(&mut self, no: PeerNo, run: u32, req: Req, outcome: KeepOutcome) {
+        if self.runs(no, run) {
+            self.tell(no, Input::Kept { req, outcome });
         }
-        let outcome = if corrupt {
-            KeepOutcome::BadProof { got: [0; 32] }
-        } else {
-            self.peers[no].disk.insert(index);
-            KeepOutcome::Kept
+    }
+
+    /// I7: blame falls only on what is provable, and nothing of that kind is provable of an honest peer.
+    fn check_blame(&self, no: PeerNo, event: &Event) {
+        let (peer, breach, is_ban) = match event {
+            Event::Banned { peer, breach, .. } => (peer, breach, true),
+            Event::Struck { peer, breach } => (peer, breach, false),
+            _ => return,
         };
-        self.tell(no, Input::Kept { req, outcome });
+        let are_honest = self.peers[no].is_honest()
+            && self
+                .no_of(*peer)
+                .is_some_and(|other| self.peers[other].is_honest() && !self.peers[other].is_rotten);
+        // What a bad path can look like. Two streams have no order, so a refusal can overtake the DontHave that was said
+        // before it.
+        let is_path = matches!(
+            breach,
+            Breach::NoAnswer
+                | Breach::Trickle
+                | Breach::Overdue
+                | Breach::BrokeOff
+                | Breach::NoHello
+                | Breach::NotReading
+                | Breach::RefusedAnnounced
+        );
+        if are_honest && (is_ban || !is_path) {
+            self.fail(&format!("I7: {no} blames {peer}, which is honest: {event:?}"));
+        }
     }
 
     fn note(&mut self, no: PeerNo, event: &Event) {
         let now = self.now;
-        let stops = self.peers[no].plan.stops_when_complete;
+        self.check_blame(no, event);
+        match *event {
+            Event::Banned { peer, index: Some(index), got: Some(got), .. } => {
+                self.blame(no, peer, index, got);
+            }
+            Event::Complete if self.peers[no].plan.behaviour != Behaviour::Hog => self.completed(no),
+            _ => {}
+        }
         let tally = &mut self.peers[no].tally;
         match *event {
             Event::Joined { peer, .. } => tally.joined.push((peer, now)),
@@ -136,12 +166,7 @@ impl World {
             Event::Chunk { peer, .. } => *tally.chunks_from.entry(peer).or_default() += 1,
             Event::Banned { peer, breach, .. } => tally.banned.push((peer, breach, now)),
             Event::Struck { peer, breach } => tally.struck.push((peer, breach, now)),
-            Event::Complete => {
-                tally.complete_at.get_or_insert(now);
-                if stops {
-                    self.queue.push(now, Step::Scripted(Scripted::Stop(no)));
-                }
-            }
+            Event::Complete => {}
             Event::Exhausted => {
                 tally.exhausted_at.get_or_insert(now);
             }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use minimodel_swarm::machine::{Conn, Input, Req, RequestFault};
+use minimodel_swarm::machine::{Conn, Input, Req, RequestFault, Time};
 use minimodel_wire::{CloseCode, Frame, PeerId};
 
 use super::peer::{LinkNo, PeerNo};
@@ -34,7 +34,9 @@ impl World {
         let run = self.peers[no].run;
         let failed = |wrong_key| Input::DialFailed { peer: expected, wrong_key, code: None };
         let found = self.peers.iter().position(|peer| addresses.contains(&peer.address));
-        let Some(to) = found.filter(|&to| self.peers[to].online && self.peers[to].plan.listening) else {
+        let is_there =
+            |to: &usize| self.peers[*to].online && self.peers[*to].plan.listening && !self.is_split(no, *to);
+        let Some(to) = found.filter(is_there) else {
             self.queue.push(self.now + secs(3), Step::Tell(no, run, failed(None)));
             return;
         };
@@ -55,6 +57,8 @@ impl World {
             unseen: 2,
             delay,
             on_path: [0; 2],
+            blocked_until: Time::ZERO,
+            control_at: [Time::ZERO; 2],
         };
         self.links.insert(link, ends);
         self.queue.push(self.now + delay * 2, Step::Connected(link, Side::Dialer));
@@ -91,6 +95,12 @@ impl World {
             .map(|(&req, _)| req)
             .collect();
         self.forget_end(link, side);
+        if code == Some(CloseCode::BadChunk)
+            && let Some(store) = self.peers[no].shelf.store()
+        {
+            // Either the other side lies or this disk does.
+            store.suspect();
+        }
         for req in lost {
             if self.says_lost {
                 self.tell(no, Input::Failed { req, fault: RequestFault::Lost });
@@ -108,7 +118,8 @@ impl World {
             *self.peers[no].tally.unchoked.entry(id).or_default() += 1;
         }
         for frame in self.bent(no, link, side, frame) {
-            self.queue.push(self.now + delay, Step::FrameIn(link, side.other(), frame));
+            let at = self.arrival_in_order(link, side.other(), delay);
+            self.queue.push(at, Step::FrameIn(link, side.other(), frame));
         }
     }
 }

@@ -59,6 +59,12 @@ impl World {
                 let frame = Frame::Peers { offers: vec![Bytes::from(bytes)] };
                 self.queue.push(at, Step::FrameIn(link, other, frame));
             }
+            Behaviour::Fickle => {
+                let mut frames = vec![Frame::Have { indexes: (0..count).collect() }];
+                frames.extend((0..count).map(|index| Frame::DontHave { index }));
+                frames.into_iter().for_each(|frame| self.queue.push(at, Step::FrameIn(link, other, frame)));
+                self.queue.push(self.now + ms(200), Step::Mischief(link, side));
+            }
             Behaviour::Teaser => {
                 self.queue.push(at, Step::FrameIn(link, other, Frame::Choke));
                 self.queue.push(at, Step::FrameIn(link, other, Frame::Unchoke));
@@ -75,6 +81,16 @@ impl World {
             self.queue.push(self.peers[no].suspended_until, step);
             return;
         }
+        if let Step::FrameIn(link, ..)
+        | Step::AskIn(link, ..)
+        | Step::StopIn(link, ..)
+        | Step::ResetIn(link, ..)
+        | Step::PieceIn(link, ..)
+        | Step::LeavesIn(link, ..) = step
+        {
+            self.message(link);
+        }
+        let step = self.perhaps_reset(step);
         match step {
             Step::Join(no, run) => self.join(no, run),
             Step::Tick(no) => self.tick(no),
@@ -83,7 +99,11 @@ impl World {
                     self.tell(no, input);
                 }
             }
-            Step::Verdict(no, run, req, index, corrupt) => self.verdict(no, run, req, index, corrupt),
+            Step::Verdict(no, run, req, outcome) => self.verdict(no, run, req, outcome),
+            Step::Finish(no, run) => self.finish(no, run),
+            Step::DiskFailed(no, run) => self.disk_failed(no, run),
+            Step::Moment(no, run) => self.moment(no, run),
+            Step::Unread(no, flow) => self.unread(no, flow),
             Step::Connected(link, side) => self.connected(link, side),
             Step::FrameIn(link, side, frame) => {
                 if self.is_open(link, side) {
@@ -112,6 +132,10 @@ impl World {
             | Step::Join(no, _)
             | Step::Tell(no, ..)
             | Step::Verdict(no, ..)
+            | Step::Finish(no, _)
+            | Step::DiskFailed(no, _)
+            | Step::Moment(no, _)
+            | Step::Unread(no, _)
             | Step::PieceSent(no, ..)
             | Step::Drip(no, _) => Some(*no),
             Step::Connected(link, side)
@@ -127,17 +151,5 @@ impl World {
             | Step::Mischief(link, side) => self.links.get(link).map(|ends| ends.peer(*side)),
             Step::Scripted(_) => None,
         }
-    }
-
-    fn join(&mut self, no: PeerNo, run: u32) {
-        if self.peers[no].run != run {
-            return;
-        }
-        self.peers[no].online = true;
-        for known in self.peers[no].plan.knows.clone() {
-            self.tell(no, Input::Source(offer_of(known, self.terms.swarm_id)));
-        }
-        // A seeder knows nobody; it begins by waiting.
-        self.tell(no, Input::Tick);
     }
 }

@@ -7,23 +7,32 @@
 //! Checked after every step: the machine's own invariants, that it never asks to be called back in the past, that
 //! it asks for nothing it has, that it serves nothing it lacks, and that what it believes to have is really there.
 
+mod artifact;
 mod asks;
+mod cargo;
 mod carry;
 mod connections;
 mod mischief;
 mod peer;
 mod pipes;
+mod process;
 mod queue;
 mod record;
+mod shelf;
 mod step;
+mod weather;
 mod world;
 
 mod endgame;
+mod figures;
 mod hostile;
 mod introductions;
 mod leechers;
+mod points;
 mod random;
 mod rescan;
+mod rows;
+mod scenario;
 mod throughput;
 mod transfer;
 mod uploads;

@@ -6,8 +6,11 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::machine::{Ask, Breach, Limits, Machine, Order, Req, Time};
-use minimodel_wire::{CloseCode, Consent, Offer, PeerId, SignedOffer};
+use minimodel_swarm::machine::{Ask, Breach, Limits, Machine, Order, Req, Terms, Time};
+use minimodel_wire::{Bitfield, CloseCode, Consent, Offer, PeerId, SignedOffer};
+
+use super::artifact::Cargo;
+use super::shelf::Shelf;
 
 /// Number of a peer in its world.
 pub(super) type PeerNo = usize;
@@ -50,6 +53,29 @@ pub(super) enum Behaviour {
     OtherVersion,
     /// Chokes after each unchoke, so that no request is ever answered.
     Teaser,
+    /// Sends right bytes with a proof in which one bit is wrong.
+    BadProof,
+    /// Sends another chunk than was asked for, with that chunk's own good proof.
+    OtherIndex,
+    /// Announces every chunk and has each second one; refuses the rest.
+    Claimer,
+    /// Serves the first three quarters of the file and never answers for the rest.
+    EndStaller,
+    /// Takes chunks without end and keeps none.
+    Hog,
+    /// Takes chunks, announces them, and refuses whoever asks.
+    FreeRider,
+    /// Asks and never reads.
+    NotReader,
+    /// Announces everything and takes it back, five times a second.
+    Fickle,
+}
+
+impl Behaviour {
+    /// Whether what it sends for this chunk leads to no root.
+    pub(super) fn is_lie(self) -> bool {
+        matches!(self, Self::Liar | Self::BadProof | Self::OtherIndex)
+    }
 }
 
 /// What the Hello of a peer says differently from the others' Hello.
@@ -62,6 +88,25 @@ pub(super) enum Other {
     Swarm,
     Artifact,
     Layout,
+}
+
+impl Other {
+    /// The terms of a peer that differs, and what it has of its own file.
+    pub(super) fn bend(self, mut terms: Terms, have: &mut Bitfield) -> Terms {
+        match self {
+            Self::Nothing => {}
+            Self::License => (terms.license_sha256, terms.swarm_id) = ([9; 32], [8; 32]),
+            Self::Evidence => (terms.evidence_sha256, terms.swarm_id) = ([9; 32], [8; 32]),
+            Self::Swarm => terms.swarm_id = [9; 32],
+            Self::Artifact => (terms.artifact_sha256, terms.swarm_id) = ([9; 32], [8; 32]),
+            Self::Layout => {
+                terms.chunk_size *= 2;
+                terms.chunk_count = terms.chunk_count.div_ceil(2);
+                *have = Bitfield::full(terms.chunk_count);
+            }
+        }
+        terms
+    }
 }
 
 /// A peer before it joins.
@@ -85,6 +130,8 @@ pub(super) struct Plan {
     pub(super) listening: bool,
     pub(super) stops_when_complete: bool,
     pub(super) joins_at: Duration,
+    /// Its calendar is wrong by so many seconds.
+    pub(super) clock_is_off_by: i64,
 }
 
 #[derive(Clone)]
@@ -116,6 +163,7 @@ impl Plan {
             listening: true,
             stops_when_complete: false,
             joins_at: Duration::ZERO,
+            clock_is_off_by: 0,
         }
     }
 
@@ -126,6 +174,10 @@ impl Plan {
 
     pub(super) fn hostile(behaviour: Behaviour) -> Self {
         Self { behaviour, ..Self::seeder() }
+    }
+
+    pub(super) fn is_honest(&self) -> bool {
+        self.behaviour == Behaviour::Honest && self.other == Other::Nothing
     }
 
     pub(super) fn rates(mut self, up: u64, down: u64) -> Self {
@@ -172,10 +224,20 @@ pub(super) struct Tally {
     pub(super) left: Vec<(PeerId, Option<CloseCode>, Time)>,
     pub(super) dials: Vec<(PeerId, Time)>,
     pub(super) order: Vec<u32>,
+    /// Requests for chunks: when, of whom, which.
+    pub(super) asked: Vec<(Time, PeerId, u32)>,
+    /// Requests that were given up: when they were made, for which chunk, and how old they were.
+    pub(super) gave_up: Vec<(Time, u32, Duration)>,
+    /// Whole chunks that were lies, by who sent them, and when the first was there.
+    pub(super) lies: BTreeMap<PeerId, (u32, Time)>,
     pub(super) complete_at: Option<Time>,
     pub(super) exhausted_at: Option<Time>,
     pub(super) unchoked: BTreeMap<PeerId, u32>,
     pub(super) rescans: u32,
+    /// Bytes of chunks that came whole and were not this chunk.
+    pub(super) wasted_bytes: u64,
+    /// How often its own disk ended the process.
+    pub(super) disk_failures: u32,
 }
 
 pub(super) struct Peer {
@@ -189,7 +251,13 @@ pub(super) struct Peer {
     pub(super) run: u32,
     pub(super) suspended_until: Time,
     /// What is really on its disk and recorded.
-    pub(super) disk: BTreeSet<u32>,
+    pub(super) shelf: Shelf,
+    /// Chunks that could not be read back once, and are fetched again.
+    pub(super) unreadable: BTreeSet<u32>,
+    /// Its disk corrupts what it serves: it may be blamed for that.
+    pub(super) is_rotten: bool,
+    /// When the disk has done what it was given so far.
+    pub(super) disk_free_at: Time,
     pub(super) tick_at: Option<Time>,
     pub(super) downloads: BTreeMap<Req, Download>,
     pub(super) answers: BTreeMap<Ask, Answer>,
@@ -208,9 +276,22 @@ pub(super) struct Peer {
 /// A request of ours on its way.
 pub(super) struct Download {
     pub(super) link: LinkNo,
+    /// The chunk; `u32::MAX` for leaf hashes.
     pub(super) index: u32,
     pub(super) received: u64,
     pub(super) corrupt: bool,
+    /// What came, once it is whole, in a world with real bytes.
+    pub(super) cargo: Option<Cargo>,
+    /// When it was made.
+    pub(super) sent_at: Time,
+    /// When the ask reaches the other end: what follows it on its stream cannot be there sooner.
+    pub(super) asked_at: Time,
+}
+
+impl Download {
+    pub(super) fn new(link: LinkNo, index: u32, sent_at: Time) -> Self {
+        Self { link, index, received: 0, corrupt: false, cargo: None, sent_at, asked_at: sent_at }
+    }
 }
 
 /// A request of a peer that we answer.
@@ -218,11 +299,13 @@ pub(super) struct Answer {
     pub(super) link: LinkNo,
     pub(super) req: Req,
     pub(super) flow: Option<u64>,
+    /// The first leaf hash and how many, where those are asked for.
+    pub(super) leaves: (u32, u32),
 }
 
 impl Peer {
     pub(super) fn is_honest(&self) -> bool {
-        self.plan.behaviour == Behaviour::Honest && self.plan.other == Other::Nothing
+        self.plan.is_honest()
     }
 }
 

@@ -11,6 +11,9 @@ use super::peer::{Behaviour, LinkNo, PeerNo};
 use super::step::{Flow, Piece, Side, Step};
 use super::world::{KIB, World, secs};
 
+/// A driver gives an answer up when its peer takes no byte for this long.
+const WRITE_DEADLINE: Duration = Duration::from_secs(20);
+
 impl World {
     /// An honest peer sends the chunk; a hostile one does what it does.
     pub(super) fn serve(&mut self, no: PeerNo, ask: Ask, index: u32) {
@@ -19,11 +22,21 @@ impl World {
         let Some(ends) = self.links.get(&link) else { return };
         let side = ends.side_of(no);
         let len = u64::from(self.terms.chunk_len(index));
-        let mut flow = Flow { link, side, ask, req, len, sent: 0, corrupt: false, breaks_at: None };
+        let behaviour = self.peers[no].plan.behaviour;
+        let cargo = match self.cargo(no, index) {
+            Ok(cargo) => cargo,
+            Err(code) => {
+                let input = Input::Served { ask, outcome: ServeOutcome::Cancelled { bytes: 0 } };
+                self.queue.push(self.now, Step::Tell(no, self.peers[no].run, input));
+                return self.refuse(no, ask, code);
+            }
+        };
+        let (corrupt, last_at) = (behaviour.is_lie(), self.now);
+        let mut flow = Flow { link, side, ask, req, len, sent: 0, corrupt, breaks_at: None, cargo, last_at };
         let mut drips = false;
-        match self.peers[no].plan.behaviour {
+        match behaviour {
             Behaviour::Mute | Behaviour::Teaser | Behaviour::Refuser | Behaviour::AlwaysBusy => return,
-            Behaviour::Liar => flow.corrupt = true,
+            Behaviour::EndStaller if u64::from(index) * 4 >= u64::from(self.terms.chunk_count) * 3 => return,
             Behaviour::Trickler(_) => drips = true,
             Behaviour::Leaver(whole) if self.peers[no].chunks_served >= whole => {
                 flow.breaks_at = Some(len / 2);
@@ -36,7 +49,10 @@ impl World {
         if let Some(answer) = self.peers[no].answers.get_mut(&ask) {
             answer.flow = Some(number);
         }
-        if drips {
+        let asker = self.links[&link].peer(side.other());
+        if self.peers[asker].plan.behaviour == Behaviour::NotReader {
+            self.queue.push(self.now + WRITE_DEADLINE, Step::Unread(no, number));
+        } else if drips {
             self.queue.push(self.now + secs(1), Step::Drip(no, number));
         } else {
             self.peers[no].sending.push_back(number);
@@ -99,6 +115,13 @@ impl World {
         self.send_piece(no);
     }
 
+    /// The peer took no byte in all that time.
+    pub(super) fn unread(&mut self, no: PeerNo, number: u64) {
+        let Some(flow) = self.flows.remove(&number) else { return };
+        self.peers[no].answers.remove(&flow.ask);
+        self.tell(no, Input::Served { ask: flow.ask, outcome: ServeOutcome::TooSlow });
+    }
+
     /// A trickling answer: a few bytes, once a second.
     pub(super) fn drip(&mut self, no: PeerNo, number: u64) {
         let Behaviour::Trickler(rate) = self.peers[no].plan.behaviour else { return };
@@ -113,7 +136,8 @@ impl World {
         flow.sent += bytes;
         let (link, side, ask, len) = (flow.link, flow.side, flow.ask, flow.len);
         let last = flow.sent >= flow.len;
-        let piece = Piece { req: flow.req, bytes, corrupt: flow.corrupt, last };
+        let cargo = if last { flow.cargo.take() } else { None };
+        let piece = Piece { req: flow.req, bytes, corrupt: flow.corrupt, last, cargo };
         if flow.breaks_at.is_some_and(|at| flow.sent >= at) {
             let at = self.now;
             self.queue.push(at, Step::ClosedAt(link, side, None));
@@ -121,11 +145,19 @@ impl World {
             return;
         }
         let Some(ends) = self.links.get(&link) else { return };
-        let (to, delay) = (ends.peer(side.other()), ends.delay);
+        let (to, delay, blocked_until) = (ends.peer(side.other()), ends.delay, ends.blocked_until);
+        let late = self.lateness(delay);
         self.peers[no].tally.sent_bytes += bytes;
         let to = &mut self.peers[to];
         to.down_free_at = (self.now + delay).max(to.down_free_at) + time_for(bytes, to.plan.down);
-        let at = to.down_free_at;
+        let mut at = to.down_free_at + late;
+        if blocked_until > self.now {
+            at = at.max(blocked_until + delay);
+        }
+        if let Some(flow) = self.flows.get_mut(&number) {
+            at = at.max(flow.last_at);
+            flow.last_at = at;
+        }
         self.queue.push(at, Step::PieceIn(link, side.other(), piece));
         self.queue.push(at + delay, Step::Acked(link, side, bytes));
         if last {
@@ -143,7 +175,15 @@ impl World {
         let Some(download) = peer.downloads.get_mut(&piece.req) else { return };
         download.received += piece.bytes;
         download.corrupt |= piece.corrupt;
-        let received = download.received;
+        download.cargo = piece.cargo;
+        let (received, index, is_marked) = (download.received, download.index, download.corrupt);
+        let (sender, cargo) = (ends.peer(side.other()), download.cargo.clone());
+        let is_rotten = self.peers[sender].is_rotten && cargo.is_some_and(|cargo| self.is_bad(index, &cargo));
+        if piece.last && (is_marked || is_rotten) {
+            let liar = self.peers[sender].id;
+            let now = self.now;
+            self.peers[no].tally.lies.entry(liar).or_insert((0, now)).0 += 1;
+        }
         self.tell(no, Input::Progress { req: piece.req, received });
         if piece.last {
             self.stream_free(link, side);

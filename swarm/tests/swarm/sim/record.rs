@@ -1,10 +1,134 @@
 //! The log of a run: folded into one number, and printed line by line when a run is replayed.
 
-use std::fmt::Debug;
+use std::collections::BTreeMap;
+use std::fmt::{self, Debug};
+use std::time::Duration;
 
-use minimodel_swarm::machine::{Input, Output, Time};
+use minimodel_swarm::machine::{Input, KeepOutcome, Output, Time};
 
 use super::peer::PeerNo;
+use super::world::World;
+
+/// What happened in a world, for one line of figures.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Counts {
+    pub(super) kills: u64,
+    pub(super) power_losses: u64,
+    pub(super) disk_faults: u64,
+    pub(super) stalls: u64,
+    pub(super) rotten: u64,
+    pub(super) rescans: u64,
+    pub(super) cuts: u64,
+    pub(super) partitions: u64,
+    pub(super) rebinds: u64,
+    pub(super) suspends: u64,
+    pub(super) clock_jumps: u64,
+    pub(super) lost_messages: u64,
+}
+
+/// What happened in many worlds.
+#[derive(Debug, Default)]
+pub(super) struct Summary {
+    pub(super) worlds: u64,
+    pub(super) counts: Counts,
+    pub(super) disk_failures: u64,
+    pub(super) bans_hostile: u64,
+    pub(super) bans_honest: u64,
+    /// Strikes between honest peers; only for what a bad path can look like, or the world had failed.
+    pub(super) strikes_honest: u64,
+    strikes_by_breach: BTreeMap<String, u64>,
+    pub(super) inputs: u64,
+    pub(super) longest: (Duration, u64),
+}
+
+impl Summary {
+    pub(super) fn add_world(&mut self, world: &World, seed: u64) {
+        let mut one =
+            Self { worlds: 1, counts: world.counts.clone(), inputs: world.record.steps, ..Self::default() };
+        one.longest = (world.now.since_start(), seed);
+        let is_honest = |id| world.no_of(id).is_some_and(|no| world.peers[no].is_honest());
+        for peer in world.peers.iter().filter(|peer| peer.is_honest()) {
+            let honest = peer.tally.banned.iter().filter(|(id, ..)| is_honest(*id)).count() as u64;
+            one.bans_honest += honest;
+            one.bans_hostile += peer.tally.banned.len() as u64 - honest;
+            for (_, breach, _) in peer.tally.struck.iter().filter(|(id, ..)| is_honest(*id)) {
+                one.strikes_honest += 1;
+                *one.strikes_by_breach.entry(format!("{breach:?}")).or_default() += 1;
+            }
+            one.disk_failures += u64::from(peer.tally.disk_failures);
+        }
+        self.add(&one);
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.worlds += other.worlds;
+        self.disk_failures += other.disk_failures;
+        self.bans_hostile += other.bans_hostile;
+        self.bans_honest += other.bans_honest;
+        self.strikes_honest += other.strikes_honest;
+        self.inputs += other.inputs;
+        for (breach, count) in &other.strikes_by_breach {
+            *self.strikes_by_breach.entry(breach.clone()).or_default() += count;
+        }
+        self.longest = self.longest.max(other.longest);
+        for (sum, (_, more)) in self.counts.all_mut().into_iter().zip(other.counts.clone().all()) {
+            *sum += more;
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { worlds, disk_failures, bans_hostile, bans_honest, strikes_honest, inputs, .. } = self;
+        write!(f, "worlds={worlds} violations=0 bans_honest={bans_honest} bans_hostile={bans_hostile}")?;
+        write!(f, " strikes_honest={strikes_honest} disk_failures={disk_failures} inputs={inputs}")?;
+        for (name, count) in self.counts.clone().all() {
+            write!(f, " {name}={count}")?;
+        }
+        for (breach, count) in &self.strikes_by_breach {
+            write!(f, " struck_honest_{breach}={count}")?;
+        }
+        write!(f, " longest_s={} longest_seed={}", self.longest.0.as_secs(), self.longest.1)
+    }
+}
+
+impl Counts {
+    fn all_mut(&mut self) -> [&mut u64; 12] {
+        [
+            &mut self.kills,
+            &mut self.power_losses,
+            &mut self.disk_faults,
+            &mut self.stalls,
+            &mut self.rotten,
+            &mut self.rescans,
+            &mut self.cuts,
+            &mut self.partitions,
+            &mut self.rebinds,
+            &mut self.suspends,
+            &mut self.clock_jumps,
+            &mut self.lost_messages,
+        ]
+    }
+
+    fn all(mut self) -> [(&'static str, u64); 12] {
+        let names = [
+            "kills",
+            "power_losses",
+            "disk_faults",
+            "disk_stalls",
+            "rotten_chunks",
+            "rescans",
+            "cuts",
+            "partitions",
+            "rebinds",
+            "suspends",
+            "clock_jumps",
+            "lost_messages",
+        ];
+        let mut counts = self.all_mut().into_iter().map(|count| *count);
+        names.map(|name| (name, counts.next().unwrap_or_default()))
+    }
+}
 
 #[derive(Default)]
 pub(super) struct Record {
@@ -33,11 +157,28 @@ impl Record {
             Input::Progress { req, received } => self.fold(&[5, req.0, *received]),
             Input::Arrived { req } => self.fold(&[6, req.0]),
             Input::Failed { req, fault } => self.fold(&[7, req.0, format!("{fault:?}").len() as u64]),
-            Input::Kept { req, .. } => self.fold(&[8, req.0]),
+            Input::Kept { req, outcome } => {
+                self.fold(&[8, req.0, u64::from(*outcome == KeepOutcome::Kept)]);
+                if let KeepOutcome::BadProof { got } = outcome {
+                    self.bytes(got);
+                }
+            }
             Input::Asked { ask, conn, index } => self.fold(&[9, ask.0, conn.0, (*index).into()]),
             Input::Served { ask, .. } => self.fold(&[10, ask.0]),
             other => self.bytes(format!("{other:?}").as_bytes()),
         }
+    }
+
+    /// What a scenario does.
+    pub(super) fn script(&mut self, now: Time, what: &dyn Debug) {
+        self.line(now, PeerNo::MAX, "!!", what);
+    }
+
+    /// Something that no machine is told, such as an answer of a disk.
+    pub(super) fn note(&mut self, now: Time, peer: PeerNo, what: &str) {
+        self.line(now, peer, "--", &what);
+        self.number(3, now, peer);
+        self.bytes(what.as_bytes());
     }
 
     pub(super) fn output(&mut self, now: Time, peer: PeerNo, output: &Output) {
@@ -61,7 +202,7 @@ impl Record {
         if self.is_printed {
             let mut text = format!("{what:?}");
             text.truncate(200);
-            println!("{:>12.6} {peer:>3} {way} {text}", now.since_start().as_secs_f64());
+            println!("{:>12.6} {:>3} {way} {text}", now.since_start().as_secs_f64(), peer % 1000);
         }
     }
 

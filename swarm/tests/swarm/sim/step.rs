@@ -1,8 +1,11 @@
 //! The kinds of things that happen in a world.
 
-use minimodel_swarm::machine::{Ask, Input, Req, Time};
+use std::time::Duration;
+
+use minimodel_swarm::machine::{Ask, Input, KeepOutcome, Req, Time};
 use minimodel_wire::{CloseCode, Frame, ResetCode};
 
+use super::artifact::Cargo;
 use super::peer::{LinkNo, PeerNo};
 
 /// Which end of a connection: the one that dialed or the one that accepted.
@@ -32,8 +35,16 @@ pub(super) enum Step {
     Tell(PeerNo, u32, Input),
     /// A handshake is done at one end.
     Connected(LinkNo, Side),
-    /// The verdict on a chunk is there: which, and whether it was corrupt.
-    Verdict(PeerNo, u32, Req, u32, bool),
+    /// The verdict on a chunk is there.
+    Verdict(PeerNo, u32, Req, KeepOutcome),
+    /// The whole file is checked and gets its name.
+    Finish(PeerNo, u32),
+    /// The disk of this run failed, so the process ends; its user runs it again.
+    DiskFailed(PeerNo, u32),
+    /// Twice a second, while a process with a real store runs.
+    Moment(PeerNo, u32),
+    /// Nobody has read this answer for twenty seconds.
+    Unread(PeerNo, u64),
     /// A frame reaches this end.
     FrameIn(LinkNo, Side, Frame),
     /// This end learns that the connection is gone.
@@ -65,15 +76,18 @@ pub(super) enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
     Chunk(u32),
-    Leaves,
+    /// From the first, so many.
+    Leaves(u32, u32),
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Piece {
     pub(super) req: Req,
     pub(super) bytes: u64,
     pub(super) corrupt: bool,
     pub(super) last: bool,
+    /// With the last piece, what it is a piece of, in a world with real bytes.
+    pub(super) cargo: Option<Cargo>,
 }
 
 /// What a scenario does to its peers.
@@ -93,6 +107,22 @@ pub(super) enum Scripted {
     Forget(PeerNo),
     /// A chunk on its disk turns bad and it notices.
     Lose(PeerNo, u32),
+    /// The power goes; what was not synced is lost, or torn as the seed decides.
+    PowerLoss(PeerNo, Option<u64>),
+    /// The call of its disk after so many others fails with this OS error.
+    FailCall(PeerNo, u64, i32),
+    /// Its disk has room for so many bytes.
+    Room(PeerNo, Option<u64>),
+    /// Its disk does nothing until then.
+    StallDisk(PeerNo, Time),
+    /// A chunk goes bad on the disk of a process that does not run.
+    Rot(PeerNo, u32),
+    /// Nothing passes until then between the peers whose bit is set and the rest.
+    Split(u64, Time),
+    /// The peer gets another address and another path; its connections live on.
+    Rebind(PeerNo, Duration),
+    /// Its calendar is wrong by so many seconds when it starts again.
+    SetClock(PeerNo, i64),
 }
 
 /// An answer that is being sent.
@@ -107,4 +137,7 @@ pub(super) struct Flow {
     pub(super) corrupt: bool,
     /// The connection ends after this many bytes.
     pub(super) breaks_at: Option<u64>,
+    pub(super) cargo: Option<Cargo>,
+    /// When its latest piece arrives: a stream keeps its order.
+    pub(super) last_at: Time,
 }

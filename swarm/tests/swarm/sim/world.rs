@@ -3,19 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use minimodel_swarm::machine::{Config, Input, Machine, Terms, Time};
-use minimodel_wire::{Bitfield, CloseCode};
+use minimodel_swarm::machine::{Terms, Time};
+use minimodel_wire::{CloseCode, ResetCode};
 
-use super::peer::{self, Have, LinkNo, Other, Peer, PeerNo, Plan, Tally};
+use super::artifact::{Artifact, artifact};
+use super::peer::{self, Have, LinkNo, Peer, PeerNo, Plan, Tally};
 use super::queue::Queue;
-use super::record::Record;
+use super::record::{Counts, Record};
+use super::shelf::{Shelf, Store};
 use super::step::{Flow, Scripted, Side, Step};
+use super::weather::Weather;
 
 pub(super) const UNIX_AT_START: u64 = 1_700_000_000;
 pub(super) const KIB: u64 = 1 << 10;
 pub(super) const MIB: u64 = 1 << 20;
-/// How long a side waits for a peer that has gone without a word: QUIC's idle timeout.
-const IDLE: Duration = Duration::from_secs(30);
 
 pub(super) fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -38,6 +39,10 @@ pub(super) struct Link {
     pub(super) delay: Duration,
     /// Bytes sent and not yet acknowledged, by side that sent them.
     pub(super) on_path: [u64; 2],
+    /// Nothing arrives before.
+    pub(super) blocked_until: Time,
+    /// When the latest control frame arrives, by side that receives it.
+    pub(super) control_at: [Time; 2],
 }
 
 impl Link {
@@ -76,6 +81,8 @@ impl Link {
 }
 
 pub(super) struct World {
+    /// The real file of a whole world.
+    pub(super) artifact: Option<&'static Artifact>,
     pub(super) terms: Terms,
     pub(super) now: Time,
     pub(super) queue: Queue,
@@ -91,6 +98,15 @@ pub(super) struct World {
     pub(super) keep_time: Duration,
     /// Whether the driver reports each lost request before it reports the lost connection.
     pub(super) says_lost: bool,
+    pub(super) weather: Weather,
+    /// Who is on one side of a partition, as bits, and until when.
+    pub(super) partition: Option<(u64, Time)>,
+    /// Messages that arrived, and the numbers of those that find their connection broken.
+    pub(super) messages: u64,
+    pub(super) cut_at: Vec<u64>,
+    /// The message with this number, if it is an ask or a piece of an answer, is a reset with this code instead.
+    pub(super) reset_at: Option<(u64, ResetCode)>,
+    pub(super) counts: Counts,
     /// The line that runs this world again.
     pub(super) replay: String,
 }
@@ -108,6 +124,7 @@ impl World {
         };
         let name = std::thread::current().name().unwrap_or("sim").to_owned();
         Self {
+            artifact: None,
             terms,
             now: Time::ZERO,
             queue: Queue::default(),
@@ -120,18 +137,42 @@ impl World {
             check_every: 1,
             keep_time: ms(3),
             says_lost: seed.is_multiple_of(2),
+            weather: Weather::default(),
+            partition: None,
+            messages: 0,
+            cut_at: Vec::new(),
+            reset_at: None,
+            counts: Counts::default(),
             replay: format!("cargo test -p minimodel-swarm --test swarm {name} -- --exact --nocapture"),
+        }
+    }
+
+    /// A world in which every honest peer has the real store on a simulated disk, with the numbered artifact.
+    pub(super) fn whole(number: usize, seed: u64) -> Self {
+        let artifact = artifact(number);
+        let layout = artifact.spec.layout;
+        let mut world = Self::new(layout.byte_count(), u64::from(layout.chunk_size()), seed);
+        world.terms.swarm_id = artifact.spec.swarm_id;
+        world.artifact = Some(artifact);
+        world
+    }
+
+    fn shelf(&self, plan: &Plan) -> Shelf {
+        let is_honest = plan.is_honest();
+        match (&plan.have, self.artifact.filter(|_| is_honest)) {
+            (Have::All, Some(artifact)) => Shelf::Store(Box::new(Store::whole(artifact))),
+            (Have::These(chunks), Some(artifact)) => Shelf::Store(Box::new(Store::partial(artifact, chunks))),
+            (Have::All, None) => Shelf::Numbers((0..self.terms.chunk_count).collect()),
+            (Have::These(chunks), None) => Shelf::Numbers(chunks.iter().copied().collect()),
         }
     }
 
     /// Whoever is added later may know whoever was added before; `peer::id_of` is known of all.
     pub(super) fn add(&mut self, plan: Plan) -> PeerNo {
         let no = self.peers.len();
-        let disk: BTreeSet<u32> = match &plan.have {
-            Have::All => (0..self.terms.chunk_count).collect(),
-            Have::These(chunks) => chunks.iter().copied().collect(),
-        };
-        let machine = self.machine(no, &plan, &disk);
+        let mut shelf = self.shelf(&plan);
+        let found = self.look_at(&mut shelf, &plan).unwrap_or_else(|what| self.fail(&what));
+        let machine = self.machine(no, &plan, &found);
         self.queue.push(Time::after_start(plan.joins_at), Step::Join(no, 0));
         self.peers.push(Peer {
             plan,
@@ -141,7 +182,10 @@ impl World {
             online: false,
             run: 0,
             suspended_until: Time::ZERO,
-            disk,
+            shelf,
+            unreadable: BTreeSet::new(),
+            is_rotten: false,
+            disk_free_at: Time::ZERO,
             tick_at: None,
             downloads: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -154,41 +198,6 @@ impl World {
             tally: Tally::default(),
         });
         no
-    }
-
-    fn machine(&mut self, no: PeerNo, plan: &Plan, disk: &BTreeSet<u32>) -> Machine {
-        let mut have = Bitfield::new(self.terms.chunk_count);
-        for &index in disk {
-            have.set(index);
-        }
-        let mut terms = self.terms.clone();
-        match plan.other {
-            Other::Nothing => {}
-            Other::License => (terms.license_sha256, terms.swarm_id) = ([9; 32], [8; 32]),
-            Other::Evidence => (terms.evidence_sha256, terms.swarm_id) = ([9; 32], [8; 32]),
-            Other::Swarm => terms.swarm_id = [9; 32],
-            Other::Artifact => (terms.artifact_sha256, terms.swarm_id) = ([9; 32], [8; 32]),
-            Other::Layout => {
-                terms.chunk_size *= 2;
-                terms.chunk_count = terms.chunk_count.div_ceil(2);
-                have = Bitfield::full(terms.chunk_count);
-            }
-        }
-        let config = Config {
-            me: peer::id_of(no),
-            terms,
-            consent: plan.consent,
-            software: "sim/1".to_owned(),
-            allow: plan.allow.clone(),
-            offer: Some(peer::offer_of(no, self.terms.swarm_id)),
-            order: plan.order,
-            rescan: !plan.unrecorded.is_empty(),
-            listening: plan.listening,
-            seed: self.rng.u64(..),
-            unix_at_start: UNIX_AT_START,
-            limits: plan.limits.clone(),
-        };
-        Machine::new(config, have, BTreeMap::new())
     }
 
     pub(super) fn script(&mut self, at: Duration, what: Scripted) {
@@ -244,61 +253,6 @@ impl World {
     /// Seconds until the peer had every chunk.
     pub(super) fn seconds(&self, no: PeerNo) -> f64 {
         self.peers[no].tally.complete_at.map_or(f64::INFINITY, |at| at.since_start().as_secs_f64())
-    }
-
-    pub(super) fn scripted(&mut self, what: Scripted) {
-        match what {
-            Scripted::Stop(no) => {
-                self.tell(no, Input::Stop);
-                self.end(no, None);
-            }
-            Scripted::Kill(no) => self.end(no, Some(IDLE)),
-            Scripted::Forget(no) => {
-                self.tell(no, Input::Stop);
-                self.end(no, None);
-                self.peers[no].disk.clear();
-                self.scripted(Scripted::Restart(no));
-            }
-            Scripted::Restart(no) if self.peers[no].online => {}
-            Scripted::Restart(no) => {
-                let (plan, disk) = (self.peers[no].plan.clone(), self.peers[no].disk.clone());
-                self.peers[no].machine = self.machine(no, &plan, &disk);
-                self.peers[no].run += 1;
-                self.peers[no].tick_at = None;
-                self.queue.push(self.now, Step::Join(no, self.peers[no].run));
-            }
-            Scripted::Cut(no) => {
-                for (link, side) in self.links_of(no) {
-                    self.queue.push(self.now, Step::ClosedAt(link, side, None));
-                    self.queue.push(self.now, Step::ClosedAt(link, side.other(), None));
-                }
-            }
-            Scripted::Suspend(no, until) => self.suspend(no, until),
-            Scripted::Lose(no, index) => {
-                self.peers[no].disk.remove(&index);
-                self.tell(no, Input::ChunkLost { index });
-            }
-        }
-    }
-
-    fn suspend(&mut self, no: PeerNo, until: Time) {
-        self.peers[no].suspended_until = until;
-        if until.since(self.now) >= IDLE {
-            for (link, side) in self.links_of(no) {
-                self.queue.push(until, Step::ClosedAt(link, side, None));
-                self.queue.push(self.now + IDLE, Step::ClosedAt(link, side.other(), None));
-            }
-        }
-    }
-
-    fn end(&mut self, no: PeerNo, noticed_after: Option<Duration>) {
-        self.peers[no].online = false;
-        for (link, side) in self.links_of(no) {
-            self.forget_end(link, side);
-            if let Some(after) = noticed_after {
-                self.queue.push(self.now + after, Step::ClosedAt(link, side.other(), None));
-            }
-        }
     }
 
     /// The open ends of a peer.

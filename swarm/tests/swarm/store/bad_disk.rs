@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use minimodel_swarm::store::{Disk as _, MemDisk, Placed, StoreError};
+use minimodel_swarm::store::{Disk as _, DiskFile as _, MemDisk, Open, Placed, StoreError};
 
 use super::{ANNA, Artifact};
 
@@ -127,6 +127,27 @@ fn e8_a_read_only_directory_is_named_before_anything_is_made() {
     let error = Artifact::new(16_384).open(disk.clone()).unwrap_err();
     assert!(matches!(error, StoreError::Permission { .. }));
     assert!(disk.names().is_empty());
+}
+
+#[test]
+fn e2_e4_what_a_rescan_found_and_whom_we_blamed_is_synced_as_soon_as_a_chunk_is() {
+    let artifact = Artifact::new(3 * 16_384);
+    let disk = MemDisk::new();
+    let data = disk.open("tiny-1.0.slm.part", Open::Create).unwrap();
+    data.write_all_at(&artifact.bytes, 0).unwrap();
+    let (part, _) = artifact.open(disk.clone()).unwrap();
+    part.sync_if_due(Duration::from_secs(10)).unwrap();
+    assert!(!part.has_unsynced());
+    let leaves = (0..3).map(|index| *artifact.tree.chunk_hash(index).unwrap()).collect();
+    assert_eq!(part.rescan(leaves).unwrap(), [0, 1, 2]);
+    assert!(part.has_unsynced(), "the entries of what was found");
+    part.sync_if_due(Duration::from_secs(12)).unwrap();
+    part.record_blame(ANNA, 1, [0; 32], 7).unwrap();
+    assert!(part.has_unsynced(), "the blame");
+    part.sync_if_due(Duration::from_secs(14)).unwrap();
+    drop(part);
+    let (_, resumed) = artifact.open(disk.crashed(minimodel_swarm::store::Crash::LoseUnsynced)).unwrap();
+    assert_eq!((resumed.have, resumed.blames.len()), (vec![0, 1, 2], 1));
 }
 
 #[test]

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 
 use super::{Artifact, STEM};
 
-const MANIFEST: &[u8] = b"manifest.version=0\n";
-const RECEIPT: &[u8] = b"receipt.version=0\n";
-/// Of each call, this many ways of tearing what was pending.
-const TORN_STATES: u64 = 320;
+pub(super) const MANIFEST: &[u8] = b"manifest.version=0\n";
+pub(super) const RECEIPT: &[u8] = b"receipt.version=0\n";
+/// Of each call, this many ways of tearing what was pending; [`super::states`] takes all of a smaller import.
+const TORN_STATES: u64 = 40;
 const ORDER: [u32; 5] = [3, 0, 4, 1, 2];
 
 /// What a run had been promised when it ended.
@@ -38,7 +38,7 @@ fn import(artifact: &Artifact, disk: MemDisk, promised: &mut Promised) -> Result
 }
 
 /// What every crash state must fulfil, and the run that completes it.
-fn assert_completes(artifact: &Artifact, disk: &MemDisk, at_least: &[u32], case: &str) {
+pub(super) fn assert_completes(artifact: &Artifact, disk: &MemDisk, at_least: &[u32], case: &str) {
     if let Some(bytes) = disk.contents("tiny-1.0.slm") {
         assert!(bytes == artifact.bytes, "{case}: I2: the final name stands over other bytes");
     }
@@ -67,12 +67,11 @@ fn assert_completes(artifact: &Artifact, disk: &MemDisk, at_least: &[u32], case:
 }
 
 #[test]
-fn e1_e2_e18_every_crash_state_of_an_import_keeps_the_contract_and_completes() {
+fn e1_e2_e18_an_import_torn_by_chance_after_each_call_keeps_the_contract_and_completes() {
     let artifact = Artifact::new(4 * 16_384 + 777);
     let whole = MemDisk::new();
     import(&artifact, whole.clone(), &mut Promised::default()).unwrap();
     let calls = whole.calls();
-    let mut states = 0;
     for at in 0..=calls {
         let disk = MemDisk::new();
         disk.halt_after(at);
@@ -86,9 +85,7 @@ fn e1_e2_e18_every_crash_state_of_an_import_keeps_the_contract_and_completes() {
             let torn = Crash::Torn { seed: at * TORN_STATES + seed };
             assert_completes(&artifact, &disk.crashed(torn), &promised.synced, &case(torn));
         }
-        states += 2 + TORN_STATES;
     }
-    assert!(states >= 20_000, "only {states} crash states");
 }
 
 #[test]

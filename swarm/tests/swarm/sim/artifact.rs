@@ -1,0 +1,72 @@
+//! Real files for whole worlds: small artifacts with their manifests and trees, made once.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
+use minimodel_swarm::store::PartSpec;
+use minimodel_verifier::chunk::{Layout, Tree, verify_chunk};
+use minimodel_verifier::{Digest, Manifest, sha256};
+
+/// About so many bytes, in chunks of so many: from 3 chunks to 25.
+const SIZES: [(u64, usize); 6] = [
+    (48_000, 16 << 10),
+    (70_000, 16 << 10),
+    (100_000, 16 << 10),
+    (200_000, 16 << 10),
+    (300_000, 32 << 10),
+    (400_000, 16 << 10),
+];
+/// How many there are.
+pub(super) const ARTIFACTS: usize = SIZES.len();
+
+pub(super) struct Artifact {
+    pub(super) bytes: Bytes,
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) tree: Arc<Tree>,
+    pub(super) spec: PartSpec,
+}
+
+/// A chunk as it travels.
+#[derive(Debug, Clone)]
+pub(super) struct Cargo {
+    pub(super) bytes: Bytes,
+    pub(super) proof: Vec<Digest>,
+}
+
+/// The same in every run.
+pub(super) fn artifact(number: usize) -> &'static Artifact {
+    static ALL: OnceLock<Vec<Artifact>> = OnceLock::new();
+    &ALL.get_or_init(|| SIZES.iter().map(|&(bytes, chunk)| Artifact::new(bytes, chunk)).collect())
+        [number % ARTIFACTS]
+}
+
+impl Artifact {
+    fn new(about: u64, chunk_size: usize) -> Self {
+        let shape = Shape::about(about, Quantization::Q4_0).expect("large enough");
+        let bytes = Bytes::from(slm_vec(&shape, about));
+        let options = ManifestOptions { chunk_size, ..ManifestOptions::default() };
+        let text = ManifestText::of(&bytes, &options).render();
+        let manifest = Arc::new(Manifest::parse(text.as_bytes()).expect("a good manifest"));
+        let layout = Layout::new(bytes.len() as u64, chunk_size as u64).expect("a good layout");
+        let tree = Arc::new(Tree::from_chunk_hashes(bytes.chunks(chunk_size).map(sha256).collect()));
+        let spec = PartSpec { swarm_id: *manifest.swarm_id(), layout, root: *tree.root() };
+        Self { bytes, manifest, tree, spec }
+    }
+
+    pub(super) fn chunk(&self, index: u32) -> Bytes {
+        let start = self.spec.layout.offset(index) as usize;
+        self.bytes.slice(start..start + self.spec.layout.chunk_len(index) as usize)
+    }
+
+    pub(super) fn cargo(&self, index: u32) -> Cargo {
+        Cargo { bytes: self.chunk(index), proof: self.tree.proof(index).expect("a chunk of this artifact") }
+    }
+
+    /// What the store must say of it, worked out without the store.
+    pub(super) fn is_good(&self, index: u32, cargo: &Cargo) -> bool {
+        let (root, count) = (&self.spec.root, self.spec.layout.count());
+        cargo.bytes == self.chunk(index)
+            && verify_chunk(root, count, index, &sha256(&cargo.bytes), &cargo.proof).is_ok()
+    }
+}

@@ -1,0 +1,146 @@
+//! A fault at every point of a small whole fetch, one point after the other, until a run is over before the fault.
+
+use minimodel_wire::ResetCode;
+
+use super::peer::{PeerNo, Plan, id_of};
+use super::step::Scripted;
+use super::world::{KIB, World, ms, secs};
+
+/// A seeder and a leecher with real stores, and a file of three chunks.
+fn two(seed: u64) -> (World, PeerNo) {
+    let mut world = World::whole(0, seed);
+    world.says_lost = seed.is_multiple_of(2);
+    let seeder = world.add(Plan::seeder().rates(128 * KIB, 128 * KIB));
+    let leecher = world.add(Plan::leecher().knows(&[seeder]));
+    (world, leecher)
+}
+
+/// Runs to the end; no ban, no memory of the fault but a strike at most, nothing left open.
+fn ends_well(world: &mut World, leecher: PeerNo, most_strikes: usize) {
+    world.must_run(secs(300), |world| world.is_complete(leecher));
+    world.check_ends();
+    let tally = &world.peers[leecher].tally;
+    if !tally.banned.is_empty() || tally.struck.len() > most_strikes {
+        world.fail(&format!("banned {:?}, struck {:?}", tally.banned, tally.struck));
+    }
+    if world.peers[leecher].machine.progress().requests > 0 {
+        world.fail("a request is left over");
+    }
+}
+
+#[test]
+fn a11_b11_a_connection_that_breaks_at_any_message_costs_nobody_anything() {
+    let (mut number, mut chunks_again) = (1, 0);
+    loop {
+        let (mut world, leecher) = two(number);
+        world.cut_at = vec![number];
+        ends_well(&mut world, leecher, 0);
+        let asked = world.peers[leecher].tally.asked.len();
+        assert!(asked <= 6, "message {number}: a chunk is asked for once, and once more: {asked}");
+        chunks_again += asked - 3;
+        // The break lay behind the end: every message has had its turn.
+        if world.messages < number {
+            break;
+        }
+        number += 1;
+    }
+    println!("figure: breaks_at_each_message={number} chunks_asked_again={chunks_again}");
+    assert!(number > 30, "{number}");
+}
+
+#[test]
+fn a11_a_reset_of_any_ask_or_answer_returns_the_request_to_the_queue_once() {
+    let codes = [
+        ResetCode::NotHave,
+        ResetCode::Choked,
+        ResetCode::Busy,
+        ResetCode::Cancelled,
+        ResetCode::SourceChanged,
+        ResetCode::Malformed,
+    ];
+    let mut resets = 0;
+    for code in codes {
+        let mut number = 1;
+        loop {
+            let (mut world, leecher) = two(number);
+            world.reset_at = Some((number, code));
+            // Somebody else must be able to help where a reset says that this peer cannot.
+            let other = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+            world.peers[leecher].plan.knows.push(other);
+            ends_well(&mut world, leecher, 1);
+            let asked = world.peers[leecher].tally.asked.len();
+            assert!(asked <= 8, "{code:?} at message {number}: asked {asked} times for 3 chunks");
+            if world.messages < number {
+                break;
+            }
+            number += 1;
+        }
+        resets += number;
+    }
+    println!("figure: resets_at_each_message={resets}");
+}
+
+#[test]
+fn e1_e2_a_kill_or_power_loss_at_any_moment_of_a_fetch_is_survived() {
+    let mut deaths = 0;
+    for moment in 0..90 {
+        for way in 0..4 {
+            let (mut world, leecher) = two(moment);
+            let at = ms(7 * moment);
+            world.script(
+                at,
+                match way {
+                    0 => Scripted::Kill(leecher),
+                    1 => Scripted::PowerLoss(leecher, None),
+                    seed => Scripted::PowerLoss(leecher, Some(seed * 1_000 + moment)),
+                },
+            );
+            world.script(at + ms(100), Scripted::Restart(leecher));
+            ends_well(&mut world, leecher, 0);
+            deaths += world.counts.kills + world.counts.power_losses;
+        }
+    }
+    println!("figure: deaths_at_each_moment={deaths}");
+    assert!(deaths > 200, "{deaths}");
+}
+
+#[test]
+fn e5_e6_e15_every_call_of_a_leechers_disk_fails_once_with_each_error_and_the_fetch_ends() {
+    let (eio, enospc, eintr) = (5, 28, 4);
+    let (mut runs, mut failures) = (0, 0);
+    for os_error in [eio, enospc, eintr] {
+        for number in 0.. {
+            let (mut world, leecher) = two(number);
+            let store = world.peers[leecher].shelf.store().expect("a whole world");
+            store.limit_calls((number % 2 == 1).then_some(3_000));
+            store.fail_call(number, os_error);
+            ends_well(&mut world, leecher, 0);
+            failures += world.peers[leecher].tally.disk_failures;
+            runs += 1;
+            if world.peers[leecher].shelf.store().is_some_and(|store| store.has_survived()) {
+                break;
+            }
+        }
+    }
+    println!("figure: failing_calls_of_a_fetch={runs} processes_ended={failures}");
+    assert!(runs > 60 && failures > 30, "{runs} runs, {failures} processes ended");
+}
+
+#[test]
+fn e14_every_read_of_a_seeders_disk_fails_once_and_the_leecher_ends_without_blame() {
+    let mut runs = 0;
+    for number in 0.. {
+        let (mut world, leecher) = two(number);
+        let other = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+        world.peers[leecher].plan.knows.push(other);
+        world.peers[0].shelf.store().expect("a whole world").fail_call(number, 5);
+        ends_well(&mut world, leecher, 1);
+        assert_eq!(world.peers[leecher].tally.lies.get(&id_of(0)), None, "what was not read was not sent");
+        runs += 1;
+        if world.peers[0].shelf.store().is_some_and(|store| store.has_survived()) {
+            break;
+        }
+    }
+    println!("figure: failing_reads_of_a_seeder={runs}");
+    assert!(runs > 8, "{runs}");
+}

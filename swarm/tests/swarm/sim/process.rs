@@ -1,0 +1,368 @@
+//! Processes that start, end, are killed, lose power, and meet the failures of their own disk.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use minimodel_swarm::machine::{Config, Input, KeepOutcome, Machine, Req, Time};
+use minimodel_swarm::store::Crash;
+use minimodel_wire::{Bitfield, PeerId};
+
+use super::artifact::Cargo;
+use super::peer::{self, PeerNo, Plan};
+use super::shelf::{Found, Shelf, Trouble};
+use super::step::{Scripted, Step};
+use super::world::{UNIX_AT_START, World, ms, secs};
+
+/// How long a side waits for a peer that has gone without a word: QUIC's idle timeout.
+pub(super) const IDLE: Duration = Duration::from_secs(30);
+/// Whoever runs a program again after an error does it after this long.
+const RUN_AGAIN: Duration = Duration::from_millis(1_500);
+const MOMENT: Duration = Duration::from_millis(500);
+
+impl World {
+    /// What a process finds on its disk.
+    pub(super) fn look_at(&self, shelf: &mut Shelf, plan: &Plan) -> Result<Found, String> {
+        match shelf {
+            Shelf::Numbers(chunks) => Ok(Found {
+                have: chunks.iter().copied().collect(),
+                rescan: !plan.unrecorded.is_empty(),
+                ..Found::default()
+            }),
+            Shelf::Store(store) => store.open().map_err(|trouble| match trouble {
+                Trouble::Disk(what) => what,
+                Trouble::Broken(what) => self.fail(&what),
+            }),
+        }
+    }
+
+    pub(super) fn machine(&mut self, no: PeerNo, plan: &Plan, found: &Found) -> Machine {
+        let mut have = Bitfield::new(self.terms.chunk_count);
+        for &index in &found.have {
+            have.set(index);
+        }
+        let terms = plan.other.bend(self.terms.clone(), &mut have);
+        let config = Config {
+            me: peer::id_of(no),
+            terms,
+            consent: plan.consent,
+            software: "sim/1".to_owned(),
+            allow: plan.allow.clone(),
+            offer: Some(peer::offer_of(no, self.terms.swarm_id)),
+            order: plan.order,
+            rescan: found.rescan,
+            listening: plan.listening,
+            seed: self.rng.u64(..),
+            unix_at_start: UNIX_AT_START.saturating_add_signed(plan.clock_is_off_by),
+            limits: plan.limits.clone(),
+        };
+        // As the program's own record of bans tells them to the next run.
+        let day = Time::after_start(secs(24 * 3_600));
+        Machine::new(config, have, found.banned.iter().map(|&peer| (peer, day)).collect())
+    }
+
+    pub(super) fn scripted(&mut self, what: Scripted) {
+        self.record.script(self.now, &what);
+        match what {
+            Scripted::Stop(no) => {
+                self.tell(no, Input::Stop);
+                self.end(no, None, None);
+            }
+            Scripted::Kill(no) => {
+                self.count(no, |counts| &mut counts.kills);
+                self.end(no, Some(IDLE), Some(Crash::Kill));
+            }
+            Scripted::PowerLoss(no, seed) => {
+                self.count(no, |counts| &mut counts.power_losses);
+                let crash = seed.map_or(Crash::LoseUnsynced, |seed| Crash::Torn { seed });
+                self.end(no, Some(IDLE), Some(crash));
+            }
+            Scripted::Forget(no) => {
+                self.scripted(Scripted::Stop(no));
+                self.peers[no].shelf.numbers().expect("forgets its numbers").clear();
+                self.scripted(Scripted::Restart(no));
+            }
+            Scripted::Restart(no) => self.restart(no),
+            Scripted::Cut(no) => {
+                self.counts.cuts += 1;
+                for (link, _) in self.links_of(no) {
+                    self.cut(link);
+                }
+            }
+            Scripted::Suspend(no, until) => self.suspend(no, until),
+            Scripted::Lose(no, index) => {
+                self.peers[no].shelf.numbers().expect("loses a number").remove(&index);
+                self.tell(no, Input::ChunkLost { index });
+            }
+            Scripted::FailCall(no, after, os_error) => {
+                if let Some(store) = self.peers[no].shelf.store() {
+                    self.counts.disk_faults += u64::from(store.fail_call(after, os_error));
+                }
+            }
+            Scripted::Room(no, room) => {
+                if let Some(store) = self.peers[no].shelf.store() {
+                    store.limit(room);
+                    self.counts.disk_faults += u64::from(room.is_some());
+                }
+            }
+            Scripted::StallDisk(no, until) => {
+                self.counts.stalls += 1;
+                self.peers[no].disk_free_at = self.peers[no].disk_free_at.max(until);
+            }
+            Scripted::Rot(no, index) => {
+                if let Some(store) = self.peers[no].shelf.store() {
+                    let is_open = store.is_open();
+                    let is_told = !is_open || store.is_whole();
+                    if is_told && store.rot(index) {
+                        self.counts.rotten += 1;
+                        self.peers[no].is_rotten |= is_open;
+                    }
+                }
+            }
+            Scripted::SetClock(no, seconds) => {
+                self.counts.clock_jumps += 1;
+                self.peers[no].plan.clock_is_off_by = seconds;
+            }
+            Scripted::Split(side, until) => self.split(side, until),
+            Scripted::Rebind(no, delay) => self.rebind(no, delay),
+        }
+    }
+
+    fn count(&mut self, no: PeerNo, which: impl Fn(&mut super::record::Counts) -> &mut u64) {
+        if self.peers[no].online {
+            *which(&mut self.counts) += 1;
+        }
+    }
+
+    fn restart(&mut self, no: PeerNo) {
+        // A process that waits for its time to join has its files open already.
+        let is_open = self.peers[no].shelf.store().is_some_and(|store| store.is_open());
+        if self.peers[no].online || is_open {
+            return;
+        }
+        let plan = self.peers[no].plan.clone();
+        let mut shelf = std::mem::replace(&mut self.peers[no].shelf, Shelf::Numbers(BTreeSet::new()));
+        let found = self.look_at(&mut shelf, &plan);
+        self.peers[no].shelf = shelf;
+        let found = match found {
+            Ok(found) => found,
+            Err(what) => {
+                self.record.note(self.now, no, &what);
+                self.peers[no].tally.disk_failures += 1;
+                self.peers[no].shelf.store().expect("it failed").crash(Crash::Kill);
+                self.queue.push(self.now + RUN_AGAIN, Step::Scripted(Scripted::Restart(no)));
+                return;
+            }
+        };
+        self.peers[no].machine = self.machine(no, &plan, &found);
+        self.peers[no].run += 1;
+        self.peers[no].tick_at = None;
+        self.peers[no].disk_free_at = self.now;
+        if found.is_finished {
+            self.peers[no].tally.complete_at.get_or_insert(self.now);
+        }
+        self.queue.push(self.now, Step::Join(no, self.peers[no].run));
+    }
+
+    pub(super) fn join(&mut self, no: PeerNo, run: u32) {
+        if self.peers[no].run != run {
+            return;
+        }
+        self.peers[no].online = true;
+        for known in self.peers[no].plan.knows.clone() {
+            self.tell(no, Input::Source(peer::offer_of(known, self.terms.swarm_id)));
+        }
+        // A seeder knows nobody; it begins by waiting.
+        self.tell(no, Input::Tick);
+        if let Some(store) = self.peers[no].shelf.store() {
+            if store.is_complete() {
+                self.queue.push(self.now + ms(1), Step::Finish(no, run));
+            }
+            self.queue.push(self.now + MOMENT, Step::Moment(no, run));
+        }
+    }
+
+    fn suspend(&mut self, no: PeerNo, until: Time) {
+        self.counts.suspends += 1;
+        self.peers[no].suspended_until = until;
+        if until.since(self.now) >= IDLE {
+            for (link, side) in self.links_of(no) {
+                self.queue.push(until, Step::ClosedAt(link, side, None));
+                self.queue.push(self.now + IDLE, Step::ClosedAt(link, side.other(), None));
+            }
+        }
+    }
+
+    /// The process is gone, after closing its files or not.
+    fn end(&mut self, no: PeerNo, noticed_after: Option<Duration>, crash: Option<Crash>) {
+        let is_online = self.peers[no].online;
+        if let Some(store) = self.peers[no].shelf.store().filter(|_| is_online) {
+            match crash {
+                None => store.close(),
+                Some(crash) => store.crash(crash),
+            }
+        }
+        self.peers[no].online = false;
+        for (link, side) in self.links_of(no) {
+            self.forget_end(link, side);
+            if let Some(after) = noticed_after {
+                self.queue.push(self.now + after, Step::ClosedAt(link, side.other(), None));
+            }
+        }
+    }
+
+    /// A chunk goes to the disk, and the verdict comes back when the disk is done with it.
+    pub(super) fn keep(&mut self, no: PeerNo, req: Req, index: u32, from: PeerId) {
+        let Some(download) = self.peers[no].downloads.remove(&req) else {
+            self.fail(&format!("{no} keeps {req:?}, which never arrived"));
+        };
+        let (now, run, len) = (self.now, self.peers[no].run, u64::from(self.terms.chunk_len(index)));
+        let is_bad =
+            download.corrupt || download.cargo.as_ref().is_some_and(|cargo| self.is_bad(index, cargo));
+        let is_hog = self.peers[no].plan.behaviour == peer::Behaviour::Hog;
+        let mut failed = false;
+        let outcome = match (&mut self.peers[no].shelf, &download.cargo) {
+            (Shelf::Store(store), Some(cargo)) => match store.keep(index, cargo, from, now) {
+                Ok(outcome) => outcome,
+                Err(Trouble::Broken(what)) => self.fail(&format!("{no}: {what}")),
+                Err(Trouble::Disk(what)) => {
+                    self.record.note(now, no, &what);
+                    failed = true;
+                    KeepOutcome::DiskFailed
+                }
+            },
+            (Shelf::Store(_), None) => self.fail(&format!("{no} keeps chunk {index} without its bytes")),
+            (Shelf::Numbers(_), _) if is_bad => KeepOutcome::BadProof { got: [0; 32] },
+            (Shelf::Numbers(chunks), _) => {
+                if !is_hog {
+                    chunks.insert(index);
+                }
+                KeepOutcome::Kept
+            }
+        };
+        if let KeepOutcome::BadProof { .. } = outcome {
+            self.peers[no].tally.wasted_bytes += len;
+        }
+        let keep_time = self.keep_time;
+        let at = match self.peers[no].shelf {
+            Shelf::Numbers(_) => now + keep_time,
+            // One thread writes.
+            Shelf::Store(_) => {
+                let free = &mut self.peers[no].disk_free_at;
+                *free = (*free).max(now) + keep_time;
+                *free
+            }
+        };
+        self.queue.push(at, Step::Verdict(no, run, req, outcome));
+        if failed {
+            self.queue.push(at, Step::DiskFailed(no, run));
+        }
+        if is_hog {
+            self.queue.push(at, Step::Tell(no, run, Input::ChunkLost { index }));
+        }
+    }
+
+    pub(super) fn is_bad(&self, index: u32, cargo: &Cargo) -> bool {
+        self.artifact.is_some_and(|artifact| !artifact.is_good(index, cargo))
+    }
+
+    /// Whether this run of the process still goes on.
+    pub(super) fn runs(&self, no: PeerNo, run: u32) -> bool {
+        self.peers[no].run == run && self.peers[no].online
+    }
+
+    pub(super) fn disk_failed(&mut self, no: PeerNo, run: u32) {
+        if self.runs(no, run) {
+            self.peers[no].tally.disk_failures += 1;
+            self.scripted(Scripted::Stop(no));
+            self.queue.push(self.now + RUN_AGAIN, Step::Scripted(Scripted::Restart(no)));
+        }
+    }
+
+    /// Carries on what a store was asked for, unless it failed.
+    fn checked<T>(&mut self, no: PeerNo, answer: Result<T, Trouble>) -> Option<T> {
+        match answer {
+            Ok(done) => Some(done),
+            Err(Trouble::Broken(what)) => self.fail(&format!("{no}: {what}")),
+            Err(Trouble::Disk(what)) => {
+                self.record.note(self.now, no, &what);
+                self.queue.push(self.now, Step::DiskFailed(no, self.peers[no].run));
+                None
+            }
+        }
+    }
+
+    pub(super) fn moment(&mut self, no: PeerNo, run: u32) {
+        let now = self.now;
+        if !self.runs(no, run) {
+            return;
+        }
+        let answer = self.peers[no].shelf.store().map_or(Ok(()), |store| store.moment(now));
+        self.checked(no, answer);
+        self.queue.push(now + MOMENT, Step::Moment(no, run));
+    }
+
+    pub(super) fn finish(&mut self, no: PeerNo, run: u32) {
+        if !self.runs(no, run) {
+            return;
+        }
+        let answer = self.peers[no].shelf.store().map_or(Ok(true), |store| store.finish());
+        match self.checked(no, answer) {
+            Some(true) => self.is_done(no),
+            // The file has its name, and the exit code says that something is left: the user runs it again.
+            Some(false) => self.queue.push(self.now, Step::DiskFailed(no, run)),
+            None => {}
+        }
+    }
+
+    fn is_done(&mut self, no: PeerNo) {
+        self.peers[no].tally.complete_at.get_or_insert(self.now);
+        if self.peers[no].plan.stops_when_complete {
+            self.queue.push(self.now, Step::Scripted(Scripted::Stop(no)));
+        }
+    }
+
+    /// The machine has every chunk. What is left to do takes a real store a moment.
+    pub(super) fn completed(&mut self, no: PeerNo) {
+        match self.peers[no].shelf {
+            Shelf::Numbers(_) => self.is_done(no),
+            Shelf::Store(_) => self.queue.push(self.now + ms(2), Step::Finish(no, self.peers[no].run)),
+        }
+    }
+
+    pub(super) fn rescan(&mut self, no: PeerNo) {
+        self.peers[no].tally.rescans += 1;
+        self.counts.rescans += 1;
+        let unrecorded = self.peers[no].plan.unrecorded.clone();
+        let answer = match &mut self.peers[no].shelf {
+            Shelf::Numbers(chunks) => {
+                chunks.extend(&unrecorded);
+                Ok(unrecorded)
+            }
+            Shelf::Store(store) => store.rescan(),
+        };
+        let have = self.checked(no, answer).unwrap_or_default();
+        let rescanned = Step::Tell(no, self.peers[no].run, Input::Rescanned { have });
+        self.queue.push(self.now + ms(50), rescanned);
+    }
+
+    pub(super) fn blame(&mut self, no: PeerNo, peer: PeerId, index: u32, got: [u8; 32]) {
+        let answer = self.peers[no].shelf.store().map_or(Ok(()), |store| store.blame(peer, index, got));
+        self.checked(no, answer);
+    }
+
+    /// Every file under a final name is the whole artifact, and nobody who is done is without one.
+    pub(super) fn check_ends(&mut self) {
+        for no in 0..self.peers.len() {
+            let is_complete = self.is_complete(no);
+            if self.peers[no].is_rotten {
+                continue;
+            }
+            let Some(store) = self.peers[no].shelf.store() else { continue };
+            match store.check_end() {
+                Ok(is_there) if is_there || !is_complete => {}
+                Ok(_) => self.fail(&format!("{no} is done and has no file")),
+                Err(Trouble::Broken(what) | Trouble::Disk(what)) => self.fail(&format!("{no}: {what}")),
+            }
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! Rows of the catalogue that the random worlds cover without naming them, one scenario each, with real stores.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minimodel_swarm::machine::{Ask, Breach, Config, Conn, Input, Limits, Machine, Order, Output, Time};
+use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, PeerId};
+
+use super::peer::{Behaviour, PeerNo, Plan, id_of};
+use super::scenario::{Scenario, run};
+use super::step::Scripted;
+use super::weather::Weather;
+use super::world::{KIB, MIB, UNIX_AT_START, World, ms, secs};
+
+const YEAR: i64 = 365 * 24 * 3_600;
+
+fn finish(world: World, leechers: &[PeerNo], limit: u64) -> World {
+    let mut scenario = Scenario { world, leechers: leechers.to_vec(), limit };
+    run(&mut scenario);
+    scenario.world
+}
+
+fn blame(world: &World, no: PeerNo) -> (usize, usize) {
+    (world.peers[no].tally.banned.len(), world.peers[no].tally.struck.len())
+}
+
+/// A machine that seeds for whoever is on its list.
+fn doorkeeper(allow: Option<BTreeSet<PeerId>>) -> Machine {
+    let world = World::new(8 * MIB, 64 * KIB, 1);
+    let config = Config {
+        me: id_of(0),
+        terms: world.terms.clone(),
+        consent: Consent::SERVE,
+        software: "sim/1".to_owned(),
+        allow,
+        offer: None,
+        order: Order::Rarest,
+        rescan: false,
+        listening: true,
+        seed: 1,
+        unix_at_start: UNIX_AT_START,
+        limits: Limits::default(),
+    };
+    Machine::new(config, Bitfield::full(world.terms.chunk_count), BTreeMap::new())
+}
+
+/// What somebody says who comes to take chunks.
+fn words_of_a_taker() -> [Frame; 3] {
+    let mut other = doorkeeper(None);
+    other.handle(Time::ZERO, Input::Connected { conn: Conn(1), peer: id_of(7), dialed: true });
+    let hello = std::iter::from_fn(|| other.poll()).find_map(|output| match output {
+        Output::Send { frame: Frame::Hello(hello), .. } => Some(hello),
+        _ => None,
+    });
+    let mut hello = hello.expect("who dials greets");
+    hello.consent = Consent::FETCH;
+    [Frame::Hello(hello), Frame::Bitfield(Bitfield::new(128)), Frame::Interested]
+}
+
+fn closes(machine: &mut Machine) -> Vec<(Conn, CloseCode)> {
+    let close = |output| if let Output::Close { conn, code } = output { Some((conn, code)) } else { None };
+    std::iter::from_fn(|| machine.poll()).filter_map(close).collect()
+}
+
+#[test]
+fn a9_a_hello_that_is_replayed_under_another_key_grants_nothing() {
+    let (friend, thief) = (id_of(1), id_of(2));
+    let mut machine = doorkeeper(Some(BTreeSet::from([friend])));
+    let now = Time::after_start(secs(1));
+    // The very frames with which the friend is let in.
+    let frames = words_of_a_taker();
+    for conn in [Conn(1), Conn(2), Conn(3)] {
+        let peer = if conn == Conn(1) { friend } else { thief };
+        machine.handle(now, Input::Connected { conn, peer, dialed: false });
+        for frame in &frames {
+            machine.handle(now, Input::Frame { conn, frame: frame.clone() });
+        }
+        let closed = closes(&mut machine);
+        if conn == Conn(1) {
+            assert_eq!((closed, machine.progress().served), (vec![], 1));
+        } else {
+            assert_eq!(closed.first(), Some(&(conn, CloseCode::NotAllowed)));
+            assert_eq!((machine.progress().peers, machine.progress().served), (1, 1), "the friend alone");
+        }
+    }
+}
+
+#[test]
+fn f6_ten_thousand_connections_leave_nothing_behind() {
+    let (mut machine, words) = (doorkeeper(None), words_of_a_taker());
+    let mut most = 0;
+    for number in 0..10_000_u64 {
+        let now = Time::after_start(ms(20 * number));
+        let mut key = [9; 32];
+        key[..8].copy_from_slice(&number.to_le_bytes());
+        let conn = Conn(number);
+        machine.handle(now, Input::Connected { conn, peer: PeerId(key), dialed: false });
+        // They go at different points of the introduction, and one in four with a chunk under way.
+        for frame in words.iter().take(number as usize % 4) {
+            machine.handle(now, Input::Frame { conn, frame: frame.clone() });
+        }
+        if number % 4 == 3 {
+            machine.handle(now, Input::Asked { ask: Ask(number), conn, index: 5 });
+        }
+        most = most.max(machine.progress().peers);
+        machine.handle(now, Input::Closed { conn, code: None });
+        while machine.poll().is_some() {}
+        assert_eq!(machine.check_invariants(), Ok(()));
+    }
+    assert_eq!(most, 1);
+    assert!(machine.is_idle());
+    assert_eq!(machine.wakeup(), None, "nothing is left to wait for");
+}
+
+#[test]
+fn b12_an_answer_that_comes_after_the_hedge_won_is_dropped_and_blames_nobody() {
+    let mut late = 0;
+    for seed in 0..12 {
+        let mut world = World::whole(4, seed);
+        let sleepy = world.add(Plan::seeder().rates(256 * KIB, 256 * KIB));
+        let steady = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+        let leecher = world.add(Plan::leecher().knows(&[sleepy, steady]));
+        world.script(ms(300 + 40 * seed), Scripted::Suspend(sleepy, Time::after_start(ms(7_000))));
+        let world = finish(world, &[leecher], 120);
+        let tally = &world.peers[leecher].tally;
+        late += tally.received_bytes.saturating_sub(world.terms.byte_count);
+        assert_eq!(tally.chunks_from.values().sum::<u32>(), world.terms.chunk_count, "each was counted once");
+        assert_eq!(blame(&world, leecher), (0, 0), "seed {seed}: {:?}", tally.struck);
+    }
+    assert!(late > 0, "no answer ever came late");
+}
+
+#[test]
+fn b17_who_asks_and_does_not_read_is_parted_from_after_twenty_seconds_and_others_are_served() {
+    let mut world = World::whole(5, 3);
+    let mut plan = Plan::seeder().rates(16 * KIB, 64 * KIB);
+    plan.limits.upload_slots = 2;
+    let seeder = world.add(plan);
+    let deaf: Vec<_> = (0..2)
+        .map(|_| world.add(Plan { behaviour: Behaviour::NotReader, ..Plan::taker().knows(&[seeder]) }))
+        .collect();
+    let leecher = world.add(Plan::taker().knows(&[seeder]).joins_at(secs(1)));
+    let mut world = finish(world, &[leecher], 400);
+    // One of the two may lose its slot, and what waits with it, before its twenty seconds are over; its next turn shows it.
+    world.must_run(secs(120), |world| {
+        let struck = &world.peers[seeder].tally.struck;
+        deaf.iter().all(|&no| struck.iter().any(|(id, ..)| *id == id_of(no)))
+    });
+    let struck = &world.peers[seeder].tally.struck;
+    for no in deaf {
+        let first = struck.iter().find(|(id, ..)| *id == id_of(no)).expect("it was struck");
+        assert_eq!(first.1, Breach::NotReading);
+        let left = world.peers[seeder].tally.left.iter().find(|(id, ..)| *id == id_of(no));
+        assert_eq!(left.map(|(_, code, _)| *code), Some(Some(CloseCode::TooSlow)));
+    }
+    assert!(struck.iter().all(|(id, ..)| *id != id_of(leecher)));
+    // Alone it takes 25 s; with both slots taken for the first twenty it takes that much longer.
+    assert!(world.seconds(leecher) < 60.0, "{}", world.seconds(leecher));
+}
+
+#[test]
+fn b18_a_hog_that_takes_chunks_without_end_leaves_the_others_their_share() {
+    let mut world = World::whole(5, 4);
+    let mut plan = Plan::seeder().rates(64 * KIB, 64 * KIB);
+    plan.limits.upload_slots = 2;
+    let seeder = world.add(plan);
+    for _ in 0..3 {
+        world.add(Plan { behaviour: Behaviour::Hog, ..Plan::taker().knows(&[seeder]) });
+    }
+    let leecher = world.add(Plan::taker().knows(&[seeder]));
+    let world = finish(world, &[leecher], 600);
+    let alone = world.terms.byte_count as f64 / (64 * KIB) as f64;
+    println!("figure: hogs3_slowdown={:.2}", world.seconds(leecher) / alone);
+    // A fair share among four takes four times as long, and slots turn every ten seconds.
+    assert!(world.seconds(leecher) < 4.0 * alone + 20.0, "{} s, alone {alone} s", world.seconds(leecher));
+}
+
+#[test]
+fn b6_a_peer_that_announces_twice_what_it_has_is_struck_and_what_it_has_is_still_taken() {
+    let mut world = World::whole(5, 11);
+    let claimer = world.add(Plan::hostile(Behaviour::Claimer).rates(256 * KIB, 256 * KIB));
+    let honest = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+    let leecher = world.add(Plan::taker().knows(&[claimer, honest]));
+    let world = finish(world, &[leecher], 120);
+    let tally = &world.peers[leecher].tally;
+    assert!(
+        tally
+            .struck
+            .iter()
+            .all(|(id, breach, _)| (*id, *breach) == (id_of(claimer), Breach::RefusedAnnounced))
+    );
+    assert!((1..=3).contains(&tally.struck.len()), "{:?}", tally.struck);
+    assert!(tally.chunks_from.contains_key(&id_of(claimer)));
+    assert_eq!(tally.banned, []);
+    let refused = |index: &u32| index % 2 == 1;
+    let asked = tally.asked.iter().filter(|(_, id, index)| *id == id_of(claimer) && refused(index));
+    let again: Vec<u32> = asked.map(|&(.., index)| index).collect();
+    assert_eq!(
+        again.len(),
+        again.iter().collect::<BTreeSet<_>>().len(),
+        "no claim is believed twice: {again:?}"
+    );
+}
+
+#[test]
+fn b20_colluding_peers_that_stall_the_end_cost_no_more_than_their_deadlines() {
+    let mut slowest = 0.0f64;
+    for stallers in [1, 3, 8] {
+        for seed in 0..6 {
+            let mut world = World::whole(5, seed);
+            let mut all: Vec<_> = (0..stallers)
+                .map(|_| world.add(Plan::hostile(Behaviour::EndStaller).rates(256 * KIB, 256 * KIB)))
+                .collect();
+            let honest = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+            all.push(honest);
+            let leecher = world.add(Plan::taker().knows(&all));
+            let world = finish(world, &[leecher], 300);
+            assert!(world.peers[leecher].tally.struck.iter().all(|(id, ..)| *id != id_of(honest)));
+            slowest = slowest.max(world.seconds(leecher));
+        }
+    }
+    println!("figure: end_stallers8_slowest_s={slowest:.1}");
+    // The honest one alone needs 6.2 s. A stalled chunk is freed after 5 s, or after 20 s where two stallers hold it.
+    assert!(slowest < 20.0 + 2.0 * 6.2, "{slowest}");
+}
+
+#[test]
+fn b8_announcements_that_come_and_go_five_times_a_second_change_nothing() {
+    let mut world = World::whole(5, 12);
+    let fickle = world.add(Plan::hostile(Behaviour::Fickle).rates(64 * KIB, 64 * KIB));
+    let honest = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+    let leecher = world.add(Plan::taker().knows(&[fickle, honest]));
+    let world = finish(world, &[leecher], 60);
+    let tally = &world.peers[leecher].tally;
+    assert_eq!(tally.banned, []);
+    assert!(tally.asked.len() < 10 * world.terms.chunk_count as usize, "{} asks", tally.asked.len());
+}
+
+#[test]
+fn c7_a_peer_that_gets_another_address_keeps_its_connections_and_its_name() {
+    for seed in 0..8 {
+        let mut world = World::whole(5, seed);
+        let seeder = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+        let leecher = world.add(Plan::leecher().knows(&[seeder]));
+        for (second, who) in [(1, leecher), (2, seeder), (3, leecher)] {
+            world.script(secs(second), Scripted::Rebind(who, ms(5 + 40 * (seed % 3))));
+        }
+        let world = finish(world, &[leecher], 120);
+        assert_eq!(world.counts.rebinds, 3);
+        assert_eq!(world.peers[leecher].tally.joined.len(), 1, "the connection was kept");
+        assert_eq!((blame(&world, leecher), blame(&world, seeder)), ((0, 0), (0, 0)));
+    }
+}
+
+#[test]
+fn e6_a_disk_that_is_full_for_a_while_keeps_what_it_has_and_goes_on_when_there_is_room() {
+    for eighths in 0..8 {
+        let mut world = World::whole(5, 6);
+        let seeder = world.add(Plan::seeder().rates(128 * KIB, 128 * KIB));
+        let leecher = world.add(Plan::leecher().knows(&[seeder]));
+        let bytes = world.terms.byte_count;
+        world.script(ms(1), Scripted::Room(leecher, Some(bytes * eighths / 8 + 2_000)));
+        world.script(secs(20), Scripted::Room(leecher, None));
+        let world = finish(world, &[leecher], 120);
+        let tally = &world.peers[leecher].tally;
+        assert!(tally.disk_failures >= 1, "{eighths}: it never was full");
+        assert_eq!((blame(&world, leecher), blame(&world, seeder)), ((0, 0), (0, 0)), "{eighths}");
+        // What was kept before is not fetched again; what was under way at each try is.
+        let kept: u32 = tally.chunks_from.values().sum();
+        assert_eq!(kept, world.terms.chunk_count, "{eighths} eighths: each chunk was kept once");
+    }
+}
+
+#[test]
+fn e13_e14_a_seeder_whose_disk_rots_under_it_is_found_out_once_and_then_hashes_what_it_sends() {
+    let mut world = World::whole(3, 7);
+    let rotten = world.add(Plan::seeder().rates(128 * KIB, 128 * KIB));
+    let good = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+    let first = world.add(Plan::taker().knows(&[rotten, good]));
+    let second = world.add(Plan::taker().knows(&[rotten, good]).joins_at(secs(30)));
+    for index in 0..world.terms.chunk_count {
+        world.script(ms(1), Scripted::Rot(rotten, index));
+    }
+    let world = finish(world, &[first, second], 120);
+    assert_eq!(world.peers[first].tally.banned.len(), 1, "what it sent is provably wrong");
+    assert!(world.peers[first].tally.lies[&id_of(rotten)].0 <= 2);
+    // Told why, it looked at its own disk, and sent no wrong byte after that.
+    assert_eq!(world.peers[second].tally.lies.get(&id_of(rotten)), None);
+    assert_eq!(blame(&world, second), (0, 0));
+}
+
+#[test]
+fn e16_a_calendar_that_jumps_by_a_year_bans_nobody_and_stops_nothing() {
+    for jump in [-YEAR, YEAR] {
+        for seed in 0..6 {
+            let mut world = World::whole(5, seed);
+            let seeder = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+            let leechers: Vec<_> = (0..3).map(|_| world.add(Plan::leecher().knows(&[seeder]))).collect();
+            for (second, who) in [(2, leechers[0]), (3, seeder), (4, leechers[1])] {
+                world.script(secs(second), Scripted::SetClock(who, jump));
+                world.script(secs(second), Scripted::Kill(who));
+                world.script(secs(second) + ms(200), Scripted::Restart(who));
+            }
+            let world = finish(world, &leechers, 300);
+            for &no in &leechers {
+                assert_eq!(world.peers[no].tally.banned.len(), 0);
+            }
+            assert_eq!(world.peers[seeder].tally.banned.len(), 0);
+        }
+    }
+}
+
+#[test]
+fn f4_a_disk_of_one_megabyte_a_second_that_stalls_for_two_seconds_holds_back_and_blames_nobody() {
+    let mut world = World::whole(5, 8);
+    world.keep_time = ms(16);
+    let seeders: Vec<_> = (0..2).map(|_| world.add(Plan::seeder().rates(4 * MIB, 4 * MIB))).collect();
+    let mut plan = Plan::leecher().knows(&seeders);
+    plan.limits.memory_budget_bytes = 4 * 16 * KIB;
+    let leecher = world.add(plan);
+    for stall in 0..6 {
+        let at = ms(60 + 2_100 * stall);
+        world.script(at, Scripted::StallDisk(leecher, Time::after_start(at + secs(2))));
+    }
+    let world = finish(world, &[leecher], 60);
+    assert_eq!(blame(&world, leecher), (0, 0), "{:?}", world.peers[leecher].tally.struck);
+    assert_eq!(world.peers[leecher].tally.joined.len(), 2, "no connection was lost over it");
+    assert!(world.seconds(leecher) > 2.0, "the disk was never in the way");
+}
+
+#[test]
+fn g4_ten_leechers_of_a_seeder_that_shuts_down_ask_another_at_once() {
+    let mut world = World::new(16 * MIB, 64 * KIB, 9);
+    world.check_every = 16;
+    let goes = world.add(Plan::seeder().rates(4 * MIB, 4 * MIB));
+    let stays = world.add(Plan::seeder().rates(8 * MIB, 8 * MIB));
+    let leechers: Vec<_> = (0..10).map(|_| world.add(Plan::taker().knows(&[goes, stays]))).collect();
+    world.script(secs(3), Scripted::Stop(goes));
+    let world = finish(world, &leechers, 300);
+    for &no in &leechers {
+        let tally = &world.peers[no].tally;
+        let (_, code, left_at) = tally.left.iter().find(|(id, ..)| *id == id_of(goes)).expect("it left");
+        assert_eq!(*code, Some(CloseCode::ShuttingDown));
+        let under_way: Vec<u32> = tally
+            .asked
+            .iter()
+            .filter(|(at, id, _)| *id == id_of(goes) && left_at.since(*at) < secs(1))
+            .map(|&(.., index)| index)
+            .collect();
+        let again = tally
+            .asked
+            .iter()
+            .find(|(at, id, index)| *id == id_of(stays) && at >= left_at && under_way.contains(index));
+        if let Some((at, ..)) = again {
+            assert!(at.since(*left_at) < secs(3), "{no} waited {:?}", at.since(*left_at));
+        }
+        assert_eq!(tally.banned.len(), 0);
+    }
+}
+
+#[test]
+fn c7_g5_partitions_shorter_and_longer_than_the_idle_timeout_heal() {
+    for length in [1, 6, 20, 29, 31, 90] {
+        let mut world = World::whole(5, length);
+        world.weather = Weather { jitter: ms(20), lost_of_1000: 50, lost_twice_of_1000: 5 };
+        let seeder = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+        let leechers: Vec<_> = (0..2).map(|_| world.add(Plan::leecher().knows(&[seeder]))).collect();
+        world.script(secs(2), Scripted::Split(0b001, Time::after_start(secs(2 + length))));
+        let world = finish(world, &leechers, 600);
+        let longest = leechers.iter().map(|&no| world.seconds(no)).fold(0.0, f64::max);
+        assert!(longest < 2.0 + length as f64 + 160.0, "{length} s: {longest}");
+        assert!(leechers.iter().all(|&no| world.peers[no].tally.banned.is_empty()));
+    }
+}
+
+#[test]
+fn e16_g5_an_hour_of_sleep_on_both_sides_bans_nobody() {
+    let mut world = World::whole(5, 10);
+    let seeder = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+    let leecher = world.add(Plan::leecher().knows(&[seeder]));
+    for who in [seeder, leecher] {
+        world.script(secs(1), Scripted::Suspend(who, Time::after_start(secs(3_600))));
+    }
+    let world = finish(world, &[leecher], 4_000);
+    assert_eq!((blame(&world, leecher).0, blame(&world, seeder).0), (0, 0));
+}

@@ -1,0 +1,401 @@
+//! What lies on a peer's disk: only the numbers of its chunks, or real bytes in the real store.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use minimodel_swarm::machine::{KeepOutcome, Time};
+use minimodel_swarm::store::{
+    ChunkSource as _, Crash, Disk as _, DiskFile as _, FileSource, KeepError, MemDisk, MemFile, Open, Opener,
+    Part, Published, SourceError, StoreError,
+};
+use minimodel_verifier::verify::verify_artifact;
+use minimodel_wire::PeerId;
+
+use super::artifact::{Artifact, Cargo};
+use super::world::{UNIX_AT_START, secs};
+
+const STEM: &str = "tiny-1.0";
+const TARGET: &str = "tiny-1.0.slm";
+const PART: &str = "tiny-1.0.slm.part";
+const RECEIPT: &[u8] = b"receipt.version=0\n";
+/// Two seconds unsynced are allowed, and a second until somebody looks.
+const SYNC_WINDOW_SECS: u64 = 3;
+
+/// The disk of a peer.
+pub(super) enum Shelf {
+    /// Enough for large worlds: every chunk is what it should be, or is marked as corrupt on its way.
+    Numbers(BTreeSet<u32>),
+    /// Bytes and proofs, through the store, on a disk that fails.
+    Store(Box<Store>),
+}
+
+/// What does not go well with a store.
+pub(super) enum Trouble {
+    /// The disk: the process ends, and its user runs it again.
+    Disk(String),
+    /// An invariant does not hold: the test fails.
+    Broken(String),
+}
+
+/// What a process finds when it starts.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) have: Vec<u32>,
+    pub(super) banned: BTreeSet<PeerId>,
+    pub(super) rescan: bool,
+    /// The file has its final name, was checked, and its copies are there.
+    pub(super) is_finished: bool,
+}
+
+enum Holder {
+    Nobody,
+    Part(Arc<Part<MemDisk>>),
+    Whole(Box<FileSource<MemFile>>),
+}
+
+pub(super) struct Store {
+    artifact: &'static Artifact,
+    disk: MemDisk,
+    holder: Holder,
+    /// Chunks that the next process must find after a kill, and of these what it must find after a power loss.
+    kept: BTreeSet<u32>,
+    synced: BTreeSet<u32>,
+    /// When the first chunk since the last sync was kept.
+    unsynced_since: Option<Time>,
+    sync_failed: bool,
+    /// The power went: what is found now is what the disk really has.
+    is_all_durable: bool,
+    /// A call of this process is to fail, and its number.
+    will_fail: bool,
+    failing: u64,
+    /// Room on the disk, kept over crashes.
+    room: Option<u64>,
+}
+
+impl Shelf {
+    pub(super) fn has(&self, index: u32) -> bool {
+        match self {
+            Self::Numbers(chunks) => chunks.contains(&index),
+            Self::Store(store) => store.has(index),
+        }
+    }
+
+    pub(super) fn store(&mut self) -> Option<&mut Store> {
+        match self {
+            Self::Numbers(_) => None,
+            Self::Store(store) => Some(store),
+        }
+    }
+
+    pub(super) fn numbers(&mut self) -> Option<&mut BTreeSet<u32>> {
+        match self {
+            Self::Numbers(chunks) => Some(chunks),
+            Self::Store(_) => None,
+        }
+    }
+}
+
+fn disk<E: std::fmt::Display>(error: E) -> Trouble {
+    Trouble::Disk(error.to_string())
+}
+
+impl Store {
+    /// The disk of a seeder, which has the whole file under its final name.
+    pub(super) fn whole(artifact: &'static Artifact) -> Self {
+        let disk = MemDisk::new();
+        let file = disk.open(TARGET, Open::Create).expect("a new disk");
+        file.write_all_at(&artifact.bytes, 0).and_then(|()| file.sync_data()).expect("a new disk");
+        disk.sync_dir().expect("a new disk");
+        Self::on(artifact, disk)
+    }
+
+    /// The disk of a leecher, which has some chunks from an earlier session.
+    pub(super) fn partial(artifact: &'static Artifact, chunks: &[u32]) -> Self {
+        let mut store = Self::on(artifact, MemDisk::new());
+        if !chunks.is_empty() {
+            let (part, _) = store.open_part().expect("a new disk");
+            for &index in chunks {
+                let cargo = artifact.cargo(index);
+                part.keep(index, &cargo.bytes, &cargo.proof, [0xEE; 32]).expect("a good chunk");
+            }
+            part.sync().expect("a new disk");
+            store.kept.extend(chunks);
+            store.synced.extend(chunks);
+        }
+        store
+    }
+
+    fn on(artifact: &'static Artifact, disk: MemDisk) -> Self {
+        Self {
+            artifact,
+            disk,
+            holder: Holder::Nobody,
+            kept: BTreeSet::new(),
+            synced: BTreeSet::new(),
+            unsynced_since: None,
+            sync_failed: false,
+            is_all_durable: false,
+            will_fail: false,
+            failing: 0,
+            room: None,
+        }
+    }
+
+    fn open_part(&self) -> Result<(Part<MemDisk>, minimodel_swarm::store::Resumed), StoreError> {
+        let opener = Opener { pid: 7, now_unix: UNIX_AT_START };
+        Part::open(self.disk.clone(), STEM, self.artifact.spec, opener)
+    }
+
+    /// What a process does when it starts: a file under the final name is checked and its import completed, a part is
+    /// opened and all that it believes is held against the truth.
+    pub(super) fn open(&mut self) -> Result<Found, Trouble> {
+        self.sync_failed = false;
+        let resumed = Published::resume(self.disk.clone(), STEM, &self.artifact.spec).map_err(disk)?;
+        let count = self.artifact.spec.layout.count();
+        if let Some((published, _)) = resumed {
+            self.check_final()?;
+            let source = published.source().map_err(disk)?;
+            let verified = verify_artifact(&self.artifact.manifest, &mut source.reader()).map_err(disk)?;
+            if !verified.report.ok() {
+                return Err(Trouble::Broken("I2: a published file fails its check".to_owned()));
+            }
+            let finished = published.finish(self.artifact.manifest.text().as_bytes(), Some(RECEIPT));
+            if !finished.is_closed {
+                return Err(Trouble::Disk(format!("the file is in place, its copies are not: {finished:?}")));
+            }
+            let (layout, tree) = (self.artifact.spec.layout, self.artifact.tree.clone());
+            self.holder = Holder::Whole(Box::new(FileSource::new(source, layout, tree).map_err(disk)?));
+            return Ok(Found { have: (0..count).collect(), is_finished: true, ..Found::default() });
+        }
+        let (part, resumed) = self.open_part().map_err(disk)?;
+        for &index in &resumed.have {
+            self.check_bytes(&part, index)?;
+        }
+        if let Some(lost) = self.kept.iter().find(|index| !resumed.have.contains(index)) {
+            return Err(Trouble::Broken(format!("I3: chunk {lost} was promised and is lost: {resumed:?}")));
+        }
+        self.kept = resumed.have.iter().copied().collect();
+        if std::mem::take(&mut self.is_all_durable) {
+            self.synced.clone_from(&self.kept);
+        }
+        self.unsynced_since = None;
+        self.holder = Holder::Part(Arc::new(part));
+        let banned = resumed.blames.iter().map(|blame| PeerId(blame.peer)).collect();
+        Ok(Found { have: resumed.have, banned, rescan: resumed.data_without_record, is_finished: false })
+    }
+
+    /// I1: bytes that are believed are on the disk.
+    fn check_bytes(&self, part: &Part<MemDisk>, index: u32) -> Result<(), Trouble> {
+        let (offset, expected) = (self.artifact.spec.layout.offset(index), self.artifact.chunk(index));
+        let name = if self.disk.peek(PART, 0, 0).is_some() { PART } else { TARGET };
+        if part.has(index) && self.disk.peek(name, offset, expected.len()).as_deref() == Some(&expected[..]) {
+            return Ok(());
+        }
+        Err(Trouble::Broken(format!("I1: chunk {index} is believed and not on the disk")))
+    }
+
+    /// I2: whatever stands under the final name is the whole artifact.
+    fn check_final(&self) -> Result<(), Trouble> {
+        match self.disk.peek(TARGET, 0, self.artifact.bytes.len() + 1) {
+            Some(bytes) if bytes != self.artifact.bytes => {
+                Err(Trouble::Broken("I2: the final name stands over other bytes".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn has(&self, index: u32) -> bool {
+        match &self.holder {
+            Holder::Nobody => false,
+            Holder::Part(part) => part.has(index),
+            Holder::Whole(source) => source.has(index),
+        }
+    }
+
+    /// Whether a process has it open.
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.holder, Holder::Nobody)
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        matches!(&self.holder, Holder::Part(part) if part.is_complete())
+    }
+
+    /// What stands under the final name, if anything does, is right, and so is a receipt beside it.
+    pub(super) fn check_end(&self) -> Result<bool, Trouble> {
+        self.check_final()?;
+        if self.disk.contents("tiny-1.0.slm.receipt").is_some_and(|receipt| receipt != RECEIPT) {
+            return Err(Trouble::Broken("a torn receipt".to_owned()));
+        }
+        Ok(self.disk.peek(TARGET, 0, 0).is_some())
+    }
+
+    /// Proves and keeps a chunk. The verdict is the store's; that it is the right one is checked here.
+    pub(super) fn keep(
+        &mut self,
+        index: u32,
+        cargo: &Cargo,
+        from: PeerId,
+        now: Time,
+    ) -> Result<KeepOutcome, Trouble> {
+        let Holder::Part(part) = &self.holder else { return Err(disk("nothing is open")) };
+        let is_good = self.artifact.is_good(index, cargo);
+        let verdict = part.keep(index, &cargo.bytes, &cargo.proof, from.0);
+        match verdict {
+            Ok(_) if !is_good => Err(Trouble::Broken(format!("I1: a bad chunk {index} was accepted"))),
+            Ok(_) => {
+                self.check_bytes(part, index)?;
+                self.kept.insert(index);
+                self.unsynced_since.get_or_insert(now);
+                Ok(KeepOutcome::Kept)
+            }
+            Err(KeepError::BadProof { .. }) if is_good => {
+                Err(Trouble::Broken(format!("a good chunk {index} was refused")))
+            }
+            Err(KeepError::BadProof { got, .. }) => Ok(KeepOutcome::BadProof { got }),
+            Err(KeepError::Disk(error)) => Err(disk(error)),
+        }
+    }
+
+    pub(super) fn blame(&self, peer: PeerId, index: u32, got: [u8; 32]) -> Result<(), Trouble> {
+        let Holder::Part(part) = &self.holder else { return Ok(()) };
+        part.record_blame(peer.0, index, got, UNIX_AT_START).map_err(disk)
+    }
+
+    /// Twice a second, as long as the process runs: syncs what is due.
+    pub(super) fn moment(&mut self, now: Time) -> Result<(), Trouble> {
+        let Holder::Part(part) = &self.holder else { return Ok(()) };
+        if let Err(error) = part.sync_if_due(now.since_start()) {
+            self.sync_failed = true;
+            return Err(disk(error));
+        }
+        if !part.has_unsynced() {
+            self.synced.clone_from(&self.kept);
+            self.unsynced_since = None;
+        }
+        match self.unsynced_since {
+            Some(since) if now.since(since) > secs(SYNC_WINDOW_SECS) => {
+                Err(Trouble::Broken(format!("I3: unsynced since {:?}", since.since_start())))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The whole-file check, the final name, the copies; whether nothing is left to do.
+    pub(super) fn finish(&mut self) -> Result<bool, Trouble> {
+        let Holder::Part(part) = &self.holder else { return Ok(true) };
+        let verified = verify_artifact(&self.artifact.manifest, &mut part.prefix_reader()).map_err(disk)?;
+        if !verified.report.ok() {
+            return Err(Trouble::Broken("proven chunks fail the whole-file check".to_owned()));
+        }
+        let published = part.publish().map_err(|error| {
+            self.sync_failed = true;
+            disk(error)
+        })?;
+        self.synced.clone_from(&self.kept);
+        let finished = published.finish(self.artifact.manifest.text().as_bytes(), Some(RECEIPT));
+        part.suspect();
+        self.check_final()?;
+        Ok(finished.is_closed)
+    }
+
+    pub(super) fn rescan(&mut self) -> Result<Vec<u32>, Trouble> {
+        let Holder::Part(part) = &self.holder else { return Ok(Vec::new()) };
+        let found = part.rescan(self.artifact.tree.chunk_hashes().to_vec()).map_err(disk)?;
+        for &index in &found {
+            self.check_bytes(part, index)?;
+        }
+        self.kept.extend(&found);
+        Ok(found)
+    }
+
+    pub(super) fn read(&self, index: u32) -> Result<Cargo, SourceError> {
+        let chunk = match &self.holder {
+            Holder::Nobody => return Err(SourceError::NotHave { index }),
+            Holder::Part(part) => part.chunk(index)?,
+            Holder::Whole(source) => source.chunk(index)?,
+        };
+        Ok(Cargo { bytes: chunk.bytes, proof: chunk.proof })
+    }
+
+    pub(super) fn knows_leaves(&self, first: u32, count: u32) -> bool {
+        match &self.holder {
+            Holder::Nobody => false,
+            Holder::Part(part) => part.leaves(first, count).is_some(),
+            Holder::Whole(source) => source.leaves(first, count).is_some(),
+        }
+    }
+
+    /// The process ends well: it syncs what it has.
+    pub(super) fn close(&mut self) {
+        if let Holder::Part(part) = &self.holder {
+            self.sync_failed |= part.sync().is_err();
+        }
+        self.crash(Crash::Kill);
+    }
+
+    /// The process is gone, or the power with it: the disk is what the next process finds.
+    pub(super) fn crash(&mut self, crash: Crash) {
+        self.holder = Holder::Nobody;
+        if crash != Crash::Kill || self.sync_failed {
+            self.kept.clone_from(&self.synced);
+        }
+        self.is_all_durable |= crash != Crash::Kill;
+        self.will_fail = false;
+        self.disk = self.disk.crashed(crash);
+        self.disk.limit_space(self.room);
+    }
+
+    /// A bit of a chunk goes bad: of a part that nobody has open, or of a file that is shared.
+    pub(super) fn rot(&mut self, index: u32) -> bool {
+        let name = if self.is_whole() { TARGET } else { PART };
+        let is_there = self.disk.rot(name, self.artifact.spec.layout.offset(index) + 5, 0x20);
+        if is_there {
+            self.synced.remove(&index);
+            self.kept.remove(&index);
+        }
+        is_there
+    }
+
+    /// Whether a process shares a finished file of an earlier one.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.holder, Holder::Whole(_))
+    }
+
+    /// From now on every chunk is hashed before it is sent.
+    pub(super) fn suspect(&self) {
+        match &self.holder {
+            Holder::Nobody => {}
+            Holder::Part(part) => part.suspect(),
+            Holder::Whole(source) => source.suspect(),
+        }
+    }
+
+    /// The call after so many others fails. One failure a process: what is read in parallel makes another number of
+    /// calls once one of them has failed.
+    pub(super) fn fail_call(&mut self, after: u64, os_error: i32) -> bool {
+        if !std::mem::replace(&mut self.will_fail, true) {
+            self.failing = self.disk.calls() + after;
+            self.disk.fail_call(self.failing, os_error);
+            return true;
+        }
+        false
+    }
+
+    /// Whether this process was over before the call that was to fail.
+    pub(super) fn has_survived(&self) -> bool {
+        self.will_fail && self.disk.calls() <= self.failing
+    }
+
+    /// Room for so many bytes in all, until it is lifted.
+    pub(super) fn limit(&mut self, room: Option<u64>) {
+        self.room = room;
+        self.disk.limit_space(room);
+    }
+
+    /// Reads and writes at most so many bytes in a call.
+    pub(super) fn limit_calls(&self, most: Option<usize>) {
+        self.disk.limit_write(most);
+        self.disk.limit_read(most);
+    }
+}

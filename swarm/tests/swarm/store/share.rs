@@ -1,0 +1,135 @@
+//! The seeding side on a bad disk: every read fails once, and bytes go bad under a file that is shared.
+
+use std::sync::Arc;
+
+use minimodel_swarm::store::{
+    Change, ChunkSource, Disk as _, DiskFile as _, FileSource, MemDisk, MemFile, Open, Part, SourceError,
+    SourceFile,
+};
+use minimodel_verifier::chunk::verify_chunk;
+use minimodel_verifier::sha256;
+
+use super::{Artifact, OPENER, STEM};
+
+const NAME: &str = "tiny-1.0.slm";
+
+fn disk_with(artifact: &Artifact) -> MemDisk {
+    let disk = MemDisk::new();
+    disk.open(NAME, Open::Create).unwrap().write_all_at(&artifact.bytes, 0).unwrap();
+    disk
+}
+
+fn shared(artifact: &Artifact, disk: &MemDisk, is_unread: bool) -> Result<FileSource<MemFile>, SourceError> {
+    let file = SourceFile::in_disk(disk, NAME)?;
+    let begin = if is_unread { FileSource::unread } else { FileSource::new };
+    begin(file, artifact.spec.layout, Arc::new(artifact.tree.clone()))
+}
+
+/// Asks for every chunk: what is handed out is right, and everything else is an error of our own disk.
+fn failures_of(artifact: &Artifact, source: &dyn ChunkSource, case: &str) -> u32 {
+    let mut failures = 0;
+    for index in 0..artifact.spec.layout.count() {
+        match source.chunk(index) {
+            Ok(chunk) => {
+                let count = artifact.spec.layout.count();
+                verify_chunk(&artifact.spec.root, count, index, &sha256(&chunk.bytes), &chunk.proof)
+                    .unwrap_or_else(|error| {
+                        panic!("{case}: chunk {index} was handed out and is wrong: {error}")
+                    });
+            }
+            Err(SourceError::Disk(_)) => failures += 1,
+            Err(error) => panic!("{case}: {error}"),
+        }
+    }
+    failures
+}
+
+#[test]
+fn e14_e15_every_failing_read_of_a_share_is_an_error_once_and_the_share_goes_on() {
+    let artifact = Artifact::new(3 * 16_384 + 9);
+    for error in [5, 4, 13] {
+        for is_unread in [false, true] {
+            let quiet = disk_with(&artifact);
+            let start = quiet.calls();
+            failures_of(&artifact, &shared(&artifact, &quiet, is_unread).unwrap(), "nothing fails");
+            for number in start..quiet.calls() {
+                let disk = disk_with(&artifact);
+                disk.fail_call(number, error);
+                let case = format!("os error {error} at call {number}");
+                let Ok(source) = shared(&artifact, &disk, is_unread) else { continue };
+                let failures = failures_of(&artifact, &source, &case);
+                assert!(failures <= 1, "{case}: {failures} failures");
+                assert_eq!(failures_of(&artifact, &source, &case), 0, "{case}: it goes on");
+                assert_eq!(source.change(), None, "{case}: a failed read is no change of the file");
+            }
+        }
+    }
+}
+
+#[test]
+fn e15_short_reads_and_interruptions_are_completed_on_the_seeding_side() {
+    let artifact = Artifact::new(3 * 16_384 + 9);
+    let disk = disk_with(&artifact);
+    disk.limit_read(Some(1_000));
+    let source = shared(&artifact, &disk, true).unwrap();
+    // Between the two looks at the file that surround each read, every second read is interrupted.
+    let reads = disk.calls() + 1..disk.calls() + 17;
+    reads.step_by(2).for_each(|number| disk.fail_call(number, 4));
+    assert_eq!(source.chunk(0).unwrap().bytes, artifact.chunk(0));
+    assert_eq!(failures_of(&artifact, &source, "short reads"), 0);
+}
+
+#[test]
+fn e14_bits_that_rot_under_a_share_are_found_before_an_unread_or_suspected_chunk_goes_out() {
+    let artifact = Artifact::new(3 * 16_384 + 9);
+    for index in 0..artifact.spec.layout.count() {
+        for is_unread in [false, true] {
+            let disk = disk_with(&artifact);
+            let source = shared(&artifact, &disk, is_unread).unwrap();
+            if !is_unread {
+                // No time changed: only a peer's complaint can tell.
+                source.suspect();
+            }
+            assert!(disk.rot(NAME, artifact.spec.layout.offset(index) + 8, 0x10));
+            let Err(SourceError::Changed { what, .. }) = source.chunk(index) else { panic!("chunk {index}") };
+            assert_eq!(what, Change::Content { index });
+            assert!((0..4).all(|other| source.chunk(other).is_err()), "the share is over");
+        }
+    }
+}
+
+#[test]
+fn e14_a_share_that_is_cut_or_written_over_in_the_middle_of_serving_ends_named() {
+    let artifact = Artifact::new(3 * 16_384);
+    let disk = disk_with(&artifact);
+    let writer = disk.open(NAME, Open::Existing).unwrap();
+    let source = shared(&artifact, &disk, false).unwrap();
+    source.chunk(0).unwrap();
+    writer.write_all_at(&[9; 5], 16_384).unwrap();
+    // Other times: suspicious from here on, and what is as it was still goes out.
+    source.chunk(2).unwrap();
+    assert!(matches!(source.chunk(1), Err(SourceError::Changed { what: Change::Content { index: 1 }, .. })));
+
+    let source = shared(&artifact, &disk_with(&artifact), false).unwrap();
+    source.chunk(0).unwrap();
+    let disk = disk_with(&artifact);
+    let source_of_cut = shared(&artifact, &disk, false).unwrap();
+    disk.open(NAME, Open::Existing).unwrap().set_len(20_000).unwrap();
+    let cut = Change::Length { was: 49_152, now: 20_000 };
+    assert!(matches!(source_of_cut.chunk(0), Err(SourceError::Changed { what, .. }) if what == cut));
+}
+
+#[test]
+fn e13_e14_a_partial_file_that_rots_while_it_is_served_gives_the_chunk_up_once_suspected() {
+    let artifact = Artifact::new(3 * 16_384 + 9);
+    let disk = MemDisk::new();
+    let (part, _) = Part::open(disk.clone(), STEM, artifact.spec, OPENER).unwrap();
+    artifact.keep_missing(&part).unwrap();
+    assert!(disk.rot("tiny-1.0.slm.part", 16_384 + 1, 1));
+    part.suspect();
+    assert!(matches!(part.chunk(1), Err(SourceError::Rotten { index: 1, .. })));
+    assert!(!part.has(1) && part.has(0) && part.chunk(0).is_ok());
+    artifact.keep(&part, 1).unwrap();
+    assert_eq!(part.chunk(1).unwrap().bytes, artifact.chunk(1));
+    part.publish().unwrap();
+}
