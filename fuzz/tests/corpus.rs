@@ -1,5 +1,7 @@
 //! Every target over its corpus, and over mutations of it; on stable Rust, in seconds.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
