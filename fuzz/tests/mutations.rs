@@ -4,6 +4,7 @@
 //! `b4_truncated...` in `verifier/tests/verifier/chunks.rs`); here each proof is besides held against every other place.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the figures of a run")]
 
 use minimodel_fuzz::{Claim, Source};
 use minimodel_verifier::chunk::{Tree, verify_chunk};
