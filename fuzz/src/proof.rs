@@ -136,15 +136,19 @@ impl Claim {
         self.bytes_changed(|bytes| *bytes = [&[1][..], &left, &right].concat());
     }
 
-    /// Whether it is what the publisher meant. A count of its own that gives the path the same shape changes nothing: the
-    /// count is the manifest's, as `docs/chunks.md` says.
+    /// Whether it is what the publisher meant. With a count of its own it is whichever chunk has the path of that place: a
+    /// verifier cannot know better, and the count it is told is the manifest's, as `docs/chunks.md` says.
     pub fn is_true(&self) -> bool {
-        if self.index >= self.chunks.min(self.count) {
+        let tree = &TREES[self.chunks as usize];
+        let Some(meant) = (0..self.chunks).find(|&index| tree.chunk_hash(index) == Some(&self.hash)) else {
             return false;
-        }
-        let honest = Self::of(self.chunks, self.index);
-        let is_same = self.hash == honest.hash && self.proof == honest.proof;
-        is_same && sides(self.index, self.count) == sides(self.index, self.chunks)
+        };
+        let is_its_place = if self.count == self.chunks {
+            self.index == meant
+        } else {
+            self.index < self.count && sides(self.index, self.count) == sides(meant, self.chunks)
+        };
+        is_its_place && tree.proof(meant).as_ref() == Some(&self.proof)
     }
 
     /// Whether the verifier says so.
