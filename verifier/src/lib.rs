@@ -9,12 +9,14 @@
 //! - [`chunk`]: `fixed-size-merkle-v0`, the tree over the chunks.
 //! - [`report`]: named checks and their outcome; [`verify`]: manifest + artifact -> report.
 //! - [`receipt`]: the record of an import that passed.
+//! - [`request`]: the JSON of `import-peer-request`, held against a manifest.
 
 pub mod chunk;
 pub mod digest;
 pub mod manifest;
 pub mod receipt;
 pub mod report;
+pub mod request;
 pub mod sha;
 pub mod slm;
 pub mod verify;

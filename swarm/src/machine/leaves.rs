@@ -196,4 +196,24 @@ mod tests {
         desk.tell(Input::AskedLeaves { ask: Ask(1), conn: Conn(1) });
         assert!(matches!(desk.said()[..], [Output::Refuse { code: ResetCode::NotHave, .. }]));
     }
+
+    #[test]
+    fn e4_what_a_rescan_finds_is_not_fetched_though_it_was_asked_for_before() {
+        let mut desk = Desk::with(TAKE, having([]), |config| config.rescan = true);
+        desk.join(1, SEED, having(0..5));
+        desk.frame(1, minimodel_wire::Frame::Unchoke);
+        let asked = desk.requests();
+        desk.join(2, SEED, Bitfield::full(20));
+        let leaves = desk.said().iter().find_map(|output| match output {
+            Output::RequestLeaves { req, .. } => Some(*req),
+            _ => None,
+        });
+        desk.tell(Input::Leaves { req: leaves.unwrap(), outcome: LeavesOutcome::Proven });
+        desk.said();
+        let (_, req, index) = asked[0];
+        desk.tell(Input::Rescanned { have: vec![index] });
+        assert!(desk.machine.have().get(index));
+        let is_withdrawn = |output: &Output| matches!(output, Output::Cancel { req: gone } if *gone == req);
+        assert_eq!(desk.said().iter().filter(|output| is_withdrawn(output)).count(), 1);
+    }
 }

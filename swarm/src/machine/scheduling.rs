@@ -280,6 +280,12 @@ impl Machine {
     pub(super) fn rescanned(&mut self, now: Time, have: &[u32]) {
         self.leaves.rescanned();
         for &index in have {
+            // Asked for before the search began: what is here already is not fetched again.
+            if self.chunks.state(index) == ChunkState::InFlight {
+                for copy in self.copies.get(&index).cloned().unwrap_or_default() {
+                    self.cancel(now, copy);
+                }
+            }
             if self.chunks.state(index) == ChunkState::Missing {
                 self.mark_have(now, index);
             }

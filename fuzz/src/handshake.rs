@@ -1,0 +1,254 @@
+//! A control stream and what else a peer can do before and after its Hello, against a model of the introduction.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use minimodel_swarm::machine::{Ask, Breach, Conn, Event, Input, Machine, Output, Time};
+use minimodel_wire::{Bitfield, CloseCode, Consent, Decoder, Frame, Hello, ManifestOnly, PROTOCOL_VERSION};
+
+use crate::samples::{self, CHUNKS};
+use crate::source::Source;
+
+const CONN: Conn = Conn(1);
+
+/// The first two bytes choose our consent, what we have, and who opened the connection; then come pieces of the control
+/// stream, whole frames, asks, and time.
+///
+/// # Panics
+/// When a peer is let in by anything but a good Hello and a Bitfield, one that is not in is asked or served, a good
+/// introduction is refused, or an invariant of the machine breaks.
+pub fn handshake(data: &[u8]) {
+    let mut source = Source::new(data);
+    let (setup, have) = (source.byte(), source.byte());
+    let mut desk = Desk::new(setup, have);
+    desk.tell(Input::Connected { conn: CONN, peer: samples::id(have & 7), dialed: setup & 0x40 != 0 }, None);
+    while !source.is_empty() && desk.phase != Phase::Gone {
+        match source.byte() % 10 {
+            0..=3 => {
+                let len = source.byte().into();
+                let piece = source.take(len).to_vec();
+                desk.read(&piece);
+            }
+            4..=6 => {
+                let frame = frame(&mut source);
+                desk.read(&frame.encode());
+            }
+            7 => desk.wait(Duration::from_millis(u64::from(source.byte()) * 100)),
+            8 => desk.ask(&mut source),
+            _ => desk.tell(Input::Rtt { conn: CONN, rtt: Duration::from_millis(source.byte().into()) }, None),
+        }
+    }
+    if desk.phase != Phase::Gone {
+        desk.tell(Input::Closed { conn: CONN, code: None }, None);
+    }
+    assert!(desk.machine.is_idle(), "nothing is left of a connection that is gone");
+}
+
+/// A frame that a fuzzer would take long to write.
+fn frame(source: &mut Source<'_>) -> Frame {
+    let (what, a) = (source.byte() % 14, source.byte());
+    match what {
+        0..=2 => Frame::Hello(samples::hello(samples::consent(a))),
+        3 => Frame::Hello(wrong_hello(a)),
+        4 => {
+            let (version, swarm_id) = (PROTOCOL_VERSION, if a & 1 == 0 { [1; 32] } else { [2; 32] });
+            Frame::ManifestOnly(ManifestOnly { version, swarm_id, software: "fuzz/1".to_owned() })
+        }
+        5 | 6 => Frame::Bitfield(bitfield(source.u32())),
+        7 => Frame::Have { indexes: vec![u32::from(a) % (CHUNKS + 1)] },
+        8 => Frame::DontHave { index: u32::from(a) % (CHUNKS + 1) },
+        9 => [Frame::Choke, Frame::Unchoke, Frame::Interested, Frame::NotInterested][usize::from(a % 4)]
+            .clone(),
+        10 => Frame::Unchoke,
+        11 => Frame::Bye { code: CloseCode::ALL[usize::from(a) % CloseCode::ALL.len()] },
+        12 => Frame::Ignored { kind: 0x8000 + u16::from(a) },
+        _ => {
+            let offers = samples::offers();
+            let mut bytes = offers[usize::from(a) % offers.len()].to_bytes();
+            if a & 0x80 != 0 {
+                bytes[40] ^= 1;
+            }
+            Frame::Peers { offers: vec![bytes.into()] }
+        }
+    }
+}
+
+/// A Hello with one field of another swarm.
+fn wrong_hello(which: u8) -> Hello {
+    let mut hello = samples::hello(samples::consent(which >> 3));
+    match which % 7 {
+        0 => hello.artifact_sha256[0] ^= 1,
+        1 => hello.license_sha256[1] ^= 1,
+        2 => hello.evidence_sha256[2] ^= 1,
+        3 => hello.swarm_id[3] ^= 1,
+        4 => hello.chunk_size *= 2,
+        5 => hello.chunk_count += 1,
+        _ => hello.consent = Consent::NONE,
+    }
+    hello
+}
+
+/// The chunks whose bit is set; with the high bit, all.
+pub(crate) fn bitfield(bits: u32) -> Bitfield {
+    if bits >> 31 == 1 {
+        return Bitfield::full(CHUNKS);
+    }
+    let mut field = Bitfield::new(CHUNKS);
+    for index in (0..CHUNKS).filter(|index| bits >> index & 1 == 1) {
+        field.set(index);
+    }
+    field
+}
+
+/// How far the introduction came, by the words of `docs/protocol.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Hello,
+    Bitfield,
+    Ready,
+    ManifestOnly,
+    Gone,
+}
+
+struct Desk {
+    machine: Machine,
+    ours: Consent,
+    now: Time,
+    decoder: Decoder,
+    phase: Phase,
+    next_ask: u64,
+}
+
+impl Desk {
+    fn new(setup: u8, have: u8) -> Self {
+        let ours = samples::consent(setup);
+        let mut config = samples::config(ours, 7);
+        config.rescan = setup & 0x08 != 0;
+        config.listening = setup & 0x10 != 0;
+        if setup & 0x20 != 0 {
+            config.limits = samples::tight();
+        }
+        let field = match have >> 3 {
+            0 => Bitfield::full(CHUNKS),
+            bits => bitfield(bits.into()),
+        };
+        let machine = Machine::new(config, field, BTreeSet::new());
+        let decoder = Decoder::new(Some(CHUNKS));
+        Self { machine, ours, now: Time::ZERO, decoder, phase: Phase::Hello, next_ask: 0 }
+    }
+
+    /// What the driver's reader does with bytes of the control stream.
+    fn read(&mut self, bytes: &[u8]) {
+        self.decoder.push(bytes);
+        while self.phase != Phase::Gone {
+            match self.decoder.next() {
+                Ok(Some(frame)) => {
+                    let next = self.expected(&frame);
+                    self.tell(Input::Frame { conn: CONN, frame }, next);
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    let breach = Breach::Malformed(error.close_code());
+                    self.tell(Input::Broke { conn: CONN, breach }, Some(Phase::Gone));
+                }
+            }
+        }
+    }
+
+    /// Where this frame must lead; `None` after the introduction, where much may follow.
+    fn expected(&self, frame: &Frame) -> Option<Phase> {
+        let next = match (self.phase, frame) {
+            (Phase::Ready | Phase::Gone, _) => return None,
+            (_, Frame::Bye { .. }) => Phase::Gone,
+            (phase, Frame::Ignored { .. }) => phase,
+            (Phase::Hello, Frame::Hello(hello)) if self.agrees(hello) => Phase::Bitfield,
+            (Phase::Hello, Frame::ManifestOnly(asked))
+                if asked.swarm_id == samples::terms().swarm_id && self.ours.contains(Consent::SERVE) =>
+            {
+                Phase::ManifestOnly
+            }
+            (Phase::Bitfield, Frame::Bitfield(_)) => Phase::Ready,
+            _ => Phase::Gone,
+        };
+        Some(next)
+    }
+
+    fn agrees(&self, hello: &Hello) -> bool {
+        let theirs = hello.consent;
+        let same = Hello { consent: theirs, software: hello.software.clone(), ..samples::hello(theirs) };
+        let helps =
+            |giver: Consent, taker: Consent| giver.contains(Consent::SERVE) && taker.contains(Consent::FETCH);
+        *hello == same && (helps(self.ours, theirs) || helps(theirs, self.ours))
+    }
+
+    fn ask(&mut self, source: &mut Source<'_>) {
+        let ask = Ask(self.next_ask);
+        self.next_ask += 1;
+        let conn = CONN;
+        let input = match source.byte() % 4 {
+            0 => Input::AskedLeaves { ask, conn },
+            1 => Input::AskedManifest { ask, conn },
+            _ => Input::Asked { ask, conn, index: u32::from(source.byte()) % CHUNKS },
+        };
+        self.tell(input, None);
+    }
+
+    fn wait(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while let Some(at) = self.machine.wakeup().filter(|&at| at <= end) {
+            assert!(at >= self.now, "a wakeup that lies in the past");
+            self.now = at;
+            self.tell(Input::Tick, None);
+            assert!(self.machine.wakeup().is_none_or(|next| next > at), "woken again at once");
+        }
+        self.now = end;
+        self.tell(Input::Tick, None);
+    }
+
+    /// Tells the machine and holds all that it says against the model. `expected` is the phase that must follow.
+    fn tell(&mut self, input: Input, expected: Option<Phase>) {
+        let was = self.phase;
+        let (mut joined, mut closed, mut count) = (false, matches!(input, Input::Closed { .. }), 0);
+        self.machine.handle(self.now, input);
+        while let Some(output) = self.machine.poll() {
+            count += 1;
+            joined |= matches!(output, Output::Event(Event::Joined { .. }));
+            closed |= matches!(output, Output::Close { .. });
+            let may = if joined { Phase::Ready } else { was };
+            self.may_say(may, &output);
+        }
+        assert!(count < 400, "{count} outputs at once");
+        assert_eq!(self.machine.check_invariants(), Ok(()));
+        let is_let_in = expected == Some(Phase::Ready);
+        assert!(!joined || is_let_in, "let in from {was:?}");
+        // A flood ends a connection that is introduced well.
+        assert!(joined || !is_let_in || closed, "refused a good introduction");
+        assert!(closed || expected != Some(Phase::Gone), "it broke a rule and stays, in {was:?}");
+        self.phase = if closed { Phase::Gone } else { expected.unwrap_or(was) };
+        assert_eq!(self.machine.progress().peers, u32::from(self.phase == Phase::Ready));
+    }
+
+    /// Nothing of value goes to a peer that is not introduced.
+    fn may_say(&self, phase: Phase, output: &Output) {
+        let needs_ready = match output {
+            Output::Request { .. } | Output::RequestLeaves { .. } | Output::Serve { .. } => true,
+            Output::ServeLeaves { .. } | Output::Keep { .. } => true,
+            Output::Send { frame, .. } => matches!(
+                frame,
+                Frame::Have { .. } | Frame::Interested | Frame::Unchoke | Frame::Choke | Frame::NotInterested
+            ),
+            _ => false,
+        };
+        assert!(!needs_ready || phase == Phase::Ready, "{output:?} in {phase:?}");
+        if let Output::ServeManifest { .. } = output {
+            assert!(matches!(phase, Phase::Ready | Phase::ManifestOnly), "the manifest in {phase:?}");
+            assert!(self.ours.contains(Consent::SERVE));
+        }
+        if let Output::Request { .. } = output {
+            assert!(self.ours.contains(Consent::FETCH));
+        }
+        if let Output::Serve { .. } = output {
+            assert!(self.ours.contains(Consent::SERVE));
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Sequences of everything that can happen to the machine, as its driver would tell it.
+//!
+//! The driver's side of the contract is kept: a connection is dialed only when the machine asked for it, an answer comes
+//! once, what was withdrawn may still be on its way. Everything else is the fuzzer's choice, time included. After each
+//! step the machine's invariants are checked, and all that it said is held against what it was told (`check`).
+
+mod check;
+mod ops;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use minimodel_swarm::machine::{Ask, Conn, Input, Machine, Order, Req, ServeOutcome, Time};
+use minimodel_wire::{Bitfield, Consent, PeerId};
+
+use crate::handshake::bitfield;
+use crate::samples::{self, CHUNKS};
+use crate::source::Source;
+
+/// Connections at once, so that a run stays short.
+const MAX_CONNS: usize = 12;
+
+/// The first bytes choose our side; the rest is what happens.
+///
+/// # Panics
+/// When an invariant breaks, something is said that must not be, too much is said at once, the machine wants to be woken
+/// without end, or something is left when everybody has gone.
+pub fn machine(data: &[u8]) {
+    let mut source = Source::new(data);
+    let mut world = World::new(&mut source);
+    while !source.is_empty() && !world.stopped {
+        world.step(&mut source);
+    }
+    world.end();
+}
+
+/// A connection as the driver sees it, and what the peer has said over it.
+struct Link {
+    peer: PeerId,
+    /// What it may be asked for: its bitfield, and what it announced and took back.
+    announced: Bitfield,
+    introduced: bool,
+}
+
+/// How far a request of ours is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Asked,
+    /// The driver holds the chunk and waits to be told what to do with it.
+    Arrived,
+    /// It is being proven and written.
+    Keeping,
+}
+
+struct World {
+    machine: Machine,
+    now: Time,
+    ours: Consent,
+    links: BTreeMap<Conn, Link>,
+    dials: VecDeque<PeerId>,
+    requests: BTreeMap<Req, (Conn, u32, Stage)>,
+    /// Whose chunks are being proven.
+    suppliers: BTreeMap<Req, PeerId>,
+    leaves: Option<(Req, Conn)>,
+    rescan: bool,
+    /// Asks that are neither answered nor refused: whose, for what, and whether they are being served.
+    asks: BTreeMap<Ask, (Conn, Option<u32>, bool)>,
+    /// Chunks that are here by all that the machine was told.
+    have: Bitfield,
+    banned: BTreeSet<PeerId>,
+    /// Keys that a ban can be proven against.
+    guilty: BTreeSet<PeerId>,
+    next_conn: u64,
+    next_ask: u64,
+    most_requested: u64,
+    stopped: bool,
+}
+
+impl World {
+    fn new(source: &mut Source<'_>) -> Self {
+        let (setup, flags) = (source.byte(), source.byte());
+        let ours = samples::consent(setup);
+        let mut config = samples::config(ours, source.byte().into());
+        config.rescan = setup & 0x08 != 0;
+        config.listening = setup & 0x10 != 0;
+        if setup & 0x20 != 0 {
+            config.limits = samples::tight();
+        }
+        if setup & 0x40 != 0 {
+            config.order = Order::Sequential;
+        }
+        if setup & 0x80 != 0 {
+            config.allow = Some(samples::some_peers(0x3f));
+        }
+        if flags & 1 != 0 {
+            config.offer = None;
+        }
+        let have = match flags >> 1 & 7 {
+            0 | 1 => Bitfield::new(CHUNKS),
+            2 => Bitfield::full(CHUNKS),
+            _ => bitfield(source.u32() & 0x7fff_ffff),
+        };
+        let banned = if flags & 0x40 != 0 { samples::some_peers(0x80) } else { BTreeSet::new() };
+        let most_requested = config.limits.memory_budget_bytes;
+        Self {
+            machine: Machine::new(config, have.clone(), banned.clone()),
+            now: Time::ZERO,
+            ours,
+            links: BTreeMap::new(),
+            dials: VecDeque::new(),
+            requests: BTreeMap::new(),
+            suppliers: BTreeMap::new(),
+            leaves: None,
+            rescan: false,
+            asks: BTreeMap::new(),
+            have,
+            guilty: banned.clone(),
+            banned,
+            next_conn: 0,
+            next_ask: 0,
+            most_requested,
+            stopped: false,
+        }
+    }
+
+    /// Everybody goes, everything is answered, and nothing may be left.
+    fn end(&mut self) {
+        for conn in self.links.keys().copied().collect::<Vec<_>>() {
+            self.gone(conn, None);
+        }
+        for (req, stage) in
+            self.requests.iter().map(|(&req, &(_, _, stage))| (req, stage)).collect::<Vec<_>>()
+        {
+            assert_eq!(stage, Stage::Keeping, "{req:?} of nobody");
+            self.kept(req, 0);
+        }
+        for (ask, (_, index, is_served)) in std::mem::take(&mut self.asks) {
+            // Lists and manifests are sent to their end, or to that of the stream.
+            assert!(index.is_none() && is_served, "{ask:?} was never answered");
+            self.tell(Input::Served { ask, outcome: ServeOutcome::Cancelled { bytes: 0 } });
+        }
+        assert!(self.machine.is_idle());
+        assert_eq!(self.machine.progress().peers, 0);
+    }
+}

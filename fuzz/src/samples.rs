@@ -1,0 +1,142 @@
+//! Keys, offers, terms and a manifest that the targets share.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use ed25519_dalek::SigningKey;
+use minimodel_fixtures::{ManifestOptions, ManifestText, manifest_artifact};
+use minimodel_swarm::machine::{Config, Limits, Order, Terms};
+use minimodel_verifier::Manifest;
+use minimodel_wire::{Consent, Hello, Offer, PROTOCOL_VERSION, PeerId, SignedOffer};
+
+/// Chunks of the artifact that machines speak of.
+pub(crate) const CHUNKS: u32 = 20;
+/// Bytes of each.
+pub(crate) const CHUNK_BYTES: u32 = 1 << 16;
+pub(crate) const UNIX_AT_START: u64 = 1_700_000_000;
+const SWARM: [u8; 32] = [1; 32];
+/// Peers with a key; the last is ourselves.
+const KEYS: u8 = 10;
+pub(crate) const ME: u8 = KEYS - 1;
+
+static KEY_RING: LazyLock<Vec<(SigningKey, PeerId)>> = LazyLock::new(|| {
+    (0..KEYS)
+        .map(|n| {
+            let key = SigningKey::from_bytes(&[n + 1; 32]);
+            let id = PeerId(key.verifying_key().to_bytes());
+            (key, id)
+        })
+        .collect()
+});
+
+/// The key of peer `n`, which is below [`KEYS`].
+pub(crate) fn key(n: u8) -> &'static SigningKey {
+    &KEY_RING[usize::from(n)].0
+}
+
+/// The peer id of peer `n`.
+pub(crate) fn id(n: u8) -> PeerId {
+    KEY_RING[usize::from(n)].1
+}
+
+/// One good offer of each peer, then one that has expired and one for another swarm.
+pub(crate) fn offers() -> &'static [SignedOffer] {
+    static OFFERS: LazyLock<Vec<SignedOffer>> = LazyLock::new(|| {
+        let far = UNIX_AT_START + 1_000_000;
+        let good = (0..KEYS).map(|n| (n, SWARM, far));
+        let odd = [(2, SWARM, UNIX_AT_START - 1_000), (3, [8; 32], far)];
+        let sign = |(n, swarm_id, expires_unix): (u8, [u8; 32], u64)| {
+            let addresses = vec![([10, 0, 0, n + 1], 4433).into()];
+            let offer = Offer { peer: id(n), swarm_id, addresses, expires_unix };
+            SignedOffer::sign(offer, key(n)).expect("a good offer")
+        };
+        good.chain(odd).map(sign).collect()
+    });
+    &OFFERS
+}
+
+/// A valid manifest, unsigned.
+pub(crate) fn manifest() -> &'static Manifest {
+    static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| {
+        let text = ManifestText::of(&manifest_artifact(), &ManifestOptions::default());
+        Manifest::parse(text.render().as_bytes()).expect("a valid manifest")
+    });
+    &MANIFEST
+}
+
+pub(crate) fn terms() -> Terms {
+    Terms {
+        swarm_id: SWARM,
+        artifact_sha256: [2; 32],
+        license_sha256: [3; 32],
+        evidence_sha256: [4; 32],
+        byte_count: u64::from(CHUNKS) * u64::from(CHUNK_BYTES) - 100,
+        chunk_size: CHUNK_BYTES,
+        chunk_count: CHUNKS,
+    }
+}
+
+/// What a peer of the same swarm says.
+pub(crate) fn hello(consent: Consent) -> Hello {
+    let terms = terms();
+    Hello {
+        version: PROTOCOL_VERSION,
+        swarm_id: terms.swarm_id,
+        artifact_sha256: terms.artifact_sha256,
+        license_sha256: terms.license_sha256,
+        evidence_sha256: terms.evidence_sha256,
+        chunk_size: terms.chunk_size,
+        chunk_count: terms.chunk_count,
+        consent,
+        software: "fuzz/1".to_owned(),
+    }
+}
+
+/// The consent with these bits.
+pub(crate) fn consent(bits: u8) -> Consent {
+    Consent::from_bits(bits & 7).unwrap_or_default()
+}
+
+/// Our side; more of it is changed by the targets.
+pub(crate) fn config(consent: Consent, seed: u64) -> Config {
+    Config {
+        me: id(ME),
+        terms: terms(),
+        consent,
+        software: "fuzz/1".to_owned(),
+        allow: None,
+        offer: Some(offers()[usize::from(ME)].clone()),
+        order: Order::Rarest,
+        rescan: false,
+        listening: false,
+        seed,
+        unix_at_start: UNIX_AT_START,
+        limits: Limits::default(),
+    }
+}
+
+/// Limits so tight that a few peers meet them.
+pub(crate) fn tight() -> Limits {
+    Limits {
+        memory_budget_bytes: 4 * u64::from(CHUNK_BYTES),
+        max_pipeline: 3,
+        max_connections: 3,
+        max_guests: 1,
+        enough_peers: 2,
+        max_dials: 2,
+        upload_slots: 2,
+        max_asks: 3,
+        upload_budget_files: 1,
+        control_burst: 12,
+        control_per_second: 2,
+        strikes: 2,
+        max_known: 4,
+        max_offers_per_peer: 6,
+        ..Limits::default()
+    }
+}
+
+/// The peers among `0..8` whose bit is set.
+pub(crate) fn some_peers(bits: u8) -> BTreeSet<PeerId> {
+    (0..8).filter(|n| bits >> n & 1 == 1).map(id).collect()
+}
