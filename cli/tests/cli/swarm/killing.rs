@@ -38,6 +38,7 @@ impl Toll {
     }
 
     /// Prints the figure, and asserts that nothing was believed that is not there and nothing lost that was.
+    #[expect(clippy::print_stdout, reason = "a figure of record")]
     #[track_caller]
     pub(super) fn settle(&self, what: &str) {
         println!(

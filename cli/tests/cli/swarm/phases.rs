@@ -15,6 +15,7 @@ const SOON: Duration = Duration::from_secs(10);
 const BOTH: [(Signal, i32); 2] = [(Signal::INT, 130), (Signal::TERM, 143)];
 
 /// Signals, waits, and prints how long it took.
+#[expect(clippy::print_stdout, reason = "a figure of record")]
 #[track_caller]
 fn end(running: Running, signal: Signal, phase: &str) -> Ran {
     let start = Instant::now();
