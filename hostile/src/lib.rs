@@ -6,6 +6,7 @@
 //! It talks to the addresses it is given and to no others.
 
 mod client;
+pub mod crowd;
 mod model;
 mod net;
 mod relay;

@@ -5,7 +5,7 @@ use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use quinn::udp::{RecvMeta, Transmit};
@@ -26,17 +26,32 @@ pub(crate) enum Loss {
 const HANDSHAKE: u64 = 8;
 
 pub(crate) fn bind(address: SocketAddr, loss: Loss) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+    Ok(counted(address, loss)?.0)
+}
+
+/// The same, with counts of what comes and a switch for what goes.
+pub(crate) fn counted(address: SocketAddr, loss: Loss) -> io::Result<(Arc<dyn AsyncUdpSocket>, Arc<Line>)> {
     let inner = TokioRuntime.wrap_udp_socket(UdpSocket::bind(address)?)?;
-    if loss == Loss::None {
-        return Ok(inner);
-    }
-    Ok(Arc::new(Lossy { inner, loss, sent: AtomicU64::new(0) }))
+    let line = Arc::new(Line::default());
+    let socket = Lossy { inner, loss, sent: AtomicU64::new(0), line: line.clone() };
+    Ok((Arc::new(socket), line))
+}
+
+/// A socket from outside.
+#[derive(Debug, Default)]
+pub(crate) struct Line {
+    /// Datagrams that came, lost on purpose or not.
+    pub(crate) received: AtomicU64,
+    pub(crate) retries: AtomicU64,
+    /// Nothing that is sent gets out.
+    pub(crate) is_mute: AtomicBool,
 }
 
 struct Lossy {
     inner: Arc<dyn AsyncUdpSocket>,
     loss: Loss,
     sent: AtomicU64,
+    line: Arc<Line>,
 }
 
 impl fmt::Debug for Lossy {
@@ -56,6 +71,9 @@ impl AsyncUdpSocket for Lossy {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        if self.line.is_mute.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         if self.loss == Loss::Gaps {
             let sent = self.sent.fetch_add(1, Ordering::Relaxed);
             if sent > HANDSHAKE && sent.is_multiple_of(2) {
@@ -72,11 +90,12 @@ impl AsyncUdpSocket for Lossy {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let count = ready!(self.inner.poll_recv(cx, buffers, meta))?;
-        if self.loss == Loss::AllButRetry {
-            for (meta, buffer) in meta.iter_mut().zip(buffers.iter()).take(count) {
-                if !is_retry(buffer) {
-                    meta.len = 0;
-                }
+        for (meta, buffer) in meta.iter_mut().zip(buffers.iter()).take(count) {
+            self.line.received.fetch_add(1, Ordering::Relaxed);
+            if is_retry(buffer) {
+                self.line.retries.fetch_add(1, Ordering::Relaxed);
+            } else if self.loss == Loss::AllButRetry {
+                meta.len = 0;
             }
         }
         Poll::Ready(Ok(count))

@@ -13,6 +13,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::accept::Place;
 use super::bans::{Ban, Bans};
+use super::congestion;
 use super::connection::{Link, Unfinished};
 use super::dial::Dialer;
 use super::error::DriverError;
@@ -385,10 +386,13 @@ impl Session {
     pub(super) fn stop(&mut self) -> Duration {
         let slowest = self.links.values().map(|link| link.connection.rtt()).max();
         let grace = transport::goodbye(slowest.unwrap_or_default());
+        let connections: Vec<_> = self.links.values().map(|link| link.connection.clone()).collect();
         // Whoever leaves now leaves because we do, which is nothing to tell.
         self.is_stopping = true;
         self.tell(Input::Stop);
         self.carry_out();
+        // The endpoint is closed next, and with it what has no room in its window.
+        connections.iter().for_each(congestion::make_way);
         self.links.clear();
         self.report_snapshot();
         self.tasks.abort_all();

@@ -2,6 +2,7 @@
 //! an honest transfer beside them ends as if they were not there. The peers are those of the crate `hostile`.
 
 mod clients;
+mod crowd;
 mod identity;
 mod servers;
 mod siege;

@@ -15,7 +15,7 @@ fn f1_b16_256_hostile_connections_leave_an_honest_fetch_whole_and_memory_bounded
     let plan = Plan {
         minimodel: MINIMODEL.into(),
         connections: 256,
-        size: "6MiB".to_owned(),
+        size: "3MiB".to_owned(),
         down: Some("1MiB".to_owned()),
         compares: false,
     };
