@@ -103,6 +103,23 @@ mod tests {
     }
 
     #[test]
+    fn e5_what_a_failed_sync_dropped_stays_in_sight_and_no_later_sync_saves_it() {
+        let disk = MemDisk::new();
+        let file = disk.open("a", Open::Create).unwrap();
+        disk.sync_dir().unwrap();
+        file.write_all_at(b"one", 0).unwrap();
+        disk.fail_call(disk.calls(), 5);
+        assert!(file.sync_data().is_err());
+        file.write_all_at(b"two", 3).unwrap();
+        file.sync_data().unwrap();
+        assert_eq!(disk.contents("a").unwrap(), b"onetwo");
+        let after = disk.crashed(crate::store::Crash::LoseUnsynced);
+        assert_eq!(after.contents("a").unwrap(), b"\0\0\0two");
+        file.forget_cache();
+        assert_eq!(disk.contents("a").unwrap(), b"\0\0\0two");
+    }
+
+    #[test]
     fn rot_leaves_no_trace_but_the_bytes() {
         let disk = MemDisk::new();
         let file = disk.open("a", Open::Create).unwrap();

@@ -47,8 +47,10 @@ impl Node {
     }
 
     pub(super) fn sync(&mut self) {
-        self.pending.clear();
-        self.durable.clone_from(&self.seen);
+        // Not `seen`: what an earlier sync failed on counts as clean, and is never written.
+        for change in self.pending.drain(..) {
+            change.apply(&mut self.durable);
+        }
     }
 
     /// The system reports the error once and calls the pages clean: a second sync would lie.

@@ -36,6 +36,8 @@ pub(super) struct Summary {
     pub(super) bans_honest: u64,
     /// Strikes between honest peers; only for what a bad path can look like, or the world had failed.
     pub(super) strikes_honest: u64,
+    /// Of these, in worlds where no process slept or died and no path was silent.
+    strikes_calm: u64,
     strikes_by_breach: BTreeMap<String, u64>,
     pub(super) inputs: u64,
     pub(super) longest: (Duration, u64),
@@ -57,6 +59,11 @@ impl Summary {
             }
             one.disk_failures += u64::from(peer.tally.disk_failures);
         }
+        let counts = &world.counts;
+        let silent = [counts.suspends, counts.kills, counts.power_losses, counts.partitions, counts.rebinds];
+        if silent == [0; 5] {
+            one.strikes_calm = one.strikes_honest;
+        }
         self.add(&one);
     }
 
@@ -66,6 +73,7 @@ impl Summary {
         self.bans_hostile += other.bans_hostile;
         self.bans_honest += other.bans_honest;
         self.strikes_honest += other.strikes_honest;
+        self.strikes_calm += other.strikes_calm;
         self.inputs += other.inputs;
         for (breach, count) in &other.strikes_by_breach {
             *self.strikes_by_breach.entry(breach.clone()).or_default() += count;
@@ -85,6 +93,7 @@ impl fmt::Display for Summary {
         for (name, count) in self.counts.clone().all() {
             write!(f, " {name}={count}")?;
         }
+        write!(f, " strikes_honest_calm={}", self.strikes_calm)?;
         for (breach, count) in &self.strikes_by_breach {
             write!(f, " struck_honest_{breach}={count}")?;
         }

@@ -25,6 +25,9 @@ const SOME: u64 = 4_000;
 struct Promised {
     kept: Vec<u32>,
     synced: Vec<u32>,
+    /// The final name, and after it everything.
+    is_published: bool,
+    is_closed: bool,
 }
 
 /// One import in the order of the store's protocol: create, keep, sync, keep, blame, publish, copies, receipt; in one
@@ -54,7 +57,8 @@ fn import(
     promised.kept.push(1);
     let published = part.publish()?;
     promised.synced.clone_from(&promised.kept);
-    published.finish(MANIFEST, Some(RECEIPT));
+    promised.is_published = true;
+    promised.is_closed = published.finish(MANIFEST, Some(RECEIPT)).is_closed;
     Ok(())
 }
 
@@ -98,6 +102,11 @@ fn each_state(artifact: &Artifact, reopens: bool, visit: &mut dyn FnMut(State)) 
         disk.halt_after(call);
         let mut promised = Promised::default();
         let _ = import(artifact, &disk, reopens, &mut promised);
+        let least_names: &[&str] = match (promised.is_closed, promised.is_published) {
+            (true, _) => &["tiny-1.0.minimodel", "tiny-1.0.slm", "tiny-1.0.slm.receipt"],
+            (_, true) => &["tiny-1.0.slm"],
+            _ => &[],
+        };
         let case = format!("killed after call {call}");
         visit(State { disk: disk.crashed(Crash::Kill), at_least: promised.kept.clone(), case });
         for block_bytes in [512, 4_096] {
@@ -109,6 +118,9 @@ fn each_state(artifact: &Artifact, reopens: bool, visit: &mut dyn FnMut(State)) 
                     let case = format!(
                         "power lost after call {call}, {names} name changes and {kept:?} of {block_bytes} bytes left"
                     );
+                    for &name in least_names {
+                        assert!(after.peek(name, 0, 0).is_some(), "{case}: {name} was promised to last");
+                    }
                     visit(State { disk: after, at_least: promised.synced.clone(), case });
                 }
             }
