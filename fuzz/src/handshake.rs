@@ -1,6 +1,6 @@
 //! A control stream and what else a peer can do before and after its Hello, against a model of the introduction.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use minimodel_swarm::machine::{Ask, Breach, Conn, Event, Input, Machine, Output, Time};
@@ -132,7 +132,7 @@ impl Desk {
             0 => Bitfield::full(CHUNKS),
             bits => bitfield(bits.into()),
         };
-        let machine = Machine::new(config, field, BTreeSet::new());
+        let machine = Machine::new(config, field, BTreeMap::new());
         let decoder = Decoder::new(Some(CHUNKS));
         Self { machine, ours, now: Time::ZERO, decoder, phase: Phase::Hello, next_ask: 0 }
     }

@@ -100,9 +100,14 @@ impl World {
             _ => bitfield(source.u32() & 0x7fff_ffff),
         };
         let banned = if flags & 0x40 != 0 { samples::some_peers(0x80) } else { BTreeSet::new() };
+        let for_ever = Time::after_start(std::time::Duration::from_secs(u32::MAX.into()));
         let most_requested = config.limits.memory_budget_bytes;
         Self {
-            machine: Machine::new(config, have.clone(), banned.clone()),
+            machine: Machine::new(
+                config,
+                have.clone(),
+                banned.iter().map(|&peer| (peer, for_ever)).collect(),
+            ),
             now: Time::ZERO,
             ours,
             links: BTreeMap::new(),

@@ -87,6 +87,13 @@ impl Session {
         let _ = self.reports.try_send(Report::Snapshot(snapshot));
     }
 
+    /// Payload bytes received and sent in this session.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        self.links.values().fold(self.past, |(received, sent), link| {
+            (received + link.counters.received(), sent + link.counters.sent())
+        })
+    }
+
     fn have_bytes(&self) -> u64 {
         let have = self.machine.have();
         let full = u64::from(have.ones()) * u64::from(self.terms.chunk_size);

@@ -373,13 +373,6 @@ impl Session {
         Some(link)
     }
 
-    /// Payload bytes received and sent in this session.
-    pub(super) fn bytes(&self) -> (u64, u64) {
-        self.links.values().fold(self.past, |(received, sent), link| {
-            (received + link.counters.received(), sent + link.counters.sent())
-        })
-    }
-
     /// Ends every connection and task; chunks that are still being kept may be written after the
     /// caller's sync, and are proven again when the fetch is resumed. Gives the time
     /// that the goodbyes need: a peer that sends on after one round trip has not heard it.
