@@ -255,7 +255,13 @@ impl World {
         self.tell(Input::Closed { conn, code });
     }
 
-    /// The search for leaf hashes goes on.
+    /// The disk has a chunk no more.
+    fn loses(&mut self, index: u32) {
+        self.have.clear(index);
+        self.tell(Input::ChunkLost { index });
+    }
+
+    /// The search for leaf hashes goes on; when there is none, one of the chunks that are here goes bad.
     fn searched(&mut self, source: &mut Source<'_>) {
         let how = source.byte();
         if let Some((req, conn)) = self.leaves.take() {
@@ -278,17 +284,18 @@ impl World {
                 self.have.set(index);
             }
             self.tell(Input::Rescanned { have });
+        } else {
+            let held: Vec<u32> = self.have.iter_ones().collect();
+            if let Some(index) = pick(&held, how) {
+                self.loses(index);
+            }
         }
     }
 
     fn odd(&mut self, source: &mut Source<'_>) {
         let (what, a) = (source.byte(), source.byte());
         match what & 15 {
-            0..=4 => {
-                let index = u32::from(a) % CHUNKS;
-                self.have.clear(index);
-                self.tell(Input::ChunkLost { index });
-            }
+            0..=4 => self.loses(u32::from(a) % CHUNKS),
             5..=9 => {
                 if let Some(conn) = self.pick_conn(a) {
                     let breach = BREACHES[usize::from(what >> 4) % BREACHES.len()];
