@@ -109,14 +109,13 @@ impl World {
                 self.peers[no].disk_free_at = self.peers[no].disk_free_at.max(until);
             }
             Scripted::Rot(no, index) => {
-                if let Some(store) = self.peers[no].shelf.store() {
-                    let is_open = store.is_open();
-                    let is_told = !is_open || store.is_whole();
-                    if is_told && store.rot(index) {
-                        self.counts.rotten += 1;
-                        self.peers[no].is_rotten |= is_open;
-                    }
+                if let Some(store) = self.peers[no].shelf.store().filter(|store| !store.is_open()) {
+                    self.counts.rotten += u64::from(store.rot(index));
                 }
+            }
+            Scripted::RotShare(no, index) => {
+                let store = self.peers[no].shelf.store().expect("a whole world");
+                self.peers[no].is_rotten |= store.rot(index);
             }
             Scripted::SetClock(no, seconds) => {
                 self.counts.clock_jumps += 1;

@@ -278,7 +278,7 @@ fn e13_e14_a_seeder_whose_disk_rots_under_it_is_found_out_once_and_then_hashes_w
     let first = world.add(Plan::taker().knows(&[rotten, good]));
     let second = world.add(Plan::taker().knows(&[rotten, good]).joins_at(secs(30)));
     for index in 0..world.terms.chunk_count {
-        world.script(ms(1), Scripted::Rot(rotten, index));
+        world.script(ms(1), Scripted::RotShare(rotten, index));
     }
     let world = finish(world, &[first, second], 120);
     assert_eq!(world.peers[first].tally.banned.len(), 1, "what it sent is provably wrong");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use minimodel_swarm::machine::{KeepOutcome, Time};
 use minimodel_swarm::store::{
-    ChunkSource as _, Crash, Disk as _, DiskFile as _, FileSource, KeepError, MemDisk, MemFile, Open, Opener,
+    ChunkSource, Crash, Disk as _, DiskFile as _, FileSource, KeepError, MemDisk, MemFile, Open, Opener,
     Part, Published, SourceError, StoreError,
 };
 use minimodel_verifier::verify::verify_artifact;
@@ -205,11 +205,7 @@ impl Store {
     }
 
     pub(super) fn has(&self, index: u32) -> bool {
-        match &self.holder {
-            Holder::Nobody => false,
-            Holder::Part(part) => part.has(index),
-            Holder::Whole(source) => source.has(index),
-        }
+        self.source().is_some_and(|source| source.has(index))
     }
 
     /// Whether a process has it open.
@@ -310,20 +306,12 @@ impl Store {
     }
 
     pub(super) fn read(&self, index: u32) -> Result<Cargo, SourceError> {
-        let chunk = match &self.holder {
-            Holder::Nobody => return Err(SourceError::NotHave { index }),
-            Holder::Part(part) => part.chunk(index)?,
-            Holder::Whole(source) => source.chunk(index)?,
-        };
+        let chunk = self.source().ok_or(SourceError::NotHave { index })?.chunk(index)?;
         Ok(Cargo { bytes: chunk.bytes, proof: chunk.proof })
     }
 
     pub(super) fn knows_leaves(&self, first: u32, count: u32) -> bool {
-        match &self.holder {
-            Holder::Nobody => false,
-            Holder::Part(part) => part.leaves(first, count).is_some(),
-            Holder::Whole(source) => source.leaves(first, count).is_some(),
-        }
+        self.source().is_some_and(|source| source.leaves(first, count).is_some())
     }
 
     /// The process ends well: it syncs what it has.
@@ -362,12 +350,19 @@ impl Store {
         matches!(self.holder, Holder::Whole(_))
     }
 
+    /// What is served from, while a process has it open.
+    fn source(&self) -> Option<&dyn ChunkSource> {
+        match &self.holder {
+            Holder::Nobody => None,
+            Holder::Part(part) => Some(&**part),
+            Holder::Whole(source) => Some(&**source),
+        }
+    }
+
     /// From now on every chunk is hashed before it is sent.
     pub(super) fn suspect(&self) {
-        match &self.holder {
-            Holder::Nobody => {}
-            Holder::Part(part) => part.suspect(),
-            Holder::Whole(source) => source.suspect(),
+        if let Some(source) = self.source() {
+            source.suspect();
         }
     }
 

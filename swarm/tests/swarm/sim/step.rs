@@ -117,6 +117,8 @@ pub(super) enum Scripted {
     StallDisk(PeerNo, Time),
     /// A chunk goes bad on the disk of a process that does not run.
     Rot(PeerNo, u32),
+    /// A chunk goes bad under a finished file that is shared.
+    RotShare(PeerNo, u32),
     /// Nothing passes until then between the peers whose bit is set and the rest.
     Split(u64, Time),
     /// The peer gets another address and another path; its connections live on.
