@@ -37,11 +37,14 @@ pub(crate) fn write(stream: impl AsFd, bytes: &[u8], waits: impl Fn(Duration) ->
 
 fn wait_for_room(stream: &impl AsFd, waits: &impl Fn(Duration) -> bool) -> io::Result<()> {
     let start = Instant::now();
-    let slice = Timespec { tv_sec: 0, tv_nsec: LOOK_EVERY.subsec_nanos().into() };
+    // Whoever waits for nothing is told at once.
+    let mut slice = Timespec { tv_sec: 0, tv_nsec: 0 };
     loop {
         // A reader that is gone counts as room: the write then tells.
         match poll(&mut [PollFd::new(stream, PollFlags::OUT)], Some(&slice)) {
-            Ok(0) | Err(Errno::INTR) if waits(start.elapsed()) => {}
+            Ok(0) | Err(Errno::INTR) if waits(start.elapsed()) => {
+                slice.tv_nsec = LOOK_EVERY.subsec_nanos().into();
+            }
             Ok(0) | Err(Errno::INTR) => return Err(io::ErrorKind::TimedOut.into()),
             Ok(_) => return Ok(()),
             Err(error) => return Err(error.into()),

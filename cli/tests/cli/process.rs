@@ -154,6 +154,11 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Whether stdout has said `words` by now.
+    pub(crate) fn has_said(&self, words: &str) -> bool {
+        self.stdout.text().contains(words)
+    }
+
     /// Whether it has ended by now.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()

@@ -1,6 +1,7 @@
 //! Signals in each phase of a transfer, a second one, and processes that are suspended. How long an orderly end takes
 //! is printed (G-11); what is asserted is far more, so that no busy machine fails.
 
+use std::fs::File;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -110,7 +111,8 @@ fn g2_a_second_signal_ends_at_once_and_the_next_run_loses_nothing() {
             Running::start_on(line.args(["--consent", "fetch,import"]), None, Some(writer.into()));
         fetcher.wait_for_chunks(10);
         running.signal(signal);
-        std::thread::sleep(Duration::from_millis(400));
+        // The first one has been heard when the record is let go of.
+        fetcher.wait_until("its lock free", || File::open(fetcher.state()).unwrap().try_lock().is_ok());
         assert!(!running.has_ended(), "the first signal ended it without its last words");
         let recorded = fetcher.recorded();
         let start = Instant::now();

@@ -136,6 +136,43 @@ fn e1_c6_every_other_output_killed_at_each_disk_call_is_whole_or_not_there() {
     println!("figure: output_kills={kills} torn_outputs=0");
 }
 
+/// What `seed` writes before it serves: consent, the record of the check, identity, offer file.
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "a release build cannot be told where to end")]
+fn e1_e18_a_seeder_killed_at_each_disk_call_before_it_serves_is_started_again_by_the_same_line() {
+    let model = Model::in_chunks("64KiB", "16KiB");
+    let mut kills = 0;
+    for suffix in ["", "+"] {
+        let killed = enumerate(suffix, |at| {
+            let home = Home::new();
+            let mut line = home.command(["seed", "--json", "--consent", "serve", "--offer-out", "an.offer"]);
+            line.arg(model.manifest_path()).arg(model.artifact()).env("MINIMODEL_LISTEN", "127.0.0.1:0");
+            let mut seeder = Running::start(line.env(KILL_AT, at));
+            while !seeder.has_ended() && !seeder.has_said("\"offer\"") {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            if !seeder.has_ended() {
+                return false;
+            }
+            assert!(seeder.fate().is_killed());
+            // Whole or not there; and what is there is not written over, so it is moved away as the hint says.
+            let offer = home.path("an.offer");
+            if offer.exists() {
+                home.run(["inspect", "an.offer"]).exits(0);
+                fs::remove_file(offer).unwrap();
+            }
+            let again = Running::start(line.env_remove(KILL_AT));
+            again.offer();
+            again.stop().exits(0);
+            home.run(["inspect", "an.offer"]).exits(0);
+            true
+        });
+        assert!(killed > 12, "{killed}");
+        kills += killed;
+    }
+    println!("figure: seeder_kills={kills} torn_outputs=0");
+}
+
 #[test]
 fn a_release_build_has_no_step_to_end_at() {
     let binary = fs::read(MINIMODEL).unwrap();
