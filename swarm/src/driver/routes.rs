@@ -15,7 +15,10 @@ const FRESH: Duration = Duration::from_secs(60);
 
 /// Clones share what they remember.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Routes(Arc<Mutex<BTreeMap<IpAddr, (Instant, Option<u16>)>>>);
+pub(super) struct Routes(Arc<Mutex<BTreeMap<IpAddr, Known>>>);
+
+/// When it was looked up, and what the kernel said.
+type Known = (Instant, Option<u16>);
 
 impl Routes {
     /// The longest payload for the way to `remote`, where the kernel says so.

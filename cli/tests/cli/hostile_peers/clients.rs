@@ -87,7 +87,7 @@ fn a1_a2_a3_a4_a5_a6_a7_a8_a10_a11_a12_b7_b8_b13_b14_b15_b16_b17_c2_c4_d8_hostil
 
     // It is served before, while and after.
     let fetcher = Fetcher::of(&publisher);
-    let honest = fetcher.start(&[offer.clone()], &["--down", "256KiB"]);
+    let honest = fetcher.start(std::slice::from_ref(&offer), &["--down", "256KiB"]);
     let runtime = runtime();
     let model = model(&publisher);
     let played = runtime.block_on(async {

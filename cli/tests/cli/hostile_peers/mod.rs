@@ -64,8 +64,8 @@ impl Fetcher {
     /// Asserts that the file is there and is byte for byte the publisher's.
     #[track_caller]
     fn has_it(&self, publisher: &Home) {
-        let files = std::fs::read_dir(self.home.path("out")).unwrap().map(|entry| entry.unwrap().path());
-        let got = files.filter(|path| path.extension().is_some_and(|extension| extension == "slm")).next();
+        let mut files = std::fs::read_dir(self.home.path("out")).unwrap().map(|entry| entry.unwrap().path());
+        let got = files.find(|path| path.extension().is_some_and(|extension| extension == "slm"));
         let got = got.unwrap_or_else(|| panic!("no file in {:?}", self.home.names()));
         assert!(std::fs::read(got).unwrap() == publisher.read("model.slm"), "another file came");
     }
