@@ -18,7 +18,7 @@ fn mutations() -> u64 {
 }
 
 #[test]
-fn g3_b2_b3_b4_b5_d10_no_changed_chunk_or_proof_is_believed_and_every_honest_one_is() {
+fn b2_b3_b4_b5_d10_no_changed_chunk_or_proof_is_believed_and_every_honest_one_is() {
     let count = mutations();
     let seed = std::env::var("MINIMODEL_FUZZ_SEED").map_or(1, |text| text.parse().expect("a number"));
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -46,7 +46,7 @@ fn g3_b2_b3_b4_b5_d10_no_changed_chunk_or_proof_is_believed_and_every_honest_one
         }
     }
     println!(
-        "{changed} mutations, {false_accepts} accepted; {honest} honest claims, {false_rejects} rejected; seed {seed}"
+        "figure: mutations={changed} false_accepts={false_accepts} honest={honest} false_rejects={false_rejects} seed={seed}"
     );
     assert_eq!((false_accepts, false_rejects), (0, 0));
     assert_eq!((changed, honest), (count, count));
@@ -55,7 +55,7 @@ fn g3_b2_b3_b4_b5_d10_no_changed_chunk_or_proof_is_believed_and_every_honest_one
 /// Every count to 257, every index, every other index: only the own place is believed; and no proof of another length
 /// than that of the place.
 #[test]
-fn g3_b3_b4_index_and_length_confusion_is_exhaustive_up_to_257_leaves() {
+fn b3_b4_index_and_length_confusion_is_exhaustive_up_to_257_leaves() {
     let hashes: Vec<_> = (0..257_u32).map(|index| sha256(&index.to_le_bytes())).collect();
     let (mut places, mut lengths) = (0_u64, 0_u64);
     for count in 1..=257_u32 {

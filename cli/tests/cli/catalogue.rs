@@ -154,6 +154,7 @@ fn the_page_of_faults_names_exactly_the_tests_that_carry_its_rows() {
         page = written(&page, &shown);
         fs::write(&path, &page).unwrap();
     }
+    println!("figure: rows_with_tests={}", shown.len());
     let faults = faults(&page, &shown);
     let hint = "the tests column is written by MINIMODEL_UPDATE_DOCS=1; see the head of this file";
     assert!(faults.is_empty(), "{}\n{hint}", faults.join("\n"));
