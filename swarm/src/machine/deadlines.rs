@@ -110,9 +110,22 @@ impl Machine {
             self.leave_alone(now + pause, conn);
         } else {
             let oldest = peer.down.requests.first().copied();
+            // Held by two silent peers, nobody else could be asked for it.
+            let is_held_twice = oldest.is_some_and(|req| self.is_stalled_elsewhere(req));
+            let oldest = oldest.filter(|_| !is_held_twice);
             self.take_back(now, conn, |req, request| request.received == 0 && Some(req) != oldest);
             self.hedge_all(conn);
         }
+    }
+
+    /// Whether another stalled peer was asked for the same chunk.
+    fn is_stalled_elsewhere(&self, req: Req) -> bool {
+        let index = self.requests.get(&req).map(|request| request.index);
+        let copies = index.and_then(|index| self.copies.get(&index)).into_iter().flatten();
+        copies
+            .filter(|&&copy| copy != req)
+            .filter_map(|copy| self.requests.get(copy))
+            .any(|copy| !copy.storing && self.peers.get(&copy.conn).is_some_and(|peer| peer.down.stalled))
     }
 
     fn take_back(&mut self, now: Time, conn: Conn, is_meant: impl Fn(Req, &Request) -> bool) {
