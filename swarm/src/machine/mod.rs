@@ -38,6 +38,7 @@ mod slots;
 mod sources;
 mod standing;
 mod time;
+mod tried;
 mod uploads;
 
 pub use chunks::ChunkState;

@@ -99,6 +99,8 @@ pub(super) struct Upload {
     /// The same when slots were dealt last, and how many rounds it held a slot and asked for nothing.
     pub(super) bytes_before: u64,
     pub(super) idle_rounds: u32,
+    /// The same when slots were looked at last.
+    pub(super) bytes_looked: u64,
     /// When it first asked in its turn, and the chunks it got in it.
     pub(super) turn: Option<(Time, u32)>,
     /// It held a slot and asked for nothing when slots were looked at last.
@@ -126,6 +128,7 @@ impl Upload {
             active: BTreeSet::new(),
             bytes: 0,
             bytes_before: 0,
+            bytes_looked: 0,
             idle_rounds: 0,
             turn: None,
             was_idle: false,

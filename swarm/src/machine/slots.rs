@@ -49,7 +49,7 @@ impl Machine {
         self.unchoked.len()
     }
 
-    fn unchoke(&mut self, conn: Conn) {
+    pub(super) fn unchoke(&mut self, conn: Conn) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if !peer.up.unchoked {
             peer.up.unchoked = true;
@@ -61,7 +61,7 @@ impl Machine {
     }
 
     /// Ends the peer's turn: what runs is finished, what waits is refused.
-    fn choke(&mut self, conn: Conn) {
+    pub(super) fn choke(&mut self, conn: Conn) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if !peer.up.unchoked {
             return;
@@ -112,7 +112,8 @@ impl Machine {
         }
         let slots = self.slots;
         wanting.sort_unstable();
-        let mut chosen: Vec<Conn> = wanting.iter().map(|&(_, conn)| conn).collect();
+        let wanting: Vec<Conn> = wanting.into_iter().map(|(_, conn)| conn).collect();
+        let mut chosen = self.with_tried_first(wanting.clone());
         let others = chosen.split_off(slots.min(chosen.len()));
         if !seeding && slots > 1 {
             // With one slot alone, chance would leave nothing for those who give.
@@ -121,7 +122,7 @@ impl Machine {
             chosen.extend(&lucky);
             self.lucky = lucky;
         }
-        for &(_, conn) in &wanting {
+        for &conn in &wanting {
             if !chosen.contains(&conn) {
                 self.choke(conn);
             }
@@ -174,7 +175,9 @@ impl Machine {
         let mut idle = Vec::new();
         for (&conn, peer) in &mut self.peers {
             let up = &mut peer.up;
-            let is_idle = up.unchoked && up.active.is_empty() && up.waiting.is_empty();
+            // A quick one is often done at the very moment of the look.
+            let moved = up.bytes != std::mem::replace(&mut up.bytes_looked, up.bytes);
+            let is_idle = up.unchoked && !moved && up.active.is_empty() && up.waiting.is_empty();
             if is_idle && up.was_idle {
                 idle.push(conn);
             }
@@ -190,6 +193,7 @@ impl Machine {
                 peer.up.idle_rounds = rounds;
             }
         }
+        self.take_back_from_untried();
     }
 
     /// More slots while less goes out than once did and peers wait: then those served are slow to take, and the way up has
@@ -212,10 +216,12 @@ impl Machine {
     }
 
     /// Who waits for a slot with the lowest rank.
-    fn next_for_slot(&self) -> Option<Conn> {
+    pub(super) fn next_for_slot(&self) -> Option<Conn> {
         let seeding = self.chunks.is_complete();
+        let is_kept = self.is_half_untried();
         let waiting = self.peers.iter().filter(|(_, peer)| peer.waits_for_slot());
-        waiting.min_by_key(|(_, peer)| Self::rank(peer, seeding)).map(|(&conn, _)| conn)
+        let rank = |peer: &Peer| (is_kept && !Self::is_tried(peer), Self::rank(peer, seeding));
+        waiting.min_by_key(|(_, peer)| rank(peer)).map(|(&conn, _)| conn)
     }
 
     /// Gives the slot to whoever waits with the lowest rank below this one.
@@ -225,6 +231,9 @@ impl Machine {
         }
         let seeding = self.chunks.is_complete();
         let Some(next) = self.next_for_slot() else { return false };
+        if self.keeps_from(conn, next) {
+            return false;
+        }
         if self.peers.get(&next).is_none_or(|peer| Self::rank(peer, seeding) >= rank) {
             return false;
         }
