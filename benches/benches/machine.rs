@@ -50,6 +50,7 @@ fn config(count: u32, consent: Consent, limits: Limits) -> Config {
         offer: None,
         order: Order::Rarest,
         rescan: false,
+        repairs: false,
         listening: true,
         seed: 1,
         unix_at_start: 1_800_000_000,

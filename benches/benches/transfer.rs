@@ -131,6 +131,7 @@ fn fetch(
             order: Order::Rarest,
             stall_timeout: Duration::from_secs(20),
             listening: serves.is_some(),
+            repairs: false,
             full_check: false,
             offer,
             bans: Bans::default(),

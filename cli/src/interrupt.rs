@@ -2,8 +2,8 @@
 //! through one file stop between two pieces; transfers end in order. A second signal ends the process at once.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::fcntl_dupfd_cloexec;
 use tokio::runtime::Builder;
@@ -20,6 +20,20 @@ const FILE_SIZE_EXCEEDED: i32 = 25;
 
 /// The first signal that came; the process has one set of them.
 static CAME: AtomicU8 = AtomicU8::new(NONE);
+
+/// The one who listens; a verb that works in several steps listens in each.
+static LISTENER: Mutex<Option<Interrupt>> = Mutex::new(None);
+
+/// The user is being asked, and nothing else is done meanwhile.
+static IS_ASKING: AtomicBool = AtomicBool::new(false);
+
+/// While the user is asked a signal ends the process, as it would if nobody listened.
+pub(crate) fn while_asking<T>(ask: impl FnOnce() -> T) -> T {
+    IS_ASKING.store(true, Ordering::Relaxed);
+    let reply = ask();
+    IS_ASKING.store(false, Ordering::Relaxed);
+    reply
+}
 
 /// What the process is to end with, once a signal has come.
 pub(crate) fn came() -> Option<Exit> {
@@ -62,8 +76,16 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Takes the signals over from here on.
+    /// Takes the signals over from here on. One that came before is still there.
     pub(crate) fn listen() -> Result<Self, Failure> {
+        let mut listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*listener {
+            Some(interrupt) => Ok(interrupt.clone()),
+            None => Ok(listener.insert(Self::start()?).clone()),
+        }
+    }
+
+    fn start() -> Result<Self, Failure> {
         let (ask, asked) = watch::channel(false);
         let interrupt = Self { code: Arc::new(AtomicU8::new(NONE)), asked };
         let ours = interrupt.clone();
@@ -81,7 +103,8 @@ impl Interrupt {
                         _ = ctrl_c.recv() => Exit::Interrupted,
                         _ = terminate.recv() => Exit::Terminated,
                     };
-                    if ours.code.swap(exit.code(), Ordering::Relaxed) != NONE {
+                    let is_second = ours.code.swap(exit.code(), Ordering::Relaxed) != NONE;
+                    if is_second || IS_ASKING.load(Ordering::Relaxed) {
                         std::process::exit(exit.code().into());
                     }
                     CAME.store(exit.code(), Ordering::Relaxed);

@@ -114,6 +114,8 @@ pub(crate) struct Manner {
 pub(crate) struct Printer {
     manner: Manner,
     has_lost_stdout: AtomicBool,
+    /// It was lost because nobody read it, so that an answer is missing.
+    was_unread: AtomicBool,
     /// A line on stderr waited in vain.
     is_clogged: AtomicBool,
     bar: Mutex<Option<ProgressBar>>,
@@ -122,8 +124,13 @@ pub(crate) struct Printer {
 impl Printer {
     /// A printer on the process's own streams.
     pub(crate) fn new(manner: Manner) -> Self {
-        let (has_lost_stdout, is_clogged) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { manner, has_lost_stdout, is_clogged, bar: Mutex::new(None) }
+        Self {
+            manner,
+            has_lost_stdout: AtomicBool::new(false),
+            was_unread: AtomicBool::new(false),
+            is_clogged: AtomicBool::new(false),
+            bar: Mutex::new(None),
+        }
     }
 
     /// Whether answers are JSON.
@@ -170,7 +177,7 @@ impl Printer {
     pub(crate) fn answer_bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
         let stdout = io::stdout().lock();
         if self.has_lost_stdout.load(Ordering::Relaxed) {
-            return Ok(());
+            return if self.was_unread.load(Ordering::Relaxed) { Err(unread()) } else { Ok(()) };
         }
         let waits = |_| interrupt::came().is_none();
         match self.beside_bar(|| stream::write(&stdout, bytes, waits)) {
@@ -180,10 +187,9 @@ impl Printer {
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                self.was_unread.store(true, Ordering::Relaxed);
                 self.has_lost_stdout.store(true, Ordering::Relaxed);
-                let class = interrupt::came().unwrap_or(Exit::Interrupted);
-                let hint = "read what it writes, then run the same command again";
-                Err(Failure::new(class, "stopped while nobody read the answer on stdout", hint))
+                Err(unread())
             }
             Err(error) => Err(Failure::writing("answer", Path::new("/dev/stdout"), &error)),
         }
@@ -242,7 +248,7 @@ impl Printer {
         // Nobody may agree to what was not shown.
         self.tell_within(prompt.trim_end_matches('\n'), Duration::MAX);
         let mut reply = Vec::new();
-        io::stdin().lock().take(MAX_REPLY_BYTES).read_until(b'\n', &mut reply)?;
+        interrupt::while_asking(|| io::stdin().lock().take(MAX_REPLY_BYTES).read_until(b'\n', &mut reply))?;
         if reply.is_empty() {
             self.tell("\n");
             return Ok(None);
@@ -275,6 +281,13 @@ impl Printer {
             None => write(),
         }
     }
+}
+
+/// A signal came while nobody read.
+fn unread() -> Failure {
+    let class = interrupt::came().unwrap_or(Exit::Interrupted);
+    let hint = "read what it writes, then run the same command again";
+    Failure::new(class, "stopped while nobody read the answer on stdout", hint)
 }
 
 /// The object that tells of a failure: `{"event":"error","version":0,"code":..,"error":..,"cause":..,"hint":..}`.

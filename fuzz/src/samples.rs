@@ -108,6 +108,7 @@ pub(crate) fn config(consent: Consent, seed: u64) -> Config {
         offer: Some(offers()[usize::from(ME)].clone()),
         order: Order::Rarest,
         rescan: false,
+        repairs: false,
         listening: false,
         seed,
         unix_at_start: UNIX_AT_START,

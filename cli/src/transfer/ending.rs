@@ -167,6 +167,18 @@ pub(crate) fn stalled(met_a_peer: bool, reasons: &[Event], patience: std::time::
     if all.is_empty() { failure } else { failure.because(all.join("\n")) }
 }
 
+/// A file that was to be repaired is another one altogether.
+pub(crate) fn nothing_good(path: &Path) -> Failure {
+    Failure::new(
+        Exit::Verification,
+        format!(
+            "no chunk of `{}` is of this artifact, so that there is nothing to repair",
+            escape::path(path)
+        ),
+        "nothing was written; see whether manifest and file belong together, or fetch the artifact: `minimodel fetch`",
+    )
+}
+
 /// A file that was shared is no longer the artifact.
 pub(crate) fn source_changed(path: &Path) -> Failure {
     Failure::new(

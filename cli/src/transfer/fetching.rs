@@ -74,9 +74,18 @@ pub(crate) fn run(context: &Context, plan: &Plan<'_>) -> Result<(), Failure> {
         output::check_free("receipt", path)?;
     }
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
-    let (part, resumed) = open_part(&importing.target)?;
+    let (part, resumed) = open_part(&importing.target, Room::ForAll)?;
     tell_resumed(context, plan, &resumed)?;
     block_on(transfer(context, plan, &importing, &identity, part, &resumed))
+}
+
+/// What has room already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// Nothing but what is recorded.
+    ForAll,
+    /// The whole file, which is there.
+    ForNone,
 }
 
 /// What the end of the import needs to know.
@@ -93,7 +102,10 @@ pub(crate) struct Importing {
 pub(super) fn ask(context: &Context, plan: &Plan<'_>, target: &Target) -> Result<Granted, Failure> {
     let mut subject = show::subject(&plan.manifest);
     if plan.is_repair {
-        subject.push(("repairs".to_owned(), "chunks that are wrong in the file are written over".to_owned()));
+        subject.push((
+            "repairs".to_owned(),
+            "what is wrong in the file is written over, if some of it is right".to_owned(),
+        ));
     }
     subject.extend(target.other_manifest(&plan.manifest).map(|other| ("beside it".to_owned(), other)));
     for (number, offer) in plan.sources.iter().enumerate() {
@@ -121,11 +133,14 @@ pub(super) fn ask(context: &Context, plan: &Plan<'_>, target: &Target) -> Result
     consent::obtain(context, &question, plan.consent)
 }
 
-pub(super) fn open_part(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed), Failure> {
+/// The partial file; `needs` says whether room for the rest of it is to be found first.
+pub(super) fn open_part(target: &Target, needs: Room) -> Result<(Arc<Part<RealDisk>>, Resumed), Failure> {
     let opener = Opener { pid: std::process::id(), now_unix: now_unix() };
     let opened = Part::open(target.disk_for_part()?, &target.stem, target.spec, opener);
     let (part, resumed) = opened.map_err(|error| target.opening(error))?;
-    part.check_space().map_err(|error| ending::store(&error))?;
+    if needs == Room::ForAll {
+        part.check_space().map_err(|error| ending::store(&error))?;
+    }
     Ok((Arc::new(part), resumed))
 }
 
@@ -193,6 +208,7 @@ async fn conclude(
         FetchEnd::Stalled { met_a_peer, reasons } => {
             Err(ending::stalled(met_a_peer, &reasons, plan.transfer.stall_timeout.unwrap_or(STALL_TIMEOUT)))
         }
+        FetchEnd::NothingGood => Err(ending::nothing_good(&importing.target.artifact)),
         FetchEnd::Exhausted { reasons } => Err(ending::exhausted(&reasons)),
     }
 }
@@ -236,6 +252,7 @@ fn settings(
         },
         stall_timeout: plan.transfer.stall_timeout.unwrap_or(STALL_TIMEOUT),
         listening: serves && (publishes || plan.share.offer_out.is_some() || plan.share.listen.is_some()),
+        repairs: plan.is_repair,
         full_check: plan.transfer.full_check,
         offer,
         software: SOFTWARE.to_owned(),

@@ -1,18 +1,19 @@
 //! `verify-artifact --repair`: a file that went bad gets its wrong chunks again, and only those.
 //!
 //! The file becomes a partial file under its own name with `.part`, without a record: so every chunk is held against leaf
-//! hashes that lead to the manifest's root, what is wrong is fetched as in any transfer, and the whole is checked before
-//! the file has its name again. A repair that has to stop gives the name back; one that was killed goes on when it is
-//! typed again.
+//! hashes that lead to the manifest's root. Where none of them is good it is another file, and nothing is written; else
+//! what is wrong is fetched as in any transfer, and the whole is checked before the file has its name again. A repair that
+//! has to stop gives the name back; one that was killed goes on when it is typed again.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use minimodel_swarm::store::{Disk as _, Open, Part, RealDisk, StoreError};
+use minimodel_swarm::store::{Disk as _, Open, OpenError, Part, RealDisk, StoreError};
 use minimodel_verifier::Manifest;
 use serde_json::json;
 
-use super::fetching::{Importing, Plan, ask, open_part, transfer};
+use super::fetching::{Importing, Plan, Room, ask, open_part, transfer};
 use super::target::Target;
 use super::{block_on, ending, offers};
 use crate::args::{RepairOptions, ShareOptions, TransferOptions};
@@ -75,22 +76,35 @@ pub(crate) fn run(
     let granted = ask(context, &plan, &target)?;
     let importing = Importing { target, granted, started_utc };
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
-    set_aside(&importing.target)?;
-    let (part, mut resumed) = open_part(&importing.target)?;
-    // A repair that was killed may have recorded some of what is good; leaf hashes find the rest.
-    resumed.data_without_record = true;
-    let end = block_on(transfer(context, &plan, &importing, &identity, part.clone(), &resumed));
-    if end.is_err() {
-        // The first error is the cause; the name that cannot be given back is told beside it.
-        if let Err(error) = part.give_back() {
-            let cause = escape::harmless(&error.to_string());
-            context
-                .printer
-                .warning(&format!("the file is still called `{}`: {cause}", escape::path(&part.path())));
+    let is_renamed = set_aside(&importing.target)?;
+    let opened = open_part(&importing.target, Room::ForNone);
+    let (part, mut resumed) = opened.map_err(|failure| {
+        if is_renamed {
+            tell_name(context, &importing.target, rename_back(&importing.target));
         }
-        return end;
+        failure
+    })?;
+    // A repair that was killed may have recorded some of what is good; leaf hashes find the rest.
+    resumed.data_without_record = part.stat().is_ok_and(|stat| stat.byte_count > 0);
+    let end = block_on(transfer(context, &plan, &importing, &identity, part.clone(), &resumed));
+    match end {
+        Ok(()) => tell(context, &part, &resumed.have),
+        // What was a partial file before this run stays one.
+        Err(failure) if !is_renamed => Err(failure),
+        Err(failure) => {
+            tell_name(context, &importing.target, part.give_back().map_err(|error| error.to_string()));
+            Err(failure)
+        }
     }
-    tell(context, &part)
+}
+
+/// The first failure is the cause; a name that cannot be given back is told beside it.
+fn tell_name(context: &Context, target: &Target, given_back: Result<(), String>) {
+    if let Err(error) = given_back {
+        let part = target.folder.join(target.part_name());
+        let cause = escape::harmless(&error);
+        context.printer.warning(&format!("the file is still called `{}`: {cause}", escape::path(&part)));
+    }
 }
 
 /// Folder and stem of a file that is to be repaired in place.
@@ -123,31 +137,41 @@ fn receipt_path(folder: &Path, stem: &str, options: &RepairOptions) -> Result<st
     })
 }
 
-/// The file becomes the partial file. Nothing is replaced; a link or a file with a second name is refused, since what
-/// is written would change something that nobody named.
-fn set_aside(target: &Target) -> Result<(), Failure> {
+/// The file becomes the partial file; whether it was there. Nothing is replaced; a link or a file with a second name is
+/// refused, since what is written would change something that nobody named, and so is a file that cannot be written.
+fn set_aside(target: &Target) -> Result<bool, Failure> {
     let disk = RealDisk::open(&target.folder).map_err(|error| ending::store(&error))?;
     let (name, part) = (format!("{}.slm", target.stem), target.part_name());
-    let failed = |error| Failure::writing("file", &target.artifact, &error);
-    let Some(there) = disk.stat(&name).map_err(failed)? else { return Ok(()) };
-    if let Some(found) = there.refusal(Open::Existing) {
-        return Err(ending::store(&StoreError::Refused { path: disk.path(&name), found }));
+    let refused = |found| ending::store(&StoreError::Refused { path: disk.path(&name), found });
+    match disk.open(&name, Open::Existing) {
+        Ok(_) => {}
+        Err(OpenError::Refused(found)) => return Err(refused(found)),
+        Err(OpenError::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(OpenError::Io(error)) => return Err(Failure::writing("file", &target.artifact, &error)),
     }
     disk.rename_noreplace(&name, &part).map_err(|error| {
         let hint = "nothing was changed; if it is an unfinished download that nobody needs, move it away and type this again";
         let error = match error.kind() {
-            std::io::ErrorKind::AlreadyExists => "it is there already".to_owned(),
+            ErrorKind::AlreadyExists => "it is there already".to_owned(),
             _ => error.to_string(),
         };
         let what = format!("cannot repair in `{}`", escape::path(&disk.path(&part)));
         Failure::new(Exit::Io, what, hint).because(error)
     })?;
-    disk.sync_dir().map_err(failed)
+    Ok(true)
 }
 
-/// Which chunks were wrong.
-fn tell(context: &Context, part: &Part<RealDisk>) -> Result<(), Failure> {
-    let chunks = part.supplied_by_peers();
+/// Undoes [`set_aside`].
+fn rename_back(target: &Target) -> Result<(), String> {
+    let disk = RealDisk::open(&target.folder).map_err(|error| error.to_string())?;
+    let renamed = disk.rename_noreplace(&target.part_name(), &format!("{}.slm", target.stem));
+    renamed.and_then(|()| disk.sync_dir()).map_err(|error| error.to_string())
+}
+
+/// Which chunks were wrong; those of `before` came in an earlier run.
+fn tell(context: &Context, part: &Part<RealDisk>, before: &[u32]) -> Result<(), Failure> {
+    let mut chunks = part.supplied_by_peers();
+    chunks.retain(|index| !before.contains(index));
     let bytes: u64 = chunks.iter().map(|&index| u64::from(part.spec().layout.chunk_len(index))).sum();
     let shown: Vec<String> = chunks.iter().take(SHOWN).map(ToString::to_string).collect();
     let more = match chunks.len().saturating_sub(SHOWN) {

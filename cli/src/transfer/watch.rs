@@ -170,7 +170,11 @@ fn tell(printer: &Printer, event: &Event) -> Result<(), Failure> {
             }
             ("peer-unreachable", json!({"peer": peer.to_string(), "tries": tries}))
         }
-        Event::Chunk { .. } | Event::Uploaded { .. } | Event::Complete | Event::Exhausted => return Ok(()),
+        Event::Chunk { .. }
+        | Event::Uploaded { .. }
+        | Event::NothingGood
+        | Event::Complete
+        | Event::Exhausted => return Ok(()),
     };
     printer.event(name, fields)
 }

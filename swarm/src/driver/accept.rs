@@ -7,7 +7,7 @@
 //! ones; what is unproven is bounded over all addresses.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minimodel_wire::CloseCode;
@@ -66,6 +66,18 @@ async fn shake_hands(connecting: Connecting, mut place: Place, notes: mpsc::Send
     }
 }
 
+/// What counts as one address: of IPv6 the first 64 bits, since whoever has one of those has all of them (RFC 4291
+/// section 2.5.1).
+fn site(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        v4 => v4,
+    }
+}
+
 /// What becomes of a first packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -88,7 +100,7 @@ struct Counts {
 impl Newcomers {
     fn verdict(&self, address: IpAddr, is_proven: bool, handshakes: usize) -> Verdict {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = counts.proven.get(&address.to_canonical()).copied().unwrap_or(0);
+        let here = counts.proven.get(&site(address)).copied().unwrap_or(0);
         if handshakes >= MAX_INCOMING {
             return Verdict::Ignore;
         }
@@ -101,7 +113,7 @@ impl Newcomers {
     }
 
     fn take(&self, address: IpAddr, is_proven: bool) -> Place {
-        let mut place = Place { newcomers: self.clone(), address: address.to_canonical(), is_proven: false };
+        let mut place = Place { newcomers: self.clone(), address: site(address), is_proven: false };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).unproven += 1;
         if is_proven {
             place.prove();
@@ -167,6 +179,15 @@ mod tests {
         assert_eq!(newcomers.verdict(at(1), false, 0), Verdict::LetIn);
         let counts = newcomers.0.lock().unwrap();
         assert_eq!((counts.unproven, counts.proven.len()), (0, 0));
+    }
+
+    #[test]
+    fn b16_all_addresses_of_one_ipv6_site_count_together() {
+        let newcomers = Newcomers::default();
+        let at = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, n]);
+        let _held: Vec<_> = (0..MAX_PER_ADDRESS as u16).map(|n| newcomers.take(at(n), true)).collect();
+        assert_eq!(newcomers.verdict(at(99), true, 8), Verdict::Ignore);
+        assert_eq!(newcomers.verdict("2001:db8:0:2::1".parse().unwrap(), true, 8), Verdict::LetIn);
     }
 
     #[test]

@@ -15,7 +15,8 @@ use crate::machine::{Breach, Time};
 pub struct Bans {
     /// How long the ban of each key still lasts.
     pub known: BTreeMap<PeerId, Duration>,
-    /// Takes each new ban as it happens, at most one a key; they are few, so the channel needs no bound.
+    /// Takes each new ban as it happens. Each is paid for with a connection or a chunk, and whoever reads writes them
+    /// down at once, so that the channel stays short.
     pub tell: Option<mpsc::UnboundedSender<Ban>>,
 }
 

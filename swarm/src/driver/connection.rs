@@ -67,9 +67,7 @@ impl Unfinished {
         self.1 = true;
         self.0.finish()
     }
-}
 
-impl Unfinished {
     /// Resets it with a code.
     pub(super) fn refuse(mut self, code: ResetCode) {
         self.1 = true;

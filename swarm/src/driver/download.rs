@@ -75,12 +75,13 @@ async fn receive_chunk(
         let Some(count) = read else { return Err(RequestFault::Malformed) };
         filled += count;
         counters.add_received(count as u64);
-        limiter.take(count as u64).await;
         let received = filled as u64;
         if received >= told + TELL_EVERY || told == 0 || told_at.elapsed() >= TELL_AFTER {
             (told, told_at) = (received, Instant::now());
             let _ = notes.send(Note::Input(Input::Progress { req, received })).await;
         }
+        // After it was told: what we take slowly is no silence of the peer's.
+        limiter.take(count as u64).await;
     }
     if recv.read(&mut [0]).await.map_err(|error| fault_of(&error))?.is_some() {
         return Err(RequestFault::Malformed);

@@ -24,6 +24,8 @@ use crate::store::{Disk, Part, Resumed};
 const CHUNK_PATIENCE: u32 = 20;
 /// Refusals and bans that are told at the end.
 const MAX_REASONS: usize = 64;
+/// Peers beyond which a ban alone puts nobody into the receipt.
+const MAX_SHARES: usize = 1_024;
 
 /// How a file is fetched.
 #[derive(Debug)]
@@ -50,6 +52,8 @@ pub struct FetchSettings {
     pub stall_timeout: Duration,
     /// Whether peers are told of us by other means than the exchange, so that waiting for them makes sense.
     pub listening: bool,
+    /// What is on disk is a file to be repaired: nothing is written to it before some of it was found good.
+    pub repairs: bool,
     /// Recompute the rolling checksum and the chunk tree at the end as well.
     pub full_check: bool,
     /// Our own offer, passed on to members if our user agreed to publish.
@@ -104,6 +108,8 @@ pub enum FetchEnd {
         /// What stood in the way: refusals, bans, wrong keys.
         reasons: Vec<Event>,
     },
+    /// No chunk of the file to be repaired is of this artifact; nothing was written.
+    NothingGood,
     /// No known peer can ever help.
     Exhausted {
         /// Why each was lost.
@@ -157,6 +163,7 @@ impl Node {
             offer: settings.offer,
             order: settings.order,
             rescan: resumed.data_without_record,
+            repairs: settings.repairs && resumed.data_without_record,
             listening: settings.listening,
             seed: settings.seed,
             unix_at_start: settings.unix_now,
@@ -338,7 +345,10 @@ impl<D: Disk> Fetching<'_, D> {
                     Some(index) => format!("chunk {index}: {breach}"),
                     None => breach.to_string(),
                 };
-                self.peers.entry(*peer).or_default().rejected = Some(reason);
+                // Keys cost nothing, and the receipt names those of use and some more.
+                if self.peers.len() < MAX_SHARES || self.peers.contains_key(peer) {
+                    self.peers.entry(*peer).or_default().rejected = Some(reason);
+                }
                 if let (Some(index), Some(got)) = (*index, *got) {
                     self.record_blame(*peer, index, got).await?;
                 }
@@ -346,6 +356,7 @@ impl<D: Disk> Fetching<'_, D> {
             }
             Event::Refused { .. } | Event::WrongKey { .. } => self.remember(event),
             Event::Complete => self.is_complete = true,
+            Event::NothingGood => return Ok(Some(FetchEnd::NothingGood)),
             Event::Exhausted => {
                 return Ok(Some(FetchEnd::Exhausted { reasons: std::mem::take(&mut self.reasons) }));
             }

@@ -137,6 +137,7 @@ impl Node {
             offer: settings.offer,
             order: Order::Rarest,
             rescan: false,
+            repairs: false,
             listening: true,
             seed: settings.seed,
             unix_at_start: settings.unix_now,

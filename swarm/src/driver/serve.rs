@@ -67,7 +67,8 @@ fn verdict(error: &SourceError, index: u32) -> (ResetCode, Option<Input>) {
     match error {
         SourceError::Changed { .. } => (ResetCode::SourceChanged, Some(Input::SourceChanged)),
         SourceError::NotHave { .. } => (ResetCode::NotHave, None),
-        _ => (ResetCode::NotHave, Some(Input::ChunkLost { index })),
+        // The code that blames nobody: we announced it, and it was there.
+        _ => (ResetCode::SourceChanged, Some(Input::ChunkLost { index })),
     }
 }
 

@@ -36,7 +36,11 @@ impl Telling {
     pub(super) fn may_tell(&mut self, now: Time, event: &Event) -> bool {
         let (peer, is_grave) = match event {
             // Progress of our own, or paid for with a chunk.
-            Event::Chunk { .. } | Event::Uploaded { .. } | Event::Complete | Event::Exhausted => return true,
+            Event::Chunk { .. }
+            | Event::Uploaded { .. }
+            | Event::NothingGood
+            | Event::Complete
+            | Event::Exhausted => return true,
             Event::Banned { peer, .. } | Event::WrongKey { expected: peer, .. } => (*peer, true),
             Event::Joined { peer, .. }
             | Event::Left { peer, .. }

@@ -64,6 +64,7 @@ impl Memory {
                 offer: None,
                 order: Order::Rarest,
                 rescan: false,
+                repairs: false,
                 listening: true,
                 seed: 7,
                 unix_at_start: 1_000,

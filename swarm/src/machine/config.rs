@@ -79,6 +79,9 @@ pub struct Config {
     pub order: Order,
     /// Whether chunks that are on disk without a record should be looked for by leaf hashes first.
     pub rescan: bool,
+    /// Whether what is on disk is a file to be repaired: no chunk is asked for before it was held against leaf hashes,
+    /// and none at all when nothing of it is good.
+    pub repairs: bool,
     /// Whether peers can come to us, so that it is worth waiting although no source is left.
     pub listening: bool,
     /// Seed of every random choice.

@@ -14,6 +14,7 @@ use super::picker::Picker;
 use super::rate::Outflow;
 use super::requests::Request;
 use super::scheduling::Hungry;
+use super::slots::slots_in_memory;
 use super::sources::{EXHAUSTED_AFTER, Sources};
 use super::standing::Standings;
 use super::time::Time;
@@ -100,12 +101,13 @@ impl Machine {
     pub fn new(mut config: Config, have: Bitfield, banned: BTreeMap<PeerId, Time>) -> Self {
         let limits = &mut config.limits;
         limits.max_connections = limits.max_connections.min(Picker::MAX_HOLDERS);
+        limits.upload_slots = limits.upload_slots.min(slots_in_memory(config.terms.chunk_size));
         let mut rng = fastrand::Rng::with_seed(config.seed);
         let picker = Picker::new(&have, &mut rng);
         let rescan = config.rescan && !have.is_full();
         let complete = have.is_full();
         Self {
-            leaves: LeafSearch::new(rescan, config.terms.chunk_count),
+            leaves: LeafSearch::new(rescan, config.repairs && !have.is_full(), config.terms.chunk_count),
             sources: Sources::new(Bans::new(banned)),
             chunks: Chunks::new(have),
             picker,

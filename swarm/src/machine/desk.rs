@@ -74,6 +74,7 @@ impl Desk {
             offer: None,
             order: Order::Rarest,
             rescan: false,
+            repairs: false,
             listening: false,
             seed: 5,
             unix_at_start: 1_000,

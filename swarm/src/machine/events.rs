@@ -373,6 +373,8 @@ pub enum Event {
         /// Payload bytes.
         bytes: u64,
     },
+    /// The file to be repaired has no chunk of this artifact; nothing was asked for.
+    NothingGood,
     /// Every chunk is here.
     Complete,
     /// No known peer can ever help: each refused, is banned, or was a wrong key.

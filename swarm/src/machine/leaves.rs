@@ -19,6 +19,8 @@ const MAX_MANIFESTS: u64 = 4;
 #[derive(Debug)]
 pub(super) struct LeafSearch {
     wanted: bool,
+    /// Nothing is asked for before the search has ended, and the search is not given up.
+    must: bool,
     next: u32,
     total: u32,
     pending: Option<Pending>,
@@ -36,17 +38,33 @@ struct Pending {
 }
 
 impl LeafSearch {
-    pub(super) fn new(wanted: bool, total: u32) -> Self {
-        Self { wanted, next: 0, total, pending: None, rescanning: false, failed: Vec::new() }
+    pub(super) fn new(wanted: bool, must: bool, total: u32) -> Self {
+        Self {
+            wanted: wanted || must,
+            must,
+            next: 0,
+            total,
+            pending: None,
+            rescanning: false,
+            failed: Vec::new(),
+        }
     }
 
     /// Whether chunks should not be asked for yet.
     pub(super) fn holds_back(&self) -> bool {
-        self.pending.is_some() || self.rescanning
+        self.is_busy() || self.must
     }
 
-    pub(super) fn rescanned(&mut self) {
+    /// The file was held against them; whether chunks may be asked for now. Where nothing of a file to be repaired is
+    /// good, they may not.
+    pub(super) fn rescanned(&mut self, is_any_good: bool) -> bool {
         self.rescanning = false;
+        self.must &= !is_any_good;
+        !self.must
+    }
+
+    fn is_busy(&self) -> bool {
+        self.pending.is_some() || self.rescanning
     }
 
     pub(super) fn is_pending(&self) -> bool {
@@ -65,13 +83,23 @@ impl LeafSearch {
     fn fail(&mut self, conn: Conn) {
         self.pending = None;
         self.failed.push(conn);
-        self.wanted &= self.failed.len() < TRIES;
+        if self.must {
+            // Whoever failed may do better when nobody else is left.
+            self.failed.drain(..self.failed.len().saturating_sub(TRIES - 1));
+        } else {
+            self.wanted &= self.failed.len() < TRIES;
+        }
     }
+}
+
+/// Its Hello was good. Its Bitfield may still be on its way: streams have no order.
+fn is_greeted(peer: &Peer) -> bool {
+    matches!(peer.phase, Phase::Bitfield | Phase::Ready)
 }
 
 impl Machine {
     pub(super) fn search_leaves(&mut self, now: Time) {
-        if !self.leaves.wanted || self.leaves.holds_back() || !self.wants_chunks() {
+        if !self.leaves.wanted || self.leaves.is_busy() || !self.wants_chunks() {
             return;
         }
         // A partial peer has no tree to answer from.
@@ -133,7 +161,7 @@ impl Machine {
     pub(super) fn asked_leaves(&mut self, now: Time, ask: Ask, conn: Conn) {
         let serves = self.serves();
         let most = u64::from(self.config.terms.chunk_count.div_ceil(MAX_LEAVES)) * MAX_LISTS;
-        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| serves && peer.phase == Phase::Ready) else {
+        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| serves && is_greeted(peer)) else {
             self.push(Output::Refuse { ask, code: ResetCode::NotPermitted });
             return;
         };
@@ -150,8 +178,8 @@ impl Machine {
 
     pub(super) fn asked_manifest(&mut self, now: Time, ask: Ask, conn: Conn) {
         let serves = self.serves();
-        let is_permitted = |phase: Phase| serves && matches!(phase, Phase::Ready | Phase::ManifestOnly);
-        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| is_permitted(peer.phase)) else {
+        let is_permitted = |peer: &Peer| serves && (is_greeted(peer) || peer.phase == Phase::ManifestOnly);
+        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| is_permitted(peer)) else {
             self.push(Output::Refuse { ask, code: ResetCode::NotPermitted });
             return;
         };
@@ -215,5 +243,34 @@ mod tests {
         assert!(desk.machine.have().get(index));
         let is_withdrawn = |output: &Output| matches!(output, Output::Cancel { req: gone } if *gone == req);
         assert_eq!(desk.said().iter().filter(|output| is_withdrawn(output)).count(), 1);
+    }
+
+    #[test]
+    fn e13_a_file_to_be_repaired_is_asked_for_only_after_some_of_it_was_found_good() {
+        for found in [vec![7], vec![]] {
+            let mut desk = Desk::with(TAKE, having([]), |config| config.repairs = true);
+            desk.join(1, SEED, having(0..5));
+            desk.frame(1, minimodel_wire::Frame::Unchoke);
+            desk.wait(std::time::Duration::from_secs(2));
+            assert_eq!(desk.requests(), [], "nobody has the tree yet");
+            desk.join(2, SEED, Bitfield::full(20));
+            desk.frame(2, minimodel_wire::Frame::Unchoke);
+            let leaves = desk.said().iter().find_map(|output| match output {
+                Output::RequestLeaves { req, .. } => Some(*req),
+                _ => None,
+            });
+            desk.tell(Input::Leaves { req: leaves.unwrap(), outcome: LeavesOutcome::Proven });
+            assert_eq!(desk.requests(), []);
+            desk.tell(Input::Rescanned { have: found.clone() });
+            let said = desk.said();
+            let is_request = |output: &Output| matches!(output, Output::Request { .. });
+            assert_eq!(said.iter().any(is_request), !found.is_empty());
+            let is_told =
+                |output: &Output| matches!(output, Output::Event(super::super::events::Event::NothingGood));
+            assert_eq!(said.iter().any(is_told), found.is_empty());
+            desk.wait(std::time::Duration::from_secs(5));
+            assert!(found.is_empty() || desk.machine.progress().requests > 0);
+            assert!(!found.is_empty() || !desk.said().iter().any(is_request));
+        }
     }
 }

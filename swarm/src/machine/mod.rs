@@ -39,6 +39,7 @@ mod slots;
 mod sources;
 mod standing;
 mod time;
+mod tried;
 mod turns;
 mod uploads;
 

@@ -80,7 +80,7 @@ pub(super) struct Download {
     pub(super) window: (Time, u64),
     /// Its chunks are hedged until it delivers one; meanwhile one request at a time finds out whether it is back.
     pub(super) stalled: bool,
-    /// How long it owed us chunks altogether and had never sent a byte, since it last refused or choked.
+    /// How long it owed us chunks altogether and had never sent a byte, since it last refused one or choked us.
     pub(super) mute_for: Duration,
     /// It waits for work; see `Hungry`.
     pub(super) hungry: bool,
@@ -102,6 +102,8 @@ pub(super) struct Upload {
     /// The same when slots were dealt last, and how many rounds it held a slot and asked for nothing.
     pub(super) bytes_before: u64,
     pub(super) idle_rounds: u32,
+    /// The same when slots were looked at last.
+    pub(super) bytes_looked: u64,
     /// Its turn, once it has asked in it.
     pub(super) turn: Option<Turn>,
     /// It held a slot and asked for nothing when slots were looked at last.
@@ -129,6 +131,7 @@ impl Upload {
             active: BTreeMap::new(),
             bytes: 0,
             bytes_before: 0,
+            bytes_looked: 0,
             idle_rounds: 0,
             turn: None,
             was_idle: false,

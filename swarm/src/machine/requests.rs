@@ -127,6 +127,9 @@ impl Machine {
             return;
         };
         let (conn, index) = (request.conn, request.index);
+        if let (RequestFault::Reset(_), Some(peer)) = (fault, self.peers.get_mut(&conn)) {
+            peer.down.mute_for = Duration::ZERO;
+        }
         match fault {
             RequestFault::Reset(ResetCode::NotHave | ResetCode::SourceChanged) => {
                 self.forget_claim(conn, index);

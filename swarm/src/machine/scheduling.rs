@@ -8,7 +8,7 @@ use minimodel_wire::Consent;
 use super::chunks::ChunkState;
 use super::config::Order;
 use super::core::Machine;
-use super::events::Conn;
+use super::events::{Conn, Event};
 use super::peer::{Download, Peer};
 use super::requests::Request;
 use super::time::Time;
@@ -278,7 +278,11 @@ impl Machine {
     }
 
     pub(super) fn rescanned(&mut self, now: Time, have: &[u32]) {
-        self.leaves.rescanned();
+        let is_any_good = !have.is_empty() || self.chunks.have().ones() > 0;
+        if !self.leaves.rescanned(is_any_good) {
+            self.event(Event::NothingGood);
+            return;
+        }
         for &index in have {
             // Asked for before the search began: what is here already is not fetched again.
             if self.chunks.state(index) == ChunkState::InFlight {

@@ -9,6 +9,7 @@ use super::events::{Ask, Conn};
 use super::fault::Breach;
 use super::peer::{Peer, Phase};
 use super::time::Time;
+use super::uploads::UPLOAD_BYTES;
 
 /// How often slots are looked at whose holders ask for nothing; at the second look they pass on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -18,6 +19,11 @@ const DRAWS: usize = 3;
 /// Slots that are added at a look, and the most there may be, in multiples of the usual number.
 const MORE_SLOTS: usize = 2;
 const MOST_SLOTS: usize = 4;
+
+/// As many slots as chunks may be in memory; one at least.
+pub(super) fn slots_in_memory(chunk_size: u32) -> usize {
+    usize::try_from(UPLOAD_BYTES / u64::from(chunk_size.max(1))).unwrap_or(usize::MAX).max(1)
+}
 
 impl Machine {
     pub(super) fn interested(&mut self, now: Time, conn: Conn) {
@@ -46,7 +52,7 @@ impl Machine {
         self.unchoked.len()
     }
 
-    fn unchoke(&mut self, conn: Conn) {
+    pub(super) fn unchoke(&mut self, conn: Conn) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if !peer.up.unchoked {
             peer.up.unchoked = true;
@@ -58,7 +64,7 @@ impl Machine {
     }
 
     /// Ends the peer's turn: what runs is finished, what waits is refused.
-    fn choke(&mut self, conn: Conn) {
+    pub(super) fn choke(&mut self, conn: Conn) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if !peer.up.unchoked {
             return;
@@ -111,7 +117,8 @@ impl Machine {
         }
         let slots = self.slots;
         wanting.sort_unstable();
-        let mut chosen: Vec<Conn> = wanting.iter().map(|&(_, conn)| conn).collect();
+        let wanting: Vec<Conn> = wanting.into_iter().map(|(_, conn)| conn).collect();
+        let mut chosen = self.with_tried_first(wanting.clone());
         let others = chosen.split_off(slots.min(chosen.len()));
         if !seeding && slots > 1 {
             // With one slot alone, chance would leave nothing for those who give.
@@ -120,7 +127,7 @@ impl Machine {
             chosen.extend(&lucky);
             self.lucky = lucky;
         }
-        for &(_, conn) in &wanting {
+        for &conn in &wanting {
             if !chosen.contains(&conn) {
                 self.choke(conn);
             }
@@ -162,7 +169,11 @@ impl Machine {
         let mut idle: Vec<Conn> = self.peers.iter().filter_map(overstays).collect();
         for (&conn, peer) in &mut self.peers {
             let up = &mut peer.up;
-            let is_idle = up.unchoked && up.active.is_empty() && up.waiting.is_empty();
+            // A quick one is often done at the very moment of the look.
+            let moved = up.bytes != std::mem::replace(&mut up.bytes_looked, up.bytes);
+            // What runs since an earlier turn is no use of this one.
+            let takes = !up.active.is_empty() && up.turn.is_some();
+            let is_idle = up.unchoked && !moved && !takes && up.waiting.is_empty();
             if is_idle && up.was_idle {
                 idle.push(conn);
             }
@@ -178,6 +189,7 @@ impl Machine {
                 peer.up.idle_rounds = rounds;
             }
         }
+        self.take_back_from_untried();
     }
 
     /// More slots while less goes out than once did and peers wait: then those served are slow to take, and the way up has
@@ -188,7 +200,9 @@ impl Machine {
         let is_busy = |peer: &&Peer| peer.up.unchoked && !peer.up.active.is_empty();
         let busy = self.peers.values().filter(is_busy).count();
         if self.outflow.is_low() && busy >= self.slots {
-            self.slots = (self.slots + MORE_SLOTS).min(usual * MOST_SLOTS);
+            self.slots = (self.slots + MORE_SLOTS)
+                .min(usual * MOST_SLOTS)
+                .min(slots_in_memory(self.config.terms.chunk_size));
             while self.slots_used() < self.slots {
                 let Some(next) = self.next_for_slot() else { break };
                 self.unchoke(next);
@@ -200,10 +214,12 @@ impl Machine {
     }
 
     /// Who waits for a slot with the lowest rank.
-    fn next_for_slot(&self) -> Option<Conn> {
+    pub(super) fn next_for_slot(&self) -> Option<Conn> {
         let seeding = self.chunks.is_complete();
+        let is_kept = self.is_half_untried();
         let waiting = self.peers.iter().filter(|(_, peer)| peer.waits_for_slot());
-        waiting.min_by_key(|(_, peer)| Self::rank(peer, seeding)).map(|(&conn, _)| conn)
+        let rank = |peer: &Peer| (is_kept && !Self::is_tried(peer), Self::rank(peer, seeding));
+        waiting.min_by_key(|(_, peer)| rank(peer)).map(|(&conn, _)| conn)
     }
 
     /// Gives the slot to whoever waits with the lowest rank below this one.
@@ -213,6 +229,9 @@ impl Machine {
         }
         let seeding = self.chunks.is_complete();
         let Some(next) = self.next_for_slot() else { return false };
+        if self.keeps_from(conn, next) {
+            return false;
+        }
         if self.peers.get(&next).is_none_or(|peer| Self::rank(peer, seeding) >= rank) {
             return false;
         }

@@ -15,8 +15,9 @@ const MAX_REPEATS: u8 = 8;
 const MAX_REPEATED: usize = 1_024;
 /// Chunks beyond the budget in files, for small files.
 const SPARE_CHUNKS: u64 = 64;
-/// Chunks being answered that are in memory at once, whoever takes them; one at least.
-const UPLOAD_BYTES: u64 = 64 << 20;
+/// Chunks being answered that are in memory at once, whoever takes them; one at least. Half as much again is for those
+/// who have read an answer and have none under way.
+pub(super) const UPLOAD_BYTES: u64 = 64 << 20;
 
 impl Machine {
     pub(super) fn refuse(&mut self, ask: Ask, code: ResetCode) {
@@ -80,8 +81,10 @@ impl Machine {
                 self.outflow.add(bytes);
                 let peer = peer.id;
                 self.standings.of(peer, now).took(now);
-                self.event(Event::Uploaded { peer, bytes });
-                self.count_turn(now, conn);
+                if matches!(outcome, ServeOutcome::Done { .. }) {
+                    self.event(Event::Uploaded { peer, bytes });
+                    self.count_turn(now, conn);
+                }
             }
             ServeOutcome::Done { .. } | ServeOutcome::Cancelled { .. } => {}
             ServeOutcome::TooSlow => self.breach(now, conn, Breach::NotReading),
@@ -127,7 +130,9 @@ impl Machine {
                 .filter(|(_, up)| !up.waiting.is_empty() && up.active.len() < per_peer)
                 .min_by_key(|(_, up)| (up.active.len(), up.bytes));
             let Some((&conn, up)) = next else { return };
-            if held > 0 && held + chunk > UPLOAD_BYTES {
+            // Whoever has read before may have one more, so that those who read nothing cannot hold all there is.
+            let more = if up.bytes > 0 && up.active.is_empty() { UPLOAD_BYTES / 2 } else { 0 };
+            if held > 0 && held + chunk > UPLOAD_BYTES + more {
                 // Room is made for those alone who have nothing.
                 if !up.active.is_empty() || !self.take_back_answer(now) {
                     return;

@@ -86,7 +86,7 @@ impl<D: Disk> Part<D> {
     }
 
     /// Gives a part its final name although it is not whole, and removes its record: the end of a repair that had to
-    /// stop. The file had that name before, was not the artifact, and is now nearer to it at worst by nothing. When the
+    /// stop. The file had that name before, some of it was the artifact's, and no less of it is now. When the
     /// part has been published or set aside meanwhile, nothing is done.
     pub fn give_back(&self) -> Result<(), StoreError> {
         if !is_named(&*self.disk, &self.names.part, &self.data)? {

@@ -250,6 +250,7 @@ impl World {
             offer: Some(peer.offer.clone()),
             order: Order::Rarest,
             rescan: false,
+            repairs: false,
             listening: true,
             seed: self.rng.u64(..),
             unix_at_start: UNIX_AT_START,

@@ -85,6 +85,7 @@ impl Stranger {
                 order: Order::Rarest,
                 stall_timeout: patience,
                 listening: false,
+                repairs: false,
                 full_check: false,
                 offer: None,
                 bans: Bans::default(),

@@ -166,7 +166,7 @@ impl World {
             Event::Chunk { peer, .. } => *tally.chunks_from.entry(peer).or_default() += 1,
             Event::Banned { peer, breach, .. } => tally.banned.push((peer, breach, now)),
             Event::Struck { peer, breach } => tally.struck.push((peer, breach, now)),
-            Event::Complete => {}
+            Event::Complete | Event::NothingGood => {}
             Event::Exhausted => {
                 tally.exhausted_at.get_or_insert(now);
             }

@@ -50,6 +50,7 @@ impl World {
             offer: Some(peer::offer_of(no, self.terms.swarm_id)),
             order: plan.order,
             rescan: found.rescan,
+            repairs: false,
             listening: plan.listening,
             seed: self.rng.u64(..),
             unix_at_start: UNIX_AT_START.saturating_add_signed(plan.clock_is_off_by),

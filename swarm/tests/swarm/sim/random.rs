@@ -79,6 +79,7 @@ fn g2_g9_two_thousand_whole_worlds_all_finish_and_no_honest_peer_is_banned() {
     let seeds = from..from + worlds.unwrap_or(WORLDS);
     let summary = run_all(seeds, worlds.is_some());
     println!("sim: {summary}");
+    println!("figure: worlds={} false_bans={}", summary.worlds, summary.bans_honest);
     assert_eq!(summary.bans_honest, 0);
     if worlds.is_none() {
         // A fault that never happens tests nothing.

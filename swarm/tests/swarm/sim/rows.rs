@@ -35,6 +35,7 @@ fn doorkeeper(allow: Option<BTreeSet<PeerId>>) -> Machine {
         offer: None,
         order: Order::Rarest,
         rescan: false,
+        repairs: false,
         listening: true,
         seed: 1,
         unix_at_start: UNIX_AT_START,
@@ -351,7 +352,8 @@ fn g4_ten_leechers_of_a_seeder_that_shuts_down_ask_another_at_once() {
             .iter()
             .find(|(at, id, index)| *id == id_of(stays) && at >= left_at && under_way.contains(index));
         if let Some((at, ..)) = again {
-            assert!(at.since(*left_at) < secs(3), "{no} waited {:?}", at.since(*left_at));
+            // At once, or with its next turn: eight of the ten are served at a time.
+            assert!(at.since(*left_at) < secs(12), "{no} waited {:?}", at.since(*left_at));
         }
         assert_eq!(tally.banned.len(), 0);
     }

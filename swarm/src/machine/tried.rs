@@ -1,0 +1,119 @@
+//! Whom a seeder has seen read. A new key costs nothing and may well not read what it asks for, so that those who have
+//! read an answer have half of the slots to themselves, and new ones the other half.
+
+use super::core::Machine;
+use super::events::Conn;
+use super::peer::Peer;
+
+impl Machine {
+    /// It asks, and it has read an answer.
+    pub(super) fn is_tried(peer: &Peer) -> bool {
+        peer.up.bytes > 0 && peer.up.idle_rounds == 0
+    }
+
+    fn has_read(&self, conn: Conn) -> bool {
+        self.peers.get(&conn).is_some_and(Self::is_tried)
+    }
+
+    fn tried_holders(&self) -> usize {
+        self.unchoked.iter().filter(|&&conn| self.has_read(conn)).count()
+    }
+
+    /// Whether new ones hold their half of the slots.
+    pub(super) fn is_half_untried(&self) -> bool {
+        self.chunks.is_complete() && self.unchoked.len() - self.tried_holders() >= (self.slots / 2).max(1)
+    }
+
+    /// Whether the holder of a slot need not pass it on to the next in turn.
+    pub(super) fn keeps_from(&self, holder: Conn, next: Conn) -> bool {
+        self.chunks.is_complete()
+            && self.has_read(holder)
+            && !self.has_read(next)
+            && 2 * self.tried_holders() <= self.slots
+    }
+
+    /// The order in which slots are dealt: as it is, but for a half that goes to those who have read.
+    pub(super) fn with_tried_first(&self, wanting: Vec<Conn>) -> Vec<Conn> {
+        if !self.chunks.is_complete() {
+            return wanting;
+        }
+        let (mut dealt, others): (Vec<Conn>, Vec<Conn>) =
+            wanting.into_iter().partition(|&conn| self.has_read(conn));
+        let is_new = |conn: &Conn| self.peers.get(conn).is_some_and(|peer| peer.up.idle_rounds == 0);
+        let (new, late): (Vec<Conn>, Vec<Conn>) = others.into_iter().partition(is_new);
+        let half = dealt.len().min(self.slots.div_ceil(2));
+        let at = half.max(self.slots.saturating_sub(new.len())).min(dealt.len());
+        dealt.splice(at..at, new);
+        // Those who had their turn and did not use it.
+        dealt.extend(late);
+        dealt
+    }
+
+    /// Whoever has read and waits gets a slot of those who have not, as long as they hold more than half.
+    pub(super) fn take_back_from_untried(&mut self) {
+        if !self.chunks.is_complete() {
+            return;
+        }
+        while let Some(next) = self.next_for_slot().filter(|&next| self.has_read(next)) {
+            let mut untried = self.unchoked.iter().copied().filter(|&conn| !self.has_read(conn));
+            let (Some(first), more) = (untried.next(), untried.count()) else { return };
+            if 2 * (more + 1) <= self.slots {
+                return;
+            }
+            self.choke(first);
+            self.unchoke(next);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use minimodel_wire::{Bitfield, Frame};
+
+    use super::super::desk::{Desk, SEED, TAKE, having};
+    use super::super::events::{Ask, Input, ServeOutcome};
+
+    #[test]
+    fn f1_b18_new_keys_that_take_nothing_hold_half_of_the_slots_and_the_rest_is_for_those_who_read() {
+        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 4);
+        want(&mut desk, 1..=1);
+        read(&mut desk, 1, 0);
+        // They ask, and read nothing of what they are sent.
+        want(&mut desk, 2..=12);
+        for n in 2..=12 {
+            desk.ask(n, 100 + n, 0);
+        }
+        for round in 0..40 {
+            read(&mut desk, 1_000 + round, round as u32 % 20);
+            desk.wait(Duration::from_millis(500));
+            assert!(holders(&desk).contains(&1), "round {round}: {:?}", holders(&desk));
+        }
+        // A newcomer is served in time nevertheless: the other half is dealt in turns.
+        let mut waits = 0;
+        want(&mut desk, 13..=13);
+        while !holders(&desk).contains(&13) && waits < 60 {
+            desk.wait(Duration::from_secs(1));
+            waits += 1;
+        }
+        assert!(waits < 60, "a newcomer is never served: {:?}", holders(&desk));
+    }
+
+    fn holders(desk: &Desk) -> Vec<u64> {
+        desk.machine.unchoked.iter().map(|conn| conn.0).collect()
+    }
+
+    fn want(desk: &mut Desk, peers: std::ops::RangeInclusive<u8>) {
+        for n in peers {
+            desk.join(n, TAKE, having([]));
+            desk.frame(n.into(), Frame::Interested);
+        }
+    }
+
+    /// The first peer asks for a chunk and reads it.
+    fn read(desk: &mut Desk, ask: u64, index: u32) {
+        desk.ask(1, ask, index);
+        desk.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Done { bytes: 100 } });
+    }
+}
