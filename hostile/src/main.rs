@@ -134,8 +134,10 @@ fn besiege(plan: &Plan) -> Result<()> {
         figures.most_open
     ));
     say(&format!(
-        "figure: siege_connections={} rate_kept={:.2} rss_growth_mib={}",
+        "figure: besiegers={} most_open={} handshakes={} rate_kept={:.2} rss_growth_mib={}",
         figures.connections,
+        figures.most_open,
+        figures.attempts,
         figures.rate_kept().unwrap_or_default(),
         figures.growth_mib()
     ));

@@ -21,7 +21,8 @@ fn f1_b16_256_hostile_connections_leave_an_honest_fetch_whole_and_memory_bounded
     };
     let figures = run(&plan).unwrap();
     println!("{figures:?}");
-    assert!(figures.attempts >= plan.connections, "{figures:?}");
+    // As many as it has places for all comers, and then some that it turns away.
+    assert!(figures.attempts >= plan.connections && figures.most_open >= 64, "{figures:?}");
     assert!(figures.growth_mib() <= MOST_GROWTH, "{figures:?}");
 }
 

@@ -99,6 +99,26 @@ fn g1_g4_a_signal_ends_a_seeder_idle_or_busy_and_its_leecher_goes_on_with_anothe
 }
 
 #[test]
+fn c8_a_consent_to_serve_that_is_withdrawn_while_bytes_move_ends_them_and_stays_in_the_log() {
+    let model = Model::in_chunks("1MiB", "16KiB");
+    let home = Home::new();
+    let seeder = model.seed(&home, &["--up", "256KiB", "--json"]);
+    let (fetcher, peer) = (Fetcher::of(&model), seeder.peer());
+    let running = fetcher.start(&[&seeder.offer()], &["--json", "--stall-timeout", "1s"]);
+    fetcher.wait_for_chunks(8);
+    seeder.signal(Signal::INT);
+    let left = running.wait_for_event("peer-left");
+    assert_eq!((left["peer"].as_str(), left["reason"].as_str()), (Some(&*peer), Some("shutting down")));
+    let served = event(&seeder.end().exits(0).stdout, "stopped")["sent_bytes"].as_u64().unwrap();
+    // Not a byte comes any more, and what came is kept.
+    running.end().exits(7);
+    let got = fetcher.recorded().len() as u64 * model.manifest.chunk_size();
+    assert!(got <= served && served < model.manifest.byte_count(), "{got} of {served}");
+    let log = std::fs::read_to_string(home.own("state/consent.log")).unwrap();
+    assert_eq!(log.matches("\"actions\":[\"serve\"]").count(), 1, "{log}");
+}
+
+#[test]
 fn g2_a_second_signal_ends_at_once_and_the_next_run_loses_nothing() {
     let model = Model::in_chunks("1MiB", "16KiB");
     let seeder = Seeder::honest(&model, 1 << 20);

@@ -20,7 +20,7 @@ fn lies_of(world: &World, leecher: PeerNo, liar: PeerNo) -> Option<(u32, Duratio
 }
 
 #[test]
-fn g6_b1_b2_b3_each_kind_of_lie_wastes_one_chunk_and_is_banned_with_the_verdict() {
+fn b1_b2_b3_each_kind_of_lie_wastes_one_chunk_and_is_banned_with_the_verdict() {
     let (mut most, mut slowest, mut liars) = (0, Duration::ZERO, 0);
     for lie in [Behaviour::Liar, Behaviour::BadProof, Behaviour::OtherIndex] {
         for seed in 0..20 {
@@ -45,7 +45,7 @@ fn g6_b1_b2_b3_each_kind_of_lie_wastes_one_chunk_and_is_banned_with_the_verdict(
 }
 
 #[test]
-fn g6_b19_ninety_nine_liars_of_three_kinds_waste_at_most_a_chunk_each() {
+fn b19_ninety_nine_liars_of_three_kinds_waste_at_most_a_chunk_each() {
     let mut world = World::whole(5, 60);
     let kinds = [Behaviour::Liar, Behaviour::BadProof, Behaviour::OtherIndex];
     let mut all: Vec<_> =
@@ -95,7 +95,7 @@ fn longest_wait(world: &World, leecher: PeerNo) -> Duration {
 }
 
 #[test]
-fn g7_b9_b20_a_stalled_chunk_is_hedged_in_five_seconds_and_given_up_in_twenty() {
+fn b9_b20_a_stalled_chunk_is_hedged_in_five_seconds_and_given_up_in_twenty() {
     let (mut hedged, mut gave_up) = (Duration::ZERO, Duration::ZERO);
     for mutes in 1..=3 {
         for seed in 70..90 {
@@ -116,7 +116,7 @@ fn g7_b9_b20_a_stalled_chunk_is_hedged_in_five_seconds_and_given_up_in_twenty() 
 }
 
 #[test]
-fn g7_b9_a_mute_peer_alone_is_given_up_within_twenty_seconds() {
+fn b9_a_mute_peer_alone_is_given_up_within_twenty_seconds() {
     let mut world = World::new(2 * MIB, 256 * KIB, 91);
     let mute = world.add(Plan::hostile(Behaviour::Mute));
     let leecher = world.add(Plan::taker().knows(&[mute]));
@@ -163,7 +163,7 @@ fn fetch(honest: usize, hostile: usize, seed: u64) -> Fetch {
 }
 
 #[test]
-fn g8_the_rate_beside_ten_fifty_ninety_and_ninety_nine_percent_hostile_peers() {
+fn goal8_the_rate_beside_ten_fifty_ninety_and_ninety_nine_percent_hostile_peers() {
     let mut kept = Vec::new();
     for (percent, honest, hostile, seeds) in [(10, 9, 1, 9), (50, 9, 9, 3), (90, 4, 36, 2), (99, 1, 99, 1)] {
         let (mut least, mut most_wasted) = (f64::INFINITY, 0.0f64);
@@ -181,7 +181,7 @@ fn g8_the_rate_beside_ten_fifty_ninety_and_ninety_nine_percent_hostile_peers() {
 }
 
 #[test]
-fn g9_no_honest_peer_is_banned_whatever_paths_disks_and_sleep_do() {
+fn goal9_no_honest_peer_is_banned_whatever_paths_disks_and_sleep_do() {
     const WORLDS: u64 = 60;
     let mut all = Summary::default();
     for seed in 0..WORLDS {
