@@ -232,7 +232,7 @@ impl Desk {
     fn may_say(&self, phase: Phase, output: &Output) {
         let needs_ready = match output {
             Output::Request { .. } | Output::RequestLeaves { .. } | Output::Serve { .. } => true,
-            Output::ServeLeaves { .. } | Output::Keep { .. } => true,
+            Output::Keep { .. } => true,
             Output::Send { frame, .. } => matches!(
                 frame,
                 Frame::Have { .. } | Frame::Interested | Frame::Unchoke | Frame::Choke | Frame::NotInterested
@@ -240,8 +240,13 @@ impl Desk {
             _ => false,
         };
         assert!(!needs_ready || phase == Phase::Ready, "{output:?} in {phase:?}");
+        // Its Hello was good; its Bitfield may come later than a question on another stream.
+        let is_greeted = matches!(phase, Phase::Bitfield | Phase::Ready);
+        if let Output::ServeLeaves { .. } = output {
+            assert!(is_greeted && self.ours.contains(Consent::SERVE), "leaf hashes in {phase:?}");
+        }
         if let Output::ServeManifest { .. } = output {
-            assert!(matches!(phase, Phase::Ready | Phase::ManifestOnly), "the manifest in {phase:?}");
+            assert!(is_greeted || phase == Phase::ManifestOnly, "the manifest in {phase:?}");
             assert!(self.ours.contains(Consent::SERVE));
         }
         if let Output::Request { .. } = output {

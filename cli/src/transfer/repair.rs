@@ -78,11 +78,10 @@ pub(crate) fn run(
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     let is_renamed = set_aside(&importing.target)?;
     let opened = open_part(&importing.target, Room::ForNone);
-    let (part, mut resumed) = opened.map_err(|failure| {
+    let (part, mut resumed) = opened.inspect_err(|_| {
         if is_renamed {
             tell_name(context, &importing.target, rename_back(&importing.target));
         }
-        failure
     })?;
     // A repair that was killed may have recorded some of what is good; leaf hashes find the rest.
     resumed.data_without_record = part.stat().is_ok_and(|stat| stat.byte_count > 0);

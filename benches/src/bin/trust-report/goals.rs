@@ -35,7 +35,7 @@ pub(crate) enum Demand {
     /// This or less.
     AtMost(f64),
     /// This or more, on a machine of its own: shown, and never decides.
-    AtLeastAlone(f64),
+    AloneAtLeast(f64),
 }
 
 /// What came of it.
@@ -59,7 +59,7 @@ const fn goal(
     Goal { id, suite, what, figure, of_many, demand }
 }
 
-use Demand::{AtLeast, AtLeastAlone, AtMost};
+use Demand::{AloneAtLeast, AtLeast, AtMost};
 use OfMany::{Least, Most, Sum};
 
 /// In the order of the page.
@@ -108,7 +108,7 @@ pub(crate) const GOALS: &[Goal] = &[
     goal("G-9", "sim", "honest peers banned", "false_bans", Sum, AtMost(0.0)),
     goal("G-10", "siege", "besiegers, each of whom comes again", "besiegers", Most, AtLeast(256.0)),
     goal("G-10", "siege", "of their connections open at once", "most_open", Most, AtLeast(64.0)),
-    goal("G-10", "siege", "of the honest rate meanwhile", "rate_kept", Least, AtLeastAlone(0.8)),
+    goal("G-10", "siege", "of the honest rate meanwhile", "rate_kept", Least, AloneAtLeast(0.8)),
     goal("G-10", "siege", "MiB that the seeder grew", "rss_growth_mib", Most, AtMost(128.0)),
     goal("G-11", "kills", "ms from a signal to the end", "shutdown_ms", Most, AtMost(2_000.0)),
     goal("G-12", "rows", "rows of the catalogue with a test", "rows_with_tests", Sum, AtLeast(88.0)),
@@ -131,8 +131,8 @@ impl Goal {
         let verdict = match self.demand {
             AtLeast(bound) if value >= bound => Verdict::Met,
             AtMost(bound) if value <= bound => Verdict::Met,
-            AtLeastAlone(bound) if value >= bound => Verdict::Met,
-            AtLeastAlone(_) => Verdict::Below,
+            AloneAtLeast(bound) if value >= bound => Verdict::Met,
+            AloneAtLeast(_) => Verdict::Below,
             AtLeast(_) | AtMost(_) => Verdict::Missed,
         };
         (format!("{value}"), verdict)
@@ -144,7 +144,7 @@ impl fmt::Display for Demand {
         match self {
             AtLeast(bound) => write!(f, "at least {bound}"),
             AtMost(bound) => write!(f, "at most {bound}"),
-            AtLeastAlone(bound) => write!(f, "at least {bound} on an idle machine"),
+            AloneAtLeast(bound) => write!(f, "at least {bound} on an idle machine"),
         }
     }
 }
@@ -176,6 +176,6 @@ mod tests {
         assert_eq!(judge(&figures, Least, AtLeast(4.0)), Verdict::Missed);
         assert_eq!(judge(&figures, Most, AtMost(3.0)), Verdict::Missed);
         assert_eq!(judge(&figures, Most, AtMost(4.0)), Verdict::Met);
-        assert_eq!(judge(&figures, Least, AtLeastAlone(5.0)), Verdict::Below);
+        assert_eq!(judge(&figures, Least, AloneAtLeast(5.0)), Verdict::Below);
     }
 }
