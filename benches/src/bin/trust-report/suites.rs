@@ -13,10 +13,8 @@ use super::figures::Figures;
 pub(crate) struct Suite {
     /// What it is called here.
     pub(crate) name: &'static str,
-    /// What is built before, so that it is found beside it.
-    before: &'static [&'static str],
-    /// Arguments of cargo.
-    arguments: &'static [&'static str],
+    /// What cargo is told, one line after the other; no word has a space in it.
+    lines: &'static [&'static str],
 }
 
 /// How one ended.
@@ -26,88 +24,41 @@ pub(crate) struct Ran {
     pub(crate) took: Duration,
 }
 
+const fn suite(name: &'static str, lines: &'static [&'static str]) -> Suite {
+    Suite { name, lines }
+}
+
 /// All of them; the cheap ones first.
 pub(crate) const SUITES: &[Suite] = &[
-    Suite {
-        name: "rows",
-        before: &[],
-        arguments: &[
-            "test",
-            "-p",
-            "minimodel-cli",
-            "--test",
-            "cli",
-            "--",
-            "--nocapture",
-            "catalogue",
-            "floors",
-        ],
-    },
-    Suite {
-        name: "mutations",
-        before: &[],
-        arguments: &["test", "-p", "minimodel-fuzz", "--", "--nocapture"],
-    },
-    Suite {
-        name: "store",
-        before: &[],
-        arguments: &["test", "-p", "minimodel-swarm", "--test", "swarm", "--", "--nocapture", "store::"],
-    },
-    Suite {
-        name: "sim",
-        before: &[],
-        arguments: &["test", "-p", "minimodel-swarm", "--test", "swarm", "--", "--nocapture", "sim::"],
-    },
-    Suite {
-        name: "kills",
-        before: &[],
-        arguments: &[
-            "test",
-            "-p",
-            "minimodel-cli",
-            "--test",
-            "cli",
-            "--",
-            "--nocapture",
-            "e1_",
-            "e10_",
-            "g1_",
-            "g2_",
-            "d11_",
-        ],
-    },
-    Suite {
-        name: "siege",
-        before: &["build", "--release", "-p", "minimodel-cli", "-p", "minimodel-hostile"],
-        arguments: &["run", "--release", "-q", "-p", "minimodel-hostile", "--", "siege"],
-    },
+    suite("rows", &["test -p minimodel-cli --test cli -- --nocapture catalogue floors"]),
+    suite("mutations", &["test -p minimodel-fuzz -- --nocapture"]),
+    suite("store", &["test -p minimodel-swarm --test swarm -- --nocapture store::"]),
+    suite("sim", &["test -p minimodel-swarm --test swarm -- --nocapture sim::"]),
+    suite("kills", &["test -p minimodel-cli --test cli -- --nocapture e1_ e10_ g1_ g2_ d11_"]),
+    suite("siege", &["build --release -p minimodel-cli", "run --release -q -p minimodel-hostile -- siege"]),
 ];
 
 impl Suite {
-    /// The command as a person types it.
+    /// The commands as a person types them.
     pub(crate) fn line(&self) -> String {
-        let one = |arguments: &[&str]| format!("cargo {}", arguments.join(" "));
-        match self.before {
-            [] => one(self.arguments),
-            before => format!("{} && {}", one(before), one(self.arguments)),
-        }
+        self.lines.iter().map(|line| format!("cargo {line}")).collect::<Vec<_>>().join(" && ")
     }
 
     /// Runs it to its end and takes its figures.
     pub(crate) fn run(&self, verbose: bool, figures: &mut Figures) -> anyhow::Result<Ran> {
         let started = Instant::now();
         let mut passed = true;
-        for arguments in [self.before, self.arguments].into_iter().filter(|arguments| !arguments.is_empty()) {
-            passed = passed && cargo(arguments, verbose, figures)?;
+        for line in self.lines {
+            passed = passed && cargo(line, verbose, figures)?;
         }
         Ok(Ran { passed, took: started.elapsed() })
     }
 }
 
-fn cargo(arguments: &[&str], verbose: bool, figures: &mut Figures) -> anyhow::Result<bool> {
+fn cargo(line: &str, verbose: bool, figures: &mut Figures) -> anyhow::Result<bool> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut running = Command::new(cargo)
-        .args(arguments)
+        .args(line.split(' '))
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -38,9 +38,16 @@ fn read_until(person: &mut File, words: &str) -> String {
     String::from_utf8_lossy(&shown).into_owned()
 }
 
+/// Whether whoever started us had the signal ignored, as a shell does for what runs in its background; children inherit that.
+fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim).unwrap_or("0");
+    u64::from_str_radix(mask, 16).unwrap() >> (signal.as_raw() - 1) & 1 == 1
+}
+
 #[test]
 fn g1_i5_a_signal_at_the_question_is_no_yes_and_nothing_was_done() {
-    for (signal, _) in BOTH {
+    for (signal, _) in BOTH.into_iter().filter(|&(signal, _)| !is_ignored(signal)) {
         let (home, listener) = (stage(), Listener::new());
         let offer = listener.offer(manifest().swarm_id());
         let before = picture(&home.path(""));
