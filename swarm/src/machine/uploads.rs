@@ -5,7 +5,7 @@ use minimodel_wire::{CloseCode, Frame, ResetCode};
 use super::core::Machine;
 use super::events::{Ask, Conn, Event, Output, ServeOutcome};
 use super::fault::Breach;
-use super::peer::Phase;
+use super::peer::{Phase, Upload};
 use super::time::Time;
 use super::turns::Turn;
 
@@ -110,35 +110,39 @@ impl Machine {
     /// Answers those first who got least, so that shares are fair by key. The more peers are served, the fewer answers
     /// to each: many at once would make every chunk late and none sooner, and nobody can pass on half a chunk.
     pub(super) fn answer_next(&mut self, now: Time) {
-        // What still runs for those whose turn is over takes nobody's place.
-        let (mut served, mut active) = (0, 0);
-        for up in self.unchoked.iter().filter_map(|conn| Some(&self.peers.get(conn)?.up)) {
-            served += usize::from(!up.waiting.is_empty() || !up.active.is_empty());
-            active += up.active.len();
-        }
+        // What still runs for those whose turn is over takes nobody's place, and neither does what one was given when
+        // fewer were served.
+        let ups = || self.unchoked.iter().filter_map(|conn| Some(&self.peers.get(conn)?.up));
+        let served = ups().filter(|up| !up.waiting.is_empty() || !up.active.is_empty()).count();
         let per_peer = self.config.limits.active_asks(self.config.terms.chunk_size, served);
+        let mut active: usize = ups().map(|up| up.active.len().min(per_peer)).sum();
         let most = self.slots * per_peer;
         let chunk_count = self.config.terms.chunk_count;
         // Also what slow takers were given in earlier turns is still in memory.
         let chunk = u64::from(self.config.terms.chunk_size);
         let mut held = self.answering_bytes();
         while active < most {
-            let next = self
+            let is_full = |most: u64| held > 0 && held + chunk > most;
+            // The rest is for those alone who have read before: who reads nothing must not hold all there is.
+            let may = |up: &Upload| {
+                let reads = up.bytes > 0 && up.active.is_empty();
+                !is_full(UPLOAD_BYTES) || (reads && !is_full(UPLOAD_BYTES / 2 * 3))
+            };
+            let waits = self
                 .unchoked
                 .iter()
-                .filter_map(|conn| Some((conn, &self.peers.get(conn)?.up)))
-                .filter(|(_, up)| !up.waiting.is_empty() && up.active.len() < per_peer)
-                .min_by_key(|(_, up)| (up.active.len(), up.bytes));
-            let Some((&conn, up)) = next else { return };
-            // Whoever has read before may have one more, so that those who read nothing cannot hold all there is.
-            let more = if up.bytes > 0 && up.active.is_empty() { UPLOAD_BYTES / 2 } else { 0 };
-            if held > 0 && held + chunk > UPLOAD_BYTES + more {
-                // Room is made for those alone who have nothing.
-                if !up.active.is_empty() || !self.take_back_answer(now) {
-                    return;
+                .filter_map(|conn| Some((*conn, &self.peers.get(conn)?.up)))
+                .filter(|(_, up)| !up.waiting.is_empty() && up.active.len() < per_peer);
+            let next =
+                waits.clone().filter(|(_, up)| may(up)).min_by_key(|(_, up)| (up.active.len(), up.bytes));
+            let has_nothing = waits.clone().any(|(_, up)| up.active.is_empty());
+            let Some(conn) = next.map(|(conn, _)| conn) else {
+                if has_nothing && self.take_back_answer(now) {
+                    held -= chunk;
+                    continue;
                 }
-                held -= chunk;
-            }
+                return;
+            };
             let Some(peer) = self.peers.get_mut(&conn) else { return };
             let Some((ask, index)) = peer.up.waiting.pop_front() else { return };
             peer.up.active.insert(ask, now);
@@ -233,6 +237,28 @@ mod tests {
         desk.said();
         desk.ask(1, 9, 3);
         assert_eq!(refusals(&mut desk), [(9, ResetCode::BudgetUsed)]);
+    }
+
+    #[test]
+    fn b17_what_others_were_given_when_fewer_were_served_and_do_not_read_keeps_nobody_waiting() {
+        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| {
+            config.terms.chunk_size = 256 << 10;
+            config.terms.byte_count = 20 * (256 << 10);
+        });
+        let mut ask = 0;
+        let mut ask_much = |desk: &mut Desk, n: u8| {
+            desk.join(n, TAKE, having([]));
+            desk.frame(n.into(), Frame::Interested);
+            for index in 0..20 {
+                ask += 1;
+                desk.ask(n.into(), ask, index);
+            }
+        };
+        for n in 1..=8 {
+            ask_much(&mut desk, n);
+        }
+        let honest = &desk.machine.peers[&super::super::events::Conn(8)].up;
+        assert!(!honest.active.is_empty(), "seven that read nothing hold all that may run");
     }
 
     #[test]
