@@ -182,6 +182,10 @@ impl World {
     }
 
     fn suspend(&mut self, no: PeerNo, until: Time) {
+        if self.peers[no].suspended_until > self.now {
+            // Who sleeps already cannot be put to sleep; what waits for it to wake is in order.
+            return;
+        }
         self.counts.suspends += 1;
         self.peers[no].suspended_until = until;
         if until.since(self.now) >= IDLE {
