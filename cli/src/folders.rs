@@ -2,11 +2,11 @@
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use minimodel_swarm::store::step;
+use minimodel_swarm::store::{SourceFile, step};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -59,6 +59,18 @@ impl Folders {
     pub(crate) fn state(&self) -> Result<&Path, Failure> {
         self.state.as_deref().ok_or_else(|| no_home("state"))
     }
+}
+
+/// Reads a file of ours, at most `limit` bytes and one; `None` when it is not there. Nothing but a plain file is opened.
+pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    if let Err(error) = path.symlink_metadata() {
+        let is_missing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+        return if is_missing { Ok(None) } else { Err(error) };
+    }
+    let file = SourceFile::open(path).map_err(io::Error::other)?;
+    let mut bytes = Vec::new();
+    file.reader().take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }
 
 /// Creates a folder of ours and those above it, for this user alone.

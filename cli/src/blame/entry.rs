@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 
 use minimodel_swarm::driver::{BAN, Ban};
 use minimodel_verifier::Manifest;
-use minimodel_verifier::digest::{hex, parse_tagged, tagged};
+use minimodel_verifier::digest::{hex, parse_hex, parse_tagged, tagged};
 use minimodel_wire::PeerId;
 use serde::{Deserialize, Serialize};
 
@@ -60,10 +60,9 @@ impl Entry {
     pub(super) fn parse(line: &str) -> Option<Self> {
         let entry: Self = serde_json::from_str(line).ok()?;
         let is_hash = |text: &Option<String>| text.as_deref().is_none_or(|text| parse_tagged(text).is_some());
-        let is_swarm = entry.swarm_id.len() == 64 && entry.swarm_id.bytes().all(|b| b.is_ascii_hexdigit());
         let is_good = entry.version == VERSION
             && entry.peer_id().is_some()
-            && is_swarm
+            && parse_hex(&entry.swarm_id).is_some()
             && is_hash(&entry.expected)
             && is_hash(&entry.got)
             && entry.until_unix >= entry.at_unix;

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use minimodel_swarm::driver::BAN;
-use minimodel_swarm::store::{SourceFile, step};
+use minimodel_swarm::store::step;
 use minimodel_wire::PeerId;
 
 use super::entry::Entry;
@@ -43,6 +43,8 @@ pub(crate) struct Standing {
     pub(crate) entries: Vec<Entry>,
     /// Lines that are no entry of this version.
     pub(crate) unreadable: usize,
+    /// Keys that were banned for so many contents that they are banned for all.
+    everywhere: BTreeSet<String>,
 }
 
 impl Ledger {
@@ -65,6 +67,12 @@ impl Ledger {
                 None => standing.unreadable += 1,
             }
         }
+        let mut contents: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for entry in &standing.entries {
+            contents.entry(&entry.peer).or_default().insert(&entry.swarm_id);
+        }
+        contents.retain(|_, contents| contents.len() >= CONTENTS);
+        standing.everywhere = contents.into_keys().map(str::to_owned).collect();
         Ok(standing)
     }
 
@@ -112,14 +120,12 @@ impl Standing {
     pub(crate) fn banned(&self, swarm_id: &str, now: u64) -> BTreeMap<PeerId, Duration> {
         let mut banned = BTreeMap::new();
         for entry in &self.entries {
-            let Some(peer) = entry.peer_id() else { continue };
-            let left = if self.is_banned_everywhere(&entry.peer) {
-                left(entry.at_unix.saturating_add(KEEP.as_secs()), now, KEEP)
-            } else if entry.swarm_id == swarm_id {
-                left(entry.until_unix, now, BAN)
-            } else {
-                Duration::ZERO
+            let is_everywhere = self.is_banned_everywhere(&entry.peer);
+            let Some(peer) = entry.peer_id().filter(|_| is_everywhere || entry.swarm_id == swarm_id) else {
+                continue;
             };
+            let most = if is_everywhere { KEEP } else { BAN };
+            let left = Duration::from_secs(self.until(entry).saturating_sub(now)).min(most);
             if !left.is_zero() {
                 let longest: &mut Duration = banned.entry(peer).or_default();
                 *longest = left.max(*longest);
@@ -139,8 +145,7 @@ impl Standing {
 
     /// Whether a key was banned for so many contents that it is banned for all.
     pub(crate) fn is_banned_everywhere(&self, peer: &str) -> bool {
-        let of_peer = self.entries.iter().filter(|entry| entry.peer == peer);
-        of_peer.map(|entry| &entry.swarm_id).collect::<BTreeSet<_>>().len() >= CONTENTS
+        self.everywhere.contains(peer)
     }
 }
 
@@ -149,18 +154,8 @@ fn is_of_our_time(at_unix: u64, now: u64) -> bool {
     at_unix <= now.saturating_add(SKEW.as_secs()) && now.saturating_sub(at_unix) < KEEP.as_secs()
 }
 
-fn left(until: u64, now: u64, most: Duration) -> Duration {
-    Duration::from_secs(until.saturating_sub(now)).min(most)
-}
-
 fn read_text(path: &Path) -> io::Result<String> {
-    if let Err(error) = path.symlink_metadata() {
-        let is_missing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
-        return if is_missing { Ok(String::new()) } else { Err(error) };
-    }
-    let file = SourceFile::open(path).map_err(io::Error::other)?;
-    let mut bytes = Vec::new();
-    file.reader().take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    let bytes = folders::read(path, MAX_BYTES)?.unwrap_or_default();
     if bytes.len() as u64 > MAX_BYTES {
         return Err(io::Error::other(format!("it has more than {MAX_BYTES} bytes")));
     }

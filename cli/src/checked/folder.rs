@@ -20,17 +20,9 @@ const MAX_BYTES: u64 = 256 << 20;
 /// What is no record may be one on its way, but not for longer than this.
 const ON_ITS_WAY: Duration = Duration::from_secs(3_600);
 
-/// Reads a record, at most `limit` bytes and one. Nothing but a plain file is opened.
+/// Reads a record, at most `limit` bytes and one.
 pub(super) fn read(state: &Path, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    let path = state.join(NAME).join(name);
-    if let Err(error) = path.symlink_metadata() {
-        let is_missing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
-        return if is_missing { Ok(None) } else { Err(error) };
-    }
-    let file = SourceFile::open(&path).map_err(io::Error::other)?;
-    let mut bytes = Vec::new();
-    file.reader().take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
+    folders::read(&state.join(NAME).join(name), limit)
 }
 
 /// Puts a record in its place, over an older one, for this user alone.

@@ -74,18 +74,10 @@ pub(crate) fn run(context: &Context, plan: &Plan<'_>) -> Result<(), Failure> {
         output::check_free("receipt", path)?;
     }
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
-    let (part, resumed) = open_part(&importing.target, Room::ForAll)?;
+    let (part, resumed) = open_part(&importing.target)?;
+    part.check_space().map_err(|error| ending::store(&error))?;
     tell_resumed(context, plan, &resumed)?;
     block_on(transfer(context, plan, &importing, &identity, part, &resumed))
-}
-
-/// What has room already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Room {
-    /// Nothing but what is recorded.
-    ForAll,
-    /// The whole file, which is there.
-    ForNone,
 }
 
 /// What the end of the import needs to know.
@@ -133,14 +125,10 @@ pub(super) fn ask(context: &Context, plan: &Plan<'_>, target: &Target) -> Result
     consent::obtain(context, &question, plan.consent)
 }
 
-/// The partial file; `needs` says whether room for the rest of it is to be found first.
-pub(super) fn open_part(target: &Target, needs: Room) -> Result<(Arc<Part<RealDisk>>, Resumed), Failure> {
+pub(super) fn open_part(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed), Failure> {
     let opener = Opener { pid: std::process::id(), now_unix: now_unix() };
     let opened = Part::open(target.disk_for_part()?, &target.stem, target.spec, opener);
     let (part, resumed) = opened.map_err(|error| target.opening(error))?;
-    if needs == Room::ForAll {
-        part.check_space().map_err(|error| ending::store(&error))?;
-    }
     Ok((Arc::new(part), resumed))
 }
 

@@ -13,7 +13,7 @@ use minimodel_swarm::store::{Disk as _, Open, OpenError, Part, RealDisk, StoreEr
 use minimodel_verifier::Manifest;
 use serde_json::json;
 
-use super::fetching::{Importing, Plan, Room, ask, open_part, transfer};
+use super::fetching::{Importing, Plan, ask, open_part, transfer};
 use super::target::Target;
 use super::{block_on, ending, offers};
 use crate::args::{RepairOptions, ShareOptions, TransferOptions};
@@ -77,7 +77,8 @@ pub(crate) fn run(
     let importing = Importing { target, granted, started_utc };
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     let is_renamed = set_aside(&importing.target)?;
-    let opened = open_part(&importing.target, Room::ForNone);
+    // It needs no room: what is written over is there.
+    let opened = open_part(&importing.target);
     let (part, mut resumed) = opened.inspect_err(|_| {
         if is_renamed {
             tell_name(context, &importing.target, rename_back(&importing.target));
@@ -167,10 +168,10 @@ fn rename_back(target: &Target) -> Result<(), String> {
     renamed.and_then(|()| disk.sync_dir()).map_err(|error| error.to_string())
 }
 
-/// Which chunks were wrong; those of `before` came in an earlier run.
+/// Which chunks were wrong; those of `before`, which is in order, came in an earlier run.
 fn tell(context: &Context, part: &Part<RealDisk>, before: &[u32]) -> Result<(), Failure> {
     let mut chunks = part.supplied_by_peers();
-    chunks.retain(|index| !before.contains(index));
+    chunks.retain(|index| before.binary_search(index).is_err());
     let bytes: u64 = chunks.iter().map(|&index| u64::from(part.spec().layout.chunk_len(index))).sum();
     let shown: Vec<String> = chunks.iter().take(SHOWN).map(ToString::to_string).collect();
     let more = match chunks.len().saturating_sub(SHOWN) {

@@ -135,8 +135,8 @@ impl Machine {
                 .filter(|(_, up)| !up.waiting.is_empty() && up.active.len() < per_peer);
             let next =
                 waits.clone().filter(|(_, up)| may(up)).min_by_key(|(_, up)| (up.active.len(), up.bytes));
-            let has_nothing = waits.clone().any(|(_, up)| up.active.is_empty());
             let Some(conn) = next.map(|(conn, _)| conn) else {
+                let has_nothing = waits.clone().any(|(_, up)| up.active.is_empty());
                 if has_nothing && self.take_back_answer(now) {
                     held -= chunk;
                     continue;
