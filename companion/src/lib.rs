@@ -1,1 +1,12 @@
 //! The companion: a person's models, what they share with whom, what comes in, and what they agreed to.
+//!
+//! [`Service`] is everything that can be asked of it. In the process that runs it that is the companion itself; elsewhere
+//! [`client::Client`] asks the same over the local interface, so whoever uses a `Service` need not know which it is.
+
+pub mod api;
+pub mod db;
+pub mod problem;
+mod service;
+
+pub use problem::Problem;
+pub use service::{Answer, Service};

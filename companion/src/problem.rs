@@ -1,0 +1,58 @@
+//! What went wrong, as every surface tells it: the terminal, `--json`, the interface and its clients.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A failure with its next step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, thiserror::Error)]
+#[error("{error}")]
+pub struct Problem {
+    /// The exit code of the command line that says the same; docs/cli.md has the table.
+    pub code: u8,
+    /// What failed, and for which object.
+    pub error: String,
+    /// Why, where more is known.
+    pub cause: Option<String>,
+    /// The next step.
+    pub hint: String,
+}
+
+/// The codes that this crate itself gives; the numbers are those of docs/cli.md.
+pub mod code {
+    /// A fault of this program or its surroundings.
+    pub const UNEXPECTED: u8 = 1;
+    /// What was asked for cannot be.
+    pub const USAGE: u8 = 2;
+    /// Nothing is known by that name.
+    pub const NOT_FOUND: u8 = 3;
+    /// Bytes are not what their manifest says.
+    pub const VERIFICATION: u8 = 4;
+    /// Consent is missing or was refused.
+    pub const CONSENT: u8 = 5;
+    /// Stopped or stalled, resumable.
+    pub const STOPPED: u8 = 7;
+    /// The disk is full, or a storage limit would be passed.
+    pub const DISK_FULL: u8 = 9;
+    /// A manifest, an offer, a record or a request is not valid.
+    pub const INVALID: u8 = 10;
+    /// Another process or transfer holds it.
+    pub const BUSY: u8 = 11;
+    /// A quota or rate rule was reached.
+    pub const QUOTA: u8 = 12;
+    /// File I/O or permission.
+    pub const IO: u8 = 13;
+}
+
+impl Problem {
+    /// A problem without a cause of its own.
+    pub fn new(code: u8, error: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code, error: error.into(), cause: None, hint: hint.into() }
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "callers hand over errors that they are done with")]
+    pub fn because(self, cause: impl ToString) -> Self {
+        Self { cause: Some(cause.to_string()), ..self }
+    }
+}
