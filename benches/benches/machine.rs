@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use minimodel_swarm::machine::{
-    Ask, Config, Conn, Input, KeepOutcome, Limits, Machine, Order, Output, Req, ServeOutcome, Terms, Time,
+    Ask, Config, Conn, Controls, Input, KeepOutcome, Limits, Machine, Order, Output, Req, ServeOutcome,
+    Terms, Time,
 };
 use minimodel_wire::{Bitfield, Consent, Frame, PeerId};
 
@@ -46,7 +47,7 @@ fn config(count: u32, consent: Consent, limits: Limits) -> Config {
         terms,
         consent,
         software: "bench".into(),
-        allow: None,
+        controls: Controls::default(),
         offer: None,
         order: Order::Rarest,
         rescan: false,

@@ -17,7 +17,9 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ed25519_dalek::SigningKey;
 use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
-use minimodel_swarm::driver::{Bans, Congestion, FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings};
+use minimodel_swarm::driver::{
+    Bans, Congestion, Controls, FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings, steady,
+};
 use minimodel_swarm::machine::Order;
 use minimodel_swarm::store::{FileSource, Opener, Part, PartSpec, RealDisk, SourceFile};
 use minimodel_verifier::Manifest;
@@ -79,9 +81,8 @@ fn seeder(
             tell.send(offer.clone()).unwrap();
             let settings = SeedSettings {
                 manifest,
-                allow: None,
-                up_rate: None,
-                slots: None,
+                controls: steady(Controls::default()),
+                up: Vec::new(),
                 offer: Some(offer),
                 publish: true,
                 bans: Bans::default(),
@@ -124,10 +125,9 @@ fn fetch(
             manifest: manifest.clone(),
             consent,
             sources: offers.to_vec(),
-            allow: None,
-            down_rate: None,
-            up_rate: None,
-            slots: None,
+            controls: steady(Controls::default()),
+            down: Vec::new(),
+            up: Vec::new(),
             order: Order::Rarest,
             stall_timeout: Duration::from_secs(20),
             listening: serves.is_some(),

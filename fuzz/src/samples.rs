@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use ed25519_dalek::SigningKey;
 use minimodel_fixtures::{ManifestOptions, ManifestText, manifest_artifact};
-use minimodel_swarm::machine::{Config, Limits, Order, Terms};
+use minimodel_swarm::machine::{Config, Controls, Limits, Order, Terms};
 use minimodel_verifier::Manifest;
 use minimodel_wire::{Consent, Hello, Offer, PROTOCOL_VERSION, PeerId, SignedOffer};
 
@@ -104,7 +104,7 @@ pub(crate) fn config(consent: Consent, seed: u64) -> Config {
         terms: terms(),
         consent,
         software: "fuzz/1".to_owned(),
-        allow: None,
+        controls: Controls::default(),
         offer: Some(offers()[usize::from(ME)].clone()),
         order: Order::Rarest,
         rescan: false,

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use minimodel_swarm::driver::{Bans, FetchEnd, FetchSettings, Fetched, Fetching, Node, Report};
+use minimodel_swarm::driver::{
+    Bans, Controls, FetchEnd, FetchSettings, Fetched, Fetching, Node, Report, Throttle, steady,
+};
 use minimodel_swarm::machine::Order;
 use minimodel_swarm::store::{Opener, Part, RealDisk, Resumed};
 use minimodel_verifier::Manifest;
@@ -229,10 +231,9 @@ fn settings(
         manifest: plan.manifest.clone(),
         consent,
         sources: plan.sources.clone(),
-        allow,
-        down_rate: plan.transfer.down.map(|rate| rate.bytes_per_second),
-        up_rate: plan.share.up.map(|rate| rate.bytes_per_second),
-        slots: None,
+        controls: steady(Controls { allow, ..Controls::default() }),
+        down: vec![Throttle::new(plan.transfer.down.map(|rate| rate.bytes_per_second))],
+        up: vec![Throttle::new(plan.share.up.map(|rate| rate.bytes_per_second))],
         bans,
         order: match plan.transfer.order {
             OrderChoice::Rarest => Order::Rarest,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use minimodel_swarm::driver::{Node, SeedSettings};
+use minimodel_swarm::driver::{Controls, Node, SeedSettings, Throttle, steady};
 use minimodel_swarm::machine::Limits;
 use minimodel_swarm::store::{FileSource, FileStat, SourceFile};
 use minimodel_verifier::Manifest;
@@ -139,9 +139,12 @@ async fn serve(
     let (keeping, bans) = Keeping::start(context, "seed", &manifest, &[])?;
     let settings = SeedSettings {
         manifest: manifest.clone(),
-        allow: (!args.share.allow.is_empty()).then(|| args.share.allow.iter().copied().collect()),
-        up_rate: args.share.up.map(|rate| rate.bytes_per_second),
-        slots: args.slots.map(usize::from),
+        controls: steady(Controls {
+            allow: (!args.share.allow.is_empty()).then(|| args.share.allow.iter().copied().collect()),
+            slots: args.slots.map(usize::from),
+            ..Controls::default()
+        }),
+        up: vec![Throttle::new(args.share.up.map(|rate| rate.bytes_per_second))],
         bans,
         offer: Some(offer),
         publish: granted.permits(Action::Publish),

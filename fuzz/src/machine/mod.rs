@@ -89,7 +89,7 @@ impl World {
             config.order = Order::Sequential;
         }
         if setup & 0x80 != 0 {
-            config.allow = Some(samples::some_peers(0x3f));
+            config.controls.allow = Some(samples::some_peers(0x3f));
         }
         if flags & 1 != 0 {
             config.offer = None;

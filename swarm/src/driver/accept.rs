@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use super::connection::close;
 use super::dial::Dialer;
-use super::session::Note;
+use super::notes::Note;
 use super::tls::peer_of;
 use super::transport::{self, HANDSHAKE, MAX_INCOMING, RETRY_BEYOND};
 

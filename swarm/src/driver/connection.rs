@@ -1,5 +1,6 @@
 //! One connection: its control stream both ways, the requests that come in on it, and its end.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::congestion;
-use super::session::Note;
+use super::notes::Note;
 use super::transport::{HANDSHAKE, WRITE_DEADLINE, goodbye};
 use crate::machine::{Breach, Bucket, Conn, Input, Time};
 
@@ -22,11 +23,15 @@ const STREAMS_IN_VAIN: (u64, u64) = (512, 16);
 /// How often the path's round trip is told to the machine.
 const RTT_EVERY: Duration = Duration::from_millis(500);
 
+/// How often it is looked whether a peer has all that it was given.
+const UNREAD_EVERY: Duration = Duration::from_millis(20);
+
 /// Payload bytes of one peer, counted where they pass.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     received: AtomicU64,
     sent: AtomicU64,
+    unread: AtomicU64,
 }
 
 impl Counters {
@@ -47,6 +52,23 @@ impl Counters {
     }
 }
 
+/// An answer that is written and not acknowledged yet.
+#[derive(Debug)]
+pub(super) struct Unread(Arc<Counters>);
+
+impl Unread {
+    pub(super) fn new(counters: &Arc<Counters>) -> Self {
+        counters.unread.fetch_add(1, Ordering::Relaxed);
+        Self(counters.clone())
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        self.0.unread.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A stream that is reset when it is dropped half-way. quinn finishes a dropped stream, and the other side would take
 /// what came for all there is: a request without content, a chunk that is too short, for which an honest peer is banned.
 /// So a stream that is to be answered on is one of these from the moment it is accepted.
@@ -62,10 +84,17 @@ impl Unfinished {
         &mut self.0
     }
 
-    /// Everything is written; what is on its way is not withdrawn any more.
-    pub(super) fn finish(mut self) -> Result<(), quinn::ClosedStream> {
+    /// Everything is written; what is on its way is not withdrawn any more. Resolves when the other side has it all.
+    pub(super) fn finish(
+        mut self,
+    ) -> Result<impl Future<Output = ()> + Send + Sync + 'static, quinn::ClosedStream> {
         self.1 = true;
-        self.0.finish()
+        self.0.finish()?;
+        let arrived = self.0.stopped();
+        Ok(async move {
+            // Stopped, or the connection is gone: nothing more arrives either.
+            let _ = arrived.await;
+        })
     }
 
     /// Resets it with a code.
@@ -116,10 +145,15 @@ impl Link {
 
     /// Closes from our side; what was said last is heard before: quinn drops at once what is not sent yet.
     pub(super) fn part(self, code: CloseCode) {
-        if self.frames.capacity() == self.frames.max_capacity() {
+        // What it was given of its budget is to arrive.
+        let is_owed = code == CloseCode::BudgetUsed && self.counters.unread.load(Ordering::Relaxed) > 0;
+        if self.frames.capacity() == self.frames.max_capacity() && !is_owed {
             return close(&self.connection, code);
         }
         tokio::spawn(async move {
+            while is_owed && self.counters.unread.load(Ordering::Relaxed) > 0 {
+                tokio::time::sleep(UNREAD_EVERY).await;
+            }
             tokio::time::sleep(goodbye(self.connection.rtt())).await;
             close(&self.connection, code);
         });

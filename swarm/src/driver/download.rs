@@ -12,11 +12,11 @@ use tokio::sync::mpsc;
 
 use super::connection::{Counters, Unfinished};
 use super::limiter::Limiter;
-use super::session::Note;
+use super::notes::Note;
 use crate::machine::{Input, Req, RequestFault};
 
-/// Under a rate limit bytes are taken in pieces of at most this, so that it is kept smoothly.
-const LIMITED_PIECE: usize = 64 << 10;
+/// The machine hears this often that bytes wait for our own rate: that is no silence of the peer's.
+const WITHHELD_EVERY: Duration = Duration::from_secs(1);
 /// The machine hears of progress in steps of this, and of less than that after a while: a slow peer is not silent.
 const TELL_EVERY: u64 = 256 << 10;
 /// See [`TELL_EVERY`].
@@ -66,11 +66,10 @@ async fn receive_chunk(
         return Err(RequestFault::Malformed);
     }
     buffer.resize(len as usize, 0);
-    let piece = if limiter.is_limited() { LIMITED_PIECE } else { buffer.len() };
     let mut filled = 0;
     let (mut told, mut told_at) = (0, Instant::now());
     while filled < buffer.len() {
-        let end = buffer.len().min(filled + piece);
+        let end = buffer.len().min(filled.saturating_add(limiter.piece().unwrap_or(usize::MAX)));
         let read = recv.read(&mut buffer[filled..end]).await.map_err(|error| fault_of(&error))?;
         let Some(count) = read else { return Err(RequestFault::Malformed) };
         filled += count;
@@ -80,13 +79,22 @@ async fn receive_chunk(
             (told, told_at) = (received, Instant::now());
             let _ = notes.send(Note::Input(Input::Progress { req, received })).await;
         }
-        // After it was told: what we take slowly is no silence of the peer's.
-        limiter.take(count as u64).await;
+        if limiter.piece().is_some() {
+            take_slowly(&limiter, count as u64, req, notes).await;
+        }
     }
     if recv.read(&mut [0]).await.map_err(|error| fault_of(&error))?.is_some() {
         return Err(RequestFault::Malformed);
     }
     Ok((buffer, head.proof))
+}
+
+/// After it was told: what we take slowly is no silence of the peer's, however slowly.
+async fn take_slowly(limiter: &Limiter, bytes: u64, req: Req, notes: &mpsc::Sender<Note>) {
+    let mut taking = std::pin::pin!(limiter.take(bytes));
+    while tokio::time::timeout(WITHHELD_EVERY, &mut taking).await.is_err() {
+        let _ = notes.send(Note::Input(Input::Withheld { req })).await;
+    }
 }
 
 /// Fetches a range of leaf hashes; nothing is proven yet.
@@ -138,7 +146,7 @@ async fn ask(connection: &Connection, request: &Request) -> Result<RecvStream, R
     let (send, recv) = connection.open_bi().await.map_err(|_| RequestFault::Lost)?;
     let mut send = Unfinished::new(send);
     send.stream().write_all(&request.encode()).await.map_err(|_| RequestFault::Lost)?;
-    send.finish().map_err(|_| RequestFault::Lost)?;
+    drop(send.finish().map_err(|_| RequestFault::Lost)?);
     Ok(recv)
 }
 

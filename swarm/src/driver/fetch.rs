@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use minimodel_verifier::Manifest;
 use minimodel_verifier::verify::{Following, Verified, verify_artifact};
-use minimodel_verifier::{Manifest, Report as CheckReport};
-use minimodel_wire::{Bitfield, Consent, PeerId, SignedOffer};
-use tokio::sync::{mpsc, oneshot, watch};
+use minimodel_wire::{Bitfield, Consent, PeerId};
+use tokio::sync::{oneshot, watch};
 
-use super::bans::Bans;
 use super::error::DriverError;
+use super::fetched::{FetchEnd, FetchSettings, Fetched, PeerShare};
 use super::keeper::Follow;
 use super::node::Node;
-use super::report::Report;
-use super::seed::{SeedEnd, limits, serve_until_stopped, stopped, terms};
-use super::session::{Happening, Parts, Session};
-use crate::machine::{Config, Event, Input, Order};
+use super::notes::{Happening, Parts};
+use super::seed::{SeedEnd, serve_until_stopped, stopped, terms};
+use super::session::Session;
+use crate::machine::{Config, Event, Input, Limits};
 use crate::store::{Disk, Part, Resumed};
 
 /// Without a proven chunk for this many stall timeouts a fetch is stalled, however many bytes trickle in.
@@ -26,96 +26,6 @@ const CHUNK_PATIENCE: u32 = 20;
 const MAX_REASONS: usize = 64;
 /// Peers beyond which a ban alone puts nobody into the receipt.
 const MAX_SHARES: usize = 1_024;
-
-/// How a file is fetched.
-#[derive(Debug)]
-pub struct FetchSettings {
-    /// What the file is.
-    pub manifest: Arc<Manifest>,
-    /// What our user agreed to; FETCH is always part of it.
-    pub consent: Consent,
-    /// Peers to begin with.
-    pub sources: Vec<SignedOffer>,
-    /// Who may connect to us; `None`: anyone who holds an offer.
-    pub allow: Option<std::collections::BTreeSet<PeerId>>,
-    /// Payload bytes a second from all peers together.
-    pub down_rate: Option<u64>,
-    /// Payload bytes a second to all peers together.
-    pub up_rate: Option<u64>,
-    /// Peers served at once.
-    pub slots: Option<usize>,
-    /// Whom to refuse from the start, and where new bans are told.
-    pub bans: Bans,
-    /// Order of requests.
-    pub order: Order,
-    /// Without a byte for this long the fetch ends, resumable.
-    pub stall_timeout: Duration,
-    /// Whether peers are told of us by other means than the exchange, so that waiting for them makes sense.
-    pub listening: bool,
-    /// What is on disk is a file to be repaired: nothing is written to it before some of it was found good.
-    pub repairs: bool,
-    /// Recompute the rolling checksum and the chunk tree at the end as well.
-    pub full_check: bool,
-    /// Our own offer, passed on to members if our user agreed to publish.
-    pub offer: Option<SignedOffer>,
-    /// Software name for the Hello.
-    pub software: String,
-    /// Seed of random choices.
-    pub seed: u64,
-    /// Calendar time now, in seconds since 1970.
-    pub unix_now: u64,
-    /// Where events and pictures go.
-    pub reports: mpsc::Sender<Report>,
-}
-
-/// What one peer supplied, over all sessions of this partial file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PeerShare {
-    /// Chunks of the file that came from it.
-    pub chunks: u32,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Why its key was banned, if it was.
-    pub rejected: Option<String>,
-}
-
-/// A file that is whole, and the verdict of the check that read it back from disk.
-#[derive(Debug)]
-pub struct Fetched {
-    /// The named checks.
-    pub checks: CheckReport,
-    /// Who supplied what.
-    pub peers: BTreeMap<PeerId, PeerShare>,
-    /// Payload bytes received in this session, good or not.
-    pub received_bytes: u64,
-    /// How long this session took.
-    pub elapsed: Duration,
-    /// How long of that the last chunk was here already: what was left of the whole-file check.
-    pub check_tail: Duration,
-}
-
-/// How a fetch ended.
-#[derive(Debug)]
-pub enum FetchEnd {
-    /// Every chunk is here and the whole file was checked; see [`Fetched::checks`] for the verdict.
-    Checked(Fetched),
-    /// The user stopped it; resumable.
-    Stopped,
-    /// No byte came for the stall timeout; resumable.
-    Stalled {
-        /// Whether any peer was ever connected and introduced.
-        met_a_peer: bool,
-        /// What stood in the way: refusals, bans, wrong keys.
-        reasons: Vec<Event>,
-    },
-    /// No chunk of the file to be repaired is of this artifact; nothing was written.
-    NothingGood,
-    /// No known peer can ever help.
-    Exhausted {
-        /// Why each was lost.
-        reasons: Vec<Event>,
-    },
-}
 
 /// A fetch under way.
 pub struct Fetching<'n, D: Disk> {
@@ -143,7 +53,7 @@ impl Node {
     /// A manifest with more chunks than the protocol knows.
     pub fn fetch<D: Disk>(
         &self,
-        settings: FetchSettings,
+        mut settings: FetchSettings,
         part: Arc<Part<D>>,
         resumed: &Resumed,
     ) -> Result<Fetching<'_, D>, DriverError> {
@@ -159,7 +69,7 @@ impl Node {
             terms,
             consent: settings.consent | Consent::FETCH,
             software: settings.software,
-            allow: settings.allow,
+            controls: settings.controls.borrow_and_update().clone(),
             offer: settings.offer,
             order: settings.order,
             rescan: resumed.data_without_record,
@@ -167,7 +77,7 @@ impl Node {
             listening: settings.listening,
             seed: settings.seed,
             unix_at_start: settings.unix_now,
-            limits: limits(settings.slots),
+            limits: Limits::default(),
         };
         let (verdict, follow) = check_in_step(&settings.manifest, &part, settings.full_check);
         let mut session = Session::new(
@@ -181,8 +91,9 @@ impl Node {
                 follow,
                 root: *settings.manifest.merkle_root(),
                 manifest_text: Bytes::from(settings.manifest.text()),
-                up_rate: settings.up_rate,
-                down_rate: settings.down_rate,
+                controls: settings.controls,
+                up: settings.up,
+                down: settings.down,
                 reports: settings.reports,
             },
         )?;

@@ -13,7 +13,7 @@ use minimodel_verifier::sha::Sha256;
 use minimodel_verifier::verify::{Following, Verified};
 use tokio::sync::{mpsc, oneshot};
 
-use super::session::Note;
+use super::notes::Note;
 use super::sink::ChunkSink;
 use super::workers::spawn;
 use crate::machine::Req;

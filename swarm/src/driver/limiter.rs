@@ -1,40 +1,114 @@
-//! Pacing by a token bucket: the machine's arithmetic, the driver's clock.
+//! All throttles that one session's bytes must pass in one direction.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::machine::{Bucket, Time};
+use tokio::sync::Mutex;
 
-/// What may pass at once: small enough to be smooth, large enough not to wake for every packet.
-const BURST: Duration = Duration::from_millis(50);
-/// A burst is never less than one piece of an answer.
-const LEAST_BURST: u64 = 64 << 10;
+use super::throttle::Throttle;
 
-/// Lets bytes pass at a rate; without a rate, at once. Clones share the rate.
+/// Lets bytes pass when every throttle does. Clones are one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Limiter(Option<Arc<(Instant, Mutex<Bucket>)>>);
+pub(super) struct Limiter(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    throttles: Vec<Throttle>,
+    /// One stream of the session at a time stands in the lines of the throttles, which others may share.
+    turn: Mutex<()>,
+    waiting: AtomicUsize,
+    has_waited: AtomicBool,
+}
 
 impl Limiter {
-    pub(super) fn new(bytes_per_second: Option<u64>) -> Self {
-        Self(bytes_per_second.map(|rate| {
-            let burst = (rate / 1000).saturating_mul(BURST.as_millis() as u64).max(LEAST_BURST);
-            Arc::new((Instant::now(), Mutex::new(Bucket::new(Time::ZERO, rate, burst))))
-        }))
+    pub(super) fn new(throttles: Vec<Throttle>) -> Self {
+        Self(Arc::new(Inner { throttles, ..Inner::default() }))
     }
 
-    /// Whether there is a rate at all.
-    pub(super) fn is_limited(&self) -> bool {
-        self.0.is_some()
+    /// How much to take at a time; `None` while there is no rate at all.
+    pub(super) fn piece(&self) -> Option<usize> {
+        let least = self.0.throttles.iter().filter_map(Throttle::piece).min();
+        least.map(|piece| usize::try_from(piece).unwrap_or(usize::MAX))
     }
 
     pub(super) async fn take(&self, bytes: u64) {
-        let Some(shared) = &self.0 else { return };
-        let wait = {
-            let now = Time::after_start(shared.0.elapsed());
-            shared.1.lock().unwrap_or_else(PoisonError::into_inner).take(now, bytes)
-        };
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
+        if self.piece().is_none() {
+            return;
         }
+        let _waiting = Waiting::new(&self.0.waiting);
+        let _turn = self.0.turn.lock().await;
+        for throttle in &self.0.throttles {
+            if throttle.take(bytes).await {
+                self.0.has_waited.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Whether anybody waits, or has waited since this was asked last.
+    pub(super) fn has_withheld(&self) -> bool {
+        self.0.has_waited.swap(false, Ordering::Relaxed) || self.0.waiting.load(Ordering::Relaxed) > 0
+    }
+}
+
+struct Waiting<'w>(&'w AtomicUsize);
+
+impl<'w> Waiting<'w> {
+    fn new(count: &'w AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn bytes_pass_when_all_throttles_let_them() {
+        let (own, shared) = (Throttle::default(), Throttle::new(Some(0)));
+        let limiter = Limiter::new(vec![own.clone(), shared.clone()]);
+        let moment = Duration::from_millis(20);
+        assert!(tokio::time::timeout(moment, limiter.take(10)).await.is_err());
+        shared.set(None);
+        limiter.take(1 << 40).await;
+        own.set(Some(0));
+        assert!(tokio::time::timeout(moment, limiter.take(10)).await.is_err());
+        assert!(!limiter.has_withheld(), "nobody waits any more");
+        own.set(Some(1 << 20));
+        limiter.take(200 << 10).await;
+        assert!(limiter.has_withheld() && !limiter.has_withheld());
+    }
+
+    #[tokio::test]
+    async fn two_transfers_share_a_throttle_evenly_although_one_has_many_streams() {
+        let shared = Throttle::new(Some(400 << 10));
+        let (few, many) = (Limiter::new(vec![shared.clone()]), Limiter::new(vec![shared]));
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let streams = std::iter::once((few, true)).chain((0..15).map(|_| (many.clone(), false)));
+        for (limiter, is_few) in streams {
+            let tell = tell.clone();
+            tokio::spawn(async move {
+                loop {
+                    limiter.take(4 << 10).await;
+                    if tell.send(is_few).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        let mut of_few = 0;
+        for _ in 0..60 {
+            of_few += usize::from(told.recv().await.unwrap());
+        }
+        // One in sixteen if streams were counted.
+        assert!((20..=40).contains(&of_few), "{of_few} of 60");
     }
 }

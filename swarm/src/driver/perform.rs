@@ -11,9 +11,10 @@ use super::bans::Ban;
 use super::connection::Counters;
 use super::download::{self, ChunkRequest};
 use super::keeper::Job;
+use super::notes::{Download, Happening, Note};
 use super::report::Report;
 use super::serve::{self, Server};
-use super::session::{Download, Happening, Note, SPARE_BUFFERS, Session};
+use super::session::{SPARE_BUFFERS, Session};
 use super::transport;
 use crate::machine::{Ask, Conn, Event, Input, LeavesOutcome, Output, Req};
 

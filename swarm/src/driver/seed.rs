@@ -1,19 +1,20 @@
 //! Serving a complete file until told to stop.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use minimodel_verifier::Manifest;
-use minimodel_wire::{Bitfield, Consent, PeerId, SignedOffer};
+use minimodel_wire::{Bitfield, Consent, SignedOffer};
 use tokio::sync::{mpsc, watch};
 
 use super::bans::Bans;
 use super::error::DriverError;
 use super::node::Node;
+use super::notes::{Happening, Parts};
 use super::report::Report;
-use super::session::{Happening, Parts, Session};
-use crate::machine::{Config, Limits, Order, Terms};
+use super::session::Session;
+use super::throttle::Throttle;
+use crate::machine::{Config, Controls, Limits, Order, Terms};
 use crate::store::ChunkSource;
 
 /// How a file is served.
@@ -21,12 +22,10 @@ use crate::store::ChunkSource;
 pub struct SeedSettings {
     /// What the file is.
     pub manifest: Arc<Manifest>,
-    /// Who may come; `None`: anyone who holds an offer.
-    pub allow: Option<BTreeSet<PeerId>>,
-    /// Payload bytes a second to all peers together.
-    pub up_rate: Option<u64>,
-    /// Peers served at once.
-    pub slots: Option<usize>,
+    /// Who may come, how many are served at once and how much each may have; see [`super::steady`] for what stays.
+    pub controls: watch::Receiver<Controls>,
+    /// Payload bytes a second to all peers together; they pass when all of these let them.
+    pub up: Vec<Throttle>,
     /// Whom to refuse from the start, and where new bans are told.
     pub bans: Bans,
     /// Our own offer, passed on to members.
@@ -102,14 +101,6 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     }
 }
 
-pub(super) fn limits(slots: Option<usize>) -> Limits {
-    let mut limits = Limits::default();
-    if let Some(slots) = slots {
-        limits.upload_slots = slots;
-    }
-    limits
-}
-
 impl Node {
     /// Serves `source` until `stop` becomes true or the file changes.
     ///
@@ -118,7 +109,7 @@ impl Node {
     /// A manifest with more chunks than the protocol knows.
     pub async fn seed(
         &self,
-        settings: SeedSettings,
+        mut settings: SeedSettings,
         source: Arc<dyn ChunkSource>,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<SeedEnd, DriverError> {
@@ -133,7 +124,7 @@ impl Node {
             terms,
             consent,
             software: settings.software,
-            allow: settings.allow,
+            controls: settings.controls.borrow_and_update().clone(),
             offer: settings.offer,
             order: Order::Rarest,
             rescan: false,
@@ -141,7 +132,7 @@ impl Node {
             listening: true,
             seed: settings.seed,
             unix_at_start: settings.unix_now,
-            limits: limits(settings.slots),
+            limits: Limits::default(),
         };
         let mut session = Session::new(
             self,
@@ -154,8 +145,9 @@ impl Node {
                 follow: None,
                 root: *settings.manifest.merkle_root(),
                 manifest_text: Bytes::from(settings.manifest.text()),
-                up_rate: settings.up_rate,
-                down_rate: None,
+                controls: settings.controls,
+                up: settings.up,
+                down: Vec::new(),
                 reports: settings.reports,
             },
         )?;

@@ -7,9 +7,9 @@ use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, ResetCode};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::connection::{Counters, Unfinished};
+use super::connection::{Counters, Unfinished, Unread};
 use super::limiter::Limiter;
-use super::session::Note;
+use super::notes::Note;
 use super::transport::WRITE_DEADLINE;
 use crate::machine::{Ask, Input, ServeOutcome};
 use crate::store::{ChunkSource, SourceError};
@@ -41,7 +41,7 @@ pub(super) async fn chunk(
             // What was asked first is whole first, and what was lost of it goes ahead of the rest: otherwise all
             // that is under way would be whole at once, and nothing be asked for meanwhile.
             let _ = send.stream().set_priority(-((ask.0 % (1 << 30)) as i32));
-            send_all(&server.limiter, send, head.encode(), chunk.bytes, &counters).await
+            send_all(&server, send, head.encode(), chunk.bytes, &counters).await
         }
         Ok(Err(error)) => {
             let (code, input) = verdict(&error, index);
@@ -73,11 +73,11 @@ fn verdict(error: &SourceError, index: u32) -> (ResetCode, Option<Input>) {
 }
 
 async fn send_all(
-    limiter: &Limiter,
+    server: &Server,
     mut send: Unfinished,
     head: Vec<u8>,
     body: Bytes,
-    counters: &Counters,
+    counters: &Arc<Counters>,
 ) -> ServeOutcome {
     let mut sent = 0;
     let mut rest = body;
@@ -91,13 +91,21 @@ async fn send_all(
         if rest.is_empty() {
             break;
         }
-        next = rest.split_to(rest.len().min(PIECE));
-        limiter.take(next.len() as u64).await;
+        next = rest.split_to(rest.len().min(server.limiter.piece().unwrap_or(PIECE)));
+        server.limiter.take(next.len() as u64).await;
         sent += next.len() as u64;
         counters.add_sent(next.len() as u64);
     }
+    let unread = Unread::new(counters);
     match send.finish() {
-        Ok(()) => ServeOutcome::Done { bytes: sent },
+        Ok(arrived) => {
+            // Before this is done the connection is not closed for want of a budget: what was given is to arrive.
+            tokio::spawn(async move {
+                let _ = timeout(WRITE_DEADLINE, arrived).await;
+                drop(unread);
+            });
+            ServeOutcome::Done { bytes: sent }
+        }
         Err(_) => ServeOutcome::Cancelled { bytes: sent },
     }
 }
@@ -117,7 +125,7 @@ pub(super) async fn leaves(
         Some((hashes, proof)) => {
             let head = LeavesHead { count: hashes.len() as u32, proof };
             let body = LeavesHead::encode_hashes(&hashes).into();
-            send_all(&server.limiter, send, head.encode(), body, &counters).await
+            send_all(&server, send, head.encode(), body, &counters).await
         }
         None => {
             send.refuse(ResetCode::NotHave);
@@ -136,6 +144,6 @@ pub(super) async fn manifest(
     counters: Arc<Counters>,
 ) {
     let head = ManifestHead { len: text.len() as u32 };
-    let outcome = send_all(&server.limiter, send, head.encode().to_vec(), text, &counters).await;
+    let outcome = send_all(&server, send, head.encode().to_vec(), text, &counters).await;
     let _ = server.notes.send(Note::Served { ask, outcome }).await;
 }

@@ -6,27 +6,28 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use minimodel_verifier::Digest;
-use minimodel_wire::{Bitfield, CloseCode, Consent, PeerId, Request, ResetCode};
+use minimodel_wire::{CloseCode, Consent, PeerId, Request, ResetCode};
 use quinn::Connection;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::accept::Place;
-use super::bans::{Ban, Bans};
+use super::bans::Ban;
 use super::congestion;
 use super::connection::{Link, Unfinished};
+use super::controls;
 use super::dial::Dialer;
 use super::error::DriverError;
-use super::keeper::{Follow, Keeper};
+use super::keeper::Keeper;
 use super::limiter::Limiter;
 use super::node::Node;
+use super::notes::{Answer, Download, Happening, Note, Parts};
 use super::report::Report;
 use super::serve::Server;
 use super::sink::ChunkSink;
 use super::telling::Telling;
 use super::transport;
-use crate::machine::{Ask, Config, Conn, Event, Input, KeepOutcome, Machine, Meter, Req, ServeOutcome, Time};
-use crate::store::{ChunkSource, StoreError};
+use crate::machine::{Ask, Conn, Controls, Input, KeepOutcome, Machine, Meter, Req, Time};
 
 /// Notes that may wait; a full queue holds the tasks back, and through them the peers.
 const WAITING_NOTES: usize = 1_024;
@@ -38,75 +39,6 @@ const SUSPENDED: Duration = Duration::from_secs(5);
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(200);
 /// The same while no byte moves: whoever waits costs next to nothing.
 const IDLE_SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
-
-/// What tasks tell the session.
-#[derive(Debug)]
-pub(super) enum Note {
-    /// For the machine as it is.
-    Input(Input),
-    /// A handshake is done.
-    Connected { connection: Connection, peer: PeerId, dialed: bool, place: Option<Place> },
-    /// A peer asks for something.
-    Asked { conn: Conn, request: Request, send: Unfinished },
-    /// A chunk is in memory, unproven.
-    Arrived { req: Req, data: Vec<u8>, proof: Vec<Digest> },
-    /// Leaf hashes and the proof of their range, unproven; `None` when they did not come.
-    LeavesArrived { req: Req, first: u32, answer: Option<(Vec<Digest>, Vec<Digest>)> },
-    /// An answer ended.
-    Served { ask: Ask, outcome: ServeOutcome },
-    /// A chunk was proven or not; its buffer comes back.
-    Kept { req: Req, outcome: Result<KeepOutcome, StoreError>, buffer: Vec<u8> },
-    /// The partial file was held against the leaf hashes.
-    Rescanned { have: Result<Vec<u32>, StoreError> },
-    /// A task of a connection ended by a panic.
-    Panicked,
-    /// A thread that nothing works without ended by a panic.
-    WorkerLost { doing: &'static str },
-}
-
-/// What the session tells its runner.
-#[derive(Debug)]
-pub(super) enum Happening {
-    /// The machine said something.
-    Event(Event),
-    /// Our own disk failed.
-    Disk(StoreError),
-    /// The file that is served is no longer the artifact.
-    SourceChanged,
-    /// A thread of ours is gone, and the session is of no use without it.
-    WorkerLost(&'static str),
-    /// Time for whoever watches progress to look.
-    Moment,
-}
-
-pub(super) struct Download {
-    pub(super) abort: AbortHandle,
-    /// Bytes and proof, once all of them are here.
-    pub(super) arrived: Option<(Vec<u8>, Vec<Digest>)>,
-}
-
-pub(super) struct Answer {
-    pub(super) conn: Conn,
-    pub(super) request: Request,
-    /// The asking stream, until somebody answers on it.
-    pub(super) send: Option<Unfinished>,
-    pub(super) abort: Option<AbortHandle>,
-}
-
-/// What a session works with.
-pub(super) struct Parts {
-    pub(super) config: Config,
-    pub(super) have: Bitfield,
-    pub(super) bans: Bans,
-    pub(super) source: Arc<dyn ChunkSource>,
-    pub(super) sink: Option<Arc<dyn ChunkSink>>,
-    pub(super) follow: Option<Follow>,
-    pub(super) root: Digest,
-    pub(super) manifest_text: Bytes,
-    pub(super) up_rate: Option<u64>,
-    pub(super) down_rate: Option<u64>,
-    pub(super) reports: mpsc::Sender<Report>,
-}
 
 pub(super) struct Session {
     pub(super) machine: Machine,
@@ -120,6 +52,7 @@ pub(super) struct Session {
     pub(super) bans: Option<mpsc::UnboundedSender<Ban>>,
     pub(super) keeper: Option<Keeper>,
     pub(super) manifest_text: Bytes,
+    pub(super) controls: watch::Receiver<Controls>,
     pub(super) down: Limiter,
     pub(super) notes: mpsc::Receiver<Note>,
     pub(super) note: mpsc::Sender<Note>,
@@ -170,8 +103,7 @@ impl Session {
         let start_keeper =
             |sink: &Arc<dyn ChunkSink>| Keeper::start(sink.clone(), parts.follow, note.clone());
         let keeper = parts.sink.as_ref().map(start_keeper).transpose().map_err(DriverError::Thread)?;
-        let server =
-            Server { source: parts.source, limiter: Limiter::new(parts.up_rate), notes: note.clone() };
+        let server = Server { source: parts.source, limiter: Limiter::new(parts.up), notes: note.clone() };
         Ok(Self {
             start,
             dialer: node.dialer.clone(),
@@ -184,7 +116,8 @@ impl Session {
             bans: parts.bans.tell,
             keeper,
             manifest_text: parts.manifest_text,
-            down: Limiter::new(parts.down_rate),
+            controls: parts.controls,
+            down: Limiter::new(parts.down),
             notes,
             note,
             links: BTreeMap::new(),
@@ -247,6 +180,7 @@ impl Session {
                         self.take(note);
                     }
                 }
+                () = controls::changed(&mut self.controls) => self.follow_controls(),
                 () = tokio::time::sleep_until(until.into()) => {
                     if wakeup.is_some_and(|at| at <= Instant::now()) {
                         self.tell(Input::Tick);

@@ -4,7 +4,8 @@ use minimodel_wire::ResetCode;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::session::{Note, Session};
+use super::notes::Note;
+use super::session::Session;
 use crate::machine::{Input, RequestFault, ServeOutcome};
 
 impl Session {

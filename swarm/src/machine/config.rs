@@ -1,9 +1,10 @@
 //! What the machine is told before it starts, and every limit it keeps.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use minimodel_wire::{Consent, Hello, PeerId, SignedOffer};
+
+use super::controls::Controls;
 
 /// What both sides must agree on before a byte moves; the content of our Hello.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +72,8 @@ pub struct Config {
     pub consent: Consent,
     /// Software name for the Hello: printable ASCII, at most 64 bytes.
     pub software: String,
-    /// Who may connect to us; `None` lets in anyone who holds an offer.
-    pub allow: Option<BTreeSet<PeerId>>,
+    /// What our user wants at the beginning; [`super::Input::Controls`] changes it.
+    pub controls: Controls,
     /// Our own signed offer, passed on to members when we consent to publish.
     pub offer: Option<SignedOffer>,
     /// Order of requests.

@@ -131,7 +131,7 @@ impl Machine {
         if peer.phase != Phase::Ready || !peer.consent.contains(minimodel_wire::Consent::SERVE) {
             return;
         }
-        let interested = wants && peer.useful > 0;
+        let interested = wants && peer.useful > 0 && !peer.down.barred;
         if peer.down.interested == interested {
             return;
         }

@@ -7,6 +7,7 @@ use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, PeerId};
 use super::bans::Bans;
 use super::chunks::Chunks;
 use super::config::Config;
+use super::dialing::EXHAUSTED_AFTER;
 use super::events::{Ask, Conn, Event, Input, Output, Req};
 use super::leaves::LeafSearch;
 use super::peer::{Peer, Phase};
@@ -14,8 +15,7 @@ use super::picker::Picker;
 use super::rate::Outflow;
 use super::requests::Request;
 use super::scheduling::Hungry;
-use super::slots::slots_in_memory;
-use super::sources::{EXHAUSTED_AFTER, Sources};
+use super::sources::Sources;
 use super::standing::Standings;
 use super::time::Time;
 
@@ -54,6 +54,12 @@ pub struct Machine {
     pub(super) copies: BTreeMap<u32, Vec<Req>>,
     /// Bytes requested and not yet stored.
     pub(super) in_flight_bytes: u64,
+    /// Bytes that were received or are asked for.
+    pub(super) promised: u64,
+    /// More would be asked for, did our user not limit it.
+    pub(super) is_at_quota: bool,
+    /// Keys that asked for more than they may have.
+    pub(super) spent: BTreeSet<PeerId>,
     /// Requests whose chunk another peer may be asked for as well.
     pub(super) hedged: BTreeSet<Req>,
     pub(super) hungry: Hungry,
@@ -101,12 +107,11 @@ impl Machine {
     pub fn new(mut config: Config, have: Bitfield, banned: BTreeMap<PeerId, Time>) -> Self {
         let limits = &mut config.limits;
         limits.max_connections = limits.max_connections.min(Picker::MAX_HOLDERS);
-        limits.upload_slots = limits.upload_slots.min(slots_in_memory(config.terms.chunk_size));
         let mut rng = fastrand::Rng::with_seed(config.seed);
         let picker = Picker::new(&have, &mut rng);
         let rescan = config.rescan && !have.is_full();
         let complete = have.is_full();
-        Self {
+        let mut machine = Self {
             leaves: LeafSearch::new(rescan, config.repairs && !have.is_full(), config.terms.chunk_count),
             sources: Sources::new(Bans::new(banned)),
             chunks: Chunks::new(have),
@@ -118,6 +123,9 @@ impl Machine {
             next_req: 0,
             copies: BTreeMap::new(),
             in_flight_bytes: 0,
+            promised: 0,
+            is_at_quota: false,
+            spent: BTreeSet::new(),
             hedged: BTreeSet::new(),
             hungry: Hungry::default(),
             doubted: 0,
@@ -135,7 +143,7 @@ impl Machine {
             next_rechoke: Time::ZERO,
             next_optimistic: Time::ZERO,
             next_look: Time::ZERO,
-            slots: config.limits.upload_slots,
+            slots: 0,
             outflow: Outflow::default(),
             chunks_served: 0,
             next_haves: None,
@@ -145,7 +153,9 @@ impl Machine {
             exhausted_said: false,
             outputs: VecDeque::new(),
             config,
-        }
+        };
+        machine.slots = machine.usual_slots();
+        machine
     }
 
     /// Tells the machine that something happened at `now`. Times never go back.
@@ -173,6 +183,8 @@ impl Machine {
             Input::AskedManifest { ask, conn } => self.asked_manifest(now, ask, conn),
             Input::Served { ask, outcome } => self.served(now, ask, outcome),
             Input::ChunkLost { index } => self.chunk_lost(index),
+            Input::Controls(controls) => self.control(now, controls),
+            Input::Withheld { req } => self.withheld(now, req),
             Input::SourceChanged => self.close_all(now, CloseCode::SourceChanged),
             Input::Stop => self.close_all(now, CloseCode::ShuttingDown),
             Input::Tick => {}

@@ -38,6 +38,16 @@ impl Machine {
         }
     }
 
+    /// What waits for our own rate is not late.
+    pub(super) fn withheld(&mut self, now: Time, req: Req) {
+        let Some(request) = self.requests.get_mut(&req) else { return };
+        request.sent = now;
+        if let Some(peer) = self.peers.get_mut(&request.conn) {
+            peer.down.last_byte = now;
+            peer.down.window = (now, 0);
+        }
+    }
+
     fn check_introduction(&mut self, now: Time, conn: Conn) {
         let Some(peer) = self.peers.get(&conn) else { return };
         if peer.phase == Phase::Ready || now.since(peer.since) < self.config.limits.hello {
@@ -128,7 +138,7 @@ impl Machine {
             .any(|copy| !copy.storing && self.peers.get(&copy.conn).is_some_and(|peer| peer.down.stalled))
     }
 
-    fn take_back(&mut self, now: Time, conn: Conn, is_meant: impl Fn(Req, &Request) -> bool) {
+    pub(super) fn take_back(&mut self, now: Time, conn: Conn, is_meant: impl Fn(Req, &Request) -> bool) {
         let Some(peer) = self.peers.get(&conn) else { return };
         let is_meant = |req: &Req| self.requests.get(req).is_some_and(|request| is_meant(*req, request));
         let reqs: Vec<Req> = peer.down.requests.iter().copied().filter(is_meant).collect();

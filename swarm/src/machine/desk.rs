@@ -7,6 +7,7 @@ use ed25519_dalek::SigningKey;
 use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, Hello, Offer, PeerId, SignedOffer};
 
 use super::config::{Config, Limits, Order, Terms};
+use super::controls::Controls;
 use super::core::Machine;
 use super::events::{Ask, Conn, Event, Input, Output, Req};
 use super::fault::Breach;
@@ -70,7 +71,7 @@ impl Desk {
             },
             consent,
             software: "desk/1".to_owned(),
-            allow: None,
+            controls: Controls::default(),
             offer: None,
             order: Order::Rarest,
             rescan: false,

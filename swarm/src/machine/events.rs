@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use minimodel_wire::{CloseCode, Frame, PeerId, ResetCode, SignedOffer};
 
+use super::controls::Controls;
 use super::fault::Breach;
 
 /// A connection, named by the driver; never reused within a run.
@@ -145,6 +146,13 @@ pub enum Input {
     },
     /// The file that is shared is no longer the artifact: the share ends.
     SourceChanged,
+    /// Our user wants something else from now on.
+    Controls(Controls),
+    /// Bytes of a requested chunk are here, and our own rate does not let us take them yet: no silence of the peer's.
+    Withheld {
+        /// The request.
+        req: Req,
+    },
     /// Stop taking work, say goodbye.
     Stop,
     /// Nothing happened but time.

@@ -44,6 +44,7 @@ impl Machine {
         self.sources.connected(id);
         let mut peer = Peer::new(id, dialed, now, &self.config.terms, &self.config.limits);
         peer.is_guest = is_guest;
+        peer.down.barred = !self.config.controls.may_fetch_from(id);
         self.peers.insert(conn, peer);
         self.strangers += 1;
         self.by_id.insert(id, conn);
@@ -65,8 +66,12 @@ impl Machine {
         if self.sources.is_banned(id, now) {
             return Some(CloseCode::Banned);
         }
-        if !dialed && self.config.allow.as_ref().is_some_and(|allow| !allow.contains(&id)) {
+        if !dialed && !self.config.controls.lets_in(id) {
             return Some(CloseCode::NotAllowed);
+        }
+        if dialed && !self.config.controls.may_fetch_from(id) {
+            // Our user changed its mind while it was dialed.
+            return Some(CloseCode::Done);
         }
         if self.is_full_for(id, dialed) || self.standings.is_shut_out(id, now) {
             return Some(CloseCode::Busy);
@@ -228,6 +233,11 @@ impl Machine {
         for ask in asks {
             self.asks.remove(&ask);
             self.push(Output::Refuse { ask, code: ResetCode::Cancelled });
+        }
+        if !peer.up.active.is_empty() {
+            // How much of it went out nobody tells any more: all of it, or whoever breaks off pays nothing.
+            let chunk = u64::from(self.config.terms.chunk_size);
+            self.standings.of(peer.id, now).gave(peer.up.active.len() as u64 * chunk);
         }
         if by_peer && let Some(code) = code.filter(|&code| is_final(code)) {
             self.sources.refused(peer.id);

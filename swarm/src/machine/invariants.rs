@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use minimodel_wire::Consent;
-
 use super::chunks::ChunkState;
 use super::core::Machine;
 use super::events::Conn;
@@ -71,7 +69,7 @@ impl Machine {
             if request.storing == peer.down.requests.contains(req) {
                 return Err(format!("{req:?} storing {} but listed otherwise", request.storing));
             }
-            let may_be_asked = peer.phase == Phase::Ready && peer.consent.contains(Consent::SERVE);
+            let may_be_asked = peer.is_source();
             let is_fine = request.storing || (may_be_asked && peer.have.get(request.index));
             if !is_fine {
                 return Err(format!("{req:?} asked of a peer that may not be asked for it"));

@@ -1,7 +1,7 @@
 //! Finding chunks that are on disk without a record: leaf hashes are fetched and proven, then the partial file
 //! is held against them, so that bytes which are good already are not fetched again.
 
-use minimodel_wire::{Consent, ResetCode, limits::MAX_LEAVES};
+use minimodel_wire::{ResetCode, limits::MAX_LEAVES};
 
 use super::core::Machine;
 use super::events::{Ask, Conn, LeavesOutcome, Output, Req};
@@ -103,8 +103,7 @@ impl Machine {
             return;
         }
         // A partial peer has no tree to answer from.
-        let can_answer =
-            |peer: &Peer| peer.phase == Phase::Ready && peer.is_seed && peer.consent.contains(Consent::SERVE);
+        let can_answer = |peer: &Peer| peer.is_source() && peer.is_seed;
         let failed = &self.leaves.failed;
         let Some(conn) = self
             .peers
@@ -144,6 +143,15 @@ impl Machine {
             LeavesOutcome::Failed => self.leaves.fail(conn),
         }
         self.mark_all_hungry();
+    }
+
+    /// Our user does not want this peer asked any more.
+    pub(super) fn withdraw_leaves(&mut self, conn: Conn) {
+        if let Some(pending) = self.leaves.pending.filter(|pending| pending.conn == conn) {
+            self.push(Output::Cancel { req: pending.req });
+            self.leaves.lost(conn);
+            self.mark_all_hungry();
+        }
     }
 
     /// Whoever holds the search up is asked no more; it has as long as for a Hello.

@@ -13,16 +13,19 @@
 //! - each chunk is in exactly one state: missing, in flight, storing or have;
 //! - a chunk in flight has one or two requests, to different peers; one that is being stored has one more at most;
 //! - what is requested and not yet stored stays within the memory budget, and nothing is requested when all is here;
-//! - no chunk is asked of a peer that chokes us, did not announce it, or did not consent to serve.
+//! - no chunk is asked of a peer that chokes us, did not announce it, did not consent to serve, or whom our user does not
+//!   want asked.
 
 mod bans;
 mod chunks;
 mod config;
 mod control;
+mod controls;
 mod core;
 mod deadlines;
 #[cfg(test)]
 mod desk;
+mod dialing;
 mod events;
 mod exchange;
 mod fault;
@@ -46,6 +49,7 @@ mod uploads;
 pub use bans::BAN;
 pub use chunks::ChunkState;
 pub use config::{Config, Limits, Order, Terms};
+pub use controls::Controls;
 pub use core::{Machine, Progress};
 pub use events::{
     Ask, Conn, Event, Input, KeepOutcome, LeavesOutcome, Output, Req, RequestFault, ServeOutcome,

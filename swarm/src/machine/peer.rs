@@ -58,6 +58,8 @@ pub(super) struct Download {
     pub(super) interested: bool,
     /// It does not serve us now.
     pub(super) choked: bool,
+    /// Our user does not want anything from it.
+    pub(super) barred: bool,
     pub(super) requests: BTreeSet<Req>,
     /// Requests that are in flight, and chunks of it that are being proven and written.
     pub(super) open: u32,
@@ -173,6 +175,7 @@ impl Peer {
             down: Download {
                 interested: false,
                 choked: true,
+                barred: false,
                 requests: BTreeSet::new(),
                 open: 0,
                 was_cut: false,
@@ -194,9 +197,14 @@ impl Peer {
         }
     }
 
-    /// It consented to serve, and we may ask now.
+    /// It consented to serve, and our user lets us ask.
+    pub(super) fn is_source(&self) -> bool {
+        self.phase == Phase::Ready && self.consent.contains(Consent::SERVE) && !self.down.barred
+    }
+
+    /// The same, and it does not choke us.
     pub(super) fn may_be_asked(&self) -> bool {
-        self.phase == Phase::Ready && self.consent.contains(Consent::SERVE) && !self.down.choked
+        self.is_source() && !self.down.choked
     }
 
     /// It would ask, and has no slot.

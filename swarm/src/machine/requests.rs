@@ -50,6 +50,7 @@ impl Machine {
         self.requests.insert(req, request);
         self.copies.entry(index).or_default().push(req);
         self.in_flight_bytes += u64::from(len);
+        self.promised += u64::from(len);
         if self.chunks.state(index) == ChunkState::Missing {
             self.chunks.set(index, ChunkState::InFlight);
             self.picker.remove(index);
@@ -229,6 +230,8 @@ impl Machine {
     fn remove_request(&mut self, now: Time, req: Req) -> Option<Request> {
         let request = self.requests.remove(&req)?;
         self.in_flight_bytes -= u64::from(request.len);
+        // What did not come any more does not count.
+        self.promised -= u64::from(request.len).saturating_sub(request.received);
         self.hedged.remove(&req);
         self.change_download(request.conn, |down| down.open -= 1);
         if let Some(peer) = self.peers.get_mut(&request.conn)

@@ -88,6 +88,7 @@ impl Machine {
             return;
         }
         self.line_up(now);
+        self.is_at_quota = false;
         // Worked out once for all that are idle at the end.
         let mut late = None;
         while let Some(&(turn, conn)) = self.hungry.queue.first() {
@@ -101,6 +102,10 @@ impl Machine {
                     break;
                 }
                 let Some(index) = self.next_for(now, conn, &mut late) else { break };
+                self.is_at_quota = !self.fits_fetch_allowance(index);
+                if self.is_at_quota {
+                    return;
+                }
                 self.request(now, conn, index);
             }
             self.hungry.queue.remove(&(turn, conn));

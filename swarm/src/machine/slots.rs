@@ -195,7 +195,7 @@ impl Machine {
     /// More slots while less goes out than once did and peers wait: then those served are slow to take, and the way up has
     /// room. Fewer when it is full again.
     fn adapt_slots(&mut self, now: Time) {
-        let usual = self.config.limits.upload_slots;
+        let usual = self.usual_slots();
         self.outflow.look(now);
         let is_busy = |peer: &&Peer| peer.up.unchoked && !peer.up.active.is_empty();
         let busy = self.peers.values().filter(is_busy).count();

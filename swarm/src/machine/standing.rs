@@ -33,6 +33,8 @@ pub(super) struct Standing {
     shut: (u32, Time),
     /// Chunks that it took from us today, and when that day began.
     taken: (u64, Time),
+    /// Payload bytes that it took from us since the session began.
+    given: u64,
     touched: Time,
 }
 
@@ -55,6 +57,11 @@ impl Standing {
     /// It took one more.
     pub(super) fn took(&mut self, now: Time) {
         self.taken.0 = self.taken(now) + 1;
+    }
+
+    /// Payload bytes went out to it.
+    pub(super) fn gave(&mut self, bytes: u64) {
+        self.given = self.given.saturating_add(bytes);
     }
 
     /// Shuts the key out for a while, for longer each time; until when.
@@ -81,6 +88,11 @@ impl Standings {
         let standing = self.by_key.entry(id).or_default();
         standing.touched = now;
         standing
+    }
+
+    /// Payload bytes that the key took in this session.
+    pub(super) fn given(&self, id: PeerId) -> u64 {
+        self.by_key.get(&id).map_or(0, |standing| standing.given)
     }
 
     pub(super) fn is_shut_out(&self, id: PeerId, now: Time) -> bool {

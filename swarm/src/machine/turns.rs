@@ -76,7 +76,9 @@ impl Machine {
             // Taken or not, it was its turn.
             peer.up.bytes += chunk;
             let peer = peer.id;
-            self.standings.of(peer, now).took(now);
+            let standing = self.standings.of(peer, now);
+            standing.took(now);
+            standing.gave(chunk);
         }
         self.refuse(ask, ResetCode::Busy);
         true

@@ -1,6 +1,6 @@
 //! What those who may ask are answered, and in which order.
 
-use minimodel_wire::{CloseCode, Frame, ResetCode};
+use minimodel_wire::ResetCode;
 
 use super::core::Machine;
 use super::events::{Ask, Conn, Event, Output, ServeOutcome};
@@ -51,16 +51,16 @@ impl Machine {
         } else if is_worn {
             ResetCode::BudgetUsed
         } else if self.standings.of(peer.id, now).taken(now) >= budget {
-            // Said with a code that ends its tries: nothing more comes from us today.
+            // Nothing more today.
             self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
-            self.send(conn, Frame::Bye { code: CloseCode::BudgetUsed });
-            self.drop_peer(now, conn, CloseCode::BudgetUsed);
+            self.part_for_budget(now, conn);
             return;
         } else {
             peer.up.waiting.push_back((ask, index));
             peer.up.turn.get_or_insert(Turn::new(now, self.chunks_served));
             self.asks.insert(ask, conn);
             self.answer_next(now);
+            self.part_if_spent(now, conn);
             return;
         };
         let is_flood = !peer.up.in_vain.try_take(now, 1);
@@ -80,7 +80,9 @@ impl Machine {
                 peer.up.bytes += bytes;
                 self.outflow.add(bytes);
                 let peer = peer.id;
-                self.standings.of(peer, now).took(now);
+                let standing = self.standings.of(peer, now);
+                standing.took(now);
+                standing.gave(bytes);
                 if matches!(outcome, ServeOutcome::Done { .. }) {
                     self.event(Event::Uploaded { peer, bytes });
                     self.count_turn(now, conn);
@@ -89,6 +91,7 @@ impl Machine {
             ServeOutcome::Done { .. } | ServeOutcome::Cancelled { .. } => {}
             ServeOutcome::TooSlow => self.breach(now, conn, Breach::NotReading),
         }
+        self.part_if_spent(now, conn);
         self.answer_next(now);
     }
 
@@ -131,8 +134,9 @@ impl Machine {
             let waits = self
                 .unchoked
                 .iter()
-                .filter_map(|conn| Some((*conn, &self.peers.get(conn)?.up)))
-                .filter(|(_, up)| !up.waiting.is_empty() && up.active.len() < per_peer);
+                .filter_map(|conn| Some((*conn, self.peers.get(conn)?)))
+                .filter(|(_, peer)| peer.up.active.len() < per_peer && self.may_have_next(peer))
+                .map(|(conn, peer)| (conn, &peer.up));
             let next =
                 waits.clone().filter(|(_, up)| may(up)).min_by_key(|(_, up)| (up.active.len(), up.bytes));
             let Some(conn) = next.map(|(conn, _)| conn) else {
@@ -159,7 +163,7 @@ mod tests {
     use super::super::desk::{Desk, SEED, TAKE, both, having, id};
     use super::super::events::Input;
     use super::*;
-    use minimodel_wire::Bitfield;
+    use minimodel_wire::{Bitfield, CloseCode, Frame};
 
     fn refusals(desk: &mut Desk) -> Vec<(u64, ResetCode)> {
         let refusal =

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::machine::{Ask, Config, Input, Limits, Machine, Order, Req, Terms, Time};
+use minimodel_swarm::machine::{Ask, Config, Controls, Input, Limits, Machine, Order, Req, Terms, Time};
 use minimodel_wire::{Bitfield, Consent, Offer, PeerId, SignedOffer};
 
 use super::queue::{Queue, Step};
@@ -246,7 +246,7 @@ impl World {
             terms: self.terms.clone(),
             consent,
             software: "scale/1".to_owned(),
-            allow: None,
+            controls: Controls::default(),
             offer: Some(peer.offer.clone()),
             order: Order::Rarest,
             rescan: false,

@@ -6,7 +6,9 @@ use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
 
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::driver::{Bans, Congestion, Node, NodeSettings, Report, SeedSettings};
+use minimodel_swarm::driver::{
+    Bans, Congestion, Controls, Node, NodeSettings, Report, SeedSettings, Throttle, steady,
+};
 use minimodel_swarm::store::{ChunkBytes, ChunkSource, FileSource, SourceError, SourceFile};
 use minimodel_verifier::chunk::Layout;
 use minimodel_verifier::verify::verify_artifact;
@@ -141,9 +143,8 @@ impl Seeder {
         let (reports, waiting) = mpsc::channel(WAITING_REPORTS);
         let settings = SeedSettings {
             manifest: self.manifest.clone(),
-            allow: None,
-            up_rate: Some(RATE),
-            slots: None,
+            controls: steady(Controls::default()),
+            up: vec![Throttle::new(Some(RATE))],
             offer: None,
             publish: false,
             bans: Bans::default(),

@@ -5,7 +5,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::driver::{Bans, Congestion, FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings};
+use minimodel_swarm::driver::{
+    Bans, Congestion, Controls, FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings, steady,
+};
 use minimodel_swarm::machine::Order;
 use minimodel_swarm::store::{FileSource, Opener, Part, PartSpec, RealDisk, SourceFile};
 use minimodel_verifier::Manifest;
@@ -43,9 +45,8 @@ impl Stranger {
                 let source = FileSource::new(SourceFile::open(&path).unwrap(), layout, tree).unwrap();
                 let settings = SeedSettings {
                     manifest,
-                    allow: None,
-                    up_rate: None,
-                    slots: None,
+                    controls: steady(Controls::default()),
+                    up: Vec::new(),
                     bans: Bans::default(),
                     offer: Some(offer),
                     publish: false,
@@ -78,10 +79,9 @@ impl Stranger {
                 manifest,
                 consent: Consent::FETCH,
                 sources: vec![offer.parse::<SignedOffer>().unwrap()],
-                allow: None,
-                down_rate: None,
-                up_rate: None,
-                slots: None,
+                controls: steady(Controls::default()),
+                down: Vec::new(),
+                up: Vec::new(),
                 order: Order::Rarest,
                 stall_timeout: patience,
                 listening: false,

@@ -8,7 +8,9 @@ use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::driver::{Bans, Congestion, Node, NodeSettings, SeedSettings};
+use minimodel_swarm::driver::{
+    Bans, Congestion, Controls, Node, NodeSettings, SeedSettings, Throttle, steady,
+};
 use minimodel_swarm::store::{ChunkBytes, ChunkSource, FileSource, SourceError, SourceFile};
 use minimodel_verifier::Digest;
 use minimodel_verifier::chunk::Layout;
@@ -70,9 +72,8 @@ impl Seeder {
                 tell.send(node.offer(*manifest.swarm_id(), unix_now + 3600).unwrap()).unwrap();
                 let settings = SeedSettings {
                     manifest,
-                    allow: None,
-                    up_rate,
-                    slots: None,
+                    controls: steady(Controls::default()),
+                    up: vec![Throttle::new(up_rate)],
                     offer: None,
                     publish: false,
                     bans: Bans::default(),

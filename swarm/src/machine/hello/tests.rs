@@ -150,7 +150,7 @@ fn a_stranger_that_only_knocks_learns_nothing() {
 #[test]
 fn a9_a_hello_replayed_under_another_key_grants_nothing() {
     let mut desk = Desk::with(SEED, Bitfield::full(20), |config| {
-        config.allow = Some([id(1), id(3)].into_iter().collect());
+        config.controls.allow = Some([id(1), id(3)].into_iter().collect());
     });
     let hello = desk.hello(TAKE);
     desk.join(1, TAKE, having([]));

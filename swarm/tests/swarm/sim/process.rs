@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use minimodel_swarm::machine::{Config, Input, KeepOutcome, Machine, Req, Time};
+use minimodel_swarm::machine::{Config, Controls, Input, KeepOutcome, Machine, Req, Time};
 use minimodel_swarm::store::Crash;
 use minimodel_wire::{Bitfield, PeerId};
 
@@ -46,7 +46,7 @@ impl World {
             terms,
             consent: plan.consent,
             software: "sim/1".to_owned(),
-            allow: plan.allow.clone(),
+            controls: Controls { allow: plan.allow.clone(), ..Controls::default() },
             offer: Some(peer::offer_of(no, self.terms.swarm_id)),
             order: plan.order,
             rescan: found.rescan,

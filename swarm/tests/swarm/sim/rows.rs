@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minimodel_swarm::machine::{Ask, Breach, Config, Conn, Input, Limits, Machine, Order, Output, Time};
+use minimodel_swarm::machine::{
+    Ask, Breach, Config, Conn, Controls, Input, Limits, Machine, Order, Output, Time,
+};
 use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, PeerId};
 
 use super::peer::{Behaviour, PeerNo, Plan, id_of};
@@ -31,7 +33,7 @@ fn doorkeeper(allow: Option<BTreeSet<PeerId>>) -> Machine {
         terms: world.terms.clone(),
         consent: Consent::SERVE,
         software: "sim/1".to_owned(),
-        allow,
+        controls: Controls { allow, ..Controls::default() },
         offer: None,
         order: Order::Rarest,
         rescan: false,

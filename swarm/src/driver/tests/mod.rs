@@ -1,5 +1,7 @@
 //! Whole sessions on loopback, in one process, looked at from inside.
 
+mod live;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,9 +14,10 @@ use minimodel_wire::{Bitfield, Consent, Frame, Hello, SignedOffer};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::session::{Happening, Parts, Session};
+use super::notes::{Happening, Parts};
+use super::session::Session;
 use super::sink::ChunkSink;
-use super::{Congestion, Node, NodeSettings};
+use super::{Congestion, Controls, Node, NodeSettings, steady};
 use crate::machine::{Config, Event, Input, KeepOutcome, Limits, Order, Terms};
 use crate::store::{ChunkBytes, ChunkSource, SourceError, StoreError};
 
@@ -60,7 +63,7 @@ impl Memory {
                 terms,
                 consent,
                 software: "test/1".to_owned(),
-                allow: None,
+                controls: Controls::default(),
                 offer: None,
                 order: Order::Rarest,
                 rescan: false,
@@ -77,8 +80,9 @@ impl Memory {
             follow: None,
             root,
             manifest_text: Bytes::from_static(b"a manifest"),
-            up_rate: None,
-            down_rate: None,
+            controls: steady(Controls::default()),
+            up: Vec::new(),
+            down: Vec::new(),
             reports: mpsc::channel(1).0,
         }
     }

@@ -1,0 +1,90 @@
+//! What passes between a session, its tasks and its runner.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use minimodel_verifier::Digest;
+use minimodel_wire::{Bitfield, PeerId, Request};
+use quinn::Connection;
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+
+use super::accept::Place;
+use super::bans::Bans;
+use super::connection::Unfinished;
+use super::keeper::Follow;
+use super::report::Report;
+use super::sink::ChunkSink;
+use super::throttle::Throttle;
+use crate::machine::{Ask, Config, Conn, Controls, Event, Input, KeepOutcome, Req, ServeOutcome};
+use crate::store::{ChunkSource, StoreError};
+
+/// What tasks tell the session.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// For the machine as it is.
+    Input(Input),
+    /// A handshake is done.
+    Connected { connection: Connection, peer: PeerId, dialed: bool, place: Option<Place> },
+    /// A peer asks for something.
+    Asked { conn: Conn, request: Request, send: Unfinished },
+    /// A chunk is in memory, unproven.
+    Arrived { req: Req, data: Vec<u8>, proof: Vec<Digest> },
+    /// Leaf hashes and the proof of their range, unproven; `None` when they did not come.
+    LeavesArrived { req: Req, first: u32, answer: Option<(Vec<Digest>, Vec<Digest>)> },
+    /// An answer ended.
+    Served { ask: Ask, outcome: ServeOutcome },
+    /// A chunk was proven or not; its buffer comes back.
+    Kept { req: Req, outcome: Result<KeepOutcome, StoreError>, buffer: Vec<u8> },
+    /// The partial file was held against the leaf hashes.
+    Rescanned { have: Result<Vec<u32>, StoreError> },
+    /// A task of a connection ended by a panic.
+    Panicked,
+    /// A thread that nothing works without ended by a panic.
+    WorkerLost { doing: &'static str },
+}
+
+/// What the session tells its runner.
+#[derive(Debug)]
+pub(super) enum Happening {
+    /// The machine said something.
+    Event(Event),
+    /// Our own disk failed.
+    Disk(StoreError),
+    /// The file that is served is no longer the artifact.
+    SourceChanged,
+    /// A thread of ours is gone, and the session is of no use without it.
+    WorkerLost(&'static str),
+    /// Time for whoever watches progress to look.
+    Moment,
+}
+
+pub(super) struct Download {
+    pub(super) abort: AbortHandle,
+    /// Bytes and proof, once all of them are here.
+    pub(super) arrived: Option<(Vec<u8>, Vec<Digest>)>,
+}
+
+pub(super) struct Answer {
+    pub(super) conn: Conn,
+    pub(super) request: Request,
+    /// The asking stream, until somebody answers on it.
+    pub(super) send: Option<Unfinished>,
+    pub(super) abort: Option<AbortHandle>,
+}
+
+/// What a session works with.
+pub(super) struct Parts {
+    pub(super) config: Config,
+    pub(super) have: Bitfield,
+    pub(super) bans: Bans,
+    pub(super) source: Arc<dyn ChunkSource>,
+    pub(super) sink: Option<Arc<dyn ChunkSink>>,
+    pub(super) follow: Option<Follow>,
+    pub(super) root: Digest,
+    pub(super) manifest_text: Bytes,
+    pub(super) controls: watch::Receiver<Controls>,
+    pub(super) up: Vec<Throttle>,
+    pub(super) down: Vec<Throttle>,
+    pub(super) reports: mpsc::Sender<Report>,
+}

@@ -1,0 +1,182 @@
+//! What our user changes while bytes pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minimodel_wire::{CloseCode, PeerId};
+use tokio::sync::watch;
+
+use super::super::Throttle;
+use super::*;
+
+const MOMENT: Duration = Duration::from_millis(200);
+
+/// A session whose user can change its mind.
+struct Live {
+    node: Node,
+    session: Session,
+    controls: watch::Sender<Controls>,
+    throttle: Throttle,
+}
+
+impl Live {
+    /// A seeder is throttled on its way up, a fetcher on its way down.
+    fn new(key: u8, consent: Consent, controls: Controls) -> Self {
+        let (node, key) = node(key);
+        let mut parts = Memory::new().parts(consent, &key);
+        let throttle = Throttle::default();
+        if consent.contains(Consent::SERVE) { &mut parts.up } else { &mut parts.down }.push(throttle.clone());
+        parts.config.controls = controls.clone();
+        let (controls, receiver) = watch::channel(controls);
+        parts.controls = receiver;
+        let session = Session::new(&node, parts).unwrap();
+        Self { node, session, controls, throttle }
+    }
+
+    fn seeder(key: u8, controls: Controls) -> Self {
+        Self::new(key, Consent::SERVE, controls)
+    }
+
+    fn fetcher(controls: Controls, sources: &[&Self]) -> Self {
+        let mut live = Self::new(100, Consent::FETCH, controls);
+        for source in sources {
+            live.session.tell(Input::Source(offer(&source.node)));
+        }
+        live
+    }
+
+    fn have(&self) -> u32 {
+        self.session.machine.have().ones()
+    }
+}
+
+fn is_chunk(happening: &Happening) -> bool {
+    matches!(happening, Happening::Event(Event::Chunk { .. }))
+}
+
+/// Works until so many more chunks are here.
+async fn chunks(seeder: &mut Live, fetcher: &mut Live, count: u32) {
+    for _ in 0..count {
+        work(&mut seeder.session, &mut fetcher.session, is_chunk).await;
+    }
+}
+
+/// Works for a moment, whatever happens.
+async fn moment(seeder: &mut Live, fetcher: &mut Live) {
+    let _ = timeout(MOMENT, work(&mut seeder.session, &mut fetcher.session, |_| false)).await;
+}
+
+/// Works until nothing moves for a moment.
+async fn settle(seeder: &mut Live, fetcher: &mut Live) {
+    loop {
+        let before = fetcher.session.bytes();
+        moment(seeder, fetcher).await;
+        if fetcher.session.bytes() == before {
+            return;
+        }
+    }
+}
+
+fn refusal(happening: &Happening) -> Option<(PeerId, CloseCode)> {
+    match happening {
+        Happening::Event(Event::Refused { peer, code, by_peer: true }) => Some((*peer, *code)),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn i5_a_peer_that_may_not_come_any_more_is_closed_in_the_middle_of_a_transfer() {
+    let mut seeder = Live::seeder(1, Controls::default());
+    let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
+    chunks(&mut seeder, &mut fetcher, 2).await;
+    seeder.throttle.set(Some(0));
+    settle(&mut seeder, &mut fetcher).await;
+    seeder.controls.send_modify(|controls| controls.allow = Some(BTreeSet::new()));
+    let end = work(&mut seeder.session, &mut fetcher.session, |one| refusal(one).is_some()).await;
+    assert_eq!(refusal(&end), Some((seeder.node.id(), CloseCode::NotAllowed)));
+    assert!(fetcher.have() < COUNT);
+    assert_eq!((seeder.session.links.len(), seeder.session.answers.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn i5_a_source_that_may_not_be_asked_any_more_gives_nothing_more_and_another_gives_the_rest() {
+    let (mut first, mut second) =
+        (Live::seeder(1, Controls::default()), Live::seeder(2, Controls::default()));
+    let mut fetcher = Live::fetcher(Controls::default(), &[&first]);
+    chunks(&mut first, &mut fetcher, 2).await;
+    first.throttle.set(Some(0));
+    settle(&mut first, &mut fetcher).await;
+    let from_first = fetcher.have();
+    assert!(from_first < COUNT && !fetcher.session.downloads.is_empty());
+    let only = BTreeSet::from([second.node.id()]);
+    fetcher.controls.send_modify(|controls| controls.sources = Some(only));
+    moment(&mut first, &mut fetcher).await;
+    assert!(fetcher.session.downloads.is_empty());
+    first.throttle.set(None);
+    fetcher.session.tell(Input::Source(offer(&second.node)));
+    let mut suppliers = BTreeMap::<PeerId, u32>::new();
+    let mut rest = async || loop {
+        let happening = tokio::select! {
+            _ = first.session.next() => continue,
+            _ = second.session.next() => continue,
+            happening = fetcher.session.next() => happening,
+        };
+        if let Happening::Event(Event::Chunk { peer, .. }) = happening {
+            *suppliers.entry(peer).or_default() += 1;
+        }
+        if is_complete(&happening) {
+            return;
+        }
+    };
+    timeout(PATIENCE, rest()).await.unwrap();
+    assert_eq!(suppliers, BTreeMap::from([(second.node.id(), COUNT - from_first)]));
+}
+
+#[tokio::test]
+async fn a_rate_on_either_side_is_lowered_to_nothing_and_raised_again_in_the_middle_of_a_transfer() {
+    for is_up in [true, false] {
+        let mut seeder = Live::seeder(1, Controls::default());
+        let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
+        chunks(&mut seeder, &mut fetcher, 2).await;
+        let throttle = if is_up { seeder.throttle.clone() } else { fetcher.throttle.clone() };
+        throttle.set(Some(0));
+        settle(&mut seeder, &mut fetcher).await;
+        let bytes = fetcher.session.bytes().0;
+        assert!(bytes < u64::from(COUNT) * CHUNK as u64, "{is_up}");
+        moment(&mut seeder, &mut fetcher).await;
+        assert_eq!(fetcher.session.bytes().0, bytes, "{is_up}");
+        // A rate that is hardly more is a rate; then all that there is.
+        throttle.set(Some(CHUNK as u64 * 100));
+        chunks(&mut seeder, &mut fetcher, 1).await;
+        throttle.set(None);
+        work(&mut seeder.session, &mut fetcher.session, is_complete).await;
+    }
+}
+
+#[tokio::test]
+async fn b22_a_peer_gets_all_of_its_allowance_is_told_and_may_come_again_when_there_is_more() {
+    let allowance = Some(5 * CHUNK as u64);
+    let mut seeder = Live::seeder(1, Controls { allowance, ..Controls::default() });
+    let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
+    let end = work(&mut seeder.session, &mut fetcher.session, |one| refusal(one).is_some()).await;
+    assert_eq!(refusal(&end), Some((seeder.node.id(), CloseCode::BudgetUsed)));
+    assert_eq!(fetcher.have(), 5, "all that it was given arrived");
+    seeder.controls.send_modify(|controls| {
+        controls.allowances.insert(fetcher.node.id(), 10 * CHUNK as u64);
+    });
+    drop(fetcher);
+    let mut again = Live::fetcher(Controls::default(), &[&seeder]);
+    work(&mut seeder.session, &mut again.session, |one| refusal(one).is_some()).await;
+    assert_eq!(again.have(), 5, "the same key");
+}
+
+#[tokio::test]
+async fn no_more_is_received_than_allowed_and_the_rest_when_that_is_raised() {
+    let mut seeder = Live::seeder(1, Controls::default());
+    let fetch_allowance = Some(4 * CHUNK as u64);
+    let mut fetcher = Live::fetcher(Controls { fetch_allowance, ..Controls::default() }, &[&seeder]);
+    chunks(&mut seeder, &mut fetcher, 4).await;
+    settle(&mut seeder, &mut fetcher).await;
+    assert_eq!((fetcher.have(), fetcher.session.bytes().0), (4, 4 * CHUNK as u64));
+    fetcher.controls.send_modify(|controls| controls.fetch_allowance = None);
+    work(&mut seeder.session, &mut fetcher.session, is_complete).await;
+}
