@@ -1,0 +1,257 @@
+//! Whether bytes are a log: pure, so that every damage can be tried.
+
+use minimodel_verifier::digest::{hex, parse_hex};
+use minimodel_verifier::sha256;
+use serde::{Deserialize, Serialize};
+
+use super::line::{Line, LineError, OPENING, older_entry};
+use crate::api::types::{LogEntry, LogVerdict};
+
+const HEAD_VERSION: u32 = 1;
+
+/// What is wrong with a log. Lines are counted from 1 in the file, older ones included.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A line was changed or is none.
+    #[error("line {line} was changed or is no line of the log: {why}")]
+    Line {
+        /// Which.
+        line: u64,
+        /// Why.
+        why: LineError,
+    },
+    /// A line does not have its place.
+    #[error("line {line} has number {found} where {expected} comes: lines were removed, added or moved")]
+    Number {
+        /// Which.
+        line: u64,
+        /// Its number.
+        found: u64,
+        /// The number of its place.
+        expected: u64,
+    },
+    /// A line follows another than the one before it.
+    #[error("line {line} does not follow the line before it")]
+    Link {
+        /// Which.
+        line: u64,
+    },
+    /// The lines of before the chain are not those that its first line covers.
+    #[error("line {line} covers what was before it, and that was changed since")]
+    Older {
+        /// The first chained line.
+        line: u64,
+    },
+    /// Lines at the end are gone.
+    #[error(
+        "the log ends after line {line}, number {found}, and `consent.head` says that number {expected} was written"
+    )]
+    Cut {
+        /// The last line that is there.
+        line: u64,
+        /// Its number.
+        found: u64,
+        /// The last that was written.
+        expected: u64,
+    },
+    /// More lines than can be without a head.
+    #[error(
+        "the log goes on to line {line}, number {found}, and `consent.head` knows it to number {expected} only"
+    )]
+    Ahead {
+        /// The last line.
+        line: u64,
+        /// Its number.
+        found: u64,
+        /// The number in the head; 0: there is no head.
+        expected: u64,
+    },
+    /// The head names another line.
+    #[error("line {line} is not the one that `consent.head` names")]
+    Head {
+        /// The line of the head's number.
+        line: u64,
+    },
+    /// The head is no head.
+    #[error("`consent.head` was changed or is no head of a log")]
+    NoHead,
+    /// It is longer than any log of ours.
+    #[error("the log has more than {most} bytes")]
+    TooLong {
+        /// The limit.
+        most: u64,
+    },
+}
+
+/// Number and hash of the last line that was acted on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Head {
+    version: u32,
+    pub(super) number: u64,
+    pub(super) hash: String,
+}
+
+impl Head {
+    pub(super) fn new(number: u64, hash: String) -> Self {
+        Self { version: HEAD_VERSION, number, hash }
+    }
+
+    pub(super) fn render(&self) -> Result<String, serde_json::Error> {
+        Ok(serde_json::to_string(self)? + "\n")
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let head: Self = serde_json::from_slice(bytes).ok()?;
+        let is_head = head.version == HEAD_VERSION && head.number > 0 && parse_hex(&head.hash).is_some();
+        (is_head && head.render().is_ok_and(|ours| ours.as_bytes() == bytes)).then_some(head)
+    }
+}
+
+/// A log that holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Chain {
+    /// Lines of before the chain, and those of them that can be told.
+    pub(super) older: u64,
+    pub(super) older_entries: Vec<LogEntry>,
+    pub(super) lines: Vec<Line>,
+    /// Of the last line; empty: there is none.
+    pub(super) hash: String,
+    /// What the next line must name: the hash above, or that of all that is older, with a line end where one is missing.
+    pub(super) prev: String,
+    /// What is older does not end with a line end.
+    pub(super) lacks_line_end: bool,
+    /// Bytes that hold; what follows them in the file is an append that never ended.
+    pub(super) len: u64,
+    pub(super) torn: u64,
+    /// The last line is not in the head yet: an append that ended, but for its head.
+    pub(super) is_ahead: bool,
+}
+
+/// How far a log holds, and why no further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Broken {
+    pub(super) fault: Fault,
+    pub(super) entries: u64,
+    pub(super) older: u64,
+    pub(super) hash: String,
+}
+
+impl Chain {
+    pub(super) fn verdict(&self) -> LogVerdict {
+        let (entries, head) = (self.lines.len() as u64, self.hash.clone());
+        LogVerdict { ok: true, entries, older: self.older, head, fault: None }
+    }
+
+    /// The number of the next line.
+    pub(super) fn next_number(&self) -> u64 {
+        self.lines.len() as u64 + 1
+    }
+
+    fn broken(&self, fault: Fault) -> Broken {
+        let entries = self.lines.len() as u64;
+        Broken { fault, entries, older: self.older, hash: self.hash.clone() }
+    }
+}
+
+impl Broken {
+    pub(super) fn verdict(self) -> LogVerdict {
+        let fault = Some(self.fault.to_string());
+        LogVerdict { ok: false, entries: self.entries, older: self.older, head: self.hash, fault }
+    }
+}
+
+/// Reads a log and the head beside it.
+pub(super) fn read(log: &[u8], head: Option<&[u8]>) -> Result<Chain, Broken> {
+    let end = log.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    let (whole, tail) = log.split_at(end);
+    let mut lines = whole.split_inclusive(|&byte| byte == b'\n').peekable();
+    let mut chain = Chain::default();
+    while let Some(line) = lines.next_if(|line| !line.starts_with(OPENING)) {
+        chain.take_older(line);
+    }
+    let has_chain = lines.peek().is_some();
+    if !has_chain && !tail.is_empty() && !tail.starts_with(OPENING) && !OPENING.starts_with(tail) {
+        // A line that a version without a chain did not end: it stays, covered by the first link.
+        chain.take_older(tail);
+        chain.lacks_line_end = true;
+    }
+    let older = &log[..usize::try_from(chain.len).unwrap_or(log.len())];
+    chain.prev =
+        if chain.lacks_line_end { hex(&sha256(&[older, b"\n"].concat())) } else { hex(&sha256(older)) };
+    let mut hashes = Vec::new();
+    while let Some(line) = lines.next() {
+        let is_last = lines.peek().is_none() && tail.is_empty();
+        match Line::parse(line.strip_suffix(b"\n").unwrap_or(line)) {
+            // A disk that lost power may keep the end of a write and not its beginning, which then reads as zeros.
+            Err(_) if is_last && line.contains(&0) => break,
+            parsed => chain.follow(line.len(), parsed, &mut hashes)?,
+        }
+    }
+    chain.torn = (log.len() as u64).saturating_sub(chain.len);
+    chain.hold_against(head, &hashes)?;
+    Ok(chain)
+}
+
+impl Chain {
+    fn take_older(&mut self, line: &[u8]) {
+        self.older += 1;
+        self.len += line.len() as u64;
+        self.older_entries.extend(older_entry(line));
+    }
+
+    fn follow(
+        &mut self,
+        len: usize,
+        parsed: Result<(Line, String), LineError>,
+        hashes: &mut Vec<String>,
+    ) -> Result<(), Broken> {
+        let at = self.older + self.next_number();
+        let (line, hash) = parsed.map_err(|why| self.broken(Fault::Line { line: at, why }))?;
+        if line.number != self.next_number() {
+            let (found, expected) = (line.number, self.next_number());
+            return Err(self.broken(Fault::Number { line: at, found, expected }));
+        }
+        if line.prev != self.prev {
+            let is_first = self.lines.is_empty();
+            return Err(self.broken(if is_first {
+                Fault::Older { line: at }
+            } else {
+                Fault::Link { line: at }
+            }));
+        }
+        self.len += len as u64;
+        self.append(line, hash.clone());
+        hashes.push(hash);
+        Ok(())
+    }
+
+    /// Adds a line that follows.
+    pub(super) fn append(&mut self, line: Line, hash: String) {
+        self.lines.push(line);
+        self.prev.clone_from(&hash);
+        self.hash = hash;
+    }
+
+    fn hold_against(&mut self, head: Option<&[u8]>, hashes: &[String]) -> Result<(), Broken> {
+        let found = self.lines.len() as u64;
+        let line = self.older + found;
+        let mut expected = 0;
+        if let Some(bytes) = head {
+            let head = Head::parse(bytes).ok_or_else(|| self.broken(Fault::NoHead))?;
+            expected = head.number;
+            if found < expected {
+                return Err(self.broken(Fault::Cut { line, found, expected }));
+            }
+            let named = usize::try_from(expected - 1).ok().and_then(|at| hashes.get(at));
+            if named != Some(&head.hash) {
+                return Err(self.broken(Fault::Head { line: self.older + expected }));
+            }
+        }
+        if found > expected + 1 {
+            return Err(self.broken(Fault::Ahead { line, found, expected }));
+        }
+        self.is_ahead = found > expected;
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! What can be granted.
+
+use std::collections::BTreeSet;
+
+use minimodel_verifier::digest::{hex, parse_hex};
+use minimodel_wire::{PeerId, PeerIdError};
+
+use super::grants::Grants;
+use super::line::{Given, Granted};
+use super::{ACTIONS, word};
+use crate::api::types::{Action, NewGrant};
+
+/// Longest word of who gave a consent, and longest spelling of one, in bytes.
+const MOST_TEXT: usize = 256;
+
+/// Why something cannot be granted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAGrant {
+    /// No action.
+    #[error("it names no action")]
+    Nothing,
+    /// The same action twice.
+    #[error("it names `{0}` twice")]
+    Twice(&'static str),
+    /// The model is no swarm id.
+    #[error("`{0}` is no swarm id")]
+    Model(String),
+    /// The peer is no peer id.
+    #[error("`{peer}` is no peer: {source}")]
+    Peer {
+        /// What was named.
+        peer: String,
+        /// Why.
+        source: PeerIdError,
+    },
+    /// A quota under which nothing may move.
+    #[error("a quota of 0 bytes permits nothing")]
+    NoQuota,
+    /// A quota of what moves no bytes.
+    #[error("a quota bounds bytes that move, and only `fetch` and `serve` move any")]
+    QuotaOfNothing,
+    /// An end that is past.
+    #[error("it would have ended at {expires_unix}, and it is {now_unix} (seconds since 1970)")]
+    Past {
+        /// When it ends.
+        expires_unix: u64,
+        /// Now.
+        now_unix: u64,
+    },
+    /// To publish what is not served.
+    #[error("`publish` says that this machine serves, and there is no consent to `serve`")]
+    PublishAlone,
+    /// To publish to one peer.
+    #[error("`publish` is to all peers of a swarm, not to one")]
+    PublishToOne,
+    /// A text that does not go into the log.
+    #[error("`{field}` is not 1 to {MOST_TEXT} printable ASCII characters")]
+    Text {
+        /// Of which field.
+        field: &'static str,
+    },
+}
+
+impl NotAGrant {
+    /// What to do instead.
+    pub(super) fn hint(&self) -> &'static str {
+        match self {
+            Self::Nothing | Self::Twice(_) => "name each action once: fetch, import, serve, cache, publish",
+            Self::Model(_) => "a swarm id is 64 lowercase hex digits, as `minimodel manifest show` prints it",
+            Self::Peer { .. } => {
+                "a peer id is 52 characters, as `minimodel id show` prints it on the peer's machine"
+            }
+            Self::NoQuota => "give a quota of a byte or more, or none; to permit nothing, grant nothing",
+            Self::QuotaOfNothing => "leave the quota away, or grant `fetch` or `serve` with it",
+            Self::Past { .. } => "name an end in the future, or see the clock of this machine",
+            Self::PublishAlone => "grant `serve,publish`, or `serve` first",
+            Self::PublishToOne => "grant `publish` without a peer, and the rest with it",
+            Self::Text { .. } => "say how it was given in a word: `flag`, `prompt`, `api`",
+        }
+    }
+}
+
+/// The lines of a grant, in the order of [`ACTIONS`].
+pub(super) fn lines_of(new: &NewGrant, now_unix: u64, grants: &Grants) -> Result<Vec<Granted>, NotAGrant> {
+    let consent = &new.consent;
+    let actions: BTreeSet<Action> = consent.actions.iter().copied().collect();
+    if actions.is_empty() {
+        return Err(NotAGrant::Nothing);
+    }
+    let twice = |action: &Action| consent.actions.iter().filter(|other| *other == action).count() > 1;
+    if let Some(&action) = consent.actions.iter().find(|action| twice(action)) {
+        return Err(NotAGrant::Twice(word(action)));
+    }
+    text("by", &consent.by)?;
+    if let Some(model) = &new.model {
+        swarm(model)?;
+    }
+    if let Some(peer) = &new.peer {
+        let parsed: Result<PeerId, _> = peer.parse();
+        parsed.map_err(|source| NotAGrant::Peer { peer: peer.clone(), source })?;
+    }
+    if let Some(expires_unix) = consent.expires_unix.filter(|&expires| expires <= now_unix) {
+        return Err(NotAGrant::Past { expires_unix, now_unix });
+    }
+    let moves = |action: Action| matches!(action, Action::Fetch | Action::Serve);
+    match consent.quota_bytes {
+        Some(0) => return Err(NotAGrant::NoQuota),
+        Some(_) if !actions.iter().any(|&action| moves(action)) => return Err(NotAGrant::QuotaOfNothing),
+        _ => {}
+    }
+    if actions.contains(&Action::Publish) {
+        if new.peer.is_some() {
+            return Err(NotAGrant::PublishToOne);
+        }
+        if !actions.contains(&Action::Serve) && !grants.covers(Action::Serve, new.model.as_deref(), now_unix)
+        {
+            return Err(NotAGrant::PublishAlone);
+        }
+    }
+    let line = |action: Action| Granted {
+        action,
+        model: new.model.clone(),
+        peer: new.peer.clone(),
+        expires_unix: consent.expires_unix,
+        quota_bytes: consent.quota_bytes.filter(|_| moves(action)),
+        by: consent.by.clone(),
+    };
+    Ok(ACTIONS.into_iter().filter(|action| actions.contains(action)).map(line).collect())
+}
+
+/// Whether a verb's own consent can stand in the log.
+pub(super) fn given(given: &Given) -> Result<(), NotAGrant> {
+    text("verb", &given.verb)?;
+    text("by", &given.by)?;
+    text("spelled", &given.spelled)?;
+    given.swarm_id.as_deref().map_or(Ok(()), swarm)
+}
+
+fn swarm(id: &str) -> Result<(), NotAGrant> {
+    let is_id = parse_hex(id).is_some_and(|digest| hex(&digest) == id);
+    if is_id { Ok(()) } else { Err(NotAGrant::Model(id.to_owned())) }
+}
+
+/// What goes into the log is printable ASCII, so that reading it can steer no terminal.
+pub(super) fn text(field: &'static str, text: &str) -> Result<(), NotAGrant> {
+    let is_text =
+        (1..=MOST_TEXT).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_text { Ok(()) } else { Err(NotAGrant::Text { field }) }
+}

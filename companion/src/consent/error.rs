@@ -1,0 +1,72 @@
+//! What goes wrong with consents.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::check::NotAGrant;
+use crate::api::types::LogVerdict;
+use crate::problem::{Problem, code};
+
+/// Why a consent could not be read or recorded; nothing may be done with it then.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsentError {
+    /// The disk's.
+    #[error("cannot {doing} the consent log `{}`: {source}", path.display())]
+    Io {
+        /// `read`, `write` or `lock`.
+        doing: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The log is not what was written; nothing is granted.
+    #[error("the consent log `{}` is damaged", path.display())]
+    Damaged {
+        /// The log.
+        path: PathBuf,
+        /// How far it holds and what is wrong.
+        verdict: LogVerdict,
+    },
+    /// What was asked for cannot be granted.
+    #[error("this cannot be granted: {0}")]
+    NotAGrant(#[from] NotAGrant),
+    /// No grant has this number.
+    #[error("there is no grant {0}")]
+    Unknown(u64),
+}
+
+impl From<ConsentError> for Problem {
+    fn from(error: ConsentError) -> Self {
+        let told = error.to_string();
+        match error {
+            ConsentError::Io { doing, path, source } => {
+                let told = format!("cannot {doing} the consent log `{}`", path.display());
+                let is_full = matches!(
+                    source.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+                );
+                let problem = if is_full {
+                    Self::new(
+                        code::DISK_FULL,
+                        told,
+                        "make space on that disk, then run the same command again",
+                    )
+                } else {
+                    let hint = "nothing is done without its consent on record: see who may write to the state folder \
+                                (`minimodel doctor`), then run the same command again";
+                    Self::new(code::IO, told, hint)
+                };
+                problem.because(source)
+            }
+            ConsentError::Damaged { verdict, .. } => {
+                let hint = "nothing is granted while it is: see `minimodel consent log --verify`";
+                Self::new(code::INVALID, told, hint).because(verdict.fault.unwrap_or_default())
+            }
+            ConsentError::NotAGrant(why) => Self::new(code::USAGE, told, why.hint()),
+            ConsentError::Unknown(_) => {
+                Self::new(code::NOT_FOUND, told, "see all grants: `minimodel consent list --all`")
+            }
+        }
+    }
+}

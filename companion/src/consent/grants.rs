@@ -1,0 +1,222 @@
+//! What is permitted: the fold of the log's grants and revocations. Pure: time and used bytes are told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::line::{Kind, Line};
+use crate::api::types::{Action, Grant, GrantState};
+
+/// All grants that were ever given, those that ended too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    held: BTreeMap<u64, Held>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    grant: super::line::Granted,
+    given_utc: String,
+    is_revoked: bool,
+}
+
+/// Why nothing is permitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// It never was.
+    Never,
+    /// The newest grant for it has ended.
+    Expired,
+    /// The newest grant for it is used up.
+    Spent,
+    /// The newest grant for it was taken back.
+    Revoked,
+}
+
+/// What is permitted now of one action for one swarm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// With whoever comes.
+    pub anyone: bool,
+    /// With these peers, by grants of their own.
+    pub peers: BTreeSet<String>,
+    /// Payload bytes that the most generous open grant for anyone leaves; none: no limit. 0 where [`Self::anyone`] is false.
+    pub left_bytes: Option<u64>,
+    /// The same for each of [`Self::peers`] by its own grants.
+    pub left_by_peer: BTreeMap<String, Option<u64>>,
+    /// When an open grant ends next, seconds since 1970, so that this must be asked again; none: time alone changes nothing.
+    pub ends_unix: Option<u64>,
+    /// Why nothing is permitted; none: something is.
+    pub reason: Option<Denied>,
+}
+
+impl Permission {
+    /// Whether there is anybody with whom it is permitted.
+    pub fn is_some(&self) -> bool {
+        self.anyone || !self.peers.is_empty()
+    }
+
+    /// Whether it is permitted with this peer.
+    pub fn permits(&self, peer: &str) -> bool {
+        self.anyone || self.peers.contains(peer)
+    }
+}
+
+impl Held {
+    fn state(&self, now_unix: u64, used: u64) -> GrantState {
+        if self.is_revoked {
+            GrantState::Revoked
+        } else if self.grant.expires_unix.is_some_and(|expires| expires <= now_unix) {
+            GrantState::Expired
+        } else if self.grant.quota_bytes.is_some_and(|quota| quota <= used) {
+            GrantState::Spent
+        } else {
+            GrantState::Active
+        }
+    }
+
+    fn is_for(&self, action: Action, swarm: &str) -> bool {
+        self.grant.action == action && self.grant.model.as_deref().is_none_or(|model| model == swarm)
+    }
+
+    fn left(&self, used: u64) -> Option<u64> {
+        self.grant.quota_bytes.map(|quota| quota.saturating_sub(used))
+    }
+}
+
+impl Grants {
+    pub(super) fn of(lines: &[Line]) -> Self {
+        let mut grants = Self::default();
+        lines.iter().for_each(|line| grants.take(line));
+        grants
+    }
+
+    pub(super) fn take(&mut self, line: &Line) {
+        match &line.kind {
+            Kind::Given(_) => {}
+            Kind::Grant(grant) => {
+                let held = Held { grant: grant.clone(), given_utc: line.time.clone(), is_revoked: false };
+                self.held.insert(line.number, held);
+            }
+            Kind::Revoke(revoked) => {
+                if let Some(held) = self.held.get_mut(&revoked.grant) {
+                    held.is_revoked = true;
+                }
+            }
+        }
+    }
+
+    /// Whether the grant was taken back; `None`: there is no such grant.
+    pub(super) fn is_revoked(&self, id: u64) -> Option<bool> {
+        self.held.get(&id).map(|held| held.is_revoked)
+    }
+
+    /// Whether a grant for this model, or for any where none is named, is neither revoked nor over.
+    pub(super) fn covers(&self, action: Action, model: Option<&str>, now_unix: u64) -> bool {
+        self.held.values().any(|held| {
+            let is_for = match model {
+                Some(swarm) => held.is_for(action, swarm),
+                None => held.grant.action == action && held.grant.model.is_none(),
+            };
+            is_for && held.state(now_unix, 0) == GrantState::Active
+        })
+    }
+
+    /// All of them, oldest first. `used`: payload bytes that moved under a grant, by its number.
+    pub fn list(&self, now_unix: u64, used: impl Fn(u64) -> u64) -> Vec<Grant> {
+        let told = |(&id, held): (&u64, &Held)| {
+            let (grant, used_bytes) = (held.grant.clone(), used(id));
+            Grant {
+                id,
+                action: grant.action,
+                model: grant.model,
+                peer: grant.peer,
+                expires_unix: grant.expires_unix,
+                quota_bytes: grant.quota_bytes,
+                used_bytes,
+                given_utc: held.given_utc.clone(),
+                by: grant.by,
+                state: held.state(now_unix, used_bytes),
+            }
+        };
+        self.held.iter().map(told).collect()
+    }
+
+    /// What is permitted of `action` for the model `swarm` (64 lowercase hex digits).
+    pub fn permission(
+        &self,
+        action: Action,
+        swarm: &str,
+        now_unix: u64,
+        used: impl Fn(u64) -> u64,
+    ) -> Permission {
+        let mut permission = Permission {
+            anyone: false,
+            peers: BTreeSet::new(),
+            left_bytes: Some(0),
+            left_by_peer: BTreeMap::new(),
+            ends_unix: None,
+            reason: Some(Denied::Never),
+        };
+        for (&id, held) in self.held.iter().filter(|(_, held)| held.is_for(action, swarm)) {
+            let used = used(id);
+            permission.reason = match held.state(now_unix, used) {
+                GrantState::Active => {
+                    permission.open(&held.grant, held.left(used));
+                    continue;
+                }
+                GrantState::Expired => Some(Denied::Expired),
+                GrantState::Spent => Some(Denied::Spent),
+                GrantState::Revoked => Some(Denied::Revoked),
+            };
+        }
+        if permission.is_some() {
+            permission.reason = None;
+        }
+        permission
+    }
+
+    /// The grant that bytes with `peer` count against: of those that are open the most specific (peer and model, peer,
+    /// model, any), and of equals the oldest. Where none is open, bytes that were on their way count against one that is
+    /// spent, in the same order; none: nothing permits them.
+    pub fn charged(
+        &self,
+        action: Action,
+        swarm: &str,
+        peer: &str,
+        now_unix: u64,
+        used: impl Fn(u64) -> u64,
+    ) -> Option<u64> {
+        let is_with = |held: &Held| held.grant.peer.as_deref().is_none_or(|with| with == peer);
+        let matching = self.held.iter().filter(|(_, held)| held.is_for(action, swarm) && is_with(held));
+        let ranked = matching.filter_map(|(&id, held)| {
+            let is_spent = match held.state(now_unix, used(id)) {
+                GrantState::Active => false,
+                GrantState::Spent => true,
+                GrantState::Expired | GrantState::Revoked => return None,
+            };
+            Some((is_spent, held.grant.peer.is_none(), held.grant.model.is_none(), id))
+        });
+        ranked.min().map(|(.., id)| id)
+    }
+}
+
+impl Permission {
+    fn open(&mut self, grant: &super::line::Granted, left: Option<u64>) {
+        self.ends_unix = [self.ends_unix, grant.expires_unix].into_iter().flatten().min();
+        match &grant.peer {
+            None => {
+                self.anyone = true;
+                self.left_bytes = more(self.left_bytes, left);
+            }
+            Some(peer) => {
+                self.peers.insert(peer.clone());
+                let most = self.left_by_peer.entry(peer.clone()).or_insert(Some(0));
+                *most = more(*most, left);
+            }
+        }
+    }
+}
+
+/// The larger, where none is no limit.
+fn more(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    Some(one?.max(other?))
+}

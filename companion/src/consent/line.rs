@@ -1,0 +1,184 @@
+//! One line of the log: its fields, its bytes and its hash.
+
+use minimodel_verifier::digest::{hex, parse_hex};
+use minimodel_verifier::sha256;
+use serde::{Deserialize, Serialize};
+
+use super::word;
+use crate::api::types::{Action, LogEntry};
+
+/// What a chained line begins with; lines of before there was a chain do not.
+pub(super) const OPENING: &[u8] = b"{\"version\":1,";
+
+const VERSION: u32 = 1;
+const HASH_FIELD: &str = ",\"hash\":\"";
+const END: &str = "\"}";
+const HEX_LEN: usize = 64;
+
+/// A line without its hash. The order of the fields is that of the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Line {
+    version: u32,
+    pub(super) number: u64,
+    pub(super) time: String,
+    pub(super) prev: String,
+    #[serde(flatten)]
+    pub(super) kind: Kind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub(super) enum Kind {
+    Given(Given),
+    Grant(Granted),
+    Revoke(Revoked),
+}
+
+/// A verb's own consent, which ends with its run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// The verb that asked.
+    pub verb: String,
+    /// To what.
+    pub actions: Vec<Action>,
+    /// For which swarm, 64 lowercase hex digits; none: it was not known yet.
+    pub swarm_id: Option<String>,
+    /// How: `flag`, `prompt`, `request`, `command`.
+    pub by: String,
+    /// As the user spelled it.
+    pub spelled: String,
+}
+
+/// A consent that holds until it ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Granted {
+    pub(super) action: Action,
+    pub(super) model: Option<String>,
+    pub(super) peer: Option<String>,
+    pub(super) expires_unix: Option<u64>,
+    pub(super) quota_bytes: Option<u64>,
+    pub(super) by: String,
+}
+
+/// A grant taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Revoked {
+    pub(super) grant: u64,
+    pub(super) by: String,
+}
+
+/// Why bytes are no line of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// Something beyond printable ASCII.
+    #[error("it holds bytes that this program never writes")]
+    Bytes,
+    /// No hash at its end.
+    #[error("it does not end with its hash")]
+    NoHash,
+    /// Another hash than that of its bytes.
+    #[error("its bytes do not have its hash")]
+    Hash,
+    /// The hash is right, and yet it is not what this version writes.
+    #[error("it is not written as this version of the program writes lines")]
+    Form,
+}
+
+/// A line as it stands in the file.
+pub(super) struct Sealed {
+    pub(super) line: Line,
+    /// With its line end.
+    pub(super) text: String,
+    pub(super) hash: String,
+}
+
+impl Line {
+    pub(super) fn new(number: u64, now_unix: u64, prev: String, kind: Kind) -> Self {
+        Self { version: VERSION, number, time: utc(now_unix), prev, kind }
+    }
+
+    /// Adds the hash: SHA-256 of the line as it is without that field.
+    pub(super) fn seal(self) -> Result<Sealed, serde_json::Error> {
+        let body = serde_json::to_string(&self)?;
+        let hash = hex(&sha256(body.as_bytes()));
+        let open = body.strip_suffix('}').unwrap_or(&body);
+        let text = format!("{open}{HASH_FIELD}{hash}{END}\n");
+        Ok(Sealed { line: self, text, hash })
+    }
+
+    /// Reads a line, without its line end; gives its hash too.
+    pub(super) fn parse(bytes: &[u8]) -> Result<(Self, String), LineError> {
+        let is_printable = bytes.iter().all(|byte| matches!(byte, b' '..=b'~'));
+        let text = std::str::from_utf8(bytes).ok().filter(|_| is_printable).ok_or(LineError::Bytes)?;
+        let inner = text.strip_suffix(END).ok_or(LineError::NoHash)?;
+        let (open, hash) = inner
+            .len()
+            .checked_sub(HEX_LEN)
+            .and_then(|at| inner.split_at_checked(at))
+            .and_then(|(open, hash)| Some((open.strip_suffix(HASH_FIELD)?, hash)))
+            .filter(|(_, hash)| parse_hex(hash).is_some())
+            .ok_or(LineError::NoHash)?;
+        let body = format!("{open}}}");
+        if hex(&sha256(body.as_bytes())) != hash {
+            return Err(LineError::Hash);
+        }
+        let line: Self = serde_json::from_str(&body).map_err(|_| LineError::Form)?;
+        // One spelling only: what is left out, doubled or added by another hand does not come out the same.
+        let is_ours = line.version == VERSION && serde_json::to_string(&line).is_ok_and(|ours| ours == body);
+        if is_ours { Ok((line, hash.to_owned())) } else { Err(LineError::Form) }
+    }
+
+    /// As it is told to people.
+    pub(super) fn entry(&self) -> LogEntry {
+        let (kind, text) = match &self.kind {
+            Kind::Given(given) => ("given", given.text()),
+            Kind::Grant(granted) => ("grant", granted.text()),
+            Kind::Revoke(revoked) => {
+                ("revoke", format!("grant {} taken back, by {}", revoked.grant, revoked.by))
+            }
+        };
+        LogEntry { number: self.number, time_utc: self.time.clone(), kind: kind.to_owned(), text }
+    }
+}
+
+impl Given {
+    fn text(&self) -> String {
+        let words: Vec<&str> = self.actions.iter().map(|&action| word(action)).collect();
+        let swarm = self.swarm_id.as_deref().map_or_else(String::new, |id| format!(" of swarm {id}"));
+        format!("{} for one run of `{}`{swarm}, by {}", words.join(","), self.verb, self.by)
+    }
+}
+
+impl Granted {
+    fn text(&self) -> String {
+        let mut text = word(self.action).to_owned();
+        text += &self.model.as_deref().map_or(" of any model".to_owned(), |id| format!(" of swarm {id}"));
+        text += &self.peer.as_deref().map_or(", any peer".to_owned(), |peer| format!(", peer {peer}"));
+        if let Some(expires) = self.expires_unix {
+            text += &format!(", until {}", utc(expires));
+        }
+        if let Some(quota) = self.quota_bytes {
+            text += &format!(", at most {quota} bytes");
+        }
+        text + &format!(", by {}", self.by)
+    }
+}
+
+/// A line of before there was a chain, as it is told to people; none: it cannot be read.
+pub(super) fn older_entry(bytes: &[u8]) -> Option<LogEntry> {
+    #[derive(Deserialize)]
+    struct Older {
+        time: String,
+        #[serde(flatten)]
+        given: Given,
+    }
+    let older: Older = serde_json::from_slice(bytes).ok()?;
+    Some(LogEntry { number: 0, time_utc: older.time, kind: "given".to_owned(), text: older.given.text() })
+}
+
+/// RFC 3339 UTC in whole seconds; a time that has no such spelling is told as its number.
+pub(super) fn utc(unix_seconds: u64) -> String {
+    let time = i64::try_from(unix_seconds).ok().and_then(|at| jiff::Timestamp::from_second(at).ok());
+    time.map_or_else(|| format!("{unix_seconds} seconds after 1970"), |time| time.to_string())
+}

@@ -1,0 +1,229 @@
+//! The log on disk: one lock, one file that only grows, and the head beside it.
+//!
+//! An append is: new head written beside the old one and synced, line written, log synced, head renamed into place, folder
+//! synced; only then is it said to be done. So the head never names a line that a loss of power can take, and a crash
+//! leaves at most one of two things behind the line that the head names: a piece of a line, which nobody acted on and
+//! which is cut away, or one whole line, which counts once it is synced and named.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use minimodel_swarm::store::step;
+use rustix::fs::OFlags;
+
+use super::chain::{self, Broken, Chain, Fault, Head};
+use super::error::ConsentError;
+use super::line::{Kind, Line};
+
+const LOG_NAME: &str = "consent.log";
+const HEAD_NAME: &str = "consent.head";
+const NEW_HEAD_NAME: &str = "consent.head.new";
+const LOCK_NAME: &str = "consent.lock";
+
+/// A longer log is none of ours: room for more than 100,000 consents.
+const MAX_BYTES: u64 = 64 << 20;
+const MAX_HEAD_BYTES: u64 = 4 << 10;
+
+/// The files of a state folder.
+#[derive(Clone, Debug)]
+pub(super) struct Files {
+    folder: PathBuf,
+}
+
+/// Held while the files are read or changed.
+pub(super) struct Held {
+    _lock: File,
+}
+
+/// How the files looked. An append changes the log's length; the rest tells of other hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp([Option<(u64, u64, i64, i64)>; 2]);
+
+impl Files {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
+        self.folder.join(LOG_NAME)
+    }
+
+    fn head(&self) -> PathBuf {
+        self.folder.join(HEAD_NAME)
+    }
+
+    /// How the files look now.
+    pub(super) fn stamp(&self) -> Result<Stamp, ConsentError> {
+        let of = |path: PathBuf| match path.symlink_metadata() {
+            Ok(found) => Ok(Some((found.ino(), found.len(), found.ctime(), found.ctime_nsec()))),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(source) => Err(ConsentError::Io { doing: "read", path, source }),
+        };
+        Ok(Stamp([of(self.log())?, of(self.head())?]))
+    }
+
+    /// Waits until no other process reads or changes the files. `None`: there are none, and none are made.
+    pub(super) fn lock_if_there(&self) -> Result<Option<Held>, ConsentError> {
+        let is_there = self.stamp()?.0.iter().any(Option::is_some);
+        if is_there { self.lock().map(Some) } else { Ok(None) }
+    }
+
+    /// As [`Self::lock_if_there`], and makes the folder.
+    pub(super) fn lock_to_write(&self) -> Result<Held, ConsentError> {
+        let mut builder = DirBuilder::new();
+        step("mkdir", || builder.recursive(true).mode(0o700).create(&self.folder))
+            .map_err(|source| ConsentError::Io { doing: "write", path: self.log(), source })?;
+        self.lock()
+    }
+
+    fn lock(&self) -> Result<Held, ConsentError> {
+        let path = self.folder.join(LOCK_NAME);
+        let open = || {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(false).mode(0o600);
+            let file = options.custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)).open(&path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        open().map(|lock| Held { _lock: lock }).map_err(|source| ConsentError::Io {
+            doing: "lock",
+            path,
+            source,
+        })
+    }
+
+    /// Reads log and head.
+    pub(super) fn read(&self, _held: &Held) -> Result<Result<Chain, Broken>, ConsentError> {
+        let read = |path: PathBuf, most: u64| {
+            read_file(&path, most).map_err(|source| ConsentError::Io { doing: "read", path, source })
+        };
+        let (log, head) =
+            (read(self.log(), MAX_BYTES)?.unwrap_or_default(), read(self.head(), MAX_HEAD_BYTES)?);
+        if log.len() as u64 > MAX_BYTES {
+            let fault = Fault::TooLong { most: MAX_BYTES };
+            return Ok(Err(Broken { fault, entries: 0, older: 0, hash: String::new() }));
+        }
+        Ok(chain::read(&log, head.as_deref()))
+    }
+
+    /// Finishes what a crash interrupted: a piece of a line goes, a whole line that the head does not name yet is synced
+    /// and named. Until that is done nobody may act on the line.
+    pub(super) fn settle(&self, _held: &Held, chain: &mut Chain) -> Result<(), ConsentError> {
+        if chain.torn == 0 && !chain.is_ahead {
+            return Ok(());
+        }
+        self.writing(|| {
+            let log = self.open_log()?;
+            if chain.torn > 0 {
+                step("set_len", || log.set_len(chain.len))?;
+            }
+            step("sync", || log.sync_data())
+        })?;
+        chain.torn = 0;
+        if chain.is_ahead {
+            let new = self.prepare_head(chain.lines.len() as u64, &chain.hash)?;
+            self.writing(|| self.name_head(&new))?;
+            chain.is_ahead = false;
+        }
+        Ok(())
+    }
+
+    /// Appends a line to a settled log, durably; gives its number. After a failure the line is not there, but for a disk
+    /// that takes neither the line nor its removal.
+    pub(super) fn append(
+        &self,
+        _held: &Held,
+        chain: &mut Chain,
+        now_unix: u64,
+        kind: Kind,
+    ) -> Result<u64, ConsentError> {
+        let number = chain.next_number();
+        let line = Line::new(number, now_unix, chain.prev.clone(), kind);
+        let sealed = self.writing(|| line.seal().map_err(io::Error::other))?;
+        // Before the line, so that a disk without room for it has no line either.
+        let new = self.prepare_head(number, &sealed.hash)?;
+        let text = if chain.lacks_line_end { format!("\n{}", sealed.text) } else { sealed.text };
+        self.writing(|| {
+            let mut log = self.open_log()?;
+            let written = step("write", || log.write_all(text.as_bytes()))
+                .and_then(|()| step("sync", || log.sync_data()))
+                .and_then(|()| step("rename", || std::fs::rename(&new, self.head())));
+            if let Err(error) = written {
+                let _ = step("set_len", || log.set_len(chain.len));
+                return Err(error);
+            }
+            self.sync_folder()
+        })?;
+        chain.len += text.len() as u64;
+        chain.lacks_line_end = false;
+        chain.append(sealed.line, sealed.hash);
+        Ok(number)
+    }
+
+    /// Writes a head beside the one that there is; gives its path.
+    fn prepare_head(&self, number: u64, hash: &str) -> Result<PathBuf, ConsentError> {
+        self.writing(|| {
+            let text = Head::new(number, hash.to_owned()).render().map_err(io::Error::other)?;
+            let new = self.folder.join(NEW_HEAD_NAME);
+            let mut options = OpenOptions::new();
+            // One of an earlier crash is written over; the lock keeps others away from it.
+            options.write(true).create(true).truncate(true).mode(0o600).custom_flags(flags(OFlags::NOFOLLOW));
+            let mut file = step("create", || options.open(&new))?;
+            step("write", || file.write_all(text.as_bytes()))?;
+            step("sync", || file.sync_data())?;
+            Ok(new)
+        })
+    }
+
+    /// Puts a prepared head in its place.
+    fn name_head(&self, new: &Path) -> io::Result<()> {
+        step("rename", || std::fs::rename(new, self.head()))?;
+        self.sync_folder()
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        let folder = File::open(&self.folder)?;
+        step("sync_dir", || folder.sync_all())
+    }
+
+    fn open_log(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK));
+        step("create", || options.open(self.log()))
+    }
+
+    fn writing<T>(&self, work: impl FnOnce() -> io::Result<T>) -> Result<T, ConsentError> {
+        work().map_err(|source| ConsentError::Io { doing: "write", path: self.log(), source })
+    }
+}
+
+fn flags(flags: OFlags) -> i32 {
+    flags.bits().cast_signed()
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// At most `most` bytes and one of a plain file; `None`: it is not there.
+fn read_file(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK));
+    let file = match options.open(path) {
+        Ok(file) => file,
+        Err(error) if is_missing(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a plain file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}

@@ -1,0 +1,245 @@
+//! What a crash, a loss of power or another process leaves, on a real disk.
+
+use std::fs;
+use std::path::Path;
+
+use super::{NOW, OLDER, given, new_grant, peer, swarm};
+use crate::api::types::{Action, NewGrant};
+use crate::consent::{ConsentBook, ConsentError, NotAGrant, verify};
+use crate::problem::{Problem, code};
+
+fn log(folder: &Path) -> Vec<u8> {
+    fs::read(folder.join("consent.log")).unwrap()
+}
+
+fn open(folder: &Path) -> Result<ConsentBook, ConsentError> {
+    ConsentBook::open(folder)
+}
+
+fn serve() -> NewGrant {
+    new_grant(&[Action::Serve])
+}
+
+#[test]
+fn a_folder_without_a_log_grants_nothing_and_stays_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("state");
+    let mut book = open(&folder).unwrap();
+    assert!(book.grants().list(NOW, |_| 0).is_empty() && book.lines().is_empty());
+    assert!(book.verify().ok && verify(&folder).unwrap().ok && !book.reload_if_changed().unwrap());
+    assert!(!folder.exists());
+}
+
+#[test]
+fn what_is_recorded_is_there_for_the_next_process_and_for_one_that_runs() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("state");
+    let (mut one, mut other) = (open(&folder).unwrap(), open(&folder).unwrap());
+    assert_eq!(one.record_given(given(), NOW).unwrap(), 1);
+    assert_eq!(one.grant(&new_grant(&[Action::Serve, Action::Fetch]), NOW).unwrap(), [2, 3]);
+    assert!(other.grants().list(NOW, |_| 0).is_empty());
+    assert!(other.reload_if_changed().unwrap() && !other.reload_if_changed().unwrap());
+    assert_eq!(other.grants(), one.grants());
+    // Each appends to what the log is then, not to what it knows.
+    other.revoke(2, "flag", NOW + 1).unwrap();
+    assert_eq!(one.grant(&serve(), NOW + 2).unwrap(), [5]);
+    assert_eq!(one.lines().len(), 5);
+    assert!(!one.reload_if_changed().unwrap(), "its own lines are known to it");
+    let length = log(&folder).len();
+    one.revoke(2, "flag", NOW + 3).unwrap();
+    assert_eq!(log(&folder).len(), length, "taken back once");
+    assert!(matches!(one.revoke(1, "flag", NOW), Err(ConsentError::Unknown(1))), "a `given` is no grant");
+    assert_eq!(open(&folder).unwrap().grants(), one.grants());
+    assert_eq!((one.verify().ok, one.verify().entries), (true, 5));
+    use std::os::unix::fs::PermissionsExt as _;
+    for name in ["consent.log", "consent.head", "consent.lock"] {
+        let mode = fs::metadata(folder.join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[test]
+fn appends_of_many_at_once_are_one_chain() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut book = ConsentBook::unread(folder);
+                for _ in 0..5 {
+                    book.record_given(given(), NOW).unwrap();
+                }
+            });
+        }
+    });
+    let verdict = verify(folder).unwrap();
+    assert_eq!((verdict.ok, verdict.entries), (true, 20), "{verdict:?}");
+}
+
+/// A state folder after `before` and `last` were recorded, cut at each byte of the last line, with the head of before.
+fn each_crash_of_the_last_append(older: &str, before: usize) {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    fs::write(folder.join("consent.log"), older).unwrap();
+    let mut book = open(folder).unwrap();
+    for _ in 0..before {
+        book.grant(&serve(), NOW).unwrap();
+    }
+    let head = folder.join("consent.head");
+    let (acted_on, head_before) = (log(folder), fs::read(&head).ok());
+    book.grant(&new_grant(&[Action::Fetch]), NOW).unwrap();
+    let (whole, head_after) = (log(folder), fs::read(&head).unwrap());
+    let set_head = |bytes: Option<&Vec<u8>>| match bytes {
+        Some(bytes) => fs::write(&head, bytes).unwrap(),
+        None => drop(fs::remove_file(&head)),
+    };
+    for end in acted_on.len()..=whole.len() {
+        // Syncing costs; each byte is cut, and with each sixteenth more is tried.
+        let is_thorough = end % 16 == 0 || end == whole.len();
+        for zeros in [false, true] {
+            set_head(head_before.as_ref());
+            let mut crashed = whole[..end].to_vec();
+            if zeros {
+                // The beginning of the line did not reach the disk, its end did.
+                let lost = (end - acted_on.len()) / 2;
+                if lost == 0 || !is_thorough {
+                    continue;
+                }
+                crashed[acted_on.len()..acted_on.len() + lost].fill(0);
+            }
+            fs::write(folder.join("consent.log"), &crashed).unwrap();
+            assert!(verify(folder).unwrap().ok, "{end} {zeros}");
+            assert_eq!(log(folder), crashed, "to verify changes nothing");
+            let is_whole = end == whole.len() && !zeros;
+            let mut book = open(folder).unwrap();
+            assert_eq!(book.grants().list(NOW, |_| 0).len(), before + usize::from(is_whole), "{end} {zeros}");
+            assert!(log(folder).starts_with(&acted_on), "what was acted on is there");
+            if is_whole {
+                assert_eq!(fs::read(&head).unwrap(), head_after, "the whole line is named before it counts");
+            }
+            if is_thorough {
+                book.grant(&serve(), NOW).unwrap();
+                let book = open(folder).unwrap();
+                assert_eq!(book.grants().list(NOW, |_| 0).len(), before + 1 + usize::from(is_whole));
+                assert!(book.verify().ok && log(folder).starts_with(&acted_on));
+            }
+            // The same cut when it was acted on is damage, and then nothing is granted or changed.
+            if end < whole.len() || zeros {
+                set_head(Some(&head_after));
+                fs::write(folder.join("consent.log"), &crashed).unwrap();
+                assert!(matches!(open(folder), Err(ConsentError::Damaged { .. })), "{end} {zeros}");
+                let refused = ConsentBook::unread(folder).grant(&serve(), NOW);
+                assert!(matches!(refused, Err(ConsentError::Damaged { .. })));
+                assert_eq!((log(folder), fs::read(&head).unwrap()), (crashed, head_after.clone()));
+            }
+        }
+    }
+}
+
+#[test]
+fn e1_a_log_cut_at_each_byte_of_its_last_append_keeps_what_was_acted_on() {
+    each_crash_of_the_last_append("", 0);
+    each_crash_of_the_last_append("", 1);
+    each_crash_of_the_last_append(OLDER, 0);
+    each_crash_of_the_last_append(OLDER, 2);
+    // A version 0 line that a crash cut.
+    each_crash_of_the_last_append(&OLDER[..60], 0);
+}
+
+#[test]
+fn a_log_that_is_damaged_while_it_is_open_grants_nothing_until_it_is_whole_again() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    let mut book = open(folder).unwrap();
+    book.grant(&serve(), NOW).unwrap();
+    book.grant(&serve(), NOW).unwrap();
+    let whole = log(folder);
+    fs::write(folder.join("consent.log"), &whole[..whole.len() / 2]).unwrap();
+    let error = book.reload_if_changed().unwrap_err();
+    assert!(!book.grants().permission(Action::Serve, &swarm(1), NOW, |_| 0).is_some());
+    assert!(!book.verify().ok);
+    let problem = Problem::from(error);
+    assert_eq!(problem.code, code::INVALID);
+    assert!(problem.hint.contains("minimodel consent log --verify"));
+    assert!(problem.cause.unwrap().contains("number 2 was written"));
+    assert!(book.reload_if_changed().is_err(), "again, though nothing changed since");
+    fs::remove_file(folder.join("consent.log")).unwrap();
+    assert!(book.reload_if_changed().is_err(), "a log that is gone is damage too");
+    fs::write(folder.join("consent.log"), &whole).unwrap();
+    assert!(book.reload_if_changed().unwrap());
+    assert!(book.grants().permission(Action::Serve, &swarm(1), NOW, |_| 0).is_some());
+}
+
+#[test]
+fn a_symbolic_link_a_folder_and_an_endless_file_are_no_log() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    let path = folder.join("consent.log");
+    std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+    assert!(open(folder).is_err() && ConsentBook::unread(folder).record_given(given(), NOW).is_err());
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(open(folder).is_err());
+    fs::remove_dir(&path).unwrap();
+    fs::File::create(&path).unwrap().set_len((64 << 20) + 1).unwrap();
+    assert!(open(folder).unwrap_err().to_string().contains("damaged"));
+}
+
+#[test]
+fn what_cannot_be_granted_says_why_and_leaves_no_line() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    let mut book = open(folder).unwrap();
+    let change = |change: &dyn Fn(&mut NewGrant)| {
+        let mut new = serve();
+        change(&mut new);
+        new
+    };
+    use Action::{Fetch, Import, Publish, Serve};
+    let cases = [
+        (change(&|new| new.consent.actions.clear()), "no action"),
+        (change(&|new| new.consent.actions.push(Serve)), "twice"),
+        (change(&|new| new.model = Some("ab".repeat(31))), "no swarm id"),
+        (change(&|new| new.model = Some("AB".repeat(32))), "no swarm id"),
+        (change(&|new| new.peer = Some("a".repeat(51))), "no peer"),
+        (change(&|new| new.consent.quota_bytes = Some(0)), "0 bytes"),
+        (
+            change(&|new| (new.consent.quota_bytes, new.consent.actions) = (Some(1), vec![Import])),
+            "only `fetch`",
+        ),
+        (change(&|new| new.consent.expires_unix = Some(NOW)), "would have ended"),
+        (change(&|new| new.consent.by = String::new()), "`by`"),
+        (change(&|new| new.consent.by = "\u{1b}[2J".to_owned()), "`by`"),
+        (change(&|new| new.consent.actions = vec![Publish]), "no consent to `serve`"),
+        (change(&|new| (new.consent.actions, new.peer) = (vec![Serve, Publish], Some(peer(1)))), "all peers"),
+    ];
+    for (new, why) in cases {
+        let error = book.grant(&new, NOW).unwrap_err();
+        assert!(
+            matches!(error, ConsentError::NotAGrant(_)) && error.to_string().contains(why),
+            "{error} {why}"
+        );
+        let problem = Problem::from(error);
+        assert!(problem.code == code::USAGE && !problem.hint.is_empty());
+    }
+    assert!(!folder.join("consent.log").exists());
+    // Publishing stands on a consent to serve the same, in the same breath or before.
+    let of =
+        |actions: &[Action], model: Option<u8>| NewGrant { model: model.map(swarm), ..new_grant(actions) };
+    let numbers = book.grant(&of(&[Publish, Serve], Some(1)), NOW).unwrap();
+    assert_eq!(numbers, [1, 2]);
+    book.grant(&of(&[Publish], Some(1)), NOW).unwrap();
+    for wider in [None, Some(2)] {
+        let refused = book.grant(&of(&[Publish], wider), NOW);
+        assert!(matches!(refused, Err(ConsentError::NotAGrant(NotAGrant::PublishAlone))), "{wider:?}");
+    }
+    book.revoke(1, "flag", NOW).unwrap();
+    assert!(book.grant(&of(&[Publish], Some(1)), NOW).is_err());
+    // A quota bounds what moves bytes, and stands at nothing else.
+    let mut new = new_grant(&[Import, Fetch]);
+    new.consent.quota_bytes = Some(9);
+    book.grant(&new, NOW).unwrap();
+    let quotas: Vec<_> =
+        book.grants().list(NOW, |_| 0).into_iter().map(|grant| (grant.action, grant.quota_bytes)).collect();
+    assert_eq!(quotas[quotas.len() - 2..], [(Fetch, Some(9)), (Import, None)]);
+}

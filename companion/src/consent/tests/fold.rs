@@ -1,0 +1,183 @@
+//! What follows from the lines: the fold, its boundaries, and what bytes count against.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::{NOW, kinds, peer, swarm};
+use crate::api::types::{Action, GrantState};
+use crate::consent::line::{Granted, Kind, Line, Revoked};
+use crate::consent::{ACTIONS, Denied, Grants, Permission};
+
+fn fold(kinds: &[Kind]) -> Grants {
+    let line = |(at, kind): (usize, &Kind)| Line::new(at as u64 + 1, NOW, String::new(), kind.clone());
+    Grants::of(&kinds.iter().enumerate().map(line).collect::<Vec<_>>())
+}
+
+fn serve(model: Option<u8>, with: Option<u8>, expires_unix: Option<u64>, quota_bytes: Option<u64>) -> Kind {
+    let (model, with) = (model.map(swarm), with.map(peer));
+    Kind::Grant(Granted {
+        action: Action::Serve,
+        model,
+        peer: with,
+        expires_unix,
+        quota_bytes,
+        by: "api".into(),
+    })
+}
+
+fn revoke(grant: u64) -> Kind {
+    Kind::Revoke(Revoked { grant, by: "api".into() })
+}
+
+fn permission(grants: &Grants, now: u64, used: &BTreeMap<u64, u64>) -> Permission {
+    grants.permission(Action::Serve, &swarm(1), now, |id| used.get(&id).copied().unwrap_or(0))
+}
+
+/// Whether `one` permits nothing that `other` does not.
+fn is_within(one: &Permission, other: &Permission) -> bool {
+    let less =
+        |one: Option<u64>, other: Option<u64>| other.is_none_or(|most| one.is_some_and(|one| one <= most));
+    (!one.anyone || other.anyone)
+        && one.peers.is_subset(&other.peers)
+        && less(one.left_bytes, other.left_bytes)
+        && one.left_by_peer.iter().all(|(peer, left)| less(*left, other.left_by_peer[peer]))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_revocation_is_final_and_never_adds(kinds in kinds(), of in 1_u64..12, now in NOW..NOW + 20, moved in 0_u64..20) {
+        let grants = fold(&kinds);
+        let mut more = kinds.clone();
+        more.push(revoke(of));
+        let after = fold(&more);
+        for action in ACTIONS {
+            for model in 1..4 {
+                let ask = |grants: &Grants| grants.permission(action, &swarm(model), now, |id| moved * (id % 3));
+                let (before, after) = (ask(&grants), ask(&after));
+                prop_assert!(is_within(&after, &before), "{before:?} {after:?}");
+                prop_assert_eq!(after.is_some(), after.reason.is_none());
+            }
+        }
+        // Whatever else is in the log, in whichever order.
+        let state = |grants: &Grants| grants.list(now, |_| 0).iter().find(|grant| grant.id == of).map(|grant| grant.state);
+        let revoked = state(&after);
+        prop_assert!(revoked.is_none_or(|state| state == GrantState::Revoked));
+        if revoked.is_some() {
+            more.extend(kinds);
+            prop_assert_eq!(state(&fold(&more)), revoked);
+        }
+    }
+
+    #[test]
+    fn time_and_bytes_take_away_and_never_give(kinds in kinds(), now in NOW..NOW + 20, moved in 0_u64..20) {
+        let grants = fold(&kinds);
+        let ask = |now, moved| grants.permission(Action::Serve, &swarm(1), now, |_| moved);
+        prop_assert!(is_within(&ask(now + 1, moved), &ask(now, moved)));
+        prop_assert!(is_within(&ask(now, moved + 1), &ask(now, moved)));
+        // Until the moment that it names, time alone changes nothing; at that moment it may.
+        let permission = ask(now, moved);
+        let last = permission.ends_unix.map_or(NOW + 100, |ends| ends - 1);
+        prop_assert!(last >= now);
+        let later = ask(last, moved);
+        prop_assert_eq!((later.anyone, later.peers, later.left_bytes), (permission.anyone, permission.peers, permission.left_bytes));
+    }
+
+    #[test]
+    fn bytes_count_against_a_grant_exactly_where_one_permits_them(kinds in kinds(), now in NOW..NOW + 20, moved in 0_u64..20) {
+        let grants = fold(&kinds);
+        let used = |id: u64| moved * (id % 3);
+        let listed = grants.list(now, used);
+        for action in ACTIONS {
+            for (model, with) in [(1, 1), (2, 1), (3, 3)] {
+                let charged = grants.charged(action, &swarm(model), &peer(with), now, used);
+                let permission = grants.permission(action, &swarm(model), now, used);
+                let grant = charged.map(|id| listed.iter().find(|grant| grant.id == id).unwrap());
+                let is_open = grant.is_some_and(|grant| grant.state == GrantState::Active);
+                prop_assert_eq!(is_open, permission.permits(&peer(with)), "{:?} {:?}", grant, permission);
+                if let Some(grant) = grant {
+                    prop_assert!(matches!(grant.state, GrantState::Active | GrantState::Spent) && grant.action == action);
+                    prop_assert!(grant.model.as_ref().is_none_or(|of| *of == swarm(model)));
+                    prop_assert!(grant.peer.as_ref().is_none_or(|of| *of == peer(with)));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_grant_ends_at_its_second_and_at_its_byte() {
+    let grants = fold(&[serve(None, None, Some(NOW + 10), Some(100))]);
+    let ask = |now, moved| permission(&grants, now, &BTreeMap::from([(1, moved)]));
+    let open = ask(NOW + 9, 99);
+    assert_eq!(
+        (open.anyone, open.left_bytes, open.ends_unix, open.reason),
+        (true, Some(1), Some(NOW + 10), None)
+    );
+    assert_eq!((ask(NOW + 10, 99).is_some(), ask(NOW + 10, 99).reason), (false, Some(Denied::Expired)));
+    let spent = ask(NOW + 9, 100);
+    assert_eq!(
+        (spent.is_some(), spent.reason, spent.left_bytes, spent.ends_unix),
+        (false, Some(Denied::Spent), Some(0), None)
+    );
+    assert_eq!(ask(NOW + 10, 100).reason, Some(Denied::Expired));
+    let states = |now, moved| grants.list(now, |_| moved)[0].state;
+    assert_eq!(states(NOW + 9, 99), GrantState::Active);
+    assert_eq!(states(NOW + 10, 0), GrantState::Expired);
+    assert_eq!(states(NOW, 101), GrantState::Spent);
+}
+
+#[test]
+fn a_permission_says_for_whom_how_much_and_why_not() {
+    let none = BTreeMap::new();
+    assert_eq!(permission(&fold(&[]), NOW, &none).reason, Some(Denied::Never));
+    let other = fold(&[serve(Some(2), None, None, None)]);
+    assert_eq!(permission(&other, NOW, &none).reason, Some(Denied::Never));
+    let revoked = fold(&[serve(None, None, Some(NOW), None), serve(None, None, None, None), revoke(2)]);
+    assert_eq!(permission(&revoked, NOW, &none).reason, Some(Denied::Revoked), "the newest");
+
+    let mixed = fold(&[
+        serve(None, None, Some(NOW + 5), Some(10)),
+        serve(Some(1), None, None, Some(30)),
+        serve(Some(1), Some(1), Some(NOW + 3), None),
+        serve(None, Some(2), None, Some(7)),
+        serve(Some(2), None, None, None),
+    ]);
+    let now = permission(&mixed, NOW, &BTreeMap::from([(2, 5), (4, 1)]));
+    assert_eq!((now.anyone, now.left_bytes, now.ends_unix), (true, Some(25), Some(NOW + 3)));
+    assert_eq!(now.peers, BTreeSet::from([peer(1), peer(2)]));
+    assert_eq!(now.left_by_peer, BTreeMap::from([(peer(1), None), (peer(2), Some(6))]));
+    assert!(now.permits(&peer(9)));
+    let own = permission(&fold(&[serve(Some(1), Some(1), None, None)]), NOW, &none);
+    assert_eq!((own.anyone, own.left_bytes, own.is_some()), (false, Some(0), true));
+    assert!(own.permits(&peer(1)) && !own.permits(&peer(2)));
+}
+
+#[test]
+fn bytes_count_against_the_most_specific_grant_and_of_equals_the_oldest() {
+    let kinds = [
+        serve(None, None, None, Some(100)),
+        serve(Some(1), None, None, Some(100)),
+        serve(None, Some(1), None, Some(100)),
+        serve(Some(1), Some(1), None, Some(100)),
+        serve(Some(1), Some(1), None, Some(100)),
+    ];
+    let grants = fold(&kinds);
+    let charged = |spent: &[u64]| {
+        let used = |id| if spent.contains(&id) { 100 } else { 99 };
+        grants.charged(Action::Serve, &swarm(1), &peer(1), NOW, used)
+    };
+    assert_eq!(charged(&[]), Some(4));
+    assert_eq!(charged(&[4]), Some(5));
+    assert_eq!(charged(&[4, 5]), Some(3));
+    assert_eq!(charged(&[3, 4, 5]), Some(2));
+    assert_eq!(charged(&[2, 3, 4, 5]), Some(1));
+    // What was on its way when the last was used up still has its place.
+    assert_eq!(charged(&[1, 2, 3, 4, 5]), Some(4));
+    assert_eq!(grants.charged(Action::Serve, &swarm(2), &peer(2), NOW, |_| 0), Some(1));
+    assert_eq!(grants.charged(Action::Fetch, &swarm(1), &peer(1), NOW, |_| 0), None);
+    let gone = fold(&[serve(None, None, Some(NOW), None), serve(None, None, None, None), revoke(2)]);
+    assert_eq!(gone.charged(Action::Serve, &swarm(1), &peer(1), NOW, |_| 0), None);
+}

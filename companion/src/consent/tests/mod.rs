@@ -1,0 +1,85 @@
+//! The log against damage and crashes, and the fold of its grants.
+
+mod crashes;
+mod damage;
+mod fold;
+
+use proptest::prelude::*;
+
+use super::line::{Given, Granted, Kind, Line, Revoked};
+use crate::api::types::{Action, Consent, NewGrant};
+
+pub(super) const NOW: u64 = 1_780_315_200;
+
+pub(super) fn swarm(n: u8) -> String {
+    format!("{n:02x}").repeat(32)
+}
+
+pub(super) fn peer(n: u8) -> String {
+    minimodel_wire::PeerId([n; 32]).to_string()
+}
+
+pub(super) fn given() -> Given {
+    Given {
+        verb: "fetch".to_owned(),
+        actions: vec![Action::Fetch, Action::Import],
+        swarm_id: Some(swarm(0x53)),
+        by: "flag".to_owned(),
+        spelled: "--consent fetch,import".to_owned(),
+    }
+}
+
+pub(super) fn new_grant(actions: &[Action]) -> NewGrant {
+    let consent =
+        Consent { actions: actions.to_vec(), by: "prompt".to_owned(), expires_unix: None, quota_bytes: None };
+    NewGrant { consent, model: None, peer: None }
+}
+
+/// What version 0 wrote.
+pub(super) const OLDER: &str = "{\"version\":0,\"time\":\"2026-06-01T12:00:00Z\",\"verb\":\"fetch\",\"actions\":[\"fetch\",\
+                                \"import\"],\"swarm_id\":null,\"by\":\"flag\",\"spelled\":\"--consent fetch,import\"}\n";
+
+/// A log over what is older, with its head; the hash and end of each line.
+pub(super) struct Built {
+    pub(super) log: Vec<u8>,
+    pub(super) head: String,
+}
+
+pub(super) fn build(older: &str, kinds: &[Kind]) -> Built {
+    let mut built = Built { log: older.as_bytes().to_vec(), head: String::new() };
+    let mut prev = minimodel_verifier::digest::hex(&minimodel_verifier::sha256(older.as_bytes()));
+    for (at, kind) in kinds.iter().enumerate() {
+        let number = at as u64 + 1;
+        let sealed = Line::new(number, NOW + number, prev, kind.clone()).seal().unwrap();
+        built.log.extend_from_slice(sealed.text.as_bytes());
+        built.head = super::chain::Head::new(number, sealed.hash.clone()).render().unwrap();
+        prev = sealed.hash;
+    }
+    built
+}
+
+pub(super) fn kinds() -> impl Strategy<Value = Vec<Kind>> {
+    let action = proptest::sample::select(super::ACTIONS.to_vec());
+    let few = 1_u8..4;
+    let grant = (
+        action,
+        proptest::option::of(few.clone()),
+        proptest::option::of(few),
+        proptest::option::of(NOW..NOW + 20),
+        proptest::option::of(1_u64..20),
+    )
+        .prop_map(|(action, model, with, expires_unix, quota_bytes)| {
+            let (model, with) = (model.map(swarm), with.map(peer));
+            Kind::Grant(Granted {
+                action,
+                model,
+                peer: with,
+                expires_unix,
+                quota_bytes,
+                by: "api".to_owned(),
+            })
+        });
+    let revoke = (1_u64..12).prop_map(|grant| Kind::Revoke(Revoked { grant, by: "flag".to_owned() }));
+    let kind = prop_oneof![1 => Just(Kind::Given(given())), 4 => grant, 2 => revoke];
+    proptest::collection::vec(kind, 1..12)
+}

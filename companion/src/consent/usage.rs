@@ -1,0 +1,57 @@
+//! Payload bytes that moved under each grant, in the database.
+
+use std::collections::BTreeMap;
+
+use crate::db::{Change, Db, DbError, Table};
+
+const PREFIX: &str = "grant-used/";
+
+fn key(grant: u64) -> String {
+    format!("{PREFIX}{grant}")
+}
+
+/// Adds bytes to what moved under a grant.
+///
+/// # Errors
+///
+/// As [`Change::get`] and [`Change::put`].
+pub fn add_used(change: &mut Change<'_>, grant: u64, bytes: u64) -> Result<(), DbError> {
+    let key = key(grant);
+    let before: u64 = change.get(Table::Settings, &key)?.unwrap_or(0);
+    change.put(Table::Settings, &key, &before.saturating_add(bytes))
+}
+
+/// What moved, by grant; one under which nothing did is not there.
+///
+/// # Errors
+///
+/// As [`Db::get`].
+pub fn used(db: &Db) -> Result<BTreeMap<u64, u64>, DbError> {
+    let rows = db.all::<serde_json::Value>(Table::Settings)?;
+    let numbers = rows.iter().filter_map(|(key, _)| key.strip_prefix(PREFIX)?.parse::<u64>().ok());
+    // Read by key once more, so that a row that is no number is an error that names it.
+    numbers.map(|grant| Ok((grant, db.get(Table::Settings, &key(grant))?.unwrap_or(0)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_add_up_by_grant_over_a_reopening_and_other_rows_are_no_concern() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let db = Db::open(&path).unwrap();
+        db.change::<_, DbError>(|change| {
+            change.put(Table::Settings, "limits", &"text")?;
+            add_used(change, 7, 5)?;
+            add_used(change, 12, u64::MAX)?;
+            add_used(change, 12, 1)
+        })
+        .unwrap();
+        drop(db);
+        let db = Db::open(&path).unwrap();
+        db.change(|change| add_used(change, 7, 4)).unwrap();
+        assert_eq!(used(&db).unwrap(), BTreeMap::from([(7, 9), (12, u64::MAX)]));
+    }
+}
