@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod db;
+pub mod doctor;
 pub mod limits;
 pub mod problem;
 mod service;
