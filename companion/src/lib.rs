@@ -6,6 +6,8 @@
 pub mod api;
 pub mod consent;
 pub mod db;
+pub mod doctor;
+pub mod limits;
 pub mod problem;
 mod service;
 

@@ -264,6 +264,9 @@ pub struct Transfer {
     pub up_rate: u64,
     /// Connected peers.
     pub peers: Vec<Peer>,
+    /// Seconds that this run has lasted.
+    #[serde(default)]
+    pub run_seconds: f64,
     /// Seconds of this run in which no byte moved, by cause.
     pub idle_seconds: BTreeMap<Cause, f64>,
     /// When it was added.

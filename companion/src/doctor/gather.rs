@@ -1,0 +1,159 @@
+//! The facts, gathered from this machine: thin, and nobody is contacted.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use minimodel_wire::SignedOffer;
+use rustix::fs::{Access, access, statvfs};
+use rustix::process::{Resource, geteuid, getrlimit};
+
+use super::facts::{Bound, Disk, Facts, Found, Listen, Offered, Place, PlaceKind};
+use crate::api::types::{Kind, LogVerdict, State, Status, Transfer};
+use crate::limits::schedule;
+
+/// What the companion knows of itself and the doctor cannot see.
+#[derive(Clone, Debug)]
+pub struct Around<'a> {
+    /// The clock.
+    pub now_unix: u64,
+    /// The newest time in the database and in the consent log.
+    pub newest_written_unix: Option<u64>,
+    /// The state folder.
+    pub state: &'a Path,
+    /// The data folder.
+    pub data: &'a Path,
+    /// How everything stands.
+    pub status: Status,
+    /// Where transfers listen: those that run as they bound it, others as they would. Port 0 is left out.
+    pub listens: &'a [(u64, SocketAddr)],
+    /// Why the database cannot be used.
+    pub database_fault: Option<String>,
+    /// Whether the consent log's chain holds.
+    pub log: Option<LogVerdict>,
+}
+
+/// Looks around.
+pub fn gather(around: Around<'_>) -> Facts {
+    let Around { now_unix, newest_written_unix, state, data, status, listens, database_fault, log } = around;
+    let (zone, is_zone_known) = schedule::zone();
+    Facts {
+        now_unix,
+        newest_written_unix,
+        is_zone_known,
+        next_change_unix: schedule::next_change_unix(&status.limits, now_unix, &zone),
+        places: places(state, data),
+        disks: disks(&data.join("library"), &status.transfers),
+        no_ipv4: bind((Ipv4Addr::UNSPECIFIED, 0).into()).err().map(|error| error.to_string()),
+        no_ipv6: bind((Ipv6Addr::UNSPECIFIED, 0).into()).err().map(|error| error.to_string()),
+        listens: listens
+            .iter()
+            .filter(|(_, address)| address.port() != 0)
+            .map(|&(transfer, address)| listen(transfer, address, &status))
+            .collect(),
+        offered: status.transfers.iter().filter_map(offered).collect(),
+        socket_buffers: kernel_number("rmem_max").zip(kernel_number("wmem_max")),
+        open_files: getrlimit(Resource::Nofile).current,
+        database_fault,
+        log,
+        status,
+    }
+}
+
+fn places(state: &Path, data: &Path) -> Vec<Place> {
+    let companion = state.join("companion");
+    let all = [
+        ("state folder", state.to_owned(), PlaceKind::Folder),
+        ("data folder", data.to_owned(), PlaceKind::Folder),
+        ("companion's folder", companion.clone(), PlaceKind::Folder),
+        ("library's folder", data.join("library"), PlaceKind::Folder),
+        (super::machine::IDENTITY, data.join("identity.key"), PlaceKind::Secret),
+        ("token", companion.join("token"), PlaceKind::Secret),
+        ("database", companion.join("companion.redb"), PlaceKind::Record),
+        ("consent log", state.join("consent.log"), PlaceKind::Record),
+    ];
+    all.map(|(name, path, kind)| Place { name, kind, found: look(&path, kind), path }).into()
+}
+
+fn look(path: &Path, kind: PlaceKind) -> Found {
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        // A link that leads nowhere is something, and in the way.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => return Found::Missing,
+        Err(error) => return Found::Unknown(error.to_string()),
+    };
+    let is_folder = kind == PlaceKind::Folder;
+    let wanted =
+        if is_folder { Access::WRITE_OK | Access::EXEC_OK } else { Access::READ_OK | Access::WRITE_OK };
+    Found::There {
+        is_kind: if is_folder { metadata.is_dir() } else { metadata.is_file() },
+        is_ours: metadata.uid() == geteuid().as_raw(),
+        mode: metadata.permissions().mode() & 0o777,
+        is_usable: access(path, wanted).is_ok(),
+    }
+}
+
+/// The library's disk first, then those of fetches that write elsewhere.
+fn disks(library: &Path, transfers: &[Transfer]) -> Vec<Disk> {
+    let mut disks: BTreeMap<u64, Disk> = BTreeMap::new();
+    let mut order = Vec::new();
+    let mut enter = |folder: &Path, fetch: Option<(u64, u64)>| {
+        let Some((folder, device)) = nearest(folder) else { return };
+        let Ok(space) = statvfs(&folder) else { return };
+        let disk = disks.entry(device).or_insert_with(|| {
+            order.push(device);
+            let free_bytes = space.f_bavail.saturating_mul(space.f_frsize);
+            Disk { folder, free_bytes, needed_bytes: 0, fetches: Vec::new() }
+        });
+        if let Some((id, needed)) = fetch {
+            disk.needed_bytes = disk.needed_bytes.saturating_add(needed);
+            disk.fetches.push(id);
+        }
+    };
+    enter(library, None);
+    for transfer in transfers.iter().filter(|transfer| transfer.kind == Kind::Fetch) {
+        let is_over = matches!(transfer.state, State::Done | State::Failed);
+        if let (false, Some(folder)) = (is_over, Path::new(&transfer.path).parent()) {
+            let needed = transfer.total_bytes.saturating_sub(transfer.have_bytes);
+            enter(folder, Some((transfer.id, needed)));
+        }
+    }
+    order.into_iter().filter_map(|device| disks.remove(&device)).collect()
+}
+
+/// The folder, or the nearest above it that is there, and its device.
+fn nearest(folder: &Path) -> Option<(PathBuf, u64)> {
+    let found = |folder: &Path| fs::metadata(folder).ok().map(|found| (folder.to_owned(), found.dev()));
+    folder.ancestors().find_map(found)
+}
+
+fn bind(address: SocketAddr) -> io::Result<()> {
+    UdpSocket::bind(address).map(drop)
+}
+
+fn listen(transfer: u64, address: SocketAddr, status: &Status) -> Listen {
+    let runs = |found: &Transfer| found.id == transfer && found.state == State::Running;
+    let bound = match bind(address) {
+        Ok(()) => Bound::Free,
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Bound::Taken,
+        Err(error) => Bound::Refused(error.to_string()),
+    };
+    Listen { transfer, address, is_running: status.pid != 0 && status.transfers.iter().any(runs), bound }
+}
+
+fn offered(transfer: &Transfer) -> Option<Offered> {
+    let signed: SignedOffer = transfer.offer.as_ref()?.parse().ok()?;
+    let offer = signed.offer();
+    Some(Offered {
+        transfer: transfer.id,
+        addresses: offer.addresses.clone(),
+        expires_unix: offer.expires_unix,
+    })
+}
+
+fn kernel_number(name: &str) -> Option<u64> {
+    fs::read_to_string(Path::new("/proc/sys/net/core").join(name)).ok()?.trim().parse().ok()
+}
