@@ -4,6 +4,7 @@
 //! [`client::Client`] asks the same over the local interface, so whoever uses a `Service` need not know which it is.
 
 pub mod api;
+pub mod client;
 pub mod consent;
 pub mod db;
 pub mod doctor;

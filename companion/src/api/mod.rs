@@ -1,3 +1,84 @@
-//! The local interface: its resources, and the server that answers for them.
+//! The local interface: its resources, and the server that answers for them. docs/api.md tells how it is used.
 
+pub(crate) mod access;
+mod answer;
+mod bounds;
+mod document;
+mod events;
+mod guard;
+mod metrics;
+mod routes;
+mod server;
 pub mod types;
+pub mod validate;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use axum::middleware::from_fn_with_state;
+use tokio::sync::{broadcast, watch};
+
+pub use access::{Access, Endpoint, Token};
+pub use bounds::Bounds;
+pub use document::{document, routes_of};
+pub use routes::{Fitted, Kept};
+pub use server::bind;
+
+use crate::problem::{Problem, code};
+use crate::service::Service;
+use types::Event;
+
+/// Serves the interface on these listeners until `stop` says true. `endpoint.json` is there meanwhile.
+///
+/// # Errors
+///
+/// A listener that is not at loopback, and a folder that cannot be written. What single clients do is no error.
+pub async fn serve(
+    listeners: Vec<TcpListener>,
+    service: Arc<dyn Service>,
+    access: Access,
+    events: broadcast::Sender<Event>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Problem> {
+    serve_within(Bounds::default(), listeners, service, access, events, stop).await
+}
+
+/// As [`serve`], with bounds of the caller's.
+///
+/// # Errors
+///
+/// As [`serve`].
+pub async fn serve_within(
+    bounds: Bounds,
+    listeners: Vec<TcpListener>,
+    service: Arc<dyn Service>,
+    access: Access,
+    events: broadcast::Sender<Event>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Problem> {
+    let listeners = server::adopt(listeners).map_err(|error| {
+        let hint = "pass what `bind` gives: listeners at 127.0.0.1 and [::1]";
+        Problem::new(code::UNEXPECTED, "the interface cannot listen", hint).because(error)
+    })?;
+    let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
+    let api = answer::Api::new(service, access.token().clone(), events, stop.clone(), bounds.clone());
+    let (routes, _) = routes::all().split_for_parts();
+    let router = routes
+        .fallback(routes::unknown)
+        .method_not_allowed_fallback(routes::wrong_method)
+        .layer(from_fn_with_state(api.clone(), guard::guard))
+        .with_state(api);
+    access.publish(&addresses)?;
+    let _withdrawn_at_the_end = Published(access);
+    server::run(listeners, &router, &bounds, stop).await;
+    Ok(())
+}
+
+/// Takes `endpoint.json` away when the server ends, however it does.
+struct Published(Access);
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        self.0.withdraw();
+    }
+}

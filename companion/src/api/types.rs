@@ -591,6 +591,8 @@ pub enum Event {
     Library,
     /// Limits changed.
     Limits,
+    /// The stream lost changes: what it told before is void, and all transfers follow anew. Only streams say it.
+    Resync,
     /// The companion ends.
     Stopping,
 }

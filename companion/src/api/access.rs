@@ -1,0 +1,301 @@
+//! Who may use the interface: whoever can read the token. And where it is: `endpoint.json`.
+//!
+//! Both are in the companion's folder, which is 0700, each file 0600. Whatever others could read or write, or another
+//! user owns, is refused: a token that may have been read is no token.
+//!
+//! A client has to know that it speaks with the companion before it says the token, for anyone on this machine may
+//! take a port that a companion left. So the companion proves itself: it answers a nonce with
+//! HMAC-SHA256 (RFC 2104) under the token, over the nonce and the address at which the question came in. The
+//! address keeps a stranger at another port from passing the question on to the companion and its answer back.
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::problem::{Problem, code};
+
+/// The file with the token.
+const TOKEN: &str = "token";
+
+/// The file that says where a running companion answers.
+const ENDPOINT: &str = "endpoint.json";
+
+/// More than either file ever has.
+const MAX_BYTES: u64 = 4096;
+
+/// What a proof is about, so that it is good for nothing else.
+const PROOF: &str = "minimodel companion proof 1";
+
+/// What the comparison of tokens is about.
+const BEARER: &[u8] = b"minimodel companion bearer 1";
+
+/// The secret of the interface: 256 bits.
+#[derive(Clone)]
+pub struct Token([u8; 32]);
+
+/// It is not for logs.
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+impl Token {
+    /// 64 lowercase hex digits, or nothing.
+    fn parse(text: &str) -> Option<Self> {
+        let bytes = HEXLOWER.decode(text.as_bytes()).ok()?;
+        Some(Self(bytes.try_into().ok()?))
+    }
+
+    /// The header that carries it.
+    pub fn header(&self) -> String {
+        format!("Bearer {}", HEXLOWER.encode(&self.0))
+    }
+
+    fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
+        // HMAC itself fills a shorter key with zeros to a block of its hash.
+        let mut key = [0; 64];
+        key[..32].copy_from_slice(&self.0);
+        let mut mac = Hmac::<Sha256>::new(&key.into());
+        for part in parts {
+            mac.update(part);
+        }
+        mac
+    }
+
+    /// Whether a presented token is this one, in a time that does not tell how much of it was right: what is compared
+    /// are tags under the two, not the two.
+    pub(crate) fn is(&self, presented: &str) -> bool {
+        let Some(presented) = Self::parse(presented) else { return false };
+        let tag = presented.mac(&[BEARER]).finalize();
+        self.mac(&[BEARER]).verify(&tag.into_bytes()).is_ok()
+    }
+
+    /// The proof for a nonce that came in at `address`: 64 hex digits.
+    pub(crate) fn proof(&self, address: SocketAddr, nonce: &str) -> String {
+        HEXLOWER.encode(&self.proof_mac(address, nonce).finalize().into_bytes())
+    }
+
+    /// Whether it is the proof, again without telling how nearly.
+    pub(crate) fn proves(&self, address: SocketAddr, nonce: &str, proof: &str) -> bool {
+        let Ok(proof) = HEXLOWER.decode(proof.as_bytes()) else { return false };
+        self.proof_mac(address, nonce).verify_slice(&proof).is_ok()
+    }
+
+    fn proof_mac(&self, address: SocketAddr, nonce: &str) -> Hmac<Sha256> {
+        self.mac(&[format!("{PROOF}\n{address}\n{nonce}\n").as_bytes()])
+    }
+}
+
+/// A nonce for a proof: 64 hex digits.
+///
+/// # Errors
+///
+/// The system has no randomness to give.
+pub(crate) fn nonce() -> io::Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(HEXLOWER.encode(&bytes))
+}
+
+/// `endpoint.json`: where a companion answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Its addresses, all loopback.
+    pub addresses: Vec<SocketAddr>,
+    /// Its process.
+    pub pid: u32,
+    /// The version of its program.
+    pub version: String,
+}
+
+/// The companion's folder as far as the interface is concerned: the token and `endpoint.json`.
+#[derive(Debug)]
+pub struct Access {
+    path: PathBuf,
+    folder: File,
+    token: Token,
+}
+
+impl Access {
+    /// For the companion: opens the folder, which is created if need be, and its token, which is too.
+    ///
+    /// # Errors
+    ///
+    /// A folder or token that others can get at or another user owns, one that is no token, and I/O errors, each with
+    /// what to do.
+    pub fn open(path: &Path) -> Result<Self, Problem> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(path).map_err(|error| failed("create", path, &error))?;
+        let folder = open_folder(path)?;
+        if let Some(token) = read_token(path, &folder)? {
+            return Ok(Self { path: path.to_owned(), folder, token });
+        }
+        let fresh = nonce().map_err(|error| failed("create the token in", path, &error))?;
+        match write_private(&folder, TOKEN, format!("{fresh}\n").as_bytes(), RenameFlags::NOREPLACE) {
+            // Another process was faster; its token is as good.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => other.map_err(|error| failed("create the token in", path, &error))?,
+        }
+        let token = read_token(path, &folder)?
+            .ok_or_else(|| failed("read the token in", path, &io::Error::from(io::ErrorKind::NotFound)))?;
+        Ok(Self { path: path.to_owned(), folder, token })
+    }
+
+    /// For a client: as [`Access::open`], but creates nothing. `None` when there is no folder or no token.
+    ///
+    /// # Errors
+    ///
+    /// As [`Access::open`].
+    pub fn read(path: &Path) -> Result<Option<Self>, Problem> {
+        if std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Ok(None);
+        }
+        let folder = open_folder(path)?;
+        let token = read_token(path, &folder)?;
+        Ok(token.map(|token| Self { path: path.to_owned(), folder, token }))
+    }
+
+    /// The token.
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// What `endpoint.json` says; `None` when there is none, or it is not what a companion writes.
+    ///
+    /// # Errors
+    ///
+    /// A file that others can get at, and I/O errors.
+    pub fn endpoint(&self) -> Result<Option<Endpoint>, Problem> {
+        let text = read_private(&self.path, &self.folder, ENDPOINT)?;
+        let endpoint: Option<Endpoint> = text.and_then(|text| serde_json::from_str(&text).ok());
+        Ok(endpoint.filter(|endpoint| endpoint.addresses.iter().all(|address| address.ip().is_loopback())))
+    }
+
+    /// Says where this process answers, in place of what was said before.
+    pub(crate) fn publish(&self, addresses: &[SocketAddr]) -> Result<(), Problem> {
+        let endpoint = Endpoint {
+            addresses: addresses.to_owned(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let failed = |error: &io::Error| failed("write endpoint.json in", &self.path, error);
+        let text = serde_json::to_string(&endpoint).map_err(|error| failed(&error.into()))?;
+        write_private(&self.folder, ENDPOINT, format!("{text}\n").as_bytes(), RenameFlags::empty())
+            .map_err(|error| failed(&error))
+    }
+
+    /// Removes `endpoint.json` if it is of this process.
+    pub(crate) fn withdraw(&self) {
+        if matches!(self.endpoint(), Ok(Some(endpoint)) if endpoint.pid == std::process::id()) {
+            // A file that stays is found out by its process and its port.
+            let _ = rustix::fs::unlinkat(&self.folder, ENDPOINT, AtFlags::empty());
+        }
+    }
+}
+
+fn failed(what: &str, path: &Path, error: &io::Error) -> Problem {
+    let hint = format!("look at the folder and its rights: `ls -ld {}`", path.display());
+    Problem::new(code::IO, format!("cannot {what} `{}`", path.display()), hint).because(error)
+}
+
+fn exposed(path: &Path, why: &str, hint: String) -> Problem {
+    Problem::new(code::IO, format!("`{}` is not private to you", path.display()), hint).because(why)
+}
+
+fn open_folder(path: &Path) -> Result<File, Problem> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(path, flags, Mode::empty())
+        .map_err(|error| failed("open the folder", path, &error.into()))?;
+    let stat = rustix::fs::fstat(&folder).map_err(|error| failed("look at", path, &error.into()))?;
+    check_rights(path, &stat, "0700", "chmod 700")?;
+    Ok(File::from(folder))
+}
+
+fn check_rights(path: &Path, stat: &rustix::fs::Stat, right: &str, repair: &str) -> Result<(), Problem> {
+    if stat.st_uid != rustix::process::geteuid().as_raw() {
+        let hint = "use a folder of your own: set MINIMODEL_HOME to one".to_owned();
+        return Err(exposed(path, "another user owns it", hint));
+    }
+    let mode = stat.st_mode & 0o777;
+    if mode & 0o077 != 0 {
+        let why = format!("its rights are {mode:04o}, and {right} is the most they may be");
+        let hint = format!(
+            "stop the companion, remove its token (others may have read it) and run `{repair} {}`",
+            path.display()
+        );
+        return Err(exposed(path, &why, hint));
+    }
+    Ok(())
+}
+
+/// A small private file of the folder.
+fn read_private(path: &Path, folder: &File, name: &str) -> Result<Option<String>, Problem> {
+    let path = path.join(name);
+    // Without NONBLOCK a pipe of that name would hold us for ever.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(folder, name, flags, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(None),
+        other => other.map_err(|error| failed("open", &path, &error.into()))?,
+    };
+    let stat = rustix::fs::fstat(&file).map_err(|error| failed("look at", &path, &error.into()))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(failed("read", &path, &io::Error::other("it is no ordinary file")));
+    }
+    check_rights(&path, &stat, "0600", "chmod 600")?;
+    let mut text = String::new();
+    let read = File::from(file).take(MAX_BYTES).read_to_string(&mut text);
+    read.map_err(|error| failed("read", &path, &error))?;
+    Ok(Some(text))
+}
+
+fn read_token(path: &Path, folder: &File) -> Result<Option<Token>, Problem> {
+    let Some(text) = read_private(path, folder, TOKEN)? else { return Ok(None) };
+    let token = text.strip_suffix('\n').and_then(Token::parse);
+    token.map(Some).ok_or_else(|| {
+        let path = path.join(TOKEN);
+        let hint = format!(
+            "remove it and start the companion again, which makes a new one: `rm {}`",
+            path.display()
+        );
+        Problem::new(code::INVALID, format!("`{}` holds no token", path.display()), hint)
+            .because("a token is 64 lowercase hex digits and a line end")
+    })
+}
+
+/// Writes a file under a name that is free (`O_EXCL`), 0600, and gives it its own name when it is whole.
+fn write_private(folder: &File, name: &str, bytes: &[u8], how: RenameFlags) -> io::Result<()> {
+    let unique = nonce()?;
+    let temporary = format!(".{name}.{}", &unique[..16]);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(folder, &temporary, flags, Mode::RUSR | Mode::WUSR)?;
+    let mut file = File::from(file);
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    let written = written.and_then(|()| rename(folder, &temporary, name, how));
+    if written.is_err() {
+        // What the caller is told is the fault that came first.
+        let _ = rustix::fs::unlinkat(folder, &temporary, AtFlags::empty());
+    }
+    written
+}
+
+fn rename(folder: &File, from: &str, to: &str, how: RenameFlags) -> io::Result<()> {
+    match rustix::fs::renameat_with(folder, from, folder, to, how) {
+        // Some file systems know no such rename; a hard link does not replace either.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if how == RenameFlags::NOREPLACE => {
+            rustix::fs::linkat(folder, from, folder, to, AtFlags::empty())?;
+            Ok(rustix::fs::unlinkat(folder, from, AtFlags::empty())?)
+        }
+        other => Ok(other?),
+    }
+}

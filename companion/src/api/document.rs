@@ -1,0 +1,84 @@
+//! The OpenAPI document, made from the routes themselves.
+
+use std::sync::OnceLock;
+
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Components, Content, InfoBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{PartialSchema as _, ToSchema};
+
+use crate::api::guard::OPEN;
+use crate::api::routes;
+use crate::problem::Problem;
+
+/// The name of the token in the document.
+const TOKEN: &str = "token";
+
+/// What `GET /v1/openapi.json` answers.
+pub fn document() -> OpenApi {
+    let (_, mut document) = routes::all().split_for_parts();
+    document.info = InfoBuilder::new()
+        .title("minimodel companion")
+        .version("1")
+        .description(Some(
+            "The local interface of the companion: loopback only, a token in each request. docs/api.md has the rules.",
+        ))
+        .build();
+    let components = document.components.get_or_insert_with(Components::new);
+    components.schemas.insert(Problem::name().into_owned(), Problem::schema());
+    let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    components.security_schemes.insert(TOKEN.to_owned(), RefOr::T(scheme));
+    for (path, item) in &mut document.paths.paths {
+        let is_open = OPEN.contains(&path.as_str());
+        for (_, operation) in operations_mut(item) {
+            finish(operation, is_open);
+        }
+    }
+    document
+}
+
+/// Every route of the document, method and path.
+pub fn routes_of(document: &OpenApi) -> Vec<(&'static str, String)> {
+    let mut document = document.clone();
+    let paths = document.paths.paths.iter_mut();
+    paths
+        .flat_map(|(path, item)| operations_mut(item).into_iter().map(|(name, _)| (name, path.clone())))
+        .collect()
+}
+
+/// The document as it is sent.
+pub(crate) fn text() -> String {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    // The document is plain data, which always has a JSON form.
+    TEXT.get_or_init(|| document().to_pretty_json().unwrap_or_default()).clone()
+}
+
+fn operations_mut(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
+    let all = [
+        ("GET", item.get.as_mut()),
+        ("POST", item.post.as_mut()),
+        ("PUT", item.put.as_mut()),
+        ("DELETE", item.delete.as_mut()),
+    ];
+    all.into_iter().filter_map(|(name, operation)| Some((name, operation?))).collect()
+}
+
+/// What holds for all: each route may answer with a problem, and nearly each needs the token.
+fn finish(operation: &mut Operation, is_open: bool) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(Response { description, .. }) = response
+            && description.is_empty()
+        {
+            "How it stands then.".clone_into(description);
+        }
+    }
+    let problem = ResponseBuilder::new()
+        .description("What went wrong, and the next step.")
+        .content("application/json", Content::new(Some(Ref::from_schema_name(Problem::name()))))
+        .build();
+    operation.responses.responses.insert("default".to_owned(), RefOr::T(problem));
+    operation.tags = None;
+    if !is_open {
+        operation.security = Some(vec![SecurityRequirement::new(TOKEN, Vec::<String>::new())]);
+    }
+}

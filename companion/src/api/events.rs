@@ -1,0 +1,117 @@
+//! `GET /v1/events`: how everything stands, then every change, as Server-Sent Events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::sse::{self, KeepAlive, Sse};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::api::answer::{Api, Outcome, crowded};
+use crate::api::server::stopped;
+use crate::api::types::Event;
+
+/// Events that wait for a client before its place in the queue of all is what waits.
+const AHEAD: usize = 16;
+
+/// The whole picture, then changes, for as long as the client listens or the companion runs.
+#[utoipa::path(
+    get, path = "/v1/events",
+    responses((status = 200, content_type = "text/event-stream", body = Event,
+        description = "A stream: `event` is the kind, `id` counts, `data` is one Event."))
+)]
+pub(crate) async fn events(
+    State(api): State<Api>,
+) -> Outcome<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>> {
+    let permit = Arc::clone(&api.streams).try_acquire_owned().map_err(|_| crowded())?;
+    // Subscribed before the picture is taken: what changes in between comes twice rather than not.
+    let changes = api.events.subscribe();
+    let picture = picture(&api).await?;
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let interval = api.bounds.keep_alive;
+    tokio::spawn(feed(api, Feed { sender, id: 0 }, picture, changes, permit));
+    Ok(Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new().interval(interval)))
+}
+
+/// One client's stream.
+struct Feed {
+    sender: mpsc::Sender<Result<sse::Event, Infallible>>,
+    id: u64,
+}
+
+impl Feed {
+    /// Whether the client is still there.
+    async fn send(&mut self, event: &Event) -> bool {
+        self.id += 1;
+        let made = sse::Event::default().id(self.id.to_string()).event(name(event)).json_data(event);
+        // An event is plain data, which always has a JSON form.
+        let Ok(made) = made else { return false };
+        self.sender.send(Ok(made)).await.is_ok()
+    }
+}
+
+async fn feed(
+    api: Api,
+    mut feed: Feed,
+    picture: Vec<Event>,
+    mut changes: broadcast::Receiver<Event>,
+    _permit: OwnedSemaphorePermit,
+) {
+    for event in &picture {
+        if !feed.send(event).await {
+            return;
+        }
+    }
+    let mut stop = std::pin::pin!(stopped(api.stop.clone()));
+    loop {
+        let change = tokio::select! {
+            // What happened before the end is told before the end.
+            biased;
+            change = changes.recv() => change,
+            () = feed.sender.closed() => return,
+            () = &mut stop => Err(RecvError::Closed),
+        };
+        let told = match change {
+            Ok(Event::Stopping) | Err(RecvError::Closed) => {
+                feed.send(&Event::Stopping).await;
+                return;
+            }
+            Ok(event) => feed.send(&event).await,
+            Err(RecvError::Lagged(_)) => {
+                // What was missed may have been removals, so the old picture is void, not just out of date.
+                changes = changes.resubscribe();
+                let Ok(picture) = self::picture(&api).await else { return };
+                let mut told = feed.send(&Event::Resync).await;
+                for event in &picture {
+                    told = told && feed.send(event).await;
+                }
+                told
+            }
+        };
+        if !told {
+            return;
+        }
+    }
+}
+
+async fn picture(api: &Api) -> Outcome<Vec<Event>> {
+    let status = api.quick(|service| service.status()).await?;
+    let event = |transfer| Event::Transfer { transfer: Box::new(transfer) };
+    Ok(status.transfers.into_iter().map(event).collect())
+}
+
+/// As the JSON form names it.
+fn name(event: &Event) -> &'static str {
+    match event {
+        Event::Transfer { .. } => "transfer",
+        Event::Removed { .. } => "removed",
+        Event::Consent => "consent",
+        Event::Library => "library",
+        Event::Limits => "limits",
+        Event::Resync => "resync",
+        Event::Stopping => "stopping",
+    }
+}

@@ -1,0 +1,232 @@
+//! Connections: so many, each with so much time, and an end in good order.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::Router;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Sleep, sleep};
+
+use crate::api::answer::Connection;
+use crate::api::bounds::Bounds;
+
+/// Bytes of a request's head.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// Header lines of a request.
+const MAX_HEADERS: usize = 64;
+
+/// Attempts to find a port that is free for both families.
+const ATTEMPTS: usize = 16;
+
+/// Binds 127.0.0.1 and [::1] at the same port; 0 takes one that is free for both. Without IPv6 it is 127.0.0.1 alone.
+///
+/// # Errors
+///
+/// As the system says: mostly that another program has the port.
+pub fn bind(port: u16) -> io::Result<Vec<std::net::TcpListener>> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let first = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        let found = first.local_addr()?.port();
+        match std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, found)) {
+            Ok(second) => return Ok(vec![first, second]),
+            // A stranger at our port of the other family would be asked by whoever says `localhost`.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                if port != 0 || attempt == ATTEMPTS {
+                    return Err(error);
+                }
+            }
+            // No such address: a machine without IPv6.
+            Err(_) => return Ok(vec![first]),
+        }
+    }
+}
+
+/// Takes listeners over into the runtime, if they are at loopback.
+pub(crate) fn adopt(listeners: Vec<std::net::TcpListener>) -> io::Result<Vec<(TcpListener, SocketAddr)>> {
+    let adopt = |listener: std::net::TcpListener| {
+        let address = listener.local_addr()?;
+        if !address.ip().is_loopback() {
+            let fault = format!("{address} is no loopback address; the interface is for this machine alone");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, fault));
+        }
+        listener.set_nonblocking(true)?;
+        Ok((TcpListener::from_std(listener)?, address))
+    };
+    listeners.into_iter().map(adopt).collect()
+}
+
+/// Answers until `stop` says true, then lets what is under way end.
+pub(crate) async fn run(
+    listeners: Vec<(TcpListener, SocketAddr)>,
+    router: &Router,
+    bounds: &Bounds,
+    stop: watch::Receiver<bool>,
+) {
+    let mut tasks = JoinSet::new();
+    let mut open: VecDeque<(Arc<AtomicBool>, AbortHandle)> = VecDeque::new();
+    let mut stopped = pin!(stopped(stop.clone()));
+    loop {
+        let (local, accepted) = tokio::select! {
+            () = &mut stopped => break,
+            // Finished tasks are taken up, or they would be kept for ever.
+            Some(_) = tasks.join_next() => continue,
+            accepted = accept(&listeners) => accepted,
+        };
+        let Ok(stream) = accepted else {
+            // No more descriptors, as a rule: some time for connections to end.
+            sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        open.retain(|(_, task)| !task.is_finished());
+        if open.len() >= bounds.connections {
+            // Those with the token keep theirs; if that is all, the newcomer goes.
+            let Some(place) = open.iter().position(|(trusted, _)| !trusted.load(Ordering::Relaxed)) else {
+                continue;
+            };
+            if let Some((_, task)) = open.remove(place) {
+                task.abort();
+            }
+        }
+        let connection = Connection { local, trusted: Arc::default() };
+        let trusted = Arc::clone(&connection.trusted);
+        let task = serve(stream, router.clone(), connection, bounds.clone(), stop.clone());
+        open.push_back((trusted, tasks.spawn(task)));
+    }
+    // New connections are refused from here on.
+    drop(listeners);
+    let end = async { while tasks.join_next().await.is_some() {} };
+    // Whoever does not end in time is ended when the set is dropped.
+    let _ = tokio::time::timeout(bounds.end_time, end).await;
+}
+
+/// Resolves when it is time to end; also when nobody is left to say so.
+pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn accept(listeners: &[(TcpListener, SocketAddr)]) -> (SocketAddr, io::Result<TcpStream>) {
+    poll_fn(|context| {
+        for (listener, address) in listeners {
+            if let Poll::Ready(accepted) = listener.poll_accept(context) {
+                return Poll::Ready((*address, accepted.map(|(stream, _)| stream)));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+async fn serve(
+    stream: TcpStream,
+    router: Router,
+    connection: Connection,
+    bounds: Bounds,
+    stop: watch::Receiver<bool>,
+) {
+    // Only latency depends on it.
+    let _ = stream.set_nodelay(true);
+    let io = TokioIo::new(Timed { stream, allowed: bounds.write_time, deadline: None });
+    let inner = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(connection.clone());
+        let answer = inner.call(request);
+        async move { answer.await as Result<Response, Infallible> }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(bounds.head_time)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS);
+    let mut served = pin!(http.serve_connection(io, service));
+    let mut stopped = pin!(stopped(stop));
+    // What goes wrong with a connection is its client's to notice.
+    tokio::select! {
+        _ = &mut served => return,
+        () = &mut stopped => served.as_mut().graceful_shutdown(),
+    }
+    let _ = served.await;
+}
+
+/// A stream whose writes fail when the other side takes nothing for too long.
+struct Timed {
+    stream: TcpStream,
+    allowed: Duration,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timed {
+    fn timed<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.deadline = None;
+            return polled;
+        }
+        let allowed = self.allowed;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(allowed)));
+        ready!(deadline.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Timed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Timed {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.timed(polled, context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.timed(polled, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_flush(context);
+        self.timed(polled, context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.timed(polled, context)
+    }
+}

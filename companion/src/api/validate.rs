@@ -1,0 +1,185 @@
+//! What a request may say, before anything is done for it. Pure: the companion asks the same of what comes in
+//! process, so nothing that the interface refuses is let in by another door.
+
+use std::path::Path;
+
+use minimodel_wire::{PeerId, SignedOffer};
+
+use crate::api::types::{Consent, NewEntry, NewFetch, NewGrant, NewShare};
+use crate::problem::{Problem, code};
+
+/// Offers of one fetch. A swarm tells of more peers by itself.
+pub const MAX_OFFERS: usize = 64;
+
+/// Peers of one list of those who may come.
+pub const MAX_ALLOW: usize = 1024;
+
+/// Characters of a refused value that are shown.
+const SHOWN: usize = 60;
+
+/// Checks a fetch: its sources are offers, and nothing else is.
+///
+/// # Errors
+///
+/// The first fault, code [`code::INVALID`] or [`code::USAGE`].
+pub fn fetch(new: &NewFetch) -> Result<(), Problem> {
+    if new.offers.is_empty() {
+        let hint = "ask who has the file for an offer, and pass it in `offers`";
+        return Err(Problem::new(code::USAGE, "a fetch without an offer has nobody to ask", hint));
+    }
+    bounded("offers", new.offers.len(), MAX_OFFERS)?;
+    new.offers.iter().try_for_each(|text| offer(text))?;
+    optional_path("out", new.out.as_deref())?;
+    optional_path("receipt", new.receipt.as_deref())?;
+    if new.stall_seconds == Some(0) {
+        let hint = "leave it out to wait for as long as it takes";
+        return Err(Problem::new(code::USAGE, "`stall_seconds` is 0", hint));
+    }
+    peers(&new.allow)?;
+    optional_consent(new.consent.as_ref())
+}
+
+/// Checks a share: an entry of the library, or a manifest and a file.
+///
+/// # Errors
+///
+/// The first fault.
+pub fn share(new: &NewShare) -> Result<(), Problem> {
+    let fault = match (new.entry, &new.manifest, &new.path) {
+        (Some(_), None, None) | (None, Some(_), Some(_)) => None,
+        (None, None, None) => Some("neither an entry of the library nor a manifest and a file is named"),
+        (Some(_), ..) => Some("an entry of the library has its manifest and its file already"),
+        (None, ..) => Some("a share needs the manifest and the file"),
+    };
+    if let Some(fault) = fault {
+        let hint = "name `entry`, or `manifest` (its text) and `path`";
+        return Err(Problem::new(code::USAGE, fault, hint));
+    }
+    optional_path("path", new.path.as_deref())?;
+    peers(&new.allow)?;
+    optional_consent(new.consent.as_ref())
+}
+
+/// Checks what is added to the library.
+///
+/// # Errors
+///
+/// A path that is not absolute.
+pub fn entry(new: &NewEntry) -> Result<(), Problem> {
+    optional_path("path", new.path.as_deref())
+}
+
+/// Checks a grant.
+///
+/// # Errors
+///
+/// The first fault.
+pub fn grant(new: &NewGrant) -> Result<(), Problem> {
+    if let Some(model) = &new.model {
+        let is_id = model.len() == 64 && model.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if !is_id {
+            let hint = "name the model by its swarm id, 64 lowercase hex digits; `library` lists them";
+            return Err(Problem::new(code::INVALID, format!("`{}` is no swarm id", shown(model)), hint));
+        }
+    }
+    if let Some(text) = &new.peer {
+        peer(text)?;
+    }
+    consent(&new.consent)
+}
+
+/// Checks a consent: that it says to what, and in a plain word how it was given.
+///
+/// # Errors
+///
+/// The first fault.
+pub fn consent(consent: &Consent) -> Result<(), Problem> {
+    if consent.actions.is_empty() {
+        let hint = "name each action: fetch, import, serve, cache, publish; none stands for all";
+        return Err(Problem::new(code::USAGE, "a consent to nothing", hint));
+    }
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+    if !(1..=32).contains(&consent.by.len()) || !consent.by.bytes().all(is_word) {
+        let hint = "say `api`, or as what else it was given: `flag`, `prompt`, `request`";
+        let error = format!("`{}` is no way to give a consent", shown(&consent.by));
+        return Err(Problem::new(code::INVALID, error, hint));
+    }
+    Ok(())
+}
+
+/// Checks one source of a fetch. Model bytes come from peers alone: docs/boundary.md.
+///
+/// # Errors
+///
+/// Code [`code::INVALID`] for all that is no offer, with a word of its own for what looks like an address on the web
+/// or a file.
+pub fn offer(text: &str) -> Result<(), Problem> {
+    let Err(error) = text.parse::<SignedOffer>() else { return Ok(()) };
+    let looks_elsewhere = text.contains(['/', '\\']) || text.contains("://") || text.starts_with(['.', '~']);
+    let lower = text.to_ascii_lowercase();
+    let schemes = ["http:", "https:", "file:", "ftp:", "magnet:", "data:", "www."];
+    if looks_elsewhere || schemes.iter().any(|scheme| lower.starts_with(scheme)) {
+        let hint = "ask a peer that has the file for an offer, one word that begins with mm1, and pass that";
+        let error = format!("`{}` is no source of a fetch", shown(text));
+        return Err(Problem::new(code::INVALID, error, hint)
+            .because("model bytes come from peers alone, never from a web address, a server or a path"));
+    }
+    let hint = "ask for the offer again and pass it whole: one word that begins with mm1";
+    Err(Problem::new(code::INVALID, format!("`{}` is no offer", shown(text)), hint).because(error))
+}
+
+/// Checks a path: absolute, for the companion has another working folder than whoever asks, and without NUL.
+///
+/// # Errors
+///
+/// Code [`code::USAGE`].
+pub fn path(name: &str, path: &Path) -> Result<(), Problem> {
+    let text = path.to_string_lossy();
+    let fault = if text.contains('\0') {
+        "has a NUL character"
+    } else if !path.is_absolute() {
+        "is not absolute"
+    } else {
+        return Ok(());
+    };
+    let hint = "pass the whole path from / on";
+    Err(Problem::new(code::USAGE, format!("`{name}`: `{}` {fault}", shown(&text)), hint))
+}
+
+fn optional_path(name: &str, value: Option<&Path>) -> Result<(), Problem> {
+    value.map_or(Ok(()), |value| path(name, value))
+}
+
+fn optional_consent(value: Option<&Consent>) -> Result<(), Problem> {
+    value.map_or(Ok(()), consent)
+}
+
+fn peers(list: &[String]) -> Result<(), Problem> {
+    bounded("allow", list.len(), MAX_ALLOW)?;
+    list.iter().try_for_each(|text| peer(text))
+}
+
+fn peer(text: &str) -> Result<(), Problem> {
+    let parsed = text.parse::<PeerId>();
+    parsed.map(|_| ()).map_err(|error| {
+        let hint = "a peer id is what `minimodel id show` prints at the peer's: 52 characters";
+        Problem::new(code::INVALID, format!("`{}` is no peer id", shown(text)), hint).because(error)
+    })
+}
+
+fn bounded(name: &str, len: usize, most: usize) -> Result<(), Problem> {
+    if len <= most {
+        return Ok(());
+    }
+    let hint = format!("pass {most} at most");
+    Err(Problem::new(code::USAGE, format!("`{name}` has {len} entries"), hint))
+}
+
+/// The beginning of a value, harmless to show.
+fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_default).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}

@@ -1,0 +1,184 @@
+//! Each call of [`Service`] as its route; `api::routes` is the other side.
+
+use ureq::http::Method;
+
+use super::{Client, Patience, text};
+use crate::api::types::{
+    Activated, Announcement, Consent, Entry, Finding, Fits, Grant, Limits, LogEntry, LogVerdict, Moved,
+    NewEntry, NewFetch, NewGrant, NewShare, Pruned, Status, Transfer, TransferLimits,
+};
+use crate::api::{Fitted, Kept};
+use crate::service::{Answer, Service};
+
+/// The body of what needs none.
+#[derive(serde::Serialize)]
+struct Nothing {}
+
+impl Client {
+    fn post<T: serde::de::DeserializeOwned>(&self, path: &str, body: &impl serde::Serialize) -> Answer<T> {
+        self.change(&Method::POST, path, Patience::Quick, body)
+    }
+
+    fn put<T: serde::de::DeserializeOwned>(&self, path: &str, body: &impl serde::Serialize) -> Answer<T> {
+        self.change(&Method::PUT, path, Patience::Quick, body)
+    }
+
+    fn delete<T: serde::de::DeserializeOwned>(&self, path: &str) -> Answer<T> {
+        self.change(&Method::DELETE, path, Patience::Quick, &Nothing {})
+    }
+
+    fn long<T: serde::de::DeserializeOwned>(&self, path: &str, body: &impl serde::Serialize) -> Answer<T> {
+        self.change(&Method::POST, path, Patience::Long, body)
+    }
+
+    /// For answers without a body.
+    fn ended(&self, method: &Method, path: &str) -> Answer<()> {
+        self.send(method, path, Patience::Quick, &Nothing {}).map(|_| ())
+    }
+}
+
+impl Service for Client {
+    fn status(&self) -> Answer<Status> {
+        self.get("/v1/status")
+    }
+
+    fn stop(&self) -> Answer<()> {
+        self.ended(&Method::POST, "/v1/stop")
+    }
+
+    fn share(&self, new: NewShare) -> Answer<Transfer> {
+        self.post("/v1/shares", &new)
+    }
+
+    fn fetch(&self, new: NewFetch) -> Answer<Transfer> {
+        self.post("/v1/fetches", &new)
+    }
+
+    fn transfer(&self, id: u64) -> Answer<Transfer> {
+        self.get(&format!("/v1/transfers/{id}"))
+    }
+
+    fn answer(&self, id: u64, consent: Consent) -> Answer<Transfer> {
+        self.post(&format!("/v1/transfers/{id}/consent"), &consent)
+    }
+
+    fn start(&self, id: u64) -> Answer<Transfer> {
+        self.post(&format!("/v1/transfers/{id}/start"), &Nothing {})
+    }
+
+    fn pause(&self, id: u64) -> Answer<Transfer> {
+        self.post(&format!("/v1/transfers/{id}/pause"), &Nothing {})
+    }
+
+    fn limit(&self, id: u64, limits: TransferLimits) -> Answer<Transfer> {
+        self.put(&format!("/v1/transfers/{id}/limits"), &limits)
+    }
+
+    fn forget(&self, id: u64) -> Answer<()> {
+        self.ended(&Method::DELETE, &format!("/v1/transfers/{id}"))
+    }
+
+    fn limits(&self) -> Answer<Limits> {
+        self.get("/v1/limits")
+    }
+
+    fn set_limits(&self, limits: Limits) -> Answer<Limits> {
+        self.put("/v1/limits", &limits)
+    }
+
+    fn moved(&self, days: u32) -> Answer<Vec<Moved>> {
+        self.get(&format!("/v1/moved?days={days}"))
+    }
+
+    fn grants(&self) -> Answer<Vec<Grant>> {
+        self.get("/v1/grants")
+    }
+
+    fn grant(&self, new: NewGrant) -> Answer<Vec<Grant>> {
+        self.post("/v1/grants", &new)
+    }
+
+    fn revoke(&self, id: u64) -> Answer<Grant> {
+        self.delete(&format!("/v1/grants/{id}"))
+    }
+
+    fn consent_log(&self) -> Answer<Vec<LogEntry>> {
+        self.get("/v1/consent/log")
+    }
+
+    fn verify_log(&self) -> Answer<LogVerdict> {
+        self.get("/v1/consent/verify")
+    }
+
+    fn announcements(&self) -> Answer<Vec<Announcement>> {
+        self.get("/v1/announcements")
+    }
+
+    fn announce(&self, transfer: u64, consent: Consent) -> Answer<Announcement> {
+        self.put(&format!("/v1/transfers/{transfer}/announcement"), &consent)
+    }
+
+    fn unannounce(&self, transfer: u64) -> Answer<()> {
+        self.ended(&Method::DELETE, &format!("/v1/transfers/{transfer}/announcement"))
+    }
+
+    fn library(&self) -> Answer<Vec<Entry>> {
+        self.get("/v1/library")
+    }
+
+    fn entry(&self, id: u64) -> Answer<Entry> {
+        self.get(&format!("/v1/library/{id}"))
+    }
+
+    fn manifest(&self, id: u64) -> Answer<String> {
+        let path = format!("/v1/library/{id}/manifest");
+        let text = text(self.send(&Method::GET, &path, Patience::Quick, &())?)?;
+        String::from_utf8(text).map_err(|error| super::unexpected(&error))
+    }
+
+    fn add(&self, new: NewEntry) -> Answer<Entry> {
+        self.long("/v1/library", &new)
+    }
+
+    fn verify(&self, id: u64) -> Answer<Entry> {
+        self.long(&format!("/v1/library/{id}/verify"), &Nothing {})
+    }
+
+    fn remove(&self, id: u64) -> Answer<()> {
+        self.ended(&Method::DELETE, &format!("/v1/library/{id}"))
+    }
+
+    fn pin(&self, id: u64, pinned: bool) -> Answer<Entry> {
+        let path = format!("/v1/library/{id}/pin");
+        if pinned { self.put(&path, &Nothing {}) } else { self.delete(&path) }
+    }
+
+    fn prune(&self, keep_bytes: u64) -> Answer<Pruned> {
+        self.long("/v1/library/prune", &Kept { keep_bytes })
+    }
+
+    fn activate(&self, id: u64) -> Answer<Activated> {
+        self.post(&format!("/v1/library/{id}/activate"), &Nothing {})
+    }
+
+    fn rollback(&self, model_id: &str) -> Answer<Activated> {
+        self.post(&format!("/v1/models/{}/rollback", segment(model_id)), &Nothing {})
+    }
+
+    fn fits(&self, manifest: &str) -> Answer<Fits> {
+        self.post("/v1/fits", &Fitted { manifest: manifest.to_owned() })
+    }
+
+    fn doctor(&self) -> Answer<Vec<Finding>> {
+        self.change(&Method::GET, "/v1/doctor", Patience::Long, &())
+    }
+}
+
+/// A text as one segment of an address: RFC 3986 section 2.1, all but unreserved characters encoded.
+fn segment(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}

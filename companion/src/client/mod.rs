@@ -1,0 +1,169 @@
+//! A running companion, asked over its local interface: [`crate::Service`] for who is in another process.
+//!
+//! A client speaks with loopback alone, through no proxy, and says the token to nobody who has not proved on the same
+//! connection that they know it (the module `proof`).
+
+mod calls;
+mod events;
+mod proof;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use ureq::http::{Method, Request, Response, StatusCode, header};
+use ureq::{Agent, Body};
+
+pub use events::Events;
+
+use crate::api::Access;
+use crate::problem::{Problem, code};
+use crate::service::Answer;
+
+/// For what does not read whole files.
+const QUICK: Duration = Duration::from_secs(60);
+
+/// Without a sign of life for so long, three times what the companion allows itself, a stream is dead.
+const SILENCE: Duration = Duration::from_secs(45);
+
+/// Bytes of an answer: many transfers with many peers each.
+const MAX_ANSWER: u64 = 256 * 1024 * 1024;
+
+/// How long an answer may take.
+#[derive(Clone, Copy, Debug)]
+enum Patience {
+    /// [`QUICK`], from the first to the last byte.
+    Quick,
+    /// As long as it takes: whole files are read.
+    Long,
+    /// As long as there are signs of life.
+    Stream,
+}
+
+/// A companion that runs.
+#[derive(Debug)]
+pub struct Client {
+    agent: Agent,
+    address: SocketAddr,
+    bearer: String,
+}
+
+impl Client {
+    /// The companion that runs on this folder. `None` when none answers: no `endpoint.json`, a process that is gone,
+    /// a port at which nobody answers, or somebody who does not know the token.
+    ///
+    /// # Errors
+    ///
+    /// A folder or files that others can get at.
+    pub fn find(folder: &Path) -> Result<Option<Self>, Problem> {
+        let Some(access) = Access::read(folder)? else { return Ok(None) };
+        let Some(endpoint) = access.endpoint()? else { return Ok(None) };
+        if !proof::is_alive(endpoint.pid) {
+            return Ok(None);
+        }
+        let agent = proof::agent(access.token().clone());
+        // A request without the token: that it is answered at all is the proof.
+        let is_here = |address: &SocketAddr| {
+            let answer = agent.get(format!("http://{address}/healthz")).call();
+            answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
+        };
+        let found = endpoint.addresses.into_iter().find(is_here);
+        Ok(found.map(|address| Self { agent: agent.clone(), address, bearer: access.token().header() }))
+    }
+
+    /// Where it answers.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The stream of events: the whole picture, then every change.
+    ///
+    /// # Errors
+    ///
+    /// That the companion does not answer, or has too many such clients.
+    pub fn events(&self) -> Result<Events, Problem> {
+        let response = self.send(&Method::GET, "/v1/events", Patience::Stream, &())?;
+        let reader = response.into_body().into_with_config().limit(u64::MAX).reader();
+        Ok(Events::new(Box::new(reader)))
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Answer<T> {
+        read(self.send(&Method::GET, path, Patience::Quick, &())?)
+    }
+
+    fn change<T: DeserializeOwned>(
+        &self,
+        method: &Method,
+        path: &str,
+        patience: Patience,
+        body: &impl Serialize,
+    ) -> Answer<T> {
+        read(self.send(method, path, patience, body)?)
+    }
+
+    /// Sends a request, and makes a problem of an answer that is one.
+    fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        patience: Patience,
+        body: &impl Serialize,
+    ) -> Answer<Response<Body>> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
+            .header(header::AUTHORIZATION, &self.bearer);
+        let answer = if method == Method::GET {
+            let request = request.body(()).map_err(ureq::Error::from);
+            request.and_then(|request| self.agent.run(self.patient(request, patience)))
+        } else {
+            let body = serde_json::to_vec(body).map_err(|error| unexpected(&error))?;
+            let request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+            let request = request.map_err(ureq::Error::from);
+            request.and_then(|request| self.agent.run(self.patient(request, patience)))
+        };
+        let response = answer.map_err(|error| self.gone(&error))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let text = text(response)?;
+        // What is no problem comes from no companion of ours.
+        Err(serde_json::from_slice(&text).unwrap_or_else(|_| unexpected(&format!("it answered {status}"))))
+    }
+
+    fn patient<S: ureq::AsSendBody>(&self, request: Request<S>, patience: Patience) -> Request<S> {
+        let config = self.agent.configure_request(request);
+        match patience {
+            Patience::Quick => config.timeout_global(Some(QUICK)).build(),
+            Patience::Long => config.build(),
+            Patience::Stream => config.timeout_per_read(Some(SILENCE)).build(),
+        }
+    }
+
+    fn gone(&self, error: &ureq::Error) -> Problem {
+        let hint =
+            "see whether it runs: `minimodel companion status`; what it did goes on with its next start";
+        Problem::new(code::STOPPED, format!("the companion at {} does not answer", self.address), hint)
+            .because(error)
+    }
+}
+
+/// The whole answer.
+fn text(response: Response<Body>) -> Answer<Vec<u8>> {
+    let text = response.into_body().into_with_config().limit(MAX_ANSWER).read_to_vec();
+    text.map_err(|error| unexpected(&error))
+}
+
+fn read<T: DeserializeOwned>(response: Response<Body>) -> Answer<T> {
+    serde_json::from_slice(&text(response)?).map_err(|error| unexpected(&error))
+}
+
+/// The companion answered, but not as this version of it does.
+fn unexpected(cause: &impl ToString) -> Problem {
+    let hint = "companion and command line have to be of one version: `minimodel companion stop`, then start it again";
+    Problem::new(code::UNEXPECTED, "the companion's answer is not understood", hint)
+        .because(cause.to_string())
+}

@@ -1,0 +1,139 @@
+//! Connections to the companion, and to nobody else.
+//!
+//! `endpoint.json` says at which port a companion answered when it started. If it ended badly, anyone on this machine
+//! may hold that port now, and would be sent the token by whoever trusts the file. So each connection begins with a
+//! question that only the token answers (see `api::access`), and what else goes over it goes to who answered. No
+//! connection is used for a second call, so none is there to be taken for another's.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rustix::process::{Pid, test_kill_process};
+use ureq::Agent;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    ConnectionDetails, Connector, Either, NextTimeout, TcpConnector, Transport,
+};
+
+use crate::api::access::{Token, nonce};
+
+/// To connect and to prove. A companion that is here does both at once.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Bytes of the answer to the question, head and all.
+const MAX_PROOF: usize = 8 * 1024;
+
+/// Whether a process of that number is there. Whose it is the proof tells.
+pub(super) fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+/// What speaks with companions that know this token.
+pub(super) fn agent(token: Token) -> Agent {
+    let config = Agent::config_builder()
+        .proxy(None)
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .max_idle_connections(0)
+        .timeout_connect(Some(CONNECT))
+        .build();
+    let connector = Connector::<()>::chain(TcpConnector::default(), Proving(token));
+    Agent::with_parts(config, connector, Literal)
+}
+
+/// Takes loopback addresses as they stand, and looks nothing up.
+#[derive(Debug)]
+struct Literal;
+
+impl Resolver for Literal {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _: &ureq::config::Config,
+        _: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let authority = uri.authority().and_then(|authority| authority.as_str().parse().ok());
+        let address = authority.filter(|address: &SocketAddr| address.ip().is_loopback());
+        let mut addresses = self.empty();
+        addresses.push(address.ok_or(ureq::Error::HostNotFound)?);
+        Ok(addresses)
+    }
+}
+
+/// Lets a connection through when the other side has proved itself.
+#[derive(Debug)]
+struct Proving(Token);
+
+impl<T: Transport> Connector<Either<(), T>> for Proving {
+    type Out = Either<(), T>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<Either<(), T>>,
+    ) -> Result<Option<Either<(), T>>, ureq::Error> {
+        let Some(mut transport) = chained else { return Ok(None) };
+        let address = details.addrs.first().ok_or(ureq::Error::HostNotFound)?;
+        let nonce = nonce()?;
+        let answer = ask(&mut transport, *address, &nonce, details.timeout)?;
+        if self.0.proves(*address, &nonce, answer.trim_end()) {
+            return Ok(Some(transport));
+        }
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, "who answers there does not know the token")
+            .into())
+    }
+}
+
+/// Sends the question; what comes back is the body of the answer.
+fn ask(
+    transport: &mut impl Transport,
+    address: SocketAddr,
+    nonce: &str,
+    timeout: NextTimeout,
+) -> Result<String, ureq::Error> {
+    let mut request = String::new();
+    write!(request, "GET /healthz?challenge={nonce} HTTP/1.1\r\nhost: {address}\r\n\r\n")
+        .map_err(io::Error::other)?;
+    transport.buffers().output()[..request.len()].copy_from_slice(request.as_bytes());
+    transport.transmit_output(request.len(), timeout)?;
+    let mut answer = Vec::new();
+    loop {
+        let more = transport.await_input(timeout)?;
+        let input = transport.buffers().input();
+        answer.extend_from_slice(input);
+        let len = input.len();
+        transport.buffers().input_consume(len);
+        if let Some(body) = body(&answer)? {
+            return Ok(body);
+        }
+        if !more || answer.len() > MAX_PROOF {
+            return Err(io::Error::from(io::ErrorKind::InvalidData).into());
+        }
+    }
+}
+
+/// The body of an answer that is there in full: status 200 and a length, as the companion answers.
+fn body(answer: &[u8]) -> Result<Option<String>, io::Error> {
+    let invalid = || io::Error::from(io::ErrorKind::InvalidData);
+    let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
+    let head = std::str::from_utf8(&answer[..end]).map_err(|_| invalid())?;
+    let mut lines = head.split("\r\n");
+    if lines.next().is_none_or(|line| !line.starts_with("HTTP/1.1 200 ")) {
+        return Err(invalid());
+    }
+    let length = lines.find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    let body = &answer[end + 4..];
+    match length.ok_or_else(invalid)? {
+        length if body.len() < length => Ok(None),
+        // More than was asked for is an answer to nothing.
+        length if body.len() > length => Err(invalid()),
+        _ => String::from_utf8(body.to_owned()).map(Some).map_err(|_| invalid()),
+    }
+}
