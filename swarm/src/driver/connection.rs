@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::congestion;
 use super::notes::Note;
+use super::pulse::{Beat, Pulse};
 use super::transport::{HANDSHAKE, WRITE_DEADLINE, goodbye};
 use crate::machine::{Breach, Bucket, Conn, Input, Time};
 
@@ -120,6 +121,7 @@ pub(super) struct Link {
     pub(super) connection: Connection,
     pub(super) counters: Arc<Counters>,
     frames: mpsc::Sender<Vec<u8>>,
+    pulse: Pulse,
     _tasks: JoinSet<()>,
 }
 
@@ -140,7 +142,7 @@ impl Link {
             tasks.spawn(tell_rtt(connection.clone(), conn, notes.clone()));
         }
         tasks.spawn(run(connection.clone(), conn, dialed, chunk_count, notes, waiting));
-        Self { connection, counters: Arc::default(), frames, _tasks: tasks }
+        Self { connection, counters: Arc::default(), frames, pulse: Pulse::default(), _tasks: tasks }
     }
 
     /// Closes from our side; what was said last is heard before: quinn drops at once what is not sent yet.
@@ -157,6 +159,12 @@ impl Link {
             tokio::time::sleep(goodbye(self.connection.rtt())).await;
             close(&self.connection, code);
         });
+    }
+
+    /// What happened since this was asked last.
+    pub(super) fn beat(&mut self, now: Time) -> Beat {
+        let bytes = (self.counters.received(), self.counters.sent());
+        self.pulse.beat(now, bytes, &self.connection.stats())
     }
 
     /// Queues a frame; a peer that does not read is cut off.

@@ -224,6 +224,7 @@ impl<D: Disk> Fetching<'_, D> {
     /// The disk's, at the last sync.
     pub async fn keep_seeding(&mut self, stop: &mut watch::Receiver<bool>) -> Result<SeedEnd, DriverError> {
         self.part.seal();
+        self.session.is_checked = true;
         let is_changed = serve_until_stopped(&mut self.session, stop).await;
         self.close().await?;
         Ok(SeedEnd::new(is_changed, self.session.bytes().1))

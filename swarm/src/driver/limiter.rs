@@ -16,7 +16,7 @@ struct Inner {
     throttles: Vec<Throttle>,
     /// One stream of the session at a time stands in the lines of the throttles, which others may share.
     turn: Mutex<()>,
-    waiting: AtomicUsize,
+    waiting: Tally,
     has_waited: AtomicBool,
 }
 
@@ -35,7 +35,7 @@ impl Limiter {
         if self.piece().is_none() {
             return;
         }
-        let _waiting = Waiting::new(&self.0.waiting);
+        let _waiting = self.0.waiting.one();
         let _turn = self.0.turn.lock().await;
         for throttle in &self.0.throttles {
             if throttle.take(bytes).await {
@@ -46,20 +46,30 @@ impl Limiter {
 
     /// Whether anybody waits, or has waited since this was asked last.
     pub(super) fn has_withheld(&self) -> bool {
-        self.0.has_waited.swap(false, Ordering::Relaxed) || self.0.waiting.load(Ordering::Relaxed) > 0
+        self.0.has_waited.swap(false, Ordering::Relaxed) || self.0.waiting.count() > 0
     }
 }
 
-struct Waiting<'w>(&'w AtomicUsize);
+/// How many are at something. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally(Arc<AtomicUsize>);
 
-impl<'w> Waiting<'w> {
-    fn new(count: &'w AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+impl Tally {
+    /// One more, until what is given is dropped.
+    pub(super) fn one(&self) -> One<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        One(&self.0)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
-impl Drop for Waiting<'_> {
+#[derive(Debug)]
+pub(super) struct One<'t>(&'t AtomicUsize);
+
+impl Drop for One<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -1,12 +1,14 @@
 //! What the driver tells whoever watches: events, and now and then a picture of everything.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use minimodel_wire::PeerId;
 
-use super::connection::Link;
+use super::idle::Idle;
+use super::judge::Seen;
 use super::session::Session;
-use crate::machine::{Conn, Event, Progress};
+use crate::machine::{Event, Progress};
 
 /// One thing to show.
 #[derive(Debug, Clone)]
@@ -36,6 +38,13 @@ pub struct Snapshot {
     pub down_rate: u64,
     /// Payload bytes a second going out, smoothed.
     pub up_rate: u64,
+    /// Why no payload byte moved since the picture before this one; `None` while bytes move. Judged by what comes in as
+    /// long as chunks are missing, and by what goes out otherwise.
+    pub idle: Option<Idle>,
+    /// How long each cause held since the session began.
+    pub idle_time: BTreeMap<Idle, Duration>,
+    /// How long bytes moved; with `idle_time` it makes up `elapsed`.
+    pub busy_time: Duration,
     /// Connected peers.
     pub peers: Vec<PeerView>,
     /// Events that were not reported, since there were too many of their kind.
@@ -53,8 +62,26 @@ pub struct PeerView {
     pub received_bytes: u64,
     /// Payload bytes we sent it in this session.
     pub sent_bytes: u64,
+    /// Payload bytes a second from it, smoothed.
+    pub down_rate: u64,
+    /// Payload bytes a second to it, smoothed.
+    pub up_rate: u64,
     /// Round trip as QUIC measures it.
     pub rtt: Duration,
+    /// It does not let us ask for chunks now.
+    pub choking_us: bool,
+    /// We do not let it ask for chunks now.
+    pub we_choke: bool,
+    /// It wants chunks that we have.
+    pub interested: bool,
+    /// Our requests that it has not answered whole.
+    pub requests: u32,
+    /// Its requests that we have not answered whole.
+    pub asks: u32,
+    /// Chunks that it has.
+    pub have: u32,
+    /// Why it sent nothing since the picture before this one, while chunks are missing; `no-source`: it has none for us.
+    pub idle: Option<Idle>,
 }
 
 impl Session {
@@ -63,16 +90,26 @@ impl Session {
         let (now, (received, sent)) = (self.now(), self.bytes());
         self.down_meter.add(now, received - self.down_meter.total());
         self.up_meter.add(now, sent - self.up_meter.total());
-        let view = |(conn, link): (&Conn, &Link)| {
+        let view = |seen: &Seen| {
+            let (link, state) = (self.links.get(&seen.conn)?, seen.state);
             Some(PeerView {
-                peer: *self.names.get(conn)?,
+                peer: *self.names.get(&seen.conn)?,
                 received_bytes: link.counters.received(),
                 sent_bytes: link.counters.sent(),
+                down_rate: seen.beat.down_rate,
+                up_rate: seen.beat.up_rate,
                 rtt: link.connection.rtt(),
+                choking_us: state.choking_us,
+                we_choke: state.we_choke,
+                interested: state.interested,
+                requests: state.requests,
+                asks: state.asks,
+                have: state.have,
+                idle: seen.idle,
             })
         };
         let snapshot = Snapshot {
-            elapsed: self.start.elapsed(),
+            elapsed: self.looks.at.saturating_duration_since(self.start),
             progress: self.machine.progress(),
             have_bytes: self.have_bytes(),
             total_bytes: self.terms.byte_count,
@@ -80,7 +117,10 @@ impl Session {
             sent_bytes: sent,
             down_rate: self.down_meter.rate(now),
             up_rate: self.up_meter.rate(now),
-            peers: self.links.iter().filter_map(view).collect(),
+            idle: self.looks.idle,
+            idle_time: self.looks.idle_time.clone(),
+            busy_time: self.looks.busy_time,
+            peers: self.looks.peers.iter().filter_map(view).collect(),
             untold: self.telling.untold(),
             panics: self.panics,
         };

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::connection::{Counters, Unfinished, Unread};
-use super::limiter::Limiter;
+use super::limiter::{Limiter, Tally};
 use super::notes::Note;
 use super::transport::WRITE_DEADLINE;
 use crate::machine::{Ask, Input, ServeOutcome};
@@ -22,6 +22,8 @@ const PIECE: usize = 64 << 10;
 pub(super) struct Server {
     pub(super) source: Arc<dyn ChunkSource>,
     pub(super) limiter: Limiter,
+    /// Chunks that are being read.
+    pub(super) reading: Tally,
     pub(super) notes: mpsc::Sender<Note>,
 }
 
@@ -34,7 +36,10 @@ pub(super) async fn chunk(
     counters: Arc<Counters>,
 ) {
     let source = server.source.clone();
-    let read = tokio::task::spawn_blocking(move || source.chunk(index)).await;
+    let read = {
+        let _reading = server.reading.one();
+        tokio::task::spawn_blocking(move || source.chunk(index)).await
+    };
     let outcome = match read {
         Ok(Ok(chunk)) => {
             let head = ChunkHead { len: chunk.bytes.len() as u32, proof: chunk.proof };

@@ -18,8 +18,9 @@ use super::connection::{Link, Unfinished};
 use super::controls;
 use super::dial::Dialer;
 use super::error::DriverError;
+use super::judge::Looks;
 use super::keeper::Keeper;
-use super::limiter::Limiter;
+use super::limiter::{Limiter, Tally};
 use super::node::Node;
 use super::notes::{Answer, Download, Happening, Note, Parts};
 use super::report::Report;
@@ -74,8 +75,7 @@ pub(super) struct Session {
     pub(super) happenings: VecDeque<Happening>,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) next_snapshot: Instant,
-    /// Payload bytes in the last picture.
-    pub(super) bytes_shown: (u64, u64),
+    pub(super) looks: Looks,
     pub(super) down_meter: Meter,
     pub(super) up_meter: Meter,
     /// What is told of events, and what is too much.
@@ -85,6 +85,8 @@ pub(super) struct Session {
     pub(super) is_stopping: bool,
     /// The partial file is being read through; nothing is asked of peers meanwhile.
     pub(super) is_rescanning: bool,
+    /// The whole file was checked: from here on it is a share.
+    pub(super) is_checked: bool,
     /// Bytes of connections that are gone.
     pub(super) past: (u64, u64),
     /// When a byte of a chunk last came in, and when a chunk was last proven.
@@ -103,7 +105,12 @@ impl Session {
         let start_keeper =
             |sink: &Arc<dyn ChunkSink>| Keeper::start(sink.clone(), parts.follow, note.clone());
         let keeper = parts.sink.as_ref().map(start_keeper).transpose().map_err(DriverError::Thread)?;
-        let server = Server { source: parts.source, limiter: Limiter::new(parts.up), notes: note.clone() };
+        let server = Server {
+            source: parts.source,
+            limiter: Limiter::new(parts.up),
+            reading: Tally::default(),
+            notes: note.clone(),
+        };
         Ok(Self {
             start,
             dialer: node.dialer.clone(),
@@ -135,13 +142,14 @@ impl Session {
             happenings: VecDeque::new(),
             reports: parts.reports,
             next_snapshot: start,
-            bytes_shown: (0, 0),
+            looks: Looks::new(start),
             down_meter: Meter::default(),
             up_meter: Meter::default(),
             telling: Telling::default(),
             panics: 0,
             is_stopping: false,
             is_rescanning: false,
+            is_checked: false,
             past: (0, 0),
             last_byte: start,
             last_chunk: start,
@@ -194,9 +202,8 @@ impl Session {
                 self.last_chunk += slept;
             }
             if self.next_snapshot <= Instant::now() {
-                let bytes = self.bytes();
-                let pause = if bytes == self.bytes_shown { IDLE_SNAPSHOT_EVERY } else { SNAPSHOT_EVERY };
-                (self.next_snapshot, self.bytes_shown) = (Instant::now() + pause, bytes);
+                let pause = if self.look() { SNAPSHOT_EVERY } else { IDLE_SNAPSHOT_EVERY };
+                self.next_snapshot = Instant::now() + pause;
                 self.report_snapshot();
                 self.happenings.push_back(Happening::Moment);
             }
@@ -314,6 +321,8 @@ impl Session {
         let slowest = self.links.values().map(|link| link.connection.rtt()).max();
         let grace = transport::goodbye(slowest.unwrap_or_default());
         let connections: Vec<_> = self.links.values().map(|link| link.connection.clone()).collect();
+        // While it is still known who is here.
+        self.look();
         // Whoever leaves now leaves because we do, which is nothing to tell.
         self.is_stopping = true;
         self.tell(Input::Stop);

@@ -66,6 +66,16 @@ impl Machine {
         }
     }
 
+    /// A peer said that trying again is no use.
+    pub(super) fn refused_by(&mut self, peer: PeerId, code: CloseCode) {
+        if code == CloseCode::BudgetUsed {
+            self.sources.out_of_budget(peer);
+        } else {
+            self.sources.refused(peer);
+        }
+        self.event(Event::Refused { peer, code, by_peer: true });
+    }
+
     pub(super) fn dial_failed(
         &mut self,
         now: Time,
@@ -81,8 +91,7 @@ impl Machine {
             self.sources.refused(peer);
             self.event(Event::WrongKey { expected: peer, found });
         } else if let Some(code) = code.filter(|&code| is_final(code)) {
-            self.sources.refused(peer);
-            self.event(Event::Refused { peer, code, by_peer: true });
+            self.refused_by(peer, code);
         } else {
             self.sources.disconnected(now, peer, &self.config.limits, &mut self.rng);
             self.event(Event::Unreachable { peer, tries: self.sources.tries(peer) });

@@ -240,8 +240,7 @@ impl Machine {
             self.standings.of(peer.id, now).gave(peer.up.active.len() as u64 * chunk);
         }
         if by_peer && let Some(code) = code.filter(|&code| is_final(code)) {
-            self.sources.refused(peer.id);
-            self.event(Event::Refused { peer: peer.id, code, by_peer: true });
+            self.refused_by(peer.id, code);
         }
         if now.since(peer.connected_at) >= self.config.limits.dial_backoff_max {
             self.sources.was_useful(peer.id);

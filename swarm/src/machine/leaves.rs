@@ -67,13 +67,23 @@ impl LeafSearch {
         self.pending.is_some() || self.rescanning
     }
 
+    /// Whether this connection owes us leaf hashes.
+    pub(super) fn is_asked(&self, conn: Conn) -> bool {
+        self.pending.is_some_and(|pending| pending.conn == conn)
+    }
+
+    /// Whether chunks wait for leaf hashes that nobody was asked for.
+    pub(super) fn lacks_answerer(&self) -> bool {
+        self.must && !self.is_busy()
+    }
+
     pub(super) fn is_pending(&self) -> bool {
         self.pending.is_some()
     }
 
     /// The connection is gone; whether an answer was awaited from it.
     pub(super) fn lost(&mut self, conn: Conn) -> bool {
-        let is_asked = self.pending.is_some_and(|pending| pending.conn == conn);
+        let is_asked = self.is_asked(conn);
         if is_asked {
             self.fail(conn);
         }

@@ -45,6 +45,7 @@ mod time;
 mod tried;
 mod turns;
 mod uploads;
+mod view;
 
 pub use bans::BAN;
 pub use chunks::ChunkState;
@@ -58,3 +59,4 @@ pub use fault::{Breach, Consequence};
 pub use picker::Picker;
 pub use rate::{Bucket, Meter};
 pub use time::Time;
+pub use view::{PeerState, Work};

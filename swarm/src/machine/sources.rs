@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use minimodel_wire::PeerId;
 
@@ -36,6 +35,7 @@ struct Source {
     expires_unix: u64,
     by_user: bool,
     state: State,
+    is_out_of_budget: bool,
     /// Tries in a row that brought nothing.
     tries: u32,
     /// It is shut out until then.
@@ -85,6 +85,19 @@ impl Sources {
             source.state = State::Ended;
             self.may_drop = true;
         }
+    }
+
+    /// The peer ended it for good, since our budget with it is used.
+    pub(super) fn out_of_budget(&mut self, peer: PeerId) {
+        self.refused(peer);
+        if let Some(source) = self.known.get_mut(&peer) {
+            source.is_out_of_budget = true;
+        }
+    }
+
+    /// Nobody is left, and with some only a budget is used.
+    pub(super) fn is_out_of_budget(&self) -> bool {
+        self.is_exhausted() && self.known.values().any(|source| source.is_out_of_budget)
     }
 
     pub(super) fn connected(&mut self, peer: PeerId) {
@@ -208,6 +221,7 @@ impl Sources {
             expires_unix,
             by_user,
             state,
+            is_out_of_budget: false,
             tries: 0,
             not_before: Time::ZERO,
             mark: 0,

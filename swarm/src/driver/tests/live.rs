@@ -5,46 +5,50 @@ use std::collections::{BTreeMap, BTreeSet};
 use minimodel_wire::{CloseCode, PeerId};
 use tokio::sync::watch;
 
-use super::super::Throttle;
+use super::super::{Report, Throttle};
 use super::*;
 
 const MOMENT: Duration = Duration::from_millis(200);
 
 /// A session whose user can change its mind.
-struct Live {
-    node: Node,
-    session: Session,
-    controls: watch::Sender<Controls>,
-    throttle: Throttle,
+pub(super) struct Live {
+    pub(super) node: Node,
+    pub(super) key: SigningKey,
+    pub(super) session: Session,
+    pub(super) controls: watch::Sender<Controls>,
+    pub(super) throttle: Throttle,
+    pub(super) reports: mpsc::Receiver<Report>,
 }
 
 impl Live {
     /// A seeder is throttled on its way up, a fetcher on its way down.
-    fn new(key: u8, consent: Consent, controls: Controls) -> Self {
+    pub(super) fn new(key: u8, consent: Consent, controls: Controls, memory: Memory) -> Self {
         let (node, key) = node(key);
-        let mut parts = Memory::new().parts(consent, &key);
+        let mut parts = memory.parts(consent, &key);
+        let (tell, reports) = mpsc::channel(1_000);
+        parts.reports = tell;
         let throttle = Throttle::default();
         if consent.contains(Consent::SERVE) { &mut parts.up } else { &mut parts.down }.push(throttle.clone());
         parts.config.controls = controls.clone();
         let (controls, receiver) = watch::channel(controls);
         parts.controls = receiver;
         let session = Session::new(&node, parts).unwrap();
-        Self { node, session, controls, throttle }
+        Self { node, key, session, controls, throttle, reports }
     }
 
-    fn seeder(key: u8, controls: Controls) -> Self {
-        Self::new(key, Consent::SERVE, controls)
+    pub(super) fn seeder(key: u8, controls: Controls) -> Self {
+        Self::new(key, Consent::SERVE, controls, Memory::new())
     }
 
-    fn fetcher(controls: Controls, sources: &[&Self]) -> Self {
-        let mut live = Self::new(100, Consent::FETCH, controls);
+    pub(super) fn fetcher(controls: Controls, sources: &[&Self]) -> Self {
+        let mut live = Self::new(100, Consent::FETCH, controls, Memory::new());
         for source in sources {
             live.session.tell(Input::Source(offer(&source.node)));
         }
         live
     }
 
-    fn have(&self) -> u32 {
+    pub(super) fn have(&self) -> u32 {
         self.session.machine.have().ones()
     }
 }
@@ -54,7 +58,7 @@ fn is_chunk(happening: &Happening) -> bool {
 }
 
 /// Works until so many more chunks are here.
-async fn chunks(seeder: &mut Live, fetcher: &mut Live, count: u32) {
+pub(super) async fn chunks(seeder: &mut Live, fetcher: &mut Live, count: u32) {
     for _ in 0..count {
         work(&mut seeder.session, &mut fetcher.session, is_chunk).await;
     }
@@ -66,7 +70,7 @@ async fn moment(seeder: &mut Live, fetcher: &mut Live) {
 }
 
 /// Works until nothing moves for a moment.
-async fn settle(seeder: &mut Live, fetcher: &mut Live) {
+pub(super) async fn settle(seeder: &mut Live, fetcher: &mut Live) {
     loop {
         let before = fetcher.session.bytes();
         moment(seeder, fetcher).await;

@@ -1,5 +1,6 @@
 //! Whole sessions on loopback, in one process, looked at from inside.
 
+mod idle;
 mod live;
 
 use std::sync::Arc;
@@ -34,6 +35,9 @@ struct Memory {
     read_panics: AtomicBool,
     /// Keeping a chunk panics.
     keep_panics: bool,
+    /// While these are set, reading or keeping a chunk does not end.
+    read_blocks: Arc<AtomicBool>,
+    keep_blocks: Arc<AtomicBool>,
 }
 
 impl Memory {
@@ -41,7 +45,15 @@ impl Memory {
         let bytes: Vec<u8> = (0..CHUNK * COUNT as usize).map(|at| (at / 7) as u8).collect();
         let layout = Layout::new(bytes.len() as u64, CHUNK as u64).unwrap();
         let tree = Tree::from_chunk_hashes(bytes.chunks(CHUNK).map(sha256).collect());
-        Self { bytes, layout, tree, read_panics: AtomicBool::new(false), keep_panics: false }
+        Self {
+            bytes,
+            layout,
+            tree,
+            read_panics: AtomicBool::new(false),
+            keep_panics: false,
+            read_blocks: Arc::default(),
+            keep_blocks: Arc::default(),
+        }
     }
 
     fn parts(self, consent: Consent, key: &SigningKey) -> Parts {
@@ -88,6 +100,12 @@ impl Memory {
     }
 }
 
+fn block_while(is_blocked: &AtomicBool) {
+    while is_blocked.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 impl ChunkSource for Memory {
     fn layout(&self) -> &Layout {
         &self.layout
@@ -99,6 +117,7 @@ impl ChunkSource for Memory {
 
     fn chunk(&self, index: u32) -> Result<ChunkBytes, SourceError> {
         assert!(!self.read_panics.swap(false, Ordering::Relaxed), "as it should in this test");
+        block_while(&self.read_blocks);
         let start = index as usize * CHUNK;
         let bytes = Bytes::copy_from_slice(&self.bytes[start..start + CHUNK]);
         Ok(ChunkBytes { bytes, proof: self.tree.proof(index).unwrap() })
@@ -125,6 +144,7 @@ impl ChunkSink for Memory {
         _: [u8; 32],
     ) -> Result<KeepOutcome, StoreError> {
         assert!(!self.keep_panics, "as it should in this test");
+        block_while(&self.keep_blocks);
         assert_eq!(
             (data, Some(&got)),
             (&self.bytes[index as usize * CHUNK..][..CHUNK], self.tree.chunk_hash(index))

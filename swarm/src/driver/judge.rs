@@ -1,0 +1,140 @@
+//! Looks at a session now and then: what moved since the last time, and if nothing did, why.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use minimodel_wire::Frame;
+
+use super::idle::{FetchFacts, Idle, ShareFacts};
+use super::pulse::Beat;
+use super::session::Session;
+use crate::machine::{Conn, PeerState};
+
+/// What the looks have shown so far.
+#[derive(Debug)]
+pub(super) struct Looks {
+    /// The last one.
+    pub(super) at: Instant,
+    bytes: (u64, u64),
+    have: u32,
+    /// Why nothing moved before it.
+    pub(super) idle: Option<Idle>,
+    pub(super) idle_time: BTreeMap<Idle, Duration>,
+    pub(super) busy_time: Duration,
+    /// What was seen of each peer then.
+    pub(super) peers: Vec<Seen>,
+}
+
+/// One peer at the last look.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) conn: Conn,
+    pub(super) beat: Beat,
+    pub(super) state: PeerState,
+    /// Why it sends nothing to a fetch.
+    pub(super) idle: Option<Idle>,
+}
+
+impl Looks {
+    pub(super) fn new(at: Instant) -> Self {
+        Self {
+            at,
+            bytes: (0, 0),
+            have: 0,
+            idle: None,
+            idle_time: BTreeMap::new(),
+            busy_time: Duration::ZERO,
+            peers: Vec::new(),
+        }
+    }
+}
+
+impl Session {
+    /// Judges the time since the last look; whether any byte moved in it.
+    pub(super) fn look(&mut self) -> bool {
+        let (now, bytes, have) = (self.now(), self.bytes(), self.machine.have().ones());
+        let mut seen: Vec<Seen> = Vec::with_capacity(self.links.len());
+        for (&conn, link) in &mut self.links {
+            let beat = link.beat(now);
+            let state = self.machine.peer_state(conn).unwrap_or_default();
+            seen.push(Seen { conn, beat, state, idle: None });
+        }
+        let (received, sent) = (bytes.0 > self.looks.bytes.0, bytes.1 > self.looks.bytes.1);
+        let has_kept = have > self.looks.have;
+        let work = self.machine.work();
+        let is_whole = self.machine.have().is_full();
+        // Asked in any case, so that it counts from here on.
+        let (is_down_withheld, is_up_withheld) =
+            (self.down.has_withheld(), self.server.limiter.has_withheld());
+        let idle = if self.fetches && !is_whole {
+            let facts = FetchFacts {
+                is_rescanning: self.is_rescanning,
+                storing: work.storing,
+                has_kept,
+                is_withheld: is_down_withheld,
+                is_at_quota: work.is_at_quota,
+                lacks_leaves: work.lacks_leaves,
+                is_out_of_budget: work.is_out_of_budget,
+                ..FetchFacts::default()
+            };
+            for one in &mut seen {
+                let of_it = FetchFacts { is_out_of_budget: false, ..of_peer(facts, one) };
+                one.idle = (one.beat.received == 0).then(|| of_it.cause());
+            }
+            (!received).then(|| seen.iter().fold(facts, of_peer).cause())
+        } else if sent || received {
+            None
+        } else if self.fetches && !self.is_checked {
+            Some(Idle::Checking)
+        } else {
+            Some(self.share_facts(&seen, is_up_withheld, work.has_turned_away).cause())
+        };
+        if idle == Some(Idle::RateLimit) || (idle == Some(Idle::Quota) && work.is_at_quota) {
+            // That silence is our user's wish, and no reason to give up.
+            (self.last_byte, self.last_chunk) = (Instant::now(), Instant::now());
+        }
+        self.probe(&seen);
+        let looks = &mut self.looks;
+        let at = Instant::now();
+        let passed = at.saturating_duration_since(looks.at);
+        match idle {
+            Some(idle) => *looks.idle_time.entry(idle).or_default() += passed,
+            None => looks.busy_time += passed,
+        }
+        (looks.at, looks.bytes, looks.have, looks.idle, looks.peers) = (at, bytes, have, idle, seen);
+        received || sent
+    }
+
+    fn share_facts(&self, seen: &[Seen], is_withheld: bool, has_turned_away: bool) -> ShareFacts {
+        let count = |is: fn(&Seen) -> bool| seen.iter().filter(|one| is(one)).count() as u32;
+        ShareFacts {
+            is_withheld,
+            reading: self.server.reading.count() as u32,
+            answered: count(|one| one.state.answering > 0),
+            in_trouble: count(|one| {
+                one.state.answering > 0 && (one.beat.is_in_trouble || one.beat.is_draining)
+            }),
+            interested: count(|one| one.state.interested),
+            served: count(|one| !one.state.we_choke),
+            has_turned_away,
+        }
+    }
+
+    /// Whether a silent peer or a silent path keeps us waiting shows in the answer to a packet. That we are interested
+    /// is no news to the peer, and its QUIC acknowledges it.
+    fn probe(&self, seen: &[Seen]) {
+        for one in seen.iter().filter(|one| one.state.requests > 0 && !one.beat.is_heard) {
+            if let Some(link) = self.links.get(&one.conn).filter(|_| one.state.useful) {
+                link.send(&Frame::Interested);
+            }
+        }
+    }
+}
+
+fn of_peer(mut facts: FetchFacts, one: &Seen) -> FetchFacts {
+    let is_owing = one.state.requests > 0;
+    facts.owing += u32::from(is_owing);
+    facts.in_trouble += u32::from(is_owing && one.beat.is_in_trouble);
+    facts.useful += u32::from(one.state.useful);
+    facts
+}

@@ -1,0 +1,133 @@
+//! What is seen of one connection from one picture to the next: bytes, and whether its path is alive.
+
+use std::time::Duration;
+
+use quinn::ConnectionStats;
+
+use crate::machine::{Meter, Time};
+
+/// So many datagrams that nothing came back for are no chance: an acknowledgement alone is never answered, but
+/// whatever else we sent is, or is sent again and again (RFC 9002 section 6.2).
+const UNHEARD: u64 = 4;
+/// Of what was sent meanwhile, one in so many lost, and more than one, is trouble.
+const LOST_PART: u64 = 5;
+/// So many times its least, and more than this above it, a round trip is trouble: a queue that does not end.
+const LONG: (u32, Duration) = (4, Duration::from_millis(200));
+/// Sent while nobody gave it anything to send: it is still at what it was given before.
+const DRAINING: u64 = 3;
+
+/// The last look at a connection.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    received: u64,
+    sent: u64,
+    heard: u64,
+    said: u64,
+    lost: u64,
+    packets: u64,
+    unheard: u64,
+    down: Meter,
+    up: Meter,
+}
+
+/// What happened since then.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Beat {
+    /// Payload bytes.
+    pub(super) received: u64,
+    pub(super) sent: u64,
+    /// A datagram came.
+    pub(super) is_heard: bool,
+    /// The path is silent, loses, or takes far longer than it could.
+    pub(super) is_in_trouble: bool,
+    /// Datagrams of payload go out that was handed in earlier.
+    pub(super) is_draining: bool,
+    /// Payload bytes a second, smoothed.
+    pub(super) down_rate: u64,
+    pub(super) up_rate: u64,
+}
+
+impl Pulse {
+    /// `received` and `sent`: payload bytes since the connection began.
+    pub(super) fn beat(&mut self, now: Time, (received, sent): (u64, u64), stats: &ConnectionStats) -> Beat {
+        let (heard, said) = (stats.udp_rx.datagrams, stats.udp_tx.datagrams);
+        let fresh = |new: u64, old: &mut u64| new.saturating_sub(std::mem::replace(old, new));
+        let (received, sent) = (fresh(received, &mut self.received), fresh(sent, &mut self.sent));
+        let (heard, said) = (fresh(heard, &mut self.heard), fresh(said, &mut self.said));
+        let lost = fresh(stats.path.lost_packets, &mut self.lost);
+        let packets = fresh(stats.path.sent_packets, &mut self.packets);
+        self.unheard = if heard > 0 { 0 } else { self.unheard + said };
+        self.down.add(now, received);
+        self.up.add(now, sent);
+        let (rtt, least) = (stats.path.rtt, stats.path.min_rtt);
+        let is_long = rtt > least * LONG.0 && rtt > least + LONG.1;
+        let is_losing = lost > 1 && lost * LOST_PART >= packets;
+        Beat {
+            received,
+            sent,
+            is_heard: heard > 0,
+            is_in_trouble: self.unheard >= UNHEARD || is_losing || is_long,
+            is_draining: sent == 0 && said >= DRAINING,
+            down_rate: self.down.rate(now),
+            up_rate: self.up.rate(now),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stats(heard: u64, said: u64) -> ConnectionStats {
+        let mut stats = ConnectionStats::default();
+        (stats.udp_rx.datagrams, stats.udp_tx.datagrams) = (heard, said);
+        (stats.path.rtt, stats.path.min_rtt) = (Duration::from_millis(10), Duration::from_millis(10));
+        stats.path.sent_packets = said;
+        stats
+    }
+
+    fn beat(pulse: &mut Pulse, second: u64, stats: &ConnectionStats) -> Beat {
+        pulse.beat(Time::after_start(Duration::from_secs(second)), (0, 0), stats)
+    }
+
+    #[test]
+    fn a_path_on_which_nothing_comes_back_is_in_trouble_until_something_does() {
+        let mut pulse = Pulse::default();
+        assert!(!beat(&mut pulse, 0, &stats(10, 10)).is_in_trouble);
+        assert!(!beat(&mut pulse, 1, &stats(10, 13)).is_in_trouble, "acknowledgements, perhaps");
+        assert!(beat(&mut pulse, 2, &stats(10, 14)).is_in_trouble);
+        assert!(beat(&mut pulse, 3, &stats(10, 14)).is_in_trouble, "and nothing more is said");
+        assert!(!beat(&mut pulse, 4, &stats(11, 20)).is_in_trouble);
+    }
+
+    #[test]
+    fn losses_and_a_round_trip_far_above_its_least_are_trouble() {
+        let mut pulse = Pulse::default();
+        beat(&mut pulse, 0, &stats(10, 10));
+        let mut losing = stats(20, 20);
+        losing.path.lost_packets = 2;
+        assert!(beat(&mut pulse, 1, &losing).is_in_trouble);
+        assert!(!beat(&mut pulse, 2, &losing).is_in_trouble, "not any more");
+        let mut long = stats(30, 30);
+        long.path.lost_packets = 2;
+        long.path.rtt = Duration::from_millis(211);
+        assert!(beat(&mut pulse, 3, &long).is_in_trouble);
+        long.path.min_rtt = Duration::from_millis(100);
+        assert!(!beat(&mut pulse, 4, &long).is_in_trouble);
+    }
+
+    #[test]
+    fn bytes_and_rates_are_those_since_the_last_look() {
+        let mut pulse = Pulse::default();
+        let at = |second| Time::after_start(Duration::from_secs(second));
+        let first = pulse.beat(at(0), (0, 0), &stats(1, 1));
+        let second = pulse.beat(at(1), (1_000, 200), &stats(2, 5));
+        let third = pulse.beat(at(2), (1_000, 200), &stats(2, 8));
+        assert_eq!(
+            [first, second, third].map(|beat| (beat.received, beat.sent)),
+            [(0, 0), (1_000, 200), (0, 0)]
+        );
+        assert_eq!([first, second, third].map(|beat| beat.is_draining), [false, false, true]);
+        assert!(second.down_rate == 1_000 && third.down_rate < 1_000 && third.down_rate > 0);
+    }
+}

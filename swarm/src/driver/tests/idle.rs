@@ -1,0 +1,248 @@
+//! Each cause of idleness, injected.
+
+use std::net::SocketAddr;
+
+use minimodel_wire::Offer;
+use tokio::net::UdpSocket;
+use tokio::task::JoinHandle;
+
+use super::super::{Idle, Report, Snapshot};
+use super::live::{Live, chunks, settle};
+use super::*;
+
+/// Both work until a picture of `one` names the cause; that picture.
+async fn until(one: &mut Live, other: &mut Live, cause: Option<Idle>) -> Snapshot {
+    let work = async {
+        loop {
+            tokio::select! {
+                _ = one.session.next() => {}
+                _ = other.session.next() => {}
+            }
+            while let Ok(report) = one.reports.try_recv() {
+                if let Report::Snapshot(snapshot) = report {
+                    let idle: Duration = snapshot.idle_time.values().sum();
+                    assert_eq!(idle + snapshot.busy_time, snapshot.elapsed);
+                    if snapshot.idle == cause {
+                        return snapshot;
+                    }
+                }
+            }
+        }
+    };
+    timeout(PATIENCE, work).await.unwrap_or_else(|_| panic!("{cause:?} never came"))
+}
+
+/// Somebody who has nothing to do with it.
+fn nobody() -> Live {
+    Live::seeder(99, Controls::default())
+}
+
+fn controls(change: impl FnOnce(&mut Controls)) -> Controls {
+    let mut controls = Controls::default();
+    change(&mut controls);
+    controls
+}
+
+/// A seeder and a fetcher in the middle of a transfer that moves no more, since the seeder's rate is 0.
+async fn halted() -> (Live, Live) {
+    let mut seeder = Live::seeder(1, Controls::default());
+    let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
+    chunks(&mut seeder, &mut fetcher, 2).await;
+    seeder.throttle.set(Some(0));
+    settle(&mut seeder, &mut fetcher).await;
+    (seeder, fetcher)
+}
+
+#[tokio::test]
+async fn without_anybody_a_fetch_has_no_source_and_a_share_no_demand() {
+    let mut fetcher = Live::fetcher(Controls::default(), &[]);
+    let snapshot = until(&mut fetcher, &mut nobody(), Some(Idle::NoSource)).await;
+    assert_eq!(snapshot.peers.len(), 0);
+    let mut seeder = nobody();
+    until(&mut seeder, &mut fetcher, Some(Idle::NoDemand)).await;
+}
+
+#[tokio::test]
+async fn without_a_slot_a_fetch_is_choked_and_so_is_a_share_that_gives_none() {
+    let mut seeder = Live::seeder(1, controls(|controls| controls.slots = Some(0)));
+    let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
+    let snapshot = until(&mut fetcher, &mut seeder, Some(Idle::Choked)).await;
+    let peer = &snapshot.peers[0];
+    assert!(peer.choking_us && peer.we_choke && !peer.interested);
+    assert_eq!((peer.idle, peer.have, peer.requests), (Some(Idle::Choked), COUNT, 0));
+    let snapshot = until(&mut seeder, &mut fetcher, Some(Idle::Choked)).await;
+    assert!(snapshot.peers[0].interested && snapshot.peers[0].we_choke);
+    seeder.controls.send_modify(|controls| controls.slots = None);
+    work(&mut seeder.session, &mut fetcher.session, is_complete).await;
+}
+
+#[tokio::test]
+async fn a_rate_of_our_own_is_named_as_such_by_the_side_that_has_it() {
+    let (mut seeder, mut fetcher) = halted().await;
+    until(&mut seeder, &mut fetcher, Some(Idle::RateLimit)).await;
+    let snapshot = until(&mut fetcher, &mut seeder, Some(Idle::PeerSlow)).await;
+    assert_eq!(snapshot.peers[0].idle, Some(Idle::PeerSlow));
+    assert!(snapshot.peers[0].requests > 0 && !snapshot.peers[0].choking_us);
+    fetcher.throttle.set(Some(0));
+    seeder.throttle.set(None);
+    until(&mut fetcher, &mut seeder, Some(Idle::RateLimit)).await;
+    fetcher.throttle.set(Some(40 << 10));
+    let snapshot = until(&mut fetcher, &mut seeder, None).await;
+    assert!(snapshot.busy_time > Duration::ZERO && snapshot.peers[0].idle.is_none());
+    assert!(snapshot.down_rate > 0 && snapshot.peers[0].down_rate > 0);
+    fetcher.throttle.set(None);
+    work(&mut seeder.session, &mut fetcher.session, is_complete).await;
+}
+
+#[tokio::test]
+async fn limits_on_bytes_are_a_quota_on_both_sides() {
+    let mut seeder = Live::seeder(1, Controls::default());
+    let mut fetcher =
+        Live::fetcher(controls(|controls| controls.fetch_allowance = Some(CHUNK as u64)), &[&seeder]);
+    let snapshot = until(&mut fetcher, &mut seeder, Some(Idle::Quota)).await;
+    assert_eq!((snapshot.received_bytes, snapshot.peers.len()), (CHUNK as u64, 1));
+    seeder.controls.send_modify(|controls| controls.allowance = Some(0));
+    fetcher.controls.send_modify(|controls| controls.fetch_allowance = None);
+    let snapshot = until(&mut seeder, &mut fetcher, Some(Idle::Quota)).await;
+    assert_eq!(snapshot.peers.len(), 0, "whoever asked was told so");
+    until(&mut fetcher, &mut seeder, Some(Idle::Quota)).await;
+    seeder.controls.send_modify(|controls| controls.allowance = None);
+    until(&mut seeder, &mut fetcher, Some(Idle::NoDemand)).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_does_not_take_chunks_or_give_them_is_named() {
+    let memory = Memory::new();
+    let blocks = memory.keep_blocks.clone();
+    blocks.store(true, Ordering::Relaxed);
+    let mut seeder = Live::seeder(1, Controls::default());
+    let mut fetcher = Live::new(100, Consent::FETCH, Controls::default(), memory);
+    fetcher.session.tell(Input::Source(offer(&seeder.node)));
+    until(&mut fetcher, &mut seeder, Some(Idle::Disk)).await;
+    blocks.store(false, Ordering::Relaxed);
+    work(&mut seeder.session, &mut fetcher.session, is_complete).await;
+    // With no check that anybody has told the verdict of.
+    until(&mut fetcher, &mut seeder, Some(Idle::Checking)).await;
+
+    let memory = Memory::new();
+    let blocks = memory.read_blocks.clone();
+    blocks.store(true, Ordering::Relaxed);
+    let mut seeder = Live::new(2, Consent::SERVE, Controls::default(), memory);
+    let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
+    let snapshot = until(&mut seeder, &mut fetcher, Some(Idle::Disk)).await;
+    assert!(snapshot.peers[0].asks > 0);
+    until(&mut fetcher, &mut seeder, Some(Idle::PeerSlow)).await;
+    blocks.store(false, Ordering::Relaxed);
+    work(&mut seeder.session, &mut fetcher.session, is_complete).await;
+}
+
+/// A path between two sockets that may be cut.
+struct Path {
+    address: SocketAddr,
+    is_cut: Arc<AtomicBool>,
+    relaying: JoinHandle<()>,
+}
+
+impl Path {
+    async fn to(target: SocketAddr) -> Self {
+        let (near, far) =
+            (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        let (address, is_cut) = (near.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
+        let cut = is_cut.clone();
+        let relaying = tokio::spawn(async move {
+            let (mut there, mut back) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+            let mut dialer = None;
+            loop {
+                let (socket, datagram, to) = tokio::select! {
+                    Ok((len, from)) = near.recv_from(&mut there) => {
+                        dialer = Some(from);
+                        (&far, &there[..len], Some(target))
+                    }
+                    Ok((len, _)) = far.recv_from(&mut back) => (&near, &back[..len], dialer),
+                };
+                if let Some(to) = to.filter(|_| !cut.load(Ordering::Relaxed)) {
+                    let _ = socket.send_to(datagram, to).await;
+                }
+            }
+        });
+        Self { address, is_cut, relaying }
+    }
+}
+
+impl Drop for Path {
+    fn drop(&mut self) {
+        self.relaying.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_passes_nothing_is_congestion_on_both_sides_and_no_fault_of_the_peer() {
+    let mut seeder = Live::seeder(1, Controls::default());
+    let path = Path::to(seeder.node.local_address()).await;
+    let offer = Offer {
+        peer: seeder.node.id(),
+        swarm_id: [1; 32],
+        addresses: vec![path.address],
+        expires_unix: 2_000,
+    };
+    let mut fetcher = Live::fetcher(Controls::default(), &[]);
+    fetcher.session.tell(Input::Source(SignedOffer::sign(offer, &seeder.key).unwrap()));
+    chunks(&mut seeder, &mut fetcher, 2).await;
+    seeder.throttle.set(Some(0));
+    settle(&mut seeder, &mut fetcher).await;
+    assert!(fetcher.have() < COUNT);
+    path.is_cut.store(true, Ordering::Relaxed);
+    // So that the seeder cannot hand the rest to its own QUIC and take it for sent.
+    seeder.session.links.values().for_each(|link| link.connection.set_send_window(8 << 10));
+    seeder.throttle.set(None);
+    let snapshot = until(&mut fetcher, &mut seeder, Some(Idle::Congestion)).await;
+    assert_eq!(snapshot.peers[0].idle, Some(Idle::Congestion));
+    let snapshot = until(&mut seeder, &mut fetcher, Some(Idle::Congestion)).await;
+    assert!(snapshot.peers[0].asks > 0);
+    path.is_cut.store(false, Ordering::Relaxed);
+    work(&mut seeder.session, &mut fetcher.session, is_complete).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_asks_and_does_not_read_is_slow_and_its_path_is_not() {
+    let mut seeder = Live::seeder(1, Controls::default());
+    let (target, address) = (seeder.node.id(), seeder.node.local_address());
+    let hello = hello(&seeder.session.terms);
+    let asking = tokio::spawn(async move {
+        let (node, _) = node(50);
+        let connection = node.dialer.clone().dial(target, vec![address]).await.unwrap();
+        let (mut send, mut recv) = connection.open_bi().await.unwrap();
+        let frames = [Frame::Hello(hello), Frame::Bitfield(Bitfield::new(COUNT)), Frame::Interested];
+        for frame in frames {
+            send.write_all(&frame.encode()).await.unwrap();
+        }
+        // Its hello, its bitfield, and that we may ask.
+        let mut frames = minimodel_wire::Decoder::new(Some(COUNT));
+        loop {
+            frames.push(&recv.read_chunk(1 << 10, true).await.unwrap().unwrap().bytes);
+            let mut said = std::iter::from_fn(|| frames.next().unwrap());
+            if said.any(|frame| frame == Frame::Unchoke) {
+                break;
+            }
+        }
+        let mut unread = Vec::new();
+        for index in 0..COUNT {
+            let (mut send, answer) = connection.open_bi().await.unwrap();
+            send.write_all(&minimodel_wire::Request::Chunk { index }.encode()).await.unwrap();
+            send.finish().unwrap();
+            unread.push(answer);
+        }
+        std::future::pending::<()>().await;
+    });
+    let mut fetcher = Live::fetcher(Controls::default(), &[]);
+    let settled = async {
+        while seeder.session.machine.progress().served == 0 {
+            seeder.session.next().await;
+        }
+    };
+    timeout(PATIENCE, settled).await.unwrap();
+    seeder.session.links.values().for_each(|link| link.connection.set_send_window(8 << 10));
+    let snapshot = until(&mut seeder, &mut fetcher, Some(Idle::PeerSlow)).await;
+    assert!(snapshot.peers[0].asks > 0 && snapshot.peers[0].sent_bytes > 0);
+    asking.abort();
+}

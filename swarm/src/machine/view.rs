@@ -1,0 +1,113 @@
+//! How things stand, for whoever explains why nothing moves.
+
+use super::core::Machine;
+use super::events::Conn;
+use super::peer::{Peer, Phase};
+
+/// How things stand with one peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PeerState {
+    /// It has a chunk that we want, consented to serve, and our user lets us ask it.
+    pub useful: bool,
+    /// It does not let us ask for chunks now.
+    pub choking_us: bool,
+    /// We do not let it ask for chunks now.
+    pub we_choke: bool,
+    /// It wants chunks that we have.
+    pub interested: bool,
+    /// Our requests that it has not answered whole.
+    pub requests: u32,
+    /// Its requests that wait or are being answered.
+    pub asks: u32,
+    /// Of these, those that are being answered.
+    pub answering: u32,
+    /// Chunks that it has.
+    pub have: u32,
+}
+
+/// How things stand with our own work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Work {
+    /// Chunks that arrived and are being proven and written.
+    pub storing: u32,
+    /// More would be asked for, did [`super::Controls::fetch_allowance`] not limit it.
+    pub is_at_quota: bool,
+    /// Nothing is asked for before leaf hashes are known, and nobody is here who could tell them.
+    pub lacks_leaves: bool,
+    /// No known peer can ever help, and some of them said that our budget with them is used.
+    pub is_out_of_budget: bool,
+    /// Peers were turned away for having used their allowance, and have no more.
+    pub has_turned_away: bool,
+}
+
+impl Machine {
+    /// How things stand with the peer of a connection.
+    pub fn peer_state(&self, conn: Conn) -> Option<PeerState> {
+        let peer = self.peers.get(&conn)?;
+        let is_ready = peer.phase == Phase::Ready;
+        Some(PeerState {
+            useful: self.wants_chunks() && peer.is_source() && peer.useful > 0,
+            choking_us: peer.down.choked,
+            we_choke: !peer.up.unchoked,
+            interested: peer.up.interested,
+            requests: (peer.down.requests.len() + usize::from(self.leaves.is_asked(conn))) as u32,
+            asks: (peer.up.waiting.len() + peer.up.active.len()) as u32,
+            answering: peer.up.active.len() as u32,
+            have: if is_ready { peer.have.ones() } else { 0 },
+        })
+    }
+
+    /// How things stand with our own work.
+    pub fn work(&self) -> Work {
+        let asked: u32 = self.peers.values().map(|peer: &Peer| peer.down.requests.len() as u32).sum();
+        Work {
+            storing: self.requests.len() as u32 - asked,
+            is_at_quota: self.is_at_quota,
+            lacks_leaves: self.leaves.lacks_answerer(),
+            is_out_of_budget: self.sources.is_out_of_budget(),
+            has_turned_away: !self.spent.is_empty(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minimodel_wire::{Bitfield, CloseCode, Frame};
+
+    use super::super::desk::{CHUNKS, Desk, SEED, TAKE, both, having, id, offer};
+    use super::super::events::Input;
+    use super::*;
+
+    #[test]
+    fn what_each_side_wants_of_the_other_is_seen() {
+        let mut desk = Desk::with(both(), having(0..10), |config| config.controls.slots = Some(1));
+        desk.join(1, SEED, Bitfield::full(CHUNKS));
+        desk.join(2, TAKE, having([0]));
+        desk.frame(2, Frame::Interested);
+        desk.frame(1, Frame::Unchoke);
+        desk.ask(2, 7, 3);
+        let first = desk.machine.peer_state(Conn(1)).unwrap();
+        assert!(first.useful && !first.choking_us && first.we_choke && !first.interested);
+        assert_eq!((first.requests, first.asks, first.have), (4, 0, CHUNKS));
+        let second = desk.machine.peer_state(Conn(2)).unwrap();
+        assert!(!second.useful && second.choking_us && !second.we_choke && second.interested);
+        assert_eq!((second.requests, second.asks, second.answering, second.have), (0, 1, 1, 1));
+        let asked = desk.requests();
+        desk.tell(Input::Arrived { req: asked[0].1 });
+        assert_eq!(desk.machine.work().storing, 1);
+        assert_eq!(desk.machine.peer_state(Conn(9)), None);
+    }
+
+    #[test]
+    fn a_fetch_is_out_of_budget_when_nobody_is_left_but_who_refuses_for_that() {
+        let mut desk = Desk::new(TAKE, having([]));
+        for n in [1, 2] {
+            desk.tell(Input::Source(offer(n, [1; 32], 1_000_000)));
+        }
+        desk.join(1, SEED, Bitfield::full(CHUNKS));
+        desk.tell(Input::Closed { conn: Conn(1), code: Some(CloseCode::BudgetUsed) });
+        assert!(!desk.machine.work().is_out_of_budget, "another may help");
+        desk.tell(Input::DialFailed { peer: id(2), wrong_key: None, code: Some(CloseCode::NotAllowed) });
+        assert!(desk.machine.work().is_out_of_budget);
+    }
+}
