@@ -21,6 +21,7 @@ pub(super) struct Snapshot<'a> {
     pub(super) total_bytes: u64,
     pub(super) bytes_per_second: Option<u64>,
     pub(super) left: Option<Duration>,
+    pub(super) idle: Option<&'static str>,
 }
 
 impl Snapshot<'_> {
@@ -129,6 +130,7 @@ struct Fields<'a> {
     total_bytes: u64,
     bytes_per_second: Option<u64>,
     seconds_left: Option<u64>,
+    idle: Option<&'static str>,
 }
 
 impl Sink for Json {
@@ -143,6 +145,7 @@ impl Sink for Json {
             total_bytes: snapshot.total_bytes,
             bytes_per_second: snapshot.bytes_per_second,
             seconds_left: snapshot.left.map(|left| left.as_secs()),
+            idle: snapshot.idle,
         };
         // A stdout that takes nothing ends the verb when it answers; progress alone does not.
         if self.goes_to_stdout {
@@ -166,6 +169,7 @@ mod tests {
             total_bytes: 256 << 20,
             bytes_per_second: None,
             left: None,
+            idle: None,
         };
         assert_eq!(snapshot.text(), "12.0 MiB of 256.0 MiB");
         snapshot.bytes_per_second = Some(0);

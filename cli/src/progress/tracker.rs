@@ -30,6 +30,8 @@ struct Shared {
     /// What is being done (`verify`), and what else there is to say (`3 peers`).
     label: String,
     aside: Mutex<String>,
+    /// Why nothing moves, in the word for programs.
+    idle: Mutex<Option<&'static str>>,
     is_over: Mutex<bool>,
     over: Condvar,
 }
@@ -54,6 +56,13 @@ impl Counter {
     /// Sets what is said after the numbers (`3 peers`), ours or escaped.
     pub(crate) fn say(&self, aside: &str) {
         aside.clone_into(&mut self.shared.aside.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Counter {
+    /// Sets why nothing moves; `None` while something does.
+    pub(crate) fn idle(&self, cause: Option<&'static str>) {
+        *self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner) = cause;
     }
 }
 
@@ -117,6 +126,7 @@ impl Progress {
             total_bytes,
             label: label.to_owned(),
             aside: Mutex::new(String::new()),
+            idle: Mutex::new(None),
             is_over: Mutex::new(false),
             over: Condvar::new(),
         });
@@ -182,5 +192,6 @@ fn snapshot<'a>(shared: &'a Shared, estimate: &Estimate) -> Snapshot<'a> {
         total_bytes: shared.total_bytes,
         bytes_per_second: estimate.bytes_per_second(),
         left: estimate.left(),
+        idle: *shared.idle.lock().unwrap_or_else(PoisonError::into_inner),
     }
 }

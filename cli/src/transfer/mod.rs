@@ -4,6 +4,7 @@ pub(crate) mod closing;
 pub(crate) mod ending;
 pub(crate) mod endpoint;
 pub(crate) mod fetching;
+mod idling;
 pub(crate) mod offers;
 pub(crate) mod receipt;
 pub(crate) mod repair;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
 
-use minimodel_swarm::driver::{Report, Snapshot};
+use minimodel_swarm::driver::{Idle, Report, Snapshot};
 use minimodel_swarm::machine::Event;
 use minimodel_wire::CloseCode;
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::idling::{self, Idling};
 use crate::escape;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -68,19 +69,29 @@ fn show_fetch(
     mut reports: mpsc::Receiver<Report>,
     counter: &Counter,
 ) -> Result<(), Failure> {
+    let mut idling = Idling::default();
     while let Some(report) = reports.blocking_recv() {
         match report {
             Report::Event(event) => tell(printer, &event)?,
             Report::Snapshot(snapshot) => {
                 counter.set(snapshot.have_bytes);
-                counter.say(&fetch_aside(&snapshot));
+                if let Some(cause) = idling.look(&snapshot) {
+                    counter.idle(cause.map(Idle::as_str));
+                    tell_idle(printer, cause)?;
+                }
+                counter.say(&fetch_aside(&snapshot, idling.cause()));
             }
         }
     }
     Ok(())
 }
 
-fn fetch_aside(snapshot: &Snapshot) -> String {
+/// `cause` is null when bytes move again.
+fn tell_idle(printer: &Printer, cause: Option<Idle>) -> Result<(), Failure> {
+    printer.event("idle", json!({"cause": cause.map(Idle::as_str)}))
+}
+
+fn fetch_aside(snapshot: &Snapshot, cause: Option<Idle>) -> String {
     let progress = &snapshot.progress;
     let mut aside = match (progress.peers, progress.serving) {
         (0, _) => "looking for peers".to_owned(),
@@ -91,27 +102,39 @@ fn fetch_aside(snapshot: &Snapshot) -> String {
     if snapshot.up_rate > 0 {
         aside.push_str(&format!(", sending {}", show_rate(snapshot.up_rate)));
     }
+    if let Some(cause) = cause {
+        aside.push_str(&format!(", waiting: {}", idling::explain(cause)));
+    }
     aside
 }
 
 fn show_seed(printer: &Printer, mut reports: mpsc::Receiver<Report>) -> Result<(), Failure> {
     let (mut told_at, mut told_bytes) = (Instant::now(), 0);
+    let mut idling = Idling::default();
     while let Some(report) = reports.blocking_recv() {
-        match report {
-            Report::Event(event) => tell(printer, &event)?,
-            Report::Snapshot(snapshot) if told_at.elapsed() >= SAY_EVERY => {
-                if snapshot.sent_bytes > told_bytes {
-                    say_serving(printer, &snapshot)?;
-                }
-                (told_at, told_bytes) = (Instant::now(), snapshot.sent_bytes);
+        let snapshot = match report {
+            Report::Event(event) => {
+                tell(printer, &event)?;
+                continue;
             }
-            Report::Snapshot(_) => {}
+            Report::Snapshot(snapshot) => snapshot,
+        };
+        if let Some(cause) = idling.look(&snapshot) {
+            let what = cause.map_or_else(|| "sending".to_owned(), idling::explain_share);
+            printer.detail(what);
+            tell_idle(printer, cause)?;
+        }
+        if told_at.elapsed() >= SAY_EVERY {
+            if snapshot.sent_bytes > told_bytes {
+                say_serving(printer, &snapshot, idling.cause())?;
+            }
+            (told_at, told_bytes) = (Instant::now(), snapshot.sent_bytes);
         }
     }
     Ok(())
 }
 
-fn say_serving(printer: &Printer, snapshot: &Snapshot) -> Result<(), Failure> {
+fn say_serving(printer: &Printer, snapshot: &Snapshot, cause: Option<Idle>) -> Result<(), Failure> {
     let peers = snapshot.peers.len();
     let sent = show_size(snapshot.sent_bytes);
     match peers {
@@ -129,6 +152,7 @@ fn say_serving(printer: &Printer, snapshot: &Snapshot) -> Result<(), Failure> {
     }
     let fields = json!({
         "peers": peers, "up_rate": snapshot.up_rate, "sent_bytes": snapshot.sent_bytes,
+        "idle": cause.map(Idle::as_str),
     });
     printer.event("serving", fields)
 }

@@ -4,6 +4,7 @@
 mod clients;
 mod crowd;
 mod identity;
+mod idle;
 mod servers;
 mod siege;
 

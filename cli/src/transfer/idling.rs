@@ -1,0 +1,108 @@
+//! Why nothing moves, told when it lasts.
+
+use std::time::Duration;
+
+use minimodel_swarm::driver::{Idle, Snapshot};
+
+/// What holds for less than this is not worth a word.
+const LASTS: Duration = Duration::from_secs(1);
+
+/// The cause that was told last, and what has held since.
+#[derive(Debug, Default)]
+pub(super) struct Idling {
+    told: Option<Idle>,
+    now: Option<Idle>,
+    /// The cause of now holds since then, counted from the beginning of the transfer.
+    since: Duration,
+    looked: Duration,
+}
+
+impl Idling {
+    /// Takes a look; `Some` when another cause, or none, has lasted and is to be told.
+    pub(super) fn look(&mut self, snapshot: &Snapshot) -> Option<Option<Idle>> {
+        let before = std::mem::replace(&mut self.looked, snapshot.elapsed);
+        if snapshot.idle != self.now {
+            // A picture tells of the time since the one before it.
+            (self.now, self.since) = (snapshot.idle, before);
+        }
+        let has_lasted = snapshot.elapsed.saturating_sub(self.since) >= LASTS;
+        if self.now == self.told || !has_lasted {
+            return None;
+        }
+        self.told = self.now;
+        Some(self.told)
+    }
+
+    /// The cause that was told last, if it has not been taken back.
+    pub(super) fn cause(&self) -> Option<Idle> {
+        self.told
+    }
+}
+
+/// The cause of a fetch in plain words, with the word for programs.
+pub(super) fn explain(cause: Idle) -> String {
+    let words = match cause {
+        Idle::NoSource => "nobody who has a missing chunk is here",
+        Idle::Choked => "every peer is busy with others",
+        Idle::RateLimit => "the rate limit that was set holds bytes back",
+        Idle::Quota => "a limit on bytes is used up",
+        Idle::Disk => "the disk is busy",
+        Idle::Congestion => "the network path is in trouble",
+        Idle::PeerSlow => "peers were asked and send nothing",
+        Idle::Checking => "the whole file is being checked",
+        Idle::NoDemand => "nobody asks",
+    };
+    format!("{words} ({cause})")
+}
+
+/// The same of a share.
+pub(super) fn explain_share(cause: Idle) -> String {
+    let words = match cause {
+        Idle::Choked => "peers want chunks, and no upload slot is given",
+        Idle::Quota => "whoever asked has used its allowance",
+        Idle::PeerSlow => "peers asked and do not read",
+        _ => return explain(cause),
+    };
+    format!("{words} ({cause})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64, idle: Option<Idle>) -> Snapshot {
+        Snapshot { elapsed: Duration::from_millis(millis), idle, ..Snapshot::default() }
+    }
+
+    #[test]
+    fn a_cause_is_told_once_when_it_has_lasted_for_a_second_and_so_is_its_end() {
+        let (slow, choked) = (Some(Idle::PeerSlow), Some(Idle::Choked));
+        let looks = [
+            (0, slow, None),
+            (1_000, slow, Some(slow)),
+            (2_000, slow, None),
+            // A moment in which something moved, and another cause that does not last.
+            (2_200, None, None),
+            (2_400, choked, None),
+            (3_400, slow, None),
+            (4_400, slow, None),
+            (5_400, choked, Some(choked)),
+            (5_600, None, None),
+            (6_400, None, Some(None)),
+            (6_600, None, None),
+        ];
+        let mut idling = Idling::default();
+        for (millis, idle, told) in looks {
+            assert_eq!(idling.look(&at(millis, idle)), told, "{millis} ms");
+        }
+        assert_eq!(idling.cause(), None);
+    }
+
+    #[test]
+    fn each_cause_is_explained_with_its_word() {
+        for cause in Idle::ALL {
+            let word = format!("({cause})");
+            assert!(explain(cause).ends_with(&word) && explain_share(cause).ends_with(&word));
+        }
+    }
+}
