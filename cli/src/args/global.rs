@@ -3,6 +3,7 @@
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::consent::{AnnounceArgs, ConsentArgs};
 use super::local::{
     BlameArgs, CompletionsArgs, IdArgs, InspectArgs, ManifestArgs, SampleArgs, VerifyArtifactArgs,
     VerifyChunksArgs, VerifyManifestArgs, WriteImportReceiptArgs,
@@ -100,6 +101,10 @@ pub(crate) enum Verb {
     WriteImportReceipt(WriteImportReceiptArgs),
     /// Write a valid sample .slm file
     Sample(SampleArgs),
+    /// Agree to what the companion may do while you do not look, see what you agreed to, or take it back
+    Consent(ConsentArgs),
+    /// Let peers pass on that this machine has a model, or stop that
+    Announce(AnnounceArgs),
     /// Show who was banned and why, or take bans back
     Blame(BlameArgs),
     /// Show or create the identity of this user

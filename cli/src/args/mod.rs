@@ -1,10 +1,14 @@
 //! The command line as clap reads it: one struct a verb, plain values, nothing resolved and nothing opened.
 
+mod consent;
 mod global;
 mod local;
 mod transfer;
 mod value;
 
+pub(crate) use consent::{
+    AnnounceArgs, AnnounceOnArgs, AnnounceVerb, ConsentArgs, ConsentGrantArgs, ConsentVerb,
+};
 pub(crate) use global::{Cli, ColorChoice, Global, ProgressChoice, Verb};
 pub(crate) use local::{
     BlameAction, BlameArgs, BlameClearArgs, CompletionsArgs, IdAction, IdArgs, InspectArgs, ManifestAction,

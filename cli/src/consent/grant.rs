@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use minimodel_verifier::receipt::{Consent, ConsentAction};
 
+use crate::clock;
+
 /// What a consent permits.
 pub(crate) type Action = ConsentAction;
 
@@ -14,7 +16,7 @@ pub(super) const ORDER: [Action; 5] =
 
 /// A word in `--consent` that names no action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("name actions joined by commas: fetch, import, serve, publish")]
+#[error("name actions joined by commas: fetch, import, serve, cache, publish")]
 pub(crate) struct UnknownAction;
 
 /// `--consent fetch,import`, or the same list in a request.
@@ -28,6 +30,11 @@ impl ConsentFlag {
     pub(crate) fn from_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, UnknownAction> {
         let actions = words.into_iter().map(|word| Action::from_word(word).ok_or(UnknownAction));
         Ok(Self { actions: actions.collect::<Result<_, _>>()? })
+    }
+
+    /// The actions, in the order in which they are asked for.
+    pub(crate) fn actions(&self) -> Vec<Action> {
+        ORDER.into_iter().filter(|action| self.actions.contains(action)).collect()
     }
 }
 
@@ -70,8 +77,8 @@ pub(crate) struct Granted {
     pub(super) actions: BTreeSet<Action>,
     /// How it was given.
     pub(crate) how: How,
-    /// When, RFC 3339 UTC.
-    pub(crate) at_utc: String,
+    /// When, seconds since 1970.
+    pub(crate) at_unix: u64,
 }
 
 impl Granted {
@@ -88,7 +95,8 @@ impl Granted {
     /// The lines of a receipt.
     pub(crate) fn for_receipt(&self, verb: &str) -> Vec<Consent> {
         let by = self.spelled(verb);
-        self.actions().map(|action| Consent { action, at_utc: self.at_utc.clone(), by: by.clone() }).collect()
+        let at_utc = clock::utc(self.at_unix);
+        self.actions().map(|action| Consent { action, at_utc: at_utc.clone(), by: by.clone() }).collect()
     }
 
     /// For logs and receipts: `--consent fetch,import` where a flag said it, else `prompt`, `request` or the verb.

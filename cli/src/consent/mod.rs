@@ -9,4 +9,6 @@ mod log;
 mod question;
 
 pub(crate) use grant::{Action, ConsentFlag, Granted, How};
-pub(crate) use question::{MANIFEST_ASKED, NOTHING_DONE, Question, by_command, obtain, obtain_required};
+pub(crate) use question::{
+    MANIFEST_ASKED, NOTHING_DONE, Question, agree, by_command, obtain, obtain_required,
+};

@@ -72,19 +72,42 @@ fn obtain_asking(
     asked_besides: &[Action],
     flag: Option<(&ConsentFlag, How)>,
 ) -> Result<Granted, Failure> {
-    let (actions, how) = match flag {
-        Some((flag, how)) => (by_flag(question, flag)?, how),
+    let wording = |action| question_text(action).to_owned();
+    let (actions, how) = ask(context, question, asked_besides, flag, wording)?;
+    let granted = Granted { actions, how, at_unix: clock::now_unix() };
+    record(context, question.verb, question.swarm_id, &granted)?;
+    Ok(granted)
+}
+
+/// Asks for all that is required, in words of the asker's own, and records nothing: for grants, whose record is their own.
+pub(crate) fn agree(
+    context: &Context,
+    question: &Question<'_>,
+    flag: Option<&ConsentFlag>,
+    wording: impl Fn(Action) -> String,
+) -> Result<How, Failure> {
+    let flag = flag.map(|flag| (flag, How::Flag));
+    ask(context, question, &[], flag, wording).map(|(_, how)| how)
+}
+
+fn ask(
+    context: &Context,
+    question: &Question<'_>,
+    asked_besides: &[Action],
+    flag: Option<(&ConsentFlag, How)>,
+    wording: impl Fn(Action) -> String,
+) -> Result<(BTreeSet<Action>, How), Failure> {
+    match flag {
+        Some((flag, how)) => Ok((by_flag(question, flag)?, how)),
         None if context.settings.can_ask => {
-            (by_prompt(question, asked_besides, |page| context.printer.ask(page))?, How::Prompt)
+            let actions = by_prompt(question, asked_besides, wording, |page| context.printer.ask(page))?;
+            Ok((actions, How::Prompt))
         }
         None => {
             let cause = "no consent was given, and there is no terminal to ask on";
-            return Err(missing(question, question.required, cause));
+            Err(missing(question, question.required, cause))
         }
-    };
-    let granted = Granted { actions, how, at_utc: clock::now_utc() };
-    record(context, question.verb, question.swarm_id, &granted)?;
-    Ok(granted)
+    }
 }
 
 /// Records the consent that a command itself is.
@@ -94,7 +117,8 @@ pub(crate) fn by_command(
     swarm_id: &[u8; 32],
     action: Action,
 ) -> Result<Granted, Failure> {
-    let granted = Granted { actions: BTreeSet::from([action]), how: How::Command, at_utc: clock::now_utc() };
+    let granted =
+        Granted { actions: BTreeSet::from([action]), how: How::Command, at_unix: clock::now_unix() };
     record(context, verb, Some(swarm_id), &granted)?;
     Ok(granted)
 }
@@ -116,7 +140,10 @@ fn by_flag(question: &Question<'_>, flag: &ConsentFlag) -> Result<BTreeSet<Actio
         let cause = format!("consent to `{given}` is not consent to `{}`", first.as_str());
         return Err(missing(question, &absent, &cause));
     }
-    if flag.actions.contains(&Action::Publish) && !flag.actions.contains(&Action::Serve) {
+    if flag.actions.contains(&Action::Publish)
+        && !flag.actions.contains(&Action::Serve)
+        && known(&Action::Serve)
+    {
         let cause = format!(
             "consent to `{given}` is not consent to `serve`, and publish tells peers that this machine serves"
         );
@@ -128,6 +155,7 @@ fn by_flag(question: &Question<'_>, flag: &ConsentFlag) -> Result<BTreeSet<Actio
 fn by_prompt(
     question: &Question<'_>,
     asked_besides: &[Action],
+    wording: impl Fn(Action) -> String,
     mut ask: impl FnMut(Line) -> io::Result<Option<String>>,
 ) -> Result<BTreeSet<Action>, Failure> {
     let mut page = Line::default();
@@ -137,14 +165,14 @@ fn by_prompt(
     }
     let mut actions = BTreeSet::new();
     for &action in question.required.iter().chain(asked_besides) {
-        if action == Action::Publish && !actions.contains(&Action::Serve) {
+        let is_served = actions.contains(&Action::Serve);
+        if action == Action::Publish && !is_served && !question.required.contains(&Action::Publish) {
             continue;
         }
         let is_required = question.required.contains(&action);
         let note = if is_required { "" } else { " (not needed)" };
-        page = page
-            .with(Tone::Strong, question_text(action))
-            .with(Tone::Plain, format!("{note} Type yes to agree: "));
+        page =
+            page.with(Tone::Strong, wording(action)).with(Tone::Plain, format!("{note} Type yes to agree: "));
         let reply = ask(std::mem::take(&mut page));
         let reply = reply.map_err(|error| {
             missing(question, &[action], &format!("the answer could not be read: {error}"))
@@ -207,7 +235,7 @@ mod tests {
     #[test]
     fn a_flag_permits_what_it_names_and_no_more() {
         let actions = by_flag(&FETCH, &flag("fetch,import,serve")).unwrap();
-        let granted = Granted { actions, how: How::Flag, at_utc: clock::now_utc() };
+        let granted = Granted { actions, how: How::Flag, at_unix: clock::now_unix() };
         assert!(granted.permits(Action::Serve) && !granted.permits(Action::Publish));
         assert_eq!(granted.spelled("fetch"), "--consent fetch,import,serve");
     }
@@ -222,11 +250,16 @@ mod tests {
 
     fn replies(words: &[Option<&str>]) -> (Result<BTreeSet<Action>, Failure>, usize) {
         let mut asked = 0;
-        let answered = by_prompt(&FETCH, FETCH.optional, |_| {
-            let reply = words.get(asked).copied().flatten().map(str::to_owned);
-            asked += 1;
-            Ok(reply)
-        });
+        let answered = by_prompt(
+            &FETCH,
+            FETCH.optional,
+            |action| question_text(action).to_owned(),
+            |_| {
+                let reply = words.get(asked).copied().flatten().map(str::to_owned);
+                asked += 1;
+                Ok(reply)
+            },
+        );
         (answered, asked)
     }
 

@@ -1,7 +1,9 @@
 //! One verb, one file: each has `run(args, context)`, answers through the printer, and fails with an exit class.
 
+pub(crate) mod announce;
 pub(crate) mod blame;
 pub(crate) mod completions;
+pub(crate) mod consent;
 pub(crate) mod demo;
 pub(crate) mod fetch;
 pub(crate) mod id;

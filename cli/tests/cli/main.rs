@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod checked;
+mod consent;
 mod failures;
 mod floors;
 mod home;

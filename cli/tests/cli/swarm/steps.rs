@@ -117,6 +117,8 @@ fn e1_c6_every_other_output_killed_at_each_disk_call_is_whole_or_not_there() {
                 }
                 let output = (verb.output)(&home);
                 let there = fs::read(&output).ok();
+                let verdict = minimodel_companion::consent::verify(&home.own("state")).unwrap();
+                assert!(verdict.ok, "{} {at}: {verdict:?}", verb.name);
                 // The name is taken by the last rename only, and then by a whole file, which nothing replaces.
                 let code = if there.is_some() && !verb.is_kept { 13 } else { 0 };
                 home.run(&line).exits(code);

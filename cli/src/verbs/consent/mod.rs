@@ -1,0 +1,103 @@
+//! `minimodel consent`: what the companion may do while its user does not look, what was agreed to, and a grant taken back.
+
+mod grant;
+pub(crate) mod model;
+mod tell;
+
+use minimodel_companion::Service;
+use minimodel_companion::api::types::{Grant, GrantState};
+
+use self::model::Names;
+use crate::args::{ConsentArgs, ConsentVerb};
+use crate::companion;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::settings::Context;
+
+/// Runs the verb.
+pub(crate) fn run(args: &ConsentArgs, context: &Context) -> Result<(), Failure> {
+    let service = companion::service(context)?;
+    let service = service.as_ref();
+    match &args.action {
+        ConsentVerb::List(args) => list(args.all, service, context),
+        ConsentVerb::Show(args) => {
+            let grants = grants(service)?;
+            let grant = grants.iter().find(|grant| grant.id == args.id).ok_or_else(|| unknown(args.id))?;
+            tell::show(&context.printer, &Names::of(service), grant)
+        }
+        ConsentVerb::Grant(args) => grant::run(args, service, context),
+        ConsentVerb::Revoke(args) => match args.id {
+            Some(id) => revoke(&[id], service, context),
+            None => {
+                let is_held = |grant: &&Grant| grant.state != GrantState::Revoked;
+                let ids: Vec<u64> = grants(service)?.iter().filter(is_held).map(|grant| grant.id).collect();
+                revoke(&ids, service, context)
+            }
+        },
+        ConsentVerb::Log(args) if args.verify => verify(service, context),
+        ConsentVerb::Log(_) => {
+            let lines = service.consent_log().map_err(companion::failure)?;
+            if lines.is_empty() {
+                context.printer.note("nothing was consented to yet");
+            }
+            lines.iter().try_for_each(|line| tell::log_line(&context.printer, line))
+        }
+    }
+}
+
+fn grants(service: &dyn Service) -> Result<Vec<Grant>, Failure> {
+    service.grants().map_err(companion::failure)
+}
+
+fn unknown(id: u64) -> Failure {
+    Failure::new(
+        Exit::NotFound,
+        format!("there is no grant {id}"),
+        "see all grants: `minimodel consent list --all`",
+    )
+}
+
+fn list(all: bool, service: &dyn Service, context: &Context) -> Result<(), Failure> {
+    let grants = grants(service)?;
+    let shown: Vec<&Grant> = grants.iter().filter(|grant| all || grant.state == GrantState::Active).collect();
+    if shown.is_empty() {
+        let ended = grants.len() - shown.len();
+        let more = if ended > 0 {
+            format!("; {ended} ended: `minimodel consent list --all`")
+        } else {
+            String::new()
+        };
+        context.printer.note(format!("no grant permits anything now{more}"));
+    }
+    let names = Names::of(service);
+    shown.into_iter().try_for_each(|grant| tell::line(&context.printer, &names, grant))
+}
+
+fn revoke(ids: &[u64], service: &dyn Service, context: &Context) -> Result<(), Failure> {
+    for &id in ids {
+        let grant = service.revoke(id).map_err(companion::failure)?;
+        context.printer.event("grant-revoked", &grant)?;
+    }
+    context.printer.note(match ids {
+        [] => "there is no grant to take back".to_owned(),
+        [id] => format!("grant {id} is taken back; what ran under it alone stops"),
+        ids => format!("{} grants are taken back; what ran under them stops", ids.len()),
+    });
+    Ok(())
+}
+
+fn verify(service: &dyn Service, context: &Context) -> Result<(), Failure> {
+    let verdict = service.verify_log().map_err(companion::failure)?;
+    context.printer.event("consent-log-verified", &verdict)?;
+    if verdict.ok {
+        if !context.printer.is_json() {
+            context.printer.answer(tell::verdict(&verdict))?;
+        }
+        return Ok(());
+    }
+    let holds = format!("{} older lines and {} chained ones hold", verdict.older, verdict.entries);
+    let hint = "put `consent.log` and `consent.head` back from a copy; or move both away, and grant again what you want to \
+                grant: an empty log grants nothing";
+    let failure = Failure::new(Exit::Invalid, "the consent log is damaged, and nothing is granted", hint);
+    Err(failure.because(format!("{}; {holds}", verdict.fault.unwrap_or_default())).answered())
+}

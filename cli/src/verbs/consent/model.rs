@@ -1,0 +1,163 @@
+//! Which model somebody means: a swarm id, a manifest file, or a name that the companion knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use minimodel_companion::Service;
+use minimodel_verifier::digest::{hex, parse_hex};
+
+use crate::companion;
+use crate::escape;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::{input, show};
+
+/// Models by swarm id: `model.id` and `model.version`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names {
+    known: BTreeMap<String, (String, String)>,
+}
+
+/// A model that was named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Model {
+    /// 64 lowercase hex digits.
+    pub(crate) swarm_id: String,
+    /// What there is to show of it; values are escaped.
+    pub(crate) subject: Vec<(String, String)>,
+}
+
+impl Names {
+    /// What the library and the transfers hold. Names are a help to people: where they cannot be had there are none.
+    pub(crate) fn of(service: &dyn Service) -> Self {
+        let mut names = Self::default();
+        for transfer in service.status().into_iter().flat_map(|status| status.transfers) {
+            names.add(transfer.swarm_id, transfer.model_id, transfer.model_version);
+        }
+        for entry in service.library().into_iter().flatten() {
+            names.add(entry.swarm_id, entry.model_id, entry.model_version);
+        }
+        names
+    }
+
+    fn add(&mut self, swarm_id: String, model_id: String, version: String) {
+        if !model_id.is_empty() {
+            self.known.insert(swarm_id, (model_id, version));
+        }
+    }
+
+    /// `sample-model 1`, escaped; none: the model is not known here.
+    pub(crate) fn name(&self, swarm_id: &str) -> Option<String> {
+        let (id, version) = self.known.get(swarm_id)?;
+        Some(format!("{} {}", escape::shown(id), escape::shown(version)))
+    }
+
+    /// The swarm of `model-id` or `model-id@version`.
+    fn find(&self, text: &str) -> Result<&str, Failure> {
+        let (id, version) = text.split_once('@').map_or((text, None), |(id, version)| (id, Some(version)));
+        let is_meant =
+            |(known, its): &(String, String)| known == id && version.is_none_or(|version| version == its);
+        let found: Vec<_> = self.known.iter().filter(|(_, name)| is_meant(name)).collect();
+        let shown = escape::shown(text);
+        match found.as_slice() {
+            [(swarm_id, _)] => Ok(swarm_id),
+            [] => {
+                let hint = "name a swarm id, a manifest file (`./NAME`), or a model of the library or of a transfer: see \
+                            `minimodel library list`, `minimodel status`";
+                Err(Failure::new(Exit::NotFound, format!("no model `{shown}` is known here"), hint))
+            }
+            several => {
+                let versions: BTreeSet<&str> =
+                    several.iter().map(|(_, (_, version))| version.as_str()).collect();
+                let is_told_by_version = versions.len() == several.len();
+                let which = several.iter().map(|(swarm_id, (id, version))| {
+                    if is_told_by_version { format!("{id}@{version}") } else { (*swarm_id).clone() }
+                });
+                let which = which.map(|name| escape::shown(&name).to_string()).collect::<Vec<_>>().join(", ");
+                let hint = format!("say which: {which}");
+                Err(Failure::new(Exit::Usage, format!("`{shown}` names {} models", several.len()), hint))
+            }
+        }
+    }
+}
+
+/// Finds the model that is meant.
+pub(crate) fn resolve(text: &str, names: &Names) -> Result<Model, Failure> {
+    let is_swarm_id = parse_hex(text).is_some();
+    if !is_swarm_id && (text.contains('/') || Path::new(text).exists()) {
+        let manifest = input::manifest(Path::new(text))?;
+        return Ok(Model { swarm_id: hex(manifest.swarm_id()), subject: show::subject(&manifest) });
+    }
+    let swarm_id = if is_swarm_id { text.to_ascii_lowercase() } else { names.find(text)?.to_owned() };
+    let name = names.name(&swarm_id).unwrap_or_else(|| "not known here".to_owned());
+    let subject = vec![("model".to_owned(), name), ("swarm".to_owned(), swarm_id.clone())];
+    Ok(Model { swarm_id, subject })
+}
+
+/// Finds the transfer that is meant: by its number, or by its model.
+pub(crate) fn transfer(text: &str, service: &dyn Service) -> Result<(u64, Model), Failure> {
+    let status = service.status().map_err(companion::failure)?;
+    let names = Names::of(service);
+    let named: Option<u64> = text.parse().ok();
+    let model = if named.is_some() { None } else { Some(resolve(text, &names)?) };
+    let is_meant = |id: u64, swarm_id: &str| match &model {
+        Some(model) => model.swarm_id == swarm_id,
+        None => named == Some(id),
+    };
+    let found: Vec<_> =
+        status.transfers.iter().filter(|transfer| is_meant(transfer.id, &transfer.swarm_id)).collect();
+    let shown = escape::shown(text);
+    match found.as_slice() {
+        [transfer] => {
+            let id = transfer.id;
+            let model = model.map_or_else(|| resolve(&transfer.swarm_id, &names), Ok)?;
+            Ok((id, model))
+        }
+        [] => {
+            let hint = "see the transfers: `minimodel status`";
+            Err(Failure::new(Exit::NotFound, format!("there is no transfer `{shown}`"), hint))
+        }
+        several => {
+            let numbers: Vec<String> = several.iter().map(|transfer| transfer.id.to_string()).collect();
+            let hint = format!("say which by its number: {}", numbers.join(", "));
+            Err(Failure::new(Exit::Usage, format!("{} transfers are of `{shown}`", several.len()), hint))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        let mut names = Names::default();
+        for (swarm, id, version) in
+            [("aa", "one", "1"), ("bb", "one", "2"), ("cc", "two", "1"), ("dd", "", "1")]
+        {
+            names.add(swarm.repeat(32), id.to_owned(), version.to_owned());
+        }
+        names
+    }
+
+    #[test]
+    fn a_model_is_found_by_name_and_version_and_never_guessed() {
+        let swarm = |text: &str| resolve(text, &names()).map(|model| model.swarm_id);
+        assert_eq!(swarm("two").unwrap(), "cc".repeat(32));
+        assert_eq!(swarm("one@2").unwrap(), "bb".repeat(32));
+        assert_eq!(swarm(&"AB".repeat(32)).unwrap(), "ab".repeat(32));
+        let several = swarm("one").unwrap_err();
+        assert_eq!((several.class, several.hint.as_str()), (Exit::Usage, "say which: one@1, one@2"));
+        for text in ["three", "one@3", "", "@1", "two@"] {
+            assert_eq!(swarm(text).unwrap_err().class, Exit::NotFound, "{text}");
+        }
+        assert_eq!(swarm("./two").unwrap_err().class, Exit::NotFound, "a file");
+        let mut names = names();
+        names.add("ee".repeat(32), "two".to_owned(), "1".to_owned());
+        let same = resolve("two@1", &names).unwrap_err();
+        assert!(
+            same.hint.contains(&"cc".repeat(32)) && same.hint.contains(&"ee".repeat(32)),
+            "{}",
+            same.hint
+        );
+    }
+}
