@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod db;
+pub mod library;
 pub mod problem;
 mod service;
 
