@@ -9,6 +9,7 @@ mod blame;
 mod check;
 mod checked;
 mod clock;
+mod companion;
 mod consent;
 mod escape;
 mod exit;

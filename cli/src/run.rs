@@ -44,6 +44,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<(), Failure> {
         Verb::VerifyChunks(args) => verbs::verify_chunks::run(&args, context),
         Verb::WriteImportReceipt(args) => verbs::write_import_receipt::run(&args, context),
         Verb::Sample(args) => verbs::sample::run(&args, context),
+        Verb::Library(args) => verbs::library::run(&args, context),
         Verb::Blame(args) => verbs::blame::run(&args, context),
         Verb::Id(args) => verbs::id::run(&args, context),
         Verb::Inspect(args) => verbs::inspect::run(&args, context),

@@ -3,6 +3,7 @@
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::library::LibraryArgs;
 use super::local::{
     BlameArgs, CompletionsArgs, IdArgs, InspectArgs, ManifestArgs, SampleArgs, VerifyArtifactArgs,
     VerifyChunksArgs, VerifyManifestArgs, WriteImportReceiptArgs,
@@ -100,6 +101,8 @@ pub(crate) enum Verb {
     WriteImportReceipt(WriteImportReceiptArgs),
     /// Write a valid sample .slm file
     Sample(SampleArgs),
+    /// Keep models: list, add, check, remove, pin, prune and activate them
+    Library(LibraryArgs),
     /// Show who was banned and why, or take bans back
     Blame(BlameArgs),
     /// Show or create the identity of this user

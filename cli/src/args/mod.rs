@@ -1,11 +1,15 @@
 //! The command line as clap reads it: one struct a verb, plain values, nothing resolved and nothing opened.
 
 mod global;
+mod library;
 mod local;
 mod transfer;
 mod value;
 
 pub(crate) use global::{Cli, ColorChoice, Global, ProgressChoice, Verb};
+pub(crate) use library::{
+    LibraryAction, LibraryAddArgs, LibraryArgs, LibraryFitsArgs, LibraryPruneArgs, LibraryRemoveArgs,
+};
 pub(crate) use local::{
     BlameAction, BlameArgs, BlameClearArgs, CompletionsArgs, IdAction, IdArgs, InspectArgs, ManifestAction,
     ManifestArgs, ManifestCreateArgs, ManifestShowArgs, ManifestSignArgs, QuantizationChoice, SampleArgs,

@@ -228,9 +228,9 @@ pub(super) fn guarded<T>(path: &Path, call: impl FnOnce() -> Result<T, DbError>)
         Ok(answer) => answer.map_err(|error| error.at(path)),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text =
-                text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("its parts do not agree");
-            let detail = text.lines().next().unwrap_or(text).to_owned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+            let detail =
+                format!("its parts do not agree: {}", text.lines().next().unwrap_or("no more is known"));
             Err(DbError::Damaged { path: path.to_owned(), detail })
         }
     }
