@@ -46,6 +46,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<(), Failure> {
         Verb::Sample(args) => verbs::sample::run(&args, context),
         Verb::Consent(args) => verbs::consent::run(&args, context),
         Verb::Announce(args) => verbs::announce::run(&args, context),
+        Verb::Library(args) => verbs::library::run(&args, context),
         Verb::Blame(args) => verbs::blame::run(&args, context),
         Verb::Id(args) => verbs::id::run(&args, context),
         Verb::Inspect(args) => verbs::inspect::run(&args, context),

@@ -9,6 +9,7 @@ pub mod consent;
 pub mod db;
 pub mod doctor;
 pub mod limits;
+pub mod library;
 pub mod problem;
 mod service;
 

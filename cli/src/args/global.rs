@@ -4,6 +4,7 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::consent::{AnnounceArgs, ConsentArgs};
+use super::library::LibraryArgs;
 use super::local::{
     BlameArgs, CompletionsArgs, IdArgs, InspectArgs, ManifestArgs, SampleArgs, VerifyArtifactArgs,
     VerifyChunksArgs, VerifyManifestArgs, WriteImportReceiptArgs,
@@ -105,6 +106,8 @@ pub(crate) enum Verb {
     Consent(ConsentArgs),
     /// Let peers pass on that this machine has a model, or stop that
     Announce(AnnounceArgs),
+    /// Keep models: list, add, check, remove, pin, prune and activate them
+    Library(LibraryArgs),
     /// Show who was banned and why, or take bans back
     Blame(BlameArgs),
     /// Show or create the identity of this user

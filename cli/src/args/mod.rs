@@ -2,6 +2,7 @@
 
 mod consent;
 mod global;
+mod library;
 mod local;
 mod transfer;
 mod value;
@@ -10,6 +11,9 @@ pub(crate) use consent::{
     AnnounceArgs, AnnounceOnArgs, AnnounceVerb, ConsentArgs, ConsentGrantArgs, ConsentVerb,
 };
 pub(crate) use global::{Cli, ColorChoice, Global, ProgressChoice, Verb};
+pub(crate) use library::{
+    LibraryAction, LibraryAddArgs, LibraryArgs, LibraryFitsArgs, LibraryPruneArgs, LibraryRemoveArgs,
+};
 pub(crate) use local::{
     BlameAction, BlameArgs, BlameClearArgs, CompletionsArgs, IdAction, IdArgs, InspectArgs, ManifestAction,
     ManifestArgs, ManifestCreateArgs, ManifestShowArgs, ManifestSignArgs, QuantizationChoice, SampleArgs,

@@ -9,6 +9,7 @@ pub(crate) mod fetch;
 pub(crate) mod id;
 pub(crate) mod import_peer_request;
 pub(crate) mod inspect;
+pub(crate) mod library;
 pub(crate) mod manifest;
 pub(crate) mod sample;
 pub(crate) mod seed;

@@ -2,14 +2,22 @@
 //!
 //! Rows are JSON under a key of text, so that a field may come without a new version of the whole; what cannot be read as
 //! such is moved by a migration ([`migrate`]), all steps in one transaction: a crash leaves the old version or the new.
+//! Before an upgrade from version N the file is copied to `companion.redb.vN`.
 
+mod error;
+mod file;
 mod migrate;
+#[cfg(test)]
+mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
+use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+pub use error::DbError;
+use file::{Engine, guarded};
 
 /// A table of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +26,10 @@ pub enum Table {
     Transfers,
     /// The library, by number.
     Entries,
+    /// The texts of manifests, by swarm id.
+    Manifests,
+    /// Which version of a model is active and which were before, by `model.id`.
+    Active,
     /// Single values, by name.
     Settings,
     /// What moved, by day, peer and swarm.
@@ -29,71 +41,33 @@ impl Table {
         TableDefinition::new(match self {
             Self::Transfers => "transfers",
             Self::Entries => "entries",
+            Self::Manifests => "manifests",
+            Self::Active => "active",
             Self::Settings => "settings",
             Self::Moved => "moved",
         })
     }
 }
 
-/// What went wrong with the database.
-#[derive(Debug, thiserror::Error)]
-pub enum DbError {
-    /// Another process has it open.
-    #[error("another process has the database {} open", .0.display())]
-    Busy(PathBuf),
-    /// It was written by a newer version of this program.
-    #[error("the database is of version {found}, and this program knows versions up to {known}")]
-    Newer {
-        /// Its version.
-        found: u32,
-        /// The newest that is known here.
-        known: u32,
-    },
-    /// A row is not what its table holds.
-    #[error("a row of the database cannot be read: {table:?} {key}: {source}")]
-    Row {
-        /// Where.
-        table: Table,
-        /// Which.
-        key: String,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// The database itself.
-    #[error("the database failed: {0}")]
-    Engine(#[from] redb::Error),
-}
-
-macro_rules! engine {
-    ($($error:ty),*) => {
-        $(impl From<$error> for DbError {
-            fn from(error: $error) -> Self {
-                Self::Engine(error.into())
-            }
-        })*
-    };
-}
-engine!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError);
-
 /// The open database; one process at a time.
 #[derive(Debug)]
 pub struct Db {
-    database: Database,
+    engine: Engine,
 }
 
 impl Db {
-    /// Opens or creates the database at `path`, and brings an older one up to this version.
+    /// Opens or creates the database at `path` (mode 0600), checks it, and brings an older one up to this version.
     ///
     /// # Errors
     ///
-    /// Another process has it, it is newer than this program, or the disk's.
+    /// Another process has it, it is newer than this program, it is damaged, or the disk's.
     pub fn open(path: &Path) -> Result<Self, DbError> {
-        let database = Database::create(path).map_err(|error| match error {
-            redb::DatabaseError::DatabaseAlreadyOpen => DbError::Busy(path.to_owned()),
-            error => DbError::Engine(error.into()),
-        })?;
-        migrate::run(&database)?;
-        Ok(Self { database })
+        Ok(Self { engine: file::open(path)? })
+    }
+
+    /// Whether the last change was damaged on the disk, so that the state before it was gone back to.
+    pub fn is_repaired(&self) -> bool {
+        self.engine.is_repaired
     }
 
     /// One row.
@@ -102,10 +76,12 @@ impl Db {
     ///
     /// The disk's, or a row that cannot be read.
     pub fn get<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<Option<T>, DbError> {
-        let read = self.database.begin_read()?;
-        let rows = read.open_table(table.definition())?;
-        let row = rows.get(key)?;
-        row.map(|row| parse(table, key, row.value())).transpose()
+        self.engine.with(|database| {
+            let read = database.begin_read()?;
+            let rows = read.open_table(table.definition())?;
+            let row = rows.get(key)?;
+            row.map(|row| parse(table, key, row.value())).transpose()
+        })
     }
 
     /// All rows of a table in the order of their keys.
@@ -114,14 +90,16 @@ impl Db {
     ///
     /// As [`Db::get`].
     pub fn all<T: DeserializeOwned>(&self, table: Table) -> Result<Vec<(String, T)>, DbError> {
-        let read = self.database.begin_read()?;
-        let rows = read.open_table(table.definition())?;
-        let mut all = Vec::new();
-        for row in rows.iter()? {
-            let (key, value) = row?;
-            all.push((key.value().to_owned(), parse(table, key.value(), value.value())?));
-        }
-        Ok(all)
+        self.engine.with(|database| {
+            let read = database.begin_read()?;
+            let rows = read.open_table(table.definition())?;
+            let mut all = Vec::new();
+            for row in rows.iter()? {
+                let (key, value) = row?;
+                all.push((key.value().to_owned(), parse(table, key.value(), value.value())?));
+            }
+            Ok(all)
+        })
     }
 
     /// Changes that happen together or not at all; durable when this returns.
@@ -133,16 +111,27 @@ impl Db {
         &self,
         work: impl FnOnce(&mut Change<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        let write = self.database.begin_write().map_err(DbError::from)?;
-        let answer = work(&mut Change { write: &write })?;
-        write.commit().map_err(DbError::from)?;
-        Ok(answer)
+        let write = self.engine.with(|database| Ok(database.begin_write()?))?;
+        let path = self.engine.path();
+        let answer = work(&mut Change { write: &write, path });
+        match answer {
+            Ok(answer) => {
+                guarded(path, || Ok(write.commit()?))?;
+                Ok(answer)
+            }
+            Err(error) => {
+                // What `work` says matters more than a transaction that cannot even be given up.
+                let _ = guarded(path, || write.abort().map_err(|error| DbError::Engine(error.into())));
+                Err(error)
+            }
+        }
     }
 }
 
 /// A transaction that writes.
 pub struct Change<'t> {
     write: &'t WriteTransaction,
+    path: &'t Path,
 }
 
 impl Change<'_> {
@@ -152,9 +141,28 @@ impl Change<'_> {
     ///
     /// As [`Db::get`].
     pub fn get<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<Option<T>, DbError> {
-        let rows = self.write.open_table(table.definition())?;
-        let row = rows.get(key)?;
-        row.map(|row| parse(table, key, row.value())).transpose()
+        guarded(self.path, || {
+            let rows = self.write.open_table(table.definition())?;
+            let row = rows.get(key)?;
+            row.map(|row| parse(table, key, row.value())).transpose()
+        })
+    }
+
+    /// All rows of a table in the order of their keys, as this transaction sees them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::get`].
+    pub fn all<T: DeserializeOwned>(&self, table: Table) -> Result<Vec<(String, T)>, DbError> {
+        guarded(self.path, || {
+            let rows = self.write.open_table(table.definition())?;
+            let mut all = Vec::new();
+            for row in rows.iter()? {
+                let (key, value) = row?;
+                all.push((key.value().to_owned(), parse(table, key.value(), value.value())?));
+            }
+            Ok(all)
+        })
     }
 
     /// Writes a row.
@@ -165,8 +173,10 @@ impl Change<'_> {
     pub fn put<T: Serialize>(&mut self, table: Table, key: &str, row: &T) -> Result<(), DbError> {
         let bytes =
             serde_json::to_vec(row).map_err(|source| DbError::Row { table, key: key.to_owned(), source })?;
-        self.write.open_table(table.definition())?.insert(key, bytes.as_slice())?;
-        Ok(())
+        guarded(self.path, || {
+            self.write.open_table(table.definition())?.insert(key, bytes.as_slice())?;
+            Ok(())
+        })
     }
 
     /// Removes a row, if it is there.
@@ -175,8 +185,10 @@ impl Change<'_> {
     ///
     /// The disk's.
     pub fn remove(&mut self, table: Table, key: &str) -> Result<(), DbError> {
-        self.write.open_table(table.definition())?.remove(key)?;
-        Ok(())
+        guarded(self.path, || {
+            self.write.open_table(table.definition())?.remove(key)?;
+            Ok(())
+        })
     }
 
     /// A number that was never given before, for a row's key.
@@ -200,33 +212,4 @@ pub fn number_key(number: u64) -> String {
 
 fn parse<T: DeserializeOwned>(table: Table, key: &str, bytes: &[u8]) -> Result<T, DbError> {
     serde_json::from_slice(bytes).map_err(|source| DbError::Row { table, key: key.to_owned(), source })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_are_kept_over_a_reopening_and_a_failed_change_leaves_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("db");
-        let db = Db::open(&path).unwrap();
-        assert!(matches!(Db::open(&path), Err(DbError::Busy(_))));
-        db.change::<_, DbError>(|change| {
-            let number = change.next_number()?;
-            change.put(Table::Entries, &number_key(number), &"one")
-        })
-        .unwrap();
-        let refused = db.change::<(), DbError>(|change| {
-            change.put(Table::Entries, &number_key(2), &"two")?;
-            Err(DbError::Newer { found: 9, known: 1 })
-        });
-        assert!(refused.is_err());
-        drop(db);
-        let db = Db::open(&path).unwrap();
-        assert_eq!(db.all::<String>(Table::Entries).unwrap(), [(number_key(1), "one".to_owned())]);
-        assert_eq!(db.get::<String>(Table::Entries, &number_key(2)).unwrap(), None);
-        let wrong = db.get::<u64>(Table::Entries, &number_key(1)).unwrap_err();
-        assert!(wrong.to_string().contains("Entries"), "{wrong}");
-    }
 }

@@ -1,0 +1,168 @@
+//! What a NAME of the library means. Pure: entries in, an entry or the reason out.
+
+use minimodel_companion::api::types::Entry;
+
+use crate::escape;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Digits of a swarm id that a name has at least; with fewer, two models are told apart by luck.
+const SWARM_DIGITS: usize = 8;
+
+/// Candidates that a refusal lists.
+const CANDIDATES_SHOWN: usize = 8;
+
+/// The one entry that `name` means.
+pub(super) fn resolve<'a>(entries: &'a [Entry], name: &str) -> Result<&'a Entry, Failure> {
+    let found: Vec<&Entry> = entries.iter().filter(|entry| is_named(entry, name)).collect();
+    match found.as_slice() {
+        [] => Err(unknown(name)),
+        [entry] => Ok(entry),
+        several => Err(ambiguous(name, several)),
+    }
+}
+
+/// The same where a model id alone means its active version: a path is asked for by programs that follow it.
+pub(super) fn resolve_active<'a>(entries: &'a [Entry], name: &str) -> Result<&'a Entry, Failure> {
+    let mut active = entries.iter().filter(|entry| entry.active && entry.model_id == name);
+    match active.next() {
+        Some(entry) => Ok(entry),
+        None => resolve(entries, name),
+    }
+}
+
+fn is_named(entry: &Entry, name: &str) -> bool {
+    let is_versioned = || name.split_once('@') == Some((&entry.model_id, &entry.model_version));
+    let is_number = || name.parse() == Ok(entry.id) && name == entry.id.to_string();
+    let is_swarm = || name.len() >= SWARM_DIGITS && entry.swarm_id.starts_with(name);
+    entry.model_id == name || is_versioned() || is_number() || is_swarm()
+}
+
+/// How an entry is told apart from others: number, name, publisher, digits of its swarm.
+fn told(entry: &Entry) -> String {
+    format!(
+        "{}: {}@{} by {}, swarm {}",
+        entry.id,
+        escape::shown(&entry.model_id),
+        escape::shown(&entry.model_version),
+        escape::shown(&entry.publisher_id),
+        escape::shown(entry.swarm_id.get(..16).unwrap_or(&entry.swarm_id)),
+    )
+}
+
+fn unknown(name: &str) -> Failure {
+    let error = format!("the library has no entry `{}`", escape::shown(name));
+    let failure = Failure::new(Exit::NotFound, error, "see what there is: `minimodel library list`");
+    let is_short =
+        name.len() < SWARM_DIGITS && !name.is_empty() && name.chars().all(|c| c.is_ascii_hexdigit());
+    if is_short {
+        failure.because(format!("a swarm id is named by its first {SWARM_DIGITS} digits or more"))
+    } else {
+        failure
+    }
+}
+
+fn ambiguous(name: &str, found: &[&Entry]) -> Failure {
+    let mut candidates: Vec<String> = found.iter().take(CANDIDATES_SHOWN).map(|entry| told(entry)).collect();
+    if let Some(more @ 1..) = found.len().checked_sub(CANDIDATES_SHOWN) {
+        candidates.push(format!("and {more} more"));
+    }
+    let error = format!("`{}` names {} entries of the library", escape::shown(name), found.len());
+    let hint = "say which: MODEL-ID@VERSION, the number, or the first digits of the swarm id";
+    Failure::new(Exit::Usage, error, hint).because(candidates.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use minimodel_companion::api::types::{EntryState, Fits};
+
+    use super::*;
+
+    fn entry(id: u64, model: &str, version: &str, swarm: &str, active: bool) -> Entry {
+        Entry {
+            id,
+            model_id: model.to_owned(),
+            model_version: version.to_owned(),
+            publisher_id: format!("lab-{id}"),
+            swarm_id: format!("{swarm:0<64}"),
+            byte_count: 1,
+            state: EntryState::Ready,
+            reason: None,
+            path: None,
+            receipt: None,
+            cached: false,
+            pinned: false,
+            active,
+            used_utc: String::new(),
+            added_utc: String::new(),
+            fits: Fits::default(),
+        }
+    }
+
+    fn library() -> Vec<Entry> {
+        vec![
+            entry(1, "small", "1", "aaaaaaaa1", false),
+            entry(2, "small", "2", "aaaaaaaa2", true),
+            entry(3, "large", "1", "12345678", false),
+            entry(4, "shared", "1", "bb1", false),
+            entry(5, "shared", "1", "bb2", false),
+            entry(6, "3", "1", "cc", false),
+        ]
+    }
+
+    fn id(name: &str) -> Result<u64, Exit> {
+        resolve(&library(), name).map(|entry| entry.id).map_err(|failure| failure.class)
+    }
+
+    #[test]
+    fn a_name_is_a_model_a_version_of_it_a_number_or_digits_of_the_swarm() {
+        assert_eq!(id("large"), Ok(3));
+        assert_eq!(id("small@1"), Ok(1));
+        assert_eq!(id("small@2"), Ok(2));
+        assert_eq!(id("4"), Ok(4));
+        assert_eq!(id("aaaaaaaa2"), Ok(2));
+        assert_eq!(id("12345678"), Ok(3));
+        assert_eq!(id(&library()[4].swarm_id), Ok(5));
+        assert_eq!(id("3@1"), Ok(6));
+    }
+
+    #[test]
+    fn what_names_nothing_is_not_found() {
+        for name in
+            ["", "smal", "small@3", "large@", "7", "04", "+4", "1234567", "AAAAAAAA1", "large@1@1", "bb1"]
+        {
+            assert_eq!(id(name), Err(Exit::NotFound), "{name:?}");
+        }
+        let short = resolve(&library(), "bb1").unwrap_err();
+        assert!(short.cause.unwrap().contains("first 8 digits"));
+        assert!(resolve(&[], "x\u{1b}[2J").unwrap_err().error.contains("\\u{1b}"));
+    }
+
+    #[test]
+    fn a_name_of_several_entries_is_refused_with_all_of_them() {
+        for (name, candidates) in [
+            ("small", vec!["1: small@1 by lab-1, swarm aaaaaaaa1000000", "2: small@2"]),
+            ("shared@1", vec!["4: shared@1 by lab-4", "5: shared@1 by lab-5"]),
+            ("aaaaaaaa", vec!["1: small@1", "2: small@2"]),
+            // The number of one entry is the model id of another.
+            ("3", vec!["3: large@1", "6: 3@1"]),
+        ] {
+            let failure = resolve(&library(), name).unwrap_err();
+            assert_eq!(failure.class, Exit::Usage);
+            let cause = failure.cause.unwrap();
+            assert!(candidates.iter().all(|candidate| cause.contains(candidate)), "{name}: {cause}");
+            assert_eq!(cause.lines().count(), candidates.len());
+        }
+    }
+
+    #[test]
+    fn a_model_alone_means_its_active_version_where_a_path_is_asked_for() {
+        let of = |name: &str| {
+            resolve_active(&library(), name).map(|entry| entry.id).map_err(|failure| failure.class)
+        };
+        assert_eq!(of("small"), Ok(2));
+        assert_eq!(of("small@1"), Ok(1));
+        assert_eq!(of("large"), Ok(3));
+        assert_eq!(of("shared"), Err(Exit::Usage));
+    }
+}

@@ -1,0 +1,158 @@
+//! What may go wrong with the database, and what its user can do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Table;
+use crate::problem::{Problem, code};
+
+/// What went wrong with the database.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// Another process has it open.
+    #[error("another process has the database {} open", .0.display())]
+    Busy(PathBuf),
+    /// It was written by a newer version of this program.
+    #[error("the database is of version {found}, and this program knows versions up to {known}")]
+    Newer {
+        /// Its version.
+        found: u32,
+        /// The newest that is known here.
+        known: u32,
+    },
+    /// Its bytes are not those that were written.
+    #[error("the database {} is damaged: {detail}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// The file cannot be opened, created or copied.
+    #[error("cannot {doing} {}: {source}", .path.display())]
+    File {
+        /// What was tried: `open`, `create`, `back up`.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A row is not what its table holds.
+    #[error("a row of the database cannot be read: {table:?} {key}: {source}")]
+    Row {
+        /// Where.
+        table: Table,
+        /// Which.
+        key: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The database itself.
+    #[error("the database failed: {0}")]
+    Engine(#[from] redb::Error),
+}
+
+macro_rules! engine {
+    ($($error:ty),*) => {
+        $(impl From<$error> for DbError {
+            fn from(error: $error) -> Self {
+                Self::Engine(error.into())
+            }
+        })*
+    };
+}
+engine!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError);
+
+impl DbError {
+    /// An error of the file itself.
+    pub(super) fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File { doing, path: path.to_owned(), source }
+    }
+
+    /// The engine's words for damage and for a lock that is taken become ours; `path` is the file.
+    pub(super) fn at(self, path: &Path) -> Self {
+        let damaged = |detail: String| Self::Damaged { path: path.to_owned(), detail };
+        match self {
+            Self::Engine(redb::Error::DatabaseAlreadyOpen) => Self::Busy(path.to_owned()),
+            Self::Engine(redb::Error::Corrupted(detail)) => damaged(detail),
+            Self::Engine(redb::Error::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                damaged("it does not begin as a database does".to_owned())
+            }
+            Self::Engine(redb::Error::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                damaged("it is shorter than it says".to_owned())
+            }
+            Self::Engine(
+                error @ (redb::Error::UpgradeRequired(_)
+                | redb::Error::RepairAborted
+                | redb::Error::TableTypeMismatch { .. }
+                | redb::Error::TableIsMultimap(_)
+                | redb::Error::TypeDefinitionChanged { .. }),
+            ) => damaged(error.to_string()),
+            other => other,
+        }
+    }
+
+    fn code(&self) -> u8 {
+        let io = match self {
+            Self::Busy(_) => return code::BUSY,
+            Self::Newer { .. } | Self::Damaged { .. } | Self::Row { .. } => return code::INVALID,
+            Self::File { source, .. } => source,
+            Self::Engine(redb::Error::Io(error)) => error,
+            Self::Engine(_) => return code::UNEXPECTED,
+        };
+        match io.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                code::DISK_FULL
+            }
+            _ => code::IO,
+        }
+    }
+}
+
+/// What is lost with the file, and what stays.
+const LOST: &str = "it holds what the companion remembers: the list of the library, transfers, limits and counts. Model \
+                    files, receipts, the identity and the consent log are not in it and stay";
+
+impl From<DbError> for Problem {
+    fn from(error: DbError) -> Self {
+        let code = error.code();
+        let what = "the companion's database cannot be used";
+        let hint = match &error {
+            DbError::Busy(_) => {
+                "a companion of this home folder runs: see `minimodel companion status`, or end it with `minimodel \
+                 companion stop`"
+                    .to_owned()
+            }
+            DbError::Newer { found, .. } => format!(
+                "use a newer version of this program, one that knows version {found}; or go back to the copy that was \
+                 made before the upgrade: end the companion and move `companion.redb.vN` to `companion.redb` in its folder"
+            ),
+            DbError::Damaged { path, .. } => format!(
+                "{LOST}. Move the file away (`mv {0} {0}.damaged`) and add your models again: `minimodel library add \
+                 MANIFEST FILE.slm`",
+                shell_word(path)
+            ),
+            DbError::Row { .. } => format!(
+                "another program wrote to it, or a fault of this one; {LOST}. Move `companion.redb` away to begin anew, \
+                 and please report the line above"
+            ),
+            DbError::File { .. } | DbError::Engine(_) if code == code::DISK_FULL => {
+                "make space on the disk of the state folder, then run the same command again".to_owned()
+            }
+            DbError::File { path, .. } => {
+                let folder = path.parent().unwrap_or(path);
+                format!("see who may write there: `ls -ld {}`", shell_word(folder))
+            }
+            DbError::Engine(_) => "check the disk of the state folder, then run the same command again".to_owned(),
+        };
+        Self::new(code, what, hint).because(error)
+    }
+}
+
+/// A path as a word of a shell line; a path that needs quotes gets them.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,=@%+".contains(c);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}

@@ -1,0 +1,237 @@
+//! The database as a file: created whole, for this user alone, copied before an upgrade, and its damage kept from
+//! ending the process.
+
+use std::cell::Cell;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use minimodel_swarm::store::step;
+use redb::{Builder, Database};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use super::{DbError, migrate};
+
+/// For this user alone.
+const MODE: u32 = 0o600;
+
+/// The rows are a few MiB at most; the engine would take a GiB for its cache.
+const CACHE_BYTES: usize = 8 << 20;
+
+/// Bytes that a backup is copied by.
+const COPY_BYTES: usize = 1 << 16;
+
+/// The engine with its file open. It is there until it is dropped, and dropped as guardedly as it is called: it writes
+/// then.
+#[derive(Debug)]
+pub(super) struct Engine {
+    database: Option<Database>,
+    path: PathBuf,
+    /// The last commit was damaged, so that the one before was gone back to.
+    pub(super) is_repaired: bool,
+}
+
+impl Engine {
+    fn begin(file: File, path: &Path) -> Result<Self, DbError> {
+        let database = guarded(path, || {
+            let database = Builder::new().set_cache_size(CACHE_BYTES).create_file(file);
+            database.map_err(|error| DbError::Engine(error.into()))
+        })?;
+        Ok(Self { database: Some(database), path: path.to_owned(), is_repaired: false })
+    }
+
+    /// Calls it.
+    pub(super) fn with<T>(&self, call: impl FnOnce(&Database) -> Result<T, DbError>) -> Result<T, DbError> {
+        guarded(&self.path, || self.database.as_ref().ok_or_else(closed).and_then(call))
+    }
+
+    fn with_mut<T>(&mut self, call: impl FnOnce(&mut Database) -> Result<T, DbError>) -> Result<T, DbError> {
+        guarded(&self.path, || self.database.as_mut().ok_or_else(closed).and_then(call))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // What was committed is on the disk; damage that is found now is found again at the next opening.
+        let _ = guarded(&self.path, || {
+            drop(self.database.take());
+            Ok(())
+        });
+    }
+}
+
+fn closed() -> DbError {
+    DbError::Engine(redb::Error::DatabaseClosed)
+}
+
+/// Opens or creates the database at `path` and brings it up to this version.
+pub(super) fn open(path: &Path) -> Result<Engine, DbError> {
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => open_existing(path, file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
+        Err(error) => Err(DbError::file("open", path)(error)),
+    }
+}
+
+fn open_existing(path: &Path, file: File) -> Result<Engine, DbError> {
+    let metadata = file.metadata().map_err(DbError::file("open", path))?;
+    if !metadata.is_file() {
+        return Err(DbError::file("open", path)(io::Error::other("it is no ordinary file")));
+    }
+    if metadata.mode() & 0o777 != MODE {
+        file.set_permissions(Permissions::from_mode(MODE)).map_err(DbError::file("open", path))?;
+    }
+    if metadata.len() == 0 {
+        // A database is never empty, see `create`; the engine would take the file for a new one, silently.
+        return Err(DbError::Damaged { path: path.to_owned(), detail: "it is empty".to_owned() });
+    }
+    let reader = file.try_clone().map_err(DbError::file("open", path))?;
+    let mut engine = Engine::begin(file, path)?;
+    // Every checksum of every row is checked before any is believed.
+    engine.is_repaired = !engine
+        .with_mut(|database| database.check_integrity().map_err(|error| DbError::Engine(error.into())))?;
+    let found = engine.with(migrate::version)?;
+    match found {
+        migrate::VERSION => return Ok(engine),
+        0 => {
+            return Err(DbError::Damaged { path: path.to_owned(), detail: "it holds no version".to_owned() });
+        }
+        found if found > migrate::VERSION => {
+            return Err(DbError::Newer { found, known: migrate::VERSION });
+        }
+        _ => {}
+    }
+    // From its own handle and while it is locked: nothing is under way in it.
+    back_up(&reader, path, found)?;
+    engine.with(migrate::run)?;
+    remove_older_backups(path, found);
+    Ok(engine)
+}
+
+/// Makes a new database under another name and gives it its own when it is whole, so that a crash leaves none or all.
+fn create(path: &Path) -> Result<Engine, DbError> {
+    let failed = || DbError::file("create", path);
+    let new = beside(path, ".new");
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(MODE);
+    let file = step("create", || options.open(&new)).map_err(failed())?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => return Err(DbError::Busy(path.to_owned())),
+        Err(fs::TryLockError::Error(error)) => return Err(failed()(error)),
+    }
+    // Whoever held the lock before may have renamed the file: then it is a database by now, and not ours to begin anew.
+    let (ours, there) = (file.metadata().map_err(failed())?, fs::symlink_metadata(&new));
+    if there.map_or(true, |there| (there.dev(), there.ino()) != (ours.dev(), ours.ino())) {
+        return Err(DbError::Busy(path.to_owned()));
+    }
+    file.set_len(0).and_then(|()| file.set_permissions(Permissions::from_mode(MODE))).map_err(failed())?;
+    let engine = Engine::begin(file, path)?;
+    engine.with(migrate::run)?;
+    match step("rename", || rename_without_replacing(&new, path)) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(DbError::Busy(path.to_owned()));
+        }
+        Err(error) => return Err(failed()(error)),
+    }
+    sync_folder(path);
+    Ok(engine)
+}
+
+fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some file systems know no such rename; a hard link does not replace either.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        other => Ok(other?),
+    }
+}
+
+/// The copy that is made before an upgrade from version `version`.
+pub(super) fn backup_path(path: &Path, version: u32) -> PathBuf {
+    beside(path, &format!(".v{version}"))
+}
+
+fn back_up(from: &File, path: &Path, version: u32) -> Result<(), DbError> {
+    let copied = || -> io::Result<()> {
+        let temporary = beside(path, ".backup.new");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true).mode(MODE);
+        let to = step("create", || options.open(&temporary))?;
+        let (mut buffer, mut offset) = (vec![0; COPY_BYTES], 0_u64);
+        loop {
+            let count = from.read_at(&mut buffer, offset)?;
+            let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
+            step("write", || to.write_all_at(bytes, offset))?;
+            offset += bytes.len() as u64;
+        }
+        step("sync", || to.sync_all())?;
+        step("rename", || fs::rename(&temporary, backup_path(path, version)))?;
+        sync_folder(path);
+        Ok(())
+    };
+    copied().map_err(DbError::file("back up", path))
+}
+
+/// Copies from before earlier upgrades; one that cannot be removed is only space.
+fn remove_older_backups(path: &Path, version: u32) {
+    for older in 1..version {
+        let _ = step("remove", || fs::remove_file(backup_path(path, older)));
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Some file systems cannot sync a folder; the file itself is safe by then.
+fn sync_folder(path: &Path) {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
+        let _ = step("sync_dir", || folder.sync_all());
+    }
+}
+
+thread_local! {
+    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls the engine. It panics where the bytes of its file contradict each other; that is damage like any other, and its
+/// user is told so in our words alone.
+pub(super) fn guarded<T>(path: &Path, call: impl FnOnce() -> Result<T, DbError>) -> Result<T, DbError> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !IS_GUARDED.get() {
+                usual(panic);
+            }
+        }));
+    });
+    let was_guarded = IS_GUARDED.replace(true);
+    let answer = catch_unwind(AssertUnwindSafe(call));
+    IS_GUARDED.set(was_guarded);
+    match answer {
+        Ok(answer) => answer.map_err(|error| error.at(path)),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+            let detail =
+                format!("its parts do not agree: {}", text.lines().next().unwrap_or("no more is known"));
+            Err(DbError::Damaged { path: path.to_owned(), detail })
+        }
+    }
+}

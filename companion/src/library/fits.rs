@@ -1,0 +1,237 @@
+//! Whether this machine has what a manifest's `requires.*` ask for.
+//!
+//! What the machine has is looked up once ([`Machine::look`]); the comparison is pure. What cannot be told is `unknown`,
+//! never a guess, and does not count against a model.
+
+use std::fs;
+use std::path::Path;
+
+use minimodel_verifier::Manifest;
+use serde::{Deserialize, Serialize};
+
+use crate::api::types::{FitCheck, Fits};
+
+/// A megabyte of `requires.ram_mb` and `requires.vram_mb`: 10^6 bytes. A machine sold with 8192 MB has a little less than
+/// 8192 MiB left for programs, and is meant all the same.
+pub const MEGABYTE: u64 = 1_000_000;
+
+/// What a manifest requires: its `requires.*`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Requires {
+    /// `requires.ram_mb`, megabytes.
+    pub ram_mb: Option<u64>,
+    /// `requires.vram_mb`, megabytes.
+    pub vram_mb: Option<u64>,
+    /// `requires.arch`; empty: any.
+    pub arch: Vec<String>,
+}
+
+impl Requires {
+    /// What `manifest` says.
+    pub fn of(manifest: &Manifest) -> Self {
+        let requires = &manifest.draft().requires;
+        Self { ram_mb: requires.ram_mb, vram_mb: requires.vram_mb, arch: requires.arch.clone() }
+    }
+}
+
+/// What this machine has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Memory that programs may use, bytes: the machine's, or less where a control group allows less.
+    pub ram_bytes: Option<u64>,
+    /// Memory of the graphics card that has most of it, bytes.
+    pub vram_bytes: Option<u64>,
+    /// Architecture as Rust calls it: `x86_64`, `aarch64`.
+    pub arch: String,
+}
+
+impl Machine {
+    /// Looks once.
+    pub fn look() -> Self {
+        let info = rustix::system::sysinfo();
+        #[expect(clippy::useless_conversion, reason = "the field's width differs between architectures")]
+        let total =
+            u64::try_from(info.totalram).ok().and_then(|units| units.checked_mul(u64::from(info.mem_unit)));
+        let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let allowed = group_limit(Path::new("/sys/fs/cgroup"), &groups);
+        Self {
+            ram_bytes: total.into_iter().chain(allowed).min(),
+            vram_bytes: vram(Path::new("/sys/class/drm")),
+            arch: std::env::consts::ARCH.to_owned(),
+        }
+    }
+}
+
+/// The lowest memory limit of the control groups that `groups` (`/proc/self/cgroup`) names and those above them, for both
+/// versions of them (cgroups(7)); none: there is no limit, or it cannot be seen.
+fn group_limit(root: &Path, groups: &str) -> Option<u64> {
+    let mut lowest: Option<u64> = None;
+    for line in groups.lines() {
+        let mut fields = line.splitn(3, ':');
+        let (Some(_), Some(controllers), Some(group)) = (fields.next(), fields.next(), fields.next()) else {
+            continue;
+        };
+        let (base, file) = match controllers {
+            "" => (root.to_owned(), "memory.max"),
+            list if list.split(',').any(|name| name == "memory") => {
+                (root.join("memory"), "memory.limit_in_bytes")
+            }
+            _ => continue,
+        };
+        // In a container the path may be that of the host, which is not there; the root is then the container's own.
+        for group in Path::new(group.trim_start_matches('/')).ancestors() {
+            let limit = fs::read_to_string(base.join(group).join(file)).ok();
+            let limit = limit.and_then(|text| text.trim().parse::<u64>().ok());
+            lowest = lowest.into_iter().chain(limit).min();
+        }
+    }
+    lowest
+}
+
+/// The most memory that a card tells of. Drivers that tell nothing there leave it unknown.
+fn vram(drm: &Path) -> Option<u64> {
+    let cards = fs::read_dir(drm).ok()?.filter_map(Result::ok);
+    let memory = cards.filter_map(|card| {
+        fs::read_to_string(card.path().join("device/mem_info_vram_total")).ok()?.trim().parse::<u64>().ok()
+    });
+    memory.max()
+}
+
+/// Compares; one line a requirement.
+pub fn fits(requires: &Requires, machine: &Machine) -> Fits {
+    let mut checks = Vec::new();
+    for (name, needs, has) in
+        [("ram", requires.ram_mb, machine.ram_bytes), ("vram", requires.vram_mb, machine.vram_bytes)]
+    {
+        let Some(needs) = needs else { continue };
+        let has = has.map(|bytes| bytes / MEGABYTE);
+        let outcome = match has {
+            // Nothing is required, so nothing need be known.
+            _ if needs == 0 => "pass",
+            None => "unknown",
+            Some(has) if has >= needs => "pass",
+            Some(_) => "fail",
+        };
+        let has = has.map_or_else(|| "unknown".to_owned(), |has| format!("{has} MB"));
+        checks.push(check(name, format!("{needs} MB"), has, outcome));
+    }
+    if !requires.arch.is_empty() {
+        let outcome = match machine.arch.as_str() {
+            "" => "unknown",
+            arch if requires.arch.iter().any(|word| plain_arch(word) == plain_arch(arch)) => "pass",
+            _ => "fail",
+        };
+        let has = if machine.arch.is_empty() { "unknown" } else { &machine.arch };
+        checks.push(check("arch", requires.arch.join(" or "), has.to_owned(), outcome));
+    }
+    Fits { fits: checks.iter().all(|check| check.outcome != "fail"), checks }
+}
+
+fn check(name: &str, needs: String, has: String, outcome: &str) -> FitCheck {
+    FitCheck { name: name.to_owned(), needs, has, outcome: outcome.to_owned() }
+}
+
+/// One spelling for the names that an architecture goes by.
+fn plain_arch(word: &str) -> &str {
+    match word {
+        "amd64" | "x64" | "x86-64" => "x86_64",
+        "arm64" => "aarch64",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcomes(fits: &Fits) -> Vec<(&str, &str)> {
+        fits.checks.iter().map(|check| (check.name.as_str(), check.outcome.as_str())).collect()
+    }
+
+    fn machine(ram_mb: u64, arch: &str) -> Machine {
+        Machine { ram_bytes: Some(ram_mb * MEGABYTE), vram_bytes: None, arch: arch.to_owned() }
+    }
+
+    #[test]
+    fn a_model_that_requires_nothing_fits_everywhere() {
+        assert_eq!(fits(&Requires::default(), &Machine::default()), Fits { fits: true, checks: Vec::new() });
+    }
+
+    #[test]
+    fn memory_is_compared_in_megabytes_and_what_is_not_known_does_not_count_against_a_model() {
+        let needs = Requires { ram_mb: Some(64), vram_mb: Some(1), arch: Vec::new() };
+        let enough = fits(&needs, &machine(64, "x86_64"));
+        assert!(enough.fits);
+        assert_eq!(outcomes(&enough), [("ram", "pass"), ("vram", "unknown")]);
+        assert_eq!((enough.checks[1].has.as_str(), enough.checks[0].has.as_str()), ("unknown", "64 MB"));
+        let short = fits(&needs, &Machine { ram_bytes: Some(64 * MEGABYTE - 1), ..machine(0, "x86_64") });
+        assert!(!short.fits);
+        assert_eq!(outcomes(&short), [("ram", "fail"), ("vram", "unknown")]);
+        let none = Requires { ram_mb: Some(0), vram_mb: Some(0), arch: Vec::new() };
+        assert_eq!(outcomes(&fits(&none, &Machine::default())), [("ram", "pass"), ("vram", "pass")]);
+        let card = Machine { vram_bytes: Some(MEGABYTE), ..machine(64, "x86_64") };
+        assert_eq!(outcomes(&fits(&needs, &card)), [("ram", "pass"), ("vram", "pass")]);
+    }
+
+    #[test]
+    fn an_architecture_goes_by_several_names() {
+        let needs = |words: &[&str]| Requires {
+            arch: words.iter().map(|&word| word.to_owned()).collect(),
+            ..Requires::default()
+        };
+        for (words, arch, outcome) in [
+            (vec!["x86_64", "aarch64"], "aarch64", "pass"),
+            (vec!["amd64"], "x86_64", "pass"),
+            (vec!["arm64"], "aarch64", "pass"),
+            (vec!["arm64"], "x86_64", "fail"),
+            (vec!["riscv64"], "riscv64", "pass"),
+            (vec!["x86"], "x86_64", "fail"),
+        ] {
+            assert_eq!(
+                outcomes(&fits(&needs(&words), &machine(1, arch))),
+                [("arch", outcome)],
+                "{words:?} {arch}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_lowest_limit_of_a_control_group_and_those_above_it_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        assert_eq!(group_limit(root.path(), "0::/a/b\n"), None);
+        write("a/memory.max", "5000\n");
+        write("a/b/memory.max", "max\n");
+        assert_eq!(group_limit(root.path(), "0::/a/b\n"), Some(5000));
+        write("a/b/memory.max", "4000\n");
+        assert_eq!(group_limit(root.path(), "0::/a/b\n"), Some(4000));
+        assert_eq!(group_limit(root.path(), "0::/a\n"), Some(5000));
+        write("memory/c/memory.limit_in_bytes", "3000\n");
+        assert_eq!(group_limit(root.path(), "7:cpu,memory:/c\n0::/a\n1:name=systemd:/x\n"), Some(3000));
+        assert_eq!(group_limit(root.path(), "nonsense"), None);
+    }
+
+    #[test]
+    fn the_card_with_most_memory_counts_and_silent_drivers_leave_it_unknown() {
+        let drm = tempfile::tempdir().unwrap();
+        assert_eq!(vram(drm.path()), None);
+        for (card, text) in [("card0", Some("100\n")), ("card1", Some("300\n")), ("card2", None)] {
+            let device = drm.path().join(card).join("device");
+            fs::create_dir_all(&device).unwrap();
+            text.into_iter().for_each(|text| fs::write(device.join("mem_info_vram_total"), text).unwrap());
+        }
+        assert_eq!(vram(drm.path()), Some(300));
+    }
+
+    #[test]
+    fn this_machine_has_memory_and_an_architecture() {
+        let machine = Machine::look();
+        assert!(machine.ram_bytes.is_some_and(|bytes| bytes > MEGABYTE), "{machine:?}");
+        assert_eq!(machine.arch, std::env::consts::ARCH);
+    }
+}

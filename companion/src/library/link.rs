@@ -1,0 +1,244 @@
+//! Which version of a model is active: a symbolic link `active/MODEL-ID.slm` below the library's folder.
+//!
+//! The database says where it leads; the link is put in place inside the transaction that says so, by a rename, so that a
+//! reader sees the old version or the new and never none. [`Library::settle`] mends what a crash left in between.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use minimodel_swarm::store::step;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use super::row::{Link, Row};
+use super::{Library, disk, put, row_in, rows_in};
+use crate::api::types::{Activated, EntryState};
+use crate::db::{Change, Table};
+use crate::problem::{Problem, code};
+
+/// Links are relative to files that the library keeps, so that its folder may be moved as a whole.
+const OWN_FOLDER: &str = "../models";
+
+impl Library {
+    /// Points the model's link at this version.
+    ///
+    /// # Errors
+    ///
+    /// The entry is not Ready, its file is not there or not as long as it should be, something that is no link of the
+    /// library's has the link's name; or the disk's. Nothing has changed then.
+    pub fn activate(&self, id: u64, now_unix: u64) -> Result<Activated, Problem> {
+        self.lead(now_unix, |change| {
+            let model_id = row_in(change, id)?.model_id;
+            let mut link: Link = change.get(Table::Active, &model_id)?.unwrap_or_default();
+            let left = link.current.filter(|&left| left != id);
+            link.lead_to(id);
+            Ok((model_id, link, left))
+        })
+    }
+
+    /// Points the model's link at the version it led to before the last activation, and at the next call at the one
+    /// before that.
+    ///
+    /// # Errors
+    ///
+    /// No such version is known; or as [`Library::activate`].
+    pub fn rollback(&self, model_id: &str, now_unix: u64) -> Result<Activated, Problem> {
+        self.lead(now_unix, |change| {
+            let mut link: Link = change.get(Table::Active, model_id)?.unwrap_or_default();
+            let Some((_, left)) = link.lead_back() else {
+                let error = format!("no version of `{model_id}` is known to have been active before");
+                let hint = "see the versions there are, `minimodel library list`, and choose one: `minimodel library \
+                            activate NAME`";
+                return Err(Problem::new(code::NOT_FOUND, error, hint));
+            };
+            Ok((model_id.to_owned(), link, left))
+        })
+    }
+
+    /// Brings every link to where the database says it leads, after a crash or when someone removed it. What cannot be
+    /// mended is told and left as it is.
+    pub fn settle(&self) -> Vec<Problem> {
+        let mend = |model_id: &str, id: u64| {
+            self.db.change(|change| {
+                let row = row_in(change, id)?;
+                if row.state != EntryState::Ready || row.file_fault().is_some() {
+                    return Ok(());
+                }
+                let known = self.known_targets(change, model_id)?;
+                self.place_link(&row, &known)
+            })
+        };
+        match self.links() {
+            Ok(links) => {
+                let all = links.iter().filter_map(|(model_id, link)| Some((model_id, link.current?)));
+                all.filter_map(|(model_id, id)| mend(model_id, id).err()).collect()
+            }
+            Err(problem) => vec![problem],
+        }
+    }
+
+    /// Where a model's link is.
+    pub(super) fn link_path(&self, model_id: &str) -> PathBuf {
+        // A model id is a route-safe word: no slash, no dot at its beginning.
+        self.folder.join("active").join(format!("{model_id}.slm"))
+    }
+
+    fn lead(
+        &self,
+        now_unix: u64,
+        whereto: impl FnOnce(&mut Change<'_>) -> Result<(String, Link, Option<u64>), Problem>,
+    ) -> Result<Activated, Problem> {
+        let mut moved = None;
+        let led = self.db.change(|change| {
+            let (model_id, link, left) = whereto(change)?;
+            let Some(id) = link.current else { return Err(super::no_such(0)) };
+            let mut row = row_in(change, id)?;
+            check_ready(&row)?;
+            change.put(Table::Active, &model_id, &link)?;
+            row.used_unix = row.used_unix.max(now_unix);
+            put(change, &row)?;
+            let known = self.known_targets(change, &model_id)?;
+            self.place_link(&row, &known)?;
+            moved = Some(model_id.clone());
+            Ok((model_id, id, left))
+        });
+        if led.is_err() && moved.is_some() {
+            // The link is in place and the database could not say so: back to what it says.
+            self.settle();
+        }
+        let (model_id, id, left) = led?;
+        let link = self.link_path(&model_id).display().to_string();
+        Ok(Activated { entry: self.get(id)?, link, previous: left })
+    }
+
+    /// Where links of ours to this model may lead: to the files of its entries.
+    pub(super) fn known_targets(&self, change: &Change<'_>, model_id: &str) -> Result<Vec<PathBuf>, Problem> {
+        let rows = rows_in(change)?.into_iter().filter(|row| row.model_id == model_id);
+        Ok(rows.filter_map(|row| self.target(&row)).collect())
+    }
+
+    fn target(&self, row: &Row) -> Option<PathBuf> {
+        let path = row.path.as_ref()?;
+        let inside = path.strip_prefix(self.folder.join("models")).ok().filter(|_| row.cached);
+        Some(inside.map_or_else(|| path.clone(), |inside| Path::new(OWN_FOLDER).join(inside)))
+    }
+
+    /// Puts the link to this entry's file in place of whatever link of ours is there. `known`: [`Self::known_targets`].
+    pub(super) fn place_link(&self, row: &Row, known: &[PathBuf]) -> Result<(), Problem> {
+        let link = self.link_path(&row.model_id);
+        let Some(target) = self.target(row) else { return check_ready(row) };
+        let failed = |error: io::Error| disk("put the link in place", &link, &error);
+        let is_ours =
+            |found: &Path| found.starts_with(OWN_FOLDER) || known.iter().any(|known| known == found);
+        let found = look(&link).map_err(failed)?;
+        match &found {
+            Found::Link(found) if *found == target => return Ok(()),
+            Found::Link(found) if !is_ours(found) => return Err(taken(&link)),
+            Found::Other => return Err(taken(&link)),
+            Found::Link(_) | Found::Nothing => {}
+        }
+        let folder = self.folder.join("active");
+        step("mkdir", || DirBuilder::new().recursive(true).mode(0o700).create(&folder)).map_err(failed)?;
+        let temporary = folder.join(format!(".{}.slm.new", row.model_id));
+        match look(&temporary).map_err(failed)? {
+            Found::Nothing => {}
+            // Left by a crash.
+            Found::Link(_) => step("remove", || fs::remove_file(&temporary)).map_err(failed)?,
+            Found::Other => return Err(taken(&temporary)),
+        }
+        step("create", || symlink(&target, &temporary)).map_err(failed)?;
+        let placed = match &found {
+            Found::Nothing => rename(&temporary, &link, RenameFlags::NOREPLACE),
+            _ => swap(&temporary, &link, &found),
+        };
+        if let Err(error) = placed {
+            let _ = fs::remove_file(&temporary);
+            let is_taken = error.kind() == io::ErrorKind::AlreadyExists;
+            return Err(if is_taken { taken(&link) } else { failed(error) });
+        }
+        // Some file systems cannot sync a folder; `settle` mends the link then.
+        if let Ok(folder) = File::open(&folder) {
+            let _ = step("sync_dir", || folder.sync_all());
+        }
+        Ok(())
+    }
+
+    /// Takes the link away if it leads to this entry's file.
+    pub(super) fn remove_link(&self, row: &Row) -> Result<(), Problem> {
+        let link = self.link_path(&row.model_id);
+        let failed = |error: io::Error| disk("remove the link", &link, &error);
+        match look(&link).map_err(failed)? {
+            Found::Link(found) if Some(&found) == self.target(row).as_ref() => {
+                step("remove", || fs::remove_file(&link)).map_err(failed)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What has a name.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Link(PathBuf),
+    Other,
+}
+
+fn look(path: &Path) -> io::Result<Found> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => Ok(Found::Link(fs::read_link(path)?)),
+        Ok(_) => Ok(Found::Other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
+        Err(error) => Err(error),
+    }
+}
+
+fn rename(from: &Path, to: &Path, flags: RenameFlags) -> io::Result<()> {
+    match step("rename", || renameat_with(CWD, from, CWD, to, flags)) {
+        // Some file systems know neither; the name was looked at just before.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => step("rename", || fs::rename(from, to)),
+        other => Ok(other?),
+    }
+}
+
+/// Exchanges the new link for the one that is there, and back if it is another than was looked at: nothing that is not
+/// ours is ever replaced, however late it came.
+fn swap(new: &Path, link: &Path, expected: &Found) -> io::Result<()> {
+    rename(new, link, RenameFlags::EXCHANGE)?;
+    match look(new)? {
+        Found::Nothing => Ok(()),
+        found if found == *expected => step("remove", || fs::remove_file(new)),
+        _ => {
+            rename(new, link, RenameFlags::EXCHANGE)?;
+            Err(io::ErrorKind::AlreadyExists.into())
+        }
+    }
+}
+
+fn taken(path: &Path) -> Problem {
+    let error = format!("`{}` is there and is no link of the library's", path.display());
+    Problem::new(code::IO, error, "it is not touched: move it away, then run the same command again")
+}
+
+fn check_ready(row: &Row) -> Result<(), Problem> {
+    let name = row.name();
+    let hint = format!("see how it stands: `minimodel library show {name}`");
+    if row.state != EntryState::Ready {
+        let error = format!("{name} is not ready, so it cannot be the active version");
+        let problem = Problem::new(code::USAGE, error, hint);
+        return Err(match &row.reason {
+            Some(reason) => problem.because(reason),
+            None => problem,
+        });
+    }
+    match row.file_fault() {
+        None => Ok(()),
+        Some(fault) => {
+            let error = format!("the file of {name} is not what it was, so it cannot be the active version");
+            let hint = format!("check it in full: `minimodel library verify {name}`");
+            Err(Problem::new(code::VERIFICATION, error, hint).because(fault.text()))
+        }
+    }
+}

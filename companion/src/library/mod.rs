@@ -1,0 +1,388 @@
+//! The library: which models there are, where their files are, and which version of each is active.
+//!
+//! An entry is one manifest, so one swarm. Its file is the user's own, wherever that is, and then it is only looked at;
+//! or it is cached: in a folder of the library's own, one a swarm, from which it may be evicted. Entries and links are
+//! rows of the database; where a row and the disk differ after a crash, [`Library::settle`] and [`Library::refresh`]
+//! bring them together again. Whether an entry is used by a transfer only its caller knows: `in_use`.
+
+pub mod evict;
+pub mod fits;
+mod link;
+mod room;
+mod row;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use minimodel_verifier::Manifest;
+use minimodel_verifier::digest::{hex, parse_hex};
+
+use crate::api::types::{Entry, EntryState, Fits};
+use crate::db::{Change, Db, DbError, Table, number_key};
+use crate::problem::{Problem, code};
+use fits::{Machine, Requires};
+use row::{Fault, Link, Row};
+
+/// The library of one data folder.
+#[derive(Debug)]
+pub struct Library {
+    db: Arc<Db>,
+    folder: PathBuf,
+    machine: Machine,
+}
+
+impl Library {
+    /// A library whose own folder is `folder`; nothing is created before it is needed.
+    pub fn new(db: Arc<Db>, folder: PathBuf) -> Self {
+        Self { db, folder, machine: Machine::look() }
+    }
+
+    /// All entries, in the order of their numbers.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn list(&self) -> Result<Vec<Entry>, Problem> {
+        let active = row::active(&self.links()?);
+        let rows = self.rows()?;
+        Ok(rows.iter().map(|row| row.entry(active.contains(&row.id), &self.machine)).collect())
+    }
+
+    /// One entry.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that number, or the database's.
+    pub fn get(&self, id: u64) -> Result<Entry, Problem> {
+        let row = self.row(id)?;
+        let link: Option<Link> = self.db.get(Table::Active, &row.model_id)?;
+        Ok(row.entry(link.is_some_and(|link| link.current == Some(id)), &self.machine))
+    }
+
+    /// The entry of a swarm (64 lowercase hex digits), if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn find(&self, swarm_id: &str) -> Result<Option<Entry>, Problem> {
+        let row = self.rows()?.into_iter().find(|row| row.swarm_id == swarm_id);
+        row.map(|row| self.get(row.id)).transpose()
+    }
+
+    /// Adds a manifest as Available and gives its entry's number; one that is there already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn add_manifest(&self, manifest: &Manifest, now_unix: u64) -> Result<u64, Problem> {
+        self.db.change(|change| {
+            let swarm_id = hex(manifest.swarm_id());
+            if let Some(row) = rows_in(change)?.into_iter().find(|row| row.swarm_id == swarm_id) {
+                return Ok(row.id);
+            }
+            let id = change.next_number()?;
+            change.put(Table::Manifests, &swarm_id, &manifest.text())?;
+            change.put(Table::Entries, &number_key(id), &Row::of(manifest, now_unix))?;
+            Ok(id)
+        })
+    }
+
+    /// The text of an entry's manifest, held against its swarm id.
+    ///
+    /// # Errors
+    ///
+    /// There is no such entry, the text is not what it was, or the database's.
+    pub fn manifest(&self, id: u64) -> Result<String, Problem> {
+        Ok(self.parsed_manifest(id)?.text())
+    }
+
+    /// An entry's manifest, as [`Library::manifest`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Library::manifest`].
+    pub fn parsed_manifest(&self, id: u64) -> Result<Manifest, Problem> {
+        let row = self.row(id)?;
+        let text: Option<String> = self.db.get(Table::Manifests, &row.swarm_id)?;
+        let broken = |cause: String| {
+            let hint = format!(
+                "remove the entry and add the manifest again from where you have it: `minimodel library remove {}`",
+                row.name()
+            );
+            Problem::new(code::INVALID, format!("the manifest of entry {id} is not what it was"), hint)
+                .because(cause)
+        };
+        let text = text.ok_or_else(|| broken("it is not there".to_owned()))?;
+        let manifest = Manifest::parse(text.as_bytes()).map_err(|error| broken(error.to_string()))?;
+        let found = hex(manifest.swarm_id());
+        if found != row.swarm_id {
+            return Err(broken(format!("its swarm id is {found}, and the entry's {}", row.swarm_id)));
+        }
+        Ok(manifest)
+    }
+
+    /// Puts down where an entry stands; `reason` is that of Failed.
+    ///
+    /// # Errors
+    ///
+    /// There is no such entry, or the database's.
+    pub fn set_state(&self, id: u64, state: EntryState, reason: Option<String>) -> Result<Entry, Problem> {
+        self.update(id, |row| {
+            row.state = state;
+            row.reason = reason;
+            Ok(())
+        })
+    }
+
+    /// Puts down that the entry's file was checked in full and is at `path`: Ready. Its link follows, if it is active.
+    /// `cached`: the library keeps it, below [`Library::folder_of`]; else it is the user's own.
+    ///
+    /// # Errors
+    ///
+    /// The path is not absolute or not UTF-8, a cached file is not in its folder, the user's own file would stand in for
+    /// a cached one, which nobody would then remove; or the database's.
+    pub fn placed(
+        &self,
+        id: u64,
+        path: &Path,
+        receipt: Option<&Path>,
+        cached: bool,
+        now_unix: u64,
+    ) -> Result<Entry, Problem> {
+        if let Some(odd) = [Some(path), receipt].into_iter().flatten().find(|path| !row::is_plain(path)) {
+            let error = format!("the library cannot keep the path `{}`", odd.display());
+            return Err(Problem::new(code::USAGE, error, "use an absolute path that is UTF-8"));
+        }
+        if cached && !path.starts_with(self.folder_of(id)?) {
+            let error = format!("`{}` is not in the library's folder for entry {id}", path.display());
+            return Err(Problem::new(
+                code::UNEXPECTED,
+                error,
+                "this is a fault of the program: please report it",
+            ));
+        }
+        self.db.change(|change| {
+            let mut row = row_in(change, id)?;
+            if row.cached && !cached && row.state == EntryState::Ready && row.path.as_deref() != Some(path) {
+                let error = format!("the library keeps the file of {} already", row.name());
+                let hint = format!(
+                    "use that one (`minimodel library path {0}`), or remove it first: `minimodel library remove {0} \
+                     --delete-cached`",
+                    row.name()
+                );
+                return Err(Problem::new(code::USAGE, error, hint));
+            }
+            let known = self.known_targets(change, &row.model_id)?;
+            row = Row {
+                state: EntryState::Ready,
+                reason: None,
+                path: Some(path.to_owned()),
+                receipt: receipt.map(Path::to_owned),
+                cached,
+                used_unix: row.used_unix.max(now_unix),
+                ..row
+            };
+            put(change, &row)?;
+            let link: Option<Link> = change.get(Table::Active, &row.model_id)?;
+            if link.is_some_and(|link| link.current == Some(id)) {
+                self.place_link(&row, &known)?;
+            }
+            Ok::<_, Problem>(())
+        })?;
+        self.get(id)
+    }
+
+    /// Where a cached fetch of this entry goes: a folder for its swarm alone, so that two publishers who use one
+    /// `model.id` are never in each other's way. It need not be there.
+    ///
+    /// # Errors
+    ///
+    /// There is no such entry, or the database's.
+    pub fn folder_of(&self, id: u64) -> Result<PathBuf, Problem> {
+        self.swarm_folder(&self.row(id)?)
+    }
+
+    /// Puts down that an entry is used now: served, verified or activated.
+    ///
+    /// # Errors
+    ///
+    /// There is no such entry, or the database's.
+    pub fn touch(&self, id: u64, now_unix: u64) -> Result<Entry, Problem> {
+        self.update(id, |row| {
+            row.used_unix = row.used_unix.max(now_unix);
+            Ok(())
+        })
+    }
+
+    /// Keeps an entry from eviction, or does so no more.
+    ///
+    /// # Errors
+    ///
+    /// There is no such entry, or the database's.
+    pub fn pin(&self, id: u64, pinned: bool) -> Result<Entry, Problem> {
+        self.update(id, |row| {
+            row.pinned = pinned;
+            Ok(())
+        })
+    }
+
+    /// Looks at an entry that is Ready: a cached file that vanished makes it Available, a user's own that vanished, and
+    /// any that changed its length, Failed. The file is not read.
+    ///
+    /// # Errors
+    ///
+    /// There is no such entry, or the database's.
+    pub fn refresh(&self, id: u64) -> Result<Entry, Problem> {
+        if self.row(id)?.state != EntryState::Ready {
+            return self.get(id);
+        }
+        self.update(id, |row| {
+            match row.file_fault().filter(|_| row.state == EntryState::Ready) {
+                None => {}
+                Some(Fault::Gone(_)) if row.cached => row.lose_file(),
+                Some(fault) => row.fail(fault.text()),
+            }
+            Ok(())
+        })
+    }
+
+    /// [`Library::refresh`] for all entries.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn refresh_all(&self) -> Result<(), Problem> {
+        for row in self.rows()? {
+            if row.state == EntryState::Ready && row.file_fault().is_some() {
+                self.refresh(row.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks an entry's file in full by `check` and puts down what came out: Ready, or Failed with the reason.
+    ///
+    /// # Errors
+    ///
+    /// There is no file, or what `check` says; the entry is Failed only where it says that the bytes are wrong.
+    pub fn verify(
+        &self,
+        id: u64,
+        check: &dyn Fn(&Manifest, &Path) -> Result<(), Problem>,
+        now_unix: u64,
+    ) -> Result<Entry, Problem> {
+        let manifest = self.parsed_manifest(id)?;
+        let row = self.row(id)?;
+        let Some(path) = row.path.clone() else {
+            let error = format!("no file of {} is here to be checked", row.name());
+            let hint = "fetch it, or add a file that you have: `minimodel library add MANIFEST FILE.slm`";
+            return Err(Problem::new(code::NOT_FOUND, error, hint));
+        };
+        if let Some(Fault::Gone(cause)) = row.file_fault() {
+            self.refresh(id)?;
+            let error = format!("the file of {} cannot be checked", row.name());
+            let hint =
+                "fetch it again, or add it from where it is now: `minimodel library add MANIFEST FILE.slm`";
+            return Err(Problem::new(code::NOT_FOUND, error, hint).because(cause));
+        }
+        match check(&manifest, &path) {
+            Ok(()) => self.update(id, |row| {
+                row.state = EntryState::Ready;
+                row.reason = None;
+                row.used_unix = row.used_unix.max(now_unix);
+                Ok(())
+            }),
+            Err(problem) if problem.code == code::VERIFICATION => {
+                let reason = problem.cause.clone().unwrap_or_else(|| problem.error.clone());
+                self.set_state(id, EntryState::Failed, Some(reason))?;
+                Err(problem)
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// A manifest's requirements against this machine.
+    pub fn fits(&self, manifest: &Manifest) -> Fits {
+        fits::fits(&Requires::of(manifest), &self.machine)
+    }
+
+    fn rows(&self) -> Result<Vec<Row>, Problem> {
+        Ok(numbered(self.db.all(Table::Entries)?)?)
+    }
+
+    fn links(&self) -> Result<Vec<(String, Link)>, Problem> {
+        Ok(self.db.all(Table::Active)?)
+    }
+
+    fn row(&self, id: u64) -> Result<Row, Problem> {
+        let row: Option<Row> = self.db.get(Table::Entries, &number_key(id))?;
+        row.map(|row| Row { id, ..row }).ok_or_else(|| no_such(id))
+    }
+
+    fn update(&self, id: u64, work: impl FnOnce(&mut Row) -> Result<(), Problem>) -> Result<Entry, Problem> {
+        self.db.change(|change| {
+            let mut row = row_in(change, id)?;
+            work(&mut row)?;
+            put(change, &row)
+        })?;
+        self.get(id)
+    }
+
+    fn swarm_folder(&self, row: &Row) -> Result<PathBuf, Problem> {
+        // Files below it are removed, so a row that names another place by mistake is stopped here.
+        if parse_hex(&row.swarm_id).is_none() {
+            let error = format!("entry {} has no valid swarm id: `{}`", row.id, row.swarm_id);
+            return Err(Problem::new(
+                code::INVALID,
+                error,
+                "this is a fault of the program: please report it",
+            ));
+        }
+        Ok(self.folder.join("models").join(&row.swarm_id))
+    }
+}
+
+fn rows_in(change: &Change<'_>) -> Result<Vec<Row>, DbError> {
+    numbered(change.all(Table::Entries)?)
+}
+
+fn row_in(change: &Change<'_>, id: u64) -> Result<Row, Problem> {
+    let row: Option<Row> = change.get(Table::Entries, &number_key(id))?;
+    row.map(|row| Row { id, ..row }).ok_or_else(|| no_such(id))
+}
+
+fn put(change: &mut Change<'_>, row: &Row) -> Result<(), Problem> {
+    Ok(change.put(Table::Entries, &number_key(row.id), row)?)
+}
+
+fn numbered(rows: Vec<(String, Row)>) -> Result<Vec<Row>, DbError> {
+    let number = |(key, row): (String, Row)| match key.parse() {
+        Ok(id) => Ok(Row { id, ..row }),
+        Err(error) => {
+            let source = serde::de::Error::custom(format!("its key is no number: {error}"));
+            Err(DbError::Row { table: Table::Entries, key, source })
+        }
+    };
+    rows.into_iter().map(number).collect()
+}
+
+fn no_such(id: u64) -> Problem {
+    let hint = "see what there is: `minimodel library list`";
+    Problem::new(code::NOT_FOUND, format!("the library has no entry {id}"), hint)
+}
+
+/// A failure of the disk at `path` while `doing`.
+fn disk(doing: &str, path: &Path, error: &std::io::Error) -> Problem {
+    use std::io::ErrorKind;
+    let is_full =
+        matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge);
+    let (code, hint) = if is_full {
+        (code::DISK_FULL, "make space on that disk, then run the same command again")
+    } else {
+        (code::IO, "check that the folder is yours and may be written to, then run the same command again")
+    };
+    Problem::new(code, format!("cannot {doing} `{}`", path.display()), hint).because(error)
+}

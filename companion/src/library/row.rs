@@ -1,0 +1,236 @@
+//! What the database holds of an entry, and what the interface shows of it.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use minimodel_verifier::Manifest;
+use minimodel_verifier::digest::hex;
+use serde::{Deserialize, Serialize};
+
+use super::evict::Held;
+use super::fits::{Machine, Requires, fits};
+use crate::api::types::{Entry, EntryState};
+
+/// Versions that a link led to and that are remembered; older ones are forgotten.
+const HISTORY: usize = 64;
+
+/// A row of `entries`; its number is its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Row {
+    #[serde(skip)]
+    pub(super) id: u64,
+    pub(super) model_id: String,
+    pub(super) model_version: String,
+    pub(super) publisher_id: String,
+    pub(super) swarm_id: String,
+    pub(super) byte_count: u64,
+    pub(super) state: EntryState,
+    pub(super) reason: Option<String>,
+    pub(super) path: Option<PathBuf>,
+    pub(super) receipt: Option<PathBuf>,
+    pub(super) cached: bool,
+    pub(super) pinned: bool,
+    pub(super) used_unix: u64,
+    pub(super) added_unix: u64,
+    #[serde(default)]
+    pub(super) requires: Requires,
+}
+
+impl Row {
+    pub(super) fn of(manifest: &Manifest, now_unix: u64) -> Self {
+        Self {
+            id: 0,
+            model_id: manifest.model_id().to_owned(),
+            model_version: manifest.model_version().to_owned(),
+            publisher_id: manifest.publisher_id().to_owned(),
+            swarm_id: hex(manifest.swarm_id()),
+            byte_count: manifest.byte_count(),
+            state: EntryState::Available,
+            reason: None,
+            path: None,
+            receipt: None,
+            cached: false,
+            pinned: false,
+            used_unix: now_unix,
+            added_unix: now_unix,
+            requires: Requires::of(manifest),
+        }
+    }
+
+    /// How people and hints name it.
+    pub(super) fn name(&self) -> String {
+        format!("{}@{}", self.model_id, self.model_version)
+    }
+
+    pub(super) fn entry(&self, is_active: bool, machine: &Machine) -> Entry {
+        let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        Entry {
+            id: self.id,
+            model_id: self.model_id.clone(),
+            model_version: self.model_version.clone(),
+            publisher_id: self.publisher_id.clone(),
+            swarm_id: self.swarm_id.clone(),
+            byte_count: self.byte_count,
+            state: self.state,
+            reason: self.reason.clone(),
+            path: shown(&self.path),
+            receipt: shown(&self.receipt),
+            cached: self.cached,
+            pinned: self.pinned,
+            active: is_active,
+            used_utc: utc(self.used_unix),
+            added_utc: utc(self.added_unix),
+            fits: fits(&self.requires, machine),
+        }
+    }
+
+    pub(super) fn held(&self, is_active: bool) -> Held {
+        Held {
+            id: self.id,
+            bytes: self.byte_count,
+            used_unix: self.used_unix,
+            cached: self.cached && self.state == EntryState::Ready,
+            pinned: self.pinned,
+            active: is_active,
+        }
+    }
+
+    /// What is seen to be wrong with its file without reading it; `None`: it is there and as long as it should be.
+    pub(super) fn file_fault(&self) -> Option<Fault> {
+        let Some(path) = &self.path else { return Some(Fault::Gone("no file of it is here".to_owned())) };
+        let shown = path.display();
+        let metadata = match path.metadata() {
+            Ok(metadata) => metadata,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Some(Fault::Gone(format!("{shown} is not there any more")));
+            }
+            Err(error) => return Some(Fault::Other(format!("{shown} cannot be looked at: {error}"))),
+        };
+        if !metadata.is_file() {
+            return Some(Fault::Other(format!("{shown} is no ordinary file any more")));
+        }
+        let (is, was) = (metadata.len(), self.byte_count);
+        (is != was).then(|| Fault::Other(format!("{shown} has {is} bytes, and the manifest says {was}")))
+    }
+
+    /// Puts down that the file is there no more.
+    pub(super) fn lose_file(&mut self) {
+        *self = Self {
+            state: EntryState::Available,
+            reason: None,
+            path: None,
+            receipt: None,
+            cached: false,
+            ..self.clone()
+        };
+    }
+
+    pub(super) fn fail(&mut self, reason: String) {
+        self.state = EntryState::Failed;
+        self.reason = Some(reason);
+    }
+}
+
+/// What is wrong with the file of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It is not there.
+    Gone(String),
+    /// It is there and not as it was.
+    Other(String),
+}
+
+impl Fault {
+    pub(super) fn text(self) -> String {
+        match self {
+            Self::Gone(text) | Self::Other(text) => text,
+        }
+    }
+}
+
+/// A row of `active`: where the link of a model leads, and where it led before, the latest last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Link {
+    pub(super) current: Option<u64>,
+    pub(super) previous: Vec<u64>,
+}
+
+impl Link {
+    /// Leads to `id` from now on.
+    pub(super) fn lead_to(&mut self, id: u64) {
+        let left = self.current.replace(id).filter(|&left| left != id);
+        self.previous.extend(left);
+        let surplus = self.previous.len().saturating_sub(HISTORY);
+        self.previous.drain(..surplus);
+    }
+
+    /// Leads to where it led before, if that is known: the entry, and what was left.
+    pub(super) fn lead_back(&mut self) -> Option<(u64, Option<u64>)> {
+        let before = self.previous.pop()?;
+        Some((before, self.current.replace(before)))
+    }
+
+    /// Forgets an entry that is no more.
+    pub(super) fn forget(&mut self, id: u64) {
+        self.current = self.current.filter(|&current| current != id);
+        self.previous.retain(|&previous| previous != id);
+        // What was between two stays of the same version is gone: one of them is enough.
+        self.previous.dedup();
+        if self.previous.last() == self.current.as_ref() {
+            self.previous.pop();
+        }
+    }
+}
+
+/// The entries that links lead to.
+pub(super) fn active(links: &[(String, Link)]) -> BTreeSet<u64> {
+    links.iter().filter_map(|(_, link)| link.current).collect()
+}
+
+/// RFC 3339 UTC; a time beyond the year 9999 is told as that number.
+fn utc(unix_seconds: u64) -> String {
+    let timestamp = i64::try_from(unix_seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    timestamp.map_or_else(|| format!("{unix_seconds} seconds after 1970"), |time| time.to_string())
+}
+
+/// A path that the database can hold and a link can lead to.
+pub(super) fn is_plain(path: &Path) -> bool {
+    path.is_absolute() && path.to_str().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_goes_back_the_way_it_came() {
+        let mut link = Link::default();
+        [1, 2, 2, 3].into_iter().for_each(|id| link.lead_to(id));
+        assert_eq!(link, Link { current: Some(3), previous: vec![1, 2] });
+        assert_eq!(link.lead_back(), Some((2, Some(3))));
+        assert_eq!(link.lead_back(), Some((1, Some(2))));
+        assert_eq!(link.lead_back(), None);
+        assert_eq!(link.current, Some(1));
+    }
+
+    #[test]
+    fn a_link_forgets_what_is_no_more_and_never_goes_back_to_where_it_is() {
+        let mut link = Link { current: Some(1), previous: vec![1, 2, 1, 2] };
+        link.forget(2);
+        assert_eq!(link, Link { current: Some(1), previous: Vec::new() });
+        let mut link = Link { current: Some(2), previous: vec![1] };
+        link.forget(2);
+        assert_eq!(link, Link { current: None, previous: vec![1] });
+        assert_eq!(link.lead_back(), Some((1, None)));
+    }
+
+    #[test]
+    fn the_way_back_is_not_remembered_without_end() {
+        let mut link = Link::default();
+        (0..1000).for_each(|id| link.lead_to(id));
+        assert_eq!((link.previous.len(), link.previous.last()), (HISTORY, Some(&998)));
+    }
+}
