@@ -3,13 +3,17 @@
 pub(crate) mod blame;
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod fetch;
 pub(crate) mod id;
 pub(crate) mod import_peer_request;
 pub(crate) mod inspect;
+pub(crate) mod limits;
 pub(crate) mod manifest;
 pub(crate) mod sample;
 pub(crate) mod seed;
+pub(crate) mod status;
+pub(crate) mod transfer;
 pub(crate) mod verify_artifact;
 pub(crate) mod verify_chunks;
 pub(crate) mod verify_manifest;
