@@ -30,6 +30,7 @@ mod run;
 mod settings;
 mod show;
 mod size;
+mod status;
 mod stream;
 mod transfer;
 mod usage;

@@ -73,7 +73,8 @@ impl Line {
         self
     }
 
-    fn render(&self, is_coloured: bool) -> String {
+    /// The text with its line end, coloured or not.
+    pub(crate) fn render(&self, is_coloured: bool) -> String {
         let mut out = String::new();
         for (tone, text) in &self.pieces {
             let text = escape::harmless(text);
@@ -141,6 +142,19 @@ impl Printer {
     /// A line of the answer, on stdout.
     pub(crate) fn answer(&self, line: impl Into<Line>) -> Result<(), Failure> {
         self.answer_bytes(line.into().render(self.manner.colours_stdout).as_bytes())
+    }
+
+    /// Lines of the answer in the place of the `above` lines before them, on a terminal.
+    pub(crate) fn answer_anew(&self, above: usize, lines: &[Line]) -> Result<(), Failure> {
+        // Up to the first of them (ECMA-48 CUU, to the first column), and away with all below (ED).
+        let mut text = if above == 0 { String::new() } else { format!("\u{1b}[{above}A\r\u{1b}[J") };
+        lines.iter().for_each(|line| text += &line.render(self.manner.colours_stdout));
+        self.answer_bytes(text.as_bytes())
+    }
+
+    /// Whether nobody reads stdout any more, so that a verb without an end may end.
+    pub(crate) fn has_lost_stdout(&self) -> bool {
+        self.has_lost_stdout.load(Ordering::Relaxed)
     }
 
     /// A path as the answer, alone on its line. A pipe gets it byte for byte, a terminal escaped.

@@ -9,6 +9,7 @@ use super::local::{
     BlameArgs, CompletionsArgs, IdArgs, InspectArgs, ManifestArgs, SampleArgs, VerifyArtifactArgs,
     VerifyChunksArgs, VerifyManifestArgs, WriteImportReceiptArgs,
 };
+use super::running::{DoctorArgs, LimitsArgs, StatusArgs, TransferArgs};
 use super::transfer::{DemoArgs, FetchArgs, ImportPeerRequestArgs, SeedArgs};
 
 const AFTER_HELP: &str = "Try `minimodel demo`: it shows everything on this machine alone, in under a minute.
@@ -108,6 +109,14 @@ pub(crate) enum Verb {
     Announce(AnnounceArgs),
     /// Keep models: list, add, check, remove, pin, prune and activate them
     Library(LibraryArgs),
+    /// Show what is shared and fetched, by whom, how fast, and why not
+    Status(StatusArgs),
+    /// Pause, start, limit or forget a share or fetch of the companion
+    Transfer(TransferArgs),
+    /// Show or change rates, slots, budgets and their schedule, and what moved
+    Limits(LimitsArgs),
+    /// Look for what is wrong or slow
+    Doctor(DoctorArgs),
     /// Show who was banned and why, or take bans back
     Blame(BlameArgs),
     /// Show or create the identity of this user

@@ -4,6 +4,7 @@ mod consent;
 mod global;
 mod library;
 mod local;
+mod running;
 mod transfer;
 mod value;
 
@@ -18,6 +19,10 @@ pub(crate) use local::{
     BlameAction, BlameArgs, BlameClearArgs, CompletionsArgs, IdAction, IdArgs, InspectArgs, ManifestAction,
     ManifestArgs, ManifestCreateArgs, ManifestShowArgs, ManifestSignArgs, QuantizationChoice, SampleArgs,
     VerifyArtifactArgs, VerifyChunksArgs, VerifyManifestArgs, WriteImportReceiptArgs,
+};
+pub(crate) use running::{
+    DoctorArgs, LimitsAction, LimitsArgs, LimitsLogArgs, LimitsSetArgs, RateSettings, ScheduleAction,
+    ScheduleAddArgs, Setting, StatusArgs, TransferAction, TransferArgs, TransferIds,
 };
 pub(crate) use transfer::{
     CongestionChoice, DemoArgs, FetchArgs, ImportPeerRequestArgs, OrderChoice, RepairOptions, SeedArgs,

@@ -32,6 +32,15 @@ fn every_cause_has_its_name_its_words_its_sentence_and_its_hint() {
 }
 
 #[test]
+fn the_page_of_limits_has_a_row_for_every_cause_in_the_words_of_the_terminal() {
+    let page = include_str!("../../../../docs/limits.md");
+    for cause in CAUSES {
+        let row = format!("| `{}` | {} |", name(cause), words(cause));
+        assert!(page.contains(&row), "docs/limits.md lacks {row:?}");
+    }
+}
+
+#[test]
 fn the_longest_standstill_comes_first_and_what_is_in_order_hides_nothing() {
     let status = facts().status;
     let idle = [(Cause::NoDemand, 50.0), (Cause::Disk, 30.0), (Cause::PeerSlow, 5.0), (Cause::Quota, 0.2)];

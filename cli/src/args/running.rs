@@ -1,0 +1,251 @@
+//! Arguments of the verbs that look at what runs and limit it.
+
+use std::str::FromStr;
+
+use clap::{ArgGroup, Args, Subcommand};
+
+use crate::size::{UnitError, parse_positive_size, parse_rate, parse_size};
+
+/// A value, or the word `none`, which takes it away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setting<T> {
+    /// No limit.
+    None,
+    /// This one.
+    To(T),
+}
+
+impl<T> Setting<T> {
+    fn parse<E>(text: &str, value: impl FnOnce(&str) -> Result<T, E>) -> Result<Self, E> {
+        if text == "none" { Ok(Self::None) } else { value(text).map(Self::To) }
+    }
+}
+
+fn rate(text: &str) -> Result<Setting<u64>, UnitError> {
+    Setting::parse(text, |text| parse_rate(text).map(|rate| rate.bytes_per_second))
+}
+
+fn positive_size(text: &str) -> Result<Setting<u64>, UnitError> {
+    Setting::parse(text, parse_positive_size)
+}
+
+fn size(text: &str) -> Result<Setting<u64>, UnitError> {
+    Setting::parse(text, parse_size)
+}
+
+/// Why a number of slots was not understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write a whole number from 1 to 65535, or none")]
+pub(crate) struct SlotsSyntax;
+
+fn slots(text: &str) -> Result<Setting<u16>, SlotsSyntax> {
+    let number = |text: &str| text.parse().ok().filter(|&slots| slots > 0).ok_or(SlotsSyntax);
+    Setting::parse(text, number)
+}
+
+/// Hours of the day: `22-7`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HoursArg {
+    pub(crate) from: u8,
+    pub(crate) to: u8,
+}
+
+/// Why hours were not understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write two different hours, as in 22-7: from 0 to 23, and to 24 at most")]
+pub(crate) struct HoursSyntax;
+
+impl FromStr for HoursArg {
+    type Err = HoursSyntax;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (from, to) = text.split_once('-').ok_or(HoursSyntax)?;
+        let hour = |text: &str| {
+            let is_short = (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+            text.parse().ok().filter(|_| is_short).ok_or(HoursSyntax)
+        };
+        let (from, to) = (hour(from)?, hour(to)?);
+        if from < 24 && to <= 24 && from != to { Ok(Self { from, to }) } else { Err(HoursSyntax) }
+    }
+}
+
+/// `minimodel status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Show it again every second until Ctrl-C; off a terminal a line for each change
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+}
+
+/// `minimodel doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {}
+
+/// `minimodel limits`.
+#[derive(Debug, Args)]
+pub(crate) struct LimitsArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<LimitsAction>,
+}
+
+/// What to do with the limits.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LimitsAction {
+    /// Show the limits, and the rates of this hour
+    Show(LimitsShowArgs),
+    /// Change limits, at once, of all transfers together or of some
+    Set(LimitsSetArgs),
+    /// Give hours of the day other rates
+    Schedule(ScheduleArgs),
+    /// Show what moved, by day and peer
+    Log(LimitsLogArgs),
+}
+
+/// `minimodel limits show`.
+#[derive(Debug, Args)]
+pub(crate) struct LimitsShowArgs {}
+
+/// `minimodel limits set`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).multiple(true)
+    .args(["up", "down", "slots", "peer_day", "cache", "storage"]))]
+pub(crate) struct LimitsSetArgs {
+    #[command(flatten)]
+    pub(crate) rates: RateSettings,
+    /// One peer may have so much of us a day (of UTC), over all shares
+    #[arg(long, value_name = "SIZE|none", value_parser = positive_size, conflicts_with = "transfer")]
+    pub(crate) peer_day: Option<Setting<u64>>,
+    /// The library keeps so many bytes of cached files
+    #[arg(long, value_name = "SIZE|none", value_parser = size, conflicts_with = "transfer")]
+    pub(crate) cache: Option<Setting<u64>>,
+    /// The library's folder holds at most so many bytes; a fetch beyond it is refused
+    #[arg(long, value_name = "SIZE|none", value_parser = size, conflicts_with = "transfer")]
+    pub(crate) storage: Option<Setting<u64>>,
+    /// For this transfer alone, by its number in `status`; repeatable
+    #[arg(long, value_name = "ID")]
+    pub(crate) transfer: Vec<u64>,
+}
+
+/// Rates and slots, of all or of one.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct RateSettings {
+    /// Send at most so many bytes a second
+    #[arg(long, value_name = "RATE|none", value_parser = rate)]
+    pub(crate) up: Option<Setting<u64>>,
+    /// Fetch at most so many bytes a second
+    #[arg(long, value_name = "RATE|none", value_parser = rate)]
+    pub(crate) down: Option<Setting<u64>>,
+    /// A share serves at most so many peers at a time
+    #[arg(long, value_name = "NUMBER|none", value_parser = slots)]
+    pub(crate) slots: Option<Setting<u16>>,
+}
+
+/// `minimodel limits schedule`.
+#[derive(Debug, Args)]
+pub(crate) struct ScheduleArgs {
+    #[command(subcommand)]
+    pub(crate) action: ScheduleAction,
+}
+
+/// What to do with the schedule.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ScheduleAction {
+    /// Add hours with rates of their own, behind those that are there: the first that hold count
+    Add(ScheduleAddArgs),
+    /// Take all of them away
+    Clear(ScheduleClearArgs),
+}
+
+/// `minimodel limits schedule add`.
+#[derive(Debug, Args)]
+pub(crate) struct ScheduleAddArgs {
+    /// Hours of the local day; 22-7 goes over midnight
+    #[arg(value_name = "FROM-TO")]
+    pub(crate) hours: HoursArg,
+    /// Send at most so many bytes a second
+    #[arg(long, value_name = "RATE|none", value_parser = rate, required_unless_present = "paused")]
+    pub(crate) up: Option<Setting<u64>>,
+    /// Fetch at most so many bytes a second
+    #[arg(long, value_name = "RATE|none", value_parser = rate, required_unless_present = "paused")]
+    pub(crate) down: Option<Setting<u64>>,
+    /// Let nothing move
+    #[arg(long, conflicts_with_all = ["up", "down"])]
+    pub(crate) paused: bool,
+}
+
+/// `minimodel limits schedule clear`.
+#[derive(Debug, Args)]
+pub(crate) struct ScheduleClearArgs {}
+
+/// `minimodel limits log`.
+#[derive(Debug, Args)]
+pub(crate) struct LimitsLogArgs {
+    /// So many days (of UTC), today included
+    #[arg(long, value_name = "NUMBER", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=400))]
+    pub(crate) days: u32,
+}
+
+/// `minimodel transfer`.
+#[derive(Debug, Args)]
+pub(crate) struct TransferArgs {
+    #[command(subcommand)]
+    pub(crate) action: TransferAction,
+}
+
+/// What to do with a transfer.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TransferAction {
+    /// Pause it, until it is started again
+    Pause(TransferIds),
+    /// Let a paused or failed one run again
+    Start(TransferIds),
+    /// Forget it; its files stay, partial ones too
+    Remove(TransferIds),
+    /// Change its own limits, at once
+    Limit(TransferLimitArgs),
+}
+
+/// Which transfers.
+#[derive(Debug, Args)]
+pub(crate) struct TransferIds {
+    /// The number in `status`; repeatable
+    #[arg(value_name = "ID", required = true)]
+    pub(crate) ids: Vec<u64>,
+}
+
+/// `minimodel transfer limit`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["up", "down", "slots"]))]
+pub(crate) struct TransferLimitArgs {
+    #[command(flatten)]
+    pub(crate) ids: TransferIds,
+    #[command(flatten)]
+    pub(crate) rates: RateSettings,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_value_or_the_word_none() {
+        assert_eq!(rate("2MiB/s"), Ok(Setting::To(2 << 20)));
+        assert_eq!(rate("none"), Ok(Setting::None));
+        assert_eq!(rate("0"), Err(UnitError::Zero));
+        assert_eq!(positive_size("0"), Err(UnitError::Zero));
+        assert_eq!(size("0"), Ok(Setting::To(0)));
+        assert_eq!(slots("3"), Ok(Setting::To(3)));
+        for text in ["0", "None", "65536", "-1", ""] {
+            assert_eq!(slots(text), Err(SlotsSyntax), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn hours_are_two_that_differ() {
+        assert_eq!("22-7".parse(), Ok(HoursArg { from: 22, to: 7 }));
+        assert_eq!("08-24".parse(), Ok(HoursArg { from: 8, to: 24 }));
+        for text in ["", "22", "22-", "-7", "7-7", "24-1", "1-25", "+1-2", "001-2", "1-2-3", "1:00-2:00"] {
+            assert_eq!(text.parse::<HoursArg>(), Err(HoursSyntax), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Transfers for the tests of this folder.
+
+use std::collections::BTreeMap;
+
+use minimodel_companion::api::types::{Kind, Limits, Peer, Rates, State, Status, Transfer, TransferLimits};
+
+pub(super) use minimodel_companion::doctor::CAUSES;
+
+/// Every state, and a word of what is said of it.
+pub(super) const STATES: [(State, &str); 7] = [
+    (State::Asking, "asks for your consent to fetch, import"),
+    (State::Waiting, "waits"),
+    (State::Preparing, "being checked"),
+    (State::Running, "running"),
+    (State::Paused, "transfer start 1"),
+    (State::Done, "in place: /models/my-model.slm"),
+    (State::Failed, "hint: mend it"),
+];
+
+pub(super) fn transfer(id: u64, kind: Kind, state: State) -> Transfer {
+    Transfer {
+        id,
+        kind,
+        state,
+        cause: None,
+        problem: None,
+        question: None,
+        model_id: "my-model".into(),
+        model_version: "1".into(),
+        swarm_id: "ab".repeat(32),
+        path: "/models/my-model.slm".into(),
+        receipt: None,
+        entry: None,
+        offer: None,
+        publishes: false,
+        allow: Vec::new(),
+        limits: TransferLimits::default(),
+        have_bytes: 1 << 20,
+        total_bytes: 4 << 20,
+        received_bytes: 0,
+        sent_bytes: 0,
+        down_rate: 1 << 19,
+        up_rate: 0,
+        peers: Vec::new(),
+        run_seconds: 0.0,
+        idle_seconds: BTreeMap::new(),
+        created_utc: "2026-06-01T11:00:00Z".into(),
+    }
+}
+
+pub(super) fn peer(name: &str, down_rate: u64) -> Peer {
+    Peer { peer: name.into(), down_rate, rtt_ms: 12.3, ..Peer::default() }
+}
+
+pub(super) fn status(transfers: Vec<Transfer>) -> Status {
+    Status {
+        version: "0.1.0".into(),
+        pid: 7,
+        started_utc: "2026-06-01T10:00:00Z".into(),
+        peer: None,
+        limits: Limits::default(),
+        now: Rates { up: Some(1 << 20), ..Rates::default() },
+        transfers,
+    }
+}

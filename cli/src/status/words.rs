@@ -1,0 +1,95 @@
+//! Words for what a transfer is and does. Everything from outside is escaped here.
+
+use minimodel_companion::api::types::{Action, Kind, State, Transfer};
+use minimodel_companion::doctor;
+
+use crate::escape;
+
+/// `share` or `fetch`.
+pub(crate) fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Share => "share",
+        Kind::Fetch => "fetch",
+    }
+}
+
+/// One word for where it stands.
+pub(crate) fn state(state: State) -> &'static str {
+    match state {
+        State::Asking => "asking",
+        State::Waiting => "waiting",
+        State::Preparing => "preparing",
+        State::Running => "running",
+        State::Paused => "paused",
+        State::Done => "done",
+        State::Failed => "failed",
+    }
+}
+
+/// The model's id and version.
+pub(crate) fn about(transfer: &Transfer) -> String {
+    if transfer.model_id.is_empty() {
+        return "(not known yet)".to_owned();
+    }
+    format!("{} {}", escape::shown(&transfer.model_id), escape::shown(&transfer.model_version))
+}
+
+/// Why it stands there, and what to do where that is the user's; lines below the transfer's own.
+pub(super) fn why(transfer: &Transfer) -> Vec<String> {
+    let id = transfer.id;
+    let cause = transfer.cause.map(doctor::words);
+    match transfer.state {
+        State::Asking => {
+            let list = |actions: &[Action]| {
+                let words: Vec<&str> = actions.iter().copied().map(action).collect();
+                words.join(", ")
+            };
+            let question = transfer.question.as_ref();
+            let needs = question.map(|question| list(&question.needs)).filter(|list| !list.is_empty());
+            vec![needs.map_or_else(
+                || "asks for your consent".to_owned(),
+                |needs| format!("asks for your consent to {needs}"),
+            )]
+        }
+        State::Waiting => vec![cause.map_or_else(|| "waits".to_owned(), |cause| format!("waits: {cause}"))],
+        State::Preparing => {
+            let what = match transfer.kind {
+                Kind::Share => "the file is being checked",
+                Kind::Fetch => "the manifest or what is here is being checked",
+            };
+            vec![cause.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}"))]
+        }
+        State::Running => cause.into_iter().map(|cause| format!("nothing moves: {cause}")).collect(),
+        State::Paused => vec![format!("paused until `minimodel transfer start {id}`")],
+        State::Done => vec![format!("checked and in place: {}", escape::path(transfer.path.as_ref()))],
+        State::Failed => {
+            let Some(problem) = &transfer.problem else {
+                return vec![format!("failed; try again: `minimodel transfer start {id}`")];
+            };
+            let mut lines = vec![format!("failed: {}", escape::shown(&problem.error))];
+            lines.extend(problem.cause.iter().map(|cause| format!("cause: {}", escape::shown(cause))));
+            lines.push(format!("hint: {}", escape::shown(&problem.hint)));
+            lines
+        }
+    }
+}
+
+fn action(action: Action) -> &'static str {
+    match action {
+        Action::Fetch => "fetch",
+        Action::Import => "import",
+        Action::Serve => "serve",
+        Action::Cache => "cache",
+        Action::Publish => "publish",
+    }
+}
+
+/// `25 %` of a fetch, the size of a share; a part is never shown as the whole.
+pub(super) fn here(transfer: &Transfer) -> String {
+    let (have, total) = (transfer.have_bytes, transfer.total_bytes);
+    match transfer.kind {
+        Kind::Share => crate::size::show_size(total),
+        Kind::Fetch if total == 0 => "-".to_owned(),
+        Kind::Fetch => format!("{} %", u128::from(have.min(total)) * 100 / u128::from(total)),
+    }
+}
