@@ -1,0 +1,166 @@
+//! Clients that are slow, many or greedy: they are let go, and the others do not notice.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use minimodel_companion::Service as _;
+use minimodel_companion::api::Bounds;
+use minimodel_companion::api::types::{Kind, NewEntry};
+use minimodel_companion::problem::code;
+
+use crate::memory::Stands;
+use crate::running::{Running, problem, read_answer, status};
+
+const SHORT: Duration = Duration::from_millis(150);
+
+/// All that comes until the other side hangs up.
+fn until_closed(stream: &mut TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    match stream.read_to_end(&mut all) {
+        Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => panic!("{error}"),
+        _ => all,
+    }
+}
+
+fn head(running: &Running, line: &str, more: &str) -> String {
+    let (address, token) = (running.address(), &running.token);
+    format!("{line} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n{more}")
+}
+
+#[test]
+fn who_does_not_finish_a_request_or_stays_idle_is_hung_up_on() {
+    let running = Running::within(Bounds { head_time: SHORT, body_time: SHORT, ..Bounds::default() });
+    for begin in ["", "G", "GET /healthz HTTP/1.1\r\nhost: 127"] {
+        let mut stream = running.connect();
+        stream.write_all(begin.as_bytes()).unwrap();
+        let answer = until_closed(&mut stream);
+        assert!(!String::from_utf8_lossy(&answer).contains(" 200 "), "{begin}");
+    }
+    // One request was in order; a second never comes.
+    let mut stream = running.connect();
+    stream.write_all(format!("{}\r\n", head(&running, "GET /healthz", "")).as_bytes()).unwrap();
+    assert_eq!(status(&read_answer(&mut stream)), 200);
+    assert_eq!(until_closed(&mut stream), b"");
+    // The head is there, the body comes a byte at a time.
+    let mut stream = running.connect();
+    let json = "content-type: application/json\r\n";
+    let change = head(&running, "PUT /v1/limits", &format!("{json}content-length: 1000\r\n\r\n{{"));
+    stream.write_all(change.as_bytes()).unwrap();
+    let answer = read_answer(&mut stream);
+    assert_eq!(status(&answer), 408, "{answer}");
+}
+
+#[test]
+fn a_body_of_more_than_256_kib_is_413_whatever_it_says_of_its_length() {
+    let running = Running::new();
+    let most = Bounds::default().body_bytes;
+    let fits = format!("{{{}}}", " ".repeat(most - 2));
+    assert_eq!(status(&running.change("PUT /v1/limits", &fits)), 200);
+    let answer = running.change("PUT /v1/limits", &format!("{fits} "));
+    assert_eq!(status(&answer), 413);
+    assert_eq!(problem(&answer).code, code::USAGE);
+    let json = "content-type: application/json\r\n";
+    let chunked = format!("{json}transfer-encoding: chunked\r\n\r\n{:x}\r\n{fits} \r\n0\r\n\r\n", most + 1);
+    assert_eq!(status(&running.raw(&head(&running, "PUT /v1/limits", &chunked))), 413);
+    // One that only says so is not waited for.
+    let lying = format!("{json}content-length: 9999999999\r\n\r\n");
+    assert_eq!(status(&running.raw(&head(&running, "PUT /v1/limits", &lying))), 413);
+}
+
+#[test]
+fn a_head_of_many_or_long_lines_is_refused() {
+    let running = Running::new();
+    let many = "a: b\r\n".repeat(100);
+    let long = format!("a: {}\r\n", "b".repeat(20_000));
+    for more in [many, long] {
+        let answer = running.raw(&head(&running, "GET /v1/status", &format!("{more}\r\n")));
+        assert!(answer.is_empty() || (400..500).contains(&status(&answer)), "{answer}");
+    }
+    let line = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(70_000));
+    let answer = running.raw(&line);
+    assert!(answer.is_empty() || (400..500).contains(&status(&answer)), "{answer}");
+}
+
+#[test]
+fn who_takes_nothing_of_what_is_written_to_him_is_hung_up_on() {
+    let running = Running::within(Bounds { write_time: SHORT, ..Bounds::default() });
+    let mut transfer = running.memory.state().add(Kind::Share, Stands::Running);
+    // More than the sockets of both sides hold.
+    transfer.model_id = "m".repeat(32 << 20);
+    running.memory.state().transfers.insert(transfer.id, transfer);
+    let mut slow = running.connect();
+    slow.write_all(format!("{}\r\n", head(&running, "GET /v1/status", "")).as_bytes()).unwrap();
+    let mut begin = [0; 1];
+    slow.read_exact(&mut begin).unwrap();
+    std::thread::sleep(6 * SHORT);
+    assert!(until_closed(&mut slow).len() < 32 << 20);
+}
+
+#[test]
+fn silent_connections_make_room_for_one_with_the_token_and_those_with_it_stay() {
+    let running = Running::within(Bounds { connections: 4, ..Bounds::default() });
+    let mut silent: Vec<_> = (0..4).map(|_| running.connect()).collect();
+    assert_eq!(status(&running.request("GET /v1/status", "", "")), 200);
+    // The oldest had to go.
+    assert_eq!(until_closed(&mut silent[0]), b"");
+    let client = running.client();
+    let mut streams: Vec<_> = (0..4).map(|_| client.events().unwrap()).collect();
+    let mut newcomer = running.connect();
+    assert_eq!(until_closed(&mut newcomer), b"");
+    assert!(client.status().is_err());
+    drop(streams.pop());
+    // The place is free when the server has noticed.
+    while client.status().is_err() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn calls_that_read_files_do_not_keep_others_waiting_and_too_many_are_503() {
+    let running = Running::within(Bounds { long_calls: 1, waiting_calls: 2, ..Bounds::default() });
+    let id = running.memory.add(NewEntry { manifest: "m".into(), path: None }).unwrap().id;
+    running.memory.hold(true);
+    std::thread::scope(|scope| {
+        let verify = || running.client().verify(id);
+        let calls: Vec<_> = (0..3).map(|_| scope.spawn(verify)).collect();
+        // One runs and two wait, sooner or later; then the next is refused at once.
+        let refused = loop {
+            let mut stream = running.connect();
+            let line = format!("POST /v1/library/{id}/verify");
+            let json = "content-type: application/json\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(head(&running, &line, json).as_bytes()).unwrap();
+            stream.set_read_timeout(Some(SHORT)).unwrap();
+            let mut begin = [0; 4096];
+            // Whoever is not refused took a place in the queue, and leaves it.
+            if let Ok(len @ 1..) = stream.read(&mut begin) {
+                break String::from_utf8_lossy(&begin[..len]).into_owned();
+            }
+        };
+        assert_eq!(status(&refused), 503, "{refused}");
+        assert_eq!(problem(&refused).code, code::BUSY);
+        assert_eq!(running.client().status().unwrap().pid, 7);
+        assert!(running.client().set_limits(running.client().limits().unwrap()).is_ok());
+        running.memory.hold(false);
+        for call in calls {
+            // The probes above may have been faster than one of the three.
+            assert!(
+                call.join()
+                    .unwrap()
+                    .map_or_else(|problem| problem.code == code::BUSY, |entry| entry.id == id)
+            );
+        }
+    });
+}
+
+#[test]
+fn it_ends_though_clients_stay_connected() {
+    let mut running = Running::within(Bounds { end_time: SHORT, ..Bounds::default() });
+    let mut idle = running.connect();
+    let mut half = running.connect();
+    half.write_all(b"GET /hea").unwrap();
+    running.end().unwrap();
+    assert_eq!(until_closed(&mut idle), b"");
+    until_closed(&mut half);
+    assert!(TcpStream::connect(running.address()).is_err());
+}

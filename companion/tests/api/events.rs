@@ -1,0 +1,144 @@
+//! The stream of events: the whole picture, every change in its order, and what happens to who is slow.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::time::Duration;
+
+use minimodel_companion::Service as _;
+use minimodel_companion::api::Bounds;
+use minimodel_companion::api::types::{Event, Kind, Transfer};
+use minimodel_companion::client::Events;
+use minimodel_companion::problem::code;
+
+use crate::memory::Stands;
+use crate::running::Running;
+
+fn told(transfer: &Transfer) -> Event {
+    Event::Transfer { transfer: Box::new(transfer.clone()) }
+}
+
+fn next(events: &mut Events) -> Event {
+    events.next().expect("the stream goes on").unwrap()
+}
+
+#[test]
+fn first_the_whole_picture_then_every_change_in_its_order_and_stopping_at_the_end() {
+    let mut running = Running::new();
+    let first = running.memory.state().add(Kind::Share, Stands::Running);
+    let second = running.memory.state().add(Kind::Fetch, Stands::Paused);
+    let mut events = running.client().events().unwrap();
+    assert_eq!(next(&mut events), told(&first));
+    assert_eq!(next(&mut events), told(&second));
+    let changed = running.memory.start(second.id).unwrap();
+    let changes =
+        [told(&changed), Event::Removed { id: first.id }, Event::Consent, Event::Library, Event::Limits];
+    for change in &changes {
+        running.events.send(change.clone()).unwrap();
+    }
+    for change in changes {
+        assert_eq!(next(&mut events), change);
+    }
+    running.end().unwrap();
+    assert_eq!(next(&mut events), Event::Stopping);
+    assert!(events.next().is_none());
+}
+
+#[test]
+fn what_the_companion_says_of_its_end_ends_the_stream_once() {
+    let mut running = Running::new();
+    let mut events = running.client().events().unwrap();
+    running.events.send(Event::Limits).unwrap();
+    running.events.send(Event::Stopping).unwrap();
+    running.events.send(Event::Library).unwrap();
+    assert_eq!(next(&mut events), Event::Limits);
+    assert_eq!(next(&mut events), Event::Stopping);
+    assert!(events.next().is_none());
+    running.end().unwrap();
+}
+
+#[test]
+fn who_lags_is_told_to_begin_anew_and_ends_with_the_right_picture() {
+    let running = Running::new();
+    let mut big = running.memory.state().add(Kind::Share, Stands::Running);
+    let gone = running.memory.state().add(Kind::Share, Stands::Running);
+    let mut events = running.client().events().unwrap();
+    assert_eq!((next(&mut events), next(&mut events)), (told(&big), told(&gone)));
+    // More than the sockets hold, while nothing is read: what waits for this client is 8 events at most.
+    running.memory.forget(gone.id).unwrap();
+    running.events.send(Event::Removed { id: gone.id }).unwrap();
+    big.model_id = "m".repeat(1 << 20);
+    for number in 0..60 {
+        big.have_bytes = number;
+        running.memory.state().transfers.insert(big.id, big.clone());
+        running.events.send(told(&big)).unwrap();
+        // So that the server's task has its turn.
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    running.events.send(Event::Library).unwrap();
+    let mut picture = BTreeMap::from([(big.id, 0), (gone.id, 0)]);
+    let mut began_anew = 0;
+    loop {
+        match next(&mut events) {
+            Event::Transfer { transfer } => _ = picture.insert(transfer.id, transfer.have_bytes),
+            Event::Removed { id } => _ = picture.remove(&id),
+            Event::Resync => {
+                began_anew += 1;
+                picture.clear();
+            }
+            _ => {}
+        }
+        if picture == BTreeMap::from([(big.id, 59)]) && began_anew > 0 {
+            break;
+        }
+    }
+}
+
+#[test]
+fn the_bytes_are_those_of_an_event_stream_with_ids_names_and_signs_of_life() {
+    let running = Running::within(Bounds { keep_alive: Duration::from_millis(50), ..Bounds::default() });
+    running.memory.state().add(Kind::Share, Stands::Running);
+    let mut stream = running.connect();
+    let (address, token) = (running.address(), &running.token);
+    let request =
+        format!("GET /v1/events HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut text = String::new();
+    while !text.contains("\n:\n\n") {
+        let mut more = [0; 4096];
+        let len = stream.read(&mut more).unwrap();
+        assert!(len > 0, "{text}");
+        text.push_str(&String::from_utf8_lossy(&more[..len]).replace("\r\n", "\n"));
+        // Sizes of chunks stand on lines of their own.
+    }
+    assert!(text.contains("\ncontent-type: text/event-stream\n"), "{text}");
+    assert!(text.contains("\ncache-control: no-store\n"), "{text}");
+    for line in ["id: 1", "event: transfer", "data: {\"event\":\"transfer\",\"transfer\":{\"id\":1,"] {
+        assert!(text.contains(&format!("\n{line}")), "{line}: {text}");
+    }
+}
+
+#[test]
+fn streams_are_bounded_and_a_place_is_free_again_when_its_client_goes() {
+    let running = Running::within(Bounds { streams: 2, ..Bounds::default() });
+    let client = running.client();
+    let first = client.events().unwrap();
+    let _second = client.events().unwrap();
+    assert_eq!(client.events().unwrap_err().code, code::BUSY);
+    drop(first);
+    while client.events().is_err() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_stream_that_breaks_off_is_one_problem_and_then_over() {
+    let running = Running::within(Bounds { end_time: Duration::ZERO, ..Bounds::default() });
+    let mut big = running.memory.state().add(Kind::Share, Stands::Running);
+    big.model_id = "m".repeat(32 << 20);
+    running.memory.state().transfers.insert(big.id, big);
+    let mut events = running.client().events().unwrap();
+    // The end allows no time for what is under way, which is more than the sockets hold.
+    drop(running);
+    assert_eq!(events.next().unwrap().unwrap_err().code, code::STOPPED);
+    assert!(events.next().is_none());
+}

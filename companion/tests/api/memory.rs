@@ -1,0 +1,370 @@
+//! A service that keeps its state in memory and nothing else: what goes in comes out, so what the interface changes on
+//! the way shows. Two that are asked the same say the same.
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use minimodel_companion::api::types::*;
+use minimodel_companion::problem::code;
+use minimodel_companion::{Answer, Problem, Service};
+
+/// All of it, in a form that can be compared.
+#[derive(Debug, Default, Clone, PartialEq, serde::Serialize)]
+pub(crate) struct State {
+    pub(crate) next: u64,
+    pub(crate) transfers: BTreeMap<u64, Transfer>,
+    pub(crate) shares: Vec<NewShare>,
+    pub(crate) fetches: Vec<NewFetch>,
+    pub(crate) limits: Limits,
+    pub(crate) grants: Vec<Grant>,
+    pub(crate) announcements: Vec<Announcement>,
+    pub(crate) entries: BTreeMap<u64, (Entry, String)>,
+    pub(crate) stops: u32,
+}
+
+/// The service.
+#[derive(Default)]
+pub(crate) struct Memory {
+    state: Mutex<State>,
+    /// `verify` waits while this is true.
+    held: Mutex<bool>,
+    released: Condvar,
+}
+
+fn none(what: &str, id: u64) -> Problem {
+    Problem::new(code::NOT_FOUND, format!("there is no {what} {id}"), "look at the list")
+        .because("it is not kept")
+}
+
+impl Memory {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Makes `verify` wait, or lets all that wait go on.
+    pub(crate) fn hold(&self, held: bool) {
+        *self.held.lock().unwrap() = held;
+        self.released.notify_all();
+    }
+
+    fn change(&self, id: u64, change: impl FnOnce(&mut Transfer)) -> Answer<Transfer> {
+        let mut state = self.state();
+        let transfer = state.transfers.get_mut(&id).ok_or_else(|| none("transfer", id))?;
+        change(transfer);
+        Ok(transfer.clone())
+    }
+
+    fn change_entry(&self, id: u64, change: impl FnOnce(&mut Entry)) -> Answer<Entry> {
+        let mut state = self.state();
+        let (entry, _) = state.entries.get_mut(&id).ok_or_else(|| none("entry", id))?;
+        change(entry);
+        Ok(entry.clone())
+    }
+}
+
+impl State {
+    fn id(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn grant(
+        &mut self,
+        action: Action,
+        consent: &Consent,
+        model: Option<String>,
+        peer: Option<String>,
+    ) -> Grant {
+        let grant = Grant {
+            id: self.id(),
+            action,
+            model,
+            peer,
+            expires_unix: consent.expires_unix,
+            quota_bytes: consent.quota_bytes,
+            used_bytes: 0,
+            given_utc: "2026-11-21T00:00:00Z".into(),
+            by: consent.by.clone(),
+            state: GrantState::Active,
+        };
+        self.grants.push(grant.clone());
+        grant
+    }
+
+    /// A transfer as one may be: every field has a value that would be missed.
+    pub(crate) fn add(&mut self, kind: Kind, state: Stands) -> Transfer {
+        let id = self.id();
+        let peer = Peer {
+            peer: "a\u{202e}\"<script>\n".into(),
+            received_bytes: u64::MAX,
+            sent_bytes: 2,
+            down_rate: 3,
+            up_rate: 4,
+            rtt_ms: 0.25,
+            have: u32::MAX,
+            choking_us: true,
+            cause: Some(Cause::PeerSlow),
+        };
+        let transfer = Transfer {
+            id,
+            kind,
+            state,
+            cause: Some(Cause::ConsentMissing),
+            problem: Some(Problem::new(code::STOPPED, "ein Fehler: ü", "go on").because("nothing")),
+            question: Some(Question {
+                needs: vec![Action::Fetch],
+                may: vec![Action::Cache],
+                subject: vec![("publisher".into(), "\u{1b}[31m".into())],
+            }),
+            model_id: "a-model".into(),
+            model_version: "1".into(),
+            swarm_id: "ab".repeat(32),
+            path: "/tmp/a b".into(),
+            receipt: Some("/tmp/r".into()),
+            entry: Some(9),
+            offer: Some("mm1x".into()),
+            publishes: true,
+            allow: vec!["p".into()],
+            limits: TransferLimits { up: Some(1), down: None, slots: Some(3) },
+            have_bytes: 10,
+            total_bytes: 20,
+            received_bytes: 30,
+            sent_bytes: 40,
+            down_rate: 50,
+            up_rate: 60,
+            peers: vec![peer],
+            idle_seconds: BTreeMap::from([(Cause::NoSource, 1.5), (Cause::RateLimit, 0.25)]),
+            created_utc: "2026-11-21T00:00:00Z".into(),
+        };
+        self.transfers.insert(id, transfer.clone());
+        transfer
+    }
+}
+
+pub(crate) use minimodel_companion::api::types::State as Stands;
+
+impl Service for Memory {
+    fn status(&self) -> Answer<Status> {
+        let state = self.state();
+        Ok(Status {
+            version: "0.0.0-\"test\\".into(),
+            pid: 7,
+            started_utc: "2026-11-21T00:00:00Z".into(),
+            peer: Some("me".into()),
+            limits: state.limits.clone(),
+            now: Rates { up: state.limits.up, down: None, paused: true },
+            transfers: state.transfers.values().cloned().collect(),
+        })
+    }
+
+    fn stop(&self) -> Answer<()> {
+        self.state().stops += 1;
+        Ok(())
+    }
+
+    fn share(&self, new: NewShare) -> Answer<Transfer> {
+        let mut state = self.state();
+        state.shares.push(new);
+        Ok(state.add(Kind::Share, Stands::Asking))
+    }
+
+    fn fetch(&self, new: NewFetch) -> Answer<Transfer> {
+        let mut state = self.state();
+        state.fetches.push(new);
+        Ok(state.add(Kind::Fetch, Stands::Waiting))
+    }
+
+    fn transfer(&self, id: u64) -> Answer<Transfer> {
+        self.change(id, |_| ())
+    }
+
+    fn answer(&self, id: u64, consent: Consent) -> Answer<Transfer> {
+        for action in &consent.actions {
+            self.state().grant(*action, &consent, None, None);
+        }
+        self.change(id, |transfer| transfer.state = Stands::Preparing)
+    }
+
+    fn start(&self, id: u64) -> Answer<Transfer> {
+        self.change(id, |transfer| transfer.state = Stands::Running)
+    }
+
+    fn pause(&self, id: u64) -> Answer<Transfer> {
+        self.change(id, |transfer| transfer.state = Stands::Paused)
+    }
+
+    fn limit(&self, id: u64, limits: TransferLimits) -> Answer<Transfer> {
+        self.change(id, |transfer| transfer.limits = limits)
+    }
+
+    fn forget(&self, id: u64) -> Answer<()> {
+        self.state().transfers.remove(&id).map(|_| ()).ok_or_else(|| none("transfer", id))
+    }
+
+    fn limits(&self) -> Answer<Limits> {
+        Ok(self.state().limits.clone())
+    }
+
+    fn set_limits(&self, limits: Limits) -> Answer<Limits> {
+        self.state().limits = limits.clone();
+        Ok(limits)
+    }
+
+    fn moved(&self, days: u32) -> Answer<Vec<Moved>> {
+        let moved = |day: u32| Moved {
+            day: format!("2026-11-{day:02}"),
+            peer: "p".into(),
+            swarm_id: "s".into(),
+            model: "m 1".into(),
+            sent_bytes: u64::from(day),
+            received_bytes: 1 << 60,
+        };
+        Ok((0..days).map(moved).collect())
+    }
+
+    fn grants(&self) -> Answer<Vec<Grant>> {
+        Ok(self.state().grants.clone())
+    }
+
+    fn grant(&self, new: NewGrant) -> Answer<Vec<Grant>> {
+        let mut state = self.state();
+        let actions = new.consent.actions.iter();
+        let grant = |action: &Action| state.grant(*action, &new.consent, new.model.clone(), new.peer.clone());
+        Ok(actions.map(grant).collect())
+    }
+
+    fn revoke(&self, id: u64) -> Answer<Grant> {
+        let mut state = self.state();
+        let grant = state.grants.iter_mut().find(|grant| grant.id == id).ok_or_else(|| none("grant", id))?;
+        grant.state = GrantState::Revoked;
+        Ok(grant.clone())
+    }
+
+    fn consent_log(&self) -> Answer<Vec<LogEntry>> {
+        let entry = |grant: &Grant| LogEntry {
+            number: grant.id,
+            time_utc: grant.given_utc.clone(),
+            kind: "grant".into(),
+            text: format!("{:?}\t\u{7f}", grant.action),
+        };
+        Ok(self.state().grants.iter().map(entry).collect())
+    }
+
+    fn verify_log(&self) -> Answer<LogVerdict> {
+        let entries = self.state().grants.len() as u64;
+        Ok(LogVerdict { ok: false, entries, older: 3, head: "h".into(), fault: Some("line 2".into()) })
+    }
+
+    fn announcements(&self) -> Answer<Vec<Announcement>> {
+        Ok(self.state().announcements.clone())
+    }
+
+    fn announce(&self, transfer: u64, consent: Consent) -> Answer<Announcement> {
+        let mut state = self.state();
+        let grant = state.grant(Action::Publish, &consent, None, None).id;
+        let announcement = Announcement {
+            transfer,
+            model: "m".into(),
+            offer: "mm1x".into(),
+            path: "/tmp/a.offer".into(),
+            grant,
+            expires_utc: "2027-01-01T00:00:00Z".into(),
+        };
+        state.announcements.retain(|other| other.transfer != transfer);
+        state.announcements.push(announcement.clone());
+        Ok(announcement)
+    }
+
+    fn unannounce(&self, transfer: u64) -> Answer<()> {
+        let mut state = self.state();
+        let before = state.announcements.len();
+        state.announcements.retain(|announcement| announcement.transfer != transfer);
+        if state.announcements.len() < before { Ok(()) } else { Err(none("announcement of", transfer)) }
+    }
+
+    fn library(&self) -> Answer<Vec<Entry>> {
+        Ok(self.state().entries.values().map(|(entry, _)| entry.clone()).collect())
+    }
+
+    fn entry(&self, id: u64) -> Answer<Entry> {
+        self.change_entry(id, |_| ())
+    }
+
+    fn manifest(&self, id: u64) -> Answer<String> {
+        let state = self.state();
+        state.entries.get(&id).map(|(_, manifest)| manifest.clone()).ok_or_else(|| none("entry", id))
+    }
+
+    fn add(&self, new: NewEntry) -> Answer<Entry> {
+        let mut state = self.state();
+        let check =
+            FitCheck { name: "ram".into(), needs: "1".into(), has: "2".into(), outcome: "pass".into() };
+        let entry = Entry {
+            id: state.id(),
+            model_id: "a/b ü%".into(),
+            model_version: "1".into(),
+            publisher_id: "me".into(),
+            swarm_id: "cd".repeat(32),
+            byte_count: 5,
+            state: EntryState::Ready,
+            reason: Some("why".into()),
+            path: new.path.map(|path| path.to_string_lossy().into_owned()),
+            receipt: None,
+            cached: true,
+            pinned: false,
+            active: false,
+            used_utc: "2026-11-21T00:00:00Z".into(),
+            added_utc: "2026-11-21T00:00:01Z".into(),
+            fits: Fits { fits: true, checks: vec![check] },
+        };
+        state.entries.insert(entry.id, (entry.clone(), new.manifest));
+        Ok(entry)
+    }
+
+    fn verify(&self, id: u64) -> Answer<Entry> {
+        let held = self.held.lock().unwrap();
+        drop(self.released.wait_timeout_while(held, Duration::from_secs(30), |held| *held).unwrap());
+        self.change_entry(id, |entry| entry.reason = None)
+    }
+
+    fn remove(&self, id: u64) -> Answer<()> {
+        self.state().entries.remove(&id).map(|_| ()).ok_or_else(|| none("entry", id))
+    }
+
+    fn pin(&self, id: u64, pinned: bool) -> Answer<Entry> {
+        self.change_entry(id, |entry| entry.pinned = pinned)
+    }
+
+    fn prune(&self, keep_bytes: u64) -> Answer<Pruned> {
+        let entries = self.state().entries.keys().copied().collect();
+        Ok(Pruned { entries, bytes: keep_bytes })
+    }
+
+    fn activate(&self, id: u64) -> Answer<Activated> {
+        let entry = self.change_entry(id, |entry| entry.active = true)?;
+        Ok(Activated { entry, link: "/l".into(), previous: Some(4) })
+    }
+
+    fn rollback(&self, model_id: &str) -> Answer<Activated> {
+        let id =
+            self.state().entries.values().find(|(entry, _)| entry.model_id == model_id).map(|(e, _)| e.id);
+        let entry = self.change_entry(id.unwrap_or_default(), |entry| entry.active = false)?;
+        Ok(Activated { entry, link: "/l".into(), previous: None })
+    }
+
+    fn fits(&self, manifest: &str) -> Answer<Fits> {
+        let check =
+            FitCheck { name: manifest.into(), needs: "n".into(), has: "h".into(), outcome: "fail".into() };
+        Ok(Fits { fits: false, checks: vec![check] })
+    }
+
+    fn doctor(&self) -> Answer<Vec<Finding>> {
+        Ok(vec![Finding {
+            name: "clock".into(),
+            outcome: "ok".into(),
+            detail: "d".into(),
+            hint: Some("h".into()),
+        }])
+    }
+}

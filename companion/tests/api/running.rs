@@ -1,0 +1,146 @@
+//! A server that runs for a test, and bytes sent to it as they are.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use minimodel_companion::Problem;
+use minimodel_companion::api::types::Event;
+use minimodel_companion::api::{self, Access, Bounds};
+use minimodel_companion::client::Client;
+use tokio::sync::{broadcast, watch};
+
+use crate::memory::Memory;
+
+/// Longer than anything takes; it only ends what hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server on a folder of its own; it ends with the value.
+pub(crate) struct Running {
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) folder: PathBuf,
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) token: String,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<Result<(), Problem>>>,
+    _root: tempfile::TempDir,
+}
+
+impl Running {
+    pub(crate) fn new() -> Self {
+        Self::within(Bounds::default())
+    }
+
+    pub(crate) fn within(bounds: Bounds) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("companion");
+        let access = Access::open(&folder).unwrap();
+        let token = std::fs::read_to_string(folder.join("token")).unwrap().trim_end().to_owned();
+        let listeners = api::bind(0).unwrap();
+        let addresses = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+        let memory = Arc::new(Memory::default());
+        let (events, _) = broadcast::channel(8);
+        let (stop, stopped) = watch::channel(false);
+        let (service, sender) = (Arc::clone(&memory), events.clone());
+        let thread = std::thread::spawn(move || {
+            let mut runtime = tokio::runtime::Builder::new_multi_thread();
+            let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(api::serve_within(bounds, listeners, service, access, sender, stopped))
+        });
+        let running =
+            Self { memory, events, folder, addresses, token, stop, thread: Some(thread), _root: root };
+        while !running.folder.join("endpoint.json").exists() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        running
+    }
+
+    /// 127.0.0.1 and the port.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::find(&self.folder).unwrap().expect("it runs")
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Sends bytes, says that there are no more, and gives all that comes back.
+    pub(crate) fn raw(&self, bytes: &str) -> String {
+        let mut stream = self.connect();
+        stream.write_all(bytes.as_bytes()).unwrap();
+        read_answer(&mut stream)
+    }
+
+    /// A request with Host and token and these lines more.
+    pub(crate) fn request(&self, line: &str, more: &str, body: &str) -> String {
+        let (address, token) = (self.address(), &self.token);
+        self.raw(&format!(
+            "{line} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n{more}content-length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+    }
+
+    /// A change as it should be.
+    pub(crate) fn change(&self, line: &str, body: &str) -> String {
+        self.request(line, "content-type: application/json\r\n", body)
+    }
+
+    /// Ends it and gives what it ended with.
+    pub(crate) fn end(&mut self) -> Result<(), Problem> {
+        self.memory.hold(false);
+        self.stop.send_replace(true);
+        self.thread.take().map_or(Ok(()), |thread| thread.join().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
+/// One answer: its head, and as much body as the head says.
+pub(crate) fn read_answer(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            if length.is_some_and(|length: usize| body.len() >= length) || head.contains(" 204 ") {
+                return text;
+            }
+        }
+        let mut more = [0; 4096];
+        match stream.read(&mut more) {
+            Ok(0) => return text,
+            Ok(len) => answer.extend_from_slice(&more[..len]),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return text,
+            Err(error) => panic!("{error} after {text}"),
+        }
+    }
+}
+
+/// The status of an answer.
+pub(crate) fn status(answer: &str) -> u16 {
+    answer
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .unwrap_or_else(|| panic!("no answer: {answer:?}"))
+}
+
+/// The problem in an answer.
+pub(crate) fn problem(answer: &str) -> Problem {
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+}
