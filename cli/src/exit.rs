@@ -40,7 +40,6 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// All of them, in order.
-    #[cfg(test)]
     pub(crate) const ALL: [Self; 16] = [
         Self::Done,
         Self::Unexpected,
@@ -59,6 +58,11 @@ impl Exit {
         Self::Interrupted,
         Self::Terminated,
     ];
+
+    /// The one with this number, if there is one.
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|exit| exit.code() == code)
+    }
 
     /// The number the shell sees.
     pub(crate) fn code(self) -> u8 {

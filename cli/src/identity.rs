@@ -63,6 +63,11 @@ pub(crate) fn path(folders: &Folders) -> Result<PathBuf, Failure> {
     Ok(folders.data()?.join(FILE_NAME))
 }
 
+/// The peer id of this user, if there is an identity that can be read.
+pub(crate) fn known(folders: &Folders) -> Option<PeerId> {
+    path(folders).ok().and_then(|path| read(&path).ok()).map(|identity| identity.peer_id())
+}
+
 /// Reads the identity, or creates it and says so on stderr.
 pub(crate) fn load_or_create(folders: &Folders, printer: &Printer) -> Result<Identity, Failure> {
     let path = path(folders)?;

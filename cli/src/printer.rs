@@ -114,6 +114,8 @@ pub(crate) struct Manner {
 #[derive(Debug)]
 pub(crate) struct Printer {
     manner: Manner,
+    /// There is nobody to answer.
+    is_mute: bool,
     has_lost_stdout: AtomicBool,
     /// It was lost because nobody read it, so that an answer is missing.
     was_unread: AtomicBool,
@@ -127,11 +129,24 @@ impl Printer {
     pub(crate) fn new(manner: Manner) -> Self {
         Self {
             manner,
+            is_mute: false,
             has_lost_stdout: AtomicBool::new(false),
             was_unread: AtomicBool::new(false),
             is_clogged: AtomicBool::new(false),
             bar: Mutex::new(None),
         }
+    }
+
+    /// A printer for work that nobody waits for: it answers nothing, and only warnings go to stderr.
+    pub(crate) fn mute() -> Self {
+        let manner = Manner {
+            is_json: false,
+            is_quiet: true,
+            is_verbose: false,
+            colours_stdout: false,
+            colours_stderr: false,
+        };
+        Self { is_mute: true, ..Self::new(manner) }
     }
 
     /// Whether answers are JSON.
@@ -189,6 +204,9 @@ impl Printer {
 
     /// Bytes of our own making as the answer, unchanged (completions, a canonical form).
     pub(crate) fn answer_bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        if self.is_mute {
+            return Ok(());
+        }
         let stdout = io::stdout().lock();
         if self.has_lost_stdout.load(Ordering::Relaxed) {
             return if self.was_unread.load(Ordering::Relaxed) { Err(unread()) } else { Ok(()) };

@@ -51,6 +51,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<(), Failure> {
         Verb::Transfer(args) => verbs::transfer::run(&args, context),
         Verb::Limits(args) => verbs::limits::run(&args, context),
         Verb::Doctor(args) => verbs::doctor::run(&args, context),
+        Verb::Companion(args) => verbs::companion::run(&args, context),
         Verb::Blame(args) => verbs::blame::run(&args, context),
         Verb::Id(args) => verbs::id::run(&args, context),
         Verb::Inspect(args) => verbs::inspect::run(&args, context),

@@ -141,6 +141,12 @@ impl Context {
         let printer = std::sync::Arc::new(Printer::new(settings.manner));
         Self { settings, printer, folders: Folders::resolve(&around.folder_variables) }
     }
+
+    /// The same folders, with nobody to ask and nobody to answer.
+    pub(crate) fn unattended(&self) -> Self {
+        let settings = Settings { can_ask: false, progress: ProgressChoice::None, ..self.settings.clone() };
+        Self { settings, printer: std::sync::Arc::new(Printer::mute()), folders: self.folders.clone() }
+    }
 }
 
 #[cfg(test)]

@@ -5,13 +5,18 @@
 
 pub mod api;
 pub mod client;
+mod clock;
+mod companion;
 pub mod consent;
 pub mod db;
 pub mod doctor;
-pub mod limits;
+mod files;
 pub mod library;
+pub mod limits;
 pub mod problem;
+pub mod runner;
 mod service;
 
+pub use companion::{Companion, Places, is_held};
 pub use problem::Problem;
 pub use service::{Answer, Service};

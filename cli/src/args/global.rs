@@ -3,6 +3,7 @@
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::companion::CompanionArgs;
 use super::consent::{AnnounceArgs, ConsentArgs};
 use super::library::LibraryArgs;
 use super::local::{
@@ -117,6 +118,8 @@ pub(crate) enum Verb {
     Limits(LimitsArgs),
     /// Look for what is wrong or slow
     Doctor(DoctorArgs),
+    /// Run the companion: the service that keeps shares and fetches going
+    Companion(CompanionArgs),
     /// Show who was banned and why, or take bans back
     Blame(BlameArgs),
     /// Show or create the identity of this user

@@ -1,5 +1,6 @@
 //! The command line as clap reads it: one struct a verb, plain values, nothing resolved and nothing opened.
 
+mod companion;
 mod consent;
 mod global;
 mod library;
@@ -8,6 +9,7 @@ mod running;
 mod transfer;
 mod value;
 
+pub(crate) use companion::{CompanionAction, CompanionArgs, CompanionRunArgs, HandingOptions};
 pub(crate) use consent::{
     AnnounceArgs, AnnounceOnArgs, AnnounceVerb, ConsentArgs, ConsentGrantArgs, ConsentVerb,
 };

@@ -8,6 +8,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 use minimodel_swarm::driver::{LEAST_DATAGRAM, MAX_DATAGRAM};
 use minimodel_wire::PeerId;
 
+use super::companion::HandingOptions;
 use super::value::OfferArg;
 use crate::consent::ConsentFlag;
 use crate::size::{Rate, parse_duration, parse_rate};
@@ -70,6 +71,8 @@ pub(crate) struct SeedArgs {
     /// Read the whole file even when it has not changed since its last full check
     #[arg(long)]
     pub(crate) recheck: bool,
+    #[command(flatten)]
+    pub(crate) handing: HandingOptions,
     /// The consent to serve, as in `--consent serve`; on a terminal it is asked for instead
     #[arg(long, value_name = "ACTIONS")]
     pub(crate) consent: Option<ConsentFlag>,
@@ -88,13 +91,15 @@ pub(crate) struct FetchArgs {
     /// A peer to fetch from: an offer as text (mm1...) or file (repeat for more)
     #[arg(long, value_name = "OFFER")]
     pub(crate) peer: Vec<OfferArg>,
-    /// The folder for the file, its manifest and its receipt
+    /// The folder for the file, its manifest and its receipt [default: a running companion's library]
     #[arg(short, long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) share: ShareOptions,
     #[command(flatten)]
     pub(crate) transfer: TransferOptions,
+    #[command(flatten)]
+    pub(crate) handing: HandingOptions,
     /// The consents, as in `--consent fetch,import` or `--consent fetch,import,serve,publish`
     #[arg(long, value_name = "ACTIONS")]
     pub(crate) consent: Option<ConsentFlag>,

@@ -10,5 +10,5 @@ mod question;
 
 pub(crate) use grant::{Action, ConsentFlag, Granted, How};
 pub(crate) use question::{
-    MANIFEST_ASKED, NOTHING_DONE, Question, agree, by_command, obtain, obtain_required,
+    MANIFEST_ASKED, NOTHING_DONE, Question, agree, answer, by_command, obtain, obtain_required,
 };

@@ -110,6 +110,15 @@ fn ask(
     }
 }
 
+/// Asks for all, or takes the flag; the companion, which does what is agreed to, records it.
+pub(crate) fn answer(
+    context: &Context,
+    question: &Question<'_>,
+    flag: Option<(&ConsentFlag, How)>,
+) -> Result<(BTreeSet<Action>, How), Failure> {
+    ask(context, question, question.optional, flag, |action| question_text(action).to_owned())
+}
+
 /// Records the consent that a command itself is.
 pub(crate) fn by_command(
     context: &Context,

@@ -58,8 +58,7 @@ fn make_receipt(
     checksum_recomputed: bool,
 ) -> Result<Receipt, Failure> {
     let facts = Facts {
-        verb: plan.verb,
-        granted: &importing.granted,
+        consents: &importing.consents,
         started_utc: &importing.started_utc,
         checksum_recomputed,
         checks,

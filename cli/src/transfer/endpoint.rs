@@ -16,8 +16,13 @@ use crate::settings::Context;
 /// How long an offer is good: long enough to be mailed, short enough to die.
 const OFFER_LIFETIME_SECONDS: u64 = 7 * 24 * 3600;
 
-/// Binds the node. Must be called within the runtime.
-pub(crate) fn bind(options: &ShareOptions, identity: &Identity, serves: bool) -> Result<Node, Failure> {
+/// Binds the node. Must be called within the runtime. `last_port`: tried first where no address is named.
+pub(crate) fn bind(
+    options: &ShareOptions,
+    identity: &Identity,
+    serves: bool,
+    last_port: Option<u16>,
+) -> Result<Node, Failure> {
     let settings = |listen: SocketAddr| NodeSettings {
         key: identity.key.clone(),
         listen,
@@ -36,9 +41,12 @@ pub(crate) fn bind(options: &ShareOptions, identity: &Identity, serves: bool) ->
         return Node::bind(settings(listen)).map_err(failed);
     }
     // All addresses of both families; a machine without IPv6 listens on IPv4 alone.
-    Node::bind(settings(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0)))
-        .or_else(|_| Node::bind(settings(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0))))
-        .map_err(failed)
+    let anywhere = |port: u16| {
+        Node::bind(settings(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)))
+            .or_else(|_| Node::bind(settings(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port))))
+    };
+    let again = last_port.and_then(|port| anywhere(port).ok());
+    again.map_or_else(|| anywhere(0), Ok).map_err(failed)
 }
 
 /// The addresses of this machine that others may reach; loopback only where there is nothing else.

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use minimodel_swarm::driver::{
-    Bans, Controls, FetchEnd, FetchSettings, Fetched, Fetching, Node, Report, Throttle, steady,
+    Bans, Controls, FetchEnd, FetchSettings, Fetched, Fetching, Node, Throttle, steady,
 };
 use minimodel_swarm::machine::Order;
 use minimodel_swarm::store::{Opener, Part, RealDisk, Resumed};
 use minimodel_verifier::Manifest;
+use minimodel_verifier::receipt;
 use minimodel_wire::{Consent, PeerId, SignedOffer};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::closing::{already_there, finish, shown, tell_place, tell_served};
+use super::hands::Hands;
 use super::target::Target;
 use super::{SOFTWARE, WAITING_REPORTS, block_on, ending, endpoint, random_seed, watch};
 use crate::args::{OrderChoice, ShareOptions, TransferOptions};
@@ -33,7 +35,8 @@ use crate::show;
 use crate::size::{show_rate, show_size};
 
 /// Without `--stall-timeout`.
-const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// What is to be fetched, and how.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
@@ -63,10 +66,32 @@ pub(crate) struct Plan<'a> {
 pub(crate) fn run(context: &Context, plan: &Plan<'_>) -> Result<(), Failure> {
     let started_utc = clock::now_utc();
     let target = Target::new(&plan.out, &plan.manifest, plan.receipt.as_deref())?;
-    let granted = ask(context, plan, &target)?;
-    let importing = Importing { target, granted, started_utc };
+    let consents = ask(context, plan, &target)?.for_receipt(plan.verb);
+    let importing = Importing { target, consents, started_utc };
+    let Some(Prepared { identity, part, resumed }) = prepare(context, plan, &importing)? else {
+        return Ok(());
+    };
+    block_on(transfer_here(context, plan, &importing, &identity, part, &resumed))
+}
+
+/// What a fetch begins with.
+pub(crate) struct Prepared {
+    /// Our key.
+    pub(crate) identity: Identity,
+    /// The partial file.
+    pub(crate) part: Arc<Part<RealDisk>>,
+    /// What is in it.
+    pub(crate) resumed: Resumed,
+}
+
+/// Everything that can be wrong before anybody is dialed. `None`: the file is there already, and so is its receipt now.
+pub(crate) fn prepare(
+    context: &Context,
+    plan: &Plan<'_>,
+    importing: &Importing,
+) -> Result<Option<Prepared>, Failure> {
     if let Some(existing) = importing.target.look(context, &plan.manifest)? {
-        return already_there(context, plan, &importing, &existing);
+        return already_there(context, plan, importing, &existing).map(|()| None);
     }
     if plan.sources.is_empty() && plan.share.listen.is_none() {
         return Err(ending::exhausted(&[]));
@@ -79,18 +104,24 @@ pub(crate) fn run(context: &Context, plan: &Plan<'_>) -> Result<(), Failure> {
     let (part, resumed) = open_part(&importing.target)?;
     part.check_space().map_err(|error| ending::store(&error))?;
     tell_resumed(context, plan, &resumed)?;
-    block_on(transfer(context, plan, &importing, &identity, part, &resumed))
+    Ok(Some(Prepared { identity, part, resumed }))
 }
 
 /// What the end of the import needs to know.
 #[derive(Debug)]
 pub(crate) struct Importing {
     /// Where everything goes.
-    pub(super) target: Target,
+    pub(crate) target: Target,
     /// What the user agreed to.
-    pub(super) granted: Granted,
+    pub(crate) consents: Vec<receipt::Consent>,
     /// When it began.
-    pub(super) started_utc: String,
+    pub(crate) started_utc: String,
+}
+
+impl Importing {
+    fn permits(&self, action: Action) -> bool {
+        self.consents.iter().any(|consent| consent.action == action)
+    }
 }
 
 pub(super) fn ask(context: &Context, plan: &Plan<'_>, target: &Target) -> Result<Granted, Failure> {
@@ -152,7 +183,17 @@ fn tell_resumed(context: &Context, plan: &Plan<'_>, resumed: &Resumed) -> Result
     printer.event("resumed", json!({"have": resumed.have.len(), "chunks": total, "lost": resumed.lost}))
 }
 
-pub(super) async fn transfer(
+/// How a transfer ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The file is in its place.
+    Done,
+    /// It was told to stop.
+    Stopped,
+}
+
+/// [`transfer`] of the verb's own process: Ctrl-C stops it, flags steer it, and the terminal shows it.
+pub(super) async fn transfer_here(
     context: &Context,
     plan: &Plan<'_>,
     importing: &Importing,
@@ -161,17 +202,51 @@ pub(super) async fn transfer(
     resumed: &Resumed,
 ) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
-    let serves = importing.granted.permits(Action::Serve);
-    let node = endpoint::bind(plan.share, identity, serves)?;
     let (reports, waiting) = mpsc::channel(WAITING_REPORTS);
     let progress = Progress::start(context, "fetch", plan.manifest.byte_count(), true);
+    let watching = watch::fetch(context.printer.clone(), waiting, progress.counter())?;
+    let rate = |rate: Option<crate::size::Rate>| Throttle::new(rate.map(|rate| rate.bytes_per_second));
+    let allow = (!plan.share.allow.is_empty()).then(|| plan.share.allow.iter().copied().collect());
+    let printer = context.printer.clone();
+    let hands = Hands {
+        stop: interrupt.asked(),
+        controls: steady(Controls { allow, ..Controls::default() }),
+        up: vec![rate(plan.share.up)],
+        down: vec![rate(plan.transfer.down)],
+        reports,
+        progress: Some(progress),
+        last_port: None,
+        offered: Box::new(move |node, offer| {
+            printer.detail(format!("this machine serves what it has: {offer}"));
+            printer.event("offer", json!({"offer": offer.to_string(), "peer": node.id().to_string()}))
+        }),
+    };
+    let end = transfer(context, plan, importing, identity, (part, resumed), hands).await;
+    watching.end();
+    match end? {
+        Ended::Done => Ok(()),
+        Ended::Stopped => Err(ending::stopped(interrupt.exit())),
+    }
+}
+
+/// Fetches, checks, finishes.
+pub(crate) async fn transfer(
+    context: &Context,
+    plan: &Plan<'_>,
+    importing: &Importing,
+    identity: &Identity,
+    (part, resumed): (Arc<Part<RealDisk>>, &Resumed),
+    hands: Hands,
+) -> Result<Ended, Failure> {
+    let node = endpoint::bind(plan.share, identity, importing.permits(Action::Serve), hands.last_port)?;
     let named: Vec<PeerId> = plan.sources.iter().map(|source| source.offer().peer).collect();
     let (keeping, bans) = Keeping::start(context, plan.verb, &plan.manifest, &named)?;
-    let settings = settings(context, plan, &importing.granted, &node, (reports, bans))?;
+    let settings = settings(context, plan, importing, &node, bans, &hands)?;
     let fetching = node.fetch(settings, part.clone(), resumed).map_err(|error| ending::driver(&error))?;
-    let watching = watch::fetch(context.printer.clone(), waiting, progress.counter())?;
-    let end = conclude(context, plan, importing, &part, fetching, (&interrupt, progress)).await;
-    watching.end();
+    // The node and the fetch hold all that reports: with them, whoever watches comes to an end.
+    let Hands { mut stop, progress, reports, .. } = hands;
+    drop(reports);
+    let end = conclude(context, plan, importing, &part, fetching, (&mut stop, progress)).await;
     keeping.end();
     end
 }
@@ -182,9 +257,9 @@ async fn conclude(
     importing: &Importing,
     part: &Part<RealDisk>,
     mut fetching: Fetching<'_, RealDisk>,
-    (interrupt, progress): (&Interrupt, Progress),
-) -> Result<(), Failure> {
-    let end = fetching.run(&mut interrupt.asked()).await;
+    (stop, progress): (&mut tokio::sync::watch::Receiver<bool>, Option<Progress>),
+) -> Result<Ended, Failure> {
+    let end = fetching.run(stop).await;
     match end.map_err(|error| ending::driver(&error))? {
         FetchEnd::Checked(fetched) => {
             drop(progress);
@@ -192,9 +267,9 @@ async fn conclude(
             let finished = finish(context, plan, importing, part, &fetched);
             let tail = fetched.check_tail + checked.elapsed();
             let told = finished.and_then(|()| tell_done(context, plan, importing, &fetched, tail));
-            after(context, plan, (importing, part), fetching, interrupt, told).await
+            after(context, plan, (importing, part), fetching, stop, told).await.map(|()| Ended::Done)
         }
-        FetchEnd::Stopped => Err(ending::stopped(interrupt.exit())),
+        FetchEnd::Stopped => Ok(Ended::Stopped),
         FetchEnd::Stalled { met_a_peer, reasons } => {
             Err(ending::stalled(met_a_peer, &reasons, plan.transfer.stall_timeout.unwrap_or(STALL_TIMEOUT)))
         }
@@ -206,12 +281,13 @@ async fn conclude(
 fn settings(
     context: &Context,
     plan: &Plan<'_>,
-    granted: &Granted,
+    importing: &Importing,
     node: &Node,
-    (reports, bans): (mpsc::Sender<Report>, Bans),
+    bans: Bans,
+    hands: &Hands,
 ) -> Result<FetchSettings, Failure> {
     let mut consent = Consent::FETCH;
-    let (serves, publishes) = (granted.permits(Action::Serve), granted.permits(Action::Publish));
+    let (serves, publishes) = (importing.permits(Action::Serve), importing.permits(Action::Publish));
     if serves {
         consent = consent | Consent::SERVE;
     }
@@ -220,20 +296,18 @@ fn settings(
     }
     let offer = if serves {
         let offer = endpoint::offer(context, node, plan.share, *plan.manifest.swarm_id())?;
-        context.printer.event("offer", json!({"offer": offer.to_string(), "peer": node.id().to_string()}))?;
-        context.printer.detail(format!("this machine serves what it has: {offer}"));
+        (hands.offered)(node, &offer)?;
         Some(offer)
     } else {
         None
     };
-    let allow = (!plan.share.allow.is_empty()).then(|| plan.share.allow.iter().copied().collect());
     Ok(FetchSettings {
         manifest: plan.manifest.clone(),
         consent,
         sources: plan.sources.clone(),
-        controls: steady(Controls { allow, ..Controls::default() }),
-        down: vec![Throttle::new(plan.transfer.down.map(|rate| rate.bytes_per_second))],
-        up: vec![Throttle::new(plan.share.up.map(|rate| rate.bytes_per_second))],
+        controls: hands.controls.clone(),
+        down: hands.down.clone(),
+        up: hands.up.clone(),
         bans,
         order: match plan.transfer.order {
             OrderChoice::Rarest => Order::Rarest,
@@ -247,7 +321,7 @@ fn settings(
         software: SOFTWARE.to_owned(),
         seed: random_seed()?,
         unix_now: now_unix(),
-        reports,
+        reports: hands.reports.clone(),
     })
 }
 
@@ -303,12 +377,12 @@ async fn after(
     plan: &Plan<'_>,
     (importing, part): (&Importing, &Part<RealDisk>),
     mut fetching: Fetching<'_, RealDisk>,
-    interrupt: &Interrupt,
+    stop: &mut tokio::sync::watch::Receiver<bool>,
     told: Result<(), Failure>,
 ) -> Result<(), Failure> {
     if told.is_ok() && plan.transfer.keep_seeding {
         context.printer.note("serving on until Ctrl-C");
-        let end = fetching.keep_seeding(&mut interrupt.asked()).await;
+        let end = fetching.keep_seeding(stop).await;
         let end = end.map_err(|error| ending::driver(&error))?;
         let stat = part.stat().ok();
         return tell_served(context, &plan.manifest, &importing.target.artifact, end, stat.as_ref());

@@ -4,10 +4,12 @@ pub(crate) mod closing;
 pub(crate) mod ending;
 pub(crate) mod endpoint;
 pub(crate) mod fetching;
+pub(crate) mod hands;
 mod idling;
 pub(crate) mod offers;
 pub(crate) mod receipt;
 pub(crate) mod repair;
+pub(crate) mod seeding;
 pub(crate) mod target;
 pub(crate) mod watch;
 

@@ -4,22 +4,19 @@ use std::collections::BTreeMap;
 
 use minimodel_swarm::driver::PeerShare;
 use minimodel_verifier::manifest::{self, Acquisition};
-use minimodel_verifier::receipt::{ImportRecord, PeerSupply, Receipt, RecordedCheck};
+use minimodel_verifier::receipt::{Consent, ImportRecord, PeerSupply, Receipt, RecordedCheck};
 use minimodel_verifier::{Manifest, Report};
 use minimodel_wire::PeerId;
 
 use crate::clock;
-use crate::consent::Granted;
 use crate::failure::Failure;
 use crate::verbs::write_import_receipt::TOOL_VERSION;
 
 /// What a receipt says besides the manifest.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
-    /// The verb, for consents that a command gives by itself.
-    pub(crate) verb: &'a str,
     /// What the user agreed to.
-    pub(crate) granted: &'a Granted,
+    pub(crate) consents: &'a [Consent],
     /// When the import began.
     pub(crate) started_utc: &'a str,
     /// Whether the rolling checksum was recomputed.
@@ -48,7 +45,7 @@ pub(crate) fn make(manifest: &Manifest, facts: &Facts<'_>) -> Result<Receipt, Fa
         finished_utc: clock::now_utc(),
         tool_version: TOOL_VERSION.to_owned(),
         checksum_recomputed: facts.checksum_recomputed,
-        consents: facts.granted.for_receipt(facts.verb),
+        consents: facts.consents.to_vec(),
         peers: facts.peers.iter().map(supply).collect(),
         checks: RecordedCheck::all(&checks),
     };

@@ -13,7 +13,7 @@ use minimodel_swarm::store::{Disk as _, Open, OpenError, Part, RealDisk, StoreEr
 use minimodel_verifier::Manifest;
 use serde_json::json;
 
-use super::fetching::{Importing, Plan, ask, open_part, transfer};
+use super::fetching::{Importing, Plan, ask, open_part, transfer_here};
 use super::target::Target;
 use super::{block_on, ending, offers};
 use crate::args::{RepairOptions, ShareOptions, TransferOptions};
@@ -73,8 +73,8 @@ pub(crate) fn run(
     };
     let started_utc = clock::now_utc();
     let target = Target::named(folder, stem, &manifest, Some(&receipt))?;
-    let granted = ask(context, &plan, &target)?;
-    let importing = Importing { target, granted, started_utc };
+    let consents = ask(context, &plan, &target)?.for_receipt(plan.verb);
+    let importing = Importing { target, consents, started_utc };
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     let is_renamed = set_aside(&importing.target)?;
     // It needs no room: what is written over is there.
@@ -86,7 +86,7 @@ pub(crate) fn run(
     })?;
     // A repair that was killed may have recorded some of what is good; leaf hashes find the rest.
     resumed.data_without_record = part.stat().is_ok_and(|stat| stat.byte_count > 0);
-    let end = block_on(transfer(context, &plan, &importing, &identity, part.clone(), &resumed));
+    let end = block_on(transfer_here(context, &plan, &importing, &identity, part.clone(), &resumed));
     match end {
         Ok(()) => tell(context, &part, &resumed.have),
         // What was a partial file before this run stays one.

@@ -6,7 +6,9 @@ use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
 use crate::args::FetchArgs;
+use crate::companion;
 use crate::consent::{self, Action, How, Question};
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::identity;
 use crate::input;
@@ -28,11 +30,15 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
     for offer in &sources {
         offers::check_swarm(offer, &manifest)?;
     }
+    if let Some(service) = companion::taking(context, &args.share, &args.handing)? {
+        return companion::hand_over::fetch(&service, args, context, &manifest, &sources);
+    }
+    let Some(out) = args.out.clone() else { return Err(nowhere()) };
     let plan = Plan {
         verb: "fetch",
         manifest,
         sources,
-        out: args.out.clone(),
+        out,
         receipt: args.receipt.clone(),
         share: &args.share,
         transfer: &args.transfer,
@@ -41,6 +47,14 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
         is_repair: false,
     };
     fetching::run(context, &plan)
+}
+
+fn nowhere() -> Failure {
+    Failure::new(
+        Exit::Usage,
+        "no folder is named for the file",
+        "name one: `--out DIR`; or keep models in the library of a companion: `minimodel companion start`",
+    )
 }
 
 /// Asking for the manifest is a question of its own on a terminal; in a script the consent to fetch covers it.
@@ -60,13 +74,13 @@ fn ask_for_manifest(
         swarm_id: Some(&offer.offer().swarm_id),
         subject: &subject,
         required: &[Action::Fetch],
-        optional: &[Action::Import, Action::Serve, Action::Publish],
+        optional: &[Action::Import, Action::Cache, Action::Serve, Action::Publish],
         done: consent::NOTHING_DONE,
     };
     consent::obtain_required(context, &question, args.consent.as_ref().map(|flag| (flag, How::Flag)))?;
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     block_on(async {
-        let node = endpoint::bind(&args.share, &identity, false)?;
+        let node = endpoint::bind(&args.share, &identity, false, None)?;
         node.fetch_manifest(offer, SOFTWARE).await.map_err(|error| ending::driver(&error))
     })
 }

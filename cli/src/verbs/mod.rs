@@ -2,6 +2,7 @@
 
 pub(crate) mod announce;
 pub(crate) mod blame;
+pub(crate) mod companion;
 pub(crate) mod completions;
 pub(crate) mod consent;
 pub(crate) mod demo;

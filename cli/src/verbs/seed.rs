@@ -2,41 +2,39 @@
 
 use std::sync::Arc;
 
-use minimodel_swarm::driver::{Controls, Node, SeedSettings, Throttle, steady};
+use minimodel_swarm::driver::{Controls, Node, Throttle, steady};
 use minimodel_swarm::machine::Limits;
-use minimodel_swarm::store::{FileSource, FileStat, SourceFile};
 use minimodel_verifier::Manifest;
-use minimodel_verifier::chunk::Tree;
 use minimodel_wire::SignedOffer;
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::args::SeedArgs;
-use crate::blame::Keeping;
-use crate::check::{self, Telling};
-use crate::checked::{self, How, Miss, Recalled};
-use crate::clock::{now_unix, now_utc, utc};
+use crate::companion;
 use crate::consent::{self, Action, Granted, Question};
-use crate::escape;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::identity::{self, Identity};
 use crate::input;
 use crate::interrupt::Interrupt;
-use crate::report;
+use crate::printer::Printer;
 use crate::settings::Context;
 use crate::show;
-use crate::transfer::{
-    SOFTWARE, WAITING_REPORTS, block_on, closing, ending, endpoint, random_seed, target, watch,
-};
+use crate::transfer::hands::Hands;
+use crate::transfer::seeding::{self, Ready, Shared};
+use crate::transfer::{WAITING_REPORTS, block_on, closing, watch};
 
 /// Runs the verb.
 pub(crate) fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
     let manifest = Arc::new(input::manifest(&args.manifest)?);
+    if let Some(service) = companion::taking(context, &args.share, &args.handing)? {
+        return companion::hand_over::seed(&service, args, context, &manifest);
+    }
     let granted = ask(args, context, &manifest)?;
-    let checked = check(args, context, &manifest)?;
+    let shared =
+        Shared { manifest, manifest_path: Some(&args.manifest), path: &args.artifact, recheck: args.recheck };
+    let ready = seeding::check(context, &shared)?;
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
-    block_on(serve(args, context, manifest, &granted, checked, &identity))
+    block_on(serve(args, context, &shared, &granted, ready, &identity))
 }
 
 fn ask(args: &SeedArgs, context: &Context, manifest: &Manifest) -> Result<Granted, Failure> {
@@ -62,107 +60,41 @@ fn ask(args: &SeedArgs, context: &Context, manifest: &Manifest) -> Result<Grante
     consent::obtain(context, &question, args.consent.as_ref().map(|flag| (flag, consent::How::Flag)))
 }
 
-/// The file, ready to be served.
-struct Ready {
-    source: FileSource,
-    /// What it was when it was opened.
-    stat: FileStat,
-}
-
-/// Every check, on the very file that will be served; or the record that it passed them and has not changed since.
-fn check(args: &SeedArgs, context: &Context, manifest: &Manifest) -> Result<Ready, Failure> {
-    let path = &args.artifact;
-    let layout = target::layout(manifest)?;
-    let source = check::open("model file", path)?;
-    let stat = *source.opened();
-    let recalled =
-        if args.recheck { Err(Miss::Asked) } else { checked::recall(context, manifest, &layout, &source) };
-    let source = match recalled {
-        Ok(Recalled { tree, checked_unix, how }) => {
-            let at = utc(checked_unix);
-            context.printer.note(format!(
-                "unchanged since its {how} on {at}: not read again (--recheck reads it); each chunk is hashed \
-                 before it is sent for the first time"
-            ));
-            let fields = json!({"read": false, "checked_utc": at, "by": how.to_string(), "because": null});
-            context.printer.event("checked", fields)?;
-            FileSource::unread(source, layout, Arc::new(tree))
-        }
-        Err(miss) => {
-            context.printer.detail(format!("the file is read: {}", escape::shown(&miss.to_string())));
-            let tree = read(args, context, manifest, &source)?;
-            let (at, by) = (now_utc(), How::Read.to_string());
-            let fields = json!({"read": true, "checked_utc": at, "by": by, "because": miss.to_string()});
-            context.printer.event("checked", fields)?;
-            FileSource::new(source, layout, Arc::new(tree))
-        }
-    };
-    source.map(|source| Ready { source, stat }).map_err(|error| ending::source_changed(path).because(error))
-}
-
-fn read(
-    args: &SeedArgs,
-    context: &Context,
-    manifest: &Manifest,
-    source: &SourceFile,
-) -> Result<Tree, Failure> {
-    let path = &args.artifact;
-    let telling = Telling { what: "model file", label: "check", has_events: true };
-    let verified = check::full(context, manifest, path, source, &telling)?;
-    let (Some(tree), true) = (verified.tree, verified.report.ok()) else {
-        let subject = format!("`{}`", escape::path(path));
-        let see = format!(
-            "it is not served; see every check: `minimodel verify-artifact {} {}`",
-            escape::shell_word(args.manifest.as_os_str()),
-            escape::shell_word(path.as_os_str())
-        );
-        return Err(report::failure(Exit::Verification, &subject, &verified.report, &see));
-    };
-    context.printer.note(format!("all {} checks passed", verified.report.checks().len()));
-    Ok(tree)
-}
-
 async fn serve(
     args: &SeedArgs,
     context: &Context,
-    manifest: Arc<Manifest>,
+    shared: &Shared<'_>,
     granted: &Granted,
     ready: Ready,
     identity: &Identity,
 ) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
-    let node = endpoint::bind(&args.share, identity, true)?;
-    let offer = endpoint::offer(context, &node, &args.share, *manifest.swarm_id())?;
-    tell_offer(context, &node, &offer)?;
     let (reports, waiting) = mpsc::channel(WAITING_REPORTS);
     let watching = watch::seed(context.printer.clone(), waiting)?;
-    let (keeping, bans) = Keeping::start(context, "seed", &manifest, &[])?;
-    let settings = SeedSettings {
-        manifest: manifest.clone(),
+    let printer = context.printer.clone();
+    let hands = Hands {
+        stop: interrupt.asked(),
         controls: steady(Controls {
             allow: (!args.share.allow.is_empty()).then(|| args.share.allow.iter().copied().collect()),
             slots: args.slots.map(usize::from),
             ..Controls::default()
         }),
         up: vec![Throttle::new(args.share.up.map(|rate| rate.bytes_per_second))],
-        bans,
-        offer: Some(offer),
-        publish: granted.permits(Action::Publish),
-        software: SOFTWARE.to_owned(),
-        seed: random_seed()?,
-        unix_now: now_unix(),
+        down: Vec::new(),
         reports,
+        progress: None,
+        last_port: None,
+        offered: Box::new(move |node, offer| tell_offer(&printer, node, offer)),
     };
-    let end = node.seed(settings, Arc::new(ready.source), &mut interrupt.asked()).await;
+    let options = (&args.share, granted.permits(Action::Publish));
+    let end = seeding::serve(context, shared, ready, options, identity, hands).await;
     watching.end();
-    keeping.end();
-    let end = end.map_err(|error| ending::driver(&error))?;
-    closing::tell_served(context, &manifest, &args.artifact, end, Some(&ready.stat))
+    let (end, stat) = end?;
+    closing::tell_served(context, &shared.manifest, &args.artifact, end, Some(&stat))
 }
 
 /// The offer on stdout, and for people the whole line that a friend can paste.
-fn tell_offer(context: &Context, node: &Node, offer: &SignedOffer) -> Result<(), Failure> {
-    let printer = &context.printer;
+fn tell_offer(printer: &Printer, node: &Node, offer: &SignedOffer) -> Result<(), Failure> {
     let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
     printer.note(format!("serving as peer {} at {}", node.id(), addresses.join(", ")));
     if offer.offer().addresses.iter().all(|address| address.ip().is_loopback()) {

@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod checked;
+mod companion;
 mod consent;
 mod failures;
 mod floors;

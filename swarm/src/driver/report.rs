@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub busy_time: Duration,
     /// Connected peers.
     pub peers: Vec<PeerView>,
+    /// Payload bytes received from and sent to each peer in this session, those that are gone too.
+    pub moved: BTreeMap<PeerId, (u64, u64)>,
     /// Events that were not reported, since there were too many of their kind.
     pub untold: u64,
     /// Tasks of ours that ended by a panic: bugs, each of which cost one connection or one answer.
@@ -121,10 +123,23 @@ impl Session {
             idle_time: self.looks.idle_time.clone(),
             busy_time: self.looks.busy_time,
             peers: self.looks.peers.iter().filter_map(view).collect(),
+            moved: self.moved(),
             untold: self.telling.untold(),
             panics: self.panics,
         };
         let _ = self.reports.try_send(Report::Snapshot(snapshot));
+    }
+
+    fn moved(&self) -> BTreeMap<PeerId, (u64, u64)> {
+        let mut moved = self.past_of.clone();
+        for (conn, link) in &self.links {
+            let (received, sent) = (link.counters.received(), link.counters.sent());
+            if let Some(peer) = self.names.get(conn).filter(|_| received > 0 || sent > 0) {
+                let of = moved.entry(*peer).or_default();
+                *of = (of.0 + received, of.1 + sent);
+            }
+        }
+        moved
     }
 
     /// Payload bytes received and sent in this session.

@@ -1,0 +1,45 @@
+//! Arguments of the verbs around the companion.
+
+use clap::{Args, Subcommand};
+
+/// Whether a companion that runs takes the work over.
+#[derive(Debug, Default, Args)]
+pub(crate) struct HandingOptions {
+    /// Do it in this process, even if a companion runs
+    #[arg(long)]
+    pub(crate) here: bool,
+    /// Leave it to the companion and return at once
+    #[arg(long, conflicts_with = "here")]
+    pub(crate) detach: bool,
+}
+
+/// `minimodel companion`.
+#[derive(Debug, Args)]
+pub(crate) struct CompanionArgs {
+    #[command(subcommand)]
+    pub(crate) action: CompanionAction,
+}
+
+/// What to do with the companion.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CompanionAction {
+    /// Run it here until Ctrl-C
+    Run(CompanionRunArgs),
+    /// Start it in the background
+    Start(CompanionRunArgs),
+    /// End it in good order; what runs goes on with its next start
+    Stop,
+    /// Say whether it runs, and where
+    Status,
+}
+
+/// `minimodel companion run` and `start`.
+#[derive(Debug, Args)]
+pub(crate) struct CompanionRunArgs {
+    /// The port of its interface on 127.0.0.1 and [::1]; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0, env = "MINIMODEL_PORT", hide_env_values = true)]
+    pub(crate) port: u16,
+    /// In a session of its own, so that it outlives the terminal
+    #[arg(long, hide = true)]
+    pub(crate) detached: bool,
+}

@@ -1,0 +1,213 @@
+//! Following what the companion does, told as if it were done here.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use minimodel_companion::api::types::{Cause, State, Transfer};
+use minimodel_companion::{Problem, Service};
+use minimodel_verifier::receipt::Receipt;
+use serde_json::json;
+
+use super::failure;
+use crate::escape;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::folders;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::settings::Context;
+use crate::size::{show_rate, show_size};
+
+/// How often the companion is asked how it stands.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// A line of a share's state appears this often while anything happens.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+
+/// A share: its offer, then what is sent, until Ctrl-C ends it.
+pub(crate) fn seed(
+    service: &dyn Service,
+    context: &Context,
+    first: &Transfer,
+    detach: bool,
+) -> Result<(), Failure> {
+    let interrupt = Interrupt::listen()?;
+    let printer = &context.printer;
+    printer.note(format!("the companion shares it as transfer {}", first.id));
+    let (mut offer, mut told_at, mut told_bytes) = (None, Instant::now(), 0);
+    loop {
+        let transfer = look(service, first.id)?;
+        if let Some(problem) = transfer.problem {
+            return Err(failure(problem));
+        }
+        if transfer.offer.is_some() && transfer.offer != offer {
+            offer.clone_from(&transfer.offer);
+            tell_offer(context, &transfer)?;
+        }
+        if detach && (offer.is_some() || transfer.state == State::Waiting) {
+            printer.note("the companion serves it until you stop it: `minimodel status` shows how it stands");
+            return Ok(());
+        }
+        if told_at.elapsed() >= SAY_EVERY {
+            if transfer.sent_bytes > told_bytes {
+                say_serving(context, &transfer)?;
+            }
+            (told_at, told_bytes) = (Instant::now(), transfer.sent_bytes);
+        }
+        if is_asked(&interrupt) {
+            service.forget(first.id).map_err(failure)?;
+            printer.note(format!("{} sent in all; the share is over", show_size(transfer.sent_bytes)));
+            let fields = json!({"sent_bytes": transfer.sent_bytes, "source_changed": false});
+            return printer.event("stopped", fields);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// A fetch: its progress, then its place and receipt. Ctrl-C pauses it, as it would stop one that ran here.
+pub(crate) fn fetch(
+    service: &dyn Service,
+    context: &Context,
+    first: &Transfer,
+    detach: bool,
+) -> Result<(), Failure> {
+    let interrupt = Interrupt::listen()?;
+    let printer = &context.printer;
+    let id = first.id;
+    printer.note(format!("the companion fetches it as transfer {id}"));
+    if detach {
+        printer.note(format!("it goes on by itself: `minimodel status` shows how it stands, `minimodel transfer pause {id}` holds it"));
+        return printer.event("handed-over", json!({"transfer": id}));
+    }
+    let begun = Instant::now();
+    let progress = Progress::start(context, "fetch", first.total_bytes, true);
+    let counter = progress.counter();
+    let mut cause = None;
+    loop {
+        let transfer = look(service, id)?;
+        counter.set(transfer.have_bytes);
+        counter.say(&aside(&transfer));
+        if transfer.cause != cause {
+            cause = transfer.cause;
+            printer.event("idle", json!({"cause": cause}))?;
+        }
+        match transfer.state {
+            State::Done => {
+                drop(progress);
+                return done(context, &transfer, begun.elapsed());
+            }
+            State::Failed => {
+                drop(progress);
+                return Err(transfer.problem.map_or_else(|| gone(id), failure));
+            }
+            State::Paused => {
+                drop(progress);
+                let hint =
+                    format!("let it go on: `minimodel transfer start {id}`, or type the same command again");
+                return Err(Failure::new(Exit::Stopped, format!("transfer {id} was paused"), hint));
+            }
+            _ => {}
+        }
+        if is_asked(&interrupt) {
+            drop(progress);
+            service.pause(id).map_err(failure)?;
+            let hint = format!("run the same command again: it resumes; or `minimodel transfer start {id}`");
+            return Err(Failure::new(interrupt.exit(), "stopped; everything proven so far is kept", hint));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn is_asked(interrupt: &Interrupt) -> bool {
+    *interrupt.asked().borrow()
+}
+
+/// A companion that was ended meanwhile keeps what it does for its next start.
+fn look(service: &dyn Service, id: u64) -> Result<Transfer, Failure> {
+    service.transfer(id).map_err(|problem: Problem| {
+        let hint = "start it again: `minimodel companion start`; what ran goes on";
+        Failure { hint: hint.to_owned(), ..failure(problem) }
+    })
+}
+
+fn gone(id: u64) -> Failure {
+    Failure::new(Exit::Unexpected, format!("transfer {id} failed"), "see why: `minimodel status`")
+}
+
+fn tell_offer(context: &Context, transfer: &Transfer) -> Result<(), Failure> {
+    let printer = &context.printer;
+    let Some(offer) = &transfer.offer else { return Ok(()) };
+    printer.note("send this line to whoever may fetch the file; Ctrl-C stops serving:");
+    printer.note(format!("\n    minimodel fetch --offer {offer} --out .\n"));
+    if printer.is_json() {
+        return printer.event("offer", json!({"offer": offer, "transfer": transfer.id}));
+    }
+    printer.note("the offer alone, for --peer or a file:");
+    printer.answer(offer.as_str())
+}
+
+fn say_serving(context: &Context, transfer: &Transfer) -> Result<(), Failure> {
+    let (peers, sent) = (transfer.peers.len(), show_size(transfer.sent_bytes));
+    context.printer.note(format!("serving {peers} peers, {}, {sent} sent", show_rate(transfer.up_rate)));
+    let fields = json!({"peers": peers, "up_rate": transfer.up_rate, "sent_bytes": transfer.sent_bytes});
+    context.printer.event("serving", fields)
+}
+
+fn aside(transfer: &Transfer) -> String {
+    match (transfer.cause, transfer.peers.len()) {
+        (Some(cause), _) => waiting(cause).to_owned(),
+        (None, 0) => "looking for peers".to_owned(),
+        (None, 1) => "1 peer".to_owned(),
+        (None, peers) => format!("{peers} peers"),
+    }
+}
+
+/// A cause in a few plain words.
+fn waiting(cause: Cause) -> &'static str {
+    match cause {
+        Cause::NoSource => "waiting: nobody here has what is missing",
+        Cause::Choked => "waiting: every peer is busy with others",
+        Cause::RateLimit => "waiting: the rate limit",
+        Cause::Quota => "waiting: a quota is used up",
+        Cause::ConsentMissing => "waiting: a consent is missing",
+        Cause::Disk => "waiting: the disk",
+        Cause::Congestion => "waiting: the path carries no more",
+        Cause::PeerSlow => "waiting: the peers are silent",
+        Cause::Checking => "checking the whole file",
+        Cause::NoDemand => "nobody asks",
+        Cause::Paused => "paused",
+        Cause::Schedule => "waiting: the schedule",
+    }
+}
+
+fn done(context: &Context, transfer: &Transfer, took: Duration) -> Result<(), Failure> {
+    let printer = &context.printer;
+    let seconds = took.as_secs_f64().max(1e-3);
+    printer.note(format!("fetched {} in {seconds:.1} s", show_size(transfer.total_bytes)));
+    let receipt = transfer.receipt.as_deref().unwrap_or_default();
+    if printer.is_json() {
+        let fields = json!({
+            "path": transfer.path, "receipt": receipt, "swarm_id": transfer.swarm_id,
+            "received_bytes": transfer.received_bytes, "seconds": seconds, "finish_ms": null,
+            "peers": suppliers(Path::new(receipt)),
+        });
+        return printer.event("done", fields);
+    }
+    printer.note(format!("receipt      {}", escape::path(Path::new(receipt))));
+    printer.note(
+        "to use it: open TinyRustLM and choose this file in its own file picker; nothing opens it for you",
+    );
+    printer.answer_path(Path::new(&transfer.path))
+}
+
+/// From whom the bytes came, as the receipt says.
+fn suppliers(path: &Path) -> BTreeMap<String, serde_json::Value> {
+    let limit = minimodel_verifier::receipt::MAX_RECEIPT_BYTES as u64;
+    let receipt = folders::read(path, limit).ok().flatten().and_then(|text| Receipt::parse(&text).ok());
+    let peers = receipt.iter().flat_map(|receipt| receipt.import().peers.iter());
+    let row = |peer: &minimodel_verifier::receipt::PeerSupply| {
+        let fields = json!({"chunks": peer.chunks, "bytes": peer.bytes, "rejected": peer.rejected});
+        (peer.id.clone(), fields)
+    };
+    peers.map(row).collect()
+}

@@ -1,0 +1,198 @@
+//! The companion's work, done by what the verbs do: the same checks, the same partial files, the same receipts.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use minimodel_companion::Problem;
+use minimodel_companion::api::types::Endpoint;
+use minimodel_companion::problem::code;
+use minimodel_companion::runner::{FetchEnd, FetchJob, Reins, Runner, ShareEnd, ShareJob};
+use minimodel_verifier::Manifest;
+use minimodel_wire::SignedOffer;
+
+use super::problem;
+use crate::args::{OrderChoice, ShareOptions, TransferOptions};
+use crate::check::{self, Telling};
+use crate::checked;
+use crate::clock;
+use crate::consent::NOTHING_DONE;
+use crate::failure::Failure;
+use crate::identity;
+use crate::settings::Context;
+use crate::show;
+use crate::transfer::fetching::{self, Ended, Importing, Plan, Prepared};
+use crate::transfer::hands::Hands;
+use crate::transfer::seeding::{self, Shared};
+use crate::transfer::target::Target;
+use crate::transfer::{SOFTWARE, block_on, ending, endpoint, offers};
+
+/// A fetch that has no end to its patience; finite, since it is multiplied.
+const PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// See the module.
+pub(super) struct Working {
+    context: Context,
+}
+
+impl Working {
+    /// It asks nobody and answers on no stream; warnings go to stderr, which is the companion's log.
+    pub(super) fn new(context: &Context) -> Self {
+        Self { context: context.unattended() }
+    }
+
+    fn options(endpoint: &Endpoint) -> ShareOptions {
+        ShareOptions {
+            listen: endpoint.listen,
+            advertise: endpoint.advertise.clone(),
+            ..ShareOptions::default()
+        }
+    }
+
+    fn hands(reins: Reins, last_port: Option<u16>) -> Hands {
+        let Reins { stop, controls, up, down, reports, offered } = reins;
+        Hands {
+            stop,
+            controls,
+            up,
+            down,
+            reports,
+            progress: None,
+            last_port,
+            offered: Box::new(move |node, offer| {
+                offered(node.local_address().port(), offer.clone());
+                Ok(())
+            }),
+        }
+    }
+
+    fn serve(&self, job: ShareJob) -> Result<ShareEnd, Failure> {
+        let context = &self.context;
+        let shared = Shared { manifest: job.manifest, manifest_path: None, path: &job.path, recheck: false };
+        let ready = seeding::check(context, &shared)?;
+        let identity = identity::load_or_create(&context.folders, &context.printer)?;
+        let options = (&Self::options(&job.endpoint), job.publishes);
+        let hands = Self::hands(job.reins, job.last_port);
+        let (end, stat) = block_on(seeding::serve(context, &shared, ready, options, &identity, hands))?;
+        if end.is_changed() {
+            // Times that tell nothing of a change must not vouch for the file a second time.
+            checked::forget(context, &shared.manifest, &stat);
+            return Ok(ShareEnd::SourceChanged);
+        }
+        Ok(ShareEnd::Stopped)
+    }
+
+    fn bring(&self, job: FetchJob) -> Result<FetchEnd, Failure> {
+        let context = &self.context;
+        let (share, transfer) = (
+            Self::options(&job.endpoint),
+            TransferOptions {
+                order: if job.sequential { OrderChoice::Sequential } else { OrderChoice::Rarest },
+                stall_timeout: Some(job.stall_timeout.unwrap_or(PATIENCE)),
+                full_check: job.full_check,
+                ..TransferOptions::default()
+            },
+        );
+        let plan = Plan {
+            verb: "fetch",
+            manifest: job.manifest,
+            sources: job.sources,
+            out: job.out,
+            receipt: job.receipt,
+            share: &share,
+            transfer: &transfer,
+            consent: None,
+            done: NOTHING_DONE,
+            is_repair: false,
+        };
+        let target = Target::new(&plan.out, &plan.manifest, plan.receipt.as_deref())?;
+        let (path, receipt) = (target.artifact.clone(), target.receipt.clone());
+        let importing = Importing { target, consents: job.consents, started_utc: clock::now_utc() };
+        if let Some(Prepared { identity, part, resumed }) = fetching::prepare(context, &plan, &importing)? {
+            let hands = Self::hands(job.reins, job.last_port);
+            let transfer = fetching::transfer(context, &plan, &importing, &identity, (part, &resumed), hands);
+            if block_on(transfer)? == Ended::Stopped {
+                return Ok(FetchEnd::Stopped);
+            }
+        }
+        Ok(FetchEnd::Done { path, receipt })
+    }
+
+    fn learn(&self, offer: &SignedOffer, reins: &Reins) -> Result<String, Failure> {
+        let context = &self.context;
+        let identity = identity::load_or_create(&context.folders, &context.printer)?;
+        let mut stop = reins.stop.clone();
+        block_on(async {
+            let node = endpoint::bind(&ShareOptions::default(), &identity, false, None)?;
+            tokio::select! {
+                manifest = node.fetch_manifest(offer, SOFTWARE) => {
+                    manifest.map(|manifest| manifest.text()).map_err(|error| ending::driver(&error))
+                }
+                _ = stop.wait_for(|stop| *stop) => Err(ending::stopped(crate::exit::Exit::Stopped)),
+            }
+        })
+    }
+
+    fn full(&self, manifest: &Manifest, path: &Path) -> Result<(), Failure> {
+        let source = check::open("model file", path)?;
+        let telling = Telling { what: "model file", label: "check", has_events: false };
+        let verified = check::full(&self.context, manifest, path, &source, &telling)?;
+        if verified.report.ok() { Ok(()) } else { Err(check::failure(path, &verified.report)) }
+    }
+
+    fn read_offer(text: &str, manifest: Option<&Manifest>) -> Result<SignedOffer, Failure> {
+        let offer: SignedOffer = text.parse().map_err(|error| {
+            let hint = "ask for the offer again, and hand it on whole: it begins with `mm1`";
+            Failure::new(crate::exit::Exit::Invalid, "the offer is not valid", hint).because(error)
+        })?;
+        offers::check_fresh(&offer)?;
+        manifest.map_or(Ok(()), |manifest| offers::check_swarm(&offer, manifest))?;
+        Ok(offer)
+    }
+}
+
+impl Runner for Working {
+    fn peer(&self) -> Option<String> {
+        identity::known(&self.context.folders).map(|peer| peer.to_string())
+    }
+
+    fn place(&self, folder: &Path, manifest: &Manifest) -> Result<PathBuf, Problem> {
+        Target::new(folder, manifest, None).map(|target| target.artifact).map_err(problem)
+    }
+
+    fn subject(&self, manifest: &Manifest) -> Vec<(String, String)> {
+        show::subject(manifest)
+    }
+
+    fn offer(&self, text: &str, manifest: Option<&Manifest>) -> Result<SignedOffer, Problem> {
+        Self::read_offer(text, manifest).map_err(problem)
+    }
+
+    fn check(&self, manifest: &Manifest, path: &Path) -> Result<(), Problem> {
+        self.full(manifest, path).map_err(problem)
+    }
+
+    fn ask_manifest(&self, offer: &SignedOffer, reins: &Reins) -> Result<String, Problem> {
+        self.learn(offer, reins).map_err(problem)
+    }
+
+    fn share(&self, job: ShareJob) -> Result<ShareEnd, Problem> {
+        self.serve(job).map_err(problem)
+    }
+
+    fn fetch(&self, job: FetchJob) -> Result<FetchEnd, Problem> {
+        // A fetch that has nobody to ask is not wrong: somebody may be named later.
+        if job.sources.is_empty()
+            && !job
+                .consents
+                .iter()
+                .any(|consent| consent.action == minimodel_verifier::receipt::ConsentAction::Serve)
+        {
+            return Err(Problem::new(
+                code::NOT_FOUND,
+                "no peer to fetch from",
+                "name at least one: an offer that their `minimodel seed` prints",
+            ));
+        }
+        self.bring(job).map_err(problem)
+    }
+}

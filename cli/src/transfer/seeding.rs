@@ -1,0 +1,125 @@
+//! A share from the check of its file to its end; the verb and the companion differ only in who steers it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use minimodel_swarm::driver::{SeedEnd, SeedSettings};
+use minimodel_swarm::store::{FileSource, FileStat, SourceFile};
+use minimodel_verifier::Manifest;
+use minimodel_verifier::chunk::Tree;
+use serde_json::json;
+
+use super::hands::Hands;
+use super::{SOFTWARE, ending, endpoint, random_seed, target};
+use crate::args::ShareOptions;
+use crate::blame::Keeping;
+use crate::check::{self, Telling};
+use crate::checked::{self, How, Miss, Recalled};
+use crate::clock::{now_unix, now_utc, utc};
+use crate::escape;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::identity::Identity;
+use crate::report;
+use crate::settings::Context;
+
+/// What is to be shared.
+#[derive(Debug)]
+pub(crate) struct Shared<'a> {
+    /// What the file is.
+    pub(crate) manifest: Arc<Manifest>,
+    /// Its manifest's file, for hints.
+    pub(crate) manifest_path: Option<&'a Path>,
+    /// The file.
+    pub(crate) path: &'a Path,
+    /// Read it although it has not changed.
+    pub(crate) recheck: bool,
+}
+
+/// The file, ready to be served.
+pub(crate) struct Ready {
+    source: FileSource,
+    /// What it was when it was opened.
+    stat: FileStat,
+}
+
+/// Every check, on the very file that will be served; or the record that it passed them and has not changed since.
+pub(crate) fn check(context: &Context, file: &Shared<'_>) -> Result<Ready, Failure> {
+    let (path, manifest) = (file.path, file.manifest.as_ref());
+    let layout = target::layout(manifest)?;
+    let source = check::open("model file", path)?;
+    let stat = *source.opened();
+    let recalled =
+        if file.recheck { Err(Miss::Asked) } else { checked::recall(context, manifest, &layout, &source) };
+    let source = match recalled {
+        Ok(Recalled { tree, checked_unix, how }) => {
+            let at = utc(checked_unix);
+            context.printer.note(format!(
+                "unchanged since its {how} on {at}: not read again (--recheck reads it); each chunk is hashed \
+                 before it is sent for the first time"
+            ));
+            let fields = json!({"read": false, "checked_utc": at, "by": how.to_string(), "because": null});
+            context.printer.event("checked", fields)?;
+            FileSource::unread(source, layout, Arc::new(tree))
+        }
+        Err(miss) => {
+            context.printer.detail(format!("the file is read: {}", escape::shown(&miss.to_string())));
+            let tree = read(context, file, &source)?;
+            let (at, by) = (now_utc(), How::Read.to_string());
+            let fields = json!({"read": true, "checked_utc": at, "by": by, "because": miss.to_string()});
+            context.printer.event("checked", fields)?;
+            FileSource::new(source, layout, Arc::new(tree))
+        }
+    };
+    source.map(|source| Ready { source, stat }).map_err(|error| ending::source_changed(path).because(error))
+}
+
+fn read(context: &Context, file: &Shared<'_>, source: &SourceFile) -> Result<Tree, Failure> {
+    let (path, manifest) = (file.path, file.manifest.as_ref());
+    let telling = Telling { what: "model file", label: "check", has_events: true };
+    let verified = check::full(context, manifest, path, source, &telling)?;
+    let (Some(tree), true) = (verified.tree, verified.report.ok()) else {
+        let subject = format!("`{}`", escape::path(path));
+        let see = format!(
+            "it is not served; see every check: `minimodel verify-artifact {} {}`",
+            file.manifest_path
+                .map_or_else(|| "MANIFEST".to_owned(), |path| escape::shell_word(path.as_os_str())),
+            escape::shell_word(path.as_os_str())
+        );
+        return Err(report::failure(Exit::Verification, &subject, &verified.report, &see));
+    };
+    context.printer.note(format!("all {} checks passed", verified.report.checks().len()));
+    Ok(tree)
+}
+
+/// Serves a checked file until it is told to stop. The second is what the file was when it was opened.
+pub(crate) async fn serve(
+    context: &Context,
+    shared: &Shared<'_>,
+    ready: Ready,
+    (options, publishes): (&ShareOptions, bool),
+    identity: &Identity,
+    hands: Hands,
+) -> Result<(SeedEnd, FileStat), Failure> {
+    let manifest = &shared.manifest;
+    let node = endpoint::bind(options, identity, true, hands.last_port)?;
+    let offer = endpoint::offer(context, &node, options, *manifest.swarm_id())?;
+    (hands.offered)(&node, &offer)?;
+    let (keeping, bans) = Keeping::start(context, "seed", manifest, &[])?;
+    let Hands { mut stop, controls, up, reports, .. } = hands;
+    let settings = SeedSettings {
+        manifest: manifest.clone(),
+        controls,
+        up,
+        bans,
+        offer: Some(offer),
+        publish: publishes,
+        software: SOFTWARE.to_owned(),
+        seed: random_seed()?,
+        unix_now: now_unix(),
+        reports,
+    };
+    let end = node.seed(settings, Arc::new(ready.source), &mut stop).await;
+    keeping.end();
+    Ok((end.map_err(|error| ending::driver(&error))?, ready.stat))
+}

@@ -1,0 +1,182 @@
+//! `minimodel companion`: the service that keeps a person's models.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use minimodel_companion::Service as _;
+use minimodel_companion::api::{self, Access};
+use serde_json::json;
+
+use crate::args::{CompanionAction, CompanionArgs, CompanionRunArgs};
+use crate::companion::{self, failure, running};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::settings::Context;
+use crate::{escape, folders};
+
+const LOG_NAME: &str = "companion.log";
+/// A companion that was started answers within this, or did not start.
+const STARTING: Duration = Duration::from_secs(20);
+/// One that was asked to end is gone within this.
+const ENDING: Duration = Duration::from_secs(20);
+/// How often it is asked meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Of the log, for a companion that did not start.
+const LAST_BYTES: usize = 2_048;
+
+/// Runs the verb.
+pub(crate) fn run(args: &CompanionArgs, context: &Context) -> Result<(), Failure> {
+    match &args.action {
+        CompanionAction::Run(args) => serve(args, context),
+        CompanionAction::Start(args) => start(args, context),
+        CompanionAction::Stop => stop(context),
+        CompanionAction::Status => status(context),
+    }
+}
+
+fn serve(args: &CompanionRunArgs, context: &Context) -> Result<(), Failure> {
+    if args.detached {
+        // Already the leader of its own session: then it outlives the terminal all the same.
+        let _ = rustix::process::setsid();
+    }
+    let interrupt = Interrupt::listen()?;
+    if let Some(client) = running(context)? {
+        return Err(runs_already(&client.address().to_string()));
+    }
+    let companion = companion::open(context, true)?;
+    let access = Access::open(&companion::places(context)?.folder).map_err(failure)?;
+    let listeners = api::bind(args.port).map_err(|error| {
+        let hint = "choose another port with --port, or none: a free one is taken";
+        Failure::new(Exit::Io, format!("cannot listen at port {} of 127.0.0.1", args.port), hint)
+            .because(error)
+    })?;
+    let address = listeners.first().and_then(|listener| listener.local_addr().ok());
+    let shown = address.map(|address| address.to_string()).unwrap_or_default();
+    context
+        .printer
+        .note(format!("the companion runs; its interface is at http://{shown}, for this user alone"));
+    context
+        .printer
+        .note("see what it does: `minimodel status`; Ctrl-C or `minimodel companion stop` ends it");
+    context
+        .printer
+        .event("companion", json!({"state": "running", "address": shown, "pid": std::process::id()}))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unexpected("cannot start the companion", &error.into()))?;
+    let companion = Arc::new(companion);
+    let served = runtime.block_on(async {
+        let (ask, asked) = tokio::sync::watch::channel(false);
+        let (mut signal, mut request) = (interrupt.asked(), companion.asked_to_stop());
+        let serving = api::serve(listeners, companion.clone(), access, companion.events(), asked);
+        tokio::pin!(serving);
+        tokio::select! {
+            served = &mut serving => served,
+            _ = signal.wait_for(|asked| *asked) => { ask.send_replace(true); serving.await }
+            _ = request.wait_for(|asked| *asked) => { ask.send_replace(true); serving.await }
+        }
+    });
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    companion.end();
+    served.map_err(|error| Failure::unexpected("the companion's interface ended", &error.into()))?;
+    context.printer.note("the companion has ended; what ran goes on with its next start");
+    Ok(())
+}
+
+fn start(args: &CompanionRunArgs, context: &Context) -> Result<(), Failure> {
+    if let Some(client) = running(context)? {
+        context.printer.note("it runs already");
+        return tell_running(context, &client.address().to_string());
+    }
+    let folder = companion::places(context)?.folder;
+    folders::create(&folder).map_err(|error| Failure::writing("folder", &folder, &error))?;
+    let path = folder.join(LOG_NAME);
+    let log = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path);
+    let log = log.map_err(|error| Failure::writing("log", &path, &error))?;
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::unexpected("cannot find this program", &error.into()))?;
+    let port = args.port.to_string();
+    let mut child = Command::new(program)
+        .args(["companion", "run", "--detached", "--port", &port])
+        .env_remove("MINIMODEL_JSON")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .map_err(|error| Failure::unexpected("cannot start the companion", &error.into()))?;
+    let begun = Instant::now();
+    while begun.elapsed() < STARTING {
+        if let Some(client) = running(context)? {
+            return tell_running(context, &client.address().to_string());
+        }
+        if child.try_wait().is_ok_and(|ended| ended.is_some()) {
+            break;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    let hint = format!("see why: `cat {}`", escape::shell_word(path.as_os_str()));
+    Err(Failure::new(Exit::Unexpected, "the companion did not start", hint).because(last_words(&path)))
+}
+
+fn last_words(path: &Path) -> String {
+    let log = std::fs::read(path).unwrap_or_default();
+    let last = log.get(log.len().saturating_sub(LAST_BYTES)..).unwrap_or_default();
+    escape::harmless(String::from_utf8_lossy(last).trim())
+}
+
+fn stop(context: &Context) -> Result<(), Failure> {
+    let Some(client) = running(context)? else {
+        context.printer.note("no companion runs in this home folder");
+        return context.printer.event("companion", json!({"state": "stopped"}));
+    };
+    client.stop().map_err(failure)?;
+    let begun = Instant::now();
+    while begun.elapsed() < ENDING {
+        if running(context)?.is_none() && !minimodel_companion::is_held(&companion::places(context)?) {
+            context.printer.note("the companion has ended; what ran goes on with its next start");
+            return context.printer.event("companion", json!({"state": "stopped"}));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    let hint = "see what it does: `minimodel status`; a second `minimodel companion stop` asks again";
+    Err(Failure::new(Exit::Busy, "the companion is still ending its work", hint))
+}
+
+fn status(context: &Context) -> Result<(), Failure> {
+    match running(context)? {
+        Some(client) => {
+            let status = client.status().map_err(failure)?;
+            let transfers = status.transfers.len();
+            context
+                .printer
+                .note(format!("process {}, since {}, {transfers} transfers", status.pid, status.started_utc));
+            tell_running(context, &client.address().to_string())
+        }
+        None => Err(Failure::new(
+            Exit::NotFound,
+            "no companion runs in this home folder",
+            "start one: `minimodel companion start`",
+        )),
+    }
+}
+
+fn tell_running(context: &Context, address: &str) -> Result<(), Failure> {
+    if context.printer.is_json() {
+        return context.printer.event("companion", json!({"state": "running", "address": address}));
+    }
+    context.printer.answer(format!("the companion runs at http://{address}"))
+}
+
+fn runs_already(address: &str) -> Failure {
+    Failure::new(
+        Exit::Busy,
+        format!("a companion runs in this home folder already, at http://{address}"),
+        "use it, or end it first: `minimodel companion stop`",
+    )
+}

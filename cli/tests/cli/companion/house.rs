@@ -1,0 +1,113 @@
+//! A home in which a companion runs.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::home::{Home, Ran};
+use crate::process::Running;
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A companion of its own process, in a home of its own.
+pub(super) struct House {
+    pub(super) home: Home,
+    companion: Option<Running>,
+}
+
+impl House {
+    /// One whose working directory holds `a.slm` and its manifest.
+    pub(super) fn with_artifact() -> Self {
+        Self::of(Home::with_artifact())
+    }
+
+    /// An empty one.
+    pub(super) fn new() -> Self {
+        Self::of(Home::new())
+    }
+
+    /// One around a home that is there.
+    pub(super) fn of(home: Home) -> Self {
+        let mut house = Self { home, companion: None };
+        house.start();
+        house
+    }
+
+    /// Starts the companion; returns when it answers.
+    #[track_caller]
+    pub(super) fn start(&mut self) {
+        let companion = Running::start(&mut self.home.command(["companion", "run", "--json"]));
+        companion.wait_for_event("companion");
+        self.companion = Some(companion);
+        self.until("the companion answers", || self.home.say("companion status").code == 0);
+    }
+
+    /// Ends it in good order.
+    #[track_caller]
+    pub(super) fn stop(&mut self) -> Ran {
+        self.home.say("companion stop").exits(0);
+        self.companion.take().unwrap().end()
+    }
+
+    /// SIGKILL.
+    #[track_caller]
+    pub(super) fn kill(&mut self) {
+        self.companion.take().unwrap().kill();
+    }
+
+    /// All transfers, as `status` tells them.
+    #[track_caller]
+    pub(super) fn transfers(&self) -> Vec<Value> {
+        let status = self.home.say("--json status").exits(0).object();
+        status["transfers"].as_array().unwrap().clone()
+    }
+
+    /// The transfer of a number.
+    #[track_caller]
+    pub(super) fn transfer(&self, id: u64) -> Value {
+        let found = self.transfers().into_iter().find(|transfer| transfer["id"] == id);
+        found.unwrap_or_else(|| panic!("no transfer {id}"))
+    }
+
+    /// Waits until a transfer is as `holds` says; gives it.
+    #[track_caller]
+    pub(super) fn transfer_when(&self, id: u64, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let transfer = self.transfer(id);
+            if holds(&transfer) {
+                return transfer;
+            }
+            assert!(begun.elapsed() < PATIENCE, "not {what}: {transfer:#}");
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    /// Waits until something holds.
+    #[track_caller]
+    pub(super) fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    /// Shares `a.slm` and gives the offer. `more`: further words.
+    #[track_caller]
+    pub(super) fn share(&self, more: &[&str]) -> String {
+        let words =
+            ["seed", "--detach", "--listen", "127.0.0.1:0", "--consent", "serve", "a.minimodel", "a.slm"];
+        let ran = self.home.run(words.iter().chain(more)).exits(0);
+        ran.stdout.lines().next().unwrap().to_owned()
+    }
+
+    /// Hands a fetch over and gives its number.
+    #[track_caller]
+    pub(super) fn fetch(&self, words: &[&str]) -> u64 {
+        let ran = self.home.run(["--json", "fetch", "--detach"].iter().chain(words)).exits(0);
+        let handed = crate::process::event(&ran.stdout, "handed-over");
+        handed["transfer"].as_u64().unwrap()
+    }
+}

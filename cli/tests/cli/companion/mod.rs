@@ -1,0 +1,7 @@
+//! The companion as a process, in homes of its own: what its user types, and what must then be true of files, records,
+//! grants and other people's processes.
+
+mod house;
+mod restart;
+mod revoke;
+mod two_homes;

@@ -1,0 +1,33 @@
+//! A companion that is killed or ended, and started again.
+
+use super::house::House;
+
+#[test]
+fn what_ran_resumes_and_what_was_paused_stays_paused_after_a_kill_and_after_an_orderly_end() {
+    let (mut alice, mut bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&["--up", "12KiB"]);
+    let share = alice.transfers()[0]["id"].as_u64().unwrap();
+    let fetch = bob.fetch(&["--offer", &offer, "--out", "models", "--consent", "fetch,import"]);
+    bob.transfer_when(fetch, "fetching", |fetch| fetch["have_bytes"].as_u64() > Some(0));
+
+    bob.kill();
+    bob.start();
+    let resumed = bob.transfer_when(fetch, "running again", |fetch| fetch["state"] == "running");
+    assert!(resumed["have_bytes"].as_u64() > Some(0), "{resumed:#}");
+
+    bob.home.say(&format!("transfer pause {fetch}")).exits(0);
+    bob.transfer_when(fetch, "paused", |fetch| fetch["state"] == "paused");
+    assert_eq!(bob.stop().code, 0);
+    bob.start();
+    assert_eq!(bob.transfer(fetch)["state"], "paused");
+
+    // The share comes back at its port, so that the offer that others hold leads to it.
+    alice.kill();
+    alice.start();
+    let again = alice.transfer_when(share, "shared again", |share| share["offer"].is_string());
+    assert_eq!(again["state"], "running");
+    alice.home.say(&format!("limits set --transfer {share} --up none")).exits(0);
+    bob.home.say(&format!("transfer start {fetch}")).exits(0);
+    let done = bob.transfer_when(fetch, "done", |fetch| fetch["state"] == "done");
+    assert_eq!(std::fs::read(done["path"].as_str().unwrap()).unwrap(), alice.home.read("a.slm"));
+}

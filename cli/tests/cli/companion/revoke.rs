@@ -1,0 +1,49 @@
+//! A grant that is taken back while bytes move.
+
+use super::house::House;
+
+#[test]
+fn a_share_stops_when_its_consent_is_taken_back_and_goes_on_when_it_is_given_again() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&["--up", "4KiB"]);
+    let id = alice.transfers()[0]["id"].as_u64().unwrap();
+    let fetch = bob.fetch(&["--offer", &offer, "--out", "models", "--consent", "fetch,import"]);
+    alice.transfer_when(id, "sending", |share| share["sent_bytes"].as_u64() > Some(0));
+
+    let grants = alice.home.say("--json consent list").exits(0).object();
+    assert_eq!(grants["action"], "serve");
+    alice.home.say(&format!("consent revoke {}", grants["id"])).exits(0);
+    let share = alice.transfer_when(id, "waiting for consent", |share| share["cause"] == "consent-missing");
+    assert_eq!((&share["state"], &share["offer"]), (&"waiting".into(), &serde_json::Value::Null));
+    let sent = share["sent_bytes"].clone();
+    let behind = bob.transfer_when(fetch, "without a source", |fetch| fetch["cause"] == "no-source");
+    assert_ne!(behind["state"], "done");
+    assert_eq!(alice.transfer(id)["sent_bytes"], sent, "nothing is sent any more");
+
+    alice.home.say(&format!("limits set --transfer {id} --up none")).exits(0);
+    let model = share["swarm_id"].as_str().unwrap();
+    alice.home.run(["consent", "grant", "serve", "--model", model, "--consent", "serve"]).exits(0);
+    let done = bob.transfer_when(fetch, "done", |fetch| fetch["state"] == "done");
+    assert_eq!(std::fs::read(done["path"].as_str().unwrap()).unwrap(), alice.home.read("a.slm"));
+}
+
+#[test]
+fn a_fetch_stops_when_its_consent_is_taken_back_and_keeps_what_it_has() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&["--up", "20KiB"]);
+    let fetch = bob.fetch(&["--offer", &offer, "--out", "models", "--consent", "fetch,import"]);
+    bob.transfer_when(fetch, "fetching", |fetch| fetch["have_bytes"].as_u64() > Some(0));
+    let grants = bob.home.say("--json consent list").exits(0);
+    let grant =
+        crate::process::events(&grants.stdout, "grant").find(|grant| grant["action"] == "fetch").unwrap();
+    bob.home.say(&format!("consent revoke {}", grant["id"])).exits(0);
+    let stopped = bob.transfer_when(fetch, "stopped", |fetch| fetch["cause"] == "consent-missing");
+    assert_eq!(stopped["state"], "waiting");
+    let part = bob
+        .home
+        .path("models")
+        .read_dir()
+        .unwrap()
+        .any(|file| file.unwrap().file_name().to_string_lossy().ends_with(".part"));
+    assert!(part, "what was proven stays");
+}

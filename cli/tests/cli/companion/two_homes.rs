@@ -1,0 +1,94 @@
+//! A model that goes from one home to another, each with its companion.
+
+use minimodel_verifier::receipt::Receipt;
+
+use super::house::House;
+use crate::home::Home;
+
+#[test]
+fn a_model_goes_from_one_home_to_another_and_the_receipt_is_that_of_the_command_line() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&[]);
+    let ran =
+        bob.home.run(["fetch", "--offer", &offer, "--out", "models", "--consent", "fetch,import"]).exits(0);
+    let path = ran.stdout.trim();
+    assert_eq!(std::fs::read(path).unwrap(), alice.home.read("a.slm"));
+    let receipt = Receipt::parse(&std::fs::read(format!("{path}.receipt")).unwrap()).unwrap();
+
+    let carol = Home::new();
+    let ran =
+        carol.run(["fetch", "--offer", &offer, "--out", "models", "--consent", "fetch,import"]).exits(0);
+    let alone = Receipt::parse(
+        &std::fs::read(format!("{}.receipt", carol.path(ran.stdout.trim()).display())).unwrap(),
+    )
+    .unwrap();
+    assert_eq!(receipt.subject(), alone.subject());
+    let names = |receipt: &Receipt| -> Vec<String> {
+        receipt.import().checks.iter().map(|check| check.name.clone()).collect()
+    };
+    assert_eq!(names(&receipt), names(&alone));
+    let actions = |receipt: &Receipt| -> Vec<_> {
+        receipt.import().consents.iter().map(|consent| consent.action).collect()
+    };
+    assert_eq!(actions(&receipt), actions(&alone));
+    assert_eq!(receipt.import().peers.len(), 1);
+    assert_eq!(receipt.import().peers[0].id, alone.import().peers[0].id);
+
+    // What was agreed to with the transfer ended with it.
+    let grants = bob.home.say("--json consent list").exits(0);
+    assert!(!grants.stdout.contains("\"active\""), "{}", grants.stdout);
+    assert_eq!(bob.transfers()[0]["state"], "done");
+    bob.home.say("consent log --verify").exits(0);
+}
+
+#[test]
+fn a_fetch_without_a_folder_goes_into_the_library() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&[]);
+    let refused = bob.home.run(["fetch", "--offer", &offer, "--consent", "fetch,import"]).exits(5);
+    assert!(refused.stderr.contains("cache"), "{}", refused.stderr);
+    let ran = bob.home.run(["fetch", "--offer", &offer, "--consent", "fetch,import,cache"]).exits(0);
+    assert_eq!(std::fs::read(ran.stdout.trim()).unwrap(), alice.home.read("a.slm"));
+    let listed = bob.home.say("--json library list").exits(0).object();
+    assert_eq!(listed["state"], "ready");
+    assert_eq!(listed["cached"], true);
+}
+
+#[test]
+fn a_second_companion_of_one_home_is_refused_and_the_first_goes_on() {
+    let mut house = House::new();
+    let second = house.home.say("companion run").exits(11);
+    assert!(second.stderr.contains("already"), "{}", second.stderr);
+    house.home.say("companion status").exits(0);
+    let ended = house.stop();
+    assert_eq!(ended.code, 0);
+    house.home.say("companion status").exits(3);
+}
+
+#[test]
+fn the_existing_verbs_work_without_a_companion_and_beside_one() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&[]);
+    let words = ["fetch", "--here", "--offer", &offer, "--out", "here", "--consent", "fetch,import"];
+    bob.home.run(words).exits(0);
+    assert!(bob.transfers().is_empty(), "it was done by the verb itself");
+}
+
+#[test]
+fn model_bytes_come_from_peers_alone() {
+    let house = House::with_artifact();
+    for source in ["https://minimodel.org/models/a.slm", "http://127.0.0.1/a.slm", "minimodel.org/a.slm"] {
+        let ran = house.home.run([
+            "fetch",
+            "a.minimodel",
+            "--peer",
+            source,
+            "--out",
+            "o",
+            "--consent",
+            "fetch,import",
+        ]);
+        assert_ne!(ran.code, 0, "{}", ran.stderr);
+    }
+    assert!(house.transfers().is_empty());
+}

@@ -1,0 +1,146 @@
+//! Announcements: files that say that this machine has a model and where it is, for handing on. They exist exactly as long
+//! as their user agrees to publish.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::row::Row;
+use super::transfers::unknown;
+use super::wish::Wish;
+use super::{Core, Inner};
+use crate::api::types::{Action, Announcement, Consent, Event, GrantState, NewGrant};
+use crate::clock::{now_unix, utc};
+use crate::files;
+use crate::problem::{Problem, code};
+
+impl Core {
+    pub(super) fn announced(self: &Arc<Self>, id: u64, consent: &Consent) -> Result<Announcement, Problem> {
+        let mut inner = self.lock();
+        let row = inner.rows.get(&id).cloned().ok_or_else(|| unknown(id))?;
+        if consent.actions != [Action::Publish] {
+            return Err(Problem::new(
+                code::CONSENT,
+                "announcing needs the consent to publish, and takes no other",
+                "agree to it: `minimodel announce on MODEL --consent publish`",
+            ));
+        }
+        let Some(offer) = inner.lives.get(&id).and_then(|live| live.offer.clone()) else {
+            return Err(Problem::new(
+                code::NOT_FOUND,
+                format!("transfer {id} serves nobody now, so there is nothing to announce"),
+                "start it first: `minimodel status` says how it stands",
+            ));
+        };
+        let new = NewGrant { consent: consent.clone(), model: Some(row.swarm_id.clone()), peer: None };
+        let grants = inner.book.grant(&new, now_unix()).map_err(Problem::from)?;
+        let mut row = row;
+        row.grants.extend(&grants);
+        self.save(&row)?;
+        let announcement = self.announcement(&inner, &row, &offer)?;
+        files::create_folder(&self.folder())?;
+        files::write(&self.path(&row), format!("{offer}\n").as_bytes())?;
+        inner.rows.insert(id, row);
+        let _ = self.events.send(Event::Consent);
+        self.stir(&mut inner);
+        Ok(announcement)
+    }
+
+    pub(super) fn unannounced(self: &Arc<Self>, id: u64) -> Result<(), Problem> {
+        let mut inner = self.lock();
+        let row = inner.rows.get(&id).cloned().ok_or_else(|| unknown(id))?;
+        let grants = inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant));
+        let open = grants.iter().filter(|grant| {
+            grant.action == Action::Publish
+                && grant.state == GrantState::Active
+                && grant.model.as_ref().is_none_or(|model| *model == row.swarm_id)
+        });
+        let (own, wide): (Vec<_>, Vec<_>) = open.partition(|grant| grant.model.is_some());
+        if let Some(grant) = wide.first() {
+            return Err(Problem::new(
+                code::CONSENT,
+                format!("grant {} permits to publish every model, this one too", grant.id),
+                format!("take it back: `minimodel consent revoke {}`", grant.id),
+            ));
+        }
+        for grant in own {
+            inner.book.revoke(grant.id, "announce off", now_unix()).map_err(Problem::from)?;
+        }
+        let _ = self.events.send(Event::Consent);
+        self.take_down(&row);
+        self.stir(&mut inner);
+        Ok(())
+    }
+
+    pub(super) fn announcements(&self) -> Vec<Announcement> {
+        let inner = self.lock();
+        let all = inner.lives.iter().filter_map(|(id, live)| {
+            let (row, offer) = (inner.rows.get(id)?, live.offer.as_ref()?);
+            matches!(live.wish, Wish::Run { publishes: true, .. })
+                .then(|| self.announcement(&inner, row, offer).ok())?
+        });
+        all.collect()
+    }
+
+    fn announcement(
+        &self,
+        inner: &Inner,
+        row: &Row,
+        offer: &minimodel_wire::SignedOffer,
+    ) -> Result<Announcement, Problem> {
+        let permission = inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant));
+        let grant = permission.iter().find(|grant| {
+            grant.action == Action::Publish
+                && grant.state == GrantState::Active
+                && grant.model.as_ref().is_none_or(|model| *model == row.swarm_id)
+        });
+        let grant = grant.ok_or_else(|| {
+            Problem::new(
+                code::CONSENT,
+                "nobody agreed to announce this",
+                "agree to it: `minimodel announce on MODEL`",
+            )
+        })?;
+        Ok(Announcement {
+            transfer: row.id,
+            model: self.model_of(row),
+            offer: offer.to_string(),
+            path: self.path(row).to_string_lossy().into_owned(),
+            grant: grant.id,
+            expires_utc: utc(offer.offer().expires_unix),
+        })
+    }
+
+    /// Writes what is agreed to and takes down what is not any more.
+    pub(super) fn announce_as_agreed(&self, inner: &Inner) {
+        for row in inner.rows.values() {
+            let path = self.path(row);
+            if !Self::permission(inner, row, Action::Publish).is_some() {
+                self.take_down(row);
+                continue;
+            }
+            let Some(live) = inner.lives.get(&row.id) else { continue };
+            let (Some(offer), Wish::Run { publishes: true, .. }) = (&live.offer, &live.wish) else {
+                continue;
+            };
+            let text = format!("{offer}\n");
+            if std::fs::read(&path).ok().as_deref() != Some(text.as_bytes()) {
+                // A file that cannot be written now is written at the next look.
+                let _ =
+                    files::create_folder(&self.folder()).and_then(|()| files::write(&path, text.as_bytes()));
+            }
+        }
+    }
+
+    fn take_down(&self, row: &Row) {
+        // Not there is what it should be.
+        let _ = std::fs::remove_file(self.path(row));
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.places.folder.join("announcements")
+    }
+
+    fn path(&self, row: &Row) -> PathBuf {
+        self.folder().join(format!("{}.offer", row.swarm_id))
+    }
+}

@@ -1,0 +1,172 @@
+//! What a running transfer may do, from grants, limits and what has moved already: pure, recomputed at each look.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minimodel_swarm::driver::Controls;
+use minimodel_wire::PeerId;
+
+use super::row::Row;
+use crate::api::types::Limits;
+use crate::consent::Permission;
+use crate::limits::ledger;
+
+/// Payload bytes with one peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Moved {
+    pub(super) received: u64,
+    pub(super) sent: u64,
+}
+
+/// What the bounds follow from.
+#[derive(Debug)]
+pub(super) struct Standing<'a> {
+    pub(super) row: &'a Row,
+    pub(super) limits: &'a Limits,
+    /// Whether it serves, and to whom that was agreed.
+    pub(super) serve: Option<&'a Permission>,
+    /// From whom it may fetch.
+    pub(super) fetch: Option<&'a Permission>,
+    /// What moved in this session.
+    pub(super) session: &'a BTreeMap<PeerId, Moved>,
+    /// What was sent today by all transfers together.
+    pub(super) sent_today: &'a BTreeMap<String, u64>,
+}
+
+/// Who may come and who may be asked, and how much may move. Allowances are counted from the session's beginning, as the
+/// machine counts; what is left of a day or a grant is added to what has moved already.
+pub(super) fn controls(standing: &Standing<'_>) -> Controls {
+    let Standing { row, limits, serve, fetch, session, sent_today } = *standing;
+    let mut controls = Controls {
+        allow: Some(BTreeSet::new()),
+        slots: row.limits.slots.or(limits.slots).map(usize::from),
+        ..Controls::default()
+    };
+    if let Some(serve) = serve {
+        let named = (!row.allow.is_empty()).then(|| peers(&row.allow));
+        controls.allow = match (serve.anyone, named) {
+            (true, named) => named,
+            (false, None) => Some(peers(&serve.peers)),
+            (false, Some(named)) => Some(named.intersection(&peers(&serve.peers)).copied().collect()),
+        };
+        controls.allowance = least(limits.peer_day_bytes, serve.left_bytes.filter(|_| serve.anyone));
+        let today = sent_today.iter().filter(|_| limits.peer_day_bytes.is_some());
+        let known: BTreeSet<PeerId> = peers(today.map(|(peer, _)| peer))
+            .into_iter()
+            .chain(session.keys().copied())
+            .chain(peers(serve.left_by_peer.keys()))
+            .collect();
+        for peer in known {
+            let name = peer.to_string();
+            let day = ledger::peer_left(limits, ledger::used(sent_today, &name));
+            let granted = serve.left_by_peer.get(&name).copied().unwrap_or(serve.left_bytes);
+            if let Some(left) = least(day, granted) {
+                let sent = session.get(&peer).map_or(0, |moved| moved.sent);
+                controls.allowances.insert(peer, sent.saturating_add(left));
+            }
+        }
+    }
+    if let Some(fetch) = fetch {
+        controls.sources = (!fetch.anyone).then(|| peers(&fetch.peers));
+        let received = session.values().map(|moved| moved.received).sum::<u64>();
+        let left = if fetch.anyone {
+            fetch.left_bytes
+        } else {
+            let mut left = fetch.left_by_peer.values().copied();
+            left.try_fold(0u64, |sum, left| left.map(|left| sum.saturating_add(left)))
+        };
+        controls.fetch_allowance = left.map(|left| received.saturating_add(left));
+    }
+    controls
+}
+
+fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+fn peers<'a>(names: impl IntoIterator<Item = &'a String>) -> BTreeSet<PeerId> {
+    names.into_iter().filter_map(|name| name.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::types::NewShare;
+
+    fn id(n: u8) -> PeerId {
+        PeerId([n; 32])
+    }
+
+    fn permission(anyone: bool, left: Option<u64>) -> Permission {
+        Permission { anyone, left_bytes: left, ..Permission::default() }
+    }
+
+    fn bounds(
+        row: &Row,
+        limits: &Limits,
+        serve: Option<&Permission>,
+        fetch: Option<&Permission>,
+    ) -> Controls {
+        let session = BTreeMap::from([(id(1), Moved { received: 70, sent: 30 })]);
+        let sent_today = BTreeMap::from([(id(1).to_string(), 40), (id(2).to_string(), 95)]);
+        controls(&Standing { row, limits, serve, fetch, session: &session, sent_today: &sent_today })
+    }
+
+    fn share(allow: &[PeerId]) -> Row {
+        let allow = allow.iter().map(ToString::to_string).collect();
+        Row::share(NewShare { allow, ..NewShare::default() }, "ab".repeat(32), String::new(), "/f".into(), 0)
+    }
+
+    #[test]
+    fn without_the_consent_to_serve_nobody_may_come() {
+        let controls = bounds(&share(&[]), &Limits::default(), None, Some(&permission(true, None)));
+        assert_eq!(controls.allow, Some(BTreeSet::new()));
+        assert_eq!((controls.sources, controls.fetch_allowance), (None, None));
+    }
+
+    #[test]
+    fn who_may_come_is_what_was_agreed_and_named() {
+        let some = Permission {
+            peers: [id(1), id(2)].iter().map(ToString::to_string).collect(),
+            ..permission(false, None)
+        };
+        let limits = Limits::default();
+        let anyone = permission(true, None);
+        assert_eq!(bounds(&share(&[]), &limits, Some(&anyone), None).allow, None);
+        let named = share(&[id(2), id(3)]);
+        assert_eq!(bounds(&named, &limits, Some(&anyone), None).allow, Some(BTreeSet::from([id(2), id(3)])));
+        assert_eq!(bounds(&named, &limits, Some(&some), None).allow, Some(BTreeSet::from([id(2)])));
+        assert_eq!(
+            bounds(&share(&[]), &limits, Some(&some), None).allow,
+            Some(BTreeSet::from([id(1), id(2)]))
+        );
+    }
+
+    #[test]
+    fn what_is_left_of_the_day_and_of_a_grant_is_counted_from_the_session() {
+        let limits = Limits { peer_day_bytes: Some(100), ..Limits::default() };
+        let controls = bounds(&share(&[]), &limits, Some(&permission(true, Some(20))), None);
+        assert_eq!(controls.allowance, Some(20));
+        // Peer 1 took 30 in this session and 40 today: 60 are left of its day, 20 of the grant.
+        assert_eq!(controls.allowances, BTreeMap::from([(id(1), 50), (id(2), 5)]));
+        let open = bounds(&share(&[]), &limits, Some(&permission(true, None)), None);
+        assert_eq!(open.allowances, BTreeMap::from([(id(1), 90), (id(2), 5)]));
+        let free = bounds(&share(&[]), &Limits::default(), Some(&permission(true, None)), None);
+        assert_eq!((free.allowance, free.allowances.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_grant_for_one_peer_has_its_own_rest_and_sources() {
+        let one = Permission {
+            peers: BTreeSet::from([id(1).to_string()]),
+            left_by_peer: BTreeMap::from([(id(1).to_string(), Some(10))]),
+            ..permission(false, None)
+        };
+        let controls = bounds(&share(&[]), &Limits::default(), Some(&one), Some(&one));
+        assert_eq!(controls.allowances, BTreeMap::from([(id(1), 40)]));
+        assert_eq!(controls.sources, Some(BTreeSet::from([id(1)])));
+        assert_eq!(controls.fetch_allowance, Some(80));
+    }
+}

@@ -1,0 +1,434 @@
+//! Starting what should run, ending what should not, and hearing what comes of it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use minimodel_swarm::driver::{Controls, Report, Throttle};
+use minimodel_verifier::Manifest;
+use minimodel_verifier::receipt::{Consent, ConsentAction};
+use tokio::sync::{mpsc, watch};
+
+use super::bounds::{self, Standing};
+use super::live::Live;
+use super::row::{End, Row};
+use super::wish::Wish;
+use super::{Core, Inner, Retry};
+use crate::api::types::{Action, Cause, EntryState, Event, Kind};
+use crate::clock::now_unix;
+use crate::consent::Permission;
+use crate::problem::{Problem, code};
+use crate::runner::{FetchEnd, FetchJob, Reins, ShareEnd, ShareJob};
+
+/// Reports that may wait.
+const WAITING_REPORTS: usize = 1_024;
+/// A fetch that found nobody tries again after so long, then after twice that, up to [`RETRY_MOST`].
+const RETRY_FIRST: Duration = Duration::from_secs(15);
+/// See [`RETRY_FIRST`].
+const RETRY_MOST: Duration = Duration::from_secs(600);
+/// A session whose offer others hold is begun anew before the offer ends (seven days).
+const OFFER_AGE: Duration = Duration::from_secs(5 * 24 * 3600);
+
+/// What came of a job.
+enum Outcome {
+    Learned(String),
+    Shared(ShareEnd),
+    Fetched(FetchEnd),
+}
+
+impl Core {
+    /// Compares what should run with what runs.
+    pub(super) fn look(self: &Arc<Self>, inner: &mut Inner) {
+        // A log that does not hold permits nothing: all that runs is ended below.
+        let _ = inner.book.reload_if_changed();
+        inner.accounts.turn(now_unix());
+        let rates = Self::rates(&inner.limits);
+        self.up.set(rates.up);
+        self.down.set(rates.down);
+        let ids: Vec<u64> = inner.rows.keys().copied().collect();
+        for id in ids {
+            let Some(wish) = self.wish_of(inner, id) else { continue };
+            let controls = Self::controls_of(inner, id);
+            match inner.lives.get(&id) {
+                Some(live) if live.is_ending() => {}
+                Some(live) if live.wish == wish && !is_old(live) => {
+                    Self::adjust(inner, id, controls);
+                }
+                Some(live) => live.end(),
+                None => match wish {
+                    Wish::Rest(..) => {}
+                    Wish::Learn | Wish::Run { .. } => {
+                        if let Err(problem) = self.begin(inner, id, wish, controls) {
+                            self.fail(inner, id, problem);
+                        }
+                    }
+                },
+            }
+        }
+        self.announce_as_agreed(inner);
+    }
+
+    fn adjust(inner: &mut Inner, id: u64, controls: Controls) {
+        let (Some(live), Some(row)) = (inner.lives.get(&id), inner.rows.get(&id)) else { return };
+        live.up.set(row.limits.up);
+        live.down.set(row.limits.down);
+        live.controls.send_if_modified(|now| {
+            let differs = *now != controls;
+            *now = controls;
+            differs
+        });
+    }
+
+    fn controls_of(inner: &Inner, id: u64) -> Controls {
+        let Some(row) = inner.rows.get(&id) else { return Controls::default() };
+        let (serve, fetch) =
+            (Self::permission(inner, row, Action::Serve), Self::permission(inner, row, Action::Fetch));
+        let nothing = std::collections::BTreeMap::new();
+        bounds::controls(&Standing {
+            row,
+            limits: &inner.limits,
+            serve: serve.is_some().then_some(&serve),
+            fetch: (row.kind == Kind::Fetch && fetch.is_some()).then_some(&fetch),
+            session: inner.lives.get(&id).map_or(&nothing, |live| &live.moved),
+            sent_today: inner.accounts.sent_today(),
+        })
+    }
+
+    /// What is permitted for a transfer's model now.
+    pub(super) fn permission(inner: &Inner, row: &Row, action: Action) -> Permission {
+        inner.book.grants().permission(action, &row.swarm_id, now_unix(), |grant| inner.accounts.used(grant))
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        id: u64,
+        wish: Wish,
+        controls: Controls,
+    ) -> Result<(), Problem> {
+        let Some(row) = inner.rows.get(&id) else { return Ok(()) };
+        let (stop, stopped) = watch::channel(false);
+        let (steer, steered) = watch::channel(controls);
+        let (tell, reports) = mpsc::channel(WAITING_REPORTS);
+        let (up, down) = (Throttle::new(row.limits.up), Throttle::new(row.limits.down));
+        let run = inner.runs + 1;
+        let core = Arc::downgrade(self);
+        let reins = Reins {
+            stop: stopped,
+            controls: steered,
+            up: vec![self.up.clone(), up.clone()],
+            down: vec![self.down.clone(), down.clone()],
+            reports: tell,
+            offered: Arc::new(move |port, offer| {
+                if let Some(core) = core.upgrade() {
+                    core.offered(id, run, port, offer);
+                }
+            }),
+        };
+        let job = self.job(inner, row.clone(), &wish, reins)?;
+        inner.runs = run;
+        let live = Live {
+            run,
+            wish,
+            stop,
+            controls: steer,
+            up,
+            down,
+            offer: None,
+            snapshot: None,
+            moved: std::collections::BTreeMap::new(),
+            thread: None,
+        };
+        inner.lives.insert(id, live);
+        let (core, name) = (self.clone(), format!("transfer {id}"));
+        let hear = std::thread::Builder::new()
+            .name(format!("news {id}"))
+            .spawn(move || core.listen(id, run, reports));
+        let core = self.clone();
+        let work = std::thread::Builder::new().name(name).spawn(move || {
+            // A fault of ours in one transfer must not take the others along.
+            let outcome = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| Err(panicked()));
+            core.ended(id, run, outcome);
+        });
+        match (hear, work) {
+            (Ok(_), Ok(work)) => {
+                if let Some(live) = inner.lives.get_mut(&id) {
+                    live.thread = Some(work);
+                }
+                Ok(())
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                inner.lives.remove(&id);
+                Err(super::no_thread(&error))
+            }
+        }
+    }
+
+    fn job(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        row: Row,
+        wish: &Wish,
+        reins: Reins,
+    ) -> Result<Box<dyn FnOnce() -> Result<Outcome, Problem> + Send>, Problem> {
+        let runner = self.runner.clone();
+        let manifest = row.manifest()?;
+        let Wish::Run { serves, publishes } = *wish else {
+            let first = row.offers.first().map(String::as_str).unwrap_or_default();
+            let offer = runner.offer(first, None)?;
+            return Ok(Box::new(move || runner.ask_manifest(&offer, &reins).map(Outcome::Learned)));
+        };
+        let Some(manifest) = manifest else { return Err(panicked()) };
+        if row.kind == Kind::Share {
+            let job = ShareJob {
+                manifest,
+                path: row.path.unwrap_or_default(),
+                endpoint: row.endpoint,
+                last_port: row.last_port,
+                publishes,
+                reins,
+            };
+            return Ok(Box::new(move || runner.share(job).map(Outcome::Shared)));
+        }
+        let (entry, out) = self.place_of(inner, &row, &manifest)?;
+        let mut sources = Vec::new();
+        let mut refused = None;
+        for text in &row.offers {
+            match runner.offer(text, Some(&manifest)) {
+                Ok(offer) => sources.push(offer),
+                Err(problem) => refused = Some(problem),
+            }
+        }
+        if let Some(problem) = refused.filter(|_| sources.is_empty() && !serves) {
+            return Err(problem);
+        }
+        let consents = Self::consents(inner, &row, (serves, publishes));
+        if let Some(row) = inner.rows.get_mut(&row.id) {
+            row.entry = Some(entry);
+        }
+        let job = FetchJob {
+            manifest,
+            sources,
+            out,
+            receipt: row.receipt,
+            endpoint: row.endpoint,
+            last_port: row.last_port,
+            consents,
+            sequential: row.sequential,
+            full_check: row.full_check,
+            stall_timeout: row.stall_seconds.map(Duration::from_secs),
+            reins,
+        };
+        Ok(Box::new(move || runner.fetch(job).map(Outcome::Fetched)))
+    }
+
+    /// The library's entry of a fetch, and its folder; what must go from the cache for it goes.
+    fn place_of(
+        &self,
+        inner: &Inner,
+        row: &Row,
+        manifest: &Manifest,
+    ) -> Result<(u64, std::path::PathBuf), Problem> {
+        let now = now_unix();
+        let entry = self.library.add_manifest(manifest, now)?;
+        let out = match &row.path {
+            Some(out) => out.clone(),
+            None => {
+                let in_use = Self::entries_in_use(inner);
+                let evict = self.library.check_room(manifest, &inner.limits, &in_use)?;
+                self.library.evict(&evict, &in_use)?;
+                self.library.folder_of(entry)?
+            }
+        };
+        self.library.set_state(entry, EntryState::Downloading, None)?;
+        let _ = self.events.send(Event::Library);
+        Ok((entry, out))
+    }
+
+    /// Entries that transfers use now.
+    pub(super) fn entries_in_use(inner: &Inner) -> std::collections::BTreeSet<u64> {
+        let used = inner.rows.values().filter(|row| row.end.is_none());
+        used.filter_map(|row| row.entry).collect()
+    }
+
+    /// What was agreed to, as the receipt has it.
+    fn consents(inner: &Inner, row: &Row, (serves, publishes): (bool, bool)) -> Vec<Consent> {
+        let mut actions =
+            vec![(Action::Fetch, ConsentAction::Fetch), (Action::Import, ConsentAction::Import)];
+        if row.path.is_none() {
+            actions.push((Action::Cache, ConsentAction::Cache));
+        }
+        if serves {
+            actions.push((Action::Serve, ConsentAction::Serve));
+        }
+        if publishes {
+            actions.push((Action::Publish, ConsentAction::Publish));
+        }
+        let now = now_unix();
+        let grants = inner.book.grants().list(now, |grant| inner.accounts.used(grant));
+        let given = |(action, word): (Action, ConsentAction)| {
+            let fits = |grant: &&crate::api::types::Grant| {
+                grant.action == action
+                    && grant.state == crate::api::types::GrantState::Active
+                    && grant.model.as_ref().is_none_or(|model| *model == row.swarm_id)
+            };
+            let grant = grants.iter().filter(fits).max_by_key(|grant| grant.model.is_some())?;
+            Some(Consent {
+                action: word,
+                at_utc: grant.given_utc.clone(),
+                by: format!("grant {} ({})", grant.id, grant.by),
+            })
+        };
+        actions.into_iter().filter_map(given).collect()
+    }
+
+    fn listen(self: &Arc<Self>, id: u64, run: u64, mut reports: mpsc::Receiver<Report>) {
+        while let Some(report) = reports.blocking_recv() {
+            let Report::Snapshot(snapshot) = report else { continue };
+            let mut inner = self.lock();
+            if inner.lives.get(&id).is_none_or(|live| live.run != run) {
+                return;
+            }
+            self.pictured(&mut inner, id, snapshot);
+            self.show(&inner, id);
+        }
+    }
+
+    fn offered(&self, id: u64, run: u64, port: u16, offer: minimodel_wire::SignedOffer) {
+        let mut inner = self.lock();
+        let Some(live) = inner.lives.get_mut(&id).filter(|live| live.run == run) else { return };
+        live.offer = Some(offer);
+        if let Some(row) = inner.rows.get_mut(&id).filter(|row| row.last_port != Some(port)) {
+            row.last_port = Some(port);
+            // Without it the next run takes another port, and the offer another address.
+            let _ = self.save(&row.clone());
+        }
+        self.show(&inner, id);
+        self.stir(&mut inner);
+    }
+
+    fn pictured(&self, inner: &mut Inner, id: u64, snapshot: minimodel_swarm::driver::Snapshot) {
+        let Some(live) = inner.lives.get_mut(&id) else { return };
+        let moved = live.picture(Box::new(snapshot));
+        let Some(row) = inner.rows.get(&id) else { return };
+        let now = now_unix();
+        let model = self.model_of(row);
+        for (peer, moved) in moved {
+            let name = peer.to_string();
+            let charged = |action| {
+                let used = |grant| inner.accounts.used(grant);
+                inner.book.grants().charged(action, &row.swarm_id, &name, now, used)
+            };
+            let grants = (charged(Action::Serve), charged(Action::Fetch));
+            inner.accounts.add(peer, &row.swarm_id, &model, moved, grants);
+        }
+    }
+
+    fn ended(self: &Arc<Self>, id: u64, run: u64, outcome: Result<Outcome, Problem>) {
+        let mut inner = self.lock();
+        if inner.lives.get(&id).is_none_or(|live| live.run != run) {
+            return;
+        }
+        inner.lives.remove(&id);
+        let path = inner.rows.get(&id).and_then(|row| row.path.clone());
+        match outcome {
+            Ok(Outcome::Learned(text)) => self.learned(&mut inner, id, text),
+            Ok(Outcome::Shared(ShareEnd::SourceChanged)) => {
+                self.fail(&mut inner, id, source_changed(path.as_deref()));
+            }
+            Ok(Outcome::Shared(ShareEnd::Stopped) | Outcome::Fetched(FetchEnd::Stopped)) => {}
+            Ok(Outcome::Fetched(FetchEnd::Done { path, receipt })) => {
+                self.done(&mut inner, id, path, receipt)
+            }
+            Err(problem) => self.trouble(&mut inner, id, problem),
+        }
+        self.show(&inner, id);
+        self.stir(&mut inner);
+    }
+
+    /// What passes by itself is tried again; the rest is a failure that its user must see.
+    fn trouble(self: &Arc<Self>, inner: &mut Inner, id: u64, problem: Problem) {
+        let Some(row) = inner.rows.get(&id) else { return };
+        let cause = match problem.code {
+            code::NOT_FOUND | code::STOPPED if row.kind == Kind::Fetch => Some(Cause::NoSource),
+            code::QUOTA if row.kind == Kind::Fetch => Some(Cause::Quota),
+            code::DISK_FULL => Some(Cause::Disk),
+            _ => None,
+        };
+        let (Some(cause), None) = (cause, row.stall_seconds) else {
+            return self.fail(inner, id, problem);
+        };
+        let tries = inner.retries.get(&id).map_or(0, |retry| retry.tries);
+        let pause = RETRY_FIRST.saturating_mul(1 << tries.min(10)).min(RETRY_MOST);
+        inner.retries.insert(id, Retry { until: Instant::now() + pause, tries: tries + 1, cause });
+    }
+
+    pub(super) fn fail(self: &Arc<Self>, inner: &mut Inner, id: u64, problem: Problem) {
+        let Some(row) = inner.rows.get_mut(&id) else { return };
+        if let Some(entry) = row.entry.filter(|_| row.kind == Kind::Fetch) {
+            // The library says the same when it is asked; the transfer itself must be told first.
+            let _ = self.library.set_state(entry, EntryState::Failed, Some(problem.error.clone()));
+        }
+        row.end = Some(End::Failed(problem));
+        let row = row.clone();
+        let _ = self.save(&row);
+        self.show(inner, id);
+    }
+
+    fn learned(self: &Arc<Self>, inner: &mut Inner, id: u64, text: String) {
+        let Some(row) = inner.rows.get_mut(&id) else { return };
+        row.manifest = Some(text);
+        let row = row.clone();
+        if let Err(problem) = self.save(&row) {
+            self.fail(inner, id, problem);
+        }
+    }
+
+    fn done(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        id: u64,
+        path: std::path::PathBuf,
+        receipt: std::path::PathBuf,
+    ) {
+        let Some(row) = inner.rows.get_mut(&id) else { return };
+        row.end = Some(End::Done { path: path.clone(), receipt: receipt.clone() });
+        let row = row.clone();
+        let mut written = self.save(&row);
+        if let Some(entry) = row.entry {
+            let placed = self.library.placed(entry, &path, Some(&receipt), row.path.is_none(), now_unix());
+            written = written.and(placed.map(drop));
+        }
+        if let Err(problem) = written {
+            // The file and its receipt are there all the same; only what is remembered of them is not.
+            return self.fail(inner, id, problem);
+        }
+        let _ = self.events.send(Event::Library);
+        if row.keep_seeding {
+            self.share_fetched(inner, &row, path);
+        } else {
+            self.end_grants(inner, &row);
+        }
+    }
+}
+
+fn is_old(live: &Live) -> bool {
+    live.offer.is_some() && live.snapshot.as_ref().is_some_and(|snapshot| snapshot.elapsed > OFFER_AGE)
+}
+
+fn panicked() -> Problem {
+    Problem::new(
+        code::UNEXPECTED,
+        "a transfer ended by a fault of this program",
+        "please report it; other transfers go on",
+    )
+}
+
+fn source_changed(path: Option<&std::path::Path>) -> Problem {
+    let shown = path.map(|path| path.display().to_string()).unwrap_or_default();
+    Problem::new(
+        code::VERIFICATION,
+        format!("source changed, stopped sharing: {shown}"),
+        "no changed byte was sent as proven; put the artifact back, or make a manifest for the new file",
+    )
+}

@@ -1,0 +1,88 @@
+//! A transfer that runs: its thread, its reins, and the last picture of it.
+
+use std::collections::BTreeMap;
+use std::thread::JoinHandle;
+
+use minimodel_swarm::driver::{Controls, Snapshot, Throttle};
+use minimodel_wire::{PeerId, SignedOffer};
+use tokio::sync::watch;
+
+use super::bounds::Moved;
+use super::wish::Wish;
+use crate::api::types::{Cause, Peer};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Live {
+    /// Which run of the transfer this is: news of an earlier one are not taken for this one's.
+    pub(super) run: u64,
+    /// What it was started for; another wish ends it.
+    pub(super) wish: Wish,
+    pub(super) stop: watch::Sender<bool>,
+    pub(super) controls: watch::Sender<Controls>,
+    pub(super) up: Throttle,
+    pub(super) down: Throttle,
+    pub(super) offer: Option<SignedOffer>,
+    pub(super) snapshot: Option<Box<Snapshot>>,
+    /// Payload bytes with each peer in this run.
+    pub(super) moved: BTreeMap<PeerId, Moved>,
+    pub(super) thread: Option<JoinHandle<()>>,
+}
+
+impl Live {
+    /// Tells it to end in good order; it is gone when its thread says so.
+    pub(super) fn end(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Whether it was told to end.
+    pub(super) fn is_ending(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Takes a picture; gives what moved since the last one.
+    pub(super) fn picture(&mut self, snapshot: Box<Snapshot>) -> Vec<(PeerId, Moved)> {
+        let mut news = Vec::new();
+        for (&peer, &(received, sent)) in &snapshot.moved {
+            let known = self.moved.entry(peer).or_default();
+            let more = Moved {
+                received: received.saturating_sub(known.received),
+                sent: sent.saturating_sub(known.sent),
+            };
+            if more != Moved::default() {
+                *known = Moved { received, sent };
+                news.push((peer, more));
+            }
+        }
+        self.snapshot = Some(snapshot);
+        news
+    }
+
+    /// Why no byte moves, if none does.
+    pub(super) fn cause(&self) -> Option<Cause> {
+        self.snapshot.as_ref().and_then(|snapshot| snapshot.idle).map(Cause::from)
+    }
+
+    /// Connected peers.
+    pub(super) fn peers(&self) -> Vec<Peer> {
+        let Some(snapshot) = &self.snapshot else { return Vec::new() };
+        let view = |view: &minimodel_swarm::driver::PeerView| Peer {
+            peer: view.peer.to_string(),
+            received_bytes: view.received_bytes,
+            sent_bytes: view.sent_bytes,
+            down_rate: view.down_rate,
+            up_rate: view.up_rate,
+            rtt_ms: view.rtt.as_secs_f64() * 1e3,
+            have: view.have,
+            choking_us: view.choking_us,
+            cause: view.idle.map(Cause::from),
+        };
+        snapshot.peers.iter().map(view).collect()
+    }
+
+    /// Seconds of this run in which no byte moved.
+    pub(super) fn idle_seconds(&self) -> BTreeMap<Cause, f64> {
+        let Some(snapshot) = &self.snapshot else { return BTreeMap::new() };
+        snapshot.idle_time.iter().map(|(&idle, time)| (Cause::from(idle), time.as_secs_f64())).collect()
+    }
+}

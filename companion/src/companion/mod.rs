@@ -1,0 +1,295 @@
+//! The companion itself: what is wanted (rows), what was agreed to (the consent log) and what runs (threads), brought
+//! together again and again by one thread.
+//!
+//! Every change of a wish, a grant, a limit or the hour goes the same way: it is written down, and then [`Core::look`]
+//! compares what should run with what runs. So a restart, a revocation and a pause are no special cases.
+
+mod accounts;
+mod announce;
+mod bounds;
+mod jobs;
+mod live;
+mod row;
+mod service;
+mod transfers;
+mod view;
+mod wish;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use minimodel_swarm::driver::Throttle;
+use rustix::fs::{FlockOperation, flock};
+use tokio::sync::{broadcast, watch};
+
+use self::accounts::Accounts;
+use self::live::Live;
+use self::row::Row;
+use crate::api::types::{Cause, Event, Limits, Rates};
+use crate::clock::now_unix;
+use crate::consent::ConsentBook;
+use crate::db::{Db, DbError, Table};
+use crate::library::Library;
+use crate::limits::{schedule, store};
+use crate::problem::{Problem, code};
+use crate::runner::Runner;
+
+/// How often everything is looked at although nothing happened: grants end and hours pass.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often what moved is written down.
+const FLUSH_EVERY: Duration = Duration::from_secs(5);
+/// Transfers have this long to end in good order.
+const LAST_WORK: Duration = Duration::from_secs(8);
+/// Events that may wait for a slow listener before it is told that it missed some.
+const WAITING_EVENTS: usize = 1_024;
+/// Another process may have the state open for the moment that a verb takes.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+const DATABASE: &str = "companion.redb";
+
+/// Where things are; all absolute.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// `companion/` in the state folder.
+    pub folder: PathBuf,
+    /// The state folder, which has the consent log.
+    pub state: PathBuf,
+    /// The data folder.
+    pub data: PathBuf,
+}
+
+impl Places {
+    /// The folders below a state and a data folder.
+    pub fn new(state: &Path, data: &Path) -> Self {
+        Self { folder: state.join("companion"), state: state.to_owned(), data: data.to_owned() }
+    }
+}
+
+/// Whether a process has the state of `places` open now.
+pub fn is_held(places: &Places) -> bool {
+    let file = std::fs::File::open(places.folder.join(DATABASE));
+    file.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_err())
+}
+
+/// The companion. Dropping it ends what runs, in good order.
+pub struct Companion {
+    core: Arc<Core>,
+    looker: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+/// What all threads share.
+struct Core {
+    db: Arc<Db>,
+    library: Library,
+    runner: Arc<dyn Runner>,
+    places: Places,
+    /// Of all transfers together.
+    up: Throttle,
+    down: Throttle,
+    inner: Mutex<Inner>,
+    wake: Condvar,
+    events: broadcast::Sender<Event>,
+    asked_to_stop: watch::Sender<bool>,
+    started_unix: u64,
+    /// Whether transfers run in this process; otherwise the state is only read and changed.
+    is_running: bool,
+}
+
+/// What changes.
+struct Inner {
+    rows: BTreeMap<u64, Row>,
+    lives: BTreeMap<u64, Live>,
+    retries: BTreeMap<u64, Retry>,
+    book: ConsentBook,
+    limits: Limits,
+    accounts: Accounts,
+    runs: u64,
+    is_ending: bool,
+    /// Something changed that the looker should see at once.
+    is_stale: bool,
+}
+
+/// A transfer that tries again later.
+#[derive(Clone, Copy, Debug)]
+struct Retry {
+    until: Instant,
+    tries: u32,
+    cause: Cause,
+}
+
+impl Companion {
+    /// Opens the state of `places`; `is_running`: transfers run in this process, from now on.
+    ///
+    /// # Errors
+    ///
+    /// Another process has it open, or it cannot be read.
+    pub fn open(places: Places, runner: Arc<dyn Runner>, is_running: bool) -> Result<Self, Problem> {
+        let folder = places.folder.clone();
+        crate::files::create_folder(&folder)?;
+        let db = Arc::new(open_db(&folder.join(DATABASE))?);
+        let now = now_unix();
+        // A log that cannot be believed grants nothing, and every look says so; what is here can still be looked at.
+        let book = ConsentBook::open(&places.state).unwrap_or_else(|_| ConsentBook::unread(&places.state));
+        let rows = db.all::<Row>(Table::Transfers).map_err(|error| db_problem(&error))?;
+        let limits = store::load(&db).map_err(|error| db_problem(&error))?;
+        let inner = Inner {
+            rows: rows.into_iter().map(|(_, row)| (row.id, row)).collect(),
+            lives: BTreeMap::new(),
+            retries: BTreeMap::new(),
+            book,
+            limits,
+            accounts: Accounts::load(&db, now).map_err(|error| db_problem(&error))?,
+            runs: 0,
+            is_ending: false,
+            is_stale: true,
+        };
+        let core = Arc::new(Core {
+            library: Library::new(db.clone(), places.data.join("library")),
+            db,
+            runner,
+            places,
+            up: Throttle::new(None),
+            down: Throttle::new(None),
+            inner: Mutex::new(inner),
+            wake: Condvar::new(),
+            events: broadcast::channel(WAITING_EVENTS).0,
+            asked_to_stop: watch::channel(false).0,
+            started_unix: now,
+            is_running,
+        });
+        let looker = is_running.then(|| start_looker(&core)).transpose()?;
+        Ok(Self { core, looker: Mutex::new(looker) })
+    }
+
+    /// What happens, for whoever listens.
+    pub fn events(&self) -> broadcast::Sender<Event> {
+        self.core.events.clone()
+    }
+
+    /// Becomes true when a client asked the companion to stop.
+    pub fn asked_to_stop(&self) -> watch::Receiver<bool> {
+        self.core.asked_to_stop.subscribe()
+    }
+
+    /// Ends everything that runs, in good order, and writes down what is left to write.
+    pub fn end(&self) {
+        let Some(looker) = self.looker.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let _ = self.core.events.send(Event::Stopping);
+        {
+            let mut inner = self.core.lock();
+            inner.is_ending = true;
+            inner.lives.values().for_each(Live::end);
+        }
+        self.core.wake.notify_all();
+        // A panic there was told by its thread already.
+        let _ = looker.join();
+    }
+}
+
+impl Drop for Companion {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Core {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something changed: the looker looks now.
+    fn stir(&self, inner: &mut Inner) {
+        inner.is_stale = true;
+        self.wake.notify_all();
+    }
+
+    /// The rates that hold at this hour.
+    fn rates(limits: &Limits) -> Rates {
+        schedule::rates_at(limits, schedule::local_hour(now_unix()))
+    }
+
+    fn look_until_the_end(self: &Arc<Self>) {
+        let mut flushed = Instant::now();
+        let mut inner = self.lock();
+        loop {
+            if inner.is_ending {
+                break;
+            }
+            inner.is_stale = false;
+            self.look(&mut inner);
+            if flushed.elapsed() >= FLUSH_EVERY {
+                flushed = Instant::now();
+                self.flush(&mut inner);
+            }
+            let waited =
+                self.wake.wait_timeout_while(inner, LOOK_EVERY, |inner| !inner.is_stale && !inner.is_ending);
+            inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let waited = self.wake.wait_timeout_while(inner, LAST_WORK, |inner| !inner.lives.is_empty());
+        inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+        self.flush(&mut inner);
+    }
+
+    /// What moved is written down; a disk that does not take it is asked again the next time.
+    fn flush(&self, inner: &mut Inner) {
+        let now = now_unix();
+        inner.accounts.turn(now);
+        let _ = inner.accounts.flush(&self.db, now);
+    }
+
+    fn save(&self, row: &Row) -> Result<(), Problem> {
+        let written = self
+            .db
+            .change::<_, DbError>(|change| change.put(Table::Transfers, &crate::db::number_key(row.id), row));
+        written.map_err(|error| db_problem(&error))
+    }
+}
+
+fn start_looker(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem> {
+    let ours = core.clone();
+    let started =
+        std::thread::Builder::new().name("companion".into()).spawn(move || ours.look_until_the_end());
+    started.map_err(|error| no_thread(&error))
+}
+
+/// The system gave no thread.
+fn no_thread(error: &std::io::Error) -> Problem {
+    Problem::new(
+        code::IO,
+        "cannot start a thread",
+        "end other programs or raise the limit on processes (`ulimit -u`)",
+    )
+    .because(error)
+}
+
+fn open_db(path: &Path) -> Result<Db, Problem> {
+    let begun = Instant::now();
+    loop {
+        match Db::open(path) {
+            Err(DbError::Busy(_)) if begun.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(50))
+            }
+            opened => return opened.map_err(|error| db_problem(&error)),
+        }
+    }
+}
+
+/// A failure of the database, with the next step.
+fn db_problem(error: &DbError) -> Problem {
+    match error {
+        DbError::Busy(_) => Problem::new(
+            code::BUSY,
+            "another companion has this home folder",
+            "use it, or end it: `minimodel companion status`, `minimodel companion stop`",
+        )
+        .because(error),
+        _ => Problem::new(
+            code::IO,
+            "the companion's database cannot be used",
+            "see what is wrong: `minimodel doctor`; models and receipts are files of their own and stay",
+        )
+        .because(error),
+    }
+}

@@ -1,0 +1,162 @@
+//! What is remembered of a share or a fetch: what its user wants, never how it stands at the moment.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use minimodel_verifier::Manifest;
+use serde::{Deserialize, Serialize};
+
+use crate::api::types::{Action, Endpoint, Kind, NewFetch, NewShare, TransferLimits};
+use crate::problem::{Problem, code};
+
+/// How a transfer ended for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum End {
+    /// The file is in its place.
+    Done {
+        /// The file.
+        path: PathBuf,
+        /// Its receipt.
+        receipt: PathBuf,
+    },
+    /// It cannot go on by itself.
+    Failed(Problem),
+}
+
+/// One transfer, as its row has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Row {
+    pub(super) id: u64,
+    pub(super) kind: Kind,
+    /// The manifest's text; none while only an offer is known.
+    pub(super) manifest: Option<String>,
+    /// The swarm, which an offer names as well.
+    pub(super) swarm_id: String,
+    /// A share's file; a fetch's folder, or none for the library's own.
+    pub(super) path: Option<PathBuf>,
+    pub(super) receipt: Option<PathBuf>,
+    pub(super) entry: Option<u64>,
+    pub(super) endpoint: Endpoint,
+    pub(super) limits: TransferLimits,
+    pub(super) allow: Vec<String>,
+    pub(super) offers: Vec<String>,
+    pub(super) sequential: bool,
+    pub(super) full_check: bool,
+    pub(super) keep_seeding: bool,
+    pub(super) stall_seconds: Option<u64>,
+    /// Grants that were given with it and end with it.
+    pub(super) grants: Vec<u64>,
+    pub(super) paused: bool,
+    pub(super) end: Option<End>,
+    /// The UDP port of the last run, so that offers stay good.
+    pub(super) last_port: Option<u16>,
+    pub(super) created_unix: u64,
+}
+
+impl Row {
+    /// A share of a file that is there.
+    pub(super) fn share(
+        new: NewShare,
+        swarm_id: String,
+        manifest: String,
+        path: PathBuf,
+        now_unix: u64,
+    ) -> Self {
+        Self {
+            id: 0,
+            kind: Kind::Share,
+            manifest: Some(manifest),
+            swarm_id,
+            path: Some(path),
+            receipt: None,
+            entry: new.entry,
+            endpoint: new.endpoint,
+            limits: new.limits,
+            allow: new.allow,
+            offers: Vec::new(),
+            sequential: false,
+            full_check: false,
+            keep_seeding: false,
+            stall_seconds: None,
+            grants: Vec::new(),
+            paused: false,
+            end: None,
+            last_port: None,
+            created_unix: now_unix,
+        }
+    }
+
+    /// A fetch.
+    pub(super) fn fetch(new: NewFetch, swarm_id: String, now_unix: u64) -> Self {
+        Self {
+            id: 0,
+            kind: Kind::Fetch,
+            manifest: new.manifest,
+            swarm_id,
+            path: new.out,
+            receipt: new.receipt,
+            entry: None,
+            endpoint: new.endpoint,
+            limits: new.limits,
+            allow: new.allow,
+            offers: new.offers,
+            sequential: new.sequential,
+            full_check: new.full_check,
+            keep_seeding: new.keep_seeding,
+            stall_seconds: new.stall_seconds,
+            grants: Vec::new(),
+            paused: false,
+            end: None,
+            last_port: None,
+            created_unix: now_unix,
+        }
+    }
+
+    /// The manifest, checked.
+    pub(super) fn manifest(&self) -> Result<Option<Arc<Manifest>>, Problem> {
+        self.manifest.as_deref().map(|text| parse(text).map(Arc::new)).transpose()
+    }
+
+    /// What it cannot do without. The question for a manifest comes first and is of its own kind: nothing is known yet of
+    /// what would be imported.
+    pub(super) fn needs(&self) -> &'static [Action] {
+        match (self.kind, &self.manifest, &self.path) {
+            (Kind::Share, ..) => &[Action::Serve],
+            (Kind::Fetch, None, _) => &[Action::Fetch],
+            (Kind::Fetch, Some(_), Some(_)) if self.keep_seeding => {
+                &[Action::Fetch, Action::Import, Action::Serve]
+            }
+            (Kind::Fetch, Some(_), Some(_)) => &[Action::Fetch, Action::Import],
+            (Kind::Fetch, Some(_), None) if self.keep_seeding => {
+                &[Action::Fetch, Action::Import, Action::Cache, Action::Serve]
+            }
+            (Kind::Fetch, Some(_), None) => &[Action::Fetch, Action::Import, Action::Cache],
+        }
+    }
+
+    /// What its user may agree to besides.
+    pub(super) fn may(&self) -> Vec<Action> {
+        let all: &[Action] = match self.kind {
+            Kind::Share => &[Action::Publish],
+            Kind::Fetch => &[Action::Import, Action::Cache, Action::Serve, Action::Publish],
+        };
+        let cache_is_foreign = |action: &Action| *action == Action::Cache && self.path.is_some();
+        all.iter()
+            .copied()
+            .filter(|action| !self.needs().contains(action) && !cache_is_foreign(action))
+            .collect()
+    }
+}
+
+/// Reads a manifest's text.
+pub(super) fn parse(text: &str) -> Result<Manifest, Problem> {
+    Manifest::parse(text.as_bytes()).map_err(|error| {
+        Problem::new(
+            code::INVALID,
+            "the manifest is not valid",
+            "see every rule: `minimodel verify-manifest MANIFEST`",
+        )
+        .because(error)
+    })
+}

@@ -1,0 +1,242 @@
+//! Every call of a [`Service`], answered here.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use minimodel_verifier::Manifest;
+
+use super::row::parse;
+use super::{Companion, Core, db_problem};
+use crate::api::types::{
+    Activated, Announcement, Consent, Entry, Event, Finding, Fits, Grant, Limits, LogEntry, LogVerdict,
+    Moved, NewEntry, NewFetch, NewGrant, NewShare, Pruned, Status, Transfer, TransferLimits,
+};
+use crate::clock::now_unix;
+use crate::limits::{ledger, schedule, store};
+use crate::problem::{Problem, code};
+use crate::service::{Answer, Service};
+use crate::{consent, doctor};
+
+impl Companion {
+    fn told_library<T>(&self, answer: Answer<T>) -> Answer<T> {
+        if answer.is_ok() {
+            let _ = self.core.events.send(Event::Library);
+        }
+        answer
+    }
+
+    fn check(&self) -> impl Fn(&Manifest, &Path) -> Result<(), Problem> + '_ {
+        |manifest, path| self.core.runner.check(manifest, path)
+    }
+}
+
+impl Core {
+    fn grant_of(&self, id: u64) -> Answer<Grant> {
+        let inner = self.lock();
+        let grants = inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant));
+        grants.into_iter().find(|grant| grant.id == id).ok_or_else(|| {
+            Problem::new(
+                code::NOT_FOUND,
+                format!("there is no grant {id}"),
+                "see all: `minimodel consent list --all`",
+            )
+        })
+    }
+
+    /// The newest time that was ever written here, and where transfers listen.
+    fn for_doctor(&self) -> (Option<u64>, Vec<(u64, SocketAddr)>) {
+        let inner = self.lock();
+        let newest = inner.rows.values().map(|row| row.created_unix).max();
+        let listens = inner.rows.values().filter_map(|row| {
+            let at =
+                row.endpoint.listen.or(row.last_port.map(|port| (Ipv6Addr::UNSPECIFIED, port).into()))?;
+            Some((row.id, at))
+        });
+        (newest, listens.collect())
+    }
+}
+
+impl Service for Companion {
+    fn status(&self) -> Answer<Status> {
+        Ok(self.core.status())
+    }
+
+    fn stop(&self) -> Answer<()> {
+        self.core.asked_to_stop.send_replace(true);
+        Ok(())
+    }
+
+    fn share(&self, new: NewShare) -> Answer<Transfer> {
+        self.core.add_share(new)
+    }
+
+    fn fetch(&self, new: NewFetch) -> Answer<Transfer> {
+        self.core.add_fetch(new)
+    }
+
+    fn transfer(&self, id: u64) -> Answer<Transfer> {
+        let inner = self.core.lock();
+        self.core.view(&inner, id).ok_or_else(|| super::transfers::unknown(id))
+    }
+
+    fn answer(&self, id: u64, consent: Consent) -> Answer<Transfer> {
+        self.core.answered(id, &consent)
+    }
+
+    fn start(&self, id: u64) -> Answer<Transfer> {
+        self.core.started(id)
+    }
+
+    fn pause(&self, id: u64) -> Answer<Transfer> {
+        self.core.paused(id)
+    }
+
+    fn limit(&self, id: u64, limits: TransferLimits) -> Answer<Transfer> {
+        self.core.limited(id, limits)
+    }
+
+    fn forget(&self, id: u64) -> Answer<()> {
+        self.core.forgotten(id)
+    }
+
+    fn limits(&self) -> Answer<Limits> {
+        Ok(self.core.lock().limits.clone())
+    }
+
+    fn set_limits(&self, limits: Limits) -> Answer<Limits> {
+        schedule::validate(&limits)?;
+        let mut inner = self.core.lock();
+        store::save(&self.core.db, &limits).map_err(|error| db_problem(&error))?;
+        inner.limits = limits.clone();
+        let _ = self.core.events.send(Event::Limits);
+        self.core.stir(&mut inner);
+        Ok(limits)
+    }
+
+    fn moved(&self, days: u32) -> Answer<Vec<Moved>> {
+        let mut inner = self.core.lock();
+        let now = now_unix();
+        inner.accounts.flush(&self.core.db, now).map_err(|error| db_problem(&error))?;
+        ledger::moved(&self.core.db, days, now).map_err(|error| db_problem(&error))
+    }
+
+    fn grants(&self) -> Answer<Vec<Grant>> {
+        let mut inner = self.core.lock();
+        inner.book.reload_if_changed().map_err(Problem::from)?;
+        Ok(inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant)))
+    }
+
+    fn grant(&self, new: NewGrant) -> Answer<Vec<Grant>> {
+        let numbers = {
+            let mut inner = self.core.lock();
+            let numbers = inner.book.grant(&new, now_unix()).map_err(Problem::from)?;
+            let _ = self.core.events.send(Event::Consent);
+            self.core.stir(&mut inner);
+            numbers
+        };
+        numbers.into_iter().map(|number| self.core.grant_of(number)).collect()
+    }
+
+    fn revoke(&self, id: u64) -> Answer<Grant> {
+        self.core.grant_of(id)?;
+        {
+            let mut inner = self.core.lock();
+            inner.book.revoke(id, "user", now_unix()).map_err(Problem::from)?;
+            let _ = self.core.events.send(Event::Consent);
+            self.core.stir(&mut inner);
+        }
+        self.core.grant_of(id)
+    }
+
+    fn consent_log(&self) -> Answer<Vec<LogEntry>> {
+        let mut inner = self.core.lock();
+        inner.book.reload_if_changed()?;
+        Ok(inner.book.lines())
+    }
+
+    fn verify_log(&self) -> Answer<LogVerdict> {
+        Ok(consent::verify(&self.core.places.state)?)
+    }
+
+    fn announcements(&self) -> Answer<Vec<Announcement>> {
+        Ok(self.core.announcements())
+    }
+
+    fn announce(&self, transfer: u64, consent: Consent) -> Answer<Announcement> {
+        self.core.announced(transfer, &consent)
+    }
+
+    fn unannounce(&self, transfer: u64) -> Answer<()> {
+        self.core.unannounced(transfer)
+    }
+
+    fn library(&self) -> Answer<Vec<Entry>> {
+        self.core.library.list()
+    }
+
+    fn entry(&self, id: u64) -> Answer<Entry> {
+        self.core.library.refresh(id)
+    }
+
+    fn manifest(&self, id: u64) -> Answer<String> {
+        self.core.library.manifest(id)
+    }
+
+    fn add(&self, new: NewEntry) -> Answer<Entry> {
+        crate::api::validate::entry(&new)?;
+        let (manifest, now) = (parse(&new.manifest)?, now_unix());
+        if let Some(path) = &new.path {
+            self.core.runner.check(&manifest, path)?;
+        }
+        let id = self.core.library.add_manifest(&manifest, now)?;
+        if let Some(path) = &new.path {
+            self.core.library.placed(id, path, None, false, now)?;
+        }
+        self.told_library(self.core.library.refresh(id))
+    }
+
+    fn verify(&self, id: u64) -> Answer<Entry> {
+        self.told_library(self.core.library.verify(id, &self.check(), now_unix()))
+    }
+
+    fn remove(&self, id: u64) -> Answer<()> {
+        let in_use = Core::entries_in_use(&self.core.lock());
+        self.told_library(self.core.library.remove(id, &in_use))
+    }
+
+    fn pin(&self, id: u64, pinned: bool) -> Answer<Entry> {
+        self.told_library(self.core.library.pin(id, pinned))
+    }
+
+    fn prune(&self, keep_bytes: u64) -> Answer<Pruned> {
+        let in_use = Core::entries_in_use(&self.core.lock());
+        self.told_library(self.core.library.prune(keep_bytes, &in_use))
+    }
+
+    fn activate(&self, id: u64) -> Answer<Activated> {
+        self.told_library(self.core.library.activate(id, now_unix()))
+    }
+
+    fn rollback(&self, model_id: &str) -> Answer<Activated> {
+        self.told_library(self.core.library.rollback(model_id, now_unix()))
+    }
+
+    fn fits(&self, manifest: &str) -> Answer<Fits> {
+        Ok(self.core.library.fits(&parse(manifest)?))
+    }
+
+    fn doctor(&self) -> Answer<Vec<Finding>> {
+        let status = self.core.status();
+        let (newest_written_unix, listens) = self.core.for_doctor();
+        Ok(doctor::examine(&doctor::gather(doctor::Around {
+            now_unix: now_unix(),
+            newest_written_unix,
+            state: &self.core.places.state,
+            data: &self.core.places.data,
+            status,
+            listens: &listens,
+            database_fault: None,
+            log: consent::verify(&self.core.places.state).ok(),
+        })))
+    }
+}

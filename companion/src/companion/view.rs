@@ -1,0 +1,163 @@
+//! How a transfer stands, for whoever asks.
+
+use minimodel_swarm::driver::Idle;
+
+use super::row::{End, Row};
+use super::wish::Wish;
+use super::{Core, Inner};
+use crate::api::types::{Cause, Kind, Question, State, Status, Transfer};
+use crate::clock::utc;
+
+impl From<Idle> for Cause {
+    fn from(idle: Idle) -> Self {
+        match idle {
+            Idle::NoSource => Self::NoSource,
+            Idle::Choked => Self::Choked,
+            Idle::RateLimit => Self::RateLimit,
+            Idle::Quota => Self::Quota,
+            Idle::Disk => Self::Disk,
+            Idle::Congestion => Self::Congestion,
+            Idle::PeerSlow => Self::PeerSlow,
+            Idle::Checking => Self::Checking,
+            Idle::NoDemand => Self::NoDemand,
+        }
+    }
+}
+
+impl Core {
+    pub(super) fn status(&self) -> Status {
+        let inner = self.lock();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: if self.is_running { std::process::id() } else { 0 },
+            started_utc: utc(self.started_unix),
+            peer: self.runner.peer(),
+            limits: inner.limits.clone(),
+            now: Self::rates(&inner.limits),
+            transfers: inner.rows.keys().filter_map(|&id| self.view(&inner, id)).collect(),
+        }
+    }
+
+    /// `model.id` and version, for logs.
+    pub(super) fn model_of(&self, row: &Row) -> String {
+        let manifest = row.manifest().ok().flatten();
+        manifest.map_or_else(String::new, |manifest| {
+            format!("{} {}", manifest.model_id(), manifest.model_version())
+        })
+    }
+
+    pub(super) fn view(&self, inner: &Inner, id: u64) -> Option<Transfer> {
+        let row = inner.rows.get(&id)?;
+        let live = inner.lives.get(&id);
+        let manifest = row.manifest().ok().flatten();
+        let (state, cause) = match (self.wish_of(inner, id)?, live) {
+            (Wish::Rest(state, cause), _) => (state, cause),
+            (_, Some(live)) if live.snapshot.is_some() => (State::Running, live.cause()),
+            // It runs, or is about to; in a process that runs nothing it waits for the companion.
+            _ => (State::Preparing, None),
+        };
+        let asks = matches!(state, State::Asking) || cause == Some(Cause::ConsentMissing);
+        let question = asks.then(|| Question {
+            needs: row.needs().to_vec(),
+            may: row.may(),
+            subject: self.subject(row, manifest.as_deref()),
+        });
+        let (path, receipt) = self.paths(row, manifest.as_deref());
+        let snapshot = live.and_then(|live| live.snapshot.as_ref());
+        let total_bytes = manifest.as_ref().map_or(0, |manifest| manifest.byte_count());
+        let is_whole = row.kind == Kind::Share || matches!(row.end, Some(End::Done { .. }));
+        Some(Transfer {
+            id,
+            kind: row.kind,
+            state,
+            cause,
+            problem: match &row.end {
+                Some(End::Failed(problem)) => Some(problem.clone()),
+                _ => None,
+            },
+            question,
+            model_id: manifest.as_ref().map(|m| m.model_id().to_owned()).unwrap_or_default(),
+            model_version: manifest.as_ref().map(|m| m.model_version().to_owned()).unwrap_or_default(),
+            swarm_id: row.swarm_id.clone(),
+            path,
+            receipt,
+            entry: row.entry,
+            offer: live.and_then(|live| live.offer.as_ref()).map(ToString::to_string),
+            publishes: live.is_some_and(|live| matches!(live.wish, Wish::Run { publishes: true, .. })),
+            allow: row.allow.clone(),
+            limits: row.limits.clone(),
+            have_bytes: if is_whole { total_bytes } else { snapshot.map_or(0, |s| s.have_bytes) },
+            total_bytes,
+            received_bytes: snapshot.map_or(0, |s| s.received_bytes),
+            sent_bytes: snapshot.map_or(0, |s| s.sent_bytes),
+            down_rate: snapshot.map_or(0, |s| s.down_rate),
+            up_rate: snapshot.map_or(0, |s| s.up_rate),
+            peers: live.map(super::live::Live::peers).unwrap_or_default(),
+            run_seconds: snapshot.map_or(0.0, |s| s.elapsed.as_secs_f64()),
+            idle_seconds: live.map(super::live::Live::idle_seconds).unwrap_or_default(),
+            created_utc: utc(row.created_unix),
+        })
+    }
+
+    fn paths(&self, row: &Row, manifest: Option<&minimodel_verifier::Manifest>) -> (String, Option<String>) {
+        let shown = |path: &std::path::Path| path.to_string_lossy().into_owned();
+        if let Some(End::Done { path, receipt }) = &row.end {
+            return (shown(path), Some(shown(receipt)));
+        }
+        let folder = row.path.clone().or_else(|| self.library.folder_of(row.entry?).ok());
+        let path = match (row.kind, manifest) {
+            (Kind::Fetch, Some(manifest)) => {
+                folder.and_then(|folder| self.runner.place(&folder, manifest).ok().or(Some(folder)))
+            }
+            _ => folder,
+        };
+        (path.map(|path| shown(&path)).unwrap_or_default(), None)
+    }
+
+    /// What is shown before it is asked for consent.
+    fn subject(&self, row: &Row, manifest: Option<&minimodel_verifier::Manifest>) -> Vec<(String, String)> {
+        let mut subject = Vec::new();
+        let mut say = |label: &str, value: String| subject.push((label.to_owned(), value));
+        match manifest {
+            Some(manifest) => {
+                self.runner.subject(manifest).into_iter().for_each(|(label, value)| say(&label, value));
+                let fits = self.library.fits(manifest);
+                for check in &fits.checks {
+                    say(
+                        "requires",
+                        format!(
+                            "{} {}: this machine has {} ({})",
+                            check.name, check.needs, check.has, check.outcome
+                        ),
+                    );
+                }
+            }
+            None => {
+                say("swarm", row.swarm_id.clone());
+                say("asks for", "the manifest alone; what it says is shown before anything else".to_owned());
+            }
+        }
+        match (row.kind, &row.path) {
+            (Kind::Share, Some(path)) => say("file", path.to_string_lossy().into_owned()),
+            (Kind::Fetch, Some(path)) => say("into", path.to_string_lossy().into_owned()),
+            _ => say("into", "the library's own folder".to_owned()),
+        }
+        for offer in &row.offers {
+            if let Ok(offer) = offer.parse::<minimodel_wire::SignedOffer>() {
+                let addresses: Vec<String> =
+                    offer.offer().addresses.iter().map(ToString::to_string).collect();
+                say("peer", format!("{} at {}", offer.offer().peer.short(), addresses.join(", ")));
+            }
+        }
+        let who = if row.allow.is_empty() {
+            "anyone who holds this offer".to_owned()
+        } else {
+            row.allow.join(", ")
+        };
+        if row.kind == Kind::Share || row.keep_seeding {
+            say("who may come", who);
+            say("until", "you revoke it, or remove the share; over restarts too".to_owned());
+        }
+        subject
+    }
+}
