@@ -44,7 +44,7 @@ pub struct ShareJob {
     pub path: PathBuf,
     /// Where to listen.
     pub endpoint: Endpoint,
-    /// The port of the last run, tried first where `endpoint` names none, so that offers stay good.
+    /// The port of the last run, tried first where `endpoint` names none (or 0), so that offers stay good.
     pub last_port: Option<u16>,
     /// Whether peers may pass the offer on.
     pub publishes: bool,

@@ -16,7 +16,7 @@ use crate::settings::Context;
 /// How long an offer is good: long enough to be mailed, short enough to die.
 const OFFER_LIFETIME_SECONDS: u64 = 7 * 24 * 3600;
 
-/// Binds the node. Must be called within the runtime. `last_port`: tried first where no address is named.
+/// Binds the node. Must be called within the runtime. `last_port`: tried first where no port is named.
 pub(crate) fn bind(
     options: &ShareOptions,
     identity: &Identity,
@@ -38,7 +38,9 @@ pub(crate) fn bind(
     };
     let failed = |error: DriverError| ending::driver(&error);
     if let Some(listen) = options.listen {
-        return Node::bind(settings(listen)).map_err(failed);
+        let again = last_port.filter(|_| listen.port() == 0);
+        let again = again.and_then(|port| Node::bind(settings(SocketAddr::new(listen.ip(), port))).ok());
+        return again.map_or_else(|| Node::bind(settings(listen)), Ok).map_err(failed);
     }
     // All addresses of both families; a machine without IPv6 listens on IPv4 alone.
     let anywhere = |port: u16| {

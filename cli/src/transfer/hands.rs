@@ -24,7 +24,7 @@ pub(crate) struct Hands {
     pub(crate) reports: mpsc::Sender<Report>,
     /// A bar, taken away before the end is told.
     pub(crate) progress: Option<Progress>,
-    /// The port of an earlier run, tried first where no address is named: offers stay good.
+    /// The port of an earlier run, tried first where no port is named: offers stay good.
     pub(crate) last_port: Option<u16>,
     /// Told of our offer.
     pub(crate) offered: Offered,

@@ -53,8 +53,9 @@ impl Core {
         let (state, cause) = match (self.wish_of(inner, id)?, live) {
             (Wish::Rest(state, cause), _) => (state, cause),
             (_, Some(live)) if live.snapshot.is_some() => (State::Running, live.cause()),
-            // It runs, or is about to; in a process that runs nothing it waits for the companion.
-            _ => (State::Preparing, None),
+            _ if self.is_running => (State::Preparing, None),
+            // It would run, if a companion did.
+            _ => (State::Waiting, None),
         };
         let asks = matches!(state, State::Asking) || cause == Some(Cause::ConsentMissing);
         let question = asks.then(|| Question {
@@ -82,7 +83,10 @@ impl Core {
             path,
             receipt,
             entry: row.entry,
-            offer: live.and_then(|live| live.offer.as_ref()).map(ToString::to_string),
+            offer: live
+                .filter(|live| !live.is_ending())
+                .and_then(|live| live.offer.as_ref())
+                .map(ToString::to_string),
             publishes: live.is_some_and(|live| matches!(live.wish, Wish::Run { publishes: true, .. })),
             allow: row.allow.clone(),
             limits: row.limits.clone(),

@@ -60,7 +60,7 @@ impl House {
     #[track_caller]
     pub(super) fn transfers(&self) -> Vec<Value> {
         let status = self.home.say("--json status").exits(0).object();
-        status["transfers"].as_array().unwrap().clone()
+        status["status"]["transfers"].as_array().unwrap().clone()
     }
 
     /// The transfer of a number.
