@@ -100,7 +100,14 @@ mod tests {
     }
 
     fn permission(anyone: bool, left: Option<u64>) -> Permission {
-        Permission { anyone, left_bytes: left, ..Permission::default() }
+        Permission {
+            anyone,
+            peers: BTreeSet::new(),
+            left_bytes: left,
+            left_by_peer: BTreeMap::new(),
+            ends_unix: None,
+            reason: None,
+        }
     }
 
     fn bounds(

@@ -1,7 +1,6 @@
 //! A transfer that runs: its thread, its reins, and the last picture of it.
 
 use std::collections::BTreeMap;
-use std::thread::JoinHandle;
 
 use minimodel_swarm::driver::{Controls, Snapshot, Throttle};
 use minimodel_wire::{PeerId, SignedOffer};
@@ -26,7 +25,6 @@ pub(super) struct Live {
     pub(super) snapshot: Option<Box<Snapshot>>,
     /// Payload bytes with each peer in this run.
     pub(super) moved: BTreeMap<PeerId, Moved>,
-    pub(super) thread: Option<JoinHandle<()>>,
 }
 
 impl Live {
@@ -79,10 +77,9 @@ impl Live {
         };
         snapshot.peers.iter().map(view).collect()
     }
+}
 
-    /// Seconds of this run in which no byte moved.
-    pub(super) fn idle_seconds(&self) -> BTreeMap<Cause, f64> {
-        let Some(snapshot) = &self.snapshot else { return BTreeMap::new() };
-        snapshot.idle_time.iter().map(|(&idle, time)| (Cause::from(idle), time.as_secs_f64())).collect()
-    }
+/// Seconds in which no byte moved.
+pub(super) fn idle_seconds(snapshot: &Snapshot) -> BTreeMap<Cause, f64> {
+    snapshot.idle_time.iter().map(|(&idle, time)| (Cause::from(idle), time.as_secs_f64())).collect()
 }

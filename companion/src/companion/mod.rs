@@ -9,6 +9,7 @@ mod announce;
 mod bounds;
 mod jobs;
 mod live;
+mod outcome;
 mod row;
 mod service;
 mod transfers;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use minimodel_swarm::driver::Throttle;
+use minimodel_swarm::driver::{Snapshot, Throttle};
 use rustix::fs::{FlockOperation, flock};
 use tokio::sync::{broadcast, watch};
 
@@ -101,6 +102,8 @@ struct Core {
 struct Inner {
     rows: BTreeMap<u64, Row>,
     lives: BTreeMap<u64, Live>,
+    /// The last pictures of runs that ended.
+    pasts: BTreeMap<u64, Box<Snapshot>>,
     retries: BTreeMap<u64, Retry>,
     book: ConsentBook,
     limits: Limits,
@@ -137,6 +140,7 @@ impl Companion {
         let inner = Inner {
             rows: rows.into_iter().map(|(_, row)| (row.id, row)).collect(),
             lives: BTreeMap::new(),
+            pasts: BTreeMap::new(),
             retries: BTreeMap::new(),
             book,
             limits,
@@ -269,7 +273,7 @@ fn open_db(path: &Path) -> Result<Db, Problem> {
     loop {
         match Db::open(path) {
             Err(DbError::Busy(_)) if begun.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(50))
+                std::thread::sleep(Duration::from_millis(50));
             }
             opened => return opened.map_err(|error| db_problem(&error)),
         }

@@ -268,6 +268,7 @@ impl Core {
         removed.map_err(|error| db_problem(&error))?;
         inner.rows.remove(&id);
         inner.retries.remove(&id);
+        inner.pasts.remove(&id);
         if let Some(live) = inner.lives.remove(&id) {
             // Its thread finds itself forgotten when it ends.
             live.end();

@@ -64,7 +64,9 @@ impl Core {
             subject: self.subject(row, manifest.as_deref()),
         });
         let (path, receipt) = self.paths(row, manifest.as_deref());
-        let snapshot = live.and_then(|live| live.snapshot.as_ref());
+        // What moved in a run is told until the next one begins.
+        let now = live.and_then(|live| live.snapshot.as_ref());
+        let snapshot = now.or_else(|| inner.pasts.get(&id).filter(|_| live.is_none()));
         let total_bytes = manifest.as_ref().map_or(0, |manifest| manifest.byte_count());
         let is_whole = row.kind == Kind::Share || matches!(row.end, Some(End::Done { .. }));
         Some(Transfer {
@@ -94,11 +96,11 @@ impl Core {
             total_bytes,
             received_bytes: snapshot.map_or(0, |s| s.received_bytes),
             sent_bytes: snapshot.map_or(0, |s| s.sent_bytes),
-            down_rate: snapshot.map_or(0, |s| s.down_rate),
-            up_rate: snapshot.map_or(0, |s| s.up_rate),
+            down_rate: now.map_or(0, |s| s.down_rate),
+            up_rate: now.map_or(0, |s| s.up_rate),
             peers: live.map(super::live::Live::peers).unwrap_or_default(),
             run_seconds: snapshot.map_or(0.0, |s| s.elapsed.as_secs_f64()),
-            idle_seconds: live.map(super::live::Live::idle_seconds).unwrap_or_default(),
+            idle_seconds: snapshot.map(|s| super::live::idle_seconds(s)).unwrap_or_default(),
             created_utc: utc(row.created_unix),
         })
     }

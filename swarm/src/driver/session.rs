@@ -341,7 +341,8 @@ impl Session {
         self.carry_out();
         // The endpoint is closed next, and with it what has no room in its window.
         connections.iter().for_each(congestion::make_way);
-        self.links.clear();
+        let left: Vec<Conn> = self.links.keys().copied().collect();
+        left.into_iter().for_each(|conn| drop(self.unlink(conn)));
         self.report_snapshot();
         self.tasks.abort_all();
         grace
