@@ -5,11 +5,12 @@
 //! step the machine's invariants are checked, and all that it said is held against what it was told (`check`).
 
 mod check;
+mod controls;
 mod ops;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use minimodel_swarm::machine::{Ask, Conn, Input, Machine, Order, Req, ServeOutcome, Time};
+use minimodel_swarm::machine::{Ask, Conn, Controls, Input, Machine, Order, Req, ServeOutcome, Time};
 use minimodel_wire::{Bitfield, Consent, PeerId};
 
 use crate::handshake::bitfield;
@@ -62,6 +63,7 @@ struct World {
     suppliers: BTreeMap<Req, PeerId>,
     leaves: Option<(Req, Conn)>,
     rescan: bool,
+    controls: Controls,
     /// Asks that are neither answered nor refused: whose, for what, and whether they are being served.
     asks: BTreeMap<Ask, (Conn, Option<u32>, bool)>,
     /// Chunks that are here by all that the machine was told.
@@ -101,6 +103,7 @@ impl World {
         };
         let banned = if flags & 0x40 != 0 { samples::some_peers(0x80) } else { BTreeSet::new() };
         let for_ever = Time::after_start(std::time::Duration::from_secs(u32::MAX.into()));
+        let controls = config.controls.clone();
         let most_requested = config.limits.memory_budget_bytes;
         Self {
             machine: Machine::new(
@@ -116,6 +119,7 @@ impl World {
             suppliers: BTreeMap::new(),
             leaves: None,
             rescan: false,
+            controls,
             asks: BTreeMap::new(),
             have,
             guilty: banned.clone(),

@@ -316,6 +316,12 @@ impl World {
                 self.stopped = true;
                 self.tell(Input::Stop);
             }
+            14 => self.wants(what >> 4, a),
+            15 => {
+                if let Some(&req) = self.requests.keys().nth(usize::from(a) % 4) {
+                    self.tell(Input::Withheld { req });
+                }
+            }
             _ => {}
         }
     }

@@ -99,6 +99,11 @@ impl Machine {
             if open != peer.down.open {
                 return Err(format!("{} has {open} requests open, counted {}", peer.id, peer.down.open));
             }
+            let controls = &self.config.controls;
+            let may_be_here = peer.dialed || controls.lets_in(peer.id);
+            if !may_be_here || peer.down.barred == controls.may_fetch_from(peer.id) {
+                return Err(format!("{} is here against the word of our user", peer.id));
+            }
             partial += u32::from(peer.phase == Phase::Ready && !peer.is_seed);
             if peer.phase == Phase::Ready {
                 let useful = peer.have.iter_ones().filter(|&i| !self.chunks.have().get(i)).count() as u32;

@@ -28,12 +28,12 @@ fn a_fetch_says_whether_nobody_is_there_or_somebody_who_sends_nothing() {
     let _within = runtime.enter();
     let mute = Server::start(Trick::Mute, model(&publisher)).unwrap();
     let fetcher = Fetcher::of(&publisher);
-    let fetching = fetcher.start(&[mute.offer().to_string()], &[]);
+    let fetching = fetcher.start(&[mute.offer()], &[]);
     assert_eq!(cause(&fetching), "peer-slow");
     is_calm(&fetching.stop());
 
     let gone = Server::start(Trick::Mute, model(&publisher)).unwrap();
-    let offer = gone.offer().to_string();
+    let offer = gone.offer();
     drop(gone);
     let fetching = fetcher.start(&[offer], &[]);
     assert_eq!(cause(&fetching), "no-source");

@@ -81,11 +81,16 @@ async fn a_rate_of_our_own_is_named_as_such_by_the_side_that_has_it() {
     let (mut seeder, mut fetcher) = halted().await;
     until(&mut seeder, &mut fetcher, Some(Idle::RateLimit)).await;
     let snapshot = until(&mut fetcher, &mut seeder, Some(Idle::PeerSlow)).await;
+    let silent_since = fetcher.session.last_byte;
     assert_eq!(snapshot.peers[0].idle, Some(Idle::PeerSlow));
     assert!(snapshot.peers[0].requests > 0 && !snapshot.peers[0].choking_us);
     fetcher.throttle.set(Some(0));
     seeder.throttle.set(None);
     until(&mut fetcher, &mut seeder, Some(Idle::RateLimit)).await;
+    let waits_since = fetcher.session.last_byte;
+    assert!(waits_since > silent_since);
+    until(&mut fetcher, &mut seeder, Some(Idle::RateLimit)).await;
+    assert!(fetcher.session.last_byte > waits_since, "what our user wants is no stall");
     fetcher.throttle.set(Some(40 << 10));
     let snapshot = until(&mut fetcher, &mut seeder, None).await;
     assert!(snapshot.busy_time > Duration::ZERO && snapshot.peers[0].idle.is_none());

@@ -1,0 +1,30 @@
+//! What our user changes its mind about.
+
+use std::collections::BTreeMap;
+
+use minimodel_swarm::machine::{Controls, Input};
+
+use super::World;
+use crate::samples::{self, CHUNK_BYTES};
+
+impl World {
+    /// One thing changes; the others are as they were.
+    pub(super) fn wants(&mut self, what: u8, how: u8) {
+        let peers = (how & 0x80 == 0).then(|| samples::some_peers(how | 0x18));
+        let bytes = (how & 0x80 == 0).then(|| u64::from(how & 0x1f) * u64::from(CHUNK_BYTES) / 2);
+        let controls = &mut self.controls;
+        match what {
+            0..=2 => controls.allow = peers,
+            3..=5 => controls.sources = peers,
+            6 | 7 => controls.slots = (how & 0x80 == 0).then_some(usize::from(how & 7)),
+            8 | 9 => controls.allowance = bytes,
+            10 | 11 => {
+                controls.allowances = bytes.map(|most| (samples::id(how & 7), most)).into_iter().collect()
+            }
+            12..=14 => controls.fetch_allowance = bytes,
+            _ => *controls = Controls { allowances: BTreeMap::new(), ..Controls::default() },
+        }
+        let controls = self.controls.clone();
+        self.tell(Input::Controls(controls));
+    }
+}
