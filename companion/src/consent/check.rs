@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use minimodel_verifier::digest::{hex, parse_hex};
+use minimodel_verifier::digest::parse_hex;
 use minimodel_wire::{PeerId, PeerIdError};
 
 use super::grants::Grants;
@@ -136,9 +136,9 @@ pub(super) fn given(given: &Given) -> Result<(), NotAGrant> {
     given.swarm_id.as_deref().map_or(Ok(()), swarm)
 }
 
+/// 64 hex digits, lowercase ones only.
 fn swarm(id: &str) -> Result<(), NotAGrant> {
-    let is_id = parse_hex(id).is_some_and(|digest| hex(&digest) == id);
-    if is_id { Ok(()) } else { Err(NotAGrant::Model(id.to_owned())) }
+    parse_hex(id).map(drop).ok_or_else(|| NotAGrant::Model(id.to_owned()))
 }
 
 /// What goes into the log is printable ASCII, so that reading it can steer no terminal.

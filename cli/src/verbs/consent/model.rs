@@ -83,12 +83,13 @@ impl Names {
 
 /// Finds the model that is meant.
 pub(crate) fn resolve(text: &str, names: &Names) -> Result<Model, Failure> {
-    let is_swarm_id = parse_hex(text).is_some();
+    let lower = text.to_ascii_lowercase();
+    let is_swarm_id = parse_hex(&lower).is_some();
     if !is_swarm_id && (text.contains('/') || Path::new(text).exists()) {
         let manifest = input::manifest(Path::new(text))?;
         return Ok(Model { swarm_id: hex(manifest.swarm_id()), subject: show::subject(&manifest) });
     }
-    let swarm_id = if is_swarm_id { text.to_ascii_lowercase() } else { names.find(text)?.to_owned() };
+    let swarm_id = if is_swarm_id { lower } else { names.find(text)?.to_owned() };
     let name = names.name(&swarm_id).unwrap_or_else(|| "not known here".to_owned());
     let subject = vec![("model".to_owned(), name), ("swarm".to_owned(), swarm_id.clone())];
     Ok(Model { swarm_id, subject })

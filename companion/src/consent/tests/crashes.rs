@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{NOW, OLDER, given, new_grant, peer, swarm};
 use crate::api::types::{Action, NewGrant};
+use crate::consent::chain::read;
 use crate::consent::{ConsentBook, ConsentError, NotAGrant, verify};
 use crate::problem::{Problem, code};
 
@@ -94,35 +95,40 @@ fn each_crash_of_the_last_append(older: &str, before: usize) {
         None => drop(fs::remove_file(&head)),
     };
     for end in acted_on.len()..=whole.len() {
-        // Syncing costs; each byte is cut, and with each sixteenth more is tried.
+        // Syncing costs: each cut is judged, and each sixteenth made on the disk.
         let is_thorough = end % 16 == 0 || end == whole.len();
         for zeros in [false, true] {
-            set_head(head_before.as_ref());
             let mut crashed = whole[..end].to_vec();
             if zeros {
                 // The beginning of the line did not reach the disk, its end did.
                 let lost = (end - acted_on.len()) / 2;
-                if lost == 0 || !is_thorough {
+                if lost == 0 {
                     continue;
                 }
                 crashed[acted_on.len()..acted_on.len() + lost].fill(0);
             }
+            let is_whole = end == whole.len() && !zeros;
+            let chain = read(&crashed, head_before.as_deref()).unwrap();
+            assert_eq!(chain.lines.len(), before + usize::from(is_whole), "{end} {zeros}");
+            assert!(chain.len >= acted_on.len() as u64 && chain.is_ahead == is_whole, "{end} {zeros}");
+            assert!(is_whole || read(&crashed, Some(&head_after)).is_err(), "{end} {zeros}");
+            if !is_thorough {
+                continue;
+            }
+            set_head(head_before.as_ref());
             fs::write(folder.join("consent.log"), &crashed).unwrap();
             assert!(verify(folder).unwrap().ok, "{end} {zeros}");
             assert_eq!(log(folder), crashed, "to verify changes nothing");
-            let is_whole = end == whole.len() && !zeros;
             let mut book = open(folder).unwrap();
             assert_eq!(book.grants().list(NOW, |_| 0).len(), before + usize::from(is_whole), "{end} {zeros}");
             assert!(log(folder).starts_with(&acted_on), "what was acted on is there");
             if is_whole {
                 assert_eq!(fs::read(&head).unwrap(), head_after, "the whole line is named before it counts");
             }
-            if is_thorough {
-                book.grant(&serve(), NOW).unwrap();
-                let book = open(folder).unwrap();
-                assert_eq!(book.grants().list(NOW, |_| 0).len(), before + 1 + usize::from(is_whole));
-                assert!(book.verify().ok && log(folder).starts_with(&acted_on));
-            }
+            book.grant(&serve(), NOW).unwrap();
+            let book = open(folder).unwrap();
+            assert_eq!(book.grants().list(NOW, |_| 0).len(), before + 1 + usize::from(is_whole));
+            assert!(book.verify().ok && log(folder).starts_with(&acted_on));
             // The same cut when it was acted on is damage, and then nothing is granted or changed.
             if end < whole.len() || zeros {
                 set_head(Some(&head_after));
