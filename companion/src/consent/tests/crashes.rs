@@ -194,8 +194,9 @@ fn a_symbolic_link_a_folder_and_an_endless_file_are_no_log() {
 #[test]
 fn what_cannot_be_granted_says_why_and_leaves_no_line() {
     let home = tempfile::tempdir().unwrap();
-    let folder = home.path();
+    let folder = &home.path().join("state");
     let mut book = open(folder).unwrap();
+    assert!(matches!(book.revoke(1, "flag", NOW), Err(ConsentError::Unknown(1))));
     let change = |change: &dyn Fn(&mut NewGrant)| {
         let mut new = serve();
         change(&mut new);
@@ -216,7 +217,6 @@ fn what_cannot_be_granted_says_why_and_leaves_no_line() {
         (change(&|new| new.consent.expires_unix = Some(NOW)), "would have ended"),
         (change(&|new| new.consent.by = String::new()), "`by`"),
         (change(&|new| new.consent.by = "\u{1b}[2J".to_owned()), "`by`"),
-        (change(&|new| new.consent.actions = vec![Publish]), "no consent to `serve`"),
         (change(&|new| (new.consent.actions, new.peer) = (vec![Serve, Publish], Some(peer(1)))), "all peers"),
     ];
     for (new, why) in cases {
@@ -228,10 +228,12 @@ fn what_cannot_be_granted_says_why_and_leaves_no_line() {
         let problem = Problem::from(error);
         assert!(problem.code == code::USAGE && !problem.hint.is_empty());
     }
-    assert!(!folder.join("consent.log").exists());
+    assert!(!folder.exists());
     // Publishing stands on a consent to serve the same, in the same breath or before.
     let of =
         |actions: &[Action], model: Option<u8>| NewGrant { model: model.map(swarm), ..new_grant(actions) };
+    let alone = book.grant(&of(&[Publish], Some(1)), NOW).unwrap_err();
+    assert!(alone.to_string().contains("no consent to `serve`") && !folder.join("consent.log").exists());
     let numbers = book.grant(&of(&[Publish, Serve], Some(1)), NOW).unwrap();
     assert_eq!(numbers, [1, 2]);
     book.grant(&of(&[Publish], Some(1)), NOW).unwrap();
