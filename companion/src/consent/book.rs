@@ -57,6 +57,7 @@ impl ConsentBook {
     ///
     /// What cannot be granted, a damaged log, or the disk's. After the disk's, grants of the first actions may stand.
     pub fn grant(&mut self, new: &NewGrant, now_unix: u64) -> Result<Vec<u64>, ConsentError> {
+        check::grant(new, now_unix)?;
         self.append(now_unix, |grants| {
             let lines = check::lines_of(new, now_unix, grants)?;
             Ok(lines.into_iter().map(Kind::Grant).collect())
@@ -70,6 +71,9 @@ impl ConsentBook {
     /// No such grant, a damaged log, or the disk's.
     pub fn revoke(&mut self, id: u64, by: &str, now_unix: u64) -> Result<(), ConsentError> {
         check::text("by", by)?;
+        if !self.files.are_there()? {
+            return Err(ConsentError::Unknown(id));
+        }
         self.append(now_unix, |grants| match grants.is_revoked(id) {
             None => Err(ConsentError::Unknown(id)),
             Some(true) => Ok(Vec::new()),

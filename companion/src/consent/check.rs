@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use minimodel_verifier::digest::{hex, parse_hex};
+use minimodel_verifier::digest::parse_hex;
 use minimodel_wire::{PeerId, PeerIdError};
 
 use super::grants::Grants;
@@ -80,8 +80,8 @@ impl NotAGrant {
     }
 }
 
-/// The lines of a grant, in the order of [`ACTIONS`].
-pub(super) fn lines_of(new: &NewGrant, now_unix: u64, grants: &Grants) -> Result<Vec<Granted>, NotAGrant> {
+/// Whether a grant can be, whatever else is granted.
+pub(super) fn grant(new: &NewGrant, now_unix: u64) -> Result<(), NotAGrant> {
     let consent = &new.consent;
     let actions: BTreeSet<Action> = consent.actions.iter().copied().collect();
     if actions.is_empty() {
@@ -102,20 +102,24 @@ pub(super) fn lines_of(new: &NewGrant, now_unix: u64, grants: &Grants) -> Result
     if let Some(expires_unix) = consent.expires_unix.filter(|&expires| expires <= now_unix) {
         return Err(NotAGrant::Past { expires_unix, now_unix });
     }
-    let moves = |action: Action| matches!(action, Action::Fetch | Action::Serve);
     match consent.quota_bytes {
         Some(0) => return Err(NotAGrant::NoQuota),
         Some(_) if !actions.iter().any(|&action| moves(action)) => return Err(NotAGrant::QuotaOfNothing),
         _ => {}
     }
-    if actions.contains(&Action::Publish) {
-        if new.peer.is_some() {
-            return Err(NotAGrant::PublishToOne);
-        }
-        if !actions.contains(&Action::Serve) && !grants.covers(Action::Serve, new.model.as_deref(), now_unix)
-        {
-            return Err(NotAGrant::PublishAlone);
-        }
+    if actions.contains(&Action::Publish) && new.peer.is_some() {
+        return Err(NotAGrant::PublishToOne);
+    }
+    Ok(())
+}
+
+/// The lines of a grant that can be, in the order of [`ACTIONS`].
+pub(super) fn lines_of(new: &NewGrant, now_unix: u64, grants: &Grants) -> Result<Vec<Granted>, NotAGrant> {
+    let consent = &new.consent;
+    let is_meant = |action: Action| consent.actions.contains(&action);
+    let is_served = || grants.covers(Action::Serve, new.model.as_deref(), now_unix);
+    if is_meant(Action::Publish) && !is_meant(Action::Serve) && !is_served() {
+        return Err(NotAGrant::PublishAlone);
     }
     let line = |action: Action| Granted {
         action,
@@ -125,7 +129,12 @@ pub(super) fn lines_of(new: &NewGrant, now_unix: u64, grants: &Grants) -> Result
         quota_bytes: consent.quota_bytes.filter(|_| moves(action)),
         by: consent.by.clone(),
     };
-    Ok(ACTIONS.into_iter().filter(|action| actions.contains(action)).map(line).collect())
+    Ok(ACTIONS.into_iter().filter(|&action| is_meant(action)).map(line).collect())
+}
+
+/// Whether payload bytes move under it.
+fn moves(action: Action) -> bool {
+    matches!(action, Action::Fetch | Action::Serve)
 }
 
 /// Whether a verb's own consent can stand in the log.
@@ -136,9 +145,9 @@ pub(super) fn given(given: &Given) -> Result<(), NotAGrant> {
     given.swarm_id.as_deref().map_or(Ok(()), swarm)
 }
 
+/// 64 hex digits, lowercase ones only.
 fn swarm(id: &str) -> Result<(), NotAGrant> {
-    let is_id = parse_hex(id).is_some_and(|digest| hex(&digest) == id);
-    if is_id { Ok(()) } else { Err(NotAGrant::Model(id.to_owned())) }
+    parse_hex(id).map(drop).ok_or_else(|| NotAGrant::Model(id.to_owned()))
 }
 
 /// What goes into the log is printable ASCII, so that reading it can steer no terminal.

@@ -64,10 +64,14 @@ impl Files {
         Ok(Stamp([of(self.log())?, of(self.head())?]))
     }
 
+    /// Whether there is a log or a head.
+    pub(super) fn are_there(&self) -> Result<bool, ConsentError> {
+        Ok(self.stamp()?.0.iter().any(Option::is_some))
+    }
+
     /// Waits until no other process reads or changes the files. `None`: there are none, and none are made.
     pub(super) fn lock_if_there(&self) -> Result<Option<Held>, ConsentError> {
-        let is_there = self.stamp()?.0.iter().any(Option::is_some);
-        if is_there { self.lock().map(Some) } else { Ok(None) }
+        if self.are_there()? { self.lock().map(Some) } else { Ok(None) }
     }
 
     /// As [`Self::lock_if_there`], and makes the folder.

@@ -83,12 +83,13 @@ impl Names {
 
 /// Finds the model that is meant.
 pub(crate) fn resolve(text: &str, names: &Names) -> Result<Model, Failure> {
-    let is_swarm_id = parse_hex(text).is_some();
+    let lower = text.to_ascii_lowercase();
+    let is_swarm_id = parse_hex(&lower).is_some();
     if !is_swarm_id && (text.contains('/') || Path::new(text).exists()) {
         let manifest = input::manifest(Path::new(text))?;
         return Ok(Model { swarm_id: hex(manifest.swarm_id()), subject: show::subject(&manifest) });
     }
-    let swarm_id = if is_swarm_id { text.to_ascii_lowercase() } else { names.find(text)?.to_owned() };
+    let swarm_id = if is_swarm_id { lower } else { names.find(text)?.to_owned() };
     let name = names.name(&swarm_id).unwrap_or_else(|| "not known here".to_owned());
     let subject = vec![("model".to_owned(), name), ("swarm".to_owned(), swarm_id.clone())];
     Ok(Model { swarm_id, subject })
@@ -98,27 +99,29 @@ pub(crate) fn resolve(text: &str, names: &Names) -> Result<Model, Failure> {
 pub(crate) fn transfer(text: &str, service: &dyn Service) -> Result<(u64, Model), Failure> {
     let status = service.status().map_err(companion::failure)?;
     let names = Names::of(service);
+    let known: Vec<_> =
+        status.transfers.iter().map(|transfer| (transfer.id, transfer.swarm_id.as_str())).collect();
+    pick(text, &known, &names)
+}
+
+/// Of numbers and their swarms.
+fn pick(text: &str, transfers: &[(u64, &str)], names: &Names) -> Result<(u64, Model), Failure> {
     let named: Option<u64> = text.parse().ok();
-    let model = if named.is_some() { None } else { Some(resolve(text, &names)?) };
-    let is_meant = |id: u64, swarm_id: &str| match &model {
-        Some(model) => model.swarm_id == swarm_id,
-        None => named == Some(id),
+    let model = if named.is_some() { None } else { Some(resolve(text, names)?) };
+    let is_meant = |(id, swarm_id): &&(u64, &str)| match &model {
+        Some(model) => model.swarm_id == *swarm_id,
+        None => named == Some(*id),
     };
-    let found: Vec<_> =
-        status.transfers.iter().filter(|transfer| is_meant(transfer.id, &transfer.swarm_id)).collect();
+    let found: Vec<_> = transfers.iter().filter(is_meant).collect();
     let shown = escape::shown(text);
     match found.as_slice() {
-        [transfer] => {
-            let id = transfer.id;
-            let model = model.map_or_else(|| resolve(&transfer.swarm_id, &names), Ok)?;
-            Ok((id, model))
-        }
+        [(id, swarm_id)] => Ok((*id, model.map_or_else(|| resolve(swarm_id, names), Ok)?)),
         [] => {
             let hint = "see the transfers: `minimodel status`";
             Err(Failure::new(Exit::NotFound, format!("there is no transfer `{shown}`"), hint))
         }
         several => {
-            let numbers: Vec<String> = several.iter().map(|transfer| transfer.id.to_string()).collect();
+            let numbers: Vec<String> = several.iter().map(|(id, _)| id.to_string()).collect();
             let hint = format!("say which by its number: {}", numbers.join(", "));
             Err(Failure::new(Exit::Usage, format!("{} transfers are of `{shown}`", several.len()), hint))
         }
@@ -159,5 +162,19 @@ mod tests {
             "{}",
             same.hint
         );
+    }
+    #[test]
+    fn a_transfer_is_found_by_its_number_or_by_its_model_and_never_guessed() {
+        let (one, two) = ("aa".repeat(32), "cc".repeat(32));
+        let transfers = [(1, one.as_str()), (2, two.as_str()), (3, two.as_str())];
+        let found = |text: &str| pick(text, &transfers, &names()).map(|(id, model)| (id, model.swarm_id));
+        assert_eq!(found("2").unwrap(), (2, two.clone()));
+        assert_eq!(found("one@1").unwrap(), (1, one.clone()));
+        assert_eq!(found(&one).unwrap(), (1, one.clone()));
+        let several = found("two").unwrap_err();
+        assert_eq!((several.class, several.hint.as_str()), (Exit::Usage, "say which by its number: 2, 3"));
+        for text in ["4", "one@2", "three"] {
+            assert_eq!(found(text).unwrap_err().class, Exit::NotFound, "{text}");
+        }
     }
 }

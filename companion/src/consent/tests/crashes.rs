@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{NOW, OLDER, given, new_grant, peer, swarm};
 use crate::api::types::{Action, NewGrant};
+use crate::consent::chain::read;
 use crate::consent::{ConsentBook, ConsentError, NotAGrant, verify};
 use crate::problem::{Problem, code};
 
@@ -94,35 +95,40 @@ fn each_crash_of_the_last_append(older: &str, before: usize) {
         None => drop(fs::remove_file(&head)),
     };
     for end in acted_on.len()..=whole.len() {
-        // Syncing costs; each byte is cut, and with each sixteenth more is tried.
+        // Syncing costs: each cut is judged, and each sixteenth made on the disk.
         let is_thorough = end % 16 == 0 || end == whole.len();
         for zeros in [false, true] {
-            set_head(head_before.as_ref());
             let mut crashed = whole[..end].to_vec();
             if zeros {
                 // The beginning of the line did not reach the disk, its end did.
                 let lost = (end - acted_on.len()) / 2;
-                if lost == 0 || !is_thorough {
+                if lost == 0 {
                     continue;
                 }
                 crashed[acted_on.len()..acted_on.len() + lost].fill(0);
             }
+            let is_whole = end == whole.len() && !zeros;
+            let chain = read(&crashed, head_before.as_deref()).unwrap();
+            assert_eq!(chain.lines.len(), before + usize::from(is_whole), "{end} {zeros}");
+            assert!(chain.len >= acted_on.len() as u64 && chain.is_ahead == is_whole, "{end} {zeros}");
+            assert!(is_whole || read(&crashed, Some(&head_after)).is_err(), "{end} {zeros}");
+            if !is_thorough {
+                continue;
+            }
+            set_head(head_before.as_ref());
             fs::write(folder.join("consent.log"), &crashed).unwrap();
             assert!(verify(folder).unwrap().ok, "{end} {zeros}");
             assert_eq!(log(folder), crashed, "to verify changes nothing");
-            let is_whole = end == whole.len() && !zeros;
             let mut book = open(folder).unwrap();
             assert_eq!(book.grants().list(NOW, |_| 0).len(), before + usize::from(is_whole), "{end} {zeros}");
             assert!(log(folder).starts_with(&acted_on), "what was acted on is there");
             if is_whole {
                 assert_eq!(fs::read(&head).unwrap(), head_after, "the whole line is named before it counts");
             }
-            if is_thorough {
-                book.grant(&serve(), NOW).unwrap();
-                let book = open(folder).unwrap();
-                assert_eq!(book.grants().list(NOW, |_| 0).len(), before + 1 + usize::from(is_whole));
-                assert!(book.verify().ok && log(folder).starts_with(&acted_on));
-            }
+            book.grant(&serve(), NOW).unwrap();
+            let book = open(folder).unwrap();
+            assert_eq!(book.grants().list(NOW, |_| 0).len(), before + 1 + usize::from(is_whole));
+            assert!(book.verify().ok && log(folder).starts_with(&acted_on));
             // The same cut when it was acted on is damage, and then nothing is granted or changed.
             if end < whole.len() || zeros {
                 set_head(Some(&head_after));
@@ -188,8 +194,9 @@ fn a_symbolic_link_a_folder_and_an_endless_file_are_no_log() {
 #[test]
 fn what_cannot_be_granted_says_why_and_leaves_no_line() {
     let home = tempfile::tempdir().unwrap();
-    let folder = home.path();
+    let folder = &home.path().join("state");
     let mut book = open(folder).unwrap();
+    assert!(matches!(book.revoke(1, "flag", NOW), Err(ConsentError::Unknown(1))));
     let change = |change: &dyn Fn(&mut NewGrant)| {
         let mut new = serve();
         change(&mut new);
@@ -210,7 +217,6 @@ fn what_cannot_be_granted_says_why_and_leaves_no_line() {
         (change(&|new| new.consent.expires_unix = Some(NOW)), "would have ended"),
         (change(&|new| new.consent.by = String::new()), "`by`"),
         (change(&|new| new.consent.by = "\u{1b}[2J".to_owned()), "`by`"),
-        (change(&|new| new.consent.actions = vec![Publish]), "no consent to `serve`"),
         (change(&|new| (new.consent.actions, new.peer) = (vec![Serve, Publish], Some(peer(1)))), "all peers"),
     ];
     for (new, why) in cases {
@@ -222,10 +228,12 @@ fn what_cannot_be_granted_says_why_and_leaves_no_line() {
         let problem = Problem::from(error);
         assert!(problem.code == code::USAGE && !problem.hint.is_empty());
     }
-    assert!(!folder.join("consent.log").exists());
+    assert!(!folder.exists());
     // Publishing stands on a consent to serve the same, in the same breath or before.
     let of =
         |actions: &[Action], model: Option<u8>| NewGrant { model: model.map(swarm), ..new_grant(actions) };
+    let alone = book.grant(&of(&[Publish], Some(1)), NOW).unwrap_err();
+    assert!(alone.to_string().contains("no consent to `serve`") && !folder.join("consent.log").exists());
     let numbers = book.grant(&of(&[Publish, Serve], Some(1)), NOW).unwrap();
     assert_eq!(numbers, [1, 2]);
     book.grant(&of(&[Publish], Some(1)), NOW).unwrap();

@@ -47,6 +47,18 @@ proptest! {
     }
 
     #[test]
+    fn any_byte_that_is_removed_or_put_between_is_found(
+        older in older(), kinds in kinds(), at in any::<Index>(), byte in any::<u8>(), removes in any::<bool>(),
+    ) {
+        let built = build(&older, &kinds);
+        let mut log = built.log.clone();
+        let at = at.index(log.len());
+        if removes { log.remove(at); } else { log.insert(at, byte); }
+        let read = read(&log, Some(built.head.as_bytes()));
+        prop_assert!(read.is_err(), "{} at {}: {:?}", byte, at, read);
+    }
+
+    #[test]
     fn a_line_that_is_removed_swapped_doubled_or_inserted_is_found(
         older in older(), kinds in kinds(), one in any::<Index>(), other in any::<Index>(), how in 0..5,
     ) {
