@@ -1,11 +1,12 @@
 //! Whether a fetch into the library has room, and what must go for it.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
 
+use minimodel_swarm::store::step;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
 
@@ -49,6 +50,18 @@ impl Library {
     /// The disk's.
     pub fn folder_bytes(&self) -> Result<u64, Problem> {
         blocks_below(&self.folder).map_err(|error| disk("look through", &self.folder, &error))
+    }
+
+    /// [`Library::folder_of`], made for this user alone if it is not there: before a fetch into the library.
+    ///
+    /// # Errors
+    ///
+    /// As [`Library::folder_of`], or the disk's.
+    pub fn make_folder(&self, id: u64) -> Result<PathBuf, Problem> {
+        let folder = self.folder_of(id)?;
+        step("mkdir", || DirBuilder::new().recursive(true).mode(0o700).create(&folder))
+            .map_err(|error| disk("create", &folder, &error))?;
+        Ok(folder)
     }
 
     /// Before a fetch into the library begins: the entries that must be evicted ([`Library::evict`]) so that it keeps
