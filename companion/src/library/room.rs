@@ -125,16 +125,15 @@ fn plan(need: Need, held: &[Held], limits: &Limits, in_use: &BTreeSet<u64>) -> R
         keep = keep.min(room);
     }
     let later = need.folder.saturating_add(whole.saturating_sub(need.there)).saturating_add(need.others_left);
-    let surplus = limits.storage_bytes.map_or(0, |limit| later.saturating_sub(limit));
-    if let (Some(limit), Some(room)) = (limits.storage_bytes, cached.checked_sub(surplus)) {
+    if let Some(limit) = limits.storage_bytes {
+        let Some(room) = cached.checked_sub(later.saturating_sub(limit)) else {
+            return Err(format!(
+                "the library's folder holds {} bytes, with this fetch it would hold {later}, and it may hold {limit}; only \
+                 {cached} of them are cached files",
+                need.folder
+            ));
+        };
         keep = keep.min(room);
-        debug_assert!(later - surplus <= limit);
-    } else if let Some(limit) = limits.storage_bytes {
-        return Err(format!(
-            "the library's folder holds {} bytes, with this fetch it would hold {later}, and it may hold {limit}; only \
-             {cached} of them are cached files",
-            need.folder
-        ));
     }
     let gone = plan_eviction(held, keep, in_use);
     let left: Vec<Held> = held.iter().filter(|entry| !gone.contains(&entry.id)).copied().collect();

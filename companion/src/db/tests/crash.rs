@@ -34,7 +34,7 @@ fn picture(database: &Database) -> BTreeMap<String, Vec<(String, Vec<u8>)>> {
 }
 
 #[test]
-fn an_upgrade_that_stops_at_any_write_leaves_the_old_version_whole_or_the_new_one() {
+fn e1_e2_an_upgrade_that_stops_at_any_write_leaves_the_old_version_whole_or_the_new_one() {
     let begin = Disk::default();
     v1::write(&open(&begin));
     let old = begin.bytes();
