@@ -139,6 +139,8 @@ fn create(path: &Path) -> Result<Engine, DbError> {
     match step("rename", || rename_without_replacing(&new, path)) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            // Someone was faster; ours is locked by us and empty.
+            let _ = fs::remove_file(&new);
             return Err(DbError::Busy(path.to_owned()));
         }
         Err(error) => return Err(failed()(error)),
@@ -185,7 +187,7 @@ fn back_up(from: &File, path: &Path, version: u32) -> Result<(), DbError> {
 }
 
 /// Copies from before earlier upgrades; one that cannot be removed is only space.
-fn remove_older_backups(path: &Path, version: u32) {
+pub(super) fn remove_older_backups(path: &Path, version: u32) {
     for older in 1..version {
         let _ = step("remove", || fs::remove_file(backup_path(path, older)));
     }

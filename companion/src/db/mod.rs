@@ -1,7 +1,7 @@
 //! The embedded database: everything the companion remembers but the consent log and the model files.
 //!
 //! Rows are JSON under a key of text, so that a field may come without a new version of the whole; what cannot be read as
-//! such is moved by a migration ([`migrate`]), all steps in one transaction: a crash leaves the old version or the new.
+//! such is moved by a migration (`migrate`), all steps in one transaction: a crash leaves the old version or the new.
 //! Before an upgrade from version N the file is copied to `companion.redb.vN`.
 
 mod error;

@@ -11,7 +11,7 @@ pub struct Held {
     pub bytes: u64,
     /// When it was last used, seconds since 1970.
     pub used_unix: u64,
-    /// The library keeps its file, and the file is whole: state Ready.
+    /// The library keeps its file; one that failed its check too.
     pub cached: bool,
     /// Its user keeps it from eviction.
     pub pinned: bool,

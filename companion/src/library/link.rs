@@ -242,3 +242,29 @@ fn check_ready(row: &Row) -> Result<(), Problem> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e10_e11_what_took_the_links_place_after_it_was_looked_at_is_put_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (new, link) = (folder.path().join("new"), folder.path().join("link"));
+        let expected = Found::Link("old".into());
+        symlink("new-target", &new).unwrap();
+        fs::write(&link, "mine").unwrap();
+        assert_eq!(swap(&new, &link, &expected).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&link).unwrap(), b"mine");
+        assert_eq!(look(&new).unwrap(), Found::Link("new-target".into()));
+        fs::remove_file(&link).unwrap();
+        symlink("old", &link).unwrap();
+        swap(&new, &link, &expected).unwrap();
+        assert_eq!(look(&link).unwrap(), Found::Link("new-target".into()));
+        assert_eq!(look(&new).unwrap(), Found::Nothing);
+        // And a place that was free and is not any more.
+        symlink("third", &new).unwrap();
+        let late = rename(&new, &link, RenameFlags::NOREPLACE).unwrap_err();
+        assert_eq!(late.kind(), io::ErrorKind::AlreadyExists);
+    }
+}

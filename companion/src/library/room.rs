@@ -1,11 +1,12 @@
 //! Whether a fetch into the library has room, and what must go for it.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
 
+use minimodel_swarm::store::step;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
 
@@ -49,6 +50,18 @@ impl Library {
     /// The disk's.
     pub fn folder_bytes(&self) -> Result<u64, Problem> {
         blocks_below(&self.folder).map_err(|error| disk("look through", &self.folder, &error))
+    }
+
+    /// [`Library::folder_of`], made for this user alone if it is not there: before a fetch into the library.
+    ///
+    /// # Errors
+    ///
+    /// As [`Library::folder_of`], or the disk's.
+    pub fn make_folder(&self, id: u64) -> Result<PathBuf, Problem> {
+        let folder = self.folder_of(id)?;
+        step("mkdir", || DirBuilder::new().recursive(true).mode(0o700).create(&folder))
+            .map_err(|error| disk("create", &folder, &error))?;
+        Ok(folder)
     }
 
     /// Before a fetch into the library begins: the entries that must be evicted ([`Library::evict`]) so that it keeps
@@ -112,16 +125,15 @@ fn plan(need: Need, held: &[Held], limits: &Limits, in_use: &BTreeSet<u64>) -> R
         keep = keep.min(room);
     }
     let later = need.folder.saturating_add(whole.saturating_sub(need.there)).saturating_add(need.others_left);
-    let surplus = limits.storage_bytes.map_or(0, |limit| later.saturating_sub(limit));
-    if let (Some(limit), Some(room)) = (limits.storage_bytes, cached.checked_sub(surplus)) {
+    if let Some(limit) = limits.storage_bytes {
+        let Some(room) = cached.checked_sub(later.saturating_sub(limit)) else {
+            return Err(format!(
+                "the library's folder holds {} bytes, with this fetch it would hold {later}, and it may hold {limit}; only \
+                 {cached} of them are cached files",
+                need.folder
+            ));
+        };
         keep = keep.min(room);
-        debug_assert!(later - surplus <= limit);
-    } else if let Some(limit) = limits.storage_bytes {
-        return Err(format!(
-            "the library's folder holds {} bytes, with this fetch it would hold {later}, and it may hold {limit}; only \
-             {cached} of them are cached files",
-            need.folder
-        ));
     }
     let gone = plan_eviction(held, keep, in_use);
     let left: Vec<Held> = held.iter().filter(|entry| !gone.contains(&entry.id)).copied().collect();

@@ -91,7 +91,7 @@ impl Row {
             id: self.id,
             bytes: self.byte_count,
             used_unix: self.used_unix,
-            cached: self.cached && self.state == EntryState::Ready,
+            cached: self.cached,
             pinned: self.pinned,
             active: is_active,
         }

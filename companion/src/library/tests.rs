@@ -55,8 +55,7 @@ impl Home {
     /// A file that the library keeps, with all that a fetch leaves beside it.
     fn cached(&self, manifest: &Manifest, now: u64) -> u64 {
         let id = self.library.add_manifest(manifest, now).unwrap();
-        let folder = self.library.folder_of(id).unwrap();
-        fs::create_dir_all(&folder).unwrap();
+        let folder = self.library.make_folder(id).unwrap();
         let stem = manifest.file_stem();
         let path = folder.join(format!("{stem}.slm"));
         fs::write(&path, manifest_artifact()).unwrap();
@@ -230,7 +229,10 @@ fn pruning_evicts_the_least_recently_used_and_keeps_what_is_pinned_active_used_o
         assert!(entry.state == EntryState::Ready && Path::new(&entry.path.unwrap()).exists());
     }
     home.library.pin(pinned, false).unwrap();
+    // A file that failed its check takes room as well.
+    home.library.set_state(used, EntryState::Failed, Some("chunk 3".to_owned())).unwrap();
     assert_eq!(home.library.prune(0, &NOBODY).unwrap().entries, [pinned, used]);
+    assert_eq!(home.library.get(used).unwrap().state, EntryState::Available);
 }
 
 #[test]
@@ -257,7 +259,7 @@ fn room_is_checked_before_a_fetch_and_evicting_what_it_says_makes_it() {
     assert_eq!(home.library.check_room(&three, &storage(folder + bytes - 1), &NOBODY).unwrap(), [new]);
     // Another fetch that is under way keeps its room.
     let other = home.library.add_manifest(&one, 1).unwrap();
-    fs::create_dir_all(home.library.folder_of(other).unwrap()).unwrap();
+    home.library.make_folder(other).unwrap();
     home.library.set_state(other, EntryState::Downloading, None).unwrap();
     assert_eq!(home.library.check_room(&three, &quota(3 * bytes - 1), &NOBODY).unwrap(), [new]);
 }

@@ -13,6 +13,13 @@ const HEADS: [&str; 6] = ["NR", "NAME", "STATE", "SIZE", "FILE", "NOTES"];
 
 /// The library as a table, one entry a line.
 pub(super) fn table(entries: &[Entry]) -> Line {
+    let mut lines = aligned(entries).into_iter();
+    let head = Line::default().with(Tone::Strong, lines.next().unwrap_or_default());
+    lines.fold(head, |table, line| table.with(Tone::Plain, format!("\n{line}")))
+}
+
+/// The table's lines, its head first.
+fn aligned(entries: &[Entry]) -> Vec<String> {
     let rows: Vec<[String; 6]> =
         std::iter::once(HEADS.map(str::to_owned)).chain(entries.iter().map(row)).collect();
     let mut widths = [0; 6];
@@ -21,15 +28,11 @@ pub(super) fn table(entries: &[Entry]) -> Line {
             *width = cell.chars().count().max(*width);
         }
     }
-    let mut table = Line::default();
-    for (number, row) in rows.iter().enumerate() {
+    let line = |row: &[String; 6]| {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        let text = cells.collect::<Vec<_>>().join("  ");
-        let gap = if number == 0 { "" } else { "\n" };
-        let tone = if number == 0 { Tone::Strong } else { Tone::Plain };
-        table = table.with(Tone::Plain, gap).with(tone, text.trim_end());
-    }
-    table
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }
 
 fn row(entry: &Entry) -> [String; 6] {
@@ -117,4 +120,74 @@ pub(super) fn fits(fits: &Fits) -> Vec<(String, String)> {
 /// What is told of a file that goes.
 pub(super) fn size(entry: &Entry) -> String {
     show_exact_size(entry.byte_count)
+}
+
+#[cfg(test)]
+mod tests {
+    use minimodel_companion::api::types::FitCheck;
+
+    use super::*;
+
+    fn entry(id: u64, version: &str) -> Entry {
+        Entry {
+            id,
+            model_id: "small".to_owned(),
+            model_version: version.to_owned(),
+            publisher_id: "lab".to_owned(),
+            swarm_id: "0".repeat(64),
+            byte_count: 2048,
+            state: EntryState::Ready,
+            reason: None,
+            path: Some("/m/a.slm".to_owned()),
+            receipt: None,
+            cached: false,
+            pinned: false,
+            active: true,
+            used_utc: String::new(),
+            added_utc: String::new(),
+            fits: Fits { fits: true, checks: Vec::new() },
+        }
+    }
+
+    #[test]
+    fn d8_the_table_is_aligned_and_shows_text_from_outside_escaped() {
+        let failed = Entry {
+            state: EntryState::Failed,
+            reason: Some("a\u{1b}[2J\nb".to_owned()),
+            cached: true,
+            active: false,
+            fits: Fits::default(),
+            ..entry(10, "2.0")
+        };
+        let available =
+            Entry { path: None, state: EntryState::Available, active: false, pinned: true, ..entry(2, "1") };
+        assert_eq!(
+            aligned(&[entry(1, "1"), available, failed]),
+            [
+                "NR  NAME       STATE      SIZE     FILE    NOTES",
+                "1   small@1    ready      2.0 KiB  own     active",
+                "2   small@1    available  2.0 KiB  none    pinned",
+                r"10  small@2.0  failed     2.0 KiB  cached  does not fit this machine, a\u{1b}[2J\nb",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_fits_is_told_with_what_there_is_and_what_is_not_known() {
+        let check = |name: &str, outcome: &str| FitCheck {
+            name: name.to_owned(),
+            needs: "64 MB".to_owned(),
+            has: "unknown".to_owned(),
+            outcome: outcome.to_owned(),
+        };
+        let told = |is: bool, checks: Vec<FitCheck>| {
+            let lines = fits(&Fits { fits: is, checks });
+            lines.into_iter().map(|(label, value)| format!("{label}: {value}")).collect::<Vec<_>>()
+        };
+        assert_eq!(told(true, Vec::new()), ["fits: yes: it requires nothing"]);
+        let unknown = told(true, vec![check("vram", "unknown")]);
+        assert_eq!(unknown, ["fits: as far as can be told", "fits vram: unknown: needs 64 MB, has unknown"]);
+        assert_eq!(told(false, vec![check("ram", "fail"), check("vram", "unknown")])[0], "fits: no");
+        assert_eq!(told(true, vec![check("ram", "pass")])[0], "fits: yes");
+    }
 }

@@ -95,6 +95,26 @@ fn a_file_of_another_database_is_not_taken_for_ours() {
 }
 
 #[test]
+fn of_several_who_create_it_at_once_one_has_it_and_nobody_empties_it() {
+    for _ in 0..8 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("companion.redb");
+        let all: Vec<_> = std::thread::scope(|scope| {
+            let open = || Db::open(&path);
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let (mut have, busy): (Vec<_>, Vec<_>) = all.into_iter().partition(Result::is_ok);
+        assert_eq!((have.len(), busy.len()), (1, 3));
+        assert!(busy.iter().all(|result| matches!(result, Err(DbError::Busy(_)))), "{busy:?}");
+        let db = have.remove(0).unwrap();
+        db.change::<_, DbError>(|change| change.put(Table::Settings, "a", &1)).unwrap();
+        drop(db);
+        assert_eq!(Db::open(&path).unwrap().get::<u8>(Table::Settings, "a").unwrap(), Some(1));
+    }
+}
+
+#[test]
 fn a_database_is_for_this_user_alone_and_a_half_made_one_is_begun_anew() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("companion.redb");

@@ -80,6 +80,22 @@ fn the_copy_from_before_the_upgrade_is_kept_and_can_be_gone_back_to() {
 }
 
 #[test]
+fn an_upgrade_that_was_stopped_before_is_begun_again_and_only_the_newest_copy_is_kept() {
+    let (folder, path) = older();
+    // What a crash in the middle of the copy leaves, and a copy of an earlier try.
+    fs::write(folder.path().join("companion.redb.backup.new"), "half").unwrap();
+    fs::write(folder.path().join("companion.redb.v1"), "an earlier try").unwrap();
+    drop(Db::open(&path).unwrap());
+    assert!(!folder.path().join("companion.redb.backup.new").exists());
+    let copy = redb::Database::open(folder.path().join("companion.redb.v1")).unwrap();
+    assert_eq!(migrate::version(&copy).unwrap(), 1);
+    fs::write(folder.path().join("companion.redb.v2"), "of a later upgrade").unwrap();
+    file::remove_older_backups(&path, 2);
+    let is_there = |name: &str| folder.path().join(name).exists();
+    assert_eq!((is_there("companion.redb.v1"), is_there("companion.redb.v2")), (false, true));
+}
+
+#[test]
 fn without_room_for_the_copy_nothing_is_upgraded() {
     let (folder, path) = older();
     // A folder in the copy's place: it cannot be written.

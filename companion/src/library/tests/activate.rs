@@ -70,7 +70,7 @@ fn what_is_not_ready_or_not_whole_is_not_activated_and_the_old_version_stays() {
 }
 
 #[test]
-fn a_file_or_a_link_of_someone_else_in_the_links_place_is_never_replaced() {
+fn e9_e11_a_file_or_a_link_of_someone_else_in_the_links_place_is_never_replaced() {
     let home = Home::new();
     let [one, two] = versions(["1", "2"]);
     let ids = [home.own(&one, "a.slm", 1), home.own(&two, "b.slm", 1)];
