@@ -248,4 +248,47 @@ mod tests {
             assert_eq!(text.parse::<HoursArg>(), Err(HoursSyntax), "{text:?}");
         }
     }
+
+    #[test]
+    fn a_line_that_would_change_nothing_or_two_things_at_once_is_refused() {
+        use crate::args::Cli;
+        use clap::Parser as _;
+        let parse =
+            |line: &str| Cli::try_parse_from(["minimodel"].into_iter().chain(line.split(' '))).is_ok();
+        let good = [
+            "status",
+            "status -w",
+            "limits",
+            "limits show",
+            "limits set --up none",
+            "limits set --up 1MiB --slots 3 --cache 0",
+            "limits set --transfer 1 --transfer 2 --down 1MiB",
+            "limits schedule add 22-7 --up none --down 1MiB",
+            "limits schedule add 22-7 --paused",
+            "limits schedule clear",
+            "limits log --days 400",
+            "transfer pause 1 2",
+            "transfer limit 1 --slots none",
+            "doctor",
+        ];
+        good.iter().for_each(|line| assert!(parse(line), "{line}"));
+        let bad = [
+            "limits set",
+            "limits set --transfer 1",
+            "limits set --transfer 1 --peer-day 1GiB",
+            "limits set --transfer 1 --up none --storage none",
+            "limits set --down 0",
+            "limits schedule",
+            "limits schedule add 22-7",
+            "limits schedule add 22-7 --up none",
+            "limits schedule add 22-7 --paused --up none",
+            "limits schedule add 7-7 --paused",
+            "limits log --days 0",
+            "limits log --days 401",
+            "transfer pause",
+            "transfer pause -- -1",
+            "transfer limit 1",
+        ];
+        bad.iter().for_each(|line| assert!(!parse(line), "{line}"));
+    }
 }

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use minimodel_wire::SignedOffer;
 use rustix::fs::{Access, access, statvfs};
 use rustix::process::{Resource, geteuid, getrlimit};
@@ -20,7 +21,7 @@ use crate::limits::schedule;
 pub struct Around<'a> {
     /// The clock.
     pub now_unix: u64,
-    /// The newest time in the database and in the consent log.
+    /// The newest time in the consent log, and in whatever else does not stand in `status`.
     pub newest_written_unix: Option<u64>,
     /// The state folder.
     pub state: &'a Path,
@@ -42,7 +43,7 @@ pub fn gather(around: Around<'_>) -> Facts {
     let (zone, is_zone_known) = schedule::zone();
     Facts {
         now_unix,
-        newest_written_unix,
+        newest_written_unix: newest_written_unix.max(newest(&status)),
         is_zone_known,
         next_change_unix: schedule::next_change_unix(&status.limits, now_unix, &zone),
         places: places(state, data),
@@ -61,6 +62,13 @@ pub fn gather(around: Around<'_>) -> Facts {
         log,
         status,
     }
+}
+
+/// The newest time that the status tells of: it was written down when a transfer was added, or a companion started.
+fn newest(status: &Status) -> Option<u64> {
+    let created = status.transfers.iter().map(|transfer| &transfer.created_utc);
+    let times = created.chain([&status.started_utc]).filter_map(|text| text.parse::<Timestamp>().ok());
+    times.max().and_then(|newest| u64::try_from(newest.as_second()).ok())
 }
 
 fn places(state: &Path, data: &Path) -> Vec<Place> {

@@ -196,7 +196,8 @@ fn disk(disk: &Disk) -> Finding {
     let need = if *needed_bytes == 0 {
         String::new()
     } else {
-        format!(", and {} needs {} more", transfers(fetches), size(*needed_bytes))
+        let verb = if fetches.len() == 1 { "needs" } else { "need" };
+        format!(", and {} {verb} {} more", transfers(fetches), size(*needed_bytes))
     };
     let hint = "make space there, or let the library: `minimodel library prune`";
     match free_bytes.checked_sub(*needed_bytes) {

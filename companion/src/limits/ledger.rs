@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_strangers_cost_a_bounded_day_and_no_byte_is_lost_from_its_sum() {
+    fn b22_keys_of_strangers_cost_a_bounded_day_and_no_byte_is_lost_from_its_sum() {
         let (_folder, db) = open();
         let names: Vec<String> = (0..3000_u32).map(|number| format!("peer-{number:04}")).collect();
         db.change::<_, DbError>(|change| {
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_gets_a_fresh_budget_by_being_forgotten() {
+    fn b22_nobody_gets_a_fresh_budget_by_being_forgotten() {
         let (_folder, db) = open();
         let mut truth: BTreeMap<String, u64> = BTreeMap::new();
         // More peers than are named, who come again and again, some with much and some with little.

@@ -303,6 +303,7 @@ fn what_is_gathered_is_what_is_there() {
         Found::There { is_kind: true, is_ours: true, mode, is_usable: true } => Some(*mode),
         _ => None,
     };
+    assert_eq!(facts.newest_written_unix, Some(NOON - 3600), "when the transfers were added");
     assert_eq!(mode(found("state folder")), Some(0o755));
     assert_eq!(mode(found("identity")), Some(0o600));
     assert!(matches!(found("library's folder"), Found::There { is_kind: false, .. }));
