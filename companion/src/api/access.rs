@@ -299,3 +299,37 @@ fn rename(folder: &File, from: &str, to: &str, how: RenameFlags) -> io::Result<(
         other => Ok(other?),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_proof_is_the_one_that_the_page_describes() {
+        // Computed apart, with the hmac module of Python, from what docs/api.md says.
+        let token = Token(std::array::from_fn(|at| at as u8));
+        let (address, nonce) = ("[::1]:4000".parse().unwrap(), "ab".repeat(32));
+        let expected = "b9deff12cc330d3c992b501f92436b2381fec5d24703d38c7899c031b86262b7";
+        assert_eq!(token.proof(address, &nonce), expected);
+        assert!(token.proves(address, &nonce, expected));
+        for (address, nonce, proof) in [
+            ("127.0.0.1:4000", nonce.as_str(), expected),
+            ("[::1]:4001", &nonce, expected),
+            ("[::1]:4000", "", expected),
+            ("[::1]:4000", &nonce, &expected[..62]),
+            ("[::1]:4000", &nonce, ""),
+            ("[::1]:4000", &nonce, &expected.to_uppercase()),
+        ] {
+            assert!(!token.proves(address.parse().unwrap(), nonce, proof), "{address} {nonce} {proof}");
+        }
+    }
+
+    #[test]
+    fn only_the_very_token_is_the_token() {
+        let token = Token([0xAB; 32]);
+        assert!(token.is(&"ab".repeat(32)));
+        for other in ["", "ab", &"AB".repeat(32), &"ab".repeat(33), &format!("{}ac", "ab".repeat(31))] {
+            assert!(!token.is(other), "{other}");
+        }
+    }
+}

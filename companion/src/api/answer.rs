@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -202,19 +202,19 @@ impl FromRequest<Api> for Nothing {
 }
 
 async fn body(body: Body, bounds: &Bounds) -> Outcome<axum::body::Bytes> {
-    let Ok(read) = tokio::time::timeout(bounds.body_time, to_bytes(body, bounds.body_bytes)).await else {
-        let hint = "send it at once";
-        return Err(Refusal::new(
-            StatusCode::REQUEST_TIMEOUT,
-            code::USAGE,
-            "the body did not come in time",
-            hint,
-        ));
-    };
-    read.map_err(|_| {
+    let too_much = || {
         let error = format!("the body is broken off, or has more than {} bytes", bounds.body_bytes);
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, code::USAGE, error, "send it whole, and smaller")
-    })
+    };
+    // What says itself that it is too much is not waited for.
+    if body.size_hint().lower() > bounds.body_bytes as u64 {
+        return Err(too_much());
+    }
+    let Ok(read) = tokio::time::timeout(bounds.body_time, to_bytes(body, bounds.body_bytes)).await else {
+        let error = "the body did not come in time";
+        return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, code::USAGE, error, "send it at once"));
+    };
+    read.map_err(|_| too_much())
 }
 
 /// The number in the address.

@@ -41,12 +41,15 @@ pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) 
         Ok(()) => next.run(request).await,
         Err(refusal) => {
             let (status, mut response) = (refusal.status, refusal.into_response());
+            let headers = response.headers_mut();
             if status == StatusCode::UNAUTHORIZED {
-                let scheme = HeaderValue::from_static("Bearer");
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            if status == StatusCode::METHOD_NOT_ALLOWED {
+                headers.insert(header::ALLOW, HeaderValue::from_static("GET, POST, PUT, DELETE"));
             }
             // What else was sent is not read.
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             response
         }
     };

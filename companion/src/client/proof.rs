@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, test_kill_process};
 use ureq::Agent;
@@ -34,14 +34,18 @@ pub(super) fn is_alive(pid: u32) -> bool {
 
 /// What speaks with companions that know this token.
 pub(super) fn agent(token: Token) -> Agent {
+    agent_within(token, CONNECT)
+}
+
+fn agent_within(token: Token, limit: Duration) -> Agent {
     let config = Agent::config_builder()
         .proxy(None)
         .max_redirects(0)
         .http_status_as_error(false)
         .max_idle_connections(0)
-        .timeout_connect(Some(CONNECT))
+        .timeout_connect(Some(limit))
         .build();
-    let connector = Connector::<()>::chain(TcpConnector::default(), Proving(token));
+    let connector = Connector::<()>::chain(TcpConnector::default(), Proving { token, limit });
     Agent::with_parts(config, connector, Literal)
 }
 
@@ -66,7 +70,11 @@ impl Resolver for Literal {
 
 /// Lets a connection through when the other side has proved itself.
 #[derive(Debug)]
-struct Proving(Token);
+struct Proving {
+    token: Token,
+    /// For the whole answer, however it dribbles in.
+    limit: Duration,
+}
 
 impl<T: Transport> Connector<Either<(), T>> for Proving {
     type Out = Either<(), T>;
@@ -79,8 +87,8 @@ impl<T: Transport> Connector<Either<(), T>> for Proving {
         let Some(mut transport) = chained else { return Ok(None) };
         let address = details.addrs.first().ok_or(ureq::Error::HostNotFound)?;
         let nonce = nonce()?;
-        let answer = ask(&mut transport, *address, &nonce, details.timeout)?;
-        if self.0.proves(*address, &nonce, answer.trim_end()) {
+        let answer = ask(&mut transport, *address, &nonce, details.timeout, self.limit)?;
+        if self.token.proves(*address, &nonce, answer.trim_end()) {
             return Ok(Some(transport));
         }
         Err(io::Error::new(io::ErrorKind::PermissionDenied, "who answers there does not know the token")
@@ -94,7 +102,9 @@ fn ask(
     address: SocketAddr,
     nonce: &str,
     timeout: NextTimeout,
+    limit: Duration,
 ) -> Result<String, ureq::Error> {
+    let began = Instant::now();
     let mut request = String::new();
     write!(request, "GET /healthz?challenge={nonce} HTTP/1.1\r\nhost: {address}\r\n\r\n")
         .map_err(io::Error::other)?;
@@ -102,7 +112,10 @@ fn ask(
     transport.transmit_output(request.len(), timeout)?;
     let mut answer = Vec::new();
     loop {
-        let more = transport.await_input(timeout)?;
+        let Some(left) = limit.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) else {
+            return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+        };
+        let more = transport.await_input(NextTimeout { after: left.into(), ..timeout })?;
         let input = transport.buffers().input();
         answer.extend_from_slice(input);
         let len = input.len();
@@ -135,5 +148,63 @@ fn body(answer: &[u8]) -> Result<Option<String>, io::Error> {
         // More than was asked for is an answer to nothing.
         length if body.len() > length => Err(invalid()),
         _ => String::from_utf8(body.to_owned()).map(Some).map_err(|_| invalid()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    #[test]
+    fn who_answers_a_byte_at_a_time_does_not_hold_a_client_up() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let dribble = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut [0; 20]).unwrap();
+            // Until the client has gone, or has taken all that it may be made to take.
+            (0..=MAX_PROOF).find(|_| {
+                std::thread::sleep(Duration::from_millis(5));
+                stream.write_all(b"a").is_err()
+            })
+        });
+        let root = tempfile::tempdir().unwrap();
+        let token = crate::api::Access::open(&root.path().join("c")).unwrap().token().clone();
+        let agent = agent_within(token, Duration::from_millis(200));
+        assert!(agent.get(format!("http://{address}/healthz")).call().is_err());
+        assert!(dribble.join().unwrap().is_some(), "the client took all of it");
+    }
+
+    #[test]
+    fn nothing_but_loopback_addresses_is_ever_dialed() {
+        let root = tempfile::tempdir().unwrap();
+        let token = crate::api::Access::open(&root.path().join("c")).unwrap().token().clone();
+        let agent = agent(token);
+        for host in
+            ["192.0.2.1:80", "[2001:db8::1]:80", "0.0.0.0:80", "localhost:80", "example.org", "127.0.0.1"]
+        {
+            let refused = agent.get(format!("http://{host}/healthz")).call().unwrap_err();
+            assert!(matches!(refused, ureq::Error::HostNotFound), "{host}: {refused}");
+        }
+    }
+
+    #[test]
+    fn only_a_whole_answer_of_status_200_and_a_length_has_a_body() {
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n";
+        for (answer, expected) in [("", None), (&head[..20], None), (head, None)] {
+            assert_eq!(body(answer.as_bytes()).unwrap().as_deref(), expected, "{answer}");
+        }
+        assert_eq!(body(format!("{head}abc").as_bytes()).unwrap().as_deref(), Some("abc"));
+        for answer in [
+            format!("{head}abcd"),
+            head.replace("200", "201"),
+            head.replace("Length", "Lengths"),
+            head.replace(" 3", " -3"),
+        ] {
+            assert!(body(answer.as_bytes()).is_err(), "{answer}");
+        }
     }
 }

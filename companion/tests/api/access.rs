@@ -136,3 +136,24 @@ fn an_endpoint_that_is_not_understood_or_not_loopback_is_none() {
     }
     assert!(Client::find(&root.path().join("nothing")).unwrap().is_none());
 }
+
+#[test]
+fn what_another_user_owns_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("companion");
+    Access::open(&folder).unwrap();
+    if rustix::process::geteuid().is_root() {
+        let nobody = rustix::fs::Uid::from_raw(65534);
+        for path in [folder.join("token"), folder.clone()] {
+            rustix::fs::chown(&path, Some(nobody), None).unwrap();
+            let refused = Access::open(&folder).unwrap_err();
+            assert_eq!(refused.cause.as_deref(), Some("another user owns it"), "{path:?}");
+            rustix::fs::chown(&path, Some(rustix::fs::Uid::ROOT), None).unwrap();
+        }
+        Access::open(&folder).unwrap();
+    } else {
+        // Nobody can give files away; the root folder is another's already.
+        let refused = Access::read(Path::new("/")).unwrap_err();
+        assert_eq!(refused.cause.as_deref(), Some("another user owns it"));
+    }
+}

@@ -82,6 +82,8 @@ fn the_router_answers_every_route_of_the_document_and_no_other_method_of_it() {
             let answer = running.change(&format!("{method} {filled}"), "");
             let is_given = given.contains(&(method.to_owned(), path.clone()));
             assert_eq!(status(&answer) != 405, is_given, "{method} {path}: {answer}");
+            // RFC 9110 section 15.5.6: a 405 says what there is.
+            assert!(is_given || answer.contains("\r\nallow: "), "{method} {path}: {answer}");
             if status(&answer) == 404 {
                 assert_ne!(problem(&answer).error, "there is no such route", "{method} {path}");
             }

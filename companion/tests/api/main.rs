@@ -1,6 +1,14 @@
 //! The local interface over real loopback sockets: server and client against each other, and strangers' bytes.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by failing"
+)]
+
 mod access;
+mod boundary;
 mod bounds;
 mod calls;
 mod documents;

@@ -134,6 +134,7 @@ impl State {
             down_rate: 50,
             up_rate: 60,
             peers: vec![peer],
+            run_seconds: 4.5,
             idle_seconds: BTreeMap::from([(Cause::NoSource, 1.5), (Cause::RateLimit, 0.25)]),
             created_utc: "2026-11-21T00:00:00Z".into(),
         };

@@ -266,6 +266,51 @@ fn what_is_no_http_is_refused_or_hung_up_on_and_two_readings_of_a_length_too() {
 }
 
 #[test]
+fn a_changed_byte_anywhere_in_a_request_stops_nobody_unless_it_means_the_same() {
+    // What is cut short is waited for, so not long.
+    let short = std::time::Duration::from_millis(100);
+    let running = Running::within(minimodel_companion::api::Bounds {
+        head_time: short,
+        body_time: short,
+        ..Default::default()
+    });
+    let head = right(&running, "content-type: application/json\r\ncontent-length: 2\r\n");
+    let good = format!("POST /v1/stop HTTP/1.1\r\n{head}\r\n{{}}");
+    assert_eq!(status(&running.raw(&good)), 204);
+    let token = good.find(&running.token).unwrap()..good.find(&running.token).unwrap() + 64;
+    let tried = |at: usize| {
+        let old = good.as_bytes()[at];
+        let tries = [0, b' ', b'\n', b':', old ^ 0x20, old ^ 1]
+            .into_iter()
+            .filter(|new| *new != old && new.is_ascii());
+        tries
+            .filter(|new| {
+                let mut bytes = good.clone().into_bytes();
+                bytes[at] = *new;
+                let answer = running.raw(&String::from_utf8(bytes).unwrap());
+                let stopped = answer.starts_with("HTTP/1.1 204 ") || answer.starts_with("HTTP/1.0 204 ");
+                assert!(!stopped || !token.contains(&at), "{at} {new}: {answer}");
+                assert!(answer.is_empty() || stopped || (400..500).contains(&status(&answer)), "{answer}");
+                stopped
+            })
+            .count()
+    };
+    let stopped: usize = std::thread::scope(|scope| {
+        let part = |first: usize| {
+            let tried = &tried;
+            let len = good.len();
+            scope.spawn(move || (first..len).step_by(8).map(tried).sum::<usize>())
+        };
+        let threads: Vec<_> = (0..8).map(part).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    // Cases of header names, spaces about values: what means the same does the same, and nothing else does.
+    assert_eq!(running.memory.state().stops as usize, stopped + 1);
+    assert!(stopped < good.len(), "{stopped}");
+    assert_eq!(status(&running.request("GET /v1/status", "", "")), 200);
+}
+
+#[test]
 fn it_listens_at_loopback_alone() {
     use minimodel_companion::api::{self, Access};
     let running = Running::new();

@@ -1,0 +1,59 @@
+//! HTTP is for the local interface and for nothing else: docs/boundary.md.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Whether code of that text uses one of the crates.
+fn names(text: &str, crates: &[&str]) -> bool {
+    let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'))
+        .any(|word| crates.contains(&word))
+}
+
+#[test]
+fn http_is_spoken_by_the_interface_and_its_client_alone() {
+    let mut files = Vec::new();
+    for part in ["wire", "verifier", "swarm", "companion", "cli"] {
+        sources(&root().join(part).join("src"), &mut files);
+    }
+    assert!(files.len() > 100, "the sources were not found");
+    let (mut clients, mut servers) = (0, 0);
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        let place = path.strip_prefix(root()).unwrap();
+        if names(&text, &["ureq"]) {
+            clients += 1;
+            assert!(place.starts_with("companion/src/client"), "{} names ureq", place.display());
+        }
+        if names(&text, &["axum", "hyper", "hyper_util", "utoipa_axum"]) {
+            servers += 1;
+            assert!(place.starts_with("companion/src/api"), "{} serves HTTP", place.display());
+        }
+    }
+    assert!(clients > 0 && servers > 0);
+    assert!(names("use ureq::Agent; // x", &["ureq"]) && !names("// ureq\nlet my_ureq = 1;", &["ureq"]));
+}
+
+#[test]
+fn the_http_client_knows_no_tls_no_proxy_of_its_own_and_no_compression() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let package = lock.split("[[package]]").find(|package| package.contains("\nname = \"ureq\"\n")).unwrap();
+    for absent in ["rustls", "native-tls", "webpki", "socks", "flate2", "brotli", "hickory"] {
+        assert!(!package.contains(absent), "ureq is built with {absent}");
+    }
+}
