@@ -18,7 +18,7 @@ const WORKSPACE: &str = include_str!("../../../Cargo.toml");
 const UNSAFE_FILE: &str = "verifier/src/sha/pair.rs";
 
 /// What the binary is made of; the programs that attack it in tests may do what they like.
-const PRODUCT: [&str; 4] = ["wire/src/", "verifier/src/", "swarm/src/", "cli/src/"];
+const PRODUCT: [&str; 5] = ["wire/src/", "verifier/src/", "swarm/src/", "companion/src/", "cli/src/"];
 
 /// Package, least version, and why. `docs/dependencies.md` speaks of the packages themselves.
 const FLOORS: [(&str, &str, &str); 8] = [
@@ -36,9 +36,10 @@ const FLOORS: [(&str, &str, &str); 8] = [
 /// one version of it was reviewed.
 const PINS: [(&str, &str); 2] = [("quinn", "0.11."), ("bincode", "2.0.1")];
 
-/// Bytes move over QUIC between peers, under one TLS stack; nothing here speaks HTTP.
-const ABSENT: [&str; 8] =
-    ["reqwest", "hyper", "ureq", "curl", "isahc", "native-tls", "openssl", "openssl-sys"];
+/// Bytes move over QUIC between peers, under one TLS stack; nothing here speaks HTTP with other machines. hyper and ureq
+/// serve and ask the companion's interface, at loopback and without TLS (companion/tests/api/boundary.rs).
+const ABSENT: [&str; 9] =
+    ["reqwest", "hyper-rustls", "hyper-tls", "h2", "curl", "isahc", "native-tls", "openssl", "openssl-sys"];
 
 type Version = (u64, u64, u64);
 
