@@ -34,8 +34,8 @@ pub(crate) fn seed(
         allow: names(&args.share),
         ..NewShare::default()
     };
-    let transfer = service.share(new).map_err(failure)?;
-    let transfer = agree(service, context, "seed", transfer, args.consent.as_ref())?;
+    let added = service.share(new).map_err(failure)?;
+    let transfer = agree_or_drop(service, context, "seed", added, args.consent.as_ref())?;
     follow::seed(service, context, &transfer, args.handing.detach)
 }
 
@@ -67,31 +67,41 @@ pub(crate) fn fetch(
         },
         ..NewFetch::default()
     };
-    let transfer = service.fetch(new).map_err(failure)?;
-    let transfer = agree(service, context, "fetch", transfer, args.consent.as_ref())?;
+    let added = service.fetch(new).map_err(failure)?;
+    let transfer = agree_or_drop(service, context, "fetch", added, args.consent.as_ref())?;
     follow::fetch(service, context, &transfer, args.handing.detach)
 }
 
-/// Asks what the companion asks, unless a flag says it or earlier grants do. A transfer to which nobody agrees is taken back.
-fn agree(
+/// A transfer to which nobody agrees is taken back.
+fn agree_or_drop(
     service: &dyn Service,
     context: &Context,
     verb: &str,
     transfer: Transfer,
     flag: Option<&ConsentFlag>,
 ) -> Result<Transfer, Failure> {
-    let Some(open) = &transfer.question else {
-        let Some(flag) = flag else { return Ok(transfer) };
-        // Granted already; what the flag adds, such as to publish, is agreed to now.
-        let more = consent_of(flag.actions(), How::Flag);
-        return service.answer(transfer.id, more).map_err(failure);
-    };
-    let asked = ask(context, verb, &transfer, open, flag);
-    let answered = asked.and_then(|consent| service.answer(transfer.id, consent).map_err(failure));
-    answered.inspect_err(|_| {
+    let id = transfer.id;
+    agree(service, context, verb, transfer, flag).inspect_err(|_| {
         // The refusal is what its user must see.
-        let _ = service.forget(transfer.id);
+        let _ = service.forget(id);
     })
+}
+
+/// Asks what the companion asks, unless a flag says it or earlier grants do.
+pub(crate) fn agree(
+    service: &dyn Service,
+    context: &Context,
+    verb: &str,
+    transfer: Transfer,
+    flag: Option<&ConsentFlag>,
+) -> Result<Transfer, Failure> {
+    let consent = match (&transfer.question, flag) {
+        (Some(open), _) => ask(context, verb, &transfer, open, flag)?,
+        // Granted already; what the flag adds, such as to publish, is agreed to now.
+        (None, Some(flag)) => consent_of(flag.actions(), How::Flag),
+        (None, None) => return Ok(transfer),
+    };
+    service.answer(transfer.id, consent).map_err(failure)
 }
 
 fn ask(

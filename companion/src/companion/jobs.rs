@@ -227,7 +227,7 @@ impl Core {
                 let in_use = Self::entries_in_use(inner);
                 let evict = self.library.check_room(manifest, &inner.limits, &in_use)?;
                 self.library.evict(&evict, &in_use)?;
-                self.library.folder_of(entry)?
+                self.library.make_folder(entry)?
             }
         };
         self.library.set_state(entry, EntryState::Downloading, None)?;

@@ -135,8 +135,8 @@ impl Companion {
         let now = now_unix();
         // A log that cannot be believed grants nothing, and every look says so; what is here can still be looked at.
         let book = ConsentBook::open(&places.state).unwrap_or_else(|_| ConsentBook::unread(&places.state));
-        let rows = db.all::<Row>(Table::Transfers).map_err(|error| db_problem(&error))?;
-        let limits = store::load(&db).map_err(|error| db_problem(&error))?;
+        let rows = db.all::<Row>(Table::Transfers).map_err(Problem::from)?;
+        let limits = store::load(&db).map_err(Problem::from)?;
         let inner = Inner {
             rows: rows.into_iter().map(|(_, row)| (row.id, row)).collect(),
             lives: BTreeMap::new(),
@@ -144,7 +144,7 @@ impl Companion {
             retries: BTreeMap::new(),
             book,
             limits,
-            accounts: Accounts::load(&db, now).map_err(|error| db_problem(&error))?,
+            accounts: Accounts::load(&db, now).map_err(Problem::from)?,
             runs: 0,
             is_ending: false,
             is_stale: true,
@@ -163,6 +163,10 @@ impl Companion {
             started_unix: now,
             is_running,
         });
+        if is_running {
+            // A link that cannot be mended now is told of by the doctor, and mended at another start.
+            let _ = core.library.settle();
+        }
         let looker = is_running.then(|| start_looker(&core)).transpose()?;
         Ok(Self { core, looker: Mutex::new(looker) })
     }
@@ -247,7 +251,7 @@ impl Core {
         let written = self
             .db
             .change::<_, DbError>(|change| change.put(Table::Transfers, &crate::db::number_key(row.id), row));
-        written.map_err(|error| db_problem(&error))
+        written.map_err(Problem::from)
     }
 }
 
@@ -275,25 +279,7 @@ fn open_db(path: &Path) -> Result<Db, Problem> {
             Err(DbError::Busy(_)) if begun.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(50));
             }
-            opened => return opened.map_err(|error| db_problem(&error)),
+            opened => return opened.map_err(Problem::from),
         }
-    }
-}
-
-/// A failure of the database, with the next step.
-fn db_problem(error: &DbError) -> Problem {
-    match error {
-        DbError::Busy(_) => Problem::new(
-            code::BUSY,
-            "another companion has this home folder",
-            "use it, or end it: `minimodel companion status`, `minimodel companion stop`",
-        )
-        .because(error),
-        _ => Problem::new(
-            code::IO,
-            "the companion's database cannot be used",
-            "see what is wrong: `minimodel doctor`; models and receipts are files of their own and stay",
-        )
-        .because(error),
     }
 }

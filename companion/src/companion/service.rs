@@ -6,7 +6,7 @@ use std::path::Path;
 use minimodel_verifier::Manifest;
 
 use super::row::parse;
-use super::{Companion, Core, db_problem};
+use super::{Companion, Core};
 use crate::api::types::{
     Activated, Announcement, Consent, Entry, Event, Finding, Fits, Grant, Limits, LogEntry, LogVerdict,
     Moved, NewEntry, NewFetch, NewGrant, NewShare, Pruned, Status, Transfer, TransferLimits,
@@ -106,7 +106,7 @@ impl Service for Companion {
     fn set_limits(&self, limits: Limits) -> Answer<Limits> {
         schedule::validate(&limits)?;
         let mut inner = self.core.lock();
-        store::save(&self.core.db, &limits).map_err(|error| db_problem(&error))?;
+        store::save(&self.core.db, &limits).map_err(Problem::from)?;
         inner.limits = limits.clone();
         let _ = self.core.events.send(Event::Limits);
         self.core.stir(&mut inner);
@@ -116,8 +116,8 @@ impl Service for Companion {
     fn moved(&self, days: u32) -> Answer<Vec<Moved>> {
         let mut inner = self.core.lock();
         let now = now_unix();
-        inner.accounts.flush(&self.core.db, now).map_err(|error| db_problem(&error))?;
-        ledger::moved(&self.core.db, days, now).map_err(|error| db_problem(&error))
+        inner.accounts.flush(&self.core.db, now).map_err(Problem::from)?;
+        ledger::moved(&self.core.db, days, now).map_err(Problem::from)
     }
 
     fn grants(&self) -> Answer<Vec<Grant>> {
@@ -171,6 +171,7 @@ impl Service for Companion {
     }
 
     fn library(&self) -> Answer<Vec<Entry>> {
+        self.core.library.refresh_all()?;
         self.core.library.list()
     }
 

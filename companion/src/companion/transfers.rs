@@ -7,7 +7,7 @@ use minimodel_verifier::digest::hex;
 
 use super::row::{End, Row, parse};
 use super::wish::{Facts, Missing, Wish, wish};
-use super::{Core, Inner, db_problem};
+use super::{Core, Inner};
 use crate::api::types::{
     Action, Consent, Event, GrantState, Kind, NewFetch, NewGrant, NewShare, Transfer, TransferLimits,
 };
@@ -119,7 +119,7 @@ impl Core {
             }
             change.put(Table::Transfers, &number_key(row.id), &row)
         });
-        saved.map_err(|error| db_problem(&error))?;
+        saved.map_err(Problem::from)?;
         let id = row.id;
         inner.retries.remove(&id);
         inner.rows.insert(id, row);
@@ -265,7 +265,7 @@ impl Core {
 
     fn drop_row(&self, inner: &mut Inner, id: u64) -> Result<(), Problem> {
         let removed = self.db.change::<_, DbError>(|change| change.remove(Table::Transfers, &number_key(id)));
-        removed.map_err(|error| db_problem(&error))?;
+        removed.map_err(Problem::from)?;
         inner.rows.remove(&id);
         inner.retries.remove(&id);
         inner.pasts.remove(&id);

@@ -1,0 +1,145 @@
+//! What was agreed to, and what is asked.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What can be agreed to; there is no action that stands for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// To fetch bytes from peers, who see this machine's address.
+    Fetch,
+    /// To put a proven file into a folder that the user named.
+    Import,
+    /// To send chunks to peers.
+    Serve,
+    /// To keep a proven file in the library's own folder, where it may be evicted.
+    Cache,
+    /// To let peers pass on that this machine has the file, and to write announcements of that.
+    Publish,
+}
+
+/// A consent as its user gives it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Consent {
+    /// To what.
+    pub actions: Vec<Action>,
+    /// How it was given: `flag`, `prompt`, `api`, `request`.
+    pub by: String,
+    /// When it ends; none: when it is revoked.
+    #[serde(default)]
+    pub expires_unix: Option<u64>,
+    /// Payload bytes that may move under it; none: no limit.
+    #[serde(default)]
+    pub quota_bytes: Option<u64>,
+}
+
+/// What is asked of the user before a transfer may go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Question {
+    /// What is needed.
+    pub needs: Vec<Action>,
+    /// What may be given besides.
+    pub may: Vec<Action>,
+    /// What to show: publisher, license, evidence, size, peers. Text from outside, not escaped.
+    pub subject: Vec<(String, String)>,
+}
+
+/// Whether a grant still permits something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GrantState {
+    /// It does.
+    Active,
+    /// Its time is over.
+    Expired,
+    /// Its quota is used up.
+    Spent,
+    /// Its user took it back.
+    Revoked,
+}
+
+/// A consent that is on record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Grant {
+    /// Its number: that of its line in the log.
+    pub id: u64,
+    /// To what.
+    pub action: Action,
+    /// The swarm it is for; none: any model.
+    pub model: Option<String>,
+    /// The peer it is for; none: any peer.
+    pub peer: Option<String>,
+    /// When it ends.
+    pub expires_unix: Option<u64>,
+    /// Payload bytes that may move under it.
+    pub quota_bytes: Option<u64>,
+    /// Payload bytes that have.
+    pub used_bytes: u64,
+    /// When it was given.
+    pub given_utc: String,
+    /// How: `flag`, `prompt`, `api`.
+    pub by: String,
+    /// Whether it still permits something.
+    pub state: GrantState,
+}
+
+/// `POST /v1/grants`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewGrant {
+    /// The consent itself; one grant is made for each action.
+    pub consent: Consent,
+    /// The swarm; none: any model.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// The peer; none: any peer.
+    #[serde(default)]
+    pub peer: Option<String>,
+}
+
+/// One line of the consent log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogEntry {
+    /// Its number.
+    pub number: u64,
+    /// When.
+    pub time_utc: String,
+    /// What happened: `grant`, `revoke`, or `given` for a verb's own consent, which ends with its run.
+    pub kind: String,
+    /// What is told of it, for people.
+    pub text: String,
+}
+
+/// `GET /v1/consent/verify`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogVerdict {
+    /// Whether the chain holds from the first line to the head.
+    pub ok: bool,
+    /// Lines that are chained.
+    pub entries: u64,
+    /// Lines of before there was a chain; the first link covers them.
+    pub older: u64,
+    /// The hash of the last line.
+    pub head: String,
+    /// What is wrong, and at which line.
+    pub fault: Option<String>,
+}
+
+/// An announcement: that this machine has a file and where it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Announcement {
+    /// The share.
+    pub transfer: u64,
+    /// `model.id` and version.
+    pub model: String,
+    /// The offer.
+    pub offer: String,
+    /// The file that holds it, for handing on.
+    pub path: String,
+    /// The grant under which it stands.
+    pub grant: u64,
+    /// When the offer ends.
+    pub expires_utc: String,
+}

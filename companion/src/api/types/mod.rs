@@ -1,0 +1,16 @@
+//! The resources of the local interface, version 1. Times are RFC 3339 UTC (`..._utc`) or seconds since 1970
+//! (`..._unix`), sizes bytes, rates payload bytes a second. Swarm ids are 64 lowercase hex digits, peers their base32 ids.
+
+mod consent;
+mod library;
+mod limits;
+mod system;
+mod transfer;
+
+pub use self::consent::{
+    Action, Announcement, Consent, Grant, GrantState, LogEntry, LogVerdict, NewGrant, Question,
+};
+pub use self::library::{Activated, Entry, EntryState, FitCheck, Fits, NewEntry, Pruned};
+pub use self::limits::{Limits, Moved, Rates, TransferLimits, Window};
+pub use self::system::{Event, Finding, Status};
+pub use self::transfer::{Cause, Endpoint, Kind, NewFetch, NewShare, Peer, State, Transfer};
