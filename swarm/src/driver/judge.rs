@@ -78,7 +78,11 @@ impl Session {
                 ..FetchFacts::default()
             };
             for one in &mut seen {
-                let of_it = FetchFacts { is_out_of_budget: false, ..of_peer(facts, one) };
+                let of_it = FetchFacts {
+                    is_out_of_budget: false,
+                    is_at_quota: one.state.at_quota,
+                    ..of_peer(facts, one)
+                };
                 one.idle = (one.beat.received == 0).then(|| of_it.cause());
             }
             (!received).then(|| seen.iter().fold(facts, of_peer).cause())
@@ -114,7 +118,7 @@ impl Session {
             in_trouble: count(|one| {
                 one.state.answering > 0 && (one.beat.is_in_trouble || one.beat.is_draining)
             }),
-            interested: count(|one| one.state.interested),
+            interested: count(|one| one.state.interested && one.state.may_be_served),
             served: count(|one| !one.state.we_choke),
             has_turned_away,
         }

@@ -95,6 +95,12 @@ impl Standings {
         self.by_key.get(&id).map_or(0, |standing| standing.given)
     }
 
+    /// Chunks that the key took from us within a day.
+    pub(super) fn taken(&self, id: PeerId, now: Time) -> u64 {
+        let today = self.by_key.get(&id).map(|standing| standing.taken);
+        today.filter(|&(_, began)| now.since(began) < DAY).map_or(0, |(chunks, _)| chunks)
+    }
+
     pub(super) fn is_shut_out(&self, id: PeerId, now: Time) -> bool {
         self.by_key.get(&id).is_some_and(|standing| now < standing.shut.1)
     }
