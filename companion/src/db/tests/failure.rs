@@ -28,7 +28,7 @@ fn put(db: &Db, value: u64) -> Result<(), DbError> {
 }
 
 #[test]
-fn after_a_disk_that_failed_at_any_call_works_again_so_does_the_database_without_a_new_start() {
+fn e6_after_a_disk_that_failed_at_any_call_works_again_so_does_the_database_without_a_new_start() {
     let disk = Disk::default();
     let before = db(&disk);
     let calls = disk.calls();
