@@ -155,6 +155,7 @@ impl Core {
             offer: None,
             snapshot: None,
             moved: std::collections::BTreeMap::new(),
+            moved_others: bounds::Moved::default(),
         };
         let (core, name) = (self.clone(), format!("transfer {id}"));
         let hear = std::thread::Builder::new()

@@ -61,15 +61,14 @@ impl Core {
         let now = now_unix();
         let model = self.model_of(&row);
         let others = Self::grants_of_others(inner, &row);
-        for (peer, moved) in moved {
-            let name = peer.to_string();
+        for (name, moved) in moved {
             let charged = |action| {
                 let used = |grant| inner.accounts.used(grant);
                 let except = |number: u64| others.contains(&number);
                 inner.book.grants().charged_without(action, &row.swarm_id, &name, now, used, &except)
             };
             let grants = (charged(Action::Serve), charged(Action::Fetch));
-            inner.accounts.add(peer, &row.swarm_id, &model, moved, grants);
+            inner.accounts.add(&name, &row.swarm_id, &model, moved, grants);
         }
         if let Some(entry) = row.entry {
             // Only which file is evicted first depends on it.
