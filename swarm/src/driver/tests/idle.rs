@@ -17,6 +17,9 @@ async fn until(one: &mut Live, other: &mut Live, cause: Option<Idle>) -> Snapsho
                 if let Report::Snapshot(snapshot) = report {
                     let idle: Duration = snapshot.idle_time.values().sum();
                     assert_eq!(idle + snapshot.busy_time, snapshot.elapsed);
+                    let moved = snapshot.moved.values().chain([&snapshot.moved_others]);
+                    let moved = moved.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+                    assert_eq!(moved, (snapshot.received_bytes, snapshot.sent_bytes));
                     if snapshot.idle == cause {
                         return snapshot;
                     }
@@ -108,6 +111,24 @@ async fn limits_on_bytes_are_a_quota_on_both_sides() {
     until(&mut fetcher, &mut seeder, Some(Idle::Quota)).await;
     seeder.controls.send_modify(|controls| controls.allowance = None);
     until(&mut seeder, &mut fetcher, Some(Idle::NoDemand)).await;
+}
+
+#[tokio::test]
+async fn a_rest_smaller_than_one_chunk_is_a_quota_of_a_source_and_of_all_who_take() {
+    let mut seeder =
+        Live::seeder(1, controls(|controls| controls.serve_allowance = Some(4 * CHUNK as u64 - 1)));
+    let source = seeder.node.id();
+    let rest = |controls: &mut Controls| {
+        controls.fetch_allowances = [(source, 2 * CHUNK as u64 - 1)].into();
+    };
+    let mut fetcher = Live::fetcher(controls(rest), &[&seeder]);
+    let snapshot = until(&mut fetcher, &mut seeder, Some(Idle::Quota)).await;
+    assert_eq!((snapshot.received_bytes, snapshot.peers[0].idle), (CHUNK as u64, Some(Idle::Quota)));
+    until(&mut seeder, &mut fetcher, Some(Idle::NoDemand)).await;
+    fetcher.controls.send_modify(|controls| controls.fetch_allowances.clear());
+    let snapshot = until(&mut seeder, &mut fetcher, Some(Idle::Quota)).await;
+    assert_eq!(snapshot.sent_bytes, 3 * CHUNK as u64);
+    assert_eq!(snapshot.moved.len(), 1);
 }
 
 #[tokio::test]
