@@ -240,10 +240,11 @@ impl Service for Companion {
             newest_written_unix,
             state: &self.core.places.state,
             data: &self.core.places.data,
-            status,
+            status: Some(status),
             listens: &listens,
             database_fault: None,
-            log: consent::verify(&self.core.places.state).ok(),
+            is_repaired: self.core.db.is_repaired(),
+            log: consent::verify(&self.core.places.state).map_err(|error| error.to_string()),
         })))
     }
 }

@@ -201,3 +201,48 @@ fn publishing_ends_with_serving() {
     let denied = ask(&revoked, NOW, 0);
     assert_eq!((denied.is_some(), denied.reason), (false, Some(Denied::Revoked)));
 }
+
+#[test]
+fn grants_of_other_transfers_and_rests_of_less_than_a_chunk_are_not_for_us() {
+    let grants = fold(&[
+        serve(Some(1), None, None, Some(100)),
+        serve(Some(1), Some(2), None, Some(50)),
+        serve(Some(1), Some(3), None, None),
+    ]);
+    let swarm = swarm(1);
+    let ask = |except: &dyn Fn(u64) -> bool, used: u64, least: u64| {
+        grants.permission_without(Action::Serve, &swarm, NOW, &|_| used, except, least)
+    };
+    let all = ask(&|_| false, 0, 0);
+    assert_eq!(all, grants.permission(Action::Serve, &swarm, NOW, |_| 0));
+    let others = ask(&|id| id == 1, 0, 0);
+    assert!(!others.anyone && others.peers == BTreeSet::from([peer(2), peer(3)]));
+    let none = ask(&|_| true, 0, 0);
+    assert_eq!((none.is_some(), none.reason), (false, Some(Denied::Never)));
+    // 60 of 100 and 10 of 50 are left: a chunk of 16 fits into the first alone, one of 61 into neither.
+    assert_eq!(ask(&|_| false, 40, 16).peers, BTreeSet::from([peer(3)]));
+    assert_eq!(ask(&|_| false, 40, 10).peers, BTreeSet::from([peer(2), peer(3)]));
+    let spent = ask(&|id| id == 3, 40, 61);
+    assert_eq!((spent.is_some(), spent.reason), (false, Some(Denied::Spent)));
+    let charged = |except: &dyn Fn(u64) -> bool, with: u8| {
+        grants.charged_without(Action::Serve, &swarm, &peer(with), NOW, &|_| 0, except)
+    };
+    assert_eq!((charged(&|_| false, 2), charged(&|id| id == 2, 2)), (Some(2), Some(1)));
+    assert_eq!(charged(&|id| id < 3, 2), None);
+}
+
+#[test]
+fn a_peer_may_have_what_the_most_generous_grant_leaves_its_own_or_anyones() {
+    let left =
+        |kinds: &[Kind], with: u8| permission(&fold(kinds), NOW, &BTreeMap::new()).left_for(&peer(with));
+    let own = serve(Some(1), Some(2), None, Some(5));
+    assert_eq!(left(std::slice::from_ref(&own), 2), Some(Some(5)));
+    assert_eq!(left(std::slice::from_ref(&own), 3), None);
+    let anyone = |quota| serve(None, None, None, quota);
+    assert_eq!(left(&[own.clone(), anyone(Some(9))], 2), Some(Some(9)));
+    assert_eq!(left(&[own.clone(), anyone(Some(3))], 2), Some(Some(5)));
+    assert_eq!(left(&[own.clone(), anyone(Some(3))], 3), Some(Some(3)));
+    assert_eq!(left(&[own.clone(), anyone(None)], 2), Some(None));
+    let unlimited = serve(Some(1), Some(2), None, None);
+    assert_eq!(left(&[own, unlimited, anyone(Some(3))], 2), Some(None));
+}
