@@ -53,6 +53,7 @@ impl Core {
         let Some(row) = inner.rows.get(&id) else { return };
         let now = now_unix();
         let model = self.model_of(row);
+        let counts_elsewhere = !moved.is_empty() && inner.limits.peer_day_bytes.is_some();
         for (peer, moved) in moved {
             let name = peer.to_string();
             let charged = |action| {
@@ -61,6 +62,10 @@ impl Core {
             };
             let grants = (charged(Action::Serve), charged(Action::Fetch));
             inner.accounts.add(peer, &row.swarm_id, &model, moved, grants);
+        }
+        if counts_elsewhere {
+            // What a peer took here is not left for it at the other shares.
+            self.stir(inner);
         }
     }
 

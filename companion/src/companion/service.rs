@@ -46,10 +46,13 @@ impl Core {
     /// The newest time that was ever written here, and where transfers listen.
     fn for_doctor(&self) -> (Option<u64>, Vec<(u64, SocketAddr)>) {
         let inner = self.lock();
-        let newest = inner.rows.values().map(|row| row.created_unix).max();
+        let agreed = inner.book.newest_unix();
+        let newest = inner.rows.values().map(|row| row.created_unix).max().max(agreed);
         let listens = inner.rows.values().filter_map(|row| {
-            let at =
-                row.endpoint.listen.or(row.last_port.map(|port| (Ipv6Addr::UNSPECIFIED, port).into()))?;
+            let mut at = row.endpoint.listen.unwrap_or((Ipv6Addr::UNSPECIFIED, 0).into());
+            if at.port() == 0 {
+                at.set_port(row.last_port?);
+            }
             Some((row.id, at))
         });
         (newest, listens.collect())
