@@ -1,0 +1,136 @@
+//! Why nothing moves, where a disk, a path or somebody else is the reason.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use minimodel_hostile::{Identity, Model, Server, Target, Trick, attack};
+use minimodel_wire::SignedOffer;
+use tokio::runtime::{Builder, Runtime};
+
+use super::causes::{fetch, only, with_model};
+use super::house::House;
+use super::told::is_told;
+
+const AGREED: [&str; 2] = ["--consent", "fetch,import"];
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+fn model(house: &House) -> Model {
+    Model::read(&house.home.path("a.minimodel"), Some(&house.home.path("a.slm"))).unwrap()
+}
+
+/// Carries datagrams between whoever comes first and a seeder, until so many came from the seeder.
+struct Relay {
+    address: SocketAddr,
+    left: Arc<AtomicI64>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Relay {
+    fn start(seeder: SocketAddr, left: i64) -> Self {
+        let (front, back) =
+            (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        back.connect(seeder).unwrap();
+        let address = front.local_addr().unwrap();
+        let (left, is_over) = (Arc::new(AtomicI64::new(left)), Arc::new(AtomicBool::new(false)));
+        for socket in [&front, &back] {
+            socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        }
+        let (front_too, back_too) = (front.try_clone().unwrap(), back.try_clone().unwrap());
+        let guest = Arc::new(std::sync::Mutex::new(None::<SocketAddr>));
+        let (guests, lefts, overs) = (guest.clone(), left.clone(), is_over.clone());
+        std::thread::spawn(move || {
+            let mut datagram = [0; 65_536];
+            while !overs.load(Ordering::Relaxed) {
+                let Ok((length, from)) = front.recv_from(&mut datagram) else { continue };
+                *guests.lock().unwrap() = Some(from);
+                if lefts.load(Ordering::Relaxed) > 0 {
+                    let _ = back_too.send(&datagram[..length]);
+                }
+            }
+        });
+        let (lefts, overs) = (left.clone(), is_over.clone());
+        std::thread::spawn(move || {
+            let mut datagram = [0; 65_536];
+            while !overs.load(Ordering::Relaxed) {
+                let Ok(length) = back.recv(&mut datagram) else { continue };
+                let Some(guest) = *guest.lock().unwrap() else { continue };
+                if lefts.fetch_sub(1, Ordering::Relaxed) > 0 {
+                    let _ = front_too.send_to(&datagram[..length], guest);
+                }
+            }
+        });
+        Self { address, left, is_over }
+    }
+
+    /// The path is whole again.
+    fn mend(&self) {
+        self.left.store(i64::MAX, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_path_that_carries_nothing_any_more_is_told_on_both_sides_and_mended_it_goes_on() {
+    let (alice, bob) = (House::of(with_model(1_500_000)), House::new());
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Long after the handshake and long before the end, whatever the size of a datagram is.
+    let relay = Relay::start(port, 40);
+    let (listen, advertise) = (port.to_string(), relay.address.to_string());
+    let words = ["seed", "--detach", "--listen", &listen, "--advertise", &advertise, "--consent", "serve"];
+    let ran = alice.home.run(words.iter().chain(&["a.minimodel", "a.slm"])).exits(0);
+    let offer = ran.stdout.lines().next().unwrap().to_owned();
+    let fetching = fetch(&bob, &alice, &offer, &AGREED);
+    bob.transfer_when(fetching, "fetching", |fetch| fetch["received_bytes"].as_u64() > Some(0));
+    is_told(&bob, fetching, "congestion");
+    is_told(&alice, only(&alice), "congestion");
+    assert_eq!(bob.transfer(fetching)["peers"][0]["cause"], "congestion");
+    relay.mend();
+    let done = bob.transfer_when(fetching, "done", |fetch| fetch["state"] == "done");
+    assert!(std::fs::read(done["path"].as_str().unwrap()).unwrap() == alice.home.read("a.slm"));
+}
+
+#[test]
+fn somebody_who_takes_requests_and_never_answers_is_slow() {
+    let (alice, bob) = (House::of(with_model(200_000)), House::new());
+    let runtime = runtime();
+    let _within = runtime.enter();
+    let mute = Server::start(Trick::Mute, model(&alice)).unwrap();
+    let fetching = fetch(&bob, &alice, &mute.offer(), &AGREED);
+    is_told(&bob, fetching, "peer-slow");
+    assert_eq!(bob.transfer(fetching)["peers"][0]["cause"], "peer-slow");
+}
+
+#[test]
+fn somebody_who_asks_and_never_reads_is_slow() {
+    let alice = House::of(with_model(400_000));
+    let offer: SignedOffer = alice.share(&[]).parse().unwrap();
+    let target = Target { address: offer.offer().addresses[0], peer: offer.offer().peer };
+    let (runtime, model) = (runtime(), model(&alice));
+    let attack = runtime
+        .spawn(async move { attack(Trick::NeverReads, &target, &model, &Identity::new().unwrap()).await });
+    is_told(&alice, only(&alice), "peer-slow");
+    attack.abort();
+}
+
+#[test]
+fn a_disk_that_takes_no_more_is_told_and_with_room_it_goes_on() {
+    let (alice, mut bob) = (House::of(with_model(12_000_000)), House::with_file_limit(8_192));
+    let offer = alice.share(&[]);
+    let fetching = fetch(&bob, &alice, &offer, &AGREED);
+    is_told(&bob, fetching, "disk");
+    assert_eq!(bob.transfer(fetching)["state"], "waiting");
+    assert_eq!(bob.stop().code, 0);
+    bob.start();
+    let done = bob.transfer_when(fetching, "done", |fetch| fetch["state"] == "done");
+    assert!(std::fs::read(done["path"].as_str().unwrap()).unwrap() == alice.home.read("a.slm"));
+}
