@@ -2,7 +2,7 @@
 //! `injected`.
 
 use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::house::House;
 use super::told::{ask, is_told};
@@ -135,12 +135,38 @@ fn the_budget_of_a_peer_and_day_stops_both_sides() {
 }
 
 #[test]
+fn before_anything_can_move_there_is_a_cause_too() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let manifest = String::from_utf8(alice.home.read("a.minimodel")).unwrap();
+    let agreed = |actions: &[&str]| json!({"actions": actions, "by": "api"});
+    let add = |house: &House, path: &str, body: &Value| -> Value {
+        serde_json::from_str(&ask(house, "POST", path, &body.to_string())).unwrap()
+    };
+    // Answered before its work can begin.
+    let body = json!({"manifest": manifest, "path": alice.home.path("a.slm"), "consent": agreed(&["serve"])});
+    let share = add(&alice, "/v1/shares", &body);
+    assert_eq!((&share["state"], &share["cause"]), (&"preparing".into(), &"checking".into()));
+    let share = alice.transfer_when(only(&alice), "shared", |share| share["offer"].is_string());
+    alice.home.say(&format!("transfer pause {}", only(&alice))).exits(0);
+    let offers = json!([share["offer"]]);
+    let consent = agreed(&["fetch", "import"]);
+    let body =
+        json!({"manifest": manifest, "offers": offers, "out": bob.home.path("models"), "consent": consent});
+    let known = add(&bob, "/v1/fetches", &body);
+    assert_eq!((&known["state"], &known["cause"]), (&"preparing".into(), &"disk".into()));
+    let body = json!({"offers": offers, "out": bob.home.path("other"), "consent": agreed(&["fetch"])});
+    let unknown = add(&bob, "/v1/fetches", &body);
+    assert_eq!((&unknown["state"], &unknown["cause"]), (&"preparing".into(), &"no-source".into()));
+    let shown = bob.home.say("status").exits(0).stdout;
+    assert!(shown.contains("the manifest is being asked for"), "{shown}");
+}
+
+#[test]
 fn a_consent_that_was_never_given_has_ended_or_was_taken_back_is_missing() {
     let (alice, bob) = (House::with_artifact(), House::new());
     let manifest = String::from_utf8(alice.home.read("a.minimodel")).unwrap();
     let body = json!({"manifest": manifest, "path": alice.home.path("a.slm"), "endpoint": {"listen": "127.0.0.1:0"}});
-    let added: serde_json::Value =
-        serde_json::from_str(&ask(&alice, "POST", "/v1/shares", &body.to_string())).unwrap();
+    let added: Value = serde_json::from_str(&ask(&alice, "POST", "/v1/shares", &body.to_string())).unwrap();
     let share = added["id"].as_u64().unwrap();
     assert_eq!(alice.transfer(share)["state"], "asking");
     is_told(&alice, share, "consent-missing");
