@@ -5,7 +5,7 @@ use std::path::Path;
 
 use minimodel_verifier::Manifest;
 
-use super::row::parse;
+use super::row::{Row, parse};
 use super::{Companion, Core};
 use crate::api::types::{
     Activated, Announcement, Consent, Entry, Event, Finding, Fits, Grant, Limits, LogEntry, LogVerdict,
@@ -48,7 +48,14 @@ impl Core {
         let inner = self.lock();
         let agreed = inner.book.newest_unix();
         let newest = inner.rows.values().map(|row| row.created_unix).max().max(agreed);
-        let listens = inner.rows.values().filter_map(|row| {
+        // One that just begins or ends may have its port or not, and tells nothing of others.
+        let is_settled = |row: &&Row| {
+            inner.lives.get(&row.id).is_none_or(|live| {
+                let is_wanted = self.wish_of(&inner, row.id).as_ref() == Some(&live.wish);
+                live.snapshot.is_some() && !live.is_ending() && is_wanted
+            })
+        };
+        let listens = inner.rows.values().filter(is_settled).filter_map(|row| {
             let mut at = row.endpoint.listen.unwrap_or((Ipv6Addr::UNSPECIFIED, 0).into());
             if at.port() == 0 {
                 at.set_port(row.last_port?);
