@@ -180,8 +180,10 @@ fn a_consent_that_was_never_given_has_ended_or_was_taken_back_is_missing() {
     assert_eq!(alice.transfer(share)["state"], "waiting");
 
     let fetching = fetch(&bob, &alice, &offer, &AGREED);
+    is_told(&bob, fetching, "no-source");
     bob.home.say("consent revoke --all").exits(0);
     is_told(&bob, fetching, "consent-missing");
+    assert_eq!(bob.transfer(fetching)["have_bytes"], 0, "nothing is sent once a consent has ended");
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Why nothing moves, where a disk, a path or somebody else is the reason.
 
+use std::ffi::OsStr;
+use std::io::Write as _;
 use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -120,6 +124,64 @@ fn somebody_who_asks_and_never_reads_is_slow() {
         .spawn(async move { attack(Trick::NeverReads, &target, &model, &Identity::new().unwrap()).await });
     is_told(&alice, only(&alice), "peer-slow");
     attack.abort();
+}
+
+/// A file system of its own in a file, mounted in a folder, that can be made to keep every write waiting.
+struct Freezing(PathBuf);
+
+impl Freezing {
+    /// Mounts one; `None`, said loudly, where this is not permitted.
+    fn mount(image: &Path, folder: PathBuf) -> Option<Self> {
+        std::fs::File::create(image).unwrap().set_len(32 << 20).unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        let (image, at) = (image.as_os_str(), folder.as_os_str());
+        let made = does("mkfs.ext4", &["-q".as_ref(), image]);
+        if made && does("mount", &["-o".as_ref(), "loop".as_ref(), image, at]) {
+            return Some(Self(folder));
+        }
+        // Past the capture of the test harness, so that it is seen although the test passes.
+        let said = b"NOT TESTED: no file system can be made and mounted from a file here (root may)\n";
+        std::io::stderr().write_all(said).unwrap();
+        None
+    }
+
+    fn freeze(&self) {
+        assert!(does("fsfreeze", &["-f".as_ref(), self.0.as_os_str()]), "not frozen");
+    }
+
+    fn thaw(&self) -> bool {
+        does("fsfreeze", &["-u".as_ref(), self.0.as_os_str()])
+    }
+}
+
+impl Drop for Freezing {
+    fn drop(&mut self) {
+        // Whoever waits for it could not even be killed.
+        self.thaw();
+        does("umount", &["-l".as_ref(), self.0.as_os_str()]);
+    }
+}
+
+fn does(program: &str, arguments: &[&OsStr]) -> bool {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn a_disk_that_keeps_writes_waiting_is_told_while_chunks_come() {
+    let (alice, bob) = (House::of(with_model(3_000_000)), House::new());
+    // Gone before the companion is, which could not end before.
+    let Some(disk) = Freezing::mount(&alice.home.path("disk"), bob.home.path("models")) else { return };
+    let offer = alice.share(&["--up", "256KiB"]);
+    let fetching = fetch(&bob, &alice, &offer, &AGREED);
+    bob.transfer_when(fetching, "fetching", |fetch| fetch["have_bytes"].as_u64() > Some(0));
+    disk.freeze();
+    alice.home.say(&format!("transfer limit {} --up none", only(&alice))).exits(0);
+    is_told(&bob, fetching, "disk");
+    assert_eq!(bob.transfer(fetching)["state"], "running");
+    assert!(disk.thaw());
+    let done = bob.transfer_when(fetching, "done", |fetch| fetch["state"] == "done");
+    assert!(std::fs::read(done["path"].as_str().unwrap()).unwrap() == alice.home.read("a.slm"));
 }
 
 #[test]
