@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use minimodel_companion::api::types::{Cause, State, Transfer};
 use minimodel_companion::{Problem, Service, doctor};
 use minimodel_verifier::receipt::Receipt;
+use minimodel_wire::SignedOffer;
 use serde_json::json;
 
 use super::failure;
@@ -43,8 +44,8 @@ pub(crate) fn seed(
         if let Some(cause) = idling.look(begun.elapsed(), transfer.cause) {
             tell_idle(printer, cause)?;
         }
-        if let Some(problem) = transfer.problem {
-            return Err(failure(problem));
+        if transfer.state == State::Failed {
+            return Err(transfer.problem.map_or_else(|| gone(first.id), failure));
         }
         if transfer.offer.is_some() && transfer.offer != offer {
             offer.clone_from(&transfer.offer);
@@ -52,7 +53,7 @@ pub(crate) fn seed(
         }
         if detach && (offer.is_some() || transfer.state == State::Waiting) {
             printer.note("the companion serves it until you stop it: `minimodel status` shows how it stands");
-            return Ok(());
+            return printer.event("handed-over", json!({"transfer": first.id}));
         }
         if told_at.elapsed() >= SAY_EVERY {
             if transfer.sent_bytes > told_bytes {
@@ -112,7 +113,13 @@ pub(crate) fn fetch(
                     format!("let it go on: `minimodel transfer start {id}`, or type the same command again");
                 return Err(Failure::new(Exit::Stopped, format!("transfer {id} was paused"), hint));
             }
-            _ => {}
+            State::Waiting | State::Asking => {
+                if let Some(failure) = held_up(&transfer) {
+                    drop(progress);
+                    return Err(failure);
+                }
+            }
+            State::Preparing | State::Running => {}
         }
         if is_asked(&interrupt) {
             drop(progress);
@@ -136,6 +143,29 @@ fn look(service: &dyn Service, id: u64) -> Result<Transfer, Failure> {
     })
 }
 
+/// What only its user can change is not waited for; the transfer goes on when they did.
+fn held_up(transfer: &Transfer) -> Option<Failure> {
+    let id = transfer.id;
+    let (class, error, hint) = match transfer.cause? {
+        Cause::ConsentMissing => (
+            Exit::Consent,
+            format!("transfer {id} waits: a consent that it needs is not there any more"),
+            format!("agree again: `minimodel transfer start {id}`"),
+        ),
+        Cause::Quota => (
+            Exit::Quota,
+            format!("transfer {id} waits: a quota is used up"),
+            format!("see which: `minimodel consent list`; `minimodel transfer start {id}` agrees anew"),
+        ),
+        _ => return None,
+    };
+    let failure = Failure::new(class, error, hint);
+    Some(match &transfer.problem {
+        Some(problem) => failure.because(&problem.error),
+        None => failure,
+    })
+}
+
 fn gone(id: u64) -> Failure {
     Failure::new(Exit::Unexpected, format!("transfer {id} failed"), "see why: `minimodel status`")
 }
@@ -146,7 +176,15 @@ fn tell_offer(context: &Context, transfer: &Transfer) -> Result<(), Failure> {
     printer.note("send this line to whoever may fetch the file; Ctrl-C stops serving:");
     printer.note(format!("\n    minimodel fetch --offer {offer} --out .\n"));
     if printer.is_json() {
-        return printer.event("offer", json!({"offer": offer, "transfer": transfer.id}));
+        let read = offer.parse::<SignedOffer>().ok();
+        let addresses = read.as_ref().map(|offer| &offer.offer().addresses);
+        let fields = json!({
+            "offer": offer, "transfer": transfer.id,
+            "peer": read.as_ref().map(|offer| offer.offer().peer.to_string()),
+            "addresses": addresses.map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>()),
+            "expires_unix": read.as_ref().map(|offer| offer.offer().expires_unix),
+        });
+        return printer.event("offer", fields);
     }
     printer.note("the offer alone, for --peer or a file:");
     printer.answer(offer.as_str())
@@ -167,28 +205,10 @@ fn say_serving(context: &Context, transfer: &Transfer, cause: Option<Cause>) -> 
 
 fn aside(transfer: &Transfer) -> String {
     match (transfer.cause, transfer.peers.len()) {
-        (Some(cause), _) => waiting(cause).to_owned(),
+        (Some(cause), _) => doctor::words(cause).to_owned(),
         (None, 0) => "looking for peers".to_owned(),
         (None, 1) => "1 peer".to_owned(),
         (None, peers) => format!("{peers} peers"),
-    }
-}
-
-/// A cause in a few plain words.
-fn waiting(cause: Cause) -> &'static str {
-    match cause {
-        Cause::NoSource => "waiting: nobody here has what is missing",
-        Cause::Choked => "waiting: every peer is busy with others",
-        Cause::RateLimit => "waiting: the rate limit",
-        Cause::Quota => "waiting: a quota is used up",
-        Cause::ConsentMissing => "waiting: a consent is missing",
-        Cause::Disk => "waiting: the disk",
-        Cause::Congestion => "waiting: the path carries no more",
-        Cause::PeerSlow => "waiting: the peers are silent",
-        Cause::Checking => "checking the whole file",
-        Cause::NoDemand => "nobody asks",
-        Cause::Paused => "paused",
-        Cause::Schedule => "waiting: the schedule",
     }
 }
 

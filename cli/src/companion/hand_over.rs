@@ -13,6 +13,8 @@ use minimodel_wire::SignedOffer;
 use super::{failure, follow};
 use crate::args::{FetchArgs, OrderChoice, SeedArgs, ShareOptions};
 use crate::consent::{self, Action, ConsentFlag, How, NOTHING_DONE, Question};
+use crate::escape;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::show;
@@ -72,7 +74,7 @@ pub(crate) fn fetch(
     follow::fetch(service, context, &transfer, args.handing.detach)
 }
 
-/// A transfer to which nobody agrees is taken back.
+/// A transfer to which nobody agrees is taken back, unless it was there before.
 fn agree_or_drop(
     service: &dyn Service,
     context: &Context,
@@ -80,10 +82,12 @@ fn agree_or_drop(
     transfer: Transfer,
     flag: Option<&ConsentFlag>,
 ) -> Result<Transfer, Failure> {
-    let id = transfer.id;
+    let (id, is_new) = (transfer.id, transfer.is_new);
     agree(service, context, verb, transfer, flag).inspect_err(|_| {
-        // The refusal is what its user must see.
-        let _ = service.forget(id);
+        if is_new {
+            // The refusal is what its user must see.
+            let _ = service.forget(id);
+        }
     })
 }
 
@@ -156,8 +160,18 @@ fn known(actions: &[Asked]) -> Vec<Action> {
     actions.iter().map(known).collect()
 }
 
+/// The interface names files by text.
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|error| Failure::reading("path", path, &error))
+    let absolute = std::path::absolute(path).map_err(|error| Failure::reading("path", path, &error))?;
+    if absolute.to_str().is_none() {
+        let error = format!("the companion takes no name that is not UTF-8: `{}`", escape::path(path));
+        return Err(Failure::new(
+            Exit::Usage,
+            error,
+            "do it in this process with --here, or use another name",
+        ));
+    }
+    Ok(absolute)
 }
 
 fn endpoint(options: &ShareOptions) -> Endpoint {

@@ -45,6 +45,7 @@ pub(super) fn transfer(id: u64, kind: Kind, state: State) -> Transfer {
         run_seconds: 0.0,
         idle_seconds: BTreeMap::new(),
         created_utc: "2026-06-01T11:00:00Z".into(),
+        is_new: false,
     }
 }
 

@@ -18,6 +18,11 @@ use crate::transfer::{SOFTWARE, block_on, ending, endpoint, offers};
 
 /// Runs the verb.
 pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
+    let has_peers = args.offer.is_some() || !args.peer.is_empty();
+    let companion = companion::taking(context, &args.share, &args.handing, !has_peers)?;
+    if companion.is_none() && args.out.is_none() {
+        return Err(nowhere());
+    }
     let first = args.offer.as_ref().map(offers::read).transpose()?;
     let mut sources = args.peer.iter().map(offers::read).collect::<Result<Vec<_>, _>>()?;
     let manifest = match (&args.manifest, &first) {
@@ -30,10 +35,10 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
     for offer in &sources {
         offers::check_swarm(offer, &manifest)?;
     }
-    if let Some(service) = companion::taking(context, &args.share, &args.handing)? {
+    if let Some(service) = companion {
         return companion::hand_over::fetch(&service, args, context, &manifest, &sources);
     }
-    let Some(out) = args.out.clone() else { return Err(nowhere()) };
+    let out = args.out.clone().ok_or_else(nowhere)?;
     let plan = Plan {
         verb: "fetch",
         manifest,

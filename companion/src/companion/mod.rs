@@ -5,6 +5,7 @@
 //! compares what should run with what runs. So a restart, a revocation and a pause are no special cases.
 
 mod accounts;
+mod agreeing;
 mod announce;
 mod bounds;
 mod jobs;
@@ -12,6 +13,7 @@ mod live;
 mod outcome;
 mod row;
 mod service;
+mod shim;
 mod transfers;
 mod view;
 mod wish;
@@ -22,6 +24,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use minimodel_swarm::driver::{Snapshot, Throttle};
+use minimodel_verifier::Manifest;
 use rustix::fs::{FlockOperation, flock};
 use tokio::sync::{broadcast, watch};
 
@@ -90,6 +93,8 @@ struct Core {
     up: Throttle,
     down: Throttle,
     inner: Mutex<Inner>,
+    /// Manifests that were read, by swarm: they are looked at for every picture.
+    manifests: Mutex<BTreeMap<String, Arc<Manifest>>>,
     wake: Condvar,
     events: broadcast::Sender<Event>,
     asked_to_stop: watch::Sender<bool>,
@@ -102,6 +107,8 @@ struct Core {
 struct Inner {
     rows: BTreeMap<u64, Row>,
     lives: BTreeMap<u64, Live>,
+    /// Runs of transfers that were forgotten, until their threads have ended: they still hold files and ports.
+    leaving: BTreeMap<u64, (Row, Live)>,
     /// The last pictures of runs that ended.
     pasts: BTreeMap<u64, Box<Snapshot>>,
     retries: BTreeMap<u64, Retry>,
@@ -109,17 +116,21 @@ struct Inner {
     limits: Limits,
     accounts: Accounts,
     runs: u64,
+    /// Why the consent log cannot be believed, while it cannot.
+    log_fault: Option<Problem>,
     is_ending: bool,
     /// Something changed that the looker should see at once.
     is_stale: bool,
 }
 
 /// A transfer that tries again later.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Retry {
     until: Instant,
     tries: u32,
     cause: Cause,
+    /// What went wrong the last time.
+    problem: Problem,
 }
 
 impl Companion {
@@ -140,12 +151,14 @@ impl Companion {
         let inner = Inner {
             rows: rows.into_iter().map(|(_, row)| (row.id, row)).collect(),
             lives: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             pasts: BTreeMap::new(),
             retries: BTreeMap::new(),
             book,
             limits,
             accounts: Accounts::load(&db, now).map_err(Problem::from)?,
             runs: 0,
+            log_fault: None,
             is_ending: false,
             is_stale: true,
         };
@@ -157,6 +170,7 @@ impl Companion {
             up: Throttle::new(None),
             down: Throttle::new(None),
             inner: Mutex::new(inner),
+            manifests: Mutex::new(BTreeMap::new()),
             wake: Condvar::new(),
             events: broadcast::channel(WAITING_EVENTS).0,
             asked_to_stop: watch::channel(false).0,
@@ -213,6 +227,18 @@ impl Core {
         self.wake.notify_all();
     }
 
+    /// The manifest of a row, read once.
+    fn manifest_of(&self, row: &Row) -> Result<Option<Arc<Manifest>>, Problem> {
+        let Some(text) = &row.manifest else { return Ok(None) };
+        let mut known = self.manifests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(manifest) = known.get(&row.swarm_id) {
+            return Ok(Some(manifest.clone()));
+        }
+        let manifest = Arc::new(row::parse(text)?);
+        known.insert(row.swarm_id.clone(), manifest.clone());
+        Ok(Some(manifest))
+    }
+
     /// The rates that hold at this hour.
     fn rates(limits: &Limits) -> Rates {
         schedule::rates_at(limits, schedule::local_hour(now_unix()))
@@ -236,7 +262,9 @@ impl Core {
                 .wait_timeout_while(inner, until_next_look(), |inner| !inner.is_stale && !inner.is_ending);
             inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let waited = self.wake.wait_timeout_while(inner, LAST_WORK, |inner| !inner.lives.is_empty());
+        let waited = self.wake.wait_timeout_while(inner, LAST_WORK, |inner| {
+            !inner.lives.is_empty() || !inner.leaving.is_empty()
+        });
         inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         self.flush(&mut inner);
     }

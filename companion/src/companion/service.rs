@@ -11,6 +11,7 @@ use crate::api::types::{
     Activated, Announcement, Consent, Entry, Event, Finding, Fits, Grant, Limits, LogEntry, LogVerdict,
     Moved, NewEntry, NewFetch, NewGrant, NewShare, Pruned, Status, Transfer, TransferLimits,
 };
+use crate::api::validate;
 use crate::clock::now_unix;
 use crate::limits::{ledger, schedule, store};
 use crate::problem::{Problem, code};
@@ -90,6 +91,7 @@ impl Service for Companion {
     }
 
     fn answer(&self, id: u64, consent: Consent) -> Answer<Transfer> {
+        validate::consent(&consent)?;
         self.core.answered(id, &consent)
     }
 
@@ -137,6 +139,7 @@ impl Service for Companion {
     }
 
     fn grant(&self, new: NewGrant) -> Answer<Vec<Grant>> {
+        validate::grant(&new)?;
         let numbers = {
             let mut inner = self.core.lock();
             let numbers = inner.book.grant(&new, now_unix()).map_err(Problem::from)?;
@@ -194,7 +197,7 @@ impl Service for Companion {
     }
 
     fn add(&self, new: NewEntry) -> Answer<Entry> {
-        crate::api::validate::entry(&new)?;
+        validate::entry(&new)?;
         let (manifest, now) = (parse(&new.manifest)?, now_unix());
         if let Some(path) = &new.path {
             self.core.runner.check(&manifest, path)?;
@@ -211,7 +214,9 @@ impl Service for Companion {
     }
 
     fn remove(&self, id: u64) -> Answer<()> {
-        let in_use = Core::entries_in_use(&self.core.lock());
+        // Held, so that nothing begins to use it meanwhile.
+        let inner = self.core.lock();
+        let in_use = self.core.entries_in_use(&inner);
         self.told_library(self.core.library.remove(id, &in_use))
     }
 
@@ -220,7 +225,8 @@ impl Service for Companion {
     }
 
     fn prune(&self, keep_bytes: u64) -> Answer<Pruned> {
-        let in_use = Core::entries_in_use(&self.core.lock());
+        let inner = self.core.lock();
+        let in_use = self.core.entries_in_use(&inner);
         self.told_library(self.core.library.prune(keep_bytes, &in_use))
     }
 

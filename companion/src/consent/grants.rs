@@ -140,13 +140,33 @@ impl Grants {
         self.held.iter().map(told).collect()
     }
 
-    /// What is permitted of `action` for the model `swarm` (64 lowercase hex digits).
+    /// What is permitted of `action` for the model `swarm` (64 lowercase hex digits). To publish is to say that this
+    /// machine serves, and is permitted only while that is.
     pub fn permission(
         &self,
         action: Action,
         swarm: &str,
         now_unix: u64,
         used: impl Fn(u64) -> u64,
+    ) -> Permission {
+        let of = |action| self.of_action(action, swarm, now_unix, &used);
+        let mut permission = of(action);
+        if action == Action::Publish && permission.is_some() {
+            let serving = of(Action::Serve);
+            if !serving.is_some() {
+                return serving;
+            }
+            permission.ends_unix = [permission.ends_unix, serving.ends_unix].into_iter().flatten().min();
+        }
+        permission
+    }
+
+    fn of_action(
+        &self,
+        action: Action,
+        swarm: &str,
+        now_unix: u64,
+        used: &impl Fn(u64) -> u64,
     ) -> Permission {
         let mut permission = Permission {
             anyone: false,

@@ -19,7 +19,7 @@ impl World {
             6 | 7 => controls.slots = (how & 0x80 == 0).then_some(usize::from(how & 7)),
             8 | 9 => controls.allowance = bytes,
             10 | 11 => {
-                controls.allowances = bytes.map(|most| (samples::id(how & 7), most)).into_iter().collect()
+                controls.allowances = bytes.map(|most| (samples::id(how & 7), most)).into_iter().collect();
             }
             12..=14 => controls.fetch_allowance = bytes,
             _ => *controls = Controls { allowances: BTreeMap::new(), ..Controls::default() },

@@ -96,7 +96,10 @@ proptest! {
                 let permission = grants.permission(action, &swarm(model), now, used);
                 let grant = charged.map(|id| listed.iter().find(|grant| grant.id == id).unwrap());
                 let is_open = grant.is_some_and(|grant| grant.state == GrantState::Active);
-                prop_assert_eq!(is_open, permission.permits(&peer(with)), "{:?} {:?}", grant, permission);
+                // What is published must be served besides.
+                let is_served = grants.permission(Action::Serve, &swarm(model), now, used).is_some();
+                let is_meant = is_open && (action != Action::Publish || is_served);
+                prop_assert_eq!(is_meant, permission.permits(&peer(with)), "{:?} {:?}", grant, permission);
                 if let Some(grant) = grant {
                     prop_assert!(matches!(grant.state, GrantState::Active | GrantState::Spent) && grant.action == action);
                     prop_assert!(grant.model.as_ref().is_none_or(|of| *of == swarm(model)));
@@ -180,4 +183,21 @@ fn bytes_count_against_the_most_specific_grant_and_of_equals_the_oldest() {
     assert_eq!(grants.charged(Action::Fetch, &swarm(1), &peer(1), NOW, |_| 0), None);
     let gone = fold(&[serve(None, None, Some(NOW), None), serve(None, None, None, None), revoke(2)]);
     assert_eq!(gone.charged(Action::Serve, &swarm(1), &peer(1), NOW, |_| 0), None);
+}
+
+#[test]
+fn publishing_ends_with_serving() {
+    let publish = |expires_unix| {
+        let (action, model, by) = (Action::Publish, Some(swarm(1)), "api".to_owned());
+        Kind::Grant(Granted { action, model, peer: None, expires_unix, quota_bytes: None, by })
+    };
+    let ask = |grants: &Grants, now, moved| grants.permission(Action::Publish, &swarm(1), now, |_| moved);
+    let grants = fold(&[serve(Some(1), Some(1), Some(NOW + 5), Some(10)), publish(Some(NOW + 9))]);
+    let open = ask(&grants, NOW, 9);
+    assert_eq!((open.anyone, open.ends_unix, open.reason), (true, Some(NOW + 5), None));
+    assert_eq!(ask(&grants, NOW, 10).reason, Some(Denied::Spent));
+    assert_eq!(ask(&grants, NOW + 5, 0).reason, Some(Denied::Expired));
+    let revoked = fold(&[serve(None, None, None, None), publish(None), revoke(1)]);
+    let denied = ask(&revoked, NOW, 0);
+    assert_eq!((denied.is_some(), denied.reason), (false, Some(Denied::Revoked)));
 }

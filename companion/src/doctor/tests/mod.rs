@@ -42,6 +42,7 @@ fn fetch(id: u64) -> Transfer {
         run_seconds: 100.0,
         idle_seconds: BTreeMap::new(),
         created_utc: "2026-06-01T11:00:00Z".into(),
+        is_new: false,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use minimodel_wire::{Bitfield, CloseCode, Frame};
 
 use super::super::desk::{CHUNKS, Desk, SEED, TAKE, all, having, id, offer};
-use super::super::events::{Conn, Event, Input, KeepOutcome, ServeOutcome};
+use super::super::events::{Conn, Event, Input, KeepOutcome, Output, ServeOutcome};
 use super::*;
 
 const LATE: u64 = 1_000_000;
