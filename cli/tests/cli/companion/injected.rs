@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use minimodel_hostile::{Identity, Model, Server, Target, Trick, attack};
 use minimodel_wire::SignedOffer;
@@ -27,53 +27,67 @@ fn model(house: &House) -> Model {
     Model::read(&house.home.path("a.minimodel"), Some(&house.home.path("a.slm"))).unwrap()
 }
 
+/// What has come in still gets through for so long after the way back was cut, so that answers are lost and not questions.
+const ONE_WAY: Duration = Duration::from_millis(300);
+
 /// Carries datagrams between whoever comes first and a seeder, until so many came from the seeder.
 struct Relay {
     address: SocketAddr,
-    left: Arc<AtomicI64>,
+    path: Arc<Mutex<Carried>>,
     is_over: Arc<AtomicBool>,
 }
 
+struct Carried {
+    left: u64,
+    cut: Option<Instant>,
+    guest: Option<SocketAddr>,
+}
+
 impl Relay {
-    fn start(seeder: SocketAddr, left: i64) -> Self {
+    fn start(seeder: SocketAddr, left: u64) -> Self {
         let (front, back) =
             (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
         back.connect(seeder).unwrap();
         let address = front.local_addr().unwrap();
-        let (left, is_over) = (Arc::new(AtomicI64::new(left)), Arc::new(AtomicBool::new(false)));
         for socket in [&front, &back] {
             socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         }
-        let (front_too, back_too) = (front.try_clone().unwrap(), back.try_clone().unwrap());
-        let guest = Arc::new(std::sync::Mutex::new(None::<SocketAddr>));
-        let (guests, lefts, overs) = (guest.clone(), left.clone(), is_over.clone());
+        let path = Arc::new(Mutex::new(Carried { left, cut: None, guest: None }));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (there, here) = (back.try_clone().unwrap(), front.try_clone().unwrap());
+        let (state, over) = (path.clone(), is_over.clone());
         std::thread::spawn(move || {
             let mut datagram = [0; 65_536];
-            while !overs.load(Ordering::Relaxed) {
+            while !over.load(Ordering::Relaxed) {
                 let Ok((length, from)) = front.recv_from(&mut datagram) else { continue };
-                *guests.lock().unwrap() = Some(from);
-                if lefts.load(Ordering::Relaxed) > 0 {
-                    let _ = back_too.send(&datagram[..length]);
+                let mut path = state.lock().unwrap();
+                path.guest = Some(from);
+                if path.cut.is_none_or(|cut| cut.elapsed() < ONE_WAY) {
+                    let _ = there.send(&datagram[..length]);
                 }
             }
         });
-        let (lefts, overs) = (left.clone(), is_over.clone());
+        let (state, over) = (path.clone(), is_over.clone());
         std::thread::spawn(move || {
             let mut datagram = [0; 65_536];
-            while !overs.load(Ordering::Relaxed) {
+            while !over.load(Ordering::Relaxed) {
                 let Ok(length) = back.recv(&mut datagram) else { continue };
-                let Some(guest) = *guest.lock().unwrap() else { continue };
-                if lefts.fetch_sub(1, Ordering::Relaxed) > 0 {
-                    let _ = front_too.send_to(&datagram[..length], guest);
+                let mut path = state.lock().unwrap();
+                path.left = path.left.saturating_sub(1);
+                if path.left == 0 {
+                    path.cut.get_or_insert_with(Instant::now);
+                } else if let Some(guest) = path.guest {
+                    let _ = here.send_to(&datagram[..length], guest);
                 }
             }
         });
-        Self { address, left, is_over }
+        Self { address, path, is_over }
     }
 
     /// The path is whole again.
     fn mend(&self) {
-        self.left.store(i64::MAX, Ordering::Relaxed);
+        let mut path = self.path.lock().unwrap();
+        (path.left, path.cut) = (u64::MAX, None);
     }
 }
 
