@@ -16,9 +16,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::folders;
 use crate::interrupt::Interrupt;
+use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::settings::Context;
 use crate::size::{show_rate, show_size};
+use crate::transfer::idling::Idling;
 
 /// How often the companion is asked how it stands.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -36,8 +38,12 @@ pub(crate) fn seed(
     let printer = &context.printer;
     printer.note(format!("the companion shares it as transfer {}", first.id));
     let (mut offer, mut told_at, mut told_bytes) = (None, Instant::now(), 0);
+    let (begun, mut idling) = (Instant::now(), Idling::default());
     loop {
         let transfer = look(service, first.id)?;
+        if let Some(cause) = idling.look(begun.elapsed(), transfer.cause) {
+            tell_idle(printer, cause)?;
+        }
         if transfer.state == State::Failed {
             return Err(transfer.problem.map_or_else(|| gone(first.id), failure));
         }
@@ -51,7 +57,7 @@ pub(crate) fn seed(
         }
         if told_at.elapsed() >= SAY_EVERY {
             if transfer.sent_bytes > told_bytes {
-                say_serving(context, &transfer)?;
+                say_serving(context, &transfer, idling.cause())?;
             }
             (told_at, told_bytes) = (Instant::now(), transfer.sent_bytes);
         }
@@ -83,14 +89,14 @@ pub(crate) fn fetch(
     let begun = Instant::now();
     let progress = Progress::start(context, "fetch", first.total_bytes, true);
     let counter = progress.counter();
-    let mut cause = None;
+    let mut idling = Idling::default();
     loop {
         let transfer = look(service, id)?;
         counter.set(transfer.have_bytes);
         counter.say(&aside(&transfer));
-        if transfer.cause != cause {
-            cause = transfer.cause;
-            printer.event("idle", json!({"cause": cause}))?;
+        if let Some(cause) = idling.look(begun.elapsed(), transfer.cause) {
+            counter.idle(cause.map(doctor::name));
+            tell_idle(printer, cause)?;
         }
         match transfer.state {
             State::Done => {
@@ -184,10 +190,16 @@ fn tell_offer(context: &Context, transfer: &Transfer) -> Result<(), Failure> {
     printer.answer(offer.as_str())
 }
 
-fn say_serving(context: &Context, transfer: &Transfer) -> Result<(), Failure> {
+/// `cause` is null when bytes move again.
+fn tell_idle(printer: &Printer, cause: Option<Cause>) -> Result<(), Failure> {
+    printer.event("idle", json!({"cause": cause}))
+}
+
+fn say_serving(context: &Context, transfer: &Transfer, cause: Option<Cause>) -> Result<(), Failure> {
     let (peers, sent) = (transfer.peers.len(), show_size(transfer.sent_bytes));
     context.printer.note(format!("serving {peers} peers, {}, {sent} sent", show_rate(transfer.up_rate)));
-    let fields = json!({"peers": peers, "up_rate": transfer.up_rate, "sent_bytes": transfer.sent_bytes});
+    let (up_rate, sent_bytes) = (transfer.up_rate, transfer.sent_bytes);
+    let fields = json!({"peers": peers, "up_rate": up_rate, "sent_bytes": sent_bytes, "idle": cause});
     context.printer.event("serving", fields)
 }
 

@@ -10,7 +10,7 @@ pub(super) use minimodel_companion::doctor::CAUSES;
 pub(super) const STATES: [(State, &str); 7] = [
     (State::Asking, "asks for your consent to fetch, import"),
     (State::Waiting, "waits"),
-    (State::Preparing, "being checked"),
+    (State::Preparing, "being"),
     (State::Running, "running"),
     (State::Paused, "transfer start 1"),
     (State::Done, "in place: /models/my-model.slm"),

@@ -257,8 +257,9 @@ impl Core {
                 flushed = Instant::now();
                 self.flush(&mut inner);
             }
-            let waited =
-                self.wake.wait_timeout_while(inner, LOOK_EVERY, |inner| !inner.is_stale && !inner.is_ending);
+            let waited = self
+                .wake
+                .wait_timeout_while(inner, until_next_look(), |inner| !inner.is_stale && !inner.is_ending);
             inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let waited = self.wake.wait_timeout_while(inner, LAST_WORK, |inner| {
@@ -281,6 +282,14 @@ impl Core {
             .change::<_, DbError>(|change| change.put(Table::Transfers, &crate::db::number_key(row.id), row));
         written.map_err(Problem::from)
     }
+}
+
+/// At the beginning of each second of the clock, when grants end, and as often between as [`LOOK_EVERY`] says.
+fn until_next_look() -> Duration {
+    let second = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let into = second.map_or(0, |since| since.subsec_millis()) % LOOK_EVERY.subsec_millis();
+    // Early by less than a millisecond would be before the second.
+    LOOK_EVERY - Duration::from_millis(into.into()) + Duration::from_millis(1)
 }
 
 fn start_looker(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem> {

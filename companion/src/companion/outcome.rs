@@ -70,6 +70,10 @@ impl Core {
             let grants = (charged(Action::Serve), charged(Action::Fetch));
             inner.accounts.add(&name, &row.swarm_id, &model, moved, grants);
         }
+        if inner.limits.peer_day_bytes.is_some() {
+            // What a peer took here is not left for it at the other shares.
+            self.stir(inner);
+        }
         if let Some(entry) = row.entry {
             // Only which file is evicted first depends on it.
             let _ = self.library.touch(entry, now);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use minimodel_verifier::Manifest;
 
-use super::row::parse;
+use super::row::{Row, parse};
 use super::{Companion, Core};
 use crate::api::types::{
     Activated, Announcement, Consent, Entry, Event, Finding, Fits, Grant, Limits, LogEntry, LogVerdict,
@@ -47,10 +47,20 @@ impl Core {
     /// The newest time that was ever written here, and where transfers listen.
     fn for_doctor(&self) -> (Option<u64>, Vec<(u64, SocketAddr)>) {
         let inner = self.lock();
-        let newest = inner.rows.values().map(|row| row.created_unix).max();
-        let listens = inner.rows.values().filter_map(|row| {
-            let at =
-                row.endpoint.listen.or(row.last_port.map(|port| (Ipv6Addr::UNSPECIFIED, port).into()))?;
+        let agreed = inner.book.newest_unix();
+        let newest = inner.rows.values().map(|row| row.created_unix).max().max(agreed);
+        // One that just begins or ends may have its port or not, and tells nothing of others.
+        let is_settled = |row: &&Row| {
+            inner.lives.get(&row.id).is_none_or(|live| {
+                let is_wanted = self.wish_of(&inner, row.id).as_ref() == Some(&live.wish);
+                live.snapshot.is_some() && !live.is_ending() && is_wanted
+            })
+        };
+        let listens = inner.rows.values().filter(is_settled).filter_map(|row| {
+            let mut at = row.endpoint.listen.unwrap_or((Ipv6Addr::UNSPECIFIED, 0).into());
+            if at.port() == 0 {
+                at.set_port(row.last_port?);
+            }
             Some((row.id, at))
         });
         (newest, listens.collect())

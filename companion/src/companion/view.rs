@@ -24,6 +24,17 @@ impl From<Idle> for Cause {
     }
 }
 
+/// What a job does before it tells anything: no moment is without a cause.
+fn before_the_first_picture(row: &Row, wish: &Wish) -> Cause {
+    match (row.kind, wish) {
+        // Somebody is asked for the manifest.
+        (_, Wish::Learn) => Cause::NoSource,
+        (Kind::Share, _) => Cause::Checking,
+        // What is here is opened, and read where nothing tells what it is.
+        (Kind::Fetch, _) => Cause::Disk,
+    }
+}
+
 impl Core {
     pub(super) fn status(&self) -> Status {
         let inner = self.lock();
@@ -53,7 +64,7 @@ impl Core {
         let (state, cause) = match (self.wish_of(inner, id)?, live) {
             (Wish::Rest(state, cause), _) => (state, cause),
             (_, Some(live)) if live.snapshot.is_some() => (State::Running, live.cause()),
-            _ if self.is_running => (State::Preparing, None),
+            (wish, _) if self.is_running => (State::Preparing, Some(before_the_first_picture(row, &wish))),
             // It would run, if a companion did.
             _ => (State::Waiting, None),
         };

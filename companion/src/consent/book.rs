@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::chain::{Broken, Chain};
 use super::error::ConsentError;
 use super::grants::Grants;
@@ -152,6 +154,12 @@ impl ConsentBook {
     pub fn lines(&self) -> Vec<LogEntry> {
         let chained = self.chain.lines.iter().map(super::line::Line::entry);
         self.chain.older_entries.iter().cloned().chain(chained).collect()
+    }
+
+    /// The newest time in the log, as it was read last.
+    pub fn newest_unix(&self) -> Option<u64> {
+        let times = self.lines().into_iter().filter_map(|line| line.time_utc.parse::<Timestamp>().ok());
+        times.max().and_then(|newest| u64::try_from(newest.as_second()).ok())
     }
 
     /// Whether the log holds as it is on disk now.

@@ -169,6 +169,11 @@ impl Link {
         self.pulse.beat(now, bytes, &self.connection.stats())
     }
 
+    /// Whether something of what was handed to QUIC has not arrived yet.
+    pub(super) fn is_unread(&self) -> bool {
+        self.counters.unread.load(Ordering::Relaxed) > 0
+    }
+
     /// Queues a frame; a peer that does not read is cut off.
     pub(super) fn send(&self, frame: &Frame) {
         if self.frames.try_send(frame.encode()).is_err() {
