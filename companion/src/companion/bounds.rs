@@ -49,6 +49,8 @@ pub(super) fn controls(standing: &Standing<'_>) -> Controls {
             (false, Some(named)) => Some(named.intersection(&peers(&serve.peers)).copied().collect()),
         };
         controls.allowance = least(limits.peer_day_bytes, serve.left_bytes.filter(|_| serve.anyone));
+        let sent = session.values().map(|moved| moved.sent).sum::<u64>();
+        controls.serve_allowance = serve.left_in_all().map(|left| sent.saturating_add(left));
         let today = sent_today.iter().filter(|_| limits.peer_day_bytes.is_some());
         let known: BTreeSet<PeerId> = peers(today.map(|(peer, _)| peer))
             .into_iter()
@@ -68,12 +70,7 @@ pub(super) fn controls(standing: &Standing<'_>) -> Controls {
     if let Some(fetch) = fetch {
         controls.sources = (!fetch.anyone).then(|| peers(&fetch.peers));
         let received = session.values().map(|moved| moved.received).sum::<u64>();
-        let left = if fetch.anyone {
-            fetch.left_bytes
-        } else {
-            let mut left = fetch.left_by_peer.values().copied();
-            left.try_fold(0u64, |sum, left| left.map(|left| sum.saturating_add(left)))
-        };
+        let left = if fetch.anyone { fetch.left_bytes } else { fetch.left_in_all() };
         controls.fetch_allowance = left.map(|left| received.saturating_add(left));
     }
     controls
@@ -162,6 +159,17 @@ mod tests {
         assert_eq!(open.allowances, BTreeMap::from([(id(1), 90), (id(2), 5)]));
         let free = bounds(&share(&[]), &Limits::default(), Some(&permission(true, None)), None);
         assert_eq!((free.allowance, free.allowances.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_grant_for_anyone_bounds_all_peers_together() {
+        let share = share(&[]);
+        let of = |serve: &Permission| bounds(&share, &Limits::default(), Some(serve), None).serve_allowance;
+        // Peer 1 took 30 in this session.
+        assert_eq!(of(&permission(true, Some(20))), Some(50));
+        assert_eq!(of(&permission(true, None)), None);
+        let own = BTreeMap::from([(id(1).to_string(), Some(10))]);
+        assert_eq!(of(&Permission { left_by_peer: own, ..permission(true, Some(20)) }), Some(60));
     }
 
     #[test]

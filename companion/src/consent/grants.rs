@@ -54,6 +54,14 @@ impl Permission {
         self.anyone || !self.peers.is_empty()
     }
 
+    /// Bytes that may move with all peers together; none: no limit. Grants for single peers add to what one for anyone
+    /// leaves, since bytes with them count against theirs first.
+    pub fn left_in_all(&self) -> Option<u64> {
+        let own = self.left_by_peer.values().copied();
+        let all = own.chain(self.anyone.then_some(self.left_bytes));
+        all.into_iter().try_fold(0u64, |sum, left| left.map(|left| sum.saturating_add(left)))
+    }
+
     /// Whether it is permitted with this peer.
     pub fn permits(&self, peer: &str) -> bool {
         self.anyone || self.peers.contains(peer)

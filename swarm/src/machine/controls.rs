@@ -31,6 +31,8 @@ pub struct Controls {
     pub allowance: Option<u64>,
     /// The same for single keys; it goes before `allowance`.
     pub allowances: BTreeMap<PeerId, u64>,
+    /// Payload bytes that all keys together may take from us in this session; whoever asks for more is closed as above.
+    pub serve_allowance: Option<u64>,
     /// Payload bytes that we may receive in this session; `None`: no limit. No chunk is asked for that would exceed it.
     pub fetch_allowance: Option<u64>,
 }
@@ -110,11 +112,17 @@ impl Machine {
 
     /// Whether the key may have one more chunk beside those that are on their way to it.
     fn fits_allowance(&self, peer: PeerId, under_way: usize, index: u32) -> bool {
-        let Some(most) = self.config.controls.allowance_of(peer) else { return true };
-        let terms = &self.config.terms;
-        let promised = (under_way as u64).saturating_mul(terms.chunk_size.into());
-        let wanted = promised.saturating_add(terms.chunk_len(index).into());
-        self.standings.given(peer).saturating_add(wanted) <= most
+        let (controls, terms) = (&self.config.controls, &self.config.terms);
+        let fits = |given: u64, under_way: usize, most: u64| {
+            let promised = (under_way as u64).saturating_mul(terms.chunk_size.into());
+            let wanted = promised.saturating_add(terms.chunk_len(index).into());
+            given.saturating_add(wanted) <= most
+        };
+        let under_way_in_all = || self.peers.values().map(|peer| peer.up.active.len()).sum();
+        controls.allowance_of(peer).is_none_or(|most| fits(self.standings.given(peer), under_way, most))
+            && controls
+                .serve_allowance
+                .is_none_or(|most| fits(self.standings.given_in_all, under_way_in_all(), most))
     }
 
     /// Whether what the peer asked for next may be sent to it.

@@ -237,7 +237,7 @@ impl Machine {
         if !peer.up.active.is_empty() {
             // How much of it went out nobody tells any more: all of it, or whoever breaks off pays nothing.
             let chunk = u64::from(self.config.terms.chunk_size);
-            self.standings.of(peer.id, now).gave(peer.up.active.len() as u64 * chunk);
+            self.standings.gave(peer.id, now, peer.up.active.len() as u64 * chunk);
         }
         if by_peer && let Some(code) = code.filter(|&code| is_final(code)) {
             self.refused_by(peer.id, code);

@@ -59,11 +59,6 @@ impl Standing {
         self.taken.0 = self.taken(now) + 1;
     }
 
-    /// Payload bytes went out to it.
-    pub(super) fn gave(&mut self, bytes: u64) {
-        self.given = self.given.saturating_add(bytes);
-    }
-
     /// Shuts the key out for a while, for longer each time; until when.
     fn shut_out(&mut self, now: Time) -> Time {
         let doubled = SHUT_FIRST.saturating_mul(1 << self.shut.0.min(16));
@@ -77,6 +72,8 @@ impl Standing {
 #[derive(Debug, Default)]
 pub(super) struct Standings {
     by_key: BTreeMap<PeerId, Standing>,
+    /// Payload bytes that all keys took, those that are forgotten too.
+    pub(super) given_in_all: u64,
 }
 
 impl Standings {
@@ -88,6 +85,13 @@ impl Standings {
         let standing = self.by_key.entry(id).or_default();
         standing.touched = now;
         standing
+    }
+
+    /// Payload bytes went out to the key.
+    pub(super) fn gave(&mut self, id: PeerId, now: Time, bytes: u64) {
+        let standing = self.of(id, now);
+        standing.given = standing.given.saturating_add(bytes);
+        self.given_in_all = self.given_in_all.saturating_add(bytes);
     }
 
     /// Payload bytes that the key took in this session.

@@ -76,9 +76,8 @@ impl Machine {
             // Taken or not, it was its turn.
             peer.up.bytes += chunk;
             let peer = peer.id;
-            let standing = self.standings.of(peer, now);
-            standing.took(now);
-            standing.gave(chunk);
+            self.standings.of(peer, now).took(now);
+            self.standings.gave(peer, now, chunk);
         }
         self.refuse(ask, ResetCode::Busy);
         true

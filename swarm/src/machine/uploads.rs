@@ -80,9 +80,8 @@ impl Machine {
                 peer.up.bytes += bytes;
                 self.outflow.add(bytes);
                 let peer = peer.id;
-                let standing = self.standings.of(peer, now);
-                standing.took(now);
-                standing.gave(bytes);
+                self.standings.of(peer, now).took(now);
+                self.standings.gave(peer, now, bytes);
                 if matches!(outcome, ServeOutcome::Done { .. }) {
                     self.event(Event::Uploaded { peer, bytes });
                     self.count_turn(now, conn);

@@ -163,6 +163,36 @@ fn b22_a_key_gets_its_allowance_to_the_last_whole_chunk_and_is_then_told_so() {
 }
 
 #[test]
+fn b22_all_keys_together_get_what_they_may_have_in_all() {
+    let allowance = |chunks: u64| {
+        let serve_allowance = Some(chunks * CHUNK);
+        Input::Controls(Controls { serve_allowance, ..Controls::default() })
+    };
+    let mut desk = Desk::new(SEED, Bitfield::full(CHUNKS));
+    desk.tell(allowance(3));
+    want(&mut desk, 1);
+    want(&mut desk, 2);
+    desk.said();
+    for (ask, peer) in [(0, 1), (1, 2), (2, 1), (3, 2), (4, 1)] {
+        desk.ask(peer, ask, ask as u32);
+    }
+    let given = served(&mut desk);
+    assert_eq!(given.len(), 3, "{given:?}");
+    given.into_iter().for_each(|ask| serve(&mut desk, ask, CHUNK));
+    assert_eq!(served(&mut desk), []);
+    // A new key gets nothing either, and more when there is more.
+    want(&mut desk, 3);
+    desk.said();
+    desk.ask(3, 10, 0);
+    assert_eq!(served(&mut desk), []);
+    desk.tell(allowance(4));
+    want(&mut desk, 3);
+    desk.said();
+    desk.ask(3, 11, 0);
+    assert_eq!(served(&mut desk), [11]);
+}
+
+#[test]
 fn b22_an_allowance_raised_while_asks_wait_answers_them_and_one_lowered_ends_them() {
     let allowance = |chunks: u64| {
         let allowance = Some(chunks * CHUNK);
