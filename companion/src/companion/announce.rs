@@ -131,7 +131,7 @@ impl Core {
         }
     }
 
-    fn take_down(&self, row: &Row) {
+    pub(super) fn take_down(&self, row: &Row) {
         // Not there is what it should be.
         let _ = std::fs::remove_file(self.path(row));
     }

@@ -164,12 +164,20 @@ impl Core {
         let runner = self.runner.clone();
         let manifest = row.manifest()?;
         let Wish::Run { serves, publishes } = *wish else {
+            if row.kind == Kind::Share {
+                // Of version 1, and its entry has no file any more.
+                self.ready_entry(row.entry.unwrap_or_default())?;
+            }
             let first = row.offers.first().map(String::as_str).unwrap_or_default();
             let offer = runner.offer(first, None)?;
             return Ok(Box::new(move || runner.ask_manifest(&offer, &reins).map(Outcome::Learned)));
         };
         let Some(manifest) = manifest else { return Err(panicked()) };
         if row.kind == Kind::Share {
+            if let Some(entry) = row.entry {
+                // Whether it is remembered as used decides about its eviction and nothing else.
+                let _ = self.library.touch(entry, now_unix());
+            }
             let job = ShareJob {
                 manifest,
                 path: row.path.unwrap_or_default(),

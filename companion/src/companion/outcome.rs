@@ -76,7 +76,14 @@ impl Core {
         match outcome {
             Ok(Outcome::Learned(text)) => self.learned(&mut inner, id, text),
             Ok(Outcome::Shared(ShareEnd::SourceChanged)) => {
-                self.fail(&mut inner, id, source_changed(path.as_deref()));
+                let problem = source_changed(path.as_deref());
+                if let Some(entry) = inner.rows.get(&id).and_then(|row| row.entry) {
+                    // What was checked is not what is there; a check of it all makes it ready again.
+                    let reason = Some("it changed while it was shared".to_owned());
+                    let _ = self.library.set_state(entry, EntryState::Failed, reason);
+                    let _ = self.events.send(Event::Library);
+                }
+                self.fail(&mut inner, id, problem);
             }
             Ok(Outcome::Shared(ShareEnd::Stopped) | Outcome::Fetched(FetchEnd::Stopped)) => {}
             Ok(Outcome::Fetched(FetchEnd::Done { path, receipt })) => {

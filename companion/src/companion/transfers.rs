@@ -60,7 +60,13 @@ impl Core {
         let manifest = parse(&text)?;
         let swarm_id = hex(manifest.swarm_id());
         let consent = new.consent.clone();
-        let row = Row::share(new, swarm_id, text, path, now_unix());
+        let mut row = Row::share(new, swarm_id, text, path, now_unix());
+        // However it was named: a file of the library that is served is in use, and not evicted.
+        let entry = self
+            .library
+            .find(&row.swarm_id)?
+            .filter(|entry| entry.path.as_deref() == row.path.as_ref().and_then(|path| path.to_str()));
+        row.entry = row.entry.or(entry.map(|entry| entry.id));
         let mut inner = self.lock();
         let same = |other: &&Row| {
             other.kind == Kind::Share && other.swarm_id == row.swarm_id && other.path == row.path
@@ -258,6 +264,7 @@ impl Core {
         let mut inner = self.lock();
         let row = inner.rows.get(&id).cloned().ok_or_else(|| unknown(id))?;
         self.end_grants(&mut inner, &row);
+        self.take_down(&row);
         self.drop_row(&mut inner, id)?;
         self.stir(&mut inner);
         Ok(())
@@ -302,7 +309,22 @@ impl Core {
         let _ = self.add(inner, share, None, None);
     }
 
-    fn ready_entry(&self, id: u64) -> Result<(String, PathBuf), Problem> {
+    /// Version 1 wrote of a share the entry alone.
+    pub(super) fn complete_shares(&self) {
+        let mut inner = self.lock();
+        let bare = |row: &&mut Row| row.kind == Kind::Share && row.manifest.is_none();
+        for row in inner.rows.values_mut().filter(bare) {
+            let found = row.entry.and_then(|entry| self.ready_entry(entry).ok());
+            let Some((manifest, text, path)) =
+                found.and_then(|(text, path)| Some((parse(&text).ok()?, text, path)))
+            else {
+                continue;
+            };
+            (row.swarm_id, row.manifest, row.path) = (hex(manifest.swarm_id()), Some(text), Some(path));
+        }
+    }
+
+    pub(super) fn ready_entry(&self, id: u64) -> Result<(String, PathBuf), Problem> {
         let entry = self.library.refresh(id)?;
         let path = entry.path.filter(|_| entry.state == crate::api::types::EntryState::Ready);
         let path = path.ok_or_else(|| {
