@@ -34,8 +34,10 @@ pub(crate) fn seed(
         allow: names(&args.share),
         ..NewShare::default()
     };
+    let known = known_transfers(service)?;
     let transfer = service.share(new).map_err(failure)?;
-    let transfer = agree(service, context, "seed", transfer, args.consent.as_ref())?;
+    let is_new = !known.contains(&transfer.id);
+    let transfer = agree(service, context, "seed", (transfer, is_new), args.consent.as_ref())?;
     follow::seed(service, context, &transfer, args.handing.detach)
 }
 
@@ -67,17 +69,26 @@ pub(crate) fn fetch(
         },
         ..NewFetch::default()
     };
+    let known = known_transfers(service)?;
     let transfer = service.fetch(new).map_err(failure)?;
-    let transfer = agree(service, context, "fetch", transfer, args.consent.as_ref())?;
+    let is_new = !known.contains(&transfer.id);
+    let transfer = agree(service, context, "fetch", (transfer, is_new), args.consent.as_ref())?;
     follow::fetch(service, context, &transfer, args.handing.detach)
 }
 
-/// Asks what the companion asks, unless a flag says it or earlier grants do. A transfer to which nobody agrees is taken back.
+/// What the companion had before: the same thing asked for again is the same transfer.
+fn known_transfers(service: &dyn Service) -> Result<Vec<u64>, Failure> {
+    let status = service.status().map_err(failure)?;
+    Ok(status.transfers.iter().map(|transfer| transfer.id).collect())
+}
+
+/// Asks what the companion asks, unless a flag says it or earlier grants do. A new transfer to which nobody agrees is taken
+/// back; one that was there stays as it was, without the consent.
 fn agree(
     service: &dyn Service,
     context: &Context,
     verb: &str,
-    transfer: Transfer,
+    (transfer, is_new): (Transfer, bool),
     flag: Option<&ConsentFlag>,
 ) -> Result<Transfer, Failure> {
     let Some(open) = &transfer.question else {
@@ -89,8 +100,10 @@ fn agree(
     let asked = ask(context, verb, &transfer, open, flag);
     let answered = asked.and_then(|consent| service.answer(transfer.id, consent).map_err(failure));
     answered.inspect_err(|_| {
-        // The refusal is what its user must see.
-        let _ = service.forget(transfer.id);
+        if is_new {
+            // The refusal is what its user must see.
+            let _ = service.forget(transfer.id);
+        }
     })
 }
 

@@ -78,6 +78,14 @@ fn i5_a_seed_asks_on_a_terminal_what_it_asks_without_a_companion_and_its_ctrl_c_
         assert_eq!(refused.fate().status.code(), Some(5), "{words:?}");
         assert!(alice.transfers().is_empty() && grants(&alice).is_empty(), "{words:?}: {}", grants(&alice));
     }
+    // A share that was there stays when nobody agrees to it any more, and serves nobody.
+    alice.share(&[]);
+    alice.home.say("consent revoke --all").exits(0);
+    let (_, refused) = ask(&alice.home, &line, &["no"]);
+    assert_eq!(refused.fate().status.code(), Some(5));
+    let share = alice.transfers().remove(0);
+    assert_eq!((&share["state"], &share["offer"]), (&"waiting".into(), &Value::Null));
+    alice.home.say(&format!("transfer remove {}", share["id"])).exits(0);
     let (theirs, alone) = ask(&carol, &line, &["yes", "no"]);
     alone.offer();
     alone.stop().exits(0);
