@@ -169,15 +169,18 @@ fn i5_the_interface_refuses_strangers_web_pages_and_sources_that_are_no_peers() 
 
 #[test]
 fn two_programs_at_once_are_both_answered_and_nothing_they_say_is_lost() {
-    let house = House::new();
+    let house = House::with_artifact();
     let http = Http::of(&house.home);
+    let share = json!({
+        "manifest": String::from_utf8(house.home.read("a.minimodel")).unwrap(), "path": house.home.path("a.slm"),
+    });
     let ids: Vec<Value> = std::thread::scope(|scope| {
         let work = |_| {
             scope.spawn(|| {
                 let grant = |_| {
                     let new = json!({"consent": consent(&["cache", "import"])});
                     let made = http.change("POST /v1/grants", &new).is(201).json();
-                    http.get("/v1/status").is(200);
+                    http.change("POST /v1/shares", &share).is(201);
                     made.as_array().unwrap().iter().map(|grant| grant["id"].clone()).collect::<Vec<_>>()
                 };
                 (0..8).flat_map(grant).collect::<Vec<_>>()
@@ -191,6 +194,12 @@ fn two_programs_at_once_are_both_answered_and_nothing_they_say_is_lost() {
     assert_eq!(numbers, (1..=32).collect::<Vec<_>>());
     let verdict = house.home.say("--json consent log --verify").exits(0).object();
     assert_eq!((&verdict["ok"], &verdict["entries"]), (&true.into(), &32.into()));
+    let transfers = house.transfers();
+    assert_eq!(
+        (transfers.len(), &transfers[0]["state"]),
+        (1, &"asking".into()),
+        "the same share, asked for often"
+    );
 }
 
 /// A companion in the background; it does not outlive its test.
