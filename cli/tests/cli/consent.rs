@@ -2,19 +2,15 @@
 //! touched.
 
 use std::fs;
-use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
 use minimodel_verifier::Manifest;
 use minimodel_wire::PeerId;
-use rustix::fs::{Mode, OFlags, open};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
 use crate::home::{Home, Ran};
-use crate::process::Running;
+use crate::process::{Running, terminal};
 
 const LOG: &str = "state/consent.log";
 
@@ -177,15 +173,6 @@ fn a_damaged_log_grants_nothing_is_told_with_its_line_and_stays_as_it_is() {
     fs::remove_file(home.own("state/consent.head")).unwrap();
     assert_eq!(home.say("consent list --all").exits(0).stdout, "");
     home.say("consent grant serve --consent serve").exits(0);
-}
-
-fn terminal() -> (File, OwnedFd) {
-    let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&person).unwrap();
-    unlockpt(&person).unwrap();
-    let name = ptsname(&person, Vec::new()).unwrap();
-    let process = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-    (File::from(person), process)
 }
 
 /// Answers each question on a terminal; gives what was shown and the exit code.

@@ -1,16 +1,19 @@
 //! Processes that run beside a test: what they say is collected, and none outlives the test.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use minimodel_wire::SignedOffer;
-use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::fs::{Mode, OFlags, fcntl_setfl, open};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
 use crate::home::{Home, Ran};
@@ -236,6 +239,16 @@ impl Fate {
     pub(crate) fn is_killed(&self) -> bool {
         self.status.signal() == Some(Signal::KILL.as_raw())
     }
+}
+
+/// A terminal: the side that a person sits at, and the one for a process.
+pub(crate) fn terminal() -> (File, OwnedFd) {
+    let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&person).unwrap();
+    unlockpt(&person).unwrap();
+    let name = ptsname(&person, Vec::new()).unwrap();
+    let process = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    (File::from(person), process)
 }
 
 /// A pipe that nobody reads, filled to its last byte.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::bounds::Moved;
 use crate::consent::usage;
 use crate::db::{Db, DbError};
-use crate::limits::ledger;
+use crate::limits::{ledger, today};
 
 /// Bytes that are not written down yet.
 #[derive(Debug, Default)]
@@ -67,9 +67,7 @@ impl Accounts {
         (serve, fetch): (Option<u64>, Option<u64>),
     ) {
         if moved.sent > 0 {
-            // Whoever was forgotten by name begins where all those are counted.
-            let before = ledger::used(&self.sent_today, peer);
-            *self.sent_today.entry(peer.to_owned()).or_insert(before) += moved.sent;
+            today::add_sent(&mut self.sent_today, peer, moved.sent);
         }
         for (grant, bytes) in [(serve, moved.sent), (fetch, moved.received)] {
             if let Some(grant) = grant.filter(|_| bytes > 0) {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use minimodel_wire::SignedOffer;
 
 use super::row::Row;
-use super::shim::{B as _, G as _, L as _};
 use super::transfers::unknown;
 use super::wish::{Facts, Missing, Wish, wish};
 use super::{Core, Inner};

@@ -72,7 +72,10 @@ fn bound_serving(controls: &mut Controls, standing: &Standing<'_>, serve: &Permi
     let of_anyone = serve.left_bytes.filter(|_| serve.anyone);
     // Whoever is not known counts as what everybody counts as who is not named.
     controls.allowance = least(day(""), of_anyone);
-    if let Some(left) = of_anyone.filter(|_| serve.left_by_peer.is_empty()) {
+    // All together may have what all open grants leave, where each has an end.
+    let own = serve.left_by_peer.values().copied();
+    let mut all = own.chain(serve.anyone.then_some(serve.left_bytes));
+    if let Some(left) = all.try_fold(0u64, |sum, left| left.map(|left| sum.saturating_add(left))) {
         let sent: u64 = session.values().map(|moved| moved.sent).sum();
         controls.serve_allowance = Some(sent.saturating_add(left));
     }
@@ -190,6 +193,17 @@ mod tests {
         assert_eq!(open.allowances, BTreeMap::from([(id(1), 90), (id(2), 5)]));
         let free = bounds(&share(&[]), &Limits::default(), Some(&permission(true, None)), None);
         assert_eq!((free.allowance, free.allowances.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_grant_for_anyone_bounds_all_peers_together() {
+        let share = share(&[]);
+        let of = |serve: &Permission| bounds(&share, &Limits::default(), Some(serve), None).serve_allowance;
+        // Peer 1 took 30 in this session.
+        assert_eq!(of(&permission(true, Some(20))), Some(50));
+        assert_eq!(of(&permission(true, None)), None);
+        let own = BTreeMap::from([(id(1).to_string(), Some(10))]);
+        assert_eq!(of(&Permission { left_by_peer: own, ..permission(true, Some(20)) }), Some(60));
     }
 
     #[test]

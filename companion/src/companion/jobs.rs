@@ -14,7 +14,6 @@ use tokio::sync::{mpsc, watch};
 use super::bounds::{self, Standing};
 use super::live::Live;
 use super::row::Row;
-use super::shim::{B as _, G as _, L as _};
 use super::wish::Wish;
 use super::{Core, Inner};
 use crate::api::types::{Action, Event, Kind};
@@ -105,7 +104,7 @@ impl Core {
             action,
             &row.swarm_id,
             now_unix(),
-            |grant| inner.accounts.used(grant),
+            &|grant| inner.accounts.used(grant),
             &|number| others.contains(&number),
             self.manifest_of(row).ok().flatten().map_or(0, |manifest| manifest.chunk_size()),
         )
@@ -187,11 +186,19 @@ impl Core {
         let runner = self.runner.clone();
         let manifest = self.manifest_of(&row)?;
         let Wish::Run { serves, publishes } = *wish else {
+            if row.kind == Kind::Share {
+                // Of version 1, and its entry has no file any more.
+                self.ready_entry(row.entry.unwrap_or_default())?;
+            }
             let offer = self.one_to_ask(inner, &row, &*runner)?;
             return Ok(Box::new(move || runner.ask_manifest(&offer, &reins).map(Outcome::Learned)));
         };
         let Some(manifest) = manifest else { return Err(panicked()) };
         if row.kind == Kind::Share {
+            if let Some(entry) = row.entry {
+                // Whether it is remembered as used decides about its eviction and nothing else.
+                let _ = self.library.touch(entry, now_unix());
+            }
             let job = ShareJob {
                 manifest,
                 path: row.path.unwrap_or_default(),

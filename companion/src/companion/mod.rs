@@ -13,7 +13,6 @@ mod live;
 mod outcome;
 mod row;
 mod service;
-mod shim;
 mod transfers;
 mod view;
 mod wish;
@@ -149,7 +148,7 @@ impl Companion {
         let rows = db.all::<Row>(Table::Transfers).map_err(Problem::from)?;
         let limits = store::load(&db).map_err(Problem::from)?;
         let inner = Inner {
-            rows: rows.into_iter().map(|(_, row)| (row.id, row)).collect(),
+            rows: rows.into_iter().map(numbered).collect(),
             lives: BTreeMap::new(),
             leaving: BTreeMap::new(),
             pasts: BTreeMap::new(),
@@ -177,6 +176,7 @@ impl Companion {
             started_unix: now,
             is_running,
         });
+        core.complete_shares();
         if is_running {
             // A link that cannot be mended now is told of by the doctor, and mended at another start.
             let _ = core.library.settle();
@@ -307,6 +307,12 @@ fn no_thread(error: &std::io::Error) -> Problem {
         "end other programs or raise the limit on processes (`ulimit -u`)",
     )
     .because(error)
+}
+
+/// A row's number is its key, whatever it says itself.
+fn numbered((key, row): (String, Row)) -> (u64, Row) {
+    let id = key.parse().unwrap_or(row.id);
+    (id, Row { id, ..row })
 }
 
 fn open_db(path: &Path) -> Result<Db, Problem> {

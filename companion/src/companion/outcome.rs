@@ -10,9 +10,8 @@ use tokio::sync::mpsc;
 
 use super::jobs::Outcome;
 use super::row::{End, Row};
-use super::shim::{B as _, G as _, L as _};
 use super::{Core, Inner, Retry};
-use crate::api::types::{Action, Cause, Event, Kind};
+use crate::api::types::{Action, Cause, EntryState, Event, Kind};
 use crate::clock::now_unix;
 use crate::db::{DbError, Table, number_key};
 use crate::problem::{Problem, code};
@@ -63,9 +62,9 @@ impl Core {
         let others = Self::grants_of_others(inner, &row);
         for (name, moved) in moved {
             let charged = |action| {
-                let used = |grant| inner.accounts.used(grant);
+                let used = |grant: u64| inner.accounts.used(grant);
                 let except = |number: u64| others.contains(&number);
-                inner.book.grants().charged_without(action, &row.swarm_id, &name, now, used, &except)
+                inner.book.grants().charged_without(action, &row.swarm_id, &name, now, &used, &except)
             };
             let grants = (charged(Action::Serve), charged(Action::Fetch));
             inner.accounts.add(&name, &row.swarm_id, &model, moved, grants);
@@ -97,6 +96,12 @@ impl Core {
         match outcome {
             Ok(Outcome::Learned(text)) => self.learned(&mut inner, id, text),
             Ok(Outcome::Shared(ShareEnd::SourceChanged)) => {
+                if let Some(entry) = inner.rows.get(&id).and_then(|row| row.entry) {
+                    // What was checked is not what is there; a check of it all makes it ready again.
+                    let reason = Some("it changed while it was shared".to_owned());
+                    let _ = self.library.set_state(entry, EntryState::Failed, reason);
+                    let _ = self.events.send(Event::Library);
+                }
                 let path = inner.rows.get(&id).and_then(|row| row.path.clone());
                 self.fail(&mut inner, id, source_changed(path.as_deref()));
             }
@@ -170,7 +175,11 @@ impl Core {
     ) -> Result<(), Problem> {
         let Some(row) = inner.rows.get(&id).cloned() else { return Ok(()) };
         if let Some(entry) = row.entry {
-            self.library.placed(entry, path, Some(receipt), row.path.is_none(), now_unix())?;
+            let placed = self.library.placed(entry, path, Some(receipt), row.path.is_none(), now_unix());
+            // Where the library keeps another copy that went bad, it says so; the user's own file is there all the same.
+            if let Some(problem) = placed.err().filter(|problem| problem.code != code::USAGE) {
+                return Err(problem);
+            }
         }
         let (mut share, ended) = self.share_of(inner, &row, path.to_owned());
         let ended = if row.keep_seeding { ended } else { row.grants.clone() };

@@ -23,33 +23,45 @@ pub(super) enum End {
     Failed(Problem),
 }
 
-/// One transfer, as its row has it.
+/// One transfer, as its row has it. Earlier programs wrote rows with fewer fields, and these are read as well.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Row {
+    #[serde(default)]
     pub(super) id: u64,
     pub(super) kind: Kind,
     /// The manifest's text; none while only an offer is known.
     pub(super) manifest: Option<String>,
     /// The swarm, which an offer names as well.
+    #[serde(default)]
     pub(super) swarm_id: String,
     /// A share's file; a fetch's folder, or none for the library's own.
     pub(super) path: Option<PathBuf>,
     pub(super) receipt: Option<PathBuf>,
     pub(super) entry: Option<u64>,
+    #[serde(default)]
     pub(super) endpoint: Endpoint,
+    #[serde(default)]
     pub(super) limits: TransferLimits,
+    #[serde(default)]
     pub(super) allow: Vec<String>,
+    #[serde(default)]
     pub(super) offers: Vec<String>,
+    #[serde(default)]
     pub(super) sequential: bool,
+    #[serde(default)]
     pub(super) full_check: bool,
+    #[serde(default)]
     pub(super) keep_seeding: bool,
     pub(super) stall_seconds: Option<u64>,
     /// Grants that were given with it and end with it.
+    #[serde(default)]
     pub(super) grants: Vec<u64>,
+    #[serde(default)]
     pub(super) paused: bool,
     pub(super) end: Option<End>,
     /// The UDP port of the last run, so that offers stay good.
     pub(super) last_port: Option<u16>,
+    #[serde(default)]
     pub(super) created_unix: u64,
 }
 

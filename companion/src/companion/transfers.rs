@@ -6,7 +6,6 @@ use std::sync::Arc;
 use minimodel_verifier::digest::hex;
 
 use super::row::{End, Row, parse};
-use super::shim::{B as _, G as _, L as _};
 use super::wish::Wish;
 use super::{Core, Inner};
 use crate::api::types::{
@@ -42,7 +41,7 @@ impl Core {
         let entry = self.library.find(&row.swarm_id)?;
         let is_ours = |entry: &Entry| entry.path.as_deref().map(Path::new) == row.path.as_deref();
         row.entry = row.entry.or(entry.filter(is_ours).map(|entry| entry.id));
-        self.add(&mut self.lock(), row, consent)
+        self.add(&mut self.lock(), row, consent.as_ref())
     }
 
     pub(super) fn add_fetch(self: &Arc<Self>, new: NewFetch) -> Result<Transfer, Problem> {
@@ -69,7 +68,7 @@ impl Core {
         };
         let consent = new.consent.clone();
         let row = Row::fetch(new, hex(&swarm), now_unix());
-        self.add(&mut self.lock(), row, consent)
+        self.add(&mut self.lock(), row, consent.as_ref())
     }
 
     /// Adds a row. One that wants the same for the same place is that one: asking twice for one thing is asking once. One that
@@ -79,7 +78,7 @@ impl Core {
         self: &Arc<Self>,
         inner: &mut Inner,
         mut row: Row,
-        consent: Option<Consent>,
+        consent: Option<&Consent>,
     ) -> Result<Transfer, Problem> {
         let same =
             |other: &&Row| (other.kind, &other.swarm_id, &other.path) == (row.kind, &row.swarm_id, &row.path);
@@ -106,7 +105,7 @@ impl Core {
                 row.manifest = row.manifest.or_else(|| old.manifest.clone());
             }
         }
-        if let Some(consent) = &consent {
+        if let Some(consent) = consent {
             Self::fits_row(&row, consent)?;
         }
         let is_new = row.id == 0;
@@ -120,7 +119,7 @@ impl Core {
         let id = row.id;
         inner.retries.remove(&id);
         inner.rows.insert(id, row);
-        if let Some(consent) = &consent
+        if let Some(consent) = consent
             && let Err(problem) = self.give(inner, id, consent)
         {
             if is_new {
@@ -234,7 +233,22 @@ impl Core {
         (share, ended)
     }
 
-    fn ready_entry(&self, id: u64) -> Result<(String, PathBuf), Problem> {
+    /// Version 1 wrote of a share the entry alone.
+    pub(super) fn complete_shares(&self) {
+        let mut inner = self.lock();
+        let bare = |row: &&mut Row| row.kind == Kind::Share && row.manifest.is_none();
+        for row in inner.rows.values_mut().filter(bare) {
+            let found = row.entry.and_then(|entry| self.ready_entry(entry).ok());
+            let Some((manifest, text, path)) =
+                found.and_then(|(text, path)| Some((parse(&text).ok()?, text, path)))
+            else {
+                continue;
+            };
+            (row.swarm_id, row.manifest, row.path) = (hex(manifest.swarm_id()), Some(text), Some(path));
+        }
+    }
+
+    pub(super) fn ready_entry(&self, id: u64) -> Result<(String, PathBuf), Problem> {
         let entry = self.library.refresh(id)?;
         let path = entry.path.filter(|_| entry.state == EntryState::Ready);
         let path = path.ok_or_else(|| {

@@ -103,6 +103,10 @@ fn open_existing(path: &Path, file: File) -> Result<Opened, DbError> {
         // A database is never empty, see `create`; the engine would take the file for a new one, silently.
         return Err(DbError::Damaged { path: path.to_owned(), detail: "it is empty".to_owned() });
     }
+    // The engine writes when it opens; a newer database is not touched.
+    if let Some(found) = peek(path).filter(|&found| found > migrate::VERSION) {
+        return Err(DbError::Newer { found, known: migrate::VERSION });
+    }
     let reader = file.try_clone().map_err(DbError::file("open", path))?;
     let mut engine = Opened::begin(file, path)?;
     // Every checksum of every row is checked before any is believed.
@@ -124,6 +128,15 @@ fn open_existing(path: &Path, file: File) -> Result<Opened, DbError> {
     engine.with(migrate::run)?;
     remove_older_backups(path, found);
     Ok(engine)
+}
+
+/// The version, without writing. A database that was not closed in order or is damaged cannot be read so: none.
+fn peek(path: &Path) -> Option<u32> {
+    let version = || {
+        let database = Builder::new().set_cache_size(CACHE_BYTES).open_read_only(path);
+        migrate::version(&database.map_err(|error| DbError::Engine(error.into()))?)
+    };
+    guarded(path, version).ok()
 }
 
 /// Makes a new database under another name and gives it its own when it is whole, so that a crash leaves none or all.

@@ -4,9 +4,7 @@
 //! the text of a manifest in each row of the library and no way back to the version that was active before; version 2
 //! keeps manifests and links in tables of their own.
 
-use redb::{
-    Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError, WriteTransaction,
-};
+use redb::{Database, ReadableDatabase, ReadableTable as _, TableDefinition, TableError, WriteTransaction};
 use serde_json::{Map, Value, json};
 
 use super::{DbError, Table};
@@ -30,7 +28,7 @@ struct Step {
 const STEPS: [Step; 2] = [Step { to: 1, run: to_1 }, Step { to: VERSION, run: to_2 }];
 
 /// The version of a database; 0: nothing was written to it yet.
-pub(super) fn version(database: &Database) -> Result<u32, DbError> {
+pub(super) fn version(database: &impl ReadableDatabase) -> Result<u32, DbError> {
     let read = database.begin_read()?;
     match read.open_table(META) {
         Ok(meta) => Ok(meta.get(VERSION_KEY)?.map_or(0, |version| version.value())),

@@ -46,7 +46,7 @@ pub(super) async fn chunk(
             // What was asked first is whole first, and what was lost of it goes ahead of the rest: otherwise all
             // that is under way would be whole at once, and nothing be asked for meanwhile.
             let _ = send.stream().set_priority(-((ask.0 % (1 << 30)) as i32));
-            send_all(&server, send, head.encode(), chunk.bytes, &counters).await
+            send_all(&server, send, head.encode(), Body::Payload(chunk.bytes), &counters).await
         }
         Ok(Err(error)) => {
             let (code, input) = verdict(&error, index);
@@ -77,15 +77,26 @@ fn verdict(error: &SourceError, index: u32) -> (ResetCode, Option<Input>) {
     }
 }
 
+/// What follows a head.
+enum Body {
+    /// Bytes of the model, which counts, quotas and budgets are about.
+    Payload(Bytes),
+    /// Leaf hashes or the manifest.
+    Other(Bytes),
+}
+
 async fn send_all(
     server: &Server,
     mut send: Unfinished,
     head: Vec<u8>,
-    body: Bytes,
+    body: Body,
     counters: &Arc<Counters>,
 ) -> ServeOutcome {
     let mut sent = 0;
-    let mut rest = body;
+    let (mut rest, is_payload) = match body {
+        Body::Payload(bytes) => (bytes, true),
+        Body::Other(bytes) => (bytes, false),
+    };
     let mut next = Bytes::from(head);
     loop {
         match timeout(WRITE_DEADLINE, send.stream().write_chunk(next)).await {
@@ -99,7 +110,9 @@ async fn send_all(
         next = rest.split_to(rest.len().min(server.limiter.piece().unwrap_or(PIECE)));
         server.limiter.take(next.len() as u64).await;
         sent += next.len() as u64;
-        counters.add_sent(next.len() as u64);
+        if is_payload {
+            counters.add_sent(next.len() as u64);
+        }
     }
     let unread = Unread::new(counters);
     match send.finish() {
@@ -130,7 +143,7 @@ pub(super) async fn leaves(
         Some((hashes, proof)) => {
             let head = LeavesHead { count: hashes.len() as u32, proof };
             let body = LeavesHead::encode_hashes(&hashes).into();
-            send_all(&server, send, head.encode(), body, &counters).await
+            send_all(&server, send, head.encode(), Body::Other(body), &counters).await
         }
         None => {
             send.refuse(ResetCode::NotHave);
@@ -149,6 +162,6 @@ pub(super) async fn manifest(
     counters: Arc<Counters>,
 ) {
     let head = ManifestHead { len: text.len() as u32 };
-    let outcome = send_all(&server, send, head.encode().to_vec(), text, &counters).await;
+    let outcome = send_all(&server, send, head.encode().to_vec(), Body::Other(text), &counters).await;
     let _ = server.notes.send(Note::Served { ask, outcome }).await;
 }

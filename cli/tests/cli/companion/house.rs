@@ -119,10 +119,22 @@ impl House {
     /// Shares `a.slm` and gives the offer. `more`: further words.
     #[track_caller]
     pub(super) fn share(&self, more: &[&str]) -> String {
-        let words =
-            ["seed", "--detach", "--listen", "127.0.0.1:0", "--consent", "serve", "a.minimodel", "a.slm"];
+        self.share_of("a", &[&["--consent", "serve"], more].concat())
+    }
+
+    /// Shares `STEM.slm` under what `more` or earlier grants agree to, and gives the offer.
+    #[track_caller]
+    pub(super) fn share_of(&self, stem: &str, more: &[&str]) -> String {
+        let (manifest, artifact) = (format!("{stem}.minimodel"), format!("{stem}.slm"));
+        let words = ["seed", "--detach", "--listen", "127.0.0.1:0", &manifest, &artifact];
         let ran = self.home.run(words.iter().chain(more)).exits(0);
         ran.stdout.lines().next().unwrap().to_owned()
+    }
+
+    /// The peer id of its user.
+    #[track_caller]
+    pub(super) fn peer(&self) -> String {
+        self.home.say("id show").exits(0).stdout.trim().to_owned()
     }
 
     /// Hands a fetch over and gives its number.

@@ -3,10 +3,17 @@
 
 mod causes;
 mod doctor;
+mod grants;
 mod house;
+mod http;
 mod injected;
+mod interface;
+mod library;
 mod limits;
 mod restart;
 mod revoke;
+mod terminal;
 mod told;
 mod two_homes;
+mod upgrade;
+mod version;

@@ -2,30 +2,17 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Mode, OFlags, open};
 use rustix::process::Signal;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::stage::{Listener, TARGET, is_unchanged, manifest, names, picture, stage};
-use crate::process::Running;
+use crate::process::{Running, terminal};
 
 /// Five times what G-11 asks for.
 const SOON: Duration = Duration::from_secs(10);
 const BOTH: [(Signal, i32); 2] = [(Signal::INT, 130), (Signal::TERM, 143)];
-
-/// A terminal: the side that a person sits at, and the one for a process.
-fn terminal() -> (File, OwnedFd) {
-    let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&person).unwrap();
-    unlockpt(&person).unwrap();
-    let name = ptsname(&person, Vec::new()).unwrap();
-    let process = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-    (File::from(person), process)
-}
 
 /// Reads what is shown until it holds `words`.
 fn read_until(person: &mut File, words: &str) -> String {

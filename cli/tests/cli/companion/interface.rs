@@ -1,0 +1,320 @@
+//! The local interface of a companion that runs, as any program of its user may speak it, and who is not spoken to.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, UdpSocket};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use super::house::House;
+use super::http::Http;
+use crate::home::Home;
+
+/// What the interface says of a transfer, change by change, until `holds`.
+#[track_caller]
+fn until(events: &mut impl Iterator<Item = Value>, id: &Value, holds: impl Fn(&Value) -> bool) -> Value {
+    for event in events {
+        let transfer = &event["transfer"];
+        assert_ne!(transfer["state"], "failed", "{transfer:#}");
+        if transfer["id"] == *id && holds(transfer) {
+            return transfer.clone();
+        }
+    }
+    panic!("the stream ended");
+}
+
+/// All that is shown with a question, in one text.
+fn shown(transfer: &Value) -> String {
+    let subject = transfer["question"]["subject"].as_array().unwrap();
+    subject
+        .iter()
+        .map(|line| format!("{}: {}\n", line[0].as_str().unwrap(), line[1].as_str().unwrap()))
+        .collect()
+}
+
+fn consent(actions: &[&str]) -> Value {
+    json!({"actions": actions, "by": "api"})
+}
+
+#[test]
+fn i5_the_interface_asks_before_a_share_and_a_fetch_and_does_nothing_before_the_answer() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let (theirs, ours) = (Http::of(&alice.home), Http::of(&bob.home));
+    let mut events = theirs.events();
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let is_free = || UdpSocket::bind(port).is_ok();
+    let new = json!({
+        "manifest": String::from_utf8(alice.home.read("a.minimodel")).unwrap(),
+        "path": alice.home.path("a.slm"), "endpoint": {"listen": port},
+    });
+    let answer = theirs.change("POST /v1/shares", &new).is(201);
+    let share = answer.json();
+    let id = share["id"].clone();
+    assert!(answer.head.contains(&format!("location: /v1/transfers/{id}")), "{}", answer.head);
+    assert_eq!((&share["state"], &share["cause"]), (&"asking".into(), &"consent-missing".into()));
+    assert_eq!(
+        (&share["question"]["needs"], &share["question"]["may"]),
+        (&json!(["serve"]), &json!(["publish"]))
+    );
+    let size = format!("{} bytes", alice.home.read("a.slm").len());
+    let file = alice.home.path("a.slm").display().to_string();
+    for words in [
+        "publisher: sample-publisher",
+        "license: /models/sample-model/license",
+        "evidence: not claimed",
+        &size,
+        &file,
+        "who may come: anyone",
+    ] {
+        assert!(shown(&share).contains(words), "{words}: {}", shown(&share));
+    }
+    until(&mut events, &id, |share| share["state"] == "asking");
+    // Nothing happens by itself.
+    std::thread::sleep(Duration::from_millis(800));
+    let share = theirs.get(&format!("/v1/transfers/{id}")).is(200).json();
+    assert_eq!((&share["state"], &share["offer"]), (&"asking".into(), &Value::Null));
+    assert!(is_free());
+    assert_eq!(theirs.get("/v1/grants").is(200).json(), json!([]));
+
+    theirs.change(&format!("POST /v1/transfers/{id}/consent"), &consent(&["serve"])).is(200);
+    let share = until(&mut events, &id, |share| share["offer"].is_string() && share["state"] == "running");
+    assert_eq!(share["question"], Value::Null);
+    assert!(!is_free());
+
+    let mut news = ours.events();
+    let new = json!({"offers": [share["offer"]], "out": bob.home.path("models")});
+    let fetch = ours.change("POST /v1/fetches", &new).is(201).json();
+    let fetching = fetch["id"].clone();
+    assert_eq!((&fetch["state"], &fetch["question"]["needs"]), (&"asking".into(), &json!(["fetch"])));
+    assert!(
+        shown(&fetch).contains("the manifest alone") && shown(&fetch).contains("peer: "),
+        "{}",
+        shown(&fetch)
+    );
+    assert_eq!(
+        theirs.get(&format!("/v1/transfers/{id}")).is(200).json()["peers"],
+        json!([]),
+        "nobody was dialed"
+    );
+    // Agreed to one by one: the manifest alone first, and what it says is in the next question.
+    ours.change(&format!("POST /v1/transfers/{fetching}/consent"), &consent(&["fetch"])).is(200);
+    let fetch = until(&mut news, &fetching, |fetch| {
+        fetch["model_id"] == "sample-model" && fetch["state"] == "asking"
+    });
+    assert_eq!(fetch["question"]["needs"], json!(["fetch", "import"]));
+    let folder = format!("into: {}", bob.home.path("models").display());
+    for words in ["publisher: sample-publisher", "license: /models/sample-model/license", &size, &folder] {
+        assert!(shown(&fetch).contains(words), "{words}: {}", shown(&fetch));
+    }
+    assert!(!bob.home.path("models").exists());
+    ours.change(&format!("POST /v1/transfers/{fetching}/consent"), &consent(&["import"])).is(200);
+    let done = until(&mut news, &fetching, |fetch| fetch["state"] == "done");
+    assert!(fs::read(done["path"].as_str().unwrap()).unwrap() == alice.home.read("a.slm"));
+    assert!(fs::exists(done["receipt"].as_str().unwrap()).unwrap());
+
+    let grants = theirs.get("/v1/grants").is(200).json();
+    assert_eq!((&grants[0]["by"], &grants[0]["state"]), (&"api".into(), &"active".into()));
+    let revoked =
+        theirs.change(&format!("DELETE /v1/grants/{}", grants[0]["id"]), &Value::Null).is(200).json();
+    assert_eq!(revoked["state"], "revoked");
+    let share =
+        until(&mut events, &id, |share| share["cause"] == "consent-missing" && share["offer"].is_null());
+    assert_eq!(share["state"], "waiting");
+    alice.until("the port is free", is_free);
+    assert_eq!(theirs.get("/v1/consent/verify").is(200).json()["ok"], true);
+}
+
+#[test]
+fn i5_the_interface_refuses_strangers_web_pages_and_sources_that_are_no_peers() {
+    let house = House::with_artifact();
+    let http = Http::of(&house.home);
+    let (host, bearer) =
+        (format!("host: {}\r\n", http.address), format!("authorization: Bearer {}\r\n", http.token));
+    let wrong = format!("authorization: Bearer {}\r\n", "0".repeat(64));
+    let json = "content-type: application/json\r\n";
+    for (head, status) in [
+        (host.clone(), 401),
+        (format!("{host}{wrong}"), 401),
+        (format!("host: evil.example:{}\r\n{bearer}", http.address.port()), 421),
+        (bearer.clone(), 421),
+        (format!("{host}{bearer}origin: https://evil.example\r\n"), 403),
+        (format!("{host}{bearer}sec-fetch-site: cross-site\r\n"), 403),
+    ] {
+        for line in ["GET /v1/status", "POST /v1/stop", "GET /metrics", "GET /v1/events"] {
+            let answer = http.raw(line, &format!("{head}{json}"), "").is(status);
+            assert!(
+                !answer.body.contains(&http.token) && !answer.head.contains("access-control"),
+                "{answer:?}"
+            );
+        }
+    }
+    http.raw("POST /v1/stop", &format!("{host}{bearer}"), "").is(415);
+    http.raw("OPTIONS /v1/shares", &format!("{host}origin: https://evil.example\r\n"), "").is(405);
+    for source in
+        ["https://minimodel.org/models/a.slm", "http://127.0.0.1/a.slm", "file:///etc/passwd", "/etc/passwd"]
+    {
+        let new = json!({"offers": [source], "out": house.home.path("models"), "consent": consent(&["fetch", "import"])});
+        let problem = http.change("POST /v1/fetches", &new).is(422).json();
+        assert_eq!(problem["code"], 10);
+        assert!(problem.to_string().contains("peers"), "{problem:#}");
+    }
+    let new = json!({"offers": ["mm1"], "url": "https://minimodel.org/a.slm"});
+    http.change("POST /v1/fetches", &new).is(422);
+    assert_eq!(http.get("/v1/transfers").is(200).json(), json!([]));
+    house.home.say("companion status").exits(0);
+}
+
+#[test]
+fn two_programs_at_once_are_both_answered_and_nothing_they_say_is_lost() {
+    let house = House::with_artifact();
+    let http = Http::of(&house.home);
+    let share = json!({
+        "manifest": String::from_utf8(house.home.read("a.minimodel")).unwrap(), "path": house.home.path("a.slm"),
+    });
+    let ids: Vec<Value> = std::thread::scope(|scope| {
+        let work = |_| {
+            scope.spawn(|| {
+                let grant = |_| {
+                    let new = json!({"consent": consent(&["cache", "import"])});
+                    let made = http.change("POST /v1/grants", &new).is(201).json();
+                    http.change("POST /v1/shares", &share).is(201);
+                    made.as_array().unwrap().iter().map(|grant| grant["id"].clone()).collect::<Vec<_>>()
+                };
+                (0..8).flat_map(grant).collect::<Vec<_>>()
+            })
+        };
+        let workers: Vec<_> = [0, 1].map(work).into();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    let mut numbers: Vec<u64> = ids.iter().map(|id| id.as_u64().unwrap()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=32).collect::<Vec<_>>());
+    let verdict = house.home.say("--json consent log --verify").exits(0).object();
+    assert_eq!((&verdict["ok"], &verdict["entries"]), (&true.into(), &32.into()));
+    let transfers = house.transfers();
+    assert_eq!(
+        (transfers.len(), &transfers[0]["state"]),
+        (1, &"asking".into()),
+        "the same share, asked for often"
+    );
+}
+
+/// A companion in the background; it does not outlive its test.
+struct Daemon(Pid);
+
+impl Daemon {
+    #[track_caller]
+    fn start(home: &Home) -> Self {
+        home.say("companion start").exits(0);
+        let status = home.say("--json status").exits(0).object();
+        Self(Pid::from_raw(status["status"]["pid"].as_i64().unwrap().try_into().unwrap()).unwrap())
+    }
+
+    fn stat(&self) -> Option<String> {
+        fs::read_to_string(format!("/proc/{}/stat", self.0.as_raw_nonzero())).ok()
+    }
+
+    /// Gone, or what is left of it waits to be buried.
+    fn has_ended(&self) -> bool {
+        self.stat().is_none_or(|stat| stat.rsplit_once(") ").unwrap().1.starts_with('Z'))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if !self.has_ended() {
+            let _ = kill_process(self.0, Signal::KILL);
+        }
+    }
+}
+
+#[test]
+fn a_companion_in_the_background_outlives_who_started_it_and_ends_in_order_with_its_bytes_accounted() {
+    let (home, carol) = (Home::with_artifact(), Home::new());
+    let daemon = Daemon::start(&home);
+    // A session of its own, in which no terminal can hang up on it.
+    let session = daemon.stat().unwrap().rsplit_once(") ").unwrap().1.split(' ').nth(3).unwrap().to_owned();
+    assert_eq!(session, daemon.0.as_raw_nonzero().to_string());
+    let again = home.say("companion start").exits(0);
+    assert!(again.stderr.contains("already"), "{}", again.stderr);
+    let line = "seed --detach --listen 127.0.0.1:0 --consent serve a.minimodel a.slm";
+    let offer = home.say(line).exits(0).stdout.lines().next().unwrap().to_owned();
+    carol.run(["fetch", "--offer", &offer, "--out", "models", "--consent", "fetch,import"]).exits(0);
+    home.say("companion stop").exits(0);
+    assert!(!home.own("state/companion/endpoint.json").exists());
+    assert!(daemon.has_ended());
+    let moved = home.say("--json limits log").exits(0).object();
+    assert_eq!(moved["sent_bytes"], home.read("a.slm").len());
+    let grant = home.say("--json consent list").exits(0).object();
+    assert_eq!(grant["used_bytes"], home.read("a.slm").len());
+    home.say("companion stop").exits(0);
+    home.say("companion status").exits(3);
+
+    let daemon = Daemon::start(&home);
+    home.say("companion stop").exits(0);
+    assert!(daemon.has_ended());
+}
+
+/// Verbs that ask a companion where there is one, and what they exit with where there is none.
+const VERBS: [(&str, i32); 8] = [
+    ("companion status", 3),
+    ("companion stop", 0),
+    ("status", 0),
+    ("library list", 0),
+    ("consent list", 0),
+    ("limits show", 0),
+    ("announce list", 0),
+    ("transfer pause 1", 0),
+];
+
+#[test]
+fn i5_what_a_killed_companion_left_hinders_nobody_and_a_stranger_at_its_port_never_hears_the_token() {
+    let mut house = House::with_artifact();
+    house.share(&[]);
+    let token = Http::of(&house.home).token;
+    let endpoint = house.home.own("state/companion/endpoint.json");
+    house.kill();
+    let left = fs::read(&endpoint).unwrap();
+    for (verb, code) in VERBS {
+        house.home.say(verb).exits(code);
+    }
+    house.start();
+    assert_ne!(fs::read(&endpoint).unwrap(), left);
+    assert_eq!(house.transfers()[0]["state"], "paused");
+    house.kill();
+
+    // A stranger took the port, and its process has the number that the file names.
+    let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = stranger.local_addr().unwrap();
+    let text = json!({"addresses": [at], "pid": std::process::id(), "version": "0.1.0"});
+    fs::write(&endpoint, text.to_string()).unwrap();
+    let heard = Arc::new(Mutex::new(String::new()));
+    let ears = heard.clone();
+    std::thread::spawn(move || {
+        for stream in stranger.incoming().map_while(Result::ok) {
+            let (mut stream, mut piece) = (stream, [0; 4096]);
+            let count = stream.read(&mut piece).unwrap_or(0);
+            ears.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..count]));
+            let proof = "0".repeat(64);
+            let _ =
+                write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 64\r\nconnection: close\r\n\r\n{proof}");
+            let count = stream.read(&mut piece).unwrap_or(0);
+            ears.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..count]));
+        }
+    });
+    for (verb, code) in VERBS {
+        house.home.say(verb).exits(code);
+    }
+    house.home.say("seed --detach --consent serve a.minimodel a.slm").exits(3);
+    house.start();
+    assert_ne!(Http::of(&house.home).address, at);
+    let heard = heard.lock().unwrap();
+    assert!(heard.matches("challenge=").count() >= VERBS.len(), "{heard}");
+    assert!(
+        !heard.to_lowercase().contains(&token) && !heard.to_lowercase().contains("authorization"),
+        "{heard}"
+    );
+}

@@ -1,0 +1,134 @@
+//! `seed` and `fetch` on a terminal, with a companion that does the work: what a person is asked, and what their Ctrl-C
+//! does.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::UdpSocket;
+use std::process::Stdio;
+
+use minimodel_wire::SignedOffer;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::house::House;
+use crate::home::Home;
+use crate::process::{Running, terminal};
+
+const PROMPT: &str = "Type yes to agree: ";
+
+/// A verb at a terminal that is answered one word a question. Gives what was asked, each
+/// by its last line, and the process.
+fn ask(home: &Home, line: &[&str], words: &[&str]) -> (Vec<String>, Running) {
+    let (mut person, process) = terminal();
+    let mut command = home.command(line);
+    command.stdin(Stdio::from(process.try_clone().unwrap()));
+    let running = Running::start_on(&mut command, None, Some(process.into()));
+    drop(command);
+    let (mut shown, mut piece) = (String::new(), [0; 1024]);
+    for (asked, word) in words.iter().enumerate() {
+        while shown.matches(PROMPT).count() <= asked {
+            let count = person.read(&mut piece).unwrap();
+            shown += &String::from_utf8_lossy(&piece[..count]);
+        }
+        person.write_all(format!("{word}\n").as_bytes()).unwrap();
+    }
+    // What is shown from now on must not fill the terminal.
+    std::thread::spawn(move || while person.read(&mut piece).is_ok_and(|count| count > 0) {});
+    let asked = shown.match_indices(PROMPT).map(|(at, _)| shown[..at].lines().last().unwrap().to_owned());
+    (asked.collect(), running)
+}
+
+fn grants(house: &House) -> String {
+    house.home.say("--json consent list --all").exits(0).stdout
+}
+
+#[test]
+fn i5_a_fetch_asks_on_a_terminal_what_it_asks_without_a_companion_and_only_yes_agrees() {
+    let (alice, bob, carol) = (House::with_artifact(), House::new(), Home::new());
+    let offer = alice.share(&[]);
+    let line = ["fetch", "--offer", &offer, "--out", "models"];
+    for words in [&["no"][..], &["y"], &["yes", "YES"], &["yes", "yes", "no"], &["yes", "yes", ""]] {
+        let (_, refused) = ask(&bob.home, &line, words);
+        assert_eq!(refused.fate().status.code(), Some(5), "{words:?}");
+        assert!(bob.transfers().is_empty() && grants(&bob).is_empty(), "{words:?}: {}", grants(&bob));
+        assert!(!bob.home.path("models").exists());
+    }
+    // The manifest, these bytes, the import; then what is not needed.
+    let words = ["yes", "yes", "yes", "no"];
+    let (theirs, alone) = ask(&carol, &line, &words);
+    assert_eq!(alone.fate().status.code(), Some(0));
+    let (ours, handed) = ask(&bob.home, &line, &words);
+    let path = handed.end().exits(0).stdout;
+    assert!(fs::read(path.trim()).unwrap() == alice.home.read("a.slm"));
+    assert_eq!(ours, theirs);
+    assert!(
+        ours.len() == 4 && ours[1].contains("Fetch these bytes") && ours[3].contains("(not needed)"),
+        "{ours:?}"
+    );
+    assert!(grants(&bob).contains("\"by\":\"prompt\""));
+    assert_eq!(bob.transfers()[0]["state"], "done");
+}
+
+#[test]
+fn i5_a_seed_asks_on_a_terminal_what_it_asks_without_a_companion_and_its_ctrl_c_ends_the_share() {
+    let (alice, carol) = (House::with_artifact(), Home::with_artifact());
+    let line = ["seed", "a.minimodel", "a.slm", "--listen", "127.0.0.1:0"];
+    for words in ["no", "y", "Yes", ""] {
+        let (_, refused) = ask(&alice.home, &line, &[words]);
+        assert_eq!(refused.fate().status.code(), Some(5), "{words:?}");
+        assert!(alice.transfers().is_empty() && grants(&alice).is_empty(), "{words:?}: {}", grants(&alice));
+    }
+    // A share that was there stays when nobody agrees to it any more, and serves nobody.
+    alice.share(&[]);
+    alice.home.say("consent revoke --all").exits(0);
+    let (_, refused) = ask(&alice.home, &line, &["no"]);
+    assert_eq!(refused.fate().status.code(), Some(5));
+    let share = alice.transfers().remove(0);
+    assert_eq!((&share["state"], &share["offer"]), (&"waiting".into(), &Value::Null));
+    alice.home.say(&format!("transfer remove {}", share["id"])).exits(0);
+    let (theirs, alone) = ask(&carol, &line, &["yes", "no"]);
+    alone.offer();
+    alone.stop().exits(0);
+    let (ours, seed) = ask(&alice.home, &line, &["yes", "no"]);
+    let offer: SignedOffer = seed.offer().parse().unwrap();
+    assert_eq!(ours, theirs);
+    let share = alice.transfers().remove(0);
+    assert_eq!((&share["state"], &share["publishes"]), (&"running".into(), &false.into()));
+    seed.stop().exits(0);
+    assert!(alice.transfers().is_empty());
+    assert!(
+        grants(&alice).contains("revoked") && !grants(&alice).contains("\"active\""),
+        "{}",
+        grants(&alice)
+    );
+    alice.until("the port is free", || UdpSocket::bind(offer.offer().addresses[0]).is_ok());
+}
+
+#[test]
+fn ctrl_c_on_a_fetch_that_is_followed_pauses_it_and_the_same_line_goes_on() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&["--up", "16KiB"]);
+    let line = ["fetch", "--offer", &offer, "--out", "models", "--consent", "fetch,import"];
+    let followed = Running::start(&mut bob.home.command(line));
+    bob.until("handed over", || !bob.transfers().is_empty());
+    let fetch = bob.transfers()[0]["id"].as_u64().unwrap();
+    bob.transfer_when(fetch, "fetching", |fetch| fetch["have_bytes"].as_u64() > Some(0));
+    followed.signal(Signal::INT);
+    let stopped = followed.end().exits(130);
+    assert!(stopped.stderr.contains("run the same command again"), "{}", stopped.stderr);
+    let paused = bob.transfer_when(fetch, "at rest", |fetch| fetch["peers"] == Value::Array(Vec::new()));
+    assert_eq!((&paused["state"], &paused["cause"]), (&"paused".into(), &"paused".into()));
+
+    let share = alice.transfers()[0]["id"].clone();
+    alice.home.say(&format!("limits set --transfer {share} --up none")).exits(0);
+    let path = bob.home.run(line).exits(0).stdout;
+    assert!(fs::read(path.trim()).unwrap() == alice.home.read("a.slm"));
+    let transfers = bob.transfers();
+    assert_eq!((transfers.len(), &transfers[0]["id"]), (1, &fetch.into()));
+    let fetched = transfers[0]["received_bytes"].as_u64().unwrap();
+    assert!(
+        fetched < transfers[0]["total_bytes"].as_u64().unwrap(),
+        "what was there was not fetched again: {fetched}"
+    );
+    assert!(!grants(&bob).contains("\"active\""), "{}", grants(&bob));
+}
