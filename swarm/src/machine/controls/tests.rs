@@ -179,12 +179,12 @@ fn b22_all_keys_together_get_what_they_may_have_in_all() {
     let given = served(&mut desk);
     assert_eq!(given.len(), 3, "{given:?}");
     given.into_iter().for_each(|ask| serve(&mut desk, ask, CHUNK));
-    assert_eq!(served(&mut desk), []);
+    assert_eq!(served(&mut desk), [0_u64; 0]);
     // A new key gets nothing either, and more when there is more.
     want(&mut desk, 3);
     desk.said();
     desk.ask(3, 10, 0);
-    assert_eq!(served(&mut desk), []);
+    assert_eq!(served(&mut desk), [0_u64; 0]);
     desk.tell(allowance(4));
     want(&mut desk, 3);
     desk.said();
