@@ -92,7 +92,7 @@ fn the_schedule_holds_both_sides_and_lets_them_go_on() {
 }
 
 #[test]
-fn a_quota_of_a_grant_stops_a_fetch_in_the_middle_and_at_its_end() {
+fn a_quota_of_a_grant_stops_a_fetch_where_less_than_a_chunk_is_left() {
     let (alice, bob) = (House::with_artifact(), House::new());
     let offer = alice.share(&[]);
     bob.home.write("a.minimodel", alice.home.read("a.minimodel"));
@@ -106,7 +106,7 @@ fn a_quota_of_a_grant_stops_a_fetch_in_the_middle_and_at_its_end() {
     let fetching = fetch(&bob, &alice, &offer, &[]);
     is_told(&bob, fetching, "quota");
     let held = bob.transfer(fetching);
-    assert_eq!((&held["state"], &held["have_bytes"]), (&"running".into(), &16_384.into()));
+    assert_eq!((&held["state"], &held["have_bytes"]), (&"waiting".into(), &16_384.into()));
 
     // To the last byte of it.
     bob.home.say("consent revoke --all").exits(0);
