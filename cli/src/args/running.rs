@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use clap::{ArgGroup, Args, Subcommand};
 
+use crate::consent::ConsentFlag;
 use crate::size::{UnitError, parse_positive_size, parse_rate, parse_size};
 
 /// A value, or the word `none`, which takes it away.
@@ -197,12 +198,22 @@ pub(crate) struct TransferArgs {
 pub(crate) enum TransferAction {
     /// Pause it, until it is started again
     Pause(TransferIds),
-    /// Let a paused or failed one run again
-    Start(TransferIds),
+    /// Let a paused or failed one run again; one that asks for consent asks here
+    Start(TransferStartArgs),
     /// Forget it; its files stay, partial ones too
     Remove(TransferIds),
     /// Change its own limits, at once
     Limit(TransferLimitArgs),
+}
+
+/// `minimodel transfer start`.
+#[derive(Debug, Args)]
+pub(crate) struct TransferStartArgs {
+    #[command(flatten)]
+    pub(crate) ids: TransferIds,
+    /// The consents, as in `--consent fetch,import`; on a terminal they are asked for instead
+    #[arg(long, value_name = "ACTIONS")]
+    pub(crate) consent: Option<ConsentFlag>,
 }
 
 /// Which transfers.

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use minimodel_companion::api::types::{Cause, State, Transfer};
-use minimodel_companion::{Problem, Service};
+use minimodel_companion::{Problem, Service, doctor};
 use minimodel_verifier::receipt::Receipt;
+use minimodel_wire::SignedOffer;
 use serde_json::json;
 
 use super::failure;
@@ -15,9 +16,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::folders;
 use crate::interrupt::Interrupt;
+use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::settings::Context;
 use crate::size::{show_rate, show_size};
+use crate::transfer::idling::Idling;
 
 /// How often the companion is asked how it stands.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -35,10 +38,14 @@ pub(crate) fn seed(
     let printer = &context.printer;
     printer.note(format!("the companion shares it as transfer {}", first.id));
     let (mut offer, mut told_at, mut told_bytes) = (None, Instant::now(), 0);
+    let (begun, mut idling) = (Instant::now(), Idling::default());
     loop {
         let transfer = look(service, first.id)?;
-        if let Some(problem) = transfer.problem {
-            return Err(failure(problem));
+        if let Some(cause) = idling.look(begun.elapsed(), transfer.cause) {
+            tell_idle(printer, cause)?;
+        }
+        if transfer.state == State::Failed {
+            return Err(transfer.problem.map_or_else(|| gone(first.id), failure));
         }
         if transfer.offer.is_some() && transfer.offer != offer {
             offer.clone_from(&transfer.offer);
@@ -46,11 +53,11 @@ pub(crate) fn seed(
         }
         if detach && (offer.is_some() || transfer.state == State::Waiting) {
             printer.note("the companion serves it until you stop it: `minimodel status` shows how it stands");
-            return Ok(());
+            return printer.event("handed-over", json!({"transfer": first.id}));
         }
         if told_at.elapsed() >= SAY_EVERY {
             if transfer.sent_bytes > told_bytes {
-                say_serving(context, &transfer)?;
+                say_serving(context, &transfer, idling.cause())?;
             }
             (told_at, told_bytes) = (Instant::now(), transfer.sent_bytes);
         }
@@ -82,14 +89,14 @@ pub(crate) fn fetch(
     let begun = Instant::now();
     let progress = Progress::start(context, "fetch", first.total_bytes, true);
     let counter = progress.counter();
-    let mut cause = None;
+    let mut idling = Idling::default();
     loop {
         let transfer = look(service, id)?;
         counter.set(transfer.have_bytes);
         counter.say(&aside(&transfer));
-        if transfer.cause != cause {
-            cause = transfer.cause;
-            printer.event("idle", json!({"cause": cause}))?;
+        if let Some(cause) = idling.look(begun.elapsed(), transfer.cause) {
+            counter.idle(cause.map(doctor::name));
+            tell_idle(printer, cause)?;
         }
         match transfer.state {
             State::Done => {
@@ -106,7 +113,13 @@ pub(crate) fn fetch(
                     format!("let it go on: `minimodel transfer start {id}`, or type the same command again");
                 return Err(Failure::new(Exit::Stopped, format!("transfer {id} was paused"), hint));
             }
-            _ => {}
+            State::Waiting | State::Asking => {
+                if let Some(failure) = held_up(&transfer) {
+                    drop(progress);
+                    return Err(failure);
+                }
+            }
+            State::Preparing | State::Running => {}
         }
         if is_asked(&interrupt) {
             drop(progress);
@@ -130,6 +143,29 @@ fn look(service: &dyn Service, id: u64) -> Result<Transfer, Failure> {
     })
 }
 
+/// What only its user can change is not waited for; the transfer goes on when they did.
+fn held_up(transfer: &Transfer) -> Option<Failure> {
+    let id = transfer.id;
+    let (class, error, hint) = match transfer.cause? {
+        Cause::ConsentMissing => (
+            Exit::Consent,
+            format!("transfer {id} waits: a consent that it needs is not there any more"),
+            format!("agree again: `minimodel transfer start {id}`"),
+        ),
+        Cause::Quota => (
+            Exit::Quota,
+            format!("transfer {id} waits: a quota is used up"),
+            format!("see which: `minimodel consent list`; `minimodel transfer start {id}` agrees anew"),
+        ),
+        _ => return None,
+    };
+    let failure = Failure::new(class, error, hint);
+    Some(match &transfer.problem {
+        Some(problem) => failure.because(&problem.error),
+        None => failure,
+    })
+}
+
 fn gone(id: u64) -> Failure {
     Failure::new(Exit::Unexpected, format!("transfer {id} failed"), "see why: `minimodel status`")
 }
@@ -140,43 +176,39 @@ fn tell_offer(context: &Context, transfer: &Transfer) -> Result<(), Failure> {
     printer.note("send this line to whoever may fetch the file; Ctrl-C stops serving:");
     printer.note(format!("\n    minimodel fetch --offer {offer} --out .\n"));
     if printer.is_json() {
-        return printer.event("offer", json!({"offer": offer, "transfer": transfer.id}));
+        let read = offer.parse::<SignedOffer>().ok();
+        let addresses = read.as_ref().map(|offer| &offer.offer().addresses);
+        let fields = json!({
+            "offer": offer, "transfer": transfer.id,
+            "peer": read.as_ref().map(|offer| offer.offer().peer.to_string()),
+            "addresses": addresses.map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>()),
+            "expires_unix": read.as_ref().map(|offer| offer.offer().expires_unix),
+        });
+        return printer.event("offer", fields);
     }
     printer.note("the offer alone, for --peer or a file:");
     printer.answer(offer.as_str())
 }
 
-fn say_serving(context: &Context, transfer: &Transfer) -> Result<(), Failure> {
+/// `cause` is null when bytes move again.
+fn tell_idle(printer: &Printer, cause: Option<Cause>) -> Result<(), Failure> {
+    printer.event("idle", json!({"cause": cause}))
+}
+
+fn say_serving(context: &Context, transfer: &Transfer, cause: Option<Cause>) -> Result<(), Failure> {
     let (peers, sent) = (transfer.peers.len(), show_size(transfer.sent_bytes));
     context.printer.note(format!("serving {peers} peers, {}, {sent} sent", show_rate(transfer.up_rate)));
-    let fields = json!({"peers": peers, "up_rate": transfer.up_rate, "sent_bytes": transfer.sent_bytes});
+    let (up_rate, sent_bytes) = (transfer.up_rate, transfer.sent_bytes);
+    let fields = json!({"peers": peers, "up_rate": up_rate, "sent_bytes": sent_bytes, "idle": cause});
     context.printer.event("serving", fields)
 }
 
 fn aside(transfer: &Transfer) -> String {
     match (transfer.cause, transfer.peers.len()) {
-        (Some(cause), _) => waiting(cause).to_owned(),
+        (Some(cause), _) => doctor::words(cause).to_owned(),
         (None, 0) => "looking for peers".to_owned(),
         (None, 1) => "1 peer".to_owned(),
         (None, peers) => format!("{peers} peers"),
-    }
-}
-
-/// A cause in a few plain words.
-fn waiting(cause: Cause) -> &'static str {
-    match cause {
-        Cause::NoSource => "waiting: nobody here has what is missing",
-        Cause::Choked => "waiting: every peer is busy with others",
-        Cause::RateLimit => "waiting: the rate limit",
-        Cause::Quota => "waiting: a quota is used up",
-        Cause::ConsentMissing => "waiting: a consent is missing",
-        Cause::Disk => "waiting: the disk",
-        Cause::Congestion => "waiting: the path carries no more",
-        Cause::PeerSlow => "waiting: the peers are silent",
-        Cause::Checking => "checking the whole file",
-        Cause::NoDemand => "nobody asks",
-        Cause::Paused => "paused",
-        Cause::Schedule => "waiting: the schedule",
     }
 }
 

@@ -13,6 +13,8 @@ use minimodel_wire::SignedOffer;
 use super::{failure, follow};
 use crate::args::{FetchArgs, OrderChoice, SeedArgs, ShareOptions};
 use crate::consent::{self, Action, ConsentFlag, How, NOTHING_DONE, Question};
+use crate::escape;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::show;
@@ -34,10 +36,8 @@ pub(crate) fn seed(
         allow: names(&args.share),
         ..NewShare::default()
     };
-    let known = known_transfers(service)?;
-    let transfer = service.share(new).map_err(failure)?;
-    let is_new = !known.contains(&transfer.id);
-    let transfer = agree(service, context, "seed", (transfer, is_new), args.consent.as_ref())?;
+    let added = service.share(new).map_err(failure)?;
+    let transfer = agree_or_drop(service, context, "seed", added, args.consent.as_ref())?;
     follow::seed(service, context, &transfer, args.handing.detach)
 }
 
@@ -69,42 +69,43 @@ pub(crate) fn fetch(
         },
         ..NewFetch::default()
     };
-    let known = known_transfers(service)?;
-    let transfer = service.fetch(new).map_err(failure)?;
-    let is_new = !known.contains(&transfer.id);
-    let transfer = agree(service, context, "fetch", (transfer, is_new), args.consent.as_ref())?;
+    let added = service.fetch(new).map_err(failure)?;
+    let transfer = agree_or_drop(service, context, "fetch", added, args.consent.as_ref())?;
     follow::fetch(service, context, &transfer, args.handing.detach)
 }
 
-/// What the companion had before: the same thing asked for again is the same transfer.
-fn known_transfers(service: &dyn Service) -> Result<Vec<u64>, Failure> {
-    let status = service.status().map_err(failure)?;
-    Ok(status.transfers.iter().map(|transfer| transfer.id).collect())
-}
-
-/// Asks what the companion asks, unless a flag says it or earlier grants do. A new transfer to which nobody agrees is taken
-/// back; one that was there stays as it was, without the consent.
-fn agree(
+/// A transfer to which nobody agrees is taken back, unless it was there before.
+fn agree_or_drop(
     service: &dyn Service,
     context: &Context,
     verb: &str,
-    (transfer, is_new): (Transfer, bool),
+    transfer: Transfer,
     flag: Option<&ConsentFlag>,
 ) -> Result<Transfer, Failure> {
-    let Some(open) = &transfer.question else {
-        let Some(flag) = flag else { return Ok(transfer) };
-        // Granted already; what the flag adds, such as to publish, is agreed to now.
-        let more = consent_of(flag.actions(), How::Flag);
-        return service.answer(transfer.id, more).map_err(failure);
-    };
-    let asked = ask(context, verb, &transfer, open, flag);
-    let answered = asked.and_then(|consent| service.answer(transfer.id, consent).map_err(failure));
-    answered.inspect_err(|_| {
+    let (id, is_new) = (transfer.id, transfer.is_new);
+    agree(service, context, verb, transfer, flag).inspect_err(|_| {
         if is_new {
             // The refusal is what its user must see.
-            let _ = service.forget(transfer.id);
+            let _ = service.forget(id);
         }
     })
+}
+
+/// Asks what the companion asks, unless a flag says it or earlier grants do.
+pub(crate) fn agree(
+    service: &dyn Service,
+    context: &Context,
+    verb: &str,
+    transfer: Transfer,
+    flag: Option<&ConsentFlag>,
+) -> Result<Transfer, Failure> {
+    let consent = match (&transfer.question, flag) {
+        (Some(open), _) => ask(context, verb, &transfer, open, flag)?,
+        // Granted already; what the flag adds, such as to publish, is agreed to now.
+        (None, Some(flag)) => consent_of(flag.actions(), How::Flag),
+        (None, None) => return Ok(transfer),
+    };
+    service.answer(transfer.id, consent).map_err(failure)
 }
 
 fn ask(
@@ -159,8 +160,18 @@ fn known(actions: &[Asked]) -> Vec<Action> {
     actions.iter().map(known).collect()
 }
 
+/// The interface names files by text.
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|error| Failure::reading("path", path, &error))
+    let absolute = std::path::absolute(path).map_err(|error| Failure::reading("path", path, &error))?;
+    if absolute.to_str().is_none() {
+        let error = format!("the companion takes no name that is not UTF-8: `{}`", escape::path(path));
+        return Err(Failure::new(
+            Exit::Usage,
+            error,
+            "do it in this process with --here, or use another name",
+        ));
+    }
+    Ok(absolute)
 }
 
 fn endpoint(options: &ShareOptions) -> Endpoint {

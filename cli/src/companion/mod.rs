@@ -40,20 +40,23 @@ pub(crate) fn open(context: &Context, is_running: bool) -> Result<Companion, Fai
     Companion::open(places(context)?, runner, is_running).map_err(failure)
 }
 
-/// The companion that takes a transfer over, unless its user wants it here or asks for what only a process of its own does.
+/// The companion that takes a transfer over, unless its user wants it here or asks for what only a process of its own does
+/// (`is_special`, and some options of a share).
 pub(crate) fn taking(
     context: &Context,
     share: &ShareOptions,
     handing: &HandingOptions,
+    is_special: bool,
 ) -> Result<Option<Client>, Failure> {
-    let is_special = share.offer_out.is_some()
+    let is_special = is_special
+        || share.offer_out.is_some()
         || share.max_datagram.is_some()
         || share.congestion != CongestionChoice::Own;
     let has_home = context.folders.state().is_ok() && context.folders.data().is_ok();
     let client = if handing.here || is_special || !has_home { None } else { running(context)? };
     if client.is_none() && handing.detach {
         let hint = if is_special || handing.here {
-            "leave --detach away, or the options that only a process of its own has (--here, --offer-out)"
+            "leave --detach away, or what only a process of its own does: --offer-out, --recheck, waiting without a peer"
         } else {
             "start one: `minimodel companion start`"
         };

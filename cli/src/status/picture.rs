@@ -198,7 +198,7 @@ mod tests {
                         shown.contains(words) && shown.contains("and 12 more peers"),
                         "{state:?}: {shown}"
                     );
-                    let tells_cause = matches!(state, State::Waiting | State::Preparing | State::Running);
+                    let tells_cause = matches!(state, State::Waiting | State::Running);
                     if let (true, Some(cause)) = (tells_cause, cause) {
                         assert!(shown.contains(doctor::words(cause)), "{cause:?}: {shown}");
                     }

@@ -10,7 +10,7 @@ pub(super) use minimodel_companion::doctor::CAUSES;
 pub(super) const STATES: [(State, &str); 7] = [
     (State::Asking, "asks for your consent to fetch, import"),
     (State::Waiting, "waits"),
-    (State::Preparing, "being checked"),
+    (State::Preparing, "being"),
     (State::Running, "running"),
     (State::Paused, "transfer start 1"),
     (State::Done, "in place: /models/my-model.slm"),
@@ -45,6 +45,7 @@ pub(super) fn transfer(id: u64, kind: Kind, state: State) -> Transfer {
         run_seconds: 0.0,
         idle_seconds: BTreeMap::new(),
         created_utc: "2026-06-01T11:00:00Z".into(),
+        is_new: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Words for what a transfer is and does. Everything from outside is escaped here.
 
-use minimodel_companion::api::types::{Action, Kind, State, Transfer};
+use minimodel_companion::api::types::{Action, Cause, Kind, State, Transfer};
 use minimodel_companion::doctor;
 
 use crate::escape;
@@ -53,11 +53,12 @@ pub(super) fn why(transfer: &Transfer) -> Vec<String> {
         }
         State::Waiting => vec![cause.map_or_else(|| "waits".to_owned(), |cause| format!("waits: {cause}"))],
         State::Preparing => {
-            let what = match transfer.kind {
-                Kind::Share => "the file is being checked",
-                Kind::Fetch => "the manifest or what is here is being checked",
+            let what = match (transfer.kind, transfer.cause) {
+                (Kind::Share, _) => "the file is being checked",
+                (Kind::Fetch, Some(Cause::NoSource)) => "the manifest is being asked for",
+                (Kind::Fetch, _) => "what is here is being checked",
             };
-            vec![cause.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}"))]
+            vec![what.to_owned()]
         }
         State::Running => cause.into_iter().map(|cause| format!("nothing moves: {cause}")).collect(),
         State::Paused => vec![format!("paused until `minimodel transfer start {id}`")],

@@ -2,30 +2,37 @@
 
 use std::time::Duration;
 
-use minimodel_swarm::driver::{Idle, Snapshot};
+use minimodel_swarm::driver::Idle;
 
 /// What holds for less than this is not worth a word.
 const LASTS: Duration = Duration::from_secs(1);
 
 /// The cause that was told last, and what has held since.
-#[derive(Debug, Default)]
-pub(super) struct Idling {
-    told: Option<Idle>,
-    now: Option<Idle>,
+#[derive(Debug)]
+pub(crate) struct Idling<C> {
+    told: Option<C>,
+    now: Option<C>,
     /// The cause of now holds since then, counted from the beginning of the transfer.
     since: Duration,
     looked: Duration,
 }
 
-impl Idling {
-    /// Takes a look; `Some` when another cause, or none, has lasted and is to be told.
-    pub(super) fn look(&mut self, snapshot: &Snapshot) -> Option<Option<Idle>> {
-        let before = std::mem::replace(&mut self.looked, snapshot.elapsed);
-        if snapshot.idle != self.now {
+impl<C> Default for Idling<C> {
+    fn default() -> Self {
+        Self { told: None, now: None, since: Duration::ZERO, looked: Duration::ZERO }
+    }
+}
+
+impl<C: Copy + PartialEq> Idling<C> {
+    /// Takes a look at a moment, counted from the beginning of the transfer; `Some` when another cause, or none, has lasted
+    /// and is to be told.
+    pub(crate) fn look(&mut self, elapsed: Duration, idle: Option<C>) -> Option<Option<C>> {
+        let before = std::mem::replace(&mut self.looked, elapsed);
+        if idle != self.now {
             // A picture tells of the time since the one before it.
-            (self.now, self.since) = (snapshot.idle, before);
+            (self.now, self.since) = (idle, before);
         }
-        let has_lasted = snapshot.elapsed.saturating_sub(self.since) >= LASTS;
+        let has_lasted = elapsed.saturating_sub(self.since) >= LASTS;
         if self.now == self.told || !has_lasted {
             return None;
         }
@@ -34,7 +41,7 @@ impl Idling {
     }
 
     /// The cause that was told last, if it has not been taken back.
-    pub(super) fn cause(&self) -> Option<Idle> {
+    pub(crate) fn cause(&self) -> Option<C> {
         self.told
     }
 }
@@ -70,10 +77,6 @@ pub(super) fn explain_share(cause: Idle) -> String {
 mod tests {
     use super::*;
 
-    fn at(millis: u64, idle: Option<Idle>) -> Snapshot {
-        Snapshot { elapsed: Duration::from_millis(millis), idle, ..Snapshot::default() }
-    }
-
     #[test]
     fn a_cause_is_told_once_when_it_has_lasted_for_a_second_and_so_is_its_end() {
         let (slow, choked) = (Some(Idle::PeerSlow), Some(Idle::Choked));
@@ -93,7 +96,7 @@ mod tests {
         ];
         let mut idling = Idling::default();
         for (millis, idle, told) in looks {
-            assert_eq!(idling.look(&at(millis, idle)), told, "{millis} ms");
+            assert_eq!(idling.look(Duration::from_millis(millis), idle), told, "{millis} ms");
         }
         assert_eq!(idling.cause(), None);
     }

@@ -5,7 +5,7 @@ pub(crate) mod ending;
 pub(crate) mod endpoint;
 pub(crate) mod fetching;
 pub(crate) mod hands;
-mod idling;
+pub(crate) mod idling;
 pub(crate) mod offers;
 pub(crate) mod receipt;
 pub(crate) mod repair;

@@ -75,7 +75,7 @@ fn show_fetch(
             Report::Event(event) => tell(printer, &event)?,
             Report::Snapshot(snapshot) => {
                 counter.set(snapshot.have_bytes);
-                if let Some(cause) = idling.look(&snapshot) {
+                if let Some(cause) = idling.look(snapshot.elapsed, snapshot.idle) {
                     counter.idle(cause.map(Idle::as_str));
                     tell_idle(printer, cause)?;
                 }
@@ -119,7 +119,7 @@ fn show_seed(printer: &Printer, mut reports: mpsc::Receiver<Report>) -> Result<(
             }
             Report::Snapshot(snapshot) => snapshot,
         };
-        if let Some(cause) = idling.look(&snapshot) {
+        if let Some(cause) = idling.look(snapshot.elapsed, snapshot.idle) {
             let what = cause.map_or_else(|| "sending".to_owned(), idling::explain_share);
             printer.detail(what);
             tell_idle(printer, cause)?;

@@ -21,9 +21,13 @@ use crate::transfer::{SOFTWARE, block_on, ending, endpoint, offers};
 
 /// Runs the verb.
 pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
+    let has_peers = args.offer.is_some() || !args.peer.is_empty();
+    let companion = companion::taking(context, &args.share, &args.handing, !has_peers)?;
+    if companion.is_none() && args.out.is_none() {
+        return Err(nowhere());
+    }
     let first = args.offer.as_ref().map(offers::read).transpose()?;
     let mut sources = args.peer.iter().map(offers::read).collect::<Result<Vec<_>, _>>()?;
-    let companion = companion::taking(context, &args.share, &args.handing)?;
     let manifest = match (&args.manifest, &first) {
         (Some(path), _) => Arc::new(input::manifest(path)?),
         (None, Some(offer)) => {
@@ -40,7 +44,7 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
     if let Some(service) = companion {
         return companion::hand_over::fetch(&service, args, context, &manifest, &sources);
     }
-    let Some(out) = args.out.clone() else { return Err(nowhere()) };
+    let out = args.out.clone().ok_or_else(nowhere)?;
     let plan = Plan {
         verb: "fetch",
         manifest,
@@ -59,7 +63,7 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
 fn nowhere() -> Failure {
     Failure::new(
         Exit::Usage,
-        "no folder is named for the file",
+        "no folder is named for the file with --out",
         "name one: `--out DIR`; or keep models in the library of a companion: `minimodel companion start`",
     )
 }

@@ -26,7 +26,7 @@ use crate::transfer::{WAITING_REPORTS, block_on, closing, watch};
 /// Runs the verb.
 pub(crate) fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
     let manifest = Arc::new(input::manifest(&args.manifest)?);
-    if let Some(service) = companion::taking(context, &args.share, &args.handing)? {
+    if let Some(service) = companion::taking(context, &args.share, &args.handing, args.recheck)? {
         return companion::hand_over::seed(&service, args, context, &manifest);
     }
     let granted = ask(args, context, &manifest)?;

@@ -5,7 +5,7 @@ use minimodel_companion::api::types::{Transfer, TransferLimits};
 use serde::Serialize;
 
 use crate::args::{RateSettings, Setting, TransferAction, TransferArgs, TransferIds};
-use crate::companion;
+use crate::companion::{self, hand_over};
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::settings::Context;
@@ -29,9 +29,11 @@ pub(crate) fn run(args: &TransferArgs, context: &Context) -> Result<(), Failure>
         TransferAction::Pause(ids) => {
             each(ids, &|id| tell(printer, &service.pause(id).map_err(companion::failure)?))
         }
-        TransferAction::Start(ids) => {
-            each(ids, &|id| tell(printer, &service.start(id).map_err(companion::failure)?))
-        }
+        TransferAction::Start(args) => each(&args.ids, &|id| {
+            let transfer = service.start(id).map_err(companion::failure)?;
+            let flag = args.consent.as_ref();
+            tell(printer, &hand_over::agree(service, context, "transfer start", transfer, flag)?)
+        }),
         TransferAction::Remove(ids) => each(ids, &|id| {
             service.forget(id).map_err(companion::failure)?;
             printer.note(format!("transfer {id} is forgotten; its files are where they were"));

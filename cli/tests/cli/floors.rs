@@ -18,7 +18,7 @@ const WORKSPACE: &str = include_str!("../../../Cargo.toml");
 const UNSAFE_FILE: &str = "verifier/src/sha/pair.rs";
 
 /// What the binary is made of; the programs that attack it in tests may do what they like.
-const PRODUCT: [&str; 4] = ["wire/src/", "verifier/src/", "swarm/src/", "cli/src/"];
+const PRODUCT: [&str; 5] = ["wire/src/", "verifier/src/", "swarm/src/", "companion/src/", "cli/src/"];
 
 /// Package, least version, and why. `docs/dependencies.md` speaks of the packages themselves.
 const FLOORS: [(&str, &str, &str); 8] = [

@@ -53,7 +53,10 @@ pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) 
             response
         }
     };
-    response.headers_mut().extend(HEADERS);
+    for (name, value) in HEADERS {
+        // In place of what a handler may have said.
+        response.headers_mut().insert(name, value);
+    }
     response
 }
 

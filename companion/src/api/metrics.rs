@@ -100,6 +100,7 @@ struct Figures {
     have: Gauges,
     total: Gauges,
     state: Family<InState, Gauge>,
+    run: Family<One, Gauge<f64, AtomicU64>>,
     idle: Family<ByCause, Gauge>,
     idle_seconds: Family<ByCause, Counter<f64, AtomicU64>>,
 }
@@ -122,6 +123,7 @@ impl Figures {
         gauges("size_bytes", "Bytes of the artifact, 0 while not known", &self.total);
         registry.register(name("state"), "1 for the state it is in", self.state.clone());
         registry.register(name("idle"), "1 for the cause for which no byte moves now", self.idle.clone());
+        registry.register(name("run_seconds"), "Seconds that this run has lasted", self.run.clone());
         let help = "Seconds of this run in which no byte moved, by cause";
         registry.register(name("idle_seconds"), help, self.idle_seconds.clone());
     }
@@ -136,6 +138,7 @@ impl Figures {
         self.peers.get_or_create(&one).set(transfer.peers.len() as u64);
         self.have.get_or_create(&one).set(transfer.have_bytes);
         self.total.get_or_create(&one).set(transfer.total_bytes);
+        self.run.get_or_create(&one).set(transfer.run_seconds);
         for state in STATES {
             let labels = InState { transfer: id, kind: kind.clone(), state: Word::of(state) };
             self.state.get_or_create(&labels).set(i64::from(state == transfer.state));

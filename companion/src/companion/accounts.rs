@@ -3,12 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use minimodel_wire::PeerId;
-
 use super::bounds::Moved;
 use crate::consent::usage;
 use crate::db::{Db, DbError};
-use crate::limits::ledger;
+use crate::limits::{ledger, today};
 
 /// Bytes that are not written down yet.
 #[derive(Debug, Default)]
@@ -59,18 +57,17 @@ impl Accounts {
         }
     }
 
-    /// Bytes moved with a peer, under these grants (to serve, to fetch).
+    /// Bytes moved with a peer (or with [`ledger::OTHERS`]), under these grants (to serve, to fetch).
     pub(super) fn add(
         &mut self,
-        peer: PeerId,
+        peer: &str,
         swarm_id: &str,
         model: &str,
         moved: Moved,
         (serve, fetch): (Option<u64>, Option<u64>),
     ) {
-        let name = peer.to_string();
         if moved.sent > 0 {
-            *self.sent_today.entry(name.clone()).or_default() += moved.sent;
+            today::add_sent(&mut self.sent_today, peer, moved.sent);
         }
         for (grant, bytes) in [(serve, moved.sent), (fetch, moved.received)] {
             if let Some(grant) = grant.filter(|_| bytes > 0) {
@@ -78,7 +75,8 @@ impl Accounts {
                 *self.pending.used.entry(grant).or_default() += bytes;
             }
         }
-        let row = self.pending.moved.entry((name, swarm_id.to_owned(), model.to_owned())).or_default();
+        let row =
+            self.pending.moved.entry((peer.to_owned(), swarm_id.to_owned(), model.to_owned())).or_default();
         row.received += moved.received;
         row.sent += moved.sent;
     }

@@ -1,6 +1,7 @@
 //! Announcements: files that say that this machine has a model and where it is, for handing on. They exist exactly as long
 //! as their user agrees to publish.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -110,24 +111,31 @@ impl Core {
         })
     }
 
-    /// Writes what is agreed to and takes down what is not any more.
+    /// Writes what is agreed to and takes down what is not any more, also what a run of earlier left.
     pub(super) fn announce_as_agreed(&self, inner: &Inner) {
+        let mut agreed = BTreeSet::new();
         for row in inner.rows.values() {
+            if !self.permission(inner, row, Action::Publish).is_some() {
+                continue;
+            }
             let path = self.path(row);
-            if !Self::permission(inner, row, Action::Publish).is_some() {
-                self.take_down(row);
-                continue;
+            let live = inner.lives.get(&row.id).filter(|live| !live.is_ending());
+            if let Some((Some(offer), Wish::Run { publishes: true, .. })) =
+                live.map(|live| (&live.offer, &live.wish))
+            {
+                let text = format!("{offer}\n");
+                if std::fs::read(&path).ok().as_deref() != Some(text.as_bytes()) {
+                    // A file that cannot be written now is written at the next look.
+                    let _ = files::create_folder(&self.folder())
+                        .and_then(|()| files::write(&path, text.as_bytes()));
+                }
             }
-            let Some(live) = inner.lives.get(&row.id) else { continue };
-            let (Some(offer), Wish::Run { publishes: true, .. }) = (&live.offer, &live.wish) else {
-                continue;
-            };
-            let text = format!("{offer}\n");
-            if std::fs::read(&path).ok().as_deref() != Some(text.as_bytes()) {
-                // A file that cannot be written now is written at the next look.
-                let _ =
-                    files::create_folder(&self.folder()).and_then(|()| files::write(&path, text.as_bytes()));
-            }
+            agreed.insert(path);
+        }
+        let there = std::fs::read_dir(self.folder()).into_iter().flatten().flatten().map(|file| file.path());
+        for path in there.filter(|path| !agreed.contains(path)) {
+            // One that cannot be removed now is tried again at the next look.
+            let _ = std::fs::remove_file(path);
         }
     }
 
@@ -141,6 +149,6 @@ impl Core {
     }
 
     fn path(&self, row: &Row) -> PathBuf {
-        self.folder().join(format!("{}.offer", row.swarm_id))
+        self.folder().join(format!("{}-{}.offer", row.id, row.swarm_id))
     }
 }

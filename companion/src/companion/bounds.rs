@@ -17,6 +17,16 @@ pub(super) struct Moved {
     pub(super) sent: u64,
 }
 
+impl Moved {
+    /// Becomes `now` (received, sent); gives what came to it, if anything did.
+    pub(super) fn grow(&mut self, (received, sent): (u64, u64)) -> Option<Self> {
+        let more =
+            Self { received: received.saturating_sub(self.received), sent: sent.saturating_sub(self.sent) };
+        *self = Self { received, sent };
+        (more != Self::default()).then_some(more)
+    }
+}
+
 /// What the bounds follow from.
 #[derive(Debug)]
 pub(super) struct Standing<'a> {
@@ -35,45 +45,69 @@ pub(super) struct Standing<'a> {
 /// Who may come and who may be asked, and how much may move. Allowances are counted from the session's beginning, as the
 /// machine counts; what is left of a day or a grant is added to what has moved already.
 pub(super) fn controls(standing: &Standing<'_>) -> Controls {
-    let Standing { row, limits, serve, fetch, session, sent_today } = *standing;
+    let Standing { row, limits, serve, fetch, .. } = *standing;
     let mut controls = Controls {
         allow: Some(BTreeSet::new()),
         slots: row.limits.slots.or(limits.slots).map(usize::from),
         ..Controls::default()
     };
     if let Some(serve) = serve {
-        let named = (!row.allow.is_empty()).then(|| peers(&row.allow));
-        controls.allow = match (serve.anyone, named) {
-            (true, named) => named,
-            (false, None) => Some(peers(&serve.peers)),
-            (false, Some(named)) => Some(named.intersection(&peers(&serve.peers)).copied().collect()),
-        };
-        controls.allowance = least(limits.peer_day_bytes, serve.left_bytes.filter(|_| serve.anyone));
-        let sent = session.values().map(|moved| moved.sent).sum::<u64>();
-        controls.serve_allowance = serve.left_in_all().map(|left| sent.saturating_add(left));
-        let today = sent_today.iter().filter(|_| limits.peer_day_bytes.is_some());
-        let known: BTreeSet<PeerId> = peers(today.map(|(peer, _)| peer))
-            .into_iter()
-            .chain(session.keys().copied())
-            .chain(peers(serve.left_by_peer.keys()))
-            .collect();
-        for peer in known {
-            let name = peer.to_string();
-            let day = ledger::peer_left(limits, ledger::used(sent_today, &name));
-            let granted = serve.left_by_peer.get(&name).copied().unwrap_or(serve.left_bytes);
-            if let Some(left) = least(day, granted) {
-                let sent = session.get(&peer).map_or(0, |moved| moved.sent);
-                controls.allowances.insert(peer, sent.saturating_add(left));
-            }
-        }
+        bound_serving(&mut controls, standing, serve);
     }
     if let Some(fetch) = fetch {
-        controls.sources = (!fetch.anyone).then(|| peers(&fetch.peers));
-        let received = session.values().map(|moved| moved.received).sum::<u64>();
-        let left = if fetch.anyone { fetch.left_bytes } else { fetch.left_in_all() };
-        controls.fetch_allowance = left.map(|left| received.saturating_add(left));
+        bound_fetching(&mut controls, standing, fetch);
     }
     controls
+}
+
+fn bound_serving(controls: &mut Controls, standing: &Standing<'_>, serve: &Permission) {
+    let Standing { row, limits, session, sent_today, .. } = *standing;
+    let named = (!row.allow.is_empty()).then(|| peers(&row.allow));
+    controls.allow = match (serve.anyone, named) {
+        (true, named) => named,
+        (false, None) => Some(peers(&serve.peers)),
+        (false, Some(named)) => Some(named.intersection(&peers(&serve.peers)).copied().collect()),
+    };
+    let day = |name: &str| ledger::peer_left(limits, ledger::used(sent_today, name));
+    let of_anyone = serve.left_bytes.filter(|_| serve.anyone);
+    // Whoever is not known counts as what everybody counts as who is not named.
+    controls.allowance = least(day(""), of_anyone);
+    // All together may have what all open grants leave, where each has an end.
+    let own = serve.left_by_peer.values().copied();
+    let mut all = own.chain(serve.anyone.then_some(serve.left_bytes));
+    if let Some(left) = all.try_fold(0u64, |sum, left| left.map(|left| sum.saturating_add(left))) {
+        let sent: u64 = session.values().map(|moved| moved.sent).sum();
+        controls.serve_allowance = Some(sent.saturating_add(left));
+    }
+    let today = sent_today.keys().filter(|_| limits.peer_day_bytes.is_some());
+    let known =
+        peers(today).into_iter().chain(session.keys().copied()).chain(peers(serve.left_by_peer.keys()));
+    for peer in known.collect::<BTreeSet<_>>() {
+        let name = peer.to_string();
+        // Whoever is not permitted is not let in either.
+        let Some(granted) = serve.left_for(&name) else { continue };
+        let sent = session.get(&peer).map_or(0, |moved| moved.sent);
+        match least(day(&name), granted) {
+            Some(left) => drop(controls.allowances.insert(peer, sent.saturating_add(left))),
+            None if controls.allowance.is_some() => drop(controls.allowances.insert(peer, u64::MAX)),
+            None => {}
+        }
+    }
+}
+
+fn bound_fetching(controls: &mut Controls, standing: &Standing<'_>, fetch: &Permission) {
+    let session = standing.session;
+    controls.sources = (!fetch.anyone).then(|| peers(&fetch.peers));
+    for peer in peers(fetch.left_by_peer.keys()) {
+        let received = session.get(&peer).map_or(0, |moved| moved.received);
+        let left = fetch.left_for(&peer.to_string()).flatten();
+        let allowance = left.map_or(u64::MAX, |left| received.saturating_add(left));
+        controls.fetch_allowances.insert(peer, allowance);
+    }
+    let others = session.iter().filter(|(peer, _)| !controls.fetch_allowances.contains_key(peer));
+    let received: u64 = others.map(|(_, moved)| moved.received).sum();
+    controls.fetch_allowance =
+        fetch.left_bytes.filter(|_| fetch.anyone).map(|left| received.saturating_add(left));
 }
 
 fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
@@ -152,7 +186,7 @@ mod tests {
     fn what_is_left_of_the_day_and_of_a_grant_is_counted_from_the_session() {
         let limits = Limits { peer_day_bytes: Some(100), ..Limits::default() };
         let controls = bounds(&share(&[]), &limits, Some(&permission(true, Some(20))), None);
-        assert_eq!(controls.allowance, Some(20));
+        assert_eq!((controls.allowance, controls.serve_allowance), (Some(20), Some(50)));
         // Peer 1 took 30 in this session and 40 today: 60 are left of its day, 20 of the grant.
         assert_eq!(controls.allowances, BTreeMap::from([(id(1), 50), (id(2), 5)]));
         let open = bounds(&share(&[]), &limits, Some(&permission(true, None)), None);
@@ -182,6 +216,12 @@ mod tests {
         let controls = bounds(&share(&[]), &Limits::default(), Some(&one), Some(&one));
         assert_eq!(controls.allowances, BTreeMap::from([(id(1), 40)]));
         assert_eq!(controls.sources, Some(BTreeSet::from([id(1)])));
-        assert_eq!(controls.fetch_allowance, Some(80));
+        assert_eq!(controls.fetch_allowances, BTreeMap::from([(id(1), 80)]));
+        // Any open grant is enough: one of its own that is nearly used up takes nothing from what anyone may have.
+        let both = Permission { anyone: true, left_bytes: None, ..one };
+        let controls = bounds(&share(&[]), &Limits::default(), Some(&both), Some(&both));
+        assert_eq!((controls.allowance, controls.allowances.len()), (None, 0));
+        assert_eq!(controls.fetch_allowances, BTreeMap::from([(id(1), u64::MAX)]));
+        assert_eq!((controls.sources, controls.fetch_allowance), (None, None));
     }
 }

@@ -1,5 +1,6 @@
 //! Starting what should run, ending what should not, and hearing what comes of it.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use minimodel_swarm::driver::{Controls, Throttle};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::receipt::{Consent, ConsentAction};
+use minimodel_wire::SignedOffer;
 use tokio::sync::{mpsc, watch};
 
 use super::bounds::{self, Standing};
@@ -14,16 +16,16 @@ use super::live::Live;
 use super::row::Row;
 use super::wish::Wish;
 use super::{Core, Inner};
-use crate::api::types::{Action, EntryState, Event, Kind};
+use crate::api::types::{Action, Event, Kind};
 use crate::clock::now_unix;
 use crate::consent::Permission;
 use crate::problem::{Problem, code};
-use crate::runner::{FetchEnd, FetchJob, Reins, ShareEnd, ShareJob};
+use crate::runner::{FetchEnd, FetchJob, Reins, Runner, ShareEnd, ShareJob};
 
 /// Reports that may wait.
 const WAITING_REPORTS: usize = 1_024;
-/// A session whose offer others hold is begun anew before the offer ends (seven days).
-const OFFER_AGE: Duration = Duration::from_secs(5 * 24 * 3600);
+/// A session is begun anew, with a new offer, when the one that others hold has so little time left.
+const OFFER_LEFT_SECONDS: u64 = 2 * 24 * 3600;
 
 /// What came of a job.
 pub(super) enum Outcome {
@@ -36,7 +38,7 @@ impl Core {
     /// Compares what should run with what runs.
     pub(super) fn look(self: &Arc<Self>, inner: &mut Inner) {
         // A log that does not hold permits nothing: all that runs is ended below.
-        let _ = inner.book.reload_if_changed();
+        inner.log_fault = inner.book.reload_if_changed().err().map(Problem::from);
         inner.accounts.turn(now_unix());
         let rates = Self::rates(&inner.limits);
         self.up.set(rates.up);
@@ -44,24 +46,28 @@ impl Core {
         let ids: Vec<u64> = inner.rows.keys().copied().collect();
         for id in ids {
             let Some(wish) = self.wish_of(inner, id) else { continue };
-            let controls = Self::controls_of(inner, id);
+            let controls = self.controls_of(inner, id);
             match inner.lives.get(&id) {
                 Some(live) if live.is_ending() => {}
                 Some(live) if live.wish == wish && !is_old(live) => {
                     Self::adjust(inner, id, controls);
                 }
                 Some(live) => live.end(),
-                None => match wish {
-                    Wish::Rest(..) => {}
-                    Wish::Learn | Wish::Run { .. } => {
-                        if let Err(problem) = self.begin(inner, id, wish, controls) {
-                            self.fail(inner, id, problem);
-                        }
+                None if matches!(wish, Wish::Rest(..)) || Self::is_held_up(inner, id) => {}
+                None => {
+                    if let Err(problem) = self.begin(inner, id, wish, controls) {
+                        self.trouble(inner, id, problem);
                     }
-                },
+                }
             }
         }
         self.announce_as_agreed(inner);
+    }
+
+    /// Whether a run that was forgotten has the same file or port still.
+    fn is_held_up(inner: &Inner, id: u64) -> bool {
+        let row = inner.rows.get(&id);
+        row.is_some_and(|row| inner.leaving.values().any(|(left, _)| left.swarm_id == row.swarm_id))
     }
 
     fn adjust(inner: &mut Inner, id: u64, controls: Controls) {
@@ -75,10 +81,10 @@ impl Core {
         });
     }
 
-    fn controls_of(inner: &Inner, id: u64) -> Controls {
+    fn controls_of(&self, inner: &Inner, id: u64) -> Controls {
         let Some(row) = inner.rows.get(&id) else { return Controls::default() };
         let (serve, fetch) =
-            (Self::permission(inner, row, Action::Serve), Self::permission(inner, row, Action::Fetch));
+            (self.permission(inner, row, Action::Serve), self.permission(inner, row, Action::Fetch));
         let nothing = std::collections::BTreeMap::new();
         bounds::controls(&Standing {
             row,
@@ -90,9 +96,24 @@ impl Core {
         })
     }
 
-    /// What is permitted for a transfer's model now.
-    pub(super) fn permission(inner: &Inner, row: &Row, action: Action) -> Permission {
-        inner.book.grants().permission(action, &row.swarm_id, now_unix(), |grant| inner.accounts.used(grant))
+    /// What is permitted for a transfer's model now. What was agreed to with another transfer is for that one alone, and a
+    /// rest that is too small for a chunk is none.
+    pub(super) fn permission(&self, inner: &Inner, row: &Row, action: Action) -> Permission {
+        let others = Self::grants_of_others(inner, row);
+        inner.book.grants().permission_without(
+            action,
+            &row.swarm_id,
+            now_unix(),
+            &|grant| inner.accounts.used(grant),
+            &|number| others.contains(&number),
+            self.manifest_of(row).ok().flatten().map_or(0, |manifest| manifest.chunk_size()),
+        )
+    }
+
+    /// Grants that were given with other transfers.
+    pub(super) fn grants_of_others(inner: &Inner, row: &Row) -> BTreeSet<u64> {
+        let others = inner.rows.values().filter(|other| other.id != row.id);
+        others.flat_map(|other| other.grants.iter().copied()).collect()
     }
 
     fn begin(
@@ -133,6 +154,7 @@ impl Core {
             offer: None,
             snapshot: None,
             moved: std::collections::BTreeMap::new(),
+            moved_others: bounds::Moved::default(),
         };
         let (core, name) = (self.clone(), format!("transfer {id}"));
         let hear = std::thread::Builder::new()
@@ -162,14 +184,13 @@ impl Core {
         reins: Reins,
     ) -> Result<Box<dyn FnOnce() -> Result<Outcome, Problem> + Send>, Problem> {
         let runner = self.runner.clone();
-        let manifest = row.manifest()?;
+        let manifest = self.manifest_of(&row)?;
         let Wish::Run { serves, publishes } = *wish else {
             if row.kind == Kind::Share {
                 // Of version 1, and its entry has no file any more.
                 self.ready_entry(row.entry.unwrap_or_default())?;
             }
-            let first = row.offers.first().map(String::as_str).unwrap_or_default();
-            let offer = runner.offer(first, None)?;
+            let offer = self.one_to_ask(inner, &row, &*runner)?;
             return Ok(Box::new(move || runner.ask_manifest(&offer, &reins).map(Outcome::Learned)));
         };
         let Some(manifest) = manifest else { return Err(panicked()) };
@@ -201,8 +222,10 @@ impl Core {
             return Err(problem);
         }
         let consents = Self::consents(inner, &row, (serves, publishes));
-        if let Some(row) = inner.rows.get_mut(&row.id) {
-            row.entry = Some(entry);
+        if row.entry != Some(entry) {
+            let row = Row { entry: Some(entry), ..row.clone() };
+            self.save(&row)?;
+            inner.rows.insert(row.id, row);
         }
         let job = FetchJob {
             manifest,
@@ -220,6 +243,31 @@ impl Core {
         Ok(Box::new(move || runner.fetch(job).map(Outcome::Fetched)))
     }
 
+    /// Whom the manifest is asked of: one of those who may be asked, another one at each try.
+    fn one_to_ask(&self, inner: &Inner, row: &Row, runner: &dyn Runner) -> Result<SignedOffer, Problem> {
+        let permission = self.permission(inner, row, Action::Fetch);
+        let mut refused = None;
+        let mut usable = Vec::new();
+        for text in &row.offers {
+            match runner.offer(text, None) {
+                Ok(offer) if permission.permits(&offer.offer().peer.to_string()) => usable.push(offer),
+                Ok(_) => {}
+                Err(problem) => refused = Some(problem),
+            }
+        }
+        let tries = inner.retries.get(&row.id).map_or(0, |retry| retry.tries) as usize;
+        let chosen = if usable.is_empty() { None } else { usable.get(tries % usable.len()).cloned() };
+        chosen.ok_or_else(|| {
+            refused.unwrap_or_else(|| {
+                Problem::new(
+                    code::NOT_FOUND,
+                    "there is nobody whom the manifest may be asked of",
+                    "name an offer",
+                )
+            })
+        })
+    }
+
     /// The library's entry of a fetch, and its folder; what must go from the cache for it goes.
     fn place_of(
         &self,
@@ -232,21 +280,23 @@ impl Core {
         let out = match &row.path {
             Some(out) => out.clone(),
             None => {
-                let in_use = Self::entries_in_use(inner);
+                let in_use = self.entries_in_use(inner);
                 let evict = self.library.check_room(manifest, &inner.limits, &in_use)?;
                 self.library.evict(&evict, &in_use)?;
                 self.library.make_folder(entry)?
             }
         };
-        self.library.set_state(entry, EntryState::Downloading, None)?;
+        self.library.begin_fetch(entry)?;
         let _ = self.events.send(Event::Library);
         Ok((entry, out))
     }
 
-    /// Entries that transfers use now.
-    pub(super) fn entries_in_use(inner: &Inner) -> std::collections::BTreeSet<u64> {
+    /// Entries that transfers use now, or will when they go on: those of their models.
+    pub(super) fn entries_in_use(&self, inner: &Inner) -> BTreeSet<u64> {
         let used = inner.rows.values().filter(|row| row.end.is_none());
-        used.filter_map(|row| row.entry).collect()
+        let entry =
+            |row: &Row| row.entry.or_else(|| self.library.find(&row.swarm_id).ok()?.map(|entry| entry.id));
+        used.chain(inner.leaving.values().map(|(row, _)| row)).filter_map(entry).collect()
     }
 
     /// What was agreed to, as the receipt has it.
@@ -264,9 +314,11 @@ impl Core {
         }
         let now = now_unix();
         let grants = inner.book.grants().list(now, |grant| inner.accounts.used(grant));
+        let others = Self::grants_of_others(inner, row);
         let given = |(action, word): (Action, ConsentAction)| {
             let fits = |grant: &&crate::api::types::Grant| {
                 grant.action == action
+                    && !others.contains(&grant.id)
                     && grant.state == crate::api::types::GrantState::Active
                     && grant.model.as_ref().is_none_or(|model| *model == row.swarm_id)
             };
@@ -282,7 +334,8 @@ impl Core {
 }
 
 fn is_old(live: &Live) -> bool {
-    live.offer.is_some() && live.snapshot.as_ref().is_some_and(|snapshot| snapshot.elapsed > OFFER_AGE)
+    let ends = live.offer.as_ref().map(|offer| offer.offer().expires_unix);
+    ends.is_some_and(|ends| ends < now_unix() + OFFER_LEFT_SECONDS)
 }
 
 pub(super) fn panicked() -> Problem {

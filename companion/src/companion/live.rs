@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::bounds::Moved;
 use super::wish::Wish;
 use crate::api::types::{Cause, Peer};
+use crate::limits::ledger;
 
 /// See the module.
 #[derive(Debug)]
@@ -23,8 +24,9 @@ pub(super) struct Live {
     pub(super) down: Throttle,
     pub(super) offer: Option<SignedOffer>,
     pub(super) snapshot: Option<Box<Snapshot>>,
-    /// Payload bytes with each peer in this run.
+    /// Payload bytes with each peer in this run, and with those that are not told of one by one.
     pub(super) moved: BTreeMap<PeerId, Moved>,
+    pub(super) moved_others: Moved,
 }
 
 impl Live {
@@ -38,20 +40,15 @@ impl Live {
         *self.stop.borrow()
     }
 
-    /// Takes a picture; gives what moved since the last one.
-    pub(super) fn picture(&mut self, snapshot: Box<Snapshot>) -> Vec<(PeerId, Moved)> {
+    /// Takes a picture; gives what moved since the last one, by peer and in the end with the others.
+    pub(super) fn picture(&mut self, snapshot: Box<Snapshot>) -> Vec<(String, Moved)> {
         let mut news = Vec::new();
-        for (&peer, &(received, sent)) in &snapshot.moved {
-            let known = self.moved.entry(peer).or_default();
-            let more = Moved {
-                received: received.saturating_sub(known.received),
-                sent: sent.saturating_sub(known.sent),
-            };
-            if more != Moved::default() {
-                *known = Moved { received, sent };
-                news.push((peer, more));
-            }
+        for (&peer, &now) in &snapshot.moved {
+            let more = self.moved.entry(peer).or_default().grow(now);
+            news.extend(more.map(|more| (peer.to_string(), more)));
         }
+        let more = self.moved_others.grow(snapshot.moved_others);
+        news.extend(more.map(|more| (ledger::OTHERS.to_owned(), more)));
         self.snapshot = Some(snapshot);
         news
     }

@@ -5,6 +5,7 @@
 //! compares what should run with what runs. So a restart, a revocation and a pause are no special cases.
 
 mod accounts;
+mod agreeing;
 mod announce;
 mod bounds;
 mod jobs;
@@ -22,6 +23,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use minimodel_swarm::driver::{Snapshot, Throttle};
+use minimodel_verifier::Manifest;
 use rustix::fs::{FlockOperation, flock};
 use tokio::sync::{broadcast, watch};
 
@@ -90,6 +92,8 @@ struct Core {
     up: Throttle,
     down: Throttle,
     inner: Mutex<Inner>,
+    /// Manifests that were read, by swarm: they are looked at for every picture.
+    manifests: Mutex<BTreeMap<String, Arc<Manifest>>>,
     wake: Condvar,
     events: broadcast::Sender<Event>,
     asked_to_stop: watch::Sender<bool>,
@@ -102,6 +106,8 @@ struct Core {
 struct Inner {
     rows: BTreeMap<u64, Row>,
     lives: BTreeMap<u64, Live>,
+    /// Runs of transfers that were forgotten, until their threads have ended: they still hold files and ports.
+    leaving: BTreeMap<u64, (Row, Live)>,
     /// The last pictures of runs that ended.
     pasts: BTreeMap<u64, Box<Snapshot>>,
     retries: BTreeMap<u64, Retry>,
@@ -109,17 +115,21 @@ struct Inner {
     limits: Limits,
     accounts: Accounts,
     runs: u64,
+    /// Why the consent log cannot be believed, while it cannot.
+    log_fault: Option<Problem>,
     is_ending: bool,
     /// Something changed that the looker should see at once.
     is_stale: bool,
 }
 
 /// A transfer that tries again later.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Retry {
     until: Instant,
     tries: u32,
     cause: Cause,
+    /// What went wrong the last time.
+    problem: Problem,
 }
 
 impl Companion {
@@ -140,12 +150,14 @@ impl Companion {
         let inner = Inner {
             rows: rows.into_iter().map(numbered).collect(),
             lives: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             pasts: BTreeMap::new(),
             retries: BTreeMap::new(),
             book,
             limits,
             accounts: Accounts::load(&db, now).map_err(Problem::from)?,
             runs: 0,
+            log_fault: None,
             is_ending: false,
             is_stale: true,
         };
@@ -157,6 +169,7 @@ impl Companion {
             up: Throttle::new(None),
             down: Throttle::new(None),
             inner: Mutex::new(inner),
+            manifests: Mutex::new(BTreeMap::new()),
             wake: Condvar::new(),
             events: broadcast::channel(WAITING_EVENTS).0,
             asked_to_stop: watch::channel(false).0,
@@ -214,6 +227,18 @@ impl Core {
         self.wake.notify_all();
     }
 
+    /// The manifest of a row, read once.
+    fn manifest_of(&self, row: &Row) -> Result<Option<Arc<Manifest>>, Problem> {
+        let Some(text) = &row.manifest else { return Ok(None) };
+        let mut known = self.manifests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(manifest) = known.get(&row.swarm_id) {
+            return Ok(Some(manifest.clone()));
+        }
+        let manifest = Arc::new(row::parse(text)?);
+        known.insert(row.swarm_id.clone(), manifest.clone());
+        Ok(Some(manifest))
+    }
+
     /// The rates that hold at this hour.
     fn rates(limits: &Limits) -> Rates {
         schedule::rates_at(limits, schedule::local_hour(now_unix()))
@@ -232,11 +257,14 @@ impl Core {
                 flushed = Instant::now();
                 self.flush(&mut inner);
             }
-            let waited =
-                self.wake.wait_timeout_while(inner, LOOK_EVERY, |inner| !inner.is_stale && !inner.is_ending);
+            let waited = self
+                .wake
+                .wait_timeout_while(inner, until_next_look(), |inner| !inner.is_stale && !inner.is_ending);
             inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let waited = self.wake.wait_timeout_while(inner, LAST_WORK, |inner| !inner.lives.is_empty());
+        let waited = self.wake.wait_timeout_while(inner, LAST_WORK, |inner| {
+            !inner.lives.is_empty() || !inner.leaving.is_empty()
+        });
         inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         self.flush(&mut inner);
     }
@@ -254,6 +282,14 @@ impl Core {
             .change::<_, DbError>(|change| change.put(Table::Transfers, &crate::db::number_key(row.id), row));
         written.map_err(Problem::from)
     }
+}
+
+/// At the beginning of each second of the clock, when grants end, and as often between as [`LOOK_EVERY`] says.
+fn until_next_look() -> Duration {
+    let second = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let into = second.map_or(0, |since| since.subsec_millis()) % LOOK_EVERY.subsec_millis();
+    // Early by less than a millisecond would be before the second.
+    LOOK_EVERY - Duration::from_millis(into.into()) + Duration::from_millis(1)
 }
 
 fn start_looker(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem> {

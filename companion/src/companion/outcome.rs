@@ -1,6 +1,6 @@
 //! Hearing what comes of a job: pictures, its offer, its end.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,11 @@ use minimodel_wire::SignedOffer;
 use tokio::sync::mpsc;
 
 use super::jobs::Outcome;
-use super::row::End;
+use super::row::{End, Row};
 use super::{Core, Inner, Retry};
 use crate::api::types::{Action, Cause, EntryState, Event, Kind};
 use crate::clock::now_unix;
+use crate::db::{DbError, Table, number_key};
 use crate::problem::{Problem, code};
 use crate::runner::{FetchEnd, ShareEnd};
 
@@ -20,16 +21,15 @@ use crate::runner::{FetchEnd, ShareEnd};
 const RETRY_FIRST: Duration = Duration::from_secs(15);
 /// See [`RETRY_FIRST`].
 const RETRY_MOST: Duration = Duration::from_secs(600);
+/// What a check that a signal broke off ends with: Ctrl-C and SIGTERM.
+const SIGNALS: [u8; 2] = [130, 143];
 
 impl Core {
     pub(super) fn listen(self: &Arc<Self>, id: u64, run: u64, mut reports: mpsc::Receiver<Report>) {
         while let Some(report) = reports.blocking_recv() {
             let Report::Snapshot(snapshot) = report else { continue };
             let mut inner = self.lock();
-            if inner.lives.get(&id).is_none_or(|live| live.run != run) {
-                return;
-            }
-            self.pictured(&mut inner, id, snapshot);
+            self.pictured(&mut inner, (id, run), snapshot);
             self.show(&inner, id);
         }
     }
@@ -47,48 +47,73 @@ impl Core {
         self.stir(&mut inner);
     }
 
-    fn pictured(&self, inner: &mut Inner, id: u64, snapshot: Snapshot) {
-        let Some(live) = inner.lives.get_mut(&id) else { return };
+    /// Takes a picture of a run, also of one that was forgotten: its bytes count all the same.
+    fn pictured(&self, inner: &mut Inner, (id, run): (u64, u64), snapshot: Snapshot) {
+        let (row, live) = match (inner.lives.get_mut(&id), inner.leaving.get_mut(&run)) {
+            (Some(live), _) if live.run == run => (inner.rows.get(&id).cloned(), live),
+            (_, Some((row, live))) => (Some(row.clone()), live),
+            _ => return,
+        };
         let moved = live.picture(Box::new(snapshot));
-        let Some(row) = inner.rows.get(&id) else { return };
+        let Some(row) = row.filter(|_| !moved.is_empty()) else { return };
+        inner.retries.remove(&id);
         let now = now_unix();
-        let model = self.model_of(row);
-        for (peer, moved) in moved {
-            let name = peer.to_string();
+        let model = self.model_of(&row);
+        let others = Self::grants_of_others(inner, &row);
+        for (name, moved) in moved {
             let charged = |action| {
-                let used = |grant| inner.accounts.used(grant);
-                inner.book.grants().charged(action, &row.swarm_id, &name, now, used)
+                let used = |grant: u64| inner.accounts.used(grant);
+                let except = |number: u64| others.contains(&number);
+                inner.book.grants().charged_without(action, &row.swarm_id, &name, now, &used, &except)
             };
             let grants = (charged(Action::Serve), charged(Action::Fetch));
-            inner.accounts.add(peer, &row.swarm_id, &model, moved, grants);
+            inner.accounts.add(&name, &row.swarm_id, &model, moved, grants);
+        }
+        if inner.limits.peer_day_bytes.is_some() {
+            // What a peer took here is not left for it at the other shares.
+            self.stir(inner);
+        }
+        if let Some(entry) = row.entry {
+            // Only which file is evicted first depends on it.
+            let _ = self.library.touch(entry, now);
         }
     }
 
     pub(super) fn ended(self: &Arc<Self>, id: u64, run: u64, outcome: Result<Outcome, Problem>) {
         let mut inner = self.lock();
+        if inner.leaving.remove(&run).is_some() {
+            self.stir(&mut inner);
+            return;
+        }
         if inner.lives.get(&id).is_none_or(|live| live.run != run) {
             return;
         }
-        if let Some(snapshot) = inner.lives.remove(&id).and_then(|live| live.snapshot) {
-            inner.pasts.insert(id, snapshot);
+        let mut was_told = inner.is_ending;
+        if let Some(live) = inner.lives.remove(&id) {
+            was_told |= live.is_ending();
+            inner.pasts.extend(live.snapshot.map(|snapshot| (id, snapshot)));
         }
-        let path = inner.rows.get(&id).and_then(|row| row.path.clone());
         match outcome {
             Ok(Outcome::Learned(text)) => self.learned(&mut inner, id, text),
             Ok(Outcome::Shared(ShareEnd::SourceChanged)) => {
-                let problem = source_changed(path.as_deref());
                 if let Some(entry) = inner.rows.get(&id).and_then(|row| row.entry) {
                     // What was checked is not what is there; a check of it all makes it ready again.
                     let reason = Some("it changed while it was shared".to_owned());
                     let _ = self.library.set_state(entry, EntryState::Failed, reason);
                     let _ = self.events.send(Event::Library);
                 }
-                self.fail(&mut inner, id, problem);
+                let path = inner.rows.get(&id).and_then(|row| row.path.clone());
+                self.fail(&mut inner, id, source_changed(path.as_deref()));
             }
             Ok(Outcome::Shared(ShareEnd::Stopped) | Outcome::Fetched(FetchEnd::Stopped)) => {}
             Ok(Outcome::Fetched(FetchEnd::Done { path, receipt })) => {
-                self.done(&mut inner, id, path, &receipt);
+                if let Err(problem) = self.done(&mut inner, id, &path, &receipt) {
+                    // The file and its receipt are there; the next run finds them and writes the rest down.
+                    self.later(&mut inner, id, problem, Cause::Disk);
+                }
             }
+            // What was told to stop did not fail, however far it had come; a signal tells all of them.
+            Err(problem) if was_told || SIGNALS.contains(&problem.code) => {}
             Err(problem) => self.trouble(&mut inner, id, problem),
         }
         self.show(&inner, id);
@@ -96,7 +121,7 @@ impl Core {
     }
 
     /// What passes by itself is tried again; the rest is a failure that its user must see.
-    fn trouble(self: &Arc<Self>, inner: &mut Inner, id: u64, problem: Problem) {
+    pub(super) fn trouble(self: &Arc<Self>, inner: &mut Inner, id: u64, problem: Problem) {
         let Some(row) = inner.rows.get(&id) else { return };
         let cause = match problem.code {
             code::NOT_FOUND | code::STOPPED if row.kind == Kind::Fetch => Some(Cause::NoSource),
@@ -104,19 +129,25 @@ impl Core {
             code::DISK_FULL => Some(Cause::Disk),
             _ => None,
         };
-        let (Some(cause), None) = (cause, row.stall_seconds) else {
-            return self.fail(inner, id, problem);
-        };
+        match (cause, row.stall_seconds) {
+            (Some(cause), None) => self.later(inner, id, problem, cause),
+            _ => self.fail(inner, id, problem),
+        }
+    }
+
+    /// Tries again after a while, and after a longer one each time.
+    fn later(&self, inner: &mut Inner, id: u64, problem: Problem, cause: Cause) {
         let tries = inner.retries.get(&id).map_or(0, |retry| retry.tries);
         let pause = RETRY_FIRST.saturating_mul(1 << tries.min(10)).min(RETRY_MOST);
-        inner.retries.insert(id, Retry { until: Instant::now() + pause, tries: tries + 1, cause });
+        inner.retries.insert(id, Retry { until: Instant::now() + pause, tries: tries + 1, cause, problem });
+        self.show(inner, id);
     }
 
     pub(super) fn fail(self: &Arc<Self>, inner: &mut Inner, id: u64, problem: Problem) {
         let Some(row) = inner.rows.get_mut(&id) else { return };
         if let Some(entry) = row.entry.filter(|_| row.kind == Kind::Fetch) {
             // The library says the same when it is asked; the transfer itself must be told first.
-            let _ = self.library.set_state(entry, EntryState::Failed, Some(problem.error.clone()));
+            let _ = self.library.fetch_failed(entry, &problem.error);
         }
         row.end = Some(End::Failed(problem));
         let row = row.clone();
@@ -133,25 +164,45 @@ impl Core {
         }
     }
 
-    fn done(self: &Arc<Self>, inner: &mut Inner, id: u64, path: PathBuf, receipt: &Path) {
-        let Some(row) = inner.rows.get_mut(&id) else { return };
-        row.end = Some(End::Done { path: path.clone(), receipt: receipt.to_owned() });
-        let row = row.clone();
-        let mut written = self.save(&row);
+    /// The library first, then the share that follows and the end of the fetch in one change, then the grants: stopped
+    /// anywhere, the next run finds the file in its place and goes through here again.
+    fn done(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        id: u64,
+        path: &Path,
+        receipt: &Path,
+    ) -> Result<(), Problem> {
+        let Some(row) = inner.rows.get(&id).cloned() else { return Ok(()) };
         if let Some(entry) = row.entry {
-            let placed = self.library.placed(entry, &path, Some(receipt), row.path.is_none(), now_unix());
-            written = written.and(placed.map(drop));
+            let placed = self.library.placed(entry, path, Some(receipt), row.path.is_none(), now_unix());
+            // Where the library keeps another copy that went bad, it says so; the user's own file is there all the same.
+            if let Some(problem) = placed.err().filter(|problem| problem.code != code::USAGE) {
+                return Err(problem);
+            }
         }
-        if let Err(problem) = written {
-            // The file and its receipt are there all the same; only what is remembered of them is not.
-            return self.fail(inner, id, problem);
-        }
-        let _ = self.events.send(Event::Library);
+        let (mut share, ended) = self.share_of(inner, &row, path.to_owned());
+        let ended = if row.keep_seeding { ended } else { row.grants.clone() };
+        let end = Some(End::Done { path: path.to_owned(), receipt: receipt.to_owned() });
+        let done = Row { end, grants: Vec::new(), ..row.clone() };
+        self.db.change::<_, DbError>(|change| {
+            if row.keep_seeding {
+                if share.id == 0 {
+                    share.id = change.next_number()?;
+                }
+                change.put(Table::Transfers, &number_key(share.id), &share)?;
+            }
+            change.put(Table::Transfers, &number_key(id), &done)
+        })?;
+        inner.rows.insert(id, done);
         if row.keep_seeding {
-            self.share_fetched(inner, &row, path);
-        } else {
-            self.end_grants(inner, &row);
+            inner.rows.insert(share.id, share);
         }
+        inner.retries.remove(&id);
+        let _ = self.events.send(Event::Library);
+        // They are for this transfer, which is over: what stays of them permits nothing any more.
+        let _ = self.end_grants(inner, &Row { grants: ended, ..row });
+        Ok(())
     }
 }
 

@@ -1,7 +1,6 @@
 //! What is remembered of a share or a fetch: what its user wants, never how it stands at the moment.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use minimodel_verifier::Manifest;
 use serde::{Deserialize, Serialize};
@@ -125,9 +124,20 @@ impl Row {
         }
     }
 
-    /// The manifest, checked.
-    pub(super) fn manifest(&self) -> Result<Option<Arc<Manifest>>, Problem> {
-        self.manifest.as_deref().map(|text| parse(text).map(Arc::new)).transpose()
+    /// Whether both want the same done, in the same way.
+    pub(super) fn wants_the_same(&self, other: &Self) -> bool {
+        let wish = |row: &Self| Self {
+            id: 0,
+            manifest: None,
+            entry: None,
+            grants: Vec::new(),
+            paused: false,
+            end: None,
+            last_port: None,
+            created_unix: 0,
+            ..row.clone()
+        };
+        wish(self) == wish(other)
     }
 
     /// What it cannot do without. The question for a manifest comes first and is of its own kind: nothing is known yet of

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use minimodel_verifier::Manifest;
 
-use super::row::parse;
+use super::row::{Row, parse};
 use super::{Companion, Core};
 use crate::api::types::{
     Activated, Announcement, Consent, Entry, Event, Finding, Fits, Grant, Limits, LogEntry, LogVerdict,
     Moved, NewEntry, NewFetch, NewGrant, NewShare, Pruned, Status, Transfer, TransferLimits,
 };
+use crate::api::validate;
 use crate::clock::now_unix;
 use crate::limits::{ledger, schedule, store};
 use crate::problem::{Problem, code};
@@ -32,7 +33,9 @@ impl Companion {
 
 impl Core {
     fn grant_of(&self, id: u64) -> Answer<Grant> {
-        let inner = self.lock();
+        let mut inner = self.lock();
+        // In a log that is damaged no grant is unknown: that is what must be told.
+        inner.book.reload_if_changed().map_err(Problem::from)?;
         let grants = inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant));
         grants.into_iter().find(|grant| grant.id == id).ok_or_else(|| {
             Problem::new(
@@ -46,10 +49,20 @@ impl Core {
     /// The newest time that was ever written here, and where transfers listen.
     fn for_doctor(&self) -> (Option<u64>, Vec<(u64, SocketAddr)>) {
         let inner = self.lock();
-        let newest = inner.rows.values().map(|row| row.created_unix).max();
-        let listens = inner.rows.values().filter_map(|row| {
-            let at =
-                row.endpoint.listen.or(row.last_port.map(|port| (Ipv6Addr::UNSPECIFIED, port).into()))?;
+        let agreed = inner.book.newest_unix();
+        let newest = inner.rows.values().map(|row| row.created_unix).max().max(agreed);
+        // One that just begins or ends may have its port or not, and tells nothing of others.
+        let is_settled = |row: &&Row| {
+            inner.lives.get(&row.id).is_none_or(|live| {
+                let is_wanted = self.wish_of(&inner, row.id).as_ref() == Some(&live.wish);
+                live.snapshot.is_some() && !live.is_ending() && is_wanted
+            })
+        };
+        let listens = inner.rows.values().filter(is_settled).filter_map(|row| {
+            let mut at = row.endpoint.listen.unwrap_or((Ipv6Addr::UNSPECIFIED, 0).into());
+            if at.port() == 0 {
+                at.set_port(row.last_port?);
+            }
             Some((row.id, at))
         });
         (newest, listens.collect())
@@ -80,6 +93,7 @@ impl Service for Companion {
     }
 
     fn answer(&self, id: u64, consent: Consent) -> Answer<Transfer> {
+        validate::consent(&consent)?;
         self.core.answered(id, &consent)
     }
 
@@ -127,6 +141,7 @@ impl Service for Companion {
     }
 
     fn grant(&self, new: NewGrant) -> Answer<Vec<Grant>> {
+        validate::grant(&new)?;
         let numbers = {
             let mut inner = self.core.lock();
             let numbers = inner.book.grant(&new, now_unix()).map_err(Problem::from)?;
@@ -184,7 +199,7 @@ impl Service for Companion {
     }
 
     fn add(&self, new: NewEntry) -> Answer<Entry> {
-        crate::api::validate::entry(&new)?;
+        validate::entry(&new)?;
         let (manifest, now) = (parse(&new.manifest)?, now_unix());
         if let Some(path) = &new.path {
             self.core.runner.check(&manifest, path)?;
@@ -201,7 +216,9 @@ impl Service for Companion {
     }
 
     fn remove(&self, id: u64) -> Answer<()> {
-        let in_use = Core::entries_in_use(&self.core.lock());
+        // Held, so that nothing begins to use it meanwhile.
+        let inner = self.core.lock();
+        let in_use = self.core.entries_in_use(&inner);
         self.told_library(self.core.library.remove(id, &in_use))
     }
 
@@ -210,7 +227,8 @@ impl Service for Companion {
     }
 
     fn prune(&self, keep_bytes: u64) -> Answer<Pruned> {
-        let in_use = Core::entries_in_use(&self.core.lock());
+        let inner = self.core.lock();
+        let in_use = self.core.entries_in_use(&inner);
         self.told_library(self.core.library.prune(keep_bytes, &in_use))
     }
 
@@ -234,10 +252,11 @@ impl Service for Companion {
             newest_written_unix,
             state: &self.core.places.state,
             data: &self.core.places.data,
-            status,
+            status: Some(status),
             listens: &listens,
             database_fault: None,
-            log: consent::verify(&self.core.places.state).ok(),
+            is_repaired: self.core.db.is_repaired(),
+            log: consent::verify(&self.core.places.state).map_err(|error| error.to_string()),
         })))
     }
 }

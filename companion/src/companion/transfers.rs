@@ -1,48 +1,24 @@
 //! What its user says of a transfer: added, answered, started, paused, limited, forgotten.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use minimodel_verifier::digest::hex;
 
 use super::row::{End, Row, parse};
-use super::wish::{Facts, Missing, Wish, wish};
+use super::wish::Wish;
 use super::{Core, Inner};
 use crate::api::types::{
-    Action, Consent, Event, GrantState, Kind, NewFetch, NewGrant, NewShare, Transfer, TransferLimits,
+    Action, Consent, Entry, EntryState, Event, GrantState, Kind, NewFetch, NewShare, State, Transfer,
+    TransferLimits,
 };
 use crate::api::validate;
 use crate::clock::now_unix;
-use crate::consent::Denied;
 use crate::db::{DbError, Table, number_key};
 use crate::limits::schedule;
 use crate::problem::{Problem, code};
 
 impl Core {
-    /// What a transfer should be doing now.
-    pub(super) fn wish_of(&self, inner: &Inner, id: u64) -> Option<Wish> {
-        let row = inner.rows.get(&id)?;
-        let mut facts = Facts::default();
-        let all = [Action::Fetch, Action::Import, Action::Cache, Action::Serve, Action::Publish];
-        for action in all {
-            let permission = Self::permission(inner, row, action);
-            if permission.is_some() {
-                facts.permitted.push(action);
-            } else if row.needs().contains(&action) {
-                let missing = match permission.reason {
-                    Some(Denied::Spent) => Missing::Spent,
-                    Some(Denied::Expired | Denied::Revoked) => Missing::Over,
-                    Some(Denied::Never) | None => Missing::Never,
-                };
-                facts.missing.push((action, missing));
-            }
-        }
-        facts.hour_is_closed = Self::rates(&inner.limits).paused;
-        let retry = inner.retries.get(&id).filter(|retry| retry.until > std::time::Instant::now());
-        facts.pause_after = retry.map(|retry| retry.cause);
-        Some(wish(row, &facts))
-    }
-
     pub(super) fn add_share(self: &Arc<Self>, new: NewShare) -> Result<Transfer, Problem> {
         validate::share(&new)?;
         self.must_run()?;
@@ -61,18 +37,11 @@ impl Core {
         let swarm_id = hex(manifest.swarm_id());
         let consent = new.consent.clone();
         let mut row = Row::share(new, swarm_id, text, path, now_unix());
-        // However it was named: a file of the library that is served is in use, and not evicted.
-        let entry = self
-            .library
-            .find(&row.swarm_id)?
-            .filter(|entry| entry.path.as_deref() == row.path.as_ref().and_then(|path| path.to_str()));
-        row.entry = row.entry.or(entry.map(|entry| entry.id));
-        let mut inner = self.lock();
-        let same = |other: &&Row| {
-            other.kind == Kind::Share && other.swarm_id == row.swarm_id && other.path == row.path
-        };
-        let known = inner.rows.values().find(same).map(|row| row.id);
-        self.add(&mut inner, row, known, consent)
+        // A cached file that is shared by its path is in use as much as one that is shared by its number.
+        let entry = self.library.find(&row.swarm_id)?;
+        let is_ours = |entry: &Entry| entry.path.as_deref().map(Path::new) == row.path.as_deref();
+        row.entry = row.entry.or(entry.filter(is_ours).map(|entry| entry.id));
+        self.add(&mut self.lock(), row, consent.as_ref())
     }
 
     pub(super) fn add_fetch(self: &Arc<Self>, new: NewFetch) -> Result<Transfer, Problem> {
@@ -81,8 +50,14 @@ impl Core {
         let manifest = new.manifest.as_deref().map(parse).transpose()?;
         let mut swarm = manifest.as_ref().map(|manifest| *manifest.swarm_id());
         for text in &new.offers {
-            let offer = self.runner.offer(text, manifest.as_ref())?;
-            swarm.get_or_insert(offer.offer().swarm_id);
+            let offered = self.runner.offer(text, manifest.as_ref())?.offer().swarm_id;
+            if *swarm.get_or_insert(offered) != offered {
+                return Err(Problem::new(
+                    code::INVALID,
+                    "the offers are for different things",
+                    "name offers for one model in one fetch",
+                ));
+            }
         }
         let Some(swarm) = swarm else {
             return Err(Problem::new(
@@ -93,137 +68,74 @@ impl Core {
         };
         let consent = new.consent.clone();
         let row = Row::fetch(new, hex(&swarm), now_unix());
-        let mut inner = self.lock();
-        let same = |other: &&Row| {
-            other.kind == Kind::Fetch && other.swarm_id == row.swarm_id && other.path == row.path
-        };
-        let known = inner.rows.values().find(same).map(|row| row.id);
-        self.add(&mut inner, row, known, consent)
+        self.add(&mut self.lock(), row, consent.as_ref())
     }
 
-    /// Adds a row, or takes the place of one that wants the same: asking twice for one thing is asking once.
+    /// Adds a row. One that wants the same for the same place is that one: asking twice for one thing is asking once. One that
+    /// wants it otherwise takes its place only where nothing runs; a question that was not answered yet is asked anew under
+    /// a new number, so that no answer is ever for another thing than was shown.
     fn add(
         self: &Arc<Self>,
         inner: &mut Inner,
         mut row: Row,
-        known: Option<u64>,
-        consent: Option<Consent>,
+        consent: Option<&Consent>,
     ) -> Result<Transfer, Problem> {
-        if let Some(old) = known.and_then(|id| inner.rows.get(&id)) {
-            (row.id, row.created_unix, row.last_port) = (old.id, old.created_unix, old.last_port);
-            row.grants.clone_from(&old.grants);
-            if row.manifest.is_none() {
-                row.manifest.clone_from(&old.manifest);
-            }
-            if let Some(live) = inner.lives.get(&row.id) {
-                live.end();
+        let same =
+            |other: &&Row| (other.kind, &other.swarm_id, &other.path) == (row.kind, &row.swarm_id, &row.path);
+        let known = inner.rows.values().find(same).cloned();
+        if let Some(old) = &known {
+            let asks = matches!(self.wish_of(inner, old.id), Some(Wish::Rest(State::Asking, _)));
+            let is_same = old.wants_the_same(&row);
+            if !is_same && asks {
+                self.drop_row(inner, old.id)?;
+            } else if !is_same && inner.lives.contains_key(&old.id) {
+                return Err(Problem::new(
+                    code::BUSY,
+                    format!("transfer {} does this already, in another way", old.id),
+                    format!(
+                        "let it be, or end it first: `minimodel transfer pause {0}`; rates and slots change with \
+                         `minimodel transfer limit {0}`",
+                        old.id
+                    ),
+                ));
+            } else {
+                (row.id, row.created_unix, row.last_port) = (old.id, old.created_unix, old.last_port);
+                row.grants.clone_from(&old.grants);
+                row.entry = row.entry.or(old.entry);
+                row.manifest = row.manifest.or_else(|| old.manifest.clone());
             }
         }
+        if let Some(consent) = consent {
+            Self::fits_row(&row, consent)?;
+        }
+        let is_new = row.id == 0;
         let saved = self.db.change::<_, DbError>(|change| {
-            if row.id == 0 {
+            if is_new {
                 row.id = change.next_number()?;
             }
             change.put(Table::Transfers, &number_key(row.id), &row)
         });
-        saved.map_err(Problem::from)?;
+        saved?;
         let id = row.id;
         inner.retries.remove(&id);
         inner.rows.insert(id, row);
         if let Some(consent) = consent
-            && let Err(problem) = self.give(inner, id, &consent)
+            && let Err(problem) = self.give(inner, id, consent)
         {
-            if known.is_none() {
+            if is_new {
                 self.drop_row(inner, id)?;
             }
             return Err(problem);
         }
         self.stir(inner);
         self.show(inner, id);
-        self.view(inner, id).ok_or_else(|| unknown(id))
-    }
-
-    pub(super) fn answered(self: &Arc<Self>, id: u64, consent: &Consent) -> Result<Transfer, Problem> {
-        let mut inner = self.lock();
-        if !inner.rows.contains_key(&id) {
-            return Err(unknown(id));
-        }
-        self.give(&mut inner, id, consent)?;
-        inner.retries.remove(&id);
-        self.stir(&mut inner);
-        self.show(&inner, id);
-        self.view(&inner, id).ok_or_else(|| unknown(id))
-    }
-
-    /// Records grants for a transfer's model; they end with it.
-    fn give(&self, inner: &mut Inner, id: u64, consent: &Consent) -> Result<(), Problem> {
-        let Some(row) = inner.rows.get(&id) else { return Err(unknown(id)) };
-        let (may, needs) = (row.may(), row.needs());
-        if let Some(foreign) =
-            consent.actions.iter().find(|action| !may.contains(action) && !needs.contains(action))
-        {
-            return Err(Problem::new(
-                code::USAGE,
-                format!("this transfer never does {foreign:?}, so it takes no consent for it"),
-                format!("agree to {needs:?}, and if you like to {may:?}"),
-            ));
-        }
-        if consent.actions.contains(&Action::Publish)
-            && !consent.actions.contains(&Action::Serve)
-            && row.kind == Kind::Fetch
-        {
-            return Err(Problem::new(
-                code::CONSENT,
-                "consent to publish without consent to serve",
-                "publish tells peers that this machine serves: agree to both, or to neither",
-            ));
-        }
-        let (swarm, allow) = (row.swarm_id.clone(), row.allow.clone());
-        let now = now_unix();
-        let mut given = Vec::new();
-        for &action in &consent.actions {
-            // Whom it serves was named with the request, and so is whom the grant is for.
-            let peers: Vec<Option<String>> = match action {
-                Action::Serve if !allow.is_empty() => allow.iter().cloned().map(Some).collect(),
-                _ => vec![None],
-            };
-            for peer in peers {
-                let new = NewGrant {
-                    consent: Consent { actions: vec![action], ..consent.clone() },
-                    model: Some(swarm.clone()),
-                    peer,
-                };
-                let numbers = inner.book.grant(&new, now).map_err(Problem::from)?;
-                given.extend(numbers);
-            }
-        }
-        if let Some(row) = inner.rows.get_mut(&id) {
-            row.grants.extend(given);
-            let row = row.clone();
-            self.save(&row)?;
-        }
-        let _ = self.events.send(Event::Consent);
-        Ok(())
-    }
-
-    /// Grants that were given with a transfer end with it.
-    pub(super) fn end_grants(&self, inner: &mut Inner, row: &Row) {
-        let by = format!("transfer {} ended", row.id);
-        for &grant in &row.grants {
-            // One that its user took back is over already.
-            let _ = inner.book.revoke(grant, &by, now_unix());
-        }
-        let _ = self.events.send(Event::Consent);
+        let view = self.view(inner, id).ok_or_else(|| unknown(id))?;
+        Ok(Transfer { is_new, ..view })
     }
 
     pub(super) fn started(self: &Arc<Self>, id: u64) -> Result<Transfer, Problem> {
         self.change_row(id, |row| {
-            if let Some(End::Done { .. }) = row.end {
-                return Err(Problem::new(
-                    code::USAGE,
-                    format!("transfer {id} is done"),
-                    "see it: `minimodel status`",
-                ));
-            }
+            not_done(row)?;
             (row.paused, row.end) = (false, None);
             Ok(())
         })
@@ -231,6 +143,7 @@ impl Core {
 
     pub(super) fn paused(self: &Arc<Self>, id: u64) -> Result<Transfer, Problem> {
         self.change_row(id, |row| {
+            not_done(row)?;
             row.paused = true;
             Ok(())
         })
@@ -263,8 +176,8 @@ impl Core {
     pub(super) fn forgotten(self: &Arc<Self>, id: u64) -> Result<(), Problem> {
         let mut inner = self.lock();
         let row = inner.rows.get(&id).cloned().ok_or_else(|| unknown(id))?;
-        self.end_grants(&mut inner, &row);
-        self.take_down(&row);
+        // What was agreed to for it must not outlive it: where that cannot be written, it stays.
+        self.end_grants(&mut inner, &row)?;
         self.drop_row(&mut inner, id)?;
         self.stir(&mut inner);
         Ok(())
@@ -272,29 +185,35 @@ impl Core {
 
     fn drop_row(&self, inner: &mut Inner, id: u64) -> Result<(), Problem> {
         let removed = self.db.change::<_, DbError>(|change| change.remove(Table::Transfers, &number_key(id)));
-        removed.map_err(Problem::from)?;
-        inner.rows.remove(&id);
+        removed?;
         inner.retries.remove(&id);
         inner.pasts.remove(&id);
-        if let Some(live) = inner.lives.remove(&id) {
-            // Its thread finds itself forgotten when it ends.
-            live.end();
+        if let Some(row) = inner.rows.remove(&id) {
+            self.take_down(&row);
+            if let Some(entry) = row.entry.filter(|_| row.kind == Kind::Fetch && row.end.is_none()) {
+                // What the library says of it then is what lies on the disk.
+                let _ = self.library.fetch_dropped(entry);
+            }
+            if let Some(live) = inner.lives.remove(&id) {
+                live.end();
+                inner.leaving.insert(live.run, (row, live));
+            }
         }
         let _ = self.events.send(Event::Removed { id });
         Ok(())
     }
 
-    /// A fetch that is to be shared when it is there: the same grants hold for the share.
-    pub(super) fn share_fetched(self: &Arc<Self>, inner: &mut Inner, row: &Row, path: PathBuf) {
-        let serving = |grant: &crate::api::types::Grant| {
-            matches!(grant.action, Action::Serve | Action::Publish) && grant.state == GrantState::Active
-        };
+    /// The row of a share that a fetch becomes when its file is there, and the grants that go over to it.
+    pub(super) fn share_of(&self, inner: &Inner, row: &Row, path: PathBuf) -> (Row, Vec<u64>) {
         let list = inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant));
-        let (kept, ended): (Vec<u64>, Vec<u64>) = row
-            .grants
-            .iter()
-            .partition(|number| list.iter().any(|grant| grant.id == **number && serving(grant)));
-        self.end_grants(inner, &Row { grants: ended, ..row.clone() });
+        let is_serving = |number: &u64| {
+            list.iter().any(|grant| {
+                grant.id == *number
+                    && matches!(grant.action, Action::Serve | Action::Publish)
+                    && grant.state == GrantState::Active
+            })
+        };
+        let (kept, ended): (Vec<u64>, Vec<u64>) = row.grants.iter().copied().partition(is_serving);
         let new = NewShare {
             entry: row.entry,
             endpoint: row.endpoint.clone(),
@@ -303,10 +222,15 @@ impl Core {
             ..NewShare::default()
         };
         let text = row.manifest.clone().unwrap_or_default();
-        let mut share = Row::share(new, row.swarm_id.clone(), text, path, now_unix());
-        (share.grants, share.last_port) = (kept, row.last_port);
-        // A share that cannot be added is not there in the list; the fetch is done all the same.
-        let _ = self.add(inner, share, None, None);
+        let share = Row::share(new, row.swarm_id.clone(), text, path, now_unix());
+        let known = inner.rows.values().find(|other| {
+            (other.kind, &other.swarm_id, &other.path) == (share.kind, &share.swarm_id, &share.path)
+        });
+        let id = known.map_or(0, |known| known.id);
+        let before = known.map(|known| known.grants.clone()).unwrap_or_default();
+        let share =
+            Row { id, grants: before.into_iter().chain(kept).collect(), last_port: row.last_port, ..share };
+        (share, ended)
     }
 
     /// Version 1 wrote of a share the entry alone.
@@ -326,7 +250,7 @@ impl Core {
 
     pub(super) fn ready_entry(&self, id: u64) -> Result<(String, PathBuf), Problem> {
         let entry = self.library.refresh(id)?;
-        let path = entry.path.filter(|_| entry.state == crate::api::types::EntryState::Ready);
+        let path = entry.path.filter(|_| entry.state == EntryState::Ready);
         let path = path.ok_or_else(|| {
             Problem::new(
                 code::NOT_FOUND,
@@ -355,6 +279,18 @@ impl Core {
         {
             let _ = self.events.send(Event::Transfer { transfer: Box::new(transfer) });
         }
+    }
+}
+
+/// A transfer that is done neither pauses nor starts.
+fn not_done(row: &Row) -> Result<(), Problem> {
+    match row.end {
+        Some(End::Done { .. }) => Err(Problem::new(
+            code::USAGE,
+            format!("transfer {} is done", row.id),
+            "see it: `minimodel status`",
+        )),
+        _ => Ok(()),
     }
 }
 

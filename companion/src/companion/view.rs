@@ -24,6 +24,17 @@ impl From<Idle> for Cause {
     }
 }
 
+/// What a job does before it tells anything: no moment is without a cause.
+fn before_the_first_picture(row: &Row, wish: &Wish) -> Cause {
+    match (row.kind, wish) {
+        // Somebody is asked for the manifest.
+        (_, Wish::Learn) => Cause::NoSource,
+        (Kind::Share, _) => Cause::Checking,
+        // What is here is opened, and read where nothing tells what it is.
+        (Kind::Fetch, _) => Cause::Disk,
+    }
+}
+
 impl Core {
     pub(super) fn status(&self) -> Status {
         let inner = self.lock();
@@ -40,7 +51,7 @@ impl Core {
 
     /// `model.id` and version, for logs.
     pub(super) fn model_of(&self, row: &Row) -> String {
-        let manifest = row.manifest().ok().flatten();
+        let manifest = self.manifest_of(row).ok().flatten();
         manifest.map_or_else(String::new, |manifest| {
             format!("{} {}", manifest.model_id(), manifest.model_version())
         })
@@ -49,11 +60,11 @@ impl Core {
     pub(super) fn view(&self, inner: &Inner, id: u64) -> Option<Transfer> {
         let row = inner.rows.get(&id)?;
         let live = inner.lives.get(&id);
-        let manifest = row.manifest().ok().flatten();
+        let manifest = self.manifest_of(row).ok().flatten();
         let (state, cause) = match (self.wish_of(inner, id)?, live) {
             (Wish::Rest(state, cause), _) => (state, cause),
             (_, Some(live)) if live.snapshot.is_some() => (State::Running, live.cause()),
-            _ if self.is_running => (State::Preparing, None),
+            (wish, _) if self.is_running => (State::Preparing, Some(before_the_first_picture(row, &wish))),
             // It would run, if a companion did.
             _ => (State::Waiting, None),
         };
@@ -76,7 +87,10 @@ impl Core {
             cause,
             problem: match &row.end {
                 Some(End::Failed(problem)) => Some(problem.clone()),
-                _ => None,
+                Some(End::Done { .. }) => None,
+                None if cause == Some(Cause::ConsentMissing) => inner.log_fault.clone(),
+                None if state == State::Waiting => inner.retries.get(&id).map(|retry| retry.problem.clone()),
+                None => None,
             },
             question,
             model_id: manifest.as_ref().map(|m| m.model_id().to_owned()).unwrap_or_default(),
@@ -102,6 +116,7 @@ impl Core {
             run_seconds: snapshot.map_or(0.0, |s| s.elapsed.as_secs_f64()),
             idle_seconds: snapshot.map(|s| super::live::idle_seconds(s)).unwrap_or_default(),
             created_utc: utc(row.created_unix),
+            is_new: false,
         })
     }
 
@@ -160,8 +175,9 @@ impl Core {
         } else {
             row.allow.join(", ")
         };
-        if row.kind == Kind::Share || row.keep_seeding {
-            say("who may come", who);
+        let is_kept = row.kind == Kind::Share || row.keep_seeding;
+        say(if is_kept { "who may come" } else { "if you serve" }, who);
+        if is_kept {
             say("until", "you revoke it, or remove the share; over restarts too".to_owned());
         }
         subject

@@ -1,6 +1,9 @@
 //! The log as this process knows it, and the calls that add to it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+
+use jiff::Timestamp;
 
 use super::chain::{Broken, Chain};
 use super::error::ConsentError;
@@ -21,15 +24,19 @@ pub struct ConsentBook {
     seen: Option<Stamp>,
 }
 
-/// Whether the log of a state folder holds; nothing is changed.
+/// Whether the log of a state folder holds; nothing is changed or made, so a folder that may only be read will do. A log
+/// that is not there holds, with no lines.
 ///
 /// # Errors
 ///
 /// The disk's. A damaged log is a verdict.
 pub fn verify(state_folder: &Path) -> Result<LogVerdict, ConsentError> {
-    let files = Files::new(state_folder);
-    let Some(held) = files.lock_if_there()? else { return Ok(Chain::default().verdict()) };
-    Ok(files.read(&held)?.map_or_else(Broken::verdict, |chain| chain.verdict()))
+    verdict(&Files::new(state_folder))
+}
+
+fn verdict(files: &Files) -> Result<LogVerdict, ConsentError> {
+    let read = files.look()?.unwrap_or_else(|| Ok(Chain::default()));
+    Ok(read.map_or_else(Broken::verdict, |chain| chain.verdict()))
 }
 
 impl ConsentBook {
@@ -55,12 +62,31 @@ impl ConsentBook {
     ///
     /// # Errors
     ///
-    /// What cannot be granted, a damaged log, or the disk's. After the disk's, grants of the first actions may stand.
+    /// As [`Self::grant_all`].
     pub fn grant(&mut self, new: &NewGrant, now_unix: u64) -> Result<Vec<u64>, ConsentError> {
-        check::grant(new, now_unix)?;
+        self.grant_all(std::slice::from_ref(new), now_unix)
+    }
+
+    /// Records many grants, one line an action, durably, all or none, at the cost of one; gives their numbers in the order
+    /// of `new`, and of each in that of [`super::ACTIONS`].
+    ///
+    /// # Errors
+    ///
+    /// What cannot be granted, a log that is full or damaged, or the disk's; then none of them stands.
+    pub fn grant_all(&mut self, new: &[NewGrant], now_unix: u64) -> Result<Vec<u64>, ConsentError> {
+        new.iter().try_for_each(|new| check::grant(new, now_unix))?;
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
         self.append(now_unix, |grants| {
-            let lines = check::lines_of(new, now_unix, grants)?;
-            Ok(lines.into_iter().map(Kind::Grant).collect())
+            let (mut grants, mut kinds) = (grants.clone(), Vec::new());
+            for new in new {
+                for line in check::lines_of(new, now_unix, &grants)? {
+                    grants.suppose(&line);
+                    kinds.push(Kind::Grant(line));
+                }
+            }
+            Ok(kinds)
         })
     }
 
@@ -68,16 +94,31 @@ impl ConsentBook {
     ///
     /// # Errors
     ///
-    /// No such grant, a damaged log, or the disk's.
+    /// As [`Self::revoke_all`].
     pub fn revoke(&mut self, id: u64, by: &str, now_unix: u64) -> Result<(), ConsentError> {
+        self.revoke_all(&[id], by, now_unix)
+    }
+
+    /// Takes many grants back, durably and for good, all or none, at the cost of one. What was taken back already stays so.
+    ///
+    /// # Errors
+    ///
+    /// No such grant, a log that is full or damaged, or the disk's; then none of them is taken back.
+    pub fn revoke_all(&mut self, ids: &[u64], by: &str, now_unix: u64) -> Result<(), ConsentError> {
         check::text("by", by)?;
+        let ids: BTreeSet<u64> = ids.iter().copied().collect();
+        let Some(&first) = ids.first() else { return Ok(()) };
         if !self.files.are_there()? {
-            return Err(ConsentError::Unknown(id));
+            return Err(ConsentError::Unknown(first));
         }
-        self.append(now_unix, |grants| match grants.is_revoked(id) {
-            None => Err(ConsentError::Unknown(id)),
-            Some(true) => Ok(Vec::new()),
-            Some(false) => Ok(vec![Kind::Revoke(Revoked { grant: id, by: by.to_owned() })]),
+        self.append(now_unix, |grants| {
+            let mut kinds = Vec::new();
+            for grant in ids {
+                if !grants.is_revoked(grant).ok_or(ConsentError::Unknown(grant))? {
+                    kinds.push(Kind::Revoke(Revoked { grant, by: by.to_owned() }));
+                }
+            }
+            Ok(kinds)
         })?;
         Ok(())
     }
@@ -115,19 +156,18 @@ impl ConsentBook {
         self.chain.older_entries.iter().cloned().chain(chained).collect()
     }
 
+    /// The newest time in the log, as it was read last.
+    pub fn newest_unix(&self) -> Option<u64> {
+        let times = self.lines().into_iter().filter_map(|line| line.time_utc.parse::<Timestamp>().ok());
+        times.max().and_then(|newest| u64::try_from(newest.as_second()).ok())
+    }
+
     /// Whether the log holds as it is on disk now.
     pub fn verify(&self) -> LogVerdict {
-        let held_or_not = self.files.lock_if_there().and_then(|held| match held {
-            Some(held) => self.files.read(&held),
-            None => Ok(Ok(Chain::default())),
-        });
-        match held_or_not {
-            Ok(read) => read.map_or_else(Broken::verdict, |chain| chain.verdict()),
-            Err(error) => {
-                let fault = Some(error.to_string());
-                LogVerdict { ok: false, entries: 0, older: 0, head: String::new(), fault }
-            }
-        }
+        verdict(&self.files).unwrap_or_else(|error| {
+            let fault = Some(error.to_string());
+            LogVerdict { ok: false, entries: 0, older: 0, head: String::new(), fault }
+        })
     }
 
     /// What the log grants, as it was last read.
@@ -137,10 +177,12 @@ impl ConsentBook {
 
     fn load(&mut self) -> Result<(), ConsentError> {
         self.forget();
+        // Before the look: what another process makes after it is seen as a change by the next call.
+        let before = self.files.stamp()?;
         match self.files.lock_if_there()? {
             Some(held) => self.read(&held),
             None => {
-                self.seen = Some(self.files.stamp()?);
+                self.seen = Some(before);
                 Ok(())
             }
         }
@@ -154,19 +196,20 @@ impl ConsentBook {
         let held = self.files.lock_to_write()?;
         self.forget();
         self.read(&held)?;
-        let mut numbers = Vec::new();
-        for kind in kinds(&self.grants)? {
-            let appended = self.files.append(&held, &mut self.chain, now_unix, kind);
-            let Ok(number) = appended else {
-                // What is on disk now is for the next reading to say.
-                self.forget();
-                return appended.map(|number| vec![number]);
-            };
-            numbers.push(number);
-            self.chain.lines.last().into_iter().for_each(|line| self.grants.take(line));
+        let kinds = kinds(&self.grants)?;
+        let before = self.chain.lines.len();
+        let appended = self.files.append(&held, &mut self.chain, now_unix, kinds);
+        match &appended {
+            Ok(_) => {
+                self.chain.lines.iter().skip(before).for_each(|line| self.grants.take(line));
+                self.seen = Some(self.files.stamp()?);
+            }
+            // Nothing was written.
+            Err(ConsentError::Full { .. }) => {}
+            // What is on disk now is for the next reading to say.
+            Err(_) => self.forget(),
         }
-        self.seen = Some(self.files.stamp()?);
-        Ok(numbers)
+        appended
     }
 
     fn read(&mut self, held: &Held) -> Result<(), ConsentError> {

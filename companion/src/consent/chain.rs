@@ -126,6 +126,8 @@ pub(super) struct Chain {
     pub(super) torn: u64,
     /// The last line is not in the head yet: an append that ended, but for its head.
     pub(super) is_ahead: bool,
+    /// The head that was prepared for that append is there and names the last line.
+    pub(super) is_prepared: bool,
 }
 
 /// How far a log holds, and why no further.
@@ -162,35 +164,61 @@ impl Broken {
 }
 
 /// Reads a log and the head beside it.
+#[cfg(test)]
 pub(super) fn read(log: &[u8], head: Option<&[u8]>) -> Result<Chain, Broken> {
+    read_with(log, head, None)
+}
+
+/// Reads a log, the head beside it, and the head that was prepared for an append that may not have ended. Of an append of
+/// several lines all count or none: fewer than the prepared head names are torn, like a piece of a line.
+pub(super) fn read_with(log: &[u8], head: Option<&[u8]>, prepared: Option<&[u8]>) -> Result<Chain, Broken> {
+    let known = head.and_then(Head::parse).map_or(0, |head| head.number);
+    let batch = prepared.and_then(Head::parse).filter(|prepared| prepared.number > known.saturating_add(1));
+    // A disk that lost power may keep parts of a write and not others, which then read as zeros.
+    let is_lost = |line: &[u8], number: u64| batch.is_some() && number > known && line.contains(&0);
     let end = log.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
     let (whole, tail) = log.split_at(end);
     let mut lines = whole.split_inclusive(|&byte| byte == b'\n').peekable();
     let mut chain = Chain::default();
-    while let Some(line) = lines.next_if(|line| !line.starts_with(OPENING)) {
+    while let Some(line) = lines.next_if(|line| !line.starts_with(OPENING) && !is_lost(line, 1)) {
         chain.take_older(line);
     }
-    let has_chain = lines.peek().is_some();
-    if !has_chain && !tail.is_empty() && !tail.starts_with(OPENING) && !OPENING.starts_with(tail) {
+    let lost = lines.peek().copied().unwrap_or(tail);
+    let unended = if is_lost(lost, 1) {
+        // Where the line end before the append is lost, what is older goes up to there.
+        lost.split(|&byte| byte == 0).next().unwrap_or_default()
+    } else if lines.peek().is_none() {
+        tail
+    } else {
+        &[]
+    };
+    if !unended.is_empty() && !unended.starts_with(OPENING) && !OPENING.starts_with(unended) {
         // A line that a version without a chain did not end: it stays, covered by the first link.
-        chain.take_older(tail);
+        chain.take_older(unended);
         chain.lacks_line_end = true;
     }
     let older = &log[..usize::try_from(chain.len).unwrap_or(log.len())];
     chain.prev =
         if chain.lacks_line_end { hex(&sha256(&[older, b"\n"].concat())) } else { hex(&sha256(older)) };
-    let mut hashes = Vec::new();
+    let mut marks = vec![Mark { prev: chain.prev.clone(), end: chain.len }];
     while let Some(line) = lines.next() {
         let is_last = lines.peek().is_none() && tail.is_empty();
         match Line::parse(line.strip_suffix(b"\n").unwrap_or(line)) {
-            // A disk that lost power may keep the end of a write and not its beginning, which then reads as zeros.
+            // Its end is there and its beginning not.
             Err(_) if is_last && line.contains(&0) => break,
-            parsed => chain.follow(line.len(), parsed, &mut hashes)?,
+            Err(_) if is_lost(line, chain.next_number()) => break,
+            parsed => chain.follow(line.len(), parsed, &mut marks)?,
         }
     }
+    chain.hold_against(head, batch.as_ref(), &marks)?;
     chain.torn = (log.len() as u64).saturating_sub(chain.len);
-    chain.hold_against(head, &hashes)?;
     Ok(chain)
+}
+
+/// How a log stands after some number of its lines.
+struct Mark {
+    prev: String,
+    end: u64,
 }
 
 impl Chain {
@@ -204,7 +232,7 @@ impl Chain {
         &mut self,
         len: usize,
         parsed: Result<(Line, String), LineError>,
-        hashes: &mut Vec<String>,
+        marks: &mut Vec<Mark>,
     ) -> Result<(), Broken> {
         let at = self.older + self.next_number();
         let (line, hash) = parsed.map_err(|why| self.broken(Fault::Line { line: at, why }))?;
@@ -222,7 +250,7 @@ impl Chain {
         }
         self.len += len as u64;
         self.append(line, hash.clone());
-        hashes.push(hash);
+        marks.push(Mark { prev: hash, end: self.len });
         Ok(())
     }
 
@@ -233,7 +261,12 @@ impl Chain {
         self.hash = hash;
     }
 
-    fn hold_against(&mut self, head: Option<&[u8]>, hashes: &[String]) -> Result<(), Broken> {
+    fn hold_against(
+        &mut self,
+        head: Option<&[u8]>,
+        batch: Option<&Head>,
+        marks: &[Mark],
+    ) -> Result<(), Broken> {
         let found = self.lines.len() as u64;
         let line = self.older + found;
         let mut expected = 0;
@@ -243,15 +276,32 @@ impl Chain {
             if found < expected {
                 return Err(self.broken(Fault::Cut { line, found, expected }));
             }
-            let named = usize::try_from(expected - 1).ok().and_then(|at| hashes.get(at));
-            if named != Some(&head.hash) {
+            let named = usize::try_from(expected).ok().and_then(|at| marks.get(at));
+            if named.is_none_or(|named| named.prev != head.hash) {
                 return Err(self.broken(Fault::Head { line: self.older + expected }));
             }
         }
-        if found > expected + 1 {
+        if let Some(batch) = batch.filter(|_| found > expected) {
+            if found < batch.number {
+                self.cut_back(expected, marks);
+                return Ok(());
+            }
+            self.is_prepared = found == batch.number && self.hash == batch.hash;
+        }
+        if found > expected + 1 && !self.is_prepared {
             return Err(self.broken(Fault::Ahead { line, found, expected }));
         }
         self.is_ahead = found > expected;
         Ok(())
+    }
+
+    /// Back to its first `count` lines.
+    fn cut_back(&mut self, count: u64, marks: &[Mark]) {
+        let Ok(count) = usize::try_from(count) else { return };
+        let Some(mark) = marks.get(count) else { return };
+        self.lines.truncate(count);
+        self.len = mark.end;
+        self.prev.clone_from(&mark.prev);
+        self.hash = if count == 0 { String::new() } else { mark.prev.clone() };
     }
 }

@@ -28,6 +28,14 @@ pub enum ConsentError {
         /// How far it holds and what is wrong.
         verdict: LogVerdict,
     },
+    /// The log has no room for more; nothing was written. Some of it is kept for taking consents back.
+    #[error("the consent log `{}` is full: it may have {most} bytes", path.display())]
+    Full {
+        /// The log.
+        path: PathBuf,
+        /// How long it may be for what was to be written.
+        most: u64,
+    },
     /// What was asked for cannot be granted.
     #[error("this cannot be granted: {0}")]
     NotAGrant(#[from] NotAGrant),
@@ -62,6 +70,11 @@ impl From<ConsentError> for Problem {
             ConsentError::Damaged { verdict, .. } => {
                 let hint = "nothing is granted while it is: see `minimodel consent log --verify`";
                 Self::new(code::INVALID, told, hint).because(verdict.fault.unwrap_or_default())
+            }
+            ConsentError::Full { .. } => {
+                let hint = "consents can still be taken back for a while; to begin a new log, end the companion and move \
+                            `consent.log` and `consent.head` of the state folder away together: all grants end with them";
+                Self::new(code::DISK_FULL, told, hint)
             }
             ConsentError::NotAGrant(why) => Self::new(code::USAGE, told, why.hint()),
             ConsentError::Unknown(_) => {

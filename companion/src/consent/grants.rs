@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::line::{Kind, Line};
+use super::line::{Granted, Kind, Line};
 use crate::api::types::{Action, Grant, GrantState};
 
 /// All grants that were ever given, those that ended too.
@@ -13,7 +13,7 @@ pub struct Grants {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Held {
-    grant: super::line::Granted,
+    grant: Granted,
     given_utc: String,
     is_revoked: bool,
 }
@@ -54,17 +54,20 @@ impl Permission {
         self.anyone || !self.peers.is_empty()
     }
 
-    /// Bytes that may move with all peers together; none: no limit. Grants for single peers add to what one for anyone
-    /// leaves, since bytes with them count against theirs first.
-    pub fn left_in_all(&self) -> Option<u64> {
-        let own = self.left_by_peer.values().copied();
-        let all = own.chain(self.anyone.then_some(self.left_bytes));
-        all.into_iter().try_fold(0u64, |sum, left| left.map(|left| sum.saturating_add(left)))
-    }
-
     /// Whether it is permitted with this peer.
     pub fn permits(&self, peer: &str) -> bool {
         self.anyone || self.peers.contains(peer)
+    }
+
+    /// Payload bytes that the most generous open grant leaves for this peer, be it its own or anyone's; `Some(None)`: one
+    /// of them has no limit. `None`: nothing is permitted with it.
+    pub fn left_for(&self, peer: &str) -> Option<Option<u64>> {
+        let own = self.left_by_peer.get(peer).copied();
+        let anyone = self.anyone.then_some(self.left_bytes);
+        match (own, anyone) {
+            (Some(own), Some(anyone)) => Some(more(own, anyone)),
+            (own, anyone) => own.or(anyone),
+        }
     }
 }
 
@@ -112,6 +115,13 @@ impl Grants {
         }
     }
 
+    /// Counts a line in that is not written yet.
+    pub(super) fn suppose(&mut self, grant: &Granted) {
+        let number = self.held.last_key_value().map_or(1, |(&last, _)| last.saturating_add(1));
+        let held = Held { grant: grant.clone(), given_utc: String::new(), is_revoked: false };
+        self.held.insert(number, held);
+    }
+
     /// Whether the grant was taken back; `None`: there is no such grant.
     pub(super) fn is_revoked(&self, id: u64) -> Option<bool> {
         self.held.get(&id).map(|held| held.is_revoked)
@@ -148,13 +158,48 @@ impl Grants {
         self.held.iter().map(told).collect()
     }
 
-    /// What is permitted of `action` for the model `swarm` (64 lowercase hex digits).
+    /// What is permitted of `action` for the model `swarm` (64 lowercase hex digits). To publish is to say that this
+    /// machine serves, and is permitted only while that is.
     pub fn permission(
         &self,
         action: Action,
         swarm: &str,
         now_unix: u64,
         used: impl Fn(u64) -> u64,
+    ) -> Permission {
+        self.permission_without(action, swarm, now_unix, &used, &|_| false, 0)
+    }
+
+    /// As [`Self::permission`], of the grants that are for us: not those of numbers for which `except` says true, which
+    /// belong to other transfers. A grant that leaves less than `least_bytes`, a chunk say, counts as spent.
+    pub fn permission_without(
+        &self,
+        action: Action,
+        swarm: &str,
+        now_unix: u64,
+        used: &dyn Fn(u64) -> u64,
+        except: &dyn Fn(u64) -> bool,
+        least_bytes: u64,
+    ) -> Permission {
+        let of = |action| self.of_action(action, (swarm, now_unix), used, except, least_bytes);
+        let mut permission = of(action);
+        if action == Action::Publish && permission.is_some() {
+            let serving = of(Action::Serve);
+            if !serving.is_some() {
+                return serving;
+            }
+            permission.ends_unix = [permission.ends_unix, serving.ends_unix].into_iter().flatten().min();
+        }
+        permission
+    }
+
+    fn of_action(
+        &self,
+        action: Action,
+        (swarm, now_unix): (&str, u64),
+        used: &dyn Fn(u64) -> u64,
+        except: &dyn Fn(u64) -> bool,
+        least_bytes: u64,
     ) -> Permission {
         let mut permission = Permission {
             anyone: false,
@@ -164,15 +209,17 @@ impl Grants {
             ends_unix: None,
             reason: Some(Denied::Never),
         };
-        for (&id, held) in self.held.iter().filter(|(_, held)| held.is_for(action, swarm)) {
+        let ours = self.held.iter().filter(|&(&id, held)| held.is_for(action, swarm) && !except(id));
+        for (&id, held) in ours {
             let used = used(id);
+            let left = held.left(used);
             permission.reason = match held.state(now_unix, used) {
-                GrantState::Active => {
-                    permission.open(&held.grant, held.left(used));
+                GrantState::Active if left.is_none_or(|left| left >= least_bytes) => {
+                    permission.open(&held.grant, left);
                     continue;
                 }
                 GrantState::Expired => Some(Denied::Expired),
-                GrantState::Spent => Some(Denied::Spent),
+                GrantState::Active | GrantState::Spent => Some(Denied::Spent),
                 GrantState::Revoked => Some(Denied::Revoked),
             };
         }
@@ -193,9 +240,22 @@ impl Grants {
         now_unix: u64,
         used: impl Fn(u64) -> u64,
     ) -> Option<u64> {
+        self.charged_without(action, swarm, peer, now_unix, &used, &|_| false)
+    }
+
+    /// As [`Self::charged`], of the grants that are for us: see [`Self::permission_without`].
+    pub fn charged_without(
+        &self,
+        action: Action,
+        swarm: &str,
+        peer: &str,
+        now_unix: u64,
+        used: &dyn Fn(u64) -> u64,
+        except: &dyn Fn(u64) -> bool,
+    ) -> Option<u64> {
         let is_with = |held: &Held| held.grant.peer.as_deref().is_none_or(|with| with == peer);
-        let matching = self.held.iter().filter(|(_, held)| held.is_for(action, swarm) && is_with(held));
-        let ranked = matching.filter_map(|(&id, held)| {
+        let ours = self.held.iter().filter(|&(&id, held)| held.is_for(action, swarm) && !except(id));
+        let ranked = ours.filter(|(_, held)| is_with(held)).filter_map(|(&id, held)| {
             let is_spent = match held.state(now_unix, used(id)) {
                 GrantState::Active => false,
                 GrantState::Spent => true,
@@ -208,7 +268,7 @@ impl Grants {
 }
 
 impl Permission {
-    fn open(&mut self, grant: &super::line::Granted, left: Option<u64>) {
+    fn open(&mut self, grant: &Granted, left: Option<u64>) {
         self.ends_unix = [self.ends_unix, grant.expires_unix].into_iter().flatten().min();
         match &grant.peer {
             None => {

@@ -1,9 +1,10 @@
 //! The log on disk: one lock, one file that only grows, and the head beside it.
 //!
-//! An append is: new head written beside the old one and synced, line written, log synced, head renamed into place, folder
+//! An append is: new head written beside the old one and synced, lines written, log synced, head renamed into place, folder
 //! synced; only then is it said to be done. So the head never names a line that a loss of power can take, and a crash
-//! leaves at most one of two things behind the line that the head names: a piece of a line, which nobody acted on and
-//! which is cut away, or one whole line, which counts once it is synced and named.
+//! leaves at most one of two things behind the line that the head names: a piece of what was appended, which nobody acted
+//! on and which is cut away, or the whole, which counts once it is synced and named. Whether several lines are the whole
+//! the prepared head says, whose name is synced before they are written.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -15,7 +16,7 @@ use rustix::fs::OFlags;
 
 use super::chain::{self, Broken, Chain, Fault, Head};
 use super::error::ConsentError;
-use super::line::{Kind, Line};
+use super::line::{Kind, Line, Sealed};
 
 const LOG_NAME: &str = "consent.log";
 const HEAD_NAME: &str = "consent.head";
@@ -23,7 +24,14 @@ const NEW_HEAD_NAME: &str = "consent.head.new";
 const LOCK_NAME: &str = "consent.lock";
 
 /// A longer log is none of ours: room for more than 100,000 consents.
-const MAX_BYTES: u64 = 64 << 20;
+pub(super) const MAX_BYTES: u64 = 64 << 20;
+
+/// Of those, what is kept for taking consents back: more than 10,000 times.
+pub(super) const KEPT_BYTES: u64 = 4 << 20;
+
+/// How often a log is read that changes while it is read without a lock.
+const LOOKS: usize = 10;
+
 const MAX_HEAD_BYTES: u64 = 4 << 10;
 
 /// The files of a state folder.
@@ -100,6 +108,39 @@ impl Files {
 
     /// Reads log and head.
     pub(super) fn read(&self, _held: &Held) -> Result<Result<Chain, Broken>, ConsentError> {
+        self.read_unlocked()
+    }
+
+    /// Reads log and head and changes nothing, so that it can be done where nothing may be written: a lock that is there is
+    /// waited for, and none is made. `None`: there is neither log nor head.
+    pub(super) fn look(&self) -> Result<Option<Result<Chain, Broken>>, ConsentError> {
+        let mut read = None;
+        for _ in 0..LOOKS {
+            let before = self.stamp()?;
+            if before.0.iter().all(Option::is_none) {
+                return Ok(None);
+            }
+            let lock = self.lock_that_is_there()?;
+            read = Some(self.read_unlocked()?);
+            if lock.is_some() || self.stamp()? == before {
+                break;
+            }
+        }
+        Ok(read)
+    }
+
+    fn lock_that_is_there(&self) -> Result<Option<Held>, ConsentError> {
+        let path = self.folder.join(LOCK_NAME);
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK));
+        match options.open(&path).and_then(|file| file.lock().map(|()| file)) {
+            Ok(lock) => Ok(Some(Held { _lock: lock })),
+            Err(error) if is_missing(&error) || error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
+            Err(source) => Err(ConsentError::Io { doing: "lock", path, source }),
+        }
+    }
+
+    fn read_unlocked(&self) -> Result<Result<Chain, Broken>, ConsentError> {
         let read = |path: PathBuf, most: u64| {
             read_file(&path, most).map_err(|source| ConsentError::Io { doing: "read", path, source })
         };
@@ -109,7 +150,9 @@ impl Files {
             let fault = Fault::TooLong { most: MAX_BYTES };
             return Ok(Err(Broken { fault, entries: 0, older: 0, hash: String::new() }));
         }
-        Ok(chain::read(&log, head.as_deref()))
+        // One that cannot be read was not prepared to its end.
+        let prepared = read_file(&self.folder.join(NEW_HEAD_NAME), MAX_HEAD_BYTES).ok().flatten();
+        Ok(chain::read_with(&log, head.as_deref(), prepared.as_deref()))
     }
 
     /// Finishes what a crash interrupted: a piece of a line goes, a whole line that the head does not name yet is synced
@@ -127,29 +170,51 @@ impl Files {
         })?;
         chain.torn = 0;
         if chain.is_ahead {
-            let new = self.prepare_head(chain.lines.len() as u64, &chain.hash)?;
+            // A prepared one is not written again: it alone says that several lines are whole.
+            let new = if chain.is_prepared {
+                self.folder.join(NEW_HEAD_NAME)
+            } else {
+                self.prepare_head(chain.lines.len() as u64, &chain.hash)?
+            };
             self.writing(|| self.name_head(&new))?;
-            chain.is_ahead = false;
+            (chain.is_ahead, chain.is_prepared) = (false, false);
         }
         Ok(())
     }
 
-    /// Appends a line to a settled log, durably; gives its number. After a failure the line is not there, but for a disk
-    /// that takes neither the line nor its removal.
+    /// Appends lines to a settled log, durably, all or none; gives their numbers. After a failure they are not there, but
+    /// for a disk that takes neither them nor their removal.
     pub(super) fn append(
         &self,
         _held: &Held,
         chain: &mut Chain,
         now_unix: u64,
-        kind: Kind,
-    ) -> Result<u64, ConsentError> {
-        let number = chain.next_number();
-        let line = Line::new(number, now_unix, chain.prev.clone(), kind);
-        let sealed = self.writing(|| line.seal().map_err(io::Error::other))?;
-        // Before the line, so that a disk without room for it has no line either.
-        let new = self.prepare_head(number, &sealed.hash)?;
-        let text = if chain.lacks_line_end { format!("\n{}", sealed.text) } else { sealed.text };
+        kinds: Vec<Kind>,
+    ) -> Result<Vec<u64>, ConsentError> {
+        let only_takes_back = kinds.iter().all(|kind| matches!(kind, Kind::Revoke(_)));
+        let (mut text, mut prev) = (String::new(), chain.prev.clone());
+        let mut lines = Vec::new();
+        for (number, kind) in (chain.next_number()..).zip(kinds) {
+            let sealed =
+                self.writing(|| Line::new(number, now_unix, prev, kind).seal().map_err(io::Error::other))?;
+            text += &sealed.text;
+            prev = sealed.hash.clone();
+            lines.push(sealed);
+        }
+        let Some(last) = lines.last() else { return Ok(Vec::new()) };
+        if chain.lacks_line_end {
+            text.insert(0, '\n');
+        }
+        let most = if only_takes_back { MAX_BYTES } else { MAX_BYTES - KEPT_BYTES };
+        if chain.len.saturating_add(text.len() as u64) > most {
+            return Err(ConsentError::Full { path: self.log(), most });
+        }
+        // Before the lines, so that a disk without room for it has no lines either.
+        let new = self.prepare_head(last.line.number, &last.hash)?;
         self.writing(|| {
+            if lines.len() > 1 {
+                self.sync_folder()?;
+            }
             let mut log = self.open_log()?;
             let written = step("write", || log.write_all(text.as_bytes()))
                 .and_then(|()| step("sync", || log.sync_data()))
@@ -162,8 +227,12 @@ impl Files {
         })?;
         chain.len += text.len() as u64;
         chain.lacks_line_end = false;
-        chain.append(sealed.line, sealed.hash);
-        Ok(number)
+        let append = |sealed: Sealed| {
+            let number = sealed.line.number;
+            chain.append(sealed.line, sealed.hash);
+            number
+        };
+        Ok(lines.into_iter().map(append).collect())
     }
 
     /// Writes a head beside the one that there is; gives its path.

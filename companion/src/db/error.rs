@@ -99,6 +99,7 @@ impl DbError {
             Self::Newer { .. } | Self::Damaged { .. } | Self::Row { .. } => return code::INVALID,
             Self::File { source, .. } => source,
             Self::Engine(redb::Error::Io(error)) => error,
+            Self::Engine(redb::Error::PreviousIo) => return code::IO,
             Self::Engine(_) => return code::UNEXPECTED,
         };
         match io.kind() {
@@ -139,6 +140,11 @@ impl From<DbError> for Problem {
             ),
             DbError::File { .. } | DbError::Engine(_) if code == code::DISK_FULL => {
                 "make space on the disk of the state folder, then run the same command again".to_owned()
+            }
+            DbError::Engine(redb::Error::PreviousIo) => {
+                "the disk failed a moment ago: see that the disk of the state folder has room, `minimodel doctor`, then run the \
+                 same command again; if it stays so, end the companion with `minimodel companion stop` and start it again"
+                    .to_owned()
             }
             DbError::File { path, .. } => {
                 let folder = path.parent().unwrap_or(path);

@@ -14,6 +14,7 @@ use redb::{Builder, Database};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::engine::Engine;
 use super::{DbError, migrate};
 
 /// For this user alone.
@@ -28,14 +29,14 @@ const COPY_BYTES: usize = 1 << 16;
 /// The engine with its file open. It is there until it is dropped, and dropped as guardedly as it is called: it writes
 /// then.
 #[derive(Debug)]
-pub(super) struct Engine {
+pub(super) struct Opened {
     database: Option<Database>,
     path: PathBuf,
     /// The last commit was damaged, so that the one before was gone back to.
     pub(super) is_repaired: bool,
 }
 
-impl Engine {
+impl Opened {
     fn begin(file: File, path: &Path) -> Result<Self, DbError> {
         let database = guarded(path, || {
             let database = Builder::new().set_cache_size(CACHE_BYTES).create_file(file);
@@ -53,12 +54,14 @@ impl Engine {
         guarded(&self.path, || self.database.as_mut().ok_or_else(closed).and_then(call))
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Over another disk than a file.
+    #[cfg(test)]
+    pub(super) fn of(database: Database, path: &Path) -> Self {
+        Self { database: Some(database), path: path.to_owned(), is_repaired: false }
     }
 }
 
-impl Drop for Engine {
+impl Drop for Opened {
     fn drop(&mut self) {
         // What was committed is on the disk; damage that is found now is found again at the next opening.
         let _ = guarded(&self.path, || {
@@ -74,14 +77,21 @@ fn closed() -> DbError {
 
 /// Opens or creates the database at `path` and brings it up to this version.
 pub(super) fn open(path: &Path) -> Result<Engine, DbError> {
-    match OpenOptions::new().read(true).write(true).open(path) {
-        Ok(file) => open_existing(path, file),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
-        Err(error) => Err(DbError::file("open", path)(error)),
-    }
+    let opened = match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => open_existing(path, file)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path)?,
+        Err(error) => return Err(DbError::file("open", path)(error)),
+    };
+    Ok(Engine::new(opened, path, Box::new(reopen)))
 }
 
-fn open_existing(path: &Path, file: File) -> Result<Engine, DbError> {
+/// Opens a database that was open before; one that is gone is not begun anew.
+fn reopen(path: &Path) -> Result<Opened, DbError> {
+    let file = OpenOptions::new().read(true).write(true).open(path);
+    open_existing(path, file.map_err(DbError::file("open", path))?)
+}
+
+fn open_existing(path: &Path, file: File) -> Result<Opened, DbError> {
     let metadata = file.metadata().map_err(DbError::file("open", path))?;
     if !metadata.is_file() {
         return Err(DbError::file("open", path)(io::Error::other("it is no ordinary file")));
@@ -98,7 +108,7 @@ fn open_existing(path: &Path, file: File) -> Result<Engine, DbError> {
         return Err(DbError::Newer { found, known: migrate::VERSION });
     }
     let reader = file.try_clone().map_err(DbError::file("open", path))?;
-    let mut engine = Engine::begin(file, path)?;
+    let mut engine = Opened::begin(file, path)?;
     // Every checksum of every row is checked before any is believed.
     engine.is_repaired = !engine
         .with_mut(|database| database.check_integrity().map_err(|error| DbError::Engine(error.into())))?;
@@ -130,7 +140,7 @@ fn peek(path: &Path) -> Option<u32> {
 }
 
 /// Makes a new database under another name and gives it its own when it is whole, so that a crash leaves none or all.
-fn create(path: &Path) -> Result<Engine, DbError> {
+fn create(path: &Path) -> Result<Opened, DbError> {
     let failed = || DbError::file("create", path);
     let new = beside(path, ".new");
     let mut options = OpenOptions::new();
@@ -147,7 +157,7 @@ fn create(path: &Path) -> Result<Engine, DbError> {
         return Err(DbError::Busy(path.to_owned()));
     }
     file.set_len(0).and_then(|()| file.set_permissions(Permissions::from_mode(MODE))).map_err(failed())?;
-    let engine = Engine::begin(file, path)?;
+    let engine = Opened::begin(file, path)?;
     engine.with(migrate::run)?;
     match step("rename", || rename_without_replacing(&new, path)) {
         Ok(()) => {}

@@ -4,6 +4,7 @@
 //! such is moved by a migration (`migrate`), all steps in one transaction: a crash leaves the old version or the new.
 //! Before an upgrade from version N the file is copied to `companion.redb.vN`.
 
+mod engine;
 mod error;
 mod file;
 mod migrate;
@@ -16,8 +17,10 @@ use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTran
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use engine::Engine;
 pub use error::DbError;
-use file::{Engine, guarded};
+#[cfg(test)]
+use file::guarded;
 
 /// A table of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +70,7 @@ impl Db {
 
     /// Whether the last change was damaged on the disk, so that the state before it was gone back to.
     pub fn is_repaired(&self) -> bool {
-        self.engine.is_repaired
+        self.engine.is_repaired()
     }
 
     /// One row.
@@ -111,17 +114,19 @@ impl Db {
         &self,
         work: impl FnOnce(&mut Change<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        let write = self.engine.with(|database| Ok(database.begin_write()?))?;
-        let path = self.engine.path();
-        let answer = work(&mut Change { write: &write, path });
+        let engine = &self.engine;
+        // Until the transaction has ended.
+        let opened = engine.lease()?;
+        let write = engine.within(|| opened.with(|database| Ok(database.begin_write()?)))?;
+        let answer = work(&mut Change { write: &write, engine });
         match answer {
             Ok(answer) => {
-                guarded(path, || Ok(write.commit()?))?;
+                engine.within(|| Ok(write.commit()?))?;
                 Ok(answer)
             }
             Err(error) => {
                 // What `work` says matters more than a transaction that cannot even be given up.
-                let _ = guarded(path, || write.abort().map_err(|error| DbError::Engine(error.into())));
+                let _ = engine.within(|| write.abort().map_err(|error| DbError::Engine(error.into())));
                 Err(error)
             }
         }
@@ -131,7 +136,7 @@ impl Db {
 /// A transaction that writes.
 pub struct Change<'t> {
     write: &'t WriteTransaction,
-    path: &'t Path,
+    engine: &'t Engine,
 }
 
 impl Change<'_> {
@@ -141,7 +146,7 @@ impl Change<'_> {
     ///
     /// As [`Db::get`].
     pub fn get<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<Option<T>, DbError> {
-        guarded(self.path, || {
+        self.engine.within(|| {
             let rows = self.write.open_table(table.definition())?;
             let row = rows.get(key)?;
             row.map(|row| parse(table, key, row.value())).transpose()
@@ -154,7 +159,7 @@ impl Change<'_> {
     ///
     /// As [`Db::get`].
     pub fn all<T: DeserializeOwned>(&self, table: Table) -> Result<Vec<(String, T)>, DbError> {
-        guarded(self.path, || {
+        self.engine.within(|| {
             let rows = self.write.open_table(table.definition())?;
             let mut all = Vec::new();
             for row in rows.iter()? {
@@ -173,7 +178,7 @@ impl Change<'_> {
     pub fn put<T: Serialize>(&mut self, table: Table, key: &str, row: &T) -> Result<(), DbError> {
         let bytes =
             serde_json::to_vec(row).map_err(|source| DbError::Row { table, key: key.to_owned(), source })?;
-        guarded(self.path, || {
+        self.engine.within(|| {
             self.write.open_table(table.definition())?.insert(key, bytes.as_slice())?;
             Ok(())
         })
@@ -185,7 +190,7 @@ impl Change<'_> {
     ///
     /// The disk's.
     pub fn remove(&mut self, table: Table, key: &str) -> Result<(), DbError> {
-        guarded(self.path, || {
+        self.engine.within(|| {
             self.write.open_table(table.definition())?.remove(key)?;
             Ok(())
         })

@@ -34,9 +34,12 @@ pub struct Facts {
     pub open_files: Option<u64>,
     /// Why the database cannot be used; none: it can.
     pub database_fault: Option<String>,
-    /// Whether the consent log's chain holds; none: there is no log yet.
-    pub log: Option<LogVerdict>,
-    /// How everything stands.
+    /// The database was damaged, and the state before its last change was gone back to.
+    pub is_repaired: bool,
+    /// Whether the consent log's chain holds, or why it cannot be read. A log that is not there holds, with no lines.
+    pub log: Result<LogVerdict, String>,
+    /// How everything stands; where the database cannot be used, nothing is known of limits and transfers, and there are none
+    /// here.
     pub status: Status,
 }
 

@@ -13,7 +13,7 @@ use rustix::fs::{Access, access, statvfs};
 use rustix::process::{Resource, geteuid, getrlimit};
 
 use super::facts::{Bound, Disk, Facts, Found, Listen, Offered, Place, PlaceKind};
-use crate::api::types::{Kind, LogVerdict, State, Status, Transfer};
+use crate::api::types::{Kind, Limits, LogVerdict, Rates, State, Status, Transfer};
 use crate::limits::schedule;
 
 /// What the companion knows of itself and the doctor cannot see.
@@ -27,19 +27,29 @@ pub struct Around<'a> {
     pub state: &'a Path,
     /// The data folder.
     pub data: &'a Path,
-    /// How everything stands.
-    pub status: Status,
+    /// How everything stands; none: the database, which says it, cannot be used.
+    pub status: Option<Status>,
     /// Where transfers listen: those that run as they bound it, others as they would. Port 0 is left out.
     pub listens: &'a [(u64, SocketAddr)],
     /// Why the database cannot be used.
     pub database_fault: Option<String>,
-    /// Whether the consent log's chain holds.
-    pub log: Option<LogVerdict>,
+    /// Whether the database was damaged, so that the state before its last change was gone back to:
+    /// [`Db::is_repaired`](crate::db::Db::is_repaired).
+    pub is_repaired: bool,
+    /// Whether the consent log's chain holds, or why it cannot be read: [`verify`](crate::consent::verify).
+    pub log: Result<LogVerdict, String>,
 }
 
 /// Looks around.
 pub fn gather(around: Around<'_>) -> Facts {
-    let Around { now_unix, newest_written_unix, state, data, status, listens, database_fault, log } = around;
+    let Around {
+        now_unix, newest_written_unix, state, data, listens, database_fault, is_repaired, log, ..
+    } = around;
+    let database_fault = match (&around.status, database_fault) {
+        (None, None) => Some("it could not be read".to_owned()),
+        (_, fault) => fault,
+    };
+    let status = around.status.unwrap_or_else(nothing);
     let (zone, is_zone_known) = schedule::zone();
     Facts {
         now_unix,
@@ -59,8 +69,22 @@ pub fn gather(around: Around<'_>) -> Facts {
         socket_buffers: kernel_number("rmem_max").zip(kernel_number("wmem_max")),
         open_files: getrlimit(Resource::Nofile).current,
         database_fault,
+        is_repaired,
         log,
         status,
+    }
+}
+
+/// What is known of transfers without a database.
+fn nothing() -> Status {
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: 0,
+        started_utc: String::new(),
+        peer: None,
+        limits: Limits::default(),
+        now: Rates::default(),
+        transfers: Vec::new(),
     }
 }
 

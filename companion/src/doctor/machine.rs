@@ -34,6 +34,11 @@ pub(super) fn companion(facts: &Facts) -> Finding {
         |state: State| matches!(state, State::Running | State::Preparing | State::Waiting | State::Asking);
     let waiting = status.transfers.iter().filter(|transfer| wants(transfer.state)).count();
     match (status.pid, waiting) {
+        (0, 0) if facts.database_fault.is_some() => warn(
+            "companion",
+            "whether shares and fetches wait for one cannot be told: its database cannot be used",
+            "see what is wrong with the database first",
+        ),
         (0, 0) => ok("companion", "none runs, and no transfer waits for one"),
         (0, waiting) => warn(
             "companion",
@@ -46,6 +51,12 @@ pub(super) fn companion(facts: &Facts) -> Finding {
 
 pub(super) fn database(facts: &Facts) -> Finding {
     match &facts.database_fault {
+        None if facts.is_repaired => warn(
+            "database",
+            "its last change was damaged on the disk, so the state before it was gone back to",
+            "see whether the library and the transfers are as you left them, `minimodel library list` and `minimodel status`; \
+             if this comes again, check the disk of the state folder",
+        ),
         None => ok("database", "it can be read, and is of this program's version"),
         Some(fault) => fail(
             "database",
@@ -59,9 +70,16 @@ pub(super) fn database(facts: &Facts) -> Finding {
 pub(super) fn consent_log(facts: &Facts) -> Finding {
     const NAME: &str = "consent log";
     match &facts.log {
-        None => ok(NAME, "there is none yet: nothing was agreed to"),
-        Some(log) if log.ok => ok(NAME, format!("its chain of {} lines holds", log.entries)),
-        Some(log) => fail(
+        Err(why) => fail(
+            NAME,
+            format!("it cannot be read, so nothing is granted: {why}"),
+            "see what is there: `ls -l` of the state folder; it is an ordinary file of yours that is never moved or linked",
+        ),
+        Ok(log) if log.ok && log.entries == 0 && log.older == 0 => {
+            ok(NAME, "there is none yet: nothing was agreed to")
+        }
+        Ok(log) if log.ok => ok(NAME, format!("its chain of {} lines holds", log.entries)),
+        Ok(log) => fail(
             NAME,
             log.fault.as_deref().unwrap_or("its chain does not hold"),
             "somebody else wrote to it, or a disk failed: see the line with `minimodel consent log --verify`",

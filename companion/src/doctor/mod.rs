@@ -39,7 +39,9 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
     findings.extend(network::ports(facts));
     findings.extend(network::reachability(facts));
     findings.push(network::buffers(facts));
-    findings.push(transfers::limits(facts));
+    if facts.database_fault.is_none() {
+        findings.push(transfers::limits(facts));
+    }
     let status = &facts.status;
     findings.extend(status.transfers.iter().map(|transfer| transfers::transfer(transfer, status)));
     findings

@@ -84,7 +84,7 @@ pub(super) fn transfer(transfer: &Transfer, status: &Status) -> Finding {
             finding(&name, OK, format!("{whole} is paused by its user"), hint(Some(Cause::Paused)))
         }
         State::Done => ok(&name, format!("{whole} is done")),
-        State::Preparing => ok(&name, format!("{whole} is being prepared{}", because(transfer.cause))),
+        State::Preparing => ok(&name, format!("{whole} is being prepared")),
         State::Running => running(&name, &whole, transfer, status),
     }
 }

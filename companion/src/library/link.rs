@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use super::row::{Link, Row};
 use super::{Library, disk, put, row_in, rows_in};
 use crate::api::types::{Activated, EntryState};
-use crate::db::{Change, Table};
+use crate::db::{Change, Table, number_key};
 use crate::problem::{Problem, code};
 
 /// Links are relative to files that the library keeps, so that its folder may be moved as a whole.
@@ -39,27 +39,49 @@ impl Library {
     }
 
     /// Points the model's link at the version it led to before the last activation, and at the next call at the one
-    /// before that.
+    /// before that. A version that is not ready, because it was evicted, say, is passed over and forgotten.
     ///
     /// # Errors
     ///
-    /// No such version is known; or as [`Library::activate`].
+    /// No such version is known that is ready; or as [`Library::activate`].
     pub fn rollback(&self, model_id: &str, now_unix: u64) -> Result<Activated, Problem> {
         self.lead(now_unix, |change| {
             let mut link: Link = change.get(Table::Active, model_id)?.unwrap_or_default();
-            let Some((_, left)) = link.lead_back() else {
-                let error = format!("no version of `{model_id}` is known to have been active before");
-                let hint = "see the versions there are, `minimodel library list`, and choose one: `minimodel library \
-                            activate NAME`";
-                return Err(Problem::new(code::NOT_FOUND, error, hint));
-            };
-            Ok((model_id.to_owned(), link, left))
+            let (left, mut passed) = (link.current, Vec::new());
+            while let Some((id, _)) = link.lead_back() {
+                let row: Option<Row> = change.get(Table::Entries, &number_key(id))?;
+                match row {
+                    // With no other between, the way leads back to where it began.
+                    Some(_) if Some(id) == left => {}
+                    Some(row) if row.state == EntryState::Ready && row.file_fault().is_none() => {
+                        return Ok((model_id.to_owned(), link, left));
+                    }
+                    Some(row) => passed.push(row.name()),
+                    None => {}
+                }
+            }
+            let error = format!("no version of `{model_id}` is known to have been active before and is ready");
+            let hint = "see the versions there are, `minimodel library list`, and choose one: `minimodel library \
+                        activate NAME`";
+            let problem = Problem::new(code::NOT_FOUND, error, hint);
+            passed.dedup();
+            Err(if passed.is_empty() {
+                problem
+            } else {
+                problem.because(format!("not ready: {}", passed.join(", ")))
+            })
         })
     }
 
-    /// Brings every link to where the database says it leads, after a crash or when someone removed it. What cannot be
-    /// mended is told and left as it is.
+    /// Brings every link to where the database says it leads, after a crash or when someone removed it, and removes the
+    /// rest of files whose removal a crash interrupted. What cannot be mended is told and left as it is.
     pub fn settle(&self) -> Vec<Problem> {
+        let mut problems = self.settle_links();
+        problems.extend(self.sweep_rest());
+        problems
+    }
+
+    fn settle_links(&self) -> Vec<Problem> {
         let mend = |model_id: &str, id: u64| {
             self.db.change(|change| {
                 let row = row_in(change, id)?;
@@ -106,7 +128,7 @@ impl Library {
         });
         if led.is_err() && moved.is_some() {
             // The link is in place and the database could not say so: back to what it says.
-            self.settle();
+            self.settle_links();
         }
         let (model_id, id, left) = led?;
         let link = self.link_path(&model_id).display().to_string();

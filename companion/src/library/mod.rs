@@ -6,6 +6,7 @@
 //! bring them together again. Whether an entry is used by a transfer only its caller knows: `in_use`.
 
 pub mod evict;
+mod file;
 pub mod fits;
 mod link;
 mod room;
@@ -24,7 +25,7 @@ use crate::api::types::{Entry, EntryState, Fits};
 use crate::db::{Change, Db, DbError, Table, number_key};
 use crate::problem::{Problem, code};
 use fits::{Machine, Requires};
-use row::{Fault, Link, Row};
+use row::{Link, Row};
 
 /// The library of one data folder.
 #[derive(Debug)]
@@ -124,75 +125,17 @@ impl Library {
         Ok(manifest)
     }
 
-    /// Puts down where an entry stands; `reason` is that of Failed.
+    /// Puts down where an entry stands, whatever is on the disk; `reason` is that of Failed. For a fetch there are
+    /// [`Library::begin_fetch`], [`Library::fetch_failed`] and [`Library::fetch_dropped`].
     ///
     /// # Errors
     ///
     /// There is no such entry, or the database's.
     pub fn set_state(&self, id: u64, state: EntryState, reason: Option<String>) -> Result<Entry, Problem> {
         self.update(id, |row| {
-            row.state = state;
-            row.reason = reason;
+            (row.state, row.reason, row.is_going) = (state, reason, false);
             Ok(())
         })
-    }
-
-    /// Puts down that the entry's file was checked in full and is at `path`: Ready. Its link follows, if it is active.
-    /// `cached`: the library keeps it, below [`Library::folder_of`]; else it is the user's own.
-    ///
-    /// # Errors
-    ///
-    /// The path is not absolute or not UTF-8, a cached file is not in its folder, the user's own file would stand in for
-    /// a cached one, which nobody would then remove; or the database's.
-    pub fn placed(
-        &self,
-        id: u64,
-        path: &Path,
-        receipt: Option<&Path>,
-        cached: bool,
-        now_unix: u64,
-    ) -> Result<Entry, Problem> {
-        if let Some(odd) = [Some(path), receipt].into_iter().flatten().find(|path| !row::is_plain(path)) {
-            let error = format!("the library cannot keep the path `{}`", odd.display());
-            return Err(Problem::new(code::USAGE, error, "use an absolute path that is UTF-8"));
-        }
-        if cached && !path.starts_with(self.folder_of(id)?) {
-            let error = format!("`{}` is not in the library's folder for entry {id}", path.display());
-            return Err(Problem::new(
-                code::UNEXPECTED,
-                error,
-                "this is a fault of the program: please report it",
-            ));
-        }
-        self.db.change(|change| {
-            let mut row = row_in(change, id)?;
-            if row.cached && !cached && row.state == EntryState::Ready && row.path.as_deref() != Some(path) {
-                let error = format!("the library keeps the file of {} already", row.name());
-                let hint = format!(
-                    "use that one (`minimodel library path {0}`), or remove it first: `minimodel library remove {0} \
-                     --delete-cached`",
-                    row.name()
-                );
-                return Err(Problem::new(code::USAGE, error, hint));
-            }
-            let known = self.known_targets(change, &row.model_id)?;
-            row = Row {
-                state: EntryState::Ready,
-                reason: None,
-                path: Some(path.to_owned()),
-                receipt: receipt.map(Path::to_owned),
-                cached,
-                used_unix: row.used_unix.max(now_unix),
-                ..row
-            };
-            put(change, &row)?;
-            let link: Option<Link> = change.get(Table::Active, &row.model_id)?;
-            if link.is_some_and(|link| link.current == Some(id)) {
-                self.place_link(&row, &known)?;
-            }
-            Ok::<_, Problem>(())
-        })?;
-        self.get(id)
     }
 
     /// Where a cached fetch of this entry goes: a folder for its swarm alone, so that two publishers who use one
@@ -205,18 +148,6 @@ impl Library {
         self.swarm_folder(&self.row(id)?)
     }
 
-    /// Puts down that an entry is used now: served, verified or activated.
-    ///
-    /// # Errors
-    ///
-    /// There is no such entry, or the database's.
-    pub fn touch(&self, id: u64, now_unix: u64) -> Result<Entry, Problem> {
-        self.update(id, |row| {
-            row.used_unix = row.used_unix.max(now_unix);
-            Ok(())
-        })
-    }
-
     /// Keeps an entry from eviction, or does so no more.
     ///
     /// # Errors
@@ -227,81 +158,6 @@ impl Library {
             row.pinned = pinned;
             Ok(())
         })
-    }
-
-    /// Looks at an entry that is Ready: a cached file that vanished makes it Available, a user's own that vanished, and
-    /// any that changed its length, Failed. The file is not read.
-    ///
-    /// # Errors
-    ///
-    /// There is no such entry, or the database's.
-    pub fn refresh(&self, id: u64) -> Result<Entry, Problem> {
-        if self.row(id)?.state != EntryState::Ready {
-            return self.get(id);
-        }
-        self.update(id, |row| {
-            match row.file_fault().filter(|_| row.state == EntryState::Ready) {
-                None => {}
-                Some(Fault::Gone(_)) if row.cached => row.lose_file(),
-                Some(fault) => row.fail(fault.text()),
-            }
-            Ok(())
-        })
-    }
-
-    /// [`Library::refresh`] for all entries.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
-    pub fn refresh_all(&self) -> Result<(), Problem> {
-        for row in self.rows()? {
-            if row.state == EntryState::Ready && row.file_fault().is_some() {
-                self.refresh(row.id)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks an entry's file in full by `check` and puts down what came out: Ready, or Failed with the reason.
-    ///
-    /// # Errors
-    ///
-    /// There is no file, or what `check` says; the entry is Failed only where it says that the bytes are wrong.
-    pub fn verify(
-        &self,
-        id: u64,
-        check: &dyn Fn(&Manifest, &Path) -> Result<(), Problem>,
-        now_unix: u64,
-    ) -> Result<Entry, Problem> {
-        let manifest = self.parsed_manifest(id)?;
-        let row = self.row(id)?;
-        let Some(path) = row.path.clone() else {
-            let error = format!("no file of {} is here to be checked", row.name());
-            let hint = "fetch it, or add a file that you have: `minimodel library add MANIFEST FILE.slm`";
-            return Err(Problem::new(code::NOT_FOUND, error, hint));
-        };
-        if let Some(Fault::Gone(cause)) = row.file_fault() {
-            self.refresh(id)?;
-            let error = format!("the file of {} cannot be checked", row.name());
-            let hint =
-                "fetch it again, or add it from where it is now: `minimodel library add MANIFEST FILE.slm`";
-            return Err(Problem::new(code::NOT_FOUND, error, hint).because(cause));
-        }
-        match check(&manifest, &path) {
-            Ok(()) => self.update(id, |row| {
-                row.state = EntryState::Ready;
-                row.reason = None;
-                row.used_unix = row.used_unix.max(now_unix);
-                Ok(())
-            }),
-            Err(problem) if problem.code == code::VERIFICATION => {
-                let reason = problem.cause.clone().unwrap_or_else(|| problem.error.clone());
-                self.set_state(id, EntryState::Failed, Some(reason))?;
-                Err(problem)
-            }
-            Err(problem) => Err(problem),
-        }
     }
 
     /// A manifest's requirements against this machine.

@@ -11,6 +11,7 @@ use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
 
 use super::evict::{Held, cached_bytes, plan_eviction};
+use super::row::Row;
 use super::{Library, disk};
 use crate::api::types::{EntryState, Limits};
 use crate::problem::{Problem, code};
@@ -65,7 +66,8 @@ impl Library {
     }
 
     /// Before a fetch into the library begins: the entries that must be evicted ([`Library::evict`]) so that it keeps
-    /// within `cache_bytes` and `storage_bytes` of `limits`. Other fetches that are under way keep their room.
+    /// within `cache_bytes` and `storage_bytes` of `limits`. Other fetches that are under way keep their room; one that no
+    /// transfer uses (`in_use`) was forgotten, and has none.
     ///
     /// # Errors
     ///
@@ -91,8 +93,8 @@ impl Library {
             folder: self.folder_bytes()?,
             ..Need::default()
         };
-        for row in rows.iter().filter(|row| row.state == EntryState::Downloading && row.swarm_id != swarm_id)
-        {
+        let is_under_way = |row: &&Row| row.state == EntryState::Downloading && in_use.contains(&row.id);
+        for row in rows.iter().filter(is_under_way).filter(|row| row.swarm_id != swarm_id) {
             // Without a folder of ours it goes to a folder of its user's.
             if self.swarm_folder(row)?.is_dir() {
                 need.others_whole = need.others_whole.saturating_add(row.byte_count);

@@ -36,6 +36,9 @@ pub(super) struct Row {
     pub(super) added_unix: u64,
     #[serde(default)]
     pub(super) requires: Requires,
+    /// What the library keeps of it is being removed from the disk: a crash leaves the rest to the next start.
+    #[serde(default)]
+    pub(super) is_going: bool,
 }
 
 impl Row {
@@ -56,6 +59,7 @@ impl Row {
             used_unix: now_unix,
             added_unix: now_unix,
             requires: Requires::of(manifest),
+            is_going: false,
         }
     }
 
@@ -74,7 +78,7 @@ impl Row {
             swarm_id: self.swarm_id.clone(),
             byte_count: self.byte_count,
             state: self.state,
-            reason: self.reason.clone(),
+            reason: self.reason.clone().filter(|_| self.state == EntryState::Failed),
             path: shown(&self.path),
             receipt: shown(&self.receipt),
             cached: self.cached,
@@ -113,6 +117,17 @@ impl Row {
         }
         let (is, was) = (metadata.len(), self.byte_count);
         (is != was).then(|| Fault::Other(format!("{shown} has {is} bytes, and the manifest says {was}")))
+    }
+
+    /// Whether its file was checked in full and is there as long as it should be. A fetch that began over it and put
+    /// down nothing else takes nothing from that.
+    pub(super) fn has_ready_file(&self) -> bool {
+        let was_checked = match self.state {
+            EntryState::Ready => true,
+            EntryState::Downloading => self.reason.is_none(),
+            EntryState::Available | EntryState::Failed => false,
+        };
+        was_checked && self.file_fault().is_none()
     }
 
     /// Puts down that the file is there no more.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use minimodel_swarm::store::step;
@@ -10,43 +11,61 @@ use minimodel_swarm::store::step;
 use super::evict::{Held, plan_eviction};
 use super::row::{Link, Row, active};
 use super::{Library, disk, put, row_in};
-use crate::api::types::Pruned;
+use crate::api::types::{EntryState, Pruned};
 use crate::db::{Table, number_key};
 use crate::problem::{Problem, code};
 
 impl Library {
     /// Forgets an entry. If its file is cached, the file goes, with receipt, copy of the manifest, partial file and link;
-    /// a user's own file stays where it is.
+    /// a user's own file stays where it is. From the first write on it is not Ready, so nothing begins with it.
     ///
     /// # Errors
     ///
-    /// A transfer uses it (`in_use`), there is no such entry, or the disk's; files may be gone then, and the entry stays
-    /// until the next try.
+    /// A transfer uses it (`in_use`, which may not change meanwhile), there is no such entry, something began with it; or
+    /// the disk's: files may be gone then, and the entry stays until the next try.
     pub fn remove(&self, id: u64, in_use: &BTreeSet<u64>) -> Result<(), Problem> {
-        let row = self.row(id)?;
-        if in_use.contains(&id) {
+        let busy = |row: &Row| {
             let error = format!("{} is used by a transfer", row.name());
             let hint =
                 "see which: `minimodel status`; end the transfer first, then run the same command again";
-            return Err(Problem::new(code::BUSY, error, hint));
-        }
-        let is_active = active(&self.links()?).contains(&id);
-        if is_active {
-            self.remove_link(&row)?;
-        }
-        self.sweep(&row)?;
-        self.db.change(|change| {
-            change.remove(Table::Entries, &number_key(id))?;
-            change.remove(Table::Manifests, &row.swarm_id)?;
+            Problem::new(code::BUSY, error, hint)
+        };
+        let gone = self.db.change(|change| {
+            let mut row = row_in(change, id)?;
+            if in_use.contains(&id) {
+                return Err(busy(&row));
+            }
+            let was = row.clone();
+            if row.cached {
+                row.lose_file();
+            } else {
+                // With its path: a user's own file is known by it and stays.
+                row.state = EntryState::Available;
+            }
+            row.is_going = true;
+            put(change, &row)?;
             if let Some(mut link) = change.get::<Link>(Table::Active, &row.model_id)? {
+                let was_active = link.current == Some(id);
                 link.forget(id);
                 if link == Link::default() {
                     change.remove(Table::Active, &row.model_id)?;
                 } else {
                     change.put(Table::Active, &row.model_id, &link)?;
                 }
+                if was_active {
+                    self.remove_link(&was)?;
+                }
             }
-            Ok(())
+            Ok(row)
+        })?;
+        self.sweep(&gone)?;
+        self.db.change(|change| {
+            let row = row_in(change, id)?;
+            if !row.is_going {
+                return Err(busy(&row));
+            }
+            change.remove(Table::Entries, &number_key(id))?;
+            Ok(change.remove(Table::Manifests, &row.swarm_id)?)
         })
     }
 
@@ -59,24 +78,55 @@ impl Library {
         self.evict(&plan_eviction(&self.held()?, keep_bytes, in_use), in_use)
     }
 
-    /// Evicts these entries: their files go, and they are Available. One that may not go by now stays.
+    /// Evicts these entries: their files go, and they are Available. One that may not go by now stays: whether it is
+    /// pinned or active is seen in the transaction that takes the file from it, before the file goes from the disk, so
+    /// that nothing ever leads to a file that goes. `in_use` may not change meanwhile.
     ///
     /// # Errors
     ///
     /// The database's or the disk's; what was evicted before that is gone.
     pub fn evict(&self, ids: &[u64], in_use: &BTreeSet<u64>) -> Result<Pruned, Problem> {
         let mut pruned = Pruned::default();
-        for held in self.held()?.into_iter().filter(|held| ids.contains(&held.id) && held.may_go(in_use)) {
-            self.sweep(&self.row(held.id)?)?;
-            self.db.change(|change| {
-                let mut row = row_in(change, held.id)?;
+        for &id in ids {
+            let taken = self.db.change(|change| {
+                let row: Option<Row> = change.get(Table::Entries, &number_key(id))?;
+                let Some(row) = row else { return Ok(None) };
+                let mut row = Row { id, ..row };
+                let link: Option<Link> = change.get(Table::Active, &row.model_id)?;
+                let held = row.held(link.is_some_and(|link| link.current == Some(id)));
+                if !held.may_go(in_use) {
+                    return Ok(None);
+                }
                 row.lose_file();
-                put(change, &row)
+                row.is_going = true;
+                put(change, &row)?;
+                Ok::<_, Problem>(Some((row, held)))
             })?;
-            pruned.entries.push(held.id);
+            let Some((row, held)) = taken else { continue };
+            self.sweep(&row)?;
+            self.swept(id)?;
+            pruned.entries.push(id);
             pruned.bytes = pruned.bytes.saturating_add(held.bytes);
         }
         Ok(pruned)
+    }
+
+    /// Removes what an eviction or a removal left when it was interrupted.
+    pub(super) fn sweep_rest(&self) -> Vec<Problem> {
+        let rest = |row: &Row| self.sweep(row).and_then(|()| self.swept(row.id));
+        match self.rows() {
+            Ok(rows) => rows.iter().filter(|row| row.is_going).filter_map(|row| rest(row).err()).collect(),
+            Err(problem) => vec![problem],
+        }
+    }
+
+    /// Nothing of an entry is left to be removed.
+    fn swept(&self, id: u64) -> Result<(), Problem> {
+        self.update(id, |row| {
+            row.is_going = false;
+            Ok(())
+        })
+        .map(drop)
     }
 
     pub(super) fn held(&self) -> Result<Vec<Held>, Problem> {
@@ -84,27 +134,27 @@ impl Library {
         Ok(self.rows()?.iter().map(|row| row.held(active.contains(&row.id))).collect())
     }
 
-    /// Takes away what the library keeps for an entry's swarm: the files of its stem, in its own folder and nowhere else.
-    /// What someone else put there stays, and the folder with it.
+    /// Takes away what the library keeps for an entry's swarm: the files of its stem by the names that are written there,
+    /// in its own folder and nowhere else. What someone else put there stays, and the folder with it; and so does a file
+    /// that any entry has as its user's own, by whatever path.
     fn sweep(&self, row: &Row) -> Result<(), Problem> {
         let folder = self.swarm_folder(row)?;
-        let own = row.path.as_deref().filter(|_| !row.cached);
         let failed = |path: &Path, error: io::Error| disk("remove", path, &error);
         let names = match fs::read_dir(&folder) {
             Ok(names) => names,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(failed(&folder, error)),
         };
+        let own = self.own_files(&failed)?;
         let stem = format!("{}-{}", row.model_id, row.model_version);
-        let (artifact, copy) = (format!("{stem}.slm"), format!("{stem}.minimodel"));
         for name in names {
             let path = name.map_err(|error| failed(&folder, error))?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            // `STEM.slm`, and with a dot after it: the partial file, its record, the receipt, what was not valid.
-            let is_ours = [&artifact, &copy].iter().any(|ours| {
-                name.strip_prefix(ours.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            });
-            if is_ours && own != Some(&path) && !path.is_dir() {
+            if !name.strip_prefix(&stem).is_some_and(is_written) {
+                continue;
+            }
+            let found = fs::symlink_metadata(&path).map_err(|error| failed(&path, error))?;
+            if !found.is_dir() && !own.contains(&(found.dev(), found.ino())) {
                 step("remove", || fs::remove_file(&path)).map_err(|error| failed(&path, error))?;
             }
         }
@@ -115,4 +165,41 @@ impl Library {
         }
         Ok(())
     }
+
+    /// Device and inode of every user's own file, and of a link that its path is.
+    fn own_files(
+        &self,
+        failed: &dyn Fn(&Path, io::Error) -> Problem,
+    ) -> Result<BTreeSet<(u64, u64)>, Problem> {
+        let mut own = BTreeSet::new();
+        for row in self.rows()?.into_iter().filter(|row| !row.cached) {
+            let Some(path) = row.path else { continue };
+            for found in [fs::metadata(&path), fs::symlink_metadata(&path)] {
+                match found {
+                    Ok(found) => drop(own.insert((found.dev(), found.ino()))),
+                    Err(error)
+                        if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                    }
+                    // Elsewhere it says nothing of what is here, where everything can be looked at.
+                    Err(_) if !path.starts_with(&self.folder) => {}
+                    Err(error) => return Err(failed(&path, error)),
+                }
+            }
+        }
+        Ok(own)
+    }
+}
+
+/// Whether a fetch writes a file of this name, after the stem. What it must not replace it puts aside with a number.
+fn is_written(rest: &str) -> bool {
+    const NAMES: [&str; 5] = [".slm", ".slm.part", ".slm.part.state", ".slm.receipt", ".minimodel"];
+    const ASIDE: [&str; 2] = [".slm.invalid", ".slm.part.state.damaged"];
+    let is_number = |tail: &str| {
+        let number = tail.strip_prefix('.').unwrap_or_default();
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_aside = |tail: &str| tail.is_empty() || is_number(tail);
+    // A file is written under `NAME.new` before it has its name.
+    NAMES.contains(&rest.strip_suffix(".new").unwrap_or(rest))
+        || ASIDE.iter().any(|name| rest.strip_prefix(name).is_some_and(is_aside))
 }

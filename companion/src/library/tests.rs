@@ -13,6 +13,8 @@ use super::*;
 use crate::api::types::Limits;
 
 mod activate;
+mod fetches;
+mod going;
 mod upgraded;
 
 const NOBODY: BTreeSet<u64> = BTreeSet::new();
@@ -260,8 +262,11 @@ fn room_is_checked_before_a_fetch_and_evicting_what_it_says_makes_it() {
     // Another fetch that is under way keeps its room.
     let other = home.library.add_manifest(&one, 1).unwrap();
     home.library.make_folder(other).unwrap();
-    home.library.set_state(other, EntryState::Downloading, None).unwrap();
-    assert_eq!(home.library.check_room(&three, &quota(3 * bytes - 1), &NOBODY).unwrap(), [new]);
+    home.library.begin_fetch(other).unwrap();
+    let in_use = BTreeSet::from([other]);
+    assert_eq!(home.library.check_room(&three, &quota(3 * bytes - 1), &in_use).unwrap(), [new]);
+    // One that was forgotten does not.
+    assert_eq!(home.library.check_room(&three, &quota(3 * bytes - 1), &NOBODY).unwrap(), [0_u64; 0]);
 }
 
 #[test]
@@ -276,7 +281,10 @@ fn odd_paths_and_a_second_file_for_a_cached_one_are_refused() {
     }
     assert!(home.library.placed(id, &home.path("a.slm"), None, true, 1).is_err());
     home.cached(&one, 1);
+    let kept = home.library.get(id).unwrap().path;
+    home.library.set_state(id, EntryState::Failed, Some("chunk 3".to_owned())).unwrap();
     let second = home.library.placed(id, &home.path("b.slm"), None, false, 1).unwrap_err();
     assert!(second.hint.contains("--delete-cached"), "{second:?}");
-    assert!(home.library.get(id).unwrap().cached);
+    let entry = home.library.get(id).unwrap();
+    assert!(entry.cached && entry.path == kept && entry.state == EntryState::Failed);
 }

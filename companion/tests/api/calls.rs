@@ -48,7 +48,6 @@ fn new_fetch() -> NewFetch {
         full_check: true,
         keep_seeding: true,
         stall_seconds: Some(3),
-        ignore_fit: true,
         consent: None,
     }
 }

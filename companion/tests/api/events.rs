@@ -113,6 +113,7 @@ fn the_bytes_are_those_of_an_event_stream_with_ids_names_and_signs_of_life() {
     }
     assert!(text.contains("\ncontent-type: text/event-stream\n"), "{text}");
     assert!(text.contains("\ncache-control: no-store\n"), "{text}");
+    assert_eq!(text.matches("\ncache-control:").count(), 1, "{text}");
     for line in ["id: 1", "event: transfer", "data: {\"event\":\"transfer\",\"transfer\":{\"id\":1,"] {
         assert!(text.contains(&format!("\n{line}")), "{line}: {text}");
     }

@@ -137,6 +137,7 @@ impl State {
             run_seconds: 4.5,
             idle_seconds: BTreeMap::from([(Cause::NoSource, 1.5), (Cause::RateLimit, 0.25)]),
             created_utc: "2026-11-21T00:00:00Z".into(),
+            is_new: false,
         };
         self.transfers.insert(id, transfer.clone());
         transfer

@@ -37,6 +37,7 @@ fn figures_of_every_transfer_with_their_labels_and_no_text_from_outside() {
         "minimodel_transfer_state{transfer=\"1\",kind=\"share\",state=\"running\"} 1",
         "minimodel_transfer_state{transfer=\"1\",kind=\"share\",state=\"paused\"} 0",
         "minimodel_transfer_state{transfer=\"2\",kind=\"fetch\",state=\"paused\"} 1",
+        "minimodel_transfer_run_seconds{transfer=\"1\",kind=\"share\"} 4.5",
         "minimodel_transfer_idle_seconds_total{transfer=\"1\",kind=\"share\",cause=\"no-source\"} 1.5",
         "minimodel_transfer_idle_seconds_total{transfer=\"1\",kind=\"share\",cause=\"rate-limit\"} 0.25",
         "minimodel_transfer_idle{transfer=\"1\",kind=\"share\",cause=\"no-source\"} 0",

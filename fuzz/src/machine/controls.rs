@@ -17,11 +17,16 @@ impl World {
             0..=2 => controls.allow = peers,
             3..=5 => controls.sources = peers,
             6 | 7 => controls.slots = (how & 0x80 == 0).then_some(usize::from(how & 7)),
-            8 | 9 => controls.allowance = bytes,
+            8 => controls.allowance = bytes,
+            9 => controls.serve_allowance = bytes,
             10 | 11 => {
-                controls.allowances = bytes.map(|most| (samples::id(how & 7), most)).into_iter().collect()
+                controls.allowances = bytes.map(|most| (samples::id(how & 7), most)).into_iter().collect();
             }
-            12..=14 => controls.fetch_allowance = bytes,
+            12 => controls.fetch_allowance = bytes,
+            13 | 14 => {
+                let of_one = bytes.map(|most| (samples::id(how & 7), most));
+                controls.fetch_allowances = of_one.into_iter().collect();
+            }
             _ => *controls = Controls { allowances: BTreeMap::new(), ..Controls::default() },
         }
         let controls = self.controls.clone();

@@ -153,11 +153,13 @@ impl Link {
             return close(&self.connection, code);
         }
         tokio::spawn(async move {
-            while is_owed && self.counters.unread.load(Ordering::Relaxed) > 0 {
+            // The whole of it: with its tasks the control stream would end before the connection does.
+            let link = self;
+            while is_owed && link.counters.unread.load(Ordering::Relaxed) > 0 {
                 tokio::time::sleep(UNREAD_EVERY).await;
             }
-            tokio::time::sleep(goodbye(self.connection.rtt())).await;
-            close(&self.connection, code);
+            tokio::time::sleep(goodbye(link.connection.rtt())).await;
+            close(&link.connection, code);
         });
     }
 
@@ -165,6 +167,11 @@ impl Link {
     pub(super) fn beat(&mut self, now: Time) -> Beat {
         let bytes = (self.counters.received(), self.counters.sent());
         self.pulse.beat(now, bytes, &self.connection.stats())
+    }
+
+    /// Whether something of what was handed to QUIC has not arrived yet.
+    pub(super) fn is_unread(&self) -> bool {
+        self.counters.unread.load(Ordering::Relaxed) > 0
     }
 
     /// Queues a frame; a peer that does not read is cut off.

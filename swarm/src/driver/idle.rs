@@ -10,7 +10,7 @@
 //! | `rate-limit` | Bytes are here, or could be, and our own rate withholds them: whatever peers do matters less. |
 //! | `congestion` | A peer owes us chunks, and its path is in trouble. |
 //! | `peer-slow` | Peers owe us chunks, their paths are alive, and they send nothing. |
-//! | `quota` | Somebody would give us chunks, and our user's allowance is used. |
+//! | `quota` | Somebody would give us chunks, and our user's allowance for it is used, or its rest is shorter than any of them. |
 //! | `choked` | Somebody has chunks for us, and lets us wait. |
 //! | `quota` | Nobody is left, and with some of them our budget is used. |
 //! | `no-source` | Nobody is here who has a chunk that we want. |
@@ -21,8 +21,8 @@
 //! | `disk` | Answers wait to be read from the disk. |
 //! | `congestion` | Answers are written, and a path does not take them. |
 //! | `peer-slow` | Answers are written, the paths are free, and who asked does not read. |
-//! | `choked` | Peers want chunks, and no slot is given to anybody. |
-//! | `quota` | Nobody asks, and somebody who would has used its allowance. |
+//! | `choked` | Peers that we would serve want chunks, and no slot is given to anybody. |
+//! | `quota` | Nobody asks, and somebody who would has used its allowance, or all together theirs, or asked for more than the rest. |
 //! | `no-demand` | Nobody asks. |
 //!
 //! A fetch whose chunks are all here and whose whole-file check goes on is `checking`.
@@ -145,7 +145,7 @@ pub(super) struct ShareFacts {
     /// Peers that are being answered, and those of them whose path does not take it.
     pub(super) answered: u32,
     pub(super) in_trouble: u32,
-    /// Peers that want chunks, and those of them that may ask.
+    /// Peers that want chunks and that we would serve, and those of them that may ask.
     pub(super) interested: u32,
     pub(super) served: u32,
     /// Somebody was turned away for having used its allowance.

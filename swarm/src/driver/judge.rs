@@ -31,8 +31,17 @@ pub(super) struct Seen {
     pub(super) conn: Conn,
     pub(super) beat: Beat,
     pub(super) state: PeerState,
+    /// Of what it was answered something is still on its way.
+    is_unread: bool,
     /// Why it sends nothing to a fetch.
     pub(super) idle: Option<Idle>,
+}
+
+impl Seen {
+    /// What our own QUIC took has not arrived: it takes much more than a path does.
+    fn is_answered(&self) -> bool {
+        self.state.answering > 0 || self.is_unread
+    }
 }
 
 impl Looks {
@@ -57,7 +66,7 @@ impl Session {
         for (&conn, link) in &mut self.links {
             let beat = link.beat(now);
             let state = self.machine.peer_state(conn).unwrap_or_default();
-            seen.push(Seen { conn, beat, state, idle: None });
+            seen.push(Seen { conn, beat, state, is_unread: link.is_unread(), idle: None });
         }
         let (received, sent) = (bytes.0 > self.looks.bytes.0, bytes.1 > self.looks.bytes.1);
         let has_kept = have > self.looks.have;
@@ -78,7 +87,11 @@ impl Session {
                 ..FetchFacts::default()
             };
             for one in &mut seen {
-                let of_it = FetchFacts { is_out_of_budget: false, ..of_peer(facts, one) };
+                let of_it = FetchFacts {
+                    is_out_of_budget: false,
+                    is_at_quota: one.state.at_quota,
+                    ..of_peer(facts, one)
+                };
                 one.idle = (one.beat.received == 0).then(|| of_it.cause());
             }
             (!received).then(|| seen.iter().fold(facts, of_peer).cause())
@@ -110,11 +123,9 @@ impl Session {
         ShareFacts {
             is_withheld,
             reading: self.server.reading.count() as u32,
-            answered: count(|one| one.state.answering > 0),
-            in_trouble: count(|one| {
-                one.state.answering > 0 && (one.beat.is_in_trouble || one.beat.is_draining)
-            }),
-            interested: count(|one| one.state.interested),
+            answered: count(Seen::is_answered),
+            in_trouble: count(|one| one.is_answered() && (one.beat.is_in_trouble || one.beat.is_draining)),
+            interested: count(|one| one.state.interested && one.state.may_be_served),
             served: count(|one| !one.state.we_choke),
             has_turned_away,
         }

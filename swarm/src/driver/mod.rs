@@ -24,6 +24,7 @@ mod judge;
 mod keeper;
 mod limiter;
 mod manifest;
+mod moved;
 mod node;
 mod notes;
 mod perform;

@@ -8,7 +8,7 @@ use minimodel_wire::PeerId;
 use super::idle::Idle;
 use super::judge::Seen;
 use super::session::Session;
-use crate::machine::{Event, Progress};
+use crate::machine::{Controls, Event, Progress};
 
 /// One thing to show.
 #[derive(Debug, Clone)]
@@ -47,8 +47,12 @@ pub struct Snapshot {
     pub busy_time: Duration,
     /// Connected peers.
     pub peers: Vec<PeerView>,
-    /// Payload bytes received from and sent to each peer in this session, those that are gone too.
+    /// Payload bytes received from and sent to each peer in this session, those that are gone too. A row stays and
+    /// never goes back. Beyond 4,096 of them, only peers that [`Controls`] name get one.
     pub moved: BTreeMap<PeerId, (u64, u64)>,
+    /// The same for all that have no row, and for what a peer moved before it got one. With the rows it makes up
+    /// `received_bytes` and `sent_bytes`.
+    pub moved_others: (u64, u64),
     /// Events that were not reported, since there were too many of their kind.
     pub untold: u64,
     /// Tasks of ours that ended by a panic: bugs, each of which cost one connection or one answer.
@@ -123,30 +127,29 @@ impl Session {
             idle_time: self.looks.idle_time.clone(),
             busy_time: self.looks.busy_time,
             peers: self.looks.peers.iter().filter_map(view).collect(),
-            moved: self.moved(),
+            moved: self.moved.rows().clone(),
+            moved_others: self.moved.others(),
             untold: self.telling.untold(),
             panics: self.panics,
         };
         let _ = self.reports.try_send(Report::Snapshot(snapshot));
     }
 
-    fn moved(&self) -> BTreeMap<PeerId, (u64, u64)> {
-        let mut moved = self.past_of.clone();
-        for (conn, link) in &self.links {
-            let (received, sent) = (link.counters.received(), link.counters.sent());
-            if let Some(peer) = self.names.get(conn).filter(|_| received > 0 || sent > 0) {
-                let of = moved.entry(*peer).or_default();
-                *of = (of.0 + received, of.1 + sent);
-            }
-        }
-        moved
+    /// Payload bytes received and sent in this session.
+    pub(super) fn bytes(&mut self) -> (u64, u64) {
+        self.count_moved();
+        self.moved.total()
     }
 
-    /// Payload bytes received and sent in this session.
-    pub(super) fn bytes(&self) -> (u64, u64) {
-        self.links.values().fold(self.past, |(received, sent), link| {
-            (received + link.counters.received(), sent + link.counters.sent())
-        })
+    /// Adds what moved since the last time to the sums.
+    pub(super) fn count_moved(&mut self) {
+        let controls = self.controls.borrow();
+        for (&conn, link) in &self.links {
+            if let Some(&peer) = self.names.get(&conn) {
+                let bytes = (link.counters.received(), link.counters.sent());
+                self.moved.count(conn, peer, bytes, || is_named(&controls, peer));
+            }
+        }
     }
 
     fn have_bytes(&self) -> u64 {
@@ -156,4 +159,13 @@ impl Session {
         let short = u64::from(self.terms.chunk_size - self.terms.chunk_len(last));
         if have.get(last) { full - short } else { full }
     }
+}
+
+/// Our user has said something of this peer by name.
+fn is_named(controls: &Controls, peer: PeerId) -> bool {
+    let Controls { allow, sources, allowances, fetch_allowances, .. } = controls;
+    let lists = [allow, sources];
+    lists.into_iter().flatten().any(|list| list.contains(&peer))
+        || allowances.contains_key(&peer)
+        || fetch_allowances.contains_key(&peer)
 }

@@ -21,6 +21,7 @@ use super::error::DriverError;
 use super::judge::Looks;
 use super::keeper::Keeper;
 use super::limiter::{Limiter, Tally};
+use super::moved::{MAX_ROWS, Moved};
 use super::node::Node;
 use super::notes::{Answer, Download, Happening, Note, Parts};
 use super::report::Report;
@@ -34,8 +35,6 @@ use crate::machine::{Ask, Conn, Controls, Input, KeepOutcome, Machine, Meter, Re
 const WAITING_NOTES: usize = 1_024;
 /// Buffers kept for the next chunk, so that steady work allocates nothing.
 pub(super) const SPARE_BUFFERS: usize = 16;
-/// Peers that are gone whose bytes are still told; each moved some, so it is no crowd of empty keys.
-const MAX_PAST: usize = 4_096;
 /// Waking up later than this means that the whole process stood still.
 const SUSPENDED: Duration = Duration::from_secs(5);
 /// How often a picture of everything is reported.
@@ -89,9 +88,8 @@ pub(super) struct Session {
     pub(super) is_rescanning: bool,
     /// The whole file was checked: from here on it is a share.
     pub(super) is_checked: bool,
-    /// Bytes of connections that are gone, in all and by peer.
-    pub(super) past: (u64, u64),
-    pub(super) past_of: BTreeMap<PeerId, (u64, u64)>,
+    /// Payload bytes, in all and by peer.
+    pub(super) moved: Moved,
     /// When a byte of a chunk last came in, and when a chunk was last proven.
     pub(super) last_byte: Instant,
     pub(super) last_chunk: Instant,
@@ -153,8 +151,7 @@ impl Session {
             is_stopping: false,
             is_rescanning: false,
             is_checked: false,
-            past: (0, 0),
-            past_of: BTreeMap::new(),
+            moved: Moved::new(MAX_ROWS),
             last_byte: start,
             last_chunk: start,
         })
@@ -307,21 +304,13 @@ impl Session {
     }
 
     pub(super) fn unlink(&mut self, conn: Conn) -> Option<Link> {
-        let peer = self.names.remove(&conn);
+        self.count_moved();
+        self.moved.forget(conn);
+        self.names.remove(&conn);
         self.newcomers.remove(&conn);
         let link = self.links.remove(&conn)?;
         if self.introduced.remove(&conn) {
             self.share_windows();
-        }
-        let (received, sent) = (link.counters.received(), link.counters.sent());
-        self.past.0 += received;
-        self.past.1 += sent;
-        let has_moved = received > 0 || sent > 0;
-        if let Some(peer) = peer
-            .filter(|peer| has_moved && (self.past_of.len() < MAX_PAST || self.past_of.contains_key(peer)))
-        {
-            let past = self.past_of.entry(peer).or_default();
-            *past = (past.0 + received, past.1 + sent);
         }
         Some(link)
     }

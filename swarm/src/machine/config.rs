@@ -5,6 +5,7 @@ use std::time::Duration;
 use minimodel_wire::{Consent, Hello, PeerId, SignedOffer};
 
 use super::controls::Controls;
+use super::uploads::SPARE_CHUNKS;
 
 /// What both sides must agree on before a byte moves; the content of our Hello.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +92,13 @@ pub struct Config {
     pub unix_at_start: u64,
     /// The limits.
     pub limits: Limits,
+}
+
+impl Config {
+    /// Chunks that one key may take from us in a day.
+    pub(super) fn day_budget(&self) -> u64 {
+        u64::from(self.terms.chunk_count) * self.limits.upload_budget_files + SPARE_CHUNKS
+    }
 }
 
 /// Limits and times, each with its reason. `Limits::default()` is what the programs use.

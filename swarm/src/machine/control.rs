@@ -180,6 +180,10 @@ impl Machine {
             self.update_interest(conn);
             self.leave_if_useless(now, conn);
         }
+        if complete {
+            // Those that were kept as sources alone.
+            self.look_at_spent(now);
+        }
     }
 
     pub(super) fn chunk_lost(&mut self, index: u32) {

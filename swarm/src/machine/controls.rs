@@ -5,19 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use minimodel_wire::{CloseCode, Frame, PeerId, ResetCode};
 
 use super::core::Machine;
-use super::events::{Ask, Conn, Output};
+use super::events::{Ask, Conn};
 use super::peer::Peer;
 use super::slots::slots_in_memory;
 use super::time::Time;
 
-/// Keys remembered for having used their allowance; they only explain why nobody asks.
-const MAX_SPENT: usize = 64;
-
 /// What our user wants now. All of it may change at any time; a session follows at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Controls {
-    /// Who may connect to us; `None`: anyone who holds an offer. A peer that came to us and is taken off the list is
-    /// closed with [`CloseCode::NotAllowed`]. Whom we dialed is a matter of `sources`.
+    /// Whom we serve; `None`: anyone who holds an offer. A peer that came to us and is not on the list is closed with
+    /// [`CloseCode::NotAllowed`]. One that we dialed stays, since we may fetch from it, and gets nothing: no slot, no
+    /// answer, no leaf hashes; what is under way to it when it is taken off the list is ended with
+    /// [`ResetCode::Choked`].
     pub allow: Option<BTreeSet<PeerId>>,
     /// Whom we may dial and fetch from; `None`: anyone. What was asked of a peer that is taken off the list is
     /// withdrawn; its connection stays, since it may still ask us.
@@ -27,14 +26,19 @@ pub struct Controls {
     pub slots: Option<usize>,
     /// Payload bytes that each key may take from us in this session; `None`: no more limit than a day's budget. Only
     /// whole chunks are given: a key whose next chunk would exceed it gets what is under way to it and is closed with
-    /// [`CloseCode::BudgetUsed`]. What a broken connection left half-sent counts whole.
+    /// [`CloseCode::BudgetUsed`]; one from which we want chunks is refused with [`ResetCode::BudgetUsed`] and choked
+    /// instead, until it may have more. What a broken connection left half-sent counts whole.
     pub allowance: Option<u64>,
     /// The same for single keys; it goes before `allowance`.
     pub allowances: BTreeMap<PeerId, u64>,
-    /// Payload bytes that all keys together may take from us in this session; whoever asks for more is closed as above.
+    /// Payload bytes that all peers together may take from us in this session; `None`: no limit. Each is held to it as
+    /// to its own allowance.
     pub serve_allowance: Option<u64>,
-    /// Payload bytes that we may receive in this session; `None`: no limit. No chunk is asked for that would exceed it.
+    /// Payload bytes that we may receive in this session from all sources that have no entry in `fetch_allowances`;
+    /// `None`: no limit. No chunk is asked for that would exceed it.
     pub fetch_allowance: Option<u64>,
+    /// Payload bytes that we may receive from single sources in this session. What others send does not count.
+    pub fetch_allowances: BTreeMap<PeerId, u64>,
 }
 
 impl Controls {
@@ -46,7 +50,7 @@ impl Controls {
         self.sources.as_ref().is_none_or(|sources| sources.contains(&peer))
     }
 
-    fn allowance_of(&self, peer: PeerId) -> Option<u64> {
+    pub(super) fn allowance_of(&self, peer: PeerId) -> Option<u64> {
         self.allowances.get(&peer).copied().or(self.allowance)
     }
 }
@@ -67,17 +71,18 @@ impl Machine {
             return;
         }
         self.close_who_may_not_come(now);
+        self.follow_allow(now);
         self.follow_sources(now);
         if self.usual_slots() != slots_before {
             self.slots = self.usual_slots();
             self.rechoke();
         }
-        let conns: Vec<Conn> = self.peers.keys().copied().collect();
+        self.look_at_spent(now);
+        let conns: Vec<Conn> = self.unchoked.iter().copied().collect();
         for conn in conns {
             self.part_if_spent(now, conn);
         }
-        let spent = std::mem::take(&mut self.spent);
-        self.spent = spent.into_iter().filter(|&peer| !self.fits_allowance(peer, 0, 0)).collect();
+        self.mark_all_hungry();
         self.answer_next(now);
     }
 
@@ -89,6 +94,30 @@ impl Machine {
         for conn in out {
             self.send(conn, Frame::Bye { code: CloseCode::NotAllowed });
             self.drop_peer(now, conn, CloseCode::NotAllowed);
+        }
+    }
+
+    /// Whoever is not to be served any more loses its slot and what is under way to it.
+    fn follow_allow(&mut self, now: Time) {
+        let mut is_changed = false;
+        let conns: Vec<Conn> = self.peers.keys().copied().collect();
+        for conn in conns {
+            let Some(peer) = self.peers.get_mut(&conn) else { continue };
+            let is_barred = !self.config.controls.lets_in(peer.id);
+            if std::mem::replace(&mut peer.up.barred, is_barred) == is_barred {
+                continue;
+            }
+            is_changed = true;
+            if is_barred {
+                let active: Vec<Ask> = peer.up.active.keys().copied().collect();
+                self.choke(conn);
+                for ask in active {
+                    self.end_answer(now, ask, ResetCode::Choked);
+                }
+            }
+        }
+        if is_changed {
+            self.rechoke();
         }
     }
 
@@ -108,57 +137,6 @@ impl Machine {
             self.mark_hungry(conn);
         }
         self.sources.look_again();
-    }
-
-    /// Whether the key may have one more chunk beside those that are on their way to it.
-    fn fits_allowance(&self, peer: PeerId, under_way: usize, index: u32) -> bool {
-        let (controls, terms) = (&self.config.controls, &self.config.terms);
-        let fits = |given: u64, under_way: usize, most: u64| {
-            let promised = (under_way as u64).saturating_mul(terms.chunk_size.into());
-            let wanted = promised.saturating_add(terms.chunk_len(index).into());
-            given.saturating_add(wanted) <= most
-        };
-        let under_way_in_all = || self.peers.values().map(|peer| peer.up.active.len()).sum();
-        controls.allowance_of(peer).is_none_or(|most| fits(self.standings.given(peer), under_way, most))
-            && controls
-                .serve_allowance
-                .is_none_or(|most| fits(self.standings.given_in_all, under_way_in_all(), most))
-    }
-
-    /// Whether what the peer asked for next may be sent to it.
-    pub(super) fn may_have_next(&self, peer: &Peer) -> bool {
-        let next = peer.up.waiting.front();
-        next.is_some_and(|&(_, index)| self.fits_allowance(peer.id, peer.up.active.len(), index))
-    }
-
-    /// Parts with a peer that asks for more than its allowance, once what it was promised is on its way.
-    pub(super) fn part_if_spent(&mut self, now: Time, conn: Conn) {
-        let Some(peer) = self.peers.get(&conn) else { return };
-        if peer.up.waiting.is_empty() || !peer.up.active.is_empty() || self.may_have_next(peer) {
-            return;
-        }
-        self.part_for_budget(now, conn);
-    }
-
-    /// Nothing more comes from us: said with a code that ends the peer's tries.
-    pub(super) fn part_for_budget(&mut self, now: Time, conn: Conn) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
-        let id = peer.id;
-        let asks: Vec<Ask> = peer.up.waiting.drain(..).map(|(ask, _)| ask).collect();
-        for ask in asks {
-            self.refuse(ask, ResetCode::BudgetUsed);
-        }
-        if self.spent.len() < MAX_SPENT {
-            self.spent.insert(id);
-        }
-        self.push(Output::Send { conn, frame: Frame::Bye { code: CloseCode::BudgetUsed } });
-        self.drop_peer(now, conn, CloseCode::BudgetUsed);
-    }
-
-    /// Whether one more chunk may be asked of anybody.
-    pub(super) fn fits_fetch_allowance(&self, index: u32) -> bool {
-        let most = self.config.controls.fetch_allowance.unwrap_or(u64::MAX);
-        self.promised.saturating_add(self.config.terms.chunk_len(index).into()) <= most
     }
 }
 

@@ -56,10 +56,12 @@ pub struct Machine {
     pub(super) in_flight_bytes: u64,
     /// Bytes that were received or are asked for.
     pub(super) promised: u64,
-    /// More would be asked for, did our user not limit it.
-    pub(super) is_at_quota: bool,
-    /// Keys that asked for more than they may have.
-    pub(super) spent: BTreeSet<PeerId>,
+    /// Bytes that were received, by key.
+    pub(super) received_of: BTreeMap<PeerId, u64>,
+    /// Payload bytes that went out, whoever took them.
+    pub(super) given: u64,
+    /// Keys that asked for more than they may have, and the bytes of the chunk that was too much.
+    pub(super) spent: BTreeMap<PeerId, u32>,
     /// Requests whose chunk another peer may be asked for as well.
     pub(super) hedged: BTreeSet<Req>,
     pub(super) hungry: Hungry,
@@ -124,8 +126,9 @@ impl Machine {
             copies: BTreeMap::new(),
             in_flight_bytes: 0,
             promised: 0,
-            is_at_quota: false,
-            spent: BTreeSet::new(),
+            received_of: BTreeMap::new(),
+            given: 0,
+            spent: BTreeMap::new(),
             hedged: BTreeSet::new(),
             hungry: Hungry::default(),
             doubted: 0,
@@ -306,6 +309,7 @@ impl Machine {
         if self.next_haves.is_some_and(|at| now >= at) {
             self.send_haves();
         }
+        self.part_with_all_spent(now);
         self.resume(now);
         self.dial(now);
         self.search_leaves(now);

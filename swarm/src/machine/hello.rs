@@ -45,6 +45,7 @@ impl Machine {
         let mut peer = Peer::new(id, dialed, now, &self.config.terms, &self.config.limits);
         peer.is_guest = is_guest;
         peer.down.barred = !self.config.controls.may_fetch_from(id);
+        peer.up.barred = !self.config.controls.lets_in(id);
         self.peers.insert(conn, peer);
         self.strangers += 1;
         self.by_id.insert(id, conn);
@@ -237,7 +238,7 @@ impl Machine {
         if !peer.up.active.is_empty() {
             // How much of it went out nobody tells any more: all of it, or whoever breaks off pays nothing.
             let chunk = u64::from(self.config.terms.chunk_size);
-            self.standings.gave(peer.id, now, peer.up.active.len() as u64 * chunk);
+            self.gave(now, peer.id, peer.up.active.len() as u64 * chunk);
         }
         if by_peer && let Some(code) = code.filter(|&code| is_final(code)) {
             self.refused_by(peer.id, code);

@@ -53,6 +53,12 @@ impl Machine {
                 self.in_flight_bytes
             ));
         }
+        let owed: u64 =
+            self.requests.values().map(|one| u64::from(one.len).saturating_sub(one.received)).sum();
+        let promised = self.received_of.values().sum::<u64>() + owed;
+        if promised != self.promised && !self.has_unnamed_sources() {
+            return Err(format!("{promised} bytes are promised, counted {}", self.promised));
+        }
         if self.chunks.is_complete() && !self.requests.is_empty() {
             return Err(format!("complete, and {} requests left", self.requests.len()));
         }
@@ -103,6 +109,15 @@ impl Machine {
             let may_be_here = peer.dialed || controls.lets_in(peer.id);
             if !may_be_here || peer.down.barred == controls.may_fetch_from(peer.id) {
                 return Err(format!("{} is here against the word of our user", peer.id));
+            }
+            if peer.up.barred == controls.lets_in(peer.id) || (peer.up.unchoked && !peer.may_be_served()) {
+                return Err(format!("{} is served against the word of our user", peer.id));
+            }
+            if peer.up.barred && !(peer.up.waiting.is_empty() && peer.up.active.is_empty()) {
+                return Err(format!("{} is answered against the word of our user", peer.id));
+            }
+            if peer.up.spent.is_some() && !self.is_wanted_source(peer) {
+                return Err(format!("{} has used its allowance and is kept for nothing", peer.id));
             }
             partial += u32::from(peer.phase == Phase::Ready && !peer.is_seed);
             if peer.phase == Phase::Ready {

@@ -179,7 +179,8 @@ impl Machine {
     pub(super) fn asked_leaves(&mut self, now: Time, ask: Ask, conn: Conn) {
         let serves = self.serves();
         let most = u64::from(self.config.terms.chunk_count.div_ceil(MAX_LEAVES)) * MAX_LISTS;
-        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| serves && is_greeted(peer)) else {
+        let is_permitted = |peer: &Peer| serves && !peer.up.barred && is_greeted(peer);
+        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| is_permitted(peer)) else {
             self.push(Output::Refuse { ask, code: ResetCode::NotPermitted });
             return;
         };
@@ -196,7 +197,9 @@ impl Machine {
 
     pub(super) fn asked_manifest(&mut self, now: Time, ask: Ask, conn: Conn) {
         let serves = self.serves();
-        let is_permitted = |peer: &Peer| serves && (is_greeted(peer) || peer.phase == Phase::ManifestOnly);
+        let is_permitted = |peer: &Peer| {
+            serves && !peer.up.barred && (is_greeted(peer) || peer.phase == Phase::ManifestOnly)
+        };
         let Some(peer) = self.peers.get_mut(&conn).filter(|peer| is_permitted(peer)) else {
             self.push(Output::Refuse { ask, code: ResetCode::NotPermitted });
             return;

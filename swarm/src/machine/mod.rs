@@ -16,6 +16,7 @@
 //! - no chunk is asked of a peer that chokes us, did not announce it, did not consent to serve, or whom our user does not
 //!   want asked.
 
+mod allowances;
 mod bans;
 mod chunks;
 mod config;

@@ -95,6 +95,10 @@ pub(super) struct Upload {
     pub(super) interested: bool,
     /// We serve it now.
     pub(super) unchoked: bool,
+    /// Our user does not let us serve it.
+    pub(super) barred: bool,
+    /// Bytes of a chunk that an allowance did not cover; nothing is given to it before one would.
+    pub(super) spent: Option<u32>,
     /// Asks that wait, oldest first.
     pub(super) waiting: VecDeque<(Ask, u32)>,
     /// Asks being answered, and since when.
@@ -129,6 +133,8 @@ impl Upload {
         Self {
             interested: false,
             unchoked: false,
+            barred: false,
+            spent: None,
             waiting: VecDeque::new(),
             active: BTreeMap::new(),
             bytes: 0,
@@ -207,9 +213,19 @@ impl Peer {
         self.is_source() && !self.down.choked
     }
 
+    /// Neither our user's word nor an allowance keeps us from serving it.
+    pub(super) fn may_be_served(&self) -> bool {
+        !self.up.barred && self.up.spent.is_none()
+    }
+
+    /// It would ask, and may have a slot.
+    pub(super) fn wants_slot(&self) -> bool {
+        self.phase == Phase::Ready && self.up.interested && self.may_be_served()
+    }
+
     /// It would ask, and has no slot.
     pub(super) fn waits_for_slot(&self) -> bool {
-        self.phase == Phase::Ready && self.up.interested && !self.up.unchoked
+        self.wants_slot() && !self.up.unchoked
     }
 
     /// Whether it should have one more request in flight now.

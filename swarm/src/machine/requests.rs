@@ -61,7 +61,12 @@ impl Machine {
     pub(super) fn progressed(&mut self, now: Time, req: Req, received: u64) {
         let Some(request) = self.requests.get_mut(&req) else { return };
         let fresh = received.saturating_sub(request.received);
+        let len = u64::from(request.len);
+        let counted = received.min(len).saturating_sub(request.received.min(len));
         request.received = request.received.max(received);
+        let from = request.peer;
+        self.count_received(from, counted);
+        let Some(request) = self.requests.get(&req) else { return };
         if let Some(peer) = self.peers.get_mut(&request.conn).filter(|_| fresh > 0) {
             peer.down.last_byte = now;
             peer.down.window.1 += fresh;
@@ -231,7 +236,12 @@ impl Machine {
         let request = self.requests.remove(&req)?;
         self.in_flight_bytes -= u64::from(request.len);
         // What did not come any more does not count.
-        self.promised -= u64::from(request.len).saturating_sub(request.received);
+        let open = u64::from(request.len).saturating_sub(request.received);
+        self.promised -= open;
+        if open > 0 && self.config.controls.limits_fetching() {
+            // Another peer may be asked for as much.
+            self.mark_all_hungry();
+        }
         self.hedged.remove(&req);
         self.change_download(request.conn, |down| down.open -= 1);
         if let Some(peer) = self.peers.get_mut(&request.conn)

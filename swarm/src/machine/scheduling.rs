@@ -88,7 +88,6 @@ impl Machine {
             return;
         }
         self.line_up(now);
-        self.is_at_quota = false;
         // Worked out once for all that are idle at the end.
         let mut late = None;
         while let Some(&(turn, conn)) = self.hungry.queue.first() {
@@ -102,10 +101,7 @@ impl Machine {
                     break;
                 }
                 let Some(index) = self.next_for(now, conn, &mut late) else { break };
-                self.is_at_quota = !self.fits_fetch_allowance(index);
-                if self.is_at_quota {
-                    return;
-                }
+                let Some(index) = self.affordable(conn, index) else { break };
                 self.request(now, conn, index);
             }
             self.hungry.queue.remove(&(turn, conn));

@@ -7,7 +7,7 @@ use minimodel_wire::{Bitfield, Consent, Frame, ResetCode};
 use super::core::Machine;
 use super::events::{Ask, Conn};
 use super::fault::Breach;
-use super::peer::{Peer, Phase};
+use super::peer::Peer;
 use super::time::Time;
 use super::uploads::UPLOAD_BYTES;
 
@@ -35,7 +35,7 @@ impl Machine {
             return;
         }
         self.askers += u32::from(!std::mem::replace(&mut peer.up.interested, true));
-        if serves && free && !peer.up.unchoked {
+        if serves && free && peer.may_be_served() {
             self.unchoke(conn);
         }
     }
@@ -54,7 +54,7 @@ impl Machine {
 
     pub(super) fn unchoke(&mut self, conn: Conn) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        if !peer.up.unchoked {
+        if !peer.up.unchoked && peer.may_be_served() {
             peer.up.unchoked = true;
             self.unchoked.insert(conn);
             peer.up.turn = None;
@@ -96,6 +96,7 @@ impl Machine {
             self.next_optimistic = now + self.config.limits.optimistic;
             self.lucky.clear();
         }
+        self.look_at_spent(now);
         self.rechoke();
         // What was taken slowly may have to make room by now.
         self.answer_next(now);
@@ -111,7 +112,7 @@ impl Machine {
         let seeding = self.chunks.is_complete();
         let mut wanting: Vec<((u32, u64, u64), Conn)> = Vec::new();
         for (&conn, peer) in &self.peers {
-            if peer.phase == Phase::Ready && peer.up.interested {
+            if peer.wants_slot() {
                 wanting.push((Self::rank(peer, seeding), conn));
             }
         }

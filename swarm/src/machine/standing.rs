@@ -59,6 +59,11 @@ impl Standing {
         self.taken.0 = self.taken(now) + 1;
     }
 
+    /// Payload bytes went out to it.
+    pub(super) fn gave(&mut self, bytes: u64) {
+        self.given = self.given.saturating_add(bytes);
+    }
+
     /// Shuts the key out for a while, for longer each time; until when.
     fn shut_out(&mut self, now: Time) -> Time {
         let doubled = SHUT_FIRST.saturating_mul(1 << self.shut.0.min(16));
@@ -72,8 +77,6 @@ impl Standing {
 #[derive(Debug, Default)]
 pub(super) struct Standings {
     by_key: BTreeMap<PeerId, Standing>,
-    /// Payload bytes that all keys took, those that are forgotten too.
-    pub(super) given_in_all: u64,
 }
 
 impl Standings {
@@ -87,16 +90,15 @@ impl Standings {
         standing
     }
 
-    /// Payload bytes went out to the key.
-    pub(super) fn gave(&mut self, id: PeerId, now: Time, bytes: u64) {
-        let standing = self.of(id, now);
-        standing.given = standing.given.saturating_add(bytes);
-        self.given_in_all = self.given_in_all.saturating_add(bytes);
-    }
-
     /// Payload bytes that the key took in this session.
     pub(super) fn given(&self, id: PeerId) -> u64 {
         self.by_key.get(&id).map_or(0, |standing| standing.given)
+    }
+
+    /// Chunks that the key took from us within a day.
+    pub(super) fn taken(&self, id: PeerId, now: Time) -> u64 {
+        let today = self.by_key.get(&id).map(|standing| standing.taken);
+        today.filter(|&(_, began)| now.since(began) < DAY).map_or(0, |(chunks, _)| chunks)
     }
 
     pub(super) fn is_shut_out(&self, id: PeerId, now: Time) -> bool {

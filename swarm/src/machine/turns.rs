@@ -9,7 +9,7 @@ use std::time::Duration;
 use minimodel_wire::ResetCode;
 
 use super::core::Machine;
-use super::events::Conn;
+use super::events::{Ask, Conn};
 use super::peer::Peer;
 use super::time::Time;
 
@@ -70,6 +70,12 @@ impl Machine {
         let Some((ask, _)) = oldest.filter(|&(_, since)| now.since(since) >= TAKEN_BACK_AFTER) else {
             return false;
         };
+        self.end_answer(now, ask, ResetCode::Busy);
+        true
+    }
+
+    /// Ends an answer that is under way. It counts whole: how much of it went out nobody tells any more.
+    pub(super) fn end_answer(&mut self, now: Time, ask: Ask, code: ResetCode) {
         let chunk = u64::from(self.config.terms.chunk_size);
         if let Some(peer) = self.asks.get(&ask).and_then(|conn| self.peers.get_mut(conn)) {
             peer.up.active.remove(&ask);
@@ -77,10 +83,9 @@ impl Machine {
             peer.up.bytes += chunk;
             let peer = peer.id;
             self.standings.of(peer, now).took(now);
-            self.standings.gave(peer, now, chunk);
+            self.gave(now, peer, chunk);
         }
-        self.refuse(ask, ResetCode::Busy);
-        true
+        self.refuse(ask, code);
     }
 
     /// Bytes of all answers under way.

@@ -14,7 +14,7 @@ const MAX_REPEATS: u8 = 8;
 /// Chunks of which one peer may have more than one copy.
 const MAX_REPEATED: usize = 1_024;
 /// Chunks beyond the budget in files, for small files.
-const SPARE_CHUNKS: u64 = 64;
+pub(super) const SPARE_CHUNKS: u64 = 64;
 /// Chunks being answered that are in memory at once, whoever takes them; one at least. Half as much again is for those
 /// who have read an answer and have none under way.
 pub(super) const UPLOAD_BYTES: u64 = 64 << 20;
@@ -38,7 +38,8 @@ impl Machine {
             return;
         }
         let limits = &self.config.limits;
-        let budget = u64::from(self.config.terms.chunk_count) * limits.upload_budget_files + SPARE_CHUNKS;
+        let budget = self.config.day_budget();
+        let len = self.config.terms.chunk_len(index);
         let repeats = peer.up.repeats.get(&index).copied().unwrap_or(0);
         let is_repeat = peer.up.sent.as_ref().is_some_and(|sent| sent.get(index));
         let is_worn = repeats >= MAX_REPEATS || (is_repeat && peer.up.repeats.len() >= MAX_REPEATED);
@@ -53,7 +54,7 @@ impl Machine {
         } else if self.standings.of(peer.id, now).taken(now) >= budget {
             // Nothing more today.
             self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
-            self.part_for_budget(now, conn);
+            self.part_for_budget(now, conn, len);
             return;
         } else {
             peer.up.waiting.push_back((ask, index));
@@ -81,7 +82,7 @@ impl Machine {
                 self.outflow.add(bytes);
                 let peer = peer.id;
                 self.standings.of(peer, now).took(now);
-                self.standings.gave(peer, now, bytes);
+                self.gave(now, peer, bytes);
                 if matches!(outcome, ServeOutcome::Done { .. }) {
                     self.event(Event::Uploaded { peer, bytes });
                     self.count_turn(now, conn);
@@ -134,7 +135,7 @@ impl Machine {
                 .unchoked
                 .iter()
                 .filter_map(|conn| Some((*conn, self.peers.get(conn)?)))
-                .filter(|(_, peer)| peer.up.active.len() < per_peer && self.may_have_next(peer))
+                .filter(|(_, peer)| peer.up.active.len() < per_peer && self.may_have_next(peer, held))
                 .map(|(conn, peer)| (conn, &peer.up));
             let next =
                 waits.clone().filter(|(_, up)| may(up)).min_by_key(|(_, up)| (up.active.len(), up.bytes));

@@ -15,6 +15,10 @@ pub struct PeerState {
     pub we_choke: bool,
     /// It wants chunks that we have.
     pub interested: bool,
+    /// It may have a slot: neither [`super::Controls::allow`] nor an allowance speaks against it.
+    pub may_be_served: bool,
+    /// It has a chunk that we want, and none of those fits what we may still receive from it.
+    pub at_quota: bool,
     /// Our requests that it has not answered whole.
     pub requests: u32,
     /// Its requests that wait or are being answered.
@@ -30,7 +34,8 @@ pub struct PeerState {
 pub struct Work {
     /// Chunks that arrived and are being proven and written.
     pub storing: u32,
-    /// More would be asked for, did [`super::Controls::fetch_allowance`] not limit it.
+    /// More would be asked for, did [`super::Controls::fetch_allowance`] or
+    /// [`super::Controls::fetch_allowances`] not limit it.
     pub is_at_quota: bool,
     /// Nothing is asked for before leaf hashes are known, and nobody is here who could tell them.
     pub lacks_leaves: bool,
@@ -50,6 +55,8 @@ impl Machine {
             choking_us: peer.down.choked,
             we_choke: !peer.up.unchoked,
             interested: peer.up.interested,
+            may_be_served: peer.may_be_served(),
+            at_quota: self.is_at_quota_with(peer),
             requests: (peer.down.requests.len() + usize::from(self.leaves.is_asked(conn))) as u32,
             asks: (peer.up.waiting.len() + peer.up.active.len()) as u32,
             answering: peer.up.active.len() as u32,
@@ -62,7 +69,7 @@ impl Machine {
         let asked: u32 = self.peers.values().map(|peer: &Peer| peer.down.requests.len() as u32).sum();
         Work {
             storing: self.requests.len() as u32 - asked,
-            is_at_quota: self.is_at_quota,
+            is_at_quota: self.is_at_quota(),
             lacks_leaves: self.leaves.lacks_answerer(),
             is_out_of_budget: self.sources.is_out_of_budget(),
             has_turned_away: !self.spent.is_empty(),

@@ -66,7 +66,8 @@ pub(super) fn run(args: &ConsentGrantArgs, service: &dyn Service, context: &Cont
         tell::line(&context.printer, &names, grant)?;
     }
     if let Some(first) = grants.first() {
-        context.printer.note(format!("to take it back: `minimodel consent revoke {}`", first.id));
+        let which = if grants.len() == 1 { first.id.to_string() } else { "ID".to_owned() };
+        context.printer.note(format!("to take it back: `minimodel consent revoke {which}`"));
     }
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! A home in which a companion runs.
 
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::home::{Home, Ran};
+use crate::home::{Home, MINIMODEL, Ran};
 use crate::process::Running;
 
 /// Far longer than anything here takes.
@@ -34,10 +35,31 @@ impl House {
         house
     }
 
+    /// One whose companion may write no file of more than so many blocks of 512 bytes (of 1,024, where `sh` counts so).
+    pub(super) fn with_file_limit(blocks: u32) -> Self {
+        let home = Home::new();
+        let run = home.command(["companion", "run", "--json"]);
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &format!("ulimit -f {blocks} && exec \"$@\""), "sh", MINIMODEL])
+            .args(run.get_args());
+        shell.current_dir(home.path("")).stdin(Stdio::null()).env_clear();
+        shell.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let mut house = Self { home, companion: None };
+        house.start_by(&mut shell);
+        house
+    }
+
     /// Starts the companion; returns when it answers.
     #[track_caller]
     pub(super) fn start(&mut self) {
-        let companion = Running::start(&mut self.home.command(["companion", "run", "--json"]));
+        let mut run = self.home.command(["companion", "run", "--json"]);
+        self.start_by(&mut run);
+    }
+
+    #[track_caller]
+    fn start_by(&mut self, command: &mut Command) {
+        let companion = Running::start(command);
         companion.wait_for_event("companion");
         self.companion = Some(companion);
         self.until("the companion answers", || self.home.say("companion status").code == 0);

@@ -1,14 +1,19 @@
 //! The companion as a process, in homes of its own: what its user types, and what must then be true of files, records,
 //! grants and other people's processes.
 
+mod causes;
+mod doctor;
 mod grants;
 mod house;
 mod http;
+mod injected;
 mod interface;
 mod library;
+mod limits;
 mod restart;
 mod revoke;
 mod terminal;
+mod told;
 mod two_homes;
 mod upgrade;
 mod version;

@@ -138,6 +138,49 @@ fn e1_c6_every_other_output_killed_at_each_disk_call_is_whole_or_not_there() {
     println!("figure: output_kills={kills} torn_outputs=0");
 }
 
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "a release build cannot be told where to end")]
+fn e1_a_grant_or_its_end_killed_at_each_disk_call_is_whole_or_not_there() {
+    let mut kills = 0;
+    for (line, before, after) in [
+        (&["consent", "grant", "fetch", "--consent", "fetch"][..], "none", "active"),
+        (&["consent", "revoke", "1"], "active", "revoked"),
+    ] {
+        for suffix in ["", "+"] {
+            let killed = enumerate(suffix, |at| {
+                let home = Home::new();
+                if before == "active" {
+                    home.say("consent grant fetch --consent fetch").exits(0);
+                }
+                let fate = Running::start(home.command(line).env(KILL_AT, at)).fate();
+                if !fate.is_killed() {
+                    assert_eq!(fate.status.code(), Some(0), "{line:?} {at}: {fate:?}");
+                    return false;
+                }
+                let verdict = minimodel_companion::consent::verify(&home.own("state")).unwrap();
+                assert!(verdict.ok, "{line:?} {at}: {verdict:?}");
+                let state = |home: &Home| {
+                    let listed = home.say("--json consent list --all").exits(0);
+                    let last = listed.stdout.lines().last().map(serde_json::from_str::<serde_json::Value>);
+                    last.map_or("none".to_owned(), |grant| {
+                        grant.unwrap()["state"].as_str().unwrap().to_owned()
+                    })
+                };
+                let found = state(&home);
+                assert!(found == before || found == after, "{line:?} {at}: {found}");
+                assert_eq!(state(&home), found, "what was read once stays");
+                home.run(line).exits(0);
+                assert_eq!(state(&home), after);
+                home.say("consent log --verify").exits(0);
+                true
+            });
+            assert!(killed >= 8, "{line:?}: {killed}");
+            kills += killed;
+        }
+    }
+    println!("figure: consent_kills={kills} torn_logs=0");
+}
+
 /// What `seed` writes before it serves: consent, the record of the check, identity, offer file.
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "a release build cannot be told where to end")]

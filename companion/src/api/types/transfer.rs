@@ -132,8 +132,6 @@ pub struct NewFetch {
     pub keep_seeding: bool,
     /// Seconds without a byte after which it fails, resumably; none: it waits for peers for as long as it takes.
     pub stall_seconds: Option<u64>,
-    /// Fetch although the manifest's `requires.*` are more than this machine has.
-    pub ignore_fit: bool,
     /// As in [`NewShare::consent`].
     pub consent: Option<Consent>,
 }
@@ -217,4 +215,7 @@ pub struct Transfer {
     pub idle_seconds: BTreeMap<Cause, f64>,
     /// When it was added.
     pub created_utc: String,
+    /// In the answer to adding it: it was not there before.
+    #[serde(default)]
+    pub is_new: bool,
 }

@@ -96,7 +96,10 @@ proptest! {
                 let permission = grants.permission(action, &swarm(model), now, used);
                 let grant = charged.map(|id| listed.iter().find(|grant| grant.id == id).unwrap());
                 let is_open = grant.is_some_and(|grant| grant.state == GrantState::Active);
-                prop_assert_eq!(is_open, permission.permits(&peer(with)), "{:?} {:?}", grant, permission);
+                // What is published must be served besides.
+                let is_served = grants.permission(Action::Serve, &swarm(model), now, used).is_some();
+                let is_meant = is_open && (action != Action::Publish || is_served);
+                prop_assert_eq!(is_meant, permission.permits(&peer(with)), "{:?} {:?}", grant, permission);
                 if let Some(grant) = grant {
                     prop_assert!(matches!(grant.state, GrantState::Active | GrantState::Spent) && grant.action == action);
                     prop_assert!(grant.model.as_ref().is_none_or(|of| *of == swarm(model)));
@@ -180,4 +183,66 @@ fn bytes_count_against_the_most_specific_grant_and_of_equals_the_oldest() {
     assert_eq!(grants.charged(Action::Fetch, &swarm(1), &peer(1), NOW, |_| 0), None);
     let gone = fold(&[serve(None, None, Some(NOW), None), serve(None, None, None, None), revoke(2)]);
     assert_eq!(gone.charged(Action::Serve, &swarm(1), &peer(1), NOW, |_| 0), None);
+}
+
+#[test]
+fn publishing_ends_with_serving() {
+    let publish = |expires_unix| {
+        let (action, model, by) = (Action::Publish, Some(swarm(1)), "api".to_owned());
+        Kind::Grant(Granted { action, model, peer: None, expires_unix, quota_bytes: None, by })
+    };
+    let ask = |grants: &Grants, now, moved| grants.permission(Action::Publish, &swarm(1), now, |_| moved);
+    let grants = fold(&[serve(Some(1), Some(1), Some(NOW + 5), Some(10)), publish(Some(NOW + 9))]);
+    let open = ask(&grants, NOW, 9);
+    assert_eq!((open.anyone, open.ends_unix, open.reason), (true, Some(NOW + 5), None));
+    assert_eq!(ask(&grants, NOW, 10).reason, Some(Denied::Spent));
+    assert_eq!(ask(&grants, NOW + 5, 0).reason, Some(Denied::Expired));
+    let revoked = fold(&[serve(None, None, None, None), publish(None), revoke(1)]);
+    let denied = ask(&revoked, NOW, 0);
+    assert_eq!((denied.is_some(), denied.reason), (false, Some(Denied::Revoked)));
+}
+
+#[test]
+fn grants_of_other_transfers_and_rests_of_less_than_a_chunk_are_not_for_us() {
+    let grants = fold(&[
+        serve(Some(1), None, None, Some(100)),
+        serve(Some(1), Some(2), None, Some(50)),
+        serve(Some(1), Some(3), None, None),
+    ]);
+    let swarm = swarm(1);
+    let ask = |except: &dyn Fn(u64) -> bool, used: u64, least: u64| {
+        grants.permission_without(Action::Serve, &swarm, NOW, &|_| used, except, least)
+    };
+    let all = ask(&|_| false, 0, 0);
+    assert_eq!(all, grants.permission(Action::Serve, &swarm, NOW, |_| 0));
+    let others = ask(&|id| id == 1, 0, 0);
+    assert!(!others.anyone && others.peers == BTreeSet::from([peer(2), peer(3)]));
+    let none = ask(&|_| true, 0, 0);
+    assert_eq!((none.is_some(), none.reason), (false, Some(Denied::Never)));
+    // 60 of 100 and 10 of 50 are left: a chunk of 16 fits into the first alone, one of 61 into neither.
+    assert_eq!(ask(&|_| false, 40, 16).peers, BTreeSet::from([peer(3)]));
+    assert_eq!(ask(&|_| false, 40, 10).peers, BTreeSet::from([peer(2), peer(3)]));
+    let spent = ask(&|id| id == 3, 40, 61);
+    assert_eq!((spent.is_some(), spent.reason), (false, Some(Denied::Spent)));
+    let charged = |except: &dyn Fn(u64) -> bool, with: u8| {
+        grants.charged_without(Action::Serve, &swarm, &peer(with), NOW, &|_| 0, except)
+    };
+    assert_eq!((charged(&|_| false, 2), charged(&|id| id == 2, 2)), (Some(2), Some(1)));
+    assert_eq!(charged(&|id| id < 3, 2), None);
+}
+
+#[test]
+fn a_peer_may_have_what_the_most_generous_grant_leaves_its_own_or_anyones() {
+    let left =
+        |kinds: &[Kind], with: u8| permission(&fold(kinds), NOW, &BTreeMap::new()).left_for(&peer(with));
+    let own = serve(Some(1), Some(2), None, Some(5));
+    assert_eq!(left(std::slice::from_ref(&own), 2), Some(Some(5)));
+    assert_eq!(left(std::slice::from_ref(&own), 3), None);
+    let anyone = |quota| serve(None, None, None, quota);
+    assert_eq!(left(&[own.clone(), anyone(Some(9))], 2), Some(Some(9)));
+    assert_eq!(left(&[own.clone(), anyone(Some(3))], 2), Some(Some(5)));
+    assert_eq!(left(&[own.clone(), anyone(Some(3))], 3), Some(Some(3)));
+    assert_eq!(left(&[own.clone(), anyone(None)], 2), Some(None));
+    let unlimited = serve(Some(1), Some(2), None, None);
+    assert_eq!(left(&[own, unlimited, anyone(Some(3))], 2), Some(None));
 }

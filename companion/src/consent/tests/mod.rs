@@ -1,5 +1,6 @@
 //! The log against damage and crashes, and the fold of its grants.
 
+mod batch;
 mod crashes;
 mod damage;
 mod fold;

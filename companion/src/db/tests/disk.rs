@@ -46,6 +46,12 @@ impl Disk {
         Self(Arc::new(Mutex::new(state)))
     }
 
+    /// Fails from the call on that comes after `calls` more; none: it works again.
+    pub(super) fn stop_after(&self, calls: Option<usize>) {
+        let mut state = self.0.lock().unwrap();
+        state.stops_at = calls.map(|more| state.calls + more);
+    }
+
     /// Calls that changed something or made it durable.
     pub(super) fn calls(&self) -> usize {
         self.0.lock().unwrap().calls

@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod disk;
+mod failure;
 mod upgrade;
 mod v1;
 

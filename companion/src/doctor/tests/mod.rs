@@ -42,11 +42,16 @@ fn fetch(id: u64) -> Transfer {
         run_seconds: 100.0,
         idle_seconds: BTreeMap::new(),
         created_utc: "2026-06-01T11:00:00Z".into(),
+        is_new: false,
     }
 }
 
 fn share(id: u64) -> Transfer {
     Transfer { kind: Kind::Share, ..fetch(id) }
+}
+
+fn verdict(ok: bool, entries: u64) -> LogVerdict {
+    LogVerdict { ok, entries, older: 0, head: String::new(), fault: (!ok).then(|| "line 2".to_owned()) }
 }
 
 fn facts() -> Facts {
@@ -74,7 +79,8 @@ fn facts() -> Facts {
         socket_buffers: Some((4 << 20, 4 << 20)),
         open_files: Some(65_536),
         database_fault: None,
-        log: None,
+        is_repaired: false,
+        log: Ok(verdict(true, 0)),
         status: Status {
             version: "0.1.0".into(),
             pid: 7,
@@ -189,11 +195,24 @@ fn a_companion_its_database_and_its_log_are_looked_at() {
     let nobody = |facts: &mut Facts| (facts.status.pid, facts.status.transfers) = (0, vec![fetch(1)]);
     is_ill(nobody, "companion warn", &["minimodel companion start"]);
     is_ill(|facts| facts.database_fault = Some("of version 9".into()), "database fail", &["of version 9"]);
-    let log = |ok| LogVerdict { ok, entries: 3, older: 0, head: String::new(), fault: Some("line 2".into()) };
-    is_ill(|facts| facts.log = Some(log(false)), "consent log fail", &["line 2", "consent log --verify"]);
+    is_ill(|facts| facts.is_repaired = true, "database warn", &["gone back to", "library list"]);
+    is_ill(
+        |facts| facts.log = Ok(verdict(false, 3)),
+        "consent log fail",
+        &["line 2", "consent log --verify"],
+    );
+    is_ill(
+        |facts| facts.log = Err("it is a link".into()),
+        "consent log fail",
+        &["it is a link", "nothing is granted"],
+    );
     let mut good = facts();
-    good.log = Some(log(true));
+    good.log = Ok(verdict(true, 3));
     assert_eq!(ill(&good).0, Vec::<String>::new());
+    for (entries, text) in [(0, "nothing was agreed to"), (3, "3 lines")] {
+        good.log = Ok(verdict(true, entries));
+        assert!(machine::consent_log(&good).detail.contains(text), "{entries}");
+    }
 }
 
 #[test]
@@ -293,11 +312,13 @@ fn what_is_gathered_is_what_is_there() {
         newest_written_unix: None,
         state: &state,
         data: &data,
-        status,
+        status: Some(status),
         listens: &[(2, taken), (9, taken), (1, any_port)],
         database_fault: None,
-        log: None,
+        is_repaired: false,
+        log: crate::consent::verify(&state).map_err(|error| error.to_string()),
     });
+    assert!(facts.log.is_err(), "a link is no log");
     let found = |name| &facts.places.iter().find(|place| place.name == name).unwrap().found;
     let mode = |found: &Found| match found {
         Found::There { is_kind: true, is_ours: true, mode, is_usable: true } => Some(*mode),
@@ -314,4 +335,25 @@ fn what_is_gathered_is_what_is_there() {
     let listens: Vec<_> = facts.listens.iter().map(|l| (l.transfer, l.is_running, l.bound.clone())).collect();
     assert_eq!(listens, [(2, true, Bound::Taken), (9, false, Bound::Taken)]);
     assert!(!examine(&facts).is_empty());
+}
+
+#[test]
+fn without_a_database_the_rest_is_looked_at_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let facts = gather(Around {
+        now_unix: NOON,
+        newest_written_unix: None,
+        state: folder.path(),
+        data: folder.path(),
+        status: None,
+        listens: &[],
+        database_fault: Some("it is damaged".to_owned()),
+        is_repaired: false,
+        log: crate::consent::verify(folder.path()).map_err(|error| error.to_string()),
+    });
+    let findings = examine(&facts);
+    let of = |name: &str| findings.iter().find(|finding| finding.name == name);
+    assert!(of("database").is_some_and(|found| found.outcome == FAIL && found.detail == "it is damaged"));
+    assert!(of("companion").is_some_and(|found| found.outcome == WARN));
+    assert!(of("limits").is_none() && of("consent log").is_some() && of("clock").is_some());
 }

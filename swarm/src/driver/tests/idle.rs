@@ -1,13 +1,8 @@
 //! Each cause of idleness, injected.
 
-use std::net::SocketAddr;
-
-use minimodel_wire::Offer;
-use tokio::net::UdpSocket;
-use tokio::task::JoinHandle;
-
 use super::super::{Idle, Report, Snapshot};
 use super::live::{Live, chunks, settle};
+use super::path::Path;
 use super::*;
 
 /// Both work until a picture of `one` names the cause; that picture.
@@ -22,6 +17,9 @@ async fn until(one: &mut Live, other: &mut Live, cause: Option<Idle>) -> Snapsho
                 if let Report::Snapshot(snapshot) = report {
                     let idle: Duration = snapshot.idle_time.values().sum();
                     assert_eq!(idle + snapshot.busy_time, snapshot.elapsed);
+                    let moved = snapshot.moved.values().chain([&snapshot.moved_others]);
+                    let moved = moved.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+                    assert_eq!(moved, (snapshot.received_bytes, snapshot.sent_bytes));
                     if snapshot.idle == cause {
                         return snapshot;
                     }
@@ -116,6 +114,24 @@ async fn limits_on_bytes_are_a_quota_on_both_sides() {
 }
 
 #[tokio::test]
+async fn a_rest_smaller_than_one_chunk_is_a_quota_of_a_source_and_of_all_who_take() {
+    let mut seeder =
+        Live::seeder(1, controls(|controls| controls.serve_allowance = Some(4 * CHUNK as u64 - 1)));
+    let source = seeder.node.id();
+    let rest = |controls: &mut Controls| {
+        controls.fetch_allowances = [(source, 2 * CHUNK as u64 - 1)].into();
+    };
+    let mut fetcher = Live::fetcher(controls(rest), &[&seeder]);
+    let snapshot = until(&mut fetcher, &mut seeder, Some(Idle::Quota)).await;
+    assert_eq!((snapshot.received_bytes, snapshot.peers[0].idle), (CHUNK as u64, Some(Idle::Quota)));
+    until(&mut seeder, &mut fetcher, Some(Idle::NoDemand)).await;
+    fetcher.controls.send_modify(|controls| controls.fetch_allowances.clear());
+    let snapshot = until(&mut seeder, &mut fetcher, Some(Idle::Quota)).await;
+    assert_eq!(snapshot.sent_bytes, 3 * CHUNK as u64);
+    assert_eq!(snapshot.moved.len(), 1);
+}
+
+#[tokio::test]
 async fn a_disk_that_does_not_take_chunks_or_give_them_is_named() {
     let memory = Memory::new();
     let blocks = memory.keep_blocks.clone();
@@ -141,57 +157,12 @@ async fn a_disk_that_does_not_take_chunks_or_give_them_is_named() {
     work(&mut seeder.session, &mut fetcher.session, is_complete).await;
 }
 
-/// A path between two sockets that may be cut.
-struct Path {
-    address: SocketAddr,
-    is_cut: Arc<AtomicBool>,
-    relaying: JoinHandle<()>,
-}
-
-impl Path {
-    async fn to(target: SocketAddr) -> Self {
-        let (near, far) =
-            (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
-        let (address, is_cut) = (near.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
-        let cut = is_cut.clone();
-        let relaying = tokio::spawn(async move {
-            let (mut there, mut back) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-            let mut dialer = None;
-            loop {
-                let (socket, datagram, to) = tokio::select! {
-                    Ok((len, from)) = near.recv_from(&mut there) => {
-                        dialer = Some(from);
-                        (&far, &there[..len], Some(target))
-                    }
-                    Ok((len, _)) = far.recv_from(&mut back) => (&near, &back[..len], dialer),
-                };
-                if let Some(to) = to.filter(|_| !cut.load(Ordering::Relaxed)) {
-                    let _ = socket.send_to(datagram, to).await;
-                }
-            }
-        });
-        Self { address, is_cut, relaying }
-    }
-}
-
-impl Drop for Path {
-    fn drop(&mut self) {
-        self.relaying.abort();
-    }
-}
-
 #[tokio::test]
 async fn a_path_that_passes_nothing_is_congestion_on_both_sides_and_no_fault_of_the_peer() {
     let mut seeder = Live::seeder(1, Controls::default());
     let path = Path::to(seeder.node.local_address()).await;
-    let offer = Offer {
-        peer: seeder.node.id(),
-        swarm_id: [1; 32],
-        addresses: vec![path.address],
-        expires_unix: 2_000,
-    };
     let mut fetcher = Live::fetcher(Controls::default(), &[]);
-    fetcher.session.tell(Input::Source(SignedOffer::sign(offer, &seeder.key).unwrap()));
+    fetcher.session.tell(Input::Source(path.offer(&seeder)));
     chunks(&mut seeder, &mut fetcher, 2).await;
     seeder.throttle.set(Some(0));
     settle(&mut seeder, &mut fetcher).await;

@@ -6,6 +6,7 @@ use minimodel_wire::{CloseCode, PeerId};
 use tokio::sync::watch;
 
 use super::super::{Report, Throttle};
+use super::path::Path;
 use super::*;
 
 const MOMENT: Duration = Duration::from_millis(200);
@@ -171,6 +172,29 @@ async fn b22_a_peer_gets_all_of_its_allowance_is_told_and_may_come_again_when_th
     let mut again = Live::fetcher(Controls::default(), &[&seeder]);
     work(&mut seeder.session, &mut again.session, |one| refusal(one).is_some()).await;
     assert_eq!(again.have(), 5, "the same key");
+}
+
+#[tokio::test]
+async fn b22_what_a_peer_is_given_of_its_allowance_arrives_before_the_goodbye_however_long_the_way() {
+    let allowance = Some(3 * CHUNK as u64);
+    let mut seeder = Live::seeder(1, Controls { allowance, ..Controls::default() });
+    let path = Path::to(seeder.node.local_address()).await;
+    let mut fetcher = Live::fetcher(Controls::default(), &[]);
+    fetcher.session.tell(Input::Source(path.offer(&seeder)));
+    seeder.throttle.set(Some(0));
+    while seeder.session.answers.len() < 4 {
+        moment(&mut seeder, &mut fetcher).await;
+    }
+    path.is_cut.store(true, Ordering::Relaxed);
+    seeder.throttle.set(None);
+    while !seeder.session.links.is_empty() {
+        moment(&mut seeder, &mut fetcher).await;
+    }
+    assert_eq!(fetcher.have(), 0, "all of it is on its way");
+    path.is_cut.store(false, Ordering::Relaxed);
+    let end = work(&mut seeder.session, &mut fetcher.session, |one| refusal(one).is_some()).await;
+    assert_eq!(refusal(&end), Some((seeder.node.id(), CloseCode::BudgetUsed)));
+    assert_eq!(fetcher.have(), 3);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod idle;
 mod live;
+mod path;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

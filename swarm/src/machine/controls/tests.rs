@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use minimodel_wire::{Bitfield, CloseCode, Frame};
+use minimodel_wire::{Bitfield, CloseCode, Frame, ResetCode};
 
-use super::super::desk::{CHUNKS, Desk, SEED, TAKE, all, having, id, offer};
-use super::super::events::{Conn, Event, Input, KeepOutcome, ServeOutcome};
+use super::super::desk::{CHUNKS, Desk, SEED, TAKE, all, both, having, id, offer};
+use super::super::events::{Conn, Event, Input, KeepOutcome, Output, ServeOutcome};
 use super::*;
 
 const LATE: u64 = 1_000_000;
@@ -163,36 +163,6 @@ fn b22_a_key_gets_its_allowance_to_the_last_whole_chunk_and_is_then_told_so() {
 }
 
 #[test]
-fn b22_all_keys_together_get_what_they_may_have_in_all() {
-    let allowance = |chunks: u64| {
-        let serve_allowance = Some(chunks * CHUNK);
-        Input::Controls(Controls { serve_allowance, ..Controls::default() })
-    };
-    let mut desk = Desk::new(SEED, Bitfield::full(CHUNKS));
-    desk.tell(allowance(3));
-    want(&mut desk, 1);
-    want(&mut desk, 2);
-    desk.said();
-    for (ask, peer) in [(0, 1), (1, 2), (2, 1), (3, 2), (4, 1)] {
-        desk.ask(peer, ask, ask as u32);
-    }
-    let given = served(&mut desk);
-    assert_eq!(given.len(), 3, "{given:?}");
-    given.into_iter().for_each(|ask| serve(&mut desk, ask, CHUNK));
-    assert_eq!(served(&mut desk), [0_u64; 0]);
-    // A new key gets nothing either, and more when there is more.
-    want(&mut desk, 3);
-    desk.said();
-    desk.ask(3, 10, 0);
-    assert_eq!(served(&mut desk), [0_u64; 0]);
-    desk.tell(allowance(4));
-    want(&mut desk, 3);
-    desk.said();
-    desk.ask(3, 11, 0);
-    assert_eq!(served(&mut desk), [11]);
-}
-
-#[test]
 fn b22_an_allowance_raised_while_asks_wait_answers_them_and_one_lowered_ends_them() {
     let allowance = |chunks: u64| {
         let allowance = Some(chunks * CHUNK);
@@ -240,7 +210,7 @@ fn no_chunk_is_asked_for_beyond_what_we_may_receive_and_more_when_that_is_raised
     desk.tell(allowance(2));
     offers(&mut desk, 1);
     let asked = desk.requests();
-    assert_eq!((asked.len(), desk.machine.is_at_quota), (2, true));
+    assert_eq!((asked.len(), desk.machine.work().is_at_quota), (2, true));
     // What is withdrawn before it came does not count, what came does.
     desk.tell(Input::Progress { req: asked[0].1, received: 10 });
     desk.frame(1, Frame::Choke);
@@ -256,7 +226,7 @@ fn no_chunk_is_asked_for_beyond_what_we_may_receive_and_more_when_that_is_raised
     desk.tell(allowance(4));
     assert!(!desk.requests().is_empty());
     desk.tell(Input::Controls(Controls::default()));
-    assert!(!desk.machine.is_at_quota);
+    assert!(!desk.machine.work().is_at_quota);
 }
 
 #[test]
@@ -273,4 +243,102 @@ fn what_waits_for_our_own_rate_is_no_silence_of_the_peer_s() {
     }
     assert_eq!(desk.requests(), []);
     assert!(!desk.events().iter().any(|event| matches!(event, Event::Struck { .. })));
+}
+
+/// The peer with key `n` is dialed, and introduces itself as one that gives and takes.
+fn dial(desk: &mut Desk, n: u8, have: Bitfield) {
+    desk.connect(n.into(), n, true);
+    let hello = desk.hello(both());
+    desk.frame(n.into(), Frame::Hello(hello));
+    desk.frame(n.into(), Frame::Bitfield(have));
+}
+
+fn allow(peers: &[u8]) -> Input {
+    Input::Controls(Controls { allow: only(peers), ..Controls::default() })
+}
+
+fn refused(said: &[Output]) -> Vec<(u64, ResetCode)> {
+    let refusal =
+        |output: &Output| if let Output::Refuse { ask, code } = output { Some((ask.0, *code)) } else { None };
+    said.iter().filter_map(refusal).collect()
+}
+
+#[test]
+fn i5_a_peer_that_we_dialed_and_that_is_not_allowed_is_fetched_from_and_never_served() {
+    let mut desk = Desk::with(both(), having(0..10), |config| config.controls.allow = only(&[2]));
+    dial(&mut desk, 1, having(5..20));
+    desk.frame(1, Frame::Unchoke);
+    assert!(!desk.requests().is_empty(), "it is a source all the same");
+    desk.frame(1, Frame::Interested);
+    desk.ask(1, 7, 3);
+    desk.tell(Input::AskedLeaves { ask: Ask(8), conn: Conn(1) });
+    desk.tell(Input::AskedManifest { ask: Ask(9), conn: Conn(1) });
+    desk.wait(Duration::from_secs(12));
+    let said = desk.said();
+    let not_permitted = ResetCode::NotPermitted;
+    assert_eq!(refused(&said), [(7, ResetCode::Choked), (8, not_permitted), (9, not_permitted)]);
+    assert!(!said.iter().any(|output| matches!(output, Output::Send { frame: Frame::Unchoke, .. })));
+    assert!(!desk.machine.peer_state(Conn(1)).unwrap().may_be_served);
+    // As soon as it is agreed to it is served over the same connection.
+    desk.tell(allow(&[1]));
+    assert!(desk.frames(1).contains(&Frame::Unchoke));
+}
+
+#[test]
+fn i5_a_dialed_peer_taken_off_the_list_is_choked_at_once_and_what_runs_is_ended() {
+    let mut desk = Desk::new(both(), having(0..10));
+    dial(&mut desk, 1, having(5..20));
+    desk.frame(1, Frame::Interested);
+    desk.frame(1, Frame::Unchoke);
+    for ask in 0..10 {
+        desk.ask(1, ask, ask as u32);
+    }
+    let running = served(&mut desk).len();
+    assert!((1..10).contains(&running));
+    desk.tell(allow(&[]));
+    let said = desk.said();
+    let choke = said.iter().position(|output| matches!(output, Output::Send { frame: Frame::Choke, .. }));
+    let refusal = said.iter().position(|output| matches!(output, Output::Refuse { .. }));
+    assert!(choke.unwrap() < refusal.unwrap());
+    let mut codes = refused(&said);
+    codes.sort_unstable_by_key(|&(ask, _)| ask);
+    assert_eq!(codes, (0..10).map(|ask| (ask, ResetCode::Choked)).collect::<Vec<_>>());
+    assert!(!said.iter().any(|output| matches!(output, Output::Close { .. } | Output::Cancel { .. })));
+    assert!(desk.machine.progress().requests > 0, "what we asked of it is still on its way");
+    assert_eq!(desk.machine.standings.given(id(1)), running as u64 * CHUNK, "it counts whole");
+    serve(&mut desk, 0, CHUNK);
+    assert_eq!(desk.machine.given, running as u64 * CHUNK, "and once");
+}
+
+#[test]
+fn i5_of_two_connections_made_at_once_with_who_is_not_allowed_ours_stays_and_its_own_is_refused() {
+    for me in [0, 9] {
+        let with = |config: &mut super::super::config::Config| {
+            config.controls.allow = only(&[]);
+            config.me = id(me);
+        };
+        let mut desk = Desk::with(both(), having(0..10), with);
+        dial(&mut desk, 1, having(5..20));
+        desk.frame(1, Frame::Unchoke);
+        desk.said();
+        desk.connect(11, 1, false);
+        assert_eq!(desk.closes(), [(11, CloseCode::NotAllowed)], "{me}");
+        assert!(desk.machine.progress().requests > 0);
+        // The other way round: it came first, and our own follows.
+        let mut desk = Desk::with(both(), having(0..10), with);
+        desk.connect(11, 1, false);
+        dial(&mut desk, 1, having(5..20));
+        desk.frame(1, Frame::Unchoke);
+        assert_eq!(desk.closes(), [(11, CloseCode::NotAllowed)], "{me}");
+        // Where it was allowed, whichever stayed is not served when it is not any more.
+        let mut desk = Desk::with(both(), having(0..10), |config| config.me = id(me));
+        dial(&mut desk, 1, having(5..20));
+        desk.connect(11, 1, false);
+        for conn in [1, 11] {
+            desk.frame(conn, Frame::Interested);
+        }
+        desk.tell(allow(&[]));
+        assert!(desk.machine.peers.values().all(|peer| peer.dialed && !peer.up.unchoked), "{me}");
+        assert_eq!(desk.machine.peers.is_empty(), me == 9, "{me}: the smaller key's connection stayed");
+    }
 }

@@ -1,0 +1,212 @@
+//! Why nothing moves, where a disk, a path or somebody else is the reason.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use minimodel_hostile::{Identity, Model, Server, Target, Trick, attack};
+use minimodel_wire::SignedOffer;
+use tokio::runtime::{Builder, Runtime};
+
+use super::causes::{fetch, only, with_model};
+use super::house::House;
+use super::told::is_told;
+
+const AGREED: [&str; 2] = ["--consent", "fetch,import"];
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+fn model(house: &House) -> Model {
+    Model::read(&house.home.path("a.minimodel"), Some(&house.home.path("a.slm"))).unwrap()
+}
+
+/// What has come in still gets through for so long after the way back was cut, so that answers are lost and not questions.
+const ONE_WAY: Duration = Duration::from_millis(300);
+
+/// Carries datagrams between whoever comes first and a seeder, until so many came from the seeder.
+struct Relay {
+    address: SocketAddr,
+    path: Arc<Mutex<Carried>>,
+    is_over: Arc<AtomicBool>,
+}
+
+struct Carried {
+    left: u64,
+    cut: Option<Instant>,
+    guest: Option<SocketAddr>,
+}
+
+impl Relay {
+    fn start(seeder: SocketAddr, left: u64) -> Self {
+        let (front, back) =
+            (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        back.connect(seeder).unwrap();
+        let address = front.local_addr().unwrap();
+        for socket in [&front, &back] {
+            socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        }
+        let path = Arc::new(Mutex::new(Carried { left, cut: None, guest: None }));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (there, here) = (back.try_clone().unwrap(), front.try_clone().unwrap());
+        let (state, over) = (path.clone(), is_over.clone());
+        std::thread::spawn(move || {
+            let mut datagram = [0; 65_536];
+            while !over.load(Ordering::Relaxed) {
+                let Ok((length, from)) = front.recv_from(&mut datagram) else { continue };
+                let mut path = state.lock().unwrap();
+                path.guest = Some(from);
+                if path.cut.is_none_or(|cut| cut.elapsed() < ONE_WAY) {
+                    let _ = there.send(&datagram[..length]);
+                }
+            }
+        });
+        let (state, over) = (path.clone(), is_over.clone());
+        std::thread::spawn(move || {
+            let mut datagram = [0; 65_536];
+            while !over.load(Ordering::Relaxed) {
+                let Ok(length) = back.recv(&mut datagram) else { continue };
+                let mut path = state.lock().unwrap();
+                path.left = path.left.saturating_sub(1);
+                if path.left == 0 {
+                    path.cut.get_or_insert_with(Instant::now);
+                } else if let Some(guest) = path.guest {
+                    let _ = here.send_to(&datagram[..length], guest);
+                }
+            }
+        });
+        Self { address, path, is_over }
+    }
+
+    /// The path is whole again.
+    fn mend(&self) {
+        let mut path = self.path.lock().unwrap();
+        (path.left, path.cut) = (u64::MAX, None);
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_path_that_carries_nothing_any_more_is_told_on_both_sides_and_mended_it_goes_on() {
+    let (alice, bob) = (House::of(with_model(1_500_000)), House::new());
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Long after the handshake and long before the end, whatever the size of a datagram is.
+    let relay = Relay::start(port, 40);
+    let (listen, advertise) = (port.to_string(), relay.address.to_string());
+    let words = ["seed", "--detach", "--listen", &listen, "--advertise", &advertise, "--consent", "serve"];
+    let ran = alice.home.run(words.iter().chain(&["a.minimodel", "a.slm"])).exits(0);
+    let offer = ran.stdout.lines().next().unwrap().to_owned();
+    let fetching = fetch(&bob, &alice, &offer, &AGREED);
+    bob.transfer_when(fetching, "fetching", |fetch| fetch["received_bytes"].as_u64() > Some(0));
+    is_told(&bob, fetching, "congestion");
+    is_told(&alice, only(&alice), "congestion");
+    assert_eq!(bob.transfer(fetching)["peers"][0]["cause"], "congestion");
+    relay.mend();
+    let done = bob.transfer_when(fetching, "done", |fetch| fetch["state"] == "done");
+    assert!(std::fs::read(done["path"].as_str().unwrap()).unwrap() == alice.home.read("a.slm"));
+}
+
+#[test]
+fn somebody_who_takes_requests_and_never_answers_is_slow() {
+    let (alice, bob) = (House::of(with_model(200_000)), House::new());
+    let runtime = runtime();
+    let _within = runtime.enter();
+    let mute = Server::start(Trick::Mute, model(&alice)).unwrap();
+    let fetching = fetch(&bob, &alice, &mute.offer(), &AGREED);
+    is_told(&bob, fetching, "peer-slow");
+    assert_eq!(bob.transfer(fetching)["peers"][0]["cause"], "peer-slow");
+}
+
+#[test]
+fn somebody_who_asks_and_never_reads_is_slow() {
+    let alice = House::of(with_model(400_000));
+    let offer: SignedOffer = alice.share(&[]).parse().unwrap();
+    let target = Target { address: offer.offer().addresses[0], peer: offer.offer().peer };
+    let (runtime, model) = (runtime(), model(&alice));
+    let attack = runtime
+        .spawn(async move { attack(Trick::NeverReads, &target, &model, &Identity::new().unwrap()).await });
+    is_told(&alice, only(&alice), "peer-slow");
+    attack.abort();
+}
+
+/// A file system of its own in a file, mounted in a folder, that can be made to keep every write waiting.
+struct Freezing(PathBuf);
+
+impl Freezing {
+    /// Mounts one; `None`, said loudly, where this is not permitted.
+    fn mount(image: &Path, folder: PathBuf) -> Option<Self> {
+        std::fs::File::create(image).unwrap().set_len(32 << 20).unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        let (image, at) = (image.as_os_str(), folder.as_os_str());
+        let made = does("mkfs.ext4", &["-q".as_ref(), image]);
+        if made && does("mount", &["-o".as_ref(), "loop".as_ref(), image, at]) {
+            return Some(Self(folder));
+        }
+        // Past the capture of the test harness, so that it is seen although the test passes.
+        let said = b"NOT TESTED: no file system can be made and mounted from a file here (root may)\n";
+        std::io::stderr().write_all(said).unwrap();
+        None
+    }
+
+    fn freeze(&self) {
+        assert!(does("fsfreeze", &["-f".as_ref(), self.0.as_os_str()]), "not frozen");
+    }
+
+    fn thaw(&self) -> bool {
+        does("fsfreeze", &["-u".as_ref(), self.0.as_os_str()])
+    }
+}
+
+impl Drop for Freezing {
+    fn drop(&mut self) {
+        // Whoever waits for it could not even be killed.
+        self.thaw();
+        does("umount", &["-l".as_ref(), self.0.as_os_str()]);
+    }
+}
+
+fn does(program: &str, arguments: &[&OsStr]) -> bool {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn a_disk_that_keeps_writes_waiting_is_told_while_chunks_come() {
+    let (alice, bob) = (House::of(with_model(3_000_000)), House::new());
+    // Gone before the companion is, which could not end before.
+    let Some(disk) = Freezing::mount(&alice.home.path("disk"), bob.home.path("models")) else { return };
+    let offer = alice.share(&["--up", "256KiB"]);
+    let fetching = fetch(&bob, &alice, &offer, &AGREED);
+    bob.transfer_when(fetching, "fetching", |fetch| fetch["have_bytes"].as_u64() > Some(0));
+    disk.freeze();
+    alice.home.say(&format!("transfer limit {} --up none", only(&alice))).exits(0);
+    is_told(&bob, fetching, "disk");
+    assert_eq!(bob.transfer(fetching)["state"], "running");
+    assert!(disk.thaw());
+    let done = bob.transfer_when(fetching, "done", |fetch| fetch["state"] == "done");
+    assert!(std::fs::read(done["path"].as_str().unwrap()).unwrap() == alice.home.read("a.slm"));
+}
+
+#[test]
+fn a_disk_that_takes_no_more_is_told_and_with_room_it_goes_on() {
+    let (alice, mut bob) = (House::of(with_model(12_000_000)), House::with_file_limit(8_192));
+    let offer = alice.share(&[]);
+    let fetching = fetch(&bob, &alice, &offer, &AGREED);
+    is_told(&bob, fetching, "disk");
+    assert_eq!(bob.transfer(fetching)["state"], "waiting");
+    assert_eq!(bob.stop().code, 0);
+    bob.start();
+    let done = bob.transfer_when(fetching, "done", |fetch| fetch["state"] == "done");
+    assert!(std::fs::read(done["path"].as_str().unwrap()).unwrap() == alice.home.read("a.slm"));
+}

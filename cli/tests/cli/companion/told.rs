@@ -1,0 +1,69 @@
+//! The cause of a standstill, as everybody is told of it.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+use minimodel_companion::doctor::{CAUSES, name, words};
+use serde_json::Value;
+
+use super::house::House;
+use crate::process::events;
+
+/// Asks the interface by hand, with the token of the home; gives the body of an answer of success.
+#[track_caller]
+pub(super) fn ask(house: &House, method: &str, path: &str, body: &str) -> String {
+    let folder = house.home.own("state/companion");
+    let token = std::fs::read_to_string(folder.join("token")).unwrap();
+    let endpoint: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("endpoint.json")).unwrap()).unwrap();
+    let address: SocketAddr = endpoint["addresses"][0].as_str().unwrap().parse().unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let (token, length) = (token.trim(), body.len());
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 20"), "{answer}");
+    body.to_owned()
+}
+
+/// Asserts that everybody who asks is told this cause of this transfer: `status --json`, the interface, the metrics,
+/// the table for people, and the doctor, who says what to do.
+#[track_caller]
+pub(super) fn is_told(house: &House, id: u64, cause: &str) {
+    let known = CAUSES.into_iter().find(|known| name(*known) == cause).unwrap();
+    house.transfer_when(id, cause, |transfer| transfer["cause"] == cause);
+    house.until(&format!("{cause} in the interface"), || {
+        let status: Value = serde_json::from_str(&ask(house, "GET", "/v1/status", "")).unwrap();
+        let transfers = status["transfers"].as_array().unwrap();
+        transfers.iter().any(|transfer| transfer["id"] == id && transfer["cause"] == cause)
+    });
+    house.until(&format!("{cause} and no other cause in the metrics"), || {
+        let metrics = ask(house, "GET", "/metrics", "");
+        let of_it = |line: &&str| {
+            line.starts_with("minimodel_transfer_idle{") && line.contains(&format!("transfer=\"{id}\""))
+        };
+        let mut now = metrics.lines().filter(of_it).filter(|line| line.ends_with("} 1"));
+        let label = format!("cause=\"{cause}\"");
+        now.next().is_some_and(|line| line.contains(&label)) && now.next().is_none()
+    });
+    let asks = house.transfer(id)["state"] == "asking";
+    house.until(&format!("{cause} in words"), || {
+        let shown = house.home.say("status").exits(0).stdout;
+        shown.contains(if asks { "asks for your consent" } else { words(known) })
+    });
+    house.until(&format!("{cause} of the doctor"), || {
+        let ran = house.home.say("--json doctor");
+        let name = format!("transfer {id}");
+        let told = if asks { "asks for consent" } else { words(known) };
+        events(&ran.stdout, "finding").any(|finding| {
+            finding["name"] == name
+                && finding["detail"].as_str().unwrap().contains(told)
+                && finding["hint"].as_str().is_some_and(|hint| !hint.is_empty())
+        })
+    });
+}

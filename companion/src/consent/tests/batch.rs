@@ -1,0 +1,174 @@
+//! Many lines at once, a log that is full, and one that may only be read.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use super::{NOW, OLDER, given, new_grant, peer, swarm};
+use crate::api::types::{Action, GrantState, NewGrant};
+use crate::consent::chain::{Fault, read_with};
+use crate::consent::log::{KEPT_BYTES, MAX_BYTES};
+use crate::consent::{ConsentBook, ConsentError, NotAGrant, verify};
+use crate::problem::{Problem, code};
+
+fn log(folder: &Path) -> Vec<u8> {
+    fs::read(folder.join("consent.log")).unwrap()
+}
+
+fn serve_to(n: u8) -> NewGrant {
+    NewGrant { peer: Some(peer(n)), ..new_grant(&[Action::Serve]) }
+}
+
+/// Three lines at once, cut at each byte, with parts of them lost.
+fn each_crash_of_a_batch(older: &str, before: usize) {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    fs::write(folder.join("consent.log"), older).unwrap();
+    let mut book = ConsentBook::open(folder).unwrap();
+    for _ in 0..before {
+        book.grant(&serve_to(9), NOW).unwrap();
+    }
+    let (head, new_head) = (folder.join("consent.head"), folder.join("consent.head.new"));
+    let (acted_on, head_before) = (log(folder), fs::read(&head).ok());
+    book.grant_all(&[serve_to(1), new_grant(&[Action::Fetch, Action::Import])], NOW).unwrap();
+    let (whole, head_after) = (log(folder), fs::read(&head).unwrap());
+    let from = acted_on.len();
+    for end in from..=whole.len() {
+        let is_thorough = end % 64 == 0 || end == whole.len();
+        let added = end - from;
+        for lost in [0..0, 0..added / 2, added / 3..added / 3 * 2, added / 2..added] {
+            if added < 3 && !lost.is_empty() {
+                continue;
+            }
+            let mut crashed = whole[..end].to_vec();
+            crashed[from + lost.start..from + lost.end].fill(0);
+            let is_whole = end == whole.len() && lost.is_empty();
+            let kept = before + if is_whole { 3 } else { 0 };
+            let chain = read_with(&crashed, head_before.as_deref(), Some(&head_after)).unwrap();
+            assert_eq!((chain.lines.len(), chain.is_ahead), (kept, is_whole), "{end} {lost:?}");
+            assert!(chain.len >= from as u64 && chain.len + chain.torn == end as u64, "{end} {lost:?}");
+            // What was acted on is not given up for a cut.
+            let after = read_with(&crashed, Some(&head_after), None);
+            assert_eq!(after.is_ok(), is_whole, "{end} {lost:?}");
+            if !is_thorough {
+                continue;
+            }
+            match &head_before {
+                Some(bytes) => fs::write(&head, bytes).unwrap(),
+                None => drop(fs::remove_file(&head)),
+            }
+            fs::write(&new_head, &head_after).unwrap();
+            fs::write(folder.join("consent.log"), &crashed).unwrap();
+            assert!(verify(folder).unwrap().ok, "{end} {lost:?}");
+            let mut book = ConsentBook::open(folder).unwrap();
+            assert_eq!(book.grants().list(NOW, |_| 0).len(), kept, "{end} {lost:?}");
+            assert_eq!(
+                fs::read(&head).ok().as_ref() == Some(&head_after),
+                is_whole,
+                "named before it counts"
+            );
+            book.grant(&serve_to(2), NOW).unwrap();
+            let book = ConsentBook::open(folder).unwrap();
+            assert_eq!(book.grants().list(NOW, |_| 0).len(), kept + 1);
+            assert!(book.verify().ok && log(folder).starts_with(&acted_on));
+        }
+    }
+    // Without the head that was prepared for them, several lines are of another hand.
+    let broken = read_with(&whole, head_before.as_deref(), None).unwrap_err();
+    assert!(matches!(broken.fault, Fault::Ahead { .. }), "{:?}", broken.fault);
+    let other = fs::read_to_string(&head).unwrap().replace('a', "b");
+    assert!(read_with(&whole, head_before.as_deref(), Some(other.as_bytes())).is_err());
+}
+
+#[test]
+fn e1_of_many_lines_at_once_all_count_or_none_whatever_a_crash_leaves() {
+    each_crash_of_a_batch("", 0);
+    each_crash_of_a_batch("", 2);
+    each_crash_of_a_batch(OLDER, 0);
+    each_crash_of_a_batch(&OLDER[..60], 0);
+}
+
+#[test]
+fn many_are_granted_and_taken_back_in_two_appends_and_a_wrong_one_among_them_stops_all() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = &home.path().join("state");
+    let mut book = ConsentBook::open(folder).unwrap();
+    assert!(book.grant_all(&[], NOW).unwrap().is_empty());
+    book.revoke_all(&[], "flag", NOW).unwrap();
+    let mut many: Vec<NewGrant> = (0..200).map(serve_to).collect();
+    let wrong = NewGrant { model: Some("no".to_owned()), ..serve_to(1) };
+    many.push(wrong);
+    assert!(matches!(book.grant_all(&many, NOW), Err(ConsentError::NotAGrant(NotAGrant::Model(_)))));
+    assert!(!folder.exists());
+    // To publish is allowed by what comes before it in the same breath, and not by what comes after.
+    let of = |action| NewGrant { model: Some(swarm(1)), ..new_grant(&[action]) };
+    let too_soon = book.grant_all(&[of(Action::Publish), of(Action::Serve)], NOW).unwrap_err();
+    assert!(matches!(too_soon, ConsentError::NotAGrant(NotAGrant::PublishAlone)), "{too_soon}");
+    *many.last_mut().unwrap() = of(Action::Publish);
+    many.insert(0, of(Action::Serve));
+    let numbers = book.grant_all(&many, NOW).unwrap();
+    assert_eq!(numbers, (1..=202).collect::<Vec<u64>>());
+    assert!(matches!(book.revoke_all(&[5, 203], "flag", NOW), Err(ConsentError::Unknown(203))));
+    assert_eq!(book.lines().len(), 202);
+    book.revoke(3, "flag", NOW).unwrap();
+    book.revoke_all(&[9, 4, 3, 9], "flag", NOW).unwrap();
+    let again = ConsentBook::open(folder).unwrap();
+    assert_eq!((again.lines().len(), again.verify().ok), (205, true));
+    assert_eq!(again.grants(), book.grants());
+    let is_revoked = |grant: &crate::api::types::Grant| grant.state == GrantState::Revoked;
+    let revoked: Vec<u64> = book
+        .grants()
+        .list(NOW, |_| 0)
+        .iter()
+        .filter(|grant| is_revoked(grant))
+        .map(|grant| grant.id)
+        .collect();
+    assert_eq!(revoked, [3, 4, 9]);
+}
+
+#[test]
+fn a_log_that_is_full_takes_no_more_consents_and_still_takes_them_back() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    let room = 1000;
+    let mut older = vec![b'x'; usize::try_from(MAX_BYTES - KEPT_BYTES - room).unwrap()];
+    *older.last_mut().unwrap() = b'\n';
+    fs::write(folder.join("consent.log"), &older).unwrap();
+    let mut book = ConsentBook::open(folder).unwrap();
+    let [id] = book.grant(&serve_to(1), NOW).unwrap()[..] else { panic!("one") };
+    let before = fs::metadata(folder.join("consent.log")).unwrap().len();
+    let full = book.grant_all(&[serve_to(2), serve_to(3), serve_to(4)], NOW).unwrap_err();
+    assert!(matches!(full, ConsentError::Full { .. }), "{full}");
+    let problem = Problem::from(full);
+    assert!(problem.code == code::DISK_FULL && problem.hint.contains("consent.head"), "{problem:?}");
+    let long = crate::consent::Given { spelled: "x".repeat(256), verb: "y".repeat(256), ..given() };
+    let mut fits = 0;
+    while book.record_given(long.clone(), NOW).is_ok() {
+        fits += 1;
+        assert!(fits < 2, "it never fills");
+    }
+    assert!(fs::metadata(folder.join("consent.log")).unwrap().len() < before + room);
+    assert_eq!(book.grants().is_revoked(id), Some(false), "what was granted stays");
+    book.revoke(id, "flag", NOW).unwrap();
+    assert!(book.verify().ok);
+    assert_eq!(ConsentBook::open(folder).unwrap().grants().is_revoked(id), Some(true));
+}
+
+#[test]
+fn a_log_that_may_only_be_read_is_verified_and_nothing_is_made_beside_it() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("state");
+    let mut book = ConsentBook::open(&folder).unwrap();
+    book.grant_all(&[serve_to(1), serve_to(2)], NOW).unwrap();
+    fs::remove_file(folder.join("consent.lock")).unwrap();
+    let mode = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o500);
+    let verdict = verify(&folder).unwrap();
+    assert_eq!((verdict.ok, verdict.entries, book.verify().ok), (true, 2, true));
+    assert!(!folder.join("consent.lock").exists());
+    mode(0o700);
+    let bytes = log(&folder);
+    fs::write(folder.join("consent.log"), &bytes[..bytes.len() / 2]).unwrap();
+    assert!(!verify(&folder).unwrap().ok && !book.verify().ok);
+    assert!(!folder.join("consent.lock").exists());
+}

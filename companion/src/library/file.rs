@@ -1,0 +1,251 @@
+//! What becomes of an entry's file: fetched, placed, used, looked at and checked.
+
+use std::path::Path;
+
+use minimodel_verifier::Manifest;
+
+use super::row::{self, Fault, Link};
+use super::{Library, Row, put, row_in};
+use crate::api::types::{Entry, EntryState};
+use crate::db::Table;
+use crate::problem::{Problem, code};
+
+/// A use that is no more than this later than the last is not written down, in seconds.
+const USE_SECONDS: u64 = 60;
+
+impl Library {
+    /// Puts down that a fetch of this entry begins: Downloading, but an entry whose file is ready stays Ready.
+    ///
+    /// # Errors
+    ///
+    /// There is no such entry, or the database's.
+    pub fn begin_fetch(&self, id: u64) -> Result<Entry, Problem> {
+        self.update(id, |row| {
+            if row.has_ready_file() {
+                row.state = EntryState::Ready;
+                return Ok(());
+            }
+            if matches!(row.file_fault(), Some(Fault::Gone(_))) {
+                row.lose_file();
+            } else if row.reason.is_none() {
+                row.reason = Some("its file was not checked".to_owned());
+            }
+            // The reason stays with a file that is there and not right: it is that of Failed again if the fetch is dropped.
+            (row.state, row.is_going) = (EntryState::Downloading, false);
+            Ok(())
+        })
+    }
+
+    /// Puts down that a fetch of this entry ended without a file, for good: Failed, but an entry whose file is ready is
+    /// Ready.
+    ///
+    /// # Errors
+    ///
+    /// As [`Library::begin_fetch`].
+    pub fn fetch_failed(&self, id: u64, reason: &str) -> Result<Entry, Problem> {
+        self.update(id, |row| {
+            if row.has_ready_file() {
+                row.state = EntryState::Ready;
+                return Ok(());
+            }
+            if matches!(row.file_fault(), Some(Fault::Gone(_))) {
+                row.lose_file();
+            }
+            row.fail(reason.to_owned());
+            Ok(())
+        })
+    }
+
+    /// Puts down that a fetch of this entry is not wanted any more: it stands as it did before, by what is on the disk:
+    /// Ready, Available, or Failed where a file is there that is not right. An entry that is not Downloading stays as it
+    /// is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Library::begin_fetch`].
+    pub fn fetch_dropped(&self, id: u64) -> Result<Entry, Problem> {
+        self.update(id, |row| {
+            if row.state != EntryState::Downloading {
+                return Ok(());
+            }
+            match (row.file_fault(), row.reason.take()) {
+                (None, None) => row.state = EntryState::Ready,
+                (Some(Fault::Gone(_)), _) => row.lose_file(),
+                (None, Some(reason)) => row.fail(reason),
+                (Some(fault), _) => row.fail(fault.text()),
+            }
+            Ok(())
+        })
+    }
+
+    /// Puts down that the entry's file was checked in full and is at `path`: Ready. Its link follows, if it is active.
+    /// `cached`: the library keeps it, below [`Library::folder_of`]; else it is the user's own. Where the library keeps a
+    /// file of it already that is ready, the entry stays with that one, and the user's own is left alone.
+    ///
+    /// # Errors
+    ///
+    /// The path is not absolute or not UTF-8, a cached file is not in its folder, the user's own file would stand in for
+    /// a cached one that failed its check, which nobody would then remove; or the database's.
+    pub fn placed(
+        &self,
+        id: u64,
+        path: &Path,
+        receipt: Option<&Path>,
+        cached: bool,
+        now_unix: u64,
+    ) -> Result<Entry, Problem> {
+        if let Some(odd) = [Some(path), receipt].into_iter().flatten().find(|path| !row::is_plain(path)) {
+            let error = format!("the library cannot keep the path `{}`", odd.display());
+            return Err(Problem::new(code::USAGE, error, "use an absolute path that is UTF-8"));
+        }
+        if cached && !path.starts_with(self.folder_of(id)?) {
+            let error = format!("`{}` is not in the library's folder for entry {id}", path.display());
+            return Err(Problem::new(
+                code::UNEXPECTED,
+                error,
+                "this is a fault of the program: please report it",
+            ));
+        }
+        self.db.change(|change| {
+            let mut row = row_in(change, id)?;
+            let is_other = row.cached && !cached && row.path.as_deref() != Some(path);
+            if is_other && row.has_ready_file() {
+                (row.state, row.used_unix) = (EntryState::Ready, row.used_unix.max(now_unix));
+                return put(change, &row);
+            }
+            if is_other && !matches!(row.file_fault(), Some(Fault::Gone(_))) {
+                let error = format!("the library keeps a file of {} that is not right", row.name());
+                let hint = format!(
+                    "remove that one first, `minimodel library remove {} --delete-cached`, and add yours again",
+                    row.name()
+                );
+                let problem = Problem::new(code::USAGE, error, hint);
+                return Err(match &row.reason {
+                    Some(reason) => problem.because(reason),
+                    None => problem,
+                });
+            }
+            let known = self.known_targets(change, &row.model_id)?;
+            row = Row {
+                state: EntryState::Ready,
+                reason: None,
+                path: Some(path.to_owned()),
+                receipt: receipt.map(Path::to_owned),
+                cached,
+                is_going: false,
+                used_unix: row.used_unix.max(now_unix),
+                ..row
+            };
+            put(change, &row)?;
+            let link: Option<Link> = change.get(Table::Active, &row.model_id)?;
+            if link.is_some_and(|link| link.current == Some(id)) {
+                self.place_link(&row, &known)?;
+            }
+            Ok::<_, Problem>(())
+        })?;
+        self.get(id)
+    }
+
+    /// Puts down that an entry is used now: served, verified or activated. Cheap when it was put down within the last
+    /// minute: nothing is written then.
+    ///
+    /// # Errors
+    ///
+    /// There is no such entry, or the database's.
+    pub fn touch(&self, id: u64, now_unix: u64) -> Result<Entry, Problem> {
+        if now_unix < self.row(id)?.used_unix.saturating_add(USE_SECONDS) {
+            return self.get(id);
+        }
+        self.update(id, |row| {
+            row.used_unix = row.used_unix.max(now_unix);
+            Ok(())
+        })
+    }
+
+    /// Looks at an entry that is Ready: a cached file that vanished makes it Available, a user's own that vanished, and
+    /// any that changed its length, Failed. The file is not read.
+    ///
+    /// # Errors
+    ///
+    /// There is no such entry, or the database's.
+    pub fn refresh(&self, id: u64) -> Result<Entry, Problem> {
+        if self.row(id)?.state != EntryState::Ready {
+            return self.get(id);
+        }
+        self.update(id, |row| {
+            match row.file_fault().filter(|_| row.state == EntryState::Ready) {
+                None => {}
+                Some(Fault::Gone(_)) if row.cached => row.lose_file(),
+                Some(fault) => row.fail(fault.text()),
+            }
+            Ok(())
+        })
+    }
+
+    /// [`Library::refresh`] for all entries.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn refresh_all(&self) -> Result<(), Problem> {
+        for row in self.rows()? {
+            if row.state == EntryState::Ready && row.file_fault().is_some() {
+                self.refresh(row.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks an entry's file in full by `check` and puts down what came out: Ready, or Failed with the reason. It is put
+    /// down only if the entry still has that file.
+    ///
+    /// # Errors
+    ///
+    /// There is no file, it was evicted, removed or replaced meanwhile, or what `check` says; the entry is Failed only
+    /// where it says that the bytes are wrong.
+    pub fn verify(
+        &self,
+        id: u64,
+        check: &dyn Fn(&Manifest, &Path) -> Result<(), Problem>,
+        now_unix: u64,
+    ) -> Result<Entry, Problem> {
+        let manifest = self.parsed_manifest(id)?;
+        let checked = self.row(id)?;
+        let Some(path) = checked.path.clone() else {
+            let error = format!("no file of {} is here to be checked", checked.name());
+            let hint = "fetch it, or add a file that you have: `minimodel library add MANIFEST FILE.slm`";
+            return Err(Problem::new(code::NOT_FOUND, error, hint));
+        };
+        if let Some(Fault::Gone(cause)) = checked.file_fault() {
+            self.refresh(id)?;
+            let error = format!("the file of {} cannot be checked", checked.name());
+            let hint =
+                "fetch it again, or add it from where it is now: `minimodel library add MANIFEST FILE.slm`";
+            return Err(Problem::new(code::NOT_FOUND, error, hint).because(cause));
+        }
+        let found = check(&manifest, &path);
+        let reason = match &found {
+            Ok(()) => None,
+            Err(problem) if problem.code == code::VERIFICATION => {
+                Some(problem.cause.clone().unwrap_or_else(|| problem.error.clone()))
+            }
+            Err(_) => return found.and_then(|()| self.get(id)),
+        };
+        let entry = self.update(id, |row| {
+            if (&row.path, row.cached) != (&checked.path, checked.cached) {
+                let error = format!("the file of {} was replaced while it was checked", row.name());
+                let hint = "see where it is now, `minimodel library show`, and check that: `minimodel library verify`";
+                return Err(Problem::new(code::BUSY, error, hint));
+            }
+            match reason {
+                None => {
+                    (row.state, row.reason, row.is_going) = (EntryState::Ready, None, false);
+                    row.used_unix = row.used_unix.max(now_unix);
+                }
+                Some(reason) => row.fail(reason),
+            }
+            Ok(())
+        })?;
+        found.map(|()| entry)
+    }
+}

@@ -1,0 +1,56 @@
+//! A path that can be cut.
+
+use std::net::SocketAddr;
+
+use minimodel_wire::Offer;
+use tokio::net::UdpSocket;
+use tokio::task::JoinHandle;
+
+use super::live::Live;
+use super::*;
+
+/// A path between two sockets that may be cut.
+pub(super) struct Path {
+    address: SocketAddr,
+    pub(super) is_cut: Arc<AtomicBool>,
+    relaying: JoinHandle<()>,
+}
+
+impl Path {
+    pub(super) async fn to(target: SocketAddr) -> Self {
+        let (near, far) =
+            (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        let (address, is_cut) = (near.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
+        let cut = is_cut.clone();
+        let relaying = tokio::spawn(async move {
+            let (mut there, mut back) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+            let mut dialer = None;
+            loop {
+                let (socket, datagram, to) = tokio::select! {
+                    Ok((len, from)) = near.recv_from(&mut there) => {
+                        dialer = Some(from);
+                        (&far, &there[..len], Some(target))
+                    }
+                    Ok((len, _)) = far.recv_from(&mut back) => (&near, &back[..len], dialer),
+                };
+                if let Some(to) = to.filter(|_| !cut.load(Ordering::Relaxed)) {
+                    let _ = socket.send_to(datagram, to).await;
+                }
+            }
+        });
+        Self { address, is_cut, relaying }
+    }
+
+    /// An offer that names this way to the seeder.
+    pub(super) fn offer(&self, seeder: &Live) -> SignedOffer {
+        let (peer, addresses) = (seeder.node.id(), vec![self.address]);
+        let offer = Offer { peer, swarm_id: [1; 32], addresses, expires_unix: 2_000 };
+        SignedOffer::sign(offer, &seeder.key).unwrap()
+    }
+}
+
+impl Drop for Path {
+    fn drop(&mut self) {
+        self.relaying.abort();
+    }
+}
