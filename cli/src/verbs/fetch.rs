@@ -63,7 +63,7 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
 fn nowhere() -> Failure {
     Failure::new(
         Exit::Usage,
-        "no folder is named for the file",
+        "no folder is named for the file with --out",
         "name one: `--out DIR`; or keep models in the library of a companion: `minimodel companion start`",
     )
 }

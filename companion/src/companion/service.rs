@@ -33,7 +33,9 @@ impl Companion {
 
 impl Core {
     fn grant_of(&self, id: u64) -> Answer<Grant> {
-        let inner = self.lock();
+        let mut inner = self.lock();
+        // In a log that is damaged no grant is unknown: that is what must be told.
+        inner.book.reload_if_changed().map_err(Problem::from)?;
         let grants = inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant));
         grants.into_iter().find(|grant| grant.id == id).ok_or_else(|| {
             Problem::new(
