@@ -116,13 +116,15 @@ fn i5_b22_a_quota_holds_for_all_peers_together_and_for_what_is_fetched() {
 
     alice.home.say("consent grant serve --model m.minimodel --consent serve").exits(0);
     alice.transfer_when(id, "shared again", |share| share["offer"].is_string());
-    // Four chunks and a piece: a fifth is not begun.
+    // Four chunks and a piece: of what is left only the short last one fits.
     bob.home.say("consent grant fetch --model m.minimodel --quota 70KiB --consent fetch").exits(0);
     bob.home.say("consent grant import --model m.minimodel --consent import").exits(0);
     let fetch = bob.fetch(&["m.minimodel", "--peer", &offer, "--out", "models"]);
-    let is_stopped = |fetch: &Value| fetch["cause"] == "quota" && fetch["have_bytes"] == 4 * CHUNK;
+    let is_stopped =
+        |fetch: &Value| fetch["cause"] == "quota" && fetch["have_bytes"].as_u64() >= Some(4 * CHUNK);
     bob.transfer_when(fetch, "at its quota", is_stopped);
-    assert_eq!(grants(&bob)[0]["used_bytes"], 4 * CHUNK);
+    let used = grants(&bob)[0]["used_bytes"].as_u64().unwrap();
+    assert!((4 * CHUNK..=70 << 10).contains(&used), "{used}");
     bob.home.say("consent grant fetch --model m.minimodel --consent fetch").exits(0);
     let done = bob.transfer_when(fetch, "done", |fetch| fetch["state"] == "done");
     assert!(fs::read(done["path"].as_str().unwrap()).unwrap() == model.artifact);
@@ -147,13 +149,13 @@ fn i5_one_peer_of_two_is_cut_off_in_the_middle_and_the_other_gets_it_all() {
     alice.transfer_when(id, "sending to both", |share| peers.iter().all(|peer| has_sent(share, peer)));
     let grant = grants(&alice).into_iter().find(|grant| grant["peer"] == peers[0]).unwrap();
     alice.home.say(&format!("consent revoke {}", grant["id"])).exits(0);
-    let refused = cut.end();
-    assert!(refused.code != 0 && refused.stderr.contains("not allowed"), "{refused:?}");
     let share = alice.transfer_when(id, "without the one", |share| !has_sent(share, &peers[0]));
     assert_eq!(share["state"], "running");
     alice.home.say(&format!("limits set --transfer {id} --up none")).exits(0);
     let path = kept.end().exits(0).stdout;
     assert!(erin.read(path.trim()) == alice.home.read("m.slm"));
+    assert_eq!(cut.kill(), "", "it has no file");
+    assert!(!dave.path(path.trim()).exists());
     alice.home.say("consent log --verify").exits(0);
 }
 
