@@ -38,11 +38,11 @@ impl Core {
         Some(wish(row, &facts))
     }
 
-    /// Whether a permission is enough for this transfer: for one that names who may come, it must be for all of them; for a
+    /// Whether a permission is enough for this transfer: for one that names who may come, it must be for one of them; for a
     /// fetch, for somebody who was offered.
     fn suffices(row: &Row, action: Action, permission: &Permission) -> bool {
         match action {
-            Action::Serve if !row.allow.is_empty() => row.allow.iter().all(|peer| permission.permits(peer)),
+            Action::Serve if !row.allow.is_empty() => row.allow.iter().any(|peer| permission.permits(peer)),
             Action::Fetch if row.offers.is_empty() => permission.anyone,
             Action::Fetch | Action::Import | Action::Cache => {
                 permission.anyone || offered(row).any(|peer| permission.permits(&peer))
