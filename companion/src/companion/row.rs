@@ -124,12 +124,16 @@ impl Row {
         }
     }
 
-    /// Whether both want the same done, in the same way.
+    /// Whether both want the same done, in the same way. Limits, patience and whom to ask may differ: they can change while it
+    /// runs.
     pub(super) fn wants_the_same(&self, other: &Self) -> bool {
         let wish = |row: &Self| Self {
             id: 0,
             manifest: None,
             entry: None,
+            limits: TransferLimits::default(),
+            offers: Vec::new(),
+            stall_seconds: None,
             grants: Vec::new(),
             paused: false,
             end: None,
@@ -181,4 +185,24 @@ pub(super) fn parse(text: &str) -> Result<Manifest, Problem> {
         )
         .because(error)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_is_what_goes_to_the_same_place_in_the_same_way() {
+        let new = NewFetch { out: Some("/o".into()), offers: vec!["mm1a".into()], ..NewFetch::default() };
+        let row = |new: &NewFetch| Row::fetch(new.clone(), "ab".repeat(32), 7);
+        let running = Row { id: 3, paused: true, last_port: Some(9), grants: vec![1], ..row(&new) };
+        assert!(running.wants_the_same(&row(&new)));
+        let more = NewFetch { offers: vec!["mm1b".into()], stall_seconds: Some(60), ..new.clone() };
+        assert!(running.wants_the_same(&row(&more)));
+        let limited =
+            NewFetch { limits: TransferLimits { up: Some(1), ..TransferLimits::default() }, ..new.clone() };
+        assert!(running.wants_the_same(&row(&limited)));
+        assert!(!running.wants_the_same(&row(&NewFetch { keep_seeding: true, ..new.clone() })));
+        assert!(!running.wants_the_same(&row(&NewFetch { allow: vec!["a".into()], ..new })));
+    }
 }

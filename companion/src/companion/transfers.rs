@@ -86,7 +86,8 @@ impl Core {
         if let Some(old) = &known {
             let asks = matches!(self.wish_of(inner, old.id), Some(Wish::Rest(State::Asking, _)));
             let is_same = old.wants_the_same(&row);
-            if !is_same && asks {
+            let has_more = row.offers.iter().any(|offer| !old.offers.contains(offer));
+            if asks && (has_more || !is_same) {
                 self.drop_row(inner, old.id)?;
             } else if !is_same && inner.lives.contains_key(&old.id) {
                 return Err(Problem::new(
@@ -103,6 +104,12 @@ impl Core {
                 row.grants.clone_from(&old.grants);
                 row.entry = row.entry.or(old.entry);
                 row.manifest = row.manifest.or_else(|| old.manifest.clone());
+                if let Some(live) = inner.lives.get(&old.id).filter(|_| has_more) {
+                    // It goes on with those whom it may ask now.
+                    live.end();
+                }
+                let before = old.offers.iter().filter(|offer| !row.offers.contains(offer)).cloned();
+                row.offers = row.offers.iter().cloned().chain(before).take(validate::MAX_OFFERS).collect();
             }
         }
         if let Some(consent) = consent {

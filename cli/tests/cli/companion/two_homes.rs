@@ -4,6 +4,7 @@ use minimodel_verifier::receipt::Receipt;
 
 use super::house::House;
 use crate::home::Home;
+use crate::process::Running;
 
 #[test]
 fn a_model_goes_from_one_home_to_another_and_the_receipt_is_that_of_the_command_line() {
@@ -91,4 +92,20 @@ fn model_bytes_come_from_peers_alone() {
         assert_ne!(ran.code, 0, "{}", ran.stderr);
     }
     assert!(house.transfers().is_empty());
+}
+
+#[test]
+fn a_fetch_that_was_left_alone_is_followed_when_it_is_typed_again() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&["--up", "12KiB"]);
+    let share = alice.transfers()[0]["id"].as_u64().unwrap();
+    let words = ["--offer", &offer, "--out", "models", "--consent", "fetch,import"];
+    let id = bob.fetch(&words);
+    bob.transfer_when(id, "fetching", |fetch| fetch["have_bytes"].as_u64() > Some(0));
+    let following = Running::start(&mut bob.home.command(["fetch"].iter().chain(&words)));
+    following.wait_until_said(&format!("as transfer {id}"));
+    alice.home.say(&format!("limits set --transfer {share} --up none")).exits(0);
+    let ran = following.end().exits(0);
+    assert_eq!(std::fs::read(ran.stdout.trim()).unwrap(), alice.home.read("a.slm"));
+    assert_eq!(bob.transfers().len(), 1);
 }
