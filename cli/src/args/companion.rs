@@ -36,7 +36,7 @@ pub(crate) enum CompanionAction {
 /// `minimodel companion run` and `start`.
 #[derive(Debug, Args)]
 pub(crate) struct CompanionRunArgs {
-    /// The port of its interface on 127.0.0.1 and [::1]; 0 takes a free one
+    /// The port of its interface on both loopback addresses; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 0, env = "MINIMODEL_PORT", hide_env_values = true)]
     pub(crate) port: u16,
     /// In a session of its own, so that it outlives the terminal

@@ -36,7 +36,7 @@ const MAX_HEADERS: usize = 64;
 /// Attempts to find a port that is free for both families.
 const ATTEMPTS: usize = 16;
 
-/// Binds 127.0.0.1 and [::1] at the same port; 0 takes one that is free for both. Without IPv6 it is 127.0.0.1 alone.
+/// Binds 127.0.0.1 and `[::1]` at the same port; 0 takes one that is free for both. Without IPv6 it is 127.0.0.1 alone.
 ///
 /// # Errors
 ///

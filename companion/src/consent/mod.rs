@@ -1,5 +1,5 @@
-//! What the user agreed to: an append-only, hash-chained log ([`chain`], [`log`]), what it permits now ([`grants`]), and
-//! how much moved under it ([`usage`]). `docs/consent.md` has the file, byte for byte.
+//! What the user agreed to: an append-only, hash-chained log (`chain`, `log`), what it permits now (`grants`), and
+//! how much moved under it (`usage`). `docs/consent.md` has the file, byte for byte.
 //!
 //! A consent is on disk, synced, before anything is done with it. Where the log is damaged nothing is granted.
 
