@@ -115,6 +115,7 @@ fn ask(
     open: &Open,
     flag: Option<&ConsentFlag>,
 ) -> Result<Consent, Failure> {
+    let known = |actions: &[Asked]| actions.iter().copied().map(Action::from).collect::<Vec<_>>();
     let (required, optional) = (known(&open.needs), known(&open.may));
     if flag.is_some() {
         context.printer.note(show::table(&open.subject));
@@ -134,30 +135,8 @@ fn ask(
 }
 
 fn consent_of(actions: impl IntoIterator<Item = Action>, how: How) -> Consent {
-    let actions = actions.into_iter().map(asked).collect();
+    let actions = actions.into_iter().map(Into::into).collect();
     Consent { actions, by: how.as_str().to_owned(), expires_unix: None, quota_bytes: None }
-}
-
-/// The same actions as the interface spells them.
-pub(crate) fn asked(action: Action) -> Asked {
-    match action {
-        Action::Fetch => Asked::Fetch,
-        Action::Import => Asked::Import,
-        Action::Serve => Asked::Serve,
-        Action::Cache => Asked::Cache,
-        Action::Publish => Asked::Publish,
-    }
-}
-
-fn known(actions: &[Asked]) -> Vec<Action> {
-    let known = |action: &Asked| match action {
-        Asked::Fetch => Action::Fetch,
-        Asked::Import => Action::Import,
-        Asked::Serve => Action::Serve,
-        Asked::Cache => Action::Cache,
-        Asked::Publish => Action::Publish,
-    };
-    actions.iter().map(known).collect()
 }
 
 /// The interface names files by text.

@@ -9,7 +9,7 @@ use super::row::Row;
 use super::transfers::unknown;
 use super::wish::Wish;
 use super::{Core, Inner};
-use crate::api::types::{Action, Announcement, Consent, Event, GrantState, NewGrant};
+use crate::api::types::{Action, Announcement, Consent, Event, Grant, GrantState, NewGrant};
 use crate::clock::{now_unix, utc};
 use crate::files;
 use crate::problem::{Problem, code};
@@ -33,7 +33,7 @@ impl Core {
             ));
         };
         let new = NewGrant { consent: consent.clone(), model: Some(row.swarm_id.clone()), peer: None };
-        let grants = inner.book.grant(&new, now_unix()).map_err(Problem::from)?;
+        let grants = inner.book.grant(&new, now_unix())?;
         let mut row = row;
         row.grants.extend(&grants);
         self.save(&row)?;
@@ -50,11 +50,7 @@ impl Core {
         let mut inner = self.lock();
         let row = inner.rows.get(&id).cloned().ok_or_else(|| unknown(id))?;
         let grants = inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant));
-        let open = grants.iter().filter(|grant| {
-            grant.action == Action::Publish
-                && grant.state == GrantState::Active
-                && grant.model.as_ref().is_none_or(|model| *model == row.swarm_id)
-        });
+        let open = grants.iter().filter(|grant| permits_publishing(grant, &row));
         let (own, wide): (Vec<_>, Vec<_>) = open.partition(|grant| grant.model.is_some());
         if let Some(grant) = wide.first() {
             return Err(Problem::new(
@@ -64,7 +60,7 @@ impl Core {
             ));
         }
         for grant in own {
-            inner.book.revoke(grant.id, "announce off", now_unix()).map_err(Problem::from)?;
+            inner.book.revoke(grant.id, "announce off", now_unix())?;
         }
         let _ = self.events.send(Event::Consent);
         self.take_down(&row);
@@ -89,11 +85,7 @@ impl Core {
         offer: &minimodel_wire::SignedOffer,
     ) -> Result<Announcement, Problem> {
         let permission = inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant));
-        let grant = permission.iter().find(|grant| {
-            grant.action == Action::Publish
-                && grant.state == GrantState::Active
-                && grant.model.as_ref().is_none_or(|model| *model == row.swarm_id)
-        });
+        let grant = permission.iter().find(|grant| permits_publishing(grant, row));
         let grant = grant.ok_or_else(|| {
             Problem::new(
                 code::CONSENT,
@@ -151,4 +143,10 @@ impl Core {
     fn path(&self, row: &Row) -> PathBuf {
         self.folder().join(format!("{}-{}.offer", row.id, row.swarm_id))
     }
+}
+
+fn permits_publishing(grant: &Grant, row: &Row) -> bool {
+    grant.action == Action::Publish
+        && grant.state == GrantState::Active
+        && grant.model.as_ref().is_none_or(|model| *model == row.swarm_id)
 }

@@ -145,8 +145,8 @@ impl Companion {
         let now = now_unix();
         // A log that cannot be believed grants nothing, and every look says so; what is here can still be looked at.
         let book = ConsentBook::open(&places.state).unwrap_or_else(|_| ConsentBook::unread(&places.state));
-        let rows = db.all::<Row>(Table::Transfers).map_err(Problem::from)?;
-        let limits = store::load(&db).map_err(Problem::from)?;
+        let rows = db.all::<Row>(Table::Transfers)?;
+        let limits = store::load(&db)?;
         let inner = Inner {
             rows: rows.into_iter().map(numbered).collect(),
             lives: BTreeMap::new(),
@@ -155,7 +155,7 @@ impl Companion {
             retries: BTreeMap::new(),
             book,
             limits,
-            accounts: Accounts::load(&db, now).map_err(Problem::from)?,
+            accounts: Accounts::load(&db, now)?,
             runs: 0,
             log_fault: None,
             is_ending: false,
