@@ -20,6 +20,9 @@ fn peak_kib() -> u64 {
 /// I6: whatever files and frames say of their sizes, memory follows the bytes that are there.
 #[test]
 fn a2_d3_d11_d13_i6_no_input_of_the_corpus_makes_memory_grow() {
+    // The kernel adds up what each thread counted only now and then, so that a later reading of the peak may be lower
+    // than an earlier one: the highest that was read is kept.
+    let mut highest = peak_kib();
     for target in &TARGETS {
         // What is made once for all runs is made here.
         (target.run)(&[2, 0, 0, 0, 0, 0, 0, 0]);
@@ -27,9 +30,10 @@ fn a2_d3_d11_d13_i6_no_input_of_the_corpus_makes_memory_grow() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let bytes = fs::read(&path).unwrap();
-            let before = peak_kib();
+            let before = highest.max(peak_kib());
             (target.run)(&bytes);
-            let grown = peak_kib() - before;
+            highest = before.max(peak_kib());
+            let grown = highest - before;
             assert!(grown < MOST_KIB, "{} made memory grow by {grown} KiB", path.display());
         }
     }
