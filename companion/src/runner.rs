@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use minimodel_swarm::driver::{Controls, Report, Throttle};
+use minimodel_swarm::driver::{Controls, Gate, Report, Throttle};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::receipt::Consent;
 use minimodel_wire::SignedOffer;
@@ -30,6 +30,8 @@ pub struct Reins {
     pub up: Vec<Throttle>,
     /// Rates of what is received.
     pub down: Vec<Throttle>,
+    /// Counts what moves against days and grants, together with all other transfers.
+    pub gate: Arc<dyn Gate>,
     /// Where the driver reports; a full channel drops pictures.
     pub reports: mpsc::Sender<Report>,
     /// Told of its offer.

@@ -49,12 +49,13 @@ impl Working {
     }
 
     fn hands(reins: Reins, last_port: Option<u16>) -> Hands {
-        let Reins { stop, controls, up, down, reports, offered } = reins;
+        let Reins { stop, controls, up, down, gate, reports, offered } = reins;
         Hands {
             stop,
             controls,
             up,
             down,
+            gate: Some(gate),
             reports,
             progress: None,
             last_port,

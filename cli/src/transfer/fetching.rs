@@ -213,6 +213,7 @@ pub(super) async fn transfer_here(
         controls: steady(Controls { allow, ..Controls::default() }),
         up: vec![rate(plan.share.up)],
         down: vec![rate(plan.transfer.down)],
+        gate: None,
         reports,
         progress: Some(progress),
         last_port: None,
@@ -308,6 +309,7 @@ fn settings(
         controls: hands.controls.clone(),
         down: hands.down.clone(),
         up: hands.up.clone(),
+        gate: hands.gate.clone(),
         bans,
         order: match plan.transfer.order {
             OrderChoice::Rarest => Order::Rarest,

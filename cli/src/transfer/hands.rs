@@ -1,6 +1,8 @@
 //! Who stops, steers and watches a transfer: a terminal, or the companion.
 
-use minimodel_swarm::driver::{Controls, Node, Report, Throttle};
+use std::sync::Arc;
+
+use minimodel_swarm::driver::{Controls, Gate, Node, Report, Throttle};
 use minimodel_wire::SignedOffer;
 use tokio::sync::{mpsc, watch};
 
@@ -20,6 +22,8 @@ pub(crate) struct Hands {
     pub(crate) up: Vec<Throttle>,
     /// Rates of what is received.
     pub(crate) down: Vec<Throttle>,
+    /// Quotas that it shares with other transfers, if it does.
+    pub(crate) gate: Option<Arc<dyn Gate>>,
     /// Where the driver reports.
     pub(crate) reports: mpsc::Sender<Report>,
     /// A bar, taken away before the end is told.

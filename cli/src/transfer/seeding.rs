@@ -106,11 +106,12 @@ pub(crate) async fn serve(
     let offer = endpoint::offer(context, &node, options, *manifest.swarm_id())?;
     (hands.offered)(&node, &offer)?;
     let (keeping, bans) = Keeping::start(context, "seed", manifest, &[])?;
-    let Hands { mut stop, controls, up, reports, .. } = hands;
+    let Hands { mut stop, controls, up, gate, reports, .. } = hands;
     let settings = SeedSettings {
         manifest: manifest.clone(),
         controls,
         up,
+        gate,
         bans,
         offer: Some(offer),
         publish: publishes,

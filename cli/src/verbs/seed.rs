@@ -81,6 +81,7 @@ async fn serve(
         }),
         up: vec![Throttle::new(args.share.up.map(|rate| rate.bytes_per_second))],
         down: Vec::new(),
+        gate: None,
         reports,
         progress: None,
         last_port: None,

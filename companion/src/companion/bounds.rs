@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minimodel_swarm::driver::Controls;
+use minimodel_swarm::driver::{Controls, Way};
 use minimodel_wire::PeerId;
 
+use super::accounts::Taken;
 use super::row::Row;
 use crate::api::types::Limits;
 use crate::consent::Permission;
@@ -18,6 +19,18 @@ pub(super) struct Moved {
 }
 
 impl Moved {
+    pub(super) fn of(way: Way, bytes: u64) -> Self {
+        match way {
+            Way::Sent => Self { sent: bytes, received: 0 },
+            Way::Received => Self { sent: 0, received: bytes },
+        }
+    }
+
+    pub(super) fn add(&mut self, more: Self) {
+        self.sent = self.sent.saturating_add(more.sent);
+        self.received = self.received.saturating_add(more.received);
+    }
+
     /// Becomes `now` (received, sent); gives what came to it, if anything did.
     pub(super) fn grow(&mut self, (received, sent): (u64, u64)) -> Option<Self> {
         let more =
@@ -37,7 +50,7 @@ pub(super) struct Standing<'a> {
     /// From whom it may fetch.
     pub(super) fetch: Option<&'a Permission>,
     /// What moved in this session.
-    pub(super) session: &'a BTreeMap<PeerId, Moved>,
+    pub(super) session: &'a Taken,
     /// What was sent today by all transfers together.
     pub(super) sent_today: &'a BTreeMap<String, u64>,
 }
@@ -76,17 +89,16 @@ fn bound_serving(controls: &mut Controls, standing: &Standing<'_>, serve: &Permi
     let own = serve.left_by_peer.values().copied();
     let mut all = own.chain(serve.anyone.then_some(serve.left_bytes));
     if let Some(left) = all.try_fold(0u64, |sum, left| left.map(|left| sum.saturating_add(left))) {
-        let sent: u64 = session.values().map(|moved| moved.sent).sum();
-        controls.serve_allowance = Some(sent.saturating_add(left));
+        controls.serve_allowance = Some(session.total.sent.saturating_add(left));
     }
     let today = sent_today.keys().filter(|_| limits.peer_day_bytes.is_some());
     let known =
-        peers(today).into_iter().chain(session.keys().copied()).chain(peers(serve.left_by_peer.keys()));
+        peers(today).into_iter().chain(session.rows.keys().copied()).chain(peers(serve.left_by_peer.keys()));
     for peer in known.collect::<BTreeSet<_>>() {
         let name = peer.to_string();
         // Whoever is not permitted is not let in either.
         let Some(granted) = serve.left_for(&name) else { continue };
-        let sent = session.get(&peer).map_or(0, |moved| moved.sent);
+        let sent = session.rows.get(&peer).map_or(0, |moved| moved.sent);
         match least(day(&name), granted) {
             Some(left) => drop(controls.allowances.insert(peer, sent.saturating_add(left))),
             None if controls.allowance.is_some() => drop(controls.allowances.insert(peer, u64::MAX)),
@@ -99,13 +111,13 @@ fn bound_fetching(controls: &mut Controls, standing: &Standing<'_>, fetch: &Perm
     let session = standing.session;
     controls.sources = (!fetch.anyone).then(|| peers(&fetch.peers));
     for peer in peers(fetch.left_by_peer.keys()) {
-        let received = session.get(&peer).map_or(0, |moved| moved.received);
+        let received = session.rows.get(&peer).map_or(0, |moved| moved.received);
         let left = fetch.left_for(&peer.to_string()).flatten();
         let allowance = left.map_or(u64::MAX, |left| received.saturating_add(left));
         controls.fetch_allowances.insert(peer, allowance);
     }
-    let others = session.iter().filter(|(peer, _)| !controls.fetch_allowances.contains_key(peer));
-    let received: u64 = others.map(|(_, moved)| moved.received).sum();
+    let named = controls.fetch_allowances.keys().filter_map(|peer| session.rows.get(peer));
+    let received = session.total.received.saturating_sub(named.map(|moved| moved.received).sum());
     controls.fetch_allowance =
         fetch.left_bytes.filter(|_| fetch.anyone).map(|left| received.saturating_add(left));
 }
@@ -147,7 +159,8 @@ mod tests {
         serve: Option<&Permission>,
         fetch: Option<&Permission>,
     ) -> Controls {
-        let session = BTreeMap::from([(id(1), Moved { received: 70, sent: 30 })]);
+        let total = Moved { received: 70, sent: 30 };
+        let session = Taken { rows: BTreeMap::from([(id(1), total)]), total };
         let sent_today = BTreeMap::from([(id(1).to_string(), 40), (id(2).to_string(), 95)]);
         controls(&Standing { row, limits, serve, fetch, session: &session, sent_today: &sent_today })
     }

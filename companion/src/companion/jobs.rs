@@ -11,6 +11,7 @@ use minimodel_verifier::receipt::{Consent, ConsentAction};
 use minimodel_wire::SignedOffer;
 use tokio::sync::{mpsc, watch};
 
+use super::accounts::Rules;
 use super::bounds::{self, Standing};
 use super::live::Live;
 use super::row::Row;
@@ -47,6 +48,9 @@ impl Core {
         for id in ids {
             let Some(wish) = self.wish_of(inner, id) else { continue };
             let controls = self.controls_of(inner, id);
+            if let (Some(live), Some(row)) = (inner.lives.get(&id), inner.rows.get(&id)) {
+                inner.accounts.rule(live.run, Self::rules_of(inner, row));
+            }
             match inner.lives.get(&id) {
                 Some(live) if live.is_ending() => {}
                 Some(live) if live.wish == wish && !is_old(live) => {
@@ -85,15 +89,30 @@ impl Core {
         let Some(row) = inner.rows.get(&id) else { return Controls::default() };
         let (serve, fetch) =
             (self.permission(inner, row, Action::Serve), self.permission(inner, row, Action::Fetch));
-        let nothing = std::collections::BTreeMap::new();
-        bounds::controls(&Standing {
-            row,
-            limits: &inner.limits,
-            serve: serve.is_some().then_some(&serve),
-            fetch: (row.kind == Kind::Fetch && fetch.is_some()).then_some(&fetch),
-            session: inner.lives.get(&id).map_or(&nothing, |live| &live.moved),
-            sent_today: inner.accounts.sent_today(),
+        inner.accounts.with(inner.lives.get(&id).map(|live| live.run), |sent_today, session| {
+            bounds::controls(&Standing {
+                row,
+                limits: &inner.limits,
+                serve: serve.is_some().then_some(&serve),
+                fetch: (row.kind == Kind::Fetch && fetch.is_some()).then_some(&fetch),
+                session,
+                sent_today,
+            })
         })
+    }
+
+    /// Against what the bytes of a transfer count.
+    fn rules_of(inner: &Inner, row: &Row) -> Rules {
+        let others = Self::grants_of_others(inner, row);
+        let open = |action| {
+            let is_of_other = |number: u64| others.contains(&number);
+            inner.book.grants().open(action, &row.swarm_id, now_unix(), &is_of_other)
+        };
+        Rules {
+            serve: open(Action::Serve),
+            fetch: if row.kind == Kind::Fetch { open(Action::Fetch) } else { Vec::new() },
+            day_bytes: inner.limits.peer_day_bytes,
+        }
     }
 
     /// What is permitted for a transfer's model now. What was agreed to with another transfer is for that one alone, and a
@@ -135,6 +154,7 @@ impl Core {
             controls: steered,
             up: vec![self.up.clone(), up.clone()],
             down: vec![self.down.clone(), down.clone()],
+            gate: inner.accounts.gate(run, Self::rules_of(inner, row)),
             reports: tell,
             offered: Arc::new(move |port, offer| {
                 if let Some(core) = core.upgrade() {
@@ -160,7 +180,10 @@ impl Core {
         let hear = std::thread::Builder::new()
             .name(format!("news {id}"))
             .spawn(move || core.listen(id, run, reports));
-        let hear = hear.map_err(|error| super::no_thread(&error))?;
+        let hear = hear.map_err(|error| {
+            inner.accounts.end(run);
+            super::no_thread(&error)
+        })?;
         inner.lives.insert(id, live);
         let core = self.clone();
         let work = std::thread::Builder::new().name(name).spawn(move || {
@@ -172,6 +195,7 @@ impl Core {
         });
         work.map(drop).map_err(|error| {
             inner.lives.remove(&id);
+            inner.accounts.end(run);
             super::no_thread(&error)
         })
     }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::jobs::Outcome;
 use super::row::{End, Row};
 use super::{Core, Inner, Retry};
-use crate::api::types::{Action, Cause, EntryState, Event, Kind};
+use crate::api::types::{Cause, EntryState, Event, Kind};
 use crate::clock::now_unix;
 use crate::db::{DbError, Table, number_key};
 use crate::problem::{Problem, code};
@@ -59,19 +59,8 @@ impl Core {
         inner.retries.remove(&id);
         let now = now_unix();
         let model = self.model_of(&row);
-        let others = Self::grants_of_others(inner, &row);
         for (name, moved) in moved {
-            let charged = |action| {
-                let used = |grant: u64| inner.accounts.used(grant);
-                let except = |number: u64| others.contains(&number);
-                inner.book.grants().charged_without(action, &row.swarm_id, &name, now, &used, &except)
-            };
-            let grants = (charged(Action::Serve), charged(Action::Fetch));
-            inner.accounts.add(&name, &row.swarm_id, &model, moved, grants);
-        }
-        if inner.limits.peer_day_bytes.is_some() {
-            // What a peer took here is not left for it at the other shares.
-            self.stir(inner);
+            inner.accounts.log(&name, &row.swarm_id, &model, moved);
         }
         if let Some(entry) = row.entry {
             // Only which file is evicted first depends on it.
@@ -81,6 +70,7 @@ impl Core {
 
     pub(super) fn ended(self: &Arc<Self>, id: u64, run: u64, outcome: Result<Outcome, Problem>) {
         let mut inner = self.lock();
+        inner.accounts.end(run);
         if inner.leaving.remove(&run).is_some() {
             self.stir(&mut inner);
             return;

@@ -128,7 +128,7 @@ impl Service for Companion {
     }
 
     fn moved(&self, days: u32) -> Answer<Vec<Moved>> {
-        let mut inner = self.core.lock();
+        let inner = self.core.lock();
         let now = now_unix();
         inner.accounts.flush(&self.core.db, now).map_err(Problem::from)?;
         ledger::moved(&self.core.db, days, now).map_err(Problem::from)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use minimodel_verifier::digest::hex;
 
+use super::accounts::Rules;
 use super::row::{End, Row, parse};
 use super::wish::Wish;
 use super::{Core, Inner};
@@ -203,6 +204,7 @@ impl Core {
             }
             if let Some(live) = inner.lives.remove(&id) {
                 live.end();
+                inner.accounts.rule(live.run, Rules::default());
                 inner.leaving.insert(live.run, (row, live));
             }
         }

@@ -229,42 +229,46 @@ impl Grants {
         permission
     }
 
-    /// The grant that bytes with `peer` count against: of those that are open the most specific (peer and model, peer,
-    /// model, any), and of equals the oldest. Where none is open, bytes that were on their way count against one that is
-    /// spent, in the same order; none: nothing permits them.
-    pub fn charged(
+    /// The grants of `action` for the model `swarm` that are neither over nor taken back, except those of the numbers for
+    /// which `except` says true: the most specific first (peer and model, peer, model, any), and of equals the oldest.
+    pub fn open(
         &self,
         action: Action,
         swarm: &str,
-        peer: &str,
         now_unix: u64,
-        used: impl Fn(u64) -> u64,
-    ) -> Option<u64> {
-        self.charged_without(action, swarm, peer, now_unix, &used, &|_| false)
-    }
-
-    /// As [`Self::charged`], of the grants that are for us: see [`Self::permission_without`].
-    pub fn charged_without(
-        &self,
-        action: Action,
-        swarm: &str,
-        peer: &str,
-        now_unix: u64,
-        used: &dyn Fn(u64) -> u64,
         except: &dyn Fn(u64) -> bool,
-    ) -> Option<u64> {
-        let is_with = |held: &Held| held.grant.peer.as_deref().is_none_or(|with| with == peer);
+    ) -> Vec<Open> {
         let ours = self.held.iter().filter(|&(&id, held)| held.is_for(action, swarm) && !except(id));
-        let ranked = ours.filter(|(_, held)| is_with(held)).filter_map(|(&id, held)| {
-            let is_spent = match held.state(now_unix, used(id)) {
-                GrantState::Active => false,
-                GrantState::Spent => true,
-                GrantState::Expired | GrantState::Revoked => return None,
-            };
-            Some((is_spent, held.grant.peer.is_none(), held.grant.model.is_none(), id))
-        });
-        ranked.min().map(|(.., id)| id)
+        let mut open: Vec<_> =
+            ours.filter(|(_, held)| held.state(now_unix, 0) == GrantState::Active).collect();
+        open.sort_by_key(|&(&id, held)| (held.grant.peer.is_none(), held.grant.model.is_none(), id));
+        let told = |(&id, held): (&u64, &Held)| Open {
+            grant: id,
+            peer: held.grant.peer.clone(),
+            quota_bytes: held.grant.quota_bytes,
+        };
+        open.into_iter().map(told).collect()
     }
+}
+
+/// A grant under which bytes may move now, as far as its quota goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// Its number.
+    pub grant: u64,
+    /// With whom; none: with anyone.
+    pub peer: Option<String>,
+    /// How many in all; none: no limit.
+    pub quota_bytes: Option<u64>,
+}
+
+/// The grant that so many bytes with `peer` count against: the first of `open` that has room for all of them. `used`:
+/// payload bytes that moved under a grant, by its number.
+pub fn charged(open: &[Open], peer: &str, bytes: u64, used: impl Fn(u64) -> u64) -> Option<u64> {
+    let is_with = |open: &&Open| open.peer.as_deref().is_none_or(|with| with == peer);
+    let has_room =
+        |open: &&Open| open.quota_bytes.is_none_or(|quota| used(open.grant).saturating_add(bytes) <= quota);
+    open.iter().filter(is_with).find(has_room).map(|open| open.grant)
 }
 
 impl Permission {

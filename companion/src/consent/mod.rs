@@ -18,7 +18,7 @@ pub use book::{ConsentBook, verify};
 pub use chain::Fault;
 pub use check::NotAGrant;
 pub use error::ConsentError;
-pub use grants::{Denied, Grants, Permission};
+pub use grants::{Denied, Grants, Open, Permission, charged};
 pub use line::{Given, LineError};
 
 use minimodel_verifier::receipt::ConsentAction;

@@ -10,15 +10,13 @@ fn key(grant: u64) -> String {
     format!("{PREFIX}{grant}")
 }
 
-/// Adds bytes to what moved under a grant.
+/// Writes down what moved under a grant, ever.
 ///
 /// # Errors
 ///
-/// As [`Change::get`] and [`Change::put`].
-pub fn add_used(change: &mut Change<'_>, grant: u64, bytes: u64) -> Result<(), DbError> {
-    let key = key(grant);
-    let before: u64 = change.get(Table::Settings, &key)?.unwrap_or(0);
-    change.put(Table::Settings, &key, &before.saturating_add(bytes))
+/// As [`Change::put`].
+pub fn put_used(change: &mut Change<'_>, grant: u64, bytes: u64) -> Result<(), DbError> {
+    change.put(Table::Settings, &key(grant), &bytes)
 }
 
 /// What moved, by grant; one under which nothing did is not there.
@@ -38,20 +36,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_add_up_by_grant_over_a_reopening_and_other_rows_are_no_concern() {
+    fn bytes_stand_by_grant_over_a_reopening_and_other_rows_are_no_concern() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db");
         let db = Db::open(&path).unwrap();
         db.change::<_, DbError>(|change| {
             change.put(Table::Settings, "limits", &"text")?;
-            add_used(change, 7, 5)?;
-            add_used(change, 12, u64::MAX)?;
-            add_used(change, 12, 1)
+            put_used(change, 7, 5)?;
+            put_used(change, 12, u64::MAX)
         })
         .unwrap();
         drop(db);
         let db = Db::open(&path).unwrap();
-        db.change(|change| add_used(change, 7, 4)).unwrap();
+        db.change(|change| put_used(change, 7, 9)).unwrap();
         assert_eq!(used(&db).unwrap(), BTreeMap::from([(7, 9), (12, u64::MAX)]));
     }
 }

@@ -11,6 +11,7 @@ use quinn::{Connection, ReadError, ReadExactError, RecvStream};
 use tokio::sync::mpsc;
 
 use super::connection::{Counters, Unfinished};
+use super::gate::Pass;
 use super::limiter::Limiter;
 use super::notes::Note;
 use crate::machine::{Input, Req, RequestFault};
@@ -30,6 +31,7 @@ pub(super) struct ChunkRequest {
     pub(super) req: Req,
     pub(super) index: u32,
     pub(super) len: u32,
+    pub(super) pass: Pass,
     pub(super) proof_len: usize,
     pub(super) buffer: Vec<u8>,
     pub(super) counters: Arc<Counters>,
@@ -51,7 +53,7 @@ async fn receive_chunk(
     request: ChunkRequest,
     notes: &mpsc::Sender<Note>,
 ) -> Result<(Vec<u8>, Vec<Digest>), RequestFault> {
-    let ChunkRequest { req, index, len, proof_len, mut buffer, counters, limiter } = request;
+    let ChunkRequest { req, index, len, mut pass, proof_len, mut buffer, counters, limiter } = request;
     let mut recv = ask(connection, &Request::Chunk { index }).await?;
     let mut head = vec![0; ChunkHead::encoded_len(proof_len)];
     read_exact(&mut recv, &mut head[..ChunkHead::FIXED_LEN]).await?;
@@ -74,6 +76,7 @@ async fn receive_chunk(
         let Some(count) = read else { return Err(RequestFault::Malformed) };
         filled += count;
         counters.add_received(count as u64);
+        pass.moved(count as u64);
         let received = filled as u64;
         if received >= told + TELL_EVERY || told == 0 || told_at.elapsed() >= TELL_AFTER {
             (told, told_at) = (received, Instant::now());

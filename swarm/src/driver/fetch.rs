@@ -94,6 +94,7 @@ impl Node {
                 controls: settings.controls,
                 up: settings.up,
                 down: settings.down,
+                gate: settings.gate,
                 reports: settings.reports,
             },
         )?;

@@ -9,6 +9,7 @@ use minimodel_wire::{Consent, PeerId, SignedOffer};
 use tokio::sync::{mpsc, watch};
 
 use super::bans::Bans;
+use super::gate::Gate;
 use super::report::Report;
 use super::throttle::Throttle;
 use crate::machine::{Controls, Event, Order};
@@ -28,6 +29,8 @@ pub struct FetchSettings {
     pub down: Vec<Throttle>,
     /// The same to all peers together.
     pub up: Vec<Throttle>,
+    /// Counts what moves here together with other sessions, and lets no more pass than may; `None`: nothing is shared.
+    pub gate: Option<Arc<dyn Gate>>,
     /// Whom to refuse from the start, and where new bans are told.
     pub bans: Bans,
     /// Order of requests.

@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 use super::accept::Place;
 use super::bans::Bans;
 use super::connection::Unfinished;
+use super::gate::Gate;
 use super::keeper::Follow;
 use super::report::Report;
 use super::sink::ChunkSink;
@@ -86,5 +87,6 @@ pub(super) struct Parts {
     pub(super) controls: watch::Receiver<Controls>,
     pub(super) up: Vec<Throttle>,
     pub(super) down: Vec<Throttle>,
+    pub(super) gate: Option<Arc<dyn Gate>>,
     pub(super) reports: mpsc::Sender<Report>,
 }

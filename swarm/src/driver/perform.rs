@@ -6,17 +6,19 @@ use std::time::Instant;
 use minimodel_verifier::{Digest, chunk};
 use minimodel_wire::{Frame, PeerId, Request, ResetCode};
 use quinn::VarInt;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::bans::Ban;
-use super::connection::Counters;
+use super::connection::{Counters, Unfinished};
 use super::download::{self, ChunkRequest};
+use super::gate::{Pass, Way};
 use super::keeper::Job;
-use super::notes::{Download, Happening, Note};
+use super::notes::{Answer, Download, Happening, Note};
 use super::report::Report;
 use super::serve::{self, Server};
 use super::session::{SPARE_BUFFERS, Session};
 use super::transport;
-use crate::machine::{Ask, Conn, Event, Input, LeavesOutcome, Output, Req};
+use crate::machine::{Ask, Conn, Event, Input, LeavesOutcome, Output, Req, RequestFault, ServeOutcome};
 
 impl Session {
     pub(super) fn carry_out(&mut self) {
@@ -36,9 +38,9 @@ impl Session {
                     self.request_leaves(conn, req, first, count);
                 }
                 Output::Rescan => self.rescan(),
-                Output::Serve { ask, .. } | Output::ServeLeaves { ask } | Output::ServeManifest { ask } => {
-                    self.answer(ask);
-                }
+                Output::Serve { ask, index } => self.serve(ask, index),
+                Output::ServeLeaves { ask } => self.serve_leaves(ask),
+                Output::ServeManifest { ask } => self.serve_manifest(ask),
                 Output::Refuse { ask, code } => self.refuse(ask, code),
                 Output::Event(event) => {
                     if let Event::Chunk { .. } = event {
@@ -110,12 +112,17 @@ impl Session {
     }
 
     fn request(&mut self, conn: Conn, req: Req, index: u32) {
-        let Some(link) = self.links.get(&conn) else { return };
+        let (Some(link), Some(&peer)) = (self.links.get(&conn), self.names.get(&conn)) else { return };
         let len = self.terms.chunk_len(index);
+        let Some(pass) = Pass::ask(self.gate.as_ref(), Way::Received, peer, len.into()) else {
+            self.tell(Input::Failed { req, fault: RequestFault::HeldBack });
+            return;
+        };
         let request = ChunkRequest {
             req,
             index,
             len,
+            pass,
             proof_len: chunk::proof_len(self.terms.chunk_count, index),
             buffer: self.spare.pop().unwrap_or_default(),
             counters: link.counters.clone(),
@@ -191,24 +198,50 @@ impl Session {
         });
     }
 
-    fn answer(&mut self, ask: Ask) {
+    fn serve(&mut self, ask: Ask, index: u32) {
+        let Some(answer) = self.answers.get(&ask) else { return };
+        let Some(&peer) = self.names.get(&answer.conn) else {
+            self.answers.remove(&ask);
+            return;
+        };
+        let len = self.terms.chunk_len(index);
+        let Some(pass) = Pass::ask(self.gate.as_ref(), Way::Sent, peer, len.into()) else {
+            self.tell(Input::Served { ask, outcome: ServeOutcome::HeldBack { index } });
+            return;
+        };
+        self.answer(ask, |tasks, server, send, counters| {
+            tasks.spawn(serve::chunk(server, send, ask, index, counters, pass))
+        });
+    }
+
+    fn serve_leaves(&mut self, ask: Ask) {
+        let Some(&Answer { request: Request::Leaves { first, count }, .. }) = self.answers.get(&ask) else {
+            return;
+        };
+        self.answer(ask, |tasks, server, send, counters| {
+            tasks.spawn(serve::leaves(server, send, ask, first, count, counters))
+        });
+    }
+
+    fn serve_manifest(&mut self, ask: Ask) {
+        let text = self.manifest_text.clone();
+        self.answer(ask, |tasks, server, send, counters| {
+            tasks.spawn(serve::manifest(server, send, ask, text, counters))
+        });
+    }
+
+    fn answer(
+        &mut self,
+        ask: Ask,
+        start: impl FnOnce(&mut JoinSet<()>, Server, Unfinished, Arc<Counters>) -> AbortHandle,
+    ) {
         let Some(answer) = self.answers.get_mut(&ask) else { return };
         let (Some(send), Some(link)) = (answer.send.take(), self.links.get(&answer.conn)) else {
             self.answers.remove(&ask);
             return;
         };
-        let (server, counters): (Server, Arc<Counters>) = (self.server.clone(), link.counters.clone());
-        let abort = match answer.request {
-            Request::Chunk { index } => self.tasks.spawn(serve::chunk(server, send, ask, index, counters)),
-            Request::Leaves { first, count } => {
-                self.tasks.spawn(serve::leaves(server, send, ask, first, count, counters))
-            }
-            Request::Manifest => {
-                let text = self.manifest_text.clone();
-                self.tasks.spawn(serve::manifest(server, send, ask, text, counters))
-            }
-        };
-        answer.abort = Some(abort);
+        let counters = link.counters.clone();
+        answer.abort = Some(start(&mut self.tasks, self.server.clone(), send, counters));
     }
 
     fn refuse(&mut self, ask: Ask, code: ResetCode) {

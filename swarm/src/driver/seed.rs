@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::bans::Bans;
 use super::error::DriverError;
+use super::gate::Gate;
 use super::node::Node;
 use super::notes::{Happening, Parts};
 use super::report::Report;
@@ -26,6 +27,8 @@ pub struct SeedSettings {
     pub controls: watch::Receiver<Controls>,
     /// Payload bytes a second to all peers together; they pass when all of these let them.
     pub up: Vec<Throttle>,
+    /// Counts what moves here together with other sessions, and lets no more pass than may; `None`: nothing is shared.
+    pub gate: Option<Arc<dyn Gate>>,
     /// Whom to refuse from the start, and where new bans are told.
     pub bans: Bans,
     /// Our own offer, passed on to members.
@@ -148,6 +151,7 @@ impl Node {
                 controls: settings.controls,
                 up: settings.up,
                 down: Vec::new(),
+                gate: settings.gate,
                 reports: settings.reports,
             },
         )?;

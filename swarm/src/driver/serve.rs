@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::connection::{Counters, Unfinished, Unread};
+use super::gate::Pass;
 use super::limiter::{Limiter, Tally};
 use super::notes::Note;
 use super::transport::WRITE_DEADLINE;
@@ -34,6 +35,7 @@ pub(super) async fn chunk(
     ask: Ask,
     index: u32,
     counters: Arc<Counters>,
+    pass: Pass,
 ) {
     let source = server.source.clone();
     let read = {
@@ -46,7 +48,7 @@ pub(super) async fn chunk(
             // What was asked first is whole first, and what was lost of it goes ahead of the rest: otherwise all
             // that is under way would be whole at once, and nothing be asked for meanwhile.
             let _ = send.stream().set_priority(-((ask.0 % (1 << 30)) as i32));
-            send_all(&server, send, head.encode(), Body::Payload(chunk.bytes), &counters).await
+            send_all(&server, send, head.encode(), Body::Payload(chunk.bytes, pass), &counters).await
         }
         Ok(Err(error)) => {
             let (code, input) = verdict(&error, index);
@@ -79,8 +81,8 @@ fn verdict(error: &SourceError, index: u32) -> (ResetCode, Option<Input>) {
 
 /// What follows a head.
 enum Body {
-    /// Bytes of the model, which counts, quotas and budgets are about.
-    Payload(Bytes),
+    /// Bytes of the model, which counts, quotas and budgets are about, and what let them pass.
+    Payload(Bytes, Pass),
     /// Leaf hashes or the manifest.
     Other(Bytes),
 }
@@ -93,9 +95,9 @@ async fn send_all(
     counters: &Arc<Counters>,
 ) -> ServeOutcome {
     let mut sent = 0;
-    let (mut rest, is_payload) = match body {
-        Body::Payload(bytes) => (bytes, true),
-        Body::Other(bytes) => (bytes, false),
+    let (mut rest, mut pass) = match body {
+        Body::Payload(bytes, pass) => (bytes, Some(pass)),
+        Body::Other(bytes) => (bytes, None),
     };
     let mut next = Bytes::from(head);
     loop {
@@ -110,8 +112,9 @@ async fn send_all(
         next = rest.split_to(rest.len().min(server.limiter.piece().unwrap_or(PIECE)));
         server.limiter.take(next.len() as u64).await;
         sent += next.len() as u64;
-        if is_payload {
+        if let Some(pass) = &mut pass {
             counters.add_sent(next.len() as u64);
+            pass.moved(next.len() as u64);
         }
     }
     let unread = Unread::new(counters);

@@ -18,6 +18,7 @@ use super::connection::{Link, Unfinished};
 use super::controls;
 use super::dial::Dialer;
 use super::error::DriverError;
+use super::gate::Gate;
 use super::judge::Looks;
 use super::keeper::Keeper;
 use super::limiter::{Limiter, Tally};
@@ -56,6 +57,7 @@ pub(super) struct Session {
     pub(super) manifest_text: Bytes,
     pub(super) controls: watch::Receiver<Controls>,
     pub(super) down: Limiter,
+    pub(super) gate: Option<Arc<dyn Gate>>,
     pub(super) notes: mpsc::Receiver<Note>,
     pub(super) note: mpsc::Sender<Note>,
     pub(super) links: BTreeMap<Conn, Link>,
@@ -126,6 +128,7 @@ impl Session {
             manifest_text: parts.manifest_text,
             controls: parts.controls,
             down: Limiter::new(parts.down),
+            gate: parts.gate,
             notes,
             note,
             links: BTreeMap::new(),

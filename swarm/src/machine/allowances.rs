@@ -55,7 +55,8 @@ impl Machine {
     pub(super) fn may_have_next(&self, peer: &Peer, under_way: u64) -> bool {
         let Some(&(_, index)) = peer.up.waiting.front() else { return false };
         let len = self.config.terms.chunk_len(index);
-        self.fits_own(peer.id, peer.up.active.len(), len) && self.fits_common(under_way, len)
+        let fits = self.fits_own(peer.id, peer.up.active.len(), len) && self.fits_common(under_way, len);
+        fits && !peer.up.held_back
     }
 
     /// Whether the key may have a chunk of this length now that nothing is on its way to anybody.
@@ -70,7 +71,7 @@ impl Machine {
         let Some(peer) = self.peers.get(&conn).filter(|peer| peer.up.active.is_empty()) else { return };
         let Some(&(_, index)) = peer.up.waiting.front() else { return };
         let len = self.config.terms.chunk_len(index);
-        if !self.fits_own(peer.id, 0, len) || !self.fits_common(0, len) {
+        if peer.up.held_back || !self.fits_own(peer.id, 0, len) || !self.fits_common(0, len) {
             self.part_for_budget(now, conn, len);
         }
     }
@@ -115,6 +116,8 @@ impl Machine {
     /// Whoever used its allowance and may have more by now is served again; whoever was kept as a source and is none any
     /// more is closed.
     pub(super) fn look_at_spent(&mut self, now: Time) {
+        // Only asking again tells whether a quota of several sessions lets more pass by now.
+        self.peers.values_mut().for_each(|peer| peer.up.held_back = false);
         let spent = std::mem::take(&mut self.spent);
         self.spent = spent.into_iter().filter(|&(peer, len)| !self.may_have(now, peer, len)).collect();
         let is_spent = |(&conn, peer): (&Conn, &Peer)| Some((conn, peer.id, peer.up.spent?));
@@ -186,6 +189,9 @@ impl Machine {
         let last = self.config.terms.chunk_count.saturating_sub(1);
         let is_last_wanted = peer.have.get(last) && !self.chunks.have().get(last);
         let is_useful = self.is_wanted_source(peer) && peer.useful > 0;
+        if peer.down.held_back {
+            return is_useful;
+        }
         let (byte_count, chunk_size) = (self.config.terms.byte_count, self.config.terms.chunk_size);
         is_useful && Controls::is_used_up(self.left_of(peer.id), byte_count, chunk_size, is_last_wanted)
     }

@@ -168,6 +168,8 @@ pub enum RequestFault {
     Malformed,
     /// The connection went away under it.
     Lost,
+    /// It was not made: a quota that we share with other sessions does not let the chunk pass now.
+    HeldBack,
 }
 
 /// The verdict on a chunk that arrived.
@@ -210,6 +212,11 @@ pub enum ServeOutcome {
     },
     /// The peer did not take the bytes in time.
     TooSlow,
+    /// Nothing was sent: a quota that we share with other sessions does not let the chunk pass now.
+    HeldBack {
+        /// Which.
+        index: u32,
+    },
 }
 
 /// Something to do.

@@ -84,6 +84,8 @@ pub(super) struct Download {
     pub(super) stalled: bool,
     /// How long it owed us chunks altogether and had never sent a byte, since it last refused one or choked us.
     pub(super) mute_for: Duration,
+    /// A quota that we share with other sessions did not let us ask when we last would have.
+    pub(super) held_back: bool,
     /// It waits for work; see `Hungry`.
     pub(super) hungry: bool,
 }
@@ -99,6 +101,8 @@ pub(super) struct Upload {
     pub(super) barred: bool,
     /// Bytes of a chunk that an allowance did not cover; nothing is given to it before one would.
     pub(super) spent: Option<u32>,
+    /// A quota that we share with other sessions did not let its next chunk pass when that was last tried.
+    pub(super) held_back: bool,
     /// Asks that wait, oldest first.
     pub(super) waiting: VecDeque<(Ask, u32)>,
     /// Asks being answered, and since when.
@@ -135,6 +139,7 @@ impl Upload {
             unchoked: false,
             barred: false,
             spent: None,
+            held_back: false,
             waiting: VecDeque::new(),
             active: BTreeMap::new(),
             bytes: 0,
@@ -156,6 +161,15 @@ impl Upload {
         if !self.sent.get_or_insert_with(|| Bitfield::new(chunk_count)).set(index) {
             let repeats = self.repeats.entry(index).or_default();
             *repeats = repeats.saturating_add(1);
+        }
+    }
+
+    /// The chunk that was counted last was not given after all.
+    pub(super) fn uncount(&mut self, index: u32) {
+        match self.repeats.get_mut(&index) {
+            Some(repeats) if *repeats > 1 => *repeats -= 1,
+            Some(_) => drop(self.repeats.remove(&index)),
+            None => drop(self.sent.as_mut().map(|sent| sent.clear(index))),
         }
     }
 }
@@ -196,6 +210,7 @@ impl Peer {
                 window: (now, 0),
                 stalled: false,
                 mute_for: Duration::ZERO,
+                held_back: false,
                 hungry: false,
             },
             up: Upload::new(now),

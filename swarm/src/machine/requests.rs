@@ -16,6 +16,8 @@ pub(super) const CHECK_EVERY: Duration = Duration::from_millis(250);
 const TURNED_AWAY: Duration = Duration::from_millis(100);
 /// It doubles as often at most.
 const MAX_DOUBLINGS: u32 = 7;
+/// How long nothing is asked of a peer after a quota of several sessions let nothing pass.
+const HELD_BACK: Duration = Duration::from_millis(500);
 
 /// One request for one chunk to one peer.
 #[derive(Debug, Clone)]
@@ -42,6 +44,7 @@ impl Machine {
             peer.down.meter.resume(now);
         }
         peer.down.requests.insert(req);
+        peer.down.held_back = false;
         let request = Request { conn, peer: peer.id, index, len, sent: now, received: 0, storing: false };
         self.change_download(conn, |down| down.open += 1);
         if self.requests.is_empty() {
@@ -165,6 +168,12 @@ impl Machine {
                     // Something is wrong with this connection; a new one may be better.
                     self.drop_peer(now, conn, CloseCode::TooSlow);
                 }
+            }
+            RequestFault::HeldBack => {
+                if let Some(peer) = self.peers.get_mut(&conn) {
+                    peer.down.held_back = true;
+                }
+                self.leave_alone(now + HELD_BACK, conn);
             }
             RequestFault::Lost => {}
         }

@@ -90,6 +90,12 @@ impl Machine {
             }
             ServeOutcome::Done { .. } | ServeOutcome::Cancelled { .. } => {}
             ServeOutcome::TooSlow => self.breach(now, conn, Breach::NotReading),
+            ServeOutcome::HeldBack { index } => {
+                peer.up.held_back = true;
+                peer.up.uncount(index);
+                peer.up.waiting.push_front((ask, index));
+                self.asks.insert(ask, conn);
+            }
         }
         self.part_if_spent(now, conn);
         self.answer_next(now);

@@ -145,6 +145,7 @@ impl Seeder {
             manifest: self.manifest.clone(),
             controls: steady(Controls::default()),
             up: vec![Throttle::new(Some(RATE))],
+            gate: None,
             offer: None,
             publish: false,
             bans: Bans::default(),

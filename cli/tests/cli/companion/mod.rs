@@ -12,6 +12,7 @@ mod library;
 mod limits;
 mod restart;
 mod revoke;
+mod several;
 mod terminal;
 mod told;
 mod two_homes;

@@ -74,6 +74,7 @@ impl Seeder {
                     manifest,
                     controls: steady(Controls::default()),
                     up: vec![Throttle::new(up_rate)],
+                    gate: None,
                     offer: None,
                     publish: false,
                     bans: Bans::default(),

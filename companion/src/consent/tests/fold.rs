@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{NOW, kinds, peer, swarm};
 use crate::api::types::{Action, GrantState};
 use crate::consent::line::{Granted, Kind, Line, Revoked};
-use crate::consent::{ACTIONS, Denied, Grants, Permission};
+use crate::consent::{ACTIONS, Denied, Grants, Permission, charged};
 
 fn fold(kinds: &[Kind]) -> Grants {
     let line = |(at, kind): (usize, &Kind)| Line::new(at as u64 + 1, NOW, String::new(), kind.clone());
@@ -92,7 +92,8 @@ proptest! {
         let listed = grants.list(now, used);
         for action in ACTIONS {
             for (model, with) in [(1, 1), (2, 1), (3, 3)] {
-                let charged = grants.charged(action, &swarm(model), &peer(with), now, used);
+                let open = grants.open(action, &swarm(model), now, &|_| false);
+                let charged = charged(&open, &peer(with), 1, used);
                 let permission = grants.permission(action, &swarm(model), now, used);
                 let grant = charged.map(|id| listed.iter().find(|grant| grant.id == id).unwrap());
                 let is_open = grant.is_some_and(|grant| grant.state == GrantState::Active);
@@ -101,7 +102,7 @@ proptest! {
                 let is_meant = is_open && (action != Action::Publish || is_served);
                 prop_assert_eq!(is_meant, permission.permits(&peer(with)), "{:?} {:?}", grant, permission);
                 if let Some(grant) = grant {
-                    prop_assert!(matches!(grant.state, GrantState::Active | GrantState::Spent) && grant.action == action);
+                    prop_assert!(grant.state == GrantState::Active && grant.action == action);
                     prop_assert!(grant.model.as_ref().is_none_or(|of| *of == swarm(model)));
                     prop_assert!(grant.peer.as_ref().is_none_or(|of| *of == peer(with)));
                 }
@@ -168,21 +169,22 @@ fn bytes_count_against_the_most_specific_grant_and_of_equals_the_oldest() {
         serve(Some(1), Some(1), None, Some(100)),
     ];
     let grants = fold(&kinds);
-    let charged = |spent: &[u64]| {
+    let open = |grants: &Grants, action, model| grants.open(action, &swarm(model), NOW, &|_| false);
+    let against = |spent: &[u64]| {
         let used = |id| if spent.contains(&id) { 100 } else { 99 };
-        grants.charged(Action::Serve, &swarm(1), &peer(1), NOW, used)
+        charged(&open(&grants, Action::Serve, 1), &peer(1), 1, used)
     };
-    assert_eq!(charged(&[]), Some(4));
-    assert_eq!(charged(&[4]), Some(5));
-    assert_eq!(charged(&[4, 5]), Some(3));
-    assert_eq!(charged(&[3, 4, 5]), Some(2));
-    assert_eq!(charged(&[2, 3, 4, 5]), Some(1));
-    // What was on its way when the last was used up still has its place.
-    assert_eq!(charged(&[1, 2, 3, 4, 5]), Some(4));
-    assert_eq!(grants.charged(Action::Serve, &swarm(2), &peer(2), NOW, |_| 0), Some(1));
-    assert_eq!(grants.charged(Action::Fetch, &swarm(1), &peer(1), NOW, |_| 0), None);
+    assert_eq!(against(&[]), Some(4));
+    assert_eq!(against(&[4]), Some(5));
+    assert_eq!(against(&[4, 5]), Some(3));
+    assert_eq!(against(&[3, 4, 5]), Some(2));
+    assert_eq!(against(&[2, 3, 4, 5]), Some(1));
+    assert_eq!(against(&[1, 2, 3, 4, 5]), None);
+    assert_eq!(charged(&open(&grants, Action::Serve, 2), &peer(2), 100, |_| 0), Some(1));
+    assert_eq!(charged(&open(&grants, Action::Serve, 2), &peer(2), 101, |_| 0), None, "all of them or none");
+    assert_eq!(open(&grants, Action::Fetch, 1), []);
     let gone = fold(&[serve(None, None, Some(NOW), None), serve(None, None, None, None), revoke(2)]);
-    assert_eq!(gone.charged(Action::Serve, &swarm(1), &peer(1), NOW, |_| 0), None);
+    assert_eq!(open(&gone, Action::Serve, 1), []);
 }
 
 #[test]
@@ -224,11 +226,11 @@ fn grants_of_other_transfers_and_rests_of_less_than_a_chunk_are_not_for_us() {
     assert_eq!(ask(&|_| false, 40, 10).peers, BTreeSet::from([peer(2), peer(3)]));
     let spent = ask(&|id| id == 3, 40, 61);
     assert_eq!((spent.is_some(), spent.reason), (false, Some(Denied::Spent)));
-    let charged = |except: &dyn Fn(u64) -> bool, with: u8| {
-        grants.charged_without(Action::Serve, &swarm, &peer(with), NOW, &|_| 0, except)
+    let against = |except: &dyn Fn(u64) -> bool, with: u8| {
+        charged(&grants.open(Action::Serve, &swarm, NOW, except), &peer(with), 1, |_| 0)
     };
-    assert_eq!((charged(&|_| false, 2), charged(&|id| id == 2, 2)), (Some(2), Some(1)));
-    assert_eq!(charged(&|id| id < 3, 2), None);
+    assert_eq!((against(&|_| false, 2), against(&|id| id == 2, 2)), (Some(2), Some(1)));
+    assert_eq!(against(&|id| id < 3, 2), None);
 }
 
 #[test]

@@ -96,6 +96,7 @@ impl Memory {
             controls: steady(Controls::default()),
             up: Vec::new(),
             down: Vec::new(),
+            gate: None,
             reports: mpsc::channel(1).0,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use minimodel_wire::{Bitfield, Frame};
 
 use super::super::desk::{CHUNKS, Desk, SEED, TAKE, both, having, id};
-use super::super::events::{Input, KeepOutcome, Output, ServeOutcome};
+use super::super::events::{Input, KeepOutcome, Output, RequestFault, ServeOutcome};
 use super::*;
 
 const CHUNK: u64 = 1 << 16;
@@ -260,4 +260,66 @@ fn a_rest_is_used_up_when_no_chunk_that_may_be_next_fits_it() {
     assert!(is_used_up(9, 2 * CHUNK + 10, true) && !is_used_up(10, 2 * CHUNK + 10, true));
     assert!(is_used_up(CHUNK - 1, 2 * CHUNK + 10, false) && !is_used_up(CHUNK, 2 * CHUNK + 10, false));
     assert!(is_used_up(0, 1, true) && !is_used_up(1, 1, true));
+}
+
+fn hold_back(desk: &mut Desk, ask: u64, index: u32) {
+    desk.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::HeldBack { index } });
+}
+
+#[test]
+fn b22_whoever_a_quota_of_several_sessions_holds_back_gets_what_is_under_way_and_is_told_why() {
+    let mut desk = Desk::with(SEED, Bitfield::full(CHUNKS), |_| {});
+    want(&mut desk, 1, TAKE, having([]));
+    desk.said();
+    for ask in 0..3 {
+        desk.ask(1, ask, ask as u32);
+    }
+    assert_eq!(served(&desk.said()), [0, 1, 2]);
+    hold_back(&mut desk, 2, 2);
+    let said = desk.said();
+    assert!(served(&said).is_empty() && !is_closed(&said), "two are under way");
+    serve(&mut desk, 0);
+    assert!(!is_closed(&desk.said()));
+    serve(&mut desk, 1);
+    let said = desk.said();
+    assert!(is_refused(&said, &[2], ResetCode::BudgetUsed));
+    assert!(said.iter().any(|o| matches!(o, Output::Close { code: CloseCode::BudgetUsed, .. })));
+}
+
+#[test]
+fn b22_whoever_was_held_back_is_tried_again_when_our_user_wants_something_else() {
+    let mut desk = Desk::with(SEED, Bitfield::full(CHUNKS), |_| {});
+    want(&mut desk, 1, TAKE, having([]));
+    desk.said();
+    desk.ask(1, 0, 0);
+    desk.ask(1, 1, 1);
+    assert_eq!(served(&desk.said()), [0, 1]);
+    for _ in 0..20 {
+        hold_back(&mut desk, 1, 1);
+        assert_eq!(desk.said().len(), 0, "one is under way");
+        desk.tell(controls(|controls| controls.slots = Some(3)));
+        assert_eq!(served(&desk.said()), [1], "and what was not given counts as no repeat");
+        desk.tell(controls(|controls| controls.slots = Some(4)));
+    }
+}
+
+#[test]
+fn a_source_that_a_quota_of_several_sessions_holds_back_is_asked_again_after_a_while() {
+    let mut desk = Desk::with(TAKE, having([]), |_| {});
+    want(&mut desk, 1, SEED, Bitfield::full(CHUNKS));
+    let asked = desk.requests();
+    assert!(!asked.is_empty());
+    for (_, req, _) in asked {
+        desk.tell(Input::Failed { req, fault: RequestFault::HeldBack });
+    }
+    assert!(desk.machine.work().is_at_quota);
+    assert_eq!(desk.requests(), [], "not at once");
+    desk.wait(Duration::from_secs(1));
+    let again = desk.requests();
+    assert!(!again.is_empty() && !desk.machine.work().is_at_quota);
+    for (_, req, _) in again {
+        desk.tell(Input::Arrived { req });
+        desk.tell(Input::Kept { req, outcome: KeepOutcome::Kept });
+    }
+    assert_eq!(desk.closes(), [], "it is not the peer's fault");
 }

@@ -1,0 +1,74 @@
+//! Quotas that several transfers share: no byte too much passes, however many of them run at once.
+
+use serde_json::Value;
+
+use super::house::House;
+use super::version::Version;
+use crate::process::events;
+
+const CHUNK: u64 = 16 << 10;
+/// What may pass of about 600 KiB.
+const MOST: u64 = 6 * CHUNK;
+const STEMS: [&str; 3] = ["m0", "m1", "m2"];
+
+/// What moved by the log: sent and received.
+fn moved(house: &House) -> (u64, u64) {
+    let ran = house.home.say("--json limits log").exits(0);
+    let rows: Vec<Value> = events(&ran.stdout, "moved").collect();
+    let sum = |field: &str| rows.iter().map(|row| row[field].as_u64().unwrap()).sum();
+    (sum("sent_bytes"), sum("received_bytes"))
+}
+
+/// Three models that Alice shares, and a fetch of each at Bob's, who lets all three begin at the same moment; with their
+/// numbers.
+fn begin(alice: &House, bob: &House, agreed: &[&str]) -> Vec<u64> {
+    let offers = STEMS.map(|stem| {
+        Version::about(200_000, stem, "1", stem.as_bytes()[1].into()).write(&alice.home, stem);
+        bob.home.write(format!("{stem}.minimodel"), alice.home.read(format!("{stem}.minimodel")));
+        alice.share_of(stem, &["--consent", "serve"])
+    });
+    bob.home.say("limits schedule add 0-24 --paused").exits(0);
+    let fetch = |(stem, offer): (&str, &String)| {
+        let manifest = format!("{stem}.minimodel");
+        bob.fetch(&[&[&manifest, "--peer", offer, "--out", "models"], agreed].concat())
+    };
+    let fetches = STEMS.into_iter().zip(&offers).map(fetch).collect();
+    bob.home.say("limits schedule clear").exits(0);
+    fetches
+}
+
+#[test]
+fn b22_a_budget_of_a_day_is_not_passed_by_taking_from_three_shares_at_once() {
+    let (alice, bob) = (House::new(), House::new());
+    alice.home.say(&format!("limits set --peer-day {MOST}")).exits(0);
+    for id in begin(&alice, &bob, &["--consent", "fetch,import"]) {
+        bob.transfer_when(id, "at the budget", |fetch| fetch["cause"] == "quota");
+    }
+    alice.until("the last pictures of the shares", || moved(&alice).0 > MOST - CHUNK);
+    assert!(moved(&alice).0 <= MOST, "{:?}", moved(&alice));
+    alice.home.say("limits set --peer-day none").exits(0);
+}
+
+#[test]
+fn i5_b22_a_quota_of_a_grant_is_not_passed_by_three_fetches_at_once() {
+    let (alice, bob) = (House::new(), House::new());
+    bob.home.say(&format!("consent grant fetch --quota {MOST} --consent fetch")).exits(0);
+    bob.home.say("consent grant import --consent import").exits(0);
+    let fetches = begin(&alice, &bob, &[]);
+    for &id in &fetches {
+        bob.transfer_when(id, "at the quota", |fetch| fetch["cause"] == "quota");
+    }
+    bob.until("the last pictures of the fetches", || moved(&bob).1 > MOST - CHUNK);
+    assert!(moved(&bob).1 <= MOST, "{:?}", moved(&bob));
+    let used = |grant: &Value| grant["used_bytes"].as_u64().unwrap();
+    let listed = bob.home.say("--json consent list --all").exits(0);
+    let grant = events(&listed.stdout, "grant").find(|grant| grant["action"] == "fetch").unwrap();
+    assert_eq!(used(&grant), moved(&bob).1);
+    // Under another one all of them go on to their ends.
+    bob.home.say("consent grant fetch --consent fetch").exits(0);
+    for (stem, id) in STEMS.into_iter().zip(fetches) {
+        let done = bob.transfer_when(id, "done", |fetch| fetch["state"] == "done");
+        let path = done["path"].as_str().unwrap();
+        assert!(std::fs::read(path).unwrap() == alice.home.read(format!("{stem}.slm")));
+    }
+}
