@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use minimodel_wire::{Consent, Request};
@@ -13,18 +13,22 @@ use tokio::time::timeout;
 use crate::model::Model;
 use crate::net::{self, Guise, Peer, Target};
 use crate::seen::Ended;
-use crate::socket::{self, Loss};
+use crate::socket::{self, Line, Loss};
 use crate::tls::Identity;
 
 /// Less than a client waits before it sends its first packet again: whatever comes until then is an answer to one.
-const AT_ONCE: Duration = Duration::from_millis(800);
+pub const AT_ONCE: Duration = Duration::from_millis(800);
+/// What should come is waited for so long, on however busy a machine.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Half-open handshakes from one address, held until this is dropped: whoever is in it proves its address when it is
-/// asked to, and says nothing more.
+/// asked to, and says nothing more. The other side gives each of them up in time.
 #[derive(Debug)]
 pub struct Crowd {
     _endpoint: Endpoint,
-    _standing: Vec<Connecting>,
+    standing: Vec<Connecting>,
+    line: Arc<Line>,
 }
 
 impl Crowd {
@@ -34,16 +38,35 @@ impl Crowd {
     ///
     /// No socket at the address.
     pub fn stand(target: Target, from: IpAddr, count: usize) -> Result<Self> {
-        let guise = Guise { from, loss: Loss::AllButRetry, ..Guise::default() };
-        let endpoint = net::endpoint(&guise)?;
-        let config = net::client_config(&Identity::new()?, &guise)?;
+        let (endpoint, line) = endpoint(from, Loss::AllButRetry)?;
+        let config = net::client_config(&Identity::new()?, &Guise { from, ..Guise::default() })?;
         let connect = |_| endpoint.connect_with(config.clone(), target.address, "minimodel");
         let standing = (0..count).map(connect).collect::<Result<_, _>>()?;
-        Ok(Self { _endpoint: endpoint, _standing: standing })
+        Ok(Self { _endpoint: endpoint, standing, line })
+    }
+
+    /// Waits until the other side has taken all of it up, but no longer than this.
+    pub async fn settle(&self, patience: Duration) {
+        let all = async {
+            while self.stood() < self.standing.len() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let _ = timeout(patience, all).await;
+    }
+
+    /// Handshakes that the other side took up.
+    pub fn stood(&self) -> usize {
+        self.line.answered()
+    }
+
+    /// Those of them that did not have to prove their address.
+    pub fn unproven(&self) -> usize {
+        self.line.unproven()
     }
 }
 
-/// How a newcomer was received at once, before it had to ask again.
+/// How a newcomer was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reception {
     /// It had to prove its address first.
@@ -54,28 +77,38 @@ pub struct Reception {
     pub answered: bool,
 }
 
-/// Dials once from an address, honestly, and leaves again.
+/// Dials once from an address, honestly, and leaves again. What is expected is waited for, and to what is not a moment is
+/// given in which it could come.
 ///
 /// # Errors
 ///
 /// No socket at the address.
-pub async fn receive(target: Target, from: IpAddr) -> Result<Reception> {
-    let guise = Guise { from, ..Guise::default() };
-    let (socket, line) =
-        socket::counted(SocketAddr::new(from, 0), Loss::None).context("no socket at the address")?;
-    let runtime = Arc::new(TokioRuntime);
-    let endpoint = Endpoint::new_with_abstract_socket(EndpointConfig::default(), None, socket, runtime)?;
-    let config = net::client_config(&Identity::new()?, &guise)?;
-    let connecting = endpoint.connect_with(config, target.address, "minimodel")?;
-    let connection = timeout(AT_ONCE, connecting).await;
-    let connected = matches!(connection, Ok(Ok(_)));
+pub async fn receive(target: Target, from: IpAddr, expected: Reception) -> Result<Reception> {
+    let (endpoint, line) = endpoint(from, Loss::None)?;
+    let config = net::client_config(&Identity::new()?, &Guise { from, ..Guise::default() })?;
+    let mut connecting = endpoint.connect_with(config, target.address, "minimodel")?;
+    let (begun, mut ended) = (Instant::now(), None);
+    while ended.is_none() && expected.retried && line.retried() == 0 && begun.elapsed() < PATIENCE {
+        ended = timeout(LOOK_EVERY, &mut connecting).await.ok();
+    }
+    if ended.is_none() {
+        let patience = if expected.connected { PATIENCE } else { AT_ONCE };
+        ended = timeout(patience, &mut connecting).await.ok();
+    }
     let reception = Reception {
-        retried: line.retries.load(Ordering::Relaxed) > 0,
-        connected,
+        retried: line.retried() > 0,
+        connected: matches!(ended, Some(Ok(_))),
         answered: line.received.load(Ordering::Relaxed) > 0,
     };
     endpoint.close(0u32.into(), b"");
     Ok(reception)
+}
+
+fn endpoint(from: IpAddr, loss: Loss) -> Result<(Endpoint, Arc<Line>)> {
+    let (socket, line) =
+        socket::counted(SocketAddr::new(from, 0), loss).context("no socket at the address")?;
+    let runtime = Arc::new(TokioRuntime);
+    Ok((Endpoint::new_with_abstract_socket(EndpointConfig::default(), None, socket, runtime)?, line))
 }
 
 /// Asks for much, and falls silent in the middle of it: the other side has all under way that it may, and hears of none
@@ -86,9 +119,7 @@ pub async fn receive(target: Target, from: IpAddr) -> Result<Reception> {
 /// A seeder that does not serve.
 pub async fn fall_silent(target: Target, model: &Model, end: impl FnOnce()) -> Result<Ended> {
     let guise = Guise { window: 8 << 20, ..Guise::default() };
-    let (socket, line) = socket::counted(SocketAddr::new(guise.from, 0), Loss::None)?;
-    let runtime = Arc::new(TokioRuntime);
-    let endpoint = Endpoint::new_with_abstract_socket(EndpointConfig::default(), None, socket, runtime)?;
+    let (endpoint, line) = endpoint(guise.from, Loss::None)?;
     let connection = net::dial(&endpoint, &target, &Identity::new()?, &guise).await??;
     let mut peer = Peer::open(connection).await?;
     peer.introduce(model, Consent::FETCH).await?;

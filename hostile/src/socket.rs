@@ -1,11 +1,12 @@
 //! A socket that loses on purpose.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use quinn::udp::{RecvMeta, Transmit};
@@ -42,9 +43,45 @@ pub(crate) fn counted(address: SocketAddr, loss: Loss) -> io::Result<(Arc<dyn As
 pub(crate) struct Line {
     /// Datagrams that came, lost on purpose or not.
     pub(crate) received: AtomicU64,
-    pub(crate) retries: AtomicU64,
+    seen: Mutex<Seen>,
     /// Nothing that is sent gets out.
     pub(crate) is_mute: AtomicBool,
+}
+
+/// Connections of this socket, by the id that we chose for them.
+#[derive(Debug, Default)]
+struct Seen {
+    retried: BTreeSet<Vec<u8>>,
+    answered: BTreeSet<Vec<u8>>,
+}
+
+impl Line {
+    /// Connections that were asked to prove their address.
+    pub(crate) fn retried(&self) -> usize {
+        self.seen().retried.len()
+    }
+
+    /// Connections whose handshake the other side took up.
+    pub(crate) fn answered(&self) -> usize {
+        self.seen().answered.len()
+    }
+
+    /// Those of them that did not have to prove their address.
+    pub(crate) fn unproven(&self) -> usize {
+        let seen = self.seen();
+        seen.answered.difference(&seen.retried).count()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, datagram: &[u8]) {
+        let Some(id) = long_header_id(datagram) else { return };
+        let mut seen = self.seen();
+        let place = if is_retry(datagram) { &mut seen.retried } else { &mut seen.answered };
+        place.insert(id.to_vec());
+    }
 }
 
 struct Lossy {
@@ -63,6 +100,13 @@ impl fmt::Debug for Lossy {
 /// A long header (0x80), the fixed bit (0x40), and the type Retry (RFC 9000 section 17.2.5).
 fn is_retry(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| first & 0xf0 == 0xf0)
+}
+
+/// Whom a datagram with a long header is for: it begins with one byte, the version and the id's length (RFC 9000 section
+/// 17.2).
+fn long_header_id(datagram: &[u8]) -> Option<&[u8]> {
+    let (&[first, _, _, _, _, len], rest) = datagram.split_first_chunk()?;
+    if first & 0x80 == 0 { None } else { rest.get(..len.into()) }
 }
 
 impl AsyncUdpSocket for Lossy {
@@ -92,9 +136,10 @@ impl AsyncUdpSocket for Lossy {
         let count = ready!(self.inner.poll_recv(cx, buffers, meta))?;
         for (meta, buffer) in meta.iter_mut().zip(buffers.iter()).take(count) {
             self.line.received.fetch_add(1, Ordering::Relaxed);
-            if is_retry(buffer) {
-                self.line.retries.fetch_add(1, Ordering::Relaxed);
-            } else if self.loss == Loss::AllButRetry {
+            // Several datagrams of one length may have come as one piece.
+            let piece = buffer.get(..meta.len).unwrap_or_default();
+            piece.chunks(meta.stride.max(1)).for_each(|datagram| self.line.note(datagram));
+            if self.loss == Loss::AllButRetry && !is_retry(buffer) {
                 meta.len = 0;
             }
         }
