@@ -135,5 +135,5 @@ pub async fn fall_silent(target: Target, model: &Model, end: impl FnOnce()) -> R
     line.is_mute.store(true, Ordering::Relaxed);
     tokio::time::sleep(Duration::from_millis(300)).await;
     end();
-    Ok(peer.end_within(Duration::from_secs(3)).await)
+    Ok(peer.end_within(PATIENCE).await)
 }

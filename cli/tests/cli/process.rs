@@ -146,10 +146,16 @@ impl Running {
         self.stderr.wait_for(words, |text| text.contains(words).then_some(()));
     }
 
+    /// Waits until `find` finds something in what stdout has said.
+    #[track_caller]
+    pub(crate) fn wait_for_stdout<T>(&self, what: &str, find: impl FnMut(&str) -> Option<T>) -> T {
+        self.stdout.wait_for(what, find)
+    }
+
     /// Waits for the first event of a name on stdout.
     #[track_caller]
     pub(crate) fn wait_for_event(&self, name: &str) -> Value {
-        self.stdout.wait_for(name, |text| events(text, name).next())
+        self.wait_for_stdout(name, |text| events(text, name).next())
     }
 
     /// Sends a signal to this very child.

@@ -2,15 +2,16 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use minimodel_companion::Service as _;
 use minimodel_companion::api::Bounds;
 use minimodel_companion::api::types::{Kind, NewEntry};
+use minimodel_companion::client::Client;
 use minimodel_companion::problem::code;
 
 use crate::memory::Stands;
-use crate::running::{Running, problem, read_answer, status};
+use crate::running::{PATIENCE, Running, problem, read_answer, status};
 
 const SHORT: Duration = Duration::from_millis(150);
 
@@ -84,7 +85,7 @@ fn a_head_of_many_or_long_lines_is_refused() {
 
 #[test]
 fn who_takes_nothing_of_what_is_written_to_him_is_hung_up_on() {
-    let running = Running::within(Bounds { write_time: SHORT, ..Bounds::default() });
+    let running = Running::within(Bounds { write_time: SHORT, connections: 1, ..Bounds::default() });
     let mut transfer = running.memory.state().add(Kind::Share, Stands::Running);
     // More than the sockets of both sides hold.
     transfer.model_id = "m".repeat(32 << 20);
@@ -93,7 +94,12 @@ fn who_takes_nothing_of_what_is_written_to_him_is_hung_up_on() {
     slow.write_all(format!("{}\r\n", head(&running, "GET /v1/status", "")).as_bytes()).unwrap();
     let mut begin = [0; 1];
     slow.read_exact(&mut begin).unwrap();
-    std::thread::sleep(6 * SHORT);
+    // It had the one place that there is.
+    let begun = Instant::now();
+    while Client::find(&running.folder).unwrap().is_none() {
+        assert!(begun.elapsed() < PATIENCE, "it is still there");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     assert!(until_closed(&mut slow).len() < 32 << 20);
 }
 

@@ -1,7 +1,5 @@
 //! Tricks on the control stream, which both sides can play.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use minimodel_wire::{Bitfield, Consent, Frame, Hello, limits};
 use quinn::VarInt;
@@ -86,7 +84,7 @@ pub(crate) async fn play(trick: Trick, peer: &mut Peer, model: &Model, consent: 
         Trick::StoppedControl => {
             // Dropping it says so to the other side, once the task that reads it has ended.
             peer.reader.abort();
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            let _ = (&mut peer.reader).await;
             // Something that has to be answered, so that the other side notices.
             control.write_all(&Frame::Interested.encode()).await?;
         }

@@ -1,7 +1,6 @@
 //! Whoever dials a seeder.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use minimodel_hostile::{Ended, Identity, Seen, Side, Target, Trick, attack};
 use tokio::sync::Semaphore;
@@ -109,7 +108,14 @@ fn a1_a2_a3_a4_a5_a6_a7_a8_a10_a11_a12_b7_b8_b13_b14_b15_b16_b17_c2_c4_d8_hostil
     is_calm(&after.start(&[offer], &[]).end().exits(0));
     after.has_it(&publisher);
 
-    std::thread::sleep(Duration::from_millis(100));
+    // What is held against the last of them is told when it is gone.
+    for (trick, peer, seen) in &played {
+        if let (Some(words), Ok(_)) = (expected(*trick).blame, seen) {
+            seeder.wait_for_stdout(words, |stdout| {
+                blame(stdout, peer).iter().any(|line| line.contains(words)).then_some(())
+            });
+        }
+    }
     let ran = seeder.stop().exits(0);
     is_calm(&ran);
     let faults = played.into_iter().filter_map(|(trick, peer, seen)| {

@@ -18,7 +18,7 @@ use crate::home::{Home, Ran};
 use crate::process::Running;
 
 /// Far longer than anything here takes; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A model file with its signed manifest, in a home of its publisher.
 pub(super) struct Model {

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use minimodel_verifier::receipt::Receipt;
 use serde_json::Value;
 
-use super::model::{Fetcher, Model};
+use super::model::{Fetcher, Model, PATIENCE};
+use super::record::Record;
 use super::seeder::Seeder;
 use crate::home::{Home, Ran};
 use crate::process::{Running, event, events};
@@ -163,14 +165,24 @@ fn e1_a_repair_that_was_killed_goes_on_when_it_is_typed_again() {
     let bad: Vec<u32> = (0..40).collect();
     let (home, path) = damaged(&model, &bad);
     let running = repair(&model, &home, seeder.offer(), &["--json", CONSENT[0], CONSENT[1]]);
-    running.wait_for_event("peer-joined");
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    let record = home.path("mine.slm.part.state");
+    let begun = Instant::now();
+    let repaired = loop {
+        let repaired: BTreeSet<u32> =
+            Record::read(&record).chunks.into_iter().filter(|chunk| bad.contains(chunk)).collect();
+        if repaired.len() >= 5 {
+            break repaired;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{} chunks are recorded", repaired.len());
+        std::thread::sleep(Duration::from_millis(2));
+    };
     let said = running.kill();
     assert_eq!(events(&said, "done").count(), 0, "it was faster than its seeder");
     assert!(home.names().contains(&"mine.slm.part".to_owned()), "{:?}", home.names());
     let served = seeder.served().len();
     let ran = repair(&model, &home, seeder.offer(), &["--json", CONSENT[0], CONSENT[1]]).end().exits(0);
     is_right(&model, &path);
+    assert!(repaired.is_disjoint(&seeder.served_after(served)), "what was recorded came again");
     // Those that were missing still; the others came before the kill.
     let repaired = event(&ran.stdout, "repaired")["chunks"].as_array().unwrap().clone();
     let repaired: Vec<u32> = repaired.iter().map(|chunk| chunk.as_u64().unwrap() as u32).collect();
