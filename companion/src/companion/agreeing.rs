@@ -1,6 +1,7 @@
 //! What was agreed to for a transfer: whether it suffices, how it is recorded, and that it ends with it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use minimodel_wire::SignedOffer;
 
@@ -13,15 +14,42 @@ use crate::clock::now_unix;
 use crate::consent::{Denied, Permission, word};
 use crate::problem::{Problem, code};
 
+/// Peers that fetches may ask, by the offers of each: these are read, signatures and all, when they change, and not at each
+/// look.
+#[derive(Debug, Default)]
+pub(super) struct Offered(Mutex<BTreeMap<u64, Read>>);
+
+#[derive(Debug)]
+struct Read {
+    offers: Vec<String>,
+    peers: Vec<String>,
+}
+
+impl Offered {
+    /// Whether one who was offered with this row is such a one. `rows` are those that are still there.
+    fn any(&self, row: &Row, rows: &BTreeMap<u64, Row>, is_one: impl Fn(&str) -> bool) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.get(&row.id).is_none_or(|read| read.offers != row.offers) {
+            known.retain(|id, _| rows.contains_key(id));
+            let read = row.offers.iter().filter_map(|text| text.parse::<SignedOffer>().ok());
+            let peers = read.map(|offer| offer.offer().peer.to_string()).collect();
+            known.insert(row.id, Read { offers: row.offers.clone(), peers });
+        }
+        known.get(&row.id).is_some_and(|read| read.peers.iter().any(|peer| is_one(peer)))
+    }
+}
+
 impl Core {
     /// What a transfer should be doing now.
     pub(super) fn wish_of(&self, inner: &Inner, id: u64) -> Option<Wish> {
         let row = inner.rows.get(&id)?;
         let mut facts = Facts::default();
         let all = [Action::Fetch, Action::Import, Action::Cache, Action::Serve, Action::Publish];
+        let others = Self::grants_of_others(inner, row);
         for action in all {
-            let permission = self.permission(inner, row, action);
-            if Self::suffices(row, action, &permission) {
+            let permission = self.permission_beside(inner, row, action, &others);
+            let is_for_offered = || self.offered.any(row, &inner.rows, |peer| permission.permits(peer));
+            if suffices(row, action, &permission, is_for_offered) {
                 facts.permitted.push(action);
             } else if row.needs().contains(&action) {
                 let missing = match permission.reason {
@@ -36,19 +64,6 @@ impl Core {
         let retry = inner.retries.get(&id).filter(|retry| retry.until > std::time::Instant::now());
         facts.pause_after = retry.map(|retry| retry.cause);
         Some(wish(row, &facts))
-    }
-
-    /// Whether a permission is enough for this transfer: for one that names who may come, it must be for one of them; for a
-    /// fetch, for somebody who was offered.
-    fn suffices(row: &Row, action: Action, permission: &Permission) -> bool {
-        match action {
-            Action::Serve if !row.allow.is_empty() => row.allow.iter().any(|peer| permission.permits(peer)),
-            Action::Fetch if row.offers.is_empty() => permission.anyone,
-            Action::Fetch | Action::Import | Action::Cache => {
-                permission.anyone || offered(row).any(|peer| permission.permits(&peer))
-            }
-            Action::Serve | Action::Publish => permission.is_some(),
-        }
     }
 
     pub(super) fn answered(self: &Arc<Self>, id: u64, consent: &Consent) -> Result<Transfer, Problem> {
@@ -145,8 +160,110 @@ impl Core {
     }
 }
 
-/// Peers that a fetch may ask, by their offers.
-fn offered(row: &Row) -> impl Iterator<Item = String> + '_ {
-    let offers = row.offers.iter().filter_map(|text| text.parse::<SignedOffer>().ok());
-    offers.map(|offer| offer.offer().peer.to_string())
+/// Whether a permission is enough for this transfer: for one that names who may come, it must be for one of them; for a
+/// fetch, for somebody who was offered, which is asked only where it matters.
+fn suffices(
+    row: &Row,
+    action: Action,
+    permission: &Permission,
+    is_for_offered: impl FnOnce() -> bool,
+) -> bool {
+    match action {
+        Action::Serve if !row.allow.is_empty() => row.allow.iter().any(|peer| permission.permits(peer)),
+        Action::Fetch if row.offers.is_empty() => permission.anyone,
+        Action::Fetch | Action::Import | Action::Cache => {
+            permission.anyone || (!permission.peers.is_empty() && is_for_offered())
+        }
+        Action::Serve | Action::Publish => permission.is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use ed25519_dalek::SigningKey;
+    use minimodel_wire::{Offer, PeerId};
+
+    use super::*;
+    use crate::api::types::{NewFetch, NewShare};
+
+    fn peer(n: u8) -> PeerId {
+        PeerId(SigningKey::from_bytes(&[n; 32]).verifying_key().to_bytes())
+    }
+
+    fn offer(n: u8) -> String {
+        let addresses = vec!["127.0.0.1:4000".parse().unwrap()];
+        let offer = Offer { peer: peer(n), swarm_id: [0xab; 32], addresses, expires_unix: 2_000_000_000 };
+        SignedOffer::sign(offer, &SigningKey::from_bytes(&[n; 32])).unwrap().to_string()
+    }
+
+    fn fetch(offers: &[String]) -> Row {
+        let new = NewFetch { offers: offers.to_vec(), ..NewFetch::default() };
+        Row { id: 1, ..Row::fetch(new, "ab".repeat(32), 0) }
+    }
+
+    fn permission(anyone: bool, peers: &[PeerId]) -> Permission {
+        Permission {
+            anyone,
+            peers: peers.iter().map(ToString::to_string).collect(),
+            left_bytes: None,
+            left_by_peer: BTreeMap::new(),
+            ends_unix: None,
+            reason: None,
+        }
+    }
+
+    fn is_enough(row: &Row, action: Action, permission: &Permission) -> bool {
+        let offered = Offered::default();
+        let rows = BTreeMap::from([(row.id, row.clone())]);
+        suffices(row, action, permission, || offered.any(row, &rows, |peer| permission.permits(peer)))
+    }
+
+    #[test]
+    fn consent_to_fetch_is_for_anyone_or_for_one_who_was_offered() {
+        let (anyone, one, other) =
+            (permission(true, &[]), permission(false, &[peer(1)]), permission(false, &[peer(9)]));
+        let row = fetch(&[offer(1), offer(2)]);
+        for action in [Action::Fetch, Action::Import, Action::Cache] {
+            let enough =
+                [&anyone, &one, &other, &permission(false, &[])].map(|is| is_enough(&row, action, is));
+            assert_eq!(enough, [true, true, false, false], "{action:?}");
+        }
+        let alone = fetch(&[]);
+        assert!(is_enough(&alone, Action::Fetch, &anyone) && !is_enough(&alone, Action::Fetch, &one));
+        // Whom it serves and who is told of it has nothing to do with whom it asks.
+        assert!(is_enough(&row, Action::Serve, &other) && is_enough(&row, Action::Publish, &other));
+    }
+
+    #[test]
+    fn consent_to_serve_is_for_one_who_was_named() {
+        let share = |allow: &[PeerId]| {
+            let allow = allow.iter().map(ToString::to_string).collect();
+            let new = NewShare { allow, ..NewShare::default() };
+            Row::share(new, "ab".repeat(32), String::new(), "/f".into(), 0)
+        };
+        let named = share(&[peer(1), peer(2)]);
+        assert!(is_enough(&named, Action::Serve, &permission(false, &[peer(2)])));
+        assert!(is_enough(&named, Action::Serve, &permission(true, &[])));
+        assert!(!is_enough(&named, Action::Serve, &permission(false, &[peer(9)])));
+        assert!(is_enough(&share(&[]), Action::Serve, &permission(false, &[peer(9)])));
+    }
+
+    #[test]
+    fn other_offers_of_a_row_are_read_anew_and_those_of_rows_that_are_gone_are_forgotten() {
+        let offered = Offered::default();
+        let of = |row: &Row, rows: &BTreeMap<u64, Row>| {
+            let seen = std::cell::RefCell::new(BTreeSet::new());
+            offered.any(row, rows, |peer| !seen.borrow_mut().insert(peer.to_owned()));
+            seen.into_inner()
+        };
+        let names = |all: &[u8]| all.iter().map(|&n| peer(n).to_string()).collect::<BTreeSet<_>>();
+        let (first, second) = (fetch(&[offer(1), "mm1no".into()]), Row { id: 2, ..fetch(&[offer(3)]) });
+        let both = BTreeMap::from([(1, first.clone()), (2, second.clone())]);
+        assert_eq!((of(&first, &both), of(&second, &both)), (names(&[1]), names(&[3])));
+        let more = fetch(&[offer(2), offer(1)]);
+        assert_eq!(of(&more, &BTreeMap::from([(1, more.clone())])), names(&[1, 2]));
+        assert_eq!(offered.0.lock().unwrap().keys().copied().collect::<Vec<_>>(), [1]);
+    }
 }

@@ -118,7 +118,17 @@ impl Core {
     /// What is permitted for a transfer's model now. What was agreed to with another transfer is for that one alone, and a
     /// rest that is too small for a chunk is none.
     pub(super) fn permission(&self, inner: &Inner, row: &Row, action: Action) -> Permission {
-        let others = Self::grants_of_others(inner, row);
+        self.permission_beside(inner, row, action, &Self::grants_of_others(inner, row))
+    }
+
+    /// The same where [`Self::grants_of_others`] were found already.
+    pub(super) fn permission_beside(
+        &self,
+        inner: &Inner,
+        row: &Row,
+        action: Action,
+        others: &BTreeSet<u64>,
+    ) -> Permission {
         inner.book.grants().permission_without(
             action,
             &row.swarm_id,

@@ -94,6 +94,7 @@ struct Core {
     inner: Mutex<Inner>,
     /// Manifests that were read, by swarm: they are looked at for every picture.
     manifests: Mutex<BTreeMap<String, Arc<Manifest>>>,
+    offered: agreeing::Offered,
     wake: Condvar,
     events: broadcast::Sender<Event>,
     asked_to_stop: watch::Sender<bool>,
@@ -170,6 +171,7 @@ impl Companion {
             down: Throttle::new(None),
             inner: Mutex::new(inner),
             manifests: Mutex::new(BTreeMap::new()),
+            offered: agreeing::Offered::default(),
             wake: Condvar::new(),
             events: broadcast::channel(WAITING_EVENTS).0,
             asked_to_stop: watch::channel(false).0,
