@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub(crate) use minimodel_companion::doctor::size as show_size;
+
 /// Units a size may be typed in, the longest spelling first so that `KiB` is not read as `B`.
 const UNITS: [(&str, u32); 5] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40), ("B", 0)];
 
@@ -89,19 +91,6 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     match number.checked_mul(milliseconds_each).ok_or(UnitError::TooLarge)? {
         0 => Err(UnitError::Zero),
         milliseconds => Ok(Duration::from_millis(milliseconds)),
-    }
-}
-
-/// `64.0 KiB`, `1.4 GiB`, `17 B`: for people, rounded down to a tenth so that it never claims more than there is.
-pub(crate) fn show_size(bytes: u64) -> String {
-    let scaled = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    match scaled.into_iter().find(|(_, shift)| bytes >> shift > 0) {
-        None => format!("{bytes} B"),
-        Some((unit, shift)) => {
-            let rest = bytes & ((1_u64 << shift) - 1);
-            // rest < 2^40, so ten times it fits.
-            format!("{}.{} {unit}", bytes >> shift, (rest * 10) >> shift)
-        }
     }
 }
 

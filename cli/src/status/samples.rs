@@ -1,8 +1,6 @@
 //! Transfers for the tests of this folder.
 
-use std::collections::BTreeMap;
-
-use minimodel_companion::api::types::{Kind, Limits, Peer, Rates, State, Status, Transfer, TransferLimits};
+use minimodel_companion::api::types::{Kind, Limits, Peer, Rates, State, Status, Transfer};
 
 pub(super) use minimodel_companion::doctor::CAUSES;
 
@@ -22,30 +20,15 @@ pub(super) fn transfer(id: u64, kind: Kind, state: State) -> Transfer {
         id,
         kind,
         state,
-        cause: None,
-        problem: None,
-        question: None,
         model_id: "my-model".into(),
         model_version: "1".into(),
         swarm_id: "ab".repeat(32),
         path: "/models/my-model.slm".into(),
-        receipt: None,
-        entry: None,
-        offer: None,
-        publishes: false,
-        allow: Vec::new(),
-        limits: TransferLimits::default(),
         have_bytes: 1 << 20,
         total_bytes: 4 << 20,
-        received_bytes: 0,
-        sent_bytes: 0,
         down_rate: 1 << 19,
-        up_rate: 0,
-        peers: Vec::new(),
-        run_seconds: 0.0,
-        idle_seconds: BTreeMap::new(),
         created_utc: "2026-06-01T11:00:00Z".into(),
-        is_new: false,
+        ..Transfer::default()
     }
 }
 

@@ -18,6 +18,7 @@ pub use address::{Reach, reach};
 pub use cause::{CAUSES, advice, name, words};
 pub use facts::{Bound, Disk, Facts, Found, Listen, Offered, Place, PlaceKind};
 pub use gather::{Around, gather};
+pub use units::size;
 
 use crate::api::types::Finding;
 

@@ -1,12 +1,13 @@
 //! Sizes, rates and lists as people read them.
 
-/// `64.0 KiB`, `17 B`: rounded down to a tenth, so that it never claims more than there is.
-pub(super) fn size(bytes: u64) -> String {
+/// `64.0 KiB`, `1.4 GiB`, `17 B`: for people, rounded down to a tenth so that it never claims more than there is.
+pub fn size(bytes: u64) -> String {
     let scaled = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
     match scaled.into_iter().find(|(_, shift)| bytes >> shift > 0) {
         None => format!("{bytes} B"),
         Some((unit, shift)) => {
             let rest = bytes & ((1_u64 << shift) - 1);
+            // rest < 2^40, so ten times it fits.
             format!("{}.{} {unit}", bytes >> shift, (rest * 10) >> shift)
         }
     }

@@ -20,19 +20,12 @@ impl Library {
     ///
     /// There is no such entry, or the database's.
     pub fn begin_fetch(&self, id: u64) -> Result<Entry, Problem> {
-        self.update(id, |row| {
-            if row.has_ready_file() {
-                row.state = EntryState::Ready;
-                return Ok(());
-            }
-            if matches!(row.file_fault(), Some(Fault::Gone(_))) {
-                row.lose_file();
-            } else if row.reason.is_none() {
+        self.unless_ready(id, |row, is_gone| {
+            if !is_gone && row.reason.is_none() {
                 row.reason = Some("its file was not checked".to_owned());
             }
             // The reason stays with a file that is there and not right: it is that of Failed again if the fetch is dropped.
             (row.state, row.is_going) = (EntryState::Downloading, false);
-            Ok(())
         })
     }
 
@@ -43,15 +36,21 @@ impl Library {
     ///
     /// As [`Library::begin_fetch`].
     pub fn fetch_failed(&self, id: u64, reason: &str) -> Result<Entry, Problem> {
+        self.unless_ready(id, |row, _| row.fail(reason.to_owned()))
+    }
+
+    /// An entry whose file is ready is Ready; another one is changed by `work`, which is told whether its file is gone.
+    fn unless_ready(&self, id: u64, work: impl FnOnce(&mut Row, bool)) -> Result<Entry, Problem> {
         self.update(id, |row| {
             if row.has_ready_file() {
                 row.state = EntryState::Ready;
                 return Ok(());
             }
-            if matches!(row.file_fault(), Some(Fault::Gone(_))) {
+            let is_gone = matches!(row.file_fault(), Some(Fault::Gone(_)));
+            if is_gone {
                 row.lose_file();
             }
-            row.fail(reason.to_owned());
+            work(row, is_gone);
             Ok(())
         })
     }

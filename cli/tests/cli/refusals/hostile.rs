@@ -150,21 +150,16 @@ const SOFTWARE: [&str; 5] = [
 /// What it does not let through.
 const FORBIDDEN: [&str; 5] = ["\u{1b}[2J", "a\nerror: forged", "\0", "\u{202e}x\u{200b}", "\u{9b}31m"];
 
+fn fetch_from(offer: &str) -> [&str; 8] {
+    ["fetch", "model.minimodel", "--peer", offer, "-o", "out", "--consent", "fetch,import"]
+}
+
 #[test]
 fn d8_the_software_name_of_a_seeder_is_shown_harmless() {
     for software in SOFTWARE {
         let home = stage();
         let stranger = Stranger::seed(software);
-        let line = [
-            "fetch",
-            "model.minimodel",
-            "--peer",
-            stranger.offer(),
-            "-o",
-            "out",
-            "--consent",
-            "fetch,import",
-        ];
+        let line = fetch_from(stranger.offer());
         let ran = home.run(line).exits(0);
         is_harmless(&ran);
         let shown = software.replace('\\', "\\\\");
@@ -180,16 +175,7 @@ fn d8_a_software_name_that_the_wire_forbids_is_not_printed_at_all() {
     for software in FORBIDDEN {
         let home = stage();
         let stranger = Stranger::seed(software);
-        let line = [
-            "fetch",
-            "model.minimodel",
-            "--peer",
-            stranger.offer(),
-            "-o",
-            "out",
-            "--consent",
-            "fetch,import",
-        ];
+        let line = fetch_from(stranger.offer());
         let ran = home.run([&["--json", "-v"], &line[..], &["--stall-timeout", "400ms"]].concat());
         assert!([3, 7].contains(&ran.code), "{ran:?}");
         is_harmless(&ran);

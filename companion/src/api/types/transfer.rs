@@ -12,20 +12,22 @@ use super::limits::TransferLimits;
 use crate::problem::Problem;
 
 /// Whether a transfer brings a file or gives one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A complete file is served.
     Share,
     /// A file is fetched.
+    #[default]
     Fetch,
 }
 
 /// Where a transfer stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Its user is asked for consent: see [`Transfer::question`].
+    #[default]
     Asking,
     /// It would run, but for what [`Transfer::cause`] says; it goes on by itself when that is over.
     Waiting,
@@ -160,7 +162,7 @@ pub struct Peer {
 }
 
 /// A share or a fetch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Transfer {
     /// Its name in the interface.
     pub id: u64,

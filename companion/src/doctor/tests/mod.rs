@@ -2,14 +2,12 @@
 
 mod causes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::UdpSocket;
 use std::path::PathBuf;
 
 use super::*;
-use crate::api::types::{
-    Kind, Limits, LogVerdict, Peer, Rates, State, Status, Transfer, TransferLimits, Window,
-};
+use crate::api::types::{Kind, Limits, LogVerdict, Peer, Rates, State, Status, Transfer, Window};
 
 /// 2026-06-01T12:00:00Z.
 const NOON: u64 = 1_780_315_200;
@@ -19,30 +17,18 @@ fn fetch(id: u64) -> Transfer {
         id,
         kind: Kind::Fetch,
         state: State::Running,
-        cause: None,
-        problem: None,
-        question: None,
         model_id: "my-model".into(),
         model_version: "1".into(),
         swarm_id: "ab".repeat(32),
         path: "/models/my-model.slm".into(),
-        receipt: None,
-        entry: None,
-        offer: None,
-        publishes: false,
-        allow: Vec::new(),
-        limits: TransferLimits::default(),
         have_bytes: 1 << 20,
         total_bytes: 4 << 20,
         received_bytes: 1 << 20,
-        sent_bytes: 0,
         down_rate: 1 << 19,
-        up_rate: 0,
         peers: vec![Peer::default()],
         run_seconds: 100.0,
-        idle_seconds: BTreeMap::new(),
         created_utc: "2026-06-01T11:00:00Z".into(),
-        is_new: false,
+        ..Transfer::default()
     }
 }
 
