@@ -200,7 +200,7 @@ mod tests {
                     );
                     let tells_cause = matches!(state, State::Waiting | State::Running);
                     if let (true, Some(cause)) = (tells_cause, cause) {
-                        assert!(shown.contains(doctor::words(cause)), "{cause:?}: {shown}");
+                        assert!(shown.contains(doctor::words_of(kind, cause)), "{cause:?}: {shown}");
                     }
                     for width in [1, 20, 40, 66, 80, 119, 120] {
                         for line in text(&status, width) {

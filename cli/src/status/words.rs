@@ -37,7 +37,7 @@ pub(crate) fn about(transfer: &Transfer) -> String {
 /// Why it stands there, and what to do where that is the user's; lines below the transfer's own.
 pub(super) fn why(transfer: &Transfer) -> Vec<String> {
     let id = transfer.id;
-    let cause = transfer.cause.map(doctor::words);
+    let cause = transfer.cause.map(|cause| doctor::words_of(transfer.kind, cause));
     match transfer.state {
         State::Asking => {
             let list = |actions: &[Action]| {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use minimodel_companion::api::types::Kind;
+use minimodel_companion::doctor;
 use minimodel_swarm::driver::Idle;
 
 /// What holds for less than this is not worth a word.
@@ -46,31 +48,9 @@ impl<C: Copy + PartialEq> Idling<C> {
     }
 }
 
-/// The cause of a fetch in plain words, with the word for programs.
-pub(super) fn explain(cause: Idle) -> String {
-    let words = match cause {
-        Idle::NoSource => "nobody who has a missing chunk is here",
-        Idle::Choked => "every peer is busy with others",
-        Idle::RateLimit => "the rate limit that was set holds bytes back",
-        Idle::Quota => "a limit on bytes is used up",
-        Idle::Disk => "the disk is busy",
-        Idle::Congestion => "the network path is in trouble",
-        Idle::PeerSlow => "peers were asked and send nothing",
-        Idle::Checking => "the whole file is being checked",
-        Idle::NoDemand => "nobody asks",
-    };
-    format!("{words} ({cause})")
-}
-
-/// The same of a share.
-pub(super) fn explain_share(cause: Idle) -> String {
-    let words = match cause {
-        Idle::Choked => "peers want chunks, and no upload slot is given",
-        Idle::Quota => "whoever asked has used its allowance",
-        Idle::PeerSlow => "peers asked and do not read",
-        _ => return explain(cause),
-    };
-    format!("{words} ({cause})")
+/// The cause in plain words, with the word for programs.
+pub(super) fn explain(kind: Kind, cause: Idle) -> String {
+    format!("{} ({cause})", doctor::words_of(kind, cause.into()))
 }
 
 #[cfg(test)]
@@ -105,7 +85,9 @@ mod tests {
     fn each_cause_is_explained_with_its_word() {
         for cause in Idle::ALL {
             let word = format!("({cause})");
-            assert!(explain(cause).ends_with(&word) && explain_share(cause).ends_with(&word));
+            for kind in [Kind::Share, Kind::Fetch] {
+                assert!(explain(kind, cause).ends_with(&word));
+            }
         }
     }
 }

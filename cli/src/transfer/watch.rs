@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
 
+use minimodel_companion::api::types::Kind;
 use minimodel_swarm::driver::{Idle, Report, Snapshot};
 use minimodel_swarm::machine::Event;
 use minimodel_wire::CloseCode;
@@ -103,7 +104,7 @@ fn fetch_aside(snapshot: &Snapshot, cause: Option<Idle>) -> String {
         aside.push_str(&format!(", sending {}", show_rate(snapshot.up_rate)));
     }
     if let Some(cause) = cause {
-        aside.push_str(&format!(", waiting: {}", idling::explain(cause)));
+        aside.push_str(&format!(", waiting: {}", idling::explain(Kind::Fetch, cause)));
     }
     aside
 }
@@ -120,7 +121,8 @@ fn show_seed(printer: &Printer, mut reports: mpsc::Receiver<Report>) -> Result<(
             Report::Snapshot(snapshot) => snapshot,
         };
         if let Some(cause) = idling.look(snapshot.elapsed, snapshot.idle) {
-            let what = cause.map_or_else(|| "sending".to_owned(), idling::explain_share);
+            let what =
+                cause.map_or_else(|| "sending".to_owned(), |cause| idling::explain(Kind::Share, cause));
             printer.detail(what);
             tell_idle(printer, cause)?;
         }

@@ -55,6 +55,15 @@ pub const fn words(cause: Cause) -> &'static str {
     }
 }
 
+/// The same of a transfer of this kind: what holds a share up are those who take.
+pub const fn words_of(kind: Kind, cause: Cause) -> &'static str {
+    match (kind, cause) {
+        (Kind::Share, Cause::Choked) => "peers want chunks, and no upload slot is given",
+        (Kind::Share, Cause::PeerSlow) => "peers asked and do not read",
+        _ => words(cause),
+    }
+}
+
 /// Whether a standstill by it is as it should be, and nothing to mend.
 pub(super) const fn is_in_order(cause: Cause) -> bool {
     matches!(cause, Cause::Checking | Cause::NoDemand | Cause::Paused | Cause::Schedule)
@@ -68,6 +77,9 @@ pub(super) fn told(cause: Cause, transfer: &Transfer, status: &Status) -> String
         }
         Cause::NoSource => {
             format!("without a peer that has what is wanted; {} connected now", peers(transfer.peers.len()))
+        }
+        Cause::Choked if transfer.kind == Kind::Share => {
+            "with peers that wanted chunks, and no upload slot given to any".into()
         }
         Cause::Choked => {
             let choking = transfer.peers.iter().filter(|peer| peer.choking_us).count();
@@ -101,6 +113,12 @@ pub fn advice(cause: Cause, transfer: &Transfer, status: &Status) -> String {
     let id = transfer.id;
     match cause {
         Cause::NoSource => "see that those who offered it still run; ask for another offer and fetch with `--peer OFFER` too".into(),
+        Cause::Choked if transfer.kind == Kind::Share => {
+            format!("wait: slots go round; or give more, `minimodel transfer limit {id} --slots NUMBER`")
+        }
+        Cause::PeerSlow if transfer.kind == Kind::Share => {
+            "nothing is wrong here: `minimodel status` shows what each takes".into()
+        }
         Cause::Choked => "wait: slots go round; or fetch from more peers, `--peer OFFER`".into(),
         Cause::RateLimit => Binding::of(transfer, status).raise(id),
         Cause::Quota => "see what is used up: `minimodel consent list` and `minimodel limits log --days 1` (a day ends at midnight \

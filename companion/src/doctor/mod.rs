@@ -15,7 +15,7 @@ mod transfers;
 mod units;
 
 pub use address::{Reach, reach};
-pub use cause::{CAUSES, advice, name, words};
+pub use cause::{CAUSES, advice, name, words, words_of};
 pub use facts::{Bound, Disk, Facts, Found, Listen, Offered, Place, PlaceKind};
 pub use gather::{Around, gather};
 pub use units::size;

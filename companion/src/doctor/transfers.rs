@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::cause::{advice, is_in_order, told, words};
+use super::cause::{advice, is_in_order, told, words_of};
 use super::facts::Facts;
 use super::units::{limit, percent, size};
 use super::{FAIL, OK, WARN, finding, ok, warn};
@@ -59,8 +59,9 @@ pub(super) fn transfer(transfer: &Transfer, status: &Status) -> Finding {
     };
     let whole = format!("{what} of {model}");
     let id = transfer.id;
-    let because =
-        |cause: Option<Cause>| cause.map_or_else(String::new, |cause| format!(": {}", words(cause)));
+    let because = |cause: Option<Cause>| {
+        cause.map_or_else(String::new, |cause| format!(": {}", words_of(transfer.kind, cause)))
+    };
     let hint = |cause: Option<Cause>| cause.map(|cause| advice(cause, transfer, status));
     match transfer.state {
         State::Failed => {
@@ -99,7 +100,7 @@ fn running(name: &str, whole: &str, transfer: &Transfer, status: &Status) -> Fin
     let run = transfer.run_seconds.max(idle_in_all);
     let mut detail = format!("{whole} runs, {}", numbers(transfer));
     if let Some(cause) = transfer.cause {
-        detail += &format!("; nothing moves now: {}", words(cause));
+        detail += &format!("; nothing moves now: {}", words_of(transfer.kind, cause));
     }
     for &(cause, seconds) in idle.iter().take(TOLD) {
         detail += &format!("; {} of the time {}", percent(seconds, run), told(cause, transfer, status));

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{facts, fetch, share};
-use crate::api::types::{Cause, Limits, Rates, State, Status, Transfer, TransferLimits, Window};
-use crate::doctor::{CAUSES, FAIL, OK, WARN, advice, cause, name, transfers, words};
+use crate::api::types::{Cause, Kind, Limits, Rates, State, Status, Transfer, TransferLimits, Window};
+use crate::doctor::{CAUSES, FAIL, OK, WARN, advice, cause, name, transfers, words, words_of};
 use crate::problem::{Problem, code};
 
 #[test]
 fn every_cause_has_its_name_its_words_its_sentence_and_its_hint() {
     let facts = facts();
-    for all in [CAUSES.map(name), CAUSES.map(words)] {
+    let of = |kind| CAUSES.map(|cause| words_of(kind, cause));
+    for all in [CAUSES.map(name), CAUSES.map(words), of(Kind::Share), of(Kind::Fetch)] {
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), CAUSES.len());
     }
     let schema = serde_json::to_value(<Cause as utoipa::PartialSchema>::schema()).unwrap();
@@ -22,7 +23,8 @@ fn every_cause_has_its_name_its_words_its_sentence_and_its_hint() {
             let stuck = Transfer { cause: Some(cause), idle_seconds, ..base };
             let found = transfers::transfer(&stuck, &facts.status);
             assert!(
-                found.detail.contains(words(cause)) && found.detail.contains("72 % of the time "),
+                found.detail.contains(words_of(stuck.kind, cause))
+                    && found.detail.contains("72 % of the time "),
                 "{found:?}"
             );
             assert_eq!(found.outcome == OK, cause::is_in_order(cause), "{found:?}");
@@ -85,6 +87,21 @@ fn a_rate_limit_is_named_with_the_command_that_raises_it() {
     let by_day = Limits { schedule: vec![window], ..limits };
     let scheduled = told(fetch(5), &by_day, Rates { down: Some(3 << 10), ..Rates::default() });
     assert!(scheduled.contains("3.0 KiB/s") && scheduled.contains("from 8 to 18"), "{scheduled}");
+}
+
+#[test]
+fn a_share_is_told_of_those_who_take_and_not_of_those_who_give() {
+    let status = facts().status;
+    for cause in [Cause::Choked, Cause::PeerSlow] {
+        let stuck = Transfer { cause: Some(cause), idle_seconds: [(cause, 72.0)].into(), ..share(6) };
+        let found = transfers::transfer(&stuck, &status);
+        let (detail, hint) = (found.detail, found.hint.unwrap());
+        for foreign in [words(cause), "those who have it", "let us ask"] {
+            assert!(!detail.contains(foreign), "{detail}");
+        }
+        assert!(!hint.contains("fetch from"), "{hint}");
+        assert_eq!(hint.contains("transfer limit 6 --slots"), cause == Cause::Choked, "{hint}");
+    }
 }
 
 #[test]
