@@ -117,6 +117,11 @@ impl Accounts {
         look(&books.sent_today, taken)
     }
 
+    /// Payload bytes that a run received.
+    pub(super) fn received(&self, run: u64) -> u64 {
+        self.with(Some(run), |_, taken| taken.total.received)
+    }
+
     /// A new day begins with nothing.
     pub(super) fn turn(&self, now_unix: u64) {
         let mut books = self.lock();

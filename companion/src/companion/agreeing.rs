@@ -49,7 +49,12 @@ impl Core {
         for action in all {
             let permission = self.permission_beside(inner, row, action, &others);
             let is_for_offered = || self.offered.any(row, &inner.rows, |peer| permission.permits(peer));
-            if suffices(row, action, &permission, is_for_offered) {
+            let ends_within = || {
+                let is_spent = action == Action::Fetch && permission.reason == Some(Denied::Spent);
+                let live = inner.lives.get(&id).filter(|_| is_spent);
+                live.is_some_and(|live| live.may_end_within_its_quota(inner.accounts.received(live.run)))
+            };
+            if suffices(row, action, &permission, is_for_offered) || ends_within() {
                 facts.permitted.push(action);
             } else if row.needs().contains(&action) {
                 let missing = match permission.reason {

@@ -67,8 +67,10 @@ pub(super) fn controls(standing: &Standing<'_>) -> Controls {
     if let Some(serve) = serve {
         bound_serving(&mut controls, standing, serve);
     }
-    if let Some(fetch) = fetch {
-        bound_fetching(&mut controls, standing, fetch);
+    match fetch {
+        Some(fetch) => bound_fetching(&mut controls, standing, fetch),
+        // What is on its way may come; nothing more is asked for.
+        None => controls.fetch_allowance = Some(0),
     }
     controls
 }
@@ -175,6 +177,12 @@ mod tests {
         let controls = bounds(&share(&[]), &Limits::default(), None, Some(&permission(true, None)));
         assert_eq!(controls.allow, Some(BTreeSet::new()));
         assert_eq!((controls.sources, controls.fetch_allowance), (None, None));
+    }
+
+    #[test]
+    fn without_the_consent_to_fetch_nothing_is_asked_for() {
+        let controls = bounds(&share(&[]), &Limits::default(), Some(&permission(true, None)), None);
+        assert_eq!((controls.fetch_allowance, controls.allow), (Some(0), None));
     }
 
     #[test]

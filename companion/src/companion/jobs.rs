@@ -116,7 +116,7 @@ impl Core {
     }
 
     /// What is permitted for a transfer's model now. What was agreed to with another transfer is for that one alone, and a
-    /// rest that is too small for a chunk is none.
+    /// rest that is too small for the model's shortest chunk is none.
     pub(super) fn permission(&self, inner: &Inner, row: &Row, action: Action) -> Permission {
         self.permission_beside(inner, row, action, &Self::grants_of_others(inner, row))
     }
@@ -135,7 +135,7 @@ impl Core {
             now_unix(),
             &|grant| inner.accounts.used(grant),
             &|number| others.contains(&number),
-            self.manifest_of(row).ok().flatten().map_or(0, |manifest| manifest.chunk_size()),
+            self.manifest_of(row).ok().flatten().map_or(0, |manifest| shortest_chunk(&manifest)),
         )
     }
 
@@ -365,6 +365,11 @@ impl Core {
         };
         actions.into_iter().filter_map(given).collect()
     }
+}
+
+/// Bytes of the last chunk, which alone may be shorter than the others.
+fn shortest_chunk(manifest: &Manifest) -> u64 {
+    manifest.byte_count().saturating_sub(1) % manifest.chunk_size().max(1) + 1
 }
 
 fn is_old(live: &Live) -> bool {

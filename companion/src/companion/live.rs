@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use minimodel_swarm::driver::{Controls, Snapshot, Throttle};
+use minimodel_swarm::driver::{Controls, Idle, Snapshot, Throttle};
 use minimodel_wire::{PeerId, SignedOffer};
 use tokio::sync::watch;
 
@@ -51,6 +51,17 @@ impl Live {
         news.extend(more.map(|more| (ledger::OTHERS.to_owned(), more)));
         self.snapshot = Some(snapshot);
         news
+    }
+
+    /// Whether a fetch whose quota is used up may have all that it needs: its last chunk is on its way, or its file is being
+    /// checked. Then it is left to go on until a picture shows that it waits for somebody; no byte beyond its quota passes
+    /// the gate. `received`: payload bytes of this run by now, which an older picture does not have.
+    pub(super) fn may_end_within_its_quota(&self, received: u64) -> bool {
+        let waits = |snapshot: &Snapshot| {
+            let is_waiting = matches!(snapshot.idle, Some(Idle::Quota | Idle::NoSource | Idle::Choked));
+            is_waiting && snapshot.received_bytes >= received
+        };
+        !self.snapshot.as_deref().is_some_and(waits)
     }
 
     /// Why no byte moves, if none does.

@@ -133,6 +133,35 @@ fn i5_b22_a_quota_holds_for_all_peers_together_and_for_what_is_fetched() {
 }
 
 #[test]
+fn i5_a_quota_of_as_many_bytes_as_the_file_has_is_enough_on_both_sides() {
+    let (alice, bob) = (House::new(), House::new());
+    // Four chunks, of which three move together and the short one then.
+    let model = Version::about(61_000, "m", "1", 4);
+    model.write(&alice.home, "m");
+    model.write(&bob.home, "m");
+    let quota = model.artifact.len();
+    assert!(
+        quota as u64 % CHUNK != 0,
+        "the last chunk is shorter than the others, and a rest that holds it alone counts"
+    );
+    alice
+        .home
+        .say(&format!("consent grant serve --model m.minimodel --quota {quota} --consent serve"))
+        .exits(0);
+    bob.home
+        .say(&format!("consent grant fetch --model m.minimodel --quota {quota} --consent fetch"))
+        .exits(0);
+    bob.home.say("consent grant import --model m.minimodel --consent import").exits(0);
+    // Slow enough for the companions to look at it while the last chunk is on its way.
+    let offer = alice.share_of("m", &["--up", "12KiB"]);
+    let fetch = bob.fetch(&["m.minimodel", "--peer", &offer, "--out", "models", "--order", "sequential"]);
+    bob.transfer_when(fetch, "done", |fetch| fetch["state"] == "done");
+    let is_spent =
+        |house: &House| grants(house)[0]["used_bytes"] == quota && grants(house)[0]["state"] == "spent";
+    bob.until("both are spent", || is_spent(&alice) && is_spent(&bob));
+}
+
+#[test]
 fn i5_one_peer_of_two_is_cut_off_in_the_middle_and_the_other_gets_it_all() {
     let alice = House::new();
     let (dave, erin) = (Home::new(), Home::new());
