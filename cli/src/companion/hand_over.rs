@@ -79,9 +79,9 @@ pub(crate) fn fetch(
     finish_fetch(service, args, context, added, again)
 }
 
-/// The same where only an offer is known and no consent came along: the companion asks for the manifest, if grants permit it
-/// for this very transfer. `None`: they do not, nothing was dialed, and its user must agree first.
-pub(crate) fn fetch_as_granted(
+/// The same where only an offer is known: the companion asks for the manifest, unless it knows it, if the flag or grants permit
+/// it for this very transfer. `None`: they do not, nothing was dialed, and its user must agree first.
+pub(crate) fn fetch_by_offer(
     service: &dyn Service,
     args: &FetchArgs,
     context: &Context,
@@ -90,10 +90,29 @@ pub(crate) fn fetch_as_granted(
     let new = new_fetch(args, sources)?;
     let before = going(service)?;
     let added = service.fetch(new.clone()).map_err(failure)?;
-    if added.question.is_some() && added.model_id.is_empty() {
-        forget_new(service, &added);
-        return Ok(None);
-    }
+    let added = match (&added.question, &args.consent) {
+        (Some(open), Some(flag)) if added.model_id.is_empty() => {
+            // The rest is agreed to when it is known what it is for.
+            let to_ask = || {
+                let consent = ask(context, ("fetch", NOTHING_DONE), &added, open, Some(flag))?;
+                let consent = Consent { actions: vec![Asked::Fetch], ..consent };
+                service.answer(added.id, consent).map_err(failure)
+            };
+            let asked = to_ask().inspect_err(|_| forget_new(service, &added))?;
+            Transfer { is_new: added.is_new, ..asked }
+        }
+        (Some(_), None) if added.model_id.is_empty() => {
+            forget_new(service, &added);
+            return Ok(None);
+        }
+        // Before it begins, so that what the flag says is in its receipt and ends with it.
+        (None, Some(_)) => {
+            let (asked, flag) = (added.clone(), args.consent.as_ref());
+            let agreed = agree_or_drop(service, context, ("fetch", NOTHING_DONE), asked, flag)?;
+            Transfer { is_new: added.is_new, ..agreed }
+        }
+        _ => added,
+    };
     let undo = undo_of(&before, &added);
     let again = handed_back(args, &before, new, &added);
     let added = learned(service, args, context, added, (undo, again.as_ref()))?;

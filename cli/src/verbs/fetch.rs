@@ -29,8 +29,8 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
     let manifest = match (&args.manifest, &first) {
         (Some(path), _) => Arc::new(input::manifest(path)?),
         (None, Some(offer)) => {
-            if let Some(service) = companion.as_ref().filter(|_| args.consent.is_none())
-                && companion::hand_over::fetch_as_granted(service, args, context, &sources)?.is_some()
+            if let Some(service) = &companion
+                && companion::hand_over::fetch_by_offer(service, args, context, &sources)?.is_some()
             {
                 return Ok(());
             }
