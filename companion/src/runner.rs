@@ -13,7 +13,7 @@ use minimodel_verifier::receipt::Consent;
 use minimodel_wire::SignedOffer;
 use tokio::sync::{mpsc, watch};
 
-use crate::api::types::Endpoint;
+use crate::api::types::{Cause, Endpoint};
 use crate::problem::Problem;
 
 /// Told of the UDP port at which a job listens and of the offer that leads there.
@@ -55,12 +55,20 @@ pub struct ShareJob {
 }
 
 /// How serving ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShareEnd {
     /// It was told to.
     Stopped,
     /// The file is no longer the artifact.
     SourceChanged,
+    /// It did not begin, for want of what may come back by itself: the file ([`Cause::Disk`]: it is not there, or cannot be
+    /// read) or the UDP address ([`Cause::Address`]).
+    OutOfReach {
+        /// Which of the two.
+        cause: Cause,
+        /// What went wrong.
+        problem: Problem,
+    },
 }
 
 /// A file to be fetched.

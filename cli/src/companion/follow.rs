@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use minimodel_companion::api::types::{Cause, State, Transfer};
+use minimodel_companion::api::types::{Cause, NewFetch, State, Transfer};
 use minimodel_companion::{Problem, Service, doctor};
 use minimodel_verifier::receipt::Receipt;
 use minimodel_wire::SignedOffer;
@@ -23,37 +23,74 @@ use crate::size::{show_rate, show_size};
 use crate::transfer::idling::Idling;
 
 /// How often the companion is asked how it stands.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// A line of a share's state appears this often while anything happens.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
-/// A share: its offer, then what is sent, until Ctrl-C ends it.
+/// What a Ctrl-C does to a transfer that is followed: it takes back what this call set going, and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Undo {
+    /// A share that was not there before ends.
+    Forget,
+    /// What was at rest before, and every fetch that this call began, rests.
+    Pause,
+    /// What went on before goes on.
+    Leave,
+}
+
+impl Undo {
+    pub(super) fn of(self, service: &dyn Service, id: u64) -> Result<(), Failure> {
+        match self {
+            Self::Forget => service.forget(id),
+            Self::Pause => service.pause(id).map(drop),
+            Self::Leave => Ok(()),
+        }
+        .map_err(failure)
+    }
+}
+
+/// A share: its offer, then what is sent, until Ctrl-C.
 pub(crate) fn seed(
     service: &dyn Service,
     context: &Context,
     first: &Transfer,
     detach: bool,
+    undo: Undo,
 ) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
     let printer = &context.printer;
-    printer.note(format!("the companion shares it as transfer {}", first.id));
+    let id = first.id;
+    printer.note(format!("the companion shares it as transfer {id}"));
     let (mut offer, mut told_at, mut told_bytes) = (None, Instant::now(), 0);
     let (begun, mut idling) = (Instant::now(), Idling::default());
     loop {
-        let transfer = look(service, first.id)?;
+        let transfer = look(service, id)?;
         if let Some(cause) = idling.look(begun.elapsed(), transfer.cause) {
             tell_idle(printer, cause)?;
         }
         if transfer.state == State::Failed {
-            return Err(transfer.problem.map_or_else(|| gone(first.id), failure));
+            return Err(failed(transfer));
+        }
+        let is_held =
+            transfer.state == State::Waiting && matches!(transfer.cause, Some(Cause::Disk | Cause::Address));
+        if let Some(problem) = transfer.problem.as_ref().filter(|_| is_held && !detach) {
+            // Whoever looks on learns of it now; what goes on without them tries again by itself.
+            undo.of(service, id)?;
+            return Err(waits(problem, id, undo));
         }
         if transfer.offer.is_some() && transfer.offer != offer {
             offer.clone_from(&transfer.offer);
-            tell_offer(context, &transfer)?;
+            tell_offer(context, &transfer, undo)?;
         }
         if detach && (offer.is_some() || transfer.state == State::Waiting) {
+            if let Some(problem) = &transfer.problem {
+                printer.warning(&format!(
+                    "it waits, and tries again by itself: {}",
+                    escape::harmless(&problem.error)
+                ));
+            }
             printer.note("the companion serves it until you stop it: `minimodel status` shows how it stands");
-            return printer.event("handed-over", json!({"transfer": first.id}));
+            return printer.event("handed-over", json!({"transfer": id}));
         }
         if told_at.elapsed() >= SAY_EVERY {
             if transfer.sent_bytes > told_bytes {
@@ -62,8 +99,21 @@ pub(crate) fn seed(
             (told_at, told_bytes) = (Instant::now(), transfer.sent_bytes);
         }
         if is_asked(&interrupt) {
-            service.forget(first.id).map_err(failure)?;
-            printer.note(format!("{} sent in all; the share is over", show_size(transfer.sent_bytes)));
+            undo.of(service, id)?;
+            let sent = show_size(transfer.sent_bytes);
+            let end = match undo {
+                Undo::Leave => {
+                    printer.note(format!(
+                        "the companion shared it before and goes on; `minimodel transfer remove {id}` ends the share"
+                    ));
+                    return printer.event("handed-over", json!({"transfer": id}));
+                }
+                Undo::Forget => "the share is over".to_owned(),
+                Undo::Pause => {
+                    format!("the share rests as before; `minimodel transfer start {id}` lets it go on")
+                }
+            };
+            printer.note(format!("{sent} sent in all; {end}"));
             let fields = json!({"sent_bytes": transfer.sent_bytes, "source_changed": false});
             return printer.event("stopped", fields);
         }
@@ -71,12 +121,14 @@ pub(crate) fn seed(
     }
 }
 
-/// A fetch: its progress, then its place and receipt. Ctrl-C pauses it, as it would stop one that ran here.
+/// A fetch: its progress, then its place and receipt. Ctrl-C pauses it, as it would stop one that ran here. One that went
+/// on before is handed back instead, as `again` says.
 pub(crate) fn fetch(
     service: &dyn Service,
     context: &Context,
     first: &Transfer,
     detach: bool,
+    again: Option<NewFetch>,
 ) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
     let printer = &context.printer;
@@ -105,7 +157,7 @@ pub(crate) fn fetch(
             }
             State::Failed => {
                 drop(progress);
-                return Err(transfer.problem.map_or_else(|| gone(id), failure));
+                return Err(failed(transfer));
             }
             State::Paused => {
                 drop(progress);
@@ -123,7 +175,16 @@ pub(crate) fn fetch(
         }
         if is_asked(&interrupt) {
             drop(progress);
-            service.pause(id).map_err(failure)?;
+            if let Some(again) = again {
+                service.fetch(again).map_err(failure)?;
+                let hint = format!(
+                    "wait for it again with the same command; `minimodel transfer pause {id}` holds it"
+                );
+                let error =
+                    format!("no longer waited for; the companion goes on with transfer {id}, as before");
+                return Err(Failure::new(interrupt.exit(), error, hint));
+            }
+            Undo::Pause.of(service, id)?;
             let hint = format!("run the same command again: it resumes; or `minimodel transfer start {id}`");
             return Err(Failure::new(interrupt.exit(), "stopped; everything proven so far is kept", hint));
         }
@@ -166,14 +227,33 @@ fn held_up(transfer: &Transfer) -> Option<Failure> {
     })
 }
 
-fn gone(id: u64) -> Failure {
-    Failure::new(Exit::Unexpected, format!("transfer {id} failed"), "see why: `minimodel status`")
+/// What keeps a share from beginning, for whoever waits for it.
+fn waits(problem: &Problem, id: u64, undo: Undo) -> Failure {
+    let failure = failure(problem.clone());
+    if undo != Undo::Leave {
+        return failure;
+    }
+    let hint = format!(
+        "{}; the companion tries again by itself, and at once with `minimodel transfer start {id}`",
+        failure.hint
+    );
+    Failure { hint, ..failure }
 }
 
-fn tell_offer(context: &Context, transfer: &Transfer) -> Result<(), Failure> {
+/// Why a transfer failed.
+pub(super) fn failed(transfer: Transfer) -> Failure {
+    let unknown = || {
+        let error = format!("transfer {} failed", transfer.id);
+        Failure::new(Exit::Unexpected, error, "see why: `minimodel status`")
+    };
+    transfer.problem.map_or_else(unknown, failure)
+}
+
+fn tell_offer(context: &Context, transfer: &Transfer, undo: Undo) -> Result<(), Failure> {
     let printer = &context.printer;
     let Some(offer) = &transfer.offer else { return Ok(()) };
-    printer.note("send this line to whoever may fetch the file; Ctrl-C stops serving:");
+    let ends = if undo == Undo::Leave { "" } else { "; Ctrl-C stops serving" };
+    printer.note(format!("send this line to whoever may fetch the file{ends}:"));
     printer.note(format!("\n    minimodel fetch --offer {offer} --out .\n"));
     if printer.is_json() {
         let read = offer.parse::<SignedOffer>().ok();

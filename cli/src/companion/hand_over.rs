@@ -1,27 +1,29 @@
 //! `seed` and `fetch` when a companion runs: the same questions and the same answers, but the companion does the work.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use minimodel_companion::Service;
 use minimodel_companion::api::types::{
-    Action as Asked, Consent, Endpoint, NewFetch, NewShare, Question as Open, Transfer, TransferLimits,
+    Action as Asked, Consent, Endpoint, NewFetch, NewShare, Question as Open, State, Transfer, TransferLimits,
 };
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
-use super::{failure, follow};
+use super::failure;
+use super::follow::{self, LOOK_EVERY, Undo};
 use crate::args::{FetchArgs, OrderChoice, SeedArgs, ShareOptions};
-use crate::consent::{self, Action, ConsentFlag, How, NOTHING_DONE, Question};
+use crate::consent::{self, Action, ConsentFlag, How, MANIFEST_ASKED, NOTHING_DONE, Question};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::settings::Context;
 use crate::show;
 use crate::size::Rate;
+use crate::transfer::ending;
 use crate::transfer::fetching::STALL_TIMEOUT;
 
-/// Hands a share over and follows it until Ctrl-C ends it, or leaves it alone with `--detach`.
+/// Hands a share over and follows it until Ctrl-C, or leaves it alone with `--detach`.
 pub(crate) fn seed(
     service: &dyn Service,
     args: &SeedArgs,
@@ -36,9 +38,30 @@ pub(crate) fn seed(
         allow: names(&args.share),
         ..NewShare::default()
     };
+    let before = going(service)?;
     let added = service.share(new).map_err(failure)?;
-    let transfer = agree_or_drop(service, context, "seed", added, args.consent.as_ref())?;
-    follow::seed(service, context, &transfer, args.handing.detach)
+    let undo = undo_of(&before, &added);
+    let transfer = agree_or_drop(service, context, ("seed", NOTHING_DONE), added, args.consent.as_ref())?;
+    follow::seed(service, context, &transfer, args.handing.detach, undo)
+}
+
+/// What takes back that this call added or started a transfer.
+fn undo_of(before: &[u64], added: &Transfer) -> Undo {
+    match (before.contains(&added.id), added.is_new) {
+        (true, _) => Undo::Leave,
+        (false, true) => Undo::Forget,
+        (false, false) => Undo::Pause,
+    }
+}
+
+/// Numbers of transfers that go on by themselves now.
+fn going(service: &dyn Service) -> Result<Vec<u64>, Failure> {
+    let goes_on = |transfer: &Transfer| {
+        matches!(transfer.state, State::Preparing | State::Running | State::Waiting)
+            && transfer.question.is_none()
+    };
+    let transfers = service.status().map_err(failure)?.transfers;
+    Ok(transfers.iter().filter(|transfer| goes_on(transfer)).map(|transfer| transfer.id).collect())
 }
 
 /// Hands a fetch over and follows it to its end, or leaves it alone with `--detach`.
@@ -46,12 +69,119 @@ pub(crate) fn fetch(
     service: &dyn Service,
     args: &FetchArgs,
     context: &Context,
-    manifest: &Arc<Manifest>,
+    manifest: &Manifest,
     sources: &[SignedOffer],
 ) -> Result<(), Failure> {
+    let new = NewFetch { manifest: Some(manifest.text()), ..new_fetch(args, sources)? };
+    let before = going(service)?;
+    let added = service.fetch(new.clone()).map_err(failure)?;
+    let again = handed_back(args, &before, new, &added);
+    finish_fetch(service, args, context, added, again)
+}
+
+/// The same where only an offer is known: the companion asks for the manifest, unless it knows it, if the flag or grants permit
+/// it for this very transfer. `None`: they do not, nothing was dialed, and its user must agree first.
+pub(crate) fn fetch_by_offer(
+    service: &dyn Service,
+    args: &FetchArgs,
+    context: &Context,
+    sources: &[SignedOffer],
+) -> Result<Option<()>, Failure> {
+    let new = new_fetch(args, sources)?;
+    let before = going(service)?;
+    let added = service.fetch(new.clone()).map_err(failure)?;
+    let added = match (&added.question, &args.consent) {
+        (Some(open), Some(flag)) if added.model_id.is_empty() => {
+            // The rest is agreed to when it is known what it is for.
+            let to_ask = || {
+                let consent = ask(context, ("fetch", NOTHING_DONE), &added, open, Some(flag))?;
+                let consent = Consent { actions: vec![Asked::Fetch], ..consent };
+                service.answer(added.id, consent).map_err(failure)
+            };
+            let asked = to_ask().inspect_err(|_| forget_new(service, &added))?;
+            Transfer { is_new: added.is_new, ..asked }
+        }
+        (Some(_), None) if added.model_id.is_empty() => {
+            forget_new(service, &added);
+            return Ok(None);
+        }
+        // Before it begins, so that what the flag says is in its receipt and ends with it.
+        (None, Some(_)) => {
+            let (asked, flag) = (added.clone(), args.consent.as_ref());
+            let agreed = agree_or_drop(service, context, ("fetch", NOTHING_DONE), asked, flag)?;
+            Transfer { is_new: added.is_new, ..agreed }
+        }
+        _ => added,
+    };
+    let undo = undo_of(&before, &added);
+    let again = handed_back(args, &before, new, &added);
+    let added = learned(service, args, context, added, (undo, again.as_ref()))?;
+    finish_fetch(service, args, context, added, again).map(Some)
+}
+
+/// How a fetch that went on before is left again: as with `--detach`, so that it waits for peers.
+fn handed_back(args: &FetchArgs, before: &[u64], new: NewFetch, added: &Transfer) -> Option<NewFetch> {
+    let stall_seconds = args.transfer.stall_timeout.map(|patience| patience.as_secs().max(1));
+    before.contains(&added.id).then_some(NewFetch { stall_seconds, ..new })
+}
+
+/// Waits until the companion knows the manifest; of one that is left alone, until it rests or knows it.
+fn learned(
+    service: &dyn Service,
+    args: &FetchArgs,
+    context: &Context,
+    added: Transfer,
+    (undo, again): (Undo, Option<&NewFetch>),
+) -> Result<Transfer, Failure> {
+    let interrupt = Interrupt::listen()?;
+    let is_new = added.is_new;
+    let mut now = added;
+    if now.model_id.is_empty() {
+        context.printer.note(format!("the companion asks for the manifest, as transfer {}", now.id));
+    }
+    while now.model_id.is_empty() {
+        let is_at_rest = match now.state {
+            State::Failed => {
+                forget_new(service, &now);
+                return Err(follow::failed(now));
+            }
+            State::Asking | State::Paused | State::Done => true,
+            State::Waiting => args.handing.detach || now.question.is_some(),
+            State::Preparing | State::Running => false,
+        };
+        if is_at_rest {
+            break;
+        }
+        if *interrupt.asked().borrow() {
+            match again {
+                Some(again) => service.fetch(again.clone()).map(drop).map_err(failure)?,
+                None => undo.of(service, now.id)?,
+            }
+            return Err(ending::stopped(interrupt.exit()));
+        }
+        std::thread::sleep(LOOK_EVERY);
+        now = Transfer { is_new, ..service.transfer(now.id).map_err(failure)? };
+    }
+    Ok(now)
+}
+
+/// Asks what is still to be agreed to, and follows.
+fn finish_fetch(
+    service: &dyn Service,
+    args: &FetchArgs,
+    context: &Context,
+    added: Transfer,
+    again: Option<NewFetch>,
+) -> Result<(), Failure> {
+    let done = if args.manifest.is_some() { NOTHING_DONE } else { MANIFEST_ASKED };
+    let transfer = agree_or_drop(service, context, ("fetch", done), added, args.consent.as_ref())?;
+    follow::fetch(service, context, &transfer, args.handing.detach, again)
+}
+
+fn new_fetch(args: &FetchArgs, sources: &[SignedOffer]) -> Result<NewFetch, Failure> {
     let transfer = &args.transfer;
-    let new = NewFetch {
-        manifest: Some(manifest.text()),
+    Ok(NewFetch {
+        manifest: None,
         offers: sources.iter().map(ToString::to_string).collect(),
         out: args.out.as_deref().map(absolute).transpose()?,
         receipt: args.receipt.as_deref().map(absolute).transpose()?,
@@ -68,34 +198,33 @@ pub(crate) fn fetch(
             None => Some(STALL_TIMEOUT.as_secs()),
         },
         ..NewFetch::default()
-    };
-    let added = service.fetch(new).map_err(failure)?;
-    let transfer = agree_or_drop(service, context, "fetch", added, args.consent.as_ref())?;
-    follow::fetch(service, context, &transfer, args.handing.detach)
+    })
 }
 
 /// A transfer to which nobody agrees is taken back, unless it was there before.
 fn agree_or_drop(
     service: &dyn Service,
     context: &Context,
-    verb: &str,
+    verb: (&str, &'static str),
     transfer: Transfer,
     flag: Option<&ConsentFlag>,
 ) -> Result<Transfer, Failure> {
-    let (id, is_new) = (transfer.id, transfer.is_new);
-    agree(service, context, verb, transfer, flag).inspect_err(|_| {
-        if is_new {
-            // The refusal is what its user must see.
-            let _ = service.forget(id);
-        }
-    })
+    let added = transfer.clone();
+    agree(service, context, verb, transfer, flag).inspect_err(|_| forget_new(service, &added))
 }
 
-/// Asks what the companion asks, unless a flag says it or earlier grants do.
+/// Takes back what this call added; what is told is why.
+fn forget_new(service: &dyn Service, transfer: &Transfer) {
+    if transfer.is_new {
+        let _ = service.forget(transfer.id);
+    }
+}
+
+/// Asks what the companion asks, unless a flag says it or earlier grants do. `verb`: who asks, and what was done before.
 pub(crate) fn agree(
     service: &dyn Service,
     context: &Context,
-    verb: &str,
+    verb: (&str, &'static str),
     transfer: Transfer,
     flag: Option<&ConsentFlag>,
 ) -> Result<Transfer, Failure> {
@@ -110,7 +239,7 @@ pub(crate) fn agree(
 
 fn ask(
     context: &Context,
-    verb: &str,
+    (verb, done): (&str, &'static str),
     transfer: &Transfer,
     open: &Open,
     flag: Option<&ConsentFlag>,
@@ -128,7 +257,7 @@ fn ask(
         subject: &open.subject,
         required: &required,
         optional: &optional,
-        done: NOTHING_DONE,
+        done,
     };
     let (actions, how) = consent::answer(context, &question, flag.map(|flag| (flag, How::Flag)))?;
     Ok(consent_of(actions, how))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use minimodel_companion::Problem;
-use minimodel_companion::api::types::Endpoint;
+use minimodel_companion::api::types::{Cause, Endpoint};
 use minimodel_companion::problem::code;
 use minimodel_companion::runner::{FetchEnd, FetchJob, Reins, Runner, ShareEnd, ShareJob};
 use minimodel_verifier::Manifest;
@@ -16,6 +16,7 @@ use crate::check::{self, Telling};
 use crate::checked;
 use crate::clock;
 use crate::consent::NOTHING_DONE;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::identity;
 use crate::settings::Context;
@@ -69,11 +70,27 @@ impl Working {
     fn serve(&self, job: ShareJob) -> Result<ShareEnd, Failure> {
         let context = &self.context;
         let shared = Shared { manifest: job.manifest, manifest_path: None, path: &job.path, recheck: false };
-        let ready = seeding::check(context, &shared)?;
+        let out_of_reach = |cause, failure| Ok(ShareEnd::OutOfReach { cause, problem: problem(failure) });
+        let ready = match seeding::check(context, &shared) {
+            Err(failure) if matches!(failure.class, Exit::NotFound | Exit::Io) => {
+                return out_of_reach(Cause::Disk, failure);
+            }
+            checked => checked?,
+        };
         let identity = identity::load_or_create(&context.folders, &context.printer)?;
-        let options = (&Self::options(&job.endpoint), job.publishes);
+        let share = Self::options(&job.endpoint);
         let hands = Self::hands(job.reins, job.last_port);
-        let (end, stat) = block_on(seeding::serve(context, &shared, ready, options, &identity, hands))?;
+        let served = block_on(async {
+            let node = match endpoint::bind(&share, &identity, true, hands.last_port) {
+                Err(failure) if failure.class == Exit::Io => return Ok(Err(failure)),
+                bound => bound?,
+            };
+            seeding::serve(context, &shared, ready, node, (&share, job.publishes), hands).await.map(Ok)
+        })?;
+        let (end, stat) = match served {
+            Err(failure) => return out_of_reach(Cause::Address, failure),
+            Ok(served) => served,
+        };
         if end.is_changed() {
             // Times that tell nothing of a change must not vouch for the file a second time.
             checked::forget(context, &shared.manifest, &stat);
@@ -128,7 +145,7 @@ impl Working {
                 manifest = node.fetch_manifest(offer, SOFTWARE) => {
                     manifest.map(|manifest| manifest.text()).map_err(|error| ending::driver(&error))
                 }
-                _ = stop.wait_for(|stop| *stop) => Err(ending::stopped(crate::exit::Exit::Stopped)),
+                _ = stop.wait_for(|stop| *stop) => Err(ending::stopped(Exit::Stopped)),
             }
         })
     }
@@ -143,7 +160,7 @@ impl Working {
     fn read_offer(text: &str, manifest: Option<&Manifest>) -> Result<SignedOffer, Failure> {
         let offer: SignedOffer = text.parse().map_err(|error| {
             let hint = "ask for the offer again, and hand it on whole: it begins with `mm1`";
-            Failure::new(crate::exit::Exit::Invalid, "the offer is not valid", hint).because(error)
+            Failure::new(Exit::Invalid, "the offer is not valid", hint).because(error)
         })?;
         offers::check_fresh(&offer)?;
         manifest.map_or(Ok(()), |manifest| offers::check_swarm(&offer, manifest))?;

@@ -51,7 +51,19 @@ pub(super) fn why(transfer: &Transfer) -> Vec<String> {
                 |needs| format!("asks for your consent to {needs}"),
             )]
         }
-        State::Waiting => vec![cause.map_or_else(|| "waits".to_owned(), |cause| format!("waits: {cause}"))],
+        State::Waiting => {
+            let mut lines = vec![cause.map_or_else(|| "waits".to_owned(), |cause| format!("waits: {cause}"))];
+            if let Some(problem) = &transfer.problem {
+                lines.push(format!("problem: {}", escape::shown(&problem.error)));
+                lines.extend(problem.cause.iter().map(|cause| format!("cause: {}", escape::shown(cause))));
+                lines.push(match transfer.cause {
+                    // The consent log is damaged, which does not pass.
+                    Some(Cause::ConsentMissing) => format!("hint: {}", escape::shown(&problem.hint)),
+                    _ => format!("it tries again by itself; at once: `minimodel transfer start {id}`"),
+                });
+            }
+            lines
+        }
         State::Preparing => {
             let what = match (transfer.kind, transfer.cause) {
                 (Kind::Share, _) => "the file is being checked",

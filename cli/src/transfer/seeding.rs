@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use minimodel_swarm::driver::{SeedEnd, SeedSettings};
+use minimodel_swarm::driver::{Node, SeedEnd, SeedSettings};
 use minimodel_swarm::store::{FileSource, FileStat, SourceFile};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::chunk::Tree;
@@ -19,7 +19,6 @@ use crate::clock::{now_unix, now_utc, utc};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::identity::Identity;
 use crate::report;
 use crate::settings::Context;
 
@@ -92,17 +91,16 @@ fn read(context: &Context, file: &Shared<'_>, source: &SourceFile) -> Result<Tre
     Ok(tree)
 }
 
-/// Serves a checked file until it is told to stop. The second is what the file was when it was opened.
+/// Serves a checked file at `node` until it is told to stop. The second is what the file was when it was opened.
 pub(crate) async fn serve(
     context: &Context,
     shared: &Shared<'_>,
     ready: Ready,
+    node: Node,
     (options, publishes): (&ShareOptions, bool),
-    identity: &Identity,
     hands: Hands,
 ) -> Result<(SeedEnd, FileStat), Failure> {
     let manifest = &shared.manifest;
-    let node = endpoint::bind(options, identity, true, hands.last_port)?;
     let offer = endpoint::offer(context, &node, options, *manifest.swarm_id())?;
     (hands.offered)(&node, &offer)?;
     let (keeping, bans) = Keeping::start(context, "seed", manifest, &[])?;

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use minimodel_companion::Service;
-use minimodel_companion::api::types;
 use minimodel_verifier::Manifest;
-use minimodel_verifier::digest::hex;
 use minimodel_wire::SignedOffer;
 
 use crate::args::FetchArgs;
@@ -28,16 +25,20 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
     }
     let first = args.offer.as_ref().map(offers::read).transpose()?;
     let mut sources = args.peer.iter().map(offers::read).collect::<Result<Vec<_>, _>>()?;
+    sources.splice(0..0, first.clone());
     let manifest = match (&args.manifest, &first) {
         (Some(path), _) => Arc::new(input::manifest(path)?),
         (None, Some(offer)) => {
-            let is_granted = companion.as_ref().is_some_and(|service| is_granted(service, offer));
-            ask_for_manifest(args, context, offer, is_granted)?
+            if let Some(service) = &companion
+                && companion::hand_over::fetch_by_offer(service, args, context, &sources)?.is_some()
+            {
+                return Ok(());
+            }
+            ask_for_manifest(args, context, offer)?
         }
         // The command line demands one of the two.
         (None, None) => return Err(ending::exhausted(&[])),
     };
-    sources.splice(0..0, first);
     for offer in &sources {
         offers::check_swarm(offer, &manifest)?;
     }
@@ -68,26 +69,11 @@ fn nowhere() -> Failure {
     )
 }
 
-/// Whether a grant lets the companion fetch this from this peer, so that nobody need be asked again.
-fn is_granted(service: &dyn Service, offer: &SignedOffer) -> bool {
-    let swarm = hex(&offer.offer().swarm_id);
-    let peer = offer.offer().peer.to_string();
-    service.grants().is_ok_and(|grants| {
-        grants.iter().any(|grant| {
-            grant.action == types::Action::Fetch
-                && grant.state == types::GrantState::Active
-                && grant.model.as_ref().is_none_or(|model| *model == swarm)
-                && grant.peer.as_ref().is_none_or(|with| *with == peer)
-        })
-    })
-}
-
 /// Asking for the manifest is a question of its own on a terminal; in a script the consent to fetch covers it.
 fn ask_for_manifest(
     args: &FetchArgs,
     context: &Context,
     offer: &SignedOffer,
-    is_granted: bool,
 ) -> Result<Arc<Manifest>, Failure> {
     let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
     let subject = [
@@ -104,9 +90,7 @@ fn ask_for_manifest(
         done: consent::NOTHING_DONE,
     };
     let flag = args.consent.as_ref().map(|flag| (flag, How::Flag));
-    if !is_granted || flag.is_some() {
-        consent::obtain_required(context, &question, flag)?;
-    }
+    consent::obtain_required(context, &question, flag)?;
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     block_on(async {
         let node = endpoint::bind(&args.share, &identity, false, None)?;

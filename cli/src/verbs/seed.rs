@@ -21,7 +21,7 @@ use crate::settings::Context;
 use crate::show;
 use crate::transfer::hands::Hands;
 use crate::transfer::seeding::{self, Ready, Shared};
-use crate::transfer::{WAITING_REPORTS, block_on, closing, watch};
+use crate::transfer::{WAITING_REPORTS, block_on, closing, endpoint, watch};
 
 /// Runs the verb.
 pub(crate) fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
@@ -87,8 +87,9 @@ async fn serve(
         last_port: None,
         offered: Box::new(move |node, offer| tell_offer(&printer, node, offer)),
     };
+    let node = endpoint::bind(&args.share, identity, true, None)?;
     let options = (&args.share, granted.permits(Action::Publish));
-    let end = seeding::serve(context, shared, ready, options, identity, hands).await;
+    let end = seeding::serve(context, shared, ready, node, options, hands).await;
     watching.end();
     let (end, stat) = end?;
     closing::tell_served(context, &shared.manifest, &args.artifact, end, Some(&stat))

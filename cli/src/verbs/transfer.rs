@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::args::{RateSettings, Setting, TransferAction, TransferArgs, TransferIds};
 use crate::companion::{self, hand_over};
+use crate::consent::NOTHING_DONE;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::settings::Context;
@@ -32,7 +33,10 @@ pub(crate) fn run(args: &TransferArgs, context: &Context) -> Result<(), Failure>
         TransferAction::Start(args) => each(&args.ids, &|id| {
             let transfer = service.start(id).map_err(companion::failure)?;
             let flag = args.consent.as_ref();
-            tell(printer, &hand_over::agree(service, context, "transfer start", transfer, flag)?)
+            tell(
+                printer,
+                &hand_over::agree(service, context, ("transfer start", NOTHING_DONE), transfer, flag)?,
+            )
         }),
         TransferAction::Remove(ids) => each(ids, &|id| {
             service.forget(id).map_err(companion::failure)?;

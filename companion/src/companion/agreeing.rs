@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use minimodel_wire::SignedOffer;
 
-use super::row::Row;
+use super::row::{End, Row};
 use super::transfers::unknown;
 use super::wish::{Facts, Missing, Wish, wish};
 use super::{Core, Inner};
@@ -73,10 +73,11 @@ impl Core {
 
     pub(super) fn answered(self: &Arc<Self>, id: u64, consent: &Consent) -> Result<Transfer, Problem> {
         let mut inner = self.lock();
-        if !inner.rows.contains_key(&id) {
-            return Err(unknown(id));
+        let row = inner.rows.get(&id).ok_or_else(|| unknown(id))?;
+        // What is done asks for nothing, and a grant that came after its end would not end with it.
+        if !matches!(row.end, Some(End::Done { .. })) {
+            self.give(&mut inner, id, consent)?;
         }
-        self.give(&mut inner, id, consent)?;
         inner.retries.remove(&id);
         self.stir(&mut inner);
         self.show(&inner, id);

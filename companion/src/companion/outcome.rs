@@ -17,7 +17,8 @@ use crate::db::{DbError, Table, number_key};
 use crate::problem::{Problem, code};
 use crate::runner::{FetchEnd, ShareEnd};
 
-/// A fetch that found nobody tries again after so long, then after twice that, up to [`RETRY_MOST`].
+/// A fetch that found nobody, or a share that cannot be had, tries again after so long, then after twice that, up to
+/// [`RETRY_MOST`].
 const RETRY_FIRST: Duration = Duration::from_secs(15);
 /// See [`RETRY_FIRST`].
 const RETRY_MOST: Duration = Duration::from_secs(600);
@@ -42,6 +43,10 @@ impl Core {
             row.last_port = Some(port);
             // Without it the next run takes another port, and the offer another address.
             let _ = self.save(&row.clone());
+        }
+        if inner.rows.get(&id).is_some_and(|row| row.kind == Kind::Share) {
+            // What held it up is over, and the next time is a first time again.
+            inner.retries.remove(&id);
         }
         self.show(&inner, id);
         self.stir(&mut inner);
@@ -96,6 +101,14 @@ impl Core {
                 self.fail(&mut inner, id, source_changed(path.as_deref()));
             }
             Ok(Outcome::Shared(ShareEnd::Stopped) | Outcome::Fetched(FetchEnd::Stopped)) => {}
+            Ok(Outcome::Shared(ShareEnd::OutOfReach { .. })) if was_told => {}
+            Ok(Outcome::Shared(ShareEnd::OutOfReach { cause, problem })) => {
+                match inner.rows.get(&id).is_some_and(was_shared) {
+                    true => self.later(&mut inner, id, problem, cause),
+                    // Whoever begins to share it is there to see what is wrong.
+                    false => self.fail(&mut inner, id, problem),
+                }
+            }
             Ok(Outcome::Fetched(FetchEnd::Done { path, receipt })) => {
                 if let Err(problem) = self.done(&mut inner, id, &path, &receipt) {
                     // The file and its receipt are there; the next run finds them and writes the rest down.
@@ -128,8 +141,8 @@ impl Core {
     /// Tries again after a while, and after a longer one each time.
     fn later(&self, inner: &mut Inner, id: u64, problem: Problem, cause: Cause) {
         let tries = inner.retries.get(&id).map_or(0, |retry| retry.tries);
-        let pause = RETRY_FIRST.saturating_mul(1 << tries.min(10)).min(RETRY_MOST);
-        inner.retries.insert(id, Retry { until: Instant::now() + pause, tries: tries + 1, cause, problem });
+        let until = Instant::now() + pause_after(tries);
+        inner.retries.insert(id, Retry { until, tries: tries.saturating_add(1), cause, problem });
         self.show(inner, id);
     }
 
@@ -196,6 +209,16 @@ impl Core {
     }
 }
 
+/// How long after so many tries in vain the next one waits.
+fn pause_after(tries: u32) -> Duration {
+    RETRY_FIRST.saturating_mul(1 << tries.min(10)).min(RETRY_MOST)
+}
+
+/// Whether a share has served before, so that it goes on unattended.
+fn was_shared(row: &Row) -> bool {
+    row.kind == Kind::Share && row.last_port.is_some()
+}
+
 fn source_changed(path: Option<&Path>) -> Problem {
     let shown = path.map(|path| path.display().to_string()).unwrap_or_default();
     Problem::new(
@@ -203,4 +226,25 @@ fn source_changed(path: Option<&Path>) -> Problem {
         format!("source changed, stopped sharing: {shown}"),
         "no changed byte was sent as proven; put the artifact back, or make a manifest for the new file",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::types::{NewFetch, NewShare};
+
+    #[test]
+    fn what_is_tried_in_vain_is_tried_again_ever_more_rarely_but_at_least_every_ten_minutes() {
+        let pauses = [0, 1, 2, 5, 6, 100, u32::MAX].map(|tries| pause_after(tries).as_secs());
+        assert_eq!(pauses, [15, 30, 60, 480, 600, 600, 600]);
+    }
+
+    #[test]
+    fn a_share_goes_on_unattended_once_it_has_served() {
+        let share = Row::share(NewShare::default(), "ab".repeat(32), "m".into(), "/a.slm".into(), 7);
+        assert!(!was_shared(&share));
+        assert!(was_shared(&Row { last_port: Some(4_242), ..share }));
+        let fetch = Row::fetch(NewFetch::default(), "ab".repeat(32), 7);
+        assert!(!was_shared(&Row { last_port: Some(4_242), ..fetch }));
+    }
 }

@@ -89,7 +89,10 @@ impl Core {
                 Some(End::Failed(problem)) => Some(problem.clone()),
                 Some(End::Done { .. }) => None,
                 None if cause == Some(Cause::ConsentMissing) => inner.log_fault.clone(),
-                None if state == State::Waiting => inner.retries.get(&id).map(|retry| retry.problem.clone()),
+                None if state == State::Waiting => {
+                    let retry = inner.retries.get(&id).filter(|retry| Some(retry.cause) == cause);
+                    retry.map(|retry| retry.problem.clone())
+                }
                 None => None,
             },
             question,

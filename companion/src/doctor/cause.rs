@@ -4,13 +4,14 @@ use super::units::limit;
 use crate::api::types::{Cause, Kind, Status, Transfer, Window};
 
 /// All causes.
-pub const CAUSES: [Cause; 12] = [
+pub const CAUSES: [Cause; 13] = [
     Cause::NoSource,
     Cause::Choked,
     Cause::RateLimit,
     Cause::Quota,
     Cause::ConsentMissing,
     Cause::Disk,
+    Cause::Address,
     Cause::Congestion,
     Cause::PeerSlow,
     Cause::Checking,
@@ -28,6 +29,7 @@ pub const fn name(cause: Cause) -> &'static str {
         Cause::Quota => "quota",
         Cause::ConsentMissing => "consent-missing",
         Cause::Disk => "disk",
+        Cause::Address => "address",
         Cause::Congestion => "congestion",
         Cause::PeerSlow => "peer-slow",
         Cause::Checking => "checking",
@@ -45,7 +47,8 @@ pub const fn words(cause: Cause) -> &'static str {
         Cause::RateLimit => "a rate limit of this machine",
         Cause::Quota => "a quota or daily budget is used up",
         Cause::ConsentMissing => "a consent is missing",
-        Cause::Disk => "the disk is slow or full",
+        Cause::Disk => "the disk is slow or full, or the file is out of reach",
+        Cause::Address => "its UDP address cannot be had now",
         Cause::Congestion => "the path carries no more",
         Cause::PeerSlow => "the peer is silent or slow",
         Cause::Checking => "all is here and is checked",
@@ -95,6 +98,7 @@ pub(super) fn told(cause: Cause, transfer: &Transfer, status: &Status) -> String
         Cause::Quota => "held back by a quota or daily budget that was used up".into(),
         Cause::ConsentMissing => "held back by a consent that was missing".into(),
         Cause::Disk => "waiting for the disk".into(),
+        Cause::Address => "waiting for its UDP address".into(),
         Cause::Congestion => "held back by the path, which carried no more".into(),
         Cause::PeerSlow => "waiting for peers that were asked and sent nothing, or did not read".into(),
         Cause::Checking => "checking the whole file, of which all is here".into(),
@@ -126,6 +130,9 @@ pub fn advice(cause: Cause, transfer: &Transfer, status: &Status) -> String {
             .into(),
         Cause::ConsentMissing => "see what is asked: `minimodel status`; then agree with `minimodel consent grant`".into(),
         Cause::Disk => "see what is free (`df -h`) and what else writes; `minimodel library prune` makes space".into(),
+        Cause::Address => "see what else has it (`ss -ulnp`), or whether this machine has it still (`ip address`); or share it at \
+                           another with `minimodel seed --listen ADDR:PORT`"
+            .into(),
         Cause::Congestion => "nothing is wrong here: see what else uses the line, or come nearer (a cable instead of radio)".into(),
         Cause::PeerSlow => "fetch from more peers, `--peer OFFER`; `minimodel status` shows what each sends".into(),
         Cause::Checking => "wait: every byte is read once more, then it is done".into(),

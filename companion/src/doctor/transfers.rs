@@ -79,7 +79,12 @@ pub(super) fn transfer(transfer: &Transfer, status: &Status) -> Finding {
         }
         State::Waiting => {
             let outcome = if transfer.cause.is_some_and(is_in_order) { OK } else { WARN };
-            finding(&name, outcome, format!("{whole} waits{}", because(transfer.cause)), hint(transfer.cause))
+            let why = transfer.problem.as_ref().map_or_else(String::new, |problem| {
+                let cause = problem.cause.as_ref().map_or_else(String::new, |cause| format!(" ({cause})"));
+                format!("; {}{cause}", problem.error)
+            });
+            let detail = format!("{whole} waits{}{why}", because(transfer.cause));
+            finding(&name, outcome, detail, share_hint(transfer).or_else(|| hint(transfer.cause)))
         }
         State::Paused => {
             finding(&name, OK, format!("{whole} is paused by its user"), hint(Some(Cause::Paused)))
@@ -88,6 +93,15 @@ pub(super) fn transfer(transfer: &Transfer, status: &Status) -> Finding {
         State::Preparing => ok(&name, format!("{whole} is being prepared")),
         State::Running => running(&name, &whole, transfer, status),
     }
+}
+
+/// What to do about a share whose file or address is out of reach: what went wrong knows it best.
+fn share_hint(transfer: &Transfer) -> Option<String> {
+    let is_held = matches!(transfer.cause, Some(Cause::Disk | Cause::Address));
+    let problem = transfer.problem.as_ref().filter(|_| is_held && transfer.kind == Kind::Share)?;
+    let again =
+        format!("it is tried again by itself, and at once by `minimodel transfer start {}`", transfer.id);
+    Some(if problem.hint.is_empty() { again } else { format!("{}; {again}", problem.hint) })
 }
 
 fn running(name: &str, whole: &str, transfer: &Transfer, status: &Status) -> Finding {

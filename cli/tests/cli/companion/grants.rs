@@ -218,6 +218,13 @@ fn i5_what_was_granted_with_a_transfer_ends_with_it_and_a_standing_grant_asks_no
     bob.home.run(line).exits(0);
     assert_eq!((permitted(&bob), grants(&bob).len()), (vec!["fetch".to_owned(), "import".to_owned()], 4));
 
+    // What is done asks for nothing: a grant that came now would not end with it.
+    for done in bob.transfers() {
+        let path = format!("/v1/transfers/{}/consent", done["id"]);
+        super::told::ask(&bob, "POST", &path, r#"{"actions":["fetch","import"],"by":"api"}"#);
+    }
+    assert_eq!(grants(&bob).len(), 4);
+
     let id = alice.transfers()[0]["id"].clone();
     alice.home.say(&format!("transfer remove {id}")).exits(0);
     let left: Vec<Value> = grants(&alice).into_iter().filter(|grant| grant["state"] == "active").collect();

@@ -1,6 +1,8 @@
 //! The companion as a process, in homes of its own: what its user types, and what must then be true of files, records,
 //! grants and other people's processes.
 
+mod asking;
+mod away;
 mod causes;
 mod doctor;
 mod grants;

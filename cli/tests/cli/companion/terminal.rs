@@ -132,3 +132,33 @@ fn ctrl_c_on_a_fetch_that_is_followed_pauses_it_and_the_same_line_goes_on() {
     );
     assert!(!grants(&bob).contains("\"active\""), "{}", grants(&bob));
 }
+
+#[test]
+fn ctrl_c_leaves_what_went_on_before_to_the_companion_and_lets_rest_what_rested() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&["--up", "1KiB"]);
+    let seed = ["seed", "--listen", "127.0.0.1:0", "a.minimodel", "a.slm", "--up", "1KiB"];
+    let followed = Running::start(&mut alice.home.command(seed));
+    assert_eq!(followed.offer(), offer);
+    let ended = followed.stop().exits(0);
+    assert!(ended.stderr.contains("goes on"), "{}", ended.stderr);
+    let share = alice.transfers().remove(0);
+    assert_eq!((&share["state"], &share["offer"]), (&"running".into(), &offer.as_str().into()));
+
+    let fetch = ["--offer", &offer, "--out", "models", "--consent", "fetch,import"];
+    let id = bob.fetch(&fetch);
+    bob.transfer_when(id, "running", |fetch| fetch["state"] == "running");
+    let followed = Running::start(&mut bob.home.command(["fetch"].iter().chain(&fetch)));
+    followed.wait_until_said(&format!("as transfer {id}"));
+    followed.signal(Signal::INT);
+    let ended = followed.end().exits(130);
+    assert!(ended.stderr.contains("the companion goes on"), "{}", ended.stderr);
+    assert_eq!(bob.transfer(id)["state"], "running");
+
+    alice.home.say(&format!("transfer pause {}", share["id"])).exits(0);
+    let followed = Running::start(&mut alice.home.command(seed));
+    followed.offer();
+    followed.stop().exits(0);
+    let share = alice.transfers().remove(0);
+    assert_eq!((&share["state"], &share["offer"]), (&"paused".into(), &Value::Null));
+}

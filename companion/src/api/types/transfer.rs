@@ -57,8 +57,10 @@ pub enum Cause {
     Quota,
     /// A consent that is needed was not given, ended or was revoked.
     ConsentMissing,
-    /// Writing, hashing or the disk itself holds it up, or there is no space.
+    /// Writing, hashing or the disk itself holds it up, there is no space, or the file of a share cannot be read now.
     Disk,
+    /// The UDP address of a share cannot be had: something else has its port, or this machine has not its address now.
+    Address,
     /// The path does not carry more.
     Congestion,
     /// Those who were asked are silent or do not read.

@@ -129,3 +129,16 @@ fn every_state_of_a_transfer_has_its_finding() {
         assert!(outcome == expected && text.contains(words), "{state:?}: {outcome} {text}");
     }
 }
+
+#[test]
+fn a_share_whose_file_or_address_is_out_of_reach_is_told_with_why_and_that_it_tries_again() {
+    let problem = Some(Problem::new(code::IO, "it broke", "mend it").because("a reason"));
+    for cause in [Cause::Disk, Cause::Address] {
+        let held =
+            Transfer { state: State::Waiting, cause: Some(cause), problem: problem.clone(), ..share(1) };
+        let found = transfers::transfer(&held, &facts().status);
+        let hint = "mend it; it is tried again by itself, and at once by `minimodel transfer start 1`";
+        assert_eq!((found.outcome.as_str(), found.hint.as_deref()), (WARN, Some(hint)));
+        assert!(found.detail.ends_with(&format!("{}; it broke (a reason)", words(cause))), "{found:?}");
+    }
+}
