@@ -1,12 +1,12 @@
 //! What moved and against what it counts: days of peers and grants. Each chunk is counted before it moves, here and for
-//! all transfers, so that no quota is passed by taking from several at once. Written down every few seconds: a crash
-//! loses these few seconds, never more; budgets of a day then let through what was not written.
+//! all transfers, so that no quota is passed by taking from several at once. Written down every few seconds, as far as the
+//! disk takes it: a crash forgets what moved since, and lets as much pass again.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use minimodel_swarm::driver::{Account, Gate, Way};
+use minimodel_swarm::driver::{Account, Gate, Held, Way};
 use minimodel_wire::PeerId;
 
 use super::bounds::Moved;
@@ -31,16 +31,37 @@ pub(super) struct Rules {
 }
 
 /// What moved in a run so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Taken {
     pub(super) rows: BTreeMap<PeerId, Moved>,
     pub(super) total: Moved,
 }
 
+/// A session of a transfer.
 #[derive(Debug, Default)]
 struct Run {
     rules: Rules,
     taken: Taken,
+    /// The swarm and the model, for the log.
+    swarm_id: String,
+    model: String,
+}
+
+/// The books as they are at one moment.
+#[derive(Debug)]
+pub(super) struct Picture {
+    used: BTreeMap<u64, u64>,
+    /// Bytes that each peer took today.
+    pub(super) sent_today: BTreeMap<String, u64>,
+    /// What moved in the run that was asked for.
+    pub(super) session: Taken,
+}
+
+impl Picture {
+    /// Bytes that moved under a grant.
+    pub(super) fn used(&self, grant: u64) -> u64 {
+        self.used.get(&grant).copied().unwrap_or(0)
+    }
 }
 
 /// Bytes with one peer in one swarm of that model.
@@ -82,9 +103,10 @@ impl Accounts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The gate of a run, which from now on has these rules.
-    pub(super) fn gate(&self, run: u64, rules: Rules) -> Arc<dyn Gate> {
-        self.lock().runs.entry(run).or_default().rules = rules;
+    /// The gate of a run that begins, of this swarm and model.
+    pub(super) fn gate(&self, run: u64, swarm_id: &str, model: &str, rules: Rules) -> Arc<dyn Gate> {
+        let (swarm_id, model) = (swarm_id.to_owned(), model.to_owned());
+        self.lock().runs.insert(run, Run { rules, taken: Taken::default(), swarm_id, model });
         Arc::new(RunGate { accounts: self.clone(), run })
     }
 
@@ -105,21 +127,20 @@ impl Accounts {
         self.lock().used_under(grant)
     }
 
-    /// What follows from what each peer took today, and from what moved in a run; nothing of a run that is none.
-    pub(super) fn with<T>(
-        &self,
-        run: Option<u64>,
-        look: impl FnOnce(&BTreeMap<String, u64>, &Taken) -> T,
-    ) -> T {
+    /// How everything stands, with what moved in a run; nothing of one that is none.
+    pub(super) fn picture(&self, run: Option<u64>) -> Picture {
         let books = self.lock();
-        let nothing = Taken::default();
-        let taken = run.and_then(|run| books.runs.get(&run)).map_or(&nothing, |run| &run.taken);
-        look(&books.sent_today, taken)
+        let session = run.and_then(|run| books.runs.get(&run)).map(|run| run.taken.clone());
+        Picture {
+            used: books.used.clone(),
+            sent_today: books.sent_today.clone(),
+            session: session.unwrap_or_default(),
+        }
     }
 
-    /// Payload bytes that a run received.
-    pub(super) fn received(&self, run: u64) -> u64 {
-        self.with(Some(run), |_, taken| taken.total.received)
+    /// Payload bytes that moved in a run.
+    pub(super) fn moved(&self, run: u64) -> Moved {
+        self.lock().runs.get(&run).map_or(Moved::default(), |run| run.taken.total)
     }
 
     /// A new day begins with nothing.
@@ -129,13 +150,6 @@ impl Accounts {
             books.day = now_unix / DAY;
             books.sent_today.clear();
         }
-    }
-
-    /// Bytes moved with a peer (or with [`ledger::OTHERS`]): for the log.
-    pub(super) fn log(&self, peer: &str, swarm_id: &str, model: &str, moved: Moved) {
-        let mut books = self.lock();
-        let key = (peer.to_owned(), swarm_id.to_owned(), model.to_owned());
-        books.unlogged.entry(key).or_default().add(moved);
     }
 
     /// Writes down what is not yet; what cannot be written stays to be written.
@@ -175,26 +189,31 @@ impl Books {
         self.used.get(&grant).copied().unwrap_or(0)
     }
 
-    fn pass(&mut self, run: u64, way: Way, peer: PeerId, bytes: u64) -> Option<Account> {
-        let rules = &self.runs.get(&run)?.rules;
+    fn pass(&mut self, run: u64, way: Way, peer: PeerId, bytes: u64) -> Result<Account, Held> {
+        let rules = &self.runs.get(&run).ok_or(Held::UsedUp)?.rules;
         let name = peer.to_string();
         let (open, day_bytes) = match way {
             Way::Sent => (&rules.serve, rules.day_bytes),
             Way::Received => (&rules.fetch, None),
         };
-        let promised = self.under_way_to.get(&peer).copied().unwrap_or(0).saturating_add(bytes);
-        let is_within = |most| ledger::used(&self.sent_today, &name).saturating_add(promised) <= most;
-        if !day_bytes.is_none_or(is_within) {
-            return None;
-        }
+        let to_peer = self.under_way_to.get(&peer).copied().unwrap_or(0);
         let under_way = |grant| self.under_way.get(&grant).copied().unwrap_or(0);
-        let used = |grant| self.used_under(grant).saturating_add(under_way(grant));
-        let grant = charged(open, &name, bytes, used)?;
+        // Whether the peer's day and a grant have room beside what is on its way, or beside nothing.
+        let account = |is_alone: bool| {
+            let beside = |bytes: u64| if is_alone { 0 } else { bytes };
+            let today = ledger::used(&self.sent_today, &name).saturating_add(beside(to_peer));
+            let used = |grant| self.used_under(grant).saturating_add(beside(under_way(grant)));
+            let is_within = day_bytes.is_none_or(|most| today.saturating_add(bytes) <= most);
+            if is_within { charged(open, &name, bytes, used) } else { None }
+        };
+        let Some(grant) = account(false) else {
+            return Err(if account(true).is_some() { Held::OnTheWay } else { Held::UsedUp });
+        };
         *self.under_way.entry(grant).or_default() += bytes;
         if way == Way::Sent {
             *self.under_way_to.entry(peer).or_default() += bytes;
         }
-        Some(Account(grant))
+        Ok(Account(grant))
     }
 
     fn settle(&mut self, run: u64, way: Way, peer: PeerId, Account(grant): Account, bytes: u64, moved: u64) {
@@ -212,7 +231,10 @@ impl Books {
         *used = used.saturating_add(moved);
         self.unwritten.insert(grant);
         if let Some(run) = self.runs.get_mut(&run) {
-            run.count(peer, Moved::of(way, moved));
+            let moved = Moved::of(way, moved);
+            run.count(peer, moved);
+            let key = (peer.to_string(), run.swarm_id.clone(), run.model.clone());
+            self.unlogged.entry(key).or_default().add(moved);
         }
     }
 }
@@ -255,7 +277,7 @@ struct RunGate {
 }
 
 impl Gate for RunGate {
-    fn pass(&self, way: Way, peer: PeerId, bytes: u64) -> Option<Account> {
+    fn pass(&self, way: Way, peer: PeerId, bytes: u64) -> Result<Account, Held> {
         self.accounts.lock().pass(self.run, way, peer, bytes)
     }
 
@@ -265,134 +287,4 @@ impl Gate for RunGate {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn id(n: u8) -> PeerId {
-        PeerId([n; 32])
-    }
-
-    fn open(grant: u64, peer: Option<u8>, quota_bytes: Option<u64>) -> Open {
-        Open { grant, peer: peer.map(|n| id(n).to_string()), quota_bytes }
-    }
-
-    fn rules(serve: Vec<Open>, fetch: Vec<Open>, day_bytes: Option<u64>) -> Rules {
-        Rules { serve, fetch, day_bytes }
-    }
-
-    #[test]
-    fn i5_without_a_grant_and_after_the_end_of_its_run_a_gate_lets_nothing_pass() {
-        let accounts = Accounts::default();
-        let gate = accounts.gate(1, rules(vec![open(7, Some(1), None)], Vec::new(), None));
-        assert_eq!(gate.pass(Way::Sent, id(2), 1), None);
-        assert_eq!(gate.pass(Way::Received, id(1), 1), None);
-        assert_eq!(gate.pass(Way::Sent, id(1), 1), Some(Account(7)));
-        accounts.rule(1, Rules::default());
-        assert_eq!(gate.pass(Way::Sent, id(1), 1), None);
-        accounts.rule(1, rules(vec![open(7, None, None)], Vec::new(), None));
-        assert_eq!(gate.pass(Way::Sent, id(1), 1), Some(Account(7)));
-        accounts.end(1);
-        assert_eq!(gate.pass(Way::Sent, id(1), 1), None);
-        // What was under way then still counts.
-        gate.settle(Way::Sent, id(1), Account(7), 1, 1);
-        assert_eq!(accounts.used(7), 1);
-    }
-
-    #[test]
-    fn what_is_under_way_takes_room_is_not_used_yet_and_is_there_again_if_it_did_not_move() {
-        let accounts = Accounts::default();
-        let gates: Vec<_> = [1, 2]
-            .map(|run| accounts.gate(run, rules(vec![open(1, None, Some(100))], Vec::new(), None)))
-            .into();
-        assert!(gates[0].pass(Way::Sent, id(1), 60).is_some());
-        assert_eq!((gates[1].pass(Way::Sent, id(2), 60), accounts.used(1)), (None, 0));
-        gates[0].settle(Way::Sent, id(1), Account(1), 60, 10);
-        assert_eq!((accounts.used(1), gates[1].pass(Way::Sent, id(2), 90)), (10, Some(Account(1))));
-        let sent = |run| accounts.with(Some(run), |_, taken| (taken.total.sent, taken.rows.len()));
-        assert_eq!((sent(1), sent(2)), ((10, 1), (0, 0)));
-    }
-
-    #[test]
-    fn what_could_not_be_written_down_is_written_the_next_time_with_what_came_since() {
-        let folder = tempfile::tempdir().unwrap();
-        let db = Db::open(&folder.path().join("db")).unwrap();
-        let accounts = Accounts::load(&db, 0).unwrap();
-        let gate = accounts.gate(1, rules(vec![open(9, None, None)], Vec::new(), None));
-        let move_one = |bytes| {
-            let account = gate.pass(Way::Sent, id(1), bytes).unwrap();
-            gate.settle(Way::Sent, id(1), account, bytes, bytes);
-            accounts.log(&id(1).to_string(), "s", "m", Moved::of(Way::Sent, bytes));
-        };
-        move_one(5);
-        accounts.flush(&db, 0).unwrap();
-        move_one(6);
-        accounts.flush(&db, 0).unwrap();
-        accounts.flush(&db, 0).unwrap();
-        let again = Accounts::load(&db, 0).unwrap();
-        assert_eq!(
-            (again.used(9), again.with(None, |today, _| ledger::used(today, &id(1).to_string()))),
-            (11, 11)
-        );
-        accounts.turn(DAY);
-        assert!(accounts.with(None, |today, _| today.is_empty()));
-    }
-
-    /// Grants 1 (anyone, 50), 2 (peer 1, 30) and 3 (anyone to fetch, 40), and 45 bytes a peer and day.
-    fn all() -> Rules {
-        rules(
-            vec![open(2, Some(1), Some(30)), open(1, None, Some(50))],
-            vec![open(3, None, Some(40))],
-            Some(45),
-        )
-    }
-
-    proptest! {
-        #[test]
-        fn b22_no_quota_and_no_day_is_ever_passed_and_what_moved_is_counted_once(
-            steps in prop::collection::vec((0u64..3, 0u8..3, prop::bool::ANY, 1u64..20, 0u64..20, 0usize..6), 0..300),
-        ) {
-            let accounts = Accounts::default();
-            let gates: Vec<_> = (0..3).map(|run| accounts.gate(run, all())).collect();
-            let mut under_way = Vec::new();
-            let mut moved_under = BTreeMap::<u64, u64>::new();
-            let mut sent_to = BTreeMap::<u8, u64>::new();
-            for (run, peer, is_sent, bytes, moved, which) in steps {
-                let way = if is_sent { Way::Sent } else { Way::Received };
-                if let Some(account) = gates[run as usize].pass(way, id(peer), bytes) {
-                    under_way.push((run, way, peer, account, bytes));
-                }
-                if which < under_way.len() {
-                    let (run, way, peer, account, bytes) = under_way.swap_remove(which);
-                    let moved = moved.min(bytes);
-                    gates[run as usize].settle(way, id(peer), account, bytes, moved);
-                    *moved_under.entry(account.0).or_default() += moved;
-                    if way == Way::Sent {
-                        *sent_to.entry(peer).or_default() += moved;
-                    }
-                }
-                for (grant, quota) in [(1, 50), (2, 30), (3, 40)] {
-                    let used = moved_under.get(&grant).copied().unwrap_or(0);
-                    prop_assert_eq!(accounts.used(grant), used);
-                    let open: u64 = under_way.iter().filter(|pass| pass.3.0 == grant).map(|pass| pass.4).sum();
-                    prop_assert!(used + open <= quota);
-                }
-                for peer in 0..3 {
-                    let sent = sent_to.get(&peer).copied().unwrap_or(0);
-                    prop_assert_eq!(accounts.with(None, |today, _| ledger::used(today, &id(peer).to_string())), sent);
-                    let to = |pass: &&(u64, Way, u8, Account, u64)| pass.1 == Way::Sent && pass.2 == peer;
-                    let open: u64 = under_way.iter().filter(to).map(|pass| pass.4).sum();
-                    prop_assert!(sent + open <= 45);
-                }
-            }
-            let total: u64 = (0..3).map(|run| accounts.with(Some(run), |_, taken| taken.total.sent + taken.total.received)).sum();
-            prop_assert_eq!(total, moved_under.values().sum::<u64>());
-            for (run, way, peer, account, bytes) in under_way {
-                gates[run as usize].settle(way, id(peer), account, bytes, 0);
-            }
-            let books = accounts.lock();
-            prop_assert!(books.under_way.is_empty() && books.under_way_to.is_empty());
-        }
-    }
-}
+mod tests;

@@ -46,15 +46,15 @@ impl Core {
         let mut facts = Facts::default();
         let all = [Action::Fetch, Action::Import, Action::Cache, Action::Serve, Action::Publish];
         let others = Self::grants_of_others(inner, row);
+        let used = |grant| inner.accounts.used(grant);
         for action in all {
-            let permission = self.permission_beside(inner, row, action, &others);
+            let permission = self.permission_beside(inner, row, action, &others, &used);
             let is_for_offered = || self.offered.any(row, &inner.rows, |peer| permission.permits(peer));
-            let ends_within = || {
-                let is_spent = action == Action::Fetch && permission.reason == Some(Denied::Spent);
-                let live = inner.lives.get(&id).filter(|_| is_spent);
-                live.is_some_and(|live| live.may_end_within_its_quota(inner.accounts.received(live.run)))
+            let has_last_bytes = || {
+                let live = inner.lives.get(&id).filter(|_| permission.reason == Some(Denied::Spent));
+                live.is_some_and(|live| live.has_last_bytes(inner.accounts.moved(live.run)))
             };
-            if suffices(row, action, &permission, is_for_offered) || ends_within() {
+            if suffices(row, action, &permission, is_for_offered) || has_last_bytes() {
                 facts.permitted.push(action);
             } else if row.needs().contains(&action) {
                 let missing = match permission.reason {

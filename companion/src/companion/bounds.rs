@@ -30,14 +30,6 @@ impl Moved {
         self.sent = self.sent.saturating_add(more.sent);
         self.received = self.received.saturating_add(more.received);
     }
-
-    /// Becomes `now` (received, sent); gives what came to it, if anything did.
-    pub(super) fn grow(&mut self, (received, sent): (u64, u64)) -> Option<Self> {
-        let more =
-            Self { received: received.saturating_sub(self.received), sent: sent.saturating_sub(self.sent) };
-        *self = Self { received, sent };
-        (more != Self::default()).then_some(more)
-    }
 }
 
 /// What the bounds follow from.

@@ -19,7 +19,7 @@ use super::wish::Wish;
 use super::{Core, Inner};
 use crate::api::types::{Action, Event, Kind};
 use crate::clock::now_unix;
-use crate::consent::Permission;
+use crate::consent::{Denied, Permission};
 use crate::problem::{Problem, code};
 use crate::runner::{FetchEnd, FetchJob, Reins, Runner, ShareEnd, ShareJob};
 
@@ -87,18 +87,28 @@ impl Core {
 
     fn controls_of(&self, inner: &Inner, id: u64) -> Controls {
         let Some(row) = inner.rows.get(&id) else { return Controls::default() };
-        let (serve, fetch) =
-            (self.permission(inner, row, Action::Serve), self.permission(inner, row, Action::Fetch));
-        inner.accounts.with(inner.lives.get(&id).map(|live| live.run), |sent_today, session| {
-            bounds::controls(&Standing {
-                row,
-                limits: &inner.limits,
-                serve: serve.is_some().then_some(&serve),
-                fetch: (row.kind == Kind::Fetch && fetch.is_some()).then_some(&fetch),
-                session,
-                sent_today,
-            })
-        })
+        let live = inner.lives.get(&id);
+        // What is left and what moved must be of one moment, or a chunk is counted twice or not at all.
+        let picture = inner.accounts.picture(live.map(|live| live.run));
+        let others = Self::grants_of_others(inner, row);
+        let used = |grant| picture.used(grant);
+        let permission = |action| self.permission_beside(inner, row, action, &others, &used);
+        let (serve, fetch) = (permission(Action::Serve), permission(Action::Fetch));
+        let mut controls = bounds::controls(&Standing {
+            row,
+            limits: &inner.limits,
+            serve: serve.is_some().then_some(&serve),
+            fetch: (row.kind == Kind::Fetch && fetch.is_some()).then_some(&fetch),
+            session: &picture.session,
+            sent_today: &picture.sent_today,
+        });
+        let is_spent = serve.reason == Some(Denied::Spent);
+        if let Some(live) = live.filter(|live| is_spent && live.has_last_bytes(picture.session.total)) {
+            // Whoever is here may read what it was given, and nobody is given more.
+            controls.allow = live.controls.borrow().allow.clone();
+            controls.serve_allowance = Some(0);
+        }
+        controls
     }
 
     /// Against what the bytes of a transfer count.
@@ -118,22 +128,24 @@ impl Core {
     /// What is permitted for a transfer's model now. What was agreed to with another transfer is for that one alone, and a
     /// rest that is too small for the model's shortest chunk is none.
     pub(super) fn permission(&self, inner: &Inner, row: &Row, action: Action) -> Permission {
-        self.permission_beside(inner, row, action, &Self::grants_of_others(inner, row))
+        let others = Self::grants_of_others(inner, row);
+        self.permission_beside(inner, row, action, &others, &|grant| inner.accounts.used(grant))
     }
 
-    /// The same where [`Self::grants_of_others`] were found already.
+    /// The same where [`Self::grants_of_others`] were found already, as bytes stood that moved under each grant.
     pub(super) fn permission_beside(
         &self,
         inner: &Inner,
         row: &Row,
         action: Action,
         others: &BTreeSet<u64>,
+        used: &dyn Fn(u64) -> u64,
     ) -> Permission {
         inner.book.grants().permission_without(
             action,
             &row.swarm_id,
             now_unix(),
-            &|grant| inner.accounts.used(grant),
+            used,
             &|number| others.contains(&number),
             self.manifest_of(row).ok().flatten().map_or(0, |manifest| shortest_chunk(&manifest)),
         )
@@ -158,13 +170,14 @@ impl Core {
         let (tell, reports) = mpsc::channel(WAITING_REPORTS);
         let (up, down) = (Throttle::new(row.limits.up), Throttle::new(row.limits.down));
         let run = inner.runs + 1;
+        let accounts = inner.accounts.clone();
         let core = Arc::downgrade(self);
         let reins = Reins {
             stop: stopped,
             controls: steered,
             up: vec![self.up.clone(), up.clone()],
             down: vec![self.down.clone(), down.clone()],
-            gate: inner.accounts.gate(run, Self::rules_of(inner, row)),
+            gate: accounts.gate(run, &row.swarm_id, &self.model_of(row), Self::rules_of(inner, row)),
             reports: tell,
             offered: Arc::new(move |port, offer| {
                 if let Some(core) = core.upgrade() {
@@ -172,26 +185,15 @@ impl Core {
                 }
             }),
         };
-        let job = self.job(inner, row.clone(), &wish, reins)?;
+        let job = self.job(inner, row.clone(), &wish, reins).inspect_err(|_| accounts.end(run))?;
         inner.runs = run;
-        let live = Live {
-            run,
-            wish,
-            stop,
-            controls: steer,
-            up,
-            down,
-            offer: None,
-            snapshot: None,
-            moved: std::collections::BTreeMap::new(),
-            moved_others: bounds::Moved::default(),
-        };
+        let live = Live { run, wish, stop, controls: steer, up, down, offer: None, snapshot: None };
         let (core, name) = (self.clone(), format!("transfer {id}"));
         let hear = std::thread::Builder::new()
             .name(format!("news {id}"))
             .spawn(move || core.listen(id, run, reports));
         let hear = hear.map_err(|error| {
-            inner.accounts.end(run);
+            accounts.end(run);
             super::no_thread(&error)
         })?;
         inner.lives.insert(id, live);
@@ -205,7 +207,7 @@ impl Core {
         });
         work.map(drop).map_err(|error| {
             inner.lives.remove(&id);
-            inner.accounts.end(run);
+            accounts.end(run);
             super::no_thread(&error)
         })
     }

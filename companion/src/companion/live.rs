@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use minimodel_swarm::driver::{Controls, Idle, Snapshot, Throttle};
-use minimodel_wire::{PeerId, SignedOffer};
+use minimodel_wire::SignedOffer;
 use tokio::sync::watch;
 
 use super::bounds::Moved;
 use super::wish::Wish;
 use crate::api::types::{Cause, Peer};
-use crate::limits::ledger;
 
 /// See the module.
 #[derive(Debug)]
@@ -24,9 +23,6 @@ pub(super) struct Live {
     pub(super) down: Throttle,
     pub(super) offer: Option<SignedOffer>,
     pub(super) snapshot: Option<Box<Snapshot>>,
-    /// Payload bytes with each peer in this run, and with those that are not told of one by one.
-    pub(super) moved: BTreeMap<PeerId, Moved>,
-    pub(super) moved_others: Moved,
 }
 
 impl Live {
@@ -40,26 +36,24 @@ impl Live {
         *self.stop.borrow()
     }
 
-    /// Takes a picture; gives what moved since the last one, by peer and in the end with the others.
-    pub(super) fn picture(&mut self, snapshot: Box<Snapshot>) -> Vec<(String, Moved)> {
-        let mut news = Vec::new();
-        for (&peer, &now) in &snapshot.moved {
-            let more = self.moved.entry(peer).or_default().grow(now);
-            news.extend(more.map(|more| (peer.to_string(), more)));
-        }
-        let more = self.moved_others.grow(snapshot.moved_others);
-        news.extend(more.map(|more| (ledger::OTHERS.to_owned(), more)));
+    /// Takes a picture; whether a byte moved since the last one.
+    pub(super) fn picture(&mut self, snapshot: Box<Snapshot>) -> bool {
+        let bytes = |snapshot: &Snapshot| snapshot.received_bytes + snapshot.sent_bytes;
+        let before = self.snapshot.as_deref().map_or(0, bytes);
+        let has_moved = bytes(&snapshot) != before;
         self.snapshot = Some(snapshot);
-        news
+        has_moved
     }
 
-    /// Whether a fetch whose quota is used up may have all that it needs: its last chunk is on its way, or its file is being
-    /// checked. Then it is left to go on until a picture shows that it waits for somebody; no byte beyond its quota passes
-    /// the gate. `received`: payload bytes of this run by now, which an older picture does not have.
-    pub(super) fn may_end_within_its_quota(&self, received: u64) -> bool {
+    /// Whether a session whose quota is used up may be in the middle of its last bytes: they are on their way, a peer has
+    /// not read them yet, or the file is being checked. Then it is left to go on until a picture shows that it waits for
+    /// somebody; no byte beyond its quota passes the gate. `moved`: in this run by now, which an older picture does not
+    /// have.
+    pub(super) fn has_last_bytes(&self, moved: Moved) -> bool {
         let waits = |snapshot: &Snapshot| {
-            let is_waiting = matches!(snapshot.idle, Some(Idle::Quota | Idle::NoSource | Idle::Choked));
-            is_waiting && snapshot.received_bytes >= received
+            let waits =
+                matches!(snapshot.idle, Some(Idle::Quota | Idle::NoSource | Idle::Choked | Idle::NoDemand));
+            waits && snapshot.received_bytes >= moved.received && snapshot.sent_bytes >= moved.sent
         };
         !self.snapshot.as_deref().is_some_and(waits)
     }

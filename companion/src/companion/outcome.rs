@@ -59,17 +59,12 @@ impl Core {
             (_, Some((row, live))) => (Some(row.clone()), live),
             _ => return,
         };
-        let moved = live.picture(Box::new(snapshot));
-        let Some(row) = row.filter(|_| !moved.is_empty()) else { return };
+        let has_moved = live.picture(Box::new(snapshot));
+        let Some(row) = row.filter(|_| has_moved) else { return };
         inner.retries.remove(&id);
-        let now = now_unix();
-        let model = self.model_of(&row);
-        for (name, moved) in moved {
-            inner.accounts.log(&name, &row.swarm_id, &model, moved);
-        }
         if let Some(entry) = row.entry {
             // Only which file is evicted first depends on it.
-            let _ = self.library.touch(entry, now);
+            let _ = self.library.touch(entry, now_unix());
         }
     }
 

@@ -205,7 +205,8 @@ impl World {
                 self.guilty.extend(peer);
                 RequestFault::Malformed
             }
-            11 => RequestFault::Lost,
+            11 if how & 0x80 == 0 => RequestFault::Lost,
+            11 => RequestFault::HeldBack,
             code => RequestFault::Reset(ResetCode::ALL[usize::from(code) % ResetCode::ALL.len()]),
         };
         self.tell(Input::Failed { req, fault });
@@ -232,11 +233,16 @@ impl World {
         // A peer may also withdraw what waits.
         let waiting: Vec<Ask> = self.asks.keys().copied().collect();
         let Some(ask) = pick(if how & 8 == 0 { &serving } else { &waiting }, which) else { return };
-        let Some((_, _, is_served)) = self.asks.remove(&ask) else { return };
+        let Some((conn, index, is_served)) = self.asks.remove(&ask) else { return };
         let bytes = u64::from(CHUNK_BYTES) * u64::from(how >> 4) / 15;
-        let outcome = match how & 7 {
-            0..=4 if is_served => ServeOutcome::Done { bytes },
-            5 if is_served => ServeOutcome::TooSlow,
+        let outcome = match (how & 7, index) {
+            (0..=4, _) if is_served => ServeOutcome::Done { bytes },
+            (5, _) if is_served => ServeOutcome::TooSlow,
+            (6, Some(index)) if is_served => {
+                // It waits on, until it is served after all or refused.
+                self.asks.insert(ask, (conn, Some(index), false));
+                ServeOutcome::HeldBack { index, is_used_up: how & 0x10 != 0 }
+            }
             _ => ServeOutcome::Cancelled { bytes: if is_served { bytes } else { 0 } },
         };
         self.tell(Input::Served { ask, outcome });

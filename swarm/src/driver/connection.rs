@@ -33,15 +33,36 @@ pub(super) struct Counters {
     received: AtomicU64,
     sent: AtomicU64,
     unread: AtomicU64,
+    of_all: Arc<Totals>,
+}
+
+/// The same of all peers of a session, those that are gone too.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl Totals {
+    /// Received and sent.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        (self.received.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed))
+    }
 }
 
 impl Counters {
+    fn new(of_all: Arc<Totals>) -> Arc<Self> {
+        Arc::new(Self { of_all, ..Self::default() })
+    }
+
     pub(super) fn add_received(&self, bytes: u64) {
         self.received.fetch_add(bytes, Ordering::Relaxed);
+        self.of_all.received.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn add_sent(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
+        self.of_all.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn received(&self) -> u64 {
@@ -134,6 +155,7 @@ impl Link {
         chunk_count: u32,
         fetches: bool,
         notes: mpsc::Sender<Note>,
+        totals: Arc<Totals>,
     ) -> Self {
         let (frames, waiting) = mpsc::channel(WAITING_FRAMES);
         let mut tasks = JoinSet::new();
@@ -142,7 +164,7 @@ impl Link {
             tasks.spawn(tell_rtt(connection.clone(), conn, notes.clone()));
         }
         tasks.spawn(run(connection.clone(), conn, dialed, chunk_count, notes, waiting));
-        Self { connection, counters: Arc::default(), frames, pulse: Pulse::default(), _tasks: tasks }
+        Self { connection, counters: Counters::new(totals), frames, pulse: Pulse::default(), _tasks: tasks }
     }
 
     /// Closes from our side; what was said last is heard before: quinn drops at once what is not sent yet.

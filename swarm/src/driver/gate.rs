@@ -18,6 +18,15 @@ pub enum Way {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Account(pub u64);
 
+/// Why bytes may not move now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// What moved already leaves no room for them.
+    UsedUp,
+    /// What is on its way takes the room; some of it may be there again when that ends.
+    OnTheWay,
+}
+
 /// Counts what moves in all sessions that were given it, and lets no more pass than may. [`Controls`](super::Controls) say
 /// the same ahead, so that a session plans with what is left; they are a moment old, and a gate is not.
 ///
@@ -25,7 +34,11 @@ pub struct Account(pub u64);
 pub trait Gate: Debug + Send + Sync {
     /// Whether so many payload bytes may move now; if so they are on their way from now on, against the account that is
     /// given, until they are settled.
-    fn pass(&self, way: Way, peer: PeerId, bytes: u64) -> Option<Account>;
+    ///
+    /// # Errors
+    ///
+    /// They may not.
+    fn pass(&self, way: Way, peer: PeerId, bytes: u64) -> Result<Account, Held>;
 
     /// Of `bytes` that were let pass none is on its way any more: `moved` of them moved, and the rest never will.
     fn settle(&self, way: Way, peer: PeerId, account: Account, bytes: u64, moved: u64);
@@ -42,13 +55,15 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// `None`: they may not move. Without a gate all may.
-    pub(super) fn ask(gate: Option<&Arc<dyn Gate>>, way: Way, peer: PeerId, bytes: u64) -> Option<Self> {
-        let gate = match gate {
-            Some(gate) => Some((gate.clone(), gate.pass(way, peer, bytes)?)),
-            None => None,
-        };
-        Some(Self { gate, way, peer, bytes, moved: 0 })
+    /// Without a gate all bytes may move.
+    pub(super) fn ask(
+        gate: Option<&Arc<dyn Gate>>,
+        way: Way,
+        peer: PeerId,
+        bytes: u64,
+    ) -> Result<Self, Held> {
+        let pass = |gate: &Arc<dyn Gate>| Ok((gate.clone(), gate.pass(way, peer, bytes)?));
+        Ok(Self { gate: gate.map(pass).transpose()?, way, peer, bytes, moved: 0 })
     }
 
     /// So many more of them moved.

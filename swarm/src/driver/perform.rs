@@ -11,7 +11,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::bans::Ban;
 use super::connection::{Counters, Unfinished};
 use super::download::{self, ChunkRequest};
-use super::gate::{Pass, Way};
+use super::gate::{Held, Pass, Way};
 use super::keeper::Job;
 use super::notes::{Answer, Download, Happening, Note};
 use super::report::Report;
@@ -114,7 +114,7 @@ impl Session {
     fn request(&mut self, conn: Conn, req: Req, index: u32) {
         let (Some(link), Some(&peer)) = (self.links.get(&conn), self.names.get(&conn)) else { return };
         let len = self.terms.chunk_len(index);
-        let Some(pass) = Pass::ask(self.gate.as_ref(), Way::Received, peer, len.into()) else {
+        let Ok(pass) = Pass::ask(self.gate.as_ref(), Way::Received, peer, len.into()) else {
             self.tell(Input::Failed { req, fault: RequestFault::HeldBack });
             return;
         };
@@ -205,9 +205,13 @@ impl Session {
             return;
         };
         let len = self.terms.chunk_len(index);
-        let Some(pass) = Pass::ask(self.gate.as_ref(), Way::Sent, peer, len.into()) else {
-            self.tell(Input::Served { ask, outcome: ServeOutcome::HeldBack { index } });
-            return;
+        let pass = match Pass::ask(self.gate.as_ref(), Way::Sent, peer, len.into()) {
+            Ok(pass) => pass,
+            Err(held) => {
+                let outcome = ServeOutcome::HeldBack { index, is_used_up: held == Held::UsedUp };
+                self.tell(Input::Served { ask, outcome });
+                return;
+            }
         };
         self.answer(ask, |tasks, server, send, counters| {
             tasks.spawn(serve::chunk(server, send, ask, index, counters, pass))

@@ -8,7 +8,7 @@ use minimodel_wire::PeerId;
 use super::idle::Idle;
 use super::judge::Seen;
 use super::session::Session;
-use crate::machine::{Controls, Event, Progress};
+use crate::machine::{Event, Progress};
 
 /// One thing to show.
 #[derive(Debug, Clone)]
@@ -47,12 +47,6 @@ pub struct Snapshot {
     pub busy_time: Duration,
     /// Connected peers.
     pub peers: Vec<PeerView>,
-    /// Payload bytes received from and sent to each peer in this session, those that are gone too. A row stays and
-    /// never goes back. Beyond 4,096 of them, only peers that [`Controls`] name get one.
-    pub moved: BTreeMap<PeerId, (u64, u64)>,
-    /// The same for all that have no row, and for what a peer moved before it got one. With the rows it makes up
-    /// `received_bytes` and `sent_bytes`.
-    pub moved_others: (u64, u64),
     /// Events that were not reported, since there were too many of their kind.
     pub untold: u64,
     /// Tasks of ours that ended by a panic: bugs, each of which cost one connection or one answer.
@@ -127,8 +121,6 @@ impl Session {
             idle_time: self.looks.idle_time.clone(),
             busy_time: self.looks.busy_time,
             peers: self.looks.peers.iter().filter_map(view).collect(),
-            moved: self.moved.rows().clone(),
-            moved_others: self.moved.others(),
             untold: self.telling.untold(),
             panics: self.panics,
         };
@@ -136,20 +128,8 @@ impl Session {
     }
 
     /// Payload bytes received and sent in this session.
-    pub(super) fn bytes(&mut self) -> (u64, u64) {
-        self.count_moved();
-        self.moved.total()
-    }
-
-    /// Adds what moved since the last time to the sums.
-    pub(super) fn count_moved(&mut self) {
-        let controls = self.controls.borrow();
-        for (&conn, link) in &self.links {
-            if let Some(&peer) = self.names.get(&conn) {
-                let bytes = (link.counters.received(), link.counters.sent());
-                self.moved.count(conn, peer, bytes, || is_named(&controls, peer));
-            }
-        }
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        self.totals.bytes()
     }
 
     fn have_bytes(&self) -> u64 {
@@ -159,13 +139,4 @@ impl Session {
         let short = u64::from(self.terms.chunk_size - self.terms.chunk_len(last));
         if have.get(last) { full - short } else { full }
     }
-}
-
-/// Our user has said something of this peer by name.
-fn is_named(controls: &Controls, peer: PeerId) -> bool {
-    let Controls { allow, sources, allowances, fetch_allowances, .. } = controls;
-    let lists = [allow, sources];
-    lists.into_iter().flatten().any(|list| list.contains(&peer))
-        || allowances.contains_key(&peer)
-        || fetch_allowances.contains_key(&peer)
 }

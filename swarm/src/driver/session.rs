@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::accept::Place;
 use super::bans::Ban;
 use super::congestion;
-use super::connection::{Link, Unfinished};
+use super::connection::{Link, Totals, Unfinished};
 use super::controls;
 use super::dial::Dialer;
 use super::error::DriverError;
@@ -22,7 +22,6 @@ use super::gate::Gate;
 use super::judge::Looks;
 use super::keeper::Keeper;
 use super::limiter::{Limiter, Tally};
-use super::moved::{MAX_ROWS, Moved};
 use super::node::Node;
 use super::notes::{Answer, Download, Happening, Note, Parts};
 use super::report::Report;
@@ -90,8 +89,8 @@ pub(super) struct Session {
     pub(super) is_rescanning: bool,
     /// The whole file was checked: from here on it is a share.
     pub(super) is_checked: bool,
-    /// Payload bytes, in all and by peer.
-    pub(super) moved: Moved,
+    /// Payload bytes over all connections.
+    pub(super) totals: Arc<Totals>,
     /// When a byte of a chunk last came in, and when a chunk was last proven.
     pub(super) last_byte: Instant,
     pub(super) last_chunk: Instant,
@@ -154,7 +153,7 @@ impl Session {
             is_stopping: false,
             is_rescanning: false,
             is_checked: false,
-            moved: Moved::new(MAX_ROWS),
+            totals: Arc::default(),
             last_byte: start,
             last_chunk: start,
         })
@@ -283,8 +282,9 @@ impl Session {
     fn connected(&mut self, connection: Connection, peer: PeerId, dialed: bool) -> Conn {
         let conn = Conn(self.next_conn);
         self.next_conn += 1;
+        let (chunk_count, totals) = (self.terms.chunk_count, self.totals.clone());
         let link =
-            Link::start(connection, conn, dialed, self.terms.chunk_count, self.fetches, self.note.clone());
+            Link::start(connection, conn, dialed, chunk_count, self.fetches, self.note.clone(), totals);
         self.links.insert(conn, link);
         self.names.insert(conn, peer);
         conn
@@ -307,8 +307,6 @@ impl Session {
     }
 
     pub(super) fn unlink(&mut self, conn: Conn) -> Option<Link> {
-        self.count_moved();
-        self.moved.forget(conn);
         self.names.remove(&conn);
         self.newcomers.remove(&conn);
         let link = self.links.remove(&conn)?;

@@ -6,7 +6,7 @@ use super::chunks::ChunkState;
 use super::controls::Controls;
 use super::core::Machine;
 use super::events::{Ask, Conn};
-use super::peer::Peer;
+use super::peer::{HeldBack, Peer};
 use super::time::Time;
 
 /// Keys remembered for having used their allowance; they only explain why nobody asks.
@@ -56,7 +56,7 @@ impl Machine {
         let Some(&(_, index)) = peer.up.waiting.front() else { return false };
         let len = self.config.terms.chunk_len(index);
         let fits = self.fits_own(peer.id, peer.up.active.len(), len) && self.fits_common(under_way, len);
-        fits && !peer.up.held_back
+        fits && peer.up.held_back.is_none()
     }
 
     /// Whether the key may have a chunk of this length now that nothing is on its way to anybody.
@@ -66,12 +66,13 @@ impl Machine {
     }
 
     /// Parts with a peer that asks for more than it may have, once what it was promised is on its way. Where what others
-    /// are being sent may be all there is, it waits for how that ends.
+    /// are being sent, here or in other sessions, may be all there is, it waits for how that ends.
     pub(super) fn part_if_spent(&mut self, now: Time, conn: Conn) {
         let Some(peer) = self.peers.get(&conn).filter(|peer| peer.up.active.is_empty()) else { return };
         let Some(&(_, index)) = peer.up.waiting.front() else { return };
         let len = self.config.terms.chunk_len(index);
-        if peer.up.held_back || !self.fits_own(peer.id, 0, len) || !self.fits_common(0, len) {
+        let is_used_up = peer.up.held_back == Some(HeldBack::UsedUp);
+        if is_used_up || !self.fits_own(peer.id, 0, len) || !self.fits_common(0, len) {
             self.part_for_budget(now, conn, len);
         }
     }
@@ -117,7 +118,7 @@ impl Machine {
     /// more is closed.
     pub(super) fn look_at_spent(&mut self, now: Time) {
         // Only asking again tells whether a quota of several sessions lets more pass by now.
-        self.peers.values_mut().for_each(|peer| peer.up.held_back = false);
+        self.peers.values_mut().for_each(|peer| peer.up.held_back = None);
         let spent = std::mem::take(&mut self.spent);
         self.spent = spent.into_iter().filter(|&(peer, len)| !self.may_have(now, peer, len)).collect();
         let is_spent = |(&conn, peer): (&Conn, &Peer)| Some((conn, peer.id, peer.up.spent?));

@@ -212,10 +212,13 @@ pub enum ServeOutcome {
     },
     /// The peer did not take the bytes in time.
     TooSlow,
-    /// Nothing was sent: a quota that we share with other sessions does not let the chunk pass now.
+    /// Nothing was sent: a quota that we share with other sessions does not let the chunk pass.
     HeldBack {
         /// Which.
         index: u32,
+        /// Whether the quota is used up. Otherwise chunks of other sessions that are on their way take the room, and
+        /// some of it may be there again when they end.
+        is_used_up: bool,
     },
 }
 

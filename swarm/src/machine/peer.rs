@@ -102,7 +102,7 @@ pub(super) struct Upload {
     /// Bytes of a chunk that an allowance did not cover; nothing is given to it before one would.
     pub(super) spent: Option<u32>,
     /// A quota that we share with other sessions did not let its next chunk pass when that was last tried.
-    pub(super) held_back: bool,
+    pub(super) held_back: Option<HeldBack>,
     /// Asks that wait, oldest first.
     pub(super) waiting: VecDeque<(Ask, u32)>,
     /// Asks being answered, and since when.
@@ -129,6 +129,15 @@ pub(super) struct Upload {
     pub(super) manifests: u64,
 }
 
+/// Why its next chunk does not go to a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeldBack {
+    /// A quota of several sessions is used up.
+    UsedUp,
+    /// What others are being sent takes the room of it. Tried again at this time.
+    Until(Time),
+}
+
 /// Asks in vain that are let pass at once, and a second: a full pipeline and some more.
 const IN_VAIN: (u64, u64) = (320, 16);
 
@@ -139,7 +148,7 @@ impl Upload {
             unchoked: false,
             barred: false,
             spent: None,
-            held_back: false,
+            held_back: None,
             waiting: VecDeque::new(),
             active: BTreeMap::new(),
             bytes: 0,

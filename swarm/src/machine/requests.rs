@@ -8,6 +8,7 @@ use super::chunks::ChunkState;
 use super::core::Machine;
 use super::events::{Conn, Event, KeepOutcome, Output, Req, RequestFault};
 use super::fault::Breach;
+use super::peer::HeldBack;
 use super::time::Time;
 
 /// How often deadlines are looked at while anything is asked for.
@@ -16,8 +17,9 @@ pub(super) const CHECK_EVERY: Duration = Duration::from_millis(250);
 const TURNED_AWAY: Duration = Duration::from_millis(100);
 /// It doubles as often at most.
 const MAX_DOUBLINGS: u32 = 7;
-/// How long nothing is asked of a peer after a quota of several sessions let nothing pass.
-const HELD_BACK: Duration = Duration::from_millis(500);
+/// How long nothing is asked of a peer, or given to it, after a quota of several sessions let nothing pass. Also what was
+/// withdrawn a moment ago may be counted as on its way still.
+pub(super) const HELD_BACK: Duration = Duration::from_millis(500);
 
 /// One request for one chunk to one peer.
 #[derive(Debug, Clone)]
@@ -44,7 +46,6 @@ impl Machine {
             peer.down.meter.resume(now);
         }
         peer.down.requests.insert(req);
-        peer.down.held_back = false;
         let request = Request { conn, peer: peer.id, index, len, sent: now, received: 0, storing: false };
         self.change_download(conn, |down| down.open += 1);
         if self.requests.is_empty() {
@@ -206,13 +207,29 @@ impl Machine {
         }
     }
 
-    /// Peers that were left alone long enough are asked again.
+    /// Peers that were left alone long enough are asked again, and those that were held back are tried again.
     pub(super) fn resume(&mut self, now: Time) {
         if self.next_resume.is_none_or(|at| now < at) {
             return;
         }
-        self.next_resume = self.peers.values().map(|peer| peer.down.not_before).filter(|&at| at > now).min();
+        let mut next = None;
+        for peer in self.peers.values_mut() {
+            let until = match peer.up.held_back {
+                Some(HeldBack::Until(until)) => Some(until),
+                Some(HeldBack::UsedUp) | None => None,
+            };
+            if until.is_some_and(|until| until <= now) {
+                peer.up.held_back = None;
+            }
+            if peer.down.not_before <= now {
+                peer.down.held_back = false;
+            }
+            let times = [Some(peer.down.not_before), until].into_iter().flatten();
+            next = times.chain(next).filter(|&at| at > now).min();
+        }
+        self.next_resume = next;
         self.mark_all_hungry();
+        self.answer_next(now);
     }
 
     /// Withdraws a request that is not needed any more.

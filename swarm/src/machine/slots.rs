@@ -70,6 +70,7 @@ impl Machine {
             return;
         }
         peer.up.unchoked = false;
+        peer.up.held_back = None;
         self.unchoked.remove(&conn);
         let waiting: Vec<Ask> = peer.up.waiting.drain(..).map(|(ask, _)| ask).collect();
         self.send(conn, Frame::Choke);

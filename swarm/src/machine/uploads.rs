@@ -5,7 +5,8 @@ use minimodel_wire::ResetCode;
 use super::core::Machine;
 use super::events::{Ask, Conn, Event, Output, ServeOutcome};
 use super::fault::Breach;
-use super::peer::{Phase, Upload};
+use super::peer::{HeldBack, Phase, Upload};
+use super::requests::HELD_BACK;
 use super::time::Time;
 use super::turns::Turn;
 
@@ -90,15 +91,36 @@ impl Machine {
             }
             ServeOutcome::Done { .. } | ServeOutcome::Cancelled { .. } => {}
             ServeOutcome::TooSlow => self.breach(now, conn, Breach::NotReading),
-            ServeOutcome::HeldBack { index } => {
-                peer.up.held_back = true;
-                peer.up.uncount(index);
-                peer.up.waiting.push_front((ask, index));
-                self.asks.insert(ask, conn);
+            ServeOutcome::HeldBack { index, is_used_up } => {
+                self.hold_back(now, (conn, ask, index), is_used_up);
             }
         }
         self.part_if_spent(now, conn);
         self.answer_next(now);
+    }
+
+    /// The ask waits on; see [`HeldBack`].
+    fn hold_back(&mut self, now: Time, (conn, ask, index): (Conn, Ask, u32), is_used_up: bool) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        peer.up.uncount(index);
+        // What waited when its turn ended or the chunk was lost was refused then.
+        let refusal = match (peer.up.unchoked, self.chunks.have().get(index)) {
+            (true, true) => None,
+            (false, _) => Some(ResetCode::Choked),
+            (true, false) => Some(ResetCode::SourceChanged),
+        };
+        if let Some(code) = refusal {
+            self.refuse(ask, code);
+            return;
+        }
+        let place = peer.up.waiting.partition_point(|&(waiting, _)| waiting < ask);
+        peer.up.waiting.insert(place, (ask, index));
+        self.asks.insert(ask, conn);
+        let until = now + HELD_BACK;
+        peer.up.held_back = Some(if is_used_up { HeldBack::UsedUp } else { HeldBack::Until(until) });
+        if !is_used_up {
+            self.next_resume = Some(self.next_resume.map_or(until, |at| at.min(until)));
+        }
     }
 
     pub(super) fn refuse_waiting_for(&mut self, index: u32) {

@@ -17,7 +17,7 @@ pub struct PeerState {
     pub interested: bool,
     /// It may have a slot: neither [`super::Controls::allow`] nor an allowance speaks against it.
     pub may_be_served: bool,
-    /// It has a chunk that we want, and none of those fits what we may still receive from it.
+    /// It has a chunk that we want, and none of those fits what we may still receive from it, here or with other sessions.
     pub at_quota: bool,
     /// Our requests that it has not answered whole.
     pub requests: u32,
@@ -34,8 +34,8 @@ pub struct PeerState {
 pub struct Work {
     /// Chunks that arrived and are being proven and written.
     pub storing: u32,
-    /// More would be asked for, did [`super::Controls::fetch_allowance`] or
-    /// [`super::Controls::fetch_allowances`] not limit it.
+    /// More would be asked for, did [`super::Controls::fetch_allowance`], [`super::Controls::fetch_allowances`] or a quota of
+    /// several sessions not limit it.
     pub is_at_quota: bool,
     /// Nothing is asked for before leaf hashes are known, and nobody is here who could tell them.
     pub lacks_leaves: bool,

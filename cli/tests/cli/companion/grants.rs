@@ -135,15 +135,12 @@ fn i5_b22_a_quota_holds_for_all_peers_together_and_for_what_is_fetched() {
 #[test]
 fn i5_a_quota_of_as_many_bytes_as_the_file_has_is_enough_on_both_sides() {
     let (alice, bob) = (House::new(), House::new());
-    // Four chunks, of which three move together and the short one then.
+    // The last chunk is shorter than the others; a rest that holds it alone counts.
     let model = Version::about(61_000, "m", "1", 4);
     model.write(&alice.home, "m");
     model.write(&bob.home, "m");
     let quota = model.artifact.len();
-    assert!(
-        quota as u64 % CHUNK != 0,
-        "the last chunk is shorter than the others, and a rest that holds it alone counts"
-    );
+    assert!(!(quota as u64).is_multiple_of(CHUNK));
     alice
         .home
         .say(&format!("consent grant serve --model m.minimodel --quota {quota} --consent serve"))

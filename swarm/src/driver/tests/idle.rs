@@ -17,9 +17,6 @@ async fn until(one: &mut Live, other: &mut Live, cause: Option<Idle>) -> Snapsho
                 if let Report::Snapshot(snapshot) = report {
                     let idle: Duration = snapshot.idle_time.values().sum();
                     assert_eq!(idle + snapshot.busy_time, snapshot.elapsed);
-                    let moved = snapshot.moved.values().chain([&snapshot.moved_others]);
-                    let moved = moved.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
-                    assert_eq!(moved, (snapshot.received_bytes, snapshot.sent_bytes));
                     if snapshot.idle == cause {
                         return snapshot;
                     }
@@ -128,7 +125,6 @@ async fn a_rest_smaller_than_one_chunk_is_a_quota_of_a_source_and_of_all_who_tak
     fetcher.controls.send_modify(|controls| controls.fetch_allowances.clear());
     let snapshot = until(&mut seeder, &mut fetcher, Some(Idle::Quota)).await;
     assert_eq!(snapshot.sent_bytes, 3 * CHUNK as u64);
-    assert_eq!(snapshot.moved.len(), 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Whole sessions on loopback, in one process, looked at from inside.
 
+mod gate;
 mod idle;
 mod live;
 mod path;

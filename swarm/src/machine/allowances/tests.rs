@@ -262,8 +262,8 @@ fn a_rest_is_used_up_when_no_chunk_that_may_be_next_fits_it() {
     assert!(is_used_up(0, 1, true) && !is_used_up(1, 1, true));
 }
 
-fn hold_back(desk: &mut Desk, ask: u64, index: u32) {
-    desk.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::HeldBack { index } });
+fn hold_back(desk: &mut Desk, ask: u64, index: u32, is_used_up: bool) {
+    desk.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::HeldBack { index, is_used_up } });
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn b22_whoever_a_quota_of_several_sessions_holds_back_gets_what_is_under_way_and
         desk.ask(1, ask, ask as u32);
     }
     assert_eq!(served(&desk.said()), [0, 1, 2]);
-    hold_back(&mut desk, 2, 2);
+    hold_back(&mut desk, 2, 2, true);
     let said = desk.said();
     assert!(served(&said).is_empty() && !is_closed(&said), "two are under way");
     serve(&mut desk, 0);
@@ -294,13 +294,44 @@ fn b22_whoever_was_held_back_is_tried_again_when_our_user_wants_something_else()
     desk.ask(1, 0, 0);
     desk.ask(1, 1, 1);
     assert_eq!(served(&desk.said()), [0, 1]);
-    for _ in 0..20 {
-        hold_back(&mut desk, 1, 1);
+    for slots in 0..20 {
+        hold_back(&mut desk, 1, 1, true);
         assert_eq!(desk.said().len(), 0, "one is under way");
-        desk.tell(controls(|controls| controls.slots = Some(3)));
-        assert_eq!(served(&desk.said()), [1], "and what was not given counts as no repeat");
-        desk.tell(controls(|controls| controls.slots = Some(4)));
+        desk.tell(controls(|controls| controls.slots = Some(3 + slots % 2)));
+        assert_eq!(served(&desk.said()), [1]);
     }
+    serve(&mut desk, 1);
+    // What was not given counts as no repeat.
+    desk.ask(1, 2, 1);
+    assert_eq!(served(&desk.said()), [2]);
+}
+
+#[test]
+fn b22_whoever_waits_for_what_is_on_its_way_elsewhere_keeps_its_place_and_is_served_when_there_is_room() {
+    let mut desk = Desk::with(SEED, Bitfield::full(CHUNKS), |_| {});
+    want(&mut desk, 1, TAKE, having([]));
+    desk.said();
+    for ask in 0..3 {
+        desk.ask(1, ask, ask as u32);
+    }
+    assert_eq!(served(&desk.said()), [0, 1, 2]);
+    for ask in 0..3 {
+        hold_back(&mut desk, ask, ask as u32, false);
+    }
+    let said = desk.said();
+    assert!(said.is_empty(), "it waits, although nothing is under way to it: {said:?}");
+    desk.wait(Duration::from_millis(600));
+    assert_eq!(served(&desk.said()), [0, 1, 2], "in the order in which it asked");
+    // Its turn ends before we hear of the last: that is refused like all that waited.
+    hold_back(&mut desk, 0, 0, false);
+    desk.tell(controls(|controls| controls.slots = Some(0)));
+    hold_back(&mut desk, 1, 1, false);
+    assert!(is_refused(&desk.said(), &[0, 1], ResetCode::Choked));
+    serve(&mut desk, 2);
+    desk.tell(controls(|controls| controls.slots = Some(4)));
+    desk.said();
+    desk.ask(1, 9, 9);
+    assert_eq!(served(&desk.said()), [9], "a new turn begins with a new try");
 }
 
 #[test]
@@ -317,6 +348,15 @@ fn a_source_that_a_quota_of_several_sessions_holds_back_is_asked_again_after_a_w
     desk.wait(Duration::from_secs(1));
     let again = desk.requests();
     assert!(!again.is_empty() && !desk.machine.work().is_at_quota);
+    for (_, req, _) in again {
+        desk.tell(Input::Failed { req, fault: RequestFault::HeldBack });
+    }
+    desk.frame(1, Frame::Choke);
+    desk.wait(Duration::from_secs(1));
+    assert!(!desk.machine.work().is_at_quota, "what it waits for by now is a slot");
+    desk.frame(1, Frame::Unchoke);
+    let again = desk.requests();
+    assert!(!again.is_empty());
     for (_, req, _) in again {
         desk.tell(Input::Arrived { req });
         desk.tell(Input::Kept { req, outcome: KeepOutcome::Kept });

@@ -1,0 +1,130 @@
+//! No quota is passed, and what moved is counted once.
+
+use proptest::prelude::*;
+
+use super::*;
+use Held::{OnTheWay, UsedUp};
+
+fn id(n: u8) -> PeerId {
+    PeerId([n; 32])
+}
+
+fn open(grant: u64, peer: Option<u8>, quota_bytes: Option<u64>) -> Open {
+    Open { grant, peer: peer.map(|n| id(n).to_string()), quota_bytes }
+}
+
+fn rules(serve: Vec<Open>, fetch: Vec<Open>, day_bytes: Option<u64>) -> Rules {
+    Rules { serve, fetch, day_bytes }
+}
+
+#[test]
+fn i5_without_a_grant_and_after_the_end_of_its_run_a_gate_lets_nothing_pass() {
+    let accounts = Accounts::default();
+    let gate = accounts.gate(1, "s", "m", rules(vec![open(7, Some(1), None)], Vec::new(), None));
+    assert_eq!(gate.pass(Way::Sent, id(2), 1), Err(UsedUp));
+    assert_eq!(gate.pass(Way::Received, id(1), 1), Err(UsedUp));
+    assert_eq!(gate.pass(Way::Sent, id(1), 1), Ok(Account(7)));
+    accounts.rule(1, Rules::default());
+    assert_eq!(gate.pass(Way::Sent, id(1), 1), Err(UsedUp));
+    accounts.rule(1, rules(vec![open(7, None, None)], Vec::new(), None));
+    assert_eq!(gate.pass(Way::Sent, id(1), 1), Ok(Account(7)));
+    accounts.end(1);
+    assert_eq!(gate.pass(Way::Sent, id(1), 1), Err(UsedUp));
+    // What was under way then still counts.
+    gate.settle(Way::Sent, id(1), Account(7), 1, 1);
+    assert_eq!(accounts.used(7), 1);
+}
+
+#[test]
+fn what_is_under_way_takes_room_is_not_used_yet_and_is_there_again_if_it_did_not_move() {
+    let accounts = Accounts::default();
+    let gates: Vec<_> = [1, 2]
+        .map(|run| accounts.gate(run, "s", "m", rules(vec![open(1, None, Some(100))], Vec::new(), None)))
+        .into();
+    assert!(gates[0].pass(Way::Sent, id(1), 60).is_ok());
+    assert_eq!((gates[1].pass(Way::Sent, id(2), 60), accounts.used(1)), (Err(OnTheWay), 0));
+    gates[0].settle(Way::Sent, id(1), Account(1), 60, 10);
+    assert_eq!((accounts.used(1), gates[1].pass(Way::Sent, id(2), 90)), (10, Ok(Account(1))));
+    let sent = |run| {
+        let session = accounts.picture(Some(run)).session;
+        (session.total.sent, session.rows.len())
+    };
+    assert_eq!((sent(1), sent(2)), ((10, 1), (0, 0)));
+}
+
+#[test]
+fn what_moved_is_written_down_once_under_its_grant_and_in_the_log_of_its_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::open(&folder.path().join("db")).unwrap();
+    let accounts = Accounts::load(&db, 0).unwrap();
+    let gate = accounts.gate(1, "s", "m", rules(vec![open(9, None, None)], Vec::new(), None));
+    let move_one = |bytes| {
+        let account = gate.pass(Way::Sent, id(1), bytes).unwrap();
+        gate.settle(Way::Sent, id(1), account, bytes, bytes);
+    };
+    move_one(5);
+    accounts.flush(&db, 0).unwrap();
+    move_one(6);
+    accounts.flush(&db, 0).unwrap();
+    accounts.flush(&db, 0).unwrap();
+    let again = Accounts::load(&db, 0).unwrap();
+    assert_eq!((again.used(9), ledger::used(&again.picture(None).sent_today, &id(1).to_string())), (11, 11));
+    accounts.turn(DAY);
+    assert!(accounts.picture(None).sent_today.is_empty());
+}
+
+/// Grants 1 (anyone, 50), 2 (peer 1, 30) and 3 (anyone to fetch, 40), and 45 bytes a peer and day.
+fn all() -> Rules {
+    rules(vec![open(2, Some(1), Some(30)), open(1, None, Some(50))], vec![open(3, None, Some(40))], Some(45))
+}
+
+proptest! {
+    #[test]
+    fn b22_no_quota_and_no_day_is_ever_passed_and_what_moved_is_counted_once(
+        steps in prop::collection::vec((0u64..3, 0u8..3, prop::bool::ANY, 1u64..20, 0u64..20, 0usize..6), 0..300),
+    ) {
+        let accounts = Accounts::default();
+        let gates: Vec<_> = (0..3).map(|run| accounts.gate(run, "s", "m", all())).collect();
+        let mut under_way = Vec::new();
+        let mut moved_under = BTreeMap::<u64, u64>::new();
+        let mut sent_to = BTreeMap::<u8, u64>::new();
+        for (run, peer, is_sent, bytes, moved, which) in steps {
+            let way = if is_sent { Way::Sent } else { Way::Received };
+            if let Ok(account) = gates[run as usize].pass(way, id(peer), bytes) {
+                under_way.push((run, way, peer, account, bytes));
+            }
+            if which < under_way.len() {
+                let (run, way, peer, account, bytes) = under_way.swap_remove(which);
+                let moved = moved.min(bytes);
+                gates[run as usize].settle(way, id(peer), account, bytes, moved);
+                *moved_under.entry(account.0).or_default() += moved;
+                if way == Way::Sent {
+                    *sent_to.entry(peer).or_default() += moved;
+                }
+            }
+            for (grant, quota) in [(1, 50), (2, 30), (3, 40)] {
+                let used = moved_under.get(&grant).copied().unwrap_or(0);
+                prop_assert_eq!(accounts.used(grant), used);
+                let open: u64 = under_way.iter().filter(|pass| pass.3.0 == grant).map(|pass| pass.4).sum();
+                prop_assert!(used + open <= quota);
+            }
+            for peer in 0..3 {
+                let sent = sent_to.get(&peer).copied().unwrap_or(0);
+                prop_assert_eq!(ledger::used(&accounts.picture(None).sent_today, &id(peer).to_string()), sent);
+                let to = |pass: &&(u64, Way, u8, Account, u64)| pass.1 == Way::Sent && pass.2 == peer;
+                let open: u64 = under_way.iter().filter(to).map(|pass| pass.4).sum();
+                prop_assert!(sent + open <= 45);
+            }
+        }
+        let total: u64 = (0..3).map(|run| {
+            let moved = accounts.moved(run);
+            moved.sent + moved.received
+        }).sum();
+        prop_assert_eq!(total, moved_under.values().sum::<u64>());
+        for (run, way, peer, account, bytes) in under_way {
+            gates[run as usize].settle(way, id(peer), account, bytes, 0);
+        }
+        let books = accounts.lock();
+        prop_assert!(books.under_way.is_empty() && books.under_way_to.is_empty());
+    }
+}

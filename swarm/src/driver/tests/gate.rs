@@ -1,0 +1,129 @@
+//! Quotas that sessions share: nothing passes that the gate does not let pass, and all that it let pass is settled.
+
+use std::sync::Mutex;
+
+use minimodel_wire::{CloseCode, PeerId};
+
+use super::super::{Account, Gate, Held, Idle, Report, Way};
+use super::live::{Live, chunks, settle};
+use super::*;
+
+const SIZE: u64 = CHUNK as u64;
+
+#[derive(Debug, Default)]
+struct Counts {
+    most: u64,
+    moved: u64,
+    under_way: u64,
+}
+
+/// One quota for both ways and all peers.
+#[derive(Debug, Default)]
+struct Counter(Mutex<Counts>);
+
+impl Counter {
+    fn new(most: u64) -> Arc<Self> {
+        Arc::new(Self(Counts { most, ..Counts::default() }.into()))
+    }
+
+    fn raise(&self, most: u64) {
+        self.0.lock().unwrap().most = most;
+    }
+
+    /// Moved, and on the way.
+    fn counts(&self) -> (u64, u64) {
+        let counts = self.0.lock().unwrap();
+        (counts.moved, counts.under_way)
+    }
+}
+
+impl Gate for Counter {
+    fn pass(&self, _: Way, _: PeerId, bytes: u64) -> Result<Account, Held> {
+        let mut counts = self.0.lock().unwrap();
+        if counts.moved + bytes > counts.most {
+            return Err(Held::UsedUp);
+        }
+        if counts.moved + counts.under_way + bytes > counts.most {
+            return Err(Held::OnTheWay);
+        }
+        counts.under_way += bytes;
+        Ok(Account(7))
+    }
+
+    fn settle(&self, _: Way, _: PeerId, account: Account, bytes: u64, moved: u64) {
+        let mut counts = self.0.lock().unwrap();
+        assert!(account == Account(7) && moved <= bytes);
+        counts.under_way -= bytes;
+        counts.moved += moved;
+    }
+}
+
+fn is_budget_used(happening: &Happening) -> bool {
+    matches!(happening, Happening::Event(Event::Refused { code: CloseCode::BudgetUsed, by_peer: true, .. }))
+}
+
+#[tokio::test]
+async fn b22_shares_under_one_quota_give_no_more_than_it_together_and_whoever_asks_on_is_told() {
+    let quota = Counter::new(5 * SIZE);
+    for (key, most, got) in [(1, 5, 5), (2, 5, 0), (3, 7, 2)] {
+        quota.raise(most * SIZE);
+        let mut seeder = Live::seeder(key, Controls::default());
+        seeder.session.gate = Some(quota.clone());
+        let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
+        work(&mut seeder.session, &mut fetcher.session, is_budget_used).await;
+        assert_eq!(fetcher.session.bytes().0, got * SIZE, "{key}");
+        assert_eq!(quota.counts(), (most * SIZE, 0));
+    }
+}
+
+#[tokio::test]
+async fn b22_a_fetch_asks_for_no_more_than_a_quota_that_others_share_and_goes_on_when_there_is_more() {
+    let quota = Counter::new(3 * SIZE);
+    let mut seeder = Live::seeder(1, Controls::default());
+    let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
+    fetcher.session.gate = Some(quota.clone());
+    chunks(&mut seeder, &mut fetcher, 3).await;
+    settle(&mut seeder, &mut fetcher).await;
+    assert_eq!((fetcher.have(), quota.counts()), (3, (3 * SIZE, 0)));
+    let is_held = async {
+        loop {
+            tokio::select! {
+                _ = seeder.session.next() => {}
+                _ = fetcher.session.next() => {}
+            }
+            while let Ok(report) = fetcher.reports.try_recv() {
+                if matches!(report, Report::Snapshot(snapshot) if snapshot.idle == Some(Idle::Quota)) {
+                    return;
+                }
+            }
+        }
+    };
+    timeout(PATIENCE, is_held).await.unwrap();
+    quota.raise(u64::from(COUNT) * SIZE);
+    work(&mut seeder.session, &mut fetcher.session, is_complete).await;
+    assert_eq!(quota.counts(), (u64::from(COUNT) * SIZE, 0));
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_is_settled_when_a_session_ends_in_the_middle_on_either_side() {
+    let (sent, received) = (Counter::new(u64::MAX), Counter::new(u64::MAX));
+    let mut seeder = Live::seeder(1, Controls::default());
+    let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
+    seeder.session.gate = Some(sent.clone());
+    fetcher.session.gate = Some(received.clone());
+    chunks(&mut seeder, &mut fetcher, 2).await;
+    seeder.throttle.set(Some(0));
+    settle(&mut seeder, &mut fetcher).await;
+    assert!(sent.counts().1 > 0 && received.counts().1 > 0, "{sent:?} {received:?}");
+    for live in [&mut seeder, &mut fetcher] {
+        live.session.stop();
+    }
+    let is_settled = async {
+        while sent.counts().1 > 0 || received.counts().1 > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, is_settled).await.unwrap();
+    assert_eq!(sent.counts().0, seeder.session.bytes().1);
+    assert_eq!(received.counts().0, fetcher.session.bytes().0);
+}
