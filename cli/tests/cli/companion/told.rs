@@ -3,7 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-use minimodel_companion::doctor::{CAUSES, name, words};
+use minimodel_companion::api::types::Kind;
+use minimodel_companion::doctor::{CAUSES, name, words_of};
 use serde_json::Value;
 
 use super::house::House;
@@ -51,15 +52,17 @@ pub(super) fn is_told(house: &House, id: u64, cause: &str) {
         let label = format!("cause=\"{cause}\"");
         now.next().is_some_and(|line| line.contains(&label)) && now.next().is_none()
     });
-    let asks = house.transfer(id)["state"] == "asking";
+    let transfer = house.transfer(id);
+    let asks = transfer["state"] == "asking";
+    let words = words_of(if transfer["kind"] == "share" { Kind::Share } else { Kind::Fetch }, known);
     house.until(&format!("{cause} in words"), || {
         let shown = house.home.say("status").exits(0).stdout;
-        shown.contains(if asks { "asks for your consent" } else { words(known) })
+        shown.contains(if asks { "asks for your consent" } else { words })
     });
     house.until(&format!("{cause} of the doctor"), || {
         let ran = house.home.say("--json doctor");
         let name = format!("transfer {id}");
-        let told = if asks { "asks for consent" } else { words(known) };
+        let told = if asks { "asks for consent" } else { words };
         events(&ran.stdout, "finding").any(|finding| {
             finding["name"] == name
                 && finding["detail"].as_str().unwrap().contains(told)
