@@ -80,7 +80,7 @@ pub(crate) fn seed(
         }
         if transfer.offer.is_some() && transfer.offer != offer {
             offer.clone_from(&transfer.offer);
-            tell_offer(context, &transfer, undo)?;
+            tell_offer(context, &transfer, !detach && undo != Undo::Leave)?;
         }
         if detach && (offer.is_some() || transfer.state == State::Waiting) {
             if let Some(problem) = &transfer.problem {
@@ -249,10 +249,11 @@ pub(super) fn failed(transfer: Transfer) -> Failure {
     transfer.problem.map_or_else(unknown, failure)
 }
 
-fn tell_offer(context: &Context, transfer: &Transfer, undo: Undo) -> Result<(), Failure> {
+/// `stops`: Ctrl-C ends the share, or pauses it.
+fn tell_offer(context: &Context, transfer: &Transfer, stops: bool) -> Result<(), Failure> {
     let printer = &context.printer;
     let Some(offer) = &transfer.offer else { return Ok(()) };
-    let ends = if undo == Undo::Leave { "" } else { "; Ctrl-C stops serving" };
+    let ends = if stops { "; Ctrl-C stops serving" } else { "" };
     printer.note(format!("send this line to whoever may fetch the file{ends}:"));
     printer.note(format!("\n    minimodel fetch --offer {offer} --out .\n"));
     if printer.is_json() {
