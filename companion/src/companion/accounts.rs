@@ -42,6 +42,8 @@ pub(super) struct Taken {
 struct Run {
     rules: Rules,
     taken: Taken,
+    /// Grants that something was let pass under.
+    charged: BTreeSet<(Way, u64)>,
     /// The swarm and the model, for the log.
     swarm_id: String,
     model: String,
@@ -106,7 +108,7 @@ impl Accounts {
     /// The gate of a run that begins, of this swarm and model.
     pub(super) fn gate(&self, run: u64, swarm_id: &str, model: &str, rules: Rules) -> Arc<dyn Gate> {
         let (swarm_id, model) = (swarm_id.to_owned(), model.to_owned());
-        self.lock().runs.insert(run, Run { rules, taken: Taken::default(), swarm_id, model });
+        self.lock().runs.insert(run, Run { rules, swarm_id, model, ..Run::default() });
         Arc::new(RunGate { accounts: self.clone(), run })
     }
 
@@ -138,9 +140,12 @@ impl Accounts {
         }
     }
 
-    /// Payload bytes that moved in a run.
-    pub(super) fn moved(&self, run: u64) -> Moved {
-        self.lock().runs.get(&run).map_or(Moved::default(), |run| run.taken.total)
+    /// Payload bytes that moved in a run, and the grants under which any were let pass this way.
+    pub(super) fn of_run(&self, run: u64, way: Way) -> (Moved, Vec<u64>) {
+        let books = self.lock();
+        let Some(run) = books.runs.get(&run) else { return (Moved::default(), Vec::new()) };
+        let charged = run.charged.iter().filter(|(of, _)| *of == way).map(|&(_, grant)| grant);
+        (run.taken.total, charged.collect())
     }
 
     /// A new day begins with nothing.
@@ -212,6 +217,9 @@ impl Books {
         *self.under_way.entry(grant).or_default() += bytes;
         if way == Way::Sent {
             *self.under_way_to.entry(peer).or_default() += bytes;
+        }
+        if let Some(run) = self.runs.get_mut(&run) {
+            run.charged.insert((way, grant));
         }
         Ok(Account(grant))
     }

@@ -1,8 +1,9 @@
 //! What was agreed to for a transfer: whether it suffices, how it is recorded, and that it ends with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use minimodel_swarm::driver::Way;
 use minimodel_wire::SignedOffer;
 
 use super::row::{End, Row};
@@ -50,10 +51,7 @@ impl Core {
         for action in all {
             let permission = self.permission_beside(inner, row, action, &others, &used);
             let is_for_offered = || self.offered.any(row, &inner.rows, |peer| permission.permits(peer));
-            let has_last_bytes = || {
-                let live = inner.lives.get(&id).filter(|_| permission.reason == Some(Denied::Spent));
-                live.is_some_and(|live| live.has_last_bytes(inner.accounts.moved(live.run)))
-            };
+            let has_last_bytes = || Self::has_last_bytes(inner, row, action, &others);
             if suffices(row, action, &permission, is_for_offered) || has_last_bytes() {
                 facts.permitted.push(action);
             } else if row.needs().contains(&action) {
@@ -69,6 +67,24 @@ impl Core {
         let retry = inner.retries.get(&id).filter(|retry| retry.until > std::time::Instant::now());
         facts.pause_after = retry.map(|retry| retry.cause);
         Some(wish(row, &facts))
+    }
+
+    /// Whether a session is in the middle of the last bytes that its grants have room for. Grants that are spent hold until
+    /// these are where they belong, and no byte more passes the gate; one that was taken back or is over holds no longer.
+    pub(super) fn has_last_bytes(inner: &Inner, row: &Row, action: Action, others: &BTreeSet<u64>) -> bool {
+        let Some(live) = inner.lives.get(&row.id) else { return false };
+        let open = |action| {
+            inner.book.grants().open(action, &row.swarm_id, now_unix(), &|number| others.contains(&number))
+        };
+        let (way, open) = match action {
+            Action::Fetch => (Way::Received, open(Action::Fetch)),
+            Action::Publish if open(Action::Publish).is_empty() => return false,
+            Action::Serve | Action::Publish => (Way::Sent, open(Action::Serve)),
+            Action::Import | Action::Cache => return false,
+        };
+        let (moved, charged) = inner.accounts.of_run(live.run, way);
+        let holds = |grant: &u64| open.iter().any(|open| open.grant == *grant);
+        !charged.is_empty() && charged.iter().all(holds) && live.has_last_bytes(way, moved)
     }
 
     pub(super) fn answered(self: &Arc<Self>, id: u64, consent: &Consent) -> Result<Transfer, Problem> {
@@ -186,8 +202,6 @@ fn suffices(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use ed25519_dalek::SigningKey;
     use minimodel_wire::{Offer, PeerId};
 

@@ -61,8 +61,10 @@ pub(super) fn controls(standing: &Standing<'_>) -> Controls {
     }
     match fetch {
         Some(fetch) => bound_fetching(&mut controls, standing, fetch),
-        // What is on its way may come; nothing more is asked for.
-        None => controls.fetch_allowance = Some(0),
+        None => {
+            controls.fetch_allowance = Some(0);
+            controls.sources = Some(BTreeSet::new());
+        }
     }
     controls
 }
@@ -172,9 +174,10 @@ mod tests {
     }
 
     #[test]
-    fn without_the_consent_to_fetch_nothing_is_asked_for() {
+    fn without_the_consent_to_fetch_nobody_is_dialed_and_nothing_asked_for() {
         let controls = bounds(&share(&[]), &Limits::default(), Some(&permission(true, None)), None);
-        assert_eq!((controls.fetch_allowance, controls.allow), (Some(0), None));
+        assert_eq!((controls.fetch_allowance, controls.sources), (Some(0), Some(BTreeSet::new())));
+        assert_eq!(controls.allow, None);
     }
 
     #[test]

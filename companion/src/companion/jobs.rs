@@ -19,7 +19,7 @@ use super::wish::Wish;
 use super::{Core, Inner};
 use crate::api::types::{Action, Event, Kind};
 use crate::clock::now_unix;
-use crate::consent::{Denied, Permission};
+use crate::consent::Permission;
 use crate::problem::{Problem, code};
 use crate::runner::{FetchEnd, FetchJob, Reins, Runner, ShareEnd, ShareJob};
 
@@ -102,11 +102,18 @@ impl Core {
             session: &picture.session,
             sent_today: &picture.sent_today,
         });
-        let is_spent = serve.reason == Some(Denied::Spent);
-        if let Some(live) = live.filter(|live| is_spent && live.has_last_bytes(picture.session.total)) {
+        let ends_with = |permission: &Permission, action| {
+            let is_over = || !permission.is_some() && Self::has_last_bytes(inner, row, action, &others);
+            live.filter(|_| is_over())
+        };
+        if let Some(live) = ends_with(&serve, Action::Serve) {
             // Whoever is here may read what it was given, and nobody is given more.
             controls.allow = live.controls.borrow().allow.clone();
             controls.serve_allowance = Some(0);
+        }
+        if let Some(live) = ends_with(&fetch, Action::Fetch) {
+            // What was asked may come; nobody is asked for more.
+            controls.sources = live.controls.borrow().sources.clone();
         }
         controls
     }

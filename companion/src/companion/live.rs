@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use minimodel_swarm::driver::{Controls, Idle, Snapshot, Throttle};
+use minimodel_swarm::driver::{Controls, Idle, Snapshot, Throttle, Way};
 use minimodel_wire::SignedOffer;
 use tokio::sync::watch;
 
@@ -45,17 +45,18 @@ impl Live {
         has_moved
     }
 
-    /// Whether a session whose quota is used up may be in the middle of its last bytes: they are on their way, a peer has
-    /// not read them yet, or the file is being checked. Then it is left to go on until a picture shows that it waits for
-    /// somebody; no byte beyond its quota passes the gate. `moved`: in this run by now, which an older picture does not
-    /// have.
-    pub(super) fn has_last_bytes(&self, moved: Moved) -> bool {
-        let waits = |snapshot: &Snapshot| {
-            let waits =
-                matches!(snapshot.idle, Some(Idle::Quota | Idle::NoSource | Idle::Choked | Idle::NoDemand));
-            waits && snapshot.received_bytes >= moved.received && snapshot.sent_bytes >= moved.sent
-        };
-        !self.snapshot.as_deref().is_some_and(waits)
+    /// Whether bytes are on their way that a quota let pass: those that come are not all here, checked and in their place,
+    /// or a peer has not read those that go. `moved`: in this run by now, which an older picture does not have.
+    pub(super) fn has_last_bytes(&self, way: Way, moved: Moved) -> bool {
+        // Before the first picture nobody knows.
+        let Some(snapshot) = &self.snapshot else { return true };
+        match way {
+            Way::Sent => snapshot.sent_bytes < moved.sent || snapshot.unread > 0,
+            Way::Received => {
+                let waits = matches!(snapshot.idle, Some(Idle::Quota | Idle::NoSource | Idle::Choked));
+                snapshot.received_bytes < moved.received || !waits
+            }
+        }
     }
 
     /// Why no byte moves, if none does.

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use minimodel_wire::{CloseCode, Decoder, Frame, Request, ResetCode};
@@ -11,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::congestion;
+use super::counters::{Counters, Totals};
 use super::notes::Note;
 use super::pulse::{Beat, Pulse};
 use super::transport::{HANDSHAKE, WRITE_DEADLINE, goodbye};
@@ -26,70 +26,6 @@ const RTT_EVERY: Duration = Duration::from_millis(500);
 
 /// How often it is looked whether a peer has all that it was given.
 const UNREAD_EVERY: Duration = Duration::from_millis(20);
-
-/// Payload bytes of one peer, counted where they pass.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    received: AtomicU64,
-    sent: AtomicU64,
-    unread: AtomicU64,
-    of_all: Arc<Totals>,
-}
-
-/// The same of all peers of a session, those that are gone too.
-#[derive(Debug, Default)]
-pub(super) struct Totals {
-    received: AtomicU64,
-    sent: AtomicU64,
-}
-
-impl Totals {
-    /// Received and sent.
-    pub(super) fn bytes(&self) -> (u64, u64) {
-        (self.received.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed))
-    }
-}
-
-impl Counters {
-    fn new(of_all: Arc<Totals>) -> Arc<Self> {
-        Arc::new(Self { of_all, ..Self::default() })
-    }
-
-    pub(super) fn add_received(&self, bytes: u64) {
-        self.received.fetch_add(bytes, Ordering::Relaxed);
-        self.of_all.received.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    pub(super) fn add_sent(&self, bytes: u64) {
-        self.sent.fetch_add(bytes, Ordering::Relaxed);
-        self.of_all.sent.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    pub(super) fn received(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
-    }
-}
-
-/// An answer that is written and not acknowledged yet.
-#[derive(Debug)]
-pub(super) struct Unread(Arc<Counters>);
-
-impl Unread {
-    pub(super) fn new(counters: &Arc<Counters>) -> Self {
-        counters.unread.fetch_add(1, Ordering::Relaxed);
-        Self(counters.clone())
-    }
-}
-
-impl Drop for Unread {
-    fn drop(&mut self) {
-        self.0.unread.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// A stream that is reset when it is dropped half-way. quinn finishes a dropped stream, and the other side would take
 /// what came for all there is: a request without content, a chunk that is too short, for which an honest peer is banned.
@@ -170,14 +106,14 @@ impl Link {
     /// Closes from our side; what was said last is heard before: quinn drops at once what is not sent yet.
     pub(super) fn part(self, code: CloseCode) {
         // What it was given of its budget is to arrive.
-        let is_owed = code == CloseCode::BudgetUsed && self.counters.unread.load(Ordering::Relaxed) > 0;
+        let is_owed = code == CloseCode::BudgetUsed && self.counters.is_unread();
         if self.frames.capacity() == self.frames.max_capacity() && !is_owed {
             return close(&self.connection, code);
         }
         tokio::spawn(async move {
             // The whole of it: with its tasks the control stream would end before the connection does.
             let link = self;
-            while is_owed && link.counters.unread.load(Ordering::Relaxed) > 0 {
+            while is_owed && link.counters.is_unread() {
                 tokio::time::sleep(UNREAD_EVERY).await;
             }
             tokio::time::sleep(goodbye(link.connection.rtt())).await;
@@ -193,7 +129,7 @@ impl Link {
 
     /// Whether something of what was handed to QUIC has not arrived yet.
     pub(super) fn is_unread(&self) -> bool {
-        self.counters.unread.load(Ordering::Relaxed) > 0
+        self.counters.is_unread()
     }
 
     /// Queues a frame; a peer that does not read is cut off.

@@ -10,7 +10,8 @@ use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, Request, ResetCode};
 use quinn::{Connection, ReadError, ReadExactError, RecvStream};
 use tokio::sync::mpsc;
 
-use super::connection::{Counters, Unfinished};
+use super::connection::Unfinished;
+use super::counters::Counters;
 use super::gate::Pass;
 use super::limiter::Limiter;
 use super::notes::Note;

@@ -14,6 +14,7 @@ mod bans;
 mod congestion;
 mod connection;
 mod controls;
+mod counters;
 mod dial;
 mod download;
 mod error;

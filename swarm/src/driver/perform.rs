@@ -9,7 +9,8 @@ use quinn::VarInt;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::bans::Ban;
-use super::connection::{Counters, Unfinished};
+use super::connection::Unfinished;
+use super::counters::Counters;
 use super::download::{self, ChunkRequest};
 use super::gate::{Held, Pass, Way};
 use super::keeper::Job;

@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub busy_time: Duration,
     /// Connected peers.
     pub peers: Vec<PeerView>,
+    /// Answers that are being sent, or that a peer has not read to their end; also of peers that we parted with.
+    pub unread: u32,
     /// Events that were not reported, since there were too many of their kind.
     pub untold: u64,
     /// Tasks of ours that ended by a panic: bugs, each of which cost one connection or one answer.
@@ -121,6 +123,8 @@ impl Session {
             idle_time: self.looks.idle_time.clone(),
             busy_time: self.looks.busy_time,
             peers: self.looks.peers.iter().filter_map(view).collect(),
+            unread: self.answers.values().filter(|answer| answer.abort.is_some()).count() as u32
+                + self.totals.unread(),
             untold: self.telling.untold(),
             panics: self.panics,
         };

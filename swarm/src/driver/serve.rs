@@ -7,7 +7,8 @@ use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, ResetCode};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::connection::{Counters, Unfinished, Unread};
+use super::connection::Unfinished;
+use super::counters::{Counters, Unread};
 use super::gate::Pass;
 use super::limiter::{Limiter, Tally};
 use super::notes::Note;

@@ -15,6 +15,7 @@ mod limits;
 mod restart;
 mod revoke;
 mod several;
+mod spent;
 mod terminal;
 mod told;
 mod two_homes;

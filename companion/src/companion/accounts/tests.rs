@@ -30,6 +30,7 @@ fn i5_without_a_grant_and_after_the_end_of_its_run_a_gate_lets_nothing_pass() {
     assert_eq!(gate.pass(Way::Sent, id(1), 1), Ok(Account(7)));
     accounts.end(1);
     assert_eq!(gate.pass(Way::Sent, id(1), 1), Err(UsedUp));
+    assert_eq!(accounts.of_run(1, Way::Sent), (Moved::default(), Vec::new()));
     // What was under way then still counts.
     gate.settle(Way::Sent, id(1), Account(7), 1, 1);
     assert_eq!(accounts.used(7), 1);
@@ -45,6 +46,8 @@ fn what_is_under_way_takes_room_is_not_used_yet_and_is_there_again_if_it_did_not
     assert_eq!((gates[1].pass(Way::Sent, id(2), 60), accounts.used(1)), (Err(OnTheWay), 0));
     gates[0].settle(Way::Sent, id(1), Account(1), 60, 10);
     assert_eq!((accounts.used(1), gates[1].pass(Way::Sent, id(2), 90)), (10, Ok(Account(1))));
+    assert_eq!(accounts.of_run(1, Way::Sent).1, [1]);
+    assert!(accounts.of_run(1, Way::Received).1.is_empty());
     let sent = |run| {
         let session = accounts.picture(Some(run)).session;
         (session.total.sent, session.rows.len())
@@ -117,7 +120,7 @@ proptest! {
             }
         }
         let total: u64 = (0..3).map(|run| {
-            let moved = accounts.moved(run);
+            let moved = accounts.of_run(run, Way::Sent).0;
             moved.sent + moved.received
         }).sum();
         prop_assert_eq!(total, moved_under.values().sum::<u64>());

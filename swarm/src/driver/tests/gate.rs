@@ -4,7 +4,8 @@ use std::sync::Mutex;
 
 use minimodel_wire::{CloseCode, PeerId};
 
-use super::super::{Account, Gate, Held, Idle, Report, Way};
+use super::super::{Account, Gate, Held, Idle, Way};
+use super::idle::until;
 use super::live::{Live, chunks, settle};
 use super::*;
 
@@ -85,20 +86,7 @@ async fn b22_a_fetch_asks_for_no_more_than_a_quota_that_others_share_and_goes_on
     chunks(&mut seeder, &mut fetcher, 3).await;
     settle(&mut seeder, &mut fetcher).await;
     assert_eq!((fetcher.have(), quota.counts()), (3, (3 * SIZE, 0)));
-    let is_held = async {
-        loop {
-            tokio::select! {
-                _ = seeder.session.next() => {}
-                _ = fetcher.session.next() => {}
-            }
-            while let Ok(report) = fetcher.reports.try_recv() {
-                if matches!(report, Report::Snapshot(snapshot) if snapshot.idle == Some(Idle::Quota)) {
-                    return;
-                }
-            }
-        }
-    };
-    timeout(PATIENCE, is_held).await.unwrap();
+    until(&mut fetcher, &mut seeder, Some(Idle::Quota)).await;
     quota.raise(u64::from(COUNT) * SIZE);
     work(&mut seeder.session, &mut fetcher.session, is_complete).await;
     assert_eq!(quota.counts(), (u64::from(COUNT) * SIZE, 0));
@@ -115,6 +103,7 @@ async fn what_is_on_its_way_is_settled_when_a_session_ends_in_the_middle_on_eith
     seeder.throttle.set(Some(0));
     settle(&mut seeder, &mut fetcher).await;
     assert!(sent.counts().1 > 0 && received.counts().1 > 0, "{sent:?} {received:?}");
+    assert!(until(&mut seeder, &mut fetcher, Some(Idle::RateLimit)).await.unread > 0);
     for live in [&mut seeder, &mut fetcher] {
         live.session.stop();
     }

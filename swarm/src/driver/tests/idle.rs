@@ -6,7 +6,7 @@ use super::path::Path;
 use super::*;
 
 /// Both work until a picture of `one` names the cause; that picture.
-async fn until(one: &mut Live, other: &mut Live, cause: Option<Idle>) -> Snapshot {
+pub(super) async fn until(one: &mut Live, other: &mut Live, cause: Option<Idle>) -> Snapshot {
     let work = async {
         loop {
             tokio::select! {

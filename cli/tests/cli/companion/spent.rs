@@ -1,0 +1,67 @@
+//! What a session does with its last bytes when a quota is used up: these are let arrive, and nothing else happens.
+
+use std::io::ErrorKind;
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::house::House;
+use super::version::Version;
+
+const CHUNK: u64 = 16 << 10;
+
+fn bytes(transfer: &Value, field: &str) -> u64 {
+    transfer[field].as_u64().unwrap()
+}
+
+#[test]
+fn i5_a_fetch_at_the_end_of_its_quota_asks_nobody_whom_no_grant_is_for() {
+    let (alice, bob, carol) = (House::new(), House::new(), House::new());
+    let model = Version::about(61_000, "m", "1", 4);
+    [&alice, &bob, &carol].iter().for_each(|house| model.write(&house.home, "m"));
+    // Where Carol's offer leads, nobody but the test listens.
+    let ear = UdpSocket::bind("127.0.0.1:0").unwrap();
+    ear.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let at_ear = ear.local_addr().unwrap().to_string();
+    let offers = [
+        alice.share_of("m", &["--up", "24KiB", "--consent", "serve"]),
+        carol.share_of("m", &["--advertise", &at_ear, "--consent", "serve"]),
+    ];
+    let line = format!(
+        "consent grant fetch --model m.minimodel --peer {} --quota 40KiB --consent fetch",
+        alice.peer()
+    );
+    bob.home.say(&line).exits(0);
+    bob.home.say("consent grant import --model m.minimodel --consent import").exits(0);
+    let fetch = bob.fetch(&["m.minimodel", "--peer", &offers[0], "--peer", &offers[1], "--out", "models"]);
+    let held = |fetch: &Value| fetch["state"] == "waiting" && fetch["cause"] == "quota";
+    bob.transfer_when(fetch, "at its quota", held);
+    let error = ear.recv(&mut [0; 2_000]).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
+    // With a grant for her too, she is dialed.
+    bob.home.say("consent grant fetch --model m.minimodel --consent fetch").exits(0);
+    ear.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    assert!(ear.recv(&mut [0; 2_000]).unwrap() > 0);
+}
+
+#[test]
+fn i5_a_grant_that_is_taken_back_stops_its_bytes_although_another_one_is_spent() {
+    let (alice, bob) = (House::new(), House::new());
+    let model = Version::about(400_000, "m", "1", 5);
+    [&alice, &bob].iter().for_each(|house| model.write(&house.home, "m"));
+    alice.home.say("consent grant serve --consent serve").exits(0);
+    // The newer one is more to the point, and its bytes go first.
+    alice.home.say("consent grant serve --model m.minimodel --quota 16KiB --consent serve").exits(0);
+    let offer = alice.share_of("m", &["--up", "32KiB"]);
+    let share = alice.transfers()[0]["id"].as_u64().unwrap();
+    let fetch = bob.fetch(&["m.minimodel", "--peer", &offer, "--out", "models", "--consent", "fetch,import"]);
+    bob.transfer_when(fetch, "under the other grant", |fetch| bytes(fetch, "have_bytes") >= 3 * CHUNK);
+    alice.home.say("consent revoke 1").exits(0);
+    alice.transfer_when(share, "stopped", |share| share["offer"].is_null());
+    let sent = bytes(&alice.transfer(share), "sent_bytes");
+    std::thread::sleep(Duration::from_secs(1));
+    let later = alice.transfer(share);
+    assert_eq!((bytes(&later, "sent_bytes"), &later["state"]), (sent, &"waiting".into()));
+    assert!(sent < model.artifact.len() as u64 / 2, "{sent}");
+}
