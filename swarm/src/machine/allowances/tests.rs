@@ -262,19 +262,23 @@ fn a_rest_is_used_up_when_no_chunk_that_may_be_next_fits_it() {
     assert!(is_used_up(0, 1, true) && !is_used_up(1, 1, true));
 }
 
+/// A seeder that answers so many asks of one peer, for as many chunks.
+fn serving(asks: u64) -> Desk {
+    let mut desk = Desk::with(SEED, Bitfield::full(CHUNKS), |_| {});
+    want(&mut desk, 1, TAKE, having([]));
+    desk.said();
+    (0..asks).for_each(|ask| desk.ask(1, ask, ask as u32));
+    assert_eq!(served(&desk.said()), (0..asks).collect::<Vec<_>>());
+    desk
+}
+
 fn hold_back(desk: &mut Desk, ask: u64, index: u32, is_used_up: bool) {
     desk.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::HeldBack { index, is_used_up } });
 }
 
 #[test]
 fn b22_whoever_a_quota_of_several_sessions_holds_back_gets_what_is_under_way_and_is_told_why() {
-    let mut desk = Desk::with(SEED, Bitfield::full(CHUNKS), |_| {});
-    want(&mut desk, 1, TAKE, having([]));
-    desk.said();
-    for ask in 0..3 {
-        desk.ask(1, ask, ask as u32);
-    }
-    assert_eq!(served(&desk.said()), [0, 1, 2]);
+    let mut desk = serving(3);
     hold_back(&mut desk, 2, 2, true);
     let said = desk.said();
     assert!(served(&said).is_empty() && !is_closed(&said), "two are under way");
@@ -288,12 +292,7 @@ fn b22_whoever_a_quota_of_several_sessions_holds_back_gets_what_is_under_way_and
 
 #[test]
 fn b22_whoever_was_held_back_is_tried_again_when_our_user_wants_something_else() {
-    let mut desk = Desk::with(SEED, Bitfield::full(CHUNKS), |_| {});
-    want(&mut desk, 1, TAKE, having([]));
-    desk.said();
-    desk.ask(1, 0, 0);
-    desk.ask(1, 1, 1);
-    assert_eq!(served(&desk.said()), [0, 1]);
+    let mut desk = serving(2);
     for slots in 0..20 {
         hold_back(&mut desk, 1, 1, true);
         assert_eq!(desk.said().len(), 0, "one is under way");
@@ -308,13 +307,7 @@ fn b22_whoever_was_held_back_is_tried_again_when_our_user_wants_something_else()
 
 #[test]
 fn b22_whoever_waits_for_what_is_on_its_way_elsewhere_keeps_its_place_and_is_served_when_there_is_room() {
-    let mut desk = Desk::with(SEED, Bitfield::full(CHUNKS), |_| {});
-    want(&mut desk, 1, TAKE, having([]));
-    desk.said();
-    for ask in 0..3 {
-        desk.ask(1, ask, ask as u32);
-    }
-    assert_eq!(served(&desk.said()), [0, 1, 2]);
+    let mut desk = serving(3);
     for ask in 0..3 {
         hold_back(&mut desk, ask, ask as u32, false);
     }
