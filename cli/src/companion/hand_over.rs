@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use minimodel_companion::api::types::{
-    Action as Asked, Consent, Endpoint, NewFetch, NewShare, Question as Open, State, Transfer, TransferLimits,
+    Action as Asked, Consent, Endpoint, Kind, NewFetch, NewShare, Question as Open, State, Transfer,
+    TransferLimits,
 };
 use minimodel_companion::{Service, doctor};
 use minimodel_verifier::Manifest;
@@ -90,6 +91,9 @@ pub(crate) fn fetch_by_offer(
     sources: &[SignedOffer],
 ) -> Result<Option<()>, Failure> {
     let new = new_fetch(args, sources)?;
+    if args.consent.is_none() && is_asked_already(service, &new, sources)? {
+        return Ok(None);
+    }
     let before = going(service)?;
     let added = service.fetch(new.clone()).map_err(failure)?;
     let verb = ("fetch", NOTHING_DONE);
@@ -115,7 +119,23 @@ pub(crate) fn fetch_by_offer(
     finish_fetch(service, args, context, (added, done), again).map(Some)
 }
 
-/// While nobody knows what an offer names, a flag agrees to ask for that and to nothing else.
+/// Whether the user is asked already whether that manifest may be asked for. To hand the same over otherwise would take that
+/// question away before anybody agreed to this one.
+fn is_asked_already(service: &dyn Service, new: &NewFetch, sources: &[SignedOffer]) -> Result<bool, Failure> {
+    let swarms: Vec<String> =
+        sources.iter().map(|offer| data_encoding::HEXLOWER.encode(&offer.offer().swarm_id)).collect();
+    let out = new.out.as_deref().map(Path::to_string_lossy).unwrap_or_default();
+    let transfers = service.status().map_err(failure)?.transfers;
+    Ok(transfers.iter().any(|other| {
+        (other.kind, other.state) == (Kind::Fetch, State::Asking)
+            && other.model_id.is_empty()
+            && swarms.contains(&other.swarm_id)
+            && other.path == out
+    }))
+}
+
+/// While nobody knows what an offer names, a flag agrees to ask for that. Where a grant that lasts permits this already, the
+/// import may begin at once, and what the flag says of it comes before, so that it is in the receipt and ends with it.
 fn agree_to_ask(
     service: &dyn Service,
     context: &Context,
@@ -123,13 +143,12 @@ fn agree_to_ask(
     transfer: &Transfer,
     flag: &ConsentFlag,
 ) -> Result<Transfer, Failure> {
-    let mut consent = match &transfer.question {
-        Some(open) => ask(context, verb, transfer, open, Some(flag))?,
-        None => consent_of(flag.actions(), How::Flag),
+    let (mut consent, early) = match &transfer.question {
+        Some(open) => (ask(context, verb, transfer, open, Some(flag))?, &[Asked::Fetch][..]),
+        None => (consent_of(flag.actions(), How::Flag), &[Asked::Fetch, Asked::Import, Asked::Cache][..]),
     };
-    consent.actions.retain(|action| *action == Asked::Fetch);
+    consent.actions.retain(|action| early.contains(action));
     if consent.actions.is_empty() {
-        // A grant that lasts permits it.
         return Ok(transfer.clone());
     }
     service.answer(transfer.id, consent).map_err(failure)

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 
 use super::causes::{fetch, only};
 use super::house::House;
+use super::told::ask;
 use crate::process::{Running, events};
 
 /// Ends the listening of a share and hears in its place who comes. Gives its number as well.
@@ -62,6 +63,21 @@ fn what_was_agreed_to_with_one_fetch_asks_for_no_manifest_for_another_and_a_gran
     grant("import");
     let path = bob.home.run(words).exits(0).stdout;
     assert!(std::fs::read(path.trim()).unwrap() == alice.home.read("a.slm"));
+}
+
+#[test]
+fn a_fetch_that_nobody_agrees_to_leaves_the_open_question_of_another() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&[]);
+    let out = bob.home.path("models");
+    let new = serde_json::json!({"offers": [offer], "out": out}).to_string();
+    ask(&bob, "POST", "/v1/fetches", &new);
+    let open = only(&bob);
+    let out = out.to_str().unwrap();
+    bob.home.run(["fetch", "--offer", &offer, "--out", out, "--keep-seeding"]).exits(5);
+    assert_eq!((only(&bob), &bob.transfer(open)["state"]), (open, &"asking".into()));
+    ask(&bob, "POST", &format!("/v1/transfers/{open}/consent"), r#"{"actions":["fetch"],"by":"api"}"#);
+    bob.transfer_when(open, "known", |fetch| fetch["model_id"] != "");
 }
 
 #[test]
