@@ -128,7 +128,7 @@ pub(crate) fn fetch(
     context: &Context,
     first: &Transfer,
     detach: bool,
-    again: Option<NewFetch>,
+    again: Option<&NewFetch>,
 ) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
     let printer = &context.printer;
@@ -173,11 +173,11 @@ pub(crate) fn fetch(
             }
             State::Preparing | State::Running => {}
         }
-        if is_asked(&interrupt) {
-            if let Some(stopped) = let_go(service, id, interrupt.exit(), again.as_ref())? {
-                drop(progress);
-                return Err(stopped);
-            }
+        if is_asked(&interrupt)
+            && let Some(stopped) = let_go(service, id, interrupt.exit(), again)?
+        {
+            drop(progress);
+            return Err(stopped);
         }
         std::thread::sleep(LOOK_EVERY);
     }

@@ -79,7 +79,7 @@ pub(crate) fn fetch(
     let added = service.fetch(new.clone()).map_err(failure)?;
     let again = handed_back(args, &before, new, &added);
     let done = if args.manifest.is_some() { NOTHING_DONE } else { MANIFEST_ASKED };
-    finish_fetch(service, args, context, (added, done), again)
+    finish_fetch(service, args, context, (added, done), again.as_ref())
 }
 
 /// The same where only an offer is known: the companion asks for the manifest, unless it knows it, if the flag or grants permit
@@ -116,7 +116,7 @@ pub(crate) fn fetch_by_offer(
     };
     let again = handed_back(args, &before, new, &added);
     let (added, done) = learned(service, args, context, added, again.as_ref())?;
-    finish_fetch(service, args, context, (added, done), again).map(Some)
+    finish_fetch(service, args, context, (added, done), again.as_ref()).map(Some)
 }
 
 /// Whether the user is asked already whether that manifest may be asked for. To hand the same over otherwise would take that
@@ -217,7 +217,7 @@ fn finish_fetch(
     args: &FetchArgs,
     context: &Context,
     (added, done): (Transfer, &'static str),
-    again: Option<NewFetch>,
+    again: Option<&NewFetch>,
 ) -> Result<(), Failure> {
     let transfer = agree_or_drop(service, context, ("fetch", done), added, args.consent.as_ref())?;
     if transfer.model_id.is_empty() && args.handing.detach {
