@@ -135,12 +135,17 @@ pub trait Runner: Send + Sync {
     ///
     /// The file is not what the manifest says, or cannot be read.
     fn check(&self, manifest: &Manifest, path: &Path) -> Result<(), Problem>;
-    /// Asks the peer of an offer for the manifest; blocks.
+    /// Asks the peer of an offer for the manifest, from the address of `endpoint`, as the fetch will; blocks.
     ///
     /// # Errors
     ///
-    /// It cannot be reached, or gave another.
-    fn ask_manifest(&self, offer: &SignedOffer, reins: &Reins) -> Result<String, Problem>;
+    /// It cannot be reached, or gave another; the address cannot be had.
+    fn ask_manifest(
+        &self,
+        offer: &SignedOffer,
+        endpoint: &Endpoint,
+        reins: &Reins,
+    ) -> Result<String, Problem>;
     /// Checks a file and serves it until told to stop; blocks.
     ///
     /// # Errors

@@ -128,7 +128,7 @@ pub(crate) fn fetch(
     context: &Context,
     first: &Transfer,
     detach: bool,
-    again: Option<NewFetch>,
+    again: Option<&NewFetch>,
 ) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
     let printer = &context.printer;
@@ -173,31 +173,52 @@ pub(crate) fn fetch(
             }
             State::Preparing | State::Running => {}
         }
-        if is_asked(&interrupt) {
+        if is_asked(&interrupt)
+            && let Some(stopped) = let_go(service, id, interrupt.exit(), again)?
+        {
             drop(progress);
-            if let Some(again) = again {
-                service.fetch(again).map_err(failure)?;
-                let hint = format!(
-                    "wait for it again with the same command; `minimodel transfer pause {id}` holds it"
-                );
-                let error =
-                    format!("no longer waited for; the companion goes on with transfer {id}, as before");
-                return Err(Failure::new(interrupt.exit(), error, hint));
-            }
-            Undo::Pause.of(service, id)?;
-            let hint = format!("run the same command again: it resumes; or `minimodel transfer start {id}`");
-            return Err(Failure::new(interrupt.exit(), "stopped; everything proven so far is kept", hint));
+            return Err(stopped);
         }
         std::thread::sleep(LOOK_EVERY);
     }
 }
 
-fn is_asked(interrupt: &Interrupt) -> bool {
+/// Ctrl-C on a fetch that is followed: it rests, or goes on as `again` says. `None`: it ended or was paused meanwhile, which
+/// stays so and is to be told instead.
+pub(super) fn let_go(
+    service: &dyn Service,
+    id: u64,
+    exit: Exit,
+    again: Option<&NewFetch>,
+) -> Result<Option<Failure>, Failure> {
+    if !matches!(look(service, id)?.state, State::Preparing | State::Running | State::Waiting) {
+        return Ok(None);
+    }
+    let (error, hint) = match again {
+        Some(again) => {
+            service.fetch(again.clone()).map_err(failure)?;
+            (
+                format!("no longer waited for; the companion goes on with transfer {id}, as before"),
+                format!("wait for it again with the same command; `minimodel transfer pause {id}` holds it"),
+            )
+        }
+        None => {
+            Undo::Pause.of(service, id)?;
+            (
+                "stopped; everything proven so far is kept".to_owned(),
+                format!("run the same command again: it resumes; or `minimodel transfer start {id}`"),
+            )
+        }
+    };
+    Ok(Some(Failure::new(exit, error, hint)))
+}
+
+pub(super) fn is_asked(interrupt: &Interrupt) -> bool {
     *interrupt.asked().borrow()
 }
 
 /// A companion that was ended meanwhile keeps what it does for its next start.
-fn look(service: &dyn Service, id: u64) -> Result<Transfer, Failure> {
+pub(super) fn look(service: &dyn Service, id: u64) -> Result<Transfer, Failure> {
     service.transfer(id).map_err(|problem: Problem| {
         let hint = "start it again: `minimodel companion start`; what ran goes on";
         Failure { hint: hint.to_owned(), ..failure(problem) }
@@ -205,7 +226,7 @@ fn look(service: &dyn Service, id: u64) -> Result<Transfer, Failure> {
 }
 
 /// What only its user can change is not waited for; the transfer goes on when they did.
-fn held_up(transfer: &Transfer) -> Option<Failure> {
+pub(super) fn held_up(transfer: &Transfer) -> Option<Failure> {
     let id = transfer.id;
     let (class, error, hint) = match transfer.cause? {
         Cause::ConsentMissing => (
@@ -272,7 +293,7 @@ fn tell_offer(context: &Context, transfer: &Transfer, stops: bool) -> Result<(),
 }
 
 /// `cause` is null when bytes move again.
-fn tell_idle(printer: &Printer, cause: Option<Cause>) -> Result<(), Failure> {
+pub(super) fn tell_idle(printer: &Printer, cause: Option<Cause>) -> Result<(), Failure> {
     printer.event("idle", json!({"cause": cause}))
 }
 

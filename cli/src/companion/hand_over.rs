@@ -1,11 +1,13 @@
 //! `seed` and `fetch` when a companion runs: the same questions and the same answers, but the companion does the work.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use minimodel_companion::Service;
 use minimodel_companion::api::types::{
-    Action as Asked, Consent, Endpoint, NewFetch, NewShare, Question as Open, State, Transfer, TransferLimits,
+    Action as Asked, Consent, Endpoint, Kind, NewFetch, NewShare, Question as Open, State, Transfer,
+    TransferLimits,
 };
+use minimodel_companion::{Service, doctor};
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
@@ -20,8 +22,8 @@ use crate::interrupt::Interrupt;
 use crate::settings::Context;
 use crate::show;
 use crate::size::Rate;
-use crate::transfer::ending;
 use crate::transfer::fetching::STALL_TIMEOUT;
+use crate::transfer::idling::Idling;
 
 /// Hands a share over and follows it until Ctrl-C, or leaves it alone with `--detach`.
 pub(crate) fn seed(
@@ -76,7 +78,8 @@ pub(crate) fn fetch(
     let before = going(service)?;
     let added = service.fetch(new.clone()).map_err(failure)?;
     let again = handed_back(args, &before, new, &added);
-    finish_fetch(service, args, context, added, again)
+    let done = if args.manifest.is_some() { NOTHING_DONE } else { MANIFEST_ASKED };
+    finish_fetch(service, args, context, (added, done), again.as_ref())
 }
 
 /// The same where only an offer is known: the companion asks for the manifest, unless it knows it, if the flag or grants permit
@@ -88,35 +91,67 @@ pub(crate) fn fetch_by_offer(
     sources: &[SignedOffer],
 ) -> Result<Option<()>, Failure> {
     let new = new_fetch(args, sources)?;
+    if args.consent.is_none() && is_asked_already(service, &new, sources)? {
+        return Ok(None);
+    }
     let before = going(service)?;
     let added = service.fetch(new.clone()).map_err(failure)?;
+    let verb = ("fetch", NOTHING_DONE);
     let added = match (&added.question, &args.consent) {
-        (Some(open), Some(flag)) if added.model_id.is_empty() => {
-            // The rest is agreed to when it is known what it is for.
-            let to_ask = || {
-                let consent = ask(context, ("fetch", NOTHING_DONE), &added, open, Some(flag))?;
-                let consent = Consent { actions: vec![Asked::Fetch], ..consent };
-                service.answer(added.id, consent).map_err(failure)
-            };
-            let asked = to_ask().inspect_err(|_| forget_new(service, &added))?;
-            Transfer { is_new: added.is_new, ..asked }
-        }
         (Some(_), None) if added.model_id.is_empty() => {
             forget_new(service, &added);
             return Ok(None);
         }
+        (_, Some(flag)) if added.model_id.is_empty() => {
+            let agreed = agree_to_ask(service, context, verb, &added, flag);
+            let agreed = agreed.inspect_err(|_| forget_new(service, &added))?;
+            Transfer { is_new: added.is_new, ..agreed }
+        }
         // Before it begins, so that what the flag says is in its receipt and ends with it.
-        (None, Some(_)) => {
-            let (asked, flag) = (added.clone(), args.consent.as_ref());
-            let agreed = agree_or_drop(service, context, ("fetch", NOTHING_DONE), asked, flag)?;
+        (None, Some(flag)) => {
+            let agreed = agree_or_drop(service, context, verb, added.clone(), Some(flag))?;
             Transfer { is_new: added.is_new, ..agreed }
         }
         _ => added,
     };
-    let undo = undo_of(&before, &added);
     let again = handed_back(args, &before, new, &added);
-    let added = learned(service, args, context, added, (undo, again.as_ref()))?;
-    finish_fetch(service, args, context, added, again).map(Some)
+    let (added, done) = learned(service, args, context, added, again.as_ref())?;
+    finish_fetch(service, args, context, (added, done), again.as_ref()).map(Some)
+}
+
+/// Whether the user is asked already whether that manifest may be asked for. To hand the same over otherwise would take that
+/// question away before anybody agreed to this one.
+fn is_asked_already(service: &dyn Service, new: &NewFetch, sources: &[SignedOffer]) -> Result<bool, Failure> {
+    let swarms: Vec<String> =
+        sources.iter().map(|offer| data_encoding::HEXLOWER.encode(&offer.offer().swarm_id)).collect();
+    let out = new.out.as_deref().map(Path::to_string_lossy).unwrap_or_default();
+    let transfers = service.status().map_err(failure)?.transfers;
+    Ok(transfers.iter().any(|other| {
+        (other.kind, other.state) == (Kind::Fetch, State::Asking)
+            && other.model_id.is_empty()
+            && swarms.contains(&other.swarm_id)
+            && other.path == out
+    }))
+}
+
+/// While nobody knows what an offer names, a flag agrees to ask for that. Where a grant that lasts permits this already, the
+/// import may begin at once, and what the flag says of it comes before, so that it is in the receipt and ends with it.
+fn agree_to_ask(
+    service: &dyn Service,
+    context: &Context,
+    verb: (&str, &'static str),
+    transfer: &Transfer,
+    flag: &ConsentFlag,
+) -> Result<Transfer, Failure> {
+    let (mut consent, early) = match &transfer.question {
+        Some(open) => (ask(context, verb, transfer, open, Some(flag))?, &[Asked::Fetch][..]),
+        None => (consent_of(flag.actions(), How::Flag), &[Asked::Fetch, Asked::Import, Asked::Cache][..]),
+    };
+    consent.actions.retain(|action| early.contains(action));
+    if consent.actions.is_empty() {
+        return Ok(transfer.clone());
+    }
+    service.answer(transfer.id, consent).map_err(failure)
 }
 
 /// How a fetch that went on before is left again: as with `--detach`, so that it waits for peers.
@@ -125,57 +160,88 @@ fn handed_back(args: &FetchArgs, before: &[u64], new: NewFetch, added: &Transfer
     before.contains(&added.id).then_some(NewFetch { stall_seconds, ..new })
 }
 
-/// Waits until the companion knows the manifest; of one that is left alone, until it rests or knows it.
+/// Waits until the companion knows the manifest; of one that is left alone, until it rests or knows it. Tells besides what was
+/// done for that.
 fn learned(
     service: &dyn Service,
     args: &FetchArgs,
     context: &Context,
     added: Transfer,
-    (undo, again): (Undo, Option<&NewFetch>),
-) -> Result<Transfer, Failure> {
+    again: Option<&NewFetch>,
+) -> Result<(Transfer, &'static str), Failure> {
     let interrupt = Interrupt::listen()?;
+    let printer = &context.printer;
+    let (begun, mut idling) = (Instant::now(), Idling::default());
     let is_new = added.is_new;
-    let mut now = added;
-    if now.model_id.is_empty() {
-        context.printer.note(format!("the companion asks for the manifest, as transfer {}", now.id));
-    }
+    let (mut now, mut done) = (added, NOTHING_DONE);
     while now.model_id.is_empty() {
-        let is_at_rest = match now.state {
+        if now.state == State::Preparing && done != MANIFEST_ASKED {
+            done = MANIFEST_ASKED;
+            printer.note(format!("the companion asks for the manifest, as transfer {}", now.id));
+        }
+        match now.state {
             State::Failed => {
                 forget_new(service, &now);
                 return Err(follow::failed(now));
             }
-            State::Asking | State::Paused | State::Done => true,
-            State::Waiting => args.handing.detach || now.question.is_some(),
-            State::Preparing | State::Running => false,
-        };
-        if is_at_rest {
-            break;
-        }
-        if *interrupt.asked().borrow() {
-            match again {
-                Some(again) => service.fetch(again.clone()).map(drop).map_err(failure)?,
-                None => undo.of(service, now.id)?,
+            State::Asking | State::Paused | State::Done => break,
+            State::Waiting if args.handing.detach => break,
+            State::Waiting => {
+                if let Some(failure) = follow::held_up(&now) {
+                    return Err(failure);
+                }
             }
-            return Err(ending::stopped(interrupt.exit()));
+            State::Preparing | State::Running => {}
+        }
+        let cause = now.cause.filter(|_| now.state == State::Waiting);
+        if let Some(cause) = idling.look(begun.elapsed(), cause) {
+            follow::tell_idle(printer, cause)?;
+            if let Some(cause) = cause {
+                printer.note(format!("transfer {} waits: {}", now.id, doctor::words(cause)));
+            }
+        }
+        if follow::is_asked(&interrupt)
+            && let Some(stopped) = follow::let_go(service, now.id, interrupt.exit(), again)?
+        {
+            return Err(stopped);
         }
         std::thread::sleep(LOOK_EVERY);
-        now = Transfer { is_new, ..service.transfer(now.id).map_err(failure)? };
+        now = Transfer { is_new, ..follow::look(service, now.id)? };
     }
-    Ok(now)
+    Ok((now, done))
 }
 
-/// Asks what is still to be agreed to, and follows.
+/// Asks what is still to be agreed to, and follows. `done`: what was done before.
 fn finish_fetch(
     service: &dyn Service,
     args: &FetchArgs,
     context: &Context,
-    added: Transfer,
-    again: Option<NewFetch>,
+    (added, done): (Transfer, &'static str),
+    again: Option<&NewFetch>,
 ) -> Result<(), Failure> {
-    let done = if args.manifest.is_some() { NOTHING_DONE } else { MANIFEST_ASKED };
     let transfer = agree_or_drop(service, context, ("fetch", done), added, args.consent.as_ref())?;
+    if transfer.model_id.is_empty() && args.handing.detach {
+        tell_what_it_will_need(args, context, transfer.id);
+    }
     follow::fetch(service, context, &transfer, args.handing.detach, again)
+}
+
+/// Nobody is there any more when the manifest is, so what is not agreed to by then is told now.
+fn tell_what_it_will_need(args: &FetchArgs, context: &Context, id: u64) {
+    let agreed: Vec<Action> = args.consent.iter().flat_map(ConsentFlag::actions).collect();
+    let needs = [
+        (Action::Import, true),
+        (Action::Cache, args.out.is_none()),
+        (Action::Serve, args.transfer.keep_seeding),
+    ];
+    let lacks = needs.iter().filter(|(action, is_needed)| *is_needed && !agreed.contains(action));
+    let lacks: Vec<String> = lacks.map(|(action, _)| format!("`{}`", action.as_str())).collect();
+    if !lacks.is_empty() {
+        context.printer.note(format!(
+            "when it has the manifest it needs consent to {}: where no grant gives that, it waits for `minimodel transfer start {id}`",
+            lacks.join(" and ")
+        ));
+    }
 }
 
 fn new_fetch(args: &FetchArgs, sources: &[SignedOffer]) -> Result<NewFetch, Failure> {

@@ -135,12 +135,12 @@ impl Working {
         Ok(FetchEnd::Done { path, receipt })
     }
 
-    fn learn(&self, offer: &SignedOffer, reins: &Reins) -> Result<String, Failure> {
+    fn learn(&self, offer: &SignedOffer, at: &Endpoint, reins: &Reins) -> Result<String, Failure> {
         let context = &self.context;
         let identity = identity::load_or_create(&context.folders, &context.printer)?;
         let mut stop = reins.stop.clone();
         block_on(async {
-            let node = endpoint::bind(&ShareOptions::default(), &identity, false, None)?;
+            let node = endpoint::bind(&Self::options(at), &identity, false, None)?;
             tokio::select! {
                 manifest = node.fetch_manifest(offer, SOFTWARE) => {
                     manifest.map(|manifest| manifest.text()).map_err(|error| ending::driver(&error))
@@ -189,8 +189,13 @@ impl Runner for Working {
         self.full(manifest, path).map_err(problem)
     }
 
-    fn ask_manifest(&self, offer: &SignedOffer, reins: &Reins) -> Result<String, Problem> {
-        self.learn(offer, reins).map_err(problem)
+    fn ask_manifest(
+        &self,
+        offer: &SignedOffer,
+        endpoint: &Endpoint,
+        reins: &Reins,
+    ) -> Result<String, Problem> {
+        self.learn(offer, endpoint, reins).map_err(problem)
     }
 
     fn share(&self, job: ShareJob) -> Result<ShareEnd, Problem> {

@@ -234,7 +234,8 @@ impl Core {
                 self.ready_entry(row.entry.unwrap_or_default())?;
             }
             let offer = self.one_to_ask(inner, &row, &*runner)?;
-            return Ok(Box::new(move || runner.ask_manifest(&offer, &reins).map(Outcome::Learned)));
+            let at = row.endpoint;
+            return Ok(Box::new(move || runner.ask_manifest(&offer, &at, &reins).map(Outcome::Learned)));
         };
         let Some(manifest) = manifest else { return Err(panicked()) };
         if row.kind == Kind::Share {

@@ -7,6 +7,7 @@ use super::wish::Wish;
 use super::{Core, Inner};
 use crate::api::types::{Cause, Kind, Question, State, Status, Transfer};
 use crate::clock::utc;
+use crate::consent::Denied;
 
 impl From<Idle> for Cause {
     fn from(idle: Idle) -> Self {
@@ -68,7 +69,11 @@ impl Core {
             // It would run, if a companion did.
             _ => (State::Waiting, None),
         };
-        let asks = matches!(state, State::Asking) || cause == Some(Cause::ConsentMissing);
+        let asks = match (state, cause) {
+            (State::Asking, _) | (_, Some(Cause::ConsentMissing)) => true,
+            (State::Waiting, Some(Cause::Quota)) => self.lacks_what_is_spent(inner, row),
+            _ => false,
+        };
         let question = asks.then(|| Question {
             needs: row.needs().to_vec(),
             may: row.may(),
@@ -121,6 +126,12 @@ impl Core {
             created_utc: utc(row.created_unix),
             is_new: false,
         })
+    }
+
+    /// Whether its user is asked because a grant is used up, rather than another's patience or budget, which come back.
+    fn lacks_what_is_spent(&self, inner: &Inner, row: &Row) -> bool {
+        let is_spent = |&action: &_| self.permission(inner, row, action).reason == Some(Denied::Spent);
+        row.needs().iter().any(is_spent)
     }
 
     fn paths(&self, row: &Row, manifest: Option<&minimodel_verifier::Manifest>) -> (String, Option<String>) {

@@ -4,9 +4,28 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use minimodel_wire::SignedOffer;
+use rustix::process::Signal;
 
 use super::causes::{fetch, only};
 use super::house::House;
+use super::told::ask;
+use crate::process::{Running, events};
+
+/// Ends the listening of a share and hears in its place who comes. Gives its number as well.
+fn hear(alice: &House, offer: &str) -> (UdpSocket, u64) {
+    let address = offer.parse::<SignedOffer>().unwrap().offer().addresses[0];
+    let share = only(alice);
+    alice.home.say(&format!("transfer pause {share}")).exits(0);
+    alice.until("the port is free", || UdpSocket::bind(address).is_ok());
+    let ear = UdpSocket::bind(address).unwrap();
+    ear.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    (ear, share)
+}
+
+fn share_again(alice: &House, share: u64) {
+    alice.home.say(&format!("transfer start {share}")).exits(0);
+    alice.transfer_when(share, "shared", |share| share["offer"].is_string());
+}
 
 #[test]
 fn what_was_agreed_to_with_one_fetch_asks_for_no_manifest_for_another_and_a_grant_that_lasts_does() {
@@ -44,4 +63,99 @@ fn what_was_agreed_to_with_one_fetch_asks_for_no_manifest_for_another_and_a_gran
     grant("import");
     let path = bob.home.run(words).exits(0).stdout;
     assert!(std::fs::read(path.trim()).unwrap() == alice.home.read("a.slm"));
+}
+
+#[test]
+fn a_fetch_that_nobody_agrees_to_leaves_the_open_question_of_another() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&[]);
+    let out = bob.home.path("models");
+    let new = serde_json::json!({"offers": [offer], "out": out}).to_string();
+    ask(&bob, "POST", "/v1/fetches", &new);
+    let open = only(&bob);
+    let out = out.to_str().unwrap();
+    bob.home.run(["fetch", "--offer", &offer, "--out", out, "--keep-seeding"]).exits(5);
+    assert_eq!((only(&bob), &bob.transfer(open)["state"]), (open, &"asking".into()));
+    ask(&bob, "POST", &format!("/v1/transfers/{open}/consent"), r#"{"actions":["fetch"],"by":"api"}"#);
+    bob.transfer_when(open, "known", |fetch| fetch["model_id"] != "");
+}
+
+#[test]
+fn a_manifest_is_asked_for_from_the_address_that_was_named_and_ctrl_c_keeps_the_fetch() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&[]);
+    let (ear, share) = hear(&alice, &offer);
+    let own = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let at = own.to_string();
+    let line = ["fetch", "--offer", &offer, "--listen", &at, "--out", "models", "--consent", "fetch,import"];
+    let followed = Running::start(&mut bob.home.command(line));
+    assert_eq!(ear.recv_from(&mut [0; 2_000]).unwrap().1, own);
+    followed.wait_until_said("asks for the manifest");
+    followed.signal(Signal::INT);
+    let stopped = followed.end().exits(130);
+    assert!(stopped.stderr.contains("run the same command again"), "{}", stopped.stderr);
+    let kept = only(&bob);
+    assert_eq!(bob.transfer(kept)["state"], "paused");
+
+    drop(ear);
+    share_again(&alice, share);
+    // What asks for the manifest leaves the port to what fetches.
+    let path = bob.home.run(line).exits(0).stdout;
+    assert!(std::fs::read(path.trim()).unwrap() == alice.home.read("a.slm"));
+    assert_eq!(only(&bob), kept);
+}
+
+#[test]
+fn a_fetch_that_the_schedule_holds_says_so_instead_of_asking_for_a_manifest() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&[]);
+    bob.home.say("limits schedule add 0-24 --paused").exits(0);
+    let line = ["fetch", "--offer", &offer, "--out", "models", "--consent", "fetch,import"];
+    let followed = Running::start(&mut bob.home.command(line));
+    followed.wait_until_said("the schedule pauses it");
+    followed.signal(Signal::INT);
+    let stopped = followed.end().exits(130);
+    assert!(!stopped.stderr.contains("the companion asks"), "{}", stopped.stderr);
+    let held = only(&bob);
+    assert_eq!(bob.transfer(held)["state"], "paused");
+    bob.home.say(&format!("transfer remove {held}")).exits(0);
+
+    let left = ["fetch", "--detach", "--offer", &offer, "--out", "models", "--consent", "fetch"];
+    let left = bob.home.run(left).exits(0);
+    assert!(left.stderr.contains("needs consent to `import`"), "{}", left.stderr);
+    bob.home.say("limits schedule clear").exits(0);
+    let asks = bob.transfer_when(only(&bob), "asking", |fetch| fetch["state"] == "asking");
+    assert!(asks["model_id"] != "" && !bob.home.path("models").exists(), "{asks:#}");
+    let listed = bob.home.say("--json consent list").exits(0).stdout;
+    let actions: Vec<_> = events(&listed, "grant").map(|grant| grant["action"].clone()).collect();
+    assert_eq!(actions, ["fetch"]);
+    let path = bob.home.run(line).exits(0).stdout;
+    assert!(std::fs::read(path.trim()).unwrap() == alice.home.read("a.slm"));
+}
+
+#[test]
+fn a_grant_that_is_used_up_asks_for_no_manifest_and_its_user_is_asked_instead() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&[]);
+    bob.home.write("a.minimodel", alice.home.read("a.minimodel"));
+    for (action, quota) in [("import", &[][..]), ("fetch", &["--quota", "16KiB"])] {
+        let words = ["consent", "grant", action, "--model", "./a.minimodel", "--consent", action];
+        bob.home.run(words.iter().chain(quota)).exits(0);
+    }
+    let first = fetch(&bob, &alice, &offer, &[]);
+    let is_spent = |fetch: &serde_json::Value| fetch["state"] == "waiting" && fetch["cause"] == "quota";
+    let spent = bob.transfer_when(first, "spent", is_spent);
+    assert_eq!(spent["question"]["needs"], serde_json::json!(["fetch", "import"]));
+    // Elsewhere, and where the companion knows the manifest already.
+    for out in ["other", "models"] {
+        let refused = bob.home.run(["fetch", "--offer", &offer, "--out", out]).exits(5);
+        assert!(refused.stderr.contains("nothing was dialed"), "{}", refused.stderr);
+        assert!(!refused.stderr.contains("asks for the manifest"), "{}", refused.stderr);
+        assert!(only(&bob) == first && is_spent(&bob.transfer(first)));
+    }
+    let line = ["fetch", "--offer", &offer, "--out", "other", "--consent", "fetch,import"];
+    let path = bob.home.run(line).exits(0).stdout;
+    assert!(std::fs::read(path.trim()).unwrap() == alice.home.read("a.slm"));
+    bob.home.say(&format!("transfer start {first} --consent fetch,import")).exits(0);
+    bob.transfer_when(first, "done", |fetch| fetch["state"] == "done");
 }
