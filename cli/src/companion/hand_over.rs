@@ -156,8 +156,7 @@ fn agree_to_ask(
 
 /// How a fetch that went on before is left again: as with `--detach`, so that it waits for peers.
 fn handed_back(args: &FetchArgs, before: &[u64], new: NewFetch, added: &Transfer) -> Option<NewFetch> {
-    let stall_seconds = args.transfer.stall_timeout.map(|patience| patience.as_secs().max(1));
-    before.contains(&added.id).then_some(NewFetch { stall_seconds, ..new })
+    before.contains(&added.id).then_some(NewFetch { stall_seconds: named_patience(args), ..new })
 }
 
 /// Waits until the companion knows the manifest; of one that is left alone, until it rests or knows it. Tells besides what was
@@ -244,6 +243,11 @@ fn tell_what_it_will_need(args: &FetchArgs, context: &Context, id: u64) {
     }
 }
 
+/// Seconds of `--stall-timeout`, if that was given.
+fn named_patience(args: &FetchArgs) -> Option<u64> {
+    args.transfer.stall_timeout.map(|patience| patience.as_secs().max(1))
+}
+
 fn new_fetch(args: &FetchArgs, sources: &[SignedOffer]) -> Result<NewFetch, Failure> {
     let transfer = &args.transfer;
     Ok(NewFetch {
@@ -258,11 +262,8 @@ fn new_fetch(args: &FetchArgs, sources: &[SignedOffer]) -> Result<NewFetch, Fail
         full_check: transfer.full_check,
         keep_seeding: transfer.keep_seeding,
         // Whoever waits for its end is told of a standstill; one that is left alone waits for peers.
-        stall_seconds: match transfer.stall_timeout {
-            Some(patience) => Some(patience.as_secs().max(1)),
-            None if args.handing.detach => None,
-            None => Some(STALL_TIMEOUT.as_secs()),
-        },
+        stall_seconds: named_patience(args)
+            .or_else(|| (!args.handing.detach).then_some(STALL_TIMEOUT.as_secs())),
         ..NewFetch::default()
     })
 }

@@ -73,9 +73,7 @@ impl Core {
     /// these are where they belong, and no byte more passes the gate; one that was taken back or is over holds no longer.
     pub(super) fn has_last_bytes(inner: &Inner, row: &Row, action: Action, others: &BTreeSet<u64>) -> bool {
         let Some(live) = inner.lives.get(&row.id) else { return false };
-        let open = |action| {
-            inner.book.grants().open(action, &row.swarm_id, now_unix(), &|number| others.contains(&number))
-        };
+        let open = |action| Self::open_grants(inner, row, action, others);
         let (way, open) = match action {
             Action::Fetch => (Way::Received, open(Action::Fetch)),
             Action::Publish if open(Action::Publish).is_empty() => return false,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use minimodel_swarm::driver::{Controls, Throttle};
 use minimodel_verifier::Manifest;
+use minimodel_verifier::chunk::Layout;
 use minimodel_verifier::receipt::{Consent, ConsentAction};
 use minimodel_wire::SignedOffer;
 use tokio::sync::{mpsc, watch};
@@ -19,7 +20,7 @@ use super::wish::Wish;
 use super::{Core, Inner};
 use crate::api::types::{Action, Event, Kind};
 use crate::clock::now_unix;
-use crate::consent::Permission;
+use crate::consent::{Open, Permission};
 use crate::problem::{Problem, code};
 use crate::runner::{FetchEnd, FetchJob, Reins, Runner, ShareEnd, ShareJob};
 
@@ -47,18 +48,18 @@ impl Core {
         let ids: Vec<u64> = inner.rows.keys().copied().collect();
         for id in ids {
             let Some(wish) = self.wish_of(inner, id) else { continue };
-            let controls = self.controls_of(inner, id);
             if let (Some(live), Some(row)) = (inner.lives.get(&id), inner.rows.get(&id)) {
                 inner.accounts.rule(live.run, Self::rules_of(inner, row));
             }
             match inner.lives.get(&id) {
                 Some(live) if live.is_ending() => {}
                 Some(live) if live.wish == wish && !is_old(live) => {
-                    Self::adjust(inner, id, controls);
+                    Self::adjust(inner, id, self.controls_of(inner, id));
                 }
                 Some(live) => live.end(),
                 None if matches!(wish, Wish::Rest(..)) || Self::is_held_up(inner, id) => {}
                 None => {
+                    let controls = self.controls_of(inner, id);
                     if let Err(problem) = self.begin(inner, id, wish, controls) {
                         self.trouble(inner, id, problem);
                     }
@@ -121,15 +122,17 @@ impl Core {
     /// Against what the bytes of a transfer count.
     fn rules_of(inner: &Inner, row: &Row) -> Rules {
         let others = Self::grants_of_others(inner, row);
-        let open = |action| {
-            let is_of_other = |number: u64| others.contains(&number);
-            inner.book.grants().open(action, &row.swarm_id, now_unix(), &is_of_other)
-        };
+        let open = |action| Self::open_grants(inner, row, action, &others);
         Rules {
             serve: open(Action::Serve),
             fetch: if row.kind == Kind::Fetch { open(Action::Fetch) } else { Vec::new() },
             day_bytes: inner.limits.peer_day_bytes,
         }
+    }
+
+    /// Grants for a transfer's model that are neither over nor taken back, spent ones too; not those of other transfers.
+    pub(super) fn open_grants(inner: &Inner, row: &Row, action: Action, others: &BTreeSet<u64>) -> Vec<Open> {
+        inner.book.grants().open(action, &row.swarm_id, now_unix(), &|number| others.contains(&number))
     }
 
     /// What is permitted for a transfer's model now. What was agreed to with another transfer is for that one alone, and a
@@ -379,7 +382,8 @@ impl Core {
 
 /// Bytes of the last chunk, which alone may be shorter than the others.
 fn shortest_chunk(manifest: &Manifest) -> u64 {
-    manifest.byte_count().saturating_sub(1) % manifest.chunk_size().max(1) + 1
+    let layout = Layout::new(manifest.byte_count(), manifest.chunk_size());
+    layout.map_or(0, |layout| layout.chunk_len(layout.count() - 1).into())
 }
 
 fn is_old(live: &Live) -> bool {
