@@ -107,7 +107,7 @@ impl Machine {
         }
         if self.peers.get(&conn).is_some_and(|peer| self.is_wanted_source(peer)) {
             self.choke(conn);
-            self.rechoke();
+            self.fill_slots();
             return;
         }
         // Without a Bye, which would overtake the chunks that the driver lets arrive before it closes.
@@ -137,7 +137,7 @@ impl Machine {
             }
         }
         if is_changed {
-            self.rechoke();
+            self.fill_slots();
         }
     }
 

@@ -8,11 +8,9 @@ use super::chunks::ChunkState;
 use super::core::Machine;
 use super::events::{Conn, Output, Req};
 use super::fault::Breach;
+use super::outbox::Word;
 use super::peer::Phase;
 use super::time::Time;
-
-/// Indexes in one Have frame; the wire's own cap.
-const HAVES_PER_FRAME: usize = 256;
 
 impl Machine {
     pub(super) fn frame(&mut self, now: Time, conn: Conn, frame: Frame) {
@@ -132,25 +130,39 @@ impl Machine {
             return;
         }
         let interested = wants && peer.useful > 0 && !peer.down.barred;
-        if peer.down.interested == interested {
-            return;
-        }
-        peer.down.interested = interested;
-        self.send(conn, if interested { Frame::Interested } else { Frame::NotInterested });
+        peer.outbox.set_interested(interested);
+        self.has_word(conn);
     }
 
-    pub(super) fn send_haves(&mut self) {
-        self.next_haves = None;
-        let mut frames = Vec::new();
-        for (&conn, peer) in &mut self.peers {
-            let unsent = std::mem::take(&mut peer.unsent_haves);
-            for indexes in unsent.chunks(HAVES_PER_FRAME) {
-                frames.push((conn, Frame::Have { indexes: indexes.to_vec() }));
+    /// What the peer is to be told has changed: looked at when this input is done with.
+    pub(super) fn has_word(&mut self, conn: Conn) {
+        self.unsaid.insert(conn);
+        self.next_word = Some(Time::ZERO);
+    }
+
+    /// Says what is due, to everybody, within the budget of each.
+    pub(super) fn speak(&mut self, now: Time) {
+        if self.next_word.is_none_or(|at| now < at) {
+            return;
+        }
+        self.next_word = None;
+        let mut next: Option<Time> = None;
+        for conn in std::mem::take(&mut self.unsaid) {
+            let later = loop {
+                let Some(peer) = self.peers.get_mut(&conn) else { break None };
+                match peer.outbox.next(now) {
+                    Ok(Some(Word::Frame(frame))) => self.send(conn, frame),
+                    Ok(Some(Word::Offers(members))) => self.send_offers_of(conn, &members),
+                    Ok(None) => break peer.outbox.next_at(now),
+                    Err(later) => break Some(later),
+                }
+            };
+            if let Some(at) = later {
+                self.unsaid.insert(conn);
+                next = Some(next.map_or(at, |next| next.min(at)));
             }
         }
-        for (conn, frame) in frames {
-            self.send(conn, frame);
-        }
+        self.next_word = next;
     }
 
     /// A chunk is ours now: counts, interest and announcements follow.
@@ -159,8 +171,8 @@ impl Machine {
         self.picker.remove(index);
         self.lost.remove(&index);
         let (serves, complete) = (self.serves(), self.chunks.is_complete());
-        let announce_at = now + self.config.limits.have_delay;
-        let mut changed = Vec::new();
+        let delay = self.config.limits.have_delay;
+        let (mut changed, mut told) = (Vec::new(), Vec::new());
         for (&conn, peer) in &mut self.peers {
             if peer.phase == Phase::Hello || peer.phase == Phase::ManifestOnly {
                 continue;
@@ -169,12 +181,15 @@ impl Machine {
             if had {
                 peer.useful -= 1;
             } else if serves {
-                peer.unsent_haves.push(index);
-                self.next_haves.get_or_insert(announce_at);
+                peer.outbox.have(now, index, delay);
+                told.push(conn);
             }
             if complete || (had && peer.useful == 0) {
                 changed.push(conn);
             }
+        }
+        for conn in told {
+            self.has_word(conn);
         }
         for conn in changed {
             self.update_interest(conn);
@@ -200,12 +215,12 @@ impl Machine {
             if peer.phase != Phase::Ready && peer.phase != Phase::Bitfield {
                 continue;
             }
-            peer.unsent_haves.retain(|&unsent| unsent != index);
+            peer.outbox.dont_have(index);
             if peer.phase == Phase::Ready && peer.have.get(index) {
                 peer.useful += 1;
             }
-            self.send(conn, Frame::DontHave { index });
             self.update_interest(conn);
+            self.has_word(conn);
             self.mark_hungry(conn);
         }
         self.refuse_waiting_for(index);

@@ -95,7 +95,9 @@ pub struct Machine {
     pub(super) outflow: Outflow,
     /// Chunks that went to peers whole.
     pub(super) chunks_served: u64,
-    pub(super) next_haves: Option<Time>,
+    /// Peers that are to be told something, and when the first of them.
+    pub(super) unsaid: BTreeSet<Conn>,
+    pub(super) next_word: Option<Time>,
     pub(super) stopping: bool,
     pub(super) complete_said: bool,
     exhausted_since: Option<Time>,
@@ -149,7 +151,8 @@ impl Machine {
             slots: 0,
             outflow: Outflow::default(),
             chunks_served: 0,
-            next_haves: None,
+            unsaid: BTreeSet::new(),
+            next_word: None,
             stopping: false,
             complete_said: complete,
             exhausted_since: None,
@@ -220,7 +223,7 @@ impl Machine {
         }
         let said = self.exhausted_said;
         let exhausted = self.exhausted_since.filter(|_| !said).map(|since| since + EXHAUSTED_AFTER);
-        for time in [self.next_haves, self.next_resume, exhausted].into_iter().flatten() {
+        for time in [self.next_word, self.next_resume, exhausted].into_iter().flatten() {
             sooner(time);
         }
         at
@@ -306,15 +309,13 @@ impl Machine {
         if now >= self.next_look {
             self.pass_idle_slots(now);
         }
-        if self.next_haves.is_some_and(|at| now >= at) {
-            self.send_haves();
-        }
         self.part_with_all_spent(now);
         self.resume(now);
         self.dial(now);
         self.search_leaves(now);
         self.fill(now);
         self.looks_around = false;
+        self.speak(now);
         self.say_if_complete();
         self.say_if_exhausted(now);
     }

@@ -11,11 +11,10 @@ use minimodel_wire::{CloseCode, Consent, Frame, OfferError, PeerId, SignedOffer}
 use super::core::Machine;
 use super::events::Conn;
 use super::fault::Breach;
+use super::outbox::OFFERS_PER_FRAME;
 use super::peer::Phase;
 use super::time::Time;
 
-/// Offers in one Peers frame; the wire's own cap.
-const OFFERS_PER_FRAME: usize = 16;
 /// The larger key waits this long for the smaller to dial, so that both do not dial at once.
 const POLITE_DELAY: Duration = Duration::from_secs(1);
 
@@ -56,7 +55,7 @@ impl Machine {
             let own = offer.peer == peer.id;
             if own && peer.consent.contains(Consent::PUBLISH) {
                 peer.offer = Some(signed.clone());
-                self.pass_on(conn, &signed);
+                self.pass_on(conn);
             }
             self.learn(now, &signed, own);
             if let Some((peer, mark)) = SignedOffer::glance(bytes) {
@@ -131,11 +130,25 @@ impl Machine {
         }
     }
 
-    fn pass_on(&mut self, from: Conn, offer: &SignedOffer) {
+    /// The offer of this member goes to all others, when the next offers go.
+    fn pass_on(&mut self, from: Conn) {
         let others: Vec<Conn> =
             self.peers.keys().copied().filter(|&conn| conn != from && self.takes_part(conn)).collect();
         for conn in others {
-            self.send(conn, Frame::Peers { offers: vec![Bytes::from(offer.to_bytes())] });
+            if let Some(peer) = self.peers.get_mut(&conn) {
+                peer.outbox.pass_on(from);
+            }
+            self.has_word(conn);
+        }
+    }
+
+    /// Passes on the offers of these members, as they are now.
+    pub(super) fn send_offers_of(&mut self, conn: Conn, members: &[Conn]) {
+        let offer = |member| self.peers.get(member)?.offer.as_ref();
+        let offers: Vec<Bytes> =
+            members.iter().filter_map(offer).map(|offer| Bytes::from(offer.to_bytes())).collect();
+        if !offers.is_empty() {
+            self.send(conn, Frame::Peers { offers });
         }
     }
 

@@ -1,7 +1,8 @@
 //! Every breach a peer can commit, and what follows, in one place.
 //!
 //! Blame falls only on what is provable: a chunk whose bytes do not lead to the root, an answer that no honest
-//! program gives. What a bad path could have caused is a strike at most, and strikes fade.
+//! program gives. What a bad path could have caused, or third parties by what they do to an honest program, is a strike
+//! at most, and strikes fade.
 
 use std::fmt;
 
@@ -75,7 +76,7 @@ impl fmt::Display for Breach {
 pub enum Consequence {
     /// It counts; three within ten minutes end the connection.
     Strike,
-    /// It counts, and the connection ends with this code. It never bans: a bad path could be the cause.
+    /// It counts, and the connection ends with this code. It never bans: a bad path or third parties could be the cause.
     Part(CloseCode),
     /// The connection ends with this code; a second time bans.
     Disconnect(CloseCode),
@@ -91,7 +92,8 @@ impl Breach {
             Self::Malformed(code) => Consequence::Disconnect(code),
             Self::WrongState => Consequence::Disconnect(CloseCode::StateViolation),
             Self::BadIndex | Self::ForgedOffer => Consequence::Disconnect(CloseCode::ProtocolViolation),
-            Self::ControlFlood | Self::StreamChurn => Consequence::Disconnect(CloseCode::Flood),
+            // How much an honest program sends follows in part from what others do to it.
+            Self::ControlFlood | Self::StreamChurn => Consequence::Part(CloseCode::Flood),
             Self::NotReading | Self::NoHello => Consequence::Part(CloseCode::TooSlow),
             Self::AskFlood
             | Self::RefusedAnnounced

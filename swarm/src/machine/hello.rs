@@ -211,6 +211,9 @@ impl Machine {
         self.strangers -= u32::from(peer.phase != Phase::Ready);
         self.askers -= u32::from(peer.up.interested);
         self.unchoked.remove(&conn);
+        if peer.offer.is_some() {
+            self.peers.values_mut().for_each(|other| other.outbox.forget(conn));
+        }
         self.doubted -= peer.down.doubted();
         if peer.phase == Phase::Ready && !peer.is_seed {
             self.partial_peers -= 1;
@@ -253,7 +256,7 @@ impl Machine {
             self.event(Event::Left { peer: peer.id, code });
         }
         if peer.up.unchoked {
-            self.rechoke();
+            self.fill_slots();
         }
         self.answer_next(now);
     }

@@ -33,6 +33,7 @@ mod fault;
 mod hello;
 mod invariants;
 mod leaves;
+mod outbox;
 mod peer;
 mod picker;
 mod places;

@@ -7,6 +7,7 @@ use minimodel_wire::{Bitfield, Consent, PeerId, SignedOffer};
 
 use super::config::{Limits, Terms};
 use super::events::{Ask, Req};
+use super::outbox::Outbox;
 use super::rate::{Bucket, Meter};
 use super::time::Time;
 use super::turns::Turn;
@@ -47,15 +48,13 @@ pub(super) struct Peer {
     pub(super) offers_read: u32,
     pub(super) down: Download,
     pub(super) up: Upload,
-    /// Chunks that became ours and were not announced to it yet.
-    pub(super) unsent_haves: Vec<u32>,
+    /// What it is to be told.
+    pub(super) outbox: Outbox,
 }
 
 /// Our side of what we take from a peer.
 #[derive(Debug)]
 pub(super) struct Download {
-    /// We told it that we are interested.
-    pub(super) interested: bool,
     /// It does not serve us now.
     pub(super) choked: bool,
     /// Our user does not want anything from it.
@@ -124,6 +123,9 @@ pub(super) struct Upload {
     pub(super) repeats: BTreeMap<u32, u8>,
     /// Asks that may be turned away: an honest peer asks in vain only while a Choke is on its way.
     pub(super) in_vain: Bucket,
+    /// Asks that may have crossed our last Choke and are turned away without being counted: when we choke is for others
+    /// to decide as well.
+    pub(super) crossing: usize,
     /// Answers of leaf hashes, and manifests, that it asked for.
     pub(super) leaf_lists: u64,
     pub(super) manifests: u64,
@@ -160,6 +162,7 @@ impl Upload {
             sent: None,
             repeats: BTreeMap::new(),
             in_vain: Bucket::new(now, IN_VAIN.1, IN_VAIN.0),
+            crossing: 0,
             leaf_lists: 0,
             manifests: 0,
         }
@@ -202,7 +205,6 @@ impl Peer {
             offer: None,
             offers_read: 0,
             down: Download {
-                interested: false,
                 choked: true,
                 barred: false,
                 requests: BTreeSet::new(),
@@ -223,7 +225,7 @@ impl Peer {
                 hungry: false,
             },
             up: Upload::new(now),
-            unsent_haves: Vec::new(),
+            outbox: Outbox::new(now),
         }
     }
 

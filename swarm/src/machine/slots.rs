@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use minimodel_wire::{Bitfield, Consent, Frame, ResetCode};
+use minimodel_wire::{Bitfield, Consent, ResetCode};
 
 use super::core::Machine;
 use super::events::{Ask, Conn};
@@ -45,7 +45,16 @@ impl Machine {
             self.askers -= u32::from(std::mem::replace(&mut peer.up.interested, false));
         }
         self.choke(conn);
-        self.rechoke();
+        self.fill_slots();
+    }
+
+    /// Gives slots that are free to those who wait. Nobody loses one: those who come, go and change their minds decide
+    /// when this happens, and slots are dealt by the clock alone.
+    pub(super) fn fill_slots(&mut self) {
+        while self.serves() && !self.stopping && self.slots_used() < self.slots {
+            let Some(next) = self.next_for_slot() else { return };
+            self.unchoke(next);
+        }
     }
 
     fn slots_used(&self) -> usize {
@@ -59,7 +68,8 @@ impl Machine {
             self.unchoked.insert(conn);
             peer.up.turn = None;
             peer.up.was_idle = false;
-            self.send(conn, Frame::Unchoke);
+            peer.outbox.set_unchoked(true);
+            self.has_word(conn);
         }
     }
 
@@ -72,8 +82,14 @@ impl Machine {
         peer.up.unchoked = false;
         peer.up.held_back = None;
         self.unchoked.remove(&conn);
+        // As many as it may have open.
+        peer.up.crossing = self.config.limits.max_asks;
+        peer.outbox.set_unchoked(false);
         let waiting: Vec<Ask> = peer.up.waiting.drain(..).map(|(ask, _)| ask).collect();
-        self.send(conn, Frame::Choke);
+        if !waiting.is_empty() {
+            peer.outbox.refused_as_choked();
+        }
+        self.has_word(conn);
         for ask in waiting {
             self.refuse(ask, ResetCode::Choked);
         }
@@ -205,10 +221,7 @@ impl Machine {
             self.slots = (self.slots + MORE_SLOTS)
                 .min(usual * MOST_SLOTS)
                 .min(slots_in_memory(self.config.terms.chunk_size));
-            while self.slots_used() < self.slots {
-                let Some(next) = self.next_for_slot() else { break };
-                self.unchoke(next);
-            }
+            self.fill_slots();
         } else if self.outflow.is_full() && self.slots > usual {
             // Whoever holds one too many keeps it until slots are dealt.
             self.slots -= 1;
@@ -246,6 +259,8 @@ impl Machine {
 #[cfg(test)]
 mod tests {
     use super::super::desk::{Desk, SEED, TAKE, both, having};
+    use minimodel_wire::Frame;
+
     use super::super::events::{Input, Output, ServeOutcome};
     use super::*;
 

@@ -65,7 +65,14 @@ impl Machine {
             self.part_if_spent(now, conn);
             return;
         };
-        let is_flood = !peer.up.in_vain.try_take(now, 1);
+        let is_crossing = code == ResetCode::Choked && peer.up.crossing > 0;
+        if is_crossing {
+            peer.up.crossing -= 1;
+        }
+        if code == ResetCode::Choked {
+            peer.outbox.refused_as_choked();
+        }
+        let is_flood = !is_crossing && !peer.up.in_vain.try_take(now, 1);
         self.push(Output::Refuse { ask, code });
         if is_flood {
             self.breach(now, conn, Breach::AskFlood);

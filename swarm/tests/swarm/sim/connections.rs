@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use minimodel_swarm::machine::{Conn, Input, Req, RequestFault, Time};
+use minimodel_swarm::machine::{Bucket, Conn, Input, Limits, Req, RequestFault, Time};
 use minimodel_wire::{CloseCode, Frame, PeerId};
 
 use super::peer::{LinkNo, PeerNo};
@@ -59,6 +59,7 @@ impl World {
             on_path: [0; 2],
             blocked_until: Time::ZERO,
             control_at: [Time::ZERO; 2],
+            frames: [None, None],
         };
         self.links.insert(link, ends);
         self.queue.push(self.now + delay * 2, Step::Connected(link, Side::Dialer));
@@ -109,6 +110,19 @@ impl World {
         self.tell(no, Input::Closed { conn: conn_of(link, side), code });
     }
 
+    /// Whatever others do, an honest peer sends far fewer frames than its receiver lets pass.
+    fn count_frame(&mut self, no: PeerNo, link: LinkNo, side: Side, frame: &Frame) {
+        let (now, is_honest) = (self.now, self.peers[no].is_honest());
+        let Some(ends) = self.links.get_mut(&link) else { return };
+        let budget = ends.frames[usize::from(side == Side::Acceptor)].get_or_insert_with(|| {
+            let limits = Limits::default();
+            Bucket::new(now, u64::from(limits.control_per_second / 4), u64::from(limits.control_burst / 4))
+        });
+        if !budget.try_take(now, 1) && is_honest {
+            self.fail(&format!("H1: {no} sends more frames than it may, the last {frame:?}"));
+        }
+    }
+
     pub(super) fn send(&mut self, no: PeerNo, conn: Conn, frame: Frame) {
         let (link, side) = end_of(conn);
         let Some(delay) = self.delay(link, side) else { return };
@@ -117,6 +131,7 @@ impl World {
             let id = self.peers[other].id;
             *self.peers[no].tally.unchoked.entry(id).or_default() += 1;
         }
+        self.count_frame(no, link, side, &frame);
         for frame in self.bent(no, link, side, frame) {
             let at = self.arrival_in_order(link, side.other(), delay);
             self.queue.push(at, Step::FrameIn(link, side.other(), frame));

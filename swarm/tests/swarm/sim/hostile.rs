@@ -175,12 +175,19 @@ fn b14_a_flood_of_asks_is_refused_and_struck_and_the_others_are_served() {
 }
 
 #[test]
-fn a8_a_flood_of_control_frames_ends_the_connection_and_the_second_time_bans() {
+fn a8_a_flood_of_control_frames_ends_the_connection_and_never_bans() {
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::ControlFlooder, 16 * MIB, MBIT);
     world.check_every = 16;
     finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, MBIT));
-    assert_eq!(strikes(&world, leecher), [Breach::ControlFlood]);
-    assert_eq!(bans(&world, leecher), [Breach::ControlFlood]);
+    let strikes = strikes(&world, leecher);
+    assert!(
+        strikes.len() >= 3 && strikes.iter().all(|&breach| breach == Breach::ControlFlood),
+        "{strikes:?}"
+    );
+    assert_eq!(bans(&world, leecher), []);
+    // Three strikes shut it out, for longer each time.
+    let came = world.peers[leecher].tally.joined.iter().filter(|(id, _)| *id == id_of(HOSTILE)).count();
+    assert!(came <= 7, "{came}");
 }
 
 #[test]

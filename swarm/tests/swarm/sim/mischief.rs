@@ -1,10 +1,12 @@
 //! What hostile peers do on the control stream, and how their frames differ; and where each step goes.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use minimodel_swarm::machine::{Input, Req};
 use minimodel_wire::Frame;
 
-use super::peer::{Behaviour, LinkNo, PeerNo, offer_of};
+use super::peer::{Behaviour, LinkNo, PeerNo, offer_of, renewed_offer_of};
 use super::step::{Side, Step, Wanted};
 use super::world::{World, ms};
 
@@ -70,8 +72,37 @@ impl World {
                 self.queue.push(at, Step::FrameIn(link, other, Frame::Unchoke));
                 self.queue.push(self.now + ms(100), Step::Mischief(link, side));
             }
+            Behaviour::Toggler => self.churn(link, side, true, false),
+            Behaviour::Renewer => self.churn(link, side, false, true),
+            Behaviour::Comer => {
+                self.churn(link, side, true, true);
+                for side in [Side::Dialer, Side::Acceptor] {
+                    self.queue.push(self.now + ms(500), Step::ClosedAt(link, side, None));
+                }
+            }
             _ => {}
         }
+    }
+
+    /// Forty frames of each kind in the next tenth of a second, and again after it: interest that comes and goes, own
+    /// offers that are renewed.
+    fn churn(&mut self, link: LinkNo, side: Side, toggles: bool, renews: bool) {
+        let Some(delay) = self.delay(link, side) else { return };
+        let (no, other) = (self.links[&link].peer(side), side.other());
+        for turn in 0..40 {
+            let at = self.now + delay + Duration::from_micros(2_500 * turn);
+            if toggles {
+                let frame = if turn % 2 == 0 { Frame::NotInterested } else { Frame::Interested };
+                self.queue.push(at, Step::FrameIn(link, other, frame));
+            }
+            if renews {
+                let number = self.number();
+                let offer = renewed_offer_of(no, self.terms.swarm_id, number);
+                let frame = Frame::Peers { offers: vec![Bytes::from(offer.to_bytes())] };
+                self.queue.push(at, Step::FrameIn(link, other, frame));
+            }
+        }
+        self.queue.push(self.now + ms(100), Step::Mischief(link, side));
     }
 
     pub(super) fn take(&mut self, step: Step) {

@@ -33,6 +33,7 @@ mod random;
 mod rescan;
 mod rows;
 mod scenario;
+mod third_parties;
 mod throughput;
 mod transfer;
 mod uploads;

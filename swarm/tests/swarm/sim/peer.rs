@@ -69,6 +69,12 @@ pub(super) enum Behaviour {
     NotReader,
     /// Announces everything and takes it back, five times a second.
     Fickle,
+    /// Is interested and not interested by turns, 400 times a second.
+    Toggler,
+    /// Sends a renewed offer of its own, 400 times a second.
+    Renewer,
+    /// Toggles and renews, and leaves twice a second to come again.
+    Comer,
 }
 
 impl Behaviour {
@@ -335,11 +341,16 @@ pub(super) fn address_of(number: PeerNo) -> SocketAddr {
 }
 
 pub(super) fn offer_of(number: PeerNo, swarm_id: [u8; 32]) -> SignedOffer {
+    renewed_offer_of(number, swarm_id, 0)
+}
+
+/// The same, good for so many seconds longer.
+pub(super) fn renewed_offer_of(number: PeerNo, swarm_id: [u8; 32], longer: u64) -> SignedOffer {
     let offer = Offer {
         peer: id_of(number),
         swarm_id,
         addresses: vec![address_of(number)],
-        expires_unix: super::world::UNIX_AT_START + 1_000_000,
+        expires_unix: super::world::UNIX_AT_START + 500_000 + longer,
     };
     SignedOffer::sign(offer, key(number)).expect("own key, good address")
 }

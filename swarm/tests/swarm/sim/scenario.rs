@@ -36,7 +36,7 @@ const SUPPLIERS: [Behaviour; 22] = [
 ];
 
 /// Hostile peers that come for chunks, or say so.
-const TAKERS: [Behaviour; 8] = [
+const TAKERS: [Behaviour; 11] = [
     Behaviour::Hog,
     Behaviour::FreeRider,
     Behaviour::NotReader,
@@ -45,6 +45,9 @@ const TAKERS: [Behaviour; 8] = [
     Behaviour::Liar,
     Behaviour::Fickle,
     Behaviour::ForgedOffer,
+    Behaviour::Toggler,
+    Behaviour::Renewer,
+    Behaviour::Comer,
 ];
 
 /// EIO, ENOSPC, EINTR, EROFS, EACCES, EDQUOT.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use minimodel_swarm::machine::{Terms, Time};
+use minimodel_swarm::machine::{Bucket, Terms, Time};
 use minimodel_wire::{CloseCode, ResetCode};
 
 use super::artifact::{Artifact, artifact};
@@ -43,6 +43,8 @@ pub(super) struct Link {
     pub(super) blocked_until: Time,
     /// When the latest control frame arrives, by side that receives it.
     pub(super) control_at: [Time; 2],
+    /// Frames that each side may send, by side that sends them.
+    pub(super) frames: [Option<Bucket>; 2],
 }
 
 impl Link {
