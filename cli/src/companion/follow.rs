@@ -320,10 +320,11 @@ fn done(context: &Context, transfer: &Transfer, took: Duration) -> Result<(), Fa
     printer.note(format!("fetched {} in {seconds:.1} s", show_size(transfer.total_bytes)));
     let receipt = transfer.receipt.as_deref().unwrap_or_default();
     if printer.is_json() {
+        let (peers, found_bytes) = suppliers(Path::new(receipt));
         let fields = json!({
             "path": transfer.path, "receipt": receipt, "swarm_id": transfer.swarm_id,
-            "received_bytes": transfer.received_bytes, "seconds": seconds, "finish_ms": null,
-            "peers": suppliers(Path::new(receipt)),
+            "received_bytes": transfer.received_bytes, "found_bytes": found_bytes, "seconds": seconds,
+            "finish_ms": null, "peers": peers,
         });
         return printer.event("done", fields);
     }
@@ -334,8 +335,8 @@ fn done(context: &Context, transfer: &Transfer, took: Duration) -> Result<(), Fa
     printer.answer_path(Path::new(&transfer.path))
 }
 
-/// From whom the bytes came, as the receipt says.
-fn suppliers(path: &Path) -> BTreeMap<String, serde_json::Value> {
+/// From whom the bytes came, and how many were found on disk, as the receipt says.
+fn suppliers(path: &Path) -> (BTreeMap<String, serde_json::Value>, u64) {
     let limit = minimodel_verifier::receipt::MAX_RECEIPT_BYTES as u64;
     let receipt = folders::read(path, limit).ok().flatten().and_then(|text| Receipt::parse(&text).ok());
     let peers = receipt.iter().flat_map(|receipt| receipt.import().peers.iter());
@@ -343,5 +344,5 @@ fn suppliers(path: &Path) -> BTreeMap<String, serde_json::Value> {
         let fields = json!({"chunks": peer.chunks, "bytes": peer.bytes, "rejected": peer.rejected});
         (peer.id.clone(), fields)
     };
-    peers.map(row).collect()
+    (peers.map(row).collect(), receipt.as_ref().map_or(0, Receipt::found_on_disk))
 }

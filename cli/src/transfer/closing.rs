@@ -42,7 +42,8 @@ pub(super) fn finish(
         )
         .because(cause));
     }
-    let receipt = make_receipt(plan, importing, &fetched.checks, &fetched.peers, plan.transfer.full_check)?;
+    let receipt =
+        make_receipt(plan, importing, &fetched.checks, (&fetched.peers, true), plan.transfer.full_check)?;
     let published = part.publish().map_err(|error| ending::store(&error))?;
     if let (Ok(stat), Some((hashes, _))) = (part.stat(), part.leaves(0, part.spec().layout.count())) {
         checked::remember_fetched(context, &plan.manifest, &published.path(), &stat, &hashes);
@@ -54,7 +55,7 @@ fn make_receipt(
     plan: &Plan<'_>,
     importing: &Importing,
     checks: &minimodel_verifier::Report,
-    peers: &BTreeMap<PeerId, PeerShare>,
+    (peers, is_fetched): (&BTreeMap<PeerId, PeerShare>, bool),
     checksum_recomputed: bool,
 ) -> Result<Receipt, Failure> {
     let facts = Facts {
@@ -63,6 +64,7 @@ fn make_receipt(
         checksum_recomputed,
         checks,
         peers,
+        is_fetched,
     };
     receipt::make(&plan.manifest, &facts)
 }
@@ -144,7 +146,9 @@ pub(super) fn already_there(
             let reason = format!("chunk {} failed its proof", blame.index);
             peers.entry(PeerId(blame.peer)).or_default().rejected.get_or_insert(reason);
         }
-        let receipt = make_receipt(plan, importing, &existing.checks, &peers, true)?;
+        // A record beside a finished file is that of the fetch which brought it.
+        let is_fetched = !peers.is_empty() || existing.history.found_here.chunks > 0;
+        let receipt = make_receipt(plan, importing, &existing.checks, (&peers, is_fetched), true)?;
         close_import(context, plan, importing, &existing.published, &receipt)?;
     }
     let fields = json!({"path": shown(&target.artifact), "receipt": shown(&target.receipt)});

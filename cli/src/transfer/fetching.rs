@@ -346,6 +346,12 @@ fn tell_done(
         if suppliers == 1 { "peer" } else { "peers" },
         fetched.checks.checks().len(),
     ));
+    if fetched.found_on_disk.chunks > 0 {
+        let (bytes, chunks) = (show_size(fetched.found_on_disk.bytes), fetched.found_on_disk.chunks);
+        printer.note(format!(
+            "  {bytes} in {chunks} chunks were found on disk; no record names who supplied them"
+        ));
+    }
     let tail_ms = tail.as_millis() as u64;
     printer.detail(format!("from the last chunk to the receipt: {tail_ms} ms"));
     for (peer, share) in &fetched.peers {
@@ -366,7 +372,8 @@ fn tell_done(
             .collect();
         let fields = json!({
             "path": shown(&target.artifact), "receipt": shown(&target.receipt), "swarm_id": minimodel_verifier::digest::hex(plan.manifest.swarm_id()),
-            "received_bytes": fetched.received_bytes, "seconds": seconds, "finish_ms": tail_ms, "peers": peers,
+            "received_bytes": fetched.received_bytes, "found_bytes": fetched.found_on_disk.bytes, "seconds": seconds,
+            "finish_ms": tail_ms, "peers": peers,
         });
         printer.event("done", fields)?;
     }

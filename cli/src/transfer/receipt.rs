@@ -25,12 +25,16 @@ pub(crate) struct Facts<'a> {
     pub(crate) checks: &'a Report,
     /// Who supplied what; empty for a file that was here all along.
     pub(crate) peers: &'a BTreeMap<PeerId, PeerShare>,
+    /// Whether a fetch put the file together: then what no peer supplied was found on disk.
+    pub(crate) is_fetched: bool,
 }
 
 /// Makes the receipt; it exists only when every check passed.
 pub(crate) fn make(manifest: &Manifest, facts: &Facts<'_>) -> Result<Receipt, Failure> {
     let mut checks = manifest::check(manifest.text().as_bytes());
     checks.extend(facts.checks.clone());
+    let mut checks = RecordedCheck::all(&checks);
+    checks.extend(found_on_disk(manifest, facts));
     let lane =
         if facts.peers.is_empty() { Acquisition::UserLocalFile } else { Acquisition::ConsentPeerTransfer };
     let supply = |(peer, share): (&PeerId, &PeerShare)| PeerSupply {
@@ -47,8 +51,20 @@ pub(crate) fn make(manifest: &Manifest, facts: &Facts<'_>) -> Result<Receipt, Fa
         checksum_recomputed: facts.checksum_recomputed,
         consents: facts.consents.to_vec(),
         peers: facts.peers.iter().map(supply).collect(),
-        checks: RecordedCheck::all(&checks),
+        checks,
     };
     Receipt::new(manifest, import)
         .map_err(|error| Failure::unexpected("the receipt could not be made", &error.into()))
+}
+
+/// What the peers of a fetched file do not add up to.
+fn found_on_disk(manifest: &Manifest, facts: &Facts<'_>) -> Option<RecordedCheck> {
+    let supplied =
+        |sum: (u64, u64), share: &PeerShare| (sum.0 + u64::from(share.chunks), sum.1 + share.bytes);
+    let (chunks, bytes) = facts.peers.values().fold((0, 0), supplied);
+    let is_short = facts.is_fetched && bytes < manifest.byte_count();
+    is_short.then(|| {
+        let rest = (manifest.chunk_count().saturating_sub(chunks), manifest.byte_count() - bytes);
+        RecordedCheck::found_on_disk(rest.0, rest.1)
+    })
 }

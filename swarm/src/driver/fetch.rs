@@ -186,7 +186,8 @@ impl<D: Disk> Fetching<'_, D> {
             {
                 return Ok(FetchEnd::Checked(Fetched {
                     checks: verified.report,
-                    peers: self.peers.clone(),
+                    peers: self.shares(),
+                    found_on_disk: self.part.found_here(),
                     received_bytes: self.session.bytes().0,
                     elapsed: self.start.elapsed(),
                     check_tail: self.session.last_chunk.elapsed(),
@@ -216,6 +217,20 @@ impl<D: Disk> Fetching<'_, D> {
                 return Ok(end);
             }
         }
+    }
+
+    /// Who supplied the file as it is now, as its record says, and who was rejected. Counting what arrived would count
+    /// a chunk twice that went bad on the disk and was fetched again.
+    fn shares(&self) -> BTreeMap<PeerId, PeerShare> {
+        let mut peers: BTreeMap<PeerId, PeerShare> = BTreeMap::new();
+        for (&peer, share) in self.peers.iter().filter(|(_, share)| share.rejected.is_some()) {
+            peers.insert(peer, PeerShare { rejected: share.rejected.clone(), ..PeerShare::default() });
+        }
+        for (peer, supplied) in self.part.suppliers() {
+            let share = peers.entry(PeerId(peer)).or_default();
+            (share.chunks, share.bytes) = (supplied.chunks, supplied.bytes);
+        }
+        peers
     }
 
     /// Serves the finished file until the user stops or the file changes.

@@ -13,6 +13,7 @@ use super::gate::Gate;
 use super::report::Report;
 use super::throttle::Throttle;
 use crate::machine::{Controls, Event, Order};
+use crate::store::Supplied;
 
 /// How a file is fetched.
 #[derive(Debug)]
@@ -71,8 +72,10 @@ pub struct PeerShare {
 pub struct Fetched {
     /// The named checks.
     pub checks: CheckReport,
-    /// Who supplied what.
+    /// Who supplied what of the file as it is now.
     pub peers: BTreeMap<PeerId, PeerShare>,
+    /// The rest of the file: chunks that were found on disk without a record of who supplied them.
+    pub found_on_disk: Supplied,
     /// Payload bytes received in this session, good or not.
     pub received_bytes: u64,
     /// How long this session took.

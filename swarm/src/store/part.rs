@@ -172,18 +172,27 @@ impl<D: Disk> Part<D> {
         Ok(if self.record_held(entry)? { Kept::Stored } else { Kept::Already })
     }
 
-    /// Records a chunk whose bytes are written; `false` when another thread was first.
+    /// Records a chunk whose bytes are written; `false` when another thread was first: then its entry stands, so that
+    /// record and memory name the same supplier.
     pub(super) fn record_held(&self, entry: ChunkEntry) -> Result<bool, StoreError> {
         let (index, supplier) = (entry.index, entry.supplier);
-        self.append(&Entry::Chunk(entry))?;
+        let mut tail = self.tail();
+        if self.has(index) {
+            return Ok(false);
+        }
+        self.append_to(&mut tail, &Entry::Chunk(entry))?;
         let is_new = self.holdings().hold(index, supplier);
+        drop(tail);
         self.grown.notify_all();
         Ok(is_new)
     }
 
-    pub(super) fn append(&self, entry: &Entry) -> Result<(), StoreError> {
+    fn append(&self, entry: &Entry) -> Result<(), StoreError> {
+        self.append_to(&mut self.tail(), entry)
+    }
+
+    fn append_to(&self, tail: &mut Tail, entry: &Entry) -> Result<(), StoreError> {
         self.check_sound()?;
-        let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         tail.append(&*self.state, entry).map_err(|error| self.write_error(&self.names.state, error))?;
         // Also where no data was written: what a rescan found, or whom we blame, is lost with its entry.
         self.unsynced_bytes.fetch_add(1, Ordering::Relaxed);
@@ -333,6 +342,11 @@ impl<D: Disk> Part<D> {
     /// All recorded blames, oldest first.
     pub fn blames(&self) -> Vec<Blame> {
         self.blames.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Taken before [`holdings`](Self::holdings) by whoever needs both.
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn holdings(&self) -> MutexGuard<'_, Holdings> {

@@ -126,6 +126,9 @@ pub struct PeerSupply {
     pub rejected: Option<String>,
 }
 
+/// Name of the check that says how much of the file was found on disk.
+const FOUND_ON_DISK: &str = "chunk.found_on_disk";
+
 /// One check as a receipt keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedCheck {
@@ -141,6 +144,15 @@ impl RecordedCheck {
     /// The checks of a report; their details are escaped, because they may quote text from outside.
     pub fn all(report: &Report) -> Vec<Self> {
         report.checks().iter().map(Self::from).collect()
+    }
+
+    /// Says that so much of the file came from no peer of the receipt: it was found on disk and proven there, and no
+    /// record names who supplied it. With it the peers of a receipt add up to the file.
+    pub fn found_on_disk(chunks: u64, bytes: u64) -> Self {
+        let detail = format!(
+            "{bytes} bytes in {chunks} chunks were found on disk, without a record of their supplier"
+        );
+        Self { name: FOUND_ON_DISK.to_owned(), outcome: Outcome::Pass, detail }
     }
 }
 
@@ -204,6 +216,14 @@ impl Receipt {
     /// How it was imported.
     pub fn import(&self) -> &ImportRecord {
         &self.import
+    }
+
+    /// Bytes of the file that were found on disk without a record of their supplier, where the receipt says that some
+    /// were: what its peers did not supply.
+    pub fn found_on_disk(&self) -> u64 {
+        let says_so = self.import.checks.iter().any(|check| check.name == FOUND_ON_DISK);
+        let supplied = self.import.peers.iter().fold(0_u64, |sum, peer| sum.saturating_add(peer.bytes));
+        if says_so { self.subject.byte_count.saturating_sub(supplied) } else { 0 }
     }
 
     /// The rules about what a receipt may say. What the subject says has been checked by whoever made it.

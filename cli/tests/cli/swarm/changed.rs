@@ -14,8 +14,10 @@ fn ends_the_share(change: fn(&Path)) {
     let model = Model::in_chunks("1MiB", "16KiB");
     let honest = Seeder::honest(&model, 1 << 30);
     let first = Fetcher::of(&model);
-    let mut line = first
-        .line(&[honest.offer()], &["--json", "--keep-seeding", "--offer-out", "first.offer", "--up", "1MiB"]);
+    let mut line = first.line(
+        &[honest.offer()],
+        &["--json", "--keep-seeding", "--offer-out", "first.offer", "--up", "128KiB"],
+    );
     let keeper = Running::start(line.args(["--consent", "fetch,import,serve"]));
     keeper.wait_until_said("serving on until Ctrl-C");
     first.has_it_all();
@@ -24,8 +26,8 @@ fn ends_the_share(change: fn(&Path)) {
 
     let second = Fetcher::of(&model);
     let offer = first.path("first.offer");
-    let running = second.start(&[offer.to_str().unwrap()], &["--stall-timeout", "1500ms"]);
-    second.wait_for_chunks(10);
+    let running = second.start(&[offer.to_str().unwrap()], &["--stall-timeout", "3s"]);
+    second.wait_for_chunks(4);
     change(&first.artifact());
 
     let kept = keeper.end().exits(4);

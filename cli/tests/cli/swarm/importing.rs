@@ -72,6 +72,5 @@ fn e11_e18_a_file_that_is_there_and_right_needs_no_peer_and_gets_its_missing_rec
 
     fs::remove_file(fetcher.receipt_path()).unwrap();
     assert_eq!(fetcher.run(&[], &[]).exits(0).stdout, fetcher.answer());
-    fetcher.has_it();
-    assert!(fetcher.receipt().import().peers.is_empty(), "who supplied it is not known any more");
+    assert!(fetcher.has_it().import().peers.is_empty(), "who supplied it is not known any more");
 }

@@ -35,28 +35,32 @@ impl Random {
 /// Fetches so many chunks, then SIGKILL; gives the record.
 #[track_caller]
 fn fetch_and_kill(fetcher: &Fetcher<'_>, seeder: &Seeder, chunks: usize) -> BTreeSet<u32> {
+    seeder.gives(chunks);
     let running = fetcher.start(&[seeder.offer()], &[]);
     fetcher.wait_for_chunks(chunks);
     running.kill();
+    seeder.gives_all();
     let recorded = fetcher.recorded();
-    assert!(recorded.len() >= chunks && fetcher.part().exists());
+    assert!(recorded.len() == chunks && fetcher.part().exists());
     recorded
 }
 
 #[test]
 fn e1_a_fetch_killed_at_ten_random_moments_finishes_and_asks_for_no_recorded_chunk_again() {
     let model = Model::of("32MiB");
-    let seeder = Seeder::honest(&model, 8 << 20);
     let fetcher = Fetcher::of(&model);
     let mut random = Random::new();
     println!("MINIMODEL_TEST_SEED={}", random.0);
-    // For each kill: how much had been served by then, and what was recorded.
-    let mut kills: Vec<(usize, BTreeSet<u32>)> = Vec::new();
+    // For each kill: who served until then, and what was recorded.
+    let mut kills: Vec<(Seeder, BTreeSet<u32>)> = Vec::new();
     for kill in 0..10 {
         let before = fetcher.recorded().len();
+        // One of its own, that nobody asks who is dead. Ten times that many chunks are less than the file.
+        let seeder = Seeder::honest(&model, 8 << 20);
+        seeder.gives(48);
         let running = fetcher.start(&[seeder.offer()], &["--json"]);
         if kill % 3 > 0 {
-            // Somewhere in the middle of the transfer; every third anywhere, in the start and the check as well.
+            // Somewhere in the middle of the transfer; every third anywhere, in the start as well.
             fetcher.wait_for_chunks(before + random.below(32) as usize);
         }
         std::thread::sleep(Duration::from_micros(random.below(200_000)));
@@ -64,20 +68,23 @@ fn e1_a_fetch_killed_at_ten_random_moments_finishes_and_asks_for_no_recorded_chu
         for resumed in events(&said, "resumed") {
             assert_eq!((resumed["have"].as_u64(), resumed["lost"].as_u64()), (Some(before as u64), Some(0)));
         }
-        assert_eq!(events(&said, "done").count(), 0, "it was faster than its seeder");
-        kills.push((seeder.served().len(), fetcher.recorded()));
+        kills.push((seeder, fetcher.recorded()));
     }
     let recorded = fetcher.recorded();
     assert!(!recorded.is_empty());
-    let ran = fetcher.run(&[seeder.offer()], &["--json"]).exits(0);
+    let last = Seeder::honest(&model, 64 << 20);
+    let ran = fetcher.run(&[last.offer()], &["--json"]).exits(0);
     assert_eq!(event(&ran.stdout, "resumed")["have"], recorded.len());
-    fetcher.has_it_all();
+    assert!(fetcher.has_it_but_found() <= 10);
 
-    for (served, recorded) in &kills {
-        let again = seeder.served_after(*served);
+    for (kill, (_, recorded)) in kills.iter().enumerate() {
+        let later = kills[kill + 1..].iter().map(|(seeder, _)| seeder).chain([&last]);
+        let again: BTreeSet<u32> = later.flat_map(Seeder::served).collect();
         assert!(recorded.is_disjoint(&again), "{:?}", recorded.intersection(&again));
     }
-    let (served, count) = (seeder.served().len() as u64, model.manifest.chunk_count());
+    let all = kills.iter().map(|(seeder, _)| seeder).chain([&last]);
+    let (served, count) =
+        (all.map(|seeder| seeder.served().len() as u64).sum::<u64>(), model.manifest.chunk_count());
     // Only what was under way at a kill is sent twice.
     assert!(served <= count + 10 * MAX_REQUESTS, "{} chunks were sent twice", served - count);
     let per_kill: Vec<usize> = kills.iter().map(|(_, recorded)| recorded.len()).collect();
@@ -96,11 +103,66 @@ fn e4_a_lost_record_is_rebuilt_from_the_partial_file_and_what_is_good_is_not_fet
     fetcher.run(&[seeder.offer()], &[]).exits(0);
     let again = seeder.served_after(served);
     assert!(recorded.is_disjoint(&again), "{:?}", recorded.intersection(&again));
-    fetcher.has_it();
-    // Nobody knows any more who supplied what was found here.
-    let receipt = fetcher.receipt();
-    let supplied: u64 = receipt.import().peers.iter().map(|peer| peer.chunks).sum();
-    assert_eq!(supplied, again.len() as u64);
+    // Nobody knows any more who supplied what was found here, and the receipt says so.
+    assert_eq!(fetcher.has_it_but_found() + again.len() as u64, model.manifest.chunk_count());
+}
+
+/// A partial file of full length without a record, of which the first `good` chunks are right.
+fn leave_a_part(fetcher: &Fetcher<'_>, model: &Model, good: u64) {
+    let mut bytes = fs::read(model.artifact()).unwrap();
+    let end = bytes.len().min((good * model.manifest.chunk_size()) as usize);
+    bytes[end..].fill(0);
+    fs::create_dir(fetcher.path("out")).unwrap();
+    fs::write(fetcher.part(), bytes).unwrap();
+}
+
+#[test]
+fn e1_e4_what_was_found_on_disk_is_in_the_receipt_however_often_the_fetch_was_killed_after_that() {
+    let model = Model::in_chunks("1MiB", "16KiB");
+    let fetcher = Fetcher::of(&model);
+    leave_a_part(&fetcher, &model, 3);
+    let mut again = BTreeSet::new();
+    for chunks in [10, 20] {
+        let seeder = Seeder::honest(&model, 1 << 20);
+        seeder.gives(chunks - fetcher.recorded().len().max(3));
+        let running = fetcher.start(&[seeder.offer()], &["--down", "256KiB"]);
+        fetcher.wait_for_chunks(chunks);
+        running.kill();
+        assert!(fetcher.part().exists());
+        again.extend(seeder.served());
+    }
+    let seeder = Seeder::honest(&model, 1 << 20);
+    let ran = fetcher.run(&[seeder.offer()], &["--json"]).exits(0);
+    assert_eq!(fetcher.has_it_but_found(), 3);
+    assert_eq!(event(&ran.stdout, "done")["found_bytes"], 3 * model.manifest.chunk_size());
+    again.extend(seeder.served());
+    assert!(again.is_disjoint(&BTreeSet::from([0, 1, 2])));
+}
+
+#[test]
+fn e4_a_file_that_was_whole_on_disk_names_no_supplier_and_says_where_it_was_found() {
+    let model = Model::in_chunks("256KiB", "16KiB");
+    let seeder = Seeder::honest(&model, 1 << 20);
+    let fetcher = Fetcher::of(&model);
+    let count = model.manifest.chunk_count();
+    leave_a_part(&fetcher, &model, count);
+    fetcher.run(&[seeder.offer()], &[]).exits(0);
+    assert_eq!((fetcher.has_it_but_found(), seeder.served()), (count, vec![]));
+}
+
+#[test]
+fn e3_e4_a_chunk_whose_entry_is_torn_is_found_beside_the_record_and_the_receipt_says_so() {
+    let model = Model::in_chunks("1MiB", "16KiB");
+    let seeder = Seeder::honest(&model, 1 << 20);
+    let fetcher = Fetcher::of(&model);
+    let recorded = fetch_and_kill(&fetcher, &seeder, 10);
+    let state = fs::File::options().write(true).open(fetcher.state()).unwrap();
+    state.set_len(state.metadata().unwrap().len() - 5).unwrap();
+    assert_eq!(fetcher.recorded().len(), recorded.len() - 1);
+    let served = seeder.served().len();
+    fetcher.run(&[seeder.offer()], &[]).exits(0);
+    assert_eq!(fetcher.has_it_but_found(), 1);
+    assert!(recorded.is_disjoint(&seeder.served_after(served)));
 }
 
 #[test]

@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use minimodel_verifier::chunk::Layout;
-
 use super::model::{Fetcher, Model};
 use crate::process::{Fate, Running, events};
 
@@ -63,13 +61,15 @@ pub(super) struct Victim<'m> {
     /// Chunks in the record after the last kill.
     pub(super) recorded: BTreeSet<u32>,
     identity: Option<Vec<u8>>,
+    /// How often it was killed.
+    kills: u64,
 }
 
 impl<'m> Victim<'m> {
     pub(super) fn new(model: &'m Model, offer: &str) -> Self {
         let artifact = fs::read(model.artifact()).unwrap();
         let (fetcher, offer) = (Fetcher::of(model), offer.to_owned());
-        Self { fetcher, model, artifact, offer, recorded: BTreeSet::new(), identity: None }
+        Self { fetcher, model, artifact, offer, recorded: BTreeSet::new(), identity: None, kills: 0 }
     }
 
     pub(super) fn line(&self) -> Command {
@@ -86,6 +86,7 @@ impl<'m> Victim<'m> {
     pub(super) fn look(&mut self, fate: &Fate, toll: &mut Toll) {
         assert!(fate.is_killed(), "{fate:?}");
         (toll.kills, toll.runs) = (toll.kills + 1, toll.runs + 1);
+        self.kills += 1;
         self.check_resumed(fate, toll);
         let target = fs::read(self.fetcher.artifact()).ok();
         let is_wrong = target.as_ref().is_some_and(|bytes| *bytes != self.artifact);
@@ -137,19 +138,10 @@ impl<'m> Victim<'m> {
         assert_eq!(fate.status.code(), Some(0), "{fate:?}");
         toll.runs += 1;
         self.check_resumed(&fate, toll);
-        let manifest = &self.model.manifest;
-        let layout = Layout::new(manifest.byte_count(), manifest.chunk_size()).unwrap();
-        let had: u64 = self.recorded.iter().map(|&index| u64::from(layout.chunk_len(index))).sum();
-        let received =
-            events(&fate.stdout, "done").next().map(|done| done["received_bytes"].as_u64().unwrap());
-        let found = received.map_or(0, |received| manifest.byte_count() - had - received);
         self.check_identity();
-        if found > 0 {
-            // Written, and killed before it was recorded: where there is no record at all, the disk is searched.
-            assert!(self.recorded.is_empty());
-            self.fetcher.has_it();
-        } else {
-            self.fetcher.has_it_all();
-        }
+        // One thread writes: a kill leaves one chunk at most that is written and not recorded. Where a run found it on
+        // the disk, no record can name who supplied it, however often that run or the next was killed.
+        let found = self.fetcher.has_it_but_found();
+        assert!(found <= self.kills, "{found} chunks were found on disk after {} kills", self.kills);
     }
 }

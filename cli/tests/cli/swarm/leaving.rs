@@ -15,10 +15,10 @@ fn seed_at(model: &Model, home: &Home, listen: &str, rate: &str) -> Running {
 fn g4_a_seeder_that_leaves_half_way_and_comes_back_is_found_again() {
     let model = Model::of("16MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
-    let seeder = seed_at(&model, &home, "127.0.0.1:0", "8MiB");
+    let seeder = seed_at(&model, &home, "127.0.0.1:0", "2MiB");
     let (offer, peer, address) = (seeder.offer(), seeder.peer(), seeder.address());
     let running = fetcher.start(&[&offer], &["--json"]);
-    fetcher.wait_for_chunks(model.manifest.chunk_count() as usize / 2);
+    fetcher.wait_for_chunks(model.manifest.chunk_count() as usize / 8);
     seeder.stop().exits(0);
     assert_eq!(running.wait_for_event("peer-left")["peer"], peer);
 
@@ -36,8 +36,8 @@ fn without_its_only_seeder_a_fetch_ends_with_7_and_the_same_line_resumes_later()
     let mut listen = "127.0.0.1:0".to_owned();
     let line = ["--stall-timeout", "3s"];
     let chunks = model.manifest.chunk_count() as usize;
-    for (part, says_goodbye) in [(chunks / 3, true), (chunks * 2 / 3, false)] {
-        let seeder = seed_at(&model, &home, &listen, "8MiB");
+    for (part, says_goodbye) in [(chunks / 16, true), (chunks / 8, false)] {
+        let seeder = seed_at(&model, &home, &listen, "2MiB");
         listen = seeder.address().to_string();
         let running = fetcher.start(&[&seeder.offer()], &line);
         fetcher.wait_for_chunks(part);
@@ -48,7 +48,7 @@ fn without_its_only_seeder_a_fetch_ends_with_7_and_the_same_line_resumes_later()
         }
         let left = Instant::now();
         let ran = running.end().exits(7);
-        assert!((2.0..10.0).contains(&left.elapsed().as_secs_f32()), "after {:?}", left.elapsed());
+        assert!((2.0..30.0).contains(&left.elapsed().as_secs_f32()), "after {:?}", left.elapsed());
         assert!(ran.stderr.contains("error: nothing came from any peer for 3 s"), "{}", ran.stderr);
         assert!(ran.stderr.contains("run the same command again: it resumes"), "{}", ran.stderr);
         assert_eq!(ran.stdout, "");

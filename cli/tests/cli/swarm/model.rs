@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::tagged;
-use minimodel_verifier::receipt::Receipt;
+use minimodel_verifier::receipt::{PeerSupply, Receipt};
 
 use super::record::Record;
 use crate::home::{Home, Ran};
@@ -198,22 +198,37 @@ impl<'m> Fetcher<'m> {
     /// receipt's peers supplied all of it.
     #[track_caller]
     pub(super) fn has_it_all(&self) {
-        self.has_it();
-        let supplied: u64 = self.receipt().import().peers.iter().map(|peer| peer.bytes).sum();
-        assert_eq!(supplied, self.model.manifest.byte_count());
+        assert_eq!(self.has_it_but_found(), 0, "chunks that no peer supplied");
     }
 
-    /// The same without the last.
+    /// The same, where some of it may have been found on disk: the receipt says how much, and adds up. Gives the number
+    /// of these chunks.
     #[track_caller]
-    pub(super) fn has_it(&self) {
+    pub(super) fn has_it_but_found(&self) -> u64 {
+        let receipt = self.has_it();
+        let (manifest, import) = (&self.model.manifest, receipt.import());
+        let supplied = |of: fn(&PeerSupply) -> u64| import.peers.iter().map(of).sum::<u64>();
+        let bytes = manifest.byte_count().checked_sub(supplied(|peer| peer.bytes)).unwrap();
+        let chunks = manifest.chunk_count().checked_sub(supplied(|peer| peer.chunks)).unwrap();
+        let said = import.checks.iter().find(|check| check.name == "chunk.found_on_disk");
+        let told = format!(
+            "{bytes} bytes in {chunks} chunks were found on disk, without a record of their supplier"
+        );
+        assert_eq!(said.map(|check| &*check.detail), (bytes > 0).then_some(&*told), "{:?}", import.peers);
+        assert_eq!((receipt.found_on_disk(), bytes > 0), (bytes, chunks > 0));
+        chunks
+    }
+
+    /// Asserts that the file is there, whole and right, with its receipt and manifest and nothing else.
+    #[track_caller]
+    pub(super) fn has_it(&self) -> Receipt {
         assert_eq!(self.names(), [".minimodel", ".slm", ".slm.receipt"]);
         let bytes = fs::read(self.artifact()).unwrap();
-        assert_eq!(
-            tagged(&minimodel_verifier::sha256(&bytes)),
-            tagged(self.model.manifest.artifact_sha256())
-        );
+        let manifest = &self.model.manifest;
+        assert_eq!(tagged(&minimodel_verifier::sha256(&bytes)), tagged(manifest.artifact_sha256()));
         let receipt = self.receipt();
-        assert_eq!(receipt.subject().swarm_id, *self.model.manifest.swarm_id());
-        assert_eq!(fs::read(self.out(".minimodel")).unwrap(), self.model.manifest.text().into_bytes());
+        assert_eq!(receipt.subject().swarm_id, *manifest.swarm_id());
+        assert_eq!(fs::read(self.out(".minimodel")).unwrap(), manifest.text().into_bytes());
+        receipt
     }
 }

@@ -51,14 +51,15 @@ fn g1_a_signal_while_waiting_for_peers_ends_in_order_and_leaves_what_can_be_resu
 #[test]
 fn g1_a_signal_while_transferring_or_just_before_the_end_loses_no_recorded_chunk() {
     let model = Model::in_chunks("2MiB", "16KiB");
-    let seeder = Seeder::honest(&model, 4 << 20);
     for (signal, code) in BOTH {
         let fetcher = Fetcher::of(&model);
         let count = model.manifest.chunk_count() as usize;
         for chunks in [count / 3, count * 2 / 3, count] {
             // The check and the last words, where there is nothing left to fetch; it may be over before the signal.
             let phase = if chunks < count { "transferring" } else { "finishing" };
-            let served = seeder.served().len();
+            // No more than that, and so it does not end before.
+            let seeder = Seeder::honest(&model, 4 << 20);
+            seeder.gives(chunks - fetcher.recorded().len());
             let running = fetcher.start(&[seeder.offer()], &["--full-check"]);
             fetcher.wait_until("so many chunks", || {
                 fetcher.artifact().exists() || fetcher.recorded().len() >= chunks
@@ -69,10 +70,10 @@ fn g1_a_signal_while_transferring_or_just_before_the_end_loses_no_recorded_chunk
             if ran.code == code && !fetcher.artifact().exists() {
                 assert!(recorded.is_subset(&fetcher.recorded()));
             }
-            let resumed = seeder.served_after(served);
-            assert!(chunks < count / 2 || resumed.len() < count, "{} of {count} came again", resumed.len());
+            let resumed = seeder.served().len();
+            assert!(chunks < count / 2 || resumed < count, "{resumed} of {count} came again");
         }
-        fetcher.run(&[seeder.offer()], &[]).exits(0);
+        fetcher.run(&[Seeder::honest(&model, 64 << 20).offer()], &[]).exits(0);
         fetcher.has_it_all();
     }
 }
@@ -86,11 +87,14 @@ fn g1_g4_a_signal_ends_a_seeder_idle_or_busy_and_its_leecher_goes_on_with_anothe
         assert_eq!(event(&ran.stdout, "stopped")["sent_bytes"], 0);
 
         let (busy, other) =
-            (model.seed(&Home::new(), &["--up", "512KiB", "--json"]), Seeder::honest(&model, 1 << 20));
+            (model.seed(&Home::new(), &["--up", "64KiB", "--json"]), Seeder::honest(&model, 1 << 20));
+        // Alone the one that goes would take a quarter of a minute for the rest.
+        other.gives(4);
         let fetcher = Fetcher::of(&model);
         let running = fetcher.start(&[&busy.offer(), other.offer()], &[]);
         fetcher.wait_for_chunks(10);
         let ran = end(busy, signal, "seeding-busy").exits(0);
+        other.gives_all();
         assert_eq!(event(&ran.stdout, "stopped")["source_changed"], false);
         let fetched = running.end().exits(0);
         assert!(!fetched.stderr.contains("banned"), "{}", fetched.stderr);
@@ -102,10 +106,10 @@ fn g1_g4_a_signal_ends_a_seeder_idle_or_busy_and_its_leecher_goes_on_with_anothe
 fn c8_a_consent_to_serve_that_is_withdrawn_while_bytes_move_ends_them_and_stays_in_the_log() {
     let model = Model::in_chunks("1MiB", "16KiB");
     let home = Home::new();
-    let seeder = model.seed(&home, &["--up", "256KiB", "--json"]);
+    let seeder = model.seed(&home, &["--up", "128KiB", "--json"]);
     let (fetcher, peer) = (Fetcher::of(&model), seeder.peer());
-    let running = fetcher.start(&[&seeder.offer()], &["--json", "--stall-timeout", "1s"]);
-    fetcher.wait_for_chunks(8);
+    let running = fetcher.start(&[&seeder.offer()], &["--json", "--stall-timeout", "4s"]);
+    fetcher.wait_for_chunks(4);
     seeder.signal(Signal::INT);
     let left = running.wait_for_event("peer-left");
     assert_eq!((left["peer"].as_str(), left["reason"].as_str()), (Some(&*peer), Some("shutting down")));
@@ -121,9 +125,9 @@ fn c8_a_consent_to_serve_that_is_withdrawn_while_bytes_move_ends_them_and_stays_
 #[test]
 fn g2_a_second_signal_ends_at_once_and_the_next_run_loses_nothing() {
     let model = Model::in_chunks("1MiB", "16KiB");
-    let seeder = Seeder::honest(&model, 1 << 20);
     for (signal, code) in BOTH {
-        let fetcher = Fetcher::of(&model);
+        let (seeder, fetcher) = (Seeder::honest(&model, 1 << 20), Fetcher::of(&model));
+        seeder.gives(10);
         // Nobody reads what it says last, and so it does not end before its patience does.
         let (_reader, writer) = full_pipe();
         let mut line = fetcher.line(&[seeder.offer()], &["--json"]);
@@ -146,21 +150,22 @@ fn g2_a_second_signal_ends_at_once_and_the_next_run_loses_nothing() {
         // Its orderly end would have been told.
         assert!(!ran.stdout.contains("\"error\""), "{}", ran.stdout);
         assert!(recorded.is_subset(&fetcher.recorded()));
-        let served = seeder.served().len();
+        let seeder = Seeder::honest(&model, 64 << 20);
         fetcher.run(&[seeder.offer()], &[]).exits(0);
-        assert!(recorded.is_disjoint(&seeder.served_after(served)));
+        assert!(recorded.is_disjoint(&seeder.served_after(0)));
         fetcher.has_it_all();
     }
 }
 
 /// Suspends the seeder and then the fetcher in the middle of a transfer.
 fn suspend_both(pause: Duration) {
-    let model = Model::in_chunks("2MiB", "16KiB");
-    let seeder = model.seed(&Home::new(), &["--up", "1MiB", "--json"]);
+    let model = Model::in_chunks("1MiB", "16KiB");
+    // Long enough for both to be seen in the middle of it, on a busy machine too.
+    let seeder = model.seed(&Home::new(), &["--up", "128KiB", "--json"]);
     let fetcher = Fetcher::of(&model);
     let running = fetcher.start(&[&seeder.offer()], &["--json", "--stall-timeout", "300s"]);
     for (number, process) in [&seeder, &running].into_iter().enumerate() {
-        fetcher.wait_for_chunks(20 + 40 * number);
+        fetcher.wait_for_chunks(4 + 8 * number);
         process.signal(Signal::STOP);
         std::thread::sleep(pause);
         process.signal(Signal::CONT);

@@ -122,12 +122,14 @@ fn g3_a_reader_that_goes_away_in_mid_transfer_changes_nothing() {
     for closes_stderr in [false, true] {
         let fetcher = Fetcher::of(&model);
         let ((mut reader, writer), (other, stderr)) = (pipe().unwrap(), pipe().unwrap());
+        seeder.gives(5);
         let mut line = fetcher.line(&[seeder.offer()], &["--json", "-v"]);
         let stderr = closes_stderr.then(|| Stdio::from(stderr));
         let running = Running::start_on(line.args(CONSENT), Some(writer.into()), stderr);
         reader.read_exact(&mut [0; 10]).unwrap();
         fetcher.wait_for_chunks(5);
         drop((reader, other));
+        seeder.gives_all();
         running.end_within(SOON).exits(0);
         fetcher.has_it_all();
     }

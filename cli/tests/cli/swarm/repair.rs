@@ -117,6 +117,7 @@ fn e9_another_file_or_one_that_cannot_be_opened_keeps_its_bytes_and_its_name() {
     let stopped = home.path("mine.slm.part.state");
     let fetcher = Fetcher::of(&other);
     let slow = Seeder::honest(&other, 1 << 20);
+    slow.gives(2);
     let running = fetcher.start(&[slow.offer()], &[]);
     fetcher.wait_for_chunks(2);
     running.kill();
@@ -132,6 +133,7 @@ fn an_unfinished_download_that_is_repaired_in_vain_stays_an_unfinished_download(
     let model = Model::of("2MiB");
     let fetcher = Fetcher::of(&model);
     let seeder = Seeder::honest(&model, 1 << 20);
+    seeder.gives(5);
     let running = fetcher.start(&[seeder.offer()], &[]);
     fetcher.wait_for_chunks(5);
     running.kill();
@@ -144,7 +146,7 @@ fn an_unfinished_download_that_is_repaired_in_vain_stays_an_unfinished_download(
     assert!([3, 7].contains(&ran.code), "{ran:?}");
     assert_eq!(fetcher.names(), names);
     fetcher.run(&[Seeder::honest(&model, 64 << 20).offer()], &[]).exits(0);
-    fetcher.has_it();
+    fetcher.has_it_all();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, mpsc as std_mpsc};
+use std::sync::{Arc, Condvar, Mutex, mpsc as std_mpsc};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,20 +19,21 @@ use tokio::sync::{mpsc, watch};
 
 use super::model::Model;
 
-/// How many chunks are as they should be, before every one has a flipped bit.
+/// How many chunks are as they should be, before every one has a flipped bit; and how many are handed out.
 const ALWAYS: usize = usize::MAX;
 
 /// A running seeder; it ends when this goes.
 pub(super) struct Seeder {
     offer: String,
     peer: String,
-    served: Served,
+    served: Arc<Served>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// The chunks that were handed out, in order.
-type Served = Arc<Mutex<Vec<u32>>>;
+/// The chunks that were handed out, in order, and how many may be in all: whoever asks for one more waits.
+#[derive(Default)]
+struct Served(Mutex<(Vec<u32>, usize)>, Condvar);
 
 impl Seeder {
     /// An honest one that sends so many bytes a second.
@@ -46,7 +47,8 @@ impl Seeder {
     }
 
     fn start(model: &Model, up_rate: Option<u64>, honest: usize) -> Self {
-        let served = Served::default();
+        let served = Arc::<Served>::default();
+        served.0.lock().unwrap().1 = ALWAYS;
         let file = SourceFile::open(&model.artifact()).unwrap();
         let layout = Layout::new(model.manifest.byte_count(), model.manifest.chunk_size()).unwrap();
         let verified = verify_artifact(&model.manifest, &mut file.reader()).unwrap();
@@ -102,7 +104,21 @@ impl Seeder {
 
     /// The chunks that it handed out so far, in order.
     pub(super) fn served(&self) -> Vec<u32> {
-        self.served.lock().unwrap().clone()
+        self.served.0.lock().unwrap().0.clone()
+    }
+
+    /// Hands out so many chunks from now on, and no more before it is told so: a transfer that cannot end meanwhile,
+    /// however busy the machine is.
+    pub(super) fn gives(&self, more: usize) {
+        let mut served = self.served.0.lock().unwrap();
+        served.1 = served.0.len() + more;
+        self.served.1.notify_all();
+    }
+
+    /// Hands out whatever it is asked for again.
+    pub(super) fn gives_all(&self) {
+        self.served.0.lock().unwrap().1 = ALWAYS;
+        self.served.1.notify_all();
     }
 
     /// The chunks that it handed out after the first `count`, as a set.
@@ -113,6 +129,7 @@ impl Seeder {
 
 impl Drop for Seeder {
     fn drop(&mut self) {
+        self.gives_all();
         self.stop.send_replace(true);
         if let Some(thread) = self.thread.take() {
             // Its panic was printed; here it would only hide the assertion that failed.
@@ -136,7 +153,7 @@ pub(super) fn falsified(chunk: &[u8]) -> Vec<u8> {
 
 struct Watched {
     file: FileSource,
-    served: Served,
+    served: Arc<Served>,
     honest: usize,
 }
 
@@ -151,9 +168,10 @@ impl ChunkSource for Watched {
 
     fn chunk(&self, index: u32) -> Result<ChunkBytes, SourceError> {
         let lies = {
-            let mut served = self.served.lock().unwrap();
-            served.push(index);
-            served.len() > self.honest
+            let served = self.served.0.lock().unwrap();
+            let mut served = self.served.1.wait_while(served, |(given, most)| given.len() >= *most).unwrap();
+            served.0.push(index);
+            served.0.len() > self.honest
         };
         let chunk = self.file.chunk(index)?;
         Ok(if lies { ChunkBytes { bytes: falsified(&chunk.bytes).into(), ..chunk } } else { chunk })

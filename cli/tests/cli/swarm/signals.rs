@@ -15,11 +15,11 @@ const SOON: Duration = Duration::from_secs(2);
 #[test]
 fn g1_sigint_and_sigterm_end_a_fetch_within_two_seconds_and_lose_no_recorded_chunk() {
     let model = Model::of("24MiB");
-    let seeder = Seeder::honest(&model, 16 << 20);
     let fetcher = Fetcher::of(&model);
     let mut before = BTreeSet::new();
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let served = seeder.served().len();
+        let seeder = Seeder::honest(&model, 16 << 20);
+        seeder.gives(50);
         let running = fetcher.start(&[seeder.offer()], &["--json"]);
         assert_eq!(running.wait_for_event("resumed")["have"], before.len());
         fetcher.wait_for_chunks(before.len() + 50);
@@ -32,14 +32,14 @@ fn g1_sigint_and_sigterm_end_a_fetch_within_two_seconds_and_lose_no_recorded_chu
             (&code.into(), &"run the same command again: it resumes".into())
         );
         assert!(recorded.is_subset(&fetcher.recorded()));
-        assert!(before.is_disjoint(&seeder.served_after(served)));
+        assert!(before.is_disjoint(&seeder.served_after(0)));
         before = fetcher.recorded();
         assert_eq!(fetcher.names(), [".slm.part", ".slm.part.state"]);
     }
-    let served = seeder.served().len();
+    let seeder = Seeder::honest(&model, 64 << 20);
     let ran = fetcher.run(&[seeder.offer()], &["--json"]).exits(0);
     assert_eq!(event(&ran.stdout, "resumed")["have"], before.len());
-    assert!(before.is_disjoint(&seeder.served_after(served)));
+    assert!(before.is_disjoint(&seeder.served_after(0)));
     fetcher.has_it_all();
 }
 
@@ -47,13 +47,14 @@ fn g1_sigint_and_sigterm_end_a_fetch_within_two_seconds_and_lose_no_recorded_chu
 fn g1_sigint_and_sigterm_end_a_seeder_within_two_seconds_and_its_fetcher_loses_nothing() {
     let model = Model::of("24MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
-    let first = model.seed(&home, &["--up", "8MiB", "--json"]);
+    // Slow until the last one: nobody can be too late to see it.
+    let first = model.seed(&home, &["--up", "1MiB", "--json"]);
     let (offer, address) = (first.offer(), first.address().to_string());
     let running = fetcher.start(&[&offer], &["--json"]);
     let mut seeder = Some(first);
     let mut sent = 0;
-    for signal in [Signal::INT, Signal::TERM] {
-        fetcher.wait_for_chunks(fetcher.recorded().len() + 50);
+    for (signal, next) in [(Signal::INT, "1MiB"), (Signal::TERM, "32MiB")] {
+        fetcher.wait_for_chunks(fetcher.recorded().len() + 20);
         let recorded = fetcher.recorded();
         let serving = seeder.take().unwrap();
         serving.signal(signal);
@@ -62,7 +63,7 @@ fn g1_sigint_and_sigterm_end_a_seeder_within_two_seconds_and_its_fetcher_loses_n
         assert_eq!(stopped["source_changed"], false);
         sent += stopped["sent_bytes"].as_u64().unwrap();
         assert!(recorded.is_subset(&fetcher.recorded()));
-        seeder = Some(model.seed(&home, &["--listen", &address, "--up", "32MiB", "--json"]));
+        seeder = Some(model.seed(&home, &["--listen", &address, "--up", next, "--json"]));
     }
     running.end().exits(0);
     fetcher.has_it_all();

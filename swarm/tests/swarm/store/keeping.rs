@@ -106,6 +106,29 @@ fn chunks_kept_by_four_threads_are_read_back_in_order_while_they_come() {
 }
 
 #[test]
+fn b12_e4_whoever_is_first_with_a_chunk_is_its_supplier_in_memory_and_in_the_record() {
+    let artifact = Artifact::new(200 * 16_384);
+    let disk = MemDisk::new();
+    let (part, _) = artifact.open(disk.clone()).unwrap();
+    let leaves: Vec<_> = (0..200).map(|index| sha256(artifact.chunk(index))).collect();
+    let fetch = |supplier| {
+        for index in 0..200 {
+            part.keep(index, artifact.chunk(index), &artifact.proof(index), supplier).unwrap();
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| fetch(ANNA));
+        scope.spawn(|| fetch(BERT));
+        // The bytes of either may be there before their entry is.
+        scope.spawn(|| (0..20).for_each(|_| drop(part.rescan(leaves.clone()).unwrap())));
+    });
+    let (suppliers, found) = (part.suppliers(), part.found_here());
+    drop(part);
+    let (_, resumed) = artifact.open(disk).unwrap();
+    assert_eq!((resumed.suppliers, resumed.found_here), (suppliers, found));
+}
+
+#[test]
 fn a_reader_that_waits_is_woken_by_an_abort() {
     let artifact = Artifact::new(3 * 16_384);
     let (part, _) = artifact.open(MemDisk::new()).unwrap();
