@@ -104,6 +104,7 @@ tricks! {
     #[Server] ShortBody "short-body" "B4" "ends each chunk a byte early";
     #[Server] LongBody "long-body" "B4" "ends each chunk a byte late";
     #[Server] Refuses "refuses" "B6" "announces everything and refuses each chunk";
+    #[Server] Chokes "chokes" "B6" "announces everything and never unchokes anybody";
     #[Server] Mute "mute" "B9" "takes requests and never answers";
     #[Server] Trickle "trickle" "B10" "answers with a few bytes a second";
     #[Server] BreaksOff "breaks-off" "B11" "goes away in the middle of a chunk, again and again";

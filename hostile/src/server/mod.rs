@@ -125,7 +125,9 @@ async fn serve(connection: &Connection, trick: Trick, model: &Model, seen: &mut 
         peer.send(&Frame::Hello(model.hello(Consent::SERVE))).await?;
     } else {
         peer.introduce(model, Consent::SERVE).await?;
-        peer.send(&Frame::Unchoke).await?;
+        if trick != Trick::Chokes {
+            peer.send(&Frame::Unchoke).await?;
+        }
     }
     match trick {
         Trick::UniStream => {

@@ -129,6 +129,17 @@ fn somebody_who_takes_requests_and_never_answers_is_slow() {
 }
 
 #[test]
+fn somebody_who_never_unchokes_us_chokes_us() {
+    let (alice, bob) = (House::of(with_model(200_000)), House::new());
+    let runtime = runtime();
+    let _within = runtime.enter();
+    let choker = Server::start(Trick::Chokes, model(&alice)).unwrap();
+    let fetching = fetch(&bob, &alice, &choker.offer(), &AGREED);
+    is_told(&bob, fetching, "choked");
+    assert_eq!(bob.transfer(fetching)["peers"][0]["choking_us"], true);
+}
+
+#[test]
 fn somebody_who_asks_and_never_reads_is_slow() {
     let alice = House::of(with_model(400_000));
     let offer: SignedOffer = alice.share(&[]).parse().unwrap();

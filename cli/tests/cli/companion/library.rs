@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::causes::with_model;
 use super::house::House;
 use super::http::Http;
 use super::version::Version;
@@ -204,7 +205,8 @@ fn e1_an_activation_killed_at_each_disk_call_leaves_one_version_and_the_next_sta
 
 #[test]
 fn an_entry_says_how_it_stands_and_why_it_failed() {
-    let (alice, bob) = (House::with_artifact(), House::new());
+    // At that rate it takes minutes, and so it is under way as long as that is looked at.
+    let (alice, bob) = (House::of(with_model(3_000_000)), House::new());
     alice.home.say("library add a.minimodel a.slm").exits(0);
     let offer = alice.share(&["--up", "16KiB"]);
     bob.home.write("a.minimodel", alice.home.read("a.minimodel"));

@@ -28,7 +28,7 @@ fn expected(trick: Trick) -> Expected {
         Trick::Refuses => (&[Ended::Closed(17)], Some("peer-struck: refused a chunk it announced")),
         Trick::Mute => (ANY_GOODBYE, Some("peer-struck: took a request and did not answer")),
         Trick::Trickle => (ANY_GOODBYE, Some("peer-struck: sent next to nothing")),
-        Trick::ResetAnswers | Trick::StopsRequests => (ANY_GOODBYE, None),
+        Trick::ResetAnswers | Trick::StopsRequests | Trick::Chokes => (ANY_GOODBYE, None),
         Trick::BreaksOff | Trick::HostileReason => (&[Ended::Open], None),
         Trick::UniStream | Trick::OpensStream => {
             (&[Ended::Transport(0x4)], Some("peer-struck: sent bytes that break the protocol"))
@@ -113,6 +113,7 @@ fn was_asked_right(trick: Trick, seen: &[Seen]) -> Result<(), String> {
         Trick::Refuses | Trick::Mute | Trick::Trickle | Trick::ResetAnswers | Trick::StopsRequests => {
             asked >= 1
         }
+        Trick::Chokes => asked == 0,
         _ => true,
     };
     if fine { Ok(()) } else { Err(format!("{trick}: it was asked {asked} times")) }
