@@ -130,6 +130,28 @@ mod tests {
     }
 
     #[test]
+    fn b19_a_passed_on_peer_that_brought_a_chunk_is_tried_on_although_it_has_no_place_for_us() {
+        let mut desk = Desk::new(all(), having([0]));
+        desk.join(1, all(), having([1]));
+        desk.frame(1, Frame::Peers { offers: vec![Bytes::from(offer(9, [1; 32], LATE).to_bytes())] });
+        desk.wait(Duration::from_secs(2));
+        assert_eq!(desk.dialed(), [id(9)]);
+        // It came, gave a chunk, and went since others wanted its place.
+        desk.machine.sources.brought_a_chunk(id(9));
+        let code = Some(CloseCode::Busy);
+        desk.tell(Input::DialFailed { peer: id(9), wrong_key: None, code });
+        let mut tries = 0;
+        for _ in 0..600 {
+            for peer in desk.dialed() {
+                tries += 1;
+                desk.tell(Input::DialFailed { peer, wrong_key: None, code });
+            }
+            desk.wait(Duration::from_secs(1));
+        }
+        assert!((10..=20).contains(&tries), "{tries}");
+    }
+
+    #[test]
     fn a_banned_source_named_first_does_not_end_a_fetch_that_has_a_second() {
         let mut desk = Desk::new(TAKE, having([]));
         desk.machine.sources.ban(id(1), Time::ZERO);

@@ -109,7 +109,7 @@ impl Machine {
                 for copy in self.copies.get(&request.index).cloned().unwrap_or_default() {
                     self.cancel(now, copy);
                 }
-                self.sources.was_useful(request.peer);
+                self.sources.brought_a_chunk(request.peer);
                 self.change_download(request.conn, |down| down.proven += 1);
                 self.mark_hungry(request.conn);
                 self.event(Event::Chunk { index: request.index, peer: request.peer, bytes: request.len });

@@ -9,7 +9,8 @@ use super::bans::Bans;
 use super::config::Limits;
 use super::time::Time;
 
-/// Tries after which a passed-on offer is forgotten; the user's own are tried for ever.
+/// Tries after which a passed-on offer is forgotten; the user's own, and those that brought chunks, are tried until they
+/// expire.
 const MAX_TRIES: u32 = 4;
 
 /// Whom our user lets us dial; `None`: anyone.
@@ -38,6 +39,8 @@ struct Source {
     is_out_of_budget: bool,
     /// Tries in a row that brought nothing.
     tries: u32,
+    /// It has brought a proven chunk: there is such a peer, and it has the file.
+    has_brought: bool,
     /// It is shut out until then.
     not_before: Time,
     /// The beginning of the signature of the offer that was read last.
@@ -114,6 +117,14 @@ impl Sources {
         }
     }
 
+    /// The peer was of the only use that counts for long.
+    pub(super) fn brought_a_chunk(&mut self, peer: PeerId) {
+        self.was_useful(peer);
+        if let Some(source) = self.known.get_mut(&peer) {
+            source.has_brought = true;
+        }
+    }
+
     /// The peer is not dialed before `until`.
     pub(super) fn wait_until(&mut self, peer: PeerId, until: Time) {
         let Some(source) = self.known.get_mut(&peer) else { return };
@@ -130,7 +141,8 @@ impl Sources {
             return;
         }
         source.tries += 1;
-        if !source.by_user && source.tries > MAX_TRIES {
+        // One that gave us chunks and has no place now may be the only one that has the rest.
+        if !source.by_user && !source.has_brought && source.tries > MAX_TRIES {
             self.known.remove(&peer);
             return;
         }
@@ -223,6 +235,7 @@ impl Sources {
             state,
             is_out_of_budget: false,
             tries: 0,
+            has_brought: false,
             not_before: Time::ZERO,
             mark: 0,
         };

@@ -1,5 +1,6 @@
 //! Whole sessions on loopback, in one process, looked at from inside.
 
+mod clock;
 mod gate;
 mod idle;
 mod live;

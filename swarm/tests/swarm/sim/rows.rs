@@ -331,37 +331,6 @@ fn f4_a_disk_of_one_megabyte_a_second_that_stalls_for_two_seconds_holds_back_and
 }
 
 #[test]
-fn g4_ten_leechers_of_a_seeder_that_shuts_down_ask_another_at_once() {
-    let mut world = World::new(16 * MIB, 64 * KIB, 9);
-    world.check_every = 16;
-    let goes = world.add(Plan::seeder().rates(4 * MIB, 4 * MIB));
-    let stays = world.add(Plan::seeder().rates(8 * MIB, 8 * MIB));
-    let leechers: Vec<_> = (0..10).map(|_| world.add(Plan::taker().knows(&[goes, stays]))).collect();
-    world.script(secs(3), Scripted::Stop(goes));
-    let world = finish(world, &leechers, 300);
-    for &no in &leechers {
-        let tally = &world.peers[no].tally;
-        let (_, code, left_at) = tally.left.iter().find(|(id, ..)| *id == id_of(goes)).expect("it left");
-        assert_eq!(*code, Some(CloseCode::ShuttingDown));
-        let under_way: Vec<u32> = tally
-            .asked
-            .iter()
-            .filter(|(at, id, _)| *id == id_of(goes) && left_at.since(*at) < secs(1))
-            .map(|&(.., index)| index)
-            .collect();
-        let again = tally
-            .asked
-            .iter()
-            .find(|(at, id, index)| *id == id_of(stays) && at >= left_at && under_way.contains(index));
-        if let Some((at, ..)) = again {
-            // At once, or with its next turn: eight of the ten are served at a time.
-            assert!(at.since(*left_at) < secs(12), "{no} waited {:?}", at.since(*left_at));
-        }
-        assert_eq!(tally.banned.len(), 0);
-    }
-}
-
-#[test]
 fn c7_g5_partitions_shorter_and_longer_than_the_idle_timeout_heal() {
     for length in [1, 6, 20, 29, 31, 90] {
         let mut world = World::whole(5, length);

@@ -1,8 +1,9 @@
 //! Honest peers on good paths: everything arrives, once, in time.
 
 use minimodel_swarm::machine::{Order, Time};
+use minimodel_wire::CloseCode;
 
-use super::peer::{MBIT, Plan};
+use super::peer::{Behaviour, MBIT, Plan, id_of};
 use super::pipes::ideal;
 use super::step::Scripted;
 use super::world::{KIB, MIB, World, ms, secs};
@@ -60,8 +61,8 @@ fn a_sequential_fetch_asks_for_rising_indexes() {
 }
 
 #[test]
-fn a_slow_honest_peer_is_never_struck_nor_banned() {
-    for (rate, chunk) in [(20 * KIB, 256 * KIB), (6 * KIB, 64 * KIB), (3 * KIB, MIB)] {
+fn b10_a_slow_honest_seeder_alone_is_never_struck_nor_left_nor_banned() {
+    for (rate, chunk) in [(20 * KIB, 256 * KIB), (6 * KIB, 64 * KIB), (3 * KIB, MIB), (2 * KIB, 256 * KIB)] {
         let mut world = World::new(4 * chunk, chunk, 4);
         let seeder = world.add(Plan::seeder().rates(rate, rate).delay_ms(150));
         let leecher = world.add(Plan::leecher().knows(&[seeder]));
@@ -75,8 +76,31 @@ fn a_slow_honest_peer_is_never_struck_nor_banned() {
     }
 }
 
+/// Its chunks are asked of the fast ones as well, and what it still sends is taken back: none of that is its fault.
 #[test]
-fn a_leecher_comes_back_to_a_restarted_seeder_with_growing_pauses() {
+fn b10_a_slow_honest_seeder_beside_fast_ones_and_a_trickler_is_never_struck_nor_left() {
+    for rate in [2 * KIB, 6 * KIB, 12 * KIB, 40 * KIB] {
+        for (chunk, seed) in [(16 * KIB, 1), (64 * KIB, 2), (256 * KIB, 3)] {
+            let mut world = World::new(48 * MIB, chunk, seed);
+            world.check_every = 64;
+            let slow = world.add(Plan::seeder().rates(rate, rate).delay_ms(150));
+            let trickler = world.add(Plan::hostile(Behaviour::Trickler(1)));
+            let fast: Vec<_> = (0..2).map(|_| world.add(Plan::seeder().rates(MIB / 2, MIB / 2))).collect();
+            let leecher = world.add(Plan::leecher().knows(&[slow, trickler, fast[0], fast[1]]));
+            world.must_run(secs(600), |world| world.is_complete(leecher));
+            let tally = &world.peers[leecher].tally;
+            let others = tally.struck.iter().filter(|(id, ..)| *id != id_of(trickler));
+            assert_eq!((others.count(), tally.banned.len()), (0, 0), "{rate}, {chunk}: {:?}", tally.struck);
+            let came = tally.joined.iter().filter(|(id, _)| *id == id_of(slow)).count();
+            let lost = |(id, code, _): &(_, _, _)| *id == id_of(slow) && *code != Some(CloseCode::Done);
+            assert_eq!((came, tally.left.iter().any(lost)), (1, false), "{rate}, {chunk}: {:?}", tally.left);
+            assert!(tally.struck.iter().any(|(id, ..)| *id == id_of(trickler)), "{rate}, {chunk}");
+        }
+    }
+}
+
+#[test]
+fn g4_a_leecher_comes_back_to_a_restarted_seeder_soon_and_blames_nobody() {
     let mut world = World::new(16 * MIB, 64 * KIB, 4);
     let seeder = world.add(Plan::seeder().rates(2 * MIB, 2 * MIB));
     let leecher = world.add(Plan::leecher().knows(&[seeder]));

@@ -1,0 +1,98 @@
+//! A calendar that is wrong: what deadlines, strikes and bans go by is the monotonic clock.
+
+use std::collections::BTreeSet;
+
+use minimodel_wire::PeerId;
+
+use super::*;
+
+const YEAR: u64 = 365 * 24 * 3_600;
+const NOW: u64 = 1_780_000_000;
+
+/// A member of the swarm whose calendar says `now`; it knows these, and its offer is good until the day after [`NOW`].
+fn member(key: u8, consent: Consent, now: u64, knows: &[&SignedOffer]) -> (Node, Session, SignedOffer) {
+    let (node, signing) = node(key);
+    let offer = node.offer([1; 32], NOW + 24 * 3_600).unwrap();
+    let mut parts = Memory::new().parts(consent, &signing);
+    parts.sink = consent.contains(Consent::FETCH).then(|| Arc::new(Memory::new()) as Arc<dyn ChunkSink>);
+    parts.have = if consent.contains(Consent::FETCH) { Bitfield::new(COUNT) } else { Bitfield::full(COUNT) };
+    (parts.config.unix_at_start, parts.config.offer) = (now, Some(offer.clone()));
+    let mut session = Session::new(&node, parts).unwrap();
+    for source in knows {
+        session.tell(Input::Source((*source).clone()));
+    }
+    (node, session, offer)
+}
+
+/// What one of them saw.
+#[derive(Default)]
+struct Seen {
+    joined: Vec<PeerId>,
+    is_complete: bool,
+    blamed: Vec<Event>,
+}
+
+impl Seen {
+    fn see(&mut self, happening: &Happening) {
+        let Happening::Event(event) = happening else { return };
+        match event {
+            Event::Joined { peer, .. } => self.joined.push(*peer),
+            Event::Complete => self.is_complete = true,
+            Event::Struck { .. } | Event::Banned { .. } | Event::Refused { .. } => {
+                self.blamed.push(event.clone())
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A seeder; a member that knows it; and one that knows that member alone, and hears of the seeder from it if both find the
+/// seeder's offer fresh.
+async fn swarm(calendars: [u64; 3]) -> ([PeerId; 2], [Seen; 3]) {
+    let all = Consent::FETCH | Consent::SERVE | Consent::PUBLISH;
+    let [first, second, third] = calendars;
+    let (seeding, mut seeder, offer) = member(1, Consent::SERVE | Consent::PUBLISH, first, &[]);
+    let (between, mut member_between, its_offer) = member(2, all, second, &[&offer]);
+    let (_last, mut last_member, _) = member(3, all, third, &[&its_offer]);
+    let mut seen = [Seen::default(), Seen::default(), Seen::default()];
+    let work = async {
+        while !(seen[1].is_complete && seen[2].is_complete) {
+            let (who, happening) = tokio::select! {
+                happening = seeder.next() => (0, happening),
+                happening = member_between.next() => (1, happening),
+                happening = last_member.next() => (2, happening),
+            };
+            seen[who].see(&happening);
+        }
+    };
+    timeout(PATIENCE, work).await.unwrap();
+    ([seeding.id(), between.id()], seen)
+}
+
+#[tokio::test]
+async fn e16_a_calendar_a_year_off_changes_nothing_but_which_offers_are_fresh() {
+    for off in [
+        [0, 0, 0],
+        [1, 0, 0],
+        [-1, 0, 0],
+        [0, 1, 0],
+        [0, -1, 0],
+        [0, 0, 1],
+        [0, 0, -1],
+        [1, -1, 1],
+        [-1, 1, -1],
+    ] {
+        let calendars = off.map(|years: i64| NOW.saturating_add_signed(years * YEAR as i64));
+        let ([seeder, between], seen) = swarm(calendars).await;
+        for one in &seen {
+            assert_eq!(one.blamed, [], "{off:?}");
+        }
+        // Whom a user named is dialed whatever the calendar says, and is lost by no deadline.
+        assert!(seen[1].joined.contains(&seeder) && seen[2].joined.contains(&between), "{off:?}");
+        let came_once = |one: &Seen| one.joined.iter().collect::<BTreeSet<_>>().len() == one.joined.len();
+        assert!(seen.iter().all(came_once), "{off:?}");
+        // Who was told of is dialed if the offer is fresh by the calendars of both that read it.
+        let is_told = off[1] <= 0 && off[2] <= 0;
+        assert!(is_told || !seen[2].joined.contains(&seeder), "{off:?}");
+    }
+}

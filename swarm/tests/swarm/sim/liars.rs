@@ -1,0 +1,87 @@
+//! Liars that are no strangers beside the honest seeder: members that bring others, the first source that a user was
+//! given, and the only ones who know the way.
+
+use minimodel_wire::Consent;
+
+use super::peer::{Behaviour, MBIT, PeerNo, Plan, id_of};
+use super::pipes::ideal;
+use super::world::{KIB, MIB, World, secs};
+
+const BYTES: u64 = 16 * MIB;
+const CHUNKS: u32 = 256;
+
+/// A liar that takes part: it has the first half, wants the rest, and passes on whom it is connected to.
+fn member(knows: &[PeerNo]) -> Plan {
+    Plan { behaviour: Behaviour::Liar, ..Plan::leecher().has(0..CHUNKS / 2).knows(knows) }
+}
+
+fn publishing_seeder(rate: u64) -> Plan {
+    Plan { consent: Consent::SERVE | Consent::PUBLISH, ..Plan::seeder().rates(rate, rate) }
+}
+
+/// Ends with every chunk of the honest seeder, and with neither of them blamed by the other.
+fn must_find(world: &mut World, (leecher, honest): (PeerNo, PeerNo), limit: u64) {
+    world.must_run(secs(limit), |world| world.is_complete(leecher));
+    let tally = &world.peers[leecher].tally;
+    assert_eq!(tally.chunks_from.get(&id_of(honest)), Some(&CHUNKS), "{:?}", tally.chunks_from);
+    for (no, other) in [(leecher, honest), (honest, leecher)] {
+        let tally = &world.peers[no].tally;
+        let blamed = tally.banned.iter().chain(&tally.struck);
+        assert_eq!(blamed.filter(|(id, ..)| *id == id_of(other)).count(), 0, "{no} blames {other}");
+    }
+    let wasted = tally.wasted_bytes / (64 * KIB);
+    assert!(
+        wasted <= tally.banned.len() as u64 * 4,
+        "{wasted} chunks wasted on {} liars",
+        tally.banned.len()
+    );
+}
+
+#[test]
+fn b19_an_honest_seeder_that_only_liars_know_is_found_through_them() {
+    for seed in 0..2 {
+        let mut world = World::new(BYTES, 64 * KIB, seed);
+        world.check_every = 64;
+        let honest = world.add(publishing_seeder(50 * MBIT));
+        // Some of them are connected to it; the others know only each other.
+        let bridges: Vec<_> = (0..9).map(|_| world.add(member(&[honest]))).collect();
+        let liars: Vec<_> = (0..90).map(|_| world.add(Plan::hostile(Behaviour::Liar))).collect();
+        let known: Vec<_> = liars.iter().chain(&bridges).copied().collect();
+        let leecher = world.add(Plan::leecher().knows(&known).joins_at(secs(1)));
+        must_find(&mut world, (leecher, honest), 120);
+        eprintln!(
+            "found behind 99 liars: {:.1} s, ideal {:.1}",
+            world.seconds(leecher),
+            ideal(BYTES, 6_250_000)
+        );
+        assert!(world.seconds(leecher) < 30.0, "{}", world.seconds(leecher));
+    }
+}
+
+/// More of them than the honest seeder has places: whoever found it loses its place and comes back.
+#[test]
+fn b19_a_liar_that_is_the_only_source_brings_98_others_and_one_honest_seeder_and_that_is_enough() {
+    let mut world = World::new(BYTES, 64 * KIB, 0);
+    world.check_every = 64;
+    let honest = world.add(publishing_seeder(16 * MBIT));
+    let most = |plan: Plan| plan.has(0..CHUNKS * 7 / 8);
+    let first = world.add(most(member(&[honest])));
+    for _ in 0..98 {
+        world.add(most(member(&[first])));
+    }
+    let leecher = world.add(Plan::leecher().knows(&[first]).joins_at(secs(2)));
+    must_find(&mut world, (leecher, honest), 600);
+    let left = world.peers[leecher].tally.left.iter().filter(|(id, ..)| *id == id_of(honest)).count();
+    eprintln!("behind one liar and 98: {:.1} s, sent away {left} times", world.seconds(leecher));
+}
+
+#[test]
+fn b19_a_liar_as_first_source_costs_a_chunk_or_four_and_whoever_comes_later_brings_the_file() {
+    let mut world = World::new(BYTES, 64 * KIB, 5);
+    let liar = world.add(Plan::hostile(Behaviour::Liar));
+    let honest = world.add(Plan::leecher().has(0..CHUNKS).joins_at(secs(40)));
+    let leecher = world.add(Plan::leecher().knows(&[liar, honest]));
+    world.must_run(secs(20), |world| !world.peers[leecher].tally.banned.is_empty());
+    assert_eq!(world.peers[leecher].machine.have().ones(), 0);
+    must_find(&mut world, (leecher, honest), 120);
+}

@@ -1,0 +1,84 @@
+//! Peers that take slots and places and are not idle: they ask a little, read slowly, or come and go.
+
+use super::peer::{Behaviour, PeerNo, Plan, id_of};
+use super::pipes::ideal;
+use super::step::Scripted;
+use super::world::{KIB, MIB, World, ms, secs};
+
+/// Takers that keep what they were given as long as they can: slow readers, some that ask for one chunk at a time, some that
+/// read nothing, some that take back what they said.
+fn movers(world: &mut World, seeder: PeerNo, count: usize) -> Vec<PeerNo> {
+    let kinds = [
+        (Behaviour::Hog, KIB, 64 * MIB),
+        (Behaviour::Hog, 8 * KIB, 64 * KIB),
+        (Behaviour::FreeRider, 2 * KIB, 64 * KIB),
+        (Behaviour::Fickle, 4 * KIB, 64 * KIB),
+        (Behaviour::NotReader, KIB, 64 * MIB),
+    ];
+    let mover = |n: usize| {
+        let (behaviour, down, memory) = kinds[n % kinds.len()];
+        let mut plan = Plan { behaviour, ..Plan::leecher().knows(&[seeder]).rates(KIB, down) };
+        plan.limits.memory_budget_bytes = memory;
+        plan.joins_at(ms(40 * n as u64))
+    };
+    (0..count).map(|n| world.add(mover(n))).collect()
+}
+
+/// A leecher comes when they hold all that there is to hold.
+#[test]
+fn b18_takers_that_ask_little_read_slowly_or_not_at_all_do_not_keep_a_newcomer_from_its_share() {
+    for count in [8, 40] {
+        let mut world = World::new(16 * MIB, 64 * KIB, 7);
+        world.check_every = 64;
+        let seeder = world.add(Plan::seeder().rates(2 * MIB, 2 * MIB));
+        movers(&mut world, seeder, count);
+        let leecher = world.add(Plan::taker().knows(&[seeder]).joins_at(secs(60)));
+        let has_one = |world: &World| world.peers[leecher].machine.have().ones() > 0;
+        world.must_run(secs(180), has_one);
+        let first = world.now.since_start().as_secs_f64() - 60.0;
+        world.must_run(secs(1_200), |world| world.is_complete(leecher));
+        let took = world.seconds(leecher) - 60.0;
+        eprintln!("{count} movers: the first chunk after {first:.1} s, all after {took:.1} s");
+        let tally = &world.peers[seeder].tally;
+        assert!(tally.struck.iter().chain(&tally.banned).all(|(id, ..)| *id != id_of(leecher)));
+        // Together they can take a few KiB a second; what they leave is for whoever reads.
+        assert!(took < 5.0 * ideal(16 * MIB, 2 * MIB), "{took}");
+    }
+}
+
+/// What each does wrong ends its connection or does not; it wants one small chunk, and comes again whenever it may.
+#[test]
+fn b16_a_transfer_under_way_keeps_four_fifths_of_its_rate_while_a_hundred_come_and_go() {
+    const CHUNKS: u32 = 2_048;
+    let fetch = |hostile: usize| {
+        let mut world = World::new(32 * MIB, 16 * KIB, 9);
+        world.check_every = 64;
+        let seeder = world.add(Plan::seeder().rates(MIB, MIB));
+        let leecher = world.add(Plan::taker().knows(&[seeder]));
+        let kinds = [
+            Behaviour::SecondHello,
+            Behaviour::HaveBeforeHello,
+            Behaviour::BadAsk,
+            Behaviour::OtherVersion,
+            Behaviour::AskFlooder,
+            Behaviour::ControlFlooder,
+            Behaviour::NotReader,
+        ];
+        for n in 0..hostile {
+            let comes_at = secs(2) + ms(20 * n as u64);
+            let plan = Plan { behaviour: kinds[n % kinds.len()], ..Plan::taker() };
+            let no = world.add(plan.has(1..CHUNKS).knows(&[seeder]).joins_at(comes_at));
+            for round in 1..30 {
+                world.script(comes_at + secs(round), Scripted::Cut(no));
+            }
+        }
+        world.must_run(secs(600), |world| world.is_complete(leecher));
+        let tally = &world.peers[seeder].tally;
+        assert!(tally.struck.iter().chain(&tally.banned).all(|(id, ..)| *id != id_of(leecher)));
+        assert!(hostile == 0 || tally.joined.len() > hostile, "{} came", tally.joined.len());
+        world.seconds(leecher)
+    };
+    let (alone, besieged) = (fetch(0), fetch(100));
+    println!("figure: siege100_rate_kept={:.3}", alone / besieged);
+    assert!(alone / besieged >= 0.8, "{alone:.1} s became {besieged:.1} s");
+}
