@@ -6,7 +6,7 @@ use minimodel_wire::{CloseCode, PeerId};
 
 use super::super::{Account, Gate, Held, Idle, Way};
 use super::idle::until;
-use super::live::{Live, chunks, settle};
+use super::live::{Live, chunks, chunks_and_no_more, settle};
 use super::*;
 
 const SIZE: u64 = CHUNK as u64;
@@ -99,9 +99,8 @@ async fn what_is_on_its_way_is_settled_when_a_session_ends_in_the_middle_on_eith
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
     seeder.session.gate = Some(sent.clone());
     fetcher.session.gate = Some(received.clone());
-    chunks(&mut seeder, &mut fetcher, 2).await;
-    seeder.throttle.set(Some(0));
-    settle(&mut seeder, &mut fetcher).await;
+    let throttle = seeder.throttle.clone();
+    chunks_and_no_more(&mut seeder, &mut fetcher, throttle, 2).await;
     assert!(sent.counts().1 > 0 && received.counts().1 > 0, "{sent:?} {received:?}");
     assert!(until(&mut seeder, &mut fetcher, Some(Idle::RateLimit)).await.unread > 0);
     for live in [&mut seeder, &mut fetcher] {

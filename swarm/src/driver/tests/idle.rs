@@ -1,7 +1,7 @@
 //! Each cause of idleness, injected.
 
 use super::super::{Idle, Report, Snapshot};
-use super::live::{Live, chunks, settle};
+use super::live::{Live, chunks_and_no_more};
 use super::path::Path;
 use super::*;
 
@@ -42,9 +42,8 @@ fn controls(change: impl FnOnce(&mut Controls)) -> Controls {
 async fn halted() -> (Live, Live) {
     let mut seeder = Live::seeder(1, Controls::default());
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
-    chunks(&mut seeder, &mut fetcher, 2).await;
-    seeder.throttle.set(Some(0));
-    settle(&mut seeder, &mut fetcher).await;
+    let throttle = seeder.throttle.clone();
+    chunks_and_no_more(&mut seeder, &mut fetcher, throttle, 2).await;
     (seeder, fetcher)
 }
 
@@ -159,9 +158,8 @@ async fn a_path_that_passes_nothing_is_congestion_on_both_sides_and_no_fault_of_
     let path = Path::to(seeder.node.local_address()).await;
     let mut fetcher = Live::fetcher(Controls::default(), &[]);
     fetcher.session.tell(Input::Source(path.offer(&seeder)));
-    chunks(&mut seeder, &mut fetcher, 2).await;
-    seeder.throttle.set(Some(0));
-    settle(&mut seeder, &mut fetcher).await;
+    let throttle = seeder.throttle.clone();
+    chunks_and_no_more(&mut seeder, &mut fetcher, throttle, 2).await;
     assert!(fetcher.have() < COUNT);
     path.is_cut.store(true, Ordering::Relaxed);
     // So that the seeder cannot hand the rest to its own QUIC and take it for sent.

@@ -65,6 +65,20 @@ pub(super) async fn chunks(seeder: &mut Live, fetcher: &mut Live, count: u32) {
     }
 }
 
+/// Works until so many chunks are here, and then not a byte more comes: one side's rate is so low before that nobody can
+/// be too late.
+pub(super) async fn chunks_and_no_more(
+    seeder: &mut Live,
+    fetcher: &mut Live,
+    throttle: Throttle,
+    count: u32,
+) {
+    throttle.set(Some(2 * CHUNK as u64));
+    chunks(seeder, fetcher, count).await;
+    throttle.set(Some(0));
+    settle(seeder, fetcher).await;
+}
+
 /// Works for a moment, whatever happens.
 async fn moment(seeder: &mut Live, fetcher: &mut Live) {
     let _ = timeout(MOMENT, work(&mut seeder.session, &mut fetcher.session, |_| false)).await;
@@ -92,9 +106,8 @@ fn refusal(happening: &Happening) -> Option<(PeerId, CloseCode)> {
 async fn i5_a_peer_that_may_not_come_any_more_is_closed_in_the_middle_of_a_transfer() {
     let mut seeder = Live::seeder(1, Controls::default());
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
-    chunks(&mut seeder, &mut fetcher, 2).await;
-    seeder.throttle.set(Some(0));
-    settle(&mut seeder, &mut fetcher).await;
+    let throttle = seeder.throttle.clone();
+    chunks_and_no_more(&mut seeder, &mut fetcher, throttle, 2).await;
     seeder.controls.send_modify(|controls| controls.allow = Some(BTreeSet::new()));
     let end = work(&mut seeder.session, &mut fetcher.session, |one| refusal(one).is_some()).await;
     assert_eq!(refusal(&end), Some((seeder.node.id(), CloseCode::NotAllowed)));
@@ -107,9 +120,8 @@ async fn i5_a_source_that_may_not_be_asked_any_more_gives_nothing_more_and_anoth
     let (mut first, mut second) =
         (Live::seeder(1, Controls::default()), Live::seeder(2, Controls::default()));
     let mut fetcher = Live::fetcher(Controls::default(), &[&first]);
-    chunks(&mut first, &mut fetcher, 2).await;
-    first.throttle.set(Some(0));
-    settle(&mut first, &mut fetcher).await;
+    let throttle = first.throttle.clone();
+    chunks_and_no_more(&mut first, &mut fetcher, throttle, 2).await;
     let from_first = fetcher.have();
     assert!(from_first < COUNT && !fetcher.session.downloads.is_empty());
     let only = BTreeSet::from([second.node.id()]);
@@ -141,10 +153,8 @@ async fn a_rate_on_either_side_is_lowered_to_nothing_and_raised_again_in_the_mid
     for is_up in [true, false] {
         let mut seeder = Live::seeder(1, Controls::default());
         let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
-        chunks(&mut seeder, &mut fetcher, 2).await;
         let throttle = if is_up { seeder.throttle.clone() } else { fetcher.throttle.clone() };
-        throttle.set(Some(0));
-        settle(&mut seeder, &mut fetcher).await;
+        chunks_and_no_more(&mut seeder, &mut fetcher, throttle.clone(), 2).await;
         let bytes = fetcher.session.bytes().0;
         assert!(bytes < u64::from(COUNT) * CHUNK as u64, "{is_up}");
         moment(&mut seeder, &mut fetcher).await;

@@ -1,9 +1,11 @@
 //! Whole sessions on loopback, in one process, looked at from inside.
 
+mod busy;
 mod clock;
 mod gate;
 mod idle;
 mod live;
+mod moved;
 mod path;
 
 use std::sync::Arc;

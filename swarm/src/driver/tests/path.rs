@@ -1,6 +1,7 @@
 //! A path that can be cut.
 
 use std::net::SocketAddr;
+use std::sync::Mutex;
 
 use minimodel_wire::Offer;
 use tokio::net::UdpSocket;
@@ -9,26 +10,42 @@ use tokio::task::JoinHandle;
 use super::live::Live;
 use super::*;
 
+/// Datagrams that are kept of what was heard.
+const KEPT: usize = 32;
+
 /// A path between two sockets that may be cut.
 pub(super) struct Path {
     address: SocketAddr,
     pub(super) is_cut: Arc<AtomicBool>,
+    /// The far end gets another port, as behind a NAT that forgot the old one.
+    pub(super) moves: Arc<AtomicBool>,
+    /// What was sent to the far end lately, newest last.
+    pub(super) heard: Arc<Mutex<Vec<Vec<u8>>>>,
     relaying: JoinHandle<()>,
 }
 
 impl Path {
     pub(super) async fn to(target: SocketAddr) -> Self {
-        let (near, far) =
+        let (near, mut far) =
             (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
         let (address, is_cut) = (near.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
         let cut = is_cut.clone();
+        let (moves, heard) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Vec<Vec<u8>>>>::default());
+        let (moving, hearing) = (moves.clone(), heard.clone());
         let relaying = tokio::spawn(async move {
             let (mut there, mut back) = (vec![0; 1 << 16], vec![0; 1 << 16]);
             let mut dialer = None;
             loop {
+                if moving.swap(false, Ordering::Relaxed) {
+                    far = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+                }
                 let (socket, datagram, to) = tokio::select! {
                     Ok((len, from)) = near.recv_from(&mut there) => {
                         dialer = Some(from);
+                        let mut heard = hearing.lock().unwrap();
+                        heard.push(there[..len].to_vec());
+                        let kept = heard.len().saturating_sub(KEPT);
+                        heard.drain(..kept);
                         (&far, &there[..len], Some(target))
                     }
                     Ok((len, _)) = far.recv_from(&mut back) => (&near, &back[..len], dialer),
@@ -38,7 +55,7 @@ impl Path {
                 }
             }
         });
-        Self { address, is_cut, relaying }
+        Self { address, is_cut, moves, heard, relaying }
     }
 
     /// An offer that names this way to the seeder.

@@ -45,7 +45,7 @@ fn b1_b2_b3_each_kind_of_lie_wastes_one_chunk_and_is_banned_with_the_verdict() {
 }
 
 #[test]
-fn b19_ninety_nine_liars_of_three_kinds_waste_at_most_a_chunk_each() {
+fn b19_f3_ninety_nine_liars_of_three_kinds_waste_at_most_a_chunk_each() {
     let mut world = World::whole(5, 60);
     let kinds = [Behaviour::Liar, Behaviour::BadProof, Behaviour::OtherIndex];
     let mut all: Vec<_> =

@@ -1,0 +1,41 @@
+//! Hashing and writing that take their time.
+
+use super::live::Live;
+use super::*;
+
+#[tokio::test]
+async fn f3_chunks_that_are_hashed_and_written_for_long_hold_no_newcomer_up() {
+    let (seeding, mut seeder) = session(1, Consent::SERVE, Memory::new());
+    let slow = Arc::new(Memory::new());
+    slow.keep_blocks.store(true, Ordering::Relaxed);
+    let (node, key) = node(2);
+    let mut parts = Memory::new().parts(Consent::FETCH | Consent::SERVE, &key);
+    parts.have = Bitfield::new(COUNT);
+    parts.sink = Some(slow.clone());
+    let mut busy = Session::new(&node, parts).unwrap();
+    busy.tell(Input::Source(offer(&seeding)));
+    let mut late = Live::fetcher(Controls::default(), &[]);
+    let (mut has_come, mut is_met, mut is_over) = (false, false, false);
+    let work = async {
+        while !is_over {
+            tokio::select! {
+                _ = seeder.next() => {}
+                happening = busy.next() => is_over |= is_complete(&happening),
+                happening = late.session.next() => {
+                    is_met |= matches!(happening, Happening::Event(Event::Joined { .. }));
+                }
+            }
+            // All that it may ask for at once is here, and none of it is dealt with.
+            if !has_come && busy.bytes().0 >= CHUNK as u64 {
+                has_come = true;
+                late.session.tell(Input::Source(offer(&node)));
+            }
+            if is_met && slow.keep_blocks.load(Ordering::Relaxed) {
+                assert_eq!(busy.machine.have().ones(), 0, "nothing was ever in its way");
+                slow.keep_blocks.store(false, Ordering::Relaxed);
+            }
+        }
+    };
+    timeout(PATIENCE, work).await.unwrap();
+    assert!(is_met);
+}

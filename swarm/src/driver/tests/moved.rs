@@ -1,0 +1,49 @@
+//! A path whose end moves in mid-transfer, and somebody who only pretends that it did.
+
+use std::net::UdpSocket;
+
+use minimodel_wire::CloseCode;
+
+use super::live::Live;
+use super::path::Path;
+use super::*;
+
+#[tokio::test]
+async fn c7_a_transfer_goes_on_when_its_address_changes_and_forged_datagrams_change_nothing() {
+    let mut seeder = Live::seeder(1, Controls::default());
+    let target = seeder.node.local_address();
+    let path = Path::to(target).await;
+    let mut fetcher = Live::fetcher(Controls::default(), &[]);
+    // So that there is a middle.
+    fetcher.throttle.set(Some(128 << 10));
+    fetcher.session.tell(Input::Source(path.offer(&seeder)));
+    let forger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (mut got, mut met, mut lost) = (0, 0, Vec::new());
+    work(&mut seeder.session, &mut fetcher.session, |happening| {
+        let Happening::Event(event) = happening else { return false };
+        match event {
+            Event::Joined { .. } => met += 1,
+            Event::Left { code, .. } if *code != Some(CloseCode::Done) => lost.push(event.clone()),
+            Event::Struck { .. } | Event::Banned { .. } => lost.push(event.clone()),
+            Event::Chunk { .. } => got += 1,
+            _ => {}
+        }
+        if matches!(event, Event::Chunk { .. }) && [4, 8, 12].contains(&got) {
+            // What was said before comes from elsewhere as well, whole and with a bit changed: nobody moves for that.
+            let heard = path.heard.lock().unwrap().clone();
+            assert!(!heard.is_empty());
+            for datagram in heard {
+                forger.send_to(&datagram, target).unwrap();
+                let mut changed = datagram;
+                *changed.last_mut().unwrap() ^= 1;
+                forger.send_to(&changed, target).unwrap();
+            }
+            path.moves.store(true, Ordering::Relaxed);
+        }
+        is_complete(happening)
+    })
+    .await;
+    assert_eq!((got, met, lost), (COUNT, 1, Vec::new()), "it is one connection");
+    assert_eq!(seeder.session.links.len(), 1, "nobody else came of it");
+    assert!(!path.moves.load(Ordering::Relaxed), "it never moved");
+}
