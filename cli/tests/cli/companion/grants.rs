@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use super::causes::with_model;
 use super::house::House;
 use super::version::Version;
 use crate::home::Home;
@@ -26,7 +27,7 @@ fn permitted(house: &House) -> Vec<String> {
 
 /// A file of 25 chunks, so that there are moments in the middle of it.
 fn large() -> Version {
-    Version::about(400_000, "large", "1", 3)
+    Version::about(4_000_000, "large", "1", 3)
 }
 
 fn fetcher(home: &Home, offer: &str) -> Running {
@@ -75,7 +76,7 @@ fn i5_a_grant_lets_its_peer_in_serves_its_model_does_its_action_and_nothing_else
 
 #[test]
 fn i5_a_grant_that_ends_while_bytes_move_stops_them() {
-    let (alice, bob) = (House::with_artifact(), House::new());
+    let (alice, bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "4KiB"]);
     let id = alice.transfers()[0]["id"].as_u64().unwrap();
     let fetch = bob.fetch(&["--offer", &offer, "--out", "models", "--consent", "fetch,import"]);

@@ -16,6 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::causes::{fetch, only, with_model};
 use super::house::House;
 use super::told::is_told;
+use crate::process::events;
 
 const AGREED: [&str; 2] = ["--consent", "fetch,import"];
 
@@ -193,7 +194,7 @@ fn does(program: &str, arguments: &[&OsStr]) -> bool {
 }
 
 #[test]
-fn a_disk_that_keeps_writes_waiting_is_told_while_chunks_come() {
+fn f4_a_disk_that_keeps_writes_waiting_is_told_while_chunks_come_and_blames_nobody() {
     let (alice, bob) = (House::of(with_model(3_000_000)), House::new());
     // Gone before the companion is, which could not end before.
     let Some(disk) = Freezing::mount(&alice.home.path("disk"), bob.home.path("models")) else { return };
@@ -204,6 +205,8 @@ fn a_disk_that_keeps_writes_waiting_is_told_while_chunks_come() {
     alice.home.say(&format!("transfer limit {} --up none", only(&alice))).exits(0);
     is_told(&bob, fetching, "disk");
     assert_eq!(bob.transfer(fetching)["state"], "running");
+    let blamed = bob.home.say("--json blame list").exits(0).stdout;
+    assert!(events(&blamed, "blame").next().is_none(), "{blamed}");
     assert!(disk.thaw());
     let done = bob.transfer_when(fetching, "done", |fetch| fetch["state"] == "done");
     assert!(std::fs::read(done["path"].as_str().unwrap()).unwrap() == alice.home.read("a.slm"));

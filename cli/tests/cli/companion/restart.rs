@@ -1,10 +1,11 @@
 //! A companion that is killed or ended, and started again.
 
+use super::causes::with_model;
 use super::house::House;
 
 #[test]
 fn what_ran_resumes_and_what_was_paused_stays_paused_after_a_kill_and_after_an_orderly_end() {
-    let (mut alice, mut bob) = (House::with_artifact(), House::new());
+    let (mut alice, mut bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "12KiB"]);
     let share = alice.transfers()[0]["id"].as_u64().unwrap();
     let fetch = bob.fetch(&["--offer", &offer, "--out", "models", "--consent", "fetch,import"]);

@@ -1,10 +1,11 @@
 //! A grant that is taken back while bytes move.
 
+use super::causes::with_model;
 use super::house::House;
 
 #[test]
 fn a_share_stops_when_its_consent_is_taken_back_and_goes_on_when_it_is_given_again() {
-    let (alice, bob) = (House::with_artifact(), House::new());
+    let (alice, bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "4KiB"]);
     let id = alice.transfers()[0]["id"].as_u64().unwrap();
     let fetch = bob.fetch(&["--offer", &offer, "--out", "models", "--consent", "fetch,import"]);
@@ -29,7 +30,7 @@ fn a_share_stops_when_its_consent_is_taken_back_and_goes_on_when_it_is_given_aga
 
 #[test]
 fn a_fetch_stops_when_its_consent_is_taken_back_and_keeps_what_it_has() {
-    let (alice, bob) = (House::with_artifact(), House::new());
+    let (alice, bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "20KiB"]);
     let fetch = bob.fetch(&["--offer", &offer, "--out", "models", "--consent", "fetch,import"]);
     bob.transfer_when(fetch, "fetching", |fetch| fetch["have_bytes"].as_u64() > Some(0));

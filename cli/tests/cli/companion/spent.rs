@@ -48,7 +48,7 @@ fn i5_a_fetch_at_the_end_of_its_quota_asks_nobody_whom_no_grant_is_for() {
 #[test]
 fn i5_a_grant_that_is_taken_back_stops_its_bytes_although_another_one_is_spent() {
     let (alice, bob) = (House::new(), House::new());
-    let model = Version::about(400_000, "m", "1", 5);
+    let model = Version::about(4_000_000, "m", "1", 5);
     [&alice, &bob].iter().for_each(|house| model.write(&house.home, "m"));
     alice.home.say("consent grant serve --consent serve").exits(0);
     // The newer one is more to the point, and its bytes go first.

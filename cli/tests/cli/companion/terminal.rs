@@ -10,6 +10,7 @@ use minimodel_wire::SignedOffer;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use super::causes::with_model;
 use super::house::House;
 use crate::home::Home;
 use crate::process::{Running, terminal};
@@ -106,7 +107,7 @@ fn i5_a_seed_asks_on_a_terminal_what_it_asks_without_a_companion_and_its_ctrl_c_
 
 #[test]
 fn ctrl_c_on_a_fetch_that_is_followed_pauses_it_and_the_same_line_goes_on() {
-    let (alice, bob) = (House::with_artifact(), House::new());
+    let (alice, bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "16KiB"]);
     let line = ["fetch", "--offer", &offer, "--out", "models", "--consent", "fetch,import"];
     let followed = Running::start(&mut bob.home.command(line));
@@ -135,7 +136,7 @@ fn ctrl_c_on_a_fetch_that_is_followed_pauses_it_and_the_same_line_goes_on() {
 
 #[test]
 fn ctrl_c_leaves_what_went_on_before_to_the_companion_and_lets_rest_what_rested() {
-    let (alice, bob) = (House::with_artifact(), House::new());
+    let (alice, bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "1KiB"]);
     let seed = ["seed", "--listen", "127.0.0.1:0", "a.minimodel", "a.slm", "--up", "1KiB"];
     let followed = Running::start(&mut alice.home.command(seed));

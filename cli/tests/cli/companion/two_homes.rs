@@ -2,6 +2,7 @@
 
 use minimodel_verifier::receipt::Receipt;
 
+use super::causes::with_model;
 use super::house::House;
 use crate::home::Home;
 use crate::process::Running;
@@ -96,7 +97,7 @@ fn model_bytes_come_from_peers_alone() {
 
 #[test]
 fn a_fetch_that_was_left_alone_is_followed_when_it_is_typed_again() {
-    let (alice, bob) = (House::with_artifact(), House::new());
+    let (alice, bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "12KiB"]);
     let share = alice.transfers()[0]["id"].as_u64().unwrap();
     let words = ["--offer", &offer, "--out", "models", "--consent", "fetch,import"];

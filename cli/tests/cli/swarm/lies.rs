@@ -11,9 +11,10 @@ const MAX_REQUESTS: usize = 4;
 
 #[test]
 fn b1_a_corrupting_seeder_is_banned_after_its_first_bad_chunk_and_named_and_the_file_is_right() {
-    let model = Model::of("32MiB");
+    // So slow beside the others that they are asked as well.
+    let model = Model::of("8MiB");
     let home = Home::new();
-    let honest = model.seed(&home, &["--up", "16MiB"]);
+    let honest = model.seed(&home, &["--up", "2MiB"]);
     let (liar, turncoat) = (Seeder::liar(&model, 0), Seeder::liar(&model, 20));
 
     let fetcher = Fetcher::of(&model);
@@ -81,9 +82,9 @@ fn b1_with_corrupting_seeders_alone_the_fetch_ends_with_4_and_the_blame_and_no_f
 
 #[test]
 fn b1_a_ban_outlives_the_kill_of_the_process_that_spoke_it() {
-    let model = Model::of("8MiB");
+    let model = Model::of("4MiB");
     let home = Home::new();
-    let honest = model.seed(&home, &["--up", "4MiB"]);
+    let honest = model.seed(&home, &["--up", "512KiB"]);
     let liar = Seeder::liar(&model, 0);
     let offers = [&honest.offer(), liar.offer()];
     let fetcher = Fetcher::of(&model);
