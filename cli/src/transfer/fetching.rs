@@ -334,8 +334,7 @@ fn tell_done(
     fetched: &Fetched,
     tail: Duration,
 ) -> Result<(), Failure> {
-    let printer = &context.printer;
-    let target = &importing.target;
+    let (printer, target) = (&context.printer, &importing.target);
     let seconds = fetched.elapsed.as_secs_f64().max(1e-3);
     let rate = (fetched.received_bytes as f64 / seconds) as u64;
     let suppliers = fetched.peers.values().filter(|share| share.chunks > 0).count();
@@ -346,11 +345,10 @@ fn tell_done(
         if suppliers == 1 { "peer" } else { "peers" },
         fetched.checks.checks().len(),
     ));
-    if fetched.found_on_disk.chunks > 0 {
-        let (bytes, chunks) = (show_size(fetched.found_on_disk.bytes), fetched.found_on_disk.chunks);
-        printer.note(format!(
-            "  {bytes} in {chunks} chunks were found on disk; no record names who supplied them"
-        ));
+    let found = fetched.found_on_disk;
+    if found.chunks > 0 {
+        let (bytes, chunks) = (show_size(found.bytes), found.chunks);
+        printer.note(format!("  {bytes} in {chunks} chunks were on disk; no record names who supplied them"));
     }
     let tail_ms = tail.as_millis() as u64;
     printer.detail(format!("from the last chunk to the receipt: {tail_ms} ms"));
@@ -372,8 +370,7 @@ fn tell_done(
             .collect();
         let fields = json!({
             "path": shown(&target.artifact), "receipt": shown(&target.receipt), "swarm_id": minimodel_verifier::digest::hex(plan.manifest.swarm_id()),
-            "received_bytes": fetched.received_bytes, "found_bytes": fetched.found_on_disk.bytes, "seconds": seconds,
-            "finish_ms": tail_ms, "peers": peers,
+            "received_bytes": fetched.received_bytes, "found_bytes": found.bytes, "seconds": seconds, "finish_ms": tail_ms, "peers": peers,
         });
         printer.event("done", fields)?;
     }
