@@ -23,7 +23,7 @@ use super::{SOFTWARE, WAITING_REPORTS, block_on, ending, endpoint, random_seed, 
 use crate::args::{OrderChoice, ShareOptions, TransferOptions};
 use crate::blame::Keeping;
 use crate::clock::{self, now_unix};
-use crate::consent::{self, Action, ConsentFlag, Granted, How, Question};
+use crate::consent::{self, Action, ConsentFlag, Granted, Question};
 use crate::escape;
 use crate::failure::Failure;
 use crate::identity::{self, Identity};
@@ -36,6 +36,9 @@ use crate::size::{show_rate, show_size};
 
 /// Without `--stall-timeout`.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What a fetch of the user's own asks for besides what it needs.
+pub(crate) const ASKED_BESIDES: &[Action] = &[Action::Serve, Action::Publish];
 
 /// What is to be fetched, and how.
 #[derive(Debug)]
@@ -54,8 +57,10 @@ pub(crate) struct Plan<'a> {
     pub(crate) share: &'a ShareOptions,
     /// Flags of everything that fetches.
     pub(crate) transfer: &'a TransferOptions,
-    /// The consent that was given, and by what.
-    pub(crate) consent: Option<(&'a ConsentFlag, How)>,
+    /// `--consent`, if it was given.
+    pub(crate) consent: Option<&'a ConsentFlag>,
+    /// What is asked for besides what is needed: [`ASKED_BESIDES`], or less.
+    pub(crate) asked_besides: &'a [Action],
     /// What has happened before the consent is asked for: [`Question::done`].
     pub(crate) done: &'static str,
     /// The file is the user's own, under its name, and only its wrong chunks are fetched.
@@ -124,6 +129,12 @@ impl Importing {
     }
 }
 
+/// Without consent to these nothing is fetched.
+pub(crate) fn needed(options: &TransferOptions) -> &'static [Action] {
+    const WITH_SERVE: &[Action] = &[Action::Fetch, Action::Import, Action::Serve];
+    if options.keep_seeding { WITH_SERVE } else { &[Action::Fetch, Action::Import] }
+}
+
 pub(super) fn ask(context: &Context, plan: &Plan<'_>, target: &Target) -> Result<Granted, Failure> {
     let mut subject = show::subject(&plan.manifest);
     if plan.is_repair {
@@ -142,17 +153,15 @@ pub(super) fn ask(context: &Context, plan: &Plan<'_>, target: &Target) -> Result
     if plan.consent.is_some() {
         context.printer.note(show::table(&subject));
     }
-    let (required, optional): (&[Action], &[Action]) = if plan.transfer.keep_seeding {
-        (&[Action::Fetch, Action::Import, Action::Serve], &[Action::Publish])
-    } else {
-        (&[Action::Fetch, Action::Import], &[Action::Serve, Action::Publish])
-    };
+    let required = needed(plan.transfer);
+    let optional: Vec<Action> =
+        plan.asked_besides.iter().copied().filter(|action| !required.contains(action)).collect();
     let question = Question {
         verb: plan.verb,
         swarm_id: Some(plan.manifest.swarm_id()),
         subject: &subject,
         required,
-        optional,
+        optional: &optional,
         done: plan.done,
     };
     consent::obtain(context, &question, plan.consent)

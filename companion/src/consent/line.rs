@@ -44,7 +44,7 @@ pub struct Given {
     pub actions: Vec<Action>,
     /// For which swarm, 64 lowercase hex digits; none: it was not known yet.
     pub swarm_id: Option<String>,
-    /// How: `flag`, `prompt`, `request`, `command`.
+    /// How: `flag`, `prompt`, `command`.
     pub by: String,
     /// As the user spelled it.
     pub spelled: String,
