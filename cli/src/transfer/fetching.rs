@@ -174,9 +174,23 @@ pub(super) fn open_part(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed
     Ok((Arc::new(part), resumed))
 }
 
+/// [`open_part`] for a repair: the partial file is the user's own.
+pub(super) fn open_part_in_place(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed), Failure> {
+    let opener = Opener { pid: std::process::id(), now_unix: now_unix() };
+    let opened = Part::open_in_place(target.disk_for_part()?, &target.stem, target.spec, opener);
+    let (part, resumed) = opened.map_err(|error| target.opening(error))?;
+    Ok((Arc::new(part), resumed))
+}
+
 fn tell_resumed(context: &Context, plan: &Plan<'_>, resumed: &Resumed) -> Result<(), Failure> {
     let printer = &context.printer;
     let total = plan.manifest.chunk_count();
+    if let Some(path) = &resumed.put_aside {
+        printer.warning(&format!(
+            "the partial file that was there is not known to be ours; it was left as it is and is now called `{}`",
+            escape::path(path)
+        ));
+    }
     if resumed.damaged {
         printer.warning("the record of this download was damaged: looking for what is good on the disk");
     }

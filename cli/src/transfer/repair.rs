@@ -13,7 +13,7 @@ use minimodel_swarm::store::{Disk as _, Open, OpenError, Part, RealDisk, StoreEr
 use minimodel_verifier::Manifest;
 use serde_json::json;
 
-use super::fetching::{ASKED_BESIDES, Importing, Plan, ask, open_part, transfer_here};
+use super::fetching::{ASKED_BESIDES, Importing, Plan, ask, open_part_in_place, transfer_here};
 use super::target::Target;
 use super::{block_on, ending, offers};
 use crate::args::{RepairOptions, ShareOptions, TransferOptions};
@@ -79,7 +79,7 @@ pub(crate) fn run(
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     let is_renamed = set_aside(&importing.target)?;
     // It needs no room: what is written over is there.
-    let opened = open_part(&importing.target);
+    let opened = open_part_in_place(&importing.target);
     let (part, mut resumed) = opened.inspect_err(|_| {
         if is_renamed {
             tell_name(context, &importing.target, rename_back(&importing.target));
