@@ -80,13 +80,16 @@ fn check(text: &PeerRequest, manifest: &Manifest) -> Result<Request, Vec<String>
 
 /// The actions that a request asks for, if it asks for what can be agreed to.
 fn asks(words: &[String]) -> Result<Vec<Action>, String> {
-    let asked = ConsentFlag::from_words(words.iter().map(String::as_str)).map_err(|error| error.to_string())?;
+    let asked =
+        ConsentFlag::from_words(words.iter().map(String::as_str)).map_err(|error| error.to_string())?;
     let asked = asked.actions();
     if asked.contains(&Action::Cache) {
         return Err("import-peer-request never does `cache`".to_owned());
     }
     if asked.contains(&Action::Publish) && !asked.contains(&Action::Serve) {
-        return Err("to publish is to tell peers that this machine serves; ask for `serve` as well".to_owned());
+        return Err(
+            "to publish is to tell peers that this machine serves; ask for `serve` as well".to_owned()
+        );
     }
     Ok(asked)
 }

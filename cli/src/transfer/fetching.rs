@@ -26,6 +26,7 @@ use crate::clock::{self, now_unix};
 use crate::consent::{self, Action, ConsentFlag, Granted, Question};
 use crate::escape;
 use crate::failure::Failure;
+use crate::folders;
 use crate::identity::{self, Identity};
 use crate::interrupt::Interrupt;
 use crate::output;
@@ -107,6 +108,12 @@ pub(crate) fn prepare(
     }
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     let (part, resumed) = open_part(&importing.target)?;
+    if let Some(why) = folders::is_shared(&importing.target.folder) {
+        let folder = escape::path(&importing.target.folder).to_string();
+        context.printer.warning(&format!(
+            "other accounts can put another file in the place of what is checked and kept in `{folder}`: {why}"
+        ));
+    }
     part.check_space().map_err(|error| ending::store(&error))?;
     tell_resumed(context, plan, &resumed)?;
     Ok(Some(Prepared { identity, part, resumed }))

@@ -46,7 +46,9 @@ fn check_repeated(flag: Option<&ConsentFlag>, needed: &ConsentFlag, can_ask: boo
         Some(flag) if flag == needed => return Ok(()),
         Some(flag) => format!("the request asks for `{needed}`, and `--consent {flag}` is not the same"),
         None if can_ask => return Ok(()),
-        None => "no consent was given, and there is no terminal to ask on; a request file can only ask".to_owned(),
+        None => {
+            "no consent was given, and there is no terminal to ask on; a request file can only ask".to_owned()
+        }
     };
     let error = format!("import-peer-request needs consent to {needed}; {NOTHING_DONE}");
     Err(Failure::new(Exit::Consent, error, format!("to agree, add `--consent {needed}`")).because(cause))

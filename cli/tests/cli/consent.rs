@@ -152,7 +152,11 @@ fn a_damaged_log_grants_nothing_is_told_with_its_line_and_stays_as_it_is() {
     ] {
         fs::write(home.own(LOG), &damaged).unwrap();
         let ran = home.say("consent log --verify").exits(10);
-        assert!(ran.stderr.contains(words) && ran.stderr.contains("minimodel consent restore"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains(words) && ran.stderr.contains("minimodel consent restore"),
+            "{}",
+            ran.stderr
+        );
         let verdict = home.say("consent log --verify --json").exits(10).object();
         assert!(verdict["ok"] == false && verdict["fault"].as_str().unwrap().contains(words), "{verdict}");
         for line in [
@@ -199,7 +203,8 @@ fn answer(home: &Home, line: &str, words: &[&str]) -> (String, i32) {
 #[test]
 fn h9_an_older_log_revives_no_grant_and_is_taken_only_when_its_user_says_so() {
     let home = Home::new();
-    let files = ["state/consent.log", "state/consent.head", "data/consent.seen", "state/companion/companion.redb"];
+    let files =
+        ["state/consent.log", "state/consent.head", "data/consent.seen", "state/companion/companion.redb"];
     home.say("consent grant serve --consent serve").exits(0);
     let copies = files.map(|name| fs::read(home.own(name)).unwrap());
     home.say("consent revoke 1").exits(0);

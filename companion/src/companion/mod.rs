@@ -143,6 +143,9 @@ impl Companion {
     /// Another process has it open, or it cannot be read.
     pub fn open(places: Places, runner: Arc<dyn Runner>, is_running: bool) -> Result<Self, Problem> {
         let folder = places.folder.clone();
+        for ours in [&places.state, &places.data, &folder, &places.data.join("library")] {
+            crate::files::check_folder(ours)?;
+        }
         crate::files::create_folder(&folder)?;
         let db = Arc::new(open_db(&folder.join(DATABASE))?);
         let now = now_unix();

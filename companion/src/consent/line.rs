@@ -149,7 +149,10 @@ impl Line {
             }
             Kind::Restore(restored) => {
                 let seen = restored.seen_number;
-                let text = format!("all grants ended: the log that went to number {seen} was given up, by {}", restored.by);
+                let text = format!(
+                    "all grants ended: the log that went to number {seen} was given up, by {}",
+                    restored.by
+                );
                 ("restore", text)
             }
         };

@@ -178,7 +178,8 @@ fn open_data<D: Disk>(
         match disk.open(name, Open::Existing) {
             Ok(file) => {
                 let byte_count = file.stat().map_err(|error| failed("stat", error))?.byte_count;
-                let good = good_chunks(&spec.layout, &file, candidates).map_err(|error| failed("read", error))?;
+                let good =
+                    good_chunks(&spec.layout, &file, candidates).map_err(|error| failed("read", error))?;
                 let is_known = byte_count <= spec.layout.byte_count()
                     && (!good.is_empty()
                         || is_zero(&file, 0, byte_count).map_err(|error| failed("read", error))?);

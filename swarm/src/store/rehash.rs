@@ -118,11 +118,15 @@ impl<D: Disk> Part<D> {
         let end = aside.file.stat().map_err(failed)?.byte_count;
         let is_copied = end <= layout.byte_count()
             && good.iter().all(|&index| self.has(index))
-            && all.iter().filter(|chunk| is_left(chunk)).try_fold(true, |so_far, (index, _)| {
-                let from = layout.offset(*index);
-                let to = (from + u64::from(layout.chunk_len(*index))).min(end);
-                Ok(so_far && (from >= end || is_zero(&aside.file, from, to)?))
-            }).map_err(failed)?;
+            && all
+                .iter()
+                .filter(|chunk| is_left(chunk))
+                .try_fold(true, |so_far, (index, _)| {
+                    let from = layout.offset(*index);
+                    let to = (from + u64::from(layout.chunk_len(*index))).min(end);
+                    Ok(so_far && (from >= end || is_zero(&aside.file, from, to)?))
+                })
+                .map_err(failed)?;
         if is_copied {
             // Before it goes, the copy is where a loss of power leaves it.
             self.sync()?;

@@ -12,7 +12,9 @@ mod states;
 
 use std::path::Path;
 
-use minimodel_swarm::store::{Disk, Kept, MemDisk, Opener, Part, PartSpec, PeerKey, RealDisk, Resumed, StoreError};
+use minimodel_swarm::store::{
+    Disk, Kept, MemDisk, Opener, Part, PartSpec, PeerKey, RealDisk, Resumed, StoreError,
+};
 use minimodel_verifier::chunk::{Layout, Tree};
 use minimodel_verifier::{Digest, sha256};
 

@@ -27,7 +27,11 @@ fn a_folder_without_a_log_grants_nothing_and_stays_as_it_is() {
     let folder = home.path().join("state");
     let mut book = open(&folder).unwrap();
     assert!(book.grants().list(NOW, |_| 0).is_empty() && book.lines().is_empty());
-    assert!(book.verify().ok && verify(&folder, &data(&folder), &[]).unwrap().ok && !book.reload_if_changed().unwrap());
+    assert!(
+        book.verify().ok
+            && verify(&folder, &data(&folder), &[]).unwrap().ok
+            && !book.reload_if_changed().unwrap()
+    );
     assert!(!folder.exists());
 }
 
@@ -187,7 +191,10 @@ fn a_symbolic_link_a_folder_and_an_endless_file_are_no_log() {
     let folder = home.path();
     let path = folder.join("consent.log");
     std::os::unix::fs::symlink("elsewhere", &path).unwrap();
-    assert!(open(folder).is_err() && ConsentBook::unread(folder, &data(folder)).record_given(given(), NOW).is_err());
+    assert!(
+        open(folder).is_err()
+            && ConsentBook::unread(folder, &data(folder)).record_given(given(), NOW).is_err()
+    );
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert!(open(folder).is_err());

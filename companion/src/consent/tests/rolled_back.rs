@@ -141,7 +141,12 @@ fn h9_a_restored_log_counts_when_its_user_says_so_and_grants_nothing_of_before()
         let mut book = ConsentBook::unread(folder, &data(folder));
         assert!(book.reload_if_changed().is_err());
         assert_eq!(book.restore("command", NOW + 5).unwrap(), 1);
-        assert!(book.grants().list(NOW, |_| 0).iter().all(|grant| grant.state == crate::api::types::GrantState::Revoked));
+        assert!(
+            book.grants()
+                .list(NOW, |_| 0)
+                .iter()
+                .all(|grant| grant.state == crate::api::types::GrantState::Revoked)
+        );
         assert!(book.lines().last().unwrap().kind == "restore" && book.verify().ok);
         // One that runs finds in it that just what it saw was given up.
         assert!(running.reload_if_changed().unwrap());

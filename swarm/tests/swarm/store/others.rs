@@ -201,7 +201,11 @@ fn h8_no_name_that_a_user_may_have_taken_is_written_over_on_the_way_to_ours() {
         assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), *name);
     }
     let names = fs::read_dir(folder).unwrap().count();
-    assert_eq!(names, taken.len() + 3, "the file, its receipt and its manifest, and nothing on the way to them");
+    assert_eq!(
+        names,
+        taken.len() + 3,
+        "the file, its receipt and its manifest, and nothing on the way to them"
+    );
 }
 
 /// A repair is of the user's own file: it is changed where it is, and never before some of it was found to be good.
