@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::io::{self, Read as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use minimodel_swarm::store::{SourceFile, step};
 
+use crate::companion;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -28,6 +29,8 @@ pub(crate) struct FolderVariables {
 /// need the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Folders {
+    /// `MINIMODEL_HOME`, which the others are in.
+    home: Option<PathBuf>,
     data: Option<PathBuf>,
     state: Option<PathBuf>,
 }
@@ -37,7 +40,7 @@ impl Folders {
     pub(crate) fn resolve(variables: &FolderVariables) -> Self {
         if let Some(home) = path(&variables.minimodel_home) {
             let below = |name: &str| Some(home.join(name));
-            return Self { data: below("data"), state: below("state") };
+            return Self { data: below("data"), state: below("state"), home: Some(home) };
         }
         let home = path(&variables.home);
         let xdg = |variable: &Option<OsString>, default: &str| {
@@ -45,6 +48,7 @@ impl Folders {
             base.or_else(|| home.as_ref().map(|home| home.join(default))).map(|base| base.join("minimodel"))
         };
         Self {
+            home: None,
             data: xdg(&variables.xdg_data, ".local/share"),
             state: xdg(&variables.xdg_state, ".local/state"),
         }
@@ -52,13 +56,34 @@ impl Folders {
 
     /// The identity.
     pub(crate) fn data(&self) -> Result<&Path, Failure> {
-        self.data.as_deref().ok_or_else(|| no_home("data"))
+        self.checked(self.data.as_deref().ok_or_else(|| no_home("data"))?)
     }
 
     /// The consent log.
     pub(crate) fn state(&self) -> Result<&Path, Failure> {
-        self.state.as_deref().ok_or_else(|| no_home("state"))
+        self.checked(self.state.as_deref().ok_or_else(|| no_home("state"))?)
     }
+
+    /// A folder in which another account could exchange what is kept is refused: keys, consents and records are believed.
+    fn checked<'a>(&self, folder: &'a Path) -> Result<&'a Path, Failure> {
+        for ours in self.home.iter().map(PathBuf::as_path).chain([folder]) {
+            minimodel_companion::check_folder(ours).map_err(companion::failure)?;
+        }
+        Ok(folder)
+    }
+}
+
+/// Why a folder that its user named is one where others can exchange what was checked and put there; `None`: they cannot.
+pub(crate) fn is_shared(folder: &Path) -> Option<String> {
+    let metadata = folder.metadata().ok()?;
+    let (mode, user) = (metadata.mode(), rustix::process::geteuid().as_raw());
+    if metadata.uid() != user && metadata.uid() != 0 {
+        return Some(format!("it belongs to user {}", metadata.uid()));
+    }
+    // In a folder such as `/tmp` nobody takes away what is another's. A group that the user is named for is theirs alone.
+    let is_sticky = mode & 0o1000 != 0;
+    let by_group = mode & 0o020 != 0 && metadata.gid() != rustix::process::getegid().as_raw();
+    (!is_sticky && (mode & 0o002 != 0 || by_group)).then(|| format!("its mode is {:04o}", mode & 0o7777))
 }
 
 /// Reads a file of ours, at most `limit` bytes and one; `None` when it is not there. Nothing but a plain file is opened.

@@ -1,4 +1,4 @@
-//! The request of `import-peer-request`, read from its file, with its offers and its consent.
+//! The request of `import-peer-request`, read from its file, with its offers and what it asks for.
 //!
 //! The MiniModel documentation names the command; the fields and their version are ours, described in `docs/cli.md`.
 //! [`PeerRequest`] holds what can be judged without knowing an offer. Each disagreement with the manifest is told, and
@@ -15,7 +15,7 @@ use minimodel_verifier::request::{
 use minimodel_wire::SignedOffer;
 
 use crate::args::OfferArg;
-use crate::consent::ConsentFlag;
+use crate::consent::{Action, ConsentFlag};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -26,8 +26,8 @@ use crate::{input, offer};
 pub(crate) struct Request {
     /// Whom to fetch from; signatures checked, one swarm, at least one.
     pub(crate) offers: Vec<SignedOffer>,
-    /// What the request consents to; [`crate::consent::obtain`] decides whether that is enough.
-    pub(crate) consent: ConsentFlag,
+    /// What the request asks its reader to agree to. It is nobody's consent: a file cannot agree to anything.
+    pub(crate) asks: Vec<Action>,
 }
 
 /// Reads a request and holds it against `manifest`.
@@ -67,9 +67,8 @@ fn check(text: &PeerRequest, manifest: &Manifest) -> Result<Request, Vec<String>
     let found = text.check(manifest);
     let mut faults: Vec<String> = found.iter().map(told).collect();
     let offers = offers(text, manifest, &mut faults);
-    let consent = ConsentFlag::from_words(text.consent.iter().map(String::as_str));
-    match consent {
-        Ok(consent) if faults.is_empty() => return Ok(Request { offers, consent }),
+    match asks(&text.consent) {
+        Ok(asks) if faults.is_empty() => return Ok(Request { offers, asks }),
         Ok(_) => {}
         Err(error) => {
             let words = text.consent.join(",");
@@ -77,6 +76,22 @@ fn check(text: &PeerRequest, manifest: &Manifest) -> Result<Request, Vec<String>
         }
     }
     Err(faults)
+}
+
+/// The actions that a request asks for, if it asks for what can be agreed to.
+fn asks(words: &[String]) -> Result<Vec<Action>, String> {
+    let asked =
+        ConsentFlag::from_words(words.iter().map(String::as_str)).map_err(|error| error.to_string())?;
+    let asked = asked.actions();
+    if asked.contains(&Action::Cache) {
+        return Err("import-peer-request never does `cache`".to_owned());
+    }
+    if asked.contains(&Action::Publish) && !asked.contains(&Action::Serve) {
+        return Err(
+            "to publish is to tell peers that this machine serves; ask for `serve` as well".to_owned()
+        );
+    }
+    Ok(asked)
 }
 
 fn told(fault: &RequestFault) -> String {
@@ -178,7 +193,7 @@ mod tests {
         let manifest = sample_manifest();
         let request = check(&valid(&manifest), &manifest).unwrap();
         assert_eq!(request.offers.len(), 1);
-        assert_eq!(request.consent, "fetch,import".parse().unwrap());
+        assert_eq!(request.asks, [Action::Fetch, Action::Import]);
     }
 
     #[test]
@@ -213,6 +228,14 @@ mod tests {
             (
                 PeerRequest { consent: vec!["all".into()], ..good.clone() },
                 vec!["`all`".into(), "publish".into()],
+            ),
+            (
+                PeerRequest { consent: vec!["fetch".into(), "cache".into()], ..good.clone() },
+                vec!["`fetch,cache`".into(), "never does".into()],
+            ),
+            (
+                PeerRequest { consent: vec!["publish".into()], ..good.clone() },
+                vec!["`publish`".into(), "ask for `serve`".into()],
             ),
         ];
         for (request, words) in cases {

@@ -1,8 +1,11 @@
 //! A command line that clap did not take: help and version are answers, the rest is a failure like any other.
 
+use std::ffi::OsString;
+
+use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 
-use crate::args::{ColorChoice, Global, ProgressChoice};
+use crate::args::{Cli, ColorChoice, Global, ProgressChoice};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -29,12 +32,26 @@ pub(crate) fn answer(error: &clap::Error, context: &Context) -> Result<(), Failu
             let hint = "begin with `minimodel demo`, or read `minimodel --help`";
             Err(Failure::new(Exit::Usage, "the command line names no verb", hint))
         }
-        _ => Err(failure(&text)),
+        _ => Err(failure(&text, &verb_of(std::env::args_os()))),
     }
 }
 
-/// clap's text is `error: ...`, perhaps tips, `Usage: ...`, and a pointer to the help.
-fn failure(text: &str) -> Failure {
+/// The words of a command line that name its verb, the program first: `minimodel manifest create`.
+fn verb_of(words: impl IntoIterator<Item = OsString>) -> String {
+    let mut command = Cli::command();
+    let mut verb = vec![command.get_name().to_owned()];
+    for word in words.into_iter().skip(1) {
+        if let Some(found) = command.find_subcommand(&word).cloned() {
+            verb.push(found.get_name().to_owned());
+            command = found;
+        }
+    }
+    verb.join(" ")
+}
+
+/// clap's text is `error: ...`, perhaps tips, `Usage: ...`, and a pointer to the help. `typed`: the verb, where the text has
+/// no usage to tell it from.
+fn failure(text: &str, typed: &str) -> Failure {
     let mut paragraphs = text.split("\n\n").map(|paragraph| {
         let lines = paragraph.lines().map(str::trim).filter(|line| !line.is_empty());
         escape::harmless(&lines.collect::<Vec<_>>().join(" "))
@@ -51,10 +68,11 @@ fn failure(text: &str) -> Failure {
         }
     }
     // `minimodel manifest create [OPTIONS] ...`: the words before the first argument name the verb.
-    let is_word =
-        |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-');
+    let is_word = |word: &&str| {
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-')
+    };
     let verb: Vec<&str> = usage.as_deref().unwrap_or_default().split(' ').take_while(is_word).collect();
-    let verb = if verb.is_empty() { "minimodel".to_owned() } else { verb.join(" ") };
+    let verb = if verb.is_empty() { typed.to_owned() } else { verb.join(" ") };
     let failure = Failure::new(Exit::Usage, error, format!("see `{verb} --help`"));
     match (tips.is_empty(), usage) {
         (false, _) => failure.because(tips.join("; ")),
@@ -68,11 +86,24 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::args::Cli;
 
     fn failure_of(words: &[&str]) -> Failure {
         let error = Cli::try_parse_from(words.iter().copied()).unwrap_err();
-        failure(&error.render().to_string())
+        failure(&error.render().to_string(), &verb_of(words.iter().map(OsString::from)))
+    }
+
+    /// clap tells no usage of these.
+    #[test]
+    fn a_missing_or_wrong_value_names_the_verb_whose_help_to_read_too() {
+        for (words, verb) in [
+            (&["minimodel", "fetch", "m", "--out"][..], "minimodel fetch"),
+            (&["minimodel", "--json", "manifest", "create", "--model-id"], "minimodel manifest create"),
+            (&["minimodel", "--color"], "minimodel"),
+            (&["minimodel", "fetch", "m", "--up", "fast"], "minimodel fetch"),
+            (&["minimodel", "consent", "revoke", "x"], "minimodel consent revoke"),
+        ] {
+            assert_eq!(failure_of(words).hint, format!("see `{verb} --help`"), "{words:?}");
+        }
     }
 
     #[test]

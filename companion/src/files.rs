@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use crate::problem::{Problem, code};
@@ -12,16 +12,61 @@ pub(crate) fn create_folder(folder: &Path) -> Result<(), Problem> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| writing(folder, &error))
 }
 
+/// Refuses a folder of ours in which another account could exchange what we keep: one that belongs to another account, or
+/// that others may write to. One that is not there yet is none.
+///
+/// # Errors
+///
+/// [`code::IO`], with the command that mends it.
+pub fn check_folder(folder: &Path) -> Result<(), Problem> {
+    let metadata = match folder.metadata() {
+        Ok(metadata) if metadata.is_dir() => metadata,
+        // What stands there instead, or cannot be looked at, is told when it is opened.
+        Ok(_) | Err(_) => return Ok(()),
+    };
+    let (shown, word) = (folder.display(), shell_word(folder));
+    let user = rustix::process::geteuid().as_raw();
+    let error = format!("the folder `{shown}` is not yours alone to write to, and is not used");
+    if metadata.uid() != user {
+        let hint = format!(
+            "each user has folders of their own: `export MINIMODEL_HOME=/path/to/folder`; if this one should be yours, \
+             `chown -R {user} {word}`"
+        );
+        let cause = format!("it belongs to user {}, and this is user {user}", metadata.uid());
+        return Err(Problem::new(code::IO, error, hint).because(cause));
+    }
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        let hint =
+            format!("see what is in it (`ls -la {word}`), then take the right away: `chmod go-w {word}`");
+        return Err(Problem::new(code::IO, error, hint).because(format!("its mode is {mode:04o}")));
+    }
+    Ok(())
+}
+
+/// A path as a word of a shell line.
+fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
+    if text.chars().all(is_plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 /// Writes a file of ours, replacing an older one at once; durable when this returns.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let new = Path::new(&name);
     let work = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(new)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(new, path)?;
+        let mut unique = [0; 8];
+        getrandom::fill(&mut unique)?;
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{:016x}.new", u64::from_ne_bytes(unique)));
+        let new = Path::new(&name);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
+        let written =
+            file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(new, path));
+        if written.is_err() {
+            // What the caller is told is the fault that came first.
+            let _ = std::fs::remove_file(new);
+        }
+        written?;
         path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     };
     work().map_err(|error| writing(path, &error))

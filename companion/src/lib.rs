@@ -18,5 +18,6 @@ pub mod runner;
 mod service;
 
 pub use companion::{Companion, Places, is_held};
+pub use files::check_folder;
 pub use problem::Problem;
 pub use service::{Answer, Service};

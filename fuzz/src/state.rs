@@ -155,7 +155,7 @@ fn entry(source: &mut Source<'_>) -> (u8, Vec<u8>) {
 }
 
 fn put(disk: &MemDisk, name: &str, bytes: &[u8]) {
-    let file = disk.open(name, Open::Create).expect("an empty disk");
+    let file = disk.open(name, Open::New).expect("an empty disk");
     file.write_all_at(bytes, 0).expect("a disk without limits");
 }
 

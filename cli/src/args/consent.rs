@@ -30,6 +30,8 @@ pub(crate) enum ConsentVerb {
     Revoke(ConsentRevokeArgs),
     /// Print the consent log
     Log(ConsentLogArgs),
+    /// Take the log as it is after it was restored from a copy or moved away; all its grants end
+    Restore(ConsentRestoreArgs),
 }
 
 /// `minimodel consent list`.
@@ -39,6 +41,10 @@ pub(crate) struct ConsentListArgs {
     #[arg(long)]
     pub(crate) all: bool,
 }
+
+/// `minimodel consent restore`.
+#[derive(Debug, Args)]
+pub(crate) struct ConsentRestoreArgs {}
 
 /// `minimodel consent show`.
 #[derive(Debug, Args)]

@@ -181,6 +181,9 @@ pub(crate) struct ImportPeerRequestArgs {
     pub(crate) share: ShareOptions,
     #[command(flatten)]
     pub(crate) transfer: TransferOptions,
+    /// The consents, which repeat what the request asks for; on a terminal they are asked for instead
+    #[arg(long, value_name = "ACTIONS")]
+    pub(crate) consent: Option<ConsentFlag>,
 }
 
 /// `minimodel demo`.

@@ -39,10 +39,22 @@ pub(super) fn is_known_place(_: &Path, _: &FileStat) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use minimodel_swarm::store::Owner;
+
     use super::*;
 
     fn stat(modified_ns: i128, changed_ns: i128) -> FileStat {
-        FileStat { not_a_file: None, byte_count: 1, device: 1, inode: 1, links: 1, modified_ns, changed_ns }
+        FileStat {
+            not_a_file: None,
+            owner: Owner::User,
+            is_shared: false,
+            byte_count: 1,
+            device: 1,
+            inode: 1,
+            links: 1,
+            modified_ns,
+            changed_ns,
+        }
     }
 
     #[test]

@@ -326,7 +326,7 @@ fn ask(
         optional: &optional,
         done,
     };
-    let (actions, how) = consent::answer(context, &question, flag.map(|flag| (flag, How::Flag)))?;
+    let (actions, how) = consent::answer(context, &question, flag)?;
     Ok(consent_of(actions, how))
 }
 

@@ -119,6 +119,7 @@ impl Working {
             share: &share,
             transfer: &transfer,
             consent: None,
+            asked_besides: &[],
             done: NOTHING_DONE,
             is_repair: false,
         };

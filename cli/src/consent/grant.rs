@@ -1,6 +1,7 @@
 //! What can be agreed to, how it is spelled, and what was given.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::str::FromStr;
 
 use minimodel_verifier::receipt::{Consent, ConsentAction};
@@ -19,7 +20,7 @@ pub(super) const ORDER: [Action; 5] =
 #[error("name actions joined by commas: fetch, import, serve, cache, publish")]
 pub(crate) struct UnknownAction;
 
-/// `--consent fetch,import`, or the same list in a request.
+/// `--consent fetch,import`, or the list that a request file asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConsentFlag {
     pub(super) actions: BTreeSet<Action>,
@@ -32,9 +33,20 @@ impl ConsentFlag {
         Ok(Self { actions: actions.collect::<Result<_, _>>()? })
     }
 
+    /// A list of actions.
+    pub(crate) fn of(actions: BTreeSet<Action>) -> Self {
+        Self { actions }
+    }
+
     /// The actions, in the order in which they are asked for.
     pub(crate) fn actions(&self) -> Vec<Action> {
         ORDER.into_iter().filter(|action| self.actions.contains(action)).collect()
+    }
+}
+
+impl fmt::Display for ConsentFlag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&join(&self.actions))
     }
 }
 
@@ -53,8 +65,6 @@ pub(crate) enum How {
     Flag,
     /// By answering `yes` on a terminal.
     Prompt,
-    /// By the list in a request file.
-    Request,
     /// By the command itself, which does nothing else (`write-import-receipt`).
     Command,
 }
@@ -65,7 +75,6 @@ impl How {
         match self {
             Self::Flag => "flag",
             Self::Prompt => "prompt",
-            Self::Request => "request",
             Self::Command => "command",
         }
     }
@@ -99,11 +108,11 @@ impl Granted {
         self.actions().map(|action| Consent { action, at_utc: at_utc.clone(), by: by.clone() }).collect()
     }
 
-    /// For logs and receipts: `--consent fetch,import` where a flag said it, else `prompt`, `request` or the verb.
+    /// For logs and receipts: `--consent fetch,import` where a flag said it, else `prompt` or the verb.
     pub(crate) fn spelled(&self, verb: &str) -> String {
         match self.how {
             How::Flag => format!("--consent {}", join(&self.actions)),
-            How::Prompt | How::Request => self.how.as_str().to_owned(),
+            How::Prompt => self.how.as_str().to_owned(),
             How::Command => verb.to_owned(),
         }
     }

@@ -22,7 +22,7 @@ pub(super) fn record(
         by: granted.how.as_str().to_owned(),
         spelled: granted.spelled(verb),
     };
-    let mut book = ConsentBook::unread(context.folders.state()?);
+    let mut book = ConsentBook::unread(context.folders.state()?, context.folders.data()?);
     match book.record_given(given, granted.at_unix) {
         Ok(_) => Ok(()),
         Err(ConsentError::Io { doing: "read", path, source }) => {

@@ -48,11 +48,11 @@ pub(crate) struct Question<'a> {
     pub(crate) done: &'static str,
 }
 
-/// Asks or takes the flag, and records what was given. `flag`: the list and whether a flag or a request held it.
+/// Asks or takes the flag, and records what was given.
 pub(crate) fn obtain(
     context: &Context,
     question: &Question<'_>,
-    flag: Option<(&ConsentFlag, How)>,
+    flag: Option<&ConsentFlag>,
 ) -> Result<Granted, Failure> {
     obtain_asking(context, question, question.optional, flag)
 }
@@ -61,7 +61,7 @@ pub(crate) fn obtain(
 pub(crate) fn obtain_required(
     context: &Context,
     question: &Question<'_>,
-    flag: Option<(&ConsentFlag, How)>,
+    flag: Option<&ConsentFlag>,
 ) -> Result<Granted, Failure> {
     obtain_asking(context, question, &[], flag)
 }
@@ -70,7 +70,7 @@ fn obtain_asking(
     context: &Context,
     question: &Question<'_>,
     asked_besides: &[Action],
-    flag: Option<(&ConsentFlag, How)>,
+    flag: Option<&ConsentFlag>,
 ) -> Result<Granted, Failure> {
     let wording = |action| question_text(action).to_owned();
     let (actions, how) = ask(context, question, asked_besides, flag, wording)?;
@@ -86,7 +86,6 @@ pub(crate) fn agree(
     flag: Option<&ConsentFlag>,
     wording: impl Fn(Action) -> String,
 ) -> Result<How, Failure> {
-    let flag = flag.map(|flag| (flag, How::Flag));
     ask(context, question, &[], flag, wording).map(|(_, how)| how)
 }
 
@@ -94,11 +93,11 @@ fn ask(
     context: &Context,
     question: &Question<'_>,
     asked_besides: &[Action],
-    flag: Option<(&ConsentFlag, How)>,
+    flag: Option<&ConsentFlag>,
     wording: impl Fn(Action) -> String,
 ) -> Result<(BTreeSet<Action>, How), Failure> {
     match flag {
-        Some((flag, how)) => Ok((by_flag(question, flag)?, how)),
+        Some(flag) => Ok((by_flag(question, flag)?, How::Flag)),
         None if context.settings.can_ask => {
             let actions = by_prompt(question, asked_besides, wording, |page| context.printer.ask(page))?;
             Ok((actions, How::Prompt))
@@ -114,7 +113,7 @@ fn ask(
 pub(crate) fn answer(
     context: &Context,
     question: &Question<'_>,
-    flag: Option<(&ConsentFlag, How)>,
+    flag: Option<&ConsentFlag>,
 ) -> Result<(BTreeSet<Action>, How), Failure> {
     ask(context, question, question.optional, flag, |action| question_text(action).to_owned())
 }

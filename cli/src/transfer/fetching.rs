@@ -23,9 +23,10 @@ use super::{SOFTWARE, WAITING_REPORTS, block_on, ending, endpoint, random_seed, 
 use crate::args::{OrderChoice, ShareOptions, TransferOptions};
 use crate::blame::Keeping;
 use crate::clock::{self, now_unix};
-use crate::consent::{self, Action, ConsentFlag, Granted, How, Question};
+use crate::consent::{self, Action, ConsentFlag, Granted, Question};
 use crate::escape;
 use crate::failure::Failure;
+use crate::folders;
 use crate::identity::{self, Identity};
 use crate::interrupt::Interrupt;
 use crate::output;
@@ -36,6 +37,9 @@ use crate::size::{show_rate, show_size};
 
 /// Without `--stall-timeout`.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What a fetch of the user's own asks for besides what it needs.
+pub(crate) const ASKED_BESIDES: &[Action] = &[Action::Serve, Action::Publish];
 
 /// What is to be fetched, and how.
 #[derive(Debug)]
@@ -54,8 +58,10 @@ pub(crate) struct Plan<'a> {
     pub(crate) share: &'a ShareOptions,
     /// Flags of everything that fetches.
     pub(crate) transfer: &'a TransferOptions,
-    /// The consent that was given, and by what.
-    pub(crate) consent: Option<(&'a ConsentFlag, How)>,
+    /// `--consent`, if it was given.
+    pub(crate) consent: Option<&'a ConsentFlag>,
+    /// What is asked for besides what is needed: [`ASKED_BESIDES`], or less.
+    pub(crate) asked_besides: &'a [Action],
     /// What has happened before the consent is asked for: [`Question::done`].
     pub(crate) done: &'static str,
     /// The file is the user's own, under its name, and only its wrong chunks are fetched.
@@ -102,6 +108,12 @@ pub(crate) fn prepare(
     }
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     let (part, resumed) = open_part(&importing.target)?;
+    if let Some(why) = folders::is_shared(&importing.target.folder) {
+        let folder = escape::path(&importing.target.folder).to_string();
+        context.printer.warning(&format!(
+            "other accounts can put another file in the place of what is checked and kept in `{folder}`: {why}"
+        ));
+    }
     part.check_space().map_err(|error| ending::store(&error))?;
     tell_resumed(context, plan, &resumed)?;
     Ok(Some(Prepared { identity, part, resumed }))
@@ -124,6 +136,12 @@ impl Importing {
     }
 }
 
+/// Without consent to these nothing is fetched.
+pub(crate) fn needed(options: &TransferOptions) -> &'static [Action] {
+    const WITH_SERVE: &[Action] = &[Action::Fetch, Action::Import, Action::Serve];
+    if options.keep_seeding { WITH_SERVE } else { &[Action::Fetch, Action::Import] }
+}
+
 pub(super) fn ask(context: &Context, plan: &Plan<'_>, target: &Target) -> Result<Granted, Failure> {
     let mut subject = show::subject(&plan.manifest);
     if plan.is_repair {
@@ -142,17 +160,15 @@ pub(super) fn ask(context: &Context, plan: &Plan<'_>, target: &Target) -> Result
     if plan.consent.is_some() {
         context.printer.note(show::table(&subject));
     }
-    let (required, optional): (&[Action], &[Action]) = if plan.transfer.keep_seeding {
-        (&[Action::Fetch, Action::Import, Action::Serve], &[Action::Publish])
-    } else {
-        (&[Action::Fetch, Action::Import], &[Action::Serve, Action::Publish])
-    };
+    let required = needed(plan.transfer);
+    let optional: Vec<Action> =
+        plan.asked_besides.iter().copied().filter(|action| !required.contains(action)).collect();
     let question = Question {
         verb: plan.verb,
         swarm_id: Some(plan.manifest.swarm_id()),
         subject: &subject,
         required,
-        optional,
+        optional: &optional,
         done: plan.done,
     };
     consent::obtain(context, &question, plan.consent)
@@ -165,9 +181,23 @@ pub(super) fn open_part(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed
     Ok((Arc::new(part), resumed))
 }
 
+/// [`open_part`] for a repair: the partial file is the user's own.
+pub(super) fn open_part_in_place(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed), Failure> {
+    let opener = Opener { pid: std::process::id(), now_unix: now_unix() };
+    let opened = Part::open_in_place(target.disk_for_part()?, &target.stem, target.spec, opener);
+    let (part, resumed) = opened.map_err(|error| target.opening(error))?;
+    Ok((Arc::new(part), resumed))
+}
+
 fn tell_resumed(context: &Context, plan: &Plan<'_>, resumed: &Resumed) -> Result<(), Failure> {
     let printer = &context.printer;
     let total = plan.manifest.chunk_count();
+    if let Some(path) = &resumed.put_aside {
+        printer.warning(&format!(
+            "the partial file that was there is not known to be ours; it was left as it is and is now called `{}`",
+            escape::path(path)
+        ));
+    }
     if resumed.damaged {
         printer.warning("the record of this download was damaged: looking for what is good on the disk");
     }

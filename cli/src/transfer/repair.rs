@@ -13,12 +13,12 @@ use minimodel_swarm::store::{Disk as _, Open, OpenError, Part, RealDisk, StoreEr
 use minimodel_verifier::Manifest;
 use serde_json::json;
 
-use super::fetching::{Importing, Plan, ask, open_part, transfer_here};
+use super::fetching::{ASKED_BESIDES, Importing, Plan, ask, open_part_in_place, transfer_here};
 use super::target::Target;
 use super::{block_on, ending, offers};
 use crate::args::{RepairOptions, ShareOptions, TransferOptions};
 use crate::clock;
-use crate::consent::{How, NOTHING_DONE};
+use crate::consent::NOTHING_DONE;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -67,7 +67,8 @@ pub(crate) fn run(
         receipt: Some(receipt.clone()),
         share: &share,
         transfer: &how,
-        consent: options.consent.as_ref().map(|flag| (flag, How::Flag)),
+        consent: options.consent.as_ref(),
+        asked_besides: ASKED_BESIDES,
         done: NOTHING_DONE,
         is_repair: true,
     };
@@ -78,7 +79,7 @@ pub(crate) fn run(
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     let is_renamed = set_aside(&importing.target)?;
     // It needs no room: what is written over is there.
-    let opened = open_part(&importing.target);
+    let opened = open_part_in_place(&importing.target);
     let (part, mut resumed) = opened.inspect_err(|_| {
         if is_renamed {
             tell_name(context, &importing.target, rename_back(&importing.target));

@@ -86,7 +86,7 @@ impl Target {
         for name in [self.part_name(), format!("{}.state", self.part_name())] {
             // What cannot be looked at is told by the one who opens it.
             let there = disk.stat(&name).ok().flatten();
-            if let Some(found) = there.and_then(|there| there.refusal(Open::Create)) {
+            if let Some(found) = there.and_then(|there| there.refusal(Open::Existing)) {
                 return Err(ending::store(&StoreError::Refused { path: disk.path(&name), found }));
             }
         }

@@ -7,7 +7,7 @@ use minimodel_wire::SignedOffer;
 
 use crate::args::FetchArgs;
 use crate::companion;
-use crate::consent::{self, Action, How, Question};
+use crate::consent::{self, Action, Question};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::identity;
@@ -54,7 +54,8 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
         receipt: args.receipt.clone(),
         share: &args.share,
         transfer: &args.transfer,
-        consent: args.consent.as_ref().map(|flag| (flag, How::Flag)),
+        consent: args.consent.as_ref(),
+        asked_besides: fetching::ASKED_BESIDES,
         done: if args.manifest.is_some() { consent::NOTHING_DONE } else { consent::MANIFEST_ASKED },
         is_repair: false,
     };
@@ -89,8 +90,7 @@ fn ask_for_manifest(
         optional: &[Action::Import, Action::Cache, Action::Serve, Action::Publish],
         done: consent::NOTHING_DONE,
     };
-    let flag = args.consent.as_ref().map(|flag| (flag, How::Flag));
-    consent::obtain_required(context, &question, flag)?;
+    consent::obtain_required(context, &question, args.consent.as_ref())?;
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     block_on(async {
         let node = endpoint::bind(&args.share, &identity, false, None)?;

@@ -1,15 +1,18 @@
 //! `minimodel import-peer-request`: a request file that agrees with its manifest, then the rest is `fetch`.
+//!
+//! The file comes from somebody else, so what it says about consent is a question and no answer: its user is asked on a
+//! terminal, and elsewhere `--consent` repeats the very actions.
 
 use std::sync::Arc;
 
 use crate::args::ImportPeerRequestArgs;
-use crate::consent::{How, NOTHING_DONE};
+use crate::consent::{ConsentFlag, NOTHING_DONE};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::transfer::fetching::{self, Plan};
 use crate::transfer::offers;
-use crate::{escape, input, request};
+use crate::{input, request};
 
 /// Runs the verb.
 pub(crate) fn run(args: &ImportPeerRequestArgs, context: &Context) -> Result<(), Failure> {
@@ -18,6 +21,8 @@ pub(crate) fn run(args: &ImportPeerRequestArgs, context: &Context) -> Result<(),
     for offer in &request.offers {
         offers::check_fresh(offer)?;
     }
+    let needed = fetching::needed(&args.transfer).iter().chain(&request.asks).copied().collect();
+    check_repeated(args.consent.as_ref(), &ConsentFlag::of(needed), context.settings.can_ask)?;
     let plan = Plan {
         verb: "import-peer-request",
         manifest,
@@ -26,19 +31,25 @@ pub(crate) fn run(args: &ImportPeerRequestArgs, context: &Context) -> Result<(),
         receipt: None,
         share: &args.share,
         transfer: &args.transfer,
-        consent: Some((&request.consent, How::Request)),
+        consent: args.consent.as_ref(),
+        asked_besides: &request.asks,
         done: NOTHING_DONE,
         is_repair: false,
     };
-    fetching::run(context, &plan).map_err(|failure| match failure.class {
-        // This verb has no `--consent` that could be added.
-        Exit::Consent => Failure { hint: hint(args, &plan), ..failure },
-        _ => failure,
-    })
+    fetching::run(context, &plan)
 }
 
-fn hint(args: &ImportPeerRequestArgs, plan: &Plan<'_>) -> String {
-    let needed =
-        if plan.transfer.keep_seeding { r#"["fetch", "import", "serve"]"# } else { r#"["fetch", "import"]"# };
-    format!("to agree, let `{}` say `\"consent\": {needed}`", escape::path(&args.request))
+/// Refuses a flag that is not just what the request asks for, and the lack of one where nobody can be asked: a script
+/// that agrees to one request has not agreed to another that asks for more.
+fn check_repeated(flag: Option<&ConsentFlag>, needed: &ConsentFlag, can_ask: bool) -> Result<(), Failure> {
+    let cause = match flag {
+        Some(flag) if flag == needed => return Ok(()),
+        Some(flag) => format!("the request asks for `{needed}`, and `--consent {flag}` is not the same"),
+        None if can_ask => return Ok(()),
+        None => {
+            "no consent was given, and there is no terminal to ask on; a request file can only ask".to_owned()
+        }
+    };
+    let error = format!("import-peer-request needs consent to {needed}; {NOTHING_DONE}");
+    Err(Failure::new(Exit::Consent, error, format!("to agree, add `--consent {needed}`")).because(cause))
 }

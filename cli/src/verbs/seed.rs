@@ -57,7 +57,7 @@ fn ask(args: &SeedArgs, context: &Context, manifest: &Manifest) -> Result<Grante
         optional: &[Action::Publish],
         done: consent::NOTHING_DONE,
     };
-    consent::obtain(context, &question, args.consent.as_ref().map(|flag| (flag, consent::How::Flag)))
+    consent::obtain(context, &question, args.consent.as_ref())
 }
 
 async fn serve(

@@ -152,7 +152,11 @@ fn a_damaged_log_grants_nothing_is_told_with_its_line_and_stays_as_it_is() {
     ] {
         fs::write(home.own(LOG), &damaged).unwrap();
         let ran = home.say("consent log --verify").exits(10);
-        assert!(ran.stderr.contains(words) && ran.stderr.contains("from a copy"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains(words) && ran.stderr.contains("minimodel consent restore"),
+            "{}",
+            ran.stderr
+        );
         let verdict = home.say("consent log --verify --json").exits(10).object();
         assert!(verdict["ok"] == false && verdict["fault"].as_str().unwrap().contains(words), "{verdict}");
         for line in [
@@ -171,6 +175,8 @@ fn a_damaged_log_grants_nothing_is_told_with_its_line_and_stays_as_it_is() {
     // As the hint says: both away, and it begins anew.
     fs::remove_file(home.own(LOG)).unwrap();
     fs::remove_file(home.own("state/consent.head")).unwrap();
+    home.say("consent list").exits(10);
+    home.say("consent restore").exits(0);
     assert_eq!(home.say("consent list --all").exits(0).stdout, "");
     home.say("consent grant serve --consent serve").exits(0);
 }
@@ -191,6 +197,52 @@ fn answer(home: &Home, line: &str, words: &[&str]) -> (String, i32) {
         person.write_all(format!("{word}\n").as_bytes()).unwrap();
     }
     (shown, running.fate().status.code().unwrap())
+}
+
+/// Copies of the log and its head, as a backup has them, with each further copy of what keeps them from being believed.
+#[test]
+fn h9_an_older_log_revives_no_grant_and_is_taken_only_when_its_user_says_so() {
+    let home = Home::new();
+    let files =
+        ["state/consent.log", "state/consent.head", "data/consent.seen", "state/companion/companion.redb"];
+    home.say("consent grant serve --consent serve").exits(0);
+    let copies = files.map(|name| fs::read(home.own(name)).unwrap());
+    home.say("consent revoke 1").exits(0);
+    home.say("consent list --all").exits(0);
+    let now = files.map(|name| fs::read(home.own(name)).unwrap());
+    // The older log with either of its witnesses as old, or gone.
+    for also in [&[][..], &[2], &[3]] {
+        for (at, name) in files.iter().enumerate() {
+            let is_older = at < 2 || also.contains(&at);
+            fs::write(home.own(name), if is_older { &copies[at] } else { &now[at] }).unwrap();
+        }
+        let damaged = home.say("consent log --verify").exits(10);
+        for words in ["number 2 was written", "an older copy", "`minimodel consent restore`"] {
+            assert!(damaged.stderr.contains(words), "{words} {also:?}: {}", damaged.stderr);
+        }
+        assert!(!damaged.stderr.contains("from a copy;"), "{}", damaged.stderr);
+        home.say("consent list").exits(10);
+        let refused = home.say("consent grant fetch --consent fetch").exits(10);
+        assert!(refused.stderr.contains("damaged"), "{}", refused.stderr);
+        assert_eq!(fs::read(home.own(files[0])).unwrap(), copies[0], "nothing is written to it");
+    }
+    fs::remove_file(home.own(files[2])).unwrap();
+    fs::write(home.own(files[3]), &now[3]).unwrap();
+    home.say("consent log --verify").exits(10);
+
+    let restored = home.say("consent restore --json").exits(0).object();
+    assert_eq!((&restored["event"], &restored["given_up"]), (&"consent-log-restored".into(), &1.into()));
+    assert_eq!(home.say("consent list").exits(0).stdout, "", "no grant of before permits anything");
+    assert!(home.say("consent log").exits(0).stdout.contains("restore  all grants ended"));
+    assert_eq!(home.say("consent restore --json").exits(0).object()["given_up"], 0);
+    // A log that is begun anew is one that was moved away, and says so too.
+    for name in &files[..2] {
+        fs::remove_file(home.own(name)).unwrap();
+    }
+    home.say("consent log --verify").exits(10);
+    home.say("consent restore").exits(0);
+    home.say("consent grant serve --consent serve").exits(0);
+    assert!(home.say("consent log --verify").exits(0).stdout.starts_with("ok: "));
 }
 
 #[test]

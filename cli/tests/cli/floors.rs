@@ -41,6 +41,9 @@ const PINS: [(&str, &str); 2] = [("quinn", "0.11."), ("bincode", "2.0.1")];
 const ABSENT: [&str; 7] =
     ["reqwest", "hyper-tls", "hyper-rustls", "curl", "native-tls", "openssl", "openssl-sys"];
 
+/// In the lock file for systems that `[graph]` of `deny.toml` does not name, so that more versions than one are no matter.
+const ELSEWHERE: [&str; 2] = ["r-efi", "windows-sys"];
+
 type Version = (u64, u64, u64);
 
 /// Name to all versions of it.
@@ -97,6 +100,100 @@ fn faults(lock: &str) -> Vec<String> {
 fn unwanted(lock: &str) -> Vec<&str> {
     let packages = packages(lock);
     ABSENT.into_iter().filter(|name| packages.contains_key(name)).collect()
+}
+
+/// The rules of `cargo deny`, as far as a lock file can be held against them: licences and targets cannot.
+const DENY: &str = include_str!("../../../deny.toml");
+
+/// The entries of a list of `deny.toml`: `crate = "NAME"` or `"NAME:VERSION"`, or bare strings.
+fn denied_by<'a>(rules: &'a str, list: &str) -> Vec<&'a str> {
+    let opening = format!("\n{list} = [");
+    let (_, rest) = rules.split_once(&opening).unwrap_or_else(|| panic!("deny.toml has no `{list}`"));
+    let end = rest.find("\n]").filter(|_| rest.starts_with('\n')).or_else(|| rest.find(']'));
+    let lines = rest[..end.unwrap_or(rest.len())].lines().filter(|line| !line.trim_start().starts_with('#'));
+    lines
+        .filter_map(|line| {
+            let named = line.split_once("crate = \"").map_or(line, |(_, named)| named);
+            let named = named.trim_start().trim_start_matches('"');
+            named.split('"').next().filter(|named| !named.is_empty())
+        })
+        .collect()
+}
+
+/// Whether `found` is of the series that stands behind the colon: `0.2`, `>=3`, or any.
+fn is_of(found: &str, series: Option<&str>) -> bool {
+    match series {
+        None => true,
+        Some(series) => match series.strip_prefix(">=") {
+            Some(least) => found.split('.').next() >= Some(least),
+            None => found == series || found.starts_with(&format!("{series}.")),
+        },
+    }
+}
+
+/// What in the lock file `deny.toml` forbids, and what it says that is no longer so.
+fn denials(rules: &str, lock: &str) -> Vec<String> {
+    let packages = packages(lock);
+    let named = |entry: &str| match entry.split_once(':') {
+        Some((name, series)) => (name.to_owned(), Some(series.to_owned())),
+        None => (entry.to_owned(), None),
+    };
+    let found = |entry: &str| {
+        let (name, series) = named(entry);
+        let versions = packages.get(name.as_str()).into_iter().flatten();
+        versions.filter(|version| is_of(version, series.as_deref())).count()
+    };
+    let mut faults = Vec::new();
+    let denied = denied_by(rules, "deny");
+    faults.extend(
+        denied.iter().filter(|entry| found(entry) > 0).map(|entry| format!("{entry} is denied and there")),
+    );
+    let skipped = denied_by(rules, "skip");
+    faults.extend(
+        skipped
+            .iter()
+            .filter(|entry| found(entry) == 0)
+            .map(|entry| format!("{entry} is skipped and not there")),
+    );
+    for (name, versions) in &packages {
+        let left = versions.iter().filter(|version| {
+            !skipped.iter().any(|entry| {
+                let (skipped, series) = named(entry);
+                skipped == **name && is_of(version, series.as_deref())
+            })
+        });
+        let left = left.count();
+        if left > 1 && !ELSEWHERE.contains(name) {
+            faults.push(format!("{name} is there in {left} versions"));
+        }
+    }
+    let registries = denied_by(rules, "allow-registry");
+    let sources = lock.lines().filter_map(|line| line.strip_prefix("source = \"")?.strip_suffix('"'));
+    faults.extend(
+        sources
+            .filter(|source| !registries.iter().any(|known| *source == format!("registry+{known}")))
+            .map(|source| format!("{source} is no source of ours")),
+    );
+    faults
+}
+
+#[test]
+fn h11_what_deny_toml_forbids_is_not_in_the_lock_file() {
+    assert_eq!(denials(DENY, LOCK), Vec::<String>::new());
+    let denied = denied_by(DENY, "deny");
+    let missing: Vec<_> = ABSENT.into_iter().filter(|name| !denied.contains(name)).collect();
+    assert_eq!(missing, Vec::<&str>::new(), "what must be absent is denied too");
+    // The test finds what it looks for.
+    for (rules, word) in [
+        (DENY.replace("\"curl\"", "\"hyper\""), "hyper is denied"),
+        (DENY.replace("bincode:>=3", "bincode:>=2"), "bincode:>=2 is denied"),
+        (DENY.replace("getrandom:0.2", "getrandom:0.1"), "getrandom:0.1 is skipped and not there"),
+        (DENY.replace("getrandom:0.2", "getrandom:0.1"), "getrandom is there in 2"),
+        (DENY.replace("https://github.com/rust-lang", "https://example.org"), "no source of ours"),
+    ] {
+        let faults = denials(&rules, LOCK);
+        assert!(faults.iter().any(|fault| fault.contains(word)), "{word}: {faults:?}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read};
+use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read, Write as _};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
@@ -293,4 +293,29 @@ pub(crate) fn event(stream: &str, name: &str) -> Value {
     let first = all.next().unwrap_or_else(|| panic!("no {name} in: {stream}"));
     assert!(all.next().is_none(), "more than one {name} in: {stream}");
     first
+}
+
+/// What each question ends with.
+const PROMPT: &str = "Type yes to agree: ";
+
+/// A verb at a terminal that is answered one word a question. Gives what was asked, each
+/// by its last line, and the process.
+pub(crate) fn ask(home: &Home, line: &[&str], words: &[&str]) -> (Vec<String>, Running) {
+    let (mut person, process) = terminal();
+    let mut command = home.command(line);
+    command.stdin(Stdio::from(process.try_clone().unwrap()));
+    let running = Running::start_on(&mut command, None, Some(process.into()));
+    drop(command);
+    let (mut shown, mut piece) = (String::new(), [0; 1024]);
+    for (asked, word) in words.iter().enumerate() {
+        while shown.matches(PROMPT).count() <= asked {
+            let count = person.read(&mut piece).unwrap();
+            shown += &String::from_utf8_lossy(&piece[..count]);
+        }
+        person.write_all(format!("{word}\n").as_bytes()).unwrap();
+    }
+    // What is shown from now on must not fill the terminal.
+    std::thread::spawn(move || while person.read(&mut piece).is_ok_and(|count| count > 0) {});
+    let asked = shown.match_indices(PROMPT).map(|(at, _)| shown[..at].lines().last().unwrap().to_owned());
+    (asked.collect(), running)
 }

@@ -100,7 +100,7 @@ pub fn consent(consent: &Consent) -> Result<(), Problem> {
     }
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
     if !(1..=32).contains(&consent.by.len()) || !consent.by.bytes().all(is_word) {
-        let hint = "say `api`, or as what else it was given: `flag`, `prompt`, `request`";
+        let hint = "say `api`, or as what else it was given: `flag`, `prompt`";
         let error = format!("`{}` is no way to give a consent", shown(&consent.by));
         return Err(Problem::new(code::INVALID, error, hint));
     }

@@ -2,7 +2,7 @@
 //! as their user agrees to publish.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::row::Row;
@@ -125,7 +125,7 @@ impl Core {
             agreed.insert(path);
         }
         let there = std::fs::read_dir(self.folder()).into_iter().flatten().flatten().map(|file| file.path());
-        for path in there.filter(|path| !agreed.contains(path)) {
+        for path in there.filter(|path| !agreed.contains(path) && is_named_by_us(path)) {
             // One that cannot be removed now is tried again at the next look.
             let _ = std::fs::remove_file(path);
         }
@@ -143,6 +143,17 @@ impl Core {
     fn path(&self, row: &Row) -> PathBuf {
         self.folder().join(format!("{}-{}.offer", row.id, row.swarm_id))
     }
+}
+
+/// `ID-SWARM.offer`, or what is written before it gets that name. Whatever else lies there is not ours to remove.
+fn is_named_by_us(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let Some((stem, rest)) = name.split_once(".offer") else { return false };
+    let is_hex = |text: &str, len| text.len() == len && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_stem =
+        stem.split_once('-').is_some_and(|(id, swarm)| id.parse::<u64>().is_ok() && is_hex(swarm, 64));
+    let unique = rest.strip_prefix('.').and_then(|rest| rest.strip_suffix(".new"));
+    is_stem && (rest.is_empty() || unique.is_some_and(|unique| is_hex(unique, 16)))
 }
 
 fn permits_publishing(grant: &Grant, row: &Row) -> bool {

@@ -32,7 +32,7 @@ use self::live::Live;
 use self::row::Row;
 use crate::api::types::{Cause, Event, Limits, Rates};
 use crate::clock::now_unix;
-use crate::consent::ConsentBook;
+use crate::consent::{ConsentBook, Head};
 use crate::db::{Db, DbError, Table};
 use crate::library::Library;
 use crate::limits::{schedule, store};
@@ -51,6 +51,8 @@ const WAITING_EVENTS: usize = 1_024;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 const DATABASE: &str = "companion.redb";
+/// The setting with the newest line that was seen of the consent log.
+const CONSENT_SEEN: &str = "consent-seen";
 
 /// Where things are; all absolute.
 #[derive(Clone, Debug)]
@@ -141,11 +143,18 @@ impl Companion {
     /// Another process has it open, or it cannot be read.
     pub fn open(places: Places, runner: Arc<dyn Runner>, is_running: bool) -> Result<Self, Problem> {
         let folder = places.folder.clone();
+        for ours in [&places.state, &places.data, &folder, &places.data.join("library")] {
+            crate::files::check_folder(ours)?;
+        }
         crate::files::create_folder(&folder)?;
         let db = Arc::new(open_db(&folder.join(DATABASE))?);
         let now = now_unix();
         // A log that cannot be believed grants nothing, and every look says so; what is here can still be looked at.
-        let book = ConsentBook::open(&places.state).unwrap_or_else(|_| ConsentBook::unread(&places.state));
+        let mut book = ConsentBook::unread(&places.state, &places.data);
+        if let Some(seen) = db.get::<Head>(Table::Settings, CONSENT_SEEN)? {
+            book.remember(seen);
+        }
+        let _ = book.reload_if_changed();
         let rows = db.all::<Row>(Table::Transfers)?;
         let limits = store::load(&db)?;
         let inner = Inner {
@@ -178,6 +187,9 @@ impl Companion {
             started_unix: now,
             is_running,
         });
+        let head = core.lock().book.head();
+        // The data folder has it as well; the next look tries again.
+        let _ = core.keep_head(head.as_ref());
         core.complete_shares();
         if is_running {
             // A link that cannot be mended now is told of by the doctor, and mended at another start.
@@ -195,6 +207,19 @@ impl Companion {
     /// Becomes true when a client asked the companion to stop.
     pub fn asked_to_stop(&self) -> watch::Receiver<bool> {
         self.core.asked_to_stop.subscribe()
+    }
+
+    /// Takes the consent log as it is, although a newer or another one was seen ([`ConsentBook::restore`]); gives how many
+    /// lines that were seen are given up, 0 where the log is the one that it was.
+    ///
+    /// # Errors
+    ///
+    /// A log that does not hold in itself, or the disk's.
+    pub fn restore_log(&self) -> Result<usize, Problem> {
+        let given_up = self.core.lock().book.restore("command", now_unix())?;
+        let head = self.core.lock().book.head();
+        self.core.keep_head(head.as_ref())?;
+        Ok(given_up)
     }
 
     /// Ends everything that runs, in good order, and writes down what is left to write.
@@ -248,6 +273,7 @@ impl Core {
 
     fn look_until_the_end(self: &Arc<Self>) {
         let mut flushed = Instant::now();
+        let mut kept = None;
         let mut inner = self.lock();
         loop {
             if inner.is_ending {
@@ -255,9 +281,19 @@ impl Core {
             }
             inner.is_stale = false;
             self.look(&mut inner);
-            if flushed.elapsed() >= FLUSH_EVERY {
-                flushed = Instant::now();
-                self.flush(&mut inner);
+            let (head, accounts) = (inner.book.head(), inner.accounts.clone());
+            let is_due = flushed.elapsed() >= FLUSH_EVERY;
+            if is_due || head != kept {
+                // The disk may take its time: nobody who asks how things stand waits for it.
+                drop(inner);
+                if is_due {
+                    flushed = Instant::now();
+                    self.flush(&accounts);
+                }
+                if self.keep_head(head.as_ref()).is_ok() {
+                    kept = head;
+                }
+                inner = self.lock();
             }
             let waited = self
                 .wake
@@ -268,14 +304,26 @@ impl Core {
             !inner.lives.is_empty() || !inner.leaving.is_empty()
         });
         inner = waited.unwrap_or_else(PoisonError::into_inner).0;
-        self.flush(&mut inner);
+        let accounts = inner.accounts.clone();
+        drop(inner);
+        self.flush(&accounts);
     }
 
-    /// What moved is written down; a disk that does not take it is asked again the next time.
-    fn flush(&self, inner: &mut Inner) {
+    /// What moved is written down; a disk that does not take it is asked again the next time. Not under the lock of
+    /// [`Inner`]: it waits for the disk.
+    fn flush(&self, accounts: &Accounts) {
         let now = now_unix();
-        inner.accounts.turn(now);
-        let _ = inner.accounts.flush(&self.db, now);
+        accounts.turn(now);
+        let _ = accounts.flush(&self.db, now);
+    }
+
+    /// Keeps the newest line of the consent log where no copy of the log comes: an older log is known by it.
+    fn keep_head(&self, head: Option<&Head>) -> Result<(), DbError> {
+        let Some(head) = head else { return Ok(()) };
+        if self.db.get::<Head>(Table::Settings, CONSENT_SEEN)?.as_ref() == Some(head) {
+            return Ok(());
+        }
+        self.db.change(|change| change.put(Table::Settings, CONSENT_SEEN, head))
     }
 
     fn save(&self, row: &Row) -> Result<(), Problem> {

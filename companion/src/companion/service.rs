@@ -170,7 +170,8 @@ impl Service for Companion {
     }
 
     fn verify_log(&self) -> Answer<LogVerdict> {
-        Ok(consent::verify(&self.core.places.state)?)
+        let remembered = self.core.lock().book.remembered().to_vec();
+        Ok(consent::verify(&self.core.places.state, &self.core.places.data, &remembered)?)
     }
 
     fn announcements(&self) -> Answer<Vec<Announcement>> {
@@ -256,7 +257,7 @@ impl Service for Companion {
             listens: &listens,
             database_fault: None,
             is_repaired: self.core.db.is_repaired(),
-            log: consent::verify(&self.core.places.state).map_err(|error| error.to_string()),
+            log: self.verify_log().map_err(|problem| problem.cause.unwrap_or(problem.error)),
         })))
     }
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::chain::{Broken, Chain};
+use super::chain::{Broken, Chain, Head};
 use super::error::ConsentError;
 use super::grants::Grants;
-use super::line::{Given, Kind, Revoked};
+use super::line::{Given, Kind, Restored, Revoked};
 use super::log::{Files, Held, Stamp};
 use super::{NotAGrant, check};
 use crate::api::types::{LogEntry, LogVerdict, NewGrant};
@@ -20,23 +20,30 @@ pub struct ConsentBook {
     files: Files,
     chain: Chain,
     grants: Grants,
+    /// Lines that were seen of it, by this process or by whoever told it: a log that lacks one is not the log.
+    remembered: Vec<Head>,
     /// How the files looked when they were read; none: they were not, or are damaged.
     seen: Option<Stamp>,
 }
 
-/// Whether the log of a state folder holds; nothing is changed or made, so a folder that may only be read will do. A log
-/// that is not there holds, with no lines.
+/// Whether the log of a state folder holds, in itself and against the lines that were seen of it: by the data folder, and
+/// those of `remembered`. Nothing is changed or made, so folders that may only be read will do. A log that is not there and
+/// never was holds, with no lines.
 ///
 /// # Errors
 ///
 /// The disk's. A damaged log is a verdict.
-pub fn verify(state_folder: &Path) -> Result<LogVerdict, ConsentError> {
-    verdict(&Files::new(state_folder))
+pub fn verify(state: &Path, data: &Path, remembered: &[Head]) -> Result<LogVerdict, ConsentError> {
+    verdict(&Files::new(state, data), remembered)
 }
 
-fn verdict(files: &Files) -> Result<LogVerdict, ConsentError> {
-    let read = files.look()?.unwrap_or_else(|| Ok(Chain::default()));
-    Ok(read.map_or_else(Broken::verdict, |chain| chain.verdict()))
+fn verdict(files: &Files, remembered: &[Head]) -> Result<LogVerdict, ConsentError> {
+    let (read, seen) = files.look()?;
+    let read = read.unwrap_or_else(|| Ok(Chain::default()));
+    let held = read.and_then(|chain| {
+        seen.iter().chain(remembered).try_for_each(|seen| chain.hold_against_seen(seen)).map(|()| chain)
+    });
+    Ok(held.map_or_else(Broken::verdict, |chain| chain.verdict()))
 }
 
 impl ConsentBook {
@@ -45,17 +52,62 @@ impl ConsentBook {
     /// # Errors
     ///
     /// [`ConsentError::Damaged`] with what is wrong, or the disk's; then nothing is granted.
-    pub fn open(state_folder: &Path) -> Result<Self, ConsentError> {
-        let mut book = Self::unread(state_folder);
+    pub fn open(state: &Path, data: &Path) -> Result<Self, ConsentError> {
+        let mut book = Self::unread(state, data);
         book.load()?;
         Ok(book)
     }
 
     /// A book that grants nothing until [`Self::reload_if_changed`] or an append has read the log: for a process that goes on
     /// without grants where [`Self::open`] fails, or that only appends.
-    pub fn unread(state_folder: &Path) -> Self {
-        let (files, chain, grants) = (Files::new(state_folder), Chain::default(), Grants::default());
-        Self { files, chain, grants, seen: None }
+    pub fn unread(state: &Path, data: &Path) -> Self {
+        let (files, chain, grants) = (Files::new(state, data), Chain::default(), Grants::default());
+        Self { files, chain, grants, remembered: Vec::new(), seen: None }
+    }
+
+    /// Tells it of a line that was seen of the log, from the next reading on.
+    pub fn remember(&mut self, head: Head) {
+        if !self.remembered.contains(&head) {
+            self.remembered.push(head);
+        }
+    }
+
+    /// The lines that the log must have.
+    pub fn remembered(&self) -> &[Head] {
+        &self.remembered
+    }
+
+    /// The last line, as the log was read last; `None`: it has none, or cannot be believed.
+    pub fn head(&self) -> Option<Head> {
+        self.chain.head()
+    }
+
+    /// Takes the log as it is now for the log, although a newer or another one was seen: one that was restored from a copy,
+    /// or begun anew. That is recorded in it, and ends all its grants: one of them may have been taken back since. Gives the
+    /// number of lines that were given up so; 0: the log has all that was seen, and nothing was written.
+    ///
+    /// # Errors
+    ///
+    /// A log that does not hold in itself, or the disk's.
+    pub fn restore(&mut self, by: &str, now_unix: u64) -> Result<usize, ConsentError> {
+        check::text("by", by)?;
+        let held = self.files.lock_to_write()?;
+        self.forget();
+        let mut chain = self.files.read(&held)?.map_err(|broken| self.damaged(broken))?;
+        self.files.settle(&held, &mut chain)?;
+        let mut given_up: Vec<Head> = Vec::new();
+        for seen in self.files.read_seen()?.into_iter().chain(self.remembered.iter().cloned()) {
+            if chain.hold_against_seen(&seen).is_err() && !given_up.contains(&seen) {
+                given_up.push(seen);
+            }
+        }
+        let restored = |seen: &Head| {
+            let (seen_number, seen_hash) = (seen.number, seen.hash.clone());
+            Kind::Restore(Restored { seen_number, seen_hash, by: by.to_owned() })
+        };
+        self.files.append(&held, &mut chain, now_unix, given_up.iter().map(restored).collect())?;
+        self.take(&held, chain)?;
+        Ok(given_up.len())
     }
 
     /// Records grants, one line an action, durably; gives their numbers.
@@ -164,7 +216,7 @@ impl ConsentBook {
 
     /// Whether the log holds as it is on disk now.
     pub fn verify(&self) -> LogVerdict {
-        verdict(&self.files).unwrap_or_else(|error| {
+        verdict(&self.files, &self.remembered).unwrap_or_else(|error| {
             let fault = Some(error.to_string());
             LogVerdict { ok: false, entries: 0, older: 0, head: String::new(), fault }
         })
@@ -182,6 +234,8 @@ impl ConsentBook {
         match self.files.lock_if_there()? {
             Some(held) => self.read(&held),
             None => {
+                let seen = self.files.read_seen()?;
+                self.hold(&Chain::default(), seen.as_ref())?;
                 self.seen = Some(before);
                 Ok(())
             }
@@ -202,6 +256,7 @@ impl ConsentBook {
         match &appended {
             Ok(_) => {
                 self.chain.lines.iter().skip(before).for_each(|line| self.grants.take(line));
+                self.remembered = self.chain.head().into_iter().collect();
                 self.seen = Some(self.files.stamp()?);
             }
             // Nothing was written.
@@ -213,14 +268,31 @@ impl ConsentBook {
     }
 
     fn read(&mut self, held: &Held) -> Result<(), ConsentError> {
-        let damaged =
-            |broken: Broken| ConsentError::Damaged { path: self.files.log(), verdict: broken.verdict() };
-        let mut chain = self.files.read(held)?.map_err(damaged)?;
+        let seen = self.files.read_seen()?;
+        let mut chain = self.files.read(held)?.map_err(|broken| self.damaged(broken))?;
+        self.hold(&chain, seen.as_ref())?;
         self.files.settle(held, &mut chain)?;
+        self.files.keep_seen(held, &chain);
+        self.take(held, chain)
+    }
+
+    /// A log that was read, holds and is settled.
+    fn take(&mut self, _held: &Held, chain: Chain) -> Result<(), ConsentError> {
         self.grants = Grants::of(&chain.lines);
+        self.remembered = chain.head().into_iter().collect();
         self.chain = chain;
         self.seen = Some(self.files.stamp()?);
         Ok(())
+    }
+
+    /// Holds a log against all that was seen of it.
+    fn hold(&self, chain: &Chain, seen: Option<&Head>) -> Result<(), ConsentError> {
+        let mut all = seen.into_iter().chain(&self.remembered);
+        all.try_for_each(|seen| chain.hold_against_seen(seen)).map_err(|broken| self.damaged(broken))
+    }
+
+    fn damaged(&self, broken: Broken) -> ConsentError {
+        ConsentError::Damaged { path: self.files.log(), verdict: broken.verdict() }
     }
 
     /// Grants nothing until the log was read.

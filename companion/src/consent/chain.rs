@@ -4,7 +4,7 @@ use minimodel_verifier::digest::{hex, parse_hex};
 use minimodel_verifier::sha256;
 use serde::{Deserialize, Serialize};
 
-use super::line::{Line, LineError, OPENING, older_entry};
+use super::line::{Kind, Line, LineError, OPENING, older_entry};
 use crate::api::types::{LogEntry, LogVerdict};
 
 const HEAD_VERSION: u32 = 1;
@@ -75,6 +75,29 @@ pub enum Fault {
     /// The head is no head.
     #[error("`consent.head` was changed or is no head of a log")]
     NoHead,
+    /// A line without a head that names it, nor one that was prepared for it.
+    #[error("`consent.head` is gone")]
+    HeadGone,
+    /// A newer line was seen than there is now.
+    #[error(
+        "the log ends with number {found}, and number {seen} was written: an older copy of it was put in its place, or it \
+         was moved away"
+    )]
+    RolledBack {
+        /// The last number that is there; 0: there is no line.
+        found: u64,
+        /// The last that was seen.
+        seen: u64,
+    },
+    /// Another line was seen under a number than there is now.
+    #[error("number {seen} is not the line that was written: another log was put in the place of this one")]
+    Exchanged {
+        /// The number.
+        seen: u64,
+    },
+    /// What was seen cannot be read.
+    #[error("`consent.seen` in the data folder was changed or is no head of a log")]
+    NoSeen,
     /// It is longer than any log of ours.
     #[error("the log has more than {most} bytes")]
     TooLong {
@@ -86,7 +109,7 @@ pub enum Fault {
 /// Number and hash of the last line that was acted on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Head {
+pub struct Head {
     version: u32,
     pub(super) number: u64,
     pub(super) hash: String,
@@ -99,6 +122,12 @@ impl Head {
 
     pub(super) fn render(&self) -> Result<String, serde_json::Error> {
         Ok(serde_json::to_string(self)? + "\n")
+    }
+
+    /// As [`Self::parse`]; bytes that are no head are one that no log has, by their hash, so that they are not taken for
+    /// nothing.
+    pub(super) fn parse_seen(bytes: &[u8]) -> Self {
+        Self::parse(bytes).unwrap_or_else(|| Self::new(0, hex(&sha256(bytes))))
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
@@ -150,6 +179,38 @@ impl Chain {
         self.lines.len() as u64 + 1
     }
 
+    /// The last line.
+    pub(super) fn head(&self) -> Option<Head> {
+        (!self.lines.is_empty()).then(|| Head::new(self.lines.len() as u64, self.hash.clone()))
+    }
+
+    /// Holds the log against a line that was seen of it once. A line of [`Kind::Restore`] that names just this one stands for
+    /// it: then its user has given it up.
+    pub(super) fn hold_against_seen(&self, seen: &Head) -> Result<(), Broken> {
+        let at = usize::try_from(seen.number).unwrap_or(usize::MAX);
+        // Each line but the last has its hash in the line after it.
+        let hash = match self.lines.get(at) {
+            _ if at == 0 => None,
+            Some(next) => Some(&next.prev),
+            None => Some(&self.hash).filter(|_| at == self.lines.len()),
+        };
+        let is_given_up = |line: &Line| match &line.kind {
+            Kind::Restore(restored) => {
+                (restored.seen_number, &restored.seen_hash) == (seen.number, &seen.hash)
+            }
+            Kind::Given(_) | Kind::Grant(_) | Kind::Revoke(_) => false,
+        };
+        if hash == Some(&seen.hash) || self.lines.iter().any(is_given_up) {
+            return Ok(());
+        }
+        let found = self.lines.len() as u64;
+        Err(self.broken(match seen.number {
+            0 => Fault::NoSeen,
+            seen if found < seen => Fault::RolledBack { found, seen },
+            seen => Fault::Exchanged { seen },
+        }))
+    }
+
     fn broken(&self, fault: Fault) -> Broken {
         let entries = self.lines.len() as u64;
         Broken { fault, entries, older: self.older, hash: self.hash.clone() }
@@ -173,7 +234,8 @@ pub(super) fn read(log: &[u8], head: Option<&[u8]>) -> Result<Chain, Broken> {
 /// several lines all count or none: fewer than the prepared head names are torn, like a piece of a line.
 pub(super) fn read_with(log: &[u8], head: Option<&[u8]>, prepared: Option<&[u8]>) -> Result<Chain, Broken> {
     let known = head.and_then(Head::parse).map_or(0, |head| head.number);
-    let batch = prepared.and_then(Head::parse).filter(|prepared| prepared.number > known.saturating_add(1));
+    let prepared = prepared.and_then(Head::parse);
+    let batch = prepared.as_ref().filter(|prepared| prepared.number > known.saturating_add(1));
     // A disk that lost power may keep parts of a write and not others, which then read as zeros.
     let is_lost = |line: &[u8], number: u64| batch.is_some() && number > known && line.contains(&0);
     let end = log.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
@@ -210,7 +272,7 @@ pub(super) fn read_with(log: &[u8], head: Option<&[u8]>, prepared: Option<&[u8]>
             parsed => chain.follow(line.len(), parsed, &mut marks)?,
         }
     }
-    chain.hold_against(head, batch.as_ref(), &marks)?;
+    chain.hold_against(head, prepared.as_ref(), batch, &marks)?;
     chain.torn = (log.len() as u64).saturating_sub(chain.len);
     Ok(chain)
 }
@@ -264,6 +326,7 @@ impl Chain {
     fn hold_against(
         &mut self,
         head: Option<&[u8]>,
+        prepared: Option<&Head>,
         batch: Option<&Head>,
         marks: &[Mark],
     ) -> Result<(), Broken> {
@@ -290,6 +353,11 @@ impl Chain {
         }
         if found > expected + 1 && !self.is_prepared {
             return Err(self.broken(Fault::Ahead { line, found, expected }));
+        }
+        // The first append prepares its head by name before it writes the line: without either this is no crash of ours.
+        let is_first = head.is_none() && found == 1;
+        if is_first && prepared.is_none_or(|prepared| prepared.number != 1 || prepared.hash != self.hash) {
+            return Err(self.broken(Fault::HeadGone));
         }
         self.is_ahead = found > expected;
         Ok(())

@@ -72,8 +72,9 @@ impl From<ConsentError> for Problem {
                 Self::new(code::INVALID, told, hint).because(verdict.fault.unwrap_or_default())
             }
             ConsentError::Full { .. } => {
-                let hint = "consents can still be taken back for a while; to begin a new log, end the companion and move \
-                            `consent.log` and `consent.head` of the state folder away together: all grants end with them";
+                let hint = "consents can still be taken back for a while; to begin a new log, end the companion, move `consent.log` \
+                            and `consent.head` of the state folder away together, and run `minimodel consent restore`: all grants \
+                            end";
                 Self::new(code::DISK_FULL, told, hint)
             }
             ConsentError::NotAGrant(why) => Self::new(code::USAGE, told, why.hint()),

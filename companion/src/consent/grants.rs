@@ -112,6 +112,7 @@ impl Grants {
                     held.is_revoked = true;
                 }
             }
+            Kind::Restore(_) => self.held.values_mut().for_each(|held| held.is_revoked = true),
         }
     }
 

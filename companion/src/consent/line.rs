@@ -33,6 +33,7 @@ pub(super) enum Kind {
     Given(Given),
     Grant(Granted),
     Revoke(Revoked),
+    Restore(Restored),
 }
 
 /// A verb's own consent, which ends with its run.
@@ -44,7 +45,7 @@ pub struct Given {
     pub actions: Vec<Action>,
     /// For which swarm, 64 lowercase hex digits; none: it was not known yet.
     pub swarm_id: Option<String>,
-    /// How: `flag`, `prompt`, `request`, `command`.
+    /// How: `flag`, `prompt`, `command`.
     pub by: String,
     /// As the user spelled it.
     pub spelled: String,
@@ -65,6 +66,15 @@ pub(super) struct Granted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Revoked {
     pub(super) grant: u64,
+    pub(super) by: String,
+}
+
+/// An older or another log that its user took for this one. All grants before it have ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Restored {
+    /// The newest line that was seen of the log that was given up.
+    pub(super) seen_number: u64,
+    pub(super) seen_hash: String,
     pub(super) by: String,
 }
 
@@ -136,6 +146,14 @@ impl Line {
             Kind::Grant(granted) => ("grant", granted.text()),
             Kind::Revoke(revoked) => {
                 ("revoke", format!("grant {} taken back, by {}", revoked.grant, revoked.by))
+            }
+            Kind::Restore(restored) => {
+                let seen = restored.seen_number;
+                let text = format!(
+                    "all grants ended: the log that went to number {seen} was given up, by {}",
+                    restored.by
+                );
+                ("restore", text)
             }
         };
         LogEntry { number: self.number, time_utc: self.time.clone(), kind: kind.to_owned(), text }

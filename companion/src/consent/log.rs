@@ -22,6 +22,9 @@ const LOG_NAME: &str = "consent.log";
 const HEAD_NAME: &str = "consent.head";
 const NEW_HEAD_NAME: &str = "consent.head.new";
 const LOCK_NAME: &str = "consent.lock";
+/// In the data folder: an older copy of the state folder does not bring an older one of this.
+const SEEN_NAME: &str = "consent.seen";
+const NEW_SEEN_NAME: &str = "consent.seen.new";
 
 /// A longer log is none of ours: room for more than 100,000 consents.
 pub(super) const MAX_BYTES: u64 = 64 << 20;
@@ -34,10 +37,11 @@ const LOOKS: usize = 10;
 
 const MAX_HEAD_BYTES: u64 = 4 << 10;
 
-/// The files of a state folder.
+/// The files of a state folder, and the head that is kept apart from them.
 #[derive(Clone, Debug)]
 pub(super) struct Files {
     folder: PathBuf,
+    data: PathBuf,
 }
 
 /// Held while the files are read or changed.
@@ -50,8 +54,8 @@ pub(super) struct Held {
 pub(super) struct Stamp([Option<(u64, u64, i64, i64)>; 2]);
 
 impl Files {
-    pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+    pub(super) fn new(state: &Path, data: &Path) -> Self {
+        Self { folder: state.to_owned(), data: data.to_owned() }
     }
 
     pub(super) fn log(&self) -> PathBuf {
@@ -60,6 +64,45 @@ impl Files {
 
     fn head(&self) -> PathBuf {
         self.folder.join(HEAD_NAME)
+    }
+
+    fn seen(&self) -> PathBuf {
+        self.data.join(SEEN_NAME)
+    }
+
+    /// The newest line that any process has seen of the log, by the file that is kept apart from it.
+    pub(super) fn read_seen(&self) -> Result<Option<Head>, ConsentError> {
+        let read = read_file(&self.seen(), MAX_HEAD_BYTES);
+        let bytes = read.map_err(|source| ConsentError::Io { doing: "read", path: self.seen(), source })?;
+        Ok(bytes.map(|bytes| Head::parse_seen(&bytes)))
+    }
+
+    /// Keeps the last line of a log that holds, so that an older one is known for what it is. Best effort: where it cannot
+    /// be kept now the next reading does it, and what was kept before still counts.
+    pub(super) fn keep_seen(&self, _held: &Held, chain: &Chain) {
+        let Some(head) = chain.head() else { return };
+        if self.read_seen().is_ok_and(|seen| seen.as_ref() == Some(&head)) {
+            return;
+        }
+        // Never of a line that a loss of power could take.
+        let _ = self.sync_folder().and_then(|()| {
+            let new = self.prepare_seen(&head)?;
+            self.name_seen(&new)
+        });
+    }
+
+    fn prepare_seen(&self, head: &Head) -> io::Result<PathBuf> {
+        let mut builder = DirBuilder::new();
+        step("mkdir", || builder.recursive(true).mode(0o700).create(&self.data))?;
+        let new = self.data.join(NEW_SEEN_NAME);
+        write_small(&new, &head.render().map_err(io::Error::other)?)?;
+        Ok(new)
+    }
+
+    fn name_seen(&self, new: &Path) -> io::Result<()> {
+        step("rename", || std::fs::rename(new, self.seen()))?;
+        let folder = File::open(&self.data)?;
+        step("sync_dir", || folder.sync_all())
     }
 
     /// How the files look now.
@@ -112,16 +155,19 @@ impl Files {
     }
 
     /// Reads log and head and changes nothing, so that it can be done where nothing may be written: a lock that is there is
-    /// waited for, and none is made. `None`: there is neither log nor head.
-    pub(super) fn look(&self) -> Result<Option<Result<Chain, Broken>>, ConsentError> {
-        let mut read = None;
+    /// waited for, and none is made. Gives what was seen of the log before, too. `None`: there is neither log nor head.
+    #[expect(clippy::type_complexity, reason = "each of its parts may not be there, for a reason of its own")]
+    pub(super) fn look(&self) -> Result<(Option<Result<Chain, Broken>>, Option<Head>), ConsentError> {
+        let mut read = (None, None);
         for _ in 0..LOOKS {
             let before = self.stamp()?;
+            // Before the log, which only grows: what is appended meanwhile is not missed.
+            let seen = self.read_seen()?;
             if before.0.iter().all(Option::is_none) {
-                return Ok(None);
+                return Ok((None, seen));
             }
             let lock = self.lock_that_is_there()?;
-            read = Some(self.read_unlocked()?);
+            read = (Some(self.read_unlocked()?), seen);
             if lock.is_some() || self.stamp()? == before {
                 break;
             }
@@ -211,8 +257,10 @@ impl Files {
         }
         // Before the lines, so that a disk without room for it has no lines either.
         let new = self.prepare_head(last.line.number, &last.hash)?;
+        let new_seen = self.writing(|| self.prepare_seen(&Head::new(last.line.number, last.hash.clone())))?;
         self.writing(|| {
-            if lines.len() > 1 {
+            // Of several lines, and of a first one, it alone says that they are whole.
+            if lines.len() > 1 || chain.lines.is_empty() {
                 self.sync_folder()?;
             }
             let mut log = self.open_log()?;
@@ -225,6 +273,8 @@ impl Files {
             }
             self.sync_folder()
         })?;
+        // The line counts by now; a head that cannot be kept is kept by the next reading.
+        let _ = self.name_seen(&new_seen);
         chain.len += text.len() as u64;
         chain.lacks_line_end = false;
         let append = |sealed: Sealed| {
@@ -240,12 +290,7 @@ impl Files {
         self.writing(|| {
             let text = Head::new(number, hash.to_owned()).render().map_err(io::Error::other)?;
             let new = self.folder.join(NEW_HEAD_NAME);
-            let mut options = OpenOptions::new();
-            // One of an earlier crash is written over; the lock keeps others away from it.
-            options.write(true).create(true).truncate(true).mode(0o600).custom_flags(flags(OFlags::NOFOLLOW));
-            let mut file = step("create", || options.open(&new))?;
-            step("write", || file.write_all(text.as_bytes()))?;
-            step("sync", || file.sync_data())?;
+            write_small(&new, &text)?;
             Ok(new)
         })
     }
@@ -274,6 +319,16 @@ impl Files {
     fn writing<T>(&self, work: impl FnOnce() -> io::Result<T>) -> Result<T, ConsentError> {
         work().map_err(|source| ConsentError::Io { doing: "write", path: self.log(), source })
     }
+}
+
+/// Writes and syncs a file of ours under the name that it has until it is renamed. One of an earlier crash is written over;
+/// the lock keeps other processes away from it.
+fn write_small(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(flags(OFlags::NOFOLLOW));
+    let mut file = step("create", || options.open(path))?;
+    step("write", || file.write_all(text.as_bytes()))?;
+    step("sync", || file.sync_data())
 }
 
 fn flags(flags: OFlags) -> i32 {

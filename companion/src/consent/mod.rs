@@ -15,7 +15,7 @@ mod tests;
 pub mod usage;
 
 pub use book::{ConsentBook, verify};
-pub use chain::Fault;
+pub use chain::{Fault, Head};
 pub use check::NotAGrant;
 pub use error::ConsentError;
 pub use grants::{Denied, Grants, Open, Permission, charged};

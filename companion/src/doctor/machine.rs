@@ -82,7 +82,7 @@ pub(super) fn consent_log(facts: &Facts) -> Finding {
         Ok(log) => fail(
             NAME,
             log.fault.as_deref().unwrap_or("its chain does not hold"),
-            "somebody else wrote to it, or a disk failed: see the line with `minimodel consent log --verify`",
+            "somebody else wrote to it, an older copy was put in its place, or a disk failed: see `minimodel consent log --verify`",
         ),
     }
 }

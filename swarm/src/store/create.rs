@@ -1,8 +1,11 @@
 //! Files that are never seen half-written and never replace another: the state file and the small copies.
 
-use super::disk::{Disk, DiskFile as _, Open};
+use super::disk::{Disk, DiskFile as _, Open, OpenError};
 use super::error::StoreError;
 use super::names::numbered;
+
+/// Names that are tried; each of them is taken only by chance, or by somebody who sees and takes each at once.
+const FRESH_TRIES: u32 = 16;
 
 /// How one small file was put in its place.
 #[derive(Debug)]
@@ -29,29 +32,29 @@ impl Placed {
 
 /// Creates `name` with `bytes`, synced, and gives it back locked; `None` when the name was taken meanwhile.
 ///
-/// The bytes go to `NAME.new` first. That name is locked while it is written, so a leftover of a crash is taken
-/// over and never mistaken for somebody's work in progress. The lock stays on the file through the rename.
+/// The bytes go to a new file under a name of its own first, so that nothing that is there is written over, whatever it is
+/// called; a crash leaves that file. The lock stays on the file through the rename.
 pub(super) fn create_locked<D: Disk>(
     disk: &D,
     name: &str,
     bytes: &[u8],
 ) -> Result<Option<D::File>, StoreError> {
-    let fresh = format!("{name}.new");
     let failed = |doing, error| StoreError::of(disk, name, doing, bytes.len() as u64, error);
-    let file = disk.open(&fresh, Open::Create).map_err(|error| StoreError::of_open(disk, &fresh, error))?;
-    if !file.try_lock().map_err(|error| failed("lock", error))? || !is_named(disk, &fresh, &file)? {
-        return Err(StoreError::Busy { path: disk.path(name), pid: None });
-    }
-    let written = file
-        .set_len(0)
+    let (fresh, file) = create_fresh(disk, name)?;
+    let lock = || if file.try_lock()? { Ok(()) } else { Err(std::io::ErrorKind::ResourceBusy.into()) };
+    let written = lock()
         .and_then(|()| file.write_all_at(bytes, 0))
         .and_then(|()| file.sync_data())
         .and_then(|()| disk.rename_noreplace(&fresh, name));
     match written {
-        Ok(()) => Ok(Some(file)),
+        // Where others may write to the folder, the name may have been made another's before it was renamed.
+        Ok(()) if is_named(disk, name, &file)? => Ok(Some(file)),
+        Ok(()) => Err(StoreError::Replaced { path: disk.path(name) }),
         Err(error) => {
-            // Best effort: a later run takes the leftover over.
-            let _ = disk.remove(&fresh);
+            // Best effort: a leftover is only space.
+            if is_named(disk, &fresh, &file).unwrap_or(false) {
+                let _ = disk.remove(&fresh);
+            }
             if error.kind() == std::io::ErrorKind::AlreadyExists {
                 Ok(None)
             } else {
@@ -59,6 +62,19 @@ pub(super) fn create_locked<D: Disk>(
             }
         }
     }
+}
+
+/// Makes an empty file under a name that nothing had.
+fn create_fresh<D: Disk>(disk: &D, name: &str) -> Result<(String, D::File), StoreError> {
+    for _ in 0..FRESH_TRIES {
+        let fresh = disk.fresh_name(name);
+        match disk.open(&fresh, Open::New) {
+            Err(OpenError::Io(error)) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(StoreError::of_open(disk, name, error)),
+            Ok(file) => return Ok((fresh, file)),
+        }
+    }
+    Err(StoreError::Busy { path: disk.path(name), pid: None })
 }
 
 /// Puts a small file in its place, durable, unless something is there.
@@ -80,12 +96,17 @@ pub(super) fn place<D: Disk>(disk: &D, name: &str, bytes: &[u8]) -> Placed {
     placed().unwrap_or_else(Placed::Failed)
 }
 
-/// Reads a whole small file, at most one byte more than `most`; `None` when there is none.
+/// Reads a whole small file of ours, at most one byte more than `most`; `None` when there is none. One that another account
+/// may change is refused: it could say something else tomorrow.
 pub(super) fn read_small<D: Disk>(disk: &D, name: &str, most: u64) -> Result<Option<Vec<u8>>, StoreError> {
     if disk.stat(name).map_err(|error| StoreError::of(disk, name, "stat", 0, error))?.is_none() {
         return Ok(None);
     }
     let file = disk.open(name, Open::Read).map_err(|error| StoreError::of_open(disk, name, error))?;
+    let stat = file.stat().map_err(|error| StoreError::of(disk, name, "stat", 0, error))?;
+    if let Some(found) = stat.distrust() {
+        return Err(StoreError::Refused { path: disk.path(name), found });
+    }
     let read = || {
         let length = file.stat()?.byte_count.min(most.saturating_add(1));
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];

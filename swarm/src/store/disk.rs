@@ -15,8 +15,12 @@ pub trait Disk: Send + Sync + 'static {
     /// Where `name` is, for messages only.
     fn path(&self, name: &str) -> PathBuf;
 
+    /// A name that nothing is likely to have, for a file that gets the name `name` when it is whole.
+    fn fresh_name(&self, name: &str) -> String;
+
     /// Opens `name` without following a symlink. Anything but a regular file is refused, and for writing
-    /// also a file with a second name (hard link): a write would change a file that we were not told about.
+    /// also a file with a second name (hard link): a write would change a file that we were not told about; and a
+    /// file that is another account's or that other accounts may write to: they could change it after its check.
     fn open(&self, name: &str, how: Open) -> Result<Self::File, OpenError>;
 
     /// What `name` is, without following it; `None` when there is nothing.
@@ -100,8 +104,8 @@ pub enum Open {
     Read,
     /// For reading and writing; it must be there.
     Existing,
-    /// For reading and writing; made empty when missing.
-    Create,
+    /// For reading and writing; made anew, and [`io::ErrorKind::AlreadyExists`] where the name is taken.
+    New,
 }
 
 /// Why a file could not be opened.
@@ -134,6 +138,10 @@ pub enum Refusal {
     Device,
     /// A file with more than one name.
     HardLink,
+    /// A file of another account.
+    Foreign,
+    /// A file that other accounts may write to.
+    Shared,
 }
 
 impl Refusal {
@@ -146,6 +154,8 @@ impl Refusal {
             Self::Socket => "socket",
             Self::Device => "device",
             Self::HardLink => "hard link",
+            Self::Foreign => "file of another account",
+            Self::Shared => "file that other accounts may write to",
         }
     }
 }
@@ -153,8 +163,12 @@ impl Refusal {
 /// What a name or an open file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileStat {
-    /// `None` for a regular file, else what it is instead ([`Refusal::HardLink`] never stands here).
+    /// `None` for a regular file, else what it is instead (only what it is, not whose, and never a hard link).
     pub not_a_file: Option<Refusal>,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Its group or everybody may write to it.
+    pub is_shared: bool,
     /// Length in bytes.
     pub byte_count: u64,
     /// The file system it is on.
@@ -169,11 +183,33 @@ pub struct FileStat {
     pub changed_ns: i128,
 }
 
+/// Whose a file is, to the process that asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The account's under which this process runs.
+    User,
+    /// The superuser's, who may change any file in any case.
+    Root,
+    /// Another account's.
+    Other,
+}
+
 impl FileStat {
+    /// Why what is read from it now may be something else later: another account may change it.
+    pub fn distrust(&self) -> Option<Refusal> {
+        match self.owner {
+            Owner::Other => Some(Refusal::Foreign),
+            Owner::User | Owner::Root => self.is_shared.then_some(Refusal::Shared),
+        }
+    }
+
     /// Why this may not be opened as `how`, if so.
     pub fn refusal(&self, how: Open) -> Option<Refusal> {
         match self.not_a_file {
-            None if how != Open::Read && self.links > 1 => Some(Refusal::HardLink),
+            None if how == Open::Read => None,
+            None if self.links > 1 => Some(Refusal::HardLink),
+            None if self.owner != Owner::User => Some(Refusal::Foreign),
+            None => self.distrust(),
             other => other,
         }
     }

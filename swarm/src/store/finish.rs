@@ -130,6 +130,9 @@ impl<D: Disk> Published<D> {
         let names = Names::new(stem)?;
         let stat = |name| disk.stat(name).map_err(|error| StoreError::of(&disk, name, "stat", 0, error));
         let Some(target) = stat(&names.target)? else { return Ok(None) };
+        if let Some(found) = target.not_a_file.is_none().then(|| target.distrust()).flatten() {
+            return Err(StoreError::Refused { path: disk.path(&names.target), found });
+        }
         let state = lock_existing(&disk, &names)?;
         // Left by a crash between the two halves of a rename on a file system without the real one.
         if stat(&names.part)?.is_some_and(|part| part.same_file(&target)) {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
-use super::disk::{Disk, DiskFile, FileStat, Open, OpenError};
+use super::disk::{Disk, DiskFile, FileStat, Open, OpenError, Owner};
 use super::mem_node::Node;
 
 /// What happens to a disk between two processes.
@@ -152,12 +152,17 @@ impl Disk for MemDisk {
         PathBuf::from(name)
     }
 
+    fn fresh_name(&self, name: &str) -> String {
+        format!(".{name}.{:016x}.new", self.lock().next)
+    }
+
     fn open(&self, name: &str, how: Open) -> Result<MemFile, OpenError> {
         let mut world = self.lock();
         world.call()?;
         let id = match (world.names.get(name), how) {
+            (Some(_), Open::New) => return Err(OpenError::Io(io::ErrorKind::AlreadyExists.into())),
             (Some(&id), _) => id,
-            (None, Open::Create) => {
+            (None, Open::New) => {
                 world.next += 1;
                 let id = world.next;
                 world.nodes.insert(id, Node::default());
@@ -350,6 +355,8 @@ impl World {
         let node = self.nodes.get(&id).ok_or_else(|| io::Error::from(Errno::STALE))?;
         Ok(FileStat {
             not_a_file: None,
+            owner: Owner::User,
+            is_shared: false,
             byte_count: node.bytes().len() as u64,
             device: 0,
             inode: id,

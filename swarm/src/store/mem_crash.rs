@@ -77,12 +77,12 @@ mod tests {
     #[test]
     fn every_piece_can_be_kept_or_lost_alone() {
         let disk = MemDisk::new();
-        let file = disk.open("a", Open::Create).unwrap();
+        let file = disk.open("a", Open::New).unwrap();
         file.write_all_at(&[1; 1024], 0).unwrap();
         disk.sync_dir().unwrap();
         file.sync_data().unwrap();
         file.write_all_at(&[2; 1024], 512).unwrap();
-        disk.open("b", Open::Create).unwrap();
+        disk.open("b", Open::New).unwrap();
         // A new length, the block that was there, and the one that was not.
         assert_eq!(disk.pending(512), Pending { names: 1, pieces: 3 });
         let mut seen = Vec::new();
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn e5_what_a_failed_sync_dropped_stays_in_sight_and_no_later_sync_saves_it() {
         let disk = MemDisk::new();
-        let file = disk.open("a", Open::Create).unwrap();
+        let file = disk.open("a", Open::New).unwrap();
         disk.sync_dir().unwrap();
         file.write_all_at(b"one", 0).unwrap();
         disk.fail_call(disk.calls(), 5);
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn rot_leaves_no_trace_but_the_bytes() {
         let disk = MemDisk::new();
-        let file = disk.open("a", Open::Create).unwrap();
+        let file = disk.open("a", Open::New).unwrap();
         file.write_all_at(&[1; 10], 0).unwrap();
         let before = file.stat().unwrap();
         assert!(disk.rot("a", 3, 4) && !disk.rot("a", 10, 4) && !disk.rot("b", 0, 1));

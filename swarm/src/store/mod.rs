@@ -38,7 +38,7 @@ mod state;
 mod step;
 
 pub use create::Placed;
-pub use disk::{Disk, DiskFile, FileStat, Open, OpenError, Refusal};
+pub use disk::{Disk, DiskFile, FileStat, Open, OpenError, Owner, Refusal};
 pub use error::{Change, KeepError, NotProven, Sizes, SourceError, StoreError};
 pub use finish::{Finished, History, Published};
 pub use holdings::Supplied;

@@ -11,6 +11,8 @@ pub(super) struct Names {
     pub(super) part: String,
     /// `STEM.slm.part.state`: the record.
     pub(super) state: String,
+    /// `STEM.slm.part.found`: what had the partial file's name and was not known to be ours.
+    pub(super) found: String,
     /// `STEM.slm.receipt`.
     pub(super) receipt: String,
     /// `STEM.minimodel`: the copy of the manifest.
@@ -28,6 +30,7 @@ impl Names {
             target: format!("{stem}.slm"),
             part: format!("{stem}.slm.part"),
             state: format!("{stem}.slm.part.state"),
+            found: format!("{stem}.slm.part.found"),
             receipt: format!("{stem}.slm.receipt"),
             manifest: format!("{stem}.minimodel"),
             invalid: format!("{stem}.slm.invalid"),

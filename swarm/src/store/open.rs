@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use minimodel_verifier::Digest;
+
 use super::create::{create_locked, is_named, rename_aside, sync_dir};
-use super::disk::{Disk, DiskFile, Open};
+use super::disk::{Disk, DiskFile, Open, OpenError};
 use super::error::{Sizes, StoreError};
 use super::holdings::{FOUND_HERE, Holdings, Supplied};
 use super::names::Names;
 use super::part::{MAX_BLAMES, Opened, Part, PartSpec};
-use super::record::{Tail, Walk, walk};
+use super::record::{Tail, Walk, is_zero, walk};
 use super::rehash::good_chunks;
 use super::state::{Blame, Entry, HEADER_BYTES, Header, HeaderFound, PeerKey, STATE_VERSION, Session};
 
@@ -45,6 +48,33 @@ pub struct Resumed {
     pub found_here: Supplied,
     /// Blames of earlier sessions, oldest first.
     pub blames: Vec<Blame>,
+    /// Where a file went that had the partial file's name and was not known to be ours.
+    pub put_aside: Option<PathBuf>,
+}
+
+/// Which file under the partial file's name is gone on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Adopts {
+    /// One with a recorded chunk that is there and good, or with nothing in it.
+    Known,
+    /// Whichever there is.
+    Any,
+}
+
+/// The file that chunks go to.
+struct Data<F> {
+    file: F,
+    /// Of the recorded chunks those that are there.
+    good: Vec<u32>,
+    /// Bytes that were there before.
+    byte_count: u64,
+    aside: Option<Aside<F>>,
+}
+
+/// A file that had the partial file's name, under its new name.
+pub(super) struct Aside<F> {
+    pub(super) name: String,
+    pub(super) file: F,
 }
 
 /// The record as it was read.
@@ -63,8 +93,30 @@ impl<D: Disk> Part<D> {
     /// read, hashed on all cores, and proven against the root.
     ///
     /// Nothing that is in the way is replaced: a finished file is [`StoreError::TargetExists`], a record of another
-    /// swarm or size is named, a damaged record is renamed aside.
+    /// swarm or size is named, a damaged record is renamed aside. So is a file under the partial file's name of which no
+    /// chunk is known to be the artifact's: not a byte of it is written over, and a rescan takes from it what is good.
     pub fn open(disk: D, stem: &str, spec: PartSpec, opener: Opener) -> Result<(Self, Resumed), StoreError> {
+        Self::open_as(disk, stem, spec, opener, Adopts::Known)
+    }
+
+    /// [`open`](Self::open) for a repair, in which the file is the user's own and is to be changed where it is, once some of
+    /// it was found to be the artifact's: it is never put aside. Nothing may be kept in it before a rescan found a good chunk.
+    pub fn open_in_place(
+        disk: D,
+        stem: &str,
+        spec: PartSpec,
+        opener: Opener,
+    ) -> Result<(Self, Resumed), StoreError> {
+        Self::open_as(disk, stem, spec, opener, Adopts::Any)
+    }
+
+    fn open_as(
+        disk: D,
+        stem: &str,
+        spec: PartSpec,
+        opener: Opener,
+        adopts: Adopts,
+    ) -> Result<(Self, Resumed), StoreError> {
         let names = Names::new(stem)?;
         disk.check_writable().map_err(|error| StoreError::of(&disk, &names.part, "create", 0, error))?;
         refuse_target(&disk, &names)?;
@@ -76,19 +128,13 @@ impl<D: Disk> Part<D> {
         let session = Entry::Session(Session { pid: opener.pid, started_unix: opener.now_unix });
         tail.append(&state, &session)
             .map_err(|error| StoreError::of(&disk, &names.state, "write", 0, error))?;
-        let data = disk
-            .open(&names.part, Open::Create)
-            .map_err(|error| StoreError::of_open(&disk, &names.part, error))?;
-        // Both names must outlive a power loss, or the synced chunks are lost with them.
-        sync_dir(&disk, &names.part)?;
-        let data_bytes =
-            data.stat().map_err(|error| StoreError::of(&disk, &names.part, "stat", 0, error))?.byte_count;
-
         let Recorded { mut holdings, claimed, unproven, blames, walk } = recorded;
         let hash = |index| Some((index, *holdings.tree.chunk_hash(index)?));
         let candidates: Vec<_> = claimed.keys().copied().filter_map(hash).collect();
-        let good = good_chunks(&spec.layout, &data, &candidates)
-            .map_err(|error| StoreError::of(&disk, &names.part, "read", 0, error))?;
+        let Data { file: data, good, byte_count: data_bytes, aside } =
+            open_data(&disk, &names, &spec, &candidates, adopts)?;
+        // Both names must outlive a power loss, or the synced chunks are lost with them.
+        sync_dir(&disk, &names.part)?;
         for index in good {
             if let Some(supplier) = claimed.get(&index) {
                 holdings.hold(index, *supplier);
@@ -97,8 +143,10 @@ impl<D: Disk> Part<D> {
         let have = holdings.held();
         let mut suppliers = holdings.supplied();
         let found_here = suppliers.remove(&FOUND_HERE).unwrap_or_default();
-        let is_unrecorded =
-            claimed.is_empty() || walk.dropped_bytes > 0 || found == StateFound::DamagedHeader;
+        let is_unrecorded = aside.is_some()
+            || claimed.is_empty()
+            || walk.dropped_bytes > 0
+            || found == StateFound::DamagedHeader;
         let resumed = Resumed {
             lost: unproven + (claimed.len() - have.len()) as u32,
             damaged: walk.damaged || found == StateFound::DamagedHeader,
@@ -108,10 +156,53 @@ impl<D: Disk> Part<D> {
             suppliers,
             found_here,
             blames: blames.clone(),
+            put_aside: aside.as_ref().map(|aside| disk.path(&aside.name)),
         };
         let (disk, state) = (Arc::new(disk), Arc::new(state));
-        Ok((Self::new(Opened { disk, names, spec, data, state, tail, holdings, blames }), resumed))
+        Ok((Self::new(Opened { disk, names, spec, data, aside, state, tail, holdings, blames }), resumed))
     }
+}
+
+/// Opens the partial file, or makes it; one that is not ours as far as anybody knows is put aside first.
+fn open_data<D: Disk>(
+    disk: &D,
+    names: &Names,
+    spec: &PartSpec,
+    candidates: &[(u32, Digest)],
+    adopts: Adopts,
+) -> Result<Data<D::File>, StoreError> {
+    let name = &names.part;
+    let failed = |doing, error| StoreError::of(disk, name, doing, 0, error);
+    let (mut aside, mut aside_bytes) = (None, 0);
+    for _ in 0..LOCK_TRIES {
+        match disk.open(name, Open::Existing) {
+            Ok(file) => {
+                let byte_count = file.stat().map_err(|error| failed("stat", error))?.byte_count;
+                let good =
+                    good_chunks(&spec.layout, &file, candidates).map_err(|error| failed("read", error))?;
+                let is_known = byte_count <= spec.layout.byte_count()
+                    && (!good.is_empty()
+                        || is_zero(&file, 0, byte_count).map_err(|error| failed("read", error))?);
+                if is_known || adopts == Adopts::Any {
+                    return Ok(Data { file, good, byte_count: byte_count.max(aside_bytes), aside });
+                }
+                let free = rename_aside(disk, name, &names.found)?;
+                if !is_named(disk, &free, &file)? {
+                    return Err(StoreError::Replaced { path: disk.path(name) });
+                }
+                (aside, aside_bytes) = (Some(Aside { name: free, file }), byte_count);
+            }
+            Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                match disk.open(name, Open::New) {
+                    Ok(file) => return Ok(Data { file, good: Vec::new(), byte_count: aside_bytes, aside }),
+                    Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    Err(error) => return Err(StoreError::of_open(disk, name, error)),
+                }
+            }
+            Err(error) => return Err(StoreError::of_open(disk, name, error)),
+        }
+    }
+    Err(StoreError::Replaced { path: disk.path(name) })
 }
 
 fn refuse_target<D: Disk>(disk: &D, names: &Names) -> Result<(), StoreError> {

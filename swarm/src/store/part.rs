@@ -15,6 +15,7 @@ use super::disk::{Disk, DiskFile as _};
 use super::error::{KeepError, NotProven, StoreError, is_no_space};
 use super::holdings::{FOUND_HERE, Holdings, Supplied};
 use super::names::Names;
+use super::open::Aside;
 use super::record::Tail;
 use super::state::{Blame, ChunkEntry, Entry, PeerKey};
 
@@ -57,6 +58,8 @@ pub struct Part<D: Disk> {
     pub(super) spec: PartSpec,
     pub(super) data: D::File,
     /// Holds the lock.
+    /// What had its name before and was put aside: a rescan takes from it what is good.
+    pub(super) aside: Option<Aside<D::File>>,
     pub(super) state: Arc<D::File>,
     pub(super) tail: Mutex<Tail>,
     pub(super) holdings: Mutex<Holdings>,
@@ -79,6 +82,7 @@ pub(super) struct Opened<D: Disk> {
     pub(super) names: Names,
     pub(super) spec: PartSpec,
     pub(super) data: D::File,
+    pub(super) aside: Option<Aside<D::File>>,
     pub(super) state: Arc<D::File>,
     pub(super) tail: Tail,
     pub(super) holdings: Holdings,
@@ -92,6 +96,7 @@ impl<D: Disk> Part<D> {
             names: opened.names,
             spec: opened.spec,
             data: opened.data,
+            aside: opened.aside,
             state: opened.state,
             tail: Mutex::new(opened.tail),
             holdings: Mutex::new(opened.holdings),
@@ -165,11 +170,16 @@ impl<D: Disk> Part<D> {
                 return Ok(Kept::Already);
             }
         }
+        Ok(if self.write_held(entry, data)? { Kept::Stored } else { Kept::Already })
+    }
+
+    /// Writes a proven chunk at its place and records it; `false` when another thread was first.
+    pub(super) fn write_held(&self, entry: ChunkEntry, data: &[u8]) -> Result<bool, StoreError> {
         self.check_sound()?;
-        let written = self.data.write_all_at(data, self.spec.layout.offset(index));
+        let written = self.data.write_all_at(data, self.spec.layout.offset(entry.index));
         written.map_err(|error| self.write_error(&self.names.part, error))?;
-        self.unsynced_bytes.fetch_add(u64::from(expected), Ordering::Relaxed);
-        Ok(if self.record_held(entry)? { Kept::Stored } else { Kept::Already })
+        self.unsynced_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        self.record_held(entry)
     }
 
     /// Records a chunk whose bytes are written; `false` when another thread was first: then its entry stands, so that

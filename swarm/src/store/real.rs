@@ -11,10 +11,14 @@ use rustix::fs::{
     fsync, openat,
 };
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
-use super::disk::{Disk, DiskFile, FileStat, Open, OpenError, Refusal};
+use super::disk::{Disk, DiskFile, FileStat, Open, OpenError, Owner, Refusal};
 use super::error::StoreError;
 use super::step::step;
+
+/// Characters of a name that stand in the name of the file that is to have it; the rest would be too long for some.
+const LONGEST_SHOWN: usize = 60;
 
 /// One directory of this machine, held open.
 #[derive(Debug)]
@@ -51,13 +55,22 @@ impl Disk for RealDisk {
         self.path.join(name)
     }
 
+    fn fresh_name(&self, name: &str) -> String {
+        let short: String = name.chars().take(LONGEST_SHOWN).collect();
+        format!(".{short}.{:016x}.new", fastrand::u64(..))
+    }
+
     fn open(&self, name: &str, how: Open) -> Result<RealFile, OpenError> {
         // Asked first because opening some devices has effects; the answer after the open is the one that counts.
-        if let Some(found) = Disk::stat(self, name)?.and_then(|stat| stat.refusal(how)) {
+        if how != Open::New
+            && let Some(found) = Disk::stat(self, name)?.and_then(|stat| stat.refusal(how))
+        {
             return Err(OpenError::Refused(found));
         }
         let file = RealFile(open_plain(&self.directory, Path::new(name), how)?);
         match DiskFile::stat(&file)?.refusal(how) {
+            // Just made, and not there before: what a file system without owners and modes says of it is no matter.
+            Some(Refusal::Foreign | Refusal::Shared) if how == Open::New => Ok(file),
             Some(found) => Err(OpenError::Refused(found)),
             None => Ok(file),
         }
@@ -158,12 +171,12 @@ fn open_plain(directory: impl rustix::fd::AsFd, path: &Path, how: Open) -> Resul
     let flags = match how {
         Open::Read => OFlags::RDONLY,
         Open::Existing => OFlags::RDWR,
-        Open::Create => OFlags::RDWR | OFlags::CREATE,
+        Open::New => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
     };
     // NONBLOCK: a named pipe that appeared since the check must not hang us.
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let open = || openat(directory, path, flags, Mode::from_raw_mode(0o644));
-    let opened = if how == Open::Create { step("create", open) } else { open() };
+    let opened = if how == Open::New { step("create", open) } else { open() };
     match opened {
         Ok(file) => Ok(File::from(file)),
         Err(Errno::LOOP) => Err(OpenError::Refused(Refusal::Symlink)),
@@ -183,8 +196,16 @@ fn file_stat(stat: &Stat) -> FileStat {
         _ => Some(Refusal::Device),
     };
     let nanoseconds = |seconds: i64, part: i64| i128::from(seconds) * 1_000_000_000 + i128::from(part);
+    let owner = match stat.st_uid {
+        user if user == geteuid().as_raw() => Owner::User,
+        0 => Owner::Root,
+        _ => Owner::Other,
+    };
+    let is_shared = stat.st_mode as u32 & 0o022 != 0;
     FileStat {
         not_a_file,
+        owner,
+        is_shared,
         byte_count: u64::try_from(stat.st_size).unwrap_or(0),
         device: stat.st_dev as u64,
         inode: stat.st_ino as u64,

@@ -52,9 +52,10 @@ fn next_entry(reader: &mut impl io::Read, bytes: &mut Vec<u8>) -> io::Result<Opt
     Ok(Entry::decode(bytes))
 }
 
-fn is_zero<F: DiskFile>(file: &F, offset: u64, end: u64) -> io::Result<bool> {
+/// Whether there is nothing but zeros, as in a hole.
+pub(super) fn is_zero<F: DiskFile>(file: &F, offset: u64, end: u64) -> io::Result<bool> {
     let mut reader = InOrder { file, offset, end };
-    let mut piece = [0; 4096];
+    let mut piece = vec![0; 64 << 10];
     loop {
         match reader.read(&mut piece)? {
             0 => return Ok(true),
@@ -109,7 +110,7 @@ mod tests {
     /// A record with a blank header and sessions 0..count.
     fn record(count: u32) -> (MemDisk, MemFile) {
         let disk = MemDisk::new();
-        let file = disk.open("state", Open::Create).unwrap();
+        let file = disk.open("state", Open::New).unwrap();
         file.write_all_at(&[1; HEADER_BYTES], 0).unwrap();
         let mut tail = Tail::new(HEADER_BYTES as u64, false);
         for pid in 0..count {

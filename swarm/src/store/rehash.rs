@@ -7,10 +7,13 @@ use minimodel_verifier::chunk::Layout;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
+use super::create::is_named;
 use super::disk::{Disk, DiskFile};
 use super::error::{Change, SourceError, StoreError};
 use super::holdings::FOUND_HERE;
+use super::open::Aside;
 use super::part::Part;
+use super::record::is_zero;
 use super::state::ChunkEntry;
 
 /// Chunks are read in pieces of this size, so that memory follows the cores and not the chunk size.
@@ -60,16 +63,18 @@ fn hash_chunk<F: DiskFile>(
 
 impl<D: Disk> Part<D> {
     /// Holds what is in the file against the leaf hashes of the whole artifact, and records the good chunks that no
-    /// record named; gives their indices. Nothing is fetched again that is good. Blocks while it reads and hashes.
+    /// record named; gives their indices. What is good in a file that was put aside is copied. Nothing is fetched again that is
+    /// good. Blocks while it reads and hashes.
     ///
     /// `leaves` are checked here once more against the root: [`StoreError::ForeignLeaves`].
     pub fn rescan(&self, leaves: Vec<Digest>) -> Result<Vec<u32>, StoreError> {
+        let all: Vec<(u32, Digest)> = (0..).zip(leaves.iter().copied()).collect();
         let missing: Vec<(u32, Digest)> = {
             let mut holdings = self.holdings();
             if let Err(reason) = holdings.tree.insert_range(0, &leaves, &[]) {
                 return Err(StoreError::ForeignLeaves { path: self.path(), reason });
             }
-            (0..).zip(leaves).filter(|(index, _)| !holdings.has(*index)).collect()
+            all.iter().copied().filter(|(index, _)| !holdings.has(*index)).collect()
         };
         let mut found = Vec::new();
         for index in self.good_of(&missing)? {
@@ -79,7 +84,57 @@ impl<D: Disk> Part<D> {
                 found.push(index);
             }
         }
+        if let Some(aside) = &self.aside {
+            self.copy_good(aside, &all, &mut found)?;
+            found.sort_unstable();
+        }
         Ok(found)
+    }
+
+    /// Copies what is good and missing from a file that was put aside, held against `all` leaf hashes. The file itself is only
+    /// read; it goes where it held nothing but what is here now.
+    fn copy_good(
+        &self,
+        aside: &Aside<D::File>,
+        all: &[(u32, Digest)],
+        found: &mut Vec<u32>,
+    ) -> Result<(), StoreError> {
+        let layout = &self.spec.layout;
+        let failed = |error| StoreError::of(&*self.disk, &aside.name, "read", 0, error);
+        let good = good_chunks(layout, &aside.file, all).map_err(failed)?;
+        for &index in &good {
+            let known = self.chunk_hash(index).zip(self.proof(index));
+            let Some((sha256, path)) = known.filter(|_| !self.has(index)) else { continue };
+            let mut bytes = vec![0; layout.chunk_len(index) as usize];
+            aside.file.read_exact_at(&mut bytes, layout.offset(index)).map_err(failed)?;
+            // Once more: it is a file that others may have open.
+            if minimodel_verifier::sha256(&bytes) == sha256
+                && self.write_held(ChunkEntry { index, sha256, supplier: FOUND_HERE, path }, &bytes)?
+            {
+                found.push(index);
+            }
+        }
+        let is_left = |(index, _): &(u32, Digest)| good.binary_search(index).is_err();
+        let end = aside.file.stat().map_err(failed)?.byte_count;
+        let is_copied = end <= layout.byte_count()
+            && good.iter().all(|&index| self.has(index))
+            && all
+                .iter()
+                .filter(|chunk| is_left(chunk))
+                .try_fold(true, |so_far, (index, _)| {
+                    let from = layout.offset(*index);
+                    let to = (from + u64::from(layout.chunk_len(*index))).min(end);
+                    Ok(so_far && (from >= end || is_zero(&aside.file, from, to)?))
+                })
+                .map_err(failed)?;
+        if is_copied {
+            // Before it goes, the copy is where a loss of power leaves it.
+            self.sync()?;
+            if is_named(&*self.disk, &aside.name, &aside.file)? {
+                self.disk.remove(&aside.name).map_err(failed)?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads and hashes every chunk that is here again, and gives up those that went bad on the disk; gives their

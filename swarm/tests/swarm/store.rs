@@ -4,6 +4,7 @@ mod bad_disk;
 mod crash;
 mod files;
 mod keeping;
+mod others;
 mod record;
 mod seeding;
 mod share;
@@ -11,7 +12,9 @@ mod states;
 
 use std::path::Path;
 
-use minimodel_swarm::store::{Disk, Kept, Opener, Part, PartSpec, PeerKey, RealDisk, Resumed, StoreError};
+use minimodel_swarm::store::{
+    Disk, Kept, MemDisk, Opener, Part, PartSpec, PeerKey, RealDisk, Resumed, StoreError,
+};
 use minimodel_verifier::chunk::{Layout, Tree};
 use minimodel_verifier::{Digest, sha256};
 
@@ -20,6 +23,15 @@ const STEM: &str = "tiny-1.0";
 const ANNA: PeerKey = [0xA1; 32];
 const BERT: PeerKey = [0xB2; 32];
 const OPENER: Opener = Opener { pid: 4242, now_unix: 1_780_000_000 };
+
+/// The names on a disk, but for what a crash may leave: a small file that had not got its name yet, and a partial file of
+/// which nothing was recorded yet, put aside by the next run.
+fn names(disk: &MemDisk) -> Vec<String> {
+    let is_left = |name: &String| {
+        (name.starts_with('.') && name.ends_with(".new")) || name.starts_with("tiny-1.0.slm.part.found")
+    };
+    disk.names().into_iter().filter(|name| !is_left(name)).collect()
+}
 
 /// An artifact of so many bytes, and all that its manifest would say.
 struct Artifact {

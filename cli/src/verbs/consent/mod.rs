@@ -6,6 +6,7 @@ mod tell;
 
 use minimodel_companion::Service;
 use minimodel_companion::api::types::{Grant, GrantState};
+use serde_json::json;
 
 use self::model::Names;
 use crate::args::{ConsentArgs, ConsentVerb};
@@ -16,6 +17,9 @@ use crate::settings::Context;
 
 /// Runs the verb.
 pub(crate) fn run(args: &ConsentArgs, context: &Context) -> Result<(), Failure> {
+    if matches!(args.action, ConsentVerb::Restore(_)) {
+        return restore(context);
+    }
     let service = companion::service(context)?;
     let service = service.as_ref();
     match &args.action {
@@ -35,7 +39,7 @@ pub(crate) fn run(args: &ConsentArgs, context: &Context) -> Result<(), Failure> 
             }
         },
         ConsentVerb::Log(args) if args.verify => verify(service, context),
-        ConsentVerb::Log(_) => {
+        ConsentVerb::Log(_) | ConsentVerb::Restore(_) => {
             let lines = service.consent_log().map_err(companion::failure)?;
             if lines.is_empty() {
                 context.printer.note("nothing was consented to yet");
@@ -86,6 +90,23 @@ fn revoke(ids: &[u64], service: &dyn Service, context: &Context) -> Result<(), F
     Ok(())
 }
 
+/// Only without a companion: what it permits now rests on the log that is given up.
+fn restore(context: &Context) -> Result<(), Failure> {
+    if companion::running(context)?.is_some() {
+        let error = "the consent log cannot be restored while a companion runs";
+        return Err(Failure::new(Exit::Busy, error, "end it first: `minimodel companion stop`"));
+    }
+    let given_up = companion::open(context, false)?.restore_log().map_err(companion::failure)?;
+    context.printer.event("consent-log-restored", json!({"given_up": given_up}))?;
+    context.printer.note(if given_up == 0 {
+        "the consent log is the one that it was; nothing was changed"
+    } else {
+        "the consent log is taken as it is now, and that stands in it; all its grants have ended, so grant again what you want \
+         to grant"
+    });
+    Ok(())
+}
+
 fn verify(service: &dyn Service, context: &Context) -> Result<(), Failure> {
     let verdict = service.verify_log().map_err(companion::failure)?;
     context.printer.event("consent-log-verified", &verdict)?;
@@ -96,8 +117,8 @@ fn verify(service: &dyn Service, context: &Context) -> Result<(), Failure> {
         return Ok(());
     }
     let holds = format!("{} older lines and {} chained ones hold", verdict.older, verdict.entries);
-    let hint = "put `consent.log` and `consent.head` back from a copy; or move both away, and grant again what you want to \
-                grant: an empty log grants nothing";
+    let hint = "end the companion, move `consent.log` and `consent.head` away together (or put both back from one copy), then \
+                run `minimodel consent restore`: it ends all grants, and you grant again what you want to grant";
     let failure = Failure::new(Exit::Invalid, "the consent log is damaged, and nothing is granted", hint);
     Err(failure.because(format!("{}; {holds}", verdict.fault.unwrap_or_default())).answered())
 }

@@ -147,7 +147,7 @@ fn a_clock_that_was_set_back_is_told_from_the_times_that_were_written_down() {
     alice.share(&[]);
     assert_eq!(alice.stop().code, 0);
     // What a clock that was a day ahead would have left.
-    let mut book = ConsentBook::open(&alice.home.own("state")).unwrap();
+    let mut book = ConsentBook::open(&alice.home.own("state"), &alice.home.own("data")).unwrap();
     let consent =
         Consent { actions: vec![Action::Import], by: "flag".into(), expires_unix: None, quota_bytes: None };
     book.grant(&NewGrant { consent, model: None, peer: None }, now() + 26 * 3_600).unwrap();
@@ -180,4 +180,37 @@ fn a_consent_log_that_was_changed_is_told_and_grants_nothing_any_more() {
     fs::write(&path, good).unwrap();
     alice.transfer_when(id, "shared again", |share| share["offer"].is_string());
     assert_eq!(Findings::of(&alice.home).code, 0);
+}
+
+#[test]
+fn h9_an_older_log_ends_what_runs_and_comes_to_nothing_before_and_after_a_restart() {
+    let mut alice = House::with_artifact();
+    alice.share(&[]);
+    let id = only(&alice);
+    let names = ["state/consent.log", "state/consent.head"];
+    let copies = names.map(|name| fs::read(alice.home.own(name)).unwrap());
+    alice.home.say("consent revoke --all").exits(0);
+    alice.transfer_when(id, "stopped", |share| share["cause"] == "consent-missing");
+    let put_back = |alice: &House| {
+        for (name, copy) in names.iter().zip(&copies) {
+            fs::write(alice.home.own(name), copy).unwrap();
+        }
+    };
+    put_back(&alice);
+    // Its memory knows better, whatever became of the rest.
+    fs::remove_file(alice.home.own("data/consent.seen")).unwrap();
+    let findings = Findings::of(&alice.home);
+    findings.has("consent log", "fail", "", "consent log --verify");
+    alice.home.say("consent log --verify").exits(10);
+    assert_eq!(alice.transfer(id)["offer"], Value::Null);
+    let running = alice.home.say("consent restore").exits(11);
+    assert!(running.stderr.contains("companion stop"), "{}", running.stderr);
+    // So does its database.
+    assert_eq!(alice.stop().code, 0);
+    assert!(!alice.home.own("data/consent.seen").exists());
+    alice.home.say("consent log --verify").exits(10);
+    alice.start();
+    let share = alice.transfer_when(id, "looked at", |share| share["cause"] == "consent-missing");
+    assert_eq!(share["offer"], Value::Null);
+    alice.home.say("consent log --verify").exits(10);
 }

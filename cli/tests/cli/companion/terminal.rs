@@ -2,9 +2,7 @@
 //! does.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
 use std::net::UdpSocket;
-use std::process::Stdio;
 
 use minimodel_wire::SignedOffer;
 use rustix::process::Signal;
@@ -13,31 +11,7 @@ use serde_json::Value;
 use super::causes::with_model;
 use super::house::House;
 use crate::home::Home;
-use crate::process::{Running, terminal};
-
-const PROMPT: &str = "Type yes to agree: ";
-
-/// A verb at a terminal that is answered one word a question. Gives what was asked, each
-/// by its last line, and the process.
-fn ask(home: &Home, line: &[&str], words: &[&str]) -> (Vec<String>, Running) {
-    let (mut person, process) = terminal();
-    let mut command = home.command(line);
-    command.stdin(Stdio::from(process.try_clone().unwrap()));
-    let running = Running::start_on(&mut command, None, Some(process.into()));
-    drop(command);
-    let (mut shown, mut piece) = (String::new(), [0; 1024]);
-    for (asked, word) in words.iter().enumerate() {
-        while shown.matches(PROMPT).count() <= asked {
-            let count = person.read(&mut piece).unwrap();
-            shown += &String::from_utf8_lossy(&piece[..count]);
-        }
-        person.write_all(format!("{word}\n").as_bytes()).unwrap();
-    }
-    // What is shown from now on must not fill the terminal.
-    std::thread::spawn(move || while person.read(&mut piece).is_ok_and(|count| count > 0) {});
-    let asked = shown.match_indices(PROMPT).map(|(at, _)| shown[..at].lines().last().unwrap().to_owned());
-    (asked.collect(), running)
-}
+use crate::process::{Running, ask};
 
 fn grants(house: &House) -> String {
     house.home.say("--json consent list --all").exits(0).stdout

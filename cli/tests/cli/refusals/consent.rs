@@ -77,20 +77,39 @@ fn i5_a_seed_without_consent_offers_and_writes_nothing() {
 }
 
 #[test]
-fn i5_a_request_that_consents_to_too_little_dials_and_writes_nothing() {
+fn h7_i5_a_request_asks_and_a_script_repeats_just_what_it_asks() {
     let (home, listener) = (stage(), Listener::new());
-    for consent in [json!([]), json!(["fetch"]), json!(["import", "serve"])] {
+    let cases = [
+        (json!([]), "fetch,import"),
+        (json!(["fetch"]), "fetch,import"),
+        (json!(["fetch", "import"]), "fetch,import"),
+        (json!(["import", "serve"]), "fetch,import,serve"),
+        (json!(["fetch", "import", "serve", "publish"]), "fetch,import,serve,publish"),
+    ];
+    for (asked, needed) in cases {
         let manifest = manifest();
         let request = json!({
             "request_version": 0, "kind": "minimodel.import-peer-request", "model_id": manifest.value("model.id"),
             "byte_count": manifest.value("artifact.byte_count").unwrap().parse::<u64>().unwrap(),
             "artifact_sha256": manifest.value("artifact.sha256"),
-            "offers": [listener.offer(manifest.swarm_id())], "consent": consent,
+            "offers": [listener.offer(manifest.swarm_id())], "consent": asked,
         });
         fs::write(home.path("request.json"), request.to_string()).unwrap();
         let line = ["import-peer-request", "request.json", "model.minimodel", "out"];
-        // The verb has no flag for it: the request itself must say so.
-        nothing_comes_of(&home, &listener, &line, "not consent to", "\"consent\": [\"fetch\", \"import\"]");
+        let flag = format!("--consent {needed}");
+        nothing_comes_of(&home, &listener, &line, "no consent was given", &flag);
+        for other in ["fetch", "import", "fetch,import", "fetch,import,serve", "fetch,import,serve,publish"] {
+            if other != needed {
+                let line = [&line[..], &["--consent", other]].concat();
+                nothing_comes_of(&home, &listener, &line, "is not the same", &flag);
+            }
+        }
+        // Words on stdin are no answers where no question could be shown.
+        fs::write(home.path("yes"), "yes\n".repeat(5)).unwrap();
+        let ran = home.command(line).stdin(fs::File::open(home.path("yes")).unwrap()).output().unwrap();
+        assert_eq!(ran.status.code(), Some(5));
+        assert!(!listener.was_dialed() && !home.path("out").exists() && !home.own("").exists());
+        fs::remove_file(home.path("yes")).unwrap();
     }
 }
 

@@ -59,12 +59,14 @@ fn e8_a_folder_without_permission_is_exit_13_before_anything_is_dialed() {
     fs::set_permissions(home.path("out"), Permissions::from_mode(0o755)).unwrap();
 }
 
+/// Another account.
+pub(super) const NOBODY: u32 = 65_534;
+
 /// Nothing is forbidden to root: there the command runs as a user with no rights at all.
-fn run_without_privilege(home: &Home, arguments: &[&str]) -> Ran {
+pub(super) fn run_without_privilege(home: &Home, arguments: &[&str]) -> Ran {
     if !rustix::process::geteuid().is_root() {
         return home.run(arguments);
     }
-    const NOBODY: u32 = 65_534;
     let work = home.path("");
     let top = work.parent().unwrap();
     fs::set_permissions(top, Permissions::from_mode(0o755)).unwrap();

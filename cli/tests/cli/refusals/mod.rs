@@ -11,6 +11,7 @@ mod identity;
 mod invalid;
 mod moments;
 mod naming;
+mod others;
 mod outputs;
 mod peers;
 mod source;

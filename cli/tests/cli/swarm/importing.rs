@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::model::{Fetcher, Model};
 use crate::home::Home;
-use crate::process::{Running, event};
+use crate::process::{Running, ask, event};
 
 #[test]
 fn with_an_offer_alone_the_manifest_comes_from_the_peer_and_stands_beside_the_file() {
@@ -41,13 +41,47 @@ fn an_import_peer_request_that_agrees_with_its_manifest_is_fetched() {
     });
     fs::write(fetcher.path("request.json"), request.to_string()).unwrap();
     let mut line = fetcher.command(["import-peer-request", "request.json"]);
-    let ran = Running::start(line.arg(model.manifest_path()).arg("out")).end().exits(0);
+    line.arg(model.manifest_path()).args(["out", "--consent", "fetch,import"]);
+    let ran = Running::start(&mut line).end().exits(0);
     assert_eq!(ran.stdout, fetcher.answer());
     fetcher.has_it_all();
     let receipt = fetcher.receipt();
     assert_eq!(receipt.import().peers[0].id, seeder.peer());
     let by: Vec<_> = receipt.import().consents.iter().map(|consent| consent.action.as_str()).collect();
     assert_eq!(by, ["fetch", "import"]);
+}
+
+/// A stranger's file asks for more than an import: each word is asked for, and only what was answered with `yes` is done.
+#[test]
+fn h7_i5_a_request_is_asked_on_a_terminal_as_a_fetch_is() {
+    let model = Model::of("1MiB");
+    let (home, seeding) = (Home::new(), Home::new());
+    let seeder = model.seed(&seeding, &[]);
+    fs::copy(model.manifest_path(), home.path("model.minimodel")).unwrap();
+    let request = json!({
+        "request_version": 0,
+        "kind": "minimodel.import-peer-request",
+        "model_id": "moved",
+        "byte_count": model.manifest.byte_count(),
+        "artifact_sha256": tagged(model.manifest.artifact_sha256()),
+        "offers": [seeder.offer()],
+        "consent": ["fetch", "import", "serve", "publish"],
+    });
+    fs::write(home.path("request.json"), request.to_string()).unwrap();
+    let line = ["import-peer-request", "request.json", "model.minimodel", "out"];
+    for words in [&["no"][..], &["yes", "no"], &["y"], &[""]] {
+        let (_, refused) = ask(&home, &line, words);
+        assert_eq!(refused.fate().status.code(), Some(5), "{words:?}");
+        assert!(!home.path("out").exists() && !home.own("").exists(), "{words:?}");
+    }
+    let (asked, ran) = ask(&home, &line, &["yes", "yes", "no"]);
+    assert_eq!(ran.fate().status.code(), Some(0));
+    for (question, word) in asked.iter().zip(["Fetch", "Import", "Serve"]) {
+        assert!(question.contains(word), "{asked:?}");
+    }
+    let log = fs::read_to_string(home.own("state/consent.log")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    assert_eq!((&line["actions"], &line["by"]), (&json!(["fetch", "import"]), &json!("prompt")));
 }
 
 #[test]

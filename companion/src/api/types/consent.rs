@@ -25,7 +25,7 @@ pub enum Action {
 pub struct Consent {
     /// To what.
     pub actions: Vec<Action>,
-    /// How it was given: `flag`, `prompt`, `api`, `request`.
+    /// How it was given: `flag`, `prompt`, `api`.
     pub by: String,
     /// When it ends; none: when it is revoked.
     #[serde(default)]

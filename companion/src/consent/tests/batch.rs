@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::{NOW, OLDER, given, new_grant, peer, swarm};
+use super::{NOW, OLDER, data, given, new_grant, peer, swarm, unsee};
 use crate::api::types::{Action, GrantState, NewGrant};
 use crate::consent::chain::{Fault, read_with};
 use crate::consent::log::{KEPT_BYTES, MAX_BYTES};
@@ -24,7 +24,7 @@ fn each_crash_of_a_batch(older: &str, before: usize) {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path();
     fs::write(folder.join("consent.log"), older).unwrap();
-    let mut book = ConsentBook::open(folder).unwrap();
+    let mut book = ConsentBook::open(folder, &data(folder)).unwrap();
     for _ in 0..before {
         book.grant(&serve_to(9), NOW).unwrap();
     }
@@ -58,9 +58,10 @@ fn each_crash_of_a_batch(older: &str, before: usize) {
                 None => drop(fs::remove_file(&head)),
             }
             fs::write(&new_head, &head_after).unwrap();
+            unsee(folder);
             fs::write(folder.join("consent.log"), &crashed).unwrap();
-            assert!(verify(folder).unwrap().ok, "{end} {lost:?}");
-            let mut book = ConsentBook::open(folder).unwrap();
+            assert!(verify(folder, &data(folder), &[]).unwrap().ok, "{end} {lost:?}");
+            let mut book = ConsentBook::open(folder, &data(folder)).unwrap();
             assert_eq!(book.grants().list(NOW, |_| 0).len(), kept, "{end} {lost:?}");
             assert_eq!(
                 fs::read(&head).ok().as_ref() == Some(&head_after),
@@ -68,7 +69,7 @@ fn each_crash_of_a_batch(older: &str, before: usize) {
                 "named before it counts"
             );
             book.grant(&serve_to(2), NOW).unwrap();
-            let book = ConsentBook::open(folder).unwrap();
+            let book = ConsentBook::open(folder, &data(folder)).unwrap();
             assert_eq!(book.grants().list(NOW, |_| 0).len(), kept + 1);
             assert!(book.verify().ok && log(folder).starts_with(&acted_on));
         }
@@ -92,7 +93,7 @@ fn e1_of_many_lines_at_once_all_count_or_none_whatever_a_crash_leaves() {
 fn many_are_granted_and_taken_back_in_two_appends_and_a_wrong_one_among_them_stops_all() {
     let home = tempfile::tempdir().unwrap();
     let folder = &home.path().join("state");
-    let mut book = ConsentBook::open(folder).unwrap();
+    let mut book = ConsentBook::open(folder, &data(folder)).unwrap();
     assert!(book.grant_all(&[], NOW).unwrap().is_empty());
     book.revoke_all(&[], "flag", NOW).unwrap();
     let mut many: Vec<NewGrant> = (0..200).map(serve_to).collect();
@@ -112,7 +113,7 @@ fn many_are_granted_and_taken_back_in_two_appends_and_a_wrong_one_among_them_sto
     assert_eq!(book.lines().len(), 202);
     book.revoke(3, "flag", NOW).unwrap();
     book.revoke_all(&[9, 4, 3, 9], "flag", NOW).unwrap();
-    let again = ConsentBook::open(folder).unwrap();
+    let again = ConsentBook::open(folder, &data(folder)).unwrap();
     assert_eq!((again.lines().len(), again.verify().ok), (205, true));
     assert_eq!(again.grants(), book.grants());
     let is_revoked = |grant: &crate::api::types::Grant| grant.state == GrantState::Revoked;
@@ -134,7 +135,7 @@ fn a_log_that_is_full_takes_no_more_consents_and_still_takes_them_back() {
     let mut older = vec![b'x'; usize::try_from(MAX_BYTES - KEPT_BYTES - room).unwrap()];
     *older.last_mut().unwrap() = b'\n';
     fs::write(folder.join("consent.log"), &older).unwrap();
-    let mut book = ConsentBook::open(folder).unwrap();
+    let mut book = ConsentBook::open(folder, &data(folder)).unwrap();
     let [id] = book.grant(&serve_to(1), NOW).unwrap()[..] else { panic!("one") };
     let before = fs::metadata(folder.join("consent.log")).unwrap().len();
     let full = book.grant_all(&[serve_to(2), serve_to(3), serve_to(4)], NOW).unwrap_err();
@@ -151,24 +152,24 @@ fn a_log_that_is_full_takes_no_more_consents_and_still_takes_them_back() {
     assert_eq!(book.grants().is_revoked(id), Some(false), "what was granted stays");
     book.revoke(id, "flag", NOW).unwrap();
     assert!(book.verify().ok);
-    assert_eq!(ConsentBook::open(folder).unwrap().grants().is_revoked(id), Some(true));
+    assert_eq!(ConsentBook::open(folder, &data(folder)).unwrap().grants().is_revoked(id), Some(true));
 }
 
 #[test]
 fn a_log_that_may_only_be_read_is_verified_and_nothing_is_made_beside_it() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("state");
-    let mut book = ConsentBook::open(&folder).unwrap();
+    let mut book = ConsentBook::open(&folder, &data(&folder)).unwrap();
     book.grant_all(&[serve_to(1), serve_to(2)], NOW).unwrap();
     fs::remove_file(folder.join("consent.lock")).unwrap();
     let mode = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
     mode(0o500);
-    let verdict = verify(&folder).unwrap();
+    let verdict = verify(&folder, &data(&folder), &[]).unwrap();
     assert_eq!((verdict.ok, verdict.entries, book.verify().ok), (true, 2, true));
     assert!(!folder.join("consent.lock").exists());
     mode(0o700);
     let bytes = log(&folder);
     fs::write(folder.join("consent.log"), &bytes[..bytes.len() / 2]).unwrap();
-    assert!(!verify(&folder).unwrap().ok && !book.verify().ok);
+    assert!(!verify(&folder, &data(&folder), &[]).unwrap().ok && !book.verify().ok);
     assert!(!folder.join("consent.lock").exists());
 }

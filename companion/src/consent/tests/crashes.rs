@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::{NOW, OLDER, given, new_grant, peer, swarm};
+use super::{NOW, OLDER, data, given, new_grant, peer, swarm, unsee};
 use crate::api::types::{Action, NewGrant};
-use crate::consent::chain::read;
+use crate::consent::chain::{read, read_with};
 use crate::consent::{ConsentBook, ConsentError, NotAGrant, verify};
 use crate::problem::{Problem, code};
 
@@ -14,7 +14,7 @@ fn log(folder: &Path) -> Vec<u8> {
 }
 
 fn open(folder: &Path) -> Result<ConsentBook, ConsentError> {
-    ConsentBook::open(folder)
+    ConsentBook::open(folder, &data(folder))
 }
 
 fn serve() -> NewGrant {
@@ -27,7 +27,11 @@ fn a_folder_without_a_log_grants_nothing_and_stays_as_it_is() {
     let folder = home.path().join("state");
     let mut book = open(&folder).unwrap();
     assert!(book.grants().list(NOW, |_| 0).is_empty() && book.lines().is_empty());
-    assert!(book.verify().ok && verify(&folder).unwrap().ok && !book.reload_if_changed().unwrap());
+    assert!(
+        book.verify().ok
+            && verify(&folder, &data(&folder), &[]).unwrap().ok
+            && !book.reload_if_changed().unwrap()
+    );
     assert!(!folder.exists());
 }
 
@@ -66,14 +70,14 @@ fn appends_of_many_at_once_are_one_chain() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let mut book = ConsentBook::unread(folder);
+                let mut book = ConsentBook::unread(folder, &data(folder));
                 for _ in 0..5 {
                     book.record_given(given(), NOW).unwrap();
                 }
             });
         }
     });
-    let verdict = verify(folder).unwrap();
+    let verdict = verify(folder, &data(folder), &[]).unwrap();
     assert_eq!((verdict.ok, verdict.entries), (true, 20), "{verdict:?}");
 }
 
@@ -90,9 +94,14 @@ fn each_crash_of_the_last_append(older: &str, before: usize) {
     let (acted_on, head_before) = (log(folder), fs::read(&head).ok());
     book.grant(&new_grant(&[Action::Fetch]), NOW).unwrap();
     let (whole, head_after) = (log(folder), fs::read(&head).unwrap());
-    let set_head = |bytes: Option<&Vec<u8>>| match bytes {
-        Some(bytes) => fs::write(&head, bytes).unwrap(),
-        None => drop(fs::remove_file(&head)),
+    // As the crash leaves it: the head of the append was prepared, and nothing of it was seen.
+    let set_head = |bytes: Option<&Vec<u8>>| {
+        unsee(folder);
+        fs::write(folder.join("consent.head.new"), &head_after).unwrap();
+        match bytes {
+            Some(bytes) => fs::write(&head, bytes).unwrap(),
+            None => drop(fs::remove_file(&head)),
+        }
     };
     for end in acted_on.len()..=whole.len() {
         // Syncing costs: each cut is judged, and each sixteenth made on the disk.
@@ -108,7 +117,7 @@ fn each_crash_of_the_last_append(older: &str, before: usize) {
                 crashed[acted_on.len()..acted_on.len() + lost].fill(0);
             }
             let is_whole = end == whole.len() && !zeros;
-            let chain = read(&crashed, head_before.as_deref()).unwrap();
+            let chain = read_with(&crashed, head_before.as_deref(), Some(&head_after)).unwrap();
             assert_eq!(chain.lines.len(), before + usize::from(is_whole), "{end} {zeros}");
             assert!(chain.len >= acted_on.len() as u64 && chain.is_ahead == is_whole, "{end} {zeros}");
             assert!(is_whole || read(&crashed, Some(&head_after)).is_err(), "{end} {zeros}");
@@ -117,7 +126,7 @@ fn each_crash_of_the_last_append(older: &str, before: usize) {
             }
             set_head(head_before.as_ref());
             fs::write(folder.join("consent.log"), &crashed).unwrap();
-            assert!(verify(folder).unwrap().ok, "{end} {zeros}");
+            assert!(verify(folder, &data(folder), &[]).unwrap().ok, "{end} {zeros}");
             assert_eq!(log(folder), crashed, "to verify changes nothing");
             let mut book = open(folder).unwrap();
             assert_eq!(book.grants().list(NOW, |_| 0).len(), before + usize::from(is_whole), "{end} {zeros}");
@@ -134,7 +143,7 @@ fn each_crash_of_the_last_append(older: &str, before: usize) {
                 set_head(Some(&head_after));
                 fs::write(folder.join("consent.log"), &crashed).unwrap();
                 assert!(matches!(open(folder), Err(ConsentError::Damaged { .. })), "{end} {zeros}");
-                let refused = ConsentBook::unread(folder).grant(&serve(), NOW);
+                let refused = ConsentBook::unread(folder, &data(folder)).grant(&serve(), NOW);
                 assert!(matches!(refused, Err(ConsentError::Damaged { .. })));
                 assert_eq!((log(folder), fs::read(&head).unwrap()), (crashed, head_after.clone()));
             }
@@ -182,7 +191,10 @@ fn a_symbolic_link_a_folder_and_an_endless_file_are_no_log() {
     let folder = home.path();
     let path = folder.join("consent.log");
     std::os::unix::fs::symlink("elsewhere", &path).unwrap();
-    assert!(open(folder).is_err() && ConsentBook::unread(folder).record_given(given(), NOW).is_err());
+    assert!(
+        open(folder).is_err()
+            && ConsentBook::unread(folder, &data(folder)).record_given(given(), NOW).is_err()
+    );
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert!(open(folder).is_err());

@@ -4,6 +4,7 @@ mod batch;
 mod crashes;
 mod damage;
 mod fold;
+mod rolled_back;
 
 use proptest::prelude::*;
 
@@ -11,6 +12,16 @@ use super::line::{Given, Granted, Kind, Line, Revoked};
 use crate::api::types::{Action, Consent, NewGrant};
 
 pub(super) const NOW: u64 = 1_780_315_200;
+
+/// The data folder that belongs to a state folder here.
+pub(super) fn data(state: &std::path::Path) -> std::path::PathBuf {
+    state.join("data")
+}
+
+/// As if nothing had been seen of the log: for states that a crash leaves before anything was.
+pub(super) fn unsee(state: &std::path::Path) {
+    let _ = std::fs::remove_dir_all(data(state));
+}
 
 pub(super) fn swarm(n: u8) -> String {
     format!("{n:02x}").repeat(32)

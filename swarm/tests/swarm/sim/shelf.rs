@@ -103,7 +103,7 @@ impl Store {
     /// The disk of a seeder, which has the whole file under its final name.
     pub(super) fn whole(artifact: &'static Artifact) -> Self {
         let disk = MemDisk::new();
-        let file = disk.open(TARGET, Open::Create).expect("a new disk");
+        let file = disk.open(TARGET, Open::New).expect("a new disk");
         file.write_all_at(&artifact.bytes, 0).and_then(|()| file.sync_data()).expect("a new disk");
         disk.sync_dir().expect("a new disk");
         Self::on(artifact, disk)

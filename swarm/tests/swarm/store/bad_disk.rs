@@ -133,9 +133,11 @@ fn e8_a_read_only_directory_is_named_before_anything_is_made() {
 fn e2_e4_what_a_rescan_found_and_whom_we_blamed_is_synced_as_soon_as_a_chunk_is() {
     let artifact = Artifact::new(3 * 16_384);
     let disk = MemDisk::new();
-    let data = disk.open("tiny-1.0.slm.part", Open::Create).unwrap();
+    let data = disk.open("tiny-1.0.slm.part", Open::New).unwrap();
     data.write_all_at(&artifact.bytes, 0).unwrap();
-    let (part, _) = artifact.open(disk.clone()).unwrap();
+    let opened =
+        minimodel_swarm::store::Part::open_in_place(disk.clone(), super::STEM, artifact.spec, super::OPENER);
+    let (part, _) = opened.unwrap();
     part.sync_if_due(Duration::from_secs(10)).unwrap();
     assert!(!part.has_unsynced());
     let leaves = (0..3).map(|index| *artifact.tree.chunk_hash(index).unwrap()).collect();

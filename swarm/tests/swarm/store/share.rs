@@ -15,7 +15,7 @@ const NAME: &str = "tiny-1.0.slm";
 
 fn disk_with(artifact: &Artifact) -> MemDisk {
     let disk = MemDisk::new();
-    disk.open(NAME, Open::Create).unwrap().write_all_at(&artifact.bytes, 0).unwrap();
+    disk.open(NAME, Open::New).unwrap().write_all_at(&artifact.bytes, 0).unwrap();
     disk
 }
 

@@ -210,7 +210,7 @@ fn e5_e6_e15_every_error_at_every_call_until_a_run_has_no_failure() {
                 worst = worst.max(import_again_and_again(&artifact, &disk, &case));
                 assert!(disk.contents("tiny-1.0.slm").unwrap() == artifact.bytes, "{case}");
                 assert_eq!(
-                    disk.names(),
+                    super::names(&disk),
                     ["tiny-1.0.minimodel", "tiny-1.0.slm", "tiny-1.0.slm.receipt"],
                     "{case}"
                 );

@@ -1,0 +1,164 @@
+//! Files and folders of other accounts, and the user's own that happen to have a name of ours.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::Path;
+
+use super::folders::{NOBODY, run_without_privilege};
+use super::stage::{Listener, PART, STATE, TARGET, hint, manifest, model, names, stage};
+use crate::home::Home;
+use crate::process::Running;
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// A folder that all accounts share, as `/tmp` or without its sticky bit; another account's file is there first.
+#[test]
+fn h8_a_fetch_never_goes_on_with_what_another_account_can_change() {
+    for sticky in [0o1000, 0] {
+        let (home, listener) = (stage(), Listener::new());
+        let offer = listener.offer(manifest().swarm_id());
+        fs::create_dir(home.path("out")).unwrap();
+        chmod(&home.path("out"), 0o777 | sticky);
+        let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
+        let receipt = format!("{TARGET}.receipt");
+        for (name, bytes) in [(PART, vec![7; 100]), (STATE, vec![7; 100]), (TARGET, model().to_vec())] {
+            let path = home.path("out").join(name);
+            fs::write(&path, &bytes).unwrap();
+            let owners: &[Option<u32>] = if is_root() { &[None, Some(NOBODY)] } else { &[None] };
+            for &owner in owners {
+                chown(&path, owner, owner).unwrap();
+                chmod(&path, if owner.is_none() { 0o666 } else { 0o644 });
+                let ran = home.run(line).exits(13);
+                let word =
+                    if owner.is_none() { "other accounts may write" } else { "file of another account" };
+                names(&ran, &[name, word]);
+                assert!(hint(&ran).contains("move it away"), "{}", ran.stderr);
+                assert_eq!(fs::read(&path).unwrap(), bytes);
+                assert!(!home.path("out").join(&receipt).exists());
+            }
+            fs::remove_file(&path).unwrap();
+        }
+        assert!(!listener.was_dialed());
+    }
+}
+
+/// Without privileges too: the file is then the superuser's.
+#[test]
+fn h8_a_partial_file_of_root_is_not_gone_on_with_by_a_user() {
+    if !is_root() {
+        return;
+    }
+    let (home, listener) = (stage(), Listener::new());
+    let offer = listener.offer(manifest().swarm_id());
+    fs::create_dir(home.path("out")).unwrap();
+    chmod(&home.path("out"), 0o1777);
+    let path = home.path("out").join(PART);
+    fs::write(&path, b"").unwrap();
+    chmod(&path, 0o666);
+    let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
+    let ran = run_without_privilege(&home, &line).exits(13);
+    names(&ran, &[PART, "file of another account"]);
+    assert!(!listener.was_dialed());
+}
+
+#[test]
+fn h8_files_of_the_user_that_have_a_name_of_ours_stay_what_they_are() {
+    let home = stage();
+    let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
+    let offer = seeder.offer();
+    let out = home.path("out");
+    fs::create_dir(&out).unwrap();
+    let receipt = format!("{TARGET}.receipt");
+    let taken = [STATE, &receipt, COPY, TARGET, PART].map(|name| format!("{name}.new"));
+    for name in &taken {
+        fs::write(out.join(name), name).unwrap();
+    }
+    // Longer than the model, and shorter.
+    for notes in [vec![7; model().len() + 5], b"my notes".to_vec()] {
+        let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
+        fs::write(out.join(PART), &notes).unwrap();
+        let ran = home.run(line).exits(0);
+        let found = format!("{PART}.found");
+        assert!(ran.stderr.contains(&found) && ran.stderr.contains("left as it is"), "{}", ran.stderr);
+        assert_eq!(fs::read(out.join(&found)).unwrap(), notes);
+        assert_eq!(fs::read(out.join(TARGET)).unwrap(), model());
+        for name in &taken {
+            assert_eq!(fs::read_to_string(out.join(name)).unwrap(), *name);
+        }
+        for name in [TARGET, COPY, &receipt, &found] {
+            fs::remove_file(out.join(name)).unwrap();
+        }
+        assert_eq!(fs::read_dir(&out).unwrap().count(), taken.len(), "nothing else is left");
+    }
+}
+
+const COPY: &str = "sample-model-1.0.0.minimodel";
+
+/// A verb that needs each of the folders, and where they are.
+const FOLDERS: [(&str, &str); 4] =
+    [("data", "id show"), ("state", "consent list"), ("", "id show"), ("data/library", "library list")];
+
+#[test]
+fn h11_a_folder_of_ours_that_others_may_write_to_is_refused_with_the_command_that_mends_it() {
+    for (name, line) in FOLDERS {
+        let home = Home::new();
+        home.say("id new").exits(0);
+        fs::create_dir_all(home.own("data/library")).unwrap();
+        home.say("consent grant serve --consent serve").exits(0);
+        let path = home.own(name);
+        for mode in [0o777, 0o1777, 0o775, 0o702] {
+            chmod(&path, mode);
+            let ran = home.say(line).exits(13);
+            names(&ran, &["is not yours alone", &format!("its mode is {mode:04o}")]);
+            assert!(hint(&ran).contains("chmod go-w "), "{}", ran.stderr);
+            for line in ["companion run", "seed a b --consent serve", "consent grant fetch --consent fetch"] {
+                assert_ne!(home.say(line).code, 0, "{line} {name} {mode:o}");
+            }
+        }
+        // As the hint says.
+        chmod(&path, 0o700);
+        home.say(line).exits(0);
+    }
+}
+
+#[test]
+fn h11_a_folder_of_ours_that_is_another_accounts_is_refused() {
+    if !is_root() {
+        return;
+    }
+    for (name, line) in FOLDERS {
+        let home = Home::new();
+        home.say("id new").exits(0);
+        fs::create_dir_all(home.own("data/library")).unwrap();
+        home.say("consent grant serve --consent serve").exits(0);
+        chown(home.own(name), Some(NOBODY), Some(NOBODY)).unwrap();
+        let ran = home.say(line).exits(13);
+        names(&ran, &["is not yours alone", "it belongs to user 65534"]);
+        assert!(hint(&ran).contains("chown -R 0 "), "{}", ran.stderr);
+        chown(home.own(name), Some(0), Some(0)).unwrap();
+        home.say(line).exits(0);
+    }
+}
+
+/// A folder that the user names may be shared: what is checked there is said to be exchangeable, and the file comes.
+#[test]
+fn h11_a_shared_output_folder_is_a_warning() {
+    let home = stage();
+    let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
+    let offer = seeder.offer();
+    for (mode, warns) in [(0o777, true), (0o1777, false), (0o755, false)] {
+        let out = format!("out-{mode:o}");
+        fs::create_dir(home.path(&out)).unwrap();
+        chmod(&home.path(&out), mode);
+        let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", &out, "--consent", "fetch,import"];
+        let ran = home.run(line).exits(0);
+        assert_eq!(ran.stderr.contains("other accounts can put another file"), warns, "{}", ran.stderr);
+        assert_eq!(fs::read(home.path(&out).join(TARGET)).unwrap(), model());
+    }
+}

@@ -1,0 +1,164 @@
+//! A log that is older than what was seen of it, or another one.
+
+use std::fs;
+use std::path::Path;
+
+use super::{NOW, data, new_grant, unsee};
+use crate::api::types::Action;
+use crate::consent::{ConsentBook, ConsentError, verify};
+
+const FILES: [&str; 2] = ["consent.log", "consent.head"];
+
+type Copy = Vec<Option<Vec<u8>>>;
+
+fn copy(folder: &Path) -> Copy {
+    FILES.map(|name| fs::read(folder.join(name)).ok()).to_vec()
+}
+
+/// New files, as a copying program makes them.
+fn put_back(folder: &Path, copy: &Copy) {
+    for (name, bytes) in FILES.iter().zip(copy) {
+        let path = folder.join(name);
+        let _ = fs::remove_file(&path);
+        if let Some(bytes) = bytes {
+            fs::write(path, bytes).unwrap();
+        }
+    }
+}
+
+/// A log of one grant, which was taken back later, then the log of that moment.
+fn revoked(folder: &Path) -> (ConsentBook, Copy, Copy) {
+    let mut book = ConsentBook::open(folder, &data(folder)).unwrap();
+    book.grant(&new_grant(&[Action::Serve]), NOW).unwrap();
+    let granted = copy(folder);
+    book.revoke(1, "flag", NOW + 1).unwrap();
+    let revoked = copy(folder);
+    (book, granted, revoked)
+}
+
+#[track_caller]
+fn is_refused(folder: &Path, book: &mut ConsentBook, word: &str) {
+    let verdict = verify(folder, &data(folder), book.remembered()).unwrap();
+    assert!(!verdict.ok && verdict.fault.as_ref().unwrap().contains(word), "{verdict:?}");
+    assert!(!book.verify().ok);
+    assert!(matches!(book.reload_if_changed(), Err(ConsentError::Damaged { .. })));
+    assert!(book.grants().list(NOW, |_| 0).is_empty() && book.head().is_none());
+    let before = copy(folder);
+    assert!(book.grant(&new_grant(&[Action::Fetch]), NOW + 2).is_err());
+    assert!(book.revoke(1, "flag", NOW + 2).is_err() || before == vec![None, None]);
+    assert_eq!(copy(folder), before, "nothing is written to it");
+}
+
+#[test]
+fn h9_an_older_log_is_damage_to_a_new_process_and_to_one_that_runs() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut running, granted, revoked) = revoked(home.path());
+    put_back(home.path(), &granted);
+    is_refused(home.path(), &mut running, "an older copy");
+    let mut fresh = ConsentBook::unread(home.path(), &data(home.path()));
+    is_refused(home.path(), &mut fresh, "an older copy");
+    // One that runs knows it by itself, whatever became of the data folder.
+    unsee(home.path());
+    is_refused(home.path(), &mut running, "an older copy");
+    // So does one that was told, as by its database.
+    let mut told = ConsentBook::unread(home.path(), &data(home.path()));
+    running.remembered().iter().for_each(|head| told.remember(head.clone()));
+    is_refused(home.path(), &mut told, "an older copy");
+    put_back(home.path(), &revoked);
+    assert!(running.reload_if_changed().unwrap() && told.reload_if_changed().unwrap());
+    assert_eq!(running.grants().is_revoked(1), Some(true));
+}
+
+#[test]
+fn h9_every_shorter_log_is_damage_even_none_and_even_with_a_head_that_fits() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    let mut book = ConsentBook::open(folder, &data(folder)).unwrap();
+    let mut copies = vec![copy(folder)];
+    for at in 0..4 {
+        book.grant(&new_grant(&[Action::Serve]), NOW + at).unwrap();
+        copies.push(copy(folder));
+    }
+    let whole = copies.pop().unwrap();
+    for (lines, shorter) in copies.iter().enumerate() {
+        put_back(folder, shorter);
+        is_refused(folder, &mut ConsentBook::unread(folder, &data(folder)), "the log ends with number");
+        // Cut, and its head is gone.
+        put_back(folder, &vec![shorter[0].clone(), None]);
+        let _ = fs::remove_file(folder.join("consent.head.new"));
+        let word = if lines == 1 { "is gone" } else { "" };
+        is_refused(folder, &mut ConsentBook::unread(folder, &data(folder)), word);
+    }
+    put_back(folder, &whole);
+    assert!(book.reload_if_changed().is_ok());
+}
+
+/// Of a log without its head nobody knows how long it was, although nothing else was ever seen of it.
+#[test]
+fn h9_a_line_without_any_head_is_no_crash_of_ours() {
+    let home = tempfile::tempdir().unwrap();
+    let (_, granted, _) = revoked(home.path());
+    unsee(home.path());
+    let _ = fs::remove_file(home.path().join("consent.head.new"));
+    put_back(home.path(), &vec![granted[0].clone(), None]);
+    is_refused(home.path(), &mut ConsentBook::unread(home.path(), &data(home.path())), "is gone");
+}
+
+#[test]
+fn h9_another_log_of_the_same_length_or_longer_is_damage_too() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    let (mut book, ..) = revoked(folder);
+    let other = tempfile::tempdir().unwrap();
+    let mut theirs = ConsentBook::open(other.path(), &data(other.path())).unwrap();
+    for at in 0..3 {
+        theirs.grant(&new_grant(&[Action::Serve]), NOW + 7 + at).unwrap();
+        if at > 0 {
+            put_back(folder, &copy(other.path()));
+            is_refused(folder, &mut book, "another log");
+        }
+    }
+}
+
+#[test]
+fn h9_what_was_seen_is_no_word_that_can_be_spoilt() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    revoked(folder);
+    for bytes in [&b""[..], b"{}", b"\0\0\0"] {
+        fs::write(data(folder).join("consent.seen"), bytes).unwrap();
+        is_refused(folder, &mut ConsentBook::unread(folder, &data(folder)), "`consent.seen`");
+    }
+}
+
+#[test]
+fn h9_a_restored_log_counts_when_its_user_says_so_and_grants_nothing_of_before() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    let (mut running, granted, _) = revoked(folder);
+    for older in [granted, vec![None, None]] {
+        put_back(folder, &older);
+        let mut book = ConsentBook::unread(folder, &data(folder));
+        assert!(book.reload_if_changed().is_err());
+        assert_eq!(book.restore("command", NOW + 5).unwrap(), 1);
+        assert!(
+            book.grants()
+                .list(NOW, |_| 0)
+                .iter()
+                .all(|grant| grant.state == crate::api::types::GrantState::Revoked)
+        );
+        assert!(book.lines().last().unwrap().kind == "restore" && book.verify().ok);
+        // One that runs finds in it that just what it saw was given up.
+        assert!(running.reload_if_changed().unwrap());
+        assert_eq!(book.restore("command", NOW + 5).unwrap(), 0, "it is the log now");
+        let id = book.grant(&new_grant(&[Action::Serve]), NOW + 6).unwrap();
+        assert!(running.reload_if_changed().unwrap() && running.grants().is_revoked(id[0]) == Some(false));
+        // It gives up what was seen then, and nothing that was seen later.
+        let later = copy(folder);
+        book.revoke(id[0], "flag", NOW + 7).unwrap();
+        put_back(folder, &later);
+        assert!(ConsentBook::open(folder, &data(folder)).is_err());
+        book.restore("command", NOW + 8).unwrap();
+        running.reload_if_changed().unwrap();
+    }
+}

@@ -1,0 +1,224 @@
+//! Files that stand where ours are to be: of other accounts, and unrelated ones of the user.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::Path;
+
+use minimodel_swarm::store::{Disk as _, Open, Part, Published, Refusal, StoreError};
+
+use super::{Artifact, CHUNK, OPENER, STEM, real};
+
+const STATE: &str = "tiny-1.0.slm.part.state";
+const PART: &str = "tiny-1.0.slm.part";
+const FOUND: &str = "tiny-1.0.slm.part.found";
+const TARGET: &str = "tiny-1.0.slm";
+const RECEIPT: &str = "tiny-1.0.slm.receipt";
+const COPY: &str = "tiny-1.0.minimodel";
+const NOBODY: u32 = 65_534;
+
+/// What another account can leave, as far as this one can play it.
+fn leave(path: &Path, bytes: &[u8]) -> Vec<(Refusal, Box<dyn Fn()>)> {
+    let write = {
+        let (path, bytes) = (path.to_owned(), bytes.to_vec());
+        move |mode: u32, owner: Option<u32>| {
+            let _ = fs::remove_file(&path);
+            fs::write(&path, &bytes).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            chown(&path, owner, owner).unwrap();
+        }
+    };
+    let (world, group, theirs) = (write.clone(), write.clone(), write);
+    let mut all: Vec<(Refusal, Box<dyn Fn()>)> = vec![
+        (Refusal::Shared, Box::new(move || world(0o666, None))),
+        (Refusal::Shared, Box::new(move || group(0o620, None))),
+    ];
+    if rustix::process::geteuid().is_root() {
+        all.push((Refusal::Foreign, Box::new(move || theirs(0o600, Some(NOBODY)))));
+    }
+    all
+}
+
+#[test]
+fn h8_a_file_that_another_account_can_change_is_never_gone_on_with() {
+    let artifact = Artifact::new(3 * CHUNK as usize);
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    let (part, _) = artifact.open(real(folder)).unwrap();
+    artifact.keep(&part, 0).unwrap();
+    part.sync().unwrap();
+    drop(part);
+    for name in [PART, STATE] {
+        let path = folder.join(name);
+        let good = fs::read(&path).unwrap();
+        for (expected, plant) in leave(&path, &good) {
+            plant();
+            let error = artifact.open(real(folder)).unwrap_err();
+            let StoreError::Refused { path: named, found } = error else { panic!("{name}: {error:?}") };
+            assert_eq!((named, found), (path.clone(), expected));
+            assert_eq!(fs::read(&path).unwrap(), good, "{name}");
+            assert!(matches!(real(folder).open(name, Open::Existing).unwrap_err(),
+                minimodel_swarm::store::OpenError::Refused(found) if found == expected));
+        }
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, &good).unwrap();
+    }
+    assert_eq!(artifact.open(real(folder)).unwrap().1.have, [0]);
+}
+
+#[test]
+fn h8_a_finished_file_its_receipt_and_its_manifest_are_not_taken_from_another_account() {
+    let artifact = Artifact::new(2 * CHUNK as usize);
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    fs::write(folder.join(TARGET), &artifact.bytes).unwrap();
+    let resume = || Published::resume(real(folder), STEM, &artifact.spec);
+    for (expected, plant) in leave(&folder.join(TARGET), &artifact.bytes) {
+        plant();
+        assert!(matches!(resume().unwrap_err(), StoreError::Refused { found, .. } if found == expected));
+    }
+    fs::remove_file(folder.join(TARGET)).unwrap();
+    fs::write(folder.join(TARGET), &artifact.bytes).unwrap();
+    for name in [RECEIPT, COPY] {
+        for (_, plant) in leave(&folder.join(name), b"the same") {
+            plant();
+            let (published, _) = resume().unwrap().unwrap();
+            let finished = published.finish(b"the same", Some(b"the same"));
+            assert!(!finished.is_closed, "{name}: {finished:?}");
+            assert!(name == COPY || published.receipt().is_err());
+            assert_eq!(fs::read(folder.join(name)).unwrap(), b"the same");
+        }
+        fs::remove_file(folder.join(name)).unwrap();
+    }
+    assert!(resume().unwrap().unwrap().0.finish(b"the same", Some(b"the same")).is_closed);
+}
+
+/// Notes, a longer file, another model: nothing of it is the artifact's.
+#[test]
+fn h8_an_unrelated_file_under_the_partial_name_is_put_aside_and_not_a_byte_of_it_changes() {
+    let artifact = Artifact::new(3 * CHUNK as usize);
+    let notes: [&[u8]; 3] = [b"my notes", &[7; 200_000], &[1; 3 * CHUNK as usize]];
+    for (damaged_record, bytes) in notes.into_iter().flat_map(|bytes| [(false, bytes), (true, bytes)]) {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path();
+        fs::write(folder.join(PART), bytes).unwrap();
+        // The next free name, not one that is taken.
+        fs::write(folder.join(FOUND), b"older").unwrap();
+        if damaged_record {
+            fs::write(folder.join(STATE), b"my state").unwrap();
+        }
+        let (part, resumed) = artifact.open(real(folder)).unwrap();
+        let aside = folder.join(format!("{FOUND}.2"));
+        assert_eq!(resumed.put_aside.as_deref(), Some(aside.as_path()));
+        assert!(resumed.have.is_empty() && resumed.data_without_record);
+        artifact.keep_missing(&part).unwrap();
+        assert_eq!(part.rescan(artifact.tree.chunk_hashes().to_vec()).unwrap(), [0_u32; 0]);
+        part.publish().unwrap().finish(b"m", Some(b"r"));
+        assert_eq!(fs::read(folder.join(TARGET)).unwrap(), artifact.bytes);
+        assert_eq!(fs::read(&aside).unwrap(), bytes);
+        assert_eq!(fs::read(folder.join(FOUND)).unwrap(), b"older");
+        let state_aside = folder.join(format!("{STATE}.damaged"));
+        assert_eq!(fs::read(state_aside).ok(), damaged_record.then(|| b"my state".to_vec()));
+    }
+}
+
+/// A record of ours beside a file that is not: what the record says decides nothing.
+#[test]
+fn h8_a_file_that_took_the_place_of_a_recorded_one_is_put_aside_too() {
+    let artifact = Artifact::new(3 * CHUNK as usize);
+    for kept in [0, 2] {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path();
+        let (part, _) = artifact.open(real(folder)).unwrap();
+        (0..kept).for_each(|index| drop(artifact.keep(&part, index).unwrap()));
+        part.sync().unwrap();
+        drop(part);
+        fs::remove_file(folder.join(PART)).unwrap();
+        fs::write(folder.join(PART), b"my notes").unwrap();
+        let (part, resumed) = artifact.open(real(folder)).unwrap();
+        assert!(resumed.have.is_empty() && resumed.lost == kept, "{resumed:?}");
+        artifact.keep_missing(&part).unwrap();
+        assert_eq!(fs::read(folder.join(FOUND)).unwrap(), b"my notes");
+    }
+    // Right to its end, and then longer: never cut.
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    let (part, _) = artifact.open(real(folder)).unwrap();
+    artifact.keep_missing(&part).unwrap();
+    part.sync().unwrap();
+    drop(part);
+    let longer = [&artifact.bytes[..], b"and my notes"].concat();
+    fs::write(folder.join(PART), &longer).unwrap();
+    let (part, resumed) = artifact.open(real(folder)).unwrap();
+    assert!(resumed.have.is_empty());
+    assert_eq!(part.rescan(artifact.tree.chunk_hashes().to_vec()).unwrap(), [0, 1, 2]);
+    part.publish().unwrap();
+    assert_eq!(fs::read(folder.join(FOUND)).unwrap(), longer);
+}
+
+/// What a lost record leaves behind is no unrelated file: all that is good of it is taken, and nothing is left of it twice.
+#[test]
+fn h8_e4_what_is_good_in_a_file_that_was_put_aside_is_taken_and_the_rest_stays() {
+    let artifact = Artifact::new(4 * CHUNK as usize - 100);
+    for torn in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path();
+        let mut bytes = artifact.bytes.clone();
+        bytes[CHUNK as usize..2 * CHUNK as usize].fill(0);
+        if torn {
+            bytes[2 * CHUNK as usize] ^= 1;
+        }
+        fs::write(folder.join(PART), &bytes).unwrap();
+        let (part, resumed) = artifact.open(real(folder)).unwrap();
+        assert!(resumed.put_aside.is_some() && resumed.have.is_empty());
+        // A chunk that came from a peer meanwhile stays the peer's.
+        artifact.keep(&part, 3).unwrap();
+        let found = part.rescan(artifact.tree.chunk_hashes().to_vec()).unwrap();
+        assert_eq!(found, if torn { vec![0] } else { vec![0, 2] });
+        assert_eq!(folder.join(FOUND).exists(), torn, "what holds more than was taken stays");
+        drop(part);
+        let (part, resumed) = artifact.open(real(folder)).unwrap();
+        assert_eq!(resumed.have.len(), found.len() + 1);
+        assert!(resumed.put_aside.is_none() && resumed.suppliers.len() == 1);
+        artifact.keep_missing(&part).unwrap();
+        part.publish().unwrap();
+        assert_eq!(fs::read(folder.join(TARGET)).unwrap(), artifact.bytes);
+    }
+}
+
+#[test]
+fn h8_no_name_that_a_user_may_have_taken_is_written_over_on_the_way_to_ours() {
+    let artifact = Artifact::new(2 * CHUNK as usize);
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    let taken = [STATE, RECEIPT, COPY, PART, TARGET].map(|name| format!("{name}.new"));
+    for name in &taken {
+        fs::write(folder.join(name), name).unwrap();
+    }
+    let (part, _) = artifact.open(real(folder)).unwrap();
+    artifact.keep_missing(&part).unwrap();
+    assert!(part.publish().unwrap().finish(b"m", Some(b"r")).is_closed);
+    for name in &taken {
+        assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), *name);
+    }
+    let names = fs::read_dir(folder).unwrap().count();
+    assert_eq!(
+        names,
+        taken.len() + 3,
+        "the file, its receipt and its manifest, and nothing on the way to them"
+    );
+}
+
+/// A repair is of the user's own file: it is changed where it is, and never before some of it was found to be good.
+#[test]
+fn h8_a_repair_goes_on_with_the_file_that_it_was_given() {
+    let artifact = Artifact::new(3 * CHUNK as usize);
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    let mut bytes = artifact.bytes.clone();
+    bytes[5] ^= 1;
+    fs::write(folder.join(PART), &bytes).unwrap();
+    let (part, resumed) = Part::open_in_place(real(folder), STEM, artifact.spec, OPENER).unwrap();
+    assert!(resumed.put_aside.is_none() && !folder.join(FOUND).exists());
+    assert_eq!(part.rescan(artifact.tree.chunk_hashes().to_vec()).unwrap(), [1, 2]);
+    assert_eq!(fs::read(folder.join(PART)).unwrap(), bytes);
+}
