@@ -13,6 +13,7 @@ mod moments;
 mod naming;
 mod outputs;
 mod peers;
+mod publishers;
 mod source;
 mod spent;
 mod stage;
