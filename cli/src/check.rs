@@ -69,9 +69,10 @@ pub(crate) fn artifact(context: &Context, manifest: &Manifest, path: &Path) -> R
     full(context, manifest, path, &source, &telling)
 }
 
-/// The checks of the manifest, then those of the artifact.
-pub(crate) fn whole_report(manifest: &Manifest, verified: &Verified) -> Report {
+/// The checks of the manifest, that of its publisher's key, then those of the artifact.
+pub(crate) fn whole_report(manifest: &Manifest, verified: &Verified, publisher: Report) -> Report {
     let mut report = manifest::check(manifest.text().as_bytes());
+    report.extend(publisher);
     report.extend(verified.report.clone());
     report
 }

@@ -16,7 +16,7 @@ pub(crate) enum Exit {
     Verification = 4,
     /// Consent missing or refused.
     Consent = 5,
-    /// License or evidence mismatch.
+    /// License, evidence or publisher key mismatch.
     Mismatch = 6,
     /// Stopped or stalled, resumable.
     Stopped = 7,

@@ -23,6 +23,7 @@ mod offer;
 mod output;
 mod printer;
 mod progress;
+mod publisher;
 mod record;
 mod report;
 mod request;

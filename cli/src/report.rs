@@ -1,13 +1,17 @@
 //! A report of named checks as the answer: lines for people, or the one object of `--json`.
 
 use data_encoding::HEXLOWER;
+use minimodel_companion::publishers::Judged;
 use minimodel_verifier::{Check, Manifest, Outcome, Report, manifest};
 use serde::Serialize;
 
+use crate::args::PublisherOptions;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{Line, Printer, Tone};
+use crate::publisher;
+use crate::settings::Context;
 
 /// `{"ok":bool,"swarm_id":hex,"checks":[...]}`. `swarm_id` is null where the manifest is not valid or there is none.
 #[derive(Serialize)]
@@ -95,4 +99,21 @@ pub(crate) fn manifest_or_answer(printer: &Printer, path: &std::path::Path) -> R
     )
     .because(error);
     Err(error.answered())
+}
+
+/// Whether a verb that judges goes on with a manifest: how its key stands, or its own report as the answer and the failure to
+/// end with.
+pub(crate) fn admit_or_answer(
+    context: &Context,
+    manifest: &Manifest,
+    options: &PublisherOptions,
+) -> Result<Judged, Failure> {
+    let judged = publisher::judge(context, manifest)?;
+    if let Err(failure) = publisher::refuse(&judged, options) {
+        let mut checks = manifest::check(manifest.text().as_bytes());
+        checks.extend(publisher::check(&judged, options));
+        answer(&context.printer, Some(manifest.swarm_id()), &checks)?;
+        return Err(failure.answered());
+    }
+    Ok(judged)
 }

@@ -53,6 +53,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<(), Failure> {
         Verb::Doctor(args) => verbs::doctor::run(&args, context),
         Verb::Companion(args) => verbs::companion::run(&args, context),
         Verb::Blame(args) => verbs::blame::run(&args, context),
+        Verb::Publisher(args) => verbs::publisher::run(&args, context),
         Verb::Id(args) => verbs::id::run(&args, context),
         Verb::Inspect(args) => verbs::inspect::run(&args, context),
         Verb::Completions(args) => verbs::completions::run(&args, context),

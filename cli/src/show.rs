@@ -1,26 +1,28 @@
 //! What people see of a manifest before anything moves: who published it, under which license, with what evidence.
 
 use data_encoding::HEXLOWER;
+use minimodel_companion::publishers::Judged;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::tagged;
 
 use crate::escape;
 use crate::failure::Failure;
 use crate::printer::{Line, Printer, Tone};
+use crate::publisher;
 use crate::size::show_exact_size;
 
 /// Pieces of evidence that are listed one by one; the rest is counted.
 const EVIDENCE_SHOWN: usize = 8;
 
-/// Label and value, one a line, every value escaped. The same lines stand in `manifest show`, in the consent
+/// Label and value, one a line, every value escaped. `judged`: how its key stands, where that can be told. The same lines stand in `manifest show`, in the consent
 /// questions, and before `seed` and `fetch` begin.
-pub(crate) fn subject(manifest: &Manifest) -> Vec<(String, String)> {
+pub(crate) fn subject(manifest: &Manifest, judged: Option<&Judged>) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     let mut say = |label: &str, value: String| lines.push((label.to_owned(), value));
     let shown = |text: &str| escape::shown(text).to_string();
     say("model", format!("{} {}", shown(manifest.model_id()), shown(manifest.model_version())));
     say("publisher", shown(manifest.publisher_id()));
-    say("signature", signature(manifest));
+    say("signature", judged.map_or_else(|| signature(manifest), publisher::words));
     say(
         "license",
         match manifest.license_spdx() {
@@ -85,7 +87,10 @@ pub(crate) fn details(manifest: &Manifest) -> Vec<(String, String)> {
 
 fn signature(manifest: &Manifest) -> String {
     if manifest.is_signed() {
-        format!("verified, {}", escape::shown(manifest.publisher_key_id()))
+        format!(
+            "signed by {}, and whether that is known cannot be told",
+            escape::shown(manifest.publisher_key_id())
+        )
     } else {
         "none: nobody vouches for this publisher name".to_owned()
     }

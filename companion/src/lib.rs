@@ -14,6 +14,7 @@ mod files;
 pub mod library;
 pub mod limits;
 pub mod problem;
+pub mod publishers;
 pub mod runner;
 mod service;
 

@@ -29,6 +29,8 @@ pub mod code {
     pub const VERIFICATION: u8 = 4;
     /// Consent is missing or was refused.
     pub const CONSENT: u8 = 5;
+    /// License, evidence or publisher's key are not those that were expected.
+    pub const MISMATCH: u8 = 6;
     /// Stopped or stalled, resumable.
     pub const STOPPED: u8 = 7;
     /// The disk is full, or a storage limit would be passed.

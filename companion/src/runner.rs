@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::api::types::{Cause, Endpoint};
 use crate::problem::Problem;
+use crate::publishers::Judged;
 
 /// Told of the UDP port at which a job listens and of the offer that leads there.
 pub type Offered = Arc<dyn Fn(u16, SignedOffer) + Send + Sync>;
@@ -75,6 +76,8 @@ pub enum ShareEnd {
 pub struct FetchJob {
     /// What the file is.
     pub manifest: Arc<Manifest>,
+    /// Who signed that, as it stood to what was known when this run began.
+    pub publisher: Judged,
     /// Peers to begin with.
     pub sources: Vec<SignedOffer>,
     /// The folder.

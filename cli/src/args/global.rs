@@ -10,6 +10,7 @@ use super::local::{
     BlameArgs, CompletionsArgs, IdArgs, InspectArgs, ManifestArgs, SampleArgs, VerifyArtifactArgs,
     VerifyChunksArgs, VerifyManifestArgs, WriteImportReceiptArgs,
 };
+use super::publisher::PublisherArgs;
 use super::running::{DoctorArgs, LimitsArgs, StatusArgs, TransferArgs};
 use super::transfer::{DemoArgs, FetchArgs, ImportPeerRequestArgs, SeedArgs};
 
@@ -122,6 +123,8 @@ pub(crate) enum Verb {
     Companion(CompanionArgs),
     /// Show who was banned and why, or take bans back
     Blame(BlameArgs),
+    /// Show, forget or pin the keys under which publishers are known
+    Publisher(PublisherArgs),
     /// Show or create the identity of this user
     Id(IdArgs),
     /// Say what an offer, manifest, .slm file, receipt or record is

@@ -6,6 +6,7 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use minimodel_wire::PeerId;
 
+use super::publisher::PublisherOptions;
 use super::transfer::RepairOptions;
 use super::value::{AcquisitionChoice, ChunkSizeArg, EvidenceArg};
 use crate::size::parse_positive_size;
@@ -151,6 +152,8 @@ pub(crate) struct VerifyManifestArgs {
     /// The manifest
     #[arg(value_name = "MANIFEST")]
     pub(crate) manifest: PathBuf,
+    #[command(flatten)]
+    pub(crate) publisher: PublisherOptions,
 }
 
 /// `minimodel verify-artifact`.
@@ -164,6 +167,8 @@ pub(crate) struct VerifyArtifactArgs {
     pub(crate) artifact: PathBuf,
     #[command(flatten)]
     pub(crate) repair: RepairOptions,
+    #[command(flatten)]
+    pub(crate) publisher: PublisherOptions,
 }
 
 /// `minimodel verify-chunks`.
@@ -192,6 +197,8 @@ pub(crate) struct WriteImportReceiptArgs {
     /// The receipt to write; it must not exist
     #[arg(value_name = "RECEIPT")]
     pub(crate) receipt: PathBuf,
+    #[command(flatten)]
+    pub(crate) publisher: PublisherOptions,
 }
 
 /// `minimodel blame`.

@@ -5,6 +5,7 @@ mod consent;
 mod global;
 mod library;
 mod local;
+mod publisher;
 mod running;
 mod transfer;
 mod value;
@@ -22,6 +23,7 @@ pub(crate) use local::{
     ManifestArgs, ManifestCreateArgs, ManifestShowArgs, ManifestSignArgs, QuantizationChoice, SampleArgs,
     VerifyArtifactArgs, VerifyChunksArgs, VerifyManifestArgs, WriteImportReceiptArgs,
 };
+pub(crate) use publisher::{PublisherAction, PublisherArgs, PublisherOptions};
 pub(crate) use running::{
     DoctorArgs, LimitsAction, LimitsArgs, LimitsLogArgs, LimitsSetArgs, RateSettings, ScheduleAction,
     ScheduleAddArgs, Setting, StatusArgs, TransferAction, TransferArgs, TransferIds,

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use clap::{ArgGroup, Args, Subcommand};
+use minimodel_companion::publishers::Shown;
 
 use crate::consent::ConsentFlag;
 use crate::size::{UnitError, parse_positive_size, parse_rate, parse_size};
@@ -214,6 +215,9 @@ pub(crate) struct TransferStartArgs {
     /// The consents, as in `--consent fetch,import`; on a terminal they are asked for instead
     #[arg(long, value_name = "ACTIONS")]
     pub(crate) consent: Option<ConsentFlag>,
+    /// Accept that this key signed, or `unsigned`, although other keys of the publisher are known
+    #[arg(long, value_name = "KEY")]
+    pub(crate) accept_publisher_key: Option<Shown>,
 }
 
 /// Which transfers.

@@ -9,6 +9,7 @@ use minimodel_swarm::driver::{LEAST_DATAGRAM, MAX_DATAGRAM};
 use minimodel_wire::PeerId;
 
 use super::companion::HandingOptions;
+use super::publisher::PublisherOptions;
 use super::value::OfferArg;
 use crate::consent::ConsentFlag;
 use crate::size::{Rate, parse_duration, parse_rate};
@@ -72,6 +73,8 @@ pub(crate) struct SeedArgs {
     #[arg(long)]
     pub(crate) recheck: bool,
     #[command(flatten)]
+    pub(crate) publisher: PublisherOptions,
+    #[command(flatten)]
     pub(crate) handing: HandingOptions,
     /// The consent to serve, as in `--consent serve`; on a terminal it is asked for instead
     #[arg(long, value_name = "ACTIONS")]
@@ -127,6 +130,8 @@ pub(crate) struct TransferOptions {
     /// Recompute the .slm rolling checksum at the end as well
     #[arg(long)]
     pub(crate) full_check: bool,
+    #[command(flatten)]
+    pub(crate) publisher: PublisherOptions,
 }
 
 /// `--order`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use minimodel_companion::api::types::{Cause, NewFetch, State, Transfer};
+use minimodel_companion::api::types::{Cause, NewFetch, Publisher, State, Transfer};
 use minimodel_companion::{Problem, Service, doctor};
 use minimodel_verifier::receipt::Receipt;
 use minimodel_wire::SignedOffer;
@@ -18,6 +18,7 @@ use crate::folders;
 use crate::interrupt::Interrupt;
 use crate::printer::Printer;
 use crate::progress::Progress;
+use crate::publisher::JudgedObject;
 use crate::settings::Context;
 use crate::size::{show_rate, show_size};
 use crate::transfer::idling::Idling;
@@ -285,6 +286,7 @@ fn tell_offer(context: &Context, transfer: &Transfer, stops: bool) -> Result<(),
             "peer": read.as_ref().map(|offer| offer.offer().peer.to_string()),
             "addresses": addresses.map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>()),
             "expires_unix": read.as_ref().map(|offer| offer.offer().expires_unix),
+            "publisher": publisher(transfer),
         });
         return printer.event("offer", fields);
     }
@@ -324,7 +326,7 @@ fn done(context: &Context, transfer: &Transfer, took: Duration) -> Result<(), Fa
         let fields = json!({
             "path": transfer.path, "receipt": receipt, "swarm_id": transfer.swarm_id,
             "received_bytes": transfer.received_bytes, "found_bytes": found_bytes, "seconds": seconds,
-            "finish_ms": null, "peers": peers,
+            "finish_ms": null, "peers": peers, "publisher": publisher(transfer),
         });
         return printer.event("done", fields);
     }
@@ -333,6 +335,12 @@ fn done(context: &Context, transfer: &Transfer, took: Duration) -> Result<(), Fa
         "to use it: open TinyRustLM and choose this file in its own file picker; nothing opens it for you",
     );
     printer.answer_path(Path::new(&transfer.path))
+}
+
+/// How its manifest stands to what is known of its publisher now.
+fn publisher(transfer: &Transfer) -> Option<serde_json::Value> {
+    let judged = transfer.publisher.as_ref().and_then(Publisher::judged)?;
+    serde_json::to_value(JudgedObject::from(&judged)).ok()
 }
 
 /// From whom the bytes came, and how many were found on disk, as the receipt says.

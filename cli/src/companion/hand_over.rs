@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use minimodel_companion::api::types::{
-    Action as Asked, Consent, Endpoint, Kind, NewFetch, NewShare, Question as Open, State, Transfer,
-    TransferLimits,
+    Action as Asked, Consent, Endpoint, Kind, NewFetch, NewShare, Publisher, Question as Open, State,
+    Transfer, TransferLimits,
 };
 use minimodel_companion::{Service, doctor};
 use minimodel_verifier::Manifest;
@@ -13,12 +13,13 @@ use minimodel_wire::SignedOffer;
 
 use super::failure;
 use super::follow::{self, LOOK_EVERY, Undo};
-use crate::args::{FetchArgs, OrderChoice, SeedArgs, ShareOptions};
+use crate::args::{FetchArgs, OrderChoice, PublisherOptions, SeedArgs, ShareOptions};
 use crate::consent::{self, Action, ConsentFlag, How, MANIFEST_ASKED, NOTHING_DONE, Question};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::publisher;
 use crate::settings::Context;
 use crate::show;
 use crate::size::Rate;
@@ -38,12 +39,14 @@ pub(crate) fn seed(
         endpoint: endpoint(&args.share),
         limits: TransferLimits { slots: args.slots, ..limits(&args.share, None) },
         allow: names(&args.share),
+        consent: accepting(&args.publisher),
         ..NewShare::default()
     };
     let before = going(service)?;
     let added = service.share(new).map_err(failure)?;
     let undo = undo_of(&before, &added);
-    let transfer = agree_or_drop(service, context, ("seed", NOTHING_DONE), added, args.consent.as_ref())?;
+    let flags = (args.consent.as_ref(), &args.publisher);
+    let transfer = agree_or_drop(service, context, ("seed", NOTHING_DONE), added, flags)?;
     follow::seed(service, context, &transfer, args.handing.detach, undo)
 }
 
@@ -109,7 +112,8 @@ pub(crate) fn fetch_by_offer(
         }
         // Before it begins, so that what the flag says is in its receipt and ends with it.
         (None, Some(flag)) => {
-            let agreed = agree_or_drop(service, context, verb, added.clone(), Some(flag))?;
+            let flags = (Some(flag), &args.transfer.publisher);
+            let agreed = agree_or_drop(service, context, verb, added.clone(), flags)?;
             Transfer { is_new: added.is_new, ..agreed }
         }
         _ => added,
@@ -218,7 +222,8 @@ fn finish_fetch(
     (added, done): (Transfer, &'static str),
     again: Option<&NewFetch>,
 ) -> Result<(), Failure> {
-    let transfer = agree_or_drop(service, context, ("fetch", done), added, args.consent.as_ref())?;
+    let flags = (args.consent.as_ref(), &args.transfer.publisher);
+    let transfer = agree_or_drop(service, context, ("fetch", done), added, flags)?;
     if transfer.model_id.is_empty() && args.handing.detach {
         tell_what_it_will_need(args, context, transfer.id);
     }
@@ -262,10 +267,21 @@ fn new_fetch(args: &FetchArgs, sources: &[SignedOffer]) -> Result<NewFetch, Fail
         full_check: transfer.full_check,
         keep_seeding: transfer.keep_seeding,
         // Whoever waits for its end is told of a standstill; one that is left alone waits for peers.
+        publisher_key: transfer.publisher.publisher_key.map(|key| key.to_string()),
+        consent: accepting(&transfer.publisher),
         stall_seconds: named_patience(args)
             .or_else(|| (!args.handing.detach).then_some(STALL_TIMEOUT.as_secs())),
         ..NewFetch::default()
     })
+}
+
+/// What flags say: what is agreed to, and of the publisher's key.
+type Flags<'a> = (Option<&'a ConsentFlag>, &'a PublisherOptions);
+
+/// What the flag accepts, with the transfer itself, so that it begins with it.
+fn accepting(options: &PublisherOptions) -> Option<Consent> {
+    let accepted = options.accept_publisher_key?;
+    Some(Consent { accept_publisher_key: Some(accepted.to_string()), ..consent_of([], How::Flag) })
 }
 
 /// A transfer to which nobody agrees is taken back, unless it was there before.
@@ -274,10 +290,10 @@ fn agree_or_drop(
     context: &Context,
     verb: (&str, &'static str),
     transfer: Transfer,
-    flag: Option<&ConsentFlag>,
+    flags: Flags<'_>,
 ) -> Result<Transfer, Failure> {
     let added = transfer.clone();
-    agree(service, context, verb, transfer, flag).inspect_err(|_| forget_new(service, &added))
+    agree(service, context, verb, transfer, flags).inspect_err(|_| forget_new(service, &added))
 }
 
 /// Takes back what this call added; what is told is why.
@@ -293,14 +309,22 @@ pub(crate) fn agree(
     context: &Context,
     verb: (&str, &'static str),
     transfer: Transfer,
-    flag: Option<&ConsentFlag>,
+    (flag, publisher): Flags<'_>,
 ) -> Result<Transfer, Failure> {
+    let judged = transfer.publisher.as_ref().and_then(Publisher::judged);
+    // While only an offer is known, the companion holds its manifest against what the flags say when it has it.
+    let accepted = match &judged {
+        Some(judged) => publisher::settle(context, judged, publisher, verb.1)?.filter(|_| judged.is_alarm()),
+        None => None,
+    };
     let consent = match (&transfer.question, flag) {
         (Some(open), _) => ask(context, verb, &transfer, open, flag)?,
         // Granted already; what the flag adds, such as to publish, is agreed to now.
         (None, Some(flag)) => consent_of(flag.actions(), How::Flag),
+        (None, None) if accepted.is_some() => consent_of([], How::Prompt),
         (None, None) => return Ok(transfer),
     };
+    let consent = Consent { accept_publisher_key: accepted.map(|key| key.to_string()), ..consent };
     service.answer(transfer.id, consent).map_err(failure)
 }
 
@@ -332,7 +356,8 @@ fn ask(
 
 fn consent_of(actions: impl IntoIterator<Item = Action>, how: How) -> Consent {
     let actions = actions.into_iter().map(Into::into).collect();
-    Consent { actions, by: how.as_str().to_owned(), expires_unix: None, quota_bytes: None }
+    let by = how.as_str().to_owned();
+    Consent { actions, by, expires_unix: None, quota_bytes: None, accept_publisher_key: None }
 }
 
 /// The interface names files by text.

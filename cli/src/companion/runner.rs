@@ -19,6 +19,7 @@ use crate::consent::NOTHING_DONE;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::identity;
+use crate::publisher;
 use crate::settings::Context;
 use crate::show;
 use crate::transfer::fetching::{self, Ended, Importing, Plan, Prepared};
@@ -125,7 +126,12 @@ impl Working {
         };
         let target = Target::new(&plan.out, &plan.manifest, plan.receipt.as_deref())?;
         let (path, receipt) = (target.artifact.clone(), target.receipt.clone());
-        let importing = Importing { target, consents: job.consents, started_utc: clock::now_utc() };
+        let importing = Importing {
+            target,
+            publisher: job.publisher,
+            consents: job.consents,
+            started_utc: clock::now_utc(),
+        };
         if let Some(Prepared { identity, part, resumed }) = fetching::prepare(context, &plan, &importing)? {
             let hands = Self::hands(job.reins, job.last_port);
             let transfer = fetching::transfer(context, &plan, &importing, &identity, (part, &resumed), hands);
@@ -179,7 +185,7 @@ impl Runner for Working {
     }
 
     fn subject(&self, manifest: &Manifest) -> Vec<(String, String)> {
-        show::subject(manifest)
+        show::subject(manifest, publisher::judge(&self.context, manifest).ok().as_ref())
     }
 
     fn offer(&self, text: &str, manifest: Option<&Manifest>) -> Result<SignedOffer, Problem> {

@@ -18,6 +18,7 @@ use crate::checked;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::publisher::JudgedObject;
 use crate::settings::Context;
 use crate::size::show_size;
 
@@ -59,6 +60,7 @@ fn make_receipt(
     checksum_recomputed: bool,
 ) -> Result<Receipt, Failure> {
     let facts = Facts {
+        publisher: &importing.publisher,
         consents: &importing.consents,
         started_utc: &importing.started_utc,
         checksum_recomputed,
@@ -151,7 +153,10 @@ pub(super) fn already_there(
         let receipt = make_receipt(plan, importing, &existing.checks, (&peers, is_fetched), true)?;
         close_import(context, plan, importing, &existing.published, &receipt)?;
     }
-    let fields = json!({"path": shown(&target.artifact), "receipt": shown(&target.receipt)});
+    let publisher = JudgedObject::from(&importing.publisher);
+    let fields = json!({
+        "path": shown(&target.artifact), "receipt": shown(&target.receipt), "publisher": publisher,
+    });
     printer.event("already-here", fields)?;
     tell_place(context, target)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use minimodel_companion::publishers::Judged;
 use minimodel_swarm::driver::{
     Bans, Controls, FetchEnd, FetchSettings, Fetched, Fetching, Node, Throttle, steady,
 };
@@ -16,6 +17,7 @@ use minimodel_wire::{Consent, PeerId, SignedOffer};
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::asking::ask;
 use super::closing::{already_there, finish, shown, tell_place, tell_served};
 use super::hands::Hands;
 use super::target::Target;
@@ -23,7 +25,7 @@ use super::{SOFTWARE, WAITING_REPORTS, block_on, ending, endpoint, random_seed, 
 use crate::args::{OrderChoice, ShareOptions, TransferOptions};
 use crate::blame::Keeping;
 use crate::clock::{self, now_unix};
-use crate::consent::{self, Action, ConsentFlag, Granted, Question};
+use crate::consent::{Action, ConsentFlag};
 use crate::escape;
 use crate::failure::Failure;
 use crate::folders;
@@ -31,8 +33,8 @@ use crate::identity::{self, Identity};
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::progress::Progress;
+use crate::publisher::JudgedObject;
 use crate::settings::Context;
-use crate::show;
 use crate::size::{show_rate, show_size};
 
 /// Without `--stall-timeout`.
@@ -72,8 +74,9 @@ pub(crate) struct Plan<'a> {
 pub(crate) fn run(context: &Context, plan: &Plan<'_>) -> Result<(), Failure> {
     let started_utc = clock::now_utc();
     let target = Target::new(&plan.out, &plan.manifest, plan.receipt.as_deref())?;
-    let consents = ask(context, plan, &target)?.for_receipt(plan.verb);
-    let importing = Importing { target, consents, started_utc };
+    let (granted, publisher) = ask(context, plan, &target)?;
+    let consents = granted.for_receipt(plan.verb);
+    let importing = Importing { target, publisher, consents, started_utc };
     let Some(Prepared { identity, part, resumed }) = prepare(context, plan, &importing)? else {
         return Ok(());
     };
@@ -115,7 +118,7 @@ pub(crate) fn prepare(
         ));
     }
     part.check_space().map_err(|error| ending::store(&error))?;
-    tell_resumed(context, plan, &resumed)?;
+    tell_resumed(context, plan, importing, &resumed)?;
     Ok(Some(Prepared { identity, part, resumed }))
 }
 
@@ -124,6 +127,8 @@ pub(crate) fn prepare(
 pub(crate) struct Importing {
     /// Where everything goes.
     pub(crate) target: Target,
+    /// Who signed the manifest, as it stood to what was known when the import was agreed to.
+    pub(crate) publisher: Judged,
     /// What the user agreed to.
     pub(crate) consents: Vec<receipt::Consent>,
     /// When it began.
@@ -142,38 +147,6 @@ pub(crate) fn needed(options: &TransferOptions) -> &'static [Action] {
     if options.keep_seeding { WITH_SERVE } else { &[Action::Fetch, Action::Import] }
 }
 
-pub(super) fn ask(context: &Context, plan: &Plan<'_>, target: &Target) -> Result<Granted, Failure> {
-    let mut subject = show::subject(&plan.manifest);
-    if plan.is_repair {
-        subject.push((
-            "repairs".to_owned(),
-            "what is wrong in the file is written over, if some of it is right".to_owned(),
-        ));
-    }
-    subject.extend(target.other_manifest(&plan.manifest).map(|other| ("beside it".to_owned(), other)));
-    for (number, offer) in plan.sources.iter().enumerate() {
-        let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
-        let label = if number == 0 { "peers" } else { "" };
-        subject
-            .push((label.to_owned(), format!("{} at {}", offer.offer().peer.short(), addresses.join(", "))));
-    }
-    if plan.consent.is_some() {
-        context.printer.note(show::table(&subject));
-    }
-    let required = needed(plan.transfer);
-    let optional: Vec<Action> =
-        plan.asked_besides.iter().copied().filter(|action| !required.contains(action)).collect();
-    let question = Question {
-        verb: plan.verb,
-        swarm_id: Some(plan.manifest.swarm_id()),
-        subject: &subject,
-        required,
-        optional: &optional,
-        done: plan.done,
-    };
-    consent::obtain(context, &question, plan.consent)
-}
-
 pub(super) fn open_part(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed), Failure> {
     let opener = Opener { pid: std::process::id(), now_unix: now_unix() };
     let opened = Part::open(target.disk_for_part()?, &target.stem, target.spec, opener);
@@ -189,7 +162,12 @@ pub(super) fn open_part_in_place(target: &Target) -> Result<(Arc<Part<RealDisk>>
     Ok((Arc::new(part), resumed))
 }
 
-fn tell_resumed(context: &Context, plan: &Plan<'_>, resumed: &Resumed) -> Result<(), Failure> {
+fn tell_resumed(
+    context: &Context,
+    plan: &Plan<'_>,
+    importing: &Importing,
+    resumed: &Resumed,
+) -> Result<(), Failure> {
     let printer = &context.printer;
     let total = plan.manifest.chunk_count();
     if let Some(path) = &resumed.put_aside {
@@ -210,7 +188,11 @@ fn tell_resumed(context: &Context, plan: &Plan<'_>, resumed: &Resumed) -> Result
     if !resumed.have.is_empty() {
         printer.note(format!("resuming: {} of {total} chunks are here and proven", resumed.have.len()));
     }
-    printer.event("resumed", json!({"have": resumed.have.len(), "chunks": total, "lost": resumed.lost}))
+    let publisher = JudgedObject::from(&importing.publisher);
+    let fields = json!({
+        "have": resumed.have.len(), "chunks": total, "lost": resumed.lost, "publisher": publisher,
+    });
+    printer.event("resumed", fields)
 }
 
 /// How a transfer ended that did not fail.
@@ -401,6 +383,7 @@ fn tell_done(
         let fields = json!({
             "path": shown(&target.artifact), "receipt": shown(&target.receipt), "swarm_id": minimodel_verifier::digest::hex(plan.manifest.swarm_id()),
             "received_bytes": fetched.received_bytes, "found_bytes": found.bytes, "seconds": seconds, "finish_ms": tail_ms, "peers": peers,
+            "publisher": JudgedObject::from(&importing.publisher),
         });
         printer.event("done", fields)?;
     }

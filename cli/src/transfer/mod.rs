@@ -1,5 +1,6 @@
 //! What `seed`, `fetch` and `import-peer-request` share: the node, offers, watching, and how an end is told.
 
+mod asking;
 pub(crate) mod closing;
 pub(crate) mod ending;
 pub(crate) mod endpoint;

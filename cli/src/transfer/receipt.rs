@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use minimodel_companion::publishers::Judged;
 use minimodel_swarm::driver::PeerShare;
 use minimodel_verifier::manifest::{self, Acquisition};
 use minimodel_verifier::receipt::{Consent, ImportRecord, PeerSupply, Receipt, RecordedCheck};
@@ -10,11 +11,14 @@ use minimodel_wire::PeerId;
 
 use crate::clock;
 use crate::failure::Failure;
+use crate::publisher;
 use crate::verbs::write_import_receipt::TOOL_VERSION;
 
 /// What a receipt says besides the manifest.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
+    /// Who signed the manifest, as it stood to what was known.
+    pub(crate) publisher: &'a Judged,
     /// What the user agreed to.
     pub(crate) consents: &'a [Consent],
     /// When the import began.
@@ -32,6 +36,7 @@ pub(crate) struct Facts<'a> {
 /// Makes the receipt; it exists only when every check passed.
 pub(crate) fn make(manifest: &Manifest, facts: &Facts<'_>) -> Result<Receipt, Failure> {
     let mut checks = manifest::check(manifest.text().as_bytes());
+    checks.extend(publisher::check_of_import(facts.publisher));
     checks.extend(facts.checks.clone());
     let mut checks = RecordedCheck::all(&checks);
     checks.extend(found_on_disk(manifest, facts));

@@ -13,10 +13,11 @@ use minimodel_swarm::store::{Disk as _, Open, OpenError, Part, RealDisk, StoreEr
 use minimodel_verifier::Manifest;
 use serde_json::json;
 
-use super::fetching::{ASKED_BESIDES, Importing, Plan, ask, open_part_in_place, transfer_here};
+use super::asking::ask;
+use super::fetching::{ASKED_BESIDES, Importing, Plan, open_part_in_place, transfer_here};
 use super::target::Target;
 use super::{block_on, ending, offers};
-use crate::args::{RepairOptions, ShareOptions, TransferOptions};
+use crate::args::{PublisherOptions, RepairOptions, ShareOptions, TransferOptions};
 use crate::clock;
 use crate::consent::NOTHING_DONE;
 use crate::escape;
@@ -45,6 +46,7 @@ pub(crate) fn run(
     manifest: Manifest,
     artifact: &Path,
     options: &RepairOptions,
+    publisher: &PublisherOptions,
 ) -> Result<(), Failure> {
     let manifest = Arc::new(manifest);
     let sources = options.peer.iter().map(offers::read).collect::<Result<Vec<_>, _>>()?;
@@ -57,6 +59,7 @@ pub(crate) fn run(
     let how = TransferOptions {
         down: options.down,
         stall_timeout: options.stall_timeout,
+        publisher: *publisher,
         ..TransferOptions::default()
     };
     let plan = Plan {
@@ -74,8 +77,9 @@ pub(crate) fn run(
     };
     let started_utc = clock::now_utc();
     let target = Target::named(folder, stem, &manifest, Some(&receipt))?;
-    let consents = ask(context, &plan, &target)?.for_receipt(plan.verb);
-    let importing = Importing { target, consents, started_utc };
+    let (granted, publisher) = ask(context, &plan, &target)?;
+    let consents = granted.for_receipt(plan.verb);
+    let importing = Importing { target, publisher, consents, started_utc };
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     let is_renamed = set_aside(&importing.target)?;
     // It needs no room: what is written over is there.

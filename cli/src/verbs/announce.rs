@@ -45,10 +45,11 @@ fn on(args: &AnnounceOnArgs, service: &dyn Service, context: &Context) -> Result
     }
     let (id, model) = transfer(&args.share, service)?;
     let swarm_id = parse_hex(&model.swarm_id);
+    let subject = model.subject(context);
     let question = Question {
         verb: "announce on",
         swarm_id: swarm_id.as_ref(),
-        subject: &model.subject,
+        subject: &subject,
         required: &[Action::Publish],
         optional: &[],
         done: NOTHING_ANNOUNCED,
@@ -62,6 +63,7 @@ fn on(args: &AnnounceOnArgs, service: &dyn Service, context: &Context) -> Result
         by: how.as_str().to_owned(),
         expires_unix: None,
         quota_bytes: None,
+        accept_publisher_key: None,
     };
     let announcement = service.announce(id, consent).map_err(companion::failure)?;
     if let Some(path) = &args.out {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use minimodel_companion::publishers::Judged;
 use minimodel_swarm::driver::{Controls, Node, Throttle, steady};
 use minimodel_swarm::machine::Limits;
 use minimodel_verifier::Manifest;
@@ -17,6 +18,7 @@ use crate::identity::{self, Identity};
 use crate::input;
 use crate::interrupt::Interrupt;
 use crate::printer::Printer;
+use crate::publisher::{self, JudgedObject};
 use crate::settings::Context;
 use crate::show;
 use crate::transfer::hands::Hands;
@@ -26,19 +28,22 @@ use crate::transfer::{WAITING_REPORTS, block_on, closing, endpoint, watch};
 /// Runs the verb.
 pub(crate) fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
     let manifest = Arc::new(input::manifest(&args.manifest)?);
+    let judged = publisher::judge(context, &manifest)?;
     if let Some(service) = companion::taking(context, &args.share, &args.handing, args.recheck)? {
+        publisher::demand(&judged, &args.publisher)?;
         return companion::hand_over::seed(&service, args, context, &manifest);
     }
-    let granted = ask(args, context, &manifest)?;
+    publisher::settle(context, &judged, &args.publisher, consent::NOTHING_DONE)?;
+    let granted = ask(args, context, &manifest, &judged)?;
     let shared =
         Shared { manifest, manifest_path: Some(&args.manifest), path: &args.artifact, recheck: args.recheck };
     let ready = seeding::check(context, &shared)?;
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
-    block_on(serve(args, context, &shared, &granted, ready, &identity))
+    block_on(serve(args, context, &shared, (&granted, &judged), ready, &identity))
 }
 
-fn ask(args: &SeedArgs, context: &Context, manifest: &Manifest) -> Result<Granted, Failure> {
-    let mut subject = show::subject(manifest);
+fn ask(args: &SeedArgs, context: &Context, manifest: &Manifest, judged: &Judged) -> Result<Granted, Failure> {
+    let mut subject = show::subject(manifest, Some(judged));
     let who = match args.share.allow.len() {
         0 => "anyone who holds this offer".to_owned(),
         _ => args.share.allow.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
@@ -64,14 +69,14 @@ async fn serve(
     args: &SeedArgs,
     context: &Context,
     shared: &Shared<'_>,
-    granted: &Granted,
+    (granted, judged): (&Granted, &Judged),
     ready: Ready,
     identity: &Identity,
 ) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
     let (reports, waiting) = mpsc::channel(WAITING_REPORTS);
     let watching = watch::seed(context.printer.clone(), waiting)?;
-    let printer = context.printer.clone();
+    let (printer, judged) = (context.printer.clone(), judged.clone());
     let hands = Hands {
         stop: interrupt.asked(),
         controls: steady(Controls {
@@ -85,7 +90,7 @@ async fn serve(
         reports,
         progress: None,
         last_port: None,
-        offered: Box::new(move |node, offer| tell_offer(&printer, node, offer)),
+        offered: Box::new(move |node, offer| tell_offer(&printer, node, offer, &judged)),
     };
     let node = endpoint::bind(&args.share, identity, true, None)?;
     let options = (&args.share, granted.permits(Action::Publish));
@@ -96,7 +101,7 @@ async fn serve(
 }
 
 /// The offer on stdout, and for people the whole line that a friend can paste.
-fn tell_offer(printer: &Printer, node: &Node, offer: &SignedOffer) -> Result<(), Failure> {
+fn tell_offer(printer: &Printer, node: &Node, offer: &SignedOffer, judged: &Judged) -> Result<(), Failure> {
     let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
     printer.note(format!("serving as peer {} at {}", node.id(), addresses.join(", ")));
     if offer.offer().addresses.iter().all(|address| address.ip().is_loopback()) {
@@ -107,7 +112,7 @@ fn tell_offer(printer: &Printer, node: &Node, offer: &SignedOffer) -> Result<(),
     if printer.is_json() {
         let fields = json!({
             "offer": offer.to_string(), "peer": node.id().to_string(), "addresses": addresses,
-            "expires_unix": offer.offer().expires_unix,
+            "expires_unix": offer.offer().expires_unix, "publisher": JudgedObject::from(judged),
         });
         return printer.event("offer", fields);
     }

@@ -4,7 +4,7 @@ use minimodel_companion::Service;
 use minimodel_companion::api::types::{Transfer, TransferLimits};
 use serde::Serialize;
 
-use crate::args::{RateSettings, Setting, TransferAction, TransferArgs, TransferIds};
+use crate::args::{PublisherOptions, RateSettings, Setting, TransferAction, TransferArgs, TransferIds};
 use crate::companion::{self, hand_over};
 use crate::consent::NOTHING_DONE;
 use crate::failure::Failure;
@@ -32,10 +32,12 @@ pub(crate) fn run(args: &TransferArgs, context: &Context) -> Result<(), Failure>
         }
         TransferAction::Start(args) => each(&args.ids, &|id| {
             let transfer = service.start(id).map_err(companion::failure)?;
-            let flag = args.consent.as_ref();
+            let accept_publisher_key = args.accept_publisher_key;
+            let publisher = PublisherOptions { publisher_key: None, accept_publisher_key };
+            let flags = (args.consent.as_ref(), &publisher);
             tell(
                 printer,
-                &hand_over::agree(service, context, ("transfer start", NOTHING_DONE), transfer, flag)?,
+                &hand_over::agree(service, context, ("transfer start", NOTHING_DONE), transfer, flags)?,
             )
         }),
         TransferAction::Remove(ids) => each(ids, &|id| {

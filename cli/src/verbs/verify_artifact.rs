@@ -4,20 +4,22 @@ use crate::args::VerifyArtifactArgs;
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::transfer::repair;
-use crate::{check, escape, report};
+use crate::{check, escape, publisher, report};
 
-/// Reports; exit 10 when the manifest is not valid, 4 when the file is not the artifact.
+/// Reports; exit 10 when the manifest is not valid, 6 when it is not signed as is known or demanded (the file is not read
+/// then), 4 when the file is not the artifact.
 pub(crate) fn run(args: &VerifyArtifactArgs, context: &Context) -> Result<(), Failure> {
     let manifest = report::manifest_or_answer(&context.printer, &args.manifest)?;
+    let judged = report::admit_or_answer(context, &manifest, &args.publisher)?;
     if args.repair.repair && repair::is_under_way(&args.artifact) {
-        return repair::run(context, manifest, &args.artifact, &args.repair);
+        return repair::run(context, manifest, &args.artifact, &args.repair, &args.publisher);
     }
     let verified = check::artifact(context, &manifest, &args.artifact)?;
-    let whole = check::whole_report(&manifest, &verified);
+    let whole = check::whole_report(&manifest, &verified, publisher::check(&judged, &args.publisher));
     if args.repair.repair && !whole.ok() {
         let failed = whole.failures().next().map_or("", |check| check.name);
         context.printer.note(format!("`{}` is not right ({failed})", escape::path(&args.artifact)));
-        return repair::run(context, manifest, &args.artifact, &args.repair);
+        return repair::run(context, manifest, &args.artifact, &args.repair, &args.publisher);
     }
     report::answer(&context.printer, Some(manifest.swarm_id()), &whole)?;
     if whole.ok() { Ok(()) } else { Err(check::failure(&args.artifact, &whole).answered()) }

@@ -1,24 +1,30 @@
-//! `minimodel verify-manifest`: every rule of a manifest, its signature included.
+//! `minimodel verify-manifest`: every rule of a manifest, its signature included, and whether its key is the known one.
 
-use minimodel_verifier::{Manifest, manifest};
+use minimodel_verifier::{Manifest, Report, manifest};
 
 use crate::args::VerifyManifestArgs;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
-use crate::{input, report};
+use crate::{input, publisher, report};
 
-/// Reports; exit 10 when a rule is broken.
+/// Reports; exit 10 when a rule is broken, 6 when it is not signed as is known or demanded.
 pub(crate) fn run(args: &VerifyManifestArgs, context: &Context) -> Result<(), Failure> {
     let text = input::manifest_text(&args.manifest)?;
-    let checks = manifest::check(&text);
-    let swarm_id = Manifest::parse(&text).ok().map(|manifest| *manifest.swarm_id());
-    report::answer(&context.printer, swarm_id.as_ref(), &checks)?;
-    if checks.ok() {
-        return Ok(());
-    }
+    let mut checks = manifest::check(&text);
+    let Ok(manifest) = Manifest::parse(&text) else {
+        report::answer(&context.printer, None, &checks)?;
+        return Err(invalid(args, &checks));
+    };
+    let judged = publisher::judge(context, &manifest)?;
+    checks.extend(publisher::check(&judged, &args.publisher));
+    report::answer(&context.printer, Some(manifest.swarm_id()), &checks)?;
+    publisher::refuse(&judged, &args.publisher).map_err(Failure::answered)
+}
+
+fn invalid(args: &VerifyManifestArgs, checks: &Report) -> Failure {
     let subject = format!("the manifest `{}`", escape::path(&args.manifest));
     let hint = "correct what the cause names, or ask the publisher for a valid manifest";
-    Err(report::failure(Exit::Invalid, &subject, &checks, hint).answered())
+    report::failure(Exit::Invalid, &subject, checks, hint).answered()
 }

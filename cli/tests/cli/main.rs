@@ -15,6 +15,7 @@ mod identity;
 mod inspect;
 mod manifest;
 mod process;
+mod publishers;
 mod refusals;
 mod streams;
 mod swarm;

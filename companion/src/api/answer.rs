@@ -41,6 +41,7 @@ impl From<Problem> for Refusal {
             code::USAGE => StatusCode::BAD_REQUEST,
             code::NOT_FOUND => StatusCode::NOT_FOUND,
             code::VERIFICATION | code::INVALID => StatusCode::UNPROCESSABLE_ENTITY,
+            code::MISMATCH => StatusCode::PRECONDITION_FAILED,
             code::CONSENT => StatusCode::FORBIDDEN,
             code::STOPPED => StatusCode::SERVICE_UNAVAILABLE,
             code::DISK_FULL => StatusCode::INSUFFICIENT_STORAGE,

@@ -7,6 +7,7 @@ use minimodel_wire::{PeerId, SignedOffer};
 
 use crate::api::types::{Consent, NewEntry, NewFetch, NewGrant, NewShare};
 use crate::problem::{Problem, code};
+use crate::publishers::{PublisherKey, Shown};
 
 /// Offers of one fetch. A swarm tells of more peers by itself.
 pub const MAX_OFFERS: usize = 64;
@@ -36,6 +37,9 @@ pub fn fetch(new: &NewFetch) -> Result<(), Problem> {
         return Err(Problem::new(code::USAGE, "`stall_seconds` is 0", hint));
     }
     peers(&new.allow)?;
+    if let Some(text) = &new.publisher_key {
+        text.parse::<PublisherKey>().map_err(|error| not_a_key(text, &error))?;
+    }
     optional_consent(new.consent.as_ref())
 }
 
@@ -85,7 +89,21 @@ pub fn grant(new: &NewGrant) -> Result<(), Problem> {
     if let Some(text) = &new.peer {
         peer(text)?;
     }
-    consent(&new.consent)
+    without_a_key(&new.consent)
+}
+
+/// Checks a consent that is for no manifest, so that it accepts no publisher's key.
+///
+/// # Errors
+///
+/// The first fault.
+pub fn without_a_key(value: &Consent) -> Result<(), Problem> {
+    if value.accept_publisher_key.is_some() {
+        let hint =
+            "accept a key with the transfer that it is for, or pin it: `minimodel publisher pin ID KEY`";
+        return Err(Problem::new(code::USAGE, "this consent accepts no publisher's key", hint));
+    }
+    consent(value)
 }
 
 /// Checks a consent: that it says to what, and in a plain word how it was given.
@@ -94,7 +112,9 @@ pub fn grant(new: &NewGrant) -> Result<(), Problem> {
 ///
 /// The first fault.
 pub fn consent(consent: &Consent) -> Result<(), Problem> {
-    if consent.actions.is_empty() {
+    if let Some(text) = &consent.accept_publisher_key {
+        text.parse::<Shown>().map_err(|error| not_a_key(text, &error))?;
+    } else if consent.actions.is_empty() {
         let hint = "name each action: fetch, import, serve, cache, publish; none stands for all";
         return Err(Problem::new(code::USAGE, "a consent to nothing", hint));
     }
@@ -165,6 +185,11 @@ fn peer(text: &str) -> Result<(), Problem> {
         let hint = "a peer id is what `minimodel id show` prints at the peer's: 52 characters";
         Problem::new(code::INVALID, format!("`{}` is no peer id", shown(text)), hint).because(error)
     })
+}
+
+fn not_a_key(text: &str, error: &dyn std::error::Error) -> Problem {
+    let hint = "copy it whole from where it is shown: `ed25519:` and 64 digits";
+    Problem::new(code::INVALID, format!("`{}` is no publisher's key", shown(text)), hint).because(error)
 }
 
 fn bounded(name: &str, len: usize, most: usize) -> Result<(), Problem> {

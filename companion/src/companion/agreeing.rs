@@ -90,6 +90,17 @@ impl Core {
         let row = inner.rows.get(&id).ok_or_else(|| unknown(id))?;
         // What is done asks for nothing, and a grant that came after its end would not end with it.
         if !matches!(row.end, Some(End::Done { .. })) {
+            let mut row = row.clone();
+            row.accept(consent);
+            self.may_be_agreed_to(&row)?;
+            if consent.accept_publisher_key.is_some() {
+                // What failed for want of this goes on.
+                row.end = row
+                    .end
+                    .filter(|end| !matches!(end, End::Failed(problem) if problem.code == code::MISMATCH));
+                self.save(&row)?;
+                inner.rows.insert(id, row);
+            }
             self.give(&mut inner, id, consent)?;
         }
         inner.retries.remove(&id);
@@ -156,6 +167,9 @@ impl Core {
             // A quota is of bytes, and these move under the grants of the peers that were named.
             last.consent.quota_bytes = last.consent.quota_bytes.filter(|_| moves);
             wanted.push(last);
+        }
+        if wanted.is_empty() {
+            return Ok(());
         }
         let given = inner.book.grant_all(&wanted, now_unix())?;
         let row = Row { grants: row.grants.iter().copied().chain(given.iter().copied()).collect(), ..row };

@@ -17,7 +17,7 @@ use super::bounds::{self, Standing};
 use super::live::Live;
 use super::row::Row;
 use super::wish::Wish;
-use super::{Core, Inner};
+use super::{Core, Inner, panicked};
 use crate::api::types::{Action, Event, Kind};
 use crate::clock::now_unix;
 use crate::consent::{Open, Permission};
@@ -241,6 +241,7 @@ impl Core {
             return Ok(Box::new(move || runner.ask_manifest(&offer, &at, &reins).map(Outcome::Learned)));
         };
         let Some(manifest) = manifest else { return Err(panicked()) };
+        let publisher = self.begun_under(&row, &manifest)?;
         if row.kind == Kind::Share {
             if let Some(entry) = row.entry {
                 // Whether it is remembered as used decides about its eviction and nothing else.
@@ -276,6 +277,7 @@ impl Core {
         }
         let job = FetchJob {
             manifest,
+            publisher,
             sources,
             out,
             receipt: row.receipt,
@@ -389,12 +391,4 @@ fn shortest_chunk(manifest: &Manifest) -> u64 {
 fn is_old(live: &Live) -> bool {
     let ends = live.offer.as_ref().map(|offer| offer.offer().expires_unix);
     ends.is_some_and(|ends| ends < now_unix() + OFFER_LEFT_SECONDS)
-}
-
-pub(super) fn panicked() -> Problem {
-    Problem::new(
-        code::UNEXPECTED,
-        "a transfer ended by a fault of this program",
-        "please report it; other transfers go on",
-    )
 }

@@ -13,6 +13,7 @@ mod live;
 mod outcome;
 mod row;
 mod service;
+mod signed;
 mod transfers;
 mod view;
 mod wish;
@@ -37,6 +38,7 @@ use crate::db::{Db, DbError, Table};
 use crate::library::Library;
 use crate::limits::{schedule, store};
 use crate::problem::{Problem, code};
+use crate::publishers::Publishers;
 use crate::runner::Runner;
 
 /// How often everything is looked at although nothing happened: grants end and hours pass.
@@ -97,6 +99,7 @@ struct Core {
     /// Manifests that were read, by swarm: they are looked at for every picture.
     manifests: Mutex<BTreeMap<String, Arc<Manifest>>>,
     offered: agreeing::Offered,
+    publishers: Publishers,
     wake: Condvar,
     events: broadcast::Sender<Event>,
     asked_to_stop: watch::Sender<bool>,
@@ -171,8 +174,9 @@ impl Companion {
             is_ending: false,
             is_stale: true,
         };
+        let publishers = Publishers::of(&places.state);
         let core = Arc::new(Core {
-            library: Library::new(db.clone(), places.data.join("library")),
+            library: Library::new(db.clone(), places.data.join("library")).knowing(publishers.clone()),
             db,
             runner,
             places,
@@ -181,6 +185,7 @@ impl Companion {
             inner: Mutex::new(inner),
             manifests: Mutex::new(BTreeMap::new()),
             offered: agreeing::Offered::default(),
+            publishers,
             wake: Condvar::new(),
             events: broadcast::channel(WAITING_EVENTS).0,
             asked_to_stop: watch::channel(false).0,
@@ -347,6 +352,14 @@ fn start_looker(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem
     let started =
         std::thread::Builder::new().name("companion".into()).spawn(move || ours.look_until_the_end());
     started.map_err(|error| no_thread(&error))
+}
+
+fn panicked() -> Problem {
+    Problem::new(
+        code::UNEXPECTED,
+        "a transfer ended by a fault of this program",
+        "please report it; other transfers go on",
+    )
 }
 
 /// The system gave no thread.

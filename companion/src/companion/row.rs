@@ -53,6 +53,12 @@ pub(super) struct Row {
     #[serde(default)]
     pub(super) keep_seeding: bool,
     pub(super) stall_seconds: Option<u64>,
+    /// The key that must have signed the manifest.
+    #[serde(default)]
+    pub(super) publisher_key: Option<String>,
+    /// What its user accepted of a manifest that is not signed as is known of its publisher: a key, or `unsigned`.
+    #[serde(default)]
+    pub(super) accepted_key: Option<String>,
     /// Grants that were given with it and end with it.
     #[serde(default)]
     pub(super) grants: Vec<u64>,
@@ -90,6 +96,8 @@ impl Row {
             full_check: false,
             keep_seeding: false,
             stall_seconds: None,
+            publisher_key: None,
+            accepted_key: new.consent.and_then(|consent| consent.accept_publisher_key),
             grants: Vec::new(),
             paused: false,
             end: None,
@@ -116,6 +124,8 @@ impl Row {
             full_check: new.full_check,
             keep_seeding: new.keep_seeding,
             stall_seconds: new.stall_seconds,
+            publisher_key: new.publisher_key,
+            accepted_key: new.consent.and_then(|consent| consent.accept_publisher_key),
             grants: Vec::new(),
             paused: false,
             end: None,
@@ -124,8 +134,8 @@ impl Row {
         }
     }
 
-    /// Whether both want the same done, in the same way. Limits, patience and whom to ask may differ: they can change while it
-    /// runs.
+    /// Whether both want the same done, in the same way. Limits, patience, whom to ask and what is demanded or accepted of
+    /// the publisher may differ: they can change while it runs.
     pub(super) fn wants_the_same(&self, other: &Self) -> bool {
         let wish = |row: &Self| Self {
             id: 0,
@@ -134,6 +144,8 @@ impl Row {
             limits: TransferLimits::default(),
             offers: Vec::new(),
             stall_seconds: None,
+            publisher_key: None,
+            accepted_key: None,
             grants: Vec::new(),
             paused: false,
             end: None,

@@ -103,6 +103,7 @@ impl Core {
             } else {
                 (row.id, row.created_unix, row.last_port) = (old.id, old.created_unix, old.last_port);
                 row.grants.clone_from(&old.grants);
+                row.accepted_key = row.accepted_key.or_else(|| old.accepted_key.clone());
                 row.entry = row.entry.or(old.entry);
                 row.manifest = row.manifest.or_else(|| old.manifest.clone());
                 if let Some(live) = inner.lives.get(&old.id).filter(|_| has_more) {
@@ -113,8 +114,12 @@ impl Core {
                 row.offers = row.offers.iter().cloned().chain(before).take(validate::MAX_OFFERS).collect();
             }
         }
+        if let Some(manifest) = self.manifest_of(&row)?.filter(|_| row.publisher_key.is_some()) {
+            Self::demanded(&row, &self.publishers.judge(&manifest)?)?;
+        }
         if let Some(consent) = consent {
             Self::fits_row(&row, consent)?;
+            self.may_be_agreed_to(&row)?;
         }
         let is_new = row.id == 0;
         let saved = self.db.change::<_, DbError>(|change| {
@@ -230,6 +235,8 @@ impl Core {
             allow: row.allow.clone(),
             ..NewShare::default()
         };
+        // What was accepted for the fetch holds for the share of the same bytes.
+        let accepted_key = row.accepted_key.clone();
         let text = row.manifest.clone().unwrap_or_default();
         let share = Row::share(new, row.swarm_id.clone(), text, path, now_unix());
         let known = inner.rows.values().find(|other| {
@@ -237,8 +244,13 @@ impl Core {
         });
         let id = known.map_or(0, |known| known.id);
         let before = known.map(|known| known.grants.clone()).unwrap_or_default();
-        let share =
-            Row { id, grants: before.into_iter().chain(kept).collect(), last_port: row.last_port, ..share };
+        let share = Row {
+            id,
+            grants: before.into_iter().chain(kept).collect(),
+            last_port: row.last_port,
+            accepted_key,
+            ..share
+        };
         (share, ended)
     }
 

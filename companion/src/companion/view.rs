@@ -103,6 +103,7 @@ impl Core {
             question,
             model_id: manifest.as_ref().map(|m| m.model_id().to_owned()).unwrap_or_default(),
             model_version: manifest.as_ref().map(|m| m.model_version().to_owned()).unwrap_or_default(),
+            publisher: manifest.as_ref().and_then(|manifest| self.publisher_of(manifest)),
             swarm_id: row.swarm_id.clone(),
             path,
             receipt,

@@ -24,6 +24,7 @@ use minimodel_verifier::digest::{hex, parse_hex};
 use crate::api::types::{Entry, EntryState, Fits};
 use crate::db::{Change, Db, DbError, Table, number_key};
 use crate::problem::{Problem, code};
+use crate::publishers::{Known, Publishers};
 use fits::{Machine, Requires};
 use row::{Link, Row};
 
@@ -33,12 +34,18 @@ pub struct Library {
     db: Arc<Db>,
     folder: PathBuf,
     machine: Machine,
+    publishers: Option<Publishers>,
 }
 
 impl Library {
     /// A library whose own folder is `folder`; nothing is created before it is needed.
     pub fn new(db: Arc<Db>, folder: PathBuf) -> Self {
-        Self { db, folder, machine: Machine::look() }
+        Self { db, folder, machine: Machine::look(), publishers: None }
+    }
+
+    /// The same, telling of each entry how its manifest stands to the publishers that are known.
+    pub fn knowing(self, publishers: Publishers) -> Self {
+        Self { publishers: Some(publishers), ..self }
     }
 
     /// All entries, in the order of their numbers.
@@ -49,7 +56,9 @@ impl Library {
     pub fn list(&self) -> Result<Vec<Entry>, Problem> {
         let active = row::active(&self.links()?);
         let rows = self.rows()?;
-        Ok(rows.iter().map(|row| row.entry(active.contains(&row.id), &self.machine)).collect())
+        let known = self.known();
+        let entry = |row: &Row| row.entry(active.contains(&row.id), &self.machine, known.as_deref());
+        Ok(rows.iter().map(entry).collect())
     }
 
     /// One entry.
@@ -60,7 +69,12 @@ impl Library {
     pub fn get(&self, id: u64) -> Result<Entry, Problem> {
         let row = self.row(id)?;
         let link: Option<Link> = self.db.get(Table::Active, &row.model_id)?;
-        Ok(row.entry(link.is_some_and(|link| link.current == Some(id)), &self.machine))
+        let is_active = link.is_some_and(|link| link.current == Some(id));
+        Ok(row.entry(is_active, &self.machine, self.known().as_deref()))
+    }
+
+    fn known(&self) -> Option<Arc<Known>> {
+        self.publishers.as_ref()?.read().ok()
     }
 
     /// The entry of a swarm (64 lowercase hex digits), if there is one.

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::evict::Held;
 use super::fits::{Machine, Requires, fits};
-use crate::api::types::{Entry, EntryState};
+use crate::api::types::{Entry, EntryState, Publisher};
+use crate::publishers::{Judged, Known, Shown, Standing};
 
 /// Versions that a link led to and that are remembered; older ones are forgotten.
 const HISTORY: usize = 64;
@@ -24,6 +25,9 @@ pub(super) struct Row {
     pub(super) model_id: String,
     pub(super) model_version: String,
     pub(super) publisher_id: String,
+    /// Who signed its manifest: a key, or `unsigned`. Earlier programs did not put it down.
+    #[serde(default)]
+    pub(super) signed_by: Option<String>,
     pub(super) swarm_id: String,
     pub(super) byte_count: u64,
     pub(super) state: EntryState,
@@ -48,6 +52,7 @@ impl Row {
             model_id: manifest.model_id().to_owned(),
             model_version: manifest.model_version().to_owned(),
             publisher_id: manifest.publisher_id().to_owned(),
+            signed_by: Some(Shown::of(manifest).to_string()),
             swarm_id: hex(manifest.swarm_id()),
             byte_count: manifest.byte_count(),
             state: EntryState::Available,
@@ -68,13 +73,15 @@ impl Row {
         format!("{}@{}", self.model_id, self.model_version)
     }
 
-    pub(super) fn entry(&self, is_active: bool, machine: &Machine) -> Entry {
+    /// `known`: the publishers that are known, where they can be read.
+    pub(super) fn entry(&self, is_active: bool, machine: &Machine, known: Option<&Known>) -> Entry {
         let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         Entry {
             id: self.id,
             model_id: self.model_id.clone(),
             model_version: self.model_version.clone(),
             publisher_id: self.publisher_id.clone(),
+            publisher: known.and_then(|known| self.publisher(known)),
             swarm_id: self.swarm_id.clone(),
             byte_count: self.byte_count,
             state: self.state,
@@ -88,6 +95,13 @@ impl Row {
             added_utc: utc(self.added_unix),
             fits: fits(&self.requires, machine),
         }
+    }
+
+    fn publisher(&self, known: &Known) -> Option<Publisher> {
+        let shown: Shown = self.signed_by.as_deref()?.parse().ok()?;
+        let standing = Standing::of(known.get(&self.publisher_id), &shown);
+        let judged = Judged { publisher: self.publisher_id.clone(), shown, standing };
+        Some(Publisher::from(&judged))
     }
 
     pub(super) fn held(&self, is_active: bool) -> Held {

@@ -17,7 +17,12 @@ fn consent(actions: &[Action]) -> Consent {
         by: "flag".into(),
         expires_unix: Some(u64::MAX),
         quota_bytes: Some(1 << 40),
+        accept_publisher_key: None,
     }
+}
+
+fn accepting(actions: &[Action]) -> Consent {
+    Consent { accept_publisher_key: Some("unsigned".into()), ..consent(actions) }
 }
 
 fn new_share() -> NewShare {
@@ -31,7 +36,7 @@ fn new_share() -> NewShare {
         },
         limits: TransferLimits { up: Some(1), down: Some(u64::MAX), slots: Some(9) },
         allow: vec![peer()],
-        consent: Some(consent(&[Action::Serve, Action::Publish])),
+        consent: Some(accepting(&[Action::Serve, Action::Publish])),
     }
 }
 
@@ -47,6 +52,7 @@ fn new_fetch() -> NewFetch {
         sequential: true,
         full_check: true,
         keep_seeding: true,
+        publisher_key: Some(format!("ed25519:{}", "0a".repeat(32))),
         stall_seconds: Some(3),
         consent: None,
     }
@@ -83,7 +89,7 @@ fn script(service: &dyn Service) -> Vec<(&'static str, Value)> {
     let mut said = Said::default();
     said.add("share", service.share(new_share()));
     said.add("fetch", service.fetch(new_fetch()));
-    said.add("answer", service.answer(1, consent(&[Action::Fetch, Action::Import, Action::Cache])));
+    said.add("answer", service.answer(1, accepting(&[Action::Fetch, Action::Import, Action::Cache])));
     said.add("start", service.start(2));
     said.add("pause", service.pause(1));
     said.add("limit", service.limit(1, TransferLimits { up: None, down: Some(2), slots: None }));

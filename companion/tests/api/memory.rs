@@ -119,6 +119,7 @@ impl State {
             }),
             model_id: "a-model".into(),
             model_version: "1".into(),
+            publisher: Some(publisher()),
             swarm_id: "ab".repeat(32),
             path: "/tmp/a b".into(),
             receipt: Some("/tmp/r".into()),
@@ -145,6 +146,24 @@ impl State {
 }
 
 pub(crate) use minimodel_companion::api::types::State as Stands;
+
+fn publisher() -> Publisher {
+    let key = format!("ed25519:{}", "0a".repeat(32));
+    let known = KnownKey {
+        key: key.clone(),
+        first_seen_unix: u64::MAX,
+        model: Some("a 1".into()),
+        swarm_id: None,
+        by: "pinned".into(),
+    };
+    Publisher {
+        id: "me".into(),
+        key: Some(key.clone()),
+        standing: PublisherStanding::Known,
+        known: vec![known],
+        pinned: Some(key),
+    }
+}
 
 impl Service for Memory {
     fn status(&self) -> Answer<Status> {
@@ -307,6 +326,7 @@ impl Service for Memory {
             model_id: "a/b ü%".into(),
             model_version: "1".into(),
             publisher_id: "me".into(),
+            publisher: Some(publisher()),
             swarm_id: "cd".repeat(32),
             byte_count: 5,
             state: EntryState::Ready,

@@ -130,6 +130,7 @@ fn paths_are_absolute_and_peers_and_models_are_ids() {
             by: "flag".into(),
             expires_unix: None,
             quota_bytes: None,
+            accept_publisher_key: None,
         },
         model: model.map(str::to_owned),
         peer: peer.map(str::to_owned),
@@ -164,6 +165,7 @@ fn a_consent_says_to_what_and_how_in_a_plain_word() {
         by: by.to_owned(),
         expires_unix: None,
         quota_bytes: None,
+        accept_publisher_key: None,
     };
     assert_eq!(validate::consent(&consent(&[Action::Serve], "api")), Ok(()));
     assert_eq!(validate::consent(&consent(&[], "api")).unwrap_err().code, code::USAGE);
@@ -174,4 +176,29 @@ fn a_consent_says_to_what_and_how_in_a_plain_word() {
             "{by:?}"
         );
     }
+}
+
+#[test]
+fn h10_a_publishers_key_is_whole_and_accepted_with_a_transfer_alone() {
+    let consent = |key: &str| Consent {
+        actions: Vec::new(),
+        by: "api".into(),
+        expires_unix: None,
+        quota_bytes: None,
+        accept_publisher_key: Some(key.to_owned()),
+    };
+    let key = format!("ed25519:{}", "0a".repeat(32));
+    for good in [key.as_str(), "unsigned"] {
+        assert_eq!(validate::consent(&consent(good)), Ok(()));
+        let grant = NewGrant { consent: consent(good), model: None, peer: None };
+        assert_eq!(validate::grant(&grant).unwrap_err().code, code::USAGE);
+    }
+    let fetch =
+        |key: &str| NewFetch { offers: offers(), publisher_key: Some(key.to_owned()), ..NewFetch::default() };
+    assert_eq!(validate::fetch(&fetch(&key)), Ok(()));
+    for bad in ["", "none", "ed25519:0a", &key.to_uppercase(), &format!("{key} ")] {
+        assert_eq!(validate::consent(&consent(bad)).unwrap_err().code, code::INVALID, "{bad:?}");
+        assert_eq!(validate::fetch(&fetch(bad)).unwrap_err().code, code::INVALID, "{bad:?}");
+    }
+    assert_eq!(validate::fetch(&fetch("unsigned")).unwrap_err().code, code::INVALID);
 }

@@ -35,7 +35,7 @@ pub(super) fn run(args: &ConsentGrantArgs, service: &dyn Service, context: &Cont
 
     let swarm_id = model.as_ref().and_then(|model| parse_hex(&model.swarm_id));
     let mut subject = match &model {
-        Some(model) => model.subject.clone(),
+        Some(model) => model.subject(context),
         None => vec![("model".to_owned(), "any, those that you add later too".to_owned())],
     };
     let mut say = |label: &str, value: String| subject.push((label.to_owned(), value));
@@ -59,6 +59,7 @@ pub(super) fn run(args: &ConsentGrantArgs, service: &dyn Service, context: &Cont
         by: how.as_str().to_owned(),
         expires_unix,
         quota_bytes: args.quota,
+        accept_publisher_key: None,
     };
     let new = NewGrant { consent, model: model.map(|model| model.swarm_id), peer };
     let grants = service.grant(new).map_err(companion::failure)?;

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use minimodel_companion::Service;
+use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::{hex, parse_hex};
 
 use crate::companion;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::{input, show};
+use crate::settings::Context;
+use crate::{input, publisher, show};
 
 /// Models by swarm id: `model.id` and `model.version`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,8 +25,20 @@ pub(crate) struct Names {
 pub(crate) struct Model {
     /// 64 lowercase hex digits.
     pub(crate) swarm_id: String,
+    /// What there is to show of it beside [`Self::manifest`]; values are escaped.
+    known_as: Vec<(String, String)>,
+    /// What it was named by, if by a manifest.
+    manifest: Option<Manifest>,
+}
+
+impl Model {
     /// What there is to show of it; values are escaped.
-    pub(crate) subject: Vec<(String, String)>,
+    pub(crate) fn subject(&self, context: &Context) -> Vec<(String, String)> {
+        match &self.manifest {
+            Some(manifest) => show::subject(manifest, publisher::look(context, manifest).as_ref()),
+            None => self.known_as.clone(),
+        }
+    }
 }
 
 impl Names {
@@ -87,12 +101,13 @@ pub(crate) fn resolve(text: &str, names: &Names) -> Result<Model, Failure> {
     let is_swarm_id = parse_hex(&lower).is_some();
     if !is_swarm_id && (text.contains('/') || Path::new(text).exists()) {
         let manifest = input::manifest(Path::new(text))?;
-        return Ok(Model { swarm_id: hex(manifest.swarm_id()), subject: show::subject(&manifest) });
+        let swarm_id = hex(manifest.swarm_id());
+        return Ok(Model { swarm_id, known_as: Vec::new(), manifest: Some(manifest) });
     }
     let swarm_id = if is_swarm_id { lower } else { names.find(text)?.to_owned() };
     let name = names.name(&swarm_id).unwrap_or_else(|| "not known here".to_owned());
-    let subject = vec![("model".to_owned(), name), ("swarm".to_owned(), swarm_id.clone())];
-    Ok(Model { swarm_id, subject })
+    let known_as = vec![("model".to_owned(), name), ("swarm".to_owned(), swarm_id.clone())];
+    Ok(Model { swarm_id, known_as, manifest: None })
 }
 
 /// Finds the transfer that is meant: by its number, or by its model.

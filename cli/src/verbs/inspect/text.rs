@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::size::show_exact_size;
-use crate::{clock, identity, input, offer, record, report, show};
+use crate::{clock, identity, input, offer, publisher, record, report, show};
 
 /// Longest chunk list that is read: that of the most chunks there may be, 72 bytes a line.
 const MAX_LIST_BYTES: usize = 72 << 24;
@@ -72,7 +72,7 @@ fn offer_lines(signed: &SignedOffer) -> Lines {
 pub(super) fn manifest(context: &Context, path: &Path) -> Result<(), Failure> {
     let manifest = report::manifest_or_answer(&context.printer, path)?;
     let mut lines = vec![line("what", "a MiniModel manifest, every rule holds")];
-    lines.extend(show::subject(&manifest));
+    lines.extend(show::subject(&manifest, publisher::look(context, &manifest).as_ref()));
     lines.extend(show::details(&manifest));
     answer(context, "manifest", lines)
 }
@@ -91,7 +91,7 @@ fn receipt_lines(receipt: &Receipt) -> Lines {
     let (subject, import) = (receipt.subject(), receipt.import());
     let shown = |text: &str| escape::shown(text).to_string();
     let signature = match &subject.signed_by {
-        Some(key) => format!("verified, {}", shown(key)),
+        Some(key) => format!("signed by {}", shown(key)),
         None => "unsigned".to_owned(),
     };
     let mut lines = vec![

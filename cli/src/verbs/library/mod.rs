@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::printer::{Line, Tone};
 use crate::settings::Context;
 use crate::size::show_exact_size;
-use crate::{check, escape, input, show};
+use crate::{check, escape, input, publisher, show};
 
 /// Runs the verb.
 pub(crate) fn run(args: &LibraryArgs, context: &Context) -> Result<(), Failure> {
@@ -108,6 +108,8 @@ fn add(args: &LibraryAddArgs, service: &dyn Service, context: &Context) -> Resul
     });
     let new = NewEntry { manifest: manifest.text(), path: path.transpose()? };
     let added = service.add(new).map_err(failure)?;
+    // Nothing is imported by this, so nothing is refused or kept.
+    publisher::look(context, &manifest);
     let what =
         if added.path.is_some() { "checked and in the library" } else { "in the library, without a file" };
     tell(&added, what, context)?;

@@ -84,6 +84,7 @@ mod tests {
             model_id: model.to_owned(),
             model_version: version.to_owned(),
             publisher_id: format!("lab-{id}"),
+            publisher: None,
             swarm_id: format!("{swarm:0<64}"),
             byte_count: 1,
             state: EntryState::Ready,

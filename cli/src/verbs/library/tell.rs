@@ -1,6 +1,6 @@
 //! Entries as people see them.
 
-use minimodel_companion::api::types::{Entry, EntryState, Fits};
+use minimodel_companion::api::types::{Entry, EntryState, Fits, Publisher, PublisherStanding};
 use minimodel_verifier::Manifest;
 
 use crate::escape;
@@ -40,6 +40,7 @@ fn row(entry: &Entry) -> [String; 6] {
     notes.extend(entry.active.then_some("active".to_owned()));
     notes.extend(entry.pinned.then_some("pinned".to_owned()));
     notes.extend((!entry.fits.fits).then_some("does not fit this machine".to_owned()));
+    notes.extend(alarm(entry).map(str::to_owned));
     notes.extend(entry.reason.as_deref().map(|reason| escape::shown(reason).to_string()));
     let file = match (&entry.path, entry.cached) {
         (None, _) => "none",
@@ -54,6 +55,16 @@ fn row(entry: &Entry) -> [String; 6] {
         file.to_owned(),
         notes.join(", "),
     ]
+}
+
+/// What is wrong with the key that signed its manifest, in a few words.
+fn alarm(entry: &Entry) -> Option<&'static str> {
+    match entry.publisher.as_ref()?.standing {
+        PublisherStanding::New | PublisherStanding::Known | PublisherStanding::Unsigned => None,
+        PublisherStanding::Changed => Some("NOT THE KNOWN KEY"),
+        PublisherStanding::SignatureMissing => Some("SIGNATURE MISSING"),
+        PublisherStanding::PinMismatch => Some("NOT THE PINNED KEY"),
+    }
 }
 
 /// `MODEL-ID@VERSION`.
@@ -93,7 +104,8 @@ pub(super) fn lines(entry: &Entry, manifest: &Manifest) -> Vec<(String, String)>
     say("used", escape::shown(&entry.used_utc).to_string());
     say("added", escape::shown(&entry.added_utc).to_string());
     lines.extend(fits(&entry.fits));
-    lines.extend(show::subject(manifest));
+    let judged = entry.publisher.as_ref().and_then(Publisher::judged);
+    lines.extend(show::subject(manifest, judged.as_ref()));
     lines
 }
 
@@ -134,6 +146,7 @@ mod tests {
             model_id: "small".to_owned(),
             model_version: version.to_owned(),
             publisher_id: "lab".to_owned(),
+            publisher: None,
             swarm_id: "0".repeat(64),
             byte_count: 2048,
             state: EntryState::Ready,

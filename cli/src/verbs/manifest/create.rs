@@ -26,6 +26,7 @@ use crate::identity::{self, Identity};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
 use crate::progress::Progress;
+use crate::publisher;
 use crate::report;
 use crate::settings::Context;
 use crate::show;
@@ -255,7 +256,8 @@ fn answer(args: &ManifestCreateArgs, context: &Context, manifest: &Manifest) -> 
         return printer.event("manifest-created", fields);
     }
     printer.answer_path(&args.out)?;
-    printer.note(show::table(&show::subject(manifest)));
+    let judged = publisher::look(context, manifest);
+    printer.note(show::table(&show::subject(manifest, judged.as_ref())));
     let word = |path: &Path| escape::shell_word(path.as_os_str());
     printer.note(format!("next: minimodel seed {} {}", word(&args.out), word(&args.artifact)));
     Ok(())

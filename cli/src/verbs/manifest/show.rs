@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::args::ManifestShowArgs;
 use crate::failure::Failure;
 use crate::settings::Context;
-use crate::{input, show};
+use crate::{input, publisher, show};
 
 /// The answer under `--json`.
 #[derive(Serialize)]
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &ManifestShowArgs, context: &Context) -> Result<(), Fail
         // Printable ASCII and line feeds: a valid manifest holds nothing else.
         return printer.answer_bytes(manifest.canonical().as_bytes());
     }
-    let mut lines = show::subject(&manifest);
+    let mut lines = show::subject(&manifest, publisher::look(context, &manifest).as_ref());
     lines.extend(show::details(&manifest));
     show::answer(printer, &lines)
 }

@@ -148,8 +148,13 @@ fn a_clock_that_was_set_back_is_told_from_the_times_that_were_written_down() {
     assert_eq!(alice.stop().code, 0);
     // What a clock that was a day ahead would have left.
     let mut book = ConsentBook::open(&alice.home.own("state"), &alice.home.own("data")).unwrap();
-    let consent =
-        Consent { actions: vec![Action::Import], by: "flag".into(), expires_unix: None, quota_bytes: None };
+    let consent = Consent {
+        actions: vec![Action::Import],
+        by: "flag".into(),
+        expires_unix: None,
+        quota_bytes: None,
+        accept_publisher_key: None,
+    };
     book.grant(&NewGrant { consent, model: None, peer: None }, now() + 26 * 3_600).unwrap();
     for is_running in [false, true] {
         if is_running {

@@ -12,6 +12,7 @@ mod injected;
 mod interface;
 mod library;
 mod limits;
+mod publishers;
 mod restart;
 mod revoke;
 mod several;

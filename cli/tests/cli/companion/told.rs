@@ -13,6 +13,14 @@ use crate::process::events;
 /// Asks the interface by hand, with the token of the home; gives the body of an answer of success.
 #[track_caller]
 pub(super) fn ask(house: &House, method: &str, path: &str, body: &str) -> String {
+    let answer = answer_of(house, method, path, body);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 20"), "{answer}");
+    body.to_owned()
+}
+
+/// The same, whatever the answer is; with its head.
+pub(super) fn answer_of(house: &House, method: &str, path: &str, body: &str) -> String {
     let folder = house.home.own("state/companion");
     let token = std::fs::read_to_string(folder.join("token")).unwrap();
     let endpoint: Value =
@@ -27,9 +35,7 @@ pub(super) fn ask(house: &House, method: &str, path: &str, body: &str) -> String
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 20"), "{answer}");
-    body.to_owned()
+    answer
 }
 
 /// Asserts that everybody who asks is told this cause of this transfer: `status --json`, the interface, the metrics,

@@ -14,6 +14,7 @@ mod naming;
 mod others;
 mod outputs;
 mod peers;
+mod publishers;
 mod source;
 mod spent;
 mod stage;

@@ -86,7 +86,7 @@ pub(crate) async fn announce(
     Id(id): Id,
     Sent(consent): Sent<Consent>,
 ) -> Outcome<Response> {
-    validate::consent(&consent)?;
+    validate::without_a_key(&consent)?;
     let call =
         move |service: &dyn Service| Ok((found(service, id)?.is_some(), service.announce(id, consent)?));
     let (was_there, announcement) = api.quick(call).await?;

@@ -33,6 +33,10 @@ pub struct Consent {
     /// Payload bytes that may move under it; none: no limit.
     #[serde(default)]
     pub quota_bytes: Option<u64>,
+    /// For a transfer whose manifest is not signed as is known of its publisher: the key that signed it, or `unsigned`,
+    /// which is accepted with this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept_publisher_key: Option<String>,
 }
 
 /// What is asked of the user before a transfer may go on.

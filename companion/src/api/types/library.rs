@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::publisher::Publisher;
+
 /// Where a library entry stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -30,6 +32,10 @@ pub struct Entry {
     pub model_version: String,
     /// `publisher.id`.
     pub publisher_id: String,
+    /// Who signed its manifest, beside what is known of them; none of entries that an earlier program wrote, or where the
+    /// record of known publishers cannot be read.
+    #[serde(default)]
+    pub publisher: Option<Publisher>,
     /// The swarm.
     pub swarm_id: String,
     /// Bytes of the artifact.

@@ -4,6 +4,7 @@
 mod consent;
 mod library;
 mod limits;
+mod publisher;
 mod system;
 mod transfer;
 
@@ -12,5 +13,6 @@ pub use self::consent::{
 };
 pub use self::library::{Activated, Entry, EntryState, FitCheck, Fits, NewEntry, Pruned};
 pub use self::limits::{Limits, Moved, Rates, TransferLimits, Window};
+pub use self::publisher::{KnownKey, Publisher, PublisherStanding};
 pub use self::system::{Event, Finding, Status};
 pub use self::transfer::{Cause, Endpoint, Kind, NewFetch, NewShare, Peer, State, Transfer};

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::consent::{Consent, Question};
 use super::limits::TransferLimits;
+use super::publisher::Publisher;
 use crate::problem::Problem;
 
 /// Whether a transfer brings a file or gives one.
@@ -136,6 +137,8 @@ pub struct NewFetch {
     pub keep_seeding: bool,
     /// Seconds without a byte after which it fails, resumably; none: it waits for peers for as long as it takes.
     pub stall_seconds: Option<u64>,
+    /// The key that must have signed the manifest, whatever is known of its publisher.
+    pub publisher_key: Option<String>,
     /// As in [`NewShare::consent`].
     pub consent: Option<Consent>,
 }
@@ -182,6 +185,9 @@ pub struct Transfer {
     pub model_id: String,
     /// `model.version`.
     pub model_version: String,
+    /// Its publisher; none while only an offer is known, or where the record of known publishers cannot be read.
+    #[serde(default)]
+    pub publisher: Option<Publisher>,
     /// The swarm.
     pub swarm_id: String,
     /// The file that is served or will be there.

@@ -42,8 +42,13 @@ pub(super) fn given() -> Given {
 }
 
 pub(super) fn new_grant(actions: &[Action]) -> NewGrant {
-    let consent =
-        Consent { actions: actions.to_vec(), by: "prompt".to_owned(), expires_unix: None, quota_bytes: None };
+    let consent = Consent {
+        actions: actions.to_vec(),
+        by: "prompt".to_owned(),
+        expires_unix: None,
+        quota_bytes: None,
+        accept_publisher_key: None,
+    };
     NewGrant { consent, model: None, peer: None }
 }
 

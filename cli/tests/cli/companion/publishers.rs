@@ -1,0 +1,110 @@
+//! Known publishers where a companion does the work: whatever grants there are, another key waits for its user.
+
+use serde_json::Value;
+
+use super::house::House;
+use super::told::{answer_of, ask};
+use crate::process::{event, events};
+use crate::publishers::{LAB, key, known, stage};
+
+/// Alice's shares of one file under two manifests: their offers.
+fn shared(alice: &House) -> [String; 2] {
+    alice.home.write("one.slm", alice.home.read("a.slm"));
+    alice.home.write("two.slm", alice.home.read("a.slm"));
+    ["one", "two"].map(|stem| alice.share_of(stem, &["--consent", "serve"]))
+}
+
+#[test]
+fn h10_with_a_companion_the_first_key_is_kept_and_another_is_exit_6_or_accepted_by_flag() {
+    let (alice, bob) = (House::of(stage()), House::new());
+    let [one, two] = shared(&alice);
+    assert!(known(&alice.home).is_empty(), "to serve is not to import");
+    let fetch = |offer: &str, out: &str, more: &[&str]| {
+        let line = ["--json", "fetch", "--offer", offer, "--out", out, "--consent", "fetch,import"];
+        bob.home.run(line.iter().chain(more))
+    };
+    let first = fetch(&one, "first", &[]).exits(0);
+    assert_eq!(known(&bob.home), [key(1)]);
+    let receipt = std::fs::read_to_string(event(&first.stdout, "done")["receipt"].as_str().unwrap()).unwrap();
+    assert!(receipt.contains(&format!("detail={}, first seen now", key(1))), "{receipt}");
+    let entries = bob.home.say("--json library list").exits(0).stdout;
+    let entry = events(&entries, "entry").next().unwrap();
+    assert_eq!(
+        (&entry["publisher"]["standing"], &entry["publisher"]["key"]),
+        (&"known".into(), &key(1).into())
+    );
+    assert_eq!(bob.transfers()[0]["publisher"]["standing"], "known");
+
+    let refused = fetch(&two, "second", &[]).exits(6);
+    for words in [LAB, &key(1), &key(2), "--accept-publisher-key"] {
+        assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
+    }
+    fetch(&two, "second", &["--publisher-key", &key(1)]).exits(6);
+    assert_eq!((bob.transfers().len(), known(&bob.home)), (1, vec![key(1)]));
+    assert!(!bob.home.path("second").exists());
+    let second = fetch(&two, "second", &["--accept-publisher-key", &key(2)]).exits(0);
+    assert_eq!(known(&bob.home), [key(1), key(2)]);
+    let receipt =
+        std::fs::read_to_string(event(&second.stdout, "done")["receipt"].as_str().unwrap()).unwrap();
+    assert!(receipt.contains(&format!("found {}, expected {}", key(2), key(1))), "{receipt}");
+    // A pin shows in the library.
+    bob.home.run(["publisher", "pin", LAB, &key(1)]).exits(0);
+    let table = bob.home.say("library list").exits(0).stdout;
+    assert_eq!(table.matches("NOT THE PINNED KEY").count(), 1, "{table}");
+}
+
+#[test]
+fn h10_no_grant_stands_in_for_a_key_and_a_transfer_that_lacks_it_goes_on_when_it_is_accepted() {
+    let (alice, bob) = (House::of(stage()), House::new());
+    let [one, two] = shared(&alice);
+    bob.home.say("consent grant fetch,import,cache --consent fetch,import,cache").exits(0);
+    let first = bob.fetch(&["--offer", &one]);
+    bob.transfer_when(first, "done", |fetch| fetch["state"] == "done");
+    assert_eq!(known(&bob.home), [key(1)]);
+    // The line that hands it over says so at once; over the interface nobody looks on.
+    bob.home.run(["fetch", "--detach", "--offer", &two]).exits(6);
+    assert_eq!(bob.transfers().len(), 1);
+    let new = serde_json::json!({"offers": [two]}).to_string();
+    let added: Value = serde_json::from_str(&ask(&bob, "POST", "/v1/fetches", &new)).unwrap();
+    let second = added["id"].as_u64().unwrap();
+    let failed = bob.transfer_when(second, "failed", |fetch| fetch["state"] == "failed");
+    assert_eq!(
+        (&failed["problem"]["code"], failed["received_bytes"].as_u64()),
+        (&6.into(), Some(0)),
+        "{failed:#}"
+    );
+    assert_eq!(failed["publisher"]["standing"], "changed");
+    assert!(failed["problem"]["cause"].as_str().unwrap().contains(&key(1)), "{failed:#}");
+    assert_eq!(known(&bob.home), [key(1)]);
+    // Another key than the one that signed accepts nothing, and a pin asks for nothing.
+    let start = format!("transfer start {second} --accept-publisher-key");
+    bob.home.say(&format!("{start} {}", key(9))).exits(6);
+    bob.home.run(["publisher", "pin", LAB, &key(1)]).exits(0);
+    bob.home.say(&format!("{start} {}", key(2))).exits(6);
+    let accept = format!(r#"{{"actions":[],"by":"api","accept_publisher_key":"{}"}}"#, key(2));
+    let refused = answer_of(&bob, "POST", &format!("/v1/transfers/{second}/consent"), &accept);
+    assert!(refused.contains("pinned"), "{refused}");
+    bob.home.say(&format!("publisher unpin {LAB}")).exits(0);
+    bob.home.say(&format!("{start} {}", key(2))).exits(0);
+    let done = bob.transfer_when(second, "done", |fetch| fetch["state"] == "done");
+    assert_eq!(done["publisher"]["standing"], Value::from("known"));
+    assert_eq!(known(&bob.home), [key(1), key(2)]);
+}
+
+#[test]
+fn h10_a_share_of_the_companion_is_held_against_what_is_known_at_each_start() {
+    let mut alice = House::of(stage());
+    shared(&alice);
+    alice.home.run(["publisher", "pin", LAB, &key(1)]).exits(0);
+    alice.stop();
+    alice.start();
+    for transfer in alice.transfers() {
+        let id = transfer["id"].as_u64().unwrap();
+        let is_ones = transfer["publisher"]["key"] == key(1);
+        let state = if is_ones { "running" } else { "failed" };
+        let now = alice.transfer_when(id, state, |share| share["state"] == state);
+        assert!(is_ones || now["problem"]["code"] == 6, "{now:#}");
+    }
+    let manifest = ["seed", "--detach", "two.minimodel", "two.slm", "--consent", "serve"];
+    alice.home.run(manifest.iter().chain(&["--accept-publisher-key", &key(2)])).exits(6);
+}

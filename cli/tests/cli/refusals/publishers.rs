@@ -1,0 +1,33 @@
+//! Known publishers where nothing can be written.
+
+use super::disk::SmallDisk;
+use crate::publishers::{key, known, stage};
+
+#[test]
+fn h10_in_a_read_only_state_folder_what_is_known_is_told_and_nothing_is_imported() {
+    let home = stage();
+    let Some(disk) = SmallDisk::mount(home.own(""), "size=8m") else { return };
+    home.say("write-import-receipt one.minimodel a.slm one.receipt").exits(0);
+    disk.remount("ro");
+    let told = home.say("verify-manifest one.minimodel").exits(0).stdout;
+    assert!(told.contains("known since"), "{told}");
+    home.say("verify-manifest two.minimodel").exits(6);
+    assert_eq!(known(&home), [key(1)]);
+    for words in [
+        vec![
+            "write-import-receipt",
+            "two.minimodel",
+            "a.slm",
+            "two.receipt",
+            "--accept-publisher-key",
+            &key(2),
+        ],
+        vec!["publisher", "pin", "other", &key(2)],
+        vec!["publisher", "forget", "sample-publisher"],
+    ] {
+        home.run(&words).exits(13);
+    }
+    assert!(!home.path("two.receipt").exists());
+    disk.remount("rw");
+    assert_eq!(known(&home), [key(1)]);
+}

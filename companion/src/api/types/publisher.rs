@@ -1,0 +1,128 @@
+//! Who signed a manifest, beside what is known of its publisher.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::publishers::{self, Judged, Shown};
+
+/// How a manifest stands to what is known of its publisher: docs/publishers.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PublisherStanding {
+    /// Signed, and nothing is known of the publisher.
+    New,
+    /// Signed by a key that is known.
+    Known,
+    /// Signed by another key than those that are known.
+    Changed,
+    /// Not signed, although keys of the publisher are known.
+    SignatureMissing,
+    /// Not signed, and nothing is known of the publisher.
+    Unsigned,
+    /// Not signed by the key that is pinned; nothing but another pin lets it pass.
+    PinMismatch,
+}
+
+/// A key that is known of a publisher.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KnownKey {
+    /// `ed25519:` and 64 lowercase hex digits.
+    pub key: String,
+    /// Since when.
+    pub first_seen_unix: u64,
+    /// `model.id` and version of the manifest that showed it; none where its user named it.
+    pub model: Option<String>,
+    /// The swarm of that manifest.
+    pub swarm_id: Option<String>,
+    /// How it came to be known: `import`, `accepted` or `pinned`.
+    pub by: String,
+}
+
+/// A manifest's publisher.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Publisher {
+    /// `publisher.id`.
+    pub id: String,
+    /// The key that signed the manifest; none: it is not signed.
+    pub key: Option<String>,
+    /// How that stands to what is known.
+    pub standing: PublisherStanding,
+    /// The known key that signed, or the known keys of which none did.
+    pub known: Vec<KnownKey>,
+    /// The key that is pinned, if one is.
+    pub pinned: Option<String>,
+}
+
+impl From<&publishers::KnownKey> for KnownKey {
+    fn from(known: &publishers::KnownKey) -> Self {
+        Self {
+            key: known.key.to_string(),
+            first_seen_unix: known.first_seen_unix,
+            model: known.model.clone(),
+            swarm_id: known.swarm_id.clone(),
+            by: known.how.as_str().to_owned(),
+        }
+    }
+}
+
+impl KnownKey {
+    /// What it says; `None` where it is not what this program writes.
+    fn read(&self) -> Option<publishers::KnownKey> {
+        Some(publishers::KnownKey {
+            key: self.key.parse().ok()?,
+            first_seen_unix: self.first_seen_unix,
+            model: self.model.clone(),
+            swarm_id: self.swarm_id.clone(),
+            how: publishers::How::from_word(&self.by)?,
+        })
+    }
+}
+
+impl From<&Judged> for Publisher {
+    fn from(judged: &Judged) -> Self {
+        use publishers::Standing;
+        let list = |known: &[publishers::KnownKey]| known.iter().map(KnownKey::from).collect();
+        let (standing, known, pinned) = match &judged.standing {
+            Standing::New => (PublisherStanding::New, Vec::new(), None),
+            Standing::Unsigned => (PublisherStanding::Unsigned, Vec::new(), None),
+            Standing::Known { key, is_pinned } => {
+                (PublisherStanding::Known, vec![key.into()], is_pinned.then_some(key.key))
+            }
+            Standing::Changed { known } => (PublisherStanding::Changed, list(known), None),
+            Standing::SignatureMissing { known } => (PublisherStanding::SignatureMissing, list(known), None),
+            Standing::PinMismatch { pinned } => (PublisherStanding::PinMismatch, Vec::new(), Some(*pinned)),
+        };
+        Self {
+            id: judged.publisher.clone(),
+            key: judged.shown.key().map(|key| key.to_string()),
+            standing,
+            known,
+            pinned: pinned.map(|key| key.to_string()),
+        }
+    }
+}
+
+impl Publisher {
+    /// What it says, for a client; `None` where it is not what this program writes.
+    pub fn judged(&self) -> Option<Judged> {
+        use publishers::Standing;
+        let known = || self.known.iter().map(KnownKey::read).collect::<Option<Vec<_>>>();
+        let standing = match self.standing {
+            PublisherStanding::New => Standing::New,
+            PublisherStanding::Unsigned => Standing::Unsigned,
+            PublisherStanding::Known => {
+                Standing::Known { key: known()?.into_iter().next()?, is_pinned: self.pinned.is_some() }
+            }
+            PublisherStanding::Changed => Standing::Changed { known: known()? },
+            PublisherStanding::SignatureMissing => Standing::SignatureMissing { known: known()? },
+            PublisherStanding::PinMismatch => {
+                Standing::PinMismatch { pinned: self.pinned.as_deref()?.parse().ok()? }
+            }
+        };
+        let shown = match &self.key {
+            Some(key) => Shown::Key(key.parse().ok()?),
+            None => Shown::Unsigned,
+        };
+        Some(Judged { publisher: self.id.clone(), shown, standing })
+    }
+}

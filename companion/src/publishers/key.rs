@@ -1,0 +1,83 @@
+//! A publisher's key, and what a manifest shows in its place.
+
+use std::fmt;
+use std::str::FromStr;
+
+use minimodel_verifier::Manifest;
+use minimodel_verifier::digest::{hex, parse_hex};
+
+const PREFIX: &str = "ed25519:";
+const UNSIGNED: &str = "unsigned";
+
+/// An Ed25519 public key in the spelling of `publisher.key_id`: `ed25519:` and 64 lowercase hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublisherKey([u8; 32]);
+
+/// A text that is no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write the whole key: `ed25519:` and 64 lowercase hex digits")]
+pub struct KeySyntax;
+
+impl FromStr for PublisherKey {
+    type Err = KeySyntax;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.strip_prefix(PREFIX).and_then(parse_hex).map(Self).ok_or(KeySyntax)
+    }
+}
+
+impl fmt::Display for PublisherKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{PREFIX}{}", hex(&self.0))
+    }
+}
+
+/// Who signed a manifest, as far as the manifest shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shown {
+    /// The holder of this key.
+    Key(PublisherKey),
+    /// Nobody.
+    Unsigned,
+}
+
+impl Shown {
+    /// What a manifest shows; its signature was verified when it was read.
+    pub fn of(manifest: &Manifest) -> Self {
+        let key = manifest.is_signed().then(|| manifest.publisher_key_id().parse().ok()).flatten();
+        key.map_or(Self::Unsigned, Self::Key)
+    }
+
+    /// The key, if there is one.
+    pub fn key(&self) -> Option<PublisherKey> {
+        match self {
+            Self::Key(key) => Some(*key),
+            Self::Unsigned => None,
+        }
+    }
+}
+
+/// A text that is neither a key nor the word `unsigned`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write the whole key, `ed25519:` and 64 lowercase hex digits, or the word `unsigned`")]
+pub struct ShownSyntax;
+
+impl FromStr for Shown {
+    type Err = ShownSyntax;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == UNSIGNED {
+            return Ok(Self::Unsigned);
+        }
+        text.parse().map(Self::Key).map_err(|KeySyntax| ShownSyntax)
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => key.fmt(f),
+            Self::Unsigned => f.write_str(UNSIGNED),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! How what a manifest shows stands to what is known of its publisher: a decision without a file or a clock.
+
+use std::collections::BTreeMap;
+
+use super::key::{PublisherKey, Shown};
+
+/// How a key came to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It was the first of its publisher, and its user imported.
+    Import,
+    /// Its user accepted it beside the keys that were known.
+    Accepted,
+    /// Its user named it: `publisher pin`.
+    Pinned,
+}
+
+impl How {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Import, Self::Accepted, Self::Pinned];
+
+    /// The word in the file, in events and in the interface.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Import => "import",
+            Self::Accepted => "accepted",
+            Self::Pinned => "pinned",
+        }
+    }
+
+    /// Reads [`Self::as_str`]'s spelling.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|how| how.as_str() == word)
+    }
+}
+
+/// A key that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownKey {
+    /// The key.
+    pub key: PublisherKey,
+    /// Since when, seconds since 1970.
+    pub first_seen_unix: u64,
+    /// `model.id` and `model.version` of the manifest that showed it; none where its user named it.
+    pub model: Option<String>,
+    /// The swarm of that manifest, 64 hex digits.
+    pub swarm_id: Option<String>,
+    /// How it came to be known.
+    pub how: How,
+}
+
+/// What is known of one `publisher.id`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publisher {
+    /// Its keys, oldest first; at least one.
+    pub keys: Vec<KnownKey>,
+    /// The one key that is accepted, whatever a flag says.
+    pub pinned: Option<PublisherKey>,
+}
+
+impl Publisher {
+    /// What is known of one of its keys.
+    pub fn key(&self, key: PublisherKey) -> Option<&KnownKey> {
+        self.keys.iter().find(|known| known.key == key)
+    }
+}
+
+/// All publishers that are known, by `publisher.id`. Ids compare byte by byte; their alphabet has no capital letters and
+/// nothing beyond ASCII.
+pub type Known = BTreeMap<String, Publisher>;
+
+/// How a manifest stands to what is known of its publisher.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Signed, and nothing is known of the publisher.
+    New,
+    /// Signed by a key that is known.
+    Known {
+        /// The key.
+        key: KnownKey,
+        /// It is the pinned one.
+        is_pinned: bool,
+    },
+    /// Signed by another key than those that are known.
+    Changed {
+        /// These.
+        known: Vec<KnownKey>,
+    },
+    /// Not signed, although keys of the publisher are known.
+    SignatureMissing {
+        /// These.
+        known: Vec<KnownKey>,
+    },
+    /// Not signed, and nothing is known of the publisher.
+    Unsigned,
+    /// Not signed by the key that is pinned.
+    PinMismatch {
+        /// The pinned key.
+        pinned: PublisherKey,
+    },
+}
+
+impl Standing {
+    /// Decides. `publisher`: what is known of the manifest's `publisher.id`.
+    pub fn of(publisher: Option<&Publisher>, shown: &Shown) -> Self {
+        let Some(publisher) = publisher else {
+            return match shown {
+                Shown::Key(_) => Self::New,
+                Shown::Unsigned => Self::Unsigned,
+            };
+        };
+        if let Some(pinned) = publisher.pinned.filter(|pinned| *shown != Shown::Key(*pinned)) {
+            return Self::PinMismatch { pinned };
+        }
+        match shown {
+            Shown::Unsigned => Self::SignatureMissing { known: publisher.keys.clone() },
+            Shown::Key(key) => match publisher.key(*key) {
+                Some(known) => Self::Known { key: known.clone(), is_pinned: publisher.pinned.is_some() },
+                None => Self::Changed { known: publisher.keys.clone() },
+            },
+        }
+    }
+
+    /// The word in events and in the interface.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Known { .. } => "known",
+            Self::Changed { .. } => "changed",
+            Self::SignatureMissing { .. } => "signature-missing",
+            Self::Unsigned => "unsigned",
+            Self::PinMismatch { .. } => "pin-mismatch",
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The file of known publishers: read whole, replaced whole under a lock, bounded.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use minimodel_verifier::Manifest;
+use minimodel_verifier::digest::hex;
+use rustix::fs::OFlags;
+
+use super::error::PublisherError;
+use super::judged::Judged;
+use super::key::{PublisherKey, Shown};
+use super::standing::{How, Known, KnownKey, Publisher, Standing};
+use super::text;
+use crate::files;
+
+/// Inside the state folder.
+pub const FILE_NAME: &str = "publishers";
+const LOCK_NAME: &str = "publishers.lock";
+/// Publishers that are kept. None makes room for another: a publisher that was forgotten unasked would be new again.
+pub const MAX_PUBLISHERS: usize = 4_096;
+/// Keys of one publisher. An honest one changes its key a few times in its life.
+pub const MAX_KEYS: usize = 8;
+/// A longer file is none of ours: so many publishers with so many keys have less.
+const MAX_BYTES: u64 = 24 << 20;
+
+/// The record of known publishers in a state folder.
+#[derive(Clone, Debug)]
+pub struct Publishers {
+    folder: PathBuf,
+    /// What was read last, so that whoever asks often reads the file when it changed.
+    last: Arc<Mutex<Option<(Stamp, Arc<Known>)>>>,
+}
+
+/// By what a file is seen to be another: it is always replaced, never written in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: (u64, u64),
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Publishers {
+    /// The one in this state folder; nothing is opened or created.
+    pub fn of(state: &Path) -> Self {
+        Self { folder: state.to_owned(), last: Arc::default() }
+    }
+
+    /// Everything that is known; a file that is not there knows nobody.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, is damaged, or is not this user's alone.
+    pub fn read(&self) -> Result<Arc<Known>, PublisherError> {
+        let path = self.path();
+        let failed = |source| PublisherError::Io { doing: "read", path: path.clone(), source };
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let file = match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
+            Ok(file) => file,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(Arc::default());
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(failed(io::Error::other("it is no ordinary file")));
+        }
+        let not_ours = |what| Err(PublisherError::NotOurs { path: path.clone(), what });
+        let (user, mode) = (rustix::process::geteuid().as_raw(), metadata.mode() & 0o7777);
+        if metadata.uid() != user {
+            return not_ours(format!("it belongs to user {}, this is user {user}", metadata.uid()));
+        }
+        if mode & 0o022 != 0 {
+            return not_ours(format!("its mode {mode:04o} lets others write to it"));
+        }
+        let stamp = Stamp {
+            inode: (metadata.dev(), metadata.ino()),
+            bytes: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        };
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = last.as_ref().filter(|(of, _)| *of == stamp) {
+            return Ok(known.clone());
+        }
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(failed(io::Error::other(format!("it has more than {MAX_BYTES} bytes"))));
+        }
+        let parsed = text::parse(&bytes);
+        let damaged = |fault: text::Fault| PublisherError::Damaged {
+            path: path.clone(),
+            line: fault.line,
+            what: fault.what,
+        };
+        let known = Arc::new(parsed.map_err(damaged)?);
+        *last = Some((stamp, known.clone()));
+        Ok(known)
+    }
+
+    /// Holds a manifest against what is known.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub fn judge(&self, manifest: &Manifest) -> Result<Judged, PublisherError> {
+        let known = self.read()?;
+        Ok(Judged::of(&known, manifest))
+    }
+
+    /// Keeps the key of a manifest whose user imports, if it is new or accepted by name; durable when this returns. What
+    /// is known is read anew under the lock, so of two processes that meet a publisher at once under two keys one is refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`]; the manifest is not what is known by now; there is no room; the file cannot be written.
+    pub fn keep(
+        &self,
+        manifest: &Manifest,
+        accepted: Option<&Shown>,
+        now_unix: u64,
+    ) -> Result<(), PublisherError> {
+        let judged = self.judge(manifest)?;
+        judged.admit(accepted)?;
+        if !matches!(judged.standing, Standing::New | Standing::Changed { .. }) {
+            return Ok(());
+        }
+        self.change(|known| {
+            let judged = Judged::of(known, manifest);
+            judged.admit(accepted)?;
+            let how = match judged.standing {
+                Standing::New => How::Import,
+                Standing::Changed { .. } => How::Accepted,
+                _ => return Ok(()),
+            };
+            let Shown::Key(key) = judged.shown else { return Ok(()) };
+            let key = KnownKey {
+                key,
+                first_seen_unix: now_unix,
+                model: Some(format!("{} {}", manifest.model_id(), manifest.model_version())),
+                swarm_id: Some(hex(manifest.swarm_id())),
+                how,
+            };
+            add(known, &judged.publisher, key)
+        })
+    }
+
+    /// Accepts this key of a publisher alone from now on, whether it was known before or not; without a key the one that is
+    /// known. Gives what is known then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::keep`]; no manifest can have that publisher; which key is meant cannot be told.
+    pub fn pin(
+        &self,
+        publisher: &str,
+        key: Option<PublisherKey>,
+        now_unix: u64,
+    ) -> Result<Publisher, PublisherError> {
+        if !text::is_publisher_id(publisher) {
+            return Err(PublisherError::BadId(publisher.to_owned()));
+        }
+        self.change(|known| {
+            let is_known = |key| known.get(publisher).is_some_and(|entry| entry.key(key).is_some());
+            let key = match (key, known.get(publisher)) {
+                (Some(key), _) => key,
+                (None, None) => return Err(unknown(publisher)),
+                (None, Some(entry)) => match entry.keys.as_slice() {
+                    [only] => only.key,
+                    keys => {
+                        let (publisher, count) = (publisher.to_owned(), keys.len());
+                        return Err(PublisherError::SeveralKeys { publisher, count });
+                    }
+                },
+            };
+            if !is_known(key) {
+                let how = How::Pinned;
+                let key = KnownKey { key, first_seen_unix: now_unix, model: None, swarm_id: None, how };
+                add(known, publisher, key)?;
+            }
+            let entry = known.get_mut(publisher).ok_or_else(|| unknown(publisher))?;
+            entry.pinned = Some(key);
+            Ok(entry.clone())
+        })
+    }
+
+    /// Takes a pin away; the keys stay known. Gives what is known then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`]; nothing is known of the publisher; the file cannot be written.
+    pub fn unpin(&self, publisher: &str) -> Result<Publisher, PublisherError> {
+        self.change(|known| {
+            let entry = known.get_mut(publisher).ok_or_else(|| unknown(publisher))?;
+            entry.pinned = None;
+            Ok(entry.clone())
+        })
+    }
+
+    /// Forgets a publisher, or one of its keys, with the pin on it; gives what is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::unpin`]; the publisher does not have that key.
+    pub fn forget(
+        &self,
+        publisher: &str,
+        key: Option<PublisherKey>,
+    ) -> Result<Vec<KnownKey>, PublisherError> {
+        self.change(|known| {
+            let entry = known.get_mut(publisher).ok_or_else(|| unknown(publisher))?;
+            let gone: Vec<_> =
+                entry.keys.extract_if(.., |known| key.is_none_or(|key| known.key == key)).collect();
+            if let (Some(key), true) = (key, gone.is_empty()) {
+                return Err(PublisherError::UnknownKey { publisher: publisher.to_owned(), key });
+            }
+            entry.pinned = entry.pinned.filter(|pinned| gone.iter().all(|gone| gone.key != *pinned));
+            if entry.keys.is_empty() {
+                known.remove(publisher);
+            }
+            Ok(gone)
+        })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join(FILE_NAME)
+    }
+
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Known) -> Result<T, PublisherError>,
+    ) -> Result<T, PublisherError> {
+        let path = self.path();
+        files::create_folder(&self.folder).map_err(PublisherError::Write)?;
+        let locked = self.folder.join(LOCK_NAME);
+        // Held until the end of this function: two processes never lose each other's keys.
+        let _lock =
+            lock(&locked).map_err(|source| PublisherError::Io { doing: "lock", path: locked, source })?;
+        let before = self.read()?;
+        let mut known = Known::clone(&before);
+        let changed = change(&mut known)?;
+        if known != *before {
+            files::write(&path, text::render(&known).as_bytes()).map_err(PublisherError::Write)?;
+        }
+        Ok(changed)
+    }
+}
+
+fn add(known: &mut Known, publisher: &str, key: KnownKey) -> Result<(), PublisherError> {
+    if !known.contains_key(publisher) && known.len() >= MAX_PUBLISHERS {
+        return Err(PublisherError::TooMany);
+    }
+    let entry = known.entry(publisher.to_owned()).or_insert(Publisher { keys: Vec::new(), pinned: None });
+    if entry.keys.len() >= MAX_KEYS {
+        return Err(PublisherError::TooManyKeys(publisher.to_owned()));
+    }
+    entry.keys.push(key);
+    Ok(())
+}
+
+fn unknown(publisher: &str) -> PublisherError {
+    PublisherError::Unknown(publisher.to_owned())
+}
+
+fn lock(path: &Path) -> io::Result<File> {
+    let no_follow = OFlags::NOFOLLOW.bits().cast_signed();
+    let mut options = OpenOptions::new();
+    let file =
+        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(no_follow).open(path)?;
+    file.lock()?;
+    Ok(file)
+}

@@ -1,0 +1,288 @@
+//! The decision as a table, and the file against damage, neighbours and bounds.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use ed25519_dalek::SigningKey;
+use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
+use minimodel_verifier::Manifest;
+
+use super::*;
+use crate::problem::{Problem, code};
+
+const NOW: u64 = 1_780_315_200;
+
+fn key(n: u8) -> PublisherKey {
+    format!("ed25519:{}", format!("{n:02x}").repeat(32)).parse().unwrap()
+}
+
+fn known_key(n: u8) -> KnownKey {
+    let how = How::Import;
+    KnownKey { key: key(n), first_seen_unix: NOW, model: Some("tiny 1".to_owned()), swarm_id: None, how }
+}
+
+/// What is known: these keys, and perhaps one of them pinned.
+fn publisher(keys: &[u8], pinned: Option<u8>) -> Publisher {
+    Publisher { keys: keys.iter().map(|&n| known_key(n)).collect(), pinned: pinned.map(key) }
+}
+
+/// A manifest of a publisher, signed by key `n` if there is one.
+fn manifest(publisher: &str, n: Option<u8>) -> Manifest {
+    let artifact = slm_vec(&Shape::about(45_000, Quantization::Q4_0).unwrap(), 7);
+    let options = ManifestOptions {
+        publisher_id: publisher.to_owned(),
+        signing_key: n.map(|n| SigningKey::from_bytes(&[n; 32])),
+        ..ManifestOptions::default()
+    };
+    Manifest::parse(ManifestText::of(&artifact, &options).render().as_bytes()).unwrap()
+}
+
+fn store() -> (tempfile::TempDir, Publishers) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Publishers::of(&folder.path().join("state"));
+    (folder, store)
+}
+
+fn words(known: &Known) -> Vec<String> {
+    let one = |(id, entry): (&String, &Publisher)| {
+        let keys: Vec<_> = entry.keys.iter().map(|key| key.how.as_str()).collect();
+        format!("{id}: {}{}", keys.join("+"), if entry.pinned.is_some() { ", pinned" } else { "" })
+    };
+    known.iter().map(one).collect()
+}
+
+#[test]
+fn h10_what_a_manifest_shows_against_what_is_known_is_one_table() {
+    let (signed, unsigned) = (|n| Shown::Key(key(n)), Shown::Unsigned);
+    let (nobody, one, two) = (None, Some(publisher(&[1], None)), Some(publisher(&[1, 2], None)));
+    let (pinned, pinned_of_two) = (Some(publisher(&[1], Some(1))), Some(publisher(&[1, 2], Some(2))));
+    // What is known, what is shown, how it stands; whether it passes: unasked, accepted by name, another one accepted.
+    let table = [
+        (&nobody, signed(1), "new", [true, true, true]),
+        (&nobody, unsigned, "unsigned", [true, true, true]),
+        (&one, signed(1), "known", [true, true, true]),
+        (&one, signed(2), "changed", [false, true, false]),
+        (&one, unsigned, "signature-missing", [false, true, false]),
+        (&two, signed(2), "known", [true, true, true]),
+        (&two, signed(3), "changed", [false, true, false]),
+        (&pinned, signed(1), "known", [true, true, true]),
+        (&pinned, signed(2), "pin-mismatch", [false, false, false]),
+        (&pinned, unsigned, "pin-mismatch", [false, false, false]),
+        (&pinned_of_two, signed(2), "known", [true, true, true]),
+        (&pinned_of_two, signed(1), "pin-mismatch", [false, false, false]),
+    ];
+    for (known, shown, word, passes) in table {
+        let standing = Standing::of(known.as_ref(), &shown);
+        assert_eq!(standing.as_str(), word, "{known:?} {shown}");
+        let judged = Judged { publisher: "lab".to_owned(), shown, standing };
+        let other = if shown == signed(9) { unsigned } else { signed(9) };
+        let admitted = [None, Some(&shown), Some(&other)].map(|accepted| judged.admit(accepted).is_ok());
+        assert_eq!(admitted, passes, "{known:?} {shown}");
+        assert_eq!(judged.is_alarm(), !passes[0]);
+    }
+}
+
+#[test]
+fn h10_a_key_that_is_demanded_must_have_signed_whatever_is_known() {
+    for (known, shown, holds) in [
+        (None, Shown::Key(key(1)), true),
+        (None, Shown::Key(key(2)), false),
+        (None, Shown::Unsigned, false),
+        (Some(publisher(&[2], None)), Shown::Key(key(2)), false),
+        (Some(publisher(&[2], None)), Shown::Key(key(1)), true),
+    ] {
+        let standing = Standing::of(known.as_ref(), &shown);
+        let judged = Judged { publisher: "lab".to_owned(), shown, standing };
+        assert_eq!(judged.demand(key(1)).is_ok(), holds, "{judged:?}");
+    }
+}
+
+#[test]
+fn h10_a_refusal_names_both_keys_and_the_flag_or_the_pin() {
+    let judged = |publisher: &Publisher, shown| Judged {
+        publisher: "lab".to_owned(),
+        shown,
+        standing: Standing::of(Some(publisher), &shown),
+    };
+    let told = |judged: &Judged| {
+        let problem = Problem::from(judged.admit(None).unwrap_err());
+        assert_eq!(problem.code, code::MISMATCH);
+        (problem.error, problem.cause.unwrap(), problem.hint)
+    };
+    let (one, two) = (key(1).to_string(), key(2).to_string());
+    let (error, cause, hint) = told(&judged(&publisher(&[1], None), Shown::Key(key(2))));
+    assert!(error.contains("`lab`") && error.contains(&two), "{error}");
+    assert!(cause.contains(&format!("{one} since 2026-06-01T12:00:00Z")), "{cause}");
+    assert!(hint.contains(&format!("--accept-publisher-key {two}`")), "{hint}");
+    let (error, cause, hint) = told(&judged(&publisher(&[1], None), Shown::Unsigned));
+    assert!(error.contains("not signed") && cause.contains(&one), "{error} {cause}");
+    assert!(hint.contains("--accept-publisher-key unsigned`"), "{hint}");
+    let (error, cause, hint) = told(&judged(&publisher(&[1], Some(1)), Shown::Key(key(2))));
+    assert!(error.contains(&two) && cause.contains(&one), "{error} {cause}");
+    assert!(hint.contains(&format!("publisher pin lab {two}")) && !hint.contains("--accept"), "{hint}");
+}
+
+#[test]
+fn h10_keys_and_ids_have_one_spelling() {
+    let good = format!("ed25519:{}", "0a".repeat(32));
+    assert_eq!(good.parse::<PublisherKey>().unwrap().to_string(), good);
+    assert_eq!(good.parse::<Shown>().unwrap().to_string(), good);
+    assert_eq!("unsigned".parse::<Shown>().unwrap(), Shown::Unsigned);
+    let short = &good[..70];
+    for bad in ["", "none", "Unsigned", "0a", short, &good.to_uppercase(), &format!("{good} "), &good[8..]] {
+        assert!(bad.parse::<PublisherKey>().is_err() && bad.parse::<Shown>().is_err(), "{bad:?}");
+    }
+    let (_folder, store) = store();
+    // Capital letters, look-alikes from other scripts and escapes: no manifest can carry them, so nothing is kept of them.
+    for id in
+        ["", "Lab", "l\u{430}b", "lab\u{200b}", "lab\n", "\u{1b}[2J", "a..b", ".lab", "a/b", &"a".repeat(129)]
+    {
+        assert!(matches!(store.pin(id, Some(key(1)), NOW), Err(PublisherError::BadId(_))), "{id:?}");
+    }
+    assert!(store.read().unwrap().is_empty());
+}
+
+#[test]
+fn h10_the_first_key_is_kept_another_only_when_it_is_accepted_and_none_for_what_is_not_signed() {
+    let (_folder, store) = store();
+    let (first, second) = (manifest("lab", Some(1)), manifest("lab", Some(2)));
+    assert_eq!(store.judge(&first).unwrap().standing, Standing::New);
+    store.keep(&manifest("lab", None), None, NOW).unwrap();
+    assert!(store.read().unwrap().is_empty(), "nobody signed");
+    store.keep(&first, None, NOW).unwrap();
+    store.keep(&first, None, NOW + 9).unwrap();
+    let known = store.read().unwrap();
+    let kept = &known["lab"].keys[0];
+    assert_eq!((kept.first_seen_unix, kept.model.as_deref()), (NOW, Some("sample-model 1.0.0")));
+    assert_eq!(Shown::Key(kept.key), Shown::of(&first));
+
+    let refused = |manifest: &Manifest, accepted: Option<&Shown>| {
+        matches!(store.keep(manifest, accepted, NOW), Err(PublisherError::Refused(_)))
+    };
+    assert!(refused(&second, None) && refused(&second, Some(&Shown::Unsigned)));
+    let unsigned = manifest("lab", None);
+    assert!(refused(&unsigned, None) && !refused(&unsigned, Some(&Shown::Unsigned)));
+    assert_eq!(words(&store.read().unwrap()), ["lab: import"]);
+    assert!(!refused(&second, Some(&Shown::of(&second))));
+    assert_eq!(words(&store.read().unwrap()), ["lab: import+accepted"]);
+    assert!(!refused(&first, None) && !refused(&second, None) && refused(&manifest("lab", Some(3)), None));
+    assert!(refused(&unsigned, None), "it is accepted for once");
+    assert_eq!(store.judge(&manifest("lab2", Some(3))).unwrap().standing, Standing::New);
+}
+
+#[test]
+fn h10_a_pin_holds_until_it_is_moved_or_taken_away() {
+    let (_folder, store) = store();
+    let (first, second) = (manifest("lab", Some(1)), manifest("lab", Some(2)));
+    let (one, two) = (Shown::of(&first).key().unwrap(), Shown::of(&second).key().unwrap());
+    assert!(matches!(store.pin("lab", None, NOW), Err(PublisherError::Unknown(_))));
+    // Before anything was seen.
+    store.pin("lab", Some(one), NOW).unwrap();
+    let accepted = Shown::of(&second);
+    assert!(matches!(store.keep(&second, Some(&accepted), NOW), Err(PublisherError::Refused(_))));
+    store.keep(&first, None, NOW).unwrap();
+    assert_eq!(words(&store.read().unwrap()), ["lab: pinned, pinned"]);
+    store.pin("lab", Some(two), NOW).unwrap();
+    assert!(store.keep(&first, None, NOW).is_err());
+    store.keep(&second, None, NOW).unwrap();
+    assert!(store.unpin("lab").unwrap().pinned.is_none());
+    store.keep(&first, None, NOW).unwrap();
+    assert!(matches!(store.pin("lab", None, NOW), Err(PublisherError::SeveralKeys { count: 2, .. })));
+    assert!(matches!(store.forget("lab", Some(key(9))), Err(PublisherError::UnknownKey { .. })));
+    store.pin("lab", Some(two), NOW).unwrap();
+    assert_eq!(store.forget("lab", Some(two)).unwrap()[0].key, two);
+    assert_eq!(words(&store.read().unwrap()), ["lab: pinned"]);
+    store.pin("lab", None, NOW).unwrap();
+    store.forget("lab", None).unwrap();
+    assert_eq!(store.judge(&second).unwrap().standing, Standing::New);
+    assert!(matches!(store.forget("lab", None), Err(PublisherError::Unknown(_))));
+}
+
+#[test]
+fn h10_no_changed_byte_lost_end_or_added_line_is_read_as_a_record() {
+    let (folder, store) = store();
+    store.keep(&manifest("lab", Some(1)), None, NOW).unwrap();
+    store.pin("other", Some(key(2)), NOW).unwrap();
+    let path = folder.path().join("state").join(FILE_NAME);
+    let whole = fs::read(&path).unwrap();
+    assert_eq!(store.read().unwrap().len(), 2);
+    let is_damaged = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        let error = store.read().unwrap_err();
+        let is_damage = matches!(error, PublisherError::Damaged { .. });
+        let problem = Problem::from(error);
+        is_damage && problem.code == code::INVALID && problem.hint.contains("copy") && problem.cause.is_some()
+    };
+    for at in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        assert!(is_damaged(&changed), "byte {at}");
+        assert!(is_damaged(&whole[..at]), "cut at {at}");
+    }
+    assert!(is_damaged(&[&whole[..], b"\n"].concat()) && is_damaged(&[&whole[..], &whole[..]].concat()));
+    // A damaged record is neither overwritten nor taken for an empty one.
+    assert!(store.keep(&manifest("new", Some(1)), None, NOW).is_err() && store.forget("lab", None).is_err());
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(store.read().unwrap().len(), 2);
+}
+
+#[test]
+fn h10_a_record_that_others_may_write_to_or_that_is_no_file_is_refused() {
+    let (folder, store) = store();
+    store.keep(&manifest("lab", Some(1)), None, NOW).unwrap();
+    let path = folder.path().join("state").join(FILE_NAME);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    for mode in [0o620, 0o602, 0o666] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        assert!(matches!(store.read(), Err(PublisherError::NotOurs { .. })), "{mode:o}");
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let away = path.with_extension("away");
+    fs::rename(&path, &away).unwrap();
+    symlink(&away, &path).unwrap();
+    assert!(matches!(store.read(), Err(PublisherError::Io { .. })), "a link");
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(matches!(store.read(), Err(PublisherError::Io { .. })), "a folder");
+}
+
+#[test]
+fn h10_what_is_kept_is_bounded_and_nobody_makes_room_for_another() {
+    let (folder, store) = store();
+    for n in 1..=MAX_KEYS as u8 {
+        store.pin("lab", Some(key(n)), NOW).unwrap();
+    }
+    assert!(matches!(store.pin("lab", Some(key(99)), NOW), Err(PublisherError::TooManyKeys(_))));
+    store.pin("lab", Some(key(1)), NOW).unwrap();
+    let full = (0..MAX_PUBLISHERS).map(|n| (format!("p{n}"), publisher(&[1, 2, 3], None)));
+    let path = folder.path().join("state").join(FILE_NAME);
+    fs::write(&path, text::render(&full.collect())).unwrap();
+    let error = store.keep(&manifest("lab", Some(1)), None, NOW).unwrap_err();
+    assert_eq!(Problem::from(error).code, code::QUOTA);
+    assert_eq!(store.read().unwrap().len(), MAX_PUBLISHERS);
+    store.forget("p7", None).unwrap();
+    store.keep(&manifest("lab", Some(1)), None, NOW).unwrap();
+}
+
+#[test]
+fn h10_of_many_at_once_who_meet_one_publisher_under_other_keys_one_is_kept() {
+    let (_folder, store) = store();
+    let manifests: Vec<_> = (1..=8).map(|n| manifest("lab", Some(n))).collect();
+    let kept = std::thread::scope(|scope| {
+        let all: Vec<_> = manifests
+            .iter()
+            .map(|manifest| scope.spawn(|| store.keep(manifest, None, NOW).is_ok()))
+            .collect();
+        all.into_iter().map(|one| one.join().unwrap()).filter(|&is_kept| is_kept).count()
+    });
+    assert_eq!(kept, 1);
+    assert_eq!(words(&store.read().unwrap()), ["lab: import"]);
+    // Others lose nothing of each other.
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let store = &store;
+            scope.spawn(move || store.keep(&manifest(&format!("p{n}"), Some(1)), None, NOW).unwrap());
+        }
+    });
+    assert_eq!(store.read().unwrap().len(), 9);
+}
