@@ -266,12 +266,11 @@ fn new_fetch(args: &FetchArgs, sources: &[SignedOffer]) -> Result<NewFetch, Fail
         sequential: matches!(transfer.order, OrderChoice::Sequential),
         full_check: transfer.full_check,
         keep_seeding: transfer.keep_seeding,
-        // Whoever waits for its end is told of a standstill; one that is left alone waits for peers.
         publisher_key: transfer.publisher.publisher_key.map(|key| key.to_string()),
         consent: accepting(&transfer.publisher),
+        // Whoever waits for its end is told of a standstill; one that is left alone waits for peers.
         stall_seconds: named_patience(args)
             .or_else(|| (!args.handing.detach).then_some(STALL_TIMEOUT.as_secs())),
-        ..NewFetch::default()
     })
 }
 

@@ -233,7 +233,7 @@ fn h10_a_key_that_is_demanded_must_have_signed_whatever_is_known() {
 }
 
 /// A verb at a terminal, answered one word a question; what was asked, and how it ended.
-fn at_terminal(home: &Home, line: &[&str], words: &[&str]) -> (String, i32) {
+pub(crate) fn at_terminal(home: &Home, line: &[&str], words: &[&str]) -> (String, i32) {
     const PROMPT: &str = "Type yes to agree: ";
     let (mut person, process) = terminal();
     let mut command = home.command(line);

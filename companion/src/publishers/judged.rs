@@ -100,19 +100,16 @@ impl Refusal {
 
     fn told(&self) -> String {
         let publisher = &self.publisher;
-        let (is_signed, who) = match self.shown {
-            Shown::Key(key) => (true, format!("signed by {key}")),
-            Shown::Unsigned => (false, "not signed".to_owned()),
+        let (known, though) = match &self.why {
+            Why::Other(_) => ("is known", "those before it were"),
+            Why::Pinned(_) => ("is pinned", "a key is pinned"),
+            Why::Demanded(_) => ("was demanded", "a key was demanded"),
         };
-        match &self.why {
-            Why::Other(_) if is_signed => {
-                format!("the manifest of `{publisher}` is {who}, which is not the key that is known")
+        match self.shown {
+            Shown::Key(key) => {
+                format!("the manifest of `{publisher}` is signed by {key}, which is not the key that {known}")
             }
-            Why::Other(_) => format!("the manifest of `{publisher}` is {who}, and those before it were"),
-            Why::Pinned(_) => format!("the manifest of `{publisher}` is {who}, and another key is pinned"),
-            Why::Demanded(_) => {
-                format!("the manifest of `{publisher}` is {who}, and another key was demanded")
-            }
+            Shown::Unsigned => format!("the manifest of `{publisher}` is not signed, and {though}"),
         }
     }
 }

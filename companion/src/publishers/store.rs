@@ -32,8 +32,11 @@ const MAX_BYTES: u64 = 24 << 20;
 pub struct Publishers {
     folder: PathBuf,
     /// What was read last, so that whoever asks often reads the file when it changed.
-    last: Arc<Mutex<Option<(Stamp, Arc<Known>)>>>,
+    last: Arc<Mutex<Option<Seen>>>,
 }
+
+/// A record as it was read, and the file that it was read from.
+type Seen = (Stamp, Arc<Known>);
 
 /// By what a file is seen to be another: it is always replaced, never written in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

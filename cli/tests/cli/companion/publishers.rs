@@ -5,19 +5,20 @@ use serde_json::Value;
 use super::house::House;
 use super::told::{answer_of, ask};
 use crate::process::{event, events};
-use crate::publishers::{LAB, key, known, stage};
+use crate::publishers::{LAB, at_terminal, key, known, stage};
 
-/// Alice's shares of one file under two manifests: their offers.
-fn shared(alice: &House) -> [String; 2] {
-    alice.home.write("one.slm", alice.home.read("a.slm"));
-    alice.home.write("two.slm", alice.home.read("a.slm"));
-    ["one", "two"].map(|stem| alice.share_of(stem, &["--consent", "serve"]))
+/// Alice's shares of one file under manifests by two keys and by none: their offers.
+fn shared(alice: &House) -> [String; 3] {
+    ["one", "two", "none"].map(|stem| {
+        alice.home.write(format!("{stem}.slm"), alice.home.read("a.slm"));
+        alice.share_of(stem, &["--consent", "serve"])
+    })
 }
 
 #[test]
 fn h10_with_a_companion_the_first_key_is_kept_and_another_is_exit_6_or_accepted_by_flag() {
     let (alice, bob) = (House::of(stage()), House::new());
-    let [one, two] = shared(&alice);
+    let [one, two, none] = shared(&alice);
     assert!(known(&alice.home).is_empty(), "to serve is not to import");
     let fetch = |offer: &str, out: &str, more: &[&str]| {
         let line = ["--json", "fetch", "--offer", offer, "--out", out, "--consent", "fetch,import"];
@@ -47,16 +48,22 @@ fn h10_with_a_companion_the_first_key_is_kept_and_another_is_exit_6_or_accepted_
     let receipt =
         std::fs::read_to_string(event(&second.stdout, "done")["receipt"].as_str().unwrap()).unwrap();
     assert!(receipt.contains(&format!("found {}, expected {}", key(2), key(1))), "{receipt}");
+    // What is not signed is accepted for that transfer, and nothing is kept of it.
+    let third = ["--accept-publisher-key", "unsigned"];
+    fetch(&none, "third", &[]).exits(6);
+    let done = event(&fetch(&none, "third", &third).exits(0).stdout, "done");
+    assert_eq!(done["publisher"]["standing"], "signature-missing");
+    assert_eq!(known(&bob.home), [key(1), key(2)]);
     // A pin shows in the library.
     bob.home.run(["publisher", "pin", LAB, &key(1)]).exits(0);
     let table = bob.home.say("library list").exits(0).stdout;
-    assert_eq!(table.matches("NOT THE PINNED KEY").count(), 1, "{table}");
+    assert_eq!(table.matches("NOT THE PINNED KEY").count(), 2, "{table}");
 }
 
 #[test]
 fn h10_no_grant_stands_in_for_a_key_and_a_transfer_that_lacks_it_goes_on_when_it_is_accepted() {
     let (alice, bob) = (House::of(stage()), House::new());
-    let [one, two] = shared(&alice);
+    let [one, two, _] = shared(&alice);
     bob.home.say("consent grant fetch,import,cache --consent fetch,import,cache").exits(0);
     let first = bob.fetch(&["--offer", &one]);
     bob.transfer_when(first, "done", |fetch| fetch["state"] == "done");
@@ -99,6 +106,7 @@ fn h10_a_share_of_the_companion_is_held_against_what_is_known_at_each_start() {
     alice.stop();
     alice.start();
     for transfer in alice.transfers() {
+        // That of no key fails as that of another.
         let id = transfer["id"].as_u64().unwrap();
         let is_ones = transfer["publisher"]["key"] == key(1);
         let state = if is_ones { "running" } else { "failed" };
@@ -107,4 +115,21 @@ fn h10_a_share_of_the_companion_is_held_against_what_is_known_at_each_start() {
     }
     let manifest = ["seed", "--detach", "two.minimodel", "two.slm", "--consent", "serve"];
     alice.home.run(manifest.iter().chain(&["--accept-publisher-key", &key(2)])).exits(6);
+}
+
+#[test]
+fn h10_a_terminal_with_a_companion_asks_the_same_question_and_a_refused_one_leaves_nothing() {
+    let (alice, bob) = (House::of(stage()), House::new());
+    let [one, two, _] = shared(&alice);
+    bob.home.run(["fetch", "--offer", &one, "--out", "one", "--consent", "fetch,import"]).exits(0);
+    let line = ["fetch", "--offer", &two, "--out", "two"];
+    // The manifest is asked for, then the key is asked about, then the consents.
+    for (words, code) in [(&["yes", "no"][..], 6), (&["yes", "YES"], 6), (&["yes", "yes", "no"], 5)] {
+        let (asked, ended) = at_terminal(&bob.home, &line, words);
+        assert_eq!(ended, code, "{words:?}: {asked}");
+        assert!(asked.contains("WARNING") && asked.contains(&key(1)) && asked.contains(&key(2)), "{asked}");
+        assert_eq!((bob.transfers().len(), known(&bob.home)), (1, vec![key(1)]), "{words:?}");
+    }
+    let (asked, ended) = at_terminal(&bob.home, &line, &["yes", "yes", "yes", "yes", "no"]);
+    assert_eq!((ended, known(&bob.home)), (0, vec![key(1), key(2)]), "{asked}");
 }
