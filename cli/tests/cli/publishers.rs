@@ -331,11 +331,15 @@ fn h10_a_damaged_record_is_named_and_is_never_taken_for_an_empty_one() {
 fn h10_a_request_file_meets_the_same_question() {
     let home = stage_that_knows();
     home.write("request.json", request(&home, "two"));
-    let line = ["import-peer-request", "request.json", "two.minimodel", "models"];
+    let line = ["import-peer-request", "request.json", "two.minimodel", "models", "--consent", "fetch,import"];
     let refused = home.run(line).exits(6);
     names(&refused, &[&key(1), &key(2), "--accept-publisher-key"]);
     home.run(line.iter().chain(&["--publisher-key", &key(1)])).exits(6);
     assert!(!home.path("models").exists() && known(&home) == [key(1)]);
+}
+
+fn in_an_hour() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 3_600
 }
 
 /// A request for a manifest of ours, by an offer that nobody answers.
@@ -347,7 +351,7 @@ fn request(home: &Home, name: &str) -> String {
         peer: minimodel_wire::PeerId(peer.verifying_key().to_bytes()),
         swarm_id: *manifest.swarm_id(),
         addresses: vec!["127.0.0.1:9".parse().unwrap()],
-        expires_unix: 4_000_000_000,
+        expires_unix: in_an_hour(),
     };
     serde_json::json!({
         "request_version": 0, "kind": "minimodel.import-peer-request", "model_id": manifest.model_id(),
