@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use minimodel_wire::{CloseCode, Decoder, Frame, Request, ResetCode};
 use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt, WriteError};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::congestion;
@@ -26,6 +26,8 @@ const RTT_EVERY: Duration = Duration::from_millis(500);
 
 /// How often it is looked whether a peer has all that it was given.
 const UNREAD_EVERY: Duration = Duration::from_millis(20);
+/// What has arrived on a connection that is over is read within this, or not at all.
+const LAST_READS: Duration = Duration::from_millis(300);
 
 /// A stream that is reset when it is dropped half-way. quinn finishes a dropped stream, and the other side would take
 /// what came for all there is: a request without content, a chunk that is too short, for which an honest peer is banned.
@@ -78,6 +80,8 @@ pub(super) struct Link {
     pub(super) connection: Connection,
     pub(super) counters: Arc<Counters>,
     frames: mpsc::Sender<Vec<u8>>,
+    /// Whoever reads an answer on this connection listens; that it is over is told after them.
+    pub(super) readers: watch::Sender<()>,
     pulse: Pulse,
     _tasks: JoinSet<()>,
 }
@@ -99,8 +103,10 @@ impl Link {
             // Only requests are planned by it.
             tasks.spawn(tell_rtt(connection.clone(), conn, notes.clone()));
         }
-        tasks.spawn(run(connection.clone(), conn, dialed, chunk_count, notes, waiting));
-        Self { connection, counters: Counters::new(totals), frames, pulse: Pulse::default(), _tasks: tasks }
+        let readers = watch::Sender::new(());
+        tasks.spawn(run(connection.clone(), conn, dialed, chunk_count, notes, waiting, readers.clone()));
+        let counters = Counters::new(totals);
+        Self { connection, counters, frames, readers, pulse: Pulse::default(), _tasks: tasks }
     }
 
     /// Closes from our side; what was said last is heard before: quinn drops at once what is not sent yet.
@@ -183,6 +189,7 @@ async fn run(
     chunk_count: u32,
     notes: mpsc::Sender<Note>,
     frames: mpsc::Receiver<Vec<u8>>,
+    readers: watch::Sender<()>,
 ) {
     let mut tasks = JoinSet::new();
     let control = async { if dialed { connection.open_bi().await } else { connection.accept_bi().await } };
@@ -214,6 +221,9 @@ async fn run(
             }
         }
     };
+    // A chunk that was here when the connection ended is read to its end, and none that was not. It takes a moment, unless
+    // a rate of our own holds it up.
+    let _ = tokio::time::timeout(LAST_READS, readers.closed()).await;
     // The session may be gone already, and then nobody needs to know.
     let _ = notes.send(Note::Input(Input::Closed { conn, code })).await;
 }

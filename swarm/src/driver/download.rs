@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use minimodel_verifier::Digest;
 use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, Request, ResetCode};
 use quinn::{Connection, ReadError, ReadExactError, RecvStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::connection::Unfinished;
 use super::counters::Counters;
@@ -37,11 +37,13 @@ pub(super) struct ChunkRequest {
     pub(super) buffer: Vec<u8>,
     pub(super) counters: Arc<Counters>,
     pub(super) limiter: Limiter,
+    /// Held until the session was told how it ended.
+    pub(super) reading: watch::Receiver<()>,
 }
 
 /// Fetches one chunk into memory and tells the session how it ended.
 pub(super) async fn chunk(connection: Connection, request: ChunkRequest, notes: mpsc::Sender<Note>) {
-    let req = request.req;
+    let (req, _reading) = (request.req, request.reading.clone());
     let note = match receive_chunk(&connection, request, &notes).await {
         Ok((data, proof)) => Note::Arrived { req, data, proof },
         Err(fault) => Note::Input(Input::Failed { req, fault }),
@@ -54,7 +56,7 @@ async fn receive_chunk(
     request: ChunkRequest,
     notes: &mpsc::Sender<Note>,
 ) -> Result<(Vec<u8>, Vec<Digest>), RequestFault> {
-    let ChunkRequest { req, index, len, mut pass, proof_len, mut buffer, counters, limiter } = request;
+    let ChunkRequest { req, index, len, mut pass, proof_len, mut buffer, counters, limiter, .. } = request;
     let mut recv = ask(connection, &Request::Chunk { index }).await?;
     let mut head = vec![0; ChunkHead::encoded_len(proof_len)];
     read_exact(&mut recv, &mut head[..ChunkHead::FIXED_LEN]).await?;

@@ -115,10 +115,11 @@ mod tests {
             });
         }
         let mut of_few = 0;
-        for _ in 0..60 {
+        for _ in 0..120 {
             of_few += usize::from(told.recv().await.unwrap());
         }
-        // One in sixteen if streams were counted.
-        assert!((20..=40).contains(&of_few), "{of_few} of 60");
+        // One in sixteen if streams were counted. What was earned while the whole process stood still goes to whoever asks
+        // first, so that on a busy machine it is not one in two.
+        assert!((30..=108).contains(&of_few), "{of_few} of 120");
     }
 }

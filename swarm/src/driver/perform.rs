@@ -128,6 +128,7 @@ impl Session {
             buffer: self.spare.pop().unwrap_or_default(),
             counters: link.counters.clone(),
             limiter: self.down.clone(),
+            reading: link.readers.subscribe(),
         };
         let abort = self.tasks.spawn(download::chunk(link.connection.clone(), request, self.note.clone()));
         self.downloads.insert(req, Download { abort, arrived: None });

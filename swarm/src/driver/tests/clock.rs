@@ -39,7 +39,7 @@ impl Seen {
             Event::Joined { peer, .. } => self.joined.push(*peer),
             Event::Complete => self.is_complete = true,
             Event::Struck { .. } | Event::Banned { .. } | Event::Refused { .. } => {
-                self.blamed.push(event.clone())
+                self.blamed.push(event.clone());
             }
             _ => {}
         }

@@ -84,7 +84,7 @@ fn g4_a_seeder_that_went_is_dialed_with_growing_pauses_and_found_when_it_comes_b
         }
         assert!((12..30).contains(&away.len()), "{pauses:?}");
         world.must_run(secs(1_200), |world| world.is_complete(leecher));
-        let back = world.peers[leecher].tally.joined.iter().filter(|(id, _)| *id == id_of(goes)).last();
+        let back = world.peers[leecher].tally.joined.iter().rfind(|(id, _)| *id == id_of(goes));
         let back = back.expect("it came first").1.since_start();
         assert!(back > secs(900) && back < secs(980), "{back:?}");
         assert_eq!(world.peers[leecher].tally.banned, []);
