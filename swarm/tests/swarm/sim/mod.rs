@@ -28,6 +28,7 @@ mod figures;
 mod hostile;
 mod introductions;
 mod leechers;
+mod offers;
 mod points;
 mod random;
 mod rescan;
