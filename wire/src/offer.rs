@@ -228,8 +228,8 @@ impl Offer {
             [version] => return Err(OfferError::Version { version }),
         }
         let key = reader.array()?;
-        let peer = PeerId::from_bytes(key)
-            .map_err(|fault| OfferError::RefusedKey { peer: PeerId(key), fault })?;
+        let peer =
+            PeerId::from_bytes(key).map_err(|fault| OfferError::RefusedKey { peer: PeerId(key), fault })?;
         let swarm_id = reader.array()?;
         let expires_unix = u64::from_le_bytes(reader.array()?);
         let [count] = reader.array()?;

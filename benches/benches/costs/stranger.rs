@@ -247,11 +247,12 @@ async fn of_frames(stranger: &mut Stranger) -> Vec<Cost> {
     };
     let others = Frame::Peers { offers: (1..=16).map(|n| offer(n, 0)).collect() };
     let key = stranger.next_key + 1;
-    let own: Vec<Frame> =
-        (0..128).map(|n| Frame::Peers { offers: vec![offer(key, n)] }).collect();
+    let own: Vec<Frame> = (0..128).map(|n| Frame::Peers { offers: vec![offer(key, n)] }).collect();
     let (connection, mut send, _) = stranger.join().await;
     let frames = write(&mut send, &own);
-    costs.push(measure("`Peers` with another own offer, again and again", 128, Some(&connection), frames).await);
+    costs.push(
+        measure("`Peers` with another own offer, again and again", 128, Some(&connection), frames).await,
+    );
     let frames = vec![others; 100];
     let sent = write(&mut send, &frames);
     costs.push(measure("`Peers` of 16 offers of others, to a seeder", 100, Some(&connection), sent).await);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use minimodel_swarm::machine::{
-    Ask, Breach, Check, Conn, Input, KeepOutcome, LeavesOutcome, OfferVerdict, Req, RequestFault, ServeOutcome,
+    Ask, Breach, Check, Conn, Input, KeepOutcome, LeavesOutcome, OfferVerdict, Req, RequestFault,
+    ServeOutcome,
 };
 use minimodel_wire::{Bitfield, CloseCode, Frame, ManifestOnly, PROTOCOL_VERSION, ResetCode};
 

@@ -237,7 +237,8 @@ mod tests {
     #[test]
     fn h5_neither_side_of_tls_takes_a_key_of_small_order_or_in_a_second_spelling() {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let (acceptor, now) = (AnyKey(provider.clone()), UnixTime::since_unix_epoch(std::time::Duration::ZERO));
+        let (acceptor, now) =
+            (AnyKey(provider.clone()), UnixTime::since_unix_epoch(std::time::Duration::ZERO));
         let name = ServerName::try_from("minimodel").unwrap();
         for key in refused_keys() {
             assert!(acceptor.verify_client_cert(&shown(&key), &[], now).is_err(), "{key:02x?}");

@@ -84,7 +84,12 @@ impl Desk {
             limits: Limits::default(),
         };
         change(&mut config);
-        Self { machine: Machine::new(config, have, BTreeMap::new()), now: Time::ZERO, checks: 0, said: Vec::new() }
+        Self {
+            machine: Machine::new(config, have, BTreeMap::new()),
+            now: Time::ZERO,
+            checks: 0,
+            said: Vec::new(),
+        }
     }
 
     pub(super) fn tell(&mut self, input: Input) {

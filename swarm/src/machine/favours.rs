@@ -86,11 +86,9 @@ mod tests {
 
     #[test]
     fn h6_what_new_keys_may_have_together_is_bounded_and_is_not_taken_from_the_members() {
-        for (favour, bytes) in [
-            (Favour::Manifest, 64 << 10),
-            (Favour::Leaves, 256 << 10),
-            (Favour::Bitfield, (1 << 24) / 8),
-        ] {
+        for (favour, bytes) in
+            [(Favour::Manifest, 64 << 10), (Favour::Leaves, 256 << 10), (Favour::Bitfield, (1 << 24) / 8)]
+        {
             let mut favours = Favours::new(1 << 24);
             let given = (0..100_000).filter(|_| favours.try_take(at(0), false, favour)).count() as u64;
             assert_eq!(given, (BURST.0 + BURST.1 * (512 << 20)) / bytes, "{favour:?}");

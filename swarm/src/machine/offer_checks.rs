@@ -115,7 +115,8 @@ impl OfferChecks {
         if self.running.values().any(|running| running.conn == conn && running.offer == offer) {
             return;
         }
-        let is_running = self.running.values().any(|running| running.own && running.offer.claim().peer == key);
+        let is_running =
+            self.running.values().any(|running| running.own && running.offer.claim().peer == key);
         let last = if is_running { Some(now) } else { self.good.get(&key).and_then(|good| good.own_checked) };
         let at = last.map_or(now, |last| last + RENEWAL);
         self.waiting.entry(conn).or_default().own = Some((offer, at));
@@ -135,9 +136,9 @@ impl OfferChecks {
 
     /// Whether a passed-on offer need not be checked: it was, or another of its key was a moment ago.
     fn is_settled(&self, now: Time, offer: &UncheckedOffer) -> bool {
-        self.good.get(&offer.claim().peer).is_some_and(|good| {
-            now < good.checked + RENEWAL || good.offer.as_bytes() == &offer.bytes()[..]
-        })
+        self.good
+            .get(&offer.claim().peer)
+            .is_some_and(|good| now < good.checked + RENEWAL || good.offer.as_bytes() == &offer.bytes()[..])
     }
 
     /// The next check to begin now. To be asked until there is none.

@@ -199,10 +199,7 @@ fn h6_c5_an_offer_that_claims_to_hold_for_more_than_thirty_days_is_refused() {
         assert_eq!(until(expires_unix), Err(OfferError::TooLongLived { expires_unix, now_unix }));
     }
     let error = until(500_000_000_000).unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "offer claims to hold until 500000000000, clock says 1800000000; the most is 30 days"
-    );
+    assert_eq!(error, "offer claims to hold until 500000000000, clock says 1800000000; the most is 30 days");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use minimodel_wire::{
-    Bitfield, ChunkHead, CloseCode, Consent, Frame, Hello, KeyFault, LeavesHead, ManifestHead, ManifestOnly, Offer,
-    PeerId, Request, SignedOffer,
+    Bitfield, ChunkHead, CloseCode, Consent, Frame, Hello, KeyFault, LeavesHead, ManifestHead, ManifestOnly,
+    Offer, PeerId, Request, SignedOffer,
 };
 
 pub(crate) const SOFTWARE: &str = "minimodel/0.1.0";

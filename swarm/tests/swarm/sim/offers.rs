@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use minimodel_wire::{Frame, Offer, SignedOffer};
 
-use super::peer::{Behaviour, Plan, PeerNo, address_of, id_of, key};
+use super::peer::{Behaviour, PeerNo, Plan, address_of, id_of, key};
 use super::step::{Scripted, Step};
 use super::world::{KIB, MIB, UNIX_AT_START, World, ms, secs};
 
@@ -72,7 +72,8 @@ fn h3_sixteen_keys_that_come_again_with_new_own_offers_have_a_few_signatures_che
         for &no in &crowd {
             for (link, side) in world.links_of(no) {
                 for n in 0..8 {
-                    let frame = Frame::Peers { offers: vec![own_offer(no, world.terms.swarm_id, 8 * second + n)] };
+                    let frame =
+                        Frame::Peers { offers: vec![own_offer(no, world.terms.swarm_id, 8 * second + n)] };
                     world.queue.push(world.now + ms(10), Step::FrameIn(link, side.other(), frame));
                     told += 1;
                 }
