@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use minimodel_wire::{ALPN, Consent, Decoder, Frame, PeerId, Request, SignedOffer};
@@ -23,6 +23,11 @@ use crate::tls::{Identity, Shown};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Waiting for something that comes at once or never.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
+
+/// When an offer of ours ends, in seconds since 1970.
+pub(crate) fn in_an_hour() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() + 3_600
+}
 
 /// Who is attacked, and where.
 #[derive(Debug, Clone, Copy)]

@@ -43,6 +43,39 @@ pub(crate) enum Shown {
     P256,
     /// The key of somebody else, with a signature of ours.
     Stolen(PeerId),
+    /// The neutral element, under which one signature holds for every message.
+    Weak,
+}
+
+/// The encoding of the neutral element of the curve, and R of the signature whose S is 0.
+const NEUTRAL: [u8; 32] = {
+    let mut bytes = [0; 32];
+    bytes[0] = 1;
+    bytes
+};
+
+/// Signs everything with R neutral and S zero: S * B = R + k * A for any k, since A is neutral too.
+#[derive(Debug)]
+struct NoSecret;
+
+impl rustls::sign::SigningKey for NoSecret {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn rustls::sign::Signer>> {
+        offered.contains(&SignatureScheme::ED25519).then(|| Box::new(Self) as Box<dyn rustls::sign::Signer>)
+    }
+
+    fn algorithm(&self) -> rustls::SignatureAlgorithm {
+        rustls::SignatureAlgorithm::ED25519
+    }
+}
+
+impl rustls::sign::Signer for NoSecret {
+    fn sign(&self, _message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+        Ok([NEUTRAL, [0; 32]].concat())
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        SignatureScheme::ED25519
+    }
 }
 
 impl Identity {
@@ -78,6 +111,10 @@ impl Identity {
             let signer = rustls::crypto::ring::sign::any_ecdsa_type(&der)?;
             let spki = signer.public_key().context("a key without its public half")?.as_ref().to_vec();
             return Ok(Arc::new(CertifiedKey::new(vec![CertificateDer::from(spki)], signer)));
+        }
+        if shown == Shown::Weak {
+            let spki: Vec<u8> = SPKI_PREFIX.iter().chain(&NEUTRAL).copied().collect();
+            return Ok(Arc::new(CertifiedKey::new(vec![CertificateDer::from(spki)], Arc::new(NoSecret))));
         }
         let pkcs8: Vec<u8> = PKCS8_PREFIX.iter().chain(self.key.as_bytes()).copied().collect();
         let signer = rustls::crypto::ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8))?;

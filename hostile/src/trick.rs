@@ -70,6 +70,7 @@ tricks! {
     #[Client] #[Server] HaveStorm "have-storm" "A8 B8" "announces the same chunks again and again";
     #[Client] BorrowedHello "borrowed-hello" "A9" "repeats the hello of somebody who is let in, under its own key";
     #[Client] StolenKey "stolen-key" "A9 C1" "shows the key of somebody who is let in and signs with its own";
+    #[Client] WeakKey "weak-key" "H5" "shows a key of small order, under which its signature holds though nobody has a secret";
     #[Client] EarlyData "early-data" "A10" "comes back and tries to send before the handshake is done";
     #[Client] ResetRequests "reset-requests" "A11" "resets and stops request streams at each point, a few times";
     #[Client] Fragments "fragments" "A12" "sends frames in pieces of a byte, and loses every second datagram";

@@ -1,7 +1,10 @@
 //! Which chunks a peer has: one bit a chunk. The only file that names `bitvec`.
 //!
 //! Invariants: the bits beyond `count` in the last word are zero, so words of two bitfields can be combined without
-//! a mask; `ones` is the number of set bits.
+//! a mask; `ones` is the number of set bits; where there are no bits, all are set or none is. A frame of five bytes can
+//! say that a peer has all of 2^24 chunks, so that this must not cost 2 MiB.
+
+use std::sync::OnceLock;
 
 use bitvec::order::Msb0;
 use bitvec::vec::BitVec;
@@ -11,12 +14,21 @@ const WORD_BITS: usize = usize::BITS as usize;
 const WORD_BYTES: usize = WORD_BITS / 8;
 
 /// A set of chunk indexes below a fixed count. As bytes: the most significant bit first, as in BEP 3.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Bitfield {
-    bits: BitVec<usize, Msb0>,
+    /// Made when they are first needed: to say that all or none is set takes no bits.
+    bits: OnceLock<BitVec<usize, Msb0>>,
     count: u32,
     ones: u32,
 }
+
+impl PartialEq for Bitfield {
+    fn eq(&self, other: &Self) -> bool {
+        (self.count, self.ones) == (other.count, other.ones) && self.mixed_words() == other.mixed_words()
+    }
+}
+
+impl Eq for Bitfield {}
 
 /// Why bytes are not the bitfield of a chunk count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -42,21 +54,14 @@ pub enum BitfieldError {
 }
 
 impl Bitfield {
-    /// A bitfield of `count` chunks, none of them set.
+    /// A bitfield of `count` chunks, none of them set. Allocates nothing.
     pub fn new(count: u32) -> Self {
-        Self::from_words(count, vec![0; (count as usize).div_ceil(WORD_BITS)])
+        Self { bits: OnceLock::new(), count, ones: 0 }
     }
 
-    /// A bitfield of `count` chunks, all of them set.
+    /// A bitfield of `count` chunks, all of them set. Allocates nothing.
     pub fn full(count: u32) -> Self {
-        let mut words = vec![usize::MAX; (count as usize).div_ceil(WORD_BITS)];
-        let used = count as usize % WORD_BITS;
-        if used > 0
-            && let Some(last) = words.last_mut()
-        {
-            *last = usize::MAX << (WORD_BITS - used);
-        }
-        Self::from_words(count, words)
+        Self { bits: OnceLock::new(), count, ones: count }
     }
 
     /// Reads the bytes of a bitfield.
@@ -100,6 +105,9 @@ impl Bitfield {
     /// Whether `index` is set; false beyond the count.
     pub fn get(&self, index: u32) -> bool {
         let (word, bit) = (index as usize / WORD_BITS, index as usize % WORD_BITS);
+        if self.is_uniform() {
+            return self.ones > 0 && index < self.count;
+        }
         self.words().get(word).is_some_and(|word| word << bit >> (WORD_BITS - 1) == 1)
     }
 
@@ -107,7 +115,7 @@ impl Bitfield {
     pub fn set(&mut self, index: u32) -> bool {
         let changed = index < self.count && !self.get(index);
         if changed {
-            self.bits.set(index as usize, true);
+            self.write(index, true);
             self.ones += 1;
         }
         changed
@@ -117,7 +125,7 @@ impl Bitfield {
     pub fn clear(&mut self, index: u32) -> bool {
         let changed = self.get(index);
         if changed {
-            self.bits.set(index as usize, false);
+            self.write(index, false);
             self.ones -= 1;
         }
         changed
@@ -140,12 +148,16 @@ impl Bitfield {
 
     /// The set indexes, rising.
     pub fn iter_ones(&self) -> impl Iterator<Item = u32> + '_ {
-        ones_of(self.words().iter().copied())
+        let all = if self.is_full() { 0..self.count } else { 0..0 };
+        all.chain(ones_of(self.mixed_words().iter().copied()))
     }
 
     /// The smallest set index that is `start` or more.
     pub fn first_one_from(&self, start: u32) -> Option<u32> {
-        first_from(self.words().iter().copied(), start)
+        if self.is_full() {
+            return (start < self.count).then_some(start);
+        }
+        first_from(self.mixed_words().iter().copied(), start)
     }
 
     /// The indexes set in both, rising; a word at a time.
@@ -174,20 +186,65 @@ impl Bitfield {
 
     /// The bits as whole words, chunk 0 in the most significant bit of the first; spare bits are zero.
     pub fn words(&self) -> &[usize] {
-        self.bits.as_raw_slice()
+        self.made().as_raw_slice()
+    }
+
+    /// Words that are right wherever a bit of `other`, of as many chunks, is set, and may be anything elsewhere.
+    pub fn words_within<'a>(&'a self, other: &'a Self) -> &'a [usize] {
+        if self.is_full() && self.count == other.count { other.words() } else { self.words() }
     }
 
     fn common_words<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = usize> + 'a {
-        self.words().iter().zip(other.words()).map(|(a, b)| a & b)
+        let (a, b) = if self.is_empty() || other.is_empty() {
+            (&[][..], &[][..])
+        } else {
+            (self.words_within(other), other.words_within(self))
+        };
+        a.iter().zip(b).map(|(a, b)| a & b)
+    }
+
+    /// No bits, where all are set or none is.
+    fn mixed_words(&self) -> &[usize] {
+        if self.is_full() || self.is_empty() { &[] } else { self.words() }
+    }
+
+    /// Whether there are no bits yet.
+    fn is_uniform(&self) -> bool {
+        self.bits.get().is_none()
+    }
+
+    fn made(&self) -> &BitVec<usize, Msb0> {
+        self.bits.get_or_init(|| {
+            let word = if self.ones == 0 { 0 } else { usize::MAX };
+            let mut words = vec![word; (self.count as usize).div_ceil(WORD_BITS)];
+            let used = self.count as usize % WORD_BITS;
+            if used > 0
+                && let Some(last) = words.last_mut()
+            {
+                *last &= usize::MAX << (WORD_BITS - used);
+            }
+            bits_of(self.count, words)
+        })
+    }
+
+    fn write(&mut self, index: u32, value: bool) {
+        self.made();
+        if let Some(bits) = self.bits.get_mut() {
+            bits.set(index as usize, value);
+        }
     }
 
     /// Keeps the invariants only if the spare bits of `words` are zero.
     fn from_words(count: u32, words: Vec<usize>) -> Self {
         let ones = words.iter().map(|word| word.count_ones()).sum();
-        let mut bits = BitVec::from_vec(words);
-        bits.truncate(count as usize);
-        Self { bits, count, ones }
+        Self { bits: bits_of(count, words).into(), count, ones }
     }
+}
+
+fn bits_of(count: u32, words: Vec<usize>) -> BitVec<usize, Msb0> {
+    let mut bits = BitVec::from_vec(words);
+    bits.truncate(count as usize);
+    bits
 }
 
 fn ones_of(words: impl Iterator<Item = usize>) -> impl Iterator<Item = u32> {

@@ -46,6 +46,6 @@ pub use error::{DecodeError, RequestError};
 pub use frame::{Consent, Frame, FrameKind, Hello, ManifestOnly};
 pub use limits::{ALPN, PROTOCOL_VERSION};
 pub use offer::{AddressFault, Offer, OfferError};
-pub use peer_id::{PeerId, PeerIdError};
+pub use peer_id::{KeyFault, PeerId, PeerIdError};
 pub use request::{ChunkHead, LeavesHead, ManifestHead, Request};
-pub use signed_offer::SignedOffer;
+pub use signed_offer::{SignedOffer, UncheckedOffer};

@@ -78,3 +78,7 @@ pub const MAX_OFFER_TEXT_LEN: usize = 2_048;
 
 /// How long after its expiry an offer still counts, as two honest clocks differ.
 pub const OFFER_CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+
+/// How long an offer may claim to hold from now. Four times what this program issues, so that another may issue longer
+/// ones; a key or an address that changed hands is not dialed for ever by what was signed once.
+pub const MAX_OFFER_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use thiserror::Error;
 
 use crate::limits;
-use crate::peer_id::PeerId;
+use crate::peer_id::{KeyFault, PeerId};
 
 pub(crate) const VERSION: u8 = 1;
 const FAMILY_V4: u8 = 4;
@@ -92,6 +92,14 @@ pub enum OfferError {
         /// The peer id.
         peer: PeerId,
     },
+    /// The peer id is a key that no peer may have.
+    #[error("offer's peer id {peer} is no key for a peer: {fault}")]
+    RefusedKey {
+        /// The peer id.
+        peer: PeerId,
+        /// What is wrong with it.
+        fault: KeyFault,
+    },
     /// The signing key belongs to another peer.
     #[error("offer names {peer}, signing key is {signer}")]
     OtherSigner {
@@ -110,6 +118,17 @@ pub enum OfferError {
     #[error("offer expired at {expires_unix}, clock says {now_unix}")]
     Expired {
         /// When the offer ended.
+        expires_unix: u64,
+        /// What the clock says.
+        now_unix: u64,
+    },
+    /// The offer claims to hold for longer than an offer may. Both in seconds since 1970.
+    #[error(
+        "offer claims to hold until {expires_unix}, clock says {now_unix}; the most is {} days",
+        limits::MAX_OFFER_LIFE.as_secs() / 86_400
+    )]
+    TooLongLived {
+        /// When the offer would end.
         expires_unix: u64,
         /// What the clock says.
         now_unix: u64,
@@ -161,6 +180,23 @@ impl Offer {
         Ok(())
     }
 
+    /// Checks the expiry against a clock, in seconds since 1970, with five minutes of skew.
+    ///
+    /// # Errors
+    ///
+    /// [`OfferError::Expired`] or [`OfferError::TooLongLived`].
+    pub fn check_fresh(&self, now_unix: u64) -> Result<(), OfferError> {
+        let expires_unix = self.expires_unix;
+        let skew = limits::OFFER_CLOCK_SKEW.as_secs();
+        if now_unix > expires_unix.saturating_add(skew) {
+            Err(OfferError::Expired { expires_unix, now_unix })
+        } else if expires_unix > now_unix.saturating_add(limits::MAX_OFFER_LIFE.as_secs() + skew) {
+            Err(OfferError::TooLongLived { expires_unix, now_unix })
+        } else {
+            Ok(())
+        }
+    }
+
     /// The part of the offer that is signed; `docs/protocol.md` has the layout.
     pub(crate) fn encode_body(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
@@ -191,7 +227,9 @@ impl Offer {
             [VERSION] => {}
             [version] => return Err(OfferError::Version { version }),
         }
-        let peer = PeerId(reader.array()?);
+        let key = reader.array()?;
+        let peer =
+            PeerId::from_bytes(key).map_err(|fault| OfferError::RefusedKey { peer: PeerId(key), fault })?;
         let swarm_id = reader.array()?;
         let expires_unix = u64::from_le_bytes(reader.array()?);
         let [count] = reader.array()?;

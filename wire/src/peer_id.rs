@@ -12,7 +12,9 @@ const TEXT_LEN: usize = 52;
 
 /// An Ed25519 public key. Its text form is 52 characters of lowercase base32 (RFC 4648, no padding).
 ///
-/// Any 32 bytes can be held; whether they are a key is known once a signature or handshake was checked with them.
+/// What comes from outside becomes one through [`PeerId::from_bytes`], which refuses a key that needs no secret and a
+/// second spelling of a key. Whether the rest are points of the curve is known once a signature or handshake was checked
+/// with them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(pub [u8; 32]);
 
@@ -31,9 +33,68 @@ pub enum PeerIdError {
         /// Offset of the first character at fault.
         offset: usize,
     },
+    /// The text is well formed, and what it says must not be the key of a peer.
+    #[error("peer id is no key for a peer: {0}")]
+    Key(#[from] KeyFault),
 }
 
+/// Why 32 bytes must not be the key of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum KeyFault {
+    /// One of the eight points of small order: signatures hold under it that no secret was needed for.
+    #[error("it is of small order, so that anyone can sign under it")]
+    SmallOrder,
+    /// The y coordinate is not below 2^255 - 19: the point has a shorter number, which is its only spelling.
+    #[error("it is not the canonical spelling of its point")]
+    NotCanonical,
+}
+
+/// The y coordinates of the eight points of small order, without the sign of x: 0 (order 4), 1 and -1 (orders 1 and 2),
+/// and the two of order 8.
+#[rustfmt::skip]
+const SMALL_ORDER_Y: [[u8; 32]; 5] = [
+    [
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    ],
+    [
+        0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    ],
+    [
+        0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
+    ],
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+];
+
 impl PeerId {
+    /// The peer with this public key.
+    ///
+    /// # Errors
+    ///
+    /// A key of small order, or bytes that are not the canonical spelling of a point (RFC 8032 section 5.1.3). Costs a few
+    /// comparisons; no point is computed.
+    pub fn from_bytes(bytes: [u8; 32]) -> Result<Self, KeyFault> {
+        let mut y = bytes;
+        // The sign of x.
+        y[31] &= 0x7f;
+        // p = 2^255 - 19 is 0xed, thirty times 0xff, 0x7f.
+        let [first, above @ .., last] = y;
+        if first >= 0xed && above == [0xff; 30] && last == 0x7f {
+            return Err(KeyFault::NotCanonical);
+        }
+        // With the other sign 1 and -1 have a second spelling; they are refused either way.
+        if SMALL_ORDER_Y.contains(&y) { Err(KeyFault::SmallOrder) } else { Ok(Self(bytes)) }
+    }
+
     /// The first ten characters, for a log line or a table. Not an identity: never compare it.
     pub fn short(&self) -> String {
         let mut text = self.to_string();
@@ -63,6 +124,6 @@ impl FromStr for PeerId {
             return Err(length);
         }
         let bytes = base32::decode(text).map_err(|offset| PeerIdError::Base32 { offset })?;
-        Ok(Self(bytes.try_into().map_err(|_| length)?))
+        Ok(Self::from_bytes(bytes.try_into().map_err(|_| length)?)?)
     }
 }

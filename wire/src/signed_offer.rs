@@ -3,11 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bytes::Bytes;
 use ed25519_dalek::{SIGNATURE_LENGTH as SIGNATURE_LEN, Signature, Signer, SigningKey, VerifyingKey};
 
 use crate::base32;
 use crate::limits;
-use crate::offer::{Offer, OfferError, VERSION};
+use crate::offer::{Offer, OfferError};
 use crate::peer_id::PeerId;
 
 /// Stands before the signed bytes, so that a signature under an offer can never be one under anything else.
@@ -49,37 +50,17 @@ impl SignedOffer {
     ///
     /// The first broken rule of [`OfferError`]; expiry is not one of them.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, OfferError> {
-        if bytes.len() > limits::MAX_OFFER_LEN {
-            return Err(OfferError::TooLong { len: bytes.len() });
-        }
-        let (offer, rest) = Offer::decode_body(bytes)?;
-        let peer = offer.peer;
-        let body_len = bytes.len() - rest.len();
-        let (signature, extra) =
-            rest.split_first_chunk().ok_or(OfferError::Truncated { offset: body_len })?;
-        if !extra.is_empty() {
-            return Err(OfferError::TrailingBytes { extra: extra.len() });
-        }
-        let key = VerifyingKey::from_bytes(&peer.0).map_err(|_| OfferError::Key { peer })?;
-        // Every field has one spelling, so the body encoded again is what was received.
-        key.verify_strict(&[DOMAIN, &offer.encode_body()].concat(), &Signature::from_bytes(signature))
-            .map_err(|_| OfferError::Signature { peer })?;
-        Ok(Self { offer, bytes: bytes.to_vec() })
-    }
-
-    /// Who the bytes say the offer is of, and the beginning of the signature, both unchecked: enough to see that an offer
-    /// was read before, at no more than a look. `None` for bytes that are no offer of this version.
-    pub fn glance(bytes: &[u8]) -> Option<(PeerId, u64)> {
-        let (body, signature) = bytes.split_last_chunk::<SIGNATURE_LEN>()?;
-        let (&[VERSION], rest) = body.split_first_chunk()? else { return None };
-        let (&peer, _) = rest.split_first_chunk()?;
-        let (&begin, _) = signature.split_first_chunk()?;
-        Some((PeerId(peer), u64::from_le_bytes(begin)))
+        UncheckedOffer::read(Bytes::copy_from_slice(bytes))?.check()
     }
 
     /// The bytes, as passed on in `Peers` frames and written to an offer file's text form.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.bytes.clone()
+    }
+
+    /// The same, without a copy.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// What the offer says.
@@ -91,14 +72,67 @@ impl SignedOffer {
     ///
     /// # Errors
     ///
-    /// [`OfferError::Expired`].
+    /// [`OfferError::Expired`], or [`OfferError::TooLongLived`] for one that claims to hold for more than 30 days.
     pub fn check_fresh(&self, now_unix: u64) -> Result<(), OfferError> {
-        let expires_unix = self.offer.expires_unix;
-        if now_unix <= expires_unix.saturating_add(limits::OFFER_CLOCK_SKEW.as_secs()) {
-            Ok(())
-        } else {
-            Err(OfferError::Expired { expires_unix, now_unix })
+        self.offer.check_fresh(now_unix)
+    }
+}
+
+/// An offer that was read and is well formed, and whose signature nobody has checked yet.
+///
+/// Reading costs next to nothing, the signature some ten thousand times as much: whoever receives offers from strangers
+/// reads first, and checks what it has a use for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UncheckedOffer {
+    offer: Offer,
+    bytes: Bytes,
+}
+
+impl UncheckedOffer {
+    /// Reads an offer: the one spelling of its content, and a signature of the right length.
+    ///
+    /// # Errors
+    ///
+    /// The first broken rule of [`OfferError`] that can be seen without checking the signature; expiry is not one of
+    /// them.
+    pub fn read(bytes: Bytes) -> Result<Self, OfferError> {
+        if bytes.len() > limits::MAX_OFFER_LEN {
+            return Err(OfferError::TooLong { len: bytes.len() });
         }
+        let (offer, rest) = Offer::decode_body(&bytes)?;
+        let Some(extra) = rest.len().checked_sub(SIGNATURE_LEN) else {
+            return Err(OfferError::Truncated { offset: bytes.len() - rest.len() });
+        };
+        if extra > 0 {
+            return Err(OfferError::TrailingBytes { extra });
+        }
+        Ok(Self { offer, bytes })
+    }
+
+    /// What the offer says, if its peer really says so.
+    pub fn claim(&self) -> &Offer {
+        &self.offer
+    }
+
+    /// The bytes as they came.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Checks the signature, strictly.
+    ///
+    /// # Errors
+    ///
+    /// [`OfferError::Key`] or [`OfferError::Signature`].
+    pub fn check(self) -> Result<SignedOffer, OfferError> {
+        let peer = self.offer.peer;
+        let Some((body, signature)) = self.bytes.split_last_chunk::<SIGNATURE_LEN>() else {
+            return Err(OfferError::Truncated { offset: 0 });
+        };
+        let key = VerifyingKey::from_bytes(&peer.0).map_err(|_| OfferError::Key { peer })?;
+        key.verify_strict(&[DOMAIN, body].concat(), &Signature::from_bytes(signature))
+            .map_err(|_| OfferError::Signature { peer })?;
+        Ok(SignedOffer { bytes: self.bytes.to_vec(), offer: self.offer })
     }
 }
 

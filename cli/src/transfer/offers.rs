@@ -2,7 +2,8 @@
 
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
-use minimodel_wire::SignedOffer;
+use minimodel_wire::limits::MAX_OFFER_LIFE;
+use minimodel_wire::{OfferError, SignedOffer};
 
 use crate::args::OfferArg;
 use crate::clock::{now_unix, utc};
@@ -20,14 +21,24 @@ pub(crate) fn read(argument: &OfferArg) -> Result<SignedOffer, Failure> {
 /// Refuses an offer that is out of date.
 pub(crate) fn check_fresh(offer: &SignedOffer) -> Result<(), Failure> {
     let now = now_unix();
-    offer.check_fresh(now).map_err(|_| {
-        let expired = utc(offer.offer().expires_unix);
-        Failure::new(
+    let (peer, until) = (offer.offer().peer, utc(offer.offer().expires_unix));
+    offer.check_fresh(now).map_err(|error| match error {
+        OfferError::TooLongLived { .. } => Failure::new(
             Exit::Invalid,
-            format!("the offer of peer {} has expired", offer.offer().peer),
+            format!("the offer of peer {peer} claims to hold for too long"),
+            "nothing was dialed: if this machine's clock is right, ask for a new offer; their `minimodel seed` prints one",
+        )
+        .because(format!(
+            "it says until {until}, this machine's clock says {}; the most is {} days",
+            utc(now),
+            MAX_OFFER_LIFE.as_secs() / 86_400
+        )),
+        _ => Failure::new(
+            Exit::Invalid,
+            format!("the offer of peer {peer} has expired"),
             "nothing was dialed: ask for a new offer; their `minimodel seed` prints one",
         )
-        .because(format!("it was good until {expired}, this machine's clock says {}", utc(now)))
+        .because(format!("it was good until {until}, this machine's clock says {}", utc(now))),
     })
 }
 

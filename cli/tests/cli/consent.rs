@@ -274,3 +274,20 @@ fn i5_on_a_terminal_each_action_is_asked_for_in_plain_words_and_only_yes_agrees(
     assert!(code == 0 && shown.contains("fetch this model from this peer"), "{shown}");
     assert!(shown.contains(&peer) && shown.contains(&"ab".repeat(32)), "{shown}");
 }
+
+/// A key of small order needs no secret, so that who is let in by it is anyone.
+#[test]
+fn h5_no_allow_list_and_no_grant_takes_a_key_of_small_order_or_in_a_second_spelling() {
+    let home = Home::with_artifact();
+    for key in minimodel_fixtures::refused_keys() {
+        let peer = PeerId(key);
+        for line in [
+            format!("seed a.minimodel a.slm --consent serve --allow {peer}"),
+            format!("consent grant fetch --consent fetch --peer {peer}"),
+        ] {
+            let ran = home.say(&line).exits(2);
+            assert!(ran.stderr.contains("peer id is no key for a peer"), "{line}: {}", ran.stderr);
+        }
+    }
+    assert_eq!(log(&home), "");
+}

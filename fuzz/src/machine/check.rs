@@ -85,6 +85,10 @@ impl World {
             Output::Refuse { ask, code } => {
                 assert!(self.asks.remove(&ask).is_some(), "{ask:?} is refused twice: {code}");
             }
+            Output::CheckOffer { check, offer } => {
+                self.checks.push_back((check, offer));
+                assert!(self.checks.len() <= 16, "so many checks at once");
+            }
             Output::Event(event) => self.happened(&event),
         }
     }

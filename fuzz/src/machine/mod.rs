@@ -10,8 +10,8 @@ mod ops;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use minimodel_swarm::machine::{Ask, Conn, Controls, Input, Machine, Order, Req, ServeOutcome, Time};
-use minimodel_wire::{Bitfield, Consent, PeerId};
+use minimodel_swarm::machine::{Ask, Check, Conn, Controls, Input, Machine, Order, Req, ServeOutcome, Time};
+use minimodel_wire::{Bitfield, Consent, PeerId, UncheckedOffer};
 
 use crate::handshake::bitfield;
 use crate::samples::{self, CHUNKS};
@@ -63,6 +63,8 @@ struct World {
     suppliers: BTreeMap<Req, PeerId>,
     leaves: Option<(Req, Conn)>,
     rescan: bool,
+    /// Signatures that are being checked.
+    checks: VecDeque<(Check, UncheckedOffer)>,
     controls: Controls,
     /// Asks that are neither answered nor refused: whose, for what, and whether they are being served.
     asks: BTreeMap<Ask, (Conn, Option<u32>, bool)>,
@@ -119,6 +121,7 @@ impl World {
             suppliers: BTreeMap::new(),
             leaves: None,
             rescan: false,
+            checks: VecDeque::new(),
             controls,
             asks: BTreeMap::new(),
             have,
@@ -136,6 +139,7 @@ impl World {
         for conn in self.links.keys().copied().collect::<Vec<_>>() {
             self.gone(conn, None);
         }
+        self.offers_checked(usize::MAX);
         for (req, stage) in
             self.requests.iter().map(|(&req, &(_, _, stage))| (req, stage)).collect::<Vec<_>>()
         {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use minimodel_swarm::machine::{
-    Ask, Breach, Conn, Input, KeepOutcome, LeavesOutcome, Req, RequestFault, ServeOutcome,
+    Ask, Breach, Check, Conn, Input, KeepOutcome, LeavesOutcome, OfferVerdict, Req, RequestFault,
+    ServeOutcome,
 };
 use minimodel_wire::{Bitfield, CloseCode, Frame, ManifestOnly, PROTOCOL_VERSION, ResetCode};
 
@@ -340,7 +341,13 @@ impl World {
         let is_withdrawn =
             !self.requests.contains_key(&req) && self.leaves.is_none_or(|(leaves, _)| leaves != req);
         match what % 8 {
+            0 if what >= 0xf0 => {
+                // Nobody asked for this check.
+                let verdict = OfferVerdict::Good(samples::offers()[0].clone());
+                self.tell(Input::OfferChecked { check: Check(u64::MAX - a), verdict });
+            }
             0 if is_gone => self.tell(Input::Frame { conn, frame: Frame::Unchoke }),
+            1 if what >= 0xf0 => self.tell(Input::Calendar { unix: u64::MAX >> (a % 64) }),
             1 if is_gone => self.tell(Input::Closed { conn, code: None }),
             2 if is_gone => self.tell(Input::Broke { conn, breach: Breach::NotReading }),
             3 if is_withdrawn => self.tell(Input::Progress { req, received: a }),
@@ -359,8 +366,18 @@ impl World {
         }
     }
 
+    /// The oldest checks of signatures end, if there are any.
+    pub(super) fn offers_checked(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some((check, offer)) = self.checks.pop_front() else { return };
+            let verdict = offer.check().map_or(OfferVerdict::Forged, OfferVerdict::Good);
+            self.tell(Input::OfferChecked { check, verdict });
+        }
+    }
+
     fn time(&mut self, source: &mut Source<'_>) {
         let how = source.byte();
+        self.offers_checked(usize::from(how >> 6) + 1);
         let some = u32::from(how >> 2);
         match how & 3 {
             0 => self.now = self.now + Duration::from_millis(1) * some,

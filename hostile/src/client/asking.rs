@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use bytes::Bytes;
-use minimodel_wire::{Frame, Request, limits};
+use minimodel_wire::{Frame, PeerId, Request, limits};
 use quinn::VarInt;
 
 use crate::model::Model;
-use crate::net::{Answer, PATIENCE, Peer, SOON, read_answer};
+use crate::net::{Answer, PATIENCE, Peer, SOON, in_an_hour, read_answer};
 use crate::seen::{Ended, Seen};
 use crate::trick::Trick;
 
@@ -124,13 +124,14 @@ pub(super) async fn endlessly(peer: Peer) -> Result<Seen> {
     Ok(Seen::only(ended))
 }
 
-/// An offer as long as a real one, with a signature of zeros.
-pub(crate) fn forged_offer(model: &Model) -> Frame {
+/// Our own offer, good but for its signature of zeros.
+pub(super) async fn with_forged_offer(mut peer: Peer, model: &Model, me: PeerId) -> Result<Seen> {
     let mut offer = vec![1];
-    offer.extend_from_slice(&[7; 32]);
+    offer.extend_from_slice(&me.0);
     offer.extend_from_slice(model.manifest.swarm_id());
-    offer.extend_from_slice(&u64::MAX.to_le_bytes());
+    offer.extend_from_slice(&in_an_hour().to_le_bytes());
     offer.extend_from_slice(&[1, 4, 127, 0, 0, 1, 9, 9]);
     offer.extend_from_slice(&[0; 64]);
-    Frame::Peers { offers: vec![Bytes::from(offer)] }
+    peer.send(&Frame::Peers { offers: vec![Bytes::from(offer)] }).await?;
+    Ok(Seen::only(peer.end_within(PATIENCE).await))
 }

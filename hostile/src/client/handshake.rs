@@ -24,6 +24,7 @@ pub(super) fn guise(trick: Trick, target: &Target) -> Option<Guise> {
         Trick::OtherScheme => Guise { shown: Shown::P256, ..base },
         Trick::Tls12 => Guise { tampering: Tampering { offers_tls12: true, ..Tampering::default() }, ..base },
         Trick::StolenKey => Guise { shown: Shown::Stolen(target.peer), ..base },
+        Trick::WeakKey => Guise { shown: Shown::Weak, ..base },
         Trick::EarlyData | Trick::BorrowedHello => base,
         _ => return None,
     })

@@ -4,10 +4,8 @@ mod asking;
 mod handshake;
 mod streams;
 
-pub(crate) use asking::forged_offer;
-
 use anyhow::{Context as _, Result};
-use minimodel_wire::Consent;
+use minimodel_wire::{Consent, PeerId};
 use tokio::time::timeout;
 
 use crate::model::Model;
@@ -39,7 +37,7 @@ pub async fn attack(trick: Trick, target: &Target, model: &Model, identity: &Ide
     };
     let endpoint = net::endpoint(&guise)?;
     let connection = net::dial(&endpoint, target, identity, &guise).await?.context("it did not let us in")?;
-    let seen = timeout(PATIENCE * 2, play(trick, connection, model)).await;
+    let seen = timeout(PATIENCE * 2, play(trick, connection, model, identity.id())).await;
     let seen = seen.context("the trick did not end")?.with_context(|| format!("{trick} failed"));
     endpoint.close(0u32.into(), b"");
     // The goodbye gets out before the socket goes.
@@ -47,7 +45,7 @@ pub async fn attack(trick: Trick, target: &Target, model: &Model, identity: &Ide
     seen
 }
 
-async fn play(trick: Trick, connection: quinn::Connection, model: &Model) -> Result<Seen> {
+async fn play(trick: Trick, connection: quinn::Connection, model: &Model, me: PeerId) -> Result<Seen> {
     if trick == Trick::Silent {
         let error = timeout(PATIENCE, connection.closed()).await;
         return Ok(Seen::only(error.map_or(Ended::Open, |error| Ended::of(&error))));
@@ -71,6 +69,7 @@ async fn play(trick: Trick, connection: quinn::Connection, model: &Model) -> Res
         Trick::AskFlood => asking::while_choked(peer, model).await,
         Trick::SameChunk => asking::the_same(peer).await,
         Trick::NeverReads => asking::without_reading(peer, model).await,
+        Trick::ForgedOffer => asking::with_forged_offer(peer, model, me).await,
         Trick::EndlessRequest => asking::endlessly(peer).await,
         Trick::ResetRequests => streams::reset_at_each_point(peer).await,
         Trick::StreamChurn => streams::churn(peer).await,

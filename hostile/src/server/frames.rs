@@ -4,7 +4,6 @@ use anyhow::Result;
 use minimodel_wire::{Bitfield, Consent, Frame, Hello, limits};
 use quinn::VarInt;
 
-use crate::client::forged_offer;
 use crate::model::Model;
 use crate::net::Peer;
 use crate::trick::Trick;
@@ -36,7 +35,6 @@ pub(crate) fn is_one(trick: Trick) -> bool {
             | Trick::OtherBitfield
             | Trick::HugeBitfield
             | Trick::HavePastEnd
-            | Trick::ForgedOffer
             | Trick::HostileName
             | Trick::NoHello
     )
@@ -99,7 +97,6 @@ pub(crate) async fn play(trick: Trick, peer: &mut Peer, model: &Model, consent: 
         Trick::HavePastEnd => {
             control.write_all(&Frame::Have { indexes: vec![model.count] }.encode()).await?;
         }
-        Trick::ForgedOffer => control.write_all(&forged_offer(model).encode()).await?,
         other => anyhow::bail!("{other} is no trick of frames"),
     }
     Ok(())

@@ -5,7 +5,7 @@ pub(crate) mod frames;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use minimodel_wire::{Consent, Frame, Offer, PeerId, SignedOffer};
@@ -19,9 +19,6 @@ use crate::session::{Tampered, Tampering};
 use crate::socket::{self, Loss};
 use crate::tls::{Identity, Shown};
 use crate::trick::{Side, Trick};
-
-/// How long an offer of ours holds.
-const HOURS: u64 = 3_600;
 
 /// A hostile seeder that runs until it is dropped.
 #[derive(Debug)]
@@ -85,8 +82,8 @@ pub(crate) fn listen(identity: &Identity, shown: Shown, tampering: Tampering) ->
 }
 
 fn offer(identity: &Identity, swarm_id: [u8; 32], address: SocketAddr) -> Result<SignedOffer> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let offer = Offer { peer: identity.id(), swarm_id, addresses: vec![address], expires_unix: now + HOURS };
+    let expires_unix = net::in_an_hour();
+    let offer = Offer { peer: identity.id(), swarm_id, addresses: vec![address], expires_unix };
     Ok(SignedOffer::sign(offer, identity.key())?)
 }
 

@@ -9,17 +9,20 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use minimodel_wire::CloseCode;
 use quinn::{Connecting, ServerConfig};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::arrivals::Arrivals;
 use super::connection::close;
 use super::dial::Dialer;
 use super::notes::Note;
 use super::tls::peer_of;
 use super::transport::{self, HANDSHAKE, MAX_INCOMING, RETRY_BEYOND};
+use crate::machine::Time;
 
 /// Newcomers at once from one address that is proven.
 const MAX_PER_ADDRESS: usize = 8;
@@ -27,12 +30,20 @@ const MAX_PER_ADDRESS: usize = 8;
 /// Accepts connections until the endpoint closes.
 pub(super) async fn run(dialer: Dialer, server: ServerConfig, notes: mpsc::Sender<Note>) {
     let newcomers = Newcomers::default();
+    let (start, mut arrivals) = (Instant::now(), Arrivals::new());
     let mut handshakes: JoinSet<()> = JoinSet::new();
     while let Some(incoming) = dialer.endpoint.accept().await {
         while handshakes.try_join_next().is_some() {}
         let remote = incoming.remote_address();
         let is_proven = incoming.remote_address_validated();
-        match newcomers.verdict(remote.ip(), is_proven, handshakes.len()) {
+        let mut verdict = newcomers.verdict(remote.ip(), is_proven, handshakes.len());
+        if verdict == Verdict::LetIn {
+            let now = Time::after_start(start.elapsed());
+            if !arrivals.may_come(now, is_proven.then(|| site(remote.ip()))) {
+                verdict = if is_proven { Verdict::Ignore } else { Verdict::Prove };
+            }
+        }
+        match verdict {
             Verdict::LetIn => {}
             Verdict::Prove if incoming.may_retry() => {
                 // A newcomer that cannot answer at its address never comes back, and that is the point.

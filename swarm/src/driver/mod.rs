@@ -10,7 +10,9 @@
 //! - [`Node::fetch_manifest`]: the one question that may be asked with an offer alone.
 
 mod accept;
+mod arrivals;
 mod bans;
+mod calendar;
 mod congestion;
 mod connection;
 mod controls;

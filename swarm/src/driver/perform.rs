@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use minimodel_verifier::{Digest, chunk};
-use minimodel_wire::{Frame, PeerId, Request, ResetCode};
+use minimodel_wire::{Frame, PeerId, Request, ResetCode, UncheckedOffer};
 use quinn::VarInt;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -19,7 +19,9 @@ use super::report::Report;
 use super::serve::{self, Server};
 use super::session::{SPARE_BUFFERS, Session};
 use super::transport;
-use crate::machine::{Ask, Conn, Event, Input, LeavesOutcome, Output, Req, RequestFault, ServeOutcome};
+use crate::machine::{
+    Ask, Check, Conn, Event, Input, LeavesOutcome, OfferVerdict, Output, Req, RequestFault, ServeOutcome,
+};
 
 impl Session {
     pub(super) fn carry_out(&mut self) {
@@ -43,6 +45,7 @@ impl Session {
                 Output::ServeLeaves { ask } => self.serve_leaves(ask),
                 Output::ServeManifest { ask } => self.serve_manifest(ask),
                 Output::Refuse { ask, code } => self.refuse(ask, code),
+                Output::CheckOffer { check, offer } => self.check_offer(check, offer),
                 Output::Event(event) => {
                     if let Event::Chunk { .. } = event {
                         self.last_chunk = Instant::now();
@@ -248,6 +251,19 @@ impl Session {
         };
         let counters = link.counters.clone();
         answer.abort = Some(start(&mut self.tasks, self.server.clone(), send, counters));
+    }
+
+    /// A signature is checked beside: strangers decide how many there are, and the machine has better things to do.
+    fn check_offer(&mut self, check: Check, offer: UncheckedOffer) {
+        let note = self.note.clone();
+        self.tasks.spawn(async move {
+            let verdict = match tokio::task::spawn_blocking(move || offer.check()).await {
+                Ok(Ok(signed)) => OfferVerdict::Good(signed),
+                Ok(Err(_)) => OfferVerdict::Forged,
+                Err(_) => OfferVerdict::Unknown,
+            };
+            let _ = note.send(Note::Input(Input::OfferChecked { check, verdict })).await;
+        });
     }
 
     fn refuse(&mut self, ask: Ask, code: ResetCode) {

@@ -13,6 +13,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::accept::Place;
 use super::bans::Ban;
+use super::calendar::Calendar;
 use super::congestion;
 use super::connection::{Link, Unfinished};
 use super::controls;
@@ -46,6 +47,7 @@ const IDLE_SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Session {
     pub(super) machine: Machine,
     pub(super) start: Instant,
+    pub(super) calendar: Calendar,
     pub(super) dialer: Dialer,
     pub(super) fetches: bool,
     pub(super) terms: crate::machine::Terms,
@@ -116,6 +118,7 @@ impl Session {
         };
         Ok(Self {
             start,
+            calendar: Calendar::new(parts.config.unix_at_start),
             dialer: node.dialer.clone(),
             fetches: parts.config.consent.contains(Consent::FETCH),
             terms: parts.config.terms.clone(),
@@ -166,6 +169,10 @@ impl Session {
 
     pub(super) fn tell(&mut self, input: Input) {
         let now = self.now();
+        // First: what comes may come after a sleep.
+        if let Some(unix) = self.calendar.look(now.since_start()) {
+            self.machine.handle(now, Input::Calendar { unix });
+        }
         self.machine.handle(now, input);
     }
 

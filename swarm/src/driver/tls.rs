@@ -92,10 +92,11 @@ impl FoundKey {
     }
 }
 
-/// The key in a raw-public-key "certificate", if it is an Ed25519 one.
+/// The key in a raw-public-key "certificate", if it is an Ed25519 one that a peer may have. One of small order needs no
+/// secret: ring's check of the signature alone would let it in.
 pub(super) fn key_of(spki: &[u8]) -> Option<PeerId> {
     let key: [u8; 32] = spki.strip_prefix(&SPKI_PREFIX)?.try_into().ok()?;
-    Some(PeerId(key))
+    PeerId::from_bytes(key).ok()
 }
 
 /// The key that the other side of an established connection proved.
@@ -220,5 +221,34 @@ impl ClientCertVerifier for AnyKey {
 
     fn requires_raw_public_keys(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minimodel_fixtures::refused_keys;
+
+    use super::*;
+
+    fn shown(key: &[u8; 32]) -> CertificateDer<'static> {
+        CertificateDer::from([&SPKI_PREFIX[..], key].concat())
+    }
+
+    #[test]
+    fn h5_neither_side_of_tls_takes_a_key_of_small_order_or_in_a_second_spelling() {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let (acceptor, now) =
+            (AnyKey(provider.clone()), UnixTime::since_unix_epoch(std::time::Duration::ZERO));
+        let name = ServerName::try_from("minimodel").unwrap();
+        for key in refused_keys() {
+            assert!(acceptor.verify_client_cert(&shown(&key), &[], now).is_err(), "{key:02x?}");
+            // Even if it were the one that is expected.
+            let (expected, found) = (PeerId(key), FoundKey::default());
+            let dialer = OnlyKey { provider: provider.clone(), expected, found: found.clone() };
+            assert!(dialer.verify_server_cert(&shown(&key), &[], &name, &[], now).is_err(), "{key:02x?}");
+            assert_eq!(found.take(), None);
+        }
+        let good = SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes();
+        assert!(acceptor.verify_client_cert(&shown(&good), &[], now).is_ok());
     }
 }

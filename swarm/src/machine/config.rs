@@ -160,7 +160,7 @@ pub struct Limits {
     pub strike_window: Duration,
     /// Known peers at once, the user's own sources not counted: passed-on offers are bounded.
     pub max_known: usize,
-    /// Passed-on offers read from one connection in all: each costs a signature check.
+    /// Passed-on offers that one key may have us check within an hour, over all its connections.
     pub max_offers_per_peer: u32,
 }
 

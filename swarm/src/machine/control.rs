@@ -8,6 +8,7 @@ use super::chunks::ChunkState;
 use super::core::Machine;
 use super::events::{Conn, Output, Req};
 use super::fault::Breach;
+use super::favours::Favour;
 use super::outbox::Word;
 use super::peer::Phase;
 use super::time::Time;
@@ -69,6 +70,10 @@ impl Machine {
             self.breach(now, conn, Breach::BadIndex);
             return;
         }
+        if !self.may_take_claim_back(now, conn) {
+            self.drop_peer(now, conn, CloseCode::Busy);
+            return;
+        }
         self.forget_claim(conn, index);
         let asked: Vec<_> = self
             .copies
@@ -84,6 +89,13 @@ impl Machine {
         for req in asked {
             self.cancel(now, req);
         }
+    }
+
+    /// Whether what a claim costs that is taken back is within what may be spent on this peer. A seed is counted chunk by
+    /// chunk from then on, and each of its chunks once.
+    pub(super) fn may_take_claim_back(&mut self, now: Time, conn: Conn) -> bool {
+        let is_seed = self.peers.get(&conn).is_some_and(|peer| peer.is_seed);
+        !is_seed || self.does_favour(now, conn, Favour::Bitfield)
     }
 
     /// Takes back that the peer has the chunk.

@@ -9,7 +9,9 @@ use super::chunks::Chunks;
 use super::config::Config;
 use super::dialing::EXHAUSTED_AFTER;
 use super::events::{Ask, Conn, Event, Input, Output, Req};
+use super::favours::Favours;
 use super::leaves::LeafSearch;
+use super::offer_checks::OfferChecks;
 use super::peer::{Peer, Phase};
 use super::picker::Picker;
 use super::rate::Outflow;
@@ -73,6 +75,10 @@ pub struct Machine {
     pub(super) asks: BTreeMap<Ask, Conn>,
     pub(super) leaves: LeafSearch,
     pub(super) standings: Standings,
+    pub(super) offer_checks: OfferChecks,
+    pub(super) favours: Favours,
+    /// What the calendar said, and when.
+    pub(super) calendar: (u64, Time),
     /// Chunks that were on our disk and are not any more.
     pub(super) lost: BTreeSet<u32>,
     /// Who holds upload slots by chance.
@@ -137,6 +143,9 @@ impl Machine {
             next_resume: None,
             asks: BTreeMap::new(),
             standings: Standings::default(),
+            offer_checks: OfferChecks::default(),
+            favours: Favours::new(config.terms.chunk_count),
+            calendar: (config.unix_at_start, Time::ZERO),
             lost: BTreeSet::new(),
             lucky: Vec::new(),
             partial_peers: 0,
@@ -191,6 +200,8 @@ impl Machine {
             Input::ChunkLost { index } => self.chunk_lost(index),
             Input::Controls(controls) => self.control(now, controls),
             Input::Withheld { req } => self.withheld(now, req),
+            Input::OfferChecked { check, verdict } => self.offer_checked(now, check, verdict),
+            Input::Calendar { unix } => self.set_calendar(now, unix),
             Input::SourceChanged => self.close_all(now, CloseCode::SourceChanged),
             Input::Stop => self.close_all(now, CloseCode::ShuttingDown),
             Input::Tick => {}
@@ -223,7 +234,8 @@ impl Machine {
         }
         let said = self.exhausted_said;
         let exhausted = self.exhausted_since.filter(|_| !said).map(|since| since + EXHAUSTED_AFTER);
-        for time in [self.next_word, self.next_resume, exhausted].into_iter().flatten() {
+        let checks = self.offer_checks.wakeup();
+        for time in [self.next_word, self.next_resume, exhausted, checks].into_iter().flatten() {
             sooner(time);
         }
         at
@@ -308,6 +320,9 @@ impl Machine {
         }
         if now >= self.next_look {
             self.pass_idle_slots(now);
+        }
+        if self.offer_checks.wakeup().is_some_and(|at| now >= at) {
+            self.check_offers(now);
         }
         self.part_with_all_spent(now);
         self.resume(now);

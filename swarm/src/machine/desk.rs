@@ -9,7 +9,7 @@ use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, Hello, Offer, PeerId, 
 use super::config::{Config, Limits, Order, Terms};
 use super::controls::Controls;
 use super::core::Machine;
-use super::events::{Ask, Conn, Event, Input, Output, Req};
+use super::events::{Ask, Conn, Event, Input, OfferVerdict, Output, Req};
 use super::fault::Breach;
 use super::time::Time;
 
@@ -49,6 +49,8 @@ pub(super) fn having(indexes: impl IntoIterator<Item = u32>) -> Bitfield {
 pub(super) struct Desk {
     pub(super) machine: Machine,
     pub(super) now: Time,
+    /// Signatures of offers that were checked, at once.
+    pub(super) checks: u32,
     said: Vec<Output>,
 }
 
@@ -82,13 +84,24 @@ impl Desk {
             limits: Limits::default(),
         };
         change(&mut config);
-        Self { machine: Machine::new(config, have, BTreeMap::new()), now: Time::ZERO, said: Vec::new() }
+        Self {
+            machine: Machine::new(config, have, BTreeMap::new()),
+            now: Time::ZERO,
+            checks: 0,
+            said: Vec::new(),
+        }
     }
 
     pub(super) fn tell(&mut self, input: Input) {
         self.machine.handle(self.now, input);
         while let Some(output) = self.machine.poll() {
-            self.said.push(output);
+            if let Output::CheckOffer { check, offer } = output {
+                self.checks += 1;
+                let verdict = offer.check().map_or(OfferVerdict::Forged, OfferVerdict::Good);
+                self.machine.handle(self.now, Input::OfferChecked { check, verdict });
+            } else {
+                self.said.push(output);
+            }
         }
         self.machine.check_invariants().unwrap();
     }

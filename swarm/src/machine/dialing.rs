@@ -35,7 +35,14 @@ impl Machine {
     }
 
     pub(super) fn unix(&self, now: Time) -> u64 {
-        self.config.unix_at_start + now.since_start().as_secs()
+        let (unix, told) = self.calendar;
+        unix.saturating_add(now.since(told).as_secs())
+    }
+
+    /// The calendar may have jumped: the machine slept, or somebody set its clock. Deadlines do not follow it.
+    pub(super) fn set_calendar(&mut self, now: Time, unix: u64) {
+        self.calendar = (unix, now);
+        self.drop_expired_offers(unix);
     }
 
     /// An offer of our own key is one of our user's other process: seed and fetch on one machine.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use minimodel_wire::{CloseCode, Frame, PeerId, ResetCode, SignedOffer};
+use minimodel_wire::{CloseCode, Frame, PeerId, ResetCode, SignedOffer, UncheckedOffer};
 
 use super::controls::Controls;
 use super::fault::Breach;
@@ -19,6 +19,10 @@ pub struct Req(pub u64);
 /// A request that a peer made of us, named by the driver; never reused within a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ask(pub u64);
+
+/// A check of a signature, named by the machine; never reused within a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Check(pub u64);
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -153,6 +157,19 @@ pub enum Input {
         /// The request.
         req: Req,
     },
+    /// What came of [`Output::CheckOffer`].
+    OfferChecked {
+        /// The check.
+        check: Check,
+        /// The verdict.
+        verdict: OfferVerdict,
+    },
+    /// What the calendar says now. It goes on while the machine sleeps, which [`super::Time`] need not: to be told every
+    /// minute, and when it has jumped before anything else is told.
+    Calendar {
+        /// Seconds since 1970.
+        unix: u64,
+    },
     /// Stop taking work, say goodbye.
     Stop,
     /// Nothing happened but time.
@@ -195,6 +212,17 @@ pub enum LeavesOutcome {
     BadProof,
     /// They did not come.
     Failed,
+}
+
+/// The verdict on the signature of an offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OfferVerdict {
+    /// Its peer signed it.
+    Good(SignedOffer),
+    /// Its peer did not.
+    Forged,
+    /// The check itself did not end, which says nothing of the offer.
+    Unknown,
 }
 
 /// How serving a chunk ended.
@@ -310,6 +338,14 @@ pub enum Output {
         ask: Ask,
         /// The code.
         code: ResetCode,
+    },
+    /// Check the signature of an offer, away from the thread that carries out the rest; answer with
+    /// [`Input::OfferChecked`].
+    CheckOffer {
+        /// The new check.
+        check: Check,
+        /// The offer, well formed.
+        offer: UncheckedOffer,
     },
     /// Something that people or the record want to know.
     Event(Event),

@@ -7,6 +7,7 @@ use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, Hello, ManifestOnly, P
 use super::core::Machine;
 use super::events::{Ask, Conn, Event, Output};
 use super::fault::{Breach, is_final};
+use super::favours::Favour;
 use super::peer::{Peer, Phase};
 use super::time::Time;
 
@@ -82,7 +83,6 @@ impl Machine {
 
     pub(super) fn hello(&mut self, now: Time, conn: Conn, hello: &Hello) {
         let verdict = self.judge_hello(hello);
-        let full = self.chunks.have().clone();
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if peer.phase != Phase::Hello {
             self.breach(now, conn, Breach::WrongState);
@@ -92,6 +92,13 @@ impl Machine {
             self.refuse_peer(now, conn, code);
             return;
         }
+        let ours = self.chunks.have();
+        if !ours.is_full() && !ours.is_empty() && !self.does_favour(now, conn, Favour::Bitfield) {
+            self.drop_peer(now, conn, CloseCode::Busy);
+            return;
+        }
+        let ours = self.chunks.have().clone();
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.phase = Phase::Bitfield;
         peer.since = now;
         peer.consent = hello.consent;
@@ -100,7 +107,7 @@ impl Machine {
         if !dialed {
             self.say_hello(conn);
         }
-        self.send(conn, Frame::Bitfield(full));
+        self.send(conn, Frame::Bitfield(ours));
         self.pass_on_own_offer(conn);
         if is_guest {
             self.send_on(now, conn);
@@ -171,6 +178,13 @@ impl Machine {
             self.breach(now, conn, Breach::WrongState);
             return;
         }
+        let is_mixed = !have.is_full() && !have.is_empty();
+        if is_mixed && !self.does_favour(now, conn, Favour::Bitfield) {
+            self.drop_peer(now, conn, CloseCode::Busy);
+            return;
+        }
+        let ours = self.chunks.have();
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.phase = Phase::Ready;
         self.strangers -= 1;
         peer.is_seed = have.is_full();
@@ -214,6 +228,7 @@ impl Machine {
         if peer.offer.is_some() {
             self.peers.values_mut().for_each(|other| other.outbox.forget(conn));
         }
+        self.offer_checks.forget(conn);
         self.doubted -= peer.down.doubted();
         if peer.phase == Phase::Ready && !peer.is_seed {
             self.partial_peers -= 1;

@@ -13,6 +13,9 @@ impl Machine {
         self.picker.check()?;
         self.check_chunks()?;
         self.check_requests()?;
+        if !self.offer_checks.is_bounded() {
+            return Err("more offers wait, are checked or remembered than may be".to_owned());
+        }
         self.check_peers()
     }
 

@@ -6,6 +6,7 @@ use minimodel_wire::{ResetCode, limits::MAX_LEAVES};
 use super::core::Machine;
 use super::events::{Ask, Conn, LeavesOutcome, Output, Req};
 use super::fault::Breach;
+use super::favours::Favour;
 use super::peer::{Peer, Phase};
 use super::time::Time;
 
@@ -15,6 +16,11 @@ const TRIES: usize = 3;
 const MAX_LISTS: u64 = 4;
 /// Manifests that one connection may have.
 const MAX_MANIFESTS: u64 = 4;
+/// What one key may have in a day, over all its connections: so many times what one connection may have of leaf hashes,
+/// as many files as of chunks; and manifests. Who asks for more is refused and not struck: it may be a program that is
+/// started every half hour.
+const DAYS_LISTS: u64 = 4;
+const DAYS_MANIFESTS: u64 = 64;
 
 #[derive(Debug)]
 pub(super) struct LeafSearch {
@@ -185,13 +191,18 @@ impl Machine {
             return;
         };
         peer.up.leaf_lists += 1;
-        if peer.up.leaf_lists > most {
+        let (id, lists) = (peer.id, peer.up.leaf_lists);
+        if lists > most {
             self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
             self.breach(now, conn, Breach::AskFlood);
-        } else if self.chunks.is_complete() {
+        } else if !self.chunks.is_complete() {
+            self.push(Output::Refuse { ask, code: ResetCode::NotHave });
+        } else if self.standings.of(id, now).leaf_lists(now) > most * DAYS_LISTS {
+            self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
+        } else if self.does_favour(now, conn, Favour::Leaves) {
             self.push(Output::ServeLeaves { ask });
         } else {
-            self.push(Output::Refuse { ask, code: ResetCode::NotHave });
+            self.push(Output::Refuse { ask, code: ResetCode::Busy });
         }
     }
 
@@ -205,11 +216,16 @@ impl Machine {
             return;
         };
         peer.up.manifests += 1;
-        if peer.up.manifests > MAX_MANIFESTS {
+        let (id, manifests) = (peer.id, peer.up.manifests);
+        if manifests > MAX_MANIFESTS {
             self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
             self.breach(now, conn, Breach::AskFlood);
-        } else {
+        } else if self.standings.of(id, now).manifests(now) > DAYS_MANIFESTS {
+            self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
+        } else if self.does_favour(now, conn, Favour::Manifest) {
             self.push(Output::ServeManifest { ask });
+        } else {
+            self.push(Output::Refuse { ask, code: ResetCode::Busy });
         }
     }
 }

@@ -5,8 +5,8 @@
 //! Outputs are queued, so no order of calls is forbidden.
 //!
 //! Nothing in this folder reads a clock, touches a file or a network, starts a thread or iterates in an order
-//! that differs from run to run. Time, the seed of all random choices and every limit are arguments. Hashing
-//! and disk are outputs ([`Output::Keep`]) that come back as inputs ([`Input::Kept`]). So a simulation is just
+//! that differs from run to run. Time, the seed of all random choices and every limit are arguments. Hashing,
+//! signatures and disk are outputs ([`Output::Keep`]) that come back as inputs ([`Input::Kept`]). So a simulation is just
 //! another driver, and a run is replayed from its seed.
 //!
 //! Invariants, checked by [`Machine::check_invariants`] after every step of every test:
@@ -30,9 +30,12 @@ mod dialing;
 mod events;
 mod exchange;
 mod fault;
+mod favours;
 mod hello;
 mod invariants;
 mod leaves;
+mod offer_checks;
+mod offers;
 mod outbox;
 mod peer;
 mod picker;
@@ -55,7 +58,8 @@ pub use config::{Config, Limits, Order, Terms};
 pub use controls::Controls;
 pub use core::{Machine, Progress};
 pub use events::{
-    Ask, Conn, Event, Input, KeepOutcome, LeavesOutcome, Output, Req, RequestFault, ServeOutcome,
+    Ask, Check, Conn, Event, Input, KeepOutcome, LeavesOutcome, OfferVerdict, Output, Req, RequestFault,
+    ServeOutcome,
 };
 pub use fault::{Breach, Consequence};
 pub use picker::Picker;

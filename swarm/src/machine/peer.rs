@@ -45,7 +45,6 @@ pub(super) struct Peer {
     pub(super) useful: u32,
     pub(super) control: Bucket,
     pub(super) offer: Option<SignedOffer>,
-    pub(super) offers_read: u32,
     pub(super) down: Download,
     pub(super) up: Upload,
     /// What it is to be told.
@@ -203,7 +202,6 @@ impl Peer {
             useful: 0,
             control: Bucket::new(now, limits.control_per_second.into(), limits.control_burst.into()),
             offer: None,
-            offers_read: 0,
             down: Download {
                 choked: true,
                 barred: false,

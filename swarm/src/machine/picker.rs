@@ -229,7 +229,7 @@ impl Picker {
             return after.chain(before).min_by_key(|&index| self.holders_of(index));
         }
         let begin = begin as usize / WORD_BITS / BLOCK;
-        let words = self.missing.words().chunks(BLOCK).zip(peer.words().chunks(BLOCK));
+        let words = self.missing.words().chunks(BLOCK).zip(peer.words_within(&self.missing).chunks(BLOCK));
         let blocks = words.zip(self.holders.chunks(BLOCK)).enumerate();
         let (mut least, mut place) = (i16::MAX, None);
         for (at, ((missing, peer), holders)) in blocks.clone().skip(begin).chain(blocks.take(begin)) {

@@ -140,9 +140,13 @@ impl Machine {
         if let (RequestFault::Reset(_), Some(peer)) = (fault, self.peers.get_mut(&conn)) {
             peer.down.mute_for = Duration::ZERO;
         }
+        let mut is_too_much = false;
         match fault {
             RequestFault::Reset(ResetCode::NotHave | ResetCode::SourceChanged) => {
-                self.forget_claim(conn, index);
+                is_too_much = !self.may_take_claim_back(now, conn);
+                if !is_too_much {
+                    self.forget_claim(conn, index);
+                }
             }
             // The connection is going; nothing more is asked over it.
             RequestFault::Lost => {
@@ -177,6 +181,9 @@ impl Machine {
                 self.leave_alone(now + HELD_BACK, conn);
             }
             RequestFault::Lost => {}
+        }
+        if is_too_much && self.peers.contains_key(&conn) {
+            self.drop_peer(now, conn, CloseCode::Busy);
         }
     }
 

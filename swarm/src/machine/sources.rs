@@ -43,8 +43,6 @@ struct Source {
     has_brought: bool,
     /// It is shut out until then.
     not_before: Time,
-    /// The beginning of the signature of the offer that was read last.
-    mark: u64,
 }
 
 /// All known peers, connected or not.
@@ -237,7 +235,6 @@ impl Sources {
             tries: 0,
             has_brought: false,
             not_before: Time::ZERO,
-            mark: 0,
         };
         self.expect(at, by_user);
         let source = self.known.entry(peer).or_insert(fresh);
@@ -252,17 +249,6 @@ impl Sources {
 
     pub(super) fn is_known(&self, peer: PeerId) -> bool {
         self.known.contains_key(&peer)
-    }
-
-    /// How the offer of this peer that was read last is recognised; `None` for a peer that is not known.
-    pub(super) fn mark_of(&self, peer: PeerId) -> Option<u64> {
-        self.known.get(&peer).map(|source| source.mark)
-    }
-
-    pub(super) fn mark(&mut self, peer: PeerId, mark: u64) {
-        if let Some(source) = self.known.get_mut(&peer) {
-            source.mark = mark;
-        }
     }
 
     /// Makes room for one more passed-on offer, at the cost of one that is of no use; whether there is room.

@@ -17,6 +17,8 @@ const SHUT_FIRST: Duration = Duration::from_secs(60);
 const SHUT_MAX: Duration = Duration::from_secs(3_600);
 /// A budget is for this long.
 const DAY: Duration = Duration::from_secs(24 * 3_600);
+/// Offers that a key tells of are counted for this long.
+const HOUR: Duration = Duration::from_secs(3_600);
 /// A path may break as often within a chunk before it counts against the key.
 const FREE_BREAKS: u32 = 3;
 
@@ -35,6 +37,10 @@ pub(super) struct Standing {
     taken: (u64, Time),
     /// Payload bytes that it took from us since the session began.
     given: u64,
+    /// Answers of leaf hashes, and manifests, that it asked for today, and when that day began.
+    asked: (u64, u64, Time),
+    /// Offers of others that it told us of and that were to be checked, this hour, and when that began.
+    told: (u32, Time),
     touched: Time,
 }
 
@@ -57,6 +63,36 @@ impl Standing {
     /// It took one more.
     pub(super) fn took(&mut self, now: Time) {
         self.taken.0 = self.taken(now) + 1;
+    }
+
+    fn asked(&mut self, now: Time) -> &mut (u64, u64, Time) {
+        if now.since(self.asked.2) >= DAY {
+            self.asked = (0, 0, now);
+        }
+        &mut self.asked
+    }
+
+    /// It asks for leaf hashes once more; how often it did within a day.
+    pub(super) fn leaf_lists(&mut self, now: Time) -> u64 {
+        let lists = &mut self.asked(now).0;
+        *lists += 1;
+        *lists
+    }
+
+    /// It asks for the manifest once more; how often it did within a day.
+    pub(super) fn manifests(&mut self, now: Time) -> u64 {
+        let manifests = &mut self.asked(now).1;
+        *manifests += 1;
+        *manifests
+    }
+
+    /// It told us of one more offer that is to be checked; how many within an hour.
+    pub(super) fn told_of_one(&mut self, now: Time) -> u32 {
+        if now.since(self.told.1) >= HOUR {
+            self.told = (0, now);
+        }
+        self.told.0 = self.told.0.saturating_add(1);
+        self.told.0
     }
 
     /// Payload bytes went out to it.

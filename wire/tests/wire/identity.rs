@@ -1,18 +1,50 @@
 //! Peer ids and codes as text and numbers.
 
-use minimodel_wire::{CloseCode, PeerId, PeerIdError, ResetCode, UnknownCode};
+use ed25519_dalek::VerifyingKey;
+use minimodel_wire::{CloseCode, KeyFault, PeerId, PeerIdError, ResetCode, UnknownCode};
 
-/// 32 zero bytes: 52 times `a`.
+use crate::samples::{refused_keys, text_of};
+
+/// 32 bytes of which the first five are zero.
 fn zeros() -> String {
-    "a".repeat(52)
+    format!("{}7{}", "a".repeat(8), "a".repeat(43))
 }
 
 #[test]
 fn peer_id_text_is_lowercase_base32() {
-    assert_eq!(PeerId([0; 32]).to_string(), zeros());
+    let mut bytes = [0; 32];
+    bytes[5] = 0xf8;
+    assert_eq!(PeerId(bytes).to_string(), zeros());
     assert_eq!(PeerId([0xff; 32]).to_string(), format!("{}q", "7".repeat(51)));
-    assert_eq!(PeerId([0; 32]).short(), "aaaaaaaaaa");
-    assert_eq!(zeros().parse(), Ok(PeerId([0; 32])));
+    assert_eq!(PeerId(bytes).short(), "aaaaaaaa7a");
+    assert_eq!(zeros().parse(), Ok(PeerId(bytes)));
+}
+
+/// H5: signatures hold under these that nobody needed a secret for, or they are a second spelling of another key.
+#[test]
+fn h5_a_peer_id_of_small_order_or_in_a_second_spelling_is_refused() {
+    for (key, fault) in refused_keys() {
+        assert_eq!(PeerId::from_bytes(key), Err(fault), "{key:02x?}");
+        let parsed = text_of(&key).parse::<PeerId>();
+        assert_eq!(parsed, Err(PeerIdError::Key(fault)), "{key:02x?}");
+    }
+    // What the list says is so by the curve's own arithmetic.
+    let weak = refused_keys().into_iter().filter(|(_, fault)| *fault == KeyFault::SmallOrder);
+    for (key, _) in weak {
+        assert!(VerifyingKey::from_bytes(&key).map_or(true, |key| key.is_weak()), "{key:02x?}");
+    }
+}
+
+#[test]
+fn h5_the_neighbours_of_what_is_refused_are_not() {
+    for (mut key, _) in refused_keys() {
+        key[16] ^= 1;
+        assert_eq!(PeerId::from_bytes(key), Ok(PeerId(key)), "{key:02x?}");
+    }
+    // The largest canonical y but one: p - 2.
+    let mut key = [0xff; 32];
+    (key[0], key[31]) = (0xeb, 0x7f);
+    assert_eq!(PeerId::from_bytes(key), Ok(PeerId(key)));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use minimodel_wire::{
-    Bitfield, ChunkHead, CloseCode, Consent, Frame, Hello, LeavesHead, ManifestHead, ManifestOnly, Offer,
-    PeerId, Request, SignedOffer,
+    Bitfield, ChunkHead, CloseCode, Consent, Frame, Hello, KeyFault, LeavesHead, ManifestHead, ManifestOnly,
+    Offer, PeerId, Request, SignedOffer,
 };
 
 pub(crate) const SOFTWARE: &str = "minimodel/0.1.0";
@@ -94,4 +94,33 @@ pub(crate) fn signed_offer() -> SignedOffer {
 
 pub(crate) fn address(text: &str) -> std::net::SocketAddr {
     text.parse().expect("an address")
+}
+
+/// The text form of any 32 bytes, whatever they are.
+pub(crate) fn text_of(key: &[u8; 32]) -> String {
+    PeerId(*key).to_string()
+}
+
+/// Every key that is refused: the eight points of small order with either sign of x, and all 19 numbers that are a second
+/// spelling of a point, again with either sign.
+pub(crate) fn refused_keys() -> Vec<([u8; 32], KeyFault)> {
+    const ORDER_8: [[u8; 32]; 2] = [
+        *b"\x26\xe8\x95\x8f\xc2\xb2\x27\xb0\x45\xc3\xf4\x89\xf2\xef\x98\xf0\xd5\xdf\xac\x05\xd3\xc6\x33\x39\xb1\x38\x02\x88\x6d\x53\xfc\x05",
+        *b"\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10\x67\x0f\x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77\x92\xac\x03\x7a",
+    ];
+    let near_p = |first: u8| {
+        let mut y = [0xff; 32];
+        (y[0], y[31]) = (first, 0x7f);
+        y
+    };
+    let mut one = [0; 32];
+    one[0] = 1;
+    let weak = [[0; 32], one, near_p(0xec), ORDER_8[0], ORDER_8[1]];
+    let second = (0xed..=0xff).map(|first| (near_p(first), KeyFault::NotCanonical));
+    let all: Vec<_> = weak.into_iter().map(|key| (key, KeyFault::SmallOrder)).chain(second).collect();
+    let mirrored = all.clone().into_iter().map(|(mut key, fault)| {
+        key[31] |= 0x80;
+        (key, fault)
+    });
+    all.into_iter().chain(mirrored).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use minimodel_swarm::machine::{Conn, Event, Input, KeepOutcome, Output, Req, RequestFault};
+use minimodel_swarm::machine::{Conn, Event, Input, KeepOutcome, OfferVerdict, Output, Req, RequestFault};
 use minimodel_wire::Frame;
 
 use super::queue::Step;
@@ -59,6 +59,10 @@ impl World {
             Step::Came(link, side, req, bytes) => self.came(link, side, req, bytes),
             Step::Acked(link, side, bytes) => self.acked(link, side, bytes),
             Step::Kept(no, req) => self.tell(no, Input::Kept { req, outcome: KeepOutcome::Kept }),
+            Step::Checked(no, check, offer) => {
+                let verdict = offer.check().map_or(OfferVerdict::Forged, OfferVerdict::Good);
+                self.tell(no, Input::OfferChecked { check, verdict });
+            }
         }
     }
 
@@ -124,6 +128,9 @@ impl World {
                 if let Some(to) = to {
                     self.push_over(link, Step::Reset(link, to, req, code));
                 }
+            }
+            Output::CheckOffer { check, offer } => {
+                self.queue.push(self.now, Step::Checked(no, check, Box::new(offer)));
             }
             Output::Event(event) => self.note(no, &event),
             // Nobody here searches leaves or asks for a manifest.

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use minimodel_swarm::machine::{Req, Time};
-use minimodel_wire::{CloseCode, Frame, ResetCode};
+use minimodel_swarm::machine::{Check, Req, Time};
+use minimodel_wire::{CloseCode, Frame, ResetCode, UncheckedOffer};
 
 use super::world::{LinkNo, No, Side};
 
@@ -39,6 +39,8 @@ pub(super) enum Step {
     Acked(LinkNo, Side, u32),
     /// A chunk is proven and written.
     Kept(No, Req),
+    /// The signature of an offer is checked.
+    Checked(No, Check, Box<UncheckedOffer>),
 }
 
 /// Steps wait in a slab, so that the heap moves small entries only.

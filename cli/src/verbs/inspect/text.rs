@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use minimodel_verifier::chunk;
 use minimodel_verifier::digest::tagged;
 use minimodel_verifier::receipt::{MAX_RECEIPT_BYTES, Receipt};
-use minimodel_wire::{PeerId, SignedOffer};
+use minimodel_wire::{OfferError, PeerId, SignedOffer};
 
 use crate::args::OfferArg;
 use crate::escape;
@@ -56,6 +56,7 @@ fn offer_lines(signed: &SignedOffer) -> Lines {
     let offer = signed.offer();
     let state = match signed.check_fresh(clock::now_unix()) {
         Ok(()) => "still good",
+        Err(OfferError::TooLongLived { .. }) => "further ahead than an offer may hold: no fetch takes it",
         Err(_) => "expired",
     };
     let mut lines = vec![

@@ -49,7 +49,7 @@ fn expected(trick: Trick) -> Expected {
         | Trick::Fragments
         | Trick::HostileReason => (OPEN, None),
         Trick::OtherAlpn => (&[Ended::Transport(0x178)], None),
-        Trick::NoCertificate | Trick::OtherScheme | Trick::Tls12 => (REFUSED_BY_TLS, None),
+        Trick::NoCertificate | Trick::OtherScheme | Trick::Tls12 | Trick::WeakKey => (REFUSED_BY_TLS, None),
         Trick::RequestBeforeHello => (&[Ended::Closed(6)], Some("peer-struck: sent a frame out of order")),
         Trick::UnknownRequest | Trick::LongRequest => (&[Ended::Closed(5)], BYTES),
         Trick::IndexOverflow | Trick::RangeOverflow => {

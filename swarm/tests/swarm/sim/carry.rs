@@ -1,11 +1,11 @@
 //! The driver of each machine: every input goes in here, every output is carried out here, every step is checked.
 
-use minimodel_swarm::machine::{Breach, Event, Input, KeepOutcome, Output, Req};
+use minimodel_swarm::machine::{Breach, Event, Input, KeepOutcome, OfferVerdict, Output, Req};
 
 use super::connections::end_of;
 use super::peer::{Behaviour, Download, PeerNo};
 use super::step::{Step, Wanted};
-use super::world::World;
+use super::world::{World, ms};
 
 impl World {
     pub(super) fn tell(&mut self, no: PeerNo, input: Input) {
@@ -108,6 +108,12 @@ impl World {
             Output::ServeLeaves { ask } => self.serve_leaves(no, ask),
             Output::ServeManifest { .. } => self.fail("nobody here asks for a manifest"),
             Output::Refuse { ask, code } => self.refuse(no, ask, code),
+            Output::CheckOffer { check, offer } => {
+                let verdict = offer.check().map_or(OfferVerdict::Forged, OfferVerdict::Good);
+                let checked = Input::OfferChecked { check, verdict };
+                self.peers[no].tally.offer_checks.push(self.now);
+                self.queue.push(self.now + ms(1), Step::Tell(no, self.peers[no].run, checked));
+            }
             Output::Event(event) => self.note(no, &event),
         }
     }

@@ -54,7 +54,8 @@ impl World {
                 self.queue.push(at, Step::AskIn(link, other, Req(u64::MAX), Wanted::Chunk(count)));
             }
             Behaviour::ForgedOffer => {
-                let mut bytes = offer_of(no, self.terms.swarm_id).to_bytes();
+                // Of somebody whom nobody knows, so that it is worth a look.
+                let mut bytes = offer_of(no + 100, self.terms.swarm_id).to_bytes();
                 if let Some(last) = bytes.last_mut() {
                     *last ^= 1;
                 }

@@ -31,6 +31,7 @@ mod leavers;
 mod leechers;
 mod liars;
 mod movers;
+mod offers;
 mod points;
 mod random;
 mod rescan;

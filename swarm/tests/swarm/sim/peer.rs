@@ -240,6 +240,8 @@ pub(super) struct Tally {
     pub(super) exhausted_at: Option<Time>,
     pub(super) unchoked: BTreeMap<PeerId, u32>,
     pub(super) rescans: u32,
+    /// When it had signatures of offers checked.
+    pub(super) offer_checks: Vec<Time>,
     /// Bytes of chunks that came whole and were not this chunk.
     pub(super) wasted_bytes: u64,
     /// How often its own disk ended the process.

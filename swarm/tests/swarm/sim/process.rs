@@ -121,6 +121,10 @@ impl World {
             Scripted::SetClock(no, seconds) => {
                 self.counts.clock_jumps += 1;
                 self.peers[no].plan.clock_is_off_by = seconds;
+                if self.peers[no].online {
+                    let unix = UNIX_AT_START + self.now.since_start().as_secs();
+                    self.tell(no, Input::Calendar { unix: unix.saturating_add_signed(seconds) });
+                }
             }
             Scripted::Split(side, until) => self.split(side, until),
             Scripted::Rebind(no, delay) => self.rebind(no, delay),

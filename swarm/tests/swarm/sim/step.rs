@@ -123,7 +123,7 @@ pub(super) enum Scripted {
     Split(u64, Time),
     /// The peer gets another address and another path; its connections live on.
     Rebind(PeerNo, Duration),
-    /// Its calendar is wrong by so many seconds when it starts again.
+    /// Its calendar is wrong by so many seconds from now on.
     SetClock(PeerNo, i64),
 }
 

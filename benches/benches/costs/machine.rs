@@ -1,0 +1,161 @@
+//! What needs no network: signatures, and bitfields of the largest artifact there is.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ed25519_dalek::SigningKey;
+use minimodel_swarm::machine::{Config, Conn, Controls, Input, Limits, Machine, Order, Terms, Time};
+use minimodel_wire::limits::MAX_CHUNK_COUNT;
+use minimodel_wire::{Bitfield, Consent, Decoder, Frame, Hello, Offer, PeerId, SignedOffer, UncheckedOffer};
+
+use super::{Cost, used};
+
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let (before, _) = used();
+    let done = black_box(work());
+    (done, used().0 - before)
+}
+
+fn config(consent: Consent) -> Config {
+    let chunk_count = MAX_CHUNK_COUNT;
+    Config {
+        me: PeerId([9; 32]),
+        terms: Terms {
+            swarm_id: [1; 32],
+            artifact_sha256: [2; 32],
+            license_sha256: [3; 32],
+            evidence_sha256: [4; 32],
+            byte_count: u64::from(chunk_count) << 14,
+            chunk_size: 1 << 14,
+            chunk_count,
+        },
+        consent,
+        software: "costs/1".to_owned(),
+        controls: Controls::default(),
+        offer: None,
+        order: Order::Rarest,
+        rescan: false,
+        repairs: false,
+        listening: true,
+        seed: 1,
+        unix_at_start: 1_800_000_000,
+        limits: Limits::default(),
+    }
+}
+
+fn hello(config: &Config) -> Hello {
+    let terms = &config.terms;
+    Hello {
+        version: 1,
+        swarm_id: terms.swarm_id,
+        artifact_sha256: terms.artifact_sha256,
+        license_sha256: terms.license_sha256,
+        evidence_sha256: terms.evidence_sha256,
+        chunk_size: terms.chunk_size,
+        chunk_count: terms.chunk_count,
+        consent: Consent::SERVE | Consent::FETCH,
+        software: "costs/1".to_owned(),
+    }
+}
+
+struct Desk {
+    machine: Machine,
+    hello: Hello,
+    next: u64,
+}
+
+impl Desk {
+    fn new(have: Bitfield) -> Self {
+        let config = config(Consent::FETCH | Consent::SERVE);
+        let hello = hello(&config);
+        Self { machine: Machine::new(config, have, BTreeMap::new()), hello, next: 0 }
+    }
+
+    /// The frame as it comes off the wire, and what follows but for the sending.
+    fn frame(&mut self, conn: Conn, frame: &Frame) -> (Duration, Duration) {
+        let (bytes, theirs) = timed(|| frame.encode());
+        let ((), ours) = timed(|| {
+            let mut decoder = Decoder::new(Some(MAX_CHUNK_COUNT));
+            decoder.push(&bytes);
+            let frame = decoder.next().unwrap().unwrap();
+            self.machine.handle(Time::ZERO, Input::Frame { conn, frame });
+            while let Some(output) = self.machine.poll() {
+                if let minimodel_swarm::machine::Output::Send { frame, .. } = output {
+                    black_box(frame.encode());
+                }
+            }
+        });
+        (theirs, ours)
+    }
+
+    /// A newcomer, and what its Hello costs.
+    fn join(&mut self) -> (Conn, (Duration, Duration)) {
+        self.next += 1;
+        let mut key = [3; 32];
+        key[..8].copy_from_slice(&self.next.to_le_bytes());
+        let conn = Conn(self.next);
+        self.machine.handle(Time::ZERO, Input::Connected { conn, peer: PeerId(key), dialed: false });
+        let hello = Frame::Hello(self.hello.clone());
+        (conn, self.frame(conn, &hello))
+    }
+}
+
+fn cost(what: &'static str, (theirs, ours): (Duration, Duration), bytes: (u64, u64)) -> Cost {
+    Cost { what, times: 1, ours, theirs, bytes: Some(bytes) }
+}
+
+pub(crate) fn costs() -> Vec<Cost> {
+    let mut costs = offers();
+    let mixed = || {
+        let mut have = Bitfield::full(MAX_CHUNK_COUNT);
+        have.clear(7);
+        have
+    };
+    let bits = u64::from(MAX_CHUNK_COUNT) / 8;
+    let mut desk = Desk::new(mixed());
+    let (_, hello) = desk.join();
+    costs.push(cost("`Hello` to who has some of 2^24 chunks", hello, (168, bits)));
+    let mut desk = Desk::new(Bitfield::new(MAX_CHUNK_COUNT));
+    for (what, field, came) in [
+        ("`Bitfield`: none of 2^24", Bitfield::new(MAX_CHUNK_COUNT), 11),
+        ("`Bitfield`: all of 2^24", Bitfield::full(MAX_CHUNK_COUNT), 11),
+        ("`Bitfield`: all but one of 2^24", mixed(), bits),
+    ] {
+        let (conn, _) = desk.join();
+        let spent = desk.frame(conn, &Frame::Bitfield(field));
+        costs.push(cost(what, spent, (came, 0)));
+    }
+    let (conn, _) = desk.join();
+    desk.frame(conn, &Frame::Bitfield(Bitfield::full(MAX_CHUNK_COUNT)));
+    let spent = desk.frame(conn, &Frame::DontHave { index: 7 });
+    costs.push(cost("first `DontHave` of who had all of 2^24", spent, (10, 0)));
+    costs
+}
+
+fn offers() -> Vec<Cost> {
+    const TIMES: u32 = 500;
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let offer = Offer {
+        peer: PeerId(key.verifying_key().to_bytes()),
+        swarm_id: [1; 32],
+        addresses: vec![([192, 0, 2, 7], 47_000).into()],
+        expires_unix: 1_800_003_600,
+    };
+    let (signed, theirs) = timed(|| {
+        let sign = |_| SignedOffer::sign(offer.clone(), &key).unwrap();
+        (0..TIMES).map(sign).last().unwrap()
+    });
+    let bytes = Bytes::from(signed.to_bytes());
+    let len = bytes.len() as u64 * u64::from(TIMES);
+    let (_, read) = timed(|| (0..TIMES).for_each(|_| drop(black_box(UncheckedOffer::read(bytes.clone())))));
+    let unchecked = UncheckedOffer::read(bytes).unwrap();
+    let (_, checked) = timed(|| (0..TIMES).for_each(|_| drop(black_box(unchecked.clone().check()))));
+    let row = |what, ours, theirs| Cost { what, times: TIMES, ours, theirs, bytes: Some((len, 0)) };
+    vec![
+        row("offer that is read and not checked", read, Duration::ZERO),
+        row("offer whose signature is checked, forged", checked, Duration::ZERO),
+        row("offer whose signature is checked, newly signed", checked, theirs),
+    ]
+}

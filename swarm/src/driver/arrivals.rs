@@ -1,0 +1,101 @@
+//! How many handshakes begin in a second.
+//!
+//! A first packet costs its sender little more than its bytes; answering it costs a key exchange and a signature. How many
+//! handshakes are under way is limited elsewhere, and whoever ends each of its own at once is under no such limit: so their
+//! rate is limited too, by site for those that have shown that they are there, and over all sites.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::machine::{Bucket, Time};
+
+/// Handshakes of one proven site, a second and at once: a large household or a small office that comes back at the same
+/// moment. Whoever is one too many asks again a second later by QUIC's own timer.
+const OF_SITE: (u64, u64) = (16, 64);
+/// Of all proven sites together: some 5 % of one processor at most.
+const OF_ALL: (u64, u64) = (256, 512);
+/// Of all that have not proven an address; the others are asked to. Any of them may be forged.
+const OF_UNPROVEN: (u64, u64) = (64, 64);
+/// How often it is looked which sites may be forgotten.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Counts handshakes as they begin.
+#[derive(Debug)]
+pub(super) struct Arrivals<S> {
+    unproven: Bucket,
+    all: Bucket,
+    /// Sites whose budget is not whole again. Each has taken from `all`, so that there are no more than that lets by in the
+    /// time that a site needs to be forgotten.
+    sites: BTreeMap<S, (Bucket, Time)>,
+    swept: Time,
+}
+
+impl<S: Ord + Copy> Arrivals<S> {
+    pub(super) fn new() -> Self {
+        let bucket = |(rate, burst)| Bucket::new(Time::ZERO, rate, burst);
+        Self { unproven: bucket(OF_UNPROVEN), all: bucket(OF_ALL), sites: BTreeMap::new(), swept: Time::ZERO }
+    }
+
+    /// Whether one more handshake may begin, from a site that is proven (`Some`) or not.
+    pub(super) fn may_come(&mut self, now: Time, site: Option<S>) -> bool {
+        let Some(site) = site else { return self.unproven.try_take(now, 1) };
+        self.forget_whole(now);
+        let fresh = || Bucket::new(now, OF_SITE.0, OF_SITE.1);
+        let mut bucket = self.sites.get(&site).map_or_else(fresh, |(bucket, _)| bucket.clone());
+        // Its own first: who knocks without end takes nothing from the others.
+        if !bucket.try_take(now, 1) || !self.all.try_take(now, 1) {
+            return false;
+        }
+        self.sites.insert(site, (bucket, now));
+        true
+    }
+
+    /// After some time without a handshake the budget of a site is whole, which is to know nothing of it.
+    fn forget_whole(&mut self, now: Time) {
+        let whole = Duration::from_secs(OF_SITE.1 / OF_SITE.0);
+        if now.since(self.swept) >= SWEEP {
+            self.swept = now;
+            self.sites.retain(|_, (_, last)| now.since(*last) < whole);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Time {
+        Time::after_start(Duration::from_millis(ms))
+    }
+
+    /// How many of those that knock a thousand times a second are let in within ten seconds.
+    fn let_in(arrivals: &mut Arrivals<u32>, site: impl Fn(u64) -> Option<u32>) -> u64 {
+        (0..10_000).filter(|&ms| arrivals.may_come(at(ms), site(ms))).count() as u64
+    }
+
+    #[test]
+    fn h3_handshakes_have_a_rate_by_site_and_in_all_however_soon_they_end() {
+        let mut arrivals = Arrivals::new();
+        let one = let_in(&mut arrivals, |_| Some(7));
+        assert!((OF_SITE.1 + 9 * OF_SITE.0..=OF_SITE.1 + 10 * OF_SITE.0).contains(&one), "{one}");
+        let mut arrivals = Arrivals::new();
+        let many = let_in(&mut arrivals, |ms| Some(ms as u32));
+        assert!((OF_ALL.1 + 9 * OF_ALL.0..=OF_ALL.1 + 10 * OF_ALL.0).contains(&many), "{many}");
+        assert!(arrivals.sites.len() as u64 <= 5 * OF_ALL.0 + OF_ALL.1, "{} sites", arrivals.sites.len());
+        let mut arrivals = Arrivals::new();
+        let forged = let_in(&mut arrivals, |_| None);
+        assert!(forged <= OF_UNPROVEN.1 + 10 * OF_UNPROVEN.0, "{forged}");
+        assert!(arrivals.may_come(at(10_000), Some(1)), "they take nothing from who is there");
+    }
+
+    #[test]
+    fn h3_one_site_that_knocks_without_end_keeps_nobody_else_out() {
+        let mut arrivals = Arrivals::new();
+        for ms in 0..10_000 {
+            arrivals.may_come(at(ms), Some(7));
+            if ms % 500 == 0 {
+                assert!(arrivals.may_come(at(ms), Some(8)), "after {ms} ms");
+            }
+        }
+    }
+}

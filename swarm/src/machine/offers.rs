@@ -1,0 +1,344 @@
+//! Offers that come in: which are read, which of their signatures are checked, and what follows.
+//!
+//! A signature costs much more to check than to send, and who sends it may come under a new key each time. So an offer is
+//! read only if there is a use for it, and its signature checked only if nothing is known of the same bytes; checks are
+//! outputs, and their number a second is limited over all connections (see `offer_checks`).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use minimodel_wire::{Consent, OfferError, PeerId, SignedOffer, UncheckedOffer};
+
+use super::core::Machine;
+use super::events::{Check, Conn, OfferVerdict, Output};
+use super::fault::Breach;
+use super::offer_checks::Due;
+use super::time::Time;
+
+/// The larger key waits this long for the smaller to dial, so that both do not dial at once.
+const POLITE_DELAY: Duration = Duration::from_secs(1);
+
+impl Machine {
+    /// Offers from a member. Its own is kept to be passed on; others' are dialed, if our user agreed to take part in that
+    /// exchange. What serves neither is not read.
+    pub(super) fn offers(&mut self, now: Time, conn: Conn, offers: &[Bytes]) {
+        let unix = self.unix(now);
+        let dials = self.dials_offers();
+        let Some((id, publishes)) =
+            self.peers.get(&conn).map(|peer| (peer.id, peer.consent.contains(Consent::PUBLISH)))
+        else {
+            return;
+        };
+        for bytes in offers {
+            if !dials && !publishes {
+                return;
+            }
+            let offer = match UncheckedOffer::read(bytes.clone()) {
+                Ok(offer) if offer.claim().swarm_id == self.config.terms.swarm_id => offer,
+                // One of a later version was passed on unread.
+                Err(OfferError::Version { .. }) => continue,
+                _ => {
+                    self.breach(now, conn, Breach::ForgedOffer);
+                    return;
+                }
+            };
+            let claim = offer.claim();
+            if claim.peer == self.config.me || claim.check_fresh(unix).is_err() {
+                continue;
+            }
+            if claim.peer != id {
+                self.passed_on_offer(now, conn, id, offer);
+            } else if publishes {
+                match self.offer_checks.good(now, &offer).cloned() {
+                    Some(signed) => self.believe(now, conn, &signed),
+                    None => self.offer_checks.wait_own(now, conn, offer),
+                }
+            }
+        }
+        self.check_offers(now);
+    }
+
+    /// An offer that its peer did not bring itself.
+    fn passed_on_offer(&mut self, now: Time, conn: Conn, from: PeerId, offer: UncheckedOffer) {
+        let named = offer.claim().peer;
+        if let Some(signed) = self.offer_checks.good(now, &offer).cloned() {
+            if !self.sources.is_known(named) {
+                self.believe(now, conn, &signed);
+            }
+            return;
+        }
+        let most = self.config.limits.max_offers_per_peer;
+        if self.is_news(named) && self.standings.of(from, now).told_of_one(now) <= most {
+            self.offer_checks.wait(now, conn, offer);
+        }
+    }
+
+    /// Whether offers of others are of any use to us.
+    fn dials_offers(&self) -> bool {
+        self.config.consent.contains(Consent::PUBLISH) && self.wants_chunks()
+    }
+
+    /// Whether an offer that names this peer could teach us anything.
+    fn is_news(&mut self, named: PeerId) -> bool {
+        self.dials_offers()
+            && (self.sources.is_known(named) || self.sources.has_room(self.config.limits.max_known))
+    }
+
+    /// Has signatures checked, as far as the limits let it.
+    pub(super) fn check_offers(&mut self, now: Time) {
+        let (peers, standings) = (&self.peers, &self.standings);
+        // Keys are free, so that others than these could be any number of one.
+        let has_moved_bytes = |conn: Conn| {
+            peers.get(&conn).is_some_and(|peer| peer.down.proven > 0 || standings.given(peer.id) > 0)
+        };
+        let due: Vec<Due> = std::iter::from_fn(|| self.offer_checks.next(now, has_moved_bytes)).collect();
+        for Due { check, offer } in due {
+            self.push(Output::CheckOffer { check, offer });
+        }
+    }
+
+    /// The verdict on a signature.
+    pub(super) fn offer_checked(&mut self, now: Time, check: Check, verdict: OfferVerdict) {
+        let good = if let OfferVerdict::Good(signed) = &verdict { Some(signed) } else { None };
+        if let Some(conn) = self.offer_checks.ended(now, check, good) {
+            match verdict {
+                OfferVerdict::Good(signed) => self.believe(now, conn, &signed),
+                OfferVerdict::Forged => self.breach(now, conn, Breach::ForgedOffer),
+                OfferVerdict::Unknown => {}
+            }
+        }
+        self.check_offers(now);
+    }
+
+    /// The offer is as its peer signed it; what follows. The peer that brought it may be gone.
+    fn believe(&mut self, now: Time, conn: Conn, signed: &SignedOffer) {
+        if signed.check_fresh(self.unix(now)).is_err() {
+            return;
+        }
+        let offer = signed.offer();
+        let mut own = false;
+        if let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.id == offer.peer) {
+            own = true;
+            if peer.offer.as_ref() != Some(signed) {
+                peer.offer = Some(signed.clone());
+                self.pass_on(conn);
+            }
+        }
+        self.learn(now, signed, own);
+    }
+
+    fn learn(&mut self, now: Time, signed: &SignedOffer, own: bool) {
+        let offer = signed.offer();
+        if !self.is_news(offer.peer) {
+            return;
+        }
+        let at = if self.config.me < offer.peer { now } else { now + POLITE_DELAY };
+        self.sources.add(offer.peer, &offer.addresses, offer.expires_unix, false, at);
+        if own || self.by_id.contains_key(&offer.peer) {
+            self.sources.connected(offer.peer);
+        }
+    }
+
+    /// What has expired is neither passed on nor remembered.
+    pub(super) fn drop_expired_offers(&mut self, unix: u64) {
+        for peer in self.peers.values_mut() {
+            peer.offer.take_if(|offer| offer.check_fresh(unix).is_err());
+        }
+        self.offer_checks.drop_expired(unix);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minimodel_wire::{Bitfield, Frame};
+
+    use super::super::desk::{Desk, SEED, TAKE, all, both, having, id, offer};
+    use super::super::events::Input;
+    use super::super::offer_checks::RENEWAL;
+    use super::*;
+
+    const LATE: u64 = 1_000_000;
+
+    #[test]
+    fn b21_i5_a_passed_on_offer_is_dialed_only_by_who_consented_to_publish() {
+        for (consent, expected) in [(TAKE, vec![]), (all(), vec![id(9)])] {
+            let mut desk = Desk::new(consent, having([0]));
+            desk.join(1, all(), having([1]));
+            desk.said();
+            let offers = vec![Bytes::from(offer(9, [1; 32], LATE).to_bytes())];
+            desk.frame(1, Frame::Peers { offers });
+            desk.wait(Duration::from_secs(2));
+            assert_eq!(desk.dialed(), expected);
+        }
+    }
+
+    #[test]
+    fn b21_c4_an_offer_for_another_swarm_or_with_another_signature_disconnects_and_an_expired_one_does_not() {
+        let bytes = |signed: SignedOffer| signed.to_bytes();
+        let mut forged = bytes(offer(9, [1; 32], LATE));
+        forged[40] ^= 1;
+        let mut later = bytes(offer(9, [1; 32], LATE));
+        later[0] = 2;
+        let cases = [
+            (bytes(offer(9, [7; 32], LATE)), 0),
+            (forged, 0),
+            (bytes(offer(9, [1; 32], 1)), 1),
+            (later, 1),
+            (bytes(offer(9, [1; 32], LATE)), 1),
+        ];
+        for (offer, left) in cases {
+            let mut desk = Desk::new(all(), having([0]));
+            desk.join(1, all(), having([1]));
+            desk.frame(1, Frame::Peers { offers: vec![Bytes::from(offer)] });
+            assert_eq!(desk.machine.progress().peers, left);
+        }
+    }
+
+    #[test]
+    fn b19_one_peer_cannot_fill_the_table_of_known_peers() {
+        let mut desk = Desk::with(all(), having([0]), |config| config.limits.max_offers_per_peer = 20);
+        desk.join(1, all(), having([1]));
+        for n in 2..60 {
+            desk.frame(1, Frame::Peers { offers: vec![Bytes::from(offer(n, [1; 32], LATE).to_bytes())] });
+        }
+        assert_eq!(desk.machine.sources.count(), 20);
+        desk.machine.config.limits.max_known = 20;
+        desk.join(70, all(), having([1]));
+        desk.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(80, [1; 32], LATE).to_bytes())] });
+        assert_eq!(desk.machine.sources.count(), 20);
+        desk.machine.sources.ban(id(5), Time::ZERO);
+        desk.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(81, [1; 32], LATE).to_bytes())] });
+        assert!(desk.machine.sources.is_known(id(81)), "a banned one made room");
+    }
+
+    fn bytes_of(n: u8, expires_unix: u64) -> Bytes {
+        Bytes::from(offer(n, [1; 32], expires_unix).to_bytes())
+    }
+
+    fn tell_of(desk: &mut Desk, conn: u64, offers: impl IntoIterator<Item = Bytes>) {
+        for offer in offers {
+            desk.frame(conn, Frame::Peers { offers: vec![offer] });
+        }
+    }
+
+    /// The peer with key `n` goes.
+    fn part(desk: &mut Desk, n: u8) {
+        desk.tell(Input::Closed { conn: Conn(n.into()), code: None });
+    }
+
+    #[test]
+    fn h3_an_offer_that_was_checked_costs_no_second_check_and_a_renewed_one_waits_a_minute() {
+        let mut desk = Desk::new(all(), having([0]));
+        desk.join(1, all(), having([1]));
+        desk.join(2, all(), having([1]));
+        tell_of(&mut desk, 1, [bytes_of(9, LATE), bytes_of(9, LATE), bytes_of(9, LATE + 1)]);
+        tell_of(&mut desk, 2, [bytes_of(9, LATE)]);
+        assert_eq!(desk.checks, 1);
+        desk.wait(RENEWAL);
+        tell_of(&mut desk, 2, [bytes_of(9, LATE + 1)]);
+        assert_eq!(desk.checks, 2);
+        // The same but for the very end of its signature.
+        desk.wait(RENEWAL);
+        let mut forged = bytes_of(9, LATE + 1).to_vec();
+        *forged.last_mut().unwrap() ^= 1;
+        tell_of(&mut desk, 2, [forged.into()]);
+        assert_eq!((desk.checks, desk.machine.progress().peers), (3, 1));
+    }
+
+    #[test]
+    fn h3_of_its_own_offers_a_key_has_one_checked_at_once_and_one_a_minute_however_often_it_comes() {
+        for ours in [SEED, all()] {
+            let mut desk = Desk::new(ours, Bitfield::full(20));
+            for round in 0..5 {
+                desk.join(1, all(), having([1]));
+                tell_of(&mut desk, 1, (0..128).map(|n| bytes_of(1, LATE + 1_000 * round + n)));
+                part(&mut desk, 1);
+            }
+            assert_eq!(desk.checks, 1, "{ours:?}");
+            desk.join(1, all(), having([1]));
+            tell_of(&mut desk, 1, (0..128).map(|n| bytes_of(1, LATE + n)));
+            desk.wait(RENEWAL * 3);
+            assert_eq!(desk.checks, 2, "the last that it brought, when a minute is over");
+            let renewed = desk.machine.peers[&Conn(1)].offer.as_ref().map(|offer| offer.offer().expires_unix);
+            assert_eq!(renewed, Some(LATE + 127));
+        }
+    }
+
+    #[test]
+    fn h3_offers_that_serve_nobody_are_not_even_read() {
+        // Neither we nor the peer publish: nothing is passed on, nobody is dialed.
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.join(1, TAKE, having([]));
+        tell_of(&mut desk, 1, [bytes_of(1, LATE), bytes_of(9, LATE), Bytes::from_static(b"\x01no offer")]);
+        assert_eq!((desk.checks, desk.machine.progress().peers), (0, 1));
+        // It publishes: its own is for others. Those of others are of no use to who has everything.
+        for ours in [SEED, SEED | Consent::PUBLISH] {
+            let mut desk = Desk::new(ours, Bitfield::full(20));
+            desk.join(1, all(), having([]));
+            tell_of(&mut desk, 1, [bytes_of(9, LATE), bytes_of(1, LATE), bytes_of(8, LATE)]);
+            assert_eq!((desk.checks, desk.machine.progress().peers), (1, 1), "{ours:?}");
+        }
+    }
+
+    #[test]
+    fn h3_checks_have_a_rate_over_all_connections_and_unknown_keys_leave_room_for_members() {
+        let mut desk = Desk::new(both() | Consent::PUBLISH, having([0]));
+        desk.join(200, all(), having([1]));
+        desk.machine.standings.of(id(200), Time::ZERO).gave(1);
+        // A crowd that comes with new keys, brings an own offer and as many of others, and goes.
+        let mut strangers = 0;
+        for second in 0..10 {
+            for n in 1..=60u8 {
+                desk.join(n, all(), having([1]));
+                tell_of(&mut desk, n.into(), [bytes_of(n, LATE + second), bytes_of(n + 100, LATE + second)]);
+            }
+            let before = desk.checks;
+            desk.wait(Duration::from_secs(1));
+            strangers += desk.checks - before;
+            (1..=60).for_each(|n| part(&mut desk, n));
+        }
+        assert!(strangers <= 10 * 32, "{strangers} checks in ten seconds");
+        assert!(desk.checks <= 128 + 10 * 32 + 1, "{} checks in all", desk.checks);
+        // Their budget is used up, and the member's is not.
+        (1..=60u8).for_each(|n| desk.join(n, all(), having([1])));
+        (1..=60u8).for_each(|n| tell_of(&mut desk, n.into(), [bytes_of(n + 100, LATE + 99)]));
+        let before = desk.checks;
+        tell_of(&mut desk, 200, [bytes_of(200, LATE)]);
+        assert_eq!(desk.checks, before + 1);
+        assert!(desk.machine.peers[&Conn(200)].offer.is_some());
+    }
+
+    #[test]
+    fn h3_a_stranger_s_offer_is_checked_in_its_turn_while_others_bring_theirs_without_end() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        let flood = |desk: &mut Desk, round: u64| {
+            for n in 1..=40u8 {
+                desk.join(n, all(), having([1]));
+                tell_of(desk, n.into(), [bytes_of(n, LATE + round)]);
+            }
+        };
+        for round in 0..8 {
+            flood(&mut desk, round);
+            desk.wait(RENEWAL);
+        }
+        desk.join(99, all(), having([1]));
+        tell_of(&mut desk, 99, [bytes_of(99, LATE)]);
+        desk.wait(Duration::from_secs(3));
+        assert!(desk.machine.peers[&Conn(99)].offer.is_some());
+    }
+
+    #[test]
+    fn h6_what_expired_while_the_machine_slept_is_neither_dialed_nor_passed_on() {
+        let mut desk = Desk::new(both() | Consent::PUBLISH, having([0]));
+        desk.join(1, all(), having([1]));
+        tell_of(&mut desk, 1, [bytes_of(1, 10_000)]);
+        // The one with the larger key is dialed a second later; the machine sleeps before that.
+        tell_of(&mut desk, 1, (2..60).map(|n| bytes_of(n, 10_000)));
+        let before = desk.dialed().len();
+        desk.tell(Input::Calendar { unix: 20_000 });
+        desk.join(70, all(), having([1]));
+        assert!(!desk.frames(70).iter().any(|frame| matches!(frame, Frame::Peers { .. })), "passed on");
+        desk.wait(Duration::from_secs(100));
+        assert!(before > 0 && desk.dialed().is_empty(), "dialed");
+    }
+}

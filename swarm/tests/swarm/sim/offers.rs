@@ -1,0 +1,92 @@
+//! Offers that are told of: what they cost, and when they are worth nothing any more.
+
+use bytes::Bytes;
+use minimodel_wire::{Frame, Offer, SignedOffer};
+
+use super::peer::{Behaviour, PeerNo, Plan, address_of, id_of, key};
+use super::step::{Scripted, Step};
+use super::world::{KIB, MIB, UNIX_AT_START, World, ms, secs};
+
+const DAY: i64 = 24 * 3_600;
+
+fn has_dialed(world: &World, from: PeerNo, to: PeerNo) -> bool {
+    world.peers[from].tally.dials.iter().any(|&(peer, _)| peer == id_of(to))
+}
+
+#[test]
+fn h6_offers_that_expired_while_the_machine_slept_are_neither_passed_on_nor_dialed() {
+    for is_asleep in [false, true] {
+        let mut world = World::new(16 * MIB, 64 * KIB, 61);
+        let seeder = world.add(Plan::seeder().rates(MIB, MIB));
+        let first = world.add(Plan::leecher().knows(&[seeder]));
+        let second = world.add(Plan::leecher().knows(&[seeder]).joins_at(secs(4)));
+        if is_asleep {
+            // By its own clock no time passes; by the calendar twenty days do.
+            world.script(secs(3), Scripted::SetClock(seeder, 20 * DAY));
+        }
+        world.must_run(secs(120), |world| world.is_complete(first) && world.is_complete(second));
+        let met = has_dialed(&world, first, second) || has_dialed(&world, second, first);
+        assert_eq!(met, !is_asleep);
+    }
+    // The one that would dial is the one that sleeps: it hears of the other before, and wakes when that is of no use.
+    for is_asleep in [false, true] {
+        let mut world = World::new(16 * MIB, 64 * KIB, 62);
+        let seeder = world.add(Plan::seeder().rates(MIB, MIB));
+        let mut plan = Plan::leecher().knows(&[seeder]);
+        plan.limits.enough_peers = if is_asleep { 1 } else { 32 };
+        let [one, two] = [world.add(plan.clone()), world.add(plan)];
+        if is_asleep {
+            for who in [one, two] {
+                world.script(secs(3), Scripted::SetClock(who, 20 * DAY));
+                // From here on it would look for others.
+                world.script(secs(4), Scripted::Cut(who));
+            }
+        }
+        world.must_run(secs(120), |world| world.is_complete(one) && world.is_complete(two));
+        let met = has_dialed(&world, one, two) || has_dialed(&world, two, one);
+        assert_eq!(met, !is_asleep);
+    }
+}
+
+/// The `n`th offer of its own of a peer; each is good, and none like another.
+fn own_offer(no: PeerNo, swarm_id: [u8; 32], n: u64) -> Bytes {
+    let offer = Offer {
+        peer: id_of(no),
+        swarm_id,
+        addresses: vec![address_of(no)],
+        expires_unix: UNIX_AT_START + 500_000 + n,
+    };
+    Bytes::from(SignedOffer::sign(offer, key(no)).expect("own key, good address").to_bytes())
+}
+
+#[test]
+fn h3_sixteen_keys_that_come_again_with_new_own_offers_have_a_few_signatures_checked() {
+    const KEYS: usize = 16;
+    let mut world = World::new(32 * MIB, 64 * KIB, 63);
+    let seeder = world.add(Plan::seeder().rates(MIB, MIB));
+    let idle = Plan { behaviour: Behaviour::FreeRider, ..Plan::leecher() };
+    let crowd: Vec<PeerNo> = (0..KEYS).map(|_| world.add(idle.clone().knows(&[seeder]))).collect();
+    let mut told = 0;
+    for second in 0..20 {
+        world.run(secs(second) + ms(900), |_| false);
+        for &no in &crowd {
+            for (link, side) in world.links_of(no) {
+                for n in 0..8 {
+                    let frame =
+                        Frame::Peers { offers: vec![own_offer(no, world.terms.swarm_id, 8 * second + n)] };
+                    world.queue.push(world.now + ms(10), Step::FrameIn(link, side.other(), frame));
+                    told += 1;
+                }
+            }
+        }
+        world.run(secs(second) + ms(950), |_| false);
+        for &no in &crowd {
+            world.scripted(Scripted::Cut(no));
+        }
+    }
+    let checks = world.peers[seeder].tally.offer_checks.len();
+    assert!(told > 20 * KEYS, "{told} offers: nobody came");
+    // One of each key; a renewal within a minute waits.
+    assert_eq!(checks, KEYS, "of {told} offers");
+    assert_eq!(world.peers[seeder].tally.banned, [], "nobody did what no honest program does");
+}
