@@ -144,7 +144,7 @@ mod tests {
             assert!(Trick::ALL[..at].iter().all(|other| other.name() != trick.name()), "{trick}");
             assert!(!trick.sides().is_empty() && !trick.what().is_empty(), "{trick}");
             let is_row =
-                |row: &str| row.len() > 1 && "ABCD".contains(&row[..1]) && row[1..].parse::<u8>().is_ok();
+                |row: &str| row.len() > 1 && "ABCDH".contains(&row[..1]) && row[1..].parse::<u8>().is_ok();
             assert!(trick.rows().split(' ').all(is_row), "{trick}");
         }
     }
