@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use minimodel_swarm::driver::{Fetched, PeerShare, SeedEnd};
 use minimodel_swarm::store::{ChunkSource as _, FileStat, Finished, Part, Placed, Published, RealDisk};
@@ -20,7 +21,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::publisher::JudgedObject;
 use crate::settings::Context;
-use crate::size::show_size;
+use crate::size::{show_rate, show_size};
 
 /// The verdict of the whole-file check decides: into place with a receipt, or aside.
 pub(super) fn finish(
@@ -185,6 +186,58 @@ pub(super) fn tell_place(context: &Context, target: &Target) -> Result<(), Failu
         "to use it: open TinyRustLM and choose this file in its own file picker; nothing opens it for you",
     );
     if printer.is_json() { Ok(()) } else { printer.answer_path(&target.artifact) }
+}
+
+/// What was fetched, how fast, and from whom. `tail`: from the last chunk to the receipt.
+pub(super) fn tell_done(
+    context: &Context,
+    plan: &Plan<'_>,
+    importing: &Importing,
+    fetched: &Fetched,
+    tail: Duration,
+) -> Result<(), Failure> {
+    let (printer, target) = (&context.printer, &importing.target);
+    let seconds = fetched.elapsed.as_secs_f64().max(1e-3);
+    let rate = (fetched.received_bytes as f64 / seconds) as u64;
+    let suppliers = fetched.peers.values().filter(|share| share.chunks > 0).count();
+    printer.note(format!(
+        "fetched {} in {seconds:.1} s ({}) from {suppliers} {}; all {} checks passed",
+        show_size(fetched.received_bytes),
+        show_rate(rate),
+        if suppliers == 1 { "peer" } else { "peers" },
+        fetched.checks.checks().len(),
+    ));
+    let found = fetched.found_on_disk;
+    if found.chunks > 0 {
+        let (bytes, chunks) = (show_size(found.bytes), found.chunks);
+        printer.note(format!("  {bytes} in {chunks} chunks were on disk; no record names who supplied them"));
+    }
+    let tail_ms = tail.as_millis() as u64;
+    printer.detail(format!("from the last chunk to the receipt: {tail_ms} ms"));
+    for (peer, share) in &fetched.peers {
+        if let Some(rejected) = &share.rejected {
+            printer.note(format!("  peer {peer} was rejected: {}", escape::shown(rejected)));
+        }
+    }
+    if printer.is_json() {
+        let peers: BTreeMap<String, serde_json::Value> = fetched
+            .peers
+            .iter()
+            .map(|(peer, share)| {
+                (
+                    peer.to_string(),
+                    json!({"chunks": share.chunks, "bytes": share.bytes, "rejected": share.rejected}),
+                )
+            })
+            .collect();
+        let fields = json!({
+            "path": shown(&target.artifact), "receipt": shown(&target.receipt), "swarm_id": minimodel_verifier::digest::hex(plan.manifest.swarm_id()),
+            "received_bytes": fetched.received_bytes, "found_bytes": found.bytes, "seconds": seconds, "finish_ms": tail_ms, "peers": peers,
+            "publisher": JudgedObject::from(&importing.publisher),
+        });
+        printer.event("done", fields)?;
+    }
+    tell_place(context, target)
 }
 
 /// How serving ended; a file that changed meanwhile is a failure. `stat` is what it was, where that is known.

@@ -1,14 +1,11 @@
 //! A fetch from consent to receipt; `fetch` and `import-peer-request` differ only in what leads to it.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use minimodel_companion::publishers::Judged;
-use minimodel_swarm::driver::{
-    Bans, Controls, FetchEnd, FetchSettings, Fetched, Fetching, Node, Throttle, steady,
-};
+use minimodel_swarm::driver::{Bans, Controls, FetchEnd, FetchSettings, Fetching, Node, Throttle, steady};
 use minimodel_swarm::machine::Order;
 use minimodel_swarm::store::{Opener, Part, RealDisk, Resumed};
 use minimodel_verifier::Manifest;
@@ -18,7 +15,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::asking::ask;
-use super::closing::{already_there, finish, shown, tell_place, tell_served};
+use super::closing::{already_there, finish, tell_done, tell_served};
 use super::hands::Hands;
 use super::target::Target;
 use super::{SOFTWARE, WAITING_REPORTS, block_on, ending, endpoint, random_seed, watch};
@@ -35,7 +32,6 @@ use crate::output;
 use crate::progress::Progress;
 use crate::publisher::JudgedObject;
 use crate::settings::Context;
-use crate::size::{show_rate, show_size};
 
 /// Without `--stall-timeout`.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -337,57 +333,6 @@ fn settings(
         unix_now: now_unix(),
         reports: hands.reports.clone(),
     })
-}
-
-fn tell_done(
-    context: &Context,
-    plan: &Plan<'_>,
-    importing: &Importing,
-    fetched: &Fetched,
-    tail: Duration,
-) -> Result<(), Failure> {
-    let (printer, target) = (&context.printer, &importing.target);
-    let seconds = fetched.elapsed.as_secs_f64().max(1e-3);
-    let rate = (fetched.received_bytes as f64 / seconds) as u64;
-    let suppliers = fetched.peers.values().filter(|share| share.chunks > 0).count();
-    printer.note(format!(
-        "fetched {} in {seconds:.1} s ({}) from {suppliers} {}; all {} checks passed",
-        show_size(fetched.received_bytes),
-        show_rate(rate),
-        if suppliers == 1 { "peer" } else { "peers" },
-        fetched.checks.checks().len(),
-    ));
-    let found = fetched.found_on_disk;
-    if found.chunks > 0 {
-        let (bytes, chunks) = (show_size(found.bytes), found.chunks);
-        printer.note(format!("  {bytes} in {chunks} chunks were on disk; no record names who supplied them"));
-    }
-    let tail_ms = tail.as_millis() as u64;
-    printer.detail(format!("from the last chunk to the receipt: {tail_ms} ms"));
-    for (peer, share) in &fetched.peers {
-        if let Some(rejected) = &share.rejected {
-            printer.note(format!("  peer {peer} was rejected: {}", escape::shown(rejected)));
-        }
-    }
-    if printer.is_json() {
-        let peers: BTreeMap<String, serde_json::Value> = fetched
-            .peers
-            .iter()
-            .map(|(peer, share)| {
-                (
-                    peer.to_string(),
-                    json!({"chunks": share.chunks, "bytes": share.bytes, "rejected": share.rejected}),
-                )
-            })
-            .collect();
-        let fields = json!({
-            "path": shown(&target.artifact), "receipt": shown(&target.receipt), "swarm_id": minimodel_verifier::digest::hex(plan.manifest.swarm_id()),
-            "received_bytes": fetched.received_bytes, "found_bytes": found.bytes, "seconds": seconds, "finish_ms": tail_ms, "peers": peers,
-            "publisher": JudgedObject::from(&importing.publisher),
-        });
-        printer.event("done", fields)?;
-    }
-    tell_place(context, target)
 }
 
 /// Serves on if the user wanted that, then ends the connections.
