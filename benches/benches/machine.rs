@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use minimodel_swarm::machine::{
-    Ask, Config, Conn, Controls, Input, KeepOutcome, Limits, Machine, Order, Output, Req, ServeOutcome,
+    Ask, Config, Conn, Controls, Input, KeepOutcome, Limits, Machine, Order, Output, Req, ServeOutcome, Site,
     Terms, Time,
 };
 use minimodel_wire::{Bitfield, Consent, Frame, PeerId};
@@ -113,7 +113,8 @@ impl Desk {
 
     fn join(&mut self, n: u64, consent: Consent, have: Bitfield) {
         let conn = Conn(n);
-        self.machine.handle(self.now, Input::Connected { conn, peer: id(n + 1), dialed: false });
+        let site = Site::of([10, 0, 0, 1].into());
+        self.machine.handle(self.now, Input::Connected { conn, peer: id(n + 1), site, dialed: false });
         let mut hello = None;
         while let Some(output) = self.machine.poll() {
             match output {

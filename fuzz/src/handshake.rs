@@ -21,7 +21,8 @@ pub fn handshake(data: &[u8]) {
     let mut source = Source::new(data);
     let (setup, have) = (source.byte(), source.byte());
     let mut desk = Desk::new(setup, have);
-    desk.tell(Input::Connected { conn: CONN, peer: samples::id(have & 7), dialed: setup & 0x40 != 0 }, None);
+    let (peer, site) = (samples::id(have & 7), samples::site(have & 7));
+    desk.tell(Input::Connected { conn: CONN, peer, site, dialed: setup & 0x40 != 0 }, None);
     while !source.is_empty() && desk.phase != Phase::Gone {
         match source.byte() % 10 {
             0..=3 => {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use ed25519_dalek::SigningKey;
 use minimodel_fixtures::{ManifestOptions, ManifestText, manifest_artifact};
-use minimodel_swarm::machine::{Config, Controls, Limits, Order, Terms};
+use minimodel_swarm::machine::{Config, Controls, Limits, Order, Site, Terms};
 use minimodel_verifier::Manifest;
 use minimodel_wire::{Consent, Hello, Offer, PROTOCOL_VERSION, PeerId, SignedOffer};
 
@@ -37,6 +37,11 @@ pub(crate) fn key(n: u8) -> &'static SigningKey {
 /// The peer id of peer `n`.
 pub(crate) fn id(n: u8) -> PeerId {
     KEY_RING[usize::from(n)].1
+}
+
+/// Where a peer is: some share a site, some a network.
+pub(crate) fn site(n: u8) -> Site {
+    Site::of([10, 0, n & 2, n & 1].into())
 }
 
 /// One good offer of each peer, then one that has expired and one for another swarm.

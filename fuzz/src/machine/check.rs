@@ -28,9 +28,10 @@ impl World {
 
     fn heard(&mut self, output: Output) {
         match output {
-            Output::Dial { peer, addresses } => {
+            Output::Dial { peer, addresses, hearsay } => {
                 assert!(!self.banned.contains(&peer), "dials whom it banned");
-                assert!(!addresses.is_empty() && self.ours.contains(Consent::FETCH));
+                assert!(hearsay.len() <= 2, "dials {hearsay:?} because others say so");
+                assert!(!(addresses.is_empty() && hearsay.is_empty()) && self.ours.contains(Consent::FETCH));
                 assert!(self.links.values().all(|link| link.peer != peer), "dials who is connected");
                 // One that came to us and went while it was dialed may be dialed once more.
                 self.dials.push_back(peer);

@@ -70,7 +70,7 @@ impl World {
         self.next_conn += 1;
         let peer = samples::id(n);
         self.links.insert(conn, Link { peer, announced: Bitfield::new(CHUNKS), introduced: false });
-        self.tell(Input::Connected { conn, peer, dialed });
+        self.tell(Input::Connected { conn, peer, site: samples::site(n), dialed });
         conn
     }
 

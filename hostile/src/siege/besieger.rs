@@ -77,7 +77,8 @@ async fn besiege(n: usize, target: Target, model: Model, counts: Arc<Counts>) {
     let kind = KINDS[n % KINDS.len()];
     let host = 2 + u8::try_from(n / PER_ADDRESS % 250).unwrap_or(0);
     let guise = Guise {
-        from: IpAddr::V4(Ipv4Addr::new(127, 0, 0, host)),
+        // Each address in a network of its own.
+        from: IpAddr::V4(Ipv4Addr::new(127, 0, host, 1)),
         window: if kind == Kind::NeverReads { 4 << 10 } else { 1 << 20 },
         loss: if kind == Kind::HalfOpen { Loss::AllButRetry } else { Loss::None },
         ..Guise::default()

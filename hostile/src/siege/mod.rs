@@ -5,6 +5,7 @@
 
 mod besieger;
 mod honest;
+pub mod occupation;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -7,7 +7,8 @@
 //! ones; what is unproven is bounded over all addresses.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::collections::btree_map::Entry;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -22,10 +23,12 @@ use super::dial::Dialer;
 use super::notes::Note;
 use super::tls::peer_of;
 use super::transport::{self, HANDSHAKE, MAX_INCOMING, RETRY_BEYOND};
-use crate::machine::Time;
+use crate::machine::{Network, Site, Time};
 
-/// Newcomers at once from one address that is proven.
-const MAX_PER_ADDRESS: usize = 8;
+/// Newcomers at once from one site whose address is proven, and from all sites of one network: an eighth of all
+/// handshakes, so that who has a whole network does not have them all.
+const MAX_PER_SITE: usize = 8;
+const MAX_PER_NETWORK: usize = MAX_INCOMING / 8;
 
 /// Accepts connections until the endpoint closes.
 pub(super) async fn run(dialer: Dialer, server: ServerConfig, notes: mpsc::Sender<Note>) {
@@ -39,7 +42,7 @@ pub(super) async fn run(dialer: Dialer, server: ServerConfig, notes: mpsc::Sende
         let mut verdict = newcomers.verdict(remote.ip(), is_proven, handshakes.len());
         if verdict == Verdict::LetIn {
             let now = Time::after_start(start.elapsed());
-            if !arrivals.may_come(now, is_proven.then(|| site(remote.ip()))) {
+            if !arrivals.may_come(now, is_proven.then(|| Site::of(remote.ip()))) {
                 verdict = if is_proven { Verdict::Ignore } else { Verdict::Prove };
             }
         }
@@ -77,18 +80,6 @@ async fn shake_hands(connecting: Connecting, mut place: Place, notes: mpsc::Send
     }
 }
 
-/// What counts as one address: of IPv6 the first 64 bits, since whoever has one of those has all of them (RFC 4291
-/// section 2.5.1).
-fn site(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        v4 => v4,
-    }
-}
-
 /// What becomes of a first packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -105,17 +96,45 @@ struct Newcomers(Arc<Mutex<Counts>>);
 #[derive(Debug, Default)]
 struct Counts {
     unproven: usize,
-    proven: BTreeMap<IpAddr, usize>,
+    sites: BTreeMap<Site, usize>,
+    networks: BTreeMap<Network, usize>,
+}
+
+impl Counts {
+    /// Whether its site, or its network, has all the newcomers that it may have.
+    fn is_full(&self, site: Site) -> bool {
+        self.sites.get(&site).is_some_and(|&count| count >= MAX_PER_SITE)
+            || self.networks.get(&site.network()).is_some_and(|&count| count >= MAX_PER_NETWORK)
+    }
+
+    fn add(&mut self, site: Site) {
+        *self.sites.entry(site).or_default() += 1;
+        *self.networks.entry(site.network()).or_default() += 1;
+    }
+
+    fn remove(&mut self, site: Site) {
+        less_one(&mut self.sites, site);
+        less_one(&mut self.networks, site.network());
+    }
+}
+
+/// One less of them; what is none is not kept.
+fn less_one<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
+    if let Entry::Occupied(mut count) = counts.entry(key) {
+        *count.get_mut() -= 1;
+        if *count.get() == 0 {
+            count.remove();
+        }
+    }
 }
 
 impl Newcomers {
     fn verdict(&self, address: IpAddr, is_proven: bool, handshakes: usize) -> Verdict {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = counts.proven.get(&site(address)).copied().unwrap_or(0);
         if handshakes >= MAX_INCOMING {
             return Verdict::Ignore;
         }
-        match (is_proven, here >= MAX_PER_ADDRESS) {
+        match (is_proven, counts.is_full(Site::of(address))) {
             (true, true) => Verdict::Ignore,
             (true, false) => Verdict::LetIn,
             (false, is_full) if is_full || counts.unproven >= RETRY_BEYOND => Verdict::Prove,
@@ -124,7 +143,7 @@ impl Newcomers {
     }
 
     fn take(&self, address: IpAddr, is_proven: bool) -> Place {
-        let mut place = Place { newcomers: self.clone(), address: site(address), is_proven: false };
+        let mut place = Place { newcomers: self.clone(), site: Site::of(address), is_proven: false };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).unproven += 1;
         if is_proven {
             place.prove();
@@ -137,7 +156,7 @@ impl Newcomers {
 #[derive(Debug)]
 pub(super) struct Place {
     newcomers: Newcomers,
-    address: IpAddr,
+    site: Site,
     is_proven: bool,
 }
 
@@ -146,7 +165,7 @@ impl Place {
         if !std::mem::replace(&mut self.is_proven, true) {
             let mut counts = self.newcomers.0.lock().unwrap_or_else(PoisonError::into_inner);
             counts.unproven -= 1;
-            *counts.proven.entry(self.address).or_default() += 1;
+            counts.add(self.site);
         }
     }
 }
@@ -154,13 +173,10 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.newcomers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.is_proven {
+        if self.is_proven {
+            counts.remove(self.site);
+        } else {
             counts.unproven -= 1;
-        } else if let Some(count) = counts.proven.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.proven.remove(&self.address);
-            }
         }
     }
 }
@@ -179,7 +195,7 @@ mod tests {
         let mut forged: Vec<_> = (0..RETRY_BEYOND).map(|_| newcomers.take(at(1), false)).collect();
         assert_eq!(newcomers.verdict(at(2), false, 8), Verdict::Prove);
         assert_eq!(newcomers.verdict(at(1), true, 8), Verdict::LetIn, "it was not it that took them");
-        let held: Vec<_> = (0..MAX_PER_ADDRESS).map(|_| newcomers.take(at(1), true)).collect();
+        let held: Vec<_> = (0..MAX_PER_SITE).map(|_| newcomers.take(at(1), true)).collect();
         assert_eq!(newcomers.verdict(at(1), true, 16), Verdict::Ignore);
         assert_eq!(newcomers.verdict(at(2), true, 16), Verdict::LetIn);
         forged.clear();
@@ -189,16 +205,34 @@ mod tests {
         drop(held);
         assert_eq!(newcomers.verdict(at(1), false, 0), Verdict::LetIn);
         let counts = newcomers.0.lock().unwrap();
-        assert_eq!((counts.unproven, counts.proven.len()), (0, 0));
+        assert_eq!((counts.unproven, counts.sites.len(), counts.networks.len()), (0, 0, 0));
     }
 
     #[test]
     fn b16_all_addresses_of_one_ipv6_site_count_together() {
         let newcomers = Newcomers::default();
         let at = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, n]);
-        let _held: Vec<_> = (0..MAX_PER_ADDRESS as u16).map(|n| newcomers.take(at(n), true)).collect();
+        let _held: Vec<_> = (0..MAX_PER_SITE as u16).map(|n| newcomers.take(at(n), true)).collect();
         assert_eq!(newcomers.verdict(at(99), true, 8), Verdict::Ignore);
         assert_eq!(newcomers.verdict("2001:db8:0:2::1".parse().unwrap(), true, 8), Verdict::LetIn);
+    }
+
+    #[test]
+    fn b16_h2_one_network_does_not_hold_all_handshakes_by_its_many_addresses() {
+        for n in [
+            |n: usize| IpAddr::from([192, 0, 2, n as u8]),
+            |n: usize| IpAddr::from([0x2001, 0xdb8, 7, n as u16, 0, 0, 0, 1]),
+        ] {
+            let newcomers = Newcomers::default();
+            let mut held = Vec::new();
+            for host in 0..250 {
+                while newcomers.verdict(n(host), true, held.len()) == Verdict::LetIn {
+                    held.push(newcomers.take(n(host), true));
+                }
+            }
+            assert_eq!(held.len(), MAX_PER_NETWORK);
+            assert_eq!(newcomers.verdict([192, 0, 3, 1].into(), true, held.len()), Verdict::LetIn);
+        }
     }
 
     #[test]
@@ -213,7 +247,7 @@ mod tests {
     #[test]
     fn b16_a_handshake_that_ends_counts_for_its_address_until_the_peer_is_introduced() {
         let newcomers = Newcomers::default();
-        let mut places: Vec<_> = (0..MAX_PER_ADDRESS - 1).map(|_| newcomers.take(at(1), false)).collect();
+        let mut places: Vec<_> = (0..MAX_PER_SITE - 1).map(|_| newcomers.take(at(1), false)).collect();
         places.iter_mut().for_each(Place::prove);
         assert_eq!(newcomers.verdict(at(1), true, 0), Verdict::LetIn);
         places.push(newcomers.take("::ffff:192.0.2.1".parse().unwrap(), true));

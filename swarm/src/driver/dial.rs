@@ -6,6 +6,7 @@ use std::time::Duration;
 use minimodel_wire::{CloseCode, PeerId};
 use quinn::{Connection, ConnectionError, Endpoint};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::congestion::Congestion;
 use super::connection::code_of;
@@ -14,8 +15,17 @@ use super::routes::Routes;
 use super::tls::Credentials;
 use super::transport::{self, HANDSHAKE, Path};
 
-/// The next address is tried when the one before is silent for this long (RFC 8305 section 5).
+/// The next address is tried when the one before is silent for this long (RFC 8305 section 5), or sooner when there are
+/// many: the last begins before this time.
 const STAGGER: Duration = Duration::from_millis(250);
+const ALL_BEGUN: Duration = Duration::from_millis(2_250);
+/// A peer that has not answered by then cannot be reached: its user is told, and may wonder no longer than five seconds.
+/// Packets went out at once and after one and three seconds (RFC 9002 section 6.2), so that even a path of a second's
+/// round trip that lost one of them has answered. From the first answer on a handshake has [`HANDSHAKE`].
+const SILENCE: Duration = Duration::from_millis(4_500);
+/// The same at an address that only peers named. Half of the time, since two of them are tried one after the other; it
+/// is still six times the round trip of a satellite's path, and three datagrams and a farewell are all that goes there.
+const SILENCE_ON_HEARSAY: Duration = Duration::from_millis(2_200);
 /// The name in the TLS hello: nobody looks at it, and it tells an onlooker nothing.
 const SERVER_NAME: &str = "minimodel";
 
@@ -24,6 +34,13 @@ const SERVER_NAME: &str = "minimodel";
 pub(super) struct DialFault {
     pub(super) wrong_key: Option<PeerId>,
     pub(super) code: Option<CloseCode>,
+}
+
+impl DialFault {
+    fn add(&mut self, other: Self) {
+        self.wrong_key = self.wrong_key.or(other.wrong_key);
+        self.code = self.code.or(other.code);
+    }
 }
 
 /// What every connection that we begin is made with.
@@ -40,39 +57,60 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    /// Connects to `peer` at the first address where its key answers.
+    /// Connects to `peer` at the first address where its key answers: at those of `addresses` side by side, and at
+    /// those of `hearsay` one after the other.
     pub(super) async fn dial(
         self,
         peer: PeerId,
         addresses: Vec<SocketAddr>,
+        hearsay: Vec<SocketAddr>,
     ) -> Result<Connection, DialFault> {
+        let end = Instant::now() + SILENCE;
+        let stagger = STAGGER.min(ALL_BEGUN / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1));
         let mut attempts = JoinSet::new();
         for (turn, address) in (0u32..).zip(addresses) {
             let dialer = self.clone();
             attempts.spawn(async move {
-                tokio::time::sleep(STAGGER * turn).await;
-                dialer.attempt(peer, address).await
+                tokio::time::sleep(stagger * turn).await;
+                dialer.attempt(peer, address, end).await
             });
         }
+        attempts.spawn(async move {
+            let mut worst = DialFault::default();
+            for address in hearsay {
+                match self.attempt(peer, address, Instant::now() + SILENCE_ON_HEARSAY).await {
+                    Ok(connection) => return Ok(connection),
+                    Err(fault) => worst.add(fault),
+                }
+            }
+            Err(worst)
+        });
         let mut worst = DialFault::default();
         while let Some(ended) = attempts.join_next().await {
             match ended {
                 Ok(Ok(connection)) => return Ok(connection),
-                Ok(Err(fault)) => {
-                    worst.wrong_key = worst.wrong_key.or(fault.wrong_key);
-                    worst.code = worst.code.or(fault.code);
-                }
+                Ok(Err(fault)) => worst.add(fault),
                 Err(_) => {}
             }
         }
         Err(worst)
     }
 
-    async fn attempt(&self, peer: PeerId, address: SocketAddr) -> Result<Connection, DialFault> {
+    /// One handshake, given up when nothing has come back at `silence`.
+    async fn attempt(
+        &self,
+        peer: PeerId,
+        address: SocketAddr,
+        silence: Instant,
+    ) -> Result<Connection, DialFault> {
         let (config, found) = self.configure(peer, address).map_err(|_| DialFault::default())?;
         let connecting = self.endpoint.connect_with(config, address, SERVER_NAME);
-        let connecting = connecting.map_err(|_| DialFault::default())?;
-        match tokio::time::timeout(HANDSHAKE, connecting).await {
+        let mut connecting = connecting.map_err(|_| DialFault::default())?;
+        // What the other side said in its handshake is there with its first answer, or the handshake has failed.
+        if timeout_at(silence, connecting.handshake_data()).await.is_err() {
+            return Err(DialFault::default());
+        }
+        match timeout(HANDSHAKE, connecting).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(fault_of(&error, found.take().filter(|&found| found != peer))),
             Err(_) => Err(DialFault::default()),

@@ -31,7 +31,8 @@ impl Node {
         software: &str,
     ) -> Result<Arc<Manifest>, DriverError> {
         let (peer, addresses) = (offer.offer().peer, offer.offer().addresses.clone());
-        let dialing = Dialer { serves: false, ..self.dialer.clone() }.dial(peer, addresses.clone());
+        let dialing =
+            Dialer { serves: false, ..self.dialer.clone() }.dial(peer, addresses.clone(), Vec::new());
         let connection = dialing.await.map_err(|fault| match (fault.wrong_key, fault.code) {
             (Some(found), _) => DriverError::WrongKey { expected: peer, found },
             (None, Some(code)) => DriverError::Refused { peer, code },

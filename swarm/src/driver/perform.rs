@@ -1,5 +1,6 @@
 //! Carrying out what the machine decided: one function an output.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,7 +28,7 @@ impl Session {
     pub(super) fn carry_out(&mut self) {
         while let Some(output) = self.machine.poll() {
             match output {
-                Output::Dial { peer, addresses } => self.dial(peer, addresses),
+                Output::Dial { peer, addresses, hearsay } => self.dial(peer, addresses, hearsay),
                 Output::Send { conn, frame } => self.send(conn, &frame),
                 Output::Close { conn, code } => {
                     if let Some(link) = self.unlink(conn) {
@@ -69,8 +70,8 @@ impl Session {
         let _ = tell.send(Ban { peer: *peer, breach: *breach, index: *index, expected, got: *got });
     }
 
-    fn dial(&mut self, peer: PeerId, addresses: Vec<std::net::SocketAddr>) {
-        let dialing = self.dialer.clone().dial(peer, addresses);
+    fn dial(&mut self, peer: PeerId, addresses: Vec<SocketAddr>, hearsay: Vec<SocketAddr>) {
+        let dialing = self.dialer.clone().dial(peer, addresses, hearsay);
         let note = self.note.clone();
         self.tasks.spawn(async move {
             let ended = match dialing.await {

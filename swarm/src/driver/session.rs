@@ -31,7 +31,7 @@ use super::serve::Server;
 use super::sink::ChunkSink;
 use super::telling::Telling;
 use super::transport;
-use crate::machine::{Ask, Conn, Controls, Input, KeepOutcome, Machine, Meter, Req, Time};
+use crate::machine::{Ask, Conn, Controls, Input, KeepOutcome, Machine, Meter, Req, Site, Time};
 
 /// Notes that may wait; a full queue holds the tasks back, and through them the peers.
 const WAITING_NOTES: usize = 1_024;
@@ -245,9 +245,10 @@ impl Session {
                 self.tell(input);
             }
             Note::Connected { connection, peer, dialed, place } => {
+                let site = Site::of(connection.remote_address().ip());
                 let conn = self.connected(connection, peer, dialed);
                 self.newcomers.extend(place.map(|place| (conn, place)));
-                self.tell(Input::Connected { conn, peer, dialed });
+                self.tell(Input::Connected { conn, peer, site, dialed });
             }
             Note::Asked { conn, request, send } => self.asked(conn, request, send),
             Note::Arrived { req, data, proof } => {

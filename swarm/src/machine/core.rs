@@ -14,7 +14,9 @@ use super::leaves::LeafSearch;
 use super::offer_checks::OfferChecks;
 use super::peer::{Peer, Phase};
 use super::picker::Picker;
+use super::places::TurnedAway;
 use super::rate::Outflow;
+use super::reach::Reach;
 use super::requests::Request;
 use super::scheduling::Hungry;
 use super::sources::Sources;
@@ -50,6 +52,7 @@ pub struct Machine {
     pub(super) peers: BTreeMap<Conn, Peer>,
     pub(super) by_id: BTreeMap<PeerId, Conn>,
     pub(super) sources: Sources,
+    pub(super) reach: Reach,
     pub(super) requests: BTreeMap<Req, Request>,
     pub(super) next_req: u64,
     /// Requests for each chunk in flight: one, or two while one is hedged.
@@ -79,6 +82,7 @@ pub struct Machine {
     pub(super) favours: Favours,
     /// What the calendar said, and when.
     pub(super) calendar: (u64, Time),
+    pub(super) turned_away: TurnedAway,
     /// Chunks that were on our disk and are not any more.
     pub(super) lost: BTreeSet<u32>,
     /// Who holds upload slots by chance.
@@ -124,6 +128,7 @@ impl Machine {
         let mut machine = Self {
             leaves: LeafSearch::new(rescan, config.repairs && !have.is_full(), config.terms.chunk_count),
             sources: Sources::new(Bans::new(banned)),
+            reach: Reach::default(),
             chunks: Chunks::new(have),
             picker,
             rng,
@@ -146,6 +151,7 @@ impl Machine {
             offer_checks: OfferChecks::default(),
             favours: Favours::new(config.terms.chunk_count),
             calendar: (config.unix_at_start, Time::ZERO),
+            turned_away: TurnedAway::default(),
             lost: BTreeSet::new(),
             lucky: Vec::new(),
             partial_peers: 0,
@@ -177,7 +183,7 @@ impl Machine {
     pub fn handle(&mut self, now: Time, input: Input) {
         match input {
             Input::Source(offer) => self.add_source(now, &offer),
-            Input::Connected { conn, peer, dialed } => self.connected(now, conn, peer, dialed),
+            Input::Connected { conn, peer, site, dialed } => self.connected(now, conn, (peer, site), dialed),
             Input::DialFailed { peer, wrong_key, code } => self.dial_failed(now, peer, wrong_key, code),
             Input::Closed { conn, code } => self.closed(now, conn, code),
             Input::Frame { conn, frame } => self.frame(now, conn, frame),

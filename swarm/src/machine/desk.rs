@@ -11,6 +11,7 @@ use super::controls::Controls;
 use super::core::Machine;
 use super::events::{Ask, Conn, Event, Input, OfferVerdict, Output, Req};
 use super::fault::Breach;
+use super::site::Site;
 use super::time::Time;
 
 pub(super) const CHUNKS: u32 = 20;
@@ -36,6 +37,12 @@ pub(super) fn id(n: u8) -> PeerId {
 pub(super) fn offer(n: u8, swarm_id: [u8; 32], expires_unix: u64) -> SignedOffer {
     let addresses = vec![([10, 0, 0, n], 4433).into()];
     SignedOffer::sign(Offer { peer: id(n), swarm_id, addresses, expires_unix }, &key(n)).unwrap()
+}
+
+/// The offer of a peer at these addresses, separated by spaces, for the swarm of the desk.
+pub(super) fn offer_at(n: u8, addresses: &str, expires_unix: u64) -> SignedOffer {
+    let addresses = addresses.split_whitespace().map(|address| address.parse().unwrap()).collect();
+    SignedOffer::sign(Offer { peer: id(n), swarm_id: [1; 32], addresses, expires_unix }, &key(n)).unwrap()
 }
 
 pub(super) fn having(indexes: impl IntoIterator<Item = u32>) -> Bitfield {
@@ -135,7 +142,13 @@ impl Desk {
     }
 
     pub(super) fn connect(&mut self, conn: u64, n: u8, dialed: bool) {
-        self.tell(Input::Connected { conn: Conn(conn), peer: id(n), dialed });
+        self.connect_from(conn, n, [10, n, 0, 1], dialed);
+    }
+
+    /// The peer with key `n` comes from an address, or is found there.
+    pub(super) fn connect_from(&mut self, conn: u64, n: u8, address: [u8; 4], dialed: bool) {
+        let site = Site::of(address.into());
+        self.tell(Input::Connected { conn: Conn(conn), peer: id(n), site, dialed });
     }
 
     /// The peer with key `n` was banned before.
@@ -145,7 +158,12 @@ impl Desk {
 
     /// The peer with key `n` comes in over connection `n` and introduces itself.
     pub(super) fn join(&mut self, n: u8, consent: Consent, have: Bitfield) {
-        self.connect(n.into(), n, false);
+        self.join_from(n, [10, n, 0, 1], consent, have);
+    }
+
+    /// The same from an address.
+    pub(super) fn join_from(&mut self, n: u8, address: [u8; 4], consent: Consent, have: Bitfield) {
+        self.connect_from(n.into(), n, address, false);
         let hello = self.hello(consent);
         self.frame(n.into(), Frame::Hello(hello));
         self.frame(n.into(), Frame::Bitfield(have));

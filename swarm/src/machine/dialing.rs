@@ -7,10 +7,15 @@ use minimodel_wire::{CloseCode, PeerId, SignedOffer};
 use super::core::Machine;
 use super::events::{Event, Output};
 use super::fault::is_final;
+use super::reach::MAX_FAILURES;
+use super::site::Site;
 use super::time::Time;
 
 /// All sources must be at their end for this long, so that two that are named one after the other both count.
 pub(super) const EXHAUSTED_AFTER: Duration = Duration::from_millis(500);
+
+/// A peer whose addresses have been dialed too often on hearsay is looked at again after this time.
+const LATER: Duration = Duration::from_secs(600);
 
 impl Machine {
     fn free_dials(&self) -> usize {
@@ -18,19 +23,22 @@ impl Machine {
             return 0;
         }
         let limits = &self.config.limits;
-        let places = limits.max_connections.saturating_sub(self.peers.len());
+        let places = limits.max_connections.saturating_sub(self.places_taken());
         limits.max_dials.saturating_sub(self.sources.dialing.len()).min(places)
     }
 
-    /// Whether there are so many peers that passed-on offers may wait; the other places are for those who come.
-    fn has_enough_peers(&self) -> bool {
-        self.peers.len() + self.sources.dialing.len() >= self.config.limits.enough_peers
+    /// Whether only those are dialed whom our user named: there are so many peers that the other places are for those who
+    /// come, or half of the dials are on hearsay already.
+    fn dials_named_alone(&self) -> bool {
+        let limits = &self.config.limits;
+        self.places_taken() + self.sources.dialing.len() >= limits.enough_peers
+            || self.sources.dialing_on_hearsay() >= limits.max_dials.div_ceil(2)
     }
 
     /// When somebody is to be dialed.
     pub(super) fn next_dial(&self) -> Option<Time> {
         let soonest =
-            if self.has_enough_peers() { self.sources.soonest_by_user } else { self.sources.soonest };
+            if self.dials_named_alone() { self.sources.soonest_by_user } else { self.sources.soonest };
         (soonest < Time::MAX && self.free_dials() > 0).then_some(soonest)
     }
 
@@ -48,7 +56,7 @@ impl Machine {
     /// An offer of our own key is one of our user's other process: seed and fetch on one machine.
     pub(super) fn add_source(&mut self, now: Time, offer: &SignedOffer) {
         let offer = offer.offer();
-        self.sources.add(offer.peer, &offer.addresses, offer.expires_unix, true, now);
+        self.sources.name(offer.peer, &offer.addresses, now);
         if self.sources.is_banned(offer.peer, now) {
             self.event(Event::Refused { peer: offer.peer, code: CloseCode::Banned, by_peer: false });
         }
@@ -56,10 +64,10 @@ impl Machine {
 
     pub(super) fn dial(&mut self, now: Time) {
         while self.next_dial().is_some_and(|at| at <= now) {
-            let by_user = self.has_enough_peers();
+            let by_user = self.dials_named_alone();
             let unix = self.unix(now);
             let only = self.config.controls.sources.as_ref();
-            let Some((peer, addresses)) = self.sources.due(now, unix, by_user, only) else {
+            let Some(peer) = self.sources.due(now, unix, by_user, only) else {
                 let next = self.sources.next_dial(by_user, only);
                 *self.sources.soonest(by_user) = next;
                 continue;
@@ -69,8 +77,23 @@ impl Machine {
                 self.sources.connected(peer);
                 continue;
             }
-            self.push(Output::Dial { peer, addresses });
+            let reach = &mut self.reach;
+            let (addresses, hearsay) =
+                self.sources.addresses(peer, unix, |&address| reach.take(now, address));
+            if addresses.is_empty() && hearsay.is_empty() {
+                self.sources.put_off(peer, now + LATER);
+                continue;
+            }
+            self.push(Output::Dial { peer, addresses, hearsay });
         }
+    }
+
+    /// Our dial of the peer ended there. What was dialed before it did not answer, and what comes after it was not dialed.
+    pub(super) fn dial_ended_at(&mut self, peer: PeerId, site: Site) {
+        self.reach.forgive(peer);
+        let tried = self.sources.tried(peer);
+        let there = tried.iter().position(|address| Site::of(address.ip()) == site);
+        tried.into_iter().skip(there.unwrap_or(0)).for_each(|address| self.reach.give_back(address));
     }
 
     /// A peer said that trying again is no use.
@@ -90,9 +113,15 @@ impl Machine {
         wrong_key: Option<PeerId>,
         code: Option<CloseCode>,
     ) {
+        drop(self.sources.tried(peer));
         if self.by_id.contains_key(&peer) {
             self.sources.connected(peer);
             return;
+        }
+        let is_over = wrong_key.is_some() || code.is_some_and(is_final);
+        // Whoever says that it has no place is there.
+        if !self.sources.is_by_user(peer) && (is_over || code.is_none()) {
+            self.reach.failed(now, peer, if is_over { MAX_FAILURES } else { 1 });
         }
         if let Some(found) = wrong_key {
             self.sources.refused(peer);
@@ -100,104 +129,12 @@ impl Machine {
         } else if let Some(code) = code.filter(|&code| is_final(code)) {
             self.refused_by(peer, code);
         } else {
+            let tries = self.sources.tries(peer) + 1;
             self.sources.disconnected(now, peer, &self.config.limits, &mut self.rng);
-            self.event(Event::Unreachable { peer, tries: self.sources.tries(peer) });
+            self.event(Event::Unreachable { peer, tries });
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::super::desk::{Desk, SEED, TAKE, all, having, id, offer};
-    use super::super::events::Input;
-    use super::*;
-    use bytes::Bytes;
-    use minimodel_wire::{Bitfield, Frame};
-
-    const LATE: u64 = 1_000_000;
-
-    #[test]
-    fn a_passed_on_peer_is_tried_five_times_and_a_user_s_for_ever() {
-        let mut desk = Desk::new(all(), having([0]));
-        desk.tell(Input::Source(offer(8, [1; 32], LATE)));
-        desk.join(1, all(), having([1]));
-        desk.frame(1, Frame::Peers { offers: vec![Bytes::from(offer(9, [1; 32], LATE).to_bytes())] });
-        let mut tries = BTreeMap::new();
-        for _ in 0..600 {
-            for peer in desk.dialed() {
-                *tries.entry(peer).or_insert(0) += 1;
-                desk.tell(Input::DialFailed { peer, wrong_key: None, code: None });
-            }
-            desk.wait(Duration::from_secs(1));
-        }
-        assert_eq!(tries[&id(9)], 5);
-        assert!((10..=20).contains(&tries[&id(8)]), "{tries:?}");
-    }
-
-    #[test]
-    fn b19_a_passed_on_peer_that_brought_a_chunk_is_tried_on_although_it_has_no_place_for_us() {
-        let mut desk = Desk::new(all(), having([0]));
-        desk.join(1, all(), having([1]));
-        desk.frame(1, Frame::Peers { offers: vec![Bytes::from(offer(9, [1; 32], LATE).to_bytes())] });
-        desk.wait(Duration::from_secs(2));
-        assert_eq!(desk.dialed(), [id(9)]);
-        // It came, gave a chunk, and went since others wanted its place.
-        desk.machine.sources.brought_a_chunk(id(9));
-        let code = Some(CloseCode::Busy);
-        desk.tell(Input::DialFailed { peer: id(9), wrong_key: None, code });
-        let mut tries = 0;
-        for _ in 0..600 {
-            for peer in desk.dialed() {
-                tries += 1;
-                desk.tell(Input::DialFailed { peer, wrong_key: None, code });
-            }
-            desk.wait(Duration::from_secs(1));
-        }
-        assert!((10..=20).contains(&tries), "{tries}");
-    }
-
-    #[test]
-    fn a_banned_source_named_first_does_not_end_a_fetch_that_has_a_second() {
-        let mut desk = Desk::new(TAKE, having([]));
-        desk.machine.sources.ban(id(1), Time::ZERO);
-        desk.tell(Input::Source(offer(1, [1; 32], LATE)));
-        desk.tell(Input::Source(offer(2, [1; 32], LATE)));
-        desk.wait(Duration::from_secs(2));
-        assert!(!desk.events().contains(&Event::Exhausted));
-        desk.tell(Input::DialFailed { peer: id(2), wrong_key: Some(id(3)), code: None });
-        desk.wait(Duration::from_secs(2));
-        assert_eq!(desk.events().iter().filter(|&event| *event == Event::Exhausted).count(), 1);
-    }
-
-    #[test]
-    fn a_connected_peer_that_does_not_serve_is_no_hope() {
-        let mut desk = Desk::new(all(), having([0]));
-        desk.join(1, TAKE, having([1]));
-        desk.wait(Duration::from_secs(2));
-        assert!(desk.events().contains(&Event::Exhausted));
-        desk.join(2, SEED, Bitfield::full(20));
-        desk.wait(Duration::from_secs(2));
-        assert!(!desk.events().contains(&Event::Exhausted));
-    }
-
-    #[test]
-    fn passed_on_offers_wait_while_there_are_enough_peers_and_a_user_s_do_not() {
-        let mut desk = Desk::with(all(), having([0]), |config| config.limits.enough_peers = 3);
-        desk.join(1, all(), having([1]));
-        desk.join(2, all(), having([1]));
-        let offers = (5..9).map(|n| Bytes::from(offer(n, [1; 32], LATE).to_bytes())).collect();
-        desk.frame(1, Frame::Peers { offers });
-        desk.wait(Duration::from_secs(2));
-        let dialed = desk.dialed();
-        assert_eq!(dialed.len(), 1, "two are here and one is enough");
-        desk.tell(Input::Source(offer(9, [1; 32], LATE)));
-        assert_eq!(desk.dialed(), [id(9)]);
-        for peer in [dialed[0], id(9)] {
-            desk.tell(Input::DialFailed { peer, wrong_key: None, code: None });
-        }
-        desk.wait(Duration::from_millis(1));
-        assert_eq!(desk.dialed().len(), 1, "somebody else's turn");
-    }
-}
+mod tests;

@@ -7,18 +7,8 @@ use minimodel_wire::{CloseCode, Frame, PeerId, ResetCode, SignedOffer, Unchecked
 
 use super::controls::Controls;
 use super::fault::Breach;
-
-/// A connection, named by the driver; never reused within a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Conn(pub u64);
-
-/// A request that we made, named by the machine; never reused within a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Req(pub u64);
-
-/// A request that a peer made of us, named by the driver; never reused within a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ask(pub u64);
+pub use super::names::{Ask, Conn, Req};
+use super::site::Site;
 
 /// A check of a signature, named by the machine; never reused within a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +25,8 @@ pub enum Input {
         conn: Conn,
         /// The key the other side proved.
         peer: PeerId,
+        /// Where the other side is.
+        site: Site,
         /// Whether we opened it.
         dialed: bool,
     },
@@ -257,8 +249,11 @@ pub enum Output {
     Dial {
         /// The key to expect.
         peer: PeerId,
-        /// Where it may be, in order of preference.
+        /// Where our user was told that it is, in order of preference.
         addresses: Vec<SocketAddr>,
+        /// Where peers say that it is: to be tried one after the other and for a moment, since whoever is there may
+        /// have nothing to do with it.
+        hearsay: Vec<SocketAddr>,
     },
     /// Send a frame on the control stream.
     Send {

@@ -9,18 +9,25 @@ use super::events::{Ask, Conn, Event, Output};
 use super::fault::{Breach, is_final};
 use super::favours::Favour;
 use super::peer::{Peer, Phase};
+use super::site::Site;
 use super::time::Time;
 
 /// Two dials that are further apart than this were not made at the same time.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
 impl Machine {
-    pub(super) fn connected(&mut self, now: Time, conn: Conn, id: PeerId, dialed: bool) {
-        if self.is_full_for(id, dialed) && self.refusal(now, id, dialed) == Some(CloseCode::Busy) {
-            self.make_room(now);
+    pub(super) fn connected(&mut self, now: Time, conn: Conn, (id, site): (PeerId, Site), dialed: bool) {
+        // For whoever is shut out nobody has to go.
+        let is_heard = !self.standings.is_shut_out(id, now);
+        let lacks_place = self.is_full_for(id, dialed) && is_heard;
+        if lacks_place && self.refusal(now, id, dialed) == Some(CloseCode::Busy) {
+            self.make_room(now, id, site);
+            if self.is_full_for(id, dialed) && !dialed {
+                self.turned_away.add(now, id, site);
+            }
         }
         let refusal = self.refusal(now, id, dialed);
-        let is_guest = !dialed && refusal == Some(CloseCode::Busy) && self.may_be_guest(now, id);
+        let is_guest = !dialed && refusal == Some(CloseCode::Busy) && self.may_be_guest(now, id, site);
         if let Some(code) = refusal.filter(|_| !is_guest) {
             self.push(Output::Close { conn, code });
             if dialed {
@@ -43,8 +50,12 @@ impl Machine {
             self.drop_peer(now, old, CloseCode::Duplicate);
         }
         self.sources.connected(id);
-        let mut peer = Peer::new(id, dialed, now, &self.config.terms, &self.config.limits);
+        if dialed {
+            self.dial_ended_at(id, site);
+        }
+        let mut peer = Peer::new(id, dialed, site, now, &self.config.terms, &self.config.limits);
         peer.is_guest = is_guest;
+        peer.has_returned = !is_guest && self.turned_away.take(id);
         peer.down.barred = !self.config.controls.may_fetch_from(id);
         peer.up.barred = !self.config.controls.lets_in(id);
         self.peers.insert(conn, peer);

@@ -13,6 +13,8 @@ use super::core::Machine;
 use super::events::{Check, Conn, OfferVerdict, Output};
 use super::fault::Breach;
 use super::offer_checks::Due;
+use super::reach;
+use super::site::Scope;
 use super::time::Time;
 
 /// The larger key waits this long for the smaller to dial, so that both do not dial at once.
@@ -116,6 +118,8 @@ impl Machine {
             return;
         }
         let offer = signed.offer();
+        // Of a peer that is gone nothing is known any more: it may have come from anywhere.
+        let from = self.peers.get(&conn).map_or(Scope::Public, |peer| peer.site.scope());
         let mut own = false;
         if let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.id == offer.peer) {
             own = true;
@@ -124,16 +128,18 @@ impl Machine {
                 self.pass_on(conn);
             }
         }
-        self.learn(now, signed, own);
+        self.learn(now, signed, from, own);
     }
 
-    fn learn(&mut self, now: Time, signed: &SignedOffer, own: bool) {
+    fn learn(&mut self, now: Time, signed: &SignedOffer, from: Scope, own: bool) {
         let offer = signed.offer();
-        if !self.is_news(offer.peer) {
+        let addresses = reach::hearsay(&offer.addresses, from);
+        let tries = self.reach.failures(now, offer.peer);
+        if addresses.is_empty() || tries >= reach::MAX_FAILURES || !self.is_news(offer.peer) {
             return;
         }
         let at = if self.config.me < offer.peer { now } else { now + POLITE_DELAY };
-        self.sources.add(offer.peer, &offer.addresses, offer.expires_unix, false, at);
+        self.sources.hear(offer.peer, addresses, offer.expires_unix, tries, at);
         if own || self.by_id.contains_key(&offer.peer) {
             self.sources.connected(offer.peer);
         }

@@ -9,6 +9,7 @@ use super::config::{Limits, Terms};
 use super::events::{Ask, Req};
 use super::outbox::Outbox;
 use super::rate::{Bucket, Meter};
+use super::site::Site;
 use super::time::Time;
 use super::turns::Turn;
 
@@ -29,6 +30,10 @@ pub(super) enum Phase {
 pub(super) struct Peer {
     pub(super) id: PeerId,
     pub(super) dialed: bool,
+    /// Where it came from, or where we found it.
+    pub(super) site: Site,
+    /// It was turned away for want of a place before, and came back.
+    pub(super) has_returned: bool,
     /// There was no place for it: it hears of the others and goes.
     pub(super) is_guest: bool,
     pub(super) phase: Phase,
@@ -186,11 +191,20 @@ impl Upload {
 }
 
 impl Peer {
-    pub(super) fn new(id: PeerId, dialed: bool, now: Time, terms: &Terms, limits: &Limits) -> Self {
+    pub(super) fn new(
+        id: PeerId,
+        dialed: bool,
+        site: Site,
+        now: Time,
+        terms: &Terms,
+        limits: &Limits,
+    ) -> Self {
         let (chunk_count, chunk_size) = (terms.chunk_count, terms.chunk_size);
         Self {
             id,
             dialed,
+            site,
+            has_returned: false,
             is_guest: false,
             phase: Phase::Hello,
             connected_at: now,
@@ -240,6 +254,13 @@ impl Peer {
     /// Neither our user's word nor an allowance keeps us from serving it.
     pub(super) fn may_be_served(&self) -> bool {
         !self.up.barred && self.up.spent.is_none()
+    }
+
+    /// It is introduced, and neither asks us for anything nor has anything for us; or it had a turn and asked nothing.
+    pub(super) fn does_nothing(&self) -> bool {
+        let asks = self.up.interested && self.up.idle_rounds == 0;
+        let gives = self.is_source() && self.useful > 0;
+        self.phase == Phase::Ready && !asks && !gives
     }
 
     /// It would ask, and may have a slot.

@@ -110,6 +110,7 @@ impl Machine {
                     self.cancel(now, copy);
                 }
                 self.sources.brought_a_chunk(request.peer);
+                self.standings.of(request.peer, now).moved(request.len.into());
                 self.change_download(request.conn, |down| down.proven += 1);
                 self.mark_hungry(request.conn);
                 self.event(Event::Chunk { index: request.index, peer: request.peer, bytes: request.len });

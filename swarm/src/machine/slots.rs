@@ -145,6 +145,7 @@ impl Machine {
             chosen.extend(&lucky);
             self.lucky = lucky;
         }
+        let chosen = self.shared(chosen, &wanting);
         for &conn in &wanting {
             if !chosen.contains(&conn) {
                 self.choke(conn);
@@ -208,6 +209,7 @@ impl Machine {
             }
         }
         self.take_back_from_untried();
+        self.share_slots();
     }
 
     /// More slots while less goes out than once did and peers wait: then those served are slow to take, and the way up has
@@ -228,12 +230,13 @@ impl Machine {
         }
     }
 
-    /// Who waits for a slot with the lowest rank.
+    /// Who waits for a slot with the lowest rank, of the site that holds fewest.
     pub(super) fn next_for_slot(&self) -> Option<Conn> {
         let seeding = self.chunks.is_complete();
-        let is_kept = self.is_half_untried();
+        let (is_kept, held) = (self.is_half_untried(), self.slots_held());
         let waiting = self.peers.iter().filter(|(_, peer)| peer.waits_for_slot());
-        let rank = |peer: &Peer| (is_kept && !Self::is_tried(peer), Self::rank(peer, seeding));
+        let is_late = |peer: &Peer| is_kept && !Self::is_tried(peer);
+        let rank = |peer: &Peer| (held.by(peer.site), is_late(peer), Self::rank(peer, seeding));
         waiting.min_by_key(|(_, peer)| rank(peer)).map(|(&conn, _)| conn)
     }
 

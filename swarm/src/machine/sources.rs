@@ -7,11 +7,14 @@ use minimodel_wire::PeerId;
 
 use super::bans::Bans;
 use super::config::Limits;
+use super::reach::MAX_FAILURES;
 use super::time::Time;
 
 /// Tries after which a passed-on offer is forgotten; the user's own, and those that brought chunks, are tried until they
 /// expire.
-const MAX_TRIES: u32 = 4;
+const MAX_TRIES: u32 = MAX_FAILURES - 1;
+/// Addresses of one peer that our user named; beyond it those that were named first are forgotten.
+const MAX_NAMED: usize = 16;
 
 /// Whom our user lets us dial; `None`: anyone.
 pub(super) type Only<'c> = Option<&'c BTreeSet<PeerId>>;
@@ -32,7 +35,13 @@ enum State {
 
 #[derive(Debug, Clone)]
 struct Source {
-    addresses: Vec<SocketAddr>,
+    /// Addresses that our user named, the latest first.
+    named: Vec<SocketAddr>,
+    /// Those of the newest offer that peers passed on, as far as they are dialed.
+    hearsay: Vec<SocketAddr>,
+    /// Those of them that are being dialed.
+    on_trial: Vec<SocketAddr>,
+    /// When that offer ends.
     expires_unix: u64,
     by_user: bool,
     state: State,
@@ -195,13 +204,7 @@ impl Sources {
     }
 
     /// Whom to dial now, of those whom the user named or of all.
-    pub(super) fn due(
-        &mut self,
-        now: Time,
-        unix: u64,
-        by_user: bool,
-        only: Only<'_>,
-    ) -> Option<(PeerId, Vec<SocketAddr>)> {
+    pub(super) fn due(&mut self, now: Time, unix: u64, by_user: bool, only: Only<'_>) -> Option<PeerId> {
         self.known.retain(|_, source| {
             source.by_user || source.state == State::Connected || source.expires_unix > unix
         });
@@ -213,38 +216,94 @@ impl Sources {
             .min_by_key(|(_, source)| source.tries)?;
         source.state = State::Dialing;
         self.dialing.insert(*peer);
-        Some((*peer, source.addresses.clone()))
+        Some(*peer)
     }
 
-    pub(super) fn add(
+    /// Where to dial the peer that is due: at what our user named, and at what peers say as far as `may_try` lets us.
+    pub(super) fn addresses(
         &mut self,
         peer: PeerId,
-        addresses: &[SocketAddr],
+        unix: u64,
+        may_try: impl FnMut(&SocketAddr) -> bool,
+    ) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+        let Some(source) = self.known.get_mut(&peer) else { return Default::default() };
+        let hearsay = source.hearsay.iter().filter(|address| !source.named.contains(address));
+        let hearsay = hearsay.filter(|_| source.expires_unix > unix).copied();
+        source.on_trial = hearsay.filter(may_try).collect();
+        (source.named.clone(), source.on_trial.clone())
+    }
+
+    /// What was being dialed on hearsay, now that the dial has ended.
+    pub(super) fn tried(&mut self, peer: PeerId) -> Vec<SocketAddr> {
+        self.known.get_mut(&peer).map(|source| std::mem::take(&mut source.on_trial)).unwrap_or_default()
+    }
+
+    /// The peer that is due is dialed later; that is not a try.
+    pub(super) fn put_off(&mut self, peer: PeerId, at: Time) {
+        self.dialing.remove(&peer);
+        if let Some(source) = self.known.get_mut(&peer) {
+            source.state = State::Waiting(at);
+            let by_user = source.by_user;
+            self.expect(at, by_user);
+        }
+    }
+
+    /// How many that nobody but peers named are being dialed.
+    pub(super) fn dialing_on_hearsay(&self) -> usize {
+        self.dialing.iter().filter(|peer| !self.is_by_user(**peer)).count()
+    }
+
+    /// Our user named the peer, and where it is.
+    pub(super) fn name(&mut self, peer: PeerId, addresses: &[SocketAddr], at: Time) {
+        let source = self.entry(peer, at);
+        source.by_user = true;
+        source.named.retain(|address| !addresses.contains(address));
+        source.named.splice(0..0, addresses.iter().copied());
+        source.named.truncate(MAX_NAMED);
+        self.expect(at, true);
+    }
+
+    /// A member passed on an offer of the peer. Its addresses take the place of those of an offer that ends sooner.
+    /// `tries` have failed before, if it is not known.
+    pub(super) fn hear(
+        &mut self,
+        peer: PeerId,
+        addresses: Vec<SocketAddr>,
         expires_unix: u64,
-        by_user: bool,
+        tries: u32,
         at: Time,
     ) {
+        let is_new = !self.is_known(peer);
+        let source = self.entry(peer, at);
+        if is_new {
+            source.tries = tries;
+        }
+        if expires_unix > source.expires_unix {
+            (source.hearsay, source.expires_unix) = (addresses, expires_unix);
+        }
+        self.expect(at, false);
+    }
+
+    fn entry(&mut self, peer: PeerId, at: Time) -> &mut Source {
         let state = if self.is_banned(peer, at) { State::Ended } else { State::Waiting(at) };
         self.may_drop |= state == State::Ended;
-        let fresh = Source {
-            addresses: addresses.to_vec(),
-            expires_unix,
-            by_user,
+        self.known.entry(peer).or_insert(Source {
+            named: Vec::new(),
+            hearsay: Vec::new(),
+            on_trial: Vec::new(),
+            expires_unix: 0,
+            by_user: false,
             state,
             is_out_of_budget: false,
             tries: 0,
             has_brought: false,
             not_before: Time::ZERO,
-        };
-        self.expect(at, by_user);
-        let source = self.known.entry(peer).or_insert(fresh);
-        source.by_user |= by_user;
-        source.expires_unix = source.expires_unix.max(expires_unix);
-        for address in addresses {
-            if !source.addresses.contains(address) && source.addresses.len() < 16 {
-                source.addresses.push(*address);
-            }
-        }
+        })
+    }
+
+    /// Whether our user named it.
+    pub(super) fn is_by_user(&self, peer: PeerId) -> bool {
+        self.known.get(&peer).is_some_and(|source| source.by_user)
     }
 
     pub(super) fn is_known(&self, peer: PeerId) -> bool {

@@ -41,6 +41,8 @@ pub(super) struct Standing {
     asked: (u64, u64, Time),
     /// Offers of others that it told us of and that were to be checked, this hour, and when that began.
     told: (u32, Time),
+    /// Payload bytes of chunks that it took whole, and of those that it brought and that were proven.
+    moved: u64,
     touched: Time,
 }
 
@@ -100,6 +102,11 @@ impl Standing {
         self.given = self.given.saturating_add(bytes);
     }
 
+    /// A chunk of so many bytes went to it whole, or came from it and was proven.
+    pub(super) fn moved(&mut self, bytes: u64) {
+        self.moved = self.moved.saturating_add(bytes);
+    }
+
     /// Shuts the key out for a while, for longer each time; until when.
     fn shut_out(&mut self, now: Time) -> Time {
         let doubled = SHUT_FIRST.saturating_mul(1 << self.shut.0.min(16));
@@ -129,6 +136,11 @@ impl Standings {
     /// Payload bytes that the key took in this session.
     pub(super) fn given(&self, id: PeerId) -> u64 {
         self.by_key.get(&id).map_or(0, |standing| standing.given)
+    }
+
+    /// Payload bytes of whole chunks that the key took in this session, or brought and that were proven.
+    pub(super) fn moved(&self, id: PeerId) -> u64 {
+        self.by_key.get(&id).map_or(0, |standing| standing.moved)
     }
 
     /// Chunks that the key took from us within a day.

@@ -50,7 +50,9 @@ impl Machine {
         turn.chunks += 1;
         if seeding && turn.chunks >= TURN.0 && now.since(turn.began) >= TURN.1 {
             let rank = Self::rank(peer, seeding);
-            self.pass_slot_on(conn, rank);
+            if !self.keeps_share_from_next(conn) {
+                self.pass_slot_on(conn, rank);
+            }
         }
     }
 
@@ -102,8 +104,9 @@ mod tests {
     use super::*;
     use minimodel_wire::{Bitfield, Frame};
 
+    /// All of one site, so that nothing is shared with others.
     fn want(desk: &mut Desk, n: u8) {
-        desk.join(n, TAKE, having([]));
+        desk.join_from(n, [10, 0, 0, 1], TAKE, having([]));
         desk.frame(n.into(), Frame::Interested);
     }
 

@@ -5,7 +5,7 @@ use minimodel_wire::ResetCode;
 use super::core::Machine;
 use super::events::{Ask, Conn, Event, Output, ServeOutcome};
 use super::fault::Breach;
-use super::peer::{HeldBack, Phase, Upload};
+use super::peer::{HeldBack, Peer, Phase};
 use super::requests::HELD_BACK;
 use super::time::Time;
 use super::turns::Turn;
@@ -19,6 +19,7 @@ pub(super) const SPARE_CHUNKS: u64 = 64;
 /// Chunks being answered that are in memory at once, whoever takes them; one at least. Half as much again is for those
 /// who have read an answer and have none under way.
 pub(super) const UPLOAD_BYTES: u64 = 64 << 20;
+const MOST_UPLOAD_BYTES: u64 = UPLOAD_BYTES / 2 * 3;
 
 impl Machine {
     pub(super) fn refuse(&mut self, ask: Ask, code: ResetCode) {
@@ -92,6 +93,7 @@ impl Machine {
                 self.standings.of(peer, now).took(now);
                 self.gave(now, peer, bytes);
                 if matches!(outcome, ServeOutcome::Done { .. }) {
+                    self.standings.of(peer, now).moved(bytes);
                     self.event(Event::Uploaded { peer, bytes });
                     self.count_turn(now, conn);
                 }
@@ -162,20 +164,23 @@ impl Machine {
         while active < most {
             let is_full = |most: u64| held > 0 && held + chunk > most;
             // The rest is for those alone who have read before: who reads nothing must not hold all there is.
-            let may = |up: &Upload| {
-                let reads = up.bytes > 0 && up.active.is_empty();
-                !is_full(UPLOAD_BYTES) || (reads && !is_full(UPLOAD_BYTES / 2 * 3))
+            // The last of it is for those of a site, and a network, that has none under way.
+            let under_way = is_full(UPLOAD_BYTES).then(|| self.answers_held());
+            let may = |peer: &Peer| {
+                let Some(under_way) = &under_way else { return true };
+                let reads = peer.up.bytes > 0 && peer.up.active.is_empty();
+                let is_first = under_way.by(peer.site) == (0, 0);
+                (reads && !is_full(MOST_UPLOAD_BYTES - chunk)) || (is_first && !is_full(MOST_UPLOAD_BYTES))
             };
             let waits = self
                 .unchoked
                 .iter()
                 .filter_map(|conn| Some((*conn, self.peers.get(conn)?)))
-                .filter(|(_, peer)| peer.up.active.len() < per_peer && self.may_have_next(peer, held))
-                .map(|(conn, peer)| (conn, &peer.up));
-            let next =
-                waits.clone().filter(|(_, up)| may(up)).min_by_key(|(_, up)| (up.active.len(), up.bytes));
+                .filter(|(_, peer)| peer.up.active.len() < per_peer && self.may_have_next(peer, held));
+            let next = waits.clone().filter(|(_, peer)| may(peer));
+            let next = next.min_by_key(|(_, peer)| (peer.up.active.len(), peer.up.bytes));
             let Some(conn) = next.map(|(conn, _)| conn) else {
-                let has_nothing = waits.clone().any(|(_, up)| up.active.is_empty());
+                let has_nothing = waits.clone().any(|(_, peer)| peer.up.active.is_empty());
                 if has_nothing && self.take_back_answer(now) {
                     held -= chunk;
                     continue;

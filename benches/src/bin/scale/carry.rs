@@ -87,7 +87,7 @@ impl World {
 
     fn carry_out(&mut self, no: No, output: Output) {
         match output {
-            Output::Dial { addresses, .. } => self.dial(no, &addresses),
+            Output::Dial { addresses, hearsay, .. } => self.dial(no, &[addresses, hearsay].concat()),
             Output::Send { conn, frame } => self.send(no, conn, frame),
             Output::Close { conn, code } => {
                 let (link, side) = end_of(conn);

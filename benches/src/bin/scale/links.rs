@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use minimodel_swarm::machine::{Ask, Input, Req, ServeOutcome};
+use minimodel_swarm::machine::{Ask, Input, Req, ServeOutcome, Site};
 use minimodel_wire::CloseCode;
 
 use super::carry::conn_of;
 use super::queue::Step;
-use super::world::{End, Link, LinkNo, No, Side, World, no_of};
+use super::world::{End, Link, LinkNo, No, Side, World, address_of, no_of};
 
 /// How long a dial waits for somebody who is not there.
 const NO_ANSWER: Duration = Duration::from_secs(3);
@@ -49,7 +49,8 @@ impl World {
         self.peers[no as usize].links.push(link);
         let conn = conn_of(link, side);
         let peer = self.peers[other as usize].id;
-        self.tell(no, Input::Connected { conn, peer, dialed: side == Side::Dialer });
+        let site = Site::of(address_of(other).ip());
+        self.tell(no, Input::Connected { conn, peer, site, dialed: side == Side::Dialer });
         self.tell(no, Input::Rtt { conn, rtt });
     }
 

@@ -289,6 +289,10 @@ impl World {
     }
 }
 
+pub(super) fn address_of(no: No) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 1)) + no), PORT))
+}
+
 pub(super) fn no_of(address: SocketAddr) -> No {
     match address {
         SocketAddr::V4(v4) => u32::from(*v4.ip()) - u32::from(Ipv4Addr::new(10, 0, 0, 1)),
@@ -301,13 +305,8 @@ fn offer_of(no: No, swarm_id: [u8; 32]) -> Result<(PeerId, SignedOffer), String>
     secret[..4].copy_from_slice(&no.to_le_bytes());
     let key = SigningKey::from_bytes(&secret);
     let peer = PeerId(key.verifying_key().to_bytes());
-    let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 1)) + no);
-    let offer = Offer {
-        peer,
-        swarm_id,
-        addresses: vec![SocketAddr::from((ip, PORT))],
-        expires_unix: UNIX_AT_START + 1_000_000,
-    };
+    let offer =
+        Offer { peer, swarm_id, addresses: vec![address_of(no)], expires_unix: UNIX_AT_START + 1_000_000 };
     let signed = SignedOffer::sign(offer, &key).map_err(|fault| fault.to_string())?;
     Ok((peer, signed))
 }

@@ -62,7 +62,8 @@ fn b16_b21_newcomers_prove_their_address_in_a_crowd_and_are_not_answered_in_a_fl
         for round in 0..ROUNDS {
             let first = crowds.len();
             for n in 0..MOST / EIGHT {
-                let from = host((10 + round * MOST / EIGHT + n) as u8);
+                // Each in a network of its own.
+                let from = Ipv4Addr::new(127, 0, (10 + round * MOST / EIGHT + n) as u8, 1).into();
                 crowds.push(Crowd::stand(target, from, EIGHT).unwrap());
             }
             let settled = async {

@@ -1,5 +1,9 @@
 //! Many hostile connections at once, and very many one after another.
 
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use minimodel_hostile::siege::occupation::{self, Habit, Occupation};
 use minimodel_hostile::siege::{Plan, run};
 
 use super::{Fetcher, is_calm, model, publisher, runtime};
@@ -62,5 +66,41 @@ fn f2_f3_f6_hundreds_of_hostile_connections_leave_no_file_and_no_thread_behind_i
     let fetcher = Fetcher::of(&publisher);
     is_calm(&fetcher.start(&[offer], &[]).end().exits(0));
     fetcher.has_it(&publisher);
+    is_calm(&seeder.stop());
+}
+
+#[test]
+fn h2_b18_keys_of_few_addresses_that_come_and_go_or_read_slowly_do_not_keep_a_newcomer_out() {
+    let publisher = publisher("200KiB");
+    let (home, model) = (Home::new(), model(&publisher));
+    let paths = [publisher.path("model.minimodel"), publisher.path("model.slm")];
+    let seeder = Running::seed(&home, paths.iter().map(|path| path.as_os_str()));
+    let target = Target::of(&seeder.offer().parse().unwrap()).unwrap();
+    let seconds = Duration::from_secs;
+    for (habit, hosts, stay) in [
+        (Habit::Idle, &[2][..], seconds(6)),
+        (Habit::Mute, &[2][..], seconds(18)),
+        (Habit::Slow, &[2, 5, 6, 7][..], seconds(18)),
+    ] {
+        let from = hosts.iter().map(|&n| Ipv4Addr::new(127, 0, 0, n).into()).collect();
+        let occupation =
+            Occupation::lay(occupation::Plan { target, model: model.clone(), from, tasks: 90, stay, habit });
+        let begun = Instant::now();
+        while occupation.turned_away() == 0 {
+            assert!(begun.elapsed() < seconds(60), "only {} came", occupation.here());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let (begun, fetcher) = (Instant::now(), Fetcher::of(&publisher));
+        let fetching = fetcher.start(&[seeder.offer()], &[]);
+        fetching.wait_for_event("peer-joined");
+        let joined = begun.elapsed();
+        let ran = fetching.end().exits(0);
+        println!("{habit:?}: in after {joined:?}, done after {:?}", begun.elapsed());
+        // In the time of a machine with other work; without its share it hears `busy` for minutes.
+        assert!(joined < seconds(10), "{habit:?}: in after {joined:?}");
+        assert!(!ran.stdout.contains("busy"), "{habit:?}: {}", ran.stdout);
+        fetcher.has_it(&publisher);
+        is_calm(&ran);
+    }
     is_calm(&seeder.stop());
 }

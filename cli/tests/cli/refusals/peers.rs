@@ -1,6 +1,8 @@
 //! Whom a fetch leaves at the door, and who leaves a fetch there: another license, other evidence, another artifact,
 //! another key, not on the list.
 
+use std::time::{Duration, Instant};
+
 use minimodel_fixtures::{ManifestText, Quantization, Shape, slm_vec};
 
 use super::stage::{
@@ -52,6 +54,29 @@ fn no_model_byte(home: &Home) {
         assert!(!path.ends_with(TARGET), "{}", path.display());
         assert!(!path.ends_with(PART) || content.is_empty(), "{}", path.display());
     }
+}
+
+#[test]
+fn h4_b21_a_fetch_says_within_five_seconds_that_nobody_answers_and_sends_few_datagrams() {
+    let (home, listener) = (stage(), Listener::new());
+    let offer = listener.offer(manifest().swarm_id());
+    let line =
+        ["--json", "fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
+    let fetching = Running::start(&mut home.command(line));
+    let until = Instant::now() + Duration::from_secs(60);
+    while !listener.was_dialed() {
+        assert!(Instant::now() < until, "nobody was dialed");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let begun = Instant::now();
+    let told = fetching.wait_for_event("peer-unreachable");
+    let took = begun.elapsed();
+    assert_eq!((&told["peer"], &told["tries"]), (&peer_id(&stranger()).into(), &1.into()));
+    // Half a second is the machine's, which has other work; the first attempt used to take ten.
+    assert!(took < Duration::from_millis(5_500), "told after {took:?}");
+    // The first was read above, and the next attempt may have begun.
+    let datagrams = std::iter::repeat_with(|| listener.was_dialed()).take_while(|&came| came).count();
+    assert!(datagrams <= 10, "{datagrams} datagrams");
 }
 
 #[test]

@@ -180,7 +180,7 @@ async fn a_peer_that_asks_and_does_not_read_is_slow_and_its_path_is_not() {
     let hello = hello(&seeder.session.terms);
     let asking = tokio::spawn(async move {
         let (node, _) = node(50);
-        let connection = node.dialer.clone().dial(target, vec![address]).await.unwrap();
+        let connection = node.dialer.clone().dial(target, vec![address], Vec::new()).await.unwrap();
         let (mut send, mut recv) = connection.open_bi().await.unwrap();
         let frames = [Frame::Hello(hello), Frame::Bitfield(Bitfield::new(COUNT)), Frame::Interested];
         for frame in frames {

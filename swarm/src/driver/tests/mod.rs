@@ -2,6 +2,7 @@
 
 mod busy;
 mod clock;
+mod dial;
 mod gate;
 mod idle;
 mod live;
@@ -291,7 +292,7 @@ async fn f6_i6_after_a_thousand_connects_nothing_is_left_of_them() {
         dialing.spawn(async move {
             let (node, _) = node(10 + key);
             for n in 0..CONNECTS {
-                let connection = node.dialer.clone().dial(target, vec![address]).await.unwrap();
+                let connection = node.dialer.clone().dial(target, vec![address], Vec::new()).await.unwrap();
                 if n % 2 == 0 {
                     // Introduced as far as it goes, and gone without a word.
                     let (mut send, mut recv) = connection.open_bi().await.unwrap();

@@ -46,9 +46,12 @@ impl World {
     }
 
     fn ask(&mut self, link: LinkNo, side: Side, req: Req, index: u32) {
+        let no = self.links[&link].peer(side);
+        if self.peers[no].plan.behaviour == Behaviour::MuteAsker {
+            return;
+        }
         if let Some(delay) = self.delay(link, side) {
             let at = self.arrival(link, delay);
-            let no = self.links[&link].peer(side);
             if let Some(download) = self.peers[no].downloads.get_mut(&req) {
                 download.asked_at = at;
             }

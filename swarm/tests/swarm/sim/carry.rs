@@ -73,7 +73,7 @@ impl World {
 
     fn carry_out(&mut self, no: PeerNo, output: Output) {
         match output {
-            Output::Dial { peer, addresses } => self.dial(no, peer, &addresses),
+            Output::Dial { peer, addresses, hearsay } => self.dial(no, peer, &[addresses, hearsay].concat()),
             Output::Send { conn, frame } => self.send(no, conn, frame),
             Output::Close { conn, code } => {
                 let (link, side) = end_of(conn);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use minimodel_swarm::machine::{Bucket, Conn, Input, Limits, Req, RequestFault, Time};
+use minimodel_swarm::machine::{Bucket, Conn, Input, Limits, Req, RequestFault, Site, Time};
 use minimodel_wire::{CloseCode, Frame, PeerId};
 
 use super::peer::{LinkNo, PeerNo};
@@ -80,7 +80,8 @@ impl World {
         let (conn, rtt) =
             (conn_of(link, side), (self.peers[no].plan.delay + self.peers[other].plan.delay) * 2);
         let dialed = side == Side::Dialer;
-        self.tell(no, Input::Connected { conn, peer: self.peers[other].id, dialed });
+        let site = Site::of(self.peers[other].address.ip());
+        self.tell(no, Input::Connected { conn, peer: self.peers[other].id, site, dialed });
         self.tell(no, Input::Rtt { conn, rtt });
     }
 

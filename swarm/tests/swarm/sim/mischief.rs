@@ -25,6 +25,7 @@ impl World {
                 vec![Frame::Hello(hello)]
             }
             (Behaviour::SecondHello, hello @ Frame::Hello(_)) => vec![hello.clone(), hello],
+            (Behaviour::Idler, Frame::Interested) => vec![],
             (_, frame) => vec![frame],
         }
     }

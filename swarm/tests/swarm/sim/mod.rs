@@ -37,6 +37,7 @@ mod random;
 mod rescan;
 mod rows;
 mod scenario;
+mod siege;
 mod third_parties;
 mod throughput;
 mod transfer;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::machine::{Ask, Breach, Limits, Machine, Order, Req, Terms, Time};
+use minimodel_swarm::machine::{Ask, Breach, Limits, Machine, Order, Req, Site, Terms, Time};
 use minimodel_wire::{Bitfield, CloseCode, Consent, Offer, PeerId, SignedOffer};
 
 use super::artifact::Cargo;
@@ -75,6 +75,10 @@ pub(super) enum Behaviour {
     Renewer,
     /// Toggles and renews, and leaves twice a second to come again.
     Comer,
+    /// Introduces itself and wants nothing.
+    Idler,
+    /// Wants chunks and never asks for one.
+    MuteAsker,
 }
 
 impl Behaviour {
@@ -138,6 +142,8 @@ pub(super) struct Plan {
     pub(super) joins_at: Duration,
     /// Its calendar is wrong by so many seconds.
     pub(super) clock_is_off_by: i64,
+    /// Where it is; `None`: at an address of its own.
+    pub(super) host: Option<[u8; 4]>,
 }
 
 #[derive(Clone)]
@@ -170,6 +176,7 @@ impl Plan {
             stops_when_complete: false,
             joins_at: Duration::ZERO,
             clock_is_off_by: 0,
+            host: None,
         }
     }
 
@@ -203,6 +210,11 @@ impl Plan {
 
     pub(super) fn has(mut self, chunks: impl IntoIterator<Item = u32>) -> Self {
         self.have = Have::These(chunks.into_iter().collect());
+        self
+    }
+
+    pub(super) fn at_host(mut self, host: [u8; 4]) -> Self {
+        self.host = Some(host);
         self
     }
 
@@ -319,7 +331,7 @@ impl Peer {
 
 /// The key of the `number`th peer, the same in every run.
 pub(super) fn key(number: PeerNo) -> &'static SigningKey {
-    const KEYS: usize = 256;
+    const KEYS: usize = 1_024;
     static ALL: OnceLock<Vec<SigningKey>> = OnceLock::new();
     let keys = ALL.get_or_init(|| {
         (0..KEYS)
@@ -340,6 +352,10 @@ pub(super) fn id_of(number: PeerNo) -> PeerId {
 pub(super) fn address_of(number: PeerNo) -> SocketAddr {
     let [_, _, high, low] = (number as u32 + 1).to_be_bytes();
     SocketAddr::from((Ipv4Addr::new(10, 0, high, low), 4433))
+}
+
+pub(super) fn site_of(number: PeerNo) -> Site {
+    Site::of(address_of(number).ip())
 }
 
 pub(super) fn offer_of(number: PeerNo, swarm_id: [u8; 32]) -> SignedOffer {

@@ -7,7 +7,7 @@ use minimodel_swarm::machine::{
 };
 use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, PeerId};
 
-use super::peer::{Behaviour, PeerNo, Plan, id_of};
+use super::peer::{Behaviour, PeerNo, Plan, id_of, site_of};
 use super::scenario::{Scenario, run};
 use super::step::Scripted;
 use super::weather::Weather;
@@ -49,7 +49,10 @@ fn doorkeeper(allow: Option<BTreeSet<PeerId>>) -> Machine {
 /// What somebody says who comes to take chunks.
 fn words_of_a_taker() -> [Frame; 3] {
     let mut other = doorkeeper(None);
-    other.handle(Time::ZERO, Input::Connected { conn: Conn(1), peer: id_of(7), dialed: true });
+    other.handle(
+        Time::ZERO,
+        Input::Connected { conn: Conn(1), peer: id_of(7), site: site_of(7), dialed: true },
+    );
     let hello = std::iter::from_fn(|| other.poll()).find_map(|output| match output {
         Output::Send { frame: Frame::Hello(hello), .. } => Some(hello),
         _ => None,
@@ -73,7 +76,7 @@ fn a9_a_hello_that_is_replayed_under_another_key_grants_nothing() {
     let frames = words_of_a_taker();
     for conn in [Conn(1), Conn(2), Conn(3)] {
         let peer = if conn == Conn(1) { friend } else { thief };
-        machine.handle(now, Input::Connected { conn, peer, dialed: false });
+        machine.handle(now, Input::Connected { conn, peer, site: site_of(1), dialed: false });
         for frame in &frames {
             machine.handle(now, Input::Frame { conn, frame: frame.clone() });
         }
@@ -96,7 +99,7 @@ fn f6_ten_thousand_connections_leave_nothing_behind() {
         let mut key = [9; 32];
         key[..8].copy_from_slice(&number.to_le_bytes());
         let conn = Conn(number);
-        machine.handle(now, Input::Connected { conn, peer: PeerId(key), dialed: false });
+        machine.handle(now, Input::Connected { conn, peer: PeerId(key), site: site_of(1), dialed: false });
         // They go at different points of the introduction, and one in four with a chunk under way.
         for frame in words.iter().take(number as usize % 4) {
             machine.handle(now, Input::Frame { conn, frame: frame.clone() });

@@ -1,6 +1,7 @@
 //! What is true: who exists, who is connected to whom, what time it is, what lies on which disk.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use minimodel_swarm::machine::{Bucket, Terms, Time};
@@ -176,10 +177,13 @@ impl World {
         let found = self.look_at(&mut shelf, &plan).unwrap_or_else(|what| self.fail(&what));
         let machine = self.machine(no, &plan, &found);
         self.queue.push(Time::after_start(plan.joins_at), Step::Join(no, 0));
+        // Several at one host are behind ports of their own.
+        let address = plan.host.map(|host| SocketAddr::from((host, 10_000 + no as u16)));
+        let address = address.unwrap_or_else(|| peer::address_of(no));
         self.peers.push(Peer {
             plan,
             id: peer::id_of(no),
-            address: peer::address_of(no),
+            address,
             machine,
             online: false,
             run: 0,

@@ -1,0 +1,162 @@
+//! Many keys of few addresses that take the places of a seeder: each stays for a while, leaves, and comes back as another.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Result;
+use minimodel_wire::{Consent, Request};
+use quinn::Endpoint;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::model::Model;
+use crate::net::{self, Guise, Peer, Target};
+use crate::seen::Ended;
+use crate::tls::Identity;
+
+/// Before one that was thrown out, or left, comes under another key.
+const PAUSE: Duration = Duration::from_millis(200);
+/// What one that reads slowly reads in a second, and how much it lets be under way.
+const SLOW_BYTES: usize = 1 << 10;
+const SLOW_WINDOW: u32 = 4 << 10;
+/// The close code `Busy`.
+const BUSY: u64 = 19;
+
+/// What an occupier does with its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Habit {
+    /// Nothing.
+    Idle,
+    /// It becomes interested, takes its turn, and asks for nothing.
+    Mute,
+    /// It asks for chunks and reads a kilobyte a second.
+    Slow,
+}
+
+/// How an occupation is laid.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Who is occupied.
+    pub target: Target,
+    /// What is shared there.
+    pub model: Model,
+    /// Addresses of the occupiers, in turn.
+    pub from: Vec<IpAddr>,
+    /// Occupiers at once.
+    pub tasks: usize,
+    /// How long each stays under one key.
+    pub stay: Duration,
+    /// What they do.
+    pub habit: Habit,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    here: AtomicUsize,
+    turned_away: AtomicUsize,
+}
+
+/// An occupation on a thread of its own, until it is dropped.
+#[derive(Debug)]
+pub struct Occupation {
+    counts: Arc<Counts>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Occupation {
+    /// Begins it.
+    pub fn lay(plan: Plan) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let counts = Arc::new(Counts::default());
+        let shared = counts.clone();
+        let thread = std::thread::spawn(move || {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+                return;
+            };
+            runtime.block_on(async {
+                let mut occupiers = JoinSet::new();
+                for n in 0..plan.tasks {
+                    occupiers.spawn(occupy(n, plan.clone(), shared.clone()));
+                }
+                let _ = stopped.await;
+            });
+        });
+        Self { counts, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Occupiers that are introduced and were not parted with.
+    pub fn here(&self) -> usize {
+        self.counts.here.load(Ordering::Relaxed)
+    }
+
+    /// Times that an occupier heard `Busy`.
+    pub fn turned_away(&self) -> usize {
+        self.counts.turned_away.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Occupation {
+    fn drop(&mut self) {
+        // Its thread may have ended, and then there is nothing to stop.
+        let _ = self.stop.take().map(|stop| stop.send(()));
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+async fn occupy(n: usize, plan: Plan, counts: Arc<Counts>) {
+    let Some(&from) = plan.from.get(n % plan.from.len().max(1)) else { return };
+    let window = if plan.habit == Habit::Slow { SLOW_WINDOW } else { 1 << 20 };
+    let guise = Guise { from, window, ..Guise::default() };
+    let Ok(endpoint) = net::endpoint(&guise) else { return };
+    loop {
+        // Being turned away is what is expected here.
+        let _ = once(&plan, &endpoint, &guise, &counts).await;
+        sleep(PAUSE).await;
+    }
+}
+
+async fn once(plan: &Plan, endpoint: &Endpoint, guise: &Guise, counts: &Counts) -> Result<()> {
+    let connection = net::dial(endpoint, &plan.target, &Identity::new()?, guise).await??;
+    let mut peer = Peer::open(connection.clone()).await?;
+    peer.introduce(&plan.model, Consent::FETCH).await?;
+    counts.here.fetch_add(1, Ordering::Relaxed);
+    let used = async {
+        // What it does may end before its stay does.
+        let _ = use_place(plan.habit, &mut peer, plan.model.count).await;
+        std::future::pending().await
+    };
+    let stay = async {
+        tokio::select! {
+            () = used => Ended::Open,
+            error = connection.closed() => Ended::of(&error),
+        }
+    };
+    let ended = timeout(plan.stay, stay).await;
+    counts.here.fetch_sub(1, Ordering::Relaxed);
+    counts.turned_away.fetch_add(usize::from(ended == Ok(Ended::Closed(BUSY))), Ordering::Relaxed);
+    connection.close(0u32.into(), b"");
+    Ok(())
+}
+
+async fn use_place(habit: Habit, peer: &mut Peer, count: u32) -> Result<()> {
+    if habit == Habit::Idle {
+        return Ok(());
+    }
+    peer.become_served().await?;
+    if habit == Habit::Mute {
+        return Ok(());
+    }
+    let mut piece = vec![0; SLOW_BYTES];
+    for index in (0..count).cycle() {
+        let (_, mut answer) = peer.ask(&Request::Chunk { index }.encode()).await?;
+        while let Some(read) = answer.read(&mut piece).await? {
+            sleep(Duration::from_secs(1).mul_f64(read as f64 / SLOW_BYTES as f64)).await;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! Upload slots and the memory of answers are shared between sites, as places are: whoever comes from elsewhere does not
+//! wait until one site with many keys has had its turns.
+
+use std::cmp::Reverse;
+
+use super::core::Machine;
+use super::events::Conn;
+use super::places::Held;
+use super::site::Site;
+
+impl Machine {
+    fn site_of(&self, conn: Conn) -> Option<Site> {
+        self.peers.get(&conn).map(|peer| peer.site)
+    }
+
+    fn held_by(&self, conns: &[Conn]) -> Held {
+        Held::of(conns.iter().filter_map(|&conn| self.site_of(conn)))
+    }
+
+    /// Slots that each site holds.
+    pub(super) fn slots_held(&self) -> Held {
+        Held::of(self.unchoked.iter().filter_map(|&conn| self.site_of(conn)))
+    }
+
+    /// Answers under way to each site.
+    pub(super) fn answers_held(&self) -> Held {
+        let sites = self.peers.values().flat_map(|peer| peer.up.active.keys().map(|_| peer.site));
+        Held::of(sites)
+    }
+
+    /// Of those who were chosen for slots, sites with more than their share give to those of `wanting` whose site has
+    /// less; both stand in the order in which they are served. Who gives to us as a leecher keeps its slot.
+    pub(super) fn shared(&self, mut chosen: Vec<Conn>, wanting: &[Conn]) -> Vec<Conn> {
+        let seeding = self.chunks.is_complete();
+        let keeps = |conn: &Conn| !seeding && self.peers.get(conn).is_some_and(|peer| peer.down.given.1 > 0);
+        for _ in 0..chosen.len() {
+            let held = self.held_by(&chosen);
+            let others = wanting.iter().filter(|conn| !chosen.contains(conn));
+            let sites = others.filter_map(|&conn| Some((conn, self.site_of(conn)?)));
+            let Some((next, site)) = sites.min_by_key(|&(_, site)| held.by(site)) else { break };
+            let gives = chosen.iter().enumerate().filter(|(_, conn)| !keeps(conn));
+            let gives = gives.filter_map(|(at, &conn)| Some((at, self.site_of(conn)?)));
+            let gives = gives.filter(|&(_, rich)| held.owes(rich, site));
+            let Some((at, _)) = gives.max_by_key(|&(at, rich)| (held.by(rich), at)) else { break };
+            chosen[at] = next;
+        }
+        chosen
+    }
+
+    /// Whether a holder had its turn and keeps its slot all the same: the site of the next in turn has no fewer slots.
+    pub(super) fn keeps_share_from_next(&self, holder: Conn) -> bool {
+        let next = self.next_for_slot().and_then(|next| self.site_of(next));
+        let (Some(holder), Some(next)) = (self.site_of(holder), next) else { return false };
+        !self.slots_held().spares(holder, next)
+    }
+
+    /// Shares the slots as they are held now, with those who wait.
+    pub(super) fn share_slots(&mut self) {
+        if !self.serves() || self.stopping || self.unchoked.len() < self.slots {
+            return;
+        }
+        let seeding = self.chunks.is_complete();
+        // Whoever has read keeps its slot before others of its site do.
+        let order = |conns: Vec<Conn>| {
+            let rank = |conn: &Conn| {
+                let peer = self.peers.get(conn)?;
+                Some((Reverse(Self::is_tried(peer)), Self::rank(peer, seeding)))
+            };
+            let mut conns = conns;
+            conns.sort_by_cached_key(|conn| (rank(conn), *conn));
+            conns
+        };
+        let holders = order(self.unchoked.iter().copied().collect());
+        let waiting = self.peers.iter().filter(|(_, peer)| peer.waits_for_slot()).map(|(&conn, _)| conn);
+        let waiting = order(waiting.collect());
+        let shared = self.shared(holders.clone(), &waiting);
+        for &conn in holders.iter().filter(|conn| !shared.contains(conn)) {
+            self.choke(conn);
+        }
+        for conn in shared {
+            self.unchoke(conn);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use minimodel_wire::{Bitfield, Frame};
+
+    use super::super::desk::{Desk, SEED, TAKE, having};
+    use super::super::events::{Ask, Input, Output, ServeOutcome};
+
+    const SIEGE: [u8; 4] = [203, 0, 113, 9];
+
+    fn come(desk: &mut Desk, n: u8, address: [u8; 4]) {
+        desk.connect_from(n.into(), n, address, false);
+        let hello = desk.hello(TAKE);
+        desk.frame(n.into(), Frame::Hello(hello));
+        desk.frame(n.into(), Frame::Bitfield(having([])));
+        desk.frame(n.into(), Frame::Interested);
+    }
+
+    fn holders(desk: &Desk) -> Vec<u64> {
+        desk.machine.unchoked.iter().map(|conn| conn.0).collect()
+    }
+
+    /// Each holder that has nothing under way asks for a chunk, and takes nothing of it.
+    fn ask_and_stall(desk: &mut Desk, next: &mut u64) {
+        for conn in holders(desk) {
+            if desk.machine.peers[&super::Conn(conn)].up.active.is_empty() {
+                *next += 1;
+                desk.ask(conn, *next, (*next % 20) as u32);
+            }
+        }
+    }
+
+    #[test]
+    fn h2_b18_a_newcomer_has_a_slot_within_seconds_of_a_site_that_holds_them_all_and_reads_slowly() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        let mut next = 0;
+        (1..=40).for_each(|n| come(&mut desk, n, SIEGE));
+        // All of them have read once, so that they look used.
+        for n in 1..=40 {
+            desk.machine.unchoke(super::Conn(n));
+            desk.ask(n, 1_000 + n, 0);
+            let outcome = ServeOutcome::Done { bytes: 1 << 16 };
+            desk.tell(Input::Served { ask: Ask(1_000 + n), outcome });
+            desk.frame(n, Frame::NotInterested);
+            desk.frame(n, Frame::Interested);
+        }
+        for _ in 0..30 {
+            ask_and_stall(&mut desk, &mut next);
+            desk.wait(Duration::from_secs(1));
+        }
+        come(&mut desk, 50, [198, 51, 100, 1]);
+        desk.wait(Duration::from_secs(2));
+        assert!(holders(&desk).contains(&50), "{:?}", holders(&desk));
+        desk.said();
+        desk.ask(50, 5_000, 3);
+        assert!(desk.said().iter().any(|output| matches!(output, Output::Serve { ask: Ask(5_000), .. })));
+        // It keeps its share although it takes more than they do.
+        for ask in 0..60 {
+            desk.tell(Input::Served {
+                ask: Ask(5_000 + ask),
+                outcome: ServeOutcome::Done { bytes: 1 << 16 },
+            });
+            desk.wait(Duration::from_millis(500));
+            assert!(holders(&desk).contains(&50), "after {ask}: {:?}", holders(&desk));
+            desk.ask(50, 5_001 + ask, (ask % 20) as u32);
+        }
+    }
+
+    #[test]
+    fn h2_b17_one_site_that_reads_nothing_does_not_hold_all_memory_against_another() {
+        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| {
+            config.terms.chunk_size = 16 << 20;
+            config.terms.byte_count = 20 * (16 << 20);
+        });
+        let mut next = 0;
+        for n in 1..=40 {
+            come(&mut desk, n, [203, 0, 113, 1 + n % 4]);
+            ask_and_stall(&mut desk, &mut next);
+        }
+        for _ in 0..10 {
+            desk.wait(Duration::from_secs(1));
+            ask_and_stall(&mut desk, &mut next);
+        }
+        come(&mut desk, 50, [198, 51, 100, 1]);
+        desk.wait(Duration::from_secs(2));
+        desk.said();
+        desk.ask(50, 5_000, 3);
+        assert!(desk.said().iter().any(|output| matches!(output, Output::Serve { ask: Ask(5_000), .. })));
+    }
+
+    #[test]
+    fn h2_slots_of_one_site_alone_or_of_one_peer_a_site_are_dealt_as_ever() {
+        for address in [|_| SIEGE, |n: u8| [100, n, 0, 1]] {
+            let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 4);
+            (1..=12).for_each(|n| come(&mut desk, n, address(n)));
+            let before = holders(&desk);
+            desk.machine.share_slots();
+            assert_eq!((before.len(), holders(&desk)), (4, before));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A seeder under siege: many keys of few addresses hold its places, and somebody from elsewhere comes.
+
+use std::time::Duration;
+
+use super::peer::{Behaviour, PeerNo, Plan, id_of};
+use super::step::Scripted;
+use super::world::{KIB, MIB, World, ms, secs};
+
+/// Besiegers at once, how long each stays, and when the newcomer comes.
+const TASKS: u64 = 90;
+const STAY: Duration = Duration::from_secs(18);
+const COMES_AT: Duration = Duration::from_secs(40);
+
+/// What besiegers do with the places that they have.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// Nothing at all.
+    Idle,
+    /// They want chunks, and ask for none.
+    Mute,
+    /// They ask, and read nothing.
+    Unread,
+    /// They read a chunk, slowly, and look used.
+    Trickle,
+    /// They take chunks without end, as fast as they come.
+    Hog,
+}
+
+/// A world with a seeder and its besiegers, each under a new key, and how many there are; they leave if `leaves`.
+fn besieged(way: Way, hosts: &[[u8; 4]], leaves: bool, chunk: u64) -> (World, PeerNo) {
+    let mut world = World::new(64 * chunk, chunk, 41);
+    world.check_every = 256;
+    let seeder = world.add(Plan::seeder().rates(8 * MIB, 8 * MIB));
+    let rounds = if leaves { 4 } else { 1 };
+    for round in 0..rounds {
+        for task in 0..TASKS {
+            let taker = Plan::taker().knows(&[seeder]).at_host(hosts[(task as usize) % hosts.len()]);
+            let taker = match way {
+                Way::Idle => Plan { behaviour: Behaviour::Idler, ..taker },
+                Way::Mute => Plan { behaviour: Behaviour::MuteAsker, ..taker },
+                Way::Unread => Plan { behaviour: Behaviour::NotReader, ..taker },
+                Way::Trickle => taker.rates(MIB, 2 * KIB),
+                Way::Hog => Plan { behaviour: Behaviour::Hog, ..taker },
+            };
+            let joins = STAY * round + ms(20 * task);
+            let no = world.add(taker.joins_at(joins));
+            if leaves {
+                world.script(joins + STAY, Scripted::Stop(no));
+            }
+        }
+    }
+    (world, seeder)
+}
+
+/// How long the newcomer waits for its first chunk, in seconds.
+fn first_chunk(world: &mut World, newcomer: Plan) -> f64 {
+    let newcomer = world.add(newcomer.joins_at(COMES_AT));
+    world.must_run(COMES_AT + secs(60), |world| world.peers[newcomer].machine.have().ones() > 0);
+    (world.now.since_start() - COMES_AT).as_secs_f64()
+}
+
+const ONE: [[u8; 4]; 1] = [[203, 0, 113, 9]];
+const FOUR: [[u8; 4]; 4] = [[203, 0, 113, 9], [198, 51, 100, 7], [192, 0, 2, 1], [100, 200, 3, 4]];
+
+#[test]
+fn h2_b18_under_siege_from_one_address_or_four_a_newcomer_has_its_first_chunk_within_ten_seconds() {
+    for way in [Way::Idle, Way::Mute, Way::Unread, Way::Trickle, Way::Hog] {
+        for (hosts, leaves) in [(&ONE[..], true), (&ONE[..], false), (&FOUR[..], true)] {
+            let (mut world, seeder) = besieged(way, hosts, leaves, 64 * KIB);
+            let newcomer = Plan::taker().knows(&[seeder]).rates(MIB, MIB).at_host([8, 8, 4, 4]);
+            let took = first_chunk(&mut world, newcomer);
+            eprintln!("{way:?} from {} addresses, leaving {leaves}: {took:.1} s", hosts.len());
+            assert!(took < 10.0, "{way:?} from {} addresses, leaving {leaves}: {took:.1} s", hosts.len());
+        }
+    }
+}
+
+#[test]
+fn h2_b18_under_siege_from_a_whole_network_and_with_large_chunks_it_is_the_same() {
+    let network: Vec<[u8; 4]> = (1..=90).map(|n| [203, 0, 113, n]).collect();
+    for (way, chunk) in [(Way::Idle, 64 * KIB), (Way::Trickle, 64 * KIB), (Way::Trickle, 4 * MIB)] {
+        let (mut world, seeder) = besieged(way, &network, true, chunk);
+        let newcomer = Plan::taker().knows(&[seeder]).rates(8 * MIB, 8 * MIB).at_host([8, 8, 4, 4]);
+        let took = first_chunk(&mut world, newcomer);
+        eprintln!("{way:?} from a network, chunks of {} KiB: {took:.1} s", chunk / KIB);
+        assert!(took < 10.0, "{way:?}, chunks of {} KiB: {took:.1} s", chunk / KIB);
+    }
+}
+
+#[test]
+fn h2_an_honest_swarm_behind_one_address_has_all_places_and_nobody_of_it_is_parted_with() {
+    let mut world = World::new(4 * MIB, 64 * KIB, 42);
+    world.check_every = 64;
+    let seeder = world.add(Plan::seeder().rates(8 * MIB, 8 * MIB));
+    let plan = Plan::taker().knows(&[seeder]).rates(MIB, MIB).at_host(ONE[0]);
+    let takers: Vec<PeerNo> = (0..64).map(|n| world.add(plan.clone().joins_at(ms(10 * n)))).collect();
+    world.run(secs(5), |_| false);
+    assert_eq!(world.peers[seeder].machine.progress().peers, 64);
+    world.must_run(secs(200), |world| takers.iter().all(|&taker| world.is_complete(taker)));
+    let left = &world.peers[seeder].tally.left;
+    assert!(left.iter().all(|(_, code, _)| *code != Some(minimodel_wire::CloseCode::Busy)), "{left:?}");
+    assert!(takers.iter().all(|&taker| world.peers[seeder].tally.unchoked[&id_of(taker)] > 0));
+}
