@@ -331,7 +331,8 @@ fn h10_a_damaged_record_is_named_and_is_never_taken_for_an_empty_one() {
 fn h10_a_request_file_meets_the_same_question() {
     let home = stage_that_knows();
     home.write("request.json", request(&home, "two"));
-    let line = ["import-peer-request", "request.json", "two.minimodel", "models", "--consent", "fetch,import"];
+    let line =
+        ["import-peer-request", "request.json", "two.minimodel", "models", "--consent", "fetch,import"];
     let refused = home.run(line).exits(6);
     names(&refused, &[&key(1), &key(2), "--accept-publisher-key"]);
     home.run(line.iter().chain(&["--publisher-key", &key(1)])).exits(6);

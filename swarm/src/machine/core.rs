@@ -48,7 +48,9 @@ pub struct Machine {
     pub(super) picker: Picker,
     pub(super) rng: fastrand::Rng,
     pub(super) peers: BTreeMap<Conn, Peer>,
+    /// The one connection of each key that counts, and a second that is not introduced; see `pairs`.
     pub(super) by_id: BTreeMap<PeerId, Conn>,
+    pub(super) beside: BTreeMap<PeerId, Conn>,
     pub(super) sources: Sources,
     pub(super) requests: BTreeMap<Req, Request>,
     pub(super) next_req: u64,
@@ -129,6 +131,7 @@ impl Machine {
             rng,
             peers: BTreeMap::new(),
             by_id: BTreeMap::new(),
+            beside: BTreeMap::new(),
             requests: BTreeMap::new(),
             next_req: 0,
             copies: BTreeMap::new(),
@@ -203,7 +206,7 @@ impl Machine {
             Input::OfferChecked { check, verdict } => self.offer_checked(now, check, verdict),
             Input::Calendar { unix } => self.set_calendar(now, unix),
             Input::SourceChanged => self.close_all(now, CloseCode::SourceChanged),
-            Input::Stop => self.close_all(now, CloseCode::ShuttingDown),
+            Input::Stop(code) => self.close_all(now, code),
             Input::Tick => {}
         }
         self.on_time(now);

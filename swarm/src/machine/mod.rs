@@ -27,6 +27,7 @@ mod deadlines;
 #[cfg(test)]
 mod desk;
 mod dialing;
+mod early;
 mod events;
 mod exchange;
 mod fault;
@@ -37,6 +38,8 @@ mod leaves;
 mod offer_checks;
 mod offers;
 mod outbox;
+mod outcomes;
+mod pairs;
 mod peer;
 mod picker;
 mod places;
