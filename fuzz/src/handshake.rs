@@ -215,7 +215,12 @@ impl Desk {
             count += 1;
             joined |= matches!(output, Output::Event(Event::Joined { .. }));
             closed |= matches!(output, Output::Close { .. });
-            let may = if joined { Phase::Ready } else { was };
+            // What was asked before the hello is answered as soon as that is judged.
+            let may = match expected {
+                _ if joined => Phase::Ready,
+                Some(next @ (Phase::Bitfield | Phase::ManifestOnly)) => next,
+                _ => was,
+            };
             self.may_say(may, &output);
         }
         assert!(count < 400, "{count} outputs at once");

@@ -18,7 +18,7 @@ mod socket;
 mod tls;
 mod trick;
 
-pub use client::attack;
+pub use client::{attack, comes_back};
 pub use model::Model;
 pub use net::Target;
 pub use relay::Relay;

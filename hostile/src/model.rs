@@ -66,6 +66,14 @@ impl Model {
         Some((bytes.to_vec(), file.tree.proof(index)?))
     }
 
+    /// The hashes of a range of chunks with their proof.
+    pub(crate) fn leaves(&self, first: u32, count: u32) -> Option<(Vec<Digest>, Vec<Digest>)> {
+        let tree = &self.file.as_ref()?.tree;
+        let end = first.checked_add(count)?;
+        let hashes = tree.chunk_hashes().get(first as usize..end as usize)?;
+        Some((hashes.to_vec(), tree.range_proof(first, count)?))
+    }
+
     pub(crate) fn all(&self) -> Bitfield {
         Bitfield::full(self.count)
     }

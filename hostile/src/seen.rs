@@ -61,19 +61,21 @@ pub struct Seen {
     pub chunks: u32,
     /// Requests that we were sent.
     pub asked: u32,
+    /// The code of the goodbye that it said in a frame, where that is looked at.
+    pub bye: Option<u32>,
     /// Whether something succeeded that must not.
     pub granted: bool,
 }
 
 impl Seen {
     pub(crate) fn only(ended: Ended) -> Self {
-        Self { ended, resets: Vec::new(), chunks: 0, asked: 0, granted: false }
+        Self { ended, resets: Vec::new(), chunks: 0, asked: 0, bye: None, granted: false }
     }
 }
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ended, resets, chunks, asked, granted } = self;
+        let Self { ended, resets, chunks, asked, bye: _, granted } = self;
         write!(f, "{ended}; {chunks} chunks taken, {} requests reset, {asked} requests heard", resets.len())?;
         if *granted { f.write_str("; it was granted what it must not be") } else { Ok(()) }
     }

@@ -41,7 +41,7 @@ pub(crate) fn driver(error: &DriverError) -> Failure {
             let error = format!("peer {peer} refused: {code}");
             Failure::new(exit_of(*code), error, hint_of(*code)).because(explain(*code))
         }
-        DriverError::WrongManifest { .. } => failure(
+        DriverError::WrongManifest { .. } | DriverError::InvalidManifest { .. } => failure(
             Exit::Verification,
             "nothing was kept: get the manifest from its publisher, then fetch with it",
         ),

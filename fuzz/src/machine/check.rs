@@ -1,6 +1,6 @@
 //! What the machine says, held against what it was told.
 
-use minimodel_swarm::machine::{Ask, Breach, Conn, Event, Input, Output, Req};
+use minimodel_swarm::machine::{Ask, Breach, Conn, Consequence, Event, Input, Output, Req};
 use minimodel_wire::{Consent, Frame, PeerId};
 
 use super::{Stage, World};
@@ -133,9 +133,9 @@ impl World {
                 let proof_only =
                     matches!(breach, Breach::BadChunk | Breach::MalformedChunk | Breach::BadLeaves);
                 assert!(!proof_only || self.guilty.contains(&peer), "{peer} is banned for {breach:?}");
-                let mild =
-                    [Breach::NoAnswer, Breach::Trickle, Breach::Overdue, Breach::NotReading, Breach::NoHello];
-                assert!(!mild.contains(&breach), "{peer} is banned for {breach:?}");
+                let may_ban =
+                    matches!(breach.consequence(), Consequence::Disconnect(_) | Consequence::Ban(_));
+                assert!(may_ban, "{peer} is banned for {breach:?}");
                 assert!(self.banned.insert(peer), "banned twice");
             }
             Event::Chunk { index, .. } => assert!(self.have.get(index), "a chunk that nobody proved"),

@@ -14,12 +14,13 @@ use crate::samples::{self, CHUNK_BYTES, CHUNKS};
 use crate::source::Source;
 
 /// What the driver may say that a peer broke.
-const BREACHES: [Breach; 6] = [
+const BREACHES: [Breach; 7] = [
     Breach::Malformed(CloseCode::Malformed),
     Breach::Malformed(CloseCode::ProtocolViolation),
     Breach::Malformed(CloseCode::FrameTooLarge),
     Breach::Malformed(CloseCode::UnsupportedVersion),
     Breach::NotReading,
+    Breach::EndedControl(CloseCode::StateViolation),
     Breach::BadIndex,
 ];
 
@@ -201,6 +202,7 @@ impl World {
         let Some(req) = pick(&asked, which) else { return };
         let Some((conn, _, _)) = self.requests.remove(&req) else { return };
         let fault = match how % 12 {
+            10 if how & 0x80 == 0 => RequestFault::Short,
             10 => {
                 let peer = self.links.get(&conn).map(|link| link.peer);
                 self.guilty.extend(peer);
@@ -273,6 +275,7 @@ impl World {
         let how = source.byte();
         if let Some((req, conn)) = self.leaves.take() {
             let outcome = match how % 4 {
+                0 if how & 0x80 == 0 => LeavesOutcome::Short,
                 0 => LeavesOutcome::Failed,
                 1 => {
                     self.guilty.extend(self.links.get(&conn).map(|link| link.peer));
@@ -321,7 +324,7 @@ impl World {
             }
             15 if a == 2 => {
                 self.stopped = true;
-                self.tell(Input::Stop);
+                self.tell(Input::Stop(CloseCode::ShuttingDown));
             }
             14 => self.wants(what >> 4, a),
             15 => {

@@ -1,17 +1,24 @@
 //! Tricks with requests.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use anyhow::Result;
 use bytes::Bytes;
-use minimodel_wire::{Frame, PeerId, Request, limits};
+use minimodel_wire::{Consent, Frame, Offer, Request, SignedOffer, limits};
 use quinn::VarInt;
 
 use crate::model::Model;
 use crate::net::{Answer, PATIENCE, Peer, SOON, in_an_hour, read_answer};
 use crate::seen::{Ended, Seen};
+use crate::server::frames::question;
+use crate::tls::Identity;
 use crate::trick::Trick;
 
 /// How often the same is asked.
 const AGAIN: u32 = 10_000;
+/// A frame that comes as much later than what it permits is late on any path.
+const LATE: Duration = Duration::from_millis(300);
 
 impl Seen {
     fn count(&mut self, answer: &Answer) {
@@ -23,31 +30,75 @@ impl Seen {
     }
 }
 
-pub(super) async fn before_hello(peer: Peer) -> Result<Seen> {
-    // The stream that carries nothing yet is not there for the other side; a head without its body is.
-    let Peer { mut control, .. } = peer;
-    control.write_all(&[0]).await?;
+/// Asks before the frame that permits it, says that late, and counts what comes: streams have no order.
+pub(super) async fn before_hello(trick: Trick, mut peer: Peer, model: &Model) -> Result<Seen> {
+    // The stream that carries nothing yet is not there for the other side; a frame that it skips is.
+    peer.control.write_all(&Frame::Ignored { kind: 0x8000 }.encode()).await?;
+    let (_, mut manifest) = peer.ask(&Request::Manifest.encode()).await?;
+    let (_, mut chunk) = peer.ask(&Request::Chunk { index: 0 }.encode()).await?;
+    tokio::time::sleep(LATE).await;
+    if trick == Trick::EarlyQuestion {
+        peer.send(&question(trick, model)).await?;
+    } else {
+        peer.introduce(model, Consent::FETCH).await?;
+    }
     let mut seen = Seen::only(Ended::Open);
-    let (mut send, mut recv) = peer.connection.open_bi().await?;
-    send.write_all(&Request::Chunk { index: 0 }.encode()).await?;
-    send.finish()?;
-    seen.count(&read_answer(&mut recv).await);
-    seen.ended = end_of(&peer.connection).await;
+    seen.count(&read_answer(&mut manifest).await);
+    seen.count(&read_answer(&mut chunk).await);
     Ok(seen)
 }
 
-async fn end_of(connection: &quinn::Connection) -> Ended {
-    let error = tokio::time::timeout(PATIENCE, connection.closed()).await;
-    error.map_or(Ended::Open, |error| Ended::of(&error))
+/// Goes beyond what its first frame permits.
+pub(super) async fn beyond_the_question(trick: Trick, mut peer: Peer, model: &Model) -> Result<Seen> {
+    peer.send(&question(trick, model)).await?;
+    let mut seen = Seen::only(Ended::Open);
+    for request in [Request::Chunk { index: 0 }, Request::Leaves { first: 0, count: 1 }, Request::Manifest] {
+        let (_, mut answer) = peer.ask(&request.encode()).await?;
+        seen.count(&read_answer(&mut answer).await);
+    }
+    Ok(seen)
+}
+
+/// Asks for the same small thing until it is sent away.
+pub(super) async fn again_and_again(request: Request, peer: Peer) -> Result<Seen> {
+    let mut seen = Seen::only(Ended::Open);
+    for _ in 0..AGAIN {
+        let Ok((_, mut recv)) = peer.ask(&request.encode()).await else { break };
+        seen.count(&read_answer(&mut recv).await);
+        if peer.connection.close_reason().is_some() {
+            break;
+        }
+    }
+    seen.ended = peer.end_within(SOON).await;
+    Ok(seen)
+}
+
+/// Keeps every rule until it is sent away, and hears why.
+pub(super) async fn until_the_end(trick: Trick, mut peer: Peer, model: &Model) -> Result<Seen> {
+    peer.become_served().await?;
+    let mut seen = Seen::only(Ended::Open);
+    let mut index = 0;
+    while peer.connection.close_reason().is_none() {
+        if trick == Trick::StaysOn || index == 0 {
+            let Ok(answer) = peer.take(index % model.count).await else { break };
+            seen.count(&answer);
+            index += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let bye = peer.hear(|frame| matches!(frame, Frame::Bye { .. })).await;
+    seen.bye = bye.and_then(|frame| if let Frame::Bye { code } = frame { Some(code.into()) } else { None });
+    seen.ended = peer.end_within(SOON).await;
+    Ok(seen)
 }
 
 /// Noise that must be borne, and then a chunk that must be given.
-pub(super) async fn after_noise(trick: Trick, mut peer: Peer) -> Result<Seen> {
+pub(super) async fn after_noise(trick: Trick, mut peer: Peer, model: &Model) -> Result<Seen> {
     let body = vec![0xa5; limits::MAX_IGNORED_LEN as usize];
     let mut frame = limits::MAX_IGNORED_LEN.to_le_bytes().to_vec();
     frame.extend_from_slice(&0x8123u16.to_le_bytes());
     frame.extend_from_slice(&body);
-    if trick == Trick::IgnorableFrames {
+    if trick != Trick::Fragments {
         for _ in 0..20 {
             peer.control.write_all(&frame).await?;
         }
@@ -58,6 +109,9 @@ pub(super) async fn after_noise(trick: Trick, mut peer: Peer) -> Result<Seen> {
             tokio::task::yield_now().await;
         }
         peer.control.write_all(&frame[1_000..]).await?;
+    }
+    if trick == Trick::IgnorableFirst {
+        peer.introduce(model, Consent::FETCH).await?;
     }
     peer.become_served().await?;
     let mut seen = Seen::only(Ended::Open);
@@ -72,6 +126,8 @@ pub(super) async fn wrongly(trick: Trick, mut peer: Peer) -> Result<Seen> {
     let request = match trick {
         Trick::UnknownRequest => vec![0x77, 1, 2, 3, 4],
         Trick::LongRequest => vec![1; 1 << 20],
+        Trick::ShortRequest => vec![1, 0, 0],
+        Trick::LeavesOfNothing => vec![2, 0, 0, 0, 0, 0, 0, 0, 0],
         Trick::IndexOverflow => Request::Chunk { index: u32::MAX }.encode(),
         _ => Request::Leaves { first: u32::MAX - 1, count: limits::MAX_LEAVES }.encode(),
     };
@@ -124,14 +180,26 @@ pub(super) async fn endlessly(peer: Peer) -> Result<Seen> {
     Ok(Seen::only(ended))
 }
 
-/// Our own offer, good but for its signature of zeros.
-pub(super) async fn with_forged_offer(mut peer: Peer, model: &Model, me: PeerId) -> Result<Seen> {
-    let mut offer = vec![1];
-    offer.extend_from_slice(&me.0);
-    offer.extend_from_slice(model.manifest.swarm_id());
-    offer.extend_from_slice(&in_an_hour().to_le_bytes());
-    offer.extend_from_slice(&[1, 4, 127, 0, 0, 1, 9, 9]);
-    offer.extend_from_slice(&[0; 64]);
-    peer.send(&Frame::Peers { offers: vec![Bytes::from(offer)] }).await?;
+/// Passes on bytes that name us and are no good offer of ours.
+pub(super) async fn with_offer(
+    trick: Trick,
+    mut peer: Peer,
+    model: &Model,
+    identity: &Identity,
+) -> Result<Seen> {
+    let mut swarm_id = *model.manifest.swarm_id();
+    if trick == Trick::ForeignOffer {
+        swarm_id[0] ^= 1;
+    }
+    let addresses = vec![SocketAddr::from(([127, 0, 0, 1], 9))];
+    let offer = Offer { peer: identity.id(), swarm_id, addresses, expires_unix: in_an_hour() };
+    let mut bytes = SignedOffer::sign(offer, identity.key())?.to_bytes();
+    match trick {
+        Trick::ForgedOffer => bytes.iter_mut().rev().take(64).for_each(|byte| *byte = 0),
+        // The number of addresses: none, and one follows.
+        Trick::NoOffer => bytes[73] = 0,
+        _ => {}
+    }
+    peer.send(&Frame::Peers { offers: vec![Bytes::from(bytes)] }).await?;
     Ok(Seen::only(peer.end_within(PATIENCE).await))
 }

@@ -1,11 +1,14 @@
 //! Attacks on whoever seeds.
 
+mod again;
 mod asking;
 mod handshake;
 mod streams;
 
+pub use again::comes_back;
+
 use anyhow::{Context as _, Result};
-use minimodel_wire::{Consent, PeerId};
+use minimodel_wire::{Consent, Request, limits};
 use tokio::time::timeout;
 
 use crate::model::Model;
@@ -36,8 +39,11 @@ pub async fn attack(trick: Trick, target: &Target, model: &Model, identity: &Ide
         _ => Guise::default(),
     };
     let endpoint = net::endpoint(&guise)?;
+    if again::is_one(trick) {
+        return again::play(trick, &endpoint, target, model, identity).await;
+    }
     let connection = net::dial(&endpoint, target, identity, &guise).await?.context("it did not let us in")?;
-    let seen = timeout(PATIENCE * 2, play(trick, connection, model, identity.id())).await;
+    let seen = timeout(PATIENCE * 2, play(trick, connection, model, identity)).await;
     let seen = seen.context("the trick did not end")?.with_context(|| format!("{trick} failed"));
     endpoint.close(0u32.into(), b"");
     // The goodbye gets out before the socket goes.
@@ -45,14 +51,22 @@ pub async fn attack(trick: Trick, target: &Target, model: &Model, identity: &Ide
     seen
 }
 
-async fn play(trick: Trick, connection: quinn::Connection, model: &Model, me: PeerId) -> Result<Seen> {
+async fn play(
+    trick: Trick,
+    connection: quinn::Connection,
+    model: &Model,
+    identity: &Identity,
+) -> Result<Seen> {
     if trick == Trick::Silent {
         let error = timeout(PATIENCE, connection.closed()).await;
         return Ok(Seen::only(error.map_or(Ended::Open, |error| Ended::of(&error))));
     }
     let mut peer = Peer::open(connection).await?;
-    if trick == Trick::RequestBeforeHello {
-        return asking::before_hello(peer).await;
+    match trick {
+        Trick::EarlyRequest | Trick::EarlyQuestion => return asking::before_hello(trick, peer, model).await,
+        Trick::QuestionThenChunk => return asking::beyond_the_question(trick, peer, model).await,
+        Trick::IgnorableFirst => return asking::after_noise(trick, peer, model).await,
+        _ => {}
     }
     if frames::is_one(trick) {
         // The other side may end it at any byte of this.
@@ -62,14 +76,25 @@ async fn play(trick: Trick, connection: quinn::Connection, model: &Model, me: Pe
     }
     peer.introduce(model, Consent::FETCH | Consent::PUBLISH).await?;
     match trick {
-        Trick::IgnorableFrames | Trick::Fragments => asking::after_noise(trick, peer).await,
-        Trick::UnknownRequest | Trick::LongRequest | Trick::IndexOverflow | Trick::RangeOverflow => {
-            asking::wrongly(trick, peer).await
+        Trick::IgnorableFrames | Trick::Fragments => asking::after_noise(trick, peer, model).await,
+        Trick::UnknownRequest
+        | Trick::LongRequest
+        | Trick::ShortRequest
+        | Trick::LeavesOfNothing
+        | Trick::IndexOverflow
+        | Trick::RangeOverflow => asking::wrongly(trick, peer).await,
+        Trick::ManyManifests => asking::again_and_again(Request::Manifest, peer).await,
+        Trick::ManyLeaves => {
+            let count = model.count.min(limits::MAX_LEAVES);
+            asking::again_and_again(Request::Leaves { first: 0, count }, peer).await
         }
+        Trick::Stays | Trick::StaysOn => asking::until_the_end(trick, peer, model).await,
         Trick::AskFlood => asking::while_choked(peer, model).await,
         Trick::SameChunk => asking::the_same(peer).await,
         Trick::NeverReads => asking::without_reading(peer, model).await,
-        Trick::ForgedOffer => asking::with_forged_offer(peer, model, me).await,
+        Trick::ForgedOffer | Trick::ForeignOffer | Trick::NoOffer => {
+            asking::with_offer(trick, peer, model, identity).await
+        }
         Trick::EndlessRequest => asking::endlessly(peer).await,
         Trick::ResetRequests => streams::reset_at_each_point(peer).await,
         Trick::StreamChurn => streams::churn(peer).await,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use minimodel_wire::{ChunkHead, ManifestHead, Request, ResetCode};
+use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, Request, ResetCode, limits};
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use tokio::task::JoinSet;
 
@@ -13,6 +13,20 @@ use crate::trick::Trick;
 
 /// A close code that nobody knows: to the other side the connection is just gone.
 const NO_CODE: u32 = 0xdead;
+
+/// Whether the trick is played on whoever has only an offer.
+pub(super) fn is_of_a_manifest(trick: Trick) -> bool {
+    matches!(
+        trick,
+        Trick::OtherManifest
+            | Trick::StrippedManifest
+            | Trick::ForgedManifest
+            | Trick::ManifestOfNothing
+            | Trick::HugeManifest
+            | Trick::ShortManifest
+            | Trick::LongManifest
+    )
+}
 
 /// Answers whatever is asked until the connection ends.
 pub(super) async fn all(connection: &Connection, trick: Trick, model: &Model, seen: &mut Seen) -> Result<()> {
@@ -36,16 +50,64 @@ async fn one(
     // The other side may reset it at any byte.
     let _ = match request {
         Request::Chunk { index } => chunk(&connection, (send, recv), index, trick, &model).await,
-        Request::Manifest => manifest(send, &model).await,
-        Request::Leaves { .. } => Ok(()),
+        Request::Manifest => manifest(send, trick, &model).await,
+        Request::Leaves { first, count } => leaves(send, (first, count), trick, &model).await,
     };
 }
 
-/// A manifest that is right in form, of another model.
-async fn manifest(mut send: SendStream, model: &Model) -> Result<()> {
-    let text = model.manifest.text().replacen("model.version=", "model.version=9", 1);
-    send.write_all(&ManifestHead { len: text.len() as u32 }.encode()).await?;
+/// A manifest that is wrong in one way.
+async fn manifest(mut send: SendStream, trick: Trick, model: &Model) -> Result<()> {
+    let text = model.manifest.text();
+    let mut text = match trick {
+        // Right in form, of another model.
+        Trick::OtherManifest => text.replacen("model.version=", "model.version=9", 1),
+        Trick::StrippedManifest => {
+            let unsigned = text.lines().filter(|line| !line.starts_with("signature."));
+            unsigned.map(|line| format!("{line}\n")).collect()
+        }
+        Trick::ForgedManifest => forged(&text),
+        _ => text.clone(),
+    };
+    let len = match trick {
+        Trick::ManifestOfNothing => 0,
+        Trick::HugeManifest => limits::MAX_MANIFEST_LEN + 1,
+        _ => text.len() as u32,
+    };
+    match trick {
+        Trick::ManifestOfNothing => text.clear(),
+        Trick::HugeManifest => text = "#".repeat(len as usize),
+        Trick::ShortManifest => drop(text.pop()),
+        Trick::LongManifest => text.push('\n'),
+        _ => {}
+    }
+    send.write_all(&ManifestHead { len }.encode()).await?;
     send.write_all(text.as_bytes()).await?;
+    Ok(send.finish()?)
+}
+
+/// With the last digit of the signature changed.
+fn forged(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.strip_prefix("signature.value=") {
+        Some(digits) => {
+            let (kept, last) = digits.split_at(digits.len().saturating_sub(1));
+            format!("signature.value={kept}{}\n", if last == "0" { '1' } else { '0' })
+        }
+        None => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+/// The hashes of a range, which one trick changes a bit of, another cuts short and a third lengthens.
+async fn leaves(mut send: SendStream, (first, count): (u32, u32), trick: Trick, model: &Model) -> Result<()> {
+    let (mut hashes, proof) = model.leaves(first, count).context("the file is not here")?;
+    match (trick, hashes.first_mut()) {
+        (Trick::BadLeaves, Some(first)) => first[0] ^= 1,
+        (Trick::ShortLeaves, _) => drop(hashes.pop()),
+        (Trick::LongLeaves, _) => hashes.push([7; 32]),
+        _ => {}
+    }
+    send.write_all(&LeavesHead { count, proof }.encode()).await?;
+    send.write_all(&LeavesHead::encode_hashes(&hashes)).await?;
     Ok(send.finish()?)
 }
 
@@ -64,6 +126,7 @@ async fn chunk(
             let _ = recv.stop(VarInt::from_u32(0));
             return Ok(reset(send, ResetCode::Cancelled)?);
         }
+        Trick::EmptyAnswer => return Ok(send.finish()?),
         Trick::Mute => {
             connection.closed().await;
             return Ok(());
@@ -94,7 +157,12 @@ async fn chunk(
         Trick::LongBody => bytes.push(0),
         _ => {}
     }
-    send.write_all(&ChunkHead { len, proof }.encode()).await?;
+    let head = ChunkHead { len, proof }.encode();
+    if trick == Trick::ShortHead {
+        send.write_all(&head[..head.len() / 2]).await?;
+        return Ok(send.finish()?);
+    }
+    send.write_all(&head).await?;
     let (first, rest) = bytes.split_at(bytes.len() / 2);
     match trick {
         Trick::Trickle => {

@@ -1,7 +1,7 @@
 //! Tricks on the control stream, which both sides can play.
 
 use anyhow::Result;
-use minimodel_wire::{Bitfield, Consent, Frame, Hello, limits};
+use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, Hello, ManifestOnly, limits};
 use quinn::VarInt;
 
 use crate::model::Model;
@@ -37,6 +37,27 @@ pub(crate) fn is_one(trick: Trick) -> bool {
             | Trick::HavePastEnd
             | Trick::HostileName
             | Trick::NoHello
+            | Trick::OtherArtifact
+            | Trick::OtherLicense
+            | Trick::OtherEvidence
+            | Trick::OtherSwarm
+            | Trick::OtherLayout
+            | Trick::NoDirection
+            | Trick::UnknownConsent
+            | Trick::LaterHello
+            | Trick::SecondBitfield
+            | Trick::Question
+            | Trick::LaterQuestion
+            | Trick::ForeignQuestion
+            | Trick::MoreThanQuestion
+            | Trick::EmptyBits
+            | Trick::EmptyHave
+            | Trick::EmptyPeers
+            | Trick::DontHavePastEnd
+            | Trick::UnpermittedInterest
+            | Trick::UnknownBye
+            | Trick::Leaves
+            | Trick::ReservedFlood
     )
 }
 
@@ -49,12 +70,28 @@ fn raw(kind: u16, body: &[u8]) -> Vec<u8> {
 pub(crate) async fn play(trick: Trick, peer: &mut Peer, model: &Model, consent: Consent) -> Result<()> {
     match trick {
         Trick::NoHello => return Ok(peer.control.write_all(&[0xa2]).await?),
-        Trick::OtherVersion | Trick::HostileName => {
+        Trick::OtherVersion
+        | Trick::HostileName
+        | Trick::OtherArtifact
+        | Trick::OtherLicense
+        | Trick::OtherEvidence
+        | Trick::OtherSwarm
+        | Trick::OtherLayout
+        | Trick::NoDirection
+        | Trick::UnknownConsent => {
             peer.control.write_all(&hello(trick, model.hello(consent))).await?;
+            return Ok(());
+        }
+        Trick::Question | Trick::LaterQuestion | Trick::ForeignQuestion | Trick::MoreThanQuestion => {
+            peer.send(&question(trick, model)).await?;
+            if trick == Trick::MoreThanQuestion {
+                peer.send(&Frame::Interested).await?;
+            }
             return Ok(());
         }
         Trick::HaveBeforeBitfield
         | Trick::SecondSpelling
+        | Trick::EmptyBits
         | Trick::SpareBits
         | Trick::OtherBitfield
         | Trick::HugeBitfield => {
@@ -73,6 +110,22 @@ pub(crate) async fn play(trick: Trick, peer: &mut Peer, model: &Model, consent: 
         Trick::OversizedLength => control.write_all(&[0xff, 0xff, 0xff, 0xff, 4, 0]).await?,
         Trick::UnknownFrame => control.write_all(&raw(0x0042, b"?")).await?,
         Trick::SecondHello => control.write_all(&Frame::Hello(model.hello(consent)).encode()).await?,
+        Trick::LaterHello => {
+            let version = limits::PROTOCOL_VERSION + 1;
+            control.write_all(&Frame::Hello(Hello { version, ..model.hello(consent) }).encode()).await?;
+        }
+        Trick::SecondBitfield => control.write_all(&Frame::Bitfield(model.none()).encode()).await?,
+        Trick::EmptyHave => control.write_all(&raw(4, &[0; 8])).await?,
+        Trick::EmptyPeers => control.write_all(&raw(0x0a, &[0; 8])).await?,
+        Trick::DontHavePastEnd => {
+            control.write_all(&Frame::DontHave { index: model.count }.encode()).await?;
+        }
+        Trick::UnpermittedInterest => control.write_all(&Frame::Interested.encode()).await?,
+        Trick::UnknownBye => control.write_all(&raw(0x0b, &0xdead_u32.to_le_bytes())).await?,
+        Trick::Leaves => control.write_all(&Frame::Bye { code: CloseCode::ShuttingDown }.encode()).await?,
+        Trick::ReservedFlood => {
+            control.write_all(&Frame::Ignored { kind: 0x8001 }.encode().repeat(FLOOD)).await?;
+        }
         Trick::ChunkOnControl => {
             let (bytes, _) = model.chunk(0).unwrap_or((vec![0x5a; 16 << 10], Vec::new()));
             control.write_all(&bytes).await?;
@@ -83,8 +136,6 @@ pub(crate) async fn play(trick: Trick, peer: &mut Peer, model: &Model, consent: 
             // Dropping it says so to the other side, once the task that reads it has ended.
             peer.reader.abort();
             let _ = (&mut peer.reader).await;
-            // Something that has to be answered, so that the other side notices.
-            control.write_all(&Frame::Interested.encode()).await?;
         }
         // One index is announced, and two are there.
         Trick::TrailingBytes => control.write_all(&raw(4, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9])).await?,
@@ -102,18 +153,43 @@ pub(crate) async fn play(trick: Trick, peer: &mut Peer, model: &Model, consent: 
     Ok(())
 }
 
-/// A hello that says what an encoder of ours would not.
+/// A hello that is not the right one, or that an encoder of ours would not write.
 fn hello(trick: Trick, mut hello: Hello) -> Vec<u8> {
-    if trick == Trick::OtherVersion {
-        hello.version = limits::PROTOCOL_VERSION + 1;
-        return Frame::Hello(hello).encode();
+    let other = |digest: &mut [u8; 32]| digest[31] ^= 1;
+    match trick {
+        Trick::OtherVersion => hello.version = limits::PROTOCOL_VERSION + 1,
+        Trick::OtherArtifact => other(&mut hello.artifact_sha256),
+        Trick::OtherLicense => other(&mut hello.license_sha256),
+        Trick::OtherEvidence => other(&mut hello.evidence_sha256),
+        Trick::OtherSwarm => other(&mut hello.swarm_id),
+        Trick::OtherLayout => {
+            (hello.chunk_size, hello.chunk_count) = (hello.chunk_size / 2, hello.chunk_count * 2);
+        }
+        Trick::NoDirection => hello.consent = Consent::NONE,
+        _ => hello.software = "x".repeat(ESCAPES.len()),
     }
-    let placeholder = "x".repeat(ESCAPES.len());
-    hello.software.clone_from(&placeholder);
+    let name = hello.software.len();
     let mut bytes = Frame::Hello(hello).encode();
-    let at = bytes.len() - placeholder.len();
-    bytes[at..].copy_from_slice(ESCAPES);
+    let at = bytes.len() - name;
+    match trick {
+        Trick::HostileName => bytes[at..].copy_from_slice(ESCAPES),
+        // Before the length of the name.
+        Trick::UnknownConsent => bytes[at - 9] |= 8,
+        _ => {}
+    }
     bytes
+}
+
+/// What whoever has only an offer says in place of a hello.
+pub(crate) fn question(trick: Trick, model: &Model) -> Frame {
+    let mut swarm_id = *model.manifest.swarm_id();
+    let mut version = limits::PROTOCOL_VERSION;
+    match trick {
+        Trick::LaterQuestion => version += 1,
+        Trick::ForeignQuestion => swarm_id[0] ^= 1,
+        _ => {}
+    }
+    Frame::ManifestOnly(ManifestOnly { version, swarm_id, software: "minimodel-hostile/1".to_owned() })
 }
 
 fn bitfield(trick: Trick, count: u32) -> Vec<u8> {
@@ -128,6 +204,7 @@ fn bitfield(trick: Trick, count: u32) -> Vec<u8> {
             }
             bits(count, &all)
         }
+        Trick::EmptyBits => bits(count, &vec![0; len]),
         Trick::SpareBits => {
             // Where there are no spare bits, a byte of them.
             let mut some = vec![0x80; len + usize::from(count.is_multiple_of(8))];

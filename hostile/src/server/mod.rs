@@ -5,7 +5,7 @@ pub(crate) mod frames;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use minimodel_wire::{Consent, Frame, Offer, PeerId, SignedOffer};
@@ -25,6 +25,7 @@ use crate::trick::{Side, Trick};
 pub struct Server {
     trick: Trick,
     offer: SignedOffer,
+    identity: Identity,
     seen: Arc<Mutex<Vec<Seen>>>,
     _tasks: JoinSet<()>,
 }
@@ -47,7 +48,7 @@ impl Server {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(endpoint, trick, model, seen.clone()));
-        Ok(Self { trick, offer, seen, _tasks: tasks })
+        Ok(Self { trick, offer, identity, seen, _tasks: tasks })
     }
 
     /// What it does wrong.
@@ -63,6 +64,23 @@ impl Server {
     /// Its peer id.
     pub fn peer(&self) -> PeerId {
         self.offer.offer().peer
+    }
+
+    /// The key that it shows.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// How its first connection ended; waits for that, and not for ever.
+    pub fn first_seen(&self) -> Seen {
+        let until = Instant::now() + net::PATIENCE;
+        loop {
+            match self.seen().into_iter().next() {
+                Some(seen) => return seen,
+                None if Instant::now() > until => return Seen::only(Ended::Never("nobody came".to_owned())),
+                None => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
     }
 
     /// How the connections ended that have ended so far.
@@ -118,7 +136,7 @@ async fn serve(connection: &Connection, trick: Trick, model: &Model, seen: &mut 
         connection.closed().await;
         return Ok(());
     }
-    if trick == Trick::OtherManifest {
+    if answers::is_of_a_manifest(trick) {
         peer.send(&Frame::Hello(model.hello(Consent::SERVE))).await?;
     } else {
         peer.introduce(model, Consent::SERVE).await?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use minimodel_wire::{CloseCode, Decoder, Frame, Request, ResetCode};
 use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt, WriteError};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -109,22 +110,22 @@ impl Link {
         Self { connection, counters, frames, readers, pulse: Pulse::default(), _tasks: tasks }
     }
 
-    /// Closes from our side; what was said last is heard before: quinn drops at once what is not sent yet.
-    pub(super) fn part(self, code: CloseCode) {
+    /// Closes from our side with a code. What was said last is to be heard before, since quinn drops at once what is not
+    /// sent yet: then what is given back closes when it is done or dropped.
+    pub(super) fn part(self, code: CloseCode) -> Option<impl Future<Output = ()> + Send + 'static> {
         // What it was given of its budget is to arrive.
         let is_owed = code == CloseCode::BudgetUsed && self.counters.is_unread();
-        if self.frames.capacity() == self.frames.max_capacity() && !is_owed {
-            return close(&self.connection, code);
+        let is_all_said = self.frames.capacity() == self.frames.max_capacity();
+        let parting = Parting { link: self, code };
+        if is_all_said && !is_owed {
+            return None;
         }
-        tokio::spawn(async move {
-            // The whole of it: with its tasks the control stream would end before the connection does.
-            let link = self;
-            while is_owed && link.counters.is_unread() {
+        Some(async move {
+            while is_owed && parting.link.counters.is_unread() {
                 tokio::time::sleep(UNREAD_EVERY).await;
             }
-            tokio::time::sleep(goodbye(link.connection.rtt())).await;
-            close(&link.connection, code);
-        });
+            tokio::time::sleep(goodbye(parting.link.connection.rtt())).await;
+        })
     }
 
     /// What happened since this was asked last.
@@ -140,9 +141,25 @@ impl Link {
 
     /// Queues a frame; a peer that does not read is cut off.
     pub(super) fn send(&self, frame: &Frame) {
-        if self.frames.try_send(frame.encode()).is_err() {
-            close(&self.connection, CloseCode::TooSlow);
+        match self.frames.try_send(frame.encode()) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => close(&self.connection, CloseCode::TooSlow),
+            // Nothing more can be said, and the session is told why.
+            Err(TrySendError::Closed(_)) => {}
         }
+    }
+}
+
+/// A connection that ends. The whole link is kept until then: with its tasks the control stream would end before the
+/// connection does.
+struct Parting {
+    link: Link,
+    code: CloseCode,
+}
+
+impl Drop for Parting {
+    fn drop(&mut self) {
+        close(&self.link.connection, self.code);
     }
 }
 
@@ -200,7 +217,9 @@ async fn run(
             tasks.spawn(accept_requests(connection.clone(), conn, notes.clone()));
         }
         Ok(Err(_)) => {}
-        Err(_) => close(&connection, CloseCode::TooSlow),
+        Err(_) => {
+            let _ = notes.send(Note::Input(Input::Broke { conn, breach: Breach::NoHello })).await;
+        }
     }
     let code = loop {
         tokio::select! {
@@ -237,14 +256,30 @@ async fn write_frames(
 ) {
     // Control goes before chunks: a Have or a Choke that waits behind megabytes is of no use.
     let _ = send.set_priority(1);
-    while let Some(mut bytes) = frames.recv().await {
+    let mut stopped = std::pin::pin!(send.stopped());
+    loop {
+        let mut bytes = tokio::select! {
+            bytes = frames.recv() => match bytes {
+                Some(bytes) => bytes,
+                None => return,
+            },
+            // Otherwise it would only be seen when there is something to say.
+            ended = &mut stopped => {
+                if ended.is_ok_and(|code| code.is_some()) {
+                    let breach = Breach::EndedControl(CloseCode::StateViolation);
+                    let _ = notes.send(Note::Input(Input::Broke { conn, breach })).await;
+                }
+                return;
+            }
+        };
         while let Ok(more) = frames.try_recv() {
             bytes.extend_from_slice(&more);
         }
         match tokio::time::timeout(WRITE_DEADLINE, send.write_all(&bytes)).await {
             Ok(Ok(())) => {}
             Ok(Err(WriteError::Stopped(_))) => {
-                let _ = notes.send(Note::Input(Input::Broke { conn, breach: Breach::WrongState })).await;
+                let breach = Breach::EndedControl(CloseCode::StateViolation);
+                let _ = notes.send(Note::Input(Input::Broke { conn, breach })).await;
                 return;
             }
             Ok(Err(_)) => return,
@@ -272,11 +307,11 @@ async fn read_frames(conn: Conn, mut recv: RecvStream, chunk_count: u32, notes: 
                 }
             }
             // The control stream lives as long as the connection.
-            Ok(None) => Some(match decoder.finish() {
-                Ok(()) => Breach::WrongState,
-                Err(error) => Breach::Malformed(error.close_code()),
-            }),
-            Err(quinn::ReadError::Reset(_)) => Some(Breach::WrongState),
+            Ok(None) => Some(Breach::EndedControl(match decoder.finish() {
+                Ok(()) => CloseCode::StateViolation,
+                Err(error) => error.close_code(),
+            })),
+            Err(quinn::ReadError::Reset(_)) => Some(Breach::EndedControl(CloseCode::StateViolation)),
             Err(_) => return,
         };
         if let Some(breach) = breach {
@@ -333,7 +368,7 @@ async fn read_request(conn: Conn, send: Unfinished, mut recv: RecvStream, notes:
         }
         // Withdrawn before it was asked, or the connection is gone.
         Ok(Err(_)) => return false,
-        Err(_) => broke(Breach::NotReading),
+        Err(_) => broke(Breach::UnendedRequest),
     };
     let _ = notes.send(note).await;
     true

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use minimodel_verifier::Digest;
 use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, Request, ResetCode};
-use quinn::{Connection, ReadError, ReadExactError, RecvStream};
+use quinn::{Connection, ReadError, ReadExactError, ReadToEndError, RecvStream};
 use tokio::sync::{mpsc, watch};
 
 use super::connection::Unfinished;
@@ -76,7 +76,7 @@ async fn receive_chunk(
     while filled < buffer.len() {
         let end = buffer.len().min(filled.saturating_add(limiter.piece().unwrap_or(usize::MAX)));
         let read = recv.read(&mut buffer[filled..end]).await.map_err(|error| fault_of(&error))?;
-        let Some(count) = read else { return Err(RequestFault::Malformed) };
+        let Some(count) = read else { return Err(RequestFault::Short) };
         filled += count;
         counters.add_received(count as u64);
         pass.moved(count as u64);
@@ -113,7 +113,7 @@ pub(super) async fn leaves(
     notes: mpsc::Sender<Note>,
 ) {
     let received = tokio::time::timeout(SMALL_DEADLINE, receive_leaves(&connection, first, count, proof_len));
-    let answer = received.await.ok().and_then(Result::ok);
+    let answer = received.await.unwrap_or(Err(RequestFault::Lost));
     let _ = notes.send(Note::LeavesArrived { req, first, answer }).await;
 }
 
@@ -125,12 +125,18 @@ async fn receive_leaves(
 ) -> Result<(Vec<Digest>, Vec<Digest>), RequestFault> {
     let mut recv = ask(connection, &Request::Leaves { first, count }).await?;
     let mut head = vec![0; LeavesHead::encoded_len(proof_len)];
-    read_exact(&mut recv, &mut head).await?;
+    read_exact(&mut recv, &mut head[..LeavesHead::FIXED_LEN]).await?;
+    let mut fixed = [0; LeavesHead::FIXED_LEN];
+    fixed.copy_from_slice(&head[..LeavesHead::FIXED_LEN]);
+    if LeavesHead::proof_count(&fixed) != Ok(proof_len) {
+        return Err(RequestFault::Malformed);
+    }
+    read_exact(&mut recv, &mut head[LeavesHead::FIXED_LEN..]).await?;
     let head = LeavesHead::decode(&head).map_err(|_| RequestFault::Malformed)?;
     if head.count != count {
         return Err(RequestFault::Malformed);
     }
-    let bytes = recv.read_to_end(head.hashes_len()).await.map_err(|_| RequestFault::Malformed)?;
+    let bytes = read_rest(&mut recv, head.hashes_len()).await?;
     let hashes = head.decode_hashes(&bytes).map_err(|_| RequestFault::Malformed)?;
     Ok((hashes, head.proof))
 }
@@ -142,8 +148,7 @@ pub(super) async fn manifest(connection: &Connection) -> Result<Vec<u8>, Request
         let mut head = [0; ManifestHead::FIXED_LEN];
         read_exact(&mut recv, &mut head).await?;
         let head = ManifestHead::decode(&head).map_err(|_| RequestFault::Malformed)?;
-        let text = recv.read_to_end(head.len as usize).await.map_err(|_| RequestFault::Malformed)?;
-        if text.len() == head.len as usize { Ok(text) } else { Err(RequestFault::Malformed) }
+        read_rest(&mut recv, head.len as usize).await
     });
     received.await.unwrap_or(Err(RequestFault::Lost))
 }
@@ -158,9 +163,19 @@ async fn ask(connection: &Connection, request: &Request) -> Result<RecvStream, R
 
 async fn read_exact(recv: &mut RecvStream, buffer: &mut [u8]) -> Result<(), RequestFault> {
     recv.read_exact(buffer).await.map_err(|error| match error {
-        ReadExactError::FinishedEarly(_) => RequestFault::Malformed,
+        ReadExactError::FinishedEarly(_) => RequestFault::Short,
         ReadExactError::ReadError(error) => fault_of(&error),
     })
+}
+
+/// What follows a head: so many bytes, and the end of the stream.
+async fn read_rest(recv: &mut RecvStream, len: usize) -> Result<Vec<u8>, RequestFault> {
+    match recv.read_to_end(len).await {
+        Ok(bytes) if bytes.len() == len => Ok(bytes),
+        Ok(_) => Err(RequestFault::Short),
+        Err(ReadToEndError::TooLong) => Err(RequestFault::Malformed),
+        Err(ReadToEndError::Read(error)) => Err(fault_of(&error)),
+    }
 }
 
 fn fault_of(error: &ReadError) -> RequestFault {

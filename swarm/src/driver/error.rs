@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use minimodel_verifier::ManifestError;
 use minimodel_wire::{CloseCode, OfferError, PeerId};
 
 use crate::store::StoreError;
@@ -66,6 +67,14 @@ pub enum DriverError {
     WrongManifest {
         /// Who.
         peer: PeerId,
+    },
+    /// The peer's answer is no valid manifest: its text or its signature does not hold.
+    #[error("peer {peer} sent a manifest that does not hold: {fault}")]
+    InvalidManifest {
+        /// Who.
+        peer: PeerId,
+        /// What is wrong with it.
+        fault: Box<ManifestError>,
     },
     /// The peer did not answer the question for the manifest.
     #[error("peer {peer} did not send its manifest")]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::verify::{Following, Verified, verify_artifact};
-use minimodel_wire::{Bitfield, Consent, PeerId};
+use minimodel_wire::{Bitfield, CloseCode, Consent, PeerId};
 use tokio::sync::{oneshot, watch};
 
 use super::error::DriverError;
@@ -41,6 +41,8 @@ pub struct Fetching<'n, D: Disk> {
     is_complete: bool,
     stall_timeout: Duration,
     syncing: Option<tokio::task::JoinHandle<Result<(), crate::store::StoreError>>>,
+    /// What peers are told at the end.
+    farewell: CloseCode,
     unix_now: u64,
     start: Instant,
 }
@@ -113,6 +115,7 @@ impl Node {
             is_complete,
             stall_timeout: settings.stall_timeout,
             syncing: None,
+            farewell: CloseCode::ShuttingDown,
             unix_now: settings.unix_now,
             start: Instant::now(),
         })
@@ -165,7 +168,10 @@ impl<D: Disk> Fetching<'_, D> {
     pub async fn run(&mut self, stop: &mut watch::Receiver<bool>) -> Result<FetchEnd, DriverError> {
         match self.drive(stop).await {
             // Connections stay: whoever wants to may go on serving.
-            Ok(end @ FetchEnd::Checked(_)) => Ok(end),
+            Ok(end @ FetchEnd::Checked(_)) => {
+                self.farewell = CloseCode::Done;
+                Ok(end)
+            }
             Ok(end) => {
                 self.close().await?;
                 Ok(end)
@@ -242,6 +248,7 @@ impl<D: Disk> Fetching<'_, D> {
         self.part.seal();
         self.session.is_checked = true;
         let is_changed = serve_until_stopped(&mut self.session, stop).await;
+        self.farewell = SeedEnd::close_code(is_changed);
         self.close().await?;
         Ok(SeedEnd::new(is_changed, self.session.bytes().1))
     }
@@ -252,11 +259,11 @@ impl<D: Disk> Fetching<'_, D> {
     ///
     /// The disk's, at the last sync.
     pub async fn close(&mut self) -> Result<(), DriverError> {
-        let grace = self.session.stop();
+        let grace = self.session.stop(self.farewell).await;
         self.part.abort_prefix();
         let part = self.part.clone();
         let syncing = tokio::task::spawn_blocking(move || part.sync());
-        let ((), synced) = tokio::join!(self.node.close(grace), syncing);
+        let ((), synced) = tokio::join!(self.node.close(self.farewell, grace), syncing);
         Ok(synced.map_err(|_| DriverError::WorkerLost { doing: "syncing" })??)
     }
 

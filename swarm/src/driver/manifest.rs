@@ -1,11 +1,10 @@
 //! With an offer alone: one question to one peer, and nothing believed but a hash.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use minimodel_verifier::Manifest;
-use minimodel_wire::{CloseCode, Frame, ManifestOnly, PROTOCOL_VERSION, ResetCode, SignedOffer};
-use quinn::Connection;
+use minimodel_wire::{CloseCode, Frame, ManifestOnly, PROTOCOL_VERSION, PeerId, SignedOffer};
+use quinn::{Connection, RecvStream, SendStream};
 
 use super::connection::{close, code_of};
 use super::dial::Dialer;
@@ -15,16 +14,12 @@ use super::node::Node;
 use super::transport;
 use crate::machine::RequestFault;
 
-/// The frame that permits the question may be read after the question itself: streams have no order.
-const TRIES: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(50);
-
 impl Node {
     /// Asks the peer of an offer for the manifest that the offer names, and for nothing else.
     ///
     /// # Errors
     ///
-    /// The peer cannot be reached, refuses, is another, or its answer is not that manifest.
+    /// The peer cannot be reached, refuses, is another, or its answer is no manifest or not that one.
     pub async fn fetch_manifest(
         &self,
         offer: &SignedOffer,
@@ -38,43 +33,55 @@ impl Node {
             (None, Some(code)) => DriverError::Refused { peer, code },
             (None, None) => DriverError::Unreachable { peer, addresses },
         })?;
-        let answer = question(&connection, offer.offer().swarm_id, software).await;
+        let question = question(offer.offer().swarm_id, software);
+        // The control stream stays open until the connection is closed; the peer's own frames on it are not read.
+        let (asked, _control) = ask(&connection, &question).await;
         let refused = connection.close_reason().as_ref().and_then(code_of);
-        let grace = transport::goodbye(connection.rtt());
-        close(&connection, CloseCode::Done);
-        let _ = tokio::time::timeout(grace, self.dialer.endpoint.wait_idle()).await;
-        let text = match (answer, refused) {
-            (Ok(text), _) => text,
-            (Err(_), Some(code)) => return Err(DriverError::Refused { peer, code }),
-            (Err(_), None) => return Err(DriverError::NoManifest { peer }),
+        let answer = match (asked, refused) {
+            (Ok(text), _) => judge(peer, offer.offer().swarm_id, &text),
+            (Err(RequestFault::Malformed | RequestFault::Short), _) => {
+                Err((CloseCode::Malformed, DriverError::NoManifest { peer }))
+            }
+            (Err(_), Some(code)) => Err((CloseCode::Done, DriverError::Refused { peer, code })),
+            (Err(_), None) => Err((CloseCode::Done, DriverError::NoManifest { peer })),
         };
-        match Manifest::parse(&text) {
-            Ok(manifest) if *manifest.swarm_id() == offer.offer().swarm_id => Ok(Arc::new(manifest)),
-            _ => Err(DriverError::WrongManifest { peer }),
-        }
+        let (code, answer) = match answer {
+            Ok(manifest) => (CloseCode::Done, Ok(manifest)),
+            Err((code, error)) => (code, Err(error)),
+        };
+        let grace = transport::goodbye(connection.rtt());
+        close(&connection, code);
+        let _ = tokio::time::timeout(grace, self.dialer.endpoint.wait_idle()).await;
+        answer
     }
 }
 
-async fn question(
+/// Whether the text is the manifest that the offer names, its signature included; else what the peer is told.
+fn judge(peer: PeerId, swarm_id: [u8; 32], text: &[u8]) -> Result<Arc<Manifest>, (CloseCode, DriverError)> {
+    let fault = match Manifest::parse(text) {
+        Ok(manifest) if *manifest.swarm_id() == swarm_id => return Ok(Arc::new(manifest)),
+        Ok(_) => DriverError::WrongManifest { peer },
+        Err(fault) => DriverError::InvalidManifest { peer, fault: Box::new(fault) },
+    };
+    Err((CloseCode::ProtocolViolation, fault))
+}
+
+fn question(swarm_id: [u8; 32], software: &str) -> Frame {
+    Frame::ManifestOnly(ManifestOnly { version: PROTOCOL_VERSION, swarm_id, software: software.to_owned() })
+}
+
+/// The answer, and the control stream, where it could be opened.
+async fn ask(
     connection: &Connection,
-    swarm_id: [u8; 32],
-    software: &str,
-) -> Result<Vec<u8>, RequestFault> {
-    // The control stream stays open while the question is asked; the peer's own frames on it are not read.
-    let (mut control, _frames) = connection.open_bi().await.map_err(|_| RequestFault::Lost)?;
-    let hello = Frame::ManifestOnly(ManifestOnly {
-        version: PROTOCOL_VERSION,
-        swarm_id,
-        software: software.to_owned(),
-    });
-    control.write_all(&hello.encode()).await.map_err(|_| RequestFault::Lost)?;
-    let mut answer = download::manifest(connection).await;
-    for _ in 1..TRIES {
-        if !matches!(answer, Err(RequestFault::Reset(ResetCode::NotPermitted))) {
-            break;
-        }
-        tokio::time::sleep(PAUSE).await;
-        answer = download::manifest(connection).await;
-    }
-    answer
+    question: &Frame,
+) -> (Result<Vec<u8>, RequestFault>, Option<(SendStream, RecvStream)>) {
+    let Ok((mut control, frames)) = connection.open_bi().await else {
+        return (Err(RequestFault::Lost), None);
+    };
+    let answer = match control.write_all(&question.encode()).await {
+        // It may be read before the frame that permits it, since streams have no order; it waits there for that.
+        Ok(()) => download::manifest(connection).await,
+        Err(_) => Err(RequestFault::Lost),
+    };
+    (answer, Some((control, frames)))
 }

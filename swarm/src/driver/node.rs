@@ -99,8 +99,8 @@ impl Node {
     }
 
     /// Says goodbye to whoever is still connected, and for `grace` says it again to whoever has not heard it.
-    pub(super) async fn close(&self, grace: Duration) {
-        self.dialer.endpoint.close(VarInt::from_u32(CloseCode::ShuttingDown.into()), b"");
+    pub(super) async fn close(&self, code: CloseCode, grace: Duration) {
+        self.dialer.endpoint.close(VarInt::from_u32(code.into()), b"");
         let _ = tokio::time::timeout(grace, self.dialer.endpoint.wait_idle()).await;
     }
 }

@@ -17,7 +17,9 @@ use super::keeper::Follow;
 use super::report::Report;
 use super::sink::ChunkSink;
 use super::throttle::Throttle;
-use crate::machine::{Ask, Config, Conn, Controls, Event, Input, KeepOutcome, Req, ServeOutcome};
+use crate::machine::{
+    Ask, Config, Conn, Controls, Event, Input, KeepOutcome, Req, RequestFault, ServeOutcome,
+};
 use crate::store::{ChunkSource, StoreError};
 
 /// What tasks tell the session.
@@ -31,8 +33,8 @@ pub(super) enum Note {
     Asked { conn: Conn, request: Request, send: Unfinished },
     /// A chunk is in memory, unproven.
     Arrived { req: Req, data: Vec<u8>, proof: Vec<Digest> },
-    /// Leaf hashes and the proof of their range, unproven; `None` when they did not come.
-    LeavesArrived { req: Req, first: u32, answer: Option<(Vec<Digest>, Vec<Digest>)> },
+    /// Leaf hashes and the proof of their range, unproven.
+    LeavesArrived { req: Req, first: u32, answer: Result<(Vec<Digest>, Vec<Digest>), RequestFault> },
     /// An answer ended.
     Served { ask: Ask, outcome: ServeOutcome },
     /// A chunk was proven or not; its buffer comes back.

@@ -31,9 +31,7 @@ impl Session {
                 Output::Dial { peer, addresses, hearsay } => self.dial(peer, addresses, hearsay),
                 Output::Send { conn, frame } => self.send(conn, &frame),
                 Output::Close { conn, code } => {
-                    if let Some(link) = self.unlink(conn) {
-                        link.part(code);
-                    }
+                    self.part(conn, code);
                 }
                 Output::Request { conn, req, index } => self.request(conn, req, index),
                 Output::Cancel { req } | Output::Discard { req } => self.forget(req),
@@ -169,15 +167,19 @@ impl Session {
         &mut self,
         req: Req,
         first: u32,
-        answer: Option<(Vec<Digest>, Vec<Digest>)>,
+        answer: Result<(Vec<Digest>, Vec<Digest>), RequestFault>,
     ) {
         // An answer that was withdrawn meanwhile must not touch what others have proven since.
         if self.leaf_request.take_if(|(asked, _)| *asked == req).is_none() {
             return;
         }
         let outcome = match answer {
-            None => LeavesOutcome::Failed,
-            Some((hashes, proof)) => {
+            Err(RequestFault::Malformed) => LeavesOutcome::BadProof,
+            Err(RequestFault::Short) => LeavesOutcome::Short,
+            Err(RequestFault::Reset(_) | RequestFault::Lost | RequestFault::HeldBack) => {
+                LeavesOutcome::Failed
+            }
+            Ok((hashes, proof)) => {
                 let count = self.terms.chunk_count;
                 match chunk::verify_range(&self.root, count, first, &hashes, &proof) {
                     Ok(()) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use minimodel_verifier::Manifest;
-use minimodel_wire::{Bitfield, Consent, SignedOffer};
+use minimodel_wire::{Bitfield, CloseCode, Consent, SignedOffer};
 use tokio::sync::{mpsc, watch};
 
 use super::bans::Bans;
@@ -63,6 +63,11 @@ pub enum SeedEnd {
 impl SeedEnd {
     pub(super) fn new(is_changed: bool, sent_bytes: u64) -> Self {
         if is_changed { Self::SourceChanged { sent_bytes } } else { Self::Stopped { sent_bytes } }
+    }
+
+    /// What peers are told.
+    pub(super) fn close_code(is_changed: bool) -> CloseCode {
+        if is_changed { CloseCode::SourceChanged } else { CloseCode::ShuttingDown }
     }
 
     /// Payload bytes sent.
@@ -156,9 +161,10 @@ impl Node {
             },
         )?;
         let changed = serve_until_stopped(&mut session, stop).await;
-        let grace = session.stop();
+        let code = SeedEnd::close_code(changed);
+        let grace = session.stop(code).await;
         let (_, sent_bytes) = session.bytes();
-        self.close(grace).await;
+        self.close(code, grace).await;
         Ok(SeedEnd::new(changed, sent_bytes))
     }
 }

@@ -77,6 +77,8 @@ pub(super) struct Session {
     pub(super) leaf_request: Option<(Req, AbortHandle)>,
     pub(super) spare: Vec<Vec<u8>>,
     pub(super) tasks: JoinSet<()>,
+    /// Connections that end once their last words are heard.
+    pub(super) partings: JoinSet<()>,
     pub(super) happenings: VecDeque<Happening>,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) next_snapshot: Instant,
@@ -146,6 +148,7 @@ impl Session {
             leaf_request: None,
             spare: Vec::new(),
             tasks,
+            partings: JoinSet::new(),
             happenings: VecDeque::new(),
             reports: parts.reports,
             next_snapshot: start,
@@ -325,10 +328,17 @@ impl Session {
         Some(link)
     }
 
-    /// Ends every connection and task; chunks that are still being kept may be written after the
+    /// Ends a connection with a code.
+    pub(super) fn part(&mut self, conn: Conn, code: CloseCode) {
+        if let Some(parting) = self.unlink(conn).and_then(|link| link.part(code)) {
+            self.partings.spawn(parting);
+        }
+    }
+
+    /// Ends every connection with this code, and every task; chunks that are still being kept may be written after the
     /// caller's sync, and are proven again when the fetch is resumed. Gives the time
     /// that the goodbyes need: a peer that sends on after one round trip has not heard it.
-    pub(super) fn stop(&mut self) -> Duration {
+    pub(super) async fn stop(&mut self, code: CloseCode) -> Duration {
         let slowest = self.links.values().map(|link| link.connection.rtt()).max();
         let grace = transport::goodbye(slowest.unwrap_or_default());
         let connections: Vec<_> = self.links.values().map(|link| link.connection.clone()).collect();
@@ -336,14 +346,19 @@ impl Session {
         self.look();
         // Whoever leaves now leaves because we do, which is nothing to tell.
         self.is_stopping = true;
-        self.tell(Input::Stop);
+        self.tell(Input::Stop(code));
         self.carry_out();
-        // The endpoint is closed next, and with it what has no room in its window.
+        // What has no room in its window is not heard any more.
         connections.iter().for_each(congestion::make_way);
         let left: Vec<Conn> = self.links.keys().copied().collect();
-        left.into_iter().for_each(|conn| drop(self.unlink(conn)));
+        left.into_iter().for_each(|conn| self.part(conn, code));
         self.report_snapshot();
         self.tasks.abort_all();
+        // Each ends with its own code, also those that were about to end. The endpoint is closed next, with one for all.
+        let all_parted = async { while self.partings.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(transport::MAX_GOODBYE, all_parted).await;
+        self.partings.abort_all();
+        while self.partings.join_next().await.is_some() {}
         grace
     }
 }

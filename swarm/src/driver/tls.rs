@@ -251,4 +251,17 @@ mod tests {
         let good = SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes();
         assert!(acceptor.verify_client_cert(&shown(&good), &[], now).is_ok());
     }
+
+    #[test]
+    fn the_page_of_the_protocol_names_the_suites_and_groups_that_are_offered_in_their_order() {
+        let page = include_str!("../../../docs/protocol.md");
+        let provider = Credentials::new(&SigningKey::from_bytes(&[1; 32])).unwrap().provider;
+        let suites = provider.cipher_suites.iter().map(|suite| format!("{:?}", suite.suite()));
+        let suites: Vec<String> = suites.map(|name| name.replacen("TLS13_", "`TLS_", 1) + "`").collect();
+        let groups = provider.kx_groups.iter().map(|group| format!("`{:?}`", group.name()).to_lowercase());
+        for offered in [suites, groups.collect()] {
+            let places: Vec<Option<usize>> = offered.iter().map(|name| page.find(name)).collect();
+            assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{offered:?} {places:?}");
+        }
+    }
 }

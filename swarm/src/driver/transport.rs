@@ -23,10 +23,13 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// A peer that takes no byte of an answer for this long is not reading.
 pub(super) const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 
+/// The longest that a goodbye is repeated.
+pub(super) const MAX_GOODBYE: Duration = Duration::from_millis(300);
+
 /// How long a goodbye is repeated: RFC 9000 section 10.2 wants three probe timeouts, a user wants the prompt back.
 /// Whoever misses it finds out by its own idle timeout.
 pub(super) fn goodbye(rtt: Duration) -> Duration {
-    (rtt * 2).clamp(Duration::from_millis(5), Duration::from_millis(300))
+    (rtt * 2).clamp(Duration::from_millis(5), MAX_GOODBYE)
 }
 
 /// Streams the other side may open before its Hello is judged: control, manifest, and two to spare.

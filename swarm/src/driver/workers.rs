@@ -12,6 +12,7 @@ impl Session {
     /// Forgets tasks that are done. One that ended by a panic has told nobody, so that what it did is given up here;
     /// the fault is ours and no peer's.
     pub(super) fn reap(&mut self) {
+        while self.partings.try_join_next().is_some() {}
         while let Some(ended) = self.tasks.try_join_next() {
             let Err(error) = ended else { continue };
             if !error.is_panic() {

@@ -242,6 +242,7 @@ impl Machine {
 #[cfg(test)]
 mod tests {
     use super::super::desk::{Desk, SEED, TAKE, both, having};
+    use super::super::events::Event;
     use super::*;
     use minimodel_wire::Bitfield;
 
@@ -307,5 +308,82 @@ mod tests {
         let outcome = super::super::events::KeepOutcome::Kept;
         desk.tell(super::super::events::Input::Kept { req, outcome });
         assert!(desk.machine.have().get(index));
+    }
+
+    /// A peer that was just given all the frames that it may send at once.
+    fn with_a_full_bucket() -> Desk {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.join(1, TAKE, having([]));
+        desk.wait(Duration::from_secs(10));
+        desk.said();
+        desk
+    }
+
+    fn send(desk: &mut Desk, frames: u32, frame: &Frame) {
+        for _ in 0..frames {
+            desk.frame(1, frame.clone());
+        }
+    }
+
+    #[test]
+    fn a3_a8_two_thousand_frames_at_once_are_fine_and_one_more_is_a_flood_skipped_ones_too() {
+        let skipped = Frame::Ignored { kind: 0x8001 };
+        for [first, second] in [
+            [&Frame::NotInterested, &Frame::NotInterested],
+            [&skipped, &skipped],
+            [&skipped, &Frame::NotInterested],
+            [&Frame::NotInterested, &skipped],
+        ] {
+            let mut desk = with_a_full_bucket();
+            send(&mut desk, 1_000, first);
+            send(&mut desk, 1_000, second);
+            assert_eq!(desk.closes(), [], "{first:?} {second:?}");
+            desk.frame(1, second.clone());
+            assert_eq!(desk.closes(), [(1, CloseCode::Flood)], "{first:?} {second:?}");
+        }
+    }
+
+    #[test]
+    fn a3_skipped_frames_before_the_hello_count_and_stand_for_none() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.connect(1, 1, false);
+        send(&mut desk, 1_999, &Frame::Ignored { kind: 0xbfff });
+        assert_eq!(desk.closes(), []);
+        let hello = desk.hello(TAKE);
+        desk.frame(1, Frame::Hello(hello));
+        assert!(desk.frames(1).iter().any(|frame| matches!(frame, Frame::Bitfield(_))), "it is introduced");
+        desk.frame(1, Frame::Bitfield(having([])));
+        assert_eq!(desk.closes(), [(1, CloseCode::Flood)], "the two thousand and first");
+    }
+
+    #[test]
+    fn a8_five_hundred_frames_a_second_are_fine_for_ever_and_a_few_more_are_not() {
+        for (a_second, is_flood) in [(500, false), (510, true)] {
+            let mut desk = with_a_full_bucket();
+            send(&mut desk, 2_000, &Frame::NotInterested);
+            for _ in 0..120 {
+                desk.wait(Duration::from_secs(1));
+                send(&mut desk, a_second, &Frame::NotInterested);
+            }
+            let closes = desk.closes();
+            let expected = if is_flood { vec![(1, CloseCode::Flood)] } else { Vec::new() };
+            assert_eq!(closes, expected, "{a_second} a second");
+        }
+    }
+
+    #[test]
+    fn a8_a_flood_ends_the_connection_and_bans_nobody_however_often() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        for _ in 0..4 {
+            desk.join(1, TAKE, having([]));
+            send(&mut desk, 2_100, &Frame::NotInterested);
+            let told = desk.events();
+            let is_ban = |event: &Event| matches!(event, Event::Banned { .. });
+            assert!(!told.iter().any(is_ban), "{told:?}");
+            desk.wait(Duration::from_secs(700));
+            desk.said();
+        }
+        desk.join(1, TAKE, having([]));
+        assert_eq!(desk.machine.progress().peers, 1);
     }
 }

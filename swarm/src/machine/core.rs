@@ -50,7 +50,9 @@ pub struct Machine {
     pub(super) picker: Picker,
     pub(super) rng: fastrand::Rng,
     pub(super) peers: BTreeMap<Conn, Peer>,
+    /// The one connection of each key that counts, and a second that is not introduced; see `pairs`.
     pub(super) by_id: BTreeMap<PeerId, Conn>,
+    pub(super) beside: BTreeMap<PeerId, Conn>,
     pub(super) sources: Sources,
     pub(super) reach: Reach,
     pub(super) requests: BTreeMap<Req, Request>,
@@ -134,6 +136,7 @@ impl Machine {
             rng,
             peers: BTreeMap::new(),
             by_id: BTreeMap::new(),
+            beside: BTreeMap::new(),
             requests: BTreeMap::new(),
             next_req: 0,
             copies: BTreeMap::new(),
@@ -209,7 +212,7 @@ impl Machine {
             Input::OfferChecked { check, verdict } => self.offer_checked(now, check, verdict),
             Input::Calendar { unix } => self.set_calendar(now, unix),
             Input::SourceChanged => self.close_all(now, CloseCode::SourceChanged),
-            Input::Stop => self.close_all(now, CloseCode::ShuttingDown),
+            Input::Stop(code) => self.close_all(now, code),
             Input::Tick => {}
         }
         self.on_time(now);

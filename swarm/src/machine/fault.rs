@@ -13,14 +13,20 @@ use minimodel_wire::CloseCode;
 pub enum Breach {
     /// The bytes of a chunk, or their proof, do not lead to the manifest's root.
     BadChunk,
-    /// The head of a chunk names a length or a proof length that this chunk cannot have.
+    /// The head of an answer names a length or a proof length that it cannot have, or bytes follow its announced end.
     MalformedChunk,
+    /// An answer ended before its announced end. Programs that are cut off may end a stream so, though they should
+    /// reset it.
+    ShortAnswer,
     /// Leaf hashes that do not lead to the manifest's root.
     BadLeaves,
     /// A frame or request that does not decode; the code says how.
     Malformed(CloseCode),
     /// A frame that may not come in this state.
     WrongState,
+    /// It finished, reset or stopped the control stream while the connection is open; the code says where. A program
+    /// that is about to close, or is cut off, may do so.
+    EndedControl(CloseCode),
     /// A chunk index past the end.
     BadIndex,
     /// A passed-on offer whose signature does not verify, or for another swarm.
@@ -41,6 +47,8 @@ pub enum Breach {
     Overdue,
     /// It asks and does not read.
     NotReading,
+    /// It began a request and did not finish the stream.
+    UnendedRequest,
     /// The Hello or the Bitfield did not come.
     NoHello,
     /// It broke off in the middle of chunks, again and again, and never finished one.
@@ -52,9 +60,11 @@ impl fmt::Display for Breach {
         f.write_str(match self {
             Self::BadChunk => "sent a chunk that fails its proof",
             Self::MalformedChunk => "sent a chunk with an impossible length or proof",
+            Self::ShortAnswer => "ended an answer before its end",
             Self::BadLeaves => "sent leaf hashes that fail their proof",
             Self::Malformed(_) => "sent bytes that break the protocol",
             Self::WrongState => "sent a frame out of order",
+            Self::EndedControl(_) => "ended its control stream",
             Self::BadIndex => "named a chunk that does not exist",
             Self::ForgedOffer => "passed on a forged offer",
             Self::ControlFlood => "flooded the control stream",
@@ -65,6 +75,7 @@ impl fmt::Display for Breach {
             Self::Trickle => "sent next to nothing",
             Self::Overdue => "did not finish a chunk in time",
             Self::NotReading => "asked for chunks and did not read them",
+            Self::UnendedRequest => "began a request and did not end it",
             Self::NoHello => "did not introduce itself",
             Self::BrokeOff => "broke off in the middle of chunks",
         })
@@ -74,9 +85,12 @@ impl fmt::Display for Breach {
 /// What follows from a breach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Consequence {
-    /// It counts; three within ten minutes end the connection.
-    Strike,
-    /// It counts, and the connection ends with this code. It never bans: a bad path or third parties could be the cause.
+    /// The connection ends with this code, and nothing is held against the key.
+    Close(CloseCode),
+    /// It counts; the third within ten minutes ends the connection with this code.
+    Strike(CloseCode),
+    /// It counts, and the connection ends with this code. It never bans: a bad path, third parties or the end of a program
+    /// could be the cause.
     Part(CloseCode),
     /// The connection ends with this code; a second time bans.
     Disconnect(CloseCode),
@@ -94,13 +108,13 @@ impl Breach {
             Self::BadIndex | Self::ForgedOffer => Consequence::Disconnect(CloseCode::ProtocolViolation),
             // How much an honest program sends follows in part from what others do to it.
             Self::ControlFlood | Self::StreamChurn => Consequence::Part(CloseCode::Flood),
-            Self::NotReading | Self::NoHello => Consequence::Part(CloseCode::TooSlow),
-            Self::AskFlood
-            | Self::RefusedAnnounced
-            | Self::NoAnswer
-            | Self::Trickle
-            | Self::Overdue
-            | Self::BrokeOff => Consequence::Strike,
+            Self::ShortAnswer => Consequence::Part(CloseCode::Malformed),
+            Self::EndedControl(code) => Consequence::Close(code),
+            Self::NotReading | Self::UnendedRequest | Self::NoHello => Consequence::Part(CloseCode::TooSlow),
+            Self::AskFlood => Consequence::Strike(CloseCode::Flood),
+            Self::RefusedAnnounced | Self::NoAnswer | Self::Trickle | Self::Overdue | Self::BrokeOff => {
+                Consequence::Strike(CloseCode::TooSlow)
+            }
         }
     }
 }
@@ -130,9 +144,20 @@ mod tests {
     fn only_what_no_path_can_cause_bans_or_disconnects() {
         let bans = [Breach::BadChunk, Breach::MalformedChunk, Breach::BadLeaves];
         assert!(bans.iter().all(|breach| matches!(breach.consequence(), Consequence::Ban(_))));
-        let paths = [Breach::NoAnswer, Breach::Trickle, Breach::Overdue, Breach::NotReading, Breach::NoHello];
-        let mild =
-            |breach: &Breach| matches!(breach.consequence(), Consequence::Strike | Consequence::Part(_));
-        assert!(paths.iter().all(mild));
+        let paths = [
+            Breach::NoAnswer,
+            Breach::Trickle,
+            Breach::Overdue,
+            Breach::NotReading,
+            Breach::UnendedRequest,
+            Breach::NoHello,
+            Breach::ShortAnswer,
+            Breach::EndedControl(CloseCode::StateViolation),
+            Breach::EndedControl(CloseCode::Malformed),
+        ];
+        let is_severe = |breach: &Breach| {
+            matches!(breach.consequence(), Consequence::Disconnect(_) | Consequence::Ban(_))
+        };
+        assert!(!paths.iter().any(is_severe));
     }
 }

@@ -1,19 +1,15 @@
 //! Beginning and end of a connection: keys, Hello, Bitfield, goodbye.
 
-use std::time::Duration;
-
 use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, Hello, ManifestOnly, PeerId, ResetCode};
 
 use super::core::Machine;
 use super::events::{Ask, Conn, Event, Output};
 use super::fault::{Breach, is_final};
 use super::favours::Favour;
+use super::pairs::Place;
 use super::peer::{Peer, Phase};
 use super::site::Site;
 use super::time::Time;
-
-/// Two dials that are further apart than this were not made at the same time.
-const AT_ONCE: Duration = Duration::from_secs(5);
 
 impl Machine {
     pub(super) fn connected(&mut self, now: Time, conn: Conn, (id, site): (PeerId, Site), dialed: bool) {
@@ -35,19 +31,10 @@ impl Machine {
             }
             return;
         }
-        if let Some(&old) = self.by_id.get(&id) {
-            // Both sides dialed at once: the connection that the smaller key opened stays. From the same
-            // dialer, or later than at once, the newer one stays: who dials has no other, so the older is a
-            // leftover.
-            let is_leftover = self
-                .peers
-                .get(&old)
-                .is_some_and(|peer| peer.dialed == dialed || now.since(peer.connected_at) >= AT_ONCE);
-            if !is_leftover && dialed != (self.config.me < id) {
-                self.push(Output::Close { conn, code: CloseCode::Duplicate });
-                return;
-            }
-            self.drop_peer(now, old, CloseCode::Duplicate);
+        let place = self.find_place(now, id, dialed);
+        if place == Place::Nowhere {
+            self.push(Output::Close { conn, code: CloseCode::Duplicate });
+            return;
         }
         self.sources.connected(id);
         if dialed {
@@ -60,7 +47,7 @@ impl Machine {
         peer.up.barred = !self.config.controls.lets_in(id);
         self.peers.insert(conn, peer);
         self.strangers += 1;
-        self.by_id.insert(id, conn);
+        self.take_place(id, conn, place);
         if dialed {
             self.say_hello(conn);
         }
@@ -108,6 +95,9 @@ impl Machine {
             self.drop_peer(now, conn, CloseCode::Busy);
             return;
         }
+        if !self.settle(now, conn) {
+            return;
+        }
         let ours = self.chunks.have().clone();
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.phase = Phase::Bitfield;
@@ -120,6 +110,7 @@ impl Machine {
         }
         self.send(conn, Frame::Bitfield(ours));
         self.pass_on_own_offer(conn);
+        self.answer_early(now, conn);
         if is_guest {
             self.send_on(now, conn);
         }
@@ -164,7 +155,8 @@ impl Machine {
 
     pub(super) fn manifest_only(&mut self, now: Time, conn: Conn, asked: &ManifestOnly) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        if peer.phase != Phase::Hello {
+        if peer.phase != Phase::Hello || peer.dialed {
+            // Who is dialed is asked, and does not ask.
             self.breach(now, conn, Breach::WrongState);
             return;
         }
@@ -177,6 +169,7 @@ impl Machine {
         } else {
             peer.phase = Phase::ManifestOnly;
             peer.since = now;
+            self.answer_early(now, conn);
             return;
         };
         self.drop_peer(now, conn, code);
@@ -230,9 +223,7 @@ impl Machine {
 
     pub(super) fn forget_peer(&mut self, now: Time, conn: Conn, code: Option<CloseCode>, by_peer: bool) {
         let Some(peer) = self.peers.remove(&conn) else { return };
-        if self.by_id.get(&peer.id) == Some(&conn) {
-            self.by_id.remove(&peer.id);
-        }
+        self.leave_place(peer.id, conn);
         self.strangers -= u32::from(peer.phase != Phase::Ready);
         self.askers -= u32::from(peer.up.interested);
         self.unchoked.remove(&conn);

@@ -100,7 +100,11 @@ impl Machine {
         let mut by_id = BTreeMap::new();
         let mut partial = 0;
         for (&conn, peer) in &self.peers {
-            if by_id.insert(peer.id, conn).is_some() {
+            let is_beside = self.beside.get(&peer.id) == Some(&conn);
+            if is_beside && matches!(peer.phase, Phase::Bitfield | Phase::Ready) {
+                return Err(format!("{} is introduced on a connection that does not count", peer.id));
+            }
+            if !is_beside && by_id.insert(peer.id, conn).is_some() {
                 return Err(format!("two connections to {}", peer.id));
             }
             let storing = self.requests.values().filter(|request| request.conn == conn && request.storing);
@@ -134,6 +138,10 @@ impl Machine {
             }
         }
         self.check_tallies()?;
+        let is_alone = |(id, conn): (&_, &_)| !self.by_id.contains_key(id) || !self.peers.contains_key(conn);
+        if self.beside.iter().any(is_alone) {
+            return Err("a connection is beside none".to_owned());
+        }
         if by_id != self.by_id || partial != self.partial_peers {
             return Err(format!(
                 "{} peers by key, {partial} partial, counted {}",

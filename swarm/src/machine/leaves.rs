@@ -4,6 +4,7 @@
 use minimodel_wire::{ResetCode, limits::MAX_LEAVES};
 
 use super::core::Machine;
+use super::early::Early;
 use super::events::{Ask, Conn, LeavesOutcome, Output, Req};
 use super::fault::Breach;
 use super::favours::Favour;
@@ -156,6 +157,10 @@ impl Machine {
                 self.leaves.fail(conn);
                 self.breach(now, conn, Breach::BadLeaves);
             }
+            LeavesOutcome::Short => {
+                self.leaves.fail(conn);
+                self.breach(now, conn, Breach::ShortAnswer);
+            }
             LeavesOutcome::Failed => self.leaves.fail(conn),
         }
         self.mark_all_hungry();
@@ -185,11 +190,18 @@ impl Machine {
     pub(super) fn asked_leaves(&mut self, now: Time, ask: Ask, conn: Conn) {
         let serves = self.serves();
         let most = u64::from(self.config.terms.chunk_count.div_ceil(MAX_LEAVES)) * MAX_LISTS;
-        let is_permitted = |peer: &Peer| serves && !peer.up.barred && is_greeted(peer);
-        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| is_permitted(peer)) else {
-            self.push(Output::Refuse { ask, code: ResetCode::NotPermitted });
+        let Some(peer) = self.peers.get_mut(&conn) else {
+            self.push(Output::Refuse { ask, code: ResetCode::Cancelled });
             return;
         };
+        if peer.phase == Phase::Hello {
+            self.ask_early(now, conn, ask, Early::Leaves);
+            return;
+        }
+        if !serves || peer.up.barred || !is_greeted(peer) {
+            self.turn_down(now, conn, ask, ResetCode::NotPermitted);
+            return;
+        }
         peer.up.leaf_lists += 1;
         let (id, lists) = (peer.id, peer.up.leaf_lists);
         if lists > most {
@@ -208,13 +220,18 @@ impl Machine {
 
     pub(super) fn asked_manifest(&mut self, now: Time, ask: Ask, conn: Conn) {
         let serves = self.serves();
-        let is_permitted = |peer: &Peer| {
-            serves && !peer.up.barred && (is_greeted(peer) || peer.phase == Phase::ManifestOnly)
-        };
-        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| is_permitted(peer)) else {
-            self.push(Output::Refuse { ask, code: ResetCode::NotPermitted });
+        let Some(peer) = self.peers.get_mut(&conn) else {
+            self.push(Output::Refuse { ask, code: ResetCode::Cancelled });
             return;
         };
+        if peer.phase == Phase::Hello {
+            self.ask_early(now, conn, ask, Early::Manifest);
+            return;
+        }
+        if !serves || peer.up.barred {
+            self.turn_down(now, conn, ask, ResetCode::NotPermitted);
+            return;
+        }
         peer.up.manifests += 1;
         let (id, manifests) = (peer.id, peer.up.manifests);
         if manifests > MAX_MANIFESTS {

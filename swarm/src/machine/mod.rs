@@ -27,6 +27,7 @@ mod deadlines;
 #[cfg(test)]
 mod desk;
 mod dialing;
+mod early;
 mod events;
 mod exchange;
 mod fault;
@@ -38,6 +39,8 @@ mod names;
 mod offer_checks;
 mod offers;
 mod outbox;
+mod outcomes;
+mod pairs;
 mod peer;
 mod picker;
 mod places;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use minimodel_wire::{Bitfield, Consent, PeerId, SignedOffer};
 
 use super::config::{Limits, Terms};
+use super::early::Early;
 use super::events::{Ask, Req};
 use super::outbox::Outbox;
 use super::rate::{Bucket, Meter};
@@ -133,6 +134,8 @@ pub(super) struct Upload {
     /// Answers of leaf hashes, and manifests, that it asked for.
     pub(super) leaf_lists: u64,
     pub(super) manifests: u64,
+    /// What it asked before it was introduced.
+    pub(super) early: Vec<(Ask, Early)>,
 }
 
 /// Why its next chunk does not go to a peer.
@@ -169,6 +172,7 @@ impl Upload {
             crossing: 0,
             leaf_lists: 0,
             manifests: 0,
+            early: Vec::new(),
         }
     }
 

@@ -162,6 +162,7 @@ impl Machine {
         self.release(now, req);
         match fault {
             RequestFault::Malformed => self.blame(now, conn, Breach::MalformedChunk, Some(index), None),
+            RequestFault::Short => self.breach(now, conn, Breach::ShortAnswer),
             RequestFault::Reset(ResetCode::NotHave) => {
                 self.turned_away(now, conn);
                 self.breach(now, conn, Breach::RefusedAnnounced);

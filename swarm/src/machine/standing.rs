@@ -175,9 +175,10 @@ impl Machine {
             return;
         }
         match breach.consequence() {
-            Consequence::Strike => {
+            Consequence::Close(code) => self.drop_peer(now, conn, code),
+            Consequence::Strike(code) => {
                 if self.strike(now, id, breach) {
-                    self.drop_peer(now, conn, CloseCode::TooSlow);
+                    self.drop_peer(now, conn, code);
                 }
             }
             Consequence::Part(code) => {
@@ -226,7 +227,7 @@ impl Machine {
         }
         self.sources.ban(id, now);
         self.event(Event::Banned { peer: id, breach, index, got });
-        if let Some(&conn) = self.by_id.get(&id) {
+        for conn in self.connections_of(id) {
             self.drop_peer(now, conn, code);
         }
     }
@@ -318,7 +319,7 @@ mod tests {
                 desk.broke(1, Breach::AskFlood);
             }
             let struck = Event::Struck { peer: id(1), breach: Breach::AskFlood };
-            let left = Event::Left { peer: id(1), code: Some(CloseCode::TooSlow) };
+            let left = Event::Left { peer: id(1), code: Some(CloseCode::Flood) };
             assert_eq!(desk.events(), [struck.clone(), struck.clone(), struck, left]);
             desk.wait(SHUT_FIRST * (1 << round) + Duration::from_secs(1));
         }

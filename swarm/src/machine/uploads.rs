@@ -3,6 +3,7 @@
 use minimodel_wire::ResetCode;
 
 use super::core::Machine;
+use super::early::Early;
 use super::events::{Ask, Conn, Event, Output, ServeOutcome};
 use super::fault::Breach;
 use super::peer::{HeldBack, Peer, Phase};
@@ -27,16 +28,40 @@ impl Machine {
         self.push(Output::Refuse { ask, code });
     }
 
+    /// Refuses an ask that an honest peer makes in vain a few times at most.
+    pub(super) fn turn_down(&mut self, now: Time, conn: Conn, ask: Ask, code: ResetCode) {
+        self.push(Output::Refuse { ask, code });
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if !peer.up.in_vain.try_take(now, 1) {
+            self.breach(now, conn, Breach::AskFlood);
+        }
+    }
+
     pub(super) fn asked(&mut self, now: Time, ask: Ask, conn: Conn, index: u32) {
         let serves = self.serves();
-        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| serves && peer.phase == Phase::Ready) else {
-            self.push(Output::Refuse { ask, code: ResetCode::NotPermitted });
-            self.breach(now, conn, Breach::WrongState);
+        let Some(peer) = self.peers.get_mut(&conn) else {
+            self.push(Output::Refuse { ask, code: ResetCode::Cancelled });
             return;
         };
         if index >= self.config.terms.chunk_count {
             self.push(Output::Refuse { ask, code: ResetCode::Malformed });
             self.breach(now, conn, Breach::BadIndex);
+            return;
+        }
+        match peer.phase {
+            Phase::Hello => {
+                self.ask_early(now, conn, ask, Early::Chunk(index));
+                return;
+            }
+            Phase::ManifestOnly => {
+                self.turn_down(now, conn, ask, ResetCode::NotPermitted);
+                return;
+            }
+            // Before its Bitfield it is choked, like anyone.
+            Phase::Bitfield | Phase::Ready => {}
+        }
+        if !serves {
+            self.turn_down(now, conn, ask, ResetCode::NotPermitted);
             return;
         }
         let limits = &self.config.limits;
@@ -66,18 +91,15 @@ impl Machine {
             self.part_if_spent(now, conn);
             return;
         };
-        let is_crossing = code == ResetCode::Choked && peer.up.crossing > 0;
-        if is_crossing {
-            peer.up.crossing -= 1;
-        }
         if code == ResetCode::Choked {
             peer.outbox.refused_as_choked();
+            if peer.up.crossing > 0 {
+                peer.up.crossing -= 1;
+                self.push(Output::Refuse { ask, code });
+                return;
+            }
         }
-        let is_flood = !is_crossing && !peer.up.in_vain.try_take(now, 1);
-        self.push(Output::Refuse { ask, code });
-        if is_flood {
-            self.breach(now, conn, Breach::AskFlood);
-        }
+        self.turn_down(now, conn, ask, code);
     }
 
     pub(super) fn served(&mut self, now: Time, ask: Ask, outcome: ServeOutcome) {
@@ -85,6 +107,7 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.up.active.remove(&ask);
         peer.up.waiting.retain(|&(waiting, _)| waiting != ask);
+        peer.up.early.retain(|&(early, _)| early != ask);
         match outcome {
             ServeOutcome::Done { bytes } | ServeOutcome::Cancelled { bytes } if bytes > 0 => {
                 peer.up.bytes += bytes;

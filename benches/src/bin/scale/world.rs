@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
 use minimodel_swarm::machine::{Ask, Config, Controls, Input, Limits, Machine, Order, Req, Terms, Time};
-use minimodel_wire::{Bitfield, Consent, Offer, PeerId, SignedOffer};
+use minimodel_wire::{Bitfield, CloseCode, Consent, Offer, PeerId, SignedOffer};
 
 use super::queue::{Queue, Step};
 use super::record::Record;
@@ -270,7 +270,7 @@ impl World {
         if self.peers[no as usize].machine.is_none() {
             return;
         }
-        self.tell(no, Input::Stop);
+        self.tell(no, Input::Stop(CloseCode::ShuttingDown));
         while let Some(&link) = self.peers[no as usize].links.first() {
             let side = self.links[link as usize].as_ref().map(|link| link.side_of(no));
             match side {

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use minimodel_hostile::{Ended, Identity, Seen, Side, Target, Trick, attack};
+use minimodel_hostile::{Ended, Identity, Seen, Side, Target, Trick, attack, comes_back};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::conformance;
+use super::page::Page;
 use super::{Expected, Fetcher, blame, is_calm, model, of_frames, publisher, runtime};
 use crate::home::Home;
 use crate::process::Running;
@@ -33,12 +35,8 @@ fn is_slow(trick: Trick) -> bool {
     matches!(trick, Trick::NeverReads | Trick::Silent | Trick::NoHello | Trick::EndlessRequest)
 }
 
-/// Tricks that need a seeder of their own; see `identity`.
-fn is_elsewhere(trick: Trick) -> bool {
-    matches!(trick, Trick::BorrowedHello | Trick::StolenKey)
-}
-
-fn expected(trick: Trick) -> Expected {
+/// What is told of a trick, beside what the page says of its rule.
+fn expected(trick: Trick) -> Option<Expected> {
     const BYTES: Option<&str> = Some("peer-struck: sent bytes that break the protocol");
     const OPEN: &[Ended] = &[Ended::Open];
     const SLOW: &[Ended] = &[Ended::Closed(17)];
@@ -50,7 +48,6 @@ fn expected(trick: Trick) -> Expected {
         | Trick::HostileReason => (OPEN, None),
         Trick::OtherAlpn => (&[Ended::Transport(0x178)], None),
         Trick::NoCertificate | Trick::OtherScheme | Trick::Tls12 | Trick::WeakKey => (REFUSED_BY_TLS, None),
-        Trick::RequestBeforeHello => (&[Ended::Closed(6)], Some("peer-struck: sent a frame out of order")),
         Trick::UnknownRequest | Trick::LongRequest => (&[Ended::Closed(5)], BYTES),
         Trick::IndexOverflow | Trick::RangeOverflow => {
             (&[Ended::Closed(2)], Some("peer-struck: named a chunk that does not exist"))
@@ -58,20 +55,19 @@ fn expected(trick: Trick) -> Expected {
         // Whichever is noticed first.
         Trick::PastWindow => (&[Ended::Closed(5), FLOW_CONTROL], BYTES),
         Trick::UniStream | Trick::ManyStreams => (STREAM_LIMIT, BYTES),
-        Trick::AskFlood | Trick::SameChunk => (SLOW, Some("peer-struck: flooded us with requests")),
+        Trick::AskFlood | Trick::SameChunk => {
+            (&[Ended::Closed(16)], Some("peer-struck: flooded us with requests"))
+        }
         Trick::StreamChurn => {
             (&[Ended::Closed(16)], Some("peer-struck: opened streams and reset them without end"))
         }
-        Trick::NeverReads | Trick::EndlessRequest => {
-            (SLOW, Some("peer-struck: asked for chunks and did not read them"))
-        }
-        Trick::NoHello => (SLOW, Some("peer-struck: did not introduce itself")),
-        // The machine and the driver both wait ten seconds; either may be first.
-        Trick::Silent => (SLOW, None),
+        Trick::NeverReads => (SLOW, Some("peer-struck: asked for chunks and did not read them")),
+        Trick::EndlessRequest => (SLOW, Some("peer-struck: began a request and did not end it")),
+        Trick::NoHello | Trick::Silent => (SLOW, Some("peer-struck: did not introduce itself")),
         Trick::ForgedOffer => (&[Ended::Closed(2)], Some("peer-struck: passed on a forged offer")),
-        other => return of_frames(other).unwrap_or_else(|| panic!("nothing is expected of {other}")),
+        other => return of_frames(other),
     };
-    Expected { ended, blame }
+    Some(Expected { ended, blame })
 }
 
 #[test]
@@ -91,13 +87,14 @@ fn a1_a2_a3_a4_a5_a6_a7_a8_a10_a11_a12_b7_b8_b13_b14_b15_b16_b17_c2_c4_d8_hostil
     let model = model(&publisher);
     let played = runtime.block_on(async {
         let (few, mut tricks) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
-        for trick in Trick::from_side(Side::Client).filter(|&trick| !is_elsewhere(trick)) {
+        for trick in Trick::from_side(Side::Client).filter(|&trick| !conformance::plays(trick)) {
             let (few, model, identity) = (few.clone(), model.clone(), Identity::new().unwrap());
             tricks.spawn(async move {
                 let permit = if is_slow(trick) { None } else { few.acquire().await.ok() };
                 let seen = attack(trick, &target, &model, &identity).await;
+                let back = comes_back(&target, &model, &identity).await;
                 drop(permit);
-                (trick, identity.id().to_string(), seen)
+                (trick, identity.id().to_string(), seen.and_then(|seen| Ok((seen, back?))))
             });
         }
         tricks.join_all().await
@@ -109,26 +106,26 @@ fn a1_a2_a3_a4_a5_a6_a7_a8_a10_a11_a12_b7_b8_b13_b14_b15_b16_b17_c2_c4_d8_hostil
     after.has_it(&publisher);
 
     // What is held against the last of them is told when it is gone.
+    let page = Page::read();
     for (trick, peer, seen) in &played {
-        if let (Some(words), Ok(_)) = (expected(*trick).blame, seen) {
-            seeder.wait_for_stdout(words, |stdout| {
-                blame(stdout, peer).iter().any(|line| line.contains(words)).then_some(())
+        if page.is_blamed(*trick) && seen.is_ok() {
+            let is_told = |line: &String| line.starts_with("peer-struck") || line.starts_with("peer-banned");
+            seeder.wait_for_stdout(trick.name(), |stdout| {
+                blame(stdout, peer).iter().any(is_told).then_some(())
             });
         }
     }
     let ran = seeder.stop().exits(0);
     is_calm(&ran);
     let faults = played.into_iter().filter_map(|(trick, peer, seen)| {
-        let seen = match seen {
+        let (seen, back) = match seen {
             Ok(seen) => seen,
-            Err(error) => return Some(format!("{trick}: {error:#}")),
+            Err(error) => return Some(format!("{} ({trick}): {error:#}", trick.rule())),
         };
         let against = blame(&ran.stdout, &peer);
-        let mut expected = expected(trick);
-        if trick == Trick::Silent && !against.is_empty() {
-            expected.blame = Some("peer-struck: did not introduce itself");
-        }
-        expected.check(trick, &seen.ended, &against).and_then(|()| is_served_right(trick, &seen)).err()
+        let told = expected(trick).map_or(Ok(()), |expected| expected.check(trick, &seen.ended, &against));
+        let by_page = page.check(trick, &seen, &against, Some(&back));
+        by_page.and(told).and_then(|()| is_served_right(trick, &seen)).err()
     });
     let faults: Vec<_> = faults.collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
@@ -137,15 +134,16 @@ fn a1_a2_a3_a4_a5_a6_a7_a8_a10_a11_a12_b7_b8_b13_b14_b15_b16_b17_c2_c4_d8_hostil
 /// What was given and what was refused.
 fn is_served_right(trick: Trick, seen: &Seen) -> Result<(), String> {
     let fine = match trick {
-        Trick::IgnorableFrames | Trick::Fragments => seen.chunks == 2,
-        Trick::ResetRequests => seen.chunks == 1,
+        Trick::IgnorableFrames | Trick::IgnorableFirst | Trick::Fragments => seen.chunks == 2,
+        // The manifest, and the chunk beside it.
+        Trick::Beside => seen.chunks == 2,
+        Trick::ResetRequests | Trick::Twice => seen.chunks == 1,
+        // The manifest is given, whichever way it was asked for.
+        Trick::EarlyRequest | Trick::EarlyQuestion => seen.chunks == 1 && seen.resets.len() == 1,
+        Trick::QuestionThenChunk => seen.chunks == 1 && seen.resets.len() == 2,
+        Trick::ManyLeaves | Trick::ManyManifests => seen.chunks == 4,
         // Nine copies in all: one, and eight again.
-        Trick::SameChunk => seen.chunks == 9 && seen.resets.iter().all(|&code| code == 5),
-        Trick::AskFlood => seen.chunks == 0 && seen.resets.iter().all(|&code| code == 1),
-        Trick::RequestBeforeHello => seen.chunks == 0 && seen.resets.iter().all(|&code| code == 7),
-        Trick::UnknownRequest | Trick::LongRequest | Trick::IndexOverflow | Trick::RangeOverflow => {
-            seen.chunks == 0 && seen.resets.iter().all(|&code| code == 6)
-        }
+        Trick::SameChunk => seen.chunks == 9,
         _ => seen.chunks == 0 && !seen.granted,
     };
     if fine { Ok(()) } else { Err(format!("{trick}: {seen}: {:?}", seen.resets)) }

@@ -2,9 +2,11 @@
 //! an honest transfer beside them ends as if they were not there. The peers are those of the crate `hostile`.
 
 mod clients;
+mod conformance;
 mod crowd;
 mod identity;
 mod idle;
+mod page;
 mod servers;
 mod siege;
 
@@ -123,22 +125,18 @@ fn of_frames(trick: minimodel_hostile::Trick) -> Option<Expected> {
     const ORDER: Option<&str> = Some("peer-struck: sent a frame out of order");
     const FLOOD: Option<&str> = Some("peer-struck: flooded the control stream");
     let (ended, blame): (&[Ended], _) = match trick {
-        Trick::TruncatedFrame
-        | Trick::TrailingBytes
-        | Trick::SecondSpelling
-        | Trick::SpareBits
-        | Trick::HostileName => (&[Ended::Closed(5)], BYTES),
+        Trick::TruncatedFrame => (&[Ended::Closed(5)], None),
+        Trick::TrailingBytes | Trick::SecondSpelling | Trick::SpareBits | Trick::HostileName => {
+            (&[Ended::Closed(5)], BYTES)
+        }
         Trick::OversizedLength | Trick::HugeBitfield => (&[Ended::Closed(3)], BYTES),
         Trick::UnknownFrame => (&[Ended::Closed(4)], BYTES),
         // What its bytes happen to spell.
         Trick::ChunkOnControl => (&[Ended::Closed(3), Ended::Closed(4)], BYTES),
         Trick::OtherVersion => (&[Ended::Closed(7)], Some("peer-refused: unsupported version")),
         Trick::OtherBitfield | Trick::HavePastEnd => (&[Ended::Closed(2)], BYTES),
-        Trick::SecondHello
-        | Trick::HaveBeforeBitfield
-        | Trick::FinishedControl
-        | Trick::ResetControl
-        | Trick::StoppedControl => (&[Ended::Closed(6)], ORDER),
+        Trick::SecondHello | Trick::HaveBeforeBitfield => (&[Ended::Closed(6)], ORDER),
+        Trick::FinishedControl | Trick::ResetControl | Trick::StoppedControl => (&[Ended::Closed(6)], None),
         Trick::ControlFlood | Trick::HaveStorm => (&[Ended::Closed(16)], FLOOD),
         _ => return None,
     };

@@ -2,29 +2,27 @@
 
 use minimodel_hostile::{Ended, Seen, Server, Side, Trick};
 
+use super::conformance;
+use super::page::Page;
 use super::{Expected, Fetcher, blame, is_calm, model, of_frames, publisher, runtime};
 use crate::home::Home;
 use crate::process::{Running, events};
 
-/// `other-manifest` is asked by whoever has only an offer; see `identity`.
-fn is_elsewhere(trick: Trick) -> bool {
-    trick == Trick::OtherManifest
-}
-
-fn expected(trick: Trick) -> Expected {
+/// What is told of a trick, beside what the page says of its rule.
+fn expected(trick: Trick) -> Option<Expected> {
     const BANNED: &[Ended] = &[Ended::Closed(14)];
     /// The fetch was over, or others were better.
-    const ANY_GOODBYE: &[Ended] = &[Ended::Closed(0), Ended::Closed(1), Ended::Closed(17)];
+    const ANY_GOODBYE: &[Ended] = &[Ended::Closed(0), Ended::Closed(17)];
     let (ended, blame): (&[Ended], _) = match trick {
         Trick::BadBytes | Trick::BadProof | Trick::OtherIndex => {
             (BANNED, Some("peer-banned: sent a chunk that fails its proof"))
         }
-        Trick::ShortProof
-        | Trick::LongProof
-        | Trick::ShortChunk
-        | Trick::LongChunk
-        | Trick::ShortBody
-        | Trick::LongBody => (BANNED, Some("peer-banned: sent a chunk with an impossible length or proof")),
+        Trick::ShortProof | Trick::LongProof | Trick::ShortChunk | Trick::LongChunk | Trick::LongBody => {
+            (BANNED, Some("peer-banned: sent a chunk with an impossible length or proof"))
+        }
+        Trick::ShortBody | Trick::ShortHead | Trick::EmptyAnswer => {
+            (&[Ended::Closed(5)], Some("peer-struck: ended an answer before its end"))
+        }
         Trick::Refuses => (&[Ended::Closed(17)], Some("peer-struck: refused a chunk it announced")),
         Trick::Mute => (ANY_GOODBYE, Some("peer-struck: took a request and did not answer")),
         Trick::Trickle => (ANY_GOODBYE, Some("peer-struck: sent next to nothing")),
@@ -37,9 +35,9 @@ fn expected(trick: Trick) -> Expected {
         Trick::OtherKey => (&[Ended::Transport(0x131)], None),
         // Already the hello of the fetcher says that it knows no such scheme: handshake_failure.
         Trick::OtherScheme => (&[Ended::Found(0x128)], None),
-        other => return of_frames(other).unwrap_or_else(|| panic!("nothing is expected of {other}")),
+        other => return of_frames(other),
     };
-    Expected { ended, blame }
+    Some(Expected { ended, blame })
 }
 
 #[test]
@@ -48,7 +46,7 @@ fn a1_a2_a3_a4_a5_a6_a8_a11_b1_b2_b3_b4_b6_b7_b8_b9_b10_b11_b13_c1_c2_d8_hostile
     let model = model(&publisher);
     let runtime = runtime();
     let _within = runtime.enter();
-    let tricks = Trick::from_side(Side::Server).filter(|&trick| !is_elsewhere(trick));
+    let tricks = Trick::from_side(Side::Server).filter(|&trick| !conformance::plays(trick));
     let servers: Vec<Server> = tricks.map(|trick| Server::start(trick, model.clone()).unwrap()).collect();
     let home = Home::new();
     // So slow that every liar is asked, and those that are only slow can be told from it.
@@ -71,16 +69,22 @@ fn a1_a2_a3_a4_a5_a6_a8_a11_b1_b2_b3_b4_b6_b7_b8_b9_b10_b11_b13_c1_c2_d8_hostile
     is_calm(&honest.stop());
     assert_eq!(blame(&ran.stdout, &honest_peer(&offers)), Vec::<String>::new());
 
+    let page = Page::read();
     let faults = servers.iter().filter_map(|server| {
         let (trick, against) = (server.trick(), blame(&ran.stdout, &server.peer().to_string()));
         let seen = server.seen();
-        let Some(first) = seen.first() else { return Some(format!("{trick}: nobody came")) };
-        let mut expected = expected(trick);
-        if trick == Trick::BreaksOff && !against.is_empty() {
-            // From the fourth time on.
-            expected.blame = Some("peer-struck: broke off in the middle of chunks");
-        }
-        expected.check(trick, &first.ended, &against).and_then(|()| was_asked_right(trick, &seen)).err()
+        let Some(first) = seen.first() else {
+            return Some(format!("{} ({trick}): nobody came", trick.rule()));
+        };
+        let told = expected(trick).map_or(Ok(()), |mut expected| {
+            if trick == Trick::BreaksOff && !against.is_empty() {
+                // From the fourth time on.
+                expected.blame = Some("peer-struck: broke off in the middle of chunks");
+            }
+            expected.check(trick, &first.ended, &against)
+        });
+        let by_page = page.check(trick, first, &against, None);
+        by_page.and(told).and_then(|()| was_asked_right(trick, &seen)).err()
     });
     let faults: Vec<_> = faults.collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
@@ -108,11 +112,15 @@ fn was_asked_right(trick: Trick, seen: &[Seen]) -> Result<(), String> {
         | Trick::LongProof
         | Trick::ShortChunk
         | Trick::LongChunk
-        | Trick::ShortBody
         | Trick::LongBody => (1..=FIRST).contains(&asked),
-        Trick::Refuses | Trick::Mute | Trick::Trickle | Trick::ResetAnswers | Trick::StopsRequests => {
-            asked >= 1
-        }
+        Trick::ShortBody
+        | Trick::ShortHead
+        | Trick::EmptyAnswer
+        | Trick::Refuses
+        | Trick::Mute
+        | Trick::Trickle
+        | Trick::ResetAnswers
+        | Trick::StopsRequests => asked >= 1,
         Trick::Chokes => asked == 0,
         _ => true,
     };

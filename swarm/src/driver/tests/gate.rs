@@ -104,7 +104,7 @@ async fn what_is_on_its_way_is_settled_when_a_session_ends_in_the_middle_on_eith
     assert!(sent.counts().1 > 0 && received.counts().1 > 0, "{sent:?} {received:?}");
     assert!(until(&mut seeder, &mut fetcher, Some(Idle::RateLimit)).await.unread > 0);
     for live in [&mut seeder, &mut fetcher] {
-        live.session.stop();
+        live.session.stop(minimodel_wire::CloseCode::ShuttingDown).await;
     }
     let is_settled = async {
         while sent.counts().1 > 0 || received.counts().1 > 0 {

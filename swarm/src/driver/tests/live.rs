@@ -229,3 +229,41 @@ async fn no_more_is_received_than_allowed_and_the_rest_when_that_is_raised() {
     fetcher.controls.send_modify(|controls| controls.fetch_allowance = None);
     work(&mut seeder.session, &mut fetcher.session, is_complete).await;
 }
+
+/// The code with which the other side's connection ended.
+fn left(happening: &Happening) -> Option<CloseCode> {
+    match happening {
+        Happening::Event(Event::Left { code, .. }) => *code,
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn g4_every_connection_ends_with_its_own_code_and_not_with_that_of_the_whole_process() {
+    // The user's fetch is over, though not all is here: the other side may know no more than that.
+    let mut seeder = Live::seeder(1, Controls::default());
+    let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
+    chunks(&mut seeder, &mut fetcher, 1).await;
+    let grace = fetcher.session.stop(CloseCode::Done).await;
+    fetcher.node.close(CloseCode::ShuttingDown, grace).await;
+    let end = timeout(PATIENCE, async { until_it(&mut seeder.session, |one| left(one).is_some()).await });
+    assert_eq!(left(&end.await.unwrap()), Some(CloseCode::Done));
+
+    // The file changed, and the share ends at once for it.
+    let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
+    chunks(&mut seeder, &mut fetcher, 1).await;
+    seeder.session.tell(Input::SourceChanged);
+    let grace = seeder.session.stop(CloseCode::ShuttingDown).await;
+    seeder.node.close(CloseCode::ShuttingDown, grace).await;
+    let end = timeout(PATIENCE, async { until_it(&mut fetcher.session, |one| left(one).is_some()).await });
+    assert_eq!(left(&end.await.unwrap()), Some(CloseCode::SourceChanged));
+}
+
+async fn until_it(session: &mut Session, is_it: impl Fn(&Happening) -> bool) -> Happening {
+    loop {
+        let happening = session.next().await;
+        if is_it(&happening) {
+            return happening;
+        }
+    }
+}

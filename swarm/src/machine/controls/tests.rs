@@ -333,6 +333,9 @@ fn i5_of_two_connections_made_at_once_with_who_is_not_allowed_ours_stays_and_its
         let mut desk = Desk::with(both(), having(0..10), |config| config.me = id(me));
         dial(&mut desk, 1, having(5..20));
         desk.connect(11, 1, false);
+        let hello = desk.hello(both());
+        desk.frame(11, Frame::Hello(hello));
+        desk.frame(11, Frame::Bitfield(having(5..20)));
         for conn in [1, 11] {
             desk.frame(conn, Frame::Interested);
         }

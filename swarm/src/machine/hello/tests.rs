@@ -1,4 +1,6 @@
-use super::super::desk::{Desk, SEED, TAKE, both, having, id, key};
+use std::time::Duration;
+
+use super::super::desk::{Desk, SEED, TAKE, both, having, id};
 use super::super::events::Input;
 use super::*;
 
@@ -79,36 +81,6 @@ fn a_peer_that_does_not_introduce_itself_is_struck_and_never_banned() {
     desk.wait(Duration::from_secs(61));
     desk.connect(5, 7, false);
     assert_eq!(desk.closes(), []);
-}
-
-#[test]
-fn of_two_connections_made_at_once_the_one_of_the_smaller_key_stays() {
-    let smaller = (1..60).find(|&n| id(n) < id(100)).unwrap();
-    let larger = (1..60).find(|&n| id(n) > id(100)).unwrap();
-    for (n, first_dialed, closed) in
-        [(smaller, true, 1), (smaller, false, 2), (larger, true, 2), (larger, false, 1)]
-    {
-        assert_ne!(key(n).to_bytes(), [100; 32]);
-        let mut desk = Desk::new(both(), having([0]));
-        desk.connect(1, n, first_dialed);
-        desk.connect(2, n, !first_dialed);
-        assert_eq!(desk.closes(), [(closed, CloseCode::Duplicate)], "{n} {first_dialed}");
-    }
-}
-
-#[test]
-fn a_connection_made_much_later_replaces_its_leftover() {
-    for (n, dialed) in [(1, true), (1, false), (2, true), (2, false)] {
-        let mut desk = Desk::new(both(), having([0]));
-        desk.connect(1, n, dialed);
-        let hello = desk.hello(both());
-        desk.frame(1, Frame::Hello(hello));
-        desk.frame(1, Frame::Bitfield(having([1])));
-        desk.wait(Duration::from_secs(6));
-        desk.said();
-        desk.connect(2, n, !dialed);
-        assert_eq!(desk.closes(), [(1, CloseCode::Duplicate)], "{n} {dialed}");
-    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use minimodel_swarm::machine::{Config, Controls, Input, KeepOutcome, Machine, Req, Time};
 use minimodel_swarm::store::Crash;
-use minimodel_wire::{Bitfield, PeerId};
+use minimodel_wire::{Bitfield, CloseCode, PeerId};
 
 use super::artifact::Cargo;
 use super::peer::{self, PeerNo, Plan};
@@ -65,7 +65,7 @@ impl World {
         self.record.script(self.now, &what);
         match what {
             Scripted::Stop(no) => {
-                self.tell(no, Input::Stop);
+                self.tell(no, Input::Stop(CloseCode::ShuttingDown));
                 self.end(no, None, None);
             }
             Scripted::Kill(no) => {

@@ -1,0 +1,233 @@
+//! Which of several connections of one key counts.
+//!
+//! One does, and carries everything. Until a peer that came to us has said hello nobody knows whether it wants more than
+//! the manifest, so a second connection waits *beside* the first: a question for the manifest never ends a transfer that
+//! runs. There is at most one beside, so that a key holds no more than two.
+
+use std::time::Duration;
+
+use minimodel_wire::{CloseCode, PeerId};
+
+use super::core::Machine;
+use super::events::Conn;
+use super::peer::Phase;
+use super::time::Time;
+
+/// Two dials that are further apart than this were not made at the same time.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// What becomes of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It is the one that counts.
+    First,
+    /// Another counts, at least for now.
+    Beside,
+    /// It is one too many.
+    Nowhere,
+}
+
+impl Machine {
+    /// All connections of a key, the one that counts first.
+    pub(super) fn connections_of(&self, id: PeerId) -> Vec<Conn> {
+        [self.by_id.get(&id), self.beside.get(&id)].into_iter().flatten().copied().collect()
+    }
+
+    /// The peer said hello here, or only asks for the manifest.
+    fn is_settled(&self, conn: Conn) -> bool {
+        self.peers.get(&conn).is_some_and(|peer| matches!(peer.phase, Phase::Bitfield | Phase::Ready))
+    }
+
+    /// The place of a connection that was just made. One that counted and is not closed for it goes beside it.
+    pub(super) fn find_place(&mut self, now: Time, id: PeerId, dialed: bool) -> Place {
+        let Some(&first) = self.by_id.get(&id) else { return Place::First };
+        if !dialed {
+            // What it wants is not known yet.
+            if let Some(&older) = self.beside.get(&id) {
+                self.drop_peer(now, older, CloseCode::Duplicate);
+            }
+            return Place::Beside;
+        }
+        if !self.is_settled(first) && self.peers.get(&first).is_some_and(|peer| !peer.dialed) {
+            if let Some(&older) = self.beside.get(&id) {
+                self.drop_peer(now, older, CloseCode::Duplicate);
+            }
+            return Place::First;
+        }
+        if !self.goes_before(first, (dialed, now)) {
+            return Place::Nowhere;
+        }
+        self.drop_peer(now, first, CloseCode::Duplicate);
+        Place::First
+    }
+
+    pub(super) fn take_place(&mut self, id: PeerId, conn: Conn, place: Place) {
+        if place == Place::First {
+            let other = self.by_id.insert(id, conn);
+            self.beside.extend(other.map(|other| (id, other)));
+        } else {
+            self.beside.insert(id, conn);
+        }
+    }
+
+    /// Whether a connection of the same key that was dialed (by us or not) at this time goes before `old`. Of two that
+    /// were made at once from both sides, the one that the smaller key opened stays. From the same dialer, or later than
+    /// at once, the newer one stays: who dials has no other, so the older is a leftover.
+    fn goes_before(&self, old: Conn, (dialed, at): (bool, Time)) -> bool {
+        let Some(peer) = self.peers.get(&old) else { return true };
+        let apart = at.since(peer.connected_at).max(peer.connected_at.since(at));
+        if peer.dialed == dialed || apart >= AT_ONCE {
+            return at >= peer.connected_at;
+        }
+        dialed == (self.config.me < peer.id)
+    }
+
+    /// The peer of this connection said hello, and it was good: whether the connection stays. If it does, it is the one
+    /// that counts from now on.
+    pub(super) fn settle(&mut self, now: Time, conn: Conn) -> bool {
+        let Some(peer) = self.peers.get(&conn) else { return false };
+        let (id, ours) = (peer.id, (peer.dialed, peer.connected_at));
+        if self.standings.is_shut_out(id, now) {
+            // For what it did on another connection meanwhile.
+            self.drop_peer(now, conn, CloseCode::Busy);
+            return false;
+        }
+        if self.beside.get(&id) != Some(&conn) {
+            return true;
+        }
+        let Some(&first) = self.by_id.get(&id) else { return true };
+        let is_question = self.peers.get(&first).is_some_and(|peer| peer.phase == Phase::ManifestOnly);
+        if !is_question && !self.goes_before(first, ours) {
+            self.drop_peer(now, conn, CloseCode::Duplicate);
+            return false;
+        }
+        self.by_id.insert(id, conn);
+        self.beside.insert(id, first);
+        if !is_question {
+            self.drop_peer(now, first, CloseCode::Duplicate);
+        }
+        true
+    }
+
+    /// A connection is gone: what was beside it counts from now on.
+    pub(super) fn leave_place(&mut self, id: PeerId, conn: Conn) {
+        if self.beside.get(&id) == Some(&conn) {
+            self.beside.remove(&id);
+        } else if self.by_id.get(&id) == Some(&conn) {
+            match self.beside.remove(&id) {
+                Some(next) => self.by_id.insert(id, next),
+                None => self.by_id.remove(&id),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minimodel_wire::{Bitfield, Frame, ManifestOnly};
+
+    use super::super::desk::{Desk, SEED, TAKE, both, having, id, key};
+    use super::super::events::Ask;
+    use super::super::events::Input;
+    use super::*;
+
+    fn question() -> Frame {
+        Frame::ManifestOnly(ManifestOnly { version: 1, swarm_id: [1; 32], software: "peer/1".to_owned() })
+    }
+
+    fn greet(desk: &mut Desk, conn: u64) {
+        let hello = desk.hello(both());
+        desk.frame(conn, Frame::Hello(hello));
+    }
+
+    #[test]
+    fn of_two_connections_made_at_once_the_one_of_the_smaller_key_stays() {
+        let smaller = (1..60).find(|&n| id(n) < id(100)).unwrap();
+        let larger = (1..60).find(|&n| id(n) > id(100)).unwrap();
+        for (n, first_dialed, closed) in
+            [(smaller, true, 1), (smaller, false, 2), (larger, true, 2), (larger, false, 1)]
+        {
+            assert_ne!(key(n).to_bytes(), [100; 32]);
+            let mut desk = Desk::new(both(), having([0]));
+            desk.connect(1, n, first_dialed);
+            desk.connect(2, n, !first_dialed);
+            assert_eq!(desk.closes(), [], "what the one that came wants is not known yet");
+            greet(&mut desk, if first_dialed { 2 } else { 1 });
+            assert_eq!(desk.closes(), [(closed, CloseCode::Duplicate)], "{n} {first_dialed}");
+        }
+    }
+
+    #[test]
+    fn a_connection_made_much_later_replaces_its_leftover() {
+        for (n, dialed) in [(1, true), (1, false), (2, true), (2, false)] {
+            let mut desk = Desk::new(both(), having([0]));
+            desk.connect(1, n, dialed);
+            greet(&mut desk, 1);
+            desk.frame(1, Frame::Bitfield(having([1])));
+            desk.wait(Duration::from_secs(6));
+            desk.said();
+            desk.connect(2, n, !dialed);
+            greet(&mut desk, 2);
+            assert_eq!(desk.closes(), [(1, CloseCode::Duplicate)], "{n} {dialed}");
+        }
+    }
+
+    #[test]
+    fn a_question_for_the_manifest_ends_no_transfer_of_the_same_key() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.join(1, TAKE, having([]));
+        desk.frame(1, Frame::Interested);
+        for conn in [20, 21] {
+            desk.connect(conn, 1, false);
+            desk.frame(conn, question());
+            desk.tell(Input::AskedManifest { ask: Ask(conn), conn: Conn(conn) });
+        }
+        assert_eq!(desk.closes(), [(20, CloseCode::Duplicate)], "one question at a time");
+        desk.ask(1, 1, 3);
+        assert_eq!(desk.machine.progress().served, 1);
+        desk.tell(Input::Closed { conn: Conn(21), code: Some(CloseCode::Done) });
+        assert_eq!(desk.machine.progress().served, 1);
+    }
+
+    #[test]
+    fn a_transfer_that_begins_while_its_key_asks_for_the_manifest_leaves_the_question_alone() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.connect(20, 1, false);
+        desk.frame(20, question());
+        desk.join(1, TAKE, having([]));
+        assert_eq!(desk.closes(), []);
+        assert_eq!(desk.machine.progress().peers, 1);
+        desk.tell(Input::Closed { conn: Conn(1), code: None });
+        assert_eq!(desk.machine.connections_of(id(1)), [Conn(20)]);
+    }
+
+    #[test]
+    fn a_second_connection_of_the_same_dialer_replaces_the_first_only_when_it_says_hello() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.join(1, TAKE, having([]));
+        desk.said();
+        desk.connect(2, 1, false);
+        assert_eq!(desk.closes(), []);
+        greet(&mut desk, 2);
+        assert_eq!(desk.closes(), [(1, CloseCode::Duplicate)]);
+        assert_eq!(desk.machine.connections_of(id(1)), [Conn(2)]);
+    }
+
+    #[test]
+    fn what_waits_beside_is_closed_with_a_ban_and_judged_again_after_a_breach() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.join(1, TAKE, having([]));
+        desk.connect(2, 1, false);
+        desk.said();
+        desk.broke(1, super::super::fault::Breach::WrongState);
+        desk.said();
+        greet(&mut desk, 2);
+        assert_eq!(desk.closes(), [(2, CloseCode::Busy)], "its key is kept away");
+        desk.wait(Duration::from_secs(61));
+        desk.join(1, TAKE, having([]));
+        desk.connect(3, 1, false);
+        desk.said();
+        desk.broke(1, super::super::fault::Breach::WrongState);
+        assert_eq!(desk.closes(), [(1, CloseCode::StateViolation), (3, CloseCode::StateViolation)]);
+    }
+}
