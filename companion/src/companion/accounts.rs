@@ -1,14 +1,17 @@
 //! What moved and against what it counts: days of peers and grants. Each chunk is counted before it moves, here and for
-//! all transfers, so that no quota is passed by taking from several at once. Written down every few seconds, as far as the
-//! disk takes it: a crash forgets what moved since, and lets as much pass again.
+//! all transfers, so that no quota is passed by taking from several at once. What moved is written down every few seconds. What
+//! counts against a quota or a peer's day is written down *before* it moves (`ahead`): a crash counts too much, by a bounded
+//! amount, and never too little.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use minimodel_swarm::driver::{Account, Gate, Held, Way};
 use minimodel_wire::PeerId;
 
+use super::ahead::{Ahead, Covers};
 use super::bounds::Moved;
 use crate::consent::{Open, charged, usage};
 use crate::db::{Db, DbError};
@@ -18,6 +21,9 @@ use crate::limits::{ledger, today};
 const MAX_ROWS: usize = 4_096;
 
 const DAY: u64 = 24 * 3600;
+
+/// Until a disk that took no cover is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// Against what the bytes of a run count.
 #[derive(Debug, Default)]
@@ -83,32 +89,91 @@ struct Books {
     /// Bytes that were let pass and are not settled: under each grant, and to each peer.
     under_way: BTreeMap<u64, u64>,
     under_way_to: BTreeMap<PeerId, u64>,
+    /// What the database says already; none: nobody writes ahead, as where no transfer runs.
+    ahead: Option<Ahead>,
+    /// A cover is on its way to the disk.
+    is_writing: bool,
+    /// The covers of the day are to be taken back with the next writing.
+    was_ahead: bool,
 }
 
 /// See the module. Clones are one. It is locked for moments only, and after the companion's own lock where both are.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Accounts(Arc<Mutex<Books>>);
+pub(super) struct Accounts(Arc<(Mutex<Books>, Condvar)>);
 
 impl Accounts {
     /// What was written down before.
     pub(super) fn load(db: &Db, now_unix: u64) -> Result<Self, DbError> {
-        let books = Books {
+        let mut books = Books {
             used: usage::used(db)?,
             sent_today: ledger::sent_today(db, now_unix)?,
             day: now_unix / DAY,
             ..Books::default()
         };
-        Ok(Self(Arc::new(books.into())))
+        // What a crash left of a day's covers counts as sent.
+        Covers::load(db)?.count_as_sent(books.day, &mut books.sent_today);
+        Ok(Self(Arc::new((books.into(), Condvar::new()))))
     }
 
     fn lock(&self) -> MutexGuard<'_, Books> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on nothing passes under a quota or a peer's day that is not written down before:
+    /// [`write_ahead`](Self::write_ahead) does that.
+    pub(super) fn keep_ahead(&self) {
+        let mut books = self.lock();
+        books.ahead = Some(Ahead::new(books.day));
+    }
+
+    /// Writes covers as they are asked for, until [`end_ahead`](Self::end_ahead); for a thread of its own, since it waits for
+    /// the disk.
+    pub(super) fn write_ahead(&self, db: &Db) {
+        let mut books = self.lock();
+        loop {
+            let Some(ahead) = &mut books.ahead else { return };
+            let Some(wanted) = ahead.take_wanted() else {
+                books = self.0.1.wait(books).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            books.is_writing = true;
+            drop(books);
+            let is_written = db.change::<_, DbError>(|change| wanted.write(change)).is_ok();
+            if !is_written {
+                // A disk that takes nothing holds back what would not be counted after a crash.
+                std::thread::sleep(AGAIN);
+            }
+            books = self.lock();
+            books.is_writing = false;
+            if let Some(ahead) = &mut books.ahead {
+                ahead.written(wanted, is_written);
+            }
+            self.0.1.notify_all();
+        }
+    }
+
+    /// The end of [`write_ahead`](Self::write_ahead), in good order: what is written down then is what moved.
+    pub(super) fn end_ahead(&self) {
+        let mut books = self.lock();
+        if let Some(ahead) = books.ahead.take() {
+            let covered: Vec<u64> = ahead.grants().collect();
+            books.unwritten.extend(covered);
+            books.was_ahead = true;
+        }
+        self.0.1.notify_all();
+        // A cover that is on its way to the disk must not come after what is true.
+        let waited = self.0.1.wait_while(books, |books| books.is_writing);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// The gate of a run that begins, of this swarm and model.
     pub(super) fn gate(&self, run: u64, swarm_id: &str, model: &str, rules: Rules) -> Arc<dyn Gate> {
         let (swarm_id, model) = (swarm_id.to_owned(), model.to_owned());
-        self.lock().runs.insert(run, Run { rules, swarm_id, model, ..Run::default() });
+        let mut books = self.lock();
+        books.cover(&rules);
+        books.runs.insert(run, Run { rules, swarm_id, model, ..Run::default() });
+        drop(books);
+        self.0.1.notify_all();
         Arc::new(RunGate { accounts: self.clone(), run })
     }
 
@@ -154,19 +219,28 @@ impl Accounts {
         if books.day != now_unix / DAY {
             books.day = now_unix / DAY;
             books.sent_today.clear();
+            let day = books.day;
+            if let Some(ahead) = &mut books.ahead {
+                ahead.turn(day);
+            }
         }
     }
 
     /// Writes down what is not yet; what cannot be written stays to be written.
     pub(super) fn flush(&self, db: &Db, now_unix: u64) -> Result<(), DbError> {
         // Not locked while the disk works: transfers ask for each chunk.
-        let (moves, used) = {
+        let (moves, used, was_ahead) = {
             let mut books = self.lock();
             let (moves, grants) = (std::mem::take(&mut books.unlogged), std::mem::take(&mut books.unwritten));
-            let used: Vec<_> = grants.iter().map(|&grant| (grant, books.used_under(grant))).collect();
-            (moves, used)
+            // What is covered is there already, with what may have moved by the time of a crash.
+            let used: Vec<_> = grants
+                .iter()
+                .filter(|&&grant| books.covered(grant) == 0)
+                .map(|&grant| (grant, books.used_under(grant)))
+                .collect();
+            (moves, used, std::mem::take(&mut books.was_ahead))
         };
-        if moves.is_empty() && used.is_empty() {
+        if moves.is_empty() && used.is_empty() && !was_ahead {
             return Ok(());
         }
         let written = db.change::<_, DbError>(|change| {
@@ -176,6 +250,9 @@ impl Accounts {
                 deltas.push(ledger::Delta { peer, swarm_id, model, sent, received });
             }
             ledger::add_all(change, now_unix, &deltas)?;
+            if was_ahead {
+                Covers::clear(change)?;
+            }
             used.iter().try_for_each(|&(grant, bytes)| usage::put_used(change, grant, bytes))
         });
         if written.is_err() {
@@ -184,6 +261,7 @@ impl Accounts {
                 books.unlogged.entry(key).or_default().add(moved);
             }
             books.unwritten.extend(used.iter().map(|(grant, _)| grant));
+            books.was_ahead |= was_ahead;
         }
         written
     }
@@ -192,6 +270,21 @@ impl Accounts {
 impl Books {
     fn used_under(&self, grant: u64) -> u64 {
         self.used.get(&grant).copied().unwrap_or(0)
+    }
+
+    /// Asks for the first covers, so that no chunk waits for them.
+    fn cover(&mut self, rules: &Rules) {
+        for open in rules.serve.iter().chain(&rules.fetch) {
+            let used = self.used_under(open.grant);
+            if let (Some(quota), Some(ahead)) = (open.quota_bytes, &mut self.ahead) {
+                ahead.has_grant(open.grant, used, quota);
+            }
+        }
+    }
+
+    /// Bytes under a grant that the database says moved, at least.
+    fn covered(&self, grant: u64) -> u64 {
+        self.ahead.as_ref().map_or(0, |ahead| ahead.covered(grant))
     }
 
     fn pass(&mut self, run: u64, way: Way, peer: PeerId, bytes: u64) -> Result<Account, Held> {
@@ -214,6 +307,16 @@ impl Books {
         let Some(grant) = account(false) else {
             return Err(if account(true).is_some() { Held::OnTheWay } else { Held::UsedUp });
         };
+        let quota = open.iter().find(|open| open.grant == grant).and_then(|open| open.quota_bytes);
+        let need = self.used_under(grant).saturating_add(under_way(grant)).saturating_add(bytes);
+        let today = ledger::used(&self.sent_today, &name).saturating_add(to_peer).saturating_add(bytes);
+        if let Some(ahead) = &mut self.ahead {
+            let by_grant = quota.is_none_or(|quota| ahead.has_grant(grant, need, quota));
+            let by_day = day_bytes.is_none_or(|most| ahead.has_day(&name, today, most));
+            if !(by_grant && by_day) {
+                return Err(Held::OnTheWay);
+            }
+        }
         *self.under_way.entry(grant).or_default() += bytes;
         if way == Way::Sent {
             *self.under_way_to.entry(peer).or_default() += bytes;
@@ -286,7 +389,12 @@ struct RunGate {
 
 impl Gate for RunGate {
     fn pass(&self, way: Way, peer: PeerId, bytes: u64) -> Result<Account, Held> {
-        self.accounts.lock().pass(self.run, way, peer, bytes)
+        let mut books = self.accounts.lock();
+        let passed = books.pass(self.run, way, peer, bytes);
+        if books.ahead.as_ref().is_some_and(Ahead::wants) {
+            self.accounts.0.1.notify_all();
+        }
+        passed
     }
 
     fn settle(&self, way: Way, peer: PeerId, account: Account, bytes: u64, moved: u64) {

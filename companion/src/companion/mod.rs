@@ -6,6 +6,7 @@
 
 mod accounts;
 mod agreeing;
+mod ahead;
 mod announce;
 mod bounds;
 mod jobs;
@@ -84,6 +85,8 @@ pub fn is_held(places: &Places) -> bool {
 pub struct Companion {
     core: Arc<Core>,
     looker: Mutex<Option<std::thread::JoinHandle<()>>>,
+    /// Writes what is to move before it moves.
+    ahead: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
 /// What all threads share.
@@ -200,8 +203,9 @@ impl Companion {
             // A link that cannot be mended now is told of by the doctor, and mended at another start.
             let _ = core.library.settle();
         }
+        let ahead = is_running.then(|| start_ahead(&core)).transpose()?;
         let looker = is_running.then(|| start_looker(&core)).transpose()?;
-        Ok(Self { core, looker: Mutex::new(looker) })
+        Ok(Self { core, looker: Mutex::new(looker), ahead: Mutex::new(ahead) })
     }
 
     /// What happens, for whoever listens.
@@ -239,6 +243,9 @@ impl Companion {
         self.core.wake.notify_all();
         // A panic there was told by its thread already.
         let _ = looker.join();
+        if let Some(ahead) = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = ahead.join();
+        }
     }
 }
 
@@ -311,6 +318,7 @@ impl Core {
         inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         let accounts = inner.accounts.clone();
         drop(inner);
+        accounts.end_ahead();
         self.flush(&accounts);
     }
 
@@ -345,6 +353,14 @@ fn until_next_look() -> Duration {
     let into = second.map_or(0, |since| since.subsec_millis()) % LOOK_EVERY.subsec_millis();
     // Early by less than a millisecond would be before the second.
     LOOK_EVERY - Duration::from_millis(into.into()) + Duration::from_millis(1)
+}
+
+fn start_ahead(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem> {
+    let (accounts, db) = (core.lock().accounts.clone(), core.db.clone());
+    accounts.keep_ahead();
+    let started =
+        std::thread::Builder::new().name("accounts".into()).spawn(move || accounts.write_ahead(&db));
+    started.map_err(|error| no_thread(&error))
 }
 
 fn start_looker(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem> {

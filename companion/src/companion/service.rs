@@ -128,9 +128,9 @@ impl Service for Companion {
     }
 
     fn moved(&self, days: u32) -> Answer<Vec<Moved>> {
-        let inner = self.core.lock();
+        let accounts = self.core.lock().accounts.clone();
         let now = now_unix();
-        inner.accounts.flush(&self.core.db, now).map_err(Problem::from)?;
+        accounts.flush(&self.core.db, now).map_err(Problem::from)?;
         ledger::moved(&self.core.db, days, now).map_err(Problem::from)
     }
 

@@ -1,0 +1,229 @@
+//! What is written down of quotas and days before it moves: covers, each at least what has moved by then.
+//!
+//! A cover goes a step beyond what is asked for, so that the disk is asked once for many chunks, and a new one is asked for
+//! when half of the step is left. After a crash all of a cover counts as moved: too much by a step and what was under way.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::consent::usage;
+use crate::db::{Change, Db, DbError, Table};
+use crate::limits::ledger::{MAX_PEERS, OTHERS};
+
+/// The step beyond what is asked for is a 64th of what may move, within these bounds. 256 KiB: some chunks of a small model.
+/// 64 MiB: a fraction of a second on a fast path, and no more than that is lost to a crash.
+const STEPS: u64 = 64;
+const LEAST_STEP: u64 = 1 << 18;
+const MOST_STEP: u64 = 64 << 20;
+
+/// The setting with the covers of a day.
+const DAY_COVERS: &str = "day-covers";
+
+/// The covers of the peers of one day, as they are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Covers {
+    day: u64,
+    sent: BTreeMap<String, u64>,
+}
+
+impl Covers {
+    pub(super) fn load(db: &Db) -> Result<Self, DbError> {
+        Ok(db.get(Table::Settings, DAY_COVERS)?.unwrap_or_default())
+    }
+
+    /// Counts covers of `day` as sent; those of another day are none.
+    pub(super) fn count_as_sent(self, day: u64, sent_today: &mut BTreeMap<String, u64>) {
+        if self.day != day {
+            return;
+        }
+        let floor = self.sent.get(OTHERS).copied().unwrap_or(0);
+        for sent in sent_today.values_mut() {
+            *sent = (*sent).max(floor);
+        }
+        for (peer, covered) in self.sent {
+            let sent = sent_today.entry(peer).or_default();
+            *sent = (*sent).max(covered);
+        }
+    }
+
+    /// The least covered are forgotten where there are too many, as in the ledger; what they had counts for all others then.
+    fn bound(&mut self) {
+        while self.sent.len() > MAX_PEERS {
+            let named = self.sent.iter().filter(|(name, _)| *name != OTHERS);
+            let Some((name, least)) =
+                named.min_by_key(|(_, sent)| **sent).map(|(name, sent)| (name.clone(), *sent))
+            else {
+                return;
+            };
+            self.sent.remove(&name);
+            let floor = self.sent.entry(OTHERS.to_owned()).or_default();
+            *floor = (*floor).max(least);
+        }
+    }
+
+    pub(super) fn clear(change: &mut Change<'_>) -> Result<(), DbError> {
+        change.remove(Table::Settings, DAY_COVERS)
+    }
+}
+
+/// What is to be written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    grants: BTreeMap<u64, u64>,
+    day: Option<Covers>,
+}
+
+impl Wanted {
+    pub(super) fn write(&self, change: &mut Change<'_>) -> Result<(), DbError> {
+        if let Some(day) = &self.day {
+            change.put(Table::Settings, DAY_COVERS, day)?;
+        }
+        self.grants.iter().try_for_each(|(&grant, &bytes)| usage::put_used(change, grant, bytes))
+    }
+}
+
+/// What is covered, and what is asked for.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    grants: BTreeMap<u64, u64>,
+    days: Covers,
+    wanted_grants: BTreeMap<u64, u64>,
+    wanted_days: BTreeMap<String, u64>,
+}
+
+impl Ahead {
+    pub(super) fn new(day: u64) -> Self {
+        Self { days: Covers { day, ..Covers::default() }, ..Self::default() }
+    }
+
+    pub(super) fn covered(&self, grant: u64) -> u64 {
+        self.grants.get(&grant).copied().unwrap_or(0)
+    }
+
+    /// The grants of which anything was covered.
+    pub(super) fn grants(&self) -> impl Iterator<Item = u64> + '_ {
+        self.grants.keys().copied()
+    }
+
+    /// Whether `need` bytes under a grant of this quota are covered; asks for more where they are not, or soon will not be.
+    pub(super) fn has_grant(&mut self, grant: u64, need: u64, quota: u64) -> bool {
+        let covered = self.covered(grant);
+        if let Some(next) = next(need, covered, quota) {
+            let wanted = self.wanted_grants.entry(grant).or_default();
+            *wanted = (*wanted).max(next);
+        }
+        need <= covered
+    }
+
+    /// The same for what a peer was sent today.
+    pub(super) fn has_day(&mut self, peer: &str, need: u64, most: u64) -> bool {
+        let covered = self.days.sent.get(peer).copied().unwrap_or(0);
+        if let Some(next) = next(need, covered, most) {
+            let wanted = self.wanted_days.entry(peer.to_owned()).or_default();
+            *wanted = (*wanted).max(next);
+        }
+        need <= covered
+    }
+
+    /// Another day: nothing of it is covered.
+    pub(super) fn turn(&mut self, day: u64) {
+        self.days = Covers { day, ..Covers::default() };
+        self.wanted_days.clear();
+    }
+
+    pub(super) fn wants(&self) -> bool {
+        !self.wanted_grants.is_empty() || !self.wanted_days.is_empty()
+    }
+
+    /// What is to be written now, if anything is.
+    pub(super) fn take_wanted(&mut self) -> Option<Wanted> {
+        if !self.wants() {
+            return None;
+        }
+        let grants = std::mem::take(&mut self.wanted_grants);
+        let mut days = self.days.clone();
+        let has_days = !self.wanted_days.is_empty();
+        for (peer, bytes) in std::mem::take(&mut self.wanted_days) {
+            days.sent.insert(peer, bytes);
+        }
+        days.bound();
+        Some(Wanted { grants, day: has_days.then_some(days) })
+    }
+
+    /// What was taken is on the disk, or is not.
+    pub(super) fn written(&mut self, wanted: Wanted, is_written: bool) {
+        if !is_written {
+            // The next chunk asks for it again; so does this, that the disk is tried meanwhile.
+            for (grant, bytes) in wanted.grants {
+                let again = self.wanted_grants.entry(grant).or_default();
+                *again = (*again).max(bytes);
+            }
+            return;
+        }
+        self.grants.extend(wanted.grants);
+        if let Some(days) = wanted.day.filter(|days| days.day == self.days.day) {
+            self.days = days;
+        }
+    }
+}
+
+/// The cover to ask for, if one is to be asked for now.
+fn next(need: u64, covered: u64, most: u64) -> Option<u64> {
+    let step = (most / STEPS).clamp(LEAST_STEP, MOST_STEP);
+    let next = need.saturating_add(step).min(most);
+    (need.saturating_add(step / 2) > covered && next > covered).then_some(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cover_goes_a_step_ahead_and_never_beyond_what_may_move() {
+        let mib = |count: u64| count << 20;
+        assert_eq!(next(1, 0, mib(64)), Some(mib(1) + 1));
+        assert_eq!(next(1, mib(1) + 1, mib(64)), None);
+        assert_eq!(next(mib(1), mib(1) + 1, mib(64)), Some(mib(2)), "half of the step is gone");
+        assert_eq!(next(1, 0, mib(1)), Some((1 << 18) + 1));
+        assert_eq!(next(mib(10), mib(9), mib(10)), Some(mib(10)));
+        assert_eq!(next(mib(10), mib(10), mib(10)), None);
+        assert_eq!(next(0, 0, mib(64 * 8)), Some(mib(8)));
+        assert_eq!(next(0, 0, u64::MAX), Some(MOST_STEP));
+        assert_eq!(next(u64::MAX, 0, u64::MAX), Some(u64::MAX));
+    }
+
+    #[test]
+    fn what_is_not_covered_is_asked_for_and_counts_once_it_is_written() {
+        let mut ahead = Ahead::new(3);
+        assert!(!ahead.has_grant(7, 100, 1 << 30) && !ahead.has_day("a", 100, 1 << 30) && ahead.wants());
+        let wanted = ahead.take_wanted().unwrap();
+        assert!(!ahead.wants() && ahead.take_wanted().is_none());
+        ahead.written(wanted.clone(), false);
+        assert!(!ahead.has_grant(7, 100, 1 << 30) && ahead.wants(), "asked for again");
+        ahead.take_wanted();
+        ahead.written(wanted.clone(), true);
+        assert!(ahead.has_grant(7, 100, 1 << 30) && ahead.has_day("a", 100, 1 << 30) && !ahead.wants());
+        ahead.turn(4);
+        assert!(ahead.has_grant(7, 100, 1 << 30) && !ahead.has_day("a", 100, 1 << 30));
+        // What was on its way to the disk was of the day before.
+        ahead.written(wanted, true);
+        assert!(!ahead.has_day("a", 100, 1 << 30));
+    }
+
+    #[test]
+    fn b22_covers_of_strangers_are_bounded() {
+        let mut ahead = Ahead::new(3);
+        for peer in 0..MAX_PEERS + 10 {
+            ahead.has_day(&peer.to_string(), 100 + peer as u64, 1 << 30);
+        }
+        let covers = ahead.take_wanted().unwrap().day.unwrap();
+        assert_eq!(covers.sent.len(), MAX_PEERS);
+        let floor = covers.sent[OTHERS];
+        assert!(!covers.sent.contains_key("0") && floor >= 100);
+        // After a crash nobody has less than what was covered for them.
+        let mut sent = BTreeMap::from([("0".to_owned(), 5)]);
+        covers.count_as_sent(3, &mut sent);
+        assert_eq!(sent["0"], floor);
+    }
+}
