@@ -182,7 +182,11 @@ impl<'m> Fetcher<'m> {
         let entries = fs::read_dir(self.home.path("out")).unwrap();
         let mut names: Vec<_> = entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            // A crash may leave a small file that had not got its name yet, and the next run puts a partial file aside of
+            // which nothing was recorded yet.
+            .filter(|name| !(name.starts_with('.') && name.ends_with(".new")))
             .map(|name| name.strip_prefix(&stem).unwrap_or(&name).to_owned())
+            .filter(|name| !name.starts_with(".slm.part.found"))
             .collect();
         names.sort();
         names
