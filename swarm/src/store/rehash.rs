@@ -68,14 +68,15 @@ impl<D: Disk> Part<D> {
     ///
     /// `leaves` are checked here once more against the root: [`StoreError::ForeignLeaves`].
     pub fn rescan(&self, leaves: Vec<Digest>) -> Result<Vec<u32>, StoreError> {
-        let all: Vec<(u32, Digest)> = (0..).zip(leaves.iter().copied()).collect();
-        let missing: Vec<(u32, Digest)> = {
+        {
             let mut holdings = self.holdings();
             if let Err(reason) = holdings.tree.insert_range(0, &leaves, &[]) {
                 return Err(StoreError::ForeignLeaves { path: self.path(), reason });
             }
-            all.iter().copied().filter(|(index, _)| !holdings.has(*index)).collect()
-        };
+        }
+        let all: Vec<(u32, Digest)> = (0..).zip(leaves).collect();
+        let missing: Vec<(u32, Digest)> =
+            all.iter().copied().filter(|(index, _)| !self.has(*index)).collect();
         let mut found = Vec::new();
         for index in self.good_of(&missing)? {
             let known = self.chunk_hash(index).zip(self.proof(index));

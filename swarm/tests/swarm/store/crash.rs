@@ -62,7 +62,7 @@ pub(super) fn assert_completes(artifact: &Artifact, disk: &MemDisk, at_least: &[
     };
     let finished = published.finish(MANIFEST, Some(RECEIPT));
     assert!(finished.is_closed, "{case}: {finished:?}");
-    assert_eq!(super::names(&disk), ["tiny-1.0.minimodel", "tiny-1.0.slm", "tiny-1.0.slm.receipt"], "{case}");
+    assert_eq!(super::names(disk), ["tiny-1.0.minimodel", "tiny-1.0.slm", "tiny-1.0.slm.receipt"], "{case}");
     assert!(disk.contents("tiny-1.0.slm").unwrap() == artifact.bytes, "{case}");
 }
 

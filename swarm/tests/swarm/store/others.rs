@@ -129,7 +129,9 @@ fn h8_a_file_that_took_the_place_of_a_recorded_one_is_put_aside_too() {
         let directory = tempfile::tempdir().unwrap();
         let folder = directory.path();
         let (part, _) = artifact.open(real(folder)).unwrap();
-        (0..kept).for_each(|index| drop(artifact.keep(&part, index).unwrap()));
+        for index in 0..kept {
+            artifact.keep(&part, index).unwrap();
+        }
         part.sync().unwrap();
         drop(part);
         fs::remove_file(folder.join(PART)).unwrap();
