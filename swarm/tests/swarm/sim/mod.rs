@@ -32,6 +32,7 @@ mod leechers;
 mod liars;
 mod movers;
 mod offers;
+mod mixes;
 mod points;
 mod random;
 mod rescan;
