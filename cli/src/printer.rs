@@ -22,7 +22,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::json::{self, Event};
-use crate::stream;
+use crate::stream::{self, Unhurried};
 
 /// Longest answer to a question, in bytes: `yes` and some room.
 const MAX_REPLY_BYTES: u64 = 256;
@@ -122,6 +122,8 @@ pub(crate) struct Printer {
     /// A line on stderr waited in vain.
     is_clogged: AtomicBool,
     bar: Mutex<Option<ProgressBar>>,
+    stdout: Unhurried<io::Stdout>,
+    stderr: Unhurried<io::Stderr>,
 }
 
 impl Printer {
@@ -134,6 +136,8 @@ impl Printer {
             was_unread: AtomicBool::new(false),
             is_clogged: AtomicBool::new(false),
             bar: Mutex::new(None),
+            stdout: Unhurried::new(io::stdout()),
+            stderr: Unhurried::new(io::stderr()),
         }
     }
 
@@ -207,12 +211,12 @@ impl Printer {
         if self.is_mute {
             return Ok(());
         }
-        let stdout = io::stdout().lock();
+        let _turn = io::stdout().lock();
         if self.has_lost_stdout.load(Ordering::Relaxed) {
             return if self.was_unread.load(Ordering::Relaxed) { Err(unread()) } else { Ok(()) };
         }
         let waits = |_| interrupt::came().is_none();
-        match self.beside_bar(|| stream::write(&stdout, bytes, waits)) {
+        match self.beside_bar(|| stream::write(&self.stdout, bytes, waits)) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 self.has_lost_stdout.store(true, Ordering::Relaxed);
@@ -288,6 +292,12 @@ impl Printer {
         Ok(Some(String::from_utf8_lossy(&reply).trim_end_matches(['\n', '\r']).to_owned()))
     }
 
+    /// What a progress bar draws, on stderr. It is dropped where there is no room: the next drawing says the same anew.
+    /// The bar takes its turn itself: a line is printed while it is suspended.
+    pub(crate) fn draw(&self, drawing: &[u8]) {
+        let _ = stream::write(&self.stderr, drawing, |_| false);
+    }
+
     /// Lines are printed above this bar from now on; `None` when it is gone.
     pub(crate) fn set_bar(&self, bar: Option<ProgressBar>) {
         *self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = bar;
@@ -300,8 +310,9 @@ impl Printer {
 
     /// A stderr that is gone, or that nobody reads, has no one to be told about it.
     fn tell_within(&self, text: &str, patience: Duration) {
-        let stderr = io::stderr().lock();
-        let written = self.beside_bar(|| stream::write(&stderr, text.as_bytes(), |waited| waited < patience));
+        let _turn = io::stderr().lock();
+        let written =
+            self.beside_bar(|| stream::write(&self.stderr, text.as_bytes(), |waited| waited < patience));
         let is_clogged = written.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut);
         self.is_clogged.store(is_clogged, Ordering::Relaxed);
     }

@@ -1,17 +1,53 @@
 //! Writing to a stream that may be a pipe which nobody reads, or a terminal that was stopped.
 
+use std::fmt;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
+use rustix::termios::{isatty, ttyname};
 
 /// A pipe that has room at all takes this much at once: PIPE_BUF, which POSIX lets be no smaller than the latter.
 const PIECE: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
 
 /// How often a writer that waits for room asks whether it is to wait any longer.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// A standard stream, by a way on which no write waits for longer than it says. A terminal has room or not, and one with
+/// little room holds a longer write until there is more, or for ever if it was stopped; so it is opened once more, and
+/// that opening alone does not wait: what others have of the same terminal stays as it is.
+pub(crate) struct Unhurried<S> {
+    stream: S,
+    terminal: Option<OwnedFd>,
+}
+
+impl<S: AsFd> Unhurried<S> {
+    /// A pipe or a file is written to as it is, and so is a terminal that cannot be opened.
+    pub(crate) fn new(stream: S) -> Self {
+        let open_anew = || {
+            let name = isatty(&stream).then(|| ttyname(&stream, Vec::new()).ok()).flatten()?;
+            open(name, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
+                .ok()
+        };
+        let terminal = open_anew();
+        Self { stream, terminal }
+    }
+}
+
+impl<S: AsFd> AsFd for Unhurried<S> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.terminal.as_ref().map_or_else(|| self.stream.as_fd(), AsFd::as_fd)
+    }
+}
+
+impl<S> fmt::Debug for Unhurried<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unhurried").field("terminal", &self.terminal).finish_non_exhaustive()
+    }
+}
 
 /// Writes all of `bytes`, waiting for room as long as `waits` says yes to the time already waited for it.
 ///
@@ -20,7 +56,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// [`io::ErrorKind::TimedOut`] when it waits no longer, [`io::ErrorKind::BrokenPipe`] when the reader is gone; what
 /// fitted before was written.
 pub(crate) fn write(stream: impl AsFd, bytes: &[u8], waits: impl Fn(Duration) -> bool) -> io::Result<()> {
-    let mut rest = bytes;
+    let (mut rest, start) = (bytes, Instant::now());
     while !rest.is_empty() {
         wait_for_room(&stream, &waits)?;
         let piece = rest.get(..PIECE).unwrap_or(rest);
@@ -28,7 +64,8 @@ pub(crate) fn write(stream: impl AsFd, bytes: &[u8], waits: impl Fn(Duration) ->
             Ok(count) => rest = rest.get(count..).unwrap_or_default(),
             Err(Errno::INTR) => {}
             // Whoever shares the stream may have made it non-blocking, or filled it just now.
-            Err(Errno::AGAIN) => std::thread::sleep(LOOK_EVERY),
+            Err(Errno::AGAIN) if waits(start.elapsed()) => std::thread::sleep(LOOK_EVERY),
+            Err(Errno::AGAIN) => return Err(io::ErrorKind::TimedOut.into()),
             Err(error) => return Err(error.into()),
         }
     }

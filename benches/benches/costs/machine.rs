@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::machine::{Config, Conn, Controls, Input, Limits, Machine, Order, Terms, Time};
+use minimodel_swarm::machine::{Config, Conn, Controls, Input, Limits, Machine, Order, Site, Terms, Time};
 use minimodel_wire::limits::MAX_CHUNK_COUNT;
 use minimodel_wire::{Bitfield, Consent, Decoder, Frame, Hello, Offer, PeerId, SignedOffer, UncheckedOffer};
 
@@ -96,7 +97,15 @@ impl Desk {
         let mut key = [3; 32];
         key[..8].copy_from_slice(&self.next.to_le_bytes());
         let conn = Conn(self.next);
-        self.machine.handle(Time::ZERO, Input::Connected { conn, peer: PeerId(key), dialed: false });
+        self.machine.handle(
+            Time::ZERO,
+            Input::Connected {
+                conn,
+                peer: PeerId(key),
+                site: Site::of(Ipv4Addr::LOCALHOST.into()),
+                dialed: false,
+            },
+        );
         let hello = Frame::Hello(self.hello.clone());
         (conn, self.frame(conn, &hello))
     }

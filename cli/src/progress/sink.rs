@@ -1,9 +1,10 @@
 //! The three ways of drawing.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use serde::Serialize;
 
 use crate::printer::Printer;
@@ -61,13 +62,95 @@ pub(super) struct Bar {
 
 impl Bar {
     pub(super) fn new(printer: Arc<Printer>, total_bytes: u64) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(total_bytes), ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(
+            Some(total_bytes),
+            ProgressDrawTarget::term_like(Box::new(Canvas::new(&printer))),
+        );
         // The template is a constant; should it ever be wrong, indicatif's own bar is shown.
         if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:24}] {msg}") {
             bar.set_style(style.progress_chars("=> "));
         }
         printer.set_bar(Some(bar.clone()));
         Self { printer, bar }
+    }
+}
+
+/// The terminal as a bar sees it. indicatif's own writes to it as long as it takes, which is for ever where somebody
+/// stopped it; this one keeps a drawing until it is whole and never waits.
+#[derive(Debug)]
+struct Canvas {
+    printer: Arc<Printer>,
+    drawing: Mutex<String>,
+}
+
+impl Canvas {
+    fn new(printer: &Arc<Printer>) -> Self {
+        Self { printer: Arc::clone(printer), drawing: Mutex::default() }
+    }
+
+    fn add(&self, text: &str) -> io::Result<()> {
+        *self.drawing.lock().unwrap_or_else(PoisonError::into_inner) += text;
+        Ok(())
+    }
+
+    /// A cursor movement of ECMA-48: `count` times in the direction of `letter`.
+    fn go(&self, count: usize, letter: char) -> io::Result<()> {
+        if count == 0 { Ok(()) } else { self.add(&format!("\u{1b}[{count}{letter}")) }
+    }
+}
+
+/// Of a terminal that does not say how large it is.
+const USUAL_SIZE: (u16, u16) = (80, 24);
+
+fn size() -> (u16, u16) {
+    let said = rustix::termios::tcgetwinsize(io::stderr()).ok();
+    said.map(|size| (size.ws_col, size.ws_row))
+        .filter(|&(columns, rows)| columns > 0 && rows > 0)
+        .unwrap_or(USUAL_SIZE)
+}
+
+impl TermLike for Canvas {
+    fn width(&self) -> u16 {
+        size().0
+    }
+
+    fn height(&self) -> u16 {
+        size().1
+    }
+
+    fn move_cursor_up(&self, count: usize) -> io::Result<()> {
+        self.go(count, 'A')
+    }
+
+    fn move_cursor_down(&self, count: usize) -> io::Result<()> {
+        self.go(count, 'B')
+    }
+
+    fn move_cursor_right(&self, count: usize) -> io::Result<()> {
+        self.go(count, 'C')
+    }
+
+    fn move_cursor_left(&self, count: usize) -> io::Result<()> {
+        self.go(count, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.add(text)?;
+        self.add("\n")
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.add(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.add("\r\u{1b}[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let drawing = std::mem::take(&mut *self.drawing.lock().unwrap_or_else(PoisonError::into_inner));
+        self.printer.draw(drawing.as_bytes());
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read, Write as _};
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -260,12 +260,17 @@ pub(crate) fn terminal() -> (File, OwnedFd) {
 /// A pipe that nobody reads, filled to its last byte.
 pub(crate) fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, writer) = std::io::pipe().unwrap();
-    fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
-    for piece in [&[b'.'; 4096][..], b"."] {
-        while rustix::io::write(&writer, piece).is_ok() {}
-    }
-    fcntl_setfl(&writer, OFlags::empty()).unwrap();
+    fill(&writer);
     (reader, writer)
+}
+
+/// Writes until there is no room for another byte.
+pub(crate) fn fill(stream: impl AsFd) {
+    fcntl_setfl(&stream, OFlags::NONBLOCK).unwrap();
+    for piece in [&[b'.'; 4096][..], b"."] {
+        while rustix::io::write(&stream, piece).is_ok() {}
+    }
+    fcntl_setfl(&stream, OFlags::empty()).unwrap();
 }
 
 /// What came into such a pipe after that, once no one can write to it any more.

@@ -74,6 +74,10 @@ impl World {
                 assert!(!self.rescan);
                 self.rescan = true;
             }
+            Output::Reread { index } => {
+                assert!(!self.have.get(index), "it is here");
+                assert_eq!(self.reread.replace(index), None, "one at a time");
+            }
             Output::Serve { ask, index } => {
                 assert!(self.have.get(index), "serves what is not here");
                 self.is_served(ask, Some(index));

@@ -65,6 +65,8 @@ struct World {
     rescan: bool,
     /// Signatures that are being checked.
     checks: VecDeque<(Check, UncheckedOffer)>,
+    /// A chunk that was lost and is being read once more.
+    reread: Option<u32>,
     controls: Controls,
     /// Asks that are neither answered nor refused: whose, for what, and whether they are being served.
     asks: BTreeMap<Ask, (Conn, Option<u32>, bool)>,
@@ -122,6 +124,7 @@ impl World {
             leaves: None,
             rescan: false,
             checks: VecDeque::new(),
+            reread: None,
             controls,
             asks: BTreeMap::new(),
             have,

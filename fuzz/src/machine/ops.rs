@@ -294,6 +294,13 @@ impl World {
                 self.have.set(index);
             }
             self.tell(Input::Rescanned { have });
+        } else if let Some(index) = self.reread.take() {
+            let is_good = how & 1 == 0;
+            // What was asked of a peer meanwhile comes from there.
+            if is_good && self.requests.values().all(|request| request.1 != index) {
+                self.have.set(index);
+            }
+            self.tell(Input::Reread { index, is_good });
         } else {
             let held: Vec<u32> = self.have.iter_ones().collect();
             if let Some(index) = pick(&held, how) {

@@ -128,7 +128,7 @@ async fn once(plan: &Plan, endpoint: &Endpoint, guise: &Guise, counts: &Counts) 
     let used = async {
         // What it does may end before its stay does.
         let _ = use_place(plan.habit, &mut peer, plan.model.count).await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let stay = async {
         tokio::select! {

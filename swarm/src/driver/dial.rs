@@ -30,7 +30,7 @@ const SILENCE_ON_HEARSAY: Duration = Duration::from_millis(2_200);
 const SERVER_NAME: &str = "minimodel";
 
 /// Why no address gave the peer.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct DialFault {
     pub(super) wrong_key: Option<PeerId>,
     pub(super) code: Option<CloseCode>,

@@ -40,6 +40,7 @@ impl Session {
                     self.request_leaves(conn, req, first, count);
                 }
                 Output::Rescan => self.rescan(),
+                Output::Reread { index } => self.reread(index),
                 Output::Serve { ask, index } => self.serve(ask, index),
                 Output::ServeLeaves { ask } => self.serve_leaves(ask),
                 Output::ServeManifest { ask } => self.serve_manifest(ask),
@@ -203,6 +204,16 @@ impl Session {
             let have = tokio::task::spawn_blocking(move || sink.rescan(leaves)).await;
             let have = have.unwrap_or_else(|_| Ok(Vec::new()));
             let _ = note.send(Note::Rescanned { have }).await;
+        });
+    }
+
+    fn reread(&mut self, index: u32) {
+        let (source, note) = (self.server.source.clone(), self.note.clone());
+        self.tasks.spawn(async move {
+            let is_good = tokio::task::spawn_blocking(move || serve::is_good(&*source, index)).await;
+            // A panic there is a bug of ours, and the chunk stays lost.
+            let is_good = is_good.unwrap_or(false);
+            let _ = note.send(Note::Input(Input::Reread { index, is_good })).await;
         });
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use minimodel_verifier::sha256;
 use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, ResetCode};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -12,6 +13,7 @@ use super::counters::{Counters, Unread};
 use super::gate::Pass;
 use super::limiter::{Limiter, Tally};
 use super::notes::Note;
+use super::throttle::Throttle;
 use super::transport::WRITE_DEADLINE;
 use crate::machine::{Ask, Input, ServeOutcome};
 use crate::store::{ChunkSource, SourceError};
@@ -19,11 +21,17 @@ use crate::store::{ChunkSource, SourceError};
 /// How much is handed to QUIC at a time: small enough for a smooth rate, large enough to cost nothing.
 const PIECE: usize = 64 << 10;
 
+/// Bytes a second of leaf hashes and manifests to all peers of a session together, while a rate holds payload back: a
+/// manifest of the largest size takes a second, and no user's line is filled by it.
+pub(super) const ASIDE: u64 = 64 << 10;
+
 /// What an answer needs besides its stream.
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) source: Arc<dyn ChunkSource>,
     pub(super) limiter: Limiter,
+    /// Lets leaf hashes and manifests pass, which a rate of payload does not hold back.
+    pub(super) aside: Throttle,
     /// Chunks that are being read.
     pub(super) reading: Tally,
     pub(super) notes: mpsc::Sender<Note>,
@@ -70,6 +78,12 @@ pub(super) async fn chunk(
     let _ = server.notes.send(Note::Served { ask, outcome }).await;
 }
 
+/// Whether the chunk can be read whole, and is what it was.
+pub(super) fn is_good(source: &dyn ChunkSource, index: u32) -> bool {
+    let expected = source.chunk_hash(index);
+    source.chunk(index).is_ok_and(|chunk| expected == Some(sha256(&chunk.bytes)))
+}
+
 /// What the asker is told, and what the machine has to know.
 fn verdict(error: &SourceError, index: u32) -> (ResetCode, Option<Input>) {
     match error {
@@ -110,12 +124,20 @@ async fn send_all(
         if rest.is_empty() {
             break;
         }
-        next = rest.split_to(rest.len().min(server.limiter.piece().unwrap_or(PIECE)));
-        server.limiter.take(next.len() as u64).await;
-        sent += next.len() as u64;
-        if let Some(pass) = &mut pass {
-            counters.add_sent(next.len() as u64);
-            pass.moved(next.len() as u64);
+        let piece = if pass.is_some() { server.limiter.piece() } else { None };
+        next = rest.split_to(rest.len().min(piece.unwrap_or(PIECE)));
+        let bytes = next.len() as u64;
+        sent += bytes;
+        match &mut pass {
+            Some(pass) => {
+                server.limiter.take(bytes).await;
+                counters.add_sent(bytes);
+                pass.moved(bytes);
+            }
+            None if server.limiter.piece().is_some() => {
+                server.aside.take(bytes).await;
+            }
+            None => {}
         }
     }
     let unread = Unread::new(counters);

@@ -27,9 +27,10 @@ use super::limiter::{Limiter, Tally};
 use super::node::Node;
 use super::notes::{Answer, Download, Happening, Note, Parts};
 use super::report::Report;
-use super::serve::Server;
+use super::serve::{ASIDE, Server};
 use super::sink::ChunkSink;
 use super::telling::Telling;
+use super::throttle::Throttle;
 use super::transport;
 use crate::machine::{Ask, Conn, Controls, Input, KeepOutcome, Machine, Meter, Req, Site, Time};
 
@@ -115,6 +116,7 @@ impl Session {
         let server = Server {
             source: parts.source,
             limiter: Limiter::new(parts.up),
+            aside: Throttle::new(Some(ASIDE)),
             reading: Tally::default(),
             notes: note.clone(),
         };

@@ -116,7 +116,7 @@ pub struct Limits {
     pub chunk_deadline: Duration,
     /// Window over which the minimum rate is held against a peer.
     pub slow_window: Duration,
-    /// Bytes a second below which a peer's chunks are hedged.
+    /// Bytes a second below which a peer is held to be stalled: it gets one chunk at a time.
     pub slow_rate: u64,
     /// Bytes a second below which a peer is struck as well: no honest link is that slow and still useful.
     pub trickle_rate: u64,
@@ -164,17 +164,23 @@ pub struct Limits {
     pub max_offers_per_peer: u32,
 }
 
-/// Bytes that a peer which has not delivered yet may be asked for at once, if that is more than a chunk.
-const FIRST_BYTES: u32 = 2 << 20;
+/// Bytes that a peer which has not delivered yet is asked for at once, if that is more than a chunk: before its first
+/// byte, since a path may be of any rate, and once it has shown that it brings more soon.
+const FIRST_BYTES: (u32, u32) = (128 << 10, 2 << 20);
 
 /// Bytes that are being sent to one peer at once, and to all together if that is more than a chunk each. More would
 /// make every chunk late and none sooner.
 const ACTIVE_BYTES: (usize, usize) = (4 << 20, 8 << 20);
 
 impl Limits {
-    /// Requests in flight to a peer that has not delivered yet.
+    /// Requests in flight to a peer that has shown nothing yet.
     pub(super) fn first_depth(&self, chunk_size: u32) -> u32 {
-        (FIRST_BYTES / chunk_size.max(1)).clamp(1, self.first_pipeline.max(1))
+        (FIRST_BYTES.0 / chunk_size.max(1)).clamp(1, self.first_pipeline.max(1))
+    }
+
+    /// Most requests in flight to a peer that has not delivered a chunk yet, however fast its bytes come.
+    pub(super) fn parole_depth(&self, chunk_size: u32) -> u32 {
+        (FIRST_BYTES.1 / chunk_size.max(1)).clamp(1, self.first_pipeline.max(1))
     }
 
     /// Asks of one peer that are answered at once while so many are served: two at least while they are few, so that the
@@ -198,7 +204,7 @@ impl Default for Limits {
             chunk_deadline: Duration::from_secs(20),
             slow_window: Duration::from_secs(10),
             slow_rate: 16 << 10,
-            trickle_rate: 1 << 10,
+            trickle_rate: 256,
             hello: Duration::from_secs(10),
             max_connections: 64,
             enough_peers: 32,

@@ -75,6 +75,7 @@ impl Machine {
             return;
         }
         self.forget_claim(conn, index);
+        self.refusal_explained(now, conn, index);
         let asked: Vec<_> = self
             .copies
             .get(&index)
@@ -181,7 +182,7 @@ impl Machine {
     pub(super) fn mark_have(&mut self, now: Time, index: u32) {
         self.chunks.set(index, ChunkState::Have);
         self.picker.remove(index);
-        self.lost.remove(&index);
+        self.lost.forget(index);
         let (serves, complete) = (self.serves(), self.chunks.is_complete());
         let delay = self.config.limits.have_delay;
         let (mut changed, mut told) = (Vec::new(), Vec::new());
@@ -213,13 +214,13 @@ impl Machine {
         }
     }
 
-    pub(super) fn chunk_lost(&mut self, index: u32) {
+    pub(super) fn chunk_lost(&mut self, now: Time, index: u32) {
         if !self.chunks.have().get(index) {
             return;
         }
         self.chunks.set(index, ChunkState::Missing);
         self.picker.insert(index);
-        self.lost.insert(index);
+        self.lost.insert(now, index);
         self.complete_said = false;
         let conns: Vec<Conn> = self.peers.keys().copied().collect();
         for conn in conns {
@@ -286,14 +287,15 @@ mod tests {
         desk.join(1, SEED, Bitfield::full(20));
         desk.frame(1, Frame::Unchoke);
         let asked = desk.requests();
-        assert_eq!(asked.len(), 4, "a new peer is on parole");
+        assert_eq!(asked.len(), 2, "of a new peer little is asked");
         desk.tell(super::super::events::Input::Progress { req: asked[0].1, received: 10 });
         desk.frame(1, Frame::Choke);
         let cancelled = desk.said().iter().filter(|output| matches!(output, Output::Cancel { .. })).count();
-        assert_eq!(cancelled, 3);
+        assert_eq!(cancelled, 1);
         desk.frame(1, Frame::Unchoke);
         assert_eq!(desk.requests(), [], "left alone for a moment");
         desk.wait(std::time::Duration::from_millis(300));
+        desk.tell(super::super::events::Input::Progress { req: asked[0].1, received: 60_000 });
         assert!(!desk.requests().is_empty());
     }
 

@@ -11,6 +11,7 @@ use super::dialing::EXHAUSTED_AFTER;
 use super::events::{Ask, Conn, Event, Input, Output, Req};
 use super::favours::Favours;
 use super::leaves::LeafSearch;
+use super::lost::Lost;
 use super::offer_checks::OfferChecks;
 use super::peer::{Peer, Phase};
 use super::picker::Picker;
@@ -57,7 +58,7 @@ pub struct Machine {
     pub(super) reach: Reach,
     pub(super) requests: BTreeMap<Req, Request>,
     pub(super) next_req: u64,
-    /// Requests for each chunk in flight: one, or two while one is hedged.
+    /// Requests for each chunk in flight: one, or two.
     pub(super) copies: BTreeMap<u32, Vec<Req>>,
     /// Bytes requested and not yet stored.
     pub(super) in_flight_bytes: u64,
@@ -71,6 +72,8 @@ pub struct Machine {
     pub(super) spent: BTreeMap<PeerId, u32>,
     /// Requests whose chunk another peer may be asked for as well.
     pub(super) hedged: BTreeSet<Req>,
+    /// Bytes that were expected to come in vain when chunks were asked of a second peer.
+    pub(super) twice: u64,
     pub(super) hungry: Hungry,
     /// Requests open with peers that never delivered, or do not now.
     pub(super) doubted: u32,
@@ -86,7 +89,7 @@ pub struct Machine {
     pub(super) calendar: (u64, Time),
     pub(super) turned_away: TurnedAway,
     /// Chunks that were on our disk and are not any more.
-    pub(super) lost: BTreeSet<u32>,
+    pub(super) lost: Lost,
     /// Who holds upload slots by chance.
     pub(super) lucky: Vec<Conn>,
     pub(super) partial_peers: u32,
@@ -146,6 +149,7 @@ impl Machine {
             given: 0,
             spent: BTreeMap::new(),
             hedged: BTreeSet::new(),
+            twice: 0,
             hungry: Hungry::default(),
             doubted: 0,
             next_resume: None,
@@ -155,7 +159,7 @@ impl Machine {
             favours: Favours::new(config.terms.chunk_count),
             calendar: (config.unix_at_start, Time::ZERO),
             turned_away: TurnedAway::default(),
-            lost: BTreeSet::new(),
+            lost: Lost::default(),
             lucky: Vec::new(),
             partial_peers: 0,
             strangers: 0,
@@ -206,7 +210,8 @@ impl Machine {
             Input::AskedLeaves { ask, conn } => self.asked_leaves(now, ask, conn),
             Input::AskedManifest { ask, conn } => self.asked_manifest(now, ask, conn),
             Input::Served { ask, outcome } => self.served(now, ask, outcome),
-            Input::ChunkLost { index } => self.chunk_lost(index),
+            Input::ChunkLost { index } => self.chunk_lost(now, index),
+            Input::Reread { index, is_good } => self.reread(now, index, is_good),
             Input::Controls(controls) => self.control(now, controls),
             Input::Withheld { req } => self.withheld(now, req),
             Input::OfferChecked { check, verdict } => self.offer_checked(now, check, verdict),
@@ -243,8 +248,9 @@ impl Machine {
         }
         let said = self.exhausted_said;
         let exhausted = self.exhausted_since.filter(|_| !said).map(|since| since + EXHAUSTED_AFTER);
-        let checks = self.offer_checks.wakeup();
-        for time in [self.next_word, self.next_resume, exhausted, checks].into_iter().flatten() {
+        let (checks, look) = (self.offer_checks.wakeup(), self.lost.next_look());
+        let times = [self.next_word, self.next_resume, exhausted, checks, look];
+        for time in times.into_iter().flatten() {
             sooner(time);
         }
         at
@@ -335,6 +341,7 @@ impl Machine {
         }
         self.part_with_all_spent(now);
         self.resume(now);
+        self.look_at_lost(now);
         self.dial(now);
         self.search_leaves(now);
         self.fill(now);

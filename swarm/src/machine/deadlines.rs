@@ -23,7 +23,9 @@ impl Machine {
         for conn in conns {
             self.check_introduction(now, conn);
             self.check_peer(now, conn);
+            self.check_refusals(now, conn);
         }
+        self.give_back_late(now);
         self.check_leaves(now);
         // Depths follow the rates, and the endgame looks anew at who would be done when.
         self.mark_all_hungry();
@@ -104,10 +106,12 @@ impl Machine {
             }
         }
         self.check_overdue(now, conn);
+        self.look_ahead(now, conn);
     }
 
-    /// A silent or very slow peer: what it began is hedged, what it did not begin is taken back but for the oldest,
-    /// which finds out whether it comes back. When another could use the memory, it is left alone instead.
+    /// A silent or very slow peer: what it did not begin is taken back but for the oldest, which finds out whether it comes
+    /// back. What a silent one began is hedged; a slow one goes on with it, and is overtaken at the end. When another could
+    /// use the memory, it is left alone instead.
     fn stall(&mut self, now: Time, conn: Conn) {
         let is_wanted = self.memory_is_wanted(conn);
         let first_byte = self.config.limits.first_byte;
@@ -124,7 +128,11 @@ impl Machine {
             let is_held_twice = oldest.is_some_and(|req| self.is_stalled_elsewhere(req));
             let oldest = oldest.filter(|_| !is_held_twice);
             self.take_back(now, conn, |req, request| request.received == 0 && Some(req) != oldest);
-            self.hedge_all(conn);
+            let is_silent =
+                self.peers.get(&conn).is_some_and(|peer| now.since(peer.down.last_byte) >= first_byte);
+            if is_silent {
+                self.hedge_all(conn);
+            }
         }
     }
 

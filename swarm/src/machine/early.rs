@@ -6,7 +6,7 @@
 use minimodel_wire::ResetCode;
 
 use super::core::Machine;
-use super::events::{Ask, Conn, Output};
+use super::events::{Ask, Conn};
 use super::time::Time;
 
 /// Requests of one connection that wait for its hello: all streams that it may open by then.
@@ -53,7 +53,7 @@ mod tests {
     use minimodel_wire::{Bitfield, CloseCode, Frame, ManifestOnly};
 
     use super::super::desk::{Desk, SEED, TAKE};
-    use super::super::events::{Event, Input};
+    use super::super::events::{Event, Input, Output};
     use super::*;
     use std::time::Duration;
 

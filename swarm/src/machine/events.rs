@@ -141,6 +141,13 @@ pub enum Input {
         /// Which.
         index: u32,
     },
+    /// What came of [`Output::Reread`].
+    Reread {
+        /// Which.
+        index: u32,
+        /// Whether it was read whole and hashes right.
+        is_good: bool,
+    },
     /// The file that is shared is no longer the artifact: the share ends.
     SourceChanged,
     /// Our user wants something else from now on.
@@ -237,6 +244,11 @@ pub enum Output {
     },
     /// All leaf hashes are known: hold the partial file against them; answer with [`Input::Rescanned`].
     Rescan,
+    /// Read a chunk that was lost once more and hash it; answer with [`Input::Reread`].
+    Reread {
+        /// Which.
+        index: u32,
+    },
     /// Send the chunk with its proof.
     Serve {
         /// The ask.

@@ -10,6 +10,7 @@ use super::early::Early;
 use super::events::{Ask, Req};
 use super::outbox::Outbox;
 use super::rate::{Bucket, Meter};
+use super::refusals::Refusals;
 use super::site::Site;
 use super::time::Time;
 use super::turns::Turn;
@@ -74,6 +75,10 @@ pub(super) struct Download {
     /// Times in a row that it turned requests away, and until when it is left alone for it.
     pub(super) refusals: u32,
     pub(super) not_before: Time,
+    /// What it announced and then refused.
+    pub(super) refused: Refusals,
+    /// Times in a row that it gave its only request up for others.
+    pub(super) yielded: u32,
     /// Bytes counted by the meter when upload slots were last dealt, and what it gave before, fading.
     pub(super) given: (u64, u64),
     pub(super) meter: Meter,
@@ -84,7 +89,7 @@ pub(super) struct Download {
     pub(super) last_byte: Time,
     /// Bytes and beginning of the window of the minimum rate.
     pub(super) window: (Time, u64),
-    /// Its chunks are hedged until it delivers one; meanwhile one request at a time finds out whether it is back.
+    /// It was silent or very slow and delivered nothing since: one request at a time finds out whether it is back.
     pub(super) stalled: bool,
     /// How long it owed us chunks altogether and had never sent a byte, since it last refused one or choked us.
     pub(super) mute_for: Duration,
@@ -229,6 +234,8 @@ impl Peer {
                 proven: 0,
                 refusals: 0,
                 not_before: now,
+                refused: Refusals::default(),
+                yielded: 0,
                 given: (0, 0),
                 meter: Meter::default(),
                 rtt: Duration::from_millis(100),
@@ -253,6 +260,11 @@ impl Peer {
     /// The same, and it does not choke us.
     pub(super) fn may_be_asked(&self) -> bool {
         self.is_source() && !self.down.choked
+    }
+
+    /// It has delivered, and may be asked now: what it will bring is counted on.
+    pub(super) fn is_steady(&self) -> bool {
+        self.may_be_asked() && self.down.proven > 0 && !self.down.stalled
     }
 
     /// Neither our user's word nor an allowance keeps us from serving it.

@@ -44,9 +44,21 @@ impl Meter {
         self.bytes_per_second.max(self.last_window)
     }
 
-    /// Whether at least one whole window was measured.
-    pub fn is_settled(&self) -> bool {
-        self.windows > 0
+    /// The slower of the smoothed rate and that of the last window: a path that falls has fallen.
+    pub(super) fn least(&mut self, now: Time) -> f64 {
+        self.roll(now);
+        self.bytes_per_second.min(self.last_window)
+    }
+
+    /// Bytes a second that were shown so far: before a window was measured, what came since it is waited for. `None`
+    /// before the first byte.
+    pub(super) fn shown(&mut self, now: Time) -> Option<f64> {
+        self.roll(now);
+        if self.windows > 0 {
+            return Some(self.bytes_per_second);
+        }
+        let waited = self.ran + self.running_since.map_or(Duration::ZERO, |since| now.since(since));
+        (self.pending > 0).then(|| self.pending as f64 / waited.as_secs_f64().max(0.001))
     }
 
     /// Whether the path may still be filling up.

@@ -75,6 +75,13 @@ impl Machine {
             peer.down.last_byte = now;
             peer.down.window.1 += fresh;
             peer.down.meter.add(now, fresh);
+            if peer.down.proven == 0 {
+                let (conn, before) = (request.conn, peer.down.depth);
+                self.adapt_depth(now, conn);
+                if self.peers.get(&conn).is_some_and(|peer| peer.down.depth > before) {
+                    self.mark_hungry(conn);
+                }
+            }
         }
     }
 
@@ -111,7 +118,7 @@ impl Machine {
                 }
                 self.sources.brought_a_chunk(request.peer);
                 self.standings.of(request.peer, now).moved(request.len.into());
-                self.change_download(request.conn, |down| down.proven += 1);
+                self.change_download(request.conn, |down| (down.proven, down.yielded) = (down.proven + 1, 0));
                 self.mark_hungry(request.conn);
                 self.event(Event::Chunk { index: request.index, peer: request.peer, bytes: request.len });
                 self.mark_have(now, request.index);
@@ -163,10 +170,7 @@ impl Machine {
         match fault {
             RequestFault::Malformed => self.blame(now, conn, Breach::MalformedChunk, Some(index), None),
             RequestFault::Short => self.breach(now, conn, Breach::ShortAnswer),
-            RequestFault::Reset(ResetCode::NotHave) => {
-                self.turned_away(now, conn);
-                self.breach(now, conn, Breach::RefusedAnnounced);
-            }
+            RequestFault::Reset(ResetCode::NotHave) => self.refused_announced(now, conn, index),
             // Honest reasons, all of them: its turn ended, its queue is full, it is going, its disk is bad. It is
             // left alone for a while, so that none of them is a loop.
             RequestFault::Reset(_) => {

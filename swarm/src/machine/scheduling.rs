@@ -1,36 +1,22 @@
-//! Finding work for peers that have room: which chunk next, how many at once, and the endgame.
+//! Finding work for peers that have room: who is asked first, how many chunks at once, and what memory allows.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::time::Duration;
-
-use minimodel_wire::Consent;
 
 use super::chunks::ChunkState;
-use super::config::Order;
 use super::core::Machine;
 use super::events::{Conn, Event};
 use super::peer::{Download, Peer};
-use super::requests::Request;
 use super::time::Time;
 
-/// Chunks picked at random before rarest first begins, so that a new leecher soon has something to give.
-const RANDOM_FIRST: u32 = 4;
-/// A second copy must promise to be here in this part of the time, and by more than this.
-const ENDGAME_GAIN: (u32, Duration) = (2, Duration::from_millis(100));
-/// The same while chunks are missing that this peer does not have: it frees a slow peer for them. Looked for only
-/// when deadlines are, since it costs a look at every peer.
-const TAKEOVER_GAIN: (u32, Duration) = (4, Duration::from_secs(1));
-
-/// Chunks asked of two peers at once: more would crowd our own way down, which may be what makes them late.
-const MOST_COPIES: usize = 4;
 /// Round trips from asking to having: one for the request and the bytes, and one each for two bytes lost in turn,
 /// since on a path that loses 2 % hardly a chunk comes whole at once.
 const ROUND_TRIPS: f64 = 4.0;
+/// A chunk that takes longer than this many seconds is asked of a peer alone until this long, besides the round trips,
+/// before it is whole.
+const SLOW_CHUNK: f64 = 2.0;
+const AHEAD: f64 = 0.5;
 /// Most requests to a peer that is not known to be fast enough for more.
 const UNMEASURED_DEPTH: u32 = 30;
-
-/// Who owes us chunks, and when all of them would be here; the latest first.
-type Late = Vec<(Duration, Conn)>;
 
 /// Peers that may have room for one more request. Each stands in one of the lists at most.
 #[derive(Debug, Default)]
@@ -93,16 +79,27 @@ impl Machine {
         while let Some(&(turn, conn)) = self.hungry.queue.first() {
             let mut waits = false;
             while let Some(peer) = self.peers.get(&conn).filter(|peer| peer.has_room(now)) {
-                if self.is_memory_full() {
-                    return;
+                let is_doubtful = peer.down.is_doubtful();
+                let is_full = self.is_memory_full();
+                waits = is_doubtful && self.is_doubt_full();
+                if is_full || waits {
+                    let held = if self.looks_around { self.held_in_vain(now, conn, &mut late) } else { None };
+                    let Some(held) = held else {
+                        if is_full && !is_doubtful {
+                            return;
+                        }
+                        waits = true;
+                        break;
+                    };
+                    self.withdraw(now, held);
+                    continue;
                 }
-                waits = peer.down.is_doubtful() && self.is_doubt_full();
-                if waits {
-                    break;
-                }
-                let Some(index) = self.next_for(now, conn, &mut late) else { break };
-                let Some(index) = self.affordable(conn, index) else { break };
+                let Some(pick) = self.next_for(now, conn, &mut late) else { break };
+                let Some(index) = self.affordable(conn, pick.index) else { break };
                 self.request(now, conn, index);
+                if let Some(old) = pick.instead_of.filter(|_| index == pick.index) {
+                    self.withdraw(now, old);
+                }
             }
             self.hungry.queue.remove(&(turn, conn));
             if waits {
@@ -159,123 +156,41 @@ impl Machine {
             && self.peers.iter().any(|(&other, peer)| other != conn && could(peer))
     }
 
-    fn next_for(&mut self, now: Time, conn: Conn, late: &mut Option<Late>) -> Option<u32> {
-        if let Some(index) = self.hedge_for(conn) {
-            return Some(index);
-        }
-        let peer = self.peers.get(&conn)?;
-        let sequential = self.config.order == Order::Sequential
-            || (self.partial_peers == 0 && !self.config.consent.contains(Consent::PUBLISH));
-        let picked = if sequential {
-            self.picker.sequential(&peer.have)
-        } else if self.chunks.have().ones() < RANDOM_FIRST {
-            self.picker.random(&peer.have, !peer.is_seed)
-        } else {
-            self.picker.rarest(&peer.have, !peer.is_seed)
-        };
-        picked.or_else(|| self.endgame_for(now, conn, late))
-    }
-
-    /// A chunk whose only request is stuck with another peer.
-    fn hedge_for(&self, conn: Conn) -> Option<u32> {
-        let peer = self.peers.get(&conn)?;
-        if peer.down.stalled {
-            return None;
-        }
-        self.hedged
-            .iter()
-            .filter_map(|req| self.requests.get(req))
-            .find(|request| self.is_copyable(request, conn) && peer.have.get(request.index))
-            .map(|request| request.index)
-    }
-
-    /// Whether the chunk of this request may be asked of `conn` as well.
-    fn is_copyable(&self, request: &Request, conn: Conn) -> bool {
-        !request.storing
-            && request.conn != conn
-            && self.copies.get(&request.index).is_some_and(|copies| copies.len() == 1)
-    }
-
-    /// With nothing else to ask of this peer, the chunk that another would bring last, if this one is much sooner
-    /// done; while chunks are missing elsewhere, only if it is very much sooner.
-    fn endgame_for(&mut self, now: Time, conn: Conn, late: &mut Option<Late>) -> Option<u32> {
-        if self.requests.len() >= self.copies.len() + MOST_COPIES {
-            return None;
-        }
-        let is_end = self.chunks.missing() == 0;
-        if !is_end && !self.looks_around {
-            return None;
-        }
-        let (factor, gain) = if is_end { ENDGAME_GAIN } else { TAKEOVER_GAIN };
-        let chunk = u64::from(self.config.terms.chunk_size);
-        let ours = self.expected(now, conn, chunk)?;
-        let late = late.get_or_insert_with(|| self.latest_first(now));
-        late.iter()
-            .take_while(|&&(theirs, _)| theirs > ours * factor + gain)
-            .filter(|&&(_, holder)| holder != conn)
-            .find_map(|&(_, holder)| self.copyable_from(holder, conn))
-    }
-
-    /// Everybody who owes us chunks, and when all of them would be here.
-    fn latest_first(&mut self, now: Time) -> Late {
-        let busy = |&(_, peer): &(&Conn, &Peer)| !peer.down.requests.is_empty();
-        let holders: Vec<Conn> = self.peers.iter().filter(busy).map(|(&conn, _)| conn).collect();
-        let mut late = Late::new();
-        for holder in holders {
-            // A holder without a measured rate is expected to go on as slowly as it began.
-            let theirs = self.expected(now, holder, 0).unwrap_or_else(|| self.oldest(now, holder) * 2);
-            late.push((theirs, holder));
-        }
-        late.sort_unstable();
-        late.reverse();
-        late
-    }
-
-    /// How long ago the oldest request in flight to the peer was sent.
-    fn oldest(&self, now: Time, conn: Conn) -> Duration {
-        let first = self.peers.get(&conn).and_then(|peer| peer.down.requests.first());
-        first.and_then(|req| self.requests.get(req)).map_or(Duration::ZERO, |request| now.since(request.sent))
-    }
-
-    /// The newest chunk asked of `holder` alone that `conn` has as well: it would come last.
-    fn copyable_from(&self, holder: Conn, conn: Conn) -> Option<u32> {
-        let peer = self.peers.get(&conn)?;
-        let asked = self.peers.get(&holder)?.down.requests.iter().rev();
-        asked
-            .filter_map(|req| self.requests.get(req))
-            .find(|request| self.is_copyable(request, conn) && peer.have.get(request.index))
-            .map(|request| request.index)
-    }
-
-    /// When all that this peer owes us, and `more` bytes, would be here; `None` without a measured rate.
-    fn expected(&mut self, now: Time, conn: Conn, more: u64) -> Option<Duration> {
-        let peer = self.peers.get_mut(&conn)?;
-        let rate = peer.down.meter.rate(now);
-        if !peer.down.meter.is_settled() || rate == 0 {
-            return None;
-        }
-        // Whoever is silent goes on being silent, for all we know.
-        let silent =
-            if peer.down.requests.is_empty() { Duration::ZERO } else { now.since(peer.down.last_byte) };
-        let wait = peer.down.rtt.max(silent);
-        Some(wait + Duration::from_secs_f64((self.owed(conn) + more) as f64 / rate as f64))
-    }
-
     /// Enough requests to keep the path full, and no more than a slow peer can deliver.
     pub(super) fn adapt_depth(&mut self, now: Time, conn: Conn) {
-        let chunk = f64::from(self.config.terms.chunk_size);
-        let limits = &self.config.limits;
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
-        let down = &mut peer.down;
-        // On parole it gets no more than it began with: a fast liar has no second round.
-        let most = if down.proven == 0 { limits.first_pipeline } else { limits.max_pipeline };
-        let rate = down.meter.peak(now);
+        let (owed, limits) = (self.owed(conn) as f64, &self.config.limits);
+        let chunk_size = self.config.terms.chunk_size;
+        let chunk = f64::from(chunk_size);
+        let Some(down) = self.peers.get_mut(&conn).map(|peer| &mut peer.down) else { return };
+        let rate = down.meter.peak(now).max(down.meter.shown(now).unwrap_or(0.0));
         let path = rate * (down.rtt.as_secs_f64() * ROUND_TRIPS + 0.005);
-        let least = if rate * 2.0 < chunk { 1 } else { 2 };
-        let measured = (path / chunk).ceil() as u32 + least;
+        let measured = if rate * SLOW_CHUNK < chunk {
+            // The next one when this one is nearly here: what it holds others cannot have.
+            if owed > 0.0 && owed <= path + rate * AHEAD { 2 } else { 1 }
+        } else {
+            (path / chunk).ceil() as u32 + 2
+        };
         // One more for each that comes doubles it in a round trip.
         let grown = if down.meter.is_young() { (down.depth + 1).min(UNMEASURED_DEPTH) } else { 0 };
-        down.depth = measured.max(grown).min(most);
+        down.depth = if down.proven == 0 {
+            // On parole it gets what it has shown to bring soon and no more than a little: a liar has no second round.
+            let shown = (rate * SLOW_CHUNK / chunk) as u32;
+            shown.clamp(limits.first_depth(chunk_size), limits.parole_depth(chunk_size))
+        } else if measured == 1 {
+            1
+        } else {
+            measured.max(grown).min(limits.max_pipeline)
+        };
+    }
+
+    /// A peer from which a chunk takes long has room for the next shortly before it is whole, and not sooner.
+    pub(super) fn look_ahead(&mut self, now: Time, conn: Conn) {
+        let chunk = f64::from(self.config.terms.chunk_size);
+        let Some(down) = self.peers.get_mut(&conn).map(|peer| &mut peer.down) else { return };
+        let is_slow = down.meter.shown(now).is_some_and(|rate| rate * SLOW_CHUNK < chunk);
+        if is_slow && down.proven > 0 && down.requests.len() == 1 {
+            self.adapt_depth(now, conn);
+        }
     }
 
     pub(super) fn rescanned(&mut self, now: Time, have: &[u32]) {

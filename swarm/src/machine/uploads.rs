@@ -75,7 +75,7 @@ impl Machine {
         } else if !peer.up.unchoked {
             ResetCode::Choked
         } else if !self.chunks.have().get(index) {
-            if self.lost.contains(&index) { ResetCode::SourceChanged } else { ResetCode::NotHave }
+            if self.lost.contains(index) { ResetCode::SourceChanged } else { ResetCode::NotHave }
         } else if is_worn {
             ResetCode::BudgetUsed
         } else if self.standings.of(peer.id, now).taken(now) >= budget {

@@ -95,7 +95,7 @@ mod tests {
         desk.ask(2, 7, 3);
         let first = desk.machine.peer_state(Conn(1)).unwrap();
         assert!(first.useful && !first.choking_us && first.we_choke && !first.interested);
-        assert_eq!((first.requests, first.asks, first.have), (4, 0, CHUNKS));
+        assert_eq!((first.requests, first.asks, first.have), (2, 0, CHUNKS));
         let second = desk.machine.peer_state(Conn(2)).unwrap();
         assert!(!second.useful && second.choking_us && !second.we_choke && second.interested);
         assert_eq!((second.requests, second.asks, second.answering, second.have), (0, 1, 1, 1));

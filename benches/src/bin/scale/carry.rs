@@ -133,9 +133,10 @@ impl World {
                 self.queue.push(self.now, Step::Checked(no, check, Box::new(offer)));
             }
             Output::Event(event) => self.note(no, &event),
-            // Nobody here searches leaves or asks for a manifest.
+            // Nobody here searches leaves, loses a chunk or asks for a manifest.
             Output::RequestLeaves { .. }
             | Output::Rescan
+            | Output::Reread { .. }
             | Output::ServeLeaves { .. }
             | Output::ServeManifest { .. } => {}
         }

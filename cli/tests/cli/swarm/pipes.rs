@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::Signal;
+use rustix::termios::{Action, tcflow};
 
 use super::model::{Fetcher, Model};
 use super::seeder::Seeder;
 use crate::home::Home;
-use crate::process::{Running, drained, events, full_pipe};
+use crate::process::{Running, drained, events, fill, full_pipe, terminal};
 
 /// Far less than a process that waits for its reader would take, and far more than any that does not.
 const SOON: Duration = Duration::from_secs(20);
@@ -57,6 +58,26 @@ fn g3_a_fetch_whose_stderr_nobody_reads_finishes() {
     let ran = Running::start_on(line.args(CONSENT), None, Some(writer.into())).end_within(SOON).exits(0);
     assert_eq!(ran.stdout, fetcher.answer());
     fetcher.has_it_all();
+}
+
+#[test]
+fn g3_a_terminal_that_was_stopped_or_that_nobody_reads_holds_no_fetch_up() {
+    for is_stopped in [false, true] {
+        let model = Model::in_chunks("256KiB", "16KiB");
+        // So slow that bars are drawn.
+        let seeder = Seeder::honest(&model, 128 << 10);
+        let (fetcher, (_person, process)) = (Fetcher::of(&model), terminal());
+        if is_stopped {
+            // As Ctrl-S does.
+            tcflow(&process, Action::OOff).unwrap();
+        } else {
+            fill(&process);
+        }
+        let mut line = fetcher.line(&[seeder.offer()], &["-v"]);
+        let ran = Running::start_on(line.args(CONSENT), None, Some(process.into())).end_within(SOON).exits(0);
+        assert_eq!(ran.stdout, fetcher.answer());
+        fetcher.has_it_all();
+    }
 }
 
 #[test]

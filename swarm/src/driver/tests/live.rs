@@ -267,3 +267,43 @@ async fn until_it(session: &mut Session, is_it: impl Fn(&Happening) -> bool) -> 
         }
     }
 }
+
+#[tokio::test]
+async fn b22_a_rate_of_one_byte_a_second_holds_back_chunks_and_neither_frames_nor_the_manifest() {
+    let mut seeder = Live::seeder(1, Controls::default());
+    seeder.throttle.set(Some(1));
+    let text = Bytes::from(vec![b'm'; 40 << 10]);
+    seeder.session.manifest_text = text.clone();
+    let (asking, _) = node(50);
+    let (target, address) = (seeder.node.id(), seeder.node.local_address());
+    let asked = async {
+        let connection = asking.dialer.clone().dial(target, vec![address], Vec::new()).await.unwrap();
+        let (mut control, _frames) = connection.open_bi().await.unwrap();
+        let (version, software) = (minimodel_wire::PROTOCOL_VERSION, "test/1".to_owned());
+        let only = minimodel_wire::ManifestOnly { version, swarm_id: [1; 32], software };
+        control.write_all(&Frame::ManifestOnly(only).encode()).await.unwrap();
+        loop {
+            // The question may be there before the frame that permits it.
+            if let Ok(text) = super::super::download::manifest(&connection).await {
+                return text;
+            }
+        }
+    };
+    let got = async {
+        tokio::select! {
+            text = asked => text,
+            () = async { loop { seeder.session.next().await; } } => unreachable!("it serves on"),
+        }
+    };
+    // The manifest is done before the hello's deadline, at 64 KiB a second.
+    assert!(timeout(Duration::from_secs(8), got).await.unwrap() == text);
+
+    let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
+    let is_joined = |happening: &Happening| matches!(happening, Happening::Event(Event::Joined { .. }));
+    work(&mut seeder.session, &mut fetcher.session, is_joined).await;
+    let moment = work(&mut seeder.session, &mut fetcher.session, |_| false);
+    let _ = timeout(Duration::from_secs(1), moment).await;
+    assert_eq!(fetcher.have(), 0, "a chunk takes hours");
+    seeder.throttle.set(None);
+    work(&mut seeder.session, &mut fetcher.session, is_complete).await;
+}

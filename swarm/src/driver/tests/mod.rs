@@ -39,6 +39,8 @@ struct Memory {
     tree: Tree,
     /// Reading a chunk panics once.
     read_panics: AtomicBool,
+    /// Reading a chunk fails once.
+    read_fails: AtomicBool,
     /// Keeping a chunk panics.
     keep_panics: bool,
     /// While these are set, reading or keeping a chunk does not end.
@@ -56,6 +58,7 @@ impl Memory {
             layout,
             tree,
             read_panics: AtomicBool::new(false),
+            read_fails: AtomicBool::new(false),
             keep_panics: false,
             read_blocks: Arc::default(),
             keep_blocks: Arc::default(),
@@ -124,6 +127,14 @@ impl ChunkSource for Memory {
 
     fn chunk(&self, index: u32) -> Result<ChunkBytes, SourceError> {
         assert!(!self.read_panics.swap(false, Ordering::Relaxed), "as it should in this test");
+        if self.read_fails.swap(false, Ordering::Relaxed) {
+            let source = std::io::Error::from_raw_os_error(5);
+            return Err(SourceError::Disk(StoreError::Io {
+                path: "model.slm".into(),
+                doing: "read",
+                source,
+            }));
+        }
         block_while(&self.read_blocks);
         let start = index as usize * CHUNK;
         let bytes = Bytes::copy_from_slice(&self.bytes[start..start + CHUNK]);
@@ -254,6 +265,22 @@ async fn f7_a_panic_while_a_chunk_is_read_costs_one_answer_and_no_peer_its_name(
     })
     .await;
     assert_eq!((seeder.panics, blamed), (1, Vec::new()));
+}
+
+#[tokio::test]
+async fn e14_i8_a_chunk_that_could_not_be_read_once_is_served_a_moment_later() {
+    let bad = Memory { read_fails: AtomicBool::new(true), ..Memory::new() };
+    let (seeding, mut seeder) = session(1, Consent::SERVE, bad);
+    let (_node, mut fetcher) = session(2, Consent::FETCH, Memory::new());
+    fetcher.tell(Input::Source(offer(&seeding)));
+    let mut blamed = 0;
+    work(&mut seeder, &mut fetcher, |happening| {
+        blamed +=
+            u32::from(matches!(happening, Happening::Event(Event::Struck { .. } | Event::Banned { .. })));
+        is_complete(happening)
+    })
+    .await;
+    assert_eq!((blamed, seeder.machine.have().is_full()), (0, true));
 }
 
 #[tokio::test]

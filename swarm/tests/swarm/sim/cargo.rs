@@ -8,9 +8,20 @@ use minimodel_wire::ResetCode;
 use super::artifact::Cargo;
 use super::peer::{Behaviour, PeerNo};
 use super::step::Step;
-use super::world::World;
+use super::world::{World, ms};
 
 impl World {
+    /// A chunk that could not be read is read once more.
+    pub(super) fn reread(&mut self, no: PeerNo, index: u32) {
+        let read = self.peers[no].shelf.store().map(|store| store.read(index));
+        let is_good = match (read, self.artifact) {
+            (Some(Ok(cargo)), Some(artifact)) => artifact.is_good(index, &cargo),
+            _ => false,
+        };
+        let run = self.peers[no].run;
+        self.queue.push(self.now + ms(3), Step::Tell(no, run, Input::Reread { index, is_good }));
+    }
+
     /// The bytes and the proof that a peer sends for a chunk; `None` in a world without bytes.
     pub(super) fn cargo(&mut self, no: PeerNo, index: u32) -> Result<Option<Cargo>, ResetCode> {
         let Some(artifact) = self.artifact else { return Ok(None) };

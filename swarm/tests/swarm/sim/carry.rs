@@ -97,6 +97,7 @@ impl World {
                 }
             }
             Output::Rescan => self.rescan(no),
+            Output::Reread { index } => self.reread(no, index),
             Output::Serve { ask, index } => {
                 // Bytes that just went bad are found by the store, on reading.
                 let is_rotten = self.peers[no].is_rotten;

@@ -30,6 +30,7 @@ mod introductions;
 mod leavers;
 mod leechers;
 mod liars;
+mod mixes;
 mod movers;
 mod offers;
 mod points;

@@ -105,6 +105,7 @@ impl World {
                     self.counts.disk_faults += u64::from(room.is_some());
                 }
             }
+            Scripted::Rate(no, rate) => self.peers[no].plan.up = rate,
             Scripted::StallDisk(no, until) => {
                 self.counts.stalls += 1;
                 self.peers[no].disk_free_at = self.peers[no].disk_free_at.max(until);

@@ -113,6 +113,8 @@ pub(super) enum Scripted {
     FailCall(PeerNo, u64, i32),
     /// Its disk has room for so many bytes.
     Room(PeerNo, Option<u64>),
+    /// Its way up carries so many bytes a second from now on.
+    Rate(PeerNo, u64),
     /// Its disk does nothing until then.
     StallDisk(PeerNo, Time),
     /// A chunk goes bad on the disk of a process that does not run.

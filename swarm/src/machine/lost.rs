@@ -1,0 +1,167 @@
+//! Chunks that were on our disk and could not be read back, and when each is looked at again.
+//!
+//! One failed read may be a loose cable or a busy network disk. So such a chunk is given up at once, for whoever asks must
+//! not wait for it, and looked at again with growing pauses: what is read whole and hashes right is announced anew. A bad
+//! sector stays given up and is looked at once an hour.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::chunks::ChunkState;
+use super::core::Machine;
+use super::events::Output;
+use super::time::Time;
+
+/// The first pause; each failure in a row makes it four times as long.
+const FIRST: Duration = Duration::from_secs(1);
+/// The longest pause.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+/// At most as many as there are chunks. One is looked at at a time: a failing disk takes seconds for a read.
+#[derive(Debug, Default)]
+pub(super) struct Lost {
+    /// The next look at each chunk that is not here.
+    next: BTreeMap<u32, Time>,
+    order: BTreeSet<(Time, u32)>,
+    /// How often each was lost or looked at in vain since it was fetched. One that is lost again soon is looked at later.
+    failures: BTreeMap<u32, u32>,
+    looking: Option<u32>,
+}
+
+impl Lost {
+    pub(super) fn contains(&self, index: u32) -> bool {
+        self.next.contains_key(&index)
+    }
+
+    pub(super) fn insert(&mut self, now: Time, index: u32) {
+        let failures = self.failures.entry(index).or_default();
+        let pause = FIRST.saturating_mul(1 << (2 * (*failures).min(10))).min(LONGEST);
+        *failures = failures.saturating_add(1);
+        self.take_out(index);
+        self.next.insert(index, now + pause);
+        self.order.insert((now + pause, index));
+    }
+
+    /// It was fetched again: what stands there now is new.
+    pub(super) fn forget(&mut self, index: u32) {
+        self.take_out(index);
+        self.failures.remove(&index);
+    }
+
+    fn take_out(&mut self, index: u32) {
+        if let Some(at) = self.next.remove(&index) {
+            self.order.remove(&(at, index));
+        }
+    }
+
+    /// When the next chunk is to be looked at; `None` while one is.
+    pub(super) fn next_look(&self) -> Option<Time> {
+        if self.looking.is_some() { None } else { self.order.first().map(|&(at, _)| at) }
+    }
+
+    fn due(&self, now: Time) -> Option<u32> {
+        self.order.first().filter(|&&(at, _)| at <= now && self.looking.is_none()).map(|&(_, index)| index)
+    }
+}
+
+impl Machine {
+    /// Looks at the next chunk whose time has come.
+    pub(super) fn look_at_lost(&mut self, now: Time) {
+        while let Some(index) = self.lost.due(now) {
+            if self.chunks.state(index) == ChunkState::Missing {
+                self.lost.looking = Some(index);
+                self.push(Output::Reread { index });
+            } else {
+                // It is on its way from a peer.
+                self.lost.insert(now, index);
+            }
+        }
+    }
+
+    /// What came of [`Output::Reread`].
+    pub(super) fn reread(&mut self, now: Time, index: u32, is_good: bool) {
+        self.lost.looking.take_if(|looking| *looking == index);
+        if !self.lost.contains(index) {
+            return;
+        }
+        if !is_good || self.chunks.state(index) != ChunkState::Missing {
+            self.lost.insert(now, index);
+            return;
+        }
+        let failures = self.lost.failures.get(&index).copied();
+        self.mark_have(now, index);
+        // Should the same place fail again, it was not mended.
+        self.lost.failures.extend(failures.map(|count| (index, count)));
+        if !self.config.consent.contains(minimodel_wire::Consent::FETCH) {
+            // A share that is whole again is no fetch that is done.
+            self.complete_said |= self.chunks.is_complete();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minimodel_wire::{Bitfield, Frame};
+
+    use super::super::desk::{Desk, SEED, TAKE, having};
+    use super::super::events::Input;
+    use super::*;
+
+    fn looks(desk: &mut Desk) -> Vec<u32> {
+        let look = |output| if let Output::Reread { index } = output { Some(index) } else { None };
+        desk.said().into_iter().filter_map(look).collect()
+    }
+
+    #[test]
+    fn e14_a_chunk_that_could_not_be_read_once_is_looked_at_again_and_announced_anew() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.join(1, TAKE, having([]));
+        desk.said();
+        desk.tell(Input::ChunkLost { index: 3 });
+        assert_eq!(desk.frames(1), [Frame::DontHave { index: 3 }]);
+        desk.wait(Duration::from_millis(900));
+        assert!(looks(&mut desk).is_empty());
+        desk.wait(Duration::from_millis(200));
+        assert_eq!(looks(&mut desk), [3]);
+        desk.wait(Duration::from_secs(60));
+        assert!(looks(&mut desk).is_empty(), "one look at a time, however long it takes");
+        desk.tell(Input::Reread { index: 3, is_good: true });
+        desk.wait(Duration::from_millis(100));
+        assert_eq!(desk.frames(1), [Frame::Have { indexes: vec![3] }]);
+        assert!(desk.machine.have().is_full());
+    }
+
+    #[test]
+    fn e14_a_bad_sector_is_looked_at_ever_more_rarely() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.join(1, TAKE, having([]));
+        desk.tell(Input::ChunkLost { index: 3 });
+        let mut total = 0;
+        for _ in 0..24 * 60 {
+            desk.wait(Duration::from_secs(60));
+            for index in looks(&mut desk) {
+                total += 1;
+                desk.tell(Input::Reread { index, is_good: false });
+            }
+        }
+        assert!((24..40).contains(&total), "{total} looks in a day");
+        assert!(!desk.machine.have().get(3));
+    }
+
+    #[test]
+    fn e14_a_place_that_fails_again_and_again_is_believed_ever_less() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.join(1, TAKE, having([]));
+        let mut total = 0;
+        desk.tell(Input::ChunkLost { index: 3 });
+        for _ in 0..3_600 {
+            desk.wait(Duration::from_secs(1));
+            for index in looks(&mut desk) {
+                total += 1;
+                desk.tell(Input::Reread { index, is_good: true });
+                desk.tell(Input::ChunkLost { index });
+            }
+        }
+        assert!((4..8).contains(&total), "{total} looks in an hour");
+    }
+}

@@ -1,0 +1,163 @@
+//! Chunks that a peer announced and then refused with `NotHave`.
+//!
+//! A peer that lost a chunk says so on the control stream and refuses requests on theirs. Two streams have no order, so the
+//! refusal may be here first. It is held against the peer only if the word does not follow, or if it announces the same
+//! chunk again and refuses it again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::core::Machine;
+use super::events::Conn;
+use super::fault::Breach;
+use super::time::Time;
+
+/// A `DontHave` comes within this after the refusal, or not at all: some round trips, and two losses in a row.
+const WORD_FOLLOWS: Duration = Duration::from_secs(3);
+/// Chunks of one peer that are remembered as refused and taken back. Of more the lowest are forgotten.
+const MAX_EXPLAINED: usize = 256;
+
+/// What one peer refused. No more are open than requests were in flight, since nothing is asked meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    /// Refused, and since when the word is waited for.
+    open: BTreeMap<u32, Time>,
+    /// Refused and taken back.
+    explained: BTreeSet<u32>,
+}
+
+impl Refusals {
+    /// A refusal came in. Whether the same chunk was refused and taken back before.
+    fn refused(&mut self, now: Time, index: u32) -> bool {
+        if self.explained.remove(&index) {
+            return true;
+        }
+        self.open.entry(index).or_insert(now);
+        false
+    }
+
+    /// The word came. Whether it was the last that was waited for.
+    fn explain(&mut self, index: u32) -> bool {
+        if self.open.remove(&index).is_none() {
+            return false;
+        }
+        if self.explained.len() >= MAX_EXPLAINED {
+            self.explained.pop_first();
+        }
+        self.explained.insert(index);
+        self.open.is_empty()
+    }
+
+    /// Forgets those whose word did not come in time, and says how many they are.
+    fn expire(&mut self, now: Time) -> usize {
+        let before = self.open.len();
+        self.open.retain(|_, since| now.since(*since) < WORD_FOLLOWS);
+        before - self.open.len()
+    }
+}
+
+impl Machine {
+    /// The peer refused a chunk that it had announced; the claim is taken back already.
+    pub(super) fn refused_announced(&mut self, now: Time, conn: Conn, index: u32) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if peer.down.refused.refused(now, index) {
+            self.turned_away(now, conn);
+            self.breach(now, conn, Breach::RefusedAnnounced);
+        } else {
+            // Whatever else it announced may be gone as well.
+            self.leave_alone(now + WORD_FOLLOWS, conn);
+        }
+    }
+
+    /// The peer took the claim back itself.
+    pub(super) fn refusal_explained(&mut self, now: Time, conn: Conn, index: u32) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if peer.down.refused.explain(index) {
+            peer.down.not_before = now;
+            self.turned_away(now, conn);
+        }
+    }
+
+    /// Holds against the peer what it refused and never took back.
+    pub(super) fn check_refusals(&mut self, now: Time, conn: Conn) {
+        let expired = self.peers.get_mut(&conn).map_or(0, |peer| peer.down.refused.expire(now));
+        for _ in 0..expired {
+            // Nothing more after the one that ends the connection.
+            self.turned_away(now, conn);
+            self.breach(now, conn, Breach::RefusedAnnounced);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minimodel_wire::{Bitfield, Frame, ResetCode};
+
+    use super::super::desk::{Desk, SEED, TAKE, having, id};
+    use super::super::events::{Event, Input, Req, RequestFault};
+    use super::*;
+
+    /// A desk that asked peer 1 for chunks; which.
+    fn asking() -> (Desk, Vec<(Req, u32)>) {
+        let mut desk = Desk::new(TAKE, having([]));
+        desk.join(1, SEED, Bitfield::full(20));
+        desk.frame(1, Frame::Unchoke);
+        let asked = desk.requests().into_iter().map(|(_, req, index)| (req, index)).collect();
+        (desk, asked)
+    }
+
+    fn refuse(desk: &mut Desk, req: Req) {
+        desk.tell(Input::Failed { req, fault: RequestFault::Reset(ResetCode::NotHave) });
+    }
+
+    fn struck() -> Event {
+        Event::Struck { peer: id(1), breach: Breach::RefusedAnnounced }
+    }
+
+    #[test]
+    fn b6_a_refusal_that_overtakes_the_word_is_held_against_nobody() {
+        let (mut desk, asked) = asking();
+        asked.iter().for_each(|&(req, _)| refuse(&mut desk, req));
+        desk.wait(Duration::from_millis(2_500));
+        assert_eq!(desk.requests(), [], "it may have lost all it has");
+        asked.iter().for_each(|&(_, index)| desk.frame(1, Frame::DontHave { index }));
+        desk.wait(Duration::from_secs(10));
+        let said = desk.said();
+        let is_asked = |output: &_| matches!(output, super::super::events::Output::Request { .. });
+        assert!(said.iter().any(is_asked), "it is asked for others soon");
+        assert!(
+            !said
+                .iter()
+                .any(|output| matches!(output, super::super::events::Output::Event(Event::Struck { .. })))
+        );
+    }
+
+    #[test]
+    fn b6_a_refusal_without_a_word_is_a_strike_after_three_seconds() {
+        let (mut desk, asked) = asking();
+        refuse(&mut desk, asked[0].0);
+        desk.wait(Duration::from_millis(2_900));
+        assert_eq!(desk.events(), []);
+        desk.wait(Duration::from_millis(500));
+        assert_eq!(desk.events(), [struck()]);
+    }
+
+    #[test]
+    fn b6_a_chunk_announced_again_and_refused_again_is_a_strike_at_once() {
+        let (mut desk, asked) = asking();
+        let (req, index) = asked[0];
+        refuse(&mut desk, req);
+        desk.frame(1, Frame::DontHave { index });
+        // All but this one are here.
+        for other in (0..20).filter(|&other| other != index) {
+            desk.frame(1, Frame::DontHave { index: other });
+        }
+        desk.frame(1, Frame::Have { indexes: vec![index] });
+        desk.said();
+        desk.wait(Duration::from_secs(2));
+        let again: Vec<_> = desk.requests();
+        assert_eq!(again.len(), 1);
+        refuse(&mut desk, again[0].1);
+        assert_eq!(desk.events(), [struck()]);
+    }
+}

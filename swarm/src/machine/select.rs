@@ -1,0 +1,338 @@
+//! Which chunk a peer is asked for next: the order, what is stuck elsewhere, and the end.
+//!
+//! While chunks are missing, the order decides. A peer for which nothing is missing takes over what others would finish
+//! later than it would: a request that nothing came of yet moves to it, of one that has begun it brings a second copy. So
+//! a slow peer may begin what it will not end, and the fetch never waits for it. What a peer would need follows from what
+//! its path has shown: bytes and the time they took, the round trip, what it owes already, and how long it is silent.
+
+use std::time::Duration;
+
+use minimodel_wire::Consent;
+
+use super::config::Order;
+use super::core::Machine;
+use super::events::{Conn, Req};
+use super::peer::Peer;
+use super::requests::Request;
+use super::time::Time;
+
+/// Chunks picked at random before rarest first begins, so that a new leecher soon has something to give.
+const RANDOM_FIRST: u32 = 4;
+/// Chunks asked of two peers at once, and bytes of them if that is more: more would crowd our own way down, which may be
+/// what makes them late.
+const MOST_COPIES: (usize, usize) = (4, 4 << 20);
+/// How long nothing is asked of a peer that gave its only request up for others, and how often that doubles at most.
+const YIELDS: (Duration, u32) = (Duration::from_millis(250), 7);
+/// So much of the file may come twice for less than this: what is saved beyond it is worth any copy.
+const TWICE: (u64, Duration) = (50, Duration::from_millis(500));
+/// A peer that never sent a byte is tried at the end as if it needed this long: its first bytes tell more.
+const PROBE: Duration = Duration::from_millis(500);
+
+/// How much sooner a peer must be done than another: so many times, and by more than this.
+#[derive(Debug, Clone, Copy)]
+struct Gain(f64, Duration);
+
+/// Nothing came of the request: to move it costs a round trip.
+const MOVE: Gain = Gain(1.2, Duration::from_millis(50));
+/// Something came of it, and one of the two comes in vain. A guess about a rate is off by that much.
+const COPY: Gain = Gain(1.25, Duration::from_millis(100));
+/// Two have begun it, and the later one gives up its place.
+const REPLACE: Gain = Gain(2.0, Duration::from_millis(100));
+/// While chunks are missing that this peer does not have, and where memory is short: it frees a slow peer, or what that
+/// one holds, for them.
+const RELIEVE: Gain = Gain(4.0, Duration::from_secs(1));
+
+/// The others would be done with everything before this peer is with one chunk: it does not begin that, and gives it back.
+const LATE: (Gain, Gain) = (Gain(1.2, Duration::from_millis(300)), Gain(1.5, Duration::from_millis(500)));
+
+impl Gain {
+    fn is_worth(self, ours: Duration, theirs: Duration) -> bool {
+        theirs > ours.mul_f64(self.0) + self.1
+    }
+}
+
+/// Who owes us chunks, and when all of them would be here; the latest first.
+pub(super) type Late = Vec<(Duration, Conn)>;
+
+/// What to ask a peer for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pick {
+    pub(super) index: u32,
+    /// A request for the same chunk, of another peer, that gives way to it.
+    pub(super) instead_of: Option<Req>,
+}
+
+impl Pick {
+    fn new(index: u32) -> Self {
+        Self { index, instead_of: None }
+    }
+}
+
+impl Machine {
+    /// The next chunk to ask of this peer. `late` is worked out once for all that are idle at the end.
+    pub(super) fn next_for(&mut self, now: Time, conn: Conn, late: &mut Option<Late>) -> Option<Pick> {
+        if let Some(index) = self.hedge_for(conn) {
+            return Some(Pick::new(index));
+        }
+        let peer = self.peers.get(&conn)?;
+        let sequential = self.config.order == Order::Sequential
+            || (self.partial_peers == 0 && !self.config.consent.contains(Consent::PUBLISH));
+        let picked = if sequential {
+            self.picker.sequential(&peer.have)
+        } else if self.chunks.have().ones() < RANDOM_FIRST {
+            self.picker.random(&peer.have, !peer.is_seed)
+        } else {
+            self.picker.rarest(&peer.have, !peer.is_seed)
+        };
+        match picked {
+            Some(index) => (!self.would_be_late(now, conn, index)).then(|| Pick::new(index)),
+            None => self.take_over(now, conn, late),
+        }
+    }
+
+    /// Whether peers that have proven themselves would be done with all there is before this one is with this chunk.
+    fn would_be_late(&mut self, now: Time, conn: Conn, index: u32) -> bool {
+        let chunk = f64::from(self.config.terms.chunk_size);
+        let pace = self.peers.get_mut(&conn).and_then(|peer| peer.down.meter.shown(now));
+        // It is soon done with a chunk, or not known, or so slow that it is to be found out.
+        if pace.is_none_or(|pace| pace > chunk || pace < self.config.limits.trickle_rate as f64) {
+            return false;
+        }
+        let (Some(rest), Some(ours)) = (self.rest(now), self.promise(now, conn)) else { return false };
+        LATE.0.is_worth(rest, ours)
+            && self.soonest_other(now, conn, index).is_some_and(|other| LATE.0.is_worth(other, ours))
+    }
+
+    /// What slow peers hold and would bring long after all the rest is here is given back: a faster one asks for it when
+    /// its turn comes, and little comes twice.
+    pub(super) fn give_back_late(&mut self, now: Time) {
+        let Some(rest) = self.rest(now) else { return };
+        let trickle = self.config.limits.trickle_rate as f64;
+        let holders: Vec<Conn> = self.peers.keys().copied().collect();
+        for holder in holders {
+            let pace = self.peers.get_mut(&holder).and_then(|peer| peer.down.meter.shown(now));
+            // Silence and trickles have rules of their own.
+            if pace.is_none_or(|pace| pace < trickle) {
+                continue;
+            }
+            for (req, due) in
+                self.dues(now, holder).into_iter().filter(|&(_, due)| LATE.1.is_worth(rest, due))
+            {
+                let Some(index) = self.requests.get(&req).map(|request| request.index) else { continue };
+                let is_alone = self.copies.get(&index).is_some_and(|copies| copies.len() == 1);
+                let other = self.soonest_other(now, holder, index);
+                if is_alone && other.is_some_and(|other| LATE.1.is_worth(other, due)) {
+                    self.withdraw(now, req);
+                }
+            }
+        }
+    }
+
+    /// When everything would be here if only peers that have proven themselves went on; `None` without one. A rate that
+    /// falls counts at once.
+    fn rest(&mut self, now: Time) -> Option<Duration> {
+        let terms = &self.config.terms;
+        let lacks = u64::from(terms.chunk_count - self.chunks.have().ones()) * u64::from(terms.chunk_size);
+        let steady = self.peers.values_mut().filter(|peer| peer.is_steady());
+        let pace: f64 = steady.map(|peer| peer.down.meter.least(now)).sum();
+        (pace > 0.0).then(|| time_for(lacks, pace))
+    }
+
+    /// When this chunk would be here if the soonest of the other peers that have proven themselves were asked for it now.
+    fn soonest_other(&mut self, now: Time, conn: Conn, index: u32) -> Option<Duration> {
+        let is_meant =
+            |&(&other, peer): &(&Conn, &Peer)| other != conn && peer.is_steady() && peer.have.get(index);
+        let others: Vec<Conn> = self.peers.iter().filter(is_meant).map(|(&other, _)| other).collect();
+        others.into_iter().filter_map(|other| self.promise(now, other)).min()
+    }
+
+    /// A chunk whose only request is stuck with another peer.
+    fn hedge_for(&self, conn: Conn) -> Option<u32> {
+        let peer = self.peers.get(&conn)?;
+        if peer.down.stalled {
+            return None;
+        }
+        let stuck = self.hedged.iter().filter_map(|req| self.requests.get(req));
+        stuck
+            .filter(|request| request.conn != conn && !request.storing && peer.have.get(request.index))
+            .find(|request| self.copies.get(&request.index).is_some_and(|copies| copies.len() == 1))
+            .map(|request| request.index)
+    }
+
+    /// With nothing else to ask of this peer, the chunk that another would bring last, if this one is sooner done; while
+    /// chunks are missing elsewhere, only if it is very much sooner, and only when deadlines are looked at as well.
+    fn take_over(&mut self, now: Time, conn: Conn, late: &mut Option<Late>) -> Option<Pick> {
+        let is_end = self.chunks.missing() == 0;
+        if !is_end && !self.looks_around {
+            return None;
+        }
+        let ours = self.promise(now, conn)?;
+        let gains = if is_end { (MOVE, COPY, REPLACE) } else { (RELIEVE, RELIEVE, RELIEVE) };
+        let late = late.get_or_insert_with(|| self.latest_first(now));
+        for (theirs, holder) in late.iter().copied() {
+            if !gains.0.is_worth(ours, theirs) {
+                break;
+            }
+            if holder != conn
+                && let Some(pick) = self.take_from(now, holder, (conn, ours), gains)
+            {
+                return Some(pick);
+            }
+        }
+        None
+    }
+
+    /// The newest request of the holder that this peer would answer sooner.
+    fn take_from(
+        &mut self,
+        now: Time,
+        holder: Conn,
+        (conn, ours): (Conn, Duration),
+        (moves, copies, replaces): (Gain, Gain, Gain),
+    ) -> Option<Pick> {
+        let may_copy = self.requests.len() < self.copies.len() + self.most_copies();
+        // Of the oldest bytes are on their way, whether they came or not.
+        let begun = self.peers.get(&holder).and_then(|peer| peer.down.requests.first().copied());
+        for (req, theirs) in self.dues(now, holder).into_iter().rev() {
+            if !moves.is_worth(ours, theirs) {
+                break;
+            }
+            let (Some(request), Some(peer)) = (self.requests.get(&req), self.peers.get(&conn)) else {
+                continue;
+            };
+            let (index, is_proven) = (request.index, peer.down.proven > 0);
+            let in_vain = in_vain(request, ours, theirs);
+            let is_cheap = self.twice + in_vain <= self.config.terms.byte_count / TWICE.0;
+            let asked = self.copies.get(&index).map_or(&[][..], Vec::as_slice);
+            let is_free =
+                |copy: &Req| self.requests.get(copy).is_some_and(|one| one.conn != conn && !one.storing);
+            if !peer.have.get(index) || !asked.iter().all(is_free) {
+                continue;
+            }
+            match asked.iter().copied().find(|&copy| copy != req) {
+                None if is_proven && request.received == 0 && begun != Some(req) => {
+                    return Some(Pick { index, instead_of: Some(req) });
+                }
+                None if may_copy
+                    && copies.is_worth(ours, theirs)
+                    && (is_cheap || theirs > ours + TWICE.1) =>
+                {
+                    self.twice += in_vain;
+                    return Some(Pick::new(index));
+                }
+                None => {}
+                Some(other) => {
+                    let others = self.due(now, other);
+                    // The sooner one stays in any case: it is what we have.
+                    let later = if theirs >= others { req } else { other };
+                    if replaces.is_worth(ours, theirs.min(others)) {
+                        return Some(Pick { index, instead_of: Some(later) });
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes a request back for others to have the chunk. Whoever holds nothing after that is left alone for a while,
+    /// longer each time until it delivers: a chunk does not go round among peers that are all silent.
+    pub(super) fn withdraw(&mut self, now: Time, req: Req) {
+        let holder = self.requests.get(&req).map(|request| request.conn);
+        self.cancel(now, req);
+        let Some(holder) = holder else { return };
+        let Some(down) = self.peers.get_mut(&holder).map(|peer| &mut peer.down) else { return };
+        if down.requests.is_empty() {
+            let until = (now + YIELDS.0 * (1 << down.yielded)).max(down.not_before);
+            down.yielded = (down.yielded + 1).min(YIELDS.1);
+            self.leave_alone(until, holder);
+        }
+    }
+
+    /// The request that holds memory for longest, if this peer would do very much more with it. For a peer that never
+    /// delivered only another's that did not either gives way, and never the best of these.
+    pub(super) fn held_in_vain(&mut self, now: Time, conn: Conn, late: &mut Option<Late>) -> Option<Req> {
+        let ours = self.promise(now, conn)?;
+        let is_proven = self.peers.get(&conn)?.down.proven > 0;
+        let late = late.get_or_insert_with(|| self.latest_first(now));
+        let is_meant = |&&(theirs, holder): &&(Duration, Conn)| {
+            let peer = self.peers.get(&holder);
+            let gives_way = peer.is_some_and(|peer| is_proven || peer.down.is_doubtful());
+            holder != conn && gives_way && RELIEVE.is_worth(ours, theirs)
+        };
+        let mut meant = late.iter().filter(is_meant);
+        let (at, holder) = meant.next().copied()?;
+        let is_best = !is_proven
+            && late.iter().all(|&(theirs, other)| other == holder || other == conn || theirs >= at);
+        if is_best {
+            return None;
+        }
+        late.retain(|&(_, other)| other != holder);
+        self.peers.get(&holder)?.down.requests.last().copied()
+    }
+
+    fn most_copies(&self) -> usize {
+        MOST_COPIES.0.max(MOST_COPIES.1 / self.config.terms.chunk_size.max(1) as usize)
+    }
+
+    /// Everybody who owes us chunks, and when all of them would be here.
+    fn latest_first(&mut self, now: Time) -> Late {
+        let is_busy = |conn: &Conn| self.peers.get(conn).is_some_and(|peer| !peer.down.requests.is_empty());
+        let holders: Vec<Conn> = self.peers.keys().copied().filter(is_busy).collect();
+        let mut late = Late::new();
+        for holder in holders {
+            late.extend(self.dues(now, holder).last().map(|&(_, due)| (due, holder)));
+        }
+        late.sort_unstable();
+        late.reverse();
+        late
+    }
+
+    /// When the chunk of this request would be here.
+    fn due(&mut self, now: Time, req: Req) -> Duration {
+        let holder = self.requests.get(&req).map(|request| request.conn);
+        let dues = holder.map(|holder| self.dues(now, holder)).unwrap_or_default();
+        dues.into_iter().find(|&(one, _)| one == req).map_or(Duration::ZERO, |(_, due)| due)
+    }
+
+    /// When each chunk that this peer owes us would be here, in the order in which it was asked for and is answered.
+    fn dues(&mut self, now: Time, conn: Conn) -> Vec<(Req, Duration)> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Vec::new() };
+        let pace = peer.down.meter.shown(now);
+        let silent = now.since(peer.down.last_byte);
+        let (mut owed, mut oldest) = (0, Duration::ZERO);
+        let mut dues = Vec::with_capacity(peer.down.requests.len());
+        for &req in &peer.down.requests {
+            let Some(request) = self.requests.get(&req) else { continue };
+            owed += u64::from(request.len).saturating_sub(request.received);
+            oldest = oldest.max(now.since(request.sent));
+            // Whoever is silent goes on being silent, for all we know; without a byte the way there counts as well.
+            let due = pace.map_or((oldest * 2).max(peer.down.rtt), |pace| silent + time_for(owed, pace));
+            dues.push((req, due));
+        }
+        dues
+    }
+
+    /// When one more chunk would be here if this peer were asked for it now. `None`: it was asked before and is not known
+    /// to answer.
+    fn promise(&mut self, now: Time, conn: Conn) -> Option<Duration> {
+        let (owed, chunk) = (self.owed(conn), u64::from(self.config.terms.chunk_size));
+        let down = &mut self.peers.get_mut(&conn)?.down;
+        let is_asked = !down.requests.is_empty();
+        let Some(pace) = down.meter.shown(now) else {
+            return (!is_asked && down.mute_for.is_zero()).then_some(PROBE.max(down.rtt * 4));
+        };
+        let silent = if is_asked { now.since(down.last_byte) } else { Duration::ZERO };
+        Some((silent + time_for(owed, pace)).max(down.rtt) + time_for(chunk, pace))
+    }
+}
+
+/// Bytes of a request that come in vain if another peer begins it now and is the sooner one.
+fn in_vain(request: &Request, ours: Duration, theirs: Duration) -> u64 {
+    let left = u64::from(request.len).saturating_sub(request.received) as f64;
+    let part = ours.as_secs_f64() / theirs.as_secs_f64().max(0.001);
+    request.received + (left * part.min(1.0)) as u64
+}
+
+fn time_for(bytes: u64, pace: f64) -> Duration {
+    Duration::from_secs_f64(bytes as f64 / pace.max(1.0))
+}
