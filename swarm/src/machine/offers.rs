@@ -319,6 +319,7 @@ mod tests {
         let mut desk = Desk::new(SEED, Bitfield::full(20));
         let flood = |desk: &mut Desk, round: u64| {
             for n in 1..=40u8 {
+                desk.tell(Input::Closed { conn: Conn(n.into()), code: None });
                 desk.join(n, all(), having([1]));
                 tell_of(desk, n.into(), [bytes_of(n, LATE + round)]);
             }
