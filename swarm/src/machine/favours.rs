@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn h6_leaf_lists_and_manifests_are_counted_by_key_over_its_connections() {
-        let asks: [(fn(Ask, Conn) -> Input, usize); 2] = [
+        type Asks = fn(Ask, Conn) -> Input;
+        let asks: [(Asks, usize); 2] = [
             (|ask, conn| Input::AskedLeaves { ask, conn }, 16),
             (|ask, conn| Input::AskedManifest { ask, conn }, 64),
         ];

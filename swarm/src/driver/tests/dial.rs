@@ -1,6 +1,7 @@
 //! Dials of peers that do not answer: what goes out, for how long, and that a long path is not taken for silence.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -78,9 +79,8 @@ async fn long_way(to: SocketAddr, delay: Duration, mut lost: usize) -> SocketAdd
                 lost -= 1;
                 continue;
             }
-            if !inside.contains_key(&from) {
-                let socket = Arc::new(silent().await);
-                inside.insert(from, socket.clone());
+            if let Entry::Vacant(place) = inside.entry(from) {
+                let socket = place.insert(Arc::new(silent().await)).clone();
                 let outside = outside.clone();
                 tokio::spawn(async move {
                     let mut datagram = vec![0; 1 << 16];

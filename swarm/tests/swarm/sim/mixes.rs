@@ -91,7 +91,6 @@ impl Mix {
             self.chunk / KIB,
             twice * 100.0
         );
-        eprintln!("{line}");
         let is_late = slowest > (bound * 1.05).max(bound + 1.0);
         // Where a chunk is a large part of the file, one that comes twice is as well.
         let is_twice = twice > 0.05f64.max(self.chunk as f64 / self.bytes as f64);
