@@ -3,6 +3,8 @@
 //! counts against a quota or a peer's day is written down *before* it moves (`ahead`): a crash counts too much, by a bounded
 //! amount, and never too little.
 
+mod run_gate;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,6 +13,7 @@ use std::time::Duration;
 use minimodel_swarm::driver::{Account, Gate, Held, Way};
 use minimodel_wire::PeerId;
 
+use self::run_gate::RunGate;
 use super::ahead::{Ahead, Covers};
 use super::bounds::Moved;
 use crate::consent::{Open, charged, usage};
@@ -377,28 +380,6 @@ impl Rules {
     fn names(&self, peer: PeerId) -> bool {
         let name = peer.to_string();
         self.serve.iter().chain(&self.fetch).any(|open| open.peer.as_ref() == Some(&name))
-    }
-}
-
-/// What one run asks.
-#[derive(Debug)]
-struct RunGate {
-    accounts: Accounts,
-    run: u64,
-}
-
-impl Gate for RunGate {
-    fn pass(&self, way: Way, peer: PeerId, bytes: u64) -> Result<Account, Held> {
-        let mut books = self.accounts.lock();
-        let passed = books.pass(self.run, way, peer, bytes);
-        if books.ahead.as_ref().is_some_and(Ahead::wants) {
-            self.accounts.0.1.notify_all();
-        }
-        passed
-    }
-
-    fn settle(&self, way: Way, peer: PeerId, account: Account, bytes: u64, moved: u64) {
-        self.accounts.lock().settle(self.run, way, peer, account, bytes, moved);
     }
 }
 

@@ -16,8 +16,9 @@ use super::accounts::Rules;
 use super::bounds::{self, Standing};
 use super::live::Live;
 use super::row::Row;
+use super::threads::{no_thread, panicked};
 use super::wish::Wish;
-use super::{Core, Inner, panicked};
+use super::{Core, Inner};
 use crate::api::types::{Action, Event, Kind};
 use crate::clock::now_unix;
 use crate::consent::{Open, Permission};
@@ -204,7 +205,7 @@ impl Core {
             .spawn(move || core.listen(id, run, reports));
         let hear = hear.map_err(|error| {
             accounts.end(run);
-            super::no_thread(&error)
+            no_thread(&error)
         })?;
         inner.lives.insert(id, live);
         let core = self.clone();
@@ -218,7 +219,7 @@ impl Core {
         work.map(drop).map_err(|error| {
             inner.lives.remove(&id);
             accounts.end(run);
-            super::no_thread(&error)
+            no_thread(&error)
         })
     }
 

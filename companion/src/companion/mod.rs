@@ -15,6 +15,7 @@ mod outcome;
 mod row;
 mod service;
 mod signed;
+mod threads;
 mod transfers;
 mod view;
 mod wish;
@@ -32,6 +33,7 @@ use tokio::sync::{broadcast, watch};
 use self::accounts::Accounts;
 use self::live::Live;
 use self::row::Row;
+use self::threads::{start_ahead, start_looker};
 use crate::api::types::{Cause, Event, Limits, Rates};
 use crate::clock::now_unix;
 use crate::consent::{ConsentBook, Head};
@@ -353,39 +355,6 @@ fn until_next_look() -> Duration {
     let into = second.map_or(0, |since| since.subsec_millis()) % LOOK_EVERY.subsec_millis();
     // Early by less than a millisecond would be before the second.
     LOOK_EVERY - Duration::from_millis(into.into()) + Duration::from_millis(1)
-}
-
-fn start_ahead(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem> {
-    let (accounts, db) = (core.lock().accounts.clone(), core.db.clone());
-    accounts.keep_ahead();
-    let started =
-        std::thread::Builder::new().name("accounts".into()).spawn(move || accounts.write_ahead(&db));
-    started.map_err(|error| no_thread(&error))
-}
-
-fn start_looker(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem> {
-    let ours = core.clone();
-    let started =
-        std::thread::Builder::new().name("companion".into()).spawn(move || ours.look_until_the_end());
-    started.map_err(|error| no_thread(&error))
-}
-
-fn panicked() -> Problem {
-    Problem::new(
-        code::UNEXPECTED,
-        "a transfer ended by a fault of this program",
-        "please report it; other transfers go on",
-    )
-}
-
-/// The system gave no thread.
-fn no_thread(error: &std::io::Error) -> Problem {
-    Problem::new(
-        code::IO,
-        "cannot start a thread",
-        "end other programs or raise the limit on processes (`ulimit -u`)",
-    )
-    .because(error)
 }
 
 /// A row's number is its key, whatever it says itself.

@@ -6,6 +6,7 @@
 
 mod check;
 mod controls;
+mod odd;
 mod ops;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -1,0 +1,42 @@
+//! The threads of the companion, and what is told when one fails.
+
+use std::sync::Arc;
+
+use super::Core;
+use crate::problem::{Problem, code};
+
+/// Starts the thread that writes down what counts against quotas before bytes move.
+pub(super) fn start_ahead(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem> {
+    let (accounts, db) = (core.lock().accounts.clone(), core.db.clone());
+    accounts.keep_ahead();
+    let started =
+        std::thread::Builder::new().name("accounts".into()).spawn(move || accounts.write_ahead(&db));
+    started.map_err(|error| no_thread(&error))
+}
+
+/// Starts the thread that compares what is wanted with what runs.
+pub(super) fn start_looker(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem> {
+    let ours = core.clone();
+    let started =
+        std::thread::Builder::new().name("companion".into()).spawn(move || ours.look_until_the_end());
+    started.map_err(|error| no_thread(&error))
+}
+
+/// What is told of a transfer whose thread panicked.
+pub(super) fn panicked() -> Problem {
+    Problem::new(
+        code::UNEXPECTED,
+        "a transfer ended by a fault of this program",
+        "please report it; other transfers go on",
+    )
+}
+
+/// The system gave no thread.
+pub(super) fn no_thread(error: &std::io::Error) -> Problem {
+    Problem::new(
+        code::IO,
+        "cannot start a thread",
+        "end other programs or raise the limit on processes (`ulimit -u`)",
+    )
+    .because(error)
+}
