@@ -290,7 +290,10 @@ mod tests {
     fn h3_checks_have_a_rate_over_all_connections_and_unknown_keys_leave_room_for_members() {
         let mut desk = Desk::new(both() | Consent::PUBLISH, having([0]));
         desk.join(200, all(), having([1]));
-        desk.machine.standings.of(id(200), Time::ZERO).gave(1);
+        // A member: it has moved a chunk, and keeps its place.
+        let member = desk.machine.standings.of(id(200), Time::ZERO);
+        member.gave(1);
+        member.moved(1 << 16);
         // A crowd that comes with new keys, brings an own offer and as many of others, and goes.
         let mut strangers = 0;
         for second in 0..10 {

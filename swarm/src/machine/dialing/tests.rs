@@ -212,7 +212,10 @@ fn h6_the_addresses_of_a_known_peer_are_those_of_its_newest_offer_and_what_our_u
     assert_eq!(dials(&mut desk), [(id(9), at("10.0.0.9:1"), vec![])]);
     for (port, expires) in [(1, LATE), (3, LATE + 2), (2, LATE + 1)] {
         pass_on(&mut desk, &[offer_at(9, &format!("9.9.9.9:{port}"), expires)]);
+        // Renewed offers are checked once a minute.
+        desk.wait(Duration::from_secs(61));
     }
+    desk.said();
     desk.tell(Input::DialFailed { peer: id(9), wrong_key: None, code: None });
     desk.wait(Duration::from_secs(1));
     assert_eq!(dials(&mut desk), [(id(9), at("10.0.0.9:1"), at("9.9.9.9:3"))]);
