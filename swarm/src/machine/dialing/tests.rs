@@ -164,6 +164,7 @@ fn h4_b21_dials_of_one_network_are_counted_over_all_offers_and_keys() {
     for renewed in 1..24 {
         let offers: Vec<SignedOffer> =
             (10..130).map(|n| offer_at(n, VICTIM, LATE + renewed + u64::from(n))).collect();
+        desk.tell(Input::Closed { conn: super::super::events::Conn(1), code: None });
         desk.join_from(1, PUBLIC, all(), having([1]));
         pass_on(&mut desk, &offers);
         day += fail_for(&mut desk, 3_600);
