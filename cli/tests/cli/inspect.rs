@@ -1,5 +1,7 @@
 //! `inspect` and `completions`.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use ed25519_dalek::SigningKey;
 use minimodel_verifier::Manifest;
 use minimodel_wire::{Offer, PeerId, SignedOffer};
@@ -48,11 +50,14 @@ fn each_thing_is_said_to_be_what_it_is() {
 #[test]
 fn an_offer_shows_its_peer_addresses_and_whether_it_is_still_good() {
     let home = Home::new();
-    let good = home.run(["inspect", &offer([1; 32], 4_000_000_000)]).exits(0).stdout;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let good = home.run(["inspect", &offer([1; 32], now + 3_600)]).exits(0).stdout;
     assert!(
         good.contains("127.0.0.1:4000") && good.contains("[::1]:4000") && good.contains("still good"),
         "{good}"
     );
+    let late = home.run(["inspect", &offer([1; 32], 4_000_000_000)]).exits(0).stdout;
+    assert!(late.contains("2096-10-02T07:06:40Z, further ahead than an offer may hold"), "{late}");
     let old = home.run(["inspect", &offer([1; 32], 1_000_000_000)]).exits(0).stdout;
     assert!(old.contains("2001-09-09T01:46:40Z, expired"), "{old}");
     let mut broken = offer([1; 32], 4_000_000_000);

@@ -40,7 +40,7 @@ use crate::consent::{ConsentBook, Head};
 use crate::db::{Db, DbError, Table};
 use crate::library::Library;
 use crate::limits::{schedule, store};
-use crate::problem::{Problem, code};
+use crate::problem::Problem;
 use crate::publishers::Publishers;
 use crate::runner::Runner;
 
