@@ -6,7 +6,7 @@ use crate::publishers::{key, known, stage};
 #[test]
 fn h10_in_a_read_only_state_folder_what_is_known_is_told_and_nothing_is_imported() {
     let home = stage();
-    let Some(disk) = SmallDisk::mount(home.own(""), "size=8m") else { return };
+    let Some(disk) = SmallDisk::mount(home.own(""), "size=8m,mode=700") else { return };
     home.say("write-import-receipt one.minimodel a.slm one.receipt").exits(0);
     disk.remount("ro");
     let told = home.say("verify-manifest one.minimodel").exits(0).stdout;

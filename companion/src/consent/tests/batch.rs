@@ -96,7 +96,7 @@ fn many_are_granted_and_taken_back_in_two_appends_and_a_wrong_one_among_them_sto
     let mut book = ConsentBook::open(folder, &data(folder)).unwrap();
     assert!(book.grant_all(&[], NOW).unwrap().is_empty());
     book.revoke_all(&[], "flag", NOW).unwrap();
-    let mut many: Vec<NewGrant> = (0..200).map(serve_to).collect();
+    let mut many: Vec<NewGrant> = (1..=200).map(serve_to).collect();
     let wrong = NewGrant { model: Some("no".to_owned()), ..serve_to(1) };
     many.push(wrong);
     assert!(matches!(book.grant_all(&many, NOW), Err(ConsentError::NotAGrant(NotAGrant::Model(_)))));
