@@ -116,7 +116,8 @@ fn i5_b22_a_quota_holds_for_all_peers_together_and_for_what_is_fetched() {
     assert_eq!(used, 64 << 10, "four chunks and no more, of however many peers");
 
     alice.home.say("consent grant serve --model m.minimodel --consent serve").exits(0);
-    alice.transfer_when(id, "shared again", |share| share["offer"].is_string());
+    alice
+        .transfer_when(id, "shared again", |share| share["offer"].is_string() && share["state"] == "running");
     // Four chunks and a piece: of what is left only the short last one fits.
     bob.home.say("consent grant fetch --model m.minimodel --quota 70KiB --consent fetch").exits(0);
     bob.home.say("consent grant import --model m.minimodel --consent import").exits(0);
@@ -302,6 +303,7 @@ fn i5_a_log_that_was_edited_cut_or_robbed_of_a_line_stops_all_that_runs_and_says
         assert_eq!(fs::read_to_string(&log).unwrap(), damaged, "nothing is written to it");
         fs::write(&log, &whole).unwrap();
     }
-    alice.transfer_when(id, "shared again", |share| share["offer"].is_string());
+    alice
+        .transfer_when(id, "shared again", |share| share["offer"].is_string() && share["state"] == "running");
     alice.home.say("consent log --verify").exits(0);
 }

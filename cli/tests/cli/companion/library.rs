@@ -240,7 +240,9 @@ fn an_entry_says_how_it_stands_and_why_it_failed() {
     assert_eq!(state(&alice.home, "sample-model"), "ready");
     alice.home.say(&format!("limits set --transfer {share} --up none")).exits(0);
     alice.home.say(&format!("transfer start {share}")).exits(0);
-    alice.transfer_when(share, "shared again", |share| share["offer"].is_string());
+    alice.transfer_when(share, "shared again", |share| {
+        share["offer"].is_string() && share["state"] == "running"
+    });
     bob.home.say(&format!("transfer start {fetch}")).exits(0);
     bob.transfer_when(fetch, "done", |fetch| fetch["state"] == "done");
     let ready = entry(&bob.home, "sample-model");

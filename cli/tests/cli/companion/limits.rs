@@ -147,7 +147,9 @@ fn a_peers_budget_of_a_day_is_one_for_all_shares_and_outlasts_a_restart() {
     alice.start();
     let shares: Vec<u64> = alice.transfers().iter().map(|share| share["id"].as_u64().unwrap()).collect();
     for id in shares {
-        alice.transfer_when(id, "shared again", |share| share["offer"].is_string());
+        alice.transfer_when(id, "shared again", |share| {
+            share["offer"].is_string() && share["state"] == "running"
+        });
     }
     bob.home.say(&format!("transfer start {two}")).exits(0);
     bob.home.say(&format!("transfer pause {two}")).exits(0);
