@@ -303,15 +303,15 @@ pub(crate) fn event(stream: &str, name: &str) -> Value {
 /// What each question ends with.
 const PROMPT: &str = "Type yes to agree: ";
 
-/// A verb at a terminal that is answered one word a question. Gives what was asked, each
-/// by its last line, and the process.
-pub(crate) fn ask(home: &Home, line: &[&str], words: &[&str]) -> (Vec<String>, Running) {
+/// A verb at a terminal that is answered one word a question. Gives all that was shown until the last answer, and the
+/// process.
+pub(crate) fn answer(home: &Home, line: &[&str], words: &[&str]) -> (String, Running) {
     let (mut person, process) = terminal();
     let mut command = home.command(line);
     command.stdin(Stdio::from(process.try_clone().unwrap()));
     let running = Running::start_on(&mut command, None, Some(process.into()));
     drop(command);
-    let (mut shown, mut piece) = (String::new(), [0; 1024]);
+    let (mut shown, mut piece) = (String::new(), [0; 4096]);
     for (asked, word) in words.iter().enumerate() {
         while shown.matches(PROMPT).count() <= asked {
             let count = person.read(&mut piece).unwrap();
@@ -321,6 +321,12 @@ pub(crate) fn ask(home: &Home, line: &[&str], words: &[&str]) -> (Vec<String>, R
     }
     // What is shown from now on must not fill the terminal.
     std::thread::spawn(move || while person.read(&mut piece).is_ok_and(|count| count > 0) {});
+    (shown, running)
+}
+
+/// The same; gives what was asked, each by its last line, and the process.
+pub(crate) fn ask(home: &Home, line: &[&str], words: &[&str]) -> (Vec<String>, Running) {
+    let (shown, running) = answer(home, line, words);
     let asked = shown.match_indices(PROMPT).map(|(at, _)| shown[..at].lines().last().unwrap().to_owned());
     (asked.collect(), running)
 }

@@ -1,16 +1,14 @@
 //! Known publishers at the real program: the first key, another key, no key, pins, and who is asked what.
 
 use std::fs::Permissions;
-use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Stdio;
 
 use ed25519_dalek::SigningKey;
 use minimodel_fixtures::{ManifestOptions, ManifestText};
 use serde_json::Value;
 
 use crate::home::{Home, Ran, artifact};
-use crate::process::{Running, event, events, terminal};
+use crate::process::{Running, answer, event, events};
 
 /// Whose manifests these are.
 pub(crate) const LAB: &str = "sample-publisher";
@@ -234,22 +232,7 @@ fn h10_a_key_that_is_demanded_must_have_signed_whatever_is_known() {
 
 /// A verb at a terminal, answered one word a question; what was asked, and how it ended.
 pub(crate) fn at_terminal(home: &Home, line: &[&str], words: &[&str]) -> (String, i32) {
-    const PROMPT: &str = "Type yes to agree: ";
-    let (mut person, process) = terminal();
-    let mut command = home.command(line);
-    command.stdin(Stdio::from(process.try_clone().unwrap()));
-    let running = Running::start_on(&mut command, None, Some(process.into()));
-    drop(command);
-    let (mut shown, mut piece) = (String::new(), [0; 4096]);
-    for (asked, word) in words.iter().enumerate() {
-        while shown.matches(PROMPT).count() <= asked {
-            let count = person.read(&mut piece).unwrap();
-            shown += &String::from_utf8_lossy(&piece[..count]);
-        }
-        person.write_all(format!("{word}\n").as_bytes()).unwrap();
-    }
-    // What is shown from now on must not fill the terminal.
-    std::thread::spawn(move || while person.read(&mut piece).is_ok_and(|count| count > 0) {});
+    let (shown, running) = answer(home, line, words);
     (shown, running.fate().status.code().unwrap())
 }
 
