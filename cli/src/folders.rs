@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use minimodel_swarm::store::{SourceFile, step};
+use minimodel_swarm::store::{SourceFile, others_may_write, step};
 
 use crate::companion;
 use crate::exit::Exit;
@@ -82,8 +82,8 @@ pub(crate) fn is_shared(folder: &Path) -> Option<String> {
     }
     // In a folder such as `/tmp` nobody takes away what is another's. A group that the user is named for is theirs alone.
     let is_sticky = mode & 0o1000 != 0;
-    let by_group = mode & 0o020 != 0 && metadata.gid() != rustix::process::getegid().as_raw();
-    (!is_sticky && (mode & 0o002 != 0 || by_group)).then(|| format!("its mode is {:04o}", mode & 0o7777))
+    (!is_sticky && others_may_write(mode, metadata.gid()))
+        .then(|| format!("its mode is {:04o}", mode & 0o7777))
 }
 
 /// Reads a file of ours, at most `limit` bytes and one; `None` when it is not there. Nothing but a plain file is opened.

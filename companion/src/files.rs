@@ -1,9 +1,11 @@
 //! Our own small files and folders: for this user alone, whole or not at all.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+
+use minimodel_swarm::store::others_may_write;
 
 use crate::problem::{Problem, code};
 
@@ -36,10 +38,32 @@ pub fn check_folder(folder: &Path) -> Result<(), Problem> {
         return Err(Problem::new(code::IO, error, hint).because(cause));
     }
     let mode = metadata.mode() & 0o7777;
-    if mode & 0o022 != 0 {
+    if others_may_write(mode, metadata.gid()) {
         let hint =
             format!("see what is in it (`ls -la {word}`), then take the right away: `chmod go-w {word}`");
         return Err(Problem::new(code::IO, error, hint).because(format!("its mode is {mode:04o}")));
+    }
+    Ok(())
+}
+
+/// Refuses a file of ours that another account owns or may write to: what stands in it may be theirs.
+///
+/// # Errors
+///
+/// Which account or mode it is, and the command that mends it.
+pub fn check_own(metadata: &Metadata) -> io::Result<()> {
+    let (user, mode) = (rustix::process::geteuid().as_raw(), metadata.mode() & 0o7777);
+    let refused = |what: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
+    if metadata.uid() != user {
+        return refused(format!(
+            "it belongs to user {}, and this is user {user}: look at it and move it away",
+            metadata.uid()
+        ));
+    }
+    if others_may_write(mode, metadata.gid()) {
+        return refused(format!(
+            "its mode {mode:04o} lets others write to it: look at it, then `chmod go-w` it or move it away"
+        ));
     }
     Ok(())
 }

@@ -19,6 +19,6 @@ pub mod runner;
 mod service;
 
 pub use companion::{Companion, Places, is_held};
-pub use files::check_folder;
+pub use files::{check_folder, check_own};
 pub use problem::Problem;
 pub use service::{Answer, Service};

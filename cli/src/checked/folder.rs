@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use minimodel_companion::check_own;
 use minimodel_swarm::store::{SourceFile, step};
 
 use super::record::{self, FileStamp};
@@ -22,7 +23,12 @@ const ON_ITS_WAY: Duration = Duration::from_secs(3_600);
 
 /// Reads a record, at most `limit` bytes and one.
 pub(super) fn read(state: &Path, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    folders::read(&state.join(NAME).join(name), limit)
+    let path = state.join(NAME).join(name);
+    // What another account may have written is no record of ours. The folders above are this user's alone.
+    if path.symlink_metadata().is_ok_and(|metadata| check_own(&metadata).is_err()) {
+        return Ok(None);
+    }
+    folders::read(&path, limit)
 }
 
 /// Puts a record in its place, over an older one, for this user alone.

@@ -269,11 +269,23 @@ impl ConsentBook {
 
     fn read(&mut self, held: &Held) -> Result<(), ConsentError> {
         let seen = self.files.read_seen()?;
-        let mut chain = self.files.read(held)?.map_err(|broken| self.damaged(broken))?;
-        self.hold(&chain, seen.as_ref())?;
+        let read = self.files.read(held)?.map_err(|broken| self.damaged(broken));
+        let held_against = read.and_then(|chain| self.hold(&chain, seen.as_ref()).map(|()| chain));
+        let mut chain = held_against.inspect_err(|_| self.leave_word(held, seen.as_ref()))?;
         self.files.settle(held, &mut chain)?;
-        self.files.keep_seen(held, &chain);
+        if let Some(head) = chain.head() {
+            self.files.keep_seen(held, &head);
+        }
         self.take(held, chain)
+    }
+
+    /// What this process knows of a log that does not hold is kept for those that come after it: they have no more than
+    /// the files, which may all be older.
+    fn leave_word(&self, held: &Held, seen: Option<&Head>) {
+        let newest = self.remembered.iter().max_by_key(|head| head.number);
+        if let Some(newest) = newest.filter(|newest| seen.is_none_or(|seen| seen.number < newest.number)) {
+            self.files.keep_seen(held, newest);
+        }
     }
 
     /// A log that was read, holds and is settled.

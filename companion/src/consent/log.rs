@@ -17,6 +17,7 @@ use rustix::fs::OFlags;
 use super::chain::{self, Broken, Chain, Fault, Head};
 use super::error::ConsentError;
 use super::line::{Kind, Line, Sealed};
+use crate::files::check_own;
 
 const LOG_NAME: &str = "consent.log";
 const HEAD_NAME: &str = "consent.head";
@@ -77,16 +78,15 @@ impl Files {
         Ok(bytes.map(|bytes| Head::parse_seen(&bytes)))
     }
 
-    /// Keeps the last line of a log that holds, so that an older one is known for what it is. Best effort: where it cannot
+    /// Keeps the newest line that was seen of the log, so that an older one is known for what it is. Best effort: where it cannot
     /// be kept now the next reading does it, and what was kept before still counts.
-    pub(super) fn keep_seen(&self, _held: &Held, chain: &Chain) {
-        let Some(head) = chain.head() else { return };
-        if self.read_seen().is_ok_and(|seen| seen.as_ref() == Some(&head)) {
+    pub(super) fn keep_seen(&self, _held: &Held, head: &Head) {
+        if self.read_seen().is_ok_and(|seen| seen.as_ref() == Some(head)) {
             return;
         }
         // Never of a line that a loss of power could take.
         let _ = self.sync_folder().and_then(|()| {
-            let new = self.prepare_seen(&head)?;
+            let new = self.prepare_seen(head)?;
             self.name_seen(&new)
         });
     }
@@ -348,9 +348,12 @@ fn read_file(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
         Err(error) if is_missing(&error) => return Ok(None),
         Err(error) => return Err(error),
     };
-    if !file.metadata()?.is_file() {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
         return Err(io::Error::other("it is not a plain file"));
     }
+    // A consent that another account may have written is none of the user's.
+    check_own(&metadata)?;
     let mut bytes = Vec::new();
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(Some(bytes))

@@ -47,7 +47,7 @@ pub use mem_crash::{Pending, Survivors};
 pub use open::{Opener, Resumed};
 pub use part::{Kept, MAX_BLAMES, Part, PartSpec, SYNC_BYTES, SYNC_INTERVAL};
 pub use prefix::{PrefixAborted, PrefixReader};
-pub use real::{RealDisk, RealFile};
+pub use real::{RealDisk, RealFile, others_may_write};
 pub use serve::{ChunkBytes, ChunkSource};
 pub use source::{FileSource, SourceFile};
 pub use state::{Blame, PeerKey, STATE_VERSION};

@@ -11,7 +11,7 @@ use rustix::fs::{
     fsync, openat,
 };
 use rustix::io::Errno;
-use rustix::process::geteuid;
+use rustix::process::{getegid, geteuid};
 
 use super::disk::{Disk, DiskFile, FileStat, Open, OpenError, Owner, Refusal};
 use super::error::StoreError;
@@ -185,6 +185,12 @@ fn open_plain(directory: impl rustix::fd::AsFd, path: &Path, how: Open) -> Resul
     }
 }
 
+/// Whether accounts other than the user's own may write to a file or folder of this mode and group. The user's primary
+/// group is the user's alone where files are made writable for it by default (a umask of 002).
+pub fn others_may_write(mode: u32, group: u32) -> bool {
+    mode & 0o002 != 0 || (mode & 0o020 != 0 && group != getegid().as_raw())
+}
+
 #[expect(clippy::unnecessary_cast, reason = "the fields of stat have other widths on other systems")]
 fn file_stat(stat: &Stat) -> FileStat {
     let not_a_file = match FileType::from_raw_mode(stat.st_mode) {
@@ -201,7 +207,7 @@ fn file_stat(stat: &Stat) -> FileStat {
         0 => Owner::Root,
         _ => Owner::Other,
     };
-    let is_shared = stat.st_mode as u32 & 0o022 != 0;
+    let is_shared = others_may_write(stat.st_mode as u32, stat.st_gid);
     FileStat {
         not_a_file,
         owner,

@@ -1,6 +1,7 @@
 //! A log that is older than what was seen of it, or another one.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::{NOW, data, new_grant, unsee};
@@ -160,5 +161,39 @@ fn h9_a_restored_log_counts_when_its_user_says_so_and_grants_nothing_of_before()
         assert!(ConsentBook::open(folder, &data(folder)).is_err());
         book.restore("command", NOW + 8).unwrap();
         running.reload_if_changed().unwrap();
+    }
+}
+
+#[test]
+fn h9_what_a_process_knew_of_a_log_outlives_it() {
+    let home = tempfile::tempdir().unwrap();
+    let seen = data(home.path()).join("consent.seen");
+    let mut running = ConsentBook::open(home.path(), &data(home.path())).unwrap();
+    running.grant(&new_grant(&[Action::Serve]), NOW).unwrap();
+    let (granted, seen_then) = (copy(home.path()), fs::read(&seen).unwrap());
+    running.revoke(1, "flag", NOW + 1).unwrap();
+    // All files are older ones, put back while it runs.
+    put_back(home.path(), &granted);
+    fs::write(&seen, &seen_then).unwrap();
+    assert!(matches!(running.reload_if_changed(), Err(ConsentError::Damaged { .. })));
+    drop(running);
+    let mut fresh = ConsentBook::unread(home.path(), &data(home.path()));
+    is_refused(home.path(), &mut fresh, "an older copy");
+}
+
+#[test]
+fn h9_h11_files_that_others_may_write_to_grant_nothing() {
+    for name in ["consent.log", "consent.head", "data/consent.seen"] {
+        let home = tempfile::tempdir().unwrap();
+        let mut book = ConsentBook::open(home.path(), &data(home.path())).unwrap();
+        book.grant(&new_grant(&[Action::Serve]), NOW).unwrap();
+        let path = home.path().join(name);
+        let set = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        set(0o666);
+        let refused = ConsentBook::open(home.path(), &data(home.path())).unwrap_err();
+        assert!(matches!(refused, ConsentError::Io { doing: "read", .. }), "{name}: {refused}");
+        assert!(refused.to_string().contains("0666"), "{name}: {refused}");
+        set(0o600);
+        ConsentBook::open(home.path(), &data(home.path())).unwrap();
     }
 }
