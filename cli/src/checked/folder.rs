@@ -25,7 +25,8 @@ const ON_ITS_WAY: Duration = Duration::from_secs(3_600);
 pub(super) fn read(state: &Path, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let path = state.join(NAME).join(name);
     // What another account may have written is no record of ours. The folders above are this user's alone.
-    if path.symlink_metadata().is_ok_and(|metadata| check_own(&metadata).is_err()) {
+    let is_foreign = |metadata: Metadata| metadata.is_file() && check_own(&metadata).is_err();
+    if path.symlink_metadata().is_ok_and(is_foreign) {
         return Ok(None);
     }
     folders::read(&path, limit)

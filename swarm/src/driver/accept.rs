@@ -29,6 +29,9 @@ use crate::machine::{Network, Site, Time};
 /// handshakes, so that who has a whole network does not have them all.
 const MAX_PER_SITE: usize = 8;
 const MAX_PER_NETWORK: usize = MAX_INCOMING / 8;
+/// Newcomers that a site may have although its network has all of its own, until that has twice as many: a few hosts do
+/// not keep their neighbours out.
+const KEPT_PER_SITE: usize = 2;
 
 /// Accepts connections until the endpoint closes.
 pub(super) async fn run(dialer: Dialer, server: ServerConfig, notes: mpsc::Sender<Note>) {
@@ -103,8 +106,10 @@ struct Counts {
 impl Counts {
     /// Whether its site, or its network, has all the newcomers that it may have.
     fn is_full(&self, site: Site) -> bool {
-        self.sites.get(&site).is_some_and(|&count| count >= MAX_PER_SITE)
-            || self.networks.get(&site.network()).is_some_and(|&count| count >= MAX_PER_NETWORK)
+        let of_site = self.sites.get(&site).copied().unwrap_or(0);
+        let of_network = self.networks.get(&site.network()).copied().unwrap_or(0);
+        let is_crowded = of_network >= MAX_PER_NETWORK && of_site >= KEPT_PER_SITE;
+        of_site >= MAX_PER_SITE || is_crowded || of_network >= 2 * MAX_PER_NETWORK
     }
 
     fn add(&mut self, site: Site) {
@@ -230,9 +235,25 @@ mod tests {
                     held.push(newcomers.take(n(host), true));
                 }
             }
-            assert_eq!(held.len(), MAX_PER_NETWORK);
+            assert_eq!(held.len(), 2 * MAX_PER_NETWORK);
             assert_eq!(newcomers.verdict([192, 0, 3, 1].into(), true, held.len()), Verdict::LetIn);
         }
+    }
+
+    #[test]
+    fn h2_four_hosts_do_not_keep_their_neighbours_out() {
+        let newcomers = Newcomers::default();
+        let n = |host: u8| IpAddr::from([192, 0, 2, host]);
+        let mut held = Vec::new();
+        for host in 1..=4 {
+            held.extend((0..MAX_PER_SITE).map(|_| newcomers.take(n(host), true)));
+        }
+        assert_eq!(newcomers.verdict(n(1), true, held.len()), Verdict::Ignore);
+        for _ in 0..KEPT_PER_SITE {
+            assert_eq!(newcomers.verdict(n(5), true, held.len()), Verdict::LetIn);
+            held.push(newcomers.take(n(5), true));
+        }
+        assert_eq!(newcomers.verdict(n(5), true, held.len()), Verdict::Ignore);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use minimodel_verifier::sha256;
 use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, ResetCode};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use super::connection::Unfinished;
@@ -34,7 +34,15 @@ pub(super) struct Server {
     pub(super) aside: Throttle,
     /// Chunks that are being read.
     pub(super) reading: Tally,
+    /// Chunks that may be read at once, whoever asked and whether they still wait.
+    pub(super) reads: Arc<Semaphore>,
     pub(super) notes: mpsc::Sender<Note>,
+}
+
+/// Chunks that may be read at once: 32 MiB of them, two at least, so that one peer's next chunk is read while the one
+/// before it is sent.
+pub(super) fn reads_at_once(chunk_size: u32) -> usize {
+    ((32 << 20) / chunk_size.max(1) as usize).clamp(2, 64)
 }
 
 /// Sends one chunk and tells the session how it ended.
@@ -46,10 +54,27 @@ pub(super) async fn chunk(
     counters: Arc<Counters>,
     pass: Pass,
 ) {
+    // What was withdrawn before its turn to be read came is not read.
+    let withdrawn = send.stream().stopped();
+    let permit = tokio::select! {
+        biased;
+        _ = withdrawn => None,
+        permit = server.reads.clone().acquire_owned() => permit.ok(),
+    };
+    let Some(permit) = permit else {
+        send.refuse(ResetCode::Cancelled);
+        let _ = server.notes.send(Note::Served { ask, outcome: ServeOutcome::Withdrawn }).await;
+        return;
+    };
     let source = server.source.clone();
     let read = {
         let _reading = server.reading.one();
-        tokio::task::spawn_blocking(move || source.chunk(index)).await
+        tokio::task::spawn_blocking(move || {
+            // Held until the read has ended, also where nobody waits for it any more: so much is in memory.
+            let _permit = permit;
+            source.chunk(index)
+        })
+        .await
     };
     let outcome = match read {
         Ok(Ok(chunk)) => {
@@ -65,14 +90,14 @@ pub(super) async fn chunk(
             if let Some(input) = input {
                 let _ = server.notes.send(Note::Input(input)).await;
             }
-            ServeOutcome::Cancelled { bytes: 0 }
+            ServeOutcome::Withdrawn
         }
         Err(error) => {
             send.refuse(ResetCode::Cancelled);
             if error.is_panic() {
                 let _ = server.notes.send(Note::Panicked).await;
             }
-            ServeOutcome::Cancelled { bytes: 0 }
+            ServeOutcome::Withdrawn
         }
     };
     let _ = server.notes.send(Note::Served { ask, outcome }).await;

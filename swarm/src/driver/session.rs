@@ -8,7 +8,7 @@ use bytes::Bytes;
 use minimodel_verifier::Digest;
 use minimodel_wire::{CloseCode, Consent, PeerId, Request, ResetCode};
 use quinn::Connection;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::accept::Place;
@@ -27,7 +27,7 @@ use super::limiter::{Limiter, Tally};
 use super::node::Node;
 use super::notes::{Answer, Download, Happening, Note, Parts};
 use super::report::Report;
-use super::serve::{ASIDE, Server};
+use super::serve::{self, ASIDE, Server};
 use super::sink::ChunkSink;
 use super::telling::Telling;
 use super::throttle::Throttle;
@@ -118,6 +118,7 @@ impl Session {
             limiter: Limiter::new(parts.up),
             aside: Throttle::new(Some(ASIDE)),
             reading: Tally::default(),
+            reads: Arc::new(Semaphore::new(serve::reads_at_once(parts.config.terms.chunk_size))),
             notes: note.clone(),
         };
         Ok(Self {

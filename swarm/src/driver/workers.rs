@@ -27,7 +27,7 @@ impl Session {
             }
             let ask = self.answers.iter().find(|(_, answer)| answer.abort.as_ref().is_some_and(is_it));
             if let Some(ask) = ask.map(|(&ask, _)| ask) {
-                self.take(Note::Served { ask, outcome: ServeOutcome::Cancelled { bytes: 0 } });
+                self.take(Note::Served { ask, outcome: ServeOutcome::Withdrawn });
             }
         }
     }

@@ -23,6 +23,7 @@ use super::scheduling::Hungry;
 use super::sources::Sources;
 use super::standing::Standings;
 use super::time::Time;
+use super::vain::VainReads;
 
 /// How far a fetch has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,6 +86,7 @@ pub struct Machine {
     pub(super) standings: Standings,
     pub(super) offer_checks: OfferChecks,
     pub(super) favours: Favours,
+    pub(super) vain: VainReads,
     /// What the calendar said, and when.
     pub(super) calendar: (u64, Time),
     pub(super) turned_away: TurnedAway,
@@ -157,6 +159,7 @@ impl Machine {
             standings: Standings::default(),
             offer_checks: OfferChecks::default(),
             favours: Favours::new(config.terms.chunk_count),
+            vain: VainReads::default(),
             calendar: (config.unix_at_start, Time::ZERO),
             turned_away: TurnedAway::default(),
             lost: Lost::default(),

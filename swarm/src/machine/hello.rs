@@ -13,6 +13,10 @@ use super::time::Time;
 
 impl Machine {
     pub(super) fn connected(&mut self, now: Time, conn: Conn, (id, site): (PeerId, Site), dialed: bool) {
+        if !dialed && self.is_spent_in_vain(now, id, site) {
+            self.push(Output::Close { conn, code: CloseCode::Busy });
+            return;
+        }
         // For whoever is shut out nobody has to go.
         let is_heard = !self.standings.is_shut_out(id, now);
         let lacks_place = self.is_full_for(id, dialed) && is_heard;
@@ -258,7 +262,11 @@ impl Machine {
         if !peer.up.active.is_empty() {
             // How much of it went out nobody tells any more: all of it, or whoever breaks off pays nothing.
             let chunk = u64::from(self.config.terms.chunk_size);
-            self.gave(now, peer.id, peer.up.active.len() as u64 * chunk);
+            let all = peer.up.active.len() as u64 * chunk;
+            self.gave(now, peer.id, all);
+            if self.standings.moved(peer.id) < self.least_use() {
+                self.vain.charge(now, peer.site, all);
+            }
         }
         if by_peer && let Some(code) = code.filter(|&code| is_final(code)) {
             self.refused_by(peer.id, code);

@@ -60,6 +60,7 @@ mod time;
 mod tried;
 mod turns;
 mod uploads;
+mod vain;
 mod view;
 
 pub use bans::BAN;

@@ -68,6 +68,8 @@ pub enum ServeOutcome {
         /// Payload bytes sent before.
         bytes: u64,
     },
+    /// The peer withdrew it, or is gone, before it was read from the disk.
+    Withdrawn,
     /// The peer did not take the bytes in time.
     TooSlow,
     /// Nothing was sent: a quota that we share with other sessions does not let the chunk pass.

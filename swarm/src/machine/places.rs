@@ -249,7 +249,7 @@ impl Machine {
     }
 
     /// Bytes that are a use of a place: a chunk, since less is what a peer can have that never reads one to its end.
-    fn least_use(&self) -> u64 {
+    pub(super) fn least_use(&self) -> u64 {
         let terms = &self.config.terms;
         u64::from(terms.chunk_size).min(terms.byte_count).max(1)
     }

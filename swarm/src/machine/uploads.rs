@@ -105,7 +105,7 @@ impl Machine {
     pub(super) fn served(&mut self, now: Time, ask: Ask, outcome: ServeOutcome) {
         let Some(conn) = self.asks.remove(&ask) else { return };
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        peer.up.active.remove(&ask);
+        let was_begun = peer.up.active.remove(&ask).is_some();
         peer.up.waiting.retain(|&(waiting, _)| waiting != ask);
         peer.up.early.retain(|&(early, _)| early != ask);
         match outcome {
@@ -121,7 +121,8 @@ impl Machine {
                     self.count_turn(now, conn);
                 }
             }
-            ServeOutcome::Done { .. } | ServeOutcome::Cancelled { .. } => {}
+            ServeOutcome::Cancelled { .. } if was_begun => self.read_in_vain(now, conn),
+            ServeOutcome::Done { .. } | ServeOutcome::Cancelled { .. } | ServeOutcome::Withdrawn => {}
             ServeOutcome::TooSlow => self.breach(now, conn, Breach::NotReading),
             ServeOutcome::HeldBack { index, is_used_up } => {
                 self.hold_back(now, (conn, ask, index), is_used_up);

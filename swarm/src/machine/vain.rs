@@ -1,0 +1,129 @@
+//! Chunks that were read from the disk for a peer that did not take them.
+//!
+//! A request that is withdrawn costs its sender a few bytes and us a whole chunk read, hashed and dropped. A key that has
+//! moved chunks pays for it with its own budget. Others have none worth the name, since keys are free: what is read in
+//! vain for them counts against the site that they come from.
+
+use std::collections::BTreeMap;
+
+use super::core::Machine;
+use super::events::Conn;
+use super::fault::Breach;
+use super::rate::Bucket;
+use super::site::Site;
+use super::time::Time;
+use minimodel_wire::CloseCode;
+
+/// Bytes that may be read in vain for the unknown keys of one site: at once, and a second.
+const OF_A_SITE: (u64, u64) = (64 << 20, 4 << 20);
+/// Sites whose reads in vain are remembered; beyond it the debts that are paid are forgotten, then any.
+const MAX_SITES: usize = 1_024;
+
+/// What was read in vain, by site.
+#[derive(Debug, Default)]
+pub(super) struct VainReads {
+    sites: BTreeMap<Site, Bucket>,
+}
+
+impl VainReads {
+    /// So many bytes were read for an unknown key of the site, and not taken.
+    pub(super) fn charge(&mut self, now: Time, site: Site, bytes: u64) {
+        if self.sites.len() >= MAX_SITES && !self.sites.contains_key(&site) {
+            self.sites.retain(|_, bucket| !bucket.take(now, 0).is_zero());
+            if self.sites.len() >= MAX_SITES {
+                self.sites.pop_first();
+            }
+        }
+        let bucket = self.sites.entry(site).or_insert_with(|| Bucket::new(now, OF_A_SITE.1, OF_A_SITE.0));
+        bucket.take(now, bytes);
+    }
+
+    /// Whether the site has used up what may be read for it in vain.
+    pub(super) fn is_spent(&mut self, now: Time, site: Site) -> bool {
+        self.sites.get_mut(&site).is_some_and(|bucket| !bucket.take(now, 0).is_zero())
+    }
+}
+
+impl Machine {
+    /// A peer withdrew an answer that was begun before a byte of it was sent. It counts as a chunk of its day, and as an
+    /// ask in vain; an unknown key whose site has used up its share goes.
+    pub(super) fn read_in_vain(&mut self, now: Time, conn: Conn) {
+        let chunk = u64::from(self.config.terms.chunk_size);
+        let is_unknown =
+            self.peers.get(&conn).is_some_and(|peer| self.standings.moved(peer.id) < self.least_use());
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let (id, site) = (peer.id, peer.site);
+        let is_flood = !peer.up.in_vain.try_take(now, 1);
+        self.standings.of(id, now).took(now);
+        if is_unknown {
+            self.vain.charge(now, site, chunk);
+        }
+        if is_flood {
+            self.breach(now, conn, Breach::AskFlood);
+        }
+        if is_unknown && self.vain.is_spent(now, site) {
+            self.drop_peer(now, conn, CloseCode::Busy);
+        }
+    }
+
+    /// Whether nothing is read any more for this key: it moved nothing, and its site has used up its share.
+    pub(super) fn is_spent_in_vain(&mut self, now: Time, id: minimodel_wire::PeerId, site: Site) -> bool {
+        self.standings.moved(id) < self.least_use() && self.vain.is_spent(now, site)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use minimodel_wire::{Bitfield, Frame};
+
+    use super::super::desk::{CHUNKS, Desk, SEED, TAKE, having};
+    use super::super::events::{Ask, Input, ServeOutcome};
+    use super::*;
+
+    fn chunk(desk: &Desk) -> u64 {
+        desk.machine.config.terms.chunk_size.into()
+    }
+
+    /// The peer asks for chunks and withdraws each before it was sent, until it is sent away; how many were begun.
+    fn withdraws(desk: &mut Desk, n: u8, first: u64) -> u64 {
+        desk.join_from(n, [192, 0, 2, 1], TAKE, having([]));
+        desk.frame(n.into(), Frame::Interested);
+        let mut begun = 0;
+        for ask in first..first + 300 {
+            desk.ask(n.into(), ask, (ask % u64::from(CHUNKS)) as u32);
+            let asked = desk.machine.asks.contains_key(&Ask(ask));
+            begun += u64::from(asked);
+            desk.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Cancelled { bytes: 0 } });
+            if !asked {
+                break;
+            }
+        }
+        begun
+    }
+
+    #[test]
+    fn h3_what_is_read_in_vain_for_new_keys_counts_against_their_site() {
+        let mut desk = Desk::new(SEED, Bitfield::full(CHUNKS));
+        let mut begun = 0;
+        for n in 1..40 {
+            begun += withdraws(&mut desk, n, u64::from(n) * 1_000);
+            desk.tell(Input::Closed { conn: Conn(n.into()), code: None });
+        }
+        let most = OF_A_SITE.0 / chunk(&desk) + 1;
+        assert!((most - 1..=most).contains(&begun), "{begun} of {most}");
+        // What it owes is forgiven with time.
+        desk.wait(Duration::from_secs(30));
+        assert!(withdraws(&mut desk, 41, 100_000) > 0);
+    }
+
+    #[test]
+    fn h3_an_answer_that_was_withdrawn_counts_as_a_chunk_of_the_day_of_its_key() {
+        let mut desk = Desk::new(SEED, Bitfield::full(CHUNKS));
+        let begun = withdraws(&mut desk, 1, 0);
+        let id = desk.machine.peers.values().next().map(|peer| peer.id).unwrap();
+        assert!(begun > 0);
+        assert_eq!(desk.machine.standings.taken(id, desk.now), begun);
+    }
+}
