@@ -1,7 +1,7 @@
 //! Files and folders of other accounts, and the user's own that happen to have a name of ours.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
 use super::folders::{NOBODY, run_without_privilege};
@@ -112,7 +112,13 @@ fn h11_a_folder_of_ours_that_others_may_write_to_is_refused_with_the_command_tha
         fs::create_dir_all(home.own("data/library")).unwrap();
         home.say("consent grant serve --consent serve").exits(0);
         let path = home.own(name);
-        for mode in [0o777, 0o1777, 0o775, 0o702] {
+        // The user's own group is the user, as under a umask of 002; another group is not.
+        chmod(&path, 0o775);
+        home.say(line).exits(0);
+        let (own_group, other_groups) = (fs::metadata(&path).unwrap().gid(), is_root().then_some(0o775));
+        for mode in [0o777, 0o1777, 0o702].into_iter().chain(other_groups) {
+            let group = if mode == 0o775 { NOBODY } else { own_group };
+            chown(&path, None, Some(group)).unwrap();
             chmod(&path, mode);
             let ran = home.say(line).exits(13);
             names(&ran, &["is not yours alone", &format!("its mode is {mode:04o}")]);
