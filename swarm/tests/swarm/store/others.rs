@@ -20,20 +20,19 @@ const NOBODY: u32 = 65_534;
 fn leave(path: &Path, bytes: &[u8]) -> Vec<(Refusal, Box<dyn Fn()>)> {
     let write = {
         let (path, bytes) = (path.to_owned(), bytes.to_vec());
-        move |mode: u32, owner: Option<u32>| {
+        move |mode: u32, owner: Option<u32>, group: Option<u32>| {
             let _ = fs::remove_file(&path);
             fs::write(&path, &bytes).unwrap();
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            chown(&path, owner, owner).unwrap();
+            chown(&path, owner, group).unwrap();
         }
     };
     let (world, group, theirs) = (write.clone(), write.clone(), write);
-    let mut all: Vec<(Refusal, Box<dyn Fn()>)> = vec![
-        (Refusal::Shared, Box::new(move || world(0o666, None))),
-        (Refusal::Shared, Box::new(move || group(0o620, None))),
-    ];
+    let mut all: Vec<(Refusal, Box<dyn Fn()>)> =
+        vec![(Refusal::Shared, Box::new(move || world(0o666, None, None)))];
     if rustix::process::geteuid().is_root() {
-        all.push((Refusal::Foreign, Box::new(move || theirs(0o600, Some(NOBODY)))));
+        all.push((Refusal::Shared, Box::new(move || group(0o620, None, Some(NOBODY)))));
+        all.push((Refusal::Foreign, Box::new(move || theirs(0o600, Some(NOBODY), Some(NOBODY)))));
     }
     all
 }
