@@ -60,7 +60,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) consent: Option<&'a ConsentFlag>,
     /// What is asked for besides what is needed: [`ASKED_BESIDES`], or less.
     pub(crate) asked_besides: &'a [Action],
-    /// What has happened before the consent is asked for: [`Question::done`].
+    /// What has happened before the consent is asked for: [`crate::consent::Question::done`].
     pub(crate) done: &'static str,
     /// The file is the user's own, under its name, and only its wrong chunks are fetched.
     pub(crate) is_repair: bool,
