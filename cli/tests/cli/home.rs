@@ -11,6 +11,14 @@ use serde_json::Value;
 /// The binary under test.
 pub(crate) const MINIMODEL: &str = env!("CARGO_BIN_EXE_minimodel");
 
+/// Copies the program to where another account may run it. A process of its own writes the copy: children that other
+/// tests start inherit this one's descriptors until they have begun, and no file runs that any process may write to.
+#[track_caller]
+pub(crate) fn copy_the_program(to: &Path) {
+    let copied = Command::new("cp").arg(MINIMODEL).arg(to).status().unwrap();
+    assert!(copied.success(), "{}: {copied}", to.display());
+}
+
 /// See the module.
 pub(crate) struct Home {
     folder: tempfile::TempDir,

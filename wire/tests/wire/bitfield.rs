@@ -13,8 +13,40 @@ fn of(count: u32, indexes: &BTreeSet<u32>) -> Bitfield {
     bits
 }
 
-fn indexes(max: u32) -> impl Strategy<Value = BTreeSet<u32>> {
-    proptest::collection::btree_set(0..max, 0..60)
+/// How a bitfield came to be: where it started, and what was done to it then.
+#[derive(Clone, Debug)]
+struct History {
+    full: bool,
+    /// Whether its words were asked for before anything changed.
+    made: bool,
+    steps: Vec<(bool, u32)>,
+    /// Whether every chunk, or none, is set at the end.
+    ends: Option<bool>,
+}
+
+impl History {
+    fn play(&self, count: u32) -> (Bitfield, BTreeSet<u32>) {
+        let mut bits = if self.full { Bitfield::full(count) } else { Bitfield::new(count) };
+        let mut set: BTreeSet<u32> = if self.full { (0..count).collect() } else { BTreeSet::new() };
+        if self.made {
+            bits.words();
+        }
+        let steps = self.steps.iter().copied();
+        for (value, index) in steps.chain(self.ends.into_iter().flat_map(|value| (0..count).map(move |at| (value, at)))) {
+            let (done, expected) = match value {
+                true => (bits.set(index), index < count && set.insert(index)),
+                false => (bits.clear(index), set.remove(&index)),
+            };
+            assert_eq!(done, expected, "{index} of {count}");
+        }
+        (bits, set)
+    }
+}
+
+fn history() -> impl Strategy<Value = History> {
+    let steps = proptest::collection::vec((any::<bool>(), 0_u32..310), 0..40);
+    let ends = prop_oneof![6 => Just(None), 1 => any::<bool>().prop_map(Some)];
+    (any::<bool>(), any::<bool>(), steps, ends).prop_map(|(full, made, steps, ends)| History { full, made, steps, ends })
 }
 
 #[test]
@@ -73,20 +105,31 @@ fn b7_bitfield_with_any_spare_bit_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_024))]
 
+    /// Uniform bitfields have no words until something asks for them: every state is met on both sides.
     #[test]
     fn bitfield_behaves_like_a_set(
-        count in 1_u32..300, ours in indexes(300), theirs in indexes(300), start in 0_u32..310,
+        count in 1_u32..300, ours in history(), theirs in history(), start in 0_u32..310, index in 0_u32..310,
     ) {
-        let (mut ours, mut theirs) = (ours, theirs);
-        ours.retain(|index| *index < count);
-        theirs.retain(|index| *index < count);
-        let (a, b) = (of(count, &ours), of(count, &theirs));
+        let ((a, ours), (b, theirs)) = (ours.play(count), theirs.play(count));
+        prop_assert_eq!(a.count(), count);
         prop_assert_eq!(a.ones() as usize, ours.len());
-        prop_assert_eq!(a.iter_ones().collect::<BTreeSet<_>>(), ours.clone());
+        prop_assert_eq!((a.is_empty(), a.is_full()), (ours.is_empty(), ours.len() == count as usize));
+        for index in [index, count - 1, count] {
+            prop_assert_eq!(a.get(index), ours.contains(&index));
+        }
+        prop_assert_eq!(a.iter_ones().collect::<Vec<_>>(), ours.iter().copied().collect::<Vec<_>>());
         prop_assert_eq!(a.first_one_from(start), ours.range(start..).next().copied());
         let common: Vec<u32> = ours.intersection(&theirs).copied().collect();
-        prop_assert_eq!(a.iter_common(&b).collect::<Vec<_>>(), common);
-        prop_assert_eq!(a.first_common_from(&b, start), ours.intersection(&theirs).copied().find(|i| *i >= start));
+        prop_assert_eq!(a.count_common(&b) as usize, common.len());
+        prop_assert_eq!(a.first_common_from(&b, start), common.iter().copied().find(|at| *at >= start));
+        let tail: Vec<u32> = common.iter().copied().filter(|at| *at >= start).collect();
+        prop_assert_eq!(a.iter_common_from(&b, start).collect::<Vec<_>>(), tail);
+        prop_assert_eq!(a.iter_common(&b).collect::<Vec<_>>(), common.clone());
+        let masked: u32 = a.words_within(&b).iter().zip(b.words()).map(|(a, b)| (a & b).count_ones()).sum();
+        prop_assert_eq!(masked as usize, common.len());
+        prop_assert_eq!(a == b, ours == theirs);
+        prop_assert_eq!(&a, &of(count, &ours));
+        prop_assert_ne!(a, of(count + 1, &ours));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::disk::{SmallDisk, only_the_rest_comes, wait_for_record};
 use super::stage::{
     Listener, PART, STATE, TARGET, hint, is_unchanged, manifest, model, names, picture, stage,
 };
-use crate::home::{Home, MINIMODEL};
+use crate::home::{Home, MINIMODEL, copy_the_program};
 use crate::process::Running;
 
 /// A command that may have so many files open.
@@ -105,7 +105,7 @@ impl Unprivileged {
                 chown(folder, Some(NOBODY), Some(NOBODY)).unwrap();
             }
             // The folder of the build may be closed to others.
-            fs::copy(MINIMODEL, top.join("minimodel")).unwrap();
+            copy_the_program(&top.join("minimodel"));
         }
         Self(home)
     }

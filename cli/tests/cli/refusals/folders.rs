@@ -13,7 +13,7 @@ use super::disk::SmallDisk;
 use super::stage::{
     Listener, PART, STATE, TARGET, hint, is_unchanged, manifest, model, names, picture, stage,
 };
-use crate::home::{Home, MINIMODEL, Ran};
+use crate::home::{Home, Ran, copy_the_program};
 use crate::process::Running;
 
 /// Fetches into `out` with an offer that would lead to `listener`; it must be exit 13 with nothing dialed.
@@ -75,7 +75,7 @@ pub(super) fn run_without_privilege(home: &Home, arguments: &[&str]) -> Ran {
     // The folder of the build may be closed to others.
     let copy = top.join("minimodel");
     if !copy.exists() {
-        fs::copy(MINIMODEL, &copy).unwrap();
+        copy_the_program(&copy);
     }
     let command = home.command(arguments);
     let mut unprivileged = std::process::Command::new(copy);
