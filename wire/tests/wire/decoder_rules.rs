@@ -1,7 +1,7 @@
 //! Each rule of the control stream, by a bad input that breaks only it.
 
 use bytes::Bytes;
-use minimodel_wire::{BitfieldError, CloseCode, DecodeError, Decoder, Frame, FrameKind, limits};
+use minimodel_wire::{BitfieldError, CloseCode, Consent, DecodeError, Decoder, Frame, FrameKind, limits};
 
 use crate::samples;
 
@@ -50,12 +50,32 @@ fn a1_stream_that_ends_inside_a_head_is_truncated() {
 }
 
 #[test]
+fn f1_frames_that_were_taken_are_held_no_longer_than_to_the_next_bytes() {
+    let (whole, mut decoder) = (Frame::DontHave { index: 7 }.encode(), Decoder::new(None));
+    for _ in 0..3 {
+        decoder.push(&whole);
+        decoder.push(&whole[..8]);
+        assert_eq!(decoder.buffered_len(), whole.len() + 8);
+        assert_eq!(decoder.next(), Ok(Some(Frame::DontHave { index: 7 })));
+        assert_eq!(decoder.buffered_len(), 8);
+        decoder.push(&whole[8..]);
+        assert_eq!(decoder.next(), Ok(Some(Frame::DontHave { index: 7 })));
+        assert_eq!((decoder.next(), decoder.buffered_len()), (Ok(None), 0));
+    }
+    assert_eq!(decoder.finish(), Ok(()));
+}
+
+#[test]
 fn a1_stream_that_ends_inside_a_body_is_truncated() {
-    let mut decoder = Decoder::new(None);
-    decoder.push(&Frame::DontHave { index: 7 }.encode()[..7]);
-    assert_eq!(decoder.next(), Ok(None));
+    let whole = Frame::DontHave { index: 7 }.encode();
+    for got in (0..4).rev() {
+        let mut decoder = Decoder::new(None);
+        decoder.push(&whole[..limits::FRAME_HEAD_LEN + got]);
+        assert_eq!(decoder.next(), Ok(None));
+        let error = DecodeError::Truncated { kind: FrameKind::DontHave, got, need: 4 };
+        assert_eq!(decoder.finish(), Err(error));
+    }
     let error = DecodeError::Truncated { kind: FrameKind::DontHave, got: 1, need: 4 };
-    assert_eq!(decoder.finish(), Err(error));
     assert_eq!(error.close_code(), CloseCode::Malformed);
     assert_eq!(error.to_string(), "frame truncated: DontHave, got 1 of 4 bytes");
 }
@@ -351,4 +371,15 @@ fn frames_before_a_fault_are_returned_first() {
     assert_eq!(decoder.next(), Ok(Some(Frame::Unchoke)));
     assert_eq!(decoder.next(), Ok(Some(Frame::Interested)));
     assert_eq!(decoder.next(), Err(DecodeError::UnknownFrame { number: 0 }));
+}
+
+#[test]
+fn consent_is_a_set_of_three_actions() {
+    for (ours, theirs) in (0..8).flat_map(|a| (0..8).map(move |b| (a, b))) {
+        let of = |bits| Consent::from_bits(bits).expect("three bits");
+        assert_eq!(of(ours).contains(of(theirs)), (0..3).all(|bit| theirs >> bit & 1 <= ours >> bit & 1));
+        assert_eq!((of(ours) | of(theirs)).bits(), ours | theirs);
+    }
+    assert_eq!(Consent::from_bits(8), None);
+    assert_eq!(format!("{:?}", Consent::SERVE | Consent::PUBLISH), "{\"serve\", \"publish\"}");
 }
