@@ -150,6 +150,9 @@ pub(crate) struct RepairOptions {
     /// Fetch the chunks that are wrong in the file again, and write them over
     #[arg(long, requires = "peer")]
     pub(crate) repair: bool,
+    /// Repair also a file most of which is wrong, though it may be another file: all of it is written over
+    #[arg(long, requires = "repair")]
+    pub(crate) repair_most: bool,
     /// A peer to fetch them from: an offer as text (mm1...) or file (repeat for more)
     #[arg(long, value_name = "OFFER", requires = "repair")]
     pub(crate) peer: Vec<OfferArg>,

@@ -19,7 +19,7 @@ pub(super) fn ask(context: &Context, plan: &Plan<'_>, target: &Target) -> Result
     if plan.is_repair {
         subject.push((
             "repairs".to_owned(),
-            "what is wrong in the file is written over, if some of it is right".to_owned(),
+            "what is wrong in the file is written over, if most of it is right".to_owned(),
         ));
     }
     subject.extend(target.other_manifest(&plan.manifest).map(|other| ("beside it".to_owned(), other)));

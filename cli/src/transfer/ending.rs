@@ -4,7 +4,7 @@ use std::path::Path;
 
 use minimodel_swarm::driver::DriverError;
 use minimodel_swarm::machine::Event;
-use minimodel_swarm::store::StoreError;
+use minimodel_swarm::store::{Likeness, StoreError};
 use minimodel_wire::CloseCode;
 
 use super::watch::explain;
@@ -177,6 +177,18 @@ pub(crate) fn nothing_good(path: &Path) -> Failure {
         ),
         "nothing was written; see whether manifest and file belong together, or fetch the artifact: `minimodel fetch`",
     )
+}
+
+/// A file that was to be repaired is another one for the most part.
+pub(crate) fn mostly_other(path: &Path, found: Likeness) -> Failure {
+    let Likeness { good, other, total } = found;
+    Failure::new(
+        Exit::Verification,
+        format!("only {good} of {total} chunks in `{}` are of this artifact", escape::path(path)),
+        "nothing was written; if it is this artifact all the same, and nothing else in it is needed, add `--repair-most`; \
+         else fetch the artifact beside it: `minimodel fetch`",
+    )
+    .because(format!("{other} chunks hold other data, which a repair would write over: it may be another file"))
 }
 
 /// A file that was shared is no longer the artifact.

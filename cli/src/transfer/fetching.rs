@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use minimodel_companion::publishers::Judged;
 use minimodel_swarm::driver::{Bans, Controls, FetchEnd, FetchSettings, Fetching, Node, Throttle, steady};
 use minimodel_swarm::machine::Order;
-use minimodel_swarm::store::{Opener, Part, RealDisk, Resumed};
+use minimodel_swarm::store::{Opener, Part, RealDisk, RepairIf, Resumed};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::receipt;
 use minimodel_wire::{Consent, PeerId, SignedOffer};
@@ -151,7 +151,10 @@ pub(super) fn open_part(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed
 }
 
 /// [`open_part`] for a repair: the partial file is the user's own.
-pub(super) fn open_part_in_place(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed), Failure> {
+pub(super) fn open_part_in_place(
+    target: &Target,
+    condition: RepairIf,
+) -> Result<(Arc<Part<RealDisk>>, Resumed), Failure> {
     let opener = Opener { pid: std::process::id(), now_unix: now_unix() };
     let opened = Part::open_in_place(target.disk_for_part()?, &target.stem, target.spec, opener);
     let (part, resumed) = opened.map_err(|error| target.opening(error))?;

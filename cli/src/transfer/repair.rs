@@ -1,15 +1,15 @@
 //! `verify-artifact --repair`: a file that went bad gets its wrong chunks again, and only those.
 //!
 //! The file becomes a partial file under its own name with `.part`, without a record: so every chunk is held against leaf
-//! hashes that lead to the manifest's root. Where none of them is good it is another file, and nothing is written; else
-//! what is wrong is fetched as in any transfer, and the whole is checked before the file has its name again. A repair that
+//! hashes that lead to the manifest's root. Where most of them are not good it may be another file, and nothing is written
+//! unless its user says so; else what is wrong is fetched as in any transfer, and the whole is checked before the file has its name again. A repair that
 //! has to stop gives the name back; one that was killed goes on when it is typed again.
 
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use minimodel_swarm::store::{Disk as _, Open, OpenError, Part, RealDisk, StoreError};
+use minimodel_swarm::store::{Disk as _, Likeness, Open, OpenError, Part, RealDisk, RepairIf, StoreError};
 use minimodel_verifier::Manifest;
 use serde_json::json;
 
@@ -23,8 +23,9 @@ use crate::consent::NOTHING_DONE;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::identity;
+use crate::identity::{self, Identity};
 use crate::output;
+use crate::printer::{Line, Tone};
 use crate::settings::Context;
 use crate::size::show_size;
 
@@ -81,26 +82,93 @@ pub(crate) fn run(
     let consents = granted.for_receipt(plan.verb);
     let importing = Importing { target, publisher, consents, started_utc };
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
-    let is_renamed = set_aside(&importing.target)?;
+    if options.repair_most {
+        return attempt(context, &plan, &importing, &identity, RepairIf::AnyIsGood).map_err(Stop::failure);
+    }
+    match attempt(context, &plan, &importing, &identity, RepairIf::MostIsGood) {
+        // The file has its name while its user is asked.
+        Err(Stop::Unlike(failure, likeness)) if context.settings.can_ask => {
+            agree(context, artifact, likeness, failure)?;
+            attempt(context, &plan, &importing, &identity, RepairIf::AnyIsGood).map_err(Stop::failure)
+        }
+        end => end.map_err(Stop::failure),
+    }
+}
+
+/// Why a repair came to no end.
+#[derive(Debug)]
+enum Stop {
+    /// Most of the file is another one, and nothing was written; the failure tells so, and how the user goes on all the same.
+    Unlike(Failure, Likeness),
+    /// Anything else.
+    Failed(Failure),
+}
+
+impl Stop {
+    fn failure(self) -> Failure {
+        match self {
+            Self::Unlike(failure, _) | Self::Failed(failure) => failure,
+        }
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Gives the file the name of a partial file, fetches what is wrong in it, and gives the name back.
+fn attempt(
+    context: &Context,
+    plan: &Plan<'_>,
+    importing: &Importing,
+    identity: &Identity,
+    condition: RepairIf,
+) -> Result<(), Stop> {
+    let target = &importing.target;
+    let is_renamed = set_aside(target)?;
     // It needs no room: what is written over is there.
-    let opened = open_part_in_place(&importing.target);
+    let opened = open_part_in_place(target, condition);
     let (part, mut resumed) = opened.inspect_err(|_| {
         if is_renamed {
-            tell_name(context, &importing.target, rename_back(&importing.target));
+            tell_name(context, target, rename_back(target));
         }
     })?;
     // A repair that was killed may have recorded some of what is good; leaf hashes find the rest.
     resumed.data_without_record = part.stat().is_ok_and(|stat| stat.byte_count > 0);
-    let end = block_on(transfer_here(context, &plan, &importing, &identity, part.clone(), &resumed));
-    match end {
-        Ok(()) => tell(context, &part, &resumed.have),
-        // What was a partial file before this run stays one.
-        Err(failure) if !is_renamed => Err(failure),
-        Err(failure) => {
-            tell_name(context, &importing.target, part.give_back().map_err(|error| error.to_string()));
-            Err(failure)
-        }
-    }
+    let end = block_on(transfer_here(context, plan, importing, identity, part.clone(), &resumed));
+    let Err(failure) = end else { return Ok(tell(context, &part, &resumed.have)?) };
+    // What was a partial file before this run stays one.
+    let (shown, given_back) =
+        if is_renamed { (target.artifact.clone(), part.give_back()) } else { (part.path(), Ok(())) };
+    tell_name(context, target, given_back.map_err(|error| error.to_string()));
+    Err(match part.unlike() {
+        Some(likeness) if likeness.good > 0 => Stop::Unlike(ending::mostly_other(&shown, likeness), likeness),
+        Some(_) => Stop::Failed(ending::nothing_good(&shown)),
+        None => Stop::Failed(failure),
+    })
+}
+
+/// Only the word `yes` agrees that a file is written over of which little is the artifact's.
+fn agree(context: &Context, artifact: &Path, found: Likeness, failure: Failure) -> Result<(), Failure> {
+    let shown = escape::path(artifact);
+    let Likeness { good, other, total } = found;
+    let question = Line::default()
+        .with(Tone::Bad, "WARNING: ")
+        .with(Tone::Strong, format!("{good} of {total} chunks in `{shown}` are of this artifact\n"))
+        .with(
+            Tone::Plain,
+            format!("It may be another file of yours: {other} chunks hold other data, which is lost if you go on.\n"),
+        )
+        .with(Tone::Strong, "Write over it all the same?")
+        .with(Tone::Plain, " Type yes to agree: ");
+    let said = match context.printer.ask(question) {
+        Ok(reply) if reply.as_deref().map(str::trim) == Some("yes") => return Ok(()),
+        Ok(reply) => format!("the answer was `{}`, not `yes`", escape::shown(&reply.unwrap_or_default())),
+        Err(error) => format!("the answer could not be read: {error}"),
+    };
+    Err(failure.because(said))
 }
 
 /// The first failure is the cause; a name that cannot be given back is told beside it.

@@ -9,6 +9,7 @@ use minimodel_verifier::chunk::ProofError;
 use minimodel_verifier::digest::hex;
 
 use super::disk::{Disk, OpenError, Refusal};
+use super::likeness::Likeness;
 
 /// The disk or what lies on it. Every variant names the file.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +129,14 @@ pub enum StoreError {
     BadName {
         /// The stem.
         stem: String,
+    },
+    /// A file that was to be repaired is another one for the most part; nothing was written.
+    #[error("{} of {} chunks in {} are the artifact's", .likeness.good, .likeness.total, .path.display())]
+    Unlike {
+        /// The file.
+        path: PathBuf,
+        /// How much of it is the artifact's.
+        likeness: Likeness,
     },
     /// Anything else that the system answered.
     #[error("cannot {doing} {}: {source}", .path.display())]

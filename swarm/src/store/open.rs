@@ -11,6 +11,7 @@ use super::create::{create_locked, is_named, rename_aside, sync_dir};
 use super::disk::{Disk, DiskFile, Open, OpenError};
 use super::error::{Sizes, StoreError};
 use super::holdings::{FOUND_HERE, Holdings, Supplied};
+use super::likeness::RepairIf;
 use super::names::Names;
 use super::part::{MAX_BLAMES, Opened, Part, PartSpec};
 use super::record::{Tail, Walk, is_zero, walk};
@@ -57,8 +58,8 @@ pub struct Resumed {
 enum Adopts {
     /// One with a recorded chunk that is there and good, or with nothing in it.
     Known,
-    /// Whichever there is.
-    Any,
+    /// Whichever there is, for a repair.
+    Any(RepairIf),
 }
 
 /// The file that chunks go to.
@@ -99,15 +100,17 @@ impl<D: Disk> Part<D> {
         Self::open_as(disk, stem, spec, opener, Adopts::Known)
     }
 
-    /// [`open`](Self::open) for a repair, in which the file is the user's own and is to be changed where it is, once some of
-    /// it was found to be the artifact's: it is never put aside. Nothing may be kept in it before a rescan found a good chunk.
+    /// [`open`](Self::open) for a repair, in which the file is the user's own and is to be changed where it is, once as much
+    /// of it was found to be the artifact's as `condition` demands: it is never put aside. Nothing may be kept in it before a
+    /// rescan. A file that has a recorded chunk of a peer was written to before, and is not judged again.
     pub fn open_in_place(
         disk: D,
         stem: &str,
         spec: PartSpec,
         opener: Opener,
+        condition: RepairIf,
     ) -> Result<(Self, Resumed), StoreError> {
-        Self::open_as(disk, stem, spec, opener, Adopts::Any)
+        Self::open_as(disk, stem, spec, opener, Adopts::Any(condition))
     }
 
     fn open_as(
@@ -143,6 +146,10 @@ impl<D: Disk> Part<D> {
         let have = holdings.held();
         let mut suppliers = holdings.supplied();
         let found_here = suppliers.remove(&FOUND_HERE).unwrap_or_default();
+        let repair_if = match adopts {
+            Adopts::Any(condition) if suppliers.is_empty() => Some(condition),
+            _ => None,
+        };
         let is_unrecorded = aside.is_some()
             || claimed.is_empty()
             || walk.dropped_bytes > 0
@@ -159,7 +166,10 @@ impl<D: Disk> Part<D> {
             put_aside: aside.as_ref().map(|aside| disk.path(&aside.name)),
         };
         let (disk, state) = (Arc::new(disk), Arc::new(state));
-        Ok((Self::new(Opened { disk, names, spec, data, aside, state, tail, holdings, blames }), resumed))
+        Ok((
+            Self::new(Opened { disk, names, spec, data, aside, repair_if, state, tail, holdings, blames }),
+            resumed,
+        ))
     }
 }
 
@@ -183,7 +193,7 @@ fn open_data<D: Disk>(
                 let is_known = byte_count <= spec.layout.byte_count()
                     && (!good.is_empty()
                         || is_zero(&file, 0, byte_count).map_err(|error| failed("read", error))?);
-                if is_known || adopts == Adopts::Any {
+                if is_known || matches!(adopts, Adopts::Any(_)) {
                     return Ok(Data { file, good, byte_count: byte_count.max(aside_bytes), aside });
                 }
                 let free = rename_aside(disk, name, &names.found)?;

@@ -14,6 +14,7 @@ use super::buffers::Buffers;
 use super::disk::{Disk, DiskFile as _};
 use super::error::{KeepError, NotProven, StoreError, is_no_space};
 use super::holdings::{FOUND_HERE, Holdings, Supplied};
+use super::likeness::{Likeness, RepairIf};
 use super::names::Names;
 use super::open::Aside;
 use super::record::Tail;
@@ -60,6 +61,10 @@ pub struct Part<D: Disk> {
     /// Holds the lock.
     /// What had its name before and was put aside: a rescan takes from it what is good.
     pub(super) aside: Option<Aside<D::File>>,
+    /// The file is the user's own, and a rescan decides whether it may be written to.
+    pub(super) repair_if: Option<RepairIf>,
+    /// What a rescan that did not permit it has found.
+    pub(super) unlike: OnceLock<Likeness>,
     pub(super) state: Arc<D::File>,
     pub(super) tail: Mutex<Tail>,
     pub(super) holdings: Mutex<Holdings>,
@@ -83,6 +88,7 @@ pub(super) struct Opened<D: Disk> {
     pub(super) spec: PartSpec,
     pub(super) data: D::File,
     pub(super) aside: Option<Aside<D::File>>,
+    pub(super) repair_if: Option<RepairIf>,
     pub(super) state: Arc<D::File>,
     pub(super) tail: Tail,
     pub(super) holdings: Holdings,
@@ -97,6 +103,8 @@ impl<D: Disk> Part<D> {
             spec: opened.spec,
             data: opened.data,
             aside: opened.aside,
+            repair_if: opened.repair_if,
+            unlike: OnceLock::new(),
             state: opened.state,
             tail: Mutex::new(opened.tail),
             holdings: Mutex::new(opened.holdings),
@@ -127,6 +135,11 @@ impl<D: Disk> Part<D> {
 
     pub(super) fn is_sealed(&self) -> bool {
         self.is_sealed.load(Ordering::Relaxed)
+    }
+
+    /// What a rescan has found in the user's own file, if that was too little to write to it: [`StoreError::Unlike`].
+    pub fn unlike(&self) -> Option<Likeness> {
+        self.unlike.get().copied()
     }
 
     /// Where the partial file is.

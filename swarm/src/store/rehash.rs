@@ -11,6 +11,7 @@ use super::create::is_named;
 use super::disk::{Disk, DiskFile};
 use super::error::{Change, SourceError, StoreError};
 use super::holdings::FOUND_HERE;
+use super::likeness::{Likeness, RepairIf};
 use super::open::Aside;
 use super::part::Part;
 use super::record::is_zero;
@@ -66,18 +67,23 @@ impl<D: Disk> Part<D> {
     /// record named; gives their indices. What is good in a file that was put aside is copied. Nothing is fetched again that is
     /// good. Blocks while it reads and hashes.
     ///
-    /// `leaves` are checked here once more against the root: [`StoreError::ForeignLeaves`].
+    /// `leaves` are checked here once more against the root: [`StoreError::ForeignLeaves`]. A file of the user's that is to be
+    /// repaired and is too little like the artifact is [`StoreError::Unlike`], and nothing is recorded.
     pub fn rescan(&self, leaves: Vec<Digest>) -> Result<Vec<u32>, StoreError> {
         if let Err(reason) = self.holdings().tree.insert_range(0, &leaves, &[]) {
             return Err(StoreError::ForeignLeaves { path: self.path(), reason });
         }
         let all: Vec<(u32, Digest)> = (0..).zip(leaves).collect();
-        let missing: Vec<(u32, Digest)> = {
-            let holdings = self.holdings();
-            all.iter().copied().filter(|(index, _)| !holdings.has(*index)).collect()
+        let good = match self.repair_if {
+            Some(condition) => self.good_if_like(&all, condition)?,
+            None => {
+                let is_missing = |(index, _): &(u32, Digest)| !self.has(*index);
+                let missing: Vec<_> = all.iter().copied().filter(is_missing).collect();
+                self.good_of(&missing)?
+            }
         };
         let mut found = Vec::new();
-        for index in self.good_of(&missing)? {
+        for index in good {
             let known = self.chunk_hash(index).zip(self.proof(index));
             let Some((sha256, path)) = known.filter(|_| !self.has(index)) else { continue };
             if self.record_held(ChunkEntry { index, sha256, supplier: FOUND_HERE, path })? {
@@ -150,6 +156,18 @@ impl<D: Disk> Part<D> {
         // Both lists are in order.
         let bad = indices.into_iter().filter(|index| good.next_if_eq(index).is_none());
         Ok(bad.filter(|&index| self.discard(index)).collect())
+    }
+
+    /// [`good_of`](Self::good_of) all chunks, if they are enough of the user's own file.
+    fn good_if_like(&self, all: &[(u32, Digest)], condition: RepairIf) -> Result<Vec<u32>, StoreError> {
+        let good = self.good_of(all)?;
+        let likeness = Likeness::of(&self.spec.layout, &self.data, all, &good)
+            .map_err(|error| StoreError::of(&*self.disk, &self.names.part, "read", 0, error))?;
+        if likeness.permits(condition) {
+            return Ok(good);
+        }
+        let _ = self.unlike.set(likeness);
+        Err(StoreError::Unlike { path: self.path(), likeness })
     }
 
     fn good_of(&self, candidates: &[(u32, Digest)]) -> Result<Vec<u32>, StoreError> {

@@ -43,8 +43,11 @@ struct Artifact {
 impl Artifact {
     fn new(byte_count: usize) -> Self {
         let mut rng = fastrand::Rng::with_seed(byte_count as u64);
-        let bytes: Vec<u8> = (0..byte_count).map(|_| rng.u8(..)).collect();
-        let layout = Layout::new(byte_count as u64, u64::from(CHUNK)).unwrap();
+        Self::of((0..byte_count).map(|_| rng.u8(..)).collect())
+    }
+
+    fn of(bytes: Vec<u8>) -> Self {
+        let layout = Layout::new(bytes.len() as u64, u64::from(CHUNK)).unwrap();
         let tree = Tree::from_chunk_hashes(bytes.chunks(CHUNK as usize).map(sha256).collect());
         let spec = PartSpec { swarm_id: sha256(&bytes[..10]), layout, root: *tree.root() };
         Self { bytes, spec, tree }

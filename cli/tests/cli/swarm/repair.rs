@@ -13,7 +13,7 @@ use super::model::{Fetcher, Model, PATIENCE};
 use super::record::Record;
 use super::seeder::Seeder;
 use crate::home::{Home, Ran};
-use crate::process::{Running, event};
+use crate::process::{Running, answer, event};
 
 /// A home with a damaged copy of the model as `mine.slm`.
 fn damaged(model: &Model, chunks: &[u32]) -> (Home, PathBuf) {
@@ -212,4 +212,72 @@ fn e9_a_link_or_a_second_name_is_not_repaired_through() {
     assert!(ran.stderr.contains("symlink"), "{}", ran.stderr);
     assert!(fs::read(home.path("real.slm")).unwrap() == bytes);
     assert!(seeder.served().is_empty());
+}
+
+/// What has little of the artifact may be another file of the user's, whatever it is called.
+#[test]
+fn h8_a_file_with_one_equal_chunk_is_not_written_over_unless_its_user_says_so() {
+    let model = Model::of("2MiB");
+    let seeder = Seeder::honest(&model, 64 << 20);
+    let home = Home::new();
+    home.run(["sample", "mine.slm", "--bytes", "2MiB", "--seed", "7"]).exits(0);
+    let (chunk, size) = (model.manifest.chunk_size() as usize, fs::read(model.artifact()).unwrap().len());
+    let artifact = fs::read(model.artifact()).unwrap();
+    let mut one_equal = home.read("mine.slm");
+    one_equal[3 * chunk..4 * chunk].copy_from_slice(&artifact[3 * chunk..4 * chunk]);
+    // Nearly all holes, one equal chunk, and some notes.
+    let mut hollow = vec![0; size];
+    hollow[..chunk].copy_from_slice(&artifact[..chunk]);
+    hollow[5 * chunk..5 * chunk + 8].copy_from_slice(b"my notes");
+    // An archive that begins with the artifact.
+    let mut longer = artifact.clone();
+    longer.resize(3 * size, 7);
+    for (bytes, good) in [(&one_equal, 1), (&hollow, 1), (&longer, model.manifest.chunk_count())] {
+        home.write("mine.slm", bytes);
+        let ran = repair(&model, &home, seeder.offer(), &CONSENT).end().exits(4);
+        for words in [&format!("only {good} of ")[..], "`mine.slm`", "--repair-most", "nothing was written"] {
+            assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+        }
+        assert_eq!((home.names(), home.read("mine.slm") == *bytes), (vec!["mine.slm".to_owned()], true));
+        assert!(seeder.served().is_empty());
+    }
+    // Its user says so, but of a file of which nothing is the artifact's there is nothing to repair.
+    home.write("mine.slm", &one_equal);
+    let most = [CONSENT[0], CONSENT[1], "--repair-most"];
+    repair(&model, &home, seeder.offer(), &most).end().exits(0);
+    is_right(&model, &home.path("mine.slm"));
+    assert!(!seeder.served().contains(&3), "the chunk that was right");
+    home.write("mine.slm", vec![7; size]);
+    let ran = repair(&model, &home, seeder.offer(), &most).end().exits(4);
+    assert!(ran.stderr.contains("there is nothing to repair"), "{}", ran.stderr);
+    assert!(home.read("mine.slm") == vec![7; size]);
+    Ran::of(home.command(["verify-artifact", "m", "f.slm", "--repair-most"]).output().unwrap()).exits(2);
+    // What was cut off has lost much and would lose nothing.
+    home.write("mine.slm", &artifact[..3 * chunk]);
+    let beside: Vec<String> = home.names();
+    repair(&model, &home, seeder.offer(), &CONSENT).end().exits(0);
+    is_right(&model, &home.path("mine.slm"));
+    assert_eq!(home.names().len(), beside.len() + 1, "a second receipt");
+}
+
+#[test]
+fn h8_on_a_terminal_only_the_word_yes_writes_over_a_file_that_is_mostly_another() {
+    let model = Model::of("1MiB");
+    let seeder = Seeder::honest(&model, 64 << 20);
+    let (home, path) = damaged(&model, &(1..model.manifest.chunk_count() as u32).collect::<Vec<_>>());
+    let bytes = fs::read(&path).unwrap();
+    let manifest = model.manifest_path();
+    let line =
+        ["verify-artifact", manifest.to_str().unwrap(), "mine.slm", "--repair", "--peer", seeder.offer()];
+    let line = [&line[..], &["--listen", "127.0.0.1:0", CONSENT[0], CONSENT[1]]].concat();
+    for (word, code) in [("y", 4), ("yes", 0)] {
+        let (asked, running) = answer(&home, &line, &[word]);
+        assert_eq!(running.fate().status.code(), Some(code), "{asked}");
+        assert!(
+            asked.contains("WARNING") && asked.contains("1 of ") && asked.contains("mine.slm"),
+            "{asked}"
+        );
+        assert_eq!(fs::read(&path).unwrap() == bytes, code == 4);
+    }
+    is_right(&model, &path);
 }

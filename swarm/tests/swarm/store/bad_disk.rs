@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use minimodel_swarm::store::{Disk as _, DiskFile as _, MemDisk, Open, Placed, StoreError};
+use minimodel_swarm::store::{Disk as _, DiskFile as _, MemDisk, Open, Part, Placed, RepairIf, StoreError};
 
 use super::{ANNA, Artifact};
 
@@ -135,8 +135,8 @@ fn e2_e4_what_a_rescan_found_and_whom_we_blamed_is_synced_as_soon_as_a_chunk_is(
     let disk = MemDisk::new();
     let data = disk.open("tiny-1.0.slm.part", Open::New).unwrap();
     data.write_all_at(&artifact.bytes, 0).unwrap();
-    let opened =
-        minimodel_swarm::store::Part::open_in_place(disk.clone(), super::STEM, artifact.spec, super::OPENER);
+    let condition = RepairIf::MostIsGood;
+    let opened = Part::open_in_place(disk.clone(), super::STEM, artifact.spec, super::OPENER, condition);
     let (part, _) = opened.unwrap();
     part.sync_if_due(Duration::from_secs(10)).unwrap();
     assert!(!part.has_unsynced());

@@ -4,7 +4,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 
-use minimodel_swarm::store::{Disk as _, Open, Part, Published, Refusal, StoreError};
+use minimodel_swarm::store::{
+    Disk as _, Likeness, Open, Part, Published, RealDisk, Refusal, RepairIf, Resumed, StoreError,
+};
 
 use super::{Artifact, CHUNK, OPENER, STEM, real};
 
@@ -218,8 +220,98 @@ fn h8_a_repair_goes_on_with_the_file_that_it_was_given() {
     let mut bytes = artifact.bytes.clone();
     bytes[5] ^= 1;
     fs::write(folder.join(PART), &bytes).unwrap();
-    let (part, resumed) = Part::open_in_place(real(folder), STEM, artifact.spec, OPENER).unwrap();
+    let (part, resumed) = repair(&artifact, folder, RepairIf::MostIsGood);
     assert!(resumed.put_aside.is_none() && !folder.join(FOUND).exists());
     assert_eq!(part.rescan(artifact.tree.chunk_hashes().to_vec()).unwrap(), [1, 2]);
     assert_eq!(fs::read(folder.join(PART)).unwrap(), bytes);
+}
+
+fn repair(artifact: &Artifact, folder: &Path, condition: RepairIf) -> (Part<RealDisk>, Resumed) {
+    Part::open_in_place(real(folder), STEM, artifact.spec, OPENER, condition).unwrap()
+}
+
+/// Another file of the user's may have a chunk in common with the artifact; that it is told and recorded nowhere is what keeps
+/// the next run, of a fetch or a repair, from taking it for a partial file.
+#[test]
+fn h8_a_file_that_has_little_in_common_with_the_artifact_is_not_repaired_unless_its_user_says_so() {
+    let size = CHUNK as usize;
+    let artifact = Artifact::new(6 * size);
+    let leaves = artifact.tree.chunk_hashes().to_vec();
+    let other = |good: &[usize], length: usize| {
+        let mut bytes = vec![7; length];
+        for &index in good {
+            let place = index * size..(index + 1) * size;
+            bytes[place.clone()].copy_from_slice(&artifact.bytes[place]);
+        }
+        bytes
+    };
+    let mut hollow = vec![0; 6 * size];
+    hollow[..size].copy_from_slice(&artifact.bytes[..size]);
+    let holes = hollow.clone();
+    hollow[4 * size + 9] = 1;
+    let all: Vec<usize> = (0..6).collect();
+    let cut = artifact.bytes[..size + 100].to_vec();
+    let cases = [
+        (other(&[2], 6 * size), Some(Likeness { good: 1, other: 5, total: 6 })),
+        (other(&[2, 3], 6 * size), Some(Likeness { good: 2, other: 4, total: 6 })),
+        (other(&[2, 3, 4], 6 * size), None),
+        // The rest of it is holes: they speak neither for it nor against it, and one chunk would be lost.
+        (hollow, Some(Likeness { good: 1, other: 1, total: 6 })),
+        (holes, None),
+        (cut, Some(Likeness { good: 1, other: 1, total: 6 })),
+        (artifact.bytes[..2 * size].to_vec(), None),
+        // An archive that begins with the artifact.
+        (other(&all, 13 * size), Some(Likeness { good: 6, other: 7, total: 13 })),
+        (other(&all, 12 * size), None),
+    ];
+    for (bytes, expected) in cases {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path();
+        fs::write(folder.join(PART), &bytes).unwrap();
+        let (part, _) = repair(&artifact, folder, RepairIf::MostIsGood);
+        let rescanned = part.rescan(leaves.clone());
+        assert_eq!(part.unlike(), expected);
+        let Some(likeness) = expected else {
+            assert!(!rescanned.unwrap().is_empty());
+            continue;
+        };
+        assert!(matches!(rescanned, Err(StoreError::Unlike { likeness: found, .. }) if found == likeness));
+        assert!(part.have().is_empty());
+        drop(part);
+        // As after a kill: what is there is still nobody's partial file.
+        assert!(repair(&artifact, folder, RepairIf::MostIsGood).0.rescan(leaves.clone()).is_err());
+        let (part, resumed) = artifact.open(real(folder)).unwrap();
+        assert_eq!(resumed.put_aside.as_deref(), Some(folder.join(FOUND).as_path()));
+        assert_eq!(fs::read(folder.join(FOUND)).unwrap(), bytes);
+        drop(part);
+        fs::rename(folder.join(FOUND), folder.join(PART)).unwrap();
+        let (part, _) = repair(&artifact, folder, RepairIf::AnyIsGood);
+        assert_eq!(part.rescan(leaves.clone()).unwrap().len() as u64, likeness.good);
+        // Once a peer's chunk is in it, it is a repair that goes on.
+        let Some(missing) = (0..6).find(|&index| !part.has(index)) else { continue };
+        artifact.keep(&part, missing).unwrap();
+        drop(part);
+        let (part, _) = repair(&artifact, folder, RepairIf::MostIsGood);
+        assert_eq!(part.rescan(leaves.clone()).unwrap(), [0_u32; 0]);
+        assert_eq!(part.unlike(), None);
+    }
+}
+
+/// The artifact has holes too: that a file has the same is no evidence.
+#[test]
+fn h8_chunks_of_zeros_alone_are_no_evidence_of_what_a_file_is() {
+    let size = CHUNK as usize;
+    let mut bytes = vec![0; 8 * size];
+    bytes[..2 * size].fill(3);
+    let artifact = Artifact::of(bytes);
+    let mut mine = vec![0; 8 * size];
+    mine[..size].fill(9);
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join(PART), &mine).unwrap();
+    for condition in [RepairIf::MostIsGood, RepairIf::AnyIsGood] {
+        let (part, _) = repair(&artifact, directory.path(), condition);
+        assert!(part.rescan(artifact.tree.chunk_hashes().to_vec()).is_err());
+        assert_eq!(part.unlike(), Some(Likeness { good: 0, other: 1, total: 2 }));
+    }
+    assert_eq!(fs::read(directory.path().join(PART)).unwrap(), mine);
 }

@@ -1,0 +1,93 @@
+//! Whether a file that is to be repaired is the artifact gone bad, or another file that has a chunk in common with it.
+
+use std::io;
+
+use minimodel_verifier::Digest;
+use minimodel_verifier::chunk::Layout;
+use rayon::prelude::*;
+
+use super::disk::DiskFile;
+use super::record::is_zero;
+
+/// How much of a file must be the artifact's before a repair writes to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RepairIf {
+    /// At least half of its chunks, as long as one of the others holds data.
+    MostIsGood,
+    /// One chunk: the user knows that the rest is written over.
+    AnyIsGood,
+}
+
+/// How much of a file is the artifact's, in chunks. A place where the file or the artifact has zeros alone is no evidence:
+/// all files have holes in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Likeness {
+    /// Chunks that are the artifact's.
+    pub good: u64,
+    /// Chunks that hold data and are not the artifact's, what is behind its end among them: they would be lost.
+    pub other: u64,
+    /// Chunks of which either has data.
+    pub total: u64,
+}
+
+impl Likeness {
+    /// Holds the bytes of `file` against all `leaves`, of which `good`, in order, were found to be right.
+    pub(super) fn of<F: DiskFile>(
+        layout: &Layout,
+        file: &F,
+        leaves: &[(u32, Digest)],
+        good: &[u32],
+    ) -> io::Result<Self> {
+        let end = file.stat()?.byte_count;
+        let zeros = |index| minimodel_verifier::sha256(&vec![0; layout.chunk_len(index) as usize]);
+        let last = layout.count().saturating_sub(1);
+        let (full_zeros, last_zeros) = (zeros(0), zeros(last));
+        let chunks: io::Result<Vec<Self>> = leaves
+            .par_iter()
+            .map(|(index, leaf)| {
+                let from = layout.offset(*index);
+                let to = (from + u64::from(layout.chunk_len(*index))).min(end);
+                let is_good = good.binary_search(index).is_ok();
+                let is_other = !is_good && from < to && !is_zero(file, from, to)?;
+                let has_data = *leaf != if *index == last { last_zeros } else { full_zeros };
+                Ok(Self {
+                    good: u64::from(is_good && has_data),
+                    other: u64::from(is_other),
+                    total: u64::from(is_other || has_data),
+                })
+            })
+            .collect();
+        let behind = end.saturating_sub(layout.byte_count()).div_ceil(u64::from(layout.chunk_size()));
+        let none = Self { good: 0, other: behind, total: behind };
+        Ok(chunks?.into_iter().fold(none, |sum, chunk| Self {
+            good: sum.good + chunk.good,
+            other: sum.other + chunk.other,
+            total: sum.total + chunk.total,
+        }))
+    }
+
+    /// Whether the file may be written to. Where no data would be lost, it may.
+    pub fn permits(&self, condition: RepairIf) -> bool {
+        let is_most = self.good.saturating_mul(2) >= self.total;
+        self.other == 0 || self.good > 0 && (is_most || condition == RepairIf::AnyIsGood)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h8_most_of_a_file_is_right_or_nothing_in_it_is_lost() {
+        let permits = |good, other, total| {
+            let likeness = Likeness { good, other, total };
+            (likeness.permits(RepairIf::MostIsGood), likeness.permits(RepairIf::AnyIsGood))
+        };
+        assert_eq!(permits(1, 1, 128), (false, true), "the rest of it is holes");
+        assert_eq!(permits(63, 65, 128), (false, true));
+        assert_eq!(permits(64, 64, 128), (true, true));
+        assert_eq!(permits(3, 0, 128), (true, true), "a file that was cut off");
+        assert_eq!(permits(0, 0, 128), (true, true), "nothing but zeros");
+        assert_eq!(permits(0, 1, 128), (false, false));
+    }
+}
