@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use minimodel_swarm::driver::{Fetched, PeerShare, SeedEnd};
-use minimodel_swarm::store::{ChunkSource as _, FileStat, Finished, Part, Placed, Published, RealDisk};
+use minimodel_swarm::store::{
+    ChunkSource as _, FileStat, Finished, Part, Placed, Published, RealDisk, StoreError,
+};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::receipt::Receipt;
 use minimodel_wire::PeerId;
@@ -19,6 +21,7 @@ use crate::checked;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output;
 use crate::publisher::JudgedObject;
 use crate::settings::Context;
 use crate::size::{show_rate, show_size};
@@ -82,7 +85,11 @@ fn close_import(
 ) -> Result<(), Failure> {
     let text = receipt.render();
     if let Some(path) = &plan.receipt {
-        crate::output::write("receipt", path, text.as_bytes())?;
+        output::write("receipt", path, text.as_bytes()).map_err(|failure| {
+            let hint = "move away what is there, or name another place with --receipt FILE, then run the same command \
+                        again: it only writes what is missing";
+            Failure { hint: hint.to_owned(), ..failure }.because(kept(importing))
+        })?;
         if plan.is_repair {
             return published.close().map_err(|error| ending::store(&error));
         }
@@ -106,18 +113,30 @@ fn tell_placed(
         (Some(Placed::Different { path }), _) => Err(in_place_but(
             importing,
             &format!("another receipt is already at `{}` and was left as it is", escape::path(&path)),
-            "move it away and run the same command again, or name another place with --receipt FILE",
+            "move it away and run the same command again, or name another place with --receipt FILE: only what is missing is \
+             written",
         )),
         (Some(Placed::Failed(error)), _) | (_, Placed::Failed(error)) => {
-            let failure = ending::store(&error);
-            Err(Failure {
-                hint: "run the same command again: it only writes what is missing".to_owned(),
-                ..failure
-            }
-            .because("the file is in place and checked; its receipt or manifest copy could not be written"))
+            let hint = match &error {
+                StoreError::Refused { path, .. } | StoreError::Replaced { path } => format!(
+                    "look at what is there (`ls -ld {}`) and move it away, then run the same command again: it only writes \
+                     what is missing",
+                    escape::shell_word(path.as_os_str())
+                ),
+                _ => "run the same command again: it only writes what is missing".to_owned(),
+            };
+            Err(Failure { hint, ..ending::store(&error) }.because(kept(importing)))
         }
         _ => published.close().map_err(|error| ending::store(&error)),
     }
+}
+
+/// What was done with the fetched bytes although a copy failed.
+fn kept(importing: &Importing) -> String {
+    let shown = escape::path(&importing.target.artifact);
+    format!(
+        "the file is in place and checked as `{shown}`; its receipt or manifest copy could not be written"
+    )
 }
 
 fn in_place_but(importing: &Importing, cause: &str, hint: &str) -> Failure {

@@ -105,6 +105,7 @@ pub(crate) fn prepare(
         // Better told now than after the transfer.
         output::check_free("receipt", path)?;
     }
+    importing.target.check_copies(plan.receipt.is_none())?;
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
     let (part, resumed) = open_part(&importing.target)?;
     if let Some(why) = folders::is_shared(&importing.target.folder) {
@@ -156,7 +157,7 @@ pub(super) fn open_part_in_place(
     condition: RepairIf,
 ) -> Result<(Arc<Part<RealDisk>>, Resumed), Failure> {
     let opener = Opener { pid: std::process::id(), now_unix: now_unix() };
-    let opened = Part::open_in_place(target.disk_for_part()?, &target.stem, target.spec, opener);
+    let opened = Part::open_in_place(target.disk_for_part()?, &target.stem, target.spec, opener, condition);
     let (part, resumed) = opened.map_err(|error| target.opening(error))?;
     Ok((Arc::new(part), resumed))
 }

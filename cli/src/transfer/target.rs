@@ -5,7 +5,9 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use minimodel_swarm::store::{Disk as _, History, Open, PartSpec, Published, RealDisk, StoreError, step};
+use minimodel_swarm::store::{
+    self, Disk as _, History, Open, PartSpec, Published, RealDisk, StoreError, step,
+};
 use minimodel_verifier::chunk::Layout;
 use minimodel_verifier::{Manifest, Report};
 
@@ -131,6 +133,26 @@ impl Target {
         }
         drop(source);
         Ok(Some(Existing { published, history, checks }))
+    }
+
+    /// Refuses what stands where the receipt and the copy of the manifest go; better told now than after the transfer.
+    /// `with_receipt`: it goes beside the file.
+    pub(crate) fn check_copies(&self, with_receipt: bool) -> Result<(), Failure> {
+        if self.folder.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        store::check_copies(&self.disk()?, &self.stem, with_receipt).map_err(|error| match &error {
+            StoreError::TargetExists { path } => Failure::new(
+                Exit::Io,
+                format!("another receipt is already at `{}` and was left as it is", escape::path(path)),
+                format!(
+                    "nothing was fetched; look at it (`cat {}`) and move it away, then run the same command again, or name \
+                     another place with --receipt FILE",
+                    escape::shell_word(path.as_os_str())
+                ),
+            ),
+            _ => ending::store(&error),
+        })
     }
 
     /// What stands beside the file's place of another manifest under the same name, and which of the two is older: a

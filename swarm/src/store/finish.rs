@@ -122,6 +122,17 @@ impl<D: Disk> Part<D> {
     }
 }
 
+/// Refuses what stands where [`Published::finish`] will put its copies, before anything is fetched for them: of the receipt
+/// whatever there is, of the manifest what cannot be read as a copy of one.
+pub fn check_copies<D: Disk>(disk: &D, stem: &str, with_receipt: bool) -> Result<(), StoreError> {
+    let names = Names::new(stem)?;
+    read_small(disk, &names.manifest, 0)?;
+    if with_receipt && read_small(disk, &names.receipt, 0)?.is_some() {
+        return Err(StoreError::TargetExists { path: disk.path(&names.receipt) });
+    }
+    Ok(())
+}
+
 impl<D: Disk> Published<D> {
     /// Looks for a file under the final name: one that an earlier run published and could not finish, or one that
     /// somebody put there. `None` when there is none. Whether it is the artifact is for the caller to check, through

@@ -61,12 +61,12 @@ fn e9_e11_no_verb_writes_through_or_over_what_stands_at_its_output() {
 }
 
 #[test]
-fn e9_e18_what_stands_where_receipt_or_manifest_copy_go_is_named_and_the_next_run_completes() {
-    let home = stage();
+fn e9_what_stands_where_receipt_or_manifest_copy_go_is_named_before_anything_is_fetched() {
+    let (home, listener) = (stage(), Listener::new());
+    let dead = listener.offer(manifest().swarm_id());
+    let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
+    let offer = seeder.offer();
     for name in [&format!("{TARGET}.receipt"), COPY] {
-        // Anew, since each of them gives one key only so many files.
-        let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
-        let offer = seeder.offer();
         for obstacle in obstacles() {
             let out = format!("{name}-{}", obstacle.replace(' ', "-"));
             let path = home.path(&out).join(name);
@@ -74,34 +74,83 @@ fn e9_e18_what_stands_where_receipt_or_manifest_copy_go_is_named_and_the_next_ru
             if !put_any(&home, obstacle, &path) {
                 continue;
             }
-            let line =
-                ["fetch", "model.minimodel", "--peer", &offer, "-o", &out, "--consent", "fetch,import"];
-            let ran = home.run(line);
+            let line = |offer| {
+                let line = ["fetch", "model.minimodel", "--peer", offer, "-o", &out];
+                home.run([&line[..], &["--consent", "fetch,import"]].concat())
+            };
             if (name, obstacle) == (COPY, "hard link") {
                 // It can be read, and is another manifest: that is a warning.
-                assert!(ran.code == 0 && ran.stderr.contains("warning: another manifest"), "{ran:?}");
+                let ran = line(&offer).exits(0);
+                assert!(ran.stderr.contains("warning: another manifest"), "{ran:?}");
                 continue;
             }
-            let ran = ran.exits(13);
-            names(&ran, &[name, "the file", "in place and checked"]);
-            assert!(hint(&ran).contains("run the same command again"), "{}", ran.stderr);
-            assert_eq!(home.read(Path::new(&out).join(TARGET)), model(), "{name} {obstacle}");
+            let before = picture(&home.path(&out));
+            let ran = line(&dead).exits(13);
+            names(&ran, &[name]);
+            assert!(hint(&ran).contains("move it away"), "{}", ran.stderr);
+            is_unchanged(&before, &home.path(&out));
             assert_eq!(home.read("precious"), b"not to be touched", "{name} {obstacle}");
-            assert!(!home.path("nowhere").exists() && home.path(&out).join(STATE).exists());
+            assert!(!home.path("nowhere").exists());
 
-            fs::rename(&path, home.path("moved")).unwrap();
-            home.run(line).exits(0);
-            assert!(home.read(Path::new(&out).join(format!("{TARGET}.receipt"))).starts_with(b"receipt."));
-            assert_eq!(home.read(Path::new(&out).join(COPY)), manifest().canonical().into_bytes());
-            assert!(!home.path(&out).join(STATE).exists());
-            let moved = home.path("moved");
-            if moved.is_dir() && !moved.is_symlink() {
-                fs::remove_dir(moved)
-            } else {
-                fs::remove_file(moved)
+            move_away(&home, &path);
+            if obstacle == "fifo" {
+                line(&offer).exits(0);
             }
-            .unwrap();
         }
+    }
+    assert!(!listener.was_dialed());
+}
+
+fn move_away(home: &Home, path: &Path) {
+    fs::rename(path, home.path("moved")).unwrap();
+    let moved = home.path("moved");
+    if moved.is_dir() && !moved.is_symlink() { fs::remove_dir(moved) } else { fs::remove_file(moved) }
+        .unwrap();
+}
+
+#[test]
+fn e9_e18_what_came_in_the_way_of_a_copy_meanwhile_is_named_and_its_hint_completes_the_import() {
+    let home = stage();
+    let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
+    let offer = seeder.offer();
+    let beside = format!("{TARGET}.receipt");
+    for (name, obstacle, more) in [
+        (beside.as_str(), "symlink", &[][..]),
+        (&beside, "directory", &[]),
+        (&beside, "fifo", &[]),
+        (&beside, "hard link", &[]),
+        (COPY, "dangling", &[]),
+        (COPY, "directory", &[]),
+        ("../elsewhere", "symlink", &["--receipt", "elsewhere"]),
+        ("../elsewhere", "directory", &["--receipt", "elsewhere"]),
+    ] {
+        let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
+        let line = [&line[..], more].concat();
+        let fetch = Running::start(&mut home.command([&line[..], &["--down", "1MiB"]].concat()));
+        wait_for_record(&home, "out");
+        let path = home.path("out").join(name);
+        put(&home, obstacle, &path);
+        let ran = fetch.end().exits(13);
+        let file_name = name.trim_start_matches("../");
+        names(&ran, &[file_name, "in place and checked", &format!("out/{TARGET}")]);
+        let told = hint(&ran);
+        for words in ["move", "away", "run the same command again"] {
+            assert!(told.contains(words), "{name} {obstacle}: {words}: {}", ran.stderr);
+        }
+        assert_eq!(home.read(Path::new("out").join(TARGET)), model(), "{name} {obstacle}");
+        assert_eq!(home.read("precious"), b"not to be touched", "{name} {obstacle}");
+        assert!(!home.path("nowhere").exists() && home.path("out").join(STATE).exists());
+        // The same command alone does not help while it is there, and says so again.
+        names(&home.run(&line).exits(13), &[file_name]);
+
+        move_away(&home, &path);
+        home.run(&line).exits(0);
+        let receipt = if more.is_empty() { home.path("out").join(&beside) } else { home.path("elsewhere") };
+        assert!(fs::read(receipt).unwrap().starts_with(b"receipt."));
+        assert_eq!(home.read(Path::new("out").join(COPY)), manifest().canonical().into_bytes());
+        assert!(!home.path("out").join(STATE).exists());
+        fs::remove_dir_all(home.path("out")).unwrap();
+        let _ = fs::remove_file(home.path("elsewhere"));
     }
 }
 
