@@ -13,11 +13,11 @@
 //! peer and publisher, so nothing is guessed and nothing is repaired.
 
 use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use ed25519_dalek::SigningKey;
+use minimodel_companion::{Exposed, Others};
 use minimodel_wire::PeerId;
 
 use crate::escape;
@@ -144,19 +144,18 @@ pub(crate) fn read(path: &Path) -> Result<Identity, Failure> {
     let opened = input::open(WHAT, path)?;
     let failed = |error: std::io::Error| Failure::reading(WHAT, path, &error);
     let metadata = opened.file.metadata().map_err(failed)?;
-    let user = rustix::process::geteuid().as_raw();
-    let mode = metadata.permissions().mode() & 0o7777;
     let word = escape::shell_word(path.as_os_str());
-    if metadata.uid() != user {
-        let cause = format!("it belongs to user {}, this is user {user}", metadata.uid());
-        return Err(refused(path, format!("see `ls -l {word}`; each user has an identity of their own"))
-            .because(cause));
-    }
-    if mode & 0o077 != 0 {
-        let cause = format!("its mode {mode:04o} lets others at the secret key");
-        return Err(
-            refused(path, format!("if nobody has read it, close it: `chmod 600 {word}`")).because(cause)
-        );
+    if let Some(exposed) = Exposed::look(&metadata, Others::Nothing) {
+        let (hint, cause) = match exposed {
+            Exposed::Foreign { .. } => {
+                (format!("see `ls -l {word}`; each user has an identity of their own"), exposed.to_string())
+            }
+            Exposed::Mode(mode) => (
+                format!("if nobody has read it, close it: `chmod 600 {word}`"),
+                format!("its mode {mode:04o} lets others at the secret key"),
+            ),
+        };
+        return Err(refused(path, hint).because(cause));
     }
     let mut text = Vec::new();
     opened.file.take(MAX_BYTES).read_to_end(&mut text).map_err(failed)?;
@@ -199,6 +198,7 @@ fn parse(text: &[u8]) -> Result<SigningKey, &'static str> {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 

@@ -2,12 +2,12 @@
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use minimodel_swarm::store::others_may_write;
-
+use crate::private::{Exposed, Others};
 use crate::problem::{Problem, code};
+use crate::shell;
 
 /// Creates a folder and those above it, for this user alone.
 pub(crate) fn create_folder(folder: &Path) -> Result<(), Problem> {
@@ -26,24 +26,19 @@ pub fn check_folder(folder: &Path) -> Result<(), Problem> {
         // What stands there instead, or cannot be looked at, is told when it is opened.
         Ok(_) | Err(_) => return Ok(()),
     };
-    let (shown, word) = (folder.display(), shell_word(folder));
-    let user = rustix::process::geteuid().as_raw();
-    let error = format!("the folder `{shown}` is not yours alone to write to, and is not used");
-    if metadata.uid() != user {
-        let hint = format!(
+    let Some(exposed) = Exposed::look(&metadata, Others::ReadButOwnGroup) else { return Ok(()) };
+    let (shown, word) = (folder.display(), shell::word(folder));
+    let hint = match exposed {
+        Exposed::Foreign { user, .. } => format!(
             "each user has folders of their own: `export MINIMODEL_HOME=/path/to/folder`; if this one should be yours, \
              `chown -R {user} {word}`"
-        );
-        let cause = format!("it belongs to user {}, and this is user {user}", metadata.uid());
-        return Err(Problem::new(code::IO, error, hint).because(cause));
-    }
-    let mode = metadata.mode() & 0o7777;
-    if others_may_write(mode, metadata.gid()) {
-        let hint =
-            format!("see what is in it (`ls -la {word}`), then take the right away: `chmod go-w {word}`");
-        return Err(Problem::new(code::IO, error, hint).because(format!("its mode is {mode:04o}")));
-    }
-    Ok(())
+        ),
+        Exposed::Mode(_) => {
+            format!("see what is in it (`ls -la {word}`), then take the right away: `chmod go-w {word}`")
+        }
+    };
+    let error = format!("the folder `{shown}` is not yours alone to write to, and is not used");
+    Err(Problem::new(code::IO, error, hint).because(exposed))
 }
 
 /// Refuses a file of ours that another account owns or may write to: what stands in it may be theirs.
@@ -52,27 +47,16 @@ pub fn check_folder(folder: &Path) -> Result<(), Problem> {
 ///
 /// Which account or mode it is, and the command that mends it.
 pub fn check_own(metadata: &Metadata) -> io::Result<()> {
-    let (user, mode) = (rustix::process::geteuid().as_raw(), metadata.mode() & 0o7777);
-    let refused = |what: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
-    if metadata.uid() != user {
-        return refused(format!(
-            "it belongs to user {}, and this is user {user}: look at it and move it away",
-            metadata.uid()
-        ));
-    }
-    if others_may_write(mode, metadata.gid()) {
-        return refused(format!(
-            "its mode {mode:04o} lets others write to it: look at it, then `chmod go-w` it or move it away"
-        ));
-    }
-    Ok(())
-}
-
-/// A path as a word of a shell line.
-fn shell_word(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
-    if text.chars().all(is_plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    let Some(exposed) = Exposed::look(metadata, Others::ReadButOwnGroup) else { return Ok(()) };
+    let what = match exposed {
+        Exposed::Foreign { .. } => format!("{exposed}: look at it and move it away"),
+        Exposed::Mode(mode) => {
+            format!(
+                "its mode {mode:04o} lets others write to it: look at it, then `chmod go-w` it or move it away"
+            )
+        }
+    };
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, what))
 }
 
 /// Writes a file of ours, replacing an older one at once; durable when this returns.

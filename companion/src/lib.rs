@@ -13,12 +13,15 @@ pub mod doctor;
 mod files;
 pub mod library;
 pub mod limits;
+mod private;
 pub mod problem;
 pub mod publishers;
 pub mod runner;
 mod service;
+mod shell;
 
 pub use companion::{Companion, Places, is_held};
 pub use files::{check_folder, check_own};
+pub use private::{Exposed, Others};
 pub use problem::Problem;
 pub use service::{Answer, Service};

@@ -8,7 +8,7 @@
 //! HMAC-SHA256 (RFC 2104) under the token, over the nonce and the address at which the question came in. The
 //! address keeps a stranger at another port from passing the question on to the companion and its answer back.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Metadata};
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -16,12 +16,14 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use crate::private::{Exposed, Others};
 use crate::problem::{Problem, code};
+use crate::shell;
 
 /// The file with the token.
 const TOKEN: &str = "token";
@@ -205,57 +207,81 @@ impl Access {
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Problem {
-    let hint = format!("look at the folder and its rights: `ls -ld {}`", path.display());
+    let hint = format!("look at it and its rights: `ls -ld {}`", shell::word(path));
     Problem::new(code::IO, format!("cannot {what} `{}`", path.display()), hint).because(error)
 }
 
-fn exposed(path: &Path, why: &str, hint: String) -> Problem {
-    Problem::new(code::IO, format!("`{}` is not private to you", path.display()), hint).because(why)
+/// What others must not get at.
+#[derive(Clone, Copy, Debug)]
+enum Private<'a> {
+    /// The companion's folder.
+    Folder,
+    /// The token in it; the folder's path.
+    Token(&'a Path),
+    /// `endpoint.json`, which holds no secret.
+    Endpoint,
+}
+
+/// Refuses what others could have read or changed. The hint's steps are in the order in which they work: while the rights are
+/// wrong no verb speaks with a companion, and one that runs is ended with the token that it knows.
+fn check_rights(path: &Path, metadata: &Metadata, what: Private<'_>) -> Result<(), Problem> {
+    let Some(exposed) = Exposed::look(metadata, Others::Nothing) else { return Ok(()) };
+    let (most, close) = match what {
+        Private::Folder => ("0700", "chmod 700"),
+        Private::Token(_) | Private::Endpoint => ("0600", "chmod 600"),
+    };
+    let word = shell::word(path);
+    let new_token = |folder: &Path| {
+        format!(
+            "close it first, since until then no verb speaks with a companion: `{close} {word}`. Others may have read the token; \
+             for a new one `minimodel companion stop`, then `rm -f {}`, then `minimodel companion start`",
+            shell::word(&folder.join(TOKEN))
+        )
+    };
+    let (why, hint) = match (exposed, what) {
+        (Exposed::Foreign { .. }, _) => (
+            "another user owns it".to_owned(),
+            "use a folder of your own: set MINIMODEL_HOME to one".to_owned(),
+        ),
+        (Exposed::Mode(mode), what) => (
+            format!("its rights are {:04o}, and {most} is the most they may be", mode & 0o777),
+            match what {
+                Private::Folder => new_token(path),
+                Private::Token(folder) => new_token(folder),
+                Private::Endpoint => format!("close it: `{close} {word}`"),
+            },
+        ),
+    };
+    Err(Problem::new(code::IO, format!("`{}` is not private to you", path.display()), hint).because(why))
 }
 
 fn open_folder(path: &Path) -> Result<File, Problem> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = rustix::fs::open(path, flags, Mode::empty())
         .map_err(|error| failed("open the folder", path, &error.into()))?;
-    let stat = rustix::fs::fstat(&folder).map_err(|error| failed("look at", path, &error.into()))?;
-    check_rights(path, &stat, "0700", "chmod 700")?;
-    Ok(File::from(folder))
-}
-
-fn check_rights(path: &Path, stat: &rustix::fs::Stat, right: &str, repair: &str) -> Result<(), Problem> {
-    if stat.st_uid != rustix::process::geteuid().as_raw() {
-        let hint = "use a folder of your own: set MINIMODEL_HOME to one".to_owned();
-        return Err(exposed(path, "another user owns it", hint));
-    }
-    let mode = stat.st_mode & 0o777;
-    if mode & 0o077 != 0 {
-        let why = format!("its rights are {mode:04o}, and {right} is the most they may be");
-        let hint = format!(
-            "stop the companion, remove its token (others may have read it) and run `{repair} {}`",
-            path.display()
-        );
-        return Err(exposed(path, &why, hint));
-    }
-    Ok(())
+    let folder = File::from(folder);
+    let metadata = folder.metadata().map_err(|error| failed("look at", path, &error))?;
+    check_rights(path, &metadata, Private::Folder)?;
+    Ok(folder)
 }
 
 /// A small private file of the folder.
 fn read_private(path: &Path, folder: &File, name: &str) -> Result<Option<String>, Problem> {
+    let what = if name == TOKEN { Private::Token(path) } else { Private::Endpoint };
     let path = path.join(name);
     // Without NONBLOCK a pipe of that name would hold us for ever.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(folder, name, flags, Mode::empty()) {
         Err(Errno::NOENT) => return Ok(None),
-        other => other.map_err(|error| failed("open", &path, &error.into()))?,
+        other => File::from(other.map_err(|error| failed("open", &path, &error.into()))?),
     };
-    let stat = rustix::fs::fstat(&file).map_err(|error| failed("look at", &path, &error.into()))?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+    let metadata = file.metadata().map_err(|error| failed("look at", &path, &error))?;
+    if !metadata.is_file() {
         return Err(failed("read", &path, &io::Error::other("it is no ordinary file")));
     }
-    check_rights(&path, &stat, "0600", "chmod 600")?;
+    check_rights(&path, &metadata, what)?;
     let mut text = String::new();
-    let read = File::from(file).take(MAX_BYTES).read_to_string(&mut text);
-    read.map_err(|error| failed("read", &path, &error))?;
+    file.take(MAX_BYTES).read_to_string(&mut text).map_err(|error| failed("read", &path, &error))?;
     Ok(Some(text))
 }
 
@@ -263,10 +289,16 @@ fn read_token(path: &Path, folder: &File) -> Result<Option<Token>, Problem> {
     let Some(text) = read_private(path, folder, TOKEN)? else { return Ok(None) };
     let token = text.strip_suffix('\n').and_then(Token::parse);
     token.map(Some).ok_or_else(|| {
+        // A companion that runs demands the token that it read: only its process can be told to end.
+        let running = read_private(path, folder, ENDPOINT).ok().flatten();
+        let running = running.and_then(|text| serde_json::from_str::<Endpoint>(&text).ok());
+        let end = running.map_or_else(String::new, |Endpoint { pid, .. }| {
+            format!("where a companion still runs (see `ps -p {pid}`) end it: `kill {pid}`; then ")
+        });
         let path = path.join(TOKEN);
         let hint = format!(
-            "remove it and start the companion again, which makes a new one: `rm {}`",
-            path.display()
+            "{end}remove it, and the next start makes a new one: `rm {}`, then `minimodel companion start`",
+            shell::word(&path)
         );
         Problem::new(code::INVALID, format!("`{}` holds no token", path.display()), hint)
             .because("a token is 64 lowercase hex digits and a line end")

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Table;
 use crate::problem::{Problem, code};
+use crate::shell;
 
 /// What went wrong with the database.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +133,7 @@ impl From<DbError> for Problem {
             DbError::Damaged { path, .. } => format!(
                 "{LOST}. Move the file away (`mv {0} {0}.damaged`) and add your models again: `minimodel library add \
                  MANIFEST FILE.slm`",
-                shell_word(path)
+                shell::word(path)
             ),
             DbError::Row { .. } => format!(
                 "another program wrote to it, or a fault of this one; {LOST}. Move `companion.redb` away to begin anew, \
@@ -148,17 +149,10 @@ impl From<DbError> for Problem {
             }
             DbError::File { path, .. } => {
                 let folder = path.parent().unwrap_or(path);
-                format!("see who may write there: `ls -ld {}`", shell_word(folder))
+                format!("see who may write there: `ls -ld {}`", shell::word(folder))
             }
             DbError::Engine(_) => "check the disk of the state folder, then run the same command again".to_owned(),
         };
         Self::new(code, what, hint).because(error)
     }
-}
-
-/// A path as a word of a shell line; a path that needs quotes gets them.
-fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,=@%+".contains(c);
-    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -8,7 +8,9 @@ use super::key::PublisherKey;
 use super::standing::KnownKey;
 use super::store::{MAX_KEYS, MAX_PUBLISHERS};
 use crate::clock::utc;
+use crate::private::Exposed;
 use crate::problem::{Problem, code};
+use crate::shell;
 
 /// Why known publishers could not be read, changed, or held against a manifest.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +44,7 @@ pub enum PublisherError {
         /// The file.
         path: PathBuf,
         /// Whose it is, or its mode.
-        what: String,
+        exposed: Exposed,
     },
     /// A manifest is not what is known, and was not accepted.
     #[error(transparent)]
@@ -84,7 +86,7 @@ impl From<PublisherError> for Problem {
             PublisherError::Refused(refusal) => Self::from(refusal),
             PublisherError::Write(problem) => problem,
             PublisherError::Io { path, source, .. } => {
-                let hint = format!("see what it is and who may use it: `ls -l {}`", path.display());
+                let hint = format!("see what it is and who may use it: `ls -l {}`", shell::word(&path));
                 Self::new(code::IO, told, hint).because(source)
             }
             PublisherError::Damaged { path, line, what } => Self::new(
@@ -93,13 +95,26 @@ impl From<PublisherError> for Problem {
                 format!(
                     "put it back from a copy; if there is none, move it away (`mv {0} {0}.damaged`), and every \
                      publisher is new again",
-                    path.display()
+                    shell::word(&path)
                 ),
             )
             .because(format!("line {line}: {what}")),
-            PublisherError::NotOurs { path, what } => {
-                let hint = format!("if its content is right, close it: `chmod 600 {}`", path.display());
-                Self::new(code::IO, told, hint).because(what)
+            PublisherError::NotOurs { path, exposed } => {
+                let word = shell::word(&path);
+                let (cause, hint) = match exposed {
+                    Exposed::Foreign { owner, user } => (
+                        exposed.to_string(),
+                        format!(
+                            "only user {owner} or root can give it to you (`chown {user} {word}`); or move it away (`mv {word} \
+                             {word}.foreign`), and every publisher is new again"
+                        ),
+                    ),
+                    Exposed::Mode(mode) => (
+                        format!("its mode {mode:04o} lets others write to it"),
+                        format!("if its content is right, close it: `chmod 600 {word}`"),
+                    ),
+                };
+                Self::new(code::IO, told, hint).because(cause)
             }
             PublisherError::Unknown(_) => {
                 Self::new(code::NOT_FOUND, told, "see all: `minimodel publisher list`")

@@ -16,6 +16,7 @@ use super::key::{PublisherKey, Shown};
 use super::standing::{How, Known, KnownKey, Publisher, Standing};
 use super::text;
 use crate::files;
+use crate::private::{Exposed, Others};
 
 /// Inside the state folder.
 pub const FILE_NAME: &str = "publishers";
@@ -73,13 +74,8 @@ impl Publishers {
         if !metadata.is_file() {
             return Err(failed(io::Error::other("it is no ordinary file")));
         }
-        let not_ours = |what| Err(PublisherError::NotOurs { path: path.clone(), what });
-        let (user, mode) = (rustix::process::geteuid().as_raw(), metadata.mode() & 0o7777);
-        if metadata.uid() != user {
-            return not_ours(format!("it belongs to user {}, this is user {user}", metadata.uid()));
-        }
-        if mode & 0o022 != 0 {
-            return not_ours(format!("its mode {mode:04o} lets others write to it"));
+        if let Some(exposed) = Exposed::look(&metadata, Others::Read) {
+            return Err(PublisherError::NotOurs { path, exposed });
         }
         let stamp = Stamp {
             inode: (metadata.dev(), metadata.ino()),

@@ -237,6 +237,15 @@ fn h10_a_record_that_others_may_write_to_or_that_is_no_file_is_refused() {
         assert!(matches!(store.read(), Err(PublisherError::NotOurs { .. })), "{mode:o}");
     }
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+        let problem = Problem::from(store.read().unwrap_err());
+        assert!(problem.cause.unwrap().contains("it belongs to user 65534"));
+        // To change the mode of another's file is nothing that this user may do.
+        assert!(!problem.hint.contains("chmod") && problem.hint.contains("`mv "), "{}", problem.hint);
+        assert!(problem.hint.contains("only user 65534"), "{}", problem.hint);
+        std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+    }
     let away = path.with_extension("away");
     fs::rename(&path, &away).unwrap();
     symlink(&away, &path).unwrap();

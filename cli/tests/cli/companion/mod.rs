@@ -5,6 +5,7 @@ mod asking;
 mod away;
 mod causes;
 mod doctor;
+mod exposed;
 mod grants;
 mod house;
 mod http;
