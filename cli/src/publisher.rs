@@ -39,15 +39,18 @@ pub(crate) fn judge(context: &Context, manifest: &Manifest) -> Result<Judged, Fa
 
 /// The same for a verb that only shows; a record that cannot be read is told of.
 pub(crate) fn look(context: &Context, manifest: &Manifest) -> Option<Judged> {
-    let tell = |failure: &Failure| {
-        let cause = failure.cause.as_deref().map(|cause| format!(" ({cause})")).unwrap_or_default();
-        context.printer.warning(&format!("{}{cause}: {}", failure.error, failure.hint));
-    };
+    let tell = |failure: &Failure| tell_unreadable(context, failure);
     let judged = judge(context, manifest).inspect_err(tell).ok()?;
     if judged.is_alarm() {
         context.printer.warning(&words(&judged));
     }
     Some(judged)
+}
+
+/// Warns of a record that cannot be read, where that refuses nothing.
+pub(crate) fn tell_unreadable(context: &Context, failure: &Failure) {
+    let cause = failure.cause.as_deref().map(|cause| format!(" ({cause})")).unwrap_or_default();
+    context.printer.warning(&format!("{}{cause}: {}", failure.error, failure.hint));
 }
 
 /// A failure of the record, or a manifest that is refused, as this process ends with it.
@@ -141,13 +144,18 @@ pub(crate) fn keep(
     accepted: Option<&Shown>,
 ) -> Result<(), Failure> {
     record(context)?.keep(manifest, accepted, now_unix()).map_err(failure)?;
+    tell_kept(context, judged);
+    Ok(())
+}
+
+/// Says that the key of a manifest was kept, if it was not known before.
+pub(crate) fn tell_kept(context: &Context, judged: &Judged) {
     if matches!(judged.standing, Standing::New | Standing::Changed { .. }) {
         let id = escape::shown(&judged.publisher);
         context
             .printer
             .note(format!("this key of `{id}` is known from now on: `minimodel publisher show {id}`"));
     }
-    Ok(())
 }
 
 /// One known key, in events.

@@ -2,8 +2,8 @@
 //! the local interface ([`crate::client`]).
 
 use crate::api::types::{
-    Activated, Announcement, Consent, Entry, Finding, Fits, Grant, Limits, LogEntry, LogVerdict, Moved,
-    NewEntry, NewFetch, NewGrant, NewShare, Pruned, Status, Transfer, TransferLimits,
+    Activated, Activation, Announcement, Consent, Entry, Finding, Fits, Grant, Limits, LogEntry, LogVerdict,
+    Moved, NewEntry, NewFetch, NewGrant, NewShare, Pruned, Status, Transfer, TransferLimits,
 };
 use crate::problem::Problem;
 
@@ -69,7 +69,8 @@ pub trait Service: Send + Sync {
     fn entry(&self, id: u64) -> Answer<Entry>;
     /// The text of an entry's manifest.
     fn manifest(&self, id: u64) -> Answer<String>;
-    /// Adds an entry; a file is checked in full first.
+    /// Adds an entry; a file is checked in full first. A manifest that is not signed as is known of its publisher is refused
+    /// unless that is accepted, and the key that signed is known from then on.
     fn add(&self, new: NewEntry) -> Answer<Entry>;
     /// Checks an entry's file in full again.
     fn verify(&self, id: u64) -> Answer<Entry>;
@@ -79,8 +80,8 @@ pub trait Service: Send + Sync {
     fn pin(&self, id: u64, pinned: bool) -> Answer<Entry>;
     /// Evicts cached, unpinned, inactive and unshared files until the cache holds `keep_bytes` at most.
     fn prune(&self, keep_bytes: u64) -> Answer<Pruned>;
-    /// Points the model's link at this version.
-    fn activate(&self, id: u64) -> Answer<Activated>;
+    /// Points the model's link at this version, under the rule of [`Service::add`].
+    fn activate(&self, id: u64, activation: Activation) -> Answer<Activated>;
     /// Points the model's link at the version it led to before.
     fn rollback(&self, model_id: &str) -> Answer<Activated>;
     /// A manifest's requirements against this machine.

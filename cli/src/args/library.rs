@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::publisher::PublisherOptions;
 use crate::size::parse_size;
 
 /// What every NAME may be; the same words for each action.
@@ -26,8 +27,8 @@ pub(crate) enum LibraryAction {
     Show(EntryArgs),
     /// Add a manifest, with the model file that you have of it
     Add(LibraryAddArgs),
-    /// Check an entry's file in full again
-    Verify(EntryArgs),
+    /// Check an entry's file in full again, and who signed its manifest
+    Verify(LibrarySignedArgs),
     /// Forget an entry; a file of your own stays
     Remove(LibraryRemoveArgs),
     /// Keep an entry from eviction
@@ -39,7 +40,7 @@ pub(crate) enum LibraryAction {
     /// Print the path of a file, of the active version for a MODEL-ID
     Path(EntryArgs),
     /// Make a version the active one: the link of its model leads to it
-    Activate(EntryArgs),
+    Activate(LibrarySignedArgs),
     /// Make the version active that was before
     Rollback(LibraryRollbackArgs),
     /// Say whether this machine has what a model requires
@@ -57,6 +58,15 @@ pub(crate) struct EntryArgs {
     pub(crate) name: String,
 }
 
+/// `minimodel library verify` and `activate`: an action on an entry that depends on who signed its manifest.
+#[derive(Debug, Args)]
+pub(crate) struct LibrarySignedArgs {
+    #[arg(value_name = "NAME", help = NAME_HELP)]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) publisher: PublisherOptions,
+}
+
 /// `minimodel library add`.
 #[derive(Debug, Args)]
 pub(crate) struct LibraryAddArgs {
@@ -66,6 +76,8 @@ pub(crate) struct LibraryAddArgs {
     /// The model file; it is checked in full and stays where it is
     #[arg(value_name = "FILE.slm")]
     pub(crate) artifact: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) publisher: PublisherOptions,
 }
 
 /// `minimodel library remove`.

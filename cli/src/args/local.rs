@@ -183,6 +183,8 @@ pub(crate) struct VerifyChunksArgs {
     /// The chunk list, one `sha256:HEX` a line; without it the record beside a partial file is used
     #[arg(long, value_name = "FILE")]
     pub(crate) chunk_list: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) publisher: PublisherOptions,
 }
 
 /// `minimodel write-import-receipt`.

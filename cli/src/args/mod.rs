@@ -17,6 +17,7 @@ pub(crate) use consent::{
 pub(crate) use global::{Cli, ColorChoice, Global, ProgressChoice, Verb};
 pub(crate) use library::{
     LibraryAction, LibraryAddArgs, LibraryArgs, LibraryFitsArgs, LibraryPruneArgs, LibraryRemoveArgs,
+    LibrarySignedArgs,
 };
 pub(crate) use local::{
     BlameAction, BlameArgs, BlameClearArgs, CompletionsArgs, IdAction, IdArgs, InspectArgs, ManifestAction,

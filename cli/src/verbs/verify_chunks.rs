@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::input::{self, Input};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
+use crate::publisher;
 use crate::record::{self, Record};
 use crate::report;
 use crate::settings::Context;
@@ -20,12 +21,15 @@ use crate::settings::Context;
 /// Longest chunk list: that of the most chunks there may be, 72 bytes a line.
 const MAX_LIST_BYTES: usize = 72 << 24;
 
-/// Reports; exit 10 when the manifest or the chunk list is not valid, 4 when a chunk is not what it should be.
+/// Reports; exit 10 when the manifest or the chunk list is not valid, 6 when the manifest is not signed as is known or demanded
+/// (no chunk is read then), 4 when a chunk is not what it should be.
 pub(crate) fn run(args: &VerifyChunksArgs, context: &Context) -> Result<(), Failure> {
     let printer = &context.printer;
     let manifest = report::manifest_or_answer(printer, &args.manifest)?;
+    let judged = report::admit_or_answer(context, &manifest, &args.publisher)?;
     let partial = input::open("partial file", &args.partial)?;
-    let checks = match (&args.chunk_list, record_beside(&args.partial)) {
+    let mut checks = publisher::check(&judged, &args.publisher);
+    checks.extend(match (&args.chunk_list, record_beside(&args.partial)) {
         (Some(path), _) => by_list(&manifest, &args.partial, &partial, Some(&chunk_list(path)?))?,
         (None, Some(path)) => {
             by_record(context, &manifest, (&args.partial, &partial), &record::read(&path)?)?
@@ -34,7 +38,7 @@ pub(crate) fn run(args: &VerifyChunksArgs, context: &Context) -> Result<(), Fail
             return Err(nothing_to_judge_by(&args.partial));
         }
         (None, None) => by_list(&manifest, &args.partial, &partial, None)?,
-    };
+    });
     report::answer(printer, Some(manifest.swarm_id()), &checks)?;
     if checks.ok() {
         return Ok(());

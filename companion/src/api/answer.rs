@@ -168,22 +168,37 @@ impl<T: DeserializeOwned> FromRequest<Api> for Sent<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, api: &Api) -> Outcome<Self> {
-        let bytes = body(request.into_body(), &api.bounds).await?;
-        let fault = match serde_json::from_slice(&bytes) {
-            // Derived readers take a list of a struct's fields for the struct; the document does not.
-            Ok(value) if bytes.trim_ascii_start().starts_with(b"{") => return Ok(Self(value)),
-            Ok(_) => serde::de::Error::custom("it is no object"),
-            Err(fault) => fault,
-        };
-        let hint = "the shapes of all bodies are in /v1/openapi.json and docs/api.md";
-        let refusal = if fault.is_data() {
-            let error = "the body is not what this route takes";
-            Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, code::INVALID, error, hint)
-        } else {
-            Refusal::new(StatusCode::BAD_REQUEST, code::USAGE, "the body is no JSON", hint)
-        };
-        Err(Refusal { problem: refusal.problem.because(fault), ..refusal })
+        parse(&body(request.into_body(), &api.bounds).await?).map(Self)
     }
+}
+
+/// The same, where no body is as good as `{}`.
+pub(crate) struct Perhaps<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Default> FromRequest<Api> for Perhaps<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, api: &Api) -> Outcome<Self> {
+        let bytes = body(request.into_body(), &api.bounds).await?;
+        if bytes.trim_ascii().is_empty() { Ok(Self(T::default())) } else { parse(&bytes).map(Self) }
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Outcome<T> {
+    let fault = match serde_json::from_slice(bytes) {
+        // Derived readers take a list of a struct's fields for the struct; the document does not.
+        Ok(value) if bytes.trim_ascii_start().starts_with(b"{") => return Ok(value),
+        Ok(_) => serde::de::Error::custom("it is no object"),
+        Err(fault) => fault,
+    };
+    let hint = "the shapes of all bodies are in /v1/openapi.json and docs/api.md";
+    let refusal = if fault.is_data() {
+        let error = "the body is not what this route takes";
+        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, code::INVALID, error, hint)
+    } else {
+        Refusal::new(StatusCode::BAD_REQUEST, code::USAGE, "the body is no JSON", hint)
+    };
+    Err(Refusal { problem: refusal.problem.because(fault), ..refusal })
 }
 
 /// No body, or `{}`: for calls that need nothing but their address.

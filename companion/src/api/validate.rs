@@ -5,7 +5,7 @@ use std::path::Path;
 
 use minimodel_wire::{PeerId, SignedOffer};
 
-use crate::api::types::{Consent, NewEntry, NewFetch, NewGrant, NewShare};
+use crate::api::types::{Activation, Consent, NewEntry, NewFetch, NewGrant, NewShare};
 use crate::problem::{Problem, code};
 use crate::publishers::{PublisherKey, Shown};
 
@@ -68,9 +68,24 @@ pub fn share(new: &NewShare) -> Result<(), Problem> {
 ///
 /// # Errors
 ///
-/// A path that is not absolute.
+/// A path that is not absolute, or what is accepted is no key.
 pub fn entry(new: &NewEntry) -> Result<(), Problem> {
-    optional_path("path", new.path.as_deref())
+    optional_path("path", new.path.as_deref())?;
+    optional_shown(new.accept_publisher_key.as_deref())
+}
+
+/// Checks what is accepted with an activation.
+///
+/// # Errors
+///
+/// It is no key.
+pub fn activation(activation: &Activation) -> Result<(), Problem> {
+    optional_shown(activation.accept_publisher_key.as_deref())
+}
+
+fn optional_shown(text: Option<&str>) -> Result<(), Problem> {
+    let Some(text) = text else { return Ok(()) };
+    text.parse::<Shown>().map(drop).map_err(|error| not_a_key(text, &error))
 }
 
 /// Checks a grant.

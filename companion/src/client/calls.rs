@@ -4,8 +4,8 @@ use ureq::http::Method;
 
 use super::{Client, Patience, text};
 use crate::api::types::{
-    Activated, Announcement, Consent, Entry, Finding, Fits, Grant, Limits, LogEntry, LogVerdict, Moved,
-    NewEntry, NewFetch, NewGrant, NewShare, Pruned, Status, Transfer, TransferLimits,
+    Activated, Activation, Announcement, Consent, Entry, Finding, Fits, Grant, Limits, LogEntry, LogVerdict,
+    Moved, NewEntry, NewFetch, NewGrant, NewShare, Pruned, Status, Transfer, TransferLimits,
 };
 use crate::api::{Fitted, Kept};
 use crate::service::{Answer, Service};
@@ -157,8 +157,8 @@ impl Service for Client {
         self.long("/v1/library/prune", &Kept { keep_bytes })
     }
 
-    fn activate(&self, id: u64) -> Answer<Activated> {
-        self.post(&format!("/v1/library/{id}/activate"), &Nothing {})
+    fn activate(&self, id: u64, activation: Activation) -> Answer<Activated> {
+        self.post(&format!("/v1/library/{id}/activate"), &activation)
     }
 
     fn rollback(&self, model_id: &str) -> Answer<Activated> {

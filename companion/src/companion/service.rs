@@ -8,8 +8,9 @@ use minimodel_verifier::Manifest;
 use super::row::{Row, parse};
 use super::{Companion, Core};
 use crate::api::types::{
-    Activated, Announcement, Consent, Entry, Event, Finding, Fits, Grant, Limits, LogEntry, LogVerdict,
-    Moved, NewEntry, NewFetch, NewGrant, NewShare, Pruned, Status, Transfer, TransferLimits,
+    Activated, Activation, Announcement, Consent, Entry, EntryState, Event, Finding, Fits, Grant, Limits,
+    LogEntry, LogVerdict, Moved, NewEntry, NewFetch, NewGrant, NewShare, Pruned, Status, Transfer,
+    TransferLimits,
 };
 use crate::api::validate;
 use crate::clock::now_unix;
@@ -202,9 +203,11 @@ impl Service for Companion {
     fn add(&self, new: NewEntry) -> Answer<Entry> {
         validate::entry(&new)?;
         let (manifest, now) = (parse(&new.manifest)?, now_unix());
+        let accepted = self.core.may_be_taken(&manifest, new.accept_publisher_key.as_deref())?;
         if let Some(path) = &new.path {
             self.core.runner.check(&manifest, path)?;
         }
+        self.core.publishers.keep(&manifest, accepted.as_ref(), now)?;
         let id = self.core.library.add_manifest(&manifest, now)?;
         if let Some(path) = &new.path {
             self.core.library.placed(id, path, None, false, now)?;
@@ -233,8 +236,15 @@ impl Service for Companion {
         self.told_library(self.core.library.prune(keep_bytes, &in_use))
     }
 
-    fn activate(&self, id: u64) -> Answer<Activated> {
-        self.told_library(self.core.library.activate(id, now_unix()))
+    fn activate(&self, id: u64, activation: Activation) -> Answer<Activated> {
+        validate::activation(&activation)?;
+        let (manifest, now) = (self.core.library.parsed_manifest(id)?, now_unix());
+        let accepted = self.core.may_be_taken(&manifest, activation.accept_publisher_key.as_deref())?;
+        // What cannot be activated makes no key known.
+        if self.core.library.refresh(id)?.state == EntryState::Ready {
+            self.core.publishers.keep(&manifest, accepted.as_ref(), now)?;
+        }
+        self.told_library(self.core.library.activate(id, now))
     }
 
     fn rollback(&self, model_id: &str) -> Answer<Activated> {

@@ -1,4 +1,4 @@
-//! Transfers and known publishers: what each may do with a manifest that is signed as it is.
+//! Transfers, the library and known publishers: what each may do with a manifest that is signed as it is.
 
 use minimodel_verifier::Manifest;
 
@@ -22,6 +22,18 @@ impl Core {
         Self::demanded(row, &judged)?;
         judged.admit(accepted(row).as_ref())?;
         Ok(judged)
+    }
+
+    /// Holds a manifest that its user takes into the library, or makes the active version, against what is known; gives what is
+    /// accepted, which is kept when the rest of it is done.
+    pub(super) fn may_be_taken(
+        &self,
+        manifest: &Manifest,
+        accepted: Option<&str>,
+    ) -> Result<Option<Shown>, Problem> {
+        let accepted = accepted.and_then(|text| text.parse().ok());
+        self.publishers.judge(manifest)?.admit(accepted.as_ref())?;
+        Ok(accepted)
     }
 
     /// Holds it against the key that its user demands alone.

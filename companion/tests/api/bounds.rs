@@ -125,7 +125,7 @@ fn silent_connections_make_room_for_one_with_the_token_and_those_with_it_stay() 
 #[test]
 fn calls_that_read_files_do_not_keep_others_waiting_and_too_many_are_503() {
     let running = Running::within(Bounds { long_calls: 1, waiting_calls: 2, ..Bounds::default() });
-    let id = running.memory.add(NewEntry { manifest: "m".into(), path: None }).unwrap().id;
+    let id = running.memory.add(NewEntry { manifest: "m".into(), ..NewEntry::default() }).unwrap().id;
     running.memory.hold(true);
     std::thread::scope(|scope| {
         let verify = || running.client().verify(id);

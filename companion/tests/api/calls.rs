@@ -112,8 +112,10 @@ fn script(service: &dyn Service) -> Vec<(&'static str, Value)> {
     said.add("consent_log", service.consent_log());
     said.add("verify_log", service.verify_log());
     let manifest = "line\r\n\ttab \"ü\" \u{0}\n";
-    said.add("add", service.add(NewEntry { manifest: manifest.into(), path: Some("/tmp/x".into()) }));
-    said.add("add", service.add(NewEntry { manifest: String::new(), path: None }));
+    let accept = Some(format!("ed25519:{}", "0a".repeat(32)));
+    let new = NewEntry { manifest: manifest.into(), path: Some("/tmp/x".into()), ..NewEntry::default() };
+    said.add("add", service.add(NewEntry { accept_publisher_key: accept.clone(), ..new }));
+    said.add("add", service.add(NewEntry::default()));
     let id = service.library().unwrap()[0].id;
     said.add("library", service.library());
     said.add("manifest", service.manifest(id));
@@ -121,7 +123,8 @@ fn script(service: &dyn Service) -> Vec<(&'static str, Value)> {
     said.add("pin", service.pin(id, true));
     said.add("entry", service.entry(id));
     said.add("pin", service.pin(id, false));
-    said.add("activate", service.activate(id));
+    said.add("activate", service.activate(id, Activation::default()));
+    said.add("activate", service.activate(id, Activation { accept_publisher_key: accept }));
     said.add("rollback", service.rollback("a/b ü%"));
     said.add("fits", service.fits(manifest));
     said.add("prune", service.prune(u64::MAX));

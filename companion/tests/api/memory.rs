@@ -363,9 +363,13 @@ impl Service for Memory {
         Ok(Pruned { entries, bytes: keep_bytes })
     }
 
-    fn activate(&self, id: u64) -> Answer<Activated> {
+    fn activate(&self, id: u64, activation: Activation) -> Answer<Activated> {
         let entry = self.change_entry(id, |entry| entry.active = true)?;
-        Ok(Activated { entry, link: "/l".into(), previous: Some(4) })
+        Ok(Activated {
+            entry,
+            link: activation.accept_publisher_key.unwrap_or("/l".into()),
+            previous: Some(4),
+        })
     }
 
     fn rollback(&self, model_id: &str) -> Answer<Activated> {

@@ -119,7 +119,7 @@ fn paths_are_absolute_and_peers_and_models_are_ids() {
         }
         let share = NewShare { manifest: Some("m".into()), path: Some(path.into()), ..NewShare::default() };
         assert_eq!(validate::share(&share).unwrap_err().code, code::USAGE, "{path:?}");
-        let entry = NewEntry { manifest: "m".into(), path: Some(path.into()) };
+        let entry = NewEntry { manifest: "m".into(), path: Some(path.into()), ..NewEntry::default() };
         assert_eq!(validate::entry(&entry).unwrap_err().code, code::USAGE, "{path:?}");
     }
     let out = NewFetch { out: Some("/a b/ü".into()), allow: vec![peer()], ..good.clone() };

@@ -1,6 +1,7 @@
 //! `minimodel library`: the models of this user, their versions, and where their files are.
 
 mod name;
+mod signed;
 mod tell;
 
 use std::collections::BTreeMap;
@@ -8,12 +9,13 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use minimodel_companion::Service;
-use minimodel_companion::api::types::{Activated, Entry, NewEntry};
+use minimodel_companion::api::types::{Activated, Activation, Entry, NewEntry};
 use minimodel_verifier::Manifest;
 use serde_json::json;
 
 use crate::args::{
     LibraryAction, LibraryAddArgs, LibraryArgs, LibraryFitsArgs, LibraryPruneArgs, LibraryRemoveArgs,
+    LibrarySignedArgs,
 };
 use crate::companion::{failure, service};
 use crate::exit::Exit;
@@ -23,6 +25,9 @@ use crate::settings::Context;
 use crate::size::show_exact_size;
 use crate::{check, escape, input, publisher, show};
 
+/// What has happened when a publisher's key is refused.
+const UNCHANGED: &str = "the library was left as it is";
+
 /// Runs the verb.
 pub(crate) fn run(args: &LibraryArgs, context: &Context) -> Result<(), Failure> {
     let service = service(context)?;
@@ -31,27 +36,17 @@ pub(crate) fn run(args: &LibraryArgs, context: &Context) -> Result<(), Failure> 
         LibraryAction::List(_) => list(service, context),
         LibraryAction::Show(args) => show(&entry(service, &args.name)?, service, context),
         LibraryAction::Add(args) => add(args, service, context),
-        LibraryAction::Verify(args) => {
-            let id = entry(service, &args.name)?.id;
-            tell(&service.verify(id).map_err(failure)?, "checked in full", context)
-        }
+        LibraryAction::Verify(args) => verify(args, service, context),
         LibraryAction::Remove(args) => remove(args, service, context),
-        LibraryAction::Pin(args) => {
-            let id = entry(service, &args.name)?.id;
-            tell(&service.pin(id, true).map_err(failure)?, "kept from eviction", context)
-        }
-        LibraryAction::Unpin(args) => {
-            let id = entry(service, &args.name)?.id;
-            tell(&service.pin(id, false).map_err(failure)?, "not kept from eviction any more", context)
-        }
+        LibraryAction::Pin(args) => pin(&args.name, true, service, context),
+        LibraryAction::Unpin(args) => pin(&args.name, false, service, context),
         LibraryAction::Prune(args) => prune(args, service, context),
         LibraryAction::Path(args) => path(&args.name, service, context),
-        LibraryAction::Activate(args) => {
-            let id = entry(service, &args.name)?.id;
-            activated(&service.activate(id).map_err(failure)?, context)
-        }
+        LibraryAction::Activate(args) => activate(args, service, context),
         LibraryAction::Rollback(args) => {
-            activated(&service.rollback(&args.model_id).map_err(failure)?, context)
+            let back = service.rollback(&args.model_id).map_err(failure)?;
+            signed::warn(&back.entry, service, context);
+            activated(&back, context)
         }
         LibraryAction::Fits(args) => fits(args, service, context),
     }
@@ -101,15 +96,18 @@ fn manifest_of(entry: &Entry, service: &dyn Service) -> Result<Manifest, Failure
 
 fn add(args: &LibraryAddArgs, service: &dyn Service, context: &Context) -> Result<(), Failure> {
     let manifest = input::manifest(&args.manifest)?;
+    // The companion holds it against what is known too; here its user can be asked, and a large file is not read in vain.
+    let judged = publisher::judge(context, &manifest)?;
+    let accepted = publisher::settle(context, &judged, &args.publisher, UNCHANGED)?;
     let path = args.artifact.as_deref().map(|path| {
         // Opened as any input first, for its kinder words; the companion opens it again by this path.
         let source = check::open("model file", path)?;
         Ok::<_, Failure>(source.path().to_owned())
     });
-    let new = NewEntry { manifest: manifest.text(), path: path.transpose()? };
+    let accept_publisher_key = signed::needed(&judged, accepted);
+    let new = NewEntry { manifest: manifest.text(), path: path.transpose()?, accept_publisher_key };
     let added = service.add(new).map_err(failure)?;
-    // Nothing is imported by this, so nothing is refused or kept.
-    publisher::look(context, &manifest);
+    publisher::tell_kept(context, &judged);
     let what =
         if added.path.is_some() { "checked and in the library" } else { "in the library, without a file" };
     tell(&added, what, context)?;
@@ -117,6 +115,32 @@ fn add(args: &LibraryAddArgs, service: &dyn Service, context: &Context) -> Resul
         context.printer.warning(&format!("{} does not fit this machine", tell::name(&added)));
     }
     Ok(())
+}
+
+/// The bytes first: an entry that is not what its manifest says is told as that, whoever signed.
+fn verify(args: &LibrarySignedArgs, service: &dyn Service, context: &Context) -> Result<(), Failure> {
+    let verified = service.verify(entry(service, &args.name)?.id).map_err(failure)?;
+    tell(&verified, "checked in full", context)?;
+    let judged = signed::judge(&verified, service, context)?;
+    publisher::refuse(&judged, &args.publisher)?;
+    signed::warn(&verified, service, context);
+    Ok(())
+}
+
+fn pin(name: &str, pinned: bool, service: &dyn Service, context: &Context) -> Result<(), Failure> {
+    let entry = service.pin(entry(service, name)?.id, pinned).map_err(failure)?;
+    signed::warn(&entry, service, context);
+    tell(&entry, if pinned { "kept from eviction" } else { "not kept from eviction any more" }, context)
+}
+
+fn activate(args: &LibrarySignedArgs, service: &dyn Service, context: &Context) -> Result<(), Failure> {
+    let entry = entry(service, &args.name)?;
+    let judged = signed::judge(&entry, service, context)?;
+    let accepted = publisher::settle(context, &judged, &args.publisher, UNCHANGED)?;
+    let activation = Activation { accept_publisher_key: signed::needed(&judged, accepted) };
+    let led = service.activate(entry.id, activation).map_err(failure)?;
+    publisher::tell_kept(context, &judged);
+    activated(&led, context)
 }
 
 /// The answer of an action that changed an entry: its number for programs that read lines, and what happened.
@@ -212,8 +236,10 @@ fn path(name: &str, service: &dyn Service, context: &Context) -> Result<(), Fail
         let hint = "fetch it, or add a file that you have: `minimodel library add MANIFEST FILE.slm`";
         return Err(Failure::new(Exit::NotFound, error, hint));
     };
+    signed::warn(entry, service, context);
     if context.printer.is_json() {
-        return context.printer.event("library-path", json!({"id": entry.id, "path": path}));
+        let fields = json!({"id": entry.id, "path": path, "publisher": entry.publisher});
+        return context.printer.event("library-path", fields);
     }
     context.printer.answer_path(Path::new(path))
 }

@@ -133,3 +133,41 @@ fn h10_a_terminal_with_a_companion_asks_the_same_question_and_a_refused_one_leav
     let (asked, ended) = at_terminal(&bob.home, &line, &["yes", "yes", "yes", "yes", "no"]);
     assert_eq!((ended, known(&bob.home)), (0, vec![key(1), key(2)]), "{asked}");
 }
+
+#[test]
+fn h10_over_the_interface_the_library_takes_in_and_activates_nothing_under_another_key() {
+    let alice = House::of(stage());
+    let path = alice.home.path("a.slm");
+    let add = |name: &str, accepted: Option<String>| {
+        let manifest = String::from_utf8(alice.home.read(format!("{name}.minimodel"))).unwrap();
+        let new = serde_json::json!({"manifest": manifest, "path": path, "accept_publisher_key": accepted});
+        answer_of(&alice, "POST", "/v1/library", &new.to_string())
+    };
+    let is =
+        |answer: &str, status: &str| assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    is(&add("one", None), "201");
+    assert_eq!(known(&alice.home), [key(1)]);
+    let refused = add("two", None);
+    assert!(refused.contains("\"code\":6") && refused.contains(&key(2)), "{refused}");
+    is(&add("two", Some(key(9))), "412");
+    is(&add("two", Some("mine".to_owned())), "422");
+    assert_eq!(events(&alice.home.say("--json library list").stdout, "entry").count(), 1);
+    is(&add("two", Some(key(2))), "201");
+    assert_eq!(known(&alice.home), [key(1), key(2)]);
+
+    alice.home.run(["publisher", "forget", LAB, &key(2)]).exits(0);
+    let activate = |body: &str| answer_of(&alice, "POST", "/v1/library/2/activate", body);
+    let accept = |key: &str| serde_json::json!({"accept_publisher_key": key}).to_string();
+    for body in ["", "{}", &accept(&key(1))] {
+        let refused = activate(body);
+        assert!(refused.contains("\"code\":6"), "{body}: {refused}");
+    }
+    is(&activate(r#"{"accept":1}"#), "422");
+    is(&activate(&accept(&key(2))), "200");
+    assert_eq!(known(&alice.home), [key(1), key(2)]);
+    // Through the program it is the same companion.
+    alice.home.run(["publisher", "forget", LAB, &key(2)]).exits(0);
+    alice.home.say("library activate 1").exits(0);
+    alice.home.say("library activate 2").exits(6);
+    alice.home.run(["library", "activate", "2", "--accept-publisher-key", &key(2)]).exits(0);
+}

@@ -7,8 +7,8 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::answer::{Api, Id, Name, Nothing, Outcome, Sent, created};
-use crate::api::types::{Activated, Entry, Fits, NewEntry, Pruned};
+use crate::api::answer::{Api, Id, Name, Nothing, Outcome, Perhaps, Sent, created};
+use crate::api::types::{Activated, Activation, Entry, Fits, NewEntry, Pruned};
 use crate::api::validate;
 
 /// `POST /v1/library/prune`.
@@ -101,11 +101,16 @@ pub(crate) async fn unpin(State(api): State<Api>, Id(id): Id, _: Nothing) -> Out
 
 /// Points the model's link at this version.
 #[utoipa::path(
-    post, path = "/v1/library/{id}/activate", params(("id" = u64, Path)),
+    post, path = "/v1/library/{id}/activate", params(("id" = u64, Path)), request_body = Option<Activation>,
     responses((status = 200, body = Activated))
 )]
-pub(crate) async fn activate(State(api): State<Api>, Id(id): Id, _: Nothing) -> Outcome<Json<Activated>> {
-    api.quick(move |service| service.activate(id)).await.map(Json)
+pub(crate) async fn activate(
+    State(api): State<Api>,
+    Id(id): Id,
+    Perhaps(activation): Perhaps<Activation>,
+) -> Outcome<Json<Activated>> {
+    validate::activation(&activation)?;
+    api.quick(move |service| service.activate(id, activation)).await.map(Json)
 }
 
 /// Evicts cached, unpinned, inactive and unshared files until the cache holds so much at most.

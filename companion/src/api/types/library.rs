@@ -93,6 +93,19 @@ pub struct NewEntry {
     /// The absolute path of the user's own file, which is checked and stays where it is; none: only the manifest is kept.
     #[schema(value_type = Option<String>)]
     pub path: Option<PathBuf>,
+    /// For a manifest that is not signed as is known of its publisher: the key that signed it, or `unsigned`, which is accepted
+    /// with this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accept_publisher_key: Option<String>,
+}
+
+/// `POST /v1/library/{id}/activate`; no body accepts nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Activation {
+    /// As in [`NewEntry::accept_publisher_key`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accept_publisher_key: Option<String>,
 }
 
 /// What a prune took away.

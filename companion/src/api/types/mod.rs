@@ -11,7 +11,7 @@ mod transfer;
 pub use self::consent::{
     Action, Announcement, Consent, Grant, GrantState, LogEntry, LogVerdict, NewGrant, Question,
 };
-pub use self::library::{Activated, Entry, EntryState, FitCheck, Fits, NewEntry, Pruned};
+pub use self::library::{Activated, Activation, Entry, EntryState, FitCheck, Fits, NewEntry, Pruned};
 pub use self::limits::{Limits, Moved, Rates, TransferLimits, Window};
 pub use self::publisher::{KnownKey, Publisher, PublisherStanding};
 pub use self::system::{Event, Finding, Status};
