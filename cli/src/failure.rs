@@ -78,6 +78,10 @@ impl Failure {
     /// An input that could not be opened or read.
     pub(crate) fn reading(what: &str, path: &Path, cause: &io::Error) -> Self {
         let shown = escape::path(path);
+        if is_circle(cause) {
+            let hint = format!("see where it leads: `ls -l {}`", shell(path));
+            return Self::new(Exit::Io, format!("cannot read the {what} `{shown}`"), hint).because(CIRCLE);
+        }
         let (class, hint) = match cause.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                 (Exit::NotFound, format!("check the path: `ls -l {}`", shell(path)))
@@ -95,6 +99,10 @@ impl Failure {
     /// An output that could not be created or written.
     pub(crate) fn writing(what: &str, path: &Path, cause: &io::Error) -> Self {
         let shown = escape::path(path);
+        if is_circle(cause) {
+            let hint = format!("see where the links lead: `ls -ld {} {}`", folder(path), shell(path));
+            return Self::new(Exit::Io, format!("cannot write the {what} `{shown}`"), hint).because(CIRCLE);
+        }
         let (class, hint) = match cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 (Exit::DiskFull, "make space on that disk, then run the same command again".to_owned())
@@ -129,6 +137,13 @@ impl Failure {
         )
         .because("the file exists")
     }
+}
+
+/// What the system calls too many levels of symbolic links.
+const CIRCLE: &str = "a symbolic link on the way to it leads back to itself, or through too many others";
+
+fn is_circle(cause: &io::Error) -> bool {
+    cause.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
 fn is_want_of_files(cause: &(dyn Error + 'static)) -> bool {

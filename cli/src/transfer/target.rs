@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -76,8 +77,10 @@ impl Target {
 
     /// Makes the folder if it is not there, and opens it.
     pub(crate) fn disk(&self) -> Result<RealDisk, Failure> {
-        step("mkdir", || std::fs::create_dir_all(&self.folder))
-            .map_err(|error| Failure::writing("folder", &self.folder, &error))?;
+        step("mkdir", || std::fs::create_dir_all(&self.folder)).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists | ErrorKind::NotADirectory => self.no_folder(),
+            _ => Failure::writing("folder", &self.folder, &error),
+        })?;
         RealDisk::open(&self.folder).map_err(|error| ending::store(&error))
     }
 
@@ -173,6 +176,14 @@ impl Target {
         Some(format!(
             "`{shown}` is another manifest of this name, made {theirs}; this one, made {ours}, is {which}"
         ))
+    }
+
+    /// The folder's name, or one above it, is that of something else.
+    fn no_folder(&self) -> Failure {
+        let shown = escape::path(&self.folder);
+        let hint = "name a folder with --out, one that is there or that can be made; what is there was left as it is";
+        Failure::new(Exit::Io, format!("`{shown}` cannot be the folder for the model"), hint)
+            .because("it, or what stands above it, is no folder")
     }
 
     fn different(&self, cause: &str) -> Failure {

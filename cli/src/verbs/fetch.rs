@@ -87,7 +87,7 @@ fn ask_for_manifest(
         swarm_id: Some(&offer.offer().swarm_id),
         subject: &subject,
         required: &[Action::Fetch],
-        optional: &[Action::Import, Action::Cache, Action::Serve, Action::Publish],
+        optional: &[Action::Import, Action::Serve, Action::Publish],
         done: consent::NOTHING_DONE,
     };
     consent::obtain_required(context, &question, args.consent.as_ref())?;

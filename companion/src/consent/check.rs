@@ -9,6 +9,7 @@ use super::grants::Grants;
 use super::line::{Given, Granted};
 use super::{ACTIONS, word};
 use crate::api::types::{Action, NewGrant};
+use crate::clock::utc;
 
 /// Longest word of who gave a consent, and longest spelling of one, in bytes.
 const MOST_TEXT: usize = 256;
@@ -40,7 +41,7 @@ pub enum NotAGrant {
     #[error("a quota bounds bytes that move, and only `fetch` and `serve` move any")]
     QuotaOfNothing,
     /// An end that is past.
-    #[error("it would have ended at {expires_unix}, and it is {now_unix} (seconds since 1970)")]
+    #[error("it would have ended at {}, and it is {} now", utc(*.expires_unix), utc(*.now_unix))]
     Past {
         /// When it ends.
         expires_unix: u64,

@@ -51,7 +51,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Something other than a plain file with one name stands there (E9).
-    #[error("refusing {} {}", .found.word(), .path.display())]
+    #[error("refusing a {}: `{}`", .found.word(), .path.display())]
     Refused {
         /// The name.
         path: PathBuf,

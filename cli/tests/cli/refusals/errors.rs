@@ -2,13 +2,16 @@
 //! nobody reads any more is no failure.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::Stdio;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 
 use super::disk::wait_for_record;
 use super::stage::{
-    Listener, TARGET, identity_of, manifest, model, names, now, offer, offer_until, stage, stranger,
+    Listener, PART, TARGET, hint, identity_of, manifest, model, names, now, offer, offer_until, stage,
+    stranger,
 };
 use crate::home::{Home, Ran};
 use crate::process::{Running, event};
@@ -207,4 +210,43 @@ fn g3_both_streams_closed_is_no_failure_either() {
     drop((child.stdout.take(), child.stderr.take()));
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(home.read(format!("out/{TARGET}")), model());
+}
+
+#[test]
+fn i4_circles_of_links_files_for_folders_past_ends_and_hints_are_told_in_plain_words() {
+    let (home, listener) = (stage(), Listener::new());
+    symlink("two", home.path("one")).unwrap();
+    symlink("one", home.path("two")).unwrap();
+    for line in [
+        "verify-manifest one",
+        "inspect one",
+        "verify-artifact model.minimodel one",
+        "sample one/x --bytes 64KiB",
+    ] {
+        let ran = home.say(line).exits(13);
+        names(&ran, &["leads back to itself"]);
+        assert!(hint(&ran).contains("`ls -l") && hint(&ran).contains("one"), "{line}: {}", ran.stderr);
+    }
+
+    home.write("file", "mine");
+    let offer = listener.offer(manifest().swarm_id());
+    for out in ["file", "file/below"] {
+        let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", out, "--consent", "fetch,import"];
+        let ran = home.run(line).exits(13);
+        names(&ran, &["cannot be the folder", &format!("`{out}`"), "no folder"]);
+        assert!(hint(&ran).contains("--out"), "{}", ran.stderr);
+    }
+    assert_eq!(home.read("file"), b"mine");
+
+    let ran = home.say("consent grant serve --until 2020-01-01T00:00:00Z --consent serve").exits(2);
+    names(&ran, &["it would have ended at 2020-01-01T00:00:00Z, and it is 20", "Z now"]);
+    // A fetch into a folder has no library to cache in.
+    let ran = home.run(["fetch", "--offer", &offer, "-o", "out"]).exits(5);
+    assert!(hint(&ran).contains("may also name import, serve, publish)"), "{}", ran.stderr);
+
+    fs::create_dir(home.path("out")).unwrap();
+    mknodat(CWD, home.path("out").join(PART), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
+    names(&home.run(line).exits(13), &[&format!("refusing a named pipe: `out/{PART}`")]);
+    assert!(!listener.was_dialed());
 }
