@@ -5,6 +5,7 @@ mod clock;
 mod dial;
 mod gate;
 mod idle;
+mod last;
 mod live;
 mod moved;
 mod path;
@@ -179,7 +180,7 @@ impl ChunkSink for Memory {
     }
 }
 
-fn node(key: u8) -> (Node, SigningKey) {
+pub(super) fn node(key: u8) -> (Node, SigningKey) {
     let key = SigningKey::from_bytes(&[key; 32]);
     let node = Node::bind(NodeSettings {
         key: key.clone(),

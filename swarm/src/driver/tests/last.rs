@@ -1,0 +1,65 @@
+//! What arrived on a connection that is over.
+
+use minimodel_wire::{ChunkHead, PeerId, Request};
+
+use super::super::connection::Link;
+use super::super::download::{self, ChunkRequest};
+use super::super::gate::{Pass, Way};
+use super::super::limiter::Limiter;
+use super::super::notes::Note;
+use super::*;
+use crate::machine::{Conn, Req};
+
+const LEN: u32 = 1_000;
+
+#[tokio::test]
+async fn b22_a_chunk_that_arrived_before_the_connection_ended_is_told_before_the_end() {
+    let ((seeding, _), (fetching, _)) = (node(1), node(2));
+    let (target, address) = (seeding.id(), seeding.local_address());
+    let accepted = async { seeding.dialer.endpoint.accept().await.unwrap().await.unwrap() };
+    let dialed = fetching.dialer.clone().dial(target, vec![address], Vec::new());
+    let (serving, connection) = tokio::join!(accepted, dialed);
+    let connection = connection.unwrap();
+    let (note, mut notes) = mpsc::channel(1);
+    let link = Link::start(connection.clone(), Conn(1), true, COUNT, false, note.clone(), Arc::default());
+    link.send(&Frame::Interested);
+    let _control = serving.accept_bi().await.unwrap();
+    // The session is busy: whoever has something to tell it has to wait, and is heard in the order of coming.
+    note.send(Note::Panicked).await.unwrap();
+    let request = ChunkRequest {
+        req: Req(1),
+        index: 0,
+        len: LEN,
+        pass: Pass::ask(None, Way::Received, PeerId([1; 32]), LEN.into()).unwrap(),
+        proof_len: 0,
+        buffer: Vec::new(),
+        counters: link.counters.clone(),
+        limiter: Limiter::new(Vec::new()),
+        reading: link.readers.subscribe(),
+    };
+    let reading = tokio::spawn(download::chunk(connection.clone(), request, note));
+    let (mut send, mut recv) = serving.accept_bi().await.unwrap();
+    recv.read_to_end(Request::MAX_LEN).await.unwrap();
+    send.write_all(&ChunkHead { len: LEN, proof: Vec::new() }.encode()).await.unwrap();
+    send.write_all(&[7; LEN as usize]).await.unwrap();
+    send.finish().unwrap();
+    // It has all of it, and says so.
+    send.stopped().await.unwrap();
+    serving.close(0u32.into(), b"");
+    connection.closed().await;
+    // All tasks that were woken by this have their turn.
+    for _ in 0..16 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!reading.is_finished(), "what it has to tell waits");
+    let mut told = Vec::new();
+    while told.last() != Some(&"the end") {
+        match timeout(PATIENCE, notes.recv()).await.unwrap().unwrap() {
+            Note::Arrived { data, .. } if data == [7; LEN as usize] => told.push("a chunk"),
+            Note::Input(Input::Failed { .. }) => told.push("no chunk"),
+            Note::Input(Input::Closed { .. }) => told.push("the end"),
+            _ => {}
+        }
+    }
+    assert_eq!(told, ["a chunk", "the end"]);
+}
