@@ -13,21 +13,18 @@ use super::time::Time;
 
 impl Machine {
     pub(super) fn connected(&mut self, now: Time, conn: Conn, (id, site): (PeerId, Site), dialed: bool) {
-        if !dialed && self.is_spent_in_vain(now, id, site) {
-            self.push(Output::Close { conn, code: CloseCode::Busy });
-            return;
-        }
-        // For whoever is shut out nobody has to go.
-        let is_heard = !self.standings.is_shut_out(id, now);
-        let lacks_place = self.is_full_for(id, dialed) && is_heard;
-        if lacks_place && self.refusal(now, id, dialed) == Some(CloseCode::Busy) {
+        let is_kept_away = self.is_kept_away(now, id, site, dialed);
+        // For whoever is kept away nobody has to go.
+        let lacks_place = self.is_full_for(id, dialed) && !is_kept_away;
+        if lacks_place && self.refusal(now, id, dialed, is_kept_away) == Some(CloseCode::Busy) {
             self.make_room(now, id, site);
             if self.is_full_for(id, dialed) && !dialed {
                 self.turned_away.add(now, id, site);
             }
         }
-        let refusal = self.refusal(now, id, dialed);
-        let is_guest = !dialed && refusal == Some(CloseCode::Busy) && self.may_be_guest(now, id, site);
+        let refusal = self.refusal(now, id, dialed, is_kept_away);
+        let may_wait = !dialed && !is_kept_away && refusal == Some(CloseCode::Busy);
+        let is_guest = may_wait && self.may_be_guest(now, site);
         if let Some(code) = refusal.filter(|_| !is_guest) {
             self.push(Output::Close { conn, code });
             if dialed {
@@ -63,7 +60,14 @@ impl Machine {
         self.send(conn, Frame::Hello(hello));
     }
 
-    fn refusal(&self, now: Time, id: PeerId, dialed: bool) -> Option<CloseCode> {
+    /// Whether the key is shut out for a while, or comes from a site that had too much read for it in vain.
+    fn is_kept_away(&mut self, now: Time, id: PeerId, site: Site, dialed: bool) -> bool {
+        self.standings.is_shut_out(id, now) || (!dialed && self.is_spent_in_vain(now, id, site))
+    }
+
+    /// Why the key may not have a connection, if it may not. What holds for longer goes first: who is told `Busy` comes
+    /// again.
+    fn refusal(&self, now: Time, id: PeerId, dialed: bool, is_kept_away: bool) -> Option<CloseCode> {
         if self.stopping {
             return Some(CloseCode::ShuttingDown);
         }
@@ -77,7 +81,7 @@ impl Machine {
             // Our user changed its mind while it was dialed.
             return Some(CloseCode::Done);
         }
-        if self.is_full_for(id, dialed) || self.standings.is_shut_out(id, now) {
+        if self.is_full_for(id, dialed) || is_kept_away {
             return Some(CloseCode::Busy);
         }
         None

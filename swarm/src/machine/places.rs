@@ -190,8 +190,8 @@ impl Machine {
     }
 
     /// Whether a peer that came and found no place may stay for a word. A site with more guests than its share gives way.
-    pub(super) fn may_be_guest(&mut self, now: Time, id: PeerId, site: Site) -> bool {
-        if self.stopping || self.standings.is_shut_out(id, now) {
+    pub(super) fn may_be_guest(&mut self, now: Time, site: Site) -> bool {
+        if self.stopping {
             return false;
         }
         if self.guests() >= self.config.limits.max_guests {

@@ -78,7 +78,7 @@ mod tests {
 
     use minimodel_wire::{Bitfield, Frame};
 
-    use super::super::desk::{CHUNKS, Desk, SEED, TAKE, having};
+    use super::super::desk::{CHUNKS, Desk, SEED, TAKE, having, id};
     use super::super::events::{Ask, Input, ServeOutcome};
     use super::*;
 
@@ -116,6 +116,26 @@ mod tests {
         // What it owes is forgiven with time.
         desk.wait(Duration::from_secs(30));
         assert!(withdraws(&mut desk, 41, 100_000) > 0);
+    }
+
+    #[test]
+    fn h3_b1_a_banned_key_of_a_site_that_read_in_vain_hears_that_it_is_banned_and_others_that_we_are_busy() {
+        let mut desk = Desk::with(SEED, Bitfield::full(CHUNKS), |config| {
+            config.controls.allow = Some((1..60).map(id).collect());
+        });
+        for n in 1..40 {
+            withdraws(&mut desk, n, u64::from(n) * 1_000);
+            desk.tell(Input::Closed { conn: Conn(n.into()), code: None });
+        }
+        desk.ban(50);
+        let mut answer = |n: u8| {
+            desk.said();
+            desk.connect_from(u64::from(n) + 100, n, [192, 0, 2, 1], false);
+            desk.closes().into_iter().map(|(_, code)| code).collect::<Vec<_>>()
+        };
+        assert_eq!(answer(50), [CloseCode::Banned]);
+        assert_eq!(answer(70), [CloseCode::NotAllowed]);
+        assert_eq!(answer(51), [CloseCode::Busy]);
     }
 
     #[test]
