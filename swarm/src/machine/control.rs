@@ -143,8 +143,9 @@ impl Machine {
             return;
         }
         let interested = wants && peer.useful > 0 && !peer.down.barred;
-        peer.outbox.set_interested(interested);
-        self.has_word(conn);
+        if peer.outbox.set_interested(interested) {
+            self.has_word(conn);
+        }
     }
 
     /// What the peer is to be told has changed: looked at when this input is done with.
@@ -259,6 +260,19 @@ mod tests {
         assert_eq!(desk.frames(1), [], "one chunk is enough");
         desk.frame(1, Frame::DontHave { index: 19 });
         assert_eq!(desk.frames(1), [Frame::NotInterested]);
+    }
+
+    #[test]
+    fn what_does_not_change_our_interest_is_no_word_to_the_peer() {
+        let mut desk = Desk::new(TAKE, having([]));
+        desk.join(1, SEED, having(0..10));
+        assert!(desk.frames(1).contains(&Frame::Interested));
+        desk.machine.update_interest(Conn(1));
+        assert!(desk.machine.unsaid.is_empty() && desk.machine.next_word.is_none());
+        desk.machine.forget_claim(Conn(1), 3);
+        assert!(desk.machine.unsaid.is_empty(), "nine others are left");
+        (0..10).for_each(|index| desk.machine.forget_claim(Conn(1), index));
+        assert!(desk.machine.unsaid.contains(&Conn(1)), "none is left");
     }
 
     #[test]

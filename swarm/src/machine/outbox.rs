@@ -101,9 +101,9 @@ impl Outbox {
         }
     }
 
-    /// Whether we want chunks of the peer.
-    pub(super) fn set_interested(&mut self, interested: bool) {
-        self.interested.is = interested;
+    /// Whether we want chunks of the peer. True if that is another than before: only then there may be something to say.
+    pub(super) fn set_interested(&mut self, interested: bool) -> bool {
+        std::mem::replace(&mut self.interested.is, interested) != interested
     }
 
     /// The chunk is ours since `now`; others may go with it for `delay`.
