@@ -24,12 +24,22 @@ impl Calendar {
 
     /// Seconds since 1970, if they are to be told; `elapsed` is how long the run goes on by the clock of deadlines.
     pub(super) fn look(&mut self, elapsed: Duration) -> Option<u64> {
-        let unix = match SystemTime::now().duration_since(self.system_at_start) {
+        self.tell(elapsed, self.unix())
+    }
+
+    /// Seconds since 1970, now: what records are dated by.
+    pub(super) fn unix(&self) -> u64 {
+        match SystemTime::now().duration_since(self.system_at_start) {
             Ok(passed) => self.unix_at_start.saturating_add(passed.as_secs()),
             // It was set back.
             Err(before) => self.unix_at_start.saturating_sub(before.duration().as_secs()),
-        };
-        self.tell(elapsed, unix)
+        }
+    }
+
+    /// The machine sleeps for so long.
+    #[cfg(test)]
+    pub(super) fn sleep(&mut self, passed: Duration) {
+        self.system_at_start -= passed;
     }
 
     fn tell(&mut self, elapsed: Duration, unix: u64) -> Option<u64> {
