@@ -14,7 +14,7 @@ use super::events::{Check, Conn, OfferVerdict, Output};
 use super::fault::Breach;
 use super::offer_checks::Due;
 use super::reach;
-use super::site::Scope;
+use super::site::{Scope, Site};
 use super::time::Time;
 
 /// The larger key waits this long for the smaller to dial, so that both do not dial at once.
@@ -83,7 +83,9 @@ impl Machine {
     /// Whether an offer that names this peer could teach us anything.
     fn is_news(&mut self, named: PeerId) -> bool {
         self.dials_offers()
-            && (self.sources.is_known(named) || self.sources.has_room(self.config.limits.max_known))
+            && (self.sources.is_known(named)
+                || self.sources.has_room(self.config.limits.max_known)
+                || self.sources.may_make_room())
     }
 
     /// Has signatures checked, as far as the limits let it.
@@ -119,7 +121,7 @@ impl Machine {
         }
         let offer = signed.offer();
         // Of a peer that is gone nothing is known any more: it may have come from anywhere.
-        let from = self.peers.get(&conn).map_or(Scope::Public, |peer| peer.site.scope());
+        let bringer = self.peers.get(&conn).map(|peer| peer.site);
         let mut own = false;
         if let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.id == offer.peer) {
             own = true;
@@ -128,18 +130,22 @@ impl Machine {
                 self.pass_on(conn);
             }
         }
-        self.learn(now, signed, from, own);
+        self.learn(now, signed, bringer, own);
     }
 
-    fn learn(&mut self, now: Time, signed: &SignedOffer, from: Scope, own: bool) {
+    fn learn(&mut self, now: Time, signed: &SignedOffer, bringer: Option<Site>, own: bool) {
         let offer = signed.offer();
-        let addresses = reach::hearsay(&offer.addresses, from);
+        let addresses = reach::hearsay(&offer.addresses, bringer.map_or(Scope::Public, Site::scope));
         let tries = self.reach.failures(now, offer.peer);
-        if addresses.is_empty() || tries >= reach::MAX_FAILURES || !self.is_news(offer.peer) {
+        if addresses.is_empty() || tries >= reach::MAX_FAILURES || !self.dials_offers() {
+            return;
+        }
+        let most = self.config.limits.max_known;
+        if !self.sources.is_known(offer.peer) && !self.sources.make_room(most, bringer) {
             return;
         }
         let at = if self.config.me < offer.peer { now } else { now + POLITE_DELAY };
-        self.sources.hear(offer.peer, addresses, offer.expires_unix, tries, at);
+        self.sources.hear(offer.peer, addresses, offer.expires_unix, (tries, bringer), at);
         if own || self.by_id.contains_key(&offer.peer) {
             self.sources.connected(offer.peer);
         }
@@ -215,6 +221,43 @@ mod tests {
         desk.machine.sources.ban(id(5), Time::ZERO);
         desk.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(81, [1; 32], LATE).to_bytes())] });
         assert!(desk.machine.sources.is_known(id(81)), "a banned one made room");
+    }
+
+    #[test]
+    fn b19_i8_who_filled_the_table_of_known_peers_gives_way_to_what_others_tell() {
+        let mut desk = Desk::with(all(), having([0]), |config| config.limits.max_known = 20);
+        // Only what is heard counts, and nobody is dialed meanwhile.
+        desk.machine.config.limits.max_dials = 0;
+        let members = [(1, [10, 1, 0, 1]), (2, [10, 2, 0, 1]), (3, [10, 2, 0, 2]), (4, [10, 1, 0, 1])];
+        members.into_iter().for_each(|(n, address)| desk.join_from(n, address, all(), having([1])));
+        let known = |desk: &Desk, of: std::ops::Range<u8>| {
+            of.filter(|&n| desk.machine.sources.is_known(id(n))).count()
+        };
+        tell_of(&mut desk, 1, (10..60).map(|n| bytes_of(n, LATE)));
+        assert_eq!(known(&desk, 10..60), 20);
+        // Another key of the same site has no share of its own.
+        tell_of(&mut desk, 4, [bytes_of(60, LATE)]);
+        assert_eq!((known(&desk, 10..60), known(&desk, 60..61)), (20, 0));
+        // Somebody of another network is heard, up to a half; and there a second site, up to a half of that.
+        tell_of(&mut desk, 2, (100..130).map(|n| bytes_of(n, LATE)));
+        assert_eq!((known(&desk, 10..60), known(&desk, 100..130)), (10, 10));
+        tell_of(&mut desk, 3, (130..160).map(|n| bytes_of(n, LATE)));
+        assert_eq!([known(&desk, 10..60), known(&desk, 100..130), known(&desk, 130..160)], [10, 5, 5]);
+    }
+
+    #[test]
+    fn b19_i8_whom_our_user_named_and_who_brought_chunks_does_not_give_way_to_hearsay() {
+        let mut desk = Desk::with(all(), having([0]), |config| config.limits.max_known = 6);
+        desk.machine.config.limits.max_dials = 0;
+        [1, 2].into_iter().for_each(|n| desk.join(n, all(), having([1])));
+        tell_of(&mut desk, 1, (10..16).map(|n| bytes_of(n, LATE)));
+        desk.tell(Input::Source(offer(10, [1; 32], LATE)));
+        desk.machine.sources.brought_a_chunk(id(11));
+        desk.machine.sources.connected(id(12));
+        tell_of(&mut desk, 2, (20..30).map(|n| bytes_of(n, LATE)));
+        assert!((10..13).all(|n| desk.machine.sources.is_known(id(n))));
+        let heard = (20..30).filter(|&n| desk.machine.sources.is_known(id(n))).count();
+        assert_eq!((desk.machine.sources.count(), heard), (6, 1));
     }
 
     fn bytes_of(n: u8, expires_unix: u64) -> Bytes {

@@ -7,7 +7,9 @@ use minimodel_wire::PeerId;
 
 use super::bans::Bans;
 use super::config::Limits;
+use super::places::Held;
 use super::reach::MAX_FAILURES;
+use super::site::Site;
 use super::time::Time;
 
 /// Tries after which a passed-on offer is forgotten; the user's own, and those that brought chunks, are tried until they
@@ -44,6 +46,8 @@ struct Source {
     /// When that offer ends.
     expires_unix: u64,
     by_user: bool,
+    /// Where the peer is that first passed on an offer of it.
+    bringer: Option<Site>,
     state: State,
     is_out_of_budget: bool,
     /// Tries in a row that brought nothing.
@@ -52,6 +56,13 @@ struct Source {
     has_brought: bool,
     /// It is shut out until then.
     not_before: Time,
+}
+
+impl Source {
+    /// It is known by hearsay alone, is not here now and never brought anything.
+    fn may_give_way(&self) -> bool {
+        !self.by_user && !self.has_brought && matches!(self.state, State::Waiting(_))
+    }
 }
 
 /// All known peers, connected or not.
@@ -264,19 +275,19 @@ impl Sources {
     }
 
     /// A member passed on an offer of the peer. Its addresses take the place of those of an offer that ends sooner.
-    /// `tries` have failed before, if it is not known.
+    /// Of a peer that is not known, `tries` have failed before, and the member is at `bringer`.
     pub(super) fn hear(
         &mut self,
         peer: PeerId,
         addresses: Vec<SocketAddr>,
         expires_unix: u64,
-        tries: u32,
+        (tries, bringer): (u32, Option<Site>),
         at: Time,
     ) {
         let is_new = !self.is_known(peer);
         let source = self.entry(peer, at);
         if is_new {
-            source.tries = tries;
+            (source.tries, source.bringer) = (tries, bringer);
         }
         if expires_unix > source.expires_unix {
             (source.hearsay, source.expires_unix) = (addresses, expires_unix);
@@ -293,6 +304,7 @@ impl Sources {
             on_trial: Vec::new(),
             expires_unix: 0,
             by_user: false,
+            bringer: None,
             state,
             is_out_of_budget: false,
             tries: 0,
@@ -320,5 +332,28 @@ impl Sources {
             useless.and_then(|peer| self.known.remove(&peer));
         }
         self.known.len() < most
+    }
+
+    /// Whether [`Self::make_room`] could have an effect, whoever brings the offer.
+    pub(super) fn may_make_room(&self) -> bool {
+        self.known.values().any(Source::may_give_way)
+    }
+
+    /// Makes room for a good offer that a member at `bringer` passed on: where those of one network, or within the bringer's
+    /// network of one site, would still be no fewer than the bringer's, one of them gives way, the one that was tried most
+    /// often first. So the first who told of many does not keep out what others tell. Whether there is room.
+    pub(super) fn make_room(&mut self, most: usize, bringer: Option<Site>) -> bool {
+        if self.has_room(most) {
+            return true;
+        }
+        let Some(bringer) = bringer else { return false };
+        let told = || {
+            let told = self.known.iter().filter(|(_, source)| source.may_give_way());
+            told.filter_map(|(&peer, source)| Some((peer, source.bringer?, source.tries)))
+        };
+        let held = Held::of(told().map(|(_, site, _)| site));
+        let owing = told().filter(|&(_, site, _)| held.owes(site, bringer));
+        let least = owing.max_by_key(|&(_, site, tries)| (held.by(site), tries)).map(|(peer, ..)| peer);
+        least.is_some_and(|peer| self.known.remove(&peer).is_some())
     }
 }
