@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use minimodel_companion::api::types::Kind;
 use minimodel_swarm::driver::{Idle, Report, Snapshot};
 use minimodel_swarm::machine::Event;
-use minimodel_wire::CloseCode;
+use minimodel_wire::{CloseCode, SignedOffer};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::idling::{self, Idling};
+use crate::clock::utc;
 use crate::escape;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -74,6 +75,7 @@ fn show_fetch(
     while let Some(report) = reports.blocking_recv() {
         match report {
             Report::Event(event) => tell(printer, &event)?,
+            Report::Offer(offer) => tell_renewed(printer, &offer)?,
             Report::Snapshot(snapshot) => {
                 counter.set(snapshot.have_bytes);
                 if let Some(cause) = idling.look(snapshot.elapsed, snapshot.idle) {
@@ -85,6 +87,13 @@ fn show_fetch(
         }
     }
     Ok(())
+}
+
+/// A file that the first offer was written to stays as it is: whose it is by now is not known.
+fn tell_renewed(printer: &Printer, offer: &SignedOffer) -> Result<(), Failure> {
+    let expires_unix = offer.offer().expires_unix;
+    printer.note(format!("the offer was signed anew and holds until {}: {offer}", utc(expires_unix)));
+    printer.event("offer-renewed", json!({"offer": offer.to_string(), "expires_unix": expires_unix}))
 }
 
 /// `cause` is null when bytes move again.
@@ -116,6 +125,10 @@ fn show_seed(printer: &Printer, mut reports: mpsc::Receiver<Report>) -> Result<(
         let snapshot = match report {
             Report::Event(event) => {
                 tell(printer, &event)?;
+                continue;
+            }
+            Report::Offer(offer) => {
+                tell_renewed(printer, &offer)?;
                 continue;
             }
             Report::Snapshot(snapshot) => snapshot,

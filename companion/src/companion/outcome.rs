@@ -28,9 +28,17 @@ const SIGNALS: [u8; 2] = [130, 143];
 impl Core {
     pub(super) fn listen(self: &Arc<Self>, id: u64, run: u64, mut reports: mpsc::Receiver<Report>) {
         while let Some(report) = reports.blocking_recv() {
-            let Report::Snapshot(snapshot) = report else { continue };
             let mut inner = self.lock();
-            self.pictured(&mut inner, (id, run), snapshot);
+            match report {
+                Report::Event(_) => continue,
+                Report::Snapshot(snapshot) => self.pictured(&mut inner, (id, run), snapshot),
+                Report::Offer(offer) => {
+                    let Some(live) = inner.lives.get_mut(&id).filter(|live| live.run == run) else { continue };
+                    live.offer = Some(offer);
+                    // The announcement is another one now.
+                    self.stir(&mut inner);
+                }
+            }
             self.show(&inner, id);
         }
     }

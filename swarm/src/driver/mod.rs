@@ -32,6 +32,7 @@ mod node;
 mod notes;
 mod perform;
 mod pulse;
+mod renewal;
 mod report;
 mod routes;
 mod seed;

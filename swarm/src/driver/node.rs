@@ -63,6 +63,10 @@ impl Node {
         Ok(Self { dialer, server, settings, local })
     }
 
+    pub(super) fn key(&self) -> &SigningKey {
+        &self.settings.key
+    }
+
     /// Our peer id.
     pub fn id(&self) -> PeerId {
         PeerId(self.settings.key.verifying_key().to_bytes())

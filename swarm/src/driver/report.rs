@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use minimodel_wire::PeerId;
+use minimodel_wire::{PeerId, SignedOffer};
 
 use super::idle::Idle;
 use super::judge::Seen;
@@ -17,6 +17,8 @@ pub enum Report {
     Event(Event),
     /// How things stand.
     Snapshot(Snapshot),
+    /// Our own offer was signed anew, since half of its time was over.
+    Offer(SignedOffer),
 }
 
 /// How things stand at one moment.

@@ -26,6 +26,7 @@ use super::keeper::Keeper;
 use super::limiter::{Limiter, Tally};
 use super::node::Node;
 use super::notes::{Answer, Download, Happening, Note, Parts};
+use super::renewal::Renewal;
 use super::report::Report;
 use super::serve::{self, ASIDE, Server};
 use super::sink::ChunkSink;
@@ -49,6 +50,7 @@ pub(super) struct Session {
     pub(super) machine: Machine,
     pub(super) start: Instant,
     pub(super) calendar: Calendar,
+    pub(super) renewal: Option<Renewal>,
     pub(super) dialer: Dialer,
     pub(super) fetches: bool,
     pub(super) terms: crate::machine::Terms,
@@ -124,6 +126,11 @@ impl Session {
         Ok(Self {
             start,
             calendar: Calendar::new(parts.config.unix_at_start),
+            renewal: parts
+                .config
+                .offer
+                .clone()
+                .and_then(|offer| Renewal::new(node.key().clone(), offer, parts.config.unix_at_start)),
             dialer: node.dialer.clone(),
             fetches: parts.config.consent.contains(Consent::FETCH),
             terms: parts.config.terms.clone(),
@@ -174,12 +181,9 @@ impl Session {
     }
 
     pub(super) fn tell(&mut self, input: Input) {
-        let now = self.now();
         // First: what comes may come after a sleep.
-        if let Some(unix) = self.calendar.look(now.since_start()) {
-            self.machine.handle(now, Input::Calendar { unix });
-        }
-        self.machine.handle(now, input);
+        self.look_at_calendar();
+        self.machine.handle(self.now(), input);
     }
 
     /// Works until something happened that the runner should know. May be dropped and called again.
@@ -221,6 +225,7 @@ impl Session {
             if self.next_snapshot <= Instant::now() {
                 let pause = if self.look() { SNAPSHOT_EVERY } else { IDLE_SNAPSHOT_EVERY };
                 self.next_snapshot = Instant::now() + pause;
+                self.look_at_calendar();
                 self.report_snapshot();
                 self.happenings.push_back(Happening::Moment);
             }

@@ -218,6 +218,7 @@ impl Machine {
             Input::Controls(controls) => self.control(now, controls),
             Input::Withheld { req } => self.withheld(now, req),
             Input::OfferChecked { check, verdict } => self.offer_checked(now, check, verdict),
+            Input::OwnOffer(offer) => self.own_offer_renewed(offer),
             Input::Calendar { unix } => self.set_calendar(now, unix),
             Input::SourceChanged => self.close_all(now, CloseCode::SourceChanged),
             Input::Stop(code) => self.close_all(now, code),

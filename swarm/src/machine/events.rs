@@ -170,6 +170,8 @@ pub enum Input {
         /// Seconds since 1970.
         unix: u64,
     },
+    /// Our own offer was signed anew: it takes the place of the last one.
+    OwnOffer(SignedOffer),
     /// Stop taking work, and say goodbye with this code.
     Stop(CloseCode),
     /// Nothing happened but time.

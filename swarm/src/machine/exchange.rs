@@ -4,7 +4,7 @@
 //! consented to publish. What is done with offers that come in stands in `offers`.
 
 use bytes::Bytes;
-use minimodel_wire::{CloseCode, Consent, Frame};
+use minimodel_wire::{CloseCode, Consent, Frame, SignedOffer};
 
 use super::core::Machine;
 use super::events::Conn;
@@ -21,6 +21,15 @@ impl Machine {
             let offers = vec![Bytes::from(offer.to_bytes())];
             self.send(conn, Frame::Peers { offers });
         }
+    }
+
+    /// Our offer was signed anew: whoever was told of the last one hears of it, and whoever comes.
+    pub(super) fn own_offer_renewed(&mut self, offer: SignedOffer) {
+        self.config.offer = Some(offer);
+        let is_told = |phase: Phase| matches!(phase, Phase::Bitfield | Phase::Ready);
+        let told: Vec<Conn> =
+            self.peers.iter().filter(|(_, peer)| is_told(peer.phase)).map(|(&conn, _)| conn).collect();
+        told.into_iter().for_each(|conn| self.pass_on_own_offer(conn));
     }
 
     /// Tells a newcomer of the members that agreed to be told of.
@@ -81,5 +90,43 @@ impl Machine {
         self.peers
             .get(&conn)
             .is_some_and(|peer| peer.phase == Phase::Ready && peer.consent.contains(Consent::PUBLISH))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minimodel_wire::Bitfield;
+
+    use super::super::desk::{Desk, SEED, all, having, offer};
+    use super::super::events::{Input, Output};
+    use super::*;
+
+    #[test]
+    fn c5_an_offer_that_was_signed_anew_goes_to_all_who_were_told_of_the_last_and_to_who_comes() {
+        let renewed = offer(100, [1; 32], 20_000);
+        for (consent, publishes) in [(SEED | Consent::PUBLISH, true), (SEED, false)] {
+            let mut desk = Desk::with(consent, Bitfield::full(20), |config| {
+                config.offer = Some(offer(100, [1; 32], 10_000));
+            });
+            let told = |desk: &mut Desk| {
+                let offers = |output| match output {
+                    Output::Send { conn, frame: Frame::Peers { offers } } => Some((conn, offers)),
+                    _ => None,
+                };
+                desk.said().into_iter().filter_map(offers).collect::<Vec<_>>()
+            };
+            desk.join(1, all(), having([]));
+            // It has said nothing yet.
+            desk.connect(2, 2, false);
+            assert_eq!(told(&mut desk).len(), usize::from(publishes));
+            desk.tell(Input::OwnOffer(renewed.clone()));
+            let offers = vec![Bytes::from(renewed.to_bytes())];
+            let expected =
+                |conn| if publishes { vec![(Conn(conn), offers.clone())] } else { Vec::new() };
+            assert_eq!(told(&mut desk), expected(1));
+            let hello = desk.hello(all());
+            desk.frame(2, Frame::Hello(hello));
+            assert_eq!(told(&mut desk), expected(2));
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use minimodel_wire::PeerId;
 
+use super::super::{Report, Throttle};
 use super::*;
 
 const YEAR: u64 = 365 * 24 * 3_600;
@@ -11,17 +12,73 @@ const NOW: u64 = 1_780_000_000;
 
 /// A member of the swarm whose calendar says `now`; it knows these, and its offer is good until the day after [`NOW`].
 fn member(key: u8, consent: Consent, now: u64, knows: &[&SignedOffer]) -> (Node, Session, SignedOffer) {
+    member_with(key, consent, now, knows, |_| {})
+}
+
+/// The same with something changed.
+fn member_with(
+    key: u8,
+    consent: Consent,
+    now: u64,
+    knows: &[&SignedOffer],
+    change: impl FnOnce(&mut Parts),
+) -> (Node, Session, SignedOffer) {
     let (node, signing) = node(key);
     let offer = node.offer([1; 32], NOW + 24 * 3_600).unwrap();
     let mut parts = Memory::new().parts(consent, &signing);
     parts.sink = consent.contains(Consent::FETCH).then(|| Arc::new(Memory::new()) as Arc<dyn ChunkSink>);
     parts.have = if consent.contains(Consent::FETCH) { Bitfield::new(COUNT) } else { Bitfield::full(COUNT) };
     (parts.config.unix_at_start, parts.config.offer) = (now, Some(offer.clone()));
+    change(&mut parts);
     let mut session = Session::new(&node, parts).unwrap();
     for source in knows {
         session.tell(Input::Source((*source).clone()));
     }
     (node, session, offer)
+}
+
+#[tokio::test]
+async fn c5_a_share_that_runs_for_longer_than_its_offer_holds_is_found_by_who_comes_then() {
+    const DAYS: u64 = 8 * 24 * 3_600;
+    let all = Consent::FETCH | Consent::SERVE | Consent::PUBLISH;
+    let (tell, mut reports) = mpsc::channel(1_000);
+    let of_seeder = |parts: &mut Parts| parts.reports = tell;
+    let (seeding, mut seeder, offer) =
+        member_with(1, Consent::SERVE | Consent::PUBLISH, NOW, &[], of_seeder);
+    seeder.calendar.sleep(Duration::from_secs(DAYS));
+    // Nobody is here, and nothing happens.
+    let renewing = async {
+        loop {
+            tokio::select! {
+                _ = seeder.next() => {}
+                Some(report) = reports.recv() => {
+                    if let Report::Offer(renewed) = report {
+                        return renewed;
+                    }
+                }
+            }
+        }
+    };
+    let renewed = timeout(PATIENCE, renewing).await.unwrap();
+    assert!(offer.check_fresh(NOW + DAYS).is_err() && renewed.check_fresh(NOW + DAYS).is_ok());
+    assert_eq!(renewed.offer().addresses, offer.offer().addresses);
+
+    // Who comes knows the old offer, or only somebody who gives nothing and knows the seeder.
+    let gives_nothing = |parts: &mut Parts| parts.up = vec![Throttle::new(Some(0))];
+    let (_between, mut between, its_offer) = member_with(2, all, NOW + DAYS, &[&offer], gives_nothing);
+    let (_last, mut last, _) = member(3, all, NOW + DAYS, &[&its_offer]);
+    let mut seen = Seen::default();
+    let work = async {
+        while !seen.joined.contains(&seeding.id()) {
+            tokio::select! {
+                _ = seeder.next() => {}
+                _ = between.next() => {}
+                happening = last.next() => seen.see(&happening),
+            }
+        }
+    };
+    timeout(PATIENCE, work).await.unwrap();
+    assert_eq!(seen.blamed, []);
 }
 
 /// What one of them saw.
