@@ -39,7 +39,8 @@ pub(crate) enum Shown {
     Own,
     /// Nothing.
     Nothing,
-    /// A key of a scheme that is not spoken here.
+    /// A key of a scheme that is not spoken here, with a signature of one that is: whoever is shown it has to look at the key
+    /// itself.
     P256,
     /// The key of somebody else, with a signature of ours.
     Stolen(PeerId),
@@ -108,19 +109,22 @@ impl Identity {
         if shown == Shown::P256 {
             let der = HEXLOWER.decode(P256.as_bytes()).context("the constant is hexadecimal")?;
             let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der));
-            let signer = rustls::crypto::ring::sign::any_ecdsa_type(&der)?;
-            let spki = signer.public_key().context("a key without its public half")?.as_ref().to_vec();
-            return Ok(Arc::new(CertifiedKey::new(vec![CertificateDer::from(spki)], signer)));
+            let p256 = rustls::crypto::ring::sign::any_ecdsa_type(&der)?;
+            let spki = p256.public_key().context("a key without its public half")?.as_ref().to_vec();
+            return Ok(Arc::new(CertifiedKey::new(vec![CertificateDer::from(spki)], self.signer()?)));
         }
         if shown == Shown::Weak {
             let spki: Vec<u8> = SPKI_PREFIX.iter().chain(&NEUTRAL).copied().collect();
             return Ok(Arc::new(CertifiedKey::new(vec![CertificateDer::from(spki)], Arc::new(NoSecret))));
         }
-        let pkcs8: Vec<u8> = PKCS8_PREFIX.iter().chain(self.key.as_bytes()).copied().collect();
-        let signer = rustls::crypto::ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8))?;
         let public = if let Shown::Stolen(PeerId(key)) = shown { key } else { self.id().0 };
         let spki: Vec<u8> = SPKI_PREFIX.iter().chain(&public).copied().collect();
-        Ok(Arc::new(CertifiedKey::new(vec![CertificateDer::from(spki)], signer)))
+        Ok(Arc::new(CertifiedKey::new(vec![CertificateDer::from(spki)], self.signer()?)))
+    }
+
+    fn signer(&self) -> Result<Arc<dyn rustls::sign::SigningKey>> {
+        let pkcs8: Vec<u8> = PKCS8_PREFIX.iter().chain(self.key.as_bytes()).copied().collect();
+        Ok(rustls::crypto::ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8))?)
     }
 
     /// Dials whoever answers, under any key.

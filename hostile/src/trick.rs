@@ -129,10 +129,13 @@ tricks! {
     #[Client] StreamChurn "stream-churn" "B15" "P-55" "opens streams and resets them before a request is whole, without end";
     #[Client] NeverReads "never-reads" "B17" "P-60" "asks for everything and reads nothing";
     #[Client] Silent "silent" "B16" "P-11" "connects and says nothing";
+    #[Client] #[Server] NoBitfield "no-bitfield" "B16" "P-84" "says hello and never what it has";
+    #[Client] AsksForMore "asks-for-more" "B14" "P-85" "asks a peer for what that does not have yet";
+    #[Server] AsksTheAsker "asks-the-asker" "B13" "P-86" "asks for a chunk whoever asked it for the manifest alone";
     #[Client] NoHello "no-hello" "B16" "P-11" "opens the control stream and says no hello";
     #[Client] EndlessRequest "endless-request" "B16" "P-53" "begins a request and never ends it";
     #[Client] NoCertificate "no-certificate" "C2" "P-3" "shows no key";
-    #[Client] #[Server] OtherScheme "other-scheme" "C2" "P-4" "shows a P-256 key";
+    #[Client] #[Server] OtherScheme "other-scheme" "C2" "P-4" "shows a P-256 key and signs as if it were one of Ed25519";
     #[Client] Tls12 "tls-1.2" "C2" "P-2" "offers TLS 1.2 alone";
     #[Client] ForgedOffer "forged-offer" "C4" "P-45" "passes on an offer whose signature does not hold";
     #[Client] #[Server] HostileReason "hostile-reason" "D8" "P-81" "closes with a reason full of terminal escapes";

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use minimodel_wire::{Consent, Frame, Offer, Request, SignedOffer, limits};
 use quinn::VarInt;
@@ -56,6 +56,28 @@ pub(super) async fn beyond_the_question(trick: Trick, mut peer: Peer, model: &Mo
         let (_, mut answer) = peer.ask(&request.encode()).await?;
         seen.count(&read_answer(&mut answer).await);
     }
+    Ok(seen)
+}
+
+/// Takes one chunk of a peer that has some, and asks for another and for leaves, which it cannot have.
+pub(super) async fn beyond_what_it_has(mut peer: Peer, model: &Model) -> Result<Seen> {
+    peer.send(&Frame::Hello(model.hello(Consent::FETCH))).await?;
+    let have = match peer.hear(|frame| matches!(frame, Frame::Bitfield(_))).await {
+        Some(Frame::Bitfield(have)) => have,
+        _ => anyhow::bail!("no bitfield came"),
+    };
+    let lacks = (0..model.count).find(|&index| !have.get(index)).context("it has all")?;
+    let has = have.iter_ones().next().context("it has nothing")?;
+    peer.send(&Frame::Bitfield(model.none())).await?;
+    peer.become_served().await?;
+    let mut seen = Seen::only(Ended::Open);
+    let leaves = Request::Leaves { first: 0, count: 1 };
+    for request in [Request::Chunk { index: lacks }, leaves, Request::Chunk { index: has }] {
+        let (_, mut answer) = peer.ask(&request.encode()).await?;
+        seen.count(&read_answer(&mut answer).await);
+    }
+    let closed = peer.connection.close_reason();
+    seen.ended = closed.map_or(Ended::Open, |error| Ended::of(&error));
     Ok(seen)
 }
 

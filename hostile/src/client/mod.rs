@@ -65,6 +65,7 @@ async fn play(
     match trick {
         Trick::EarlyRequest | Trick::EarlyQuestion => return asking::before_hello(trick, peer, model).await,
         Trick::QuestionThenChunk => return asking::beyond_the_question(trick, peer, model).await,
+        Trick::AsksForMore => return asking::beyond_what_it_has(peer, model).await,
         Trick::IgnorableFirst => return asking::after_noise(trick, peer, model).await,
         _ => {}
     }

@@ -37,6 +37,7 @@ pub(crate) fn is_one(trick: Trick) -> bool {
             | Trick::HavePastEnd
             | Trick::HostileName
             | Trick::NoHello
+            | Trick::NoBitfield
             | Trick::OtherArtifact
             | Trick::OtherLicense
             | Trick::OtherEvidence
@@ -70,6 +71,7 @@ fn raw(kind: u16, body: &[u8]) -> Vec<u8> {
 pub(crate) async fn play(trick: Trick, peer: &mut Peer, model: &Model, consent: Consent) -> Result<()> {
     match trick {
         Trick::NoHello => return Ok(peer.control.write_all(&[0xa2]).await?),
+        Trick::NoBitfield => return peer.send(&Frame::Hello(model.hello(consent))).await,
         Trick::OtherVersion
         | Trick::HostileName
         | Trick::OtherArtifact

@@ -42,7 +42,7 @@ impl Server {
         // Whoever dials is promised this key.
         let identity = if trick == Trick::OtherKey { Identity::new()? } else { offered.clone() };
         let shown = if trick == Trick::OtherScheme { Shown::P256 } else { Shown::Own };
-        let ignores_limits = matches!(trick, Trick::UniStream | Trick::OpensStream);
+        let ignores_limits = matches!(trick, Trick::UniStream | Trick::OpensStream | Trick::AsksTheAsker);
         let endpoint = listen(&identity, shown, Tampering { ignores_limits, ..Tampering::default() })?;
         let offer = offer(&offered, *model.manifest.swarm_id(), endpoint.local_addr()?)?;
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -133,6 +133,11 @@ async fn serve(connection: &Connection, trick: Trick, model: &Model, seen: &mut 
     if frames::is_one(trick) {
         // What follows a good frame is as honest as can be.
         frames::play(trick, &mut peer, model, Consent::SERVE).await?;
+        connection.closed().await;
+        return Ok(());
+    }
+    if trick == Trick::AsksTheAsker {
+        let _asked = peer.ask(&minimodel_wire::Request::Chunk { index: 0 }.encode()).await?;
         connection.closed().await;
         return Ok(());
     }

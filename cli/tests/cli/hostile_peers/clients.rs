@@ -32,7 +32,10 @@ const STREAM_LIMIT: &[Ended] = &[Ended::Transport(0x4)];
 
 /// Tricks that wait for the seeder to lose its patience.
 fn is_slow(trick: Trick) -> bool {
-    matches!(trick, Trick::NeverReads | Trick::Silent | Trick::NoHello | Trick::EndlessRequest)
+    matches!(
+        trick,
+        Trick::NeverReads | Trick::Silent | Trick::NoHello | Trick::NoBitfield | Trick::EndlessRequest
+    )
 }
 
 /// What is told of a trick, beside what the page says of its rule.

@@ -8,7 +8,7 @@ use minimodel_hostile::{Identity, Seen, Server, Side, Target, Trick, attack};
 use super::page::Page;
 use super::{Fetcher, blame, is_calm, model, publisher, runtime};
 use crate::home::Home;
-use crate::process::Running;
+use crate::process::{Running, events};
 
 /// Played on whoever has only an offer.
 const OF_MANIFESTS: [Trick; 7] = [
@@ -23,8 +23,16 @@ const OF_MANIFESTS: [Trick; 7] = [
 /// Played on whoever repairs a file.
 const OF_LEAVES: [Trick; 3] = [Trick::BadLeaves, Trick::LongLeaves, Trick::ShortLeaves];
 /// Played with a seeder or a fetcher each.
-const ALONE: [Trick; 6] =
-    [Trick::BorrowedHello, Trick::StolenKey, Trick::Banned, Trick::Stays, Trick::StaysOn, Trick::Honest];
+const ALONE: [Trick; 8] = [
+    Trick::BorrowedHello,
+    Trick::StolenKey,
+    Trick::Banned,
+    Trick::Stays,
+    Trick::StaysOn,
+    Trick::Honest,
+    Trick::AsksForMore,
+    Trick::AsksTheAsker,
+];
 
 /// Whether a trick is played here.
 pub(super) fn plays(trick: Trick) -> bool {
@@ -171,4 +179,47 @@ fn b2_b4_leaves_that_lie_ban_and_leaves_that_end_early_are_a_strike() {
         assert!(home.read("mine.slm") == damaged, "{trick}: the file is not given back");
         holds(trick, &server.first_seen(), &blame(&ran.stdout, &server.peer().to_string()));
     }
+}
+
+#[test]
+fn b14_a_peer_that_has_some_chunks_refuses_the_others_and_leaves_and_gives_what_it_has() {
+    let publisher = publisher("2MiB");
+    let (model, runtime) = (model(&publisher), runtime());
+    let _within = runtime.enter();
+    let (home, of_seeder) = (Home::new(), Home::new());
+    let start = |offer: &str, more: &[&str]| {
+        let mut command = home.command(["--json", "fetch"]);
+        command.arg(publisher.path("model.minimodel")).args(["-o", "out", "--consent", "fetch,import,serve"]);
+        command.args(["--peer", offer]).args(more).env("MINIMODEL_LISTEN", "127.0.0.1:0");
+        Running::start(&mut command)
+    };
+    // Some of it, and then nothing more: the only one who has the rest never lets it ask.
+    let (seeder, _) = seeder(&of_seeder, &publisher, &[]);
+    let begun = start(&seeder.offer(), &["--down", "64KiB"]);
+    begun.wait_for_stdout("a chunk", |text| {
+        events(text, "progress").find(|event| event["proven_bytes"].as_u64() > Some(0))
+    });
+    is_calm(&begun.stop());
+    is_calm(&seeder.stop());
+    let chokes = Server::start(Trick::Chokes, model.clone()).unwrap();
+    let partial = start(&chokes.offer(), &[]);
+    let (target, asker) = (Target::of(&partial.offer().parse().unwrap()).unwrap(), Identity::new().unwrap());
+    let seen = runtime.block_on(attack(Trick::AsksForMore, &target, &model, &asker)).unwrap();
+    let ran = partial.stop();
+    is_calm(&ran);
+    holds(Trick::AsksForMore, &seen, &blame(&ran.stdout, &asker.id().to_string()));
+    assert_eq!((seen.chunks, seen.resets.len()), (1, 2), "{seen}");
+}
+
+#[test]
+fn b13_who_asks_for_the_manifest_alone_is_asked_for_nothing() {
+    let publisher = publisher("200KiB");
+    let runtime = runtime();
+    let _within = runtime.enter();
+    let server = Server::start(Trick::AsksTheAsker, model(&publisher)).unwrap();
+    let home = Home::new();
+    let mut command = home.command(["fetch", "-o", "out", "--consent", "fetch,import,serve", "--offer"]);
+    let ran = Running::start(command.arg(server.offer()).env("MINIMODEL_LISTEN", "127.0.0.1:0")).end();
+    is_calm(&ran.exits(3));
+    holds(Trick::AsksTheAsker, &server.first_seen(), &[]);
 }

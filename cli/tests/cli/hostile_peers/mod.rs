@@ -137,6 +137,7 @@ fn of_frames(trick: minimodel_hostile::Trick) -> Option<Expected> {
         Trick::OtherBitfield | Trick::HavePastEnd => (&[Ended::Closed(2)], BYTES),
         Trick::SecondHello | Trick::HaveBeforeBitfield => (&[Ended::Closed(6)], ORDER),
         Trick::FinishedControl | Trick::ResetControl | Trick::StoppedControl => (&[Ended::Closed(6)], None),
+        Trick::NoBitfield => (&[Ended::Closed(17)], Some("peer-struck: did not introduce itself")),
         Trick::ControlFlood | Trick::HaveStorm => (&[Ended::Closed(16)], FLOOD),
         _ => return None,
     };

@@ -33,8 +33,8 @@ fn expected(trick: Trick) -> Option<Expected> {
         }
         // access_denied
         Trick::OtherKey => (&[Ended::Transport(0x131)], None),
-        // Already the hello of the fetcher says that it knows no such scheme: handshake_failure.
-        Trick::OtherScheme => (&[Ended::Found(0x128)], None),
+        // bad_certificate
+        Trick::OtherScheme => (&[Ended::Transport(0x12a)], None),
         other => return of_frames(other),
     };
     Some(Expected { ended, blame })

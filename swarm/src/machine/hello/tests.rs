@@ -69,6 +69,33 @@ fn a_peer_that_only_wanted_the_manifest_is_let_go_without_blame() {
 }
 
 #[test]
+fn a5_c4_a_question_for_the_manifest_is_refused_in_another_version_for_another_swarm_and_where_nobody_serves() {
+    let good = ManifestOnly { version: 1, swarm_id: [1; 32], software: "peer/1".to_owned() };
+    let later = ManifestOnly { version: 2, ..good.clone() };
+    let foreign = ManifestOnly { swarm_id: [2; 32], ..good.clone() };
+    let cases = [
+        (SEED, &good, None),
+        (both(), &good, None),
+        (TAKE, &good, Some(CloseCode::NoConsent)),
+        (SEED, &later, Some(CloseCode::UnsupportedVersion)),
+        (TAKE, &foreign, Some(CloseCode::WrongSwarm)),
+    ];
+    for (consent, asked, code) in cases {
+        let mut desk = Desk::new(consent, having([0]));
+        desk.connect(1, 7, false);
+        desk.frame(1, Frame::ManifestOnly(asked.clone()));
+        let said = desk.said();
+        let closes = said.iter().filter_map(|output| match output {
+            Output::Close { code, .. } => Some(*code),
+            _ => None,
+        });
+        assert_eq!(closes.collect::<Vec<_>>(), Vec::from_iter(code), "{consent:?} {asked:?}");
+        let says = said.iter().any(|output| matches!(output, Output::Send { .. }));
+        assert!(!says, "nothing is said to whoever only asks");
+    }
+}
+
+#[test]
 fn a_peer_that_does_not_introduce_itself_is_struck_and_never_banned() {
     let mut desk = Desk::new(SEED, Bitfield::full(20));
     for conn in 1..=3 {
