@@ -33,7 +33,9 @@ impl Core {
                 Report::Event(_) => continue,
                 Report::Snapshot(snapshot) => self.pictured(&mut inner, (id, run), snapshot),
                 Report::Offer(offer) => {
-                    let Some(live) = inner.lives.get_mut(&id).filter(|live| live.run == run) else { continue };
+                    let Some(live) = inner.lives.get_mut(&id).filter(|live| live.run == run) else {
+                        continue;
+                    };
                     live.offer = Some(offer);
                     // The announcement is another one now.
                     self.stir(&mut inner);

@@ -263,19 +263,6 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_change_our_interest_is_no_word_to_the_peer() {
-        let mut desk = Desk::new(TAKE, having([]));
-        desk.join(1, SEED, having(0..10));
-        assert!(desk.frames(1).contains(&Frame::Interested));
-        desk.machine.update_interest(Conn(1));
-        assert!(desk.machine.unsaid.is_empty() && desk.machine.next_word.is_none());
-        desk.machine.forget_claim(Conn(1), 3);
-        assert!(desk.machine.unsaid.is_empty(), "nine others are left");
-        (0..10).for_each(|index| desk.machine.forget_claim(Conn(1), index));
-        assert!(desk.machine.unsaid.contains(&Conn(1)), "none is left");
-    }
-
-    #[test]
     fn nobody_is_interested_in_a_peer_that_does_not_serve() {
         let mut desk = Desk::new(both(), having([0]));
         desk.join(1, TAKE, having([1]));

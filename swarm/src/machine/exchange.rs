@@ -121,8 +121,7 @@ mod tests {
             assert_eq!(told(&mut desk).len(), usize::from(publishes));
             desk.tell(Input::OwnOffer(renewed.clone()));
             let offers = vec![Bytes::from(renewed.to_bytes())];
-            let expected =
-                |conn| if publishes { vec![(Conn(conn), offers.clone())] } else { Vec::new() };
+            let expected = |conn| if publishes { vec![(Conn(conn), offers.clone())] } else { Vec::new() };
             assert_eq!(told(&mut desk), expected(1));
             let hello = desk.hello(all());
             desk.frame(2, Frame::Hello(hello));

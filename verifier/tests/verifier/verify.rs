@@ -120,7 +120,7 @@ fn after_an_arrival_the_report_says_what_was_not_done_again() {
 }
 
 #[test]
-fn d12_every_false_claim_fails_its_own_check_and_no_other() {
+fn d10_d12_every_false_claim_fails_its_own_check_and_no_other() {
     let artifact = slm_vec(&valid_slm().swap_remove(3).1, 1);
     let claims = false_claims(&artifact, &options(CHUNK));
     assert_eq!(claims.len(), 15);

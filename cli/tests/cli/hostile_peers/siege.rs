@@ -104,3 +104,49 @@ fn h2_b18_keys_of_few_addresses_that_come_and_go_or_read_slowly_do_not_keep_a_ne
     }
     is_calm(&seeder.stop());
 }
+
+/// The most memory that a process ever held, in MiB.
+fn most_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() >> 10
+}
+
+#[test]
+fn a12_i6_what_is_sent_beyond_the_windows_or_in_gaps_and_single_bytes_is_not_held_in_memory() {
+    /// Peers at once, fewer than handshakes of one address, and how often each comes.
+    const PEERS: usize = 6;
+    const ROUNDS: usize = 3;
+    let publisher = publisher("200KiB");
+    let (home, runtime, model) = (Home::new(), runtime(), model(&publisher));
+    let paths = [publisher.path("model.minimodel"), publisher.path("model.slm")];
+    let seeder = Running::seed(&home, paths.iter().map(|path| path.as_os_str()));
+    let offer = seeder.offer();
+    let target = Target::of(&offer.parse().unwrap()).unwrap();
+    let play = |trick: Trick, peers: usize, rounds: usize| {
+        runtime.block_on(async {
+            let mut visits = tokio::task::JoinSet::new();
+            for _ in 0..peers {
+                let model = model.clone();
+                visits.spawn(async move {
+                    for _ in 0..rounds {
+                        attack(trick, &target, &model, &Identity::new().unwrap()).await.unwrap();
+                    }
+                });
+            }
+            visits.join_all().await;
+        });
+    };
+    // What is made once is there before.
+    play(Trick::IgnorableFrames, PEERS, 1);
+    let before = most_memory(seeder.pid());
+    play(Trick::PastWindow, PEERS, ROUNDS);
+    play(Trick::Fragments, PEERS, 1);
+    let grown = most_memory(seeder.pid()) - before;
+    // Each would have it hold 24 MiB.
+    assert!(grown < 64, "{grown} MiB more");
+    let fetcher = Fetcher::of(&publisher);
+    is_calm(&fetcher.start(&[offer], &[]).end().exits(0));
+    fetcher.has_it(&publisher);
+    is_calm(&seeder.stop().exits(0));
+}

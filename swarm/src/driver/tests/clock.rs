@@ -43,8 +43,7 @@ async fn c5_a_share_that_runs_for_longer_than_its_offer_holds_is_found_by_who_co
     let all = Consent::FETCH | Consent::SERVE | Consent::PUBLISH;
     let (tell, mut reports) = mpsc::channel(1_000);
     let of_seeder = |parts: &mut Parts| parts.reports = tell;
-    let (seeding, mut seeder, offer) =
-        member_with(1, Consent::SERVE | Consent::PUBLISH, NOW, &[], of_seeder);
+    let (seeding, mut seeder, offer) = member_with(1, Consent::SERVE | Consent::PUBLISH, NOW, &[], of_seeder);
     seeder.calendar.sleep(Duration::from_secs(DAYS));
     // Nobody is here, and nothing happens.
     let renewing = async {

@@ -39,6 +39,30 @@ fn a4_c4_a_hello_is_compared_in_the_order_that_says_most() {
 }
 
 #[test]
+fn d10_a_peer_with_another_chunk_size_or_count_hears_so_as_often_as_it_comes_and_is_not_blamed() {
+    let mut desk = Desk::new(SEED, Bitfield::full(20));
+    let good = desk.hello(TAKE);
+    let size = Hello { chunk_size: good.chunk_size * 2, ..good.clone() };
+    let count = Hello { chunk_count: good.chunk_count + 1, ..good.clone() };
+    let code = CloseCode::ChunkLayoutMismatch;
+    for (conn, hello) in [&size, &count].into_iter().cycle().take(6).enumerate() {
+        desk.connect(conn as u64, 7, false);
+        desk.frame(conn as u64, Frame::Hello(hello.clone()));
+        let said = desk.said();
+        let events = said.iter().filter_map(|output| match output {
+            Output::Event(event) => Some(event.clone()),
+            _ => None,
+        });
+        assert_eq!(events.collect::<Vec<_>>(), [Event::Refused { peer: id(7), code, by_peer: false }]);
+        let is_closed = |output: &Output| matches!(output, Output::Close { code: with, .. } if *with == code);
+        assert!(said.iter().any(is_closed), "{conn}: {said:?}");
+    }
+    desk.connect(9, 7, false);
+    desk.frame(9, Frame::Hello(good));
+    assert_eq!(desk.closes(), []);
+}
+
+#[test]
 fn some_byte_must_be_able_to_move_one_way_at_least() {
     let cases = [
         (SEED, TAKE, true),
@@ -69,7 +93,8 @@ fn a_peer_that_only_wanted_the_manifest_is_let_go_without_blame() {
 }
 
 #[test]
-fn a5_c4_a_question_for_the_manifest_is_refused_in_another_version_for_another_swarm_and_where_nobody_serves() {
+fn a5_c4_a_question_for_the_manifest_is_refused_in_another_version_for_another_swarm_and_where_nobody_serves()
+{
     let good = ManifestOnly { version: 1, swarm_id: [1; 32], software: "peer/1".to_owned() };
     let later = ManifestOnly { version: 2, ..good.clone() };
     let foreign = ManifestOnly { swarm_id: [2; 32], ..good.clone() };

@@ -1,5 +1,7 @@
 //! Peers that take slots and places and are not idle: they ask a little, read slowly, or come and go.
 
+use minimodel_swarm::machine::Limits;
+
 use super::peer::{Behaviour, PeerNo, Plan, id_of};
 use super::pipes::ideal;
 use super::step::Scripted;
@@ -44,6 +46,25 @@ fn b18_takers_that_ask_little_read_slowly_or_not_at_all_do_not_keep_a_newcomer_f
         // Together they can take a few KiB a second; what they leave is for whoever reads.
         assert!(took < 5.0 * ideal(16 * MIB, 2 * MIB), "{took}");
     }
+}
+
+/// They hold every place, and more of them wait. A newcomer waits for its place and is turned out now and then, and gets
+/// all the same what it came for.
+#[test]
+fn b18_i8_a_newcomer_is_served_although_such_takers_hold_all_the_places_and_more_of_them_wait() {
+    let mut world = World::new(4 * MIB, 64 * KIB, 7);
+    world.check_every = 4_096;
+    let seeder = world.add(Plan::seeder().rates(2 * MIB, 2 * MIB));
+    movers(&mut world, seeder, 80);
+    let leecher = world.add(Plan::taker().knows(&[seeder]).joins_at(secs(10)));
+    world.run(secs(10), |_| false);
+    let held = world.peers[seeder].machine.progress().peers as usize;
+    assert_eq!(held, Limits::default().max_connections);
+    world.must_run(secs(40), |world| world.peers[leecher].machine.have().ones() > 0);
+    world.must_run(secs(130), |world| world.is_complete(leecher));
+    println!("figure: all_places_moved_seconds={:.1}", world.seconds(leecher) - 10.0);
+    let tally = &world.peers[seeder].tally;
+    assert!(tally.struck.iter().chain(&tally.banned).all(|(id, ..)| *id != id_of(leecher)));
 }
 
 /// What each does wrong ends its connection or does not; it wants one small chunk, and comes again whenever it may.
