@@ -62,9 +62,8 @@ pub(super) async fn beyond_the_question(trick: Trick, mut peer: Peer, model: &Mo
 /// Takes one chunk of a peer that has some, and asks for another and for leaves, which it cannot have.
 pub(super) async fn beyond_what_it_has(mut peer: Peer, model: &Model) -> Result<Seen> {
     peer.send(&Frame::Hello(model.hello(Consent::FETCH))).await?;
-    let have = match peer.hear(|frame| matches!(frame, Frame::Bitfield(_))).await {
-        Some(Frame::Bitfield(have)) => have,
-        _ => anyhow::bail!("no bitfield came"),
+    let Some(Frame::Bitfield(have)) = peer.hear(|frame| matches!(frame, Frame::Bitfield(_))).await else {
+        anyhow::bail!("no bitfield came");
     };
     let lacks = (0..model.count).find(|&index| !have.get(index)).context("it has all")?;
     let has = have.iter_ones().next().context("it has nothing")?;
