@@ -22,6 +22,9 @@ use crate::store::{Disk, Part, Resumed};
 
 /// Without a proven chunk for this many stall timeouts a fetch is stalled, however many bytes trickle in.
 const CHUNK_PATIENCE: u32 = 20;
+/// How long the end waits for chunks that are being kept and for checks that are being given up: of a disk that hangs
+/// no user has to wait to be free of it.
+const MAX_LAST_WORK: Duration = Duration::from_secs(1);
 /// Refusals and bans that are told at the end.
 const MAX_REASONS: usize = 64;
 /// Peers beyond which a ban alone puts nobody into the receipt.
@@ -32,7 +35,8 @@ pub struct Fetching<'n, D: Disk> {
     node: &'n Node,
     session: Session,
     part: Arc<Part<D>>,
-    verdict: Verdict,
+    /// Until it is told.
+    verdict: Option<Verdict>,
     verified: Option<Verified>,
     peers: BTreeMap<PeerId, PeerShare>,
     reasons: Vec<Event>,
@@ -106,7 +110,7 @@ impl Node {
             node: self,
             session,
             part,
-            verdict,
+            verdict: Some(verdict),
             verified: None,
             peers,
             reasons: Vec::new(),
@@ -151,10 +155,23 @@ fn check_in_step<D: Disk>(
     }
     let (manifest, mut reader) = (manifest.clone(), part.prefix_reader());
     std::thread::spawn(move || {
+        let judged = verify_artifact(&manifest, &mut reader);
+        // Who hears the verdict may rely on this thread holding the file no more.
+        drop(reader);
         // Nobody waits for the verdict of a fetch that was stopped.
-        let _ = tell.send(verify_artifact(&manifest, &mut reader));
+        let _ = tell.send(judged);
     });
     (verdict, None)
+}
+
+/// The verdict, once; after that it is waited for without end.
+async fn judged(
+    verdict: &mut Option<Verdict>,
+) -> Result<std::io::Result<Verified>, oneshot::error::RecvError> {
+    let Some(waiting) = verdict else { return std::future::pending().await };
+    let told = waiting.await;
+    *verdict = None;
+    told
 }
 
 impl<D: Disk> Fetching<'_, D> {
@@ -200,7 +217,7 @@ impl<D: Disk> Fetching<'_, D> {
             let happening = tokio::select! {
                 biased;
                 () = stopped(stop) => return Ok(FetchEnd::Stopped),
-                verdict = &mut self.verdict, if self.verified.is_none() => {
+                verdict = judged(&mut self.verdict) => {
                     let verified = verdict
                         .map_err(|_| DriverError::WorkerLost { doing: "checking the whole file" })?
                         .map_err(DriverError::ReadBack)?;
@@ -251,7 +268,8 @@ impl<D: Disk> Fetching<'_, D> {
         Ok(SeedEnd::new(is_changed, self.session.bytes().1))
     }
 
-    /// Ends all connections and makes what is there durable.
+    /// Ends all connections and all work on the file, and makes what is there durable. Who drops this and the part
+    /// afterwards can open the same file again at once, unless the disk took longer than [`MAX_LAST_WORK`].
     ///
     /// # Errors
     ///
@@ -260,8 +278,21 @@ impl<D: Disk> Fetching<'_, D> {
         let grace = self.session.stop(self.farewell).await;
         self.part.abort_prefix();
         let part = self.part.clone();
-        let syncing = tokio::task::spawn_blocking(move || part.sync());
-        let ((), synced) = tokio::join!(self.node.close(self.farewell, grace), syncing);
+        let (session, verdict, syncing) = (&mut self.session, &mut self.verdict, &mut self.syncing);
+        let last_work = async {
+            session.end_keeping().await;
+            if let Some(verdict) = verdict.take() {
+                let _ = verdict.await;
+            }
+            if let Some(syncing) = syncing.take() {
+                let _ = syncing.await;
+            }
+        };
+        let durable = async {
+            let _ = tokio::time::timeout(MAX_LAST_WORK, last_work).await;
+            tokio::task::spawn_blocking(move || part.sync()).await
+        };
+        let ((), synced) = tokio::join!(self.node.close(self.farewell, grace), durable);
         Ok(synced.map_err(|_| DriverError::WorkerLost { doing: "syncing" })??)
     }
 

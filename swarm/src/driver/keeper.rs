@@ -5,6 +5,7 @@
 //! just arrived beside the next piece of the file that is on disk already, and two chunks where the file has no
 //! next piece yet. One thread writes, since writers of one file would wait for each other in the kernel.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -52,6 +53,8 @@ enum Task {
 #[derive(Debug)]
 pub(super) struct Keeper {
     tasks: Sender<Task>,
+    /// Nothing comes; it is closed when both threads have let go of the file.
+    running: mpsc::Receiver<Infallible>,
 }
 
 impl Keeper {
@@ -65,11 +68,26 @@ impl Keeper {
         let (hashed, to_write) = channel();
         let writer = Writer { sink: sink.clone(), notes: notes.clone() };
         let grown = tasks.clone();
-        spawn("write", "writing chunks", notes.clone(), move || writer.run(&to_write, &grown))?;
+        let (runs, running) = mpsc::channel(1);
+        let until_written = runs.clone();
+        spawn("write", "writing chunks", notes.clone(), move || {
+            writer.run(&to_write, &grown);
+            drop(until_written);
+        })?;
         let follower = follow.map(|follow| Follower::new(sink, follow));
         let hasher = Hasher { waiting, hashed, follower, is_stopped: false };
-        spawn("hash", "hashing chunks", notes, move || hasher.run())?;
-        Ok(Self { tasks })
+        spawn("hash", "hashing chunks", notes, move || {
+            hasher.run();
+            drop(runs);
+        })?;
+        Ok(Self { tasks, running })
+    }
+
+    /// Ends both threads and waits until they are done with what they were given and hold the file no more. Their
+    /// notes must have somewhere to go, or be refused.
+    pub(super) async fn end(mut self) {
+        let _ = self.tasks.send(Task::Stop);
+        self.running.recv().await;
     }
 
     /// The file has grown by other means: chunks were found on the disk.
@@ -310,6 +328,19 @@ mod tests {
             let verified = bench.verdict.blocking_recv().unwrap().unwrap();
             assert!(verified.report.ok(), "{:?}", verified.report);
             assert!(bench.part.is_complete());
+        }
+    }
+
+    #[test]
+    fn e12_at_the_end_both_threads_have_kept_what_they_had_and_hold_the_file_no_more() {
+        for _ in 0..20 {
+            let bench = Bench::new(|text| text);
+            let count = bench.layout.count();
+            (0..count).for_each(|index| bench.give(index, 0));
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(bench.keeper.end());
+            assert!(bench.part.is_complete());
+            assert_eq!(Arc::strong_count(&bench.part), 1);
         }
     }
 

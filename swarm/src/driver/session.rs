@@ -343,9 +343,8 @@ impl Session {
         }
     }
 
-    /// Ends every connection with this code, and every task; chunks that are still being kept may be written after the
-    /// caller's sync, and are proven again when the fetch is resumed. Gives the time
-    /// that the goodbyes need: a peer that sends on after one round trip has not heard it.
+    /// Ends every connection with this code, and every task. Gives the time that the goodbyes need: a peer that sends on
+    /// after one round trip has not heard it.
     pub(super) async fn stop(&mut self, code: CloseCode) -> Duration {
         let slowest = self.links.values().map(|link| link.connection.rtt()).max();
         let grace = transport::goodbye(slowest.unwrap_or_default());
@@ -368,5 +367,15 @@ impl Session {
         self.partings.abort_all();
         while self.partings.join_next().await.is_some() {}
         grace
+    }
+
+    /// Waits, after [`Session::stop`], until the chunks that have arrived are kept and no thread holds the file. What
+    /// the caller does not wait for is proven again when the fetch is resumed.
+    pub(super) async fn end_keeping(&mut self) {
+        // The threads would wait for room in a queue that is not read any more.
+        self.notes.close();
+        if let Some(keeper) = self.keeper.take() {
+            keeper.end().await;
+        }
     }
 }

@@ -32,7 +32,8 @@ impl History {
             bits.words();
         }
         let steps = self.steps.iter().copied();
-        for (value, index) in steps.chain(self.ends.into_iter().flat_map(|value| (0..count).map(move |at| (value, at)))) {
+        let last = self.ends.into_iter().flat_map(|value| (0..count).map(move |at| (value, at)));
+        for (value, index) in steps.chain(last) {
             let (done, expected) = match value {
                 true => (bits.set(index), index < count && set.insert(index)),
                 false => (bits.clear(index), set.remove(&index)),
@@ -46,7 +47,12 @@ impl History {
 fn history() -> impl Strategy<Value = History> {
     let steps = proptest::collection::vec((any::<bool>(), 0_u32..310), 0..40);
     let ends = prop_oneof![6 => Just(None), 1 => any::<bool>().prop_map(Some)];
-    (any::<bool>(), any::<bool>(), steps, ends).prop_map(|(full, made, steps, ends)| History { full, made, steps, ends })
+    (any::<bool>(), any::<bool>(), steps, ends).prop_map(|(full, made, steps, ends)| History {
+        full,
+        made,
+        steps,
+        ends,
+    })
 }
 
 #[test]
@@ -124,7 +130,7 @@ proptest! {
         prop_assert_eq!(a.first_common_from(&b, start), common.iter().copied().find(|at| *at >= start));
         let tail: Vec<u32> = common.iter().copied().filter(|at| *at >= start).collect();
         prop_assert_eq!(a.iter_common_from(&b, start).collect::<Vec<_>>(), tail);
-        prop_assert_eq!(a.iter_common(&b).collect::<Vec<_>>(), common.clone());
+        prop_assert_eq!(&a.iter_common(&b).collect::<Vec<_>>(), &common);
         let masked: u32 = a.words_within(&b).iter().zip(b.words()).map(|(a, b)| (a & b).count_ones()).sum();
         prop_assert_eq!(masked as usize, common.len());
         prop_assert_eq!(a == b, ours == theirs);

@@ -32,3 +32,23 @@ fn what_ran_resumes_and_what_was_paused_stays_paused_after_a_kill_and_after_an_o
     let done = bob.transfer_when(fetch, "done", |fetch| fetch["state"] == "done");
     assert_eq!(std::fs::read(done["path"].as_str().unwrap()).unwrap(), alice.home.read("a.slm"));
 }
+
+#[test]
+fn e12_a_fetch_that_is_paused_and_started_again_and_again_never_finds_its_own_file_in_use() {
+    let (alice, bob) = (House::of(with_model(4_000_000)), House::new());
+    let offer = alice.share(&["--up", "24KiB"]);
+    let share = alice.transfers()[0]["id"].as_u64().unwrap();
+    let fetch = bob.fetch(&["--offer", &offer, "--out", "models", "--consent", "fetch,import"]);
+    bob.transfer_when(fetch, "fetching", |fetch| fetch["have_bytes"].as_u64() > Some(0));
+    for _ in 0..12 {
+        bob.home.say(&format!("transfer pause {fetch}")).exits(0);
+        bob.home.say(&format!("transfer start {fetch}")).exits(0);
+        let state = bob.transfer(fetch)["state"].clone();
+        assert_ne!(state, "failed");
+    }
+    alice.home.say(&format!("limits set --transfer {share} --up none")).exits(0);
+    bob.transfer_when(fetch, "done", |fetch| {
+        assert_ne!(fetch["state"], "failed", "{fetch:#}");
+        fetch["state"] == "done"
+    });
+}
