@@ -62,9 +62,9 @@ impl Standing {
         self.taken.0
     }
 
-    /// It took one more.
-    pub(super) fn took(&mut self, now: Time) {
-        self.taken.0 = self.taken(now) + 1;
+    /// It took so many more.
+    pub(super) fn took(&mut self, now: Time, chunks: u64) {
+        self.taken.0 = self.taken(now) + chunks;
     }
 
     fn asked(&mut self, now: Time) -> &mut (u64, u64, Time) {
@@ -272,7 +272,7 @@ mod tests {
     fn b22_what_a_key_took_counts_for_a_day() {
         let mut standing = Standing::default();
         for second in 0..5 {
-            standing.took(at(second));
+            standing.took(at(second), 1);
         }
         assert_eq!(standing.taken(at(86_399)), 5);
         assert_eq!(standing.taken(at(86_400)), 0);
@@ -284,7 +284,7 @@ mod tests {
         for n in 0..5_000u32 {
             let mut id = [0; 32];
             id[..4].copy_from_slice(&n.to_le_bytes());
-            all.of(PeerId(id), at(u64::from(n))).took(at(u64::from(n)));
+            all.of(PeerId(id), at(u64::from(n))).took(at(u64::from(n)), 1);
         }
         assert_eq!(all.by_key.len(), MAX_KEYS);
         assert!(!all.by_key.contains_key(&PeerId([0; 32])), "the oldest went first");

@@ -84,7 +84,7 @@ impl Machine {
             // Taken or not, it was its turn.
             peer.up.bytes += chunk;
             let peer = peer.id;
-            self.standings.of(peer, now).took(now);
+            self.standings.of(peer, now).took(now, 1);
             self.gave(now, peer, chunk);
         }
         self.refuse(ask, code);

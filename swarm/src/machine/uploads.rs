@@ -113,7 +113,7 @@ impl Machine {
                 peer.up.bytes += bytes;
                 self.outflow.add(bytes);
                 let peer = peer.id;
-                self.standings.of(peer, now).took(now);
+                self.standings.of(peer, now).took(now, 1);
                 self.gave(now, peer, bytes);
                 if matches!(outcome, ServeOutcome::Done { .. }) {
                     self.standings.of(peer, now).moved(bytes);
@@ -285,12 +285,25 @@ mod tests {
         desk.join(1, TAKE, having([]));
         desk.frame(1, Frame::Interested);
         let budget = 20 * desk.machine.config.limits.upload_budget_files + SPARE_CHUNKS;
-        for _ in 0..budget {
-            desk.machine.standings.of(id(1), Time::ZERO).took(Time::ZERO);
-        }
+        desk.machine.standings.of(id(1), Time::ZERO).took(Time::ZERO, budget);
         desk.said();
         desk.ask(1, 0, 3);
         assert_eq!(desk.closes(), [(1, CloseCode::BudgetUsed)]);
+    }
+
+    /// Otherwise a key that leaves just before we hear that its chunks have arrived would take without end.
+    #[test]
+    fn b22_what_was_being_answered_when_a_peer_left_counts_for_its_day() {
+        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        desk.join(1, TAKE, having([]));
+        desk.frame(1, Frame::Interested);
+        for n in 0..10 {
+            desk.ask(1, n, n as u32);
+        }
+        desk.tell(Input::Served { ask: Ask(0), outcome: ServeOutcome::Done { bytes: 100 } });
+        desk.tell(Input::Closed { conn: super::super::events::Conn(1), code: Some(CloseCode::Done) });
+        // One whole and eight begun; the last waited.
+        assert_eq!(desk.machine.standings.taken(id(1), Time::ZERO), 9);
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let (id, site) = (peer.id, peer.site);
         let is_flood = !peer.up.in_vain.try_take(now, 1);
-        self.standings.of(id, now).took(now);
+        self.standings.of(id, now).took(now, 1);
         if is_unknown {
             self.vain.charge(now, site, chunk);
         }

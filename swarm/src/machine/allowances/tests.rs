@@ -88,7 +88,7 @@ fn b22_a_source_that_took_its_daily_budget_is_served_again_the_next_day_and_one_
     let mut desk = Desk::new(both(), having(0..10));
     let took_all = |desk: &mut Desk| {
         for _ in 0..desk.machine.config.day_budget() {
-            desk.machine.standings.of(id(1), desk.now).took(desk.now);
+            desk.machine.standings.of(id(1), desk.now).took(desk.now, 1);
         }
     };
     want(&mut desk, 1, both(), having(5..10));
