@@ -72,6 +72,18 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_hashed_like_its_bytes() {
+        let path = std::env::current_exe().unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let layout = Layout::new(bytes.len() as u64, 1 << 20).unwrap();
+        let (file, last) = (std::fs::File::open(&path).unwrap(), layout.count() - 1);
+        for index in [0, last] {
+            let (start, len) = (layout.offset(index) as usize, layout.chunk_len(index) as usize);
+            assert_eq!(hash_chunk(&layout, &file, index).unwrap(), sha256(&bytes[start..start + len]));
+        }
+    }
+
+    #[test]
     fn a_source_that_ends_early_is_an_error() {
         let layout = Layout::new(20_000, 16_384).unwrap();
         let error = hash_chunks(&layout, [0; 19_999].as_slice()).unwrap_err();

@@ -85,6 +85,8 @@ fn b4_every_index_at_every_count_up_to_257_has_the_audit_path_of_the_rfc() {
         let chunks = chunk_hashes(count);
         let tree = Tree::from_chunk_hashes(chunks.clone());
         assert_eq!(*tree.root(), naive_root(&chunks));
+        let sparse = SparseTree::new(count as u32, *tree.root());
+        assert_eq!((tree.count(), sparse.count(), sparse.root()), (count as u32, count as u32, tree.root()));
         for (index, chunk) in chunks.iter().enumerate() {
             let (n, i) = (count as u32, index as u32);
             let proof = tree.proof(i).unwrap();

@@ -259,6 +259,10 @@ fn b7_bitfield_count_out_of_bounds_is_refused_while_the_chunk_count_is_unknown()
         assert_eq!(decoder.next(), Err(error));
         assert_eq!(error.close_code(), CloseCode::Malformed);
     }
+    let mut most = Decoder::new(None);
+    most.push(&bitfield(limits::MAX_CHUNK_COUNT, 1, &[]));
+    assert!(matches!(most.next(), Ok(Some(Frame::Bitfield(_)))));
+    assert_eq!(limits::MAX_BITFIELD_LEN, FrameKind::Bitfield.cap(None));
 }
 
 #[test]

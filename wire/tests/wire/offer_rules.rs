@@ -106,6 +106,15 @@ fn a6_c4_trailing_bytes_are_refused() {
 #[test]
 fn offer_above_512_bytes_is_refused() {
     assert_eq!(SignedOffer::from_bytes(&[1; 513]), Err(OfferError::TooLong { len: 513 }));
+    assert!(!matches!(SignedOffer::from_bytes(&[1; 512]), Err(OfferError::TooLong { .. })));
+}
+
+#[test]
+fn an_offers_bytes_are_the_same_with_and_without_a_copy_and_a_log_shows_what_it_says() {
+    let signed = signed_offer();
+    assert_eq!(signed.as_bytes(), signed.to_bytes());
+    let shown = format!("{signed:?}");
+    assert!(shown.contains(&format!("{}", signed.offer().peer)), "{shown}");
 }
 
 #[test]
@@ -219,6 +228,7 @@ fn text_without_its_prefix_is_refused() {
 fn text_above_2048_characters_is_refused() {
     let text = format!("mm1{}", "a".repeat(2_046));
     assert_eq!(text.parse::<SignedOffer>(), Err(OfferError::TextTooLong { len: 2_049 }));
+    assert!(!matches!(text[..2_048].parse::<SignedOffer>(), Err(OfferError::TextTooLong { .. })));
 }
 
 #[test]
