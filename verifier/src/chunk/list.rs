@@ -40,17 +40,20 @@ pub fn render(chunks: &[Digest]) -> String {
 
 /// Reads what [`render`] writes, and no other spelling.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Digest>, ListError> {
-    if bytes.is_empty() {
-        return Err(ListError::Empty);
-    }
-    if bytes.len().div_ceil(LINE_BYTES) > MAX_CHUNK_COUNT as usize {
-        return Err(ListError::TooLong { bytes: bytes.len() });
-    }
+    check_len(bytes.len())?;
     bytes
         .chunks(LINE_BYTES)
         .enumerate()
         .map(|(number, line)| digest_of(line).ok_or(ListError::Line { line: number + 1 }))
         .collect()
+}
+
+fn check_len(bytes: usize) -> Result<(), ListError> {
+    match bytes.div_ceil(LINE_BYTES) {
+        0 => Err(ListError::Empty),
+        lines if lines > MAX_CHUNK_COUNT as usize => Err(ListError::TooLong { bytes }),
+        _ => Ok(()),
+    }
 }
 
 fn digest_of(line: &[u8]) -> Option<Digest> {
@@ -71,6 +74,14 @@ mod tests {
             text.starts_with("sha256:CA978112CA1BBDCAFAC231B39A23DC4DA786EFF8147C4E72B9807785AFEE48BB\n")
         );
         assert_eq!(parse(text.as_bytes()), Ok(chunks));
+    }
+
+    #[test]
+    fn a_list_has_at_most_as_many_lines_as_an_artifact_has_chunks() {
+        let most = LINE_BYTES * MAX_CHUNK_COUNT as usize;
+        assert_eq!(check_len(most), Ok(()));
+        assert_eq!(check_len(most + 1), Err(ListError::TooLong { bytes: most + 1 }));
+        assert_eq!(check_len(0), Err(ListError::Empty));
     }
 
     #[test]
