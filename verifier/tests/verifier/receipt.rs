@@ -175,6 +175,19 @@ fn peers_that_cannot_be_recorded() {
 }
 
 #[test]
+fn what_was_found_on_disk_is_what_the_peers_did_not_supply() {
+    assert_eq!(receipt().found_on_disk(), 0);
+    let mut found = record();
+    found.peers.pop();
+    let silent = Receipt::new(&signed(), found.clone()).expect("a valid record");
+    assert_eq!(silent.found_on_disk(), 0);
+    found.checks.push(RecordedCheck::found_on_disk(61, 3_970_688));
+    let said = Receipt::new(&signed(), found).expect("a valid record");
+    assert_eq!(said.found_on_disk(), 3_970_688);
+    assert_eq!(Receipt::parse(said.render().as_bytes()).map(|read| read.found_on_disk()), Ok(3_970_688));
+}
+
+#[test]
 fn a_record_that_is_too_large() {
     let huge = "x".repeat(16 * 1024 * 1024);
     let result = Receipt::new(&signed(), ImportRecord { tool_version: huge, ..record() });
