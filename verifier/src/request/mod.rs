@@ -107,6 +107,10 @@ impl PeerRequest {
         if bytes.len() > MAX_REQUEST_BYTES {
             return Err(RequestError::TooLong);
         }
+        // What reads the fields would take their values in a row without their names as well.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Err(RequestError::Json { reason: "it is not a JSON object".to_owned() });
+        }
         serde_json::from_slice(bytes).map_err(|error| RequestError::Json { reason: error.to_string() })
     }
 
@@ -161,6 +165,8 @@ mod tests {
             GOOD.replace(":1,", ":1.5,"),
             GOOD.replace("[]", "null"),
             format!("{GOOD}{{}}"),
+            r#"[0,"k","m",1,"s",[],[]]"#.to_owned(),
+            String::new(),
         ];
         for text in bad {
             assert!(PeerRequest::parse(text.as_bytes()).is_err(), "{text}");

@@ -11,5 +11,6 @@ mod manifest_rules;
 mod manifest_sections;
 mod manifest_signature;
 mod receipt;
+mod request;
 mod slm;
 mod verify;
