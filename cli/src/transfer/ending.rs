@@ -61,6 +61,11 @@ pub(crate) fn store(error: &StoreError) -> Failure {
     let text = escape::harmless(&error.to_string());
     let failure = |class, hint: String| Failure::new(class, text.clone(), hint).for_want_of_files(error);
     match error {
+        StoreError::Busy { pid: Some(pid), .. } if *pid == std::process::id() => failure(
+            Exit::Busy,
+            "an earlier run of this transfer waits for its disk: start it again when the disk answers"
+                .to_owned(),
+        ),
         StoreError::Busy { pid, .. } => {
             let see = pid.map_or_else(String::new, |pid| format!(" (see it: `ps -p {pid}`)"));
             failure(

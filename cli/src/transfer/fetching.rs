@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use minimodel_companion::publishers::Judged;
 use minimodel_swarm::driver::{Bans, Controls, FetchEnd, FetchSettings, Fetching, Node, Throttle, steady};
 use minimodel_swarm::machine::Order;
-use minimodel_swarm::store::{Opener, Part, RealDisk, RepairIf, Resumed};
+use minimodel_swarm::store::{Opener, Part, RealDisk, RepairIf, Resumed, StoreError};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::receipt;
 use minimodel_wire::{Consent, PeerId, SignedOffer};
@@ -144,11 +144,23 @@ pub(crate) fn needed(options: &TransferOptions) -> &'static [Action] {
     if options.keep_seeding { WITH_SERVE } else { &[Action::Fetch, Action::Import] }
 }
 
+/// How long a transfer waits for one of the same process that has ended and whose disk has not let go of the file yet.
+const OWN_PATIENCE: Duration = Duration::from_secs(20);
+/// How often it looks.
+const OWN_PAUSE: Duration = Duration::from_millis(50);
+
 pub(super) fn open_part(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed), Failure> {
-    let opener = Opener { pid: std::process::id(), now_unix: now_unix() };
-    let opened = Part::open(target.disk_for_part()?, &target.stem, target.spec, opener);
-    let (part, resumed) = opened.map_err(|error| target.opening(error))?;
-    Ok((Arc::new(part), resumed))
+    let (own, begun) = (std::process::id(), Instant::now());
+    loop {
+        let opener = Opener { pid: own, now_unix: now_unix() };
+        match Part::open(target.disk_for_part()?, &target.stem, target.spec, opener) {
+            Err(StoreError::Busy { pid: Some(pid), .. }) if pid == own && begun.elapsed() < OWN_PATIENCE => {
+                std::thread::sleep(OWN_PAUSE);
+            }
+            Err(error) => return Err(target.opening(error)),
+            Ok((part, resumed)) => return Ok((Arc::new(part), resumed)),
+        }
+    }
 }
 
 /// [`open_part`] for a repair: the partial file is the user's own.
@@ -358,4 +370,27 @@ async fn after(
     // Everything is in place or set aside: what cannot be synced any more is not ours to report.
     let _ = fetching.close().await;
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
+
+    use super::*;
+
+    #[test]
+    fn e12_a_file_that_an_ended_transfer_of_this_process_still_holds_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let artifact = slm_vec(&Shape::about(45_000, Quantization::Q4_0).unwrap(), 8);
+        let text = ManifestText::of(&artifact, &ManifestOptions::default()).render();
+        let manifest = Manifest::parse(text.as_bytes()).unwrap();
+        let target = Target::new(folder.path(), &manifest, None).unwrap();
+        let (held, _) = open_part(&target).unwrap();
+        let letting_go = std::thread::spawn(move || {
+            std::thread::sleep(OWN_PAUSE * 4);
+            drop(held);
+        });
+        assert!(open_part(&target).is_ok());
+        letting_go.join().unwrap();
+    }
 }

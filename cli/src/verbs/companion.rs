@@ -24,6 +24,8 @@ const LOG_NAME: &str = "companion.log";
 const STARTING: Duration = Duration::from_secs(20);
 /// One that was asked to end is gone within this.
 const ENDING: Duration = Duration::from_secs(20);
+/// How long one that runs may be out of reach before a verb says so: it may be at its beginning or at its end.
+const UNREACHED: Duration = Duration::from_secs(3);
 /// How often it is asked meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Of the log, for a companion that did not start.
@@ -132,6 +134,7 @@ fn last_words(path: &Path) -> String {
 
 fn stop(context: &Context) -> Result<(), Failure> {
     let Some(client) = running(context)? else {
+        check_unheld(context)?;
         context.printer.note("no companion runs in this home folder");
         return context.printer.event("companion", json!({"state": "stopped"}));
     };
@@ -158,12 +161,36 @@ fn status(context: &Context) -> Result<(), Failure> {
                 .note(format!("process {}, since {}, {transfers} transfers", status.pid, status.started_utc));
             tell_running(context, &client.address().to_string())
         }
-        None => Err(Failure::new(
-            Exit::NotFound,
-            "no companion runs in this home folder",
-            "start one: `minimodel companion start`",
-        )),
+        None => {
+            check_unheld(context)?;
+            let hint = "start one: `minimodel companion start`";
+            Err(Failure::new(Exit::NotFound, "no companion runs in this home folder", hint))
+        }
     }
+}
+
+/// Tells apart that no companion runs from one that runs and cannot be reached, since its token or the file that says
+/// where it answers is gone or another. One that begins or ends is waited for.
+fn check_unheld(context: &Context) -> Result<(), Failure> {
+    let (places, begun) = (companion::places(context)?, Instant::now());
+    while minimodel_companion::is_held(&places) {
+        if running(context)?.is_some() {
+            break;
+        }
+        if begun.elapsed() >= UNREACHED {
+            let folder = escape::path(&places.folder).to_string();
+            return Err(Failure::new(
+                Exit::Busy,
+                format!(
+                    "a companion runs and cannot be reached: its token or `endpoint.json` in `{folder}` is gone or another"
+                ),
+                "find its process with `pgrep -af 'minimodel companion run'` and end it with `kill PID`; its next start makes \
+                 what is gone anew",
+            ));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    Ok(())
 }
 
 fn tell_running(context: &Context, address: &str) -> Result<(), Failure> {

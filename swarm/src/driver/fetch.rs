@@ -9,6 +9,7 @@ use minimodel_verifier::Manifest;
 use minimodel_verifier::verify::{Following, Verified, verify_artifact};
 use minimodel_wire::{Bitfield, CloseCode, Consent, PeerId};
 use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
 use super::error::DriverError;
 use super::fetched::{FetchEnd, FetchSettings, Fetched, PeerShare};
@@ -25,6 +26,9 @@ const CHUNK_PATIENCE: u32 = 20;
 /// How long the end waits for chunks that are being kept and for checks that are being given up: of a disk that hangs
 /// no user has to wait to be free of it.
 const MAX_LAST_WORK: Duration = Duration::from_secs(1);
+/// How long the end waits for the last sync after that. Without it a power loss, and nothing else, costs the chunks since the
+/// sync before.
+const MAX_LAST_SYNC: Duration = Duration::from_millis(800);
 /// Refusals and bans that are told at the end.
 const MAX_REASONS: usize = 64;
 /// Peers beyond which a ban alone puts nobody into the receipt.
@@ -269,7 +273,7 @@ impl<D: Disk> Fetching<'_, D> {
     }
 
     /// Ends all connections and all work on the file, and makes what is there durable. Who drops this and the part
-    /// afterwards can open the same file again at once, unless the disk took longer than [`MAX_LAST_WORK`].
+    /// afterwards can open the same file again, at once unless the disk took longer than [`MAX_LAST_WORK`].
     ///
     /// # Errors
     ///
@@ -289,10 +293,11 @@ impl<D: Disk> Fetching<'_, D> {
             }
         };
         let durable = async {
-            let _ = tokio::time::timeout(MAX_LAST_WORK, last_work).await;
-            tokio::task::spawn_blocking(move || part.sync()).await
+            let _ = timeout(MAX_LAST_WORK, last_work).await;
+            timeout(MAX_LAST_SYNC, tokio::task::spawn_blocking(move || part.sync())).await
         };
         let ((), synced) = tokio::join!(self.node.close(self.farewell, grace), durable);
+        let Ok(synced) = synced else { return Ok(()) };
         Ok(synced.map_err(|_| DriverError::WorkerLost { doing: "syncing" })??)
     }
 

@@ -28,7 +28,7 @@ impl<D: Disk> Part<D> {
         PrefixReader { part: self.clone(), offset: 0 }
     }
 
-    /// Ends all prefix readers of this part, those that wait included, for good.
+    /// Ends all prefix readers of this part, those that wait included, and a [`Part::rescan`] under way, for good.
     pub fn abort_prefix(&self) {
         // Under the lock that the readers wait with, so that none of them checks before and waits after.
         let holdings = self.holdings();
@@ -45,10 +45,14 @@ impl<D: Disk> Part<D> {
         self.data.read_exact_at(piece, offset)
     }
 
+    pub(super) fn is_prefix_aborted(&self) -> bool {
+        self.prefix_aborted.load(Ordering::Relaxed)
+    }
+
     /// Waits until the chunk is here; `false` when the prefix is aborted.
     fn wait_for(&self, index: u32) -> bool {
         let mut holdings = self.holdings();
-        while !self.prefix_aborted.load(Ordering::Relaxed) {
+        while !self.is_prefix_aborted() {
             if holdings.has(index) {
                 return true;
             }

@@ -14,9 +14,12 @@ use super::holdings::FOUND_HERE;
 use super::likeness::{Likeness, RepairIf};
 use super::open::Aside;
 use super::part::Part;
+use super::prefix::PrefixAborted;
 use super::record::is_zero;
 use super::state::ChunkEntry;
 
+/// So much is read between two looks at whether it is still wanted.
+const AT_ONCE_BYTES: u64 = 32 << 20;
 /// Chunks are read in pieces of this size, so that memory follows the cores and not the chunk size.
 const PIECE_BYTES: usize = 256 << 10;
 
@@ -107,7 +110,7 @@ impl<D: Disk> Part<D> {
     ) -> Result<(), StoreError> {
         let layout = &self.spec.layout;
         let failed = |error| StoreError::of(&*self.disk, &aside.name, "read", 0, error);
-        let good = good_chunks(layout, &aside.file, all).map_err(failed)?;
+        let good = self.good_in(&aside.file, &aside.name, all)?;
         for &index in &good {
             let known = self.chunk_hash(index).zip(self.proof(index));
             let Some((sha256, path)) = known.filter(|_| !self.has(index)) else { continue };
@@ -171,8 +174,26 @@ impl<D: Disk> Part<D> {
     }
 
     fn good_of(&self, candidates: &[(u32, Digest)]) -> Result<Vec<u32>, StoreError> {
-        good_chunks(&self.spec.layout, &self.data, candidates)
-            .map_err(|error| StoreError::of(&*self.disk, &self.names.part, "read", 0, error))
+        self.good_in(&self.data, &self.names.part, candidates)
+    }
+
+    /// [`good_chunks`], which ends early with an error after [`Part::abort_prefix`].
+    fn good_in<F: DiskFile>(
+        &self,
+        file: &F,
+        name: &str,
+        candidates: &[(u32, Digest)],
+    ) -> Result<Vec<u32>, StoreError> {
+        let at_once = (AT_ONCE_BYTES / u64::from(self.spec.layout.chunk_size())).max(1) as usize;
+        let mut good = Vec::new();
+        for some in candidates.chunks(at_once) {
+            let found = match self.is_prefix_aborted() {
+                true => Err(io::Error::other(PrefixAborted)),
+                false => good_chunks(&self.spec.layout, file, some),
+            };
+            good.extend(found.map_err(|error| StoreError::of(&*self.disk, name, "read", 0, error))?);
+        }
+        Ok(good)
     }
 
     /// Gives up a chunk whose bytes are no longer good; `false` when it was not here. Others must be told.

@@ -116,3 +116,31 @@ fn h11_the_hint_of_a_damaged_token_ends_the_companion_that_knew_another() {
     shell.run("minimodel companion status").exits(0);
     assert_ne!(shell.pid(), Some(pid));
 }
+
+/// Without the token or the address that it has, no verb reaches a companion: it must not be said not to run.
+#[test]
+fn i4_a_companion_that_runs_and_cannot_be_reached_is_told_with_the_way_to_end_it() {
+    let changes: [fn(&Shell); 3] = [
+        |shell| fs::remove_file(shell.companion("token")).unwrap(),
+        |shell| fs::write(shell.companion("token"), format!("{}\n", "7".repeat(64))).unwrap(),
+        |shell| fs::remove_file(shell.companion("endpoint.json")).unwrap(),
+    ];
+    for change in changes {
+        let shell = Shell::new();
+        shell.run("minimodel companion start").exits(0);
+        let pid = shell.pid().unwrap();
+        change(&shell);
+        for line in ["stop", "status"] {
+            let refused = shell.run(&format!("minimodel companion {line}")).exits(11);
+            assert!(refused.stderr.contains("cannot be reached"), "{line}: {}", refused.stderr);
+            assert!(refused.stderr.contains("kill PID"), "{line}: {}", refused.stderr);
+        }
+        shell.run(&format!("kill {pid}"));
+        let begun = std::time::Instant::now();
+        while shell.run("minimodel companion status").code == 11 {
+            assert!(begun.elapsed().as_secs() < 60, "it did not end");
+        }
+        shell.run("minimodel companion start").exits(0);
+        shell.run("minimodel companion stop").exits(0);
+    }
+}

@@ -147,6 +147,19 @@ fn a_reader_that_waits_is_woken_by_an_abort() {
 }
 
 #[test]
+fn e12_a_search_of_the_disk_that_is_given_up_reads_no_further() {
+    let artifact = Artifact::new(3 * 16_384);
+    let disk = MemDisk::new();
+    let (part, _) = artifact.open(disk.clone()).unwrap();
+    artifact.keep(&part, 0).unwrap();
+    part.abort_prefix();
+    let error = part.rescan(artifact.tree.chunk_hashes().to_vec()).unwrap_err();
+    assert!(error.to_string().contains("given up"), "{error}");
+    drop(part);
+    assert_eq!(artifact.open(disk).unwrap().1.have, [0]);
+}
+
+#[test]
 fn a_part_serves_what_it_has_with_proofs_after_a_resume_too() {
     let artifact = Artifact::new(6 * 16_384 + 100);
     let disk = MemDisk::new();
