@@ -184,16 +184,32 @@ pub(crate) fn nothing_good(path: &Path) -> Failure {
     )
 }
 
-/// A file that was to be repaired is another one for the most part.
-pub(crate) fn mostly_other(path: &Path, found: Likeness) -> Failure {
-    let Likeness { good, other, total } = found;
+/// A file that was to be repaired is another one for the most part, or goes on behind the artifact's end.
+pub(crate) fn partly_other(path: &Path, found: Likeness) -> Failure {
+    let (shown, Likeness { good, other, total, cut_bytes }) = (escape::path(path), found);
+    let cut = format!("{cut_bytes} bytes behind the artifact's end");
+    let (error, cause) = match (found.is_most(), cut_bytes) {
+        (true, 1..) => (
+            format!("`{shown}` has {cut}, which a repair would cut off"),
+            format!(
+                "they are not zeros, and {good} of {total} chunks are right: somebody may have appended them"
+            ),
+        ),
+        (_, cut_bytes) => (
+            format!("only {good} of {total} chunks in `{shown}` are of this artifact"),
+            format!(
+                "{other} chunks hold other data, which a repair would write over{}: it may be another file",
+                if cut_bytes > 0 { format!(" or cut off ({cut})") } else { String::new() }
+            ),
+        ),
+    };
     Failure::new(
         Exit::Verification,
-        format!("only {good} of {total} chunks in `{}` are of this artifact", escape::path(path)),
+        error,
         "nothing was written; if it is this artifact all the same, and nothing else in it is needed, add `--repair-most`; \
          else fetch the artifact beside it: `minimodel fetch`",
     )
-    .because(format!("{other} chunks hold other data, which a repair would write over: it may be another file"))
+    .because(cause)
 }
 
 /// A file that was shared is no longer the artifact.

@@ -1,7 +1,7 @@
 //! `verify-artifact --repair`: a file that went bad gets its wrong chunks again, and only those.
 //!
 //! The file becomes a partial file under its own name with `.part`, without a record: so every chunk is held against leaf
-//! hashes that lead to the manifest's root. Where most of them are not good it may be another file, and nothing is written
+//! hashes that lead to the manifest's root. Where most of them are not good, or data is behind the artifact's end, it may be another file, and nothing is written
 //! unless its user says so; else what is wrong is fetched as in any transfer, and the whole is checked before the file has its name again. A repair that
 //! has to stop gives the name back; one that was killed goes on when it is typed again.
 
@@ -9,7 +9,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use minimodel_swarm::store::{Disk as _, Likeness, Open, OpenError, Part, RealDisk, RepairIf, StoreError};
+use minimodel_swarm::store::{
+    Disk as _, Likeness, Open, OpenError, Part, RealDisk, RepairIf, StoreError, put_orphan_record_aside,
+};
 use minimodel_verifier::Manifest;
 use serde_json::json;
 
@@ -98,7 +100,7 @@ pub(crate) fn run(
 /// Why a repair came to no end.
 #[derive(Debug)]
 enum Stop {
-    /// Most of the file is another one, and nothing was written; the failure tells so, and how the user goes on all the same.
+    /// Most of the file is another one, or it goes on behind the artifact's end; nothing was written; the failure tells so, and how the user goes on all the same.
     Unlike(Failure, Likeness),
     /// Anything else.
     Failed(Failure),
@@ -127,7 +129,7 @@ fn attempt(
     condition: RepairIf,
 ) -> Result<(), Stop> {
     let target = &importing.target;
-    let is_renamed = set_aside(target)?;
+    let is_renamed = set_aside(context, target)?;
     // It needs no room: what is written over is there.
     let opened = open_part_in_place(target, condition);
     let (part, mut resumed) = opened.inspect_err(|_| {
@@ -144,23 +146,28 @@ fn attempt(
         if is_renamed { (target.artifact.clone(), part.give_back()) } else { (part.path(), Ok(())) };
     tell_name(context, target, given_back.map_err(|error| error.to_string()));
     Err(match part.unlike() {
-        Some(likeness) if likeness.good > 0 => Stop::Unlike(ending::mostly_other(&shown, likeness), likeness),
+        Some(likeness) if likeness.good > 0 => Stop::Unlike(ending::partly_other(&shown, likeness), likeness),
         Some(_) => Stop::Failed(ending::nothing_good(&shown)),
         None => Stop::Failed(failure),
     })
 }
 
-/// Only the word `yes` agrees that a file is written over of which little is the artifact's.
+/// Only the word `yes` agrees that a file is written over of which little is the artifact's, or that its end is cut off.
 fn agree(context: &Context, artifact: &Path, found: Likeness, failure: Failure) -> Result<(), Failure> {
     let shown = escape::path(artifact);
-    let Likeness { good, other, total } = found;
+    let Likeness { good, other, total, cut_bytes } = found;
+    let cut = format!("{cut_bytes} bytes behind the artifact's end");
+    let lost = match (found.is_most(), cut_bytes) {
+        (true, 1..) => format!("It has {cut}, which are cut off if you go on.\n"),
+        (_, cut_bytes) => format!(
+            "It may be another file of yours: {other} chunks hold other data, which is lost if you go on{}.\n",
+            if cut_bytes > 0 { format!(", with {cut}") } else { String::new() }
+        ),
+    };
     let question = Line::default()
         .with(Tone::Bad, "WARNING: ")
         .with(Tone::Strong, format!("{good} of {total} chunks in `{shown}` are of this artifact\n"))
-        .with(
-            Tone::Plain,
-            format!("It may be another file of yours: {other} chunks hold other data, which is lost if you go on.\n"),
-        )
+        .with(Tone::Plain, lost)
         .with(Tone::Strong, "Write over it all the same?")
         .with(Tone::Plain, " Type yes to agree: ");
     let said = match context.printer.ask(question) {
@@ -212,7 +219,8 @@ fn receipt_path(folder: &Path, stem: &str, options: &RepairOptions) -> Result<st
 
 /// The file becomes the partial file; whether it was there. Nothing is replaced; a link or a file with a second name is
 /// refused, since what is written would change something that nobody named, and so is a file that cannot be written.
-fn set_aside(target: &Target) -> Result<bool, Failure> {
+/// A record that is left beside it is of bytes that are elsewhere now, and goes out of the way.
+fn set_aside(context: &Context, target: &Target) -> Result<bool, Failure> {
     let disk = RealDisk::open(&target.folder).map_err(|error| ending::store(&error))?;
     let (name, part) = (format!("{}.slm", target.stem), target.part_name());
     let refused = |found| ending::store(&StoreError::Refused { path: disk.path(&name), found });
@@ -221,6 +229,14 @@ fn set_aside(target: &Target) -> Result<bool, Failure> {
         Err(OpenError::Refused(found)) => return Err(refused(found)),
         Err(OpenError::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(OpenError::Io(error)) => return Err(Failure::writing("file", &target.artifact, &error)),
+    }
+    let old_record = put_orphan_record_aside(&disk, &target.stem, &target.spec);
+    if let Some(path) = old_record.map_err(|error| ending::store(&error))? {
+        context.printer.warning(&format!(
+            "the record of an earlier download stood beside `{}`; it is now called `{}`",
+            escape::path(&target.artifact),
+            escape::path(&path)
+        ));
     }
     disk.rename_noreplace(&name, &part).map_err(|error| {
         let hint = "nothing was changed; if it is an unfinished download that nobody needs, move it away and type this again";

@@ -7,12 +7,12 @@ use minimodel_verifier::chunk::Layout;
 use rayon::prelude::*;
 
 use super::disk::DiskFile;
-use super::record::is_zero;
+use super::record::{has_zero_sector, is_zero};
 
 /// How much of a file must be the artifact's before a repair writes to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RepairIf {
-    /// At least half of its chunks, as long as one of the others holds data.
+    /// At least half of its chunks, as long as one of the others holds data; and no data behind the artifact's end.
     MostIsGood,
     /// One chunk: the user knows that the rest is written over.
     AnyIsGood,
@@ -24,10 +24,12 @@ pub enum RepairIf {
 pub struct Likeness {
     /// Chunks that are the artifact's.
     pub good: u64,
-    /// Chunks that hold data and are not the artifact's, what is behind its end among them: they would be lost.
+    /// Chunks that hold data and are not the artifact's, data behind its end among them: they would be lost.
     pub other: u64,
     /// Chunks of which either has data.
     pub total: u64,
+    /// Bytes behind the artifact's end, where one of them is not zero: they would be cut off.
+    pub cut_bytes: u64,
 }
 
 impl Likeness {
@@ -54,23 +56,53 @@ impl Likeness {
                     good: u64::from(is_good && has_data),
                     other: u64::from(is_other),
                     total: u64::from(is_other || has_data),
+                    cut_bytes: 0,
                 })
             })
             .collect();
-        let behind = end.saturating_sub(layout.byte_count()).div_ceil(u64::from(layout.chunk_size()));
-        let none = Self { good: 0, other: behind, total: behind };
+        let is_longer = end > layout.byte_count() && !is_zero(file, layout.byte_count(), end)?;
+        let cut_bytes = if is_longer { end - layout.byte_count() } else { 0 };
+        let behind = cut_bytes.div_ceil(u64::from(layout.chunk_size()));
+        let none = Self { good: 0, other: behind, total: behind, cut_bytes };
         Ok(chunks?.into_iter().fold(none, |sum, chunk| Self {
+            cut_bytes: sum.cut_bytes,
             good: sum.good + chunk.good,
             other: sum.other + chunk.other,
             total: sum.total + chunk.total,
         }))
     }
 
+    /// Whether at least half of the chunks are the artifact's.
+    pub fn is_most(&self) -> bool {
+        self.good.saturating_mul(2) >= self.total
+    }
+
     /// Whether the file may be written to. Where no data would be lost, it may.
     pub fn permits(&self, condition: RepairIf) -> bool {
-        let is_most = self.good.saturating_mul(2) >= self.total;
-        self.other == 0 || self.good > 0 && (is_most || condition == RepairIf::AnyIsGood)
+        let is_sure = self.is_most() && self.cut_bytes == 0;
+        self.other == 0 || self.good > 0 && (is_sure || condition == RepairIf::AnyIsGood)
     }
+}
+
+/// Of the recorded chunks those that hold other data, `good` (in order) and what a loss of power leaves of a chunk aside: a
+/// record may reach the disk before the data it names, and then whole sectors of that are zeros, or behind the file's end.
+pub(super) fn other_chunks<F: DiskFile>(
+    layout: &Layout,
+    file: &F,
+    recorded: &[(u32, Digest)],
+    good: &[u32],
+) -> io::Result<usize> {
+    let end = file.stat()?.byte_count;
+    let verdicts: io::Result<Vec<bool>> = recorded
+        .par_iter()
+        .filter(|(index, _)| good.binary_search(index).is_err())
+        .map(|(index, _)| {
+            let from = layout.offset(*index);
+            let to = from + u64::from(layout.chunk_len(*index));
+            Ok(to <= end && !has_zero_sector(file, from, to)?)
+        })
+        .collect();
+    Ok(verdicts?.into_iter().filter(|&is_other| is_other).count())
 }
 
 #[cfg(test)]
@@ -80,7 +112,7 @@ mod tests {
     #[test]
     fn h8_most_of_a_file_is_right_or_nothing_in_it_is_lost() {
         let permits = |good, other, total| {
-            let likeness = Likeness { good, other, total };
+            let likeness = Likeness { good, other, total, cut_bytes: 0 };
             (likeness.permits(RepairIf::MostIsGood), likeness.permits(RepairIf::AnyIsGood))
         };
         assert_eq!(permits(1, 1, 128), (false, true), "the rest of it is holes");
@@ -89,5 +121,8 @@ mod tests {
         assert_eq!(permits(3, 0, 128), (true, true), "a file that was cut off");
         assert_eq!(permits(0, 0, 128), (true, true), "nothing but zeros");
         assert_eq!(permits(0, 1, 128), (false, false));
+        let longer = Likeness { good: 128, other: 1, total: 129, cut_bytes: 1 };
+        assert!(longer.is_most() && !longer.permits(RepairIf::MostIsGood));
+        assert!(longer.permits(RepairIf::AnyIsGood));
     }
 }

@@ -11,6 +11,8 @@ pub(super) struct Names {
     pub(super) part: String,
     /// `STEM.slm.part.state`: the record.
     pub(super) state: String,
+    /// `STEM.slm.part.state.old`: a record whose partial file was gone when a repair of the finished file began.
+    pub(super) old_state: String,
     /// `STEM.slm.part.found`: what had the partial file's name and was not known to be ours.
     pub(super) found: String,
     /// `STEM.slm.receipt`.
@@ -30,6 +32,7 @@ impl Names {
             target: format!("{stem}.slm"),
             part: format!("{stem}.slm.part"),
             state: format!("{stem}.slm.part.state"),
+            old_state: format!("{stem}.slm.part.state.old"),
             found: format!("{stem}.slm.part.found"),
             receipt: format!("{stem}.slm.receipt"),
             manifest: format!("{stem}.minimodel"),

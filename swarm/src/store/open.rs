@@ -11,7 +11,7 @@ use super::create::{create_locked, is_named, rename_aside, sync_dir};
 use super::disk::{Disk, DiskFile, Open, OpenError};
 use super::error::{Sizes, StoreError};
 use super::holdings::{FOUND_HERE, Holdings, Supplied};
-use super::likeness::RepairIf;
+use super::likeness::{RepairIf, other_chunks};
 use super::names::Names;
 use super::part::{MAX_BLAMES, Opened, Part, PartSpec};
 use super::record::{Tail, Walk, is_zero, walk};
@@ -56,9 +56,9 @@ pub struct Resumed {
 /// Which file under the partial file's name is gone on with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Adopts {
-    /// One with a recorded chunk that is there and good, or with nothing in it.
+    /// One that was [kept](Data::is_kept), or with nothing in it.
     Known,
-    /// Whichever there is, for a repair.
+    /// Whichever there is, for a repair; one that was not kept is judged.
     Any(RepairIf),
 }
 
@@ -67,6 +67,9 @@ struct Data<F> {
     file: F,
     /// Of the recorded chunks those that are there.
     good: Vec<u32>,
+    /// It is the file of this record, as far as its bytes tell: of the recorded chunks no more hold other data than are good,
+    /// one is good, and it is not longer than the artifact. One chunk proves little: other files may have it too.
+    is_kept: bool,
     /// Bytes that were there before.
     byte_count: u64,
     aside: Option<Aside<F>>,
@@ -102,7 +105,8 @@ impl<D: Disk> Part<D> {
 
     /// [`open`](Self::open) for a repair, in which the file is the user's own and is to be changed where it is, once as much
     /// of it was found to be the artifact's as `condition` demands: it is never put aside. Nothing may be kept in it before a
-    /// rescan. A file that has a recorded chunk of a peer was written to before, and is not judged again.
+    /// rescan. A file that was written to before is not judged again: its record names chunks of a peer, and most of what it names is
+    /// there. Before a file that had another name comes here, [`put_orphan_record_aside`](super::put_orphan_record_aside).
     pub fn open_in_place(
         disk: D,
         stem: &str,
@@ -134,7 +138,7 @@ impl<D: Disk> Part<D> {
         let Recorded { mut holdings, claimed, unproven, blames, walk } = recorded;
         let hash = |index| Some((index, *holdings.tree.chunk_hash(index)?));
         let candidates: Vec<_> = claimed.keys().copied().filter_map(hash).collect();
-        let Data { file: data, good, byte_count: data_bytes, aside } =
+        let Data { file: data, good, is_kept, byte_count: data_bytes, aside } =
             open_data(&disk, &names, &spec, &candidates, adopts)?;
         // Both names must outlive a power loss, or the synced chunks are lost with them.
         sync_dir(&disk, &names.part)?;
@@ -147,7 +151,7 @@ impl<D: Disk> Part<D> {
         let mut suppliers = holdings.supplied();
         let found_here = suppliers.remove(&FOUND_HERE).unwrap_or_default();
         let repair_if = match adopts {
-            Adopts::Any(condition) if suppliers.is_empty() => Some(condition),
+            Adopts::Any(condition) if suppliers.is_empty() || !is_kept => Some(condition),
             _ => None,
         };
         let is_unrecorded = aside.is_some()
@@ -190,11 +194,13 @@ fn open_data<D: Disk>(
                 let byte_count = file.stat().map_err(|error| failed("stat", error))?.byte_count;
                 let good =
                     good_chunks(&spec.layout, &file, candidates).map_err(|error| failed("read", error))?;
-                let is_known = byte_count <= spec.layout.byte_count()
-                    && (!good.is_empty()
-                        || is_zero(&file, 0, byte_count).map_err(|error| failed("read", error))?);
-                if is_known || matches!(adopts, Adopts::Any(_)) {
-                    return Ok(Data { file, good, byte_count: byte_count.max(aside_bytes), aside });
+                let other = other_chunks(&spec.layout, &file, candidates, &good)
+                    .map_err(|error| failed("read", error))?;
+                let is_short = byte_count <= spec.layout.byte_count();
+                let is_kept = is_short && !good.is_empty() && good.len() >= other;
+                let is_empty = || is_zero(&file, 0, byte_count).map_err(|error| failed("read", error));
+                if is_kept || matches!(adopts, Adopts::Any(_)) || is_short && is_empty()? {
+                    return Ok(Data { file, good, is_kept, byte_count: byte_count.max(aside_bytes), aside });
                 }
                 let free = rename_aside(disk, name, &names.found)?;
                 if !is_named(disk, &free, &file)? {
@@ -204,7 +210,10 @@ fn open_data<D: Disk>(
             }
             Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 match disk.open(name, Open::New) {
-                    Ok(file) => return Ok(Data { file, good: Vec::new(), byte_count: aside_bytes, aside }),
+                    Ok(file) => {
+                        let good = Vec::new();
+                        return Ok(Data { file, good, is_kept: false, byte_count: aside_bytes, aside });
+                    }
                     Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::AlreadyExists => {}
                     Err(error) => return Err(StoreError::of_open(disk, name, error)),
                 }

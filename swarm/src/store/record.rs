@@ -65,6 +65,25 @@ pub(super) fn is_zero<F: DiskFile>(file: &F, offset: u64, end: u64) -> io::Resul
     }
 }
 
+/// What a disk writes whole or not at all, at least.
+const SECTOR_BYTES: usize = 512;
+
+/// Whether one of the sectors of a range, counted from its start, has no byte but zeros.
+pub(super) fn has_zero_sector<F: DiskFile>(file: &F, offset: u64, end: u64) -> io::Result<bool> {
+    let mut piece = vec![0; 64 << 10];
+    let mut at = offset;
+    while at < end {
+        let count = usize::try_from(end - at).unwrap_or(usize::MAX).min(piece.len());
+        let Some(window) = piece.get_mut(..count) else { break };
+        file.read_exact_at(window, at)?;
+        if window.chunks(SECTOR_BYTES).any(|sector| sector.iter().all(|&byte| byte == 0)) {
+            return Ok(true);
+        }
+        at += count as u64;
+    }
+    Ok(false)
+}
+
 /// Where the next entry goes. Held under a lock, because entries must not overlap.
 #[derive(Debug)]
 pub(super) struct Tail {

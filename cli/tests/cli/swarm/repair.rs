@@ -260,6 +260,75 @@ fn h8_a_file_with_one_equal_chunk_is_not_written_over_unless_its_user_says_so() 
     assert_eq!(home.names().len(), beside.len() + 1, "a second receipt");
 }
 
+/// A record that an earlier fetch left speaks for no other file that gets the name later.
+#[test]
+fn h8_a_record_that_was_left_does_not_give_another_file_to_a_repair_or_a_fetch() {
+    let model = Model::of("2MiB");
+    let fetcher = Fetcher::of(&model);
+    let slow = Seeder::honest(&model, 1 << 20);
+    slow.gives(5);
+    let running = fetcher.start(&[slow.offer()], &[]);
+    fetcher.wait_for_chunks(5);
+    running.kill();
+    let state = fs::read(fetcher.state()).unwrap();
+    fs::remove_file(fetcher.part()).unwrap();
+    // Another file of the user's that has the first of the recorded chunks in common with the model.
+    let equal = *Record::read(&fetcher.state()).chunks.first().unwrap() as usize;
+    let (artifact, chunk) = (fs::read(model.artifact()).unwrap(), model.manifest.chunk_size() as usize);
+    let mut mine: Vec<u8> = artifact.iter().map(|byte| byte ^ 0x55).collect();
+    mine[equal * chunk..][..chunk].copy_from_slice(&artifact[equal * chunk..][..chunk]);
+    fs::write(fetcher.artifact(), &mine).unwrap();
+    let seeder = Seeder::honest(&model, 64 << 20);
+    let repair = || {
+        let mut command = fetcher.command(["verify-artifact"]);
+        command.arg(model.manifest_path()).arg(fetcher.artifact()).args([
+            "--repair",
+            "--peer",
+            seeder.offer(),
+        ]);
+        Running::start(command.args(CONSENT).env("MINIMODEL_LISTEN", "127.0.0.1:0")).end()
+    };
+    let ran = repair().exits(4);
+    for words in ["only 1 of ", ".slm.part.state.old", "--repair-most"] {
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+    }
+    assert!(fs::read(fetcher.artifact()).unwrap() == mine && seeder.served().is_empty());
+    assert_eq!(fetcher.names(), [".slm", ".slm.part.state.old"]);
+    // Under the name of the partial file, beside that record.
+    fs::write(fetcher.state(), &state).unwrap();
+    fs::rename(fetcher.artifact(), fetcher.part()).unwrap();
+    let ran = repair().exits(4);
+    assert!(ran.stderr.contains("only 1 of "), "{}", ran.stderr);
+    assert!(fs::read(fetcher.part()).unwrap() == mine && seeder.served().is_empty());
+    let ran = fetcher.run(&[seeder.offer()], &[]).exits(0);
+    assert!(ran.stderr.contains(".slm.part.found"), "{}", ran.stderr);
+    is_right(&model, &fetcher.artifact());
+    let mut found = fetcher.part().into_os_string();
+    found.push(".found");
+    assert!(fs::read(found).unwrap() == mine);
+}
+
+/// Nothing is wrong with the chunks, and somebody appended something: it is theirs.
+#[test]
+fn h8_what_was_appended_to_a_file_is_not_cut_off_unless_its_user_says_so() {
+    let model = Model::of("1MiB");
+    let seeder = Seeder::honest(&model, 64 << 20);
+    for bad in [&[][..], &[3]] {
+        let (home, path) = damaged(&model, bad);
+        let bytes = [&fs::read(&path).unwrap()[..], b"\0\0my notes"].concat();
+        fs::write(&path, &bytes).unwrap();
+        let ran = repair(&model, &home, seeder.offer(), &CONSENT).end().exits(4);
+        for words in ["10 bytes behind the artifact's end", "cut off", "--repair-most", "nothing was written"]
+        {
+            assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+        }
+        assert_eq!((home.names(), fs::read(&path).unwrap() == bytes), (vec!["mine.slm".to_owned()], true));
+        let most = [CONSENT[0], CONSENT[1], "--repair-most"];
+        repair(&model, &home, seeder.offer(), &most).end().exits(0);
+        is_right(&model, &path);
+    }
+}
+
 #[test]
 fn h8_on_a_terminal_only_the_word_yes_writes_over_a_file_that_is_mostly_another() {
     let model = Model::of("1MiB");

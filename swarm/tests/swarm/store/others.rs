@@ -6,6 +6,7 @@ use std::path::Path;
 
 use minimodel_swarm::store::{
     Disk as _, Likeness, Open, Part, Published, RealDisk, Refusal, RepairIf, Resumed, StoreError,
+    put_orphan_record_aside,
 };
 
 use super::{Artifact, CHUNK, OPENER, STEM, real};
@@ -158,6 +159,86 @@ fn h8_a_file_that_took_the_place_of_a_recorded_one_is_put_aside_too() {
     assert_eq!(fs::read(folder.join(FOUND)).unwrap(), longer);
 }
 
+/// A record of ours, and in the place of its file another one that has a chunk in common with the artifact: a fetch puts it
+/// aside, and a repair judges it.
+#[test]
+fn h8_one_good_chunk_of_many_recorded_ones_does_not_make_a_file_ours() {
+    let size = CHUNK as usize;
+    let artifact = Artifact::new(6 * size);
+    let leaves = artifact.tree.chunk_hashes().to_vec();
+    for (good, is_ours) in [(1, false), (2, false), (3, true)] {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path();
+        let (part, _) = artifact.open(real(folder)).unwrap();
+        artifact.keep_missing(&part).unwrap();
+        drop(part);
+        let mut mine = artifact.bytes.clone();
+        mine[good * size..].fill(7);
+        fs::remove_file(folder.join(PART)).unwrap();
+        fs::write(folder.join(PART), &mine).unwrap();
+        let (part, _) = repair(&artifact, folder, RepairIf::MostIsGood);
+        assert_eq!(part.rescan(leaves.clone()).is_ok(), is_ours, "{good}");
+        drop(part);
+        let (part, resumed) = artifact.open(real(folder)).unwrap();
+        assert_eq!(
+            (resumed.put_aside.is_none(), resumed.have.len()),
+            (is_ours, if is_ours { good } else { 0 })
+        );
+        artifact.keep_missing(&part).unwrap();
+        drop(part);
+        assert!(is_ours || fs::read(folder.join(FOUND)).unwrap() == mine);
+    }
+}
+
+/// A record that reached the disk before most of the data it names: what a loss of power leaves of that are zeros, and a
+/// synced chunk of an honest partial file stays where it is.
+#[test]
+fn h8_e2_a_file_that_lost_most_of_its_recorded_chunks_with_the_power_is_still_ours() {
+    let size = CHUNK as usize;
+    let artifact = Artifact::new(6 * size);
+    let lose: [fn(&mut Vec<u8>); 4] = [
+        |bytes| bytes[CHUNK as usize..].fill(0),
+        |bytes| bytes.truncate(CHUNK as usize),
+        |bytes| bytes.truncate(CHUNK as usize + 700),
+        // Of each chunk one sector was not written.
+        |bytes| (1..6).for_each(|chunk| bytes[chunk * CHUNK as usize + 1_024..][..512].fill(0)),
+    ];
+    for lose in lose {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path();
+        let (part, _) = artifact.open(real(folder)).unwrap();
+        artifact.keep_missing(&part).unwrap();
+        drop(part);
+        let mut bytes = artifact.bytes.clone();
+        lose(&mut bytes);
+        fs::write(folder.join(PART), &bytes).unwrap();
+        let (_, resumed) = artifact.open(real(folder)).unwrap();
+        assert_eq!((resumed.have, resumed.lost, resumed.put_aside), (vec![0], 5, None));
+    }
+}
+
+/// A record without its partial file is out of the way before another file gets that name; one with it stays.
+#[test]
+fn h8_a_record_whose_partial_file_is_gone_is_put_aside_and_one_in_use_is_not() {
+    let artifact = Artifact::new(2 * CHUNK as usize);
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    let put = || put_orphan_record_aside(&real(folder), STEM, &artifact.spec);
+    assert_eq!(put().unwrap(), None);
+    let (part, _) = artifact.open(real(folder)).unwrap();
+    assert!(matches!(put().unwrap_err(), StoreError::Busy { .. }));
+    artifact.keep(&part, 0).unwrap();
+    drop(part);
+    assert_eq!(put().unwrap(), None);
+    fs::remove_file(folder.join(PART)).unwrap();
+    let other = Artifact::new(3 * CHUNK as usize);
+    assert!(put_orphan_record_aside(&real(folder), STEM, &other.spec).is_err());
+    let record = fs::read(folder.join(STATE)).unwrap();
+    let old = folder.join(format!("{STATE}.old"));
+    assert_eq!(put().unwrap(), Some(old.clone()));
+    assert!(fs::read(old).unwrap() == record && !folder.join(STATE).exists());
+}
+
 /// What a lost record leaves behind is no unrelated file: all that is good of it is taken, and nothing is left of it twice.
 #[test]
 fn h8_e4_what_is_good_in_a_file_that_was_put_aside_is_taken_and_the_rest_stays() {
@@ -226,6 +307,10 @@ fn h8_a_repair_goes_on_with_the_file_that_it_was_given() {
     assert_eq!(fs::read(folder.join(PART)).unwrap(), bytes);
 }
 
+fn likeness(good: u64, other: u64, total: u64, cut_bytes: u64) -> Option<Likeness> {
+    Some(Likeness { good, other, total, cut_bytes })
+}
+
 fn repair(artifact: &Artifact, folder: &Path, condition: RepairIf) -> (Part<RealDisk>, Resumed) {
     Part::open_in_place(real(folder), STEM, artifact.spec, OPENER, condition).unwrap()
 }
@@ -250,19 +335,23 @@ fn h8_a_file_that_has_little_in_common_with_the_artifact_is_not_repaired_unless_
     let holes = hollow.clone();
     hollow[4 * size + 9] = 1;
     let all: Vec<usize> = (0..6).collect();
+    let mut zeros_behind = artifact.bytes.clone();
+    zeros_behind.resize(12 * size, 0);
     let cut = artifact.bytes[..size + 100].to_vec();
     let cases = [
-        (other(&[2], 6 * size), Some(Likeness { good: 1, other: 5, total: 6 })),
-        (other(&[2, 3], 6 * size), Some(Likeness { good: 2, other: 4, total: 6 })),
+        (other(&[2], 6 * size), likeness(1, 5, 6, 0)),
+        (other(&[2, 3], 6 * size), likeness(2, 4, 6, 0)),
         (other(&[2, 3, 4], 6 * size), None),
         // The rest of it is holes: they speak neither for it nor against it, and one chunk would be lost.
-        (hollow, Some(Likeness { good: 1, other: 1, total: 6 })),
+        (hollow, likeness(1, 1, 6, 0)),
         (holes, None),
-        (cut, Some(Likeness { good: 1, other: 1, total: 6 })),
+        (cut, likeness(1, 1, 6, 0)),
         (artifact.bytes[..2 * size].to_vec(), None),
         // An archive that begins with the artifact.
-        (other(&all, 13 * size), Some(Likeness { good: 6, other: 7, total: 13 })),
-        (other(&all, 12 * size), None),
+        (other(&all, 13 * size), likeness(6, 7, 13, 7 * u64::from(CHUNK))),
+        // No chunk is wrong, and somebody appended a byte; zeros are nobody's.
+        (other(&all, 6 * size + 1), likeness(6, 1, 7, 1)),
+        (zeros_behind, None),
     ];
     for (bytes, expected) in cases {
         let directory = tempfile::tempdir().unwrap();
@@ -311,7 +400,7 @@ fn h8_chunks_of_zeros_alone_are_no_evidence_of_what_a_file_is() {
     for condition in [RepairIf::MostIsGood, RepairIf::AnyIsGood] {
         let (part, _) = repair(&artifact, directory.path(), condition);
         assert!(part.rescan(artifact.tree.chunk_hashes().to_vec()).is_err());
-        assert_eq!(part.unlike(), Some(Likeness { good: 0, other: 1, total: 2 }));
+        assert_eq!(part.unlike(), likeness(0, 1, 2, 0));
     }
     assert_eq!(fs::read(directory.path().join(PART)).unwrap(), mine);
 }

@@ -1,0 +1,33 @@
+//! A record whose partial file is gone: it says nothing of the file that gets the partial file's name next.
+
+use std::path::PathBuf;
+
+use super::create::{is_named, rename_aside};
+use super::disk::Disk;
+use super::error::StoreError;
+use super::names::Names;
+use super::open::{is_ours, lock_existing};
+use super::part::PartSpec;
+
+/// Puts the record of `stem` aside if there is no partial file beside it, and gives its new path. Call it before a file that
+/// was not written under that record is given the name of a partial file: else its chunks would pass for kept ones.
+///
+/// A record of another swarm, size or version is named as for opening and left where it is; so is one that is in use.
+pub fn put_orphan_record_aside<D: Disk>(
+    disk: &D,
+    stem: &str,
+    spec: &PartSpec,
+) -> Result<Option<PathBuf>, StoreError> {
+    let names = Names::new(stem)?;
+    let Some(state) = lock_existing(disk, &names)? else { return Ok(None) };
+    let part = disk.stat(&names.part).map_err(|error| StoreError::of(disk, &names.part, "stat", 0, error))?;
+    // A damaged one is put aside by whoever opens the part.
+    if part.is_some() || !is_ours(disk, &names, spec, &state)? {
+        return Ok(None);
+    }
+    if !is_named(disk, &names.state, &state)? {
+        return Err(StoreError::Replaced { path: disk.path(&names.state) });
+    }
+    let name = rename_aside(disk, &names.state, &names.old_state)?;
+    Ok(Some(disk.path(&name)))
+}
