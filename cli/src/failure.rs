@@ -45,6 +45,15 @@ impl Failure {
         Self { cause: Some(cause.to_string()), ..self }
     }
 
+    /// Adds what else is to be known, after the cause.
+    pub(crate) fn besides(self, more: &str) -> Self {
+        let cause = match self.cause {
+            Some(cause) => format!("{cause}\n{more}"),
+            None => more.to_owned(),
+        };
+        Self { cause: Some(cause), ..self }
+    }
+
     /// Says that the answer on stdout tells of this failure.
     pub(crate) fn answered(self) -> Self {
         Self { is_answered: true, ..self }

@@ -91,6 +91,11 @@ pub(crate) fn write(what: &'static str, path: &Path, bytes: &[u8]) -> Result<(),
     output.commit()
 }
 
+/// Whether an ordinary file can come into being there: its name is free, and its folder takes a new file, which goes again.
+pub(crate) fn check_can_be_made(what: &'static str, path: &Path) -> Result<(), Failure> {
+    Output::create(what, path).map(drop)
+}
+
 /// Refuses a name that is taken, by a symbolic link too: what it points to is not what was named.
 pub(crate) fn check_free(what: &str, path: &Path) -> Result<(), Failure> {
     match fs::symlink_metadata(path) {
@@ -115,7 +120,8 @@ fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-fn folder(path: &Path) -> &Path {
+/// The folder of a path, `.` where it has none.
+pub(crate) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -85,14 +85,17 @@ fn close_import(
 ) -> Result<(), Failure> {
     let text = receipt.render();
     if let Some(path) = &plan.receipt {
-        output::write("receipt", path, text.as_bytes()).map_err(|failure| {
-            let hint = "move away what is there, or name another place with --receipt FILE, then run the same command \
-                        again: it only writes what is missing";
-            Failure { hint: hint.to_owned(), ..failure }.because(kept(importing))
-        })?;
+        let written = output::write("receipt", path, text.as_bytes());
         if plan.is_repair {
-            return published.close().map_err(|error| ending::store(&error));
+            // The file is right now: another repair would find nothing to do, and write no receipt.
+            let closed = published.close().map_err(|error| ending::store(&error));
+            return written.map_err(|failure| unwritten(failure, importing, REPAIRED)).and(closed);
         }
+        written.map_err(|failure| {
+            let is_taken = path.symlink_metadata().is_ok();
+            let hint = if is_taken { TAKEN } else { OTHER_PLACE };
+            unwritten(failure, importing, hint)
+        })?;
     }
     let beside = plan.receipt.is_none().then_some(text.as_bytes());
     tell_placed(context, importing, published, published.finish(plan.manifest.text().as_bytes(), beside))
@@ -125,18 +128,29 @@ fn tell_placed(
                 ),
                 _ => "run the same command again: it only writes what is missing".to_owned(),
             };
-            Err(Failure { hint, ..ending::store(&error) }.because(kept(importing)))
+            Err(unwritten(ending::store(&error), importing, &hint))
         }
         _ => published.close().map_err(|error| ending::store(&error)),
     }
 }
 
-/// What was done with the fetched bytes although a copy failed.
-fn kept(importing: &Importing) -> String {
+/// The next step where something took the name of the receipt.
+const TAKEN: &str = "move away what is there, or name another place with --receipt FILE, then run the same command again: it \
+                     only writes what is missing";
+/// The same where the receipt could not be written for another cause.
+const OTHER_PLACE: &str = "mend what the cause says, or name another place with --receipt FILE, then run the same command again: \
+                           it only writes what is missing";
+/// The same after a repair.
+const REPAIRED: &str =
+    "the file needs no repair any more; a receipt of it as it is: `minimodel write-import-receipt`";
+
+/// A copy failed; what was done with the fetched bytes all the same is told after the cause.
+fn unwritten(failure: Failure, importing: &Importing, hint: &str) -> Failure {
     let shown = escape::path(&importing.target.artifact);
-    format!(
+    let kept = format!(
         "the file is in place and checked as `{shown}`; its receipt or manifest copy could not be written"
-    )
+    );
+    Failure { hint: hint.to_owned(), ..failure }.besides(&kept)
 }
 
 fn in_place_but(importing: &Importing, cause: &str, hint: &str) -> Failure {

@@ -28,7 +28,6 @@ use crate::failure::Failure;
 use crate::folders;
 use crate::identity::{self, Identity};
 use crate::interrupt::Interrupt;
-use crate::output;
 use crate::progress::Progress;
 use crate::publisher::JudgedObject;
 use crate::settings::Context;
@@ -95,15 +94,17 @@ pub(crate) fn prepare(
     plan: &Plan<'_>,
     importing: &Importing,
 ) -> Result<Option<Prepared>, Failure> {
+    if plan.receipt.is_some() {
+        importing.target.check_receipt_name()?;
+    }
     if let Some(existing) = importing.target.look(context, &plan.manifest)? {
         return already_there(context, plan, importing, &existing).map(|()| None);
     }
     if plan.sources.is_empty() && plan.share.listen.is_none() {
         return Err(ending::exhausted(&[]));
     }
-    if let Some(path) = &plan.receipt {
-        // Better told now than after the transfer.
-        output::check_free("receipt", path)?;
+    if plan.receipt.is_some() {
+        importing.target.check_receipt_place()?;
     }
     importing.target.check_copies(plan.receipt.is_none())?;
     let identity = identity::load_or_create(&context.folders, &context.printer)?;

@@ -26,7 +26,6 @@ use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::identity::{self, Identity};
-use crate::output;
 use crate::printer::{Line, Tone};
 use crate::settings::Context;
 use crate::size::show_size;
@@ -80,6 +79,8 @@ pub(crate) fn run(
     };
     let started_utc = clock::now_utc();
     let target = Target::named(folder, stem, &manifest, Some(&receipt))?;
+    target.check_receipt_name()?;
+    target.check_receipt_place()?;
     let (granted, publisher) = ask(context, &plan, &target)?;
     let consents = granted.for_receipt(plan.verb);
     let importing = Importing { target, publisher, consents, started_utc };
@@ -205,7 +206,6 @@ fn place(artifact: &Path) -> Result<(&Path, String), Failure> {
 /// `STEM.slm.repair.receipt`, or the next free number; the receipt of the import stays what it is.
 fn receipt_path(folder: &Path, stem: &str, options: &RepairOptions) -> Result<std::path::PathBuf, Failure> {
     if let Some(path) = &options.receipt {
-        output::check_free("receipt", path)?;
         return Ok(path.clone());
     }
     let first = folder.join(format!("{stem}.slm.repair.receipt"));

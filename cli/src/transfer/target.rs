@@ -18,6 +18,7 @@ use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::input;
+use crate::output;
 use crate::settings::Context;
 
 /// The unit of `st_blocks`, whatever the file system's own is.
@@ -156,6 +157,33 @@ impl Target {
             ),
             _ => ending::store(&error),
         })
+    }
+
+    /// Refuses a place for the receipt that is one of the artifact's own, for all time.
+    pub(super) fn check_receipt_name(&self) -> Result<(), Failure> {
+        let (folder, name) = (output::folder(&self.receipt), self.receipt.file_name());
+        // What is not there yet has no links in it.
+        let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
+        let is_own = name.is_some_and(|name| store::is_store_name(&self.stem, &name.to_string_lossy()));
+        if !is_own || real(folder) != real(&self.folder) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Exit::Usage,
+            format!("the receipt cannot be `{}`", escape::path(&self.receipt)),
+            "nothing was fetched; name another place with --receipt FILE, or leave it out: then it is beside the file",
+        )
+        .because("the model file, its manifest, its partial file and their like have that name"))
+    }
+
+    /// Refuses a place for the receipt that is taken, or whose folder is not there or cannot be written to; better told now
+    /// than after the transfer. The folder of the file itself is made by the fetch.
+    pub(super) fn check_receipt_place(&self) -> Result<(), Failure> {
+        let folder = output::folder(&self.receipt);
+        let absolute = |path: &Path| std::path::absolute(path).ok();
+        let will_be_made = folder.symlink_metadata().is_err()
+            && absolute(&self.folder).zip(absolute(folder)).is_some_and(|(made, of)| made.starts_with(of));
+        if will_be_made { Ok(()) } else { output::check_can_be_made("receipt", &self.receipt) }
     }
 
     /// What stands beside the file's place of another manifest under the same name, and which of the two is older: a

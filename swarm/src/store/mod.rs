@@ -47,6 +47,7 @@ pub use holdings::Supplied;
 pub use likeness::{Likeness, RepairIf};
 pub use mem::{Crash, MemDisk, MemFile};
 pub use mem_crash::{Pending, Survivors};
+pub use names::is_store_name;
 pub use open::{Opener, Resumed};
 pub use orphan::put_orphan_record_aside;
 pub use part::{Kept, MAX_BLAMES, Part, PartSpec, SYNC_BYTES, SYNC_INTERVAL};

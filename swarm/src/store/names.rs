@@ -41,9 +41,36 @@ impl Names {
     }
 }
 
+/// Whether a file beside the artifact of `stem` may get this name from the store: then nothing else is to be written there.
+/// The name of the receipt is not among them. Case does not tell names apart, as on some file systems.
+pub fn is_store_name(stem: &str, name: &str) -> bool {
+    let (stem, name) = (stem.to_lowercase(), name.to_lowercase());
+    let Some(suffix) = name.strip_prefix(&stem) else { return false };
+    matches!(suffix, ".slm" | ".minimodel")
+        || [".slm.part", ".slm.invalid"].iter().any(|taken| suffix.starts_with(taken))
+}
+
 /// `name`, then `name.2`, `name.3` ...: where something goes that must not replace anything.
 pub(super) fn numbered(name: &str) -> impl Iterator<Item = String> {
     let first = std::iter::once(name.to_owned());
     // More leftovers of one name than this are a loop, not a history.
     first.chain((2..1000).map(move |number| format!("{name}.{number}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_of_the_store_but_the_receipts_is_its_own() {
+        let Names { target, part, state, old_state, found, receipt, manifest, invalid } =
+            Names::new("A-1").unwrap();
+        for name in [&target, &part, &state, &old_state, &found, &manifest, &invalid] {
+            assert!(is_store_name("A-1", name) && is_store_name("A-1", &name.to_uppercase()), "{name}");
+        }
+        assert!(is_store_name("A-1", "A-1.slm.part.state.damaged.2"));
+        for name in [&receipt, "A-1.slm.repair.receipt", "A-12.slm", "B.slm", "A-1"] {
+            assert!(!is_store_name("A-1", name), "{name}");
+        }
+    }
 }

@@ -101,6 +101,78 @@ fn e9_what_stands_where_receipt_or_manifest_copy_go_is_named_before_anything_is_
     assert!(!listener.was_dialed());
 }
 
+/// Where a receipt cannot be is told before anybody is dialed, of a fetch and of a repair.
+#[test]
+fn e9_e11_a_place_where_no_receipt_can_be_is_told_before_anything_is_fetched() {
+    let home = stage();
+    let listener = Listener::new();
+    let offer = listener.offer(manifest().swarm_id());
+    let bytes = [&[1][..], &model()[1..]].concat();
+    fs::create_dir(home.path("repaired")).unwrap();
+    home.write(format!("repaired/{TARGET}"), &bytes);
+    fs::create_dir(home.path("out")).unwrap();
+    symlink("out", home.path("link")).unwrap();
+    home.write("file", "a file");
+    let own = [TARGET, PART, STATE, COPY, &format!("{PART}.found"), &format!("{TARGET}.invalid.2")];
+    let mut places: Vec<(String, String, i32, &str)> = Vec::new();
+    for name in own {
+        for (out, folder) in
+            [("out", "out"), ("out", "link"), ("new/er", "./new/er"), ("repaired", "repaired")]
+        {
+            places.push((out.to_owned(), format!("{folder}/{name}"), 2, "have that name"));
+        }
+    }
+    for out in ["out", "repaired"] {
+        places.push((out.to_owned(), format!("{out}/no/such/r"), 13, "No such file"));
+        places.push((out.to_owned(), "file/r".to_owned(), 13, "Not a directory"));
+        places.push((out.to_owned(), "file".to_owned(), 13, "there already"));
+    }
+    for (out, receipt, code, words) in places {
+        let ran = if out == "repaired" {
+            let file = format!("repaired/{TARGET}");
+            let line = ["verify-artifact", "model.minimodel", &file, "--repair", "--peer", &offer];
+            home.run([&line[..], &["--consent", "fetch,import", "--receipt", &receipt]].concat())
+        } else {
+            let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", &out];
+            home.run([&line[..], &["--consent", "fetch,import", "--receipt", &receipt]].concat())
+        };
+        names(&ran.exits(code), &[words, Path::new(&receipt).file_name().unwrap().to_str().unwrap()]);
+        assert!(fs::read_dir(home.path("out")).unwrap().next().is_none(), "{receipt}");
+        assert_eq!(fs::read_dir(home.path("repaired")).unwrap().count(), 1, "{receipt}");
+    }
+    assert!(!listener.was_dialed());
+    assert_eq!(home.read(format!("repaired/{TARGET}")), bytes);
+    // One that can be: in the folder that the fetch makes.
+    let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
+    let offer = seeder.offer();
+    let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "new/er", "--receipt", "new/r"];
+    home.run([&line[..], &["--consent", "fetch,import"]].concat()).exits(0);
+    assert!(home.read("new/r").starts_with(b"receipt."));
+}
+
+/// The folder of the receipt went while the file came.
+#[test]
+fn e9_e18_a_receipt_that_could_not_be_written_is_told_with_its_cause_and_a_hint_that_fits() {
+    let home = stage();
+    let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
+    let offer = seeder.offer();
+    fs::create_dir(home.path("r")).unwrap();
+    let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--receipt", "r/r"];
+    let line = [&line[..], &["--consent", "fetch,import"]].concat();
+    let fetch = Running::start(&mut home.command([&line[..], &["--down", "1MiB"]].concat()));
+    wait_for_record(&home, "out");
+    fs::remove_dir(home.path("r")).unwrap();
+    let ran = fetch.end().exits(13);
+    names(&ran, &["No such file", "in place and checked", "r/r"]);
+    assert!(
+        !hint(&ran).contains("move away") && hint(&ran).contains("run the same command again"),
+        "{ran:?}"
+    );
+    fs::create_dir(home.path("r")).unwrap();
+    home.run(&line).exits(0);
+    assert!(home.read("r/r").starts_with(b"receipt."));
+}
+
 fn move_away(home: &Home, path: &Path) {
     fs::rename(path, home.path("moved")).unwrap();
     let moved = home.path("moved");
