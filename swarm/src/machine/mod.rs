@@ -32,6 +32,7 @@ mod events;
 mod exchange;
 mod fault;
 mod favours;
+mod giving_way;
 mod hello;
 mod invariants;
 mod leaves;

@@ -11,6 +11,7 @@ use minimodel_wire::{PeerId, SignedOffer, UncheckedOffer};
 
 use super::events::{Check, Conn};
 use super::rate::Bucket;
+use super::site::Site;
 use super::time::Time;
 
 /// Checks a second, and at once, of each of the two budgets. A check takes some 60 microseconds of one processor, so that
@@ -26,6 +27,13 @@ const MAX_WAITING: usize = 32;
 pub(super) const RENEWAL: Duration = Duration::from_secs(60);
 /// Keys whose checked offer is remembered, 300 bytes each; beyond it the one that was of no use for longest goes.
 const MAX_REMEMBERED: usize = 1_024;
+
+/// Who brought an offer: its connection, which may be gone when the check ends, and where it came from, which stays known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bringer {
+    pub(super) conn: Conn,
+    pub(super) site: Site,
+}
 
 /// A check that is to begin.
 #[derive(Debug)]
@@ -45,16 +53,24 @@ struct Good {
 }
 
 /// What one connection brought.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Waiting {
+    /// Where it comes from.
+    site: Site,
     /// Its own offer, the latest alone, and when it may be checked.
     own: Option<(UncheckedOffer, Time)>,
     passed_on: VecDeque<UncheckedOffer>,
 }
 
+impl Waiting {
+    fn of(site: Site) -> Self {
+        Self { site, own: None, passed_on: VecDeque::new() }
+    }
+}
+
 #[derive(Debug)]
 struct Running {
-    conn: Conn,
+    bringer: Bringer,
     offer: UncheckedOffer,
     /// Its own peer brought it.
     own: bool,
@@ -110,28 +126,32 @@ impl OfferChecks {
     }
 
     /// An offer that its own peer brought: the last one counts, and not before its time.
-    pub(super) fn wait_own(&mut self, now: Time, conn: Conn, offer: UncheckedOffer) {
+    pub(super) fn wait_own(&mut self, now: Time, bringer: Bringer, offer: UncheckedOffer) {
         let key = offer.claim().peer;
-        if self.running.values().any(|running| running.conn == conn && running.offer == offer) {
+        if self.running.values().any(|running| running.bringer == bringer && running.offer == offer) {
             return;
         }
         let is_running =
             self.running.values().any(|running| running.own && running.offer.claim().peer == key);
         let last = if is_running { Some(now) } else { self.good.get(&key).and_then(|good| good.own_checked) };
         let at = last.map_or(now, |last| last + RENEWAL);
-        self.waiting.entry(conn).or_default().own = Some((offer, at));
+        self.of(bringer).own = Some((offer, at));
     }
 
     /// An offer that another peer brought. One too many, or a second of the same key within its time, is not kept.
-    pub(super) fn wait(&mut self, now: Time, conn: Conn, offer: UncheckedOffer) {
+    pub(super) fn wait(&mut self, now: Time, bringer: Bringer, offer: UncheckedOffer) {
         let is_running = self.running.values().any(|running| running.offer == offer);
         if is_running || self.is_settled(now, &offer) {
             return;
         }
-        let passed_on = &mut self.waiting.entry(conn).or_default().passed_on;
+        let passed_on = &mut self.of(bringer).passed_on;
         if passed_on.len() < MAX_WAITING && !passed_on.contains(&offer) {
             passed_on.push_back(offer);
         }
+    }
+
+    fn of(&mut self, bringer: Bringer) -> &mut Waiting {
+        self.waiting.entry(bringer.conn).or_insert_with(|| Waiting::of(bringer.site))
     }
 
     /// Whether a passed-on offer need not be checked: it was, or another of its key was a moment ago.
@@ -208,9 +228,10 @@ impl OfferChecks {
         let due = waiting.own.take_if(|(_, at)| *at <= now).map(|(offer, _)| offer);
         let own = due.is_some();
         let offer = due.or_else(|| waiting.passed_on.pop_front())?;
+        let bringer = Bringer { conn, site: waiting.site };
         let check = Check(self.next);
         self.next += 1;
-        self.running.insert(check, Running { conn, offer: offer.clone(), own });
+        self.running.insert(check, Running { bringer, offer: offer.clone(), own });
         Some(Due { check, offer })
     }
 
@@ -220,12 +241,12 @@ impl OfferChecks {
     }
 
     /// A check ended; who had brought the offer. `None` for one that is not known. What was found good is remembered.
-    pub(super) fn ended(&mut self, now: Time, check: Check, good: Option<&SignedOffer>) -> Option<Conn> {
-        let Running { conn, own, .. } = self.running.remove(&check)?;
+    pub(super) fn ended(&mut self, now: Time, check: Check, good: Option<&SignedOffer>) -> Option<Bringer> {
+        let Running { bringer, own, .. } = self.running.remove(&check)?;
         if let Some(offer) = good {
             self.remember(now, offer.clone(), own);
         }
-        Some(conn)
+        Some(bringer)
     }
 
     fn remember(&mut self, now: Time, offer: SignedOffer, own: bool) {

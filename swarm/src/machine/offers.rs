@@ -12,9 +12,9 @@ use minimodel_wire::{Consent, OfferError, PeerId, SignedOffer, UncheckedOffer};
 use super::core::Machine;
 use super::events::{Check, Conn, OfferVerdict, Output};
 use super::fault::Breach;
-use super::offer_checks::Due;
+use super::offer_checks::{Bringer, Due};
 use super::reach;
-use super::site::{Scope, Site};
+use super::site::Site;
 use super::time::Time;
 
 /// The larger key waits this long for the smaller to dial, so that both do not dial at once.
@@ -26,11 +26,9 @@ impl Machine {
     pub(super) fn offers(&mut self, now: Time, conn: Conn, offers: &[Bytes]) {
         let unix = self.unix(now);
         let dials = self.dials_offers();
-        let Some((id, publishes)) =
-            self.peers.get(&conn).map(|peer| (peer.id, peer.consent.contains(Consent::PUBLISH)))
-        else {
-            return;
-        };
+        let Some(peer) = self.peers.get(&conn) else { return };
+        let (id, publishes) = (peer.id, peer.consent.contains(Consent::PUBLISH));
+        let bringer = Bringer { conn, site: peer.site };
         for bytes in offers {
             if !dials && !publishes {
                 return;
@@ -49,11 +47,11 @@ impl Machine {
                 continue;
             }
             if claim.peer != id {
-                self.passed_on_offer(now, conn, id, offer);
+                self.passed_on_offer(now, bringer, id, offer);
             } else if publishes {
                 match self.offer_checks.good(now, &offer).cloned() {
-                    Some(signed) => self.believe(now, conn, &signed),
-                    None => self.offer_checks.wait_own(now, conn, offer),
+                    Some(signed) => self.believe(now, bringer, &signed),
+                    None => self.offer_checks.wait_own(now, bringer, offer),
                 }
             }
         }
@@ -61,17 +59,20 @@ impl Machine {
     }
 
     /// An offer that its peer did not bring itself.
-    fn passed_on_offer(&mut self, now: Time, conn: Conn, from: PeerId, offer: UncheckedOffer) {
+    fn passed_on_offer(&mut self, now: Time, bringer: Bringer, from: PeerId, offer: UncheckedOffer) {
         let named = offer.claim().peer;
-        if let Some(signed) = self.offer_checks.good(now, &offer).cloned() {
-            if !self.sources.is_known(named) {
-                self.believe(now, conn, &signed);
-            }
+        let is_good = self.offer_checks.good(now, &offer).is_some();
+        if is_good && self.sources.is_known(named) {
             return;
         }
+        // Both ways from here cost more than to send the same bytes once more, and are counted together.
         let most = self.config.limits.max_offers_per_peer;
-        if self.is_news(named) && self.standings.of(from, now).told_of_one(now) <= most {
-            self.offer_checks.wait(now, conn, offer);
+        if !self.is_news(named, bringer.site) || self.standings.of(from, now).told_of_one(now) > most {
+            return;
+        }
+        match self.offer_checks.good(now, &offer).cloned() {
+            Some(signed) => self.believe(now, bringer, &signed),
+            None => self.offer_checks.wait(now, bringer, offer),
         }
     }
 
@@ -80,12 +81,10 @@ impl Machine {
         self.config.consent.contains(Consent::PUBLISH) && self.wants_chunks()
     }
 
-    /// Whether an offer that names this peer could teach us anything.
-    fn is_news(&mut self, named: PeerId) -> bool {
-        self.dials_offers()
-            && (self.sources.is_known(named)
-                || self.sources.has_room(self.config.limits.max_known)
-                || self.sources.may_make_room())
+    /// Whether an offer that names this peer, passed on from this site, could teach us anything.
+    fn is_news(&mut self, named: PeerId, from: Site) -> bool {
+        let most = self.config.limits.max_known;
+        self.dials_offers() && (self.sources.is_known(named) || self.sources.may_make_room(most, from))
     }
 
     /// Has signatures checked, as far as the limits let it.
@@ -104,24 +103,23 @@ impl Machine {
     /// The verdict on a signature.
     pub(super) fn offer_checked(&mut self, now: Time, check: Check, verdict: OfferVerdict) {
         let good = if let OfferVerdict::Good(signed) = &verdict { Some(signed) } else { None };
-        if let Some(conn) = self.offer_checks.ended(now, check, good) {
+        if let Some(bringer) = self.offer_checks.ended(now, check, good) {
             match verdict {
-                OfferVerdict::Good(signed) => self.believe(now, conn, &signed),
-                OfferVerdict::Forged => self.breach(now, conn, Breach::ForgedOffer),
+                OfferVerdict::Good(signed) => self.believe(now, bringer, &signed),
+                OfferVerdict::Forged => self.breach(now, bringer.conn, Breach::ForgedOffer),
                 OfferVerdict::Unknown => {}
             }
         }
         self.check_offers(now);
     }
 
-    /// The offer is as its peer signed it; what follows. The peer that brought it may be gone.
-    fn believe(&mut self, now: Time, conn: Conn, signed: &SignedOffer) {
+    /// The offer is as its peer signed it; what follows. The peer that brought it may be gone, and its site has the same
+    /// share of the table as if it had stayed: else an offer would be kept for good by going at once.
+    fn believe(&mut self, now: Time, Bringer { conn, site }: Bringer, signed: &SignedOffer) {
         if signed.check_fresh(self.unix(now)).is_err() {
             return;
         }
         let offer = signed.offer();
-        // Of a peer that is gone nothing is known any more: it may have come from anywhere.
-        let bringer = self.peers.get(&conn).map(|peer| peer.site);
         let mut own = false;
         if let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.id == offer.peer) {
             own = true;
@@ -130,14 +128,18 @@ impl Machine {
                 self.pass_on(conn);
             }
         }
-        self.learn(now, signed, bringer, own);
+        self.learn(now, signed, site, own);
     }
 
-    fn learn(&mut self, now: Time, signed: &SignedOffer, bringer: Option<Site>, own: bool) {
+    fn learn(&mut self, now: Time, signed: &SignedOffer, bringer: Site, own: bool) {
         let offer = signed.offer();
-        let addresses = reach::hearsay(&offer.addresses, bringer.map_or(Scope::Public, Site::scope));
+        let addresses = reach::hearsay(&offer.addresses, bringer.scope());
         let tries = self.reach.failures(now, offer.peer);
         if addresses.is_empty() || tries >= reach::MAX_FAILURES || !self.dials_offers() {
+            return;
+        }
+        // In the table it would be the first to make room, so that two of them could take turns there for ever.
+        if self.sources.is_banned(offer.peer, now) {
             return;
         }
         let most = self.config.limits.max_known;
@@ -161,237 +163,4 @@ impl Machine {
 }
 
 #[cfg(test)]
-mod tests {
-    use minimodel_wire::{Bitfield, Frame};
-
-    use super::super::desk::{Desk, SEED, TAKE, all, both, having, id, offer};
-    use super::super::events::Input;
-    use super::super::offer_checks::RENEWAL;
-    use super::*;
-
-    const LATE: u64 = 1_000_000;
-
-    #[test]
-    fn b21_i5_a_passed_on_offer_is_dialed_only_by_who_consented_to_publish() {
-        for (consent, expected) in [(TAKE, vec![]), (all(), vec![id(9)])] {
-            let mut desk = Desk::new(consent, having([0]));
-            desk.join(1, all(), having([1]));
-            desk.said();
-            let offers = vec![Bytes::from(offer(9, [1; 32], LATE).to_bytes())];
-            desk.frame(1, Frame::Peers { offers });
-            desk.wait(Duration::from_secs(2));
-            assert_eq!(desk.dialed(), expected);
-        }
-    }
-
-    #[test]
-    fn b21_c4_an_offer_for_another_swarm_or_with_another_signature_disconnects_and_an_expired_one_does_not() {
-        let bytes = |signed: SignedOffer| signed.to_bytes();
-        let mut forged = bytes(offer(9, [1; 32], LATE));
-        forged[40] ^= 1;
-        let mut later = bytes(offer(9, [1; 32], LATE));
-        later[0] = 2;
-        let cases = [
-            (bytes(offer(9, [7; 32], LATE)), 0),
-            (forged, 0),
-            (bytes(offer(9, [1; 32], 1)), 1),
-            (later, 1),
-            (bytes(offer(9, [1; 32], LATE)), 1),
-        ];
-        for (offer, left) in cases {
-            let mut desk = Desk::new(all(), having([0]));
-            desk.join(1, all(), having([1]));
-            desk.frame(1, Frame::Peers { offers: vec![Bytes::from(offer)] });
-            assert_eq!(desk.machine.progress().peers, left);
-        }
-    }
-
-    #[test]
-    fn b19_one_peer_cannot_fill_the_table_of_known_peers() {
-        let mut desk = Desk::with(all(), having([0]), |config| config.limits.max_offers_per_peer = 20);
-        desk.join(1, all(), having([1]));
-        for n in 2..60 {
-            desk.frame(1, Frame::Peers { offers: vec![Bytes::from(offer(n, [1; 32], LATE).to_bytes())] });
-        }
-        assert_eq!(desk.machine.sources.count(), 20);
-        desk.machine.config.limits.max_known = 20;
-        desk.join(70, all(), having([1]));
-        desk.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(80, [1; 32], LATE).to_bytes())] });
-        assert_eq!(desk.machine.sources.count(), 20);
-        desk.machine.sources.ban(id(5), Time::ZERO);
-        desk.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(81, [1; 32], LATE).to_bytes())] });
-        assert!(desk.machine.sources.is_known(id(81)), "a banned one made room");
-    }
-
-    #[test]
-    fn b19_i8_who_filled_the_table_of_known_peers_gives_way_to_what_others_tell() {
-        let mut desk = Desk::with(all(), having([0]), |config| config.limits.max_known = 20);
-        // Only what is heard counts, and nobody is dialed meanwhile.
-        desk.machine.config.limits.max_dials = 0;
-        let members = [(1, [10, 1, 0, 1]), (2, [10, 2, 0, 1]), (3, [10, 2, 0, 2]), (4, [10, 1, 0, 1])];
-        members.into_iter().for_each(|(n, address)| desk.join_from(n, address, all(), having([1])));
-        let known = |desk: &Desk, of: std::ops::Range<u8>| {
-            of.filter(|&n| desk.machine.sources.is_known(id(n))).count()
-        };
-        tell_of(&mut desk, 1, (10..60).map(|n| bytes_of(n, LATE)));
-        assert_eq!(known(&desk, 10..60), 20);
-        // Another key of the same site has no share of its own.
-        tell_of(&mut desk, 4, [bytes_of(60, LATE)]);
-        assert_eq!((known(&desk, 10..60), known(&desk, 60..61)), (20, 0));
-        // Somebody of another network is heard, up to a half; and there a second site, up to a half of that.
-        tell_of(&mut desk, 2, (100..130).map(|n| bytes_of(n, LATE)));
-        assert_eq!((known(&desk, 10..60), known(&desk, 100..130)), (10, 10));
-        tell_of(&mut desk, 3, (130..160).map(|n| bytes_of(n, LATE)));
-        assert_eq!([known(&desk, 10..60), known(&desk, 100..130), known(&desk, 130..160)], [10, 5, 5]);
-    }
-
-    #[test]
-    fn b19_i8_whom_our_user_named_and_who_brought_chunks_does_not_give_way_to_hearsay() {
-        let mut desk = Desk::with(all(), having([0]), |config| config.limits.max_known = 6);
-        desk.machine.config.limits.max_dials = 0;
-        [1, 2].into_iter().for_each(|n| desk.join(n, all(), having([1])));
-        tell_of(&mut desk, 1, (10..16).map(|n| bytes_of(n, LATE)));
-        desk.tell(Input::Source(offer(10, [1; 32], LATE)));
-        desk.machine.sources.brought_a_chunk(id(11));
-        desk.machine.sources.connected(id(12));
-        tell_of(&mut desk, 2, (20..30).map(|n| bytes_of(n, LATE)));
-        assert!((10..13).all(|n| desk.machine.sources.is_known(id(n))));
-        let heard = (20..30).filter(|&n| desk.machine.sources.is_known(id(n))).count();
-        assert_eq!((desk.machine.sources.count(), heard), (6, 1));
-    }
-
-    fn bytes_of(n: u8, expires_unix: u64) -> Bytes {
-        Bytes::from(offer(n, [1; 32], expires_unix).to_bytes())
-    }
-
-    fn tell_of(desk: &mut Desk, conn: u64, offers: impl IntoIterator<Item = Bytes>) {
-        for offer in offers {
-            desk.frame(conn, Frame::Peers { offers: vec![offer] });
-        }
-    }
-
-    /// The peer with key `n` goes.
-    fn part(desk: &mut Desk, n: u8) {
-        desk.tell(Input::Closed { conn: Conn(n.into()), code: None });
-    }
-
-    #[test]
-    fn h3_an_offer_that_was_checked_costs_no_second_check_and_a_renewed_one_waits_a_minute() {
-        let mut desk = Desk::new(all(), having([0]));
-        desk.join(1, all(), having([1]));
-        desk.join(2, all(), having([1]));
-        tell_of(&mut desk, 1, [bytes_of(9, LATE), bytes_of(9, LATE), bytes_of(9, LATE + 1)]);
-        tell_of(&mut desk, 2, [bytes_of(9, LATE)]);
-        assert_eq!(desk.checks, 1);
-        desk.wait(RENEWAL);
-        tell_of(&mut desk, 2, [bytes_of(9, LATE + 1)]);
-        assert_eq!(desk.checks, 2);
-        // The same but for the very end of its signature.
-        desk.wait(RENEWAL);
-        let mut forged = bytes_of(9, LATE + 1).to_vec();
-        *forged.last_mut().unwrap() ^= 1;
-        tell_of(&mut desk, 2, [forged.into()]);
-        assert_eq!((desk.checks, desk.machine.progress().peers), (3, 1));
-    }
-
-    #[test]
-    fn h3_of_its_own_offers_a_key_has_one_checked_at_once_and_one_a_minute_however_often_it_comes() {
-        for ours in [SEED, all()] {
-            let mut desk = Desk::new(ours, Bitfield::full(20));
-            for round in 0..5 {
-                desk.join(1, all(), having([1]));
-                tell_of(&mut desk, 1, (0..128).map(|n| bytes_of(1, LATE + 1_000 * round + n)));
-                part(&mut desk, 1);
-            }
-            assert_eq!(desk.checks, 1, "{ours:?}");
-            desk.join(1, all(), having([1]));
-            tell_of(&mut desk, 1, (0..128).map(|n| bytes_of(1, LATE + n)));
-            desk.wait(RENEWAL * 3);
-            assert_eq!(desk.checks, 2, "the last that it brought, when a minute is over");
-            let renewed = desk.machine.peers[&Conn(1)].offer.as_ref().map(|offer| offer.offer().expires_unix);
-            assert_eq!(renewed, Some(LATE + 127));
-        }
-    }
-
-    #[test]
-    fn h3_offers_that_serve_nobody_are_not_even_read() {
-        // Neither we nor the peer publish: nothing is passed on, nobody is dialed.
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.join(1, TAKE, having([]));
-        tell_of(&mut desk, 1, [bytes_of(1, LATE), bytes_of(9, LATE), Bytes::from_static(b"\x01no offer")]);
-        assert_eq!((desk.checks, desk.machine.progress().peers), (0, 1));
-        // It publishes: its own is for others. Those of others are of no use to who has everything.
-        for ours in [SEED, SEED | Consent::PUBLISH] {
-            let mut desk = Desk::new(ours, Bitfield::full(20));
-            desk.join(1, all(), having([]));
-            tell_of(&mut desk, 1, [bytes_of(9, LATE), bytes_of(1, LATE), bytes_of(8, LATE)]);
-            assert_eq!((desk.checks, desk.machine.progress().peers), (1, 1), "{ours:?}");
-        }
-    }
-
-    #[test]
-    fn h3_checks_have_a_rate_over_all_connections_and_unknown_keys_leave_room_for_members() {
-        let mut desk = Desk::new(both() | Consent::PUBLISH, having([0]));
-        desk.join(200, all(), having([1]));
-        // A member: it has moved a chunk, and keeps its place.
-        let member = desk.machine.standings.of(id(200), Time::ZERO);
-        member.gave(1);
-        member.moved(1 << 16);
-        // A crowd that comes with new keys, brings an own offer and as many of others, and goes.
-        let mut strangers = 0;
-        for second in 0..10 {
-            for n in 1..=60u8 {
-                desk.join(n, all(), having([1]));
-                tell_of(&mut desk, n.into(), [bytes_of(n, LATE + second), bytes_of(n + 100, LATE + second)]);
-            }
-            let before = desk.checks;
-            desk.wait(Duration::from_secs(1));
-            strangers += desk.checks - before;
-            (1..=60).for_each(|n| part(&mut desk, n));
-        }
-        assert!(strangers <= 10 * 32, "{strangers} checks in ten seconds");
-        assert!(desk.checks <= 128 + 10 * 32 + 1, "{} checks in all", desk.checks);
-        // Their budget is used up, and the member's is not.
-        (1..=60u8).for_each(|n| desk.join(n, all(), having([1])));
-        (1..=60u8).for_each(|n| tell_of(&mut desk, n.into(), [bytes_of(n + 100, LATE + 99)]));
-        let before = desk.checks;
-        tell_of(&mut desk, 200, [bytes_of(200, LATE)]);
-        assert_eq!(desk.checks, before + 1);
-        assert!(desk.machine.peers[&Conn(200)].offer.is_some());
-    }
-
-    #[test]
-    fn h3_a_stranger_s_offer_is_checked_in_its_turn_while_others_bring_theirs_without_end() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        let flood = |desk: &mut Desk, round: u64| {
-            for n in 1..=40u8 {
-                desk.tell(Input::Closed { conn: Conn(n.into()), code: None });
-                desk.join(n, all(), having([1]));
-                tell_of(desk, n.into(), [bytes_of(n, LATE + round)]);
-            }
-        };
-        for round in 0..8 {
-            flood(&mut desk, round);
-            desk.wait(RENEWAL);
-        }
-        desk.join(99, all(), having([1]));
-        tell_of(&mut desk, 99, [bytes_of(99, LATE)]);
-        desk.wait(Duration::from_secs(3));
-        assert!(desk.machine.peers[&Conn(99)].offer.is_some());
-    }
-
-    #[test]
-    fn h6_what_expired_while_the_machine_slept_is_neither_dialed_nor_passed_on() {
-        let mut desk = Desk::new(both() | Consent::PUBLISH, having([0]));
-        desk.join(1, all(), having([1]));
-        tell_of(&mut desk, 1, [bytes_of(1, 10_000)]);
-        // The one with the larger key is dialed a second later; the machine sleeps before that.
-        tell_of(&mut desk, 1, (2..60).map(|n| bytes_of(n, 10_000)));
-        let before = desk.dialed().len();
-        desk.tell(Input::Calendar { unix: 20_000 });
-        desk.join(70, all(), having([1]));
-        assert!(!desk.frames(70).iter().any(|frame| matches!(frame, Frame::Peers { .. })), "passed on");
-        desk.wait(Duration::from_secs(100));
-        assert!(before > 0 && desk.dialed().is_empty(), "dialed");
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use minimodel_wire::PeerId;
 
 use super::bans::Bans;
 use super::config::Limits;
-use super::places::Held;
+use super::giving_way::GivingWay;
 use super::reach::MAX_FAILURES;
 use super::site::Site;
 use super::time::Time;
@@ -46,7 +46,7 @@ struct Source {
     /// When that offer ends.
     expires_unix: u64,
     by_user: bool,
-    /// Where the peer is that first passed on an offer of it.
+    /// Where the peer is, or was, that first passed on an offer of it; `None` only where our user named it first.
     bringer: Option<Site>,
     state: State,
     is_out_of_budget: bool,
@@ -72,6 +72,7 @@ pub(super) struct Sources {
     bans: Bans,
     /// Some of the known may have ended for good, and could make room.
     may_drop: bool,
+    pub(super) giving_way: GivingWay,
     /// Who is being dialed.
     pub(super) dialing: BTreeSet<PeerId>,
     /// Nobody is to be dialed before this, and nobody whom the user named before that.
@@ -85,10 +86,23 @@ impl Sources {
             known: BTreeMap::new(),
             bans,
             may_drop: false,
+            giving_way: GivingWay::default(),
             dialing: BTreeSet::new(),
             soonest: Time::MAX,
             soonest_by_user: Time::MAX,
         }
+    }
+
+    /// The source, to be changed in what decides who gives way.
+    fn change(&mut self, peer: PeerId) -> Option<&mut Source> {
+        let source = self.known.get_mut(&peer)?;
+        self.giving_way.forget();
+        Some(source)
+    }
+
+    fn remove(&mut self, peer: PeerId) {
+        self.giving_way.forget();
+        self.known.remove(&peer);
     }
 
     pub(super) fn is_banned(&self, peer: PeerId, now: Time) -> bool {
@@ -102,7 +116,7 @@ impl Sources {
 
     pub(super) fn refused(&mut self, peer: PeerId) {
         self.dialing.remove(&peer);
-        if let Some(source) = self.known.get_mut(&peer) {
+        if let Some(source) = self.change(peer) {
             source.state = State::Ended;
             self.may_drop = true;
         }
@@ -123,7 +137,7 @@ impl Sources {
 
     pub(super) fn connected(&mut self, peer: PeerId) {
         self.dialing.remove(&peer);
-        if let Some(source) = self.known.get_mut(&peer) {
+        if let Some(source) = self.change(peer) {
             source.state = State::Connected;
         }
     }
@@ -138,7 +152,10 @@ impl Sources {
     /// The peer was of the only use that counts for long.
     pub(super) fn brought_a_chunk(&mut self, peer: PeerId) {
         self.was_useful(peer);
-        if let Some(source) = self.known.get_mut(&peer) {
+        if self.known.get(&peer).is_some_and(|source| source.has_brought) {
+            return;
+        }
+        if let Some(source) = self.change(peer) {
             source.has_brought = true;
         }
     }
@@ -154,14 +171,14 @@ impl Sources {
 
     pub(super) fn disconnected(&mut self, now: Time, peer: PeerId, limits: &Limits, rng: &mut fastrand::Rng) {
         self.dialing.remove(&peer);
-        let Some(source) = self.known.get_mut(&peer) else { return };
+        let Some(source) = self.change(peer) else { return };
         if source.state == State::Ended {
             return;
         }
         source.tries += 1;
         // One that gave us chunks and has no place now may be the only one that has the rest.
         if !source.by_user && !source.has_brought && source.tries > MAX_TRIES {
-            self.known.remove(&peer);
+            self.remove(peer);
             return;
         }
         let doubled = limits.dial_backoff.saturating_mul(1 << source.tries.min(16).saturating_sub(1));
@@ -216,9 +233,13 @@ impl Sources {
 
     /// Whom to dial now, of those whom the user named or of all.
     pub(super) fn due(&mut self, now: Time, unix: u64, by_user: bool, only: Only<'_>) -> Option<PeerId> {
+        let before = self.known.len();
         self.known.retain(|_, source| {
             source.by_user || source.state == State::Connected || source.expires_unix > unix
         });
+        if self.known.len() < before {
+            self.giving_way.forget();
+        }
         let (peer, source) = self
             .known
             .iter_mut()
@@ -226,6 +247,7 @@ impl Sources {
             .filter(|(_, source)| matches!(source.state, State::Waiting(at) if at <= now))
             .min_by_key(|(_, source)| source.tries)?;
         source.state = State::Dialing;
+        self.giving_way.forget();
         self.dialing.insert(*peer);
         Some(*peer)
     }
@@ -252,7 +274,7 @@ impl Sources {
     /// The peer that is due is dialed later; that is not a try.
     pub(super) fn put_off(&mut self, peer: PeerId, at: Time) {
         self.dialing.remove(&peer);
-        if let Some(source) = self.known.get_mut(&peer) {
+        if let Some(source) = self.change(peer) {
             source.state = State::Waiting(at);
             let by_user = source.by_user;
             self.expect(at, by_user);
@@ -266,6 +288,7 @@ impl Sources {
 
     /// Our user named the peer, and where it is.
     pub(super) fn name(&mut self, peer: PeerId, addresses: &[SocketAddr], at: Time) {
+        self.giving_way.forget();
         let source = self.entry(peer, at);
         source.by_user = true;
         source.named.retain(|address| !addresses.contains(address));
@@ -281,13 +304,13 @@ impl Sources {
         peer: PeerId,
         addresses: Vec<SocketAddr>,
         expires_unix: u64,
-        (tries, bringer): (u32, Option<Site>),
+        (tries, bringer): (u32, Site),
         at: Time,
     ) {
         let is_new = !self.is_known(peer);
         let source = self.entry(peer, at);
         if is_new {
-            (source.tries, source.bringer) = (tries, bringer);
+            (source.tries, source.bringer) = (tries, Some(bringer));
         }
         if expires_unix > source.expires_unix {
             (source.hearsay, source.expires_unix) = (addresses, expires_unix);
@@ -298,6 +321,9 @@ impl Sources {
     fn entry(&mut self, peer: PeerId, at: Time) -> &mut Source {
         let state = if self.is_banned(peer, at) { State::Ended } else { State::Waiting(at) };
         self.may_drop |= state == State::Ended;
+        if !self.known.contains_key(&peer) {
+            self.giving_way.forget();
+        }
         self.known.entry(peer).or_insert(Source {
             named: Vec::new(),
             hearsay: Vec::new(),
@@ -329,31 +355,36 @@ impl Sources {
                 self.known.iter().find(|(_, source)| !source.by_user && source.state == State::Ended);
             let useless = useless.map(|(&peer, _)| peer);
             self.may_drop = useless.is_some();
-            useless.and_then(|peer| self.known.remove(&peer));
+            if let Some(peer) = useless {
+                self.remove(peer);
+            }
         }
         self.known.len() < most
     }
 
-    /// Whether [`Self::make_room`] could have an effect, whoever brings the offer.
-    pub(super) fn may_make_room(&self) -> bool {
-        self.known.values().any(Source::may_give_way)
+    /// Whether there is room, or could be, for an offer that a member at `bringer` passed on.
+    pub(super) fn may_make_room(&mut self, most: usize, bringer: Site) -> bool {
+        self.has_room(most) || self.who_gives_way(bringer).is_some()
     }
 
-    /// Makes room for a good offer that a member at `bringer` passed on: where those of one network, or within the bringer's
-    /// network of one site, would still be no fewer than the bringer's, one of them gives way, the one that was tried most
-    /// often first. So the first who told of many does not keep out what others tell. Whether there is room.
-    pub(super) fn make_room(&mut self, most: usize, bringer: Option<Site>) -> bool {
+    /// Makes room for a good offer that a member at `bringer` passed on, so that the first who told of many does not keep out
+    /// what others tell. Whether there is room.
+    pub(super) fn make_room(&mut self, most: usize, bringer: Site) -> bool {
         if self.has_room(most) {
             return true;
         }
-        let Some(bringer) = bringer else { return false };
+        let least = self.who_gives_way(bringer);
+        if let Some(peer) = least {
+            self.remove(peer);
+        }
+        least.is_some()
+    }
+
+    fn who_gives_way(&mut self, bringer: Site) -> Option<PeerId> {
         let told = || {
             let told = self.known.iter().filter(|(_, source)| source.may_give_way());
             told.filter_map(|(&peer, source)| Some((peer, source.bringer?, source.tries)))
         };
-        let held = Held::of(told().map(|(_, site, _)| site));
-        let owing = told().filter(|&(_, site, _)| held.owes(site, bringer));
-        let least = owing.max_by_key(|&(_, site, tries)| (held.by(site), tries)).map(|(peer, ..)| peer);
-        least.is_some_and(|peer| self.known.remove(&peer).is_some())
+        self.giving_way.to(bringer, told)
     }
 }

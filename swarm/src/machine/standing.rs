@@ -39,7 +39,7 @@ pub(super) struct Standing {
     given: u64,
     /// Answers of leaf hashes, and manifests, that it asked for today, and when that day began.
     asked: (u64, u64, Time),
-    /// Offers of others that it told us of and that were to be checked, this hour, and when that began.
+    /// Offers of others that it told us of and that could be of use, this hour, and when that began.
     told: (u32, Time),
     /// Payload bytes of chunks that it took whole, and of those that it brought and that were proven.
     moved: u64,
@@ -88,7 +88,7 @@ impl Standing {
         *manifests
     }
 
-    /// It told us of one more offer that is to be checked; how many within an hour.
+    /// It told us of one more offer that could be of use; how many within an hour.
     pub(super) fn told_of_one(&mut self, now: Time) -> u32 {
         if now.since(self.told.1) >= HOUR {
             self.told = (0, now);
