@@ -1,12 +1,18 @@
 //! Our own offer, signed anew before it ends: a share may go on for longer than an offer holds.
 
+use std::time::Duration;
+
 use ed25519_dalek::SigningKey;
-use minimodel_wire::limits::MAX_OFFER_LIFE;
+use minimodel_wire::limits::{MAX_OFFER_LIFE, OFFER_CLOCK_SKEW};
 use minimodel_wire::{Offer, SignedOffer};
 
 use super::report::Report;
 use super::session::Session;
-use crate::machine::Input;
+use crate::machine::{Input, Time};
+
+/// Offers are signed no more often than this, or than four times in the life of one: a calendar that is set to and fro is no
+/// reason to have every member check a signature each time.
+const PAUSE: Duration = Duration::from_secs(5 * 60);
 
 /// An offer, and what is needed to sign the next.
 pub(super) struct Renewal {
@@ -14,6 +20,8 @@ pub(super) struct Renewal {
     offer: SignedOffer,
     /// Seconds for which the first was signed, and each after it is.
     life: u64,
+    /// When the last was signed here, by the clock of deadlines.
+    signed: Option<Time>,
 }
 
 impl Renewal {
@@ -21,17 +29,23 @@ impl Renewal {
     /// calendar, and for how long the next should hold is not known.
     pub(super) fn new(key: SigningKey, offer: SignedOffer, unix: u64) -> Option<Self> {
         let life = offer.offer().expires_unix.checked_sub(unix)?;
-        (1..=MAX_OFFER_LIFE.as_secs()).contains(&life).then_some(Self { key, offer, life })
+        (1..=MAX_OFFER_LIFE.as_secs()).contains(&life).then_some(Self { key, offer, life, signed: None })
     }
 
-    /// A new offer with the same addresses, if half of the time of the last one is over.
-    fn look(&mut self, unix: u64) -> Option<SignedOffer> {
-        if self.offer.offer().expires_unix.saturating_sub(unix) > self.life / 2 {
+    /// A new offer with the same addresses, if half of the time of the last one is over; or if the last one holds for longer
+    /// than it was meant to: the calendar was ahead when it was signed, and who goes by the right one takes it for a
+    /// mistake.
+    fn look(&mut self, now: Time, unix: u64) -> Option<SignedOffer> {
+        let left = self.offer.offer().expires_unix.saturating_sub(unix);
+        let is_meant = left > self.life / 2 && left <= self.life.saturating_add(OFFER_CLOCK_SKEW.as_secs());
+        let pause = PAUSE.min(Duration::from_secs(self.life) / 4);
+        if is_meant || self.signed.is_some_and(|signed| now.since(signed) < pause) {
             return None;
         }
         let offer = Offer { expires_unix: unix.saturating_add(self.life), ..self.offer.offer().clone() };
         // Its addresses were good enough to be signed before.
         self.offer = SignedOffer::sign(offer, &self.key).ok()?;
+        self.signed = Some(now);
         Some(self.offer.clone())
     }
 }
@@ -42,7 +56,7 @@ impl Session {
         let now = self.now();
         let Some(unix) = self.calendar.look(now.since_start()) else { return };
         self.machine.handle(now, Input::Calendar { unix });
-        if let Some(offer) = self.renewal.as_mut().and_then(|renewal| renewal.look(unix)) {
+        if let Some(offer) = self.renewal.as_mut().and_then(|renewal| renewal.look(now, unix)) {
             self.machine.handle(now, Input::OwnOffer(offer.clone()));
             // A watcher that misses it has one that holds for half of its time yet.
             let _ = self.reports.try_send(Report::Offer(offer));
@@ -57,6 +71,10 @@ mod tests {
     const NOW: u64 = 1_780_000_000;
     const WEEK: u64 = 7 * 24 * 3_600;
 
+    fn after(seconds: u64) -> Time {
+        Time::after_start(Duration::from_secs(seconds))
+    }
+
     fn renewal(expires_unix: u64) -> Option<Renewal> {
         let key = SigningKey::from_bytes(&[7; 32]);
         let peer = minimodel_wire::PeerId(key.verifying_key().to_bytes());
@@ -70,15 +88,48 @@ mod tests {
     fn c5_an_offer_is_signed_anew_when_half_of_its_time_is_over_for_as_long_as_the_first() {
         let mut renewal = renewal(NOW + WEEK).unwrap();
         let first = renewal.offer.clone();
-        assert_eq!(renewal.look(NOW + WEEK / 2 - 1), None);
-        let second = renewal.look(NOW + WEEK / 2).unwrap();
+        assert_eq!(renewal.look(after(WEEK / 2 - 1), NOW + WEEK / 2 - 1), None);
+        let second = renewal.look(after(WEEK / 2), NOW + WEEK / 2).unwrap();
         let expected = Offer { expires_unix: NOW + WEEK / 2 + WEEK, ..first.offer().clone() };
         assert_eq!(*second.offer(), expected);
-        assert_eq!(renewal.look(NOW + WEEK / 2 + 1), None);
-        // The machine slept for longer than it held.
-        let third = renewal.look(NOW + 5 * WEEK).unwrap();
+        assert_eq!(renewal.look(after(WEEK / 2 + 1), NOW + WEEK / 2 + 1), None);
+        // The machine slept for longer than it held; the clock of deadlines stood still meanwhile.
+        let third = renewal.look(after(WEEK / 2 + 300), NOW + 5 * WEEK).unwrap();
         assert_eq!(third.offer().expires_unix, NOW + 6 * WEEK);
         third.check_fresh(NOW + 5 * WEEK).unwrap();
+    }
+
+    #[test]
+    fn c5_an_offer_that_was_signed_while_the_calendar_was_ahead_is_signed_anew_when_it_is_set_right() {
+        const AHEAD: u64 = 60 * 24 * 3_600;
+        let mut jumped = renewal(NOW + WEEK).unwrap();
+        let wrong = jumped.look(after(60), NOW + AHEAD).unwrap();
+        assert!(wrong.check_fresh(NOW).is_err());
+        // Two calendars may differ by five minutes, and that is no reason.
+        assert_eq!(jumped.look(after(600), NOW + AHEAD - 300), None);
+        let right = jumped.look(after(601), NOW + 601).unwrap();
+        assert_eq!(right.offer().expires_unix, NOW + 601 + WEEK);
+        right.check_fresh(NOW + 601).unwrap();
+        // The share began while it was ahead.
+        let mut began = renewal(NOW + WEEK).unwrap();
+        let right = began.look(after(1), NOW - AHEAD).unwrap();
+        assert_eq!(right.offer().expires_unix, NOW - AHEAD + WEEK);
+    }
+
+    #[test]
+    fn c5_a_calendar_that_is_set_to_and_fro_has_an_offer_signed_every_five_minutes_at_most() {
+        let mut renewal = renewal(NOW + WEEK).unwrap();
+        let seconds = 3_600;
+        let flips = (0..seconds).filter_map(|second| {
+            let ahead = if second % 2 == 0 { 60 * 24 * 3_600 } else { 0 };
+            renewal.look(after(second), NOW + second + ahead)
+        });
+        assert_eq!(flips.count(), 12);
+        // Whatever it did, it ends with one that holds by what the calendar says then.
+        let at = NOW + seconds + 300;
+        let last = renewal.look(after(seconds + 300), at).unwrap_or_else(|| renewal.offer.clone());
+        last.check_fresh(at).unwrap();
+        assert!(last.offer().expires_unix > at);
     }
 
     #[test]
