@@ -177,8 +177,20 @@ fn h3_good_offers_that_find_no_room_cost_one_look_through_the_table_for_all_keys
     // What changed meanwhile is seen: two of the table end, and two are heard.
     (20..22).for_each(|n| desk.machine.sources.refused(id(n)));
     desk.join_from(60, site, all(), having([1]));
-    desk.frame(60, Frame::Peers { offers: offers.clone() });
+    desk.frame(60, Frame::Peers { offers });
     assert_eq!((200..216).filter(|&n| desk.machine.sources.is_known(id(n))).count(), 2);
+}
+
+#[test]
+fn h3_offers_of_banned_keys_do_not_take_turns_in_the_table() {
+    let mut desk = Desk::with(all(), having([0]), |config| config.limits.max_known = 20);
+    desk.machine.config.limits.max_dials = 0;
+    desk.join(1, all(), having([1]));
+    (200..204).for_each(|n| desk.ban(n));
+    for _ in 0..5 {
+        tell_of(&mut desk, 1, (200..204).map(|n| bytes_of(n, LATE)));
+    }
+    assert_eq!(desk.machine.sources.count(), 0);
 }
 
 #[test]
