@@ -273,7 +273,7 @@ impl<D: Disk> Fetching<'_, D> {
     }
 
     /// Ends all connections and all work on the file, and makes what is there durable. Who drops this and the part
-    /// afterwards can open the same file again, at once unless the disk took longer than [`MAX_LAST_WORK`].
+    /// afterwards can open the same file again, at once unless the disk took longer than a second.
     ///
     /// # Errors
     ///
