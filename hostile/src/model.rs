@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use minimodel_verifier::chunk::{Layout, Tree};
+use minimodel_verifier::chunk::{Layout, Tree, proof_len};
 use minimodel_verifier::{Digest, Manifest, sha256};
 use minimodel_wire::{Bitfield, Consent, Hello, PROTOCOL_VERSION};
 
@@ -64,6 +64,13 @@ impl Model {
         let start = usize::try_from(file.layout.offset(index)).ok()?;
         let bytes = file.bytes.get(start..start + file.layout.chunk_len(index) as usize)?;
         Some((bytes.to_vec(), file.tree.proof(index)?))
+    }
+
+    /// Another chunk of the same length whose proof has as many nodes: its index alone tells that it is not the one asked for.
+    pub(crate) fn alike(&self, index: u32) -> Option<u32> {
+        let layout = &self.file.as_ref()?.layout;
+        let shape = |index| (layout.chunk_len(index), proof_len(self.count, index));
+        (0..self.count).find(|&other| other != index && shape(other) == shape(index))
     }
 
     /// The hashes of a range of chunks with their proof.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use minimodel_wire::{ALPN, Consent, Decoder, Frame, PeerId, Request, SignedOffer};
+use minimodel_wire::{ALPN, Bitfield, Consent, Decoder, Frame, Hello, PeerId, Request, SignedOffer};
 use quinn::{
     Connection, ConnectionError, Endpoint, EndpointConfig, RecvStream, SendStream, TokioRuntime,
     TransportConfig, VarInt,
@@ -138,11 +138,16 @@ impl Peer {
         Ok(self.control.write_all(&frame.encode()).await?)
     }
 
-    /// Says hello and what we have, and waits for the other side's bitfield.
+    /// Says hello and what we have: with a consent to serve the whole file, otherwise nothing.
     pub(crate) async fn introduce(&mut self, model: &Model, consent: Consent) -> Result<()> {
-        self.send(&Frame::Hello(model.hello(consent))).await?;
-        self.hear(|frame| matches!(frame, Frame::Bitfield(_))).await.context("no bitfield came")?;
         let have = if consent.contains(Consent::SERVE) { model.all() } else { model.none() };
+        self.introduce_as(model.hello(consent), have).await
+    }
+
+    /// Says hello, waits for the other side's bitfield, and sends `have` as ours.
+    pub(crate) async fn introduce_as(&mut self, hello: Hello, have: Bitfield) -> Result<()> {
+        self.send(&Frame::Hello(hello)).await?;
+        self.hear(|frame| matches!(frame, Frame::Bitfield(_))).await.context("no bitfield came")?;
         self.send(&Frame::Bitfield(have)).await
     }
 

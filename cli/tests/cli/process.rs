@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,14 @@ use crate::home::{Home, Ran};
 
 /// Far longer than anything here takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `--listen` for a seeder at a loopback address of its own. When it has left, no seeder of another test gets its port and
+/// answers a fetcher that still dials it.
+pub(crate) fn own_host() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    format!("127.{}.{}.{}:0", 64 + process % 128, count / 250 % 250, 1 + count % 250)
+}
 
 /// What a stream has said so far. NUL marks its end.
 #[derive(Clone, Default)]
@@ -95,11 +104,11 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
-    /// A seeder that serves on loopback, unless `--listen` says otherwise: `seed MANIFEST FILE` and more.
+    /// A seeder at its [own host](own_host), unless `--listen` says otherwise: `seed MANIFEST FILE` and more.
     #[track_caller]
     pub(crate) fn seed<S: AsRef<OsStr>>(home: &Home, arguments: impl IntoIterator<Item = S>) -> Self {
         let mut command = home.command(["seed", "--consent", "serve"]);
-        command.env("MINIMODEL_LISTEN", "127.0.0.1:0");
+        command.env("MINIMODEL_LISTEN", own_host());
         let running = Self::start(command.args(arguments));
         running.offer();
         running

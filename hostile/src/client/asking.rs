@@ -94,12 +94,14 @@ pub(super) async fn again_and_again(request: Request, peer: Peer) -> Result<Seen
     Ok(seen)
 }
 
-/// Keeps every rule until it is sent away, and hears why.
+/// Keeps every rule until it is sent away, be it before its first turn, and hears why.
 pub(super) async fn until_the_end(trick: Trick, mut peer: Peer, model: &Model) -> Result<Seen> {
-    peer.become_served().await?;
+    peer.send(&Frame::Interested).await?;
+    let turn = peer.hear(|frame| matches!(frame, Frame::Unchoke | Frame::Bye { .. })).await;
+    let mut bye = turn.context("it was never our turn")?;
     let mut seen = Seen::only(Ended::Open);
     let mut index = 0;
-    while peer.connection.close_reason().is_none() {
+    while bye == Frame::Unchoke && peer.connection.close_reason().is_none() {
         if trick == Trick::StaysOn || index == 0 {
             let Ok(answer) = peer.take(index % model.count).await else { break };
             seen.count(&answer);
@@ -107,8 +109,11 @@ pub(super) async fn until_the_end(trick: Trick, mut peer: Peer, model: &Model) -
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let bye = peer.hear(|frame| matches!(frame, Frame::Bye { .. })).await;
-    seen.bye = bye.and_then(|frame| if let Frame::Bye { code } = frame { Some(code.into()) } else { None });
+    if bye == Frame::Unchoke {
+        let heard = peer.hear(|frame| matches!(frame, Frame::Bye { .. })).await;
+        bye = heard.context("it said no goodbye")?;
+    }
+    seen.bye = if let Frame::Bye { code } = bye { Some(code.into()) } else { None };
     seen.ended = peer.end_within(SOON).await;
     Ok(seen)
 }

@@ -133,7 +133,7 @@ async fn chunk(
         }
         _ => {}
     }
-    let asked = if trick == Trick::OtherIndex { (index + 1) % model.count } else { index };
+    let asked = if trick == Trick::OtherIndex { model.alike(index).unwrap_or(index) } else { index };
     let (mut bytes, mut proof) = model.chunk(asked).context("the file is not here")?;
     let mut len = bytes.len() as u32;
     match trick {

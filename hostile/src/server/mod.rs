@@ -144,7 +144,12 @@ async fn serve(connection: &Connection, trick: Trick, model: &Model, seen: &mut 
     if answers::is_of_a_manifest(trick) {
         peer.send(&Frame::Hello(model.hello(Consent::SERVE))).await?;
     } else {
-        peer.introduce(model, Consent::SERVE).await?;
+        let mut have = model.all();
+        if trick == Trick::OtherIndex {
+            // The last chunk is shorter than the one that would be sent for it.
+            have.clear(model.count - 1);
+        }
+        peer.introduce_as(model.hello(Consent::SERVE), have).await?;
         if trick != Trick::Chokes {
             peer.send(&Frame::Unchoke).await?;
         }

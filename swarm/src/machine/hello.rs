@@ -264,12 +264,7 @@ impl Machine {
             self.push(Output::Refuse { ask, code: ResetCode::Cancelled });
         }
         if !peer.up.active.is_empty() {
-            // How much of it went out nobody tells any more: all of it, or whoever breaks off pays nothing.
-            let chunk = u64::from(self.config.terms.chunk_size);
-            let chunks = peer.up.active.len() as u64;
-            let all = chunks * chunk;
-            self.gave(now, peer.id, all);
-            self.standings.of(peer.id, now).took(now, chunks);
+            let all = self.charge_answers(now, peer.id, peer.up.active.len() as u32);
             if self.standings.moved(peer.id) < self.least_use() {
                 self.vain.charge(now, peer.site, all);
             }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use minimodel_wire::ResetCode;
+use minimodel_wire::{PeerId, ResetCode};
 
 use super::core::Machine;
 use super::events::{Ask, Conn};
@@ -76,7 +76,7 @@ impl Machine {
         true
     }
 
-    /// Ends an answer that is under way. It counts whole: how much of it went out nobody tells any more.
+    /// Ends an answer that is under way.
     pub(super) fn end_answer(&mut self, now: Time, ask: Ask, code: ResetCode) {
         let chunk = u64::from(self.config.terms.chunk_size);
         if let Some(peer) = self.asks.get(&ask).and_then(|conn| self.peers.get_mut(conn)) {
@@ -84,10 +84,18 @@ impl Machine {
             // Taken or not, it was its turn.
             peer.up.bytes += chunk;
             let peer = peer.id;
-            self.standings.of(peer, now).took(now, 1);
-            self.gave(now, peer, chunk);
+            self.charge_answers(now, peer, 1);
         }
         self.refuse(ask, code);
+    }
+
+    /// Charges a peer for answers that end before they are whole, and gives their bytes. Each counts as a whole chunk: the
+    /// driver no longer tells how much of it went out, and a peer that breaks off must not get it for nothing.
+    pub(super) fn charge_answers(&mut self, now: Time, peer: PeerId, answers: u32) -> u64 {
+        let bytes = u64::from(answers) * u64::from(self.config.terms.chunk_size);
+        self.standings.of(peer, now).took(now, answers.into());
+        self.gave(now, peer, bytes);
+        bytes
     }
 
     /// Bytes of all answers under way.

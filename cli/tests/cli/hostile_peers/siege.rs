@@ -9,7 +9,52 @@ use minimodel_hostile::siege::{Plan, run};
 use super::{Fetcher, is_calm, model, publisher, runtime};
 use crate::home::{Home, MINIMODEL};
 use crate::process::Running;
-use minimodel_hostile::{Identity, Target, Trick, attack};
+use minimodel_hostile::{Identity, Model, Target, Trick, attack};
+
+/// A seeder of the real program, and what attacks it.
+struct Besieged {
+    publisher: Home,
+    _home: Home,
+    seeder: Running,
+    model: Model,
+    target: Target,
+}
+
+impl Besieged {
+    fn new() -> Self {
+        let publisher = publisher("200KiB");
+        let (home, model) = (Home::new(), model(&publisher));
+        let paths = [publisher.path("model.minimodel"), publisher.path("model.slm")];
+        let seeder = Running::seed(&home, paths.iter().map(|path| path.as_os_str()));
+        let target = Target::of(&seeder.offer().parse().unwrap()).unwrap();
+        Self { publisher, _home: home, seeder, model, target }
+    }
+
+    /// Plays tricks over new connections of new keys: so many one after another, in as many tasks at once.
+    fn play(&self, tricks: &'static [Trick], tasks: usize, rounds: usize) {
+        runtime().block_on(async {
+            let mut visits = tokio::task::JoinSet::new();
+            for n in 0..tasks {
+                let (target, model) = (self.target, self.model.clone());
+                visits.spawn(async move {
+                    for round in 0..rounds {
+                        let trick = tricks[(n + round) % tricks.len()];
+                        attack(trick, &target, &model, &Identity::new().unwrap()).await.unwrap();
+                    }
+                });
+            }
+            visits.join_all().await;
+        });
+    }
+
+    /// An honest fetch gets all of it, and the seeder ends calmly.
+    fn serves_still(self) {
+        let fetcher = Fetcher::of(&self.publisher);
+        is_calm(&fetcher.start(&[self.seeder.offer()], &[]).end().exits(0));
+        fetcher.has_it(&self.publisher);
+        is_calm(&self.seeder.stop().exits(0));
+    }
+}
 
 /// Resident memory that a seeder may gain under siege, in MiB.
 const MOST_GROWTH: u64 = 128;
@@ -32,50 +77,25 @@ fn f1_b16_256_hostile_connections_leave_an_honest_fetch_whole_and_memory_bounded
 
 #[test]
 fn f2_f3_f6_hundreds_of_hostile_connections_leave_no_file_and_no_thread_behind_in_the_real_binary() {
-    let publisher = publisher("200KiB");
-    let (home, runtime, model) = (Home::new(), runtime(), model(&publisher));
-    let paths = [publisher.path("model.minimodel"), publisher.path("model.slm")];
-    let seeder = Running::seed(&home, paths.iter().map(|path| path.as_os_str()));
-    let offer = seeder.offer();
-    let target = Target::of(&offer.parse().unwrap()).unwrap();
-    let count = |what: &str| std::fs::read_dir(format!("/proc/{}/{what}", seeder.pid())).unwrap().count();
-    // One of each first: what is made once is there then.
-    let tricks = [Trick::IgnorableFrames, Trick::SecondHello, Trick::StreamChurn, Trick::UniStream];
-    let play = |rounds: usize| {
-        runtime.block_on(async {
-            let mut visits = tokio::task::JoinSet::new();
-            for n in 0..4 {
-                let model = model.clone();
-                visits.spawn(async move {
-                    for round in 0..rounds {
-                        let trick = tricks[(n + round) % tricks.len()];
-                        attack(trick, &target, &model, &Identity::new().unwrap()).await.unwrap();
-                    }
-                });
-            }
-            visits.join_all().await;
-        });
-    };
-    play(1);
+    /// One of each first: what is made once is there then.
+    const TRICKS: &[Trick] =
+        &[Trick::IgnorableFrames, Trick::SecondHello, Trick::StreamChurn, Trick::UniStream];
+    let besieged = Besieged::new();
+    let pid = besieged.seeder.pid();
+    let count = |what: &str| std::fs::read_dir(format!("/proc/{pid}/{what}")).unwrap().count();
+    besieged.play(TRICKS, 4, 1);
     let before = (count("fd"), count("task"));
-    play(25);
+    besieged.play(TRICKS, 4, 25);
     // Threads that read chunks are at most eight, however many are asked for at once.
     let after = (count("fd"), count("task"));
     assert_eq!(after.0, before.0, "files are left open");
     assert!(after.1 <= before.1.max(2 + 8 + 2), "{before:?} became {after:?}");
-    let fetcher = Fetcher::of(&publisher);
-    is_calm(&fetcher.start(&[offer], &[]).end().exits(0));
-    fetcher.has_it(&publisher);
-    is_calm(&seeder.stop());
+    besieged.serves_still();
 }
 
 #[test]
 fn h2_b18_keys_of_few_addresses_that_come_and_go_or_read_slowly_do_not_keep_a_newcomer_out() {
-    let publisher = publisher("200KiB");
-    let (home, model) = (Home::new(), model(&publisher));
-    let paths = [publisher.path("model.minimodel"), publisher.path("model.slm")];
-    let seeder = Running::seed(&home, paths.iter().map(|path| path.as_os_str()));
-    let target = Target::of(&seeder.offer().parse().unwrap()).unwrap();
+    let Besieged { publisher, _home, seeder, model, target } = Besieged::new();
     let seconds = Duration::from_secs;
     for (habit, hosts, stay) in [
         (Habit::Idle, &[2][..], seconds(6)),
@@ -117,36 +137,15 @@ fn a12_i6_what_is_sent_beyond_the_windows_or_in_gaps_and_single_bytes_is_not_hel
     /// Peers at once, fewer than handshakes of one address, and how often each comes.
     const PEERS: usize = 6;
     const ROUNDS: usize = 3;
-    let publisher = publisher("200KiB");
-    let (home, runtime, model) = (Home::new(), runtime(), model(&publisher));
-    let paths = [publisher.path("model.minimodel"), publisher.path("model.slm")];
-    let seeder = Running::seed(&home, paths.iter().map(|path| path.as_os_str()));
-    let offer = seeder.offer();
-    let target = Target::of(&offer.parse().unwrap()).unwrap();
-    let play = |trick: Trick, peers: usize, rounds: usize| {
-        runtime.block_on(async {
-            let mut visits = tokio::task::JoinSet::new();
-            for _ in 0..peers {
-                let model = model.clone();
-                visits.spawn(async move {
-                    for _ in 0..rounds {
-                        attack(trick, &target, &model, &Identity::new().unwrap()).await.unwrap();
-                    }
-                });
-            }
-            visits.join_all().await;
-        });
-    };
+    let besieged = Besieged::new();
+    let pid = besieged.seeder.pid();
     // What is made once is there before.
-    play(Trick::IgnorableFrames, PEERS, 1);
-    let before = most_memory(seeder.pid());
-    play(Trick::PastWindow, PEERS, ROUNDS);
-    play(Trick::Fragments, PEERS, 1);
-    let grown = most_memory(seeder.pid()) - before;
+    besieged.play(&[Trick::IgnorableFrames], PEERS, 1);
+    let before = most_memory(pid);
+    besieged.play(&[Trick::PastWindow], PEERS, ROUNDS);
+    besieged.play(&[Trick::Fragments], PEERS, 1);
+    let grown = most_memory(pid) - before;
     // Each would have it hold 24 MiB.
     assert!(grown < 64, "{grown} MiB more");
-    let fetcher = Fetcher::of(&publisher);
-    is_calm(&fetcher.start(&[offer], &[]).end().exits(0));
-    fetcher.has_it(&publisher);
-    is_calm(&seeder.stop().exits(0));
+    besieged.serves_still();
 }

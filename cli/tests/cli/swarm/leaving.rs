@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::model::{Fetcher, Model};
 use crate::home::Home;
-use crate::process::Running;
+use crate::process::{Running, own_host};
 
 /// A seeder at a port that it can come back to.
 fn seed_at(model: &Model, home: &Home, listen: &str, rate: &str) -> Running {
@@ -15,7 +15,7 @@ fn seed_at(model: &Model, home: &Home, listen: &str, rate: &str) -> Running {
 fn g4_a_seeder_that_leaves_half_way_and_comes_back_is_found_again() {
     let model = Model::of("16MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
-    let seeder = seed_at(&model, &home, "127.0.0.1:0", "2MiB");
+    let seeder = seed_at(&model, &home, &own_host(), "2MiB");
     let (offer, peer, address) = (seeder.offer(), seeder.peer(), seeder.address());
     let running = fetcher.start(&[&offer], &["--json"]);
     fetcher.wait_for_chunks(model.manifest.chunk_count() as usize / 8);
@@ -33,7 +33,7 @@ fn g4_a_seeder_that_leaves_half_way_and_comes_back_is_found_again() {
 fn without_its_only_seeder_a_fetch_ends_with_7_and_the_same_line_resumes_later() {
     let model = Model::of("24MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
-    let mut listen = "127.0.0.1:0".to_owned();
+    let mut listen = own_host();
     let line = ["--stall-timeout", "3s"];
     let chunks = model.manifest.chunk_count() as usize;
     for (part, says_goodbye) in [(chunks / 16, true), (chunks / 8, false)] {
@@ -67,7 +67,7 @@ fn without_its_only_seeder_a_fetch_ends_with_7_and_the_same_line_resumes_later()
 fn b10_a_seeder_that_takes_seconds_for_a_chunk_is_slow_and_not_gone() {
     let model = Model::in_chunks("500KiB", "512KiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
-    let seeder = seed_at(&model, &home, "127.0.0.1:0", "112KiB");
+    let seeder = seed_at(&model, &home, &own_host(), "112KiB");
     fetcher.run(&[&seeder.offer()], &["--stall-timeout", "1500ms"]).exits(0);
     fetcher.has_it_all();
 }
@@ -76,7 +76,7 @@ fn b10_a_seeder_that_takes_seconds_for_a_chunk_is_slow_and_not_gone() {
 fn b10_a_rate_limit_of_our_own_is_no_silence_of_the_peers_and_strikes_none() {
     let model = Model::in_chunks("2MiB", "2MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
-    let seeder = seed_at(&model, &home, "127.0.0.1:0", "1GiB");
+    let seeder = seed_at(&model, &home, &own_host(), "1GiB");
     let ran =
         fetcher.run(&[&seeder.offer()], &["--stall-timeout", "1500ms", "--down", "512KiB", "-v"]).exits(0);
     assert!(!ran.stderr.contains("struck") && !ran.stderr.contains("did not finish"), "{}", ran.stderr);

@@ -17,6 +17,7 @@ use super::world::{UNIX_AT_START, secs};
 const STEM: &str = "tiny-1.0";
 const TARGET: &str = "tiny-1.0.slm";
 const PART: &str = "tiny-1.0.slm.part";
+const FOUND: &str = "tiny-1.0.slm.part.found";
 const RECEIPT: &[u8] = b"receipt.version=0\n";
 /// Two seconds unsynced are allowed, and a second until somebody looks.
 const SYNC_WINDOW_SECS: u64 = 3;
@@ -60,6 +61,10 @@ pub(super) struct Store {
     /// Chunks that the next process must find after a kill, and of these what it must find after a power loss.
     kept: BTreeSet<u32>,
     synced: BTreeSet<u32>,
+    /// Chunks that went bad on the disk and were not kept again since.
+    rotten: BTreeSet<u32>,
+    /// Chunks that a rescan of this process must bring back out of the file that was put aside.
+    aside: BTreeSet<u32>,
     /// When the first chunk since the last sync was kept.
     unsynced_since: Option<Time>,
     sync_failed: bool,
@@ -132,6 +137,8 @@ impl Store {
             holder: Holder::Nobody,
             kept: BTreeSet::new(),
             synced: BTreeSet::new(),
+            rotten: BTreeSet::new(),
+            aside: BTreeSet::new(),
             unsynced_since: None,
             sync_failed: false,
             is_all_durable: false,
@@ -171,6 +178,9 @@ impl Store {
         for &index in &resumed.have {
             self.check_bytes(&part, index)?;
         }
+        if resumed.put_aside.is_some() {
+            self.check_aside(resumed.data_without_record)?;
+        }
         if let Some(lost) = self.kept.iter().find(|index| !resumed.have.contains(index)) {
             return Err(Trouble::Broken(format!("I3: chunk {lost} was promised and is lost: {resumed:?}")));
         }
@@ -182,6 +192,27 @@ impl Store {
         self.holder = Holder::Part(Arc::new(part));
         let banned = resumed.blames.iter().map(|blame| PeerId(blame.peer)).collect();
         Ok(Found { have: resumed.have, banned, rescan: resumed.data_without_record, is_finished: false })
+    }
+
+    /// H8 before I3: where more of the recorded chunks went bad than are good, the file passes for another one. Then nothing of
+    /// it is lost: it is beside the part, and this process takes from it what is good.
+    fn check_aside(&mut self, rescan: bool) -> Result<(), Trouble> {
+        let (good, rotten) = (self.kept.len(), self.rotten.len());
+        if !rescan || rotten <= good {
+            return Err(Trouble::Broken(format!(
+                "I3: put aside with {good} chunks good and {rotten} rotten"
+            )));
+        }
+        for &index in &self.kept {
+            let (offset, expected) = (self.artifact.spec.layout.offset(index), self.artifact.chunk(index));
+            if self.disk.peek(FOUND, offset, expected.len()).as_deref() != Some(&expected[..]) {
+                return Err(Trouble::Broken(format!(
+                    "I3: chunk {index} is not in the file that was put aside"
+                )));
+            }
+        }
+        self.aside = std::mem::take(&mut self.kept);
+        Ok(())
     }
 
     /// I1: bytes that are believed are on the disk.
@@ -242,6 +273,7 @@ impl Store {
             Ok(_) => {
                 self.check_bytes(part, index)?;
                 self.kept.insert(index);
+                self.rotten.remove(&index);
                 self.unsynced_since.get_or_insert(now);
                 Ok(KeepOutcome::Kept)
             }
@@ -302,6 +334,11 @@ impl Store {
             self.check_bytes(part, index)?;
         }
         self.kept.extend(&found);
+        self.rotten.retain(|index| !self.kept.contains(index));
+        if let Some(lost) = self.aside.iter().find(|index| !self.kept.contains(index)) {
+            return Err(Trouble::Broken(format!("I3: chunk {lost} was put aside and is not found again")));
+        }
+        self.aside.clear();
         Ok(found)
     }
 
@@ -325,6 +362,8 @@ impl Store {
     /// The process is gone, or the power with it: the disk is what the next process finds.
     pub(super) fn crash(&mut self, crash: Crash) {
         self.holder = Holder::Nobody;
+        // Its file stays where it is; only the process that put it aside looks into it.
+        self.aside.clear();
         if crash != Crash::Kill || self.sync_failed {
             self.kept.clone_from(&self.synced);
         }
@@ -341,6 +380,7 @@ impl Store {
         if is_there {
             self.synced.remove(&index);
             self.kept.remove(&index);
+            self.rotten.insert(index);
         }
         is_there
     }
