@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -72,6 +72,35 @@ impl Said {
     #[track_caller]
     fn whole(&self) -> String {
         self.wait_for("end", |text| text.strip_suffix('\0').map(str::to_owned))
+    }
+}
+
+/// A port of its own that nothing listens at.
+pub(crate) fn own_port() -> SocketAddr {
+    let socket = UdpSocket::bind(own_host()).unwrap();
+    let address = socket.local_addr().unwrap();
+    release(socket);
+    address
+}
+
+/// Gives a port up, and returns when it is free.
+pub(crate) fn release(socket: UdpSocket) {
+    let address = socket.local_addr().unwrap();
+    drop(socket);
+    take(address);
+}
+
+/// Listens at a port that was just given up. A child of another thread holds a copy of the socket between its fork and its exec,
+/// so it may take a moment longer.
+#[track_caller]
+pub(crate) fn take(address: SocketAddr) -> UdpSocket {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match UdpSocket::bind(address) {
+            Ok(socket) => return socket,
+            Err(error) => assert!(Instant::now() < until, "{address} is not free: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -9,15 +9,14 @@ use rustix::process::Signal;
 use super::causes::{fetch, only};
 use super::house::House;
 use super::told::ask;
-use crate::process::{Running, events};
+use crate::process::{Running, events, own_port, release, take};
 
 /// Ends the listening of a share and hears in its place who comes. Gives its number as well.
 fn hear(alice: &House, offer: &str) -> (UdpSocket, u64) {
     let address = offer.parse::<SignedOffer>().unwrap().offer().addresses[0];
     let share = only(alice);
     alice.home.say(&format!("transfer pause {share}")).exits(0);
-    alice.until("the port is free", || UdpSocket::bind(address).is_ok());
-    let ear = UdpSocket::bind(address).unwrap();
+    let ear = take(address);
     ear.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     (ear, share)
 }
@@ -38,8 +37,7 @@ fn what_was_agreed_to_with_one_fetch_asks_for_no_manifest_for_another_and_a_gran
     let first = fetch(&bob, &alice, &offer, &["--consent", "fetch,import"]);
     bob.home.say(&format!("transfer pause {first}")).exits(0);
     bob.transfer_when(first, "paused", |fetch| fetch["state"] == "paused");
-    alice.until("the port is free", || UdpSocket::bind(address).is_ok());
-    let ear = UdpSocket::bind(address).unwrap();
+    let ear = take(address);
     ear.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     // The last words of the one that was paused.
     while ear.recv(&mut [0; 2_000]).is_ok() {}
@@ -49,7 +47,7 @@ fn what_was_agreed_to_with_one_fetch_asks_for_no_manifest_for_another_and_a_gran
     assert!(refused.stderr.contains("nothing was dialed"), "{}", refused.stderr);
     assert!(ear.recv(&mut [0; 2_000]).is_err(), "somebody was dialed");
     assert_eq!(only(&bob), first);
-    drop(ear);
+    release(ear);
     alice.home.say(&format!("transfer start {share}")).exits(0);
     // Its offer is known from before.
     alice.transfer_when(share, "shared", |share| share["state"] == "running");
@@ -87,7 +85,7 @@ fn a_manifest_is_asked_for_from_the_address_that_was_named_and_ctrl_c_keeps_the_
     let (alice, bob) = (House::with_artifact(), House::new());
     let offer = alice.share(&[]);
     let (ear, share) = hear(&alice, &offer);
-    let own = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let own = own_port();
     let at = own.to_string();
     let line = ["fetch", "--offer", &offer, "--listen", &at, "--out", "models", "--consent", "fetch,import"];
     let followed = Running::start(&mut bob.home.command(line));
@@ -99,7 +97,7 @@ fn a_manifest_is_asked_for_from_the_address_that_was_named_and_ctrl_c_keeps_the_
     let kept = only(&bob);
     assert_eq!(bob.transfer(kept)["state"], "paused");
 
-    drop(ear);
+    release(ear);
     share_again(&alice, share);
     // What asks for the manifest leaves the port to what fetches.
     let path = bob.home.run(line).exits(0).stdout;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::causes::only;
 use super::house::House;
 use super::told::is_told;
+use crate::process::{own_host, release, take};
 
 fn grants(house: &House) -> String {
     house.home.say("--json consent list --all").exits(0).stdout
@@ -41,7 +42,7 @@ fn serves_again(house: &House, share: u64) -> SignedOffer {
 #[test]
 fn a_share_whose_port_is_taken_waits_for_it_unattended_and_fails_for_whoever_begins_it() {
     let mut alice = House::with_artifact();
-    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let taken = UdpSocket::bind(own_host()).unwrap();
     let address = taken.local_addr().unwrap();
     let at = address.to_string();
     let line = ["seed", "--listen", &at, "a.minimodel", "a.slm", "--consent", "serve"];
@@ -51,12 +52,12 @@ fn a_share_whose_port_is_taken_waits_for_it_unattended_and_fails_for_whoever_beg
         assert!(refused.stderr.contains(&at), "{}", refused.stderr);
         assert_eq!(alice.transfer(only(&alice))["state"], "failed");
     }
-    drop(taken);
+    release(taken);
     alice.home.run(&detached).exits(0);
     let agreed = grants(&alice);
 
     alice.stop();
-    let taken = UdpSocket::bind(address).unwrap();
+    let taken = take(address);
     alice.start();
     let share = waits(&alice, "address", 13, &at);
     // Who looks on need not wait to see it, and disturbs nothing.
@@ -66,7 +67,7 @@ fn a_share_whose_port_is_taken_waits_for_it_unattended_and_fails_for_whoever_beg
     assert!(left.stderr.contains("it waits") && left.stderr.contains(&at), "{}", left.stderr);
     waits(&alice, "address", 13, &at);
 
-    drop(taken);
+    release(taken);
     assert_eq!(serves_again(&alice, share).offer().addresses[0], address);
     assert_eq!(grants(&alice), agreed);
 }

@@ -1,7 +1,6 @@
 //! What the doctor finds in a home of a companion, and what it says to do.
 
 use std::fs::{self, Permissions};
-use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +11,7 @@ use serde_json::Value;
 use super::causes::only;
 use super::house::House;
 use crate::home::Home;
-use crate::process::{event, events};
+use crate::process::{event, events, own_port, take};
 
 /// The findings that are not `ok`: exit code, and (name, outcome, detail, hint) of each.
 struct Findings {
@@ -82,9 +81,7 @@ fn a_healthy_companion_has_nothing_that_fails_and_an_offer_of_loopback_is_told()
 #[test]
 fn a_port_that_another_program_took_is_told_with_how_to_see_which() {
     let alice = House::with_artifact();
-    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap();
-    drop(taken);
+    let address = own_port();
     let words = ["seed", "--detach", "--consent", "serve", "a.minimodel", "a.slm", "--listen"];
     alice.home.run(words.iter().copied().chain([address.to_string().as_str()])).exits(0);
     let id = only(&alice);
@@ -99,7 +96,7 @@ fn a_port_that_another_program_took_is_told_with_how_to_see_which() {
             .any(|finding| finding["detail"].as_str().unwrap().contains("is free for when it runs"))
     });
 
-    let taken = UdpSocket::bind(address).unwrap();
+    let taken = take(address);
     let findings = Findings::of(&alice.home);
     assert_eq!(findings.code, 1);
     let said = format!("UDP {address} of transfer {id} is taken by another program");

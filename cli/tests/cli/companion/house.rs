@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::home::{Home, MINIMODEL, Ran};
-use crate::process::Running;
+use crate::process::{Running, own_host};
 
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -126,7 +126,7 @@ impl House {
     #[track_caller]
     pub(super) fn share_of(&self, stem: &str, more: &[&str]) -> String {
         let (manifest, artifact) = (format!("{stem}.minimodel"), format!("{stem}.slm"));
-        let words = ["seed", "--detach", "--listen", "127.0.0.1:0", &manifest, &artifact];
+        let words = ["seed", "--detach", "--listen", &own_host(), &manifest, &artifact];
         let ran = self.home.run(words.iter().chain(more)).exits(0);
         ran.stdout.lines().next().unwrap().to_owned()
     }

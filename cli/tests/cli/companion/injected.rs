@@ -16,7 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::causes::{fetch, only, with_model};
 use super::house::House;
 use super::told::is_told;
-use crate::process::events;
+use crate::process::{events, own_port};
 
 const AGREED: [&str; 2] = ["--consent", "fetch,import"];
 
@@ -101,7 +101,7 @@ impl Drop for Relay {
 #[test]
 fn a_path_that_carries_nothing_any_more_is_told_on_both_sides_and_mended_it_goes_on() {
     let (alice, bob) = (House::of(with_model(1_500_000)), House::new());
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let port = own_port();
     // Long after the handshake and long before the end, whatever the size of a datagram is.
     let relay = Relay::start(port, 40);
     let (listen, advertise) = (port.to_string(), relay.address.to_string());

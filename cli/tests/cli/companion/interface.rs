@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::house::House;
 use super::http::Http;
 use crate::home::Home;
+use crate::process::own_port;
 
 /// What the interface says of a transfer, change by change, until `holds`.
 #[track_caller]
@@ -44,7 +45,7 @@ fn i5_the_interface_asks_before_a_share_and_a_fetch_and_does_nothing_before_the_
     let (alice, bob) = (House::with_artifact(), House::new());
     let (theirs, ours) = (Http::of(&alice.home), Http::of(&bob.home));
     let mut events = theirs.events();
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let port = own_port();
     let is_free = || UdpSocket::bind(port).is_ok();
     let new = json!({
         "manifest": String::from_utf8(alice.home.read("a.minimodel")).unwrap(),

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::causes::{fetch, only, with_model};
 use super::house::House;
-use crate::process::events;
+use crate::process::{events, own_host};
 
 const AGREED: [&str; 2] = ["--consent", "fetch,import"];
 
@@ -204,7 +204,7 @@ fn text(value: &Value) -> String {
 fn a_fetch_that_would_pass_the_storage_limit_is_refused_before_anybody_is_dialed() {
     let (alice, bob) = (House::with_artifact(), House::new());
     // Where the offer leads, nobody but the test listens.
-    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let silent = UdpSocket::bind(own_host()).unwrap();
     silent.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     let offer = alice.share(&["--advertise", &silent.local_addr().unwrap().to_string()]);
     bob.home.say("limits set --storage 20KiB").exits(0);

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::house::House;
 use super::version::Version;
+use crate::process::own_host;
 
 const CHUNK: u64 = 16 << 10;
 
@@ -21,7 +22,7 @@ fn i5_a_fetch_at_the_end_of_its_quota_asks_nobody_whom_no_grant_is_for() {
     let model = Version::about(61_000, "m", "1", 4);
     [&alice, &bob, &carol].iter().for_each(|house| model.write(&house.home, "m"));
     // Where Carol's offer leads, nobody but the test listens.
-    let ear = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let ear = UdpSocket::bind(own_host()).unwrap();
     ear.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     let at_ear = ear.local_addr().unwrap().to_string();
     let offers = [

@@ -1,12 +1,10 @@
 //! Who is who: keys that are not what they should be, and whoever stands in the middle.
 
-use std::net::UdpSocket;
-
 use minimodel_hostile::{Ended, Identity, Relay, Server, Target, Trick, attack};
 
 use super::{Fetcher, is_calm, model, publisher, runtime};
 use crate::home::Home;
-use crate::process::{Running, events};
+use crate::process::{Running, events, own_port};
 
 #[test]
 fn a9_c1_the_hello_or_the_key_of_somebody_who_is_let_in_opens_nothing_to_others() {
@@ -42,7 +40,7 @@ fn c3_whoever_relays_between_two_honest_peers_reads_nothing_and_is_named() {
     let runtime = runtime();
     let _within = runtime.enter();
     let mut relay = Relay::bind().unwrap();
-    let listen = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listen = own_port();
     let (home, at) = (Home::new(), relay.address().unwrap().to_string());
     let paths = [publisher.path("model.minimodel"), publisher.path("model.slm")];
     let more = ["--listen", &listen.to_string(), "--advertise", &at].map(str::to_owned);
