@@ -112,7 +112,9 @@ fn ctrl_c_on_a_fetch_that_is_followed_pauses_it_and_the_same_line_goes_on() {
 fn ctrl_c_leaves_what_went_on_before_to_the_companion_and_lets_rest_what_rested() {
     let (alice, bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "1KiB"]);
-    let seed = ["seed", "--listen", "127.0.0.1:0", "a.minimodel", "a.slm", "--up", "1KiB"];
+    let shared: SignedOffer = offer.parse().unwrap();
+    let listen = format!("{}:0", shared.offer().addresses[0].ip());
+    let seed = ["seed", "--listen", &listen, "a.minimodel", "a.slm", "--up", "1KiB"];
     let followed = Running::start(&mut alice.home.command(seed));
     assert_eq!(followed.offer(), offer);
     let ended = followed.stop().exits(0);
