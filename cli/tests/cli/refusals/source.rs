@@ -17,7 +17,8 @@ fn change(change: impl FnOnce(&Home)) {
     let seeder = Running::seed(&home, ["model.minimodel", "source.slm"]);
     let offer = seeder.offer();
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
-    let slowly = ["--down", "1MiB", "--stall-timeout", "1500ms"];
+    // Slow enough that the change comes in time on a machine with other work.
+    let slowly = ["--down", "256KiB", "--stall-timeout", "3s"];
     let fetch = Running::start(&mut home.command([&line[..], &slowly].concat()));
     wait_for_record(&home, "out");
     change(&home);

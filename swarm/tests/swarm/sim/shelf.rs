@@ -178,7 +178,7 @@ impl Store {
         for &index in &resumed.have {
             self.check_bytes(&part, index)?;
         }
-        if resumed.put_aside.is_some() {
+        if resumed.put_aside.is_some() && !self.kept.is_empty() {
             self.check_aside(resumed.data_without_record)?;
         }
         if let Some(lost) = self.kept.iter().find(|index| !resumed.have.contains(index)) {
