@@ -6,7 +6,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     BASE32_NOPAD.encode(bytes).to_ascii_lowercase()
 }
 
-/// The error is the offset of the first character that cannot stand there, or of the one with non-zero spare bits.
+/// Decodes base32. The error is the offset of the first invalid character, or of the character with non-zero spare bits.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, usize> {
     if let Some(offset) = text.bytes().position(|byte| byte.is_ascii_uppercase()) {
         return Err(offset);

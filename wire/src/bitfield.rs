@@ -1,8 +1,8 @@
 //! Which chunks a peer has: one bit a chunk. The only file that names `bitvec`.
 //!
-//! Invariants: the bits beyond `count` in the last word are zero, so words of two bitfields can be combined without
-//! a mask; `ones` is the number of set bits; where there are no bits, all are set or none is. A frame of five bytes can
-//! say that a peer has all of 2^24 chunks, so that this must not cost 2 MiB.
+//! Invariants: the bits beyond `count` in the last word are zero, so words of two bitfields can be combined without a mask;
+//! `ones` is the number of set bits; a bitfield whose bits are not allocated is either full or empty. A frame body of five
+//! bytes can say that a peer has all of 2^24 chunks, so this must not cost 2 MiB.
 
 use std::sync::OnceLock;
 
@@ -16,7 +16,7 @@ const WORD_BYTES: usize = WORD_BITS / 8;
 /// A set of chunk indexes below a fixed count. As bytes: the most significant bit first, as in BEP 3.
 #[derive(Clone, Debug)]
 pub struct Bitfield {
-    /// Made when they are first needed: to say that all or none is set takes no bits.
+    /// Allocated when first needed: a full or empty bitfield needs no bits.
     bits: OnceLock<BitVec<usize, Msb0>>,
     count: u32,
     ones: u32,
@@ -165,7 +165,7 @@ impl Bitfield {
         ones_of(self.common_words(other))
     }
 
-    /// The same, but only the indexes that are `start` or more.
+    /// The indexes set in both that are `start` or more, rising; a word at a time.
     pub fn iter_common_from<'a>(&'a self, other: &'a Self, start: u32) -> impl Iterator<Item = u32> + 'a {
         let skipped = start as usize / WORD_BITS;
         let words = self.common_words(other).skip(skipped);
@@ -189,7 +189,8 @@ impl Bitfield {
         self.made().as_raw_slice()
     }
 
-    /// Words that are right wherever a bit of `other`, of as many chunks, is set, and may be anything elsewhere.
+    /// Words that are correct at every bit set in `other`, which has the same count; the other bits are arbitrary. A full
+    /// bitfield borrows the words of `other` instead of allocating its own.
     pub fn words_within<'a>(&'a self, other: &'a Self) -> &'a [usize] {
         if self.is_full() && self.count == other.count { other.words() } else { self.words() }
     }
@@ -203,12 +204,12 @@ impl Bitfield {
         a.iter().zip(b).map(|(a, b)| a & b)
     }
 
-    /// No bits, where all are set or none is.
+    /// The words; an empty slice if all bits are set or none is.
     fn mixed_words(&self) -> &[usize] {
         if self.is_full() || self.is_empty() { &[] } else { self.words() }
     }
 
-    /// Whether there are no bits yet.
+    /// Whether the bits are not allocated yet, so that all are set or none is.
     fn is_uniform(&self) -> bool {
         self.bits.get().is_none()
     }
@@ -274,7 +275,7 @@ fn first_bit(word: usize) -> Option<usize> {
     (word != 0).then(|| word.leading_zeros() as usize)
 }
 
-/// Fits: only indexes below a u32 count are ever set.
+/// Index of a bit. The cast is lossless: only indexes below a u32 count are ever set.
 fn index_of(word: usize, bit: usize) -> u32 {
     (word * WORD_BITS + bit) as u32
 }

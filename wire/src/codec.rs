@@ -1,7 +1,7 @@
 //! Frame bodies to bytes and back. The only file that names `bincode`.
 //!
-//! A body is what bincode 2 writes with little-endian fixed-width integers: a list is a u64 number and its items.
-//! It is read field by field, so that each number is checked before it allocates, and to the last byte.
+//! A body is what bincode 2 writes with little-endian fixed-width integers: a list is a u64 count and its items. It is read
+//! field by field, so that each number is checked before it allocates; trailing bytes are an error.
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use bincode::error::DecodeError as BodyError;
@@ -13,7 +13,7 @@ use crate::error::DecodeError;
 use crate::frame::{Frame, FrameKind, Hello, ManifestOnly, rule};
 use crate::limits;
 
-/// The longest single field that bincode reads for us is a digest.
+/// Read limit of bincode in bytes: the longest single field is a digest.
 const FIELD_LIMIT: usize = 32;
 
 const CONFIG: Configuration<LittleEndian, Fixint, Limit<FIELD_LIMIT>> =
@@ -26,7 +26,7 @@ const BITFIELD_BITS: u8 = 2;
 impl Frame {
     /// The frame as bytes: head and body.
     ///
-    /// Writes what it is given: a frame that breaks a limit is refused by its receiver, not here.
+    /// Does not check limits: the receiver refuses a frame that breaks one.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.encode_into(&mut out);
@@ -40,7 +40,7 @@ impl Frame {
         put(out, self.kind().number());
         let body = out.len();
         self.encode_body(out);
-        // Saturates far beyond every cap, where the receiver refuses anyway.
+        // A saturated length is far above every cap, so the receiver refuses the frame anyway.
         let len = u32::try_from(out.len() - body).unwrap_or(u32::MAX);
         out.iter_mut().skip(start).zip(len.to_le_bytes()).for_each(|(to, from)| *to = from);
     }
@@ -83,13 +83,13 @@ impl Frame {
     }
 }
 
-/// The length and type that begin a frame, not yet judged.
+/// Reads the body length and the type from a frame's head, without checking them.
 pub(crate) fn decode_head(head: [u8; limits::FRAME_HEAD_LEN]) -> (u32, u16) {
     let [a, b, c, d, low, high] = head;
     (u32::from_le_bytes([a, b, c, d]), u16::from_le_bytes([low, high]))
 }
 
-/// A whole body, whose length was checked against the kind's cap.
+/// Decodes a whole body. The caller has checked its length against the kind's cap.
 pub(crate) fn decode_body(
     kind: FrameKind,
     bytes: &[u8],
@@ -138,7 +138,7 @@ pub(crate) fn decode_body(
 
 fn decode_hello(body: &mut Body<'_>) -> Result<Hello, DecodeError> {
     Ok(Hello {
-        // First, so that a later version's hello is named as such whatever follows.
+        // The version is checked first, so that a later version's hello is reported as such whatever follows.
         version: rule::version(body.field()?)?,
         swarm_id: body.field()?,
         artifact_sha256: body.field()?,
@@ -182,7 +182,7 @@ struct Body<'a> {
 impl<'a> Body<'a> {
     fn field<T: bincode::Decode<()>>(&mut self) -> Result<T, DecodeError> {
         let rest = self.bytes.get(self.offset..).unwrap_or_default();
-        // Plain integers and digests are asked for, so the only way to fail is to run out of bytes.
+        // Only integers and digests are read here, so the only possible error is too few bytes.
         let read: Result<(T, usize), BodyError> = bincode::decode_from_slice(rest, CONFIG);
         let (value, used) = read.map_err(|_| self.short())?;
         self.offset += used;
@@ -222,7 +222,7 @@ fn put(out: &mut Vec<u8>, value: impl bincode::Encode) {
     bincode::encode_into_std_write(value, out, CONFIG).expect("integers into a Vec");
 }
 
-/// As bincode writes a byte list: u64 length, bytes.
+/// Writes a byte list as bincode does: u64 length, then the bytes.
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put(out, bytes.len() as u64);
     out.extend_from_slice(bytes);

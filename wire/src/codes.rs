@@ -69,11 +69,11 @@ macro_rules! codes {
 codes! {
     /// Why a connection ends: the application error code of QUIC's CONNECTION_CLOSE, and the code of a `Bye` frame.
     pub enum CloseCode {
-        /// Neither side wants or owes anything.
+        /// Neither side has anything that the other wants.
         Done = 0, "done";
-        /// The sender stops; nobody is to blame.
+        /// The sender shuts down; neither peer is at fault.
         ShuttingDown = 1, "shutting down";
-        /// A well-formed frame says what cannot be.
+        /// A well-formed message whose content cannot be true, such as a chunk index beyond the artifact.
         ProtocolViolation = 2, "protocol violation";
         /// A frame is longer than its type's cap.
         FrameTooLarge = 3, "frame too large";
@@ -93,7 +93,7 @@ codes! {
         EvidenceMismatch = 10, "evidence mismatch";
         /// Another chunk size or count.
         ChunkLayoutMismatch = 11, "chunk layout mismatch";
-        /// No consent on either side that would let a byte move.
+        /// No direction in which one side serves and the other fetches.
         NoConsent = 12, "no consent";
         /// The peer id is not on the allow list.
         NotAllowed = 13, "not allowed";
@@ -113,7 +113,7 @@ codes! {
         SourceChanged = 20, "source changed";
         /// The byte budget that the user consented to is used up.
         BudgetUsed = 21, "budget used";
-        /// A fault of the sender itself.
+        /// An internal error of the sender.
         Internal = 22, "internal error";
     }
 }
@@ -126,7 +126,7 @@ codes! {
         Cancelled = 0, "cancelled";
         /// The requester is choked.
         Choked = 1, "choked";
-        /// The chunk is not here (any more).
+        /// The answering side does not have the chunk, or no longer has it.
         NotHave = 2, "not have";
         /// The queue is full; ask again later.
         Busy = 3, "busy";
@@ -134,7 +134,7 @@ codes! {
         SourceChanged = 4, "source changed";
         /// The byte budget that the user consented to is used up.
         BudgetUsed = 5, "budget used";
-        /// The request is not one.
+        /// The bytes are not a request.
         Malformed = 6, "malformed bytes";
         /// Consent or state does not allow this request.
         NotPermitted = 7, "not permitted";

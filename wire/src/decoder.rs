@@ -1,4 +1,4 @@
-//! A control stream's bytes, as they arrive, to frames.
+//! Incremental decoding of a control stream into frames.
 
 use crate::codec;
 use crate::error::DecodeError;
@@ -17,25 +17,25 @@ pub struct Decoder {
     buffer: Vec<u8>,
     /// Where the next frame to return begins.
     read: usize,
-    /// Where the frame begins that is still arriving.
+    /// Where the incomplete frame begins.
     frame_start: usize,
-    /// Its type and body length, once its head has arrived and was accepted.
+    /// Type and body length of the incomplete frame, once its head has arrived and was accepted.
     head: Option<(FrameKind, usize)>,
     fault: Option<DecodeError>,
 }
 
 impl Decoder {
-    /// A decoder at the begin of a stream. With a chunk count, indexes and the length of a bitfield are checked.
+    /// A decoder at the start of a stream. With a chunk count, indexes and the length of a bitfield are checked.
     pub fn new(chunk_count: Option<u32>) -> Self {
         Self { chunk_count, buffer: Vec::new(), read: 0, frame_start: 0, head: None, fault: None }
     }
 
-    /// Makes the artifact's chunk count known; it holds for all frames not yet returned.
+    /// Sets the artifact's chunk count, against which all frames not yet returned are checked.
     pub fn set_chunk_count(&mut self, chunk_count: u32) {
         self.chunk_count = Some(chunk_count);
     }
 
-    /// Takes the next bytes of the stream. A fault in them is returned by [`next`](Self::next), in its turn.
+    /// Takes the next bytes of the stream. [`next`](Self::next) returns an error in them after the frames before it.
     pub fn push(&mut self, mut bytes: &[u8]) {
         self.forget_read();
         while !bytes.is_empty() && self.fault.is_none() {
@@ -70,7 +70,7 @@ impl Decoder {
         decoded.map(Some)
     }
 
-    /// To be called when the stream has ended and all frames were taken.
+    /// Checks that the stream has not ended inside a frame. Call it when the stream has ended and all frames were taken.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl Decoder {
         self.buffer.len() - self.read
     }
 
-    /// Judges the head as soon as it is whole, and closes the frame as soon as its body is.
+    /// Checks the head as soon as it is whole, and ends the frame as soon as its body is.
     fn accept(&mut self) {
         if self.head.is_none() {
             let Some((len, number)) = self.head_at(self.frame_start) else { return };
@@ -122,7 +122,7 @@ impl Decoder {
     }
 
     fn decode_front(&mut self) -> Result<Frame, DecodeError> {
-        // Accepted already; judged again, as the chunk count may have become known since.
+        // The head was accepted before; it is checked again, as the chunk count may have become known since.
         let (len, number) = self.head_at(self.read).unwrap_or_default();
         let (kind, len) = self.judge(len, number)?;
         let start = self.read + FRAME_HEAD_LEN;

@@ -1,4 +1,4 @@
-//! What can be wrong with a peer's bytes: one variant a rule, and the code that answers it.
+//! Errors in a peer's bytes: one variant for each rule, and the code that answers it.
 
 use thiserror::Error;
 
@@ -7,7 +7,7 @@ use crate::codes::{CloseCode, ResetCode};
 use crate::frame::FrameKind;
 use crate::limits;
 
-/// A broken rule of the control stream. The peer is to blame; after the first one nothing more is decoded.
+/// A broken rule of the control stream. The peer is at fault; after the first error nothing more is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DecodeError {
     /// The stream ended inside a frame's head.
@@ -198,7 +198,7 @@ impl DecodeError {
 /// A broken rule of a request stream: in the request, or in the head of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RequestError {
-    /// Nothing at all: the stream ended before the first byte.
+    /// An empty request: the stream ended before the first byte.
     #[error("request is empty")]
     Empty,
     /// A first byte that names no request.

@@ -17,21 +17,21 @@ pub enum Frame {
     Hello(Hello),
     /// First frame of a side that has only an offer and wants the manifest.
     ManifestOnly(ManifestOnly),
-    /// What this side has; right after the hello.
+    /// The chunks of this side; sent right after the hello.
     Bitfield(Bitfield),
-    /// Chunks that this side has from now on; 1 to 256 indexes.
+    /// New chunks of this side; 1 to 256 indexes.
     Have {
         /// Chunk indexes, in any order.
         indexes: Vec<u32>,
     },
-    /// A chunk that this side has no longer.
+    /// A chunk that this side no longer has.
     DontHave {
         /// Chunk index.
         index: u32,
     },
-    /// Requests of the receiver will be refused.
+    /// The sender will refuse requests of the receiver.
     Choke,
-    /// Requests of the receiver are welcome.
+    /// The sender accepts requests of the receiver.
     Unchoke,
     /// The receiver has something that the sender wants.
     Interested,
@@ -42,7 +42,7 @@ pub enum Frame {
         /// Bytes of signed offers, not yet checked; see [`crate::SignedOffer::from_bytes`].
         offers: Vec<Bytes>,
     },
-    /// The last frame: the sender closes, and why.
+    /// The last frame: the reason why the sender closes the connection.
     Bye {
         /// The reason.
         code: CloseCode,
@@ -54,7 +54,7 @@ pub enum Frame {
     },
 }
 
-/// What binds a connection to one manifest. Compared field by field with one's own; see `docs/protocol.md`.
+/// Binds a connection to one manifest. The receiver compares each field with its own; see `docs/protocol.md`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// Protocol version, [`limits::PROTOCOL_VERSION`].

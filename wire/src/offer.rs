@@ -1,4 +1,4 @@
-//! What an offer says: a peer, where it listens, for which swarm, until when.
+//! The content of an offer: a peer, its addresses, its swarm, and its expiry.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -11,20 +11,20 @@ pub(crate) const VERSION: u8 = 1;
 const FAMILY_V4: u8 = 4;
 const FAMILY_V6: u8 = 6;
 
-/// The claim of a peer that it can be reached. Signed it becomes a [`crate::SignedOffer`].
+/// A peer's claim that it can be reached at these addresses. Signed it becomes a [`crate::SignedOffer`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// The peer that offers, and whose key signs.
+    /// The offering peer, whose key signs the offer.
     pub peer: PeerId,
-    /// The swarm that it is a member of.
+    /// The swarm of which the peer is a member.
     pub swarm_id: [u8; 32],
-    /// Where it listens: 1 to 8 different addresses, the preferred one first.
+    /// Where the peer listens: 1 to 8 different addresses, the preferred one first.
     pub addresses: Vec<SocketAddr>,
     /// When the offer ends, in seconds since 1970-01-01T00:00:00Z.
     pub expires_unix: u64,
 }
 
-/// Why something is not an offer, or not one to use now.
+/// Why bytes or a text are not an offer, or why an offer cannot be used now.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum OfferError {
     /// A text that does not begin with `mm1`.
@@ -78,7 +78,7 @@ pub enum OfferError {
         /// The number as received.
         family: u8,
     },
-    /// An address that nobody can be dialled at.
+    /// An address that cannot be dialed.
     #[error("offer address {address}: {fault}")]
     Address {
         /// The address.
@@ -114,7 +114,7 @@ pub enum OfferError {
         /// The peer in the offer.
         peer: PeerId,
     },
-    /// The offer has ended, by more than the skew that clocks may have. Both in seconds since 1970.
+    /// The offer expired longer ago than the allowed clock skew. Both in seconds since 1970.
     #[error("offer expired at {expires_unix}, clock says {now_unix}")]
     Expired {
         /// When the offer ended.
@@ -122,7 +122,7 @@ pub enum OfferError {
         /// What the clock says.
         now_unix: u64,
     },
-    /// The offer claims to hold for longer than an offer may. Both in seconds since 1970.
+    /// The lifetime that the offer claims is above the limit. Both in seconds since 1970.
     #[error(
         "offer claims to hold until {expires_unix}, clock says {now_unix}; the most is {} days",
         limits::MAX_OFFER_LIFE.as_secs() / 86_400
@@ -144,13 +144,13 @@ pub enum AddressFault {
     /// `0.0.0.0` or `::`.
     #[error("ip is unspecified")]
     Unspecified,
-    /// A group: a dial would reach many.
+    /// A multicast group: a dial would reach many hosts.
     #[error("ip is multicast")]
     Multicast,
     /// `255.255.255.255`.
     #[error("ip is broadcast")]
     Broadcast,
-    /// An IPv4 address in IPv6 clothes: it has a shorter spelling.
+    /// An IPv4-mapped IPv6 address: it has a shorter spelling.
     #[error("ip is ipv4 mapped to ipv6")]
     Mapped,
     /// A scope or flow label means nothing on another machine and is not part of an offer.

@@ -1,4 +1,4 @@
-//! Who a peer is: its Ed25519 public key, which TLS proves.
+//! The identity of a peer: its Ed25519 public key, which TLS proves.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,9 +12,9 @@ const TEXT_LEN: usize = 52;
 
 /// An Ed25519 public key. Its text form is 52 characters of lowercase base32 (RFC 4648, no padding).
 ///
-/// What comes from outside becomes one through [`PeerId::from_bytes`], which refuses a key that needs no secret and a
-/// second spelling of a key. Whether the rest are points of the curve is known once a signature or handshake was checked
-/// with them.
+/// Keys from outside are read by [`PeerId::from_bytes`], which refuses keys of small order, under which signatures need no
+/// secret, and second spellings of a key. Whether any other key is a point of the curve is known only after a signature or
+/// handshake was checked with it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(pub [u8; 32]);
 
@@ -33,7 +33,7 @@ pub enum PeerIdError {
         /// Offset of the first character at fault.
         offset: usize,
     },
-    /// The text is well formed, and what it says must not be the key of a peer.
+    /// A well-formed text of a key that no peer may have.
     #[error("peer id is no key for a peer: {0}")]
     Key(#[from] KeyFault),
 }
@@ -41,10 +41,10 @@ pub enum PeerIdError {
 /// Why 32 bytes must not be the key of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum KeyFault {
-    /// One of the eight points of small order: signatures hold under it that no secret was needed for.
+    /// One of the eight points of small order: signatures that need no secret verify under it.
     #[error("it is of small order, so that anyone can sign under it")]
     SmallOrder,
-    /// The y coordinate is not below 2^255 - 19: the point has a shorter number, which is its only spelling.
+    /// The y coordinate is not below 2^255 - 19: only the spelling with the reduced coordinate is accepted.
     #[error("it is not the canonical spelling of its point")]
     NotCanonical,
 }
@@ -91,7 +91,7 @@ impl PeerId {
         if first >= 0xed && above == [0xff; 30] && last == 0x7f {
             return Err(KeyFault::NotCanonical);
         }
-        // With the other sign 1 and -1 have a second spelling; they are refused either way.
+        // y = 1 and y = -1 have a second spelling, with the other sign of x; both are refused.
         if SMALL_ORDER_Y.contains(&y) { Err(KeyFault::SmallOrder) } else { Ok(Self(bytes)) }
     }
 

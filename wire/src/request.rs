@@ -1,4 +1,4 @@
-//! What goes over a request stream: the request one way, the head of the answer the other.
+//! Messages of a request stream: the request one way, the head of the answer the other.
 //!
 //! Fixed little-endian layouts, written by hand. A requester writes one [`Request`] and finishes its side; the answer
 //! is a head, then the bytes that the head announces, then the end of the stream.
@@ -11,7 +11,7 @@ const LEAVES: u8 = 2;
 const MANIFEST: u8 = 3;
 const DIGEST_LEN: usize = 32;
 
-/// One question, on a stream of its own.
+/// One request, on a stream of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
     /// A chunk with its proof: u8 `1`, u32 index.

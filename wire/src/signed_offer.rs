@@ -11,15 +11,15 @@ use crate::limits;
 use crate::offer::{Offer, OfferError};
 use crate::peer_id::PeerId;
 
-/// Stands before the signed bytes, so that a signature under an offer can never be one under anything else.
+/// Domain separator before the signed bytes: the signature of an offer is never valid for anything else.
 const DOMAIN: &[u8] = b"minimodel offer v1\0";
 
 const TEXT_PREFIX: &str = "mm1";
 
 /// An offer and the exact bytes under which its peer's signature holds.
 ///
-/// There is none that was not checked: it is either signed here or read from bytes whose signature is right. Whether
-/// it has expired is asked when it is used, see [`SignedOffer::check_fresh`].
+/// Every value has been checked: it was either signed here or read from bytes whose signature holds. Its expiry is checked
+/// when it is used, see [`SignedOffer::check_fresh`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignedOffer {
     offer: Offer,
@@ -53,17 +53,17 @@ impl SignedOffer {
         UncheckedOffer::read(Bytes::copy_from_slice(bytes))?.check()
     }
 
-    /// The bytes, as passed on in `Peers` frames and written to an offer file's text form.
+    /// The bytes, as passed on in `Peers` frames and encoded in the text form.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.bytes.clone()
     }
 
-    /// The same, without a copy.
+    /// The bytes, without a copy.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// What the offer says.
+    /// The content of the offer.
     pub fn offer(&self) -> &Offer {
         &self.offer
     }
@@ -72,16 +72,16 @@ impl SignedOffer {
     ///
     /// # Errors
     ///
-    /// [`OfferError::Expired`], or [`OfferError::TooLongLived`] for one that claims to hold for more than 30 days.
+    /// [`OfferError::Expired`], or [`OfferError::TooLongLived`] for an offer that claims to hold for more than 30 days.
     pub fn check_fresh(&self, now_unix: u64) -> Result<(), OfferError> {
         self.offer.check_fresh(now_unix)
     }
 }
 
-/// An offer that was read and is well formed, and whose signature nobody has checked yet.
+/// A well-formed offer whose signature has not been checked yet.
 ///
-/// Reading costs next to nothing, the signature some ten thousand times as much: whoever receives offers from strangers
-/// reads first, and checks what it has a use for.
+/// Reading costs next to nothing, checking the signature some ten thousand times as much: a peer that receives offers from
+/// strangers reads each of them and checks only those that it can use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UncheckedOffer {
     offer: Offer,
@@ -109,12 +109,12 @@ impl UncheckedOffer {
         Ok(Self { offer, bytes })
     }
 
-    /// What the offer says, if its peer really says so.
+    /// The content of the offer, unproven until the signature is checked.
     pub fn claim(&self) -> &Offer {
         &self.offer
     }
 
-    /// The bytes as they came.
+    /// The bytes as received.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
@@ -151,7 +151,7 @@ impl fmt::Debug for SignedOffer {
 impl FromStr for SignedOffer {
     type Err = OfferError;
 
-    /// Strict: no other case, padding, space or line end.
+    /// Accepts only lowercase text without padding, spaces or line ends.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.len() > limits::MAX_OFFER_TEXT_LEN {
             return Err(OfferError::TextTooLong { len: text.len() });

@@ -13,14 +13,14 @@ fn of(count: u32, indexes: &BTreeSet<u32>) -> Bitfield {
     bits
 }
 
-/// How a bitfield came to be: where it started, and what was done to it then.
+/// The operations that made a bitfield: a full or empty start, then a sequence of changes.
 #[derive(Clone, Debug)]
 struct History {
     full: bool,
-    /// Whether its words were asked for before anything changed.
+    /// Whether the words are allocated before the first change.
     made: bool,
     steps: Vec<(bool, u32)>,
-    /// Whether every chunk, or none, is set at the end.
+    /// Whether every chunk is set, or every chunk cleared, at the end.
     ends: Option<bool>,
 }
 
@@ -111,7 +111,7 @@ fn b7_bitfield_with_any_spare_bit_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_024))]
 
-    /// Uniform bitfields have no words until something asks for them: every state is met on both sides.
+    /// Uniform bitfields have no words until they are needed: both operands take every state.
     #[test]
     fn bitfield_behaves_like_a_set(
         count in 1_u32..300, ours in history(), theirs in history(), start in 0_u32..310, index in 0_u32..310,

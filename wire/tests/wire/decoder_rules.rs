@@ -5,7 +5,7 @@ use minimodel_wire::{BitfieldError, CloseCode, Consent, DecodeError, Decoder, Fr
 
 use crate::samples;
 
-/// Head and body of any type, also of those that nobody may send.
+/// Head and body of a frame of any type, also of types that must not be sent.
 fn raw(number: u16, body: &[u8]) -> Vec<u8> {
     let len = u32::try_from(body.len()).expect("a short body");
     [&len.to_le_bytes()[..], &number.to_le_bytes(), body].concat()
@@ -27,7 +27,7 @@ fn refused(bytes: &[u8], error: DecodeError, code: CloseCode) {
     assert_eq!(error.close_code(), code);
 }
 
-/// A frame of the page with one change to its bytes.
+/// The bytes of a frame with one byte of its body changed.
 fn changed(frame: &Frame, offset_in_body: usize, value: u8) -> Vec<u8> {
     let mut bytes = frame.encode();
     bytes[limits::FRAME_HEAD_LEN + offset_in_body] = value;
@@ -296,7 +296,7 @@ fn b7_bits_with_spare_bits_are_refused() {
 fn b8_have_of_256_indexes_is_taken_and_of_257_refused() {
     let most = Frame::Have { indexes: vec![9; 256] };
     assert_eq!(decode(&most.encode()), Ok(Some(most)));
-    // The number is judged before the indexes: a frame of 257 would be above the cap by its length alone.
+    // The count is checked before the indexes: a whole frame of 257 would be above the cap by its length alone.
     let mut bytes = raw(0x0004, &[0; 1_032]);
     bytes[6..14].copy_from_slice(&257_u64.to_le_bytes());
     refused(&bytes, DecodeError::HaveTooMany { len: 257 }, CloseCode::Malformed);

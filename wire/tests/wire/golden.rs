@@ -38,7 +38,7 @@ fn hex(text: &str) -> Vec<u8> {
     data_encoding::HEXLOWER.decode(text.as_bytes()).expect("lowercase hex")
 }
 
-/// Shows both as hex, so that a failure can be compared with the page.
+/// Compares both as hex, so that a failure can be compared with the page.
 fn assert_bytes(name: &str, ours: &[u8]) {
     let shown = data_encoding::HEXLOWER.encode(ours);
     assert_eq!(shown, data_encoding::HEXLOWER.encode(&block(name)), "block {name}");

@@ -20,7 +20,7 @@ fn peer_id_text_is_lowercase_base32() {
     assert_eq!(zeros().parse(), Ok(PeerId(bytes)));
 }
 
-/// H5: signatures hold under these that nobody needed a secret for, or they are a second spelling of another key.
+/// H5: these keys are of small order, so that signatures under them need no secret, or are a second spelling of a key.
 #[test]
 fn h5_a_peer_id_of_small_order_or_in_a_second_spelling_is_refused() {
     for (key, fault) in refused_keys() {
@@ -28,7 +28,7 @@ fn h5_a_peer_id_of_small_order_or_in_a_second_spelling_is_refused() {
         let parsed = text_of(&key).parse::<PeerId>();
         assert_eq!(parsed, Err(PeerIdError::Key(fault)), "{key:02x?}");
     }
-    // What the list says is so by the curve's own arithmetic.
+    // The curve arithmetic confirms the list.
     let weak = refused_keys().into_iter().filter(|(_, fault)| *fault == KeyFault::SmallOrder);
     for (key, _) in weak {
         assert!(VerifyingKey::from_bytes(&key).map_or(true, |key| key.is_weak()), "{key:02x?}");

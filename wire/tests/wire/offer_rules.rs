@@ -72,8 +72,8 @@ fn c4_signature_of_another_key_is_refused() {
     assert_eq!(SignedOffer::from_bytes(&renamed), Err(OfferError::Signature { peer: signer }));
 }
 
-/// Under the neutral element this signature holds for every message, unless verified strictly. No refused key comes so
-/// far that a signature is looked at.
+/// With the neutral element as key this signature verifies for every message, unless verification is strict. Every refused
+/// key is rejected before its signature is checked.
 #[test]
 fn h5_c4_an_offer_of_a_key_of_small_order_or_in_a_second_spelling_is_refused() {
     for (key, fault) in refused_keys() {

@@ -1,4 +1,4 @@
-//! What holds for all values and for all bytes.
+//! Properties that hold for all values and for all bytes.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -88,7 +88,7 @@ fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![vec(any::<u8>(), 0..200), frame_like(), damaged_frame()]
 }
 
-/// All frames of these bytes, arriving in pieces of this size, and how it ended.
+/// Decodes bytes that arrive in pieces of this size: all frames, and how the stream ended.
 fn decode_all(bytes: &[u8], piece: usize) -> (Vec<Frame>, Result<(), DecodeError>) {
     let mut decoder = Decoder::new(None);
     let mut frames = Vec::new();
