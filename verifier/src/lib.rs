@@ -1,15 +1,15 @@
-//! What makes a model file believed: the manifest, the `.slm` format, chunk proofs, the report and the receipt.
+//! Verification of model files: the manifest, the `.slm` format, chunk proofs, the report and the receipt.
 //!
-//! This crate reads bytes that it is handed and answers questions about them. It opens no socket, asks no
-//! clock and starts no thread of its own (rayon spreads hashing over the cores). Nothing here trusts a number
-//! before it is proven to lie inside the file.
+//! This crate reads bytes that the caller passes and answers questions about them. It opens no socket, reads no clock and
+//! starts no thread of its own (rayon spreads hashing over the cores). No number is trusted before it is proven to lie
+//! inside the file.
 //!
 //! - [`manifest`]: the text that names bytes, publisher, license and evidence.
 //! - [`slm`]: the artifact format, checked while it streams past.
 //! - [`chunk`]: `fixed-size-merkle-v0`, the tree over the chunks.
 //! - [`report`]: named checks and their outcome; [`verify`]: manifest + artifact -> report.
 //! - [`receipt`]: the record of an import that passed.
-//! - [`request`]: the JSON of `import-peer-request`, held against a manifest.
+//! - [`request`]: the JSON of `import-peer-request`, checked against a manifest.
 
 pub mod chunk;
 pub mod digest;

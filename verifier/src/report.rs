@@ -1,8 +1,8 @@
-//! Named checks in a stable order, and what came of each.
+//! Named checks in a stable order, with their outcomes.
 
 use std::fmt;
 
-/// What came of one check.
+/// The outcome of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// The rule holds.
@@ -35,11 +35,11 @@ impl fmt::Display for Outcome {
 pub struct Check {
     /// Stable, dotted, lowercase: `artifact.sha256`, `slm.header.magic`.
     pub name: &'static str,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// The value that was found; may hold text from outside, escape it before printing.
+    /// The value that was found; may hold untrusted text: escape it before printing.
     pub found: String,
-    /// The value or rule it was held against.
+    /// The value or rule that it was compared with.
     pub expected: String,
 }
 

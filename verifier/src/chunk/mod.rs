@@ -1,9 +1,9 @@
 //! `fixed-size-merkle-v0`: the artifact in chunks of one size, and the tree that ties each of them to one root.
 //!
-//! The tree is that of RFC 6962 over the SHA-256 values of the chunks; `docs/chunks.md` says it for strangers.
-//! Whoever holds the root, the count and a proof knows that a chunk is the one the publisher meant, and that it
-//! stands at its index: another index, another count, or a path of another length never verifies.
-//! This module decides no peer's fate and keeps no file open.
+//! The tree is that of RFC 6962 over the SHA-256 values of the chunks; `docs/chunks.md` specifies it. With the root, the
+//! count and a proof, a verifier knows that a chunk is the publisher's and stands at its index: another index, or a path of
+//! another length, never verifies. The count itself is bound by the manifest, not by the root. This module does not ban
+//! peers and keeps no file open.
 
 mod layout;
 mod proof;

@@ -1,11 +1,11 @@
-//! Audit paths: how long one is, and whether it leads to the root.
+//! Audit paths: their exact length, and their check against the root.
 //!
 //! The tree is seen in levels. Level 0 holds the leaves; the level above pairs neighbours, and a last node without
 //! a neighbour moves up unchanged. That is the tree of RFC 6962: no leaf is ever duplicated.
 
 use crate::digest::{Digest, sha256};
 
-/// Why a proof does not prove what it came with.
+/// Why a proof is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
     /// There is no such chunk.
@@ -16,7 +16,7 @@ pub enum ProofError {
         /// How many chunks there are.
         count: u32,
     },
-    /// A range with no chunk in it, or one that leaves the artifact.
+    /// An empty range, or a range that leaves the artifact.
     #[error("a range of {n} chunks from chunk {first} is empty or leaves the {count} chunks")]
     Range {
         /// The first index of the range.
@@ -26,12 +26,12 @@ pub enum ProofError {
         /// How many chunks there are.
         count: u32,
     },
-    /// The number of siblings is exactly known from the place, and this is another one.
+    /// A wrong number of siblings: index and count determine it exactly.
     #[error("proof length {found}, expected {expected}")]
     Length {
-        /// Siblings that came.
+        /// Siblings in the proof.
         found: usize,
-        /// Siblings that there must be.
+        /// Siblings that the proof must have.
         expected: usize,
     },
     /// The path does not end at the root.
@@ -96,7 +96,7 @@ pub fn verify_range(
     RangeProof { count, first, hashes, proof }.climb(root, |_, _, _| ())
 }
 
-/// Chunks said to be those from `first` on, of `count`, and the nodes that should prove it.
+/// A claim that these chunks are those from `first` on, of `count`, with the nodes that should prove it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RangeProof<'a> {
     pub(super) count: u32,
@@ -106,8 +106,9 @@ pub(super) struct RangeProof<'a> {
 }
 
 impl RangeProof<'_> {
-    /// Climbs from a range of chunks to the root; `seen` is told the level, the place of its first node, and the nodes of
-    /// each level below the root that the proof vouches for. What it was told counts only when this returns `Ok`.
+    /// Computes the root from a range of chunks and compares it. `seen` is called for each level below the root with the
+    /// level, the place of the first node, and the nodes of that level which the proof covers; they are proven only if this
+    /// returns `Ok`.
     pub(super) fn climb(
         self,
         root: &Digest,
@@ -141,8 +142,8 @@ impl RangeProof<'_> {
     }
 }
 
-/// The proof of the `n` leaves from `first` on out of a tree that knows its nodes by level and place; `None` when the
-/// range is empty or leaves the tree, or a node is not known.
+/// The proof of the `n` leaves from `first` on, whose nodes `node_at` finds by level and place; `None` when the range is
+/// empty or leaves the tree, or a node is not known.
 pub(super) fn collect_siblings(
     count: u32,
     first: u32,
@@ -180,7 +181,7 @@ fn pair_up(nodes: &mut Vec<Digest>) {
     nodes.truncate(above);
 }
 
-/// The last index of the range, if it is neither empty nor leaves the tree.
+/// The last index of the range; `None` if the range is empty or leaves the tree.
 fn last_of(count: u32, first: u32, n: u32) -> Option<u32> {
     let last = first.checked_add(n.checked_sub(1)?)?;
     (last < count).then_some(last)

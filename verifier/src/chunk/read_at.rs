@@ -1,4 +1,4 @@
-//! Hashing the chunks of something that can be read at any place, on all cores.
+//! Hashing of chunks on all cores, from a source that can be read at any offset.
 
 use std::io;
 
@@ -33,7 +33,7 @@ impl ReadAt for [u8] {
     }
 }
 
-/// Chunks are read in pieces of this size, so that memory does not follow the chunk size.
+/// Chunks are read in pieces of this size, so that memory does not grow with the chunk size.
 const PIECE_BYTES: u32 = 256 << 10;
 
 /// SHA-256 of chunk `index`, read in pieces; of nothing when there is no such chunk.

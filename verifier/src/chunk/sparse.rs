@@ -3,14 +3,14 @@
 use super::proof::{ProofError, RangeProof, collect_siblings, leaf, node, proof_len};
 use crate::digest::Digest;
 
-/// Nodes a page; a page's knowledge is one `u64` of bits.
+/// Nodes of a page; one `u64` of bits marks those that are known.
 const PAGE_NODES: u32 = 64;
 
-/// The nodes that proofs have vouched for, and no others.
+/// A Merkle tree that holds only nodes which proofs have proven.
 ///
-/// Invariant: whenever a node is known, its sibling is known, and so are all nodes above it with theirs. So every
-/// known chunk has its whole audit path, and a new proof needs hashing only up to the first node already known: what
-/// is left of it is compared. Memory follows what is known, in pages of 64 nodes, and ends at two digests a chunk.
+/// Invariant: whenever a node is known, its sibling is known, and so are all its ancestors and their siblings. So every
+/// known chunk has its whole audit path, and a new proof is hashed only up to the first node already known; the rest of it
+/// is compared. Memory grows with the known nodes, in pages of 64, up to two digests a chunk.
 #[derive(Debug, Clone)]
 pub struct SparseTree {
     root: Digest,
@@ -23,7 +23,7 @@ pub struct SparseTree {
 #[derive(Debug, Clone)]
 struct Page {
     known: u64,
-    /// On level 0: this slot holds a chunk's own SHA-256 and not its leaf.
+    /// On level 0, one bit for each slot: it holds a chunk's own SHA-256 and not its leaf.
     chunks: u64,
     nodes: [Digest; PAGE_NODES as usize],
 }
@@ -42,7 +42,7 @@ impl SparseTree {
         Self { root, count, levels, known_chunks: 0 }
     }
 
-    /// The root that all proofs are held against.
+    /// The root that all proofs are checked against.
     pub fn root(&self) -> &Digest {
         &self.root
     }
@@ -79,8 +79,8 @@ impl SparseTree {
         collect_siblings(self.count, first, n, |level, place| self.node_at(level, place))
     }
 
-    /// Takes in one chunk's SHA-256 with its audit path; accepts exactly what [`super::verify_chunk`] accepts, and keeps
-    /// nothing of what it refuses.
+    /// Adds one chunk's SHA-256 with its audit path; accepts exactly what [`super::verify_chunk`] accepts, and stores
+    /// nothing of a refused proof.
     pub fn insert(&mut self, index: u32, chunk_hash: &Digest, proof: &[Digest]) -> Result<(), ProofError> {
         if index >= self.count {
             return Err(ProofError::Index { index, count: self.count });
@@ -97,8 +97,8 @@ impl SparseTree {
         Ok(())
     }
 
-    /// Takes in the SHA-256 values of the chunks from `first` on with the proof of that range; accepts exactly what
-    /// [`super::verify_range`] accepts, and keeps nothing of what it refuses.
+    /// Adds the SHA-256 values of the chunks from `first` on with the proof of that range; accepts exactly what
+    /// [`super::verify_range`] accepts, and stores nothing of a refused proof.
     pub fn insert_range(
         &mut self,
         first: u32,
@@ -119,8 +119,8 @@ impl SparseTree {
         Ok(())
     }
 
-    /// Climbs from the chunk to the root, hashing only below the first node already known and comparing from there
-    /// on. Gives the nodes on the way that are not known yet.
+    /// Checks an audit path: hashes up to the first node already known, and compares from there on. Returns the nodes of
+    /// the path that are not known yet.
     fn meet(
         &self,
         index: u32,
@@ -130,7 +130,7 @@ impl SparseTree {
         let mut siblings = proof.iter();
         let mut fresh = Vec::new();
         let (mut place, mut width, mut level) = (index, self.count, 0);
-        // `None` once the path has met a known node: from there on the tree's own nodes are above it.
+        // `None` once the path has reached a known node: above it, siblings are compared with the tree's own.
         let mut current = Some(leaf(chunk_hash));
         while width > 1 {
             let beside = place ^ 1;

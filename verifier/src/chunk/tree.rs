@@ -16,8 +16,8 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Builds the tree over the SHA-256 values of the chunks, in order. Like RFC 6962 it gives the tree of no chunks
-    /// the SHA-256 of nothing as root; an artifact has at least one.
+    /// Builds the tree over the SHA-256 values of the chunks, in order. As in RFC 6962, the root of a tree without chunks
+    /// is the SHA-256 of nothing; an artifact has at least one chunk.
     pub fn from_chunk_hashes(chunks: Vec<Digest>) -> Self {
         #[expect(clippy::expect_used, reason = "2^32 digests are 128 GiB; a layout ends at 2^24 chunks")]
         let count = u32::try_from(chunks.len()).expect("fewer than 2^32 chunks");

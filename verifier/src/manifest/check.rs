@@ -40,8 +40,8 @@ pub const CHECKS: [&str; 15] = [
     REQUIRES, SIGNATURE,
 ];
 
-/// Checks a manifest and tells what was found, check by check. The first fault ends the report: what comes
-/// after it is not said to hold. A manifest without a signature ends in a warning.
+/// Checks a manifest and reports each check. The first failure ends the report: later checks are not made. A manifest
+/// without a signature ends in a warning.
 ///
 /// The report is ok exactly when [`Manifest::parse`](super::Manifest::parse) accepts the text.
 pub fn check(text: &[u8]) -> Report {
@@ -52,7 +52,7 @@ pub fn check(text: &[u8]) -> Report {
     report
 }
 
-/// The check that holds the value of `key`.
+/// The check that covers the value of `key`.
 pub(super) fn of_key(key: &str) -> &'static str {
     match key.split('.').next().unwrap_or_default() {
         _ if matches!(key, "manifest.version" | "manifest.kind") => VERSION,

@@ -43,7 +43,7 @@ pub struct ArtifactClaims {
     pub acquisition: Acquisition,
 }
 
-/// What the manifest says about the inside of the `.slm` file (`slm.*`); held against the file, never believed.
+/// What the manifest claims about the inside of the `.slm` file (`slm.*`); compared with the file, never trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlmClaims {
     /// `slm.checksum`: the header's rolling checksum.

@@ -8,8 +8,8 @@ use super::error::ManifestError;
 use super::{read, signature};
 use crate::{Digest, Report, sha256};
 
-/// A manifest v0. That one exists means that every rule of the format holds for its text and, if it is signed,
-/// that the signature is `publisher.key_id`'s over the canonical form. Comments are not kept.
+/// A valid manifest v0: its text keeps every rule of the format and, if it is signed, the signature over the canonical form
+/// verifies under `publisher.key_id`. Comments are not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     draft: ManifestDraft,
@@ -39,8 +39,8 @@ impl Manifest {
         Self { draft, key_id, canonical, swarm_id, signature }
     }
 
-    /// This manifest signed with `key` instead of whatever vouched for it before. The swarm id changes, because
-    /// the canonical form names the key.
+    /// Signs this manifest with `key`; an earlier signature is replaced. The swarm id changes, because the canonical form
+    /// names the key.
     ///
     /// # Errors
     /// [`ManifestError::TooLarge`] or [`ManifestError::TooManyFields`] where the signature does not fit.
@@ -48,7 +48,7 @@ impl Manifest {
         self.draft.sign(key)
     }
 
-    /// What is sent and copied: the canonical form, then the `signature.*` lines if it is signed.
+    /// The text as sent and stored: the canonical form, then the `signature.*` lines if it is signed.
     pub fn text(&self) -> String {
         let lines = self.signature.as_deref().map(signature::lines).unwrap_or_default();
         format!("{}{lines}", self.canonical)
@@ -85,7 +85,7 @@ impl Manifest {
         self.canonical.lines().filter_map(|line| line.split_once('='))
     }
 
-    /// All that it says but who signed it, typed; a starting point for another manifest.
+    /// The typed content without key and signature; a starting point for another manifest.
     pub fn draft(&self) -> &ManifestDraft {
         &self.draft
     }

@@ -1,4 +1,4 @@
-//! The other way: from typed claims to a manifest.
+//! Building a manifest from typed claims.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use super::keys::{SCHEMA_CHECKSUM, is_key};
 use super::signature;
 use crate::digest::tagged;
 
-/// Everything that a manifest says but who signed it: the typed input for a new manifest, and what
-/// [`Manifest::draft`] gives back.
+/// The content of a manifest without key and signature: the typed input for a new manifest, and the result of
+/// [`Manifest::draft`].
 ///
-/// Nothing here is valid by itself. [`build`](Self::build) and [`sign`](Self::sign) render the text and hand it
-/// to the same parser that reads foreign manifests, so that nothing can be written that could not be read.
+/// A draft is not validated. [`build`](Self::build) and [`sign`](Self::sign) render the text and pass it to the parser that
+/// reads foreign manifests, so that no manifest is written that could not be read.
 /// Spaces at both ends of a text are trimmed, as in any manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestDraft {

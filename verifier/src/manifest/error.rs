@@ -6,7 +6,7 @@ use super::route::RouteFault;
 use super::shown::Shown;
 use super::spdx::SpdxFault;
 
-/// A field that stands in a manifest. Key and value are stored as they came; `Display` escapes them.
+/// A field of a manifest. Key and value are stored as received; `Display` escapes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldAt {
     /// 1-based.
@@ -86,7 +86,7 @@ pub enum ManifestError {
         /// The line of the first field too many.
         line: usize,
     },
-    /// A key that stands there twice.
+    /// A key that occurs twice.
     DuplicateKey {
         /// The second line.
         line: usize,
@@ -95,7 +95,7 @@ pub enum ManifestError {
         /// The first line.
         first_line: usize,
     },
-    /// A comment in a signed manifest: nobody signed it.
+    /// A comment in a signed manifest: the signature does not cover it.
     CommentInSigned {
         /// The first comment's line.
         line: usize,
@@ -193,11 +193,11 @@ pub enum ManifestError {
     },
     /// One of `chunk.list_route` and `chunk.list_sha256` without the other.
     ChunkListHalf {
-        /// The line of the one that is there.
+        /// The line of the key that is present.
         line: usize,
-        /// The one that is there.
+        /// The key that is present.
         key: &'static str,
-        /// The one that is not.
+        /// The key that is missing.
         missing: &'static str,
     },
 
@@ -210,7 +210,7 @@ pub enum ManifestError {
         /// The line of `evidence.status`.
         line: usize,
     },
-    /// The evidence numbers leave one out.
+    /// A gap in the evidence numbers.
     EvidenceGap {
         /// The line of the field after the gap.
         line: usize,
@@ -243,11 +243,11 @@ pub enum ManifestError {
 
     /// One of `signature.algorithm` and `signature.value` without the other.
     SignatureHalf {
-        /// The line of the one that is there.
+        /// The line of the key that is present.
         line: usize,
-        /// The one that is there.
+        /// The key that is present.
         key: &'static str,
-        /// The one that is not.
+        /// The key that is missing.
         missing: &'static str,
     },
     /// `publisher.key_id` names a key, but there is no signature.
@@ -260,13 +260,13 @@ pub enum ManifestError {
     SignatureSpelling(FieldAt),
     /// `publisher.key_id` is no point of the curve, or not the one spelling of it.
     InvalidKey(FieldAt),
-    /// `publisher.key_id` is a key of small order: anything would verify under it.
+    /// `publisher.key_id` is a key of small order: anyone can sign under it without a secret.
     WeakKey(FieldAt),
     /// The signature does not verify under the key over the canonical form.
     SignatureMismatch {
         /// `signature.value`.
         at: FieldAt,
-        /// The key it was tried with.
+        /// The key that the signature was checked with.
         key_id: String,
     },
 }

@@ -15,11 +15,11 @@ pub const KEY_LIST: &str = include_str!("../../../docs/manifest-v0.keys");
 pub static SCHEMA_CHECKSUM: LazyLock<String> =
     LazyLock::new(|| digest::tagged(&digest::sha256(KEY_LIST.as_bytes())));
 
-/// Keys that would make a machine run or fetch something, as words between `.` and `_`.
+/// Words, between `.` and `_`, that no key may contain: they would make a machine run or fetch something.
 pub(super) const FORBIDDEN_WORDS: [&str; 7] =
     ["install", "script", "command", "callback", "token", "endpoint", "exec"];
 
-/// Keys that may be left out by themselves; which of them need each other is the rule of their section.
+/// Optional keys; each section checks which of its own need each other.
 const OPTIONAL: [&str; 17] = [
     "chunk.list_route",
     "chunk.list_sha256",
@@ -56,8 +56,7 @@ pub(super) fn is_key(key: &str) -> bool {
     })
 }
 
-/// Splits `evidence.N.part` with N in its one decimal spelling. An N beyond u32 is a gap at any rate, and
-/// saturates.
+/// Splits `evidence.N.part` with N in its one decimal spelling. An N beyond u32 saturates, as it is a gap in any case.
 pub(super) fn evidence_part(key: &str) -> Option<(u32, &str)> {
     let (number, part) = key.strip_prefix("evidence.")?.split_once('.')?;
     let plain = number == "0" || (number.bytes().all(|b| b.is_ascii_digit()) && !number.starts_with('0'));
@@ -65,7 +64,7 @@ pub(super) fn evidence_part(key: &str) -> Option<(u32, &str)> {
     (plain && !number.is_empty() && known).then(|| (number.parse().unwrap_or(u32::MAX), part))
 }
 
-/// Every key is allowed, and none that is required is missing.
+/// Checks that every key is allowed and that no required key is missing.
 pub(super) fn check(fields: &Fields<'_>) -> Result<(), ManifestError> {
     for field in fields.in_line_order() {
         let place = || (field.line, field.key.to_owned());

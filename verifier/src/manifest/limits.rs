@@ -25,7 +25,7 @@ pub(super) const MAX_ROUTE_SAFE_BYTES: usize = 128;
 /// Longest `model.version`.
 pub(super) const MAX_VERSION_BYTES: usize = 64;
 
-/// Longest DNS name and longest label in it (RFC 1035, 2.3.4).
+/// Longest DNS name (RFC 1035, 2.3.4).
 pub(super) const MAX_HOST_BYTES: usize = 253;
-/// See [`MAX_HOST_BYTES`].
+/// Longest label of a DNS name (RFC 1035, 2.3.4).
 pub(super) const MAX_HOST_LABEL_BYTES: usize = 63;

@@ -1,11 +1,12 @@
 //! Manifest v0: the text that names bytes, publisher, license and evidence.
 //!
-//! A [`Manifest`] exists only when every rule of the format holds, the signature included; what it says about
-//! the artifact is held against the file elsewhere ([`crate::verify`]). Each broken rule is its own
-//! [`ManifestError`], which names the line, the key and what is accepted.
+//! A [`Manifest`] exists only when every rule of the format holds, the signature included; its claims about the artifact
+//! are compared with the file elsewhere ([`crate::verify`]). Each broken rule is its own [`ManifestError`], which names the
+//! line, the key and what is accepted.
 //!
-//! The way of a text through the files: `text` makes lines of bytes, `keys` says which keys may and must stand
-//! there, `read` makes typed claims of values, `signature` says who vouches; `draft` goes the other way.
+//! The modules, in the order in which a text passes them: `text` splits bytes into lines and fields, `keys` checks which
+//! keys may and must be present, `read` turns values into typed claims, `signature` verifies the publisher's signature.
+//! `draft` goes the other way, from claims to a text.
 //!
 //! Nothing here opens a file or follows a route, and no text from outside leaves an error unescaped.
 

@@ -48,7 +48,7 @@ fn canonical(fields: &Fields<'_>) -> String {
     canonical
 }
 
-/// Everything but the signature; also the field of the publisher's key, spelled well.
+/// Reads everything but the signature; also returns the field of the publisher's key, whose spelling is checked.
 fn claims<'a>(fields: &Fields<'a>, report: &mut Report) -> Result<(ManifestDraft, Field<'a>), ManifestError> {
     let created_utc = schema(fields)?;
     report.pass(names::SCHEMA, SCHEMA_CHECKSUM.as_str());
@@ -194,10 +194,10 @@ fn chunks(fields: &Fields<'_>, byte_count: u64) -> Result<ChunkClaims, ManifestE
     Ok(ChunkClaims { size, count, merkle_root, list })
 }
 
-/// Line of the half that is there, its key, and the key of the other.
+/// Line and key of the field that is present, and the key of the missing one.
 type Half = (usize, &'static str, &'static str);
 
-/// Two optional fields that come both or not at all.
+/// Reads two optional fields of which both or neither must be present.
 pub(super) fn pair<'a>(fields: &Fields<'a>, keys: [&'static str; 2]) -> Result<Option<[Field<'a>; 2]>, Half> {
     let [first, second] = keys;
     match (fields.optional(first), fields.optional(second)) {

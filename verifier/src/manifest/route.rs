@@ -16,7 +16,7 @@ pub enum RouteFault {
     Fragment,
     /// A percent sign.
     Percent,
-    /// A site-relative route that begins with more than one `/`: another host in disguise.
+    /// A site-relative route that begins with more than one `/`, which names another host.
     SecondSlash,
     /// An `https` route without a path.
     NoPath,

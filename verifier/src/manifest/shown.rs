@@ -5,8 +5,8 @@ use std::fmt;
 /// Characters of a foreign value that a message shows before it cuts.
 const SHOWN_CHARS: usize = 80;
 
-/// Prints a foreign text so that nothing in it can steer a terminal: printable ASCII as it is, a backslash
-/// doubled, everything else as an escape (`\n`, `\u{202e}`); cut after 80 characters with the full length told.
+/// Prints untrusted text so that it cannot control a terminal: printable ASCII as it is, a backslash doubled, everything
+/// else as an escape (`\n`, `\u{202e}`); cut after 80 characters, with the full length added.
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {
@@ -19,7 +19,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// The whole text in the same escaping, uncut.
+/// The whole text in the same escaping as `Shown`, uncut.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

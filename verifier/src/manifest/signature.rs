@@ -1,4 +1,4 @@
-//! Who vouches for a manifest: Ed25519 over the canonical form.
+//! The publisher's signature of a manifest: Ed25519 over the canonical form.
 
 use data_encoding::HEXLOWER;
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
@@ -53,7 +53,7 @@ pub(super) fn check<'a>(
     }
 }
 
-/// A point of the curve in its one spelling, not of small order: one publisher has one key id.
+/// Accepts a point of the curve in its one spelling and not of small order, so that one publisher has one key id.
 fn public_key(bytes: &[u8; 32], field: Field<'_>) -> Result<VerifyingKey, ManifestError> {
     let invalid = || ManifestError::InvalidKey(field.at());
     let key = VerifyingKey::from_bytes(bytes).map_err(|_| invalid())?;

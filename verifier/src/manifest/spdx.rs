@@ -1,5 +1,5 @@
-//! The shape of an SPDX license expression. The license list itself is not held here: a name that nobody has
-//! registered passes, a text that is no expression does not.
+//! The shape of an SPDX license expression. The license list itself is not included: an unregistered name passes, a text
+//! that is not an expression does not.
 
 /// The rule of the SPDX expression grammar that a text breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,7 +29,7 @@ impl SpdxFault {
     }
 }
 
-/// Where in an expression we stand.
+/// The parser's position in an expression.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// A license name or `(` comes next.
@@ -74,7 +74,7 @@ pub(crate) fn check(expression: &str) -> Result<(), SpdxFault> {
     }
 }
 
-/// Parentheses, and the runs between them and spaces.
+/// The tokens of an expression: parentheses, and the words between parentheses and spaces.
 fn tokens(expression: &str) -> impl Iterator<Item = &str> {
     let split = expression.split_inclusive([' ', '(', ')']);
     split

@@ -1,4 +1,4 @@
-//! From bytes to fields: what may stand in the text at all, whatever the keys mean.
+//! Splitting of bytes into fields, and the rules of the text that do not depend on the keys.
 
 use std::collections::BTreeMap;
 
@@ -94,7 +94,7 @@ pub(super) fn fields(text: &[u8]) -> Result<Fields<'_>, ManifestError> {
     }
 }
 
-/// Printable ASCII and line ends, comments included.
+/// Checks that the text, comments included, is printable ASCII and line ends.
 fn check_bytes(text: &[u8]) -> Result<&str, ManifestError> {
     if text.starts_with(BYTE_ORDER_MARK) {
         return Err(ManifestError::ByteOrderMark);

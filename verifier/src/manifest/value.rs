@@ -50,8 +50,8 @@ pub(crate) fn key_id_bytes(text: &str) -> Option<[u8; 32]> {
     digest::parse_hex(text.strip_prefix("ed25519:")?)
 }
 
-/// An RFC 3339 time that says UTC with a `Z`, spelled `YYYY-MM-DDTHH:MM:SS[.f]Z` with at most nine digits of
-/// fraction. A leap second is refused: the clock that wrote it cannot be told from a wrong one.
+/// An RFC 3339 time that says UTC with a `Z`, spelled `YYYY-MM-DDTHH:MM:SS[.f]Z` with at most nine digits of fraction. A
+/// leap second is refused: it cannot be distinguished from the time of a wrong clock.
 pub(crate) fn is_utc_time(text: &str) -> bool {
     const SHAPE: &[u8] = b"0000-00-00T00:00:00";
     let Some(unzoned) = text.strip_suffix('Z') else { return false };
@@ -69,7 +69,7 @@ pub(crate) fn is_utc_time(text: &str) -> bool {
 }
 
 impl<'a> Field<'a> {
-    /// The value is `word`, else `error`.
+    /// Checks that the value is `word`; returns `error` otherwise.
     pub(super) fn literal(
         self,
         word: &str,

@@ -46,12 +46,12 @@ pub enum ReceiptError {
         /// The value of the text.
         computed: String,
     },
-    /// Another line than the one that comes next.
+    /// A line whose key is not the expected one.
     #[error("line {line}: `{}`, accepted: `{expected}=`", Shown(found))]
     UnexpectedLine {
         /// The line.
         line: usize,
-        /// The key that comes next.
+        /// The expected key.
         expected: String,
         /// What stands there.
         found: String,
@@ -59,7 +59,7 @@ pub enum ReceiptError {
     /// The lines end before the receipt is complete.
     #[error("the receipt ends where `{expected}=` comes next")]
     EndsEarly {
-        /// The key that comes next.
+        /// The expected key.
         expected: String,
     },
     /// A line after the last one that a receipt has.
@@ -78,7 +78,7 @@ pub enum ReceiptError {
         /// The value.
         found: String,
     },
-    /// A value that its key does not take.
+    /// A value that its key does not allow.
     #[error("line {line}: `{key}` is `{}`, accepted: {accepted}", Shown(found))]
     Value {
         /// The line.
@@ -98,7 +98,7 @@ pub enum ReceiptError {
         /// The line of `swarm.id`.
         line: usize,
     },
-    /// A text that a line cannot hold; escape it first.
+    /// A text with a byte that a line cannot hold; the caller must escape it first.
     #[error("`{key}` holds byte 0x{byte:02x}, accepted: printable ASCII")]
     ForbiddenText {
         /// The key it was meant for.
@@ -136,7 +136,7 @@ pub enum ReceiptError {
         /// The peer's id.
         found: String,
     },
-    /// A reason for a rejection that reads as no rejection.
+    /// A rejection with the reason `none`, which would read as no rejection.
     #[error("`{key}` has the reason `none`, accepted: a reason, or no rejection")]
     ReasonNone {
         /// The key.
@@ -151,7 +151,7 @@ pub enum ReceiptError {
     /// No check: nothing was proven.
     #[error("no check, accepted: the checks that were made")]
     NoChecks,
-    /// A check that failed: there is no receipt for that.
+    /// A failed check: only an import that passed gets a receipt.
     #[error("the check `{}` failed, accepted: receipts of imports that passed", Shown(name))]
     FailedCheck {
         /// Its name.

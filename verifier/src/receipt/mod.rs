@@ -1,9 +1,8 @@
-//! The import receipt: the proof to oneself that every check passed, and from whom the bytes came.
+//! The import receipt: the user's own proof that every check passed, and which peers supplied the bytes.
 //!
-//! A [`Receipt`] is made from a manifest and an [`ImportRecord`] and exists only when it says something true of
-//! a finished import: at least one check and none that failed, at least one consent, and nothing that a line of
-//! the text could not hold. This module renders and reads the text; writing it atomically and never over an
-//! existing file is the caller's part.
+//! A [`Receipt`] is made from a manifest and an [`ImportRecord`] and exists only for a finished import: at least one check
+//! and none that failed, at least one consent, and no text that a line could not hold. This module renders and reads the
+//! text; the caller writes it atomically and never over an existing file.
 
 mod error;
 mod parse;

@@ -1,4 +1,4 @@
-//! From the lines of a receipt back to what it says.
+//! Reading of a receipt from its lines.
 
 use std::iter::Peekable;
 
@@ -16,7 +16,7 @@ const ROUTE: &str = "a metadata route";
 const ROUTE_SAFE: &str = "a-z, 0-9, `.`, `_` and `-`, at most 128, without `..`";
 const NUMBER: &str = "decimal digits without a leading 0";
 
-/// Size, bytes, sum, then line by line.
+/// Checks size, bytes and sum, then reads line by line.
 pub(super) fn receipt(text: &[u8]) -> Result<Receipt, ReceiptError> {
     if text.len() > MAX_RECEIPT_BYTES {
         return Err(ReceiptError::TooLarge { bytes: text.len() });
@@ -52,7 +52,7 @@ fn check_bytes(text: &[u8]) -> Result<&str, ReceiptError> {
     Ok(text)
 }
 
-/// Returns the lines that the sum covers.
+/// Checks the sum and returns the lines that it covers.
 fn check_sum(text: &str) -> Result<&str, ReceiptError> {
     let whole_lines = text.strip_suffix('\n').unwrap_or(text);
     let start = whole_lines.rfind('\n').map_or(0, |end| end + 1);
@@ -70,13 +70,13 @@ fn check_sum(text: &str) -> Result<&str, ReceiptError> {
     }
 }
 
-/// The lines that are left, with their numbers.
+/// The remaining lines, with their numbers.
 struct Lines<'a, I: Iterator<Item = (&'a str, usize)>> {
     lines: Peekable<I>,
 }
 
 impl<'a, I: Iterator<Item = (&'a str, usize)>> Lines<'a, I> {
-    /// The value of the next line, which has to be `expected`'s.
+    /// Line number and value of the next line, whose key must be `expected`.
     fn take(&mut self, expected: &str) -> Result<(usize, &'a str), ReceiptError> {
         let Some((found, line)) = self.lines.next() else {
             return Err(ReceiptError::EndsEarly { expected: expected.to_owned() });
@@ -91,7 +91,7 @@ impl<'a, I: Iterator<Item = (&'a str, usize)>> Lines<'a, I> {
         }
     }
 
-    /// As [`take`](Self::take), for a value that `read` understands.
+    /// As [`take`](Self::take), with the value parsed by `read`.
     fn value<T>(
         &mut self,
         key: &str,
@@ -130,7 +130,7 @@ impl<'a, I: Iterator<Item = (&'a str, usize)>> Lines<'a, I> {
         self.value(key, accepted, |found| rule(found).then(|| found.to_owned()))
     }
 
-    /// As many entries of a numbered list as there are, counted from 0 without a gap.
+    /// All entries of a numbered list, counted from 0 without a gap.
     fn list<T>(
         &mut self,
         name: &str,

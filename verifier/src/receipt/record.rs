@@ -1,4 +1,4 @@
-//! What a receipt says, and when it may be said.
+//! The content of a receipt, and the rules that it must keep.
 
 use std::collections::BTreeSet;
 
@@ -73,11 +73,11 @@ pub enum ConsentAction {
     Serve,
     /// Taking the artifact from peers.
     Fetch,
-    /// Placing the artifact among one's files.
+    /// Placing the artifact among the user's files.
     Import,
-    /// Keeping it for later.
+    /// Keeping the artifact for later.
     Cache,
-    /// Telling others that one has it.
+    /// Announcing to other peers that this user has the artifact.
     Publish,
 }
 
@@ -122,7 +122,7 @@ pub struct PeerSupply {
     pub bytes: u64,
     /// Proven chunks that it supplied.
     pub chunks: u64,
-    /// What it was rejected for, if it was.
+    /// Why the peer was rejected, if it was.
     pub rejected: Option<String>,
 }
 
@@ -146,8 +146,8 @@ impl RecordedCheck {
         report.checks().iter().map(Self::from).collect()
     }
 
-    /// Says that so much of the file came from no peer of the receipt: it was found on disk and proven there, and no
-    /// record names who supplied it. With it the peers of a receipt add up to the file.
+    /// A check which records that this part of the file came from no peer of the receipt: it was found on disk and proven
+    /// there, without a record of its supplier. With this check the peers of a receipt add up to the file.
     pub fn found_on_disk(chunks: u64, bytes: u64) -> Self {
         let detail = format!(
             "{bytes} bytes in {chunks} chunks were found on disk, without a record of their supplier"
@@ -182,10 +182,10 @@ impl From<&Manifest> for Subject {
 }
 
 impl Receipt {
-    /// The receipt of an import of what `manifest` names.
+    /// Makes the receipt for importing the artifact of `manifest`.
     ///
     /// # Errors
-    /// Where the record is not one of an import that passed, or holds a text that a line cannot hold.
+    /// A record that is not one of an import that passed, a text that a line cannot hold, or a receipt that is too large.
     pub fn new(manifest: &Manifest, import: ImportRecord) -> Result<Self, ReceiptError> {
         let receipt = Self { subject: manifest.into(), import };
         receipt.validate()?;
@@ -218,15 +218,15 @@ impl Receipt {
         &self.import
     }
 
-    /// Bytes of the file that were found on disk without a record of their supplier, where the receipt says that some
-    /// were: what its peers did not supply.
+    /// Bytes of the file that were found on disk without a record of their supplier: those that the receipt's peers did not
+    /// supply. 0 if the receipt does not record such bytes.
     pub fn found_on_disk(&self) -> u64 {
         let says_so = self.import.checks.iter().any(|check| check.name == FOUND_ON_DISK);
         let supplied = self.import.peers.iter().fold(0_u64, |sum, peer| sum.saturating_add(peer.bytes));
         if says_so { self.subject.byte_count.saturating_sub(supplied) } else { 0 }
     }
 
-    /// The rules about what a receipt may say. What the subject says has been checked by whoever made it.
+    /// Checks the rules about the import record. The subject was checked by the manifest or by the parser.
     fn validate(&self) -> Result<(), ReceiptError> {
         let import = &self.import;
         text("tool.version", &import.tool_version)?;

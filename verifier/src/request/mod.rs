@@ -1,7 +1,7 @@
 //! The request of `import-peer-request`: JSON that names what to fetch, from whom, and under which consent.
 //!
-//! A request can only agree with a manifest: [`PeerRequest::check`] tells each disagreement. Its offers and its consent
-//! are texts here; whoever knows offers reads them. `docs/cli.md` describes each field.
+//! A request must agree with a manifest: [`PeerRequest::check`] reports each disagreement. Its offers and its consent are
+//! plain texts here, which the caller parses. `docs/cli.md` describes each field.
 
 use serde::Deserialize;
 
@@ -21,7 +21,7 @@ pub const REQUEST_VERSION: u64 = 0;
 /// `kind`.
 pub const REQUEST_KIND: &str = "minimodel.import-peer-request";
 
-/// The file as it stands. Every field is required, and no other is allowed.
+/// The fields of the JSON object. Every field is required, and no other is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeerRequest {
@@ -86,7 +86,7 @@ pub enum RequestFault {
     ArtifactSha256 {
         /// In the request, as it is spelled there.
         asked: String,
-        /// Whether that is a digest at all.
+        /// Whether that is a well-spelled digest at all.
         is_spelled: bool,
         /// In the manifest.
         named: Digest,
@@ -107,15 +107,15 @@ impl PeerRequest {
         if bytes.len() > MAX_REQUEST_BYTES {
             return Err(RequestError::TooLong);
         }
-        // What reads the fields would take their values in a row without their names as well.
+        // The field reader would also accept an array of the values in order, without their names.
         if !bytes.trim_ascii_start().starts_with(b"{") {
             return Err(RequestError::Json { reason: "it is not a JSON object".to_owned() });
         }
         serde_json::from_slice(bytes).map_err(|error| RequestError::Json { reason: error.to_string() })
     }
 
-    /// All that is wrong with it beside `manifest`, in the order of the fields; of the offers their number alone, of the
-    /// consent nothing.
+    /// All disagreements with `manifest`, and broken rules of the request, in the order of the fields. Of the offers only
+    /// the number is checked, of the consent nothing.
     pub fn check(&self, manifest: &Manifest) -> Vec<RequestFault> {
         let mut faults = Vec::new();
         if self.request_version != REQUEST_VERSION {
@@ -132,7 +132,7 @@ impl PeerRequest {
             let (asked, named) = (self.byte_count, manifest.byte_count());
             faults.push(RequestFault::ByteCount { asked, named });
         }
-        // Compared as a value, so that a digest in another spelling is told to be misspelled, not to be another.
+        // Compared as a value, so that a misspelled digest is reported as misspelled and not as another digest.
         let asked = parse_tagged(&self.artifact_sha256);
         if asked != Some(*manifest.artifact_sha256()) {
             faults.push(RequestFault::ArtifactSha256 {

@@ -1,9 +1,9 @@
 //! SHA-256 over two independent streams at once (FIPS 180-4).
 //!
-//! The SHA instructions of x86 wait for each other within one stream: two streams, interleaved block by block, keep
-//! one core nearly twice as busy. A fetch has two such streams, the chunk that has just arrived and the whole file
-//! that is read back. Where the instructions are missing, the streams are hashed one after the other by the `sha2`
-//! crate, which also hashes whatever has no partner.
+//! The SHA instructions of x86 wait for each other within one stream: two streams, interleaved block by block, keep one
+//! core nearly twice as busy. A fetch has two such streams, the chunk that has just arrived and the whole file that is read
+//! back. Where the instructions are missing, the streams are hashed one after the other by the `sha2` crate, which also
+//! hashes the part of a stream that has no partner.
 
 mod pair;
 
@@ -42,7 +42,7 @@ impl Sha256 {
         self.keep(rest);
     }
 
-    /// The same as an [`update`](Self::update) of each, on one core in much less than twice the time of one.
+    /// Updates both hashes as [`update`](Self::update) would, on one core in much less than twice the time of one.
     pub fn update_both(&mut self, data: &[u8], other: &mut Self, other_data: &[u8]) {
         let (mine, theirs) = (self.fill(data), other.fill(other_data));
         let (mine, my_rest) = mine.as_chunks::<BLOCK>();
@@ -76,7 +76,7 @@ impl Sha256 {
         (self.bytes % BLOCK as u64) as usize
     }
 
-    /// Completes the open block, if there is one; what is left begins a block, unless nothing is.
+    /// Completes the open block, if there is one, and returns the rest of `data`; a rest that is not empty begins a block.
     fn fill<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
         let open = self.open_bytes();
         if open == 0 {

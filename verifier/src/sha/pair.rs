@@ -1,13 +1,13 @@
 //! The compression function on two states at once: with the SHA instructions of x86, or one after the other.
 //!
-//! This is the one module of the project with `unsafe` in it, and the one use is the call into code that is compiled
-//! for instructions which the line above has just found on this processor. All loads and stores are safe code.
+//! This is the only module of the project with `unsafe`, and its only use is the call of code compiled for instructions
+//! that the line above has just detected on this processor. All loads and stores are safe code.
 
 use sha2::block_api::compress256;
 
 use super::BLOCK;
 
-/// Takes as many blocks into one state as into the other.
+/// Compresses two lists of equally many blocks, each into its own state.
 pub(super) fn compress(
     a: &mut [u32; 8],
     blocks_a: &[[u8; BLOCK]],
@@ -173,7 +173,7 @@ mod sha_ni {
 mod tests {
     use super::*;
 
-    /// Whatever this processor has: both ways give the same.
+    /// Holds with and without the SHA instructions: the test runs the variant of this processor.
     #[test]
     fn a_pair_is_what_each_is_alone() {
         let blocks: Vec<[u8; BLOCK]> =

@@ -1,4 +1,4 @@
-//! What is decided so far, rule by rule.
+//! The verdicts so far, one for each rule.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub(super) struct Board {
 #[derive(Debug, Clone)]
 enum Verdict {
     Open,
-    /// An earlier failure keeps it from being decided everywhere.
+    /// An earlier failure makes it impossible to decide the rule everywhere.
     Skipped,
     Pass(String),
     Fail(SlmError),
@@ -40,7 +40,7 @@ impl Board {
         }
     }
 
-    /// The rule holds, unless it failed or was skipped before.
+    /// Marks the rule as passed, unless it failed or was skipped before.
     pub(super) fn pass(&mut self, rule: Rule, found: impl fmt::Display) {
         let verdict = self.verdict(rule);
         if matches!(verdict, Verdict::Open) {
@@ -48,7 +48,7 @@ impl Board {
         }
     }
 
-    /// Decides a rule at once: `broken` says what was found where it does not hold.
+    /// Decides a rule at once: it fails with `broken`, or passes if there is no error.
     pub(super) fn decide(&mut self, rule: Rule, found: impl fmt::Display, broken: Option<SlmError>) {
         match broken {
             Some(error) => self.fail(error),

@@ -66,8 +66,8 @@ const OF_ENTRIES: &[Rule] = &[
     Rule::ScalesRange,
 ];
 
-/// No hash but the required ones and none twice. There are at least as many entries as required tensors, so when
-/// these two hold none is missing.
+/// Checks that every name hash is a required one and that none occurs twice. There are at least as many entries as required
+/// tensors, so then none is missing.
 fn check_names(entries: &[Entry], required: &Required, board: &mut Board) {
     let mut by_hash: Vec<_> = entries.iter().map(|entry| (entry.name.hash, entry.name)).collect();
     by_hash.sort_unstable_by_key(|(hash, name)| (*hash, name.entry));

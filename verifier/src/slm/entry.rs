@@ -1,4 +1,4 @@
-//! One entry of the tensor directory, and what it alone, with the header, decides.
+//! One entry of the tensor directory, and the rules that it decides together with the header.
 
 use super::board::Board;
 use super::error::SlmError;
@@ -38,7 +38,7 @@ struct Bounds {
     file: u64,
 }
 
-/// What the bytes of a tensor take, as dtype and shape require. Saturated: nothing so large lies inside a file.
+/// Byte lengths of a tensor, as dtype and shape require. Saturated: no file is so large.
 struct Needed {
     payload: u64,
     scales: u64,
@@ -117,7 +117,7 @@ impl Entry {
         }
     }
 
-    /// The rules of the two offsets that need nothing else than the dtype.
+    /// Checks the rules about the two offsets that depend on the dtype alone.
     fn offsets_hold(&self, board: &mut Board) -> bool {
         let (entry, payload, scales) = (self.name, self.byte_offset, self.scale_offset);
         let payload_is_aligned = payload.is_multiple_of(ALIGNMENT);
@@ -149,7 +149,7 @@ impl Entry {
         holds
     }
 
-    /// The exact lengths, once the block size of a q4_0 tensor holds.
+    /// The exact lengths; `None` if the block size of a q4_0 tensor breaks its rule.
     fn needed(&self, board: &mut Board) -> Option<Needed> {
         let row = *self.used_dims().last()?;
         let elements = self.elements();

@@ -1,4 +1,4 @@
-//! What was found where a rule is broken: one variant a rule, named like it.
+//! Errors of the format: one variant for each rule, named like the rule.
 
 use super::placement::RangeName;
 use super::rule::Rule;

@@ -1,24 +1,24 @@
-//! Is every little-endian f32 of a range finite? Fast enough to run beside a transfer.
+//! Checks that every little-endian f32 of a range is finite, fast enough to run beside a transfer.
 
 /// An f32 with all of these bits set is infinite or not a number.
 const EXPONENT: u32 = 0x7f80_0000;
 
-/// Bytes looked at between two decisions; the loop over them has no branch and becomes vector instructions.
+/// Bytes checked between two branches; the loop over them has none and compiles to vector instructions.
 const STRIDE_BYTES: usize = 4096;
 
-/// Words of one range, cut anywhere.
+/// A scanner of one range, whose bytes may be cut anywhere.
 #[derive(Debug, Default)]
 pub(super) struct Floats {
     carry: [u8; 4],
     carried: usize,
 }
 
-/// A value that is not finite, and where: bytes from the beginning of the slice, negative when the word began in the
-/// one before.
+/// A value that is not finite, and its offset in bytes from the beginning of the slice, negative when the word began in the
+/// slice before.
 pub(super) type NotFinite = (i64, f32);
 
 impl Floats {
-    /// Looks at the next bytes of the range.
+    /// Checks the next bytes of the range and returns the first value that is not finite.
     pub(super) fn push(&mut self, mut bytes: &[u8]) -> Option<NotFinite> {
         let mut skipped = 0;
         let mut found = None;

@@ -84,17 +84,17 @@ impl Header {
         self.kv_head_count.saturating_mul(self.head_dim)
     }
 
-    /// Behind the tokenizer section; the range was proven to lie inside the file.
+    /// End of the tokenizer section; the range was proven to lie inside the file.
     pub(super) fn tokenizer_end(&self) -> u64 {
         self.tokenizer_offset.saturating_add(self.tokenizer_length)
     }
 
-    /// Behind the directory; the range was proven to lie inside the file.
+    /// End of the directory; the range was proven to lie inside the file.
     pub(super) fn directory_end(&self) -> u64 {
         self.tensor_directory_offset.saturating_add(u64::from(self.tensor_count) * ENTRY_BYTES)
     }
 
-    /// Decides every rule of the header; true when the sections can be read: all hold, but perhaps that of the
+    /// Decides every rule of the header. True when the sections can be read: all rules hold, except perhaps that of the
     /// checksum.
     pub(super) fn check(&self, file: u64, board: &mut Board) -> bool {
         let (magic, found) = (self.magic, self.version);
@@ -106,7 +106,7 @@ impl Header {
                 (found != 1).then_some(SlmError::HeaderVersion { found }),
             );
         }
-        // Another format: none of the numbers below need mean what they mean here.
+        // In another format or version the numbers below may mean something else.
         if !board.has_passed(Rule::HeaderVersion) {
             return false;
         }
@@ -153,7 +153,7 @@ impl Header {
     fn check_heads(&self, board: &mut Board) {
         let Self { head_count, kv_head_count, head_dim, hidden_size, .. } = *self;
         board.decide(Rule::HeadCount, head_count, (head_count == 0).then_some(SlmError::HeadCount));
-        // Without heads, or without a width, their parts cannot be judged.
+        // With no heads, or a hidden size of 0, the rules that depend on them cannot be decided.
         if head_count == 0 {
             return;
         }
@@ -201,7 +201,8 @@ impl Header {
         }
     }
 
-    /// Too few tensors are refused here, before the layers are counted through; too many are found by their names.
+    /// Refuses too few tensors here, before the required tensors of all layers are listed; too many are found by their
+    /// names.
     fn check_tensor_count(&self, board: &mut Board) {
         let found = self.tensor_count;
         if board.has_passed(Rule::DirectoryRange) {

@@ -1,9 +1,9 @@
 //! `.slm` v1, the artifact: every rule of the format, checked while the file streams past once.
 //!
-//! [`Scan`] takes the bytes in order, in slices of any size, and holds no more than the tokenizer section and the
-//! tensor directory, both under a limit. A number of the file sizes an allocation or a loop only after its range was
-//! proven to lie inside the file. [`Rolling`] is the header's checksum, apart from it because it is slow.
-//! `docs/slm.md` says the rules for strangers; [`Rule`] is their list. Nothing here runs or opens a model.
+//! [`Scan`] takes the bytes in order, in slices of any size, and holds no more than the tokenizer section and the tensor
+//! directory, both under a limit. A number of the file sizes an allocation or a loop only after its range was proven to lie
+//! inside the file. [`Rolling`] is the header's checksum, a type of its own because it is slow. `docs/slm.md` describes the
+//! rules; [`Rule`] lists them. Nothing here runs or opens a model.
 
 mod board;
 mod directory;

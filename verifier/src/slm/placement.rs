@@ -1,4 +1,4 @@
-//! Payloads and scales in the order of the file: none inside another, and the file ends behind the last.
+//! Placement of payloads and scales in the file: they do not overlap, and the file ends after the last.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ impl fmt::Display for RangeName {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FileRange {
     pub(super) offset: u64,
-    /// Behind its last byte.
+    /// Offset after its last byte.
     pub(super) end: u64,
     pub(super) name: RangeName,
     /// True when its bytes are f32 words that must be finite.

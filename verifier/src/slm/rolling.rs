@@ -1,7 +1,7 @@
-//! The rolling checksum of the header, as far as the public text fixes it.
+//! The rolling checksum of the header, as far as the public text specifies it.
 //!
-//! The upstream constants are not published. What is decided here stands in this file alone, so that a later word
-//! from upstream changes one place; `docs/slm.md` says what a value that cannot be reproduced means.
+//! The upstream constants are not published. The choices made here stand in this file alone, so that a later upstream
+//! specification changes one place; `docs/slm.md` says what a value that cannot be reproduced means.
 
 /// Where the checksum itself stands: these bytes count as zero.
 const FIELD: std::ops::Range<u64> = 100..108;
@@ -28,7 +28,7 @@ impl Default for Rolling {
 }
 
 impl Rolling {
-    /// Nothing was fed yet.
+    /// A checksum before the first byte.
     pub fn new() -> Self {
         Self { state: START, index: 0 }
     }
@@ -62,7 +62,7 @@ impl Rolling {
 mod tests {
     use super::*;
 
-    /// The page's sentence, without any of the above.
+    /// The recurrence as the page states it, without the shortcuts above.
     fn by_the_page(bytes: &[u8]) -> u64 {
         let mut h = 0xcbf2_9ce4_8422_2325_u64;
         for (i, &b) in bytes.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The pass over the file: regions in their order, each byte looked at once.
+//! The pass over the file: regions in their order, each byte read once.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -45,7 +45,7 @@ impl fmt::Display for Quantization {
     }
 }
 
-/// What a file says of itself, once its header, tokenizer and directory hold.
+/// The properties of a file whose header, tokenizer and directory are valid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SlmFacts {
     /// The header's numbers.
@@ -56,18 +56,18 @@ pub struct SlmFacts {
     pub layout_sha256: Digest,
     /// Elements of all tensors in the directory.
     pub parameter_count: u64,
-    /// How they are stored.
+    /// How the tensors are stored.
     pub quantization: Quantization,
-    /// The header's rolling checksum, as it stands there.
+    /// The header's rolling checksum, as stored.
     pub stored_checksum: u64,
 }
 
 /// The result of a [`Scan`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct SlmOutcome {
-    /// Present when header, tokenizer and directory hold; the payload may still have failed.
+    /// Present when header, tokenizer and directory are valid; the payload may still have failed.
     pub facts: Option<SlmFacts>,
-    /// The rules that could be decided, in their order. One that an earlier failure left undecided is not there.
+    /// The rules that could be decided, in their order. A rule that an earlier failure left undecided is absent.
     pub report: Report,
     /// The rules that failed, in the same order.
     pub errors: Vec<SlmError>,
@@ -82,7 +82,7 @@ pub struct Scan {
     position: u64,
     board: Board,
     regions: VecDeque<Region>,
-    /// Bytes of a region that is decided when it is whole.
+    /// Bytes of the current region, if it is checked as a whole.
     held: Vec<u8>,
     floats: Floats,
     f32_values: u64,
@@ -106,12 +106,12 @@ enum Kind {
     Directory,
     Padding,
     Floats(RangeName),
-    /// Any byte is right here.
+    /// A region in which any byte is valid.
     Any,
 }
 
 impl Scan {
-    /// A scan of a file of `byte_count` bytes. The number is the caller's; the scan holds the file against it.
+    /// A scan of a file of `byte_count` bytes, as the caller says; the scan compares this number with the file.
     pub fn new(byte_count: u64) -> Self {
         let mut board = Board::new();
         let mut regions = VecDeque::new();
@@ -135,7 +135,7 @@ impl Scan {
         }
     }
 
-    /// Looks at the next bytes of the file.
+    /// Checks the next bytes of the file.
     pub fn push(&mut self, mut bytes: &[u8]) {
         while let Some(&region) = self.regions.front() {
             let left = usize::try_from(region.end.saturating_sub(self.position)).unwrap_or(usize::MAX);
@@ -202,7 +202,7 @@ impl Scan {
         }
     }
 
-    /// A region is whole: what follows from it.
+    /// Handles the end of a region.
     fn complete(&mut self, kind: Kind) {
         let held = std::mem::take(&mut self.held);
         match kind {
@@ -254,7 +254,7 @@ impl Scan {
             }
             self.regions.push_back(Region { end: range.end, kind });
         }
-        // Behind its proper end the file has failed already; what stands there is not padding.
+        // A file that goes on beyond its proper end has failed already; those bytes are not checked as padding.
         let last = directory.ranges.last().map_or(0, |range| range.end);
         let end = last.next_multiple_of(super::ALIGNMENT).min(self.byte_count);
         self.regions.push_back(Region { end, kind: Kind::Padding });

@@ -151,7 +151,7 @@ pub(super) struct Required {
 }
 
 impl Required {
-    /// The caller has held the number of tensors against the directory's length and the limit.
+    /// Lists the required tensors. The caller has checked their number against the directory's length and the limit.
     pub(super) fn of(header: &Header) -> Self {
         let global = |part| TensorName { layer: None, part };
         let mut names = vec![global(Part::TokEmbeddings), global(Part::Norm)];

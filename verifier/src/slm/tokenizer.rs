@@ -47,7 +47,7 @@ pub(super) fn check(section: &[u8], offset: u64, vocab_size: u32, board: &mut Bo
     board.pass(Rule::TokenizerLength, section.len());
     let trailing = SlmError::TokenizerTrailing { offset: reader.offset, found: reader.rest.len() };
     board.decide(Rule::TokenizerTrailing, "", (!reader.rest.is_empty()).then_some(trailing));
-    // Where counts and bytes disagree, or the vocabularies, what stands in the records cannot be judged.
+    // If the counts do not match the bytes, or the vocabulary sizes differ, the records cannot be checked.
     if board.have_passed(&[Rule::TokenizerTrailing, Rule::TokenizerVocab]) {
         records.check(vocab_size, board);
         if !is_btok {
@@ -72,7 +72,7 @@ fn check_special_ids(reader: &mut Reader<'_>, is_btok: bool, board: &mut Board) 
     ids
 }
 
-/// The records of a `BPE1` section, once they are known to fill it.
+/// The records of a `BPE1` section that fill it exactly.
 #[derive(Default)]
 struct Records<'a> {
     /// Id, length and bytes a token.
@@ -85,7 +85,7 @@ struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// Counts, token records, merge records; `None` when they leave the section. The loop ends with the section,
+    /// Reads counts, token records and merge records; `None` when they leave the section. The loop ends with the section,
     /// whatever the counts say.
     fn lay_out(reader: &mut Reader<'a>) -> Option<Self> {
         let [token_count, merge_count] = [reader.word(), reader.word()];
@@ -104,7 +104,7 @@ impl<'a> Records<'a> {
         let mut ids = Vec::new();
         for record in 0..self.token_count {
             let (offset, id, length) = (reader.offset, reader.word(), reader.word());
-            // The length lies inside the section since `lay_out`.
+            // `lay_out` has checked that the length lies inside the section.
             if reader.skip(u64::from(length)).is_none_or(<[u8]>::is_empty) {
                 board.fail(SlmError::EmptyToken { offset, record, id });
             }
@@ -115,7 +115,7 @@ impl<'a> Records<'a> {
         if let Some([id, ..]) = ids.windows(2).find(|pair| pair.first() == pair.last()) {
             board.fail(SlmError::DuplicateId { id: *id });
         }
-        // With a wrong id among the tokens, which outputs are tokens is not known.
+        // With a wrong id among the tokens, it is not known which merge outputs are tokens.
         if board.has_failed(Rule::IdRange) || board.has_failed(Rule::DuplicateId) {
             board.skip(&[Rule::MergeOutput]);
         }
@@ -133,7 +133,7 @@ impl<'a> Records<'a> {
     }
 }
 
-/// What is left of the section, and where in the file it begins.
+/// A cursor over the rest of the section, with its offset in the file.
 struct Reader<'a> {
     rest: &'a [u8],
     offset: u64,
@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
         Some(*taken)
     }
 
-    /// The next number, where the caller knows that the section holds one.
+    /// The next number. The caller knows that the section holds one.
     fn word(&mut self) -> u32 {
         u32::from_le_bytes(self.take().unwrap_or_default())
     }

@@ -1,4 +1,4 @@
-//! A whole file: against a manifest, or by itself.
+//! Verification of a whole file, against a manifest or by itself.
 
 use std::io::{self, Read};
 
@@ -16,9 +16,9 @@ pub struct Verified {
     /// `artifact.*`, the rules of `.slm`, the claims of the manifest, `slm.checksum`, `chunk.*`. A file of another
     /// length fails by `artifact.byte_count` alone: nothing else about it is decided.
     pub report: Report,
-    /// When it was rebuilt and the count and root are the manifest's.
+    /// The rebuilt tree; `None` if it was not rebuilt, or if its count or root is not the manifest's.
     pub tree: Option<Tree>,
-    /// When header, tokenizer and directory hold.
+    /// Present when header, tokenizer and directory are valid.
     pub facts: Option<SlmFacts>,
 }
 
@@ -35,7 +35,7 @@ pub fn verify_artifact(manifest: &Manifest, artifact: &mut (dyn Read + Send)) ->
     Ok(judge(manifest, seen))
 }
 
-/// The checks over what a pass has seen. Without chunk hashes every chunk was proven when it arrived.
+/// Makes the checks on the results of a pass. Without chunk hashes, every chunk was proven on arrival.
 pub(super) fn judge(manifest: &Manifest, seen: Seen) -> Verified {
     let layout = Layout::new(manifest.byte_count(), manifest.chunk_size());
     let mut report = Report::new();
@@ -63,16 +63,16 @@ pub(super) fn judge(manifest: &Manifest, seen: Seen) -> Verified {
     Verified { report, tree: tree.filter(|_| count_holds && root_holds), facts: seen.slm.facts }
 }
 
-/// The result of [`inspect_artifact`]: all that a manifest says of its artifact.
+/// The result of [`inspect_artifact`]: everything that a manifest states about its artifact.
 #[derive(Debug, Clone)]
 pub struct Inspected {
     /// `artifact.byte_count`, the rules of `.slm`, `slm.checksum`.
     pub report: Report,
     /// SHA-256 of the bytes that were read.
     pub sha256: Digest,
-    /// The tree over the chunks; `None` when the file has another length than told.
+    /// The tree over the chunks; `None` when the file does not have `byte_count` bytes.
     pub tree: Option<Tree>,
-    /// When header, tokenizer and directory hold.
+    /// Present when header, tokenizer and directory are valid.
     pub facts: Option<SlmFacts>,
     /// The rolling checksum, recomputed.
     pub rolling: u64,

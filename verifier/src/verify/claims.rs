@@ -1,4 +1,4 @@
-//! What the manifest says of the inside of the file, against what the file says of itself.
+//! The manifest's claims about the inside of the file, compared with the file.
 
 use crate::digest::tagged;
 use crate::manifest::SlmClaims;
@@ -26,7 +26,7 @@ pub(super) fn compare(facts: &SlmFacts, claims: &SlmClaims, report: &mut Report)
     report.equal("slm.parameter_count", facts.parameter_count, claims.parameter_count);
 }
 
-/// What is known of the rolling checksum beside the stored value.
+/// The known values of the rolling checksum.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Checksum {
     /// In the header; 0 has failed in the scan already.
@@ -38,7 +38,7 @@ pub(super) struct Checksum {
 }
 
 impl Checksum {
-    /// A value that is not the manifest's fails. One that cannot be reproduced is a warning: upstream has not
+    /// Fails if the stored value is not the manifest's. A value that cannot be reproduced is a warning: upstream has not
     /// published its constants, and SHA-256 covers every byte.
     pub(super) fn check(self, report: &mut Report) {
         const NAME: &str = "slm.checksum";

@@ -1,4 +1,4 @@
-//! The whole-file check of a file that grows, piece by piece as it is read back.
+//! The whole-file check of a growing file, piece by piece as it is read back.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use crate::manifest::Manifest;
 use crate::sha::Sha256;
 use crate::slm::Scan;
 
-/// What [`verify_artifact`](super::verify_artifact) does, for a file whose chunks were each proven against the root when
-/// they arrived: the rolling checksum is compared and not recomputed, the tree is not rebuilt, and all else is the
-/// same. The bytes are handed in from the first to the last, in order, as they stand in the file.
+/// The incremental form of [`verify_artifact`](super::verify_artifact), for a file whose chunks were each proven against
+/// the root on arrival: the rolling checksum is compared and not recomputed, the tree is not rebuilt, and all other checks
+/// are the same. The caller passes the bytes of the file in order, from the first to the last.
 #[derive(Debug)]
 pub struct Following {
     manifest: Arc<Manifest>,
@@ -20,7 +20,7 @@ pub struct Following {
 }
 
 impl Following {
-    /// Nothing was handed in yet.
+    /// A check before the first byte.
     pub fn new(manifest: Arc<Manifest>) -> Self {
         let scan = Scan::new(manifest.byte_count());
         Self { manifest, sha: Sha256::default(), scan, bytes: 0 }
@@ -32,7 +32,7 @@ impl Following {
         self.seen(piece);
     }
 
-    /// Takes the next bytes of the file, and hashes others in the same go: see [`Sha256::update_both`].
+    /// Takes the next bytes of the file, and hashes `other_data` into `other` along with them: see [`Sha256::update_both`].
     pub fn push_beside(&mut self, piece: &[u8], other: &mut Sha256, other_data: &[u8]) {
         self.sha.update_both(piece, other, other_data);
         self.seen(piece);
@@ -43,7 +43,7 @@ impl Following {
         self.bytes = self.bytes.saturating_add(piece.len() as u64);
     }
 
-    /// The verdict on all that was handed in.
+    /// The verdict on all bytes that were passed.
     pub fn finish(self) -> Verified {
         let seen = Seen {
             bytes: self.bytes,

@@ -1,4 +1,4 @@
-//! The chunks of a file that may not be whole, judged without any network.
+//! Checks the chunks of a file that may be incomplete, without any network.
 
 use std::io;
 
@@ -10,16 +10,16 @@ use crate::digest::{Digest, sha256, tagged};
 use crate::manifest::Manifest;
 use crate::report::{Outcome, Report};
 
-/// What is known of one chunk of a local file.
+/// The verdict on one chunk of a local file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChunkVerdict {
     /// Its bytes are the artifact's.
     Good,
-    /// It is there and its bytes are others. A hole that was never written reads as zeros and counts as bad.
+    /// The chunk is present and its bytes are wrong. A hole that was never written reads as zeros and counts as bad.
     Bad,
     /// The file ends before the chunk does.
     Absent,
-    /// It is there, and nothing at hand tells whether it is right.
+    /// The chunk is present, but neither a chunk list nor the root of the whole file decides it.
     Unjudged,
 }
 
@@ -39,16 +39,16 @@ impl ChunkAudit {
         self.verdicts.iter().filter(|found| **found == verdict).count()
     }
 
-    /// True when every chunk is there and right.
+    /// True when every chunk is good.
     pub fn is_complete(&self) -> bool {
         !self.verdicts.is_empty() && self.count(ChunkVerdict::Good) == self.verdicts.len()
     }
 }
 
-/// Judges every chunk of `partial`, a file of `partial_bytes` bytes that holds each chunk at its place.
+/// Checks every chunk of `partial`, a file of `partial_bytes` bytes that holds each chunk at its offset.
 ///
-/// With the chunk list, which is held against the manifest first, each chunk is judged by itself. Without it only a
-/// whole file can be judged, and only as one: the root says that something is wrong and not where.
+/// With the chunk list, which is checked against the manifest first, each chunk is checked by itself. Without a list only a
+/// whole file can be checked, and only as a whole: the root does not tell which chunk is wrong.
 ///
 /// # Errors
 /// Only those of reading.
@@ -99,7 +99,7 @@ pub fn verify_chunks<R: ReadAt + ?Sized>(
     Ok(audit)
 }
 
-/// The list is the one that the manifest means: by its SHA-256 where that is named, by its length, by its root.
+/// Checks that the list is the manifest's: by its SHA-256 if the manifest names one, by its length, and by its root.
 fn list_holds(known: &[Digest], layout: &Layout, manifest: &Manifest, report: &mut Report) -> bool {
     if let Some(claimed) = manifest.chunk_list_sha256() {
         // A list has one spelling, so the file's SHA-256 follows from its digests.
@@ -133,7 +133,7 @@ fn is_inside(layout: &Layout, index: u32, partial_bytes: u64) -> bool {
     layout.offset(index) + u64::from(layout.chunk_len(index)) <= partial_bytes
 }
 
-/// Bad chunks that a message names one by one.
+/// Most bad chunks that a message names.
 const NAMED_CHUNKS: usize = 16;
 
 impl ChunkAudit {

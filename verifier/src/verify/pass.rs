@@ -12,14 +12,14 @@ use crate::slm::{Rolling, Scan, SlmOutcome};
 /// Bytes a block; two are in memory. A power of two, so a block holds whole chunks or a part of one.
 const BLOCK_BYTES: usize = 4 << 20;
 
-/// Which of the slower sums are wanted.
+/// The slower hashes to compute.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
     pub(super) rolling: bool,
     pub(super) chunks: Option<Layout>,
 }
 
-/// What one pass has seen.
+/// The results of one pass.
 #[derive(Debug)]
 pub(super) struct Seen {
     /// Bytes that were read: at most one more than asked for, which means that the file is longer.
@@ -64,14 +64,14 @@ pub(super) fn run(byte_count: u64, wanted: Wanted, artifact: &mut dyn Read) -> i
     })
 }
 
-/// Room for the next stretch of the file, zeroed once and not again for each stretch.
+/// A buffer for the next block of the file, zeroed once and not again for each block.
 struct Block {
     room: Vec<u8>,
     filled: usize,
 }
 
 impl Block {
-    /// For a file of `byte_count` bytes and one more: a small file needs no whole block.
+    /// A block for a file of `byte_count` bytes and one more; a small file needs no whole block.
     fn new(byte_count: u64) -> Self {
         let most = usize::try_from(byte_count).unwrap_or(usize::MAX).saturating_add(1);
         Self { room: vec![0; most.min(BLOCK_BYTES)], filled: 0 }
@@ -96,7 +96,7 @@ impl Block {
     }
 }
 
-/// SHA-256 values of the chunks while blocks go by.
+/// SHA-256 values of the chunks, computed block by block.
 struct ChunkHashes {
     chunk_bytes: usize,
     done: Vec<Digest>,
@@ -120,7 +120,7 @@ impl ChunkHashes {
             self.done.par_extend(block.par_chunks(self.chunk_bytes).map(sha256));
             return;
         }
-        // Blocks are full but the last, and a chunk is a whole number of them.
+        // All blocks but the last are full, and a chunk is a whole number of them.
         self.open.update(block);
         self.open_bytes += block.len();
         if self.open_bytes >= self.chunk_bytes {

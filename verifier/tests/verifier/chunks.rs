@@ -201,7 +201,7 @@ fn b2_swapped_siblings_and_inner_nodes_as_leaves_are_refused() {
             Err(ProofError::Root)
         );
     }
-    // The node above chunks 0 and 1, given out as the first chunk of a tree half as large.
+    // The node above chunks 0 and 1, presented as the first chunk of a tree half as large.
     let inner = node(&leaf(tree.chunk_hash(0).unwrap()), &leaf(tree.chunk_hash(1).unwrap()));
     assert_eq!(verify_chunk(tree.root(), 4, 0, &inner, &tree.proof(0).unwrap()[1..]), Err(ProofError::Root));
 }

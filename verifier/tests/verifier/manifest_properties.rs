@@ -1,4 +1,4 @@
-//! What holds for every manifest: round trips, order, and no panic on any bytes.
+//! Properties of every manifest: round trips, order, and no panic on any bytes.
 
 use std::collections::BTreeMap;
 

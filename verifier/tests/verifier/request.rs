@@ -1,4 +1,4 @@
-//! A request beside its manifest: each disagreement by itself, and all of them in the order of the fields.
+//! A request compared with its manifest: each disagreement by itself, and all of them in the order of the fields.
 
 use minimodel_verifier::digest::tagged;
 use minimodel_verifier::request::{

@@ -1,4 +1,4 @@
-//! The `.slm` rules against files written by someone who read the format page and not this crate.
+//! The `.slm` rules against the files of `minimodel-fixtures`, written from the format page and without this crate.
 
 use minimodel_fixtures::{
     BadSlm, bad_slm, facts, seal, slm_vec, unreproduced_checksum, valid_slm, valid_variants,
@@ -11,7 +11,7 @@ fn scan(bytes: &[u8], slice: usize) -> SlmOutcome {
     let mut scan = Scan::new(bytes.len() as u64);
     bytes.chunks(slice).for_each(|part| scan.push(part));
     let outcome = scan.finish();
-    // Without a failure nothing may be left undecided, or a rule would pass because nobody looked.
+    // Without a failure every rule must be decided, or a rule would pass without a check.
     assert!(!outcome.report.ok() || outcome.report.checks().len() == Rule::ALL.len() - 1);
     assert!(!outcome.report.ok() || outcome.facts.is_some());
     let errors: Vec<_> = outcome.errors.iter().map(|error| error.rule().name()).collect();
@@ -67,7 +67,7 @@ fn d13_every_bad_file_fails_the_rule_it_breaks_and_no_other() {
 #[test]
 fn every_rule_has_a_bad_file() {
     let mut broken: Vec<&str> = bad_slm().iter().map(|bad| bad.rule).collect();
-    // Another length than told, and headers too large to be made whole: tests of their own, below.
+    // A length other than announced, and headers too large for a whole file, have tests of their own below.
     broken.extend(["slm.file.length", "slm.tokenizer.limit", "slm.tensors.limit"]);
     let unbroken: Vec<_> =
         Rule::ALL.iter().map(|rule| rule.name()).filter(|name| !broken.contains(name)).collect();

@@ -31,12 +31,12 @@ fn parse(text: &ManifestText) -> Manifest {
     Manifest::parse(text.render().as_bytes()).unwrap()
 }
 
-/// Nothing was known of the file.
+/// Verifies a file of which nothing is known.
 fn entering(manifest: &Manifest, artifact: &[u8]) -> Verified {
     verify_artifact(manifest, &mut Cursor::new(artifact)).unwrap()
 }
 
-/// The same for a file whose chunks were proven one by one, handed in by pieces of any size, some beside others.
+/// Verifies a file whose chunks were proven one by one, in pieces of any size, some hashed beside other bytes.
 fn arrived(manifest: &Manifest, artifact: &[u8]) -> Verified {
     let mut following = Following::new(Arc::new(manifest.clone()));
     let mut other = Sha256::default();
@@ -53,7 +53,7 @@ fn failures(report: &Report) -> Vec<&str> {
     report.failures().map(|check| check.name).collect()
 }
 
-/// Gives few bytes at a time, stutters, and counts what it gave.
+/// A reader that returns few bytes at a time, is interrupted now and then, and counts its bytes.
 struct Stutter<'a> {
     bytes: &'a [u8],
     given: usize,
@@ -101,7 +101,7 @@ fn a_check_that_comes_or_goes_raises_the_version_of_the_checks() {
     let artifact = manifest_artifact();
     let verified = entering(&parse(&text_of(&artifact, CHUNK)), &artifact);
     let names: Vec<_> = verified.report.checks().iter().map(|check| check.name).collect();
-    // Another number here means: raise CHECKS_VERSION, then both numbers.
+    // If the digest changes, raise `CHECKS_VERSION`, then change both values.
     assert_eq!(
         (CHECKS_VERSION, tagged(&sha256(names.join("\n").as_bytes())).as_str()),
         (1, "sha256:6FE031BFCDC622A671110000096E656C77823950B3261367E80E327BE0338DFF")
@@ -136,7 +136,7 @@ fn d10_d12_every_false_claim_fails_its_own_check_and_no_other() {
 #[test]
 fn d14_a_bad_file_with_a_right_manifest_fails_its_rule_alone() {
     let mut judged = 0;
-    // No manifest can speak of a file of no bytes.
+    // No manifest can describe an empty file.
     for bad in bad_slm().into_iter().filter(|bad| !bad.bytes.is_empty()) {
         let Ok(manifest) = Manifest::parse(text_of(&bad.bytes, CHUNK).render().as_bytes()) else { continue };
         for verified in [entering(&manifest, &bad.bytes), arrived(&manifest, &bad.bytes)] {
