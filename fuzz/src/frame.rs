@@ -1,13 +1,13 @@
-//! The wire's decoders: frames, requests, heads of answers, bitfields.
+//! The wire's decoders: frames, requests, answer heads, bitfields.
 
 use minimodel_wire::limits::{FRAME_HEAD_LEN, MAX_BITFIELD_LEN};
 use minimodel_wire::{Bitfield, ChunkHead, DecodeError, Decoder, Frame, LeavesHead, ManifestHead, Request};
 
-/// The first byte chooses what the decoder knows and in which pieces it is fed; the rest is the stream.
+/// The first byte chooses the decoder's chunk count and the size of the pieces; the rest is the stream.
 ///
 /// # Panics
-/// When pieces give another result than the whole, a decoded frame does not encode to the bytes it came from, or more
-/// is held than one frame may cost.
+/// When pieces give another result than the whole, a decoded frame does not encode to the bytes it came from, or the
+/// decoder buffers more than one frame may cost.
 pub fn frame(data: &[u8]) {
     let Some((&setup, stream)) = data.split_first() else { return };
     let chunk_count = [None, Some(1), Some(20), Some(100_000)][usize::from(setup & 3)];
@@ -19,7 +19,7 @@ pub fn frame(data: &[u8]) {
     others(stream);
 }
 
-/// What came out of a stream: frames, then how it ended.
+/// The result of decoding a stream: frames, then how it ended.
 type Decoded = (Vec<Frame>, Result<(), DecodeError>);
 
 fn decode(chunk_count: Option<u32>, stream: &[u8], piece: usize) -> Decoded {
@@ -46,7 +46,7 @@ fn decode(chunk_count: Option<u32>, stream: &[u8], piece: usize) -> Decoded {
     (frames, end)
 }
 
-/// Each frame encodes to the bytes that it was decoded from; of an ignored one the body is dropped.
+/// Checks that each frame encodes to the bytes that it was decoded from; the body of an ignored frame is dropped.
 fn is_canonical((frames, _): &Decoded, stream: &[u8]) {
     let mut rest = stream;
     for frame in frames {
@@ -62,7 +62,7 @@ fn is_canonical((frames, _): &Decoded, stream: &[u8]) {
     }
 }
 
-/// Everything of the wire that is not a frame; bytes that are one must be its only spelling.
+/// Checks the rest of the wire: bytes that decode as a request, head or bitfield must be the only spelling of its value.
 fn others(bytes: &[u8]) {
     if let Ok(request) = Request::decode(bytes) {
         assert_eq!(request.encode(), bytes);

@@ -1,4 +1,4 @@
-//! A control stream and what else a peer can do before and after its Hello, against a model of the introduction.
+//! The control stream and other inputs of a peer before and after its Hello, checked against a model of the handshake.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use crate::source::Source;
 
 const CONN: Conn = Conn(1);
 
-/// The first two bytes choose our consent, what we have, and who opened the connection; then come pieces of the control
-/// stream, whole frames, asks, and time.
+/// The first two bytes choose the machine's consent, its chunks, and which side opened the connection; then come pieces of
+/// the control stream, whole frames, requests, and time.
 ///
 /// # Panics
-/// When a peer is let in by anything but a good Hello and a Bitfield, one that is not in is asked or served, a good
-/// introduction is refused, or an invariant of the machine breaks.
+/// When a peer joins without a good Hello and a Bitfield, a peer that has not joined gets a request or a chunk, a good
+/// handshake is refused, or an invariant of the machine breaks.
 pub fn handshake(data: &[u8]) {
     let mut source = Source::new(data);
     let (setup, have) = (source.byte(), source.byte());
@@ -45,7 +45,7 @@ pub fn handshake(data: &[u8]) {
     assert!(desk.machine.is_idle(), "nothing is left of a connection that is gone");
 }
 
-/// A frame that a fuzzer would take long to write.
+/// A whole frame, which a fuzzer would take long to find.
 fn frame(source: &mut Source<'_>) -> Frame {
     let (what, a) = (source.byte() % 14, source.byte());
     match what {
@@ -89,7 +89,7 @@ fn wrong_hello(which: u8) -> Hello {
     hello
 }
 
-/// The chunks whose bit is set; with the high bit, all.
+/// The chunks whose bit is set; all chunks if the high bit is set.
 pub(crate) fn bitfield(bits: u32) -> Bitfield {
     if bits >> 31 == 1 {
         return Bitfield::full(CHUNKS);
@@ -101,7 +101,7 @@ pub(crate) fn bitfield(bits: u32) -> Bitfield {
     field
 }
 
-/// How far the introduction came, by the words of `docs/protocol.md`.
+/// The phase of the handshake, in the words of `docs/protocol.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Hello,
@@ -138,7 +138,7 @@ impl Desk {
         Self { machine, ours, now: Time::ZERO, decoder, phase: Phase::Hello, next_ask: 0 }
     }
 
-    /// What the driver's reader does with bytes of the control stream.
+    /// Passes bytes of the control stream to the machine, as the driver's reader does.
     fn read(&mut self, bytes: &[u8]) {
         self.decoder.push(bytes);
         while self.phase != Phase::Gone {
@@ -156,7 +156,7 @@ impl Desk {
         }
     }
 
-    /// Where this frame must lead; `None` after the introduction, where much may follow.
+    /// The phase to which this frame must lead; `None` after the handshake, where several outcomes are allowed.
     fn expected(&self, frame: &Frame) -> Option<Phase> {
         let next = match (self.phase, frame) {
             (Phase::Ready | Phase::Gone, _) => return None,
@@ -206,7 +206,7 @@ impl Desk {
         self.tell(Input::Tick, None);
     }
 
-    /// Tells the machine and holds all that it says against the model. `expected` is the phase that must follow.
+    /// Passes an input to the machine and checks all outputs against the model. `expected` is the phase that must follow.
     fn tell(&mut self, input: Input, expected: Option<Phase>) {
         let was = self.phase;
         let (mut joined, mut closed, mut count) = (false, matches!(input, Input::Closed { .. }), 0);
@@ -215,7 +215,7 @@ impl Desk {
             count += 1;
             joined |= matches!(output, Output::Event(Event::Joined { .. }));
             closed |= matches!(output, Output::Close { .. });
-            // What was asked before the hello is answered as soon as that is judged.
+            // A request that came before the Hello is answered as soon as the Hello is accepted.
             let may = match expected {
                 _ if joined => Phase::Ready,
                 Some(next @ (Phase::Bitfield | Phase::ManifestOnly)) => next,
@@ -227,14 +227,14 @@ impl Desk {
         assert_eq!(self.machine.check_invariants(), Ok(()));
         let is_let_in = expected == Some(Phase::Ready);
         assert!(!joined || is_let_in, "let in from {was:?}");
-        // A flood ends a connection that is introduced well.
+        // A flood may end a connection whose handshake is good.
         assert!(joined || !is_let_in || closed, "refused a good introduction");
         assert!(closed || expected != Some(Phase::Gone), "it broke a rule and stays, in {was:?}");
         self.phase = if closed { Phase::Gone } else { expected.unwrap_or(was) };
         assert_eq!(self.machine.progress().peers, u32::from(self.phase == Phase::Ready));
     }
 
-    /// Nothing of value goes to a peer that is not introduced.
+    /// Checks that a peer gets requests, chunks, leaf hashes and the manifest only in the phases that allow them.
     fn may_say(&self, phase: Phase, output: &Output) {
         let needs_ready = match output {
             Output::Request { .. } | Output::RequestLeaves { .. } | Output::Serve { .. } => true,
@@ -246,7 +246,7 @@ impl Desk {
             _ => false,
         };
         assert!(!needs_ready || phase == Phase::Ready, "{output:?} in {phase:?}");
-        // Its Hello was good; its Bitfield may come later than a question on another stream.
+        // After a good Hello: the Bitfield may arrive later than a request on another stream.
         let is_greeted = matches!(phase, Phase::Bitfield | Phase::Ready);
         if let Output::ServeLeaves { .. } = output {
             assert!(is_greeted && self.ours.contains(Consent::SERVE), "leaf hashes in {phase:?}");

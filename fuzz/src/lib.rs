@@ -1,8 +1,8 @@
-//! What must hold for any bytes: one entry function a fuzz target.
+//! Properties that hold for any bytes: one entry function for each fuzz target.
 //!
-//! Each function takes bytes from anywhere and panics when a property breaks. The same functions run three ways: over
-//! the committed corpus and over mutations of it as ordinary tests (`tests/corpus.rs`), and for as long as one likes
-//! under libFuzzer (`libfuzzer/`). `README.md` says what each target checks and what was run.
+//! Each function takes bytes from anywhere and panics when a property breaks. The same functions run three ways: over the
+//! committed corpus and over mutations of it as ordinary tests (`tests/corpus.rs`), and for any length of time under
+//! libFuzzer (`libfuzzer/`). `README.md` says what each target checks and what was run.
 //!
 //! ```
 //! let target = minimodel_fuzz::TARGETS.iter().find(|target| target.name == "offer").unwrap();

@@ -8,8 +8,8 @@ use crate::samples;
 /// The data is the text of a manifest.
 ///
 /// # Panics
-/// When parsing what was printed gives another manifest, the report disagrees with the parser, an error could steer a
-/// terminal, or a name could leave its folder.
+/// When parsing what was printed gives another manifest, the report disagrees with the parser, an error message could
+/// control a terminal, or a file name could leave its folder.
 pub fn manifest(data: &[u8]) {
     let report = check(data);
     let parsed = Manifest::parse(data);
@@ -31,7 +31,7 @@ fn holds(manifest: &Manifest) {
     assert_eq!(Manifest::parse(text.as_bytes()).as_ref(), Ok(manifest), "parse(print(m)) == m");
     assert_eq!(manifest.chunk_count(), manifest.byte_count().div_ceil(manifest.chunk_size()));
     let stem = manifest.file_stem();
-    // Two dots may stand in a version, and mean nothing without a separator.
+    // A version may hold two dots, which mean nothing without a separator.
     assert!(!stem.contains(['/', '\\', ':', '\0']) && !stem.starts_with(['.', '-']), "{stem}");
     assert_eq!(manifest.fields().count(), manifest.canonical().lines().count());
     let _ = (manifest.license_digest(), manifest.evidence_digest());
@@ -39,7 +39,7 @@ fn holds(manifest: &Manifest) {
         return;
     }
     assert_eq!(manifest.draft().build().as_ref().map(Manifest::canonical), Ok(manifest.canonical()));
-    // Too large or too many fields with a signature is all that may go wrong.
+    // Signing fails only where the signature makes the text too large or its fields too many.
     if let Ok(signed) = manifest.sign(samples::key(1)) {
         assert!(signed.is_signed() && signed.swarm_id() != manifest.swarm_id());
         assert_eq!(signed.draft(), manifest.draft());

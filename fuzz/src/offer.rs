@@ -11,7 +11,7 @@ use crate::source::Source;
 /// The first byte chooses: bytes of an offer, its text, an offer made of the rest, or a signed one that is changed.
 ///
 /// # Panics
-/// When an offer has a second spelling, what was signed is not read back, or a changed one is believed.
+/// When an offer has a second spelling, a signed offer is not read back, or a changed one is accepted.
 pub fn offer(data: &[u8]) {
     let mut source = Source::new(data);
     match source.byte() % 4 {
@@ -34,7 +34,7 @@ fn from_bytes(bytes: &[u8]) {
         }
         Err(error) => {
             assert!(error.to_string().len() < 1_000);
-            // What is read at all fails by its signature alone.
+            // An offer that can be read fails only by its signature or key.
             let is_of_signature = matches!(error, OfferError::Signature { .. } | OfferError::Key { .. });
             assert_eq!(read.is_ok(), is_of_signature, "{error}");
         }
@@ -78,7 +78,7 @@ fn address(source: &mut Source<'_>) -> SocketAddr {
     SocketAddr::new(ip, source.u16())
 }
 
-/// A signed offer, cut and with bytes replaced: it is believed only as it was.
+/// A signed offer, cut and with bytes replaced: only the unchanged offer is accepted.
 fn changed(source: &mut Source<'_>) {
     let signed = samples::offers();
     let honest = signed[source.below(signed.len())].to_bytes();

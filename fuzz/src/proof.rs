@@ -1,4 +1,4 @@
-//! Chunks and their proofs: a claim is believed exactly when it is true.
+//! Chunks and their proofs: a claim is accepted exactly when it is true.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use minimodel_verifier::{Digest, sha256};
 
 use crate::source::Source;
 
-/// Trees of 1 to so many chunks.
+/// Chunks of the largest tree.
 const MAX_COUNT: u32 = 64;
 
 static TREES: LazyLock<Vec<Tree>> = LazyLock::new(|| {
@@ -24,7 +24,7 @@ fn chunk(index: u32) -> Vec<u8> {
 /// bytes as a proof.
 ///
 /// # Panics
-/// When a changed claim is believed, an honest one is not, or two verifiers disagree.
+/// When a changed claim is accepted, an honest one is refused, or two verifiers disagree.
 pub fn proof(data: &[u8]) {
     let mut source = Source::new(data);
     match source.byte() % 4 {
@@ -47,12 +47,12 @@ pub fn proof(data: &[u8]) {
     }
 }
 
-/// That some bytes are one chunk of an artifact.
+/// The claim that some bytes are one chunk of an artifact.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// Chunks of the artifact, as the manifest says.
     chunks: u32,
-    /// What the verifier is told of it.
+    /// The chunk count that is given to the verifier.
     count: u32,
     index: u32,
     bytes: Vec<u8>,
@@ -61,7 +61,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// A true claim: which chunk of how many, the source decides.
+    /// A true claim; the source decides the chunk and the number of chunks.
     pub fn honest(source: &mut Source<'_>) -> Self {
         let chunks = 1 + u32::from(source.byte()) % MAX_COUNT;
         Self::of(chunks, u32::from(source.byte()) % chunks)
@@ -73,12 +73,12 @@ impl Claim {
         Self { chunks, count: chunks, index, hash: sha256(&bytes), bytes, proof }
     }
 
-    /// One change of what a liar or a bad line might change.
+    /// Makes one change that a lying peer or a bad path could make.
     pub fn change(&mut self, source: &mut Source<'_>) {
         let (what, a, b) = (source.byte() % 18, source.byte(), source.byte());
         let other = u32::from(a) % self.chunks;
         let len = self.proof.len();
-        // A place in the proof; of an empty one there is none, and the change does nothing.
+        // Places in the proof; where the proof is empty, the change does nothing.
         let (at, to) = (usize::from(a) % len.max(1), usize::from(b) % len.max(1));
         match what {
             0 => self.bytes_changed(|bytes| flip(bytes, a, b)),
@@ -108,7 +108,8 @@ impl Claim {
         self.hash = sha256(&self.bytes);
     }
 
-    /// The node some levels up, given out as a chunk; in a tree that is as much lower, or in the same.
+    /// Claims the node `levels` above as a chunk, in the same tree or, with `is_lower`, in one that is as many levels
+    /// lower.
     fn lifted(&mut self, levels: usize, is_lower: bool) {
         let (mut digest, mut width) = (leaf(&self.hash), self.count);
         for _ in 0..levels {
@@ -126,7 +127,7 @@ impl Claim {
         }
     }
 
-    /// The very bytes that are hashed to the node above, sent as a chunk.
+    /// Sends the bytes that are hashed to the node above as a chunk.
     fn inner_node_as_bytes(&mut self) {
         let Some(sibling) = self.proof.first().copied() else { return };
         let own = leaf(&self.hash);
@@ -136,8 +137,9 @@ impl Claim {
         self.bytes_changed(|bytes| *bytes = [&[1][..], &left, &right].concat());
     }
 
-    /// Whether it is what the publisher meant. With a count of its own it is whichever chunk has the path of that place: a
-    /// verifier cannot know better, and the count it is told is the manifest's, as `docs/chunks.md` says.
+    /// Whether the claim is what the publisher meant. With a wrong count, a chunk is also true at a place whose path has
+    /// the same shape as its own: a verifier cannot detect this, and takes its count from the manifest, as `docs/chunks.md`
+    /// says.
     pub fn is_true(&self) -> bool {
         let tree = &TREES[self.chunks as usize];
         let Some(meant) = (0..self.chunks).find(|&index| tree.chunk_hash(index) == Some(&self.hash)) else {
@@ -151,7 +153,7 @@ impl Claim {
         is_its_place && tree.proof(meant).as_ref() == Some(&self.proof)
     }
 
-    /// Whether the verifier says so.
+    /// Whether the verifier accepts the claim.
     pub fn is_believed(&self) -> bool {
         let root = TREES[self.chunks as usize].root();
         verify_chunk(root, self.count, self.index, &self.hash, &self.proof).is_ok()
@@ -164,7 +166,7 @@ fn flip(bytes: &mut [u8], place: u8, bit: u8) {
     bytes.iter_mut().skip(place).take(1).for_each(|byte| *byte ^= 1 << (bit % 8));
 }
 
-/// On which side each sibling stands, as RFC 6962 splits a tree: a second reading, without levels.
+/// On which side each sibling stands, as RFC 6962 splits a tree: a second implementation, without levels.
 fn sides(index: u32, count: u32) -> Vec<bool> {
     if count <= 1 {
         return Vec::new();
@@ -208,7 +210,7 @@ fn range(source: &mut Source<'_>) {
     assert_eq!(sparse.known_count() as usize, if is_true { hashes.len() } else { 0 });
 }
 
-/// A leecher's tree, which knows some of the way already, decides as the whole computation does.
+/// Checks that a leecher's tree, which already knows some nodes, decides as `verify_chunk` does.
 fn one_after_another(source: &mut Source<'_>) {
     let chunks = 1 + u32::from(source.byte()) % MAX_COUNT;
     let tree = &TREES[chunks as usize];

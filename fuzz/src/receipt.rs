@@ -4,11 +4,11 @@ use minimodel_verifier::digest::tagged;
 use minimodel_verifier::receipt::Receipt;
 use minimodel_verifier::sha256;
 
-/// The data is the text of a receipt; it is read as it is, and once more with its sum set right, since no fuzzer finds a
+/// The data is the text of a receipt; it is read as it is, and once more with its sum corrected, since no fuzzer finds a
 /// SHA-256.
 ///
 /// # Panics
-/// When a receipt has a second spelling, a wrong sum is believed, or an error could steer a terminal.
+/// When a receipt has a second spelling, a wrong sum is accepted, or an error message could control a terminal.
 pub fn receipt(data: &[u8]) {
     read(data);
     let end = find(data, b"receipt.sha256=").unwrap_or(data.len());

@@ -9,7 +9,7 @@ use crate::samples;
 /// The data is the JSON of a request, held against a manifest.
 ///
 /// # Panics
-/// When fields that no request has are accepted, a request is said to agree and does not, or an error could steer a
+/// When unknown fields are accepted, a request that disagrees with the manifest passes, or an error message could control a
 /// terminal.
 pub fn request(data: &[u8]) {
     let request = match PeerRequest::parse(data) {

@@ -9,13 +9,13 @@ use minimodel_swarm::machine::{Config, Controls, Limits, Order, Site, Terms};
 use minimodel_verifier::Manifest;
 use minimodel_wire::{Consent, Hello, Offer, PROTOCOL_VERSION, PeerId, SignedOffer};
 
-/// Chunks of the artifact that machines speak of.
+/// Chunks of the artifact in the targets that run a machine.
 pub(crate) const CHUNKS: u32 = 20;
 /// Bytes of each.
 pub(crate) const CHUNK_BYTES: u32 = 1 << 16;
 pub(crate) const UNIX_AT_START: u64 = 1_700_000_000;
 const SWARM: [u8; 32] = [1; 32];
-/// Peers with a key; the last is ourselves.
+/// Peers with a key; the last is the machine's own.
 const KEYS: u8 = 10;
 pub(crate) const ME: u8 = KEYS - 1;
 
@@ -39,7 +39,7 @@ pub(crate) fn id(n: u8) -> PeerId {
     KEY_RING[usize::from(n)].1
 }
 
-/// Where a peer is: some share a site, some a network.
+/// The network site of a peer: some peers share a site, some a network.
 pub(crate) fn site(n: u8) -> Site {
     Site::of([10, 0, n & 2, n & 1].into())
 }
@@ -81,7 +81,7 @@ pub(crate) fn terms() -> Terms {
     }
 }
 
-/// What a peer of the same swarm says.
+/// The Hello of a peer of the same swarm.
 pub(crate) fn hello(consent: Consent) -> Hello {
     let terms = terms();
     Hello {
@@ -102,7 +102,7 @@ pub(crate) fn consent(bits: u8) -> Consent {
     Consent::from_bits(bits & 7).unwrap_or_default()
 }
 
-/// Our side; more of it is changed by the targets.
+/// The machine's configuration; the targets change more of it.
 pub(crate) fn config(consent: Consent, seed: u64) -> Config {
     Config {
         me: id(ME),
@@ -121,7 +121,7 @@ pub(crate) fn config(consent: Consent, seed: u64) -> Config {
     }
 }
 
-/// Limits so tight that a few peers meet them.
+/// Limits so tight that a few peers reach them.
 pub(crate) fn tight() -> Limits {
     Limits {
         memory_budget_bytes: 4 * u64::from(CHUNK_BYTES),

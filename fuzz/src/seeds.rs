@@ -1,4 +1,4 @@
-//! Where the fuzzers begin: valid samples, faulty ones, and the smallest of each kind.
+//! The first corpus of each target: valid samples, faulty ones, and the smallest of each kind.
 
 use minimodel_fixtures::{bad_manifests, bad_slm, slm_vec, valid_manifests, valid_slm};
 use minimodel_verifier::Report;
@@ -13,10 +13,10 @@ use minimodel_wire::{
 
 use crate::samples::{self, CHUNKS};
 
-/// Larger samples say nothing that smaller ones do not, and slow the fuzzer down.
+/// Most bytes of a sample: larger ones test nothing more and slow the fuzzer down.
 const MOST_BYTES: usize = 5_000;
 
-/// The first corpus of a target; none for a name that is no target's.
+/// The first corpus of a target; empty for an unknown name.
 pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     let mut seeds = match target {
         "frame" => frame(),
@@ -36,7 +36,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     seeds
 }
 
-/// Bytes that mean something to a target which takes decisions from them, whatever they are; the same every time.
+/// Pseudo-random bytes, the same every time, for targets that take decisions from any bytes.
 fn noise(count: u64, len: usize) -> Vec<Vec<u8>> {
     let byte = |state: &mut u64| {
         *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

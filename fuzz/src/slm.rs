@@ -28,7 +28,7 @@ pub fn slm(data: &[u8]) {
     }
 }
 
-/// Files of every kind that this writer knows, and of every fault; those of a few KiB.
+/// Valid files of every kind, and bad files of every fault, of at most 6,000 bytes each.
 static FILES: LazyLock<Vec<(bool, Vec<u8>)>> = LazyLock::new(|| {
     let valid = valid_slm().into_iter().map(|(_, shape)| (true, slm_vec(&shape, 1)));
     let bad = bad_slm().into_iter().map(|bad| (false, bad.bytes));

@@ -1,6 +1,6 @@
-//! Decisions out of bytes.
+//! Decisions taken from the bytes of an input.
 
-/// Bytes that decide, taken from the front; zeros once they are used up.
+/// The bytes of an input, taken from the front; zeros once they are used up.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a>(&'a [u8]);
 

@@ -15,7 +15,7 @@ const PART: &str = "fuzz-1.slm.part";
 const STATE: &str = "fuzz-1.slm.part.state";
 const OPENER: Opener = Opener { pid: 42, now_unix: 1_700_000_000 };
 const CHUNK: usize = 16 << 10;
-/// The last chunk is short: the cheapest that can be there.
+/// Index of the last chunk, which is short and so the cheapest to store.
 const LAST: u32 = 2;
 const PEER: [u8; 32] = [7; 32];
 
@@ -46,8 +46,8 @@ impl Artifact {
 /// The first byte chooses what lies in the partial file and whether the record is any bytes or a header and entries.
 ///
 /// # Panics
-/// When a chunk counts as here whose bytes are not, a record that belongs to somebody else is changed, or the part
-/// cannot be completed afterwards.
+/// When a chunk whose bytes are missing counts as present, a foreign record is changed, or the part cannot be completed
+/// afterwards.
 pub fn state(data: &[u8]) {
     let mut source = Source::new(data);
     let setup = source.byte();
@@ -70,7 +70,7 @@ pub fn state(data: &[u8]) {
     goes_on(&disk, &part, resumed.have);
 }
 
-/// What is in the partial file: each chunk or zeros, perhaps cut, perhaps with a wrong byte.
+/// The bytes of the partial file: each chunk or zeros, perhaps cut, perhaps with a wrong byte.
 fn partial(setup: u8) -> Vec<u8> {
     let artifact = &*ARTIFACT;
     let mut bytes = vec![0; artifact.bytes.len()];
@@ -91,7 +91,7 @@ fn partial(setup: u8) -> Vec<u8> {
     bytes
 }
 
-/// A record with the right header, the right checksums, and whatever else.
+/// A record with correct checksums: a header, which may be foreign, and any entries, some of them damaged.
 fn entries(source: &mut Source<'_>) -> Vec<u8> {
     let artifact = &*ARTIFACT;
     let layout = artifact.spec.layout;
@@ -132,12 +132,12 @@ fn entry(source: &mut Source<'_>) -> (u8, Vec<u8>) {
     let index = u32::from(source.byte()) % 5;
     let supplier = if what & 0x10 == 0 { PEER } else { [0; 32] };
     match what & 7 {
-        // An honest chunk.
+        // A valid chunk entry.
         0..=2 => {
             let hash = artifact.tree.chunk_hash(index).copied().unwrap_or([1; 32]);
             (1, [&index.to_le_bytes()[..], &hash, &supplier, artifact.proof(index).as_flattened()].concat())
         }
-        // One whose hash or path was changed, cut or made longer.
+        // A chunk entry with a changed byte, cut or made longer.
         3 | 4 => {
             let hash = artifact.tree.chunk_hash(index % 3).copied().unwrap_or_default();
             let path = artifact.proof(source.byte().into());
@@ -159,7 +159,7 @@ fn put(disk: &MemDisk, name: &str, bytes: &[u8]) {
     file.write_all_at(bytes, 0).expect("a disk without limits");
 }
 
-/// Only a record that is somebody else's is refused, and it stays as it was.
+/// Checks that only a foreign record is refused, and that it is left unchanged.
 fn refused(disk: &MemDisk, record: &[u8], error: &StoreError) {
     use StoreError::{ForeignLayout, ForeignSwarm, ForeignVersion};
     let is_foreign = matches!(error, ForeignLayout { .. } | ForeignSwarm { .. } | ForeignVersion { .. });
@@ -167,7 +167,7 @@ fn refused(disk: &MemDisk, record: &[u8], error: &StoreError) {
     assert_eq!(disk.contents(STATE).as_deref(), Some(record));
 }
 
-/// The part takes good chunks and no others, and another session finds them.
+/// Checks that the part accepts good chunks and no others, and that they survive a power loss.
 fn goes_on(disk: &MemDisk, part: &Part<MemDisk>, mut have: Vec<u32>) {
     let artifact = &*ARTIFACT;
     let proof = artifact.proof(LAST);

@@ -1,4 +1,4 @@
-//! What a bitfield costs, in a process of its own: nothing else may move the peak.
+//! The memory of a bitfield, measured in a process of its own so that nothing else moves the peak.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -8,7 +8,7 @@ use std::fs;
 use minimodel_wire::limits::MAX_CHUNK_COUNT;
 use minimodel_wire::{Bitfield, Decoder, Frame};
 
-/// The allocator's slack; one bitfield of 2^24 chunks as bits is 2 MiB.
+/// Allowed growth in KiB, for the allocator's slack; one bitfield of 2^24 chunks as bits is 2 MiB.
 const MOST_KIB: u64 = 1 << 10;
 
 fn peak_kib() -> u64 {
@@ -17,8 +17,8 @@ fn peak_kib() -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Five bytes that say of 2^24 chunks that all of them are there, or none, cost no 2 MiB: not when the frame is read,
-/// nor when it is kept and looked at.
+/// A `Bitfield` body of five bytes, which says that all or none of 2^24 chunks are there, does not cost 2 MiB: neither when
+/// the frame is read, nor when the bitfield is kept and looked at.
 #[test]
 fn h6_a_bitfield_frame_of_five_bytes_costs_no_two_mebibytes() {
     let before = peak_kib();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use minimodel_fuzz::{TARGETS, Target};
 
-/// Executions of each target beyond its corpus; `MINIMODEL_FUZZ_RUNS` is another number.
+/// Executions of each target beyond its corpus; `MINIMODEL_FUZZ_RUNS` sets another number.
 const RUNS: u64 = 5_000;
 /// The longest input, as for libFuzzer.
 const MAX_LEN: usize = 6_000;
@@ -18,7 +18,7 @@ fn folder(target: &Target) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name)
 }
 
-/// Names and bytes, in order.
+/// The corpus of a target: paths and bytes, in order.
 fn corpus(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = folder(target);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -33,7 +33,7 @@ fn run(target: &Target, bytes: &[u8], from: &str) {
     assert!(ran.is_ok(), "target {} fails on {from}: {}", target.name, bytes.escape_ascii());
 }
 
-/// The committed files, and then mutations of them.
+/// Runs a target over the committed files, and then over mutations of them.
 fn holds(name: &str) {
     let target = TARGETS.iter().find(|target| target.name == name).unwrap();
     let corpus = corpus(target);

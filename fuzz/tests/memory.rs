@@ -1,4 +1,4 @@
-//! Memory over the whole corpus, in a process of its own: nothing else may move the peak.
+//! The memory of all targets over the whole corpus, measured in a process of its own so that nothing else moves the peak.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use minimodel_fuzz::TARGETS;
 
-/// Inputs are a few KiB; what one of them makes grow is tables, buffers of a hash, and the allocator's slack.
+/// Allowed growth in KiB: inputs are a few KiB, so that only tables, hash buffers and the allocator's slack grow.
 const MOST_KIB: u64 = 16 << 10;
 
 fn peak_kib() -> u64 {
@@ -17,14 +17,14 @@ fn peak_kib() -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// I6: whatever files and frames say of their sizes, memory follows the bytes that are there.
+/// I6: memory follows the bytes that are present, whatever sizes files and frames announce.
 #[test]
 fn a2_d3_d11_d13_i6_no_input_of_the_corpus_makes_memory_grow() {
-    // The kernel adds up what each thread counted only now and then, so that a later reading of the peak may be lower
-    // than an earlier one: the highest that was read is kept.
+    // The kernel sums the counters of the threads only now and then, so that a later reading of the peak may be lower than
+    // an earlier one: the highest reading is kept.
     let mut highest = peak_kib();
     for target in &TARGETS {
-        // What is made once for all runs is made here.
+        // Makes what all runs share.
         (target.run)(&[2, 0, 0, 0, 0, 0, 0, 0]);
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name);
         for entry in fs::read_dir(folder).unwrap() {

@@ -1,7 +1,7 @@
-//! Chunks and proofs, changed at random: none that is not true is believed, and every true one is.
+//! Chunks and proofs, changed at random: every false claim is refused, and every true one is accepted.
 //!
 //! The verifier's own tests go through every index at every count up to 257 (`b4_every_index...`, `b3_...`, and
-//! `b4_truncated...` in `verifier/tests/verifier/chunks.rs`); here each proof is besides held against every other place.
+//! `b4_truncated...` in `verifier/tests/verifier/chunks.rs`); here each proof is also checked at every other place.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the figures of a run")]
@@ -35,7 +35,7 @@ fn b2_b3_b4_b5_d10_no_changed_chunk_or_proof_is_believed_and_every_honest_one_is
         for _ in 0..1 + rng.u32(..4) {
             claim.change(&mut source);
         }
-        // A change that changes nothing, or that another takes back, is no mutation.
+        // Changes without an effect, or that undo each other, are no mutation.
         if claim.is_true() {
             continue;
         }
@@ -52,8 +52,8 @@ fn b2_b3_b4_b5_d10_no_changed_chunk_or_proof_is_believed_and_every_honest_one_is
     assert_eq!((changed, honest), (count, count));
 }
 
-/// Every count to 257, every index, every other index: only the own place is believed; and no proof of another length
-/// than that of the place.
+/// For every count up to 257, every index and every other index: a proof is accepted only at its own place, and only with
+/// the length of that place.
 #[test]
 fn b3_b4_index_and_length_confusion_is_exhaustive_up_to_257_leaves() {
     let hashes: Vec<_> = (0..257_u32).map(|index| sha256(&index.to_le_bytes())).collect();

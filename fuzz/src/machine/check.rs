@@ -1,4 +1,4 @@
-//! What the machine says, held against what it was told.
+//! Checks of the machine's outputs against its inputs.
 
 use minimodel_swarm::machine::{Ask, Breach, Conn, Consequence, Event, Input, Output, Req};
 use minimodel_wire::{Consent, Frame, PeerId};
@@ -7,7 +7,7 @@ use super::{Stage, World};
 use crate::samples::{self, CHUNKS};
 
 impl World {
-    /// Tells the machine one thing and takes all that it says.
+    /// Passes one input to the machine and takes all of its outputs.
     pub(super) fn tell(&mut self, input: Input) {
         let most =
             64 + 4 * (self.requests.len() + self.asks.len()) + (8 + CHUNKS as usize) * (self.links.len() + 1);
@@ -33,7 +33,7 @@ impl World {
                 assert!(hearsay.len() <= 2, "dials {hearsay:?} because others say so");
                 assert!(!(addresses.is_empty() && hearsay.is_empty()) && self.ours.contains(Consent::FETCH));
                 assert!(self.links.values().all(|link| link.peer != peer), "dials who is connected");
-                // One that came to us and went while it was dialed may be dialed once more.
+                // A peer that connected to us and left while it was being dialed may be dialed once more.
                 self.dials.push_back(peer);
             }
             Output::Send { conn, frame } => {
@@ -42,7 +42,7 @@ impl World {
             }
             Output::Close { conn, .. } => {
                 assert!(self.links.remove(&conn).is_some(), "{conn:?} is closed twice");
-                // A list goes with its connection and is not withdrawn beside.
+                // A request for leaf hashes ends with its connection; no `Cancel` follows.
                 self.leaves.take_if(|(_, asked)| *asked == conn);
             }
             Output::Request { conn, req, index } => self.may_request(conn, req, index),
@@ -133,7 +133,7 @@ impl World {
     fn happened(&mut self, event: &Event) {
         match *event {
             Event::Banned { peer, breach, .. } => {
-                // What a bad path can cause never bans; the rest needs proof, or a second time.
+                // Breaches that a bad network path can cause never ban; the others need proof, or a repetition.
                 let proof_only =
                     matches!(breach, Breach::BadChunk | Breach::MalformedChunk | Breach::BadLeaves);
                 assert!(!proof_only || self.guilty.contains(&peer), "{peer} is banned for {breach:?}");

@@ -1,4 +1,4 @@
-//! What our user changes its mind about.
+//! Changes of the controls that the user sets.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::World;
 use crate::samples::{self, CHUNK_BYTES};
 
 impl World {
-    /// One thing changes; the others are as they were.
+    /// Changes one control and leaves the others as they were.
     pub(super) fn wants(&mut self, what: u8, how: u8) {
         let peers = (how & 0x80 == 0).then(|| samples::some_peers(how | 0x18));
         let bytes = (how & 0x80 == 0).then(|| u64::from(how & 0x1f) * u64::from(CHUNK_BYTES) / 2);

@@ -1,8 +1,8 @@
-//! Sequences of everything that can happen to the machine, as its driver would tell it.
+//! Sequences of all inputs that the driver can pass to the machine.
 //!
 //! The driver's side of the contract is kept: a connection is dialed only when the machine asked for it, an answer comes
-//! once, what was withdrawn may still be on its way. Everything else is the fuzzer's choice, time included. After each
-//! step the machine's invariants are checked, and all that it said is held against what it was told (`check`).
+//! once, and an answer to a withdrawn request may still arrive. Everything else is the fuzzer's choice, time included.
+//! After each step the machine's invariants are checked, and its outputs are checked against its inputs (`check`).
 
 mod check;
 mod controls;
@@ -21,11 +21,11 @@ use crate::source::Source;
 /// Connections at once, so that a run stays short.
 const MAX_CONNS: usize = 12;
 
-/// The first bytes choose our side; the rest is what happens.
+/// The first bytes choose the machine's configuration; the rest are its inputs.
 ///
 /// # Panics
-/// When an invariant breaks, something is said that must not be, too much is said at once, the machine wants to be woken
-/// without end, or something is left when everybody has gone.
+/// When an invariant breaks, the machine makes an output that is not allowed or too many outputs at once, it asks for
+/// wakeups without end, or state is left after every peer has gone.
 pub fn machine(data: &[u8]) {
     let mut source = Source::new(data);
     let mut world = World::new(&mut source);
@@ -35,21 +35,21 @@ pub fn machine(data: &[u8]) {
     world.end();
 }
 
-/// A connection as the driver sees it, and what the peer has said over it.
+/// A connection as the driver sees it, and what the peer has announced over it.
 struct Link {
     peer: PeerId,
-    /// What it may be asked for: its bitfield, and what it announced and took back.
+    /// Chunks that the peer may be asked for: its bitfield, changed by its `Have` and `DontHave` frames.
     announced: Bitfield,
     introduced: bool,
 }
 
-/// How far a request of ours is.
+/// The stage of a request that the machine made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Asked,
-    /// The driver holds the chunk and waits to be told what to do with it.
+    /// The driver holds the chunk and waits for the machine's decision.
     Arrived,
-    /// It is being proven and written.
+    /// The chunk is being proven and written.
     Keeping,
 }
 
@@ -60,21 +60,22 @@ struct World {
     links: BTreeMap<Conn, Link>,
     dials: VecDeque<PeerId>,
     requests: BTreeMap<Req, (Conn, u32, Stage)>,
-    /// Whose chunks are being proven.
+    /// Suppliers of the chunks that are being proven.
     suppliers: BTreeMap<Req, PeerId>,
     leaves: Option<(Req, Conn)>,
     rescan: bool,
-    /// Signatures that are being checked.
+    /// Offers whose signatures are being checked.
     checks: VecDeque<(Check, UncheckedOffer)>,
     /// A chunk that was lost and is being read once more.
     reread: Option<u32>,
     controls: Controls,
-    /// Asks that are neither answered nor refused: whose, for what, and whether they are being served.
+    /// Requests of peers that are neither answered nor refused: connection, chunk index (`None` for leaf hashes and the
+    /// manifest), and whether the request is being served.
     asks: BTreeMap<Ask, (Conn, Option<u32>, bool)>,
-    /// Chunks that are here by all that the machine was told.
+    /// Chunks that the machine must have, by its inputs.
     have: Bitfield,
     banned: BTreeSet<PeerId>,
-    /// Keys that a ban can be proven against.
+    /// Peers that may be banned for bad chunks or leaf hashes, because the fault was proven.
     guilty: BTreeSet<PeerId>,
     next_conn: u64,
     next_ask: u64,
@@ -138,7 +139,7 @@ impl World {
         }
     }
 
-    /// Everybody goes, everything is answered, and nothing may be left.
+    /// Closes all connections, answers everything, and checks that no state is left.
     fn end(&mut self) {
         for conn in self.links.keys().copied().collect::<Vec<_>>() {
             self.gone(conn, None);
@@ -151,7 +152,7 @@ impl World {
             self.kept(req, 0);
         }
         for (ask, (_, index, is_served)) in std::mem::take(&mut self.asks) {
-            // Lists and manifests are sent to their end, or to that of the stream.
+            // Only leaf hashes and manifests may still be under way; they end with their stream.
             assert!(index.is_none() && is_served, "{ask:?} was never answered");
             self.tell(Input::Served { ask, outcome: ServeOutcome::Cancelled { bytes: 0 } });
         }

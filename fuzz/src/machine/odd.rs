@@ -1,5 +1,5 @@
-//! What happens seldom, or too late: breaches that the driver saw, lost chunks, the user's wishes, and inputs for what is
-//! gone or withdrawn.
+//! Rare and late inputs: breaches that the driver saw, lost chunks, changes by the user, and inputs for connections and
+//! requests that are gone or withdrawn.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::World;
 use crate::samples::{self, CHUNKS};
 use crate::source::Source;
 
-/// What the driver may say that a peer broke.
+/// The breaches that the driver may report.
 const BREACHES: [Breach; 7] = [
     Breach::Malformed(CloseCode::Malformed),
     Breach::Malformed(CloseCode::ProtocolViolation),
@@ -58,7 +58,7 @@ impl World {
         }
     }
 
-    /// What was on its way when it was withdrawn, or never was.
+    /// An input for something that was withdrawn, or never existed.
     pub(super) fn stale(&mut self, source: &mut Source<'_>) {
         let (what, a) = (source.byte(), u64::from(source.byte()));
         let (conn, req, ask) = (Conn(a), Req(a), Ask(a));
@@ -67,7 +67,7 @@ impl World {
             !self.requests.contains_key(&req) && self.leaves.is_none_or(|(leaves, _)| leaves != req);
         match what % 8 {
             0 if what >= 0xf0 => {
-                // Nobody asked for this check.
+                // The machine did not ask for this check.
                 let verdict = OfferVerdict::Good(samples::offers()[0].clone());
                 self.tell(Input::OfferChecked { check: Check(u64::MAX - a), verdict });
             }

@@ -1,4 +1,4 @@
-//! What happens: one step a few bytes.
+//! The steps of a run: each takes a few bytes.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ impl World {
     }
 
     fn introduce(&mut self, conn: Conn, bits: u8, source: &mut Source<'_>) {
-        // Most peers help: consent to everything is what happens most.
+        // Most peers consent to everything.
         let consent = samples::consent(if bits < 8 { bits } else { 7 });
         self.say(conn, Frame::Hello(samples::hello(consent)));
         self.say(conn, Frame::Bitfield(bitfield(source.u32())));
@@ -74,7 +74,7 @@ impl World {
         }
     }
 
-    /// What became of a dial: a connection, a failure, another key.
+    /// The result of a dial: a connection, a failure, another key.
     fn dial_ends(&mut self, source: &mut Source<'_>) {
         let how = source.byte();
         let Some(peer) = self.dials.pop_front() else { return };
@@ -128,7 +128,7 @@ impl World {
         }
     }
 
-    /// A frame arrives, and what it announces is noted first.
+    /// Passes a frame to the machine, after noting what it announces.
     fn say(&mut self, conn: Conn, frame: Frame) {
         let Some(link) = self.links.get_mut(&conn) else { return };
         match &frame {
@@ -221,7 +221,7 @@ impl World {
     fn served(&mut self, source: &mut Source<'_>) {
         let (which, how) = (source.byte(), source.byte());
         let serving: Vec<Ask> = self.asks.iter().filter(|(_, ask)| ask.2).map(|(&ask, _)| ask).collect();
-        // A peer may also withdraw what waits.
+        // A peer may also withdraw a request that waits.
         let waiting: Vec<Ask> = self.asks.keys().copied().collect();
         let Some(ask) = pick(if how & 8 == 0 { &serving } else { &waiting }, which) else { return };
         let Some((conn, index, is_served)) = self.asks.remove(&ask) else { return };
@@ -230,7 +230,7 @@ impl World {
             (0..=4, _) if is_served => ServeOutcome::Done { bytes },
             (5, _) if is_served => ServeOutcome::TooSlow,
             (6, Some(index)) if is_served => {
-                // It waits on, until it is served after all or refused.
+                // The request waits until it is served after all, or refused.
                 self.asks.insert(ask, (conn, Some(index), false));
                 ServeOutcome::HeldBack { index, is_used_up: how & 0x10 != 0 }
             }
@@ -245,20 +245,21 @@ impl World {
         self.gone(conn, CloseCode::ALL.get(usize::from(code)).copied());
     }
 
-    /// The driver sees that a connection is gone.
+    /// Reports a closed connection, as the driver does.
     pub(super) fn gone(&mut self, conn: Conn, code: Option<CloseCode>) {
         self.links.remove(&conn);
         self.leaves.take_if(|(_, asked)| *asked == conn);
         self.tell(Input::Closed { conn, code });
     }
 
-    /// The disk has a chunk no more.
+    /// Reports a chunk that the disk has lost.
     pub(super) fn loses(&mut self, index: u32) {
         self.have.clear(index);
         self.tell(Input::ChunkLost { index });
     }
 
-    /// The search for leaf hashes goes on; when there is none, one of the chunks that are here goes bad.
+    /// Answers a pending request for leaf hashes, a rescan or a reread; if there is none, one of the present chunks is
+    /// lost.
     fn searched(&mut self, source: &mut Source<'_>) {
         let how = source.byte();
         if let Some((req, conn)) = self.leaves.take() {
@@ -275,7 +276,7 @@ impl World {
         } else if std::mem::take(&mut self.rescan) {
             let bits = source.u32();
             let have: Vec<u32> = (0..CHUNKS).filter(|index| bits >> index & 1 == 1).collect();
-            // What is being proven and written counts when that is done.
+            // A chunk that is being proven and written counts when that is done.
             let keeping = self.requests.values().filter(|request| request.2 == Stage::Keeping);
             let keeping: Vec<u32> = keeping.map(|request| request.1).collect();
             for &index in have.iter().filter(|index| !keeping.contains(index)) {
@@ -284,7 +285,7 @@ impl World {
             self.tell(Input::Rescanned { have });
         } else if let Some(index) = self.reread.take() {
             let is_good = how & 1 == 0;
-            // What was asked of a peer meanwhile comes from there.
+            // A chunk that was requested from a peer meanwhile comes from that peer.
             if is_good && self.requests.values().all(|request| request.1 != index) {
                 self.have.set(index);
             }
@@ -297,7 +298,7 @@ impl World {
         }
     }
 
-    /// The oldest checks of signatures end, if there are any.
+    /// Ends the oldest checks of signatures, if there are any.
     pub(super) fn offers_checked(&mut self, most: usize) {
         for _ in 0..most {
             let Some((check, offer)) = self.checks.pop_front() else { return };
@@ -314,7 +315,7 @@ impl World {
             0 => self.now = self.now + Duration::from_millis(1) * some,
             1 => self.now = self.now + Duration::from_millis(100) * some,
             2 => self.now = self.now + Duration::from_secs(1) * (some * some),
-            // As the driver does: called when the machine wants to be, some times in a row.
+            // As the driver does: a tick at the machine's wakeup time, several times in a row.
             _ => {
                 for _ in 0..=some % 8 {
                     let Some(at) = self.machine.wakeup() else { return };
