@@ -1,4 +1,4 @@
-//! Handshakes that never end, how newcomers are received meanwhile, and a listener that falls silent.
+//! Half-open handshakes, the reception of newcomers meanwhile, and a peer that falls silent.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::seen::Ended;
 use crate::socket::{self, Line, Loss};
 use crate::tls::Identity;
 
-/// Less than a client waits before it sends its first packet again: whatever comes until then is an answer to one.
+/// Shorter than a client's wait before it resends its first packet: whatever comes until then answers one packet.
 pub const AT_ONCE: Duration = Duration::from_millis(800);
-/// What should come is waited for so long, on however busy a machine.
+/// How long to wait for something that should come, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// Half-open handshakes from one address, held until this is dropped: whoever is in it proves its address when it is
-/// asked to, and says nothing more. The other side gives each of them up in time.
+/// Half-open handshakes from one address, held until this is dropped: each client proves its address when the target asks
+/// for it, and says nothing more. The target gives each of them up in time.
 #[derive(Debug)]
 pub struct Crowd {
     _endpoint: Endpoint,
@@ -45,7 +45,7 @@ impl Crowd {
         Ok(Self { _endpoint: endpoint, standing, line })
     }
 
-    /// Waits until the other side has taken all of it up, but no longer than this.
+    /// Waits until the target has taken up every handshake, at most for `patience`.
     pub async fn settle(&self, patience: Duration) {
         let all = async {
             while self.stood() < self.standing.len() {
@@ -55,30 +55,30 @@ impl Crowd {
         let _ = timeout(patience, all).await;
     }
 
-    /// Handshakes that the other side took up.
+    /// Handshakes that the target has taken up.
     pub fn stood(&self) -> usize {
         self.line.answered()
     }
 
-    /// Those of them that did not have to prove their address.
+    /// Handshakes that the target has taken up without asking for a proof of address.
     pub fn unproven(&self) -> usize {
         self.line.unproven()
     }
 }
 
-/// How a newcomer was received.
+/// How the target received a newcomer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reception {
-    /// It had to prove its address first.
+    /// The newcomer had to prove its address first.
     pub retried: bool,
-    /// Its handshake was done.
+    /// The handshake was completed.
     pub connected: bool,
-    /// Anything at all came back.
+    /// At least one datagram came back.
     pub answered: bool,
 }
 
-/// Dials once from an address, honestly, and leaves again. What is expected is waited for, and to what is not a moment is
-/// given in which it could come.
+/// Dials once from an address as an honest peer, and leaves again. Waits up to `PATIENCE` for what is expected, and gives
+/// what is not expected `AT_ONCE` in which it could come.
 ///
 /// # Errors
 ///
@@ -111,8 +111,8 @@ fn endpoint(from: IpAddr, loss: Loss) -> Result<(Endpoint, Arc<Line>)> {
     Ok((Endpoint::new_with_abstract_socket(EndpointConfig::default(), None, socket, runtime)?, line))
 }
 
-/// Asks for much, and falls silent in the middle of it: the other side has all under way that it may, and hears of none
-/// of it. Then `end` is called, and how the connection ends is what still came through.
+/// Requests many chunks and falls silent in the middle: the target has as much under way as it may, and gets no
+/// acknowledgement. Then calls `end`, and returns how the connection ended, by what was still received.
 ///
 /// # Errors
 ///

@@ -1,9 +1,9 @@
-//! A peer that keeps every rule of `minimodel/1` but one, chosen by name: what the project's tests attack itself with.
+//! A peer that keeps every rule of `minimodel/1` but one, chosen by name, for attacks in the project's own tests.
 //!
-//! It stands on quinn, rustls and the crate `wire`, and not on the swarm: a mistake of the driver is not made here a
-//! second time. As a client it attacks whoever seeds ([`attack`]), as a server whoever fetches ([`Server`]); [`Trick`]
-//! lists what it can do, each with its row of the catalogue in `docs/faults.md`. Nothing that is shipped depends on it.
-//! It talks to the addresses it is given and to no others.
+//! It is built on quinn, rustls and the crate `wire`, and not on the swarm, so that a mistake of the driver is not made
+//! here a second time. As a client it attacks a seeder ([`attack`]), as a server a fetcher ([`Server`]); [`Trick`] lists
+//! what it can do, each with its row of the catalogue in `docs/faults.md`. Nothing that is shipped depends on it. It talks
+//! only to the addresses that it is given.
 
 mod client;
 pub mod crowd;

@@ -1,4 +1,4 @@
-//! What is attacked: a manifest, and where the hostile side serves, the file.
+//! The model of an attack: a manifest and, if the hostile side serves, its file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,11 +24,11 @@ struct File {
 }
 
 impl Model {
-    /// Reads the manifest, and the file if one is named. Both are believed.
+    /// Reads the manifest, and the file if one is given. The file's hashes are not checked against the manifest.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, or a manifest that is none.
+    /// A file that cannot be read or has another number of chunks, or an invalid manifest.
     pub fn read(manifest: &Path, artifact: Option<&Path>) -> Result<Self> {
         let text = std::fs::read(manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
         let manifest = Arc::new(Manifest::parse(&text).context("this is no manifest")?);
@@ -58,7 +58,7 @@ impl Model {
         }
     }
 
-    /// The chunk and its proof as they should be; nothing of a file that is not here.
+    /// The right chunk and its proof; `None` without a file.
     pub(crate) fn chunk(&self, index: u32) -> Option<(Vec<u8>, Vec<Digest>)> {
         let file = self.file.as_ref()?;
         let start = usize::try_from(file.layout.offset(index)).ok()?;
@@ -66,7 +66,7 @@ impl Model {
         Some((bytes.to_vec(), file.tree.proof(index)?))
     }
 
-    /// Another chunk of the same length whose proof has as many nodes: its index alone tells that it is not the one asked for.
+    /// Another chunk of the same length and proof length: only its index shows that it is not the requested one.
     pub(crate) fn alike(&self, index: u32) -> Option<u32> {
         let layout = &self.file.as_ref()?.layout;
         let shape = |index| (layout.chunk_len(index), proof_len(self.count, index));

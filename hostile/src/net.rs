@@ -1,4 +1,4 @@
-//! Connections as the hostile side makes them: as the protocol wants them, but for what a trick changes.
+//! Connections of the hostile side: as the protocol requires them, except for what a trick changes.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -19,22 +19,22 @@ use crate::session::{Tampered, Tampering};
 use crate::socket::{self, Loss};
 use crate::tls::{Identity, Shown};
 
-/// Longer than anything that the other side takes its time for: 20 s for an answer that is not read, and some more.
+/// Longer than every timeout of the target: 20 s for an answer that is not read, and a margin.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-/// Waiting for something that comes at once or never.
+/// How long to wait for something that comes at once or never.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 
-/// When an offer of ours ends, in seconds since 1970.
+/// When an offer of the hostile side ends, in seconds since 1970.
 pub(crate) fn in_an_hour() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() + 3_600
 }
 
-/// Who is attacked, and where.
+/// The peer under attack.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// The key that should answer.
+    /// The key that the target should show.
     pub peer: PeerId,
-    /// Where.
+    /// Where the target listens.
     pub address: SocketAddr,
 }
 
@@ -50,16 +50,16 @@ impl Target {
     }
 }
 
-/// How we appear.
+/// How the hostile side appears to the target.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Guise {
     pub(crate) shown: Shown,
     pub(crate) alpn: &'static [u8],
     pub(crate) tampering: Tampering,
     pub(crate) loss: Loss,
-    /// Bytes that we let the other side send on a stream, and on all together.
+    /// Bytes that the target may send on a stream, and on all streams together.
     pub(crate) window: u32,
-    /// Our own address.
+    /// The local address.
     pub(crate) from: IpAddr,
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn transport(window: u32) -> Arc<TransportConfig> {
     Arc::new(config)
 }
 
-/// A socket of our own, which the other side knows us by.
+/// An endpoint on a socket of its own, which the target sees as the peer's address.
 pub(crate) fn endpoint(guise: &Guise) -> Result<Endpoint> {
     let socket = socket::bind(SocketAddr::new(guise.from, 0), guise.loss).context("no socket")?;
     Ok(Endpoint::new_with_abstract_socket(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime))?)
@@ -100,7 +100,7 @@ pub(crate) fn client_config(identity: &Identity, guise: &Guise) -> Result<quinn:
     Ok(config)
 }
 
-/// Dials; the inner error is the other side's answer.
+/// Dials; the inner error is the target's answer.
 pub(crate) async fn dial(
     endpoint: &Endpoint,
     target: &Target,
@@ -117,7 +117,7 @@ pub(crate) struct Peer {
     pub(crate) connection: Connection,
     pub(crate) control: SendStream,
     frames: mpsc::Receiver<Frame>,
-    /// The other side opened a stream to ask something, or ended its control stream.
+    /// The task that reads the target's frames; it returns the stream at the end of the control stream.
     pub(crate) reader: tokio::task::JoinHandle<RecvStream>,
 }
 
@@ -138,20 +138,20 @@ impl Peer {
         Ok(self.control.write_all(&frame.encode()).await?)
     }
 
-    /// Says hello and what we have: with a consent to serve the whole file, otherwise nothing.
+    /// Sends a Hello and a Bitfield: with a consent to serve the whole file, otherwise of no chunk.
     pub(crate) async fn introduce(&mut self, model: &Model, consent: Consent) -> Result<()> {
         let have = if consent.contains(Consent::SERVE) { model.all() } else { model.none() };
         self.introduce_as(model.hello(consent), have).await
     }
 
-    /// Says hello, waits for the other side's bitfield, and sends `have` as ours.
+    /// Sends a Hello, waits for the target's Bitfield, and sends `have` as its own.
     pub(crate) async fn introduce_as(&mut self, hello: Hello, have: Bitfield) -> Result<()> {
         self.send(&Frame::Hello(hello)).await?;
         self.hear(|frame| matches!(frame, Frame::Bitfield(_))).await.context("no bitfield came")?;
         self.send(&Frame::Bitfield(have)).await
     }
 
-    /// Becomes interested, and waits for its turn.
+    /// Sends `Interested`, and waits for `Unchoke`.
     pub(crate) async fn become_served(&mut self) -> Result<()> {
         self.send(&Frame::Interested).await?;
         self.hear(|frame| matches!(frame, Frame::Unchoke)).await.context("it was never our turn")?;
@@ -171,7 +171,7 @@ impl Peer {
         timeout(PATIENCE, hear).await.ok().flatten()
     }
 
-    /// Opens a stream and asks.
+    /// Opens a stream and sends a request.
     pub(crate) async fn ask(&self, request: &[u8]) -> Result<(SendStream, RecvStream)> {
         let (mut send, recv) = self.connection.open_bi().await?;
         send.write_all(request).await?;
@@ -179,7 +179,7 @@ impl Peer {
         Ok((send, recv))
     }
 
-    /// Asks for a chunk and reads what comes.
+    /// Requests a chunk and reads the answer.
     pub(crate) async fn take(&self, index: u32) -> Result<Answer> {
         let (_, mut recv) = self.ask(&Request::Chunk { index }.encode()).await?;
         Ok(read_answer(&mut recv).await)
@@ -194,7 +194,7 @@ impl Peer {
     }
 }
 
-/// What came on a stream.
+/// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
     Bytes(Vec<u8>),
@@ -212,13 +212,14 @@ pub(crate) async fn read_answer(recv: &mut RecvStream) -> Answer {
     }
 }
 
-/// Reads frames as long as there are any; what is no frame ends it quietly, since we are the bad side here.
+/// Reads frames until the stream ends. Invalid frames stop the decoding quietly: the hostile side does not judge the
+/// target.
 async fn read_frames(mut recv: RecvStream, heard: mpsc::Sender<Frame>) -> RecvStream {
     let mut decoder = Decoder::new(None);
     while let Ok(Some(chunk)) = recv.read_chunk(64 << 10, true).await {
         decoder.push(&chunk.bytes);
         while let Ok(Some(frame)) = decoder.next() {
-            // Frames that nobody waits for are dropped.
+            // A frame is dropped when the queue is full or closed.
             let _ = heard.try_send(frame);
         }
     }

@@ -1,5 +1,5 @@
-//! Somebody in the middle: it answers at an address that a seeder advertises, ends TLS with a key of its own, and dials
-//! the seeder in the dialer's place.
+//! A man in the middle: it answers at an address that a seeder advertises, ends TLS with a key of its own, and dials the
+//! seeder in the dialer's place.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Takes an address; nobody is let through yet. Must be called within a tokio runtime.
+    /// Binds an address; connections are not relayed yet. Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl Relay {
         })
     }
 
-    /// The address to be advertised.
+    /// The address that the seeder should advertise.
     ///
     /// # Errors
     ///
@@ -51,12 +51,12 @@ impl Relay {
         Ok(self.endpoint.local_addr()?)
     }
 
-    /// The key that it shows to both sides.
+    /// The key that the relay shows to both sides.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// From now on whoever comes is connected to `target`.
+    /// Starts to relay every incoming connection to `target`.
     pub fn run(&mut self, target: Target) {
         let (endpoint, identity) = (self.endpoint.clone(), self.identity.clone());
         let (relayed, visits) = (self.relayed.clone(), self.visits.clone());
@@ -69,12 +69,12 @@ impl Relay {
         });
     }
 
-    /// Who tried to come through.
+    /// Number of incoming connections.
     pub fn visits(&self) -> u64 {
         self.visits.load(Ordering::Relaxed)
     }
 
-    /// Bytes of streams that it could read in the middle.
+    /// Bytes of streams that the relay could read.
     pub fn relayed(&self) -> u64 {
         self.relayed.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! What the hostile side saw of the other's defence.
+//! What the hostile side saw of the target's defence.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use quinn::ConnectionError;
 /// How a connection ended, as the hostile side saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
-    /// The other side closed it with an application code.
+    /// The target closed it with an application code.
     Closed(u64),
-    /// The other side closed it with a transport error code (RFC 9000 section 20; 0x100 and an alert for TLS).
+    /// The target closed it with a transport error code (RFC 9000 section 20; 0x100 and an alert for TLS).
     Transport(u64),
-    /// Our own library found the other side at fault, with a transport error code.
+    /// The hostile side's own library found the target at fault, with a transport error code.
     Found(u64),
-    /// Nothing came any more.
+    /// The connection timed out.
     TimedOut,
     /// It was still open when the trick was over.
     Open,
-    /// We could not even begin, for this reason.
+    /// The connection could not be started, for this reason.
     Never(String),
 }
 
@@ -50,18 +50,18 @@ impl fmt::Display for Ended {
     }
 }
 
-/// What came of one trick.
+/// The result of one trick.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// How the connection ended.
     pub ended: Ended,
-    /// Codes with which our requests were reset, in order.
+    /// Codes with which the target reset requests, in order.
     pub resets: Vec<u64>,
-    /// Chunks that we were given whole.
+    /// Chunks that the target served whole.
     pub chunks: u32,
-    /// Requests that we were sent.
+    /// Requests that the target sent.
     pub asked: u32,
-    /// The code of the goodbye that it said in a frame, where that is looked at.
+    /// Code of the target's `Bye` frame, in the tricks that wait for one.
     pub bye: Option<u32>,
     /// Whether something succeeded that must not.
     pub granted: bool,

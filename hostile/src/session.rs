@@ -1,5 +1,5 @@
-//! A TLS session that is tampered with from inside: what the other side granted is read as more than it was, or our own
-//! first message is changed on its way out.
+//! A TLS session that is tampered with from inside: the transport limits that the target granted are read as higher ones,
+//! or the hostile side's first message is changed on its way out.
 
 use std::any::Any;
 use std::io::Cursor;
@@ -11,24 +11,24 @@ use quinn_proto::crypto::{
 use quinn_proto::transport_parameters::TransportParameters;
 use quinn_proto::{ConnectError, ConnectionId, Side, TransportError};
 
-/// What is tampered with.
+/// What a session tampers with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tampering {
-    /// Streams and windows are taken, not waited for.
+    /// The target's limits on streams and windows are ignored.
     pub(crate) ignores_limits: bool,
     /// The first message offers TLS 1.2 in place of 1.3.
     pub(crate) offers_tls12: bool,
 }
 
-/// Ids of RFC 9000 section 18.2 whose values are limits on what we may send: windows and stream counts.
+/// Ids of RFC 9000 section 18.2 whose values limit what the hostile side may send: windows and stream counts.
 const LIMITS: std::ops::RangeInclusive<u64> = 0x04..=0x09;
-/// What is believed in their place.
+/// The value that is read in place of each limit.
 const PLENTY: u64 = 1 << 24;
-/// The extension `supported_versions` (43) of a client hello that offers TLS 1.3 alone, and what becomes of it.
+/// The extension `supported_versions` (43) of a client hello that offers TLS 1.3 alone, and its replacement.
 const TLS13_ALONE: [u8; 7] = [0x00, 0x2b, 0x00, 0x03, 0x02, 0x03, 0x04];
 const TLS12_ALONE: [u8; 7] = [0x00, 0x2b, 0x00, 0x03, 0x02, 0x03, 0x03];
 
-/// The client's or the server's configuration, its sessions tampered with.
+/// The client's or the server's configuration, whose sessions are tampered with.
 pub(crate) struct Tampered<C> {
     pub(crate) inner: Arc<C>,
     pub(crate) tampering: Tampering,
@@ -134,7 +134,7 @@ impl Session for Inside {
     }
 }
 
-/// The same parameters, every limit on us raised.
+/// The transport parameters with every limit raised.
 fn widened(bytes: &[u8]) -> Vec<u8> {
     let mut wide: Vec<u8> = Vec::new();
     let mut rest = bytes;

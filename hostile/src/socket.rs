@@ -1,4 +1,4 @@
-//! A socket that loses on purpose.
+//! A UDP socket that drops datagrams on purpose.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,14 +12,14 @@ use std::task::{Context, Poll, ready};
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, Runtime as _, TokioRuntime, UdpPoller};
 
-/// What is lost.
+/// The datagrams that are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Loss {
     /// Nothing.
     None,
-    /// Every second datagram that we send after the first few: the other side holds gaps.
+    /// Every second datagram sent after the first few, so that the target has to buffer across gaps.
     Gaps,
-    /// Whatever comes but a Retry: a handshake that never ends.
+    /// Every datagram received but a Retry: a handshake that never ends.
     AllButRetry,
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn bind(address: SocketAddr, loss: Loss) -> io::Result<Arc<dyn AsyncU
     Ok(counted(address, loss)?.0)
 }
 
-/// The same, with counts of what comes and a switch for what goes.
+/// Binds a socket with counters of what is received, and a switch that drops everything sent.
 pub(crate) fn counted(address: SocketAddr, loss: Loss) -> io::Result<(Arc<dyn AsyncUdpSocket>, Arc<Line>)> {
     let inner = TokioRuntime.wrap_udp_socket(UdpSocket::bind(address)?)?;
     let line = Arc::new(Line::default());
@@ -38,17 +38,17 @@ pub(crate) fn counted(address: SocketAddr, loss: Loss) -> io::Result<(Arc<dyn As
     Ok((Arc::new(socket), line))
 }
 
-/// A socket from outside.
+/// The counters and the switch of a socket.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
-    /// Datagrams that came, lost on purpose or not.
+    /// Received buffers, dropped on purpose or not; several datagrams may come in one.
     pub(crate) received: AtomicU64,
     seen: Mutex<Seen>,
-    /// Nothing that is sent gets out.
+    /// Whether every datagram sent is dropped.
     pub(crate) is_mute: AtomicBool,
 }
 
-/// Connections of this socket, by the id that we chose for them.
+/// Connections of this socket, by the id that this side chose for them.
 #[derive(Debug, Default)]
 struct Seen {
     retried: BTreeSet<Vec<u8>>,
@@ -56,17 +56,17 @@ struct Seen {
 }
 
 impl Line {
-    /// Connections that were asked to prove their address.
+    /// Connections that the target asked to prove their address.
     pub(crate) fn retried(&self) -> usize {
         self.seen().retried.len()
     }
 
-    /// Connections whose handshake the other side took up.
+    /// Connections whose handshake the target has taken up.
     pub(crate) fn answered(&self) -> usize {
         self.seen().answered.len()
     }
 
-    /// Those of them that did not have to prove their address.
+    /// Connections whose handshake the target has taken up without asking for a proof of address.
     pub(crate) fn unproven(&self) -> usize {
         let seen = self.seen();
         seen.answered.difference(&seen.retried).count()
@@ -102,8 +102,8 @@ fn is_retry(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| first & 0xf0 == 0xf0)
 }
 
-/// Whom a datagram with a long header is for: it begins with one byte, the version and the id's length (RFC 9000 section
-/// 17.2).
+/// The destination connection id of a datagram with a long header, which begins with one byte, the version and the id's
+/// length (RFC 9000 section 17.2).
 fn long_header_id(datagram: &[u8]) -> Option<&[u8]> {
     let (&[first, _, _, _, _, len], rest) = datagram.split_first_chunk()?;
     if first & 0x80 == 0 { None } else { rest.get(..len.into()) }
@@ -136,7 +136,7 @@ impl AsyncUdpSocket for Lossy {
         let count = ready!(self.inner.poll_recv(cx, buffers, meta))?;
         for (meta, buffer) in meta.iter_mut().zip(buffers.iter()).take(count) {
             self.line.received.fetch_add(1, Ordering::Relaxed);
-            // Several datagrams of one length may have come as one piece.
+            // One buffer may hold several datagrams of one length.
             let piece = buffer.get(..meta.len).unwrap_or_default();
             piece.chunks(meta.stride.max(1)).for_each(|datagram| self.line.note(datagram));
             if self.loss == Loss::AllButRetry && !is_retry(buffer) {

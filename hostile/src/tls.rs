@@ -1,4 +1,4 @@
-//! TLS as `docs/protocol.md` section 1 wants it, and as it does not.
+//! TLS as `docs/protocol.md` section 1 requires it, and in ways that it forbids.
 
 use std::sync::Arc;
 
@@ -21,28 +21,28 @@ const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0
 /// DER of a PKCS#8 private key for Ed25519 before its 32 seed bytes (RFC 8410 section 7).
 const PKCS8_PREFIX: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
-/// A P-256 key in PKCS#8, which guards nothing: it is there to be refused.
+/// A P-256 key in PKCS#8, which protects nothing: the target has to refuse it.
 const P256: &str = "308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b02010104206304cb49e2b36eea25e32b0c9329\
     7266c9ec5e8609102645ec9e434155b45d79a1440342000442fab4f9572be3ecda9a9f3bf955571bd22cd0e2b46eb67fb1b2\
     47bd84dc8220a3cb8b04d558a470b8d46f73154044ba40a25f473d7ed83f34f00f4511b90fc2";
 
-/// Who the hostile side is.
+/// The key of the hostile side.
 #[derive(Debug, Clone)]
 pub struct Identity {
     key: SigningKey,
 }
 
-/// What is shown in place of a key of our own.
+/// The key that the hostile side shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// Our own key.
+    /// Its own key.
     Own,
-    /// Nothing.
+    /// No key.
     Nothing,
-    /// A key of a scheme that is not spoken here, with a signature of one that is: whoever is shown it has to look at the key
-    /// itself.
+    /// A key of a scheme that the protocol does not allow, with a signature of the scheme that it allows: the target has to
+    /// look at the key itself.
     P256,
-    /// The key of somebody else, with a signature of ours.
+    /// The key of another peer, with a signature by the hostile side's own key.
     Stolen(PeerId),
     /// The neutral element, under which one signature holds for every message.
     Weak,
@@ -127,7 +127,7 @@ impl Identity {
         Ok(rustls::crypto::ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8))?)
     }
 
-    /// Dials whoever answers, under any key.
+    /// A client's configuration that accepts any key of the server.
     pub(crate) fn client(&self, shown: Shown, alpn: &[u8]) -> Result<QuicClientConfig> {
         let provider = provider();
         let verifier = Arc::new(Anyone(provider.clone()));
@@ -144,12 +144,12 @@ impl Identity {
             ))
         };
         config.alpn_protocols = vec![alpn.to_vec()];
-        // Whatever ticket it is given it would use: see the trick `early-data`.
+        // Any session ticket that comes is used: see the trick `early-data`.
         config.enable_early_data = true;
         Ok(QuicClientConfig::try_from(config)?)
     }
 
-    /// Lets anyone in.
+    /// A server's configuration that lets in any client with a key.
     pub(crate) fn server(&self, shown: Shown) -> Result<QuicServerConfig> {
         let provider = provider();
         let resolver = rustls::server::AlwaysResolvesServerRawPublicKeys::new(self.certified(shown)?);
@@ -166,7 +166,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// Believes any key, and checks that its signature is right.
+/// A verifier that accepts any key, and checks only that its signature is right.
 #[derive(Debug)]
 struct Anyone(Arc<CryptoProvider>);
 

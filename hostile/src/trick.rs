@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// Which side of a connection the hostile one is.
+/// The side of a connection that the hostile peer takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// It dials a seeder.
+    /// The hostile peer dials a seeder.
     Client,
-    /// It is dialed by a fetcher.
+    /// A fetcher dials the hostile peer.
     Server,
 }
 
@@ -177,7 +177,7 @@ impl Trick {
         Self::ALL.iter().copied().find(|trick| trick.name() == name)
     }
 
-    /// Those that can be played from a side.
+    /// The tricks that can be played from a side.
     pub fn from_side(side: Side) -> impl Iterator<Item = Self> {
         Self::ALL.iter().copied().filter(move |trick| trick.sides().contains(&side))
     }

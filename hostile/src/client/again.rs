@@ -11,12 +11,12 @@ use crate::server::frames::question;
 use crate::tls::Identity;
 use crate::trick::Trick;
 
-/// Whether the trick is one of several connections, or of how one is let in.
+/// Whether the trick takes several connections, or tests whether a banned key is let in.
 pub(super) fn is_one(trick: Trick) -> bool {
     matches!(trick, Trick::ComesBack | Trick::Banned | Trick::Twice | Trick::Beside)
 }
 
-/// Dials as `identity`, says hello and waits to be let in; how that ends. An honest peer hears `Open`.
+/// Dials as `identity`, says hello and waits to be let in. Returns how the connection ended: `Open` for an honest peer.
 ///
 /// # Errors
 ///
@@ -25,7 +25,7 @@ pub async fn comes_back(target: &Target, model: &Model, identity: &Identity) -> 
     let endpoint = net::endpoint(&Guise::default())?;
     let ended = knock(&endpoint, target, model, identity).await;
     endpoint.close(0u32.into(), b"");
-    // The goodbye gets out before the socket goes.
+    // Lets the close frame out before the socket is dropped.
     let _ = tokio::time::timeout(SOON, endpoint.wait_idle()).await;
     ended
 }
@@ -40,7 +40,7 @@ async fn knock(endpoint: &Endpoint, target: &Target, model: &Model, identity: &I
         Some(peer) => peer.introduce(model, Consent::FETCH).await.is_ok(),
         None => false,
     };
-    // Before the control stream is dropped.
+    // Read before the control stream is dropped.
     let ended = connection.close_reason().map(|error| Ended::of(&error));
     Ok(ended.unwrap_or(if is_in { Ended::Open } else { Ended::TimedOut }))
 }

@@ -15,9 +15,9 @@ use crate::server::frames::question;
 use crate::tls::Identity;
 use crate::trick::Trick;
 
-/// How often the same is asked.
+/// Requests in a flood.
 const AGAIN: u32 = 10_000;
-/// A frame that comes as much later than what it permits is late on any path.
+/// Delay between a request and the frame that permits it: long enough to be late on any path.
 const LATE: Duration = Duration::from_millis(300);
 
 impl Seen {
@@ -30,9 +30,9 @@ impl Seen {
     }
 }
 
-/// Asks before the frame that permits it, says that late, and counts what comes: streams have no order.
+/// Sends requests before the frame that permits them, sends that frame late, and counts the answers: streams have no order.
 pub(super) async fn before_hello(trick: Trick, mut peer: Peer, model: &Model) -> Result<Seen> {
-    // The stream that carries nothing yet is not there for the other side; a frame that it skips is.
+    // The target sees the control stream only once it carries data; this frame opens it and is skipped.
     peer.control.write_all(&Frame::Ignored { kind: 0x8000 }.encode()).await?;
     let (_, mut manifest) = peer.ask(&Request::Manifest.encode()).await?;
     let (_, mut chunk) = peer.ask(&Request::Chunk { index: 0 }.encode()).await?;
@@ -48,7 +48,7 @@ pub(super) async fn before_hello(trick: Trick, mut peer: Peer, model: &Model) ->
     Ok(seen)
 }
 
-/// Goes beyond what its first frame permits.
+/// Sends requests beyond what its `ManifestOnly` permits.
 pub(super) async fn beyond_the_question(trick: Trick, mut peer: Peer, model: &Model) -> Result<Seen> {
     peer.send(&question(trick, model)).await?;
     let mut seen = Seen::only(Ended::Open);
@@ -59,7 +59,7 @@ pub(super) async fn beyond_the_question(trick: Trick, mut peer: Peer, model: &Mo
     Ok(seen)
 }
 
-/// Takes one chunk of a peer that has some, and asks for another and for leaves, which it cannot have.
+/// Requests a chunk and leaf hashes that the partial peer does not have, then a chunk that it has.
 pub(super) async fn beyond_what_it_has(mut peer: Peer, model: &Model) -> Result<Seen> {
     peer.send(&Frame::Hello(model.hello(Consent::FETCH))).await?;
     let Some(Frame::Bitfield(have)) = peer.hear(|frame| matches!(frame, Frame::Bitfield(_))).await else {
@@ -80,7 +80,7 @@ pub(super) async fn beyond_what_it_has(mut peer: Peer, model: &Model) -> Result<
     Ok(seen)
 }
 
-/// Asks for the same small thing until it is sent away.
+/// Repeats one small request until the target closes the connection.
 pub(super) async fn again_and_again(request: Request, peer: Peer) -> Result<Seen> {
     let mut seen = Seen::only(Ended::Open);
     for _ in 0..AGAIN {
@@ -94,7 +94,7 @@ pub(super) async fn again_and_again(request: Request, peer: Peer) -> Result<Seen
     Ok(seen)
 }
 
-/// Keeps every rule until it is sent away, be it before its first turn, and hears why.
+/// Keeps every rule until the target says `Bye`, even before the first unchoke, and records its code.
 pub(super) async fn until_the_end(trick: Trick, mut peer: Peer, model: &Model) -> Result<Seen> {
     peer.send(&Frame::Interested).await?;
     let turn = peer.hear(|frame| matches!(frame, Frame::Unchoke | Frame::Bye { .. })).await;
@@ -118,7 +118,7 @@ pub(super) async fn until_the_end(trick: Trick, mut peer: Peer, model: &Model) -
     Ok(seen)
 }
 
-/// Noise that must be borne, and then a chunk that must be given.
+/// Sends frames that the target must skip, then requests two chunks that it must serve.
 pub(super) async fn after_noise(trick: Trick, mut peer: Peer, model: &Model) -> Result<Seen> {
     let body = vec![0xa5; limits::MAX_IGNORED_LEN as usize];
     let mut frame = limits::MAX_IGNORED_LEN.to_le_bytes().to_vec();
@@ -131,7 +131,7 @@ pub(super) async fn after_noise(trick: Trick, mut peer: Peer, model: &Model) -> 
     } else {
         for byte in frame.chunks(1).take(1_000) {
             peer.control.write_all(byte).await?;
-            // Each is sent before the next one comes.
+            // Lets each byte out before the next one.
             tokio::task::yield_now().await;
         }
         peer.control.write_all(&frame[1_000..]).await?;
@@ -159,7 +159,7 @@ pub(super) async fn wrongly(trick: Trick, mut peer: Peer) -> Result<Seen> {
     };
     let mut seen = Seen::only(Ended::Open);
     let (mut send, mut recv) = peer.connection.open_bi().await?;
-    // The other side need not take all of it.
+    // The target need not read all of it.
     let _ = send.write_all(&request).await;
     let _ = send.finish();
     seen.count(&read_answer(&mut recv).await);
@@ -167,7 +167,7 @@ pub(super) async fn wrongly(trick: Trick, mut peer: Peer) -> Result<Seen> {
     Ok(seen)
 }
 
-/// Asks without having been told that it may.
+/// Requests chunks while choked.
 pub(super) async fn while_choked(peer: Peer, model: &Model) -> Result<Seen> {
     let mut seen = Seen::only(Ended::Open);
     for n in 0..AGAIN {
@@ -206,7 +206,7 @@ pub(super) async fn endlessly(peer: Peer) -> Result<Seen> {
     Ok(Seen::only(ended))
 }
 
-/// Passes on bytes that name us and are no good offer of ours.
+/// Sends a `Peers` frame with an invalid offer of this peer, or with one for another swarm.
 pub(super) async fn with_offer(
     trick: Trick,
     mut peer: Peer,
@@ -222,7 +222,7 @@ pub(super) async fn with_offer(
     let mut bytes = SignedOffer::sign(offer, identity.key())?.to_bytes();
     match trick {
         Trick::ForgedOffer => bytes.iter_mut().rev().take(64).for_each(|byte| *byte = 0),
-        // The number of addresses: none, and one follows.
+        // The address count says none, but one address follows.
         Trick::NoOffer => bytes[73] = 0,
         _ => {}
     }

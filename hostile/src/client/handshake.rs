@@ -1,4 +1,4 @@
-//! Tricks of the handshake, and of who is who.
+//! Tricks of the handshake and of identity.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::session::Tampering;
 use crate::tls::{Identity, Shown};
 use crate::trick::Trick;
 
-/// What a client shows that is not what it should be; `None` if the trick is none of the handshake. A stolen key is the
-/// target's own, which everyone knows: whoever could sign for it were the target.
+/// What a client shows wrongly; `None` if the trick is not one of the handshake. The stolen key is the target's own, which
+/// everyone knows: only the target itself can sign for it.
 pub(super) fn guise(trick: Trick, target: &Target) -> Option<Guise> {
     let base = Guise::default();
     Some(match trick {
@@ -45,7 +45,7 @@ pub(super) async fn play(
         Ok(connection) => connection,
         Err(error) => return Ok(Seen::only(Ended::of(&error))),
     };
-    // Under TLS 1.3 a client is done before it is judged.
+    // Under TLS 1.3 the client's handshake is done before the server has checked its key.
     let mut seen = Seen::only(Ended::Open);
     if let Ok(mut peer) = Peer::open(connection.clone()).await
         && peer.introduce(model, Consent::FETCH).await.is_ok()
@@ -57,7 +57,7 @@ pub(super) async fn play(
     Ok(seen)
 }
 
-/// Connects, waits for the ticket that should not come, and dials again with whatever the library kept.
+/// Connects, waits for a session ticket, which should not come, and dials again with whatever the library kept.
 async fn early_data(
     endpoint: &quinn::Endpoint,
     target: &Target,

@@ -1,4 +1,4 @@
-//! Attacks on whoever seeds.
+//! Attacks on a seeder.
 
 mod again;
 mod asking;
@@ -18,12 +18,12 @@ use crate::server::frames;
 use crate::tls::Identity;
 use crate::trick::{Side, Trick};
 
-/// Plays a trick against a seeder, as `identity`, and tells what came of it. It takes up to half a minute where the
-/// other side is to lose its patience first.
+/// Plays a trick against a seeder, as `identity`, and returns what the attacker saw. Takes up to half a minute if the trick
+/// waits for a timeout of the seeder.
 ///
 /// # Errors
 ///
-/// A trick that no client can play, or a seeder that is not there or does not do what an honest one would be served.
+/// A trick that no client can play, or a seeder that cannot be reached or does not serve as it would an honest peer.
 pub async fn attack(trick: Trick, target: &Target, model: &Model, identity: &Identity) -> Result<Seen> {
     anyhow::ensure!(trick.sides().contains(&Side::Client), "{trick} is played by whoever is dialed");
     if let Some(guise) = handshake::guise(trick, target) {
@@ -46,7 +46,7 @@ pub async fn attack(trick: Trick, target: &Target, model: &Model, identity: &Ide
     let seen = timeout(PATIENCE * 2, play(trick, connection, model, identity)).await;
     let seen = seen.context("the trick did not end")?.with_context(|| format!("{trick} failed"));
     endpoint.close(0u32.into(), b"");
-    // The goodbye gets out before the socket goes.
+    // Lets the close frame out before the socket is dropped.
     let _ = timeout(net::SOON, endpoint.wait_idle()).await;
     seen
 }
@@ -70,7 +70,7 @@ async fn play(
         _ => {}
     }
     if frames::is_one(trick) {
-        // The other side may end it at any byte of this.
+        // The seeder may close the connection at any byte of this.
         let played = frames::play(trick, &mut peer, model, Consent::FETCH | Consent::PUBLISH).await;
         let ended = peer.end_within(PATIENCE).await;
         return if ended == Ended::Open { played.map(|()| Seen::only(ended)) } else { Ok(Seen::only(ended)) };

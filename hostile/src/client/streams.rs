@@ -7,32 +7,32 @@ use quinn::VarInt;
 use crate::net::{Answer, PATIENCE, Peer};
 use crate::seen::{Ended, Seen};
 
-/// Streams that are opened in vain: a multiple of what any limit lets pass.
+/// Streams that are opened without a whole request: a multiple of what any limit lets pass.
 const CHURN: u32 = 20_000;
-/// Streams beyond the limit of any side.
+/// Streams beyond every peer's limit.
 const MANY: usize = 5_000;
-/// More than the window of a stream.
+/// Bytes beyond the flow-control window of a stream.
 const BEYOND: usize = 12 << 20;
 const CANCELLED: VarInt = VarInt::from_u32(0);
 
-/// Withdraws requests before, while and after they are made, a few times each, and then takes a chunk.
+/// Cancels requests before, while and after they are sent, a few times each, and then takes a chunk.
 pub(super) async fn reset_at_each_point(mut peer: Peer) -> Result<Seen> {
     peer.become_served().await?;
     let request = Request::Chunk { index: 1 }.encode();
     for _ in 0..4 {
-        // Nothing was said.
+        // Cancelled before a byte of the request.
         let (mut send, _recv) = peer.connection.open_bi().await?;
         send.reset(CANCELLED)?;
-        // Half of it was.
+        // Cancelled after half of the request.
         let (mut send, _recv) = peer.connection.open_bi().await?;
         send.write_all(&request[..2]).await?;
         send.reset(CANCELLED)?;
-        // All of it but the end.
+        // Cancelled after the whole request, without its end.
         let (mut send, mut recv) = peer.connection.open_bi().await?;
         send.write_all(&request).await?;
         recv.stop(CANCELLED)?;
         send.reset(CANCELLED)?;
-        // The answer is on its way.
+        // Cancelled while the answer arrives.
         let (_, mut recv) = peer.ask(&request).await?;
         let mut begin = [0; 5];
         recv.read_exact(&mut begin).await?;
@@ -69,7 +69,7 @@ pub(super) async fn many(peer: Peer) -> Result<Seen> {
 }
 
 pub(super) async fn past_window(mut peer: Peer) -> Result<Seen> {
-    // A request that is never read: nothing of it makes room again.
+    // The seeder never reads this request, so the window is never extended.
     let bytes = vec![1; BEYOND];
     let _ = peer.control.write_all(&[0x00, 0x10, 0x00, 0x00, 0x01, 0x80]).await;
     let mut streams = Vec::new();

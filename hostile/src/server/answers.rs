@@ -1,4 +1,4 @@
-//! Answers that are not what was asked for.
+//! Wrong answers to requests.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::model::Model;
 use crate::seen::Seen;
 use crate::trick::Trick;
 
-/// A close code that nobody knows: to the other side the connection is just gone.
+/// An unknown close code: to the fetcher the connection is just gone.
 const NO_CODE: u32 = 0xdead;
 
-/// Whether the trick is played on whoever has only an offer.
+/// Whether the trick is played on a fetcher that has only an offer and asks for the manifest.
 pub(super) fn is_of_a_manifest(trick: Trick) -> bool {
     matches!(
         trick,
@@ -28,7 +28,7 @@ pub(super) fn is_of_a_manifest(trick: Trick) -> bool {
     )
 }
 
-/// Answers whatever is asked until the connection ends.
+/// Answers every request until the connection ends.
 pub(super) async fn all(connection: &Connection, trick: Trick, model: &Model, seen: &mut Seen) -> Result<()> {
     let mut answers = JoinSet::new();
     loop {
@@ -47,7 +47,7 @@ async fn one(
     trick: Trick,
     model: Model,
 ) {
-    // The other side may reset it at any byte.
+    // The fetcher may reset the stream at any byte.
     let _ = match request {
         Request::Chunk { index } => chunk(&connection, (send, recv), index, trick, &model).await,
         Request::Manifest => manifest(send, trick, &model).await,
@@ -55,11 +55,11 @@ async fn one(
     };
 }
 
-/// A manifest that is wrong in one way.
+/// Sends a manifest that is wrong in one way.
 async fn manifest(mut send: SendStream, trick: Trick, model: &Model) -> Result<()> {
     let text = model.manifest.text();
     let mut text = match trick {
-        // Right in form, of another model.
+        // Well-formed, but of another model.
         Trick::OtherManifest => text.replacen("model.version=", "model.version=9", 1),
         Trick::StrippedManifest => {
             let unsigned = text.lines().filter(|line| !line.starts_with("signature."));
@@ -85,7 +85,7 @@ async fn manifest(mut send: SendStream, trick: Trick, model: &Model) -> Result<(
     Ok(send.finish()?)
 }
 
-/// With the last digit of the signature changed.
+/// The text with the last digit of the signature changed.
 fn forged(text: &str) -> String {
     let lines = text.lines().map(|line| match line.strip_prefix("signature.value=") {
         Some(digits) => {
@@ -97,7 +97,7 @@ fn forged(text: &str) -> String {
     lines.collect()
 }
 
-/// The hashes of a range, which one trick changes a bit of, another cuts short and a third lengthens.
+/// Sends the hashes of a range, in which one trick changes a hash, another leaves one out and a third adds one.
 async fn leaves(mut send: SendStream, (first, count): (u32, u32), trick: Trick, model: &Model) -> Result<()> {
     let (mut hashes, proof) = model.leaves(first, count).context("the file is not here")?;
     match (trick, hashes.first_mut()) {
@@ -122,7 +122,7 @@ async fn chunk(
     match trick {
         Trick::Refuses => return Ok(reset(send, ResetCode::NotHave)?),
         Trick::StopsRequests => {
-            // All of it was read: there is nothing left to stop, and saying so is allowed.
+            // The whole request was read, so that there is nothing left to stop; a STOP_SENDING is allowed.
             let _ = recv.stop(VarInt::from_u32(0));
             return Ok(reset(send, ResetCode::Cancelled)?);
         }

@@ -13,7 +13,7 @@ pub(crate) const ESCAPES: &[u8] = b"\x1b[2J\x1b]0;owned\x07\r\nerror: all is los
 /// Control frames of a flood.
 const FLOOD: usize = 100_000;
 
-/// Whether the trick is one of frames alone.
+/// Whether the trick uses only frames of the control stream.
 pub(crate) fn is_one(trick: Trick) -> bool {
     matches!(
         trick,
@@ -62,12 +62,12 @@ pub(crate) fn is_one(trick: Trick) -> bool {
     )
 }
 
-/// A frame from its type and body, whatever they are.
+/// A frame of any type and body.
 fn raw(kind: u16, body: &[u8]) -> Vec<u8> {
     [&(body.len() as u32).to_le_bytes()[..], &kind.to_le_bytes(), body].concat()
 }
 
-/// The other side may end the connection at any byte; then an error comes back, which is what was wanted.
+/// Plays a trick. The target may end the connection at any byte; the error that then comes back is expected.
 pub(crate) async fn play(trick: Trick, peer: &mut Peer, model: &Model, consent: Consent) -> Result<()> {
     match trick {
         Trick::NoHello => return Ok(peer.control.write_all(&[0xa2]).await?),
@@ -135,11 +135,11 @@ pub(crate) async fn play(trick: Trick, peer: &mut Peer, model: &Model, consent: 
         Trick::FinishedControl => control.finish()?,
         Trick::ResetControl => control.reset(VarInt::from_u32(0))?,
         Trick::StoppedControl => {
-            // Dropping it says so to the other side, once the task that reads it has ended.
+            // Dropping the receive stream sends STOP_SENDING to the target, once the task that reads the stream has ended.
             peer.reader.abort();
             let _ = (&mut peer.reader).await;
         }
-        // One index is announced, and two are there.
+        // One index is announced, and one more byte follows it.
         Trick::TrailingBytes => control.write_all(&raw(4, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9])).await?,
         Trick::ControlFlood => {
             control.write_all(&Frame::NotInterested.encode().repeat(FLOOD)).await?;
@@ -155,7 +155,7 @@ pub(crate) async fn play(trick: Trick, peer: &mut Peer, model: &Model, consent: 
     Ok(())
 }
 
-/// A hello that is not the right one, or that an encoder of ours would not write.
+/// A Hello with a wrong field, or with bytes that the project's encoder would not write.
 fn hello(trick: Trick, mut hello: Hello) -> Vec<u8> {
     let other = |digest: &mut [u8; 32]| digest[31] ^= 1;
     match trick {
@@ -175,14 +175,14 @@ fn hello(trick: Trick, mut hello: Hello) -> Vec<u8> {
     let at = bytes.len() - name;
     match trick {
         Trick::HostileName => bytes[at..].copy_from_slice(ESCAPES),
-        // Before the length of the name.
+        // The consent stands before the u64 length of the name.
         Trick::UnknownConsent => bytes[at - 9] |= 8,
         _ => {}
     }
     bytes
 }
 
-/// What whoever has only an offer says in place of a hello.
+/// The `ManifestOnly` frame that a peer with only an offer sends in place of a Hello.
 pub(crate) fn question(trick: Trick, model: &Model) -> Frame {
     let mut swarm_id = *model.manifest.swarm_id();
     let mut version = limits::PROTOCOL_VERSION;
@@ -208,7 +208,7 @@ fn bitfield(trick: Trick, count: u32) -> Vec<u8> {
         }
         Trick::EmptyBits => bits(count, &vec![0; len]),
         Trick::SpareBits => {
-            // Where there are no spare bits, a byte of them.
+            // Where there are no spare bits, a whole byte of them is added.
             let mut some = vec![0x80; len + usize::from(count.is_multiple_of(8))];
             if let Some(last) = some.last_mut() {
                 *last = 1;
@@ -217,7 +217,7 @@ fn bitfield(trick: Trick, count: u32) -> Vec<u8> {
         }
         Trick::OtherBitfield => Frame::Bitfield(Bitfield::full(count + 8)).encode(),
         _ => {
-            // The head alone: nothing of the body would be kept.
+            // Only the head is sent: the target would keep nothing of the body.
             let mut head = limits::MAX_BITFIELD_LEN.to_le_bytes().to_vec();
             head.extend_from_slice(&[3, 0]);
             head

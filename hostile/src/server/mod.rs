@@ -1,4 +1,4 @@
-//! Attacks on whoever fetches: a seeder that does one thing wrong.
+//! Attacks on a fetcher: a seeder that does one thing wrong.
 
 mod answers;
 pub(crate) mod frames;
@@ -39,7 +39,7 @@ impl Server {
     pub fn start(trick: Trick, model: Model) -> Result<Self> {
         anyhow::ensure!(trick.sides().contains(&Side::Server), "{trick} is played by whoever dials");
         let offered = Identity::new()?;
-        // Whoever dials is promised this key.
+        // The offer promises the key of `offered`.
         let identity = if trick == Trick::OtherKey { Identity::new()? } else { offered.clone() };
         let shown = if trick == Trick::OtherScheme { Shown::P256 } else { Shown::Own };
         let ignores_limits = matches!(trick, Trick::UniStream | Trick::OpensStream | Trick::AsksTheAsker);
@@ -51,12 +51,12 @@ impl Server {
         Ok(Self { trick, offer, identity, seen, _tasks: tasks })
     }
 
-    /// What it does wrong.
+    /// The trick that the server plays.
     pub fn trick(&self) -> Trick {
         self.trick
     }
 
-    /// Where it is, signed.
+    /// The signed offer of the server, as text.
     pub fn offer(&self) -> String {
         self.offer.to_string()
     }
@@ -71,7 +71,7 @@ impl Server {
         &self.identity
     }
 
-    /// How its first connection ended; waits for that, and not for ever.
+    /// How the first connection ended; waits for that, with a limit.
     pub fn first_seen(&self) -> Seen {
         let until = Instant::now() + net::PATIENCE;
         loop {
@@ -83,7 +83,7 @@ impl Server {
         }
     }
 
-    /// How the connections ended that have ended so far.
+    /// The results of all connections that have ended so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -122,7 +122,7 @@ async fn visit(incoming: Incoming, trick: Trick, model: &Model) -> Seen {
         Err(error) => return Seen::only(Ended::of(&error)),
     };
     let mut seen = Seen::only(Ended::Open);
-    // An error here is the other side's answer, which is seen at the end of the connection.
+    // An error here is the fetcher's answer, which is seen at the end of the connection.
     let _ = serve(&connection, trick, model, &mut seen).await;
     seen.ended = Ended::of(&connection.closed().await);
     seen
@@ -131,7 +131,7 @@ async fn visit(incoming: Incoming, trick: Trick, model: &Model) -> Seen {
 async fn serve(connection: &Connection, trick: Trick, model: &Model, seen: &mut Seen) -> Result<()> {
     let mut peer = Peer::new(connection.clone(), connection.accept_bi().await?);
     if frames::is_one(trick) {
-        // What follows a good frame is as honest as can be.
+        // The trick is in the frames alone; nothing more is sent.
         frames::play(trick, &mut peer, model, Consent::SERVE).await?;
         connection.closed().await;
         return Ok(());
@@ -146,7 +146,7 @@ async fn serve(connection: &Connection, trick: Trick, model: &Model, seen: &mut 
     } else {
         let mut have = model.all();
         if trick == Trick::OtherIndex {
-            // The last chunk is shorter than the one that would be sent for it.
+            // The last chunk may have a length of its own, so that no other chunk can be sent for it.
             have.clear(model.count - 1);
         }
         peer.introduce_as(model.hello(Consent::SERVE), have).await?;
@@ -158,7 +158,7 @@ async fn serve(connection: &Connection, trick: Trick, model: &Model, seen: &mut 
         Trick::UniStream => {
             let mut send = connection.open_uni().await?;
             let _ = send.write_all(b"unasked").await;
-            // Dropped streams would be finished, which is another fault.
+            // Dropping the stream would finish it, which is another fault.
             connection.closed().await;
         }
         Trick::OpensStream => {

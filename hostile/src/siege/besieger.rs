@@ -1,4 +1,4 @@
-//! One besieger of each kind, and all of them together.
+//! The besiegers: hostile peers of five kinds, and all of them together.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -21,20 +21,20 @@ use crate::tls::Identity;
 
 /// Besiegers behind one address.
 const PER_ADDRESS: usize = 8;
-/// Before one that was thrown out comes back.
+/// Pause before a besieger that was disconnected comes back.
 const PAUSE: Duration = Duration::from_millis(300);
-/// A handshake that does not end is begun anew after this: the other side gives up after ten seconds.
+/// How long a half-open handshake is held before it is begun anew: the seeder gives up after ten seconds.
 const HALF_OPEN: Duration = Duration::from_secs(9);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Introduces itself and does nothing.
+    /// Completes the handshake and does nothing.
     Idle,
-    /// Takes a turn and asks for nothing.
+    /// Gets unchoked and requests nothing.
     MuteAsker,
-    /// Asks for everything and reads nothing.
+    /// Requests chunks and reads nothing.
     NeverReads,
-    /// Sends control frames and asks in vain as fast as it can.
+    /// Sends control frames, and requests while choked, as fast as it can.
     Flooder,
     /// Never finishes its handshake.
     HalfOpen,
@@ -77,7 +77,7 @@ async fn besiege(n: usize, target: Target, model: Model, counts: Arc<Counts>) {
     let kind = KINDS[n % KINDS.len()];
     let host = 2 + u8::try_from(n / PER_ADDRESS % 250).unwrap_or(0);
     let guise = Guise {
-        // Each address in a network of its own.
+        // Each address is in a network of its own.
         from: IpAddr::V4(Ipv4Addr::new(127, 0, host, 1)),
         window: if kind == Kind::NeverReads { 4 << 10 } else { 1 << 20 },
         loss: if kind == Kind::HalfOpen { Loss::AllButRetry } else { Loss::None },
@@ -86,7 +86,7 @@ async fn besiege(n: usize, target: Target, model: Model, counts: Arc<Counts>) {
     let Ok(endpoint) = net::endpoint(&guise) else { return };
     loop {
         counts.attempts.fetch_add(1, Ordering::Relaxed);
-        // Being thrown out is what is expected here.
+        // The seeder is expected to close the connection.
         let _ = once(kind, &endpoint, &target, &guise, &model, &counts).await;
         tokio::time::sleep(PAUSE).await;
     }
@@ -140,7 +140,7 @@ async fn play(kind: Kind, mut peer: Peer, model: &Model) -> Result<()> {
             }
         },
     }
-    // Until it is thrown out.
+    // Stays until the seeder closes the connection.
     peer.connection.closed().await;
     Ok(())
 }

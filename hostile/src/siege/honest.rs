@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{Plan, wait_until};
 
-/// A model to move, and a folder for all.
+/// The model to transfer, and one folder for all processes.
 pub(super) struct Stage {
     folder: TempDir,
     minimodel: PathBuf,
@@ -45,7 +45,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Fetches into a folder of its own and gives how long that took, `at_work` being called once bytes come.
+    /// Fetches into a folder of its own and returns the time from the first bytes to the end; calls `at_work` once bytes
+    /// come.
     pub(super) fn fetch(
         &self,
         seeder: &Seeder,
@@ -70,7 +71,7 @@ impl Stage {
         let took = begin.elapsed();
         let said = fs::read_to_string(&errors).unwrap_or_default();
         anyhow::ensure!(status.success(), "the honest fetch failed: {status}: {said}");
-        // Its own check said so; this is ours.
+        // The fetch has checked the file itself; this check is independent of it.
         let whole = fs::read(self.folder.path().join("model.slm"))?;
         let files = fs::read_dir(&folder)?.filter_map(Result::ok).map(|entry| entry.path());
         let got = files.filter(|path| path.extension().is_some_and(|extension| extension == "slm"));
@@ -90,7 +91,7 @@ fn written(folder: &Path) -> u64 {
     parts.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
 }
 
-/// A child that does not outlive us.
+/// A child process that is killed on drop.
 struct Killed(Child);
 
 impl Drop for Killed {
@@ -135,7 +136,7 @@ impl Seeder {
         resident(&self.status_path())
     }
 
-    /// It must still be there, and have said nothing of a panic.
+    /// Ends the seeder, which must still be running and must not have reported a panic.
     pub(super) fn stop(mut self) -> Result<()> {
         let ended = self.child.0.try_wait()?;
         let said = fs::read_to_string(&self.stderr)?;

@@ -1,7 +1,7 @@
-//! Many hostile connections at once, while somebody honest fetches from the same seeder.
+//! Many hostile connections at once, while an honest peer fetches from the same seeder.
 //!
 //! The seeder and the fetcher are the real binary. The besiegers are of five kinds, in equal shares and each from a few
-//! loopback addresses; whoever is thrown out comes back under a new key.
+//! loopback addresses; a besieger that is disconnected comes back under a new key.
 
 mod besieger;
 mod honest;
@@ -18,36 +18,36 @@ use crate::model::Model;
 use crate::net::Target;
 use honest::{Seeder, Stage};
 
-/// How a siege is laid.
+/// The settings of a siege.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The binary under siege.
     pub minimodel: PathBuf,
-    /// Hostile connections, as far as the seeder lets them be.
+    /// Hostile connections, as far as the seeder admits them.
     pub connections: usize,
     /// Size of the file, as `minimodel sample --bytes` spells it.
     pub size: String,
-    /// What the honest fetcher takes, as `minimodel fetch --down` spells it; `None`: all it can. Where besiegers and
-    /// besieged share a machine, a rate that leaves the processors some room tells more.
+    /// Download rate of the honest fetcher, as `minimodel fetch --down` spells it; `None`: all it can. Where besiegers and
+    /// seeder share a machine, a rate that leaves the processors some room is more telling.
     pub down: Option<String>,
     /// Whether a fetch without besiegers is measured first.
     pub compares: bool,
 }
 
-/// What a siege came to.
+/// The results of a siege.
 #[derive(Debug, Clone, Copy)]
 pub struct Figures {
     /// Besiegers.
     pub connections: usize,
-    /// Handshakes that they began.
+    /// Handshakes that the besiegers began.
     pub attempts: usize,
-    /// Most connections of theirs that were open at once.
+    /// Most hostile connections that were open at once.
     pub most_open: usize,
-    /// How long the honest fetch took without them; `None` if that was not measured.
+    /// How long the honest fetch took without besiegers; `None` if that was not measured.
     pub alone: Option<Duration>,
-    /// How long it took with them.
+    /// How long the honest fetch took with besiegers.
     pub besieged: Duration,
-    /// Resident memory of the seeder before they came, and the most while they were there, in bytes.
+    /// Resident memory of the seeder before the siege, and the most during it, in bytes.
     pub memory: (u64, u64),
 }
 
@@ -63,7 +63,7 @@ impl Figures {
     }
 }
 
-/// What the besiegers share.
+/// Counters that the besiegers share.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     attempts: AtomicUsize,
@@ -113,7 +113,7 @@ pub fn run(plan: &Plan) -> Result<Figures> {
     })
 }
 
-/// Looks at a process's memory until it is dropped.
+/// Samples a process's memory until dropped.
 struct PeakMemory {
     most: Arc<AtomicUsize>,
     is_over: Arc<AtomicBool>,
@@ -145,7 +145,7 @@ impl Drop for PeakMemory {
     }
 }
 
-/// Waits for something of another process.
+/// Polls until `find` has a value of another process, at most for two minutes.
 fn wait_until<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> Result<T> {
     let until = Instant::now() + Duration::from_secs(120);
     loop {

@@ -1,4 +1,5 @@
-//! Many keys of few addresses that take the places of a seeder: each stays for a while, leaves, and comes back as another.
+//! Many keys from few addresses that take the connections of a seeder: each stays for a while, leaves, and comes back under
+//! another key.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,31 +19,31 @@ use crate::net::{self, Guise, Peer, Target};
 use crate::seen::Ended;
 use crate::tls::Identity;
 
-/// Before one that was thrown out, or left, comes under another key.
+/// Pause before an occupier that was disconnected, or left, comes back under another key.
 const PAUSE: Duration = Duration::from_millis(200);
-/// What one that reads slowly reads in a second, and how much it lets be under way.
+/// Bytes that a slow occupier reads in a second, and its flow-control window in bytes.
 const SLOW_BYTES: usize = 1 << 10;
 const SLOW_WINDOW: u32 = 4 << 10;
 /// The close code `Busy`.
 const BUSY: u64 = 19;
 
-/// What an occupier does with its place.
+/// What an occupier does while it is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Habit {
     /// Nothing.
     Idle,
-    /// It becomes interested, takes its turn, and asks for nothing.
+    /// It gets unchoked and requests nothing.
     Mute,
-    /// It asks for chunks and reads a kilobyte a second.
+    /// It requests chunks and reads a kilobyte a second.
     Slow,
 }
 
-/// How an occupation is laid.
+/// The settings of an occupation.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Who is occupied.
+    /// The seeder under attack.
     pub target: Target,
-    /// What is shared there.
+    /// The model that the seeder shares.
     pub model: Model,
     /// Addresses of the occupiers, in turn.
     pub from: Vec<IpAddr>,
@@ -50,7 +51,7 @@ pub struct Plan {
     pub tasks: usize,
     /// How long each stays under one key.
     pub stay: Duration,
-    /// What they do.
+    /// What the occupiers do.
     pub habit: Habit,
 }
 
@@ -69,7 +70,7 @@ pub struct Occupation {
 }
 
 impl Occupation {
-    /// Begins it.
+    /// Starts the occupation.
     pub fn lay(plan: Plan) -> Self {
         let (stop, stopped) = oneshot::channel();
         let counts = Arc::new(Counts::default());
@@ -89,12 +90,12 @@ impl Occupation {
         Self { counts, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// Occupiers that are introduced and were not parted with.
+    /// Occupiers that have completed the handshake and are still connected.
     pub fn here(&self) -> usize {
         self.counts.here.load(Ordering::Relaxed)
     }
 
-    /// Times that an occupier heard `Busy`.
+    /// Times that an occupier was closed with `Busy`.
     pub fn turned_away(&self) -> usize {
         self.counts.turned_away.load(Ordering::Relaxed)
     }
@@ -114,7 +115,7 @@ async fn occupy(n: usize, plan: Plan, counts: Arc<Counts>) {
     let guise = Guise { from, window, ..Guise::default() };
     let Ok(endpoint) = net::endpoint(&guise) else { return };
     loop {
-        // Being turned away is what is expected here.
+        // The seeder is expected to turn occupiers away.
         let _ = once(&plan, &endpoint, &guise, &counts).await;
         sleep(PAUSE).await;
     }
@@ -126,7 +127,7 @@ async fn once(plan: &Plan, endpoint: &Endpoint, guise: &Guise, counts: &Counts) 
     peer.introduce(&plan.model, Consent::FETCH).await?;
     counts.here.fetch_add(1, Ordering::Relaxed);
     let used = async {
-        // What it does may end before its stay does.
+        // The occupier stays connected when its activity ends early.
         let _ = use_place(plan.habit, &mut peer, plan.model.count).await;
         std::future::pending::<()>().await;
     };
