@@ -6,7 +6,7 @@ use minimodel_wire::SignedOffer;
 
 use crate::samples;
 
-/// The data is the JSON of a request, held against a manifest.
+/// The data is the JSON of a request, which is checked against a manifest.
 ///
 /// # Panics
 /// When unknown fields are accepted, a request that disagrees with the manifest passes, or an error message could control a

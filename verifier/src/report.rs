@@ -63,7 +63,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// No checks yet.
+    /// An empty report.
     pub fn new() -> Self {
         Self::default()
     }

@@ -31,7 +31,7 @@ impl SignedOffer {
     ///
     /// # Errors
     ///
-    /// The key of another peer, or an address that may not stand in an offer.
+    /// The key of another peer, or an address that an offer must not have.
     pub fn sign(offer: Offer, key: &SigningKey) -> Result<Self, OfferError> {
         let signer = PeerId(key.verifying_key().to_bytes());
         if offer.peer != signer {

@@ -33,7 +33,7 @@ impl World {
                 assert!(hearsay.len() <= 2, "dials {hearsay:?} because others say so");
                 assert!(!(addresses.is_empty() && hearsay.is_empty()) && self.ours.contains(Consent::FETCH));
                 assert!(self.links.values().all(|link| link.peer != peer), "dials who is connected");
-                // A peer that connected to us and left while it was being dialed may be dialed once more.
+                // A peer that dialed in and left while it was being dialed may be dialed once more.
                 self.dials.push_back(peer);
             }
             Output::Send { conn, frame } => {

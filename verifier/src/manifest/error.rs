@@ -11,7 +11,7 @@ use super::spdx::SpdxFault;
 pub struct FieldAt {
     /// 1-based.
     pub line: usize,
-    /// The key as it stands there.
+    /// The key as written in the text.
     pub key: String,
     /// The value, trimmed.
     pub value: String,
@@ -55,7 +55,7 @@ pub enum ManifestError {
     NoEquals {
         /// The line.
         line: usize,
-        /// What stands there.
+        /// The text of the line.
         text: String,
     },
     /// A key longer than [`MAX_KEY_BYTES`](super::MAX_KEY_BYTES).
@@ -69,7 +69,7 @@ pub enum ManifestError {
     KeySpelling {
         /// The line.
         line: usize,
-        /// What stands before the `=`.
+        /// The text before the `=`.
         key: String,
     },
     /// A value longer than [`MAX_VALUE_BYTES`](super::MAX_VALUE_BYTES).
@@ -299,7 +299,7 @@ impl ManifestError {
         }
     }
 
-    /// The key at fault, as it stands in the text (from outside: escape it before printing).
+    /// The key at fault, as written in the text (untrusted: escape it before printing).
     pub fn key(&self) -> Option<&str> {
         if let Some(at) = self.field() {
             return Some(&at.key);

@@ -1,4 +1,4 @@
-//! From fields to claims, section by section, in the order of [`CHECKS`](super::CHECKS).
+//! Reading of claims from fields, section by section, in the order of [`CHECKS`](super::CHECKS).
 
 use std::collections::BTreeMap;
 

@@ -53,7 +53,7 @@ pub enum ReceiptError {
         line: usize,
         /// The expected key.
         expected: String,
-        /// What stands there.
+        /// The text of the line.
         found: String,
     },
     /// The lines end before the receipt is complete.
@@ -67,7 +67,7 @@ pub enum ReceiptError {
     TrailingLine {
         /// The line.
         line: usize,
-        /// What stands there.
+        /// The text of the line.
         found: String,
     },
     /// `receipt.version` is not `0`.

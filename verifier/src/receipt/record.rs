@@ -60,7 +60,7 @@ pub struct ImportRecord {
     pub checksum_recomputed: bool,
     /// What the user agreed to.
     pub consents: Vec<Consent>,
-    /// For a peer transfer: who supplied what.
+    /// For a peer transfer: what each peer supplied.
     pub peers: Vec<PeerSupply>,
     /// Every check that was made, in its order.
     pub checks: Vec<RecordedCheck>,

@@ -1,4 +1,4 @@
-//! From a receipt to its lines, in their one order.
+//! Rendering of a receipt as lines, in their one order.
 
 use super::record::Receipt;
 use crate::digest::{hex, sha256, tagged};

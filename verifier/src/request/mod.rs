@@ -1,4 +1,4 @@
-//! The request of `import-peer-request`: JSON that names what to fetch, from whom, and under which consent.
+//! The request of `import-peer-request`: JSON that names what to fetch, from which peers, and under which consent.
 //!
 //! A request must agree with a manifest: [`PeerRequest::check`] reports each disagreement. Its offers and its consent are
 //! plain texts here, which the caller parses. `docs/cli.md` describes each field.

@@ -16,7 +16,7 @@ pub(super) enum Dtype {
     Q4_0,
 }
 
-/// The numbers of an entry as they stand in the file. The last four bytes are reserved and ignored.
+/// The numbers of an entry as stored in the file. The last four bytes are reserved and ignored.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub(super) name: EntryName,

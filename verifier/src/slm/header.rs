@@ -11,7 +11,7 @@ pub(super) const HEADER_BYTES: usize = 108;
 const MAGIC: [u8; 4] = *b"SLM1";
 const TIED_OUTPUT: u32 = 1;
 
-/// The header's numbers as they stand in the file, named and ordered like there.
+/// The header's numbers as stored in the file, under the names and in the order of the format page.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(missing_docs, reason = "the fields are those of the format page, under the same names")]
 pub struct Header {

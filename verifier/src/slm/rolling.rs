@@ -3,7 +3,7 @@
 //! The upstream constants are not published. The choices made here stand in this file alone, so that a later upstream
 //! specification changes one place; `docs/slm.md` says what a value that cannot be reproduced means.
 
-/// Where the checksum itself stands: these bytes count as zero.
+/// Offsets of the checksum itself, whose bytes count as zero.
 const FIELD: std::ops::Range<u64> = 100..108;
 
 const START: u64 = 0xcbf2_9ce4_8422_2325;

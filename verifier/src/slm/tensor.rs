@@ -125,9 +125,9 @@ impl fmt::Debug for Shape {
 pub struct EntryName {
     /// Place in the directory, from 0.
     pub entry: u32,
-    /// Where the entry stands in the file, in bytes.
+    /// Offset of the entry in the file, in bytes.
     pub offset: u64,
-    /// The name hash as it stands there.
+    /// The name hash as stored.
     pub hash: u64,
     /// The required tensor with this hash.
     pub tensor: Option<TensorName>,

@@ -29,11 +29,11 @@ pub(super) fn compare(facts: &SlmFacts, claims: &SlmClaims, report: &mut Report)
 /// The known values of the rolling checksum.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Checksum {
-    /// In the header; 0 has failed in the scan already.
+    /// The value in the header; 0 has failed in the scan already.
     pub(super) stored: u64,
-    /// In the manifest, if there is one.
+    /// The value in the manifest, if there is one.
     pub(super) claimed: Option<u64>,
-    /// By the recurrence of `docs/slm.md`, if it was computed.
+    /// The value by the recurrence of `docs/slm.md`, if it was computed.
     pub(super) recomputed: Option<u64>,
 }
 

@@ -9,7 +9,7 @@ pub(crate) fn digest(digit: char) -> String {
     format!("sha256:{}", digit.to_string().repeat(64))
 }
 
-/// An unsigned manifest with every key that can stand in one, in another order than the canonical one.
+/// An unsigned manifest with every key that a manifest can have, in another order than the canonical one.
 pub(crate) fn unsigned() -> String {
     let digests = ['A', 'B', 'C', 'D', 'E', 'F', '1'].map(digest);
     let [file, tokenizer, layout, root, list, evidence, source] = digests;

@@ -1,4 +1,4 @@
-//! Manifest and artifact together, held against files and manifests of the fixtures.
+//! Manifest and artifact together, checked with files and manifests of the fixtures.
 
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
