@@ -1,7 +1,7 @@
-//! The swarm: who has which chunk, whom to ask, whom to serve, and where the bytes land.
+//! The swarm: the peer protocol, the choice of chunks and peers, uploads, congestion control, and the partial file.
 //!
 //! - [`machine`]: the peer protocol and the scheduler as one deterministic state machine. Events in, actions out.
-//! - [`congestion`]: how much may be under way to one peer; the driver hands it to quinn.
+//! - [`congestion`]: the congestion controller, which limits the bytes in flight to one peer; the driver hands it to quinn.
 //! - [`store`]: the partial file and its record; synchronous, crash-safe, one seam ([`store::Disk`]).
 //! - `driver`: quinn and tokio, the only async code; behind the feature `driver`, so that the compiler proves
 //!   that the others need no network.

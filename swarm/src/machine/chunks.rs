@@ -1,21 +1,21 @@
-//! Where each chunk stands. Each is in exactly one state, and only the moves below exist.
+//! The state of each chunk. Each chunk is in exactly one state.
 
 use minimodel_wire::Bitfield;
 
 /// The state of one chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChunkState {
-    /// Not here and not asked for.
+    /// Not on disk and not requested.
     Missing,
-    /// Asked of one or two peers.
+    /// Requested from one or two peers.
     InFlight,
-    /// Arrived once; being proven and written.
+    /// Received once; being proven and written.
     Storing,
     /// Proven, written, recorded.
     Have,
 }
 
-/// The states of all chunks, with what is often asked of them kept at hand.
+/// The states of all chunks, with the bitfield and the number of missing chunks kept up to date.
 #[derive(Debug, Clone)]
 pub(super) struct Chunks {
     states: Vec<ChunkState>,
@@ -32,7 +32,7 @@ impl Chunks {
         Self { states, have, missing }
     }
 
-    /// `Have` for an index that does not exist, so that nothing is ever asked for it.
+    /// The state of a chunk; `Have` for an index that does not exist, so that it is never requested.
     pub(super) fn state(&self, index: u32) -> ChunkState {
         self.states.get(index as usize).copied().unwrap_or(ChunkState::Have)
     }

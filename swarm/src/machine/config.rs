@@ -1,4 +1,4 @@
-//! What the machine is told before it starts, and every limit it keeps.
+//! The configuration of one run, and every limit of the machine.
 
 use std::time::Duration;
 
@@ -52,39 +52,39 @@ impl Terms {
     }
 }
 
-/// In which order missing chunks are asked for.
+/// The order in which missing chunks are requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
-    /// Rarest first; lowest index while every source is a seed and nobody depends on us.
+    /// Rarest first; lowest index while no partial peer is connected and the user did not consent to publish.
     #[default]
     Rarest,
     /// Always the lowest index.
     Sequential,
 }
 
-/// Everything that shapes one run.
+/// The configuration of one run.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Our own key.
     pub me: PeerId,
-    /// What the swarm is about.
+    /// The content of the swarm.
     pub terms: Terms,
-    /// What our user agreed to.
+    /// What the user agreed to.
     pub consent: Consent,
     /// Software name for the Hello: printable ASCII, at most 64 bytes.
     pub software: String,
-    /// What our user wants at the beginning; [`super::Input::Controls`] changes it.
+    /// The user's controls at the beginning; [`super::Input::Controls`] changes them.
     pub controls: Controls,
-    /// Our own signed offer, passed on to members when we consent to publish.
+    /// Our own signed offer, passed on to members if the user consented to publish.
     pub offer: Option<SignedOffer>,
     /// Order of requests.
     pub order: Order,
-    /// Whether chunks that are on disk without a record should be looked for by leaf hashes first.
+    /// Whether to look for chunks that are on disk without a record, by leaf hashes, before chunks are requested.
     pub rescan: bool,
-    /// Whether what is on disk is a file to be repaired: no chunk is asked for before it was held against leaf hashes,
-    /// and none at all when nothing of it is good.
+    /// Whether the file on disk is to be repaired: no chunk is requested before the file was compared with leaf hashes,
+    /// and none at all if no chunk of it is good.
     pub repairs: bool,
-    /// Whether peers can come to us, so that it is worth waiting although no source is left.
+    /// Whether peers can connect to us, so that a fetch waits for them although no source is left.
     pub listening: bool,
     /// Seed of every random choice.
     pub seed: u64,
@@ -95,7 +95,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Chunks that one key may take from us in a day.
+    /// Chunks that one key may take from us within a day.
     pub(super) fn day_budget(&self) -> u64 {
         u64::from(self.terms.chunk_count) * self.limits.upload_budget_files + SPARE_CHUNKS
     }
@@ -106,74 +106,76 @@ impl Config {
 pub struct Limits {
     /// Bytes requested and not yet stored, over all peers: bounds memory whatever the file's size.
     pub memory_budget_bytes: u64,
-    /// Requests in flight to one peer: two streams fewer than the peer lets us open, for leaves and manifest.
+    /// Requests in flight to one peer: two fewer than the streams that it lets us open, for leaf hashes and the manifest.
     pub max_pipeline: u32,
-    /// Requests in flight to a peer that has not delivered yet, when chunks are small.
+    /// Requests in flight to a peer that has not delivered a chunk yet, when chunks are small.
     pub first_pipeline: u32,
-    /// A peer that owes us an answer and sends no byte for this long is stalled: its chunks are hedged.
+    /// A peer that owes us chunks and sends no byte for this long is stalled: its requests are hedged.
     pub first_byte: Duration,
-    /// A chunk that is not whole after this, or after four times what its queue should take, is taken back.
+    /// A peer that owes chunks and sends no byte for this long loses its requests and is struck. A chunk that takes longer
+    /// than this and four times what its queue should take is hedged; after twice that it is withdrawn if no byte of it came.
     pub chunk_deadline: Duration,
-    /// Window over which the minimum rate is held against a peer.
+    /// Window over which the minimum rates below are measured.
     pub slow_window: Duration,
-    /// Bytes a second below which a peer is held to be stalled: it gets one chunk at a time.
+    /// Bytes per second below which a peer counts as stalled: it gets one chunk at a time.
     pub slow_rate: u64,
-    /// Bytes a second below which a peer is struck as well: no honest link is that slow and still useful.
+    /// Bytes per second below which a peer is struck as well: no honest link is that slow and still useful.
     pub trickle_rate: u64,
     /// Time for the Hello after the handshake, and for the Bitfield after the Hello.
     pub hello: Duration,
     /// Connections at once.
     pub max_connections: usize,
-    /// Peers beyond which passed-on offers are not dialed: the other places are for those who come to us, or a swarm of
-    /// more members than places would part and dial without end.
+    /// Peers beyond which passed-on offers are not dialed. The other places are for incoming connections: in a swarm of
+    /// more members than places, peers would otherwise evict and dial each other without end.
     pub enough_peers: usize,
-    /// Peers at once that are only told of others, when all places are taken.
+    /// Peers at once that get no place and are only sent the offers of others before `Busy`.
     pub max_guests: usize,
-    /// Connections being made at once.
+    /// Dials at once.
     pub max_dials: usize,
-    /// First pause before a peer is dialed again; doubles up to `dial_backoff_max`.
+    /// First backoff before a peer is dialed again; doubles up to `dial_backoff_max`.
     pub dial_backoff: Duration,
-    /// Longest pause between two dials of one peer.
+    /// Longest backoff between two dials of one peer.
     pub dial_backoff_max: Duration,
-    /// Peers that may ask for chunks at once.
+    /// Upload slots: peers that are unchoked at once.
     pub upload_slots: usize,
-    /// How often upload slots are dealt anew (BEP 3).
+    /// Interval of the rechoke (BEP 3).
     pub rechoke: Duration,
-    /// How often the slots that go by chance move on. BEP 3 has 30 s; here those left behind are drawn more often, and a
-    /// third of the time leaves fewer behind.
+    /// Interval at which optimistic unchokes rotate. BEP 3 has 30 s; here the draw favours peers with few chunks, and ten
+    /// seconds leave fewer of them behind.
     pub optimistic: Duration,
-    /// Asks of one peer that wait at once: its stream limit.
+    /// Requests of one peer that wait or are answered at once: its stream limit.
     pub max_asks: usize,
-    /// Asks of one peer that are answered at once when chunks are small; at least two are.
+    /// Requests of one peer that are answered at once when chunks are small; the least is two, or one while four or more
+    /// peers are served.
     pub max_active_asks: usize,
-    /// Chunks a key may take from us within a day, in multiples of the file: endless valid uploads end here.
+    /// Chunks that a key may take from us within a day, in multiples of the file: endless valid uploads end here.
     pub upload_budget_files: u64,
-    /// Control frames a peer may send at once, and how many a second refill.
+    /// Control frames that a peer may send at once.
     pub control_burst: u32,
-    /// See `control_burst`.
+    /// Control frames per second by which that burst is refilled.
     pub control_per_second: u32,
-    /// How long a Have may wait for others to go with it.
+    /// How long a Have waits for others to be sent in the same frame.
     pub have_delay: Duration,
     /// Strikes within `strike_window` that end a connection.
     pub strikes: u32,
     /// How long a strike counts.
     pub strike_window: Duration,
-    /// Known peers at once, the user's own sources not counted: passed-on offers are bounded.
+    /// Known peers beyond which no passed-on offer is added; the user's own sources are always added.
     pub max_known: usize,
-    /// Passed-on offers that one key may have us check within an hour, over all its connections.
+    /// Useful passed-on offers that one key may send us within an hour, over all its connections.
     pub max_offers_per_peer: u32,
 }
 
-/// Bytes that a peer which has not delivered yet is asked for at once, if that is more than a chunk: before its first
-/// byte, since a path may be of any rate, and once it has shown that it brings more soon.
+/// Bytes in flight to a peer that has not delivered a chunk yet, but one chunk at least: before its first byte, since its
+/// path may be of any rate, and at most, once its rate shows that more would come soon.
 const FIRST_BYTES: (u32, u32) = (128 << 10, 2 << 20);
 
-/// Bytes that are being sent to one peer at once, and to all together if that is more than a chunk each. More would
-/// make every chunk late and none sooner.
+/// Bytes being sent at once: to one peer, and to all peers together, but one chunk to each at least. More would make
+/// every chunk late and none sooner.
 const ACTIVE_BYTES: (usize, usize) = (4 << 20, 8 << 20);
 
 impl Limits {
-    /// Requests in flight to a peer that has shown nothing yet.
+    /// Requests in flight to a peer that has sent no byte yet.
     pub(super) fn first_depth(&self, chunk_size: u32) -> u32 {
         (FIRST_BYTES.0 / chunk_size.max(1)).clamp(1, self.first_pipeline.max(1))
     }
@@ -183,12 +185,12 @@ impl Limits {
         (FIRST_BYTES.1 / chunk_size.max(1)).clamp(1, self.first_pipeline.max(1))
     }
 
-    /// Asks of one peer that are answered at once while so many are served: two at least while they are few, so that the
-    /// path never waits for the next.
+    /// Requests of one peer that are answered at once while `served` peers are served: at least two while these are few,
+    /// so that the path never waits for the next chunk.
     pub(super) fn active_asks(&self, chunk_size: u32, served: usize) -> usize {
         let chunk = chunk_size.max(1) as usize;
         let alone = (ACTIVE_BYTES.0 / chunk).clamp(2, self.max_active_asks.max(2));
-        // With four others to send to, the way up has something to do while one peer's next chunk is read.
+        // With four or more peers to send to, the uplink stays busy while one peer's next chunk is read.
         let least = if served < 4 { 2 } else { 1 };
         (ACTIVE_BYTES.1 / chunk / served.max(1)).clamp(least, alone)
     }

@@ -1,4 +1,4 @@
-//! Frames of the control stream after the introduction.
+//! Frames of the control stream after Hello and Bitfield.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         for &index in indexes {
             if peer.have.set(index) {
-                // A seed has every bit set, so this peer is partial and counted.
+                // A seed has every bit set, so this peer is partial and counted in the picker.
                 self.picker.gained(index);
                 peer.useful += u32::from(!self.chunks.have().get(index));
             }
@@ -82,7 +82,7 @@ impl Machine {
             .into_iter()
             .flatten()
             .copied()
-            // What arrived already is kept: it was there when it was sent.
+            // A chunk that arrived is kept: the peer had it when it sent it.
             .filter(|req| {
                 self.requests.get(req).is_some_and(|request| request.conn == conn && !request.storing)
             })
@@ -92,14 +92,14 @@ impl Machine {
         }
     }
 
-    /// Whether what a claim costs that is taken back is within what may be spent on this peer. A seed is counted chunk by
-    /// chunk from then on, and each of its chunks once.
+    /// Returns true if the peer may take back that it has a chunk. For a seed the cost is that of a bitfield: its chunks
+    /// are counted one by one from then on.
     pub(super) fn may_take_claim_back(&mut self, now: Time, conn: Conn) -> bool {
         let is_seed = self.peers.get(&conn).is_some_and(|peer| peer.is_seed);
         !is_seed || self.does_favour(now, conn, Favour::Bitfield)
     }
 
-    /// Takes back that the peer has the chunk.
+    /// Records that the peer does not have the chunk any more.
     pub(super) fn forget_claim(&mut self, conn: Conn, index: u32) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if peer.is_seed {
@@ -121,7 +121,7 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.down.choked = true;
         peer.down.mute_for = Duration::ZERO;
-        // What was asked before may still come; what does not is reset by the peer with `Choked`.
+        // Answers that have begun go on; the peer resets the others with `Choked`.
         let asked: Vec<_> = peer.down.requests.iter().copied().collect();
         let requests = &self.requests;
         let is_unanswered = |req: &Req| requests.get(req).is_some_and(|request| request.received == 0);
@@ -135,7 +135,7 @@ impl Machine {
         }
     }
 
-    /// Tells the peer whether it has something that we lack, if that changed.
+    /// Updates whether the peer has a chunk that we lack; a change is sent as Interested or NotInterested.
     pub(super) fn update_interest(&mut self, conn: Conn) {
         let wants = self.wants_chunks();
         let Some(peer) = self.peers.get_mut(&conn) else { return };
@@ -148,13 +148,13 @@ impl Machine {
         }
     }
 
-    /// What the peer is to be told has changed: looked at when this input is done with.
+    /// Notes that the peer's outbox changed; `speak` looks at it at the end of this input.
     pub(super) fn has_word(&mut self, conn: Conn) {
         self.unsaid.insert(conn);
         self.next_word = Some(Time::ZERO);
     }
 
-    /// Says what is due, to everybody, within the budget of each.
+    /// Sends the control frames that are due to every peer, within each peer's budget.
     pub(super) fn speak(&mut self, now: Time) {
         if self.next_word.is_none_or(|at| now < at) {
             return;
@@ -179,7 +179,7 @@ impl Machine {
         self.next_word = next;
     }
 
-    /// A chunk is ours now: counts, interest and announcements follow.
+    /// Marks a chunk as ours: updates counts and interest, and announces it.
     pub(super) fn mark_have(&mut self, now: Time, index: u32) {
         self.chunks.set(index, ChunkState::Have);
         self.picker.remove(index);
@@ -210,7 +210,7 @@ impl Machine {
             self.leave_if_useless(now, conn);
         }
         if complete {
-            // Those that were kept as sources alone.
+            // Peers over quota that were kept only as sources are closed.
             self.look_at_spent(now);
         }
     }
@@ -313,7 +313,7 @@ mod tests {
         assert!(desk.machine.have().get(index));
     }
 
-    /// A peer that was just given all the frames that it may send at once.
+    /// A seeder with a connected peer whose allowance of control frames is full.
     fn with_a_full_bucket() -> Desk {
         let mut desk = Desk::new(SEED, Bitfield::full(20));
         desk.join(1, TAKE, having([]));

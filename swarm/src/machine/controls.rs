@@ -1,4 +1,4 @@
-//! What our user may change while a session runs: who may come, whom we ask, and how much passes.
+//! What the user may change while a session runs: which peers are served, which are asked, and how many bytes pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,34 +10,33 @@ use super::peer::Peer;
 use super::slots::slots_in_memory;
 use super::time::Time;
 
-/// What our user wants now. All of it may change at any time; a session follows at once.
+/// What the user wants now. Every field may change at any time; a session follows at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Controls {
-    /// Whom we serve; `None`: anyone who holds an offer. A peer that came to us and is not on the list is closed with
-    /// [`CloseCode::NotAllowed`]. One that we dialed stays, since we may fetch from it, and gets nothing: no slot, no
-    /// answer, no leaf hashes; what is under way to it when it is taken off the list is ended with
-    /// [`ResetCode::Choked`].
+    /// Peers that we serve; `None`: every peer that holds an offer. A peer that dialed us and is not on the list is closed
+    /// with [`CloseCode::NotAllowed`]. A peer that we dialed stays connected, since we may fetch from it, but gets nothing: no
+    /// slot, no answer, no leaf hashes. Answers under way to a peer that is taken off the list end with [`ResetCode::Choked`].
     pub allow: Option<BTreeSet<PeerId>>,
-    /// Whom we may dial and fetch from; `None`: anyone. What was asked of a peer that is taken off the list is
-    /// withdrawn; its connection stays, since it may still ask us.
+    /// Peers that we may dial and fetch from; `None`: every peer. Requests to a peer that is taken off the list are
+    /// withdrawn; its connection stays, since the peer may still request from us.
     pub sources: Option<BTreeSet<PeerId>>,
-    /// Peers served at once; 0: nobody. `None`: the program's own number. What is under way to a peer that loses its
-    /// slot is finished.
+    /// Upload slots; 0: no peer is served. `None`: the program's own number. Answers under way to a peer that loses its
+    /// slot are finished.
     pub slots: Option<usize>,
-    /// Payload bytes that each key may take from us in this session; `None`: no more limit than a day's budget. Only
-    /// whole chunks are given: a key whose next chunk would exceed it gets what is under way to it and is closed with
-    /// [`CloseCode::BudgetUsed`]; one from which we want chunks is refused with [`ResetCode::BudgetUsed`] and choked
-    /// instead, until it may have more. What a broken connection left half-sent counts whole.
+    /// Payload bytes that each key may take from us in this session; `None`: only the daily budget limits it. Only whole
+    /// chunks are sent: a key whose next chunk would exceed the allowance gets the answers under way and is closed with
+    /// [`CloseCode::BudgetUsed`]. A peer from which we want chunks is instead refused with [`ResetCode::BudgetUsed`] and
+    /// choked until it has allowance again. An answer that a broken connection left half-sent counts whole.
     pub allowance: Option<u64>,
-    /// The same for single keys; it goes before `allowance`.
+    /// Allowances of single keys, in place of `allowance`.
     pub allowances: BTreeMap<PeerId, u64>,
-    /// Payload bytes that all peers together may take from us in this session; `None`: no limit. Each is held to it as
-    /// to its own allowance.
+    /// Payload bytes that all peers together may take from us in this session; `None`: no limit. A peer over it is
+    /// treated as one over its own allowance.
     pub serve_allowance: Option<u64>,
-    /// Payload bytes that we may receive in this session from all sources that have no entry in `fetch_allowances`;
-    /// `None`: no limit. No chunk is asked for that would exceed it.
+    /// Payload bytes that we may receive in this session from all sources without an entry in `fetch_allowances`; `None`:
+    /// no limit. No chunk is requested that would exceed it.
     pub fetch_allowance: Option<u64>,
-    /// Payload bytes that we may receive from single sources in this session. What others send does not count.
+    /// Payload bytes that we may receive in this session from single sources. Bytes from other sources do not count.
     pub fetch_allowances: BTreeMap<PeerId, u64>,
 }
 
@@ -56,14 +55,14 @@ impl Controls {
 }
 
 impl Machine {
-    /// Slots while the way up is as usual.
+    /// The number of upload slots before it is adapted to the uplink.
     pub(super) fn usual_slots(&self) -> usize {
         let limits = &self.config.limits;
         let wanted = self.config.controls.slots.unwrap_or(limits.upload_slots);
         wanted.min(slots_in_memory(self.config.terms.chunk_size))
     }
 
-    /// Our user wants something else from now on.
+    /// Applies new controls of the user.
     pub(super) fn control(&mut self, now: Time, controls: Controls) {
         let slots_before = self.usual_slots();
         self.config.controls = controls;
@@ -97,7 +96,7 @@ impl Machine {
         }
     }
 
-    /// Whoever is not to be served any more loses its slot and what is under way to it.
+    /// Chokes peers that the user no longer lets us serve and ends answers under way to them; lets others be served again.
     fn follow_allow(&mut self, now: Time) {
         let mut is_changed = false;
         let conns: Vec<Conn> = self.peers.keys().copied().collect();

@@ -1,4 +1,4 @@
-//! The machine itself: its state, the three calls, and where each input goes.
+//! The machine: its state, its three calls, and the dispatch of inputs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -25,26 +25,26 @@ use super::standing::Standings;
 use super::time::Time;
 use super::vain::VainReads;
 
-/// How far a fetch has come.
+/// Progress of a fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
     /// Chunks that are proven and on disk.
     pub have: u32,
-    /// All chunks.
+    /// The chunk count of the artifact.
     pub total: u32,
-    /// Peers of this swarm that are connected and introduced.
+    /// Connected peers whose Hello and Bitfield were accepted.
     pub peers: u32,
     /// Of these, peers that have every chunk.
     pub seeds: u32,
-    /// Peers that may ask us for chunks now.
+    /// Peers that we unchoke.
     pub served: u32,
-    /// Peers that serve us now.
+    /// Peers that unchoke us.
     pub serving: u32,
     /// Requests in flight.
     pub requests: u32,
 }
 
-/// The peer protocol and the scheduler; see the module's documentation for the contract.
+/// The peer protocol and the scheduler; the module documentation has the contract of its calls.
 #[derive(Debug)]
 pub struct Machine {
     pub(super) config: Config,
@@ -52,67 +52,67 @@ pub struct Machine {
     pub(super) picker: Picker,
     pub(super) rng: fastrand::Rng,
     pub(super) peers: BTreeMap<Conn, Peer>,
-    /// The one connection of each key that counts, and a second that is not introduced; see `pairs`.
+    /// The primary connection of each key, and a second one that is not introduced; see `pairs`.
     pub(super) by_id: BTreeMap<PeerId, Conn>,
     pub(super) beside: BTreeMap<PeerId, Conn>,
     pub(super) sources: Sources,
     pub(super) reach: Reach,
     pub(super) requests: BTreeMap<Req, Request>,
     pub(super) next_req: u64,
-    /// Requests for each chunk in flight: one, or two.
+    /// The one or two requests for each chunk that is in flight or being stored.
     pub(super) copies: BTreeMap<u32, Vec<Req>>,
     /// Bytes requested and not yet stored.
     pub(super) in_flight_bytes: u64,
-    /// Bytes that were received or are asked for.
+    /// Bytes received or requested.
     pub(super) promised: u64,
-    /// Bytes that were received, by key.
+    /// Bytes received, by key.
     pub(super) received_of: BTreeMap<PeerId, u64>,
-    /// Payload bytes that went out, whoever took them.
+    /// Payload bytes sent to all peers.
     pub(super) given: u64,
-    /// Keys that asked for more than they may have, and the bytes of the chunk that was too much.
+    /// Keys refused for a used-up quota, and the length of the chunk that did not fit.
     pub(super) spent: BTreeMap<PeerId, u32>,
-    /// Requests whose chunk another peer may be asked for as well.
+    /// Requests whose chunk may be requested from a second peer as well.
     pub(super) hedged: BTreeSet<Req>,
-    /// Bytes that were expected to come in vain when chunks were asked of a second peer.
+    /// Bytes that duplicate requests are expected to bring twice.
     pub(super) twice: u64,
     pub(super) hungry: Hungry,
-    /// Requests open with peers that never delivered, or do not now.
+    /// Open requests of doubtful peers: those that never delivered, and stalled ones.
     pub(super) doubted: u32,
-    /// When the first peer that is left alone for a while may be asked again.
+    /// When the first backoff of a peer ends.
     pub(super) next_resume: Option<Time>,
-    /// Which peer is answered under an ask.
+    /// The connection that made each open upload request.
     pub(super) asks: BTreeMap<Ask, Conn>,
     pub(super) leaves: LeafSearch,
     pub(super) standings: Standings,
     pub(super) offer_checks: OfferChecks,
     pub(super) favours: Favours,
     pub(super) vain: VainReads,
-    /// What the calendar said, and when.
+    /// The last calendar time that the driver reported, and when.
     pub(super) calendar: (u64, Time),
     pub(super) turned_away: TurnedAway,
-    /// Chunks that were on our disk and are not any more.
+    /// Chunks that could not be read back from our disk.
     pub(super) lost: Lost,
-    /// Who holds upload slots by chance.
+    /// Peers with an optimistic unchoke.
     pub(super) lucky: Vec<Conn>,
     pub(super) partial_peers: u32,
-    /// Peers that are not introduced yet.
+    /// Connections whose peer is not introduced: Hello or Bitfield is missing, or it asks for the manifest only.
     pub(super) strangers: u32,
-    /// Peers that are interested in what we have.
+    /// Peers that are interested in our chunks.
     pub(super) askers: u32,
-    /// Peers that may ask us for chunks now.
+    /// Peers that hold an upload slot.
     pub(super) unchoked: BTreeSet<Conn>,
-    /// Deadlines were just looked at, and idle peers may take over from slow ones.
+    /// Set while a call checks deadlines: idle peers may then take over requests of slow ones.
     pub(super) looks_around: bool,
     pub(super) next_check: Time,
     pub(super) next_rechoke: Time,
     pub(super) next_optimistic: Time,
     pub(super) next_look: Time,
-    /// Upload slots now, and what goes out over them.
+    /// The number of upload slots now, and the total upload rate.
     pub(super) slots: usize,
     pub(super) outflow: Outflow,
-    /// Chunks that went to peers whole.
+    /// Chunks that were sent whole.
     pub(super) chunks_served: u64,
-    /// Peers that are to be told something, and when the first of them.
+    /// Peers with control frames to send, and when the first frame is due.
     pub(super) unsaid: BTreeSet<Conn>,
     pub(super) next_word: Option<Time>,
     pub(super) stopping: bool,
@@ -123,8 +123,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine that has the chunks of `have` and nobody to talk to. `banned` keys are refused from the start, each
-    /// until its time.
+    /// Creates a machine that has the chunks of `have` and no peers. Each key of `banned` is refused until its time.
     pub fn new(mut config: Config, have: Bitfield, banned: BTreeMap<PeerId, Time>) -> Self {
         let limits = &mut config.limits;
         limits.max_connections = limits.max_connections.min(Picker::MAX_HOLDERS);
@@ -189,7 +188,7 @@ impl Machine {
         machine
     }
 
-    /// Tells the machine that something happened at `now`. Times never go back.
+    /// Processes an input at `now`. Times never go back.
     pub fn handle(&mut self, now: Time, input: Input) {
         match input {
             Input::Source(offer) => self.add_source(now, &offer),
@@ -227,12 +226,12 @@ impl Machine {
         self.on_time(now);
     }
 
-    /// The next thing to do, in order; `None` when all is said.
+    /// Returns the next output, in order; `None` when none is queued.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When to call [`Self::handle`] with [`Input::Tick`] although nothing happened; `None`: no need.
+    /// Returns when to call [`Self::handle`] with [`Input::Tick`] if no other input comes; `None`: no need.
     pub fn wakeup(&self) -> Option<Time> {
         if self.stopping {
             return None;
@@ -246,7 +245,7 @@ impl Machine {
         if self.askers > 0 {
             sooner(self.next_rechoke);
         }
-        // Whoever holds a slot is interested.
+        // Every slot holder is interested, so that more interested peers than holders means some wait.
         if self.serves() && self.askers as usize > self.unchoked.len() {
             sooner(self.next_look);
         }
@@ -260,7 +259,7 @@ impl Machine {
         at
     }
 
-    /// How far the fetch has come.
+    /// Returns the progress of the fetch.
     pub fn progress(&self) -> Progress {
         let ready = || self.peers.values().filter(|peer| peer.phase == Phase::Ready);
         Progress {
@@ -279,7 +278,7 @@ impl Machine {
         self.chunks.have()
     }
 
-    /// Whether nothing of this machine's work is left undone: no connection, no request.
+    /// Returns true if no connection, request or output is left.
     pub fn is_idle(&self) -> bool {
         self.peers.is_empty() && self.requests.is_empty() && self.outputs.is_empty()
     }
@@ -304,13 +303,13 @@ impl Machine {
         self.push(Output::Send { conn, frame });
     }
 
-    /// Closes the connection from our side and forgets it at once.
+    /// Closes the connection from our side and forgets its peer at once.
     pub(super) fn drop_peer(&mut self, now: Time, conn: Conn, code: CloseCode) {
         self.push(Output::Close { conn, code });
         self.forget_peer(now, conn, Some(code), false);
     }
 
-    /// Says goodbye to all. What is being stored is still told of when it comes back.
+    /// Sends Bye to every peer and closes its connection. Chunks that are being stored are still reported when they are kept.
     fn close_all(&mut self, now: Time, code: CloseCode) {
         self.stopping = true;
         let conns: Vec<Conn> = self.peers.keys().copied().collect();

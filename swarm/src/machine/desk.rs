@@ -1,4 +1,4 @@
-//! One machine on a desk, for tests of one file: peers are played by hand.
+//! A test desk: one machine whose peers are played by hand, for unit tests of single files.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -56,7 +56,7 @@ pub(super) fn having(indexes: impl IntoIterator<Item = u32>) -> Bitfield {
 pub(super) struct Desk {
     pub(super) machine: Machine,
     pub(super) now: Time,
-    /// Signatures of offers that were checked, at once.
+    /// Offer signatures checked so far; the desk answers each check at once.
     pub(super) checks: u32,
     said: Vec<Output>,
 }
@@ -125,7 +125,7 @@ impl Desk {
         self.tell(Input::Asked { ask: Ask(ask), conn: Conn(conn), index });
     }
 
-    /// Time passes; the machine is called when it wants to be.
+    /// Lets time pass and calls the machine at each of its wakeups.
     pub(super) fn wait(&mut self, duration: Duration) {
         let end = self.now + duration;
         while let Some(at) = self.machine.wakeup().filter(|&at| at <= end) {
@@ -136,7 +136,7 @@ impl Desk {
         self.tell(Input::Tick);
     }
 
-    /// What a good Hello from peers with this consent looks like.
+    /// A valid Hello of a peer with this consent.
     pub(super) fn hello(&self, consent: Consent) -> Hello {
         self.machine.config.terms.hello(consent, "peer/1")
     }
@@ -145,23 +145,23 @@ impl Desk {
         self.connect_from(conn, n, [10, n, 0, 1], dialed);
     }
 
-    /// The peer with key `n` comes from an address, or is found there.
+    /// Connects the peer with key `n`, incoming from the address or dialed at it.
     pub(super) fn connect_from(&mut self, conn: u64, n: u8, address: [u8; 4], dialed: bool) {
         let site = Site::of(address.into());
         self.tell(Input::Connected { conn: Conn(conn), peer: id(n), site, dialed });
     }
 
-    /// The peer with key `n` was banned before.
+    /// Bans the key `n`.
     pub(super) fn ban(&mut self, n: u8) {
         self.machine.sources.ban(id(n), self.now);
     }
 
-    /// The peer with key `n` comes in over connection `n` and introduces itself.
+    /// Lets the peer with key `n` connect over connection `n` and introduce itself.
     pub(super) fn join(&mut self, n: u8, consent: Consent, have: Bitfield) {
         self.join_from(n, [10, n, 0, 1], consent, have);
     }
 
-    /// The same from an address.
+    /// Lets the peer with key `n` connect from this address over connection `n` and introduce itself.
     pub(super) fn join_from(&mut self, n: u8, address: [u8; 4], consent: Consent, have: Bitfield) {
         self.connect_from(n.into(), n, address, false);
         let hello = self.hello(consent);
@@ -169,12 +169,12 @@ impl Desk {
         self.frame(n.into(), Frame::Bitfield(have));
     }
 
-    /// What was said since the last time, and nothing is left.
+    /// Takes all outputs since the last call.
     pub(super) fn said(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.said)
     }
 
-    /// Whom the machine dialed since the last look.
+    /// Takes all outputs since the last call and returns the peers that were dialed.
     pub(super) fn dialed(&mut self) -> Vec<PeerId> {
         let dial = |output| if let Output::Dial { peer, .. } = output { Some(peer) } else { None };
         self.said().into_iter().filter_map(dial).collect()

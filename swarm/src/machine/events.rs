@@ -1,4 +1,4 @@
-//! The whole boundary of the machine: what it is told, and what it wants done.
+//! The whole boundary of the machine: its inputs and its outputs.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,11 +11,11 @@ pub use super::names::{Ask, Conn, Req};
 pub use super::outcomes::{KeepOutcome, LeavesOutcome, OfferVerdict, RequestFault, ServeOutcome};
 use super::site::Site;
 
-/// A check of a signature, named by the machine; never reused within a run.
+/// A check of an offer's signature. The machine chooses the number and never reuses it within a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Check(pub u64);
 
-/// Something that happened.
+/// An event that the driver reports to the machine.
 #[derive(Debug, Clone)]
 pub enum Input {
     /// The user named a peer to fetch from, by an offer whose signature was checked when it was parsed.
@@ -26,7 +26,7 @@ pub enum Input {
         conn: Conn,
         /// The key the other side proved.
         peer: PeerId,
-        /// Where the other side is.
+        /// The site of the other side's address.
         site: Site,
         /// Whether we opened it.
         dialed: bool,
@@ -84,111 +84,111 @@ pub enum Input {
     Failed {
         /// The request.
         req: Req,
-        /// How.
+        /// Why.
         fault: RequestFault,
     },
-    /// What came of [`Output::Keep`].
+    /// The outcome of [`Output::Keep`].
     Kept {
         /// The request.
         req: Req,
         /// The verdict.
         outcome: KeepOutcome,
     },
-    /// What came of [`Output::RequestLeaves`].
+    /// The outcome of [`Output::RequestLeaves`].
     Leaves {
         /// The request.
         req: Req,
         /// The verdict.
         outcome: LeavesOutcome,
     },
-    /// What came of [`Output::Rescan`]: chunks that are on disk and proven after all.
+    /// The outcome of [`Output::Rescan`]: chunks that are on disk without a record and were proven.
     Rescanned {
         /// Their indexes.
         have: Vec<u32>,
     },
-    /// A peer asks for a chunk.
+    /// A peer requests a chunk.
     Asked {
-        /// The new ask.
+        /// The new upload request.
         ask: Ask,
-        /// Who asks.
+        /// The peer's connection.
         conn: Conn,
         /// Which chunk, as sent: not yet checked.
         index: u32,
     },
-    /// A peer asks for leaf hashes; the driver has checked nothing.
+    /// A peer requests leaf hashes; the driver has checked nothing.
     AskedLeaves {
-        /// The new ask.
+        /// The new upload request.
         ask: Ask,
-        /// Who asks.
+        /// The peer's connection.
         conn: Conn,
     },
-    /// A peer asks for the manifest.
+    /// A peer requests the manifest.
     AskedManifest {
-        /// The new ask.
+        /// The new upload request.
         ask: Ask,
-        /// Who asks.
+        /// The peer's connection.
         conn: Conn,
     },
-    /// What came of [`Output::Serve`] or of an ask that its peer withdrew.
+    /// The outcome of [`Output::Serve`], or of an upload request that its peer withdrew.
     Served {
-        /// The ask.
+        /// The upload request.
         ask: Ask,
         /// The verdict.
         outcome: ServeOutcome,
     },
-    /// A chunk that we thought we have is not good on disk any more.
+    /// A chunk that counted as ours is not good on disk any more.
     ChunkLost {
         /// Which.
         index: u32,
     },
-    /// What came of [`Output::Reread`].
+    /// The outcome of [`Output::Reread`].
     Reread {
         /// Which.
         index: u32,
-        /// Whether it was read whole and hashes right.
+        /// Whether the chunk was read whole and its hash is right.
         is_good: bool,
     },
     /// The file that is shared is no longer the artifact: the share ends.
     SourceChanged,
-    /// Our user wants something else from now on.
+    /// The user changed the controls.
     Controls(Controls),
-    /// Bytes of a requested chunk are here, and our own rate does not let us take them yet: no silence of the peer's.
+    /// Bytes of a requested chunk can be read, and our own rate limit holds them back: the peer is not silent.
     Withheld {
         /// The request.
         req: Req,
     },
-    /// What came of [`Output::CheckOffer`].
+    /// The outcome of [`Output::CheckOffer`].
     OfferChecked {
         /// The check.
         check: Check,
         /// The verdict.
         verdict: OfferVerdict,
     },
-    /// What the calendar says now. It goes on while the machine sleeps, which [`super::Time`] need not: to be told every
-    /// minute, and when it has jumped before anything else is told.
+    /// The calendar time. Unlike [`super::Time`] it always goes on while the computer sleeps. The driver reports it every
+    /// minute, and after a jump before any other input.
     Calendar {
         /// Seconds since 1970.
         unix: u64,
     },
-    /// Our own offer was signed anew: it takes the place of the last one.
+    /// Our own offer was signed anew and replaces the last one.
     OwnOffer(SignedOffer),
-    /// Stop taking work, and say goodbye with this code.
+    /// Take no more work, send Bye with this code, and close.
     Stop(CloseCode),
-    /// Nothing happened but time.
+    /// Only time has passed.
     Tick,
 }
 
-/// Something to do.
+/// An action that the machine wants from the driver.
 #[derive(Debug, Clone)]
 pub enum Output {
     /// Connect to the peer at one of the addresses, and accept no other key.
     Dial {
         /// The key to expect.
         peer: PeerId,
-        /// Where our user was told that it is, in order of preference.
+        /// Addresses that the user was given for the peer, in order of preference.
         addresses: Vec<SocketAddr>,
-        /// Where peers say that it is: to be tried one after the other and for a moment, since whoever is there may
-        /// have nothing to do with it.
+        /// Addresses from passed-on offers. Try them one after the other and only for a moment: the hosts there may have
+        /// nothing to do with the peer.
         hearsay: Vec<SocketAddr>,
     },
     /// Send a frame on the control stream.
@@ -198,7 +198,7 @@ pub enum Output {
         /// The frame.
         frame: Frame,
     },
-    /// Close the connection with a code, after what was sent before.
+    /// Close the connection with a code, after all that was sent before.
     Close {
         /// The connection.
         conn: Conn,
@@ -214,26 +214,26 @@ pub enum Output {
         /// Which chunk.
         index: u32,
     },
-    /// Withdraw a request; nothing more about it will be believed.
+    /// Withdraw a request. The machine ignores any later input about it.
     Cancel {
         /// The request.
         req: Req,
     },
-    /// Prove the chunk that arrived, write it, record it; answer with [`Input::Kept`].
+    /// Prove the chunk that arrived, write it and record it; answer with [`Input::Kept`].
     Keep {
         /// The request.
         req: Req,
         /// Which chunk.
         index: u32,
-        /// Who supplied it.
+        /// The peer that supplied it.
         peer: PeerId,
     },
-    /// Forget a chunk that arrived twice.
+    /// Drop a chunk that arrived twice.
     Discard {
         /// The request.
         req: Req,
     },
-    /// Ask the peer for leaf hashes, prove them, keep them; answer with [`Input::Leaves`].
+    /// Request leaf hashes from the peer, prove and keep them; answer with [`Input::Leaves`].
     RequestLeaves {
         /// The connection.
         conn: Conn,
@@ -244,87 +244,86 @@ pub enum Output {
         /// How many.
         count: u32,
     },
-    /// All leaf hashes are known: hold the partial file against them; answer with [`Input::Rescanned`].
+    /// All leaf hashes are known: compare the partial file with them; answer with [`Input::Rescanned`].
     Rescan,
-    /// Read a chunk that was lost once more and hash it; answer with [`Input::Reread`].
+    /// Read a lost chunk again and hash it; answer with [`Input::Reread`].
     Reread {
         /// Which.
         index: u32,
     },
     /// Send the chunk with its proof.
     Serve {
-        /// The ask.
+        /// The upload request.
         ask: Ask,
-        /// Which chunk; within range, and ours.
+        /// Which chunk; within range, and one that we have.
         index: u32,
     },
-    /// Answer the ask for leaf hashes.
+    /// Answer a request for leaf hashes.
     ServeLeaves {
-        /// The ask.
+        /// The upload request.
         ask: Ask,
     },
-    /// Answer the ask for the manifest.
+    /// Answer a request for the manifest.
     ServeManifest {
-        /// The ask.
+        /// The upload request.
         ask: Ask,
     },
-    /// Reset the asking stream with a code.
+    /// Reset the stream of an upload request with a code.
     Refuse {
-        /// The ask.
+        /// The upload request.
         ask: Ask,
         /// The code.
         code: ResetCode,
     },
-    /// Check the signature of an offer, away from the thread that carries out the rest; answer with
-    /// [`Input::OfferChecked`].
+    /// Check the signature of an offer, off the thread that carries out the other outputs; answer with [`Input::OfferChecked`].
     CheckOffer {
         /// The new check.
         check: Check,
         /// The offer, well formed.
         offer: UncheckedOffer,
     },
-    /// Something that people or the record want to know.
+    /// A report for users and for the record of the transfer.
     Event(Event),
 }
 
-/// What people and the record want to know.
+/// A report for users and for the record of the transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A peer of this swarm is connected and its Hello agrees with ours.
+    /// A peer of this swarm is connected, and its Hello agrees with ours.
     Joined {
-        /// Who.
+        /// The peer.
         peer: PeerId,
         /// Its software name, text from outside.
         software: String,
         /// Whether it has every chunk.
         seed: bool,
     },
-    /// A peer is gone.
+    /// The connection to a peer has ended.
     Left {
-        /// Who.
+        /// The peer.
         peer: PeerId,
-        /// The code, its or ours.
+        /// The close code, the peer's or ours.
         code: Option<CloseCode>,
     },
-    /// A connection or a dial ended in a refusal that will not change by trying again.
+    /// A connection or a dial was refused, and trying again will not change that.
     Refused {
-        /// Who.
+        /// The peer.
         peer: PeerId,
         /// Why.
         code: CloseCode,
-        /// Whether the other side said so (or we).
+        /// Whether the peer refused us; otherwise we refused it.
         by_peer: bool,
     },
-    /// Another key answered where this peer was to be.
+    /// Another key answered where this peer was expected.
     WrongKey {
-        /// Who was expected.
+        /// The peer that was expected.
         expected: PeerId,
-        /// Who answered.
+        /// The peer that answered.
         found: PeerId,
     },
-    /// A peer could not be reached; another try follows unless it is the last.
+    /// A peer could not be reached; it is dialed again unless this try was the last.
     Unreachable {
-        /// Who.
+        /// The peer.
         peer: PeerId,
         /// Failed tries in a row.
         tries: u32,
@@ -333,40 +332,40 @@ pub enum Event {
     Chunk {
         /// Which.
         index: u32,
-        /// Who supplied it.
+        /// The peer that supplied it.
         peer: PeerId,
         /// Its bytes.
         bytes: u32,
     },
     /// A peer's key is banned for this content.
     Banned {
-        /// Who.
+        /// The peer.
         peer: PeerId,
         /// The rule it broke.
         breach: Breach,
-        /// The chunk, where the blame is for one.
+        /// The chunk that the peer is blamed for, if it is for one.
         index: Option<u32>,
-        /// SHA-256 of what came, where bytes came.
+        /// SHA-256 of the bytes that came, if any came.
         got: Option<[u8; 32]>,
     },
     /// A peer was struck for a breach that is not yet a ban.
     Struck {
-        /// Who.
+        /// The peer.
         peer: PeerId,
         /// The rule it broke.
         breach: Breach,
     },
-    /// A chunk was handed to a peer whole.
+    /// A chunk was sent to a peer whole.
     Uploaded {
-        /// Who.
+        /// The peer.
         peer: PeerId,
         /// Payload bytes.
         bytes: u64,
     },
-    /// The file to be repaired has no chunk of this artifact; nothing was asked for.
+    /// The file to be repaired has no good chunk of this artifact; no chunk was requested.
     NothingGood,
-    /// Every chunk is here.
+    /// Every chunk is on disk.
     Complete,
-    /// No known peer can ever help: each refused, is banned, or was a wrong key.
+    /// No known peer can help any more: each has refused, is banned, or was a wrong key.
     Exhausted,
 }

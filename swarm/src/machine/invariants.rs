@@ -1,4 +1,4 @@
-//! What must hold after every step, in code; the words stand in the module's documentation.
+//! Checks of the machine's invariants, which the module documentation states in words.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::events::Conn;
 use super::peer::{Peer, Phase};
 
 impl Machine {
-    /// Checks every invariant; the error names what does not hold. Meant for tests: it looks at everything.
+    /// Checks every invariant; the error names the one that does not hold. Meant for tests: it walks through the whole state.
     pub fn check_invariants(&self) -> Result<(), String> {
         self.picker.check()?;
         self.check_chunks()?;
@@ -152,7 +152,7 @@ impl Machine {
         Ok(())
     }
 
-    /// What is counted as it changes, against a count of everything.
+    /// Compares the running counters with a full count.
     fn check_tallies(&self) -> Result<(), String> {
         let count = |is_meant: fn(&Peer) -> bool| self.peers.values().filter(|peer| is_meant(peer)).count();
         let unchoked: Vec<Conn> =

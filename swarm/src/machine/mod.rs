@@ -12,9 +12,9 @@
 //! Invariants, checked by [`Machine::check_invariants`] after every step of every test:
 //! - each chunk is in exactly one state: missing, in flight, storing or have;
 //! - a chunk in flight has one or two requests, to different peers; one that is being stored has one more at most;
-//! - what is requested and not yet stored stays within the memory budget, and nothing is requested when all is here;
-//! - no chunk is asked of a peer that chokes us, did not announce it, did not consent to serve, or whom our user does not
-//!   want asked.
+//! - bytes requested and not yet stored stay within the memory budget, and a complete file has no open requests;
+//! - no chunk is requested from a peer that chokes us, did not announce it, did not consent to serve, or that the user
+//!   does not allow as a source.
 
 mod allowances;
 mod bans;

@@ -1,13 +1,13 @@
-//! Numbers by which the machine and its driver name connections, requests and asks.
+//! Identifiers that the machine and its driver share: connections, requests, upload requests.
 
-/// A connection, named by the driver; never reused within a run.
+/// A connection. The driver chooses the number and never reuses it within a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Conn(pub u64);
 
-/// A request that we made, named by the machine; never reused within a run.
+/// A request of ours to a peer. The machine chooses the number and never reuses it within a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Req(pub u64);
 
-/// A request that a peer made of us, named by the driver; never reused within a run.
+/// An upload request: a peer's request to us. The driver chooses the number and never reuses it within a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ask(pub u64);

@@ -1,4 +1,4 @@
-//! How what the machine wanted done came out; each comes back with an [`Input`](super::Input).
+//! Outcomes of the machine's outputs; each comes back with an [`Input`](super::Input).
 
 use minimodel_wire::{ResetCode, SignedOffer};
 
@@ -11,9 +11,9 @@ pub enum RequestFault {
     Malformed,
     /// The stream ended before the announced end of the answer, or before its head was whole.
     Short,
-    /// The connection went away under it.
+    /// The connection ended.
     Lost,
-    /// It was not made: a quota that we share with other sessions does not let the chunk pass now.
+    /// The request was not made: a quota shared with other sessions does not allow the chunk now.
     HeldBack,
 }
 
@@ -27,7 +27,7 @@ pub enum KeepOutcome {
         /// SHA-256 of the bytes that came.
         got: [u8; 32],
     },
-    /// Our own disk failed; no peer is to blame. The driver stops the fetch.
+    /// Our own disk failed, and no peer is to blame. The driver stops the fetch.
     DiskFailed,
 }
 
@@ -36,48 +36,48 @@ pub enum KeepOutcome {
 pub enum LeavesOutcome {
     /// Proven against the root and kept by the driver.
     Proven,
-    /// They do not lead to the root, or no answer to this request can look like that.
+    /// The hashes do not lead to the root, or no answer to this request can look like that.
     BadProof,
     /// The stream ended before the announced end of the answer.
     Short,
-    /// They did not come.
+    /// No answer came.
     Failed,
 }
 
 /// The verdict on the signature of an offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OfferVerdict {
-    /// Its peer signed it.
+    /// The peer that the offer names signed it.
     Good(SignedOffer),
-    /// Its peer did not.
+    /// The peer that the offer names did not sign it.
     Forged,
-    /// The check itself did not end, which says nothing of the offer.
+    /// The check itself failed, which says nothing about the offer.
     Unknown,
 }
 
 /// How serving a chunk ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServeOutcome {
-    /// Handed to QUIC whole.
+    /// The chunk was handed to QUIC whole.
     Done {
         /// Payload bytes.
         bytes: u64,
     },
-    /// The peer cancelled it or is gone.
+    /// The peer cancelled the request or is gone.
     Cancelled {
         /// Payload bytes sent before.
         bytes: u64,
     },
-    /// The peer withdrew it, or is gone, before it was read from the disk.
+    /// The peer withdrew the request, or is gone, before the chunk was read from disk.
     Withdrawn,
     /// The peer did not take the bytes in time.
     TooSlow,
-    /// Nothing was sent: a quota that we share with other sessions does not let the chunk pass.
+    /// Nothing was sent: a quota shared with other sessions does not allow the chunk.
     HeldBack {
         /// Which.
         index: u32,
-        /// Whether the quota is used up. Otherwise chunks of other sessions that are on their way take the room, and
-        /// some of it may be there again when they end.
+        /// Whether the quota is used up. Otherwise chunks in transfer in other sessions take the room, and some of it may
+        /// come back when they end.
         is_used_up: bool,
     },
 }

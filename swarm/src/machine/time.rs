@@ -1,4 +1,4 @@
-//! Virtual time: the machine never asks what time it is.
+//! Virtual time: the machine reads no clock.
 
 use std::ops::Add;
 use std::time::Duration;
@@ -11,7 +11,7 @@ impl Time {
     /// The beginning of the run.
     pub const ZERO: Self = Self(0);
 
-    /// After everything.
+    /// Later than any moment of a run.
     pub(super) const MAX: Self = Self(u64::MAX);
 
     /// The moment `elapsed` after the beginning of the run.

@@ -1,52 +1,53 @@
-//! How things stand, for whoever explains why nothing moves.
+//! State of peers and of our own work, for reports on why no bytes move.
 
 use super::core::Machine;
 use super::events::Conn;
 use super::peer::{Peer, Phase};
 
-/// How things stand with one peer.
+/// The state of one peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PeerState {
-    /// It has a chunk that we want, consented to serve, and our user lets us ask it.
+    /// The peer has a chunk that we want, consented to serve, and the user lets us fetch from it.
     pub useful: bool,
-    /// It does not let us ask for chunks now.
+    /// The peer chokes us.
     pub choking_us: bool,
-    /// We do not let it ask for chunks now.
+    /// We choke the peer.
     pub we_choke: bool,
-    /// It wants chunks that we have.
+    /// The peer is interested in our chunks.
     pub interested: bool,
-    /// It may have a slot: neither [`super::Controls::allow`] nor an allowance speaks against it.
+    /// The peer may have a slot: neither [`super::Controls::allow`] nor a quota prevents it.
     pub may_be_served: bool,
-    /// It has a chunk that we want, and none of those fits what we may still receive from it, here or with other sessions.
+    /// The peer has chunks that we want, and none of them fits what we may still receive from it, here or together with
+    /// other sessions.
     pub at_quota: bool,
-    /// Our requests that it has not answered whole.
+    /// Our requests that the peer has not answered whole.
     pub requests: u32,
-    /// Its requests that wait or are being answered.
+    /// The peer's requests that wait or are being answered.
     pub asks: u32,
-    /// Of these, those that are being answered.
+    /// The peer's requests that are being answered.
     pub answering: u32,
-    /// Chunks that it has.
+    /// Chunks that the peer has.
     pub have: u32,
 }
 
-/// How things stand with our own work.
+/// The state of our own work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Work {
     /// Chunks that arrived and are being proven and written.
     pub storing: u32,
-    /// More would be asked for, did [`super::Controls::fetch_allowance`], [`super::Controls::fetch_allowances`] or a quota of
-    /// several sessions not limit it.
+    /// More would be requested if [`super::Controls::fetch_allowance`], [`super::Controls::fetch_allowances`] or a quota
+    /// shared with other sessions did not prevent it.
     pub is_at_quota: bool,
-    /// Nothing is asked for before leaf hashes are known, and nobody is here who could tell them.
+    /// Chunk requests wait for leaf hashes, and no connected peer can be asked for them.
     pub lacks_leaves: bool,
-    /// No known peer can ever help, and some of them said that our budget with them is used.
+    /// No known peer can help any more, and at least one of them refused because our budget with it is used.
     pub is_out_of_budget: bool,
-    /// Peers were turned away for having used their allowance, and have no more.
+    /// Peers were refused for a used-up quota, and have no new allowance yet.
     pub has_turned_away: bool,
 }
 
 impl Machine {
-    /// How things stand with the peer of a connection.
+    /// Returns the state of the peer of a connection; `None` if the connection is unknown.
     pub fn peer_state(&self, conn: Conn) -> Option<PeerState> {
         let peer = self.peers.get(&conn)?;
         let is_ready = peer.phase == Phase::Ready;
@@ -64,7 +65,7 @@ impl Machine {
         })
     }
 
-    /// How things stand with our own work.
+    /// Returns the state of our own work.
     pub fn work(&self) -> Work {
         let asked: u32 = self.peers.values().map(|peer: &Peer| peer.down.requests.len() as u32).sum();
         Work {

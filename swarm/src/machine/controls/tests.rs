@@ -29,7 +29,7 @@ fn serve(desk: &mut Desk, ask: u64, bytes: u64) {
     desk.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Done { bytes } });
 }
 
-/// Asks that are being answered, in order.
+/// Requests that are being answered, in order.
 fn served(desk: &mut Desk) -> Vec<u64> {
     let serve = |output| if let Output::Serve { ask, .. } = output { Some(ask.0) } else { None };
     desk.said().into_iter().filter_map(serve).collect()
@@ -87,7 +87,7 @@ fn i5_a_source_off_the_list_is_not_dialed_and_dialed_as_soon_as_it_is_on_it() {
     assert!(!desk.events().contains(&Event::Exhausted));
     desk.tell(sources(&[1]));
     assert_eq!(desk.dialed(), [id(1)]);
-    // It answers when it is not wanted any more.
+    // The dial succeeds after the user took the peer off the list.
     desk.tell(sources(&[]));
     desk.connect(7, 1, true);
     assert_eq!(desk.closes(), [(7, CloseCode::Done)]);
@@ -143,13 +143,13 @@ fn b22_a_key_gets_its_allowance_to_the_last_whole_chunk_and_is_then_told_so() {
     assert_eq!(desk.closes(), []);
     serve(&mut desk, 2, CHUNK);
     assert_eq!(desk.closes(), [(1, CloseCode::BudgetUsed)]);
-    // With another connection it is still the same key.
+    // A new connection does not renew the key's allowance.
     want(&mut desk, 1);
     desk.said();
     desk.ask(1, 10, 0);
     assert_eq!(desk.closes(), [(1, CloseCode::BudgetUsed)]);
     assert!(!desk.machine.spent.is_empty());
-    // More, for this key alone.
+    // A larger allowance for this key alone.
     let allowances = BTreeMap::from([(id(1), 5 * CHUNK)]);
     let allowance = Some(3 * CHUNK);
     desk.tell(Input::Controls(Controls { allowance, allowances, ..Controls::default() }));
@@ -211,7 +211,7 @@ fn no_chunk_is_asked_for_beyond_what_we_may_receive_and_more_when_that_is_raised
     offers(&mut desk, 1);
     let asked = desk.requests();
     assert_eq!((asked.len(), desk.machine.work().is_at_quota), (2, true));
-    // What is withdrawn before it came does not count, what came does.
+    // A withdrawn request counts with the bytes that had arrived, and with no others.
     desk.tell(Input::Progress { req: asked[0].1, received: 10 });
     desk.frame(1, Frame::Choke);
     desk.frame(1, Frame::Unchoke);
@@ -247,7 +247,7 @@ fn what_waits_for_our_own_rate_is_no_silence_of_the_peer_s() {
     assert!(!desk.events().iter().any(|event| matches!(event, Event::Struck { .. })));
 }
 
-/// The peer with key `n` is dialed, and introduces itself as one that gives and takes.
+/// Dials the peer with key `n`, which introduces itself with serve and fetch consent.
 fn dial(desk: &mut Desk, n: u8, have: Bitfield) {
     desk.connect(n.into(), n, true);
     let hello = desk.hello(both());
@@ -281,7 +281,7 @@ fn i5_a_peer_that_we_dialed_and_that_is_not_allowed_is_fetched_from_and_never_se
     assert_eq!(refused(&said), [(7, ResetCode::Choked), (8, not_permitted), (9, not_permitted)]);
     assert!(!said.iter().any(|output| matches!(output, Output::Send { frame: Frame::Unchoke, .. })));
     assert!(!desk.machine.peer_state(Conn(1)).unwrap().may_be_served);
-    // As soon as it is agreed to it is served over the same connection.
+    // Once the user allows the peer, it is served over the same connection.
     desk.tell(allow(&[1]));
     assert!(desk.frames(1).contains(&Frame::Unchoke));
 }
@@ -325,13 +325,13 @@ fn i5_of_two_connections_made_at_once_with_who_is_not_allowed_ours_stays_and_its
         desk.connect(11, 1, false);
         assert_eq!(desk.closes(), [(11, CloseCode::NotAllowed)], "{me}");
         assert!(desk.machine.progress().requests > 0);
-        // The other way round: it came first, and our own follows.
+        // The other order: the peer's connection comes first, ours second.
         let mut desk = Desk::with(both(), having(0..10), with);
         desk.connect(11, 1, false);
         dial(&mut desk, 1, having(5..20));
         desk.frame(1, Frame::Unchoke);
         assert_eq!(desk.closes(), [(11, CloseCode::NotAllowed)], "{me}");
-        // Where it was allowed, whichever stayed is not served when it is not any more.
+        // Two connections of an allowed peer: the one that stays is not served once the user disallows the peer.
         let mut desk = Desk::with(both(), having(0..10), |config| config.me = id(me));
         dial(&mut desk, 1, having(5..20));
         desk.connect(11, 1, false);
