@@ -1,4 +1,4 @@
-//! Who is banned for this content, and until when.
+//! Banned keys of this content, and when each ban ends.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use minimodel_wire::PeerId;
 
 use super::time::Time;
 
-/// A ban of a key ends after this long.
+/// Duration of a ban.
 pub const BAN: Duration = Duration::from_secs(24 * 3_600);
-/// Keys banned at once; beyond it the ban that would end first ends now.
+/// Most keys banned at once; beyond it the ban that would end first ends at once.
 const MAX_BANS: usize = 4_096;
 
-/// Banned keys.
+/// The end of each banned key's ban.
 #[derive(Debug)]
 pub(super) struct Bans {
     until: BTreeMap<PeerId, Time>,

@@ -1,4 +1,4 @@
-//! Whom to dial now, and what became of it.
+//! Dialing: which peer to dial next, and what follows from the outcome.
 
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use super::reach::MAX_FAILURES;
 use super::site::Site;
 use super::time::Time;
 
-/// All sources must be at their end for this long, so that two that are named one after the other both count.
+/// Every source must have ended for this long before `Exhausted` is reported, so that sources named one after the other
+/// all count.
 pub(super) const EXHAUSTED_AFTER: Duration = Duration::from_millis(500);
 
-/// A peer whose addresses have been dialed too often on hearsay is looked at again after this time.
+/// How long a peer is put off whose passed-on addresses are over their dial limits.
 const LATER: Duration = Duration::from_secs(600);
 
 impl Machine {
@@ -27,15 +28,15 @@ impl Machine {
         limits.max_dials.saturating_sub(self.sources.dialing.len()).min(places)
     }
 
-    /// Whether only those are dialed whom our user named: there are so many peers that the other places are for those who
-    /// come, or half of the dials are on hearsay already.
+    /// Returns true if only peers that the user named are dialed: enough peers are connected or being dialed that the
+    /// other places are for incoming connections, or half of the dials are for passed-on offers already.
     fn dials_named_alone(&self) -> bool {
         let limits = &self.config.limits;
         self.places_taken() + self.sources.dialing.len() >= limits.enough_peers
             || self.sources.dialing_on_hearsay() >= limits.max_dials.div_ceil(2)
     }
 
-    /// When somebody is to be dialed.
+    /// When the next dial is due; `None` if no peer is to be dialed, or no dial is free.
     pub(super) fn next_dial(&self) -> Option<Time> {
         let soonest =
             if self.dials_named_alone() { self.sources.soonest_by_user } else { self.sources.soonest };
@@ -47,13 +48,15 @@ impl Machine {
         unix.saturating_add(now.since(told).as_secs())
     }
 
-    /// The calendar may have jumped: the machine slept, or somebody set its clock. Deadlines do not follow it.
+    /// Sets the calendar, which may have jumped: the computer slept, or its clock was set. Deadlines do not follow the
+    /// calendar.
     pub(super) fn set_calendar(&mut self, now: Time, unix: u64) {
         self.calendar = (unix, now);
         self.drop_expired_offers(unix);
     }
 
-    /// An offer of our own key is one of our user's other process: seed and fetch on one machine.
+    /// Adds a source that the user named. An offer with our own key is of another process of the same user: seed and
+    /// fetch on one machine.
     pub(super) fn add_source(&mut self, now: Time, offer: &SignedOffer) {
         let offer = offer.offer();
         self.sources.name(offer.peer, &offer.addresses, now);
@@ -73,7 +76,7 @@ impl Machine {
                 continue;
             };
             if self.by_id.contains_key(&peer) {
-                // It came to us in the meantime.
+                // The peer has connected to us in the meantime.
                 self.sources.connected(peer);
                 continue;
             }
@@ -88,7 +91,8 @@ impl Machine {
         }
     }
 
-    /// Our dial of the peer ended there. What was dialed before it did not answer, and what comes after it was not dialed.
+    /// Notes that a dial connected at `site`. Its addresses before that one did not answer and stay counted against the
+    /// dial limits; that one, and those after it, which were not dialed, are not counted.
     pub(super) fn dial_ended_at(&mut self, peer: PeerId, site: Site) {
         self.reach.forgive(peer);
         let tried = self.sources.tried(peer);
@@ -96,7 +100,7 @@ impl Machine {
         tried.into_iter().skip(there.unwrap_or(0)).for_each(|address| self.reach.give_back(address));
     }
 
-    /// A peer said that trying again is no use.
+    /// Ends a source that refused us for good.
     pub(super) fn refused_by(&mut self, peer: PeerId, code: CloseCode) {
         if code == CloseCode::BudgetUsed {
             self.sources.out_of_budget(peer);
@@ -119,7 +123,7 @@ impl Machine {
             return;
         }
         let is_over = wrong_key.is_some() || code.is_some_and(is_final);
-        // Whoever says that it has no place is there.
+        // A peer that refuses for now, as for want of a place, is reachable.
         if !self.sources.is_by_user(peer) && (is_over || code.is_none()) {
             self.reach.failed(now, peer, if is_over { MAX_FAILURES } else { 1 });
         }

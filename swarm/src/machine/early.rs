@@ -1,7 +1,7 @@
-//! Requests that are read before the hello of the side that makes them.
+//! Requests that arrive before the Hello of the peer that makes them.
 //!
-//! Streams have no order: a request may overtake the frame that permits it. It waits until the hello is judged, and is
-//! then answered or refused like any other; a connection that ends first takes it along.
+//! Streams have no order: a request may overtake the Hello that permits it. The request waits until the Hello is judged
+//! and is then answered or refused like any other. If the connection ends first, the request is refused.
 
 use minimodel_wire::ResetCode;
 
@@ -9,10 +9,10 @@ use super::core::Machine;
 use super::events::{Ask, Conn};
 use super::time::Time;
 
-/// Requests of one connection that wait for its hello: all streams that it may open by then.
+/// Requests of one connection that may wait for its Hello: all streams that the peer may open before it.
 const MAX_EARLY: usize = 4;
 
-/// What is asked.
+/// What an early request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Early {
     Chunk(u32),
@@ -31,11 +31,11 @@ impl Machine {
         self.asks.insert(ask, conn);
     }
 
-    /// The hello was judged good, or the manifest alone is wanted.
+    /// Answers or refuses the early requests, once the Hello or the ManifestOnly was accepted.
     pub(super) fn answer_early(&mut self, now: Time, conn: Conn) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         for (ask, early) in std::mem::take(&mut peer.up.early) {
-            // Where one of them ended the connection, the others were refused with it.
+            // If one of them ended the connection, the others were refused with it.
             if self.asks.remove(&ask).is_none() {
                 continue;
             }
@@ -70,7 +70,7 @@ mod tests {
         desk
     }
 
-    /// What became of asks: given, or refused with a code.
+    /// Outcomes of requests: answered, or refused with a code.
     fn answers(desk: &mut Desk) -> Vec<(u64, Option<ResetCode>)> {
         let answer = |output| match output {
             Output::ServeManifest { ask } | Output::ServeLeaves { ask } => Some((ask.0, None)),

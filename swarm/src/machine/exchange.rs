@@ -1,7 +1,7 @@
-//! Offers that members pass on: how leechers who know only one seeder find each other.
+//! Peer exchange: members pass on offers, so that leechers that know only one seeder find each other.
 //!
-//! An offer is passed on first-hand only, by whoever is connected to the peer that signed it, and only when that peer
-//! consented to publish. What is done with offers that come in stands in `offers`.
+//! An offer is passed on first-hand only: by a member that is connected to the peer that signed it, and only if that peer
+//! consented to publish. Received offers are handled in `offers`.
 
 use bytes::Bytes;
 use minimodel_wire::{CloseCode, Consent, Frame, SignedOffer};
@@ -23,7 +23,8 @@ impl Machine {
         }
     }
 
-    /// Our offer was signed anew: whoever was told of the last one hears of it, and whoever comes.
+    /// Replaces our own offer after it was signed anew, and sends it to all peers whose Hello was accepted. Later peers
+    /// get it after their Hello.
     pub(super) fn own_offer_renewed(&mut self, offer: SignedOffer) {
         self.config.offer = Some(offer);
         let is_told = |phase: Phase| matches!(phase, Phase::Bitfield | Phase::Ready);
@@ -32,15 +33,15 @@ impl Machine {
         told.into_iter().for_each(|conn| self.pass_on_own_offer(conn));
     }
 
-    /// Tells a newcomer of the members that agreed to be told of.
+    /// Sends a newcomer the offers of the members that consented to publish.
     pub(super) fn pass_on_offers_to(&mut self, conn: Conn) {
         if self.takes_part(conn) {
             self.send_offers(conn);
         }
     }
 
-    /// There is no place for this peer, but a word: who the others are, and goodbye. So a newcomer finds its way into a
-    /// swarm although the only member that it knows is full.
+    /// Sends a guest the offers of other members, then `Busy`. So a newcomer finds its way into a swarm although the only
+    /// member that it knows is full.
     pub(super) fn send_on(&mut self, now: Time, conn: Conn) {
         if self.peers.get(&conn).is_some_and(|peer| peer.consent.contains(Consent::PUBLISH)) {
             self.send_offers(conn);
@@ -64,7 +65,7 @@ impl Machine {
         }
     }
 
-    /// The offer of this member goes to all others, when the next offers go.
+    /// Queues the offer of this member for all others; it goes out with their next passed-on offers.
     pub(super) fn pass_on(&mut self, from: Conn) {
         let others: Vec<Conn> =
             self.peers.keys().copied().filter(|&conn| conn != from && self.takes_part(conn)).collect();
@@ -76,7 +77,7 @@ impl Machine {
         }
     }
 
-    /// Passes on the offers of these members, as they are now.
+    /// Sends the current offers of these members.
     pub(super) fn send_offers_of(&mut self, conn: Conn, members: &[Conn]) {
         let offer = |member| self.peers.get(member)?.offer.as_ref();
         let offers: Vec<Bytes> =
@@ -116,7 +117,7 @@ mod tests {
                 desk.said().into_iter().filter_map(offers).collect::<Vec<_>>()
             };
             desk.join(1, all(), having([]));
-            // It has said nothing yet.
+            // This peer has not sent its Hello yet.
             desk.connect(2, 2, false);
             assert_eq!(told(&mut desk).len(), usize::from(publishes));
             desk.tell(Input::OwnOffer(renewed.clone()));

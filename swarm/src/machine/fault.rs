@@ -1,8 +1,7 @@
-//! Every breach a peer can commit, and what follows, in one place.
+//! Every breach that a peer can commit, and its consequence, in one place.
 //!
-//! Blame falls only on what is provable: a chunk whose bytes do not lead to the root, an answer that no honest
-//! program gives. What a bad path could have caused, or third parties by what they do to an honest program, is a strike
-//! at most, and strikes fade.
+//! A ban needs proof: a chunk whose bytes do not lead to the root, or an answer that no honest program gives. A breach that
+//! a bad path can cause, or third parties by what they do to an honest program, is a strike at most, and strikes fade.
 
 use std::fmt;
 
@@ -13,45 +12,44 @@ use minimodel_wire::CloseCode;
 pub enum Breach {
     /// The bytes of a chunk, or their proof, do not lead to the manifest's root.
     BadChunk,
-    /// The head of an answer names a length or a proof length that it cannot have, or bytes follow its announced end.
+    /// The head of an answer names a length or a proof length that this chunk cannot have, or bytes follow its announced end.
     MalformedChunk,
-    /// An answer ended before its announced end. Programs that are cut off may end a stream so, though they should
-    /// reset it.
+    /// An answer ended before its announced end. A program that is cut off may end a stream so, although it should reset it.
     ShortAnswer,
     /// Leaf hashes that do not lead to the manifest's root.
     BadLeaves,
-    /// A frame or request that does not decode; the code says how.
+    /// A frame or request that does not decode; the close code says how.
     Malformed(CloseCode),
-    /// A frame that may not come in this state.
+    /// A frame that is not allowed in this phase of the connection.
     WrongState,
-    /// It finished, reset or stopped the control stream while the connection is open; the code says where. A program
-    /// that is about to close, or is cut off, may do so.
+    /// The peer finished, reset or stopped the control stream while the connection is open; the close code says where. A
+    /// program that is about to close, or is cut off, may do so.
     EndedControl(CloseCode),
     /// A chunk index past the end.
     BadIndex,
     /// A passed-on offer whose signature does not verify, or for another swarm.
     ForgedOffer,
-    /// More control frames than anyone needs.
+    /// More control frames than the limit.
     ControlFlood,
-    /// Streams that are opened and reset before they ask anything, more than anyone needs.
+    /// More streams than the limit that were opened and reset before they carried a request.
     StreamChurn,
-    /// More asks than may wait, or the same again and again.
+    /// More refused or repeated requests than an honest peer makes.
     AskFlood,
-    /// It announced a chunk and then refused it.
+    /// The peer announced a chunk and then refused it.
     RefusedAnnounced,
-    /// It took a request and sent no byte.
+    /// The peer did not answer a request in time.
     NoAnswer,
-    /// It sends so little that it is no help.
+    /// The peer sends too few bytes per second to be of use.
     Trickle,
-    /// A chunk was not whole long after it should have been.
+    /// The peer owed us chunks and sent no byte until the deadline.
     Overdue,
-    /// It asks and does not read.
+    /// The peer requested a chunk and does not read it.
     NotReading,
-    /// It began a request and did not finish the stream.
+    /// The peer began a request and did not finish the stream.
     UnendedRequest,
     /// The Hello or the Bitfield did not come.
     NoHello,
-    /// It broke off in the middle of chunks, again and again, and never finished one.
+    /// The connection broke while chunks were on their way, again and again, and no chunk was ever finished.
     BrokeOff,
 }
 
@@ -82,17 +80,17 @@ impl fmt::Display for Breach {
     }
 }
 
-/// What follows from a breach.
+/// The consequence of a breach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Consequence {
     /// The connection ends with this code, and nothing is held against the key.
     Close(CloseCode),
-    /// It counts; the third within ten minutes ends the connection with this code.
+    /// A strike; the third within ten minutes ends the connection with this code.
     Strike(CloseCode),
-    /// It counts, and the connection ends with this code. It never bans: a bad path, third parties or the end of a program
-    /// could be the cause.
+    /// A strike, and the connection ends with this code. It never bans: a bad path, third parties or the end of a program
+    /// may be the cause.
     Part(CloseCode),
-    /// The connection ends with this code; a second time bans.
+    /// The connection ends with this code and the key is shut out for a while; the second time it is banned.
     Disconnect(CloseCode),
     /// The key is banned for this content.
     Ban(CloseCode),
@@ -106,7 +104,7 @@ impl Breach {
             Self::Malformed(code) => Consequence::Disconnect(code),
             Self::WrongState => Consequence::Disconnect(CloseCode::StateViolation),
             Self::BadIndex | Self::ForgedOffer => Consequence::Disconnect(CloseCode::ProtocolViolation),
-            // How much an honest program sends follows in part from what others do to it.
+            // How many frames an honest program sends depends in part on what others do to it.
             Self::ControlFlood | Self::StreamChurn => Consequence::Part(CloseCode::Flood),
             Self::ShortAnswer => Consequence::Part(CloseCode::Malformed),
             Self::EndedControl(code) => Consequence::Close(code),
@@ -119,7 +117,7 @@ impl Breach {
     }
 }
 
-/// Whether a close code says that trying again is no use.
+/// Returns true if the close code says that connecting again is of no use.
 pub(super) fn is_final(code: CloseCode) -> bool {
     matches!(
         code,

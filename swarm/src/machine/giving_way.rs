@@ -1,7 +1,7 @@
-//! Who of the known peers gives way to one that a member tells of, remembered for as long as the table stays as it is.
+//! Eviction from the table of known peers when a member passes on an offer; answers are cached until the table changes.
 //!
-//! To look for it costs a walk through the table, and to ask for it the bytes of an offer that was sent before. So it is
-//! looked for once for each site that offers come from, whatever keys come from there, until the table changes.
+//! An answer costs a walk through the table, and an attacker triggers one by sending an old offer again. So one answer is
+//! kept for each site that offers come from, whatever the keys there, until the table changes.
 
 use std::collections::BTreeMap;
 
@@ -10,30 +10,30 @@ use minimodel_wire::PeerId;
 use super::places::Held;
 use super::site::Site;
 
-/// Sites for which the answer is remembered: more than there are connections at once.
+/// Most cached answers: more sites than there are connections at once.
 const MAX_SITES: usize = 256;
 
-/// A peer known by hearsay alone, where the member is that told of it, and tries that brought nothing.
+/// A peer known from passed-on offers alone: its key, the site of the member that passed its offer on, and its failed tries.
 pub(super) type Told = (PeerId, Site, u32);
 
-/// The answers as the table is now.
+/// Cached answers: the peer to evict for an offer from a site, or none.
 #[derive(Debug, Default)]
 pub(super) struct GivingWay {
     answers: BTreeMap<Site, Option<PeerId>>,
-    /// How often the table was walked through.
+    /// Walks through the table so far.
     #[cfg(test)]
     pub(super) looks: u32,
 }
 
 impl GivingWay {
-    /// The table changed.
+    /// Drops all answers, since the table changed.
     pub(super) fn forget(&mut self) {
         self.answers.clear();
     }
 
-    /// Who of those that were `told` of gives way to what a member at `bringer` tells: where those of one network, or within
-    /// the bringer's network of one site, would still be no fewer than the bringer's, the one of them that was tried most
-    /// often. `None`: nobody.
+    /// Returns the peer in `told` to evict for an offer that a member at `bringer` passes on, or `None`. Only peers whose
+    /// network (or, within the bringer's network, whose site) brought at least two more than the bringer's may be
+    /// evicted. Of these it is one of the network and site that brought most, and there the one with most failed tries.
     pub(super) fn to<I: Iterator<Item = Told>>(
         &mut self,
         bringer: Site,

@@ -1,4 +1,4 @@
-//! Beginning and end of a connection: keys, Hello, Bitfield, goodbye.
+//! Beginning and end of a connection: admission, Hello, Bitfield, close.
 
 use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, Hello, ManifestOnly, PeerId, ResetCode};
 
@@ -14,7 +14,7 @@ use super::time::Time;
 impl Machine {
     pub(super) fn connected(&mut self, now: Time, conn: Conn, (id, site): (PeerId, Site), dialed: bool) {
         let is_kept_away = self.is_kept_away(now, id, site, dialed);
-        // For whoever is kept away nobody has to go.
+        // No peer is evicted for a key that is kept away.
         let lacks_place = self.is_full_for(id, dialed) && !is_kept_away;
         if lacks_place && self.refusal(now, id, dialed, is_kept_away) == Some(CloseCode::Busy) {
             self.make_room(now, id, site);
@@ -54,19 +54,20 @@ impl Machine {
         }
     }
 
-    /// Who dials says Hello first: whoever only knocks learns nothing, not even which file this is about.
+    /// Sends our Hello. The dialer sends its own first, so that a stranger that merely connects learns nothing, not even
+    /// which file this is about.
     fn say_hello(&mut self, conn: Conn) {
         let hello = self.config.terms.hello(self.config.consent, &self.config.software);
         self.send(conn, Frame::Hello(hello));
     }
 
-    /// Whether the key is shut out for a while, or comes from a site that had too much read for it in vain.
+    /// Returns true if the key is shut out for a while, or has moved no chunk and comes from a site for which too many
+    /// chunks were read in vain.
     fn is_kept_away(&mut self, now: Time, id: PeerId, site: Site, dialed: bool) -> bool {
         self.standings.is_shut_out(id, now) || (!dialed && self.is_spent_in_vain(now, id, site))
     }
 
-    /// Why the key may not have a connection, if it may not. What holds for longer goes first: who is told `Busy` comes
-    /// again.
+    /// Returns the close code for a key that may not connect. Lasting reasons go before `Busy`, after which a peer tries again.
     fn refusal(&self, now: Time, id: PeerId, dialed: bool, is_kept_away: bool) -> Option<CloseCode> {
         if self.stopping {
             return Some(CloseCode::ShuttingDown);
@@ -78,7 +79,7 @@ impl Machine {
             return Some(CloseCode::NotAllowed);
         }
         if dialed && !self.config.controls.may_fetch_from(id) {
-            // Our user changed its mind while it was dialed.
+            // The user took the peer off the sources while it was being dialed.
             return Some(CloseCode::Done);
         }
         if self.is_full_for(id, dialed) || is_kept_away {
@@ -124,7 +125,7 @@ impl Machine {
         }
     }
 
-    /// Parts from a peer that can never be of use to us nor we to it, without blame.
+    /// Closes, without blame, a connection over which neither side can help the other.
     pub(super) fn refuse_peer(&mut self, now: Time, conn: Conn, code: CloseCode) {
         let Some(id) = self.peers.get(&conn).map(|peer| peer.id) else { return };
         self.sources.refused(id);
@@ -133,8 +134,8 @@ impl Machine {
         self.drop_peer(now, conn, code);
     }
 
-    /// Whether both sides speak of the same thing and can help each other; else the code that says exactly
-    /// what differs: license is compared before evidence, evidence before the rest.
+    /// Compares a Hello with our terms and consent. The error is the close code that names the difference: license before
+    /// evidence, evidence before the rest.
     fn judge_hello(&self, hello: &Hello) -> Result<(), CloseCode> {
         let terms = &self.config.terms;
         if hello.version != minimodel_wire::PROTOCOL_VERSION {
@@ -164,7 +165,7 @@ impl Machine {
     pub(super) fn manifest_only(&mut self, now: Time, conn: Conn, asked: &ManifestOnly) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if peer.phase != Phase::Hello || peer.dialed {
-            // Who is dialed is asked, and does not ask.
+            // Only the dialer may ask for the manifest alone.
             self.breach(now, conn, Breach::WrongState);
             return;
         }
@@ -216,7 +217,7 @@ impl Machine {
         self.pass_on_offers_to(conn);
     }
 
-    /// Two peers that both have everything have nothing more to say to each other.
+    /// Closes the connection if both sides have every chunk.
     pub(super) fn leave_if_useless(&mut self, now: Time, conn: Conn) {
         let Some(peer) = self.peers.get(&conn) else { return };
         if peer.phase == Phase::Ready && peer.have.is_full() && self.chunks.is_complete() {

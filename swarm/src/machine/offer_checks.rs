@@ -1,8 +1,8 @@
-//! Which signatures of offers are checked, and when.
+//! The queue of offers whose signatures are to be checked.
 //!
-//! Keys are free, so that nothing here trusts a connection for being one: there are two budgets of checks a second over
-//! all connections, one for those that have moved proven bytes and one for all others, and within each the connections
-//! take turns. What was checked is remembered by the key that signed it, also when its connection is gone.
+//! Keys are free, so a connection alone earns no trust: checks have two rate limits over all connections, one for peers
+//! that have moved payload bytes and one for all others, and within each limit the connections take turns. Offers found
+//! good are remembered by the key that signed them, also after its connection has ended.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -14,50 +14,51 @@ use super::rate::Bucket;
 use super::site::Site;
 use super::time::Time;
 
-/// Checks a second, and at once, of each of the two budgets. A check takes some 60 microseconds of one processor, so that
-/// both together are less than half a hundredth of it; 128 are what a newcomer hears when it comes into a large swarm.
+/// Checks per second, and at once, of each of the two budgets. A check takes some 60 microseconds of one processor, so
+/// that both together use less than half a percent of it; 128 offers are what a newcomer receives in a large swarm.
 const CHECKS: (u64, u64) = (32, 128);
-/// The time that one check earns.
+/// The time in which a budget earns one check.
 const EARNED_AFTER: Duration = Duration::from_millis(1_000 / CHECKS.0);
-/// Checks that run at once: the next begin when these end.
+/// Checks that run at once; the next begin when these end.
 const MAX_RUNNING: usize = 16;
-/// Passed-on offers of one connection that wait for their check: one frame and one more.
+/// Passed-on offers of one connection that wait for their check: two frames of offers.
 const MAX_WAITING: usize = 32;
-/// Offers of one key are checked no more often than this: it renews its offer within days.
+/// Shortest time between two checks of offers of one key: a peer renews its offer within days.
 pub(super) const RENEWAL: Duration = Duration::from_secs(60);
-/// Keys whose checked offer is remembered, 300 bytes each; beyond it the one that was of no use for longest goes.
+/// Keys whose good offer is remembered, 300 bytes each; beyond it the least recently used is dropped.
 const MAX_REMEMBERED: usize = 1_024;
 
-/// Who brought an offer: its connection, which may be gone when the check ends, and where it came from, which stays known.
+/// The origin of an offer: the connection that brought it, which may be gone when the check ends, and its site, which
+/// stays known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bringer {
     pub(super) conn: Conn,
     pub(super) site: Site,
 }
 
-/// A check that is to begin.
+/// A check to begin.
 #[derive(Debug)]
 pub(super) struct Due {
     pub(super) check: Check,
     pub(super) offer: UncheckedOffer,
 }
 
-/// An offer whose signature was found right.
+/// An offer whose signature is right.
 #[derive(Debug)]
 struct Good {
     offer: SignedOffer,
     checked: Time,
-    /// The same, where its own peer brought it: whoever passes on an older one of it must not hold up the new one.
+    /// The last check of an offer that its own peer brought: a member that passes on an older one must not delay a newer one.
     own_checked: Option<Time>,
     used: Time,
 }
 
-/// What one connection brought.
+/// Unchecked offers from one connection.
 #[derive(Debug)]
 struct Waiting {
-    /// Where it comes from.
+    /// The site of the connection.
     site: Site,
-    /// Its own offer, the latest alone, and when it may be checked.
+    /// The latest offer of the connection's own peer, and when it may be checked.
     own: Option<(UncheckedOffer, Time)>,
     passed_on: VecDeque<UncheckedOffer>,
 }
@@ -72,11 +73,11 @@ impl Waiting {
 struct Running {
     bringer: Bringer,
     offer: UncheckedOffer,
-    /// Its own peer brought it.
+    /// Whether the offer is that of the peer that brought it.
     own: bool,
 }
 
-/// One budget, and who had the last turn in it.
+/// One rate limit, and the connection that had the last turn in it.
 #[derive(Debug)]
 struct Budget {
     bucket: Bucket,
@@ -89,14 +90,14 @@ impl Budget {
     }
 }
 
-/// Offers that wait to be checked, that are being checked, and that were found good.
+/// Offers that wait for a check, that are being checked, and that were found good.
 #[derive(Debug)]
 pub(super) struct OfferChecks {
     good: BTreeMap<PeerId, Good>,
     waiting: BTreeMap<Conn, Waiting>,
     running: BTreeMap<Check, Running>,
     next: u64,
-    /// For those that have moved proven bytes, and for all others.
+    /// The limit for peers that have moved payload bytes, and the limit for all others.
     budgets: [Budget; 2],
     wakeup: Option<Time>,
 }
@@ -115,7 +116,7 @@ impl Default for OfferChecks {
 }
 
 impl OfferChecks {
-    /// The offer, if these very bytes were found good before.
+    /// Returns the offer if exactly these bytes were found good before.
     pub(super) fn good(&mut self, now: Time, offer: &UncheckedOffer) -> Option<&SignedOffer> {
         let good = self.good.get_mut(&offer.claim().peer)?;
         if good.offer.as_bytes() != &offer.bytes()[..] {
@@ -125,7 +126,7 @@ impl OfferChecks {
         Some(&good.offer)
     }
 
-    /// An offer that its own peer brought: the last one counts, and not before its time.
+    /// Queues a peer's own offer in place of an earlier one, for the time at which its key may be checked again.
     pub(super) fn wait_own(&mut self, now: Time, bringer: Bringer, offer: UncheckedOffer) {
         let key = offer.claim().peer;
         if self.running.values().any(|running| running.bringer == bringer && running.offer == offer) {
@@ -138,7 +139,8 @@ impl OfferChecks {
         self.of(bringer).own = Some((offer, at));
     }
 
-    /// An offer that another peer brought. One too many, or a second of the same key within its time, is not kept.
+    /// Queues an offer that another peer passed on. An offer beyond the limit, or of a key that was checked a moment ago,
+    /// is dropped.
     pub(super) fn wait(&mut self, now: Time, bringer: Bringer, offer: UncheckedOffer) {
         let is_running = self.running.values().any(|running| running.offer == offer);
         if is_running || self.is_settled(now, &offer) {
@@ -154,20 +156,21 @@ impl OfferChecks {
         self.waiting.entry(bringer.conn).or_insert_with(|| Waiting::of(bringer.site))
     }
 
-    /// Whether a passed-on offer need not be checked: it was, or another of its key was a moment ago.
+    /// Returns true if a passed-on offer needs no check: the same bytes were found good, or an offer of its key was a
+    /// moment ago.
     fn is_settled(&self, now: Time, offer: &UncheckedOffer) -> bool {
         self.good
             .get(&offer.claim().peer)
             .is_some_and(|good| now < good.checked + RENEWAL || good.offer.as_bytes() == &offer.bytes()[..])
     }
 
-    /// The next check to begin now. To be asked until there is none.
+    /// Returns the next check to begin now. The caller repeats the call until it returns `None`.
     pub(super) fn next(&mut self, now: Time, has_moved_bytes: impl Fn(Conn) -> bool) -> Option<Due> {
         self.wakeup = None;
         self.drop_settled(now);
         self.waiting.retain(|_, waiting| waiting.own.is_some() || !waiting.passed_on.is_empty());
         if self.waiting.is_empty() || self.running.len() >= MAX_RUNNING {
-            // The end of a check asks again.
+            // The end of a check leads to the next call.
             return None;
         }
         for which in 0..self.budgets.len() {
@@ -212,7 +215,7 @@ impl OfferChecks {
         due
     }
 
-    /// What another connection brought as well and was checked meanwhile.
+    /// Drops offers that another connection brought as well and that were checked meanwhile.
     fn drop_settled(&mut self, now: Time) {
         let mut waiting = std::mem::take(&mut self.waiting);
         for waiting in waiting.values_mut() {
@@ -235,12 +238,12 @@ impl OfferChecks {
         Some(Due { check, offer })
     }
 
-    /// When to ask for the next check although nothing happened.
+    /// When to call [`Self::next`] if nothing happens before.
     pub(super) fn wakeup(&self) -> Option<Time> {
         self.wakeup
     }
 
-    /// A check ended; who had brought the offer. `None` for one that is not known. What was found good is remembered.
+    /// Ends a check and remembers a good offer. Returns the origin of the offer; `None` for an unknown check.
     pub(super) fn ended(&mut self, now: Time, check: Check, good: Option<&SignedOffer>) -> Option<Bringer> {
         let Running { bringer, own, .. } = self.running.remove(&check)?;
         if let Some(offer) = good {
@@ -260,7 +263,7 @@ impl OfferChecks {
         self.good.insert(key, Good { offer, checked: now, own_checked, used: now });
     }
 
-    /// The connection is gone, and what it brought goes with it.
+    /// Drops the waiting offers of a connection that has ended.
     pub(super) fn forget(&mut self, conn: Conn) {
         self.waiting.remove(&conn);
     }
@@ -269,7 +272,7 @@ impl OfferChecks {
         self.good.retain(|_, good| good.offer.check_fresh(unix).is_ok());
     }
 
-    /// Bounds, for tests.
+    /// Returns true if all tables are within their limits; for tests.
     pub(super) fn is_bounded(&self) -> bool {
         self.good.len() <= MAX_REMEMBERED
             && self.running.len() <= MAX_RUNNING

@@ -1,8 +1,8 @@
-//! Offers that come in: which are read, which of their signatures are checked, and what follows.
+//! Received offers: which are read, which signatures are checked, and what follows.
 //!
-//! A signature costs much more to check than to send, and who sends it may come under a new key each time. So an offer is
-//! read only if there is a use for it, and its signature checked only if nothing is known of the same bytes; checks are
-//! outputs, and their number a second is limited over all connections (see `offer_checks`).
+//! A signature costs much more to check than to send, and its sender may use a new key each time. So an offer is read
+//! only if there is a use for it, and its signature is checked only if the same bytes were not checked before. Checks are
+//! outputs, and their rate is limited over all connections (see `offer_checks`).
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ use super::reach;
 use super::site::Site;
 use super::time::Time;
 
-/// The larger key waits this long for the smaller to dial, so that both do not dial at once.
+/// How long the peer with the larger key waits for the other to dial, so that both do not dial at once.
 const POLITE_DELAY: Duration = Duration::from_secs(1);
 
 impl Machine {
-    /// Offers from a member. Its own is kept to be passed on; others' are dialed, if our user agreed to take part in that
-    /// exchange. What serves neither is not read.
+    /// Handles a Peers frame. The sender's own offer is kept to be passed on; offers of others are dialed if the user
+    /// consented to publish. An offer of no use for either is not read.
     pub(super) fn offers(&mut self, now: Time, conn: Conn, offers: &[Bytes]) {
         let unix = self.unix(now);
         let dials = self.dials_offers();
@@ -35,7 +35,7 @@ impl Machine {
             }
             let offer = match UncheckedOffer::read(bytes.clone()) {
                 Ok(offer) if offer.claim().swarm_id == self.config.terms.swarm_id => offer,
-                // One of a later version was passed on unread.
+                // An offer of a later version is skipped without blame.
                 Err(OfferError::Version { .. }) => continue,
                 _ => {
                     self.breach(now, conn, Breach::ForgedOffer);
@@ -58,14 +58,14 @@ impl Machine {
         self.check_offers(now);
     }
 
-    /// An offer that its peer did not bring itself.
+    /// Handles an offer that another peer than its signer sent.
     fn passed_on_offer(&mut self, now: Time, bringer: Bringer, from: PeerId, offer: UncheckedOffer) {
         let named = offer.claim().peer;
         let is_good = self.offer_checks.good(now, &offer).is_some();
         if is_good && self.sources.is_known(named) {
             return;
         }
-        // Both ways from here cost more than to send the same bytes once more, and are counted together.
+        // Both paths from here cost more than sending the same bytes again, so they share one limit.
         let most = self.config.limits.max_offers_per_peer;
         if !self.is_news(named, bringer.site) || self.standings.of(from, now).told_of_one(now) > most {
             return;
@@ -76,21 +76,21 @@ impl Machine {
         }
     }
 
-    /// Whether offers of others are of any use to us.
+    /// Returns true if offers of other peers are of use to us.
     fn dials_offers(&self) -> bool {
         self.config.consent.contains(Consent::PUBLISH) && self.wants_chunks()
     }
 
-    /// Whether an offer that names this peer, passed on from this site, could teach us anything.
+    /// Returns true if an offer of the peer `named`, passed on from the site `from`, could add anything to the table.
     fn is_news(&mut self, named: PeerId, from: Site) -> bool {
         let most = self.config.limits.max_known;
         self.dials_offers() && (self.sources.is_known(named) || self.sources.may_make_room(most, from))
     }
 
-    /// Has signatures checked, as far as the limits let it.
+    /// Requests signature checks as far as the rate limits allow.
     pub(super) fn check_offers(&mut self, now: Time) {
         let (peers, standings) = (&self.peers, &self.standings);
-        // Keys are free, so that others than these could be any number of one.
+        // Keys are free: an attacker could be any number of all other peers.
         let has_moved_bytes = |conn: Conn| {
             peers.get(&conn).is_some_and(|peer| peer.down.proven > 0 || standings.given(peer.id) > 0)
         };
@@ -100,7 +100,7 @@ impl Machine {
         }
     }
 
-    /// The verdict on a signature.
+    /// Handles the verdict on a signature.
     pub(super) fn offer_checked(&mut self, now: Time, check: Check, verdict: OfferVerdict) {
         let good = if let OfferVerdict::Good(signed) = &verdict { Some(signed) } else { None };
         if let Some(bringer) = self.offer_checks.ended(now, check, good) {
@@ -113,8 +113,8 @@ impl Machine {
         self.check_offers(now);
     }
 
-    /// The offer is as its peer signed it; what follows. The peer that brought it may be gone, and its site has the same
-    /// share of the table as if it had stayed: else an offer would be kept for good by going at once.
+    /// Acts on an offer whose signature is right. The peer that brought it may be gone; its site has the same share of
+    /// the table as if the peer had stayed, or leaving at once would keep an offer in the table for good.
     fn believe(&mut self, now: Time, Bringer { conn, site }: Bringer, signed: &SignedOffer) {
         if signed.check_fresh(self.unix(now)).is_err() {
             return;
@@ -138,7 +138,7 @@ impl Machine {
         if addresses.is_empty() || tries >= reach::MAX_FAILURES || !self.dials_offers() {
             return;
         }
-        // In the table it would be the first to make room, so that two of them could take turns there for ever.
+        // A banned peer would be the first to be evicted again, so that two of them could take turns for ever.
         if self.sources.is_banned(offer.peer, now) {
             return;
         }
@@ -153,7 +153,7 @@ impl Machine {
         }
     }
 
-    /// What has expired is neither passed on nor remembered.
+    /// Drops offers that have expired.
     pub(super) fn drop_expired_offers(&mut self, unix: u64) {
         for peer in self.peers.values_mut() {
             peer.offer.take_if(|offer| offer.check_fresh(unix).is_err());

@@ -1,9 +1,9 @@
-//! What is still to be said to one peer on the control stream, and how much may be said.
+//! Control frames that are still to be sent to one peer, and their rate limit.
 //!
-//! What we send to a peer often follows from what other peers do: who is interested, who comes and goes, which offers
-//! are renewed. So states are kept, not frames: of several changes the last alone is sent, indexes and offers go
-//! together, and all of it within a budget that is a fifth of what a receiver lets pass. However fast others change
-//! their minds, no honest peer is flooded by another.
+//! What we send to a peer often follows from what other peers do: which of them are interested, come and go, or renew
+//! their offers. So the outbox keeps states and not frames: of several changes only the last is sent, indexes and offers
+//! share frames, and all frames stay within a budget of a fifth of what a receiver lets pass. However fast other peers
+//! change their state, they cannot make us flood an honest peer.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,26 +14,25 @@ use super::events::Conn;
 use super::rate::Bucket;
 use super::time::Time;
 
-/// Frames to one peer, at once and a second: a fifth of what [`super::Limits::control_burst`] and
-/// [`super::Limits::control_per_second`] let pass. Hello, Bitfield, Bye and the first Peers, which are sent once, are
-/// not counted.
+/// Frames to one peer at once, and per second: a fifth of [`super::Limits::control_burst`] and
+/// [`super::Limits::control_per_second`]. Hello, Bitfield, Bye and the first Peers are sent once and are not counted.
 const BUDGET: (u64, u64) = (400, 100);
-/// What the budget does not let pass is tried again after this long.
+/// Pause before a frame beyond the budget is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(50);
 /// Indexes in one Have frame; the wire's own cap.
 const HAVES_PER_FRAME: usize = 256;
 /// Offers in one Peers frame; the wire's own cap.
 pub(super) const OFFERS_PER_FRAME: usize = 16;
-/// Passed-on offers go out this often at most.
+/// Shortest time between two frames of passed-on offers.
 const OFFERS_EVERY: Duration = Duration::from_secs(1);
-/// Lost chunks that wait to be told. What is beyond it is told to a peer that asks, by the code of the refusal.
+/// Lost chunks that wait for their DontHave. A chunk beyond that is reported by the reset code when the peer requests it.
 const MAX_LOST: usize = 4_096;
 
-/// A state of ours that the peer is told of.
+/// A state of ours that the peer should know.
 #[derive(Debug, Clone, Copy)]
 struct Told {
     is: bool,
-    /// What the peer believes; `None` when a refusal said otherwise than the last frame.
+    /// The state that the peer believes; `None` after a refusal that said otherwise than the last frame.
     said: Option<bool>,
 }
 
@@ -51,17 +50,17 @@ impl Told {
     }
 }
 
-/// What one peer is to be told, and when.
+/// Everything that one peer should still learn from us, and when.
 #[derive(Debug)]
 pub(super) struct Outbox {
     budget: Bucket,
     unchoked: Told,
     interested: Told,
-    /// Chunks that became ours, and when the first of them is to be told.
+    /// Chunks that became ours, and when the first of them is to be announced.
     haves: Vec<u32>,
     haves_at: Time,
     lost: BTreeSet<u32>,
-    /// Members whose offer is to be passed on, and when the next of them may be.
+    /// Members whose offers are to be passed on, and when the next frame of them may go out.
     members: BTreeSet<Conn>,
     members_at: Time,
 }
@@ -89,24 +88,24 @@ impl Outbox {
         }
     }
 
-    /// Whether the peer may ask us for chunks.
+    /// Sets whether the peer may request chunks from us.
     pub(super) fn set_unchoked(&mut self, unchoked: bool) {
         self.unchoked.is = unchoked;
     }
 
-    /// A request was refused with `Choked`: that the peer may ask again must be said.
+    /// Notes that a request was refused with `Choked`: if the peer may request again, that must be sent.
     pub(super) fn refused_as_choked(&mut self) {
         if self.unchoked.said == Some(true) {
             self.unchoked.said = None;
         }
     }
 
-    /// Whether we want chunks of the peer. True if that is another than before: only then there may be something to say.
+    /// Sets whether we want chunks of the peer. Returns true if that changed: only then there may be a frame to send.
     pub(super) fn set_interested(&mut self, interested: bool) -> bool {
         std::mem::replace(&mut self.interested.is, interested) != interested
     }
 
-    /// The chunk is ours since `now`; others may go with it for `delay`.
+    /// Queues a Have for a chunk that is ours since `now`; it waits for `delay`, so that others may share its frame.
     pub(super) fn have(&mut self, now: Time, index: u32, delay: Duration) {
         self.lost.remove(&index);
         if self.haves.is_empty() {
@@ -115,7 +114,7 @@ impl Outbox {
         self.haves.push(index);
     }
 
-    /// The chunk is not ours any more.
+    /// Queues a DontHave for a chunk that is not ours any more.
     pub(super) fn dont_have(&mut self, index: u32) {
         self.haves.retain(|&unsent| unsent != index);
         if self.lost.len() < MAX_LOST {
@@ -123,17 +122,17 @@ impl Outbox {
         }
     }
 
-    /// The offer of this member, as it is when it is sent, goes to the peer.
+    /// Queues the offer of this member, as it will be when it is sent.
     pub(super) fn pass_on(&mut self, member: Conn) {
         self.members.insert(member);
     }
 
-    /// The member is gone.
+    /// Drops a member that is gone.
     pub(super) fn forget(&mut self, member: Conn) {
         self.members.remove(&member);
     }
 
-    /// When [`Self::next`] has something to say; `None` when nothing waits.
+    /// When [`Self::next`] has a frame to send; `None` when nothing waits.
     pub(super) fn next_at(&self, now: Time) -> Option<Time> {
         let is_due = self.unchoked.is_due() || self.interested.is_due() || !self.lost.is_empty();
         let at = [
@@ -144,7 +143,8 @@ impl Outbox {
         at.into_iter().flatten().min()
     }
 
-    /// The next thing to say at `now`, and nothing beyond the budget. What others wait for first goes first.
+    /// Returns the next thing to send at `now`, the most urgent first. The error is the time to try again, if the budget
+    /// is used up.
     pub(super) fn next(&mut self, now: Time) -> Result<Option<Word>, Time> {
         if self.next_at(now).is_none_or(|at| at > now) {
             return Ok(None);
@@ -184,7 +184,7 @@ mod tests {
         START + Duration::from_millis(ms)
     }
 
-    /// All that is said at this time.
+    /// Everything that is sent at this time.
     fn said(outbox: &mut Outbox, now: Time) -> Vec<Word> {
         std::iter::from_fn(|| outbox.next(now).ok().flatten()).collect()
     }

@@ -1,8 +1,8 @@
-//! Which of several connections of one key counts.
+//! Several connections of one key, and which of them is primary.
 //!
-//! One does, and carries everything. Until a peer that came to us has said hello nobody knows whether it wants more than
-//! the manifest, so a second connection waits *beside* the first: a question for the manifest never ends a transfer that
-//! runs. There is at most one beside, so that a key holds no more than two.
+//! The primary connection carries everything. Before a peer that dialed us has sent its Hello or ManifestOnly, it is
+//! unknown whether it wants more than the manifest, so its second connection waits *beside* the first: a request for the
+//! manifest never ends a running transfer. At most one connection waits beside, so that a key holds no more than two.
 
 use std::time::Duration;
 
@@ -13,36 +13,36 @@ use super::events::Conn;
 use super::peer::Phase;
 use super::time::Time;
 
-/// Two dials that are further apart than this were not made at the same time.
+/// Two connections that were made further apart than this do not come from dials at the same time.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
-/// What becomes of a connection.
+/// The role of a new connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// It is the one that counts.
+    /// The primary connection of its key.
     First,
-    /// Another counts, at least for now.
+    /// A second connection, beside the primary one.
     Beside,
-    /// It is one too many.
+    /// One connection too many: it is closed.
     Nowhere,
 }
 
 impl Machine {
-    /// All connections of a key, the one that counts first.
+    /// All connections of a key, the primary one first.
     pub(super) fn connections_of(&self, id: PeerId) -> Vec<Conn> {
         [self.by_id.get(&id), self.beside.get(&id)].into_iter().flatten().copied().collect()
     }
 
-    /// The peer said hello here, or only asks for the manifest.
+    /// Returns true if the peer's Hello was accepted on this connection.
     fn is_settled(&self, conn: Conn) -> bool {
         self.peers.get(&conn).is_some_and(|peer| matches!(peer.phase, Phase::Bitfield | Phase::Ready))
     }
 
-    /// The place of a connection that was just made. One that counted and is not closed for it goes beside it.
+    /// Chooses the role of a new connection. A primary connection that gives way to it without being closed moves beside it.
     pub(super) fn find_place(&mut self, now: Time, id: PeerId, dialed: bool) -> Place {
         let Some(&first) = self.by_id.get(&id) else { return Place::First };
         if !dialed {
-            // What it wants is not known yet.
+            // It is not known yet what the peer wants on it.
             if let Some(&older) = self.beside.get(&id) {
                 self.drop_peer(now, older, CloseCode::Duplicate);
             }
@@ -70,9 +70,9 @@ impl Machine {
         }
     }
 
-    /// Whether a connection of the same key that was dialed (by us or not) at this time goes before `old`. Of two that
-    /// were made at once from both sides, the one that the smaller key opened stays. From the same dialer, or later than
-    /// at once, the newer one stays: who dials has no other, so the older is a leftover.
+    /// Returns true if another connection of the same key, dialed by us or not and made `at` this time, wins over `old`.
+    /// Of two that both sides dialed at once, the one dialed by the smaller key wins. Otherwise (one dialer, or further
+    /// apart) the newer wins: its dialer has no other connection, so the older is a leftover.
     fn goes_before(&self, old: Conn, (dialed, at): (bool, Time)) -> bool {
         let Some(peer) = self.peers.get(&old) else { return true };
         let apart = at.since(peer.connected_at).max(peer.connected_at.since(at));
@@ -82,13 +82,13 @@ impl Machine {
         dialed == (self.config.me < peer.id)
     }
 
-    /// The peer of this connection said hello, and it was good: whether the connection stays. If it does, it is the one
-    /// that counts from now on.
+    /// Chooses between the connections of a key when a Hello on one of them was accepted. Returns true if this connection
+    /// stays; it is the primary one then.
     pub(super) fn settle(&mut self, now: Time, conn: Conn) -> bool {
         let Some(peer) = self.peers.get(&conn) else { return false };
         let (id, ours) = (peer.id, (peer.dialed, peer.connected_at));
         if self.standings.is_shut_out(id, now) {
-            // For what it did on another connection meanwhile.
+            // The key was shut out for a breach on another connection meanwhile.
             self.drop_peer(now, conn, CloseCode::Busy);
             return false;
         }
@@ -109,7 +109,7 @@ impl Machine {
         true
     }
 
-    /// A connection is gone: what was beside it counts from now on.
+    /// Removes a connection that has ended; a connection beside it becomes primary.
     pub(super) fn leave_place(&mut self, id: PeerId, conn: Conn) {
         if self.beside.get(&id) == Some(&conn) {
             self.beside.remove(&id);

@@ -1,8 +1,8 @@
-//! Who may hold one of the places that there are for peers: whoever uses them, and no site more than its share.
+//! Places for peers (connections that a peer may hold), and eviction: a place is for a peer that uses it, and no site
+//! gets more than its share.
 //!
-//! Keys cost nothing and time passes by itself, so that neither says who deserves a place. A place is kept by what was
-//! moved over it, in comparison with the other peers, and is shared between sites: where one peer comes from costs
-//! something.
+//! Keys are free and time passes by itself, so neither shows which peer deserves a place. A peer keeps its place by the
+//! bytes that it moved, compared with other peers, and places are shared between sites, since addresses cost something.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,40 +15,40 @@ use super::peer::Peer;
 use super::site::{Network, Site};
 use super::time::Time;
 
-/// Peers that were turned away for want of a place and are known again when they come back.
+/// Peers turned away for lack of a place that are recognized when they come back.
 const MAX_TURNED_AWAY: usize = 256;
 
-/// What speaks for a peer; the later goes before the earlier.
+/// The claim of a peer to a place, in rising order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Claim {
-    /// Nothing is known of it yet.
+    /// Nothing is known of the peer yet.
     New,
-    /// It was turned away before, and came back as it was told.
+    /// The peer was turned away before and came back, as it was told to.
     Returned,
-    /// It has read from us, or brought us, so many bytes; a chunk at least.
+    /// The peer has read or delivered so many bytes, at least a chunk.
     Used(u64),
-    /// Our user named it.
+    /// The user named the peer.
     Named,
 }
 
 impl Claim {
-    /// The same without its measure.
+    /// The claim without its number of bytes.
     fn class(self) -> Self {
         if let Self::Used(_) = self { Self::Used(0) } else { self }
     }
 }
 
-/// A peer that holds a place and may lose it.
+/// A peer that holds a place and may be evicted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Holder {
     pub(super) conn: Conn,
     pub(super) site: Site,
     pub(super) claim: Claim,
-    /// It wants nothing that it could be given and has nothing that we want, or it had its turn and asked for nothing.
+    /// The peer has nothing that we want, and it either wants nothing from us or had a slot and requested nothing.
     pub(super) is_idle: bool,
 }
 
-/// How many of something each site and each network holds.
+/// Counts of places, or of anything else, by site and by network.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     sites: BTreeMap<Site, usize>,
@@ -65,49 +65,49 @@ impl Held {
         held
     }
 
-    /// What its network holds, and what it holds itself.
+    /// The count of the site's network, and that of the site.
     pub(super) fn by(&self, site: Site) -> (usize, usize) {
         let network = self.networks.get(&site.network()).copied().unwrap_or(0);
         (network, self.sites.get(&site).copied().unwrap_or(0))
     }
 
-    /// What each of two sites holds where they differ: in their network, or else in their networks.
+    /// The counts of two sites to compare: those of the sites within one network, otherwise those of their networks.
     fn compare(&self, one: Site, other: Site) -> (usize, usize) {
         let ((one_network, one_site), (other_network, other_site)) = (self.by(one), self.by(other));
         if one.network() == other.network() { (one_site, other_site) } else { (one_network, other_network) }
     }
 
-    /// Whether `rich` would still hold no less than `poor` if it gave it one.
+    /// Returns true if `rich` would hold no less than `poor` after giving it one.
     pub(super) fn owes(&self, rich: Site, poor: Site) -> bool {
         let (rich, poor) = self.compare(rich, poor);
         rich > poor + 1
     }
 
-    /// Whether `poor` would hold no more than `rich` has now if it was given one.
+    /// Returns true if `poor`, given one more, would hold no more than `rich` holds now.
     pub(super) fn spares(&self, rich: Site, poor: Site) -> bool {
         let (held, wanted) = self.compare(rich, poor);
         rich == poor || held > wanted
     }
 }
 
-/// Who of the holders gives way to a newcomer where all places are taken; `None`: nobody.
+/// Returns the holder to evict for a newcomer when all places are taken, or `None`.
 ///
-/// The best of those who used their places, each network's and each site's in turn, keep `kept` of them in any case. Of
-/// the others, in this order: whoever does nothing; of the network and the site that hold more than the newcomer's would,
-/// whoever used its place least; whoever has less of a claim than the newcomer, as long as the newcomer's site does not
-/// hold more already.
+/// The best `kept` of those that used their places always stay, chosen from each network and each site in turn, and so do
+/// holders that the user named. Of the others one is evicted, in this order: an idle holder; of the network and site that
+/// hold more than the newcomer's would, the holder with the lowest claim; a holder with a lower class of claim, as long
+/// as the newcomer's site would then hold no more than that holder's holds now (any, for a newcomer that the user named).
 pub(super) fn gives_way(holders: &[Holder], kept: usize, newcomer: (Site, Claim)) -> Option<Conn> {
     let (site, claim) = newcomer;
     let held = Held::of(holders.iter().map(|holder| holder.site));
     let best = best(holders, kept);
     let free =
         || holders.iter().filter(|holder| !best.contains(&holder.conn) && holder.claim != Claim::Named);
-    // Of several that do nothing, the first that came has done it for longest; of several that do something, it stays.
+    // Of idle holders the oldest is evicted, since it was idle longest; of others the newest.
     let first = |holder: &&Holder| (Reverse(held.by(holder.site)), holder.claim, holder.conn);
     let last = |holder: &&Holder| (Reverse(held.by(holder.site)), holder.claim, Reverse(holder.conn));
     let idle = free().filter(|holder| holder.is_idle).min_by_key(first);
     let owing = || free().filter(|holder| held.owes(holder.site, site)).min_by_key(last);
-    // Whoever used a place has one again, until those who did have the part that is kept for them.
+    // A peer that used its place before gets one back, until such peers hold the part that is kept for them.
     let used = holders.iter().filter(|holder| holder.claim.class() == Claim::Used(0)).count();
     let is_heard = claim == Claim::Named || claim.class() != Claim::Used(0) || used < kept;
     let lesser = || {
@@ -118,12 +118,12 @@ pub(super) fn gives_way(holders: &[Holder], kept: usize, newcomer: (Site, Claim)
     idle.or_else(owing).or_else(lesser).map(|holder| holder.conn)
 }
 
-/// The best `most` of those who used their places: the first of each network before the second of any, and within a
-/// network the first of each site.
+/// The best `most` holders among those that used their places: the first of each network before the second of any, and
+/// within a network the first of each site.
 fn best(holders: &[Holder], most: usize) -> BTreeSet<Conn> {
     let used = |holder: &&Holder| matches!(holder.claim, Claim::Used(_));
     let mut ranked: Vec<(usize, &Holder)> = holders.iter().filter(used).map(|holder| (0, holder)).collect();
-    // Twice the same: a rank within the site, then with it one within the network.
+    // Called twice: it ranks within each site, and then, with that rank, within each network.
     let mut rank = |of: &dyn Fn(Site) -> (Network, Option<Site>)| {
         ranked.sort_by_key(|&(rank, holder)| (rank, Reverse(holder.claim), holder.conn));
         let mut before: BTreeMap<(Network, Option<Site>), usize> = BTreeMap::new();
@@ -146,7 +146,7 @@ pub(super) struct TurnedAway {
 }
 
 impl TurnedAway {
-    /// A peer found no place. Where too many are remembered, the site with most of them loses its oldest.
+    /// Remembers a peer that found no place. Beyond the limit, the site with the most entries loses its oldest.
     pub(super) fn add(&mut self, now: Time, id: PeerId, site: Site) {
         self.since.entry(id).or_insert((site, now));
         if self.since.len() > MAX_TURNED_AWAY {
@@ -164,23 +164,23 @@ impl TurnedAway {
         self.since.contains_key(&id)
     }
 
-    /// It has a place now; whether it was turned away before.
+    /// Forgets a peer that has a place now; returns true if it was turned away before.
     pub(super) fn take(&mut self, id: PeerId) -> bool {
         self.since.remove(&id).is_some()
     }
 }
 
 impl Machine {
-    /// Whether there is no place for this key.
+    /// Returns true if there is no place for this key.
     pub(super) fn is_full_for(&self, id: PeerId, dialed: bool) -> bool {
-        // Who comes to us never takes the places that our own dials need.
+        // Incoming connections never take the places that our own dials need.
         let limits = &self.config.limits;
         let kept = if dialed || !self.wants_chunks() { 0 } else { limits.max_dials };
         let places = limits.max_connections.saturating_sub(kept).max(1);
         self.places_taken() >= places && !self.by_id.contains_key(&id)
     }
 
-    /// Peers that hold a place; guests hold none.
+    /// Places that are taken; guests take none.
     pub(super) fn places_taken(&self) -> usize {
         self.peers.len() - self.guests()
     }
@@ -189,7 +189,8 @@ impl Machine {
         self.peers.values().filter(|peer| peer.is_guest).count()
     }
 
-    /// Whether a peer that came and found no place may stay for a word. A site with more guests than its share gives way.
+    /// Returns true if an incoming peer without a place may stay as a guest, to be sent the offers of others. A guest of
+    /// a site with more than its share is closed for it.
     pub(super) fn may_be_guest(&mut self, now: Time, site: Site) -> bool {
         if self.stopping {
             return false;
@@ -210,7 +211,7 @@ impl Machine {
         self.guests() < self.config.limits.max_guests
     }
 
-    /// Parts with whoever gives way to a newcomer, if somebody does. Peers that we dialed are never among them.
+    /// Evicts a peer for a newcomer, if one may be evicted. Peers that we dialed are never evicted.
     pub(super) fn make_room(&mut self, now: Time, id: PeerId, site: Site) {
         let newcomer = (site, self.claim_of(id, self.turned_away.has(id)));
         let holders = self.peers.iter().filter(|(_, peer)| !peer.dialed && !peer.is_guest);
@@ -241,14 +242,14 @@ impl Machine {
         }
     }
 
-    /// Our user named the peer itself, to fetch from it. With a list of those who may come everybody who comes is on it,
-    /// and has no more of a claim than the others.
+    /// Returns true if the user named the peer as a source. The list of peers that may come is not looked at: every
+    /// incoming peer is on it, so that it gives none a claim over the others.
     fn is_named(&self, id: PeerId) -> bool {
         let sources = self.config.controls.sources.as_ref();
         self.sources.is_by_user(id) || sources.is_some_and(|sources| sources.contains(&id))
     }
 
-    /// Bytes that are a use of a place: a chunk, since less is what a peer can have that never reads one to its end.
+    /// Bytes that count as a use of a place: a chunk, since a peer that never reads one to its end can have less.
     pub(super) fn least_use(&self) -> u64 {
         let terms = &self.config.terms;
         u64::from(terms.chunk_size).min(terms.byte_count).max(1)

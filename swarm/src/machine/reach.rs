@@ -1,8 +1,7 @@
-//! How far hearsay makes us send: which addresses of a passed-on offer are dialed, and how often.
+//! Dial limits for addresses from passed-on offers ("hearsay").
 //!
-//! Whoever signs an offer chooses the addresses in it, and keys cost nothing. So without a bound over all offers one
-//! peer could have every member of a swarm send to an address of its choice, for ever. What our user named is not
-//! counted here.
+//! The signer of an offer chooses the addresses in it, and keys are free. Without limits over all offers, one attacker
+//! could make every member of a swarm send to a victim's address for ever. Addresses that the user named are not counted.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,28 +14,28 @@ use super::time::Time;
 
 /// Addresses of one offer that are dialed.
 const OF_AN_OFFER: usize = 2;
-/// Dials of a passed-on peer that may fail; then it is dialed no more than once in the time in which one of them fades.
+/// Failed dials of a key from passed-on offers; after these it is dialed at most once in the time in which one fades.
 pub(super) const MAX_FAILURES: u32 = 5;
 const FADES: Duration = Duration::from_secs(3_600);
-/// Addresses of one network that are dialed and do not answer, within an hour and within a day. Some of a large swarm
-/// sit in one network, and some of them are always gone.
+/// Unanswered dials of passed-on addresses in one network, within an hour and within a day. Some members of a large swarm
+/// share a network, and some of these are always gone.
 const OF_A_NETWORK: [u32; 2] = [16, 64];
-/// The same of all networks together.
+/// Unanswered dials of passed-on addresses in all networks together, within an hour and within a day.
 const OF_ALL: [u32; 2] = [256, 2_048];
 const HOUR_AND_DAY: [Duration; 2] = [Duration::from_secs(3_600), Duration::from_secs(24 * 3_600)];
-/// Keys that failed and are remembered. Before all failures of a key fade, fewer addresses than this are dialed in vain,
-/// so that nothing is gained by failing under many keys.
+/// Most keys whose failed dials are remembered. Before all failures of a key fade, fewer addresses than this are dialed
+/// in vain, so that an attacker gains nothing by failing under many keys.
 const MAX_KEYS: usize = OF_ALL[1] as usize;
 
-/// The addresses of a passed-on offer that may be dialed, in order; `from` is how far whoever passed it on can be
-/// reached itself. It names nothing that is nearer than that: an address of the inside makes no sense outside, and there
-/// it would be somebody else's. The same where an offer names an address that everybody can reach.
+/// Returns the addresses of a passed-on offer that may be dialed, in order. `from` is the scope of the member that passed
+/// it on: addresses of a narrower scope are dropped, since from here they would lead to another host. If the offer names
+/// a public address, all others are dropped.
 pub(super) fn hearsay(addresses: &[SocketAddr], from: Scope) -> Vec<SocketAddr> {
     let scope = |address: &SocketAddr| Scope::of(address.ip());
     let furthest = addresses.iter().map(scope).max();
     let least = if furthest == Some(Scope::Public) { Scope::Public } else { from };
     let mut meant: Vec<SocketAddr> = addresses.iter().copied().filter(|at| scope(at) >= least).collect();
-    // Where IPv6 leads nowhere IPv4 may, and the reverse.
+    // Where IPv6 leads nowhere, IPv4 may, and the reverse: the second address is of the other version, if there is one.
     let is_v4 = meant.first().is_some_and(SocketAddr::is_ipv4);
     if let Some(other) = meant.iter().position(|at| at.is_ipv4() != is_v4).filter(|&other| other > 1) {
         meant.swap(1, other);
@@ -45,7 +44,7 @@ pub(super) fn hearsay(addresses: &[SocketAddr], from: Scope) -> Vec<SocketAddr> 
     meant
 }
 
-/// Counts within an hour and within a day, from the first on.
+/// Counts of an hour and of a day; each period begins with its first count.
 #[derive(Debug, Clone, Copy, Default)]
 struct Counts([(Time, u32); 2]);
 
@@ -74,17 +73,17 @@ impl Counts {
     }
 }
 
-/// What was dialed on hearsay and did not answer.
+/// Dials of passed-on addresses that were not answered.
 #[derive(Debug, Default)]
 pub(super) struct Reach {
     networks: BTreeMap<Network, Counts>,
     all: Counts,
-    /// Failed dials of each key, and when the last of them failed.
+    /// Failed dials of each key, and the time of the last.
     failed: BTreeMap<PeerId, (u32, Time)>,
 }
 
 impl Reach {
-    /// Takes one dial of an address out of what its network and all together may have; whether there is one.
+    /// Counts a dial of the address against its network and all networks together; returns false if a limit is reached.
     pub(super) fn take(&mut self, now: Time, address: SocketAddr) -> bool {
         let network = Site::of(address.ip()).network();
         let counts = self.networks.get(&network).copied().unwrap_or_default();
@@ -99,7 +98,7 @@ impl Reach {
         true
     }
 
-    /// The peer was there, or the address was not dialed after all.
+    /// Takes back the count of a dial: the peer answered, or the address was not dialed after all.
     pub(super) fn give_back(&mut self, address: SocketAddr) {
         if let Some(counts) = self.networks.get_mut(&Site::of(address.ip()).network()) {
             counts.take_back();
@@ -107,7 +106,7 @@ impl Reach {
         }
     }
 
-    /// A dial of this key, which nobody but peers named, came to nothing `times` as much as one.
+    /// Counts a failed dial of a key that is known from passed-on offers alone, as `times` dials.
     pub(super) fn failed(&mut self, now: Time, peer: PeerId, times: u32) {
         if self.failed.len() >= MAX_KEYS && !self.failed.contains_key(&peer) {
             let oldest = self.failed.iter().min_by_key(|&(&peer, &(_, since))| (since, peer));
@@ -118,7 +117,7 @@ impl Reach {
         self.failed.insert(peer, (before.saturating_add(times).min(MAX_FAILURES), now));
     }
 
-    /// Dials of this key that failed; one less for each hour since.
+    /// Failed dials of the key, less one for each hour since the last.
     pub(super) fn failures(&self, now: Time, peer: PeerId) -> u32 {
         self.failed.get(&peer).map_or(0, |&(count, last)| {
             let faded = now.since(last).as_secs() / FADES.as_secs();
@@ -126,7 +125,7 @@ impl Reach {
         })
     }
 
-    /// The key was there.
+    /// Forgets the failures of a key that answered.
     pub(super) fn forgive(&mut self, peer: PeerId) {
         self.failed.remove(&peer);
     }
@@ -156,7 +155,7 @@ mod tests {
         assert_eq!(of(near, Scope::Private), at("10.0.0.1:1 [fd00::1]:1"));
         assert_eq!(of("127.0.0.1:1 169.254.0.1:1", Scope::Link), at("169.254.0.1:1"));
         assert_eq!(of("127.0.0.1:1 127.0.0.1:2", Scope::Loopback), at("127.0.0.1:1 127.0.0.1:2"));
-        // An offer that names both is of a peer that everybody can reach, whoever brings it.
+        // An offer with both kinds is from a publicly reachable peer, whichever member passed it on.
         for from in [Scope::Loopback, Scope::Private, Scope::Public] {
             assert_eq!(of("10.0.0.1:1 127.0.0.1:1 8.8.8.8:1", from), at("8.8.8.8:1"));
         }
@@ -173,7 +172,7 @@ mod tests {
         let all: usize = (1..24 * 60).map(|minute| dialed(&mut reach, after(60 * minute))).sum();
         assert_eq!(hour + all, day);
         assert_eq!(dialed(&mut reach, after(24 * 3_600)), hour);
-        // Who is there is not counted.
+        // Dials of peers that answer are not counted.
         let mut reach = Reach::default();
         for n in 0..1_000 {
             assert!(reach.take(after(0), victim(n)));
@@ -204,7 +203,7 @@ mod tests {
         for _ in 0..9 {
             reach.failed(after(1), key(0), 1);
         }
-        // More than can fail before all of that has faded.
+        // More keys than can fail before these failures have faded.
         for n in 1..=(5 * OF_ALL[0]) {
             reach.failed(after(2), key(n), 1);
         }

@@ -1,8 +1,8 @@
 //! Chunks that a peer announced and then refused with `NotHave`.
 //!
-//! A peer that lost a chunk says so on the control stream and refuses requests on theirs. Two streams have no order, so the
-//! refusal may be here first. It is held against the peer only if the word does not follow, or if it announces the same
-//! chunk again and refuses it again.
+//! A peer that lost a chunk sends `DontHave` on the control stream and refuses requests on their own streams. Streams
+//! have no order, so the refusal may arrive first. It is held against the peer only if no `DontHave` follows, or if the
+//! peer announces the same chunk again and refuses it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,22 +12,23 @@ use super::events::Conn;
 use super::fault::Breach;
 use super::time::Time;
 
-/// A `DontHave` comes within this after the refusal, or not at all: some round trips, and two losses in a row.
+/// How long a `DontHave` is waited for after the refusal: some round trips, and two losses in a row.
 const WORD_FOLLOWS: Duration = Duration::from_secs(3);
-/// Chunks of one peer that are remembered as refused and taken back. Of more the lowest are forgotten.
+/// Chunks of one peer that are remembered as refused and taken back; beyond it the lowest is forgotten.
 const MAX_EXPLAINED: usize = 256;
 
-/// What one peer refused. No more are open than requests were in flight, since nothing is asked meanwhile.
+/// Chunks that one peer refused. There are no more open ones than requests were in flight, since the peer is asked for
+/// nothing meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    /// Refused, and since when the word is waited for.
+    /// Refused chunks whose `DontHave` is awaited, and since when.
     open: BTreeMap<u32, Time>,
-    /// Refused and taken back.
+    /// Refused chunks that the peer took back.
     explained: BTreeSet<u32>,
 }
 
 impl Refusals {
-    /// A refusal came in. Whether the same chunk was refused and taken back before.
+    /// Notes a refusal; returns true if the same chunk was refused and taken back before.
     fn refused(&mut self, now: Time, index: u32) -> bool {
         if self.explained.remove(&index) {
             return true;
@@ -36,7 +37,7 @@ impl Refusals {
         false
     }
 
-    /// The word came. Whether it was the last that was waited for.
+    /// Notes a `DontHave`; returns true if it was the last that was awaited.
     fn explain(&mut self, index: u32) -> bool {
         if self.open.remove(&index).is_none() {
             return false;
@@ -48,7 +49,7 @@ impl Refusals {
         self.open.is_empty()
     }
 
-    /// Forgets those whose word did not come in time, and says how many they are.
+    /// Forgets refusals whose `DontHave` did not come in time; returns how many.
     fn expire(&mut self, now: Time) -> usize {
         let before = self.open.len();
         self.open.retain(|_, since| now.since(*since) < WORD_FOLLOWS);
@@ -57,19 +58,19 @@ impl Refusals {
 }
 
 impl Machine {
-    /// The peer refused a chunk that it had announced; the claim is taken back already.
+    /// Handles the refusal of an announced chunk. The caller has removed it from the peer's bitfield.
     pub(super) fn refused_announced(&mut self, now: Time, conn: Conn, index: u32) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if peer.down.refused.refused(now, index) {
             self.turned_away(now, conn);
             self.breach(now, conn, Breach::RefusedAnnounced);
         } else {
-            // Whatever else it announced may be gone as well.
+            // The other chunks that the peer announced may be gone as well.
             self.leave_alone(now + WORD_FOLLOWS, conn);
         }
     }
 
-    /// The peer took the claim back itself.
+    /// Handles a `DontHave` of a chunk that the peer may have refused before.
     pub(super) fn refusal_explained(&mut self, now: Time, conn: Conn, index: u32) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if peer.down.refused.explain(index) {
@@ -78,11 +79,11 @@ impl Machine {
         }
     }
 
-    /// Holds against the peer what it refused and never took back.
+    /// Strikes the peer for each refused chunk that it did not take back in time.
     pub(super) fn check_refusals(&mut self, now: Time, conn: Conn) {
         let expired = self.peers.get_mut(&conn).map_or(0, |peer| peer.down.refused.expire(now));
         for _ in 0..expired {
-            // Nothing more after the one that ends the connection.
+            // No effect once a strike has ended the connection.
             self.turned_away(now, conn);
             self.breach(now, conn, Breach::RefusedAnnounced);
         }
@@ -97,7 +98,7 @@ mod tests {
     use super::super::events::{Event, Input, Req, RequestFault};
     use super::*;
 
-    /// A desk that asked peer 1 for chunks; which.
+    /// A desk that requested chunks from peer 1, and these requests.
     fn asking() -> (Desk, Vec<(Req, u32)>) {
         let mut desk = Desk::new(TAKE, having([]));
         desk.join(1, SEED, Bitfield::full(20));
@@ -148,7 +149,7 @@ mod tests {
         let (req, index) = asked[0];
         refuse(&mut desk, req);
         desk.frame(1, Frame::DontHave { index });
-        // All but this one are here.
+        // The peer keeps this chunk alone.
         for other in (0..20).filter(|&other| other != index) {
             desk.frame(1, Frame::DontHave { index: other });
         }

@@ -1,4 +1,4 @@
-//! Where a peer is, as far as it matters who else is there: its site, its network, and who can reach its address.
+//! The location of a peer as far as fairness needs it: its site, its network, and the scope of its address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// bits of an IPv6 address (RFC 4291 section 2.5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Site {
-    /// The address, of IPv6 its first 64 bits.
+    /// The IPv4 address, or the first 64 bits of the IPv6 address.
     prefix: IpAddr,
     scope: Scope,
 }
@@ -15,21 +15,21 @@ pub struct Site {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network(IpAddr);
 
-/// From where an address can be reached; the later, the further.
+/// From where an address can be reached, in rising order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Scope {
     /// On one machine.
     Loopback,
     /// On one link.
     Link,
-    /// Within somebody's network, or behind a carrier's translator.
+    /// Within a private network, or behind a carrier's translator.
     Private,
     /// From everywhere.
     Public,
 }
 
 impl Site {
-    /// The site of an address. One of IPv4 that is written as IPv6 (RFC 4291 section 2.5.5.2) is that of IPv4.
+    /// The site of an address. An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) has the site of its IPv4 address.
     pub fn of(address: IpAddr) -> Self {
         let address = address.to_canonical();
         let prefix = match address {
@@ -62,8 +62,8 @@ impl Site {
 }
 
 impl Scope {
-    /// How far the address can be reached (the registries of RFC 6890). An IPv6 address that stands for one of IPv4 on the
-    /// other side of a translator or tunnel reaches as far as that one.
+    /// The scope of an address (the registries of RFC 6890). An IPv6 address that stands for an IPv4 address behind a
+    /// translator or tunnel has the scope of that IPv4 address.
     pub(super) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::of_v4(address),
@@ -89,9 +89,9 @@ impl Scope {
         match address.segments() {
             [0, 0, 0, 0, 0, 0, 0, 1] => Self::Loopback,
             [0xfe80..=0xfebf, ..] => Self::Link,
-            // Unique local, the site-local addresses of old, and translators of somebody's own (RFC 8215).
+            // Unique local, the deprecated site-local addresses, and private translators (RFC 8215).
             [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] | [0x64, 0xff9b, 1, ..] => Self::Private,
-            // Translated (RFC 6052), tunnelled (RFC 3056), and the compatible form of old.
+            // Translated (RFC 6052), tunnelled (RFC 3056), and the deprecated IPv4-compatible form.
             [0x64, 0xff9b, 0, 0, 0, 0, high, low]
             | [0x2002, high, low, ..]
             | [0, 0, 0, 0, 0, 0, high, low] => v4(high, low),

@@ -1,4 +1,4 @@
-//! Where peers may be found, and when to dial each again: the table.
+//! Table of known peers: their addresses, and when to dial each again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -12,13 +12,13 @@ use super::reach::MAX_FAILURES;
 use super::site::Site;
 use super::time::Time;
 
-/// Tries after which a passed-on offer is forgotten; the user's own, and those that brought chunks, are tried until they
-/// expire.
+/// Failed tries after which a peer from a passed-on offer is forgotten. Peers that brought chunks are tried until their
+/// offers expire, and peers that the user named without end.
 const MAX_TRIES: u32 = MAX_FAILURES - 1;
-/// Addresses of one peer that our user named; beyond it those that were named first are forgotten.
+/// Addresses of one peer that the user named; beyond it those named first are forgotten.
 const MAX_NAMED: usize = 16;
 
-/// Whom our user lets us dial; `None`: anyone.
+/// Peers that the user lets us dial; `None`: every peer.
 pub(super) type Only<'c> = Option<&'c BTreeSet<PeerId>>;
 
 fn may_dial(only: Only<'_>, peer: &PeerId) -> bool {
@@ -31,35 +31,35 @@ enum State {
     Waiting(Time),
     Dialing,
     Connected,
-    /// Refused for good, banned, or another key lives there.
+    /// Refused for good, banned, or found with another key.
     Ended,
 }
 
 #[derive(Debug, Clone)]
 struct Source {
-    /// Addresses that our user named, the latest first.
+    /// Addresses that the user named, the latest first.
     named: Vec<SocketAddr>,
-    /// Those of the newest offer that peers passed on, as far as they are dialed.
+    /// Addresses of the newest passed-on offer that may be dialed.
     hearsay: Vec<SocketAddr>,
-    /// Those of them that are being dialed.
+    /// Passed-on addresses that are being dialed.
     on_trial: Vec<SocketAddr>,
-    /// When that offer ends.
+    /// When the newest passed-on offer expires.
     expires_unix: u64,
     by_user: bool,
-    /// Where the peer is, or was, that first passed on an offer of it; `None` only where our user named it first.
+    /// Site of the member that first passed on an offer of the peer; `None` only if the user named the peer first.
     bringer: Option<Site>,
     state: State,
     is_out_of_budget: bool,
-    /// Tries in a row that brought nothing.
+    /// Failed tries in a row.
     tries: u32,
-    /// It has brought a proven chunk: there is such a peer, and it has the file.
+    /// The peer has brought a proven chunk: it exists, and it has the file.
     has_brought: bool,
-    /// It is shut out until then.
+    /// The peer is shut out until then.
     not_before: Time,
 }
 
 impl Source {
-    /// It is known by hearsay alone, is not here now and never brought anything.
+    /// Returns true if the peer is known from passed-on offers alone, is waiting to be dialed and never brought a chunk.
     fn may_give_way(&self) -> bool {
         !self.by_user && !self.has_brought && matches!(self.state, State::Waiting(_))
     }
@@ -70,12 +70,12 @@ impl Source {
 pub(super) struct Sources {
     known: BTreeMap<PeerId, Source>,
     bans: Bans,
-    /// Some of the known may have ended for good, and could make room.
+    /// Some entries may have ended for good and can be dropped to make room.
     may_drop: bool,
     pub(super) giving_way: GivingWay,
-    /// Who is being dialed.
+    /// Peers that are being dialed.
     pub(super) dialing: BTreeSet<PeerId>,
-    /// Nobody is to be dialed before this, and nobody whom the user named before that.
+    /// No peer is due before this time, and no peer that the user named before the second time.
     pub(super) soonest: Time,
     pub(super) soonest_by_user: Time,
 }
@@ -93,7 +93,7 @@ impl Sources {
         }
     }
 
-    /// The source, to be changed in what decides who gives way.
+    /// The entry of a peer, to change what decides about eviction.
     fn change(&mut self, peer: PeerId) -> Option<&mut Source> {
         let source = self.known.get_mut(&peer)?;
         self.giving_way.forget();
@@ -122,7 +122,7 @@ impl Sources {
         }
     }
 
-    /// The peer ended it for good, since our budget with it is used.
+    /// Ends a source that refused us because our budget with it is used.
     pub(super) fn out_of_budget(&mut self, peer: PeerId) {
         self.refused(peer);
         if let Some(source) = self.known.get_mut(&peer) {
@@ -130,7 +130,7 @@ impl Sources {
         }
     }
 
-    /// Nobody is left, and with some only a budget is used.
+    /// Returns true if no source is left and at least one ended because our budget with it is used.
     pub(super) fn is_out_of_budget(&self) -> bool {
         self.is_exhausted() && self.known.values().any(|source| source.is_out_of_budget)
     }
@@ -142,14 +142,14 @@ impl Sources {
         }
     }
 
-    /// The peer was of use: if it goes, it may soon be dialed again.
+    /// Resets the failed tries of a useful peer: after a disconnect it is soon dialed again.
     pub(super) fn was_useful(&mut self, peer: PeerId) {
         if let Some(source) = self.known.get_mut(&peer) {
             source.tries = 0;
         }
     }
 
-    /// The peer was of the only use that counts for long.
+    /// Marks a peer that brought a proven chunk: its entry is not evicted, nor dropped for failed tries.
     pub(super) fn brought_a_chunk(&mut self, peer: PeerId) {
         self.was_useful(peer);
         if self.known.get(&peer).is_some_and(|source| source.has_brought) {
@@ -160,7 +160,7 @@ impl Sources {
         }
     }
 
-    /// The peer is not dialed before `until`.
+    /// Delays the next dial of the peer until `until`.
     pub(super) fn wait_until(&mut self, peer: PeerId, until: Time) {
         let Some(source) = self.known.get_mut(&peer) else { return };
         source.not_before = until;
@@ -176,26 +176,26 @@ impl Sources {
             return;
         }
         source.tries += 1;
-        // One that gave us chunks and has no place now may be the only one that has the rest.
+        // A peer that gave us chunks and has no place now may be the only one with the rest.
         if !source.by_user && !source.has_brought && source.tries > MAX_TRIES {
             self.remove(peer);
             return;
         }
         let doubled = limits.dial_backoff.saturating_mul(1 << source.tries.min(16).saturating_sub(1));
         let pause = doubled.min(limits.dial_backoff_max);
-        // Some chance, so that peers which lost the same seeder do not come back in one burst.
+        // Jitter, so that peers which lost the same seeder do not come back in one burst.
         let at = (now + pause.mul_f64(0.75 + rng.f64() / 2.0)).max(source.not_before);
         source.state = State::Waiting(at);
         let by_user = source.by_user;
         self.expect(at, by_user);
     }
 
-    /// No source is left that could ever help.
+    /// Returns true if no source is left that could ever help.
     pub(super) fn is_exhausted(&self) -> bool {
         self.known.values().all(|source| source.state == State::Ended)
     }
 
-    /// When the next dial is due, by the user's word alone or by anybody's.
+    /// When the next dial is due; `by_user`: only of peers that the user named.
     pub(super) fn next_dial(&self, by_user: bool, only: Only<'_>) -> Time {
         let is_meant =
             |(peer, source): &(&PeerId, &Source)| (source.by_user || !by_user) && may_dial(only, peer);
@@ -213,7 +213,7 @@ impl Sources {
         }
     }
 
-    /// Others may be dialed now than before.
+    /// Looks for due dials again, since the user may allow other peers now.
     pub(super) fn look_again(&mut self) {
         (self.soonest, self.soonest_by_user) = (Time::ZERO, Time::ZERO);
     }
@@ -231,7 +231,7 @@ impl Sources {
         self.known.get(&peer).map_or(0, |source| source.tries)
     }
 
-    /// Whom to dial now, of those whom the user named or of all.
+    /// Returns the next peer to dial now; `by_user`: only of peers that the user named.
     pub(super) fn due(&mut self, now: Time, unix: u64, by_user: bool, only: Only<'_>) -> Option<PeerId> {
         let before = self.known.len();
         self.known.retain(|_, source| {
@@ -252,7 +252,8 @@ impl Sources {
         Some(*peer)
     }
 
-    /// Where to dial the peer that is due: at what our user named, and at what peers say as far as `may_try` lets us.
+    /// Addresses at which to dial the peer that is due: those that the user named, and the passed-on ones that `may_try`
+    /// lets pass.
     pub(super) fn addresses(
         &mut self,
         peer: PeerId,
@@ -266,12 +267,12 @@ impl Sources {
         (source.named.clone(), source.on_trial.clone())
     }
 
-    /// What was being dialed on hearsay, now that the dial has ended.
+    /// Takes the passed-on addresses that were being dialed, after the dial has ended.
     pub(super) fn tried(&mut self, peer: PeerId) -> Vec<SocketAddr> {
         self.known.get_mut(&peer).map(|source| std::mem::take(&mut source.on_trial)).unwrap_or_default()
     }
 
-    /// The peer that is due is dialed later; that is not a try.
+    /// Puts off the dial of the peer that is due; this is not a try.
     pub(super) fn put_off(&mut self, peer: PeerId, at: Time) {
         self.dialing.remove(&peer);
         if let Some(source) = self.change(peer) {
@@ -281,12 +282,12 @@ impl Sources {
         }
     }
 
-    /// How many that nobody but peers named are being dialed.
+    /// The number of peers being dialed that are known from passed-on offers alone.
     pub(super) fn dialing_on_hearsay(&self) -> usize {
         self.dialing.iter().filter(|peer| !self.is_by_user(**peer)).count()
     }
 
-    /// Our user named the peer, and where it is.
+    /// Adds a peer, or its addresses, that the user named.
     pub(super) fn name(&mut self, peer: PeerId, addresses: &[SocketAddr], at: Time) {
         self.giving_way.forget();
         let source = self.entry(peer, at);
@@ -297,8 +298,8 @@ impl Sources {
         self.expect(at, true);
     }
 
-    /// A member passed on an offer of the peer. Its addresses take the place of those of an offer that ends sooner.
-    /// Of a peer that is not known, `tries` have failed before, and the member is at `bringer`.
+    /// Adds a peer from a passed-on offer. Its addresses replace those of an offer that expires sooner. A peer that is new
+    /// to the table begins with `tries` failed tries, and `bringer` is the site of the member that passed the offer on.
     pub(super) fn hear(
         &mut self,
         peer: PeerId,
@@ -339,7 +340,7 @@ impl Sources {
         })
     }
 
-    /// Whether our user named it.
+    /// Returns true if the user named the peer.
     pub(super) fn is_by_user(&self, peer: PeerId) -> bool {
         self.known.get(&peer).is_some_and(|source| source.by_user)
     }
@@ -348,7 +349,7 @@ impl Sources {
         self.known.contains_key(&peer)
     }
 
-    /// Makes room for one more passed-on offer, at the cost of one that is of no use; whether there is room.
+    /// Returns true if there is room for one more passed-on offer; an entry that has ended is dropped for it.
     pub(super) fn has_room(&mut self, most: usize) -> bool {
         if self.known.len() >= most && self.may_drop {
             let useless =
@@ -362,13 +363,13 @@ impl Sources {
         self.known.len() < most
     }
 
-    /// Whether there is room, or could be, for an offer that a member at `bringer` passed on.
+    /// Returns true if there is room, or an entry to evict, for an offer that a member at `bringer` passed on.
     pub(super) fn may_make_room(&mut self, most: usize, bringer: Site) -> bool {
         self.has_room(most) || self.who_gives_way(bringer).is_some()
     }
 
-    /// Makes room for a good offer that a member at `bringer` passed on, so that the first who told of many does not keep out
-    /// what others tell. Whether there is room.
+    /// Makes room for a good offer that a member at `bringer` passed on, by evicting if necessary, so that the first
+    /// member with many offers does not keep out those of others. Returns true if there is room.
     pub(super) fn make_room(&mut self, most: usize, bringer: Site) -> bool {
         if self.has_room(most) {
             return true;

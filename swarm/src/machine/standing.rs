@@ -1,4 +1,4 @@
-//! What is remembered of a key from one connection to the next, and what follows from a breach.
+//! Record of each key over all its connections, and what follows from a breach.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,51 +10,51 @@ use super::events::{Conn, Event};
 use super::fault::{Breach, Consequence};
 use super::time::Time;
 
-/// Keys remembered at once; beyond it whoever was silent for longest is forgotten. Bans are kept elsewhere.
+/// Most keys remembered; beyond it the one that was silent longest is forgotten. Bans are kept elsewhere.
 const MAX_KEYS: usize = 4_096;
-/// First pause after a key was struck out or disconnected; doubles each time.
+/// First time for which a key is shut out after three strikes or a disconnect; doubles each time.
 const SHUT_FIRST: Duration = Duration::from_secs(60);
 const SHUT_MAX: Duration = Duration::from_secs(3_600);
-/// A budget is for this long.
+/// Period of the daily budgets.
 const DAY: Duration = Duration::from_secs(24 * 3_600);
-/// Offers that a key tells of are counted for this long.
+/// Period over which a key's passed-on offers are counted.
 const HOUR: Duration = Duration::from_secs(3_600);
-/// A path may break as often within a chunk before it counts against the key.
+/// Connections that may break in the middle of a chunk before such a break is a strike.
 const FREE_BREAKS: u32 = 3;
 
-/// What one key did before.
+/// The record of one key.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Standing {
-    /// When each strike was given; each counts for a while.
+    /// Times of the strikes; each counts for a while.
     strikes: Vec<Time>,
-    /// It was disconnected for a breach once: a second time bans.
+    /// The key was disconnected for a breach once: a second time bans it.
     warned: bool,
-    /// Connections that broke within a chunk and brought none.
+    /// Connections that broke in the middle of a chunk and had brought none.
     breaks: u32,
-    /// How often it was shut out, and until when.
+    /// How often the key was shut out, and until when.
     shut: (u32, Time),
-    /// Chunks that it took from us today, and when that day began.
+    /// Chunks that the key took from us today, and when that day began.
     taken: (u64, Time),
-    /// Payload bytes that it took from us since the session began.
+    /// Payload bytes that the key took from us in this session.
     given: u64,
-    /// Answers of leaf hashes, and manifests, that it asked for today, and when that day began.
+    /// Answers of leaf hashes, and manifests, that the key requested today, and when that day began.
     asked: (u64, u64, Time),
-    /// Offers of others that it told us of and that could be of use, this hour, and when that began.
+    /// Useful offers that the key passed on in this hour, and when that hour began.
     told: (u32, Time),
-    /// Payload bytes of chunks that it took whole, and of those that it brought and that were proven.
+    /// Payload bytes of chunks that the key took whole, and of proven chunks that it brought.
     moved: u64,
     touched: Time,
 }
 
 impl Standing {
-    /// Adds a strike and says how many count now.
+    /// Adds a strike; returns how many count now.
     fn strike(&mut self, now: Time, window: Duration) -> u32 {
         self.strikes.retain(|&then| now.since(then) < window);
         self.strikes.push(now);
         self.strikes.len() as u32
     }
 
-    /// Chunks that it took from us within a day.
+    /// Chunks that the key took from us within a day.
     pub(super) fn taken(&mut self, now: Time) -> u64 {
         if now.since(self.taken.1) >= DAY {
             self.taken = (0, now);
@@ -62,7 +62,7 @@ impl Standing {
         self.taken.0
     }
 
-    /// It took so many more.
+    /// Counts chunks that the key took from us.
     pub(super) fn took(&mut self, now: Time, chunks: u64) {
         self.taken.0 = self.taken(now) + chunks;
     }
@@ -74,21 +74,21 @@ impl Standing {
         &mut self.asked
     }
 
-    /// It asks for leaf hashes once more; how often it did within a day.
+    /// Counts a request for leaf hashes; returns their number within a day.
     pub(super) fn leaf_lists(&mut self, now: Time) -> u64 {
         let lists = &mut self.asked(now).0;
         *lists += 1;
         *lists
     }
 
-    /// It asks for the manifest once more; how often it did within a day.
+    /// Counts a request for the manifest; returns their number within a day.
     pub(super) fn manifests(&mut self, now: Time) -> u64 {
         let manifests = &mut self.asked(now).1;
         *manifests += 1;
         *manifests
     }
 
-    /// It told us of one more offer that could be of use; how many within an hour.
+    /// Counts a useful passed-on offer; returns their number within an hour.
     pub(super) fn told_of_one(&mut self, now: Time) -> u32 {
         if now.since(self.told.1) >= HOUR {
             self.told = (0, now);
@@ -97,17 +97,17 @@ impl Standing {
         self.told.0
     }
 
-    /// Payload bytes went out to it.
+    /// Counts payload bytes that were sent to the key.
     pub(super) fn gave(&mut self, bytes: u64) {
         self.given = self.given.saturating_add(bytes);
     }
 
-    /// A chunk of so many bytes went to it whole, or came from it and was proven.
+    /// Counts the bytes of a chunk that the key took whole, or that it brought and that was proven.
     pub(super) fn moved(&mut self, bytes: u64) {
         self.moved = self.moved.saturating_add(bytes);
     }
 
-    /// Shuts the key out for a while, for longer each time; until when.
+    /// Shuts the key out for a time that doubles at each call; returns its end.
     fn shut_out(&mut self, now: Time) -> Time {
         let doubled = SHUT_FIRST.saturating_mul(1 << self.shut.0.min(16));
         self.strikes.clear();
@@ -116,7 +116,7 @@ impl Standing {
     }
 }
 
-/// The standing of every key that did something worth remembering.
+/// The records of all keys that did something worth remembering.
 #[derive(Debug, Default)]
 pub(super) struct Standings {
     by_key: BTreeMap<PeerId, Standing>,
@@ -133,12 +133,12 @@ impl Standings {
         standing
     }
 
-    /// Payload bytes that the key took in this session.
+    /// Payload bytes that the key took from us in this session.
     pub(super) fn given(&self, id: PeerId) -> u64 {
         self.by_key.get(&id).map_or(0, |standing| standing.given)
     }
 
-    /// Payload bytes of whole chunks that the key took in this session, or brought and that were proven.
+    /// Payload bytes of chunks that the key took whole in this session, and of proven chunks that it brought.
     pub(super) fn moved(&self, id: PeerId) -> u64 {
         self.by_key.get(&id).map_or(0, |standing| standing.moved)
     }
@@ -155,7 +155,7 @@ impl Standings {
 }
 
 impl Machine {
-    /// What follows from a breach by the peer of this connection.
+    /// Applies the consequence of a breach by the peer of this connection.
     pub(super) fn breach(&mut self, now: Time, conn: Conn, breach: Breach) {
         self.blame(now, conn, breach, None, None);
     }
@@ -170,7 +170,7 @@ impl Machine {
     ) {
         let Some(id) = self.peers.get(&conn).map(|peer| peer.id) else { return };
         if breach == Breach::Malformed(CloseCode::UnsupportedVersion) {
-            // A newer program is nobody's fault.
+            // A newer program is not to blame.
             self.refuse_peer(now, conn, CloseCode::UnsupportedVersion);
             return;
         }
@@ -200,7 +200,7 @@ impl Machine {
         }
     }
 
-    /// Counts a strike against a key, connected or not; whether it is shut out now.
+    /// Adds a strike to a key, connected or not; returns true if that shuts the key out.
     fn strike(&mut self, now: Time, id: PeerId, breach: Breach) -> bool {
         self.event(Event::Struck { peer: id, breach });
         let (most, window) = (self.config.limits.strikes, self.config.limits.strike_window);
@@ -232,7 +232,7 @@ impl Machine {
         }
     }
 
-    /// A connection broke without a word while chunks were on their way and none had come.
+    /// Counts a connection that broke without a close code while chunks were on their way and none had come.
     pub(super) fn broke_off(&mut self, now: Time, id: PeerId) {
         let standing = self.standings.of(id, now);
         standing.breaks += 1;

@@ -34,7 +34,7 @@ fn b19_a_passed_on_peer_that_brought_a_chunk_is_tried_on_although_it_has_no_plac
     desk.frame(1, Frame::Peers { offers: vec![Bytes::from(offer(9, [1; 32], LATE).to_bytes())] });
     desk.wait(Duration::from_secs(2));
     assert_eq!(desk.dialed(), [id(9)]);
-    // It came, gave a chunk, and went since others wanted its place.
+    // The peer connected, delivered a chunk, and was evicted for another.
     desk.machine.sources.brought_a_chunk(id(9));
     let code = Some(CloseCode::Busy);
     desk.tell(Input::DialFailed { peer: id(9), wrong_key: None, code });
@@ -92,11 +92,11 @@ fn passed_on_offers_wait_while_there_are_enough_peers_and_a_user_s_do_not() {
     assert_eq!(desk.dialed().len(), 1, "somebody else's turn");
 }
 
-/// A peer with an address that everybody can reach, and one of nobody's.
+/// A public address of a member, and an address without a peer.
 const PUBLIC: [u8; 4] = [8, 8, 8, 8];
 const VICTIM: &str = "203.0.113.9:53";
 
-/// A fetcher with a member that passes offers on, from a public address.
+/// A leecher with a member at a public address that passes offers on.
 fn with_a_member() -> Desk {
     let mut desk = Desk::new(all(), having([0]));
     desk.join_from(1, PUBLIC, all(), having([1]));
@@ -115,7 +115,7 @@ fn at(addresses: &str) -> Vec<SocketAddr> {
     addresses.split_whitespace().map(|address| address.parse().unwrap()).collect()
 }
 
-/// Whom the machine dialed since the last look: who, where by our user's word, and where by hearsay.
+/// The dials since the last call: the peer, the addresses that the user named, and those of passed-on offers.
 fn dials(desk: &mut Desk) -> Vec<(PeerId, Vec<SocketAddr>, Vec<SocketAddr>)> {
     let dial = |output| match output {
         Output::Dial { peer, addresses, hearsay } => Some((peer, addresses, hearsay)),
@@ -124,7 +124,7 @@ fn dials(desk: &mut Desk) -> Vec<(PeerId, Vec<SocketAddr>, Vec<SocketAddr>)> {
     desk.said().into_iter().filter_map(dial).collect()
 }
 
-/// Every dial fails for so long; how many addresses were dialed on hearsay.
+/// Lets every dial fail for so many seconds; returns how many addresses of passed-on offers were dialed.
 fn fail_for(desk: &mut Desk, seconds: u64) -> usize {
     let mut count = 0;
     for _ in 0..seconds {
@@ -159,7 +159,7 @@ fn h4_b21_dials_of_one_network_are_counted_over_all_offers_and_keys() {
     pass_on(&mut desk, &offers);
     let hour = fail_for(&mut desk, 3_000);
     assert!((2..=16).contains(&hour), "{hour} within an hour");
-    // The same keys again and others, renewed without end, for a day.
+    // Offers of the same and of other keys, renewed all day.
     let mut day = hour;
     for renewed in 1..24 {
         let offers: Vec<SignedOffer> =
@@ -177,13 +177,13 @@ fn h4_a_key_that_failed_is_not_dialed_anew_because_its_offer_is_renewed_or_was_f
     let mut desk = with_a_member();
     let mut tries = 0;
     for renewed in 0..40 {
-        // Each ends soon, so that its peer is forgotten before the next.
+        // Each offer expires soon, so that its peer is forgotten before the next one.
         let soon = desk.machine.unix(desk.now) + 30;
         pass_on(&mut desk, &[offer_at(9, &format!("9.9.9.9:{}", 1 + renewed), soon)]);
         tries += fail_for(&mut desk, 60);
     }
     assert_eq!(tries, 5);
-    // Our user may still name it.
+    // The user may still name the peer.
     desk.tell(Input::Source(offer_at(9, "9.9.9.9:1", LATE)));
     assert_eq!(dials(&mut desk).len(), 1);
 }
@@ -220,7 +220,7 @@ fn h6_the_addresses_of_a_known_peer_are_those_of_its_newest_offer_and_what_our_u
     desk.tell(Input::DialFailed { peer: id(9), wrong_key: None, code: None });
     desk.wait(Duration::from_secs(1));
     assert_eq!(dials(&mut desk), [(id(9), at("10.0.0.9:1"), at("9.9.9.9:3"))]);
-    // Of very many that our user named the latest stay.
+    // Of more addresses than are kept, the latest that the user named stay.
     for n in 1..=20 {
         desk.tell(Input::Source(offer_at(9, &format!("10.0.0.9:{n}"), LATE)));
     }

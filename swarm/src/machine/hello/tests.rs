@@ -9,7 +9,7 @@ fn a4_c4_a_hello_is_compared_in_the_order_that_says_most() {
     let desk = Desk::new(SEED, Bitfield::full(20));
     let mut theirs = desk.hello(TAKE);
     let mut wrong: Vec<(CloseCode, Hello)> = Vec::new();
-    // Each step repairs the first difference that is left.
+    // Each step removes the first remaining difference.
     theirs.version += 1;
     theirs.artifact_sha256 = [9; 32];
     theirs.license_sha256 = [9; 32];
@@ -156,7 +156,7 @@ fn a_stranger_that_only_knocks_learns_nothing() {
     other.artifact_sha256 = [9; 32];
     desk.frame(1, Frame::Hello(other));
     assert_eq!(desk.frames(1), [Frame::Bye { code: CloseCode::WrongSwarm }]);
-    // Who asks for the manifest alone is told no more.
+    // A peer that asks for the manifest alone learns no more.
     desk.connect(2, 2, false);
     desk.frame(
         2,
@@ -180,11 +180,11 @@ fn a9_a_hello_replayed_under_another_key_grants_nothing() {
     desk.join(1, TAKE, having([]));
     desk.ban(3);
     desk.said();
-    // Its key is not allowed, whatever it says.
+    // This key is not on the list, whatever its Hello says.
     desk.connect(2, 2, false);
     desk.frame(2, Frame::Hello(hello.clone()));
     assert_eq!(desk.closes(), [(2, CloseCode::NotAllowed)]);
-    // The good name of the one whose Hello it is does not lift a ban.
+    // A Hello that belongs to an allowed key does not lift a ban.
     desk.connect(4, 3, false);
     desk.frame(4, Frame::Hello(hello));
     assert_eq!(desk.closes(), [(4, CloseCode::Banned)]);

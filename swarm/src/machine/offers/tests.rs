@@ -62,7 +62,7 @@ fn b19_one_peer_cannot_fill_the_table_of_known_peers() {
 #[test]
 fn b19_i8_who_filled_the_table_of_known_peers_gives_way_to_what_others_tell() {
     let mut desk = Desk::with(all(), having([0]), |config| config.limits.max_known = 20);
-    // Only what is heard counts, and nobody is dialed meanwhile.
+    // No peer is dialed, so that only offers fill the table.
     desk.machine.config.limits.max_dials = 0;
     let members = [(1, [10, 1, 0, 1]), (2, [10, 2, 0, 1]), (3, [10, 2, 0, 2]), (4, [10, 1, 0, 1])];
     members.into_iter().for_each(|(n, address)| desk.join_from(n, address, all(), having([1])));
@@ -73,7 +73,7 @@ fn b19_i8_who_filled_the_table_of_known_peers_gives_way_to_what_others_tell() {
     // Another key of the same site has no share of its own.
     tell_of(&mut desk, 4, [bytes_of(60, LATE)]);
     assert_eq!((known(&desk, 10..60), known(&desk, 60..61)), (20, 0));
-    // Somebody of another network is heard, up to a half; and there a second site, up to a half of that.
+    // A member of another network gets up to half of the table, and a second site there up to half of that.
     tell_of(&mut desk, 2, (100..130).map(|n| bytes_of(n, LATE)));
     assert_eq!((known(&desk, 10..60), known(&desk, 100..130)), (10, 10));
     tell_of(&mut desk, 3, (130..160).map(|n| bytes_of(n, LATE)));
@@ -95,7 +95,7 @@ fn b19_i8_whom_our_user_named_and_who_brought_chunks_does_not_give_way_to_hearsa
     assert_eq!((desk.machine.sources.count(), heard), (6, 1));
 }
 
-/// A key from one address tells of offers and goes before they are checked; then the verdicts come.
+/// A peer from one address passes on offers and leaves before they are checked; then the verdicts come.
 fn tell_and_leave(desk: &mut Desk, n: u8, address: [u8; 4], offers: Vec<Bytes>) {
     desk.join_from(n, address, all(), having([1]));
     desk.machine.handle(desk.now, Input::Frame { conn: Conn(n.into()), frame: Frame::Peers { offers } });
@@ -119,12 +119,12 @@ fn b19_i8_who_filled_the_table_and_left_before_the_checks_ended_gives_way_too() 
         tell_and_leave(&mut desk, n, [10, 1, 0, 1], (first..first + 8).map(public).collect());
     }
     assert_eq!(desk.machine.sources.count(), 20);
-    // One that stays, of another network, has its half; and so has one that leaves.
+    // A member of another network that stays gets its half, and so does one that leaves.
     desk.join_from(10, [10, 2, 0, 1], all(), having([1]));
     tell_of(&mut desk, 10, (101..113).map(public));
     let heard = |desk: &Desk| (101..130).filter(|&n| desk.machine.sources.is_known(id(n))).count();
     assert_eq!(heard(&desk), 10);
-    // Who comes again under new keys from the first address gets nothing of it back.
+    // New keys at the first address win nothing back.
     for n in 1..=5 {
         let first = 140 + 8 * n;
         tell_and_leave(&mut desk, n + 10, [10, 1, 0, 1], (first..first + 8).map(public).collect());
@@ -143,7 +143,7 @@ fn b19_i8_who_told_of_others_and_left_has_no_more_than_its_share_either() {
     assert_eq!((101..113).filter(|&n| desk.machine.sources.is_known(id(n))).count(), 10);
 }
 
-/// Offers of 16 keys that were found good, and for which there was no room.
+/// Offers of 16 keys that were found good and for which the table had no room.
 fn good_without_room(desk: &mut Desk, address: [u8; 4]) -> Vec<Bytes> {
     let most = std::mem::replace(&mut desk.machine.config.limits.max_known, 0);
     for n in 200..216 {
@@ -167,14 +167,14 @@ fn h3_good_offers_that_find_no_room_cost_one_look_through_the_table_for_all_keys
     for n in 40..50 {
         desk.join_from(n, site, all(), having([1]));
         (0..20).for_each(|_| desk.frame(n.into(), Frame::Peers { offers: offers.clone() }));
-        // Nor those that nothing is known of.
+        // Unknown offers add no walk through the table either.
         tell_of(&mut desk, n.into(), (101..117).map(|n| bytes_of(n, LATE)));
         part(&mut desk, n);
     }
     let looks = desk.machine.sources.giving_way.looks - looks;
     assert!(looks <= 1, "{looks} looks through the table for 3,360 offers");
     assert_eq!(desk.checks, checks);
-    // What changed meanwhile is seen: two of the table end, and two are heard.
+    // A change of the table is seen: two entries end, and two offers are added.
     (20..22).for_each(|n| desk.machine.sources.refused(id(n)));
     desk.join_from(60, site, all(), having([1]));
     desk.frame(60, Frame::Peers { offers });
@@ -202,7 +202,7 @@ fn h3_offers_that_were_checked_before_count_against_who_tells_of_them_as_others_
     desk.join(1, all(), having([1]));
     desk.frame(1, Frame::Peers { offers: offers.clone() });
     assert_eq!((desk.machine.sources.count(), desk.checks), (3, checks));
-    // Who comes back is the same, and another is heard.
+    // A peer that reconnects keeps its count; another peer has its own.
     part(&mut desk, 1);
     desk.join(1, all(), having([1]));
     desk.frame(1, Frame::Peers { offers: offers.clone() });
@@ -222,7 +222,7 @@ fn tell_of(desk: &mut Desk, conn: u64, offers: impl IntoIterator<Item = Bytes>) 
     }
 }
 
-/// The peer with key `n` goes.
+/// Ends the connection of the peer with key `n`.
 fn part(desk: &mut Desk, n: u8) {
     desk.tell(Input::Closed { conn: Conn(n.into()), code: None });
 }
@@ -238,7 +238,7 @@ fn h3_an_offer_that_was_checked_costs_no_second_check_and_a_renewed_one_waits_a_
     desk.wait(RENEWAL);
     tell_of(&mut desk, 2, [bytes_of(9, LATE + 1)]);
     assert_eq!(desk.checks, 2);
-    // The same but for the very end of its signature.
+    // The same offer except for the last byte of its signature.
     desk.wait(RENEWAL);
     let mut forged = bytes_of(9, LATE + 1).to_vec();
     *forged.last_mut().unwrap() ^= 1;
@@ -267,12 +267,12 @@ fn h3_of_its_own_offers_a_key_has_one_checked_at_once_and_one_a_minute_however_o
 
 #[test]
 fn h3_offers_that_serve_nobody_are_not_even_read() {
-    // Neither we nor the peer publish: nothing is passed on, nobody is dialed.
+    // Neither side publishes: no offer is passed on or dialed.
     let mut desk = Desk::new(SEED, Bitfield::full(20));
     desk.join(1, TAKE, having([]));
     tell_of(&mut desk, 1, [bytes_of(1, LATE), bytes_of(9, LATE), Bytes::from_static(b"\x01no offer")]);
     assert_eq!((desk.checks, desk.machine.progress().peers), (0, 1));
-    // It publishes: its own is for others. Those of others are of no use to who has everything.
+    // The peer publishes: its own offer is for others. Offers of others are of no use to a seeder.
     for ours in [SEED, SEED | Consent::PUBLISH] {
         let mut desk = Desk::new(ours, Bitfield::full(20));
         desk.join(1, all(), having([]));
@@ -285,11 +285,11 @@ fn h3_offers_that_serve_nobody_are_not_even_read() {
 fn h3_checks_have_a_rate_over_all_connections_and_unknown_keys_leave_room_for_members() {
     let mut desk = Desk::new(both() | Consent::PUBLISH, having([0]));
     desk.join(200, all(), having([1]));
-    // A member: it has moved a chunk, and keeps its place.
+    // A member: it has moved a chunk, and keeps its standing.
     let member = desk.machine.standings.of(id(200), Time::ZERO);
     member.gave(1);
     member.moved(1 << 16);
-    // A crowd that comes with new keys, brings an own offer and as many of others, and goes.
+    // A crowd of new keys connects; each sends its own offer and one of another key, and leaves.
     let mut strangers = 0;
     for second in 0..10 {
         for n in 1..=60u8 {
@@ -303,7 +303,7 @@ fn h3_checks_have_a_rate_over_all_connections_and_unknown_keys_leave_room_for_me
     }
     assert!(strangers <= 10 * 32, "{strangers} checks in ten seconds");
     assert!(desk.checks <= 128 + 10 * 32 + 1, "{} checks in all", desk.checks);
-    // Their budget is used up, and the member's is not.
+    // The budget of new keys is used up, and that of members is not.
     (1..=60u8).for_each(|n| desk.join(n, all(), having([1])));
     (1..=60u8).for_each(|n| tell_of(&mut desk, n.into(), [bytes_of(n + 100, LATE + 99)]));
     let before = desk.checks;
@@ -337,7 +337,7 @@ fn h6_what_expired_while_the_machine_slept_is_neither_dialed_nor_passed_on() {
     let mut desk = Desk::new(both() | Consent::PUBLISH, having([0]));
     desk.join(1, all(), having([1]));
     tell_of(&mut desk, 1, [bytes_of(1, 10_000)]);
-    // The one with the larger key is dialed a second later; the machine sleeps before that.
+    // Peers with larger keys are dialed a second later; the computer sleeps before that.
     tell_of(&mut desk, 1, (2..60).map(|n| bytes_of(n, 10_000)));
     let before = desk.dialed().len();
     desk.tell(Input::Calendar { unix: 20_000 });

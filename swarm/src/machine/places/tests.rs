@@ -12,7 +12,7 @@ fn at(address: [u8; 4]) -> Site {
     Site::of(address.into())
 }
 
-/// A holder under the number of its connection.
+/// A holder with this connection number.
 fn holder(conn: u64, address: [u8; 4], claim: Claim) -> Holder {
     Holder { conn: Conn(conn), site: at(address), claim, is_idle: false }
 }
@@ -32,7 +32,7 @@ fn h2_a_site_with_more_than_its_share_gives_way_to_another_at_once_and_not_to_it
     assert_eq!(new([198, 51, 100, 200]), Some(Conn(60)), "the one that came last, of those with most");
     assert_eq!(new(siege), None);
     assert_eq!(new([192, 0, 2, 1]), Some(Conn(60)));
-    // Evened out, nobody gives way to anybody.
+    // With even shares no holder is evicted.
     let mut even = many(0, 4, [10, 1, 0, 1], Claim::New);
     even.extend(many(4, 3, [10, 2, 0, 1], Claim::New));
     for address in [[10, 1, 0, 1], [10, 2, 0, 1]] {
@@ -42,14 +42,14 @@ fn h2_a_site_with_more_than_its_share_gives_way_to_another_at_once_and_not_to_it
 
 #[test]
 fn h2_the_addresses_of_one_network_share_what_one_network_has() {
-    // A whole /24, one place an address, and somebody from elsewhere who has two.
+    // A whole /24 with one place for each address, and a peer from elsewhere with two.
     let mut holders: Vec<Holder> = (0..62).map(|n| holder(n, [203, 0, 113, n as u8], Claim::New)).collect();
     holders.extend(many(90, 2, [192, 0, 2, 1], Claim::New));
     let new = |address| gives_way(&holders, 32, (at(address), Claim::New));
     assert_eq!(new([198, 51, 100, 1]), Some(Conn(61)));
     assert_eq!(new([192, 0, 2, 7]), Some(Conn(61)), "a third of that network is still few");
     assert_eq!(new([203, 0, 113, 200]), None);
-    // The same with all of a /48.
+    // The same for a whole /48.
     let v6 = |n: u16| Site::of(IpAddr::from([0x2001, 0xdb8, 0, n, 0, 0, 0, 1]));
     let holders: Vec<Holder> = (0..64)
         .map(|n| Holder { conn: Conn(n), site: v6(n as u16), claim: Claim::New, is_idle: false })
@@ -67,23 +67,23 @@ fn h2_the_addresses_of_one_network_share_what_one_network_has() {
 #[test]
 fn h2_half_of_the_places_are_for_those_who_used_them_and_no_site_has_that_half_alone() {
     let siege = [203, 0, 113, 9];
-    // All of them read one chunk, to look used.
+    // Every holder has read one chunk, to look used.
     let mut holders = many(0, 64, siege, Claim::Used(1));
     let new = (at([198, 51, 100, 1]), Claim::New);
     assert_eq!(gives_way(&holders, 32, new), Some(Conn(63)), "32 of them are more than is kept");
-    // 32 of its places have gone to others, each of another network: what is left is kept.
+    // 32 places went to peers of other networks, one for each network: the rest is kept.
     for n in 32..64 {
         holders[n as usize] = holder(n, [100, n as u8, 0, 1], Claim::New);
     }
     assert_eq!(gives_way(&holders, 32, new), None);
-    // As soon as those others have read as well, the siege keeps one.
+    // Once those others have read a chunk as well, the first site keeps one place.
     for n in 32..64 {
         holders[n as usize].claim = Claim::Used(1);
     }
     let kept = best(&holders, 32);
     assert_eq!(kept.iter().filter(|conn| conn.0 < 32).count(), 1, "{kept:?}");
     assert_eq!(gives_way(&holders, 32, new), Some(Conn(31)));
-    // Whoever moved most keeps its place longest.
+    // The holder that moved most keeps its place longest.
     let mut holders = many(0, 8, siege, Claim::Used(5));
     holders[3].claim = Claim::Used(4);
     assert_eq!(gives_way(&holders, 4, new), Some(Conn(3)));
@@ -114,7 +114,7 @@ fn h2_a_guest_that_returns_goes_before_unknown_keys_and_a_peer_our_user_named_be
     assert_eq!(gives_way(&holders, 4, (at(crowd), Claim::Returned)), Some(Conn(7)));
     let returned = many(0, 8, crowd, Claim::Returned);
     assert_eq!(gives_way(&returned, 4, (at(crowd), Claim::Returned)), None);
-    // Whoever has moved bytes before comes back to its half, and no further.
+    // A peer that has moved bytes before comes back to the half that is kept for such peers, and no further.
     assert_eq!(gives_way(&returned, 4, (at(crowd), Claim::Used(7))), Some(Conn(7)));
     let used = many(0, 4, crowd, Claim::Used(3));
     let both: Vec<Holder> = used.into_iter().chain(many(4, 4, crowd, Claim::New)).collect();
@@ -142,7 +142,7 @@ fn h2_i6_who_was_turned_away_is_remembered_within_a_bound_that_no_site_fills_alo
     assert!(away.take(key(u32::MAX)) && !away.take(key(u32::MAX)));
 }
 
-/// A seeder with three places and nobody who may wait for a word.
+/// A seeder with three places and none for guests.
 fn full() -> Desk {
     Desk::with(SEED, Bitfield::full(20), |config| {
         config.limits.max_connections = 3;
@@ -164,7 +164,7 @@ fn b18_h2_idle_peers_keep_no_newcomer_out_and_those_who_wait_for_their_turn_stay
     assert_eq!(desk.closes(), [(2, CloseCode::Busy)], "it wants nothing");
     desk.connect(5, 5, false);
     assert_eq!(desk.closes(), [(5, CloseCode::Busy)]);
-    // The first asks and reads; the third has a slot and asks for nothing.
+    // The first peer requests and reads; the third has a slot and requests nothing.
     for ask in 0..3 {
         desk.ask(1, ask, ask as u32);
         desk.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Done { bytes: 1 << 16 } });
@@ -194,7 +194,7 @@ fn h2_one_site_that_holds_every_place_makes_room_for_another_and_all_places_are_
     assert_eq!(desk.closes(), [(4, CloseCode::Busy)]);
     desk.connect_from(5, 5, [198, 51, 100, 1], false);
     assert_eq!(desk.closes(), [(3, CloseCode::Busy)]);
-    // The third comes back as it was told, and is known; but its site has its share.
+    // The third peer comes back as it was told to and is recognized; but its site has its share.
     desk.connect_from(6, 3, [203, 0, 113, 9], false);
     assert_eq!(desk.closes(), [(2, CloseCode::Busy)], "one of its own gives way");
     assert!(desk.machine.peers[&Conn(6)].has_returned);
@@ -275,7 +275,7 @@ fn h2_guests_of_one_site_leave_room_for_one_of_another() {
         desk.connect_from(n.into(), n, [203, 0, 113, 9], false);
     }
     desk.said();
-    // It takes no place, since that site has one only; but it hears of the others.
+    // The newcomer takes no place, since that site has only one; but it is sent the offers of others.
     desk.connect_from(4, 4, [198, 51, 100, 1], false);
     assert_eq!(desk.closes(), [(3, CloseCode::Busy)]);
     assert!(desk.machine.peers[&Conn(4)].is_guest);
