@@ -1,4 +1,4 @@
-//! How many bytes may pass: what a key, and all together, may take from us, and what we may receive.
+//! Quotas in payload bytes: what one key and all keys together may take from us, and what we may receive.
 
 use minimodel_wire::{CloseCode, PeerId, ResetCode};
 
@@ -9,16 +9,15 @@ use super::events::{Ask, Conn};
 use super::peer::{HeldBack, Peer};
 use super::time::Time;
 
-/// Keys remembered for having used their allowance; they only explain why nobody asks.
+/// Most keys remembered as refused for a used-up allowance; they only explain why a share is idle (cause `quota`).
 const MAX_SPENT: usize = 64;
-/// Keys without an allowance of their own whose received bytes are remembered, in case they are given one.
+/// Most keys without an allowance of their own whose received bytes are remembered, in case the user gives them one.
 const MAX_RECEIVED: usize = 4_096;
 
 impl Controls {
-    /// Whether an allowance that has `left` payload bytes left lets no more chunk of a file of `byte_count` bytes in chunks
-    /// of `chunk_size` pass: only whole chunks move, so that a rest shorter than every chunk that may be next is used up.
-    /// `is_last_wanted`: the last chunk, the one that may be shorter, is among those. A session that nothing else keeps
-    /// from moving is idle for a quota.
+    /// Returns true if `left`, the payload bytes that remain of an allowance, cannot cover the next chunk of a file of
+    /// `byte_count` bytes in chunks of `chunk_size`: only whole chunks move. `is_last_wanted`: the last chunk, which may
+    /// be shorter, may be the next one. A session that nothing else keeps from moving is then idle for the cause quota.
     pub fn is_used_up(left: u64, byte_count: u64, chunk_size: u32, is_last_wanted: bool) -> bool {
         let size = u64::from(chunk_size.max(1));
         let last = byte_count.saturating_sub(1) % size + 1;
@@ -31,13 +30,13 @@ impl Controls {
 }
 
 impl Machine {
-    /// Payload bytes went out to the key.
+    /// Counts payload bytes that were sent to the key.
     pub(super) fn gave(&mut self, now: Time, peer: PeerId, bytes: u64) {
         self.standings.of(peer, now).gave(bytes);
         self.given = self.given.saturating_add(bytes);
     }
 
-    /// Whether its own allowance lets the key have one more chunk beside those that are on their way to it.
+    /// Returns true if the key's own allowance covers one more chunk beside the `under_way` chunks that are being sent to it.
     fn fits_own(&self, peer: PeerId, under_way: usize, len: u32) -> bool {
         let Some(most) = self.config.controls.allowance_of(peer) else { return true };
         let promised = (under_way as u64).saturating_mul(self.config.terms.chunk_size.into());
@@ -45,13 +44,14 @@ impl Machine {
         self.standings.given(peer).saturating_add(wanted) <= most
     }
 
-    /// The same for what all may take together, beside `under_way` bytes.
+    /// Returns true if the allowance of all peers together covers one more chunk beside `under_way` bytes.
     fn fits_common(&self, under_way: u64, len: u32) -> bool {
         let Some(most) = self.config.controls.serve_allowance else { return true };
         self.given.saturating_add(under_way).saturating_add(len.into()) <= most
     }
 
-    /// Whether what the peer asked for next may be sent to it, while `under_way` bytes are being sent to all.
+    /// Returns true if quotas let the peer's next waiting request be answered, while `under_way` bytes are being sent to
+    /// all peers.
     pub(super) fn may_have_next(&self, peer: &Peer, under_way: u64) -> bool {
         let Some(&(_, index)) = peer.up.waiting.front() else { return false };
         let len = self.config.terms.chunk_len(index);
@@ -59,14 +59,14 @@ impl Machine {
         fits && peer.up.held_back.is_none()
     }
 
-    /// Whether the key may have a chunk of this length now that nothing is on its way to anybody.
+    /// Returns true if quotas would cover a chunk of this length for the key if nothing were being sent to any peer.
     fn may_have(&self, now: Time, peer: PeerId, len: u32) -> bool {
         let is_within_day = self.standings.taken(peer, now) < self.config.day_budget();
         is_within_day && self.fits_own(peer, 0, len) && self.fits_common(0, len)
     }
 
-    /// Parts with a peer that asks for more than it may have, once what it was promised is on its way. Where what others
-    /// are being sent, here or in other sessions, may be all there is, it waits for how that ends.
+    /// Refuses a peer whose next request exceeds a quota, once no answer to it is under way. If only bytes that are being sent
+    /// to other peers, here or in other sessions, take the room, the peer keeps waiting: those answers may still end short.
     pub(super) fn part_if_spent(&mut self, now: Time, conn: Conn) {
         let Some(peer) = self.peers.get(&conn).filter(|peer| peer.up.active.is_empty()) else { return };
         let Some(&(_, index)) = peer.up.waiting.front() else { return };
@@ -77,7 +77,7 @@ impl Machine {
         }
     }
 
-    /// What one peer took may have been the last that all together might.
+    /// Refuses peers whose next request no longer fits the allowance of all peers together, since another peer took the rest.
     pub(super) fn part_with_all_spent(&mut self, now: Time) {
         if self.config.controls.serve_allowance.is_some() {
             let conns: Vec<Conn> = self.unchoked.iter().copied().collect();
@@ -87,13 +87,13 @@ impl Machine {
         }
     }
 
-    /// Whether chunks are wanted of the peer, now or as soon as it has any.
+    /// Returns true if chunks are wanted from the peer, now or as soon as it has any.
     pub(super) fn is_wanted_source(&self, peer: &Peer) -> bool {
         self.wants_chunks() && peer.is_source()
     }
 
-    /// Nothing more comes from us: said with a code that ends the peer's tries, or, where it is of use to us, with the
-    /// end of its slot. `len`: bytes of the chunk that was too much.
+    /// Stops serving a peer whose quota is used up: with a close code that ends its retries or, if it is a source that we
+    /// want, with a choke. `len`: bytes of the chunk that did not fit.
     pub(super) fn part_for_budget(&mut self, now: Time, conn: Conn, len: u32) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let id = peer.id;
@@ -110,14 +110,14 @@ impl Machine {
             self.fill_slots();
             return;
         }
-        // Without a Bye, which would overtake the chunks that the driver lets arrive before it closes.
+        // Sends no Bye, which would overtake the chunks that the driver still delivers before it closes.
         self.drop_peer(now, conn, CloseCode::BudgetUsed);
     }
 
-    /// Whoever used its allowance and may have more by now is served again; whoever was kept as a source and is none any
-    /// more is closed.
+    /// Re-evaluates peers over quota: those with allowance again may be unchoked; those kept only as sources are closed
+    /// once they are sources no more.
     pub(super) fn look_at_spent(&mut self, now: Time) {
-        // Only asking again tells whether a quota of several sessions lets more pass by now.
+        // Only a new attempt tells whether a quota shared with other sessions has room again.
         self.peers.values_mut().for_each(|peer| peer.up.held_back = None);
         let spent = std::mem::take(&mut self.spent);
         self.spent = spent.into_iter().filter(|&(peer, len)| !self.may_have(now, peer, len)).collect();
@@ -141,7 +141,7 @@ impl Machine {
         }
     }
 
-    /// Payload bytes came from the key.
+    /// Counts payload bytes that were received from the key.
     pub(super) fn count_received(&mut self, peer: PeerId, bytes: u64) {
         let is_named = self.config.controls.fetch_allowances.contains_key(&peer);
         let has_room = is_named || self.received_of.len() < MAX_RECEIVED;
@@ -150,18 +150,18 @@ impl Machine {
         }
     }
 
-    /// Whether bytes may have come from keys that are not remembered.
+    /// Returns true if bytes may have come from keys that `received_of` has no room for.
     pub(super) fn has_unnamed_sources(&self) -> bool {
         self.received_of.len() >= MAX_RECEIVED
     }
 
-    /// Bytes that came from the key or are asked of it.
+    /// Bytes received or requested from the key.
     fn promised_by(&self, peer: PeerId) -> u64 {
         let owed = self.by_id.get(&peer).map_or(0, |&conn| self.owed(conn));
         self.received_of.get(&peer).map_or(owed, |received| received.saturating_add(owed))
     }
 
-    /// Bytes that may still be asked of the peer.
+    /// Bytes that may still be requested from the peer.
     fn left_of(&self, peer: PeerId) -> u64 {
         let Controls { fetch_allowance, fetch_allowances, .. } = &self.config.controls;
         if let Some(&most) = fetch_allowances.get(&peer) {
@@ -172,8 +172,8 @@ impl Machine {
         most.saturating_sub(self.promised.saturating_sub(apart))
     }
 
-    /// The chunk to ask of the peer instead of this one, where no more than the last, a shorter one, fits what we may
-    /// receive; `None` where nothing does.
+    /// Returns the chunk to request within the receive quota: `index` if it fits, else the last chunk, if that is shorter
+    /// and fits; `None` if neither does.
     pub(super) fn affordable(&self, conn: Conn, index: u32) -> Option<u32> {
         let (peer, terms) = (self.peers.get(&conn)?, &self.config.terms);
         let fits = |index| u64::from(terms.chunk_len(index)) <= self.left_of(peer.id);
@@ -185,7 +185,7 @@ impl Machine {
         (is_free && fits(last)).then_some(last)
     }
 
-    /// Whether the peer has chunks that we want, and none of them fits what we may receive.
+    /// Returns true if the peer has chunks that we want and none of them fits the receive quota.
     pub(super) fn is_at_quota_with(&self, peer: &Peer) -> bool {
         let last = self.config.terms.chunk_count.saturating_sub(1);
         let is_last_wanted = peer.have.get(last) && !self.chunks.have().get(last);
@@ -197,8 +197,8 @@ impl Machine {
         is_useful && Controls::is_used_up(self.left_of(peer.id), byte_count, chunk_size, is_last_wanted)
     }
 
-    /// Whether nothing but what we may receive keeps us from asking. Who chokes us counts only where nobody could be
-    /// asked that does not: it may well do so since we ask for nothing.
+    /// Returns true if a receive quota keeps us from requesting: every useful peer is at its quota, or one of those that
+    /// do not choke us is. A choking peer counts in the first case only: it may choke us because we request nothing.
     pub(super) fn is_at_quota(&self) -> bool {
         let is_useful = |peer: &&Peer| self.is_wanted_source(peer) && peer.useful > 0;
         let state = |peer: &Peer| (self.is_at_quota_with(peer), peer.may_be_asked());

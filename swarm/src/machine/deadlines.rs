@@ -1,7 +1,8 @@
-//! Peers that owe us something: when a chunk is asked of a second peer, taken back, or held against the first.
+//! Deadlines of peers that owe us chunks: when a chunk is requested from a second peer, when its request is withdrawn,
+//! and when the first peer is struck.
 //!
-//! A slow honest path keeps its peer and costs it nothing as long as bytes come. Silence is hedged after five
-//! seconds. What a silent or unproven peer holds is bounded, so that many of them cannot use up the memory.
+//! A slow honest peer keeps its requests as long as bytes come. Silence is hedged after five seconds. What silent or
+//! unproven peers may hold is bounded, so that many of them cannot use up the memory.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::peer::Phase;
 use super::requests::{CHECK_EVERY, Request};
 use super::time::Time;
 
-/// A peer that never sent a byte is held to be mute after so many times the wait for a first byte.
+/// A peer that never sent a byte is struck for not answering after so many times `Limits::first_byte`.
 const MUTE_AFTER: u32 = 2;
 
 impl Machine {
@@ -27,11 +28,12 @@ impl Machine {
         }
         self.give_back_late(now);
         self.check_leaves(now);
-        // Depths follow the rates, and the endgame looks anew at who would be done when.
+        // Pipeline depths follow the rates, and the endgame compares anew when each peer would be done.
         self.mark_all_hungry();
     }
 
-    /// We were not called for long: the process or the machine slept, and nobody is late but us.
+    /// Restarts all deadlines after the machine was not called for long: the process or the computer slept, and no peer
+    /// is late.
     pub(super) fn forgive(&mut self, now: Time) {
         for peer in self.peers.values_mut() {
             peer.since = now;
@@ -40,7 +42,7 @@ impl Machine {
         }
     }
 
-    /// What waits for our own rate is not late.
+    /// Restarts the deadlines of a request whose bytes our own rate limit holds back: its peer is not late.
     pub(super) fn withheld(&mut self, now: Time, req: Req) {
         let Some(request) = self.requests.get_mut(&req) else { return };
         request.sent = now;
@@ -56,7 +58,7 @@ impl Machine {
             return;
         }
         if peer.phase == Phase::ManifestOnly {
-            // It has what it came for, or will not get it any more; it comes back when its user agreed.
+            // The peer has the manifest, or will not get it any more; it connects again once its user agreed to fetch.
             self.drop_peer(now, conn, CloseCode::Done);
         } else {
             self.breach(now, conn, Breach::NoHello);
@@ -82,7 +84,7 @@ impl Machine {
             return;
         }
         if down.mute_for >= first_byte * MUTE_AFTER {
-            // Not at once: a busy peer may have many to answer before us.
+            // Not at the first silence: a busy peer may have many requests to answer before ours.
             down.mute_for = Duration::ZERO;
             self.breach(now, conn, Breach::NoAnswer);
             return;
@@ -99,7 +101,7 @@ impl Machine {
             if bytes < slow_rate * seconds {
                 self.stall(now, conn);
             }
-            // Silence is counted above.
+            // Complete silence is handled above.
             if bytes > 0 && bytes < trickle_rate * seconds {
                 self.breach(now, conn, Breach::Trickle);
                 return;
@@ -109,9 +111,10 @@ impl Machine {
         self.look_ahead(now, conn);
     }
 
-    /// A silent or very slow peer: what it did not begin is taken back but for the oldest, which finds out whether it comes
-    /// back. What a silent one began is hedged; a slow one goes on with it, and is overtaken at the end. When another could
-    /// use the memory, it is left alone instead.
+    /// Treats a peer as stalled because it is silent or very slow. Requests without a byte are withdrawn except the
+    /// oldest, which probes whether the peer comes back. Begun requests of a silent peer are hedged; a slow peer goes on
+    /// with them and is overtaken in the endgame. If another peer could use the memory, all requests are withdrawn and
+    /// the peer gets a backoff instead.
     fn stall(&mut self, now: Time, conn: Conn) {
         let is_wanted = self.memory_is_wanted(conn);
         let first_byte = self.config.limits.first_byte;
@@ -124,7 +127,7 @@ impl Machine {
             self.leave_alone(now + pause, conn);
         } else {
             let oldest = peer.down.requests.first().copied();
-            // Held by two silent peers, nobody else could be asked for it.
+            // A chunk held by two stalled peers could be requested from no third one.
             let is_held_twice = oldest.is_some_and(|req| self.is_stalled_elsewhere(req));
             let oldest = oldest.filter(|_| !is_held_twice);
             self.take_back(now, conn, |req, request| request.received == 0 && Some(req) != oldest);
@@ -136,7 +139,7 @@ impl Machine {
         }
     }
 
-    /// Whether another stalled peer was asked for the same chunk.
+    /// Returns true if another stalled peer was asked for the same chunk.
     fn is_stalled_elsewhere(&self, req: Req) -> bool {
         let index = self.requests.get(&req).map(|request| request.index);
         let copies = index.and_then(|index| self.copies.get(&index)).into_iter().flatten();
@@ -155,8 +158,8 @@ impl Machine {
         }
     }
 
-    /// A peer that delivers others but starves one chunk: that chunk is hedged, then taken back. The peer is not
-    /// blamed: its order is its own.
+    /// Hedges, and later withdraws, a chunk that a peer starves while it delivers others. The peer is not struck: it
+    /// chooses the order of its answers.
     fn check_overdue(&mut self, now: Time, conn: Conn) {
         let deadline = self.config.limits.chunk_deadline;
         let queued = self.owed(conn);
@@ -186,7 +189,7 @@ impl Machine {
         self.mark_all_hungry();
     }
 
-    /// Bytes that the peer owes us.
+    /// Bytes that the peer owes us: requested and not yet received.
     pub(super) fn owed(&self, conn: Conn) -> u64 {
         let requests = self.peers.get(&conn).into_iter().flat_map(|peer| &peer.down.requests);
         requests

@@ -1,8 +1,8 @@
-//! What a peer gets without a slot and without giving anything for it: manifests, leaf hashes, bitfields.
+//! Budgets for replies that need no upload slot: manifests, leaf hashes, bitfields.
 //!
-//! A few bytes ask for many, and a new key costs nothing. So besides what one connection and one key may have, there is
-//! one budget for all that have moved no proven bytes, and one for those that have: whoever comes under ever new keys
-//! takes from the first, and members do not notice.
+//! A few bytes request many, and keys are free. So besides the limits of one connection and one key there are two budgets
+//! over all connections: one for peers that have moved payload bytes (members), and one for all others. An attacker with
+//! ever new keys exhausts only the second, and members do not notice.
 
 use minimodel_wire::limits::{MAX_LEAVES, MAX_MANIFEST_LEN};
 
@@ -11,15 +11,15 @@ use super::events::Conn;
 use super::rate::Bucket;
 use super::time::Time;
 
-/// Bytes a second that each of the two budgets earns: a hundredth of a fast line, a tenth of a slow one.
+/// Refill of each budget in bytes per second: a hundredth of a fast line, a tenth of a slow one.
 const PER_SECOND: u64 = 1 << 20;
-/// Bytes that each may save up, and whole lists of leaf hashes besides: a fetch that lost its record is not stopped in the
-/// middle of the only one that it needs.
+/// The most that each budget saves up: bytes, plus whole lists of leaf hashes. A fetch that lost its record must not be
+/// stopped in the middle of the one list that it needs.
 const BURST: (u64, u64) = (64 << 20, 4);
 /// Bytes of one leaf hash.
 const LEAF: u64 = 32;
 
-/// The budgets, in bytes that are sent. A chunk that must be counted for a peer costs as much as the bit that told of it.
+/// The two budgets, in bytes sent. A chunk that must be counted for a peer costs as much as the bit that announced it.
 #[derive(Debug)]
 pub(super) struct Favours {
     members: Bucket,
@@ -27,12 +27,12 @@ pub(super) struct Favours {
     chunk_count: u32,
 }
 
-/// Something that is asked for with next to nothing.
+/// A reply, or other work, that costs the requester next to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Favour {
     Manifest,
     Leaves,
-    /// A bitfield that is sent, or read and counted.
+    /// A bitfield that is sent, or received and counted.
     Bitfield,
 }
 
@@ -43,7 +43,7 @@ impl Favours {
         Self { members: bucket.clone(), strangers: bucket, chunk_count }
     }
 
-    /// Takes what the favour costs from one of the budgets, if it is there.
+    /// Takes the cost of a favour from the budget of members or of all others; returns false if too little is left.
     pub(super) fn try_take(&mut self, now: Time, is_member: bool, favour: Favour) -> bool {
         let cost = match favour {
             Favour::Manifest => u64::from(MAX_MANIFEST_LEN),
@@ -56,13 +56,13 @@ impl Favours {
 }
 
 impl Machine {
-    /// Whether this peer gave us a proven chunk, or took one: the only thing that a new key cannot have.
+    /// Returns true if this peer gave us a proven chunk or took payload bytes, as no new key can have done.
     pub(super) fn has_moved_bytes(&self, conn: Conn) -> bool {
         let moved = |peer: &super::peer::Peer| peer.down.proven > 0 || self.standings.given(peer.id) > 0;
         self.peers.get(&conn).is_some_and(moved)
     }
 
-    /// Whether the favour is done; its cost is counted then.
+    /// Returns true if the favour is granted; its cost is then taken from the peer's budget.
     pub(super) fn does_favour(&mut self, now: Time, conn: Conn, favour: Favour) -> bool {
         let is_member = self.has_moved_bytes(conn);
         self.favours.try_take(now, is_member, favour)
@@ -98,7 +98,7 @@ mod tests {
         }
     }
 
-    /// All that new keys may have is gone.
+    /// Exhausts the budget of new keys.
     fn drained(desk: &mut Desk) {
         while desk.machine.favours.try_take(desk.now, false, Favour::Manifest) {}
         while desk.machine.favours.try_take(desk.now, false, Favour::Bitfield) {}
@@ -163,14 +163,14 @@ mod tests {
 
     #[test]
     fn h6_bitfields_that_are_exchanged_and_claims_that_are_taken_back_are_counted_too() {
-        // We have some of the file: each Hello is answered with bits, and bits come back.
+        // We have a part of the file: our Hello comes with a mixed bitfield, and a mixed one comes back.
         let mut desk = Desk::new(both(), having([0]));
         drained(&mut desk);
         desk.connect(1, 1, false);
         let hello = desk.hello(all());
         desk.frame(1, Frame::Hello(hello));
         assert_eq!(desk.closes(), [(1, CloseCode::Busy)]);
-        // Where all or nothing is said, nothing is counted; a seed that takes a claim back is counted chunk by chunk.
+        // Empty and full bitfields cost nothing. A seed that takes a chunk back is counted chunk by chunk, which does.
         let mut desk = Desk::new(TAKE, having([]));
         desk.join(1, SEED, Bitfield::full(CHUNKS));
         drained(&mut desk);

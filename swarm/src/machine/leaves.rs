@@ -1,5 +1,5 @@
-//! Finding chunks that are on disk without a record: leaf hashes are fetched and proven, then the partial file
-//! is held against them, so that bytes which are good already are not fetched again.
+//! Search for chunks that are on disk without a record: leaf hashes are fetched and proven, then the partial file is
+//! compared with them, so that good bytes are not fetched again.
 
 use minimodel_wire::{ResetCode, limits::MAX_LEAVES};
 
@@ -13,26 +13,26 @@ use super::time::Time;
 
 /// Peers tried before the search is given up and the chunks are fetched instead.
 const TRIES: usize = 3;
-/// Answers of leaf hashes that one connection may have, in multiples of the whole list.
+/// Answers of leaf hashes that one connection may get, in multiples of the whole list.
 const MAX_LISTS: u64 = 4;
-/// Manifests that one connection may have.
+/// Manifests that one connection may get.
 const MAX_MANIFESTS: u64 = 4;
-/// What one key may have in a day, over all its connections: so many times what one connection may have of leaf hashes,
-/// as many files as of chunks; and manifests. Who asks for more is refused and not struck: it may be a program that is
-/// started every half hour.
+/// Daily limits of one key over all its connections: leaf hashes in multiples of the limit of one connection, for as many
+/// files as the upload budget; and manifests. More is refused without a strike: the program may be one that is started
+/// every half hour.
 const DAYS_LISTS: u64 = 4;
 const DAYS_MANIFESTS: u64 = 64;
 
 #[derive(Debug)]
 pub(super) struct LeafSearch {
     wanted: bool,
-    /// Nothing is asked for before the search has ended, and the search is not given up.
+    /// No chunk is requested before the search has ended, and the search is never given up.
     must: bool,
     next: u32,
     total: u32,
     pending: Option<Pending>,
     rescanning: bool,
-    /// Connections that were asked and did not answer.
+    /// Connections that failed to answer.
     failed: Vec<Conn>,
 }
 
@@ -57,13 +57,12 @@ impl LeafSearch {
         }
     }
 
-    /// Whether chunks should not be asked for yet.
+    /// Returns true if no chunk may be requested yet.
     pub(super) fn holds_back(&self) -> bool {
         self.is_busy() || self.must
     }
 
-    /// The file was held against them; whether chunks may be asked for now. Where nothing of a file to be repaired is
-    /// good, they may not.
+    /// Ends the rescan; returns true if chunks may be requested now. They may not if no chunk of a file to be repaired is good.
     pub(super) fn rescanned(&mut self, is_any_good: bool) -> bool {
         self.rescanning = false;
         self.must &= !is_any_good;
@@ -74,12 +73,12 @@ impl LeafSearch {
         self.pending.is_some() || self.rescanning
     }
 
-    /// Whether this connection owes us leaf hashes.
+    /// Returns true if this connection owes us leaf hashes.
     pub(super) fn is_asked(&self, conn: Conn) -> bool {
         self.pending.is_some_and(|pending| pending.conn == conn)
     }
 
-    /// Whether chunks wait for leaf hashes that nobody was asked for.
+    /// Returns true if chunk requests wait for leaf hashes and no peer is being asked for them.
     pub(super) fn lacks_answerer(&self) -> bool {
         self.must && !self.is_busy()
     }
@@ -88,7 +87,7 @@ impl LeafSearch {
         self.pending.is_some()
     }
 
-    /// The connection is gone; whether an answer was awaited from it.
+    /// Handles the end of a connection; returns true if it owed us leaf hashes.
     pub(super) fn lost(&mut self, conn: Conn) -> bool {
         let is_asked = self.is_asked(conn);
         if is_asked {
@@ -101,7 +100,7 @@ impl LeafSearch {
         self.pending = None;
         self.failed.push(conn);
         if self.must {
-            // Whoever failed may do better when nobody else is left.
+            // An earlier failure may be tried again when no other peer is left.
             self.failed.drain(..self.failed.len().saturating_sub(TRIES - 1));
         } else {
             self.wanted &= self.failed.len() < TRIES;
@@ -109,7 +108,7 @@ impl LeafSearch {
     }
 }
 
-/// Its Hello was good. Its Bitfield may still be on its way: streams have no order.
+/// Returns true once the peer's Hello was accepted. Its Bitfield may still be on its way: streams have no order.
 fn is_greeted(peer: &Peer) -> bool {
     matches!(peer.phase, Phase::Bitfield | Phase::Ready)
 }
@@ -166,7 +165,7 @@ impl Machine {
         self.mark_all_hungry();
     }
 
-    /// Our user does not want this peer asked any more.
+    /// Withdraws the request for leaf hashes from a peer that the user took off the sources.
     pub(super) fn withdraw_leaves(&mut self, conn: Conn) {
         if let Some(pending) = self.leaves.pending.filter(|pending| pending.conn == conn) {
             self.push(Output::Cancel { req: pending.req });
@@ -175,7 +174,7 @@ impl Machine {
         }
     }
 
-    /// Whoever holds the search up is asked no more; it has as long as for a Hello.
+    /// Withdraws an overdue request for leaf hashes and strikes its peer; the deadline is that of the Hello.
     pub(super) fn check_leaves(&mut self, now: Time) {
         let limit = self.config.limits.hello;
         let Some(late) = self.leaves.pending.filter(|pending| now.since(pending.sent) >= limit) else {

@@ -1,8 +1,8 @@
-//! Chunks that were on our disk and could not be read back, and when each is looked at again.
+//! Lost chunks: chunks that could not be read back from our disk, and when each is read again.
 //!
-//! One failed read may be a loose cable or a busy network disk. So such a chunk is given up at once, for whoever asks must
-//! not wait for it, and looked at again with growing pauses: what is read whole and hashes right is announced anew. A bad
-//! sector stays given up and is looked at once an hour.
+//! One failed read may be a loose cable or a busy network disk. So the chunk is given up at once, since peers must not
+//! wait for it, and read again after growing pauses: if it is read whole and its hash is right, it is announced again. A
+//! bad sector stays given up and is read once an hour.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,18 +12,19 @@ use super::core::Machine;
 use super::events::Output;
 use super::time::Time;
 
-/// The first pause; each failure in a row makes it four times as long.
+/// The first pause; each failure in a row makes the next four times as long.
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// At most as many as there are chunks. One is looked at at a time: a failing disk takes seconds for a read.
+/// Lost chunks, at most all of them. One is read at a time: a failing disk takes seconds for a read.
 #[derive(Debug, Default)]
 pub(super) struct Lost {
-    /// The next look at each chunk that is not here.
+    /// The time of the next read of each lost chunk.
     next: BTreeMap<u32, Time>,
     order: BTreeSet<(Time, u32)>,
-    /// How often each was lost or looked at in vain since it was fetched. One that is lost again soon is looked at later.
+    /// How often each chunk was lost or read in vain since it was last fetched. A chunk that is lost again soon is read
+    /// again later.
     failures: BTreeMap<u32, u32>,
     looking: Option<u32>,
 }
@@ -42,7 +43,7 @@ impl Lost {
         self.order.insert((now + pause, index));
     }
 
-    /// It was fetched again: what stands there now is new.
+    /// Forgets a chunk that was fetched again: its bytes on disk are new.
     pub(super) fn forget(&mut self, index: u32) {
         self.take_out(index);
         self.failures.remove(&index);
@@ -54,7 +55,7 @@ impl Lost {
         }
     }
 
-    /// When the next chunk is to be looked at; `None` while one is.
+    /// The time of the next read; `None` while one is under way.
     pub(super) fn next_look(&self) -> Option<Time> {
         if self.looking.is_some() { None } else { self.order.first().map(|&(at, _)| at) }
     }
@@ -65,20 +66,20 @@ impl Lost {
 }
 
 impl Machine {
-    /// Looks at the next chunk whose time has come.
+    /// Requests the next read of a lost chunk that is due.
     pub(super) fn look_at_lost(&mut self, now: Time) {
         while let Some(index) = self.lost.due(now) {
             if self.chunks.state(index) == ChunkState::Missing {
                 self.lost.looking = Some(index);
                 self.push(Output::Reread { index });
             } else {
-                // It is on its way from a peer.
+                // The chunk is being fetched from a peer.
                 self.lost.insert(now, index);
             }
         }
     }
 
-    /// What came of [`Output::Reread`].
+    /// Handles the outcome of [`Output::Reread`].
     pub(super) fn reread(&mut self, now: Time, index: u32, is_good: bool) {
         self.lost.looking.take_if(|looking| *looking == index);
         if !self.lost.contains(index) {
@@ -90,10 +91,10 @@ impl Machine {
         }
         let failures = self.lost.failures.get(&index).copied();
         self.mark_have(now, index);
-        // Should the same place fail again, it was not mended.
+        // If the same chunk fails again, the disk was not mended: its failures are kept.
         self.lost.failures.extend(failures.map(|count| (index, count)));
         if !self.config.consent.contains(minimodel_wire::Consent::FETCH) {
-            // A share that is whole again is no fetch that is done.
+            // A share that is whole again does not complete a fetch.
             self.complete_said |= self.chunks.is_complete();
         }
     }

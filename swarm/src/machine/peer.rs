@@ -15,16 +15,16 @@ use super::site::Site;
 use super::time::Time;
 use super::turns::Turn;
 
-/// How far a connection has come.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Waiting for its Hello.
+    /// The peer's Hello is awaited.
     Hello,
-    /// Its Hello agrees with ours; waiting for its Bitfield.
+    /// The peer's Hello was accepted; its Bitfield is awaited.
     Bitfield,
-    /// Everything may happen.
+    /// Hello and Bitfield were accepted.
     Ready,
-    /// It asked for the manifest and may do nothing else.
+    /// The peer asked for the manifest and may do nothing else.
     ManifestOnly,
 }
 
@@ -32,127 +32,127 @@ pub(super) enum Phase {
 pub(super) struct Peer {
     pub(super) id: PeerId,
     pub(super) dialed: bool,
-    /// Where it came from, or where we found it.
+    /// The site that the peer connected from, or where we dialed it.
     pub(super) site: Site,
-    /// It was turned away for want of a place before, and came back.
+    /// The peer was turned away for lack of a place before, and came back.
     pub(super) has_returned: bool,
-    /// There was no place for it: it hears of the others and goes.
+    /// The peer has no place: it is sent the offers of others and closed.
     pub(super) is_guest: bool,
     pub(super) phase: Phase,
     pub(super) connected_at: Time,
-    /// The phase began then.
+    /// When the phase began.
     pub(super) since: Time,
     pub(super) consent: Consent,
-    /// Its name for itself; text from outside.
+    /// The peer's software name; text from outside.
     pub(super) software: String,
     pub(super) have: Bitfield,
-    /// It announced every chunk at once; such peers are not counted chunk by chunk.
+    /// The peer announced every chunk at once; seeds are not counted chunk by chunk.
     pub(super) is_seed: bool,
-    /// How many of its chunks we do not have.
+    /// The number of its chunks that we lack.
     pub(super) useful: u32,
     pub(super) control: Bucket,
     pub(super) offer: Option<SignedOffer>,
     pub(super) down: Download,
     pub(super) up: Upload,
-    /// What it is to be told.
+    /// Control frames to send.
     pub(super) outbox: Outbox,
 }
 
-/// Our side of what we take from a peer.
+/// Our download from a peer.
 #[derive(Debug)]
 pub(super) struct Download {
-    /// It does not serve us now.
+    /// The peer chokes us.
     pub(super) choked: bool,
-    /// Our user does not want anything from it.
+    /// The user does not let us fetch from the peer.
     pub(super) barred: bool,
     pub(super) requests: BTreeSet<Req>,
-    /// Requests that are in flight, and chunks of it that are being proven and written.
+    /// Requests in flight, and received chunks that are being proven and written.
     pub(super) open: u32,
-    /// The driver said that requests were lost with the connection.
+    /// The driver reported requests that were lost with the connection.
     pub(super) was_cut: bool,
-    /// Chunks of it that were proven.
+    /// Proven chunks that the peer supplied.
     pub(super) proven: u32,
-    /// Times in a row that it turned requests away, and until when it is left alone for it.
+    /// Refusals and stalls in a row, and the end of the peer's backoff.
     pub(super) refusals: u32,
     pub(super) not_before: Time,
-    /// What it announced and then refused.
+    /// Chunks that the peer announced and then refused.
     pub(super) refused: Refusals,
-    /// Times in a row that it gave its only request up for others.
+    /// Times in a row that the peer's only request was withdrawn for another peer.
     pub(super) yielded: u32,
-    /// Bytes counted by the meter when upload slots were last dealt, and what it gave before, fading.
+    /// Total bytes of the meter at the last rechoke, and the bytes received in earlier rounds, halved each round.
     pub(super) given: (u64, u64),
     pub(super) meter: Meter,
     pub(super) rtt: Duration,
-    /// Requests in flight that keep it busy.
+    /// The pipeline depth: requests in flight that keep the peer's path full.
     pub(super) depth: u32,
-    /// It owes us bytes since then.
+    /// When the last byte came, or a request was made while none was open.
     pub(super) last_byte: Time,
-    /// Bytes and beginning of the window of the minimum rate.
+    /// Beginning of the window of the minimum rate, and bytes in it.
     pub(super) window: (Time, u64),
-    /// It was silent or very slow and delivered nothing since: one request at a time finds out whether it is back.
+    /// The peer was silent or very slow and has delivered nothing since: it gets one request at a time as a probe.
     pub(super) stalled: bool,
-    /// How long it owed us chunks altogether and had never sent a byte, since it last refused one or choked us.
+    /// How long the peer has owed us chunks without ever having sent a byte; a refusal or a choke sets it back.
     pub(super) mute_for: Duration,
-    /// A quota that we share with other sessions did not let us ask when we last would have.
+    /// A quota shared with other sessions prevented our last request.
     pub(super) held_back: bool,
-    /// It waits for work; see `Hungry`.
+    /// The peer stands in the ready queue (`Hungry`).
     pub(super) hungry: bool,
 }
 
-/// Our side of what a peer takes from us.
+/// Our upload to a peer.
 #[derive(Debug)]
 pub(super) struct Upload {
-    /// It told us that it is interested.
+    /// The peer is interested.
     pub(super) interested: bool,
-    /// We serve it now.
+    /// The peer holds an upload slot.
     pub(super) unchoked: bool,
-    /// Our user does not let us serve it.
+    /// The user does not let us serve the peer.
     pub(super) barred: bool,
-    /// Bytes of a chunk that an allowance did not cover; nothing is given to it before one would.
+    /// Length of a chunk that exceeded a quota; the peer is not served until a quota would cover it.
     pub(super) spent: Option<u32>,
-    /// A quota that we share with other sessions did not let its next chunk pass when that was last tried.
+    /// A quota shared with other sessions did not allow the next chunk at the last attempt.
     pub(super) held_back: Option<HeldBack>,
-    /// Asks that wait, oldest first.
+    /// Requests that wait, oldest first.
     pub(super) waiting: VecDeque<(Ask, u32)>,
-    /// Asks being answered, and since when.
+    /// Requests that are being answered, and since when.
     pub(super) active: BTreeMap<Ask, Time>,
-    /// Payload bytes it got from us; the next answer goes to whoever got least.
+    /// Payload bytes that the peer got from us; among peers with equally many answers under way, the least goes first.
     pub(super) bytes: u64,
-    /// The same when slots were dealt last, and how many rounds it held a slot and asked for nothing.
+    /// `bytes` at the last rechoke, and the rounds in a row in which the peer held a slot and requested nothing.
     pub(super) bytes_before: u64,
     pub(super) idle_rounds: u32,
-    /// The same when slots were looked at last.
+    /// `bytes` at the last check for idle slots.
     pub(super) bytes_looked: u64,
-    /// Its turn, once it has asked in it.
+    /// The peer's turn with a slot, from its first request on.
     pub(super) turn: Option<Turn>,
-    /// It held a slot and asked for nothing when slots were looked at last.
+    /// The peer held a slot and requested nothing at the last check for idle slots.
     pub(super) was_idle: bool,
-    /// Chunks that were sent to it once.
+    /// Chunks that were sent to the peer at least once.
     pub(super) sent: Option<Bitfield>,
     /// How often each chunk was sent again.
     pub(super) repeats: BTreeMap<u32, u8>,
-    /// Asks that may be turned away: an honest peer asks in vain only while a Choke is on its way.
+    /// Limits requests that are refused: an honest peer makes such requests only while a Choke is on its way.
     pub(super) in_vain: Bucket,
-    /// Asks that may have crossed our last Choke and are turned away without being counted: when we choke is for others
-    /// to decide as well.
+    /// Requests that may have crossed our last Choke and are refused without being counted: when we choke depends on
+    /// other peers as well.
     pub(super) crossing: usize,
-    /// Answers of leaf hashes, and manifests, that it asked for.
+    /// Requests for leaf hashes, and for the manifest.
     pub(super) leaf_lists: u64,
     pub(super) manifests: u64,
-    /// What it asked before it was introduced.
+    /// Requests that came before the peer's Hello was accepted.
     pub(super) early: Vec<(Ask, Early)>,
 }
 
-/// Why its next chunk does not go to a peer.
+/// Why a quota shared with other sessions holds back a peer's next chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeldBack {
-    /// A quota of several sessions is used up.
+    /// The quota is used up.
     UsedUp,
-    /// What others are being sent takes the room of it. Tried again at this time.
+    /// Chunks in transfer to other peers take the room; it is tried again at this time.
     Until(Time),
 }
 
-/// Asks in vain that are let pass at once, and a second: a full pipeline and some more.
+/// Refused requests that are tolerated at once, and per second: a full pipeline and some more.
 const IN_VAIN: (u64, u64) = (320, 16);
 
 impl Upload {
@@ -181,7 +181,7 @@ impl Upload {
         }
     }
 
-    /// One more copy of the chunk goes to the peer.
+    /// Counts one more copy of the chunk as sent to the peer.
     pub(super) fn count(&mut self, index: u32, chunk_count: u32) {
         if !self.sent.get_or_insert_with(|| Bitfield::new(chunk_count)).set(index) {
             let repeats = self.repeats.entry(index).or_default();
@@ -189,7 +189,7 @@ impl Upload {
         }
     }
 
-    /// The chunk that was counted last was not given after all.
+    /// Takes back the last count of the chunk, which was not sent after all.
     pub(super) fn uncount(&mut self, index: u32) {
         match self.repeats.get_mut(&index) {
             Some(repeats) if *repeats > 1 => *repeats -= 1,
@@ -252,60 +252,61 @@ impl Peer {
         }
     }
 
-    /// It consented to serve, and our user lets us ask.
+    /// Returns true if the peer consented to serve and the user lets us fetch from it.
     pub(super) fn is_source(&self) -> bool {
         self.phase == Phase::Ready && self.consent.contains(Consent::SERVE) && !self.down.barred
     }
 
-    /// The same, and it does not choke us.
+    /// Returns true if the peer is a source and does not choke us.
     pub(super) fn may_be_asked(&self) -> bool {
         self.is_source() && !self.down.choked
     }
 
-    /// It has delivered, and may be asked now: what it will bring is counted on.
+    /// Returns true if the peer has delivered and may be asked now, so that its further chunks are expected.
     pub(super) fn is_steady(&self) -> bool {
         self.may_be_asked() && self.down.proven > 0 && !self.down.stalled
     }
 
-    /// Neither our user's word nor an allowance keeps us from serving it.
+    /// Returns true if neither the user nor a quota keeps us from serving the peer.
     pub(super) fn may_be_served(&self) -> bool {
         !self.up.barred && self.up.spent.is_none()
     }
 
-    /// It is introduced, and neither asks us for anything nor has anything for us; or it had a turn and asked nothing.
+    /// Returns true if the peer is introduced and useless: it wants nothing from us, or had a slot and requested nothing;
+    /// and it has nothing for us.
     pub(super) fn does_nothing(&self) -> bool {
         let asks = self.up.interested && self.up.idle_rounds == 0;
         let gives = self.is_source() && self.useful > 0;
         self.phase == Phase::Ready && !asks && !gives
     }
 
-    /// It would ask, and may have a slot.
+    /// Returns true if the peer is interested and may have a slot.
     pub(super) fn wants_slot(&self) -> bool {
         self.phase == Phase::Ready && self.up.interested && self.may_be_served()
     }
 
-    /// It would ask, and has no slot.
+    /// Returns true if the peer is interested, may have a slot and has none.
     pub(super) fn waits_for_slot(&self) -> bool {
         self.wants_slot() && !self.up.unchoked
     }
 
-    /// Whether it should have one more request in flight now.
+    /// Returns true if the peer should have one more request in flight now.
     pub(super) fn has_room(&self, now: Time) -> bool {
         self.may_be_asked() && self.down.not_before <= now && self.room() > 0
     }
 
-    /// How many more requests it should have in flight.
+    /// How many more requests the peer should have in flight.
     fn room(&self) -> u32 {
         let down = &self.down;
         if down.stalled {
             return 1u32.saturating_sub(down.requests.len() as u32);
         }
-        // On parole, what is not proven yet counts: a liar gets no second round.
+        // Before the first proven chunk, unproven ones count as well: a liar gets no second round.
         let open = if down.proven == 0 { down.open } else { down.requests.len() as u32 };
         down.depth.saturating_sub(open)
     }
 
-    /// With nothing asked of it, its rate is not measured.
+    /// Stops measuring the rate while no request is in flight.
     pub(super) fn pause_if_idle(&mut self, now: Time) {
         if self.down.requests.is_empty() {
             self.down.meter.pause(now);
@@ -314,12 +315,12 @@ impl Peer {
 }
 
 impl Download {
-    /// It never delivered, or does not now: what it holds is not counted on.
+    /// Returns true if the peer never delivered or is stalled, so that what it owes is not expected.
     pub(super) fn is_doubtful(&self) -> bool {
         self.proven == 0 || self.stalled
     }
 
-    /// Open requests that are not counted on.
+    /// Open requests of a doubtful peer; 0 for any other.
     pub(super) fn doubted(&self) -> u32 {
         if self.is_doubtful() { self.open } else { 0 }
     }

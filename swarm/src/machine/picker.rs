@@ -1,22 +1,20 @@
-//! Which missing chunk to ask a peer for.
+//! Selection of the missing chunk to request from a peer.
 //!
-//! Missing chunks stand in groups by how many partial peers have them; within a group their order means nothing. One
-//! holder more or less, an ask, a chunk that is missing again: each moves one chunk at the same small cost, whatever the
-//! number of chunks and peers. Seeds are not counted at all, since they add the same to every chunk: their
-//! arrival and departure cost nothing.
+//! Missing chunks are grouped by how many partial peers have them; the order within a group means nothing. A holder gained
+//! or lost, a request, a chunk missing again: each moves one chunk at the same small cost, whatever the number of chunks
+//! and peers. Seeds are not counted, since they add the same to every chunk: their arrival and departure cost nothing.
 //!
-//! A pick walks the groups, rarest first, and stops at the first chunk that the peer has. In a peer that has nothing
-//! rare that walk is long; where looking at every chunk in one pass costs less, that is done instead (about 10
-//! microseconds for 100,000 chunks). Among equally rare chunks chance decides, so that leechers who know the same peers
-//! do not all ask for the same chunk.
+//! A pick walks the groups, rarest first, and stops at the first chunk that the peer has. For a peer without rare chunks that
+//! walk is long; where one pass over all chunks costs less, that is done instead (about 10 microseconds for 100,000 chunks).
+//! Among equally rare chunks the choice is random, so that leechers that know the same peers do not all request the same chunk.
 
 use minimodel_wire::Bitfield;
 
 const ABSENT: u32 = u32::MAX;
 const WORD_BITS: usize = usize::BITS as usize;
-/// Holder counts that are compared at once: one vector of the oldest x86-64, one bit each of a byte of a bitfield.
+/// Holder counts that are compared at once: one vector of the oldest x86-64; one count for each bit of a bitfield's byte.
 const LANES: usize = 8;
-/// For each byte of a bitfield, what hides the holder counts of the chunks whose bit is clear.
+/// For each byte of a bitfield, a mask that hides the holder counts of the chunks whose bit is clear.
 static ABSENT_LANES: [[i16; LANES]; 256] = {
     let mut all = [[0; LANES]; 256];
     let mut at = 0;
@@ -27,26 +25,26 @@ static ABSENT_LANES: [[i16; LANES]; 256] = {
     }
     all
 };
-/// Words whose holder counts are compared before the least of them is looked at.
+/// Words whose holder counts are compared before their minimum is looked at.
 const BLOCK: usize = 8;
 /// Least number of chunks that are tried one by one.
 const PROBES: usize = 256;
-/// A group gives memory back only when it is larger than this.
+/// A group larger than this gives memory back when it shrinks.
 const SMALL_GROUP: usize = 64;
 
 /// The missing chunks, and how many partial peers have each.
 ///
-/// A *counted* peer is a partial one whose every chunk was told with [`Self::gained`]; a seed is not counted.
+/// A *counted* peer is a partial one whose chunks were all reported with [`Self::gained`]; a seed is not counted.
 #[derive(Debug, Clone)]
 pub struct Picker {
     missing: Bitfield,
-    /// Holders of each chunk among partial peers, one word of a bitfield together.
+    /// Holders of each chunk among partial peers, grouped like the words of a bitfield.
     holders: Vec<[i16; WORD_BITS]>,
     /// `groups[h]`: the missing chunks with `h` holders, in no order.
     groups: Vec<Vec<u32>>,
-    /// Where each missing chunk stands in its group.
+    /// The position of each missing chunk in its group.
     position: Vec<u32>,
-    /// No group below this one has a member, but for the group of chunks without holders.
+    /// All groups below this one are empty, except perhaps the group of chunks without holders.
     rarest_held: usize,
     /// No chunk below this index is missing.
     lowest: u32,
@@ -54,10 +52,10 @@ pub struct Picker {
 }
 
 impl Picker {
-    /// Most holders of a chunk that are told apart. A machine never has more connections than this.
+    /// Holder counts saturate here. A machine never has more connections than this.
     pub const MAX_HOLDERS: usize = i16::MAX as usize - 1;
 
-    /// All chunks that `have` lacks are missing; nobody holds any yet. Takes one number from `rng`.
+    /// Creates a picker whose missing chunks are those that `have` lacks, without holders. Takes one number from `rng`.
     pub fn new(have: &Bitfield, rng: &mut fastrand::Rng) -> Self {
         let count = have.count();
         let mut picker = Self {
@@ -89,7 +87,7 @@ impl Picker {
         }
     }
 
-    /// One partial peer less has the chunk.
+    /// One partial peer fewer has the chunk.
     pub fn lost(&mut self, index: u32) {
         let Some(&at) = self.position.get(index as usize) else { return };
         let holders = self.holders_of(index);
@@ -111,7 +109,7 @@ impl Picker {
         }
     }
 
-    /// The chunk is asked for, or here.
+    /// The chunk is requested or here: it is missing no more.
     pub fn remove(&mut self, index: u32) {
         if self.missing.clear(index) {
             let at = std::mem::replace(&mut self.position[index as usize], ABSENT);
@@ -119,12 +117,12 @@ impl Picker {
         }
     }
 
-    /// The rarest missing chunk that the peer has; `counted` when it is a partial peer, a holder itself.
+    /// Returns the rarest missing chunk that the peer has; `counted` when it is a partial peer, and thus a holder itself.
     pub fn rarest(&mut self, peer: &Bitfield, counted: bool) -> Option<u32> {
         while self.groups.get(self.rarest_held).is_some_and(Vec::is_empty) {
             self.rarest_held += 1;
         }
-        // What a partial peer has, one at least has.
+        // A chunk of a counted peer has at least one holder.
         let unheld = if counted { &[] } else { &self.groups[..1] };
         let held = self.groups.get(self.rarest_held..).unwrap_or_default();
         let mut tries = self.most_tries(peer);
@@ -142,7 +140,7 @@ impl Picker {
         None
     }
 
-    /// A random missing chunk that the peer has; the rarest when a few tries find none.
+    /// Returns a random missing chunk that the peer has; the rarest if a few draws find none.
     pub fn random(&mut self, peer: &Bitfield, counted: bool) -> Option<u32> {
         for _ in 0..8 {
             let index = self.rng.u32(..self.missing.count().max(1));
@@ -153,17 +151,17 @@ impl Picker {
         self.rarest(peer, counted)
     }
 
-    /// The lowest missing chunk that the peer has.
+    /// Returns the lowest missing chunk that the peer has.
     pub fn sequential(&mut self, peer: &Bitfield) -> Option<u32> {
         self.lowest = self.missing.first_one_from(self.lowest).unwrap_or(self.missing.count());
         self.missing.first_common_from(peer, self.lowest)
     }
 
-    /// What must hold at any time; the error says what does not. Meant for tests: it looks at everything.
+    /// Checks the invariants; the error names the one that does not hold. Meant for tests: it walks through all chunks.
     ///
     /// # Errors
     ///
-    /// A chunk that stands in another group or place than its holders and its position say.
+    /// A chunk whose group or position differs from its holder count or its recorded position.
     pub fn check(&self) -> Result<(), String> {
         let standing: usize = self.groups.iter().map(Vec::len).sum();
         if standing != self.missing.ones() as usize {
@@ -207,12 +205,12 @@ impl Picker {
         }
     }
 
-    /// Whether looking at each chunk that the peer has costs less than comparing all holder counts.
+    /// Returns true if looking at each chunk that the peer has costs less than comparing all holder counts.
     fn is_sparse(&self, peer: &Bitfield) -> bool {
         peer.ones() < self.missing.count() / 64
     }
 
-    /// How many chunks to try one by one: about as many as [`Self::rarest_of_all`] costs, unless the first that the
+    /// How many chunks to try one by one: about as many as [`Self::rarest_of_all`] costs, unless the first chunk that the
     /// peer has is expected beyond that anyway.
     fn most_tries(&self, peer: &Bitfield) -> usize {
         let (count, ones) = (self.missing.count(), peer.ones());
@@ -220,7 +218,7 @@ impl Picker {
         PROBES.max(if count / ones.max(1) < cost { cost as usize } else { 0 })
     }
 
-    /// The same as [`Self::rarest`] by looking at every chunk, beginning anywhere.
+    /// Like [`Self::rarest`], but by a pass over all chunks from a random start.
     fn rarest_of_all(&mut self, peer: &Bitfield) -> Option<u32> {
         let begin = self.rng.u32(..self.missing.count().max(1));
         if self.is_sparse(peer) {
@@ -243,7 +241,7 @@ impl Picker {
         self.missing.iter_common_from(peer, first).find(|&index| self.holders_of(index) == least)
     }
 
-    /// The chunk exists.
+    /// The chunk must exist.
     fn holders_of(&self, index: u32) -> i16 {
         self.holders[index as usize / WORD_BITS][index as usize % WORD_BITS]
     }
@@ -253,8 +251,8 @@ impl Picker {
     }
 }
 
-/// The least holder count of the chunks that are set in `words`, without a branch for each, so that the compiler
-/// compares some at once.
+/// The least holder count of the chunks that are set in `words`. It has no branch for each chunk, so that the compiler
+/// compares several at once.
 fn least_holders<'a>(words: impl Iterator<Item = (usize, &'a [i16; WORD_BITS])>) -> i16 {
     let mut least = [i16::MAX; LANES];
     for (word, holders) in words.filter(|&(word, _)| word != 0) {

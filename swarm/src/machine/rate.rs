@@ -1,30 +1,30 @@
-//! Measuring rates and keeping them: a meter and a token bucket, both told the time.
+//! Rate measurement and rate limits: a meter and a token bucket. Both get the time as an argument.
 
 use std::time::Duration;
 
 use super::time::Time;
 
-/// How fast bytes pass while they are waited for, smoothed over about two seconds.
+/// The rate of bytes while they are waited for, smoothed over about two seconds.
 #[derive(Debug, Clone, Default)]
 pub struct Meter {
     total: u64,
-    /// Bytes of the window that is being measured, and how long it has run but for the last stretch.
+    /// Bytes of the window being measured, and how long the window ran before it was last resumed.
     pending: u64,
     ran: Duration,
     running_since: Option<Time>,
     bytes_per_second: f64,
     last_window: f64,
-    /// Whole windows that were measured.
+    /// Complete windows so far.
     windows: u32,
 }
 
 /// A window shorter than this says more about bursts than about the path.
 const WINDOW: Duration = Duration::from_millis(250);
-/// So many windows a measure is not trusted as an upper bound: as long as a new path may need to fill up.
+/// Windows before a measured rate is trusted as an upper bound: as long as a new path may need to fill up.
 const YOUNG: u32 = 4;
 
 impl Meter {
-    /// Counts bytes that passed at `now`.
+    /// Counts bytes that came at `now`.
     pub fn add(&mut self, now: Time, bytes: u64) {
         self.total += bytes;
         self.resume(now);
@@ -32,25 +32,25 @@ impl Meter {
         self.roll(now);
     }
 
-    /// Bytes a second at `now`; 0 until something passed for a window.
+    /// Bytes per second at `now`; 0 until a window is complete.
     pub fn rate(&mut self, now: Time) -> u64 {
         self.roll(now);
         self.bytes_per_second as u64
     }
 
-    /// The faster of the smoothed rate and that of the last window: what the path can do, when it is filling up.
+    /// The larger of the smoothed rate and that of the last window: what a path that is filling up can do.
     pub(super) fn peak(&mut self, now: Time) -> f64 {
         self.roll(now);
         self.bytes_per_second.max(self.last_window)
     }
 
-    /// The slower of the smoothed rate and that of the last window: a path that falls has fallen.
+    /// The smaller of the smoothed rate and that of the last window: a path that falls is judged by what it does now.
     pub(super) fn least(&mut self, now: Time) -> f64 {
         self.roll(now);
         self.bytes_per_second.min(self.last_window)
     }
 
-    /// Bytes a second that were shown so far: before a window was measured, what came since it is waited for. `None`
+    /// Bytes per second shown so far; before the first window is complete, the bytes so far over the time waited. `None`
     /// before the first byte.
     pub(super) fn shown(&mut self, now: Time) -> Option<f64> {
         self.roll(now);
@@ -61,7 +61,7 @@ impl Meter {
         (self.pending > 0).then(|| self.pending as f64 / waited.as_secs_f64().max(0.001))
     }
 
-    /// Whether the path may still be filling up.
+    /// Returns true while the path may still be filling up.
     pub(super) fn is_young(&self) -> bool {
         self.windows < YOUNG
     }
@@ -71,12 +71,12 @@ impl Meter {
         self.total
     }
 
-    /// Bytes are waited for from now on, if they were not already.
+    /// Notes that bytes are waited for from now on.
     pub fn resume(&mut self, now: Time) {
         self.running_since.get_or_insert(now);
     }
 
-    /// Nothing is waited for from now on: until that changes the rate stays. An idle time is not a slow time.
+    /// Notes that no bytes are waited for from now on: the rate stays until that changes, since idle time is not slow time.
     pub fn pause(&mut self, now: Time) {
         self.roll(now);
         if let Some(since) = self.running_since.take() {
@@ -87,13 +87,13 @@ impl Meter {
     fn roll(&mut self, now: Time) {
         let Some(since) = self.running_since else { return };
         let elapsed = self.ran + now.since(since);
-        // Before the first byte there is nothing to measure but the way to it.
+        // Before the first byte there is only latency to measure.
         if elapsed < WINDOW || (self.windows == 0 && self.pending == 0) {
             return;
         }
         let seconds = elapsed.as_secs_f64();
         let measured = self.pending as f64 / seconds;
-        // One window weighs a quarter, a pause of two seconds nearly all.
+        // One window of 250 ms weighs a quarter, a gap of two seconds nearly three quarters.
         let weight = if self.windows > 0 { (seconds / (seconds + 0.75)).clamp(0.0, 1.0) } else { 1.0 };
         self.bytes_per_second += (measured - self.bytes_per_second) * weight;
         self.last_window = measured;
@@ -104,7 +104,7 @@ impl Meter {
     }
 }
 
-/// How much goes out to all together, smoothed over some seconds, and the most that ever did, fading.
+/// The total upload rate, smoothed over some seconds, and its maximum, which fades.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Outflow {
     pending: u64,
@@ -114,9 +114,9 @@ pub(super) struct Outflow {
 }
 
 impl Outflow {
-    /// Seconds over which chunks, which count when they are sent whole, make a smooth rate.
+    /// Seconds over which the rate is smoothed: the bytes of an answer count all at once when it ends.
     const SMOOTH: f64 = 4.0;
-    /// The most fades to half in this many seconds.
+    /// The maximum fades to half in this many seconds.
     const HALF: f64 = 60.0;
 
     pub(super) fn add(&mut self, bytes: u64) {
@@ -134,12 +134,12 @@ impl Outflow {
         self.most = (self.most * (-seconds / Self::HALF).exp2()).max(self.rate);
     }
 
-    /// Clearly less than the way up can take.
+    /// Returns true if the rate is clearly below what the uplink can carry.
     pub(super) fn is_low(&self) -> bool {
         self.rate < self.most * 0.6
     }
 
-    /// About what the way up can take.
+    /// Returns true if the rate is about what the uplink can carry.
     pub(super) fn is_full(&self) -> bool {
         self.rate > self.most * 0.85
     }
@@ -160,7 +160,7 @@ impl Bucket {
         Self { rate: rate_per_second as f64, burst: burst as f64, tokens: burst as f64, at: now }
     }
 
-    /// Takes `n` tokens if they are there.
+    /// Takes `n` tokens if there are as many; returns whether it did.
     pub fn try_take(&mut self, now: Time, n: u64) -> bool {
         self.fill(now);
         if self.tokens < n as f64 {
@@ -170,7 +170,7 @@ impl Bucket {
         true
     }
 
-    /// Takes `n` tokens on credit and says how long to wait until the debt is paid.
+    /// Takes `n` tokens on credit; returns how long to wait until the debt is paid.
     pub fn take(&mut self, now: Time, n: u64) -> Duration {
         self.fill(now);
         self.tokens -= n as f64;
@@ -230,7 +230,7 @@ mod tests {
     fn chunks_that_come_one_by_one_with_pauses_between_are_measured_while_they_come() {
         let mut meter = Meter::default();
         for step in 0..20 {
-            // Asked for, whole after 100 ms, and a second of nothing.
+            // Requested, whole after 100 ms, then idle for a second.
             meter.resume(at(step * 1100));
             meter.add(at(step * 1100 + 100), 100_000);
             meter.pause(at(step * 1100 + 100));

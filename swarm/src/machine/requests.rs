@@ -1,4 +1,4 @@
-//! What we asked of whom, and what came of it: arrivals, verdicts, refusals.
+//! Our requests and their outcomes: arrivals, verdicts, refusals.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use super::fault::Breach;
 use super::peer::HeldBack;
 use super::time::Time;
 
-/// How often deadlines are looked at while anything is asked for.
+/// Interval of the deadline checks while any request is open.
 pub(super) const CHECK_EVERY: Duration = Duration::from_millis(250);
-/// How long a peer is left alone that turned a request away; doubles with each time in a row.
+/// Backoff of a peer that refuses requests; doubled at the first refusal, and again with each in a row.
 const TURNED_AWAY: Duration = Duration::from_millis(100);
-/// It doubles as often at most.
+/// Most doublings of that backoff.
 const MAX_DOUBLINGS: u32 = 7;
-/// How long nothing is asked of a peer, or given to it, after a quota of several sessions let nothing pass. Also what was
-/// withdrawn a moment ago may be counted as on its way still.
+/// Backoff after a quota shared with other sessions held back a chunk, in either direction. The quota may still count
+/// chunks that were withdrawn a moment ago.
 pub(super) const HELD_BACK: Duration = Duration::from_millis(500);
 
-/// One request for one chunk to one peer.
+/// One request for one chunk from one peer.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) conn: Conn,
@@ -30,7 +30,7 @@ pub(super) struct Request {
     pub(super) len: u32,
     pub(super) sent: Time,
     pub(super) received: u64,
-    /// The chunk arrived and is being proven and written; the peer is done with it.
+    /// The chunk arrived and is being proven and written; nothing more is expected from the peer.
     pub(super) storing: bool,
 }
 
@@ -156,7 +156,7 @@ impl Machine {
                     self.forget_claim(conn, index);
                 }
             }
-            // The connection is going; nothing more is asked over it.
+            // The connection is ending: nothing more is requested over it.
             RequestFault::Lost => {
                 if let Some(peer) = self.peers.get_mut(&conn) {
                     peer.down.was_cut = true;
@@ -171,12 +171,12 @@ impl Machine {
             RequestFault::Malformed => self.blame(now, conn, Breach::MalformedChunk, Some(index), None),
             RequestFault::Short => self.breach(now, conn, Breach::ShortAnswer),
             RequestFault::Reset(ResetCode::NotHave) => self.refused_announced(now, conn, index),
-            // Honest reasons, all of them: its turn ended, its queue is full, it is going, its disk is bad. It is
-            // left alone for a while, so that none of them is a loop.
+            // All other reset codes have honest reasons: the peer's slot was taken, its queue is full, it is leaving, its
+            // disk failed. A backoff keeps each of them from becoming a loop.
             RequestFault::Reset(_) => {
                 self.turned_away(now, conn);
                 if self.peers.get(&conn).is_some_and(|peer| peer.down.refusals > MAX_DOUBLINGS) {
-                    // Something is wrong with this connection; a new one may be better.
+                    // This connection is of no use; a new one may be better.
                     self.drop_peer(now, conn, CloseCode::TooSlow);
                 }
             }
@@ -199,10 +199,10 @@ impl Machine {
         }
     }
 
-    /// The peer did not want a request: it is asked less, and later.
+    /// Handles a refusal by the peer: halves its pipeline depth and backs off.
     pub(super) fn turned_away(&mut self, now: Time, conn: Conn) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        // Many requests turned away at once are one answer.
+        // Several refusals at once count as one.
         if now < peer.down.not_before {
             return;
         }
@@ -212,7 +212,7 @@ impl Machine {
         self.leave_alone(now + pause, conn);
     }
 
-    /// Nothing is asked of the peer before `until`.
+    /// Requests nothing from the peer before `until`.
     pub(super) fn leave_alone(&mut self, until: Time, conn: Conn) {
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.down.not_before = until;
@@ -220,7 +220,7 @@ impl Machine {
         }
     }
 
-    /// Peers that were left alone long enough are asked again, and those that were held back are tried again.
+    /// Ends backoffs that are over, and retries what a shared quota held back.
     pub(super) fn resume(&mut self, now: Time) {
         if self.next_resume.is_none_or(|at| now < at) {
             return;
@@ -245,7 +245,7 @@ impl Machine {
         self.answer_next(now);
     }
 
-    /// Withdraws a request that is not needed any more.
+    /// Withdraws a request that is no longer needed.
     pub(super) fn cancel(&mut self, now: Time, req: Req) {
         self.push(Output::Cancel { req });
         let conn = self.requests.get(&req).map(|request| request.conn);
@@ -255,7 +255,7 @@ impl Machine {
         }
     }
 
-    /// Forgets a request; its chunk is missing again unless another copy is under way or it is stored.
+    /// Forgets a request. Its chunk becomes missing unless another request for it is open.
     pub(super) fn release(&mut self, now: Time, req: Req) {
         let Some(request) = self.remove_request(now, req) else { return };
         if !self.copies.contains_key(&request.index)
@@ -274,11 +274,11 @@ impl Machine {
     fn remove_request(&mut self, now: Time, req: Req) -> Option<Request> {
         let request = self.requests.remove(&req)?;
         self.in_flight_bytes -= u64::from(request.len);
-        // What did not come any more does not count.
+        // Bytes that were not received do not count.
         let open = u64::from(request.len).saturating_sub(request.received);
         self.promised -= open;
         if open > 0 && self.config.controls.limits_fetching() {
-            // Another peer may be asked for as much.
+            // The same bytes may be requested from another peer.
             self.mark_all_hungry();
         }
         self.hedged.remove(&req);

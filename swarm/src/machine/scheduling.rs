@@ -1,4 +1,4 @@
-//! Finding work for peers that have room: who is asked first, how many chunks at once, and what memory allows.
+//! Scheduling of requests: which peer is served first, how many requests it gets, and what memory allows.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -8,27 +8,27 @@ use super::events::{Conn, Event};
 use super::peer::{Download, Peer};
 use super::time::Time;
 
-/// Round trips from asking to having: one for the request and the bytes, and one each for two bytes lost in turn,
-/// since on a path that loses 2 % hardly a chunk comes whole at once.
+/// Round trips in which a request brings its whole chunk: for the request and the bytes, and one for each of two losses
+/// in turn, since on a path that loses 2 % hardly a chunk comes whole at once.
 const ROUND_TRIPS: f64 = 4.0;
-/// A chunk that takes longer than this many seconds is asked of a peer alone until this long, besides the round trips,
-/// before it is whole.
+/// A chunk that takes longer than `SLOW_CHUNK` seconds is requested from a peer one at a time; the next is requested
+/// `AHEAD` seconds and the round trips before it is whole.
 const SLOW_CHUNK: f64 = 2.0;
 const AHEAD: f64 = 0.5;
-/// Most requests to a peer that is not known to be fast enough for more.
+/// Largest pipeline depth of a peer whose rate is not fully measured yet.
 const UNMEASURED_DEPTH: u32 = 30;
 
-/// Peers that may have room for one more request. Each stands in one of the lists at most.
+/// Ready queue: peers that may have room for one more request. Each is in one of the lists at most.
 #[derive(Debug, Default)]
 pub(super) struct Hungry {
-    /// Not looked at yet, oldest first.
+    /// Peers that are not queued yet, oldest first.
     new: VecDeque<Conn>,
-    /// All peers are to be looked at anew.
+    /// All peers are to be queued anew.
     everyone: bool,
-    /// The least number goes first: the fastest, since where memory is short it goes to those who soon give it back.
-    /// Whoever was not tried yet comes before all, and gets little.
+    /// Lowest number first: the fastest peer, since scarce memory should go to peers that soon free it. Peers without a
+    /// proven chunk come before all others, and get little.
     queue: BTreeSet<(u64, Conn)>,
-    /// Peers that never delivered, or do not now, and must wait until others like them gave something back.
+    /// Doubtful peers (never delivered, or stalled) that wait until such peers free some memory.
     doubtful: VecDeque<Conn>,
 }
 
@@ -51,12 +51,13 @@ impl Machine {
         }
     }
 
-    /// Done once when work is given out, however often it is said before.
+    /// Queues all peers anew at the next `fill`, however often it is called before.
     pub(super) fn mark_all_hungry(&mut self) {
         self.hungry.everyone = true;
     }
 
-    /// Every change of what a peer's open requests are worth goes through here, so that their sum is known.
+    /// Changes the download state of a peer. Every change of its open or doubtful requests goes through here, so that
+    /// `doubted` stays their sum.
     pub(super) fn change_download(&mut self, conn: Conn, change: impl FnOnce(&mut Download)) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         self.doubted -= peer.down.doubted();
@@ -64,7 +65,7 @@ impl Machine {
         self.doubted += peer.down.doubted();
     }
 
-    /// Asks until every peer is busy, nothing is left to ask, or the memory budget is used.
+    /// Makes requests until every peer is busy, no chunk is left to request, or the memory budget is used.
     pub(super) fn fill(&mut self, now: Time) {
         if !self.wants_chunks() || self.leaves.holds_back() {
             if !self.hungry.is_empty() {
@@ -74,7 +75,7 @@ impl Machine {
             return;
         }
         self.line_up(now);
-        // Worked out once for all that are idle at the end.
+        // Computed once for all peers that are idle in the endgame.
         let mut late = None;
         while let Some(&(turn, conn)) = self.hungry.queue.first() {
             let mut waits = false;
@@ -110,7 +111,7 @@ impl Machine {
         }
     }
 
-    /// Whoever became hungry takes its place in the queue.
+    /// Moves peers that became ready into the queue.
     fn line_up(&mut self, now: Time) {
         let turn = |peer: &mut Peer| {
             if peer.down.proven == 0 { 0 } else { u64::MAX - peer.down.meter.rate(now) }
@@ -136,27 +137,28 @@ impl Machine {
         }
     }
 
-    /// One chunk is always allowed, or a chunk larger than the budget would never come.
+    /// Returns true if the memory budget has no room for a chunk. The first chunk always fits: one larger than the budget
+    /// would otherwise never come.
     fn is_memory_full(&self) -> bool {
         let chunk = u64::from(self.config.terms.chunk_size);
         self.in_flight_bytes > 0 && self.in_flight_bytes + chunk > self.config.limits.memory_budget_bytes
     }
 
-    /// Peers that never delivered, or do not now, hold at most half of the memory between them.
+    /// Returns true if doubtful peers hold their most, half of the memory budget.
     fn is_doubt_full(&self) -> bool {
         let chunk = u64::from(self.config.terms.chunk_size);
         let held = u64::from(self.doubted) * chunk;
         held > 0 && held + chunk > self.config.limits.memory_budget_bytes / 2
     }
 
-    /// Whether another peer could do with the memory that this one holds.
+    /// Returns true if another peer could use the memory that this one holds.
     pub(super) fn memory_is_wanted(&self, conn: Conn) -> bool {
         let could = |peer: &Peer| peer.may_be_asked() && !peer.down.stalled && peer.useful > 0;
         (self.is_memory_full() || self.is_doubt_full())
             && self.peers.iter().any(|(&other, peer)| other != conn && could(peer))
     }
 
-    /// Enough requests to keep the path full, and no more than a slow peer can deliver.
+    /// Sets the pipeline depth: enough requests to keep the path full, and no more than a slow peer can deliver.
     pub(super) fn adapt_depth(&mut self, now: Time, conn: Conn) {
         let (owed, limits) = (self.owed(conn) as f64, &self.config.limits);
         let chunk_size = self.config.terms.chunk_size;
@@ -165,15 +167,16 @@ impl Machine {
         let rate = down.meter.peak(now).max(down.meter.shown(now).unwrap_or(0.0));
         let path = rate * (down.rtt.as_secs_f64() * ROUND_TRIPS + 0.005);
         let measured = if rate * SLOW_CHUNK < chunk {
-            // The next one when this one is nearly here: what it holds others cannot have.
+            // A slow peer gets its next request when its chunk is nearly here: no other peer can deliver what it holds.
             if owed > 0.0 && owed <= path + rate * AHEAD { 2 } else { 1 }
         } else {
             (path / chunk).ceil() as u32 + 2
         };
-        // One more for each that comes doubles it in a round trip.
+        // One more for each chunk that comes: this doubles the depth in a round trip.
         let grown = if down.meter.is_young() { (down.depth + 1).min(UNMEASURED_DEPTH) } else { 0 };
         down.depth = if down.proven == 0 {
-            // On parole it gets what it has shown to bring soon and no more than a little: a liar has no second round.
+            // Before its first proven chunk a peer gets as much as its rate soon brings, within narrow bounds: a liar
+            // gets no second round.
             let shown = (rate * SLOW_CHUNK / chunk) as u32;
             shown.clamp(limits.first_depth(chunk_size), limits.parole_depth(chunk_size))
         } else if measured == 1 {
@@ -183,7 +186,7 @@ impl Machine {
         };
     }
 
-    /// A peer from which a chunk takes long has room for the next shortly before it is whole, and not sooner.
+    /// Lets a slow peer get its next request shortly before its chunk is whole, and not sooner.
     pub(super) fn look_ahead(&mut self, now: Time, conn: Conn) {
         let chunk = f64::from(self.config.terms.chunk_size);
         let Some(down) = self.peers.get_mut(&conn).map(|peer| &mut peer.down) else { return };
@@ -200,7 +203,7 @@ impl Machine {
             return;
         }
         for &index in have {
-            // Asked for before the search began: what is here already is not fetched again.
+            // Requested before the search began, and on disk already: it is not fetched again.
             if self.chunks.state(index) == ChunkState::InFlight {
                 for copy in self.copies.get(&index).cloned().unwrap_or_default() {
                     self.cancel(now, copy);

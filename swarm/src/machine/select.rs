@@ -1,9 +1,9 @@
-//! Which chunk a peer is asked for next: the order, what is stuck elsewhere, and the end.
+//! Choice of the next chunk for a peer: chunk order, hedged requests, and the endgame.
 //!
-//! While chunks are missing, the order decides. A peer for which nothing is missing takes over what others would finish
-//! later than it would: a request that nothing came of yet moves to it, of one that has begun it brings a second copy. So
-//! a slow peer may begin what it will not end, and the fetch never waits for it. What a peer would need follows from what
-//! its path has shown: bytes and the time they took, the round trip, what it owes already, and how long it is silent.
+//! While chunks are missing, the order decides. In the endgame, when no chunk that the peer has is missing, the peer takes
+//! over chunks that others would finish later: a request without a byte moves to it, and a begun one is duplicated. So a
+//! slow peer may begin a chunk that it will not finish, and the fetch never waits for it. Finishing times are estimated from
+//! what a path has shown: its bytes and their time, the round trip, the bytes it owes, and how long it has been silent.
 
 use std::time::Duration;
 
@@ -16,33 +16,34 @@ use super::peer::Peer;
 use super::requests::Request;
 use super::time::Time;
 
-/// Chunks picked at random before rarest first begins, so that a new leecher soon has something to give.
+/// Chunks picked at random before rarest first begins, so that a new leecher soon has chunks to give.
 const RANDOM_FIRST: u32 = 4;
-/// Chunks asked of two peers at once, and bytes of them if that is more: more would crowd our own way down, which may be
-/// what makes them late.
+/// Duplicate requests at once: their number, or their bytes if that allows more. More would crowd our own downlink, which
+/// may be the cause of the delay.
 const MOST_COPIES: (usize, usize) = (4, 4 << 20);
-/// How long nothing is asked of a peer that gave its only request up for others, and how often that doubles at most.
+/// Backoff of a peer whose only request was withdrawn for another peer, and how often it doubles at most.
 const YIELDS: (Duration, u32) = (Duration::from_millis(250), 7);
-/// So much of the file may come twice for less than this: what is saved beyond it is worth any copy.
+/// Share of the file that duplicates may bring twice (one part in so many) while each saves less than this time; a larger
+/// saving is worth any duplicate.
 const TWICE: (u64, Duration) = (50, Duration::from_millis(500));
-/// A peer that never sent a byte is tried at the end as if it needed this long: its first bytes tell more.
+/// Assumed time for a chunk from a peer that never sent a byte: in the endgame it is tried, and its first bytes show more.
 const PROBE: Duration = Duration::from_millis(500);
 
-/// How much sooner a peer must be done than another: so many times, and by more than this.
+/// The least advantage in finishing time of one peer over another: a factor, and a time beyond it.
 #[derive(Debug, Clone, Copy)]
 struct Gain(f64, Duration);
 
-/// Nothing came of the request: to move it costs a round trip.
+/// To move a request without a byte: the move costs a round trip.
 const MOVE: Gain = Gain(1.2, Duration::from_millis(50));
-/// Something came of it, and one of the two comes in vain. A guess about a rate is off by that much.
+/// To duplicate a begun request: one of the two answers is wasted, and an estimated rate may be off by this much.
 const COPY: Gain = Gain(1.25, Duration::from_millis(100));
-/// Two have begun it, and the later one gives up its place.
+/// To replace the later of two begun requests.
 const REPLACE: Gain = Gain(2.0, Duration::from_millis(100));
-/// While chunks are missing that this peer does not have, and where memory is short: it frees a slow peer, or what that
-/// one holds, for them.
+/// To take over from a slow peer while other chunks are missing or memory is short: the slow peer, or the memory that it
+/// holds, becomes free.
 const RELIEVE: Gain = Gain(4.0, Duration::from_secs(1));
 
-/// The others would be done with everything before this peer is with one chunk: it does not begin that, and gives it back.
+/// All other chunks would be here before this peer's one: it does not begin the chunk (first), or gives it back (second).
 const LATE: (Gain, Gain) = (Gain(1.2, Duration::from_millis(300)), Gain(1.5, Duration::from_millis(500)));
 
 impl Gain {
@@ -51,14 +52,14 @@ impl Gain {
     }
 }
 
-/// Who owes us chunks, and when all of them would be here; the latest first.
+/// Peers that owe us chunks, with the time until all of theirs would be here; the latest first.
 pub(super) type Late = Vec<(Duration, Conn)>;
 
-/// What to ask a peer for.
+/// A chunk to request from a peer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pick {
     pub(super) index: u32,
-    /// A request for the same chunk, of another peer, that gives way to it.
+    /// Another peer's request for the same chunk, to be withdrawn.
     pub(super) instead_of: Option<Req>,
 }
 
@@ -69,7 +70,7 @@ impl Pick {
 }
 
 impl Machine {
-    /// The next chunk to ask of this peer. `late` is worked out once for all that are idle at the end.
+    /// Returns the next chunk to request from this peer. `late` is computed once for all peers that are idle in the endgame.
     pub(super) fn next_for(&mut self, now: Time, conn: Conn, late: &mut Option<Late>) -> Option<Pick> {
         if let Some(index) = self.hedge_for(conn) {
             return Some(Pick::new(index));
@@ -90,11 +91,11 @@ impl Machine {
         }
     }
 
-    /// Whether peers that have proven themselves would be done with all there is before this one is with this chunk.
+    /// Returns true if steady peers would finish all that is left before this peer finishes this chunk.
     fn would_be_late(&mut self, now: Time, conn: Conn, index: u32) -> bool {
         let chunk = f64::from(self.config.terms.chunk_size);
         let pace = self.peers.get_mut(&conn).and_then(|peer| peer.down.meter.shown(now));
-        // It is soon done with a chunk, or not known, or so slow that it is to be found out.
+        // Always asked are fast peers, peers without a rate yet, and peers so slow that only a request shows what they do.
         if pace.is_none_or(|pace| pace > chunk || pace < self.config.limits.trickle_rate as f64) {
             return false;
         }
@@ -103,15 +104,15 @@ impl Machine {
             && self.soonest_other(now, conn, index).is_some_and(|other| LATE.0.is_worth(other, ours))
     }
 
-    /// What slow peers hold and would bring long after all the rest is here is given back: a faster one asks for it when
-    /// its turn comes, and little comes twice.
+    /// Withdraws requests that slow peers would answer long after all the rest is here. Faster peers request these chunks
+    /// in their turn, and few bytes come twice.
     pub(super) fn give_back_late(&mut self, now: Time) {
         let Some(rest) = self.rest(now) else { return };
         let trickle = self.config.limits.trickle_rate as f64;
         let holders: Vec<Conn> = self.peers.keys().copied().collect();
         for holder in holders {
             let pace = self.peers.get_mut(&holder).and_then(|peer| peer.down.meter.shown(now));
-            // Silence and trickles have rules of their own.
+            // Silent and trickling peers are handled by the deadlines.
             if pace.is_none_or(|pace| pace < trickle) {
                 continue;
             }
@@ -128,8 +129,7 @@ impl Machine {
         }
     }
 
-    /// When everything would be here if only peers that have proven themselves went on; `None` without one. A rate that
-    /// falls counts at once.
+    /// Time until everything would be here from steady peers alone; `None` without one. A falling rate counts at once.
     fn rest(&mut self, now: Time) -> Option<Duration> {
         let terms = &self.config.terms;
         let lacks = u64::from(terms.chunk_count - self.chunks.have().ones()) * u64::from(terms.chunk_size);
@@ -138,7 +138,7 @@ impl Machine {
         (pace > 0.0).then(|| time_for(lacks, pace))
     }
 
-    /// When this chunk would be here if the soonest of the other peers that have proven themselves were asked for it now.
+    /// Time until the fastest other steady peer would bring this chunk if it were asked now.
     fn soonest_other(&mut self, now: Time, conn: Conn, index: u32) -> Option<Duration> {
         let is_meant =
             |&(&other, peer): &(&Conn, &Peer)| other != conn && peer.is_steady() && peer.have.get(index);
@@ -146,7 +146,7 @@ impl Machine {
         others.into_iter().filter_map(|other| self.promise(now, other)).min()
     }
 
-    /// A chunk whose only request is stuck with another peer.
+    /// Returns a hedged chunk of another peer that this peer has and that is requested only once.
     fn hedge_for(&self, conn: Conn) -> Option<u32> {
         let peer = self.peers.get(&conn)?;
         if peer.down.stalled {
@@ -159,8 +159,8 @@ impl Machine {
             .map(|request| request.index)
     }
 
-    /// With nothing else to ask of this peer, the chunk that another would bring last, if this one is sooner done; while
-    /// chunks are missing elsewhere, only if it is very much sooner, and only when deadlines are looked at as well.
+    /// With no missing chunk to request from this peer: returns the chunk that another peer would bring last, if this one is
+    /// sooner. While other chunks are missing, this peer must be very much sooner, and only calls that check deadlines do this.
     fn take_over(&mut self, now: Time, conn: Conn, late: &mut Option<Late>) -> Option<Pick> {
         let is_end = self.chunks.missing() == 0;
         if !is_end && !self.looks_around {
@@ -182,7 +182,7 @@ impl Machine {
         None
     }
 
-    /// The newest request of the holder that this peer would answer sooner.
+    /// Returns the newest request of the holder that this peer would answer sooner.
     fn take_from(
         &mut self,
         now: Time,
@@ -191,7 +191,7 @@ impl Machine {
         (moves, copies, replaces): (Gain, Gain, Gain),
     ) -> Option<Pick> {
         let may_copy = self.requests.len() < self.copies.len() + self.most_copies();
-        // Of the oldest bytes are on their way, whether they came or not.
+        // Bytes of the oldest request are on their way, even if none has come yet.
         let begun = self.peers.get(&holder).and_then(|peer| peer.down.requests.first().copied());
         for (req, theirs) in self.dues(now, holder).into_iter().rev() {
             if !moves.is_worth(ours, theirs) {
@@ -223,7 +223,7 @@ impl Machine {
                 None => {}
                 Some(other) => {
                     let others = self.due(now, other);
-                    // The sooner one stays in any case: it is what we have.
+                    // The earlier of the two always stays: it is the best so far.
                     let later = if theirs >= others { req } else { other };
                     if replaces.is_worth(ours, theirs.min(others)) {
                         return Some(Pick { index, instead_of: Some(later) });
@@ -234,8 +234,8 @@ impl Machine {
         None
     }
 
-    /// Takes a request back for others to have the chunk. Whoever holds nothing after that is left alone for a while,
-    /// longer each time until it delivers: a chunk does not go round among peers that are all silent.
+    /// Withdraws a request so that other peers can take the chunk. A holder without any other request gets a backoff,
+    /// longer each time until it delivers, so that a chunk does not circulate among silent peers.
     pub(super) fn withdraw(&mut self, now: Time, req: Req) {
         let holder = self.requests.get(&req).map(|request| request.conn);
         self.cancel(now, req);
@@ -248,8 +248,8 @@ impl Machine {
         }
     }
 
-    /// The request that holds memory for longest, if this peer would do very much more with it. For a peer that never
-    /// delivered only another's that did not either gives way, and never the best of these.
+    /// Returns the request that holds memory longest, if this peer would use the memory very much better. For an unproven
+    /// peer only a doubtful peer's request is withdrawn, and never that of the best of these.
     pub(super) fn held_in_vain(&mut self, now: Time, conn: Conn, late: &mut Option<Late>) -> Option<Req> {
         let ours = self.promise(now, conn)?;
         let is_proven = self.peers.get(&conn)?.down.proven > 0;
@@ -274,7 +274,7 @@ impl Machine {
         MOST_COPIES.0.max(MOST_COPIES.1 / self.config.terms.chunk_size.max(1) as usize)
     }
 
-    /// Everybody who owes us chunks, and when all of them would be here.
+    /// All peers that owe us chunks, with the time until all of theirs would be here.
     fn latest_first(&mut self, now: Time) -> Late {
         let is_busy = |conn: &Conn| self.peers.get(conn).is_some_and(|peer| !peer.down.requests.is_empty());
         let holders: Vec<Conn> = self.peers.keys().copied().filter(is_busy).collect();
@@ -287,14 +287,14 @@ impl Machine {
         late
     }
 
-    /// When the chunk of this request would be here.
+    /// Time until the chunk of this request would be here.
     fn due(&mut self, now: Time, req: Req) -> Duration {
         let holder = self.requests.get(&req).map(|request| request.conn);
         let dues = holder.map(|holder| self.dues(now, holder)).unwrap_or_default();
         dues.into_iter().find(|&(one, _)| one == req).map_or(Duration::ZERO, |(_, due)| due)
     }
 
-    /// When each chunk that this peer owes us would be here, in the order in which it was asked for and is answered.
+    /// Time until each chunk that this peer owes us would be here, in the order of requests, which is the order of answers.
     fn dues(&mut self, now: Time, conn: Conn) -> Vec<(Req, Duration)> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Vec::new() };
         let pace = peer.down.meter.shown(now);
@@ -305,15 +305,15 @@ impl Machine {
             let Some(request) = self.requests.get(&req) else { continue };
             owed += u64::from(request.len).saturating_sub(request.received);
             oldest = oldest.max(now.since(request.sent));
-            // Whoever is silent goes on being silent, for all we know; without a byte the way there counts as well.
+            // Silence is expected to last as long again; before the first byte, the whole wait, but a round trip at least.
             let due = pace.map_or((oldest * 2).max(peer.down.rtt), |pace| silent + time_for(owed, pace));
             dues.push((req, due));
         }
         dues
     }
 
-    /// When one more chunk would be here if this peer were asked for it now. `None`: it was asked before and is not known
-    /// to answer.
+    /// Time until one more chunk would be here if this peer were asked now. `None` if the peer was asked before and has
+    /// not sent a byte yet.
     fn promise(&mut self, now: Time, conn: Conn) -> Option<Duration> {
         let (owed, chunk) = (self.owed(conn), u64::from(self.config.terms.chunk_size));
         let down = &mut self.peers.get_mut(&conn)?.down;
@@ -326,7 +326,7 @@ impl Machine {
     }
 }
 
-/// Bytes of a request that come in vain if another peer begins it now and is the sooner one.
+/// Bytes of a request that are wasted if another peer begins the chunk now and finishes sooner.
 fn in_vain(request: &Request, ours: Duration, theirs: Duration) -> u64 {
     let left = u64::from(request.len).saturating_sub(request.received) as f64;
     let part = ours.as_secs_f64() / theirs.as_secs_f64().max(0.001);

@@ -1,5 +1,5 @@
-//! Upload slots and the memory of answers are shared between sites, as places are: whoever comes from elsewhere does not
-//! wait until one site with many keys has had its turns.
+//! Fair shares between sites of upload slots and of the memory for answers, as for places: a newcomer from elsewhere does
+//! not wait until all keys of one crowded site have had their turns.
 
 use std::cmp::Reverse;
 
@@ -28,8 +28,8 @@ impl Machine {
         Held::of(sites)
     }
 
-    /// Of those who were chosen for slots, sites with more than their share give to those of `wanting` whose site has
-    /// less; both stand in the order in which they are served. Who gives to us as a leecher keeps its slot.
+    /// Gives slots of chosen peers at sites with more than their share to `wanting` peers at sites with fewer; both lists
+    /// are in the order of service. While we are a leecher, a peer that gives to us keeps its slot.
     pub(super) fn shared(&self, mut chosen: Vec<Conn>, wanting: &[Conn]) -> Vec<Conn> {
         let seeding = self.chunks.is_complete();
         let keeps = |conn: &Conn| !seeding && self.peers.get(conn).is_some_and(|peer| peer.down.given.1 > 0);
@@ -47,20 +47,21 @@ impl Machine {
         chosen
     }
 
-    /// Whether a holder had its turn and keeps its slot all the same: the site of the next in turn has no fewer slots.
+    /// Returns true if the holder keeps its slot after its turn, because the site of the next peer in turn holds no fewer
+    /// slots.
     pub(super) fn keeps_share_from_next(&self, holder: Conn) -> bool {
         let next = self.next_for_slot().and_then(|next| self.site_of(next));
         let (Some(holder), Some(next)) = (self.site_of(holder), next) else { return false };
         !self.slots_held().spares(holder, next)
     }
 
-    /// Shares the slots as they are held now, with those who wait.
+    /// Moves slots, as they are held now, to waiting peers of sites with less than their share.
     pub(super) fn share_slots(&mut self) {
         if !self.serves() || self.stopping || self.unchoked.len() < self.slots {
             return;
         }
         let seeding = self.chunks.is_complete();
-        // Whoever has read keeps its slot before others of its site do.
+        // At each site, holders that have read keep their slots before the others do.
         let order = |conns: Vec<Conn>| {
             let rank = |conn: &Conn| {
                 let peer = self.peers.get(conn)?;
@@ -106,7 +107,7 @@ mod tests {
         desk.machine.unchoked.iter().map(|conn| conn.0).collect()
     }
 
-    /// Each holder that has nothing under way asks for a chunk, and takes nothing of it.
+    /// Every holder without an answer under way requests a chunk and reads none of it.
     fn ask_and_stall(desk: &mut Desk, next: &mut u64) {
         for conn in holders(desk) {
             if desk.machine.peers[&super::Conn(conn)].up.active.is_empty() {
@@ -121,7 +122,7 @@ mod tests {
         let mut desk = Desk::new(SEED, Bitfield::full(20));
         let mut next = 0;
         (1..=40).for_each(|n| come(&mut desk, n, SIEGE));
-        // All of them have read once, so that they look used.
+        // All of them have read once, to look used.
         for n in 1..=40 {
             desk.machine.unchoke(super::Conn(n));
             desk.ask(n, 1_000 + n, 0);
@@ -140,7 +141,7 @@ mod tests {
         desk.said();
         desk.ask(50, 5_000, 3);
         assert!(desk.said().iter().any(|output| matches!(output, Output::Serve { ask: Ask(5_000), .. })));
-        // It keeps its share although it takes more than they do.
+        // The newcomer keeps its share although it reads more than they do.
         for ask in 0..60 {
             desk.tell(Input::Served {
                 ask: Ask(5_000 + ask),

@@ -1,4 +1,4 @@
-//! Who may ask us for chunks: slots, reciprocity, turns, and how many slots there are.
+//! The choker: upload slots, reciprocity, optimistic unchokes, and how many slots there are.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use super::peer::Peer;
 use super::time::Time;
 use super::uploads::UPLOAD_BYTES;
 
-/// How often slots are looked at whose holders ask for nothing; at the second look they pass on.
+/// Interval of the check for idle slots; a slot that is idle at two checks in a row passes on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// One of so many slots of a leecher goes by chance, to whoever has least of so many that are drawn.
+/// One in `LUCKY_PART` slots of a leecher is an optimistic unchoke, for the peer with the fewest chunks of `DRAWS` drawn.
 const LUCKY_PART: usize = 4;
 const DRAWS: usize = 3;
-/// Slots that are added at a look, and the most there may be, in multiples of the usual number.
+/// Slots that are added at a check, and the most there may be, in multiples of the usual number.
 const MORE_SLOTS: usize = 2;
 const MOST_SLOTS: usize = 4;
 
-/// As many slots as chunks may be in memory; one at least.
+/// The most slots that upload memory allows, a chunk for each; at least one.
 pub(super) fn slots_in_memory(chunk_size: u32) -> usize {
     usize::try_from(UPLOAD_BYTES / u64::from(chunk_size.max(1))).unwrap_or(usize::MAX).max(1)
 }
@@ -48,8 +48,8 @@ impl Machine {
         self.fill_slots();
     }
 
-    /// Gives slots that are free to those who wait. Nobody loses one: those who come, go and change their minds decide
-    /// when this happens, and slots are dealt by the clock alone.
+    /// Gives free slots to waiting peers. No peer loses one here: other peers decide when this happens, by coming, going
+    /// or changing their interest, while slots are taken away by the clock alone.
     pub(super) fn fill_slots(&mut self) {
         while self.serves() && !self.stopping && self.slots_used() < self.slots {
             let Some(next) = self.next_for_slot() else { return };
@@ -73,7 +73,7 @@ impl Machine {
         }
     }
 
-    /// Ends the peer's turn: what runs is finished, what waits is refused.
+    /// Chokes the peer: answers under way are finished, waiting requests are refused.
     pub(super) fn choke(&mut self, conn: Conn) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if !peer.up.unchoked {
@@ -82,7 +82,7 @@ impl Machine {
         peer.up.unchoked = false;
         peer.up.held_back = None;
         self.unchoked.remove(&conn);
-        // As many as it may have open.
+        // As many requests as the peer may have open.
         peer.up.crossing = self.config.limits.max_asks;
         peer.outbox.set_unchoked(false);
         let waiting: Vec<Ask> = peer.up.waiting.drain(..).map(|(ask, _)| ask).collect();
@@ -95,7 +95,7 @@ impl Machine {
         }
     }
 
-    /// Deals the upload slots anew because it is time: what each gave since the last time fades by half.
+    /// Rechokes at its interval; bytes that a peer gave in earlier rounds count half.
     pub(super) fn rechoke_on_time(&mut self, now: Time) {
         for peer in self.peers.values_mut() {
             let total = peer.down.meter.total();
@@ -105,7 +105,7 @@ impl Machine {
             if moved {
                 peer.up.idle_rounds = 0;
             } else if peer.up.unchoked && peer.up.active.is_empty() {
-                // It holds a slot and asks for nothing.
+                // The peer holds a slot and requests nothing.
                 peer.up.idle_rounds = peer.up.idle_rounds.saturating_add(1);
             }
         }
@@ -115,13 +115,13 @@ impl Machine {
         }
         self.look_at_spent(now);
         self.rechoke();
-        // What was taken slowly may have to make room by now.
+        // Answers that were read slowly may have to make room by now.
         self.answer_next(now);
     }
 
-    /// Deals the upload slots. Leechers favour those who give to them (BEP 3's tit for tat); a seeder favours those
-    /// who have least. Whoever held a slot for a round and asked for nothing goes last. Some slots of a leecher go by
-    /// chance, so that newcomers can show what they have.
+    /// Deals the upload slots. A leecher prefers peers that give to it (tit for tat, BEP 3); a seeder prefers peers with
+    /// the fewest chunks. Peers that held a slot for a round and requested nothing come last. Some slots of a leecher are
+    /// optimistic unchokes, so that newcomers can show what they have.
     pub(super) fn rechoke(&mut self) {
         if !self.serves() || self.stopping {
             return;
@@ -139,7 +139,7 @@ impl Machine {
         let mut chosen = self.with_tried_first(wanting.clone());
         let others = chosen.split_off(slots.min(chosen.len()));
         if !seeding && slots > 1 {
-            // With one slot alone, chance would leave nothing for those who give.
+            // With a single slot, an optimistic unchoke would leave none for peers that give.
             let lucky = self.draw_lucky(others, (slots / LUCKY_PART).max(1));
             chosen.truncate(slots - lucky.len());
             chosen.extend(&lucky);
@@ -156,8 +156,8 @@ impl Machine {
         }
     }
 
-    /// Whom chance serves: those of before as long as their time lasts; then, of a few drawn at random, whoever has
-    /// least. So nobody is left behind whose gifts nobody happens to return.
+    /// Chooses the optimistic unchokes: keeps the present ones until they rotate, then draws `DRAWS` peers for each free
+    /// slot and takes the one with the fewest chunks. So a peer that happens to get nothing in return is not left behind.
     fn draw_lucky(&mut self, mut others: Vec<Conn>, most: usize) -> Vec<Conn> {
         let mut lucky = std::mem::take(&mut self.lucky);
         lucky.retain(|conn| others.contains(conn));
@@ -171,16 +171,16 @@ impl Machine {
         lucky
     }
 
-    /// The lower, the sooner a peer is served.
+    /// The rank of a peer for a slot; the lowest is served first.
     pub(super) fn rank(peer: &Peer, seeding: bool) -> (u32, u64, u64) {
-        // What it got from us counts as what it has, so that nobody gains by keeping quiet about it.
+        // Chunks that we sent count as the peer's own, so that it gains nothing by not announcing them.
         let sent = peer.up.sent.as_ref().map_or(0, Bitfield::ones);
         let merit =
             if seeding { u64::from(peer.have.ones().max(sent)) } else { u64::MAX - peer.down.given.1 };
         (peer.up.idle_rounds, merit, peer.up.bytes)
     }
 
-    /// Slots whose holders ask for nothing, or take next to nothing, pass on to those who wait.
+    /// Passes slots of idle or very slow holders on to waiting peers.
     pub(super) fn pass_idle_slots(&mut self, now: Time) {
         self.next_look = now + LOOK_EVERY;
         self.adapt_slots(now);
@@ -188,9 +188,9 @@ impl Machine {
         let mut idle: Vec<Conn> = self.peers.iter().filter_map(overstays).collect();
         for (&conn, peer) in &mut self.peers {
             let up = &mut peer.up;
-            // A quick one is often done at the very moment of the look.
+            // A fast peer is often done at the very moment of the check.
             let moved = up.bytes != std::mem::replace(&mut up.bytes_looked, up.bytes);
-            // What runs since an earlier turn is no use of this one.
+            // An answer still under way from an earlier turn is no use of this one.
             let takes = !up.active.is_empty() && up.turn.is_some();
             let is_idle = up.unchoked && !moved && !takes && up.waiting.is_empty();
             if is_idle && up.was_idle {
@@ -212,8 +212,8 @@ impl Machine {
         self.share_slots();
     }
 
-    /// More slots while less goes out than once did and peers wait: then those served are slow to take, and the way up has
-    /// room. Fewer when it is full again.
+    /// Opens more slots while less goes out than before and every slot is busy: the served peers are slow to read and the
+    /// uplink has room. Closes them again when the uplink is full.
     fn adapt_slots(&mut self, now: Time) {
         let usual = self.usual_slots();
         self.outflow.look(now);
@@ -225,12 +225,12 @@ impl Machine {
                 .min(slots_in_memory(self.config.terms.chunk_size));
             self.fill_slots();
         } else if self.outflow.is_full() && self.slots > usual {
-            // Whoever holds one too many keeps it until slots are dealt.
+            // The holder of a slot too many keeps it until the rechoke.
             self.slots -= 1;
         }
     }
 
-    /// Who waits for a slot with the lowest rank, of the site that holds fewest.
+    /// Returns the waiting peer that is next: of the site with the fewest slots, the one with the lowest rank.
     pub(super) fn next_for_slot(&self) -> Option<Conn> {
         let seeding = self.chunks.is_complete();
         let (is_kept, held) = (self.is_half_untried(), self.slots_held());
@@ -240,7 +240,7 @@ impl Machine {
         waiting.min_by_key(|(_, peer)| rank(peer)).map(|(&conn, _)| conn)
     }
 
-    /// Gives the slot to whoever waits with the lowest rank below this one.
+    /// Moves a slot to the next waiting peer if that peer's rank is below `rank`; returns true if it did.
     pub(super) fn pass_slot_on(&mut self, conn: Conn, rank: (u32, u64, u64)) -> bool {
         if self.stopping {
             return false;
@@ -267,7 +267,7 @@ mod tests {
     use super::super::events::{Input, Output, ServeOutcome};
     use super::*;
 
-    /// Connections that may ask.
+    /// Connections of unchoked peers.
     fn unchoked(desk: &Desk) -> Vec<u64> {
         desk.machine.peers.iter().filter(|(_, peer)| peer.up.unchoked).map(|(conn, _)| conn.0).collect()
     }
@@ -334,7 +334,7 @@ mod tests {
             desk.machine.rechoke();
             far += u32::from(unchoked(&desk).contains(&6));
         }
-        // One in five if chance were blind; three draws make it about half.
+        // One in five without preference; three draws make it about half.
         assert!((20..45).contains(&far), "{far} of 60");
     }
 
@@ -342,14 +342,14 @@ mod tests {
     fn more_slots_open_only_while_busy_ones_leave_room_on_the_way_up() {
         let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 2);
         want(&mut desk, 1..=12);
-        // One that asks much and takes it at once shows what the way up can do.
+        // A peer that requests much and reads it at once shows what the uplink can carry.
         for ask in 0..200 {
             let conn = unchoked(&desk)[0];
             serve(&mut desk, conn, ask, (ask % 20) as u32);
             desk.wait(Duration::from_millis(100));
         }
         assert_eq!(desk.machine.slots, 2, "full");
-        // From here on all who are served take nothing.
+        // From here on no served peer reads anything.
         let mut ask = 1_000;
         for _ in 0..20 {
             for conn in unchoked(&desk) {

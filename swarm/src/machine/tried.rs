@@ -1,12 +1,12 @@
-//! Whom a seeder has seen read. A new key costs nothing and may well not read what it asks for, so that those who have
-//! read an answer have half of the slots to themselves, and new ones the other half.
+//! Slot reservation: keys are free, and a peer with a new key may not read what it requests. So half of a seeder's upload
+//! slots are for peers that have read an answer, and the other half for new peers.
 
 use super::core::Machine;
 use super::events::Conn;
 use super::peer::Peer;
 
 impl Machine {
-    /// It asks, and it has read an answer.
+    /// Returns true if the peer has read an answer, and requested something when it last had a slot.
     pub(super) fn is_tried(peer: &Peer) -> bool {
         peer.up.bytes > 0 && peer.up.idle_rounds == 0
     }
@@ -19,12 +19,12 @@ impl Machine {
         self.unchoked.iter().filter(|&&conn| self.has_read(conn)).count()
     }
 
-    /// Whether new ones hold their half of the slots.
+    /// Returns true if new peers hold their half of the slots.
     pub(super) fn is_half_untried(&self) -> bool {
         self.chunks.is_complete() && self.unchoked.len() - self.tried_holders() >= (self.slots / 2).max(1)
     }
 
-    /// Whether the holder of a slot need not pass it on to the next in turn.
+    /// Returns true if the holder of a slot need not pass it on to the next peer in turn.
     pub(super) fn keeps_from(&self, holder: Conn, next: Conn) -> bool {
         self.chunks.is_complete()
             && self.has_read(holder)
@@ -32,7 +32,8 @@ impl Machine {
             && 2 * self.tried_holders() <= self.slots
     }
 
-    /// The order in which slots are dealt: as it is, but for a half that goes to those who have read.
+    /// Orders the peers for a seeder's slots: half of the slots, or more if new peers are few, go to peers that have
+    /// read, and the next to new peers.
     pub(super) fn with_tried_first(&self, wanting: Vec<Conn>) -> Vec<Conn> {
         if !self.chunks.is_complete() {
             return wanting;
@@ -44,12 +45,12 @@ impl Machine {
         let half = dealt.len().min(self.slots.div_ceil(2));
         let at = half.max(self.slots.saturating_sub(new.len())).min(dealt.len());
         dealt.splice(at..at, new);
-        // Those who had their turn and did not use it.
+        // Last are peers that had a slot and did not use it.
         dealt.extend(late);
         dealt
     }
 
-    /// Whoever has read and waits gets a slot of those who have not, as long as they hold more than half.
+    /// Moves slots from new peers to waiting peers that have read, while new peers hold more than half.
     pub(super) fn take_back_from_untried(&mut self) {
         if !self.chunks.is_complete() {
             return;
@@ -80,7 +81,7 @@ mod tests {
         let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 4);
         want(&mut desk, 1..=1);
         read(&mut desk, 1, 0);
-        // They ask, and read nothing of what they are sent.
+        // These peers send requests and read nothing of the answers.
         want(&mut desk, 2..=12);
         for n in 2..=12 {
             desk.ask(n, 100 + n, 0);

@@ -1,8 +1,8 @@
-//! How long whoever is served keeps its slot, and what it was given keeps our memory.
+//! Turns: how long a peer keeps its upload slot, and how long its answers keep our memory.
 //!
-//! A peer that takes what it asked for byte by byte is no breach: its link may be that slow. But it must not keep others
-//! from being served, so its turn ends when others got much meanwhile, or after a minute; and where memory is short, what
-//! has been under way longest is taken back.
+//! Reading an answer very slowly is no breach: the peer's link may be that slow. But it must not keep others from being
+//! served, so the peer's turn ends when others got much meanwhile, or after a minute; and where memory is short, the
+//! oldest answer is taken back.
 
 use std::time::Duration;
 
@@ -13,24 +13,24 @@ use super::events::{Ask, Conn};
 use super::peer::Peer;
 use super::time::Time;
 
-/// A seeder's slot passes on after so many chunks, and not before this time, if others wait: what many have a little
-/// of spreads, what few have much of does not.
+/// A seeder's slot passes on after so many chunks, and not before this time, if others wait: chunks spread faster if many
+/// peers have a few than if a few peers have many.
 const TURN: (u32, Duration) = (2, Duration::from_millis(250));
-/// Who got no chunk in its turn has overstayed it when so many times the number of slots went to others meanwhile.
+/// A peer without a whole chunk overstays its turn when so many chunks for each slot were sent meanwhile.
 const OVERTAKEN: u64 = 4;
-/// The same when so much time has passed, however little others got: perhaps all who are served are that slow.
+/// It also overstays after this time, however little others got: perhaps all served peers are that slow.
 const LONGEST: Duration = Duration::from_secs(60);
-/// Where memory is short, an answer that has been under way for so long is taken back.
+/// Where memory is short, an answer that has been under way for this long is taken back.
 const TAKEN_BACK_AFTER: Duration = Duration::from_secs(300);
 
-/// One peer's time with a slot.
+/// The turn of one peer with a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Turn {
-    /// When it first asked.
+    /// When the peer first requested a chunk in it.
     pub(super) began: Time,
-    /// Chunks that it got since then.
+    /// Chunks that the peer got since then.
     chunks: u32,
-    /// Chunks that all peers had got before.
+    /// Chunks that all peers together had got before.
     before: u64,
 }
 
@@ -41,7 +41,8 @@ impl Turn {
 }
 
 impl Machine {
-    /// One more chunk went out whole. A seeder's slot passes on to whoever has least, when its holder had its turn.
+    /// Counts a chunk that was sent whole. After its turn, the holder of a seeder's slot passes it on to a waiting peer
+    /// of lower rank.
     pub(super) fn count_turn(&mut self, now: Time, conn: Conn) {
         self.chunks_served += 1;
         let (seeding, before) = (self.chunks.is_complete(), self.chunks_served);
@@ -56,7 +57,7 @@ impl Machine {
         }
     }
 
-    /// Whether a peer has held a slot for long, has something under way and has got nothing whole.
+    /// Returns true if the peer has held its slot for long with an answer under way and got no whole chunk.
     pub(super) fn overstays(&self, now: Time, peer: &Peer) -> bool {
         let is_served = peer.up.unchoked && !peer.up.active.is_empty();
         let Some(turn) = peer.up.turn.filter(|turn| is_served && turn.chunks == 0) else { return false };
@@ -64,8 +65,8 @@ impl Machine {
         others >= OVERTAKEN * self.slots as u64 || now.since(turn.began) >= LONGEST
     }
 
-    /// Takes back the answer that has been under way longest, if for minutes; whether there was one. Sooner would lose
-    /// what honest peers have of theirs where our own way up is slow.
+    /// Takes back the oldest answer, if it has been under way for minutes; returns true if there was one. Doing so sooner
+    /// would cost honest peers what they have of theirs when our own uplink is slow.
     pub(super) fn take_back_answer(&mut self, now: Time) -> bool {
         let active = self.peers.values().flat_map(|peer| &peer.up.active);
         let oldest = active.min_by_key(|&(ask, since)| (*since, *ask)).map(|(&ask, &since)| (ask, since));
@@ -81,7 +82,7 @@ impl Machine {
         let chunk = u64::from(self.config.terms.chunk_size);
         if let Some(peer) = self.asks.get(&ask).and_then(|conn| self.peers.get_mut(conn)) {
             peer.up.active.remove(&ask);
-            // Taken or not, it was its turn.
+            // Whether it was read or not, it was the peer's turn.
             peer.up.bytes += chunk;
             let peer = peer.id;
             self.charge_answers(now, peer, 1);
@@ -89,8 +90,8 @@ impl Machine {
         self.refuse(ask, code);
     }
 
-    /// Charges a peer for answers that end before they are whole, and gives their bytes. Each counts as a whole chunk: the
-    /// driver no longer tells how much of it went out, and a peer that breaks off must not get it for nothing.
+    /// Charges a peer for answers that end before they are whole, and returns their bytes. Each counts as a whole chunk:
+    /// the driver no longer reports how much of it was sent, and a peer that breaks off must not get it for nothing.
     pub(super) fn charge_answers(&mut self, now: Time, peer: PeerId, answers: u32) -> u64 {
         let bytes = u64::from(answers) * u64::from(self.config.terms.chunk_size);
         self.standings.of(peer, now).took(now, answers.into());
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
     use minimodel_wire::{Bitfield, Frame};
 
-    /// All of one site, so that nothing is shared with others.
+    /// All of one site, so that no slots are shared with other sites.
     fn want(desk: &mut Desk, n: u8) {
         desk.join_from(n, [10, 0, 0, 1], TAKE, having([]));
         desk.frame(n.into(), Frame::Interested);
@@ -140,7 +141,7 @@ mod tests {
             desk.wait(Duration::from_millis(300));
         }
         assert!(!is_served(&desk, 1));
-        // What it was given goes on, and when it took it whole it is served again.
+        // The answer of the first peer goes on, and once it is read whole the peer is served again.
         desk.said();
         desk.tell(Input::Served { ask: Ask(1_000), outcome: ServeOutcome::Done { bytes: 100 } });
         desk.wait(Duration::from_secs(30));
@@ -151,7 +152,7 @@ mod tests {
     fn b18_slots_that_slow_takers_hold_altogether_pass_on_after_a_minute() {
         let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 1);
         (1..=4).for_each(|n| want(&mut desk, n));
-        // As many slots as there may be, all with those who take nothing.
+        // As many slots as there may be, all held by peers that read nothing.
         let mut met = std::collections::BTreeSet::new();
         for second in 0..90 {
             for n in 1..=4 {
@@ -175,7 +176,7 @@ mod tests {
             config.terms.chunk_size = 16 << 20;
             config.terms.byte_count = 20 * (16 << 20);
         });
-        // Four chunks fill the memory, and one of those who have them has lost its slot to a fifth peer.
+        // Four chunks fill the memory, and one of their four peers has lost its slot to a fifth.
         for n in 1..=5 {
             want(&mut desk, n);
             desk.ask(n.into(), n.into(), 0);

@@ -1,4 +1,4 @@
-//! What those who may ask are answered, and in which order.
+//! Answers to upload requests: which are answered, and in which order.
 
 use minimodel_wire::ResetCode;
 
@@ -11,14 +11,14 @@ use super::requests::HELD_BACK;
 use super::time::Time;
 use super::turns::Turn;
 
-/// How often one peer may have one chunk again: a hedge, a crash, a bad disk; not a habit.
+/// How often one peer may get one chunk again: for a hedge, a crash, a bad disk; not as a habit.
 const MAX_REPEATS: u8 = 8;
-/// Chunks of which one peer may have more than one copy.
+/// Chunks of which one peer may get more than one copy.
 const MAX_REPEATED: usize = 1_024;
-/// Chunks beyond the budget in files, for small files.
+/// Chunks that the daily budget has beyond its multiple of the file, for small files.
 pub(super) const SPARE_CHUNKS: u64 = 64;
-/// Chunks being answered that are in memory at once, whoever takes them; one at least. Half as much again is for those
-/// who have read an answer and have none under way.
+/// Bytes of answers under way to all peers, one chunk at least. Half as much again is for peers that have read an answer
+/// and have none under way.
 pub(super) const UPLOAD_BYTES: u64 = 64 << 20;
 const MOST_UPLOAD_BYTES: u64 = UPLOAD_BYTES / 2 * 3;
 
@@ -28,7 +28,7 @@ impl Machine {
         self.push(Output::Refuse { ask, code });
     }
 
-    /// Refuses an ask that an honest peer makes in vain a few times at most.
+    /// Refuses a request of a kind that an honest peer makes a few times at most.
     pub(super) fn turn_down(&mut self, now: Time, conn: Conn, ask: Ask, code: ResetCode) {
         self.push(Output::Refuse { ask, code });
         let Some(peer) = self.peers.get_mut(&conn) else { return };
@@ -57,7 +57,7 @@ impl Machine {
                 self.turn_down(now, conn, ask, ResetCode::NotPermitted);
                 return;
             }
-            // Before its Bitfield it is choked, like anyone.
+            // Before its Bitfield a peer is choked, like any new peer.
             Phase::Bitfield | Phase::Ready => {}
         }
         if !serves {
@@ -79,7 +79,7 @@ impl Machine {
         } else if is_worn {
             ResetCode::BudgetUsed
         } else if self.standings.of(peer.id, now).taken(now) >= budget {
-            // Nothing more today.
+            // The daily budget is used up.
             self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
             self.part_for_budget(now, conn, len);
             return;
@@ -132,11 +132,11 @@ impl Machine {
         self.answer_next(now);
     }
 
-    /// The ask waits on; see [`HeldBack`].
+    /// Puts a request back into the queue, since a shared quota did not let its chunk pass; see [`HeldBack`].
     fn hold_back(&mut self, now: Time, (conn, ask, index): (Conn, Ask, u32), is_used_up: bool) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.up.uncount(index);
-        // What waited when its turn ended or the chunk was lost was refused then.
+        // The peer was choked or the chunk was lost meanwhile; waiting requests were refused then.
         let refusal = match (peer.up.unchoked, self.chunks.have().get(index)) {
             (true, true) => None,
             (false, _) => Some(ResetCode::Choked),
@@ -171,24 +171,23 @@ impl Machine {
         }
     }
 
-    /// Answers those first who got least, so that shares are fair by key. The more peers are served, the fewer answers
-    /// to each: many at once would make every chunk late and none sooner, and nobody can pass on half a chunk.
+    /// Starts answers, first for peers that got least, so that shares are fair by key. The more peers are served, the
+    /// fewer answers run for each: more would make every chunk late and none sooner, and no peer can pass on half a chunk.
     pub(super) fn answer_next(&mut self, now: Time) {
-        // What still runs for those whose turn is over takes nobody's place, and neither does what one was given when
-        // fewer were served.
+        // Answers to peers that were choked meanwhile, and answers above today's number per peer, take no room from others.
         let ups = || self.unchoked.iter().filter_map(|conn| Some(&self.peers.get(conn)?.up));
         let served = ups().filter(|up| !up.waiting.is_empty() || !up.active.is_empty()).count();
         let per_peer = self.config.limits.active_asks(self.config.terms.chunk_size, served);
         let mut active: usize = ups().map(|up| up.active.len().min(per_peer)).sum();
         let most = self.slots * per_peer;
         let chunk_count = self.config.terms.chunk_count;
-        // Also what slow takers were given in earlier turns is still in memory.
+        // Slowly read answers from earlier turns are still in memory and count here.
         let chunk = u64::from(self.config.terms.chunk_size);
         let mut held = self.answering_bytes();
         while active < most {
             let is_full = |most: u64| held > 0 && held + chunk > most;
-            // The rest is for those alone who have read before: who reads nothing must not hold all there is.
-            // The last of it is for those of a site, and a network, that has none under way.
+            // Memory beyond UPLOAD_BYTES is for peers that have read before, since peers that read nothing must not hold
+            // all of it. Its last chunk is for a peer whose site and network have no answer under way.
             let under_way = is_full(UPLOAD_BYTES).then(|| self.answers_held());
             let may = |peer: &Peer| {
                 let Some(under_way) = &under_way else { return true };
@@ -291,7 +290,7 @@ mod tests {
         assert_eq!(desk.closes(), [(1, CloseCode::BudgetUsed)]);
     }
 
-    /// Otherwise a key that leaves just before we hear that its chunks have arrived would take without end.
+    /// Otherwise a key that leaves just before the driver reports its chunks as sent would take chunks without end.
     #[test]
     fn b22_what_was_being_answered_when_a_peer_left_counts_for_its_day() {
         let mut desk = Desk::new(SEED, Bitfield::full(20));
@@ -302,7 +301,7 @@ mod tests {
         }
         desk.tell(Input::Served { ask: Ask(0), outcome: ServeOutcome::Done { bytes: 100 } });
         desk.tell(Input::Closed { conn: super::super::events::Conn(1), code: Some(CloseCode::Done) });
-        // One whole and eight begun; the last waited.
+        // One chunk was sent whole and eight were begun; the last request waited.
         assert_eq!(desk.machine.standings.taken(id(1), Time::ZERO), 9);
     }
 
@@ -358,7 +357,7 @@ mod tests {
                     desk.ask(n.into(), 100 * u64::from(n) + u64::from(index), index);
                 }
             }
-            // What runs from the time when there were fewer ends first.
+            // Answers from the time when fewer peers were served end first.
             for index in 0..3 {
                 for n in 1..=peers {
                     let ask = Ask(100 * u64::from(n) + index);

@@ -1,8 +1,8 @@
-//! Chunks that were read from the disk for a peer that did not take them.
+//! Wasted reads: chunks that were read from disk for a peer that did not take them.
 //!
-//! A request that is withdrawn costs its sender a few bytes and us a whole chunk read, hashed and dropped. A key that has
-//! moved chunks pays for it with its own budget. Others have none worth the name, since keys are free: what is read in
-//! vain for them counts against the site that they come from.
+//! A withdrawn request costs its sender a few bytes, and us a whole chunk that is read, hashed and dropped. A key that
+//! has moved chunks pays with its own daily budget. For other keys such a budget is worth nothing, since keys are free:
+//! their wasted reads count against their site.
 
 use std::collections::BTreeMap;
 
@@ -14,19 +14,19 @@ use super::site::Site;
 use super::time::Time;
 use minimodel_wire::CloseCode;
 
-/// Bytes that may be read in vain for the unknown keys of one site: at once, and a second.
+/// Bytes that may be wasted for unknown keys of one site: at once, and per second.
 const OF_A_SITE: (u64, u64) = (64 << 20, 4 << 20);
-/// Sites whose reads in vain are remembered; beyond it the debts that are paid are forgotten, then any.
+/// Most sites whose wasted reads are remembered; beyond it sites without debt are forgotten, then any.
 const MAX_SITES: usize = 1_024;
 
-/// What was read in vain, by site.
+/// Wasted reads by site.
 #[derive(Debug, Default)]
 pub(super) struct VainReads {
     sites: BTreeMap<Site, Bucket>,
 }
 
 impl VainReads {
-    /// So many bytes were read for an unknown key of the site, and not taken.
+    /// Counts bytes that were read for an unknown key of the site and not taken.
     pub(super) fn charge(&mut self, now: Time, site: Site, bytes: u64) {
         if self.sites.len() >= MAX_SITES && !self.sites.contains_key(&site) {
             self.sites.retain(|_, bucket| !bucket.take(now, 0).is_zero());
@@ -38,15 +38,15 @@ impl VainReads {
         bucket.take(now, bytes);
     }
 
-    /// Whether the site has used up what may be read for it in vain.
+    /// Returns true if the site has used up its wasted reads.
     pub(super) fn is_spent(&mut self, now: Time, site: Site) -> bool {
         self.sites.get_mut(&site).is_some_and(|bucket| !bucket.take(now, 0).is_zero())
     }
 }
 
 impl Machine {
-    /// A peer withdrew an answer that was begun before a byte of it was sent. It counts as a chunk of its day, and as an
-    /// ask in vain; an unknown key whose site has used up its share goes.
+    /// Handles an answer that its peer withdrew before a byte of it was sent. It counts as a chunk of the key's day and
+    /// as a refused request; an unknown key whose site has used up its share is closed.
     pub(super) fn read_in_vain(&mut self, now: Time, conn: Conn) {
         let chunk = u64::from(self.config.terms.chunk_size);
         let is_unknown =
@@ -66,7 +66,7 @@ impl Machine {
         }
     }
 
-    /// Whether nothing is read any more for this key: it moved nothing, and its site has used up its share.
+    /// Returns true if no chunk is read for this key any more: it has moved none, and its site has used up its share.
     pub(super) fn is_spent_in_vain(&mut self, now: Time, id: minimodel_wire::PeerId, site: Site) -> bool {
         self.standings.moved(id) < self.least_use() && self.vain.is_spent(now, site)
     }
@@ -86,7 +86,7 @@ mod tests {
         desk.machine.config.terms.chunk_size.into()
     }
 
-    /// The peer asks for chunks and withdraws each before it was sent, until it is sent away; how many were begun.
+    /// The peer requests chunks and withdraws each before it is sent, until it is closed; returns how many were begun.
     fn withdraws(desk: &mut Desk, n: u8, first: u64) -> u64 {
         desk.join_from(n, [192, 0, 2, 1], TAKE, having([]));
         desk.frame(n.into(), Frame::Interested);
@@ -113,7 +113,7 @@ mod tests {
         }
         let most = OF_A_SITE.0 / chunk(&desk) + 1;
         assert!((most - 1..=most).contains(&begun), "{begun} of {most}");
-        // What it owes is forgiven with time.
+        // The site's debt is forgiven with time.
         desk.wait(Duration::from_secs(30));
         assert!(withdraws(&mut desk, 41, 100_000) > 0);
     }

@@ -1,4 +1,4 @@
-//! Allowances that are used up, by one and by all, and what follows for those who may be of use to us.
+//! Used-up allowances, of one key and of all together, and how peers that may be sources are treated then.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -69,7 +69,7 @@ fn b22_a_source_that_has_used_its_allowance_is_choked_and_goes_on_giving_until_i
     desk.ask(1, 5, 1);
     let said = desk.said();
     assert!(is_refused(&said, &[5], ResetCode::Choked) && !is_closed(&said), "no slot is given to it");
-    // More makes it one of those who are served; a rest smaller than a chunk does not.
+    // A larger allowance lets the peer be served again; one whose rest is smaller than a chunk does not.
     desk.tell(controls(|controls| controls.allowance = Some(2 * CHUNK - 1)));
     assert!(!desk.machine.peer_state(Conn(1)).unwrap().may_be_served);
     desk.tell(controls(|controls| controls.allowance = Some(2 * CHUNK)));
@@ -78,7 +78,7 @@ fn b22_a_source_that_has_used_its_allowance_is_choked_and_goes_on_giving_until_i
     serve(&mut desk, 6);
     desk.ask(1, 7, 2);
     desk.said();
-    // When nothing is wanted of it any more it is told what a stranger is told.
+    // A peer that is no wanted source any more is closed like any other peer.
     desk.tell(Input::Rescanned { have: (10..20).collect() });
     assert_eq!(desk.closes(), [(1, CloseCode::BudgetUsed)]);
 }
@@ -128,7 +128,7 @@ fn b22_what_all_may_take_together_is_one_sum_and_not_one_for_each_key() {
     serve(&mut desk, 1);
     assert_eq!(desk.closes(), [(2, CloseCode::BudgetUsed)]);
     assert!(desk.machine.work().has_turned_away);
-    // Whoever comes now finds it used, under any key.
+    // A new key finds the common allowance used up as well.
     want(&mut desk, 3, TAKE, having([]));
     desk.ask(3, 20, 0);
     assert_eq!(desk.closes(), [(3, CloseCode::BudgetUsed)]);
@@ -137,7 +137,7 @@ fn b22_what_all_may_take_together_is_one_sum_and_not_one_for_each_key() {
     want(&mut desk, 4, TAKE, having([]));
     desk.ask(4, 30, 0);
     assert_eq!(served(&desk.said()), [30]);
-    // What it broke off counts whole, as with its own allowance.
+    // An answer that the peer broke off counts whole, as with its own allowance.
     desk.tell(Input::Closed { conn: Conn(4), code: None });
     desk.ask(1, 40, 5);
     assert_eq!(desk.closes(), [(1, CloseCode::BudgetUsed)]);
@@ -178,18 +178,18 @@ fn a_source_whose_allowance_is_used_is_asked_for_nothing_more_and_the_others_go_
     };
     assert_eq!(count(&mut desk), BTreeMap::from([(1, 2)]));
     assert!(desk.machine.work().is_at_quota);
-    // What came of those with an allowance of their own is no part of what the others may give.
+    // Bytes from sources with an allowance of their own do not count against the allowance of the others.
     want(&mut desk, 3, SEED, Bitfield::full(CHUNKS));
     assert_eq!(count(&mut desk), BTreeMap::from([(1, 2), (3, 3)]));
     assert!(desk.machine.work().is_at_quota);
-    // The sum is raised; those with their own stay where they are.
+    // The common allowance is raised; sources with their own allowance keep it.
     let change = |controls: &mut Controls| {
         controls.fetch_allowances = BTreeMap::from([(id(1), 2 * CHUNK + CHUNK / 2), (id(2), CHUNK)]);
         controls.fetch_allowance = Some(4 * CHUNK);
     };
     desk.tell(controls(change));
     assert_eq!(count(&mut desk), BTreeMap::from([(1, 2), (2, 1), (3, 4)]));
-    // Without an entry it counts with the others, and with what it gave before.
+    // A source that loses its own entry counts with the others, including the bytes that it sent before.
     desk.tell(controls(|controls| controls.fetch_allowance = Some(8 * CHUNK)));
     let total: u32 = count(&mut desk).values().sum();
     assert_eq!(total, 8);
@@ -223,7 +223,7 @@ fn a_fetch_is_at_its_quota_with_a_rest_of_fewer_bytes_than_one_chunk_also_while_
     want(&mut desk, 2, SEED, Bitfield::full(CHUNKS));
     assert_eq!(keep_all(&mut desk), [(2, CHUNKS - 1)]);
     assert!(desk.machine.work().is_at_quota);
-    // A peer without a limit that lets us wait is what is waited for, unless another would give.
+    // A source without a quota that chokes us is the reason for waiting, unless another source is at its quota and unchokes us.
     desk.tell(controls(|controls| controls.fetch_allowances = BTreeMap::from([(id(2), 0)])));
     desk.frame(2, Frame::Choke);
     assert!(!desk.machine.work().is_at_quota, "the first chokes us");
@@ -262,7 +262,7 @@ fn a_rest_is_used_up_when_no_chunk_that_may_be_next_fits_it() {
     assert!(is_used_up(0, 1, true) && !is_used_up(1, 1, true));
 }
 
-/// A seeder that answers so many asks of one peer, for as many chunks.
+/// A seeder that answers `asks` requests of one peer, each for another chunk.
 fn serving(asks: u64) -> Desk {
     let mut desk = Desk::with(SEED, Bitfield::full(CHUNKS), |_| {});
     want(&mut desk, 1, TAKE, having([]));
@@ -300,7 +300,7 @@ fn b22_whoever_was_held_back_is_tried_again_when_our_user_wants_something_else()
         assert_eq!(served(&desk.said()), [1]);
     }
     serve(&mut desk, 1);
-    // What was not given counts as no repeat.
+    // An answer that was held back does not count as a repeated chunk.
     desk.ask(1, 2, 1);
     assert_eq!(served(&desk.said()), [2]);
 }
@@ -315,7 +315,7 @@ fn b22_whoever_waits_for_what_is_on_its_way_elsewhere_keeps_its_place_and_is_ser
     assert!(said.is_empty(), "it waits, although nothing is under way to it: {said:?}");
     desk.wait(Duration::from_millis(600));
     assert_eq!(served(&desk.said()), [0, 1, 2], "in the order in which it asked");
-    // Its turn ends before we hear of the last: that is refused like all that waited.
+    // The peer is choked before the last outcome is known: that request is refused like all that waited.
     hold_back(&mut desk, 0, 0, false);
     desk.tell(controls(|controls| controls.slots = Some(0)));
     hold_back(&mut desk, 1, 1, false);

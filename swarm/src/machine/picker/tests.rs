@@ -1,9 +1,9 @@
-//! The picker against a plain search for the rarest.
+//! The picker compared with a plain search for the rarest chunk.
 
 use super::*;
 use proptest::prelude::*;
 
-/// As large as needed for each way to look for the rarest.
+/// Enough chunks for each way in which the rarest is searched.
 const MANY: u32 = 20_000;
 
 fn with_holders(holders: &[u32]) -> Picker {
@@ -55,7 +55,7 @@ fn a_peer_that_has_only_common_chunks_is_served_its_rarest_as_well() {
             let common = (rare_below..MANY).step_by(step).filter(|&index| holders[index as usize] > 2);
             let mut peer = having(MANY, &common.collect::<Vec<_>>());
             assert_eq!(picker.rarest(&peer, true).map(|index| holders[index as usize]), Some(3));
-            // The one that is rarer is found wherever the search begins.
+            // A rarer chunk is found wherever the search begins.
             let rarer = (rare_below..MANY).rev().find(|&index| holders[index as usize] == 2).unwrap();
             peer.set(rarer);
             for _ in 0..50 {
