@@ -1,10 +1,11 @@
-//! Letting peers in: how many at once, and which must first prove their address.
+//! Admission of incoming connections: how many handshakes run at once, and which clients must first prove their
+//! address.
 //!
-//! A *newcomer* is a connection that came to us and is not introduced: its handshake is under way, or its Hello has not
-//! been judged good. Only newcomers are counted by address, so that any number of honest peers may sit behind one
-//! translator or on one machine, as long as not more than a few come at the same moment; an honest newcomer is one for
-//! two round trips. Only addresses that were proven are counted, so that nobody can use up another's places with forged
-//! ones; what is unproven is bounded over all addresses.
+//! A *newcomer* is an incoming connection that is not introduced yet: its handshake is under way, or its Hello has not
+//! been accepted. Only newcomers are counted by address, so that any number of honest peers may sit behind one NAT or
+//! on one machine, as long as no more than a few connect at the same moment; an honest peer is a newcomer for two round
+//! trips. Only proven addresses are counted, so that an attacker cannot use up another site's places with forged ones;
+//! unproven addresses are bounded over all together.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -26,11 +27,11 @@ use super::transport::{self, HANDSHAKE, MAX_INCOMING, RETRY_BEYOND};
 use crate::machine::{Network, Site, Time};
 
 /// Newcomers at once from one site whose address is proven, and from all sites of one network: an eighth of all
-/// handshakes, so that who has a whole network does not have them all.
+/// handshakes, so that an attacker who controls a whole network cannot take them all.
 const MAX_PER_SITE: usize = 8;
 const MAX_PER_NETWORK: usize = MAX_INCOMING / 8;
-/// Newcomers that a site may have although its network has all of its own, until that has twice as many: a few hosts do
-/// not keep their neighbours out.
+/// Newcomers that a site may have although its network is at its limit, until that network has twice its limit: a few
+/// hosts cannot keep their neighbours out.
 const KEPT_PER_SITE: usize = 2;
 
 /// Accepts connections until the endpoint closes.
@@ -52,18 +53,18 @@ pub(super) async fn run(dialer: Dialer, server: ServerConfig, notes: mpsc::Sende
         match verdict {
             Verdict::LetIn => {}
             Verdict::Prove if incoming.may_retry() => {
-                // A newcomer that cannot answer at its address never comes back, and that is the point.
+                // A client that cannot receive at its claimed address never comes back: the Retry filters it out.
                 let _ = incoming.retry();
                 continue;
             }
             Verdict::Prove | Verdict::Ignore => {
-                // An answer of any kind would cost more than the flood does.
+                // Not answered: a reply of any kind would cost more than the flood does.
                 incoming.ignore();
                 continue;
             }
         }
         let config = transport::server_for(&server, dialer.path(remote));
-        // A newcomer whose first packet does not decrypt is none.
+        // A first packet that does not decrypt opens no connection.
         let Ok(connecting) = incoming.accept_with(config) else { continue };
         let place = newcomers.take(remote.ip(), is_proven);
         handshakes.spawn(shake_hands(connecting, place, notes.clone()));
@@ -72,7 +73,7 @@ pub(super) async fn run(dialer: Dialer, server: ServerConfig, notes: mpsc::Sende
 
 async fn shake_hands(connecting: Connecting, mut place: Place, notes: mpsc::Sender<Note>) {
     let Ok(Ok(connection)) = tokio::time::timeout(HANDSHAKE, connecting).await else { return };
-    // Whoever ends a handshake has heard what was sent to its address.
+    // A completed handshake proves the address: the peer has received what was sent there.
     place.prove();
     match peer_of(&connection) {
         Some(peer) => {
@@ -83,16 +84,16 @@ async fn shake_hands(connecting: Connecting, mut place: Place, notes: mpsc::Send
     }
 }
 
-/// What becomes of a first packet.
+/// The decision about a first packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     LetIn,
-    /// It must show that it can receive at its address (RFC 9000 section 8.1.2).
+    /// A Retry: the client must prove that it receives at its address (RFC 9000 section 8.1.2).
     Prove,
     Ignore,
 }
 
-/// How many newcomers there are. Clones count together.
+/// Counters of newcomers, shared by its clones.
 #[derive(Debug, Clone, Default)]
 struct Newcomers(Arc<Mutex<Counts>>);
 
@@ -104,7 +105,7 @@ struct Counts {
 }
 
 impl Counts {
-    /// Whether its site, or its network, has all the newcomers that it may have.
+    /// True if the site, or its network, has all the newcomers that it may have.
     fn is_full(&self, site: Site) -> bool {
         let of_site = self.sites.get(&site).copied().unwrap_or(0);
         let of_network = self.networks.get(&site.network()).copied().unwrap_or(0);
@@ -123,7 +124,7 @@ impl Counts {
     }
 }
 
-/// One less of them; what is none is not kept.
+/// Decrements a counter, and removes it at zero.
 fn less_one<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
     if let Entry::Occupied(mut count) = counts.entry(key) {
         *count.get_mut() -= 1;
@@ -157,7 +158,7 @@ impl Newcomers {
     }
 }
 
-/// The place of one newcomer, free again when this is dropped.
+/// The place of one newcomer in the counts, released on drop.
 #[derive(Debug)]
 pub(super) struct Place {
     newcomers: Newcomers,
@@ -206,7 +207,7 @@ mod tests {
         forged.clear();
         assert_eq!(newcomers.verdict(at(2), false, 8), Verdict::LetIn);
         assert_eq!(newcomers.verdict(at(1), false, 8), Verdict::Prove, "perhaps it is not from there");
-        // Introduced, or gone.
+        // The newcomers were introduced, or disconnected.
         drop(held);
         assert_eq!(newcomers.verdict(at(1), false, 0), Verdict::LetIn);
         let counts = newcomers.0.lock().unwrap();

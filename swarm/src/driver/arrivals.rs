@@ -1,31 +1,32 @@
-//! How many handshakes begin in a second.
+//! Rate limits on new handshakes.
 //!
-//! A first packet costs its sender little more than its bytes; answering it costs a key exchange and a signature. How many
-//! handshakes are under way is limited elsewhere, and whoever ends each of its own at once is under no such limit: so their
-//! rate is limited too, by site for those that have shown that they are there, and over all sites.
+//! A first packet costs its sender little more than its bytes; answering it costs a key exchange and a signature. The
+//! limits on handshakes under way (`accept.rs`) do not hold back a client that ends each of its handshakes at once. So
+//! the rate of handshakes is limited too: by site for proven addresses, and over all sites.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::machine::{Bucket, Time};
 
-/// Handshakes of one proven site, a second and at once: a large household or a small office that comes back at the same
-/// moment. Whoever is one too many asks again a second later by QUIC's own timer.
+/// Handshakes of one proven site, per second and in a burst: a large household or a small office that reconnects at the
+/// same moment. A client over the limit tries again a second later by QUIC's own timer.
 const OF_SITE: (u64, u64) = (16, 64);
-/// Of all proven sites together: some 5 % of one processor at most.
+/// Handshakes of all proven sites together: some 5 % of one processor at most.
 const OF_ALL: (u64, u64) = (256, 512);
-/// Of all that have not proven an address; the others are asked to. Any of them may be forged.
+/// Handshakes of all clients whose address is unproven, any of which may be forged; clients beyond that must prove
+/// theirs.
 const OF_UNPROVEN: (u64, u64) = (64, 64);
-/// How often it is looked which sites may be forgotten.
+/// Interval at which sites whose budget is whole again are forgotten.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// Counts handshakes as they begin.
+/// Token buckets for new handshakes.
 #[derive(Debug)]
 pub(super) struct Arrivals<S> {
     unproven: Bucket,
     all: Bucket,
-    /// Sites whose budget is not whole again. Each has taken from `all`, so that there are no more than that lets by in the
-    /// time that a site needs to be forgotten.
+    /// Sites whose budget is not whole again. Each handshake has also taken from `all`, which bounds the number of
+    /// entries to what `all` admits in the time after which a site is forgotten.
     sites: BTreeMap<S, (Bucket, Time)>,
     swept: Time,
 }
@@ -36,13 +37,14 @@ impl<S: Ord + Copy> Arrivals<S> {
         Self { unproven: bucket(OF_UNPROVEN), all: bucket(OF_ALL), sites: BTreeMap::new(), swept: Time::ZERO }
     }
 
-    /// Whether one more handshake may begin, from a site that is proven (`Some`) or not.
+    /// Takes one handshake from the budgets; false if a budget is empty. `site` is `None` while the address is
+    /// unproven.
     pub(super) fn may_come(&mut self, now: Time, site: Option<S>) -> bool {
         let Some(site) = site else { return self.unproven.try_take(now, 1) };
         self.forget_whole(now);
         let fresh = || Bucket::new(now, OF_SITE.0, OF_SITE.1);
         let mut bucket = self.sites.get(&site).map_or_else(fresh, |(bucket, _)| bucket.clone());
-        // Its own first: who knocks without end takes nothing from the others.
+        // The site's own budget first: a site that connects without end takes nothing from the others.
         if !bucket.try_take(now, 1) || !self.all.try_take(now, 1) {
             return false;
         }
@@ -50,7 +52,7 @@ impl<S: Ord + Copy> Arrivals<S> {
         true
     }
 
-    /// After some time without a handshake the budget of a site is whole, which is to know nothing of it.
+    /// Forgets sites without a handshake for so long that their budget is whole: their entries say nothing.
     fn forget_whole(&mut self, now: Time) {
         let whole = Duration::from_secs(OF_SITE.1 / OF_SITE.0);
         if now.since(self.swept) >= SWEEP {
@@ -68,7 +70,7 @@ mod tests {
         Time::after_start(Duration::from_millis(ms))
     }
 
-    /// How many of those that knock a thousand times a second are let in within ten seconds.
+    /// Counts the handshakes admitted in ten seconds of a thousand attempts per second.
     fn let_in(arrivals: &mut Arrivals<u32>, site: impl Fn(u64) -> Option<u32>) -> u64 {
         (0..10_000).filter(|&ms| arrivals.may_come(at(ms), site(ms))).count() as u64
     }

@@ -10,13 +10,13 @@ use tokio::sync::mpsc;
 pub use crate::machine::BAN;
 use crate::machine::{Breach, Time};
 
-/// Whom to refuse from the start, and where new bans are told so that a later run knows them.
+/// Peers to refuse from the start, and the channel for new bans, so that a later run knows them.
 #[derive(Debug, Default)]
 pub struct Bans {
     /// How long the ban of each key still lasts.
     pub known: BTreeMap<PeerId, Duration>,
-    /// Takes each new ban as it happens. Each is paid for with a connection or a chunk, and whoever reads writes them
-    /// down at once, so that the channel stays short.
+    /// Receives each new ban as it happens. Each ban costs the attacker a connection or a chunk, and the reader writes
+    /// bans down at once, so that the unbounded channel stays short.
     pub tell: Option<mpsc::UnboundedSender<Ban>>,
 }
 
@@ -26,17 +26,17 @@ impl Bans {
     }
 }
 
-/// One ban, with what is known of its reason.
+/// A ban, with what is known of its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ban {
-    /// The key.
+    /// Key of the banned peer.
     pub peer: PeerId,
-    /// The rule it broke.
+    /// The rule that the peer broke.
     pub breach: Breach,
-    /// The chunk, where the blame is for one.
+    /// The chunk, if the blame is for one.
     pub index: Option<u32>,
-    /// SHA-256 of that chunk, where some proof told it before.
+    /// The right SHA-256 of that chunk, if an earlier proof gave it.
     pub expected: Option<Digest>,
-    /// SHA-256 of what came, where bytes came.
+    /// SHA-256 of the bytes that the peer sent, if it sent any.
     pub got: Option<Digest>,
 }

@@ -1,19 +1,20 @@
-//! The calendar goes on while the machine sleeps; the clock that deadlines are kept by need not.
+//! Calendar time, which goes on while the computer sleeps; the monotonic clock of the deadlines need not.
 
 use std::time::{Duration, SystemTime};
 
-/// The calendar is told this often, and at once when it has jumped.
+/// Interval at which the session reports the calendar time to the machine; a jump is reported at once.
 const EVERY: Duration = Duration::from_secs(60);
-/// A difference of the two clocks that is a jump.
+/// Difference between the two clocks that counts as a jump.
 const JUMP: Duration = Duration::from_secs(2);
 
-/// What the calendar says, as far as it was told.
+/// The calendar time of a run, and what of it was reported last.
 #[derive(Debug)]
 pub(super) struct Calendar {
-    /// What the run was told at its beginning, and what the system said then: only what passed since is taken from it.
+    /// Calendar time that the caller gave at the start, and the system's time then: the system only supplies the time
+    /// passed since.
     unix_at_start: u64,
     system_at_start: SystemTime,
-    /// What was told last, and when by the other clock.
+    /// Calendar time reported last, and the monotonic time of that report.
     told: (u64, Duration),
 }
 
@@ -22,21 +23,21 @@ impl Calendar {
         Self { unix_at_start, system_at_start: SystemTime::now(), told: (unix_at_start, Duration::ZERO) }
     }
 
-    /// Seconds since 1970, if they are to be told; `elapsed` is how long the run goes on by the clock of deadlines.
+    /// Seconds since 1970, if a report is due. `elapsed`: how long the run has lasted by the monotonic clock.
     pub(super) fn look(&mut self, elapsed: Duration) -> Option<u64> {
         self.tell(elapsed, self.unix())
     }
 
-    /// Seconds since 1970, now: what records are dated by.
+    /// Seconds since 1970 now, the date for records.
     pub(super) fn unix(&self) -> u64 {
         match SystemTime::now().duration_since(self.system_at_start) {
             Ok(passed) => self.unix_at_start.saturating_add(passed.as_secs()),
-            // It was set back.
+            // The calendar was set back.
             Err(before) => self.unix_at_start.saturating_sub(before.duration().as_secs()),
         }
     }
 
-    /// The machine sleeps for so long.
+    /// Simulates that the computer slept for so long.
     #[cfg(test)]
     pub(super) fn sleep(&mut self, passed: Duration) {
         self.system_at_start -= passed;
@@ -68,10 +69,10 @@ mod tests {
         assert_eq!(calendar.tell(secs(30), 1_030), None);
         assert_eq!(calendar.tell(secs(60), 1_060), Some(1_060));
         assert_eq!(calendar.tell(secs(61), 1_061), None);
-        // The machine slept for a day, of which the other clock knows nothing.
+        // The computer slept for a day, of which the monotonic clock knows nothing.
         assert_eq!(calendar.tell(secs(62), 87_462), Some(87_462));
         assert_eq!(calendar.tell(secs(63), 87_463), None);
-        // Set back by its user.
+        // The user set the calendar back.
         assert_eq!(calendar.tell(secs(64), 500), Some(500));
     }
 

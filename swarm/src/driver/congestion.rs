@@ -1,4 +1,4 @@
-//! Hands a congestion controller to quinn: ours, or one of quinn's to compare with.
+//! Adapter that hands a congestion controller to quinn: minimodel's own, or one of quinn's to compare with.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::congestion::Throttle;
 /// Which congestion controller a node uses for all its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Congestion {
-    /// Ours, [`Throttle`].
+    /// minimodel's own, [`Throttle`].
     #[default]
     Own,
     /// quinn's CUBIC (RFC 9438), to compare with.
@@ -24,7 +24,7 @@ pub enum Congestion {
 }
 
 impl Congestion {
-    /// `first_window` in bytes.
+    /// Returns a factory of controllers. `first_window`: in bytes.
     pub(super) fn factory(self, first_window: u64) -> Arc<dyn ControllerFactory + Send + Sync> {
         match self {
             Self::Own => Arc::new(Throttles { first_window }),
@@ -42,7 +42,7 @@ impl Congestion {
     }
 }
 
-/// More than anything that can be under way, and small enough to be reckoned with.
+/// A window larger than anything in flight, and small enough for arithmetic without overflow.
 const BOUNDLESS: u64 = 1 << 40;
 
 struct Throttles {
@@ -63,16 +63,16 @@ impl ControllerFactory for Throttles {
 
 #[derive(Clone)]
 struct Adapter {
-    /// What the throttle's times count from.
+    /// Origin of the throttle's times.
     since: Instant,
     first_window: u64,
     throttle: Throttle,
-    /// Shared by all copies of this one.
+    /// Shared by all clones of this adapter.
     is_closing: Arc<AtomicBool>,
 }
 
-/// Lets a connection that is about to be closed say so: quinn holds the goodbye back while data waits for the window,
-/// and takes no acknowledgement any more that would open it.
+/// Opens the window of a connection that is about to be closed: quinn holds the close frame back while data waits for
+/// the window, and no longer accepts the acknowledgements that would open it.
 pub(super) fn make_way(connection: &Connection) {
     if let Ok(adapter) = connection.congestion_state().into_any().downcast::<Adapter>() {
         adapter.is_closing.store(true, Ordering::Relaxed);
@@ -96,7 +96,7 @@ impl Controller for Adapter {
 
     fn on_congestion_event(&mut self, now: Instant, _sent: Instant, is_persistent: bool, lost_bytes: u64) {
         let now = self.time(now);
-        // quinn reports a mark as the loss of nothing.
+        // quinn reports an ECN mark as a loss of zero bytes.
         if lost_bytes == 0 {
             self.throttle.on_mark(now);
         } else {

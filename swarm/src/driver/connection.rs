@@ -17,17 +17,17 @@ use super::pulse::{Beat, Pulse};
 use super::transport::{HANDSHAKE, WRITE_DEADLINE, goodbye};
 use crate::machine::{Breach, Bucket, Conn, Input, Time};
 
-/// Frames that may wait for a peer to read them; one that lets more pile up is not reading.
+/// Control frames that may wait for a peer to read them; a peer that lets more pile up is not reading.
 const WAITING_FRAMES: usize = 4_096;
-/// Streams that may be reset before their request is whole, at once and a second: an honest peer that changes its mind
-/// has mostly asked already. Twice what it may open at a time.
+/// Streams that a peer may reset before their request is whole, in a burst and per second: an honest peer that changes
+/// its mind has mostly sent the request already. The burst is twice the streams that a peer may open at a time.
 const STREAMS_IN_VAIN: (u64, u64) = (512, 16);
-/// How often the path's round trip is told to the machine.
+/// Interval at which the path's round trip is reported to the machine.
 const RTT_EVERY: Duration = Duration::from_millis(500);
 
-/// How often it is looked whether a peer has all that it was given.
+/// Interval at which a closing connection checks whether the peer has received all answers.
 const UNREAD_EVERY: Duration = Duration::from_millis(20);
-/// What has arrived on a connection that is over is read within this, or not at all.
+/// Time to read what has arrived on a closed connection; the rest is dropped.
 const LAST_READS: Duration = Duration::from_millis(300);
 
 /// A stream that is reset when it is dropped half-way. quinn finishes a dropped stream, and the other side would take
@@ -45,7 +45,8 @@ impl Unfinished {
         &mut self.0
     }
 
-    /// Everything is written; what is on its way is not withdrawn any more. Resolves when the other side has it all.
+    /// Finishes the stream: everything is written, and a drop no longer resets it. The future resolves when the other
+    /// side has it all.
     pub(super) fn finish(
         mut self,
     ) -> Result<impl Future<Output = ()> + Send + Sync + 'static, quinn::ClosedStream> {
@@ -58,10 +59,10 @@ impl Unfinished {
         })
     }
 
-    /// Resets it with a code.
+    /// Resets the stream with a code.
     pub(super) fn refuse(mut self, code: ResetCode) {
         self.1 = true;
-        // Already stopped by the other side: then it knows.
+        // An error means that the other side has stopped the stream already.
         let _ = self.0.reset(VarInt::from_u32(code.into()));
     }
 }
@@ -69,19 +70,19 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if !self.1 {
-            // Stopped by the other side already: then it knows.
+            // An error means that the other side has stopped the stream already.
             let _ = self.0.reset(VarInt::from_u32(ResetCode::Cancelled.into()));
         }
     }
 }
 
-/// The session's end of a connection. Dropping it ends its tasks.
+/// The session's handle to a connection. Dropping it ends the connection's tasks.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) connection: Connection,
     pub(super) counters: Arc<Counters>,
     frames: mpsc::Sender<Vec<u8>>,
-    /// Whoever reads an answer on this connection listens; that it is over is told after them.
+    /// Each download on this connection holds a receiver; the end of the connection is reported after theirs.
     pub(super) readers: watch::Sender<()>,
     pulse: Pulse,
     _tasks: JoinSet<()>,
@@ -101,7 +102,7 @@ impl Link {
         let (frames, waiting) = mpsc::channel(WAITING_FRAMES);
         let mut tasks = JoinSet::new();
         if fetches {
-            // Only requests are planned by it.
+            // Only the scheduling of requests uses the round trip.
             tasks.spawn(tell_rtt(connection.clone(), conn, notes.clone()));
         }
         let readers = watch::Sender::new(());
@@ -110,10 +111,10 @@ impl Link {
         Self { connection, counters, frames, readers, pulse: Pulse::default(), _tasks: tasks }
     }
 
-    /// Closes from our side with a code. What was said last is to be heard before, since quinn drops at once what is not
-    /// sent yet: then what is given back closes when it is done or dropped.
+    /// Closes the connection with a code. quinn drops at once what is not sent yet: while frames or answers within a
+    /// budget are still waiting, this returns a future that closes the connection when it is done or dropped.
     pub(super) fn part(self, code: CloseCode) -> Option<impl Future<Output = ()> + Send + 'static> {
-        // What it was given of its budget is to arrive.
+        // Answers within the peer's budget must arrive before the close.
         let is_owed = code == CloseCode::BudgetUsed && self.counters.is_unread();
         let is_all_said = self.frames.capacity() == self.frames.max_capacity();
         let parting = Parting { link: self, code };
@@ -128,30 +129,30 @@ impl Link {
         })
     }
 
-    /// What happened since this was asked last.
+    /// Samples the connection: what happened since the last call.
     pub(super) fn beat(&mut self, now: Time) -> Beat {
         let bytes = (self.counters.received(), self.counters.sent());
         self.pulse.beat(now, bytes, &self.connection.stats())
     }
 
-    /// Whether something of what was handed to QUIC has not arrived yet.
+    /// True while an answer that was handed to QUIC has not arrived.
     pub(super) fn is_unread(&self) -> bool {
         self.counters.is_unread()
     }
 
-    /// Queues a frame; a peer that does not read is cut off.
+    /// Queues a control frame; closes the connection if the peer does not read.
     pub(super) fn send(&self, frame: &Frame) {
         match self.frames.try_send(frame.encode()) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => close(&self.connection, CloseCode::TooSlow),
-            // Nothing more can be said, and the session is told why.
+            // The connection is over; its task reports the reason to the session.
             Err(TrySendError::Closed(_)) => {}
         }
     }
 }
 
-/// A connection that ends. The whole link is kept until then: with its tasks the control stream would end before the
-/// connection does.
+/// A connection that is about to be closed. It keeps the whole link: without the link's tasks the control stream would
+/// end before the connection does.
 struct Parting {
     link: Link,
     code: CloseCode,
@@ -163,17 +164,18 @@ impl Drop for Parting {
     }
 }
 
-/// Closes with a code; its phrase goes along for people who read captures.
+/// Closes with a code; the reason phrase is for people who read captures.
 pub(super) fn close(connection: &Connection, code: CloseCode) {
     congestion::make_way(connection);
     connection.close(VarInt::from_u32(code.into()), code.to_string().as_bytes());
 }
 
-/// The application code of the other side, if it gave one.
+/// The other side's application close code, if it gave one.
 pub(super) fn code_of(error: &ConnectionError) -> Option<CloseCode> {
     match error {
         ConnectionError::ApplicationClosed(close) => CloseCode::try_from(close.error_code.into_inner()).ok(),
-        // TLS alert 120, no_application_protocol: it speaks another minimodel, or none.
+        // TLS alert 120, no_application_protocol: the other side speaks another version of minimodel, or another
+        // protocol.
         ConnectionError::TransportError(error) if u64::from(error.code) == 0x178 => {
             Some(CloseCode::UnsupportedVersion)
         }
@@ -184,8 +186,8 @@ pub(super) fn code_of(error: &ConnectionError) -> Option<CloseCode> {
     }
 }
 
-/// Whether QUIC itself found that the other side broke its rules, as only whoever holds the connection's keys can:
-/// windows and streams that were not granted, or frames that are none (RFC 9000 section 20.1).
+/// True if QUIC itself found that the other side broke its rules in a way that only the holder of the connection's keys
+/// can: windows and streams that were not granted, or frames that are none (RFC 9000 section 20.1).
 fn is_violation(error: &ConnectionError) -> bool {
     use quinn_proto::TransportErrorCode as Code;
     const VIOLATIONS: [Code; 6] = [
@@ -232,7 +234,7 @@ async fn run(
             }
             Some(ended) = tasks.join_next() => {
                 if ended.is_err_and(|error| error.is_panic()) {
-                    // A bug of ours, whatever the peer did: this connection ends, and nothing else.
+                    // A bug of this program, whatever the peer did: only this connection ends.
                     let _ = notes.send(Note::Panicked).await;
                     close(&connection, CloseCode::Internal);
                     break Some(CloseCode::Internal);
@@ -240,10 +242,10 @@ async fn run(
             }
         }
     };
-    // A chunk that was here when the connection ended is read to its end, and none that was not. It takes a moment, unless
-    // a rate of our own holds it up.
+    // A chunk that had arrived when the connection ended is read to its end, an incomplete one is not. That takes a
+    // moment, unless a local rate limit holds it up.
     let _ = tokio::time::timeout(LAST_READS, readers.closed()).await;
-    // The session may be gone already, and then nobody needs to know.
+    // An error means that the session is gone and needs no report.
     let _ = notes.send(Note::Input(Input::Closed { conn, code })).await;
 }
 
@@ -263,7 +265,7 @@ async fn write_frames(
                 Some(bytes) => bytes,
                 None => return,
             },
-            // Otherwise it would only be seen when there is something to say.
+            // Without this branch a stopped stream would only show at the next frame.
             ended = &mut stopped => {
                 if ended.is_ok_and(|code| code.is_some()) {
                     let breach = Breach::EndedControl(CloseCode::StateViolation);
@@ -350,7 +352,7 @@ async fn accept_requests(connection: Connection, conn: Conn, notes: mpsc::Sender
     }
 }
 
-/// Whether the stream came to anything: false when it was reset before its request was whole.
+/// Reads one request. Returns false if the stream was reset before the request was whole.
 async fn read_request(conn: Conn, send: Unfinished, mut recv: RecvStream, notes: mpsc::Sender<Note>) -> bool {
     let broke = |breach| Note::Input(Input::Broke { conn, breach });
     let read = tokio::time::timeout(HANDSHAKE, recv.read_to_end(Request::MAX_LEN)).await;
@@ -366,7 +368,7 @@ async fn read_request(conn: Conn, send: Unfinished, mut recv: RecvStream, notes:
             send.refuse(ResetCode::Malformed);
             broke(Breach::Malformed(CloseCode::Malformed))
         }
-        // Withdrawn before it was asked, or the connection is gone.
+        // The peer withdrew the request before it was whole, or the connection is gone.
         Ok(Err(_)) => return false,
         Err(_) => broke(Breach::UnendedRequest),
     };

@@ -1,16 +1,16 @@
-//! What our user wants, as it changes.
+//! The user's controls of a transfer, followed as they change.
 
 use tokio::sync::watch;
 
 use super::session::Session;
 use crate::machine::{Controls, Input};
 
-/// Controls that stay as they are.
+/// Controls that never change.
 pub fn steady(controls: Controls) -> watch::Receiver<Controls> {
     watch::channel(controls).1
 }
 
-/// Resolves when our user wants something else; never when nobody can say so any more.
+/// Resolves when the user changes the controls; never once their sender is gone.
 pub(super) async fn changed(controls: &mut watch::Receiver<Controls>) {
     if controls.changed().await.is_err() {
         std::future::pending::<()>().await;
@@ -18,7 +18,7 @@ pub(super) async fn changed(controls: &mut watch::Receiver<Controls>) {
 }
 
 impl Session {
-    /// Follows what our user wants now.
+    /// Passes the current controls to the machine.
     pub(super) fn follow_controls(&mut self) {
         let controls = self.controls.borrow_and_update().clone();
         self.tell(Input::Controls(controls));

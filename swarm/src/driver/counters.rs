@@ -1,9 +1,9 @@
-//! What moved, counted where it passes: by connection, and of a whole session.
+//! Counters of transferred bytes, per connection and per session.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// Payload bytes of one peer, counted where they pass.
+/// Payload bytes of one peer, counted as they are read and written, and its unacknowledged answers.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     received: AtomicU64,
@@ -12,7 +12,7 @@ pub(super) struct Counters {
     of_all: Arc<Totals>,
 }
 
-/// The same of all peers of a session, those that are gone too.
+/// The counters of all peers of a session, disconnected peers included.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
     received: AtomicU64,
@@ -26,7 +26,7 @@ impl Totals {
         self.unread.load(Ordering::Relaxed)
     }
 
-    /// Received and sent.
+    /// Payload bytes received and sent.
     pub(super) fn bytes(&self) -> (u64, u64) {
         (self.received.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed))
     }
@@ -61,7 +61,7 @@ impl Counters {
     }
 }
 
-/// An answer that is written and not acknowledged yet.
+/// An answer that is written and not acknowledged yet, counted until this is dropped.
 #[derive(Debug)]
 pub(super) struct Unread(Arc<Counters>);
 

@@ -1,4 +1,4 @@
-//! Reaching one peer at any of its addresses, and nobody else.
+//! Dials one peer at any of its addresses; no other key is accepted there.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,21 +15,22 @@ use super::routes::Routes;
 use super::tls::Credentials;
 use super::transport::{self, HANDSHAKE, Path};
 
-/// The next address is tried when the one before is silent for this long (RFC 8305 section 5), or sooner when there are
-/// many: the last begins before this time.
+/// Delay before the next address is tried (RFC 8305 section 5), and the time by which the last attempt must have begun:
+/// with many addresses the delay is shorter.
 const STAGGER: Duration = Duration::from_millis(250);
 const ALL_BEGUN: Duration = Duration::from_millis(2_250);
-/// A peer that has not answered by then cannot be reached: its user is told, and may wonder no longer than five seconds.
+/// A peer that has not answered by then is unreachable: the user waits no longer than five seconds for that report.
 /// Packets went out at once and after one and three seconds (RFC 9002 section 6.2), so that even a path of a second's
 /// round trip that lost one of them has answered. From the first answer on a handshake has [`HANDSHAKE`].
 const SILENCE: Duration = Duration::from_millis(4_500);
-/// The same at an address that only peers named. Half of the time, since two of them are tried one after the other; it
-/// is still six times the round trip of a satellite's path, and three datagrams and a farewell are all that goes there.
+/// The same limit at an address known by hearsay: only peers named it. It is half as long, since two of them are tried
+/// one after the other; it is still six times the round trip of a satellite's path, and three datagrams and a close are
+/// all that goes there.
 const SILENCE_ON_HEARSAY: Duration = Duration::from_millis(2_200);
-/// The name in the TLS hello: nobody looks at it, and it tells an onlooker nothing.
+/// Server name in the TLS ClientHello: no peer looks at it, and it tells an observer nothing.
 const SERVER_NAME: &str = "minimodel";
 
-/// Why no address gave the peer.
+/// Why no address led to the peer.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct DialFault {
     pub(super) wrong_key: Option<PeerId>,
@@ -43,22 +44,22 @@ impl DialFault {
     }
 }
 
-/// What every connection that we begin is made with.
+/// Settings of every outgoing connection.
 #[derive(Debug, Clone)]
 pub(super) struct Dialer {
     pub(super) endpoint: Endpoint,
     pub(super) credentials: Credentials,
-    /// Whether the other side may ask anything of us.
+    /// Whether the other side may send requests to this node.
     pub(super) serves: bool,
-    /// No datagram is longer, in bytes.
+    /// Longest datagram, in bytes.
     pub(super) max_datagram: Option<u16>,
     pub(super) congestion: Congestion,
     pub(super) routes: Routes,
 }
 
 impl Dialer {
-    /// Connects to `peer` at the first address where its key answers: at those of `addresses` side by side, and at
-    /// those of `hearsay` one after the other.
+    /// Connects to `peer` at the first address where its key answers: tries `addresses` in parallel, and `hearsay` one
+    /// after the other.
     pub(super) async fn dial(
         self,
         peer: PeerId,
@@ -96,7 +97,7 @@ impl Dialer {
         Err(worst)
     }
 
-    /// One handshake, given up when nothing has come back at `silence`.
+    /// Makes one handshake; gives up if nothing has come back by `silence`.
     async fn attempt(
         &self,
         peer: PeerId,
@@ -106,7 +107,7 @@ impl Dialer {
         let (config, found) = self.configure(peer, address).map_err(|_| DialFault::default())?;
         let connecting = self.endpoint.connect_with(config, address, SERVER_NAME);
         let mut connecting = connecting.map_err(|_| DialFault::default())?;
-        // What the other side said in its handshake is there with its first answer, or the handshake has failed.
+        // The handshake data comes with the other side's first answer, or the handshake has failed.
         if timeout_at(silence, connecting.handshake_data()).await.is_err() {
             return Err(DialFault::default());
         }

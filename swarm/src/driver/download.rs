@@ -1,6 +1,6 @@
-//! Asking one peer for one thing: a chunk, leaf hashes, or the manifest; each on a stream of its own.
+//! Requests to one peer: a chunk, leaf hashes, or the manifest, each on a stream of its own.
 //!
-//! Dropping a task of these withdraws the request: quinn then sends STOP_SENDING.
+//! Dropping such a task withdraws its request: quinn then sends STOP_SENDING.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,16 +17,17 @@ use super::limiter::Limiter;
 use super::notes::Note;
 use crate::machine::{Input, Req, RequestFault};
 
-/// The machine hears this often that bytes wait for our own rate: that is no silence of the peer's.
+/// Interval of `Input::Withheld`, the report that bytes wait for a local rate limit and the peer is not silent.
 const WITHHELD_EVERY: Duration = Duration::from_secs(1);
-/// The machine hears of progress in steps of this, and of less than that after a while: a slow peer is not silent.
+/// Bytes between two progress reports to the machine; after `TELL_AFTER` fewer are reported, so that a slow peer does
+/// not count as silent.
 const TELL_EVERY: u64 = 256 << 10;
-/// See [`TELL_EVERY`].
+/// Longest time between two progress reports while bytes arrive.
 const TELL_AFTER: Duration = Duration::from_millis(500);
-/// Leaf hashes and manifests are small: whoever takes longer has failed.
+/// Deadline for leaf hashes and manifests, which are small: a peer that takes longer has failed.
 const SMALL_DEADLINE: Duration = Duration::from_secs(20);
 
-/// One chunk as it must be, and where its bytes are counted.
+/// A request for one chunk: its expected sizes, and where its bytes are counted.
 #[derive(Debug)]
 pub(super) struct ChunkRequest {
     pub(super) req: Req,
@@ -37,11 +38,11 @@ pub(super) struct ChunkRequest {
     pub(super) buffer: Vec<u8>,
     pub(super) counters: Arc<Counters>,
     pub(super) limiter: Limiter,
-    /// Held until the session was told how it ended.
+    /// Held until the outcome is reported to the session.
     pub(super) reading: watch::Receiver<()>,
 }
 
-/// Fetches one chunk into memory and tells the session how it ended.
+/// Fetches one chunk into memory and reports the outcome to the session.
 pub(super) async fn chunk(connection: Connection, request: ChunkRequest, notes: mpsc::Sender<Note>) {
     let (req, _reading) = (request.req, request.reading.clone());
     let note = match receive_chunk(&connection, request, &notes).await {
@@ -95,7 +96,8 @@ async fn receive_chunk(
     Ok((buffer, head.proof))
 }
 
-/// After it was told: what we take slowly is no silence of the peer's, however slowly.
+/// Waits for the local rate limit, after the progress report. Reports `Input::Withheld` meanwhile, so that the peer
+/// does not count as silent, however long the wait.
 async fn take_slowly(limiter: &Limiter, bytes: u64, req: Req, notes: &mpsc::Sender<Note>) {
     let mut taking = std::pin::pin!(limiter.take(bytes));
     while tokio::time::timeout(WITHHELD_EVERY, &mut taking).await.is_err() {
@@ -168,7 +170,7 @@ async fn read_exact(recv: &mut RecvStream, buffer: &mut [u8]) -> Result<(), Requ
     })
 }
 
-/// What follows a head: so many bytes, and the end of the stream.
+/// Reads the rest of an answer after its head: exactly `len` bytes, and the end of the stream.
 async fn read_rest(recv: &mut RecvStream, len: usize) -> Result<Vec<u8>, RequestFault> {
     match recv.read_to_end(len).await {
         Ok(bytes) if bytes.len() == len => Ok(bytes),
@@ -181,7 +183,7 @@ async fn read_rest(recv: &mut RecvStream, len: usize) -> Result<Vec<u8>, Request
 fn fault_of(error: &ReadError) -> RequestFault {
     match error {
         ReadError::Reset(code) => {
-            // A code of a later version says no more than that nothing comes.
+            // A code of a later version says no more than that no answer comes.
             RequestFault::Reset(ResetCode::try_from(code.into_inner()).unwrap_or(ResetCode::Cancelled))
         }
         _ => RequestFault::Lost,

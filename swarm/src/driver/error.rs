@@ -1,4 +1,4 @@
-//! What can stop the driver; each names whose fault it is.
+//! Errors that stop the driver; each names whose fault it is.
 
 use std::net::SocketAddr;
 
@@ -15,19 +15,19 @@ pub enum DriverError {
     Bind {
         /// The address.
         address: SocketAddr,
-        /// The reason of the operating system.
+        /// The operating system's reason.
         source: std::io::Error,
     },
-    /// The TLS library refused our own key or settings.
+    /// The TLS library refused this node's own key or settings.
     #[error("cannot set up TLS: {0}")]
     Tls(rustls::Error),
     /// The TLS library lacks the cipher that QUIC's first packets need.
     #[error("the TLS library has no cipher for QUIC's first packets")]
     NoInitialCipher,
-    /// Our own offer cannot be made.
+    /// This node's own offer cannot be made.
     #[error("cannot make an offer: {0}")]
     Offer(#[from] OfferError),
-    /// The partial file failed us.
+    /// The partial file failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// More chunks than the protocol can name.
@@ -41,37 +41,37 @@ pub enum DriverError {
     /// The peer of an offer could not be reached.
     #[error("peer {peer} cannot be reached at {}", shown(.addresses))]
     Unreachable {
-        /// Who.
+        /// The peer.
         peer: PeerId,
-        /// Where it was looked for.
+        /// The addresses that were tried.
         addresses: Vec<SocketAddr>,
     },
     /// Another key answered at the peer's address.
     #[error("peer {found} answered where {expected} was expected")]
     WrongKey {
-        /// Who was expected.
+        /// The expected peer.
         expected: PeerId,
-        /// Who answered.
+        /// The peer that answered.
         found: PeerId,
     },
-    /// The peer refused, and said why.
+    /// The peer refused with a close code.
     #[error("peer {peer} refused: {code}")]
     Refused {
-        /// Who.
+        /// The peer.
         peer: PeerId,
-        /// Why.
+        /// The close code.
         code: CloseCode,
     },
     /// The peer's answer is not the manifest that the offer names.
     #[error("peer {peer} sent a manifest that is not the one its offer names")]
     WrongManifest {
-        /// Who.
+        /// The peer.
         peer: PeerId,
     },
     /// The peer's answer is no valid manifest: its text or its signature does not hold.
     #[error("peer {peer} sent a manifest that does not hold: {fault}")]
     InvalidManifest {
-        /// Who.
+        /// The peer.
         peer: PeerId,
         /// What is wrong with it.
         fault: Box<ManifestError>,
@@ -79,13 +79,13 @@ pub enum DriverError {
     /// The peer did not answer the question for the manifest.
     #[error("peer {peer} did not send its manifest")]
     NoManifest {
-        /// Who.
+        /// The peer.
         peer: PeerId,
     },
     /// The whole-file check could not read the file.
     #[error("cannot read the file back: {0}")]
     ReadBack(std::io::Error),
-    /// The system gave no thread for hashing or writing.
+    /// The operating system could not start a thread for hashing or writing.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
     /// A worker thread is gone; a bug.

@@ -21,17 +21,17 @@ use super::session::Session;
 use crate::machine::{Config, Event, Input, Limits};
 use crate::store::{Disk, Part, Resumed};
 
-/// Without a proven chunk for this many stall timeouts a fetch is stalled, however many bytes trickle in.
+/// A fetch without a proven chunk for this many stall timeouts is stalled, however many bytes trickle in.
 const CHUNK_PATIENCE: u32 = 20;
-/// How long the end waits for chunks that are being kept and for checks that are being given up: of a disk that hangs
-/// no user has to wait to be free of it.
+/// Longest wait at the end for chunks that are being kept and checks that are being aborted: a hung disk must not keep
+/// the user waiting.
 const MAX_LAST_WORK: Duration = Duration::from_secs(1);
-/// How long the end waits for the last sync after that. Without it a power loss, and nothing else, costs the chunks since the
+/// Longest wait after that for the last sync. Without it a power loss, and nothing else, costs the chunks since the
 /// sync before.
 const MAX_LAST_SYNC: Duration = Duration::from_millis(800);
-/// Refusals and bans that are told at the end.
+/// Most refusals and bans that are reported at the end.
 const MAX_REASONS: usize = 64;
-/// Peers beyond which a ban alone puts nobody into the receipt.
+/// Number of peers from which on a ban alone adds no peer to the receipt.
 const MAX_SHARES: usize = 1_024;
 
 /// A fetch under way.
@@ -39,17 +39,17 @@ pub struct Fetching<'n, D: Disk> {
     node: &'n Node,
     session: Session,
     part: Arc<Part<D>>,
-    /// Until it is told.
+    /// The pending verdict of the whole-file check; `None` once it has come.
     verdict: Option<Verdict>,
     verified: Option<Verified>,
     peers: BTreeMap<PeerId, PeerShare>,
     reasons: Vec<Event>,
     met_a_peer: bool,
-    /// The machine has said that every chunk is kept, after it said so of each.
+    /// Set by `Event::Complete`, which the machine reports after it reported each chunk as kept.
     is_complete: bool,
     stall_timeout: Duration,
     syncing: Option<tokio::task::JoinHandle<Result<(), crate::store::StoreError>>>,
-    /// What peers are told at the end.
+    /// Close code sent to the peers at the end.
     farewell: CloseCode,
     start: Instant,
 }
@@ -128,8 +128,8 @@ impl Node {
     }
 }
 
-/// Who supplied and who was banned in earlier sessions of this partial file; whether a ban still holds is not known
-/// here.
+/// Returns the suppliers and the banned peers of earlier sessions of this partial file; whether a ban still holds is
+/// not known here.
 fn known_peers(resumed: &Resumed) -> BTreeMap<PeerId, PeerShare> {
     let mut peers: BTreeMap<PeerId, PeerShare> = BTreeMap::new();
     for (&peer, supplied) in &resumed.suppliers {
@@ -143,11 +143,11 @@ fn known_peers(resumed: &Resumed) -> BTreeMap<PeerId, PeerShare> {
     peers
 }
 
-/// Who will tell the verdict of the whole-file check.
+/// Receives the verdict of the whole-file check.
 type Verdict = oneshot::Receiver<std::io::Result<Verified>>;
 
-/// The whole-file check in step with the growing file: as it comes on the thread that hashes the chunks, or, where
-/// everything is to be recomputed, on a thread of its own.
+/// Prepares the whole-file check in step with the growing file: on the thread that hashes the chunks, or, where
+/// everything is to be recomputed, on a thread of its own, which it starts.
 fn check_in_step<D: Disk>(
     manifest: &Arc<Manifest>,
     part: &Arc<Part<D>>,
@@ -160,15 +160,15 @@ fn check_in_step<D: Disk>(
     let (manifest, mut reader) = (manifest.clone(), part.prefix_reader());
     std::thread::spawn(move || {
         let judged = verify_artifact(&manifest, &mut reader);
-        // Who hears the verdict may rely on this thread holding the file no more.
+        // The receiver of the verdict may rely on this thread no longer holding the file.
         drop(reader);
-        // Nobody waits for the verdict of a fetch that was stopped.
+        // An error means that the fetch was stopped and has dropped the receiver.
         let _ = tell.send(judged);
     });
     (verdict, None)
 }
 
-/// The verdict, once; after that it is waited for without end.
+/// Waits for the verdict, which comes once; never resolves after that.
 async fn judged(
     verdict: &mut Option<Verdict>,
 ) -> Result<std::io::Result<Verified>, oneshot::error::RecvError> {
@@ -183,10 +183,10 @@ impl<D: Disk> Fetching<'_, D> {
     ///
     /// # Errors
     ///
-    /// Our own disk's; what is there stays, and the fetch can be resumed.
+    /// The local disk's, or a lost worker; what is there stays, and the fetch can be resumed.
     pub async fn run(&mut self, stop: &mut watch::Receiver<bool>) -> Result<FetchEnd, DriverError> {
         match self.drive(stop).await {
-            // Connections stay: whoever wants to may go on serving.
+            // Connections stay open: the caller may go on to `keep_seeding`.
             Ok(end @ FetchEnd::Checked(_)) => {
                 self.farewell = CloseCode::Done;
                 Ok(end)
@@ -205,7 +205,7 @@ impl<D: Disk> Fetching<'_, D> {
 
     async fn drive(&mut self, stop: &mut watch::Receiver<bool>) -> Result<FetchEnd, DriverError> {
         loop {
-            // The check may be done before the machine has said who supplied the last chunks.
+            // The check may be done before the machine has reported the suppliers of the last chunks.
             if self.is_complete
                 && let Some(verified) = self.verified.take()
             {
@@ -244,8 +244,8 @@ impl<D: Disk> Fetching<'_, D> {
         }
     }
 
-    /// Who supplied the file as it is now, as its record says, and who was rejected. Counting what arrived would count
-    /// a chunk twice that went bad on the disk and was fetched again.
+    /// Returns the suppliers of the file as it is now, from its record, and the rejected peers. Counting arrivals would
+    /// count a chunk twice that went bad on the disk and was fetched again.
     fn shares(&self) -> BTreeMap<PeerId, PeerShare> {
         let mut peers: BTreeMap<PeerId, PeerShare> = BTreeMap::new();
         for (&peer, share) in self.peers.iter().filter(|(_, share)| share.rejected.is_some()) {
@@ -272,8 +272,8 @@ impl<D: Disk> Fetching<'_, D> {
         Ok(SeedEnd::new(is_changed, self.session.bytes().1))
     }
 
-    /// Ends all connections and all work on the file, and makes what is there durable. Who drops this and the part
-    /// afterwards can open the same file again, at once unless the disk took longer than a second.
+    /// Ends all connections and all work on the file, and makes what is there durable. Once this fetch and the part are
+    /// dropped, the same file can be opened again, at once unless the disk took longer than a second.
     ///
     /// # Errors
     ///
@@ -314,7 +314,7 @@ impl<D: Disk> Fetching<'_, D> {
                     Some(index) => format!("chunk {index}: {breach}"),
                     None => breach.to_string(),
                 };
-                // Keys cost nothing, and the receipt names those of use and some more.
+                // Keys cost an attacker nothing, so the receipt names the peers of use and only some more.
                 if self.peers.len() < MAX_SHARES || self.peers.contains_key(peer) {
                     self.peers.entry(*peer).or_default().rejected = Some(reason);
                 }
@@ -334,7 +334,7 @@ impl<D: Disk> Fetching<'_, D> {
         Ok(None)
     }
 
-    /// Strangers may come and be refused for ever; what is told of it is not endless.
+    /// Remembers a reason for the final report, up to a limit: unknown peers may connect and be refused without end.
     fn remember(&mut self, reason: Event) {
         if self.reasons.len() < MAX_REASONS {
             self.reasons.push(reason);

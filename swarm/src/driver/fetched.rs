@@ -1,4 +1,4 @@
-//! How a file is fetched, and what came of it.
+//! Settings and outcome of a fetch.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,36 +15,37 @@ use super::throttle::Throttle;
 use crate::machine::{Controls, Event, Order};
 use crate::store::Supplied;
 
-/// How a file is fetched.
+/// Settings of a fetch.
 #[derive(Debug)]
 pub struct FetchSettings {
-    /// What the file is.
+    /// The manifest of the file.
     pub manifest: Arc<Manifest>,
-    /// What our user agreed to; FETCH is always part of it.
+    /// The user's consent; FETCH is always part of it.
     pub consent: Consent,
-    /// Peers to begin with.
+    /// Offers of the peers to begin with.
     pub sources: Vec<SignedOffer>,
-    /// Who may come, whom we may ask and how much; see [`super::steady`] for what stays.
+    /// Which peers may connect, which may be asked, and how much may move; [`super::steady`] makes controls that never
+    /// change.
     pub controls: watch::Receiver<Controls>,
-    /// Payload bytes a second from all peers together; they pass when all of these let them.
+    /// Rate limits on payload bytes from all peers together; bytes pass when all of these throttles let them.
     pub down: Vec<Throttle>,
-    /// The same to all peers together.
+    /// Rate limits on payload bytes to all peers together.
     pub up: Vec<Throttle>,
-    /// Counts what moves here together with other sessions, and lets no more pass than may; `None`: nothing is shared.
+    /// Quota gate that counts the bytes of this session together with those of other sessions; `None`: no shared quota.
     pub gate: Option<Arc<dyn Gate>>,
-    /// Whom to refuse from the start, and where new bans are told.
+    /// Peers to refuse from the start, and the channel for new bans.
     pub bans: Bans,
     /// Order of requests.
     pub order: Order,
-    /// Without a byte for this long the fetch ends, resumable.
+    /// The fetch ends, resumable, when no byte came for this long.
     pub stall_timeout: Duration,
-    /// Whether peers are told of us by other means than the exchange, so that waiting for them makes sense.
+    /// Whether peers learn of this node by other means than the peer exchange, so that waiting for them makes sense.
     pub listening: bool,
-    /// What is on disk is a file to be repaired: nothing is written to it before some of it was found good.
+    /// The file on disk is to be repaired: nothing is written to it before some of it was found good.
     pub repairs: bool,
     /// Recompute the rolling checksum and the chunk tree at the end as well.
     pub full_check: bool,
-    /// Our own offer, passed on to members if our user agreed to publish.
+    /// This node's own offer, passed on to members if the user agreed to publish.
     pub offer: Option<SignedOffer>,
     /// Software name for the Hello.
     pub software: String,
@@ -52,7 +53,7 @@ pub struct FetchSettings {
     pub seed: u64,
     /// Calendar time now, in seconds since 1970.
     pub unix_now: u64,
-    /// Where events and pictures go.
+    /// Receives events and snapshots.
     pub reports: mpsc::Sender<Report>,
 }
 
@@ -67,12 +68,12 @@ pub struct PeerShare {
     pub rejected: Option<String>,
 }
 
-/// A file that is whole, and the verdict of the check that read it back from disk.
+/// A complete file, and the verdict of the check that read it back from disk.
 #[derive(Debug)]
 pub struct Fetched {
     /// The named checks.
     pub checks: CheckReport,
-    /// Who supplied what of the file as it is now.
+    /// What each peer supplied of the file as it is now, and the rejected peers.
     pub peers: BTreeMap<PeerId, PeerShare>,
     /// The rest of the file: chunks that were found on disk without a record of who supplied them.
     pub found_on_disk: Supplied,
@@ -80,7 +81,7 @@ pub struct Fetched {
     pub received_bytes: u64,
     /// How long this session took.
     pub elapsed: Duration,
-    /// How long of that the last chunk was here already: what was left of the whole-file check.
+    /// The part of `elapsed` since the last chunk was kept: what was left of the whole-file check then.
     pub check_tail: Duration,
 }
 
@@ -91,18 +92,18 @@ pub enum FetchEnd {
     Checked(Fetched),
     /// The user stopped it; resumable.
     Stopped,
-    /// No byte came for the stall timeout; resumable.
+    /// No byte came for the stall timeout, or no proven chunk for many of them; resumable.
     Stalled {
         /// Whether any peer was ever connected and introduced.
         met_a_peer: bool,
         /// What stood in the way: refusals, bans, wrong keys.
         reasons: Vec<Event>,
     },
-    /// No chunk of the file to be repaired is of this artifact; nothing was written.
+    /// No chunk of the file to be repaired belongs to this artifact; nothing was written.
     NothingGood,
     /// No known peer can ever help.
     Exhausted {
-        /// Why each was lost.
+        /// Why each peer was lost.
         reasons: Vec<Event>,
     },
 }

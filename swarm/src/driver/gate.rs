@@ -1,50 +1,52 @@
-//! Quotas that several sessions share: asked before each chunk moves, so that what one of them used is used for all.
+//! Quotas that several sessions share: each chunk is reserved before it moves, so that bytes used by one session are
+//! used for all.
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use minimodel_wire::PeerId;
 
-/// Which way bytes of the model go.
+/// Direction in which bytes of the model move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
-    /// From us to a peer.
+    /// From this node to a peer.
     Sent,
-    /// From a peer to us.
+    /// From a peer to this node.
     Received,
 }
 
-/// What bytes were counted against, in the words of the [`Gate`] that let them pass.
+/// The quota that a reservation was charged to, as numbered by the [`Gate`] that granted it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Account(pub u64);
 
-/// Why bytes may not move now.
+/// Why a reservation was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
-    /// What moved already leaves no room for them.
+    /// Bytes that were transferred leave no room.
     UsedUp,
-    /// What is on its way takes the room; some of it may be there again when that ends.
+    /// Reserved bytes in flight take the room; some of it may be free again when their transfers end.
     OnTheWay,
 }
 
-/// Counts what moves in all sessions that were given it, and lets no more pass than may. [`Controls`](super::Controls) say
-/// the same ahead, so that a session plans with what is left; they are a moment old, and a gate is not.
+/// Shared quotas: counts the bytes of all sessions that have this gate, and grants no more than the quotas allow.
+/// [`Controls`](super::Controls) give each session the remaining quota in advance, so that it plans with that; they are
+/// a moment old, and a gate is not.
 ///
-/// It is asked from the tasks of sessions: it must not wait.
+/// Sessions call it from their async tasks: an implementation must not block.
 pub trait Gate: Debug + Send + Sync {
-    /// Whether so many payload bytes may move now; if so they are on their way from now on, against the account that is
-    /// given, until they are settled.
+    /// Reserves payload bytes. They are in flight from now on, against the returned account, until
+    /// [`settle`](Self::settle).
     ///
     /// # Errors
     ///
-    /// They may not.
+    /// The quota has no room for the bytes now.
     fn pass(&self, way: Way, peer: PeerId, bytes: u64) -> Result<Account, Held>;
 
-    /// Of `bytes` that were let pass none is on its way any more: `moved` of them moved, and the rest never will.
+    /// Settles a reservation: `moved` of the reserved `bytes` were transferred; the remainder is released.
     fn settle(&self, way: Way, peer: PeerId, account: Account, bytes: u64, moved: u64);
 }
 
-/// Bytes that were let pass; dropped, they are settled.
+/// A reservation, settled on drop.
 #[derive(Debug)]
 pub(super) struct Pass {
     gate: Option<(Arc<dyn Gate>, Account)>,
@@ -55,7 +57,7 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// Without a gate all bytes may move.
+    /// Asks the gate for a reservation; without a gate every reservation is granted.
     pub(super) fn ask(
         gate: Option<&Arc<dyn Gate>>,
         way: Way,
@@ -66,7 +68,7 @@ impl Pass {
         Ok(Self { gate: gate.map(pass).transpose()?, way, peer, bytes, moved: 0 })
     }
 
-    /// So many more of them moved.
+    /// Records `bytes` of this reservation as transferred.
     pub(super) fn moved(&mut self, bytes: u64) {
         self.moved += bytes;
     }

@@ -1,29 +1,29 @@
-//! Why nothing moves: one cause for each moment, from plain facts.
+//! Idle causes: the one reason why a transfer moves no byte at a moment, derived from plain facts.
 //!
-//! A transfer is judged from one picture to the next: every 200 ms while bytes move, every second otherwise. If in
+//! A transfer is judged from one snapshot to the next: every 200 ms while bytes move, every second otherwise. If in
 //! that time a byte of payload came (a fetch with chunks missing) or went (a share, and a fetch that is whole), it was
 //! busy; otherwise it was idle for exactly one cause, the first that holds of:
 //!
 //! | a fetch with chunks missing | because |
 //! | --- | --- |
-//! | `disk` | What arrived waits for the disk, or the file is being read through: nothing is asked for without memory. |
-//! | `rate-limit` | Bytes are here, or could be, and our own rate withholds them: whatever peers do matters less. |
-//! | `congestion` | A peer owes us chunks, and its path is in trouble. |
-//! | `peer-slow` | Peers owe us chunks, their paths are alive, and they send nothing. |
-//! | `quota` | Somebody would give us chunks, and our user's allowance for it is used, or its rest is shorter than any of them. |
-//! | `choked` | Somebody has chunks for us, and lets us wait. |
-//! | `quota` | Nobody is left, and with some of them our budget is used. |
-//! | `no-source` | Nobody is here who has a chunk that we want. |
+//! | `disk` | Arrived chunks wait for the disk (nothing is requested without memory for it), or the file is being rescanned. |
+//! | `rate-limit` | A local rate limit withholds bytes that are here, or could be: whatever peers do matters less. |
+//! | `congestion` | A peer owes this node chunks, and its path is in trouble. |
+//! | `peer-slow` | Peers owe this node chunks, their paths are alive, and they send nothing. |
+//! | `quota` | A peer would send chunks, but the user's download quota is used up, or its rest is shorter than any of them. |
+//! | `choked` | Peers have wanted chunks, and choke this node. |
+//! | `quota` | No known peer can help, and some of them said that this node's budget with them is used up. |
+//! | `no-source` | No connected peer has a wanted chunk. |
 //!
 //! | a share | because |
 //! | --- | --- |
-//! | `rate-limit` | Answers wait for our own rate. |
+//! | `rate-limit` | Answers wait for a local rate limit. |
 //! | `disk` | Answers wait to be read from the disk. |
 //! | `congestion` | Answers are written, and a path does not take them. |
-//! | `peer-slow` | Answers are written, the paths are free, and who asked does not read. |
-//! | `choked` | Peers that we would serve want chunks, and no slot is given to anybody. |
-//! | `quota` | Nobody asks, and somebody who would has used its allowance, or all together theirs, or asked for more than the rest. |
-//! | `no-demand` | Nobody asks. |
+//! | `peer-slow` | Answers are written, the paths are free, and the requesting peers do not read. |
+//! | `choked` | Peers that may be served are interested, and none is unchoked. |
+//! | `quota` | No requests are pending because a peer's, or the total, upload quota is exhausted or smaller than the next chunk. |
+//! | `no-demand` | No peer requests anything. |
 //!
 //! A fetch whose chunks are all here and whose whole-file check goes on is `checking`.
 
@@ -32,24 +32,25 @@ use std::fmt;
 /// Why a transfer with work left moves no byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Idle {
-    /// Nobody who has a chunk that we want is connected and introduced; known peers are being dialed.
+    /// No introduced peer has a wanted chunk; known peers are being dialed.
     NoSource,
-    /// Those who have what we want let us wait for a slot of theirs; of a share: peers want chunks, and no slot is given.
+    /// Peers with wanted chunks choke this node; of a share: peers are interested, and none is unchoked.
     Choked,
-    /// Our own rate withholds bytes.
+    /// A local rate limit withholds bytes.
     RateLimit,
-    /// A limit on bytes is reached: ours on what we receive, a peer's on what we may take, ours on what peers may take.
+    /// A limit on bytes is reached: the user's on received bytes, a peer's on what this node may take, or the user's on
+    /// what peers may take.
     Quota,
-    /// Chunks wait for our disk, or the file is being read through.
+    /// Chunks wait for the local disk, or the file is being rescanned.
     Disk,
-    /// A peer owes us chunks, or is owed some, and the path to it is in trouble: silent, losing, or its round trip far
-    /// above its least.
+    /// A peer owes this node chunks, or is owed some, and the path to it is in trouble: silent, losing, or its round
+    /// trip far above its minimum.
     Congestion,
-    /// The path is alive, and the peer sends nothing, or does not read what it asked for.
+    /// The path is alive, and the peer sends nothing, or does not read what it requested.
     PeerSlow,
     /// Every chunk is here, and the whole-file check goes on.
     Checking,
-    /// Nobody asks for anything.
+    /// No peer requests anything.
     NoDemand,
 }
 
@@ -67,7 +68,7 @@ impl Idle {
         Self::NoDemand,
     ];
 
-    /// The word for programs.
+    /// The name for programs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NoSource => "no-source",
@@ -89,33 +90,33 @@ impl fmt::Display for Idle {
     }
 }
 
-/// What is known of a fetch to which no byte came.
+/// Facts about a fetch that received no byte.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct FetchFacts {
-    /// The partial file is being read through.
+    /// The partial file is being rescanned.
     pub(super) is_rescanning: bool,
     /// Chunks that arrived and are not kept yet.
     pub(super) storing: u32,
-    /// A chunk was kept meanwhile.
+    /// A chunk was kept since the last sample.
     pub(super) has_kept: bool,
-    /// Somebody waited for our own rate.
+    /// A download waited for a local rate limit.
     pub(super) is_withheld: bool,
-    /// Peers that owe us something, and those of them whose path is in trouble.
+    /// Peers with unanswered requests, and those of them whose path is in trouble.
     pub(super) owing: u32,
     pub(super) in_trouble: u32,
-    /// Peers that have a chunk that we want.
+    /// Peers that have a wanted chunk.
     pub(super) useful: u32,
-    /// Nothing can be asked for before somebody comes who knows leaf hashes.
+    /// No chunk can be requested before a peer connects that knows leaf hashes.
     pub(super) lacks_leaves: bool,
-    /// Our user's allowance keeps us from asking.
+    /// The user's download quota holds requests back.
     pub(super) is_at_quota: bool,
-    /// Nobody is left, and our budget with some is used.
+    /// No known peer can help, and this node's budget with some of them is used up.
     pub(super) is_out_of_budget: bool,
 }
 
 impl FetchFacts {
     pub(super) fn cause(&self) -> Idle {
-        // A disk that keeps chunks while peers send nothing is not what is waited for.
+        // While the disk keeps chunks and peers owe some, the wait is for the peers.
         let waits_for_disk = self.storing > 0 && (self.owing == 0 || !self.has_kept);
         if self.is_rescanning || waits_for_disk {
             Idle::Disk
@@ -135,20 +136,20 @@ impl FetchFacts {
     }
 }
 
-/// What is known of a share from which no byte went.
+/// Facts about a share that sent no byte.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ShareFacts {
-    /// Somebody waited for our own rate.
+    /// An upload waited for a local rate limit.
     pub(super) is_withheld: bool,
     /// Chunks that are being read from the disk.
     pub(super) reading: u32,
-    /// Peers that are being answered, and those of them whose path does not take it.
+    /// Peers that are being answered, and those of them whose path does not take the bytes.
     pub(super) answered: u32,
     pub(super) in_trouble: u32,
-    /// Peers that want chunks and that we would serve, and those of them that may ask.
+    /// Interested peers that may be served, and unchoked peers.
     pub(super) interested: u32,
     pub(super) served: u32,
-    /// Somebody was turned away for having used its allowance.
+    /// A peer was turned away because its quota is used up.
     pub(super) has_turned_away: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Looks at a session now and then: what moved since the last time, and if nothing did, why.
+//! Samples a session: what moved since the last sample, and if nothing did, why.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,35 +10,36 @@ use super::pulse::Beat;
 use super::session::Session;
 use crate::machine::{Conn, PeerState};
 
-/// What the looks have shown so far.
+/// Results of the samples so far.
 #[derive(Debug)]
 pub(super) struct Looks {
-    /// The last one.
+    /// Time of the last sample.
     pub(super) at: Instant,
     bytes: (u64, u64),
     have: u32,
-    /// Why nothing moved before it.
+    /// Idle cause in the interval before it.
     pub(super) idle: Option<Idle>,
     pub(super) idle_time: BTreeMap<Idle, Duration>,
     pub(super) busy_time: Duration,
-    /// What was seen of each peer then.
+    /// Each peer at that sample.
     pub(super) peers: Vec<Seen>,
 }
 
-/// One peer at the last look.
+/// One peer at the last sample.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     pub(super) conn: Conn,
     pub(super) beat: Beat,
     pub(super) state: PeerState,
-    /// Of what it was answered something is still on its way.
+    /// Answers to the peer are not acknowledged yet.
     is_unread: bool,
-    /// Why it sends nothing to a fetch.
+    /// Why the peer sends nothing to a fetch.
     pub(super) idle: Option<Idle>,
 }
 
 impl Seen {
-    /// What our own QUIC took has not arrived: it takes much more than a path does.
+    /// True while the peer is being answered, or has not acknowledged an answer: the local QUIC buffers much more than
+    /// a path carries.
     fn is_answered(&self) -> bool {
         self.state.answering > 0 || self.is_unread
     }
@@ -59,7 +60,7 @@ impl Looks {
 }
 
 impl Session {
-    /// Judges the time since the last look; whether any byte moved in it.
+    /// Judges the interval since the last sample; returns whether any byte moved in it.
     pub(super) fn look(&mut self) -> bool {
         let (now, bytes, have) = (self.now(), self.bytes(), self.machine.have().ones());
         let mut seen: Vec<Seen> = Vec::with_capacity(self.links.len());
@@ -72,7 +73,7 @@ impl Session {
         let has_kept = have > self.looks.have;
         let work = self.machine.work();
         let is_whole = self.machine.have().is_full();
-        // Asked in any case, so that it counts from here on.
+        // Read in any case, since reading resets them.
         let (is_down_withheld, is_up_withheld) =
             (self.down.has_withheld(), self.server.limiter.has_withheld());
         let idle = if self.fetches && !is_whole {
@@ -103,7 +104,7 @@ impl Session {
             Some(self.share_facts(&seen, is_up_withheld, work.has_turned_away).cause())
         };
         if idle == Some(Idle::RateLimit) || (idle == Some(Idle::Quota) && work.is_at_quota) {
-            // That silence is our user's wish, and no reason to give up.
+            // The user's own limits cause this silence: it does not count towards a stall.
             (self.last_byte, self.last_chunk) = (Instant::now(), Instant::now());
         }
         self.probe(&seen);
@@ -131,8 +132,8 @@ impl Session {
         }
     }
 
-    /// Whether a silent peer or a silent path keeps us waiting shows in the answer to a packet. That we are interested
-    /// is no news to the peer, and its QUIC acknowledges it.
+    /// Probes silent peers: only an answer to a packet tells a silent peer from a silent path. A repeated Interested
+    /// says nothing new, and the peer's QUIC acknowledges it.
     fn probe(&self, seen: &[Seen]) {
         for one in seen.iter().filter(|one| one.state.requests > 0 && !one.beat.is_heard) {
             if let Some(link) = self.links.get(&one.conn).filter(|_| one.state.useful) {

@@ -1,13 +1,14 @@
-//! QUIC, tokio and the clock: carries out what the machine decides, and tells it what happened.
+//! QUIC, tokio and the clock: carries out what the machine decides, and reports to it what happened.
 //!
-//! One task (`session.rs`) owns the machine and the tables that go with it. Every other task does one thing with
-//! one stream or one connection and sends the session a note over a bounded channel; nothing shares a lock with
-//! it. Chunks are hashed and written by two threads (`keeper.rs`); other disk work runs on the blocking pool. The runtime may be single-threaded: nothing here blocks it.
+//! One task (`session.rs`) owns the machine and the tables that go with it. Every other task handles one stream or one
+//! connection and sends the session notes over a bounded channel; no task shares a lock with the session. Chunks are
+//! hashed and written by two threads (`keeper.rs`); other disk work runs on the blocking pool. The runtime may be
+//! single-threaded: nothing here blocks it.
 //!
-//! - [`Node::bind`]: a socket with our key; knows its addresses and can sign an offer for them.
-//! - [`Node::seed`]: serves a complete file until told to stop.
-//! - [`Node::fetch`]: fetches into a [`crate::store::Part`], serving what it has if its user agreed.
-//! - [`Node::fetch_manifest`]: the one question that may be asked with an offer alone.
+//! - [`Node::bind`]: a socket with the node's key; knows its addresses and can sign an offer for them.
+//! - [`Node::seed`]: serves a complete file until the user stops it.
+//! - [`Node::fetch`]: fetches into a [`crate::store::Part`], serving what it has if the user agreed.
+//! - [`Node::fetch_manifest`]: fetches the manifest, the only request that an offer alone permits.
 
 mod accept;
 mod arrivals;
