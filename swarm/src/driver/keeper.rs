@@ -19,9 +19,9 @@ use super::sink::ChunkSink;
 use super::workers::spawn;
 use crate::machine::Req;
 
-/// How much of the file is read back at a time.
+/// Bytes of the file that are read back at a time.
 const PIECE: usize = 1 << 20;
-/// The whole-file check waits for chunks to go with until it is this many chunks behind.
+/// The whole-file check waits for chunks to be hashed beside until it is this many chunks behind.
 const FAR_BEHIND: u32 = 8;
 
 /// A chunk that has arrived.
@@ -34,13 +34,13 @@ pub(super) struct Job {
     pub(super) supplier: [u8; 32],
 }
 
-/// The whole-file check, and who waits for its verdict.
+/// The whole-file check, and the channel for its verdict.
 pub(super) struct Follow {
     pub(super) check: Following,
     pub(super) verdict: oneshot::Sender<std::io::Result<Verified>>,
 }
 
-/// What the hashing thread is told.
+/// Messages to the hashing thread.
 enum Task {
     Chunk(Job),
     /// The writer is done with a chunk: the file may have grown.
@@ -49,16 +49,16 @@ enum Task {
     Stop,
 }
 
-/// The session's end of both threads. They end when it is dropped and what they were given is done.
+/// The session's handle to both threads. They end when it is dropped and their queued work is done.
 #[derive(Debug)]
 pub(super) struct Keeper {
     tasks: Sender<Task>,
-    /// Nothing comes; it is closed when both threads have let go of the file.
+    /// Carries no message; closed when both threads have released the file.
     running: mpsc::Receiver<Infallible>,
 }
 
 impl Keeper {
-    /// Starts the threads; the file is checked in step if there is something to `follow`.
+    /// Starts the threads; with `follow` the whole file is checked in step.
     pub(super) fn start(
         sink: Arc<dyn ChunkSink>,
         follow: Option<Follow>,
@@ -83,28 +83,28 @@ impl Keeper {
         Ok(Self { tasks, running })
     }
 
-    /// Ends both threads and waits until they are done with what they were given and hold the file no more. Their
-    /// notes must have somewhere to go, or be refused.
+    /// Ends both threads and waits until their queued work is done and the file is released. Meanwhile their notes must
+    /// be received, or the channel closed.
     pub(super) async fn end(mut self) {
         let _ = self.tasks.send(Task::Stop);
         self.running.recv().await;
     }
 
-    /// The file has grown by other means: chunks were found on the disk.
+    /// Tells the whole-file check that the file has grown by a rescan.
     pub(super) fn look(&self) {
         let _ = self.tasks.send(Task::Written);
     }
 
-    /// Hands in a chunk; the answer is a [`Note::Kept`].
+    /// Queues a chunk for hashing and writing; the answer is a [`Note::Kept`].
     pub(super) fn keep(&self, job: Job) {
-        // The thread ends only when this does.
+        // Fails only if the thread has panicked, which is reported as `Note::WorkerLost`.
         let _ = self.tasks.send(Task::Chunk(job));
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        // Each thread holds the way to the other: neither would ever see its own end.
+        // Each thread holds a sender to the other: neither channel would ever close by itself.
         let _ = self.tasks.send(Task::Stop);
     }
 }
@@ -120,7 +120,7 @@ impl Writer {
             let Job { req, index, data, proof, supplier } = job;
             let outcome = self.sink.keep(index, &data, got, &proof, supplier);
             let note = Note::Kept { req, outcome, buffer: data };
-            // Whoever is gone needs neither.
+            // An error means that the receiver is gone and needs neither.
             let _ = grown.send(Task::Written);
             let _ = self.notes.blocking_send(note);
         }
@@ -162,7 +162,7 @@ impl Hasher {
         let _ = self.hashed.send((job, sha.finish()));
     }
 
-    /// The file has nothing to go with: perhaps another chunk waits.
+    /// Hashes a chunk beside another one, if one waits: the file has no next piece.
     fn hash_pair(&mut self, job: Job) {
         let mut sha = Sha256::default();
         let partner = self.waiting.try_iter().find(|task| !matches!(task, Task::Written));
@@ -182,7 +182,7 @@ impl Hasher {
     }
 }
 
-/// The whole-file check at its place in the file.
+/// The whole-file check and its place in the file.
 struct Follower {
     sink: Arc<dyn ChunkSink>,
     follow: Follow,
@@ -205,7 +205,7 @@ impl Follower {
         !self.is_done() && self.sink.has(self.next_chunk())
     }
 
-    /// Whether it is far behind, or nothing more will come that it could go with.
+    /// True if the check is far behind, or no more chunks will come to be hashed beside it.
     fn must_catch_up(&self) -> bool {
         if self.is_done() {
             return false;
@@ -220,7 +220,7 @@ impl Follower {
         self.failed.is_some() || self.offset >= self.sink.layout().byte_count()
     }
 
-    /// Takes the next piece of the file, if it is there, and `other` bytes in any case.
+    /// Hashes the next piece of the file, if it is there, and the `other` bytes in any case.
     fn step(&mut self, other: Option<(&mut Sha256, &[u8])>) {
         let is_read = self.has_next() && self.read_next();
         let piece = if is_read { self.piece.as_slice() } else { &[] };
@@ -247,7 +247,7 @@ impl Follower {
             Some(error) => Err(error),
             None => Ok(self.follow.check.finish()),
         };
-        // Nobody waits for the verdict of a fetch that was stopped.
+        // An error means that the fetch was stopped and has dropped the receiver.
         let _ = self.follow.verdict.send(verdict);
     }
 }
@@ -277,7 +277,7 @@ mod tests {
     }
 
     impl Bench {
-        /// A fetch that has just begun. `promised`: what the manifest says of the file that the chunks are of.
+        /// A fetch that has just begun. `promised` edits the manifest, but not the chunks.
         fn new(promised: impl FnOnce(ManifestText) -> ManifestText) -> Self {
             let artifact = slm_vec(&Shape::about(1 << 20, Quantization::F32).unwrap(), 5);
             let options = ManifestOptions { chunk_size: CHUNK as usize, ..ManifestOptions::default() };
@@ -387,7 +387,7 @@ mod tests {
         let Bench { part, keeper, mut notes, .. } = bench;
         drop(keeper);
         while notes.blocking_recv().is_some() {}
-        // The writer is gone with its end of the notes, and it ends when the other one has.
+        // All senders of notes are gone: both threads are ending and release the file in a moment.
         let start = std::time::Instant::now();
         while Arc::strong_count(&part) > 1 && start.elapsed().as_secs() < 10 {
             std::thread::yield_now();

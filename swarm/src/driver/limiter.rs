@@ -1,4 +1,4 @@
-//! All throttles that one session's bytes must pass in one direction.
+//! Rate limiter of one session in one direction: all throttles that its bytes must pass.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,14 +7,14 @@ use tokio::sync::Mutex;
 
 use super::throttle::Throttle;
 
-/// Lets bytes pass when every throttle does. Clones are one.
+/// Lets bytes pass when every throttle does. Clones share one limiter.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Limiter(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
     throttles: Vec<Throttle>,
-    /// One stream of the session at a time stands in the lines of the throttles, which others may share.
+    /// Held by the one stream of the session that queues at the throttles, which other sessions may share.
     turn: Mutex<()>,
     waiting: Tally,
     has_waited: AtomicBool,
@@ -25,7 +25,7 @@ impl Limiter {
         Self(Arc::new(Inner { throttles, ..Inner::default() }))
     }
 
-    /// How much to take at a time; `None` while there is no rate at all.
+    /// Bytes to take at a time; `None` while no throttle has a rate.
     pub(super) fn piece(&self) -> Option<usize> {
         let least = self.0.throttles.iter().filter_map(Throttle::piece).min();
         least.map(|piece| usize::try_from(piece).unwrap_or(usize::MAX))
@@ -44,18 +44,18 @@ impl Limiter {
         }
     }
 
-    /// Whether anybody waits, or has waited since this was asked last.
+    /// True if a stream waits, or has waited since the last call.
     pub(super) fn has_withheld(&self) -> bool {
         self.0.has_waited.swap(false, Ordering::Relaxed) || self.0.waiting.count() > 0
     }
 }
 
-/// How many are at something. Clones count together.
+/// Counter of running operations, shared by its clones.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally(Arc<AtomicUsize>);
 
 impl Tally {
-    /// One more, until what is given is dropped.
+    /// Counts one more until the guard is dropped.
     pub(super) fn one(&self) -> One<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
         One(&self.0)
@@ -118,8 +118,8 @@ mod tests {
         for _ in 0..120 {
             of_few += usize::from(told.recv().await.unwrap());
         }
-        // One in sixteen if streams were counted. What was earned while the whole process stood still goes to whoever asks
-        // first, so that on a busy machine it is not one in two.
+        // One in sixteen if streams were counted. It is not exactly one in two on a busy machine: bytes earned while
+        // the whole process stood still go to the first stream that asks.
         assert!((30..=108).contains(&of_few), "{of_few} of 120");
     }
 }

@@ -1,4 +1,5 @@
-//! With an offer alone: one question to one peer, and nothing believed but a hash.
+//! Fetches a manifest with an offer alone: one request to one peer, and the answer counts only if it has the hash in
+//! the offer.
 
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// The peer cannot be reached, refuses, is another, or its answer is no manifest or not that one.
+    /// The peer cannot be reached, refuses, or has another key; or its answer is no valid manifest, or not the one in
+    /// the offer.
     pub async fn fetch_manifest(
         &self,
         offer: &SignedOffer,
@@ -56,7 +58,8 @@ impl Node {
     }
 }
 
-/// Whether the text is the manifest that the offer names, its signature included; else what the peer is told.
+/// Parses the text as the manifest that the offer names, its signature included; an error comes with the close code for
+/// the peer.
 fn judge(peer: PeerId, swarm_id: [u8; 32], text: &[u8]) -> Result<Arc<Manifest>, (CloseCode, DriverError)> {
     let fault = match Manifest::parse(text) {
         Ok(manifest) if *manifest.swarm_id() == swarm_id => return Ok(Arc::new(manifest)),
@@ -70,7 +73,7 @@ fn question(swarm_id: [u8; 32], software: &str) -> Frame {
     Frame::ManifestOnly(ManifestOnly { version: PROTOCOL_VERSION, swarm_id, software: software.to_owned() })
 }
 
-/// The answer, and the control stream, where it could be opened.
+/// Requests the manifest. Returns the answer, and the control stream where it could be opened.
 async fn ask(
     connection: &Connection,
     question: &Frame,
@@ -79,7 +82,8 @@ async fn ask(
         return (Err(RequestFault::Lost), None);
     };
     let answer = match control.write_all(&question.encode()).await {
-        // It may be read before the frame that permits it, since streams have no order; it waits there for that.
+        // The peer may read the request before the frame that permits it, since streams have no order; it keeps the
+        // request until then.
         Ok(()) => download::manifest(connection).await,
         Err(_) => Err(RequestFault::Lost),
     };

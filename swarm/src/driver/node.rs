@@ -1,4 +1,4 @@
-//! A socket with a key: where everything else begins.
+//! A node: a bound UDP socket with a key, from which seeding and fetching start.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -15,23 +15,23 @@ use super::routes::Routes;
 use super::tls::Credentials;
 use super::transport;
 
-/// How a node is reached, and by which key.
+/// Settings of a node: its key, its addresses and its transport.
 #[derive(Debug, Clone)]
 pub struct NodeSettings {
-    /// Our key.
+    /// The node's key.
     pub key: SigningKey,
-    /// Where to listen; the dialing socket is this one too.
+    /// Where to listen; the same socket dials.
     pub listen: SocketAddr,
     /// Addresses to name in offers instead of the ones found.
     pub advertise: Vec<SocketAddr>,
     /// Addresses of this machine, named in offers when `listen` is a wildcard.
     pub interfaces: Vec<IpAddr>,
-    /// Whether peers may connect to us and ask for anything.
+    /// Whether peers may connect to this node and send requests.
     pub serves: bool,
-    /// No datagram is longer, in bytes; `None`: as long as the path takes. Below what every path takes it has no
+    /// Longest datagram, in bytes; `None`: as long as the path takes. A value below what every path takes has no
     /// effect.
     pub max_datagram: Option<u16>,
-    /// What keeps our sending within what the path carries.
+    /// The congestion controller, which keeps sending within what the path carries.
     pub congestion: Congestion,
 }
 
@@ -39,7 +39,7 @@ pub struct NodeSettings {
 #[derive(Debug)]
 pub struct Node {
     pub(super) dialer: Dialer,
-    /// Whoever connects is answered with this; `None`: nobody is.
+    /// Configuration for incoming connections; `None`: none are answered.
     pub(super) server: Option<ServerConfig>,
     settings: NodeSettings,
     local: SocketAddr,
@@ -67,7 +67,7 @@ impl Node {
         &self.settings.key
     }
 
-    /// Our peer id.
+    /// The node's peer id.
     pub fn id(&self) -> PeerId {
         PeerId(self.settings.key.verifying_key().to_bytes())
     }
@@ -77,7 +77,7 @@ impl Node {
         self.local
     }
 
-    /// The addresses that an offer of ours names, best first.
+    /// The addresses that the node's offers name, best first.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let mut addresses = if !self.settings.advertise.is_empty() {
             self.settings.advertise.clone()
@@ -92,17 +92,17 @@ impl Node {
         addresses
     }
 
-    /// An offer for a swarm at [`Self::addresses`], signed with our key.
+    /// An offer for a swarm at [`Self::addresses`], signed with the node's key.
     ///
     /// # Errors
     ///
-    /// An address that no offer may name, or none at all.
+    /// An address that no offer may name, or no address at all.
     pub fn offer(&self, swarm_id: [u8; 32], expires_unix: u64) -> Result<SignedOffer, DriverError> {
         let offer = Offer { peer: self.id(), swarm_id, addresses: self.addresses(), expires_unix };
         Ok(SignedOffer::sign(offer, &self.settings.key)?)
     }
 
-    /// Says goodbye to whoever is still connected, and for `grace` says it again to whoever has not heard it.
+    /// Closes all connections that are left, and for `grace` repeats the close to peers that have not received it.
     pub(super) async fn close(&self, code: CloseCode, grace: Duration) {
         self.dialer.endpoint.close(VarInt::from_u32(code.into()), b"");
         let _ = tokio::time::timeout(grace, self.dialer.endpoint.wait_idle()).await;

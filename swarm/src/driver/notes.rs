@@ -1,4 +1,4 @@
-//! What passes between a session, its tasks and its runner.
+//! Messages between a session, its tasks and its runner.
 
 use std::sync::Arc;
 
@@ -22,43 +22,43 @@ use crate::machine::{
 };
 use crate::store::{ChunkSource, StoreError};
 
-/// What tasks tell the session.
+/// A message from a task to the session.
 #[derive(Debug)]
 pub(super) enum Note {
-    /// For the machine as it is.
+    /// An input for the machine, passed on unchanged.
     Input(Input),
     /// A handshake is done.
     Connected { connection: Connection, peer: PeerId, dialed: bool, place: Option<Place> },
-    /// A peer asks for something.
+    /// A peer sent a request.
     Asked { conn: Conn, request: Request, send: Unfinished },
     /// A chunk is in memory, unproven.
     Arrived { req: Req, data: Vec<u8>, proof: Vec<Digest> },
     /// Leaf hashes and the proof of their range, unproven.
     LeavesArrived { req: Req, first: u32, answer: Result<(Vec<Digest>, Vec<Digest>), RequestFault> },
-    /// An answer ended.
+    /// Serving a request ended.
     Served { ask: Ask, outcome: ServeOutcome },
-    /// A chunk was proven or not; its buffer comes back.
+    /// The verdict on a chunk; its buffer comes back.
     Kept { req: Req, outcome: Result<KeepOutcome, StoreError>, buffer: Vec<u8> },
-    /// The partial file was held against the leaf hashes.
+    /// A rescan compared the partial file with the leaf hashes.
     Rescanned { have: Result<Vec<u32>, StoreError> },
     /// A task of a connection ended by a panic.
     Panicked,
-    /// A thread that nothing works without ended by a panic.
+    /// A thread that the session cannot work without ended by a panic.
     WorkerLost { doing: &'static str },
 }
 
-/// What the session tells its runner.
+/// A session event for its runner.
 #[derive(Debug)]
 pub(super) enum Happening {
-    /// The machine said something.
+    /// The machine reported an event.
     Event(Event),
-    /// Our own disk failed.
+    /// The local disk failed.
     Disk(StoreError),
     /// The file that is served is no longer the artifact.
     SourceChanged,
-    /// A thread of ours is gone, and the session is of no use without it.
+    /// A worker thread is gone, and the session is of no use without it.
     WorkerLost(&'static str),
-    /// Time for whoever watches progress to look.
+    /// Time for the runner's periodic work: syncs and the check for a stall.
     Moment,
 }
 
@@ -71,12 +71,12 @@ pub(super) struct Download {
 pub(super) struct Answer {
     pub(super) conn: Conn,
     pub(super) request: Request,
-    /// The asking stream, until somebody answers on it.
+    /// The stream of the request, until a task answers on it.
     pub(super) send: Option<Unfinished>,
     pub(super) abort: Option<AbortHandle>,
 }
 
-/// What a session works with.
+/// Inputs of a new session.
 pub(super) struct Parts {
     pub(super) config: Config,
     pub(super) have: Bitfield,

@@ -1,4 +1,4 @@
-//! Carrying out what the machine decided: one function an output.
+//! Carries out the outputs of the machine: one function per output.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl Session {
                     self.tell_ban(&event);
                     let now = self.now();
                     if !self.is_stopping && self.telling.may_tell(now, &event) {
-                        // A watcher that does not keep up misses some; what matters is kept by the runner.
+                        // A receiver that does not keep up misses some reports; the runner gets every event.
                         let _ = self.reports.try_send(Report::Event(event.clone()));
                     }
                     self.happenings.push_back(Happening::Event(event));
@@ -65,7 +65,7 @@ impl Session {
     fn tell_ban(&self, event: &Event) {
         let (Some(tell), Event::Banned { peer, breach, index, got }) = (&self.bans, event) else { return };
         let expected = index.zip(self.sink.as_ref()).and_then(|(index, sink)| sink.chunk_hash(index));
-        // Whoever keeps the bans may be gone at the end of a run; the run itself knows them.
+        // The receiver of bans may be gone at the end of a run; the machine itself knows them.
         let _ = tell.send(Ban { peer: *peer, breach: *breach, index: *index, expected, got: *got });
     }
 
@@ -86,7 +86,7 @@ impl Session {
     fn send(&mut self, conn: Conn, frame: &Frame) {
         let Some(link) = self.links.get(&conn) else { return };
         if let Frame::Bitfield(_) = frame {
-            // Its Hello was good: from here on it may ask, and we may fetch from it.
+            // The peer's Hello was good: from here on it may send requests, and this node may fetch from it.
             if self.dialer.serves {
                 link.connection
                     .set_max_concurrent_bi_streams(VarInt::from_u32(transport::STREAMS_AFTER_HELLO));
@@ -100,7 +100,7 @@ impl Session {
         }
     }
 
-    /// Peers share what memory there is for bytes under way; a peer that is not introduced gets next to nothing.
+    /// Divides the memory for bytes in flight among the introduced peers; other peers get next to nothing.
     pub(super) fn share_windows(&self) {
         for conn in &self.introduced {
             let Some(link) = self.links.get(conn) else { continue };
@@ -170,7 +170,7 @@ impl Session {
         first: u32,
         answer: Result<(Vec<Digest>, Vec<Digest>), RequestFault>,
     ) {
-        // An answer that was withdrawn meanwhile must not touch what others have proven since.
+        // The answer to a withdrawn request must not touch leaf hashes that were proven since.
         if self.leaf_request.take_if(|(asked, _)| *asked == req).is_none() {
             return;
         }
@@ -211,7 +211,7 @@ impl Session {
         let (source, note) = (self.server.source.clone(), self.note.clone());
         self.tasks.spawn(async move {
             let is_good = tokio::task::spawn_blocking(move || serve::is_good(&*source, index)).await;
-            // A panic there is a bug of ours, and the chunk stays lost.
+            // A panic there is a bug of this program, and the chunk stays lost.
             let is_good = is_good.unwrap_or(false);
             let _ = note.send(Note::Input(Input::Reread { index, is_good })).await;
         });
@@ -267,7 +267,8 @@ impl Session {
         answer.abort = Some(start(&mut self.tasks, self.server.clone(), send, counters));
     }
 
-    /// A signature is checked beside: strangers decide how many there are, and the machine has better things to do.
+    /// Checks the signature of an offer on the blocking pool: unknown peers decide how many there are, and the machine
+    /// must not wait.
     fn check_offer(&mut self, check: Check, offer: UncheckedOffer) {
         let note = self.note.clone();
         self.tasks.spawn(async move {

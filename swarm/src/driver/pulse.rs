@@ -1,4 +1,4 @@
-//! What is seen of one connection from one picture to the next: bytes, and whether its path is alive.
+//! Samples of one connection: transferred bytes, and whether its path is alive.
 
 use std::time::Duration;
 
@@ -6,17 +6,18 @@ use quinn::ConnectionStats;
 
 use crate::machine::{Meter, Time};
 
-/// So many datagrams that nothing came back for are no chance: an acknowledgement alone is never answered, but
-/// whatever else we sent is, or is sent again and again (RFC 9002 section 6.2).
+/// Datagrams sent without any coming back that show a silent path: an acknowledgement alone is never answered, but
+/// everything else is, or is sent again and again (RFC 9002 section 6.2).
 const UNHEARD: u64 = 4;
-/// Of what was sent meanwhile, one in so many lost, and more than one, is trouble.
+/// One packet in this many lost during the interval, and more than one, is trouble.
 const LOST_PART: u64 = 5;
-/// So many times its least, and more than this above it, a round trip is trouble: a queue that does not end.
+/// A round trip of more than this many times its minimum, and more than this above it, is trouble: a queue that does
+/// not end.
 const LONG: (u32, Duration) = (4, Duration::from_millis(200));
-/// Sent while nobody gave it anything to send: it is still at what it was given before.
+/// Datagrams sent in an interval without new payload that show that the send buffer is still draining.
 const DRAINING: u64 = 3;
 
-/// The last look at a connection.
+/// The last sample of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     received: u64,
@@ -30,17 +31,17 @@ pub(super) struct Pulse {
     up: Meter,
 }
 
-/// What happened since then.
+/// What happened on a connection between two samples.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Beat {
     /// Payload bytes.
     pub(super) received: u64,
     pub(super) sent: u64,
-    /// A datagram came.
+    /// A datagram was received.
     pub(super) is_heard: bool,
-    /// The path is silent, loses, or takes far longer than it could.
+    /// The path is silent, losing, or its round trip far above its minimum.
     pub(super) is_in_trouble: bool,
-    /// Datagrams of payload go out that was handed in earlier.
+    /// Datagrams go out with payload that was handed to QUIC earlier.
     pub(super) is_draining: bool,
     /// Payload bytes a second, smoothed.
     pub(super) down_rate: u64,
@@ -48,7 +49,7 @@ pub(super) struct Beat {
 }
 
 impl Pulse {
-    /// `received` and `sent`: payload bytes since the connection began.
+    /// Takes a sample. `received` and `sent`: payload bytes since the connection began.
     pub(super) fn beat(&mut self, now: Time, (received, sent): (u64, u64), stats: &ConnectionStats) -> Beat {
         let (heard, said) = (stats.udp_rx.datagrams, stats.udp_tx.datagrams);
         let fresh = |new: u64, old: &mut u64| new.saturating_sub(std::mem::replace(old, new));

@@ -1,4 +1,4 @@
-//! Our own offer, signed anew before it ends: a share may go on for longer than an offer holds.
+//! Renewal of the node's own offer before it expires: a share may go on for longer than an offer is valid.
 
 use std::time::Duration;
 
@@ -10,31 +10,31 @@ use super::report::Report;
 use super::session::Session;
 use crate::machine::{Input, Time};
 
-/// Offers are signed no more often than this, or than four times in the life of one: a calendar that is set to and fro is no
-/// reason to have every member check a signature each time.
+/// Least time between two renewals, or a quarter of an offer's lifetime if that is less: a calendar that is set to and
+/// fro must not make every member check a signature each time.
 const PAUSE: Duration = Duration::from_secs(5 * 60);
 
 /// An offer, and what is needed to sign the next.
 pub(super) struct Renewal {
     key: SigningKey,
     offer: SignedOffer,
-    /// Seconds for which the first was signed, and each after it is.
+    /// Lifetime of the first offer, and of each renewed one, in seconds.
     life: u64,
-    /// When the last was signed here, by the clock of deadlines.
+    /// When the last offer was renewed, by the monotonic clock.
     signed: Option<Time>,
 }
 
 impl Renewal {
-    /// `unix`: now, in seconds since 1970. `None` if the offer does not hold by that: who signed it goes by another
-    /// calendar, and for how long the next should hold is not known.
+    /// `unix`: now, in seconds since 1970. `None` if the offer is not valid then: its signer goes by another calendar,
+    /// and the lifetime of the next offer is not known.
     pub(super) fn new(key: SigningKey, offer: SignedOffer, unix: u64) -> Option<Self> {
         let life = offer.offer().expires_unix.checked_sub(unix)?;
         (1..=MAX_OFFER_LIFE.as_secs()).contains(&life).then_some(Self { key, offer, life, signed: None })
     }
 
-    /// A new offer with the same addresses, if half of the time of the last one is over; or if the last one holds for longer
-    /// than it was meant to: the calendar was ahead when it was signed, and who goes by the right one takes it for a
-    /// mistake.
+    /// Signs a new offer with the same addresses if half of the last one's time is over; or if the last one is valid
+    /// for longer than its lifetime: the calendar was ahead when it was signed, and peers with the right calendar take
+    /// it for a mistake.
     fn look(&mut self, now: Time, unix: u64) -> Option<SignedOffer> {
         let left = self.offer.offer().expires_unix.saturating_sub(unix);
         let is_meant = left > self.life / 2 && left <= self.life.saturating_add(OFFER_CLOCK_SKEW.as_secs());
@@ -43,7 +43,7 @@ impl Renewal {
             return None;
         }
         let offer = Offer { expires_unix: unix.saturating_add(self.life), ..self.offer.offer().clone() };
-        // Its addresses were good enough to be signed before.
+        // The same addresses could be signed before.
         self.offer = SignedOffer::sign(offer, &self.key).ok()?;
         self.signed = Some(now);
         Some(self.offer.clone())
@@ -51,14 +51,14 @@ impl Renewal {
 }
 
 impl Session {
-    /// Tells the machine what the calendar says, if it is to know, and renews our offer in time.
+    /// Reports the calendar time to the machine when due, and renews the node's own offer in time.
     pub(super) fn look_at_calendar(&mut self) {
         let now = self.now();
         let Some(unix) = self.calendar.look(now.since_start()) else { return };
         self.machine.handle(now, Input::Calendar { unix });
         if let Some(offer) = self.renewal.as_mut().and_then(|renewal| renewal.look(now, unix)) {
             self.machine.handle(now, Input::OwnOffer(offer.clone()));
-            // A watcher that misses it has one that holds for half of its time yet.
+            // A receiver that misses this report has an offer that is valid for half of its time yet.
             let _ = self.reports.try_send(Report::Offer(offer));
         }
     }
@@ -93,7 +93,7 @@ mod tests {
         let expected = Offer { expires_unix: NOW + WEEK / 2 + WEEK, ..first.offer().clone() };
         assert_eq!(*second.offer(), expected);
         assert_eq!(renewal.look(after(WEEK / 2 + 1), NOW + WEEK / 2 + 1), None);
-        // The machine slept for longer than it held; the clock of deadlines stood still meanwhile.
+        // The computer slept for longer than the offer was valid; the monotonic clock stood still meanwhile.
         let third = renewal.look(after(WEEK / 2 + 300), NOW + 5 * WEEK).unwrap();
         assert_eq!(third.offer().expires_unix, NOW + 6 * WEEK);
         third.check_fresh(NOW + 5 * WEEK).unwrap();
@@ -105,12 +105,12 @@ mod tests {
         let mut jumped = renewal(NOW + WEEK).unwrap();
         let wrong = jumped.look(after(60), NOW + AHEAD).unwrap();
         assert!(wrong.check_fresh(NOW).is_err());
-        // Two calendars may differ by five minutes, and that is no reason.
+        // Two calendars may differ by five minutes, which is no reason to renew.
         assert_eq!(jumped.look(after(600), NOW + AHEAD - 300), None);
         let right = jumped.look(after(601), NOW + 601).unwrap();
         assert_eq!(right.offer().expires_unix, NOW + 601 + WEEK);
         right.check_fresh(NOW + 601).unwrap();
-        // The share began while it was ahead.
+        // The share began while the calendar was ahead.
         let mut began = renewal(NOW + WEEK).unwrap();
         let right = began.look(after(1), NOW - AHEAD).unwrap();
         assert_eq!(right.offer().expires_unix, NOW - AHEAD + WEEK);
@@ -125,7 +125,7 @@ mod tests {
             renewal.look(after(second), NOW + second + ahead)
         });
         assert_eq!(flips.count(), 12);
-        // Whatever it did, it ends with one that holds by what the calendar says then.
+        // In the end the offer is valid by what the calendar says then.
         let at = NOW + seconds + 300;
         let last = renewal.look(after(seconds + 300), at).unwrap_or_else(|| renewal.offer.clone());
         last.check_fresh(at).unwrap();

@@ -1,4 +1,4 @@
-//! What the driver tells whoever watches: events, and now and then a picture of everything.
+//! Reports of the driver: events, and periodic snapshots of the session.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,23 +10,23 @@ use super::judge::Seen;
 use super::session::Session;
 use crate::machine::{Event, Progress};
 
-/// One thing to show.
+/// One report to the observer of a session.
 #[derive(Debug, Clone)]
 pub enum Report {
-    /// Something happened.
+    /// The machine reported an event.
     Event(Event),
-    /// How things stand.
+    /// A periodic snapshot of the session.
     Snapshot(Snapshot),
-    /// Our own offer was signed anew, since half of its time was over.
+    /// The node's own offer was renewed, mostly because half of its time was over.
     Offer(SignedOffer),
 }
 
-/// How things stand at one moment.
+/// State of a session at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Since the session began.
+    /// Time since the session began.
     pub elapsed: Duration,
-    /// Chunks and peers.
+    /// Counts of chunks and peers.
     pub progress: Progress,
     /// Bytes that are proven and on disk.
     pub have_bytes: u64,
@@ -40,8 +40,8 @@ pub struct Snapshot {
     pub down_rate: u64,
     /// Payload bytes a second going out, smoothed.
     pub up_rate: u64,
-    /// Why no payload byte moved since the picture before this one; `None` while bytes move. Judged by what comes in as
-    /// long as chunks are missing, and by what goes out otherwise.
+    /// Why no payload byte moved since the previous snapshot; `None` while bytes move. Judged by received bytes as long
+    /// as chunks are missing, and by sent bytes otherwise.
     pub idle: Option<Idle>,
     /// How long each cause held since the session began.
     pub idle_time: BTreeMap<Idle, Duration>,
@@ -49,22 +49,22 @@ pub struct Snapshot {
     pub busy_time: Duration,
     /// Connected peers.
     pub peers: Vec<PeerView>,
-    /// Answers that are being sent, or that a peer has not read to their end; also of peers that we parted with.
+    /// Answers that are being sent, or that a peer has not acknowledged; also those to peers that are disconnected.
     pub unread: u32,
     /// Events that were not reported, since there were too many of their kind.
     pub untold: u64,
-    /// Tasks of ours that ended by a panic: bugs, each of which cost one connection or one answer.
+    /// Tasks that ended by a panic: bugs, each of which cost one connection or one answer.
     pub panics: u64,
 }
 
 /// One connected peer.
 #[derive(Debug, Clone)]
 pub struct PeerView {
-    /// Who.
+    /// The peer.
     pub peer: PeerId,
-    /// Payload bytes it sent us in this session.
+    /// Payload bytes received from the peer in this session.
     pub received_bytes: u64,
-    /// Payload bytes we sent it in this session.
+    /// Payload bytes sent to the peer in this session.
     pub sent_bytes: u64,
     /// Payload bytes a second from it, smoothed.
     pub down_rate: u64,
@@ -72,24 +72,25 @@ pub struct PeerView {
     pub up_rate: u64,
     /// Round trip as QUIC measures it.
     pub rtt: Duration,
-    /// It does not let us ask for chunks now.
+    /// The peer chokes this node.
     pub choking_us: bool,
-    /// We do not let it ask for chunks now.
+    /// This node chokes the peer.
     pub we_choke: bool,
-    /// It wants chunks that we have.
+    /// The peer is interested in chunks of this node.
     pub interested: bool,
-    /// Our requests that it has not answered whole.
+    /// Requests to the peer that are not answered whole.
     pub requests: u32,
-    /// Its requests that we have not answered whole.
+    /// Requests of the peer that are not answered whole.
     pub asks: u32,
-    /// Chunks that it has.
+    /// Chunks that the peer has.
     pub have: u32,
-    /// Why it sent nothing since the picture before this one, while chunks are missing; `no-source`: it has none for us.
+    /// Why the peer sent nothing since the previous snapshot, while chunks are missing; `no-source`: it has no wanted
+    /// chunk.
     pub idle: Option<Idle>,
 }
 
 impl Session {
-    /// Tells whoever watches how things stand.
+    /// Sends a snapshot to the observer.
     pub(super) fn report_snapshot(&mut self) {
         let (now, (received, sent)) = (self.now(), self.bytes());
         self.down_meter.add(now, received - self.down_meter.total());

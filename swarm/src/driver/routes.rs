@@ -1,5 +1,5 @@
-//! What the first hop towards an address takes, remembered: a newcomer's first packet proves nothing, and must not cost
-//! a socket each time.
+//! Cache of the longest payload that the first hop towards an address takes: a newcomer's first packet proves nothing,
+//! and must not cost a socket each time.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 
 use super::socket::route_payload;
 
-/// Addresses remembered at once; beyond it all are forgotten, which costs a socket each.
+/// Addresses cached at once; a full cache is cleared, which costs a socket for each address.
 const MAX_ROUTES: usize = 256;
-/// A route may change; path MTU discovery finds out by itself, only more slowly.
+/// Lifetime of an entry: a route may change. Path MTU discovery finds out by itself, only more slowly.
 const FRESH: Duration = Duration::from_secs(60);
 
-/// Clones share what they remember.
+/// The cache, shared by its clones.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Routes(Arc<Mutex<BTreeMap<IpAddr, Known>>>);
 
-/// When it was looked up, and what the kernel said.
+/// Time of the lookup, and the kernel's answer.
 type Known = (Instant, Option<u16>);
 
 impl Routes {
-    /// The longest payload for the way to `remote`, where the kernel says so.
+    /// The longest payload on the route to `remote`, where the kernel reports one.
     pub(super) fn payload(&self, remote: SocketAddr) -> Option<u16> {
         let address = remote.ip().to_canonical();
         let mut routes = self.0.lock().unwrap_or_else(PoisonError::into_inner);

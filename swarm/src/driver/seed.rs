@@ -1,4 +1,4 @@
-//! Serving a complete file until told to stop.
+//! Serves a complete file until the user stops.
 
 use std::sync::Arc;
 
@@ -18,22 +18,23 @@ use super::throttle::Throttle;
 use crate::machine::{Config, Controls, Limits, Order, Terms};
 use crate::store::ChunkSource;
 
-/// How a file is served.
+/// Settings of a share.
 #[derive(Debug)]
 pub struct SeedSettings {
-    /// What the file is.
+    /// The manifest of the file.
     pub manifest: Arc<Manifest>,
-    /// Who may come, how many are served at once and how much each may have; see [`super::steady`] for what stays.
+    /// Which peers may connect, how many are served at once and how much each may take; [`super::steady`] makes
+    /// controls that never change.
     pub controls: watch::Receiver<Controls>,
-    /// Payload bytes a second to all peers together; they pass when all of these let them.
+    /// Rate limits on payload bytes to all peers together; bytes pass when all of these throttles let them.
     pub up: Vec<Throttle>,
-    /// Counts what moves here together with other sessions, and lets no more pass than may; `None`: nothing is shared.
+    /// Quota gate that counts the bytes of this session together with those of other sessions; `None`: no shared quota.
     pub gate: Option<Arc<dyn Gate>>,
-    /// Whom to refuse from the start, and where new bans are told.
+    /// Peers to refuse from the start, and the channel for new bans.
     pub bans: Bans,
-    /// Our own offer, passed on to members.
+    /// The node's own offer, passed on to members.
     pub offer: Option<SignedOffer>,
-    /// Whether our user agreed that the offer is passed on.
+    /// Whether the user agreed that the offer is passed on.
     pub publish: bool,
     /// Software name for the Hello.
     pub software: String,
@@ -41,7 +42,7 @@ pub struct SeedSettings {
     pub seed: u64,
     /// Calendar time now, in seconds since 1970.
     pub unix_now: u64,
-    /// Where events and pictures go.
+    /// Receives events and snapshots.
     pub reports: mpsc::Sender<Report>,
 }
 
@@ -65,7 +66,7 @@ impl SeedEnd {
         if is_changed { Self::SourceChanged { sent_bytes } } else { Self::Stopped { sent_bytes } }
     }
 
-    /// What peers are told.
+    /// Close code sent to the peers.
     pub(super) fn close_code(is_changed: bool) -> CloseCode {
         if is_changed { CloseCode::SourceChanged } else { CloseCode::ShuttingDown }
     }
@@ -82,7 +83,7 @@ impl SeedEnd {
     }
 }
 
-/// What both sides must agree on, from the manifest.
+/// Terms that both sides must agree on, from the manifest.
 pub(super) fn terms(manifest: &Manifest) -> Result<Terms, DriverError> {
     let max = minimodel_wire::limits::MAX_CHUNK_COUNT;
     let count = manifest.chunk_count();
@@ -102,7 +103,7 @@ pub(super) fn terms(manifest: &Manifest) -> Result<Terms, DriverError> {
     })
 }
 
-/// Resolves when the user wants to stop; never when nobody can say so any more.
+/// Resolves when the user wants to stop; never once the sender is gone.
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|&stop| stop).await.is_err() {
         std::future::pending::<()>().await;
@@ -169,7 +170,7 @@ impl Node {
     }
 }
 
-/// True when the source changed, false when the user stopped.
+/// Serves until the end. Returns true if the source changed, false if the user stopped.
 pub(super) async fn serve_until_stopped(session: &mut Session, stop: &mut watch::Receiver<bool>) -> bool {
     loop {
         tokio::select! {

@@ -1,4 +1,4 @@
-//! Answering one ask: a chunk with its proof, leaf hashes, or the manifest.
+//! Serves one request: a chunk with its proof, leaf hashes, or the manifest.
 
 use std::sync::Arc;
 
@@ -18,34 +18,34 @@ use super::transport::WRITE_DEADLINE;
 use crate::machine::{Ask, Input, ServeOutcome};
 use crate::store::{ChunkSource, SourceError};
 
-/// How much is handed to QUIC at a time: small enough for a smooth rate, large enough to cost nothing.
+/// Bytes handed to QUIC at a time: few enough for a smooth rate, enough to cost nothing.
 const PIECE: usize = 64 << 10;
 
-/// Bytes a second of leaf hashes and manifests to all peers of a session together, while a rate holds payload back: a
-/// manifest of the largest size takes a second, and no user's line is filled by it.
+/// Rate of leaf hashes and manifests, in bytes a second to all peers of a session together, while a rate limit holds
+/// payload back: a manifest of the largest size takes a second, and no user's line is filled by it.
 pub(super) const ASIDE: u64 = 64 << 10;
 
-/// What an answer needs besides its stream.
+/// What all answers of a session share.
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) source: Arc<dyn ChunkSource>,
     pub(super) limiter: Limiter,
-    /// Lets leaf hashes and manifests pass, which a rate of payload does not hold back.
+    /// Rate limit of leaf hashes and manifests, to which the payload rate does not apply.
     pub(super) aside: Throttle,
     /// Chunks that are being read.
     pub(super) reading: Tally,
-    /// Chunks that may be read at once, whoever asked and whether they still wait.
+    /// Limits the chunks that are read at once over all peers, withdrawn requests included.
     pub(super) reads: Arc<Semaphore>,
     pub(super) notes: mpsc::Sender<Note>,
 }
 
-/// Chunks that may be read at once: 32 MiB of them, two at least, so that one peer's next chunk is read while the one
+/// Chunks that may be read at once: 32 MiB of them, at least two, so that one peer's next chunk is read while the one
 /// before it is sent.
 pub(super) fn reads_at_once(chunk_size: u32) -> usize {
     ((32 << 20) / chunk_size.max(1) as usize).clamp(2, 64)
 }
 
-/// Sends one chunk and tells the session how it ended.
+/// Sends one chunk and reports the outcome to the session.
 pub(super) async fn chunk(
     server: Server,
     mut send: Unfinished,
@@ -54,7 +54,7 @@ pub(super) async fn chunk(
     counters: Arc<Counters>,
     pass: Pass,
 ) {
-    // What was withdrawn before its turn to be read came is not read.
+    // A request that is withdrawn before its turn is not read.
     let withdrawn = send.stream().stopped();
     let permit = tokio::select! {
         biased;
@@ -70,7 +70,7 @@ pub(super) async fn chunk(
     let read = {
         let _reading = server.reading.one();
         tokio::task::spawn_blocking(move || {
-            // Held until the read has ended, also where nobody waits for it any more: so much is in memory.
+            // Held until the read has ended, even if its task is aborted: the chunk is in memory until then.
             let _permit = permit;
             source.chunk(index)
         })
@@ -79,8 +79,8 @@ pub(super) async fn chunk(
     let outcome = match read {
         Ok(Ok(chunk)) => {
             let head = ChunkHead { len: chunk.bytes.len() as u32, proof: chunk.proof };
-            // What was asked first is whole first, and what was lost of it goes ahead of the rest: otherwise all
-            // that is under way would be whole at once, and nothing be asked for meanwhile.
+            // Earlier requests are completed first, and their lost bytes go ahead of the rest: otherwise all chunks in
+            // flight would be complete at once, and nothing be requested meanwhile.
             let _ = send.stream().set_priority(-((ask.0 % (1 << 30)) as i32));
             send_all(&server, send, head.encode(), Body::Payload(chunk.bytes, pass), &counters).await
         }
@@ -103,25 +103,25 @@ pub(super) async fn chunk(
     let _ = server.notes.send(Note::Served { ask, outcome }).await;
 }
 
-/// Whether the chunk can be read whole, and is what it was.
+/// True if the chunk can be read whole and has its hash.
 pub(super) fn is_good(source: &dyn ChunkSource, index: u32) -> bool {
     let expected = source.chunk_hash(index);
     source.chunk(index).is_ok_and(|chunk| expected == Some(sha256(&chunk.bytes)))
 }
 
-/// What the asker is told, and what the machine has to know.
+/// The reset code for the requesting peer, and the input for the machine.
 fn verdict(error: &SourceError, index: u32) -> (ResetCode, Option<Input>) {
     match error {
         SourceError::Changed { .. } => (ResetCode::SourceChanged, Some(Input::SourceChanged)),
         SourceError::NotHave { .. } => (ResetCode::NotHave, None),
-        // The code that blames nobody: we announced it, and it was there.
+        // The code that blames no peer: the chunk was announced, and it was there.
         _ => (ResetCode::SourceChanged, Some(Input::ChunkLost { index })),
     }
 }
 
-/// What follows a head.
+/// Body of an answer, after its head.
 enum Body {
-    /// Bytes of the model, which counts, quotas and budgets are about, and what let them pass.
+    /// Bytes of the model, to which counts, quotas and budgets apply, and their reservation.
     Payload(Bytes, Pass),
     /// Leaf hashes or the manifest.
     Other(Bytes),
@@ -168,7 +168,7 @@ async fn send_all(
     let unread = Unread::new(counters);
     match send.finish() {
         Ok(arrived) => {
-            // Before this is done the connection is not closed for want of a budget: what was given is to arrive.
+            // Until then the connection is not closed for want of a budget: answers within it must arrive.
             tokio::spawn(async move {
                 let _ = timeout(WRITE_DEADLINE, arrived).await;
                 drop(unread);

@@ -1,4 +1,4 @@
-//! The task that owns the machine: notes come in, the machine decides, and this carries it out.
+//! The task that owns the machine: notes come in, the machine decides, and the session carries it out.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -41,9 +41,9 @@ const WAITING_NOTES: usize = 1_024;
 pub(super) const SPARE_BUFFERS: usize = 16;
 /// Waking up later than this means that the whole process stood still.
 const SUSPENDED: Duration = Duration::from_secs(5);
-/// How often a picture of everything is reported.
+/// Interval of snapshots while bytes move.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(200);
-/// The same while no byte moves: whoever waits costs next to nothing.
+/// Interval of snapshots while no byte moves: an idle transfer costs next to nothing.
 const IDLE_SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct Session {
@@ -66,10 +66,10 @@ pub(super) struct Session {
     pub(super) notes: mpsc::Receiver<Note>,
     pub(super) note: mpsc::Sender<Note>,
     pub(super) links: BTreeMap<Conn, Link>,
-    /// Connections whose Hello agreed with ours.
+    /// Introduced connections: the peer's Hello agreed with this node's.
     pub(super) introduced: BTreeSet<Conn>,
     pub(super) names: BTreeMap<Conn, PeerId>,
-    /// Places that peers which came to us hold among the newcomers of their address, until they are introduced.
+    /// Newcomer places of incoming connections, held until they are introduced.
     pub(super) newcomers: BTreeMap<Conn, Place>,
     pub(super) next_conn: u64,
     pub(super) next_ask: u64,
@@ -80,7 +80,7 @@ pub(super) struct Session {
     pub(super) leaf_request: Option<(Req, AbortHandle)>,
     pub(super) spare: Vec<Vec<u8>>,
     pub(super) tasks: JoinSet<()>,
-    /// Connections that end once their last words are heard.
+    /// Connections that are closed once their last frames and answers are delivered.
     pub(super) partings: JoinSet<()>,
     pub(super) happenings: VecDeque<Happening>,
     pub(super) reports: mpsc::Sender<Report>,
@@ -88,12 +88,12 @@ pub(super) struct Session {
     pub(super) looks: Looks,
     pub(super) down_meter: Meter,
     pub(super) up_meter: Meter,
-    /// What is told of events, and what is too much.
+    /// Rate limit of reported events.
     pub(super) telling: Telling,
     /// Tasks that ended by a panic.
     pub(super) panics: u64,
     pub(super) is_stopping: bool,
-    /// The partial file is being read through; nothing is asked of peers meanwhile.
+    /// The partial file is being rescanned; no requests are made meanwhile.
     pub(super) is_rescanning: bool,
     /// The whole file was checked: from here on it is a share.
     pub(super) is_checked: bool,
@@ -181,12 +181,12 @@ impl Session {
     }
 
     pub(super) fn tell(&mut self, input: Input) {
-        // First: what comes may come after a sleep.
+        // The calendar first: the input may come after a sleep of the computer.
         self.look_at_calendar();
         self.machine.handle(self.now(), input);
     }
 
-    /// Works until something happened that the runner should know. May be dropped and called again.
+    /// Runs the session until an event for the runner. The future may be dropped and this called again.
     pub(super) async fn next(&mut self) -> Happening {
         loop {
             self.reap();
@@ -203,7 +203,7 @@ impl Session {
                     if let Some(note) = note {
                         self.take(note);
                     }
-                    // What waits is taken together, so that one round of decisions sees it all.
+                    // Waiting notes are taken together, so that one round of decisions sees all of them.
                     for _ in 0..WAITING_NOTES {
                         let Ok(note) = self.notes.try_recv() else { break };
                         self.take(note);
@@ -216,7 +216,7 @@ impl Session {
                     }
                 }
             }
-            // Stopped or suspended: that silence was ours, not the peers'.
+            // The process was stopped or suspended: that silence was not the peers'.
             let slept = Instant::now().saturating_duration_since(until);
             if slept > SUSPENDED {
                 self.last_byte += slept;
@@ -246,7 +246,8 @@ impl Session {
                 if let Input::Closed { conn, code } = input {
                     drop(self.unlink(conn));
                     if code == Some(CloseCode::BadChunk) {
-                        // Either it lies or our disk does: from now on every chunk is hashed before it is sent.
+                        // Either the peer lies or the local disk does: from now on every chunk is hashed before it is
+                        // sent.
                         self.server.source.suspect();
                     }
                 }
@@ -343,25 +344,26 @@ impl Session {
         }
     }
 
-    /// Ends every connection with this code, and every task. Gives the time that the goodbyes need: a peer that sends on
-    /// after one round trip has not heard it.
+    /// Ends every connection with this code, and every task. Returns how long the closes must be repeated: a peer that
+    /// sends on after one round trip has not received its close.
     pub(super) async fn stop(&mut self, code: CloseCode) -> Duration {
         let slowest = self.links.values().map(|link| link.connection.rtt()).max();
         let grace = transport::goodbye(slowest.unwrap_or_default());
         let connections: Vec<_> = self.links.values().map(|link| link.connection.clone()).collect();
-        // While it is still known who is here.
+        // A last sample, while the peers are still connected.
         self.look();
-        // Whoever leaves now leaves because we do, which is nothing to tell.
+        // Peers that leave from now on leave because this session ends, which is nothing to report.
         self.is_stopping = true;
         self.tell(Input::Stop(code));
         self.carry_out();
-        // What has no room in its window is not heard any more.
+        // A close that has no room in its congestion window would not be sent.
         connections.iter().for_each(congestion::make_way);
         let left: Vec<Conn> = self.links.keys().copied().collect();
         left.into_iter().for_each(|conn| self.part(conn, code));
         self.report_snapshot();
         self.tasks.abort_all();
-        // Each ends with its own code, also those that were about to end. The endpoint is closed next, with one for all.
+        // Each connection ends with its own code, also those that were about to end. The endpoint is closed next, with
+        // one code for all.
         let all_parted = async { while self.partings.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(transport::MAX_GOODBYE, all_parted).await;
         self.partings.abort_all();
@@ -369,10 +371,10 @@ impl Session {
         grace
     }
 
-    /// Waits, after [`Session::stop`], until the chunks that have arrived are kept and no thread holds the file. What
-    /// the caller does not wait for is proven again when the fetch is resumed.
+    /// Waits, after [`Session::stop`], until the chunks that have arrived are kept and no thread holds the file. Chunks
+    /// for which the caller does not wait are proven again when the fetch is resumed.
     pub(super) async fn end_keeping(&mut self) {
-        // The threads would wait for room in a queue that is not read any more.
+        // Otherwise the threads would wait for room in a queue that is no longer read.
         self.notes.close();
         if let Some(keeper) = self.keeper.take() {
             keeper.end().await;

@@ -1,4 +1,4 @@
-//! Where proven chunks go: the one thing the driver needs of a partial file besides serving from it.
+//! Where proven chunks are written: all that the driver needs of a partial file besides serving from it.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use minimodel_verifier::Digest;
 use crate::machine::KeepOutcome;
 use crate::store::{ChunkSource, Disk, KeepError, Part, StoreError};
 
-/// A file that grows by proven chunks. Everything here blocks and is called on threads for that.
+/// A file that grows by proven chunks. All calls block, and are made on threads for blocking work.
 pub trait ChunkSink: ChunkSource {
     /// Proves the chunk, whose SHA-256 is `got`, against the root, writes it and records it.
     ///
@@ -23,15 +23,15 @@ pub trait ChunkSink: ChunkSource {
         supplier: [u8; 32],
     ) -> Result<KeepOutcome, StoreError>;
 
-    /// Fills `piece` with what stands in the file from `offset` on.
+    /// Fills `piece` with the bytes of the file from `offset` on.
     ///
     /// # Errors
     ///
     /// The disk's.
     fn read_back(&self, offset: u64, piece: &mut [u8]) -> io::Result<()>;
 
-    /// Holds what is on disk against all leaf hashes, proven by the caller; gives the chunks that are good and
-    /// were not recorded.
+    /// Compares what is on disk with all leaf hashes, proven by the caller; returns the chunks that are good and were
+    /// not recorded.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The UDP socket under quinn: batches that are too long for one system call are cut, and the MTU of a route is known.
+//! The UDP socket under quinn: cuts batches that are too long for one system call, and looks up the MTU of a route.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -50,10 +50,10 @@ struct BatchSocket {
     begun: Mutex<Option<Begun>>,
 }
 
-/// A batch of which a part is sent; quinn will come back with all of it when the socket has room.
+/// A batch of which a part is sent; quinn offers all of it again when the socket has room.
 #[derive(Debug)]
 struct Begun {
-    /// The first bytes of the batch: a protected packet, so no two are alike.
+    /// The first bytes of the batch: those of a protected packet, so that no two batches are alike.
     head: [u8; HEAD],
     len: usize,
     sent: usize,
@@ -69,7 +69,7 @@ fn head_of(contents: &[u8]) -> [u8; HEAD] {
 }
 
 impl BatchSocket {
-    /// How much of this batch is sent already.
+    /// Returns how many bytes of this batch are sent already.
     fn take_begun(&self, contents: &[u8]) -> usize {
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let same = begun.take_if(|begun| begun.len == contents.len() && begun.head == head_of(contents));

@@ -1,4 +1,4 @@
-//! How much is told of what peers do: they decide how often they come and go, not how long our log is.
+//! Rate limits on reported peer events, so that reconnecting peers cannot flood the log.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,16 @@ use minimodel_wire::PeerId;
 
 use crate::machine::{Bucket, Event, Time};
 
-/// Events of one peer, at once and a second.
+/// Events of one peer, in a burst and per second.
 const OF_ONE: (u64, u64) = (32, 1);
-/// Events of all peers together, at once and a second. Keys cost nothing.
+/// Events of all peers together, in a burst and per second. Keys cost an attacker nothing.
 const OF_ALL: (u64, u64) = (1_024, 16);
-/// The same for bans and wrong keys, which nothing else may crowd out.
+/// Bans and wrong keys of all peers together, in a burst and per second; no other event may crowd them out.
 const GRAVE: (u64, u64) = (256, 4);
 /// Peers counted at once.
 const MAX_PEERS: usize = 512;
 
-/// Counts events.
+/// Rate limiter of reported events.
 #[derive(Debug)]
 pub(super) struct Telling {
     of_one: BTreeMap<PeerId, Bucket>,
@@ -32,10 +32,10 @@ impl Default for Telling {
 }
 
 impl Telling {
-    /// Whether the event is told.
+    /// True if the event may be reported; otherwise it is counted as unreported.
     pub(super) fn may_tell(&mut self, now: Time, event: &Event) -> bool {
         let (peer, is_grave) = match event {
-            // Progress of our own, or paid for with a chunk.
+            // Progress of this session, or one event per transferred chunk.
             Event::Chunk { .. }
             | Event::Uploaded { .. }
             | Event::NothingGood
@@ -56,13 +56,13 @@ impl Telling {
 
     fn of_one(buckets: &mut BTreeMap<PeerId, Bucket>, now: Time, peer: PeerId) -> &mut Bucket {
         if buckets.len() >= MAX_PEERS && !buckets.contains_key(&peer) {
-            // Whoever profits from being forgotten is still counted among all.
+            // A peer that profits from being forgotten is still counted among all.
             buckets.clear();
         }
         buckets.entry(peer).or_insert_with(|| Bucket::new(now, OF_ONE.1, OF_ONE.0))
     }
 
-    /// Events that were not told.
+    /// Events that were not reported.
     pub(super) fn untold(&self) -> u64 {
         self.untold
     }

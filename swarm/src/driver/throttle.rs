@@ -1,4 +1,4 @@
-//! A rate that may change while bytes pass.
+//! A rate limit that may change while bytes pass.
 
 use std::future::Future;
 use std::pin::pin;
@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// What may pass at once: small enough to be smooth, large enough not to wake for every packet.
+/// Burst that may pass at once: small enough to be smooth, large enough not to wake for every packet.
 const BURST: Duration = Duration::from_millis(50);
-/// The least and the most that one taker takes at a time, in bytes.
+/// The least and the most bytes that one stream takes at a time.
 const PIECE: (u64, u64) = (1 << 10, 64 << 10);
-/// Nobody waits longer without looking again.
+/// Longest wait before the rate is looked at again.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
-/// Stands for no rate.
+/// Means that there is no rate limit.
 const UNLIMITED: u64 = u64::MAX;
 
-/// A rate in payload bytes a second, shared by its clones, also across threads and runtimes. It may be changed at any
-/// time: who waits for an old rate goes on at the new one at once.
+/// A rate limit in payload bytes a second, shared by its clones, also across threads and runtimes. It may be changed at
+/// any time: transfers that wait for an old rate go on at the new one at once.
 ///
-/// Bytes pass in the order in which they were asked for, in pieces of at most 64 KiB; a transfer stands in the line with
-/// one piece at a time, so that transfers with one throttle share it evenly however many streams each has.
+/// Bytes pass in the order in which they were requested, in pieces of at most 64 KiB; a transfer queues with one piece
+/// at a time, so that transfers with one throttle share it evenly however many streams each has.
 #[derive(Debug, Clone)]
 pub struct Throttle(Arc<Shared>);
 
@@ -32,7 +32,7 @@ struct Shared {
     changed: Notify,
 }
 
-/// Who asked first passes first: each is let by when as many bytes may have passed as were asked for until then.
+/// First-in-first-out queue: a piece passes when as many bytes may have passed as were requested up to its end.
 #[derive(Debug)]
 struct Line {
     asked: u64,
@@ -47,14 +47,14 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// A throttle that lets so many bytes a second pass: `None` all, 0 none at all.
+    /// A throttle of so many bytes a second: `None` is no limit, 0 lets nothing pass.
     pub fn new(bytes_per_second: Option<u64>) -> Self {
         let rate = bytes_per_second.unwrap_or(UNLIMITED);
         let line = Line { asked: 0, passed: burst(rate), at: Instant::now() };
         Self(Arc::new(Shared { rate: rate.into(), line: line.into(), changed: Notify::new() }))
     }
 
-    /// The rate from now on, for all clones.
+    /// Sets the rate from now on, for all clones.
     pub fn set(&self, bytes_per_second: Option<u64>) {
         let rate = bytes_per_second.unwrap_or(UNLIMITED);
         self.with_line(|line, old| {
@@ -73,12 +73,12 @@ impl Throttle {
         Some(self.0.rate.load(Ordering::Relaxed)).filter(|&rate| rate != UNLIMITED)
     }
 
-    /// How much to take at a time; `None` without a rate.
+    /// Bytes to take at a time; `None` without a rate.
     pub(super) fn piece(&self) -> Option<u64> {
         self.rate().map(|rate| (rate / 20).clamp(PIECE.0, PIECE.1))
     }
 
-    /// Waits until the bytes may pass; whether it had to.
+    /// Waits until the bytes may pass; returns whether it had to wait.
     pub(super) async fn take(&self, bytes: u64) -> bool {
         if self.rate().is_none() {
             return false;
@@ -87,7 +87,7 @@ impl Throttle {
         let mut waited = false;
         loop {
             let mut changed = pin!(self.0.changed.notified());
-            // A change between the look and the wait is not missed.
+            // Enabled first, so that a change between reading the rate and waiting is not missed.
             changed.as_mut().enable();
             let wait = self.with_line(|line, rate| line.wait(ticket.number, rate));
             if wait.is_zero() {
@@ -107,7 +107,7 @@ impl Throttle {
         Ticket { throttle: self, number, bytes, is_used: false }
     }
 
-    /// The line as it is now, with the rate that holds until now.
+    /// Runs `work` on the queue as it is now, with the rate that holds until now.
     fn with_line<T>(&self, work: impl FnOnce(&mut Line, u64) -> T) -> T {
         let mut line = self.0.line.lock().unwrap_or_else(PoisonError::into_inner);
         let rate = self.0.rate.load(Ordering::Relaxed);
@@ -145,12 +145,12 @@ impl Line {
             return Duration::ZERO;
         }
         let seconds = missing / rate as f64;
-        // Never nothing: what is missing is worth a wait.
+        // Never zero, which means that the bytes may pass.
         Duration::from_secs_f64(seconds.min(LONGEST_WAIT.as_secs_f64())).max(Duration::from_micros(1))
     }
 }
 
-/// A place in the line; whoever leaves before it is let by gives its bytes to those behind.
+/// A place in the queue; a stream that leaves before its turn gives its bytes to those behind it.
 struct Ticket<'t> {
     throttle: &'t Throttle,
     number: u64,

@@ -1,7 +1,7 @@
-//! Who is at the other end: Ed25519 raw public keys (RFC 7250) on both sides of TLS 1.3.
+//! Peer authentication: Ed25519 raw public keys (RFC 7250) on both sides of TLS 1.3.
 //!
-//! There are no certificates, no names and no authorities. The dialer knows which key to expect and accepts no
-//! other; the acceptor learns the dialer's key, proven by the handshake's signature, and asks its own list.
+//! There are no certificates, no names and no authorities. The dialer knows which key to expect and accepts no other;
+//! the acceptor learns the dialer's key, proven by the handshake's signature, and checks it against its own lists.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,7 +22,7 @@ const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0
 const PKCS8_PREFIX: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
-/// What a handshake needs of us, made once.
+/// The node's side of every handshake, made once.
 #[derive(Debug, Clone)]
 pub(super) struct Credentials {
     provider: Arc<CryptoProvider>,
@@ -44,7 +44,7 @@ impl Credentials {
         Ok(Self { provider: Arc::new(provider), key: Arc::new(key) })
     }
 
-    /// The acceptor's side: any key may shake hands; the machine decides who stays.
+    /// The acceptor's configuration: any key may shake hands; the machine decides which peers stay.
     pub(super) fn server(&self) -> Result<rustls::ServerConfig, DriverError> {
         let resolver = rustls::server::AlwaysResolvesServerRawPublicKeys::new(self.key.clone());
         let mut config = rustls::ServerConfig::builder_with_provider(self.provider.clone())
@@ -60,7 +60,7 @@ impl Credentials {
         Ok(config)
     }
 
-    /// The dialer's side: only `expected` may answer. What answered is left in the returned cell.
+    /// The dialer's configuration: only the key `expected` may answer. The returned cell holds the key that did.
     pub(super) fn client(&self, expected: PeerId) -> Result<(rustls::ClientConfig, FoundKey), DriverError> {
         let found = FoundKey::default();
         let verifier = OnlyKey { provider: self.provider.clone(), expected, found: found.clone() };
@@ -92,8 +92,8 @@ impl FoundKey {
     }
 }
 
-/// The key in a raw-public-key "certificate", if it is an Ed25519 one that a peer may have. One of small order needs no
-/// secret: ring's check of the signature alone would let it in.
+/// The key in a raw-public-key "certificate", if it is an Ed25519 key that a peer may have. A key of small order needs
+/// no secret: ring's check of the signature alone would let it in.
 pub(super) fn key_of(spki: &[u8]) -> Option<PeerId> {
     let key: [u8; 32] = spki.strip_prefix(&SPKI_PREFIX)?.try_into().ok()?;
     PeerId::from_bytes(key).ok()
@@ -242,7 +242,7 @@ mod tests {
         let name = ServerName::try_from("minimodel").unwrap();
         for key in refused_keys() {
             assert!(acceptor.verify_client_cert(&shown(&key), &[], now).is_err(), "{key:02x?}");
-            // Even if it were the one that is expected.
+            // Refused even where it is the expected key.
             let (expected, found) = (PeerId(key), FoundKey::default());
             let dialer = OnlyKey { provider: provider.clone(), expected, found: found.clone() };
             assert!(dialer.verify_server_cert(&shown(&key), &[], &name, &[], now).is_err(), "{key:02x?}");

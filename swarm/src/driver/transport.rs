@@ -12,9 +12,9 @@ use super::congestion::Congestion;
 use super::error::DriverError;
 use super::socket::{BatchRuntime, MAX_DATAGRAM};
 
-/// The one version of QUIC that is spoken (RFC 9000 section 15); drafts are not.
+/// The only version of QUIC that is spoken (RFC 9000 section 15); drafts are not.
 const QUIC_V1: u32 = 1;
-/// Handshake, first stream and first frame must be done by then.
+/// Deadline for the handshake, the first stream and the first frame.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A connection without a packet for this long is gone.
 const IDLE: Duration = Duration::from_secs(30);
@@ -23,36 +23,36 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// A peer that takes no byte of an answer for this long is not reading.
 pub(super) const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 
-/// The longest that a goodbye is repeated.
+/// Longest time for which a close is repeated.
 pub(super) const MAX_GOODBYE: Duration = Duration::from_millis(300);
 
-/// How long a goodbye is repeated: RFC 9000 section 10.2 wants three probe timeouts, a user wants the prompt back.
-/// Whoever misses it finds out by its own idle timeout.
+/// How long a close is repeated: RFC 9000 section 10.2 wants three probe timeouts, a user wants the prompt back. A peer
+/// that misses the close finds out by its own idle timeout.
 pub(super) fn goodbye(rtt: Duration) -> Duration {
     (rtt * 2).clamp(Duration::from_millis(5), MAX_GOODBYE)
 }
 
 /// Streams the other side may open before its Hello is judged: control, manifest, and two to spare.
 const STREAMS_BEFORE_HELLO: u32 = 4;
-/// Afterwards: control, leaf hashes, and 254 chunks. A stream is free again two round trips after its request, so
-/// that fewer would be the limit for small chunks over a long path.
+/// Streams the other side may open after its Hello: control, leaf hashes, and 254 chunks. A stream is free again two
+/// round trips after its request, so that fewer would be the limit for small chunks over a long path.
 pub(super) const STREAMS_AFTER_HELLO: u32 = 256;
 
-/// What one stream may have under way: requests are read as they come, so the window is the path's, not the chunk's.
+/// Receive window of one stream: bytes are read as they come, so the window is the path's, not the chunk's.
 const STREAM_WINDOW: u32 = 8 << 20;
-/// A peer that we ask nothing of can make us hold no more than this.
+/// Receive window of a peer to which no requests are made: the most that it can make this node hold.
 const FIRST_WINDOW: u32 = 256 << 10;
-/// What one introduced peer may have under way to us: 1 Gbit/s at 200 ms.
+/// Largest receive window of an introduced peer: 1 Gbit/s at 200 ms.
 const MOST_WINDOW: u64 = 24 << 20;
-/// What one introduced peer may leave unacknowledged.
+/// Largest send window of an introduced peer: bytes that it may leave unacknowledged.
 const MOST_SEND_WINDOW: u64 = 20 << 20;
-/// Each of both kinds over all peers: what bounds memory whatever their number.
+/// All receive windows together, and all send windows together: bounds memory whatever the number of peers.
 const ALL_WINDOWS: u64 = 64 << 20;
-/// With less than this a peer is hardly worth its connection.
+/// Smallest window of an introduced peer: with less it is hardly worth its connection.
 const LEAST_WINDOW: u64 = 256 << 10;
 
-/// What may be under way to us from peers on this machine, all together: a path without delay needs no more, and more
-/// would overflow the socket.
+/// Receive windows of all peers on this computer together: a path without delay needs no more, and more would overflow
+/// the socket.
 const LOCAL_WINDOW: u64 = 3 << 20;
 
 fn is_local(remote: SocketAddr) -> bool {
@@ -86,32 +86,32 @@ const INCOMING_BUFFER_TOTAL: u64 = 8 << 20;
 /// Kernel buffers: the default of some 200 KiB overflows at a gigabyte a second.
 const SOCKET_BUFFER: usize = 4 << 20;
 
-/// Where the kernel does not say what the first hop takes: an Ethernet frame over IPv6, rounded down.
+/// Longest payload where the kernel does not report the first hop's: an Ethernet frame over IPv6, rounded down.
 const USUAL_DATAGRAM: u16 = 1_452;
-/// Datagrams on this machine, from the first packet on: those of the handshake have no room for a greater length
-/// (quinn writes it in 14 bits), and beyond it little is to be gained.
+/// Size of datagrams on this computer, from the first packet on: handshake packets cannot be longer (quinn writes their
+/// length in 14 bits), and beyond it little is to be gained.
 const FIRST_LOCAL_DATAGRAM: u16 = 16_000;
-/// Datagrams that every path takes (RFC 9000 section 14).
+/// Size of datagrams that every path takes (RFC 9000 section 14).
 pub const LEAST_DATAGRAM: u16 = 1_200;
 
-/// The way to one peer: datagrams are tried up to what the first hop takes (RFC 8899), and never above `most`.
+/// The path to one peer: datagrams are tried up to what the first hop takes (RFC 8899), and never above `most`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Path {
     pub(super) remote: SocketAddr,
-    /// What the first hop takes, where the kernel says so.
+    /// Longest payload that the first hop takes, where the kernel reports it.
     pub(super) payload: Option<u16>,
-    /// No datagram is longer.
+    /// Longest datagram that the settings allow.
     pub(super) most: Option<u16>,
     pub(super) congestion: Congestion,
 }
 
-/// The congestion window to begin with, in bytes, on a path that may take datagrams of `longest` bytes
-/// (RFC 9002 section 7.2): a probe of that size must leave room, or everything else waits for its answer.
+/// The initial congestion window, in bytes, on a path that may take datagrams of `longest` bytes (RFC 9002 section
+/// 7.2): a probe of that size must leave room, or everything else waits for its acknowledgement.
 fn first_window(longest: u16) -> u64 {
     (2 * u64::from(longest)).max(14_720)
 }
 
-/// Between what every path takes and what UDP can carry.
+/// The longest datagram: the setting, within what every path takes and what UDP can carry.
 fn datagram(most: Option<u16>) -> u16 {
     most.unwrap_or(MAX_DATAGRAM).clamp(LEAST_DATAGRAM, MAX_DATAGRAM)
 }
@@ -124,7 +124,8 @@ fn base(streams: u32, path: Option<Path>) -> TransportConfig {
         discovery.upper_bound(longest);
         config.mtu_discovery_config(Some(discovery));
         if is_local(remote) {
-            // Nearly always the first hop is the only one. Where it leads into a tunnel, they are soon found lost.
+            // Nearly always the first hop is the only one. Where it leads into a tunnel, long datagrams are soon found
+            // lost.
             config.initial_mtu(longest.min(FIRST_LOCAL_DATAGRAM));
         }
         config.congestion_controller_factory(congestion.factory(first_window(longest)));
@@ -162,7 +163,7 @@ pub(super) fn server_for(server: &ServerConfig, path: Path) -> Arc<ServerConfig>
     Arc::new(config)
 }
 
-/// `serves`: whether the other side may ask anything of us at all.
+/// `serves`: whether the other side may open streams to this node at all.
 pub(super) fn client(
     tls: rustls::ClientConfig,
     serves: bool,
@@ -184,7 +185,7 @@ pub(super) fn endpoint(
     let socket = socket(address).map_err(bind)?;
     let mut config = EndpointConfig::default();
     config.supported_versions(vec![QUIC_V1]);
-    // Not below what a peer may send before it knows our limit, and the clamp keeps it in quinn's range.
+    // Not below what a peer may send before it knows this limit; the clamp keeps it in quinn's range.
     let _ = config.max_udp_payload_size(datagram(most));
     quinn::Endpoint::new(config, server, socket, Arc::new(BatchRuntime)).map_err(bind)
 }

@@ -1,4 +1,5 @@
-//! Tasks and threads that end by a panic: a bug, which must cost what they did and nothing else, and never a silence.
+//! Recovery from panics in tasks and threads: such a bug costs the work of its task and nothing else, and is always
+//! reported.
 
 use minimodel_wire::ResetCode;
 use tokio::sync::mpsc;
@@ -9,8 +10,8 @@ use super::session::Session;
 use crate::machine::{Input, RequestFault, ServeOutcome};
 
 impl Session {
-    /// Forgets tasks that are done. One that ended by a panic has told nobody, so that what it did is given up here;
-    /// the fault is ours and no peer's.
+    /// Removes tasks that are done. A task that panicked has reported nothing, so its request or answer is given up
+    /// here; the fault is this program's and no peer's.
     pub(super) fn reap(&mut self) {
         while self.partings.try_join_next().is_some() {}
         while let Some(ended) = self.tasks.try_join_next() {
@@ -33,7 +34,7 @@ impl Session {
     }
 }
 
-/// Starts a thread of its own for work that nothing goes on without.
+/// Starts a thread for work that the session cannot go on without.
 pub(super) fn spawn(
     name: &str,
     doing: &'static str,
@@ -47,7 +48,7 @@ pub(super) fn spawn(
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
 
-/// Tells the session when a thread ends by a panic: without it a fetch would wait for a chunk that nobody keeps.
+/// Reports the panic of a thread to the session: without it a fetch would wait for a chunk that no thread keeps.
 struct Watch {
     doing: &'static str,
     notes: mpsc::Sender<Note>,
@@ -56,7 +57,7 @@ struct Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // Whoever is gone needs no telling.
+            // An error means that the session is gone.
             let _ = self.notes.blocking_send(Note::WorkerLost { doing: self.doing });
         }
     }

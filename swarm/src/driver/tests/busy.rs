@@ -1,4 +1,4 @@
-//! Hashing and writing that take their time.
+//! Hashing and writing that take long.
 
 use super::live::Live;
 use super::*;
@@ -25,7 +25,7 @@ async fn f3_chunks_that_are_hashed_and_written_for_long_hold_no_newcomer_up() {
                     is_met |= matches!(happening, Happening::Event(Event::Joined { .. }));
                 }
             }
-            // All that it may ask for at once is here, and none of it is dealt with.
+            // At least a chunk's bytes have arrived, and none of it is kept.
             if !has_come && busy.bytes().0 >= CHUNK as u64 {
                 has_come = true;
                 late.session.tell(Input::Source(offer(&node)));

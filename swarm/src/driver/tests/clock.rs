@@ -1,4 +1,4 @@
-//! A calendar that is wrong: what deadlines, strikes and bans go by is the monotonic clock.
+//! Wrong calendars: deadlines, strikes and bans go by the monotonic clock.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +10,13 @@ use super::*;
 const YEAR: u64 = 365 * 24 * 3_600;
 const NOW: u64 = 1_780_000_000;
 
-/// A member of the swarm whose calendar says `now`; it knows these, and its offer is good until the day after [`NOW`].
+/// A member of the swarm whose calendar says `now` and which has the offers `knows`; its own offer is valid until the
+/// day after [`NOW`].
 fn member(key: u8, consent: Consent, now: u64, knows: &[&SignedOffer]) -> (Node, Session, SignedOffer) {
     member_with(key, consent, now, knows, |_| {})
 }
 
-/// The same with something changed.
+/// Such a member, with some inputs of its session changed.
 fn member_with(
     key: u8,
     consent: Consent,
@@ -45,7 +46,7 @@ async fn c5_a_share_that_runs_for_longer_than_its_offer_holds_is_found_by_who_co
     let of_seeder = |parts: &mut Parts| parts.reports = tell;
     let (seeding, mut seeder, offer) = member_with(1, Consent::SERVE | Consent::PUBLISH, NOW, &[], of_seeder);
     seeder.calendar.sleep(Duration::from_secs(DAYS));
-    // Nobody is here, and nothing happens.
+    // No peer is connected, and nothing happens.
     let renewing = async {
         loop {
             tokio::select! {
@@ -62,7 +63,7 @@ async fn c5_a_share_that_runs_for_longer_than_its_offer_holds_is_found_by_who_co
     assert!(offer.check_fresh(NOW + DAYS).is_err() && renewed.check_fresh(NOW + DAYS).is_ok());
     assert_eq!(renewed.offer().addresses, offer.offer().addresses);
 
-    // Who comes knows the old offer, or only somebody who gives nothing and knows the seeder.
+    // One newcomer has the old offer and uploads nothing; the last one knows only that newcomer.
     let gives_nothing = |parts: &mut Parts| parts.up = vec![Throttle::new(Some(0))];
     let (_between, mut between, its_offer) = member_with(2, all, NOW + DAYS, &[&offer], gives_nothing);
     let (_last, mut last, _) = member(3, all, NOW + DAYS, &[&its_offer]);
@@ -80,7 +81,7 @@ async fn c5_a_share_that_runs_for_longer_than_its_offer_holds_is_found_by_who_co
     assert_eq!(seen.blamed, []);
 }
 
-/// What one of them saw.
+/// Events that one session reported.
 #[derive(Default)]
 struct Seen {
     joined: Vec<PeerId>,
@@ -102,8 +103,8 @@ impl Seen {
     }
 }
 
-/// A seeder; a member that knows it; and one that knows that member alone, and hears of the seeder from it if both find the
-/// seeder's offer fresh.
+/// A seeder; a member that knows it; and a last member that knows only the one between, and hears of the seeder from it
+/// if both find the seeder's offer fresh.
 async fn swarm(calendars: [u64; 3]) -> ([PeerId; 2], [Seen; 3]) {
     let all = Consent::FETCH | Consent::SERVE | Consent::PUBLISH;
     let [first, second, third] = calendars;
@@ -143,11 +144,11 @@ async fn e16_a_calendar_a_year_off_changes_nothing_but_which_offers_are_fresh() 
         for one in &seen {
             assert_eq!(one.blamed, [], "{off:?}");
         }
-        // Whom a user named is dialed whatever the calendar says, and is lost by no deadline.
+        // A peer that the user named is dialed whatever the calendar says, and is lost by no deadline.
         assert!(seen[1].joined.contains(&seeder) && seen[2].joined.contains(&between), "{off:?}");
         let came_once = |one: &Seen| one.joined.iter().collect::<BTreeSet<_>>().len() == one.joined.len();
         assert!(seen.iter().all(came_once), "{off:?}");
-        // Who was told of is dialed if the offer is fresh by the calendars of both that read it.
+        // A peer that only members named is dialed if its offer is fresh by the calendars of both that read it.
         let is_told = off[1] <= 0 && off[2] <= 0;
         assert!(is_told || !seen[2].joined.contains(&seeder), "{off:?}");
     }

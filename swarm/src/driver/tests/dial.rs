@@ -10,14 +10,14 @@ use tokio::net::UdpSocket;
 
 use super::*;
 
-/// Datagrams to one address in one attempt, from which nobody answers.
+/// Most datagrams that one attempt sends to an address that does not answer.
 const MOST_DATAGRAMS: usize = 10;
 
 async fn silent() -> UdpSocket {
     UdpSocket::bind("127.0.0.1:0").await.unwrap()
 }
 
-/// Datagrams that have come and were not read.
+/// Counts the datagrams that have come and were not read.
 async fn came(socket: &UdpSocket) -> usize {
     let mut count = 0;
     while timeout(Duration::from_millis(200), socket.recv(&mut [0; 1 << 16])).await.is_ok() {
@@ -45,7 +45,7 @@ async fn h4_b21_an_address_that_does_not_answer_gets_a_few_datagrams_and_its_dia
     let counts = [came(&named).await, came(&first).await, came(&second).await];
     println!("datagrams: {counts:?} in {took:?}");
     assert!(counts[0] <= MOST_DATAGRAMS, "{counts:?}");
-    // Both may be ports of one victim.
+    // Both addresses may be ports of one victim.
     assert!(counts[1] + counts[2] <= MOST_DATAGRAMS && counts[1] > 0 && counts[2] > 0, "{counts:?}");
     assert_eq!([came(&named).await, came(&first).await, came(&second).await], [0; 3], "and none follows");
 }
@@ -67,7 +67,7 @@ async fn h4_sixteen_named_addresses_that_do_not_answer_are_told_as_soon() {
     }
 }
 
-/// Hands datagrams on in both directions, each after `delay`; the first `lost` of them not at all.
+/// Relays datagrams in both directions, each after `delay`; drops the first `lost` of them.
 async fn long_way(to: SocketAddr, delay: Duration, mut lost: usize) -> SocketAddr {
     let outside = Arc::new(silent().await);
     let address = outside.local_addr().unwrap();

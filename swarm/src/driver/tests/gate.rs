@@ -1,4 +1,4 @@
-//! Quotas that sessions share: nothing passes that the gate does not let pass, and all that it let pass is settled.
+//! Quotas that sessions share: no chunk moves without a reservation, and every reservation is settled.
 
 use std::sync::Mutex;
 
@@ -31,7 +31,7 @@ impl Counter {
         self.0.lock().unwrap().most = most;
     }
 
-    /// Moved, and on the way.
+    /// Bytes transferred, and bytes in flight.
     fn counts(&self) -> (u64, u64) {
         let counts = self.0.lock().unwrap();
         (counts.moved, counts.under_way)

@@ -5,7 +5,7 @@ use super::live::{Live, chunks_and_no_more};
 use super::path::Path;
 use super::*;
 
-/// Both work until a picture of `one` names the cause; that picture.
+/// Runs both sessions until a snapshot of `one` names the cause; returns that snapshot.
 pub(super) async fn until(one: &mut Live, other: &mut Live, cause: Option<Idle>) -> Snapshot {
     let work = async {
         loop {
@@ -27,7 +27,7 @@ pub(super) async fn until(one: &mut Live, other: &mut Live, cause: Option<Idle>)
     timeout(PATIENCE, work).await.unwrap_or_else(|_| panic!("{cause:?} never came"))
 }
 
-/// Somebody who has nothing to do with it.
+/// An unrelated peer.
 fn nobody() -> Live {
     Live::seeder(99, Controls::default())
 }
@@ -137,7 +137,7 @@ async fn a_disk_that_does_not_take_chunks_or_give_them_is_named() {
     until(&mut fetcher, &mut seeder, Some(Idle::Disk)).await;
     blocks.store(false, Ordering::Relaxed);
     work(&mut seeder.session, &mut fetcher.session, is_complete).await;
-    // With no check that anybody has told the verdict of.
+    // No whole-file check reports a verdict here.
     until(&mut fetcher, &mut seeder, Some(Idle::Checking)).await;
 
     let memory = Memory::new();
@@ -162,7 +162,7 @@ async fn a_path_that_passes_nothing_is_congestion_on_both_sides_and_no_fault_of_
     chunks_and_no_more(&mut seeder, &mut fetcher, throttle, 2).await;
     assert!(fetcher.have() < COUNT);
     path.is_cut.store(true, Ordering::Relaxed);
-    // So that the seeder cannot hand the rest to its own QUIC and take it for sent.
+    // A small send window, so that the seeder cannot hand the rest to its own QUIC and take it for sent.
     seeder.session.links.values().for_each(|link| link.connection.set_send_window(8 << 10));
     seeder.throttle.set(None);
     let snapshot = until(&mut fetcher, &mut seeder, Some(Idle::Congestion)).await;
@@ -186,7 +186,7 @@ async fn a_peer_that_asks_and_does_not_read_is_slow_and_its_path_is_not() {
         for frame in frames {
             send.write_all(&frame.encode()).await.unwrap();
         }
-        // Its hello, its bitfield, and that we may ask.
+        // Reads the seeder's Hello, its Bitfield and its Unchoke.
         let mut frames = minimodel_wire::Decoder::new(Some(COUNT));
         loop {
             frames.push(&recv.read_chunk(1 << 10, true).await.unwrap().unwrap().bytes);

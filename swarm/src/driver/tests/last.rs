@@ -1,4 +1,4 @@
-//! What arrived on a connection that is over.
+//! A chunk that arrived on a connection that is over.
 
 use minimodel_wire::{ChunkHead, PeerId, Request};
 
@@ -24,7 +24,7 @@ async fn b22_a_chunk_that_arrived_before_the_connection_ended_is_told_before_the
     let link = Link::start(connection.clone(), Conn(1), true, COUNT, false, note.clone(), Arc::default());
     link.send(&Frame::Interested);
     let _control = serving.accept_bi().await.unwrap();
-    // The session is busy: whoever has something to tell it has to wait, and is heard in the order of coming.
+    // The session is busy: tasks that report to it wait, and are served in order.
     note.send(Note::Panicked).await.unwrap();
     let request = ChunkRequest {
         req: Req(1),
@@ -43,11 +43,11 @@ async fn b22_a_chunk_that_arrived_before_the_connection_ended_is_told_before_the
     send.write_all(&ChunkHead { len: LEN, proof: Vec::new() }.encode()).await.unwrap();
     send.write_all(&[7; LEN as usize]).await.unwrap();
     send.finish().unwrap();
-    // It has all of it, and says so.
+    // The other side has all of it, and acknowledges it.
     send.stopped().await.unwrap();
     serving.close(0u32.into(), b"");
     connection.closed().await;
-    // All tasks that were woken by this have their turn.
+    // Lets all tasks run that were woken by this.
     for _ in 0..16 {
         tokio::task::yield_now().await;
     }

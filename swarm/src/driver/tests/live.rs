@@ -1,4 +1,4 @@
-//! What our user changes while bytes pass.
+//! Controls and rates that the user changes while bytes pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use super::*;
 
 const MOMENT: Duration = Duration::from_millis(200);
 
-/// A session whose user can change its mind.
+/// A session whose controls and rate can be changed.
 pub(super) struct Live {
     pub(super) node: Node,
     pub(super) key: SigningKey,
@@ -22,7 +22,7 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// A seeder is throttled on its way up, a fetcher on its way down.
+    /// The throttle limits what a seeder sends, and what a fetcher receives.
     pub(super) fn new(key: u8, consent: Consent, controls: Controls, memory: Memory) -> Self {
         let (node, key) = node(key);
         let mut parts = memory.parts(consent, &key);
@@ -58,15 +58,15 @@ fn is_chunk(happening: &Happening) -> bool {
     matches!(happening, Happening::Event(Event::Chunk { .. }))
 }
 
-/// Works until so many more chunks are here.
+/// Runs both sessions until `count` more chunks are here.
 pub(super) async fn chunks(seeder: &mut Live, fetcher: &mut Live, count: u32) {
     for _ in 0..count {
         work(&mut seeder.session, &mut fetcher.session, is_chunk).await;
     }
 }
 
-/// Works until so many chunks are here, and then not a byte more comes: one side's rate is so low before that nobody can
-/// be too late.
+/// Runs both sessions until `count` chunks are here, and then lets no more bytes pass: the rate before is so low that
+/// the change cannot come too late.
 pub(super) async fn chunks_and_no_more(
     seeder: &mut Live,
     fetcher: &mut Live,
@@ -79,7 +79,7 @@ pub(super) async fn chunks_and_no_more(
     settle(seeder, fetcher).await;
 }
 
-/// Works until so many chunks are kept; those that have arrived may still be hashed and written.
+/// Runs both sessions until `count` chunks are kept; those that have arrived may still be hashed and written.
 async fn kept(seeder: &mut Live, fetcher: &mut Live, count: u32) {
     let work = async {
         while fetcher.have() < count {
@@ -90,12 +90,12 @@ async fn kept(seeder: &mut Live, fetcher: &mut Live, count: u32) {
     assert_eq!(fetcher.have(), count);
 }
 
-/// Works for a moment, whatever happens.
+/// Runs both sessions for a moment, whatever happens.
 async fn moment(seeder: &mut Live, fetcher: &mut Live) {
     let _ = timeout(MOMENT, work(&mut seeder.session, &mut fetcher.session, |_| false)).await;
 }
 
-/// Works until nothing moves for a moment.
+/// Runs both sessions until nothing moves for a moment.
 pub(super) async fn settle(seeder: &mut Live, fetcher: &mut Live) {
     loop {
         let before = fetcher.session.bytes();
@@ -170,7 +170,7 @@ async fn a_rate_on_either_side_is_lowered_to_nothing_and_raised_again_in_the_mid
         assert!(bytes < u64::from(COUNT) * CHUNK as u64, "{is_up}");
         moment(&mut seeder, &mut fetcher).await;
         assert_eq!(fetcher.session.bytes().0, bytes, "{is_up}");
-        // A rate that is hardly more is a rate; then all that there is.
+        // First a low rate, then none.
         throttle.set(Some(CHUNK as u64 * 100));
         chunks(&mut seeder, &mut fetcher, 1).await;
         throttle.set(None);
@@ -240,7 +240,7 @@ fn left(happening: &Happening) -> Option<CloseCode> {
 
 #[tokio::test]
 async fn g4_every_connection_ends_with_its_own_code_and_not_with_that_of_the_whole_process() {
-    // The user's fetch is over, though not all is here: the other side may know no more than that.
+    // The user's fetch is over, though chunks are missing: the other side learns no more than that it is over.
     let mut seeder = Live::seeder(1, Controls::default());
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
     chunks(&mut seeder, &mut fetcher, 1).await;
@@ -249,7 +249,7 @@ async fn g4_every_connection_ends_with_its_own_code_and_not_with_that_of_the_who
     let end = timeout(PATIENCE, async { until_it(&mut seeder.session, |one| left(one).is_some()).await });
     assert_eq!(left(&end.await.unwrap()), Some(CloseCode::Done));
 
-    // The file changed, and the share ends at once for it.
+    // The seeder's file changed, which ends the share at once.
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
     chunks(&mut seeder, &mut fetcher, 1).await;
     seeder.session.tell(Input::SourceChanged);
@@ -283,7 +283,7 @@ async fn b22_a_rate_of_one_byte_a_second_holds_back_chunks_and_neither_frames_no
         let only = minimodel_wire::ManifestOnly { version, swarm_id: [1; 32], software };
         control.write_all(&Frame::ManifestOnly(only).encode()).await.unwrap();
         loop {
-            // The question may be there before the frame that permits it.
+            // The request may be there before the frame that permits it.
             if let Ok(text) = super::super::download::manifest(&connection).await {
                 return text;
             }

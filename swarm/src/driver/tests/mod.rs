@@ -33,7 +33,7 @@ const CHUNK: usize = 16 << 10;
 const COUNT: u32 = 24;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A file in memory, both ends of it.
+/// A file in memory, as chunk source and chunk sink.
 struct Memory {
     bytes: Vec<u8>,
     layout: Layout,
@@ -218,7 +218,7 @@ fn offer(node: &Node) -> SignedOffer {
     node.offer([1; 32], 2_000).unwrap()
 }
 
-/// Both work until the fetcher says what is waited for.
+/// Runs both sessions until the fetcher reports what `is_it` accepts.
 async fn work(
     seeder: &mut Session,
     fetcher: &mut Session,
@@ -294,7 +294,7 @@ async fn f7_a_task_that_panics_under_a_request_is_counted_and_the_chunk_asked_fo
     work(&mut seeder, &mut fetcher, asked).await;
     loop {
         work(&mut seeder, &mut fetcher, |_| true).await;
-        // In the place of the task that fetches a chunk, one that panics.
+        // Replaces the task that fetches a chunk by one that panics.
         if let Some(download) = fetcher.downloads.values_mut().next().filter(|_| is_first) {
             is_first = false;
             download.abort.abort();
@@ -322,7 +322,7 @@ async fn f6_i6_after_a_thousand_connects_nothing_is_left_of_them() {
             for n in 0..CONNECTS {
                 let connection = node.dialer.clone().dial(target, vec![address], Vec::new()).await.unwrap();
                 if n % 2 == 0 {
-                    // Introduced as far as it goes, and gone without a word.
+                    // A peer that sends its Hello, reads the answer, and is gone without a word.
                     let (mut send, mut recv) = connection.open_bi().await.unwrap();
                     send.write_all(&Frame::Hello(hello.clone()).encode()).await.unwrap();
                     recv.read_chunk(1 << 10, true).await.unwrap();
@@ -346,7 +346,7 @@ async fn f6_i6_after_a_thousand_connects_nothing_is_left_of_them() {
             }
         }
     };
-    // A thousand handshakes are work.
+    // A thousand handshakes take time.
     timeout(PATIENCE * 5, settle).await.unwrap();
     assert_eq!(seeder.next_conn, u64::from(DIALERS) * u64::from(CONNECTS));
     let tables = [
@@ -357,7 +357,7 @@ async fn f6_i6_after_a_thousand_connects_nothing_is_left_of_them() {
         seeder.downloads.len(),
     ];
     assert_eq!(tables, [0; 5]);
-    // Whoever lets peers in.
+    // The accept task.
     assert_eq!(seeder.tasks.len(), 1);
     assert!(seeder.machine.is_idle());
     assert_eq!(seeder.panics, 0);

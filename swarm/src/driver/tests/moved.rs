@@ -1,4 +1,4 @@
-//! A path whose end moves in mid-transfer, and somebody who only pretends that it did.
+//! An address change in mid-transfer, and an attacker that only pretends one.
 
 use std::net::UdpSocket;
 
@@ -14,7 +14,7 @@ async fn c7_a_transfer_goes_on_when_its_address_changes_and_forged_datagrams_cha
     let target = seeder.node.local_address();
     let path = Path::to(target).await;
     let mut fetcher = Live::fetcher(Controls::default(), &[]);
-    // So that there is a middle.
+    // Slow enough for changes in mid-transfer.
     fetcher.throttle.set(Some(128 << 10));
     fetcher.session.tell(Input::Source(path.offer(&seeder)));
     let forger = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -29,7 +29,8 @@ async fn c7_a_transfer_goes_on_when_its_address_changes_and_forged_datagrams_cha
             _ => {}
         }
         if matches!(event, Event::Chunk { .. }) && [4, 8, 12].contains(&got) {
-            // What was said before comes from elsewhere as well, whole and with a bit changed: nobody moves for that.
+            // Earlier datagrams come from the forger as well, unchanged and with a bit changed: the connection must not
+            // move for that.
             let heard = path.heard.lock().unwrap().clone();
             assert!(!heard.is_empty());
             for datagram in heard {

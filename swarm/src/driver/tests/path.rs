@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::live::Live;
 use super::*;
 
-/// Datagrams that are kept of what was heard.
+/// Most datagrams that are kept in `heard`.
 const KEPT: usize = 32;
 
 /// A path between two sockets that may be cut.
@@ -58,7 +58,7 @@ impl Path {
         Self { address, is_cut, moves, heard, relaying }
     }
 
-    /// An offer that names this way to the seeder.
+    /// An offer of the seeder that names the address of this path.
     pub(super) fn offer(&self, seeder: &Live) -> SignedOffer {
         let (peer, addresses) = (seeder.node.id(), vec![self.address]);
         let offer = Offer { peer, swarm_id: [1; 32], addresses, expires_unix: 2_000 };
