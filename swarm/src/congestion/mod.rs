@@ -1,4 +1,4 @@
-//! How much may be under way: a congestion controller as a pure type that is told the time.
+//! Congestion control: how many bytes may be in flight to one peer, as a pure type that the caller gives the time.
 //!
 //! [`Throttle`] keeps a window such that a small, chosen amount of its own bytes waits in the queue of the
 //! bottleneck, and takes loss for congestion only where it is far more than a bad link loses. `docs/congestion.md`

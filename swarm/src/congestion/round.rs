@@ -1,13 +1,13 @@
-//! What is measured: one round trip at a time, the delay of the empty path, and the loss.
+//! Measurements of the congestion controller: one round trip at a time, the delay of the empty path, and the loss.
 
 use std::time::Duration;
 
-/// Shorter than this a round says more about the scheduling of two computers than about the path.
+/// Shortest round: a shorter one says more about the scheduling of two computers than about the path.
 const SHORTEST: Duration = Duration::from_millis(2);
 /// How long a delay counts as the path's own: routes change (so BBR's filter of the minimum, draft-ietf-ccwg-bbr).
 const BASE_LIFETIME: Duration = Duration::from_secs(10);
 
-/// What was acknowledged since the round began. It is over when something sent within it is acknowledged.
+/// Acknowledgements since the round began. A round is over when a packet that was sent within it is acknowledged.
 #[derive(Debug, Clone)]
 pub(super) struct Round {
     start: Duration,
@@ -46,7 +46,7 @@ impl Round {
         self.lowest
     }
 
-    /// The same, once it is the lowest of so many.
+    /// The lowest round trip, once there are so many samples.
     pub(super) fn lowest_of(&self, samples: u32) -> Option<Duration> {
         self.lowest.filter(|_| self.samples >= samples)
     }
@@ -59,22 +59,23 @@ impl Round {
         self.delivered
     }
 
-    /// Bytes a second from the beginning of the round.
+    /// Delivery rate in bytes a second from the beginning of the round.
     pub(super) fn rate(&self, now: Duration) -> f64 {
         self.delivered as f64 / now.saturating_sub(self.start).as_secs_f64().max(1e-6)
     }
 
-    /// The same, once it has run for so long.
+    /// The delivery rate, once the round has run for `least`.
     pub(super) fn rate_over(&self, now: Duration, least: Duration) -> Option<f64> {
         (now >= self.start + least.max(SHORTEST)).then(|| self.rate(now))
     }
 
-    /// Whether there was something to send but for an eighth of it at most, so that it shows what the path does.
+    /// True if at most an eighth of the delivered bytes was limited by the application, so that the round shows what
+    /// the path does.
     pub(super) fn is_full(&self) -> bool {
         self.idle * 8 <= self.delivered
     }
 
-    /// Whether there was always something to send.
+    /// True if the application always had something to send.
     pub(super) fn is_never_idle(&self) -> bool {
         self.idle == 0
     }
@@ -107,19 +108,20 @@ impl Base {
 
 /// Share of lost packets beyond which the path is overloaded and not merely bad.
 const TOO_MUCH: f64 = 0.06;
-/// So few lost packets prove nothing.
+/// Fewer lost packets than this prove nothing.
 const FEW: u64 = 8;
-/// So many packets are enough to say that the path does not lose too much.
+/// Packets that are enough to say that the path does not lose too much.
 const ENOUGH: u64 = 128;
-/// A path that loses this much whatever we do is worth no more than what gets through.
+/// Most loss that is tolerated: a path that loses more whatever the window is worth no more than what gets through.
 const MOST_TOLERATED: f64 = 0.2;
-/// When this part of the loss stays although the window is at most this part of what it was, the loss is not ours.
+/// If at least `STAYED` of the loss remains although the window is at most `GAVE_WAY` of what it was, this transfer
+/// does not cause the loss.
 const STAYED: f64 = 0.6;
 const GAVE_WAY: f64 = 0.92;
-/// How much more than that is then too much.
+/// Factor on that loss beyond which the path counts as overloaded.
 const MARGIN: f64 = 1.4;
 
-/// What a round says about the loss.
+/// The verdict of a round on the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Fine,
@@ -135,7 +137,7 @@ pub(super) struct Losses {
     delivered: u64,
     tolerated: f64,
     tolerated_until: Duration,
-    /// Share of the last time that it was too much, and the window then.
+    /// Loss share when it was last too much, and the window then.
     last: Option<(f64, u64)>,
 }
 
@@ -150,13 +152,13 @@ impl Losses {
         self.lost += bytes;
     }
 
-    /// Whether already too much was lost of what the unfinished round and those before it sent.
+    /// True if too much is lost already of what the unfinished round and those before it sent.
     pub(super) fn is_too_much(&self, delivered: u64, mtu: u64) -> bool {
         let all = self.lost + self.delivered + delivered;
         self.lost >= FEW * mtu && self.lost as f64 > self.tolerated * all as f64
     }
 
-    /// At the end of a round that was sent with `window`.
+    /// Judges the loss at the end of a round that was sent with `window`.
     pub(super) fn judge(&mut self, now: Duration, delivered: u64, mtu: u64, window: u64) -> Verdict {
         if now >= self.tolerated_until {
             self.tolerated = TOO_MUCH;
@@ -184,7 +186,7 @@ impl Losses {
         Verdict::Overloaded
     }
 
-    /// What was counted belongs to a window that is given up.
+    /// Resets the counts, which belong to a window that is given up.
     pub(super) fn forget(&mut self) {
         (self.lost, self.delivered) = (0, 0);
     }

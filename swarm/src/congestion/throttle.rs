@@ -1,28 +1,28 @@
-//! The controller itself.
+//! The congestion controller: keeps a chosen queue by delay, and reacts to overload.
 
 use std::time::Duration;
 
 use super::round::{Base, Losses, Round, Verdict};
 
-/// Packets that are always allowed: fewer would be acknowledged by a timer alone.
+/// Smallest window in packets: fewer would be acknowledged by a timer alone.
 const LEAST_PACKETS: u64 = 4;
-/// Beyond this a window means nothing.
+/// Largest window in bytes; a larger one means nothing.
 const MOST_WINDOW: u64 = 1 << 30;
 
-/// A queue of this is wanted at any rate: what the clocks and schedulers of two computers blur anyway.
+/// Queue that is wanted at any rate, in seconds: what the clocks and schedulers of two computers blur anyway.
 const QUEUE_TIME: f64 = 0.001;
 /// The queue wanted besides is the geometric mean of this many bytes and of what fits on the path. Being less than
 /// proportional to the rate, it makes the slower of two transfers push more, until they are equal.
 const QUEUE_BYTES: f64 = 20_000.0;
 
-/// How much of the difference to the wanted queue is made up in a round. What a round shows was sent the round
-/// before, so that anything near 1 would swing.
+/// Part of the difference to the wanted queue that is made up in a round. A round shows what was sent the round before,
+/// so that anything near 1 would oscillate.
 const GAIN: f64 = 0.5;
-/// A round with less than this part of the wanted queue; after `PATIENCE` of them growth doubles each round. A dip of
-/// somebody else's is over by then.
+/// A round with less than this part of the wanted queue counts as empty; after `PATIENCE` empty rounds growth doubles
+/// each round. A dip of another transfer is over by then.
 const EMPTY: f64 = 0.25;
 const PATIENCE: u32 = 3;
-/// Packets by which to grow in a round at least, while there is no queue.
+/// Least growth in a round in packets, while there is no queue.
 const LEAST_GROWTH: f64 = 2.0;
 /// Most growth in a round after the start, as a part of the window.
 const FASTEST: f64 = 0.125;
@@ -30,41 +30,43 @@ const FASTEST: f64 = 0.125;
 /// No growth beyond this many times what fits on the path (draft-ietf-ccwg-bbr: its cwnd_gain).
 const MOST_FLIGHT: f64 = 2.0;
 
-/// A start is over when the rate no longer grows by this (draft-ietf-ccwg-bbr, "Startup").
+/// The start is over when the rate no longer grows by this factor (draft-ietf-ccwg-bbr, "Startup").
 const STILL_GROWING: f64 = 1.25;
-/// In so many rounds.
+/// Rounds without such growth that end the start.
 const PLATEAU_ROUNDS: u32 = 3;
 /// Acknowledgements before a round's lowest delay is believed during the start (RFC 9406 takes 8).
 const START_SAMPLES: u32 = 16;
-/// A quarter of the path's own delay is a queue, within these bounds (RFC 9406: an eighth, 4 to 16 ms; but whoever
-/// comes to a path in use must not take the others' queue for its own).
+/// Bounds of the delay that counts as a queue during the start, a quarter of the path's own delay (RFC 9406: an eighth,
+/// 4 to 16 ms; but a transfer that joins a path in use must not take the others' queue for its own).
 const LEAST_START_QUEUE: Duration = Duration::from_millis(4);
 const MOST_START_QUEUE: Duration = Duration::from_millis(30);
 
-/// The queue is emptied after so many round trips, and not more often than in `DIP_EVERY`.
+/// A dip empties the queue after so many round trips, and not more often than in `DIP_EVERY`.
 const DIP_ROUNDS: u32 = 20;
 const DIP_EVERY: Duration = Duration::from_secs(1);
-/// How many times its own part of the queue a transfer gives up for it: enough for one other of the same kind.
+/// Depth of a dip as a multiple of the transfer's own part of the queue: enough for one other transfer of the same
+/// kind.
 const DIP_DEPTH: f64 = 2.0;
-/// Never more than this part of the window.
+/// Deepest dip, as a part of the window.
 const DEEPEST: f64 = 0.5;
-/// When the path turns out shorter by this part of the wanted queue, somebody else is in a dip: joining it empties
+/// When the path turns out shorter by this part of the wanted queue, another transfer is in a dip: joining it empties
 /// the queue.
 const JOIN: f64 = 0.25;
 
-/// More than this times the wanted queue for so many rounds calls for a dip, to learn whose it is.
+/// A queue of more than this times the wanted one for so many rounds calls for a dip, to learn whose queue it is.
 const PRESSED: f64 = 2.5;
 const PRESSED_ROUNDS: u32 = 2;
 /// Round trips between two such dips.
 const PRESSED_EVERY: u32 = 6;
-/// Delay that stays in a dip is foreign if it is more than this times what we want ourselves.
+/// Delay that stays in a dip is foreign if it is more than this times the delay that this transfer wants.
 const FOREIGN: f64 = 2.0;
-/// Foreign delay is believed up to this, or twice the path's own.
+/// Foreign delay is believed up to this, or up to twice the path's own delay if that is more.
 const MOST_FOREIGN: Duration = Duration::from_millis(200);
-/// A dip that takes this part of what it would take from a queue of ours alone shows that most of it is ours.
+/// If a dip takes away this part of what it would take from a queue of this transfer alone, most of the queue is its
+/// own.
 const OURS: f64 = 0.75;
 
-/// What of the window stays when the path is overloaded (CUBIC's beta, RFC 9438 section 4.6).
+/// Part of the window that stays when the path is overloaded (CUBIC's beta, RFC 9438 section 4.6).
 const KEEP: f64 = 0.7;
 /// The part of the queue's room that may be wanted, and how long that room is remembered.
 const ROOM: f64 = 0.8;
@@ -77,15 +79,16 @@ const KNOWN_DOUBLINGS: u32 = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Phase {
-    /// Doubling until the queue is seen.
+    /// Doubling until a queue is seen.
     Start { best: f64, flat: u32 },
     /// Keeping the wanted queue.
     Cruise,
-    /// Below the path's capacity for a round, so that everybody sees its own delay. Holds the window to return to.
+    /// Below the path's capacity for a round, so that every transfer sees the path's own delay. Holds the window to
+    /// return to.
     Dip { window: u64, since: Duration },
 }
 
-/// A congestion controller for one connection. All times are since any one moment, the same for all calls.
+/// A congestion controller for one connection. All times count from one moment, the same for all calls.
 #[derive(Debug, Clone)]
 pub struct Throttle {
     mtu: u64,
@@ -96,11 +99,11 @@ pub struct Throttle {
     losses: Losses,
     /// Bytes a second of the last round.
     rate: f64,
-    /// Delay that stays when we give way: of other transfers, or of a path that became longer.
+    /// Foreign delay, which stays in a dip of this transfer: of other transfers, or of a path that became longer.
     foreign: Duration,
-    /// Until the round that shows our last dip ends: the delay before it, and the delay that it gave up.
+    /// The delay before the last dip, and the delay that the dip gave up; held until the round that shows the dip ends.
     shown: Option<(Duration, f64)>,
-    /// The same of the dip that is under way.
+    /// The same two delays of the dip that is under way.
     given: (Duration, f64),
     /// By how much the path turned out shorter since the last dip.
     shorter: Duration,
@@ -147,7 +150,7 @@ impl Throttle {
         }
     }
 
-    /// Bytes that may be under way.
+    /// The congestion window: bytes that may be in flight.
     pub fn window(&self) -> u64 {
         self.window
     }
@@ -166,7 +169,7 @@ impl Throttle {
         }
     }
 
-    /// All packets of one acknowledgement were told to [`Self::on_ack`].
+    /// Ends an acknowledgement: all its packets were passed to [`Self::on_ack`].
     pub fn on_acks_end(&mut self, now: Duration) {
         let Some(newest) = self.newest_acked.take() else { return };
         let rtt = now.saturating_sub(newest);
@@ -221,28 +224,28 @@ impl Throttle {
         self.window = (window as u64).clamp(LEAST_PACKETS * self.mtu, MOST_WINDOW);
     }
 
-    /// During the start: RFC 9406 section 4.2.
+    /// True if the round shows a queue during the start (RFC 9406 section 4.2).
     fn sees_a_queue(&self) -> bool {
         let Some(base) = self.base.get() else { return false };
         let queue = (base / 4).clamp(LEAST_START_QUEUE, MOST_START_QUEUE);
         self.round.lowest_of(START_SAMPLES).is_some_and(|lowest| lowest >= base + queue)
     }
 
-    /// The delay that our own bytes may cause at a rate, in seconds.
+    /// Delay that this transfer's own bytes may cause at a rate, in seconds.
     fn wanted(&self, rate: f64, base: Duration) -> f64 {
         let at = |rate: f64| QUEUE_TIME + (QUEUE_BYTES * base.as_secs_f64() / rate.max(1.0)).sqrt();
         let free = at(rate);
-        // Near the room it bends, and still wants less at a higher rate, so that two transfers become equal.
+        // Near the room the curve bends, and still wants less at a higher rate, so that two transfers become equal.
         self.room.map_or(free, |(full, _)| {
             let room = (ROOM * full.saturating_sub(base).as_secs_f64()).max(LEAST_ROOM);
             free * room / free.hypot(room.max(at(ROOM_RATE)))
         })
     }
 
-    /// Ends the start: what fits on the path, and the wanted queue.
+    /// Ends the start with a window of what fits on the path and the wanted queue.
     fn cruise(&mut self, now: Duration, rate: f64) {
         let base = self.base.get().unwrap_or_default();
-        // The unfinished round, if there is enough of it to tell a rate from a burst.
+        // The unfinished round counts if there is enough of it to tell a rate from a burst.
         let rate = rate.max(self.round.rate_over(now, base / 2).unwrap_or(0.0));
         let fits = rate * (base.as_secs_f64() + self.wanted(rate, base));
         self.set_window(fits.min(self.window as f64));
@@ -313,7 +316,8 @@ impl Throttle {
         }
     }
 
-    /// Of the delay that stayed in a dip, what is not ours. A long queue that is ours is given up at once.
+    /// Decides how much of the delay that stayed in a dip is foreign. A long queue that is this transfer's own is given
+    /// up at once.
     fn blame(&mut self, before: Duration, given: f64, delay: Duration, base: Duration) {
         let own = Duration::from_secs_f64(self.wanted(self.rate, base));
         let most = MOST_FOREIGN.max(base * 2);
@@ -336,12 +340,12 @@ impl Throttle {
         let ago = now.saturating_sub(self.last_dip);
         let may_dip = ago >= base * PRESSED_EVERY && round.is_full();
         if self.pressed > 0 && may_dip {
-            // Whose queue it is will be known in a moment.
+            // Nothing: the coming dip shows whose queue it is.
         } else if queue > wanted {
             self.empty = 0;
             self.set_window(window - GAIN * (queue - wanted));
         } else if round.is_full() {
-            // Of two rounds the one with more: one alone may show somebody else's dip.
+            // The longer queue of two rounds: one round alone may show another transfer's dip.
             let queue = queue.max(self.rate * self.delay_before.as_secs_f64()).min(wanted);
             self.empty = if queue < EMPTY * wanted { self.empty + 1 } else { 0 };
             let most = if self.room.is_some() { KNOWN_DOUBLINGS } else { 16 };
@@ -350,7 +354,7 @@ impl Throttle {
             let step = GAIN * (wanted - queue) * f64::from(1 << doublings);
             let least = LEAST_GROWTH * self.mtu as f64 * (1.0 - queue / wanted.max(1.0));
             let step = step.min(FASTEST * window).max(least);
-            // Beyond this a larger window would not be what the path needs, whatever the delay says.
+            // The path needs no larger window than this, whatever the delay says.
             let most = window.max(MOST_FLIGHT * self.rate * (base + delay).as_secs_f64() + 2.0 * wanted);
             self.set_window((window + step).min(most));
         }
@@ -368,11 +372,11 @@ impl Throttle {
         self.delay_before = delay;
     }
 
-    /// More was lost than a bad path loses: back to what the path delivers, and less queue for a while.
+    /// Reacts to overload, more loss than on a bad path: back to what the path delivers, and less queue for a while.
     fn overloaded(&mut self, now: Duration, round: &Round) {
         let base = self.base.get().unwrap_or_default();
         if let Phase::Start { best: 0.0, .. } = self.phase {
-            // What was sent first met somebody else's queue; nothing is known of the path yet.
+            // The first packets met another transfer's queue; nothing is known of the path yet.
             self.losses.forget();
             self.set_window(0.0);
             return;

@@ -1,7 +1,7 @@
-//! Buffers that served chunks are read into, used again once the last byte of a chunk is acknowledged.
+//! Pool of buffers for served chunks, used again once the last byte of a chunk is acknowledged.
 //!
-//! A fresh buffer a chunk costs a served megabyte as much as reading it: the system hands out its pages one by one
-//! and clears each.
+//! A fresh buffer for each chunk would cost as much as reading the chunk: the system hands out its pages one by one and
+//! clears each.
 
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,17 +11,17 @@ use bytes::Bytes;
 /// Bytes of idle buffers that are kept; the rest goes back to the system.
 const MOST_IDLE: usize = 8 << 20;
 
-/// A few idle buffers.
+/// Pool of a few idle buffers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Buffers {
-    /// A buffer with whatever in it.
+    /// Takes a buffer with arbitrary content.
     pub(super) fn take(&self) -> Vec<u8> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    /// What is in the buffer, which comes back here when nobody holds the bytes any more.
+    /// Lends the content of a buffer, which comes back here when the last holder of the bytes drops them.
     pub(super) fn lend(&self, buffer: Vec<u8>) -> Bytes {
         Bytes::from_owner(Lent { buffer, home: self.clone() })
     }

@@ -1,10 +1,11 @@
-//! Files that are never seen half-written and never replace another: the state file and the small copies.
+//! Atomic creation of files that never replace another: the state file and the small copies.
 
 use super::disk::{Disk, DiskFile as _, Open, OpenError};
 use super::error::StoreError;
 use super::names::numbered;
 
-/// Names that are tried; each of them is taken only by chance, or by somebody who sees and takes each at once.
+/// Fresh names that are tried; each of them is taken only by chance, or by an attacker that watches the folder and
+/// takes each at once.
 const FRESH_TRIES: u32 = 16;
 
 /// How one small file was put in its place.
@@ -24,16 +25,16 @@ pub enum Placed {
 }
 
 impl Placed {
-    /// Whether what was asked for is there now.
+    /// True if the wanted content is there now.
     pub fn is_done(&self) -> bool {
         matches!(self, Self::Written | Self::Same)
     }
 }
 
-/// Creates `name` with `bytes`, synced, and gives it back locked; `None` when the name was taken meanwhile.
+/// Creates `name` with `bytes`, synced, and returns the locked file; `None` when the name was taken meanwhile.
 ///
-/// The bytes go to a new file under a name of its own first, so that nothing that is there is written over, whatever it is
-/// called; a crash leaves that file. The lock stays on the file through the rename.
+/// The bytes first go to a new file under a fresh name, so that no existing file is written over; a crash leaves that
+/// new file behind. The lock stays on the file through the rename.
 pub(super) fn create_locked<D: Disk>(
     disk: &D,
     name: &str,
@@ -47,7 +48,8 @@ pub(super) fn create_locked<D: Disk>(
         .and_then(|()| file.sync_data())
         .and_then(|()| disk.rename_noreplace(&fresh, name));
     match written {
-        // Where others may write to the folder, the name may have been made another's before it was renamed.
+        // Where other accounts may write to the folder, the fresh name may have been given to another file before the
+        // rename.
         Ok(()) if is_named(disk, name, &file)? => Ok(Some(file)),
         Ok(()) => Err(StoreError::Replaced { path: disk.path(name) }),
         Err(error) => {
@@ -64,7 +66,7 @@ pub(super) fn create_locked<D: Disk>(
     }
 }
 
-/// Makes an empty file under a name that nothing had.
+/// Creates an empty file under a name that was not in use.
 fn create_fresh<D: Disk>(disk: &D, name: &str) -> Result<(String, D::File), StoreError> {
     for _ in 0..FRESH_TRIES {
         let fresh = disk.fresh_name(name);
@@ -77,7 +79,7 @@ fn create_fresh<D: Disk>(disk: &D, name: &str) -> Result<(String, D::File), Stor
     Err(StoreError::Busy { path: disk.path(name), pid: None })
 }
 
-/// Puts a small file in its place, durable, unless something is there.
+/// Puts a small file in its place, durable, unless a file is there.
 pub(super) fn place<D: Disk>(disk: &D, name: &str, bytes: &[u8]) -> Placed {
     let placed = || -> Result<Placed, StoreError> {
         if let Some(there) = read_small(disk, name, bytes.len() as u64)? {
@@ -96,8 +98,8 @@ pub(super) fn place<D: Disk>(disk: &D, name: &str, bytes: &[u8]) -> Placed {
     placed().unwrap_or_else(Placed::Failed)
 }
 
-/// Reads a whole small file of ours, at most one byte more than `most`; `None` when there is none. One that another account
-/// may change is refused: it could say something else tomorrow.
+/// Reads a small file of the store, at most one byte more than `most`; `None` when there is none. A file that another
+/// account may change is refused: it could say something else tomorrow.
 pub(super) fn read_small<D: Disk>(disk: &D, name: &str, most: u64) -> Result<Option<Vec<u8>>, StoreError> {
     if disk.stat(name).map_err(|error| StoreError::of(disk, name, "stat", 0, error))?.is_none() {
         return Ok(None);
@@ -115,7 +117,7 @@ pub(super) fn read_small<D: Disk>(disk: &D, name: &str, most: u64) -> Result<Opt
     read().map(Some).map_err(|error| StoreError::of(disk, name, "read", 0, error))
 }
 
-/// Renames to the first free of `to`, `to.2` ...; gives the name that was taken.
+/// Renames to the first free of `to`, `to.2` ...; returns the new name.
 pub(super) fn rename_aside<D: Disk>(disk: &D, from: &str, to: &str) -> Result<String, StoreError> {
     for name in numbered(to) {
         match disk.rename_noreplace(from, &name) {
@@ -130,14 +132,14 @@ pub(super) fn rename_aside<D: Disk>(disk: &D, from: &str, to: &str) -> Result<St
     Err(StoreError::TargetExists { path: disk.path(to) })
 }
 
-/// Whether `name` means the file that is open.
+/// True if `name` refers to the open `file`.
 pub(super) fn is_named<D: Disk>(disk: &D, name: &str, file: &D::File) -> Result<bool, StoreError> {
     let both = || Ok((disk.stat(name)?, file.stat()?));
     let (named, open) = both().map_err(|error| StoreError::of(disk, name, "stat", 0, error))?;
     Ok(named.is_some_and(|named| named.same_file(&open)))
 }
 
-/// Makes name changes durable; `name` is the one that a failure is told of.
+/// Makes name changes durable; an error names `name`.
 pub(super) fn sync_dir<D: Disk>(disk: &D, name: &str) -> Result<(), StoreError> {
     disk.sync_dir().map_err(|error| StoreError::of(disk, name, "sync the directory of", 0, error))
 }

@@ -15,18 +15,18 @@ pub trait Disk: Send + Sync + 'static {
     /// Where `name` is, for messages only.
     fn path(&self, name: &str) -> PathBuf;
 
-    /// A name that nothing is likely to have, for a file that gets the name `name` when it is whole.
+    /// A name that is most likely unused, for a file that is renamed to `name` when it is whole.
     fn fresh_name(&self, name: &str) -> String;
 
-    /// Opens `name` without following a symlink. Anything but a regular file is refused, and for writing
-    /// also a file with a second name (hard link): a write would change a file that we were not told about; and a
-    /// file that is another account's or that other accounts may write to: they could change it after its check.
+    /// Opens `name` without following a symlink. Anything but a regular file is refused. For writing a file with a
+    /// second name (hard link) is refused too, since a write would change a file that the user did not name; and so is
+    /// a file that another account owns or may write to, since it could change after its check.
     fn open(&self, name: &str, how: Open) -> Result<Self::File, OpenError>;
 
-    /// What `name` is, without following it; `None` when there is nothing.
+    /// Metadata of `name`, without following a symlink; `None` when there is nothing.
     fn stat(&self, name: &str) -> io::Result<Option<FileStat>>;
 
-    /// Renames within the directory; [`io::ErrorKind::AlreadyExists`] when `to` is taken, whatever it is.
+    /// Renames within the directory; [`io::ErrorKind::AlreadyExists`] when `to` is taken, by whatever it is.
     fn rename_noreplace(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file's name.
@@ -63,7 +63,7 @@ pub trait DiskFile: Send + Sync + 'static {
     /// the open file, so a killed process holds none.
     fn try_lock(&self) -> io::Result<bool>;
 
-    /// Forgets cached bytes that were written but may not be on the disk, so that the next read tells the truth.
+    /// Drops cached bytes that were written but may not be on the disk, so that the next read shows what the disk has.
     /// Called after a failed sync; best effort.
     fn forget_cache(&self);
 
@@ -111,9 +111,9 @@ pub enum Open {
 /// Why a file could not be opened.
 #[derive(Debug)]
 pub enum OpenError {
-    /// It is there, and we do not touch such a thing.
+    /// The name is there, and is something that the store does not touch.
     Refused(Refusal),
-    /// The system said no.
+    /// The system's error.
     Io(io::Error),
 }
 
@@ -123,7 +123,7 @@ impl From<io::Error> for OpenError {
     }
 }
 
-/// What stands where a plain file with one name was expected.
+/// What was found where a plain file with one name was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// A symbolic link.
@@ -160,18 +160,18 @@ impl Refusal {
     }
 }
 
-/// What a name or an open file is.
+/// Metadata of a name or of an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileStat {
-    /// `None` for a regular file, else what it is instead (only what it is, not whose, and never a hard link).
+    /// `None` for a regular file, else its kind (never a hard link, and nothing about its owner).
     pub not_a_file: Option<Refusal>,
-    /// Whose it is.
+    /// The owner of the file.
     pub owner: Owner,
-    /// Its group or everybody may write to it.
+    /// Other accounts may write to the file, as members of its group or as anybody.
     pub is_shared: bool,
     /// Length in bytes.
     pub byte_count: u64,
-    /// The file system it is on.
+    /// The file system of the file.
     pub device: u64,
     /// Its number on that file system.
     pub inode: u64,
@@ -183,19 +183,19 @@ pub struct FileStat {
     pub changed_ns: i128,
 }
 
-/// Whose a file is, to the process that asks.
+/// The owner of a file, as seen by this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// The account's under which this process runs.
+    /// The account under which this process runs.
     User,
-    /// The superuser's, who may change any file in any case.
+    /// The superuser, who may change any file in any case.
     Root,
-    /// Another account's.
+    /// Another account.
     Other,
 }
 
 impl FileStat {
-    /// Why what is read from it now may be something else later: another account may change it.
+    /// Returns why the content may change later: another account may write to the file.
     pub fn distrust(&self) -> Option<Refusal> {
         match self.owner {
             Owner::Other => Some(Refusal::Foreign),
@@ -203,7 +203,7 @@ impl FileStat {
         }
     }
 
-    /// Why this may not be opened as `how`, if so.
+    /// Returns why this may not be opened as `how`; `None` if it may.
     pub fn refusal(&self, how: Open) -> Option<Refusal> {
         match self.not_a_file {
             None if how == Open::Read => None,
@@ -220,7 +220,7 @@ impl FileStat {
     }
 }
 
-/// Reads a file in order, from an offset to an end; what `std::io::Read` needs over a [`DiskFile`].
+/// Sequential reader of a [`DiskFile`], from an offset to an end.
 pub(super) struct InOrder<'a, F> {
     pub(super) file: &'a F,
     pub(super) offset: u64,

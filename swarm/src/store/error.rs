@@ -1,5 +1,5 @@
-//! What can go wrong, by who is to blame: the disk ([`StoreError`]), the supplier of a chunk ([`KeepError`]), or
-//! the file that is served ([`SourceError`]).
+//! Errors of the store, by who is to blame: the disk ([`StoreError`]), the supplier of a chunk ([`KeepError`]), or the
+//! file that is served ([`SourceError`]).
 
 use std::io;
 use std::path::PathBuf;
@@ -11,10 +11,10 @@ use minimodel_verifier::digest::hex;
 use super::disk::{Disk, OpenError, Refusal};
 use super::likeness::Likeness;
 
-/// The disk or what lies on it. Every variant names the file.
+/// A fault of the disk or of a file on it. Every variant names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another process holds this target (or, for an instant, another is just creating it).
+    /// Another process holds this target, or is creating it just now.
     #[error("{} is in use by {}", .path.display(), .pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}")))]
     Busy {
         /// The state file that is locked.
@@ -29,7 +29,7 @@ pub enum StoreError {
         path: PathBuf,
         /// Bytes still to be written to it.
         needed: u64,
-        /// Free bytes, where the file system told. More than `needed` means a quota or a file size limit.
+        /// Free bytes, if the file system reports them. More than `needed` means a quota or a file size limit.
         free: Option<u64>,
     },
     /// The file system is mounted read-only.
@@ -50,15 +50,15 @@ pub enum StoreError {
         /// The missing name.
         path: PathBuf,
     },
-    /// Something other than a plain file with one name stands there (E9).
+    /// The name belongs to something other than a plain file with one name (E9).
     #[error("refusing a {}: `{}`", .found.word(), .path.display())]
     Refused {
         /// The name.
         path: PathBuf,
-        /// What it is.
+        /// What was found there.
         found: Refusal,
     },
-    /// The name no longer means the file that we hold open (E10).
+    /// The name no longer refers to the file that is held open (E10).
     #[error("{} was replaced by another file while in use", .path.display())]
     Replaced {
         /// The name.
@@ -91,15 +91,15 @@ pub enum StoreError {
         path: PathBuf,
         /// The version in it.
         found: u32,
-        /// The version that we read and write.
+        /// The version that this program reads and writes.
         expected: u32,
     },
-    /// The disk did not confirm what was written. What is unsynced may be lost, so the part takes no more.
+    /// The disk did not confirm a sync. Unsynced bytes may be lost, so the part takes no more chunks.
     #[error("disk error on {}: sync failed: {kind}", .path.display())]
     SyncFailed {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The kind of the system's error.
         kind: io::ErrorKind,
     },
     /// A file of this name is already there; it is never replaced.
@@ -116,7 +116,7 @@ pub enum StoreError {
         /// Missing chunks.
         missing: u32,
     },
-    /// Leaf hashes that were said to be proven do not lead to the root: the caller's mistake.
+    /// Leaf hashes that the caller passed as proven do not lead to the root: the caller's mistake.
     #[error("leaf hashes for {} do not belong to its manifest: {reason}", .path.display())]
     ForeignLeaves {
         /// The partial file.
@@ -124,13 +124,13 @@ pub enum StoreError {
         /// Which rule failed.
         reason: ProofError,
     },
-    /// The stem is no single file name.
+    /// The stem is not a single file name.
     #[error("{stem:?} cannot be a file name")]
     BadName {
         /// The stem.
         stem: String,
     },
-    /// A file that was to be repaired is another one for the most part; nothing was written.
+    /// Most of a file that was to be repaired is not the artifact's; nothing was written.
     #[error("{} of {} chunks in {} are the artifact's", .likeness.good, .likeness.total, .path.display())]
     Unlike {
         /// The file.
@@ -138,14 +138,14 @@ pub enum StoreError {
         /// How much of it is the artifact's.
         likeness: Likeness,
     },
-    /// Anything else that the system answered.
+    /// Any other error of the system.
     #[error("cannot {doing} {}: {source}", .path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// The verb: `open`, `read`, `write` ...
         doing: &'static str,
-        /// The answer.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -171,7 +171,7 @@ impl std::fmt::Display for Sizes {
 /// Why a chunk was not kept: its supplier's fault, or the disk's.
 #[derive(Debug, thiserror::Error)]
 pub enum KeepError {
-    /// Bytes and proof are not this chunk: the supplier is to blame. Nothing was written.
+    /// Bytes and proof do not match the chunk: the supplier is to blame. Nothing was written.
     #[error("chunk {index} with sha-256 {}: {reason}", hex(.got))]
     BadProof {
         /// The chunk.
@@ -181,7 +181,7 @@ pub enum KeepError {
         /// Which rule failed.
         reason: NotProven,
     },
-    /// The disk is to blame, no peer.
+    /// The disk is to blame, not a peer.
     #[error(transparent)]
     Disk(#[from] StoreError),
 }
@@ -189,20 +189,20 @@ pub enum KeepError {
 /// Which rule a chunk failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotProven {
-    /// Another number of bytes than the chunk has.
+    /// The number of bytes is not the chunk's.
     #[error("{got} bytes, expected {expected}")]
     Length {
-        /// Bytes that it has.
+        /// Bytes of the chunk.
         expected: u32,
         /// Bytes that came.
         got: usize,
     },
-    /// Index, length of the path, or the path itself.
+    /// The index, the length of the path, or the path itself is wrong.
     #[error(transparent)]
     Proof(#[from] ProofError),
 }
 
-/// Why a chunk cannot be handed out.
+/// Why a chunk cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The index lies outside the artifact.
@@ -213,14 +213,14 @@ pub enum SourceError {
         /// Number of chunks.
         count: u32,
     },
-    /// Not here (yet).
+    /// The chunk is not here (yet).
     #[error("chunk {index} is not here")]
     NotHave {
         /// The chunk.
         index: u32,
     },
-    /// A chunk of a partial file no longer has the bytes that were proven. It has been given up ([`Part::discard`]
-    /// was done): others must be told, and it must be fetched again.
+    /// A chunk of a partial file no longer has the bytes that were proven. [`Part::discard`] has given it up: the
+    /// caller must announce that, and it must be fetched again.
     ///
     /// [`Part::discard`]: super::Part::discard
     #[error("chunk {index} of {} was damaged on the disk", .path.display())]
@@ -238,7 +238,7 @@ pub enum SourceError {
         /// What differs.
         what: Change,
     },
-    /// The disk.
+    /// The disk failed.
     #[error(transparent)]
     Disk(#[from] StoreError),
 }
@@ -246,7 +246,7 @@ pub enum SourceError {
 /// How a seeded file stopped being the artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Change {
-    /// Another length.
+    /// The length changed.
     #[error("it has {now} bytes, the artifact has {was}")]
     Length {
         /// Bytes of the artifact.
@@ -254,7 +254,7 @@ pub enum Change {
         /// Bytes of the file now.
         now: u64,
     },
-    /// A chunk with other bytes.
+    /// A chunk has other bytes.
     #[error("chunk {index} has other bytes")]
     Content {
         /// The chunk.
@@ -263,8 +263,8 @@ pub enum Change {
 }
 
 impl StoreError {
-    /// Sorts what the system answered for `name` into the variant that tells the user what to do. `needed`: bytes
-    /// still to be written there.
+    /// Maps the system's error for `name` to the variant that tells the user what to do. `needed`: bytes still to be
+    /// written there.
     pub(super) fn of<D: Disk>(
         disk: &D,
         name: &str,
@@ -283,7 +283,7 @@ impl StoreError {
         }
     }
 
-    /// The same for an answer to `open`.
+    /// Maps an error of `open` for `name`.
     pub(super) fn of_open<D: Disk>(disk: &D, name: &str, error: OpenError) -> Self {
         match error {
             OpenError::Refused(found) => Self::Refused { path: disk.path(name), found },

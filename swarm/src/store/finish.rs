@@ -1,8 +1,8 @@
 //! From a whole part to a finished file with its receipt, in steps that a later run can complete.
 //!
-//! The order is: sync data and record; rename the part to its final name; sync the directory; manifest copy;
-//! receipt; and the record goes last. So whatever stands there after a crash says what is left to do: a final name
-//! with a record beside it is a file whose receipt may be missing ([`Published::resume`]).
+//! The order is: sync data and record; rename the part to its final name; sync the directory; manifest copy; receipt;
+//! and the record goes last. So the files that a crash leaves say what is left to do: a final name with a record beside
+//! it is a file whose receipt may be missing ([`Published::resume`]).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,11 +21,12 @@ use super::state::{Blame, PeerKey};
 /// The longest receipt that is read back: one line a peer, and far more than any receipt has.
 const MAX_RECEIPT_BYTES: u64 = 16 << 20;
 
-/// A file under its final name, whose copies and record are still to be dealt with. Holds the lock of the record.
+/// A file under its final name, whose copies are still to be written and whose record is to be removed. Holds the lock
+/// of the record.
 pub struct Published<D: Disk> {
     disk: Arc<D>,
     names: Names,
-    /// The locked record; `None` when there is none, or one that is not of this file.
+    /// The locked record; `None` when there is none, or one of another file.
     state: Option<Arc<D::File>>,
 }
 
@@ -34,7 +35,7 @@ pub struct Published<D: Disk> {
 pub struct History {
     /// What each peer supplied. The file as a whole has still to be checked.
     pub suppliers: BTreeMap<PeerKey, Supplied>,
-    /// Chunks that a rescan found, supplied by nobody we know.
+    /// Chunks that a rescan found, whose supplier is not known.
     pub found_here: Supplied,
     /// Recorded blames, oldest first.
     pub blames: Vec<Blame>,
@@ -60,7 +61,7 @@ impl<D: Disk> Part<D> {
         if !is_named(&*self.disk, &names.target, &self.data)? {
             self.check_named()?;
             self.disk.rename_noreplace(&names.part, &names.target).map_err(|error| {
-                // What is in the way is the target; everything else is told of the part.
+                // A taken name is the target's; every other error names the part.
                 let taken = error.kind() == std::io::ErrorKind::AlreadyExists;
                 let name = if taken { &names.target } else { &names.part };
                 StoreError::of(&*self.disk, name, "rename", 0, error)
@@ -75,8 +76,8 @@ impl<D: Disk> Part<D> {
         Ok(Published { disk: self.disk.clone(), names: names.clone(), state: Some(self.state.clone()) })
     }
 
-    /// Puts a whole file that is no valid artifact out of the way, as `STEM.slm.invalid` or the next free number,
-    /// and removes its record. Gives the new path.
+    /// Renames a whole file that is no valid artifact to `STEM.slm.invalid`, or to the next free number, and removes
+    /// its record. Returns the new path.
     pub fn quarantine(&self) -> Result<PathBuf, StoreError> {
         self.cut_and_sync()?;
         self.check_named()?;
@@ -85,9 +86,9 @@ impl<D: Disk> Part<D> {
         Ok(self.disk.path(&name))
     }
 
-    /// Gives a part its final name although it is not whole, and removes its record: the end of a repair that had to
-    /// stop. The file had that name before, some of it was the artifact's, and no less of it is now. When the
-    /// part has been published or set aside meanwhile, nothing is done.
+    /// Gives an incomplete part its final name and removes its record: the end of a repair that had to stop. The file
+    /// had that name before, and no less of it is the artifact's now. Does nothing when the part has been published or
+    /// set aside meanwhile.
     pub fn give_back(&self) -> Result<(), StoreError> {
         if !is_named(&*self.disk, &self.names.part, &self.data)? {
             return Ok(());
@@ -122,8 +123,8 @@ impl<D: Disk> Part<D> {
     }
 }
 
-/// Refuses what stands where [`Published::finish`] will put its copies, before anything is fetched for them: of the receipt
-/// whatever there is, of the manifest what cannot be read as a copy of one.
+/// Checks, before anything is fetched, that [`Published::finish`] will be able to place its copies: refuses any receipt
+/// that is there, and a manifest copy that cannot be read as one.
 pub fn check_copies<D: Disk>(disk: &D, stem: &str, with_receipt: bool) -> Result<(), StoreError> {
     let names = Names::new(stem)?;
     read_small(disk, &names.manifest, 0)?;
@@ -134,9 +135,9 @@ pub fn check_copies<D: Disk>(disk: &D, stem: &str, with_receipt: bool) -> Result
 }
 
 impl<D: Disk> Published<D> {
-    /// Looks for a file under the final name: one that an earlier run published and could not finish, or one that
-    /// somebody put there. `None` when there is none. Whether it is the artifact is for the caller to check, through
-    /// [`source`](Self::source); nothing is changed before [`finish`](Self::finish).
+    /// Looks for a file under the final name: one that an earlier run published and could not finish, or one that the
+    /// user put there. `None` when there is none. The caller checks through [`source`](Self::source) whether it is the
+    /// artifact; nothing but a leftover second name is changed before [`finish`](Self::finish).
     pub fn resume(disk: D, stem: &str, spec: &PartSpec) -> Result<Option<(Self, History)>, StoreError> {
         let names = Names::new(stem)?;
         let stat = |name| disk.stat(name).map_err(|error| StoreError::of(&disk, name, "stat", 0, error));
@@ -145,7 +146,7 @@ impl<D: Disk> Published<D> {
             return Err(StoreError::Refused { path: disk.path(&names.target), found });
         }
         let state = lock_existing(&disk, &names)?;
-        // Left by a crash between the two halves of a rename on a file system without the real one.
+        // A second name, left by a crash between the link and the unlink of a rename (see `RealDisk`).
         if stat(&names.part)?.is_some_and(|part| part.same_file(&target)) {
             disk.remove(&names.part)
                 .map_err(|error| StoreError::of(&disk, &names.part, "remove", 0, error))?;
@@ -179,7 +180,7 @@ impl<D: Disk> Published<D> {
         SourceFile::in_disk(&*self.disk, &self.names.target)
     }
 
-    /// The receipt that is there, if there is one: the caller decides whether it is that of this import.
+    /// Reads the receipt, if there is one: the caller decides whether it is that of this import.
     pub fn receipt(&self) -> Result<Option<Vec<u8>>, StoreError> {
         read_small(&*self.disk, &self.names.receipt, MAX_RECEIPT_BYTES)
     }
@@ -194,8 +195,8 @@ impl<D: Disk> Published<D> {
         Finished { manifest, receipt, is_closed }
     }
 
-    /// Removes the record, with which the import is over. [`finish`](Self::finish) does it when everything was placed;
-    /// a caller does it who accepts a copy or a receipt that is different.
+    /// Removes the record, which ends the import. [`finish`](Self::finish) does it when everything was placed; a caller
+    /// that accepts a different copy or receipt calls it itself.
     pub fn close(&self) -> Result<(), StoreError> {
         self.state.as_ref().map_or(Ok(()), |state| remove_state(&*self.disk, &self.names, state))
     }
@@ -207,7 +208,7 @@ impl<D: Disk> std::fmt::Debug for Published<D> {
     }
 }
 
-/// Removes the record if the name still means the one that we hold locked.
+/// Removes the record if its name still refers to the locked file.
 fn remove_state<D: Disk>(disk: &D, names: &Names, state: &D::File) -> Result<(), StoreError> {
     if is_named(disk, &names.state, state)? {
         disk.remove(&names.state).map_err(|error| StoreError::of(disk, &names.state, "remove", 0, error))?;

@@ -1,4 +1,4 @@
-//! Which chunks are here, from whom, and what is known of the tree.
+//! Chunks that are here, their suppliers, and the known part of the tree.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub struct Supplied {
     pub bytes: u64,
 }
 
-/// A chunk found on this disk by a rescan came from no peer that we know of: its record names this key.
+/// Supplier key that is recorded for a chunk that a rescan found on this disk: its supplier is not known.
 pub(super) const FOUND_HERE: PeerKey = [0; 32];
 
 /// The chunks of one part.
@@ -103,7 +103,7 @@ impl Holdings {
         (0..self.layout.count()).filter(|&index| self.has(index)).collect()
     }
 
-    /// Everyone whose chunks are held, [`FOUND_HERE`] among them.
+    /// All suppliers of held chunks, [`FOUND_HERE`] among them.
     pub(super) fn supplied(&self) -> BTreeMap<PeerKey, Supplied> {
         let mut all: BTreeMap<PeerKey, Supplied> = BTreeMap::new();
         for (index, &from) in (0..).zip(&self.held_from) {

@@ -1,4 +1,5 @@
-//! Whether a file that is to be repaired is the artifact gone bad, or another file that has a chunk in common with it.
+//! The check before a repair: whether a file is the artifact gone bad, or another file that has a chunk in common with
+//! it.
 
 use std::io;
 
@@ -12,28 +13,28 @@ use super::record::{has_zero_sector, is_zero};
 /// How much of a file must be the artifact's before a repair writes to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RepairIf {
-    /// At least half of its chunks, as long as one of the others holds data; and no data behind the artifact's end.
+    /// At least half of its chunks if any other chunk holds data, and no data behind the artifact's end.
     MostIsGood,
-    /// One chunk: the user knows that the rest is written over.
+    /// One chunk: the user accepts that the rest is written over.
     AnyIsGood,
 }
 
-/// How much of a file is the artifact's, in chunks. A place where the file or the artifact has zeros alone is no evidence:
-/// all files have holes in common.
+/// How much of a file is the artifact's, in chunks. Zeros in the file or in the artifact are no evidence: all files
+/// have holes in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Likeness {
     /// Chunks that are the artifact's.
     pub good: u64,
-    /// Chunks that hold data and are not the artifact's, data behind its end among them: they would be lost.
+    /// Chunks that hold data and are not the artifact's, data behind its end among them: a repair would lose them.
     pub other: u64,
-    /// Chunks of which either has data.
+    /// Chunks in which the file or the artifact has data.
     pub total: u64,
-    /// Bytes behind the artifact's end, where one of them is not zero: they would be cut off.
+    /// Bytes behind the artifact's end, if one of them is not zero: a repair would cut them off.
     pub cut_bytes: u64,
 }
 
 impl Likeness {
-    /// Holds the bytes of `file` against all `leaves`, of which `good`, in order, were found to be right.
+    /// Compares `file` with all `leaves`. `good`: the chunks found to be right, in order.
     pub(super) fn of<F: DiskFile>(
         layout: &Layout,
         file: &F,
@@ -77,15 +78,16 @@ impl Likeness {
         self.good.saturating_mul(2) >= self.total
     }
 
-    /// Whether the file may be written to. Where no data would be lost, it may.
+    /// True if the file may be written to; always if no data would be lost.
     pub fn permits(&self, condition: RepairIf) -> bool {
         let is_sure = self.is_most() && self.cut_bytes == 0;
         self.other == 0 || self.good > 0 && (is_sure || condition == RepairIf::AnyIsGood)
     }
 }
 
-/// Of the recorded chunks those that hold other data, `good` (in order) and what a loss of power leaves of a chunk aside: a
-/// record may reach the disk before the data it names, and then whole sectors of that are zeros, or behind the file's end.
+/// Counts the recorded chunks that hold other data. Left out are the `good` ones (in order), and what a power loss
+/// leaves of a chunk: a record may reach the disk before the data it names, and then whole sectors of that data are
+/// zeros, or behind the file's end.
 pub(super) fn other_chunks<F: DiskFile>(
     layout: &Layout,
     file: &F,

@@ -73,7 +73,7 @@ impl MemDisk {
         Self::default()
     }
 
-    /// The disk as the next process finds it. This one stays as it is.
+    /// The disk as the next process finds it. This disk stays as it is.
     pub fn crashed(&self, crash: Crash) -> Self {
         let world = self.lock();
         let mut rng = match crash {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::mem::{MemDisk, World};
 use super::mem_node::Node;
 
-/// How much a power loss could take: [`MemDisk::pending`].
+/// Unsynced changes, which a power loss could take: [`MemDisk::pending`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pending {
     /// Changes of names that are not synced.
@@ -33,7 +33,8 @@ impl MemDisk {
         Pending { names: world.pending_names.len(), pieces }
     }
 
-    /// The disk as the next process finds it after a power loss that left exactly this. This one stays as it is.
+    /// The disk as the next process finds it after a power loss that left exactly `survivors`. This disk stays as it
+    /// is.
     pub fn crashed_to<F: Fn(usize) -> bool>(&self, survivors: &Survivors<F>) -> Self {
         let world = self.lock();
         let mut number = 0;
@@ -50,8 +51,8 @@ impl MemDisk {
         Self::from_world(World::found(world.next, nodes, names))
     }
 
-    /// Turns bits of a file over as a failing disk does: no process wrote, no time changes. `false` when there is no
-    /// such byte.
+    /// Flips bits of a file as a failing disk does: without a write, and without a change of times. `false` when there
+    /// is no such byte.
     pub fn rot(&self, name: &str, offset: u64, bits: u8) -> bool {
         let mut world = self.lock();
         let id = world.names.get(name).copied();

@@ -1,4 +1,4 @@
-//! One simulated file: what processes see, what is durable, and what is on its way.
+//! One simulated file: what processes see, what is durable, and what is pending.
 
 /// Disks tear writes at this boundary at the finest.
 const SECTOR_BYTES: usize = 512;
@@ -47,7 +47,7 @@ impl Node {
     }
 
     pub(super) fn sync(&mut self) {
-        // Not `seen`: what an earlier sync failed on counts as clean, and is never written.
+        // Not a copy of `seen`: what an earlier sync failed on counts as clean, and is never written.
         for change in self.pending.drain(..) {
             change.apply(&mut self.durable);
         }
@@ -62,7 +62,7 @@ impl Node {
         self.seen = replay(self.durable.clone(), &self.pending);
     }
 
-    /// The file after a power loss; without a source of chance all that is pending is lost.
+    /// The file after a power loss; without `rng` all pending changes are lost.
     pub(super) fn after_power_loss(&self, rng: Option<&mut fastrand::Rng>) -> Self {
         let survived: Vec<Change> = match rng {
             Some(rng) => self.pending.iter().flat_map(|change| change.torn(rng)).collect(),
@@ -72,7 +72,7 @@ impl Node {
         Self { seen: durable.clone(), durable, pending: Vec::new(), changes: self.changes }
     }
 
-    /// What is pending, in pieces that a power loss may keep or lose one by one.
+    /// The pending changes, in pieces that a power loss may keep or lose one by one.
     pub(super) fn pieces(&self, block_bytes: usize) -> Vec<Change> {
         let (mut pieces, mut len) = (Vec::new(), self.durable.len());
         for change in &self.pending {
@@ -133,8 +133,8 @@ impl Change {
         }
     }
 
-    /// What is left of a pending change: all, nothing, or for a write some of its sectors, with or without the length
-    /// that it gave the file.
+    /// What a power loss leaves of a pending change: all, nothing, or for a write some of its sectors, with or without
+    /// the length that it gave the file.
     fn torn(&self, rng: &mut fastrand::Rng) -> Vec<Self> {
         match (rng.u8(0..3), self) {
             (0, _) => Vec::new(),

@@ -1,4 +1,4 @@
-//! What the files of one artifact are called.
+//! File names of one artifact.
 
 use super::error::StoreError;
 
@@ -13,7 +13,7 @@ pub(super) struct Names {
     pub(super) state: String,
     /// `STEM.slm.part.state.old`: a record whose partial file was gone when a repair of the finished file began.
     pub(super) old_state: String,
-    /// `STEM.slm.part.found`: what had the partial file's name and was not known to be ours.
+    /// `STEM.slm.part.found`: a file that had the partial file's name and was not known to be this artifact's.
     pub(super) found: String,
     /// `STEM.slm.receipt`.
     pub(super) receipt: String,
@@ -41,8 +41,8 @@ impl Names {
     }
 }
 
-/// Whether a file beside the artifact of `stem` may get this name from the store: then nothing else is to be written there.
-/// The name of the receipt is not among them. Case does not tell names apart, as on some file systems.
+/// True if the store may give this name to a file beside the artifact of `stem`: no other file is to be written there.
+/// The receipt's name is not among them. Names are compared without case, as on some file systems.
 pub fn is_store_name(stem: &str, name: &str) -> bool {
     let (stem, name) = (stem.to_lowercase(), name.to_lowercase());
     let Some(suffix) = name.strip_prefix(&stem) else { return false };
@@ -50,7 +50,7 @@ pub fn is_store_name(stem: &str, name: &str) -> bool {
         || [".slm.part", ".slm.invalid"].iter().any(|taken| suffix.starts_with(taken))
 }
 
-/// `name`, then `name.2`, `name.3` ...: where something goes that must not replace anything.
+/// `name`, then `name.2`, `name.3` ...: names for a file that must not replace another.
 pub(super) fn numbered(name: &str) -> impl Iterator<Item = String> {
     let first = std::iter::once(name.to_owned());
     // More leftovers of one name than this are a loop, not a history.

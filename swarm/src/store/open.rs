@@ -21,7 +21,7 @@ use super::state::{Blame, Entry, HEADER_BYTES, Header, HeaderFound, PeerKey, STA
 /// A state file that keeps vanishing or being replaced is given up after this many tries.
 const LOCK_TRIES: u32 = 8;
 
-/// Who opens, and when.
+/// The process that opens a part, and the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opener {
     /// This process.
@@ -45,32 +45,33 @@ pub struct Resumed {
     pub data_without_record: bool,
     /// What each peer supplied of `have`.
     pub suppliers: BTreeMap<PeerKey, Supplied>,
-    /// Chunks of `have` that an earlier rescan found, supplied by nobody we know.
+    /// Chunks of `have` that an earlier rescan found, whose supplier is not known.
     pub found_here: Supplied,
     /// Blames of earlier sessions, oldest first.
     pub blames: Vec<Blame>,
-    /// Where a file went that had the partial file's name and was not known to be ours.
+    /// The new path of a file that had the partial file's name and was not known to be this artifact's.
     pub put_aside: Option<PathBuf>,
 }
 
-/// Which file under the partial file's name is gone on with.
+/// Which existing file under the partial file's name is continued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Adopts {
-    /// One that was [kept](Data::is_kept), or with nothing in it.
+    /// A file that is [kept](Data::is_kept), or one with nothing but zeros.
     Known,
-    /// Whichever there is, for a repair; one that was not kept is judged.
+    /// Any file, for a repair; one that is not kept must meet the condition first.
     Any(RepairIf),
 }
 
 /// The file that chunks go to.
 struct Data<F> {
     file: F,
-    /// Of the recorded chunks those that are there.
+    /// The recorded chunks whose bytes are there.
     good: Vec<u32>,
-    /// It is the file of this record, as far as its bytes tell: of the recorded chunks no more hold other data than are good,
-    /// one is good, and it is not longer than the artifact. One chunk proves little: other files may have it too.
+    /// The record describes this file, as far as its bytes tell: at least one recorded chunk is good, no more of them
+    /// hold other data than are good, and the file is not longer than the artifact. One good chunk alone proves little:
+    /// other files may have it too.
     is_kept: bool,
-    /// Bytes that were there before.
+    /// Bytes of the file before, or of the file that was put aside.
     byte_count: u64,
     aside: Option<Aside<F>>,
 }
@@ -84,7 +85,7 @@ pub(super) struct Aside<F> {
 /// The record as it was read.
 pub(super) struct Recorded {
     pub(super) holdings: Holdings,
-    /// Index to supplier of every chunk whose path leads to the root; nothing is said of its bytes.
+    /// The suppliers, by index, of all chunks whose path leads to the root; their bytes are not checked yet.
     pub(super) claimed: BTreeMap<u32, PeerKey>,
     /// Chunk entries whose path does not lead to the root.
     unproven: u32,
@@ -97,16 +98,18 @@ impl<D: Disk> Part<D> {
     /// read, hashed on all cores, and proven against the root.
     ///
     /// Nothing that is in the way is replaced: a finished file is [`StoreError::TargetExists`], a record of another
-    /// swarm or size is named, a damaged record is renamed aside. So is a file under the partial file's name of which no
-    /// chunk is known to be the artifact's: not a byte of it is written over, and a rescan takes from it what is good.
+    /// swarm or size is an error that names it, a damaged record is renamed aside. A file under the partial file's name
+    /// of which no chunk is known to be the artifact's is renamed aside too: not a byte of it is written over, and a
+    /// rescan copies its good chunks.
     pub fn open(disk: D, stem: &str, spec: PartSpec, opener: Opener) -> Result<(Self, Resumed), StoreError> {
         Self::open_as(disk, stem, spec, opener, Adopts::Known)
     }
 
-    /// [`open`](Self::open) for a repair, in which the file is the user's own and is to be changed where it is, once as much
-    /// of it was found to be the artifact's as `condition` demands: it is never put aside. Nothing may be kept in it before a
-    /// rescan. A file that was written to before is not judged again: its record names chunks of a peer, and most of what it names is
-    /// there. Before a file that had another name comes here, [`put_orphan_record_aside`](super::put_orphan_record_aside).
+    /// Opens a part for a repair. Its file is the user's own: it is never put aside, and it is changed in place once a
+    /// rescan has found as much of it to be the artifact's as `condition` demands. No chunk may be kept before that
+    /// rescan. A file that an earlier repair wrote to is not judged again: its record names chunks of a peer, and most
+    /// of the recorded chunks are there. Before a file with another name is moved here, call
+    /// [`put_orphan_record_aside`](super::put_orphan_record_aside).
     pub fn open_in_place(
         disk: D,
         stem: &str,
@@ -128,7 +131,7 @@ impl<D: Disk> Part<D> {
         disk.check_writable().map_err(|error| StoreError::of(&disk, &names.part, "create", 0, error))?;
         refuse_target(&disk, &names)?;
         let (state, found) = lock_state(&disk, &names, &spec)?;
-        // Again under the lock: the holder before us may just have finished.
+        // Again under the lock: its holder before may just have finished.
         refuse_target(&disk, &names)?;
         let recorded = read_record(&disk, &names, &spec, &state)?;
         let mut tail = Tail::new(recorded.walk.good_end, recorded.walk.dropped_bytes > 0);
@@ -177,7 +180,7 @@ impl<D: Disk> Part<D> {
     }
 }
 
-/// Opens the partial file, or makes it; one that is not ours as far as anybody knows is put aside first.
+/// Opens the partial file, or creates it; an existing file that `adopts` excludes is put aside first.
 fn open_data<D: Disk>(
     disk: &D,
     names: &Names,
@@ -239,7 +242,7 @@ enum StateFound {
     DamagedHeader,
 }
 
-/// Opens or creates the state file and holds its lock; its header is ours when this returns.
+/// Opens or creates the state file and holds its lock; its header is this artifact's when this returns.
 fn lock_state<D: Disk>(
     disk: &D,
     names: &Names,
@@ -260,7 +263,7 @@ fn lock_state<D: Disk>(
         match check_header(disk, names, &ours, &file)? {
             true if found == StateFound::Fresh => return Ok((file, StateFound::Earlier)),
             true => return Ok((file, found)),
-            // Kept for whoever wants to look at it. The lock on it goes with `file`.
+            // A damaged record is kept for the user to look at. The lock on it goes with `file`.
             false => {
                 rename_aside(disk, &names.state, &format!("{}.damaged", names.state))?;
                 found = StateFound::DamagedHeader;
@@ -270,7 +273,7 @@ fn lock_state<D: Disk>(
     Err(StoreError::Replaced { path: disk.path(&names.state) })
 }
 
-/// Locks the state file that is there; `None` when there is none.
+/// Locks the existing state file; `None` when there is none.
 pub(super) fn lock_existing<D: Disk>(disk: &D, names: &Names) -> Result<Option<D::File>, StoreError> {
     let name = &names.state;
     if disk.stat(name).map_err(|error| StoreError::of(disk, name, "stat", 0, error))?.is_none() {
@@ -297,7 +300,8 @@ fn last_pid<F: DiskFile>(state: &F) -> Option<u32> {
     read.ok().and(pid)
 }
 
-/// `true`: ours. `false`: damaged. Anything else that is whole belongs to somebody and is left alone.
+/// Returns true if the header is this artifact's, false if it is damaged. A whole header of another swarm, size or
+/// version is an error, and that record is left alone.
 fn check_header<D: Disk>(
     disk: &D,
     names: &Names,

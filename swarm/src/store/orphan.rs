@@ -1,4 +1,4 @@
-//! A record whose partial file is gone: it says nothing of the file that gets the partial file's name next.
+//! Orphan records: without its partial file a record says nothing of the next file that gets the partial file's name.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,12 @@ use super::names::Names;
 use super::open::{is_ours, lock_existing};
 use super::part::PartSpec;
 
-/// Puts the record of `stem` aside if there is no partial file beside it, and gives its new path. Call it before a file that
-/// was not written under that record is given the name of a partial file: else its chunks would pass for kept ones.
+/// Puts the record of `stem` aside if there is no partial file beside it, and returns its new path. Call it before a
+/// file that was not written under that record is given the name of a partial file: else its chunks would pass for kept
+/// ones.
 ///
-/// A record of another swarm, size or version is named as for opening and left where it is; so is one that is in use.
+/// A record of another swarm, size or version, or one that is in use, is an error as when a part is opened, and stays
+/// where it is.
 pub fn put_orphan_record_aside<D: Disk>(
     disk: &D,
     stem: &str,
@@ -21,7 +23,7 @@ pub fn put_orphan_record_aside<D: Disk>(
     let names = Names::new(stem)?;
     let Some(state) = lock_existing(disk, &names)? else { return Ok(None) };
     let part = disk.stat(&names.part).map_err(|error| StoreError::of(disk, &names.part, "stat", 0, error))?;
-    // A damaged one is put aside by whoever opens the part.
+    // A damaged record is put aside when the part is opened.
     if part.is_some() || !is_ours(disk, &names, spec, &state)? {
         return Ok(None);
     }

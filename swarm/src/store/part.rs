@@ -27,7 +27,7 @@ pub const SYNC_INTERVAL: Duration = Duration::from_secs(2);
 /// Blames kept in one record. Keys cost an attacker nothing, so the record must not grow with them.
 pub const MAX_BLAMES: usize = 4096;
 
-/// What a part is a part of, from the manifest.
+/// The artifact that a part is a part of, from the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartSpec {
     /// SHA-256 of the canonical manifest.
@@ -38,12 +38,12 @@ pub struct PartSpec {
     pub root: Digest,
 }
 
-/// What became of a proven chunk.
+/// Outcome of keeping a proven chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// Written and recorded.
     Stored,
-    /// It was here already; nothing was written.
+    /// The chunk was here already; nothing was written.
     Already,
 }
 
@@ -58,17 +58,17 @@ pub struct Part<D: Disk> {
     pub(super) names: Names,
     pub(super) spec: PartSpec,
     pub(super) data: D::File,
-    /// Holds the lock.
-    /// What had its name before and was put aside: a rescan takes from it what is good.
+    /// A file that had the part's name before and was put aside: a rescan copies its good chunks.
     pub(super) aside: Option<Aside<D::File>>,
-    /// The file is the user's own, and a rescan decides whether it may be written to.
+    /// Set where the file is the user's own: a rescan decides by this condition whether it may be written to.
     pub(super) repair_if: Option<RepairIf>,
-    /// What a rescan that did not permit it has found.
+    /// What a rescan has found that did not permit the repair.
     pub(super) unlike: OnceLock<Likeness>,
+    /// The record; holds the lock.
     pub(super) state: Arc<D::File>,
     pub(super) tail: Mutex<Tail>,
     pub(super) holdings: Mutex<Holdings>,
-    /// Told whenever a chunk is held or the prefix is aborted.
+    /// Notified whenever a chunk is held or the prefix is aborted.
     pub(super) grown: Condvar,
     pub(super) prefix_aborted: AtomicBool,
     pub(super) suspicious: AtomicBool,
@@ -81,7 +81,7 @@ pub struct Part<D: Disk> {
     sync_failure: OnceLock<(PathBuf, io::ErrorKind)>,
 }
 
-/// What [`Part::open`](Part::open) has made ready.
+/// What opening has made ready for [`Part::new`].
 pub(super) struct Opened<D: Disk> {
     pub(super) disk: Arc<D>,
     pub(super) names: Names,
@@ -121,13 +121,13 @@ impl<D: Disk> Part<D> {
         }
     }
 
-    /// What this is a part of.
+    /// The artifact that this is a part of.
     pub fn spec(&self) -> &PartSpec {
         &self.spec
     }
 
-    /// The file is whole and has its final name, where others may write to it: from now on each chunk is hashed before
-    /// it is handed out, and one that went bad is no chunk to fetch again but a changed source (E14).
+    /// Marks the file as whole under its final name, where other programs may write to it: from now on each chunk is
+    /// hashed before it is served, and a chunk that went bad is not fetched again but means a changed source (E14).
     pub fn seal(&self) {
         self.suspicious.store(true, Ordering::Relaxed);
         self.is_sealed.store(true, Ordering::Relaxed);
@@ -159,7 +159,8 @@ impl<D: Disk> Part<D> {
         self.keep_hashed(index, data, sha256(data), proof, supplier)
     }
 
-    /// The same for whoever has computed the SHA-256 of `data` already. Nothing but that computation may give `got`.
+    /// Keeps a chunk like [`keep`](Self::keep), where the caller has computed `got`, the SHA-256 of `data`, already.
+    /// Nothing but that computation may give `got`.
     pub fn keep_hashed(
         &self,
         index: u32,
@@ -195,8 +196,8 @@ impl<D: Disk> Part<D> {
         self.record_held(entry)
     }
 
-    /// Records a chunk whose bytes are written; `false` when another thread was first: then its entry stands, so that
-    /// record and memory name the same supplier.
+    /// Records a chunk whose bytes are written; `false` when another thread was first: then that thread's entry stands,
+    /// so that record and memory name the same supplier.
     pub(super) fn record_held(&self, entry: ChunkEntry) -> Result<bool, StoreError> {
         let (index, supplier) = (entry.index, entry.supplier);
         let mut tail = self.tail();
@@ -217,7 +218,7 @@ impl<D: Disk> Part<D> {
     fn append_to(&self, tail: &mut Tail, entry: &Entry) -> Result<(), StoreError> {
         self.check_sound()?;
         tail.append(&*self.state, entry).map_err(|error| self.write_error(&self.names.state, error))?;
-        // Also where no data was written: what a rescan found, or whom we blame, is lost with its entry.
+        // Also where no data was written: a rescan's find or a blame is lost with its entry.
         self.unsynced_bytes.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -250,7 +251,7 @@ impl<D: Disk> Part<D> {
 
     fn sync_files(&self) -> Result<(), StoreError> {
         self.check_sound()?;
-        // Taken first: a chunk that is written while we sync counts for the next time.
+        // Reset first: a chunk that is written during the sync counts for the next one.
         self.unsynced_bytes.store(0, Ordering::Relaxed);
         let data = self.data.sync_data().map_err(|error| (&self.names.part, error));
         let both = data.and_then(|()| self.state.sync_data().map_err(|error| (&self.names.state, error)));
@@ -284,14 +285,14 @@ impl<D: Disk> Part<D> {
         StoreError::of(&*self.disk, name, "write", self.missing_bytes(), error)
     }
 
-    /// Says before anything is fetched whether the rest fits on the disk: [`StoreError::NoSpace`] when not.
+    /// Checks, before anything is fetched, whether the rest fits on the disk: [`StoreError::NoSpace`] when not.
     pub fn check_space(&self) -> Result<(), StoreError> {
         let needed = self.missing_bytes();
         match self.disk.free_bytes() {
             Ok(free) if free < needed => {
                 Err(StoreError::NoSpace { path: self.path(), needed, free: Some(free) })
             }
-            // A file system that does not tell is found out by writing.
+            // Where the file system does not answer, writing will show.
             _ => Ok(()),
         }
     }
@@ -367,7 +368,7 @@ impl<D: Disk> Part<D> {
         self.blames.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Taken before [`holdings`](Self::holdings) by whoever needs both.
+    /// Lock order: this lock before [`holdings`](Self::holdings).
     fn tail(&self) -> MutexGuard<'_, Tail> {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -37,7 +37,7 @@ impl<D: Disk> Part<D> {
         self.grown.notify_all();
     }
 
-    /// Fills `piece` with what stands in the file from `offset` on, proven or not.
+    /// Fills `piece` with the bytes of the file from `offset` on, proven or not.
     ///
     /// # Errors
     /// The disk's, and `UnexpectedEof` behind the end of the file.

@@ -17,7 +17,7 @@ use super::disk::{Disk, DiskFile, FileStat, Open, OpenError, Owner, Refusal};
 use super::error::StoreError;
 use super::step::step;
 
-/// Characters of a name that stand in the name of the file that is to have it; the rest would be too long for some.
+/// Characters of the final name that stand in the fresh name; all of them would be too long for some file systems.
 const LONGEST_SHOWN: usize = 60;
 
 /// One directory of this machine, held open.
@@ -28,7 +28,7 @@ pub struct RealDisk {
 }
 
 impl RealDisk {
-    /// Opens an existing directory; the path to it may contain symlinks, names inside it may not be any.
+    /// Opens an existing directory; the path to it may contain symlinks, names inside it may not be symlinks.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.to_path_buf();
         match openat(CWD, directory, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
@@ -39,8 +39,8 @@ impl RealDisk {
         }
     }
 
-    /// A link fails as well when the name is taken. A crash between the two calls leaves both names, which
-    /// [`Published::resume`](super::Published::resume) puts right.
+    /// Renames by a link and an unlink: the link fails as well when the name is taken. A crash between the two calls
+    /// leaves both names, which [`Published::resume`](super::Published::resume) puts right.
     fn rename_by_link(&self, from: &str, to: &str) -> io::Result<()> {
         let directory = &self.directory;
         step("rename", || fs::linkat(directory, from, directory, to, AtFlags::empty()))?;
@@ -69,7 +69,7 @@ impl Disk for RealDisk {
         }
         let file = RealFile(open_plain(&self.directory, Path::new(name), how)?);
         match DiskFile::stat(&file)?.refusal(how) {
-            // Just made, and not there before: what a file system without owners and modes says of it is no matter.
+            // The file was just created: what a file system without owners and modes says of it does not matter.
             Some(Refusal::Foreign | Refusal::Shared) if how == Open::New => Ok(file),
             Some(found) => Err(OpenError::Refused(found)),
             None => Ok(file),
@@ -162,7 +162,7 @@ impl DiskFile for RealFile {
     }
 
     fn forget_cache(&self) {
-        // Best effort by contract: a file system that cannot drop its pages leaves us where we were.
+        // Best effort by contract: a file system that cannot drop its pages changes nothing.
         let _ = fadvise(&self.0, 0, None, Advice::DontNeed);
     }
 }
@@ -173,7 +173,7 @@ fn open_plain(directory: impl rustix::fd::AsFd, path: &Path, how: Open) -> Resul
         Open::Existing => OFlags::RDWR,
         Open::New => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
     };
-    // NONBLOCK: a named pipe that appeared since the check must not hang us.
+    // NONBLOCK: a named pipe that appeared since the check must not block the open.
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let open = || openat(directory, path, flags, Mode::from_raw_mode(0o644));
     let opened = if how == Open::New { step("create", open) } else { open() };
@@ -225,7 +225,7 @@ fn file_stat(stat: &Stat) -> FileStat {
 mod tests {
     use super::*;
 
-    /// What a file system without the flag gets.
+    /// The rename on a file system without the flag.
     #[test]
     fn e11_e17_a_rename_by_link_never_replaces_and_leaves_one_name() {
         let folder = tempfile::tempdir().unwrap();

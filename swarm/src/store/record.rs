@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use super::disk::{DiskFile, InOrder};
 use super::state::{CHECKSUM_BYTES, ENTRY_HEAD_BYTES, Entry, HEADER_BYTES, MAX_ENTRY_BYTES};
 
-/// What is known of the entries after reading them in order.
+/// Result of reading the entries in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Walk {
     /// Where the last good entry ends.
@@ -52,7 +52,7 @@ fn next_entry(reader: &mut impl io::Read, bytes: &mut Vec<u8>) -> io::Result<Opt
     Ok(Entry::decode(bytes))
 }
 
-/// Whether there is nothing but zeros, as in a hole.
+/// True if the range has nothing but zeros, as in a hole.
 pub(super) fn is_zero<F: DiskFile>(file: &F, offset: u64, end: u64) -> io::Result<bool> {
     let mut reader = InOrder { file, offset, end };
     let mut piece = vec![0; 64 << 10];
@@ -65,7 +65,7 @@ pub(super) fn is_zero<F: DiskFile>(file: &F, offset: u64, end: u64) -> io::Resul
     }
 }
 
-/// What a disk writes whole or not at all, at least.
+/// The least that a disk writes whole or not at all.
 const SECTOR_BYTES: usize = 512;
 
 /// Whether one of the sectors of a range, counted from its start, has no byte but zeros.

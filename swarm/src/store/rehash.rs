@@ -18,13 +18,13 @@ use super::prefix::PrefixAborted;
 use super::record::is_zero;
 use super::state::ChunkEntry;
 
-/// So much is read between two looks at whether it is still wanted.
+/// Bytes that are read between two checks for an abort.
 const AT_ONCE_BYTES: u64 = 32 << 20;
 /// Chunks are read in pieces of this size, so that memory follows the cores and not the chunk size.
 const PIECE_BYTES: usize = 256 << 10;
 
-/// Of `candidates`, in order, those whose bytes in `file` have the hash beside their index. A file that ends early
-/// has fewer good chunks; only a read that fails is an error.
+/// Returns those of `candidates`, in order, whose bytes in `file` have the hash beside their index. A file that ends
+/// early has fewer good chunks; only a read that fails is an error.
 pub(super) fn good_chunks<F: DiskFile>(
     layout: &Layout,
     file: &F,
@@ -66,12 +66,12 @@ fn hash_chunk<F: DiskFile>(
 }
 
 impl<D: Disk> Part<D> {
-    /// Holds what is in the file against the leaf hashes of the whole artifact, and records the good chunks that no
-    /// record named; gives their indices. What is good in a file that was put aside is copied. Nothing is fetched again that is
-    /// good. Blocks while it reads and hashes.
+    /// Compares the file with the leaf hashes of the whole artifact, and records the good chunks that no record named,
+    /// so that they are not fetched again; returns their indices. Good chunks of a file that was put aside are copied.
+    /// Blocks while it reads and hashes.
     ///
-    /// `leaves` are checked here once more against the root: [`StoreError::ForeignLeaves`]. A file of the user's that is to be
-    /// repaired and is too little like the artifact is [`StoreError::Unlike`], and nothing is recorded.
+    /// `leaves` are checked here once more against the root: [`StoreError::ForeignLeaves`]. If too little of a user's
+    /// file that is to be repaired is the artifact's, the error is [`StoreError::Unlike`], and nothing is recorded.
     pub fn rescan(&self, leaves: Vec<Digest>) -> Result<Vec<u32>, StoreError> {
         if let Err(reason) = self.holdings().tree.insert_range(0, &leaves, &[]) {
             return Err(StoreError::ForeignLeaves { path: self.path(), reason });
@@ -100,8 +100,8 @@ impl<D: Disk> Part<D> {
         Ok(found)
     }
 
-    /// Copies what is good and missing from a file that was put aside, held against `all` leaf hashes. The file itself is only
-    /// read; it goes where it held nothing but what is here now.
+    /// Copies the missing chunks that are good in a file that was put aside, by `all` leaf hashes. That file is only
+    /// read; it is removed if it held nothing but what is here now.
     fn copy_good(
         &self,
         aside: &Aside<D::File>,
@@ -116,7 +116,7 @@ impl<D: Disk> Part<D> {
             let Some((sha256, path)) = known.filter(|_| !self.has(index)) else { continue };
             let mut bytes = vec![0; layout.chunk_len(index) as usize];
             aside.file.read_exact_at(&mut bytes, layout.offset(index)).map_err(failed)?;
-            // Once more: it is a file that others may have open.
+            // Hashed once more: other processes may have that file open.
             if minimodel_verifier::sha256(&bytes) == sha256
                 && self.write_held(ChunkEntry { index, sha256, supplier: FOUND_HERE, path }, &bytes)?
             {
@@ -137,7 +137,7 @@ impl<D: Disk> Part<D> {
                 })
                 .map_err(failed)?;
         if is_copied {
-            // Before it goes, the copy is where a loss of power leaves it.
+            // Before that file is removed, the copy must survive a power loss.
             self.sync()?;
             if is_named(&*self.disk, &aside.name, &aside.file)? {
                 self.disk.remove(&aside.name).map_err(failed)?;
@@ -146,8 +146,8 @@ impl<D: Disk> Part<D> {
         Ok(())
     }
 
-    /// Reads and hashes every chunk that is here again, and gives up those that went bad on the disk; gives their
-    /// indices. For a whole file that fails its whole-file check: afterwards it is known which chunks to fetch again.
+    /// Reads and hashes every chunk that is here again, and gives up those that went bad on the disk; returns their
+    /// indices. For a whole file that fails its whole-file check: these are the chunks to fetch again.
     pub fn recheck(&self) -> Result<Vec<u32>, StoreError> {
         let held: Vec<(u32, Digest)> = {
             let holdings = self.holdings();
@@ -161,7 +161,7 @@ impl<D: Disk> Part<D> {
         Ok(bad.filter(|&index| self.discard(index)).collect())
     }
 
-    /// [`good_of`](Self::good_of) all chunks, if they are enough of the user's own file.
+    /// The good chunks of the user's own file, if they are enough for `condition`.
     fn good_if_like(&self, all: &[(u32, Digest)], condition: RepairIf) -> Result<Vec<u32>, StoreError> {
         let good = self.good_of(all)?;
         let likeness = Likeness::of(&self.spec.layout, &self.data, all, &good)
@@ -196,12 +196,12 @@ impl<D: Disk> Part<D> {
         Ok(good)
     }
 
-    /// Gives up a chunk whose bytes are no longer good; `false` when it was not here. Others must be told.
+    /// Gives up a chunk whose bytes are no longer good; `false` when it was not here. The caller must announce that.
     pub fn discard(&self, index: u32) -> bool {
         self.holdings().give_up(index)
     }
 
-    /// Reads back the bytes of a chunk that is here. When a peer complained ([`ChunkSource::suspect`]) they are
+    /// Reads back the bytes of a chunk that is here. After a peer's complaint ([`ChunkSource::suspect`]) the bytes are
     /// hashed first, and a chunk that went bad is given up: [`SourceError::Rotten`].
     ///
     /// [`ChunkSource::suspect`]: super::ChunkSource::suspect
@@ -211,7 +211,7 @@ impl<D: Disk> Part<D> {
         Ok(bytes)
     }
 
-    /// The same into a buffer, which is resized to the chunk. What is in it counts only after `Ok`.
+    /// Reads back a chunk into a buffer, which is resized to the chunk. Its content counts only after `Ok`.
     pub(super) fn read_chunk_into(&self, index: u32, bytes: &mut Vec<u8>) -> Result<(), SourceError> {
         let layout = &self.spec.layout;
         if index >= layout.count() {

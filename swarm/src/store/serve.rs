@@ -19,15 +19,15 @@ pub struct ChunkBytes {
     pub proof: Vec<Digest>,
 }
 
-/// Something that hands out chunks with their proofs. All calls may block on the disk.
+/// A source of chunks with their proofs. All calls may block on the disk.
 pub trait ChunkSource: Send + Sync + 'static {
     /// Sizes of the artifact.
     fn layout(&self) -> &Layout;
 
-    /// Whether the chunk can be asked for.
+    /// Whether the chunk can be served.
     fn has(&self, index: u32) -> bool;
 
-    /// Reads a chunk back; the errors say whether it, or the whole source, is no longer good.
+    /// Reads a chunk back; the errors say whether the chunk, or the whole source, is no longer good.
     fn chunk(&self, index: u32) -> Result<ChunkBytes, SourceError>;
 
     /// SHA-256 of a chunk, where it is known (whether or not the chunk is here).
@@ -36,7 +36,7 @@ pub trait ChunkSource: Send + Sync + 'static {
     /// SHA-256 values of `count` chunks from `first` on, with the proof of that range; `None` when not all are known.
     fn leaves(&self, first: u32, count: u32) -> Option<(Vec<Digest>, Vec<Digest>)>;
 
-    /// A peer complained: from now on every chunk is hashed again before it is handed out.
+    /// Reports a peer's complaint: from now on every chunk is hashed again before it is served.
     fn suspect(&self);
 }
 

@@ -71,7 +71,7 @@ impl<F: DiskFile> SourceFile<F> {
         stat(&self.file, || self.path.clone())
     }
 
-    /// Reads it in order from the beginning to wherever it ends.
+    /// Reads the file in order from its beginning to its end, wherever that is.
     pub fn reader(&self) -> impl io::Read + Send + '_ {
         InOrder { file: &self.file, offset: 0, end: u64::MAX }
     }
@@ -90,9 +90,9 @@ fn stat(file: &impl DiskFile, path: impl FnOnce() -> PathBuf) -> Result<FileStat
 
 /// Serves the chunks of a complete file.
 ///
-/// Size and times are compared around each read with those at the opening. Other times, or a peer's complaint, make
-/// it suspicious: from then on a chunk is hashed before it is handed out. Another length or a wrong hash ends the
-/// share for good ([`SourceError::Changed`]). Whether the name still leads here does not matter: the handle does.
+/// Size and times are compared around each read with those at the opening. Other times, or a peer's complaint, make the
+/// file suspicious: from then on a chunk is hashed before it is handed out. Another length or a wrong hash ends the
+/// share for good ([`SourceError::Changed`]). The name may lead elsewhere by then: the open handle is what is served.
 ///
 /// A file that was not read by this process ([`unread`](Self::unread)) has each chunk hashed before it is handed out
 /// for the first time.
@@ -115,8 +115,8 @@ impl<F: DiskFile> FileSource<F> {
         Self::begin(source, layout, tree, Box::default())
     }
 
-    /// Takes a file that was checked once and has not been read since, and the tree that was kept of it. What became
-    /// of its bytes meanwhile without a trace (a failing disk) is found before any of them is handed out.
+    /// Takes a file that was checked once and has not been read since, and the tree that was kept of it. Damage that
+    /// left no trace meanwhile (a failing disk) is found before any of its bytes is handed out.
     pub fn unread(source: SourceFile<F>, layout: Layout, tree: Arc<Tree>) -> Result<Self, SourceError> {
         let words = (layout.count() as usize).div_ceil(BITS as usize);
         Self::begin(source, layout, tree, (0..words).map(|_| AtomicU64::new(u64::MAX)).collect())
@@ -172,7 +172,7 @@ impl<F: DiskFile> FileSource<F> {
         self.gone.get().copied()
     }
 
-    /// Compares the file with what it was.
+    /// Compares the file with what it was when it was opened.
     fn look(&self) -> Result<(), SourceError> {
         if let Some(what) = self.change() {
             return Err(self.end(what));

@@ -9,7 +9,7 @@ use minimodel_verifier::{Digest, sha256};
 
 use super::error::Sizes;
 
-/// An Ed25519 public key: who supplied a chunk, or who is blamed.
+/// An Ed25519 public key: that of a chunk's supplier, or of a blamed peer.
 pub type PeerKey = [u8; 32];
 
 /// The version that this program reads and writes.
@@ -31,14 +31,14 @@ const KIND_CHUNK: u8 = 1;
 const KIND_SESSION: u8 = 2;
 const KIND_BLAME: u8 = 3;
 
-/// What a record is bound to.
+/// The artifact that a record is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) swarm_id: Digest,
     pub(super) sizes: Sizes,
 }
 
-/// What bytes in the place of a header are.
+/// Result of decoding a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeaderFound {
     Ours(Header),
@@ -73,13 +73,13 @@ pub(super) struct Session {
 /// A peer that sent something provably wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blame {
-    /// Its key.
+    /// Key of the peer.
     pub peer: PeerKey,
     /// The chunk.
     pub index: u32,
     /// SHA-256 that the chunk has, where it is known; otherwise the root that the proof should have led to.
     pub expected: Digest,
-    /// SHA-256 of what came.
+    /// SHA-256 of the bytes that the peer sent.
     pub got: Digest,
     /// When, in seconds since 1970.
     pub at_unix: u64,
@@ -104,7 +104,7 @@ impl Header {
         bytes
     }
 
-    /// A header whose checksum holds but whose version is another one is that of another program, not damage.
+    /// Decodes a header. One whose checksum holds but whose version differs is another program's, not damaged.
     pub(super) fn decode(bytes: &[u8]) -> HeaderFound {
         let fields = bytes.split_at_checked(HEADER_BYTES - CHECKSUM_BYTES);
         let Some((fields, sum)) = fields.filter(|(fields, sum)| *sum == checksum(fields)) else {

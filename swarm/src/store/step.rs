@@ -1,6 +1,6 @@
-//! Labelled steps: every call that changes a disk passes one, so that a test can end the process exactly there.
+//! Labelled steps: every call that changes a disk is one, so that a test can end the process exactly there.
 //!
-//! A test aid of debug builds, described in `docs/store.md`. In a release build a step is its call and nothing else.
+//! A test aid of debug builds, described in `docs/store.md`. In a release build `step` only makes the call.
 
 /// Makes a call that changes the disk. The labels are `create`, `write`, `set_len`, `sync`, `rename`, `remove`,
 /// `sync_dir` and `mkdir`.
@@ -29,9 +29,9 @@ mod armed {
 
     static PLAN: OnceLock<Plan> = OnceLock::new();
 
-    /// Which step is the last one.
+    /// The step at which the process ends.
     struct Plan {
-        /// Counts only steps of this label.
+        /// The label of the steps that are counted; `None`: all.
         label: Option<String>,
         nth: u64,
         is_after: bool,
@@ -39,7 +39,7 @@ mod armed {
     }
 
     /// Ends this process with SIGKILL at a step: `17` is just before the 17th of all, `rename:2` just before the second
-    /// rename, `17+` and `rename:2+` just after. `false`: not understood, or there is such a plan already.
+    /// rename, `17+` and `rename:2+` just after. Returns false if the plan is not understood, or one is set already.
     pub fn kill_at(plan: &str) -> bool {
         let (plan, is_after) = plan.strip_suffix('+').map_or((plan, false), |plan| (plan, true));
         let (label, nth) = match plan.split_once(':') {
@@ -50,7 +50,7 @@ mod armed {
         plan.is_ok_and(|plan| PLAN.set(plan).is_ok())
     }
 
-    /// Counts a step; ends the process if it is to end before it. `true`: it is to end after it.
+    /// Counts a step, and ends the process if the plan says before it. Returns true if the plan says after it.
     pub(super) fn reach(label: &str) -> bool {
         let Some(plan) = PLAN.get().filter(|plan| plan.label.as_deref().is_none_or(|only| only == label))
         else {
@@ -65,7 +65,7 @@ mod armed {
         plan.is_after
     }
 
-    /// As `kill -9` would.
+    /// Ends this process as `kill -9` would.
     pub(super) fn end() {
         // A process may always signal itself, and this signal comes before the call returns.
         let _ = kill_process(getpid(), Signal::KILL);
