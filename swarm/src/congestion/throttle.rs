@@ -11,7 +11,7 @@ const MOST_WINDOW: u64 = 1 << 30;
 
 /// Queue that is wanted at any rate, in seconds: what the clocks and schedulers of two computers blur anyway.
 const QUEUE_TIME: f64 = 0.001;
-/// The queue wanted besides is the geometric mean of this many bytes and of what fits on the path. Being less than
+/// Beyond it the wanted queue is the geometric mean of this many bytes and of what fits on the path. Being less than
 /// proportional to the rate, it makes the slower of two transfers push more, until they are equal.
 const QUEUE_BYTES: f64 = 20_000.0;
 

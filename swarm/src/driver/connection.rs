@@ -187,7 +187,7 @@ pub(super) fn code_of(error: &ConnectionError) -> Option<CloseCode> {
 }
 
 /// True if QUIC itself found that the other side broke its rules in a way that only the holder of the connection's keys
-/// can: windows and streams that were not granted, or frames that are none (RFC 9000 section 20.1).
+/// can: windows and streams that were not granted, or malformed frames (RFC 9000 section 20.1).
 fn is_violation(error: &ConnectionError) -> bool {
     use quinn_proto::TransportErrorCode as Code;
     const VIOLATIONS: [Code; 6] = [

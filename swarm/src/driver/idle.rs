@@ -22,7 +22,7 @@
 //! | `congestion` | Answers are written, and a path does not take them. |
 //! | `peer-slow` | Answers are written, the paths are free, and the requesting peers do not read. |
 //! | `choked` | Peers that may be served are interested, and none is unchoked. |
-//! | `quota` | No requests are pending because a peer's, or the total, upload quota is exhausted or smaller than the next chunk. |
+//! | `quota` | No requests are pending: a peer's or the total upload quota is used up, or smaller than the next chunk. |
 //! | `no-demand` | No peer requests anything. |
 //!
 //! A fetch whose chunks are all here and whose whole-file check goes on is `checking`.

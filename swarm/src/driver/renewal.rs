@@ -43,7 +43,7 @@ impl Renewal {
             return None;
         }
         let offer = Offer { expires_unix: unix.saturating_add(self.life), ..self.offer.offer().clone() };
-        // The same addresses could be signed before.
+        // Signing worked before with these addresses.
         self.offer = SignedOffer::sign(offer, &self.key).ok()?;
         self.signed = Some(now);
         Some(self.offer.clone())

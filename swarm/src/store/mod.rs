@@ -1,10 +1,10 @@
 //! The resumable partial file and its record: where the bytes land, and what is believed of them after a crash.
 //!
-//! The crash contract: a crash may lose the newest chunks (at most 64 MiB or two seconds of them when the power
-//! goes, none when the process is killed); it never makes us believe a chunk that is not there. `STEM.slm.part`
-//! holds proven bytes only, each at its place; `STEM.slm.part.state` says which. The record is a hint of where to
-//! look: each opening hashes what it names and proves it against the manifest's root. `docs/store.md` has the bytes
-//! and the order of writes.
+//! The crash contract: a crash may lose the newest chunks (at most 64 MiB or two seconds of them when the power goes,
+//! none when the process is killed); it never makes the store believe a chunk that is not there. `STEM.slm.part` holds
+//! proven bytes only, each at its place; `STEM.slm.part.state` says which. The record is a hint of where to look: each
+//! opening hashes what it names and proves it against the manifest's root. `docs/store.md` has the bytes and the order
+//! of writes.
 //!
 //! Everything here is synchronous and blocks; nothing knows a network, a clock or the protocol. All of the disk
 //! goes through one seam, [`Disk`].

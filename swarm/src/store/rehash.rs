@@ -146,7 +146,7 @@ impl<D: Disk> Part<D> {
         Ok(())
     }
 
-    /// Reads and hashes every chunk that is here again, and gives up those that went bad on the disk; returns their
+    /// Reads and hashes again every chunk that is here, and gives up those that went bad on the disk; returns their
     /// indices. For a whole file that fails its whole-file check: these are the chunks to fetch again.
     pub fn recheck(&self) -> Result<Vec<u32>, StoreError> {
         let held: Vec<(u32, Digest)> = {
