@@ -1,7 +1,7 @@
-//! What moved and against what it counts: days of peers and grants. Each chunk is counted before it moves, here and for
-//! all transfers, so that no quota is passed by taking from several at once. What moved is written down every few seconds. What
-//! counts against a quota or a peer's day is written down *before* it moves (`ahead`): a crash counts too much, by a bounded
-//! amount, and never too little.
+//! Quota accounting: bytes moved per peer and day, and per grant. Each chunk is counted before it moves, over all transfers, so
+//! that fetching from several transfers at once exceeds no quota. Moved bytes are written to the database every few seconds.
+//! Bytes that count against a quota or a peer's day are written *before* they move (`ahead`): after a crash too much is counted,
+//! by a bounded amount, and never too little.
 
 mod run_gate;
 
@@ -20,51 +20,51 @@ use crate::consent::{Open, charged, usage};
 use crate::db::{Db, DbError};
 use crate::limits::{ledger, today};
 
-/// Peers of one run that are counted by name, beside those whom a grant names.
+/// Peers of one run that are counted by name, besides those that a grant names.
 const MAX_ROWS: usize = 4_096;
 
 const DAY: u64 = 24 * 3600;
 
-/// Until a disk that took no cover is asked again.
+/// Pause before a failed write of covers is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Against what the bytes of a run count.
+/// Grants and daily quota that the bytes of a run count against.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
-    /// Grants to serve, the one that counts first first.
+    /// Grants to serve, in the order in which they are charged.
     pub(super) serve: Vec<Open>,
-    /// The same to fetch.
+    /// Grants to fetch, in the same order.
     pub(super) fetch: Vec<Open>,
-    /// Bytes that each peer may be sent a day.
+    /// Payload bytes that may be sent to each peer per day.
     pub(super) day_bytes: Option<u64>,
 }
 
-/// What moved in a run so far.
+/// Bytes moved in a run so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Taken {
     pub(super) rows: BTreeMap<PeerId, Moved>,
     pub(super) total: Moved,
 }
 
-/// A session of a transfer.
+/// One run (session) of a transfer.
 #[derive(Debug, Default)]
 struct Run {
     rules: Rules,
     taken: Taken,
-    /// Grants that something was let pass under.
+    /// Grants that admitted bytes.
     charged: BTreeSet<(Way, u64)>,
-    /// The swarm and the model, for the log.
+    /// Swarm id and model, for the transfer log.
     swarm_id: String,
     model: String,
 }
 
-/// The books as they are at one moment.
+/// Snapshot of the accounts.
 #[derive(Debug)]
 pub(super) struct Picture {
     used: BTreeMap<u64, u64>,
-    /// Bytes that each peer took today.
+    /// Bytes sent to each peer today.
     pub(super) sent_today: BTreeMap<String, u64>,
-    /// What moved in the run that was asked for.
+    /// Bytes moved in the run that was asked for.
     pub(super) session: Taken,
 }
 
@@ -75,37 +75,37 @@ impl Picture {
     }
 }
 
-/// Bytes with one peer in one swarm of that model.
+/// Bytes moved by peer, swarm and model.
 type Moves = BTreeMap<(String, String, String), Moved>;
 
 #[derive(Debug, Default)]
 struct Books {
     runs: BTreeMap<u64, Run>,
-    /// What the log of transfers does not have yet.
+    /// Bytes that are not in the transfer log yet.
     unlogged: Moves,
-    /// Bytes that moved under each grant, ever, and those grants of which that is not written down.
+    /// All bytes ever moved under each grant, and the grants whose sum is not written yet.
     used: BTreeMap<u64, u64>,
     unwritten: BTreeSet<u64>,
-    /// Bytes that each peer took on `day`.
+    /// Bytes sent to each peer on `day`.
     sent_today: BTreeMap<String, u64>,
     day: u64,
-    /// Bytes that were let pass and are not settled: under each grant, and to each peer.
+    /// Reserved bytes that are not settled yet: under each grant, and to each peer.
     under_way: BTreeMap<u64, u64>,
     under_way_to: BTreeMap<PeerId, u64>,
-    /// What the database says already; none: nobody writes ahead, as where no transfer runs.
+    /// Covers; `None`: nothing is written ahead, as in a process that runs no transfers.
     ahead: Option<Ahead>,
-    /// A cover is on its way to the disk.
+    /// A cover is being written.
     is_writing: bool,
-    /// The covers of the day are to be taken back with the next writing.
+    /// The next flush must remove the day's covers.
     was_ahead: bool,
 }
 
-/// See the module. Clones are one. It is locked for moments only, and after the companion's own lock where both are.
+/// Cloneable handle to the shared accounts. Locked for moments only; lock order: the companion's lock, then this one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Accounts(Arc<(Mutex<Books>, Condvar)>);
 
 impl Accounts {
-    /// What was written down before.
+    /// Loads the accounts from the database.
     pub(super) fn load(db: &Db, now_unix: u64) -> Result<Self, DbError> {
         let mut books = Books {
             used: usage::used(db)?,
@@ -113,7 +113,7 @@ impl Accounts {
             day: now_unix / DAY,
             ..Books::default()
         };
-        // What a crash left of a day's covers counts as sent.
+        // Covers that a crash left of today count as sent.
         Covers::load(db)?.count_as_sent(books.day, &mut books.sent_today);
         Ok(Self(Arc::new((books.into(), Condvar::new()))))
     }
@@ -122,14 +122,14 @@ impl Accounts {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on nothing passes under a quota or a peer's day that is not written down before:
-    /// [`write_ahead`](Self::write_ahead) does that.
+    /// Requires from now on that bytes under a quota or a peer's day are covered on disk before they pass;
+    /// [`write_ahead`](Self::write_ahead) writes the covers.
     pub(super) fn keep_ahead(&self) {
         let mut books = self.lock();
         books.ahead = Some(Ahead::new(books.day));
     }
 
-    /// Writes covers as they are asked for, until [`end_ahead`](Self::end_ahead); for a thread of its own, since it waits for
+    /// Writes covers as they are asked for, until [`end_ahead`](Self::end_ahead); runs on a thread of its own, since it waits for
     /// the disk.
     pub(super) fn write_ahead(&self, db: &Db) {
         let mut books = self.lock();
@@ -143,7 +143,7 @@ impl Accounts {
             drop(books);
             let is_written = db.change::<_, DbError>(|change| wanted.write(change)).is_ok();
             if !is_written {
-                // A disk that takes nothing holds back what would not be counted after a crash.
+                // Bytes that a failing disk cannot cover do not move.
                 std::thread::sleep(AGAIN);
             }
             books = self.lock();
@@ -155,7 +155,7 @@ impl Accounts {
         }
     }
 
-    /// The end of [`write_ahead`](Self::write_ahead), in good order: what is written down then is what moved.
+    /// Ends [`write_ahead`](Self::write_ahead) in good order: the next flush replaces covers by what has moved.
     pub(super) fn end_ahead(&self) {
         let mut books = self.lock();
         if let Some(ahead) = books.ahead.take() {
@@ -164,12 +164,12 @@ impl Accounts {
             books.was_ahead = true;
         }
         self.0.1.notify_all();
-        // A cover that is on its way to the disk must not come after what is true.
+        // A pending cover must not be written after the true sums.
         let waited = self.0.1.wait_while(books, |books| books.is_writing);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// The gate of a run that begins, of this swarm and model.
+    /// Creates the gate of a new run of this swarm and model.
     pub(super) fn gate(&self, run: u64, swarm_id: &str, model: &str, rules: Rules) -> Arc<dyn Gate> {
         let (swarm_id, model) = (swarm_id.to_owned(), model.to_owned());
         let mut books = self.lock();
@@ -180,14 +180,14 @@ impl Accounts {
         Arc::new(RunGate { accounts: self.clone(), run })
     }
 
-    /// What a run counts against from now on.
+    /// Replaces the rules of a run.
     pub(super) fn rule(&self, run: u64, rules: Rules) {
         if let Some(run) = self.lock().runs.get_mut(&run) {
             run.rules = rules;
         }
     }
 
-    /// A run is over; its gate lets nothing pass.
+    /// Ends a run; its gate admits nothing more.
     pub(super) fn end(&self, run: u64) {
         self.lock().runs.remove(&run);
     }
@@ -197,7 +197,7 @@ impl Accounts {
         self.lock().used_under(grant)
     }
 
-    /// How everything stands, with what moved in a run; nothing of one that is none.
+    /// Returns a snapshot of the accounts, with the bytes moved in `run`; zero without a known run.
     pub(super) fn picture(&self, run: Option<u64>) -> Picture {
         let books = self.lock();
         let session = run.and_then(|run| books.runs.get(&run)).map(|run| run.taken.clone());
@@ -208,7 +208,7 @@ impl Accounts {
         }
     }
 
-    /// Payload bytes that moved in a run, and the grants under which any were let pass this way.
+    /// Returns the payload bytes moved in a run, and the grants that admitted bytes in this direction.
     pub(super) fn of_run(&self, run: u64, way: Way) -> (Moved, Vec<u64>) {
         let books = self.lock();
         let Some(run) = books.runs.get(&run) else { return (Moved::default(), Vec::new()) };
@@ -216,7 +216,7 @@ impl Accounts {
         (run.taken.total, charged.collect())
     }
 
-    /// A new day begins with nothing.
+    /// Starts a new day's counters when the day has changed.
     pub(super) fn turn(&self, now_unix: u64) {
         let mut books = self.lock();
         if books.day != now_unix / DAY {
@@ -229,13 +229,13 @@ impl Accounts {
         }
     }
 
-    /// Writes down what is not yet; what cannot be written stays to be written.
+    /// Writes what is not in the database yet; after an error it stays queued.
     pub(super) fn flush(&self, db: &Db, now_unix: u64) -> Result<(), DbError> {
-        // Not locked while the disk works: transfers ask for each chunk.
+        // Not locked while the disk works: transfers reserve each chunk here.
         let (moves, used, was_ahead) = {
             let mut books = self.lock();
             let (moves, grants) = (std::mem::take(&mut books.unlogged), std::mem::take(&mut books.unwritten));
-            // What is covered is there already, with what may have moved by the time of a crash.
+            // A grant's cover is on disk already and is at least what has moved.
             let used: Vec<_> = grants
                 .iter()
                 .filter(|&&grant| books.covered(grant) == 0)
@@ -275,7 +275,7 @@ impl Books {
         self.used.get(&grant).copied().unwrap_or(0)
     }
 
-    /// Asks for the first covers, so that no chunk waits for them.
+    /// Asks for the first covers of a run, so that no chunk waits for them.
     fn cover(&mut self, rules: &Rules) {
         for open in rules.serve.iter().chain(&rules.fetch) {
             let used = self.used_under(open.grant);
@@ -285,7 +285,7 @@ impl Books {
         }
     }
 
-    /// Bytes under a grant that the database says moved, at least.
+    /// Returns the bytes under a grant that the database counts as moved, at least.
     fn covered(&self, grant: u64) -> u64 {
         self.ahead.as_ref().map_or(0, |ahead| ahead.covered(grant))
     }
@@ -299,7 +299,7 @@ impl Books {
         };
         let to_peer = self.under_way_to.get(&peer).copied().unwrap_or(0);
         let under_way = |grant| self.under_way.get(&grant).copied().unwrap_or(0);
-        // Whether the peer's day and a grant have room beside what is on its way, or beside nothing.
+        // The grant that has room, if the peer's day has too; counted with the bytes under way, or without them.
         let account = |is_alone: bool| {
             let beside = |bytes: u64| if is_alone { 0 } else { bytes };
             let today = ledger::used(&self.sent_today, &name).saturating_add(beside(to_peer));
@@ -353,7 +353,7 @@ impl Books {
     }
 }
 
-/// So many less; nothing left is no entry.
+/// Subtracts `bytes` from an entry and removes it at zero.
 fn less<K: Ord>(of: &mut BTreeMap<K, u64>, key: K, bytes: u64) {
     if let Entry::Occupied(mut entry) = of.entry(key) {
         *entry.get_mut() = entry.get().saturating_sub(bytes);

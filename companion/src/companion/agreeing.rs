@@ -1,4 +1,4 @@
-//! What was agreed to for a transfer: whether it suffices, how it is recorded, and that it ends with it.
+//! Consents of a transfer: whether they suffice, how they are recorded, and that they end with the transfer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,8 +15,8 @@ use crate::clock::now_unix;
 use crate::consent::{Denied, Permission, word};
 use crate::problem::{Problem, code};
 
-/// Peers that fetches may ask, by the offers of each: these are read, signatures and all, when they change, and not at each
-/// look.
+/// Cache of the peers named in the offers of each row: offers are parsed and their signatures checked only when they change, not
+/// at each reconcile.
 #[derive(Debug, Default)]
 pub(super) struct Offered(Mutex<BTreeMap<u64, Read>>);
 
@@ -27,7 +27,8 @@ struct Read {
 }
 
 impl Offered {
-    /// Whether one who was offered with this row is such a one. `rows` are those that are still there.
+    /// Returns true if any peer named in this row's offers satisfies `is_one`. `rows` are the present rows; others leave the
+    /// cache.
     fn any(&self, row: &Row, rows: &BTreeMap<u64, Row>, is_one: impl Fn(&str) -> bool) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.get(&row.id).is_none_or(|read| read.offers != row.offers) {
@@ -41,7 +42,7 @@ impl Offered {
 }
 
 impl Core {
-    /// What a transfer should be doing now.
+    /// Returns the desired state of a transfer.
     pub(super) fn wish_of(&self, inner: &Inner, id: u64) -> Option<Wish> {
         let row = inner.rows.get(&id)?;
         let mut facts = Facts::default();
@@ -69,8 +70,8 @@ impl Core {
         Some(wish(row, &facts))
     }
 
-    /// Whether a session is in the middle of the last bytes that its grants have room for. Grants that are spent hold until
-    /// these are where they belong, and no byte more passes the gate; one that was taken back or is over holds no longer.
+    /// Returns true while the last bytes that a session's grants admitted are still in flight. A spent grant stays effective
+    /// until they have arrived, and no further byte passes the gate; an expired or revoked grant does not.
     pub(super) fn has_last_bytes(inner: &Inner, row: &Row, action: Action, others: &BTreeSet<u64>) -> bool {
         let Some(live) = inner.lives.get(&row.id) else { return false };
         let open = |action| Self::open_grants(inner, row, action, others);
@@ -88,13 +89,13 @@ impl Core {
     pub(super) fn answered(self: &Arc<Self>, id: u64, consent: &Consent) -> Result<Transfer, Problem> {
         let mut inner = self.lock();
         let row = inner.rows.get(&id).ok_or_else(|| unknown(id))?;
-        // What is done asks for nothing, and a grant that came after its end would not end with it.
+        // A finished transfer asks for nothing, and a grant given after its end would not end with it.
         if !matches!(row.end, Some(End::Done { .. })) {
             let mut row = row.clone();
             row.accept(consent);
             self.may_be_agreed_to(&row)?;
             if consent.accept_publisher_key.is_some() {
-                // What failed for want of this goes on.
+                // A transfer that failed only for want of this acceptance resumes.
                 row.end = row
                     .end
                     .filter(|end| !matches!(end, End::Failed(problem) if problem.code == code::MISMATCH));
@@ -109,7 +110,7 @@ impl Core {
         self.view(&inner, id).ok_or_else(|| unknown(id))
     }
 
-    /// Whether a consent is for what the transfer does.
+    /// Refuses a consent that does not match what the transfer does.
     pub(super) fn fits_row(row: &Row, consent: &Consent) -> Result<(), Problem> {
         let (may, needs) = (row.may(), row.needs());
         let list =
@@ -134,7 +135,7 @@ impl Core {
         Ok(())
     }
 
-    /// Records grants for a transfer's model, all of them or none; they end with it.
+    /// Records grants for a transfer's model, all or none; they end with the transfer.
     pub(super) fn give(&self, inner: &mut Inner, id: u64, consent: &Consent) -> Result<(), Problem> {
         let Some(row) = inner.rows.get(&id).cloned() else { return Err(unknown(id)) };
         Self::fits_row(&row, consent)?;
@@ -155,7 +156,7 @@ impl Core {
         let mut wanted = Vec::new();
         let mut rest = consent.actions.clone();
         if rest.contains(&Action::Serve) && !row.allow.is_empty() {
-            // Whom it serves was named with the request, and so is whom the grant is for.
+            // The request named the peers to serve, so each gets a grant of its own.
             rest.retain(|action| *action != Action::Serve);
             let named = row.allow.iter().filter(|peer| !is_held(Action::Serve, Some(peer)));
             wanted.extend(named.map(|peer| new(vec![Action::Serve], Some(peer.clone()))));
@@ -164,7 +165,7 @@ impl Core {
         let moves = rest.iter().any(|action| matches!(action, Action::Fetch | Action::Serve));
         if !rest.is_empty() {
             let mut last = new(rest, None);
-            // A quota is of bytes, and these move under the grants of the peers that were named.
+            // A quota counts bytes, and served bytes move under the named peers' own grants.
             last.consent.quota_bytes = last.consent.quota_bytes.filter(|_| moves);
             wanted.push(last);
         }
@@ -174,7 +175,7 @@ impl Core {
         let given = inner.book.grant_all(&wanted, now_unix())?;
         let row = Row { grants: row.grants.iter().copied().chain(given.iter().copied()).collect(), ..row };
         if let Err(problem) = self.save(&row) {
-            // Grants that no transfer knows of would outlive it.
+            // Grants that no row lists would outlive the transfer.
             inner.book.revoke_all(&given, "the transfer was not saved", now_unix())?;
             return Err(problem);
         }
@@ -183,7 +184,7 @@ impl Core {
         Ok(())
     }
 
-    /// Grants that were given with a transfer end with it.
+    /// Revokes the grants that were given with a transfer.
     pub(super) fn end_grants(&self, inner: &mut Inner, row: &Row) -> Result<(), Problem> {
         if row.grants.is_empty() {
             return Ok(());
@@ -194,8 +195,8 @@ impl Core {
     }
 }
 
-/// Whether a permission is enough for this transfer: for one that names who may come, it must be for one of them; for a
-/// fetch, for somebody who was offered, which is asked only where it matters.
+/// Returns true if a permission suffices for this transfer. To serve with an allow list it must be for one of the listed peers;
+/// to fetch, import or cache, for one of the offered peers, which are looked up only where that matters.
 fn suffices(
     row: &Row,
     action: Action,
@@ -264,7 +265,7 @@ mod tests {
         }
         let alone = fetch(&[]);
         assert!(is_enough(&alone, Action::Fetch, &anyone) && !is_enough(&alone, Action::Fetch, &one));
-        // Whom it serves and who is told of it has nothing to do with whom it asks.
+        // Permissions to serve and publish do not depend on the offered sources.
         assert!(is_enough(&row, Action::Serve, &other) && is_enough(&row, Action::Publish, &other));
     }
 

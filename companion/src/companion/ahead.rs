@@ -1,7 +1,8 @@
-//! What is written down of quotas and days before it moves: covers, each at least what has moved by then.
+//! Covers: use of grants and daily quotas that is written to the database before the bytes move. A cover is never less than what
+//! has moved by then.
 //!
-//! A cover goes a step beyond what is asked for, so that the disk is asked once for many chunks, and a new one is asked for
-//! when half of the step is left. After a crash all of a cover counts as moved: too much by a step and what was under way.
+//! A cover reaches one step beyond what is asked for, so that one write serves many chunks; the next one is asked for when half
+//! of the step is left. After a crash a whole cover counts as moved: too much by at most one step and what was under way.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +12,16 @@ use crate::consent::usage;
 use crate::db::{Change, Db, DbError, Table};
 use crate::limits::ledger::{MAX_PEERS, OTHERS};
 
-/// The step beyond what is asked for is a 64th of what may move, within these bounds. 256 KiB: some chunks of a small model.
-/// 64 MiB: a fraction of a second on a fast path, and no more than that is lost to a crash.
+/// The step is a 64th of the quota, within these bounds. 256 KiB: some chunks of a small model. 64 MiB: a fraction of a second on
+/// a fast path, and the most that a crash can cost.
 const STEPS: u64 = 64;
 const LEAST_STEP: u64 = 1 << 18;
 const MOST_STEP: u64 = 64 << 20;
 
-/// The setting with the covers of a day.
+/// Settings key of a day's covers.
 const DAY_COVERS: &str = "day-covers";
 
-/// The covers of the peers of one day, as they are written.
+/// Covers of one day by peer, as stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Covers {
     day: u64,
@@ -32,7 +33,7 @@ impl Covers {
         Ok(db.get(Table::Settings, DAY_COVERS)?.unwrap_or_default())
     }
 
-    /// Counts covers of `day` as sent; those of another day are none.
+    /// Counts the covers as sent if they are of `day`, and ignores them otherwise.
     pub(super) fn count_as_sent(self, day: u64, sent_today: &mut BTreeMap<String, u64>) {
         if self.day != day {
             return;
@@ -47,7 +48,8 @@ impl Covers {
         }
     }
 
-    /// The least covered are forgotten where there are too many, as in the ledger; what they had counts for all others then.
+    /// Evicts the peers with the smallest covers beyond the limit, as the ledger does; the largest evicted cover becomes the
+    /// floor of all unlisted peers.
     fn bound(&mut self) {
         while self.sent.len() > MAX_PEERS {
             let named = self.sent.iter().filter(|(name, _)| *name != OTHERS);
@@ -67,7 +69,7 @@ impl Covers {
     }
 }
 
-/// What is to be written.
+/// Covers to write.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wanted {
     grants: BTreeMap<u64, u64>,
@@ -83,7 +85,7 @@ impl Wanted {
     }
 }
 
-/// What is covered, and what is asked for.
+/// Covers on disk, and covers asked for.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     grants: BTreeMap<u64, u64>,
@@ -101,12 +103,13 @@ impl Ahead {
         self.grants.get(&grant).copied().unwrap_or(0)
     }
 
-    /// The grants of which anything was covered.
+    /// Returns the grants that have covers.
     pub(super) fn grants(&self) -> impl Iterator<Item = u64> + '_ {
         self.grants.keys().copied()
     }
 
-    /// Whether `need` bytes under a grant of this quota are covered; asks for more where they are not, or soon will not be.
+    /// Returns true if `need` bytes under a grant of this quota are covered; asks for a larger cover if they are not, or soon
+    /// will not be.
     pub(super) fn has_grant(&mut self, grant: u64, need: u64, quota: u64) -> bool {
         let covered = self.covered(grant);
         if let Some(next) = next(need, covered, quota) {
@@ -116,7 +119,7 @@ impl Ahead {
         need <= covered
     }
 
-    /// The same for what a peer was sent today.
+    /// As [`Self::has_grant`], for the bytes sent to a peer today.
     pub(super) fn has_day(&mut self, peer: &str, need: u64, most: u64) -> bool {
         let covered = self.days.sent.get(peer).copied().unwrap_or(0);
         if let Some(next) = next(need, covered, most) {
@@ -126,7 +129,7 @@ impl Ahead {
         need <= covered
     }
 
-    /// Another day: nothing of it is covered.
+    /// Begins a new day, of which nothing is covered.
     pub(super) fn turn(&mut self, day: u64) {
         self.days = Covers { day, ..Covers::default() };
         self.wanted_days.clear();
@@ -136,7 +139,7 @@ impl Ahead {
         !self.wanted_grants.is_empty() || !self.wanted_days.is_empty()
     }
 
-    /// What is to be written now, if anything is.
+    /// Takes the covers to write now, if there are any.
     pub(super) fn take_wanted(&mut self) -> Option<Wanted> {
         if !self.wants() {
             return None;
@@ -151,10 +154,10 @@ impl Ahead {
         Some(Wanted { grants, day: has_days.then_some(days) })
     }
 
-    /// What was taken is on the disk, or is not.
+    /// Settles a write of covers that succeeded or failed.
     pub(super) fn written(&mut self, wanted: Wanted, is_written: bool) {
         if !is_written {
-            // The next chunk asks for it again; so does this, that the disk is tried meanwhile.
+            // Ask again at once, so that the disk is retried before the next chunk asks.
             for (grant, bytes) in wanted.grants {
                 let again = self.wanted_grants.entry(grant).or_default();
                 *again = (*again).max(bytes);
@@ -168,7 +171,7 @@ impl Ahead {
     }
 }
 
-/// The cover to ask for, if one is to be asked for now.
+/// Returns the cover to ask for; `None`: the present one suffices.
 fn next(need: u64, covered: u64, most: u64) -> Option<u64> {
     let step = (most / STEPS).clamp(LEAST_STEP, MOST_STEP);
     let next = need.saturating_add(step).min(most);
@@ -206,7 +209,7 @@ mod tests {
         assert!(ahead.has_grant(7, 100, 1 << 30) && ahead.has_day("a", 100, 1 << 30) && !ahead.wants());
         ahead.turn(4);
         assert!(ahead.has_grant(7, 100, 1 << 30) && !ahead.has_day("a", 100, 1 << 30));
-        // What was on its way to the disk was of the day before.
+        // The write that was under way belongs to the day before.
         ahead.written(wanted, true);
         assert!(!ahead.has_day("a", 100, 1 << 30));
     }
@@ -221,7 +224,7 @@ mod tests {
         assert_eq!(covers.sent.len(), MAX_PEERS);
         let floor = covers.sent[OTHERS];
         assert!(!covers.sent.contains_key("0") && floor >= 100);
-        // After a crash nobody has less than what was covered for them.
+        // After a crash no peer counts as having had less than its cover.
         let mut sent = BTreeMap::from([("0".to_owned(), 5)]);
         covers.count_as_sent(3, &mut sent);
         assert_eq!(sent["0"], floor);

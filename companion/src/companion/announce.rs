@@ -1,5 +1,5 @@
-//! Announcements: files that say that this machine has a model and where it is, for handing on. They exist exactly as long
-//! as their user agrees to publish.
+//! Announcements: files with an offer of this machine, for the user to hand on. An announcement exists exactly as long as the
+//! user's consent to publish.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -103,7 +103,7 @@ impl Core {
         })
     }
 
-    /// Writes what is agreed to and takes down what is not any more, also what a run of earlier left.
+    /// Writes the announcements that are agreed to and removes all others, also those that an earlier run left.
     pub(super) fn announce_as_agreed(&self, inner: &Inner) {
         let mut agreed = BTreeSet::new();
         for row in inner.rows.values() {
@@ -117,7 +117,7 @@ impl Core {
             {
                 let text = format!("{offer}\n");
                 if std::fs::read(&path).ok().as_deref() != Some(text.as_bytes()) {
-                    // A file that cannot be written now is written at the next look.
+                    // After a write error the next reconcile tries again.
                     let _ = files::create_folder(&self.folder())
                         .and_then(|()| files::write(&path, text.as_bytes()));
                 }
@@ -126,13 +126,13 @@ impl Core {
         }
         let there = std::fs::read_dir(self.folder()).into_iter().flatten().flatten().map(|file| file.path());
         for path in there.filter(|path| !agreed.contains(path) && is_named_by_us(path)) {
-            // One that cannot be removed now is tried again at the next look.
+            // After an error the next reconcile tries again.
             let _ = std::fs::remove_file(path);
         }
     }
 
     pub(super) fn take_down(&self, row: &Row) {
-        // Not there is what it should be.
+        // The file may already be gone.
         let _ = std::fs::remove_file(self.path(row));
     }
 
@@ -145,7 +145,8 @@ impl Core {
     }
 }
 
-/// `ID-SWARM.offer`, or what is written before it gets that name. Whatever else lies there is not ours to remove.
+/// Returns true for `ID-SWARM.offer` and for its temporary name while it is written. Other files in the folder are not the
+/// companion's to remove.
 fn is_named_by_us(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let Some((stem, rest)) = name.split_once(".offer") else { return false };

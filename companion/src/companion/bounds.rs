@@ -1,4 +1,4 @@
-//! What a running transfer may do, from grants, limits and what has moved already: pure, recomputed at each look.
+//! Limits of a running transfer, computed from grants, limits and transferred bytes: pure, recomputed at each reconcile.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::api::types::Limits;
 use crate::consent::Permission;
 use crate::limits::ledger;
 
-/// Payload bytes with one peer.
+/// Payload bytes exchanged with one peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Moved {
     pub(super) received: u64,
@@ -32,23 +32,23 @@ impl Moved {
     }
 }
 
-/// What the bounds follow from.
+/// Inputs of the limits.
 #[derive(Debug)]
 pub(super) struct Standing<'a> {
     pub(super) row: &'a Row,
     pub(super) limits: &'a Limits,
-    /// Whether it serves, and to whom that was agreed.
+    /// Permission to serve; `None`: it does not serve.
     pub(super) serve: Option<&'a Permission>,
-    /// From whom it may fetch.
+    /// Permission to fetch; `None`: it does not fetch.
     pub(super) fetch: Option<&'a Permission>,
-    /// What moved in this session.
+    /// Bytes transferred in this session.
     pub(super) session: &'a Taken,
-    /// What was sent today by all transfers together.
+    /// Bytes sent today to each peer by all transfers together.
     pub(super) sent_today: &'a BTreeMap<String, u64>,
 }
 
-/// Who may come and who may be asked, and how much may move. Allowances are counted from the session's beginning, as the
-/// machine counts; what is left of a day or a grant is added to what has moved already.
+/// Returns which peers may connect, which may be asked, and how many bytes may move. Allowances count from the session's start,
+/// as the machine counts; what is left of a day or a grant is added to what the session has already moved.
 pub(super) fn controls(standing: &Standing<'_>) -> Controls {
     let Standing { row, limits, serve, fetch, .. } = *standing;
     let mut controls = Controls {
@@ -79,9 +79,9 @@ fn bound_serving(controls: &mut Controls, standing: &Standing<'_>, serve: &Permi
     };
     let day = |name: &str| ledger::peer_left(limits, ledger::used(sent_today, name));
     let of_anyone = serve.left_bytes.filter(|_| serve.anyone);
-    // Whoever is not known counts as what everybody counts as who is not named.
+    // Unlisted peers are charged the `OTHERS` floor, the most that any evicted peer may have been sent.
     controls.allowance = least(day(""), of_anyone);
-    // All together may have what all open grants leave, where each has an end.
+    // All peers together may take the sum of what the open grants leave, if each of them has a quota.
     let own = serve.left_by_peer.values().copied();
     let mut all = own.chain(serve.anyone.then_some(serve.left_bytes));
     if let Some(left) = all.try_fold(0u64, |sum, left| left.map(|left| sum.saturating_add(left))) {
@@ -92,7 +92,7 @@ fn bound_serving(controls: &mut Controls, standing: &Standing<'_>, serve: &Permi
         peers(today).into_iter().chain(session.rows.keys().copied()).chain(peers(serve.left_by_peer.keys()));
     for peer in known.collect::<BTreeSet<_>>() {
         let name = peer.to_string();
-        // Whoever is not permitted is not let in either.
+        // A peer without permission is not on the allow list either.
         let Some(granted) = serve.left_for(&name) else { continue };
         let sent = session.rows.get(&peer).map_or(0, |moved| moved.sent);
         match least(day(&name), granted) {
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(controls.allowances, BTreeMap::from([(id(1), 40)]));
         assert_eq!(controls.sources, Some(BTreeSet::from([id(1)])));
         assert_eq!(controls.fetch_allowances, BTreeMap::from([(id(1), 80)]));
-        // Any open grant is enough: one of its own that is nearly used up takes nothing from what anyone may have.
+        // Any open grant is enough: a peer's own, nearly used up grant takes nothing from the grant for anyone.
         let both = Permission { anyone: true, left_bytes: None, ..one };
         let controls = bounds(&share(&[]), &Limits::default(), Some(&both), Some(&both));
         assert_eq!((controls.allowance, controls.allowances.len()), (None, 0));

@@ -1,4 +1,4 @@
-//! Starting what should run, ending what should not, and hearing what comes of it.
+//! Reconciling: starts transfers that should run, stops those that should not, and builds their jobs.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,12 +25,12 @@ use crate::consent::{Open, Permission};
 use crate::problem::{Problem, code};
 use crate::runner::{FetchEnd, FetchJob, Reins, Runner, ShareEnd, ShareJob};
 
-/// Reports that may wait.
+/// Capacity of a job's report channel.
 const WAITING_REPORTS: usize = 1_024;
-/// A session is begun anew, with a new offer, when the one that others hold has so little time left.
+/// Remaining validity of an offer, in seconds, below which its session is restarted with a new offer.
 const OFFER_LEFT_SECONDS: u64 = 2 * 24 * 3600;
 
-/// What came of a job.
+/// Result of a job.
 pub(super) enum Outcome {
     Learned(String),
     Shared(ShareEnd),
@@ -38,9 +38,9 @@ pub(super) enum Outcome {
 }
 
 impl Core {
-    /// Compares what should run with what runs.
+    /// Reconciles: compares what should run with what runs, starts, adjusts and stops transfers.
     pub(super) fn look(self: &Arc<Self>, inner: &mut Inner) {
-        // A log that does not hold permits nothing: all that runs is ended below.
+        // A damaged log permits nothing, so the loop below stops all transfers.
         inner.log_fault = inner.book.reload_if_changed().err().map(Problem::from);
         inner.accounts.turn(now_unix());
         let rates = Self::rates(&inner.limits);
@@ -70,7 +70,7 @@ impl Core {
         self.announce_as_agreed(inner);
     }
 
-    /// Whether a run that was forgotten has the same file or port still.
+    /// True while a run of a removed transfer of the same swarm still holds the file or the port.
     fn is_held_up(inner: &Inner, id: u64) -> bool {
         let row = inner.rows.get(&id);
         row.is_some_and(|row| inner.leaving.values().any(|(left, _)| left.swarm_id == row.swarm_id))
@@ -90,7 +90,7 @@ impl Core {
     fn controls_of(&self, inner: &Inner, id: u64) -> Controls {
         let Some(row) = inner.rows.get(&id) else { return Controls::default() };
         let live = inner.lives.get(&id);
-        // What is left and what moved must be of one moment, or a chunk is counted twice or not at all.
+        // Remaining and transferred bytes must come from one snapshot, or a chunk is counted twice or not at all.
         let picture = inner.accounts.picture(live.map(|live| live.run));
         let others = Self::grants_of_others(inner, row);
         let used = |grant| picture.used(grant);
@@ -109,18 +109,18 @@ impl Core {
             live.filter(|_| is_over())
         };
         if let Some(live) = ends_with(&serve, Action::Serve) {
-            // Whoever is here may read what it was given, and nobody is given more.
+            // Connected peers may finish what is under way to them; no peer is given more.
             controls.allow = live.controls.borrow().allow.clone();
             controls.serve_allowance = Some(0);
         }
         if let Some(live) = ends_with(&fetch, Action::Fetch) {
-            // What was asked may come; nobody is asked for more.
+            // Requested chunks may still arrive; no further request is sent.
             controls.sources = live.controls.borrow().sources.clone();
         }
         controls
     }
 
-    /// Against what the bytes of a transfer count.
+    /// Returns the grants and the daily quota that a transfer's bytes count against.
     fn rules_of(inner: &Inner, row: &Row) -> Rules {
         let others = Self::grants_of_others(inner, row);
         let open = |action| Self::open_grants(inner, row, action, &others);
@@ -131,19 +131,20 @@ impl Core {
         }
     }
 
-    /// Grants for a transfer's model that are neither over nor taken back, spent ones too; not those of other transfers.
+    /// Returns the grants for a transfer's model that are neither expired nor revoked, spent ones included; grants in `others`
+    /// belong to other transfers and are left out.
     pub(super) fn open_grants(inner: &Inner, row: &Row, action: Action, others: &BTreeSet<u64>) -> Vec<Open> {
         inner.book.grants().open(action, &row.swarm_id, now_unix(), &|number| others.contains(&number))
     }
 
-    /// What is permitted for a transfer's model now. What was agreed to with another transfer is for that one alone, and a
-    /// rest that is too small for the model's shortest chunk is none.
+    /// Returns what is permitted for a transfer's model now. Grants that were given with another transfer do not count, and a
+    /// grant with fewer bytes left than the model's shortest chunk counts as spent.
     pub(super) fn permission(&self, inner: &Inner, row: &Row, action: Action) -> Permission {
         let others = Self::grants_of_others(inner, row);
         self.permission_beside(inner, row, action, &others, &|grant| inner.accounts.used(grant))
     }
 
-    /// The same where [`Self::grants_of_others`] were found already, as bytes stood that moved under each grant.
+    /// As [`Self::permission`], with the result of [`Self::grants_of_others`] and the bytes used under each grant passed in.
     pub(super) fn permission_beside(
         &self,
         inner: &Inner,
@@ -162,7 +163,7 @@ impl Core {
         )
     }
 
-    /// Grants that were given with other transfers.
+    /// Returns the grants that were given with other transfers.
     pub(super) fn grants_of_others(inner: &Inner, row: &Row) -> BTreeSet<u64> {
         let others = inner.rows.values().filter(|other| other.id != row.id);
         others.flat_map(|other| other.grants.iter().copied()).collect()
@@ -210,9 +211,9 @@ impl Core {
         inner.lives.insert(id, live);
         let core = self.clone();
         let work = std::thread::Builder::new().name(name).spawn(move || {
-            // A fault of ours in one transfer must not take the others along.
+            // A panic in one transfer must not end the others.
             let outcome = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| Err(panicked()));
-            // The last picture comes before the end.
+            // The last snapshot is taken before the end is handled.
             let _ = hear.join();
             core.ended(id, run, outcome);
         });
@@ -234,7 +235,7 @@ impl Core {
         let manifest = self.manifest_of(&row)?;
         let Wish::Run { serves, publishes } = *wish else {
             if row.kind == Kind::Share {
-                // Of version 1, and its entry has no file any more.
+                // A row of version 1 whose library entry has no file any more.
                 self.ready_entry(row.entry.unwrap_or_default())?;
             }
             let offer = self.one_to_ask(inner, &row, &*runner)?;
@@ -245,7 +246,7 @@ impl Core {
         let publisher = self.begun_under(&row, &manifest)?;
         if row.kind == Kind::Share {
             if let Some(entry) = row.entry {
-                // Whether it is remembered as used decides about its eviction and nothing else.
+                // The time of last use decides only about the entry's eviction.
                 let _ = self.library.touch(entry, now_unix());
             }
             let job = ShareJob {
@@ -293,7 +294,7 @@ impl Core {
         Ok(Box::new(move || runner.fetch(job).map(Outcome::Fetched)))
     }
 
-    /// Whom the manifest is asked of: one of those who may be asked, another one at each try.
+    /// Chooses the peer to ask for the manifest: one of the permitted peers of the row's offers, another one at each try.
     fn one_to_ask(&self, inner: &Inner, row: &Row, runner: &dyn Runner) -> Result<SignedOffer, Problem> {
         let permission = self.permission(inner, row, Action::Fetch);
         let mut refused = None;
@@ -318,7 +319,7 @@ impl Core {
         })
     }
 
-    /// The library's entry of a fetch, and its folder; what must go from the cache for it goes.
+    /// Returns the library entry of a fetch and its folder; evicts cache entries that must make room for it.
     fn place_of(
         &self,
         inner: &Inner,
@@ -341,7 +342,7 @@ impl Core {
         Ok((entry, out))
     }
 
-    /// Entries that transfers use now, or will when they go on: those of their models.
+    /// Returns the library entries that transfers use now or will use when they resume.
     pub(super) fn entries_in_use(&self, inner: &Inner) -> BTreeSet<u64> {
         let used = inner.rows.values().filter(|row| row.end.is_none());
         let entry =
@@ -349,7 +350,7 @@ impl Core {
         used.chain(inner.leaving.values().map(|(row, _)| row)).filter_map(entry).collect()
     }
 
-    /// What was agreed to, as the receipt has it.
+    /// Returns the consents of a fetch as its receipt records them.
     fn consents(inner: &Inner, row: &Row, (serves, publishes): (bool, bool)) -> Vec<Consent> {
         let mut actions =
             vec![(Action::Fetch, ConsentAction::Fetch), (Action::Import, ConsentAction::Import)];
@@ -383,7 +384,7 @@ impl Core {
     }
 }
 
-/// Bytes of the last chunk, which alone may be shorter than the others.
+/// Returns the bytes of the last chunk, the only one that may be shorter than the others.
 fn shortest_chunk(manifest: &Manifest) -> u64 {
     let layout = Layout::new(manifest.byte_count(), manifest.chunk_size());
     layout.map_or(0, |layout| layout.chunk_len(layout.count() - 1).into())

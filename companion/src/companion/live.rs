@@ -1,4 +1,4 @@
-//! A transfer that runs: its thread, its reins, and the last picture of it.
+//! A running transfer: its control channels and its last snapshot.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use super::bounds::Moved;
 use super::wish::Wish;
 use crate::api::types::{Cause, Peer};
 
-/// See the module.
+/// Control channels and last snapshot of a running transfer.
 #[derive(Debug)]
 pub(super) struct Live {
-    /// Which run of the transfer this is: news of an earlier one are not taken for this one's.
+    /// Number of this run: reports of an earlier run are ignored.
     pub(super) run: u64,
-    /// What it was started for; another wish ends it.
+    /// Desired state that it was started for; another one ends the run.
     pub(super) wish: Wish,
     pub(super) stop: watch::Sender<bool>,
     pub(super) controls: watch::Sender<Controls>,
@@ -26,17 +26,17 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// Tells it to end in good order; it is gone when its thread says so.
+    /// Asks the run to stop in good order; the entry stays until its thread has ended.
     pub(super) fn end(&self) {
         self.stop.send_replace(true);
     }
 
-    /// Whether it was told to end.
+    /// Returns true if the run was asked to stop.
     pub(super) fn is_ending(&self) -> bool {
         *self.stop.borrow()
     }
 
-    /// Takes a picture; whether a byte moved since the last one.
+    /// Takes a snapshot; returns true if bytes moved since the last one.
     pub(super) fn picture(&mut self, snapshot: Box<Snapshot>) -> bool {
         let bytes = |snapshot: &Snapshot| snapshot.received_bytes + snapshot.sent_bytes;
         let before = self.snapshot.as_deref().map_or(0, bytes);
@@ -45,10 +45,11 @@ impl Live {
         has_moved
     }
 
-    /// Whether bytes are on their way that a quota let pass: those that come are not all here, checked and in their place,
-    /// or a peer has not read those that go. `moved`: in this run by now, which an older picture does not have.
+    /// Returns true while bytes that a quota admitted are still in flight: received bytes that are not all checked and in place,
+    /// or sent bytes that a peer has not read to their end. `moved` is what this run has moved by now, which an older snapshot
+    /// does not include.
     pub(super) fn has_last_bytes(&self, way: Way, moved: Moved) -> bool {
-        // Before the first picture nobody knows.
+        // Unknown before the first snapshot.
         let Some(snapshot) = &self.snapshot else { return true };
         match way {
             Way::Sent => snapshot.sent_bytes < moved.sent || snapshot.unread > 0,
@@ -59,12 +60,12 @@ impl Live {
         }
     }
 
-    /// Why no byte moves, if none does.
+    /// Returns why no byte moves; `None` if bytes move.
     pub(super) fn cause(&self) -> Option<Cause> {
         self.snapshot.as_ref().and_then(|snapshot| snapshot.idle).map(Cause::from)
     }
 
-    /// Connected peers.
+    /// Returns the connected peers.
     pub(super) fn peers(&self) -> Vec<Peer> {
         let Some(snapshot) = &self.snapshot else { return Vec::new() };
         let view = |view: &minimodel_swarm::driver::PeerView| Peer {
@@ -82,7 +83,7 @@ impl Live {
     }
 }
 
-/// Seconds in which no byte moved.
+/// Returns the seconds in which no byte moved, by cause.
 pub(super) fn idle_seconds(snapshot: &Snapshot) -> BTreeMap<Cause, f64> {
     snapshot.idle_time.iter().map(|(&idle, time)| (Cause::from(idle), time.as_secs_f64())).collect()
 }

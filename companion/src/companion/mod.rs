@@ -1,8 +1,8 @@
-//! The companion itself: what is wanted (rows), what was agreed to (the consent log) and what runs (threads), brought
-//! together again and again by one thread.
+//! The companion's reconciler: one thread repeatedly compares the desired state (transfer rows), what is permitted (the consent
+//! log) and what runs (transfer threads).
 //!
-//! Every change of a wish, a grant, a limit or the hour goes the same way: it is written down, and then [`Core::look`]
-//! compares what should run with what runs. So a restart, a revocation and a pause are no special cases.
+//! Every change of a desired state, a grant, a limit or the hour takes the same way: it is written down, then [`Core::look`]
+//! reconciles what should run with what runs. So a restart, a revocation and a pause are no special cases.
 
 mod accounts;
 mod agreeing;
@@ -44,27 +44,27 @@ use crate::problem::Problem;
 use crate::publishers::Publishers;
 use crate::runner::Runner;
 
-/// How often everything is looked at although nothing happened: grants end and hours pass.
+/// Interval of the reconciler when nothing wakes it: grants expire and schedule hours pass without an event.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How often what moved is written down.
+/// Interval at which transferred bytes are written to the database.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
-/// Transfers have this long to end in good order.
+/// Time that running transfers have to stop in good order at shutdown.
 const LAST_WORK: Duration = Duration::from_secs(8);
-/// Events that may wait for a slow listener before it is told that it missed some.
+/// Events queued for a slow listener before it receives a notice that it missed some.
 const WAITING_EVENTS: usize = 1_024;
-/// Another process may have the state open for the moment that a verb takes.
+/// Time to wait for another process to close the database: a verb holds it only for a moment.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 const DATABASE: &str = "companion.redb";
-/// The setting with the newest line that was seen of the consent log.
+/// Settings key of the newest line that this database has seen of the consent log.
 const CONSENT_SEEN: &str = "consent-seen";
 
-/// Where things are; all absolute.
+/// Folders of one home; all paths are absolute.
 #[derive(Clone, Debug)]
 pub struct Places {
     /// `companion/` in the state folder.
     pub folder: PathBuf,
-    /// The state folder, which has the consent log.
+    /// The state folder, which holds the consent log.
     pub state: PathBuf,
     /// The data folder.
     pub data: PathBuf,
@@ -77,31 +77,31 @@ impl Places {
     }
 }
 
-/// Whether a process has the state of `places` open now.
+/// Returns true if a process has the database of `places` open now.
 pub fn is_held(places: &Places) -> bool {
     let file = std::fs::File::open(places.folder.join(DATABASE));
     file.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_err())
 }
 
-/// The companion. Dropping it ends what runs, in good order.
+/// The companion. Dropping it stops all transfers in good order.
 pub struct Companion {
     core: Arc<Core>,
     looker: Mutex<Option<std::thread::JoinHandle<()>>>,
-    /// Writes what is to move before it moves.
+    /// The thread that writes quota covers before bytes move.
     ahead: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
-/// What all threads share.
+/// State shared by all threads.
 struct Core {
     db: Arc<Db>,
     library: Library,
     runner: Arc<dyn Runner>,
     places: Places,
-    /// Of all transfers together.
+    /// Rate limits over all transfers together.
     up: Throttle,
     down: Throttle,
     inner: Mutex<Inner>,
-    /// Manifests that were read, by swarm: they are looked at for every picture.
+    /// Parsed manifests by swarm id: every snapshot of a transfer needs one.
     manifests: Mutex<BTreeMap<String, Arc<Manifest>>>,
     offered: agreeing::Offered,
     publishers: Publishers,
@@ -109,46 +109,46 @@ struct Core {
     events: broadcast::Sender<Event>,
     asked_to_stop: watch::Sender<bool>,
     started_unix: u64,
-    /// Whether transfers run in this process; otherwise the state is only read and changed.
+    /// Whether transfers run in this process; if not, the state is only read and changed.
     is_running: bool,
 }
 
-/// What changes.
+/// Mutable state, under one lock.
 struct Inner {
     rows: BTreeMap<u64, Row>,
     lives: BTreeMap<u64, Live>,
-    /// Runs of transfers that were forgotten, until their threads have ended: they still hold files and ports.
+    /// Runs of removed transfers by run number, kept until their threads have ended: they still hold files and ports.
     leaving: BTreeMap<u64, (Row, Live)>,
-    /// The last pictures of runs that ended.
+    /// Last snapshots of ended runs, by transfer.
     pasts: BTreeMap<u64, Box<Snapshot>>,
     retries: BTreeMap<u64, Retry>,
     book: ConsentBook,
     limits: Limits,
     accounts: Accounts,
     runs: u64,
-    /// Why the consent log cannot be believed, while it cannot.
+    /// Why the consent log cannot be believed; `None` while it holds.
     log_fault: Option<Problem>,
     is_ending: bool,
-    /// Something changed that the looker should see at once.
+    /// The reconciler must run now.
     is_stale: bool,
 }
 
-/// A transfer that tries again later.
+/// Backoff of a transfer that will be tried again.
 #[derive(Clone, Debug)]
 struct Retry {
     until: Instant,
     tries: u32,
     cause: Cause,
-    /// What went wrong the last time.
+    /// The error of the last try.
     problem: Problem,
 }
 
 impl Companion {
-    /// Opens the state of `places`; `is_running`: transfers run in this process, from now on.
+    /// Opens the state of `places`. With `is_running`, transfers run in this process from now on.
     ///
     /// # Errors
     ///
-    /// Another process has it open, or it cannot be read.
+    /// Another process has the state open, or it cannot be read.
     pub fn open(places: Places, runner: Arc<dyn Runner>, is_running: bool) -> Result<Self, Problem> {
         let folder = places.folder.clone();
         for ours in [&places.state, &places.data, &folder, &places.data.join("library")] {
@@ -157,7 +157,7 @@ impl Companion {
         crate::files::create_folder(&folder)?;
         let db = Arc::new(open_db(&folder.join(DATABASE))?);
         let now = now_unix();
-        // A log that cannot be believed grants nothing, and every look says so; what is here can still be looked at.
+        // A log that cannot be believed grants nothing, and each reconcile reports it; the rest of the state can still be read.
         let mut book = ConsentBook::unread(&places.state, &places.data);
         if let Some(seen) = db.get::<Head>(Table::Settings, CONSENT_SEEN)? {
             book.remember(seen);
@@ -198,11 +198,11 @@ impl Companion {
             is_running,
         });
         let head = core.lock().book.head();
-        // The data folder has it as well; the next look tries again.
+        // The data folder keeps this head too; the next reconcile tries again.
         let _ = core.keep_head(head.as_ref());
         core.complete_shares();
         if is_running {
-            // A link that cannot be mended now is told of by the doctor, and mended at another start.
+            // The doctor reports a link that cannot be mended now; the next start tries again.
             let _ = core.library.settle();
         }
         let ahead = is_running.then(|| start_ahead(&core)).transpose()?;
@@ -210,7 +210,7 @@ impl Companion {
         Ok(Self { core, looker: Mutex::new(looker), ahead: Mutex::new(ahead) })
     }
 
-    /// What happens, for whoever listens.
+    /// Returns the broadcast sender of events; listeners subscribe to it.
     pub fn events(&self) -> broadcast::Sender<Event> {
         self.core.events.clone()
     }
@@ -220,12 +220,12 @@ impl Companion {
         self.core.asked_to_stop.subscribe()
     }
 
-    /// Takes the consent log as it is, although a newer or another one was seen ([`ConsentBook::restore`]); gives how many
-    /// lines that were seen are given up, 0 where the log is the one that it was.
+    /// Accepts the consent log as it is now, although a newer or another log was seen ([`ConsentBook::restore`]). Returns how
+    /// many seen lines are given up; 0 if the log has them all.
     ///
     /// # Errors
     ///
-    /// A log that does not hold in itself, or the disk's.
+    /// The log's own hash chain is broken, or the disk failed.
     pub fn restore_log(&self) -> Result<usize, Problem> {
         let given_up = self.core.lock().book.restore("command", now_unix())?;
         let head = self.core.lock().book.head();
@@ -233,7 +233,7 @@ impl Companion {
         Ok(given_up)
     }
 
-    /// Ends everything that runs, in good order, and writes down what is left to write.
+    /// Stops all transfers in good order and writes what is left to write.
     pub fn end(&self) {
         let Some(looker) = self.looker.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let _ = self.core.events.send(Event::Stopping);
@@ -243,7 +243,7 @@ impl Companion {
             inner.lives.values().for_each(Live::end);
         }
         self.core.wake.notify_all();
-        // A panic there was told by its thread already.
+        // The panicking thread has already reported its panic.
         let _ = looker.join();
         if let Some(ahead) = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = ahead.join();
@@ -262,13 +262,13 @@ impl Core {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something changed: the looker looks now.
+    /// Wakes the reconciler.
     fn stir(&self, inner: &mut Inner) {
         inner.is_stale = true;
         self.wake.notify_all();
     }
 
-    /// The manifest of a row, read once.
+    /// Returns the manifest of a row, parsed once per swarm.
     fn manifest_of(&self, row: &Row) -> Result<Option<Arc<Manifest>>, Problem> {
         let Some(text) = &row.manifest else { return Ok(None) };
         let mut known = self.manifests.lock().unwrap_or_else(PoisonError::into_inner);
@@ -280,7 +280,7 @@ impl Core {
         Ok(Some(manifest))
     }
 
-    /// The rates that hold at this hour.
+    /// Returns the rate limits of this hour.
     fn rates(limits: &Limits) -> Rates {
         schedule::rates_at(limits, schedule::local_hour(now_unix()))
     }
@@ -298,7 +298,7 @@ impl Core {
             let (head, accounts) = (inner.book.head(), inner.accounts.clone());
             let is_due = flushed.elapsed() >= FLUSH_EVERY;
             if is_due || head != kept {
-                // The disk may take its time: nobody who asks how things stand waits for it.
+                // The disk may be slow: queries must not wait for it under the lock.
                 drop(inner);
                 if is_due {
                     flushed = Instant::now();
@@ -324,15 +324,16 @@ impl Core {
         self.flush(&accounts);
     }
 
-    /// What moved is written down; a disk that does not take it is asked again the next time. Not under the lock of
-    /// [`Inner`]: it waits for the disk.
+    /// Writes transferred bytes to the database; after a disk error the next flush tries again. Call it without the lock of
+    /// [`Inner`], since it waits for the disk.
     fn flush(&self, accounts: &Accounts) {
         let now = now_unix();
         accounts.turn(now);
         let _ = accounts.flush(&self.db, now);
     }
 
-    /// Keeps the newest line of the consent log where no copy of the log comes: an older log is known by it.
+    /// Keeps the newest line of the consent log in the database, which a copy of the log does not bring along: so a log that was
+    /// replaced by an older copy is detected.
     fn keep_head(&self, head: Option<&Head>) -> Result<(), DbError> {
         let Some(head) = head else { return Ok(()) };
         if self.db.get::<Head>(Table::Settings, CONSENT_SEEN)?.as_ref() == Some(head) {
@@ -349,15 +350,16 @@ impl Core {
     }
 }
 
-/// At the beginning of each second of the clock, when grants end, and as often between as [`LOOK_EVERY`] says.
+/// Returns the time until the next reconcile: at each whole second of the clock, when grants expire, and every [`LOOK_EVERY`]
+/// between.
 fn until_next_look() -> Duration {
     let second = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let into = second.map_or(0, |since| since.subsec_millis()) % LOOK_EVERY.subsec_millis();
-    // Early by less than a millisecond would be before the second.
+    // One millisecond more, since rounding down could wake before the second begins.
     LOOK_EVERY - Duration::from_millis(into.into()) + Duration::from_millis(1)
 }
 
-/// A row's number is its key, whatever it says itself.
+/// Sets a row's id to its database key, whatever the row itself says.
 fn numbered((key, row): (String, Row)) -> (u64, Row) {
     let id = key.parse().unwrap_or(row.id);
     (id, Row { id, ..row })

@@ -1,4 +1,4 @@
-//! Hearing what comes of a job: pictures, its offer, its end.
+//! Results of a job: its snapshots, its offer, its end.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,18 +17,18 @@ use crate::db::{DbError, Table, number_key};
 use crate::problem::{Problem, code};
 use crate::runner::{FetchEnd, ShareEnd};
 
-/// A fetch that found nobody, or a share that cannot be had, tries again after so long, then after twice that, up to
+/// First backoff of a fetch without sources or of a share whose file or address is missing; it doubles with each try, up to
 /// [`RETRY_MOST`].
 const RETRY_FIRST: Duration = Duration::from_secs(15);
-/// See [`RETRY_FIRST`].
+/// Longest backoff.
 const RETRY_MOST: Duration = Duration::from_secs(600);
-/// What a check that a signal broke off ends with: Ctrl-C and SIGTERM.
+/// Exit codes of a check that a signal interrupted: Ctrl-C and SIGTERM.
 const SIGNALS: [u8; 2] = [130, 143];
 
 impl Core {
     pub(super) fn listen(self: &Arc<Self>, id: u64, run: u64, mut reports: mpsc::Receiver<Report>) {
         while let Some(report) = reports.blocking_recv() {
-            // Peers decide how many events there are, and nothing here needs one.
+            // Events are dropped unread: peers control their number, and nothing here needs them.
             if matches!(report, Report::Event(_)) {
                 continue;
             }
@@ -41,7 +41,7 @@ impl Core {
                         continue;
                     };
                     live.offer = Some(offer);
-                    // The announcement is another one now.
+                    // The announcement must be rewritten with the new offer.
                     self.stir(&mut inner);
                 }
             }
@@ -55,18 +55,18 @@ impl Core {
         live.offer = Some(offer);
         if let Some(row) = inner.rows.get_mut(&id).filter(|row| row.last_port != Some(port)) {
             row.last_port = Some(port);
-            // Without it the next run takes another port, and the offer another address.
+            // If this fails, the next run takes another port, and the offer changes.
             let _ = self.save(&row.clone());
         }
         if inner.rows.get(&id).is_some_and(|row| row.kind == Kind::Share) {
-            // What held it up is over, and the next time is a first time again.
+            // The share works again, so its backoff starts over.
             inner.retries.remove(&id);
         }
         self.show(&inner, id);
         self.stir(&mut inner);
     }
 
-    /// Takes a picture of a run, also of one that was forgotten: its bytes count all the same.
+    /// Takes a snapshot of a run, also of a removed transfer: its bytes count all the same.
     fn pictured(&self, inner: &mut Inner, (id, run): (u64, u64), snapshot: Snapshot) {
         let (row, live) = match (inner.lives.get_mut(&id), inner.leaving.get_mut(&run)) {
             (Some(live), _) if live.run == run => (inner.rows.get(&id).cloned(), live),
@@ -77,7 +77,7 @@ impl Core {
         let Some(row) = row.filter(|_| has_moved) else { return };
         inner.retries.remove(&id);
         if let Some(entry) = row.entry {
-            // Only which file is evicted first depends on it.
+            // Only the order of eviction depends on this.
             let _ = self.library.touch(entry, now_unix());
         }
     }
@@ -101,7 +101,7 @@ impl Core {
             Ok(Outcome::Learned(text)) => self.learned(&mut inner, id, text),
             Ok(Outcome::Shared(ShareEnd::SourceChanged)) => {
                 if let Some(entry) = inner.rows.get(&id).and_then(|row| row.entry) {
-                    // What was checked is not what is there; a check of it all makes it ready again.
+                    // The file is no longer what was checked; a full check makes it ready again.
                     let reason = Some("it changed while it was shared".to_owned());
                     let _ = self.library.set_state(entry, EntryState::Failed, reason);
                     let _ = self.events.send(Event::Library);
@@ -114,17 +114,17 @@ impl Core {
             Ok(Outcome::Shared(ShareEnd::OutOfReach { cause, problem })) => {
                 match inner.rows.get(&id).is_some_and(was_shared) {
                     true => self.later(&mut inner, id, problem, cause),
-                    // Whoever begins to share it is there to see what is wrong.
+                    // The user who starts a new share is there to see the error.
                     false => self.fail(&mut inner, id, problem),
                 }
             }
             Ok(Outcome::Fetched(FetchEnd::Done { path, receipt })) => {
                 if let Err(problem) = self.done(&mut inner, id, &path, &receipt) {
-                    // The file and its receipt are there; the next run finds them and writes the rest down.
+                    // The file and its receipt are in place; the next run finds them and writes the rest.
                     self.later(&mut inner, id, problem, Cause::Disk);
                 }
             }
-            // What was told to stop did not fail, however far it had come; a signal tells all of them.
+            // A transfer that was asked to stop did not fail, however far it had come. A signal asks all of them.
             Err(problem) if was_told || SIGNALS.contains(&problem.code) => {}
             Err(problem) => self.trouble(&mut inner, id, problem),
         }
@@ -132,7 +132,8 @@ impl Core {
         self.stir(&mut inner);
     }
 
-    /// What passes by itself is tried again; the rest is a failure that its user must see.
+    /// Schedules a retry for errors that may pass by themselves, unless the transfer has a stall timeout; others fail it, for the
+    /// user to see.
     pub(super) fn trouble(self: &Arc<Self>, inner: &mut Inner, id: u64, problem: Problem) {
         let Some(row) = inner.rows.get(&id) else { return };
         let cause = match problem.code {
@@ -147,7 +148,7 @@ impl Core {
         }
     }
 
-    /// Tries again after a while, and after a longer one each time.
+    /// Schedules a retry with exponential backoff.
     fn later(&self, inner: &mut Inner, id: u64, problem: Problem, cause: Cause) {
         let tries = inner.retries.get(&id).map_or(0, |retry| retry.tries);
         let until = Instant::now() + pause_after(tries);
@@ -158,7 +159,7 @@ impl Core {
     pub(super) fn fail(self: &Arc<Self>, inner: &mut Inner, id: u64, problem: Problem) {
         let Some(row) = inner.rows.get_mut(&id) else { return };
         if let Some(entry) = row.entry.filter(|_| row.kind == Kind::Fetch) {
-            // The library says the same when it is asked; the transfer itself must be told first.
+            // The library recomputes this state when queried; the transfer's own failure must be recorded all the same.
             let _ = self.library.fetch_failed(entry, &problem.error);
         }
         row.end = Some(End::Failed(problem));
@@ -176,8 +177,8 @@ impl Core {
         }
     }
 
-    /// The library first, then the share that follows and the end of the fetch in one change, then the grants: stopped
-    /// anywhere, the next run finds the file in its place and goes through here again.
+    /// Completes a fetch: first the library, then in one change the share that follows and the fetch's end, then the grants.
+    /// After a crash in between, the next run finds the file in its place and comes through here again.
     fn done(
         self: &Arc<Self>,
         inner: &mut Inner,
@@ -188,7 +189,7 @@ impl Core {
         let Some(row) = inner.rows.get(&id).cloned() else { return Ok(()) };
         if let Some(entry) = row.entry {
             let placed = self.library.placed(entry, path, Some(receipt), row.path.is_none(), now_unix());
-            // Where the library keeps another copy that went bad, it says so; the user's own file is there all the same.
+            // The library may keep another copy, which went bad, and says so; the user's own file is in place all the same.
             if let Some(problem) = placed.err().filter(|problem| problem.code != code::USAGE) {
                 return Err(problem);
             }
@@ -212,18 +213,18 @@ impl Core {
         }
         inner.retries.remove(&id);
         let _ = self.events.send(Event::Library);
-        // They are for this transfer, which is over: what stays of them permits nothing any more.
+        // These grants are for this finished transfer, so any that cannot be revoked now permit nothing.
         let _ = self.end_grants(inner, &Row { grants: ended, ..row });
         Ok(())
     }
 }
 
-/// How long after so many tries in vain the next one waits.
+/// Returns the backoff after so many failed tries.
 fn pause_after(tries: u32) -> Duration {
     RETRY_FIRST.saturating_mul(1 << tries.min(10)).min(RETRY_MOST)
 }
 
-/// Whether a share has served before, so that it goes on unattended.
+/// Returns true for a share that has served before: it is retried without the user.
 fn was_shared(row: &Row) -> bool {
     row.kind == Kind::Share && row.last_port.is_some()
 }

@@ -1,4 +1,4 @@
-//! What is remembered of a share or a fetch: what its user wants, never how it stands at the moment.
+//! Stored row of a share or a fetch: what the user wants, never its present state.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::types::{Action, Endpoint, Kind, NewFetch, NewShare, TransferLimits};
 use crate::problem::{Problem, code};
 
-/// How a transfer ended for good.
+/// Final outcome of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum End {
@@ -19,22 +19,22 @@ pub(super) enum End {
         /// Its receipt.
         receipt: PathBuf,
     },
-    /// It cannot go on by itself.
+    /// It failed and cannot resume by itself.
     Failed(Problem),
 }
 
-/// One transfer, as its row has it. Earlier programs wrote rows with fewer fields, and these are read as well.
+/// One transfer as stored. Rows of earlier versions have fewer fields and are read as well.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Row {
     #[serde(default)]
     pub(super) id: u64,
     pub(super) kind: Kind,
-    /// The manifest's text; none while only an offer is known.
+    /// The manifest's text; `None` while only an offer is known.
     pub(super) manifest: Option<String>,
-    /// The swarm, which an offer names as well.
+    /// The swarm id, which an offer names too.
     #[serde(default)]
     pub(super) swarm_id: String,
-    /// A share's file; a fetch's folder, or none for the library's own.
+    /// A share's file; a fetch's folder, or `None` for the library's own.
     pub(super) path: Option<PathBuf>,
     pub(super) receipt: Option<PathBuf>,
     pub(super) entry: Option<u64>,
@@ -56,23 +56,24 @@ pub(super) struct Row {
     /// The key that must have signed the manifest.
     #[serde(default)]
     pub(super) publisher_key: Option<String>,
-    /// What its user accepted of a manifest that is not signed as is known of its publisher: a key, or `unsigned`.
+    /// The user's exception for a manifest that is not signed with the key known of its publisher: the accepted key, or
+    /// `unsigned`.
     #[serde(default)]
     pub(super) accepted_key: Option<String>,
-    /// Grants that were given with it and end with it.
+    /// Grants that were given with this transfer and end with it.
     #[serde(default)]
     pub(super) grants: Vec<u64>,
     #[serde(default)]
     pub(super) paused: bool,
     pub(super) end: Option<End>,
-    /// The UDP port of the last run, so that offers stay good.
+    /// The UDP port of the last run, used again so that offers stay valid.
     pub(super) last_port: Option<u16>,
     #[serde(default)]
     pub(super) created_unix: u64,
 }
 
 impl Row {
-    /// A share of a file that is there.
+    /// Creates the row of a share.
     pub(super) fn share(
         new: NewShare,
         swarm_id: String,
@@ -106,7 +107,7 @@ impl Row {
         }
     }
 
-    /// A fetch.
+    /// Creates the row of a fetch.
     pub(super) fn fetch(new: NewFetch, swarm_id: String, now_unix: u64) -> Self {
         Self {
             id: 0,
@@ -134,8 +135,8 @@ impl Row {
         }
     }
 
-    /// Whether both want the same done, in the same way. Limits, patience, whom to ask and what is demanded or accepted of
-    /// the publisher may differ: they can change while it runs.
+    /// Returns true if both rows want the same thing done in the same way. Limits, stall timeout, offers and the demanded or
+    /// accepted publisher key may differ: they can change while the transfer runs.
     pub(super) fn wants_the_same(&self, other: &Self) -> bool {
         let wish = |row: &Self| Self {
             id: 0,
@@ -156,8 +157,8 @@ impl Row {
         wish(self) == wish(other)
     }
 
-    /// What it cannot do without. The question for a manifest comes first and is of its own kind: nothing is known yet of
-    /// what would be imported.
+    /// Returns the actions that the transfer needs. A fetch without a manifest needs only `fetch`: nothing is known yet of what
+    /// would be imported.
     pub(super) fn needs(&self) -> &'static [Action] {
         match (self.kind, &self.manifest, &self.path) {
             (Kind::Share, ..) => &[Action::Serve],
@@ -173,7 +174,7 @@ impl Row {
         }
     }
 
-    /// What its user may agree to besides.
+    /// Returns the optional actions that the user may agree to.
     pub(super) fn may(&self) -> Vec<Action> {
         let all: &[Action] = match self.kind {
             Kind::Share => &[Action::Publish],
@@ -187,7 +188,7 @@ impl Row {
     }
 }
 
-/// Reads a manifest's text.
+/// Parses a manifest's text.
 pub(super) fn parse(text: &str) -> Result<Manifest, Problem> {
     Manifest::parse(text.as_bytes()).map_err(|error| {
         Problem::new(

@@ -1,4 +1,4 @@
-//! Every call of a [`Service`], answered here.
+//! The companion's implementation of [`Service`].
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -35,7 +35,7 @@ impl Companion {
 impl Core {
     fn grant_of(&self, id: u64) -> Answer<Grant> {
         let mut inner = self.lock();
-        // In a log that is damaged no grant is unknown: that is what must be told.
+        // A damaged log must be reported as such, not as an unknown grant.
         inner.book.reload_if_changed().map_err(Problem::from)?;
         let grants = inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant));
         grants.into_iter().find(|grant| grant.id == id).ok_or_else(|| {
@@ -47,12 +47,12 @@ impl Core {
         })
     }
 
-    /// The newest time that was ever written here, and where transfers listen.
+    /// Returns the newest time found in the rows and the consent log, and the address at which each transfer listens.
     fn for_doctor(&self) -> (Option<u64>, Vec<(u64, SocketAddr)>) {
         let inner = self.lock();
         let agreed = inner.book.newest_unix();
         let newest = inner.rows.values().map(|row| row.created_unix).max().max(agreed);
-        // One that just begins or ends may have its port or not, and tells nothing of others.
+        // A transfer that is starting or stopping may or may not hold its port, so its port is no evidence.
         let is_settled = |row: &&Row| {
             inner.lives.get(&row.id).is_none_or(|live| {
                 let is_wanted = self.wish_of(&inner, row.id).as_ref() == Some(&live.wish);
@@ -220,7 +220,7 @@ impl Service for Companion {
     }
 
     fn remove(&self, id: u64) -> Answer<()> {
-        // Held, so that nothing begins to use it meanwhile.
+        // The lock is held so that no transfer starts to use the entry meanwhile.
         let inner = self.core.lock();
         let in_use = self.core.entries_in_use(&inner);
         self.told_library(self.core.library.remove(id, &in_use))
@@ -240,7 +240,7 @@ impl Service for Companion {
         validate::activation(&activation)?;
         let (manifest, now) = (self.core.library.parsed_manifest(id)?, now_unix());
         let accepted = self.core.may_be_taken(&manifest, activation.accept_publisher_key.as_deref())?;
-        // What cannot be activated makes no key known.
+        // An entry that cannot be activated does not make its publisher's key known.
         if self.core.library.refresh(id)?.state == EntryState::Ready {
             self.core.publishers.keep(&manifest, accepted.as_ref(), now)?;
         }

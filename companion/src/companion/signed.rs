@@ -1,4 +1,4 @@
-//! Transfers, the library and known publishers: what each may do with a manifest that is signed as it is.
+//! Checks of a manifest's publisher for transfers and for the library.
 
 use minimodel_verifier::Manifest;
 
@@ -10,13 +10,13 @@ use crate::problem::Problem;
 use crate::publishers::{Judged, Shown};
 
 impl Core {
-    /// A manifest's publisher beside what is known; none where that cannot be read.
+    /// Returns a manifest's publisher as compared with the known publishers; `None` if these cannot be read.
     pub(super) fn publisher_of(&self, manifest: &Manifest) -> Option<Publisher> {
         self.publishers.judge(manifest).ok().map(|judged| Publisher::from(&judged))
     }
 
-    /// Holds a transfer's manifest against what is known of its publisher and what its user demands and accepts. Every run
-    /// of a transfer begins here, whatever grants there are.
+    /// Checks a transfer's manifest against the known publishers and against the key that the user demands or accepts. Every run
+    /// of a transfer begins with this check, whatever grants exist.
     pub(super) fn admitted(&self, row: &Row, manifest: &Manifest) -> Result<Judged, Problem> {
         let judged = self.publishers.judge(manifest)?;
         Self::demanded(row, &judged)?;
@@ -24,8 +24,8 @@ impl Core {
         Ok(judged)
     }
 
-    /// Holds a manifest that its user takes into the library, or makes the active version, against what is known; gives what is
-    /// accepted, which is kept when the rest of it is done.
+    /// Checks a manifest that the user adds to the library or activates against the known publishers. Returns what the user
+    /// accepts, for the caller to keep once the rest is done.
     pub(super) fn may_be_taken(
         &self,
         manifest: &Manifest,
@@ -36,13 +36,13 @@ impl Core {
         Ok(accepted)
     }
 
-    /// Holds it against the key that its user demands alone.
+    /// Checks a manifest's publisher only against the key that the user demands.
     pub(super) fn demanded(row: &Row, judged: &Judged) -> Result<(), Problem> {
         let wanted = row.publisher_key.as_deref().and_then(|key| key.parse().ok());
         wanted.map_or(Ok(()), |wanted| judged.demand(wanted).map_err(Problem::from))
     }
 
-    /// The same before a manifest's user agrees to anything; one that is not known yet is held against it when it is.
+    /// As [`Self::admitted`], before the user agrees to anything. A manifest that is not known yet is checked once it is.
     pub(super) fn may_be_agreed_to(&self, row: &Row) -> Result<(), Problem> {
         match self.manifest_of(row)? {
             Some(manifest) => self.admitted(row, &manifest).map(drop),
@@ -50,7 +50,8 @@ impl Core {
         }
     }
 
-    /// The same as a run begins. What a fetch imports it imports under its user's consent from here on, so its key is kept.
+    /// As [`Self::admitted`], when a run begins. A fetch imports under the user's consent from here on, so the publisher's key is
+    /// kept.
     pub(super) fn begun_under(&self, row: &Row, manifest: &Manifest) -> Result<Judged, Problem> {
         let judged = self.admitted(row, manifest)?;
         if row.kind == Kind::Fetch {
@@ -61,7 +62,7 @@ impl Core {
 }
 
 impl Row {
-    /// Puts down what its user accepts.
+    /// Records the publisher key that the user accepts.
     pub(super) fn accept(&mut self, consent: &Consent) {
         if consent.accept_publisher_key.is_some() {
             self.accepted_key.clone_from(&consent.accept_publisher_key);

@@ -1,11 +1,11 @@
-//! The threads of the companion, and what is told when one fails.
+//! Threads of the companion, and the errors for one that fails.
 
 use std::sync::Arc;
 
 use super::Core;
 use crate::problem::{Problem, code};
 
-/// Starts the thread that writes down what counts against quotas before bytes move.
+/// Starts the thread that writes quota covers before bytes move.
 pub(super) fn start_ahead(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem> {
     let (accounts, db) = (core.lock().accounts.clone(), core.db.clone());
     accounts.keep_ahead();
@@ -14,7 +14,7 @@ pub(super) fn start_ahead(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()
     started.map_err(|error| no_thread(&error))
 }
 
-/// Starts the thread that compares what is wanted with what runs.
+/// Starts the reconciler's thread.
 pub(super) fn start_looker(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem> {
     let ours = core.clone();
     let started =
@@ -22,7 +22,7 @@ pub(super) fn start_looker(core: &Arc<Core>) -> Result<std::thread::JoinHandle<(
     started.map_err(|error| no_thread(&error))
 }
 
-/// What is told of a transfer whose thread panicked.
+/// Error of a transfer whose thread panicked.
 pub(super) fn panicked() -> Problem {
     Problem::new(
         code::UNEXPECTED,
@@ -31,7 +31,7 @@ pub(super) fn panicked() -> Problem {
     )
 }
 
-/// The system gave no thread.
+/// Error when the system cannot start a thread.
 pub(super) fn no_thread(error: &std::io::Error) -> Problem {
     Problem::new(
         code::IO,

@@ -1,4 +1,4 @@
-//! What its user says of a transfer: added, answered, started, paused, limited, forgotten.
+//! The user's commands on a transfer: add, start, pause, limit, forget.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ impl Core {
         let swarm_id = hex(manifest.swarm_id());
         let consent = new.consent.clone();
         let mut row = Row::share(new, swarm_id, text, path, now_unix());
-        // A cached file that is shared by its path is in use as much as one that is shared by its number.
+        // A cached file shared by its path is in use like one shared by its entry number.
         let entry = self.library.find(&row.swarm_id)?;
         let is_ours = |entry: &Entry| entry.path.as_deref().map(Path::new) == row.path.as_deref();
         row.entry = row.entry.or(entry.filter(is_ours).map(|entry| entry.id));
@@ -72,9 +72,9 @@ impl Core {
         self.add(&mut self.lock(), row, consent.as_ref())
     }
 
-    /// Adds a row. One that wants the same for the same place is that one: asking twice for one thing is asking once. One that
-    /// wants it otherwise takes its place only where nothing runs; a question that was not answered yet is asked anew under
-    /// a new number, so that no answer is ever for another thing than was shown.
+    /// Adds a row, or updates the row of the same kind, swarm and place, so that repeating a request changes nothing. A request
+    /// with other options is refused while that row runs. While its question is unanswered, a changed request replaces the row
+    /// under a new number, so that an answer never applies to anything else than was shown.
     fn add(
         self: &Arc<Self>,
         inner: &mut Inner,
@@ -107,7 +107,7 @@ impl Core {
                 row.entry = row.entry.or(old.entry);
                 row.manifest = row.manifest.or_else(|| old.manifest.clone());
                 if let Some(live) = inner.lives.get(&old.id).filter(|_| has_more) {
-                    // It goes on with those whom it may ask now.
+                    // The run restarts with the additional offers.
                     live.end();
                 }
                 let before = old.offers.iter().filter(|offer| !row.offers.contains(offer)).cloned();
@@ -189,7 +189,7 @@ impl Core {
     pub(super) fn forgotten(self: &Arc<Self>, id: u64) -> Result<(), Problem> {
         let mut inner = self.lock();
         let row = inner.rows.get(&id).cloned().ok_or_else(|| unknown(id))?;
-        // What was agreed to for it must not outlive it: where that cannot be written, it stays.
+        // The transfer's grants must not outlive it: if they cannot be revoked, the transfer stays.
         self.end_grants(&mut inner, &row)?;
         self.drop_row(&mut inner, id)?;
         self.stir(&mut inner);
@@ -204,7 +204,7 @@ impl Core {
         if let Some(row) = inner.rows.remove(&id) {
             self.take_down(&row);
             if let Some(entry) = row.entry.filter(|_| row.kind == Kind::Fetch && row.end.is_none()) {
-                // What the library says of it then is what lies on the disk.
+                // The library then reports the entry by what is on the disk.
                 let _ = self.library.fetch_dropped(entry);
             }
             if let Some(live) = inner.lives.remove(&id) {
@@ -217,7 +217,8 @@ impl Core {
         Ok(())
     }
 
-    /// The row of a share that a fetch becomes when its file is there, and the grants that go over to it.
+    /// Returns the share row that a completed fetch becomes, and the fetch's remaining grants, which end; its active grants to
+    /// serve and publish move to the share.
     pub(super) fn share_of(&self, inner: &Inner, row: &Row, path: PathBuf) -> (Row, Vec<u64>) {
         let list = inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant));
         let is_serving = |number: &u64| {
@@ -235,7 +236,7 @@ impl Core {
             allow: row.allow.clone(),
             ..NewShare::default()
         };
-        // What was accepted for the fetch holds for the share of the same bytes.
+        // The publisher key accepted for the fetch holds for the share of the same bytes.
         let accepted_key = row.accepted_key.clone();
         let text = row.manifest.clone().unwrap_or_default();
         let share = Row::share(new, row.swarm_id.clone(), text, path, now_unix());
@@ -254,7 +255,7 @@ impl Core {
         (share, ended)
     }
 
-    /// Version 1 wrote of a share the entry alone.
+    /// Completes share rows of version 1, which hold only the library entry.
     pub(super) fn complete_shares(&self) {
         let mut inner = self.lock();
         let bare = |row: &&mut Row| row.kind == Kind::Share && row.manifest.is_none();
@@ -293,7 +294,7 @@ impl Core {
         ))
     }
 
-    /// What listeners are shown of a transfer.
+    /// Sends a transfer's status to event listeners.
     pub(super) fn show(&self, inner: &Inner, id: u64) {
         if self.events.receiver_count() > 0
             && let Some(transfer) = self.view(inner, id)
@@ -303,7 +304,7 @@ impl Core {
     }
 }
 
-/// A transfer that is done neither pauses nor starts.
+/// Refuses a transfer that is done: it can neither pause nor start.
 fn not_done(row: &Row) -> Result<(), Problem> {
     match row.end {
         Some(End::Done { .. }) => Err(Problem::new(

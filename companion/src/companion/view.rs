@@ -1,4 +1,4 @@
-//! How a transfer stands, for whoever asks.
+//! Status of transfers for clients of the companion.
 
 use minimodel_swarm::driver::Idle;
 
@@ -25,13 +25,13 @@ impl From<Idle> for Cause {
     }
 }
 
-/// What a job does before it tells anything: no moment is without a cause.
+/// Returns the cause that is shown before a job's first snapshot, so that no moment is without a cause.
 fn before_the_first_picture(row: &Row, wish: &Wish) -> Cause {
     match (row.kind, wish) {
-        // Somebody is asked for the manifest.
+        // A peer is being asked for the manifest.
         (_, Wish::Learn) => Cause::NoSource,
         (Kind::Share, _) => Cause::Checking,
-        // What is here is opened, and read where nothing tells what it is.
+        // The partial file is opened, and read where its record does not say what it holds.
         (Kind::Fetch, _) => Cause::Disk,
     }
 }
@@ -50,7 +50,7 @@ impl Core {
         }
     }
 
-    /// `model.id` and version, for logs.
+    /// Returns `model.id` and version, for logs.
     pub(super) fn model_of(&self, row: &Row) -> String {
         let manifest = self.manifest_of(row).ok().flatten();
         manifest.map_or_else(String::new, |manifest| {
@@ -66,7 +66,7 @@ impl Core {
             (Wish::Rest(state, cause), _) => (state, cause),
             (_, Some(live)) if live.snapshot.is_some() => (State::Running, live.cause()),
             (wish, _) if self.is_running => (State::Preparing, Some(before_the_first_picture(row, &wish))),
-            // It would run, if a companion did.
+            // It would run if a companion did.
             _ => (State::Waiting, None),
         };
         let asks = match (state, cause) {
@@ -80,7 +80,7 @@ impl Core {
             subject: self.subject(row, manifest.as_deref()),
         });
         let (path, receipt) = self.paths(row, manifest.as_deref());
-        // What moved in a run is told until the next one begins.
+        // The bytes of a run are shown until the next run begins.
         let now = live.and_then(|live| live.snapshot.as_ref());
         let snapshot = now.or_else(|| inner.pasts.get(&id).filter(|_| live.is_none()));
         let total_bytes = manifest.as_ref().map_or(0, |manifest| manifest.byte_count());
@@ -129,7 +129,8 @@ impl Core {
         })
     }
 
-    /// Whether its user is asked because a grant is used up, rather than another's patience or budget, which come back.
+    /// Returns true if the user must be asked because a grant is used up. A peer's patience or budget, by contrast, comes back by
+    /// itself.
     fn lacks_what_is_spent(&self, inner: &Inner, row: &Row) -> bool {
         let is_spent = |&action: &_| self.permission(inner, row, action).reason == Some(Denied::Spent);
         row.needs().iter().any(is_spent)
@@ -150,7 +151,7 @@ impl Core {
         (path.map(|path| shown(&path)).unwrap_or_default(), None)
     }
 
-    /// What is shown before it is asked for consent.
+    /// Returns what the user sees of a transfer before being asked for consent.
     fn subject(&self, row: &Row, manifest: Option<&minimodel_verifier::Manifest>) -> Vec<(String, String)> {
         let mut subject = Vec::new();
         let mut say = |label: &str, value: String| subject.push((label.to_owned(), value));

@@ -1,50 +1,51 @@
-//! What a transfer should be doing now: one pure decision over what its user wants, what was agreed to, and the hour.
+//! Desired state of a transfer: one pure decision from the user's wishes, the consents and the hour.
 
 use crate::api::types::{Action, Cause, Kind, State};
 
 use super::row::{End, Row};
 
-/// Why an action is not permitted now.
+/// Reason why an action is not permitted now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// Nobody ever agreed to it for this model.
+    /// The user never agreed to it for this model.
     Never,
-    /// A grant there was ended or was taken back.
+    /// Its grant expired or was revoked.
     Over,
-    /// Its quota is used up.
+    /// The grant's quota is used up.
     Spent,
 }
 
-/// What counts besides the row.
+/// Inputs of the decision besides the row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     /// Actions that are permitted now.
     pub(super) permitted: Vec<Action>,
-    /// Those that are needed and not permitted.
+    /// Actions that the transfer needs and that are not permitted.
     pub(super) missing: Vec<(Action, Missing)>,
-    /// The schedule lets nothing pass.
+    /// The schedule pauses all transfers at this hour.
     pub(super) hour_is_closed: bool,
-    /// It ended without success and tries again later, for this cause.
+    /// The last run ended without success and is in backoff, for this cause.
     pub(super) pause_after: Option<Cause>,
 }
 
-/// What it should be doing.
+/// Desired state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
-    /// Nothing, in this state and for this cause.
+    /// Run nothing; shown with this state and cause.
     Rest(State, Option<Cause>),
     /// Ask for the manifest.
     Learn,
     /// Move bytes.
     Run {
-        /// Serve what is there.
+        /// Serve the chunks that are there.
         serves: bool,
-        /// Let peers pass its offer on.
+        /// Let peers pass the offer on.
         publishes: bool,
     },
 }
 
-/// Decides. What its user said last wins over all, then consent, then the hour, then earlier failures.
+/// Decides the desired state. In order of precedence: the end or the user's pause, then consent, then the hour, then backoff
+/// after a failure.
 pub(super) fn wish(row: &Row, facts: &Facts) -> Wish {
     match &row.end {
         Some(End::Done { .. }) => return Wish::Rest(State::Done, None),

@@ -1,4 +1,4 @@
-//! The gate of one transfer: each of its chunks is counted in the accounts before it moves.
+//! Gate of one transfer: reserves each chunk in the accounts before it moves.
 
 use minimodel_swarm::driver::{Account, Gate, Held, Way};
 use minimodel_wire::PeerId;
@@ -6,7 +6,7 @@ use minimodel_wire::PeerId;
 use super::Accounts;
 use crate::companion::ahead::Ahead;
 
-/// What the session of one transfer asks before each chunk.
+/// Gate that the session of one run asks before each chunk.
 #[derive(Debug)]
 pub(super) struct RunGate {
     pub(super) accounts: Accounts,

@@ -1,4 +1,4 @@
-//! No quota is passed, and what moved is counted once.
+//! No quota is exceeded, and moved bytes are counted once.
 
 use proptest::prelude::*;
 
@@ -31,7 +31,7 @@ fn i5_without_a_grant_and_after_the_end_of_its_run_a_gate_lets_nothing_pass() {
     accounts.end(1);
     assert_eq!(gate.pass(Way::Sent, id(1), 1), Err(UsedUp));
     assert_eq!(accounts.of_run(1, Way::Sent), (Moved::default(), Vec::new()));
-    // What was under way then still counts.
+    // Bytes reserved before the run's end still count.
     gate.settle(Way::Sent, id(1), Account(7), 1, 1);
     assert_eq!(accounts.used(7), 1);
 }
@@ -76,7 +76,7 @@ fn what_moved_is_written_down_once_under_its_grant_and_in_the_log_of_its_day() {
     assert!(accounts.picture(None).sent_today.is_empty());
 }
 
-/// Grants 1 (anyone, 50), 2 (peer 1, 30) and 3 (anyone to fetch, 40), and 45 bytes a peer and day.
+/// Grants 1 (anyone, 50 bytes), 2 (peer 1, 30 bytes) and 3 (anyone, to fetch, 40 bytes), and 45 bytes per peer and day.
 fn all() -> Rules {
     rules(vec![open(2, Some(1), Some(30)), open(1, None, Some(50))], vec![open(3, None, Some(40))], Some(45))
 }
@@ -132,7 +132,7 @@ proptest! {
     }
 }
 
-/// A crash at any moment: what the database says then is no less than what moved, and no more than by a step and what was
+/// After a crash at any moment the database counts no less than what moved, and no more than that plus one step and what was
 /// under way.
 #[test]
 fn b22_after_a_crash_a_quota_and_a_day_count_no_byte_too_few_and_few_too_many() {
@@ -157,7 +157,7 @@ fn b22_after_a_crash_a_quota_and_a_day_count_no_byte_too_few_and_few_too_many() 
             }
         };
         moved += chunk;
-        // As another process would find it if this one ended before the chunk was settled.
+        // The database as another process would find it if this one ended before the chunk was settled.
         let found = Accounts::load(&db, 0).unwrap();
         let sent = ledger::used(&found.picture(None).sent_today, &id(1).to_string());
         for counted in [found.used(9), sent] {
@@ -178,7 +178,7 @@ fn b22_after_a_crash_a_quota_and_a_day_count_no_byte_too_few_and_few_too_many() 
     assert_eq!((found.used(9), sent), (moved, moved), "an end in good order leaves what moved");
 }
 
-/// A disk that takes nothing: what could not be counted after a crash does not move.
+/// While covers cannot be written, bytes that a crash would leave uncounted do not move.
 #[test]
 fn b22_nothing_moves_under_a_quota_that_nobody_writes_down() {
     let accounts = Accounts::default();
