@@ -1,4 +1,4 @@
-//! The log as this process knows it, and the calls that add to it.
+//! Consent log as this process knows it, and the calls that append to it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,26 +13,25 @@ use super::log::{Files, Held, Stamp};
 use super::{NotAGrant, check};
 use crate::api::types::{LogEntry, LogVerdict, NewGrant};
 
-/// The consent log of a state folder. Several processes may have it open; each change is made under a lock on what the
-/// log is then.
+/// The consent log of a state folder. Several processes may have it open; each appends under a lock, to the log as it is on disk
+/// then.
 #[derive(Debug)]
 pub struct ConsentBook {
     files: Files,
     chain: Chain,
     grants: Grants,
-    /// Lines that were seen of it, by this process or by whoever told it: a log that lacks one is not the log.
+    /// Heads of the log that this process read, or that its caller remembered: a log that lacks one of them was replaced.
     remembered: Vec<Head>,
-    /// How the files looked when they were read; none: they were not, or are damaged.
+    /// Stamp of the files when they were last read; `None`: not read yet, or damaged.
     seen: Option<Stamp>,
 }
 
-/// Whether the log of a state folder holds, in itself and against the lines that were seen of it: by the data folder, and
-/// those of `remembered`. Nothing is changed or made, so folders that may only be read will do. A log that is not there and
-/// never was holds, with no lines.
+/// Checks the log of a state folder: its own chain, and that it has the lines seen before, by the data folder and by
+/// `remembered`. Changes and creates nothing, so read-only folders will do. A log that never existed is valid, with no lines.
 ///
 /// # Errors
 ///
-/// The disk's. A damaged log is a verdict.
+/// A disk error. A damaged log is a verdict, not an error.
 pub fn verify(state: &Path, data: &Path, remembered: &[Head]) -> Result<LogVerdict, ConsentError> {
     verdict(&Files::new(state, data), remembered)
 }
@@ -47,48 +46,48 @@ fn verdict(files: &Files, remembered: &[Head]) -> Result<LogVerdict, ConsentErro
 }
 
 impl ConsentBook {
-    /// Reads the log; one that is not there is empty, and nothing is made. What a crash interrupted is finished.
+    /// Reads the log, and finishes what a crash interrupted. A log that does not exist is empty, and no file is created.
     ///
     /// # Errors
     ///
-    /// [`ConsentError::Damaged`] with what is wrong, or the disk's; then nothing is granted.
+    /// [`ConsentError::Damaged`] with what is wrong, or a disk error; then nothing is granted.
     pub fn open(state: &Path, data: &Path) -> Result<Self, ConsentError> {
         let mut book = Self::unread(state, data);
         book.load()?;
         Ok(book)
     }
 
-    /// A book that grants nothing until [`Self::reload_if_changed`] or an append has read the log: for a process that goes on
-    /// without grants where [`Self::open`] fails, or that only appends.
+    /// A book that grants nothing until [`Self::reload_if_changed`] or an append has read the log: for a process that continues
+    /// without grants when [`Self::open`] fails, or that only appends.
     pub fn unread(state: &Path, data: &Path) -> Self {
         let (files, chain, grants) = (Files::new(state, data), Chain::default(), Grants::default());
         Self { files, chain, grants, remembered: Vec::new(), seen: None }
     }
 
-    /// Tells it of a line that was seen of the log, from the next reading on.
+    /// Adds a head that the log must have, from the next read on.
     pub fn remember(&mut self, head: Head) {
         if !self.remembered.contains(&head) {
             self.remembered.push(head);
         }
     }
 
-    /// The lines that the log must have.
+    /// Returns the heads that the log must have.
     pub fn remembered(&self) -> &[Head] {
         &self.remembered
     }
 
-    /// The last line, as the log was read last; `None`: it has none, or cannot be believed.
+    /// Returns the last line as of the last read; `None`: the log has none, or cannot be believed.
     pub fn head(&self) -> Option<Head> {
         self.chain.head()
     }
 
-    /// Takes the log as it is now for the log, although a newer or another one was seen: one that was restored from a copy,
-    /// or begun anew. That is recorded in it, and ends all its grants: one of them may have been taken back since. Gives the
-    /// number of lines that were given up so; 0: the log has all that was seen, and nothing was written.
+    /// Accepts the log as it is now, although a newer or another log was seen: it was restored from a copy, or begun anew.
+    /// Records that in it and ends all its grants, since one of them may have been revoked meanwhile. Returns the number of seen
+    /// heads that are given up; 0: the log has them all, and nothing was written.
     ///
     /// # Errors
     ///
-    /// A log that does not hold in itself, or the disk's.
+    /// The log's own chain is broken, or a disk error.
     pub fn restore(&mut self, by: &str, now_unix: u64) -> Result<usize, ConsentError> {
         check::text("by", by)?;
         let held = self.files.lock_to_write()?;
@@ -110,7 +109,7 @@ impl ConsentBook {
         Ok(given_up.len())
     }
 
-    /// Records grants, one line an action, durably; gives their numbers.
+    /// Records grants durably, one line per action; returns their numbers.
     ///
     /// # Errors
     ///
@@ -119,12 +118,12 @@ impl ConsentBook {
         self.grant_all(std::slice::from_ref(new), now_unix)
     }
 
-    /// Records many grants, one line an action, durably, all or none, at the cost of one; gives their numbers in the order
-    /// of `new`, and of each in that of [`super::ACTIONS`].
+    /// Records many grants durably, one line per action, all or none, at the cost of one append. Returns their numbers in the
+    /// order of `new`, and within each in the order of [`super::ACTIONS`].
     ///
     /// # Errors
     ///
-    /// What cannot be granted, a log that is full or damaged, or the disk's; then none of them stands.
+    /// An invalid grant, a full or damaged log, or a disk error; then none of the grants stands.
     pub fn grant_all(&mut self, new: &[NewGrant], now_unix: u64) -> Result<Vec<u64>, ConsentError> {
         new.iter().try_for_each(|new| check::grant(new, now_unix))?;
         if new.is_empty() {
@@ -142,7 +141,7 @@ impl ConsentBook {
         })
     }
 
-    /// Takes a grant back, durably and for good. One that was taken back already stays so, and nothing is written.
+    /// Revokes a grant durably and for good. Nothing is written if it was revoked already.
     ///
     /// # Errors
     ///
@@ -151,11 +150,11 @@ impl ConsentBook {
         self.revoke_all(&[id], by, now_unix)
     }
 
-    /// Takes many grants back, durably and for good, all or none, at the cost of one. What was taken back already stays so.
+    /// Revokes many grants durably and for good, all or none, at the cost of one append. Grants revoked already are skipped.
     ///
     /// # Errors
     ///
-    /// No such grant, a log that is full or damaged, or the disk's; then none of them is taken back.
+    /// An unknown grant, a full or damaged log, or a disk error; then none of them is revoked.
     pub fn revoke_all(&mut self, ids: &[u64], by: &str, now_unix: u64) -> Result<(), ConsentError> {
         check::text("by", by)?;
         let ids: BTreeSet<u64> = ids.iter().copied().collect();
@@ -175,22 +174,22 @@ impl ConsentBook {
         Ok(())
     }
 
-    /// Records a verb's own consent, durably; gives its number.
+    /// Records the consent for one run of a verb, durably; returns its number.
     ///
     /// # Errors
     ///
-    /// A text that the log does not take, a damaged log, or the disk's; then nothing may be done with the consent.
+    /// A text that the log does not accept, a damaged log, or a disk error; then nothing may be done with the consent.
     pub fn record_given(&mut self, given: Given, now_unix: u64) -> Result<u64, ConsentError> {
         check::given(&given)?;
         let numbers = self.append(now_unix, |_| Ok(vec![Kind::Given(given)]))?;
         numbers.first().copied().ok_or(ConsentError::NotAGrant(NotAGrant::Nothing))
     }
 
-    /// Reads the log again where another process changed it; whether it did.
+    /// Reads the log again if another process changed it; returns true if it was read.
     ///
     /// # Errors
     ///
-    /// As [`Self::open`]. Then this book grants nothing, until a later call can read it.
+    /// As [`Self::open`]. Then this book grants nothing until a later call can read the log.
     pub fn reload_if_changed(&mut self) -> Result<bool, ConsentError> {
         if let Some(seen) = self.seen {
             let now = self.files.stamp();
@@ -202,19 +201,19 @@ impl ConsentBook {
         Ok(true)
     }
 
-    /// The log for people, oldest first. Lines of before the chain have number 0; their texts are not escaped.
+    /// Returns the log for display, oldest first. Lines from before the chain have number 0; their texts are not escaped.
     pub fn lines(&self) -> Vec<LogEntry> {
         let chained = self.chain.lines.iter().map(super::line::Line::entry);
         self.chain.older_entries.iter().cloned().chain(chained).collect()
     }
 
-    /// The newest time in the log, as it was read last.
+    /// Returns the newest time in the log as of the last read, in seconds since 1970.
     pub fn newest_unix(&self) -> Option<u64> {
         let times = self.lines().into_iter().filter_map(|line| line.time_utc.parse::<Timestamp>().ok());
         times.max().and_then(|newest| u64::try_from(newest.as_second()).ok())
     }
 
-    /// Whether the log holds as it is on disk now.
+    /// Checks the log as it is on disk now.
     pub fn verify(&self) -> LogVerdict {
         verdict(&self.files, &self.remembered).unwrap_or_else(|error| {
             let fault = Some(error.to_string());
@@ -222,14 +221,14 @@ impl ConsentBook {
         })
     }
 
-    /// What the log grants, as it was last read.
+    /// Returns the grants as of the last read.
     pub fn grants(&self) -> &Grants {
         &self.grants
     }
 
     fn load(&mut self) -> Result<(), ConsentError> {
         self.forget();
-        // Before the look: what another process makes after it is seen as a change by the next call.
+        // Taken before the read: the next call then sees a file created meanwhile as a change.
         let before = self.files.stamp()?;
         match self.files.lock_if_there()? {
             Some(held) => self.read(&held),
@@ -261,7 +260,7 @@ impl ConsentBook {
             }
             // Nothing was written.
             Err(ConsentError::Full { .. }) => {}
-            // What is on disk now is for the next reading to say.
+            // The next read finds out what is on disk now.
             Err(_) => self.forget(),
         }
         appended
@@ -279,8 +278,8 @@ impl ConsentBook {
         self.take(held, chain)
     }
 
-    /// What this process knows of a log that does not hold is kept for those that come after it: they have no more than
-    /// the files, which may all be older.
+    /// Writes the newest remembered head for later processes when the log fails its check: they see only the files, all of which
+    /// may be older copies.
     fn leave_word(&self, held: &Held, seen: Option<&Head>) {
         let newest = self.remembered.iter().max_by_key(|head| head.number);
         if let Some(newest) = newest.filter(|newest| seen.is_none_or(|seen| seen.number < newest.number)) {
@@ -288,7 +287,7 @@ impl ConsentBook {
         }
     }
 
-    /// A log that was read, holds and is settled.
+    /// Takes over a chain that was read, is valid and is settled.
     fn take(&mut self, _held: &Held, chain: Chain) -> Result<(), ConsentError> {
         self.grants = Grants::of(&chain.lines);
         self.remembered = chain.head().into_iter().collect();
@@ -297,7 +296,7 @@ impl ConsentBook {
         Ok(())
     }
 
-    /// Holds a log against all that was seen of it.
+    /// Checks a log against all heads that were seen of it.
     fn hold(&self, chain: &Chain, seen: Option<&Head>) -> Result<(), ConsentError> {
         let mut all = seen.into_iter().chain(&self.remembered);
         all.try_for_each(|seen| chain.hold_against_seen(seen)).map_err(|broken| self.damaged(broken))
@@ -307,7 +306,7 @@ impl ConsentBook {
         ConsentError::Damaged { path: self.files.log(), verdict: broken.verdict() }
     }
 
-    /// Grants nothing until the log was read.
+    /// Drops all grants until the log is read again.
     fn forget(&mut self) {
         (self.chain, self.grants, self.seen) = (Chain::default(), Grants::default(), None);
     }

@@ -1,4 +1,4 @@
-//! Whether bytes are a log: pure, so that every damage can be tried.
+//! Checks that bytes are a valid log: pure, so that tests can try every damage.
 
 use minimodel_verifier::digest::{hex, parse_hex};
 use minimodel_verifier::sha256;
@@ -9,10 +9,10 @@ use crate::api::types::{LogEntry, LogVerdict};
 
 const HEAD_VERSION: u32 = 1;
 
-/// What is wrong with a log. Lines are counted from 1 in the file, older ones included.
+/// Damage of a log. Lines are counted from 1 in the file, those from before the chain included.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// A line was changed or is none.
+    /// A line was changed, or is not a line of a log.
     #[error("line {line} was changed or is no line of the log: {why}")]
     Line {
         /// Which.
@@ -20,29 +20,29 @@ pub enum Fault {
         /// Why.
         why: LineError,
     },
-    /// A line does not have its place.
+    /// A line has another number than its position.
     #[error("line {line} has number {found} where {expected} comes: lines were removed, added or moved")]
     Number {
         /// Which.
         line: u64,
         /// Its number.
         found: u64,
-        /// The number of its place.
+        /// The number that its position requires.
         expected: u64,
     },
-    /// A line follows another than the one before it.
+    /// A line names another predecessor than the line before it.
     #[error("line {line} does not follow the line before it")]
     Link {
         /// Which.
         line: u64,
     },
-    /// The lines of before the chain are not those that its first line covers.
+    /// The lines from before the chain are not those that the first chained line covers.
     #[error("line {line} covers what was before it, and that was changed since")]
     Older {
         /// The first chained line.
         line: u64,
     },
-    /// Lines at the end are gone.
+    /// Lines at the end are missing.
     #[error(
         "the log ends after line {line}, number {found}, and `consent.head` says that number {expected} was written"
     )]
@@ -51,10 +51,10 @@ pub enum Fault {
         line: u64,
         /// Its number.
         found: u64,
-        /// The last that was written.
+        /// The last number that was written.
         expected: u64,
     },
-    /// More lines than can be without a head.
+    /// More lines follow the head than one interrupted append can leave.
     #[error(
         "the log goes on to line {line}, number {found}, and `consent.head` knows it to number {expected} only"
     )]
@@ -75,30 +75,30 @@ pub enum Fault {
     /// The head is no head.
     #[error("`consent.head` was changed or is no head of a log")]
     NoHead,
-    /// A line without a head that names it, nor one that was prepared for it.
+    /// A first line without a head, written or prepared, that names it.
     #[error("`consent.head` is gone")]
     HeadGone,
-    /// A newer line was seen than there is now.
+    /// The log is shorter than a number that was seen: it was rolled back.
     #[error(
         "the log ends with number {found}, and number {seen} was written: an older copy of it was put in its place, or it \
          was moved away"
     )]
     RolledBack {
-        /// The last number that is there; 0: there is no line.
+        /// The last number that is there; 0: the log has no line.
         found: u64,
-        /// The last that was seen.
+        /// The last number that was seen.
         seen: u64,
     },
-    /// Another line was seen under a number than there is now.
+    /// Another line was seen under this number: the log was exchanged.
     #[error("number {seen} is not the line that was written: another log was put in the place of this one")]
     Exchanged {
         /// The number.
         seen: u64,
     },
-    /// What was seen cannot be read.
+    /// The record of the newest seen line cannot be read.
     #[error("`consent.seen` in the data folder was changed or is no head of a log")]
     NoSeen,
-    /// It is longer than any log of ours.
+    /// The log is longer than this program ever writes one.
     #[error("the log has more than {most} bytes")]
     TooLong {
         /// The limit.
@@ -124,8 +124,8 @@ impl Head {
         Ok(serde_json::to_string(self)? + "\n")
     }
 
-    /// As [`Self::parse`]; bytes that are no head are one that no log has, by their hash, so that they are not taken for
-    /// nothing.
+    /// As [`Self::parse`], but invalid bytes give a head that no log has (number 0, with their hash), so that they are not
+    /// mistaken for a missing file.
     pub(super) fn parse_seen(bytes: &[u8]) -> Self {
         Self::parse(bytes).unwrap_or_else(|| Self::new(0, hex(&sha256(bytes))))
     }
@@ -137,29 +137,30 @@ impl Head {
     }
 }
 
-/// A log that holds.
+/// A valid log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Chain {
-    /// Lines of before the chain, and those of them that can be told.
+    /// Number of lines from before the chain, and those of them that can be parsed.
     pub(super) older: u64,
     pub(super) older_entries: Vec<LogEntry>,
     pub(super) lines: Vec<Line>,
-    /// Of the last line; empty: there is none.
+    /// Hash of the last line; empty: there is none.
     pub(super) hash: String,
-    /// What the next line must name: the hash above, or that of all that is older, with a line end where one is missing.
+    /// Hash that the next line must name: `hash`, or before the first line that of all older bytes, with a line end added if one
+    /// is missing.
     pub(super) prev: String,
-    /// What is older does not end with a line end.
+    /// The older bytes do not end with a line end.
     pub(super) lacks_line_end: bool,
-    /// Bytes that hold; what follows them in the file is an append that never ended.
+    /// Valid bytes; the `torn` bytes that follow them are an append that was never completed.
     pub(super) len: u64,
     pub(super) torn: u64,
-    /// The last line is not in the head yet: an append that ended, but for its head.
+    /// The last line is not named by the head yet: an append that was complete but for its head.
     pub(super) is_ahead: bool,
-    /// The head that was prepared for that append is there and names the last line.
+    /// The head prepared for that append exists and names the last line.
     pub(super) is_prepared: bool,
 }
 
-/// How far a log holds, and why no further.
+/// How far a damaged log is valid, and why no further.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Broken {
     pub(super) fault: Fault,
@@ -174,7 +175,7 @@ impl Chain {
         LogVerdict { ok: true, entries, older: self.older, head, fault: None }
     }
 
-    /// The number of the next line.
+    /// Returns the number of the next line.
     pub(super) fn next_number(&self) -> u64 {
         self.lines.len() as u64 + 1
     }
@@ -184,11 +185,11 @@ impl Chain {
         (!self.lines.is_empty()).then(|| Head::new(self.lines.len() as u64, self.hash.clone()))
     }
 
-    /// Holds the log against a line that was seen of it once. A line of [`Kind::Restore`] that names just this one stands for
-    /// it: then its user has given it up.
+    /// Checks that the log has a line that was seen of it. A line of [`Kind::Restore`] that names this head stands for it: the
+    /// user has given it up.
     pub(super) fn hold_against_seen(&self, seen: &Head) -> Result<(), Broken> {
         let at = usize::try_from(seen.number).unwrap_or(usize::MAX);
-        // Each line but the last has its hash in the line after it.
+        // The hash of each line but the last is in the line after it.
         let hash = match self.lines.get(at) {
             _ if at == 0 => None,
             Some(next) => Some(&next.prev),
@@ -224,14 +225,14 @@ impl Broken {
     }
 }
 
-/// Reads a log and the head beside it.
+/// Parses a log and the head beside it.
 #[cfg(test)]
 pub(super) fn read(log: &[u8], head: Option<&[u8]>) -> Result<Chain, Broken> {
     read_with(log, head, None)
 }
 
-/// Reads a log, the head beside it, and the head that was prepared for an append that may not have ended. Of an append of
-/// several lines all count or none: fewer than the prepared head names are torn, like a piece of a line.
+/// Parses a log, the head beside it, and the head prepared for an append that may be incomplete. An append of several lines
+/// counts whole or not at all: fewer lines than the prepared head names are torn, like a part of a line.
 pub(super) fn read_with(log: &[u8], head: Option<&[u8]>, prepared: Option<&[u8]>) -> Result<Chain, Broken> {
     let known = head.and_then(Head::parse).map_or(0, |head| head.number);
     let prepared = prepared.and_then(Head::parse);
@@ -247,7 +248,7 @@ pub(super) fn read_with(log: &[u8], head: Option<&[u8]>, prepared: Option<&[u8]>
     }
     let lost = lines.peek().copied().unwrap_or(tail);
     let unended = if is_lost(lost, 1) {
-        // Where the line end before the append is lost, what is older goes up to there.
+        // If the line end before the append was lost, the older bytes end there.
         lost.split(|&byte| byte == 0).next().unwrap_or_default()
     } else if lines.peek().is_none() {
         tail
@@ -255,7 +256,7 @@ pub(super) fn read_with(log: &[u8], head: Option<&[u8]>, prepared: Option<&[u8]>
         &[]
     };
     if !unended.is_empty() && !unended.starts_with(OPENING) && !OPENING.starts_with(unended) {
-        // A line that a version without a chain did not end: it stays, covered by the first link.
+        // A version without a chain left this line unended: it stays, covered by the first chained line.
         chain.take_older(unended);
         chain.lacks_line_end = true;
     }
@@ -266,7 +267,7 @@ pub(super) fn read_with(log: &[u8], head: Option<&[u8]>, prepared: Option<&[u8]>
     while let Some(line) = lines.next() {
         let is_last = lines.peek().is_none() && tail.is_empty();
         match Line::parse(line.strip_suffix(b"\n").unwrap_or(line)) {
-            // Its end is there and its beginning not.
+            // The end of the line reached the disk, its beginning did not.
             Err(_) if is_last && line.contains(&0) => break,
             Err(_) if is_lost(line, chain.next_number()) => break,
             parsed => chain.follow(line.len(), parsed, &mut marks)?,
@@ -277,7 +278,7 @@ pub(super) fn read_with(log: &[u8], head: Option<&[u8]>, prepared: Option<&[u8]>
     Ok(chain)
 }
 
-/// How a log stands after some number of its lines.
+/// State of a log after some number of its lines.
 struct Mark {
     prev: String,
     end: u64,
@@ -316,7 +317,7 @@ impl Chain {
         Ok(())
     }
 
-    /// Adds a line that follows.
+    /// Adds a line that was checked or has just been written.
     pub(super) fn append(&mut self, line: Line, hash: String) {
         self.lines.push(line);
         self.prev.clone_from(&hash);
@@ -354,7 +355,8 @@ impl Chain {
         if found > expected + 1 && !self.is_prepared {
             return Err(self.broken(Fault::Ahead { line, found, expected }));
         }
-        // The first append prepares its head by name before it writes the line: without either this is no crash of ours.
+        // The first append prepares its head durably before it writes the line: without either head, this is not the state that a
+        // crash leaves.
         let is_first = head.is_none() && found == 1;
         if is_first && prepared.is_none_or(|prepared| prepared.number != 1 || prepared.hash != self.hash) {
             return Err(self.broken(Fault::HeadGone));
@@ -363,7 +365,7 @@ impl Chain {
         Ok(())
     }
 
-    /// Back to its first `count` lines.
+    /// Cuts the log back to its first `count` lines.
     fn cut_back(&mut self, count: u64, marks: &[Mark]) {
         let Ok(count) = usize::try_from(count) else { return };
         let Some(mark) = marks.get(count) else { return };

@@ -1,4 +1,4 @@
-//! What can be granted.
+//! Validation of grants.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::{ACTIONS, word};
 use crate::api::types::{Action, NewGrant};
 use crate::clock::utc;
 
-/// Longest word of who gave a consent, and longest spelling of one, in bytes.
+/// Longest `by`, verb or spelling of a consent, in bytes.
 const MOST_TEXT: usize = 256;
 
 /// Why something cannot be granted.
@@ -23,10 +23,10 @@ pub enum NotAGrant {
     /// The same action twice.
     #[error("it names `{0}` twice")]
     Twice(&'static str),
-    /// The model is no swarm id.
+    /// The model is not a swarm id.
     #[error("`{0}` is no swarm id")]
     Model(String),
-    /// The peer is no peer id.
+    /// The peer is not a peer id.
     #[error("`{peer}` is no peer: {source}")]
     Peer {
         /// What was named.
@@ -34,13 +34,13 @@ pub enum NotAGrant {
         /// Why.
         source: PeerIdError,
     },
-    /// A quota under which nothing may move.
+    /// A quota of 0 bytes.
     #[error("a quota of 0 bytes permits nothing")]
     NoQuota,
-    /// A quota of what moves no bytes.
+    /// A quota for actions that move no bytes.
     #[error("a quota bounds bytes that move, and only `fetch` and `serve` move any")]
     QuotaOfNothing,
-    /// An end that is past.
+    /// An expiry in the past.
     #[error("it would have ended at {}, and it is {} now", utc(*.expires_unix), utc(*.now_unix))]
     Past {
         /// When it ends.
@@ -48,22 +48,22 @@ pub enum NotAGrant {
         /// Now.
         now_unix: u64,
     },
-    /// To publish what is not served.
+    /// Publishing without serving.
     #[error("`publish` says that this machine serves, and there is no consent to `serve`")]
     PublishAlone,
-    /// To publish to one peer.
+    /// Publishing to a single peer.
     #[error("`publish` is to all peers of a swarm, not to one")]
     PublishToOne,
-    /// A text that does not go into the log.
+    /// A text that the log does not accept.
     #[error("`{field}` is not 1 to {MOST_TEXT} printable ASCII characters")]
     Text {
-        /// Of which field.
+        /// The field.
         field: &'static str,
     },
 }
 
 impl NotAGrant {
-    /// What to do instead.
+    /// Returns what the user can do instead.
     pub(super) fn hint(&self) -> &'static str {
         match self {
             Self::Nothing | Self::Twice(_) => "name each action once: fetch, import, serve, cache, publish",
@@ -81,7 +81,7 @@ impl NotAGrant {
     }
 }
 
-/// Whether a grant can be, whatever else is granted.
+/// Validates a grant by itself, whatever else is granted.
 pub(super) fn grant(new: &NewGrant, now_unix: u64) -> Result<(), NotAGrant> {
     let consent = &new.consent;
     let actions: BTreeSet<Action> = consent.actions.iter().copied().collect();
@@ -114,7 +114,7 @@ pub(super) fn grant(new: &NewGrant, now_unix: u64) -> Result<(), NotAGrant> {
     Ok(())
 }
 
-/// The lines of a grant that can be, in the order of [`ACTIONS`].
+/// Returns the lines of a valid grant, in the order of [`ACTIONS`].
 pub(super) fn lines_of(new: &NewGrant, now_unix: u64, grants: &Grants) -> Result<Vec<Granted>, NotAGrant> {
     let consent = &new.consent;
     let is_meant = |action: Action| consent.actions.contains(&action);
@@ -133,12 +133,12 @@ pub(super) fn lines_of(new: &NewGrant, now_unix: u64, grants: &Grants) -> Result
     Ok(ACTIONS.into_iter().filter(|&action| is_meant(action)).map(line).collect())
 }
 
-/// Whether payload bytes move under it.
+/// Returns true if payload bytes move under this action.
 fn moves(action: Action) -> bool {
     matches!(action, Action::Fetch | Action::Serve)
 }
 
-/// Whether a verb's own consent can stand in the log.
+/// Validates the consent for one run of a verb.
 pub(super) fn given(given: &Given) -> Result<(), NotAGrant> {
     text("verb", &given.verb)?;
     text("by", &given.by)?;
@@ -146,12 +146,12 @@ pub(super) fn given(given: &Given) -> Result<(), NotAGrant> {
     given.swarm_id.as_deref().map_or(Ok(()), swarm)
 }
 
-/// 64 hex digits, lowercase ones only.
+/// Validates a swarm id: 64 lowercase hex digits.
 fn swarm(id: &str) -> Result<(), NotAGrant> {
     parse_hex(id).map(drop).ok_or_else(|| NotAGrant::Model(id.to_owned()))
 }
 
-/// What goes into the log is printable ASCII, so that reading it can steer no terminal.
+/// Validates a text of the log: printable ASCII, so that displaying the log cannot send control sequences to a terminal.
 pub(super) fn text(field: &'static str, text: &str) -> Result<(), NotAGrant> {
     let is_text =
         (1..=MOST_TEXT).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));

@@ -1,4 +1,4 @@
-//! What goes wrong with consents.
+//! Errors of the consent log.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::problem::{Problem, code};
 /// Why a consent could not be read or recorded; nothing may be done with it then.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsentError {
-    /// The disk's.
+    /// A disk error.
     #[error("cannot {doing} the consent log `{}`: {source}", path.display())]
     Io {
         /// `read`, `write` or `lock`.
@@ -20,23 +20,23 @@ pub enum ConsentError {
         /// Why.
         source: io::Error,
     },
-    /// The log is not what was written; nothing is granted.
+    /// The log is damaged; nothing is granted.
     #[error("the consent log `{}` is damaged", path.display())]
     Damaged {
         /// The log.
         path: PathBuf,
-        /// How far it holds and what is wrong.
+        /// How far the log is valid, and what is wrong.
         verdict: LogVerdict,
     },
-    /// The log has no room for more; nothing was written. Some of it is kept for taking consents back.
+    /// The log is full; nothing was written. Some room is reserved for revocations.
     #[error("the consent log `{}` is full: it may have {most} bytes", path.display())]
     Full {
         /// The log.
         path: PathBuf,
-        /// How long it may be for what was to be written.
+        /// Longest log for this kind of line, in bytes.
         most: u64,
     },
-    /// What was asked for cannot be granted.
+    /// The grant is invalid.
     #[error("this cannot be granted: {0}")]
     NotAGrant(#[from] NotAGrant),
     /// No grant has this number.

@@ -1,11 +1,11 @@
-//! What is permitted: the fold of the log's grants and revocations. Pure: time and used bytes are told.
+//! Permissions: the fold of the log's grants and revocations. Pure: time and used bytes are arguments.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::line::{Granted, Kind, Line};
 use crate::api::types::{Action, Grant, GrantState};
 
-/// All grants that were ever given, those that ended too.
+/// All grants ever given, ended ones included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
     held: BTreeMap<u64, Held>,
@@ -21,46 +21,46 @@ struct Held {
 /// Why nothing is permitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// It never was.
+    /// No grant for it was ever given.
     Never,
-    /// The newest grant for it has ended.
+    /// The newest grant for it has expired.
     Expired,
     /// The newest grant for it is used up.
     Spent,
-    /// The newest grant for it was taken back.
+    /// The newest grant for it was revoked.
     Revoked,
 }
 
-/// What is permitted now of one action for one swarm.
+/// What is permitted now for one action in one swarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permission {
-    /// With whoever comes.
+    /// Permitted with any peer.
     pub anyone: bool,
-    /// With these peers, by grants of their own.
+    /// Permitted with these peers, by grants of their own.
     pub peers: BTreeSet<String>,
-    /// Payload bytes that the most generous open grant for anyone leaves; none: no limit. 0 where [`Self::anyone`] is false.
+    /// Payload bytes left of the most generous open grant for anyone; `None`: no limit. 0 where [`Self::anyone`] is false.
     pub left_bytes: Option<u64>,
-    /// The same for each of [`Self::peers`] by its own grants.
+    /// Payload bytes left for each of [`Self::peers`] by its own grants; `None`: no limit.
     pub left_by_peer: BTreeMap<String, Option<u64>>,
-    /// When an open grant ends next, seconds since 1970, so that this must be asked again; none: time alone changes nothing.
+    /// When the next open grant expires, in seconds since 1970, and this must be computed again; `None`: none expires.
     pub ends_unix: Option<u64>,
-    /// Why nothing is permitted; none: something is.
+    /// Why nothing is permitted; `None`: something is.
     pub reason: Option<Denied>,
 }
 
 impl Permission {
-    /// Whether there is anybody with whom it is permitted.
+    /// Returns true if the action is permitted with at least one peer.
     pub fn is_some(&self) -> bool {
         self.anyone || !self.peers.is_empty()
     }
 
-    /// Whether it is permitted with this peer.
+    /// Returns true if the action is permitted with this peer.
     pub fn permits(&self, peer: &str) -> bool {
         self.anyone || self.peers.contains(peer)
     }
 
-    /// Payload bytes that the most generous open grant leaves for this peer, be it its own or anyone's; `Some(None)`: one
-    /// of them has no limit. `None`: nothing is permitted with it.
+    /// Returns the payload bytes that the most generous open grant, this peer's own or one for anyone, leaves for this peer;
+    /// `Some(None)`: no limit. `None`: nothing is permitted with it.
     pub fn left_for(&self, peer: &str) -> Option<Option<u64>> {
         let own = self.left_by_peer.get(peer).copied();
         let anyone = self.anyone.then_some(self.left_bytes);
@@ -116,19 +116,19 @@ impl Grants {
         }
     }
 
-    /// Counts a line in that is not written yet.
+    /// Adds a grant that is not written yet.
     pub(super) fn suppose(&mut self, grant: &Granted) {
         let number = self.held.last_key_value().map_or(1, |(&last, _)| last.saturating_add(1));
         let held = Held { grant: grant.clone(), given_utc: String::new(), is_revoked: false };
         self.held.insert(number, held);
     }
 
-    /// Whether the grant was taken back; `None`: there is no such grant.
+    /// Returns true if the grant was revoked; `None`: there is no such grant.
     pub(super) fn is_revoked(&self, id: u64) -> Option<bool> {
         self.held.get(&id).map(|held| held.is_revoked)
     }
 
-    /// Whether a grant for this model, or for any where none is named, is neither revoked nor over.
+    /// Returns true if a grant for this model (for any model where `None`) is neither revoked nor expired.
     pub(super) fn covers(&self, action: Action, model: Option<&str>, now_unix: u64) -> bool {
         self.held.values().any(|held| {
             let is_for = match model {
@@ -139,7 +139,7 @@ impl Grants {
         })
     }
 
-    /// All of them, oldest first. `used`: payload bytes that moved under a grant, by its number.
+    /// Returns all grants, oldest first. `used`: payload bytes that moved under a grant, by its number.
     pub fn list(&self, now_unix: u64, used: impl Fn(u64) -> u64) -> Vec<Grant> {
         let told = |(&id, held): (&u64, &Held)| {
             let (grant, used_bytes) = (held.grant.clone(), used(id));
@@ -159,8 +159,8 @@ impl Grants {
         self.held.iter().map(told).collect()
     }
 
-    /// What is permitted of `action` for the model `swarm` (64 lowercase hex digits). To publish is to say that this
-    /// machine serves, and is permitted only while that is.
+    /// Returns what is permitted of `action` for the model `swarm` (64 lowercase hex digits). Publishing announces that this
+    /// machine serves, so it is permitted only while serving is.
     pub fn permission(
         &self,
         action: Action,
@@ -171,8 +171,8 @@ impl Grants {
         self.permission_without(action, swarm, now_unix, &used, &|_| false, 0)
     }
 
-    /// As [`Self::permission`], of the grants that are for us: not those of numbers for which `except` says true, which
-    /// belong to other transfers. A grant that leaves less than `least_bytes`, a chunk say, counts as spent.
+    /// As [`Self::permission`], without the grants for whose numbers `except` returns true: they belong to other transfers. A
+    /// grant that leaves less than `least_bytes`, say a chunk, counts as spent.
     pub fn permission_without(
         &self,
         action: Action,
@@ -230,8 +230,8 @@ impl Grants {
         permission
     }
 
-    /// The grants of `action` for the model `swarm` that are neither over nor taken back, except those of the numbers for
-    /// which `except` says true: the most specific first (peer and model, peer, model, any), and of equals the oldest.
+    /// Returns the grants of `action` for the model `swarm` that are neither expired nor revoked, without those for whose numbers
+    /// `except` returns true. Order: the most specific first (peer and model, peer, model, any), then the oldest.
     pub fn open(
         &self,
         action: Action,
@@ -252,19 +252,19 @@ impl Grants {
     }
 }
 
-/// A grant under which bytes may move now, as far as its quota goes.
+/// A grant under which bytes may move now, within its quota.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     /// Its number.
     pub grant: u64,
-    /// With whom; none: with anyone.
+    /// The peer that it is for; `None`: any peer.
     pub peer: Option<String>,
-    /// How many in all; none: no limit.
+    /// Quota in payload bytes; `None`: no limit.
     pub quota_bytes: Option<u64>,
 }
 
-/// The grant that so many bytes with `peer` count against: the first of `open` that has room for all of them. `used`:
-/// payload bytes that moved under a grant, by its number.
+/// Returns the grant that `bytes` exchanged with `peer` are charged to: the first of `open` that has room for all of them.
+/// `used`: payload bytes that moved under a grant, by its number.
 pub fn charged(open: &[Open], peer: &str, bytes: u64, used: impl Fn(u64) -> u64) -> Option<u64> {
     let is_with = |open: &&Open| open.peer.as_deref().is_none_or(|with| with == peer);
     let has_room =
@@ -289,7 +289,7 @@ impl Permission {
     }
 }
 
-/// The larger, where none is no limit.
+/// Returns the larger limit; `None` is no limit.
 fn more(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     Some(one?.max(other?))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::word;
 use crate::api::types::{Action, LogEntry};
 
-/// What a chained line begins with; lines of before there was a chain do not.
+/// Prefix of a chained line; lines from before the chain lack it.
 pub(super) const OPENING: &[u8] = b"{\"version\":1,";
 
 const VERSION: u32 = 1;
@@ -26,7 +26,7 @@ pub(super) struct Line {
     pub(super) kind: Kind,
 }
 
-/// What happened.
+/// Event that a line records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(super) enum Kind {
@@ -36,22 +36,22 @@ pub(super) enum Kind {
     Restore(Restored),
 }
 
-/// A verb's own consent, which ends with its run.
+/// Consent for one run of a verb; it ends with the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Given {
     /// The verb that asked.
     pub verb: String,
-    /// To what.
+    /// The actions agreed to.
     pub actions: Vec<Action>,
-    /// For which swarm, 64 lowercase hex digits; none: it was not known yet.
+    /// The swarm id, 64 lowercase hex digits; `None`: it was not known yet.
     pub swarm_id: Option<String>,
-    /// How: `flag`, `prompt`, `command`.
+    /// How it was given: `flag`, `prompt`, `command`.
     pub by: String,
     /// As the user spelled it.
     pub spelled: String,
 }
 
-/// A consent that holds until it ends.
+/// A standing consent, which holds until it expires, is used up or is revoked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Granted {
     pub(super) action: Action,
@@ -62,35 +62,35 @@ pub(super) struct Granted {
     pub(super) by: String,
 }
 
-/// A grant taken back.
+/// Revocation of a grant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Revoked {
     pub(super) grant: u64,
     pub(super) by: String,
 }
 
-/// An older or another log that its user took for this one. All grants before it have ended.
+/// Acceptance by the user of an older or another log in place of this one. It ends all grants before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Restored {
-    /// The newest line that was seen of the log that was given up.
+    /// Newest line seen of the log that was given up.
     pub(super) seen_number: u64,
     pub(super) seen_hash: String,
     pub(super) by: String,
 }
 
-/// Why bytes are no line of the log.
+/// Why bytes are not a line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
-    /// Something beyond printable ASCII.
+    /// It has bytes other than printable ASCII.
     #[error("it holds bytes that this program never writes")]
     Bytes,
-    /// No hash at its end.
+    /// It does not end with a hash.
     #[error("it does not end with its hash")]
     NoHash,
-    /// Another hash than that of its bytes.
+    /// Its hash is not that of its bytes.
     #[error("its bytes do not have its hash")]
     Hash,
-    /// The hash is right, and yet it is not what this version writes.
+    /// The hash is right, but this version does not write such lines.
     #[error("it is not written as this version of the program writes lines")]
     Form,
 }
@@ -98,7 +98,7 @@ pub enum LineError {
 /// A line as it stands in the file.
 pub(super) struct Sealed {
     pub(super) line: Line,
-    /// With its line end.
+    /// The text with its line end.
     pub(super) text: String,
     pub(super) hash: String,
 }
@@ -108,7 +108,7 @@ impl Line {
         Self { version: VERSION, number, time: utc(now_unix), prev, kind }
     }
 
-    /// Adds the hash: SHA-256 of the line as it is without that field.
+    /// Adds the hash: SHA-256 of the line without that field.
     pub(super) fn seal(self) -> Result<Sealed, serde_json::Error> {
         let body = serde_json::to_string(&self)?;
         let hash = hex(&sha256(body.as_bytes()));
@@ -117,7 +117,7 @@ impl Line {
         Ok(Sealed { line: self, text, hash })
     }
 
-    /// Reads a line, without its line end; gives its hash too.
+    /// Parses a line without its line end; returns its hash too.
     pub(super) fn parse(bytes: &[u8]) -> Result<(Self, String), LineError> {
         let is_printable = bytes.iter().all(|byte| matches!(byte, b' '..=b'~'));
         let text = std::str::from_utf8(bytes).ok().filter(|_| is_printable).ok_or(LineError::Bytes)?;
@@ -134,12 +134,12 @@ impl Line {
             return Err(LineError::Hash);
         }
         let line: Self = serde_json::from_str(&body).map_err(|_| LineError::Form)?;
-        // One spelling only: what is left out, doubled or added by another hand does not come out the same.
+        // Only the canonical spelling is accepted: omitted, repeated or foreign fields do not serialize to the same bytes.
         let is_ours = line.version == VERSION && serde_json::to_string(&line).is_ok_and(|ours| ours == body);
         if is_ours { Ok((line, hash.to_owned())) } else { Err(LineError::Form) }
     }
 
-    /// As it is told to people.
+    /// Returns the line for display.
     pub(super) fn entry(&self) -> LogEntry {
         let (kind, text) = match &self.kind {
             Kind::Given(given) => ("given", given.text()),
@@ -183,7 +183,7 @@ impl Granted {
     }
 }
 
-/// A line of before there was a chain, as it is told to people; none: it cannot be read.
+/// Returns a line from before the chain for display; `None`: it cannot be parsed.
 pub(super) fn older_entry(bytes: &[u8]) -> Option<LogEntry> {
     #[derive(Deserialize)]
     struct Older {
@@ -195,7 +195,7 @@ pub(super) fn older_entry(bytes: &[u8]) -> Option<LogEntry> {
     Some(LogEntry { number: 0, time_utc: older.time, kind: "given".to_owned(), text: older.given.text() })
 }
 
-/// RFC 3339 UTC in whole seconds; a time that has no such spelling is told as its number.
+/// Formats a time as RFC 3339 UTC in whole seconds; a time outside the calendar is shown as its number.
 pub(super) fn utc(unix_seconds: u64) -> String {
     let time = i64::try_from(unix_seconds).ok().and_then(|at| jiff::Timestamp::from_second(at).ok());
     time.map_or_else(|| format!("{unix_seconds} seconds after 1970"), |time| time.to_string())

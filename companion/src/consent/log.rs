@@ -1,10 +1,10 @@
 //! The log on disk: one lock, one file that only grows, and the head beside it.
 //!
-//! An append is: new head written beside the old one and synced, lines written, log synced, head renamed into place, folder
-//! synced; only then is it said to be done. So the head never names a line that a loss of power can take, and a crash
-//! leaves at most one of two things behind the line that the head names: a piece of what was appended, which nobody acted
-//! on and which is cut away, or the whole, which counts once it is synced and named. Whether several lines are the whole
-//! the prepared head says, whose name is synced before they are written.
+//! Steps of an append: the new head is written beside the old one and synced, the lines are written, the log is synced, the head
+//! is renamed into place, the folder is synced; only then does the append return. So the head never names a line that a power cut
+//! can take, and a crash leaves behind the line that the head names at most one of two things: a part of the append, on which no
+//! process acted and which is cut away, or the whole append, which counts once it is synced and named. For an append of several
+//! lines the prepared head says whether they are whole; its name is synced before they are written.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -23,22 +23,22 @@ const LOG_NAME: &str = "consent.log";
 const HEAD_NAME: &str = "consent.head";
 const NEW_HEAD_NAME: &str = "consent.head.new";
 const LOCK_NAME: &str = "consent.lock";
-/// In the data folder: an older copy of the state folder does not bring an older one of this.
+/// Kept in the data folder, so that restoring an older copy of the state folder does not restore an older one of this.
 const SEEN_NAME: &str = "consent.seen";
 const NEW_SEEN_NAME: &str = "consent.seen.new";
 
-/// A longer log is none of ours: room for more than 100,000 consents.
+/// Longest log, in bytes: room for more than 100,000 consents.
 pub(super) const MAX_BYTES: u64 = 64 << 20;
 
-/// Of those, what is kept for taking consents back: more than 10,000 times.
+/// Part of [`MAX_BYTES`] that is reserved for revocations: room for more than 10,000.
 pub(super) const KEPT_BYTES: u64 = 4 << 20;
 
-/// How often a log is read that changes while it is read without a lock.
+/// Tries to read a log that changes while it is read without a lock.
 const LOOKS: usize = 10;
 
 const MAX_HEAD_BYTES: u64 = 4 << 10;
 
-/// The files of a state folder, and the head that is kept apart from them.
+/// Paths of the log's files in the state folder, and of the head that is kept in the data folder.
 #[derive(Clone, Debug)]
 pub(super) struct Files {
     folder: PathBuf,
@@ -50,7 +50,7 @@ pub(super) struct Held {
     _lock: File,
 }
 
-/// How the files looked. An append changes the log's length; the rest tells of other hands.
+/// Stamp of log and head. An append changes the log's length; inode and change time reveal changes by other programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp([Option<(u64, u64, i64, i64)>; 2]);
 
@@ -71,20 +71,20 @@ impl Files {
         self.data.join(SEEN_NAME)
     }
 
-    /// The newest line that any process has seen of the log, by the file that is kept apart from it.
+    /// Reads the newest line that any process has seen of the log, from the file in the data folder.
     pub(super) fn read_seen(&self) -> Result<Option<Head>, ConsentError> {
         let read = read_file(&self.seen(), MAX_HEAD_BYTES);
         let bytes = read.map_err(|source| ConsentError::Io { doing: "read", path: self.seen(), source })?;
         Ok(bytes.map(|bytes| Head::parse_seen(&bytes)))
     }
 
-    /// Keeps the newest line that was seen of the log, so that an older one is known for what it is. Best effort: where it cannot
-    /// be kept now the next reading does it, and what was kept before still counts.
+    /// Writes the newest line seen of the log to the data folder, so that an older log is detected. Best effort: after an error
+    /// the next read tries again, and the previous head still counts.
     pub(super) fn keep_seen(&self, _held: &Held, head: &Head) {
         if self.read_seen().is_ok_and(|seen| seen.as_ref() == Some(head)) {
             return;
         }
-        // Never of a line that a loss of power could take.
+        // The folder is synced first, so that a line that a power cut could take is never recorded as seen.
         let _ = self.sync_folder().and_then(|()| {
             let new = self.prepare_seen(head)?;
             self.name_seen(&new)
@@ -105,7 +105,7 @@ impl Files {
         step("sync_dir", || folder.sync_all())
     }
 
-    /// How the files look now.
+    /// Returns the present stamp of the files.
     pub(super) fn stamp(&self) -> Result<Stamp, ConsentError> {
         let of = |path: PathBuf| match path.symlink_metadata() {
             Ok(found) => Ok(Some((found.ino(), found.len(), found.ctime(), found.ctime_nsec()))),
@@ -115,17 +115,17 @@ impl Files {
         Ok(Stamp([of(self.log())?, of(self.head())?]))
     }
 
-    /// Whether there is a log or a head.
+    /// Returns true if there is a log or a head.
     pub(super) fn are_there(&self) -> Result<bool, ConsentError> {
         Ok(self.stamp()?.0.iter().any(Option::is_some))
     }
 
-    /// Waits until no other process reads or changes the files. `None`: there are none, and none are made.
+    /// Locks the files, waiting for other processes. `None`: there are no files, and none are created.
     pub(super) fn lock_if_there(&self) -> Result<Option<Held>, ConsentError> {
         if self.are_there()? { self.lock().map(Some) } else { Ok(None) }
     }
 
-    /// As [`Self::lock_if_there`], and makes the folder.
+    /// As [`Self::lock_if_there`], but creates the folder and the lock.
     pub(super) fn lock_to_write(&self) -> Result<Held, ConsentError> {
         let mut builder = DirBuilder::new();
         step("mkdir", || builder.recursive(true).mode(0o700).create(&self.folder))
@@ -154,14 +154,14 @@ impl Files {
         self.read_unlocked()
     }
 
-    /// Reads log and head and changes nothing, so that it can be done where nothing may be written: a lock that is there is
-    /// waited for, and none is made. Gives what was seen of the log before, too. `None`: there is neither log nor head.
+    /// Reads log and head without changing anything, so that read-only folders will do: an existing lock is waited for, and none
+    /// is created. Also returns the newest line seen before. `None`: there is neither log nor head.
     #[expect(clippy::type_complexity, reason = "each of its parts may not be there, for a reason of its own")]
     pub(super) fn look(&self) -> Result<(Option<Result<Chain, Broken>>, Option<Head>), ConsentError> {
         let mut read = (None, None);
         for _ in 0..LOOKS {
             let before = self.stamp()?;
-            // Before the log, which only grows: what is appended meanwhile is not missed.
+            // Read before the log, which only grows: lines appended meanwhile cannot look missing.
             let seen = self.read_seen()?;
             if before.0.iter().all(Option::is_none) {
                 return Ok((None, seen));
@@ -196,13 +196,13 @@ impl Files {
             let fault = Fault::TooLong { most: MAX_BYTES };
             return Ok(Err(Broken { fault, entries: 0, older: 0, hash: String::new() }));
         }
-        // One that cannot be read was not prepared to its end.
+        // A prepared head that cannot be read was not completed.
         let prepared = read_file(&self.folder.join(NEW_HEAD_NAME), MAX_HEAD_BYTES).ok().flatten();
         Ok(chain::read_with(&log, head.as_deref(), prepared.as_deref()))
     }
 
-    /// Finishes what a crash interrupted: a piece of a line goes, a whole line that the head does not name yet is synced
-    /// and named. Until that is done nobody may act on the line.
+    /// Completes an interrupted append: a part of a line is cut away; a whole line that the head does not name yet is synced and
+    /// named. Until then no process may act on that line.
     pub(super) fn settle(&self, _held: &Held, chain: &mut Chain) -> Result<(), ConsentError> {
         if chain.torn == 0 && !chain.is_ahead {
             return Ok(());
@@ -216,7 +216,7 @@ impl Files {
         })?;
         chain.torn = 0;
         if chain.is_ahead {
-            // A prepared one is not written again: it alone says that several lines are whole.
+            // A prepared head is not written again: it is the only evidence that several lines are whole.
             let new = if chain.is_prepared {
                 self.folder.join(NEW_HEAD_NAME)
             } else {
@@ -228,8 +228,8 @@ impl Files {
         Ok(())
     }
 
-    /// Appends lines to a settled log, durably, all or none; gives their numbers. After a failure they are not there, but
-    /// for a disk that takes neither them nor their removal.
+    /// Appends lines to a settled log durably, all or none; returns their numbers. After an error they are not in the log, unless
+    /// the disk accepts neither them nor their removal.
     pub(super) fn append(
         &self,
         _held: &Held,
@@ -255,11 +255,11 @@ impl Files {
         if chain.len.saturating_add(text.len() as u64) > most {
             return Err(ConsentError::Full { path: self.log(), most });
         }
-        // Before the lines, so that a disk without room for it has no lines either.
+        // The head is written before the lines, so that a disk without room for it has no lines either.
         let new = self.prepare_head(last.line.number, &last.hash)?;
         let new_seen = self.writing(|| self.prepare_seen(&Head::new(last.line.number, last.hash.clone())))?;
         self.writing(|| {
-            // Of several lines, and of a first one, it alone says that they are whole.
+            // For several lines, and for a first one, the prepared head is the only evidence that they are whole.
             if lines.len() > 1 || chain.lines.is_empty() {
                 self.sync_folder()?;
             }
@@ -273,7 +273,7 @@ impl Files {
             }
             self.sync_folder()
         })?;
-        // The line counts by now; a head that cannot be kept is kept by the next reading.
+        // The lines count by now; if the seen head cannot be written, the next read does it.
         let _ = self.name_seen(&new_seen);
         chain.len += text.len() as u64;
         chain.lacks_line_end = false;
@@ -285,7 +285,7 @@ impl Files {
         Ok(lines.into_iter().map(append).collect())
     }
 
-    /// Writes a head beside the one that there is; gives its path.
+    /// Writes a new head beside the present one; returns its path.
     fn prepare_head(&self, number: u64, hash: &str) -> Result<PathBuf, ConsentError> {
         self.writing(|| {
             let text = Head::new(number, hash.to_owned()).render().map_err(io::Error::other)?;
@@ -295,7 +295,7 @@ impl Files {
         })
     }
 
-    /// Puts a prepared head in its place.
+    /// Renames a prepared head into place.
     fn name_head(&self, new: &Path) -> io::Result<()> {
         step("rename", || std::fs::rename(new, self.head()))?;
         self.sync_folder()
@@ -321,8 +321,7 @@ impl Files {
     }
 }
 
-/// Writes and syncs a file of ours under the name that it has until it is renamed. One of an earlier crash is written over;
-/// the lock keeps other processes away from it.
+/// Writes and syncs a small file under its temporary name. Replaces one that a crash left; the lock keeps other processes away.
 fn write_small(path: &Path, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600).custom_flags(flags(OFlags::NOFOLLOW));
@@ -339,7 +338,7 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// At most `most` bytes and one of a plain file; `None`: it is not there.
+/// Reads at most `most` + 1 bytes of a regular file; `None`: it does not exist.
 fn read_file(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK));
@@ -352,7 +351,7 @@ fn read_file(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
     if !metadata.is_file() {
         return Err(io::Error::other("it is not a plain file"));
     }
-    // A consent that another account may have written is none of the user's.
+    // A file that another account can write to proves no consent of the user.
     check_own(&metadata)?;
     let mut bytes = Vec::new();
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;

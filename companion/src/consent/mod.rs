@@ -1,7 +1,7 @@
-//! What the user agreed to: an append-only, hash-chained log (`chain`, `log`), what it permits now (`grants`), and
-//! how much moved under it (`usage`). `docs/consent.md` has the file, byte for byte.
+//! Consents of the user: an append-only, hash-chained log (`chain`, `log`), what it permits now (`grants`), and how many bytes
+//! moved under it (`usage`). `docs/consent.md` has the file format, byte for byte.
 //!
-//! A consent is on disk, synced, before anything is done with it. Where the log is damaged nothing is granted.
+//! A consent is synced to disk before anything is done with it. A damaged log grants nothing.
 
 mod book;
 mod chain;
@@ -25,11 +25,11 @@ use minimodel_verifier::receipt::ConsentAction;
 
 use crate::api::types::Action;
 
-/// All actions, in the order in which they are asked for and told.
+/// All actions, in the order in which they are asked for and listed.
 pub const ACTIONS: [Action; 5] =
     [Action::Fetch, Action::Import, Action::Serve, Action::Cache, Action::Publish];
 
-/// The word of an action in the log, in flags and in receipts.
+/// Returns the word for an action in the log, in flags and in receipts.
 pub fn word(action: Action) -> &'static str {
     ConsentAction::from(action).as_str()
 }

@@ -10,7 +10,7 @@ fn key(grant: u64) -> String {
     format!("{PREFIX}{grant}")
 }
 
-/// Writes down what moved under a grant, ever.
+/// Stores all payload bytes ever moved under a grant.
 ///
 /// # Errors
 ///
@@ -19,7 +19,7 @@ pub fn put_used(change: &mut Change<'_>, grant: u64, bytes: u64) -> Result<(), D
     change.put(Table::Settings, &key(grant), &bytes)
 }
 
-/// What moved, by grant; one under which nothing did is not there.
+/// Returns the payload bytes moved by grant; a grant under which none moved has no entry.
 ///
 /// # Errors
 ///
@@ -27,7 +27,7 @@ pub fn put_used(change: &mut Change<'_>, grant: u64, bytes: u64) -> Result<(), D
 pub fn used(db: &Db) -> Result<BTreeMap<u64, u64>, DbError> {
     let rows = db.all::<serde_json::Value>(Table::Settings)?;
     let numbers = rows.iter().filter_map(|(key, _)| key.strip_prefix(PREFIX)?.parse::<u64>().ok());
-    // Read by key once more, so that a row that is no number is an error that names it.
+    // Read again by key, so that a row that is not a number is an error that names it.
     numbers.map(|grant| Ok((grant, db.get(Table::Settings, &key(grant))?.unwrap_or(0)))).collect()
 }
 

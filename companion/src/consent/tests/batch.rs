@@ -1,4 +1,4 @@
-//! Many lines at once, a log that is full, and one that may only be read.
+//! Appends of many lines, a full log, and a read-only one.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -19,7 +19,7 @@ fn serve_to(n: u8) -> NewGrant {
     NewGrant { peer: Some(peer(n)), ..new_grant(&[Action::Serve]) }
 }
 
-/// Three lines at once, cut at each byte, with parts of them lost.
+/// An append of three lines, cut at each byte, with parts of it lost.
 fn each_crash_of_a_batch(older: &str, before: usize) {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path();
@@ -47,7 +47,7 @@ fn each_crash_of_a_batch(older: &str, before: usize) {
             let chain = read_with(&crashed, head_before.as_deref(), Some(&head_after)).unwrap();
             assert_eq!((chain.lines.len(), chain.is_ahead), (kept, is_whole), "{end} {lost:?}");
             assert!(chain.len >= from as u64 && chain.len + chain.torn == end as u64, "{end} {lost:?}");
-            // What was acted on is not given up for a cut.
+            // A cut in lines that the head names is damage.
             let after = read_with(&crashed, Some(&head_after), None);
             assert_eq!(after.is_ok(), is_whole, "{end} {lost:?}");
             if !is_thorough {
@@ -74,7 +74,7 @@ fn each_crash_of_a_batch(older: &str, before: usize) {
             assert!(book.verify().ok && log(folder).starts_with(&acted_on));
         }
     }
-    // Without the head that was prepared for them, several lines are of another hand.
+    // Without their prepared head, several lines are not what a crash leaves.
     let broken = read_with(&whole, head_before.as_deref(), None).unwrap_err();
     assert!(matches!(broken.fault, Fault::Ahead { .. }), "{:?}", broken.fault);
     let other = fs::read_to_string(&head).unwrap().replace('a', "b");
@@ -101,7 +101,7 @@ fn many_are_granted_and_taken_back_in_two_appends_and_a_wrong_one_among_them_sto
     many.push(wrong);
     assert!(matches!(book.grant_all(&many, NOW), Err(ConsentError::NotAGrant(NotAGrant::Model(_)))));
     assert!(!folder.exists());
-    // To publish is allowed by what comes before it in the same breath, and not by what comes after.
+    // In one call, `publish` needs a `serve` before it, not after it.
     let of = |action| NewGrant { model: Some(swarm(1)), ..new_grant(&[action]) };
     let too_soon = book.grant_all(&[of(Action::Publish), of(Action::Serve)], NOW).unwrap_err();
     assert!(matches!(too_soon, ConsentError::NotAGrant(NotAGrant::PublishAlone)), "{too_soon}");

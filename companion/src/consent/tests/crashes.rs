@@ -1,4 +1,4 @@
-//! What a crash, a loss of power or another process leaves, on a real disk.
+//! State of the log after a crash, a power cut or another process's append, on a real disk.
 
 use std::fs;
 use std::path::Path;
@@ -45,7 +45,7 @@ fn what_is_recorded_is_there_for_the_next_process_and_for_one_that_runs() {
     assert!(other.grants().list(NOW, |_| 0).is_empty());
     assert!(other.reload_if_changed().unwrap() && !other.reload_if_changed().unwrap());
     assert_eq!(other.grants(), one.grants());
-    // Each appends to what the log is then, not to what it knows.
+    // Each process appends to the log on disk, not to the one it remembers.
     other.revoke(2, "flag", NOW + 1).unwrap();
     assert_eq!(one.grant(&serve(), NOW + 2).unwrap(), [5]);
     assert_eq!(one.lines().len(), 5);
@@ -81,7 +81,7 @@ fn appends_of_many_at_once_are_one_chain() {
     assert_eq!((verdict.ok, verdict.entries), (true, 20), "{verdict:?}");
 }
 
-/// A state folder after `before` and `last` were recorded, cut at each byte of the last line, with the head of before.
+/// A state folder after `before` appends and one more, whose line is cut at each byte, with the previous head.
 fn each_crash_of_the_last_append(older: &str, before: usize) {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path();
@@ -94,7 +94,7 @@ fn each_crash_of_the_last_append(older: &str, before: usize) {
     let (acted_on, head_before) = (log(folder), fs::read(&head).ok());
     book.grant(&new_grant(&[Action::Fetch]), NOW).unwrap();
     let (whole, head_after) = (log(folder), fs::read(&head).unwrap());
-    // As the crash leaves it: the head of the append was prepared, and nothing of it was seen.
+    // As a crash leaves it: the head of the append is prepared, and none of its lines was recorded as seen.
     let set_head = |bytes: Option<&Vec<u8>>| {
         unsee(folder);
         fs::write(folder.join("consent.head.new"), &head_after).unwrap();
@@ -104,7 +104,7 @@ fn each_crash_of_the_last_append(older: &str, before: usize) {
         }
     };
     for end in acted_on.len()..=whole.len() {
-        // Syncing costs: each cut is judged, and each sixteenth made on the disk.
+        // Syncing is slow: each cut is checked in memory, and each sixteenth on the disk.
         let is_thorough = end % 16 == 0 || end == whole.len();
         for zeros in [false, true] {
             let mut crashed = whole[..end].to_vec();
@@ -138,7 +138,7 @@ fn each_crash_of_the_last_append(older: &str, before: usize) {
             let book = open(folder).unwrap();
             assert_eq!(book.grants().list(NOW, |_| 0).len(), before + 1 + usize::from(is_whole));
             assert!(book.verify().ok && log(folder).starts_with(&acted_on));
-            // The same cut when it was acted on is damage, and then nothing is granted or changed.
+            // The same cut in lines that the head names is damage: nothing is granted or changed.
             if end < whole.len() || zeros {
                 set_head(Some(&head_after));
                 fs::write(folder.join("consent.log"), &crashed).unwrap();
@@ -241,7 +241,7 @@ fn what_cannot_be_granted_says_why_and_leaves_no_line() {
         assert!(problem.code == code::USAGE && !problem.hint.is_empty());
     }
     assert!(!folder.exists());
-    // Publishing stands on a consent to serve the same, in the same breath or before.
+    // Publishing needs a consent to serve the same model, in the same call or before.
     let of =
         |actions: &[Action], model: Option<u8>| NewGrant { model: model.map(swarm), ..new_grant(actions) };
     let alone = book.grant(&of(&[Publish], Some(1)), NOW).unwrap_err();
@@ -255,7 +255,7 @@ fn what_cannot_be_granted_says_why_and_leaves_no_line() {
     }
     book.revoke(1, "flag", NOW).unwrap();
     assert!(book.grant(&of(&[Publish], Some(1)), NOW).is_err());
-    // A quota bounds what moves bytes, and stands at nothing else.
+    // A quota is kept only with actions that move bytes.
     let mut new = new_grant(&[Import, Fetch]);
     new.consent.quota_bytes = Some(9);
     book.grant(&new, NOW).unwrap();

@@ -1,4 +1,4 @@
-//! Whatever is done to the bytes of a log that was written whole is found, and told with its line.
+//! Any change to the bytes of a completely written log is found and reported with its line.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -75,7 +75,7 @@ proptest! {
         let changed = lines.concat();
         prop_assume!(changed != built.log);
         prop_assert!(read(&changed, Some(built.head.as_bytes())).is_err());
-        // One at the end as well.
+        // Also for a line at the end.
         let more = [&built.log[..], OLDER.as_bytes()].concat();
         prop_assert!(read(&more, Some(built.head.as_bytes())).is_err());
     }
@@ -92,11 +92,11 @@ proptest! {
     #[test]
     fn lines_of_another_log_or_with_another_head_are_found(older in older(), kinds in kinds(), at in any::<Index>()) {
         let built = build(&older, &kinds);
-        // The same lines, chained over something else, under the head of the first.
+        // The same lines chained over other older bytes, under the head of the first log.
         let other = build(&format!("{older}{OLDER}"), &kinds);
         prop_assert!(read(&other.log, Some(built.head.as_bytes())).is_err());
         prop_assert!(read(&built.log, Some(other.head.as_bytes())).is_err());
-        // The head of an earlier time: one line of it may be a crash, more are not.
+        // An earlier head: one line after it may be a crash, more may not.
         let kept = at.index(kinds.len());
         let earlier = build(&older, &kinds[..kept]);
         let head = (kept > 0).then_some(earlier.head.as_bytes());
@@ -166,7 +166,7 @@ fn a_log_of_before_the_chain_goes_on_being_valid() {
     let verdict = |log: &str| read(log.as_bytes(), None).unwrap().verdict();
     assert_eq!((verdict("").ok, verdict("").older), (true, 0));
     assert_eq!((verdict(OLDER).ok, verdict(OLDER).older, verdict(OLDER).entries), (true, 1, 0));
-    // One that a crash cut, too: what is there is covered as it is.
+    // Also an older line that a crash cut: it is covered as it is.
     let cut = &OLDER.repeat(2)[..OLDER.len() + 40];
     let chain = read(cut.as_bytes(), None).unwrap();
     assert_eq!((chain.older, chain.older_entries.len(), chain.lacks_line_end), (2, 1, true));

@@ -1,4 +1,4 @@
-//! What follows from the lines: the fold, its boundaries, and what bytes count against.
+//! The fold of the lines, its boundaries, and which grant bytes are charged to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,7 @@ fn permission(grants: &Grants, now: u64, used: &BTreeMap<u64, u64>) -> Permissio
     grants.permission(Action::Serve, &swarm(1), now, |id| used.get(&id).copied().unwrap_or(0))
 }
 
-/// Whether `one` permits nothing that `other` does not.
+/// Returns true if `one` permits nothing that `other` does not.
 fn is_within(one: &Permission, other: &Permission) -> bool {
     let less =
         |one: Option<u64>, other: Option<u64>| other.is_none_or(|most| one.is_some_and(|one| one <= most));
@@ -61,7 +61,7 @@ proptest! {
                 prop_assert_eq!(after.is_some(), after.reason.is_none());
             }
         }
-        // Whatever else is in the log, in whichever order.
+        // Independent of other lines in the log and of their order.
         let state = |grants: &Grants| grants.list(now, |_| 0).iter().find(|grant| grant.id == of).map(|grant| grant.state);
         let revoked = state(&after);
         prop_assert!(revoked.is_none_or(|state| state == GrantState::Revoked));
@@ -77,7 +77,7 @@ proptest! {
         let ask = |now, moved| grants.permission(Action::Serve, &swarm(1), now, |_| moved);
         prop_assert!(is_within(&ask(now + 1, moved), &ask(now, moved)));
         prop_assert!(is_within(&ask(now, moved + 1), &ask(now, moved)));
-        // Until the moment that it names, time alone changes nothing; at that moment it may.
+        // Time alone changes nothing before `ends_unix`.
         let permission = ask(now, moved);
         let last = permission.ends_unix.map_or(NOW + 100, |ends| ends - 1);
         prop_assert!(last >= now);
@@ -97,7 +97,7 @@ proptest! {
                 let permission = grants.permission(action, &swarm(model), now, used);
                 let grant = charged.map(|id| listed.iter().find(|grant| grant.id == id).unwrap());
                 let is_open = grant.is_some_and(|grant| grant.state == GrantState::Active);
-                // What is published must be served besides.
+                // Publishing also needs permission to serve.
                 let is_served = grants.permission(Action::Serve, &swarm(model), now, used).is_some();
                 let is_meant = is_open && (action != Action::Publish || is_served);
                 prop_assert_eq!(is_meant, permission.permits(&peer(with)), "{:?} {:?}", grant, permission);

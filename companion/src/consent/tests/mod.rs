@@ -1,4 +1,4 @@
-//! The log against damage and crashes, and the fold of its grants.
+//! Tests of the log against damage and crashes, and of the fold of its grants.
 
 mod batch;
 mod crashes;
@@ -13,12 +13,12 @@ use crate::api::types::{Action, Consent, NewGrant};
 
 pub(super) const NOW: u64 = 1_780_315_200;
 
-/// The data folder that belongs to a state folder here.
+/// Returns the data folder of a state folder in these tests.
 pub(super) fn data(state: &std::path::Path) -> std::path::PathBuf {
     state.join("data")
 }
 
-/// As if nothing had been seen of the log: for states that a crash leaves before anything was.
+/// Removes the record of seen lines, for states that a crash leaves before the first one.
 pub(super) fn unsee(state: &std::path::Path) {
     let _ = std::fs::remove_dir_all(data(state));
 }
@@ -52,11 +52,11 @@ pub(super) fn new_grant(actions: &[Action]) -> NewGrant {
     NewGrant { consent, model: None, peer: None }
 }
 
-/// What version 0 wrote.
+/// A line of version 0.
 pub(super) const OLDER: &str = "{\"version\":0,\"time\":\"2026-06-01T12:00:00Z\",\"verb\":\"fetch\",\"actions\":[\"fetch\",\
                                 \"import\"],\"swarm_id\":null,\"by\":\"flag\",\"spelled\":\"--consent fetch,import\"}\n";
 
-/// A log over what is older, with its head; the hash and end of each line.
+/// A log with older lines and its head; the hash and end of each line.
 pub(super) struct Built {
     pub(super) log: Vec<u8>,
     pub(super) head: String,

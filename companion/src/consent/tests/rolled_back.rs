@@ -1,4 +1,4 @@
-//! A log that is older than what was seen of it, or another one.
+//! Logs that were replaced by an older copy or by another log.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,7 +16,7 @@ fn copy(folder: &Path) -> Copy {
     FILES.map(|name| fs::read(folder.join(name)).ok()).to_vec()
 }
 
-/// New files, as a copying program makes them.
+/// Puts a copy back as new files, as a copying program does.
 fn put_back(folder: &Path, copy: &Copy) {
     for (name, bytes) in FILES.iter().zip(copy) {
         let path = folder.join(name);
@@ -27,7 +27,7 @@ fn put_back(folder: &Path, copy: &Copy) {
     }
 }
 
-/// A log of one grant, which was taken back later, then the log of that moment.
+/// Makes a log with one grant that is then revoked; returns the book and copies of the files before and after the revocation.
 fn revoked(folder: &Path) -> (ConsentBook, Copy, Copy) {
     let mut book = ConsentBook::open(folder, &data(folder)).unwrap();
     book.grant(&new_grant(&[Action::Serve]), NOW).unwrap();
@@ -58,10 +58,10 @@ fn h9_an_older_log_is_damage_to_a_new_process_and_to_one_that_runs() {
     is_refused(home.path(), &mut running, "an older copy");
     let mut fresh = ConsentBook::unread(home.path(), &data(home.path()));
     is_refused(home.path(), &mut fresh, "an older copy");
-    // One that runs knows it by itself, whatever became of the data folder.
+    // A running process knows the newest head, whatever happened to the data folder.
     unsee(home.path());
     is_refused(home.path(), &mut running, "an older copy");
-    // So does one that was told, as by its database.
+    // So does a process that was given the head, as from its database.
     let mut told = ConsentBook::unread(home.path(), &data(home.path()));
     running.remembered().iter().for_each(|head| told.remember(head.clone()));
     is_refused(home.path(), &mut told, "an older copy");
@@ -84,7 +84,7 @@ fn h9_every_shorter_log_is_damage_even_none_and_even_with_a_head_that_fits() {
     for (lines, shorter) in copies.iter().enumerate() {
         put_back(folder, shorter);
         is_refused(folder, &mut ConsentBook::unread(folder, &data(folder)), "the log ends with number");
-        // Cut, and its head is gone.
+        // A cut log without its head.
         put_back(folder, &vec![shorter[0].clone(), None]);
         let _ = fs::remove_file(folder.join("consent.head.new"));
         let word = if lines == 1 { "is gone" } else { "" };
@@ -94,7 +94,7 @@ fn h9_every_shorter_log_is_damage_even_none_and_even_with_a_head_that_fits() {
     assert!(book.reload_if_changed().is_ok());
 }
 
-/// Of a log without its head nobody knows how long it was, although nothing else was ever seen of it.
+/// The length of a log without its head is unknown, even if no line of it was recorded as seen.
 #[test]
 fn h9_a_line_without_any_head_is_no_crash_of_ours() {
     let home = tempfile::tempdir().unwrap();
@@ -149,12 +149,12 @@ fn h9_a_restored_log_counts_when_its_user_says_so_and_grants_nothing_of_before()
                 .all(|grant| grant.state == crate::api::types::GrantState::Revoked)
         );
         assert!(book.lines().last().unwrap().kind == "restore" && book.verify().ok);
-        // One that runs finds in it that just what it saw was given up.
+        // A running process finds that the head that it remembers was given up.
         assert!(running.reload_if_changed().unwrap());
         assert_eq!(book.restore("command", NOW + 5).unwrap(), 0, "it is the log now");
         let id = book.grant(&new_grant(&[Action::Serve]), NOW + 6).unwrap();
         assert!(running.reload_if_changed().unwrap() && running.grants().is_revoked(id[0]) == Some(false));
-        // It gives up what was seen then, and nothing that was seen later.
+        // It gives up what was seen then, nothing that was seen later.
         let later = copy(folder);
         book.revoke(id[0], "flag", NOW + 7).unwrap();
         put_back(folder, &later);
@@ -172,7 +172,7 @@ fn h9_what_a_process_knew_of_a_log_outlives_it() {
     running.grant(&new_grant(&[Action::Serve]), NOW).unwrap();
     let (granted, seen_then) = (copy(home.path()), fs::read(&seen).unwrap());
     running.revoke(1, "flag", NOW + 1).unwrap();
-    // All files are older ones, put back while it runs.
+    // All files are replaced by older copies while the process runs.
     put_back(home.path(), &granted);
     fs::write(&seen, &seen_then).unwrap();
     assert!(matches!(running.reload_if_changed(), Err(ConsentError::Damaged { .. })));
