@@ -1,10 +1,10 @@
-//! The transfer log: what moved, by day and peer, and what a daily budget leaves.
+//! Transfer log: bytes moved by day and peer, and what a daily quota leaves.
 //!
-//! A row a day, which bounds what keys of strangers cost: beyond [`MAX_PEERS`] peers a day (or [`MAX_ROWS`] pairs of peer and
-//! swarm) the peer of whom the least moved is added to one row, [`OTHERS`], and forgotten by name. So that nobody gets a
-//! fresh budget by being forgotten, the most that anyone so forgotten had moved is remembered, and whoever is not known by
-//! name counts as having had that much ("Efficient computation of frequent and top-k elements in data streams", Metwally et
-//! al., 2005: a count may be too high, never too low).
+//! One row per day, of bounded size, since keys are free to create: beyond [`MAX_PEERS`] peers a day (or [`MAX_ROWS`] pairs of
+//! peer and swarm) the peer with the fewest bytes is evicted into one row, [`OTHERS`]. So that eviction gives no peer a fresh
+//! quota, the day keeps a floor, the most that any evicted peer may have moved, and charges it to each peer that is not listed
+//! ("Efficient computation of frequent and top-k elements in data streams", Metwally et al., 2005: a count may be too high, never
+//! too low).
 
 use std::collections::BTreeMap;
 
@@ -15,28 +15,28 @@ use serde::{Deserialize, Serialize};
 use crate::api::types::{Limits, Moved};
 use crate::db::{Change, Db, DbError, Table};
 
-/// Peers of a day that are known by name.
+/// Peers of a day that are listed by name.
 pub const MAX_PEERS: usize = 1000;
 
-/// Pairs of peer and swarm of a day that are known.
+/// Pairs of peer and swarm of a day that are listed.
 pub const MAX_ROWS: usize = 4000;
 
-/// Days that are kept.
+/// Days that the log keeps.
 pub const KEPT_DAYS: i32 = 400;
 
-/// The name under which those stand who are not known by their own.
+/// Name of the row for peers that are not listed by their own.
 pub const OTHERS: &str = "others";
 
-/// The days that there are rows of.
+/// Settings key of the list of days that have rows.
 const DAYS_KEY: &str = "moved-days";
 
-/// Longest name of a model that is kept, in characters.
+/// Longest model name that is stored, in characters.
 const MODEL_CHARS: usize = 200;
 
-/// What moved of one swarm between us and a peer, to be added.
+/// Bytes of one swarm exchanged with one peer, to be added.
 #[derive(Clone, Copy, Debug)]
 pub struct Delta<'a> {
-    /// Who.
+    /// The peer.
     pub peer: &'a str,
     /// The swarm.
     pub swarm_id: &'a str,
@@ -57,7 +57,7 @@ struct Amount {
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct PeerDay {
-    /// Counted to what it was sent, because it may have been forgotten before.
+    /// Added to the bytes sent to it, because it may have been evicted before.
     base: u64,
     swarms: BTreeMap<String, Amount>,
 }
@@ -66,12 +66,12 @@ struct PeerDay {
 struct Day {
     peers: BTreeMap<String, PeerDay>,
     others: Amount,
-    /// The most that anyone among `others` may have been sent.
+    /// The most that any peer in `others` may have been sent.
     floor: u64,
 }
 
 impl PeerDay {
-    /// What a budget counts.
+    /// Returns the bytes that count against the daily quota.
     fn used(&self) -> u64 {
         self.swarms.values().fold(self.base, |sum, amount| sum.saturating_add(amount.sent))
     }
@@ -109,7 +109,7 @@ impl Day {
     }
 }
 
-/// Adds to the log; of several amounts at once see [`add_all`].
+/// Adds one amount to the log; for several at once see [`add_all`].
 ///
 /// # Errors
 ///
@@ -126,7 +126,7 @@ pub fn add(
     add_all(change, at_unix, &[Delta { peer, swarm_id, model, sent, received }])
 }
 
-/// Adds several amounts with one reading and writing of the day. Amounts of nothing are left out.
+/// Adds several amounts with one read and write of the day. Amounts of 0 bytes are skipped.
 ///
 /// # Errors
 ///
@@ -150,7 +150,7 @@ pub fn add_all(change: &mut Change<'_>, at_unix: u64, deltas: &[Delta<'_>]) -> R
     change.put(Table::Moved, &key, &day)
 }
 
-/// Begins a day: those too far from it go, also days to come that a wrong clock made.
+/// Begins a day and removes days too far from it, also future ones that a wrong clock made.
 fn begin(change: &mut Change<'_>, today: Date) -> Result<(), DbError> {
     let days: Vec<String> = change.get(Table::Settings, DAYS_KEY)?.unwrap_or_default();
     let is_near = |day: &String| {
@@ -165,7 +165,7 @@ fn begin(change: &mut Change<'_>, today: Date) -> Result<(), DbError> {
     change.put(Table::Settings, DAYS_KEY, &kept)
 }
 
-/// What moved in the last `days` days, today included: the newest day first, then by peer and swarm.
+/// Returns the bytes moved in the last `days` days, today included: the newest day first, then by peer and swarm.
 ///
 /// # Errors
 ///
@@ -194,8 +194,8 @@ pub fn moved(db: &Db, days: u32, now_unix: u64) -> Result<Vec<Moved>, DbError> {
     Ok(all)
 }
 
-/// What each peer counts as having been sent today (a day of UTC) over all swarms; under [`OTHERS`] what everybody
-/// counts as who is not named. [`used`] looks a peer up.
+/// Returns the bytes charged to each peer as sent today (a UTC day) over all swarms; under [`OTHERS`], the floor charged to each
+/// unlisted peer. [`used`] looks up one peer.
 ///
 /// # Errors
 ///
@@ -210,17 +210,17 @@ pub fn sent_today(db: &Db, now_unix: u64) -> Result<BTreeMap<String, u64>, DbErr
     Ok(sent)
 }
 
-/// What a peer counts as having been sent, by the answer of [`sent_today`].
+/// Returns the bytes charged to a peer as sent, by the result of [`sent_today`].
 pub fn used(sent_today: &BTreeMap<String, u64>, peer: &str) -> u64 {
     sent_today.get(peer).or_else(|| sent_today.get(OTHERS)).copied().unwrap_or(0)
 }
 
-/// Payload bytes that a peer may still be sent today, when it was sent so many; none: no budget holds.
+/// Returns the payload bytes that may still be sent to a peer today after `sent_today`; `None`: there is no daily quota.
 pub fn peer_left(limits: &Limits, sent_today: u64) -> Option<u64> {
     limits.peer_day_bytes.map(|budget| budget.saturating_sub(sent_today))
 }
 
-/// The day, UTC; the first of all at times beyond the calendar.
+/// Returns the UTC day; 1970-01-01 for times outside the calendar.
 fn date(unix: u64) -> Date {
     let at = i64::try_from(unix).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     TimeZone::UTC.to_datetime(at.unwrap_or(Timestamp::UNIX_EPOCH)).date()
@@ -327,7 +327,7 @@ mod tests {
     fn b22_nobody_gets_a_fresh_budget_by_being_forgotten() {
         let (_folder, db) = open();
         let mut truth: BTreeMap<String, u64> = BTreeMap::new();
-        // More peers than are named, who come again and again, some with much and some with little.
+        // More peers than are listed, which come back repeatedly, some with many bytes and some with few.
         for round in 0..3_u64 {
             let names: Vec<String> = (0..1200_u64).map(|number| format!("p{number}")).collect();
             let sent = |number: usize| (number as u64 * 7919 + round * 31) % 50 + 1;

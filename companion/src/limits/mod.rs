@@ -1,4 +1,4 @@
-//! What may move, when and to whom: rates and their schedule, where they are kept, and the log of what moved.
+//! Limits: rates and their schedule, how they are stored, and the log of bytes moved.
 
 pub mod ledger;
 pub mod schedule;

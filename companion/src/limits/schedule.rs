@@ -1,4 +1,4 @@
-//! Rates by the hour of the local day. Pure: the time and its zone are arguments.
+//! Rate limits by the hour of the local day. Pure: the time and its zone are arguments.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -6,20 +6,21 @@ use jiff::tz::TimeZone;
 use crate::api::types::{Limits, Rates, TransferLimits, Window};
 use crate::problem::{Problem, code};
 
-/// Windows that a schedule may have: twice the hours of a day.
+/// Most windows in a schedule: twice the hours of a day.
 pub const MAX_WINDOWS: usize = 48;
 
 const HOUR_SECONDS: u64 = 3600;
 
-/// Two days of hours, and a few for days on which clocks change: by then every window has come up.
+/// Hours to search for a change of rates: two days and a few for days on which clocks change; by then every window has begun
+/// once.
 const HOURS_AHEAD: u32 = 52;
 
-/// Holds limits against their rules.
+/// Validates limits.
 ///
 /// # Errors
 ///
-/// The first rule that is broken: a rate, a number of slots or a daily budget of zero; more than [`MAX_WINDOWS`] windows; an
-/// hour that there is not; a window that is empty, or that pauses and has rates all the same.
+/// The first broken rule: a rate, a number of slots or a daily quota of zero; more than [`MAX_WINDOWS`] windows; an hour that
+/// does not exist; a window that is empty, or that both pauses and has rates.
 pub fn validate(limits: &Limits) -> Result<(), Problem> {
     let pause = "to let nothing move, pause the transfer, or give the hours a paused window";
     rate("up", limits.up, pause)?;
@@ -40,7 +41,7 @@ pub fn validate(limits: &Limits) -> Result<(), Problem> {
     limits.schedule.iter().enumerate().try_for_each(|(number, window)| check(number + 1, window))
 }
 
-/// Holds the limits of one transfer against the same rules.
+/// Validates the limits of one transfer.
 ///
 /// # Errors
 ///
@@ -89,13 +90,13 @@ fn invalid(error: impl Into<String>, hint: &str) -> Problem {
     Problem::new(code::INVALID, error, hint)
 }
 
-/// Whether the window holds at this hour.
+/// Returns true if the window holds at this hour.
 pub fn holds(window: &Window, hour: u8) -> bool {
     let Window { from, to, .. } = *window;
     if from < to { from <= hour && hour < to } else { from != to && (hour >= from || hour < to) }
 }
 
-/// The rates at an hour of the local day: those of the first window that holds, else the common ones.
+/// Returns the rates at an hour of the local day: those of the first window that holds, else the default ones.
 pub fn rates_at(limits: &Limits, hour: u8) -> Rates {
     match limits.schedule.iter().find(|window| holds(window, hour)) {
         Some(&Window { up, down, paused, .. }) => Rates { up, down, paused },
@@ -103,12 +104,12 @@ pub fn rates_at(limits: &Limits, hour: u8) -> Rates {
     }
 }
 
-/// Whether this window of the schedule, counted from 0, ever holds, or those before it always come first.
+/// Returns true if this window of the schedule, counted from 0, is the first one that holds at any hour.
 pub fn is_ever_first(limits: &Limits, number: usize) -> bool {
     (0..24).any(|hour| limits.schedule.iter().position(|window| holds(window, hour)) == Some(number))
 }
 
-/// The zone by which hours are counted, and whether it is the system's: UTC where that is not known.
+/// Returns the time zone of the schedule, and whether it is the system's: UTC if that is unknown.
 pub fn zone() -> (TimeZone, bool) {
     match TimeZone::try_system() {
         Ok(zone) if !zone.is_unknown() => (zone, true),
@@ -116,17 +117,17 @@ pub fn zone() -> (TimeZone, bool) {
     }
 }
 
-/// The hour of the local day, by the system's zone.
+/// Returns the hour of the local day in the system's zone.
 pub fn local_hour(now_unix: u64) -> u8 {
     hour_in(now_unix, &zone().0)
 }
 
-/// The hour of the day in a zone, 0 to 23; 0 at times beyond the calendar.
+/// Returns the hour of the day in a zone, 0 to 23; 0 for times outside the calendar.
 pub fn hour_in(now_unix: u64, zone: &TimeZone) -> u8 {
     timestamp(now_unix).and_then(|at| u8::try_from(zone.to_datetime(at).hour()).ok()).unwrap_or(0)
 }
 
-/// When other rates begin to hold than those of now; none: they hold for good.
+/// Returns when the rates next change; `None`: never.
 pub fn next_change_unix(limits: &Limits, now_unix: u64, zone: &TimeZone) -> Option<u64> {
     if limits.schedule.is_empty() {
         return None;
@@ -142,7 +143,7 @@ pub fn next_change_unix(limits: &Limits, now_unix: u64, zone: &TimeZone) -> Opti
     None
 }
 
-/// When the next hour of the local day may begin: the clock's next full hour, or a change of the clock before that.
+/// Returns when the next hour of the local day may begin: the clock's next full hour, or a clock change before it.
 fn next_hour_unix(at_unix: u64, zone: &TimeZone) -> Option<u64> {
     let at = timestamp(at_unix)?;
     let local = zone.to_datetime(at);
@@ -164,7 +165,7 @@ mod tests {
     use super::*;
 
     const BERLIN: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
-    /// Summer time comes and goes by half an hour there.
+    /// Its summer time shifts the clock by half an hour.
     const LORD_HOWE: &str = "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0";
     /// 2026-06-01T12:00:00Z.
     const NOON: u64 = 1_780_315_200;
@@ -193,7 +194,7 @@ mod tests {
         assert_eq!([21, 22, 23, 0, 6].map(up), [Some(100), None, None, None, None]);
         assert_eq!([7, 11, 12].map(up), [Some(50), Some(50), Some(100)]);
         assert_eq!(rates_at(&limits, 12), Rates { up: Some(100), down: Some(200), paused: false });
-        // A window's rates stand alone: what it does not name has no limit.
+        // A window's rates replace the default ones: a rate that it does not name is unlimited.
         assert_eq!(rates_at(&limits, 8).down, None);
         let to_midnight = Limits { schedule: vec![window(22, 0, Some(1))], ..Limits::default() };
         let hours: Vec<u8> = (0..24).filter(|&hour| rates_at(&to_midnight, hour).up.is_some()).collect();

@@ -1,11 +1,11 @@
-//! The limits in the database.
+//! Storage of the limits in the database.
 
 use crate::api::types::Limits;
 use crate::db::{Db, DbError, Table};
 
 const KEY: &str = "limits";
 
-/// The limits that were saved; none yet: nothing is limited.
+/// Loads the saved limits; before the first save nothing is limited.
 ///
 /// # Errors
 ///
@@ -14,7 +14,7 @@ pub fn load(db: &Db) -> Result<Limits, DbError> {
     Ok(db.get(Table::Settings, KEY)?.unwrap_or_default())
 }
 
-/// Keeps limits that [`super::schedule::validate`] let pass; durable when this returns.
+/// Saves limits that passed [`super::schedule::validate`]; durable when this returns.
 ///
 /// # Errors
 ///

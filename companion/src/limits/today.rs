@@ -1,12 +1,12 @@
-//! What was sent today, carried on in memory between two writings of the [`ledger`](super::ledger).
+//! Bytes sent today, kept in memory between two writes of the [`ledger`](super::ledger).
 
 use std::collections::BTreeMap;
 
 use super::ledger::{MAX_PEERS, OTHERS, used};
 
-/// Adds bytes sent to a peer to the answer of [`sent_today`](super::ledger::sent_today). Whoever is not named in it begins
-/// at what [`OTHERS`] count as having had, as in the ledger, so that nobody gets a fresh budget by having been forgotten;
-/// and beyond [`MAX_PEERS`] names the one with the least is forgotten, so that keys of strangers cost a bounded memory.
+/// Adds bytes sent to a peer to the result of [`sent_today`](super::ledger::sent_today). An unlisted peer starts at the floor of
+/// [`OTHERS`], as in the ledger, so that eviction gives no peer a fresh quota. Beyond [`MAX_PEERS`] names the peer with the
+/// fewest bytes is evicted, so that free keys cost bounded memory.
 pub fn add_sent(sent_today: &mut BTreeMap<String, u64>, peer: &str, bytes: u64) {
     if bytes == 0 {
         return;
