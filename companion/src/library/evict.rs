@@ -1,8 +1,8 @@
-//! Which cached files go when room is needed: a pure plan.
+//! Eviction policy of the cache: a pure plan.
 
 use std::collections::BTreeSet;
 
-/// What the plan is told of an entry.
+/// An entry as the eviction plan sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     /// The entry.
@@ -11,29 +11,28 @@ pub struct Held {
     pub bytes: u64,
     /// When it was last used, seconds since 1970.
     pub used_unix: u64,
-    /// The library keeps its file; one that failed its check too.
+    /// Its file is cached, also one that failed its check.
     pub cached: bool,
-    /// Its user keeps it from eviction.
+    /// The user keeps it from eviction.
     pub pinned: bool,
     /// The model's link leads to it.
     pub active: bool,
 }
 
 impl Held {
-    /// Whether it may be evicted at all. A user's own file is not cached, whatever else holds.
+    /// Returns true if the entry may be evicted. A user's own file is never cached, so never evicted.
     pub fn may_go(&self, in_use: &BTreeSet<u64>) -> bool {
         self.cached && !self.pinned && !self.active && !in_use.contains(&self.id)
     }
 }
 
-/// Bytes of all cached files, those too that may not go.
+/// Returns the bytes of all cached files, those that may not be evicted included.
 pub fn cached_bytes(entries: &[Held]) -> u64 {
     entries.iter().filter(|entry| entry.cached).fold(0, |sum, entry| sum.saturating_add(entry.bytes))
 }
 
-/// The entries that go so that the cached files hold `keep_bytes` at most, in their order: the least recently used first,
-/// of those used in the same second the one that came first, and no more of them than it takes. It may not suffice.
-/// `in_use`: entries that a transfer uses.
+/// Chooses the entries to evict so that the cached files hold at most `keep_bytes`: the least recently used first, on ties the
+/// lowest number, and no more than needed. It may not suffice. `in_use`: entries that a transfer uses.
 pub fn plan_eviction(entries: &[Held], keep_bytes: u64, in_use: &BTreeSet<u64>) -> Vec<u64> {
     let mut left = cached_bytes(entries);
     let mut may_go: Vec<&Held> = entries.iter().filter(|entry| entry.may_go(in_use)).collect();
@@ -93,9 +92,9 @@ mod tests {
             prop_assert!(order.is_sorted());
             let left = after(&entries, &gone);
             let may_go: Vec<_> = left.iter().filter(|entry| entry.may_go(&in_use)).collect();
-            // It fits, or nothing is left that may go.
+            // The rest fits, or nothing is left that may be evicted.
             prop_assert!(cached_bytes(&left) <= keep || may_go.is_empty());
-            // Nothing that stayed was to go before one that went.
+            // No evictable entry that was kept precedes an evicted one.
             if let Some(last) = order.last() {
                 prop_assert!(may_go.iter().all(|entry| (entry.used_unix, entry.id) > *last));
             }

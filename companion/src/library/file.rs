@@ -1,4 +1,4 @@
-//! What becomes of an entry's file: fetched, placed, used, looked at and checked.
+//! State changes of an entry's file: fetch, placement, use, refresh and check.
 
 use std::path::Path;
 
@@ -10,27 +10,26 @@ use crate::api::types::{Entry, EntryState};
 use crate::db::Table;
 use crate::problem::{Problem, code};
 
-/// A use that is no more than this later than the last is not written down, in seconds.
+/// Shortest time between two recorded uses of an entry, in seconds.
 const USE_SECONDS: u64 = 60;
 
 impl Library {
-    /// Puts down that a fetch of this entry begins: Downloading, but an entry whose file is ready stays Ready.
+    /// Records that a fetch of this entry begins: Downloading, but an entry whose file is ready stays Ready.
     ///
     /// # Errors
     ///
-    /// There is no such entry, or the database's.
+    /// There is no such entry, or a database error.
     pub fn begin_fetch(&self, id: u64) -> Result<Entry, Problem> {
         self.unless_ready(id, |row, is_gone| {
             if !is_gone && row.reason.is_none() {
                 row.reason = Some("its file was not checked".to_owned());
             }
-            // The reason stays with a file that is there and not right: it is that of Failed again if the fetch is dropped.
+            // The reason stays with an existing bad file: dropping the fetch makes it Failed again with this reason.
             (row.state, row.is_going) = (EntryState::Downloading, false);
         })
     }
 
-    /// Puts down that a fetch of this entry ended without a file, for good: Failed, but an entry whose file is ready is
-    /// Ready.
+    /// Records that a fetch of this entry ended for good without a file: Failed, but an entry whose file is ready is Ready.
     ///
     /// # Errors
     ///
@@ -39,7 +38,8 @@ impl Library {
         self.unless_ready(id, |row, _| row.fail(reason.to_owned()))
     }
 
-    /// An entry whose file is ready is Ready; another one is changed by `work`, which is told whether its file is gone.
+    /// Sets an entry whose file is ready to Ready; changes any other by `work`, whose second argument is true if the file is
+    /// gone.
     fn unless_ready(&self, id: u64, work: impl FnOnce(&mut Row, bool)) -> Result<Entry, Problem> {
         self.update(id, |row| {
             if row.has_ready_file() {
@@ -55,9 +55,8 @@ impl Library {
         })
     }
 
-    /// Puts down that a fetch of this entry is not wanted any more: it stands as it did before, by what is on the disk:
-    /// Ready, Available, or Failed where a file is there that is not right. An entry that is not Downloading stays as it
-    /// is.
+    /// Records that a fetch of this entry is no longer wanted: the entry returns to its state by what is on the disk, Ready,
+    /// Available, or Failed if a bad file is there. An entry that is not Downloading stays as it is.
     ///
     /// # Errors
     ///
@@ -77,14 +76,14 @@ impl Library {
         })
     }
 
-    /// Puts down that the entry's file was checked in full and is at `path`: Ready. Its link follows, if it is active.
-    /// `cached`: the library keeps it, below [`Library::folder_of`]; else it is the user's own. Where the library keeps a
-    /// file of it already that is ready, the entry stays with that one, and the user's own is left alone.
+    /// Records that the entry's file was checked in full and is at `path`: Ready. The model's link follows if the entry is
+    /// active. `cached`: the file is the library's, below [`Library::folder_of`]; else it is the user's own. If the library
+    /// already has a ready cached file, the entry keeps that one, and the user's own is left alone.
     ///
     /// # Errors
     ///
-    /// The path is not absolute or not UTF-8, a cached file is not in its folder, the user's own file would stand in for
-    /// a cached one that failed its check, which nobody would then remove; or the database's.
+    /// The path is not absolute or not UTF-8; a cached file is not in its folder; the user's own file would replace a cached one
+    /// that failed its check, which nothing would then remove; or a database error.
     pub fn placed(
         &self,
         id: u64,
@@ -145,12 +144,12 @@ impl Library {
         self.get(id)
     }
 
-    /// Puts down that an entry is used now: served, verified or activated. Cheap when it was put down within the last
-    /// minute: nothing is written then.
+    /// Records that an entry is used now: served, verified or activated. Writes nothing if a use was recorded within the last
+    /// minute.
     ///
     /// # Errors
     ///
-    /// There is no such entry, or the database's.
+    /// There is no such entry, or a database error.
     pub fn touch(&self, id: u64, now_unix: u64) -> Result<Entry, Problem> {
         if now_unix < self.row(id)?.used_unix.saturating_add(USE_SECONDS) {
             return self.get(id);
@@ -161,12 +160,12 @@ impl Library {
         })
     }
 
-    /// Looks at an entry that is Ready: a cached file that vanished makes it Available, a user's own that vanished, and
-    /// any that changed its length, Failed. The file is not read.
+    /// Rechecks a Ready entry by its file's existence and length: a missing cached file makes it Available; a missing user's own
+    /// file, or any change of length, Failed. The file is not read.
     ///
     /// # Errors
     ///
-    /// There is no such entry, or the database's.
+    /// There is no such entry, or a database error.
     pub fn refresh(&self, id: u64) -> Result<Entry, Problem> {
         if self.row(id)?.state != EntryState::Ready {
             return self.get(id);
@@ -185,7 +184,7 @@ impl Library {
     ///
     /// # Errors
     ///
-    /// The database's.
+    /// A database error.
     pub fn refresh_all(&self) -> Result<(), Problem> {
         for row in self.rows()? {
             if row.state == EntryState::Ready && row.file_fault().is_some() {
@@ -195,13 +194,13 @@ impl Library {
         Ok(())
     }
 
-    /// Checks an entry's file in full by `check` and puts down what came out: Ready, or Failed with the reason. It is put
-    /// down only if the entry still has that file.
+    /// Checks an entry's file in full by `check` and records the result: Ready, or Failed with the reason. Nothing is recorded if
+    /// the entry has another file by then.
     ///
     /// # Errors
     ///
-    /// There is no file, it was evicted, removed or replaced meanwhile, or what `check` says; the entry is Failed only
-    /// where it says that the bytes are wrong.
+    /// There is no file; it was evicted, removed or replaced meanwhile; or the error of `check`. The entry becomes Failed only if
+    /// that error says that the bytes are wrong.
     pub fn verify(
         &self,
         id: u64,

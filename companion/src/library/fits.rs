@@ -1,7 +1,7 @@
-//! Whether this machine has what a manifest's `requires.*` ask for.
+//! Comparison of a manifest's `requires.*` with this machine.
 //!
-//! What the machine has is looked up once ([`Machine::look`]); the comparison is pure. What cannot be told is `unknown`,
-//! never a guess, and does not count against a model.
+//! The machine is examined once ([`Machine::look`]); the comparison is pure. What cannot be determined is `unknown`, never a
+//! guess, and does not count against a model.
 
 use std::fs;
 use std::path::Path;
@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::types::{FitCheck, Fits};
 
-/// A megabyte of `requires.ram_mb` and `requires.vram_mb`: 10^6 bytes. A machine sold with 8192 MB has a little less than
-/// 8192 MiB left for programs, and is meant all the same.
+/// A megabyte of `requires.ram_mb` and `requires.vram_mb`: 10^6 bytes. A machine sold with 8192 MB leaves programs a little less
+/// than 8192 MiB, and is meant to pass.
 pub const MEGABYTE: u64 = 1_000_000;
 
 /// What a manifest requires: its `requires.*`.
@@ -28,7 +28,7 @@ pub struct Requires {
 }
 
 impl Requires {
-    /// What `manifest` says.
+    /// Reads the requirements of `manifest`.
     pub fn of(manifest: &Manifest) -> Self {
         let requires = &manifest.draft().requires;
         Self { ram_mb: requires.ram_mb, vram_mb: requires.vram_mb, arch: requires.arch.clone() }
@@ -47,7 +47,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Looks once.
+    /// Examines this machine.
     pub fn look() -> Self {
         let info = rustix::system::sysinfo();
         #[expect(clippy::useless_conversion, reason = "the field's width differs between architectures")]
@@ -63,8 +63,8 @@ impl Machine {
     }
 }
 
-/// The lowest memory limit of the control groups that `groups` (`/proc/self/cgroup`) names and those above them, for both
-/// versions of them (cgroups(7)); none: there is no limit, or it cannot be seen.
+/// Returns the lowest memory limit of the control groups that `groups` (`/proc/self/cgroup`) names and of their parents, for both
+/// versions of control groups (cgroups(7)); `None`: there is no limit, or it cannot be read.
 fn group_limit(root: &Path, groups: &str) -> Option<u64> {
     let mut lowest: Option<u64> = None;
     for line in groups.lines() {
@@ -79,7 +79,7 @@ fn group_limit(root: &Path, groups: &str) -> Option<u64> {
             }
             _ => continue,
         };
-        // In a container the path may be that of the host, which is not there; the root is then the container's own.
+        // In a container the path may be the host's and not exist; the root is then the container's own group.
         for group in Path::new(group.trim_start_matches('/')).ancestors() {
             let limit = fs::read_to_string(base.join(group).join(file)).ok();
             let limit = limit.and_then(|text| text.trim().parse::<u64>().ok());
@@ -89,7 +89,7 @@ fn group_limit(root: &Path, groups: &str) -> Option<u64> {
     lowest
 }
 
-/// The most memory that a card tells of. Drivers that tell nothing there leave it unknown.
+/// Returns the largest memory that any graphics card reports; `None` if no driver reports it there.
 fn vram(drm: &Path) -> Option<u64> {
     let cards = fs::read_dir(drm).ok()?.filter_map(Result::ok);
     let memory = cards.filter_map(|card| {
@@ -98,7 +98,7 @@ fn vram(drm: &Path) -> Option<u64> {
     memory.max()
 }
 
-/// Compares; one line a requirement.
+/// Compares requirements and machine; one check per requirement.
 pub fn fits(requires: &Requires, machine: &Machine) -> Fits {
     let mut checks = Vec::new();
     for (name, needs, has) in
@@ -107,7 +107,7 @@ pub fn fits(requires: &Requires, machine: &Machine) -> Fits {
         let Some(needs) = needs else { continue };
         let has = has.map(|bytes| bytes / MEGABYTE);
         let outcome = match has {
-            // Nothing is required, so nothing need be known.
+            // 0 MB is met even by unknown memory.
             _ if needs == 0 => "pass",
             None => "unknown",
             Some(has) if has >= needs => "pass",
@@ -132,7 +132,7 @@ fn check(name: &str, needs: String, has: String, outcome: &str) -> FitCheck {
     FitCheck { name: name.to_owned(), needs, has, outcome: outcome.to_owned() }
 }
 
-/// One spelling for the names that an architecture goes by.
+/// Normalizes the names of an architecture to one spelling.
 fn plain_arch(word: &str) -> &str {
     match word {
         "amd64" | "x64" | "x86-64" => "x86_64",

@@ -1,7 +1,7 @@
-//! Which version of a model is active: a symbolic link `active/MODEL-ID.slm` below the library's folder.
+//! Active version of a model: a symbolic link `active/MODEL-ID.slm` below the library's folder.
 //!
-//! The database says where it leads; the link is put in place inside the transaction that says so, by a rename, so that a
-//! reader sees the old version or the new and never none. [`Library::settle`] mends what a crash left in between.
+//! The database records the link's target. The link is renamed into place inside the transaction that records it, so a reader
+//! sees the old version or the new one, never none. [`Library::settle`] repairs what a crash left in between.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -18,7 +18,7 @@ use crate::api::types::{Activated, EntryState};
 use crate::db::{Change, Table, number_key};
 use crate::problem::{Problem, code};
 
-/// Links are relative to files that the library keeps, so that its folder may be moved as a whole.
+/// Relative target of links to cached files, so that the library's folder can be moved as a whole.
 const OWN_FOLDER: &str = "../models";
 
 impl Library {
@@ -26,8 +26,8 @@ impl Library {
     ///
     /// # Errors
     ///
-    /// The entry is not Ready, its file is not there or not as long as it should be, something that is no link of the
-    /// library's has the link's name; or the disk's. Nothing has changed then.
+    /// The entry is not Ready; its file is missing or has another length; the link's name is taken by something that is not the
+    /// library's link; or a disk error. Nothing has changed then.
     pub fn activate(&self, id: u64, now_unix: u64) -> Result<Activated, Problem> {
         self.lead(now_unix, |change| {
             let model_id = row_in(change, id)?.model_id;
@@ -38,12 +38,12 @@ impl Library {
         })
     }
 
-    /// Points the model's link at the version it led to before the last activation, and at the next call at the one
-    /// before that. A version that is not ready, because it was evicted, say, is passed over and forgotten.
+    /// Points the model's link back at the version that was active before the last activation; the next call goes one further
+    /// back. A version that is not ready, for example evicted, is skipped and dropped from the history.
     ///
     /// # Errors
     ///
-    /// No such version is known that is ready; or as [`Library::activate`].
+    /// No earlier version is ready; or as [`Library::activate`].
     pub fn rollback(&self, model_id: &str, now_unix: u64) -> Result<Activated, Problem> {
         self.lead(now_unix, |change| {
             let mut link: Link = change.get(Table::Active, model_id)?.unwrap_or_default();
@@ -51,7 +51,7 @@ impl Library {
             while let Some((id, _)) = link.lead_back() {
                 let row: Option<Row> = change.get(Table::Entries, &number_key(id))?;
                 match row {
-                    // With no other between, the way leads back to where it began.
+                    // The history leads back to the version that is active now.
                     Some(_) if Some(id) == left => {}
                     Some(row) if row.state == EntryState::Ready && row.file_fault().is_none() => {
                         return Ok((model_id.to_owned(), link, left));
@@ -73,8 +73,8 @@ impl Library {
         })
     }
 
-    /// Brings every link to where the database says it leads, after a crash or when someone removed it, and removes the
-    /// rest of files whose removal a crash interrupted. What cannot be mended is told and left as it is.
+    /// Restores every link to its target in the database, after a crash or when someone removed it, and completes removals of
+    /// files that a crash interrupted. Returns the problems that could not be repaired.
     pub fn settle(&self) -> Vec<Problem> {
         let mut problems = self.settle_links();
         problems.extend(self.sweep_rest());
@@ -101,7 +101,7 @@ impl Library {
         }
     }
 
-    /// Where a model's link is.
+    /// Returns the path of a model's link.
     pub(super) fn link_path(&self, model_id: &str) -> PathBuf {
         // A model id is a route-safe word: no slash, no dot at its beginning.
         self.folder.join("active").join(format!("{model_id}.slm"))
@@ -127,7 +127,7 @@ impl Library {
             Ok((model_id, id, left))
         });
         if led.is_err() && moved.is_some() {
-            // The link is in place and the database could not say so: back to what it says.
+            // The link was placed but the transaction failed: restore the links that the database records.
             self.settle_links();
         }
         let (model_id, id, left) = led?;
@@ -135,7 +135,7 @@ impl Library {
         Ok(Activated { entry: self.get(id)?, link, previous: left })
     }
 
-    /// Where links of ours to this model may lead: to the files of its entries.
+    /// Returns the targets that the library's links to this model may have: the files of its entries.
     pub(super) fn known_targets(&self, change: &Change<'_>, model_id: &str) -> Result<Vec<PathBuf>, Problem> {
         let rows = rows_in(change)?.into_iter().filter(|row| row.model_id == model_id);
         Ok(rows.filter_map(|row| self.target(&row)).collect())
@@ -147,7 +147,7 @@ impl Library {
         Some(inside.map_or_else(|| path.clone(), |inside| Path::new(OWN_FOLDER).join(inside)))
     }
 
-    /// Puts the link to this entry's file in place of whatever link of ours is there. `known`: [`Self::known_targets`].
+    /// Replaces the library's own link, if any, by one to this entry's file. `known`: [`Self::known_targets`].
     pub(super) fn place_link(&self, row: &Row, known: &[PathBuf]) -> Result<(), Problem> {
         let link = self.link_path(&row.model_id);
         let Some(target) = self.target(row) else { return check_ready(row) };
@@ -180,14 +180,14 @@ impl Library {
             let is_taken = error.kind() == io::ErrorKind::AlreadyExists;
             return Err(if is_taken { taken(&link) } else { failed(error) });
         }
-        // Some file systems cannot sync a folder; `settle` mends the link then.
+        // Some file systems cannot sync a folder; `settle` repairs the link then.
         if let Ok(folder) = File::open(&folder) {
             let _ = step("sync_dir", || folder.sync_all());
         }
         Ok(())
     }
 
-    /// Takes the link away if it leads to this entry's file.
+    /// Removes the link if it leads to this entry's file.
     pub(super) fn remove_link(&self, row: &Row) -> Result<(), Problem> {
         let link = self.link_path(&row.model_id);
         let failed = |error: io::Error| disk("remove the link", &link, &error);
@@ -200,7 +200,7 @@ impl Library {
     }
 }
 
-/// What has a name.
+/// What exists under a name.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
     Nothing,
@@ -219,14 +219,14 @@ fn look(path: &Path) -> io::Result<Found> {
 
 fn rename(from: &Path, to: &Path, flags: RenameFlags) -> io::Result<()> {
     match step("rename", || renameat_with(CWD, from, CWD, to, flags)) {
-        // Some file systems know neither; the name was looked at just before.
+        // Some file systems support neither flag; the name was checked just before.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => step("rename", || fs::rename(from, to)),
         other => Ok(other?),
     }
 }
 
-/// Exchanges the new link for the one that is there, and back if it is another than was looked at: nothing that is not
-/// ours is ever replaced, however late it came.
+/// Exchanges the new link with the present one, and back if that is not the one expected: a file that is not the library's is
+/// never replaced, even if it appeared at the last moment.
 fn swap(new: &Path, link: &Path, expected: &Found) -> io::Result<()> {
     rename(new, link, RenameFlags::EXCHANGE)?;
     match look(new)? {
@@ -284,7 +284,7 @@ mod tests {
         swap(&new, &link, &expected).unwrap();
         assert_eq!(look(&link).unwrap(), Found::Link("new-target".into()));
         assert_eq!(look(&new).unwrap(), Found::Nothing);
-        // And a place that was free and is not any more.
+        // Also if the name was free and was taken meanwhile.
         symlink("third", &new).unwrap();
         let late = rename(&new, &link, RenameFlags::NOREPLACE).unwrap_err();
         assert_eq!(late.kind(), io::ErrorKind::AlreadyExists);

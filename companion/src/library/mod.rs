@@ -1,9 +1,9 @@
-//! The library: which models there are, where their files are, and which version of each is active.
+//! Library: the user's models, where their files are, and which version of each is active.
 //!
-//! An entry is one manifest, so one swarm. Its file is the user's own, wherever that is, and then it is only looked at;
-//! or it is cached: in a folder of the library's own, one a swarm, from which it may be evicted. Entries and links are
-//! rows of the database; where a row and the disk differ after a crash, [`Library::settle`] and [`Library::refresh`]
-//! bring them together again. Whether an entry is used by a transfer only its caller knows: `in_use`.
+//! An entry is one manifest, so one swarm. Its file is either the user's own, anywhere, and only read; or cached: in a folder of
+//! the library, one per swarm, from which it may be evicted. Entries and links are rows of the database; where a row and the disk
+//! differ after a crash, [`Library::settle`] and [`Library::refresh`] repair it. Only the caller knows which entries transfers
+//! use: `in_use`.
 
 pub mod evict;
 mod file;
@@ -38,21 +38,21 @@ pub struct Library {
 }
 
 impl Library {
-    /// A library whose own folder is `folder`; nothing is created before it is needed.
+    /// Creates a library whose own folder is `folder`; no folder is created before it is needed.
     pub fn new(db: Arc<Db>, folder: PathBuf) -> Self {
         Self { db, folder, machine: Machine::look(), publishers: None }
     }
 
-    /// The same, telling of each entry how its manifest stands to the publishers that are known.
+    /// Adds the known publishers, so that each entry shows how its manifest's signature compares with them.
     pub fn knowing(self, publishers: Publishers) -> Self {
         Self { publishers: Some(publishers), ..self }
     }
 
-    /// All entries, in the order of their numbers.
+    /// Returns all entries in the order of their numbers.
     ///
     /// # Errors
     ///
-    /// The database's.
+    /// A database error.
     pub fn list(&self) -> Result<Vec<Entry>, Problem> {
         let active = row::active(&self.links()?);
         let rows = self.rows()?;
@@ -61,11 +61,11 @@ impl Library {
         Ok(rows.iter().map(entry).collect())
     }
 
-    /// One entry.
+    /// Returns one entry.
     ///
     /// # Errors
     ///
-    /// There is none of that number, or the database's.
+    /// There is no such entry, or a database error.
     pub fn get(&self, id: u64) -> Result<Entry, Problem> {
         let row = self.row(id)?;
         let link: Option<Link> = self.db.get(Table::Active, &row.model_id)?;
@@ -77,21 +77,21 @@ impl Library {
         self.publishers.as_ref()?.read().ok()
     }
 
-    /// The entry of a swarm (64 lowercase hex digits), if there is one.
+    /// Returns the entry of a swarm (64 lowercase hex digits), if there is one.
     ///
     /// # Errors
     ///
-    /// The database's.
+    /// A database error.
     pub fn find(&self, swarm_id: &str) -> Result<Option<Entry>, Problem> {
         let row = self.rows()?.into_iter().find(|row| row.swarm_id == swarm_id);
         row.map(|row| self.get(row.id)).transpose()
     }
 
-    /// Adds a manifest as Available and gives its entry's number; one that is there already stays as it is.
+    /// Adds a manifest as Available and returns its entry's number; an existing entry stays as it is.
     ///
     /// # Errors
     ///
-    /// The database's.
+    /// A database error.
     pub fn add_manifest(&self, manifest: &Manifest, now_unix: u64) -> Result<u64, Problem> {
         self.db.change(|change| {
             let swarm_id = hex(manifest.swarm_id());
@@ -105,16 +105,16 @@ impl Library {
         })
     }
 
-    /// The text of an entry's manifest, held against its swarm id.
+    /// Returns the text of an entry's manifest, checked against its swarm id.
     ///
     /// # Errors
     ///
-    /// There is no such entry, the text is not what it was, or the database's.
+    /// There is no such entry, the text is not what it was, or a database error.
     pub fn manifest(&self, id: u64) -> Result<String, Problem> {
         Ok(self.parsed_manifest(id)?.text())
     }
 
-    /// An entry's manifest, as [`Library::manifest`].
+    /// Returns an entry's manifest, as [`Library::manifest`].
     ///
     /// # Errors
     ///
@@ -139,12 +139,12 @@ impl Library {
         Ok(manifest)
     }
 
-    /// Puts down where an entry stands, whatever is on the disk; `reason` is that of Failed. For a fetch there are
-    /// [`Library::begin_fetch`], [`Library::fetch_failed`] and [`Library::fetch_dropped`].
+    /// Sets an entry's state, whatever is on the disk; `reason` is for Failed. Fetches use [`Library::begin_fetch`],
+    /// [`Library::fetch_failed`] and [`Library::fetch_dropped`] instead.
     ///
     /// # Errors
     ///
-    /// There is no such entry, or the database's.
+    /// There is no such entry, or a database error.
     pub fn set_state(&self, id: u64, state: EntryState, reason: Option<String>) -> Result<Entry, Problem> {
         self.update(id, |row| {
             (row.state, row.reason, row.is_going) = (state, reason, false);
@@ -152,21 +152,21 @@ impl Library {
         })
     }
 
-    /// Where a cached fetch of this entry goes: a folder for its swarm alone, so that two publishers who use one
-    /// `model.id` are never in each other's way. It need not be there.
+    /// Returns the folder for a cached fetch of this entry: one per swarm, so that two publishers with the same `model.id` never
+    /// collide. It need not exist.
     ///
     /// # Errors
     ///
-    /// There is no such entry, or the database's.
+    /// There is no such entry, or a database error.
     pub fn folder_of(&self, id: u64) -> Result<PathBuf, Problem> {
         self.swarm_folder(&self.row(id)?)
     }
 
-    /// Keeps an entry from eviction, or does so no more.
+    /// Pins an entry, which keeps it from eviction, or unpins it.
     ///
     /// # Errors
     ///
-    /// There is no such entry, or the database's.
+    /// There is no such entry, or a database error.
     pub fn pin(&self, id: u64, pinned: bool) -> Result<Entry, Problem> {
         self.update(id, |row| {
             row.pinned = pinned;
@@ -174,7 +174,7 @@ impl Library {
         })
     }
 
-    /// A manifest's requirements against this machine.
+    /// Compares a manifest's requirements with this machine.
     pub fn fits(&self, manifest: &Manifest) -> Fits {
         fits::fits(&Requires::of(manifest), &self.machine)
     }
@@ -202,7 +202,7 @@ impl Library {
     }
 
     fn swarm_folder(&self, row: &Row) -> Result<PathBuf, Problem> {
-        // Files below it are removed, so a row that names another place by mistake is stopped here.
+        // Evictions remove files below this folder, so a corrupt row must not name another place.
         if parse_hex(&row.swarm_id).is_none() {
             let error = format!("entry {} has no valid swarm id: `{}`", row.id, row.swarm_id);
             return Err(Problem::new(
@@ -244,7 +244,7 @@ fn no_such(id: u64) -> Problem {
     Problem::new(code::NOT_FOUND, format!("the library has no entry {id}"), hint)
 }
 
-/// A failure of the disk at `path` while `doing`.
+/// Builds the problem for a disk error at `path` while `doing`.
 fn disk(doing: &str, path: &Path, error: &std::io::Error) -> Problem {
     use std::io::ErrorKind;
     let is_full =

@@ -1,4 +1,4 @@
-//! Whether a fetch into the library has room, and what must go for it.
+//! Room for a fetch into the library, and what must be evicted for it.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
@@ -16,48 +16,48 @@ use super::{Library, disk};
 use crate::api::types::{EntryState, Limits};
 use crate::problem::{Problem, code};
 
-/// What `st_blocks` counts (stat(2)).
+/// Unit of `st_blocks` (stat(2)), in bytes.
 const BLOCK_BYTES: u64 = 512;
 
-/// The numbers that decide about a fetch, all in bytes.
+/// Inputs of the decision about a fetch, all in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Need {
-    /// Its whole file.
+    /// The whole file of the fetch.
     whole: u64,
-    /// What of it is on the disk already.
+    /// The part of it that is on the disk already.
     there: u64,
     /// Whole files of the other fetches into the library that are under way.
     others_whole: u64,
-    /// What of those is not on the disk yet.
+    /// The part of those that is not on the disk yet.
     others_left: u64,
-    /// What the library's folder holds now.
+    /// The library's folder now.
     folder: u64,
 }
 
 impl Library {
-    /// Bytes of all cached files.
+    /// Returns the bytes of all cached files.
     ///
     /// # Errors
     ///
-    /// The database's.
+    /// A database error.
     pub fn cached_bytes(&self) -> Result<u64, Problem> {
         Ok(cached_bytes(&self.held()?))
     }
 
-    /// Bytes that the library's folder takes on its disk, partial files included, by blocks.
+    /// Returns the bytes that the library's folder occupies on its disk by blocks, partial files included.
     ///
     /// # Errors
     ///
-    /// The disk's.
+    /// A disk error.
     pub fn folder_bytes(&self) -> Result<u64, Problem> {
         blocks_below(&self.folder).map_err(|error| disk("look through", &self.folder, &error))
     }
 
-    /// [`Library::folder_of`], made for this user alone if it is not there: before a fetch into the library.
+    /// Creates [`Library::folder_of`], accessible to this user alone, if it does not exist: before a fetch into the library.
     ///
     /// # Errors
     ///
-    /// As [`Library::folder_of`], or the disk's.
+    /// As [`Library::folder_of`], or a disk error.
     pub fn make_folder(&self, id: u64) -> Result<PathBuf, Problem> {
         let folder = self.folder_of(id)?;
         step("mkdir", || DirBuilder::new().recursive(true).mode(0o700).create(&folder))
@@ -65,13 +65,14 @@ impl Library {
         Ok(folder)
     }
 
-    /// Before a fetch into the library begins: the entries that must be evicted ([`Library::evict`]) so that it keeps
-    /// within `cache_bytes` and `storage_bytes` of `limits`. Other fetches that are under way keep their room; one that no
-    /// transfer uses (`in_use`) was forgotten, and has none.
+    /// Returns the entries that must be evicted ([`Library::evict`]) before a fetch into the library, so that it stays within
+    /// `cache_bytes` and `storage_bytes` of `limits`. Other running fetches keep their room; a fetch that no transfer uses
+    /// (`in_use`) was abandoned and has none.
     ///
     /// # Errors
     ///
-    /// [`code::DISK_FULL`] with the numbers: it would not fit though all that may go went. Or the database's, the disk's.
+    /// [`code::DISK_FULL`] with the numbers: the file would not fit even if everything that may be evicted were. Or a database or
+    /// disk error.
     pub fn check_room(
         &self,
         manifest: &Manifest,
@@ -95,7 +96,7 @@ impl Library {
         };
         let is_under_way = |row: &&Row| row.state == EntryState::Downloading && in_use.contains(&row.id);
         for row in rows.iter().filter(is_under_way).filter(|row| row.swarm_id != swarm_id) {
-            // Without a folder of ours it goes to a folder of its user's.
+            // Without a folder in the library, the fetch writes to a folder of the user.
             if self.swarm_folder(row)?.is_dir() {
                 need.others_whole = need.others_whole.saturating_add(row.byte_count);
                 let left = row.byte_count.saturating_sub(there(&row.swarm_id)?);
@@ -112,7 +113,7 @@ impl Library {
     }
 }
 
-/// What goes so that `need` fits the limits, or why it cannot.
+/// Returns the entries to evict so that `need` fits the limits, or why it cannot fit.
 fn plan(need: Need, held: &[Held], limits: &Limits, in_use: &BTreeSet<u64>) -> Result<Vec<u64>, String> {
     let cached = cached_bytes(held);
     let Need { whole, .. } = need;
@@ -153,7 +154,7 @@ fn plan(need: Need, held: &[Held], limits: &Limits, in_use: &BTreeSet<u64>) -> R
     ))
 }
 
-/// Bytes on the disk of everything below a folder, and of the folder; links are not followed. A folder or file that goes
+/// Returns the bytes on disk of a folder and everything below it; links are not followed. A folder or file that disappears
 /// meanwhile counts nothing.
 fn blocks_below(folder: &Path) -> io::Result<u64> {
     let (mut sum, mut left) = (0_u64, vec![folder.to_owned()]);
@@ -220,7 +221,7 @@ mod tests {
         assert_eq!(ask(need, &cached, None, Some(400)), Ok(vec![1, 2]));
         let short = ask(need, &cached, None, Some(399)).unwrap_err();
         assert!(short.contains("1000") && short.contains("399"), "{short}");
-        // The stricter of both counts.
+        // The stricter limit decides.
         assert_eq!(ask(need, &cached, Some(1000), Some(699)), Ok(vec![1, 2]));
     }
 

@@ -1,4 +1,4 @@
-//! What the database holds of an entry, and what the interface shows of it.
+//! Stored row of an entry, and its view in the interface.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -14,7 +14,7 @@ use super::fits::{Machine, Requires, fits};
 use crate::api::types::{Entry, EntryState, Publisher};
 use crate::publishers::{Judged, Known, Shown, Standing};
 
-/// Versions that a link led to and that are remembered; older ones are forgotten.
+/// Most earlier targets of a link that are remembered; older ones are dropped.
 const HISTORY: usize = 64;
 
 /// A row of `entries`; its number is its key.
@@ -25,7 +25,7 @@ pub(super) struct Row {
     pub(super) model_id: String,
     pub(super) model_version: String,
     pub(super) publisher_id: String,
-    /// Who signed its manifest: a key, or `unsigned`. Earlier programs did not put it down.
+    /// Key that signed the manifest, or `unsigned`. Earlier versions did not store it.
     #[serde(default)]
     pub(super) signed_by: Option<String>,
     pub(super) swarm_id: String,
@@ -40,7 +40,7 @@ pub(super) struct Row {
     pub(super) added_unix: u64,
     #[serde(default)]
     pub(super) requires: Requires,
-    /// What the library keeps of it is being removed from the disk: a crash leaves the rest to the next start.
+    /// Its cached files are being removed from the disk: after a crash the next start removes the rest.
     #[serde(default)]
     pub(super) is_going: bool,
 }
@@ -68,12 +68,12 @@ impl Row {
         }
     }
 
-    /// How people and hints name it.
+    /// Returns its name for display and hints.
     pub(super) fn name(&self) -> String {
         format!("{}@{}", self.model_id, self.model_version)
     }
 
-    /// `known`: the publishers that are known, where they can be read.
+    /// Returns the view of the entry. `known`: the known publishers, if they can be read.
     pub(super) fn entry(&self, is_active: bool, machine: &Machine, known: Option<&Known>) -> Entry {
         let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         Entry {
@@ -115,7 +115,7 @@ impl Row {
         }
     }
 
-    /// What is seen to be wrong with its file without reading it; `None`: it is there and as long as it should be.
+    /// Returns what is wrong with the file as far as its metadata shows; `None`: it exists with the right length.
     pub(super) fn file_fault(&self) -> Option<Fault> {
         let Some(path) = &self.path else { return Some(Fault::Gone("no file of it is here".to_owned())) };
         let shown = path.display();
@@ -133,8 +133,8 @@ impl Row {
         (is != was).then(|| Fault::Other(format!("{shown} has {is} bytes, and the manifest says {was}")))
     }
 
-    /// Whether its file was checked in full and is there as long as it should be. A fetch that began over it and put
-    /// down nothing else takes nothing from that.
+    /// Returns true if its file was checked in full and exists with the right length. A fetch that has begun over it and recorded
+    /// no reason does not change that.
     pub(super) fn has_ready_file(&self) -> bool {
         let was_checked = match self.state {
             EntryState::Ready => true,
@@ -144,7 +144,7 @@ impl Row {
         was_checked && self.file_fault().is_none()
     }
 
-    /// Puts down that the file is there no more.
+    /// Records that the file is gone.
     pub(super) fn lose_file(&mut self) {
         *self = Self {
             state: EntryState::Available,
@@ -162,12 +162,12 @@ impl Row {
     }
 }
 
-/// What is wrong with the file of an entry.
+/// Fault of an entry's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It is not there.
+    /// The file does not exist.
     Gone(String),
-    /// It is there and not as it was.
+    /// The file exists but has changed, or cannot be examined.
     Other(String),
 }
 
@@ -179,7 +179,7 @@ impl Fault {
     }
 }
 
-/// A row of `active`: where the link of a model leads, and where it led before, the latest last.
+/// A row of `active`: the present target of a model's link and the earlier ones, the latest last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Link {
@@ -188,7 +188,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Leads to `id` from now on.
+    /// Sets the target to `id`.
     pub(super) fn lead_to(&mut self, id: u64) {
         let left = self.current.replace(id).filter(|&left| left != id);
         self.previous.extend(left);
@@ -196,17 +196,17 @@ impl Link {
         self.previous.drain(..surplus);
     }
 
-    /// Leads to where it led before, if that is known: the entry, and what was left.
+    /// Returns to the previous target, if one is known: gives the entry, and the target before the call.
     pub(super) fn lead_back(&mut self) -> Option<(u64, Option<u64>)> {
         let before = self.previous.pop()?;
         Some((before, self.current.replace(before)))
     }
 
-    /// Forgets an entry that is no more.
+    /// Drops a removed entry.
     pub(super) fn forget(&mut self, id: u64) {
         self.current = self.current.filter(|&current| current != id);
         self.previous.retain(|&previous| previous != id);
-        // What was between two stays of the same version is gone: one of them is enough.
+        // Removing the entry between them may leave the same version twice in a row: once is enough.
         self.previous.dedup();
         if self.previous.last() == self.current.as_ref() {
             self.previous.pop();
@@ -214,18 +214,18 @@ impl Link {
     }
 }
 
-/// The entries that links lead to.
+/// Returns the targets of all links.
 pub(super) fn active(links: &[(String, Link)]) -> BTreeSet<u64> {
     links.iter().filter_map(|(_, link)| link.current).collect()
 }
 
-/// RFC 3339 UTC; a time beyond the year 9999 is told as that number.
+/// Formats a time as RFC 3339 UTC; a time outside the calendar is shown as its number.
 fn utc(unix_seconds: u64) -> String {
     let timestamp = i64::try_from(unix_seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     timestamp.map_or_else(|| format!("{unix_seconds} seconds after 1970"), |time| time.to_string())
 }
 
-/// A path that the database can hold and a link can lead to.
+/// Returns true for a path that the database can hold and a link can lead to.
 pub(super) fn is_plain(path: &Path) -> bool {
     path.is_absolute() && path.to_str().is_some()
 }

@@ -1,4 +1,4 @@
-//! What goes: entries that are removed, and cached files that are evicted. A user's own file is never touched.
+//! Removal of entries and eviction of cached files. A user's own file is never touched.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -16,13 +16,13 @@ use crate::db::{Table, number_key};
 use crate::problem::{Problem, code};
 
 impl Library {
-    /// Forgets an entry. If its file is cached, the file goes, with receipt, copy of the manifest, partial file and link;
-    /// a user's own file stays where it is. From the first write on it is not Ready, so nothing begins with it.
+    /// Removes an entry. A cached file is deleted with receipt, copy of the manifest, partial file and link; a user's own file
+    /// stays where it is. From the first write on the entry is not Ready, so no transfer starts to use it.
     ///
     /// # Errors
     ///
-    /// A transfer uses it (`in_use`, which may not change meanwhile), there is no such entry, something began with it; or
-    /// the disk's: files may be gone then, and the entry stays until the next try.
+    /// A transfer uses it (`in_use`, which must not change meanwhile); there is no such entry; a transfer started to use it; or a
+    /// disk error: files may be gone then, and the entry stays until the next try.
     pub fn remove(&self, id: u64, in_use: &BTreeSet<u64>) -> Result<(), Problem> {
         let busy = |row: &Row| {
             let error = format!("{} is used by a transfer", row.name());
@@ -39,7 +39,7 @@ impl Library {
             if row.cached {
                 row.lose_file();
             } else {
-                // With its path: a user's own file is known by it and stays.
+                // The path stays in the row: it marks the user's own file, which must not be removed.
                 row.state = EntryState::Available;
             }
             row.is_going = true;
@@ -69,22 +69,22 @@ impl Library {
         })
     }
 
-    /// Evicts until the cached files hold `keep_bytes` at most, as [`plan_eviction`] says.
+    /// Evicts entries until the cached files hold at most `keep_bytes`, in the order of [`plan_eviction`].
     ///
     /// # Errors
     ///
-    /// The database's or the disk's.
+    /// A database or disk error.
     pub fn prune(&self, keep_bytes: u64, in_use: &BTreeSet<u64>) -> Result<Pruned, Problem> {
         self.evict(&plan_eviction(&self.held()?, keep_bytes, in_use), in_use)
     }
 
-    /// Evicts these entries: their files go, and they are Available. One that may not go by now stays: whether it is
-    /// pinned or active is seen in the transaction that takes the file from it, before the file goes from the disk, so
-    /// that nothing ever leads to a file that goes. `in_use` may not change meanwhile.
+    /// Evicts these entries: their files are deleted and they become Available. An entry that has been pinned, activated or put
+    /// to use meanwhile stays: the check is in the transaction that takes the file from the row, before the file is deleted, so
+    /// that no link ever leads to a deleted file. `in_use` must not change meanwhile.
     ///
     /// # Errors
     ///
-    /// The database's or the disk's; what was evicted before that is gone.
+    /// A database or disk error; entries evicted before it stay evicted.
     pub fn evict(&self, ids: &[u64], in_use: &BTreeSet<u64>) -> Result<Pruned, Problem> {
         let mut pruned = Pruned::default();
         for &id in ids {
@@ -111,7 +111,7 @@ impl Library {
         Ok(pruned)
     }
 
-    /// Removes what an eviction or a removal left when it was interrupted.
+    /// Removes the files that an interrupted eviction or removal left.
     pub(super) fn sweep_rest(&self) -> Vec<Problem> {
         let rest = |row: &Row| self.sweep(row).and_then(|()| self.swept(row.id));
         match self.rows() {
@@ -120,7 +120,7 @@ impl Library {
         }
     }
 
-    /// Nothing of an entry is left to be removed.
+    /// Records that no file of an entry is left to be removed.
     fn swept(&self, id: u64) -> Result<(), Problem> {
         self.update(id, |row| {
             row.is_going = false;
@@ -134,9 +134,8 @@ impl Library {
         Ok(self.rows()?.iter().map(|row| row.held(active.contains(&row.id))).collect())
     }
 
-    /// Takes away what the library keeps for an entry's swarm: the files of its stem by the names that are written there,
-    /// in its own folder and nowhere else. What someone else put there stays, and the folder with it; and so does a file
-    /// that any entry has as its user's own, by whatever path.
+    /// Deletes the cached files of an entry: in its swarm's folder only, and only the names that a fetch writes for its stem.
+    /// Other files there stay, and the folder with them; so does a file that any entry lists as the user's own, by whatever path.
     fn sweep(&self, row: &Row) -> Result<(), Problem> {
         let folder = self.swarm_folder(row)?;
         let failed = |path: &Path, error: io::Error| disk("remove", path, &error);
@@ -158,7 +157,7 @@ impl Library {
                 step("remove", || fs::remove_file(&path)).map_err(|error| failed(&path, error))?;
             }
         }
-        // Not empty: what is left there is not ours.
+        // Fails if it is not empty: what is left is not the library's.
         let _ = step("remove", || fs::remove_dir(&folder));
         if let Some(Ok(models)) = folder.parent().map(File::open) {
             let _ = step("sync_dir", || models.sync_all());
@@ -166,7 +165,7 @@ impl Library {
         Ok(())
     }
 
-    /// Device and inode of every user's own file, and of a link that its path is.
+    /// Returns device and inode of all files that are the user's own, and of the symbolic link if the path is one.
     fn own_files(
         &self,
         failed: &dyn Fn(&Path, io::Error) -> Problem,
@@ -180,7 +179,8 @@ impl Library {
                     Err(error)
                         if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                     }
-                    // Elsewhere it says nothing of what is here, where everything can be looked at.
+                    // A path outside the library that cannot be examined is not one of its files: everything in the library can
+                    // be examined.
                     Err(_) if !path.starts_with(&self.folder) => {}
                     Err(error) => return Err(failed(&path, error)),
                 }
@@ -190,7 +190,8 @@ impl Library {
     }
 }
 
-/// Whether a fetch writes a file of this name, after the stem. What it must not replace it puts aside with a number.
+/// Returns true if a fetch writes a file whose name has this ending after the stem. Files that a fetch must not replace it sets
+/// aside under a numbered name.
 fn is_written(rest: &str) -> bool {
     const NAMES: [&str; 5] = [".slm", ".slm.part", ".slm.part.state", ".slm.receipt", ".minimodel"];
     const ASIDE: [&str; 2] = [".slm.invalid", ".slm.part.state.damaged"];
@@ -199,7 +200,7 @@ fn is_written(rest: &str) -> bool {
         !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
     };
     let is_aside = |tail: &str| tail.is_empty() || is_number(tail);
-    // A file is written under `NAME.new` before it has its name.
+    // A file is written as `NAME.new` before it is renamed.
     NAMES.contains(&rest.strip_suffix(".new").unwrap_or(rest))
         || ASIDE.iter().any(|name| rest.strip_prefix(name).is_some_and(is_aside))
 }

@@ -1,4 +1,4 @@
-//! The library on a real disk with a real database; files are a few bytes, checks are given.
+//! Tests of the library on a real disk with a real database; files are a few bytes, and checks are stubs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -32,7 +32,7 @@ impl Home {
         Self { folder, library }
     }
 
-    /// As after a new start.
+    /// Reopens the library, as a new start does.
     fn reopened(self) -> Self {
         let Self { folder, library } = self;
         drop(library);
@@ -45,7 +45,7 @@ impl Home {
         self.folder.path().join(name)
     }
 
-    /// A user's own file of `manifest`, in the library as Ready.
+    /// Adds a user's own file of `manifest` to the library as Ready.
     fn own(&self, manifest: &Manifest, name: &str, now: u64) -> u64 {
         let id = self.library.add_manifest(manifest, now).unwrap();
         let path = self.path(name);
@@ -54,7 +54,7 @@ impl Home {
         id
     }
 
-    /// A file that the library keeps, with all that a fetch leaves beside it.
+    /// Adds a cached file with all that a fetch leaves beside it.
     fn cached(&self, manifest: &Manifest, now: u64) -> u64 {
         let id = self.library.add_manifest(manifest, now).unwrap();
         let folder = self.library.make_folder(id).unwrap();
@@ -178,7 +178,7 @@ fn a_removed_entry_takes_its_cached_file_along_and_leaves_a_users_own() {
     let folder = home.library.folder_of(cached).unwrap();
     fs::write(folder.join("small-2.slm.part"), "part").unwrap();
     fs::write(folder.join("small-2.slm.part.state"), "state").unwrap();
-    // Nothing of ours, though it is in our folder.
+    // A foreign file in the library's folder.
     fs::write(folder.join("notes.txt"), "mine").unwrap();
     let busy = home.library.remove(cached, &BTreeSet::from([cached])).unwrap_err();
     assert_eq!(busy.code, code::BUSY);
@@ -231,7 +231,7 @@ fn pruning_evicts_the_least_recently_used_and_keeps_what_is_pinned_active_used_o
         assert!(entry.state == EntryState::Ready && Path::new(&entry.path.unwrap()).exists());
     }
     home.library.pin(pinned, false).unwrap();
-    // A file that failed its check takes room as well.
+    // A cached file that failed its check is evicted too.
     home.library.set_state(used, EntryState::Failed, Some("chunk 3".to_owned())).unwrap();
     assert_eq!(home.library.prune(0, &NOBODY).unwrap().entries, [pinned, used]);
     assert_eq!(home.library.get(used).unwrap().state, EntryState::Available);
@@ -249,7 +249,7 @@ fn room_is_checked_before_a_fetch_and_evicting_what_it_says_makes_it() {
     assert_eq!(go, [old]);
     home.library.evict(&go, &NOBODY).unwrap();
     assert_eq!(home.library.check_room(&three, &quota(2 * bytes), &NOBODY).unwrap(), [0_u64; 0]);
-    // What is here already needs no room.
+    // A model that is already there needs no room.
     assert_eq!(home.library.check_room(&two, &quota(0), &NOBODY).unwrap(), [0_u64; 0]);
     let full = home.library.check_room(&three, &quota(2 * bytes - 1), &BTreeSet::from([new])).unwrap_err();
     assert_eq!(full.code, code::DISK_FULL);
@@ -259,13 +259,13 @@ fn room_is_checked_before_a_fetch_and_evicting_what_it_says_makes_it() {
     assert!(folder > bytes);
     assert_eq!(home.library.check_room(&three, &storage(folder + bytes), &NOBODY).unwrap(), [0_u64; 0]);
     assert_eq!(home.library.check_room(&three, &storage(folder + bytes - 1), &NOBODY).unwrap(), [new]);
-    // Another fetch that is under way keeps its room.
+    // Another running fetch keeps its room.
     let other = home.library.add_manifest(&one, 1).unwrap();
     home.library.make_folder(other).unwrap();
     home.library.begin_fetch(other).unwrap();
     let in_use = BTreeSet::from([other]);
     assert_eq!(home.library.check_room(&three, &quota(3 * bytes - 1), &in_use).unwrap(), [new]);
-    // One that was forgotten does not.
+    // An abandoned fetch does not.
     assert_eq!(home.library.check_room(&three, &quota(3 * bytes - 1), &NOBODY).unwrap(), [0_u64; 0]);
 }
 

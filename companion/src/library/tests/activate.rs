@@ -1,4 +1,4 @@
-//! Links.
+//! Tests of links to the active version.
 
 use std::os::unix::fs::symlink;
 
@@ -97,7 +97,7 @@ fn a_link_that_a_crash_left_behind_is_brought_to_what_the_database_says() {
     let ids = [home.own(&one, "a.slm", 1), home.cached(&two, 1)];
     let link = home.path("library/active/small.slm");
     home.library.activate(ids[0], 1).unwrap();
-    // The rename happened, the commit did not; and a temporary link of a rename that did not.
+    // A crash after the rename and before the commit; and a temporary link whose rename did not happen.
     fs::remove_file(&link).unwrap();
     symlink(Path::new("../models").join(hex(two.swarm_id())).join("small-2.slm"), &link).unwrap();
     symlink("nowhere", home.path("library/active/.small.slm.new")).unwrap();
@@ -107,7 +107,7 @@ fn a_link_that_a_crash_left_behind_is_brought_to_what_the_database_says() {
     assert_eq!(home.library.settle(), []);
     assert_eq!(leads_to(&home), file_of(&home, ids[0]));
     assert!(!home.path("library/active/.small.slm.new").exists());
-    // What is not ours is told of and stays.
+    // A foreign file is reported and stays.
     fs::remove_file(&link).unwrap();
     fs::write(&link, "mine").unwrap();
     assert_eq!(home.library.settle().len(), 1);

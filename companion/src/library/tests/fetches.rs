@@ -1,4 +1,4 @@
-//! What a fetch, a check and a use leave of an entry.
+//! States of an entry after a fetch, a check and a use.
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn a_second_fetch_of_what_is_ready_leaves_it_ready_however_it_ends() {
         assert_eq!(home.library.begin_fetch(id).unwrap(), before);
         assert_eq!(home.library.fetch_failed(id, "no room").unwrap(), before);
         assert_eq!(home.library.fetch_dropped(id).unwrap(), before);
-        // As an older version of this program put it down.
+        // As an older version of this program recorded it.
         home.library.set_state(id, EntryState::Downloading, None).unwrap();
         assert_eq!(home.library.fetch_dropped(id).unwrap(), before);
         home.library.set_state(id, EntryState::Downloading, None).unwrap();
@@ -39,14 +39,14 @@ fn a_fetch_of_what_is_not_ready_stands_as_its_end_says() {
     home.library.begin_fetch(id).unwrap();
     assert_eq!(state(&home, id), (EntryState::Downloading, None));
     assert_eq!(home.library.fetch_dropped(id).unwrap().state, EntryState::Available);
-    // A file that failed its check is not made ready by a fetch that came to nothing.
+    // A fetch that ends without a file does not make one Ready that failed its check.
     let failed = home.cached(&two, 1);
     home.library.set_state(failed, EntryState::Failed, Some("chunk 3".to_owned())).unwrap();
     home.library.begin_fetch(failed).unwrap();
     assert_eq!(state(&home, failed), (EntryState::Downloading, None));
     home.library.fetch_dropped(failed).unwrap();
     assert_eq!(state(&home, failed), (EntryState::Failed, Some("chunk 3".to_owned())));
-    // One that vanished is fetched anew.
+    // A missing file is fetched again.
     let gone = home.own(&three, "c.slm", 1);
     fs::remove_file(home.path("c.slm")).unwrap();
     assert_eq!(home.library.begin_fetch(gone).unwrap().state, EntryState::Downloading);
@@ -66,7 +66,7 @@ fn a_users_own_copy_of_what_is_cached_is_left_alone_and_the_cached_file_is_not_f
         assert_eq!(home.library.placed(id, &home.path("b.slm"), None, false, 1).unwrap(), before);
     }
     assert!(home.path("b.slm").exists());
-    // A cached file that vanished stands in nobody's way.
+    // A missing cached file does not block a user's own.
     fs::remove_file(before.path.unwrap()).unwrap();
     let entry = home.library.placed(id, &home.path("b.slm"), None, false, 1).unwrap();
     assert!(!entry.cached && entry.path.unwrap().ends_with("b.slm"));

@@ -1,10 +1,10 @@
-//! Evictions and removals that are interrupted or met by something else, and what they take along.
+//! Evictions and removals that are interrupted or race with other calls, and which files they delete.
 
 use std::os::unix::fs::symlink;
 
 use super::*;
 
-/// A folder in the library's, so that a sweep fails at it.
+/// Replaces an entry's folder by a file, so that a sweep of it fails.
 fn obstruct(home: &Home, id: u64) -> PathBuf {
     let folder = home.library.folder_of(id).unwrap();
     fs::rename(&folder, folder.with_extension("away")).unwrap();
@@ -31,7 +31,7 @@ fn an_eviction_that_is_interrupted_leaves_no_row_with_a_file_and_the_next_start_
     let home = home.reopened();
     assert_eq!(home.library.settle(), []);
     assert!(!folder.exists());
-    // Once: what is there later is not touched by another start.
+    // Only once: another start does not touch files that appear later.
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("small-1.slm.part"), "part").unwrap();
     assert_eq!(home.library.settle(), []);
@@ -121,7 +121,7 @@ fn e9_an_own_file_is_spared_by_whatever_path_and_only_names_that_a_fetch_writes_
     let mut expected = stays.map(str::to_owned);
     expected.sort();
     assert_eq!(left, expected);
-    // By a link from elsewhere, and as the own file of another entry.
+    // The folder is reached by a link from elsewhere, and another entry lists its file as the user's own.
     let folder = home.library.folder_of(linked).unwrap();
     let path = folder.join("small-2.slm");
     symlink(&folder, home.path("other way")).unwrap();

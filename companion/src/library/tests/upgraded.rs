@@ -24,7 +24,7 @@ fn the_entries_of_a_database_of_version_1_are_all_there_and_go_on() {
     );
     assert!(all.iter().all(|entry| entry.fits.checks.len() == 2), "{all:?}");
     assert_eq!(all[1].used_utc, all[1].added_utc);
-    // Its files are not there: what is noticed is noticed as ever, and nothing more is made of it.
+    // Its files do not exist: a refresh reports that as always, and changes nothing else.
     library.refresh_all().unwrap();
     let states: Vec<_> = library.list().unwrap().iter().map(|entry| entry.state).collect();
     assert_eq!(
