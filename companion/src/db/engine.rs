@@ -1,4 +1,4 @@
-//! The engine over its file, opened again after the disk failed.
+//! Database engine (redb) over its file, reopened after a disk error.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use redb::Database;
 use super::DbError;
 use super::file::{Opened, guarded};
 
-/// Opens the file that is at a path, and makes none.
+/// Opens the file at a path; never creates one.
 type Reopen = dyn Fn(&Path) -> Result<Opened, DbError> + Send + Sync;
 
-/// The engine. After one failure of the disk redb refuses every later call (`PreviousIo`), though the disk may have room
-/// again; so the file is closed then, and opened and checked once more by the next call. In between its lock is free: if
-/// another process takes it, that one has the database.
+/// The engine. After one disk error redb refuses every later call (`PreviousIo`), even if the disk has room again; so the next
+/// call closes the file, opens it and checks it again. In between its lock is free: a process that takes it then owns the
+/// database.
 pub(super) struct Engine {
-    /// None after a failure, until the file could be opened again.
+    /// `None` after an error, until the file could be opened again.
     opened: Mutex<Option<Arc<Opened>>>,
     reopen: Box<Reopen>,
     path: PathBuf,
@@ -32,12 +32,12 @@ impl Engine {
         Self { opened, reopen, path: path.to_owned(), has_failed: AtomicBool::new(false), is_repaired }
     }
 
-    /// Whether the last commit was damaged at any opening, so that the one before was gone back to.
+    /// Returns true if at any opening the last commit was damaged and the one before it was restored.
     pub(super) fn is_repaired(&self) -> bool {
         self.is_repaired.load(Ordering::Acquire)
     }
 
-    /// The open file, for as long as a transaction in it lasts: it is never closed under one.
+    /// Returns the open file for the time of a transaction: it is never closed under one.
     pub(super) fn lease(&self) -> Result<Arc<Opened>, DbError> {
         let mut current = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let found = current.take();
@@ -48,7 +48,7 @@ impl Engine {
             match Arc::try_unwrap(opened) {
                 Ok(failed) => drop(failed),
                 Err(still_used) => {
-                    // Whoever uses it fails too, and soon.
+                    // The call that still uses it fails soon, too.
                     *current = Some(still_used);
                     return Err(DbError::Engine(redb::Error::PreviousIo));
                 }
@@ -60,13 +60,13 @@ impl Engine {
         Ok(Arc::clone(current.insert(Arc::new(opened))))
     }
 
-    /// Calls it.
+    /// Runs `call` on the engine.
     pub(super) fn with<T>(&self, call: impl FnOnce(&Database) -> Result<T, DbError>) -> Result<T, DbError> {
         let opened = self.lease()?;
         self.noting(|| opened.with(call))
     }
 
-    /// Calls it within a transaction.
+    /// Runs `call` within a transaction.
     pub(super) fn within<T>(&self, call: impl FnOnce() -> Result<T, DbError>) -> Result<T, DbError> {
         self.noting(|| guarded(&self.path, call))
     }

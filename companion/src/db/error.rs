@@ -1,4 +1,4 @@
-//! What may go wrong with the database, and what its user can do about it.
+//! Errors of the database, and what the user can do about them.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use super::Table;
 use crate::problem::{Problem, code};
 use crate::shell;
 
-/// What went wrong with the database.
+/// Error of the database.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     /// Another process has it open.
@@ -18,10 +18,10 @@ pub enum DbError {
     Newer {
         /// Its version.
         found: u32,
-        /// The newest that is known here.
+        /// The newest version that this program knows.
         known: u32,
     },
-    /// Its bytes are not those that were written.
+    /// Its bytes are not those that were written: it is damaged.
     #[error("the database {} is damaged: {detail}", .path.display())]
     Damaged {
         /// The file.
@@ -39,17 +39,17 @@ pub enum DbError {
         /// Why.
         source: io::Error,
     },
-    /// A row is not what its table holds.
+    /// A row cannot be parsed as its table's type.
     #[error("a row of the database cannot be read: {table:?} {key}: {source}")]
     Row {
-        /// Where.
+        /// The table.
         table: Table,
-        /// Which.
+        /// The key.
         key: String,
         /// Why.
         source: serde_json::Error,
     },
-    /// The database itself.
+    /// An error of the engine.
     #[error("the database failed: {0}")]
     Engine(#[from] redb::Error),
 }
@@ -66,12 +66,12 @@ macro_rules! engine {
 engine!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError);
 
 impl DbError {
-    /// An error of the file itself.
+    /// Builds an error of the file itself.
     pub(super) fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::File { doing, path: path.to_owned(), source }
     }
 
-    /// The engine's words for damage and for a lock that is taken become ours; `path` is the file.
+    /// Translates the engine's errors for damage and for a held lock; `path` is the file.
     pub(super) fn at(self, path: &Path) -> Self {
         let damaged = |detail: String| Self::Damaged { path: path.to_owned(), detail };
         match self {
@@ -112,7 +112,7 @@ impl DbError {
     }
 }
 
-/// What is lost with the file, and what stays.
+/// What is lost with the file, and what remains.
 const LOST: &str = "it holds what the companion remembers: the list of the library, transfers, limits and counts. Model \
                     files, receipts, the identity and the consent log are not in it and stay";
 

@@ -1,5 +1,4 @@
-//! The database as a file: created whole, for this user alone, copied before an upgrade, and its damage kept from
-//! ending the process.
+//! File of the database: created whole and for this user alone, copied before an upgrade; damage in it does not end the process.
 
 use std::cell::Cell;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -17,22 +16,21 @@ use rustix::io::Errno;
 use super::engine::Engine;
 use super::{DbError, migrate};
 
-/// For this user alone.
+/// Readable and writable by this user alone.
 const MODE: u32 = 0o600;
 
-/// The rows are a few MiB at most; the engine would take a GiB for its cache.
+/// Cache of the engine: the rows are a few MiB at most, and its default is a GiB.
 const CACHE_BYTES: usize = 8 << 20;
 
-/// Bytes that a backup is copied by.
+/// Buffer for copying a backup.
 const COPY_BYTES: usize = 1 << 16;
 
-/// The engine with its file open. It is there until it is dropped, and dropped as guardedly as it is called: it writes
-/// then.
+/// The engine with its file open. Dropping it is guarded like each call, since it writes then.
 #[derive(Debug)]
 pub(super) struct Opened {
     database: Option<Database>,
     path: PathBuf,
-    /// The last commit was damaged, so that the one before was gone back to.
+    /// The last commit was damaged, and the one before it was restored.
     pub(super) is_repaired: bool,
 }
 
@@ -45,7 +43,7 @@ impl Opened {
         Ok(Self { database: Some(database), path: path.to_owned(), is_repaired: false })
     }
 
-    /// Calls it.
+    /// Runs `call` on the engine.
     pub(super) fn with<T>(&self, call: impl FnOnce(&Database) -> Result<T, DbError>) -> Result<T, DbError> {
         guarded(&self.path, || self.database.as_ref().ok_or_else(closed).and_then(call))
     }
@@ -54,7 +52,7 @@ impl Opened {
         guarded(&self.path, || self.database.as_mut().ok_or_else(closed).and_then(call))
     }
 
-    /// Over another disk than a file.
+    /// Creates it over another backend than a file.
     #[cfg(test)]
     pub(super) fn of(database: Database, path: &Path) -> Self {
         Self { database: Some(database), path: path.to_owned(), is_repaired: false }
@@ -63,7 +61,7 @@ impl Opened {
 
 impl Drop for Opened {
     fn drop(&mut self) {
-        // What was committed is on the disk; damage that is found now is found again at the next opening.
+        // Commits are on the disk; damage found now is found again at the next opening.
         let _ = guarded(&self.path, || {
             drop(self.database.take());
             Ok(())
@@ -75,7 +73,7 @@ fn closed() -> DbError {
     DbError::Engine(redb::Error::DatabaseClosed)
 }
 
-/// Opens or creates the database at `path` and brings it up to this version.
+/// Opens or creates the database at `path` and upgrades it to this version.
 pub(super) fn open(path: &Path) -> Result<Engine, DbError> {
     let opened = match OpenOptions::new().read(true).write(true).open(path) {
         Ok(file) => open_existing(path, file)?,
@@ -85,7 +83,7 @@ pub(super) fn open(path: &Path) -> Result<Engine, DbError> {
     Ok(Engine::new(opened, path, Box::new(reopen)))
 }
 
-/// Opens a database that was open before; one that is gone is not begun anew.
+/// Reopens a database; a missing file is an error and is not created.
 fn reopen(path: &Path) -> Result<Opened, DbError> {
     let file = OpenOptions::new().read(true).write(true).open(path);
     open_existing(path, file.map_err(DbError::file("open", path))?)
@@ -100,7 +98,7 @@ fn open_existing(path: &Path, file: File) -> Result<Opened, DbError> {
         file.set_permissions(Permissions::from_mode(MODE)).map_err(DbError::file("open", path))?;
     }
     if metadata.len() == 0 {
-        // A database is never empty, see `create`; the engine would take the file for a new one, silently.
+        // `create` never leaves an empty file; the engine would silently take it for a new one.
         return Err(DbError::Damaged { path: path.to_owned(), detail: "it is empty".to_owned() });
     }
     // The engine writes when it opens; a newer database is not touched.
@@ -109,7 +107,7 @@ fn open_existing(path: &Path, file: File) -> Result<Opened, DbError> {
     }
     let reader = file.try_clone().map_err(DbError::file("open", path))?;
     let mut engine = Opened::begin(file, path)?;
-    // Every checksum of every row is checked before any is believed.
+    // All checksums are verified before any row is believed.
     engine.is_repaired = !engine
         .with_mut(|database| database.check_integrity().map_err(|error| DbError::Engine(error.into())))?;
     let found = engine.with(migrate::version)?;
@@ -123,14 +121,14 @@ fn open_existing(path: &Path, file: File) -> Result<Opened, DbError> {
         }
         _ => {}
     }
-    // From its own handle and while it is locked: nothing is under way in it.
+    // Copied from the locked handle, before the upgrade writes.
     back_up(&reader, path, found)?;
     engine.with(migrate::run)?;
     remove_older_backups(path, found);
     Ok(engine)
 }
 
-/// The version, without writing. A database that was not closed in order or is damaged cannot be read so: none.
+/// Reads the version without writing; `None` if the database was not closed in order or is damaged.
 fn peek(path: &Path) -> Option<u32> {
     let version = || {
         let database = Builder::new().set_cache_size(CACHE_BYTES).open_read_only(path);
@@ -139,7 +137,7 @@ fn peek(path: &Path) -> Option<u32> {
     guarded(path, version).ok()
 }
 
-/// Makes a new database under another name and gives it its own when it is whole, so that a crash leaves none or all.
+/// Creates a database under a temporary name and renames it when it is complete, so that a crash leaves none or all of it.
 fn create(path: &Path) -> Result<Opened, DbError> {
     let failed = || DbError::file("create", path);
     let new = beside(path, ".new");
@@ -151,7 +149,7 @@ fn create(path: &Path) -> Result<Opened, DbError> {
         Err(fs::TryLockError::WouldBlock) => return Err(DbError::Busy(path.to_owned())),
         Err(fs::TryLockError::Error(error)) => return Err(failed()(error)),
     }
-    // Whoever held the lock before may have renamed the file: then it is a database by now, and not ours to begin anew.
+    // The process that held the lock before may have renamed the file: then it is a database, and must not be truncated.
     let (ours, there) = (file.metadata().map_err(failed())?, fs::symlink_metadata(&new));
     if there.map_or(true, |there| (there.dev(), there.ino()) != (ours.dev(), ours.ino())) {
         return Err(DbError::Busy(path.to_owned()));
@@ -162,7 +160,7 @@ fn create(path: &Path) -> Result<Opened, DbError> {
     match step("rename", || rename_without_replacing(&new, path)) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            // Someone was faster; ours is locked by us and empty.
+            // Another process was faster; the new file is still locked and holds no rows.
             let _ = fs::remove_file(&new);
             return Err(DbError::Busy(path.to_owned()));
         }
@@ -174,7 +172,7 @@ fn create(path: &Path) -> Result<Opened, DbError> {
 
 fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Some file systems know no such rename; a hard link does not replace either.
+        // Some file systems do not support this rename; a hard link does not replace a file either.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
             fs::hard_link(from, to)?;
             fs::remove_file(from)
@@ -183,7 +181,7 @@ fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// The copy that is made before an upgrade from version `version`.
+/// Returns the path of the copy made before an upgrade from version `version`.
 pub(super) fn backup_path(path: &Path, version: u32) -> PathBuf {
     beside(path, &format!(".v{version}"))
 }
@@ -209,7 +207,7 @@ fn back_up(from: &File, path: &Path, version: u32) -> Result<(), DbError> {
     copied().map_err(DbError::file("back up", path))
 }
 
-/// Copies from before earlier upgrades; one that cannot be removed is only space.
+/// Removes copies from before earlier upgrades; one that cannot be removed only costs space.
 pub(super) fn remove_older_backups(path: &Path, version: u32) {
     for older in 1..version {
         let _ = step("remove", || fs::remove_file(backup_path(path, older)));
@@ -222,7 +220,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Some file systems cannot sync a folder; the file itself is safe by then.
+/// Syncs the folder of `path`, best effort: some file systems cannot, and the file itself is synced by then.
 fn sync_folder(path: &Path) {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
@@ -234,8 +232,8 @@ thread_local! {
     static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls the engine. It panics where the bytes of its file contradict each other; that is damage like any other, and its
-/// user is told so in our words alone.
+/// Calls the engine and turns its panics into [`DbError::Damaged`]: it panics on a file whose parts contradict each other. The
+/// panic's own message is not printed.
 pub(super) fn guarded<T>(path: &Path, call: impl FnOnce() -> Result<T, DbError>) -> Result<T, DbError> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

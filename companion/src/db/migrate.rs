@@ -1,8 +1,7 @@
-//! Versions of the database, and the steps from one to the next.
+//! Migrations of the database from one version to the next.
 //!
-//! A step is frozen once it was released: it names its tables and fields itself and uses no type of today. Version 1 had
-//! the text of a manifest in each row of the library and no way back to the version that was active before; version 2
-//! keeps manifests and links in tables of their own.
+//! A step is frozen once it is released: it names its tables and fields itself and uses no present type. Version 1 kept the text
+//! of a manifest in each row of the library and no history of active versions; version 2 has tables for manifests and links.
 
 use redb::{Database, ReadableDatabase, ReadableTable as _, TableDefinition, TableError, WriteTransaction};
 use serde_json::{Map, Value, json};
@@ -12,22 +11,22 @@ use super::{DbError, Table};
 /// The version that this program writes.
 pub(super) const VERSION: u32 = 2;
 
-/// A table as every version has had them: JSON under text.
+/// A table as in every version so far: JSON by text key.
 type Rows = TableDefinition<'static, &'static str, &'static [u8]>;
 
 const META: TableDefinition<'_, &str, u32> = TableDefinition::new("meta");
 const VERSION_KEY: &str = "version";
 
-/// From the version before to `to`.
+/// The migration from the version before to `to`.
 struct Step {
     to: u32,
     run: fn(&WriteTransaction) -> Result<(), DbError>,
 }
 
-/// All steps, in order; a new database takes them all.
+/// All steps in order; a new database runs them all.
 const STEPS: [Step; 2] = [Step { to: 1, run: to_1 }, Step { to: VERSION, run: to_2 }];
 
-/// The version of a database; 0: nothing was written to it yet.
+/// Returns the version of a database; 0: nothing was written to it yet.
 pub(super) fn version(database: &impl ReadableDatabase) -> Result<u32, DbError> {
     let read = database.begin_read()?;
     match read.open_table(META) {
@@ -37,14 +36,14 @@ pub(super) fn version(database: &impl ReadableDatabase) -> Result<u32, DbError> 
     }
 }
 
-/// Brings the database up to [`VERSION`] in one transaction: a crash leaves the old version or the new.
+/// Upgrades the database to [`VERSION`] in one transaction: a crash leaves the old version or the new one.
 pub(super) fn run(database: &Database) -> Result<(), DbError> {
     let found = version(database)?;
     if found > VERSION {
         return Err(DbError::Newer { found, known: VERSION });
     }
     let mut write = database.begin_write()?;
-    // Costs one more sync, and the old version is not given up before all of the new one is on the disk.
+    // One more sync: the old version is not given up before all of the new one is on the disk.
     write.set_two_phase_commit(true);
     for step in STEPS.iter().filter(|step| step.to > found) {
         (step.run)(&write)?;
@@ -61,8 +60,8 @@ fn to_1(write: &WriteTransaction) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Entries give their manifest to `manifests` and what is active to `active`; `own` becomes `cached`, its opposite; the
-/// time of the last use begins with that of the adding.
+/// Moves manifests from the entries to `manifests`, and active versions to `active`; replaces `own` by its opposite, `cached`;
+/// starts the time of last use at the time of adding.
 fn to_2(write: &WriteTransaction) -> Result<(), DbError> {
     let mut entries = write.open_table(Rows::new("entries"))?;
     let mut manifests = write.open_table(Rows::new("manifests"))?;
@@ -90,7 +89,8 @@ fn to_2(write: &WriteTransaction) -> Result<(), DbError> {
         row.remove("manifest");
         manifests.insert(swarm_id.as_str(), serde_json::to_vec(&manifest).map_err(failed)?.as_slice())?;
         if row.remove("active").and_then(|active| active.as_bool()) == Some(true) {
-            // In the order of their numbers, so should two claim it, the newer one has it and the older is before it.
+            // Entries come in the order of their numbers: if two are marked active, the newer one becomes active, and the older
+            // its history.
             let before = active.get(model_id.as_str())?.map(|row| row.value().to_vec());
             let before: Option<Value> =
                 before.map(|row| serde_json::from_slice(&row)).transpose().map_err(failed)?;
@@ -104,7 +104,7 @@ fn to_2(write: &WriteTransaction) -> Result<(), DbError> {
     Ok(())
 }
 
-/// `requires.*` as the text says them.
+/// Reads `requires.*` from a manifest's text.
 fn requires(manifest: &str) -> Value {
     let value = |key: &str| {
         let mut fields = manifest.lines().filter_map(|line| line.split_once('='));

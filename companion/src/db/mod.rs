@@ -1,8 +1,8 @@
-//! The embedded database: everything the companion remembers but the consent log and the model files.
+//! Embedded database: everything that the companion remembers, except the consent log and the model files.
 //!
-//! Rows are JSON under a key of text, so that a field may come without a new version of the whole; what cannot be read as
-//! such is moved by a migration (`migrate`), all steps in one transaction: a crash leaves the old version or the new.
-//! Before an upgrade from version N the file is copied to `companion.redb.vN`.
+//! Rows are JSON by text key, so a new field needs no new version. Other changes are migrations (`migrate`), all steps in one
+//! transaction: a crash leaves the old version or the new one. Before an upgrade from version N the file is copied to
+//! `companion.redb.vN`.
 
 mod engine;
 mod error;
@@ -31,11 +31,11 @@ pub enum Table {
     Entries,
     /// The texts of manifests, by swarm id.
     Manifests,
-    /// Which version of a model is active and which were before, by `model.id`.
+    /// The active version of a model and the earlier ones, by `model.id`.
     Active,
     /// Single values, by name.
     Settings,
-    /// What moved, by day, peer and swarm.
+    /// Bytes moved, by day, peer and swarm.
     Moved,
 }
 
@@ -52,32 +52,32 @@ impl Table {
     }
 }
 
-/// The open database; one process at a time.
+/// The open database; only one process has it open at a time.
 #[derive(Debug)]
 pub struct Db {
     engine: Engine,
 }
 
 impl Db {
-    /// Opens or creates the database at `path` (mode 0600), checks it, and brings an older one up to this version.
+    /// Opens or creates the database at `path` (mode 0600), verifies it, and upgrades an older one to this version.
     ///
     /// # Errors
     ///
-    /// Another process has it, it is newer than this program, it is damaged, or the disk's.
+    /// Another process has it open; it is newer than this program; it is damaged; or a disk error.
     pub fn open(path: &Path) -> Result<Self, DbError> {
         Ok(Self { engine: file::open(path)? })
     }
 
-    /// Whether the last change was damaged on the disk, so that the state before it was gone back to.
+    /// Returns true if the last commit was damaged on the disk and the one before it was restored.
     pub fn is_repaired(&self) -> bool {
         self.engine.is_repaired()
     }
 
-    /// One row.
+    /// Returns one row.
     ///
     /// # Errors
     ///
-    /// The disk's, or a row that cannot be read.
+    /// A disk error, or a row that cannot be parsed.
     pub fn get<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<Option<T>, DbError> {
         self.engine.with(|database| {
             let read = database.begin_read()?;
@@ -87,7 +87,7 @@ impl Db {
         })
     }
 
-    /// All rows of a table in the order of their keys.
+    /// Returns all rows of a table in the order of their keys.
     ///
     /// # Errors
     ///
@@ -105,17 +105,17 @@ impl Db {
         })
     }
 
-    /// Changes that happen together or not at all; durable when this returns.
+    /// Runs `work` in one transaction, all or nothing; durable when this returns.
     ///
     /// # Errors
     ///
-    /// What `work` gives, and then nothing has changed; or the disk's.
+    /// The error of `work`, and then nothing has changed; or a disk error.
     pub fn change<R, E: From<DbError>>(
         &self,
         work: impl FnOnce(&mut Change<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
         let engine = &self.engine;
-        // Until the transaction has ended.
+        // Held until the transaction has ended.
         let opened = engine.lease()?;
         let write = engine.within(|| opened.with(|database| Ok(database.begin_write()?)))?;
         let answer = work(&mut Change { write: &write, engine });
@@ -125,7 +125,7 @@ impl Db {
                 Ok(answer)
             }
             Err(error) => {
-                // What `work` says matters more than a transaction that cannot even be given up.
+                // The error of `work` matters more than a failed abort.
                 let _ = engine.within(|| write.abort().map_err(|error| DbError::Engine(error.into())));
                 Err(error)
             }
@@ -133,14 +133,14 @@ impl Db {
     }
 }
 
-/// A transaction that writes.
+/// A write transaction.
 pub struct Change<'t> {
     write: &'t WriteTransaction,
     engine: &'t Engine,
 }
 
 impl Change<'_> {
-    /// One row, as this transaction sees it.
+    /// Returns one row as this transaction sees it.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ impl Change<'_> {
         })
     }
 
-    /// All rows of a table in the order of their keys, as this transaction sees them.
+    /// Returns all rows of a table in the order of their keys, as this transaction sees them.
     ///
     /// # Errors
     ///
@@ -174,7 +174,7 @@ impl Change<'_> {
     ///
     /// # Errors
     ///
-    /// The disk's.
+    /// A disk error.
     pub fn put<T: Serialize>(&mut self, table: Table, key: &str, row: &T) -> Result<(), DbError> {
         let bytes =
             serde_json::to_vec(row).map_err(|source| DbError::Row { table, key: key.to_owned(), source })?;
@@ -184,11 +184,11 @@ impl Change<'_> {
         })
     }
 
-    /// Removes a row, if it is there.
+    /// Removes a row if it exists.
     ///
     /// # Errors
     ///
-    /// The disk's.
+    /// A disk error.
     pub fn remove(&mut self, table: Table, key: &str) -> Result<(), DbError> {
         self.engine.within(|| {
             self.write.open_table(table.definition())?.remove(key)?;
@@ -196,11 +196,11 @@ impl Change<'_> {
         })
     }
 
-    /// A number that was never given before, for a row's key.
+    /// Returns a number never returned before, for a row's key.
     ///
     /// # Errors
     ///
-    /// The disk's.
+    /// A disk error.
     pub fn next_number(&mut self) -> Result<u64, DbError> {
         let last: u64 = self.get(Table::Settings, LAST_NUMBER)?.unwrap_or(0);
         self.put(Table::Settings, LAST_NUMBER, &(last + 1))?;
@@ -210,7 +210,7 @@ impl Change<'_> {
 
 const LAST_NUMBER: &str = "last-number";
 
-/// A number as a key, so that keys are in the order of the numbers.
+/// Formats a number as a key, so that keys sort in the order of the numbers.
 pub fn number_key(number: u64) -> String {
     format!("{number:020}")
 }

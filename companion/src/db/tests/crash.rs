@@ -1,4 +1,4 @@
-//! An upgrade that the power ends at any moment.
+//! Power cuts at any moment of an upgrade.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn open(disk: &Disk) -> Database {
     Builder::new().create_with_backend(disk.clone()).unwrap()
 }
 
-/// All rows of all tables.
+/// Returns all rows of all tables.
 fn picture(database: &Database) -> BTreeMap<String, Vec<(String, Vec<u8>)>> {
     let read = database.begin_read().unwrap();
     let names: Vec<String> = read.list_tables().unwrap().map(|table| table.name().to_owned()).collect();
@@ -56,12 +56,12 @@ fn e1_e2_an_upgrade_that_stops_at_any_write_leaves_the_old_version_whole_or_the_
         });
         for unsynced in Unsynced::ALL {
             let mut again = open(&Disk::with(disk.after(unsynced), None));
-            // A crash is no damage: nobody is told of one.
+            // A crash is not damage, and none is reported.
             assert!(again.check_integrity().unwrap(), "stopped at call {stop}, {unsynced:?}");
             let found = picture(&again);
             assert!(found == before || found == after, "stopped at call {stop}, {unsynced:?}: {found:?}");
             *(if found == before { &mut kept_old } else { &mut have_new }) += 1;
-            // And whichever it is: the next start has the new one.
+            // In both cases the next start upgrades it.
             migrate::run(&again).unwrap();
             assert_eq!(picture(&again), after);
         }

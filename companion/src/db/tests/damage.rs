@@ -1,4 +1,4 @@
-//! Files that are not what was written.
+//! Files that differ from what was written.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -25,7 +25,7 @@ fn sample() -> (tempfile::TempDir, PathBuf, Vec<u8>) {
     (folder, path, bytes)
 }
 
-/// What a file is taken for: its rows, and whether a commit was given up.
+/// Reads a database file: its rows, and whether a commit was given up.
 fn taken_for(path: &Path, bytes: &[u8]) -> Result<(Vec<String>, bool), DbError> {
     fs::write(path, bytes).unwrap();
     let db = Db::open(path)?;
@@ -38,7 +38,8 @@ fn taken_for(path: &Path, bytes: &[u8]) -> Result<(Vec<String>, bool), DbError> 
 fn a_flipped_byte_is_an_error_or_changes_nothing_or_costs_the_last_commit_and_says_so() {
     let (_folder, path, bytes) = sample();
     let all = ["row 1".to_owned(), "row 2".to_owned()];
-    // The sizes in the head, where a flip makes them huge, some of its two commits, the rows, some of the other pages.
+    // Places to flip: the sizes in the header, where a flip makes them huge, parts of its two commits, the rows, and some of the
+    // other pages.
     let head = (0..32).chain((32..320).filter(|&at| bytes[at] != 0).step_by(4));
     let rows = (0..bytes.len() - 5).filter(|&at| bytes[at..].starts_with(b"row "));
     let pages: Vec<usize> = (320..bytes.len()).filter(|&at| bytes[at] != 0).collect();

@@ -1,18 +1,18 @@
-//! A disk that stops at a given call and then holds what was synced, and of the rest nothing, all, or some.
+//! Simulated disk that stops at a given call and then holds what was synced, and none, all or some of the rest.
 
 use std::io;
 use std::sync::{Arc, Mutex};
 
 use redb::StorageBackend;
 
-/// What became of calls that were not synced when the disk stopped.
+/// Fate of the calls that were not synced when the disk stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unsynced {
     Lost,
     Kept,
     FirstHalf,
     SecondHalf,
-    /// Every second of them, and of those that are kept only the first half of their bytes.
+    /// Every second call is kept, and only the first half of its bytes.
     TornEverySecond,
 }
 
@@ -36,7 +36,7 @@ struct State {
     stops_at: Option<usize>,
 }
 
-/// A clone is the same disk.
+/// Simulated disk; clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Disk(Arc<Mutex<State>>);
 
@@ -46,13 +46,13 @@ impl Disk {
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// Fails from the call on that comes after `calls` more; none: it works again.
+    /// Makes the disk fail after `calls` more calls; `None`: it works again.
     pub(super) fn stop_after(&self, calls: Option<usize>) {
         let mut state = self.0.lock().unwrap();
         state.stops_at = calls.map(|more| state.calls + more);
     }
 
-    /// Calls that changed something or made it durable.
+    /// Returns the number of calls that wrote or synced.
     pub(super) fn calls(&self) -> usize {
         self.0.lock().unwrap().calls
     }
@@ -61,7 +61,7 @@ impl Disk {
         self.0.lock().unwrap().now.clone()
     }
 
-    /// What is there after the power came back.
+    /// Returns the bytes on the disk after a power cut.
     pub(super) fn after(&self, unsynced: Unsynced) -> Vec<u8> {
         let state = self.0.lock().unwrap();
         let (mut bytes, half) = (state.synced.clone(), state.pending.len().div_ceil(2));
@@ -74,7 +74,7 @@ impl Disk {
                 Unsynced::TornEverySecond => index % 2 == 0,
             };
             match call {
-                // A length is metadata, which a journal keeps in order: it is there if anything after it is.
+                // A length is metadata, which a journal keeps in order: it survives if any later call does.
                 Call::SetLen(_) if unsynced == Unsynced::Lost => {}
                 Call::Write(offset, written) if keeps && unsynced == Unsynced::TornEverySecond => {
                     apply(&mut bytes, &Call::Write(*offset, written[..written.len() / 2].to_vec()));

@@ -42,13 +42,13 @@ fn e6_after_a_disk_that_failed_at_any_call_works_again_so_does_the_database_with
         put(&db, 1).unwrap();
         disk.stop_after(Some(stop));
         put(&db, 2).unwrap_err();
-        // For as long as it fails.
+        // Calls fail as long as the disk fails.
         assert!(put(&db, 3).is_err(), "{stop}");
         let read = db.get::<u64>(Table::Settings, "a");
         assert!(read.as_ref().map_or(true, |value| *value == Some(1)), "{stop} {read:?}");
         disk.stop_after(None);
         let read = db.get::<u64>(Table::Settings, "a").unwrap();
-        // What only the last sync failed of may be there or not.
+        // A commit whose last sync failed may be there or not.
         assert!(read == Some(1) || (read == Some(2) && stop + 1 == calls), "{stop} {read:?}");
         put(&db, 4).unwrap();
         assert_eq!(db.get::<u64>(Table::Settings, "a").unwrap(), Some(4));

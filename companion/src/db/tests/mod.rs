@@ -1,4 +1,4 @@
-//! The database: rows, upgrades, crashes and damage.
+//! Tests of the database: rows, upgrades, crashes and damage.
 
 mod crash;
 mod damage;

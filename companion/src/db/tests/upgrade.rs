@@ -1,4 +1,4 @@
-//! Older and newer states.
+//! Databases of older and newer versions.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,16 +1,16 @@
-//! A database of version 1 as the program of that time wrote it. Frozen: nothing here follows the types of today.
+//! A database of version 1 as that version of the program wrote it. Frozen: it uses no present type.
 
 use redb::{Database, TableDefinition};
 use serde_json::{Value, json};
 
 type Rows = TableDefinition<'static, &'static str, &'static [u8]>;
 
-/// A manifest's text as the row of an entry held it; only what the upgrade looks at.
+/// A manifest's text as an entry's row held it; only the fields that the upgrade reads.
 pub(super) fn manifest(model: &str, version: &str) -> String {
     format!("model.id={model}\nmodel.version={version}\nrequires.arch=x86_64,aarch64\nrequires.ram_mb=64\n")
 }
 
-/// Key and row of each entry: a user's own active file, a cached one, one that is not here, one that failed.
+/// Key and row of each entry: a user's own active file, a cached one, a missing one, a failed one.
 pub(super) fn entries() -> Vec<(String, Value)> {
     let entry = |number: u64, version: &str, state: &str, file: Option<&str>, own: bool, active: bool| {
         let row = json!({
@@ -30,7 +30,7 @@ pub(super) fn entries() -> Vec<(String, Value)> {
     ]
 }
 
-/// Rows of the tables that version 2 left as they were.
+/// Rows of the tables that version 2 did not change.
 pub(super) fn others() -> Vec<(&'static str, &'static str, Value)> {
     vec![
         ("transfers", "00000000000000000005", json!({"kind": "share", "entry": 1, "paused": true})),
@@ -40,7 +40,7 @@ pub(super) fn others() -> Vec<(&'static str, &'static str, Value)> {
     ]
 }
 
-/// Writes all of it.
+/// Writes all rows.
 pub(super) fn write(database: &Database) {
     let write = database.begin_write().unwrap();
     for name in ["transfers", "entries", "settings", "moved"] {
