@@ -1,25 +1,25 @@
-//! From where an address can be reached.
+//! Reachability of an address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// From where, the fewest first.
+/// Set of machines that can reach an address, the smallest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
-    /// From nowhere: not an address of one machine, or one for examples.
+    /// No machine: it is not a unicast address, or one for documentation.
     Nowhere,
-    /// From this machine alone (127.0.0.0/8, ::1).
+    /// This machine alone (127.0.0.0/8, ::1).
     Loopback,
-    /// From the same cable or radio (169.254.0.0/16, fe80::/10; RFC 3927, RFC 4291).
+    /// The same link (169.254.0.0/16, fe80::/10; RFC 3927, RFC 4291).
     LinkLocal,
-    /// From the same private network (RFC 1918, fc00::/7 of RFC 4193).
+    /// The same private network (RFC 1918, fc00::/7 of RFC 4193).
     Private,
-    /// From behind the same provider's translator (100.64.0.0/10, RFC 6598), or the same VPN that uses that block.
+    /// Customers behind the same provider's carrier-grade NAT (100.64.0.0/10, RFC 6598), or the same VPN that uses that block.
     Provider,
-    /// From everywhere, if no firewall is between.
+    /// All machines, if no firewall is between.
     Everywhere,
 }
 
-/// From where this address can be reached, as far as the address tells.
+/// Returns from where this address can be reached, as far as the address itself shows.
 pub fn reach(ip: IpAddr) -> Reach {
     match ip.to_canonical() {
         IpAddr::V4(ip) => reach_v4(ip),
@@ -53,7 +53,7 @@ fn reach_v6(ip: Ipv6Addr) -> Reach {
     } else if ip.is_unique_local() {
         Reach::Private
     } else if a & 0xe000 == 0x2000 && (a, b) != (0x2001, 0xdb8) {
-        // What is given out today (RFC 4291, 2000::/3), but for the block of examples.
+        // Global unicast as allocated today (2000::/3, RFC 4291), without the documentation block.
         Reach::Everywhere
     } else {
         Reach::Nowhere

@@ -1,4 +1,4 @@
-//! Every cause of a standstill: its name, what it means, and what to do.
+//! Causes of a standstill: name, meaning and advice.
 
 use super::units::limit;
 use crate::api::types::{Cause, Kind, Status, Transfer, Window};
@@ -20,7 +20,7 @@ pub const CAUSES: [Cause; 13] = [
     Cause::Schedule,
 ];
 
-/// The word of `--json`, of the interface and of metrics.
+/// Returns the word for a cause in `--json`, in the interface and in metrics.
 pub const fn name(cause: Cause) -> &'static str {
     match cause {
         Cause::NoSource => "no-source",
@@ -39,7 +39,7 @@ pub const fn name(cause: Cause) -> &'static str {
     }
 }
 
-/// What it means, for people, as the end of a sentence that begins with "nothing moves:".
+/// Returns the meaning for display, as the end of a sentence that begins with "nothing moves:".
 pub const fn words(cause: Cause) -> &'static str {
     match cause {
         Cause::NoSource => "nobody who is connected has what is wanted",
@@ -58,7 +58,7 @@ pub const fn words(cause: Cause) -> &'static str {
     }
 }
 
-/// The same of a transfer of this kind: what holds a share up are those who take.
+/// As [`words`], for a transfer of this kind: a share is held up by the peers that it serves.
 pub const fn words_of(kind: Kind, cause: Cause) -> &'static str {
     match (kind, cause) {
         (Kind::Share, Cause::Choked) => "peers want chunks, and no upload slot is given",
@@ -67,12 +67,12 @@ pub const fn words_of(kind: Kind, cause: Cause) -> &'static str {
     }
 }
 
-/// Whether a standstill by it is as it should be, and nothing to mend.
+/// Returns true if a standstill by this cause is normal and needs no action.
 pub(super) const fn is_in_order(cause: Cause) -> bool {
     matches!(cause, Cause::Checking | Cause::NoDemand | Cause::Paused | Cause::Schedule)
 }
 
-/// What held a transfer up, as the end of a sentence that begins with a share of the time.
+/// Returns what held a transfer up, as the end of a sentence that begins with a share of the time.
 pub(super) fn told(cause: Cause, transfer: &Transfer, status: &Status) -> String {
     match cause {
         Cause::NoSource if transfer.peers.is_empty() => {
@@ -112,7 +112,7 @@ fn peers(count: usize) -> String {
     if count == 1 { "1 is".to_owned() } else { format!("{count} are") }
 }
 
-/// What to do about it.
+/// Returns what the user can do about a cause.
 pub fn advice(cause: Cause, transfer: &Transfer, status: &Status) -> String {
     let id = transfer.id;
     match cause {
@@ -142,7 +142,7 @@ pub fn advice(cause: Cause, transfer: &Transfer, status: &Status) -> String {
     }
 }
 
-/// The limit that holds a transfer back most.
+/// The rate limit that binds a transfer.
 struct Binding {
     rate: Option<u64>,
     flag: &'static str,
@@ -156,7 +156,7 @@ enum Where {
 }
 
 impl Binding {
-    /// A share is held back by what goes out; a fetch by what comes in, or what goes out where only that is limited.
+    /// Chooses the limit: for a share its upload; for a fetch its download, or its upload if only that is limited.
     fn of(transfer: &Transfer, status: &Status) -> Self {
         let up = ("--up", transfer.limits.up, status.now.up);
         let down = ("--down", transfer.limits.down, status.now.down);
@@ -167,7 +167,8 @@ impl Binding {
         if is_own {
             return Self { rate: own, flag, place: Where::Transfer };
         }
-        // The hour is not known here, but its rates are: a window that has them while the common ones differ is the one.
+        // The hour is not known here, but its rates are: if they differ from the default ones, the window that has them is the
+        // present one.
         let limits = &status.limits;
         let is_common = (limits.up, limits.down) == (status.now.up, status.now.down);
         let window = limits

@@ -1,54 +1,53 @@
-//! What the doctor judges.
+//! Facts that the doctor judges.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::api::types::{LogVerdict, Status};
 
-/// Everything that was found.
+/// All gathered facts.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// The clock.
+    /// The clock, seconds since 1970.
     pub now_unix: u64,
-    /// The newest time that the companion ever wrote down.
+    /// The newest time that the companion ever recorded, seconds since 1970.
     pub newest_written_unix: Option<u64>,
-    /// Whether the system says which zone it is in.
+    /// Whether the system's time zone is known.
     pub is_zone_known: bool,
-    /// When other rates begin to hold.
+    /// When the rates next change, seconds since 1970.
     pub next_change_unix: Option<u64>,
-    /// Our folders and those of our files that matter most.
+    /// The program's folders and its most important files.
     pub places: Vec<Place>,
     /// The disks that the library and running fetches write to.
     pub disks: Vec<Disk>,
-    /// Why no UDP socket can be had of IPv4; none: one can.
+    /// Why no IPv4 UDP socket can be opened; `None`: one can.
     pub no_ipv4: Option<String>,
-    /// The same of IPv6.
+    /// Why no IPv6 UDP socket can be opened; `None`: one can.
     pub no_ipv6: Option<String>,
-    /// Where transfers listen, or would.
+    /// Addresses at which transfers listen, or would.
     pub listens: Vec<Listen>,
-    /// What offers name.
+    /// Addresses in the transfers' offers.
     pub offered: Vec<Offered>,
-    /// The most that a socket may have buffered, bytes received and sent; none where the system does not say.
+    /// Largest receive and send buffers of a socket, in bytes; `None` if the system does not say.
     pub socket_buffers: Option<(u64, u64)>,
-    /// Files that this process may have open; none: no limit.
+    /// Limit on open files of this process; `None`: no limit.
     pub open_files: Option<u64>,
-    /// Why the database cannot be used; none: it can.
+    /// Why the database cannot be used; `None`: it can.
     pub database_fault: Option<String>,
-    /// The database was damaged, and the state before its last change was gone back to.
+    /// The database's last commit was damaged, and the one before it was restored.
     pub is_repaired: bool,
-    /// Whether the consent log's chain holds, or why it cannot be read. A log that is not there holds, with no lines.
+    /// Verdict on the consent log's chain, or why it cannot be read. A log that does not exist is valid, with no lines.
     pub log: Result<LogVerdict, String>,
-    /// How everything stands; where the database cannot be used, nothing is known of limits and transfers, and there are none
-    /// here.
+    /// The companion's status; if the database cannot be used, limits and transfers are unknown, and there are none here.
     pub status: Status,
 }
 
-/// A folder or file of ours.
+/// A folder or file of the program.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// What it is: `state folder`, `identity`.
+    /// Its name: `state folder`, `identity`.
     pub name: &'static str,
-    /// Where.
+    /// Its path.
     pub path: PathBuf,
     /// What it should be.
     pub kind: PlaceKind,
@@ -59,44 +58,44 @@ pub struct Place {
 /// What a place should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlaceKind {
-    /// A folder of this user's alone (0700).
+    /// A folder for this user alone (0700).
     Folder,
-    /// A file that lets whoever reads it act as this user (0600).
+    /// A file whose readers can act as this user (0600).
     Secret,
-    /// A file that is nobody else's business (0600).
+    /// A private file (0600).
     Record,
 }
 
-/// What is at a path.
+/// What exists at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Nothing.
     Missing,
-    /// It cannot be told.
+    /// It cannot be examined.
     Unknown(String),
     /// Something.
     There {
-        /// It is what it should be: a folder, or an ordinary file.
+        /// It has the right type: a folder, or an ordinary file.
         is_kind: bool,
-        /// It is this user's.
+        /// It belongs to this user.
         is_ours: bool,
-        /// Its permissions, the last nine bits.
+        /// Its permissions, the low nine bits.
         mode: u32,
-        /// This process may use it: write to it, and enter it if it is a folder.
+        /// This process may use it: write to it, and read it if it is a file, or enter it if it is a folder.
         is_usable: bool,
     },
 }
 
-/// A disk, and what will be written to it.
+/// A disk, and the bytes that fetches will write to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disk {
     /// A folder on it.
     pub folder: PathBuf,
     /// Bytes that this user may still write.
     pub free_bytes: u64,
-    /// Bytes that fetches which are not over still need.
+    /// Bytes that unfinished fetches still need.
     pub needed_bytes: u64,
-    /// Which fetches.
+    /// Numbers of these fetches.
     pub fetches: Vec<u64>,
 }
 
@@ -107,30 +106,30 @@ pub struct Listen {
     pub transfer: u64,
     /// The address.
     pub address: SocketAddr,
-    /// It runs, so its port should be taken, by itself.
+    /// The transfer runs, so the port should be taken, by itself.
     pub is_running: bool,
-    /// What an attempt to take the port came to.
+    /// Result of an attempt to bind the port.
     pub bound: Bound,
 }
 
-/// Whether a port was there to be taken.
+/// Result of an attempt to bind a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bound {
     /// It was free.
     Free,
-    /// Somebody has it.
+    /// It is in use.
     Taken,
-    /// It cannot be had at all.
+    /// It cannot be bound at all.
     Refused(String),
 }
 
-/// What an offer names.
+/// Content of an offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offered {
     /// The transfer.
     pub transfer: u64,
     /// The addresses.
     pub addresses: Vec<SocketAddr>,
-    /// When the offer ends.
+    /// When the offer expires, seconds since 1970.
     pub expires_unix: u64,
 }

@@ -1,4 +1,4 @@
-//! The facts, gathered from this machine: thin, and nobody is contacted.
+//! Gathering of the facts from this machine: thin, and no peer is contacted.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,31 +16,31 @@ use super::facts::{Bound, Disk, Facts, Found, Listen, Offered, Place, PlaceKind}
 use crate::api::types::{Kind, Limits, LogVerdict, Rates, State, Status, Transfer};
 use crate::limits::schedule;
 
-/// What the companion knows of itself and the doctor cannot see.
+/// Facts that only the companion knows and the doctor cannot find out.
 #[derive(Clone, Debug)]
 pub struct Around<'a> {
-    /// The clock.
+    /// The clock, seconds since 1970.
     pub now_unix: u64,
-    /// The newest time in the consent log, and in whatever else does not stand in `status`.
+    /// The newest time in the consent log and in other records that `status` does not show, seconds since 1970.
     pub newest_written_unix: Option<u64>,
     /// The state folder.
     pub state: &'a Path,
     /// The data folder.
     pub data: &'a Path,
-    /// How everything stands; none: the database, which says it, cannot be used.
+    /// The companion's status; `None`: the database that holds it cannot be used.
     pub status: Option<Status>,
-    /// Where transfers listen: those that run as they bound it, others as they would. Port 0 is left out.
+    /// Address at which each transfer listens, or would when it runs. Port 0 is skipped.
     pub listens: &'a [(u64, SocketAddr)],
     /// Why the database cannot be used.
     pub database_fault: Option<String>,
-    /// Whether the database was damaged, so that the state before its last change was gone back to:
+    /// Whether the database's last commit was damaged and the one before it was restored:
     /// [`Db::is_repaired`](crate::db::Db::is_repaired).
     pub is_repaired: bool,
-    /// Whether the consent log's chain holds, or why it cannot be read: [`verify`](crate::consent::verify).
+    /// Verdict on the consent log's chain, or why it cannot be read: [`verify`](crate::consent::verify).
     pub log: Result<LogVerdict, String>,
 }
 
-/// Looks around.
+/// Gathers the facts.
 pub fn gather(around: Around<'_>) -> Facts {
     let Around {
         now_unix, newest_written_unix, state, data, listens, database_fault, is_repaired, log, ..
@@ -75,7 +75,7 @@ pub fn gather(around: Around<'_>) -> Facts {
     }
 }
 
-/// What is known of transfers without a database.
+/// Returns the status without a database: no limits and no transfers.
 fn nothing() -> Status {
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -88,7 +88,7 @@ fn nothing() -> Status {
     }
 }
 
-/// The newest time that the status tells of: it was written down when a transfer was added, or a companion started.
+/// Returns the newest time in the status: when a transfer was added or the companion started.
 fn newest(status: &Status) -> Option<u64> {
     let created = status.transfers.iter().map(|transfer| &transfer.created_utc);
     let times = created.chain([&status.started_utc]).filter_map(|text| text.parse::<Timestamp>().ok());
@@ -113,7 +113,7 @@ fn places(state: &Path, data: &Path) -> Vec<Place> {
 fn look(path: &Path, kind: PlaceKind) -> Found {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
-        // A link that leads nowhere is something, and in the way.
+        // A dangling link is not missing: it is in the way.
         Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => return Found::Missing,
         Err(error) => return Found::Unknown(error.to_string()),
     };
@@ -128,7 +128,7 @@ fn look(path: &Path, kind: PlaceKind) -> Found {
     }
 }
 
-/// The library's disk first, then those of fetches that write elsewhere.
+/// Returns the library's disk, then those of fetches that write elsewhere.
 fn disks(library: &Path, transfers: &[Transfer]) -> Vec<Disk> {
     let mut disks: BTreeMap<u64, Disk> = BTreeMap::new();
     let mut order = Vec::new();
@@ -156,7 +156,7 @@ fn disks(library: &Path, transfers: &[Transfer]) -> Vec<Disk> {
     order.into_iter().filter_map(|device| disks.remove(&device)).collect()
 }
 
-/// The folder, or the nearest above it that is there, and its device.
+/// Returns the folder, or its nearest existing parent, and its device.
 fn nearest(folder: &Path) -> Option<(PathBuf, u64)> {
     let found = |folder: &Path| fs::metadata(folder).ok().map(|found| (folder.to_owned(), found.dev()));
     folder.ancestors().find_map(found)

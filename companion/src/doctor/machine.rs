@@ -1,4 +1,4 @@
-//! This machine and our own files on it.
+//! Findings about this machine and the program's files on it.
 
 use std::path::Path;
 
@@ -7,25 +7,25 @@ use super::units::{size, transfers};
 use super::{fail, ok, warn};
 use crate::api::types::{Finding, State};
 
-/// 2026-01-01: no clock that is right says less.
+/// 2026-01-01: an earlier clock is wrong.
 const EARLIEST_UNIX: u64 = 1_767_225_600;
 
 /// 2100-01-01.
 const LATEST_UNIX: u64 = 4_102_444_800;
 
-/// A clock that is corrected by less than this was right enough, in seconds.
+/// A clock that is behind by no more than this is not reported, in seconds.
 const CORRECTION: u64 = 120;
 
-/// The place of that name has findings of its own.
+/// Name of the place that has a finding of its own.
 pub(super) const IDENTITY: &str = "identity";
 
-/// A disk with less left is nearly full.
+/// A disk with less space left is reported as nearly full.
 const SCARCE_BYTES: u64 = 1 << 30;
 
-/// Files for a share or a fetch with its peers, several times over.
+/// Enough open files for several transfers with their peers.
 const ENOUGH_FILES: u64 = 1024;
 
-/// Fewer than one transfer with all its peers may need.
+/// With fewer open files, one transfer with all its peers may fail.
 const TOO_FEW_FILES: u64 = 128;
 
 pub(super) fn companion(facts: &Facts) -> Finding {
@@ -132,7 +132,7 @@ pub(super) fn time_zone(facts: &Facts) -> Finding {
     }
 }
 
-/// One finding for each place that is not as it should be; one that all is well, if it is.
+/// Returns one finding for each faulty place, or a single good one.
 pub(super) fn folders(facts: &Facts) -> Vec<Finding> {
     let mut found: Vec<Finding> = facts.places.iter().filter_map(place).collect();
     if found.is_empty() {
@@ -190,7 +190,7 @@ fn place(place: &Place) -> Option<Finding> {
     }
 }
 
-/// A word of a shell line; one that cannot be pasted safely is not given at all.
+/// Quotes a path for a shell command; `PATH` stands for one that cannot be pasted safely.
 fn word(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:,=@%+".contains(&b);

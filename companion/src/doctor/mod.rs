@@ -1,7 +1,7 @@
-//! What is wrong or slow, and what to do about it.
+//! Diagnosis: what is wrong or slow, and what the user can do about it.
 //!
-//! [`gather`] looks at this machine and at nothing beyond it: nobody is contacted. [`examine`] judges what it found, and is
-//! pure, so that every finding has its test.
+//! [`gather`] examines this machine alone and contacts no peer. [`examine`] judges the facts and is pure, so that every finding
+//! has its test.
 
 mod address;
 mod cause;
@@ -22,14 +22,14 @@ pub use units::size;
 
 use crate::api::types::Finding;
 
-/// Something holds.
+/// Outcome: in order.
 pub const OK: &str = "ok";
-/// Something to know: it works, but worse than it could, or not for everybody.
+/// Outcome: works, but worse than it could, or not for all peers.
 pub const WARN: &str = "warn";
-/// Something does not work until it is mended.
+/// Outcome: does not work until it is repaired.
 pub const FAIL: &str = "fail";
 
-/// All findings, those of the machine first, then one for each transfer. Text from outside is in them as it came.
+/// Returns all findings: first those of the machine, then one per transfer. Text from outside is not escaped.
 pub fn examine(facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![machine::companion(facts), machine::database(facts), machine::consent_log(facts)];
     findings.push(machine::clock(facts));

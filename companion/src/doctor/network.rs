@@ -1,4 +1,4 @@
-//! Ports, and who can come to them. Judged from addresses alone: nobody is asked.
+//! Findings about ports and their reachability, judged from addresses alone: no peer is contacted.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::units::{size, transfers};
 use super::{fail, ok, warn};
 use crate::api::types::Finding;
 
-/// What a socket of ours asks for (`swarm/src/driver/transport.rs`).
+/// Buffer size that the driver's sockets ask for (`swarm/src/driver/transport.rs`).
 const WANTED_BUFFER: u64 = 4 << 20;
 
 pub(super) fn ports(facts: &Facts) -> Vec<Finding> {
@@ -54,7 +54,7 @@ fn port(listen: &Listen) -> Finding {
     }
 }
 
-/// One finding for all transfers whose offers reach equally far.
+/// Returns one finding for each group of transfers whose offers reach equally far.
 pub(super) fn reachability(facts: &Facts) -> Vec<Finding> {
     const NAME: &str = "reachability";
     let (ended, good): (Vec<&Offered>, Vec<&Offered>) =

@@ -1,4 +1,4 @@
-//! Limits that hold now, and why a transfer is slow or idle.
+//! Findings about present limits, and about slow or idle transfers.
 
 use jiff::Timestamp;
 
@@ -9,10 +9,10 @@ use super::{FAIL, OK, WARN, finding, ok, warn};
 use crate::api::types::{Cause, Finding, Kind, State, Status, Transfer};
 use crate::limits::schedule;
 
-/// Causes that are told, the longest first.
+/// Most causes shown per transfer, the longest first.
 const TOLD: usize = 3;
 
-/// A share of the run that is worth a warning.
+/// Fraction of the run from which a standstill is worth a warning.
 const NOTABLE: f64 = 0.1;
 
 pub(super) fn limits(facts: &Facts) -> Finding {
@@ -45,7 +45,7 @@ pub(super) fn limits(facts: &Facts) -> Finding {
     }
 }
 
-/// How a transfer does, and why it is slow or idle, if it is.
+/// Returns a transfer's state, and why it is slow or idle if it is.
 pub(super) fn transfer(transfer: &Transfer, status: &Status) -> Finding {
     let name = format!("transfer {}", transfer.id);
     let what = match transfer.kind {
@@ -95,7 +95,7 @@ pub(super) fn transfer(transfer: &Transfer, status: &Status) -> Finding {
     }
 }
 
-/// What to do about a share whose file or address is out of reach: what went wrong knows it best.
+/// Returns the advice for a share whose file or address is out of reach: the hint of its own error, if it has one.
 fn share_hint(transfer: &Transfer) -> Option<String> {
     let is_held = matches!(transfer.cause, Some(Cause::Disk | Cause::Address));
     let problem = transfer.problem.as_ref().filter(|_| is_held && transfer.kind == Kind::Share)?;

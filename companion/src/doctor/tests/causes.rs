@@ -1,4 +1,4 @@
-//! Why a transfer is slow or idle, for each cause and state.
+//! Findings about slow or idle transfers, for each cause and state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,7 +51,7 @@ fn the_longest_standstill_comes_first_and_what_is_in_order_hides_nothing() {
     let at = places.map(|text| found.detail.find(text).unwrap());
     assert!(at.is_sorted() && !found.detail.contains("quota"), "{found:?}");
     assert_eq!((found.outcome.as_str(), found.hint.unwrap().contains("df -h")), (WARN, true));
-    // A short standstill is told and no warning; one that nobody timed is at least as long as the run.
+    // A short standstill is shown without a warning; a run without a measured length is as long as its standstills.
     let brief = Transfer { idle_seconds: [(Cause::Disk, 0.5)].into(), ..fetch(1) };
     let found = transfers::transfer(&brief, &status);
     assert!(found.outcome == OK && found.detail.contains("under 1 %"), "{found:?}");
@@ -80,7 +80,7 @@ fn a_rate_limit_is_named_with_the_command_that_raises_it() {
     assert!(fetched.contains("2.0 KiB/s") && fetched.contains("transfer limit 5 --down RATE"), "{fetched}");
     let shared = told(own(share(6)), &limits, now);
     assert!(shared.contains("1.0 KiB/s") && shared.contains("transfer limit 6 --up RATE"), "{shared}");
-    // A fetch that only its sending holds back.
+    // A fetch with only an upload limit.
     let sending = told(fetch(5), &limits, Rates { up: Some(4 << 10), ..Rates::default() });
     assert!(sending.contains("4.0 KiB/s") && sending.contains("--up RATE"), "{sending}");
     let window = Window { from: 8, to: 18, down: Some(3 << 10), ..Window::default() };

@@ -1,4 +1,4 @@
-//! Every finding, from facts that call for it.
+//! Tests of every finding, from facts that cause it.
 
 mod causes;
 
@@ -79,7 +79,7 @@ fn facts() -> Facts {
     }
 }
 
-/// The findings that are not well, `name outcome`, and all their text.
+/// Returns the findings that are not in order, as `name outcome`, and all their text.
 fn ill(facts: &Facts) -> (Vec<String>, String) {
     let all = examine(facts);
     let ill: Vec<&Finding> = all.iter().filter(|finding| finding.outcome != OK).collect();
