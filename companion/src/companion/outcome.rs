@@ -159,7 +159,7 @@ impl Core {
     pub(super) fn fail(self: &Arc<Self>, inner: &mut Inner, id: u64, problem: Problem) {
         let Some(row) = inner.rows.get_mut(&id) else { return };
         if let Some(entry) = row.entry.filter(|_| row.kind == Kind::Fetch) {
-            // The library recomputes this state when queried; the transfer's own failure must be recorded all the same.
+            // Best effort: the transfer's own failure must be recorded in any case.
             let _ = self.library.fetch_failed(entry, &problem.error);
         }
         row.end = Some(End::Failed(problem));

@@ -113,7 +113,7 @@ impl Day {
 ///
 /// # Errors
 ///
-/// The database's.
+/// A database error.
 pub fn add(
     change: &mut Change<'_>,
     at_unix: u64,
@@ -130,7 +130,7 @@ pub fn add(
 ///
 /// # Errors
 ///
-/// The database's.
+/// A database error.
 pub fn add_all(change: &mut Change<'_>, at_unix: u64, deltas: &[Delta<'_>]) -> Result<(), DbError> {
     let mut moved = deltas.iter().filter(|delta| delta.sent > 0 || delta.received > 0).peekable();
     if moved.peek().is_none() {
@@ -169,7 +169,7 @@ fn begin(change: &mut Change<'_>, today: Date) -> Result<(), DbError> {
 ///
 /// # Errors
 ///
-/// The database's.
+/// A database error.
 pub fn moved(db: &Db, days: u32, now_unix: u64) -> Result<Vec<Moved>, DbError> {
     let mut all = Vec::new();
     let today = date(now_unix);
@@ -199,7 +199,7 @@ pub fn moved(db: &Db, days: u32, now_unix: u64) -> Result<Vec<Moved>, DbError> {
 ///
 /// # Errors
 ///
-/// The database's.
+/// A database error.
 pub fn sent_today(db: &Db, now_unix: u64) -> Result<BTreeMap<String, u64>, DbError> {
     let day: Day = db.get(Table::Moved, &date(now_unix).to_string())?.unwrap_or_default();
     let mut sent: BTreeMap<String, u64> =

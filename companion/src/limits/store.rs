@@ -9,7 +9,7 @@ const KEY: &str = "limits";
 ///
 /// # Errors
 ///
-/// The database's.
+/// A database error.
 pub fn load(db: &Db) -> Result<Limits, DbError> {
     Ok(db.get(Table::Settings, KEY)?.unwrap_or_default())
 }
@@ -18,7 +18,7 @@ pub fn load(db: &Db) -> Result<Limits, DbError> {
 ///
 /// # Errors
 ///
-/// The database's.
+/// A database error.
 pub fn save(db: &Db, limits: &Limits) -> Result<(), DbError> {
     db.change(|change| change.put(Table::Settings, KEY, limits))
 }
