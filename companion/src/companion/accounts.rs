@@ -1,7 +1,7 @@
 //! Quota accounting: bytes moved per peer and day, and per grant. Each chunk is counted before it moves, over all transfers, so
-//! that fetching from several transfers at once exceeds no quota. Moved bytes are written to the database every few seconds.
-//! Bytes that count against a quota or a peer's day are written *before* they move (`ahead`): after a crash too much is counted,
-//! by a bounded amount, and never too little.
+//! that a peer that takes from several transfers at once exceeds no quota. Moved bytes are written to the database every few
+//! seconds. Bytes that count against a quota or a peer's day are written *before* they move (`ahead`): after a crash too much is
+//! counted, by a bounded amount, and never too little.
 
 mod run_gate;
 
