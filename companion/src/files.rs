@@ -1,4 +1,4 @@
-//! Our own small files and folders: for this user alone, whole or not at all.
+//! Small state files and folders of this program: created for this user alone, replaced atomically.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
@@ -9,13 +9,13 @@ use crate::private::{Exposed, Others};
 use crate::problem::{Problem, code};
 use crate::shell;
 
-/// Creates a folder and those above it, for this user alone.
+/// Creates a folder and its missing parents, for this user alone.
 pub(crate) fn create_folder(folder: &Path) -> Result<(), Problem> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| writing(folder, &error))
 }
 
-/// Refuses a folder of ours in which another account could exchange what we keep: one that belongs to another account, or
-/// that others may write to. One that is not there yet is none.
+/// Refuses a state folder in which another account could replace files: it belongs to another account, or others may write
+/// to it. A folder that does not exist yet passes.
 ///
 /// # Errors
 ///
@@ -23,7 +23,7 @@ pub(crate) fn create_folder(folder: &Path) -> Result<(), Problem> {
 pub fn check_folder(folder: &Path) -> Result<(), Problem> {
     let metadata = match folder.metadata() {
         Ok(metadata) if metadata.is_dir() => metadata,
-        // What stands there instead, or cannot be looked at, is told when it is opened.
+        // Opening it later reports what is there instead, or why it cannot be read.
         Ok(_) | Err(_) => return Ok(()),
     };
     let Some(exposed) = Exposed::look(&metadata, Others::ReadButOwnGroup) else { return Ok(()) };
@@ -41,7 +41,7 @@ pub fn check_folder(folder: &Path) -> Result<(), Problem> {
     Err(Problem::new(code::IO, error, hint).because(exposed))
 }
 
-/// Refuses a file of ours that another account owns or may write to: what stands in it may be theirs.
+/// Refuses a state file that another account owns or may write to: that account may have written its content.
 ///
 /// # Errors
 ///
@@ -59,7 +59,7 @@ pub fn check_own(metadata: &Metadata) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, what))
 }
 
-/// Writes a file of ours, replacing an older one at once; durable when this returns.
+/// Writes a state file, atomically replacing an older one; durable when this returns.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     let work = || -> io::Result<()> {
         let mut unique = [0; 8];
@@ -71,7 +71,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
         let written =
             file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(new, path));
         if written.is_err() {
-            // What the caller is told is the fault that came first.
+            // The caller gets the first error, not that of this removal.
             let _ = std::fs::remove_file(new);
         }
         written?;

@@ -1,7 +1,7 @@
-//! The companion: a person's models, what they share with whom, what comes in, and what they agreed to.
+//! The companion daemon: one user's models, shares, fetches, limits and consent log.
 //!
-//! [`Service`] is everything that can be asked of it. In the process that runs it that is the companion itself; elsewhere
-//! [`client::Client`] asks the same over the local interface, so whoever uses a `Service` need not know which it is.
+//! [`Service`] is the complete set of its calls. [`Companion`] implements it in the daemon's process; elsewhere
+//! [`client::Client`] implements it over the local interface, so a caller need not know which of the two it uses.
 
 pub mod api;
 pub mod client;

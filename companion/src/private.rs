@@ -1,5 +1,5 @@
-//! Whether something of ours is this user's alone: the one judgement of owner and mode, for secrets and for records that are
-//! believed.
+//! Checks of owner and mode, in one place: other accounts must not read this program's secrets, nor write the records that it
+//! trusts.
 
 use std::fmt;
 use std::fs::Metadata;
@@ -7,34 +7,34 @@ use std::os::unix::fs::MetadataExt as _;
 
 use minimodel_swarm::store::others_may_write;
 
-/// What other accounts may do with a file or folder of ours.
+/// What other accounts may do with a file or folder of this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Others {
     /// Nothing: it is a secret.
     Nothing,
     /// Read it.
     Read,
-    /// Read it; the user's primary group is taken for the user, as folders are made where that group is theirs alone.
+    /// Read it; the user's primary group may also write it, as folders are created where each user has a private group.
     ReadButOwnGroup,
 }
 
-/// Why something is not this user's alone.
+/// Why a file or folder is not protected from other accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exposed {
-    /// Another account owns it, and may change mode and content at any time. Nothing that this user may do mends that, but to
-    /// move it away where the folder is theirs.
+    /// Another account owns it, and may change mode and content at any time. This user can only move it away, if the folder
+    /// that holds it is theirs.
     Foreign {
-        /// Whose it is.
+        /// User id of the owner.
         owner: u32,
-        /// Who we are.
+        /// Effective user id of this process.
         user: u32,
     },
-    /// Its mode lets others at it.
+    /// Its mode, which gives other accounts more access than they may have.
     Mode(u32),
 }
 
 impl Exposed {
-    /// What is wrong with a file or folder, if something is.
+    /// Returns what is wrong with the owner or mode of a file or folder, if anything.
     pub fn look(metadata: &Metadata, others: Others) -> Option<Self> {
         Self::judge(
             rustix::process::geteuid().as_raw(),

@@ -1,4 +1,4 @@
-//! What went wrong, as every surface tells it: the terminal, `--json`, the interface and its clients.
+//! The error of every call, as the terminal, `--json`, the local interface and its clients show it.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -19,9 +19,9 @@ pub struct Problem {
 
 /// The codes that this crate itself gives; the numbers are those of docs/cli.md.
 pub mod code {
-    /// A fault of this program or its surroundings.
+    /// A fault of this program or its environment.
     pub const UNEXPECTED: u8 = 1;
-    /// What was asked for cannot be.
+    /// The request asks for something impossible.
     pub const USAGE: u8 = 2;
     /// Nothing is known by that name.
     pub const NOT_FOUND: u8 = 3;
@@ -33,11 +33,11 @@ pub mod code {
     pub const MISMATCH: u8 = 6;
     /// Stopped or stalled, resumable.
     pub const STOPPED: u8 = 7;
-    /// The disk is full, or a storage limit would be passed.
+    /// The disk is full, or a storage limit would be exceeded.
     pub const DISK_FULL: u8 = 9;
     /// A manifest, an offer, a record or a request is not valid.
     pub const INVALID: u8 = 10;
-    /// Another process or transfer holds it.
+    /// Another process or transfer holds the target.
     pub const BUSY: u8 = 11;
     /// A quota or rate rule was reached.
     pub const QUOTA: u8 = 12;

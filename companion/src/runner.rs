@@ -1,7 +1,7 @@
-//! What the companion needs done by whoever knows files, keys and sockets: the same code that the verbs run.
+//! The jobs that the companion starts: `Runner`, which the binary implements with the code of its verbs.
 //!
-//! A job blocks its thread until it ends or is told to stop. It prints nothing and asks nobody: what may be done was agreed
-//! to before, and what happens is reported.
+//! A job blocks its thread until it ends or a stop is requested. It prints nothing and prompts for nothing: the user consented
+//! before it started, and its progress goes to a channel of reports.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,53 +17,53 @@ use crate::api::types::{Cause, Endpoint};
 use crate::problem::Problem;
 use crate::publishers::Judged;
 
-/// Told of the UDP port at which a job listens and of the offer that leads there.
+/// Callback that receives the UDP port on which a job listens and the offer that leads there.
 pub type Offered = Arc<dyn Fn(u16, SignedOffer) + Send + Sync>;
 
-/// How a running job is steered and watched.
+/// Control handles of one running job: stop request, live controls, rate limits, quota, reports.
 #[derive(Clone)]
 pub struct Reins {
-    /// Becomes true when it is to end in good order.
+    /// Becomes true to request a graceful stop.
     pub stop: watch::Receiver<bool>,
-    /// Who may come, who may be asked, and how much.
+    /// The peers that may connect, the peers that may be dialed and asked, upload slots and byte allowances.
     pub controls: watch::Receiver<Controls>,
-    /// Rates of what is sent: all must let a byte pass.
+    /// Upload rate limits; a byte is sent when all of them permit it.
     pub up: Vec<Throttle>,
-    /// Rates of what is received.
+    /// Download rate limits; a byte is received when all of them permit it.
     pub down: Vec<Throttle>,
-    /// Counts what moves against days and grants, together with all other transfers.
+    /// Quota accounting, shared with all other transfers: counts transferred bytes against daily budgets and grants.
     pub gate: Arc<dyn Gate>,
-    /// Where the driver reports; a full channel drops pictures.
+    /// Receives the driver's reports; when the channel is full, reports are dropped.
     pub reports: mpsc::Sender<Report>,
-    /// Told of its offer.
+    /// Called with the job's port and offer.
     pub offered: Offered,
 }
 
 /// A file to be served.
 pub struct ShareJob {
-    /// What the file is.
+    /// The manifest of the file.
     pub manifest: Arc<Manifest>,
     /// The file.
     pub path: PathBuf,
     /// Where to listen.
     pub endpoint: Endpoint,
-    /// The port of the last run, tried first where `endpoint` names none (or 0), so that offers stay good.
+    /// The port of the last run, tried first where `endpoint` names none (or 0), so that earlier offers stay valid.
     pub last_port: Option<u16>,
     /// Whether peers may pass the offer on.
     pub publishes: bool,
-    /// How it is steered.
+    /// Its control handles.
     pub reins: Reins,
 }
 
 /// How serving ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShareEnd {
-    /// It was told to.
+    /// A stop was requested.
     Stopped,
-    /// The file is no longer the artifact.
+    /// The file no longer matches its manifest.
     SourceChanged,
-    /// It did not begin, for want of what may come back by itself: the file ([`Cause::Disk`]: it is not there, or cannot be
-    /// read) or the UDP address ([`Cause::Address`]).
+    /// It did not start, because the file ([`Cause::Disk`]: missing or unreadable) or the UDP address ([`Cause::Address`]) is
+    /// unavailable; either may come back by itself.
     OutOfReach {
         /// Which of the two.
         cause: Cause,
@@ -74,13 +74,13 @@ pub enum ShareEnd {
 
 /// A file to be fetched.
 pub struct FetchJob {
-    /// What the file is.
+    /// The manifest of the file.
     pub manifest: Arc<Manifest>,
-    /// Who signed that, as it stood to what was known when this run began.
+    /// The manifest's signer, as judged against the known publishers when this run began.
     pub publisher: Judged,
-    /// Peers to begin with.
+    /// Offers of the peers to dial first.
     pub sources: Vec<SignedOffer>,
-    /// The folder.
+    /// The folder to fetch into.
     pub out: PathBuf,
     /// Where the receipt goes, if not beside the file.
     pub receipt: Option<PathBuf>,
@@ -88,15 +88,15 @@ pub struct FetchJob {
     pub endpoint: Endpoint,
     /// As in [`ShareJob::last_port`].
     pub last_port: Option<u16>,
-    /// What was agreed to, for the receipt; `serve` and `publish` are done when they are among them.
+    /// The user's consents, which the receipt lists; the fetch serves and publishes if `serve` and `publish` are among them.
     pub consents: Vec<Consent>,
-    /// Chunks from the beginning of the file on.
+    /// Requests chunks in file order instead of rarest first.
     pub sequential: bool,
-    /// Recompute the rolling checksum.
+    /// Recomputes the rolling checksum.
     pub full_check: bool,
-    /// Without a byte for this long it ends as stalled; `None`: it waits.
+    /// Time without a byte after which the fetch ends as stalled; `None`: it waits without limit.
     pub stall_timeout: Option<Duration>,
-    /// How it is steered.
+    /// Its control handles.
     pub reins: Reins,
 }
 
@@ -110,11 +110,11 @@ pub enum FetchEnd {
         /// The receipt.
         receipt: PathBuf,
     },
-    /// It was told to; resumable.
+    /// A stop was requested; resumable.
     Stopped,
 }
 
-/// Does the companion's work.
+/// Runs the companion's transfers and checks.
 pub trait Runner: Send + Sync {
     /// This user's peer id, if there is an identity already.
     fn peer(&self) -> Option<String>;
@@ -122,17 +122,17 @@ pub trait Runner: Send + Sync {
     ///
     /// # Errors
     ///
-    /// A manifest whose chunks cannot be used.
+    /// The manifest's chunk layout cannot be used.
     fn place(&self, folder: &Path, manifest: &Manifest) -> Result<PathBuf, Problem>;
-    /// What is shown of a manifest before anything is agreed to. Text from outside is escaped.
+    /// The fields of a manifest that the user sees before consent, as name and value. Text from outside is escaped.
     fn subject(&self, manifest: &Manifest) -> Vec<(String, String)>;
-    /// Reads an offer: its signature, its clock, and that it is for `manifest`, if that is known.
+    /// Parses an offer and checks its signature, its expiry, and that it is for `manifest`, if that is known.
     ///
     /// # Errors
     ///
-    /// Whatever is wrong with it.
+    /// The first check that fails.
     fn offer(&self, text: &str, manifest: Option<&Manifest>) -> Result<SignedOffer, Problem>;
-    /// Every check of a file.
+    /// Runs every check of a file.
     ///
     /// # Errors
     ///
@@ -142,23 +142,23 @@ pub trait Runner: Send + Sync {
     ///
     /// # Errors
     ///
-    /// It cannot be reached, or gave another; the address cannot be had.
+    /// The peer cannot be reached, or sent another manifest; the address cannot be bound.
     fn ask_manifest(
         &self,
         offer: &SignedOffer,
         endpoint: &Endpoint,
         reins: &Reins,
     ) -> Result<String, Problem>;
-    /// Checks a file and serves it until told to stop; blocks.
+    /// Checks a file and serves it until a stop is requested; blocks.
     ///
     /// # Errors
     ///
-    /// Whatever ended it.
+    /// The failure that ended it.
     fn share(&self, job: ShareJob) -> Result<ShareEnd, Problem>;
-    /// Fetches a file until it is in its place or it is told to stop; blocks.
+    /// Fetches a file until it is in its place or a stop is requested; blocks.
     ///
     /// # Errors
     ///
-    /// Whatever ended it; what is there stays.
+    /// The failure that ended it; the partial file stays.
     fn fetch(&self, job: FetchJob) -> Result<FetchEnd, Problem>;
 }

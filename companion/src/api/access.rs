@@ -1,12 +1,13 @@
-//! Who may use the interface: whoever can read the token. And where it is: `endpoint.json`.
+//! Access to the interface: the token, which authorizes every program that can read it, and `endpoint.json`, which names the
+//! companion's addresses.
 //!
-//! Both are in the companion's folder, which is 0700, each file 0600. Whatever others could read or write, or another
-//! user owns, is refused: a token that may have been read is no token.
+//! Both files are in the companion's folder, which has mode 0700, each file 0600. A folder or file that another user owns, or
+//! that others could read or write, is refused: a token that others may have read protects nothing.
 //!
-//! A client has to know that it speaks with the companion before it says the token, for anyone on this machine may
-//! take a port that a companion left. So the companion proves itself: it answers a nonce with
-//! HMAC-SHA256 (RFC 2104) under the token, over the nonce and the address at which the question came in. The
-//! address keeps a stranger at another port from passing the question on to the companion and its answer back.
+//! A client must authenticate the companion before it sends the token, because any program on this machine may take a port
+//! that a companion left. So the companion proves itself: it answers a nonce with HMAC-SHA256 (RFC 2104) under the token,
+//! over the nonce and the address at which the nonce came in. The address prevents relaying: a program at another port
+//! cannot pass the nonce on to the companion and return the companion's proof as its own.
 
 use std::fs::{DirBuilder, File, Metadata};
 use std::io::{self, Read as _, Write as _};
@@ -31,20 +32,20 @@ const TOKEN: &str = "token";
 /// The file that says where a running companion answers.
 const ENDPOINT: &str = "endpoint.json";
 
-/// More than either file ever has.
+/// Most bytes that are read of either file; both are shorter.
 const MAX_BYTES: u64 = 4096;
 
-/// What a proof is about, so that it is good for nothing else.
+/// Domain separation: a proof is valid as a proof only.
 const PROOF: &str = "minimodel companion proof 1";
 
-/// What the comparison of tokens is about.
+/// Domain separation of the tags by which tokens are compared.
 const BEARER: &[u8] = b"minimodel companion bearer 1";
 
 /// The secret of the interface: 256 bits.
 #[derive(Clone)]
 pub struct Token([u8; 32]);
 
-/// It is not for logs.
+/// Omits the secret, so that it does not reach logs.
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Token")
@@ -52,19 +53,19 @@ impl std::fmt::Debug for Token {
 }
 
 impl Token {
-    /// 64 lowercase hex digits, or nothing.
+    /// Parses 64 lowercase hex digits.
     fn parse(text: &str) -> Option<Self> {
         let bytes = HEXLOWER.decode(text.as_bytes()).ok()?;
         Some(Self(bytes.try_into().ok()?))
     }
 
-    /// The header that carries it.
+    /// The value of the `authorization` header.
     pub fn header(&self) -> String {
         format!("Bearer {}", HEXLOWER.encode(&self.0))
     }
 
     fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
-        // HMAC itself fills a shorter key with zeros to a block of its hash.
+        // HMAC itself pads a shorter key with zeros to the block size of its hash.
         let mut key = [0; 64];
         key[..32].copy_from_slice(&self.0);
         let mut mac = Hmac::<Sha256>::new(&key.into());
@@ -74,8 +75,8 @@ impl Token {
         mac
     }
 
-    /// Whether a presented token is this one, in a time that does not tell how much of it was right: what is compared
-    /// are tags under the two, not the two.
+    /// Compares a presented token with this one, in a time that does not reveal how much of it was right: HMAC tags under the
+    /// two tokens are compared, not the tokens.
     pub(crate) fn is(&self, presented: &str) -> bool {
         let Some(presented) = Self::parse(presented) else { return false };
         let tag = presented.mac(&[BEARER]).finalize();
@@ -87,7 +88,7 @@ impl Token {
         HEXLOWER.encode(&self.proof_mac(address, nonce).finalize().into_bytes())
     }
 
-    /// Whether it is the proof, again without telling how nearly.
+    /// Verifies a proof, in a time that does not reveal how much of it was right.
     pub(crate) fn proves(&self, address: SocketAddr, nonce: &str, proof: &str) -> bool {
         let Ok(proof) = HEXLOWER.decode(proof.as_bytes()) else { return false };
         self.proof_mac(address, nonce).verify_slice(&proof).is_ok()
@@ -112,15 +113,15 @@ pub(crate) fn nonce() -> io::Result<String> {
 /// `endpoint.json`: where a companion answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
-    /// Its addresses, all loopback.
+    /// The companion's addresses, all loopback.
     pub addresses: Vec<SocketAddr>,
-    /// Its process.
+    /// The companion's process id.
     pub pid: u32,
-    /// The version of its program.
+    /// The companion's program version.
     pub version: String,
 }
 
-/// The companion's folder as far as the interface is concerned: the token and `endpoint.json`.
+/// The interface's files in the companion's folder: the token and `endpoint.json`.
 #[derive(Debug)]
 pub struct Access {
     path: PathBuf,
@@ -129,12 +130,11 @@ pub struct Access {
 }
 
 impl Access {
-    /// For the companion: opens the folder, which is created if need be, and its token, which is too.
+    /// Opens the folder and its token for the companion; creates them if they are missing.
     ///
     /// # Errors
     ///
-    /// A folder or token that others can get at or another user owns, one that is no token, and I/O errors, each with
-    /// what to do.
+    /// A folder or token that another user owns or others can access, a token of another form, and I/O errors, each with a hint.
     pub fn open(path: &Path) -> Result<Self, Problem> {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
@@ -145,7 +145,7 @@ impl Access {
         }
         let fresh = nonce().map_err(|error| failed("create the token in", path, &error))?;
         match write_private(&folder, TOKEN, format!("{fresh}\n").as_bytes(), RenameFlags::NOREPLACE) {
-            // Another process was faster; its token is as good.
+            // Another process created the token first; that token is used.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             other => other.map_err(|error| failed("create the token in", path, &error))?,
         }
@@ -154,7 +154,7 @@ impl Access {
         Ok(Self { path: path.to_owned(), folder, token })
     }
 
-    /// For a client: as [`Access::open`], but creates nothing. `None` when there is no folder or no token.
+    /// Opens the folder and its token for a client, and creates nothing. `None` when there is no folder or no token.
     ///
     /// # Errors
     ///
@@ -173,18 +173,18 @@ impl Access {
         &self.token
     }
 
-    /// What `endpoint.json` says; `None` when there is none, or it is not what a companion writes.
+    /// Reads `endpoint.json`; `None` when it is missing or not what a companion writes.
     ///
     /// # Errors
     ///
-    /// A file that others can get at, and I/O errors.
+    /// A file that others can access, and I/O errors.
     pub fn endpoint(&self) -> Result<Option<Endpoint>, Problem> {
         let text = read_private(&self.path, &self.folder, ENDPOINT)?;
         let endpoint: Option<Endpoint> = text.and_then(|text| serde_json::from_str(&text).ok());
         Ok(endpoint.filter(|endpoint| endpoint.addresses.iter().all(|address| address.ip().is_loopback())))
     }
 
-    /// Says where this process answers, in place of what was said before.
+    /// Writes `endpoint.json` with the addresses of this process, replacing an older one.
     pub(crate) fn publish(&self, addresses: &[SocketAddr]) -> Result<(), Problem> {
         let endpoint = Endpoint {
             addresses: addresses.to_owned(),
@@ -197,10 +197,10 @@ impl Access {
             .map_err(|error| failed(&error))
     }
 
-    /// Removes `endpoint.json` if it is of this process.
+    /// Removes `endpoint.json` if this process wrote it.
     pub(crate) fn withdraw(&self) {
         if matches!(self.endpoint(), Ok(Some(endpoint)) if endpoint.pid == std::process::id()) {
-            // A file that stays is found out by its process and its port.
+            // Clients detect a stale file: its process is gone, or the program at its port gives no proof.
             let _ = rustix::fs::unlinkat(&self.folder, ENDPOINT, AtFlags::empty());
         }
     }
@@ -211,19 +211,19 @@ fn failed(what: &str, path: &Path, error: &io::Error) -> Problem {
     Problem::new(code::IO, format!("cannot {what} `{}`", path.display()), hint).because(error)
 }
 
-/// What others must not get at.
+/// A folder or file that others must not access.
 #[derive(Clone, Copy, Debug)]
 enum Private<'a> {
     /// The companion's folder.
     Folder,
-    /// The token in it; the folder's path.
+    /// The token in the folder at this path.
     Token(&'a Path),
     /// `endpoint.json`, which holds no secret.
     Endpoint,
 }
 
-/// Refuses what others could have read or changed. The hint's steps are in the order in which they work: while the rights are
-/// wrong no verb speaks with a companion, and one that runs is ended with the token that it knows.
+/// Refuses a folder or file that others could have read or changed. The hint's steps work in this order only: while the mode is
+/// wrong no verb contacts a companion, and a running companion is stopped with the token that it knows.
 fn check_rights(path: &Path, metadata: &Metadata, what: Private<'_>) -> Result<(), Problem> {
     let Some(exposed) = Exposed::look(metadata, Others::Nothing) else { return Ok(()) };
     let (most, close) = match what {
@@ -265,11 +265,11 @@ fn open_folder(path: &Path) -> Result<File, Problem> {
     Ok(folder)
 }
 
-/// A small private file of the folder.
+/// Reads a small private file of the folder; `None` if it is missing.
 fn read_private(path: &Path, folder: &File, name: &str) -> Result<Option<String>, Problem> {
     let what = if name == TOKEN { Private::Token(path) } else { Private::Endpoint };
     let path = path.join(name);
-    // Without NONBLOCK a pipe of that name would hold us for ever.
+    // Without NONBLOCK, opening a pipe of that name would block for ever.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(folder, name, flags, Mode::empty()) {
         Err(Errno::NOENT) => return Ok(None),
@@ -289,7 +289,7 @@ fn read_token(path: &Path, folder: &File) -> Result<Option<Token>, Problem> {
     let Some(text) = read_private(path, folder, TOKEN)? else { return Ok(None) };
     let token = text.strip_suffix('\n').and_then(Token::parse);
     token.map(Some).ok_or_else(|| {
-        // A companion that runs demands the token that it read: only its process can be told to end.
+        // A running companion demands the token that it read at its start, so only a signal to its process can end it.
         let running = read_private(path, folder, ENDPOINT).ok().flatten();
         let running = running.and_then(|text| serde_json::from_str::<Endpoint>(&text).ok());
         let end = running.map_or_else(String::new, |Endpoint { pid, .. }| {
@@ -305,7 +305,7 @@ fn read_token(path: &Path, folder: &File) -> Result<Option<Token>, Problem> {
     })
 }
 
-/// Writes a file under a name that is free (`O_EXCL`), 0600, and gives it its own name when it is whole.
+/// Writes a file of mode 0600 under a new temporary name (`O_EXCL`), and renames it when it is complete.
 fn write_private(folder: &File, name: &str, bytes: &[u8], how: RenameFlags) -> io::Result<()> {
     let unique = nonce()?;
     let temporary = format!(".{name}.{}", &unique[..16]);
@@ -315,7 +315,7 @@ fn write_private(folder: &File, name: &str, bytes: &[u8], how: RenameFlags) -> i
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     let written = written.and_then(|()| rename(folder, &temporary, name, how));
     if written.is_err() {
-        // What the caller is told is the fault that came first.
+        // The caller gets the first error, not that of this removal.
         let _ = rustix::fs::unlinkat(folder, &temporary, AtFlags::empty());
     }
     written
@@ -323,7 +323,7 @@ fn write_private(folder: &File, name: &str, bytes: &[u8], how: RenameFlags) -> i
 
 fn rename(folder: &File, from: &str, to: &str, how: RenameFlags) -> io::Result<()> {
     match rustix::fs::renameat_with(folder, from, folder, to, how) {
-        // Some file systems know no such rename; a hard link does not replace either.
+        // Some file systems do not support RENAME_NOREPLACE; a hard link does not replace a file either.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if how == RenameFlags::NOREPLACE => {
             rustix::fs::linkat(folder, from, folder, to, AtFlags::empty())?;
             Ok(rustix::fs::unlinkat(folder, from, AtFlags::empty())?)
@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn the_proof_is_the_one_that_the_page_describes() {
-        // Computed apart, with the hmac module of Python, from what docs/api.md says.
+        // Computed independently, with Python's `hmac` module, from the description in docs/api.md.
         let token = Token(std::array::from_fn(|at| at as u8));
         let (address, nonce) = ("[::1]:4000".parse().unwrap(), "ab".repeat(32));
         let expected = "b9deff12cc330d3c992b501f92436b2381fec5d24703d38c7899c031b86262b7";

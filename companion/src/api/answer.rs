@@ -1,4 +1,4 @@
-//! Between HTTP and the service: what a request brings, where its call runs, and how an answer or a problem goes out.
+//! Between HTTP and the service: extractors of requests, the threads on which calls run, and responses.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::api::types::Event;
 use crate::problem::{Problem, code};
 use crate::service::{Answer, Service};
 
-/// What a handler gives.
+/// The result of a handler.
 pub(crate) type Outcome<T> = Result<T, Refusal>;
 
-/// A problem with the status that it goes out with.
+/// A problem and its HTTP status.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
@@ -59,7 +59,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Calls of one sort: so many run, so many wait, and the next is refused.
+/// Limits on one class of calls: how many run and how many wait; the next call is refused.
 #[derive(Clone)]
 struct Lane {
     running: Arc<Semaphore>,
@@ -73,10 +73,10 @@ impl Lane {
     }
 }
 
-/// What the handlers share.
+/// State shared by all handlers.
 #[derive(Clone)]
 pub(crate) struct Api {
-    /// What answers.
+    /// The service that answers the calls.
     service: Arc<dyn Service>,
     quick: Lane,
     long: Lane,
@@ -88,7 +88,7 @@ pub(crate) struct Api {
     pub(crate) bounds: Bounds,
 }
 
-/// Where the request came in, and whether its connection has shown the token; put into each request by the server.
+/// The local address of a connection, and whether it has presented the token. The server attaches it to each request.
 #[derive(Clone)]
 pub(crate) struct Connection {
     pub(crate) local: SocketAddr,
@@ -115,7 +115,7 @@ impl Api {
         }
     }
 
-    /// A call that is soon over.
+    /// Runs a short call.
     pub(crate) async fn quick<T: Send + 'static>(
         &self,
         call: impl FnOnce(&dyn Service) -> Answer<T> + Send + 'static,
@@ -123,8 +123,8 @@ impl Api {
         self.call(&self.quick, call).await
     }
 
-    /// A call that may read whole files. These have threads of their own number, so that however many are asked for,
-    /// a transfer can still be paused.
+    /// Runs a call that may read whole files. Such calls have a limit of their own, so that short calls, like pausing a
+    /// transfer, still find a thread.
     pub(crate) async fn long<T: Send + 'static>(
         &self,
         call: impl FnOnce(&dyn Service) -> Answer<T> + Send + 'static,
@@ -140,7 +140,7 @@ impl Api {
         let Ok(admitted) = Arc::clone(&lane.admitted).try_acquire_owned() else { return Err(crowded()) };
         let Ok(running) = Arc::clone(&lane.running).acquire_owned().await else { return Err(crowded()) };
         let service = Arc::clone(&self.service);
-        // The permits go with the call: who hangs up ends its request, not the call, which still takes its thread.
+        // The call holds the permits: a client that hangs up ends its request, but the call still occupies its thread.
         let answer = tokio::task::spawn_blocking(move || {
             let _permits = (admitted, running);
             call(&*service)
@@ -155,13 +155,13 @@ impl Api {
     }
 }
 
-/// Too much at once.
+/// The refusal of a call or stream beyond its limit.
 pub(crate) fn crowded() -> Refusal {
     let hint = "ask again in a moment, and fewer at once";
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code::BUSY, "too many requests at once", hint)
 }
 
-/// A JSON body, whole, bounded, in time and of exactly this shape.
+/// A JSON body of exactly this shape, limited in size and time.
 pub(crate) struct Sent<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<Api> for Sent<T> {
@@ -172,7 +172,7 @@ impl<T: DeserializeOwned> FromRequest<Api> for Sent<T> {
     }
 }
 
-/// The same, where no body is as good as `{}`.
+/// A JSON body as in [`Sent`], or no body, which counts as `{}`.
 pub(crate) struct Perhaps<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + Default> FromRequest<Api> for Perhaps<T> {
@@ -186,7 +186,7 @@ impl<T: DeserializeOwned + Default> FromRequest<Api> for Perhaps<T> {
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Outcome<T> {
     let fault = match serde_json::from_slice(bytes) {
-        // Derived readers take a list of a struct's fields for the struct; the document does not.
+        // Derived deserializers also accept a list of a struct's fields; the OpenAPI document does not.
         Ok(value) if bytes.trim_ascii_start().starts_with(b"{") => return Ok(value),
         Ok(_) => serde::de::Error::custom("it is no object"),
         Err(fault) => fault,
@@ -201,7 +201,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Outcome<T> {
     Err(Refusal { problem: refusal.problem.because(fault), ..refusal })
 }
 
-/// No body, or `{}`: for calls that need nothing but their address.
+/// No body, or `{}`: for routes that need only their path.
 pub(crate) struct Nothing;
 
 impl FromRequest<Api> for Nothing {
@@ -222,7 +222,7 @@ async fn body(body: Body, bounds: &Bounds) -> Outcome<axum::body::Bytes> {
         let error = format!("the body is broken off, or has more than {} bytes", bounds.body_bytes);
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, code::USAGE, error, "send it whole, and smaller")
     };
-    // What says itself that it is too much is not waited for.
+    // A body that declares too large a length is refused before it is read.
     if body.size_hint().lower() > bounds.body_bytes as u64 {
         return Err(too_much());
     }
@@ -233,7 +233,7 @@ async fn body(body: Body, bounds: &Bounds) -> Outcome<axum::body::Bytes> {
     read.map_err(|_| too_much())
 }
 
-/// The number in the address.
+/// The number in the path.
 pub(crate) struct Id(pub(crate) u64);
 
 impl FromRequestParts<Api> for Id {
@@ -248,7 +248,7 @@ impl FromRequestParts<Api> for Id {
     }
 }
 
-/// The text in the address.
+/// The text in the path.
 pub(crate) struct Name(pub(crate) String);
 
 impl FromRequestParts<Api> for Name {
@@ -268,7 +268,7 @@ impl FromRequestParts<Api> for Name {
     }
 }
 
-/// The query.
+/// The query parameters.
 pub(crate) struct Asked<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequestParts<Api> for Asked<T> {
@@ -286,10 +286,10 @@ impl<T: DeserializeOwned> FromRequestParts<Api> for Asked<T> {
     }
 }
 
-/// 201, and where it is now.
+/// Answers 201 with the location of the new resource.
 pub(crate) fn created<T: Serialize>(location: &str, value: T) -> Response {
     let mut response = (StatusCode::CREATED, Json(value)).into_response();
-    // Made of numbers and fixed words.
+    // A location consists of numbers and fixed words, which a header can always hold.
     if let Ok(location) = HeaderValue::from_str(location) {
         response.headers_mut().insert(header::LOCATION, location);
     }

@@ -1,31 +1,31 @@
-//! How much of the companion its clients may take up.
+//! Resource limits of the HTTP server against its clients.
 
 use std::time::Duration;
 
-/// The bounds of a server. What is used is [`Bounds::default`]; tests make them small.
+/// The resource limits of a server. The daemon uses [`Bounds::default`]; tests make them small.
 #[derive(Clone, Debug)]
 pub struct Bounds {
-    /// Time for the head of a request, and how long a connection may be idle between two.
+    /// Time for the head of a request, and for an idle connection between two requests.
     pub head_time: Duration,
     /// Time for a body.
     pub body_time: Duration,
-    /// Time in which a client has to take some of what is written to it.
+    /// Time in which a client must read some of what is written to it.
     pub write_time: Duration,
-    /// Bytes of a body.
+    /// Largest body, in bytes.
     pub body_bytes: usize,
-    /// Connections at once. When there are more the oldest goes that has not shown the token.
+    /// Connections at once. A further connection replaces the oldest that has not presented the token, or is dropped if all have.
     pub connections: usize,
     /// Event streams at once.
     pub streams: usize,
-    /// Calls that run at once.
+    /// Short calls that run at once.
     pub quick_calls: usize,
     /// Calls that read whole files, at once.
     pub long_calls: usize,
-    /// Calls of each of the two sorts that wait.
+    /// Calls that wait, for short and for long calls each.
     pub waiting_calls: usize,
-    /// Time between two signs of life in an event stream.
+    /// Interval of keep-alive comments in an event stream.
     pub keep_alive: Duration,
-    /// Time for requests that are under way when the companion ends.
+    /// Time for open requests to finish at shutdown.
     pub end_time: Duration,
 }
 

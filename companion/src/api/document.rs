@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the routes themselves.
+//! The OpenAPI document, generated from the routes.
 
 use std::sync::OnceLock;
 
@@ -11,10 +11,10 @@ use crate::api::guard::OPEN;
 use crate::api::routes;
 use crate::problem::Problem;
 
-/// The name of the token in the document.
+/// The name of the token's security scheme in the document.
 const TOKEN: &str = "token";
 
-/// What `GET /v1/openapi.json` answers.
+/// The document that `GET /v1/openapi.json` answers.
 pub fn document() -> OpenApi {
     let (_, mut document) = routes::all().split_for_parts();
     document.info = InfoBuilder::new()
@@ -46,7 +46,7 @@ pub fn routes_of(document: &OpenApi) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// The document as it is sent.
+/// The text of the document.
 pub(crate) fn text() -> String {
     static TEXT: OnceLock<String> = OnceLock::new();
     // The document is plain data, which always has a JSON form.
@@ -63,7 +63,7 @@ fn operations_mut(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
     all.into_iter().filter_map(|(name, operation)| Some((name, operation?))).collect()
 }
 
-/// What holds for all: each route may answer with a problem, and nearly each needs the token.
+/// Adds what holds for all routes: each may answer with a problem, and all but the open ones need the token.
 fn finish(operation: &mut Operation, is_open: bool) {
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(Response { description, .. }) = response

@@ -1,4 +1,4 @@
-//! `GET /v1/events`: how everything stands, then every change, as Server-Sent Events.
+//! `GET /v1/events`: a snapshot of all transfers, then every change, as Server-Sent Events.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::api::answer::{Api, Outcome, crowded};
 use crate::api::server::stopped;
 use crate::api::types::Event;
 
-/// Events that wait for a client before its place in the queue of all is what waits.
+/// Events buffered for one client; beyond them its position in the broadcast queue of all clients waits.
 const AHEAD: usize = 16;
 
 /// The whole picture, then changes, for as long as the client listens or the companion runs.
@@ -27,7 +27,7 @@ pub(crate) async fn events(
     State(api): State<Api>,
 ) -> Outcome<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>> {
     let permit = Arc::clone(&api.streams).try_acquire_owned().map_err(|_| crowded())?;
-    // Subscribed before the picture is taken: what changes in between comes twice rather than not.
+    // Subscribes before taking the snapshot: a change in between is sent twice rather than lost.
     let changes = api.events.subscribe();
     let picture = picture(&api).await?;
     let (sender, receiver) = mpsc::channel(AHEAD);
@@ -43,7 +43,7 @@ struct Feed {
 }
 
 impl Feed {
-    /// Whether the client is still there.
+    /// Sends an event; false when the client is gone.
     async fn send(&mut self, event: &Event) -> bool {
         self.id += 1;
         let made = sse::Event::default().id(self.id.to_string()).event(name(event)).json_data(event);
@@ -68,7 +68,7 @@ async fn feed(
     let mut stop = std::pin::pin!(stopped(api.stop.clone()));
     loop {
         let change = tokio::select! {
-            // What happened before the end is told before the end.
+            // Changes that precede the shutdown are sent before it.
             biased;
             change = changes.recv() => change,
             () = feed.sender.closed() => return,
@@ -81,7 +81,7 @@ async fn feed(
             }
             Ok(event) => feed.send(&event).await,
             Err(RecvError::Lagged(_)) => {
-                // What was missed may have been removals, so the old picture is void, not just out of date.
+                // Missed changes may include removals, so the earlier snapshot is void, not just out of date.
                 changes = changes.resubscribe();
                 let Ok(picture) = self::picture(&api).await else { return };
                 let mut told = feed.send(&Event::Resync).await;
@@ -103,7 +103,7 @@ async fn picture(api: &Api) -> Outcome<Vec<Event>> {
     Ok(status.transfers.into_iter().map(event).collect())
 }
 
-/// As the JSON form names it.
+/// The event's kind, as in its JSON form.
 fn name(event: &Event) -> &'static str {
     match event {
         Event::Transfer { .. } => "transfer",

@@ -1,4 +1,4 @@
-//! Who gets through to the routes: no web page, no other host's name, nobody without the token.
+//! Admission of requests to the routes: refuses foreign web pages, other host names and requests without the token.
 //!
 //! A browser on this machine runs strangers' code, which can send requests to any port of it. What is asked of every
 //! request is therefore what such code cannot bring about: the right `Host` (a name of its own that resolves to
@@ -17,10 +17,10 @@ use axum::response::{IntoResponse as _, Response};
 use crate::api::answer::{Api, Connection, Refusal};
 use crate::problem::code;
 
-/// Read without a token: that somebody is here, and how to speak with them.
+/// Paths that are read without a token: the health check with its proof, and the OpenAPI document.
 pub(crate) const OPEN: [&str; 2] = ["/healthz", "/v1/openapi.json"];
 
-/// On every answer. `'self'` is for a page of the companion's own; nothing else is ever loaded, framed or sent to.
+/// Headers of every answer. `'self'` is for a page of the companion's own; nothing else is ever loaded, framed or sent to.
 pub(crate) const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -35,7 +35,7 @@ pub(crate) const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
-/// Lets a request through or answers it, and gives every answer its headers.
+/// Passes a request on to its route or refuses it, and sets the headers of every answer.
 pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
     let mut response = match admit(&api, &request) {
         Ok(()) => next.run(request).await,
@@ -48,13 +48,13 @@ pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) 
             if status == StatusCode::METHOD_NOT_ALLOWED {
                 headers.insert(header::ALLOW, HeaderValue::from_static("GET, POST, PUT, DELETE"));
             }
-            // What else was sent is not read.
+            // The rest of what the client sent is not read.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             response
         }
     };
     for (name, value) in HEADERS {
-        // In place of what a handler may have said.
+        // Replaces what a handler may have set.
         response.headers_mut().insert(name, value);
     }
     response
@@ -92,7 +92,7 @@ fn admit(api: &Api, request: &Request) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The one value of a header, if it is there once and is text.
+/// The value of a header that occurs exactly once and is text.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
@@ -104,13 +104,13 @@ fn misdirected(error: &str) -> Refusal {
     Refusal::new(StatusCode::MISDIRECTED_REQUEST, code::USAGE, error, hint)
 }
 
-/// The host that is asked, which has to be this one under one of its three names.
+/// The value of `Host`, which must be one of the three names of this interface.
 fn host(request: &Request, port: u16) -> Result<String, Refusal> {
     let Some(host) = only(request.headers(), &header::HOST) else {
         return Err(misdirected("there has to be one Host header"));
     };
     let ours = ["127.0.0.1", "[::1]", "localhost"].map(|name| format!("{name}:{port}"));
-    // A request line may name a host too (RFC 9112 section 3.2.2), and counts no less.
+    // A request line may name a host too (RFC 9112 section 3.2.2); it must be the same.
     let named = request.uri().authority().map(axum::http::uri::Authority::as_str);
     let is_ours = |name: &str| ours.iter().any(|ours| ours == name);
     if !is_ours(host) || named.is_some_and(|named| named != host) {

@@ -1,4 +1,4 @@
-//! `GET /metrics`: what Prometheus reads. Labels are numbers and words of this program, no text from outside.
+//! `GET /metrics`, for Prometheus. Labels are numbers and words of this program, no text from outside.
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -18,10 +18,10 @@ use crate::api::answer::{Api, Outcome};
 use crate::api::types::{Cause, State as Stands, Status, Transfer};
 use crate::problem::{Problem, code};
 
-/// What the text is.
+/// Content type of the text.
 const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Every state, so that one that a transfer is not in says 0.
+/// All states: a transfer has a series for each, which is 0 for states that it is not in.
 const STATES: [Stands; 7] = [
     Stands::Asking,
     Stands::Waiting,
@@ -46,14 +46,14 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Outcome<Response> {
     Ok(([(header::CONTENT_TYPE, TYPE)], text).into_response())
 }
 
-/// A transfer.
+/// Labels of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct One {
     transfer: u64,
     kind: Word,
 }
 
-/// A transfer in a state.
+/// Labels of a transfer in a state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct InState {
     transfer: u64,
@@ -61,7 +61,7 @@ struct InState {
     state: Word,
 }
 
-/// A transfer that is idle for a cause.
+/// Labels of a transfer that is idle for a cause.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByCause {
     transfer: u64,
@@ -75,7 +75,7 @@ struct Word(String);
 
 impl Word {
     fn of(value: impl serde::Serialize) -> Self {
-        // All that is asked for are enums of plain words.
+        // Callers pass only enums that serialize as plain words.
         let word = serde_json::to_value(value).ok();
         Self(word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default())
     }
@@ -146,7 +146,7 @@ impl Figures {
         let by = |cause: Cause| ByCause { transfer: id, kind: kind.clone(), cause: Word::of(cause) };
         for (cause, seconds) in &transfer.idle_seconds {
             self.idle_seconds.get_or_create(&by(*cause)).inc_by(*seconds);
-            // A cause that was stays, with 0, so that its series does not break off.
+            // A past cause stays, with 0, so that its series does not break off.
             self.idle.get_or_create(&by(*cause)).set(0);
         }
         if let Some(cause) = transfer.cause {

@@ -1,4 +1,4 @@
-//! The local interface: its resources, and the server that answers for them. docs/api.md tells how it is used.
+//! The local HTTP interface: its resources and its server. docs/api.md describes its use.
 
 pub(crate) mod access;
 mod answer;
@@ -28,11 +28,11 @@ use crate::problem::{Problem, code};
 use crate::service::Service;
 use types::Event;
 
-/// Serves the interface on these listeners until `stop` says true. `endpoint.json` is there meanwhile.
+/// Serves the interface on these listeners until `stop` becomes true. `endpoint.json` exists meanwhile.
 ///
 /// # Errors
 ///
-/// A listener that is not at loopback, and a folder that cannot be written. What single clients do is no error.
+/// A listener that is not at loopback, and a folder that cannot be written. Faults of single clients are no error.
 pub async fn serve(
     listeners: Vec<TcpListener>,
     service: Arc<dyn Service>,
@@ -43,7 +43,7 @@ pub async fn serve(
     serve_within(Bounds::default(), listeners, service, access, events, stop).await
 }
 
-/// As [`serve`], with bounds of the caller's.
+/// As [`serve`], with the caller's bounds.
 ///
 /// # Errors
 ///
@@ -74,7 +74,7 @@ pub async fn serve_within(
     Ok(())
 }
 
-/// Takes `endpoint.json` away when the server ends, however it does.
+/// Removes `endpoint.json` when dropped, however the server ends.
 struct Published(Access);
 
 impl Drop for Published {

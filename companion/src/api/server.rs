@@ -1,4 +1,4 @@
-//! Connections: so many, each with so much time, and an end in good order.
+//! HTTP connections: their number, their time limits, and graceful shutdown.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -27,10 +27,10 @@ use tokio::time::{Sleep, sleep};
 use crate::api::answer::Connection;
 use crate::api::bounds::Bounds;
 
-/// Bytes of a request's head.
+/// Largest request head, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Header lines of a request.
+/// Most header lines of a request.
 const MAX_HEADERS: usize = 64;
 
 /// Attempts to find a port that is free for both families.
@@ -49,7 +49,7 @@ pub fn bind(port: u16) -> io::Result<Vec<std::net::TcpListener>> {
         let found = first.local_addr()?.port();
         match std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, found)) {
             Ok(second) => return Ok(vec![first, second]),
-            // A stranger at our port of the other family would be asked by whoever says `localhost`.
+            // Another program has this port on IPv6: clients that connect to `localhost` might reach it instead.
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 if port != 0 || attempt == ATTEMPTS {
                     return Err(error);
@@ -61,7 +61,7 @@ pub fn bind(port: u16) -> io::Result<Vec<std::net::TcpListener>> {
     }
 }
 
-/// Takes listeners over into the runtime, if they are at loopback.
+/// Registers listeners with the runtime; refuses a listener that is not at loopback.
 pub(crate) fn adopt(listeners: Vec<std::net::TcpListener>) -> io::Result<Vec<(TcpListener, SocketAddr)>> {
     let adopt = |listener: std::net::TcpListener| {
         let address = listener.local_addr()?;
@@ -75,7 +75,7 @@ pub(crate) fn adopt(listeners: Vec<std::net::TcpListener>) -> io::Result<Vec<(Tc
     listeners.into_iter().map(adopt).collect()
 }
 
-/// Answers until `stop` says true, then lets what is under way end.
+/// Serves until `stop` becomes true, then lets open requests finish.
 pub(crate) async fn run(
     listeners: Vec<(TcpListener, SocketAddr)>,
     router: &Router,
@@ -88,18 +88,18 @@ pub(crate) async fn run(
     loop {
         let (local, accepted) = tokio::select! {
             () = &mut stopped => break,
-            // Finished tasks are taken up, or they would be kept for ever.
+            // Finished tasks are joined, or the set would keep them for ever.
             Some(_) = tasks.join_next() => continue,
             accepted = accept(&listeners) => accepted,
         };
         let Ok(stream) = accepted else {
-            // No more descriptors, as a rule: some time for connections to end.
+            // Usually out of file descriptors: wait for connections to end.
             sleep(Duration::from_millis(100)).await;
             continue;
         };
         open.retain(|(_, task)| !task.is_finished());
         if open.len() >= bounds.connections {
-            // Those with the token keep theirs; if that is all, the newcomer goes.
+            // Connections that presented the token stay; if all have, the new one is dropped.
             let Some(place) = open.iter().position(|(trusted, _)| !trusted.load(Ordering::Relaxed)) else {
                 continue;
             };
@@ -115,11 +115,11 @@ pub(crate) async fn run(
     // New connections are refused from here on.
     drop(listeners);
     let end = async { while tasks.join_next().await.is_some() {} };
-    // Whoever does not end in time is ended when the set is dropped.
+    // Connections that do not end in time are aborted when the set is dropped.
     let _ = tokio::time::timeout(bounds.end_time, end).await;
 }
 
-/// Resolves when it is time to end; also when nobody is left to say so.
+/// Resolves when `stop` becomes true or its sender is gone.
 pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
@@ -143,7 +143,7 @@ async fn serve(
     bounds: Bounds,
     stop: watch::Receiver<bool>,
 ) {
-    // Only latency depends on it.
+    // Without it only latency suffers.
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(Timed { stream, allowed: bounds.write_time, deadline: None });
     let inner = TowerToHyperService::new(router);
@@ -159,7 +159,7 @@ async fn serve(
         .max_headers(MAX_HEADERS);
     let mut served = pin!(http.serve_connection(io, service));
     let mut stopped = pin!(stopped(stop));
-    // What goes wrong with a connection is its client's to notice.
+    // The client notices an error of its connection; the server need not report it.
     tokio::select! {
         _ = &mut served => return,
         () = &mut stopped => served.as_mut().graceful_shutdown(),
@@ -167,7 +167,7 @@ async fn serve(
     let _ = served.await;
 }
 
-/// A stream whose writes fail when the other side takes nothing for too long.
+/// A stream whose writes fail when the client reads nothing for too long.
 struct Timed {
     stream: TcpStream,
     allowed: Duration,

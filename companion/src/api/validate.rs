@@ -1,5 +1,5 @@
-//! What a request may say, before anything is done for it. Pure: the companion asks the same of what comes in
-//! process, so nothing that the interface refuses is let in by another door.
+//! Validation of requests before any effect. Pure: the companion applies it to calls in its own process too, so they cannot
+//! pass what the interface refuses.
 
 use std::path::Path;
 
@@ -9,16 +9,16 @@ use crate::api::types::{Activation, Consent, NewEntry, NewFetch, NewGrant, NewSh
 use crate::problem::{Problem, code};
 use crate::publishers::{PublisherKey, Shown};
 
-/// Offers of one fetch. A swarm tells of more peers by itself.
+/// Most offers of one fetch. The swarm itself reports further peers.
 pub const MAX_OFFERS: usize = 64;
 
-/// Peers of one list of those who may come.
+/// Most peers of one allow list.
 pub const MAX_ALLOW: usize = 1024;
 
 /// Characters of a refused value that are shown.
 const SHOWN: usize = 60;
 
-/// Checks a fetch: its sources are offers, and nothing else is.
+/// Checks a fetch; its sources must be offers.
 ///
 /// # Errors
 ///
@@ -64,21 +64,21 @@ pub fn share(new: &NewShare) -> Result<(), Problem> {
     optional_consent(new.consent.as_ref())
 }
 
-/// Checks what is added to the library.
+/// Checks a new entry of the library.
 ///
 /// # Errors
 ///
-/// A path that is not absolute, or what is accepted is no key.
+/// The path is not absolute, or the accepted signer is neither a key nor `unsigned`.
 pub fn entry(new: &NewEntry) -> Result<(), Problem> {
     optional_path("path", new.path.as_deref())?;
     optional_shown(new.accept_publisher_key.as_deref())
 }
 
-/// Checks what is accepted with an activation.
+/// Checks the signer that is accepted with an activation.
 ///
 /// # Errors
 ///
-/// It is no key.
+/// It is neither a key nor `unsigned`.
 pub fn activation(activation: &Activation) -> Result<(), Problem> {
     optional_shown(activation.accept_publisher_key.as_deref())
 }
@@ -107,7 +107,7 @@ pub fn grant(new: &NewGrant) -> Result<(), Problem> {
     without_a_key(&new.consent)
 }
 
-/// Checks a consent that is for no manifest, so that it accepts no publisher's key.
+/// Checks a consent that belongs to no manifest, and therefore must not accept a publisher's key.
 ///
 /// # Errors
 ///
@@ -121,7 +121,7 @@ pub fn without_a_key(value: &Consent) -> Result<(), Problem> {
     consent(value)
 }
 
-/// Checks a consent: that it says to what, and in a plain word how it was given.
+/// Checks a consent: it names its actions or an accepted signer, and in a plain word how it was given.
 ///
 /// # Errors
 ///
@@ -146,8 +146,8 @@ pub fn consent(consent: &Consent) -> Result<(), Problem> {
 ///
 /// # Errors
 ///
-/// Code [`code::INVALID`] for all that is no offer, with a word of its own for what looks like an address on the web
-/// or a file.
+/// Code [`code::INVALID`] for a text that is no offer, with a message of its own for one that looks like a web address or a
+/// path.
 pub fn offer(text: &str) -> Result<(), Problem> {
     let Err(error) = text.parse::<SignedOffer>() else { return Ok(()) };
     let looks_elsewhere = text.contains(['/', '\\']) || text.contains("://") || text.starts_with(['.', '~']);
@@ -163,7 +163,7 @@ pub fn offer(text: &str) -> Result<(), Problem> {
     Err(Problem::new(code::INVALID, format!("`{}` is no offer", shown(text)), hint).because(error))
 }
 
-/// Checks a path: absolute, for the companion has another working folder than whoever asks, and without NUL.
+/// Checks a path: absolute, because the companion's working folder is not the client's, and without NUL.
 ///
 /// # Errors
 ///
@@ -215,7 +215,7 @@ fn bounded(name: &str, len: usize, most: usize) -> Result<(), Problem> {
     Err(Problem::new(code::USAGE, format!("`{name}` has {len} entries"), hint))
 }
 
-/// The beginning of a value, harmless to show.
+/// The beginning of a value, escaped for messages.
 fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_default).collect();
     if text.chars().nth(SHOWN).is_some() {

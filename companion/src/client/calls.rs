@@ -1,4 +1,4 @@
-//! Each call of [`Service`] as its route; `api::routes` is the other side.
+//! Each call of [`Service`] as a request to its route; `api::routes` is the server side.
 
 use ureq::http::Method;
 
@@ -10,7 +10,7 @@ use crate::api::types::{
 use crate::api::{Fitted, Kept};
 use crate::service::{Answer, Service};
 
-/// The body of what needs none.
+/// The body of requests that need none.
 #[derive(serde::Serialize)]
 struct Nothing {}
 
@@ -31,7 +31,7 @@ impl Client {
         self.change(&Method::POST, path, Patience::Long, body)
     }
 
-    /// For answers without a body.
+    /// Sends a request whose answer has no body.
     fn ended(&self, method: &Method, path: &str) -> Answer<()> {
         self.send(method, path, Patience::Quick, &Nothing {}).map(|_| ())
     }
@@ -174,7 +174,7 @@ impl Service for Client {
     }
 }
 
-/// A text as one segment of an address: RFC 3986 section 2.1, all but unreserved characters encoded.
+/// Encodes a text as one segment of a path: RFC 3986 section 2.1, all but unreserved characters percent-encoded.
 fn segment(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),

@@ -1,4 +1,4 @@
-//! The stream of events, read.
+//! The reader of the event stream.
 
 use std::fmt;
 use std::io::{self, BufRead as _, BufReader, Read};
@@ -7,11 +7,11 @@ use crate::api::types::Event;
 use crate::problem::{Problem, code};
 use crate::service::Answer;
 
-/// Bytes of a line: one transfer with very many peers.
+/// Longest line, in bytes: one transfer with very many peers.
 const MAX_LINE: u64 = 16 * 1024 * 1024;
 
-/// What the companion tells, as it happens: all transfers, then every change. After [`Event::Resync`] what was told
-/// before is void. Ends after [`Event::Stopping`], or after one problem when the stream breaks off.
+/// The companion's events as they happen: all transfers, then every change. [`Event::Resync`] voids all events before it.
+/// Ends after [`Event::Stopping`], or after one problem when the stream breaks off.
 pub struct Events {
     reader: BufReader<Box<dyn Read + Send>>,
     ended: bool,
@@ -28,8 +28,8 @@ impl Events {
         Self { reader: BufReader::new(reader), ended: false }
     }
 
-    /// The data of the next event, by the rules for streams in the HTML standard, section 9.2.6. Ids and names are
-    /// passed over: the data says all of it.
+    /// Reads the data of the next event, by the rules for streams in the HTML standard, section 9.2.6. Ids and names are
+    /// skipped: the data is complete without them.
     fn data(&mut self) -> io::Result<Vec<u8>> {
         let mut data = Vec::new();
         loop {

@@ -1,7 +1,7 @@
-//! A running companion, asked over its local interface: [`crate::Service`] for who is in another process.
+//! The client of a running companion: [`crate::Service`] over its local interface, for other processes.
 //!
-//! A client speaks with loopback alone, through no proxy, and says the token to nobody who has not proved on the same
-//! connection that they know it (the module `proof`).
+//! A client connects to loopback alone, through no proxy, and sends the token only after the server has proved on the same
+//! connection that it knows the token (the module `proof`).
 
 mod calls;
 mod events;
@@ -22,13 +22,13 @@ use crate::api::Access;
 use crate::problem::{Problem, code};
 use crate::service::Answer;
 
-/// For what does not read whole files.
+/// Time limit of calls that read no whole files.
 const QUICK: Duration = Duration::from_secs(60);
 
-/// Without a sign of life for so long, three times what the companion allows itself, a stream is dead.
+/// Silence after which an event stream is dead: three times the companion's keep-alive interval.
 const SILENCE: Duration = Duration::from_secs(45);
 
-/// Bytes of an answer: many transfers with many peers each.
+/// Largest answer, in bytes: many transfers with many peers each.
 const MAX_ANSWER: u64 = 256 * 1024 * 1024;
 
 /// How long an answer may take.
@@ -38,11 +38,11 @@ enum Patience {
     Quick,
     /// As long as it takes: whole files are read.
     Long,
-    /// As long as there are signs of life.
+    /// As long as no silence exceeds [`SILENCE`].
     Stream,
 }
 
-/// A companion that runs.
+/// A running companion.
 #[derive(Debug)]
 pub struct Client {
     agent: Agent,
@@ -51,12 +51,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// The companion that runs on this folder. `None` when none answers: no `endpoint.json`, a process that is gone,
-    /// a port at which nobody answers, or somebody who does not know the token.
+    /// Finds the companion that runs on this folder. `None` when none answers: `endpoint.json` is missing, its process is gone,
+    /// nothing answers at its port, or the program there does not know the token.
     ///
     /// # Errors
     ///
-    /// A folder or files that others can get at.
+    /// A folder or files that others can access.
     pub fn find(folder: &Path) -> Result<Option<Self>, Problem> {
         let Some(access) = Access::read(folder)? else { return Ok(None) };
         let Some(endpoint) = access.endpoint()? else { return Ok(None) };
@@ -64,7 +64,7 @@ impl Client {
             return Ok(None);
         }
         let agent = proof::agent(access.token().clone());
-        // A request without the token: that it is answered at all is the proof.
+        // This request carries no token. The agent sends it only after a valid proof, so any answer is the companion's.
         let is_here = |address: &SocketAddr| {
             let answer = agent.get(format!("http://{address}/healthz")).call();
             answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
@@ -73,16 +73,16 @@ impl Client {
         Ok(found.map(|address| Self { agent: agent.clone(), address, bearer: access.token().header() }))
     }
 
-    /// Where it answers.
+    /// The companion's address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The stream of events: the whole picture, then every change.
+    /// Opens the stream of events: a snapshot of all transfers, then every change.
     ///
     /// # Errors
     ///
-    /// That the companion does not answer, or has too many such clients.
+    /// The companion does not answer, or has too many event streams.
     pub fn events(&self) -> Result<Events, Problem> {
         let response = self.send(&Method::GET, "/v1/events", Patience::Stream, &())?;
         let reader = response.into_body().into_with_config().limit(u64::MAX).reader();
@@ -103,7 +103,7 @@ impl Client {
         read(self.send(method, path, patience, body)?)
     }
 
-    /// Sends a request, and makes a problem of an answer that is one.
+    /// Sends a request, and returns the problem of an answer that holds one as the error.
     fn send(
         &self,
         method: &Method,
@@ -130,7 +130,7 @@ impl Client {
         }
         let status = response.status();
         let text = text(response)?;
-        // What is no problem comes from no companion of ours.
+        // A body that is no problem does not come from a companion of this version.
         Err(serde_json::from_slice(&text).unwrap_or_else(|_| unexpected(&format!("it answered {status}"))))
     }
 
@@ -151,7 +151,7 @@ impl Client {
     }
 }
 
-/// The whole answer.
+/// Reads the whole answer.
 fn text(response: Response<Body>) -> Answer<Vec<u8>> {
     let text = response.into_body().into_with_config().limit(MAX_ANSWER).read_to_vec();
     text.map_err(|error| unexpected(&error))

@@ -1,9 +1,9 @@
-//! Connections to the companion, and to nobody else.
+//! Connections to the companion alone: each is used only after the server has proved that it knows the token.
 //!
-//! `endpoint.json` says at which port a companion answered when it started. If it ended badly, anyone on this machine
-//! may hold that port now, and would be sent the token by whoever trusts the file. So each connection begins with a
-//! question that only the token answers (see `api::access`), and what else goes over it goes to who answered. No
-//! connection is used for a second call, so none is there to be taken for another's.
+//! `endpoint.json` names the port at which a companion answered when it started. If that companion crashed, any program on
+//! this machine may hold the port now, and a client that trusts the file would send it the token. So each connection begins
+//! with a challenge that only a holder of the token can answer (see `api::access`), and the request follows on the same
+//! connection. No connection is used for a second call, so each call has a proof of its own.
 
 use std::fmt::Write as _;
 use std::io;
@@ -20,19 +20,19 @@ use ureq::unversioned::transport::{
 
 use crate::api::access::{Token, nonce};
 
-/// To connect and to prove. A companion that is here does both at once.
+/// Time limit of the connection and of the proof. A running companion needs a moment for both.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Bytes of the answer to the question, head and all.
+/// Largest answer to the challenge, in bytes, head included.
 const MAX_PROOF: usize = 8 * 1024;
 
-/// Whether a process of that number is there. Whose it is the proof tells.
+/// True if a process with this id exists. Whether it is the companion, the proof decides.
 pub(super) fn is_alive(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
-/// What speaks with companions that know this token.
+/// An HTTP agent that sends requests only to companions that know this token.
 pub(super) fn agent(token: Token) -> Agent {
     agent_within(token, CONNECT)
 }
@@ -49,7 +49,7 @@ fn agent_within(token: Token, limit: Duration) -> Agent {
     Agent::with_parts(config, connector, Literal)
 }
 
-/// Takes loopback addresses as they stand, and looks nothing up.
+/// A resolver that accepts literal loopback addresses and looks up no name.
 #[derive(Debug)]
 struct Literal;
 
@@ -68,11 +68,11 @@ impl Resolver for Literal {
     }
 }
 
-/// Lets a connection through when the other side has proved itself.
+/// A connector that passes a connection on when the server has proved that it knows the token.
 #[derive(Debug)]
 struct Proving {
     token: Token,
-    /// For the whole answer, however it dribbles in.
+    /// Time for the whole answer, even if it comes a byte at a time.
     limit: Duration,
 }
 
@@ -96,7 +96,7 @@ impl<T: Transport> Connector<Either<(), T>> for Proving {
     }
 }
 
-/// Sends the question; what comes back is the body of the answer.
+/// Sends the challenge and returns the body of the answer.
 fn ask(
     transport: &mut impl Transport,
     address: SocketAddr,
@@ -129,7 +129,7 @@ fn ask(
     }
 }
 
-/// The body of an answer that is there in full: status 200 and a length, as the companion answers.
+/// The body of a complete answer: status 200 and a length, as the companion answers; `None` while bytes are missing.
 fn body(answer: &[u8]) -> Result<Option<String>, io::Error> {
     let invalid = || io::Error::from(io::ErrorKind::InvalidData);
     let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
@@ -145,7 +145,7 @@ fn body(answer: &[u8]) -> Result<Option<String>, io::Error> {
     let body = &answer[end + 4..];
     match length.ok_or_else(invalid)? {
         length if body.len() < length => Ok(None),
-        // More than was asked for is an answer to nothing.
+        // Bytes beyond the length answer no request.
         length if body.len() > length => Err(invalid()),
         _ => String::from_utf8(body.to_owned()).map(Some).map_err(|_| invalid()),
     }
@@ -165,7 +165,7 @@ mod tests {
         let dribble = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             stream.read_exact(&mut [0; 20]).unwrap();
-            // Until the client has gone, or has taken all that it may be made to take.
+            // Until the client disconnects, or has taken the most that it may take.
             (0..=MAX_PROOF).find(|_| {
                 std::thread::sleep(Duration::from_millis(5));
                 stream.write_all(b"a").is_err()

@@ -1,4 +1,4 @@
-//! What can be wrong with the record of known publishers.
+//! Errors of the record of known publishers.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,10 +12,10 @@ use crate::private::Exposed;
 use crate::problem::{Problem, code};
 use crate::shell;
 
-/// Why known publishers could not be read, changed, or held against a manifest.
+/// Why known publishers could not be read, changed, or compared with a manifest.
 #[derive(Debug, thiserror::Error)]
 pub enum PublisherError {
-    /// The file could not be read, or its lock not be had.
+    /// The file could not be read, or its lock not be taken.
     #[error("cannot {doing} the record of known publishers `{}`", path.display())]
     Io {
         /// `read` or `lock`.
@@ -25,7 +25,7 @@ pub enum PublisherError {
         /// Why.
         source: io::Error,
     },
-    /// It is not what this program wrote.
+    /// The file is not what this program wrote.
     #[error("the record of known publishers `{}` is damaged", path.display())]
     Damaged {
         /// The file.
@@ -35,18 +35,18 @@ pub enum PublisherError {
         /// What is wrong there.
         what: String,
     },
-    /// It could not be written.
+    /// The file could not be written.
     #[error(transparent)]
     Write(Problem),
-    /// Others than this user own it or may write to it.
+    /// Another account owns the file or may write to it.
     #[error("the record of known publishers `{}` is not this user's alone", path.display())]
     NotOurs {
         /// The file.
         path: PathBuf,
-        /// Whose it is, or its mode.
+        /// The foreign owner, or the mode.
         exposed: Exposed,
     },
-    /// A manifest is not what is known, and was not accepted.
+    /// A manifest was refused for its signer.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// Nothing is known under that id.
@@ -60,7 +60,7 @@ pub enum PublisherError {
         /// The key.
         key: PublisherKey,
     },
-    /// Which of its keys is meant was not said.
+    /// The publisher has several keys, and the caller named none.
     #[error("the publisher `{publisher}` has {count} known keys")]
     SeveralKeys {
         /// The publisher.
@@ -167,7 +167,7 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// Keys with the day from which they are known.
+/// Keys with the time at which each was first seen.
 fn listed(known: &[KnownKey]) -> String {
     let one = |key: &KnownKey| format!("{} since {}", key.key, utc(key.first_seen_unix));
     known.iter().map(one).collect::<Vec<_>>().join(", ")

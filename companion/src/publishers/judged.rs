@@ -1,28 +1,28 @@
-//! A manifest beside what is known of its publisher, and what follows from that.
+//! A manifest judged against the known keys of its publisher: admitted or refused.
 
 use minimodel_verifier::Manifest;
 
 use super::key::{PublisherKey, Shown};
 use super::standing::{Known, KnownKey, Standing};
 
-/// A manifest's publisher, what the manifest shows, and how that stands.
+/// A manifest's publisher and signer, compared with the known keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {
     /// `publisher.id`.
     pub publisher: String,
-    /// Who signed.
+    /// The signer.
     pub shown: Shown,
-    /// How that stands to what is known.
+    /// How the signer compares with the known keys.
     pub standing: Standing,
 }
 
-/// A manifest that is not gone on with.
+/// A manifest refused for its signer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.told())]
 pub struct Refusal {
     /// `publisher.id`.
     pub publisher: String,
-    /// Who signed.
+    /// The signer.
     pub shown: Shown,
     /// Why it is refused.
     pub why: Why,
@@ -31,16 +31,16 @@ pub struct Refusal {
 /// Why a manifest is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// Other keys are known; its user may accept what the manifest shows.
+    /// Other keys are known; the user may accept the manifest's signer.
     Other(Vec<KnownKey>),
     /// Another key is pinned.
     Pinned(PublisherKey),
-    /// Its user demanded another key.
+    /// The user demanded another key.
     Demanded(PublisherKey),
 }
 
 impl Judged {
-    /// Holds a manifest against what is known.
+    /// Compares the signer of a manifest with the known keys of its publisher.
     pub fn of(known: &Known, manifest: &Manifest) -> Self {
         let publisher = manifest.publisher_id();
         let shown = Shown::of(manifest);
@@ -48,16 +48,16 @@ impl Judged {
         Self { publisher: publisher.to_owned(), shown, standing }
     }
 
-    /// Whether its user must be warned and must accept it, or cannot.
+    /// True if the user must be warned: the signer needs acceptance by name, or a pin rules it out.
     pub fn is_alarm(&self) -> bool {
         self.refusal().is_some()
     }
 
-    /// Whether it may be gone on with. `accepted`: what its user accepts by name; a pin heeds it not.
+    /// Decides whether the manifest may be used. `accepted`: the signer that the user accepts by name; it overrides no pin.
     ///
     /// # Errors
     ///
-    /// It is not what is known, and was not accepted.
+    /// The signer contradicts the known keys and was not accepted, or another key is pinned.
     pub fn admit(&self, accepted: Option<&Shown>) -> Result<(), Refusal> {
         match self.refusal() {
             Some(refusal) if !refusal.can_be_accepted() || accepted != Some(&self.shown) => Err(refusal),
@@ -65,11 +65,11 @@ impl Judged {
         }
     }
 
-    /// Holds it against the key that its user demands, whatever is known.
+    /// Compares the signer with the key that the user demands, whatever keys are known.
     ///
     /// # Errors
     ///
-    /// It is signed by another, or not at all.
+    /// The manifest is signed by another key, or not at all.
     pub fn demand(&self, wanted: PublisherKey) -> Result<(), Refusal> {
         match self.shown == Shown::Key(wanted) {
             true => Ok(()),
@@ -93,7 +93,7 @@ impl Judged {
 }
 
 impl Refusal {
-    /// Whether its user can accept it by naming what the manifest shows.
+    /// True if the user can accept the manifest by naming its signer.
     pub fn can_be_accepted(&self) -> bool {
         matches!(self.why, Why::Other(_))
     }

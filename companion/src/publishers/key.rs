@@ -1,4 +1,4 @@
-//! A publisher's key, and what a manifest shows in its place.
+//! A publisher's key, and the signer that a manifest shows: a key or none.
 
 use std::fmt;
 use std::str::FromStr;
@@ -32,17 +32,17 @@ impl fmt::Display for PublisherKey {
     }
 }
 
-/// Who signed a manifest, as far as the manifest shows.
+/// The signer of a manifest, as far as the manifest shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Shown {
     /// The holder of this key.
     Key(PublisherKey),
-    /// Nobody.
+    /// The manifest is not signed.
     Unsigned,
 }
 
 impl Shown {
-    /// What a manifest shows; its signature was verified when it was read.
+    /// The signer that a manifest shows; its signature was verified when it was read.
     pub fn of(manifest: &Manifest) -> Self {
         let key = manifest.is_signed().then(|| manifest.publisher_key_id().parse().ok()).flatten();
         key.map_or(Self::Unsigned, Self::Key)

@@ -1,10 +1,11 @@
-//! Known publishers: under which key the manifests of a `publisher.id` are signed, as this user has met it.
+//! Known publishers: the keys under which this user has met signed manifests of a `publisher.id` (trust on first use).
 //!
 //! A signature proves that the holder of a key wrote a manifest, and nothing about whose key it is. So the first key of a
-//! publisher is shown as new and kept when its user imports; another key, or none where there was one, is an alarm that
-//! its user must accept by name. A pinned key is the only one that is ever accepted. `docs/publishers.md` has the rules.
+//! publisher is shown as new and recorded when the user imports; another key, or a missing signature where a key is known,
+//! is an alarm, and the user must accept it by name. A pinned key is the only one that is ever accepted.
+//! `docs/publishers.md` has the rules.
 //!
-//! [`Standing::of`] decides and touches nothing; [`Publishers`] is the file.
+//! [`Standing::of`] is the decision, a pure function; [`Publishers`] is the file.
 
 mod error;
 mod judged;

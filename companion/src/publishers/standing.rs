@@ -1,4 +1,4 @@
-//! How what a manifest shows stands to what is known of its publisher: a decision without a file or a clock.
+//! The comparison of a manifest's signer with the known keys of its publisher: a decision without a file or a clock.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use super::key::{PublisherKey, Shown};
 /// How a key came to be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// It was the first of its publisher, and its user imported.
+    /// It was the first key of its publisher, and the user imported.
     Import,
-    /// Its user accepted it beside the keys that were known.
+    /// The user accepted it beside the keys that were known.
     Accepted,
-    /// Its user named it: `publisher pin`.
+    /// The user named it: `publisher pin`.
     Pinned,
 }
 
@@ -39,9 +39,9 @@ impl How {
 pub struct KnownKey {
     /// The key.
     pub key: PublisherKey,
-    /// Since when, seconds since 1970.
+    /// When it was first seen, in seconds since 1970.
     pub first_seen_unix: u64,
-    /// `model.id` and `model.version` of the manifest that showed it; none where its user named it.
+    /// `model.id` and `model.version` of the manifest that showed it; none where the user named the key.
     pub model: Option<String>,
     /// The swarm of that manifest, 64 hex digits.
     pub swarm_id: Option<String>,
@@ -49,17 +49,17 @@ pub struct KnownKey {
     pub how: How,
 }
 
-/// What is known of one `publisher.id`.
+/// The known keys of one `publisher.id`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publisher {
     /// Its keys, oldest first; at least one.
     pub keys: Vec<KnownKey>,
-    /// The one key that is accepted, whatever a flag says.
+    /// The only accepted key, if one is pinned; no flag overrides it.
     pub pinned: Option<PublisherKey>,
 }
 
 impl Publisher {
-    /// What is known of one of its keys.
+    /// The record of one of its keys.
     pub fn key(&self, key: PublisherKey) -> Option<&KnownKey> {
         self.keys.iter().find(|known| known.key == key)
     }
@@ -69,7 +69,7 @@ impl Publisher {
 /// nothing beyond ASCII.
 pub type Known = BTreeMap<String, Publisher>;
 
-/// How a manifest stands to what is known of its publisher.
+/// How a manifest's signer compares with the known keys of its publisher.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Signed, and nothing is known of the publisher.
@@ -83,12 +83,12 @@ pub enum Standing {
     },
     /// Signed by another key than those that are known.
     Changed {
-        /// These.
+        /// The known keys.
         known: Vec<KnownKey>,
     },
     /// Not signed, although keys of the publisher are known.
     SignatureMissing {
-        /// These.
+        /// The known keys.
         known: Vec<KnownKey>,
     },
     /// Not signed, and nothing is known of the publisher.
@@ -101,7 +101,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Decides. `publisher`: what is known of the manifest's `publisher.id`.
+    /// Compares the signer with `publisher`, the known keys of the manifest's `publisher.id`.
     pub fn of(publisher: Option<&Publisher>, shown: &Shown) -> Self {
         let Some(publisher) = publisher else {
             return match shown {

@@ -18,28 +18,28 @@ use super::text;
 use crate::files;
 use crate::private::{Exposed, Others};
 
-/// Inside the state folder.
+/// Name of the record inside the state folder.
 pub const FILE_NAME: &str = "publishers";
 const LOCK_NAME: &str = "publishers.lock";
-/// Publishers that are kept. None makes room for another: a publisher that was forgotten unasked would be new again.
+/// Most publishers in the record. None is evicted for another: an evicted publisher would be new again.
 pub const MAX_PUBLISHERS: usize = 4_096;
-/// Keys of one publisher. An honest one changes its key a few times in its life.
+/// Most keys of one publisher. An honest publisher changes its key a few times in its life.
 pub const MAX_KEYS: usize = 8;
-/// A longer file is none of ours: so many publishers with so many keys have less.
+/// Longest file that is read; a record with the most publishers and keys is shorter.
 const MAX_BYTES: u64 = 24 << 20;
 
 /// The record of known publishers in a state folder.
 #[derive(Clone, Debug)]
 pub struct Publishers {
     folder: PathBuf,
-    /// What was read last, so that whoever asks often reads the file when it changed.
+    /// The record as last read, so that repeated reads parse the file only when it changed.
     last: Arc<Mutex<Option<Seen>>>,
 }
 
-/// A record as it was read, and the file that it was read from.
+/// A parsed record, and the stamp of the file that it was read from.
 type Seen = (Stamp, Arc<Known>);
 
-/// By what a file is seen to be another: it is always replaced, never written in place.
+/// Identifies one version of the file, which is always replaced and never written in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     inode: (u64, u64),
@@ -49,16 +49,16 @@ struct Stamp {
 }
 
 impl Publishers {
-    /// The one in this state folder; nothing is opened or created.
+    /// The record in this state folder; nothing is opened or created.
     pub fn of(state: &Path) -> Self {
         Self { folder: state.to_owned(), last: Arc::default() }
     }
 
-    /// Everything that is known; a file that is not there knows nobody.
+    /// Reads all known publishers; a missing file is an empty record.
     ///
     /// # Errors
     ///
-    /// It cannot be read, is damaged, or is not this user's alone.
+    /// The file cannot be read, is damaged, or is exposed to other accounts.
     pub fn read(&self) -> Result<Arc<Known>, PublisherError> {
         let path = self.path();
         let failed = |source| PublisherError::Io { doing: "read", path: path.clone(), source };
@@ -103,7 +103,7 @@ impl Publishers {
         Ok(known)
     }
 
-    /// Holds a manifest against what is known.
+    /// Compares the signer of a manifest with the known keys of its publisher.
     ///
     /// # Errors
     ///
@@ -113,12 +113,13 @@ impl Publishers {
         Ok(Judged::of(&known, manifest))
     }
 
-    /// Keeps the key of a manifest whose user imports, if it is new or accepted by name; durable when this returns. What
-    /// is known is read anew under the lock, so of two processes that meet a publisher at once under two keys one is refused.
+    /// Records the key of a manifest that the user imports, if the key is new or accepted by name; durable when this returns.
+    /// The record is read again under the lock, so if two processes record different keys of a new publisher at once, one of
+    /// them is refused.
     ///
     /// # Errors
     ///
-    /// As [`Self::read`]; the manifest is not what is known by now; there is no room; the file cannot be written.
+    /// As [`Self::read`]; the signer is refused by the record as it is now; there is no room; the file cannot be written.
     pub fn keep(
         &self,
         manifest: &Manifest,
@@ -150,12 +151,12 @@ impl Publishers {
         })
     }
 
-    /// Accepts this key of a publisher alone from now on, whether it was known before or not; without a key the one that is
-    /// known. Gives what is known then.
+    /// Pins a publisher to one key, whether it was known before or not; without `key`, to its only known key. Returns the
+    /// publisher's new record.
     ///
     /// # Errors
     ///
-    /// As [`Self::keep`]; no manifest can have that publisher; which key is meant cannot be told.
+    /// As [`Self::keep`]; the id is no valid `publisher.id`; no `key` is given, and not exactly one is known.
     pub fn pin(
         &self,
         publisher: &str,
@@ -189,7 +190,7 @@ impl Publishers {
         })
     }
 
-    /// Takes a pin away; the keys stay known. Gives what is known then.
+    /// Removes a pin; the keys stay known. Returns the publisher's new record.
     ///
     /// # Errors
     ///
@@ -202,7 +203,7 @@ impl Publishers {
         })
     }
 
-    /// Forgets a publisher, or one of its keys, with the pin on it; gives what is forgotten.
+    /// Forgets a publisher, or one of its keys, with the pin on it; returns the forgotten keys.
     ///
     /// # Errors
     ///
@@ -238,7 +239,7 @@ impl Publishers {
         let path = self.path();
         files::create_folder(&self.folder).map_err(PublisherError::Write)?;
         let locked = self.folder.join(LOCK_NAME);
-        // Held until the end of this function: two processes never lose each other's keys.
+        // Held until the end of this function, so that two processes never lose each other's keys.
         let _lock =
             lock(&locked).map_err(|source| PublisherError::Io { doing: "lock", path: locked, source })?;
         let before = self.read()?;

@@ -1,4 +1,4 @@
-//! The decision as a table, and the file against damage, neighbours and bounds.
+//! The decision as a table, and the file under damage, concurrent writers and limits.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -21,7 +21,7 @@ fn known_key(n: u8) -> KnownKey {
     KnownKey { key: key(n), first_seen_unix: NOW, model: Some("tiny 1".to_owned()), swarm_id: None, how }
 }
 
-/// What is known: these keys, and perhaps one of them pinned.
+/// A publisher with these known keys, of which one may be pinned.
 fn publisher(keys: &[u8], pinned: Option<u8>) -> Publisher {
     Publisher { keys: keys.iter().map(|&n| known_key(n)).collect(), pinned: pinned.map(key) }
 }
@@ -56,7 +56,7 @@ fn h10_what_a_manifest_shows_against_what_is_known_is_one_table() {
     let (signed, unsigned) = (|n| Shown::Key(key(n)), Shown::Unsigned);
     let (nobody, one, two) = (None, Some(publisher(&[1], None)), Some(publisher(&[1, 2], None)));
     let (pinned, pinned_of_two) = (Some(publisher(&[1], Some(1))), Some(publisher(&[1, 2], Some(2))));
-    // What is known, what is shown, how it stands; whether it passes: unasked, accepted by name, another one accepted.
+    // Known keys, signer, standing; then whether it is admitted: with nothing, its signer, or another signer accepted.
     let table = [
         (&nobody, signed(1), "new", [true, true, true]),
         (&nobody, unsigned, "unsigned", [true, true, true]),
@@ -176,7 +176,7 @@ fn h10_a_pin_holds_until_it_is_moved_or_taken_away() {
     let (first, second) = (manifest("lab", Some(1)), manifest("lab", Some(2)));
     let (one, two) = (Shown::of(&first).key().unwrap(), Shown::of(&second).key().unwrap());
     assert!(matches!(store.pin("lab", None, NOW), Err(PublisherError::Unknown(_))));
-    // Before anything was seen.
+    // Before any manifest was seen.
     store.pin("lab", Some(one), NOW).unwrap();
     let accepted = Shown::of(&second);
     assert!(matches!(store.keep(&second, Some(&accepted), NOW), Err(PublisherError::Refused(_))));
@@ -241,7 +241,7 @@ fn h10_a_record_that_others_may_write_to_or_that_is_no_file_is_refused() {
         std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
         let problem = Problem::from(store.read().unwrap_err());
         assert!(problem.cause.unwrap().contains("it belongs to user 65534"));
-        // To change the mode of another's file is nothing that this user may do.
+        // This user may not change the mode of another user's file.
         assert!(!problem.hint.contains("chmod") && problem.hint.contains("`mv "), "{}", problem.hint);
         assert!(problem.hint.contains("only user 65534"), "{}", problem.hint);
         std::os::unix::fs::chown(&path, Some(0), None).unwrap();
@@ -286,7 +286,7 @@ fn h10_of_many_at_once_who_meet_one_publisher_under_other_keys_one_is_kept() {
     });
     assert_eq!(kept, 1);
     assert_eq!(words(&store.read().unwrap()), ["lab: import"]);
-    // Others lose nothing of each other.
+    // Concurrent writers do not lose each other's keys.
     std::thread::scope(|scope| {
         for n in 0..8 {
             let store = &store;

@@ -1,4 +1,5 @@
-//! The file's text: a head, one JSON object for each publisher in the order of their ids, and the sum of all of it.
+//! The text format of the record: a header line, one JSON object a publisher in order of their ids, and the SHA-256 of all lines
+//! before it.
 
 use minimodel_verifier::digest::{hex, parse_hex};
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ const SUM: &str = "sha256 ";
 /// Longest `publisher.id`.
 const MAX_ID_BYTES: usize = 128;
 
-/// A line.
+/// The line of one publisher.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -32,14 +33,14 @@ struct Key {
     by: String,
 }
 
-/// What is wrong with a text, and in which line.
+/// A fault in a text, and its line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) line: usize,
     pub(super) what: String,
 }
 
-/// The only spelling of what is known.
+/// Renders the record in its only valid spelling.
 pub(super) fn render(known: &Known) -> String {
     let mut text = HEAD.to_owned();
     for (publisher, entry) in known {
@@ -55,7 +56,7 @@ pub(super) fn render(known: &Known) -> String {
             pinned: entry.pinned.map(|key| key.to_string()),
             keys: entry.keys.iter().map(key).collect(),
         };
-        // Texts and numbers: nothing that JSON cannot hold.
+        // Strings and numbers always have a JSON form.
         text.push_str(&serde_json::to_string(&entry).unwrap_or_default());
         text.push('\n');
     }
@@ -63,7 +64,7 @@ pub(super) fn render(known: &Known) -> String {
     text + SUM + &sum + "\n"
 }
 
-/// Reads a text. A changed byte, a lost end or a line more is a fault, so that no publisher becomes new by accident.
+/// Parses a text. A changed byte, a truncated end or an extra line is a fault, so that damage never makes a publisher new.
 pub(super) fn parse(text: &[u8]) -> Result<Known, Fault> {
     let fault = |line, what: &str| Err(Fault { line, what: what.to_owned() });
     let Ok(text) = std::str::from_utf8(text) else { return fault(1, "it is not text") };
@@ -131,7 +132,7 @@ fn parse_key(text: &str) -> Result<PublisherKey, String> {
     text.parse().map_err(|_| "it names no key".to_owned())
 }
 
-/// The rule of `publisher.id`: what it refuses no manifest can carry.
+/// Checks the syntax of a `publisher.id`; no manifest can carry an id that it refuses.
 pub(super) fn is_publisher_id(text: &str) -> bool {
     let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let first = text.bytes().next().is_some_and(is_word);

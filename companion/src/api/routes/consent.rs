@@ -1,4 +1,4 @@
-//! Grants, their log, and announcements, which are a grant of their own.
+//! Routes of grants, the consent log and announcements; an announcement needs a grant of its own.
 
 use axum::Json;
 use axum::extract::State;

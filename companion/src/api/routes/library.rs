@@ -1,4 +1,4 @@
-//! The library. What reads whole files answers when it has, however long that takes.
+//! Routes of the library. A route that reads whole files answers when it has read them, without a time limit.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! The routes. Each is written once, with what the document says of it, so the two cannot differ.
+//! The routes. Each is written once, together with its description in the OpenAPI document, so the two cannot differ.
 
 mod consent;
 mod library;
@@ -15,7 +15,7 @@ use crate::problem::code;
 
 pub use library::{Fitted, Kept};
 
-/// All of them.
+/// All routes.
 pub(crate) fn all() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(system::healthz))
@@ -52,13 +52,13 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(library::fits))
 }
 
-/// What is no route.
+/// Answers a request to an unknown route.
 pub(crate) async fn unknown() -> Refusal {
     let hint = "GET /v1/openapi.json names all routes; docs/api.md tells of them";
     Refusal::new(StatusCode::NOT_FOUND, code::NOT_FOUND, "there is no such route", hint)
 }
 
-/// A route that does not take this method.
+/// Answers a request to a route that does not take its method.
 pub(crate) async fn wrong_method() -> Refusal {
     let hint = "GET /v1/openapi.json names the methods of each route";
     let error = "this route does not take this method";

@@ -1,4 +1,4 @@
-//! The companion itself: how it stands, what holds for all transfers, and its end.
+//! Routes of the companion itself: health check, status, limits, transferred bytes, doctor, shutdown.
 
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -12,7 +12,7 @@ use crate::api::document::text;
 use crate::api::types::{Finding, Limits, Moved, Status};
 use crate::problem::code;
 
-/// Days that are told of if the query does not say.
+/// Days that `/v1/moved` reports if the query names no number.
 const DAYS: u32 = 7;
 
 /// The query of `/healthz`.

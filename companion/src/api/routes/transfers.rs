@@ -1,4 +1,4 @@
-//! Shares and fetches.
+//! Routes of shares and fetches.
 
 use axum::Json;
 use axum::extract::State;

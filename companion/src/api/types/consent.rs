@@ -1,4 +1,4 @@
-//! What was agreed to, and what is asked.
+//! Consents, questions, grants, the consent log and announcements.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

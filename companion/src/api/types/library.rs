@@ -1,4 +1,4 @@
-//! Versions of models.
+//! Library entries: versions of models.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Rates, slots, budgets, and what moved.
+//! Rates, slots, budgets, and transferred bytes.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

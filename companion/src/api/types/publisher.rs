@@ -1,4 +1,4 @@
-//! Who signed a manifest, beside what is known of its publisher.
+//! The signer of a manifest, beside the known keys of its publisher.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -66,7 +66,7 @@ impl From<&publishers::KnownKey> for KnownKey {
 }
 
 impl KnownKey {
-    /// What it says; `None` where it is not what this program writes.
+    /// Parses the key; `None` where a field is not what this program writes.
     fn read(&self) -> Option<publishers::KnownKey> {
         Some(publishers::KnownKey {
             key: self.key.parse().ok()?,
@@ -103,7 +103,7 @@ impl From<&Judged> for Publisher {
 }
 
 impl Publisher {
-    /// What it says, for a client; `None` where it is not what this program writes.
+    /// Parses the publisher, for a client; `None` where a field is not what this program writes.
     pub fn judged(&self) -> Option<Judged> {
         use publishers::Standing;
         let known = || self.known.iter().map(KnownKey::read).collect::<Option<Vec<_>>>();

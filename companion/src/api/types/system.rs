@@ -1,4 +1,4 @@
-//! How everything stands, and what changes.
+//! Status, findings of the doctor, and events.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
