@@ -1,4 +1,4 @@
-//! The token's file and `endpoint.json`: nobody else's business.
+//! The token's file and `endpoint.json`: private to the user.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -78,7 +78,7 @@ fn a_token_that_is_none_a_link_or_no_file_is_refused_and_not_replaced() {
     symlink(&elsewhere, &token).unwrap();
     assert_eq!(Access::open(&folder).unwrap_err().code, code::IO);
     fs::remove_file(&token).unwrap();
-    // A pipe does not hold us.
+    // Opening a pipe does not block.
     rustix::fs::mknodat(rustix::fs::CWD, &token, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     assert_eq!(Access::open(&folder).unwrap_err().code, code::IO);
     fs::remove_file(&token).unwrap();
@@ -118,7 +118,7 @@ fn endpoint_json_says_where_it_runs_and_is_gone_when_it_ends() {
     running.end().unwrap();
     assert_eq!(access.endpoint().unwrap(), None);
     assert!(Client::find(&running.folder).unwrap().is_none());
-    // The token is there for the next start.
+    // The token stays for the next start.
     assert!(running.folder.join("token").exists());
 }
 
@@ -152,7 +152,7 @@ fn what_another_user_owns_is_refused() {
         }
         Access::open(&folder).unwrap();
     } else {
-        // Nobody can give files away; the root folder is another's already.
+        // Without root the test cannot give a file away; the root folder already belongs to another user.
         let refused = Access::read(Path::new("/")).unwrap_err();
         assert_eq!(refused.cause.as_deref(), Some("another user owns it"));
     }

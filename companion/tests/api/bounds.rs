@@ -1,4 +1,4 @@
-//! Clients that are slow, many or greedy: they are let go, and the others do not notice.
+//! Clients that are slow, many or greedy: the server closes them, and other clients are not affected.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -15,7 +15,7 @@ use crate::running::{PATIENCE, Running, problem, read_answer, status};
 
 const SHORT: Duration = Duration::from_millis(150);
 
-/// All that comes until the other side hangs up.
+/// Reads everything until the server closes the connection.
 fn until_closed(stream: &mut TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
     match stream.read_to_end(&mut all) {
@@ -38,7 +38,7 @@ fn who_does_not_finish_a_request_or_stays_idle_is_hung_up_on() {
         let answer = until_closed(&mut stream);
         assert!(!String::from_utf8_lossy(&answer).contains(" 200 "), "{begin}");
     }
-    // One request was in order; a second never comes.
+    // One complete request; a second never comes.
     let mut stream = running.connect();
     stream.write_all(format!("{}\r\n", head(&running, "GET /healthz", "")).as_bytes()).unwrap();
     assert_eq!(status(&read_answer(&mut stream)), 200);
@@ -64,7 +64,7 @@ fn a_body_of_more_than_256_kib_is_413_whatever_it_says_of_its_length() {
     let json = "content-type: application/json\r\n";
     let chunked = format!("{json}transfer-encoding: chunked\r\n\r\n{:x}\r\n{fits} \r\n0\r\n\r\n", most + 1);
     assert_eq!(status(&running.raw(&head(&running, "PUT /v1/limits", &chunked))), 413);
-    // One that only says so is not waited for.
+    // A body that only declares such a length is refused at once.
     let lying = format!("{json}content-length: 9999999999\r\n\r\n");
     assert_eq!(status(&running.raw(&head(&running, "PUT /v1/limits", &lying))), 413);
 }
@@ -94,7 +94,7 @@ fn who_takes_nothing_of_what_is_written_to_him_is_hung_up_on() {
     slow.write_all(format!("{}\r\n", head(&running, "GET /v1/status", "")).as_bytes()).unwrap();
     let mut begin = [0; 1];
     slow.read_exact(&mut begin).unwrap();
-    // It had the one place that there is.
+    // That client held the only connection allowed.
     let begun = Instant::now();
     while Client::find(&running.folder).unwrap().is_none() {
         assert!(begun.elapsed() < PATIENCE, "it is still there");
@@ -108,7 +108,7 @@ fn silent_connections_make_room_for_one_with_the_token_and_those_with_it_stay() 
     let running = Running::within(Bounds { connections: 4, ..Bounds::default() });
     let mut silent: Vec<_> = (0..4).map(|_| running.connect()).collect();
     assert_eq!(status(&running.request("GET /v1/status", "", "")), 200);
-    // The oldest had to go.
+    // The oldest connection was closed.
     assert_eq!(until_closed(&mut silent[0]), b"");
     let client = running.client();
     let mut streams: Vec<_> = (0..4).map(|_| client.events().unwrap()).collect();
@@ -116,7 +116,7 @@ fn silent_connections_make_room_for_one_with_the_token_and_those_with_it_stay() 
     assert_eq!(until_closed(&mut newcomer), b"");
     assert!(client.status().is_err());
     drop(streams.pop());
-    // The place is free when the server has noticed.
+    // The place is free once the server has noticed the close.
     while client.status().is_err() {
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -130,7 +130,7 @@ fn calls_that_read_files_do_not_keep_others_waiting_and_too_many_are_503() {
     std::thread::scope(|scope| {
         let verify = || running.client().verify(id);
         let calls: Vec<_> = (0..3).map(|_| scope.spawn(verify)).collect();
-        // One runs and two wait, sooner or later; then the next is refused at once.
+        // Soon one call runs and two wait; then the next is refused at once.
         let refused = loop {
             let mut stream = running.connect();
             let line = format!("POST /v1/library/{id}/verify");
@@ -138,7 +138,7 @@ fn calls_that_read_files_do_not_keep_others_waiting_and_too_many_are_503() {
             stream.write_all(head(&running, &line, json).as_bytes()).unwrap();
             stream.set_read_timeout(Some(SHORT)).unwrap();
             let mut begin = [0; 4096];
-            // Whoever is not refused took a place in the queue, and leaves it.
+            // A probe that is not refused took a place in the queue, and gives it up.
             if let Ok(len @ 1..) = stream.read(&mut begin) {
                 break String::from_utf8_lossy(&begin[..len]).into_owned();
             }
@@ -149,7 +149,7 @@ fn calls_that_read_files_do_not_keep_others_waiting_and_too_many_are_503() {
         assert!(running.client().set_limits(running.client().limits().unwrap()).is_ok());
         running.memory.hold(false);
         for call in calls {
-            // The probes above may have been faster than one of the three.
+            // A probe above may have taken the place of one of the three.
             assert!(
                 call.join()
                     .unwrap()

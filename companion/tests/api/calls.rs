@@ -1,4 +1,4 @@
-//! Every call, in process and through server and client: the same answers, the same problems, the same state.
+//! Every call, made in process and through server and client: equal answers, problems and state.
 
 use std::path::PathBuf;
 
@@ -70,7 +70,7 @@ fn new_limits() -> Limits {
     }
 }
 
-/// What each call gave, by its name.
+/// The result of each call, with its name.
 #[derive(Default)]
 struct Said(Vec<(&'static str, Value)>);
 
@@ -84,7 +84,7 @@ impl Said {
     }
 }
 
-/// Every call, so that it succeeds; those that can, also so that it does not.
+/// Makes every call so that it succeeds, and those that can fail also so that they fail.
 fn script(service: &dyn Service) -> Vec<(&'static str, Value)> {
     let mut said = Said::default();
     said.add("share", service.share(new_share()));
@@ -133,7 +133,7 @@ fn script(service: &dyn Service) -> Vec<(&'static str, Value)> {
     said.add("status", service.status());
     said.add("forget", service.forget(1));
     said.add("stop", service.stop());
-    // Nothing of that number or name.
+    // Unknown numbers and names.
     said.add("transfer", service.transfer(u64::MAX));
     said.add("forget", service.forget(1));
     said.add("start", service.start(99));

@@ -1,4 +1,4 @@
-//! docs/openapi.json and docs/api.md held against the routes.
+//! docs/openapi.json and docs/api.md compared with the routes.
 //!
 //! ```sh
 //! MINIMODEL_UPDATE_DOCS=1 cargo test -p minimodel-companion --test api documents
@@ -17,7 +17,7 @@ fn docs(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs").join(name)
 }
 
-/// docs/api.md.
+/// The text of docs/api.md.
 pub(crate) fn page() -> String {
     fs::read_to_string(docs("api.md")).unwrap()
 }
@@ -82,7 +82,7 @@ fn the_router_answers_every_route_of_the_document_and_no_other_method_of_it() {
             let answer = running.change(&format!("{method} {filled}"), "");
             let is_given = given.contains(&(method.to_owned(), path.clone()));
             assert_eq!(status(&answer) != 405, is_given, "{method} {path}: {answer}");
-            // RFC 9110 section 15.5.6: a 405 says what there is.
+            // RFC 9110 section 15.5.6: a 405 names the methods that the route takes.
             assert!(is_given || answer.contains("\r\nallow: "), "{method} {path}: {answer}");
             if status(&answer) == 404 {
                 assert_ne!(problem(&answer).error, "there is no such route", "{method} {path}");

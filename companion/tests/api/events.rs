@@ -1,4 +1,4 @@
-//! The stream of events: the whole picture, every change in its order, and what happens to who is slow.
+//! The event stream: the snapshot, every change in order, and the treatment of slow clients.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -49,7 +49,7 @@ fn what_the_companion_says_of_its_end_ends_the_stream_once() {
     let mut events = running.client().events().unwrap();
     running.events.send(Event::Limits).unwrap();
     running.events.send(Event::Stopping).unwrap();
-    // Nobody may be there to hear it any more.
+    // By now there may be no receiver.
     let _ = running.events.send(Event::Library);
     assert_eq!(next(&mut events), Event::Limits);
     assert_eq!(next(&mut events), Event::Stopping);
@@ -64,7 +64,7 @@ fn who_lags_is_told_to_begin_anew_and_ends_with_the_right_picture() {
     let gone = running.memory.state().add(Kind::Share, Stands::Running);
     let mut events = running.client().events().unwrap();
     assert_eq!((next(&mut events), next(&mut events)), (told(&big), told(&gone)));
-    // More than the sockets hold, while nothing is read: what waits for this client is 8 events at most.
+    // The client reads nothing while more is sent than the sockets, the stream's buffer and the broadcast queue (8 events) hold.
     running.memory.forget(gone.id).unwrap();
     running.events.send(Event::Removed { id: gone.id }).unwrap();
     big.model_id = "m".repeat(1 << 20);
@@ -72,7 +72,7 @@ fn who_lags_is_told_to_begin_anew_and_ends_with_the_right_picture() {
         big.have_bytes = number;
         running.memory.state().transfers.insert(big.id, big.clone());
         running.events.send(told(&big)).unwrap();
-        // So that the server's task has its turn.
+        // Gives the server's task time to run.
         std::thread::sleep(Duration::from_millis(1));
     }
     running.events.send(Event::Library).unwrap();
@@ -109,7 +109,7 @@ fn the_bytes_are_those_of_an_event_stream_with_ids_names_and_signs_of_life() {
         let len = stream.read(&mut more).unwrap();
         assert!(len > 0, "{text}");
         text.push_str(&String::from_utf8_lossy(&more[..len]).replace("\r\n", "\n"));
-        // Sizes of chunks stand on lines of their own.
+        // The sizes of HTTP chunks are on lines of their own.
     }
     assert!(text.contains("\ncontent-type: text/event-stream\n"), "{text}");
     assert!(text.contains("\ncache-control: no-store\n"), "{text}");
@@ -139,7 +139,7 @@ fn a_stream_that_breaks_off_is_one_problem_and_then_over() {
     big.model_id = "m".repeat(32 << 20);
     running.memory.state().transfers.insert(big.id, big);
     let mut events = running.client().events().unwrap();
-    // The end allows no time for what is under way, which is more than the sockets hold.
+    // The shutdown leaves no time for the pending events, which are more than the sockets hold.
     drop(running);
     assert_eq!(events.next().unwrap().unwrap_err().code, code::STOPPED);
     assert!(events.next().is_none());

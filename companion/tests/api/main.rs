@@ -1,4 +1,4 @@
-//! The local interface over real loopback sockets: server and client against each other, and strangers' bytes.
+//! The local interface over real loopback sockets: server and client against each other, and arbitrary bytes from others.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! A service that keeps its state in memory and nothing else: what goes in comes out, so what the interface changes on
-//! the way shows. Two that are asked the same say the same.
+//! A service that keeps its state in memory and returns what was put in, so that tests see what the interface changes on the
+//! way. Two instances that receive equal calls give equal answers.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -9,7 +9,7 @@ use minimodel_companion::api::types::*;
 use minimodel_companion::problem::code;
 use minimodel_companion::{Answer, Problem, Service};
 
-/// All of it, in a form that can be compared.
+/// The whole state, in a form that can be compared.
 #[derive(Debug, Default, Clone, PartialEq, serde::Serialize)]
 pub(crate) struct State {
     pub(crate) next: u64,
@@ -23,7 +23,7 @@ pub(crate) struct State {
     pub(crate) stops: u32,
 }
 
-/// The service.
+/// The service in memory.
 #[derive(Default)]
 pub(crate) struct Memory {
     state: Mutex<State>,
@@ -42,7 +42,7 @@ impl Memory {
         self.state.lock().unwrap()
     }
 
-    /// Makes `verify` wait, or lets all that wait go on.
+    /// Makes `verify` wait, or releases all waiting calls.
     pub(crate) fn hold(&self, held: bool) {
         *self.held.lock().unwrap() = held;
         self.released.notify_all();
@@ -92,7 +92,7 @@ impl State {
         grant
     }
 
-    /// A transfer as one may be: every field has a value that would be missed.
+    /// Adds a transfer in which every field has a value whose loss a test would see.
     pub(crate) fn add(&mut self, kind: Kind, state: Stands) -> Transfer {
         let id = self.id();
         let peer = Peer {

@@ -1,4 +1,4 @@
-//! `/metrics`: what Prometheus is told.
+//! `/metrics`: the text that Prometheus reads.
 
 use std::collections::BTreeSet;
 

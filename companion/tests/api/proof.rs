@@ -1,4 +1,4 @@
-//! The client and strangers: whoever took the port of a companion is never told the token.
+//! The client against foreign servers: a program that took the port of a companion never receives the token.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -13,7 +13,7 @@ use minimodel_companion::problem::code;
 
 use crate::running::{PATIENCE, Running, read_answer, status};
 
-/// A program that listens where a companion might, and answers every request as it likes.
+/// A foreign program that listens where a companion might, and answers every request with `answer`.
 struct Stranger {
     address: SocketAddr,
     heard: Arc<Mutex<Vec<u8>>>,
@@ -25,7 +25,7 @@ impl Stranger {
         let address = listener.local_addr().unwrap();
         let heard = Arc::<Mutex<Vec<u8>>>::default();
         let record = Arc::clone(&heard);
-        // It ends with the process; tests have no end of their own for it.
+        // The thread ends with the process; no test stops it.
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
@@ -43,12 +43,12 @@ impl Stranger {
         Self { address, heard }
     }
 
-    /// A port that is free.
+    /// Listens on a free port.
     fn anywhere(answer: impl Fn(&str) -> String + Send + 'static) -> Self {
         Self::new((Ipv4Addr::LOCALHOST, 0).into(), answer)
     }
 
-    /// What it was told; it has been asked, and never told the token.
+    /// Asserts that this program received a challenge and never the token.
     fn assert_told_nothing(&self, token: &str) {
         let heard = String::from_utf8_lossy(&self.heard.lock().unwrap()).into_owned();
         assert!(heard.contains("challenge="), "{heard}");
@@ -107,7 +107,7 @@ fn a_stranger_who_passes_the_question_on_to_the_companion_is_found_out() {
     let running = Running::new();
     let real = running.address();
     let stranger = Stranger::anywhere(move |asked| {
-        // With the companion's own address as Host, or it would not answer at all.
+        // With the companion's own address as Host, or the companion would not answer at all.
         let query = asked.split("challenge=").nth(1).unwrap().split(' ').next().unwrap().to_owned();
         let mut stream = TcpStream::connect(real).unwrap();
         write!(stream, "GET /healthz?challenge={query} HTTP/1.1\r\nhost: {real}\r\n\r\n").unwrap();
@@ -193,7 +193,7 @@ fn proxies_of_the_environment_are_passed_over() {
         assert_eq!(running.client().status().unwrap().pid, 7);
         return;
     }
-    // Variables are of a process, so this test is run again in one of its own.
+    // Environment variables belong to a process, so this test runs again in a process of its own.
     let stranger = Stranger::anywhere(|_| ok("{}"));
     let mut again = std::process::Command::new(std::env::current_exe().unwrap());
     again

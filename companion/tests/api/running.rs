@@ -1,4 +1,4 @@
-//! A server that runs for a test, and bytes sent to it as they are.
+//! A running server for a test, and raw requests to it.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -15,10 +15,10 @@ use tokio::sync::{broadcast, watch};
 
 use crate::memory::Memory;
 
-/// Longer than anything takes; it only ends what hangs.
+/// Time limit longer than any step takes; it only ends a hang.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A server on a folder of its own; it ends with the value.
+/// A server on a folder of its own; it ends when the value is dropped.
 pub(crate) struct Running {
     pub(crate) memory: Arc<Memory>,
     pub(crate) events: broadcast::Sender<Event>,
@@ -74,14 +74,14 @@ impl Running {
         stream
     }
 
-    /// Sends bytes, says that there are no more, and gives all that comes back.
+    /// Sends bytes and returns the answer.
     pub(crate) fn raw(&self, bytes: &str) -> String {
         let mut stream = self.connect();
         stream.write_all(bytes.as_bytes()).unwrap();
         read_answer(&mut stream)
     }
 
-    /// A request with Host and token and these lines more.
+    /// Sends a request with Host, token and the header lines `more`.
     pub(crate) fn request(&self, line: &str, more: &str, body: &str) -> String {
         let (address, token) = (self.address(), &self.token);
         self.raw(&format!(
@@ -90,12 +90,12 @@ impl Running {
         ))
     }
 
-    /// A change as it should be.
+    /// Sends a well-formed change.
     pub(crate) fn change(&self, line: &str, body: &str) -> String {
         self.request(line, "content-type: application/json\r\n", body)
     }
 
-    /// Ends it and gives what it ended with.
+    /// Stops the server and returns its result.
     pub(crate) fn end(&mut self) -> Result<(), Problem> {
         self.memory.hold(false);
         self.stop.send_replace(true);
@@ -109,7 +109,7 @@ impl Drop for Running {
     }
 }
 
-/// One answer: its head, and as much body as the head says.
+/// Reads one answer: its head, and as much body as the head declares.
 pub(crate) fn read_answer(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     loop {

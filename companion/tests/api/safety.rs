@@ -1,13 +1,13 @@
-//! What strangers' programs and web pages may try, byte for byte.
+//! Attacks by foreign programs and web pages, byte for byte.
 
 use crate::running::{PATIENCE, Running, problem, status};
 
-/// A request without a body, head lines as they are.
+/// Sends a request without a body, with these header lines as they are.
 fn ask(running: &Running, line: &str, head: &str) -> String {
     running.raw(&format!("{line}\r\n{head}\r\n"))
 }
 
-/// Head lines with the right host and token, and these more.
+/// Header lines with the right host and token, and the lines `more`.
 fn right(running: &Running, more: &str) -> String {
     format!("host: {}\r\nauthorization: Bearer {}\r\n{more}", running.address(), running.token)
 }
@@ -90,12 +90,12 @@ fn another_host_none_or_two_are_refused_so_a_rebound_name_gets_nothing() {
             assert_eq!(status(&answer), 421, "{line} {head}: {answer}");
         }
     }
-    // The request line may name a host as well.
+    // The request line may also name a host.
     let line = "GET http://evil.example/v1/status HTTP/1.1";
     assert_eq!(status(&ask(&running, line, &right(&running, ""))), 421);
     let line = format!("GET http://127.0.0.1:{port}/v1/status HTTP/1.1");
     assert_eq!(status(&ask(&running, &line, &right(&running, ""))), 200);
-    // HTTP/1.0 knows no Host; without one there is no telling who is meant.
+    // HTTP/1.0 does not require Host; without it the server cannot tell which host is meant.
     assert_eq!(status(&ask(&running, "GET /v1/status HTTP/1.0", &token)), 421);
     assert_eq!(status(&ask(&running, "GET /healthz HTTP/1.0", "")), 421);
     for name in ["127.0.0.1", "[::1]", "localhost"] {
@@ -267,7 +267,7 @@ fn what_is_no_http_is_refused_or_hung_up_on_and_two_readings_of_a_length_too() {
 
 #[test]
 fn a_changed_byte_anywhere_in_a_request_stops_nobody_unless_it_means_the_same() {
-    // What is cut short is waited for, so not long.
+    // The server waits for the rest of a truncated request, so its time limits are short here.
     let short = std::time::Duration::from_millis(100);
     let running = Running::within(minimodel_companion::api::Bounds {
         head_time: short,
@@ -304,7 +304,7 @@ fn a_changed_byte_anywhere_in_a_request_stops_nobody_unless_it_means_the_same() 
         let threads: Vec<_> = (0..8).map(part).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
-    // Cases of header names, spaces about values: what means the same does the same, and nothing else does.
+    // Only changes without meaning (case of header names, spaces around values) leave the request valid.
     assert_eq!(running.memory.state().stops as usize, stopped + 1);
     assert!(stopped < good.len(), "{stopped}");
     assert_eq!(status(&running.request("GET /v1/status", "", "")), 200);

@@ -1,4 +1,4 @@
-//! What a request may say (`api::validate`), and that the interface holds to it.
+//! The validation of requests (`api::validate`), and that the interface applies it.
 
 use ed25519_dalek::SigningKey;
 use minimodel_companion::api::types::*;
@@ -58,7 +58,7 @@ fn a_source_that_is_a_web_address_or_a_path_is_refused_because_bytes_come_from_p
     }
     for offer in offers() {
         assert_eq!(validate::fetch(&fetch(&offer)), Ok(()));
-        // One good offer does not carry a bad one.
+        // A good offer does not make a bad one acceptable.
         let mixed = NewFetch { offers: vec![offer, ELSEWHERE[0].into()], ..NewFetch::default() };
         assert_eq!(validate::fetch(&mixed).unwrap_err().code, code::INVALID);
     }
@@ -73,7 +73,7 @@ fn the_interface_refuses_such_sources_before_the_service_hears_of_them() {
         assert_eq!(status(&answer), 422, "{answer}");
         assert_eq!(problem(&answer).code, code::INVALID);
     }
-    // Nor is there another field for one.
+    // No other field takes a source either.
     for field in ["url", "urls", "source", "sources", "web_seeds", "server"] {
         let body = serde_json::json!({ "offers": offers(), field: "https://example.org/m.slm" }).to_string();
         assert_eq!(status(&running.change("POST /v1/fetches", &body)), 422, "{field}");
