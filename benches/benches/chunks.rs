@@ -52,7 +52,7 @@ fn proofs(c: &mut Criterion) {
         });
         group.bench_function(BenchmarkId::new("make a proof", count), |b| b.iter(|| tree.proof(index)));
         group.sample_size(10);
-        // Chunks in any order, as they come in: each leaves less of its path to be hashed than the one before.
+        // Chunks in arbitrary order, as they arrive: each proven chunk leaves less of later chunks' paths to be hashed.
         let some: Vec<u32> = (0..1_000).map(|n| (n * 7_919) % count).collect();
         let proofs: Vec<_> = some.iter().map(|&index| tree.proof(index).unwrap()).collect();
         group.bench_function(BenchmarkId::new("prove 1,000 chunks of a part", count), |b| {

@@ -22,7 +22,7 @@ use minimodel_wire::{Bitfield, Consent, Frame, PeerId};
 const CHUNK: u32 = 1 << 20;
 const TURN: Duration = Duration::from_micros(20);
 
-/// A machine at work, and what it wants done.
+/// A machine under load, with its open requests and the peers' asks.
 struct Desk {
     machine: Machine,
     now: Time,
@@ -59,7 +59,7 @@ fn config(count: u32, consent: Consent, limits: Limits) -> Config {
     }
 }
 
-/// So many peers, and no frame of theirs is one too many.
+/// Limits that admit all peers of a bench and every frame that they send.
 fn limits(memory: u64) -> Limits {
     Limits {
         max_connections: 4_096,
@@ -149,7 +149,7 @@ impl Desk {
         }
     }
 
-    /// Bytes of the oldest request, and back to the end of the queue with it.
+    /// Reports received bytes of the oldest request, and moves that request to the end of the queue.
     fn progress(&mut self) {
         let req = self.requests.pop_front().expect("something is asked for");
         self.requests.push_back(req);
@@ -157,7 +157,7 @@ impl Desk {
         self.turn(Input::Progress { req, received: self.next });
     }
 
-    /// A chunk arrives and is kept: two inputs, and the next one is picked.
+    /// A chunk arrives and is kept: two inputs, after which the machine picks the next chunk.
     fn chunk(&mut self) -> bool {
         let Some(req) = self.requests.pop_front() else { return false };
         self.turn(Input::Arrived { req });
@@ -214,7 +214,7 @@ fn serving(c: &mut Criterion) {
     group.finish();
 }
 
-/// Hello to goodbye of a peer, while a thousand others are connected.
+/// A peer from its Hello to its close, while a thousand others are connected.
 fn joining(c: &mut Criterion) {
     let mut group = c.benchmark_group("machine/join and leave");
     for chunks in [1_000, 100_000] {

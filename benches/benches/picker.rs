@@ -19,7 +19,7 @@ const POOL: usize = 32;
 
 struct Swarm {
     picker: Picker,
-    /// Partial holders of each chunk, counted apart from the picker.
+    /// Partial holders of each chunk, counted independently of the picker.
     holders: Vec<u32>,
     rng: fastrand::Rng,
 }
@@ -34,7 +34,7 @@ fn random(count: u32, share: f64, rng: &mut fastrand::Rng) -> Bitfield {
     have
 }
 
-/// A run of chunks, as whoever fetches in order has it.
+/// A contiguous run of chunks, as held by a peer that fetches in file order.
 fn clustered(count: u32, share: f64, rng: &mut fastrand::Rng) -> Bitfield {
     let len = (f64::from(count) * share) as u32;
     let first = rng.u32(0..=count - len);
@@ -60,7 +60,7 @@ impl Swarm {
         Self { picker, holders, rng }
     }
 
-    /// The same swarm when only `left` chunks are missing still.
+    /// The picker of this swarm when only `left` chunks are still missing.
     fn near_the_end(&self, left: usize) -> Picker {
         let (mut picker, mut rng) = (self.picker.clone(), self.rng.clone());
         let mut indexes: Vec<u32> = (0..self.holders.len() as u32).collect();
@@ -115,7 +115,7 @@ fn picks(c: &mut Criterion, size: &str, swarm: &mut Swarm) {
     pick(c, size, "seed, 64 missing", &end, &seed);
 }
 
-/// What changes the picker: a have, an ask, a peer that comes and goes.
+/// Changes of the picker: a have, a request that is withdrawn, a peer that arrives and leaves.
 fn changes(c: &mut Criterion, size: &str, swarm: &mut Swarm) {
     let count = swarm.holders.len() as u32;
     let mut group = c.benchmark_group(format!("picker/{size}"));
@@ -144,7 +144,7 @@ fn changes(c: &mut Criterion, size: &str, swarm: &mut Swarm) {
     group.finish();
 }
 
-/// Every chunk is picked once, from whoever is next, as in a fetch that asks all peers at once.
+/// Picks every chunk once, from the peers in turn, as in a fetch that asks all peers at once.
 fn whole(c: &mut Criterion) {
     let mut swarm = Swarm::new(100_000, 1_000);
     let mut peers = Vec::new();

@@ -36,8 +36,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// A number that was not given before. A seeder gives one key only so many files a day, so each fetch has a key of
-/// its own.
+/// An unused key number. A seeder limits how many files it serves to one key a day, so each fetch has a key of its own.
 fn fresh() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1_000);
     NEXT.fetch_add(1, Ordering::Relaxed)
@@ -98,8 +97,8 @@ fn seeder(
     (told.recv().unwrap(), thread)
 }
 
-/// Fetches into a folder of its own until the file is whole and checked; then serves others, if it serves at all,
-/// until `done` says that all are. Payload bytes that it gave to others.
+/// Fetches into a folder of its own until the file is whole and checked; a serving fetch then keeps seeding until all
+/// fetches are done. Returns the payload bytes that it sent to others.
 fn fetch(
     key: u64,
     manifest: &Arc<Manifest>,
@@ -158,7 +157,7 @@ fn fetch(
     })
 }
 
-/// Four at once, who learn of each other from the seeder and give each other what they have.
+/// Runs four fetches at once, which learn of each other from the seeder and send each other chunks.
 fn fetch_by_four(manifest: &Arc<Manifest>, offers: &[SignedOffer], folder: &Path) {
     let (tell, done) = watch::channel(false);
     let (left, given) = (AtomicU8::new(4), AtomicU64::new(0));

@@ -29,7 +29,7 @@ const ROW: i32 = 34;
 const AXIS: i32 = 52;
 const INK: RGBColor = RGBColor(34, 34, 34);
 const GRID: RGBColor = RGBColor(222, 222, 222);
-/// Blue that colour-blind readers tell from the whiskers.
+/// Blue that colour-blind readers can distinguish from the whiskers.
 const FILL: RGBColor = RGBColor(86, 152, 210);
 
 /// Writes `bars` from top to bottom into the SVG file `path`. `unit` names the axis.
@@ -119,7 +119,7 @@ fn tick_label(tick: f64, step: f64) -> String {
     format!("{tick:.digits$}")
 }
 
-/// Three significant digits, without more.
+/// Formats a value with three significant digits, but no fewer than its whole part has.
 fn figure(value: f64) -> String {
     let digits = match value {
         v if v >= 100.0 || v == 0.0 => 0,

@@ -1,4 +1,4 @@
-//! What needs no network: signatures, and bitfields of the largest artifact there is.
+//! Costs without a network: signatures, and bitfields of the largest artifact that is allowed.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -74,7 +74,7 @@ impl Desk {
         Self { machine: Machine::new(config, have, BTreeMap::new()), hello, next: 0 }
     }
 
-    /// The frame as it comes off the wire, and what follows but for the sending.
+    /// Measures a frame from its bytes on the wire to the encoded frames that answer it, without sending them.
     fn frame(&mut self, conn: Conn, frame: &Frame) -> (Duration, Duration) {
         let (bytes, theirs) = timed(|| frame.encode());
         let ((), ours) = timed(|| {
@@ -91,7 +91,7 @@ impl Desk {
         (theirs, ours)
     }
 
-    /// A newcomer, and what its Hello costs.
+    /// Connects a new peer, and measures its Hello.
     fn join(&mut self) -> (Conn, (Duration, Duration)) {
         self.next += 1;
         let mut key = [3; 32];

@@ -1,8 +1,8 @@
-//! What each message of a stranger costs us, and what it cost the stranger: the figures of `docs/costs.md`.
+//! Cost of each message of an unknown peer (the stranger) to the seeder and to the stranger: the figures of `docs/costs.md`.
 //!
-//! `cargo bench -p minimodel-benches --bench costs`. A real seeder runs in a thread of its own, and what its process
-//! uses of a processor is told from what the thread of the stranger uses. The stranger is a plain QUIC client with the
-//! same library, no cheaper than an attacker's own would be; bytes are those of UDP payloads.
+//! `cargo bench -p minimodel-benches --bench costs`. A real seeder runs in a thread of its own: its processor time is that
+//! of the process without the stranger's thread. The stranger is a plain QUIC client with the same library, no cheaper
+//! than an attacker's own client would be; bytes are those of UDP payloads.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a bench fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the table is the result")]
@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// What some messages cost.
+/// The cost of `times` messages: to the seeder (`ours`) and to the stranger (`theirs`).
 pub(crate) struct Cost {
     pub(crate) what: &'static str,
     pub(crate) times: u32,
     pub(crate) ours: Duration,
     pub(crate) theirs: Duration,
-    /// Bytes that came in and went out, where there is a network.
+    /// Bytes that the seeder received and sent, where there is a network.
     pub(crate) bytes: Option<(u64, u64)>,
 }
 

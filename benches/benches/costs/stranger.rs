@@ -1,4 +1,4 @@
-//! Whoever comes: a plain QUIC client that says what it likes.
+//! The stranger: a plain QUIC client that sends arbitrary messages.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use super::{Cost, used};
 
 const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 const PKCS8: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
-/// Long enough for the other side to have done all that it will.
+/// Time in which the seeder finishes all work on what it received.
 const SETTLE: Duration = Duration::from_millis(400);
 
-/// Believes everything: what an attacker saves, it saves.
+/// A verifier that accepts every server, since an attacker would save that work too.
 #[derive(Debug)]
 struct Anyone;
 
@@ -104,7 +104,7 @@ impl Stranger {
         let count = self.seeder.hello.chunk_count;
         let frames = [Frame::Hello(self.seeder.hello.clone()), Frame::Bitfield(Bitfield::new(count))];
         write(&mut send, &frames).await;
-        // What it says is read and thrown away.
+        // The seeder's frames are read and discarded.
         tokio::spawn(async move { while let Ok(Some(_)) = recv.read_chunk(1 << 20, true).await {} });
         tokio::time::sleep(SETTLE / 4).await;
         (connection, send, key)
@@ -116,7 +116,7 @@ async fn write(send: &mut SendStream, frames: &[Frame]) {
     send.write_all(&bytes).await.unwrap();
 }
 
-/// What the work costs both sides until nothing more comes of it.
+/// Measures what the work costs both sides, until the seeder has settled.
 async fn measure(
     what: &'static str,
     times: u32,

@@ -17,8 +17,8 @@ use super::stats::{Lateness, Timeline};
 
 /// Packets read before those that are due are handed out again.
 const BATCH: usize = 64;
-/// The shortest sleep while packets are on their way: they are moved by the handful, a wake for each would take the
-/// processor from the programs under test. What arrives is late by this at most.
+/// The shortest sleep while packets are on their way: packets are moved in batches, since a wake-up for each would take
+/// processor time from the programs under test. It makes a packet late by this at most.
 const STEP: Duration = Duration::from_micros(50);
 /// The longest sleep, so that a stop is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_millis(20);
@@ -39,7 +39,7 @@ pub enum Way {
 pub struct Taken<R> {
     /// The direction in which it wants to go.
     pub way: Way,
-    /// Whose it is: the number of the serving program.
+    /// Its flow: the number of the serving program.
     pub flow: usize,
     /// What the ends need to hand it out again.
     pub route: R,
@@ -54,7 +54,7 @@ pub trait Ends: Send + 'static {
     /// What [`Ends::deliver`] needs to know of a packet.
     type Route: Send + 'static;
 
-    /// The next packet that is waiting, into `buffer`; none where nothing waits.
+    /// Reads the next waiting packet into `buffer`; none where nothing waits.
     ///
     /// # Errors
     /// A device or socket that no longer works.
@@ -70,18 +70,18 @@ pub trait Ends: Send + 'static {
     fn wait(&self, at_most: Timespec) -> io::Result<()>;
 }
 
-/// What a run left behind.
+/// The measurements of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// How long it ran.
     pub wall: Duration,
     /// Seconds of a core that the loop itself used.
     pub cpu: Duration,
-    /// Towards the fetching side.
+    /// Counters towards the fetching side.
     pub down: Counts,
-    /// Towards the serving side.
+    /// Counters towards the serving side.
     pub up: Counts,
-    /// What arrived at the fetching side, by flow.
+    /// Bytes that arrived at the fetching side, by flow.
     pub flows: Vec<Timeline>,
     /// How late packets were handed out.
     pub lateness: Lateness,
@@ -96,7 +96,7 @@ pub struct Running<E> {
 }
 
 impl<E: Ends> Running<E> {
-    /// Starts the loop over `ends` for `flows` serving programs. What waits at the ends from before is thrown away.
+    /// Starts the loop over `ends` for `flows` serving programs. Packets that already wait at the ends are discarded.
     ///
     /// # Errors
     /// No thread can be had, or an end no longer works.
@@ -109,7 +109,7 @@ impl<E: Ends> Running<E> {
         let thread = std::thread::Builder::new().name("link".into()).spawn(move || {
             go_first();
             let since = Instant::now();
-            // Whoever started this waits for it.
+            // `start` waits for this message.
             let _ = ready.send(since);
             let mut line = Line::new(ends, profile, flows, seed, since);
             let outcome = line.run(&seen, &mut buffer);
@@ -128,7 +128,7 @@ impl<E: Ends> Running<E> {
     /// Ends the loop. The ends can be used again.
     ///
     /// # Errors
-    /// What ended the loop before its time.
+    /// The error that ended the loop early.
     pub fn stop(mut self) -> io::Result<(E, Outcome)> {
         self.stop.store(true, Ordering::Relaxed);
         let Some(thread) = self.thread.take() else { return Err(io::Error::other("stopped before")) };
@@ -138,7 +138,7 @@ impl<E: Ends> Running<E> {
 }
 
 impl<E> Drop for Running<E> {
-    /// A link that is dropped ends by itself soon after.
+    /// Ends the loop soon after the link is dropped.
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
     }
@@ -162,7 +162,7 @@ struct Line<E: Ends> {
 
 impl<E: Ends> Line<E> {
     fn new(ends: E, profile: Profile, flows: usize, seed: u64, since: Instant) -> Self {
-        // The ways need coins of their own: they must not lose the same packets.
+        // Each direction has its own random losses, so that the two do not lose the same packets.
         let (down, up) = (Direction::new(profile, seed), Direction::new(profile, !seed));
         Self { ends, since, down, up, flows: vec![Timeline::default(); flows], lateness: Lateness::default() }
     }
@@ -220,7 +220,7 @@ impl<E: Ends> Line<E> {
         Ok(true)
     }
 
-    /// Until something is due or waits.
+    /// Sleeps until a packet is due or waits.
     fn sleep(&self) -> io::Result<()> {
         let next = [self.down.next_arrival(), self.up.next_arrival()].into_iter().flatten().min();
         if next.is_some() {
@@ -232,8 +232,8 @@ impl<E: Ends> Line<E> {
     }
 }
 
-/// Puts this thread before all ordinary ones: a real line does not slow down where its ends are busy. That takes root
-/// and `chrt` (util-linux); without them it is an even race, and the lateness tells how it went.
+/// Gives this thread real-time priority: a real line does not slow down where its ends are busy. That takes root and `chrt`
+/// (util-linux); without them the thread competes with ordinary ones, and the lateness shows the effect.
 fn go_first() {
     let mut command = Command::new("chrt");
     command.args(["--rr", "--pid", "1", &gettid().as_raw_nonzero().to_string()]);

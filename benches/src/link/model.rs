@@ -11,7 +11,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use serde::Serialize;
 
-/// What a link is like; the same in both directions.
+/// Parameters of a link, equal in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Profile {
     /// Bits of IP packets a second.
@@ -20,7 +20,7 @@ pub struct Profile {
     pub one_way: Duration,
     /// Share of sent packets that get lost, 0 to 1.
     pub loss: f64,
-    /// What the queue holds at most, in bytes.
+    /// Capacity of the queue, in bytes.
     pub queue_bytes: u64,
     /// The largest packet, in bytes of IP.
     pub mtu: u32,
@@ -39,12 +39,12 @@ pub enum Fate {
     TooLarge,
 }
 
-/// What one direction has seen.
+/// Counters of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Packets that were handed in, whatever became of them, but those too large.
+    /// Packets that were handed in, whatever became of them, without those too large.
     pub packets: u64,
-    /// Bytes of those.
+    /// Bytes of these packets.
     pub bytes: u64,
     /// Packets that the full queue dropped.
     pub dropped: u64,
@@ -63,7 +63,7 @@ pub struct Counts {
 pub struct Direction<T> {
     profile: Profile,
     coin: Rng,
-    /// When the line will have sent all it has.
+    /// The time at which the line will have sent all queued packets.
     idle_at: Duration,
     under_way: VecDeque<(Duration, T)>,
     counts: Counts,
@@ -116,7 +116,7 @@ impl<T> Direction<T> {
         self.under_way.front().map(|(due, _)| *due)
     }
 
-    /// What it has seen so far.
+    /// The counters so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts

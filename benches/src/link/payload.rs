@@ -1,9 +1,9 @@
-//! What a link can carry of a file at most, and how many packets that takes.
+//! The most bytes of a file that a link can carry, and the number of packets that takes.
 //!
 //! A full packet of [`MTU`] bytes holds, beside the file: the IPv4 and UDP headers, a QUIC short header (RFC 9000,
 //! 17.3.1: flags, connection ID, packet number), the AEAD tag (RFC 9001, 5.3) and a STREAM frame's head (RFC 9000,
 //! 19.8: type, stream ID, offset; no length, the frame fills the packet). Handshake, acknowledgements, proofs and a
-//! program's own framing are not in this sum: they count against whoever sends them.
+//! program's own framing are not in this sum: they count against the program that sends them.
 
 /// Bytes of the largest IP packet of the link.
 pub const MTU: u32 = 1500;

@@ -2,8 +2,8 @@
 //! at the relay (its front), which stands in its offer, and each program that fetches has a socket of its own towards
 //! each serving program (its back), as with a NAT.
 //!
-//! Both programs believe in a loopback path: datagrams that would not fit the emulated link's MTU are not carried, and
-//! path MTU discovery finds that out.
+//! Both programs see a loopback path: datagrams that would not fit the emulated link's MTU are not carried, and path MTU
+//! discovery finds the limit.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,11 +15,11 @@ use socket2::SockRef;
 use super::emulator::{Ends, Taken, Way};
 use super::payload::IP_UDP;
 
-/// The kernel gives less where `net.core.rmem_max` is lower.
+/// Bytes of the socket buffers; the kernel grants less where `net.core.rmem_max` is lower.
 const SOCKET_BUFFER: usize = 16 << 20;
 /// Datagrams read from one socket before the others get their turn.
 const TURN: usize = 16;
-/// Programs that fetch, times serving programs; more are not carried.
+/// Most backs: programs that fetch, times serving programs. Datagrams of further ones are not carried.
 const MOST_BACKS: usize = 256;
 
 /// Sockets of a relay.
@@ -32,12 +32,12 @@ pub struct Relay {
     turn: usize,
 }
 
-/// A socket and what is behind it.
+/// A socket, its flow, and for a back the program behind it.
 #[derive(Debug)]
 struct Door {
     socket: UdpSocket,
     flow: usize,
-    /// The program that fetches, of a back; none of a front.
+    /// The fetching program of a back; none of a front.
     client: Option<SocketAddr>,
 }
 
@@ -59,7 +59,7 @@ impl Relay {
         Ok(Self { doors, backs: HashMap::new(), servers: servers.to_vec(), cursor: 0, turn: 0 })
     }
 
-    /// The address that stands for server number `flow`.
+    /// The front address of server number `flow`.
     ///
     /// # Errors
     /// There is no such server.
@@ -68,7 +68,8 @@ impl Relay {
         door.ok_or_else(|| io::Error::other("no such server"))?.socket.local_addr()
     }
 
-    /// Where a datagram that came in at `door` from `from` goes; none where it has no business here.
+    /// The route of a datagram that came in at `door` from `from`; none if its sender is not expected there or all backs are
+    /// used.
     fn route(&mut self, door: usize, from: SocketAddr) -> io::Result<Option<(Way, usize, Route)>> {
         let Door { flow, client, .. } = self.doors[door];
         let server = self.servers[flow];

@@ -1,4 +1,4 @@
-//! What a run over the link leaves behind: who got how much when, and how late the emulator itself was.
+//! Measurements of a run over the link: the bytes of each flow over time, and how late the emulator itself was.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// Width of a bucket of the timeline.
 pub const BUCKET: Duration = Duration::from_millis(10);
-/// A packet of at least this many bytes carries data rather than acknowledgements or a goodbye.
+/// A packet of at least this many bytes carries data rather than acknowledgements or a close.
 const LARGE: u32 = 1000;
 /// Lateness is counted by the microsecond up to here; the rest counts as this.
 const MOST_MICROS: usize = 20_000;
@@ -25,7 +25,7 @@ impl Default for Lateness {
 }
 
 impl Lateness {
-    /// One packet more.
+    /// Records one packet.
     pub fn record(&mut self, late: Duration) {
         let micros = usize::try_from(late.as_micros()).unwrap_or(MOST_MICROS);
         self.micros[micros.min(MOST_MICROS)] += 1;
@@ -54,7 +54,7 @@ impl Lateness {
     }
 }
 
-/// What arrived of one flow, over time.
+/// Bytes of one flow that arrived, over time.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Timeline {
     /// Bytes of IP that arrived, by [`BUCKET`] since the start.
@@ -79,7 +79,7 @@ impl Timeline {
         }
     }
 
-    /// Bytes of all that arrived.
+    /// All bytes that arrived.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.buckets.iter().sum()
@@ -108,7 +108,7 @@ impl Timeline {
         BUCKET * u32::try_from(self.buckets.len()).unwrap_or(u32::MAX)
     }
 
-    /// Several flows as one.
+    /// Adds several flows up to one.
     #[must_use]
     pub fn merged<'a>(flows: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut all = Self::default();
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!((line.first, line.last), (Some(100 * MS), Some(1099 * MS)));
         assert_eq!(line.between(Duration::ZERO, 50 * MS), 0);
         assert_eq!(line.between(200 * MS, 700 * MS), 500_000);
-        // Buckets that lie there only in part do not count.
+        // Buckets that lie only partly in the interval do not count.
         assert_eq!(line.between(201 * MS, 700 * MS), 490_000);
     }
 

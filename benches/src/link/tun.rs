@@ -35,13 +35,13 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes one.
+    /// Makes a namespace.
     ///
     /// # Errors
     /// It is not permitted, or `unshare` is not there.
     pub fn new() -> io::Result<Self> {
         let mut command = Command::new("unshare");
-        // It answers a byte once it is inside.
+        // The shell prints a line end once it is inside.
         command.args(["--net", "--", "sh", "-c", "echo; exec cat >/dev/null"]);
         let mut holder =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
@@ -54,7 +54,7 @@ impl Namespace {
         }
     }
 
-    /// The file that stands for it, for `nsenter --net=FILE`.
+    /// The namespace's file, for `nsenter --net=FILE`.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.proc("ns/net")
@@ -69,13 +69,13 @@ impl Namespace {
     /// Makes a device or a socket in it, which is then usable from anywhere.
     ///
     /// # Errors
-    /// What `make` answers, or that the namespace cannot be entered.
+    /// The error of `make`, or the namespace cannot be entered.
     pub fn inside<T: Send + 'static>(
         &self,
         make: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let space = File::open(self.path())?;
-        // Namespaces are a thread's: this one ends in the other namespace, and nobody else is moved.
+        // A namespace belongs to a thread: only this thread enters the other namespace, and it ends there.
         let enter = move || {
             move_into_link_name_space(space.as_fd(), Some(LinkNameSpaceType::Network))?;
             make()
@@ -99,7 +99,7 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // The pipe ends, and with it the holder.
+        // Closing the pipe ends the holder.
         drop(self.holder.stdin.take());
         let _ = self.holder.wait();
     }
@@ -109,7 +109,7 @@ impl Drop for Namespace {
 pub struct TunPair {
     serving: SyncDevice,
     fetching: SyncDevice,
-    /// UDP ports of the serving programs; their places number the flows.
+    /// UDP ports of the serving programs; a port's index is the number of its flow.
     ports: Vec<u16>,
     reads_serving: bool,
     turn: usize,
@@ -158,7 +158,7 @@ impl Ends for TunPair {
                     if self.turn >= TURN {
                         self.change_turns();
                     }
-                    // IPv6 speaks up by itself on a fresh device; nobody listens.
+                    // The kernel sends IPv6 packets on a new device by itself; they are skipped.
                     let Some(port) = server_port(&buffer[..length], way) else { continue };
                     let flow = self.ports.iter().position(|known| *known == port).unwrap_or(usize::MAX);
                     let wire_bytes = u32::try_from(length).unwrap_or(u32::MAX);
@@ -180,7 +180,7 @@ impl Ends for TunPair {
             Way::Down => &self.fetching,
             Way::Up => &self.serving,
         };
-        // What a device cannot take is lost, as anywhere.
+        // A packet that the device cannot take is lost, as on any link.
         let _ = device.send(packet);
     }
 

@@ -69,7 +69,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_secs).map_err(|_| format!("`{text}` is no number of seconds"))
 }
 
-/// Where a driver is: as told, beside this program (a shared target folder), or in its own target folder.
+/// The path of a driver: as given, beside this program (a shared target folder), or in its own target folder.
 fn driver(told: Option<&Path>, beside: &Path, name: &str) -> PathBuf {
     let file = format!("compare-{name}");
     let own = concat!(env!("CARGO_MANIFEST_DIR"), "/compare/peers");

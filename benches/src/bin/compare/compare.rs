@@ -1,4 +1,4 @@
-//! The rounds, and what becomes of their figures.
+//! The rounds of a comparison, and the evaluation of their figures.
 
 use std::env;
 use std::fs;
@@ -17,7 +17,7 @@ use crate::report::{self, Outcome, Row};
 use crate::stage::{Shape, Stage};
 use crate::work;
 
-/// Everything.
+/// Runs the whole comparison.
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     let beside = env::current_exe().map_err(|error| error.to_string())?;
     let beside = beside.parent().ok_or("this program is nowhere")?;
@@ -64,7 +64,7 @@ fn build(args: &Args, beside: &Path) -> Result<(), String> {
     for arguments in wanted {
         let mut command = Command::new(&cargo);
         command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--release", "-q"]).args(arguments);
-        // What `cargo run` tells this program about itself would make build scripts think that they changed.
+        // Variables that `cargo run` set for this program would make build scripts run again as if changed.
         for (name, _) in env::vars_os() {
             if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|own| name.to_string_lossy().starts_with(own)) {
                 command.env_remove(name);
@@ -75,13 +75,13 @@ fn build(args: &Args, beside: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Memory, so that no disk is measured.
+/// A folder in memory, so that no disk is measured.
 fn default_folder() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     if memory.is_dir() { memory } else { env::temp_dir() }
 }
 
-/// A process that is killed cannot take its folder and its children away, one that is asked to end can.
+/// On SIGTERM and Ctrl-C ends all children and removes the folder. SIGKILL leaves both behind.
 fn clean_up_when_interrupted(folder: PathBuf) -> Result<(), String> {
     use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -91,7 +91,7 @@ fn clean_up_when_interrupted(folder: PathBuf) -> Result<(), String> {
             if let Ok(mut terminate) = signal(SignalKind::terminate()) {
                 tokio::select! { _ = terminate.recv() => {}, _ = tokio::signal::ctrl_c() => {} }
                 let _nothing_more = process::end_all();
-                // What was just being written may come in between.
+                // Files that are just being written can make a removal fail.
                 for _ in 0..20 {
                     if fs::remove_dir_all(&folder).is_ok() {
                         break;
@@ -114,7 +114,7 @@ fn libtorrent(args: &Args) -> Option<(PathBuf, PathBuf)> {
     candidates.into_iter().find(works).map(|python| (python, driver))
 }
 
-/// A program that is there, and its version.
+/// An installed program and its version.
 struct Ready {
     program: Box<dyn Program>,
     version: String,

@@ -1,11 +1,11 @@
-//! The machine, in one paragraph: figures without it say nothing.
+//! The machine, in one paragraph: figures mean nothing without it.
 
 use std::fs;
 use std::path::Path;
 
 use crate::procfs;
 
-/// What figures depend on.
+/// Properties of the machine on which figures depend.
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
     pub(crate) cores: usize,

@@ -15,16 +15,16 @@ use nix::unistd::Pid;
 
 use crate::procfs;
 
-/// What is alive, so that an interrupted comparison leaves nothing behind.
+/// Process IDs of live children, so that an interrupted comparison leaves none behind.
 static ALIVE: Mutex<Vec<i32>> = Mutex::new(Vec::new());
-/// What a process gets to end by itself.
+/// Time that a process gets to end by itself.
 const GRACE: Duration = Duration::from_secs(10);
 
 fn alive() -> MutexGuard<'static, Vec<i32>> {
     ALIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends everything that was started here and still runs. Nothing more starts while the answer is held.
+/// Kills every process that was started here and still runs. No further process starts while the returned guard is held.
 pub(crate) fn end_all() -> MutexGuard<'static, Vec<i32>> {
     let alive = alive();
     for pid in alive.iter() {
@@ -35,7 +35,7 @@ pub(crate) fn end_all() -> MutexGuard<'static, Vec<i32>> {
     alive
 }
 
-/// User and system seconds of a process and its living children; of one that ended too, until it is waited for.
+/// User and system seconds of a process and its living children; also of an ended process, until it is waited for.
 pub(crate) fn cpu_seconds(pid: i32) -> f64 {
     let of = |pid: i32| -> Option<f64> {
         let clock = clock_getcpuclockid(Pid::from_raw(pid)).ok()?;
@@ -96,18 +96,18 @@ impl Process {
         self.ended.map_or_else(|| cpu_seconds(self.pid()), |ended| ended.cpu)
     }
 
-    /// The next line of its stdout and when it came.
+    /// The next line of its stdout and the time at which it came.
     pub(crate) fn line(&self, limit: Duration) -> Result<(Instant, String), String> {
         self.lines.recv_timeout(limit).map_err(|error| self.failure(&format!("said nothing ({error})")))
     }
 
-    /// Gives it a line, which the drivers of other programs take as "go" and as "end".
+    /// Writes a line to its stdin, which the drivers of other programs take as "go" and as "end".
     pub(crate) fn go(&mut self) -> Result<(), String> {
         let written = self.stdin.as_mut().map_or(Ok(()), |stdin| stdin.write_all(b"\n"));
         written.map_err(|error| self.failure(&format!("takes no input ({error})")))
     }
 
-    /// Waits until it ended by itself, in success.
+    /// Waits until it ends by itself, with success.
     pub(crate) fn end(&mut self, limit: Duration) -> Result<Ended, String> {
         let ended = match self.ended {
             Some(ended) => ended,
@@ -174,7 +174,7 @@ fn read_lines(reader: impl BufRead, tell: &Sender<(Instant, String)>) {
     }
 }
 
-/// Waits for the end without taking it, so that its clock can still be read.
+/// Waits for the end without reaping the process, so that its clock can still be read.
 fn watch(pid: i32, tell: &Sender<Ended>) {
     let id = Pid::from_raw(pid);
     if let Ok(status) = waitid(Id::Pid(id), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {

@@ -1,4 +1,4 @@
-//! Where everything happens: the folder, the file that all programs move, and what else they need of it.
+//! The environment of a comparison: the folder, the file that all programs move, and its torrents.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -55,7 +55,7 @@ pub(crate) enum Torrent {
     V2,
 }
 
-/// The place of a comparison.
+/// The environment of a comparison.
 #[derive(Debug)]
 pub(crate) struct Stage {
     pub(crate) folder: PathBuf,
@@ -82,7 +82,7 @@ impl Stage {
         Ok(Self { folder: folder.to_owned(), file, size, sha256, limit, libtorrent: None })
     }
 
-    /// The folder of the file alone.
+    /// The folder that holds the file alone.
     pub(crate) fn source(&self) -> PathBuf {
         self.folder.join("source")
     }
@@ -105,7 +105,7 @@ impl Stage {
         Ok(path)
     }
 
-    /// Compares a received file with the one that was sent, outside the timed part, and takes it away.
+    /// Compares a received file with the one that was sent, outside the timed part, and removes it.
     pub(crate) fn check(&self, received: &Path) -> Result<(), String> {
         let found = sha256_of(received)?;
         if found != self.sha256 {
@@ -132,7 +132,7 @@ fn sha256_of(path: &Path) -> Result<String, String> {
     }
 }
 
-/// Loopback ports that nobody listens on now.
+/// Loopback ports that are free now.
 pub(crate) fn free_ports(count: usize) -> Result<Vec<u16>, String> {
     let listeners: Result<Vec<TcpListener>, _> =
         (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect();

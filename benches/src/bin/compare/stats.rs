@@ -1,6 +1,6 @@
 //! Medians and spreads.
 
-/// What a handful of runs say: never a mean, one slow run says nothing about the others.
+/// Median and range of a handful of runs; no mean, which one slow run would distort.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
@@ -8,7 +8,7 @@ pub(crate) struct Spread {
     pub(crate) high: f64,
 }
 
-/// Median, least and most of `values`; nothing of none.
+/// Median, least and most of `values`; `None` without values.
 pub(crate) fn spread(values: &[f64]) -> Option<Spread> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! The timed part of a run: CPU seconds of the senders between its ends, peak memory of everybody within it.
+//! The timed part of a run: CPU seconds of the senders between its ends, peak memory of all processes within it.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::process::Process;
 use crate::procfs;
 
-/// How often memory is looked at: short peaks between two looks are missed, the resident peak never.
+/// Interval of memory samples: short peaks between two samples are missed, the resident peak never.
 const EVERY: Duration = Duration::from_millis(20);
 
 /// The most memory that one process of a side had, in KiB.
@@ -25,7 +25,7 @@ impl Peak {
     }
 }
 
-/// Who a process is in a run.
+/// The role of a process in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     Sender,
@@ -45,7 +45,7 @@ pub(crate) struct Window {
     sampler: JoinHandle<()>,
 }
 
-/// What a window saw.
+/// Measurements of a window.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
     pub(crate) sender_cpu: f64,
@@ -65,7 +65,7 @@ impl Window {
         let watched = Watched::default();
         for sender in senders {
             for pid in procfs::family(sender.pid()) {
-                // Forgets the resident peak of getting ready (proc(5), clear_refs).
+                // Resets the resident peak of the set-up (proc(5), clear_refs).
                 let _ = fs::write(format!("/proc/{pid}/clear_refs"), "5");
                 add(&watched, pid, Side::Sender);
             }

@@ -1,4 +1,4 @@
-//! The work bound: what must be done for a proven transfer at all, spread over the cores without a gap.
+//! The work bound: the least work of a proven transfer, spread over the cores without a gap.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 /// Bytes hashed or written at once.
 const PIECE: usize = 1 << 20;
-/// Measured on so much of the file and scaled up from there: more would not fit in memory beside everything else.
+/// Bytes of the file that are measured at most, and scaled up from there: more would not fit in memory beside the rest.
 const SAMPLE: u64 = 1 << 30;
 
 /// CPU seconds of the parts, for the whole file.

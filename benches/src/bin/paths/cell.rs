@@ -1,4 +1,4 @@
-//! One cell of the table: a fetch over a link, and what the link and the machine saw of it.
+//! One cell of the table: a fetch over a link, with the measurements of the link and of the machine.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ impl Health {
         }
     }
 
-    /// Why the figures are the machine's rather than the program's, where they are.
+    /// Reasons why the machine rather than the program may have determined the figures; empty without any.
     pub(crate) fn doubts(&self) -> Vec<String> {
         let mut doubts = Vec::new();
         if self.late_p99_us > 1000 {
@@ -89,7 +89,7 @@ impl Health {
     }
 }
 
-/// What a run of a cell gave.
+/// Results of a run of a cell.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Run {
     pub(crate) link: LinkSpec,
@@ -133,9 +133,9 @@ pub(crate) struct Plan<'a> {
     pub(crate) seeders: Vec<&'a Seeder>,
     pub(crate) link: LinkSpec,
     pub(crate) congestion: Option<&'a str>,
-    /// Of the losses.
+    /// Seed of the losses.
     pub(crate) seed: u64,
-    /// Sets the fetch apart from all others.
+    /// Number that no other fetch has.
     pub(crate) number: u64,
     pub(crate) limit: Duration,
 }

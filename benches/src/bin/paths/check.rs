@@ -20,7 +20,7 @@ const FILL: f64 = 0.98;
 const STEP: Duration = Duration::from_millis(1);
 const RECEIVE_BUFFER: usize = 16 << 20;
 
-/// What a rate gave.
+/// Results at one rate.
 #[derive(Clone, Debug, Serialize)]
 struct Checked {
     rate_mbit: u64,
@@ -79,7 +79,7 @@ fn one(
     let front = site.place(0)?.advertise;
     let (strays, load) = (site.strays(), Load::now());
     let running = site.start(link.profile(), seed)?;
-    // The serving side learns where to send to, as it would of anybody.
+    // This datagram tells the serving side where to send to.
     client.send_to(b"send", front)?;
     server.set_read_timeout(Some(LASTS))?;
     let (_, to) = server.recv_from(&mut [0; 16]).context("nothing crosses the link")?;
@@ -104,7 +104,7 @@ fn one(
     })
 }
 
-/// Sends at [`FILL`] of the rate; answers how many packets that were.
+/// Sends at [`FILL`] of the rate; returns the number of packets.
 fn send(server: &UdpSocket, to: SocketAddr, bits_per_second: u64) -> Result<u64> {
     let packet = vec![7; (MTU - IP_UDP) as usize];
     let packets_per_second = bits_per_second as f64 * FILL / 8.0 / f64::from(MTU);

@@ -1,4 +1,4 @@
-//! Two transfers through one bottleneck: who gets how much of it while both run.
+//! Two transfers through one bottleneck: the share of each while both run.
 
 use std::time::Duration;
 
@@ -24,15 +24,15 @@ pub(crate) struct Pair {
     pub(crate) seed: u64,
     /// How much later the second was started.
     pub(crate) offset_s: f64,
-    /// From the second's first data to the first's last.
+    /// Time in which both moved data: from the later of their first packets of data to the earlier of their last.
     pub(crate) overlap_s: f64,
     /// The first's share of what arrived in the overlap.
     pub(crate) first_share: f64,
-    /// The same in the second half of the overlap.
+    /// The first's share of what arrived in the second half of the overlap.
     pub(crate) first_share_later: f64,
-    /// What both had together in the overlap, of what the link carries.
+    /// Share of what the link carries that both had together in the overlap.
     pub(crate) together: f64,
-    /// Packets of both, over those that their files need.
+    /// Packets that both seeders sent.
     pub(crate) packets_sent: u64,
     pub(crate) queue_drops: u64,
     pub(crate) is_cut_off: bool,
@@ -56,13 +56,13 @@ pub(crate) struct Plan<'a> {
     pub(crate) congestion: [Option<&'a str>; 2],
     pub(crate) link: LinkSpec,
     pub(crate) seed: u64,
-    /// Sets the fetches apart from all others; takes this number and the next.
+    /// Number of the first fetch; the second has the next. No other fetch has either.
     pub(crate) number: u64,
     pub(crate) offset: Duration,
     pub(crate) limit: Duration,
 }
 
-/// Runs both.
+/// Runs both transfers.
 pub(crate) async fn run(site: &mut Site, plan: &Plan<'_>) -> Result<Pair> {
     let (strays, load) = (site.strays(), Load::now());
     let running = site.start(plan.link.profile(), plan.seed)?;
@@ -106,7 +106,7 @@ fn judge(plan: &Plan<'_>, outcome: &Outcome, is_cut_off: bool, health: Health) -
     })
 }
 
-/// What two flows had of their overlap.
+/// Shares of two flows in their overlap.
 #[derive(Debug, PartialEq)]
 struct Shares {
     overlap: Duration,

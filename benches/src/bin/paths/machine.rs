@@ -1,4 +1,4 @@
-//! How busy the machine was, and what it is.
+//! The machine's load, and its description.
 
 use std::path::Path;
 
@@ -10,19 +10,19 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Nothing where it cannot be read.
+    /// Reads the ticks so far; zeros where they cannot be read.
     pub(crate) fn now() -> Self {
         Self::parse(&read("/proc/stat"))
     }
 
-    /// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal; what follows is in user.
+    /// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal; later columns are part of user.
     fn parse(text: &str) -> Self {
         let numbers = text.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8);
         let ticks: Vec<u64> = numbers.filter_map(|number| number.parse().ok()).collect();
         Self { idle: ticks.iter().skip(3).take(2).sum(), all: ticks.iter().sum() }
     }
 
-    /// Share of all cores that was idle since; 1 where it cannot be known.
+    /// Share of all cores that was idle since then; 1 where it cannot be known.
     pub(crate) fn idle_since(self) -> f64 {
         Self::now().idle_after(self)
     }

@@ -34,7 +34,7 @@ use crate::site::Site;
 
 /// How much later the second transfer of a fairness run starts.
 const OFFSETS: [Duration; 2] = [Duration::ZERO, Duration::from_secs(3)];
-/// Lingering packets of a fetch that ended have left the link after this.
+/// Time after which the last packets of an ended fetch have left the link.
 const SETTLE: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    // However it ends, what is dropped here ends the processes and the link, and then the folder goes.
+    // However this block ends, its drops end the processes and the link; then the folder is removed.
     runtime.block_on(async {
         let (mut interrupted, mut ended) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -110,7 +110,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Every cell, run by run; the controllers take turns, so that a change of the machine's mood meets all of them.
+    /// Runs every cell, run by run; the controllers take turns, so that a change of the machine's load affects all of them.
     async fn cells(&mut self) -> Result<(String, String)> {
         let mut runs: Vec<Run> = Vec::new();
         for &rate in &self.options.rates {
@@ -153,7 +153,7 @@ impl Bench<'_> {
         Ok((report::cells(&runs) + &closing(busiest, &doubts), json(&runs)?))
     }
 
-    /// Every pair of controllers, together and with the second late.
+    /// Runs every pair of controllers, started together and with the second late.
     async fn fairness(&mut self) -> Result<(String, String)> {
         let mut pairs: Vec<Pair> = Vec::new();
         for &rate in &self.options.rates {
@@ -194,7 +194,7 @@ impl Bench<'_> {
         Ok((report::pairs(&pairs) + &closing(busiest, &doubts), json(&pairs)?))
     }
 
-    /// The file for a rate and its seeders, those of each controller together.
+    /// Makes the file for a rate and starts its seeders, those of each controller together.
     async fn stage(&self, rate: u64) -> Result<(Sample, Vec<Seeder>)> {
         let sample = self.program.sample(self.options.size_at(rate)).await?;
         let mut seeders = Vec::new();
@@ -228,7 +228,7 @@ fn closing(busiest: f64, doubts: &[(String, Vec<String>)]) -> String {
     format!("The emulator used at most {:.0} % of a core.\n{told}", busiest * 100.0)
 }
 
-/// Every run, for whoever wants other sums.
+/// Every run as JSON, for other evaluations.
 fn json<T: Serialize>(runs: &[T]) -> Result<String> {
     Ok(serde_json::to_string_pretty(runs)?)
 }

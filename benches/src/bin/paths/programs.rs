@@ -11,7 +11,7 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::site::{Side, Site};
 
-/// How long a program may take to say what it must say, beside moving the file.
+/// Time limit for a seeder to print its offer.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long a program may take to end.
 const GOODBYE: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ pub(crate) struct Sample {
     manifest: PathBuf,
 }
 
-/// The program under test and a folder of ours.
+/// The program under test and a working folder.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
@@ -80,7 +80,7 @@ impl Program {
         Ok(Seeder { flow, offer, child })
     }
 
-    /// Starts a fetch from these seeders; `number` sets it apart from all others.
+    /// Starts a fetch from these seeders; no other fetch has its `number`.
     pub(crate) fn fetch<'a>(
         &self,
         site: &Site,
@@ -104,7 +104,7 @@ impl Program {
     }
 
     fn command(&self, mut command: Command, home: &str) -> Command {
-        // A user's own settings would be measured otherwise.
+        // The user's own settings must not affect the measurement.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("MINIMODEL_") {
                 command.env_remove(name);
@@ -177,7 +177,7 @@ impl Fetch {
         {
             kill_process(pid, Signal::INT)?;
         }
-        // It may have more to say; nobody must wait for a full pipe.
+        // The program may print more; it must not block on a full pipe.
         let rest = async { while let Ok(Some(_)) = self.lines.next_line().await {} };
         let ended = tokio::time::timeout(GOODBYE, async { (self.child.wait().await, rest.await).0 }).await;
         match ended {
@@ -204,7 +204,7 @@ impl Fetch {
     }
 }
 
-/// What a program said on stderr.
+/// The text that a program wrote to stderr.
 fn complaint(log: &Path) -> String {
     std::fs::read_to_string(log).unwrap_or_default().trim().to_owned()
 }

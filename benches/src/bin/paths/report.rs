@@ -97,7 +97,7 @@ pub(crate) fn pairs(pairs: &[Pair]) -> String {
     text
 }
 
-/// What casts doubt on the figures, a line each; empty where nothing does.
+/// Reasons to doubt the figures, a line each; empty without any.
 pub(crate) fn doubts<'a>(of: impl IntoIterator<Item = (String, &'a [String])>) -> String {
     let mut text = String::new();
     for (name, doubts) in of {

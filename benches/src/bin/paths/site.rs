@@ -35,7 +35,7 @@ pub(crate) enum AnyEnds {
 }
 
 impl Ends for AnyEnds {
-    /// Only the relay needs one.
+    /// Only the relay needs a route.
     type Route = Option<relay::Route>;
 
     fn take(&mut self, buffer: &mut [u8]) -> io::Result<Option<Taken<Self::Route>>> {
@@ -128,7 +128,7 @@ impl Site {
     }
 
     fn relay(servers: usize) -> Result<Self> {
-        // Held together until all are known, so that they differ.
+        // All sockets stay open until all ports are known, so that the ports differ.
         let sockets = (0..servers).map(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)));
         let sockets = sockets.collect::<io::Result<Vec<_>>>()?;
         let listen = sockets.iter().map(UdpSocket::local_addr).collect::<io::Result<Vec<_>>>()?;
@@ -155,7 +155,7 @@ impl Site {
     /// A command that runs `program` on a side. On Linux it ends with this process, however that ends.
     pub(crate) fn command(&self, side: Side, program: &Path) -> Command {
         let mut words: Vec<OsString> = Vec::new();
-        // Each of these becomes the next: the process ID stays, and so does the signal.
+        // Each of these programs executes the next: the process ID stays, and so does the signal.
         if cfg!(target_os = "linux") {
             words.extend(["setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from));
         }
@@ -195,14 +195,14 @@ impl Site {
         Ok(Running::start(ends, profile, self.places.len(), seed)?)
     }
 
-    /// Stops it; it can be started again.
+    /// Stops the link, which can be started again.
     pub(crate) fn stop(&mut self, running: Running<AnyEnds>) -> Result<Outcome> {
         let (ends, outcome) = running.stop().context("the link broke")?;
         self.ends = Some(ends);
         Ok(outcome)
     }
 
-    /// What got lost in this machine so far; what cannot be read counts as nothing.
+    /// Packets lost in this machine so far; a counter that cannot be read counts as 0.
     pub(crate) fn strays(&self) -> Strays {
         let spaces: Vec<PathBuf> = match &self.kind {
             #[cfg(target_os = "linux")]

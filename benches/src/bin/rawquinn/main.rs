@@ -19,7 +19,7 @@ use clap::{Parser, Subcommand};
 use quinn::Connection;
 use tokio::task::JoinSet;
 
-/// Anything that ends a measurement early; shown, never judged.
+/// Any error that ends a measurement early; it is printed and never matched on.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Bytes a stream; measured fastest (1 MiB pieces cost 3 %).
@@ -102,7 +102,7 @@ async fn send(bytes: u64, mtu: u16) -> Result<(), Failure> {
     }
     let path = connection.stats().path;
     say(&format!("sent mtu={} packets={} lost={}", path.current_mtu, path.sent_packets, path.lost_packets))?;
-    // Freeing a gigabyte is no part of a transfer: it waits until the parent has read the clocks.
+    // Freeing a gigabyte is no part of a transfer: it happens after the parent has read the clocks.
     let _ = tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0])).await?;
     Ok(())
 }

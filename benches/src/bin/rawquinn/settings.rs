@@ -78,7 +78,7 @@ pub(crate) fn server(mtu: u16) -> Result<ServerConfig, Failure> {
     Ok(config)
 }
 
-/// A client that takes any server: a loopback measurement has nobody to mistake.
+/// A client that accepts any server: in a loopback measurement there is no other to mistake for it.
 pub(crate) fn client(mtu: u16) -> Result<ClientConfig, Failure> {
     let provider = provider();
     let tls = rustls::ClientConfig::builder_with_provider(provider.clone())
@@ -98,7 +98,7 @@ pub(crate) fn endpoint(mtu: u16, server: Option<ServerConfig>) -> Result<Endpoin
     socket.set_send_buffer_size(SOCKET_BUFFER)?;
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
     let mut config = EndpointConfig::default();
-    // Second trap: what the other side may send is told here, and the default is an Ethernet frame.
+    // Second trap: this announces how large the other side's datagrams may be, and the default is an Ethernet frame.
     config.max_udp_payload_size(mtu.max(1472))?;
     let runtime = Arc::new(quinn::TokioRuntime);
     let socket = runtime.wrap_udp_socket(socket.into())?;

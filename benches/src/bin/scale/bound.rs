@@ -1,9 +1,9 @@
-//! What no scheduler can beat: the fluid bound.
+//! The fluid bound, which no scheduler can beat.
 //!
-//! `max(F/u_s, F/d_min, N F/(u_s + sum u_i))`: every byte leaves the seeder once, the narrowest way down takes the whole
-//! file, and all ways up together carry it to everybody (Kumar and Ross, "Peer-Assisted File Distribution: The Minimum
-//! Distribution Time", HotWeb 2006). Where peers come and go the same three are taken over the time that each was there:
-//! nobody is done before it came and took the file, and the ways up carry only while their owners are there.
+//! `max(F/u_s, F/d_min, N F/(u_s + sum u_i))`: every byte leaves the seeder once, the slowest downlink takes the whole
+//! file, and all uplinks together carry it to all leechers (Kumar and Ross, "Peer-Assisted File Distribution: The Minimum
+//! Distribution Time", HotWeb 2006). Where peers come and go, the three terms are taken over the time that each was there:
+//! no leecher is done before it has joined and taken the file, and an uplink carries only while its peer is there.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) struct Taker {
     pub(super) finished: bool,
 }
 
-/// Seconds before which the last of those that finished cannot have been done.
+/// The earliest time, in seconds, at which the last leecher that finished can have been done.
 pub(super) fn fluid(file: f64, seeder_up: f64, takers: &[Taker]) -> f64 {
     let finished = takers.iter().filter(|taker| taker.finished);
     let narrowest =
@@ -28,7 +28,7 @@ pub(super) fn fluid(file: f64, seeder_up: f64, takers: &[Taker]) -> f64 {
     (file / seeder_up).max(narrowest).max(carried(needed, seeder_up, takers))
 }
 
-/// When all ways up together have carried so many bytes.
+/// The time, in seconds, at which all uplinks together have carried `needed` bytes.
 fn carried(needed: f64, seeder_up: f64, takers: &[Taker]) -> f64 {
     let mut changes: Vec<(f64, f64)> = Vec::new();
     for taker in takers {

@@ -8,9 +8,9 @@ use minimodel_wire::Frame;
 use super::queue::Step;
 use super::world::{Download, Flow, LinkNo, No, Side, World, time_for};
 
-/// Proving and writing one chunk takes this long.
+/// Time to prove and write one chunk.
 const KEEP: Duration = Duration::from_millis(3);
-/// What a frame costs on the path beside itself: the heads of its QUIC packet, of UDP and of IP, and its share of
+/// Overhead of a frame on the path, in bytes: the heads of its QUIC packet, of UDP and of IP, and its share of
 /// acknowledgements.
 const FRAME_HEADS: u64 = 75;
 
@@ -68,7 +68,7 @@ impl World {
 
     pub(super) fn tell(&mut self, no: No, input: Input) {
         let now = self.now;
-        // It is out of its place while its outputs are carried out: none of them leads back to it in the same step.
+        // The machine is taken out of its peer while its outputs are carried out: none of them leads back to it in the same step.
         let Some(mut machine) = self.peers[no as usize].machine.take() else { return };
         self.record.input(now, no, &input);
         self.tally.turns += 1;
@@ -133,7 +133,7 @@ impl World {
                 self.queue.push(self.now, Step::Checked(no, check, Box::new(offer)));
             }
             Output::Event(event) => self.note(no, &event),
-            // Nobody here searches leaves, loses a chunk or asks for a manifest.
+            // No peer of this simulation searches leaves, loses a chunk or asks for a manifest.
             Output::RequestLeaves { .. }
             | Output::Rescan
             | Output::Reread { .. }
@@ -162,7 +162,8 @@ impl World {
         }
     }
 
-    /// A frame leaves at once, before what waits of chunks, and takes its bytes from both ways.
+    /// Sends a frame at once, ahead of waiting pieces of chunks; its bytes count on the sender's uplink and the receiver's
+    /// downlink.
     fn send(&mut self, no: No, conn: Conn, frame: Frame) {
         let (link, side) = end_of(conn);
         let Some(ends) = self.links[link as usize].as_ref().filter(|ends| ends.end(side).is_open) else {
@@ -180,7 +181,7 @@ impl World {
         self.queue.push(now + delay, Step::Frame(link, side.other(), frame));
     }
 
-    /// A step that happens a path's delay later.
+    /// Schedules a step that happens a path's delay later.
     pub(super) fn push_over(&mut self, link: LinkNo, step: Step) {
         if let Some(delay) = self.links[link as usize].as_ref().map(|ends| ends.delay) {
             self.queue.push(self.now + delay, step);

@@ -1,4 +1,4 @@
-//! Dials, handshakes, requests and farewells between two peers.
+//! Dials, handshakes, requests and closes between two peers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use super::carry::conn_of;
 use super::queue::Step;
 use super::world::{End, Link, LinkNo, No, Side, World, address_of, no_of};
 
-/// How long a dial waits for somebody who is not there.
+/// Time after which a dial to an absent peer fails.
 const NO_ANSWER: Duration = Duration::from_secs(3);
 
 impl World {
-    /// Who stands at this end, while it is open.
+    /// The peer at this end, while the end is open.
     pub(super) fn open_at(&self, link: LinkNo, side: Side) -> Option<No> {
         let end = self.links.get(link as usize)?.as_ref()?.end(side);
         end.is_open.then_some(end.no)
@@ -24,7 +24,7 @@ impl World {
         self.tally.dials += 1;
         let Some(to) = addresses.first().map(|&address| no_of(address)) else { return };
         let Some(there) = self.peers.get(to as usize) else { return };
-        // A machine that is out of its place right now is the dialer's own.
+        // A peer without a machine is absent, or is the dialer itself, whose machine is taken out at this moment.
         if there.machine.is_none() {
             self.queue.push(self.now + NO_ANSWER, Step::Unreachable(no, to));
             return;
@@ -60,7 +60,7 @@ impl World {
         self.tell(no, Input::Closed { conn: conn_of(link, side), code });
     }
 
-    /// One end is closed by its peer; the other learns of it a path's delay later.
+    /// Closes one peer's end; the other peer learns of it a path's delay later.
     pub(super) fn close_end(&mut self, link: LinkNo, side: Side, code: Option<CloseCode>) {
         self.push_over(link, Step::Closed(link, side.other(), code));
         self.forget_end(link, side);
@@ -88,7 +88,7 @@ impl World {
         self.tell(no, Input::Asked { ask, conn: conn_of(link, side), index });
     }
 
-    /// The peer gave its request up.
+    /// The other end withdrew its request.
     pub(super) fn stopped(&mut self, link: LinkNo, side: Side, req: Req) {
         let Some(no) = self.open_at(link, side) else { return };
         let asks = &self.peers[no as usize].asks;
@@ -100,7 +100,7 @@ impl World {
         self.tell(no, Input::Served { ask, outcome: ServeOutcome::Cancelled { bytes } });
     }
 
-    /// Ends an answer; how many of its bytes were sent.
+    /// Ends an answer, and returns how many of its bytes were sent.
     pub(super) fn drop_flow(&mut self, no: No, link: LinkNo, req: Req) -> u64 {
         let Some(ends) = self.links[link as usize].as_mut() else { return 0 };
         let flows = &mut ends.end_mut(ends.side_of(no)).flows;

@@ -3,17 +3,17 @@
 //! Every peer runs the [`minimodel_swarm::machine::Machine`] that the programs run, unchanged, with the programs' own
 //! limits: hellos, signed offers and their checks, rarest first, slots, tit for tat, hedges and the endgame are the
 //! real ones. What is modelled is the path:
-//! - each peer has a way up and a way down of fixed rates; all connections of a way up take turns, piece by piece (an
-//!   eighth of a chunk); a way down takes pieces in the order in which they come;
+//! - each peer has an uplink and a downlink of fixed rates; all connections of an uplink take turns, piece by piece (an
+//!   eighth of a chunk); a downlink takes pieces in the order in which they come;
 //! - a connection has no more on its path than the path holds and two pieces, as good congestion control would;
 //! - each path has a fixed delay, 5 to 75 ms one way; a handshake takes one round trip;
 //! - a lost packet (0.1 % of them) takes its share of the rate and makes its piece late by a round trip;
-//! - control frames travel at once and take their bytes, with the heads of a packet each, from both ways;
+//! - control frames travel at once; their bytes, with the heads of a packet each, count on uplink and downlink;
 //! - proving and writing a chunk takes 3 ms.
 //!
-//! Not modelled: slow start and what congestion controllers do wrong, queues inside the network, the CPU's time, QUIC's
+//! Not modelled: slow start and the faults of congestion controllers, queues inside the network, the CPU's time, QUIC's
 //! flow control windows and its limit of handshakes at once, NAT, hostile peers (the simulation in `swarm/tests` has
-//! those). All peers are honest and none crashes without a word.
+//! those). All peers are honest, and none leaves without closing its connections.
 //!
 //! Each run is a process of its own, so that its peak memory is its own.
 
@@ -96,7 +96,7 @@ impl Args {
         runs
     }
 
-    /// The same options for one run.
+    /// The command of the child process for one run.
     fn child(&self, run: &Run) -> Result<Command, String> {
         let program = std::env::current_exe().map_err(|fault| format!("this program's path: {fault}"))?;
         let mut command = Command::new(program);

@@ -1,8 +1,8 @@
-//! Bytes on their way.
+//! The uplinks and downlinks of the peers.
 //!
-//! The way up of a peer lets out one piece of each connection in turn, as congestion controllers that share a link
-//! fairly would; the way down of a peer takes pieces in the order in which they come, so that a queue in front of a
-//! slow way is felt. A connection has no more on its path than the path holds and a little queue.
+//! The uplink of a peer sends one piece of each connection in turn, as congestion controllers that share a link fairly
+//! would; the downlink of a peer takes pieces in the order in which they come, so that a queue in front of a slow downlink
+//! has its effect. A connection has no more on its path than the path holds and a little queue.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use minimodel_swarm::machine::{Input, Req, ServeOutcome};
 use super::queue::Step;
 use super::world::{CHUNK, LinkNo, No, Side, World, time_for};
 
-/// Pieces of a chunk: each is one turn of the way up.
+/// Pieces of a chunk: each is one turn on the uplink.
 const PIECES: u32 = 8;
 const PIECE: u32 = CHUNK / PIECES;
 /// Payload of a packet.
@@ -20,7 +20,7 @@ const PACKET: u32 = 1_400;
 const QUEUED: u32 = 2;
 
 impl World {
-    /// This end has something to send: it takes its place in the row.
+    /// Queues an end that has something to send for a turn on its peer's uplink.
     pub(super) fn queue_end(&mut self, link: LinkNo, side: Side) {
         let Some(ends) = self.links[link as usize].as_mut() else { return };
         let end = ends.end_mut(side);
@@ -32,7 +32,7 @@ impl World {
         self.send_piece(no);
     }
 
-    /// The next piece of the next connection that has room on its path.
+    /// Sends the next piece of the next connection that has room on its path.
     fn send_piece(&mut self, no: No) {
         if self.peers[no as usize].is_sending {
             return;
@@ -49,7 +49,7 @@ impl World {
             let is_fair = self.streams_share;
             let Some(at) = end.flows.iter().position(|flow| flow.begun < flow.len) else { continue };
             if on_path + PIECE > window {
-                // An acknowledgement brings it back.
+                // An acknowledgement queues it again.
                 continue;
             }
             let flow = &mut end.flows[at];
@@ -86,7 +86,7 @@ impl World {
             let (side, delay) = (ends.side_of(no), ends.delay);
             let to = ends.end(side.other()).no;
             let flows = &mut ends.end_mut(side).flows;
-            // The first whose bytes are all handed over is the one whose last piece this was.
+            // The answer whose bytes are all handed over is the one whose last piece this was.
             if let Some(at) = flows.iter().position(|flow| flow.req == req && flow.begun >= flow.len) {
                 answered = flows.remove(at);
             }
@@ -107,7 +107,7 @@ impl World {
         }
     }
 
-    /// Whether a packet of the piece was lost, so that the piece is whole a round trip later.
+    /// True if a packet of the piece was lost, so that the piece is complete a round trip later.
     fn is_lost(&mut self, bytes: u32) -> bool {
         let packets = bytes.div_ceil(PACKET) as i32;
         self.rng.f64() > (1.0 - self.loss).powi(packets)

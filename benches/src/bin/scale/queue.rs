@@ -1,4 +1,4 @@
-//! What happens next: steps in the order of their time, and of their number where times are equal.
+//! The event queue: steps in the order of their time, and of their number where times are equal.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,16 +8,16 @@ use minimodel_wire::{CloseCode, Frame, ResetCode, UncheckedOffer};
 
 use super::world::{LinkNo, No, Side};
 
-/// Something that happens at its time. A side is always the end at which it happens.
+/// An event of the simulation. A side is always the end at which the event happens.
 #[derive(Debug)]
 pub(super) enum Step {
     /// The process starts.
     Join(No),
-    /// The process says goodbye and ends.
+    /// The process closes its connections and ends.
     Leave(No),
-    /// A machine asked to be called.
+    /// The wakeup of a machine is due.
     Tick(No),
-    /// Nobody answered at the address of the second.
+    /// The dial of the first peer to the second got no answer.
     Unreachable(No, No),
     /// A handshake is done.
     Connected(LinkNo, Side),
@@ -27,11 +27,11 @@ pub(super) enum Step {
     Frame(LinkNo, Side, Frame),
     /// The other end asks for a chunk.
     Asked(LinkNo, Side, Req, u32),
-    /// The other end gave its request up.
+    /// The other end withdrew its request.
     Stopped(LinkNo, Side, Req),
-    /// The other end refused our request.
+    /// The other end refused a request of this end.
     Reset(LinkNo, Side, Req, ResetCode),
-    /// The way up of this peer let bytes of an answer out.
+    /// The uplink of this peer sent bytes of an answer.
     Sent(No, LinkNo, Req, u32),
     /// Bytes of a chunk came.
     Came(LinkNo, Side, Req, u32),

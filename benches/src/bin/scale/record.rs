@@ -1,4 +1,4 @@
-//! All that machines were told, folded into one number: the same seed must give the same.
+//! A hash over the inputs of all machines: two runs with one seed must give the same hash.
 
 use minimodel_swarm::machine::{Input, Time};
 

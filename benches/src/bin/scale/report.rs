@@ -1,4 +1,4 @@
-//! What people read: a table while it grows, then files and a plot.
+//! Reports for people: a table that grows run by run, then files and a plot.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -12,7 +12,7 @@ use super::world::{CHUNK, World};
 /// A run that needs this many times its bound is given up.
 const GIVEN_UP: f64 = 30.0;
 
-/// What one run is made of.
+/// Parameters of one run.
 #[derive(Debug, Clone)]
 pub(super) struct Run {
     pub(super) setting: Setting,
@@ -23,7 +23,7 @@ pub(super) struct Run {
     pub(super) limits: Limits,
 }
 
-/// What came of it.
+/// Results of one run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Outcome {
     pub(super) setting: String,
@@ -51,7 +51,7 @@ pub(super) struct Outcome {
     pub(super) memory_a_leecher: f64,
     pub(super) peak_memory: u64,
     pub(super) wall: f64,
-    /// Differs when anything differed.
+    /// Hash over the machines' inputs; differs when the runs differed.
     pub(super) hash: u64,
 }
 
@@ -60,11 +60,11 @@ impl Run {
         format!("{} {}", self.setting.name(), self.leechers)
     }
 
-    /// Runs it to its end.
+    /// Runs the simulation to its end.
     ///
     /// # Errors
     ///
-    /// It did not end.
+    /// The simulation did not end.
     pub(super) fn go(&self) -> Result<Outcome, String> {
         let (began, before) = (Instant::now(), memory("VmRSS:"));
         let mut rng = fastrand::Rng::with_seed(self.seed);
@@ -84,7 +84,7 @@ impl Run {
         let limit = Duration::from_secs_f64(fluid(file, seeder_up, &takers) * GIVEN_UP);
         let mut world = World::new(plans, self.chunks, self.limits.clone(), self.network, rng.u64(..))?;
         world.run(limit, &self.name())?;
-        // Who left when is known only now.
+        // The times at which peers left are known only now.
         let takers: Vec<Taker> = takers
             .iter()
             .zip(&world.peers[1..])
@@ -130,7 +130,7 @@ impl Run {
     }
 }
 
-/// A line of Linux's account of this process, in bytes; 0 where there is none.
+/// A line of `/proc/self/status`, in bytes; 0 where there is none.
 fn memory(line: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let found = status.lines().find_map(|found| found.strip_prefix(line));

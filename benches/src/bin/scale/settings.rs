@@ -1,9 +1,8 @@
-//! Who takes part, on which paths, and when they come and go.
+//! The settings: the peers, their paths, and when they join and leave.
 //!
-//! The rates stand to each other as in Bharambe, Herley and Padmanabhan, "Analyzing and Improving a BitTorrent
-//! Network's Performance Mechanisms" (INFOCOM 2006), fifty times as fast: a seeder with fifteen times the upload of a
-//! leecher, leechers whose way down is nearly four times as wide as their way up, and three classes of them where they
-//! differ.
+//! The rates have the ratios of Bharambe, Herley and Padmanabhan, "Analyzing and Improving a BitTorrent Network's
+//! Performance Mechanisms" (INFOCOM 2006), fifty times as fast: a seeder with fifteen times the upload rate of a leecher,
+//! leechers whose downlink is nearly four times as fast as their uplink, and three classes of leechers where they differ.
 
 use std::time::Duration;
 
@@ -13,16 +12,16 @@ use super::world::{CHUNK, No};
 
 /// A megabit a second, in bytes a second.
 pub(super) const MBIT: u64 = 125_000;
-/// Way up of the seeder.
+/// Uplink of the seeder.
 const SEEDER_UP: u64 = 300 * MBIT;
-/// Ways up and down of a leecher where all are alike.
+/// Uplink and downlink of a leecher where all are alike.
 const ALIKE: (u64, u64) = (20 * MBIT, 75 * MBIT);
-/// Ways up and down of the three classes: a third each.
+/// Uplink and downlink of the three classes: a third each.
 const CLASSES: [(u64, u64); 3] =
     [(150 * MBIT, 300 * MBIT), (20 * MBIT, 75 * MBIT), (6_400_000 / 8, 39_200_000 / 8)];
-/// Other leechers whose offers one has from the start, where it has any.
+/// Other leechers whose offers a leecher has from the start, in settings that give it any.
 const KNOWN: usize = 4;
-/// All who are there from the start come within this time.
+/// Peers that are there from the start join within this time.
 const MOMENT: Duration = Duration::from_secs(1);
 /// From a peer to the middle of the network, one way, in microseconds: 5 to 75 ms between two.
 const DELAY: std::ops::Range<u64> = 2_500..37_500;
@@ -40,7 +39,7 @@ pub(super) enum Setting {
     Churn,
 }
 
-/// What is not said of each peer.
+/// Parameters that all peers share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Network {
     /// Share of packets that are lost.
@@ -52,16 +51,16 @@ pub(super) struct Network {
 /// A peer before it joins.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
-    /// Bytes a second that arrive.
+    /// Uplink and downlink: bytes a second that arrive, without the share that is lost.
     pub(super) up: u64,
     pub(super) down: u64,
     /// From the peer to the middle of the network, one way.
     pub(super) delay: Duration,
     pub(super) knows: Vec<No>,
     pub(super) joins_at: Duration,
-    /// It leaves so long after it joined, done or not.
+    /// Time from its joining to its leaving, done or not.
     pub(super) quits_after: Option<Duration>,
-    /// It leaves so long after it is done.
+    /// Time from its completion to its leaving.
     pub(super) lingers: Option<Duration>,
 }
 
@@ -75,7 +74,7 @@ impl Setting {
         }
     }
 
-    /// The most that the last one may need, over the fluid bound.
+    /// The longest time that the last leecher may need, over the fluid bound.
     pub(super) fn target(self) -> f64 {
         if self == Self::Homogeneous { 1.15 } else { 1.3 }
     }
@@ -99,7 +98,7 @@ impl Setting {
             plans.push(peer(rng, class));
         }
         if self == Self::Churn {
-            // As long as a file takes at the way up of a leecher.
+            // The time that a file takes at the uplink rate of a leecher.
             let span = Duration::from_secs_f64(f64::from(chunks) * f64::from(CHUNK) / ALIKE.0 as f64);
             for plan in plans.iter_mut().skip(1) {
                 plan.lingers = Some(span.mul_f64(0.25 * rng.f64()));

@@ -1,4 +1,4 @@
-//! What is true: who is there, who is connected to whom, what time it is.
+//! The state of the simulation: its peers, their connections, and the virtual time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,7 +21,7 @@ pub(super) const CHUNK: u32 = 1 << 20;
 const UNIX_AT_START: u64 = 1_700_000_000;
 const PORT: u16 = 4433;
 
-/// An end of a connection: who dialed and who accepted.
+/// An end of a connection: the peer that dialed or the peer that accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Dialer,
@@ -47,7 +47,7 @@ pub(super) struct End {
     pub(super) on_path: u32,
     /// Answers that are being sent.
     pub(super) flows: VecDeque<Flow>,
-    /// It stands in the row of connections that share the way up.
+    /// It waits for a turn on its peer's uplink.
     pub(super) is_queued: bool,
 }
 
@@ -82,7 +82,7 @@ impl Link {
     }
 }
 
-/// A request of ours that is not answered yet.
+/// A request that a peer sent and that is not answered yet.
 pub(super) struct Download {
     pub(super) req: Req,
     pub(super) link: LinkNo,
@@ -94,12 +94,12 @@ pub(super) struct Peer {
     pub(super) plan: Plan,
     pub(super) id: PeerId,
     offer: SignedOffer,
-    /// Gone before it joins and after it leaves.
+    /// `None` before the peer joins, after it leaves, and while its outputs are carried out.
     pub(super) machine: Option<Box<Machine>>,
     pub(super) links: Vec<LinkNo>,
     pub(super) downloads: Vec<Download>,
     pub(super) asks: BTreeMap<Ask, (LinkNo, Req)>,
-    /// Connections that share the way up, one piece each in turn.
+    /// Connections that share the uplink, one piece each in turn.
     pub(super) sending: VecDeque<(LinkNo, Side)>,
     pub(super) is_sending: bool,
     pub(super) up_free_at: Time,
@@ -109,15 +109,15 @@ pub(super) struct Peer {
     pub(super) left_at: Option<Time>,
 }
 
-/// Counted over all peers.
+/// Counters over all peers.
 #[derive(Default)]
 pub(super) struct Tally {
-    /// Times a machine was told something.
+    /// Inputs that machines handled.
     pub(super) turns: u64,
     pub(super) frames: u64,
     pub(super) frame_bytes: u64,
     pub(super) seeder_bytes: u64,
-    /// Bytes of chunks that came, and those of them that were kept.
+    /// Bytes of chunks that arrived, and of those that were kept.
     pub(super) chunk_bytes: u64,
     pub(super) kept_bytes: u64,
     pub(super) dials: u64,
@@ -136,7 +136,7 @@ pub(super) struct World {
     pub(super) rng: fastrand::Rng,
     pub(super) record: Record,
     pub(super) tally: Tally,
-    /// Leechers that must finish and did not yet.
+    /// Leechers that must finish and have not finished yet.
     pub(super) unfinished: u32,
     /// Share of packets that are lost.
     pub(super) loss: f64,
@@ -265,7 +265,7 @@ impl World {
         }
     }
 
-    /// It says goodbye; the others hear of it a path's delay later.
+    /// Removes a peer, which closes its connections; the others learn of it a path's delay later.
     pub(super) fn leave(&mut self, no: No) {
         if self.peers[no as usize].machine.is_none() {
             return;

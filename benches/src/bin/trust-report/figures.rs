@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// What a line of figures begins with. A test harness may have written on the same line before it.
+/// The mark that begins the figures of a line. A test harness may have written on the same line before it.
 const MARK: &str = "figure: ";
 
 /// Every value that was printed for a name, in order.
@@ -12,7 +12,7 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// Takes the figures of a line, if it has any. What is no number is no figure (`phase=idle`).
+    /// Takes the figures of a line, if it has any. A value that is no number is no figure (`phase=idle`).
     pub(crate) fn take(&mut self, line: &str) {
         let Some((_, pairs)) = line.split_once(MARK) else { return };
         for (name, value) in pairs.split_whitespace().filter_map(|pair| pair.split_once('=')) {
@@ -22,7 +22,7 @@ impl Figures {
         }
     }
 
-    /// All values of a name; of every name that ends so where it begins with `*`.
+    /// All values of a name; if `name` begins with `*`, of every name that ends with its rest.
     pub(crate) fn of(&self, name: &str) -> Vec<f64> {
         match name.strip_prefix('*') {
             Some(end) => {

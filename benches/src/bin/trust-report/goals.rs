@@ -1,4 +1,4 @@
-//! What `docs/faults.md` demands of each figure.
+//! The goals of `docs/faults.md`: the demand on each figure.
 
 use std::fmt;
 
@@ -15,11 +15,11 @@ pub(crate) struct Goal {
     pub(crate) what: &'static str,
     figure: &'static str,
     of_many: OfMany,
-    /// What it must be.
+    /// The demand on the figure.
     pub(crate) demand: Demand,
 }
 
-/// What becomes of a figure that is printed more than once.
+/// How the values of a figure that is printed more than once are combined.
 #[derive(Debug, Clone, Copy)]
 enum OfMany {
     Sum,
@@ -34,17 +34,17 @@ pub(crate) enum Demand {
     AtLeast(f64),
     /// This or less.
     AtMost(f64),
-    /// This or more, on a machine of its own: shown, and never decides.
+    /// This or more, on a dedicated machine: shown, and never decides.
     AloneAtLeast(f64),
 }
 
-/// What came of it.
+/// The verdict on a goal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Met,
     Missed,
     Missing,
-    /// Missed on a machine that others may use.
+    /// Missed, on a machine that may be shared.
     Below,
 }
 
@@ -62,7 +62,7 @@ const fn goal(
 use Demand::{AloneAtLeast, AtLeast, AtMost};
 use OfMany::{Least, Most, Sum};
 
-/// In the order of the page.
+/// All goals, in the order of the page.
 pub(crate) const GOALS: &[Goal] = &[
     goal("G-1", "mutations", "fuzz targets run over their corpus", "fuzz_targets", Sum, AtLeast(10.0)),
     goal("G-1", "mutations", "mutations of the corpus", "fuzz_runs", Sum, AtLeast(50_000.0)),
@@ -115,7 +115,7 @@ pub(crate) const GOALS: &[Goal] = &[
 ];
 
 impl Goal {
-    /// The figure as it is shown, and whether it is what it must be.
+    /// Returns the figure as it is shown, and the verdict.
     pub(crate) fn judge(&self, figures: &Figures) -> (String, Verdict) {
         let values = figures.of(self.figure);
         let least = || values.iter().copied().fold(f64::INFINITY, f64::min);

@@ -1,9 +1,9 @@
-//! What the suites measured of the goals of `docs/faults.md`, in one table.
+//! One table of the figures that the suites measure for the goals of `docs/faults.md`.
 //!
 //! Each suite is an ordinary test or program of this project that prints lines `figure: NAME=VALUE ...`; this program runs
-//! them one after the other, collects the figures and holds them against the goals. It measures nothing itself. It ends with 1
-//! when a suite fails, a figure is missing or a goal is missed; rates of real transfers are shown and never decide, since
-//! machines are shared.
+//! them one after the other, collects the figures and compares them with the goals. It measures nothing itself. Its exit
+//! code is 1 when a suite fails, a figure is missing or a goal is missed; rates of real transfers are shown and never
+//! decide, since machines are shared.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 

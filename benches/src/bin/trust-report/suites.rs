@@ -11,13 +11,13 @@ use super::figures::Figures;
 /// One program, run from the root of the workspace by cargo.
 #[derive(Debug)]
 pub(crate) struct Suite {
-    /// What it is called here.
+    /// The suite's name in this program.
     pub(crate) name: &'static str,
-    /// What cargo is told, one line after the other; no word has a space in it.
+    /// Arguments of cargo, one command a line; no argument has a space in it.
     lines: &'static [&'static str],
 }
 
-/// How one ended.
+/// The result of a suite.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) passed: bool,
@@ -28,7 +28,7 @@ const fn suite(name: &'static str, lines: &'static [&'static str]) -> Suite {
     Suite { name, lines }
 }
 
-/// All of them; the cheap ones first.
+/// All suites, the cheap ones first.
 pub(crate) const SUITES: &[Suite] = &[
     suite("rows", &["test -p minimodel-cli --test cli -- --nocapture catalogue floors"]),
     suite("mutations", &["test -p minimodel-fuzz -- --nocapture"]),
@@ -44,7 +44,7 @@ impl Suite {
         self.lines.iter().map(|line| format!("cargo {line}")).collect::<Vec<_>>().join(" && ")
     }
 
-    /// Runs it to its end and takes its figures.
+    /// Runs the suite to its end and takes its figures.
     pub(crate) fn run(&self, verbose: bool, figures: &mut Figures) -> anyhow::Result<Ran> {
         let started = Instant::now();
         let mut passed = true;

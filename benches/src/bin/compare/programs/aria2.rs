@@ -56,7 +56,7 @@ impl Program for Aria2 {
     }
 
     fn takes(&self, shape: Shape) -> bool {
-        // Its receivers would leave when they are done; the others' serve on.
+        // aria2's receivers would leave when they are done; those of other programs keep seeding.
         shape.receivers == 1
     }
 

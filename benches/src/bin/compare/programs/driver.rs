@@ -1,5 +1,5 @@
 //! Libraries without a fitting program of their own, each behind a small driver that speaks one protocol:
-//! `ready` when it is set up, a line to go, `done PATH` when the library says that the file is complete and checked.
+//! `ready` when it is set up, a line to go, `done PATH` when the library reports the file as complete and checked.
 //! So their clocks leave out the start of a process and the set-up of a session, which is in their favour.
 
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::window::Window;
 /// From when to when a driver's clock runs.
 const TIMED: &str = "adding the torrent in a running session until the library says complete (set-up of process and session left out)";
 
-/// What is behind a driver.
+/// The tool behind a driver.
 #[derive(Debug)]
 enum Tool {
     /// libtorrent's, run by Python.

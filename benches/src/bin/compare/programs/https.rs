@@ -1,4 +1,4 @@
-//! nginx and curl over TLS 1.3, and then a hash of what came: the usual download of a model with its checksum.
+//! nginx and curl over TLS 1.3, then a hash of the received file: the usual download of a model with its checksum.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::process::{self, Process};
 use crate::stage::{Shape, Stage, free_ports};
 use crate::window::Window;
 
-/// What the receiver hashes with.
+/// The program with which the receiver hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hash {
     /// coreutils: what instructions tell people to run.
@@ -52,7 +52,7 @@ impl Https {
                 .map_err(|error| format!("{file}: {error}"))?;
         }
         let template = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/compare/peers/nginx.conf.in"));
-        // Started by root, nginx would serve as a user who cannot read the folder.
+        // Started by root, nginx would serve as a user that cannot read the folder.
         let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
         let text = template
             .replace("@DIR@", &round.to_string_lossy())
@@ -74,7 +74,7 @@ impl Https {
         Ok(server)
     }
 
-    /// curl, then the hash, compared with the sum that is known beforehand; when it ended, CPU seconds, and where.
+    /// Runs curl, then the hash, and compares it with the sum known beforehand. Returns the end time, CPU seconds and the path.
     fn receive(
         &self,
         stage: &Stage,

@@ -12,7 +12,7 @@ use crate::window::Window;
 /// Exit code of a command line that was not understood.
 const USAGE: i32 = 2;
 
-/// The product, with or without arguments of its own.
+/// `minimodel`, with or without extra arguments.
 #[derive(Debug)]
 pub(crate) struct Minimodel {
     facts: Facts,
@@ -51,7 +51,7 @@ impl Minimodel {
     ) -> Result<(Vec<Process>, Vec<String>), String> {
         let mut seeders = Vec::new();
         for number in 0..count {
-            // The same home in every round: a user has an identity.
+            // The same home in every round, as a user keeps one identity.
             let mut command = self.command(&stage.folder.join(format!("seeder{number}")));
             // As if the file had just been checked: otherwise each chunk is hashed once more when it is first sent.
             command.arg("seed").arg("--recheck").arg(Self::manifest(stage)).arg(&stage.file);
@@ -124,7 +124,7 @@ impl Minimodel {
     }
 }
 
-/// The path that a fetch answers with; its offer, when it serves, is a line of its own.
+/// The path that a fetch prints; its offer, when it serves, is a line of its own.
 fn place(fetcher: &Process, stage: &Stage) -> Result<(Instant, String), String> {
     loop {
         let (at, line) = fetcher.line(stage.limit)?;

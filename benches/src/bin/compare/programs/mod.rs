@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 use crate::stage::{Shape, Stage};
 use crate::window::{Peak, Seen};
 
-/// What the table says of a program besides figures. A program that checks less than another is not its equal, and the
-/// reader must see it.
+/// What the table shows of a program besides figures. A program that checks less than another is not comparable, and the
+/// reader must see that.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
     /// The name in `--only` and in the raw figures.
     pub(crate) key: &'static str,
     pub(crate) label: String,
-    /// Encryption, and who is known to whom by it.
+    /// Encryption, and which sides it authenticates.
     pub(crate) wire: &'static str,
     /// What the receiver has checked when its clock stops.
     pub(crate) checked: &'static str,
@@ -36,10 +36,10 @@ pub(crate) struct Run {
     pub(crate) finished: Vec<f64>,
     pub(crate) sender_cpu: f64,
     pub(crate) receiver_cpu: f64,
-    /// Of the one sender, and of the one receiver, that had most.
+    /// Peak memory of the sender, and of the receiver, that used the most.
     pub(crate) sender: Peak,
     pub(crate) receiver: Peak,
-    /// CPU seconds that neither side used: a machine that is not quiet measures its other work.
+    /// CPU seconds that neither side used: on a busy machine the figures include other work.
     pub(crate) foreign_cpu: f64,
 }
 
@@ -55,13 +55,13 @@ impl Run {
 pub(crate) trait Program {
     fn facts(&self) -> &Facts;
 
-    /// Whether it can do a shape at all.
+    /// True if the program can do this shape.
     fn takes(&self, shape: Shape) -> bool;
 
-    /// Finds it and makes what all its runs need; its version, or why it cannot run here.
+    /// Finds the program and makes what all its runs need; returns its version, or why it cannot run here.
     fn prepare(&mut self, stage: &mut Stage) -> Result<String, String>;
 
-    /// One run in a folder of its own that is taken away afterwards.
+    /// One run in a folder of its own, which is removed afterwards.
     fn run(&self, stage: &Stage, shape: Shape, round: &Path) -> Result<Run, String>;
 }
 

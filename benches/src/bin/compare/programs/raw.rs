@@ -1,4 +1,4 @@
-//! Raw quinn, memory to nowhere: not a program that anybody uses, but the floor under every QUIC transfer.
+//! Raw quinn, memory to nowhere: no program for users, but the floor under every QUIC transfer.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! A BitTorrent tracker of one torrent for the length of one run: aria2 takes no peer by hand.
-//! It answers every announce with all who announced before and with the seeders (BEP 3, compact form of BEP 23).
+//! A BitTorrent tracker of one torrent for the length of one run, since aria2 has no option to add a peer.
+//! It answers every announce with all earlier announcers and with the seeders (BEP 3, compact form of BEP 23).
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// A running tracker; dropped, it ends.
+/// A running tracker; it ends when dropped.
 #[derive(Debug)]
 pub(super) struct Tracker {
     port: u16,
@@ -27,7 +27,7 @@ impl Tracker {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                // A client that goes away is its own affair.
+                // A client that disconnects is no error of the tracker.
                 let _ = stream.and_then(|stream| answer(stream, &mut known));
             }
         });
