@@ -1,4 +1,4 @@
-//! The whole check of a file against its manifest, with progress and Ctrl-C: what `verify-artifact` and
+//! The full check of a file against its manifest, with progress and Ctrl-C: what `verify-artifact` and
 //! `write-import-receipt` do, and what `seed` does before it serves.
 
 use std::path::Path;
@@ -19,27 +19,27 @@ use crate::report;
 use crate::settings::Context;
 use crate::transfer::ending;
 
-/// Opens a file that a user named; `what` names it in failures. A link to a file is an input like any other: what it
-/// leads to now is what is read, and through this one handle.
+/// Opens a file that the user named; `what` names it in failures. A symbolic link is accepted: it is resolved once, and
+/// its target is read through the returned handle alone.
 pub(crate) fn open(what: &str, path: &Path) -> Result<SourceFile, Failure> {
-    // Looked at first for its kinder words about folders, pipes and devices.
+    // Opened first because its errors about folders, pipes and devices are clearer.
     drop(input::open(what, path)?);
     let real = path.canonicalize().map_err(|error| Failure::reading(what, path, &error))?;
     SourceFile::open(&real).map_err(|error| ending::store(&error))
 }
 
-/// How a full check is told while it runs.
+/// How the progress and failures of a full check are worded.
 pub(crate) struct Telling {
     /// The file in failures: `artifact`, `model file`.
     pub(crate) what: &'static str,
-    /// The label of the progress.
+    /// Label of the progress.
     pub(crate) label: &'static str,
-    /// The verb answers with a stream of events.
+    /// True if the verb answers with a stream of events.
     pub(crate) has_events: bool,
 }
 
-/// Reads the file once and makes every check; one that passes is recorded. Whether they passed is in the report; a
-/// failure here means that the file could not be read, or that a signal came.
+/// Reads the file once and runs every check; a file that passes all of them gets a record. The report says which checks
+/// passed; a failure means that the file could not be read, or that a signal came.
 pub(crate) fn full(
     context: &Context,
     manifest: &Manifest,
@@ -77,7 +77,7 @@ pub(crate) fn whole_report(manifest: &Manifest, verified: &Verified, publisher: 
     report
 }
 
-/// The failure of an artifact that is not what its manifest says.
+/// The failure for an artifact that does not match its manifest.
 pub(crate) fn failure(path: &Path, report: &Report) -> Failure {
     let subject = format!("the artifact `{}`", escape::path(path));
     let hint = "this is not the file that the manifest names: fetch it again, or ask its publisher";

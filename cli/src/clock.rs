@@ -7,7 +7,7 @@ pub(crate) fn now_utc() -> String {
     utc(now_unix())
 }
 
-/// Seconds since 1970 in the same spelling; a time beyond the year 9999 is shown as that number.
+/// Formats seconds since 1970 as `now_utc` does; a time beyond the year 9999 is shown as the number of seconds.
 pub(crate) fn utc(unix_seconds: u64) -> String {
     let timestamp = i64::try_from(unix_seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     timestamp.map_or_else(|| format!("{unix_seconds} seconds after 1970"), |time| time.to_string())
@@ -18,7 +18,7 @@ pub(crate) fn now_unix() -> u64 {
     u64::try_from(Timestamp::now().as_second()).unwrap_or(0)
 }
 
-/// Now, in nanoseconds since 1970, to hold against the times of files.
+/// Now, in nanoseconds since 1970, to compare with the times of files.
 pub(crate) fn now_ns() -> i128 {
     Timestamp::now().as_nanosecond()
 }

@@ -25,7 +25,8 @@ pub(crate) fn shown(text: &str) -> Shown<'_> {
     Shown { bytes: text.as_bytes(), limit: VALUE_CHARS }
 }
 
-/// [`shown`] for a path; what is not UTF-8 becomes `\xNN`, and practically never cut, because people copy paths.
+/// Displays a path like `shown`: bytes that are not UTF-8 become `\xNN`, and in practice it is never cut, because people
+/// copy paths.
 pub(crate) fn path(path: &Path) -> Shown<'_> {
     os(path.as_os_str())
 }
@@ -49,7 +50,7 @@ pub(crate) fn shell_word(text: &OsStr) -> String {
     }
 }
 
-/// See [`shown`].
+/// A foreign text that is escaped when it is displayed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown<'a> {
     bytes: &'a [u8],

@@ -1,4 +1,4 @@
-//! What the exit code says. Scripts rely on it, so a number never changes its meaning.
+//! Exit codes. Scripts rely on them, so a number never changes its meaning.
 
 /// Every exit code of `minimodel`; `docs/cli.md` has the same table, and a test holds them together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,7 +39,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// All of them, in order.
+    /// All exit codes, in ascending order.
     pub(crate) const ALL: [Self; 16] = [
         Self::Done,
         Self::Unexpected,
@@ -59,7 +59,7 @@ impl Exit {
         Self::Terminated,
     ];
 
-    /// The one with this number, if there is one.
+    /// The exit code with this number, if there is one.
     pub(crate) fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|exit| exit.code() == code)
     }

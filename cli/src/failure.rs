@@ -1,4 +1,4 @@
-//! What went wrong, for people and for scripts: an exit class and three texts.
+//! A failure, for people and for scripts: an exit class and three texts.
 
 use std::error::Error;
 use std::io;
@@ -10,12 +10,12 @@ use rustix::process::{Resource, getrlimit};
 use crate::escape;
 use crate::exit::Exit;
 
-/// Of this process, and of the whole system.
+/// Too many open files, of this process and of the whole system.
 const TOO_MANY_FILES: [Errno; 2] = [Errno::MFILE, Errno::NFILE];
 
 /// A failure as it is shown: what failed (and for which object), why, and what to do next.
 ///
-/// Texts from outside are escaped by whoever builds one.
+/// The code that makes a failure escapes texts from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// The exit code.
@@ -26,7 +26,7 @@ pub(crate) struct Failure {
     pub(crate) cause: Option<String>,
     /// The next step.
     pub(crate) hint: String,
-    /// The answer object on stdout has told it already, so that `--json` prints no second object.
+    /// True if the answer on stdout reports the failure already, so that `--json` prints no second object.
     pub(crate) is_answered: bool,
 }
 
@@ -45,7 +45,7 @@ impl Failure {
         Self { cause: Some(cause.to_string()), ..self }
     }
 
-    /// Adds what else is to be known, after the cause.
+    /// Appends further text to the cause.
     pub(crate) fn besides(self, more: &str) -> Self {
         let cause = match self.cause {
             Some(cause) => format!("{cause}\n{more}"),
@@ -54,12 +54,12 @@ impl Failure {
         Self { cause: Some(cause), ..self }
     }
 
-    /// Says that the answer on stdout tells of this failure.
+    /// Marks the failure as reported by the answer on stdout.
     pub(crate) fn answered(self) -> Self {
         Self { is_answered: true, ..self }
     }
 
-    /// Something that no input explains.
+    /// A failure that no input explains.
     pub(crate) fn unexpected(error: impl Into<String>, cause: &anyhow::Error) -> Self {
         Self::new(
             Exit::Unexpected,
@@ -70,7 +70,7 @@ impl Failure {
         .for_want_of_files(cause.as_ref())
     }
 
-    /// The same, but where `cause` is that too many files are open, the next step is to raise that limit (F2).
+    /// Replaces class and hint if `cause` is that too many files are open: the user must raise that limit (F2).
     pub(crate) fn for_want_of_files(self, cause: &(dyn Error + 'static)) -> Self {
         if !is_want_of_files(cause) {
             return self;
@@ -137,7 +137,7 @@ impl Failure {
             .for_want_of_files(cause)
     }
 
-    /// An output that is there already.
+    /// An output whose file exists already.
     pub(crate) fn exists(what: &str, path: &Path) -> Self {
         Self::new(
             Exit::Io,
@@ -148,7 +148,7 @@ impl Failure {
     }
 }
 
-/// What the system calls too many levels of symbolic links.
+/// Cause shown for `ELOOP`, too many levels of symbolic links.
 const CIRCLE: &str = "a symbolic link on the way to it leads back to itself, or through too many others";
 
 fn is_circle(cause: &io::Error) -> bool {

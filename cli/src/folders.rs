@@ -1,4 +1,4 @@
-//! Where this program keeps its own few files: `MINIMODEL_HOME`, or else the XDG folders.
+//! The folders of this program's own few files: `MINIMODEL_HOME`, or else the XDG folders.
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
@@ -12,7 +12,7 @@ use crate::companion;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// The variables that folders are found by; empty ones count as not set.
+/// Environment variables that name the folders; an empty one counts as not set.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FolderVariables {
     /// `MINIMODEL_HOME`: one folder for everything, wins over the others.
@@ -25,11 +25,10 @@ pub(crate) struct FolderVariables {
     pub(crate) xdg_state: Option<OsString>,
 }
 
-/// The two folders. `None`: neither `MINIMODEL_HOME` nor a home is known, which matters to those verbs only that
-/// need the folder.
+/// The two folders. `None`: neither `MINIMODEL_HOME` nor a home is known, which fails only verbs that need the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Folders {
-    /// `MINIMODEL_HOME`, which the others are in.
+    /// `MINIMODEL_HOME`, the parent of the two others.
     home: Option<PathBuf>,
     data: Option<PathBuf>,
     state: Option<PathBuf>,
@@ -54,17 +53,17 @@ impl Folders {
         }
     }
 
-    /// The identity.
+    /// The data folder, which holds the identity.
     pub(crate) fn data(&self) -> Result<&Path, Failure> {
         self.checked(self.data.as_deref().ok_or_else(|| no_home("data"))?)
     }
 
-    /// The consent log.
+    /// The state folder, which holds the consent log.
     pub(crate) fn state(&self) -> Result<&Path, Failure> {
         self.checked(self.state.as_deref().ok_or_else(|| no_home("state"))?)
     }
 
-    /// A folder in which another account could exchange what is kept is refused: keys, consents and records are believed.
+    /// Refuses a folder in which another account could replace files: the keys, consents and records in it are trusted.
     fn checked<'a>(&self, folder: &'a Path) -> Result<&'a Path, Failure> {
         for ours in self.home.iter().map(PathBuf::as_path).chain([folder]) {
             minimodel_companion::check_folder(ours).map_err(companion::failure)?;
@@ -73,20 +72,21 @@ impl Folders {
     }
 }
 
-/// Why a folder that its user named is one where others can exchange what was checked and put there; `None`: they cannot.
+/// Why other accounts can replace files in a folder that the user named; `None`: they cannot.
 pub(crate) fn is_shared(folder: &Path) -> Option<String> {
     let metadata = folder.metadata().ok()?;
     let (mode, user) = (metadata.mode(), rustix::process::geteuid().as_raw());
     if metadata.uid() != user && metadata.uid() != 0 {
         return Some(format!("it belongs to user {}", metadata.uid()));
     }
-    // In a folder such as `/tmp` nobody takes away what is another's. A group that the user is named for is theirs alone.
+    // In a sticky folder such as `/tmp` no account removes another's files. The user's primary group counts as the
+    // user's alone.
     let is_sticky = mode & 0o1000 != 0;
     (!is_sticky && others_may_write(mode, metadata.gid()))
         .then(|| format!("its mode is {:04o}", mode & 0o7777))
 }
 
-/// Reads a file of ours, at most `limit` bytes and one; `None` when it is not there. Nothing but a plain file is opened.
+/// Reads a file of this program, at most `limit + 1` bytes; `None` if there is none. Only a plain file is opened.
 pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     if let Err(error) = path.symlink_metadata() {
         let is_missing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
@@ -98,7 +98,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Creates a folder of ours and those above it, for this user alone.
+/// Creates a folder of this program and its parents, with mode 0700.
 pub(crate) fn create(folder: &Path) -> io::Result<()> {
     step("mkdir", || DirBuilder::new().recursive(true).mode(0o700).create(folder))
 }

@@ -8,9 +8,9 @@
 //! peer 52 characters, the peer id that belongs to it
 //! ```
 //!
-//! The third line makes a changed digit an error instead of another identity. A file that is damaged, cannot be read,
-//! is not this user's, or may be read by others is an error that names the next step; whoever holds the seed is this
-//! peer and publisher, so nothing is guessed and nothing is repaired.
+//! The third line makes a changed digit an error instead of another identity. A file that is damaged, cannot be read, is
+//! not this user's, or is accessible to others is an error that names the next step. The seed is all that is needed to
+//! act as this peer and publisher, so nothing is guessed and nothing is repaired.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ const FILE_NAME: &str = "identity.key";
 const HEAD: &str = "minimodel-identity 1";
 const WHAT: &str = "identity";
 
-/// Longer than any valid file, which has 149.
+/// Longer than any valid file, which has 149 bytes.
 const MAX_BYTES: u64 = 1024;
 
 /// The key and where it is kept.
@@ -42,7 +42,7 @@ pub(crate) struct Identity {
     pub(crate) key: SigningKey,
     /// Its file.
     pub(crate) path: PathBuf,
-    /// It was created just now.
+    /// True if it was created just now.
     pub(crate) is_new: bool,
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn load_or_create(folders: &Folders, printer: &Printer) -> Result<Ide
     }
 }
 
-/// Creates the identity; one that is there is a failure.
+/// Creates the identity; fails if there is one already.
 pub(crate) fn create_new(folders: &Folders, printer: &Printer) -> Result<Identity, Failure> {
     let path = path(folders)?;
     if path.symlink_metadata().is_ok() {
@@ -127,7 +127,7 @@ fn create(path: &Path) -> Result<Identity, Failure> {
         )
     })?;
     let identity = Identity { key: SigningKey::from_bytes(&seed), path: path.to_owned(), is_new: true };
-    // Whole or not at all, so that a process that starts beside this one never reads half a key.
+    // Written whole or not at all, so that a process that starts at the same time never reads half a key.
     let mut output = Output::create_private(WHAT, path)?;
     output.fill(render(&identity).as_bytes())?;
     output.commit()?;
@@ -139,7 +139,7 @@ fn render(identity: &Identity) -> String {
     format!("{HEAD}\nseed {seed}\npeer {}\n", identity.peer_id())
 }
 
-/// Reads an identity wherever it is kept, under the same rules.
+/// Reads an identity file at any path, under the same rules.
 pub(crate) fn read(path: &Path) -> Result<Identity, Failure> {
     let opened = input::open(WHAT, path)?;
     let failed = |error: std::io::Error| Failure::reading(WHAT, path, &error);
@@ -172,7 +172,7 @@ fn refused(path: &Path, hint: String) -> Failure {
     Failure::new(Exit::Io, format!("the identity `{}` cannot be used", escape::path(path)), hint)
 }
 
-/// The one spelling of [`render`]. The causes never show the text: it is a secret.
+/// Parses exactly what `render` writes. The causes never quote the text, which is secret.
 fn parse(text: &[u8]) -> Result<SigningKey, &'static str> {
     let text = std::str::from_utf8(text).map_err(|_| "it is not text")?;
     let mut lines = text.strip_suffix('\n').ok_or("its last line has no end")?.split('\n');

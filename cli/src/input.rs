@@ -1,4 +1,5 @@
-//! Files that are read: ordinary files only, small ones bounded, and a clear word about anything else.
+//! Input files: only ordinary files are opened, small ones are read up to a limit, and a failure names any other kind of
+//! file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
@@ -24,12 +25,12 @@ pub(crate) struct Input {
 /// Opens an ordinary file; a symbolic link is followed. `what` names it in failures: `manifest`, `artifact`.
 pub(crate) fn open(what: &str, path: &Path) -> Result<Input, Failure> {
     let failed = |error: io::Error| Failure::reading(what, path, &error);
-    // Asked before it is opened: opening a device can have effects, and a pipe would wait for its writer.
+    // Checked before opening: opening a device can have effects, and opening a pipe would wait for its writer.
     let kind = fs::metadata(path).map_err(failed)?.file_type();
     if let Some(other) = odd_kind(kind) {
         return Err(not_a_file(what, path, other));
     }
-    // Should it have become a pipe in between, it is not waited for either.
+    // A file that has become a pipe in between is not waited for either.
     let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
@@ -48,12 +49,12 @@ pub(crate) fn read_small(what: &str, path: &Path, limit: usize) -> Result<Vec<u8
     Ok(bytes)
 }
 
-/// The bytes of what should be a manifest, at most 64 KiB and one.
+/// Reads the text of a manifest, valid or not: at most 64 KiB and one byte more.
 pub(crate) fn manifest_text(path: &Path) -> Result<Vec<u8>, Failure> {
     read_small("manifest", path, MAX_MANIFEST_BYTES)
 }
 
-/// A valid manifest.
+/// Reads a manifest, which must be valid.
 pub(crate) fn manifest(path: &Path) -> Result<Manifest, Failure> {
     Manifest::parse(&manifest_text(path)?).map_err(|error| {
         Failure::new(

@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM, on a thread of their own, so that nothing that blocks can keep them waiting. Verbs that work
-//! through one file stop between two pieces; transfers end in order. A second signal ends the process at once.
+//! Ctrl-C and SIGTERM, received on a thread of their own, so that no blocking call delays them. Verbs that work through
+//! one file stop between two reads or writes; transfers shut down in order. A second signal ends the process at once.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -18,16 +18,16 @@ const NONE: u8 = 0;
 /// SIGXFSZ, which has the same number on all systems that have it.
 const FILE_SIZE_EXCEEDED: i32 = 25;
 
-/// The first signal that came; the process has one set of them.
+/// Exit code of the signal that came; a process has one set of signals.
 static CAME: AtomicU8 = AtomicU8::new(NONE);
 
-/// The one who listens; a verb that works in several steps listens in each.
+/// The signal listener of the process; every step of a verb shares it.
 static LISTENER: Mutex<Option<Interrupt>> = Mutex::new(None);
 
-/// The user is being asked, and nothing else is done meanwhile.
+/// True while the user is asked; the process does nothing else meanwhile.
 static IS_ASKING: AtomicBool = AtomicBool::new(false);
 
-/// While the user is asked a signal ends the process, as it would if nobody listened.
+/// Runs `ask`. Meanwhile a signal ends the process at once, as it does without a listener.
 pub(crate) fn while_asking<T>(ask: impl FnOnce() -> T) -> T {
     IS_ASKING.store(true, Ordering::Relaxed);
     let reply = ask();
@@ -35,7 +35,7 @@ pub(crate) fn while_asking<T>(ask: impl FnOnce() -> T) -> T {
     reply
 }
 
-/// What the process is to end with, once a signal has come.
+/// The exit code of the process, once a signal has come.
 pub(crate) fn came() -> Option<Exit> {
     exit_of(CAME.load(Ordering::Relaxed))
 }
@@ -48,21 +48,21 @@ fn exit_of(code: u8) -> Option<Exit> {
     }
 }
 
-/// As many files as a verb may still come to open.
+/// Number of files that a verb may still have to open.
 const SPARE_FILES: usize = 16;
 
-/// Sees whether so many files can still be opened. Asked before a runtime is made, since what takes the signals over has
-/// no words for want of them.
+/// Checks that `SPARE_FILES` more files can be opened. Called before a runtime is made, because tokio panics if it runs out
+/// of file descriptors while it takes the signals over.
 pub(crate) fn check_spare_files() -> io::Result<()> {
     let stderr = io::stderr();
     let spare: Result<Vec<_>, _> = (0..SPARE_FILES).map(|_| fcntl_dupfd_cloexec(&stderr, 0)).collect();
     Ok(spare.map(drop)?)
 }
 
-/// From now on a write beyond the limit on file sizes (`ulimit -f`) is an error and no longer the process's end.
-/// Must be called within a runtime.
+/// Makes a write beyond the limit on file sizes (`ulimit -f`) an error instead of the end of the process. Must be called
+/// within a runtime.
 pub(crate) fn outlive_file_size_limit() -> io::Result<()> {
-    // The handler stays when what it would tell is dropped.
+    // The handler stays after its receiver is dropped.
     signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED)).map(drop)
 }
 
@@ -71,12 +71,12 @@ pub(crate) fn outlive_file_size_limit() -> io::Result<()> {
 pub(crate) struct Interrupt {
     /// 0, or the exit code that the signal asks for.
     code: Arc<AtomicU8>,
-    /// Becomes true with the first signal, for those who wait.
+    /// Becomes true with the first signal.
     asked: watch::Receiver<bool>,
 }
 
 impl Interrupt {
-    /// Takes the signals over from here on. One that came before is still there.
+    /// Starts to handle the signals, or returns the listener that does; it remembers a signal that came before.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let mut listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
         match &*listener {
@@ -142,13 +142,13 @@ impl Interrupt {
         ))
     }
 
-    /// A reader or writer that fails once a signal has come; [`check`](Self::check) then tells the failure.
+    /// A reader or writer that fails once a signal has come; [`check`](Self::check) then gives the failure.
     pub(crate) fn guard<T>(&self, inner: T) -> Guarded<T> {
         Guarded { interrupt: self.clone(), inner }
     }
 }
 
-/// See [`Interrupt::guard`].
+/// A reader or writer made by [`Interrupt::guard`].
 #[derive(Debug)]
 pub(crate) struct Guarded<T> {
     interrupt: Interrupt,

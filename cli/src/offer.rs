@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::input;
 
-/// Reads an offer and checks its signature. Whether it has expired is asked where it is used
+/// Reads an offer and checks its signature. The code that uses the offer checks its expiry
 /// ([`SignedOffer::check_fresh`]).
 pub(crate) fn read(argument: &OfferArg) -> Result<SignedOffer, Failure> {
     match argument {
@@ -16,7 +16,7 @@ pub(crate) fn read(argument: &OfferArg) -> Result<SignedOffer, Failure> {
             parse(text).map_err(|error| invalid(&format!("the offer `{}`", escape::shown(text)), &error))
         }
         OfferArg::File(path) => {
-            // A line end or two more than the text.
+            // Room for a line end of two bytes.
             let bytes = input::read_small("offer", path, MAX_OFFER_TEXT_LEN + 2)?;
             let named = || format!("the offer in `{}`", escape::path(path));
             let text = std::str::from_utf8(&bytes).map_err(|_| invalid(&named(), &OfferError::Prefix))?;
@@ -25,7 +25,7 @@ pub(crate) fn read(argument: &OfferArg) -> Result<SignedOffer, Failure> {
     }
 }
 
-/// The text of an offer, with one line end or none, as a file or a clipboard holds it.
+/// Parses the text of an offer, with or without a line end, as a file or a clipboard holds it.
 pub(crate) fn parse(text: &str) -> Result<SignedOffer, OfferError> {
     let text = text.strip_suffix('\n').unwrap_or(text);
     text.strip_suffix('\r').unwrap_or(text).parse()

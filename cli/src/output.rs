@@ -1,7 +1,7 @@
-//! Files that come into being whole or not at all, and never over another one.
+//! Output files, written whole or not at all, and never over another file.
 //!
 //! A temporary file in the same folder is filled, synced, and renamed without replacing; then the folder is synced.
-//! Until the rename nothing is there under the name; dropping an [`Output`] before takes the temporary file away.
+//! Before the rename there is no file of the final name, and dropping the [`Output`] removes the temporary file.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
@@ -18,7 +18,7 @@ use crate::failure::Failure;
 /// Permissions of an ordinary output before the user's mask.
 const ORDINARY_MODE: u32 = 0o666;
 
-/// A file on its way. `what` names it in failures: `manifest`, `receipt`.
+/// An output file before its rename. `what` names it in failures: `manifest`, `receipt`.
 #[derive(Debug)]
 pub(crate) struct Output {
     what: &'static str,
@@ -52,7 +52,7 @@ impl Output {
         Ok(Self { what, path: path.to_owned(), temporary })
     }
 
-    /// Where the bytes go.
+    /// The temporary file, to be written.
     pub(crate) fn file(&mut self) -> &mut File {
         self.temporary.as_file_mut()
     }
@@ -68,7 +68,7 @@ impl Output {
         written.map_err(|error| self.failed(&error))
     }
 
-    /// Gives the file its name, unless something else took it meanwhile.
+    /// Syncs the file and gives it its name; fails if that name is taken meanwhile.
     pub(crate) fn commit(self) -> Result<(), Failure> {
         let Self { what, path, temporary } = self;
         let failed = |error: io::Error| Failure::writing(what, &path, &error);
@@ -76,7 +76,7 @@ impl Output {
         let mut temporary = temporary.into_temp_path();
         step("rename", || rename_without_replacing(&temporary, &path)).map_err(failed)?;
         temporary.disable_cleanup(true);
-        // Some file systems cannot sync a folder; the file itself is safe by then.
+        // Some file systems cannot sync a folder; the file itself is synced by then.
         if let Ok(folder) = File::open(folder(&path)) {
             let _ = step("sync_dir", || folder.sync_all());
         }
@@ -91,12 +91,12 @@ pub(crate) fn write(what: &'static str, path: &Path, bytes: &[u8]) -> Result<(),
     output.commit()
 }
 
-/// Whether an ordinary file can come into being there: its name is free, and its folder takes a new file, which goes again.
+/// Checks that an ordinary file can be created: its name is free, and its folder takes a temporary file.
 pub(crate) fn check_can_be_made(what: &'static str, path: &Path) -> Result<(), Failure> {
     Output::create(what, path).map(drop)
 }
 
-/// Refuses a name that is taken, by a symbolic link too: what it points to is not what was named.
+/// Refuses a name that is taken, even by a symbolic link: the target of the link is not what the user named.
 pub(crate) fn check_free(what: &str, path: &Path) -> Result<(), Failure> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -111,7 +111,7 @@ pub(crate) fn check_free(what: &str, path: &Path) -> Result<(), Failure> {
 
 fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Some file systems know no such rename; a hard link does not replace either.
+        // Some file systems have no such rename; a hard link does not replace a file either.
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
             fs::hard_link(from, to)?;
             fs::remove_file(from)
@@ -128,7 +128,7 @@ pub(crate) fn folder(path: &Path) -> &Path {
     }
 }
 
-/// The temporary name is longer than the name, and a name has 255 bytes at most.
+/// The start of a file name, for the temporary name: that is longer, and may have 255 bytes at most.
 fn truncated(name: &std::ffi::OsStr) -> &std::ffi::OsStr {
     use std::os::unix::ffi::OsStrExt as _;
     let bytes = name.as_bytes();

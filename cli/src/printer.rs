@@ -1,10 +1,10 @@
 //! The only place that writes to stdout and stderr.
 //!
-//! stdout carries the answer and nothing else; people are spoken to on stderr. Everything printed passes
-//! [`escape::harmless`] (or leaves as ASCII JSON), colours are added after that, and neither a colour nor a progress
-//! bar carries meaning. A reader that goes away (`| head`) is not an error: what follows is dropped. Where nobody reads,
-//! an answer waits for its reader until a signal comes; what is told beside it waits a moment and is dropped, so that no
-//! work stands still for want of a listener.
+//! stdout carries the answer and nothing else; messages for people go to stderr. Everything printed passes
+//! [`escape::harmless`] (or leaves as ASCII JSON), colours are added after that, and neither a colour nor a progress bar
+//! carries meaning. A reader that closes stdout (`| head`) is not an error: further output is dropped. If stdout is open
+//! but not read, an answer waits until it is read or a signal comes. A message on stderr waits a moment and is then
+//! dropped, so that a full pipe stops no work.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
@@ -27,10 +27,10 @@ use crate::stream::{self, Unhurried};
 /// Longest answer to a question, in bytes: `yes` and some room.
 const MAX_REPLY_BYTES: u64 = 256;
 
-/// A line on stderr waits this long for room, and not at all after one that waited in vain.
+/// Longest wait of a line on stderr for room; a line after one that timed out does not wait.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What ends a run waits this long, whatever was before.
+/// Longest wait of the failure that ends a run, even if the line before it timed out.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a piece of a line looks, where colours are on.
@@ -40,11 +40,11 @@ pub(crate) enum Tone {
     Plain,
     /// Headings and names.
     Strong,
-    /// Something holds.
+    /// A good result.
     Good,
-    /// Something to know.
+    /// A warning.
     Warning,
-    /// Something failed.
+    /// A failure.
     Bad,
 }
 
@@ -110,16 +110,16 @@ pub(crate) struct Manner {
     pub(crate) colours_stderr: bool,
 }
 
-/// See the module.
+/// Writer of all output on the process's stdout and stderr.
 #[derive(Debug)]
 pub(crate) struct Printer {
     manner: Manner,
-    /// There is nobody to answer.
+    /// True if answers are discarded.
     is_mute: bool,
     has_lost_stdout: AtomicBool,
-    /// It was lost because nobody read it, so that an answer is missing.
+    /// True if stdout was given up because it was not read, so that an answer is missing.
     was_unread: AtomicBool,
-    /// A line on stderr waited in vain.
+    /// True if the last line on stderr timed out.
     is_clogged: AtomicBool,
     bar: Mutex<Option<ProgressBar>>,
     stdout: Unhurried<io::Stdout>,
@@ -141,7 +141,7 @@ impl Printer {
         }
     }
 
-    /// A printer for work that nobody waits for: it answers nothing, and only warnings go to stderr.
+    /// A printer for work in the background: answers are discarded, and only warnings go to stderr.
     pub(crate) fn mute() -> Self {
         let manner = Manner {
             is_json: false,
@@ -163,15 +163,15 @@ impl Printer {
         self.answer_bytes(line.into().render(self.manner.colours_stdout).as_bytes())
     }
 
-    /// Lines of the answer in the place of the `above` lines before them, on a terminal.
+    /// Prints lines of the answer over the last `above` lines of the terminal.
     pub(crate) fn answer_anew(&self, above: usize, lines: &[Line]) -> Result<(), Failure> {
-        // Up to the first of them (ECMA-48 CUU, to the first column), and away with all below (ED).
+        // Up to the first of these lines (ECMA-48 CUU, then the first column), and erase all below (ED).
         let mut text = if above == 0 { String::new() } else { format!("\u{1b}[{above}A\r\u{1b}[J") };
         lines.iter().for_each(|line| text += &line.render(self.manner.colours_stdout));
         self.answer_bytes(text.as_bytes())
     }
 
-    /// Whether nobody reads stdout any more, so that a verb without an end may end.
+    /// True if stdout is not read any more, so that a verb that runs without an end can stop.
     pub(crate) fn has_lost_stdout(&self) -> bool {
         self.has_lost_stdout.load(Ordering::Relaxed)
     }
@@ -199,14 +199,14 @@ impl Printer {
         if self.manner.is_json { self.object(&Event::new(name, fields)) } else { Ok(()) }
     }
 
-    /// An event object on stderr, for what must not stand among the answers (`--progress json`); also with `-q`.
+    /// An event object on stderr, for events that must not mix with answers (`--progress json`); also with `-q`.
     pub(crate) fn event_beside<T: Serialize>(&self, name: &str, fields: T) {
         if let Ok(line) = json::line(&Event::new(name, fields)) {
             self.tell(&format!("{line}\n"));
         }
     }
 
-    /// Bytes of our own making as the answer, unchanged (completions, a canonical form).
+    /// Bytes that this program made, as the answer, without escapes (completions, a canonical form).
     pub(crate) fn answer_bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
         if self.is_mute {
             return Ok(());
@@ -231,7 +231,7 @@ impl Printer {
         }
     }
 
-    /// Something people should read, on stderr; not with `-q`.
+    /// A message for people, on stderr; not with `-q`.
     pub(crate) fn note(&self, line: impl Into<Line>) {
         if !self.manner.is_quiet {
             self.tell(&line.into().render(self.manner.colours_stderr));
@@ -245,13 +245,13 @@ impl Printer {
         }
     }
 
-    /// Something to know that is no failure, on stderr; also with `-q`.
+    /// A warning, on stderr; also with `-q`.
     pub(crate) fn warning(&self, text: &str) {
         let line = Line::default().with(Tone::Warning, "warning:").with(Tone::Plain, format!(" {text}"));
         self.tell(&line.render(self.manner.colours_stderr));
     }
 
-    /// A failure: its blocks on stderr, and under `--json` its object on stdout unless the answer told it already.
+    /// A failure: its blocks on stderr, and under `--json` its object on stdout unless the answer reports it already.
     pub(crate) fn failure(&self, failure: &Failure) {
         let mut line = Line::default();
         let blocks = [
@@ -273,7 +273,7 @@ impl Printer {
                 cause: failure.cause.as_deref(),
                 hint: &failure.hint,
             };
-            // A stdout that takes nothing cannot be told about on stdout; the block on stderr is there.
+            // An error of stdout cannot be reported on stdout; the block on stderr is there.
             let _ = self.event("error", object);
         }
     }
@@ -281,7 +281,7 @@ impl Printer {
     /// Asks on stderr and reads one line from stdin, without its line end. `None`: stdin ended.
     pub(crate) fn ask(&self, question: impl Into<Line>) -> io::Result<Option<String>> {
         let prompt = question.into().render(self.manner.colours_stderr);
-        // Nobody may agree to what was not shown.
+        // Waits without limit, because the user must not agree to a question that was not shown.
         self.tell_within(prompt.trim_end_matches('\n'), Duration::MAX);
         let mut reply = Vec::new();
         interrupt::while_asking(|| io::stdin().lock().take(MAX_REPLY_BYTES).read_until(b'\n', &mut reply))?;
@@ -292,13 +292,13 @@ impl Printer {
         Ok(Some(String::from_utf8_lossy(&reply).trim_end_matches(['\n', '\r']).to_owned()))
     }
 
-    /// What a progress bar draws, on stderr. It is dropped where there is no room: the next drawing says the same anew.
-    /// The bar takes its turn itself: a line is printed while it is suspended.
+    /// Writes what a progress bar draws to stderr. A drawing for which there is no room is dropped: the next one
+    /// replaces it. It needs no lock, because lines are printed while the bar is suspended.
     pub(crate) fn draw(&self, drawing: &[u8]) {
         let _ = stream::write(&self.stderr, drawing, |_| false);
     }
 
-    /// Lines are printed above this bar from now on; `None` when it is gone.
+    /// Sets the bar above which lines are printed from now on; `None` when there is none any more.
     pub(crate) fn set_bar(&self, bar: Option<ProgressBar>) {
         *self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = bar;
     }
@@ -308,7 +308,7 @@ impl Printer {
         self.tell_within(text, if is_clogged { Duration::ZERO } else { PATIENCE });
     }
 
-    /// A stderr that is gone, or that nobody reads, has no one to be told about it.
+    /// Writes to stderr. An error is ignored, because there is no other stream on which to report it.
     fn tell_within(&self, text: &str, patience: Duration) {
         let _turn = io::stderr().lock();
         let written =
@@ -326,14 +326,14 @@ impl Printer {
     }
 }
 
-/// A signal came while nobody read.
+/// The failure for a signal that came while an answer waited to be read.
 fn unread() -> Failure {
     let class = interrupt::came().unwrap_or(Exit::Interrupted);
     let hint = "read what it writes, then run the same command again";
     Failure::new(class, "stopped while nobody read the answer on stdout", hint)
 }
 
-/// The object that tells of a failure: `{"event":"error","version":0,"code":..,"error":..,"cause":..,"hint":..}`.
+/// The event object of a failure: `{"event":"error","version":0,"code":..,"error":..,"cause":..,"hint":..}`.
 #[derive(Serialize)]
 struct FailureObject<'a> {
     code: u8,

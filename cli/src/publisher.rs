@@ -1,5 +1,5 @@
-//! Known publishers at the command line: what is said of a manifest's key, what is asked, and what is kept. What follows
-//! from a key is decided in [`minimodel_companion::publishers`].
+//! Known publishers at the command line: describes a manifest's key, asks about it, and keeps it.
+//! [`minimodel_companion::publishers`] decides what follows from a key.
 
 use minimodel_companion::Problem;
 use minimodel_companion::publishers::{
@@ -16,20 +16,20 @@ use crate::failure::Failure;
 use crate::printer::{Line, Tone};
 use crate::settings::Context;
 
-/// The check in reports and receipts.
+/// Name of this check in reports and receipts.
 pub(crate) const CHECK: &str = "publisher.key";
 
-/// What is known, or nothing where there is no folder for it.
+/// The record of known publishers; `None` if there is no state folder for it.
 fn known(context: &Context) -> Option<Publishers> {
     context.folders.state().ok().map(Publishers::of)
 }
 
-/// The record of this user.
+/// The record of known publishers of this user.
 pub(crate) fn record(context: &Context) -> Result<Publishers, Failure> {
     Ok(Publishers::of(context.folders.state()?))
 }
 
-/// Holds a manifest against what is known of its publisher.
+/// Compares a manifest with what is known of its publisher.
 pub(crate) fn judge(context: &Context, manifest: &Manifest) -> Result<Judged, Failure> {
     match known(context) {
         Some(publishers) => publishers.judge(manifest).map_err(failure),
@@ -37,7 +37,7 @@ pub(crate) fn judge(context: &Context, manifest: &Manifest) -> Result<Judged, Fa
     }
 }
 
-/// The same for a verb that only shows; a record that cannot be read is told of.
+/// Like `judge`, for a verb that only shows: it warns of an alarm, and of a record that cannot be read.
 pub(crate) fn look(context: &Context, manifest: &Manifest) -> Option<Judged> {
     let tell = |failure: &Failure| tell_unreadable(context, failure);
     let judged = judge(context, manifest).inspect_err(tell).ok()?;
@@ -47,18 +47,18 @@ pub(crate) fn look(context: &Context, manifest: &Manifest) -> Option<Judged> {
     Some(judged)
 }
 
-/// Warns of a record that cannot be read, where that refuses nothing.
+/// Warns of a record that cannot be read, for a verb that goes on without it.
 pub(crate) fn tell_unreadable(context: &Context, failure: &Failure) {
     let cause = failure.cause.as_deref().map(|cause| format!(" ({cause})")).unwrap_or_default();
     context.printer.warning(&format!("{}{cause}: {}", failure.error, failure.hint));
 }
 
-/// A failure of the record, or a manifest that is refused, as this process ends with it.
+/// An error of the record, or the refusal of a manifest, as a failure.
 pub(crate) fn failure(error: PublisherError) -> Failure {
     companion::failure(Problem::from(error))
 }
 
-/// What is said of a manifest's signature: who signed it, and since when that is known.
+/// Describes a manifest's signature: which key made it, and since when that key is known.
 pub(crate) fn words(judged: &Judged) -> String {
     let by = || escape::shown(&judged.shown.to_string()).to_string();
     let id = escape::shown(&judged.publisher);
@@ -89,8 +89,9 @@ fn listed(known: &[KnownKey]) -> String {
     known.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether a manifest may be gone on with, before anything is agreed to: its user accepts what is not known by flag, or on a
-/// terminal by the word `yes` to a question of its own. Gives what was accepted. `done`: what has happened so far.
+/// Decides whether the verb goes on with a manifest, before the user consents to anything. A key other than the known
+/// one must be accepted by flag, or on a terminal by the word `yes` to a question of its own. Returns the key that was
+/// accepted. `done`: what has happened so far, for a refusal.
 pub(crate) fn settle(
     context: &Context,
     judged: &Judged,
@@ -136,7 +137,7 @@ pub(crate) fn settle(
     Err(failure.because(format!("{cause}; {said}")))
 }
 
-/// Keeps the key of a manifest whose user agreed to import, before anything is done with that.
+/// Keeps the key of a manifest after the user consented to the import, and before the import begins.
 pub(crate) fn keep(
     context: &Context,
     manifest: &Manifest,
@@ -148,7 +149,7 @@ pub(crate) fn keep(
     Ok(())
 }
 
-/// Says that the key of a manifest was kept, if it was not known before.
+/// Reports that the key of a manifest was kept, if it was not known before.
 pub(crate) fn tell_kept(context: &Context, judged: &Judged) {
     if matches!(judged.standing, Standing::New | Standing::Changed { .. }) {
         let id = escape::shown(&judged.publisher);
@@ -158,7 +159,7 @@ pub(crate) fn tell_kept(context: &Context, judged: &Judged) {
     }
 }
 
-/// One known key, in events.
+/// A known key, in events.
 #[derive(Serialize)]
 pub(crate) struct KeyObject {
     key: String,
@@ -180,7 +181,7 @@ impl From<&KnownKey> for KeyObject {
     }
 }
 
-/// What a manifest shows and how that stands, in events.
+/// The key of a manifest and the verdict on it, in events.
 #[derive(Serialize)]
 pub(crate) struct JudgedObject<'a> {
     publisher: &'a str,
@@ -208,20 +209,20 @@ impl<'a> From<&'a Judged> for JudgedObject<'a> {
     }
 }
 
-/// The event of a manifest that is refused; of others it stands in the events that follow.
+/// Prints the event of a refused manifest; for others the verdict is part of later events.
 fn tell(context: &Context, judged: &Judged) -> Result<(), Failure> {
     context.printer.event("publisher", JudgedObject::from(judged))
 }
 
-/// The check of reports: it fails where the manifest is refused. None for a manifest without a signature of a publisher
-/// without a known key, of which nothing can be said.
+/// The check of the publisher's key for reports, which fails if the manifest is refused. The report is empty for an
+/// unsigned manifest of a publisher without a known key: nothing can be said of it.
 pub(crate) fn check(judged: &Judged, options: &PublisherOptions) -> Report {
     let wanted = options.publisher_key.filter(|wanted| judged.demand(*wanted).is_err());
     let is_refused = wanted.is_some() || judged.admit(options.accept_publisher_key.as_ref()).is_err();
     checked(judged, wanted, if is_refused { Outcome::Fail } else { Outcome::Warn })
 }
 
-/// The same of an import that its user agreed to: what was accepted is a warning.
+/// Like `check`, for an import that the user agreed to: an accepted key is a warning.
 pub(crate) fn check_of_import(judged: &Judged) -> Report {
     checked(judged, None, Outcome::Warn)
 }
@@ -247,14 +248,14 @@ fn checked(judged: &Judged, wanted: Option<PublisherKey>, of_alarm: Outcome) -> 
     report
 }
 
-/// Ends a verb that judges and asks nobody; its answer has the check.
+/// Refuses a manifest for a verb that asks no question; its answer includes the check.
 pub(crate) fn refuse(judged: &Judged, options: &PublisherOptions) -> Result<(), Failure> {
     let demanded = options.publisher_key.map_or(Ok(()), |wanted| judged.demand(wanted));
     let admitted = demanded.and_then(|()| judged.admit(options.accept_publisher_key.as_ref()));
     admitted.map_err(|refusal| failure(PublisherError::Refused(refusal)))
 }
 
-/// A demand that a manifest does not meet, before it is handed on.
+/// Refuses a manifest whose key is not the one that `--publisher-key` demands, before it is passed on.
 pub(crate) fn demand(judged: &Judged, options: &PublisherOptions) -> Result<(), Failure> {
     let refused = |refusal| failure(PublisherError::Refused(refusal));
     options.publisher_key.map_or(Ok(()), |wanted| judged.demand(wanted).map_err(refused))

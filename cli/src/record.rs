@@ -1,6 +1,5 @@
-//! The record beside a partial file, read only: for `inspect` and `verify-chunks`, which must not take the lock that
-//! a running `fetch` holds. The bytes are those of `docs/store.md`; a test holds this reader against what the store
-//! itself writes.
+//! Read-only view of the record beside a partial file, for `inspect` and `verify-chunks`, which must not take the lock
+//! that a running `fetch` holds. The bytes are those of `docs/store.md`; a test reads what the store itself writes.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -20,10 +19,10 @@ pub(crate) const MAGIC: &[u8] = b"MMSTATE\n";
 const VERSION: u32 = 1;
 const CHECKSUM_BYTES: usize = 8;
 
-/// Longest record that is read: more than a million chunks.
+/// Longest record that is read; it has room for more than a million chunks.
 const MAX_RECORD_BYTES: usize = 1 << 30;
 
-/// What a record says. Nothing of it is believed before it is proven ([`check`]).
+/// Content of a record. None of it is believed before it is proven ([`check`]).
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) swarm_id: Digest,
@@ -32,7 +31,7 @@ pub(crate) struct Record {
     pub(crate) chunk_count: u32,
     /// The last entry of each chunk.
     pub(crate) chunks: BTreeMap<u32, Recorded>,
-    /// Processes that opened the file: id and time, in seconds since 1970.
+    /// Processes that opened the file: process id and time, in seconds since 1970.
     pub(crate) sessions: Vec<(u32, u64)>,
     /// Peers that sent something wrong: key and chunk.
     pub(crate) blames: Vec<([u8; 32], u32)>,
@@ -87,7 +86,7 @@ fn parse(bytes: &[u8]) -> Result<Record, String> {
         blames: Vec::new(),
         dropped_bytes: 0,
     };
-    // The first bad entry ends the record, as it does for the store.
+    // The first bad entry ends the record, as in the store.
     let mut good = cursor.rest;
     while record.take_entry(&mut cursor).is_some() {
         good = cursor.rest;
@@ -118,7 +117,7 @@ impl Record {
     }
 }
 
-/// Takes `len` bytes and the checksum over them, if it holds.
+/// Takes `len` bytes and the checksum after them; `None` if it does not match.
 fn checked<'a>(cursor: &mut Cursor<'a>, len: usize) -> Option<&'a [u8]> {
     let (content, rest) = cursor.rest.split_at_checked(len)?;
     let (sum, rest) = rest.split_at_checked(CHECKSUM_BYTES)?;
@@ -148,9 +147,9 @@ impl Cursor<'_> {
     }
 }
 
-/// Holds every recorded chunk against the manifest's root and against the bytes of the partial file.
+/// Checks every recorded chunk against the manifest's root and against the bytes of the partial file.
 ///
-/// `seen` is told the length of each chunk as it is read, and may end the work with an error.
+/// `seen` is called with the length of each chunk that was read; its error ends the check.
 pub(crate) fn check(
     record: &Record,
     manifest: &Manifest,
@@ -208,7 +207,7 @@ pub(crate) fn check(
     Ok(report)
 }
 
-/// Chunks that a message names one by one.
+/// Number of chunks that a message lists one by one.
 const NAMED_CHUNKS: usize = 16;
 
 fn name_chunks(report: &mut Report, name: &'static str, bad: &[u32], all: usize) {
@@ -248,7 +247,7 @@ mod tests {
         (folder, manifest, path)
     }
 
-    /// The artifact of the fixtures and as much again of zeros: nobody looks inside here.
+    /// The artifact of the fixtures, padded with zeros to 20,000 bytes: its content does not matter here.
     fn artifact() -> Vec<u8> {
         let mut artifact = manifest_artifact();
         artifact.resize(20_000, 0);

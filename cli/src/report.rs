@@ -84,7 +84,7 @@ pub(crate) fn failure(class: Exit, subject: &str, report: &Report, hint: &str) -
     Failure::new(class, format!("{subject} failed {count}"), hint).because(cause)
 }
 
-/// The manifest, or its own report as the answer and the failure to end with.
+/// Reads a manifest. If it is not valid, prints its report as the answer and returns the failure.
 pub(crate) fn manifest_or_answer(printer: &Printer, path: &std::path::Path) -> Result<Manifest, Failure> {
     let text = crate::input::manifest_text(path)?;
     let error = match Manifest::parse(&text) {
@@ -101,8 +101,8 @@ pub(crate) fn manifest_or_answer(printer: &Printer, path: &std::path::Path) -> R
     Err(error.answered())
 }
 
-/// Whether a verb that judges goes on with a manifest: how its key stands, or its own report as the answer and the failure to
-/// end with.
+/// Judges a manifest's key for a verb that asks no question. If the manifest is refused, prints its report as the answer
+/// and returns the failure.
 pub(crate) fn admit_or_answer(
     context: &Context,
     manifest: &Manifest,

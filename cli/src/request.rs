@@ -1,8 +1,8 @@
-//! The request of `import-peer-request`, read from its file, with its offers and what it asks for.
+//! The request file of `import-peer-request`: its offers, and the actions that it asks for.
 //!
-//! The MiniModel documentation names the command; the fields and their version are ours, described in `docs/cli.md`.
-//! [`PeerRequest`] holds what can be judged without knowing an offer. Each disagreement with the manifest is told, and
-//! nothing is dialed before there is none.
+//! The MiniModel documentation names the command; the fields and their version are defined by this project, in
+//! `docs/cli.md`. [`PeerRequest`] has the checks that need no knowledge of offers. Every mismatch with the manifest is
+//! reported, and no peer is dialed if there is one.
 
 use std::path::Path;
 
@@ -24,18 +24,18 @@ use crate::{input, offer};
 /// A request that agrees with its manifest.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    /// Whom to fetch from; signatures checked, one swarm, at least one.
+    /// Offers of the peers to fetch from: signatures verified, all for one swarm, at least one.
     pub(crate) offers: Vec<SignedOffer>,
-    /// What the request asks its reader to agree to. It is nobody's consent: a file cannot agree to anything.
+    /// Actions that the request asks the user to consent to. They are no consent: a file cannot agree to anything.
     pub(crate) asks: Vec<Action>,
 }
 
-/// Reads a request and holds it against `manifest`.
+/// Reads a request and checks it against `manifest`.
 pub(crate) fn read(path: &Path, manifest: &Manifest) -> Result<Request, Failure> {
     check(&text(path)?, manifest).map_err(|faults| invalid(path, &faults))
 }
 
-/// What a request says, label and escaped value, whether or not it agrees with anything.
+/// The fields of a request, label and escaped value, unchecked.
 pub(crate) fn summary(path: &Path) -> Result<Vec<(String, String)>, Failure> {
     let text = text(path)?;
     let shown = |text: &str| escape::shown(text).to_string();
@@ -62,7 +62,7 @@ fn text(path: &Path) -> Result<PeerRequest, Failure> {
     })
 }
 
-/// All that is wrong, each with both values.
+/// Checks a request against `manifest`; the error lists every fault, each with both values.
 fn check(text: &PeerRequest, manifest: &Manifest) -> Result<Request, Vec<String>> {
     let found = text.check(manifest);
     let mut faults: Vec<String> = found.iter().map(told).collect();
@@ -78,7 +78,7 @@ fn check(text: &PeerRequest, manifest: &Manifest) -> Result<Request, Vec<String>
     Err(faults)
 }
 
-/// The actions that a request asks for, if it asks for what can be agreed to.
+/// Parses the actions that a request asks for; refuses what `import-peer-request` does not do.
 fn asks(words: &[String]) -> Result<Vec<Action>, String> {
     let asked =
         ConsentFlag::from_words(words.iter().map(String::as_str)).map_err(|error| error.to_string())?;
@@ -119,7 +119,7 @@ fn told(fault: &RequestFault) -> String {
     }
 }
 
-/// The offers that can be read and are for this swarm; too many are not looked at.
+/// The offers that can be parsed and are for this swarm; none is parsed if there are too many.
 fn offers(text: &PeerRequest, manifest: &Manifest, faults: &mut Vec<String>) -> Vec<SignedOffer> {
     if text.offers.len() > MAX_REQUEST_OFFERS {
         return Vec::new();
@@ -127,7 +127,7 @@ fn offers(text: &PeerRequest, manifest: &Manifest, faults: &mut Vec<String>) -> 
     let mut offers = Vec::new();
     for (number, text) in text.offers.iter().enumerate() {
         let parsed = match text.parse() {
-            // A request is one file; it names no others.
+            // A request must not name other files.
             Ok(OfferArg::Text(text)) => offer::parse(&text),
             Ok(OfferArg::File(_)) | Err(_) => Err(minimodel_wire::OfferError::Prefix),
         };

@@ -1,4 +1,4 @@
-//! From flags and environment to what the verbs are given.
+//! Resolves flags and environment into what the verbs get.
 //!
 //! The environment is read here and nowhere else (clap reads the `MINIMODEL_*` equivalents of flags).
 
@@ -9,7 +9,7 @@ use crate::args::{ColorChoice, Global, ProgressChoice};
 use crate::folders::{FolderVariables, Folders};
 use crate::printer::{Manner, Printer};
 
-/// What the process was started with, besides its arguments.
+/// Environment of the process: variables and terminals.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Surroundings {
     folder_variables: FolderVariables,
@@ -18,12 +18,12 @@ pub(crate) struct Surroundings {
     stdin_is_terminal: bool,
     stdout_is_terminal: bool,
     stderr_is_terminal: bool,
-    /// For a command line that is not understood: whether it asks for JSON all the same.
+    /// True if a command line that cannot be parsed asks for JSON all the same.
     pub(crate) wants_json: bool,
 }
 
 impl Surroundings {
-    /// Looks around once.
+    /// Reads the environment.
     pub(crate) fn look() -> Self {
         #[cfg(debug_assertions)]
         arm_kill();
@@ -45,16 +45,16 @@ impl Surroundings {
     }
 }
 
-/// For tests of crashes: the step that is to be this process's last; `docs/store.md`.
+/// Sets the step at which a crash test kills this process (`docs/store.md`).
 #[cfg(debug_assertions)]
 fn arm_kill() {
     if let Ok(plan) = std::env::var("MINIMODEL_KILL_AT") {
-        // A plan that is not understood ends nothing, and the test that made it sees that.
+        // An invalid plan kills nothing, and the test that set it notices.
         let _ = minimodel_swarm::store::kill_at(&plan);
     }
 }
 
-/// As clap would see it, without the rest of the command line.
+/// True if `--json` or `MINIMODEL_JSON` is set as clap would read it, whatever the rest of the command line is.
 fn wants_json() -> bool {
     let mut words = std::env::args_os().skip(1).take_while(|word| word != "--");
     let falsy = ["", "0", "n", "no", "f", "false", "off"];
@@ -62,7 +62,7 @@ fn wants_json() -> bool {
     words.any(|word| word == "--json") || std::env::var("MINIMODEL_JSON").is_ok_and(is_truthy)
 }
 
-/// How progress is told, resolved.
+/// How progress is shown, resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProgressStyle {
     /// A bar on stderr.
@@ -75,7 +75,7 @@ pub(crate) enum ProgressStyle {
     None,
 }
 
-/// What the global flags and the surroundings come to.
+/// Settings resolved from the global flags and the environment.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// How the printer behaves.
@@ -83,12 +83,12 @@ pub(crate) struct Settings {
     /// `--progress` as given; [`Settings::progress`] resolves it.
     progress: ProgressChoice,
     stderr_takes_bars: bool,
-    /// Someone can be asked: stdin and stderr are a terminal and the output is not JSON.
+    /// True if the user can be asked: stdin and stderr are a terminal and the output is not JSON.
     pub(crate) can_ask: bool,
 }
 
 impl Settings {
-    /// Resolves flags against the surroundings.
+    /// Resolves flags against the environment.
     pub(crate) fn resolve(global: &Global, around: &Surroundings) -> Self {
         let colours = |is_terminal: bool| match global.color {
             ColorChoice::Always => true,
@@ -109,7 +109,8 @@ impl Settings {
         }
     }
 
-    /// How progress is told. `has_events`: the verb answers with a stream of events, in which progress is at home.
+    /// Resolves how progress is shown. `has_events`: the verb answers with a stream of events, to which JSON progress
+    /// belongs.
     pub(crate) fn progress(&self, has_events: bool) -> ProgressStyle {
         match self.progress {
             ProgressChoice::Plain => ProgressStyle::Plain,
@@ -130,7 +131,7 @@ pub(crate) struct Context {
     pub(crate) settings: Settings,
     /// Where answers and notes go.
     pub(crate) printer: std::sync::Arc<Printer>,
-    /// Where our own files are.
+    /// Folders of this program's own files.
     pub(crate) folders: Folders,
 }
 
@@ -142,7 +143,7 @@ impl Context {
         Self { settings, printer, folders: Folders::resolve(&around.folder_variables) }
     }
 
-    /// The same folders, with nobody to ask and nobody to answer.
+    /// A context with the same folders for work in the background: it asks no question and prints no answer.
     pub(crate) fn unattended(&self) -> Self {
         let settings = Settings { can_ask: false, progress: ProgressChoice::None, ..self.settings.clone() };
         Self { settings, printer: std::sync::Arc::new(Printer::mute()), folders: self.folders.clone() }

@@ -1,4 +1,4 @@
-//! What people see of a manifest before anything moves: who published it, under which license, with what evidence.
+//! The summary of a manifest that the user sees before anything moves: publisher, license, evidence.
 
 use data_encoding::HEXLOWER;
 use minimodel_companion::publishers::Judged;
@@ -11,11 +11,11 @@ use crate::printer::{Line, Printer, Tone};
 use crate::publisher;
 use crate::size::show_exact_size;
 
-/// Pieces of evidence that are listed one by one; the rest is counted.
+/// Number of pieces of evidence that are listed one by one; the rest is counted.
 const EVIDENCE_SHOWN: usize = 8;
 
-/// Label and value, one a line, every value escaped. `judged`: how its key stands, where that can be told. The same lines stand in `manifest show`, in the consent
-/// questions, and before `seed` and `fetch` begin.
+/// Label and value, one per line, every value escaped. `judged`: the verdict on the manifest's key, if there is one.
+/// `manifest show`, the consent questions, `seed` and `fetch` show the same lines.
 pub(crate) fn subject(manifest: &Manifest, judged: Option<&Judged>) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     let mut say = |label: &str, value: String| lines.push((label.to_owned(), value));
@@ -48,7 +48,7 @@ pub(crate) fn subject(manifest: &Manifest, judged: Option<&Judged>) -> Vec<(Stri
     lines
 }
 
-/// What `manifest show` and `inspect` add to [`subject`].
+/// Lines that `manifest show` and `inspect` add to [`subject`].
 pub(crate) fn details(manifest: &Manifest) -> Vec<(String, String)> {
     let slm = manifest.slm();
     let shown = |text: &str| escape::shown(text).to_string();

@@ -1,4 +1,4 @@
-//! Writing to a stream that may be a pipe which nobody reads, or a terminal that was stopped.
+//! Writes to a stream that may be a pipe without a reader, or a stopped terminal.
 
 use std::fmt;
 use std::io;
@@ -10,22 +10,22 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::termios::{isatty, ttyname};
 
-/// A pipe that has room at all takes this much at once: PIPE_BUF, which POSIX lets be no smaller than the latter.
+/// Bytes that a pipe with any room takes at once: PIPE_BUF, which is at least 512 by POSIX.
 const PIECE: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
 
-/// How often a writer that waits for room asks whether it is to wait any longer.
+/// Interval at which a waiting writer asks whether to wait any longer.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// A standard stream, by a way on which no write waits for longer than it says. A terminal has room or not, and one with
-/// little room holds a longer write until there is more, or for ever if it was stopped; so it is opened once more, and
-/// that opening alone does not wait: what others have of the same terminal stays as it is.
+/// A standard stream on which no write waits longer than its caller allows. A terminal with little room blocks a longer
+/// write until there is more room, or for ever if the user stopped it. A terminal is therefore opened once more, and
+/// only that opening is non-blocking: other processes on the same terminal are not affected.
 pub(crate) struct Unhurried<S> {
     stream: S,
     terminal: Option<OwnedFd>,
 }
 
 impl<S: AsFd> Unhurried<S> {
-    /// A pipe or a file is written to as it is, and so is a terminal that cannot be opened.
+    /// Wraps a stream. A pipe, a file and a terminal that cannot be opened again are written to as they are.
     pub(crate) fn new(stream: S) -> Self {
         let open_anew = || {
             let name = isatty(&stream).then(|| ttyname(&stream, Vec::new()).ok()).flatten()?;
@@ -49,12 +49,12 @@ impl<S> fmt::Debug for Unhurried<S> {
     }
 }
 
-/// Writes all of `bytes`, waiting for room as long as `waits` says yes to the time already waited for it.
+/// Writes all of `bytes`, waiting for room as long as `waits` is true of the time already waited.
 ///
 /// # Errors
 ///
-/// [`io::ErrorKind::TimedOut`] when it waits no longer, [`io::ErrorKind::BrokenPipe`] when the reader is gone; what
-/// fitted before was written.
+/// [`io::ErrorKind::TimedOut`] when it waits no longer, [`io::ErrorKind::BrokenPipe`] when the reader is gone; the bytes
+/// for which there was room are written.
 pub(crate) fn write(stream: impl AsFd, bytes: &[u8], waits: impl Fn(Duration) -> bool) -> io::Result<()> {
     let (mut rest, start) = (bytes, Instant::now());
     while !rest.is_empty() {
@@ -63,7 +63,7 @@ pub(crate) fn write(stream: impl AsFd, bytes: &[u8], waits: impl Fn(Duration) ->
         match rustix::io::write(&stream, piece) {
             Ok(count) => rest = rest.get(count..).unwrap_or_default(),
             Err(Errno::INTR) => {}
-            // Whoever shares the stream may have made it non-blocking, or filled it just now.
+            // Another process on the stream may have made it non-blocking, or filled it just now.
             Err(Errno::AGAIN) if waits(start.elapsed()) => std::thread::sleep(LOOK_EVERY),
             Err(Errno::AGAIN) => return Err(io::ErrorKind::TimedOut.into()),
             Err(error) => return Err(error.into()),
@@ -74,10 +74,10 @@ pub(crate) fn write(stream: impl AsFd, bytes: &[u8], waits: impl Fn(Duration) ->
 
 fn wait_for_room(stream: &impl AsFd, waits: &impl Fn(Duration) -> bool) -> io::Result<()> {
     let start = Instant::now();
-    // Whoever waits for nothing is told at once.
+    // The first poll does not wait, so that a caller without patience gets its error at once.
     let mut slice = Timespec { tv_sec: 0, tv_nsec: 0 };
     loop {
-        // A reader that is gone counts as room: the write then tells.
+        // A closed pipe counts as room: the write then fails.
         match poll(&mut [PollFd::new(stream, PollFlags::OUT)], Some(&slice)) {
             Ok(0) | Err(Errno::INTR) if waits(start.elapsed()) => {
                 slice.tv_nsec = LOOK_EVERY.subsec_nanos().into();

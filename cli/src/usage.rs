@@ -1,4 +1,4 @@
-//! A command line that clap did not take: help and version are answers, the rest is a failure like any other.
+//! Handles a command line that clap refused: help and version are answers, all else is a failure like any other.
 
 use std::ffi::OsString;
 
@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::{Context, Surroundings};
 
-/// The global flags where the command line as a whole was not understood.
+/// The global flags for a command line that could not be parsed.
 pub(crate) fn global_flags(surroundings: &Surroundings) -> Global {
     Global {
         json: surroundings.wants_json,
@@ -49,8 +49,8 @@ fn verb_of(words: impl IntoIterator<Item = OsString>) -> String {
     verb.join(" ")
 }
 
-/// clap's text is `error: ...`, perhaps tips, `Usage: ...`, and a pointer to the help. `typed`: the verb, where the text has
-/// no usage to tell it from.
+/// Makes a failure of clap's text: `error: ...`, perhaps tips, `Usage: ...`, and a pointer to the help. `typed`: the
+/// verb, for a text without usage.
 fn failure(text: &str, typed: &str) -> Failure {
     let mut paragraphs = text.split("\n\n").map(|paragraph| {
         let lines = paragraph.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -92,7 +92,7 @@ mod tests {
         failure(&error.render().to_string(), &verb_of(words.iter().map(OsString::from)))
     }
 
-    /// clap tells no usage of these.
+    /// clap prints no usage for these errors.
     #[test]
     fn a_missing_or_wrong_value_names_the_verb_whose_help_to_read_too() {
         for (words, verb) in [

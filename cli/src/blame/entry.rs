@@ -1,4 +1,4 @@
-//! One ban as it is written down.
+//! One entry of the ban ledger.
 
 use std::str::FromStr as _;
 
@@ -8,17 +8,17 @@ use minimodel_verifier::digest::{hex, parse_hex, parse_tagged, tagged};
 use minimodel_wire::PeerId;
 use serde::{Deserialize, Serialize};
 
-/// Version of the entries. Lines of another version are left alone and not understood.
+/// Version of the entries. Lines of another version count as unreadable.
 const VERSION: u32 = 0;
 
-/// One line of the file.
+/// One line of `blame.jsonl`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
     version: u32,
     /// The banned key.
     pub(crate) peer: String,
-    /// The content, as 64 hex digits.
+    /// Swarm id of the content, as 64 hex digits.
     pub(crate) swarm_id: String,
     /// `model.id` and `model.version` of that content.
     pub(crate) model: String,
@@ -26,15 +26,15 @@ pub(crate) struct Entry {
     pub(crate) verb: String,
     /// The rule that was broken.
     pub(crate) reason: String,
-    /// The chunk, where the ban is for one.
+    /// Index of the chunk, if the ban is for one.
     pub(crate) chunk: Option<u32>,
-    /// SHA-256 of that chunk, where it was known.
+    /// Expected SHA-256 of that chunk, if known.
     pub(crate) expected: Option<String>,
-    /// SHA-256 of what came, where bytes came.
+    /// SHA-256 of the bytes that the peer sent, if it sent any.
     pub(crate) got: Option<String>,
-    /// Seconds since 1970.
+    /// Time of the ban, in seconds since 1970.
     pub(crate) at_unix: u64,
-    /// When the ban for this content ends.
+    /// End of the ban for this content, in seconds since 1970.
     pub(crate) until_unix: u64,
 }
 
@@ -56,7 +56,7 @@ impl Entry {
         }
     }
 
-    /// Reads a line; `None` when it is not an entry in every field.
+    /// Parses a line; `None` unless every field is valid.
     pub(super) fn parse(line: &str) -> Option<Self> {
         let entry: Self = serde_json::from_str(line).ok()?;
         let is_hash = |text: &Option<String>| text.as_deref().is_none_or(|text| parse_tagged(text).is_some());

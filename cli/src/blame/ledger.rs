@@ -16,44 +16,44 @@ use crate::failure::Failure;
 use crate::folders::{self, Folders};
 use crate::json;
 
-/// Inside the state folder.
+/// File name in the state folder.
 pub(crate) const FILE_NAME: &str = "blame.jsonl";
 const LOCK_NAME: &str = "blame.lock";
-/// Entries are kept for this long, so that a key which lies again and again is known for it.
+/// Retention of an entry, long enough to recognize a key that lies again and again.
 const KEEP: Duration = Duration::from_secs(30 * 24 * 3_600);
-/// How much the clock may have been put back meanwhile.
+/// Largest correction of the clock: entries up to this far in the future still count.
 const SKEW: Duration = Duration::from_secs(300);
-/// Contents for which a key must have been banned to be banned for all.
+/// Number of contents for which a key must have been banned to be banned for all contents.
 const CONTENTS: usize = 3;
-/// The newest entries are kept.
+/// Limit on entries; the newest are kept.
 const MAX_ENTRIES: usize = 4_096;
-/// A longer file is none of ours.
+/// Limit on the length of the file; this program writes no longer one.
 const MAX_BYTES: u64 = 8 << 20;
 
-/// Where bans are written down.
+/// The ban ledger on disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Ledger {
     folder: PathBuf,
 }
 
-/// What is written down, oldest first.
+/// The entries of the ban ledger, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
-    /// The entries that count.
+    /// Entries that are neither too old nor from the future.
     pub(crate) entries: Vec<Entry>,
-    /// Lines that are no entry of this version.
+    /// Number of lines that are not an entry of this version.
     pub(crate) unreadable: usize,
-    /// Keys that were banned for so many contents that they are banned for all.
+    /// Keys banned for at least `CONTENTS` contents, and therefore for all.
     everywhere: BTreeSet<String>,
 }
 
 impl Ledger {
-    /// The one of this user.
+    /// The ban ledger of this user.
     pub(crate) fn of(folders: &Folders) -> Result<Self, Failure> {
         Ok(Self { folder: folders.state()?.to_owned() })
     }
 
-    /// Reads what is there; a file that is not there is an empty one. Entries that are too old do not count.
+    /// Reads the ledger; a missing file counts as empty. Entries that are too old or from the future are left out.
     pub(crate) fn read(&self, now: u64) -> Result<Standing, Failure> {
         let path = self.path();
         let text = read_text(&path).map_err(|error| Failure::reading("record of bans", &path, &error))?;
@@ -76,7 +76,7 @@ impl Ledger {
         Ok(standing)
     }
 
-    /// Writes one entry down, durably.
+    /// Adds one entry durably.
     pub(super) fn add(&self, entry: Entry, now: u64) -> Result<(), Failure> {
         self.change(now, |entries| {
             entries.push(entry);
@@ -85,7 +85,7 @@ impl Ledger {
         })
     }
 
-    /// Takes away the entries that `is_meant` picks, durably; gives them. Lines that are no entry go with any change:
+    /// Removes the entries that `is_meant` selects, durably, and returns them. Every change also drops unreadable lines:
     /// nothing can be learned from them.
     pub(crate) fn remove(&self, now: u64, is_meant: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>, Failure> {
         let mut gone = Vec::new();
@@ -101,7 +101,7 @@ impl Ledger {
         let path = self.path();
         let failed = |error: io::Error| Failure::writing("record of bans", &path, &error);
         folders::create(&self.folder).map_err(failed)?;
-        // Held until the end of this function: two processes never lose each other's entries.
+        // Held until the end of this function, so that two processes never lose each other's entries.
         let _lock = lock(&self.folder.join(LOCK_NAME)).map_err(failed)?;
         let mut entries = self.read(now)?.entries;
         change(&mut entries);
@@ -116,7 +116,7 @@ impl Ledger {
 }
 
 impl Standing {
-    /// Who is banned for this content now, and for how long still. A clock that was wrong can lengthen no ban.
+    /// Keys banned for this content at `now`, with the time left. A clock that was wrong cannot lengthen a ban.
     pub(crate) fn banned(&self, swarm_id: &str, now: u64) -> BTreeMap<PeerId, Duration> {
         let mut banned = BTreeMap::new();
         for entry in &self.entries {
@@ -134,7 +134,7 @@ impl Standing {
         banned
     }
 
-    /// Until when this entry bans its key, for its content or for all.
+    /// End of the ban of this entry's key, for its content or for all, in seconds since 1970.
     pub(crate) fn until(&self, entry: &Entry) -> u64 {
         if self.is_banned_everywhere(&entry.peer) {
             entry.at_unix.saturating_add(KEEP.as_secs())
@@ -143,13 +143,14 @@ impl Standing {
         }
     }
 
-    /// Whether a key was banned for so many contents that it is banned for all.
+    /// True if the key was banned for so many contents that it is banned for all.
     pub(crate) fn is_banned_everywhere(&self, peer: &str) -> bool {
         self.everywhere.contains(peer)
     }
 }
 
-/// What was written under a clock that was ahead counts for nothing, or it would ban for as long as that.
+/// True unless the entry is too old or from the future. An entry written while the clock was ahead is ignored; it would
+/// ban the key until that clock's time.
 fn is_of_our_time(at_unix: u64, now: u64) -> bool {
     at_unix <= now.saturating_add(SKEW.as_secs()) && now.saturating_sub(at_unix) < KEEP.as_secs()
 }
@@ -172,7 +173,7 @@ fn lock(path: &Path) -> io::Result<File> {
 }
 
 fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // Mode 0600, as all temporary files have.
+    // Temporary files have mode 0600.
     let mut file =
         step("create", || tempfile::Builder::new().prefix(".blame").suffix(".new").tempfile_in(folder))?;
     step("write", || file.write_all(bytes))?;
@@ -218,7 +219,7 @@ mod tests {
         assert!(standing.banned(&swarm(2), NOW).is_empty());
         let later = NOW + BAN.as_secs();
         assert!(ledger.read(later).unwrap().banned(&swarm(1), later).is_empty());
-        // It is remembered for longer than it bans.
+        // An entry is kept for longer than its ban lasts.
         assert_eq!(ledger.read(later).unwrap().entries.len(), 1);
         assert_eq!(ledger.read(NOW + KEEP.as_secs()).unwrap().entries.len(), 0);
     }

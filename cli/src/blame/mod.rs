@@ -1,9 +1,9 @@
-//! Who was banned, for what, and until when: what one run learns of a peer and the next run must not forget.
+//! The ban ledger: which keys were banned, for what and until when, kept from one run to the next.
 //!
-//! A ban is of a key for one content, and ends after a day. A key that was banned for three contents is banned for
-//! every content, until its entries are so old that they go. Only what is provable bans, so an entry says what came and
-//! what should have come. Addresses are never banned: many people may share one. `blame.jsonl` in the state folder holds
-//! one entry a line; `docs/blame.md` has the rules and the fields.
+//! A ban applies to one key and one content, and ends after a day. A key that was banned for three contents is banned
+//! for every content until its entries are too old. Only a provable breach bans a key, so an entry states what the peer
+//! sent and what was expected. Addresses are never banned: many people may share one. `blame.jsonl` in the state folder
+//! holds one entry per line; `docs/blame.md` has the rules and the fields.
 
 mod entry;
 mod ledger;
@@ -26,17 +26,16 @@ use crate::escape;
 use crate::failure::Failure;
 use crate::settings::Context;
 
-/// At the end of a run the last bans are waited for, but not for longer than this on a disk that hangs.
+/// Longest wait at the end of a run for the last bans to be written, in case the disk hangs.
 const LAST_BANS: Duration = Duration::from_secs(2);
 
-/// Bans of one run: known ones at its beginning, new ones written down as they happen.
+/// Ban keeping of one run: earlier bans are loaded at its start, new bans are recorded as they happen.
 #[derive(Debug)]
 pub(crate) struct Keeping(std_mpsc::Receiver<()>);
 
 impl Keeping {
-    /// Reads who is banned for this content, tells of it where the user named such a peer, and starts to write down new
-    /// bans. What is written on disk is a help to later runs: where it cannot be read or written, the user is warned and
-    /// the transfer goes on.
+    /// Loads the bans for this content, warns the user about banned peers among `named`, and starts to record new bans.
+    /// The ledger only helps later runs: if it cannot be read or written, the user is warned and the transfer goes on.
     pub(crate) fn start(
         context: &Context,
         verb: &'static str,

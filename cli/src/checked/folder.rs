@@ -1,4 +1,4 @@
-//! The folder of the records: one file a record, replaced whole, tidied whenever one is written.
+//! The folder of check records: one file per record, replaced whole, and tidied at every write.
 
 use std::fs::{self, Metadata};
 use std::io::{self, Read as _, Write as _};
@@ -12,19 +12,19 @@ use minimodel_swarm::store::{SourceFile, step};
 use super::record::{self, FileStamp};
 use crate::folders;
 
-/// Inside the state folder.
+/// Folder name in the state folder.
 const NAME: &str = "checked";
-/// The oldest beyond these go. A record has 32 bytes a chunk, most files about 1,000 chunks.
+/// Limit on records; the oldest are removed. A record takes 32 bytes per chunk, and most files have about 1,000 chunks.
 const MAX_RECORDS: usize = 1_000;
-/// See [`MAX_RECORDS`].
+/// Limit on the total bytes of all records; the oldest are removed.
 const MAX_BYTES: u64 = 256 << 20;
-/// What is no record may be one on its way, but not for longer than this.
+/// Age beyond which a file that is no record is removed; a younger one may be a record that is being written.
 const ON_ITS_WAY: Duration = Duration::from_secs(3_600);
 
-/// Reads a record, at most `limit` bytes and one.
+/// Reads a record, at most `limit + 1` bytes. `None`: it is missing, or another account may have written it.
 pub(super) fn read(state: &Path, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let path = state.join(NAME).join(name);
-    // What another account may have written is no record of ours. The folders above are this user's alone.
+    // A record that another account may have written is ignored. The folders above it are this user's alone.
     let is_foreign = |metadata: Metadata| metadata.is_file() && check_own(&metadata).is_err();
     if path.symlink_metadata().is_ok_and(is_foreign) {
         return Ok(None);
@@ -32,13 +32,13 @@ pub(super) fn read(state: &Path, name: &str, limit: u64) -> io::Result<Option<Ve
     folders::read(&path, limit)
 }
 
-/// Puts a record in its place, over an older one, for this user alone.
+/// Writes a record with mode 0600, replacing an older one.
 ///
-/// It is not synced: after a power loss a record that is not whole is found by its checksum, and costs a check.
+/// The file is not synced: after a power loss the checksum reveals a damaged record, which costs a full check.
 pub(super) fn write(state: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let folder = state.join(NAME);
     folders::create(&folder)?;
-    // Mode 0600, as all temporary files have.
+    // Temporary files have mode 0600.
     let mut file =
         step("create", || tempfile::Builder::new().prefix(".").suffix(".new").tempfile_in(&folder))?;
     step("write", || file.write_all(bytes))?;
@@ -46,9 +46,9 @@ pub(super) fn write(state: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     tidy(&folder, name)
 }
 
-/// Takes a record away, if it is there.
+/// Removes a record, if it exists.
 pub(super) fn remove(state: &Path, name: &str) {
-    // A record that stays costs a check that fails, and says so.
+    // If the record stays, the next share finds the wrong chunk again and reports it.
     let _ = step("remove", || fs::remove_file(state.join(NAME).join(name)));
 }
 
@@ -80,7 +80,7 @@ fn tidy(folder: &Path, just_written: &str) -> io::Result<()> {
 }
 
 fn is_stale(path: &Path, metadata: &Metadata, modified: SystemTime) -> bool {
-    // Folders and the like are not ours and stay.
+    // Records are plain files; folders and the like stay.
     if !metadata.is_file() {
         return false;
     }
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(names(state.path()), ["1", "2", "3"]);
         fs::remove_file(gone).unwrap();
         fs::write(changed, "another length").unwrap();
-        // What is no record, and fresh, may be one on its way; a folder is not ours.
+        // A fresh file that is no record may be one that is being written; a folder is left alone.
         fs::write(state.path().join(NAME).join(".x.new"), "").unwrap();
         fs::create_dir(state.path().join(NAME).join("folder")).unwrap();
         write(state.path(), "4", &record_of(&here)).unwrap();

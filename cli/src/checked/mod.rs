@@ -1,4 +1,4 @@
-//! Records of full checks: what lets `seed` serve a file that has not changed without reading it again.
+//! Records of full checks, by which `seed` serves an unchanged file without reading it again.
 //!
 //! A record is a convenience and no proof. It is believed only where length, times, device, inode, manifest and version
 //! of the checks are what they were; its chunk hashes must lead to the manifest's root; and every chunk of a file
@@ -26,10 +26,10 @@ use crate::clock;
 use crate::escape;
 use crate::settings::Context;
 
-/// A file that need not be read again.
+/// A file that need not be read again, because an earlier check still holds.
 #[derive(Debug)]
 pub(crate) struct Recalled {
-    /// The tree over its chunks; its root is the manifest's.
+    /// Merkle tree over its chunks; the root is the manifest's.
     pub(crate) tree: Tree,
     /// When it was checked, in seconds since 1970.
     pub(crate) checked_unix: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Recalled {
     pub(crate) how: How,
 }
 
-/// Why a file is read (again).
+/// Why a file is read in full: no record of an earlier check applies.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Miss {
     #[error("it was asked for with --recheck")]
@@ -117,11 +117,11 @@ pub(crate) fn remember(
     tell(context, source.path(), keep());
 }
 
-/// Keeps a record of a file that a fetch has just put in its place, where it is what `stat` says.
+/// Keeps a record of a file that a fetch has just renamed into its place; `stat` is the file's metadata there.
 ///
-/// Its change time is as fresh as can be, because the renaming counts as a change: that nobody else wrote to the file
-/// between its proof and its renaming is what the receipt relies on as well, and each chunk is hashed once more before
-/// it is sent.
+/// The rename itself has just set the change time, so the file cannot be required to have settled. That no other program
+/// wrote to the file between its proof and its rename is an assumption of the receipt as well, and each chunk is hashed
+/// once more before it is sent.
 pub(crate) fn remember_fetched(
     context: &Context,
     manifest: &Manifest,
@@ -136,7 +136,7 @@ pub(crate) fn remember_fetched(
     tell(context, path, keep());
 }
 
-/// Takes the record of a file away that turned out to be wrong.
+/// Removes the record of a file, after the record turned out to be wrong.
 pub(crate) fn forget(context: &Context, manifest: &Manifest, stat: &FileStat) {
     if let Ok(state) = context.folders.state() {
         folder::remove(state, &name(manifest, stat));
@@ -175,7 +175,7 @@ fn tell(context: &Context, path: &Path, kept: Result<(), String>) {
     });
 }
 
-/// A file has a record for each manifest that it was held against.
+/// Name of a record: one for each pair of manifest and file.
 fn name(manifest: &Manifest, stat: &FileStat) -> String {
     format!("{}-{:x}-{:x}", HEXLOWER.encode(manifest.swarm_id()), stat.device, stat.inode)
 }

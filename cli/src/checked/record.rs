@@ -1,4 +1,4 @@
-//! The bytes of a record (`docs/checked.md`): writing is total, reading is bounded and never panics.
+//! The bytes of a record (`docs/checked.md`): reading them is bounded and never panics.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -9,17 +9,17 @@ use minimodel_verifier::{Digest, sha256};
 
 /// The first bytes of every record.
 const MAGIC: &[u8; 8] = b"MMCHECK\n";
-/// Version of the bytes.
+/// Version of the format.
 pub(super) const FORMAT_VERSION: u32 = 1;
-/// Everything before the path.
+/// Length of all fields before the path.
 const FIXED_BYTES: usize = 124;
-/// The longest path Linux takes.
+/// The longest path that Linux takes.
 const MAX_PATH_BYTES: usize = 4096;
-/// SHA-256 over all bytes before it.
+/// Length of the SHA-256 at the end, over all bytes before it.
 const CHECKSUM_BYTES: usize = 32;
-/// What must be read to learn of which file a record is.
+/// Bytes that are sure to hold the head of a record, which names the file that was checked.
 pub(super) const HEAD_BYTES: usize = FIXED_BYTES + MAX_PATH_BYTES;
-/// More chunks are not recorded: 64 MiB of hashes.
+/// Limit on the chunks of a recorded file: 64 MiB of hashes.
 pub(super) const MAX_CHUNKS: u32 = 1 << 21;
 
 /// How the bytes of the file were checked.
@@ -27,28 +27,28 @@ pub(super) const MAX_CHUNKS: u32 = 1 << 21;
 pub(crate) enum How {
     /// Read from the first to the last by a full check.
     Read,
-    /// Proven chunk by chunk as they arrived, and by the check of the whole that goes with a fetch.
+    /// Proven chunk by chunk on arrival, and by the whole-file check of the fetch.
     Fetched,
 }
 
-/// What a record says besides the chunk hashes.
+/// All fields of a record but the chunk hashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     /// Version of the checks that passed.
     pub(super) checks_version: u32,
-    /// The manifest that the file was held against.
+    /// Swarm id of the manifest that the file was checked against.
     pub(super) swarm_id: Digest,
-    /// What the file was when it had been checked.
+    /// Metadata of the file right after the check.
     pub(super) file: FileStamp,
-    /// Seconds since 1970.
+    /// Time of the check, in seconds since 1970.
     pub(super) checked_unix: u64,
     /// How it was checked.
     pub(super) how: How,
-    /// Where the file was, to find records of files that are gone.
+    /// Path of the file, by which records of files that are gone are found.
     pub(super) path: PathBuf,
 }
 
-/// What must not have changed since the check.
+/// File metadata that must not have changed since the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileStamp {
     pub(super) byte_count: u64,
@@ -66,7 +66,7 @@ impl From<&FileStat> for FileStamp {
 }
 
 impl FileStamp {
-    /// The first thing in which the file is another than it was.
+    /// Names the first field that differs, if any.
     pub(super) fn difference(&self, now: &Self) -> Option<&'static str> {
         [
             ("length", self.byte_count != now.byte_count),
@@ -80,7 +80,7 @@ impl FileStamp {
     }
 }
 
-/// Why bytes are no record.
+/// Why bytes are not a valid record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Damage {
     #[error("it is no record of a check")]
@@ -95,7 +95,7 @@ pub(crate) enum Damage {
     Field,
 }
 
-/// The bytes of a record. `None` where the path or the number of chunks is beyond what is recorded.
+/// Encodes a record. `None`: its path is longer than `MAX_PATH_BYTES`, or it has more chunks than `MAX_CHUNKS`.
 pub(super) fn render(head: &Head, chunk_hashes: &[Digest]) -> Option<Vec<u8>> {
     let path = head.path.as_os_str().as_bytes();
     let path_bytes = u32::try_from(path.len()).ok().filter(|_| path.len() <= MAX_PATH_BYTES)?;
@@ -124,16 +124,16 @@ pub(super) fn render(head: &Head, chunk_hashes: &[Digest]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The longest record of a file of so many chunks.
+/// Upper bound on the length of a record of a file of `chunk_count` chunks, in bytes.
 pub(super) fn longest(chunk_count: u32) -> u64 {
     (HEAD_BYTES + CHECKSUM_BYTES) as u64 + 32 * u64::from(chunk_count)
 }
 
-/// Reads a whole record.
+/// Parses a whole record and verifies its checksum.
 pub(super) fn parse(bytes: &[u8]) -> Result<(Head, Vec<Digest>), Damage> {
     let (head, count, rest) = fixed(bytes)?;
     let (hashes, checksum) = rest.as_chunks::<32>();
-    // One more than the hashes: the checksum is as long as each of them.
+    // The last piece is the checksum, which is as long as a hash.
     let (Some((sum, hashes)), true) = (hashes.split_last(), checksum.is_empty()) else {
         return Err(Damage::Length);
     };
@@ -147,12 +147,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Head, Vec<Digest>), Damage> {
     Ok((head, hashes.to_vec()))
 }
 
-/// Reads the beginning of a record, whose checksum is not looked at: enough to tidy up by.
+/// Parses the head of a record without verifying its checksum: enough to tidy the folder.
 pub(super) fn parse_head(bytes: &[u8]) -> Result<Head, Damage> {
     fixed(bytes).map(|(head, _, _)| head)
 }
 
-/// The head, the number of chunks, and what follows.
+/// The head, the number of chunks, and the bytes after the path.
 fn fixed(bytes: &[u8]) -> Result<(Head, u32, &[u8]), Damage> {
     let mut fields = Fields(bytes);
     if fields.take::<8>()? != *MAGIC {
@@ -186,7 +186,7 @@ fn fixed(bytes: &[u8]) -> Result<(Head, u32, &[u8]), Damage> {
     Ok((Head { checks_version, swarm_id, file, checked_unix, how, path }, count, rest))
 }
 
-/// What is left to read.
+/// The bytes that are still to be parsed.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(render(&head(), &vec![[0; 32]; MAX_CHUNKS as usize + 1]), None);
     }
 
-    /// The example of `docs/checked.md`.
+    /// The example in `docs/checked.md`.
     #[test]
     fn the_page_shows_these_bytes() {
         let page = include_str!("../../../docs/checked.md");
@@ -279,8 +279,8 @@ mod tests {
         }
     }
 
-    /// Random bytes behind a right beginning, and records with several bytes replaced and their checksum made right
-    /// again: nothing panics, and what is read says exactly what stands there.
+    /// Records with a few bytes replaced and their end cut off, under a correct checksum: parsing never panics, and what
+    /// it accepts encodes to the same bytes.
     #[test]
     fn hostile_bytes_are_read_without_panic_and_without_invention() {
         let bytes = render(&head(), &hashes()).unwrap();
@@ -303,7 +303,7 @@ mod tests {
         }
     }
 
-    /// The same numbers in every run.
+    /// Pseudorandom numbers, the same in every run.
     fn xorshift(seed: u64) -> impl FnMut() -> u64 {
         let mut state = seed;
         move || {

@@ -1,14 +1,15 @@
-//! Where and when the times of a file tell of every change.
+//! When, and on which file systems, the times of a file reveal every change.
 
 use std::path::Path;
 
 use minimodel_swarm::store::FileStat;
 
-/// A file must have been left alone for so long before its check begins: the coarsest clock of a file system (FAT
-/// counts in two seconds), so a later change cannot carry the times of an earlier one.
+/// Age that the last change of a file must have when its check begins: the coarsest clock of a file system (FAT counts
+/// in two seconds), so that a later change cannot carry the times of an earlier one.
 pub(super) const SETTLED_NS: i128 = 2_000_000_000;
 
-/// Whether the last change lies far enough before `begun_ns`, when the reading began. Times in the future do not.
+/// True if the last change is at least `SETTLED_NS` older than `begun_ns`, the start of reading. A time in the future is
+/// not.
 pub(super) fn is_settled(stat: &FileStat, begun_ns: i128) -> bool {
     let last = stat.modified_ns.max(stat.changed_ns);
     last.checked_add(SETTLED_NS).is_some_and(|settled| settled <= begun_ns)
@@ -16,11 +17,12 @@ pub(super) fn is_settled(stat: &FileStat, begun_ns: i128) -> bool {
 
 /// Whether the file lies on a file system of this machine that keeps a change time which no program can set.
 ///
-/// Those of other machines (NFS, SMB) go by another clock and may show an older state, those of programs (FUSE) may
-/// say anything, and some (FAT) keep no such time at all. What is not known here is not trusted; it costs a check.
+/// Network file systems (NFS, SMB) go by another machine's clock and may show an older state, FUSE file systems may
+/// report anything, and some (FAT) keep no change time. A file system that is not listed is not trusted, which costs a
+/// full check.
 #[cfg(target_os = "linux")]
 pub(super) fn is_known_place(path: &Path, stat: &FileStat) -> bool {
-    /// `statfs(2)`: ext2 to ext4, XFS, Btrfs, F2FS, bcachefs, ZFS, tmpfs, overlayfs.
+    /// `f_type` of `statfs(2)`: ext2 to ext4, XFS, Btrfs, F2FS, bcachefs, ZFS, tmpfs, overlayfs.
     const KNOWN: [u32; 8] =
         [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0xca45_1a4e, 0x2fc1_2fc1, 0x0102_1994, 0x794c_7630];
     use std::os::unix::fs::MetadataExt as _;
@@ -31,7 +33,7 @@ pub(super) fn is_known_place(path: &Path, stat: &FileStat) -> bool {
     is_same && kind.is_ok_and(|kind| KNOWN.contains(&kind))
 }
 
-/// Elsewhere nothing is known of file systems.
+/// Other systems: no file system is known to keep such a time.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn is_known_place(_: &Path, _: &FileStat) -> bool {
     false

@@ -1,4 +1,4 @@
-//! Following what the companion does, told as if it were done here.
+//! Follows a transfer of the companion, and reports it as if it ran in this process.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,19 +23,19 @@ use crate::settings::Context;
 use crate::size::{show_rate, show_size};
 use crate::transfer::idling::Idling;
 
-/// How often the companion is asked how it stands.
+/// Interval at which the state of the transfer is polled.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// A line of a share's state appears this often while anything happens.
+/// Interval of the status lines of a share, printed only if bytes were sent since the last.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
-/// What a Ctrl-C does to a transfer that is followed: it takes back what this call set going, and nothing else.
+/// What Ctrl-C does to the transfer that is followed: it undoes what this call started, and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Undo {
-    /// A share that was not there before ends.
+    /// Remove a share that this call added.
     Forget,
-    /// What was at rest before, and every fetch that this call began, rests.
+    /// Pause a transfer that did not run before, or a fetch that this call began.
     Pause,
-    /// What went on before goes on.
+    /// Leave a transfer running that ran before.
     Leave,
 }
 
@@ -50,7 +50,7 @@ impl Undo {
     }
 }
 
-/// A share: its offer, then what is sent, until Ctrl-C.
+/// Follows a share until Ctrl-C: prints its offer, then what is sent.
 pub(crate) fn seed(
     service: &dyn Service,
     context: &Context,
@@ -75,7 +75,7 @@ pub(crate) fn seed(
         let is_held =
             transfer.state == State::Waiting && matches!(transfer.cause, Some(Cause::Disk | Cause::Address));
         if let Some(problem) = transfer.problem.as_ref().filter(|_| is_held && !detach) {
-            // Whoever looks on learns of it now; what goes on without them tries again by itself.
+            // A user who follows the share gets the failure now; with `--detach` the companion tries again by itself.
             undo.of(service, id)?;
             return Err(waits(problem, id, undo));
         }
@@ -122,8 +122,8 @@ pub(crate) fn seed(
     }
 }
 
-/// A fetch: its progress, then its place and receipt. Ctrl-C pauses it, as it would stop one that ran here. One that went
-/// on before is handed back instead, as `again` says.
+/// Follows a fetch: shows its progress, then prints its path and receipt. Ctrl-C pauses the fetch, as it stops one that
+/// runs in this process. A fetch that ran before this call is handed back instead, with the settings `again`.
 pub(crate) fn fetch(
     service: &dyn Service,
     context: &Context,
@@ -184,8 +184,8 @@ pub(crate) fn fetch(
     }
 }
 
-/// Ctrl-C on a fetch that is followed: it rests, or goes on as `again` says. `None`: it ended or was paused meanwhile, which
-/// stays so and is to be told instead.
+/// Handles Ctrl-C on a followed fetch: pauses it, or hands it back with the settings `again`. `None`: the fetch ended or
+/// was paused meanwhile, and the caller reports that instead.
 pub(super) fn let_go(
     service: &dyn Service,
     id: u64,
@@ -218,7 +218,8 @@ pub(super) fn is_asked(interrupt: &Interrupt) -> bool {
     *interrupt.asked().borrow()
 }
 
-/// A companion that was ended meanwhile keeps what it does for its next start.
+/// Reads the state of the transfer. If the companion was stopped meanwhile, the hint says that its transfers go on at
+/// its next start.
 pub(super) fn look(service: &dyn Service, id: u64) -> Result<Transfer, Failure> {
     service.transfer(id).map_err(|problem: Problem| {
         let hint = "start it again: `minimodel companion start`; what ran goes on";
@@ -226,7 +227,8 @@ pub(super) fn look(service: &dyn Service, id: u64) -> Result<Transfer, Failure> 
     })
 }
 
-/// What only its user can change is not waited for; the transfer goes on when they did.
+/// The failure of a fetch that waits for what only the user can change: a consent or a quota. It goes on when the user
+/// has changed that.
 pub(super) fn held_up(transfer: &Transfer) -> Option<Failure> {
     let id = transfer.id;
     let (class, error, hint) = match transfer.cause? {
@@ -249,7 +251,7 @@ pub(super) fn held_up(transfer: &Transfer) -> Option<Failure> {
     })
 }
 
-/// What keeps a share from beginning, for whoever waits for it.
+/// The problem that keeps a followed share from starting, as a failure.
 fn waits(problem: &Problem, id: u64, undo: Undo) -> Failure {
     let failure = failure(problem.clone());
     if undo != Undo::Leave {
@@ -262,7 +264,7 @@ fn waits(problem: &Problem, id: u64, undo: Undo) -> Failure {
     Failure { hint, ..failure }
 }
 
-/// Why a transfer failed.
+/// The problem of a transfer that failed, as a failure.
 pub(super) fn failed(transfer: Transfer) -> Failure {
     let unknown = || {
         let error = format!("transfer {} failed", transfer.id);
@@ -271,7 +273,7 @@ pub(super) fn failed(transfer: Transfer) -> Failure {
     transfer.problem.map_or_else(unknown, failure)
 }
 
-/// `stops`: Ctrl-C ends the share, or pauses it.
+/// Prints the offer. `stops`: Ctrl-C ends the share, or pauses it.
 fn tell_offer(context: &Context, transfer: &Transfer, stops: bool) -> Result<(), Failure> {
     let printer = &context.printer;
     let Some(offer) = &transfer.offer else { return Ok(()) };
@@ -294,7 +296,7 @@ fn tell_offer(context: &Context, transfer: &Transfer, stops: bool) -> Result<(),
     printer.answer(offer.as_str())
 }
 
-/// `cause` is null when bytes move again.
+/// Reports why no bytes move; `cause` is null when they move again.
 pub(super) fn tell_idle(printer: &Printer, cause: Option<Cause>) -> Result<(), Failure> {
     printer.event("idle", json!({"cause": cause}))
 }
@@ -337,13 +339,13 @@ fn done(context: &Context, transfer: &Transfer, took: Duration) -> Result<(), Fa
     printer.answer_path(Path::new(&transfer.path))
 }
 
-/// How its manifest stands to what is known of its publisher now.
+/// How the manifest's key compares with what is known of its publisher now, for JSON.
 fn publisher(transfer: &Transfer) -> Option<serde_json::Value> {
     let judged = transfer.publisher.as_ref().and_then(Publisher::judged)?;
     serde_json::to_value(JudgedObject::from(&judged)).ok()
 }
 
-/// From whom the bytes came, and how many were found on disk, as the receipt says.
+/// The peers that supplied the bytes, and how many bytes were found on disk, both from the receipt.
 fn suppliers(path: &Path) -> (BTreeMap<String, serde_json::Value>, u64) {
     let limit = minimodel_verifier::receipt::MAX_RECEIPT_BYTES as u64;
     let receipt = folders::read(path, limit).ok().flatten().and_then(|text| Receipt::parse(&text).ok());

@@ -1,4 +1,5 @@
-//! `seed` and `fetch` when a companion runs: the same questions and the same answers, but the companion does the work.
+//! `seed` and `fetch` while a companion runs: the user sees the same questions and answers, but the companion does the
+//! work.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -26,7 +27,7 @@ use crate::size::Rate;
 use crate::transfer::fetching::STALL_TIMEOUT;
 use crate::transfer::idling::Idling;
 
-/// Hands a share over and follows it until Ctrl-C, or leaves it alone with `--detach`.
+/// Hands a share over to the companion and follows it until Ctrl-C; with `--detach`, until it has an offer or waits.
 pub(crate) fn seed(
     service: &dyn Service,
     args: &SeedArgs,
@@ -50,7 +51,7 @@ pub(crate) fn seed(
     follow::seed(service, context, &transfer, args.handing.detach, undo)
 }
 
-/// What takes back that this call added or started a transfer.
+/// Chooses what Ctrl-C does to the transfer: it undoes what this call added or started.
 fn undo_of(before: &[u64], added: &Transfer) -> Undo {
     match (before.contains(&added.id), added.is_new) {
         (true, _) => Undo::Leave,
@@ -59,7 +60,7 @@ fn undo_of(before: &[u64], added: &Transfer) -> Undo {
     }
 }
 
-/// Numbers of transfers that go on by themselves now.
+/// Ids of the transfers that run or wait without a question to the user.
 fn going(service: &dyn Service) -> Result<Vec<u64>, Failure> {
     let goes_on = |transfer: &Transfer| {
         matches!(transfer.state, State::Preparing | State::Running | State::Waiting)
@@ -69,7 +70,7 @@ fn going(service: &dyn Service) -> Result<Vec<u64>, Failure> {
     Ok(transfers.iter().filter(|transfer| goes_on(transfer)).map(|transfer| transfer.id).collect())
 }
 
-/// Hands a fetch over and follows it to its end, or leaves it alone with `--detach`.
+/// Hands a fetch over to the companion and follows it to its end; with `--detach`, does not follow it.
 pub(crate) fn fetch(
     service: &dyn Service,
     args: &FetchArgs,
@@ -85,8 +86,9 @@ pub(crate) fn fetch(
     finish_fetch(service, args, context, (added, done), again.as_ref())
 }
 
-/// The same where only an offer is known: the companion asks for the manifest, unless it knows it, if the flag or grants permit
-/// it for this very transfer. `None`: they do not, nothing was dialed, and its user must agree first.
+/// Like `fetch`, for a user who has only an offer: the companion asks the peer for the manifest, unless it has it, if
+/// the flag or grants permit that for this very transfer. `None`: they do not; nothing was dialed, and the user must
+/// agree first.
 pub(crate) fn fetch_by_offer(
     service: &dyn Service,
     args: &FetchArgs,
@@ -110,7 +112,8 @@ pub(crate) fn fetch_by_offer(
             let agreed = agreed.inspect_err(|_| forget_new(service, &added))?;
             Transfer { is_new: added.is_new, ..agreed }
         }
-        // Before it begins, so that what the flag says is in its receipt and ends with it.
+        // Answered before the import begins, so that the receipt cites the flag's consent and the consent ends with the
+        // transfer.
         (None, Some(flag)) => {
             let flags = (Some(flag), &args.transfer.publisher);
             let agreed = agree_or_drop(service, context, verb, added.clone(), flags)?;
@@ -123,8 +126,8 @@ pub(crate) fn fetch_by_offer(
     finish_fetch(service, args, context, (added, done), again.as_ref()).map(Some)
 }
 
-/// Whether the user is asked already whether that manifest may be asked for. To hand the same over otherwise would take that
-/// question away before anybody agreed to this one.
+/// True if a fetch of this swarm into this folder already asks the user whether its manifest may be requested. Handing
+/// over another would withdraw that question before the user has agreed to the new one.
 fn is_asked_already(service: &dyn Service, new: &NewFetch, sources: &[SignedOffer]) -> Result<bool, Failure> {
     let swarms: Vec<String> =
         sources.iter().map(|offer| data_encoding::HEXLOWER.encode(&offer.offer().swarm_id)).collect();
@@ -138,8 +141,9 @@ fn is_asked_already(service: &dyn Service, new: &NewFetch, sources: &[SignedOffe
     }))
 }
 
-/// While nobody knows what an offer names, a flag agrees to ask for that. Where a grant that lasts permits this already, the
-/// import may begin at once, and what the flag says of it comes before, so that it is in the receipt and ends with it.
+/// Records the flag's consent before the manifest is known. If the companion asks for it, that is the consent to request
+/// the manifest. If a standing grant permits the request already, the import may begin at once, so the flag's consents
+/// to import and cache are recorded as well: the receipt cites them, and they end with the transfer.
 fn agree_to_ask(
     service: &dyn Service,
     context: &Context,
@@ -158,13 +162,13 @@ fn agree_to_ask(
     service.answer(transfer.id, consent).map_err(failure)
 }
 
-/// How a fetch that went on before is left again: as with `--detach`, so that it waits for peers.
+/// The settings with which a fetch that ran before this call goes on: as with `--detach`, it waits for peers.
 fn handed_back(args: &FetchArgs, before: &[u64], new: NewFetch, added: &Transfer) -> Option<NewFetch> {
     before.contains(&added.id).then_some(NewFetch { stall_seconds: named_patience(args), ..new })
 }
 
-/// Waits until the companion knows the manifest; of one that is left alone, until it rests or knows it. Tells besides what was
-/// done for that.
+/// Waits until the companion has the manifest, or until the fetch rests; with `--detach`, not while it waits. Also
+/// returns what was done meanwhile, for a refusal.
 fn learned(
     service: &dyn Service,
     args: &FetchArgs,
@@ -214,7 +218,7 @@ fn learned(
     Ok((now, done))
 }
 
-/// Asks what is still to be agreed to, and follows. `done`: what was done before.
+/// Asks for the consents that are still missing, then follows the fetch. `done`: what has happened so far, for a refusal.
 fn finish_fetch(
     service: &dyn Service,
     args: &FetchArgs,
@@ -230,7 +234,7 @@ fn finish_fetch(
     follow::fetch(service, context, &transfer, args.handing.detach, again)
 }
 
-/// Nobody is there any more when the manifest is, so what is not agreed to by then is told now.
+/// Lists the consents that a detached fetch will need: nobody is there to answer when the manifest arrives.
 fn tell_what_it_will_need(args: &FetchArgs, context: &Context, id: u64) {
     let agreed: Vec<Action> = args.consent.iter().flat_map(ConsentFlag::actions).collect();
     let needs = [
@@ -268,22 +272,22 @@ fn new_fetch(args: &FetchArgs, sources: &[SignedOffer]) -> Result<NewFetch, Fail
         keep_seeding: transfer.keep_seeding,
         publisher_key: transfer.publisher.publisher_key.map(|key| key.to_string()),
         consent: accepting(&transfer.publisher),
-        // Whoever waits for its end is told of a standstill; one that is left alone waits for peers.
+        // A fetch that is followed ends when it stalls; a detached fetch waits for peers.
         stall_seconds: named_patience(args)
             .or_else(|| (!args.handing.detach).then_some(STALL_TIMEOUT.as_secs())),
     })
 }
 
-/// What flags say: what is agreed to, and of the publisher's key.
+/// The flags of a verb: its consent, and the options on the publisher's key.
 type Flags<'a> = (Option<&'a ConsentFlag>, &'a PublisherOptions);
 
-/// What the flag accepts, with the transfer itself, so that it begins with it.
+/// The consent that accepts a publisher's key by flag, sent with the new transfer so that it holds from its beginning.
 fn accepting(options: &PublisherOptions) -> Option<Consent> {
     let accepted = options.accept_publisher_key?;
     Some(Consent { accept_publisher_key: Some(accepted.to_string()), ..consent_of([], How::Flag) })
 }
 
-/// A transfer to which nobody agrees is taken back, unless it was there before.
+/// Like `agree`, but removes the transfer if the user does not agree, unless it was there before this call.
 fn agree_or_drop(
     service: &dyn Service,
     context: &Context,
@@ -295,14 +299,16 @@ fn agree_or_drop(
     agree(service, context, verb, transfer, flags).inspect_err(|_| forget_new(service, &added))
 }
 
-/// Takes back what this call added; what is told is why.
+/// Removes a transfer that this call added. A failure to do so is ignored: the caller reports why the transfer is
+/// removed.
 fn forget_new(service: &dyn Service, transfer: &Transfer) {
     if transfer.is_new {
         let _ = service.forget(transfer.id);
     }
 }
 
-/// Asks what the companion asks, unless a flag says it or earlier grants do. `verb`: who asks, and what was done before.
+/// Asks the user what the companion asks, unless a flag or earlier grants answer it. `verb`: its name, and what has
+/// happened so far.
 pub(crate) fn agree(
     service: &dyn Service,
     context: &Context,
@@ -311,14 +317,14 @@ pub(crate) fn agree(
     (flag, publisher): Flags<'_>,
 ) -> Result<Transfer, Failure> {
     let judged = transfer.publisher.as_ref().and_then(Publisher::judged);
-    // While only an offer is known, the companion holds its manifest against what the flags say when it has it.
+    // Without the manifest there is no verdict: the companion compares its key with the flags when it has the manifest.
     let accepted = match &judged {
         Some(judged) => publisher::settle(context, judged, publisher, verb.1)?.filter(|_| judged.is_alarm()),
         None => None,
     };
     let consent = match (&transfer.question, flag) {
         (Some(open), _) => ask(context, verb, &transfer, open, flag)?,
-        // Granted already; what the flag adds, such as to publish, is agreed to now.
+        // Granted already; what the flag adds, such as publish, is consented to now.
         (None, Some(flag)) => consent_of(flag.actions(), How::Flag),
         (None, None) if accepted.is_some() => consent_of([], How::Prompt),
         (None, None) => return Ok(transfer),
@@ -359,7 +365,7 @@ fn consent_of(actions: impl IntoIterator<Item = Action>, how: How) -> Consent {
     Consent { actions, by, expires_unix: None, quota_bytes: None, accept_publisher_key: None }
 }
 
-/// The interface names files by text.
+/// The absolute path. The interface transmits paths as text, so a path that is not UTF-8 is refused.
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     let absolute = std::path::absolute(path).map_err(|error| Failure::reading("path", path, &error))?;
     if absolute.to_str().is_none() {

@@ -1,4 +1,4 @@
-//! The companion from the command line: finding the one that runs, handing work over to it, and doing its work.
+//! The companion from the command line: finds the one that runs, hands work over to it, and does its work.
 
 pub(crate) mod follow;
 pub(crate) mod hand_over;
@@ -26,7 +26,7 @@ pub(crate) fn running(context: &Context) -> Result<Option<Client>, Failure> {
     Client::find(&places(context)?.folder).map_err(failure)
 }
 
-/// Whoever answers: the companion that runs, or its state, opened in this process for as long as the call takes.
+/// The companion that runs, or its state, opened in this process for as long as the call takes.
 pub(crate) fn service(context: &Context) -> Result<Box<dyn Service>, Failure> {
     match running(context)? {
         Some(client) => Ok(Box::new(client)),
@@ -34,14 +34,14 @@ pub(crate) fn service(context: &Context) -> Result<Box<dyn Service>, Failure> {
     }
 }
 
-/// Opens the state; `is_running`: transfers run in this process from now on.
+/// Opens the companion's state. `is_running`: transfers run in this process from now on.
 pub(crate) fn open(context: &Context, is_running: bool) -> Result<Companion, Failure> {
     let runner = Arc::new(Working::new(context));
     Companion::open(places(context)?, runner, is_running).map_err(failure)
 }
 
-/// The companion that takes a transfer over, unless its user wants it here or asks for what only a process of its own does
-/// (`is_special`, and some options of a share).
+/// The companion that takes a transfer over. `None`: the user wants the transfer in this process, asks for what only
+/// such a process does (`is_special`, and some options of a share), or no companion runs.
 pub(crate) fn taking(
     context: &Context,
     share: &ShareOptions,
@@ -76,7 +76,7 @@ pub(crate) fn failure(problem: Problem) -> Failure {
     }
 }
 
-/// A failure as a problem for others.
+/// A failure as a problem of the companion's interface.
 pub(crate) fn problem(failure: Failure) -> Problem {
     Problem { code: failure.class.code(), error: failure.error, cause: failure.cause, hint: failure.hint }
 }

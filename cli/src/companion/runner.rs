@@ -1,4 +1,4 @@
-//! The companion's work, done by what the verbs do: the same checks, the same partial files, the same receipts.
+//! The companion's work, done by the code of the verbs: the same checks, the same partial files, the same receipts.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,16 +28,17 @@ use crate::transfer::seeding::{self, Shared};
 use crate::transfer::target::Target;
 use crate::transfer::{SOFTWARE, block_on, ending, endpoint, offers};
 
-/// A fetch that has no end to its patience; finite, since it is multiplied.
+/// Stall timeout of a fetch that waits without limit; finite, because the driver calculates with it.
 const PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// See the module.
+/// Implementation of `Runner` by the code of the verbs.
 pub(super) struct Working {
     context: Context,
 }
 
 impl Working {
-    /// It asks nobody and answers on no stream; warnings go to stderr, which is the companion's log.
+    /// Uses an unattended context: no question is asked and nothing is written to stdout; warnings go to stderr, which
+    /// is the companion's log.
     pub(super) fn new(context: &Context) -> Self {
         Self { context: context.unattended() }
     }
@@ -93,7 +94,7 @@ impl Working {
             Ok(served) => served,
         };
         if end.is_changed() {
-            // Times that tell nothing of a change must not vouch for the file a second time.
+            // The record is removed: a file that changed while its times did not must not be served by it again.
             checked::forget(context, &shared.manifest, &stat);
             return Ok(ShareEnd::SourceChanged);
         }
@@ -210,7 +211,8 @@ impl Runner for Working {
     }
 
     fn fetch(&self, job: FetchJob) -> Result<FetchEnd, Problem> {
-        // A fetch that has nobody to ask is not wrong: somebody may be named later.
+        // Neither a source nor consent to serve: no peer can be reached. The companion tries again later, as the user
+        // may name a source.
         if job.sources.is_empty()
             && !job
                 .consents

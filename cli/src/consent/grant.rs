@@ -1,4 +1,4 @@
-//! What can be agreed to, how it is spelled, and what was given.
+//! Actions that a user can consent to, their spelling, and consents that were given.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,7 +8,7 @@ use minimodel_verifier::receipt::{Consent, ConsentAction};
 
 use crate::clock;
 
-/// What a consent permits.
+/// An action that a consent permits.
 pub(crate) type Action = ConsentAction;
 
 /// The order in which actions are asked for and spelled.
@@ -101,14 +101,14 @@ impl Granted {
         ORDER.into_iter().filter(|action| self.permits(*action))
     }
 
-    /// The lines of a receipt.
+    /// The receipt's consent lines, one per action.
     pub(crate) fn for_receipt(&self, verb: &str) -> Vec<Consent> {
         let by = self.spelled(verb);
         let at_utc = clock::utc(self.at_unix);
         self.actions().map(|action| Consent { action, at_utc: at_utc.clone(), by: by.clone() }).collect()
     }
 
-    /// For logs and receipts: `--consent fetch,import` where a flag said it, else `prompt` or the verb.
+    /// Spelling in logs and receipts: `--consent fetch,import` for a flag, else `prompt` or the verb.
     pub(crate) fn spelled(&self, verb: &str) -> String {
         match self.how {
             How::Flag => format!("--consent {}", join(&self.actions)),
@@ -118,7 +118,7 @@ impl Granted {
     }
 }
 
-/// Words joined by commas, in the order in which they are asked.
+/// Words of the actions joined by commas, in the order in which they are asked for.
 pub(super) fn join(actions: &BTreeSet<Action>) -> String {
     let words = ORDER.into_iter().filter(|action| actions.contains(action)).map(Action::as_str);
     words.collect::<Vec<_>>().join(",")

@@ -1,4 +1,4 @@
-//! The log: one line for each consent given, written before anything is done with it.
+//! The consent log: one line for each consent given, written before anything is done with it.
 
 use minimodel_companion::Problem;
 use minimodel_companion::consent::{ConsentBook, ConsentError, Given};

@@ -29,7 +29,7 @@ fn question_text(action: Action) -> &'static str {
     }
 }
 
-/// What is asked, and about what.
+/// Actions to ask for, and what they are about.
 #[derive(Clone, Debug)]
 pub(crate) struct Question<'a> {
     /// The verb that asks: `fetch`.
@@ -39,10 +39,10 @@ pub(crate) struct Question<'a> {
     /// Shown before the question: publisher, license, evidence, size, peers ([`crate::show::subject`]). Values from
     /// outside are escaped already.
     pub(crate) subject: &'a [(String, String)],
-    /// Without one of these the verb does nothing.
+    /// Actions that the verb needs: without one of them it does nothing.
     pub(crate) required: &'a [Action],
-    /// These may be given besides. One that is neither required nor here is refused, so that nobody consents to what
-    /// does not happen.
+    /// Actions that may be given besides. An action that is neither required nor optional is refused, so that no user
+    /// consents to what does not happen.
     pub(crate) optional: &'a [Action],
     /// What has happened so far, for a refusal: [`NOTHING_DONE`] or [`MANIFEST_ASKED`].
     pub(crate) done: &'static str,
@@ -57,7 +57,8 @@ pub(crate) fn obtain(
     obtain_asking(context, question, question.optional, flag)
 }
 
-/// [`obtain`], but on a terminal only what is required is asked for: where a later question asks for the rest.
+/// Like `obtain`, but on a terminal only required actions are asked for, because a later question asks for the optional
+/// ones.
 pub(crate) fn obtain_required(
     context: &Context,
     question: &Question<'_>,
@@ -79,7 +80,7 @@ fn obtain_asking(
     Ok(granted)
 }
 
-/// Asks for all that is required, in words of the asker's own, and records nothing: for grants, whose record is their own.
+/// Asks for all required actions in the caller's wording and records nothing, because a grant has a record of its own.
 pub(crate) fn agree(
     context: &Context,
     question: &Question<'_>,
@@ -109,7 +110,7 @@ fn ask(
     }
 }
 
-/// Asks for all, or takes the flag; the companion, which does what is agreed to, records it.
+/// Asks for all actions, or takes the flag, and records nothing: the companion does the work and records the consent.
 pub(crate) fn answer(
     context: &Context,
     question: &Question<'_>,
@@ -118,7 +119,7 @@ pub(crate) fn answer(
     ask(context, question, question.optional, flag, |action| question_text(action).to_owned())
 }
 
-/// Records the consent that a command itself is.
+/// Records the consent that the command itself gives.
 pub(crate) fn by_command(
     context: &Context,
     verb: &str,
@@ -197,7 +198,7 @@ fn by_prompt(
     Ok(actions)
 }
 
-/// `absent`: the actions that nobody agreed to; the hint names all that are needed, with them.
+/// The failure for consent not given to the actions `absent`; its hint names these and all required actions.
 fn missing(question: &Question<'_>, absent: &[Action], cause: &str) -> Failure {
     let verb = question.verb;
     let subject = match question.swarm_id {

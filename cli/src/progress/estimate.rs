@@ -1,4 +1,4 @@
-//! How fast it goes and how long it will take, told only when it is known.
+//! Estimates of the rate and of the time left, given only when they are known.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,16 +21,16 @@ impl Estimate {
         Self { total_bytes, samples: VecDeque::new() }
     }
 
-    /// Takes what is proven at `now`, a time since the beginning that does not go back.
+    /// Records the bytes proven at `now`, a time since the beginning that does not go back.
     pub(super) fn sample(&mut self, now: Duration, bytes: u64) {
-        // Bytes that were there before the first look (a resumed file) are no speed.
+        // Bytes that were there before the first sample (a resumed file) do not count as speed.
         self.samples.push_back((now, bytes));
         while self.samples.get(1).is_some_and(|(time, _)| now.saturating_sub(*time) >= WINDOW) {
             self.samples.pop_front();
         }
     }
 
-    /// The rate of the window; `None` while there is too little to tell.
+    /// The rate of the window; `None` while the samples span less than `FIRST_ESTIMATE`.
     pub(super) fn bytes_per_second(&self) -> Option<u64> {
         let ((from, before), (to, after)) = (self.samples.front()?, self.samples.back()?);
         let milliseconds = to.saturating_sub(*from).as_millis();
@@ -41,7 +41,7 @@ impl Estimate {
         u64::try_from(gained.saturating_mul(1000) / milliseconds).ok()
     }
 
-    /// The time left at that rate; `None` while it is not known, or nothing moves.
+    /// The time left at that rate; `None` while the rate is not known, or zero.
     pub(super) fn left(&self) -> Option<Duration> {
         let rate = self.bytes_per_second().filter(|rate| *rate > 0)?;
         let (_, bytes) = self.samples.back()?;

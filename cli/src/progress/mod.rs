@@ -1,4 +1,4 @@
-//! How far a long work is, in proven bytes: a bar on a terminal, a line every ten seconds elsewhere, JSON objects, or
+//! Progress of long work, in proven bytes: a bar on a terminal, a line every ten seconds elsewhere, JSON objects, or
 //! nothing. Progress is for people: it never carries an answer.
 
 mod estimate;

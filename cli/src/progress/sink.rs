@@ -1,4 +1,4 @@
-//! The three ways of drawing.
+//! The three ways to show progress: a bar, plain lines, JSON objects.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,10 +10,10 @@ use serde::Serialize;
 use crate::printer::Printer;
 use crate::size::{show_duration, show_rate, show_size};
 
-/// How often the count is looked at; a sink draws at its own pace, not more often.
+/// Interval at which the count is sampled; a sink draws at its own pace, not more often.
 pub(super) const SAMPLE_EVERY: Duration = Duration::from_millis(250);
 
-/// A moment of the work.
+/// The state of the work at one moment.
 #[derive(Debug)]
 pub(super) struct Snapshot<'a> {
     pub(super) label: &'a str,
@@ -50,7 +50,7 @@ pub(super) trait Sink: Send {
     fn pace(&self) -> Duration;
     /// Draws.
     fn tick(&mut self, snapshot: &Snapshot<'_>);
-    /// The work is over, done or not; what it came to is told by others.
+    /// Ends the drawing when the work is over, done or not; the caller reports the result.
     fn end(&mut self) {}
 }
 
@@ -75,8 +75,8 @@ impl Bar {
     }
 }
 
-/// The terminal as a bar sees it. indicatif's own writes to it as long as it takes, which is for ever where somebody
-/// stopped it; this one keeps a drawing until it is whole and never waits.
+/// Terminal of a bar, which collects a whole drawing and writes it without waiting. The terminal of indicatif waits
+/// until a write is done, which is for ever if the user has stopped the terminal.
 #[derive(Debug)]
 struct Canvas {
     printer: Arc<Printer>,
@@ -99,7 +99,7 @@ impl Canvas {
     }
 }
 
-/// Of a terminal that does not say how large it is.
+/// Size assumed of a terminal that does not report its own.
 const USUAL_SIZE: (u16, u16) = (80, 24);
 
 fn size() -> (u16, u16) {
@@ -230,7 +230,7 @@ impl Sink for Json {
             seconds_left: snapshot.left.map(|left| left.as_secs()),
             idle: snapshot.idle,
         };
-        // A stdout that takes nothing ends the verb when it answers; progress alone does not.
+        // A broken stdout ends the verb at its answer; progress alone does not.
         if self.goes_to_stdout {
             let _ = self.printer.event("progress", fields);
         } else {

@@ -1,5 +1,5 @@
-//! The worker stores a number; a thread of ours reads it and draws. So a work that stands still is shown to stand
-//! still, and counting costs one atomic store.
+//! Count of proven bytes, stored by the worker and drawn by a thread of its own. So work that stands still is shown to
+//! stand still, and counting costs one atomic store.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,10 +12,10 @@ use super::sink::{self, Sink, Snapshot};
 use crate::printer::Printer;
 use crate::settings::{Context, ProgressStyle};
 
-/// A stream that takes nothing holds nobody up for longer than this.
+/// Longest wait for the last drawing, in case the stream takes nothing.
 const LAST_DRAWING: Duration = Duration::from_millis(500);
 
-/// A running count. Dropping it takes the bar away.
+/// Progress of running work. Dropping it removes the bar.
 #[derive(Debug)]
 pub(crate) struct Progress {
     shared: Arc<Shared>,
@@ -27,10 +27,10 @@ pub(crate) struct Progress {
 struct Shared {
     proven_bytes: AtomicU64,
     total_bytes: u64,
-    /// What is being done (`verify`), and what else there is to say (`3 peers`).
+    /// Name of the work (`verify`), and a remark on it (`3 peers`).
     label: String,
     aside: Mutex<String>,
-    /// Why nothing moves, in the word for programs.
+    /// Why no bytes move, as a name for programs.
     idle: Mutex<Option<&'static str>>,
     is_over: Mutex<bool>,
     over: Condvar,
@@ -53,20 +53,20 @@ impl Counter {
         self.shared.proven_bytes.fetch_add(proven_bytes, Ordering::Relaxed);
     }
 
-    /// Sets what is said after the numbers (`3 peers`), ours or escaped.
+    /// Sets the remark after the numbers (`3 peers`); text from outside must be escaped.
     pub(crate) fn say(&self, aside: &str) {
         aside.clone_into(&mut self.shared.aside.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
 impl Counter {
-    /// Sets why nothing moves; `None` while something does.
+    /// Sets why no bytes move; `None` while they do.
     pub(crate) fn idle(&self, cause: Option<&'static str>) {
         *self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner) = cause;
     }
 }
 
-/// Counts what is read, written through to the inner reader or writer.
+/// A reader or writer that counts the bytes it passes on to or from the inner one.
 #[derive(Debug)]
 pub(crate) struct Counted<T> {
     counter: Counter,
@@ -137,7 +137,7 @@ impl Progress {
                 draw(&shared, sink);
                 drop(drawing);
             });
-            // A work is not given up for want of a bar.
+            // The work goes on without a bar.
             let failed = |error| printer.detail(format!("no progress is shown: {error}"));
             thread.map_err(failed).ok().map(|_| ended)
         });
@@ -155,7 +155,7 @@ impl Drop for Progress {
         *self.shared.is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.shared.over.notify_all();
         if let Some(ticker) = self.ticker.take() {
-            // It draws its last, unless nobody reads what it wrote before.
+            // Waits for the last drawing, unless the stream still blocks an earlier one.
             let _ = ticker.recv_timeout(LAST_DRAWING);
         }
     }
@@ -177,7 +177,7 @@ fn draw(shared: &Shared, mut sink: Box<dyn Sink>) {
     sink.end();
 }
 
-/// Waits so long for the end of the work. Nothing is locked while somebody draws, which may take as long as it likes.
+/// Waits at most `time` for the end of the work. No lock is held during a drawing, however long it takes.
 fn is_over_within(shared: &Shared, time: Duration) -> bool {
     let is_over = shared.is_over.lock().unwrap_or_else(PoisonError::into_inner);
     let waited = shared.over.wait_timeout_while(is_over, time, |is_over| !*is_over);

@@ -1,10 +1,10 @@
-//! What changed between two moments, for logs: rates alone are no change.
+//! Changes between two statuses, for logs: other rates alone are no change.
 
 use minimodel_companion::api::types::{Cause, State, Status, Transfer};
 
 use super::words::{about, here, kind, state, why};
 
-/// A line for each transfer that is new, stands elsewhere, or is gone; `before`: none at the beginning.
+/// A line for each transfer that is new, changed or gone. `before`: `None` at the beginning.
 pub(crate) fn changes(before: Option<&Status>, after: &Status) -> Vec<String> {
     let old = before.map_or(&[][..], |status| &status.transfers);
     let is_same = |transfer: &&Transfer| {
@@ -17,7 +17,7 @@ pub(crate) fn changes(before: Option<&Status>, after: &Status) -> Vec<String> {
     lines
 }
 
-/// What makes a transfer's standing another one.
+/// The fields of a transfer whose change is reported.
 fn standing(transfer: &Transfer) -> (State, Option<Cause>, usize, &str) {
     let path = if transfer.state == State::Done { transfer.path.as_str() } else { "" };
     (transfer.state, transfer.cause, transfer.peers.len(), path)

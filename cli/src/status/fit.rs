@@ -1,16 +1,17 @@
 //! Text within a number of columns of a terminal.
 
-/// Columns that the character takes at most: from U+1100 on scripts have wide ones. What has none was escaped before.
+/// Upper bound on the columns of a character: scripts from U+1100 on have wide ones. A character without any was escaped
+/// before.
 fn columns_of(character: char) -> usize {
     if character < '\u{1100}' || ('\u{2000}'..'\u{2e80}').contains(&character) { 1 } else { 2 }
 }
 
-/// Columns that the text takes at most.
+/// Upper bound on the columns of the text.
 pub(super) fn columns(text: &str) -> usize {
     text.chars().map(columns_of).sum()
 }
 
-/// The text, cut to so many columns; what was cut shows as `…`.
+/// The text, cut to `width` columns; `…` marks the cut.
 pub(super) fn cut(text: &str, width: usize) -> String {
     if columns(text) <= width {
         return text.to_owned();
@@ -30,14 +31,14 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     kept
 }
 
-/// The text in exactly so many columns, to the left.
+/// The text in exactly `width` columns, left-aligned.
 pub(super) fn left(text: &str, width: usize) -> String {
     let text = cut(text, width);
     let rest = width.saturating_sub(columns(&text));
     text + &" ".repeat(rest)
 }
 
-/// The text in exactly so many columns, to the right.
+/// The text in exactly `width` columns, right-aligned.
 pub(super) fn right(text: &str, width: usize) -> String {
     let text = cut(text, width);
     " ".repeat(width.saturating_sub(columns(&text))) + &text

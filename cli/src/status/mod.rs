@@ -1,4 +1,4 @@
-//! How everything stands, for people: the picture of a moment, and what changed between two.
+//! Status for people: a snapshot as a page, and the changes between two.
 
 mod changes;
 mod fit;

@@ -1,4 +1,4 @@
-//! The picture of a moment, pure: from a status to lines that fit a width.
+//! The page of a snapshot, as a pure function: from a status to lines that fit a width.
 
 use minimodel_companion::api::types::{Peer, Rates, State, Status, Transfer};
 use minimodel_companion::doctor;
@@ -12,19 +12,19 @@ use crate::size::show_rate;
 /// Columns of everything in a row but the model.
 const ROW: usize = 4 + 7 + 11 + 12 + 13 + 13 + 6;
 
-/// Less than this has no room for a row.
+/// A narrower page has no room for a row.
 const NARROW: usize = ROW + 12;
 
-/// With so many columns peers are shown by their whole id.
+/// From this width on peers are shown by their whole id.
 const WIDE: usize = 120;
 
-/// Peers that are shown of a transfer, the busiest first.
+/// Number of peers that are shown of a transfer, the busiest first.
 const PEERS_SHOWN: usize = 8;
 
 /// Characters of a peer's id where it is not shown in full.
 const PEER_CHARS: usize = 12;
 
-/// The lines of a moment, none of more than `width` columns.
+/// The lines of a snapshot, none of more than `width` columns.
 pub(crate) fn picture(status: &Status, width: usize) -> Vec<Line> {
     let mut page = Page { width, lines: Vec::new() };
     page.head(status);
@@ -125,7 +125,7 @@ fn row(cells: [&str; 8], model: usize) -> String {
     .concat()
 }
 
-/// The rates of the hour, in words.
+/// The rate limits of this hour, in words.
 pub(super) fn rates(now: &Rates) -> String {
     if now.paused {
         return "the schedule pauses everything at this hour".to_owned();

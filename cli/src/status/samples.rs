@@ -4,7 +4,7 @@ use minimodel_companion::api::types::{Kind, Limits, Peer, Rates, State, Status, 
 
 pub(super) use minimodel_companion::doctor::CAUSES;
 
-/// Every state, and a word of what is said of it.
+/// Every state, and words that its display contains.
 pub(super) const STATES: [(State, &str); 7] = [
     (State::Asking, "asks for your consent to fetch, import"),
     (State::Waiting, "waits"),

@@ -1,4 +1,4 @@
-//! Words for what a transfer is and does. Everything from outside is escaped here.
+//! Words for a transfer's kind, state and cause. Everything from outside is escaped here.
 
 use minimodel_companion::api::types::{Action, Cause, Kind, State, Transfer};
 use minimodel_companion::doctor;
@@ -13,7 +13,7 @@ pub(crate) fn kind(kind: Kind) -> &'static str {
     }
 }
 
-/// One word for where it stands.
+/// One word for the state.
 pub(crate) fn state(state: State) -> &'static str {
     match state {
         State::Asking => "asking",
@@ -34,7 +34,7 @@ pub(crate) fn about(transfer: &Transfer) -> String {
     format!("{} {}", escape::shown(&transfer.model_id), escape::shown(&transfer.model_version))
 }
 
-/// Why it stands there, and what to do where that is the user's; lines below the transfer's own.
+/// Lines below a transfer's own: why it is in its state, and what the user can do about it, if anything.
 pub(super) fn why(transfer: &Transfer) -> Vec<String> {
     let id = transfer.id;
     let cause = transfer.cause.map(|cause| doctor::words_of(transfer.kind, cause));
@@ -57,7 +57,7 @@ pub(super) fn why(transfer: &Transfer) -> Vec<String> {
                 lines.push(format!("problem: {}", escape::shown(&problem.error)));
                 lines.extend(problem.cause.iter().map(|cause| format!("cause: {}", escape::shown(cause))));
                 lines.push(match transfer.cause {
-                    // The consent log is damaged, which does not pass.
+                    // The consent log is damaged: trying again does not help.
                     Some(Cause::ConsentMissing) => format!("hint: {}", escape::shown(&problem.hint)),
                     _ => format!("it tries again by itself; at once: `minimodel transfer start {id}`"),
                 });
@@ -97,7 +97,7 @@ fn action(action: Action) -> &'static str {
     }
 }
 
-/// `25 %` of a fetch, the size of a share; a part is never shown as the whole.
+/// `25 %` of a fetch, rounded down so that an incomplete file never shows 100 %; the size of a share.
 pub(super) fn here(transfer: &Transfer) -> String {
     let (have, total) = (transfer.have_bytes, transfer.total_bytes);
     match transfer.kind {

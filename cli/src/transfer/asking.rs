@@ -1,4 +1,4 @@
-//! What is shown and asked before a fetch or a repair moves anything.
+//! What the user is shown and asked before a fetch or a repair moves anything.
 
 use minimodel_companion::publishers::Judged;
 
@@ -10,8 +10,8 @@ use crate::publisher;
 use crate::settings::Context;
 use crate::show;
 
-/// What is asked before anything moves: first whether the publisher's key is accepted, where it is not what is known. With
-/// the consent to import the key is kept.
+/// Asks the user before anything moves: first whether to accept the publisher's key, if it is not the known one, then
+/// for consent. With the consent to import, the key is kept.
 pub(super) fn ask(context: &Context, plan: &Plan<'_>, target: &Target) -> Result<(Granted, Judged), Failure> {
     let judged = publisher::judge(context, &plan.manifest)?;
     let accepted = publisher::settle(context, &judged, &plan.transfer.publisher, plan.done)?;

@@ -1,4 +1,4 @@
-//! From a whole file to its place, its receipt, and the words that end a fetch.
+//! The end of a fetch: moves the whole file into place, writes its receipt, and reports the result.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,7 +26,7 @@ use crate::publisher::JudgedObject;
 use crate::settings::Context;
 use crate::size::{show_rate, show_size};
 
-/// The verdict of the whole-file check decides: into place with a receipt, or aside.
+/// Acts on the result of the whole-file check: moves the file into place and writes a receipt, or sets the file aside.
 pub(super) fn finish(
     context: &Context,
     plan: &Plan<'_>,
@@ -75,7 +75,7 @@ fn make_receipt(
     receipt::make(&plan.manifest, &facts)
 }
 
-/// Manifest copy and receipt beside the file, the record away; what cannot be done now is done by the next run.
+/// Writes the manifest copy and the receipt beside the file, and removes the record. The next run does what fails now.
 fn close_import(
     context: &Context,
     plan: &Plan<'_>,
@@ -101,7 +101,7 @@ fn close_import(
     tell_placed(context, importing, published, published.finish(plan.manifest.text().as_bytes(), beside))
 }
 
-/// What became of the copies; with all of them in place the import is over.
+/// Reports copies that could not be written; closes the import when all are in place.
 fn tell_placed(
     context: &Context,
     importing: &Importing,
@@ -134,17 +134,17 @@ fn tell_placed(
     }
 }
 
-/// The next step where something took the name of the receipt.
+/// Hint if the name of the receipt is taken.
 const TAKEN: &str = "move away what is there, or name another place with --receipt FILE, then run the same command again: it \
                      only writes what is missing";
-/// The same where the receipt could not be written for another cause.
+/// Hint if the receipt could not be written for another reason.
 const OTHER_PLACE: &str = "mend what the cause says, or name another place with --receipt FILE, then run the same command again: \
                            it only writes what is missing";
-/// The same after a repair.
+/// Hint if the receipt of a repair could not be written.
 const REPAIRED: &str =
     "the file needs no repair any more; a receipt of it as it is: `minimodel write-import-receipt`";
 
-/// A copy failed; what was done with the fetched bytes all the same is told after the cause.
+/// The failure for a copy that could not be written; after the cause it says that the file itself is in place.
 fn unwritten(failure: Failure, importing: &Importing, hint: &str) -> Failure {
     let shown = escape::path(&importing.target.artifact);
     let kept = format!(
@@ -159,7 +159,8 @@ fn in_place_but(importing: &Importing, cause: &str, hint: &str) -> Failure {
         .because(cause)
 }
 
-/// The file is there and right: its receipt and manifest are written if they are missing, nothing else.
+/// Ends a fetch whose file is there and right: writes its receipt and manifest copy if they are missing, and nothing
+/// else.
 pub(super) fn already_there(
     context: &Context,
     plan: &Plan<'_>,
@@ -182,7 +183,7 @@ pub(super) fn already_there(
             let reason = format!("chunk {} failed its proof", blame.index);
             peers.entry(PeerId(blame.peer)).or_default().rejected.get_or_insert(reason);
         }
-        // A record beside a finished file is that of the fetch which brought it.
+        // A record beside a finished file is that of the fetch that made the file.
         let is_fetched = !peers.is_empty() || existing.history.found_here.chunks > 0;
         let receipt = make_receipt(plan, importing, &existing.checks, (&peers, is_fetched), true)?;
         close_import(context, plan, importing, &existing.published, &receipt)?;
@@ -195,7 +196,7 @@ pub(super) fn already_there(
     tell_place(context, target)
 }
 
-/// Whether a receipt of this very artifact is there already.
+/// True if there is a receipt for this swarm already.
 fn has_receipt(plan: &Plan<'_>, target: &Target, published: &Published<RealDisk>) -> Result<bool, Failure> {
     let found = if plan.receipt.is_some() {
         std::fs::read(&target.receipt).ok()
@@ -206,12 +207,12 @@ fn has_receipt(plan: &Plan<'_>, target: &Target, published: &Published<RealDisk>
     Ok(receipt.is_some_and(|receipt| receipt.subject().swarm_id == *plan.manifest.swarm_id()))
 }
 
-/// A path for JSON, which has no bytes that are not text.
+/// A path for JSON, where bytes that are not UTF-8 are replaced.
 pub(super) fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Where things are, and how to go on.
+/// Reports where file and receipt are, and how to use the file.
 pub(super) fn tell_place(context: &Context, target: &Target) -> Result<(), Failure> {
     let printer = &context.printer;
     printer.note(format!("receipt      {}", escape::path(&target.receipt)));
@@ -221,7 +222,7 @@ pub(super) fn tell_place(context: &Context, target: &Target) -> Result<(), Failu
     if printer.is_json() { Ok(()) } else { printer.answer_path(&target.artifact) }
 }
 
-/// What was fetched, how fast, and from whom. `tail`: from the last chunk to the receipt.
+/// Reports what was fetched, how fast, and from which peers. `tail`: time from the last chunk to the receipt.
 pub(super) fn tell_done(
     context: &Context,
     plan: &Plan<'_>,
@@ -273,7 +274,7 @@ pub(super) fn tell_done(
     tell_place(context, target)
 }
 
-/// How serving ended; a file that changed meanwhile is a failure. `stat` is what it was, where that is known.
+/// Reports how serving ended; fails if the file changed meanwhile. `stat`: the file's metadata as served, if known.
 pub(crate) fn tell_served(
     context: &Context,
     manifest: &Manifest,
@@ -287,7 +288,7 @@ pub(crate) fn tell_served(
     if !is_changed {
         return Ok(());
     }
-    // Times that tell nothing of a change must not vouch for the file a second time.
+    // The record is removed: a file that changed while its times did not must not be served by it again.
     if let Some(stat) = stat {
         checked::forget(context, manifest, stat);
     }

@@ -1,4 +1,4 @@
-//! How a transfer's end is told: one exit code, one error block, and the next step.
+//! Failures of transfers: one exit code, one error block, and the next step.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::size::{show_duration, show_size};
 
 const AGAIN: &str = "run the same command again: it resumes";
 
-/// A failure of the driver.
+/// An error of the driver, as a failure.
 pub(crate) fn driver(error: &DriverError) -> Failure {
     let failure = |class, hint: &str| Failure::new(class, error.to_string(), hint).for_want_of_files(error);
     match error {
@@ -56,7 +56,7 @@ pub(crate) fn driver(error: &DriverError) -> Failure {
     }
 }
 
-/// A failure of the disk or of what lies on it.
+/// An error of the disk or of the files on it, as a failure.
 pub(crate) fn store(error: &StoreError) -> Failure {
     let text = escape::harmless(&error.to_string());
     let failure = |class, hint: String| Failure::new(class, text.clone(), hint).for_want_of_files(error);
@@ -124,7 +124,7 @@ fn shell(path: &Path) -> String {
     escape::shell_word(path.as_os_str())
 }
 
-/// No known peer can ever help; the gravest reason decides.
+/// The failure when no known peer can ever supply the file; the gravest reason decides the exit code.
 pub(crate) fn exhausted(reasons: &[Event]) -> Failure {
     let Some(worst) = reasons.iter().max_by_key(|reason| gravity(reason)) else {
         return Failure::new(
@@ -148,7 +148,7 @@ pub(crate) fn exhausted(reasons: &[Event]) -> Failure {
     Failure::new(class, "no usable peer is left", hint).because(all.join("\n"))
 }
 
-/// Nothing came for too long.
+/// The failure when no chunk came for `patience`.
 pub(crate) fn stalled(met_a_peer: bool, reasons: &[Event], patience: std::time::Duration) -> Failure {
     let grave = reasons.iter().any(|reason| gravity(reason) > 1);
     if grave && !met_a_peer {
@@ -172,7 +172,7 @@ pub(crate) fn stalled(met_a_peer: bool, reasons: &[Event], patience: std::time::
     if all.is_empty() { failure } else { failure.because(all.join("\n")) }
 }
 
-/// A file that was to be repaired is another one altogether.
+/// The failure when a file to be repaired has no chunk of the artifact.
 pub(crate) fn nothing_good(path: &Path) -> Failure {
     Failure::new(
         Exit::Verification,
@@ -184,7 +184,7 @@ pub(crate) fn nothing_good(path: &Path) -> Failure {
     )
 }
 
-/// A file that was to be repaired is another one for the most part, or goes on behind the artifact's end.
+/// The failure when most of a file to be repaired is other data, or data follows the artifact's end.
 pub(crate) fn partly_other(path: &Path, found: Likeness) -> Failure {
     let (shown, Likeness { good, other, total, cut_bytes }) = (escape::path(path), found);
     let cut = format!("{cut_bytes} bytes behind the artifact's end");
@@ -212,7 +212,7 @@ pub(crate) fn partly_other(path: &Path, found: Likeness) -> Failure {
     .because(cause)
 }
 
-/// A file that was shared is no longer the artifact.
+/// The failure when a file that was shared is no longer the artifact.
 pub(crate) fn source_changed(path: &Path) -> Failure {
     Failure::new(
         Exit::Verification,
@@ -221,7 +221,7 @@ pub(crate) fn source_changed(path: &Path) -> Failure {
     )
 }
 
-/// Stopped by the user.
+/// The failure when a transfer was stopped.
 pub(crate) fn stopped(class: Exit) -> Failure {
     Failure::new(class, "stopped; everything proven so far is kept", AGAIN)
 }
@@ -328,7 +328,7 @@ mod tests {
         assert_eq!(stalled(false, &[], patience).class, Exit::NotFound);
         let refused = [refused(CloseCode::LicenseMismatch)];
         assert_eq!(stalled(false, &refused, patience).class, Exit::Mismatch);
-        // One that refused does not speak for the one that stalled.
+        // The refusal of one peer does not explain the stall of another.
         assert_eq!(stalled(true, &refused, patience).class, Exit::Stopped);
     }
 }

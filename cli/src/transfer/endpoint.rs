@@ -1,4 +1,4 @@
-//! Our node: where it listens, and the offer that leads there.
+//! The node of this process: where it listens, and the offer that names its addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -13,10 +13,10 @@ use crate::identity::Identity;
 use crate::output;
 use crate::settings::Context;
 
-/// How long an offer is good: long enough to be mailed, short enough to die.
+/// Lifetime of an offer: long enough to send the offer by mail, short enough that an old offer expires.
 const OFFER_LIFETIME_SECONDS: u64 = 7 * 24 * 3600;
 
-/// Binds the node. Must be called within the runtime. `last_port`: tried first where no port is named.
+/// Binds the node. Must be called within the runtime. `last_port`: tried first if no port is named.
 pub(crate) fn bind(
     options: &ShareOptions,
     identity: &Identity,
@@ -51,7 +51,7 @@ pub(crate) fn bind(
     again.map_or_else(|| anywhere(0), Ok).map_err(failed)
 }
 
-/// The addresses of this machine that others may reach; loopback only where there is nothing else.
+/// The addresses of this machine that other machines may reach; loopback only if there are no others.
 fn interfaces() -> Vec<IpAddr> {
     let found = if_addrs::get_if_addrs().unwrap_or_default();
     let mut addresses: Vec<IpAddr> = found

@@ -32,40 +32,40 @@ use crate::progress::Progress;
 use crate::publisher::JudgedObject;
 use crate::settings::Context;
 
-/// Without `--stall-timeout`.
+/// Stall timeout without `--stall-timeout`.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What a fetch of the user's own asks for besides what it needs.
+/// Optional actions that `fetch` and a repair ask for.
 pub(crate) const ASKED_BESIDES: &[Action] = &[Action::Serve, Action::Publish];
 
-/// What is to be fetched, and how.
+/// A fetch to be run: what is fetched, and how.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
     /// The verb, for messages and the consent log.
     pub(crate) verb: &'static str,
-    /// What the file is.
+    /// The manifest of the file.
     pub(crate) manifest: Arc<Manifest>,
-    /// Peers to begin with; checked against the manifest.
+    /// Offers of the first peers; checked against the manifest.
     pub(crate) sources: Vec<SignedOffer>,
-    /// The folder.
+    /// The folder for the file.
     pub(crate) out: PathBuf,
     /// Where the receipt goes, if not beside the file.
     pub(crate) receipt: Option<PathBuf>,
-    /// Flags of everything that may serve.
+    /// Options of all verbs that may serve.
     pub(crate) share: &'a ShareOptions,
-    /// Flags of everything that fetches.
+    /// Options of all verbs that fetch.
     pub(crate) transfer: &'a TransferOptions,
     /// `--consent`, if it was given.
     pub(crate) consent: Option<&'a ConsentFlag>,
-    /// What is asked for besides what is needed: [`ASKED_BESIDES`], or less.
+    /// Optional actions to ask for: [`ASKED_BESIDES`], or fewer.
     pub(crate) asked_besides: &'a [Action],
-    /// What has happened before the consent is asked for: [`crate::consent::Question::done`].
+    /// What has happened before the user is asked for consent: [`crate::consent::Question::done`].
     pub(crate) done: &'static str,
-    /// The file is the user's own, under its name, and only its wrong chunks are fetched.
+    /// True for a repair: the file is the user's own, under its name, and only its wrong chunks are fetched.
     pub(crate) is_repair: bool,
 }
 
-/// Asks, fetches, checks, finishes, tells.
+/// Runs a fetch: asks for consent, fetches, checks, writes the receipt and reports.
 pub(crate) fn run(context: &Context, plan: &Plan<'_>) -> Result<(), Failure> {
     let started_utc = clock::now_utc();
     let target = Target::new(&plan.out, &plan.manifest, plan.receipt.as_deref())?;
@@ -78,17 +78,18 @@ pub(crate) fn run(context: &Context, plan: &Plan<'_>) -> Result<(), Failure> {
     block_on(transfer_here(context, plan, &importing, &identity, part, &resumed))
 }
 
-/// What a fetch begins with.
+/// What a fetch starts from.
 pub(crate) struct Prepared {
-    /// Our key.
+    /// The key of this peer.
     pub(crate) identity: Identity,
     /// The partial file.
     pub(crate) part: Arc<Part<RealDisk>>,
-    /// What is in it.
+    /// What was found in the partial file.
     pub(crate) resumed: Resumed,
 }
 
-/// Everything that can be wrong before anybody is dialed. `None`: the file is there already, and so is its receipt now.
+/// Makes every check that needs no peer, and opens the partial file. `None`: the file is already in its place, and now
+/// its receipt is too.
 pub(crate) fn prepare(
     context: &Context,
     plan: &Plan<'_>,
@@ -120,16 +121,16 @@ pub(crate) fn prepare(
     Ok(Some(Prepared { identity, part, resumed }))
 }
 
-/// What the end of the import needs to know.
+/// Facts that the end of the import needs.
 #[derive(Debug)]
 pub(crate) struct Importing {
-    /// Where everything goes.
+    /// The paths of the file, its receipt and its manifest copy.
     pub(crate) target: Target,
-    /// Who signed the manifest, as it stood to what was known when the import was agreed to.
+    /// The verdict on the manifest's key when the user consented to the import.
     pub(crate) publisher: Judged,
-    /// What the user agreed to.
+    /// The consents of the user.
     pub(crate) consents: Vec<receipt::Consent>,
-    /// When it began.
+    /// When the import began.
     pub(crate) started_utc: String,
 }
 
@@ -139,15 +140,15 @@ impl Importing {
     }
 }
 
-/// Without consent to these nothing is fetched.
+/// Actions to which the user must consent before anything is fetched.
 pub(crate) fn needed(options: &TransferOptions) -> &'static [Action] {
     const WITH_SERVE: &[Action] = &[Action::Fetch, Action::Import, Action::Serve];
     if options.keep_seeding { WITH_SERVE } else { &[Action::Fetch, Action::Import] }
 }
 
-/// How long a transfer waits for one of the same process that has ended and whose disk has not let go of the file yet.
+/// Longest wait for an ended transfer of this process whose disk work still holds the partial file.
 const OWN_PATIENCE: Duration = Duration::from_secs(20);
-/// How often it looks.
+/// Interval at which opening the partial file is tried again meanwhile.
 const OWN_PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) fn open_part(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed), Failure> {
@@ -164,7 +165,7 @@ pub(super) fn open_part(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed
     }
 }
 
-/// [`open_part`] for a repair: the partial file is the user's own.
+/// [`open_part`] for a repair: the partial file is the user's own file.
 pub(super) fn open_part_in_place(
     target: &Target,
     condition: RepairIf,
@@ -208,16 +209,16 @@ fn tell_resumed(
     printer.event("resumed", fields)
 }
 
-/// How a transfer ended that did not fail.
+/// End of a transfer that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// The file is in its place.
     Done,
-    /// It was told to stop.
+    /// The transfer was stopped.
     Stopped,
 }
 
-/// [`transfer`] of the verb's own process: Ctrl-C stops it, flags steer it, and the terminal shows it.
+/// [`transfer`] in the verb's own process: Ctrl-C stops it, flags set its limits, and the terminal shows its progress.
 pub(super) async fn transfer_here(
     context: &Context,
     plan: &Plan<'_>,
@@ -255,7 +256,7 @@ pub(super) async fn transfer_here(
     }
 }
 
-/// Fetches, checks, finishes.
+/// Fetches the file, checks it and finishes the import.
 pub(crate) async fn transfer(
     context: &Context,
     plan: &Plan<'_>,
@@ -269,7 +270,7 @@ pub(crate) async fn transfer(
     let (keeping, bans) = Keeping::start(context, plan.verb, &plan.manifest, &named)?;
     let settings = settings(context, plan, importing, &node, bans, &hands)?;
     let fetching = node.fetch(settings, part.clone(), resumed).map_err(|error| ending::driver(&error))?;
-    // The node and the fetch hold all that reports: with them, whoever watches comes to an end.
+    // The other senders of reports belong to the node and the fetch: the watching thread ends when these are dropped.
     let Hands { mut stop, progress, reports, .. } = hands;
     drop(reports);
     let end = conclude(context, plan, importing, &part, fetching, (&mut stop, progress)).await;
@@ -352,7 +353,7 @@ fn settings(
     })
 }
 
-/// Serves on if the user wanted that, then ends the connections.
+/// Keeps seeding until stopped, if the user asked for that; else closes the connections.
 async fn after(
     context: &Context,
     plan: &Plan<'_>,
@@ -368,7 +369,7 @@ async fn after(
         let stat = part.stat().ok();
         return tell_served(context, &plan.manifest, &importing.target.artifact, end, stat.as_ref());
     }
-    // Everything is in place or set aside: what cannot be synced any more is not ours to report.
+    // The file is in place or set aside: an error of closing is not reported any more.
     let _ = fetching.close().await;
     told
 }

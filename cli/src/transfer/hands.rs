@@ -1,4 +1,4 @@
-//! Who stops, steers and watches a transfer: a terminal, or the companion.
+//! Control handles of a running transfer, in the hands of a terminal or of the companion.
 
 use std::sync::Arc;
 
@@ -9,27 +9,27 @@ use tokio::sync::{mpsc, watch};
 use crate::failure::Failure;
 use crate::progress::Progress;
 
-/// Told of the offer that leads to a transfer, as soon as there is one.
+/// Callback for the offer of a transfer, called as soon as there is one.
 type Offered = Box<dyn Fn(&Node, &SignedOffer) -> Result<(), Failure>>;
 
-/// See the module.
+/// Control handles of one running transfer: cancellation, live limits, report channel and progress bar.
 pub(crate) struct Hands {
-    /// Becomes true when the transfer is to end in good order.
+    /// Becomes true when the transfer is to shut down in order.
     pub(crate) stop: watch::Receiver<bool>,
-    /// Who may come, who may be asked, and how much.
+    /// Live settings: which peers may connect and be dialed, and how much may move.
     pub(crate) controls: watch::Receiver<Controls>,
-    /// Rates of what is sent.
+    /// Rate limits of sending.
     pub(crate) up: Vec<Throttle>,
-    /// Rates of what is received.
+    /// Rate limits of receiving.
     pub(crate) down: Vec<Throttle>,
-    /// Quotas that it shares with other transfers, if it does.
+    /// Quotas shared with other transfers, if any.
     pub(crate) gate: Option<Arc<dyn Gate>>,
-    /// Where the driver reports.
+    /// Channel to which the driver reports.
     pub(crate) reports: mpsc::Sender<Report>,
-    /// A bar, taken away before the end is told.
+    /// Progress bar, removed before the result is printed.
     pub(crate) progress: Option<Progress>,
-    /// The port of an earlier run, tried first where no port is named: offers stay good.
+    /// The port of an earlier run, tried first if no port is named, so that its offers stay valid.
     pub(crate) last_port: Option<u16>,
-    /// Told of our offer.
+    /// Called with the offer of this transfer.
     pub(crate) offered: Offered,
 }

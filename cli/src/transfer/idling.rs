@@ -1,4 +1,4 @@
-//! Why nothing moves, told when it lasts.
+//! Reports why no bytes move, once a cause has lasted.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use minimodel_companion::api::types::Kind;
 use minimodel_companion::doctor;
 use minimodel_swarm::driver::Idle;
 
-/// What holds for less than this is not worth a word.
+/// A cause must last this long before it is reported.
 const LASTS: Duration = Duration::from_secs(1);
 
-/// The cause that was told last, and what has held since.
+/// The cause that was reported last, and the current one.
 #[derive(Debug)]
 pub(crate) struct Idling<C> {
     told: Option<C>,
     now: Option<C>,
-    /// The cause of now holds since then, counted from the beginning of the transfer.
+    /// When the current cause began, counted from the beginning of the transfer.
     since: Duration,
     looked: Duration,
 }
@@ -26,12 +26,12 @@ impl<C> Default for Idling<C> {
 }
 
 impl<C: Copy + PartialEq> Idling<C> {
-    /// Takes a look at a moment, counted from the beginning of the transfer; `Some` when another cause, or none, has lasted
-    /// and is to be told.
+    /// Takes a sample at `elapsed`, counted from the beginning of the transfer. `Some`: another cause, or none, has
+    /// lasted and is to be reported.
     pub(crate) fn look(&mut self, elapsed: Duration, idle: Option<C>) -> Option<Option<C>> {
         let before = std::mem::replace(&mut self.looked, elapsed);
         if idle != self.now {
-            // A picture tells of the time since the one before it.
+            // A sample describes the time since the one before it.
             (self.now, self.since) = (idle, before);
         }
         let has_lasted = elapsed.saturating_sub(self.since) >= LASTS;
@@ -42,13 +42,13 @@ impl<C: Copy + PartialEq> Idling<C> {
         Some(self.told)
     }
 
-    /// The cause that was told last, if it has not been taken back.
+    /// The cause that was reported last, unless its end was reported too.
     pub(crate) fn cause(&self) -> Option<C> {
         self.told
     }
 }
 
-/// The cause in plain words, with the word for programs.
+/// The cause in plain words, with its name for programs.
 pub(super) fn explain(kind: Kind, cause: Idle) -> String {
     format!("{} ({cause})", doctor::words_of(kind, cause.into()))
 }
@@ -64,7 +64,7 @@ mod tests {
             (0, slow, None),
             (1_000, slow, Some(slow)),
             (2_000, slow, None),
-            // A moment in which something moved, and another cause that does not last.
+            // Bytes move for a moment, then another cause does not last.
             (2_200, None, None),
             (2_400, choked, None),
             (3_400, slow, None),

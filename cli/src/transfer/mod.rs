@@ -1,4 +1,4 @@
-//! What `seed`, `fetch` and `import-peer-request` share: the node, offers, watching, and how an end is told.
+//! Shared by `seed`, `fetch` and `import-peer-request`: the node, offers, reports, and the failures that end a transfer.
 
 mod asking;
 pub(crate) mod closing;
@@ -14,10 +14,10 @@ pub(crate) mod seeding;
 pub(crate) mod target;
 pub(crate) mod watch;
 
-/// The name that a Hello tells.
+/// Name of this software in a Hello.
 pub(crate) const SOFTWARE: &str = concat!("minimodel/", env!("CARGO_PKG_VERSION"));
 
-/// Reports that may wait for the watcher.
+/// Capacity of the channel of reports.
 pub(crate) const WAITING_REPORTS: usize = 1_024;
 
 /// A seed for the scheduler's random choices.
@@ -34,10 +34,10 @@ pub(crate) fn random_seed() -> Result<u64, crate::failure::Failure> {
 
 /// Threads for hashing and disk: enough to keep a disk and two cores busy, few enough to bound what they hold.
 const BLOCKING_THREADS: usize = 8;
-/// Work on the disk that is still under way at the end is left to itself after this long; nothing recorded is lost.
+/// Longest wait at the end for disk work that still runs; nothing recorded is lost.
 const LAST_WORK: std::time::Duration = std::time::Duration::from_millis(300);
 
-/// Runs a transfer on a runtime of one thread: QUIC does best alone, and hashing and disk run beside it.
+/// Runs a transfer on a runtime of one thread: QUIC does best alone there, and hashing and disk run on others.
 pub(crate) fn block_on<T>(
     transfer: impl Future<Output = Result<T, crate::failure::Failure>>,
 ) -> Result<T, crate::failure::Failure> {

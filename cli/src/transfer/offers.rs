@@ -1,4 +1,4 @@
-//! Offers that the user named, held against the clock and the manifest before anything is dialed.
+//! Offers that the user named, checked against the clock and the manifest before any peer is dialed.
 
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
@@ -18,7 +18,7 @@ pub(crate) fn read(argument: &OfferArg) -> Result<SignedOffer, Failure> {
     Ok(signed)
 }
 
-/// Refuses an offer that is out of date.
+/// Refuses an offer that has expired, or that claims to hold for too long.
 pub(crate) fn check_fresh(offer: &SignedOffer) -> Result<(), Failure> {
     let now = now_unix();
     let (peer, until) = (offer.offer().peer, utc(offer.offer().expires_unix));
@@ -42,7 +42,7 @@ pub(crate) fn check_fresh(offer: &SignedOffer) -> Result<(), Failure> {
     })
 }
 
-/// Refuses an offer for something else than the manifest.
+/// Refuses an offer for a swarm other than the manifest's.
 pub(crate) fn check_swarm(offer: &SignedOffer, manifest: &Manifest) -> Result<(), Failure> {
     let (found, expected) = (&offer.offer().swarm_id, manifest.swarm_id());
     if found == expected {

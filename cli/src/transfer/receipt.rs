@@ -1,4 +1,4 @@
-//! The receipt of a transfer: the same checks and the same form as that of a local file.
+//! The receipt of a transfer, with the same checks and the same form as the receipt of a local file.
 
 use std::collections::BTreeMap;
 
@@ -14,22 +14,22 @@ use crate::failure::Failure;
 use crate::publisher;
 use crate::verbs::write_import_receipt::TOOL_VERSION;
 
-/// What a receipt says besides the manifest.
+/// Content of a receipt besides the manifest.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
-    /// Who signed the manifest, as it stood to what was known.
+    /// The verdict on the manifest's key.
     pub(crate) publisher: &'a Judged,
-    /// What the user agreed to.
+    /// The consents of the user.
     pub(crate) consents: &'a [Consent],
     /// When the import began.
     pub(crate) started_utc: &'a str,
     /// Whether the rolling checksum was recomputed.
     pub(crate) checksum_recomputed: bool,
-    /// Every check of the file; those of the manifest are made here.
+    /// Every check of the file; the checks of the manifest are made here.
     pub(crate) checks: &'a Report,
-    /// Who supplied what; empty for a file that was here all along.
+    /// What each peer supplied; empty if no peer supplied anything.
     pub(crate) peers: &'a BTreeMap<PeerId, PeerShare>,
-    /// Whether a fetch put the file together: then what no peer supplied was found on disk.
+    /// True if a fetch put the file together: chunks that no peer supplied were then found on disk.
     pub(crate) is_fetched: bool,
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn make(manifest: &Manifest, facts: &Facts<'_>) -> Result<Receipt, Fa
         .map_err(|error| Failure::unexpected("the receipt could not be made", &error.into()))
 }
 
-/// What the peers of a fetched file do not add up to.
+/// The check that records the chunks of a fetched file that no peer supplied.
 fn found_on_disk(manifest: &Manifest, facts: &Facts<'_>) -> Option<RecordedCheck> {
     let supplied =
         |sum: (u64, u64), share: &PeerShare| (sum.0 + u64::from(share.chunks), sum.1 + share.bytes);

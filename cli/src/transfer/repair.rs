@@ -1,9 +1,10 @@
-//! `verify-artifact --repair`: a file that went bad gets its wrong chunks again, and only those.
+//! `verify-artifact --repair`: fetches the wrong chunks of a file again, and only those.
 //!
-//! The file becomes a partial file under its own name with `.part`, without a record: so every chunk is held against leaf
-//! hashes that lead to the manifest's root. Where most of them are not good, or data is behind the artifact's end, it may be another file, and nothing is written
-//! unless its user says so; else what is wrong is fetched as in any transfer, and the whole is checked before the file has its name again. A repair that
-//! has to stop gives the name back; one that was killed goes on when it is typed again.
+//! The file becomes a partial file under its own name with `.part`, without a record, so every chunk is checked against
+//! leaf hashes that lead to the manifest's root. If most chunks are not good, or data follows the artifact's end, it may
+//! be another file, and nothing is written unless the user agrees. Otherwise the wrong chunks are fetched as in any
+//! transfer, and the whole file is checked before it gets its name back. A repair that has to stop gives the name back;
+//! a repair that was killed goes on when the same command is run again.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -30,19 +31,20 @@ use crate::printer::{Line, Tone};
 use crate::settings::Context;
 use crate::size::show_size;
 
-/// Chunk numbers that a person is shown; the event has all of them.
+/// Number of chunks that people are shown; the event lists all of them.
 const SHOWN: usize = 12;
-/// Receipts of repairs of one file.
+/// Limit on the receipts of repairs of one file.
 const MAX_RECEIPTS: u32 = 1_000;
 
-/// Whether an earlier repair of the file was killed: then its name is not there, and its partial file is.
+/// True if an earlier repair of the file was killed: there is no file of its name, but a partial file.
 pub(crate) fn is_under_way(artifact: &Path) -> bool {
     let mut part = artifact.as_os_str().to_owned();
     part.push(".part");
     artifact.symlink_metadata().is_err() && Path::new(&part).symlink_metadata().is_ok()
 }
 
-/// Asks, fetches what is wrong, checks the whole, tells what it was. The file was found to be wrong.
+/// Repairs a file that was found to be wrong: asks for consent, fetches the wrong chunks, checks the whole file, and
+/// reports which chunks were wrong.
 pub(crate) fn run(
     context: &Context,
     manifest: Manifest,
@@ -89,7 +91,7 @@ pub(crate) fn run(
         return attempt(context, &plan, &importing, &identity, RepairIf::AnyIsGood).map_err(Stop::failure);
     }
     match attempt(context, &plan, &importing, &identity, RepairIf::MostIsGood) {
-        // The file has its name while its user is asked.
+        // The file has its own name while the user is asked.
         Err(Stop::Unlike(failure, likeness)) if context.settings.can_ask => {
             agree(context, artifact, likeness, failure)?;
             attempt(context, &plan, &importing, &identity, RepairIf::AnyIsGood).map_err(Stop::failure)
@@ -98,10 +100,11 @@ pub(crate) fn run(
     }
 }
 
-/// Why a repair came to no end.
+/// Why a repair failed.
 #[derive(Debug)]
 enum Stop {
-    /// Most of the file is another one, or it goes on behind the artifact's end; nothing was written; the failure tells so, and how the user goes on all the same.
+    /// Most of the file is other data, or data follows the artifact's end. Nothing was written; the failure says so, and
+    /// how the user can go on all the same.
     Unlike(Failure, Likeness),
     /// Anything else.
     Failed(Failure),
@@ -121,7 +124,7 @@ impl From<Failure> for Stop {
     }
 }
 
-/// Gives the file the name of a partial file, fetches what is wrong in it, and gives the name back.
+/// Renames the file to a partial file, fetches its wrong chunks, and renames it back.
 fn attempt(
     context: &Context,
     plan: &Plan<'_>,
@@ -131,18 +134,18 @@ fn attempt(
 ) -> Result<(), Stop> {
     let target = &importing.target;
     let is_renamed = set_aside(context, target)?;
-    // It needs no room: what is written over is there.
+    // Disk space is not checked: chunks are written over data that is there.
     let opened = open_part_in_place(target, condition);
     let (part, mut resumed) = opened.inspect_err(|_| {
         if is_renamed {
             tell_name(context, target, rename_back(target));
         }
     })?;
-    // A repair that was killed may have recorded some of what is good; leaf hashes find the rest.
+    // A repair that was killed may have recorded only some of the good chunks; leaf hashes find the rest.
     resumed.data_without_record = part.stat().is_ok_and(|stat| stat.byte_count > 0);
     let end = block_on(transfer_here(context, plan, importing, identity, part.clone(), &resumed));
     let Err(failure) = end else { return Ok(tell(context, &part, &resumed.have)?) };
-    // What was a partial file before this run stays one.
+    // A file that was a partial file before this run stays one.
     let (shown, given_back) =
         if is_renamed { (target.artifact.clone(), part.give_back()) } else { (part.path(), Ok(())) };
     tell_name(context, target, given_back.map_err(|error| error.to_string()));
@@ -153,7 +156,8 @@ fn attempt(
     })
 }
 
-/// Only the word `yes` agrees that a file is written over of which little is the artifact's, or that its end is cut off.
+/// Asks the user for the word `yes` before data that is not the artifact's is written over, or the end of the file is
+/// cut off.
 fn agree(context: &Context, artifact: &Path, found: Likeness, failure: Failure) -> Result<(), Failure> {
     let shown = escape::path(artifact);
     let Likeness { good, other, total, cut_bytes } = found;
@@ -179,7 +183,7 @@ fn agree(context: &Context, artifact: &Path, found: Likeness, failure: Failure) 
     Err(failure.because(said))
 }
 
-/// The first failure is the cause; a name that cannot be given back is told beside it.
+/// Warns if the file did not get its name back; the failure that ended the repair stays the cause.
 fn tell_name(context: &Context, target: &Target, given_back: Result<(), String>) {
     if let Err(error) = given_back {
         let part = target.folder.join(target.part_name());
@@ -188,7 +192,7 @@ fn tell_name(context: &Context, target: &Target, given_back: Result<(), String>)
     }
 }
 
-/// Folder and stem of a file that is to be repaired in place.
+/// Folder and stem of a file to be repaired in place.
 fn place(artifact: &Path) -> Result<(&Path, String), Failure> {
     let stem = artifact.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".slm"));
     let folder =
@@ -203,7 +207,7 @@ fn place(artifact: &Path) -> Result<(&Path, String), Failure> {
     }
 }
 
-/// `STEM.slm.repair.receipt`, or the next free number; the receipt of the import stays what it is.
+/// `STEM.slm.repair.receipt`, or the next free number; the receipt of the import is left alone.
 fn receipt_path(folder: &Path, stem: &str, options: &RepairOptions) -> Result<std::path::PathBuf, Failure> {
     if let Some(path) = &options.receipt {
         return Ok(path.clone());
@@ -217,9 +221,9 @@ fn receipt_path(folder: &Path, stem: &str, options: &RepairOptions) -> Result<st
     })
 }
 
-/// The file becomes the partial file; whether it was there. Nothing is replaced; a link or a file with a second name is
-/// refused, since what is written would change something that nobody named, and so is a file that cannot be written.
-/// A record that is left beside it is of bytes that are elsewhere now, and goes out of the way.
+/// Renames the file to a partial file, replacing nothing; false if there is no file. A symbolic link or a file with a
+/// second name is refused, because writing to it would change something that the user did not name; so is a file that
+/// cannot be written. A record left beside the file is of bytes that are elsewhere now, and is moved out of the way.
 fn set_aside(context: &Context, target: &Target) -> Result<bool, Failure> {
     let disk = RealDisk::open(&target.folder).map_err(|error| ending::store(&error))?;
     let (name, part) = (format!("{}.slm", target.stem), target.part_name());
@@ -257,7 +261,7 @@ fn rename_back(target: &Target) -> Result<(), String> {
     renamed.and_then(|()| disk.sync_dir()).map_err(|error| error.to_string())
 }
 
-/// Which chunks were wrong; those of `before`, which is in order, came in an earlier run.
+/// Reports which chunks were wrong, but those in `before`, which is sorted: they came in an earlier run.
 fn tell(context: &Context, part: &Part<RealDisk>, before: &[u32]) -> Result<(), Failure> {
     let mut chunks = part.supplied_by_peers();
     chunks.retain(|index| before.binary_search(index).is_err());

@@ -1,4 +1,5 @@
-//! A share from the check of its file to its end; the verb and the companion differ only in who steers it.
+//! A share from the check of its file to its end, for the verb and the companion alike: these differ in the control
+//! handles.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,27 +23,28 @@ use crate::failure::Failure;
 use crate::report;
 use crate::settings::Context;
 
-/// What is to be shared.
+/// A file to be shared.
 #[derive(Debug)]
 pub(crate) struct Shared<'a> {
-    /// What the file is.
+    /// The manifest of the file.
     pub(crate) manifest: Arc<Manifest>,
-    /// Its manifest's file, for hints.
+    /// The path of the manifest, for hints.
     pub(crate) manifest_path: Option<&'a Path>,
-    /// The file.
+    /// The path of the file.
     pub(crate) path: &'a Path,
-    /// Read it although it has not changed.
+    /// True to read the file even if it has not changed (`--recheck`).
     pub(crate) recheck: bool,
 }
 
 /// The file, ready to be served.
 pub(crate) struct Ready {
     source: FileSource,
-    /// What it was when it was opened.
+    /// Metadata of the file when it was opened.
     stat: FileStat,
 }
 
-/// Every check, on the very file that will be served; or the record that it passed them and has not changed since.
+/// Runs every check on the very file that will be served, unless a record shows that it passed them and has not changed
+/// since.
 pub(crate) fn check(context: &Context, file: &Shared<'_>) -> Result<Ready, Failure> {
     let (path, manifest) = (file.path, file.manifest.as_ref());
     let layout = target::layout(manifest)?;
@@ -91,7 +93,7 @@ fn read(context: &Context, file: &Shared<'_>, source: &SourceFile) -> Result<Tre
     Ok(tree)
 }
 
-/// Serves a checked file at `node` until it is told to stop. The second is what the file was when it was opened.
+/// Serves a checked file at `node` until it is stopped. Also returns the file's metadata when it was opened.
 pub(crate) async fn serve(
     context: &Context,
     shared: &Shared<'_>,

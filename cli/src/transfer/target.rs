@@ -1,4 +1,4 @@
-//! What is already where the file will be, before anything is dialed.
+//! The paths of an artifact, and checks of what is already there, before any peer is dialed.
 
 use std::cmp::Ordering;
 use std::fs::Metadata;
@@ -21,7 +21,7 @@ use crate::input;
 use crate::output;
 use crate::settings::Context;
 
-/// The unit of `st_blocks`, whatever the file system's own is.
+/// The unit of `st_blocks`, whatever the block size of the file system.
 const BLOCK_BYTES: u64 = 512;
 
 /// The paths of one artifact in a folder.
@@ -35,18 +35,18 @@ pub(crate) struct Target {
     pub(crate) artifact: PathBuf,
     /// `STEM.slm.receipt`, or where `--receipt` puts it.
     pub(crate) receipt: PathBuf,
-    /// What the partial file is tied to.
+    /// Swarm, chunk layout and root of the partial file.
     pub(crate) spec: PartSpec,
 }
 
-/// The artifact itself, found in its place.
+/// The whole artifact, found in its place.
 #[derive(Debug)]
 pub(crate) struct Existing {
     /// The file, with its record if an earlier run left one.
     pub(crate) published: Published<RealDisk>,
-    /// What that record says.
+    /// Content of that record.
     pub(crate) history: History,
-    /// The report of its check: nothing in it failed.
+    /// The report of its full check, in which nothing failed.
     pub(crate) checks: Report,
 }
 
@@ -56,7 +56,7 @@ impl Target {
         Self::named(folder, manifest.file_stem(), manifest, receipt)
     }
 
-    /// The same for a file that its user has named otherwise.
+    /// The paths for a file to which the user has given another name.
     pub(super) fn named(
         folder: &Path,
         stem: String,
@@ -76,7 +76,7 @@ impl Target {
         })
     }
 
-    /// Makes the folder if it is not there, and opens it.
+    /// Opens the folder, and creates it first if it is not there.
     pub(crate) fn disk(&self) -> Result<RealDisk, Failure> {
         step("mkdir", || std::fs::create_dir_all(&self.folder)).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists | ErrorKind::NotADirectory => self.no_folder(),
@@ -85,12 +85,12 @@ impl Target {
         RealDisk::open(&self.folder).map_err(|error| ending::store(&error))
     }
 
-    /// [`disk`](Self::disk) for the partial file and its record: what is in the way of either is refused before the other
-    /// is made.
+    /// [`disk`](Self::disk) for the partial file and its record. A link, folder or the like in the place of either is
+    /// refused before the other file is made.
     pub(crate) fn disk_for_part(&self) -> Result<RealDisk, Failure> {
         let disk = self.disk()?;
         for name in [self.part_name(), format!("{}.state", self.part_name())] {
-            // What cannot be looked at is told by the one who opens it.
+            // An error is left to the code that opens the file.
             let there = disk.stat(&name).ok().flatten();
             if let Some(found) = there.and_then(|there| there.refusal(Open::Existing)) {
                 return Err(ending::store(&StoreError::Refused { path: disk.path(&name), found }));
@@ -99,8 +99,8 @@ impl Target {
         Ok(disk)
     }
 
-    /// What the disk said while the partial file was opened. Where it had no room for the record even, the room that is
-    /// needed is that of the rest of the file.
+    /// The failure for an error of opening the partial file. If there was no room even for the record, the room that it
+    /// asks for is that of the rest of the file.
     pub(crate) fn opening(&self, error: StoreError) -> Failure {
         let StoreError::NoSpace { path, needed, free } = error else { return ending::store(&error) };
         let there =
@@ -114,7 +114,7 @@ impl Target {
         format!("{}.slm.part", self.stem)
     }
 
-    /// Looks at the artifact's place. A file that is there is checked, never touched.
+    /// Checks the file at the artifact's place without changing it; `None` if there is none.
     pub(crate) fn look(&self, context: &Context, manifest: &Manifest) -> Result<Option<Existing>, Failure> {
         if self.artifact.symlink_metadata().is_err() {
             return Ok(None);
@@ -139,8 +139,8 @@ impl Target {
         Ok(Some(Existing { published, history, checks }))
     }
 
-    /// Refuses what stands where the receipt and the copy of the manifest go; better told now than after the transfer.
-    /// `with_receipt`: it goes beside the file.
+    /// Refuses what is in the place of the receipt or the manifest copy, before the transfer and not after it.
+    /// `with_receipt`: the receipt goes beside the file.
     pub(crate) fn check_copies(&self, with_receipt: bool) -> Result<(), Failure> {
         if self.folder.symlink_metadata().is_err() {
             return Ok(());
@@ -159,10 +159,10 @@ impl Target {
         })
     }
 
-    /// Refuses a place for the receipt that is one of the artifact's own, for all time.
+    /// Refuses a receipt path that is reserved for the artifact's own files, whether or not there is one.
     pub(super) fn check_receipt_name(&self) -> Result<(), Failure> {
         let (folder, name) = (output::folder(&self.receipt), self.receipt.file_name());
-        // What is not there yet has no links in it.
+        // A path that does not exist yet has no links in it.
         let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
         let is_own = name.is_some_and(|name| store::is_store_name(&self.stem, &name.to_string_lossy()));
         if !is_own || real(folder) != real(&self.folder) {
@@ -176,8 +176,8 @@ impl Target {
         .because("the model file, its manifest, its partial file and their like have that name"))
     }
 
-    /// Refuses a place for the receipt that is taken, or whose folder is not there or cannot be written to; better told now
-    /// than after the transfer. The folder of the file itself is made by the fetch.
+    /// Refuses a receipt path that is taken, or whose folder is missing or cannot be written to, before the transfer and
+    /// not after it. The folder of the file itself may be missing: the fetch makes it.
     pub(super) fn check_receipt_place(&self) -> Result<(), Failure> {
         let folder = output::folder(&self.receipt);
         let absolute = |path: &Path| std::path::absolute(path).ok();
@@ -186,27 +186,27 @@ impl Target {
         if will_be_made { Ok(()) } else { output::check_can_be_made("receipt", &self.receipt) }
     }
 
-    /// What stands beside the file's place of another manifest under the same name, and which of the two is older: a
-    /// manifest that was taken back may be offered again (D15).
+    /// Describes another manifest of the same name beside the file, and which of the two is older: a manifest that was
+    /// withdrawn may be offered again (D15).
     pub(crate) fn other_manifest(&self, manifest: &Manifest) -> Option<String> {
         let path = self.folder.join(format!("{}.minimodel", self.stem));
         path.symlink_metadata().ok().filter(Metadata::is_file)?;
         let other = input::manifest(&path).ok().filter(|other| other.swarm_id() != manifest.swarm_id())?;
-        // One spelling of UTC: without its last letter it sorts as the times do.
+        // UTC times have one spelling; without the final letter they sort by time.
         let made = |manifest: &Manifest| manifest.created_utc().trim_end_matches('Z').to_owned();
         let which = match made(manifest).cmp(&made(&other)) {
             Ordering::Less => "older",
             Ordering::Equal => "as old",
             Ordering::Greater => "newer",
         };
-        // Both times are digits and signs: the manifest's own rule.
+        // Both times are digits and signs by the manifest's rules, and need no escape.
         let (shown, theirs, ours) = (escape::path(&path), other.created_utc(), manifest.created_utc());
         Some(format!(
             "`{shown}` is another manifest of this name, made {theirs}; this one, made {ours}, is {which}"
         ))
     }
 
-    /// The folder's name, or one above it, is that of something else.
+    /// The failure when the path of the folder, or one above it, is not a folder.
     fn no_folder(&self) -> Failure {
         let shown = escape::path(&self.folder);
         let hint = "name a folder with --out, one that is there or that can be made; what is there was left as it is";
@@ -224,7 +224,7 @@ impl Target {
     }
 }
 
-/// The chunks of a manifest.
+/// The chunk layout of a manifest.
 pub(crate) fn layout(manifest: &Manifest) -> Result<Layout, Failure> {
     Layout::new(manifest.byte_count(), manifest.chunk_size()).map_err(|error| {
         let hint = "ask the publisher for a manifest with larger chunks";

@@ -1,4 +1,4 @@
-//! What a person or a script sees while bytes move.
+//! Output for people and scripts while bytes move.
 
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
@@ -19,15 +19,15 @@ use crate::printer::Printer;
 use crate::progress::Counter;
 use crate::size::{show_rate, show_size};
 
-/// A line of a seeder's state appears this often while anything happens.
+/// Interval of the status lines of a seeder, printed only if bytes were sent since the last.
 const SAY_EVERY: Duration = Duration::from_secs(10);
-/// Failed tries of one peer that are told; the rest would only repeat it.
+/// Failed tries of one peer that are reported; more would only repeat it.
 const TOLD_TRIES: u32 = 3;
 
-/// What is shown at the end may take this long on a terminal that is slow; one that takes nothing is not waited for.
+/// Longest wait at the end for a slow terminal to show the last output.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// A thread that shows reports: writing may block for as long as nobody reads.
+/// A thread that prints reports, because writing blocks while stdout is not read.
 #[derive(Debug)]
 pub(crate) struct Watching(std_mpsc::Receiver<()>);
 
@@ -38,7 +38,7 @@ impl Watching {
     ) -> Result<Self, Failure> {
         let (done, ended) = std_mpsc::channel();
         let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // A stdout that takes nothing more ends the telling, not the transfer.
+            // An error of stdout ends the output, not the transfer.
             let _ = show();
             let _ = done.send(());
         });
@@ -46,13 +46,13 @@ impl Watching {
         Ok(Self(ended))
     }
 
-    /// Waits a moment for the last words, once nobody reports any more.
+    /// Waits a moment for the last output, after all senders of reports are gone.
     pub(crate) fn end(self) {
         let _ = self.0.recv_timeout(LAST_WORDS);
     }
 }
 
-/// Shows a fetch's reports until the sender is gone.
+/// Prints a fetch's reports until all senders are gone.
 pub(crate) fn fetch(
     printer: Arc<Printer>,
     reports: mpsc::Receiver<Report>,
@@ -61,7 +61,7 @@ pub(crate) fn fetch(
     Watching::start("watch", move || show_fetch(&printer, reports, &counter))
 }
 
-/// Shows a seeder's reports until the sender is gone.
+/// Prints a seeder's reports until all senders are gone.
 pub(crate) fn seed(printer: Arc<Printer>, reports: mpsc::Receiver<Report>) -> Result<Watching, Failure> {
     Watching::start("watch", move || show_seed(&printer, reports))
 }
@@ -89,14 +89,14 @@ fn show_fetch(
     Ok(())
 }
 
-/// A file that the first offer was written to stays as it is: whose it is by now is not known.
+/// Prints an offer that was renewed. A file with the first offer stays as it is: it may belong to another program by now.
 fn tell_renewed(printer: &Printer, offer: &SignedOffer) -> Result<(), Failure> {
     let expires_unix = offer.offer().expires_unix;
     printer.note(format!("the offer was signed anew and holds until {}: {offer}", utc(expires_unix)));
     printer.event("offer-renewed", json!({"offer": offer.to_string(), "expires_unix": expires_unix}))
 }
 
-/// `cause` is null when bytes move again.
+/// Reports why no bytes move; `cause` is null when they move again.
 fn tell_idle(printer: &Printer, cause: Option<Idle>) -> Result<(), Failure> {
     printer.event("idle", json!({"cause": cause.map(Idle::as_str)}))
 }
@@ -218,7 +218,7 @@ fn tell(printer: &Printer, event: &Event) -> Result<(), Failure> {
     printer.event(name, fields)
 }
 
-/// What a close code means to the user of a fetch, in words.
+/// A close code in words for the user of a fetch.
 pub(crate) fn explain(code: CloseCode) -> &'static str {
     match code {
         CloseCode::LicenseMismatch => "its manifest names another license",

@@ -1,4 +1,5 @@
-//! `minimodel announce`: that this machine has a model and where it is, told with a consent of its own, and taken back.
+//! `minimodel announce`: announces, with a consent of its own, that this machine has a model and where; lists
+//! announcements and withdraws them.
 
 use minimodel_companion::Service;
 use minimodel_companion::api::types::{self, Announcement, Consent};

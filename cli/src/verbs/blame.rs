@@ -1,4 +1,4 @@
-//! `minimodel blame`: who was banned, for what, until when and why; and a ban taken back.
+//! `minimodel blame`: lists which keys were banned, for what, until when and why, and lifts bans.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! `minimodel companion`: the service that keeps a person's models.
+//! `minimodel companion`: the service that keeps a user's models.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -20,15 +20,15 @@ use crate::settings::Context;
 use crate::{escape, folders};
 
 const LOG_NAME: &str = "companion.log";
-/// A companion that was started answers within this, or did not start.
+/// Longest wait for a companion that was started to answer.
 const STARTING: Duration = Duration::from_secs(20);
-/// One that was asked to end is gone within this.
+/// Longest wait for a companion that was asked to end.
 const ENDING: Duration = Duration::from_secs(20);
-/// How long one that runs may be out of reach before a verb says so: it may be at its beginning or at its end.
+/// Longest time for which a companion may run unreached before a verb reports that: it may be starting or ending.
 const UNREACHED: Duration = Duration::from_secs(3);
-/// How often it is asked meanwhile.
+/// Interval at which the companion is tried meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Of the log, for a companion that did not start.
+/// Bytes from the end of the log, shown for a companion that did not start.
 const LAST_BYTES: usize = 2_048;
 
 /// Runs the verb.
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &CompanionArgs, context: &Context) -> Result<(), Failure
 
 fn serve(args: &CompanionRunArgs, context: &Context) -> Result<(), Failure> {
     if args.detached {
-        // Already the leader of its own session: then it outlives the terminal all the same.
+        // An error means that the process already leads a session of its own: then it outlives the terminal all the same.
         let _ = rustix::process::setsid();
     }
     let interrupt = Interrupt::listen()?;
@@ -169,8 +169,8 @@ fn status(context: &Context) -> Result<(), Failure> {
     }
 }
 
-/// Tells apart that no companion runs from one that runs and cannot be reached, since its token or the file that says
-/// where it answers is gone or another. One that begins or ends is waited for.
+/// Refuses if a companion runs but cannot be reached, because its token or the file with its address is missing or
+/// replaced. A companion that is starting or ending is waited for.
 fn check_unheld(context: &Context) -> Result<(), Failure> {
     let (places, begun) = (companion::places(context)?, Instant::now());
     while minimodel_companion::is_held(&places) {

@@ -1,4 +1,4 @@
-//! `minimodel completions`: the script of a shell on stdout.
+//! `minimodel completions`: prints the completion script of a shell on stdout.
 
 use clap::CommandFactory as _;
 

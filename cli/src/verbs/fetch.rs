@@ -70,7 +70,8 @@ fn nowhere() -> Failure {
     )
 }
 
-/// Asking for the manifest is a question of its own on a terminal; in a script the consent to fetch covers it.
+/// Asks the peer for the manifest. On a terminal that is a question of its own; in a script the consent to fetch covers
+/// it.
 fn ask_for_manifest(
     args: &FetchArgs,
     context: &Context,

@@ -1,4 +1,4 @@
-//! `minimodel id`: who this user is to peers and to readers of signed manifests.
+//! `minimodel id`: the user's identity towards peers and readers of signed manifests.
 
 use serde::Serialize;
 

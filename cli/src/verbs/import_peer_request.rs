@@ -1,7 +1,7 @@
-//! `minimodel import-peer-request`: a request file that agrees with its manifest, then the rest is `fetch`.
+//! `minimodel import-peer-request`: checks a request file against its manifest; the rest is `fetch`.
 //!
-//! The file comes from somebody else, so what it says about consent is a question and no answer: its user is asked on a
-//! terminal, and elsewhere `--consent` repeats the very actions.
+//! The file comes from another person, so its list of consents is a question and no answer: on a terminal the user is
+//! asked, and elsewhere `--consent` must repeat exactly these actions.
 
 use std::sync::Arc;
 
@@ -39,8 +39,8 @@ pub(crate) fn run(args: &ImportPeerRequestArgs, context: &Context) -> Result<(),
     fetching::run(context, &plan)
 }
 
-/// Refuses a flag that is not just what the request asks for, and the lack of one where nobody can be asked: a script
-/// that agrees to one request has not agreed to another that asks for more.
+/// Refuses a flag that differs from what the request asks for, and a missing flag if the user cannot be asked: a script
+/// that consents to one request has not consented to another that asks for more.
 fn check_repeated(flag: Option<&ConsentFlag>, needed: &ConsentFlag, can_ask: bool) -> Result<(), Failure> {
     let cause = match flag {
         Some(flag) if flag == needed => return Ok(()),

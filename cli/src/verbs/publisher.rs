@@ -1,4 +1,4 @@
-//! `minimodel publisher`: the keys under which publishers are known, forgotten or pinned.
+//! `minimodel publisher`: lists, forgets and pins the keys under which publishers are known.
 
 use minimodel_companion::publishers::{KnownKey, Publisher};
 use serde::Serialize;
@@ -68,7 +68,7 @@ fn event(printer: &Printer, id: &str, publisher: &Publisher) -> Result<(), Failu
     printer.event("known-publisher", PublisherObject { publisher: id, pinned, keys })
 }
 
-/// What a key is known by, in a word.
+/// Since when a key is known, with which model, and whether it is pinned.
 fn by(publisher: &Publisher, key: &KnownKey) -> String {
     let pinned = if publisher.pinned == Some(key.key) { "  pinned" } else { "" };
     let from =

@@ -100,7 +100,7 @@ async fn serve(
     closing::tell_served(context, &shared.manifest, &args.artifact, end, Some(&stat))
 }
 
-/// The offer on stdout, and for people the whole line that a friend can paste.
+/// Prints the offer on stdout, and for people the whole line that a friend can paste.
 fn tell_offer(printer: &Printer, node: &Node, offer: &SignedOffer, judged: &Judged) -> Result<(), Failure> {
     let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
     printer.note(format!("serving as peer {} at {}", node.id(), addresses.join(", ")));

@@ -17,16 +17,17 @@ use crate::printer::{Line, Printer, Tone};
 use crate::settings::Context;
 use crate::status::{changes, picture};
 
-/// How often `--watch` looks.
+/// Interval of the snapshots under `--watch`.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How soon a signal is heeded.
+/// Interval at which a waiting `--watch` checks for a signal.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// A terminal that does not say how large it is.
+/// Size assumed of a terminal that does not report its own.
 const USUAL_SIZE: (usize, usize) = (80, 24);
 
-/// The answer under `--json`. Nested, because a status names the version of the program as an event that of itself.
+/// The answer under `--json`. Nested, because a status and an event each have a `version`: of the program, and of the
+/// event.
 #[derive(Serialize)]
 struct StatusObject<'a> {
     status: &'a Status,
@@ -46,7 +47,7 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<(), Failure> {
     picture(&status, width).into_iter().try_for_each(|line| printer.answer(line))
 }
 
-/// Asked for anew each time: a companion may have started or ended since.
+/// Finds the service anew for each snapshot: a companion may have started or ended since.
 fn look(context: &Context) -> Result<Status, Failure> {
     companion::service(context)?.status().map_err(companion::failure)
 }
@@ -68,7 +69,7 @@ fn watch(context: &Context) -> Result<(), Failure> {
                 }
                 before = Some(status);
             }
-            // A companion that starts or ends holds what it was read from for a moment.
+            // A companion that is starting or ending holds the state for a moment, so that it cannot be read.
             Err(failure) if failure.class == Exit::Busy && before.is_some() => {}
             Err(failure) => return Err(failure),
         }
@@ -78,7 +79,7 @@ fn watch(context: &Context) -> Result<(), Failure> {
     }
 }
 
-/// Off a terminal: a line for each change, with the time.
+/// Prints a line for each change, with the time, if stdout is no terminal.
 fn tell(printer: &Printer, before: Option<&Status>, status: &Status) -> Result<(), Failure> {
     let mut lines = changes(before, status);
     if before.is_none() && lines.is_empty() {
@@ -88,7 +89,7 @@ fn tell(printer: &Printer, before: Option<&Status>, status: &Status) -> Result<(
     lines.into_iter().try_for_each(|line| printer.answer(format!("{now} {line}")))
 }
 
-/// What is drawn again and again has to fit: what has scrolled away cannot be drawn over.
+/// Cuts a snapshot to the height of the terminal: lines that have scrolled away cannot be drawn over.
 fn fitting(mut lines: Vec<Line>, height: usize) -> Vec<Line> {
     let room = height.saturating_sub(1).max(1);
     if lines.len() > room {
@@ -99,7 +100,7 @@ fn fitting(mut lines: Vec<Line>, height: usize) -> Vec<Line> {
     lines
 }
 
-/// Columns and lines of the terminal at stdout; `None`: it is none.
+/// Columns and lines of the terminal at stdout; `None` if stdout is no terminal.
 fn terminal() -> Option<(usize, usize)> {
     let stdout = io::stdout();
     stdout.is_terminal().then(|| {
@@ -109,7 +110,7 @@ fn terminal() -> Option<(usize, usize)> {
     })
 }
 
-/// Waits until the next look; `false`: a signal came, which is the ordinary end.
+/// Waits until the next snapshot; false if a signal came, which is the ordinary end.
 fn waited(interrupt: &Interrupt) -> bool {
     let mut left = EVERY;
     while !left.is_zero() {

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &TransferArgs, context: &Context) -> Result<(), Failure>
     }
 }
 
-/// Changes what is named of a transfer's own limits, and leaves the rest.
+/// Changes those of a transfer's own limits that the command line names.
 pub(super) fn limit(
     service: &dyn Service,
     printer: &Printer,
@@ -85,7 +85,7 @@ fn changed(mut limits: TransferLimits, settings: &RateSettings) -> TransferLimit
     limits
 }
 
-/// Writes a setting that was named.
+/// Applies a setting that the command line names.
 pub(super) fn set<T>(limit: &mut Option<T>, setting: Option<Setting<T>>) {
     match setting {
         None => {}
@@ -94,7 +94,7 @@ pub(super) fn set<T>(limit: &mut Option<T>, setting: Option<Setting<T>>) {
     }
 }
 
-/// A transfer's own limits.
+/// Describes a transfer's own limits.
 pub(super) fn words(limits: &TransferLimits) -> String {
     let rate = |rate: Option<u64>| rate.map_or_else(|| "no limit of its own".to_owned(), show_rate);
     let slots =

@@ -1,4 +1,5 @@
-//! `minimodel verify-artifact`: is this file, byte by byte, what the manifest says? With `--repair`: it will be.
+//! `minimodel verify-artifact`: checks every byte of a file against its manifest; with `--repair`, fetches its wrong
+//! chunks.
 
 use crate::args::VerifyArtifactArgs;
 use crate::failure::Failure;
@@ -6,8 +7,8 @@ use crate::settings::Context;
 use crate::transfer::repair;
 use crate::{check, escape, publisher, report};
 
-/// Reports; exit 10 when the manifest is not valid, 6 when it is not signed as is known or demanded (the file is not read
-/// then), 4 when the file is not the artifact.
+/// Prints the report; exit 10 when the manifest is not valid, 6 when it is not signed by the known or demanded key (the
+/// file is not read then), 4 when the file is not the artifact.
 pub(crate) fn run(args: &VerifyArtifactArgs, context: &Context) -> Result<(), Failure> {
     let manifest = report::manifest_or_answer(&context.printer, &args.manifest)?;
     let judged = report::admit_or_answer(context, &manifest, &args.publisher)?;

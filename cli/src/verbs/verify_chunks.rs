@@ -1,4 +1,4 @@
-//! `minimodel verify-chunks`: which chunks of a partial or whole file are the artifact's, without any network.
+//! `minimodel verify-chunks`: checks which chunks of a partial or whole file are the artifact's, without any network.
 
 use std::path::{Path, PathBuf};
 
@@ -18,11 +18,11 @@ use crate::record::{self, Record};
 use crate::report;
 use crate::settings::Context;
 
-/// Longest chunk list: that of the most chunks there may be, 72 bytes a line.
+/// Longest chunk list that is read: the greatest number of chunks, 72 bytes a line.
 const MAX_LIST_BYTES: usize = 72 << 24;
 
-/// Reports; exit 10 when the manifest or the chunk list is not valid, 6 when the manifest is not signed as is known or demanded
-/// (no chunk is read then), 4 when a chunk is not what it should be.
+/// Prints the report; exit 10 when the manifest or the chunk list is not valid, 6 when the manifest is not signed by the
+/// known or demanded key (no chunk is read then), 4 when a chunk is wrong.
 pub(crate) fn run(args: &VerifyChunksArgs, context: &Context) -> Result<(), Failure> {
     let printer = &context.printer;
     let manifest = report::manifest_or_answer(printer, &args.manifest)?;

@@ -1,4 +1,5 @@
-//! `minimodel verify-manifest`: every rule of a manifest, its signature included, and whether its key is the known one.
+//! `minimodel verify-manifest`: checks every rule of a manifest, its signature included, and whether its key is the
+//! known one.
 
 use minimodel_verifier::{Manifest, Report, manifest};
 
@@ -9,7 +10,7 @@ use crate::failure::Failure;
 use crate::settings::Context;
 use crate::{input, publisher, report};
 
-/// Reports; exit 10 when a rule is broken, 6 when it is not signed as is known or demanded.
+/// Prints the report; exit 10 when a rule is broken, 6 when it is not signed by the known or demanded key.
 pub(crate) fn run(args: &VerifyManifestArgs, context: &Context) -> Result<(), Failure> {
     let text = input::manifest_text(&args.manifest)?;
     let mut checks = manifest::check(&text);

@@ -1,4 +1,4 @@
-//! `minimodel write-import-receipt`: the whole check of a local file, and the receipt when it passed.
+//! `minimodel write-import-receipt`: the full check of a local file, and its receipt if it passed.
 
 use minimodel_verifier::manifest::Acquisition;
 use minimodel_verifier::receipt::{ImportRecord, Receipt, RecordedCheck};
@@ -15,11 +15,11 @@ const VERB: &str = "write-import-receipt";
 /// Name and version as receipts give them.
 pub(crate) const TOOL_VERSION: &str = concat!("minimodel ", env!("CARGO_PKG_VERSION"));
 
-/// Reports as `verify-artifact` does, then writes the receipt.
+/// Prints the report as `verify-artifact` does, then writes the receipt.
 pub(crate) fn run(args: &WriteImportReceiptArgs, context: &Context) -> Result<(), Failure> {
     let printer = &context.printer;
     let started_utc = clock::now_utc();
-    // Before minutes of hashing.
+    // Checked before minutes of hashing.
     output::check_free("receipt", &args.receipt)?;
     let manifest = report::manifest_or_answer(printer, &args.manifest)?;
     let judged = report::admit_or_answer(context, &manifest, &args.publisher)?;

@@ -1,4 +1,4 @@
-//! `minimodel consent grant`: asks in plain words what is permitted, each action for itself, and records it.
+//! `minimodel consent grant`: asks for each action in plain words, and records the grant.
 
 use minimodel_companion::Service;
 use minimodel_companion::api::types::{Consent, NewGrant};

@@ -1,4 +1,4 @@
-//! `minimodel consent`: what the companion may do while its user does not look, what was agreed to, and a grant taken back.
+//! `minimodel consent`: what the companion may do unattended, what the user agreed to, and taking grants back.
 
 mod grant;
 pub(crate) mod model;
@@ -90,7 +90,8 @@ fn revoke(ids: &[u64], service: &dyn Service, context: &Context) -> Result<(), F
     Ok(())
 }
 
-/// Only without a companion: what it permits now rests on the log that is given up.
+/// Accepts the consent log as it is now. Refused while a companion runs, because its grants rest on the log that is
+/// given up.
 fn restore(context: &Context) -> Result<(), Failure> {
     if companion::running(context)?.is_some() {
         let error = "the consent log cannot be restored while a companion runs";

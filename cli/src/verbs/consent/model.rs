@@ -1,4 +1,4 @@
-//! Which model somebody means: a swarm id, a manifest file, or a name that the companion knows.
+//! Finds the model that the user names: by a swarm id, a manifest file, or a name that the companion knows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,25 +14,25 @@ use crate::failure::Failure;
 use crate::settings::Context;
 use crate::{input, publisher, show};
 
-/// Models by swarm id: `model.id` and `model.version`.
+/// Names of models, `model.id` and `model.version`, by swarm id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Names {
     known: BTreeMap<String, (String, String)>,
 }
 
-/// A model that was named.
+/// A model that the user named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Model {
     /// 64 lowercase hex digits.
     pub(crate) swarm_id: String,
-    /// What there is to show of it beside [`Self::manifest`]; values are escaped.
+    /// Lines to show of a model without a manifest; values are escaped.
     known_as: Vec<(String, String)>,
-    /// What it was named by, if by a manifest.
+    /// The manifest, if the user named the model by one.
     manifest: Option<Manifest>,
 }
 
 impl Model {
-    /// What there is to show of it; values are escaped.
+    /// Lines to show of the model; values are escaped.
     pub(crate) fn subject(&self, context: &Context) -> Vec<(String, String)> {
         match &self.manifest {
             Some(manifest) => show::subject(manifest, publisher::look(context, manifest).as_ref()),
@@ -42,7 +42,8 @@ impl Model {
 }
 
 impl Names {
-    /// What the library and the transfers hold. Names are a help to people: where they cannot be had there are none.
+    /// Names of the models in the library and in transfers. What cannot be read is left out, because names only help
+    /// people.
     pub(crate) fn of(service: &dyn Service) -> Self {
         let mut names = Self::default();
         for transfer in service.status().into_iter().flat_map(|status| status.transfers) {
@@ -60,7 +61,7 @@ impl Names {
         }
     }
 
-    /// `sample-model 1`, escaped; none: the model is not known here.
+    /// `sample-model 1`, escaped. `None`: the model is not known here.
     pub(crate) fn name(&self, swarm_id: &str) -> Option<String> {
         let (id, version) = self.known.get(swarm_id)?;
         Some(format!("{} {}", escape::shown(id), escape::shown(version)))
@@ -95,7 +96,7 @@ impl Names {
     }
 }
 
-/// Finds the model that is meant.
+/// Finds the model that `text` names.
 pub(crate) fn resolve(text: &str, names: &Names) -> Result<Model, Failure> {
     let lower = text.to_ascii_lowercase();
     let is_swarm_id = parse_hex(&lower).is_some();
@@ -110,7 +111,7 @@ pub(crate) fn resolve(text: &str, names: &Names) -> Result<Model, Failure> {
     Ok(Model { swarm_id, known_as, manifest: None })
 }
 
-/// Finds the transfer that is meant: by its number, or by its model.
+/// Finds the transfer that `text` names: by its number, or by its model.
 pub(crate) fn transfer(text: &str, service: &dyn Service) -> Result<(u64, Model), Failure> {
     let status = service.status().map_err(companion::failure)?;
     let names = Names::of(service);
@@ -119,7 +120,7 @@ pub(crate) fn transfer(text: &str, service: &dyn Service) -> Result<(u64, Model)
     pick(text, &known, &names)
 }
 
-/// Of numbers and their swarms.
+/// Finds a transfer in a list of numbers and swarm ids.
 fn pick(text: &str, transfers: &[(u64, &str)], names: &Names) -> Result<(u64, Model), Failure> {
     let named: Option<u64> = text.parse().ok();
     let model = if named.is_some() { None } else { Some(resolve(text, names)?) };

@@ -1,4 +1,4 @@
-//! Grants and lines of the log as people and programs read them.
+//! Prints grants and lines of the log for people and programs.
 
 use minimodel_companion::api::types::{Action, Grant, GrantState, LogEntry, LogVerdict};
 use minimodel_companion::consent::word;
@@ -77,7 +77,7 @@ pub(super) fn log_line(printer: &Printer, line: &LogEntry) -> Result<(), Failure
     printer.answer(format!("{number}  {time}  {kind}  {text}"))
 }
 
-/// What a log that holds is said to be.
+/// Describes a log that was verified.
 pub(super) fn verdict(verdict: &LogVerdict) -> String {
     let older =
         if verdict.older > 0 { format!(", over {} older ones", verdict.older) } else { String::new() };
@@ -89,7 +89,7 @@ pub(super) fn verdict(verdict: &LogVerdict) -> String {
     format!("ok: {} lines are chained{older}{head}", verdict.entries)
 }
 
-/// A text of the log with a swarm id and a peer id in it, which is longer than a foreign value is shown.
+/// Escapes a text of the log without cutting it: with a swarm id and a peer id it is longer than `escape::shown` permits.
 fn whole(text: &str) -> String {
     let shown = text.chars().map(|character| escape::shown(character.encode_utf8(&mut [0; 4])).to_string());
     shown.collect()

@@ -15,12 +15,12 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 
-/// The demo promises to end within a minute; what takes this long has failed.
+/// Time limit of each fetch; the demo promises to end within a minute.
 const PATIENCE: Duration = Duration::from_secs(50);
-/// How often the growing file is looked at.
+/// Interval at which the growing file and the events are polled.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// The command that fetches, and where its files are.
+/// The fetching command, and the paths of its files.
 pub(super) struct Fetcher {
     folder: PathBuf,
     manifest: Arc<Manifest>,
@@ -34,7 +34,7 @@ struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Already ended: then there is nothing to end.
+        // Fails if the child has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -67,7 +67,7 @@ impl Fetcher {
         self.folder.join("bob")
     }
 
-    /// Fetches a third of the file and is killed; gives how far it came, in bytes.
+    /// Runs the fetch until its partial file has a third of the length, and kills it; returns the length, in bytes.
     pub(super) fn run_and_kill(
         &self,
         story: &Story<'_>,
@@ -164,7 +164,7 @@ fn failed(what: &str) -> Failure {
     Failure::new(Exit::Unexpected, what, "run `minimodel demo` again; if it stays, please report it")
 }
 
-/// An event of the fetch, in the words of the story.
+/// Prints an event of the fetch in the words of the story.
 fn retell(story: &Story<'_>, names: &[(&str, String)], event: &Value) -> Result<(), Failure> {
     let text = |key: &str| event.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let number = |key: &str| event.get(key).and_then(Value::as_u64);

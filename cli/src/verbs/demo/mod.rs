@@ -1,4 +1,4 @@
-//! `minimodel demo`: a whole transfer on this machine alone, told so that a newcomer understands it.
+//! `minimodel demo`: a whole transfer on this machine alone, explained for newcomers.
 //!
 //! Everything is real: a valid sample, a signed manifest, three peers with keys of their own, QUIC on loopback, a
 //! fetch in a process of its own that is killed without warning and started again. Only the bad peer's lie is staged.
@@ -25,7 +25,7 @@ use crate::size::show_size;
 use peers::{Character, Peer};
 use story::Story;
 
-/// About this much is moved: long enough to watch, short enough not to wait.
+/// Approximate size of the sample: long enough to watch, short enough not to wait.
 const SAMPLE_BYTES: u64 = 48 << 20;
 
 /// Runs the verb.

@@ -20,21 +20,21 @@ use crate::clock::now_unix;
 use crate::failure::Failure;
 use crate::transfer::{SOFTWARE, WAITING_REPORTS, block_on, ending, target};
 
-/// What each sends: slow enough that the story has a middle.
+/// Upload rate of each peer, in bytes per second: slow enough that the story has a middle.
 const RATE: u64 = 7 << 20;
-/// The leaver goes after this.
+/// Bytes after which the leaver ends.
 const LEAVES_AFTER: u64 = 6 << 20;
-/// Of this many chunks the liar sends one with a flipped bit.
+/// The liar flips a bit in one of this many chunks.
 const ONE_LIE_IN: u32 = 16;
 
 /// How a peer behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Character {
-    /// As it should.
+    /// Follows the protocol.
     Honest,
     /// Sends a corrupted chunk now and then.
     Liar,
-    /// Goes away half-way.
+    /// Ends half-way.
     Leaver,
 }
 
@@ -86,7 +86,7 @@ impl Drop for Peer {
     fn drop(&mut self) {
         self.stop.send_replace(true);
         if let Some(thread) = self.thread.take() {
-            // A peer that ended early has nothing left to say.
+            // A peer that ended early has nothing left to report.
             let _ = thread.join();
         }
     }
@@ -120,7 +120,7 @@ struct Seeder {
 impl Seeder {
     fn run(self, tell: &std_mpsc::Sender<Result<SignedOffer, Failure>>) {
         if let Err(failure) = block_on(self.serve(tell)) {
-            // Once the offer is out nobody listens here; the fetch shows what is missing.
+            // An error after the offer is not received any more; the fetch shows what is missing.
             let _ = tell.send(Err(failure));
         }
     }
@@ -173,7 +173,7 @@ async fn leave_in_time(mut reports: mpsc::Receiver<Report>, stop: watch::Sender<
     }
 }
 
-/// Serves a file, and a flipped bit now and then.
+/// Serves a file, with a bit flipped in some chunks.
 struct Liar(FileSource);
 
 impl ChunkSource for Liar {

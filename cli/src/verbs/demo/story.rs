@@ -1,4 +1,4 @@
-//! How the demo is told: numbered steps on stdout, or one event a line under `--json`.
+//! Prints the demo: numbered steps on stdout, or one event a line under `--json`.
 
 use std::cell::Cell;
 
@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::printer::{Line, Tone};
 use crate::settings::Context;
 
-/// Tells the demo.
+/// Printer of the demo.
 pub(super) struct Story<'a> {
     context: &'a Context,
     number: Cell<u32>,

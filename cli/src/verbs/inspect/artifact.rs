@@ -1,4 +1,4 @@
-//! A `.slm` file: every structural check, and what the file says of itself.
+//! Inspects a `.slm` file: runs every structural check, and shows what its header says.
 
 use std::io::Read as _;
 use std::path::Path;

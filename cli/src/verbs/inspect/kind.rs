@@ -1,13 +1,13 @@
-//! What a file is, by its first bytes and never by its name.
+//! Recognizes a file by its first bytes and never by its name.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-/// Enough of a file to know it: the first line that is not empty or a comment.
+/// Bytes that are read to recognize a file: enough for its first line that is neither empty nor a comment.
 const LOOK_BYTES: usize = 4096;
 
-/// The things that are known.
+/// What a file can be recognized as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A `.slm` file.
@@ -30,7 +30,7 @@ pub(super) enum Kind {
     Unknown,
 }
 
-/// Looks at the beginning of a file.
+/// Recognizes a file by its beginning.
 pub(super) fn of(file: &File) -> io::Result<Kind> {
     let mut head = vec![0; LOOK_BYTES];
     let mut len = 0;

@@ -1,5 +1,5 @@
-//! `minimodel inspect`: says what a thing is and shows it. Nothing is judged that a `verify-*` verb judges better,
-//! nothing is opened that could run, and a secret is never shown.
+//! `minimodel inspect`: recognizes a file or an offer and shows it. Judging it is left to the `verify-*` verbs, nothing
+//! that could run is opened, and a secret is never shown.
 
 mod artifact;
 mod kind;
@@ -16,7 +16,7 @@ use crate::settings::Context;
 
 use kind::Kind;
 
-/// Shows the thing.
+/// Runs the verb.
 pub(crate) fn run(args: &InspectArgs, context: &Context) -> Result<(), Failure> {
     if let Some(text) = args.thing.to_str().filter(|text| text.starts_with("mm1")) {
         return text::offer(context, &crate::args::OfferArg::Text(text.to_owned()));

@@ -1,4 +1,4 @@
-//! The things that are text: offers, manifests, receipts, lists, requests, identities.
+//! Inspects offers, manifests, receipts, chunk lists, requests, identities, and records of partial files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::settings::Context;
 use crate::size::show_exact_size;
 use crate::{clock, identity, input, offer, publisher, record, report, show};
 
-/// Longest chunk list that is read: that of the most chunks there may be, 72 bytes a line.
+/// Longest chunk list that is read: the greatest number of chunks, 72 bytes a line.
 const MAX_LIST_BYTES: usize = 72 << 24;
 
 type Lines = Vec<(String, String)>;
@@ -46,7 +46,7 @@ fn answer(context: &Context, kind: &str, lines: Lines) -> Result<(), Failure> {
     printer.event("inspect", fields)
 }
 
-/// An offer, its signature checked.
+/// Shows an offer after checking its signature.
 pub(super) fn offer(context: &Context, argument: &OfferArg) -> Result<(), Failure> {
     let signed = offer::read(argument)?;
     answer(context, "offer", offer_lines(&signed))
@@ -69,7 +69,7 @@ fn offer_lines(signed: &SignedOffer) -> Lines {
     lines
 }
 
-/// A manifest; one that is not valid shows its report and is exit 10.
+/// Shows a manifest; for one that is not valid it shows the report, and the exit code is 10.
 pub(super) fn manifest(context: &Context, path: &Path) -> Result<(), Failure> {
     let manifest = report::manifest_or_answer(&context.printer, path)?;
     let mut lines = vec![line("what", "a MiniModel manifest, every rule holds")];
@@ -78,7 +78,7 @@ pub(super) fn manifest(context: &Context, path: &Path) -> Result<(), Failure> {
     answer(context, "manifest", lines)
 }
 
-/// A receipt, its sum checked.
+/// Shows a receipt after checking its sum.
 pub(super) fn receipt(context: &Context, path: &Path) -> Result<(), Failure> {
     let text = input::read_small("receipt", path, MAX_RECEIPT_BYTES)?;
     let receipt = Receipt::parse(&text).map_err(|error| {
@@ -126,7 +126,7 @@ fn receipt_lines(receipt: &Receipt) -> Lines {
     lines
 }
 
-/// A chunk list; which artifact it belongs to only a manifest can say.
+/// Shows a chunk list; only a manifest tells which artifact it belongs to.
 pub(super) fn chunk_list(context: &Context, path: &Path) -> Result<(), Failure> {
     let bytes = input::read_small("chunk list", path, MAX_LIST_BYTES)?;
     let chunks = chunk::list::parse(&bytes).map_err(|error| {
@@ -142,7 +142,7 @@ pub(super) fn chunk_list(context: &Context, path: &Path) -> Result<(), Failure> 
     )
 }
 
-/// A request, as far as it can be told without its manifest.
+/// Shows a request as far as it can be understood without its manifest.
 pub(super) fn request(context: &Context, path: &Path) -> Result<(), Failure> {
     let shown = crate::request::summary(path)?;
     let mut lines =
@@ -151,7 +151,7 @@ pub(super) fn request(context: &Context, path: &Path) -> Result<(), Failure> {
     answer(context, "request", lines)
 }
 
-/// An identity: whose, never the secret.
+/// Shows the public ids of an identity, never the secret.
 pub(super) fn identity(context: &Context, path: &Path) -> Result<(), Failure> {
     let identity = identity::read(path)?;
     let lines = vec![
@@ -162,7 +162,7 @@ pub(super) fn identity(context: &Context, path: &Path) -> Result<(), Failure> {
     answer(context, "identity", lines)
 }
 
-/// The record beside a partial file, as it stands there: what it says is not proven here.
+/// Shows the record beside a partial file as it is; its content is not proven here.
 pub(super) fn record(context: &Context, path: &Path) -> Result<(), Failure> {
     let record = record::read(path)?;
     let mut lines = vec![

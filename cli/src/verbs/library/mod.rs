@@ -25,7 +25,7 @@ use crate::settings::Context;
 use crate::size::show_exact_size;
 use crate::{check, escape, input, publisher, show};
 
-/// What has happened when a publisher's key is refused.
+/// What has happened so far, for a refusal of a publisher's key.
 const UNCHANGED: &str = "the library was left as it is";
 
 /// Runs the verb.
@@ -77,7 +77,7 @@ fn show(entry: &Entry, service: &dyn Service, context: &Context) -> Result<(), F
     show::answer(&context.printer, &tell::lines(entry, &manifest))
 }
 
-/// What the companion hands out is held against the entry here too: it may be another process.
+/// Reads the manifest of an entry and checks it against the entry, because the companion may be another process.
 fn manifest_of(entry: &Entry, service: &dyn Service) -> Result<Manifest, Failure> {
     let text = service.manifest(entry.id).map_err(failure)?;
     let broken = |cause: String| {
@@ -96,11 +96,11 @@ fn manifest_of(entry: &Entry, service: &dyn Service) -> Result<Manifest, Failure
 
 fn add(args: &LibraryAddArgs, service: &dyn Service, context: &Context) -> Result<(), Failure> {
     let manifest = input::manifest(&args.manifest)?;
-    // The companion holds it against what is known too; here its user can be asked, and a large file is not read in vain.
+    // The companion judges the key too; here the user can be asked, and a large file is not read in vain.
     let judged = publisher::judge(context, &manifest)?;
     let accepted = publisher::settle(context, &judged, &args.publisher, UNCHANGED)?;
     let path = args.artifact.as_deref().map(|path| {
-        // Opened as any input first, for its kinder words; the companion opens it again by this path.
+        // Opened here first because its errors are clearer; the companion opens it again by this path.
         let source = check::open("model file", path)?;
         Ok::<_, Failure>(source.path().to_owned())
     });
@@ -117,7 +117,7 @@ fn add(args: &LibraryAddArgs, service: &dyn Service, context: &Context) -> Resul
     Ok(())
 }
 
-/// The bytes first: an entry that is not what its manifest says is told as that, whoever signed.
+/// Verifies the bytes first: an entry that does not match its manifest is reported as that, whichever key signed it.
 fn verify(args: &LibrarySignedArgs, service: &dyn Service, context: &Context) -> Result<(), Failure> {
     let verified = service.verify(entry(service, &args.name)?.id).map_err(failure)?;
     tell(&verified, "checked in full", context)?;
@@ -143,7 +143,7 @@ fn activate(args: &LibrarySignedArgs, service: &dyn Service, context: &Context) 
     activated(&led, context)
 }
 
-/// The answer of an action that changed an entry: its number for programs that read lines, and what happened.
+/// Prints the answer of an action that changed an entry: the entry's name and number, what happened, and its state.
 fn tell(entry: &Entry, what: &str, context: &Context) -> Result<(), Failure> {
     if context.printer.is_json() {
         return context.printer.event("entry", entry);
@@ -176,7 +176,7 @@ fn remove(args: &LibraryRemoveArgs, service: &dyn Service, context: &Context) ->
     context.printer.event("entry-removed", fields)
 }
 
-/// A file is deleted only when its user agrees to just that.
+/// Requires the user's consent to the deletion of this very file, by flag or by answer.
 fn agree(args: &LibraryRemoveArgs, name: &str, file: &str, context: &Context) -> Result<(), Failure> {
     if args.delete_cached {
         return Ok(());
@@ -254,7 +254,7 @@ fn activated(activated: &Activated, context: &Context) -> Result<(), Failure> {
 
 fn fits(args: &LibraryFitsArgs, service: &dyn Service, context: &Context) -> Result<(), Failure> {
     let path = Path::new(&args.thing);
-    // What can only be a path, or is a file here, is one; a model id has no slash.
+    // A path if it has several components, exists here, or ends in `.minimodel`; a model id has no slash.
     let is_path =
         path.components().count() != 1 || path.exists() || path.extension() == Some(OsStr::new("minimodel"));
     let text = match args.thing.to_str().filter(|_| !is_path) {

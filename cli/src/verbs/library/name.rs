@@ -1,4 +1,4 @@
-//! What a NAME of the library means. Pure: entries in, an entry or the reason out.
+//! Resolves a NAME of the library, as a pure function: entries in, an entry or the reason out.
 
 use minimodel_companion::api::types::Entry;
 
@@ -6,13 +6,13 @@ use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Digits of a swarm id that a name has at least; with fewer, two models are told apart by luck.
+/// Fewest digits of a swarm id that are a name; with fewer, it is luck whether they name one model alone.
 const SWARM_DIGITS: usize = 8;
 
-/// Candidates that a refusal lists.
+/// Number of candidates that a refusal lists.
 const CANDIDATES_SHOWN: usize = 8;
 
-/// The one entry that `name` means.
+/// The one entry that `name` fits; an error if it fits none or several.
 pub(super) fn resolve<'a>(entries: &'a [Entry], name: &str) -> Result<&'a Entry, Failure> {
     let found: Vec<&Entry> = entries.iter().filter(|entry| is_named(entry, name)).collect();
     match found.as_slice() {
@@ -22,7 +22,7 @@ pub(super) fn resolve<'a>(entries: &'a [Entry], name: &str) -> Result<&'a Entry,
     }
 }
 
-/// The same where a model id alone means its active version: a path is asked for by programs that follow it.
+/// Like `resolve`, but a model id alone names its active version, for programs that follow it by its path.
 pub(super) fn resolve_active<'a>(entries: &'a [Entry], name: &str) -> Result<&'a Entry, Failure> {
     let mut active = entries.iter().filter(|entry| entry.active && entry.model_id == name);
     match active.next() {
@@ -38,7 +38,7 @@ fn is_named(entry: &Entry, name: &str) -> bool {
     entry.model_id == name || is_versioned() || is_number() || is_swarm()
 }
 
-/// How an entry is told apart from others: number, name, publisher, digits of its swarm.
+/// Describes an entry among others: number, name, publisher, digits of its swarm id.
 fn told(entry: &Entry) -> String {
     format!(
         "{}: {}@{} by {}, swarm {}",

@@ -9,8 +9,8 @@ use crate::failure::Failure;
 use crate::publisher;
 use crate::settings::Context;
 
-/// How an entry's manifest stands to what is known of its publisher. Where the library cannot tell, since its entry is of an
-/// earlier program or the record cannot be read, the manifest itself is held against the record.
+/// The verdict on the key of an entry's manifest. If the library has none, because an earlier program wrote the entry or
+/// the record cannot be read, the manifest itself is compared with the record.
 pub(super) fn judge(entry: &Entry, service: &dyn Service, context: &Context) -> Result<Judged, Failure> {
     match entry.publisher.as_ref().and_then(Publisher::judged) {
         Some(judged) => Ok(judged),
@@ -18,7 +18,7 @@ pub(super) fn judge(entry: &Entry, service: &dyn Service, context: &Context) -> 
     }
 }
 
-/// Warns of an entry that was taken in under a key that is not the known one by now; nothing is refused for that.
+/// Warns of an entry whose manifest's key is not the known one by now; nothing is refused for that.
 pub(super) fn warn(entry: &Entry, service: &dyn Service, context: &Context) {
     match judge(entry, service, context) {
         Ok(judged) if judged.is_alarm() => {
@@ -30,7 +30,7 @@ pub(super) fn warn(entry: &Entry, service: &dyn Service, context: &Context) {
     }
 }
 
-/// What the companion is told that its user accepts: nothing where there is nothing to accept.
+/// The accepted key, for the companion; `None` if there is nothing to accept.
 pub(super) fn needed(judged: &Judged, accepted: Option<Shown>) -> Option<String> {
     accepted.filter(|_| judged.is_alarm()).map(|shown| shown.to_string())
 }

@@ -1,4 +1,4 @@
-//! Entries as people see them.
+//! Library entries as text for people.
 
 use minimodel_companion::api::types::{Entry, EntryState, Fits, Publisher, PublisherStanding};
 use minimodel_verifier::Manifest;
@@ -57,7 +57,7 @@ fn row(entry: &Entry) -> [String; 6] {
     ]
 }
 
-/// What is wrong with the key that signed its manifest, in a few words.
+/// What is wrong with the key that signed the entry's manifest, in a few words.
 fn alarm(entry: &Entry) -> Option<&'static str> {
     match entry.publisher.as_ref()?.standing {
         PublisherStanding::New | PublisherStanding::Known | PublisherStanding::Unsigned => None,
@@ -109,7 +109,7 @@ pub(super) fn lines(entry: &Entry, manifest: &Manifest) -> Vec<(String, String)>
     lines
 }
 
-/// One line a requirement.
+/// Whether the model fits this machine, one line per requirement.
 pub(super) fn fits(fits: &Fits) -> Vec<(String, String)> {
     if fits.checks.is_empty() {
         return vec![("fits".to_owned(), "yes: it requires nothing".to_owned())];
@@ -129,7 +129,7 @@ pub(super) fn fits(fits: &Fits) -> Vec<(String, String)> {
     std::iter::once(("fits".to_owned(), verdict.to_owned())).chain(checks).collect()
 }
 
-/// What is told of a file that goes.
+/// The size of an entry's file, for the question whether to delete it.
 pub(super) fn size(entry: &Entry) -> String {
     show_exact_size(entry.byte_count)
 }

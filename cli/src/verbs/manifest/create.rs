@@ -56,7 +56,7 @@ pub(super) fn run(args: &ManifestCreateArgs, context: &Context) -> Result<(), Fa
     let source = check::open("artifact", &args.artifact)?;
     let layout = layout(args, source.byte_count())?;
     let mut draft = draft(args, layout)?;
-    // What was typed is checked before minutes of hashing, with numbers that are valid but not the file's.
+    // The command line is checked before minutes of hashing, with valid placeholders in the place of the file's numbers.
     draft.build().map_err(|error| refused(&error))?;
     let identity = match args.sign {
         true => Some(identity::load_or_create(&context.folders, &context.printer)?),
@@ -72,19 +72,19 @@ pub(super) fn run(args: &ManifestCreateArgs, context: &Context) -> Result<(), Fa
     }
     let manifest = build(&draft, identity.as_ref()).map_err(|error| refused(&error))?;
 
-    // Both are on the disk before either has its name.
+    // Both are written before either has its name.
     let mut output = Output::create("manifest", &args.out)?;
     output.fill(manifest.text().as_bytes())?;
     if let Some(path) = &args.chunk_list_out {
         output::write("chunk list", path, list.as_bytes())?;
     }
     output.commit()?;
-    // What the manifest says is what this very check found.
+    // The manifest states what this very check found.
     checked::remember(context, &manifest, &source, begun_ns, tree.chunk_hashes());
     answer(args, context, &manifest)
 }
 
-/// How the file is cut; a chunk size that the manifest cannot name is the user's to change.
+/// The chunk layout of the file; a chunk size that no manifest can name is a usage error.
 fn layout(args: &ManifestCreateArgs, byte_count: u64) -> Result<Layout, Failure> {
     let chunk_size = match args.chunk_size {
         ChunkSizeArg::Auto => auto_chunk_size(byte_count),
@@ -98,7 +98,7 @@ fn layout(args: &ManifestCreateArgs, byte_count: u64) -> Result<Layout, Failure>
     })
 }
 
-/// All that the command line says, with placeholders for what only the file can say.
+/// The claims of the command line, with placeholders for the claims that the file itself determines.
 fn draft(args: &ManifestCreateArgs, layout: Layout) -> Result<ManifestDraft, Failure> {
     let evidence = args.evidence.iter().map(|piece| {
         let sha256 = match &piece.sha256 {
@@ -179,7 +179,7 @@ fn inspect(
     Err(report::failure(Exit::Verification, &subject, &inspected.report, &hint))
 }
 
-/// Puts in what the file says; returns the tree over its chunks.
+/// Fills in the claims that the file determines; returns the tree over its chunks.
 fn claim<'a>(draft: &mut ManifestDraft, inspected: &'a Inspected, path: &Path) -> Result<&'a Tree, Failure> {
     let (Some(facts), Some(tree)) = (&inspected.facts, &inspected.tree) else {
         let subject = format!("the file `{}`", escape::path(path));
@@ -221,7 +221,7 @@ fn build(draft: &ManifestDraft, identity: Option<&Identity>) -> Result<Manifest,
     }
 }
 
-/// A rule that a flag breaks; the hint names the flag where the rule names its key.
+/// The failure for a flag that breaks a rule of the manifest; the hint names the flag if the rule names its key.
 fn refused(error: &ManifestError) -> Failure {
     let flags = [
         ("model.id", "--model-id"),

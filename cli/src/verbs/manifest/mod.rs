@@ -8,7 +8,7 @@ use crate::args::{ManifestAction, ManifestArgs};
 use crate::failure::Failure;
 use crate::settings::Context;
 
-/// Does what was asked.
+/// Runs the verb.
 pub(crate) fn run(args: &ManifestArgs, context: &Context) -> Result<(), Failure> {
     match &args.action {
         ManifestAction::Create(args) => create::run(args, context),

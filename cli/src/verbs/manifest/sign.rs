@@ -1,4 +1,4 @@
-//! `minimodel manifest sign`: this user vouches for a manifest.
+//! `minimodel manifest sign`: signs a manifest with this user's key.
 
 use data_encoding::HEXLOWER;
 use serde::Serialize;
