@@ -255,7 +255,7 @@ pub(crate) fn refuse(judged: &Judged, options: &PublisherOptions) -> Result<(), 
     admitted.map_err(|refusal| failure(PublisherError::Refused(refusal)))
 }
 
-/// Refuses a manifest whose key is not the one that `--publisher-key` demands, before it is passed on.
+/// Refuses a manifest whose key is not that of `--publisher-key`, before the companion gets the manifest.
 pub(crate) fn demand(judged: &Judged, options: &PublisherOptions) -> Result<(), Failure> {
     let refused = |refusal| failure(PublisherError::Refused(refusal));
     options.publisher_key.map_or(Ok(()), |wanted| judged.demand(wanted).map_err(refused))

@@ -1,4 +1,4 @@
-//! Resolves flags and environment into what the verbs get.
+//! Resolves flags and environment into the settings of the verbs.
 //!
 //! The environment is read here and nowhere else (clap reads the `MINIMODEL_*` equivalents of flags).
 
@@ -124,7 +124,7 @@ impl Settings {
     }
 }
 
-/// What every verb is given besides its own arguments.
+/// Settings, printer and folders that every verb gets besides its own arguments.
 #[derive(Debug)]
 pub(crate) struct Context {
     /// The resolved settings.

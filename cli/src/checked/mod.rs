@@ -37,7 +37,7 @@ pub(crate) struct Recalled {
     pub(crate) how: How,
 }
 
-/// Why a file is read in full: no record of an earlier check applies.
+/// Why no record of an earlier check applies, so that the file is read in full.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Miss {
     #[error("it was asked for with --recheck")]

@@ -28,7 +28,7 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Interval of the status lines of a share, printed only if bytes were sent since the last.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
-/// What Ctrl-C does to the transfer that is followed: it undoes what this call started, and nothing else.
+/// Effect of Ctrl-C on the transfer that is followed: it undoes what this call started, and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Undo {
     /// Remove a share that this call added.
@@ -339,7 +339,7 @@ fn done(context: &Context, transfer: &Transfer, took: Duration) -> Result<(), Fa
     printer.answer_path(Path::new(&transfer.path))
 }
 
-/// How the manifest's key compares with what is known of its publisher now, for JSON.
+/// The current verdict on the manifest's key, for JSON.
 fn publisher(transfer: &Transfer) -> Option<serde_json::Value> {
     let judged = transfer.publisher.as_ref().and_then(Publisher::judged)?;
     serde_json::to_value(JudgedObject::from(&judged)).ok()

@@ -51,7 +51,7 @@ pub(crate) fn seed(
     follow::seed(service, context, &transfer, args.handing.detach, undo)
 }
 
-/// Chooses what Ctrl-C does to the transfer: it undoes what this call added or started.
+/// Chooses the effect of Ctrl-C on the transfer: it undoes what this call added or started.
 fn undo_of(before: &[u64], added: &Transfer) -> Undo {
     match (before.contains(&added.id), added.is_new) {
         (true, _) => Undo::Leave,
@@ -234,7 +234,7 @@ fn finish_fetch(
     follow::fetch(service, context, &transfer, args.handing.detach, again)
 }
 
-/// Lists the consents that a detached fetch will need: nobody is there to answer when the manifest arrives.
+/// Lists the consents that a detached fetch will need when the manifest arrives, because the user cannot be asked then.
 fn tell_what_it_will_need(args: &FetchArgs, context: &Context, id: u64) {
     let agreed: Vec<Action> = args.consent.iter().flat_map(ConsentFlag::actions).collect();
     let needs = [
@@ -324,7 +324,7 @@ pub(crate) fn agree(
     };
     let consent = match (&transfer.question, flag) {
         (Some(open), _) => ask(context, verb, &transfer, open, flag)?,
-        // Granted already; what the flag adds, such as publish, is consented to now.
+        // Everything required is granted; the flag may consent to more, such as publish.
         (None, Some(flag)) => consent_of(flag.actions(), How::Flag),
         (None, None) if accepted.is_some() => consent_of([], How::Prompt),
         (None, None) => return Ok(transfer),

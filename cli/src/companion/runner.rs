@@ -211,8 +211,8 @@ impl Runner for Working {
     }
 
     fn fetch(&self, job: FetchJob) -> Result<FetchEnd, Problem> {
-        // Neither a source nor consent to serve: no peer can be reached. The companion tries again later, as the user
-        // may name a source.
+        // Neither a source nor consent to serve: no peer can be reached. The companion tries a fetch without stall
+        // timeout again later, because the user may name a source.
         if job.sources.is_empty()
             && !job
                 .consents

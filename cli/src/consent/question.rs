@@ -11,10 +11,10 @@ use crate::printer::{Line, Tone};
 use crate::settings::Context;
 use crate::{clock, escape};
 
-/// What a refusal says where nothing has happened yet.
+/// Text of a refusal before anything has happened.
 pub(crate) const NOTHING_DONE: &str = "nothing was dialed or written";
 
-/// What a refusal says where the manifest came from a peer, under a consent of its own.
+/// Text of a refusal after the manifest came from a peer, under a consent of its own.
 pub(crate) const MANIFEST_ASKED: &str = "the manifest was asked for, no model byte was";
 
 fn question_text(action: Action) -> &'static str {
@@ -48,7 +48,7 @@ pub(crate) struct Question<'a> {
     pub(crate) done: &'static str,
 }
 
-/// Asks or takes the flag, and records what was given.
+/// Asks, or takes the flag, and records the consents that were given.
 pub(crate) fn obtain(
     context: &Context,
     question: &Question<'_>,

@@ -1,4 +1,4 @@
-//! What the user is shown and asked before a fetch or a repair moves anything.
+//! The summary and the questions to the user before a fetch or a repair moves anything.
 
 use minimodel_companion::publishers::Judged;
 

@@ -75,7 +75,8 @@ fn make_receipt(
     receipt::make(&plan.manifest, &facts)
 }
 
-/// Writes the manifest copy and the receipt beside the file, and removes the record. The next run does what fails now.
+/// Writes the manifest copy and the receipt beside the file, and removes the record. The next run repeats a step that
+/// fails.
 fn close_import(
     context: &Context,
     plan: &Plan<'_>,

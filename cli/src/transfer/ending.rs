@@ -148,7 +148,7 @@ pub(crate) fn exhausted(reasons: &[Event]) -> Failure {
     Failure::new(class, "no usable peer is left", hint).because(all.join("\n"))
 }
 
-/// The failure when no chunk came for `patience`.
+/// The failure when nothing came from any peer for `patience`.
 pub(crate) fn stalled(met_a_peer: bool, reasons: &[Event], patience: std::time::Duration) -> Failure {
     let grave = reasons.iter().any(|reason| gravity(reason) > 1);
     if grave && !met_a_peer {

@@ -1,4 +1,4 @@
-//! The node of this process: where it listens, and the offer that names its addresses.
+//! The node of a transfer: where it listens, and the offer that names its addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -38,7 +38,7 @@ pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Optional actions that `fetch` and a repair ask for.
 pub(crate) const ASKED_BESIDES: &[Action] = &[Action::Serve, Action::Publish];
 
-/// A fetch to be run: what is fetched, and how.
+/// Settings of a fetch: the manifest, the sources, and the options.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
     /// The verb, for messages and the consent log.
@@ -78,13 +78,13 @@ pub(crate) fn run(context: &Context, plan: &Plan<'_>) -> Result<(), Failure> {
     block_on(transfer_here(context, plan, &importing, &identity, part, &resumed))
 }
 
-/// What a fetch starts from.
+/// Everything that a fetch needs before it dials a peer.
 pub(crate) struct Prepared {
     /// The key of this peer.
     pub(crate) identity: Identity,
     /// The partial file.
     pub(crate) part: Arc<Part<RealDisk>>,
-    /// What was found in the partial file.
+    /// State of the partial file when it was opened.
     pub(crate) resumed: Resumed,
 }
 

@@ -139,7 +139,7 @@ impl Target {
         Ok(Some(Existing { published, history, checks }))
     }
 
-    /// Refuses what is in the place of the receipt or the manifest copy, before the transfer and not after it.
+    /// Refuses files in the place of the receipt or the manifest copy, before the transfer and not after it.
     /// `with_receipt`: the receipt goes beside the file.
     pub(crate) fn check_copies(&self, with_receipt: bool) -> Result<(), Failure> {
         if self.folder.symlink_metadata().is_err() {

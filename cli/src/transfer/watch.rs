@@ -1,4 +1,4 @@
-//! Output for people and scripts while bytes move.
+//! Output for people and scripts while a transfer runs.
 
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;

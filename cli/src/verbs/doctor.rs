@@ -1,4 +1,4 @@
-//! `minimodel doctor`: what is wrong or slow, and what to do about it.
+//! `minimodel doctor`: lists faults and causes of slowness, and what to do about them.
 
 use minimodel_companion::api::types::Finding;
 use minimodel_companion::doctor::{FAIL, OK, WARN};

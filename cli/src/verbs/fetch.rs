@@ -36,7 +36,7 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
             }
             ask_for_manifest(args, context, offer)?
         }
-        // The command line demands one of the two.
+        // clap requires one of the two.
         (None, None) => return Err(ending::exhausted(&[])),
     };
     for offer in &sources {

@@ -1,4 +1,4 @@
-//! `minimodel seed`: check a file, agree to serve it, and serve it until Ctrl-C.
+//! `minimodel seed`: checks a file, asks for consent to serve it, and serves it until Ctrl-C.
 
 use std::sync::Arc;
 

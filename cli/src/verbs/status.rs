@@ -1,4 +1,4 @@
-//! `minimodel status`: what is shared and fetched, with whom, how fast, and why not.
+//! `minimodel status`: shows shares and fetches, their peers and rates, and why no bytes move.
 
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 /// Bytes that are read to recognize a file: enough for its first line that is neither empty nor a comment.
 const LOOK_BYTES: usize = 4096;
 
-/// What a file can be recognized as.
+/// Kinds of files that are recognized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A `.slm` file.

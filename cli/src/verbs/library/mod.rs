@@ -25,7 +25,7 @@ use crate::settings::Context;
 use crate::size::show_exact_size;
 use crate::{check, escape, input, publisher, show};
 
-/// What has happened so far, for a refusal of a publisher's key.
+/// Text of a refusal of a publisher's key: nothing has happened so far.
 const UNCHANGED: &str = "the library was left as it is";
 
 /// Runs the verb.

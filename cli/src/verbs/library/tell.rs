@@ -82,7 +82,7 @@ pub(super) fn state(state: EntryState) -> &'static str {
     }
 }
 
-/// Everything that is known of an entry, and what its manifest says.
+/// All details of an entry, and the summary of its manifest.
 pub(super) fn lines(entry: &Entry, manifest: &Manifest) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     let mut say = |label: &str, value: String| lines.push((label.to_owned(), value));

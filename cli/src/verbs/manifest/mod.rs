@@ -1,4 +1,4 @@
-//! `minimodel manifest`: create, show, sign.
+//! `minimodel manifest`: creates, shows and signs manifests.
 
 mod create;
 mod show;

@@ -1,4 +1,4 @@
-//! `minimodel manifest show`: what a valid manifest says.
+//! `minimodel manifest show`: prints the content of a valid manifest.
 
 use std::collections::BTreeMap;
 
