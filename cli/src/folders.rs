@@ -79,8 +79,7 @@ pub(crate) fn is_shared(folder: &Path) -> Option<String> {
     if metadata.uid() != user && metadata.uid() != 0 {
         return Some(format!("it belongs to user {}", metadata.uid()));
     }
-    // In a sticky folder such as `/tmp` no account removes another's files. The user's primary group counts as the
-    // user's alone.
+    // In a sticky folder such as `/tmp` no account removes another's files. The user's primary group counts as the user's alone.
     let is_sticky = mode & 0o1000 != 0;
     (!is_sticky && others_may_write(mode, metadata.gid()))
         .then(|| format!("its mode is {:04o}", mode & 0o7777))

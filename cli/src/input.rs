@@ -1,5 +1,4 @@
-//! Input files: only ordinary files are opened, small ones are read up to a limit, and a failure names any other kind of
-//! file.
+//! Input files: only ordinary files are opened, small ones are read up to a limit, and a failure names any other kind of file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};

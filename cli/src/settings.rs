@@ -109,8 +109,7 @@ impl Settings {
         }
     }
 
-    /// Resolves how progress is shown. `has_events`: the verb answers with a stream of events, to which JSON progress
-    /// belongs.
+    /// Resolves how progress is shown. `has_events`: the verb answers with a stream of events, to which JSON progress belongs.
     pub(crate) fn progress(&self, has_events: bool) -> ProgressStyle {
         match self.progress {
             ProgressChoice::Plain => ProgressStyle::Plain,

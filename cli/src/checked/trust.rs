@@ -8,8 +8,7 @@ use minimodel_swarm::store::FileStat;
 /// in two seconds), so that a later change cannot carry the times of an earlier one.
 pub(super) const SETTLED_NS: i128 = 2_000_000_000;
 
-/// True if the last change is at least `SETTLED_NS` older than `begun_ns`, the start of reading. A time in the future is
-/// not.
+/// True if the last change is at least `SETTLED_NS` older than `begun_ns`, the start of reading. A time in the future is not.
 pub(super) fn is_settled(stat: &FileStat, begun_ns: i128) -> bool {
     let last = stat.modified_ns.max(stat.changed_ns);
     last.checked_add(SETTLED_NS).is_some_and(|settled| settled <= begun_ns)

@@ -1,5 +1,4 @@
-//! `seed` and `fetch` while a companion runs: the user sees the same questions and answers, but the companion does the
-//! work.
+//! `seed` and `fetch` while a companion runs: the user sees the same questions and answers, but the companion does the work.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -87,8 +86,7 @@ pub(crate) fn fetch(
 }
 
 /// Like `fetch`, for a user who has only an offer: the companion asks the peer for the manifest, unless it has it, if
-/// the flag or grants permit that for this very transfer. `None`: they do not; nothing was dialed, and the user must
-/// agree first.
+/// the flag or grants permit that for this very transfer. `None`: they do not; nothing was dialed, and the user must agree first.
 pub(crate) fn fetch_by_offer(
     service: &dyn Service,
     args: &FetchArgs,
@@ -112,8 +110,7 @@ pub(crate) fn fetch_by_offer(
             let agreed = agreed.inspect_err(|_| forget_new(service, &added))?;
             Transfer { is_new: added.is_new, ..agreed }
         }
-        // Answered before the import begins, so that the receipt cites the flag's consent and the consent ends with the
-        // transfer.
+        // Answered before the import begins, so that the receipt cites the flag's consent and the consent ends with the transfer.
         (None, Some(flag)) => {
             let flags = (Some(flag), &args.transfer.publisher);
             let agreed = agree_or_drop(service, context, verb, added.clone(), flags)?;
@@ -299,8 +296,7 @@ fn agree_or_drop(
     agree(service, context, verb, transfer, flags).inspect_err(|_| forget_new(service, &added))
 }
 
-/// Removes a transfer that this call added. A failure to do so is ignored: the caller reports why the transfer is
-/// removed.
+/// Removes a transfer that this call added. A failure to do so is ignored: the caller reports why the transfer is removed.
 fn forget_new(service: &dyn Service, transfer: &Transfer) {
     if transfer.is_new {
         let _ = service.forget(transfer.id);

@@ -28,7 +28,7 @@ use crate::transfer::seeding::{self, Shared};
 use crate::transfer::target::Target;
 use crate::transfer::{SOFTWARE, block_on, ending, endpoint, offers};
 
-/// Stall timeout of a fetch that waits without limit; finite, because the driver calculates with it.
+/// Stall timeout of a fetch that waits without limit; finite, because the driver multiplies it.
 const PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Implementation of `Runner` by the code of the verbs.

@@ -57,8 +57,7 @@ pub(crate) fn obtain(
     obtain_asking(context, question, question.optional, flag)
 }
 
-/// Like `obtain`, but on a terminal only required actions are asked for, because a later question asks for the optional
-/// ones.
+/// Like `obtain`, but on a terminal only required actions are asked for, because a later question asks for the optional ones.
 pub(crate) fn obtain_required(
     context: &Context,
     question: &Question<'_>,

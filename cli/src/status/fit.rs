@@ -1,7 +1,6 @@
 //! Text within a number of columns of a terminal.
 
-/// Upper bound on the columns of a character: scripts from U+1100 on have wide ones. A character without any was escaped
-/// before.
+/// Upper bound on the columns of a character: scripts from U+1100 on have wide ones. A character without any was escaped before.
 fn columns_of(character: char) -> usize {
     if character < '\u{1100}' || ('\u{2000}'..'\u{2e80}').contains(&character) { 1 } else { 2 }
 }

@@ -75,8 +75,7 @@ fn make_receipt(
     receipt::make(&plan.manifest, &facts)
 }
 
-/// Writes the manifest copy and the receipt beside the file, and removes the record. The next run repeats a step that
-/// fails.
+/// Writes the manifest copy and the receipt beside the file, and removes the record. The next run repeats a step that fails.
 fn close_import(
     context: &Context,
     plan: &Plan<'_>,
@@ -160,8 +159,7 @@ fn in_place_but(importing: &Importing, cause: &str, hint: &str) -> Failure {
         .because(cause)
 }
 
-/// Ends a fetch whose file is there and right: writes its receipt and manifest copy if they are missing, and nothing
-/// else.
+/// Ends a fetch whose file is there and right: writes its receipt and manifest copy if they are missing, and nothing else.
 pub(super) fn already_there(
     context: &Context,
     plan: &Plan<'_>,

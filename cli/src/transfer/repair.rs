@@ -156,8 +156,7 @@ fn attempt(
     })
 }
 
-/// Asks the user for the word `yes` before data that is not the artifact's is written over, or the end of the file is
-/// cut off.
+/// Asks the user for the word `yes` before data that is not the artifact's is written over, or the end of the file is cut off.
 fn agree(context: &Context, artifact: &Path, found: Likeness, failure: Failure) -> Result<(), Failure> {
     let shown = escape::path(artifact);
     let Likeness { good, other, total, cut_bytes } = found;

@@ -1,5 +1,4 @@
-//! A share from the check of its file to its end, for the verb and the companion alike: these differ in the control
-//! handles.
+//! A share from the check of its file to its end, for the verb and the companion alike: these differ in the control handles.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -43,8 +42,7 @@ pub(crate) struct Ready {
     stat: FileStat,
 }
 
-/// Runs every check on the very file that will be served, unless a record shows that it passed them and has not changed
-/// since.
+/// Runs every check on the very file that will be served, unless a record shows that it passed them and has not changed since.
 pub(crate) fn check(context: &Context, file: &Shared<'_>) -> Result<Ready, Failure> {
     let (path, manifest) = (file.path, file.manifest.as_ref());
     let layout = target::layout(manifest)?;

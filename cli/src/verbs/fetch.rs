@@ -70,8 +70,7 @@ fn nowhere() -> Failure {
     )
 }
 
-/// Asks the peer for the manifest. On a terminal that is a question of its own; in a script the consent to fetch covers
-/// it.
+/// Asks the peer for the manifest. On a terminal that is a question of its own; in a script the consent to fetch covers it.
 fn ask_for_manifest(
     args: &FetchArgs,
     context: &Context,

@@ -26,8 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Size assumed of a terminal that does not report its own.
 const USUAL_SIZE: (usize, usize) = (80, 24);
 
-/// The answer under `--json`. Nested, because a status and an event each have a `version`: of the program, and of the
-/// event.
+/// The answer under `--json`. Nested, because a status and an event each have a `version`: of the program, and of the event.
 #[derive(Serialize)]
 struct StatusObject<'a> {
     status: &'a Status,

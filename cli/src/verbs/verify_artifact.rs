@@ -1,5 +1,4 @@
-//! `minimodel verify-artifact`: checks every byte of a file against its manifest; with `--repair`, fetches its wrong
-//! chunks.
+//! `minimodel verify-artifact`: checks every byte of a file against its manifest; with `--repair`, fetches its wrong chunks.
 
 use crate::args::VerifyArtifactArgs;
 use crate::failure::Failure;

@@ -1,5 +1,4 @@
-//! `minimodel verify-manifest`: checks every rule of a manifest, its signature included, and whether its key is the
-//! known one.
+//! `minimodel verify-manifest`: checks every rule of a manifest, its signature included, and whether its key is the known one.
 
 use minimodel_verifier::{Manifest, Report, manifest};
 

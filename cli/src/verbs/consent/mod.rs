@@ -90,8 +90,7 @@ fn revoke(ids: &[u64], service: &dyn Service, context: &Context) -> Result<(), F
     Ok(())
 }
 
-/// Accepts the consent log as it is now. Refused while a companion runs, because its grants rest on the log that is
-/// given up.
+/// Accepts the consent log as it is now. Refused while a companion runs, because its grants rest on the log that is given up.
 fn restore(context: &Context) -> Result<(), Failure> {
     if companion::running(context)?.is_some() {
         let error = "the consent log cannot be restored while a companion runs";

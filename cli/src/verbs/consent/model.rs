@@ -42,8 +42,7 @@ impl Model {
 }
 
 impl Names {
-    /// Names of the models in the library and in transfers. What cannot be read is left out, because names only help
-    /// people.
+    /// Names of the models in the library and in transfers. What cannot be read is left out, because names only help people.
     pub(crate) fn of(service: &dyn Service) -> Self {
         let mut names = Self::default();
         for transfer in service.status().into_iter().flat_map(|status| status.transfers) {
