@@ -1,4 +1,4 @@
-//! The store from outside: what a process finds after whatever happened to the one before it.
+//! The store by its public interface: what a process finds, whatever happened to the process before it.
 
 mod bad_disk;
 mod crash;
@@ -24,8 +24,8 @@ const ANNA: PeerKey = [0xA1; 32];
 const BERT: PeerKey = [0xB2; 32];
 const OPENER: Opener = Opener { pid: 4242, now_unix: 1_780_000_000 };
 
-/// The names on a disk, but for what a crash may leave: a small file that had not got its name yet, and a partial file of
-/// which nothing was recorded yet, put aside by the next run.
+/// Names on a disk, without what a crash may leave: a small file that had not got its name yet, and a partial file
+/// without recorded chunks that the next run put aside.
 fn names(disk: &MemDisk) -> Vec<String> {
     let is_left = |name: &String| {
         (name.starts_with('.') && name.ends_with(".new")) || name.starts_with("tiny-1.0.slm.part.found")
@@ -33,7 +33,7 @@ fn names(disk: &MemDisk) -> Vec<String> {
     disk.names().into_iter().filter(|name| !is_left(name)).collect()
 }
 
-/// An artifact of so many bytes, and all that its manifest would say.
+/// An artifact of so many bytes, and what its manifest would say of it.
 struct Artifact {
     bytes: Vec<u8>,
     spec: PartSpec,

@@ -126,7 +126,7 @@ fn faults(source: &str) -> Vec<String> {
         let words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
         let word = words.into_iter().find(|word| FORBIDDEN_WORDS.contains(word));
         let piece = FORBIDDEN_PIECES.into_iter().find(|piece| line.contains(piece));
-        // `fastrand::Rng` is told its seed; the free functions seed themselves.
+        // `fastrand::Rng` gets its seed from the caller; the free functions seed themselves.
         let global = line
             .split_once("fastrand::")
             .is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_lowercase()))

@@ -1,4 +1,4 @@
-//! One transfer whose path or appetite changes.
+//! One transfer whose path, or whose amount of data to send, changes.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn requests_that_pause_do_not_slow_what_follows() {
     let mut network = Network::new(path.clone(), 5);
     let flow = network.own(Duration::ZERO, 50 << 20);
     network.finish(flow);
-    // Small bites with pauses, far below what the path can do.
+    // Application-limited: small writes with pauses, far below what the path carries.
     for _ in 0..30 {
         network.run_until(network.now + ms(150));
         network.feed(flow, 100_000);

@@ -1,4 +1,4 @@
-//! CUBIC (RFC 9438), to share a bottleneck with.
+//! CUBIC (RFC 9438): the competing flow at a shared bottleneck.
 
 use std::time::Duration;
 

@@ -2,27 +2,27 @@
 
 use std::time::Duration;
 
-/// Overhead of IPv4 and UDP a packet, which takes up the link as well.
+/// IPv4 and UDP header bytes of a packet, which take up the link as well.
 pub(crate) const HEADERS: u64 = 28;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Path {
     /// Bits a second.
     pub(crate) rate: f64,
-    /// Without a queue, there and back.
+    /// Round-trip time without a queue.
     pub(crate) rtt: Duration,
-    /// Bytes.
+    /// Capacity of the queue in bytes.
     pub(crate) queue: u64,
-    /// Part of the packets lost at random, each way.
+    /// Fraction of packets lost at random, each way.
     pub(crate) loss: f64,
-    /// Acknowledgements come together, those of up to this long at once, as over a wireless link.
+    /// Longest time for which acknowledgements are held back and then arrive together, as over a wireless link.
     pub(crate) jitter: Duration,
     /// Bytes of a full datagram.
     pub(crate) mtu: u16,
 }
 
 impl Path {
-    /// The path of the targets: 200 Mbit/s, 50 ms, 1 MiB.
+    /// Path of the performance targets: 200 Mbit/s, 50 ms round trip, a queue of 1 MiB.
     pub(crate) fn usual() -> Self {
         Self {
             rate: 200e6,
@@ -39,7 +39,7 @@ impl Path {
         self.rate / 8.0 * f64::from(self.mtu) / (f64::from(self.mtu) + HEADERS as f64)
     }
 
-    /// Bytes that fit on the path without a queue.
+    /// Bandwidth-delay product in bytes: what the path holds without a queue.
     pub(crate) fn fits(&self) -> f64 {
         self.rate / 8.0 * self.rtt.as_secs_f64()
     }
@@ -52,7 +52,7 @@ pub(crate) struct Link {
     rng: fastrand::Rng,
     last_arrival: Duration,
     held_until: Duration,
-    /// Sum and number of the waiting times, and the longest.
+    /// Queueing delays since the last `take_waits`: their sum in seconds, their number, and the longest.
     waited: (f64, u64, Duration),
 }
 

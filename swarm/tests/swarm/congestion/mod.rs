@@ -1,4 +1,4 @@
-//! The congestion controller on a simulated bottleneck: rate, thrift, fairness, and what else a path may do.
+//! The congestion controller on a simulated bottleneck: throughput, wasted packets, fairness, and paths that change.
 //! The figures are printed: `cargo test -p minimodel-swarm --test swarm congestion -- --nocapture`.
 
 #![allow(clippy::print_stdout, reason = "figures are worth reading when the tests pass, too")]

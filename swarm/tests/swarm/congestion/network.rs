@@ -30,7 +30,7 @@ pub(crate) struct Network {
     counter: u64,
 }
 
-/// More than is ever sent.
+/// More bytes than any simulated flow sends.
 pub(crate) const ENDLESS: u64 = 1 << 50;
 
 impl Network {
@@ -63,7 +63,7 @@ impl Network {
         flow
     }
 
-    /// Gives a sender more to send.
+    /// Adds `bytes` to what a sender has to send.
     pub(crate) fn feed(&mut self, flow: usize, bytes: u64) {
         self.senders[flow].left += bytes;
         self.at(self.now, Event::Wake(flow));
@@ -83,7 +83,7 @@ impl Network {
         self.now = end;
     }
 
-    /// Until the sender's data is delivered, at most a minute.
+    /// Runs until the sender's data is delivered, at most a minute; returns how long that took.
     pub(crate) fn finish(&mut self, flow: usize) -> Duration {
         let step = Duration::from_millis(10);
         while self.senders[flow].finished.is_none() && self.now < Duration::from_secs(60) {

@@ -1,4 +1,4 @@
-//! One transfer alone.
+//! One transfer alone at the bottleneck.
 
 use std::time::Duration;
 
@@ -7,15 +7,16 @@ use super::ms;
 use super::network::{ENDLESS, Network};
 
 struct Outcome {
-    /// Delivered, as a part of what the link carries, once the start is over.
+    /// Link utilization after the start: delivered rate over the link's payload rate.
     rate: f64,
     /// Packets sent over packets delivered, from the beginning.
     packets: f64,
-    /// Mean wait in the queue once the start is over, in seconds.
+    /// Mean queueing delay after the start, in seconds.
     wait: f64,
 }
 
-/// An endless transfer, looked at for `seconds` after twenty round trips or a second.
+/// Runs an endless transfer and measures it for `seconds`, from the end of the start: after twenty round trips, at
+/// least a second.
 fn alone(path: &Path, seconds: u64) -> Outcome {
     let mut network = Network::new(path.clone(), 7);
     let flow = network.own(Duration::ZERO, ENDLESS);

@@ -1,4 +1,5 @@
-//! The other end, as quinn does it: every second packet is acknowledged, a gap at once, anything after 25 ms.
+//! The receiving end, as in quinn: it acknowledges every second packet, a gap at once, and anything else within 25
+//! ms.
 
 use std::time::Duration;
 
@@ -7,14 +8,14 @@ const MOST_DELAY: Duration = Duration::from_millis(25);
 #[derive(Debug, Default)]
 pub(crate) struct Receiver {
     next: u64,
-    /// Arrived, and not in an acknowledgement that arrived.
+    /// Packets that arrived and are in no acknowledgement that reached the sender.
     pending: Vec<u64>,
     unacked: u32,
     pub(crate) ack_by: Option<Duration>,
 }
 
 impl Receiver {
-    /// Whether to acknowledge now.
+    /// Records a packet; true if an acknowledgement is due now.
     pub(crate) fn arrived(&mut self, now: Duration, number: u64) -> bool {
         let is_gap = number != self.next;
         self.next = self.next.max(number + 1);
@@ -24,7 +25,7 @@ impl Receiver {
         is_gap || self.unacked >= 2
     }
 
-    /// What an acknowledgement names; `is_lost` keeps it for the next.
+    /// Packets that an acknowledgement names; with `is_lost` they stay pending for the next acknowledgement.
     pub(crate) fn acknowledge(&mut self, is_lost: bool) -> Vec<u64> {
         self.unacked = 0;
         self.ack_by = None;

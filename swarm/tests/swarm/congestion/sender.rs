@@ -1,5 +1,5 @@
-//! The sending end, as quinn does it: a window, a pacer of 1.25 windows a round trip with bursts of 2 ms, loss by
-//! three packets or 9/8 of a round trip (RFC 9002), probes when nothing comes back.
+//! The sending end, as in quinn: a window, a pacer of 1.25 windows a round trip with bursts of 2 ms, loss by three
+//! packets or 9/8 of a round trip (RFC 9002), probes when no acknowledgement comes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,11 +26,11 @@ impl Control {
     }
 }
 
-/// What the sender wants next.
+/// Next action of the sender.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Next {
     Send,
-    /// Nothing before this moment.
+    /// The pacer permits no packet before this time.
     Wait(Duration),
     Blocked,
 }
@@ -129,7 +129,7 @@ impl Sender {
         Next::Wait(now + Duration::from_secs_f64((burst - self.tokens) / rate).max(Duration::from_micros(1)))
     }
 
-    /// The number of the packet that is sent.
+    /// Sends a packet; returns its number.
     pub(crate) fn send(&mut self, now: Duration) -> u64 {
         self.left = self.left.saturating_sub(self.mtu);
         self.tokens = (self.tokens - self.mtu as f64).max(0.0);
@@ -209,7 +209,7 @@ impl Sender {
         }
     }
 
-    /// When to look at the clock again although nothing comes.
+    /// Next timer: when loss detection or a probe is due although no acknowledgement comes.
     pub(crate) fn alarm(&self) -> Option<Duration> {
         let (_, &oldest) = self.under_way.first_key_value()?;
         let probe = (self.rtt() + 4 * self.variance + Duration::from_millis(25)) * (1 << self.backoff.min(6));

@@ -4,7 +4,8 @@ use super::link::Path;
 use super::ms;
 use super::network::{ENDLESS, Network};
 
-/// The first's part of what both deliver, from when the second starts, and packets sent over delivered of both.
+/// Share of the first flow in what both deliver from the start of the second, which is `late` ms later; and bytes
+/// sent over bytes delivered, of both together.
 fn share(path: &Path, late: u64, seconds: u64) -> (f64, f64) {
     let mut network = Network::new(path.clone(), 11);
     let first = network.own(ms(0), ENDLESS);

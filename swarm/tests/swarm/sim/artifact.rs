@@ -1,4 +1,4 @@
-//! Real files for whole worlds: small artifacts with their manifests and trees, made once.
+//! Small real artifacts with their manifests and Merkle trees, made once, for worlds with real stores.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,7 +8,7 @@ use minimodel_swarm::store::PartSpec;
 use minimodel_verifier::chunk::{Layout, Tree, verify_chunk};
 use minimodel_verifier::{Digest, Manifest, sha256};
 
-/// About so many bytes, in chunks of so many: from 3 chunks to 25.
+/// Approximate file size and chunk size in bytes: from 3 chunks to 25.
 const SIZES: [(u64, usize); 6] = [
     (48_000, 16 << 10),
     (70_000, 16 << 10),
@@ -17,7 +17,7 @@ const SIZES: [(u64, usize); 6] = [
     (300_000, 32 << 10),
     (400_000, 16 << 10),
 ];
-/// How many there are.
+/// Number of artifacts.
 pub(super) const ARTIFACTS: usize = SIZES.len();
 
 pub(super) struct Artifact {
@@ -27,14 +27,14 @@ pub(super) struct Artifact {
     pub(super) spec: PartSpec,
 }
 
-/// A chunk as it travels.
+/// A chunk in transit: its bytes and Merkle proof.
 #[derive(Debug, Clone)]
 pub(super) struct Cargo {
     pub(super) bytes: Bytes,
     pub(super) proof: Vec<Digest>,
 }
 
-/// The same in every run.
+/// The artifact with this number, identical in every run.
 pub(super) fn artifact(number: usize) -> &'static Artifact {
     static ALL: OnceLock<Vec<Artifact>> = OnceLock::new();
     &ALL.get_or_init(|| SIZES.iter().map(|&(bytes, chunk)| Artifact::new(bytes, chunk)).collect())
@@ -63,7 +63,7 @@ impl Artifact {
         Cargo { bytes: self.chunk(index), proof: self.tree.proof(index).expect("a chunk of this artifact") }
     }
 
-    /// What the store must say of it, worked out without the store.
+    /// Expected verdict of the store on a chunk, computed without the store.
     pub(super) fn is_good(&self, index: u32, cargo: &Cargo) -> bool {
         let (root, count) = (&self.spec.root, self.spec.layout.count());
         cargo.bytes == self.chunk(index)

@@ -1,4 +1,4 @@
-//! Requests on their way: streams, refusals, cancels, leaf hashes.
+//! Requests in transit: streams, refusals, cancels, leaf hashes.
 
 use minimodel_swarm::machine::{Ask, Conn, Input, LeavesOutcome, Req, RequestFault, ServeOutcome};
 use minimodel_wire::ResetCode;
@@ -8,9 +8,9 @@ use super::peer::{Answer, Behaviour, Download, LinkNo, PeerNo};
 use super::step::{Side, Step, Wanted};
 use super::world::{World, ms};
 
-/// Streams that one side may have open in a connection.
+/// Request streams that one side may have open in a connection.
 const STREAMS: usize = 32;
-/// More requests of one peer within a second are a loop that does not wait.
+/// Most requests of one peer within a second; more mean that its machine requests in a loop without waiting.
 const MOST_REQUESTS_A_SECOND: u32 = 20_000;
 
 impl World {
@@ -59,7 +59,7 @@ impl World {
         }
     }
 
-    /// A stream of this end is closed, so the next request may open one.
+    /// Frees a request stream of this end; the next waiting request takes it.
     pub(super) fn stream_free(&mut self, link: LinkNo, side: Side) {
         if !self.is_open(link, side) {
             return;

@@ -1,4 +1,4 @@
-//! What is sent for a chunk in a world with real bytes: what the store reads back, or a lie.
+//! Chunk data sent in a world with real bytes: what the store reads back, or what a hostile peer makes of it.
 
 use bytes::Bytes;
 use minimodel_swarm::machine::Input;
@@ -11,7 +11,7 @@ use super::step::Step;
 use super::world::{World, ms};
 
 impl World {
-    /// A chunk that could not be read is read once more.
+    /// Reads a chunk again after a failed read, and tells the machine whether it is good.
     pub(super) fn reread(&mut self, no: PeerNo, index: u32) {
         let read = self.peers[no].shelf.store().map(|store| store.read(index));
         let is_good = match (read, self.artifact) {
@@ -55,7 +55,7 @@ impl World {
                     None => cargo.proof.push([0; 32]),
                 }
             }
-            // Its own bytes and its own proof, which is for another place.
+            // Another chunk with its own proof, which is valid for another index.
             Behaviour::OtherIndex => cargo = artifact.cargo((index + 1) % self.terms.chunk_count),
             _ => {}
         }

@@ -45,7 +45,7 @@ impl World {
         if let Err(what) = peer.machine.check_invariants() {
             self.fail(&format!("invariant of {no}: {what}"));
         }
-        // A share that was just found to be rotten is over; its machine hears of it next.
+        // A store that has just found rot shares no chunk any more; its machine learns of it with the next input.
         let lacks = |index: &u32| !peer.shelf.has(*index) && !peer.is_rotten;
         if let Some(index) = peer.machine.have().iter_ones().find(lacks) {
             self.fail(&format!("I1: {no} believes in chunk {index}, which is not on its disk"));
@@ -63,7 +63,7 @@ impl World {
     }
 
     pub(super) fn tick(&mut self, no: PeerNo) {
-        // A sleeping process is called late.
+        // A suspended process is called late.
         if self.peers[no].tick_at.is_none_or(|at| at > self.now) {
             return;
         }
@@ -99,7 +99,7 @@ impl World {
             Output::Rescan => self.rescan(no),
             Output::Reread { index } => self.reread(no, index),
             Output::Serve { ask, index } => {
-                // Bytes that just went bad are found by the store, on reading.
+                // The store finds rotten bytes only when it reads them.
                 let is_rotten = self.peers[no].is_rotten;
                 if !self.peers[no].shelf.has(index) && self.peers[no].is_honest() && !is_rotten {
                     self.fail(&format!("{no} serves chunk {index}, which it lacks"));
@@ -125,7 +125,7 @@ impl World {
         }
     }
 
-    /// I7: blame falls only on what is provable, and nothing of that kind is provable of an honest peer.
+    /// I7: only provable breaches are blamed, and an honest peer commits none.
     fn check_blame(&self, no: PeerNo, event: &Event) {
         let (peer, breach, is_ban) = match event {
             Event::Banned { peer, breach, .. } => (peer, breach, true),
@@ -136,8 +136,8 @@ impl World {
             && self
                 .no_of(*peer)
                 .is_some_and(|other| self.peers[other].is_honest() && !self.peers[other].is_rotten);
-        // What a bad path can look like. Two streams have no order, so a refusal can overtake the DontHave that was said
-        // before it.
+        // Breaches that a bad path alone can cause. Two streams have no common order, so a refusal can overtake the
+        // DontHave that was sent before it.
         let is_path = matches!(
             breach,
             Breach::NoAnswer

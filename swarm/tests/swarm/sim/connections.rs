@@ -1,4 +1,4 @@
-//! Dials, handshakes, frames and farewells between two peers.
+//! Dials, handshakes, frames and closes between two peers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl World {
         self.links.get(&link).is_some_and(|ends| ends.is_open(side))
     }
 
-    /// The delay of the path, while this end is open.
+    /// One-way delay of the path; `None` once this end is closed.
     pub(super) fn delay(&self, link: LinkNo, side: Side) -> Option<Duration> {
         self.links.get(&link).filter(|ends| ends.is_open(side)).map(|ends| ends.delay)
     }
@@ -100,7 +100,7 @@ impl World {
         if code == Some(CloseCode::BadChunk)
             && let Some(store) = self.peers[no].shelf.store()
         {
-            // Either the other side lies or this disk does.
+            // Either the other peer lies or this peer's disk is bad.
             store.suspect();
         }
         for req in lost {
@@ -111,7 +111,7 @@ impl World {
         self.tell(no, Input::Closed { conn: conn_of(link, side), code });
     }
 
-    /// Whatever others do, an honest peer sends far fewer frames than its receiver lets pass.
+    /// H1: whatever other peers do, an honest peer sends at most a quarter of the frames that its receiver permits.
     fn count_frame(&mut self, no: PeerNo, link: LinkNo, side: Side, frame: &Frame) {
         let (now, is_honest) = (self.now, self.peers[no].is_honest());
         let Some(ends) = self.links.get_mut(&link) else { return };

@@ -1,4 +1,4 @@
-//! The last chunks: a fast peer takes over from a slow one, and little comes twice.
+//! Endgame: a fast seeder takes over the last chunks from a slow seeder, and few bytes come twice.
 
 use super::peer::{Plan, id_of};
 use super::pipes::ideal;
@@ -30,7 +30,7 @@ fn a_very_slow_seeder_does_not_keep_the_last_chunk() {
     let fast = world.add(Plan::seeder().rates(16 * MIB, 16 * MIB));
     let leecher = world.add(Plan::leecher().rates(32 * MIB, 32 * MIB).knows(&[slow, fast]));
     world.must_run(secs(60), |world| world.is_complete(leecher));
-    // One chunk of the slow one takes 16 s; the fast one needs 2 s for everything.
+    // The slow seeder needs 16 s for one chunk; the fast seeder needs 2 s for the whole file.
     assert!(world.seconds(leecher) < 3.0, "{}", world.seconds(leecher));
     assert_eq!(world.peers[leecher].tally.struck, []);
     assert!(world.peers[leecher].tally.chunks_from[&id_of(fast)] >= 31);
@@ -38,7 +38,7 @@ fn a_very_slow_seeder_does_not_keep_the_last_chunk() {
 
 #[test]
 fn a_fast_seeder_that_was_idle_for_long_still_takes_over_the_end() {
-    // The fast one has only the first half: it idles while the slow one brings the second, then both hold all.
+    // The fast peer has all chunks but the last: it idles while the slow seeder sends that chunk.
     let mut world = World::new(16 * MIB, MIB, 55);
     let slow = world.add(Plan::seeder().rates(256 * KIB, 256 * KIB));
     let fast = world.add(Plan::leecher().has(0..15).rates(16 * MIB, 16 * MIB));

@@ -1,5 +1,5 @@
-//! The goals of the catalogue that are times and rates: each test prints its figure and holds it against the goal.
-//! All times are the world's own, so the figures are the same on every computer.
+//! Timing and rate goals of the fault catalogue: each test prints its figure and asserts the goal.
+//! All times are virtual, so the figures are the same on every computer.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use super::record::Summary;
 use super::scenario::{run, stormy};
 use super::world::{KIB, MIB, World, ms, secs};
 
-/// Whole bad chunks that a peer got in before it was banned, and how long after the last byte of the first that was.
+/// Bad chunks that a peer delivered whole before its ban, and the time from the last byte of the first of them to the
+/// ban.
 fn lies_of(world: &World, leecher: PeerNo, liar: PeerNo) -> Option<(u32, Duration)> {
     let tally = &world.peers[leecher].tally;
     let &(count, first) = tally.lies.get(&id_of(liar))?;
@@ -40,7 +41,7 @@ fn b1_b2_b3_each_kind_of_lie_wastes_one_chunk_and_is_banned_with_the_verdict() {
     println!("figure: ban_latency_ms={} lies_per_identity={most} liars={liars}", slowest.as_millis());
     // Hashing and the disk take 3 ms in these worlds; the machine adds nothing.
     assert!(slowest <= ms(10), "{slowest:?}");
-    // What came in while the first was being proven was in flight.
+    // A second bad chunk may be in flight while the first is being verified.
     assert!(most <= 2, "{most} bad chunks came in whole before the first was judged");
 }
 
@@ -67,7 +68,7 @@ fn b19_f3_ninety_nine_liars_of_three_kinds_waste_at_most_a_chunk_each() {
     assert!(most <= 2 && lies.len() > 10, "{lies:?}");
 }
 
-/// The longest that a chunk was asked of mute peers alone, until it was taken back or asked of another as well.
+/// Longest time for which a chunk was requested from mute peers alone, until the request was cancelled or hedged.
 fn longest_unhedged(world: &World, leecher: PeerNo) -> Duration {
     let tally = &world.peers[leecher].tally;
     let is_mute =
@@ -89,7 +90,7 @@ fn longest_unhedged(world: &World, leecher: PeerNo) -> Duration {
     longest
 }
 
-/// The longest that a request was waited for.
+/// Greatest age of a request when the leecher gave it up.
 fn longest_wait(world: &World, leecher: PeerNo) -> Duration {
     world.peers[leecher].tally.gave_up.iter().map(|&(.., age)| age).max().unwrap_or_default()
 }
@@ -110,7 +111,7 @@ fn b9_b20_a_stalled_chunk_is_hedged_in_five_seconds_and_given_up_in_twenty() {
         }
     }
     println!("figure: stall_hedge_ms={} stall_give_up_ms={}", hedged.as_millis(), gave_up.as_millis());
-    // Deadlines are looked at four times a second.
+    // The machine checks deadlines four times a second.
     assert!(hedged <= ms(5_250), "{hedged:?}");
     assert!(gave_up <= ms(20_250), "{gave_up:?}");
 }
@@ -126,7 +127,7 @@ fn b9_a_mute_peer_alone_is_given_up_within_twenty_seconds() {
     assert!(longest > secs(4) && longest <= ms(20_250), "{longest:?}");
 }
 
-/// Corrupt, stalling, trickling, refusing: a mixed crowd of which no one is any help.
+/// Corrupting, stalling, trickling and refusing peers; none of them helps the fetch.
 const CROWD: [Behaviour; 9] = [
     Behaviour::Liar,
     Behaviour::Mute,
@@ -141,11 +142,11 @@ const CROWD: [Behaviour; 9] = [
 
 struct Fetch {
     seconds: f64,
-    /// Bytes received beyond the file, as a part of the file.
+    /// Bytes received beyond the file, as a fraction of the file.
     wasted: f64,
 }
 
-/// A fetch of a minute from so many honest peers, beside so many hostile ones.
+/// A fetch of one minute from `honest` seeders, with `hostile` peers beside them.
 fn fetch(honest: usize, hostile: usize, seed: u64) -> Fetch {
     const RATE: u64 = MIB / 2;
     let bytes = 60 * RATE * honest as u64;
@@ -177,7 +178,7 @@ fn goal8_the_rate_beside_ten_fifty_ninety_and_ninety_nine_percent_hostile_peers(
     }
     assert!(kept[0].0 >= 0.95 && kept[0].1 <= 0.02, "10 %: {:?}", kept[0]);
     assert!(kept[1].0 >= 0.90, "50 %: {:?}", kept[1]);
-    // At 99 % the goal is the end, which the fetch has reached.
+    // At 99 % the goal is that the fetch completes, which it has.
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Liars, mutes, tricklers, floods: an honest seeder beside them is enough, and no honest peer is blamed.
+//! Liars, mutes, tricklers, floods: one honest seeder beside them is enough, and no honest peer is blamed.
 
 use minimodel_swarm::machine::{Breach, Time};
 use minimodel_wire::CloseCode;
@@ -59,7 +59,7 @@ fn b1_only_liars_end_in_exhaustion_with_every_one_banned() {
 
 #[test]
 fn b6_a_peer_that_refuses_what_it_announced_is_struck_and_left() {
-    // Long enough for the word that may follow a refusal, some times.
+    // Long enough for several refusals, each with the time to wait for a DontHave that may follow.
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Refuser, 16 * MIB, 8 * MBIT);
     finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, 8 * MBIT));
     assert_eq!(strikes(&world, leecher), [Breach::RefusedAnnounced; 3]);
@@ -88,7 +88,7 @@ fn b6_a_new_key_that_sends_nothing_is_asked_for_128_kib_and_four_chunks_at_most(
         let mut world = World::new(64 * chunk, chunk, 19);
         let mute = world.add(Plan::hostile(Behaviour::Mute));
         let leecher = world.add(Plan::taker().knows(&[mute]));
-        // Before its silence is held against it.
+        // Before the leecher strikes the peer for its silence.
         world.run(secs(4), |_| false);
         assert_eq!(world.peers[leecher].tally.asked_of[&id_of(mute)], most, "chunks of {chunk} bytes");
     }
@@ -98,7 +98,7 @@ fn b6_a_new_key_that_sends_nothing_is_asked_for_128_kib_and_four_chunks_at_most(
 fn b8_a_chunk_index_past_the_end_ends_the_connection_and_the_second_time_bans() {
     let mut world = World::new(8 * MIB, 64 * KIB, 13);
     let honest = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
-    // So slow that the honest one is busy for longer than the minute for which the other is kept away.
+    // Rates so low that the honest seeder is busy for longer than the minute for which the hostile peer is shut out.
     let seeder = world.add(Plan::hostile(Behaviour::BadHave).rates(64 * KIB, 64 * KIB));
     let leecher = world.add(Plan::leecher().knows(&[honest, seeder]));
     world.must_run(secs(200), |world| world.is_complete(leecher));
@@ -109,7 +109,7 @@ fn b8_a_chunk_index_past_the_end_ends_the_connection_and_the_second_time_bans() 
 #[test]
 fn a7_an_ask_past_the_end_is_refused_and_ends_the_connection() {
     let mut world = World::new(8 * MIB, 64 * KIB, 13);
-    // Busy for twice the minute that the asker is shut out after its first breach.
+    // Busy for twice the minute for which the requesting peer is shut out after its first breach.
     let seeder = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
     world.add(Plan { behaviour: Behaviour::BadAsk, ..Plan::taker().knows(&[seeder]) });
     let leecher = world.add(Plan::taker().knows(&[seeder]));
@@ -120,7 +120,7 @@ fn a7_an_ask_past_the_end_is_refused_and_ends_the_connection() {
 
 #[test]
 fn b9_a_mute_peer_is_hedged_within_five_seconds_and_never_holds_the_fetch_up() {
-    // Long enough for its silence to be held against it once.
+    // Long enough for one strike for silence.
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Mute, 128 * MIB, 64 * MBIT);
     finishes_in(&mut world, leecher, 1.1 * ideal(128 * MIB, 64 * MBIT));
     assert_eq!(strikes(&world, leecher), [Breach::NoAnswer]);
@@ -172,7 +172,7 @@ fn b11_a_peer_that_breaks_off_in_mid_chunk_is_struck_after_three_times() {
     let tally = &world.peers[leecher].tally;
     let came = tally.joined.iter().filter(|(id, _)| *id == id_of(HOSTILE)).count();
     assert!((4..=8).contains(&came), "{:?}", tally.joined);
-    // Three times are a path's; the fourth is held against it, and each one after that.
+    // The first three breaks may be the path's fault; the fourth and each later break is a strike.
     let broke: Vec<_> =
         tally.left.iter().filter(|(id, ..)| *id == id_of(HOSTILE)).map(|&(.., at)| at).collect();
     let struck: Vec<_> = tally.struck.iter().map(|&(.., at)| at).collect();
@@ -217,7 +217,7 @@ fn a8_a_flood_of_control_frames_ends_the_connection_and_never_bans() {
         "{strikes:?}"
     );
     assert_eq!(bans(&world, leecher), []);
-    // Three strikes shut it out, for longer each time.
+    // Three strikes shut the peer out, for longer each time.
     let came = world.peers[leecher].tally.joined.iter().filter(|(id, _)| *id == id_of(HOSTILE)).count();
     assert!(came <= 7, "{came}");
 }
@@ -270,7 +270,7 @@ fn b19_one_honest_seeder_among_mutes_with_large_chunks_is_not_starved_of_memory(
 
 #[test]
 fn b20_a_stall_on_the_last_chunk_is_hedged_with_at_most_two_copies() {
-    // The invariant counts the copies; the time shows the hedge.
+    // The machine's invariants bound the copies; the time shows the hedge.
     let mut world = World::new(4 * MIB, 256 * KIB, 18);
     let mutes: Vec<_> = (0..3).map(|_| world.add(Plan::hostile(Behaviour::Mute))).collect();
     let honest = world.add(Plan::seeder().rates(50 * MBIT, 50 * MBIT));

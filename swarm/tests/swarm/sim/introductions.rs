@@ -1,4 +1,4 @@
-//! Hellos that do not agree, allow lists, wrong keys, two dials at once.
+//! Mismatched Hellos, allow lists, wrong keys, simultaneous dials.
 
 use std::collections::BTreeSet;
 
@@ -87,7 +87,7 @@ fn c1_another_key_at_the_address_is_named_and_not_used() {
     let mut world = World::new(2 * MIB, 64 * KIB, 25);
     let seeder = world.add(Plan::seeder());
     let leecher = world.add(Plan::taker().knows(&[seeder]));
-    // Who answers at the address of peer 0 has the key of peer 3.
+    // The peer at the address of peer 0 has the key of peer 3.
     world.peers[seeder].id = id_of(3);
     world.must_run(secs(10), |world| world.peers[leecher].tally.exhausted_at.is_some());
     assert_eq!(world.peers[leecher].tally.wrong_keys, [(id_of(0), id_of(3))]);

@@ -1,4 +1,4 @@
-//! A seeder that shuts down: its leechers turn to others at once, and come back to it with growing pauses.
+//! A seeder that shuts down: its leechers ask other seeders at once, and redial it with growing backoff.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::peer::{PeerNo, Plan, id_of};
 use super::step::Scripted;
 use super::world::{KIB, MIB, World, secs};
 
-/// When a leecher heard that a seeder goes.
+/// Time at which a leecher learned that the seeder shuts down.
 fn left_at(world: &World, leecher: PeerNo, goes: PeerNo) -> Time {
     let left = &world.peers[leecher].tally.left;
     let (_, code, at) = left.iter().find(|(id, ..)| *id == id_of(goes)).expect("it left");
@@ -17,7 +17,8 @@ fn left_at(world: &World, leecher: PeerNo, goes: PeerNo) -> Time {
     *at
 }
 
-/// Chunks that were asked of it and had to be asked of another when it had gone: for each, how long that took.
+/// Chunks requested from the leaving seeder and again from another peer after it left: for each, the delay of the
+/// second request.
 fn asked_again(world: &World, leecher: PeerNo, goes: PeerNo) -> Vec<Duration> {
     let (tally, at) = (&world.peers[leecher].tally, left_at(world, leecher, goes));
     let of_it = tally.asked.iter().filter(|(when, id, _)| *when <= at && *id == id_of(goes));
@@ -31,7 +32,7 @@ fn g4_ten_leechers_of_a_seeder_that_shuts_down_ask_another_at_once() {
         let mut world = World::new(16 * MIB, 64 * KIB, seed);
         world.check_every = 16;
         let goes = world.add(Plan::seeder().rates(4 * MIB, 4 * MIB));
-        // A place for each of them: whoever waits for a turn waits for that and not for the one who went.
+        // An upload slot for each leecher, so that no delay is a wait for a slot.
         let mut plan = Plan::seeder().rates(8 * MIB, 8 * MIB);
         plan.limits.upload_slots = 10;
         let stays = world.add(plan);
@@ -46,7 +47,7 @@ fn g4_ten_leechers_of_a_seeder_that_shuts_down_ask_another_at_once() {
             let (at, again) = (left_at(&world, no, goes), asked_again(&world, no, goes));
             let next = tally.asked.iter().find(|(when, id, _)| *when >= at && *id == id_of(stays));
             let next = next.expect("it went on").0.since(at);
-            // Its queue with the other is as long as that can bear: the next answer makes room.
+            // The pipeline to the other seeder may be full: its next answer makes room.
             assert!(next < Duration::from_millis(500), "{no} asked nothing for {next:?}");
             lost += again.len();
             slowest = slowest.max(again.into_iter().max().unwrap_or_default());
@@ -78,7 +79,7 @@ fn g4_a_seeder_that_went_is_dialed_with_growing_pauses_and_found_when_it_comes_b
         let pauses: Vec<Duration> = times.windows(2).map(|pair| pair[1].since(pair[0])).collect();
         assert!(pauses[0] < secs(1), "the first try comes soon: {pauses:?}");
         for pair in pauses.windows(2) {
-            // Up to a minute, give or take a quarter, and what a dial in vain takes.
+            // Backoff of up to a minute, plus or minus a quarter, and the time that a failed dial takes.
             assert!(pair[1] > pair[0] || pair[0] > secs(45), "{pauses:?}");
             assert!(pair[1] < secs(80), "{pauses:?}");
         }

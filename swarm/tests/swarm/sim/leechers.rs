@@ -50,7 +50,7 @@ fn leechers_finish_from_each_other_when_the_seeder_leaves_and_they_hold_the_file
     let seeder = world.add(Plan::seeder().rates(4 * MIB, 4 * MIB));
     let leechers: Vec<_> = (0..3)
         .map(|n| {
-            // Slow to each other, so that the file is spread and not whole anywhere when the seeder goes.
+            // Low upload rates, so that no leecher has the whole file when the seeder leaves.
             let third = (0..128).filter(move |index| index % 3 == n);
             world.add(Plan::leecher().rates(2 * MIB, 8 * MIB).knows(&[seeder]).has(third))
         })

@@ -1,5 +1,5 @@
-//! Liars that are no strangers beside the honest seeder: members that bring others, the first source that a user was
-//! given, and the only ones who know the way.
+//! Liars with a role in the swarm: members that introduce others, the user's first source, and the only peers that
+//! know the honest seeder.
 
 use minimodel_wire::Consent;
 
@@ -10,7 +10,7 @@ use super::world::{KIB, MIB, World, secs};
 const BYTES: u64 = 16 * MIB;
 const CHUNKS: u32 = 256;
 
-/// A liar that takes part: it has the first half, wants the rest, and passes on whom it is connected to.
+/// A liar that takes part: it has the first half, wants the rest, and passes on the offers of its peers.
 fn member(knows: &[PeerNo]) -> Plan {
     Plan { behaviour: Behaviour::Liar, ..Plan::leecher().has(0..CHUNKS / 2).knows(knows) }
 }
@@ -19,7 +19,7 @@ fn publishing_seeder(rate: u64) -> Plan {
     Plan { consent: Consent::SERVE | Consent::PUBLISH, ..Plan::seeder().rates(rate, rate) }
 }
 
-/// Ends with every chunk of the honest seeder, and with neither of them blamed by the other.
+/// Runs until the leecher has every chunk, all from the honest seeder, and neither of the two blamed the other.
 fn must_find(world: &mut World, (leecher, honest): (PeerNo, PeerNo), limit: u64) {
     world.must_run(secs(limit), |world| world.is_complete(leecher));
     let tally = &world.peers[leecher].tally;
@@ -43,7 +43,7 @@ fn b19_an_honest_seeder_that_only_liars_know_is_found_through_them() {
         let mut world = World::new(BYTES, 64 * KIB, seed);
         world.check_every = 64;
         let honest = world.add(publishing_seeder(50 * MBIT));
-        // Some of them are connected to it; the others know only each other.
+        // These nine are connected to the honest seeder; the other ninety are not.
         let bridges: Vec<_> = (0..9).map(|_| world.add(member(&[honest]))).collect();
         let liars: Vec<_> = (0..90).map(|_| world.add(Plan::hostile(Behaviour::Liar))).collect();
         let known: Vec<_> = liars.iter().chain(&bridges).copied().collect();
@@ -58,7 +58,7 @@ fn b19_an_honest_seeder_that_only_liars_know_is_found_through_them() {
     }
 }
 
-/// More of them than the honest seeder has places: whoever found it loses its place and comes back.
+/// More liars than the honest seeder has places: a leecher that found the seeder loses its place and comes back.
 #[test]
 fn b19_a_liar_that_is_the_only_source_brings_98_others_and_one_honest_seeder_and_that_is_enough() {
     let mut world = World::new(BYTES, 64 * KIB, 0);

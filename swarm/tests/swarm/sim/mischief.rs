@@ -1,4 +1,5 @@
-//! What hostile peers do on the control stream, and how their frames differ; and where each step goes.
+//! Misbehaviour of hostile peers: what they do on the control stream, and how they change their frames. Also the
+//! dispatch of steps.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::step::{Side, Step, Wanted};
 use super::world::{World, ms};
 
 impl World {
-    /// The frames that a peer really sends where its machine said `frame`.
+    /// Frames that a peer really sends when its machine outputs `frame`.
     pub(super) fn bent(&mut self, no: PeerNo, link: LinkNo, side: Side, frame: Frame) -> Vec<Frame> {
         if let Frame::Bitfield(_) = frame {
             self.queue.push(self.now + ms(200), Step::Mischief(link, side));
@@ -55,7 +56,7 @@ impl World {
                 self.queue.push(at, Step::AskIn(link, other, Req(u64::MAX), Wanted::Chunk(count)));
             }
             Behaviour::ForgedOffer => {
-                // Of somebody whom nobody knows, so that it is worth a look.
+                // An offer of an unknown peer, so that the receiver checks its signature.
                 let mut bytes = offer_of(no + 100, self.terms.swarm_id).to_bytes();
                 if let Some(last) = bytes.last_mut() {
                     *last ^= 1;
@@ -86,8 +87,8 @@ impl World {
         }
     }
 
-    /// Forty frames of each kind in the next tenth of a second, and again after it: interest that comes and goes, own
-    /// offers that are renewed.
+    /// Sends forty frames of each chosen kind in the next tenth of a second, and schedules itself again: alternating
+    /// interest (`toggles`), renewed own offers (`renews`).
     fn churn(&mut self, link: LinkNo, side: Side, toggles: bool, renews: bool) {
         let Some(delay) = self.delay(link, side) else { return };
         let (no, other) = (self.links[&link].peer(side), side.other());

@@ -1,4 +1,5 @@
-//! Seeders of very different rates: how far behind the rates a fetch ends, and how much comes twice.
+//! Seeders of very different rates: how far the end of a fetch is behind what the rates allow, and how many bytes
+//! come twice.
 //!
 //! The bound is what the rates allow in whole chunks: the least time by which all seeders together can have sent as many
 //! chunks as the file has, each only what it sends whole by then. A chunk is never assembled from two peers, so part of a
@@ -13,7 +14,7 @@ use super::peer::{PeerNo, Plan, id_of, offer_of};
 use super::step::{Scripted, Step};
 use super::world::{KIB, MIB, World, ms, secs};
 
-/// One seeder: its bytes a second from each time on. It joins with the first.
+/// Rate schedule of one seeder: bytes a second from each time on. The seeder joins at the first time.
 type Rates = Vec<(Duration, u64)>;
 
 fn always(rate: u64) -> Rates {
@@ -62,7 +63,7 @@ impl Mix {
         most
     }
 
-    /// Seconds that the fetch took, and the part of the file that came beyond the file.
+    /// Runs the fetch. Returns its seconds, and the bytes received beyond the file as a fraction of the file.
     fn run(&self, seed: u64) -> (f64, f64) {
         let mut world = World::new(self.bytes, self.chunk, seed);
         world.check_every = 64;
@@ -76,7 +77,7 @@ impl Mix {
         (world.seconds(leecher), tally.received_bytes as f64 / self.bytes as f64 - 1.0)
     }
 
-    /// Runs it with some seeds and holds the worst against the bound.
+    /// Runs the mix with several seeds and compares the worst results with the bound.
     fn holds(&self) -> Result<(), String> {
         let bound = self.bound();
         let (mut slowest, mut twice) = (0.0f64, 0.0f64);
@@ -92,13 +93,13 @@ impl Mix {
             twice * 100.0
         );
         let is_late = slowest > (bound * 1.05).max(bound + 1.0);
-        // Where a chunk is a large part of the file, one that comes twice is as well.
+        // Where a chunk is a large part of the file, so is a chunk that comes twice.
         let is_twice = twice > 0.05f64.max(self.chunk as f64 / self.bytes as f64);
         if is_late || is_twice { Err(line) } else { Ok(()) }
     }
 }
 
-/// A seeder of these rates; the leecher hears of it when it comes.
+/// Adds a seeder with these rates; the leecher gets its offer when the seeder joins.
 fn join(world: &mut World, leecher: PeerNo, rates: &Rates) -> PeerNo {
     let (begin, rate) = rates[0];
     let no = world.add(Plan::seeder().rates(rate, rate).joins_at(begin));
@@ -136,7 +137,8 @@ fn h12_many_slow_seeders_beside_a_fast_one_give_what_they_can_and_hold_nothing_u
     let mut mixes = Vec::new();
     for (bytes, chunk) in [(8 * MIB, 64 * KIB), (64 * MIB, MIB), (160 * MIB, 16 * MIB)] {
         for (slow, slow_ones) in [(KIB, 20), (16 * KIB, 40), (128 * KIB, 20)] {
-            // Memory holds four chunks of 16 MiB, and two of peers that never delivered: these are tried in turn.
+            // The memory budget holds four chunks of 16 MiB, two of them from peers that never delivered: such peers
+            // are tried in turn.
             let slow_ones = if chunk == 16 * MIB { slow_ones / 10 } else { slow_ones };
             mixes.push(Mix::new("many slow", bytes, chunk, fast_and_slow(4 * MIB, slow, slow_ones)));
         }
@@ -166,7 +168,7 @@ fn h12_a_fast_seeder_that_comes_late_takes_the_end_from_two_slow_ones() {
 fn h12_rates_that_change_in_the_middle_are_followed() {
     let mut mixes = Vec::new();
     for (bytes, chunk) in [(16 * MIB, 64 * KIB), (32 * MIB, MIB), (160 * MIB, 16 * MIB)] {
-        // Not at the end of a chunk: the bound knows no round trips.
+        // In the middle of a chunk, since the bound ignores round trips.
         let half = Duration::from_secs_f64(1.1 * bytes as f64 / (8 * MIB) as f64);
         let turn = |before, after| vec![(Duration::ZERO, before), (half, after)];
         let swap = vec![turn(4 * MIB, 4 * KIB), turn(4 * KIB, 4 * MIB)];
@@ -191,7 +193,7 @@ fn h12_peers_of_like_rates_end_together_and_small_files_hardly_come_twice() {
         (64 * MIB, MIB),
         (256 * MIB, 16 * MIB),
     ] {
-        // Memory holds two chunks of 16 MiB of peers that never delivered.
+        // The memory budget holds two chunks of 16 MiB from peers that never delivered.
         let alike = if chunk == 16 * MIB { 2 } else { 4 };
         mixes.push(Mix::new("alike", bytes, chunk, vec![always(MIB); alike]));
         mixes.push(Mix::new(

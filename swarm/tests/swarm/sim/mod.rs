@@ -1,11 +1,12 @@
 //! The simulation: many machines, virtual time, one seed. Just another driver.
 //!
-//! [`world`] holds what is true, [`queue`] says what happens next, [`carry`] executes what machines want
-//! done, [`pipes`] moves bytes at the rate of links, [`mischief`] is what hostile peers do instead. Nothing sleeps and
-//! nothing is random but by the seed, so a failure replays: the message of a failing run names the line.
+//! [`world`] holds the state, [`queue`] orders the events, [`carry`] executes the outputs of the machines, [`pipes`]
+//! moves bytes at the rate of links, [`mischief`] makes hostile peers misbehave. Nothing sleeps and all randomness
+//! comes from the seed, so a failure replays: the message of a failing run names the command line.
 //!
-//! Checked after every step: the machine's own invariants, that it never asks to be called back in the past, that
-//! it asks for nothing it has, that it serves nothing it lacks, and that what it believes to have is really there.
+//! Checked after every step: the machine's own invariants, that it never asks to be called back in the past, that it
+//! requests no chunk it has, that it serves no chunk it lacks, and that each chunk it believes to have is really
+//! there.
 
 mod artifact;
 mod asks;

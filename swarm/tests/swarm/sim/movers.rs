@@ -1,4 +1,5 @@
-//! Peers that take slots and places and are not idle: they ask a little, read slowly, or come and go.
+//! Peers that hold upload slots and connection places without being idle: they request little, read slowly, or
+//! reconnect.
 
 use minimodel_swarm::machine::Limits;
 
@@ -7,8 +8,8 @@ use super::pipes::ideal;
 use super::step::Scripted;
 use super::world::{KIB, MIB, World, ms, secs};
 
-/// Takers that keep what they were given as long as they can: slow readers, some that ask for one chunk at a time, some that
-/// read nothing, some that take back what they said.
+/// Adds takers that hold what they were given as long as they can: some read slowly, some request one chunk at a
+/// time, some read nothing, some take back their announcements.
 fn movers(world: &mut World, seeder: PeerNo, count: usize) -> Vec<PeerNo> {
     let kinds = [
         (Behaviour::Hog, KIB, 64 * MIB),
@@ -26,7 +27,7 @@ fn movers(world: &mut World, seeder: PeerNo, count: usize) -> Vec<PeerNo> {
     (0..count).map(|n| world.add(mover(n))).collect()
 }
 
-/// A leecher comes when they hold all that there is to hold.
+/// The leecher joins when the movers hold every slot that they can get.
 #[test]
 fn b18_takers_that_ask_little_read_slowly_or_not_at_all_do_not_keep_a_newcomer_from_its_share() {
     for count in [8, 40] {
@@ -43,13 +44,13 @@ fn b18_takers_that_ask_little_read_slowly_or_not_at_all_do_not_keep_a_newcomer_f
         eprintln!("{count} movers: the first chunk after {first:.1} s, all after {took:.1} s");
         let tally = &world.peers[seeder].tally;
         assert!(tally.struck.iter().chain(&tally.banned).all(|(id, ..)| *id != id_of(leecher)));
-        // Together they can take a few KiB a second; what they leave is for whoever reads.
+        // The movers together can read a few KiB a second; the rest of the rate is for peers that read.
         assert!(took < 5.0 * ideal(16 * MIB, 2 * MIB), "{took}");
     }
 }
 
-/// They hold every place, and more of them wait. A newcomer waits for its place and is turned out now and then, and gets
-/// all the same what it came for.
+/// The movers hold every place, and more of them wait. A newcomer waits for a place and is disconnected now and then,
+/// but its fetch completes.
 #[test]
 fn b18_i8_a_newcomer_is_served_although_such_takers_hold_all_the_places_and_more_of_them_wait() {
     let mut world = World::new(4 * MIB, 64 * KIB, 7);
@@ -67,7 +68,7 @@ fn b18_i8_a_newcomer_is_served_although_such_takers_hold_all_the_places_and_more
     assert!(tally.struck.iter().chain(&tally.banned).all(|(id, ..)| *id != id_of(leecher)));
 }
 
-/// What each does wrong ends its connection or does not; it wants one small chunk, and comes again whenever it may.
+/// Each hostile peer wants one small chunk and reconnects whenever it may; not every breach ends its connection.
 #[test]
 fn b16_a_transfer_under_way_keeps_four_fifths_of_its_rate_while_a_hundred_come_and_go() {
     const CHUNKS: u32 = 2_048;

@@ -1,4 +1,4 @@
-//! Offers that are told of: what they cost, and when they are worth nothing any more.
+//! Offers passed on in Peers frames: what they cost the receiver, and what happens when they expire.
 
 use bytes::Bytes;
 use minimodel_wire::{Frame, Offer, SignedOffer};
@@ -21,14 +21,14 @@ fn h6_offers_that_expired_while_the_machine_slept_are_neither_passed_on_nor_dial
         let first = world.add(Plan::leecher().knows(&[seeder]));
         let second = world.add(Plan::leecher().knows(&[seeder]).joins_at(secs(4)));
         if is_asleep {
-            // By its own clock no time passes; by the calendar twenty days do.
+            // No time passes on the seeder's own clock; its calendar advances by twenty days.
             world.script(secs(3), Scripted::SetClock(seeder, 20 * DAY));
         }
         world.must_run(secs(120), |world| world.is_complete(first) && world.is_complete(second));
         let met = has_dialed(&world, first, second) || has_dialed(&world, second, first);
         assert_eq!(met, !is_asleep);
     }
-    // The one that would dial is the one that sleeps: it hears of the other before, and wakes when that is of no use.
+    // Here the dialing peer sleeps: it gets the other peer's offer before, and the offer has expired when it wakes.
     for is_asleep in [false, true] {
         let mut world = World::new(16 * MIB, 64 * KIB, 62);
         let seeder = world.add(Plan::seeder().rates(MIB, MIB));
@@ -38,7 +38,7 @@ fn h6_offers_that_expired_while_the_machine_slept_are_neither_passed_on_nor_dial
         if is_asleep {
             for who in [one, two] {
                 world.script(secs(3), Scripted::SetClock(who, 20 * DAY));
-                // From here on it would look for others.
+                // From here on the peer looks for other sources.
                 world.script(secs(4), Scripted::Cut(who));
             }
         }
@@ -48,7 +48,7 @@ fn h6_offers_that_expired_while_the_machine_slept_are_neither_passed_on_nor_dial
     }
 }
 
-/// The `n`th offer of its own of a peer; each is good, and none like another.
+/// The `n`th own offer of a peer: each is valid, and no two are equal.
 fn own_offer(no: PeerNo, swarm_id: [u8; 32], n: u64) -> Bytes {
     let offer = Offer {
         peer: id_of(no),
@@ -86,7 +86,7 @@ fn h3_sixteen_keys_that_come_again_with_new_own_offers_have_a_few_signatures_che
     }
     let checks = world.peers[seeder].tally.offer_checks.len();
     assert!(told > 20 * KEYS, "{told} offers: nobody came");
-    // One of each key; a renewal within a minute waits.
+    // One check for each key; a renewal within a minute waits.
     assert_eq!(checks, KEYS, "of {told} offers");
     assert_eq!(world.peers[seeder].tally.banned, [], "nobody did what no honest program does");
 }

@@ -19,7 +19,7 @@ pub(super) type LinkNo = u64;
 
 pub(super) const MBIT: u64 = 125_000;
 
-/// What a peer does that it should not.
+/// Misbehaviour of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behaviour {
     Honest,
@@ -29,11 +29,11 @@ pub(super) enum Behaviour {
     Mute,
     /// Answers with this many bytes a second.
     Trickler(u64),
-    /// Announces everything and refuses each request as not there.
+    /// Announces every chunk and refuses each request with `NotHave`.
     Refuser,
     /// Answers each request with `Busy` at once.
     AlwaysBusy,
-    /// Breaks the connection off in the middle of each chunk after this many whole ones.
+    /// Serves this many whole chunks, and breaks the connection in the middle of every later chunk.
     Leaver(u32),
     /// Sends 5,000 frames at once.
     ControlFlooder,
@@ -63,9 +63,9 @@ pub(super) enum Behaviour {
     EndStaller,
     /// Takes chunks without end and keeps none.
     Hog,
-    /// Takes chunks, announces them, and refuses whoever asks.
+    /// Takes chunks, announces them, and refuses every request.
     FreeRider,
-    /// Asks and never reads.
+    /// Requests chunks and never reads.
     NotReader,
     /// Announces everything and takes it back, five times a second.
     Fickle,
@@ -73,22 +73,22 @@ pub(super) enum Behaviour {
     Toggler,
     /// Sends a renewed offer of its own, 400 times a second.
     Renewer,
-    /// Toggles and renews, and leaves twice a second to come again.
+    /// Toggles and renews, and reconnects twice a second.
     Comer,
-    /// Introduces itself and wants nothing.
+    /// Completes the handshake and is never interested.
     Idler,
-    /// Wants chunks and never asks for one.
+    /// Is interested and never requests a chunk.
     MuteAsker,
 }
 
 impl Behaviour {
-    /// Whether what it sends for this chunk leads to no root.
+    /// True if the chunks that the peer sends fail their proof.
     pub(super) fn is_lie(self) -> bool {
         matches!(self, Self::Liar | Self::BadProof | Self::OtherIndex)
     }
 }
 
-/// What the Hello of a peer says differently from the others' Hello.
+/// Field in which a peer's Hello differs from the Hello of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Other {
     #[default]
@@ -101,7 +101,7 @@ pub(super) enum Other {
 }
 
 impl Other {
-    /// The terms of a peer that differs, and what it has of its own file.
+    /// Terms of the peer; where its chunks differ in size, `have` becomes the bitfield of its own whole file.
     pub(super) fn bend(self, mut terms: Terms, have: &mut Bitfield) -> Terms {
         match self {
             Self::Nothing => {}
@@ -128,11 +128,11 @@ pub(super) struct Plan {
     /// Bytes a second.
     pub(super) up: u64,
     pub(super) down: u64,
-    /// From this peer to the middle of the network, one way.
+    /// One-way delay from this peer to the middle of the network.
     pub(super) delay: Duration,
     pub(super) knows: Vec<PeerNo>,
     pub(super) have: Have,
-    /// On disk and good, but not in the record.
+    /// Chunks on disk and good, but not in the record.
     pub(super) unrecorded: Vec<u32>,
     pub(super) order: Order,
     pub(super) allow: Option<BTreeSet<PeerId>>,
@@ -140,9 +140,9 @@ pub(super) struct Plan {
     pub(super) listening: bool,
     pub(super) stops_when_complete: bool,
     pub(super) joins_at: Duration,
-    /// Its calendar is wrong by so many seconds.
+    /// Error of the peer's calendar, in seconds.
     pub(super) clock_is_off_by: i64,
-    /// Where it is; `None`: at an address of its own.
+    /// Address of the peer's host; `None`: an address of its own.
     pub(super) host: Option<[u8; 4]>,
 }
 
@@ -180,7 +180,7 @@ impl Plan {
         }
     }
 
-    /// A leecher that takes and gives nothing.
+    /// A leecher that neither serves nor listens.
     pub(super) fn taker() -> Self {
         Self { consent: Consent::FETCH, listening: false, ..Self::leecher() }
     }
@@ -224,14 +224,14 @@ impl Plan {
     }
 }
 
-/// What became of a peer, for the assertions.
+/// History of a peer, for the assertions.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Tally {
     pub(super) sent_bytes: u64,
     pub(super) received_bytes: u64,
-    /// Chunks kept, by who supplied them.
+    /// Chunks kept, by supplier.
     pub(super) chunks_from: BTreeMap<PeerId, u32>,
-    /// Requests made, by whom they were made of.
+    /// Requests made, by supplier.
     pub(super) asked_of: BTreeMap<PeerId, u32>,
     pub(super) last_asked: BTreeMap<PeerId, Time>,
     pub(super) banned: Vec<(PeerId, Breach, Time)>,
@@ -242,21 +242,21 @@ pub(super) struct Tally {
     pub(super) left: Vec<(PeerId, Option<CloseCode>, Time)>,
     pub(super) dials: Vec<(PeerId, Time)>,
     pub(super) order: Vec<u32>,
-    /// Requests for chunks: when, of whom, which.
+    /// Chunk requests: time, supplier, index.
     pub(super) asked: Vec<(Time, PeerId, u32)>,
-    /// Requests that were given up: when they were made, for which chunk, and how old they were.
+    /// Requests that were given up: when they were made, for which chunk, and their age.
     pub(super) gave_up: Vec<(Time, u32, Duration)>,
-    /// Whole chunks that were lies, by who sent them, and when the first was there.
+    /// Whole bad chunks by sender, and when the first had arrived.
     pub(super) lies: BTreeMap<PeerId, (u32, Time)>,
     pub(super) complete_at: Option<Time>,
     pub(super) exhausted_at: Option<Time>,
     pub(super) unchoked: BTreeMap<PeerId, u32>,
     pub(super) rescans: u32,
-    /// When it had signatures of offers checked.
+    /// When the peer had signatures of offers checked.
     pub(super) offer_checks: Vec<Time>,
-    /// Bytes of chunks that came whole and were not this chunk.
+    /// Bytes of whole chunks that failed their proof.
     pub(super) wasted_bytes: u64,
-    /// How often its own disk ended the process.
+    /// How often a failure of the peer's own disk ended the process.
     pub(super) disk_failures: u32,
 }
 
@@ -267,23 +267,23 @@ pub(super) struct Peer {
     pub(super) machine: Machine,
     /// Whether the process runs.
     pub(super) online: bool,
-    /// Counts its starts.
+    /// Number of process starts.
     pub(super) run: u32,
     pub(super) suspended_until: Time,
-    /// What is really on its disk and recorded.
+    /// What is really on the peer's disk and recorded.
     pub(super) shelf: Shelf,
     /// Chunks that could not be read back once, and are fetched again.
     pub(super) unreadable: BTreeSet<u32>,
-    /// Its disk corrupts what it serves: it may be blamed for that.
+    /// The peer's disk corrupts what it serves: other peers may blame it for that.
     pub(super) is_rotten: bool,
-    /// When the disk has done what it was given so far.
+    /// When the disk has finished its queued work.
     pub(super) disk_free_at: Time,
     pub(super) tick_at: Option<Time>,
     pub(super) downloads: BTreeMap<Req, Download>,
     pub(super) answers: BTreeMap<Ask, Answer>,
-    /// Streams open in each connection, and requests that wait for one.
+    /// For each connection: the number of open streams, and requests that wait for a stream.
     pub(super) streams: BTreeMap<LinkNo, (usize, VecDeque<(Req, u32)>)>,
-    /// Transfers that share the way up, one piece each in turn.
+    /// Answers that share the uplink, one piece each in turn.
     pub(super) sending: VecDeque<u64>,
     pub(super) is_sending: bool,
     pub(super) down_free_at: Time,
@@ -293,18 +293,18 @@ pub(super) struct Peer {
     pub(super) tally: Tally,
 }
 
-/// A request of ours on its way.
+/// An outgoing request.
 pub(super) struct Download {
     pub(super) link: LinkNo,
     /// The chunk; `u32::MAX` for leaf hashes.
     pub(super) index: u32,
     pub(super) received: u64,
     pub(super) corrupt: bool,
-    /// What came, once it is whole, in a world with real bytes.
+    /// The whole chunk that was received, in a world with real bytes.
     pub(super) cargo: Option<Cargo>,
-    /// When it was made.
+    /// When the request was made.
     pub(super) sent_at: Time,
-    /// When the ask reaches the other end: what follows it on its stream cannot be there sooner.
+    /// When the request reaches the other end: what follows it on its stream cannot arrive sooner.
     pub(super) asked_at: Time,
 }
 
@@ -314,12 +314,12 @@ impl Download {
     }
 }
 
-/// A request of a peer that we answer.
+/// An incoming request that this peer answers.
 pub(super) struct Answer {
     pub(super) link: LinkNo,
     pub(super) req: Req,
     pub(super) flow: Option<u64>,
-    /// The first leaf hash and how many, where those are asked for.
+    /// First leaf hash and their number, in a request for leaf hashes.
     pub(super) leaves: (u32, u32),
 }
 
@@ -362,7 +362,7 @@ pub(super) fn offer_of(number: PeerNo, swarm_id: [u8; 32]) -> SignedOffer {
     renewed_offer_of(number, swarm_id, 0)
 }
 
-/// The same, good for so many seconds longer.
+/// Offer of the `number`th peer that is valid for so many seconds longer.
 pub(super) fn renewed_offer_of(number: PeerNo, swarm_id: [u8; 32], longer: u64) -> SignedOffer {
     let offer = Offer {
         peer: id_of(number),

@@ -1,7 +1,7 @@
-//! Bytes on their way, at the rate of links.
+//! Bytes in transit, at the rate of links.
 //!
-//! The way up of a peer sends pieces, one of each transfer in turn; the way down of a peer takes them in the order
-//! in which they come. So transfers share both ways fairly, and a queue in front of a slow way is felt.
+//! The uplink of a peer sends pieces, one of each transfer in turn; the downlink of a peer takes them in order of
+//! arrival. So transfers share both links fairly, and a queue in front of a slow link has its effect.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::peer::{Behaviour, LinkNo, PeerNo};
 use super::step::{Flow, Piece, Side, Step};
 use super::world::{KIB, World, secs};
 
-/// A driver gives an answer up when its peer takes no byte for this long.
+/// A driver gives an answer up when the requesting peer takes no byte for this long.
 const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 
 impl World {
-    /// An honest peer sends the chunk; a hostile one does what it does.
+    /// Answers a request: an honest peer sends the chunk, a hostile peer misbehaves.
     pub(super) fn serve(&mut self, no: PeerNo, ask: Ask, index: u32) {
         let Some(answer) = self.peers[no].answers.get(&ask) else { return };
         let (link, req) = (answer.link, answer.req);
@@ -60,7 +60,7 @@ impl World {
         }
     }
 
-    /// The next piece of the next transfer whose connection has room on its path.
+    /// Sends the next piece of the next transfer whose connection has room on its path.
     fn send_piece(&mut self, no: PeerNo) {
         if self.peers[no].is_sending {
             return;
@@ -73,7 +73,7 @@ impl World {
             let slower = up.min(down);
             // Small enough that a slow path is seen to move.
             let piece = (flow.len / 8).min(slower / 16).clamp(KIB, 128 * KIB).min(flow.len - flow.sent);
-            // What congestion control would let out: what the path holds, and a little queue.
+            // Congestion window: what the path holds, and a little queue.
             let window = slower * ends.delay.as_millis() as u64 / 500 + 4 * piece;
             let on_path = ends.on_path(flow.side);
             if *on_path + piece > window.max(64 * KIB) {
@@ -89,7 +89,7 @@ impl World {
         }
     }
 
-    /// The other end has it: there is room on the path again.
+    /// Handles an acknowledgement: the path has room again.
     pub(super) fn acked(&mut self, link: LinkNo, side: Side, bytes: u64) {
         let Some(ends) = self.links.get_mut(&link) else { return };
         let no = ends.peer(side);
@@ -102,7 +102,7 @@ impl World {
         if !self.flows.contains_key(&number)
             && let Some(side) = self.links.get(&link).map(|ends| ends.side_of(no))
         {
-            // Cancelled while it was sent.
+            // The answer was cancelled while the piece was sent.
             self.acked(link, side, bytes);
         }
         let peer = &mut self.peers[no];
@@ -115,14 +115,14 @@ impl World {
         self.send_piece(no);
     }
 
-    /// The peer took no byte in all that time.
+    /// Ends an answer of which the peer took no byte within the write deadline.
     pub(super) fn unread(&mut self, no: PeerNo, number: u64) {
         let Some(flow) = self.flows.remove(&number) else { return };
         self.peers[no].answers.remove(&flow.ask);
         self.tell(no, Input::Served { ask: flow.ask, outcome: ServeOutcome::TooSlow });
     }
 
-    /// A trickling answer: a few bytes, once a second.
+    /// Sends the next few bytes of a trickling answer, once a second.
     pub(super) fn drip(&mut self, no: PeerNo, number: u64) {
         let Behaviour::Trickler(rate) = self.peers[no].plan.behaviour else { return };
         let Some(flow) = self.flows.get(&number) else { return };

@@ -1,4 +1,4 @@
-//! A fault at every point of a small whole fetch, one point after the other, until a run is over before the fault.
+//! A fault at every point of a small whole fetch, one point a run, until a run ends before its fault.
 
 use minimodel_wire::ResetCode;
 
@@ -16,7 +16,7 @@ fn two(seed: u64) -> (World, PeerNo) {
     (world, leecher)
 }
 
-/// Runs to the end; no ban, no memory of the fault but a strike at most, nothing left open.
+/// Runs to completion; fails on a ban, on more than `most_strikes` strikes, or on a request that is left open.
 fn ends_well(world: &mut World, leecher: PeerNo, most_strikes: usize) {
     world.must_run(secs(300), |world| world.is_complete(leecher));
     world.check_ends();
@@ -39,7 +39,7 @@ fn a11_b11_a_connection_that_breaks_at_any_message_costs_nobody_anything() {
         let asked = world.peers[leecher].tally.asked.len();
         assert!(asked <= 6, "message {number}: a chunk is asked for once, and once more: {asked}");
         chunks_again += asked - 3;
-        // The break lay behind the end: every message has had its turn.
+        // The run ended before the break: every message has had its turn.
         if world.messages < number {
             break;
         }
@@ -65,7 +65,7 @@ fn a11_a_reset_of_any_ask_or_answer_returns_the_request_to_the_queue_once() {
         loop {
             let (mut world, leecher) = two(number);
             world.reset_at = Some((number, code));
-            // Somebody else must be able to help where a reset says that this peer cannot.
+            // Another seeder must be able to help where the reset says that the first one cannot.
             let other = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
             world.peers[leecher].plan.knows.push(other);
             ends_well(&mut world, leecher, 1);
@@ -151,7 +151,7 @@ fn b6_e14_i8_a_read_that_fails_once_does_not_end_a_fetch_from_this_seeder_alone(
     let mut runs = 0;
     for number in 0.. {
         let (mut world, leecher) = two(number);
-        // Streams overtake each other, so that a refusal may be there before the word that explains it.
+        // Streams overtake each other, so that a refusal may arrive before the frame that explains it.
         world.weather = Weather { jitter: ms(30), lost_of_1000: 100, lost_twice_of_1000: 20 };
         world.peers[0].shelf.store().expect("a whole world").fail_call(number, 5);
         ends_well(&mut world, leecher, 0);

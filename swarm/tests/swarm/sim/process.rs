@@ -13,14 +13,14 @@ use super::shelf::{Found, Shelf, Trouble};
 use super::step::{Scripted, Step};
 use super::world::{UNIX_AT_START, World, ms, secs};
 
-/// How long a side waits for a peer that has gone without a word: QUIC's idle timeout.
+/// QUIC's idle timeout: how long a side waits for a peer that vanished without a close.
 pub(super) const IDLE: Duration = Duration::from_secs(30);
-/// Whoever runs a program again after an error does it after this long.
+/// Time after which the user runs a program again that ended with an error.
 const RUN_AGAIN: Duration = Duration::from_millis(1_500);
 const MOMENT: Duration = Duration::from_millis(500);
 
 impl World {
-    /// What a process finds on its disk.
+    /// Opens the disk as a starting process does, and returns what it finds.
     pub(super) fn look_at(&self, shelf: &mut Shelf, plan: &Plan) -> Result<Found, String> {
         match shelf {
             Shelf::Numbers(chunks) => Ok(Found {
@@ -56,7 +56,7 @@ impl World {
             unix_at_start: UNIX_AT_START.saturating_add_signed(plan.clock_is_off_by),
             limits: plan.limits.clone(),
         };
-        // As the program's own record of bans tells them to the next run.
+        // Bans of earlier runs, as the program's own record of bans carries them into the next run.
         let day = Time::after_start(secs(24 * 3_600));
         Machine::new(config, have, found.banned.iter().map(|&peer| (peer, day)).collect())
     }
@@ -176,7 +176,7 @@ impl World {
         for known in self.peers[no].plan.knows.clone() {
             self.tell(no, Input::Source(peer::offer_of(known, self.terms.swarm_id)));
         }
-        // A seeder knows nobody; it begins by waiting.
+        // A seeder knows no other peer: it begins by waiting.
         self.tell(no, Input::Tick);
         if let Some(store) = self.peers[no].shelf.store() {
             if store.is_complete() {
@@ -188,7 +188,8 @@ impl World {
 
     fn suspend(&mut self, no: PeerNo, until: Time) {
         if self.peers[no].suspended_until > self.now {
-            // Who sleeps already cannot be put to sleep; what waits for it to wake is in order.
+            // A process that is suspended already is not suspended again; the steps that wait for its wake-up stay in
+            // order.
             return;
         }
         self.counts.suspends += 1;
@@ -201,7 +202,7 @@ impl World {
         }
     }
 
-    /// The process is gone, after closing its files or not.
+    /// Ends the process, after closing its files (`crash` is `None`) or not.
     fn end(&mut self, no: PeerNo, noticed_after: Option<Duration>, crash: Option<Crash>) {
         let is_online = self.peers[no].online;
         if let Some(store) = self.peers[no].shelf.store().filter(|_| is_online) {
@@ -219,7 +220,7 @@ impl World {
         }
     }
 
-    /// A chunk goes to the disk, and the verdict comes back when the disk is done with it.
+    /// Writes a chunk to the store; the verdict follows when the disk is done with it.
     pub(super) fn keep(&mut self, no: PeerNo, req: Req, index: u32, from: PeerId) {
         let Some(download) = self.peers[no].downloads.remove(&req) else {
             self.fail(&format!("{no} keeps {req:?}, which never arrived"));
@@ -254,7 +255,7 @@ impl World {
         let keep_time = self.keep_time;
         let at = match self.peers[no].shelf {
             Shelf::Numbers(_) => now + keep_time,
-            // One thread writes.
+            // A single thread writes.
             Shelf::Store(_) => {
                 let free = &mut self.peers[no].disk_free_at;
                 *free = (*free).max(now) + keep_time;
@@ -287,7 +288,7 @@ impl World {
         }
     }
 
-    /// Carries on what a store was asked for, unless it failed.
+    /// The result of a store operation: a broken invariant fails the test, a disk failure ends the process.
     fn checked<T>(&mut self, no: PeerNo, answer: Result<T, Trouble>) -> Option<T> {
         match answer {
             Ok(done) => Some(done),
@@ -317,7 +318,8 @@ impl World {
         let answer = self.peers[no].shelf.store().map_or(Ok(true), |store| store.finish());
         match self.checked(no, answer) {
             Some(true) => self.is_done(no),
-            // The file has its name, and the exit code says that something is left: the user runs it again.
+            // The file has its final name, and the exit code says that a copy is missing: the user runs the program
+            // again.
             Some(false) => self.queue.push(self.now, Step::DiskFailed(no, run)),
             None => {}
         }
@@ -330,7 +332,7 @@ impl World {
         }
     }
 
-    /// The machine has every chunk. What is left to do takes a real store a moment.
+    /// Handles the machine's last chunk. A real store needs a moment to finish the file.
     pub(super) fn completed(&mut self, no: PeerNo) {
         match self.peers[no].shelf {
             Shelf::Numbers(_) => self.is_done(no),
@@ -359,7 +361,7 @@ impl World {
         self.checked(no, answer);
     }
 
-    /// Every file under a final name is the whole artifact, and nobody who is done is without one.
+    /// Asserts that every file under a final name is the whole artifact, and that every peer that completed has one.
     pub(super) fn check_ends(&mut self) {
         for no in 0..self.peers.len() {
             let is_complete = self.is_complete(no);

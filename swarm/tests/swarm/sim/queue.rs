@@ -1,4 +1,4 @@
-//! What happens next: events in the order of their time, and of their number where times are equal.
+//! Event queue: steps in the order of their time, and of their number where times are equal.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

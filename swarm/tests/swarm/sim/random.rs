@@ -1,7 +1,7 @@
 //! Thousands of worlds, each from one number: honest and hostile peers, good and bad paths and disks. With one honest
 //! seeder all of them end with the right file, and no honest peer is ever banned.
 //!
-//! A million, in pieces that can be taken up again, each run twice and compared:
+//! A million worlds, in pieces that can be resumed, each world run twice and compared:
 //!
 //! ```text
 //! MINIMODEL_SIM_FROM=0 MINIMODEL_SIM_WORLDS=1000000 \
@@ -16,18 +16,18 @@ use std::time::Duration;
 use super::record::Summary;
 use super::scenario::{LARGE_FROM, run, scenario};
 
-/// The worlds of a run that nobody asked to be longer.
+/// Number of worlds in a default run.
 const WORLDS: u64 = 2_000;
-/// Of these, so many are run twice.
+/// Number of these worlds that are run twice.
 const TWICE: u64 = 100;
-/// Long runs tell how far they are after so many.
+/// Number of worlds after which a long run reports its progress.
 const TELL_EVERY: u64 = 10_000;
 
 fn asked(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|number| number.parse().ok())
 }
 
-/// Runs that many seeds on all cores, and says what happened in them.
+/// Runs the worlds of all `seeds` on all cores, and returns the sums of what happened.
 #[expect(clippy::print_stdout, reason = "whoever runs a million worlds wants to know how far they are")]
 fn run_all(seeds: Range<u64>, is_twice: bool) -> Summary {
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 16);
@@ -64,7 +64,7 @@ fn run_all(seeds: Range<u64>, is_twice: bool) -> Summary {
     all
 }
 
-/// Runs one world; the hash of its log.
+/// Runs one world; returns the hash of its log.
 fn one(seed: u64, summary: &mut Summary) -> u64 {
     let mut scenario = scenario(seed);
     run(&mut scenario);

@@ -9,7 +9,7 @@ use minimodel_swarm::machine::{Input, KeepOutcome, Output, Time};
 use super::peer::PeerNo;
 use super::world::World;
 
-/// What happened in a world, for one line of figures.
+/// Counts of what happened in a world, for one line of figures.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Counts {
     pub(super) kills: u64,
@@ -26,7 +26,7 @@ pub(super) struct Counts {
     pub(super) lost_messages: u64,
 }
 
-/// What happened in many worlds.
+/// Sums over many worlds.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
     pub(super) worlds: u64,
@@ -34,7 +34,7 @@ pub(super) struct Summary {
     pub(super) disk_failures: u64,
     pub(super) bans_hostile: u64,
     pub(super) bans_honest: u64,
-    /// Strikes between honest peers; only for what a bad path can look like, or the world had failed.
+    /// Strikes between honest peers, all for breaches that a bad path alone can cause: any other fails the world.
     pub(super) strikes_honest: u64,
     /// Of these, in worlds where no process slept or died and no path was silent.
     strikes_calm: u64,
@@ -147,7 +147,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// One number that differs when anything differed.
+    /// Hash of the log, which differs when any step differs.
     pub(super) fn hash(&self) -> u64 {
         self.hash
     }
@@ -178,12 +178,12 @@ impl Record {
         }
     }
 
-    /// What a scenario does.
+    /// Logs an action of the scenario.
     pub(super) fn script(&mut self, now: Time, what: &dyn Debug) {
         self.line(now, PeerNo::MAX, "!!", what);
     }
 
-    /// Something that no machine is told, such as an answer of a disk.
+    /// Logs an event that no machine gets as an input, such as an answer of a disk.
     pub(super) fn note(&mut self, now: Time, peer: PeerNo, what: &str) {
         self.line(now, peer, "--", &what);
         self.number(3, now, peer);

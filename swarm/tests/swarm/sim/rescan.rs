@@ -1,4 +1,5 @@
-//! Chunks that are on disk without a record: leaf hashes first, then the disk, then the network.
+//! Chunks that are on disk without a record: the leecher asks for leaf hashes, rescans the disk, then fetches the
+//! rest.
 
 use super::peer::{Behaviour, Plan, id_of};
 use super::world::{KIB, MIB, World, secs};

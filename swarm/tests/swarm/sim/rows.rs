@@ -1,4 +1,4 @@
-//! Rows of the catalogue that the random worlds cover without naming them, one scenario each, with real stores.
+//! Rows of the fault catalogue that the random worlds cover without naming them, one scenario each, with real stores.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ fn blame(world: &World, no: PeerNo) -> (usize, usize) {
     (world.peers[no].tally.banned.len(), world.peers[no].tally.struck.len())
 }
 
-/// A machine that seeds for whoever is on its list.
+/// A machine that seeds for the peers on its allow list, or for all without a list.
 fn doorkeeper(allow: Option<BTreeSet<PeerId>>) -> Machine {
     let world = World::new(8 * MIB, 64 * KIB, 1);
     let config = Config {
@@ -46,7 +46,7 @@ fn doorkeeper(allow: Option<BTreeSet<PeerId>>) -> Machine {
     Machine::new(config, Bitfield::full(world.terms.chunk_count), BTreeMap::new())
 }
 
-/// What somebody says who comes to take chunks.
+/// Frames with which a peer that wants chunks introduces itself.
 fn words_of_a_taker() -> [Frame; 3] {
     let mut other = doorkeeper(None);
     other.handle(
@@ -72,7 +72,7 @@ fn a9_a_hello_that_is_replayed_under_another_key_grants_nothing() {
     let (friend, thief) = (id_of(1), id_of(2));
     let mut machine = doorkeeper(Some(BTreeSet::from([friend])));
     let now = Time::after_start(secs(1));
-    // The very frames with which the friend is let in.
+    // The very frames that let the friend in.
     let frames = words_of_a_taker();
     for conn in [Conn(1), Conn(2), Conn(3)] {
         let peer = if conn == Conn(1) { friend } else { thief };
@@ -100,7 +100,7 @@ fn f6_ten_thousand_connections_leave_nothing_behind() {
         key[..8].copy_from_slice(&number.to_le_bytes());
         let conn = Conn(number);
         machine.handle(now, Input::Connected { conn, peer: PeerId(key), site: site_of(1), dialed: false });
-        // They go at different points of the introduction, and one in four with a chunk under way.
+        // Peers leave at different points of the introduction, and one in four with a request in flight.
         for frame in words.iter().take(number as usize % 4) {
             machine.handle(now, Input::Frame { conn, frame: frame.clone() });
         }
@@ -146,7 +146,8 @@ fn b17_who_asks_and_does_not_read_is_parted_from_after_twenty_seconds_and_others
         .collect();
     let leecher = world.add(Plan::taker().knows(&[seeder]).joins_at(secs(1)));
     let mut world = finish(world, &[leecher], 400);
-    // One of the two may lose its slot, and what waits with it, before its twenty seconds are over; its next turn shows it.
+    // Either of the two may lose its slot, with the answers that wait in it, before its twenty seconds are over; it
+    // is struck in its next turn.
     world.must_run(secs(120), |world| {
         let struck = &world.peers[seeder].tally.struck;
         deaf.iter().all(|&no| struck.iter().any(|(id, ..)| *id == id_of(no)))
@@ -159,7 +160,7 @@ fn b17_who_asks_and_does_not_read_is_parted_from_after_twenty_seconds_and_others
         assert_eq!(left.map(|(_, code, _)| *code), Some(Some(CloseCode::TooSlow)));
     }
     assert!(struck.iter().all(|(id, ..)| *id != id_of(leecher)));
-    // Alone it takes 25 s; with both slots taken for the first twenty it takes that much longer.
+    // Alone the leecher takes 25 s; both slots are taken for the first twenty, which adds as much.
     assert!(world.seconds(leecher) < 60.0, "{}", world.seconds(leecher));
 }
 
@@ -176,7 +177,7 @@ fn b18_a_hog_that_takes_chunks_without_end_leaves_the_others_their_share() {
     let world = finish(world, &[leecher], 600);
     let alone = world.terms.byte_count as f64 / (64 * KIB) as f64;
     println!("figure: hogs3_slowdown={:.2}", world.seconds(leecher) / alone);
-    // A fair share among four takes four times as long, and slots turn every ten seconds.
+    // A fair share among four takes four times as long, and slots rotate every ten seconds.
     assert!(world.seconds(leecher) < 4.0 * alone + 20.0, "{} s, alone {alone} s", world.seconds(leecher));
 }
 
@@ -225,7 +226,8 @@ fn b20_colluding_peers_that_stall_the_end_cost_no_more_than_their_deadlines() {
         }
     }
     println!("figure: end_stallers8_slowest_s={slowest:.1}");
-    // The honest one alone needs 6.2 s. A stalled chunk is freed after 5 s, or after 20 s where two stallers hold it.
+    // The honest seeder alone needs 6.2 s. A stalled chunk is freed after 5 s, or after 20 s where two stallers hold
+    // it.
     assert!(slowest < 20.0 + 2.0 * 6.2, "{slowest}");
 }
 
@@ -270,7 +272,7 @@ fn e6_a_disk_that_is_full_for_a_while_keeps_what_it_has_and_goes_on_when_there_i
         let tally = &world.peers[leecher].tally;
         assert!(tally.disk_failures >= 1, "{eighths}: it never was full");
         assert_eq!((blame(&world, leecher), blame(&world, seeder)), ((0, 0), (0, 0)), "{eighths}");
-        // What was kept before is not fetched again; what was under way at each try is.
+        // Chunks that were kept are not fetched again; chunks in flight at a failure are.
         let kept: u32 = tally.chunks_from.values().sum();
         assert_eq!(kept, world.terms.chunk_count, "{eighths} eighths: each chunk was kept once");
     }
@@ -289,7 +291,7 @@ fn e13_e14_a_seeder_whose_disk_rots_under_it_is_found_out_once_and_then_hashes_w
     let world = finish(world, &[first, second], 120);
     assert_eq!(world.peers[first].tally.banned.len(), 1, "what it sent is provably wrong");
     assert!(world.peers[first].tally.lies[&id_of(rotten)].0 <= 2);
-    // Told why, it looked at its own disk, and sent no wrong byte after that.
+    // The close code told the seeder why: it hashed what it sent from then on, and sent no wrong byte.
     assert_eq!(world.peers[second].tally.lies.get(&id_of(rotten)), None);
     assert_eq!(blame(&world, second), (0, 0));
 }

@@ -35,7 +35,7 @@ const SUPPLIERS: [Behaviour; 22] = [
     Behaviour::Teaser,
 ];
 
-/// Hostile peers that come for chunks, or say so.
+/// Hostile peers that fetch chunks, or claim to.
 const TAKERS: [Behaviour; 11] = [
     Behaviour::Hog,
     Behaviour::FreeRider,
@@ -54,13 +54,13 @@ const TAKERS: [Behaviour; 11] = [
 const OS_ERRORS: [i32; 6] = [5, 28, 4, 30, 13, 122];
 const YEAR: i64 = 365 * 24 * 3_600;
 
-/// Seeds from here on make large worlds, in which disks are only numbers.
+/// Seeds from here on make large worlds, whose disks hold chunk numbers only.
 pub(super) const LARGE_FROM: u64 = 1_000_000_000_000;
 
 pub(super) struct Scenario {
     pub(super) world: World,
     pub(super) leechers: Vec<PeerNo>,
-    /// Seconds: one slow seeder may have to serve every leecher, one after the other.
+    /// Time limit in seconds: one slow seeder may have to serve every leecher, one after the other.
     pub(super) limit: u64,
 }
 
@@ -132,7 +132,7 @@ fn whole(seed: u64) -> Scenario {
         let plan = Plan { behaviour, ..Plan::leecher().knows(&suppliers) };
         world.add(path(&mut rng, plan).joins_at(ms(rng.u64(..3_000))));
     }
-    // Most of what happens shall happen while bytes move.
+    // Most mishaps shall fall into the time while bytes move.
     let span = (1_000 * 2 * bytes / (64 * KIB)).clamp(2_000, 20_000);
     for _ in 0..rng.usize(1..7) {
         mishap(&mut world, &mut rng, &leechers, span);

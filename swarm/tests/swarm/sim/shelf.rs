@@ -1,4 +1,4 @@
-//! What lies on a peer's disk: only the numbers of its chunks, or real bytes in the real store.
+//! Storage of a simulated peer: only the numbers of its chunks, or real bytes in the real store.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,20 +19,20 @@ const TARGET: &str = "tiny-1.0.slm";
 const PART: &str = "tiny-1.0.slm.part";
 const FOUND: &str = "tiny-1.0.slm.part.found";
 const RECEIPT: &[u8] = b"receipt.version=0\n";
-/// Two seconds unsynced are allowed, and a second until somebody looks.
+/// Longest time that a chunk may be unsynced: two seconds, and a second until the next check.
 const SYNC_WINDOW_SECS: u64 = 3;
 
 /// The disk of a peer.
 pub(super) enum Shelf {
-    /// Enough for large worlds: every chunk is what it should be, or is marked as corrupt on its way.
+    /// Chunk numbers only, for large worlds: a chunk is right unless it is marked as corrupt in transit.
     Numbers(BTreeSet<u32>),
-    /// Bytes and proofs, through the store, on a disk that fails.
+    /// Bytes and proofs in the real store, on a disk that fails.
     Store(Box<Store>),
 }
 
-/// What does not go well with a store.
+/// Failure of a store operation.
 pub(super) enum Trouble {
-    /// The disk: the process ends, and its user runs it again.
+    /// A disk failure: the process ends, and its user runs it again.
     Disk(String),
     /// An invariant does not hold: the test fails.
     Broken(String),
@@ -44,7 +44,7 @@ pub(super) struct Found {
     pub(super) have: Vec<u32>,
     pub(super) banned: BTreeSet<PeerId>,
     pub(super) rescan: bool,
-    /// The file has its final name, was checked, and its copies are there.
+    /// The file has its final name, was checked, and its copies are written.
     pub(super) is_finished: bool,
 }
 
@@ -58,22 +58,23 @@ pub(super) struct Store {
     artifact: &'static Artifact,
     disk: MemDisk,
     holder: Holder,
-    /// Chunks that the next process must find after a kill, and of these what it must find after a power loss.
+    /// Chunks that the next process must find after a kill, and in `synced` those that it must find after a power
+    /// loss.
     kept: BTreeSet<u32>,
     synced: BTreeSet<u32>,
     /// Chunks that went bad on the disk and were not kept again since.
     rotten: BTreeSet<u32>,
-    /// Chunks that a rescan of this process must bring back out of the file that was put aside.
+    /// Chunks that this process's rescan must recover from the file that was put aside.
     aside: BTreeSet<u32>,
     /// When the first chunk since the last sync was kept.
     unsynced_since: Option<Time>,
     sync_failed: bool,
-    /// The power went: what is found now is what the disk really has.
+    /// The power failed: all that the next process finds is durable.
     is_all_durable: bool,
-    /// A call of this process is to fail, and its number.
+    /// True once a disk call of this process was chosen to fail; `failing` is its number.
     will_fail: bool,
     failing: u64,
-    /// Room on the disk, kept over crashes.
+    /// Limit of the disk in bytes, kept over crashes.
     room: Option<u64>,
 }
 
@@ -153,8 +154,8 @@ impl Store {
         Part::open(self.disk.clone(), STEM, self.artifact.spec, opener)
     }
 
-    /// What a process does when it starts: a file under the final name is checked and its import completed, a part is
-    /// opened and all that it believes is held against the truth.
+    /// Opens the store as a starting process does: a file under the final name is checked and its import completed;
+    /// else the partial file is opened, and every chunk that it believes to have is compared with the truth.
     pub(super) fn open(&mut self) -> Result<Found, Trouble> {
         self.sync_failed = false;
         let resumed = Published::resume(self.disk.clone(), STEM, &self.artifact.spec).map_err(disk)?;
@@ -194,8 +195,9 @@ impl Store {
         Ok(Found { have: resumed.have, banned, rescan: resumed.data_without_record, is_finished: false })
     }
 
-    /// H8 before I3: where more of the recorded chunks went bad than are good, the file passes for another one. Then nothing of
-    /// it is lost: it is beside the part, and this process takes from it what is good.
+    /// H8 before I3: where more of the recorded chunks are rotten than good, the store takes the file for an
+    /// unrelated one and puts it aside. Nothing is lost then: the file lies beside the part, and this process
+    /// recovers the good chunks from it.
     fn check_aside(&mut self, rescan: bool) -> Result<(), Trouble> {
         let (good, rotten) = (self.kept.len(), self.rotten.len());
         if !rescan || rotten <= good {
@@ -215,7 +217,7 @@ impl Store {
         Ok(())
     }
 
-    /// I1: bytes that are believed are on the disk.
+    /// I1: a chunk that the store believes to have is on the disk.
     fn check_bytes(&self, part: &Part<MemDisk>, index: u32) -> Result<(), Trouble> {
         let (offset, expected) = (self.artifact.spec.layout.offset(index), self.artifact.chunk(index));
         let name = if self.disk.peek(PART, 0, 0).is_some() { PART } else { TARGET };
@@ -225,7 +227,7 @@ impl Store {
         Err(Trouble::Broken(format!("I1: chunk {index} is believed and not on the disk")))
     }
 
-    /// I2: whatever stands under the final name is the whole artifact.
+    /// I2: a file under the final name is the whole artifact.
     fn check_final(&self) -> Result<(), Trouble> {
         match self.disk.peek(TARGET, 0, self.artifact.bytes.len() + 1) {
             Some(bytes) if bytes != self.artifact.bytes => {
@@ -239,7 +241,7 @@ impl Store {
         self.source().is_some_and(|source| source.has(index))
     }
 
-    /// Whether a process has it open.
+    /// Whether a process has the store open.
     pub(super) fn is_open(&self) -> bool {
         !matches!(self.holder, Holder::Nobody)
     }
@@ -248,7 +250,7 @@ impl Store {
         matches!(&self.holder, Holder::Part(part) if part.is_complete())
     }
 
-    /// What stands under the final name, if anything does, is right, and so is a receipt beside it.
+    /// Checks the file under the final name, if any, and a receipt beside it; returns whether the file is there.
     pub(super) fn check_end(&self) -> Result<bool, Trouble> {
         self.check_final()?;
         if self.disk.contents("tiny-1.0.slm.receipt").is_some_and(|receipt| receipt != RECEIPT) {
@@ -257,7 +259,7 @@ impl Store {
         Ok(self.disk.peek(TARGET, 0, 0).is_some())
     }
 
-    /// Proves and keeps a chunk. The verdict is the store's; that it is the right one is checked here.
+    /// Proves and keeps a chunk, and checks that the store's verdict is right.
     pub(super) fn keep(
         &mut self,
         index: u32,
@@ -290,7 +292,7 @@ impl Store {
         part.record_blame(peer.0, index, got, UNIX_AT_START).map_err(disk)
     }
 
-    /// Twice a second, as long as the process runs: syncs what is due.
+    /// Syncs what is due; called twice a second, as long as the process runs.
     pub(super) fn moment(&mut self, now: Time) -> Result<(), Trouble> {
         let Holder::Part(part) = &self.holder else { return Ok(()) };
         if let Err(error) = part.sync_if_due(now.since_start()) {
@@ -309,7 +311,7 @@ impl Store {
         }
     }
 
-    /// The whole-file check, the final name, the copies; whether nothing is left to do.
+    /// Checks the whole file, publishes it and writes its copies; true if nothing is left to do.
     pub(super) fn finish(&mut self) -> Result<bool, Trouble> {
         let Holder::Part(part) = &self.holder else { return Ok(true) };
         let verified = verify_artifact(&self.artifact.manifest, &mut part.prefix_reader()).map_err(disk)?;
@@ -351,7 +353,7 @@ impl Store {
         self.source().is_some_and(|source| source.leaves(first, count).is_some())
     }
 
-    /// The process ends well: it syncs what it has.
+    /// Ends the process in order: it syncs what it has.
     pub(super) fn close(&mut self) {
         if let Holder::Part(part) = &self.holder {
             self.sync_failed |= part.sync().is_err();
@@ -359,10 +361,10 @@ impl Store {
         self.crash(Crash::Kill);
     }
 
-    /// The process is gone, or the power with it: the disk is what the next process finds.
+    /// Ends the process, or the power with it: the disk becomes what the next process finds.
     pub(super) fn crash(&mut self, crash: Crash) {
         self.holder = Holder::Nobody;
-        // Its file stays where it is; only the process that put it aside looks into it.
+        // The file that was put aside stays there; only the process that put it aside recovers chunks from it.
         self.aside.clear();
         if crash != Crash::Kill || self.sync_failed {
             self.kept.clone_from(&self.synced);
@@ -373,7 +375,7 @@ impl Store {
         self.disk.limit_space(self.room);
     }
 
-    /// A bit of a chunk goes bad: of a part that nobody has open, or of a file that is shared.
+    /// Flips a bit of a chunk: of a partial file that no process has open, or of a finished file that is shared.
     pub(super) fn rot(&mut self, index: u32) -> bool {
         let name = if self.is_whole() { TARGET } else { PART };
         let is_there = self.disk.rot(name, self.artifact.spec.layout.offset(index) + 5, 0x20);
@@ -385,12 +387,12 @@ impl Store {
         is_there
     }
 
-    /// Whether a process shares a finished file of an earlier one.
+    /// Whether a process shares a finished file of an earlier process.
     pub(super) fn is_whole(&self) -> bool {
         matches!(self.holder, Holder::Whole(_))
     }
 
-    /// What is served from, while a process has it open.
+    /// The source of chunks, while a process has the store open.
     fn source(&self) -> Option<&dyn ChunkSource> {
         match &self.holder {
             Holder::Nobody => None,
@@ -399,15 +401,15 @@ impl Store {
         }
     }
 
-    /// From now on every chunk is hashed before it is sent.
+    /// Makes the store hash every chunk before sending it, from now on.
     pub(super) fn suspect(&self) {
         if let Some(source) = self.source() {
             source.suspect();
         }
     }
 
-    /// The call after so many others fails. One failure a process: what is read in parallel makes another number of
-    /// calls once one of them has failed.
+    /// Makes the disk call after so many others fail, once a process: parallel reads make another number of calls
+    /// once one of them has failed.
     pub(super) fn fail_call(&mut self, after: u64, os_error: i32) -> bool {
         if !std::mem::replace(&mut self.will_fail, true) {
             self.failing = self.disk.calls() + after;
@@ -417,18 +419,18 @@ impl Store {
         false
     }
 
-    /// Whether this process was over before the call that was to fail.
+    /// Whether this process ended before the call that was to fail.
     pub(super) fn has_survived(&self) -> bool {
         self.will_fail && self.disk.calls() <= self.failing
     }
 
-    /// Room for so many bytes in all, until it is lifted.
+    /// Limits the disk to so many bytes in all; `None` lifts the limit.
     pub(super) fn limit(&mut self, room: Option<u64>) {
         self.room = room;
         self.disk.limit_space(room);
     }
 
-    /// Reads and writes at most so many bytes in a call.
+    /// Limits each read and write call to so many bytes.
     pub(super) fn limit_calls(&self, most: Option<usize>) {
         self.disk.limit_write(most);
         self.disk.limit_read(most);

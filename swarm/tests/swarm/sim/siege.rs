@@ -1,4 +1,4 @@
-//! A seeder under siege: many keys of few addresses hold its places, and somebody from elsewhere comes.
+//! A seeder under siege: many keys from few addresses hold its places, and a newcomer from another address joins.
 
 use std::time::Duration;
 
@@ -6,27 +6,28 @@ use super::peer::{Behaviour, PeerNo, Plan, id_of};
 use super::step::Scripted;
 use super::world::{KIB, MIB, World, ms, secs};
 
-/// Besiegers at once, how long each stays, and when the newcomer comes.
+/// Attackers at once; then how long each stays, and when the newcomer joins.
 const TASKS: u64 = 90;
 const STAY: Duration = Duration::from_secs(18);
 const COMES_AT: Duration = Duration::from_secs(40);
 
-/// What besiegers do with the places that they have.
+/// Behaviour of attackers in the places that they hold.
 #[derive(Debug, Clone, Copy)]
 enum Way {
-    /// Nothing at all.
+    /// Never interested.
     Idle,
-    /// They want chunks, and ask for none.
+    /// Interested, but requests no chunk.
     Mute,
-    /// They ask, and read nothing.
+    /// Requests chunks, and reads nothing.
     Unread,
-    /// They read a chunk, slowly, and look used.
+    /// Reads chunks slowly, so that its place looks used.
     Trickle,
-    /// They take chunks without end, as fast as they come.
+    /// Takes chunks without end, as fast as they come.
     Hog,
 }
 
-/// A world with a seeder and its besiegers, each under a new key, and how many there are; they leave if `leaves`.
+/// A world with a seeder, whose number is returned, and attackers, each under a new key. With `leaves` each attacker
+/// leaves after `STAY` and another one follows.
 fn besieged(way: Way, hosts: &[[u8; 4]], leaves: bool, chunk: u64) -> (World, PeerNo) {
     let mut world = World::new(64 * chunk, chunk, 41);
     world.check_every = 256;

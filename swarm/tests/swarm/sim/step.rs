@@ -1,4 +1,4 @@
-//! The kinds of things that happen in a world.
+//! Kinds of events in a world.
 
 use std::time::Duration;
 
@@ -24,26 +24,26 @@ impl Side {
     }
 }
 
-/// Something that happens at its time.
+/// An event, executed at its time.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// The peer starts for the numbered time.
+    /// The peer's process starts; the number counts its starts.
     Join(PeerNo, u32),
     /// A machine asked to be called.
     Tick(PeerNo),
-    /// An input that needs no connection, for the run of the machine that is numbered.
+    /// An input that belongs to no connection, for the numbered run of the machine.
     Tell(PeerNo, u32, Input),
     /// A handshake is done at one end.
     Connected(LinkNo, Side),
-    /// The verdict on a chunk is there.
+    /// The store's verdict on a chunk.
     Verdict(PeerNo, u32, Req, KeepOutcome),
     /// The whole file is checked and gets its name.
     Finish(PeerNo, u32),
     /// The disk of this run failed, so the process ends; its user runs it again.
     DiskFailed(PeerNo, u32),
-    /// Twice a second, while a process with a real store runs.
+    /// The check for a due sync, twice a second while a process with a real store runs.
     Moment(PeerNo, u32),
-    /// Nobody has read this answer for twenty seconds.
+    /// The requesting peer has read nothing of this answer for twenty seconds.
     Unread(PeerNo, u64),
     /// A frame reaches this end.
     FrameIn(LinkNo, Side, Frame),
@@ -57,26 +57,26 @@ pub(super) enum Step {
     ResetIn(LinkNo, Side, Req, ResetCode),
     /// A stream that was given up is free again.
     StreamFree(LinkNo, Side),
-    /// The way up of a peer has sent a piece of this transfer.
+    /// The uplink of a peer has sent a piece of this transfer.
     PieceSent(PeerNo, u64, LinkNo, u64),
-    /// The other end acknowledged bytes of this one.
+    /// The other end acknowledged bytes that this end sent.
     Acked(LinkNo, Side, u64),
     /// A piece reached this end.
     PieceIn(LinkNo, Side, Piece),
     /// A second passed for a trickling transfer.
     Drip(PeerNo, u64),
-    /// Leaf hashes reached this end; right ones or not.
+    /// Leaf hashes reached this end; true if they are right.
     LeavesIn(LinkNo, Side, Req, bool),
-    /// A hostile peer does what it is here for.
+    /// A hostile peer misbehaves.
     Mischief(LinkNo, Side),
-    /// Something that the scenario wrote down.
+    /// An action of the scenario.
     Scripted(Scripted),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
     Chunk(u32),
-    /// From the first, so many.
+    /// First leaf hash and their number.
     Leaves(u32, u32),
 }
 
@@ -86,46 +86,46 @@ pub(super) struct Piece {
     pub(super) bytes: u64,
     pub(super) corrupt: bool,
     pub(super) last: bool,
-    /// With the last piece, what it is a piece of, in a world with real bytes.
+    /// The whole chunk, with its last piece, in a world with real bytes.
     pub(super) cargo: Option<Cargo>,
 }
 
 /// What a scenario does to its peers.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Scripted {
-    /// The process ends well: it says goodbye.
+    /// The process shuts down in order and closes its connections.
     Stop(PeerNo),
-    /// The process is gone; others notice when nothing comes for half a minute.
+    /// The process is killed; other peers notice by the idle timeout of half a minute.
     Kill(PeerNo),
     /// A stopped or killed process starts again with what is on its disk.
     Restart(PeerNo),
     /// All connections of the peer break; both ends notice.
     Cut(PeerNo),
-    /// The process sleeps until then; its path holds what comes.
+    /// The process is suspended until then; its path holds what arrives.
     Suspend(PeerNo, Time),
     /// The process starts again with an empty disk.
     Forget(PeerNo),
-    /// A chunk on its disk turns bad and it notices.
+    /// A chunk on the peer's disk turns bad and the process notices.
     Lose(PeerNo, u32),
-    /// The power goes; what was not synced is lost, or torn as the seed decides.
+    /// The power fails; what was not synced is lost, or torn as the seed decides.
     PowerLoss(PeerNo, Option<u64>),
-    /// The call of its disk after so many others fails with this OS error.
+    /// The disk call after so many others fails with this OS error.
     FailCall(PeerNo, u64, i32),
-    /// Its disk has room for so many bytes.
+    /// The peer's disk has room for so many bytes; `None`: without a limit.
     Room(PeerNo, Option<u64>),
-    /// Its way up carries so many bytes a second from now on.
+    /// The uplink carries so many bytes a second from now on.
     Rate(PeerNo, u64),
-    /// Its disk does nothing until then.
+    /// The peer's disk does nothing until then.
     StallDisk(PeerNo, Time),
     /// A chunk goes bad on the disk of a process that does not run.
     Rot(PeerNo, u32),
     /// A chunk goes bad under a finished file that is shared.
     RotShare(PeerNo, u32),
-    /// Nothing passes until then between the peers whose bit is set and the rest.
+    /// A partition until then, between the peers whose bit is set and the rest.
     Split(u64, Time),
     /// The peer gets another address and another path; its connections live on.
     Rebind(PeerNo, Duration),
-    /// Its calendar is wrong by so many seconds from now on.
+    /// The peer's calendar is wrong by so many seconds from now on.
     SetClock(PeerNo, i64),
 }
 

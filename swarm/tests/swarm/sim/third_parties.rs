@@ -1,4 +1,4 @@
-//! What others do must not show in what honest peers send each other, or think of each other.
+//! Misbehaviour of third parties that must change neither what honest peers send each other nor whom they blame.
 
 use minimodel_wire::{CloseCode, Consent};
 
@@ -14,7 +14,7 @@ fn crowd(behaviours: &[(Behaviour, usize)], seed: u64) -> (World, PeerNo, [PeerN
     for &(behaviour, count) in behaviours {
         for _ in 0..count {
             let mut plan = Plan { behaviour, ..Plan::leecher().knows(&[seeder]) };
-            // They are after the others, not after each other.
+            // Hostile peers dial the seeder, and not each other.
             plan.limits.enough_peers = 1;
             world.add(plan);
         }

@@ -76,7 +76,8 @@ fn b10_a_slow_honest_seeder_alone_is_never_struck_nor_left_nor_banned() {
     }
 }
 
-/// Its chunks are asked of the fast ones as well, and what it still sends is taken back: none of that is its fault.
+/// The slow seeder's chunks are requested from fast seeders as well, and its own requests are cancelled: none of that
+/// is its fault.
 #[test]
 fn b10_a_slow_honest_seeder_beside_fast_ones_and_a_trickler_is_never_struck_nor_left() {
     for rate in [2 * KIB, 6 * KIB, 12 * KIB, 40 * KIB] {

@@ -1,4 +1,4 @@
-//! Who is served: slots that rotate, fair shares, budgets.
+//! Upload scheduling: slots that rotate, fair shares, budgets.
 
 use super::peer::{Plan, id_of};
 use super::world::{KIB, MIB, World, secs};
@@ -32,7 +32,7 @@ fn b18_more_leechers_than_slots_take_turns_and_none_starves() {
 
 #[test]
 fn a_leecher_favours_who_gives_to_it() {
-    // Chance has its part in one run, and none in all of them.
+    // Optimistic unchokes decide much in one run, and little in the sum of all.
     let (mut given, mut taken) = (0, 0);
     for seed in 32..38 {
         let mut world = World::new(64 * MIB, 64 * KIB, seed);
@@ -40,7 +40,7 @@ fn a_leecher_favours_who_gives_to_it() {
         let mut plan = Plan::leecher().rates(MIB, 8 * MIB).has(0..512);
         plan.limits.upload_slots = 2;
         let one = world.add(plan);
-        // It has what the first lacks, beside four that have nothing to give.
+        // The giver has what `one` lacks, beside four takers that have nothing to give.
         let giver =
             world.add(Plan::leecher().rates(MIB / 2, 8 * MIB).has(512..1024).knows(&[one]).joins_at(secs(1)));
         let takers: Vec<_> = (0..4).map(|_| world.add(Plan::taker().knows(&[one]))).collect();
@@ -61,7 +61,7 @@ fn b22_endless_valid_uploads_end_with_the_budget_of_the_key_also_over_new_connec
     let seeder = world.add(plan);
     let taker = world.add(Plan::taker().knows(&[seeder]));
     for round in 1..40 {
-        // It forgets what it got, again and again.
+        // The taker restarts with an empty disk, again and again.
         world.script(secs(round), super::step::Scripted::Forget(taker));
     }
     world.run(secs(60), |_| false);

@@ -1,4 +1,4 @@
-//! What paths do to bytes: lateness, loss, partitions, new addresses, and connections that break at any message.
+//! Network faults: jitter, loss, partitions, new addresses, and connections that break at any message.
 //!
 //! Streams are reliable: a lost packet is a late one, and what was sent behind it on the same stream waits for it.
 
@@ -12,10 +12,10 @@ use super::process::IDLE;
 use super::step::{Side, Step};
 use super::world::{World, ms};
 
-/// How bad the paths of a world are.
+/// Quality of the paths of a world.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Weather {
-    /// Each message is late by up to this.
+    /// Largest extra delay of a message.
     pub(super) jitter: Duration,
     /// Of a thousand messages, so many are lost once and sent again.
     pub(super) lost_of_1000: u32,
@@ -24,7 +24,7 @@ pub(super) struct Weather {
 }
 
 impl World {
-    /// How late a message is, besides the path's own delay.
+    /// Extra delay of a message, besides the path's own delay.
     pub(super) fn lateness(&mut self, delay: Duration) -> Duration {
         let Weather { jitter, lost_of_1000, lost_twice_of_1000 } = self.weather;
         if jitter.is_zero() && lost_of_1000 == 0 {
@@ -34,7 +34,8 @@ impl World {
         let chance = self.rng.u32(..1000);
         if chance < lost_of_1000 {
             self.counts.lost_messages += 1;
-            // Found by later packets, or by the timeout if it was lost again (RFC 9002, section 6).
+            // The loss is found by later packets, or by the timeout if the packet is lost again (RFC 9002, section
+            // 6).
             late += delay * 2 + ms(10);
             if chance < lost_twice_of_1000 {
                 late += delay * 6 + ms(400);
@@ -50,7 +51,7 @@ impl World {
         if blocked > self.now { blocked + delay + late } else { self.now + delay + late }
     }
 
-    /// The same for the control stream, which keeps its order.
+    /// When a control frame that is sent now arrives: the control stream keeps its order.
     pub(super) fn arrival_in_order(&mut self, link: LinkNo, side: Side, delay: Duration) -> Time {
         let at = self.arrival(link, delay);
         let Some(ends) = self.links.get_mut(&link) else { return at };
@@ -66,7 +67,7 @@ impl World {
         }
     }
 
-    /// A partition: connections across it hold still, and end if it lasts.
+    /// Starts a partition: connections across it stand still, and end if it lasts as long as the idle timeout.
     pub(super) fn split(&mut self, side: u64, until: Time) {
         self.counts.partitions += 1;
         self.partition = Some((side, until));
@@ -92,7 +93,8 @@ impl World {
         self.partition.is_some_and(|(side, until)| self.now < until && is_across(side, one, other))
     }
 
-    /// The peer moves: its paths are silent while they are validated anew, and have other delays afterwards.
+    /// Moves the peer to another address: its paths are silent while they are validated anew, and have other delays
+    /// afterwards.
     pub(super) fn rebind(&mut self, no: PeerNo, delay: Duration) {
         self.counts.rebinds += 1;
         self.peers[no].plan.delay = delay;
@@ -112,7 +114,7 @@ impl World {
         }
     }
 
-    /// The ask or piece of an answer whose turn it is becomes a reset of its stream.
+    /// Turns the request, or the piece of an answer, that `reset_at` names into a reset of its stream.
     pub(super) fn perhaps_reset(&mut self, step: Step) -> Step {
         match (step, self.reset_at) {
             (Step::AskIn(link, side, req, _), Some((number, code))) if number == self.messages => {
@@ -125,7 +127,7 @@ impl World {
         }
     }
 
-    /// Counts a message on its arrival; the numbered ones find their connection broken.
+    /// Counts a message on its arrival; breaks its connection if `cut_at` names its number.
     pub(super) fn message(&mut self, link: LinkNo) {
         self.messages += 1;
         if self.cut_at.first() == Some(&self.messages) {

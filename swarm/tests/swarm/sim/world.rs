@@ -1,4 +1,4 @@
-//! What is true: who exists, who is connected to whom, what time it is, what lies on which disk.
+//! State of a world: peers, connections, virtual time, disks.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -30,21 +30,21 @@ pub(super) fn ms(n: u64) -> Duration {
 pub(super) struct Link {
     pub(super) dialer: PeerNo,
     pub(super) acceptor: PeerNo,
-    /// Which run of each the handshake belongs to.
+    /// Process run of each peer that the handshake belongs to.
     pub(super) runs: [u32; 2],
     pub(super) dialer_open: bool,
     pub(super) acceptor_open: bool,
-    /// Ends that have not seen it yet.
+    /// Number of ends whose handshake is not done yet.
     pub(super) unseen: u8,
-    /// One way.
+    /// One-way delay.
     pub(super) delay: Duration,
     /// Bytes sent and not yet acknowledged, by side that sent them.
     pub(super) on_path: [u64; 2],
-    /// Nothing arrives before.
+    /// Nothing arrives before this time.
     pub(super) blocked_until: Time,
     /// When the latest control frame arrives, by side that receives it.
     pub(super) control_at: [Time; 2],
-    /// Frames that each side may send, by side that sends them.
+    /// Frame budget of each side, by side that sends.
     pub(super) frames: [Option<Bucket>; 2],
 }
 
@@ -84,7 +84,7 @@ impl Link {
 }
 
 pub(super) struct World {
-    /// The real file of a whole world.
+    /// The artifact of a world with real stores.
     pub(super) artifact: Option<&'static Artifact>,
     pub(super) terms: Terms,
     pub(super) now: Time,
@@ -95,22 +95,22 @@ pub(super) struct World {
     pub(super) next_number: u64,
     pub(super) record: Record,
     pub(super) rng: fastrand::Rng,
-    /// Invariants are looked at after every so many inputs.
+    /// Number of inputs from one check of the invariants to the next.
     pub(super) check_every: u64,
     /// Proving and writing one chunk takes this long.
     pub(super) keep_time: Duration,
     /// Whether the driver reports each lost request before it reports the lost connection.
     pub(super) says_lost: bool,
     pub(super) weather: Weather,
-    /// Who is on one side of a partition, as bits, and until when.
+    /// Peers on one side of a partition, as bits, and its end.
     pub(super) partition: Option<(u64, Time)>,
-    /// Messages that arrived, and the numbers of those that find their connection broken.
+    /// Number of messages that arrived. `cut_at` holds the numbers of messages whose connection breaks.
     pub(super) messages: u64,
     pub(super) cut_at: Vec<u64>,
     /// The message with this number, if it is an ask or a piece of an answer, is a reset with this code instead.
     pub(super) reset_at: Option<(u64, ResetCode)>,
     pub(super) counts: Counts,
-    /// The line that runs this world again.
+    /// Command line that runs this world again.
     pub(super) replay: String,
 }
 
@@ -170,14 +170,14 @@ impl World {
         }
     }
 
-    /// Whoever is added later may know whoever was added before; `peer::id_of` is known of all.
+    /// Adds a peer, which may know the peers added before it; `peer::id_of` gives the id of any peer.
     pub(super) fn add(&mut self, plan: Plan) -> PeerNo {
         let no = self.peers.len();
         let mut shelf = self.shelf(&plan);
         let found = self.look_at(&mut shelf, &plan).unwrap_or_else(|what| self.fail(&what));
         let machine = self.machine(no, &plan, &found);
         self.queue.push(Time::after_start(plan.joins_at), Step::Join(no, 0));
-        // Several at one host are behind ports of their own.
+        // Several peers at one host have ports of their own.
         let address = plan.host.map(|host| SocketAddr::from((host, 10_000 + no as u16)));
         let address = address.unwrap_or_else(|| peer::address_of(no));
         self.peers.push(Peer {
@@ -210,7 +210,7 @@ impl World {
         self.queue.push(Time::after_start(at), Step::Scripted(what));
     }
 
-    /// Runs until `done`, or until the time is up or nothing can happen any more. Whether it was done.
+    /// Runs until `done`, until `limit` has passed, or until no event is left; returns whether it was done.
     pub(super) fn run(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) -> bool {
         let end = Time::after_start(limit);
         while !done(self) {
@@ -230,7 +230,7 @@ impl World {
         }
     }
 
-    /// Ends the test with what is needed to see it again.
+    /// Fails the test with all that is needed to replay the run.
     pub(super) fn fail(&self, what: &str) -> ! {
         let mut states = String::new();
         for (no, peer) in self.peers.iter().enumerate() {
@@ -261,7 +261,7 @@ impl World {
         self.peers[no].tally.complete_at.map_or(f64::INFINITY, |at| at.since_start().as_secs_f64())
     }
 
-    /// The open ends of a peer.
+    /// Open connection ends of a peer.
     pub(super) fn links_of(&self, no: PeerNo) -> Vec<(LinkNo, Side)> {
         let mut ends = Vec::new();
         for (&link, ends_of) in &self.links {
@@ -274,7 +274,7 @@ impl World {
         ends
     }
 
-    /// One end is closed by its peer; the other learns of it a path's delay later.
+    /// Closes one end of a connection; the other end learns of it a path's delay later.
     pub(super) fn close_end(&mut self, link: LinkNo, side: Side, code: Option<CloseCode>) {
         let Some(at) = self.links.get(&link).map(|ends| self.now + ends.delay) else { return };
         self.forget_end(link, side);

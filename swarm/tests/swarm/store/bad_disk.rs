@@ -18,7 +18,7 @@ fn e5_after_a_failed_sync_nothing_more_is_written_and_nothing_unsynced_is_believ
     disk.fail_call(disk.calls(), 5);
     let is_sync_failure = |error: &StoreError| matches!(error, StoreError::SyncFailed { path, .. } if path.ends_with("tiny-1.0.slm.part"));
     assert!(is_sync_failure(&part.sync().unwrap_err()));
-    // The disk would say yes now; it is not asked again.
+    // The disk would sync now, but a failed sync is never retried.
     assert!(is_sync_failure(&part.sync().unwrap_err()));
     assert!(is_sync_failure(&part.sync_if_due(Duration::from_secs(9)).unwrap_err()));
     assert!(is_sync_failure(&artifact.keep(&part, 2).unwrap_err()));

@@ -9,11 +9,11 @@ use super::{Artifact, STEM};
 
 pub(super) const MANIFEST: &[u8] = b"manifest.version=0\n";
 pub(super) const RECEIPT: &[u8] = b"receipt.version=0\n";
-/// Of each call, this many ways of tearing what was pending; [`super::states`] takes all of a smaller import.
+/// Torn states that are tried of each call; [`super::states`] tries all states of a smaller import.
 const TORN_STATES: u64 = 40;
 const ORDER: [u32; 5] = [3, 0, 4, 1, 2];
 
-/// What a run had been promised when it ended.
+/// What the store had acknowledged to a run when it ended.
 #[derive(Default)]
 struct Promised {
     kept: Vec<u32>,
@@ -37,7 +37,7 @@ fn import(artifact: &Artifact, disk: MemDisk, promised: &mut Promised) -> Result
     Ok(())
 }
 
-/// What every crash state must fulfil, and the run that completes it.
+/// Asserts what holds in every crash state, and completes the import.
 pub(super) fn assert_completes(artifact: &Artifact, disk: &MemDisk, at_least: &[u32], case: &str) {
     if let Some(bytes) = disk.contents("tiny-1.0.slm") {
         assert!(bytes == artifact.bytes, "{case}: I2: the final name stands over other bytes");

@@ -1,4 +1,4 @@
-//! Real files: what may stand in the way, who holds the lock, and the last steps.
+//! Real files: obstacles at the store's names, the lock, and the last steps of an import.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -131,7 +131,7 @@ fn e11_a_target_that_is_there_is_not_touched() {
     fs::remove_file(&target).unwrap();
     let (part, resumed) = artifact.open(real(directory.path())).unwrap();
     assert_eq!(resumed.have, [0, 1]);
-    // Twice is once: the caller may try again after an error.
+    // Publishing twice changes nothing: the caller may try again after an error.
     part.publish().unwrap();
     let published = part.publish().unwrap();
     assert_eq!(published.path(), target);
@@ -181,7 +181,7 @@ fn a_rename_that_a_crash_cut_in_half_is_completed() {
     artifact.keep_missing(&part).unwrap();
     part.sync().unwrap();
     drop(part);
-    // What is left between link and unlink, where the file system has no rename without replacing.
+    // State between link and unlink, where the file system has no rename without replacing.
     fs::hard_link(directory.path().join(PART), directory.path().join(TARGET)).unwrap();
     let (published, _) = Published::resume(real(directory.path()), STEM, &artifact.spec).unwrap().unwrap();
     assert!(!directory.path().join(PART).exists());
@@ -215,7 +215,7 @@ fn e8_missing_and_forbidden_directories_are_named() {
     let closed = directory.path().join("closed");
     fs::create_dir(&closed).unwrap();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o500)).unwrap();
-    // The superuser is let in everywhere.
+    // No permission binds root.
     if !rustix::process::geteuid().is_root() {
         assert!(matches!(artifact.open(real(&closed)).unwrap_err(), StoreError::Permission { .. }));
     }

@@ -1,4 +1,4 @@
-//! What is kept and what is refused, from several threads, and read back in order.
+//! Chunks that are kept or refused, from several threads, and read back in order.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -88,7 +88,7 @@ fn chunks_kept_by_four_threads_are_read_back_in_order_while_they_come() {
     let keepers: Vec<_> = (0..4_u32)
         .map(|thread| {
             let (artifact, part) = (artifact.clone(), part.clone());
-            // Backwards, and each chunk from two threads.
+            // In descending order, and each chunk from two threads.
             thread::spawn(move || {
                 for index in (0..61).rev().filter(|index| index % 2 == thread % 2) {
                     artifact.keep(&part, index).unwrap();
@@ -119,7 +119,7 @@ fn b12_e4_whoever_is_first_with_a_chunk_is_its_supplier_in_memory_and_in_the_rec
     thread::scope(|scope| {
         scope.spawn(|| fetch(ANNA));
         scope.spawn(|| fetch(BERT));
-        // The bytes of either may be there before their entry is.
+        // The chunk's bytes may be on disk before its record entry.
         scope.spawn(|| (0..20).for_each(|_| drop(part.rescan(leaves.clone()).unwrap())));
     });
     let (suppliers, found) = (part.suppliers(), part.found_here());

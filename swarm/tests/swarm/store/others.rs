@@ -1,4 +1,4 @@
-//! Files that stand where ours are to be: of other accounts, and unrelated ones of the user.
+//! Files at the store's names that the store did not write: of other accounts, and unrelated files of the user.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -19,7 +19,7 @@ const RECEIPT: &str = "tiny-1.0.slm.receipt";
 const COPY: &str = "tiny-1.0.minimodel";
 const NOBODY: u32 = 65_534;
 
-/// What another account can leave, as far as this one can play it.
+/// Files as another account can leave them, as far as the account of the test can imitate that.
 fn leave(path: &Path, bytes: &[u8]) -> Vec<(Refusal, Box<dyn Fn()>)> {
     let write = {
         let (path, bytes) = (path.to_owned(), bytes.to_vec());
@@ -94,7 +94,7 @@ fn h8_a_finished_file_its_receipt_and_its_manifest_are_not_taken_from_another_ac
     assert!(resume().unwrap().unwrap().0.finish(b"the same", Some(b"the same")).is_closed);
 }
 
-/// Notes, a longer file, another model: nothing of it is the artifact's.
+/// Notes, a longer file, another model: no chunk of them is the artifact's.
 #[test]
 fn h8_an_unrelated_file_under_the_partial_name_is_put_aside_and_not_a_byte_of_it_changes() {
     let artifact = Artifact::new(3 * CHUNK as usize);
@@ -103,7 +103,7 @@ fn h8_an_unrelated_file_under_the_partial_name_is_put_aside_and_not_a_byte_of_it
         let directory = tempfile::tempdir().unwrap();
         let folder = directory.path();
         fs::write(folder.join(PART), bytes).unwrap();
-        // The next free name, not one that is taken.
+        // The store must take the next free name.
         fs::write(folder.join(FOUND), b"older").unwrap();
         if damaged_record {
             fs::write(folder.join(STATE), b"my state").unwrap();
@@ -123,7 +123,7 @@ fn h8_an_unrelated_file_under_the_partial_name_is_put_aside_and_not_a_byte_of_it
     }
 }
 
-/// A record of ours beside a file that is not: what the record says decides nothing.
+/// A valid record beside an unrelated file: the record alone decides nothing.
 #[test]
 fn h8_a_file_that_took_the_place_of_a_recorded_one_is_put_aside_too() {
     let artifact = Artifact::new(3 * CHUNK as usize);
@@ -143,7 +143,7 @@ fn h8_a_file_that_took_the_place_of_a_recorded_one_is_put_aside_too() {
         artifact.keep_missing(&part).unwrap();
         assert_eq!(fs::read(folder.join(FOUND)).unwrap(), b"my notes");
     }
-    // Right to its end, and then longer: never cut.
+    // The whole artifact with more bytes behind it: the file is never cut.
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path();
     let (part, _) = artifact.open(real(folder)).unwrap();
@@ -159,8 +159,8 @@ fn h8_a_file_that_took_the_place_of_a_recorded_one_is_put_aside_too() {
     assert_eq!(fs::read(folder.join(FOUND)).unwrap(), longer);
 }
 
-/// A record of ours, and in the place of its file another one that has a chunk in common with the artifact: a fetch puts it
-/// aside, and a repair judges it.
+/// A valid record, and in the place of its partial file another file that has a chunk in common with the artifact: a
+/// fetch puts the file aside, and a repair judges it.
 #[test]
 fn h8_one_good_chunk_of_many_recorded_ones_does_not_make_a_file_ours() {
     let size = CHUNK as usize;
@@ -190,8 +190,8 @@ fn h8_one_good_chunk_of_many_recorded_ones_does_not_make_a_file_ours() {
     }
 }
 
-/// A record that reached the disk before most of the data it names: what a loss of power leaves of that are zeros, and a
-/// synced chunk of an honest partial file stays where it is.
+/// A record that reached the disk before most of its data: a loss of power leaves zeros there, and an honest partial
+/// file with a synced chunk stays where it is.
 #[test]
 fn h8_e2_a_file_that_lost_most_of_its_recorded_chunks_with_the_power_is_still_ours() {
     let size = CHUNK as usize;
@@ -200,7 +200,7 @@ fn h8_e2_a_file_that_lost_most_of_its_recorded_chunks_with_the_power_is_still_ou
         |bytes| bytes[CHUNK as usize..].fill(0),
         |bytes| bytes.truncate(CHUNK as usize),
         |bytes| bytes.truncate(CHUNK as usize + 700),
-        // Of each chunk one sector was not written.
+        // One sector of each chunk after the first was not written.
         |bytes| (1..6).for_each(|chunk| bytes[chunk * CHUNK as usize + 1_024..][..512].fill(0)),
     ];
     for lose in lose {
@@ -217,7 +217,8 @@ fn h8_e2_a_file_that_lost_most_of_its_recorded_chunks_with_the_power_is_still_ou
     }
 }
 
-/// A record without its partial file is out of the way before another file gets that name; one with it stays.
+/// A record without its partial file is put aside before another file gets that name; a record with its partial file
+/// stays.
 #[test]
 fn h8_a_record_whose_partial_file_is_gone_is_put_aside_and_one_in_use_is_not() {
     let artifact = Artifact::new(2 * CHUNK as usize);
@@ -239,7 +240,8 @@ fn h8_a_record_whose_partial_file_is_gone_is_put_aside_and_one_in_use_is_not() {
     assert!(fs::read(old).unwrap() == record && !folder.join(STATE).exists());
 }
 
-/// What a lost record leaves behind is no unrelated file: all that is good of it is taken, and nothing is left of it twice.
+/// A partial file whose record was lost is no unrelated file: its good chunks are taken, and no second copy of them
+/// stays.
 #[test]
 fn h8_e4_what_is_good_in_a_file_that_was_put_aside_is_taken_and_the_rest_stays() {
     let artifact = Artifact::new(4 * CHUNK as usize - 100);
@@ -254,7 +256,7 @@ fn h8_e4_what_is_good_in_a_file_that_was_put_aside_is_taken_and_the_rest_stays()
         fs::write(folder.join(PART), &bytes).unwrap();
         let (part, resumed) = artifact.open(real(folder)).unwrap();
         assert!(resumed.put_aside.is_some() && resumed.have.is_empty());
-        // A chunk that came from a peer meanwhile stays the peer's.
+        // A chunk that a peer sent meanwhile stays credited to that peer.
         artifact.keep(&part, 3).unwrap();
         let found = part.rescan(artifact.tree.chunk_hashes().to_vec()).unwrap();
         assert_eq!(found, if torn { vec![0] } else { vec![0, 2] });
@@ -292,7 +294,7 @@ fn h8_no_name_that_a_user_may_have_taken_is_written_over_on_the_way_to_ours() {
     );
 }
 
-/// A repair is of the user's own file: it is changed where it is, and never before some of it was found to be good.
+/// A repair changes the user's own file in place, and only after some of its chunks were found good.
 #[test]
 fn h8_a_repair_goes_on_with_the_file_that_it_was_given() {
     let artifact = Artifact::new(3 * CHUNK as usize);
@@ -315,8 +317,8 @@ fn repair(artifact: &Artifact, folder: &Path, condition: RepairIf) -> (Part<Real
     Part::open_in_place(real(folder), STEM, artifact.spec, OPENER, condition).unwrap()
 }
 
-/// Another file of the user's may have a chunk in common with the artifact; that it is told and recorded nowhere is what keeps
-/// the next run, of a fetch or a repair, from taking it for a partial file.
+/// An unrelated file of the user may have a chunk in common with the artifact. The store neither announces nor
+/// records such a chunk, so that the next fetch or repair does not take the file for a partial file.
 #[test]
 fn h8_a_file_that_has_little_in_common_with_the_artifact_is_not_repaired_unless_its_user_says_so() {
     let size = CHUNK as usize;
@@ -342,14 +344,14 @@ fn h8_a_file_that_has_little_in_common_with_the_artifact_is_not_repaired_unless_
         (other(&[2], 6 * size), likeness(1, 5, 6, 0)),
         (other(&[2, 3], 6 * size), likeness(2, 4, 6, 0)),
         (other(&[2, 3, 4], 6 * size), None),
-        // The rest of it is holes: they speak neither for it nor against it, and one chunk would be lost.
+        // The rest is holes, which count neither for the file nor against it; one chunk would be lost.
         (hollow, likeness(1, 1, 6, 0)),
         (holes, None),
         (cut, likeness(1, 1, 6, 0)),
         (artifact.bytes[..2 * size].to_vec(), None),
         // An archive that begins with the artifact.
         (other(&all, 13 * size), likeness(6, 7, 13, 7 * u64::from(CHUNK))),
-        // No chunk is wrong, and somebody appended a byte; zeros are nobody's.
+        // No chunk is wrong, and one byte is appended; appended zeros do not count.
         (other(&all, 6 * size + 1), likeness(6, 1, 7, 1)),
         (zeros_behind, None),
     ];
@@ -367,7 +369,7 @@ fn h8_a_file_that_has_little_in_common_with_the_artifact_is_not_repaired_unless_
         assert!(matches!(rescanned, Err(StoreError::Unlike { likeness: found, .. }) if found == likeness));
         assert!(part.have().is_empty());
         drop(part);
-        // As after a kill: what is there is still nobody's partial file.
+        // As after a kill: the file is still taken for no partial file.
         assert!(repair(&artifact, folder, RepairIf::MostIsGood).0.rescan(leaves.clone()).is_err());
         let (part, resumed) = artifact.open(real(folder)).unwrap();
         assert_eq!(resumed.put_aside.as_deref(), Some(folder.join(FOUND).as_path()));
@@ -376,7 +378,7 @@ fn h8_a_file_that_has_little_in_common_with_the_artifact_is_not_repaired_unless_
         fs::rename(folder.join(FOUND), folder.join(PART)).unwrap();
         let (part, _) = repair(&artifact, folder, RepairIf::AnyIsGood);
         assert_eq!(part.rescan(leaves.clone()).unwrap().len() as u64, likeness.good);
-        // Once a peer's chunk is in it, it is a repair that goes on.
+        // Once it holds a chunk from a peer, the next run resumes the repair.
         let Some(missing) = (0..6).find(|&index| !part.has(index)) else { continue };
         artifact.keep(&part, missing).unwrap();
         drop(part);
@@ -386,7 +388,7 @@ fn h8_a_file_that_has_little_in_common_with_the_artifact_is_not_repaired_unless_
     }
 }
 
-/// The artifact has holes too: that a file has the same is no evidence.
+/// Chunks of zeros in the artifact: equal zeros in a file are no evidence.
 #[test]
 fn h8_chunks_of_zeros_alone_are_no_evidence_of_what_a_file_is() {
     let size = CHUNK as usize;

@@ -1,4 +1,4 @@
-//! The record between runs: damage, other owners, loss, and what is found again without it.
+//! The record between runs: damage, other owners, loss, and the rescan that finds chunks without it.
 
 use minimodel_swarm::store::{
     Blame, ChunkSource as _, Disk as _, DiskFile as _, MAX_BLAMES, MemDisk, Open, Published, SourceError,
@@ -176,7 +176,7 @@ fn e18_a_published_file_without_receipt_is_resumed_with_its_history() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// Whatever is done to the record, what the part then claims to have is really there.
+    /// However the record is changed, every chunk that the part then claims to have is really there.
     #[test]
     fn e3_no_change_of_the_record_makes_a_chunk_believed(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),

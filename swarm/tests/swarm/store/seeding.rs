@@ -1,4 +1,4 @@
-//! A complete file that is served, and what happens to it meanwhile.
+//! A complete file that is served, and changes to it meanwhile.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -21,7 +21,7 @@ fn seed(artifact: &Artifact, path: &Path) -> FileSource {
         .unwrap()
 }
 
-/// Times that are certainly others, however coarse the clock of the file system is.
+/// Sets a modification time that certainly differs, however coarse the clock of the file system is.
 fn touch(path: &Path) {
     let file = File::options().write(true).open(path).unwrap();
     file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(5)).unwrap();
@@ -83,7 +83,7 @@ fn e14_changed_bytes_end_the_share_and_are_never_handed_out() {
     bytes[16_384 + 7] ^= 1;
     fs::write(&path, &bytes).unwrap();
     touch(&path);
-    // A chunk that is as it was may still go out; the changed one may not, and then no other either.
+    // An unchanged chunk may still be served; the changed chunk may not, and after it no other chunk either.
     assert_eq!(source.chunk(0).unwrap().bytes, artifact.chunk(0));
     for index in [1, 0, 2] {
         let error = source.chunk(index).unwrap_err();
@@ -118,7 +118,7 @@ fn e14_an_unread_file_is_hashed_before_it_is_handed_out_for_the_first_time() {
         let (layout, tree) = (artifact.spec.layout, Arc::new(artifact.tree.clone()));
         FileSource::unread(SourceFile::open(&path).unwrap(), layout, tree).unwrap()
     };
-    // In the first word of bits, in the last, and the last chunk of all.
+    // Chunks in the first, a middle and the last word of the bitmap, and the last chunk.
     for changed in [0, 64, 129, 130] {
         let source = unread(changed);
         for index in (0..131).rev().filter(|index| *index != changed) {

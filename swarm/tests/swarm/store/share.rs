@@ -25,7 +25,7 @@ fn shared(artifact: &Artifact, disk: &MemDisk, is_unread: bool) -> Result<FileSo
     begin(file, artifact.spec.layout, Arc::new(artifact.tree.clone()))
 }
 
-/// Asks for every chunk: what is handed out is right, and everything else is an error of our own disk.
+/// Reads every chunk: it is right, or the error is one of the seeder's own disk. Returns the number of failures.
 fn failures_of(artifact: &Artifact, source: &dyn ChunkSource, case: &str) -> u32 {
     let mut failures = 0;
     for index in 0..artifact.spec.layout.count() {
@@ -72,7 +72,7 @@ fn e15_short_reads_and_interruptions_are_completed_on_the_seeding_side() {
     let disk = disk_with(&artifact);
     disk.limit_read(Some(1_000));
     let source = shared(&artifact, &disk, true).unwrap();
-    // Between the two looks at the file that surround each read, every second read is interrupted.
+    // Every second read between the two checks of the file that surround each chunk is interrupted (EINTR).
     let reads = disk.calls() + 1..disk.calls() + 17;
     reads.step_by(2).for_each(|number| disk.fail_call(number, 4));
     assert_eq!(source.chunk(0).unwrap().bytes, artifact.chunk(0));
@@ -87,7 +87,7 @@ fn e14_bits_that_rot_under_a_share_are_found_before_an_unread_or_suspected_chunk
             let disk = disk_with(&artifact);
             let source = shared(&artifact, &disk, is_unread).unwrap();
             if !is_unread {
-                // No time changed: only a peer's complaint can tell.
+                // No file time changed: only a peer's complaint can reveal the rot.
                 source.suspect();
             }
             assert!(disk.rot(NAME, artifact.spec.layout.offset(index) + 8, 0x10));
@@ -106,7 +106,7 @@ fn e14_a_share_that_is_cut_or_written_over_in_the_middle_of_serving_ends_named()
     let source = shared(&artifact, &disk, false).unwrap();
     source.chunk(0).unwrap();
     writer.write_all_at(&[9; 5], 16_384).unwrap();
-    // Other times: suspicious from here on, and what is as it was still goes out.
+    // The file times changed: the source is suspicious from here on, and an unchanged chunk is still served.
     source.chunk(2).unwrap();
     assert!(matches!(source.chunk(1), Err(SourceError::Changed { what: Change::Content { index: 1 }, .. })));
 

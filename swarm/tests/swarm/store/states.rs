@@ -17,15 +17,15 @@ use super::{ANNA, Artifact, OPENER, STEM};
 
 /// All subsets are taken of at most this many pieces.
 const ALL_OF: usize = 13;
-/// Of more, this many by chance.
+/// Number of random subsets of more pieces.
 const SOME: u64 = 4_000;
 
-/// What had been promised before a call.
+/// What the store had acknowledged before a call.
 #[derive(Clone, Default)]
 struct Promised {
     kept: Vec<u32>,
     synced: Vec<u32>,
-    /// The final name, and after it everything.
+    /// The file has its final name.
     is_published: bool,
     is_closed: bool,
 }
@@ -62,14 +62,14 @@ fn import(
     Ok(())
 }
 
-/// A crashed disk, and what its process had been promised to find.
+/// A crashed disk, and the chunks that its process had been promised to find.
 struct State {
     disk: MemDisk,
     at_least: Vec<u32>,
     case: String,
 }
 
-/// What the next process can see of a disk.
+/// Hash of what the next process can see of a disk.
 fn looks(disk: &MemDisk) -> u64 {
     let mut hasher = DefaultHasher::new();
     for name in disk.names() {
@@ -130,7 +130,7 @@ fn each_state(artifact: &Artifact, reopens: bool, visit: &mut dyn FnMut(State)) 
 
 #[test]
 fn e1_e2_e18_every_crash_state_of_the_update_protocol_is_recovered() {
-    // Two whole chunks and one that is no whole block.
+    // Two full chunks, and a last chunk that is no whole number of blocks.
     let artifact = Arc::new(Artifact::new(2 * 16_384 + 777));
     let (send, states) = std::sync::mpsc::sync_channel::<State>(256);
     let states = Arc::new(Mutex::new(states));
@@ -146,13 +146,13 @@ fn e1_e2_e18_every_crash_state_of_the_update_protocol_is_recovered() {
             })
         })
         .collect();
-    // With the last worker the channel ends, so that a failure ends the test.
+    // The channel closes with the last worker, so that a failure ends the test.
     drop(states);
     let (mut seen, mut tried) = (BTreeSet::new(), 0_u64);
     for reopens in [false, true] {
         each_state(&artifact, reopens, &mut |state| {
             tried += 1;
-            // The same bytes with a greater promise are another state.
+            // Equal bytes with more acknowledged chunks are another state.
             if seen.insert((looks(&state.disk), state.at_least.len())) {
                 send.send(state).expect("see the message above");
             }
@@ -164,7 +164,8 @@ fn e1_e2_e18_every_crash_state_of_the_update_protocol_is_recovered() {
     assert!(seen.len() >= 20_000, "only {} crash states", seen.len());
 }
 
-/// Imports until nothing fails any more, as a user does who runs the same command again; how many runs it took.
+/// Repeats the import until nothing fails any more, as a user does who runs the same command again; returns the
+/// number of runs.
 fn import_again_and_again(artifact: &Artifact, disk: &MemDisk, case: &str) -> u32 {
     for run in 1..=6 {
         let done = || -> Result<bool, StoreError> {
@@ -215,7 +216,7 @@ fn e5_e6_e15_every_error_at_every_call_until_a_run_has_no_failure() {
                     "{case}"
                 );
                 runs += 1;
-                // The failure lay behind the end of the run: every call has had its turn.
+                // The run ended before the failing call: every call has had its turn.
                 if number >= disk.calls() {
                     break;
                 }
