@@ -1,8 +1,9 @@
-//! `docs/faults.md` held against the tests of the whole tree: all rows of the catalogue are there, each names at least
-//! one test, and a row names a test exactly when the test's name begins with the row's id.
+//! Comparison of `docs/faults.md` with the tests of the whole tree: all rows of the catalogue are there, each names
+//! at
+//! least one test, and a row names a test exactly when the test's name begins with the row's id.
 //!
 //! A test shows a row by its name: ids first, each with its underscore, then words (`e6_e18_a_receipt_without_room`).
-//! Names also begin with invariants (`i4_`); what is no row is passed over. The tests column is written, not typed:
+//! Names also begin with invariants (`i4_`); prefixes that are no row id are ignored. The tests column is generated:
 //!
 //! ```sh
 //! MINIMODEL_UPDATE_DOCS=1 cargo test -p minimodel-cli --test cli catalogue
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 const SECTIONS: [(char, u32); 8] =
     [('A', 12), ('B', 22), ('C', 8), ('D', 15), ('E', 18), ('F', 7), ('G', 6), ('H', 12)];
 
-/// Stands in the tests column of a row that nothing shows.
+/// Tests column of a row that no test shows.
 const NONE: &str = "—";
 
 /// Test names by row id.
@@ -50,14 +51,14 @@ fn all_ids() -> Vec<String> {
     ids.map(|(section, row)| format!("{section}{row}")).collect()
 }
 
-/// The name in a line that begins a function.
+/// Name of the function that begins in this line, if one does.
 fn function(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ")?;
     let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
     Some(&rest[..end])
 }
 
-/// The tests that are run without being asked for by name, in `proptest!` blocks too.
+/// Tests of a source that run by default, in `proptest!` blocks too: those without `#[ignore]`.
 fn tests_in(source: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let (mut is_test, mut is_ignored) = (false, false);
@@ -75,7 +76,7 @@ fn tests_in(source: &str) -> Vec<&str> {
     found
 }
 
-/// The ids that a name begins with, as the page spells them: a letter and a number each.
+/// Row ids at the beginning of a test name, as the page spells them: a letter and a number each.
 fn ids_of(name: &str) -> Vec<String> {
     let is_id = |word: &str| {
         let number = word.strip_prefix(|c: char| c.is_ascii_lowercase());
@@ -84,7 +85,7 @@ fn ids_of(name: &str) -> Vec<String> {
     name.split('_').take_while(|word| is_id(word)).map(str::to_uppercase).collect()
 }
 
-/// What the tests with these names show.
+/// The row ids shown by tests with these names.
 fn shown_by<'a>(names: impl IntoIterator<Item = &'a str>) -> Shown {
     let rows: BTreeSet<String> = all_ids().into_iter().collect();
     let mut shown = Shown::new();
@@ -110,7 +111,7 @@ fn column(id: &str, shown: &Shown) -> String {
     if column.is_empty() { NONE.to_owned() } else { column }
 }
 
-/// The page with its tests column as it must be.
+/// The page with its tests column as generated.
 fn written(page: &str, shown: &Shown) -> String {
     let lines = page.lines().map(|line| match row(line) {
         Some([id, fault, expected, _, kind]) => {
@@ -121,7 +122,7 @@ fn written(page: &str, shown: &Shown) -> String {
     lines.collect()
 }
 
-/// What is wrong with the page, a line each.
+/// Faults of the page, a line each.
 fn faults(page: &str, shown: &Shown) -> Vec<String> {
     let rows: Vec<[&str; 5]> = page.lines().filter_map(row).collect();
     let ids: Vec<&str> = rows.iter().map(|cells| cells[0]).collect();
@@ -181,7 +182,7 @@ fn the_check_of_the_page_can_fail() {
     for page in bad {
         assert!(!faults(&page, &shown).is_empty(), "{page}");
     }
-    // A test more that the page does not name, and a row that nothing shows any more.
+    // A test that the page does not name, and a row that no test shows any more.
     let more = shown_by(names.iter().map(String::as_str).chain(["i4_c1_b1_too"]));
     assert_eq!(faults(&good, &more).len(), 2);
     let less = shown_by(names.iter().map(String::as_str).filter(|name| *name != "g6_holds"));

@@ -1,5 +1,5 @@
-//! The record of a full check: when `seed` believes it, and above all when not. Whether a file was read is asked of the
-//! `checked` event, and where it matters of the bytes themselves.
+//! The record of a full check: when `seed` trusts it, and above all when not. The `checked` event says whether the
+//! file was read; where it matters, the test counts the bytes that the process read.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
@@ -15,7 +15,7 @@ use crate::process::{Running, event};
 
 const SEED: [&str; 3] = ["--json", "a.minimodel", "a.slm"];
 
-/// Past the two seconds within which a change could carry the times of an earlier one.
+/// Waits past the two seconds within which a change could leave the same file times as an earlier change.
 fn settle() {
     std::thread::sleep(Duration::from_millis(2_100));
 }
@@ -38,7 +38,7 @@ fn recorded() -> Home {
 
 const NONE: &str = "there is no record of an earlier check";
 
-/// Seeds until the offer is there, and gives the `checked` event.
+/// Seeds until the offer is printed, stops, and returns the `checked` event.
 #[track_caller]
 fn checked(home: &Home, arguments: &[&str]) -> Value {
     let seeder = Running::seed(home, arguments);
@@ -74,7 +74,7 @@ fn records(home: &Home) -> Vec<PathBuf> {
     entries.into_iter().map(|entry| entry.unwrap().path()).collect()
 }
 
-/// Bytes that the process has read so far, as the system counts them.
+/// Bytes that the process has read so far, as the kernel counts them.
 fn bytes_read(process: &Running) -> u64 {
     let io = fs::read_to_string(format!("/proc/{}/io", process.pid())).unwrap();
     io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
@@ -90,12 +90,13 @@ fn a_file_that_was_checked_and_has_not_changed_is_not_read_again() {
     seeder.wait_until_said("not read again (--recheck reads it)");
     let read = bytes_read(&seeder);
     let offer = seeder.offer();
-    // It is served all the same.
+    // The unread file is served.
     let line = ["fetch", "a.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
     home.run(line).exits(0);
     assert_eq!(home.read("out/sample-model-1.0.0.slm"), artifact());
     seeder.stop().exits(0);
-    // Manifest, record, libraries' own files; not the model on top, which a check reads whole.
+    // Without `--recheck` the seeder reads the manifest, the record and the libraries' files; with it also the whole
+    // model.
     let whole = Running::seed(&home, ["a.minimodel", "a.slm", "--recheck"]);
     let read_whole = bytes_read(&whole);
     whole.stop().exits(0);
@@ -119,7 +120,7 @@ fn every_full_check_that_passes_is_recorded() {
     fs::remove_dir_all(home.own("state/checked")).unwrap();
     home.say("write-import-receipt a.minimodel a.slm a.receipt").exits(0);
     is_not_read(&home);
-    // Another manifest of the same file has a record of its own, from its making.
+    // Another manifest of the same file has its own record, from its creation.
     let create = "manifest create a.slm -o b.minimodel --model-id b --model-version 1 --publisher-id me \
                   --license-route /l --model-card-route /c";
     home.say(create).exits(0);
@@ -162,7 +163,7 @@ fn a_change_in_place_is_found_though_the_modification_time_was_put_back() {
     let now = file.metadata().unwrap();
     assert_eq!((now.len(), now.mtime_nsec(), now.ino()), (before.len(), before.mtime_nsec(), before.ino()));
     refused(&home);
-    // The right bytes again are another change, and not one that the old record could know of.
+    // Writing the right bytes again is another change, which the old record does not cover.
     file.write_all_at(&[artifact()[last as usize]], last).unwrap();
     file.set_modified(before.modified().unwrap()).unwrap();
     is_read_because(&home, "its change time is another than at its last check");
@@ -177,8 +178,8 @@ fn a_file_that_was_touched_grown_or_replaced_is_read() {
     };
     touch(1_000_000_000);
     is_read_because(&home, "its modification time is another");
-    // Another file under the name, with the times of the first: the record of the first is not found. That one is held
-    // open, so that no later file can be given its inode.
+    // Another file under the name, with the times of the first: the record of the first is not found. The first file
+    // is held open, so that no later file can get its inode.
     let _first = fs::File::open(home.path("a.slm")).unwrap();
     let wrong = slm_vec(&Shape::about(45_000, Quantization::Q4_0).unwrap(), 8);
     home.write("b.slm", &wrong);
@@ -190,7 +191,7 @@ fn a_file_that_was_touched_grown_or_replaced_is_read() {
     home.write("b.slm", artifact());
     fs::rename(home.path("b.slm"), home.path("a.slm")).unwrap();
     is_read_because(&home, NONE);
-    // Longer, and refused for it.
+    // A longer file, which is refused.
     home.write("a.slm", [artifact(), vec![0; 64]].concat());
     refused(&home);
 }
@@ -199,7 +200,7 @@ fn a_file_that_was_touched_grown_or_replaced_is_read() {
 fn a_file_that_changed_just_before_its_check_is_not_believed_to_stay() {
     let home = Home::with_artifact();
     let file = OpenOptions::new().write(true).open(home.path("a.slm")).unwrap();
-    // A modification time can be set back, the change time cannot.
+    // A user can set the modification time back, but not the change time.
     for _ in 0..50 {
         let changed = Instant::now();
         file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
@@ -208,7 +209,7 @@ fn a_file_that_changed_just_before_its_check_is_not_believed_to_stay() {
             let why = "is not recorded: it had changed just before it was read";
             assert!(ran.stderr.contains(why), "{}", ran.stderr);
             assert!(records(&home).is_empty());
-            // Nor is one that will only have changed.
+            // A modification time in the future is not recorded either.
             settle();
             file.set_modified(SystemTime::now() + Duration::from_secs(3_600)).unwrap();
             settle();
@@ -216,7 +217,7 @@ fn a_file_that_changed_just_before_its_check_is_not_believed_to_stay() {
             assert!(records(&home).is_empty());
             return;
         }
-        // A machine so slow that the file had settled: that check may be recorded.
+        // A machine so slow that the file had settled: its check may be recorded.
         let _ = fs::remove_dir_all(home.own("state/checked"));
     }
     panic!("no check ended within two seconds of the change");
@@ -254,7 +255,7 @@ fn a_damaged_record_costs_a_check_and_is_replaced() {
     assert_eq!(records(&home).len(), 1);
 }
 
-/// Changes a record and makes its checksum right again, as anyone can who may write to the folder.
+/// Changes a record and makes its checksum right again, as any process can that may write to the folder.
 fn forge(home: &Home, change: impl FnOnce(&mut Vec<u8>)) {
     let record = records(home).remove(0);
     let mut bytes = fs::read(&record).unwrap();
@@ -274,7 +275,7 @@ fn a_record_with_other_chunk_hashes_checks_or_manifest_is_not_believed() {
         (|bytes| bytes[12] ^= 0x40, "another version of the checks"),
         (
             |bytes| {
-                // One chunk fewer, and said so.
+                // One chunk fewer, with a count that agrees.
                 bytes[120] -= 1;
                 bytes.truncate(bytes.len() - 32);
             },
@@ -291,7 +292,7 @@ fn a_record_with_other_chunk_hashes_checks_or_manifest_is_not_believed() {
 
 #[test]
 fn e14_bytes_that_changed_without_a_trace_are_never_sent() {
-    // As a failing disk would do it: the record is given the times of the file after the change.
+    // As on a failing disk: the record gets the times that the file has after the change.
     let home = recorded();
     let file = OpenOptions::new().write(true).open(home.path("a.slm")).unwrap();
     let at = 20_000;
@@ -309,10 +310,10 @@ fn e14_bytes_that_changed_without_a_trace_are_never_sent() {
     let seeded = seeder.end().exits(4);
     assert!(seeded.stderr.contains("source changed, stopped sharing"), "{}", seeded.stderr);
     assert_eq!(event(&seeded.stdout, "checked")["read"], false);
-    // The fetcher saw no wrong chunk and blames nobody.
+    // The fetcher saw no wrong chunk and blames no peer.
     let fetched = fetch.end().exits(7);
     assert!(!fetched.stdout.contains("peer-banned"), "{}", fetched.stdout);
-    // The record does not vouch for the file a second time.
+    // The record is gone, so it does not vouch for the file a second time.
     assert!(records(&home).is_empty());
     refused(&home);
 }
@@ -328,14 +329,14 @@ fn a_fetched_file_is_not_read_again_before_it_is_seeded() {
     let fetched = ["--json", "a.minimodel", "out/sample-model-1.0.0.slm"];
     let found = checked(&home, &fetched);
     assert_eq!((&found["read"], &found["by"]), (&false.into(), &"fetch".into()), "{found}");
-    // The second fetch reads what is there, as it always did.
+    // A second fetch reads the file that is there.
     let again = Running::seed(&home, ["a.minimodel", "a.slm"]);
     let offer = again.offer();
     let line = ["-v", "fetch", "a.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
     let ran = home.run(line).exits(0);
     assert!(ran.stderr.contains("already here, and every check passed"), "{}", ran.stderr);
     again.stop().exits(0);
-    // Touched, it is read.
+    // After a change of its times the file is read.
     let file = OpenOptions::new().write(true).open(home.path("out/sample-model-1.0.0.slm")).unwrap();
     file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     assert_eq!(checked(&home, &fetched)["read"], true);
@@ -354,7 +355,7 @@ fn a_folder_that_takes_no_record_is_no_failure() {
     let ran = home.say("-v verify-artifact a.minimodel a.slm").exits(0);
     assert!(ran.stderr.contains("is not recorded"), "{}", ran.stderr);
     assert_eq!(fs::read(home.own("state/checked")).unwrap(), b"in the way");
-    // Nor a folder that may not be written to, where permissions bind this user at all.
+    // Nor does a folder without write permission, where permissions bind this user at all.
     fs::remove_file(home.own("state/checked")).unwrap();
     fs::create_dir(home.own("state/checked")).unwrap();
     fs::set_permissions(home.own("state/checked"), fs::Permissions::from_mode(0o500)).unwrap();

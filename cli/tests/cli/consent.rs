@@ -1,5 +1,4 @@
-//! `consent`: what is granted, for whom and for how long, asked for and taken back, and a log that tells when it was
-//! touched.
+//! `consent`: granting for a model, peer or time, asking, revoking, and a log that shows when it was changed.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -98,7 +97,7 @@ fn a_grant_is_listed_shown_and_taken_back_with_its_bounds() {
     home.say("consent revoke --all").exits(0);
     let ran = home.say("consent list").exits(0);
     assert!(ran.stdout.is_empty() && ran.stderr.contains("3 ended"), "{}", ran.stderr);
-    // What was granted and taken back stays in the log, and the log holds.
+    // Ended grants stay in the log, and the log is valid.
     let told = home.say("consent log").exits(0).stdout;
     assert_eq!(told.lines().count(), 6, "{told}");
     assert!(
@@ -172,7 +171,7 @@ fn a_damaged_log_grants_nothing_is_told_with_its_line_and_stays_as_it_is() {
         assert_eq!(log(&home), damaged);
     }
     assert_eq!(home.names(), ["a.minimodel", "a.slm"]);
-    // As the hint says: both away, and it begins anew.
+    // As the hint says: with both files removed and `consent restore`, the log begins anew.
     fs::remove_file(home.own(LOG)).unwrap();
     fs::remove_file(home.own("state/consent.head")).unwrap();
     home.say("consent list").exits(10);
@@ -181,7 +180,7 @@ fn a_damaged_log_grants_nothing_is_told_with_its_line_and_stays_as_it_is() {
     home.say("consent grant serve --consent serve").exits(0);
 }
 
-/// Answers each question on a terminal; gives what was shown and the exit code.
+/// Answers each question on a terminal; returns what was shown and the exit code.
 fn answer(home: &Home, line: &str, words: &[&str]) -> (String, i32) {
     let (mut person, process) = terminal();
     let mut command = home.command(line.split(' '));
@@ -199,7 +198,7 @@ fn answer(home: &Home, line: &str, words: &[&str]) -> (String, i32) {
     (shown, running.fate().status.code().unwrap())
 }
 
-/// Copies of the log and its head, as a backup has them, with each further copy of what keeps them from being believed.
+/// Older copies of the log and its head, as from a backup, also with older copies of the files that would reveal them.
 #[test]
 fn h9_an_older_log_revives_no_grant_and_is_taken_only_when_its_user_says_so() {
     let home = Home::new();
@@ -210,7 +209,7 @@ fn h9_an_older_log_revives_no_grant_and_is_taken_only_when_its_user_says_so() {
     home.say("consent revoke 1").exits(0);
     home.say("consent list --all").exits(0);
     let now = files.map(|name| fs::read(home.own(name)).unwrap());
-    // The older log with either of its witnesses as old, or gone.
+    // The older log, alone or with an older `consent.seen` or an older database.
     for also in [&[][..], &[2], &[3]] {
         for (at, name) in files.iter().enumerate() {
             let is_older = at < 2 || also.contains(&at);
@@ -235,7 +234,7 @@ fn h9_an_older_log_revives_no_grant_and_is_taken_only_when_its_user_says_so() {
     assert_eq!(home.say("consent list").exits(0).stdout, "", "no grant of before permits anything");
     assert!(home.say("consent log").exits(0).stdout.contains("restore  all grants ended"));
     assert_eq!(home.say("consent restore --json").exits(0).object()["given_up"], 0);
-    // A log that is begun anew is one that was moved away, and says so too.
+    // A log that is begun anew counts as one that was moved away, and is reported too.
     for name in &files[..2] {
         fs::remove_file(home.own(name)).unwrap();
     }
@@ -275,7 +274,7 @@ fn i5_on_a_terminal_each_action_is_asked_for_in_plain_words_and_only_yes_agrees(
     assert!(shown.contains(&peer) && shown.contains(&"ab".repeat(32)), "{shown}");
 }
 
-/// A key of small order needs no secret, so that who is let in by it is anyone.
+/// A key of small order needs no secret: any peer could use it.
 #[test]
 fn h5_no_allow_list_and_no_grant_takes_a_key_of_small_order_or_in_a_second_spelling() {
     let home = Home::with_artifact();

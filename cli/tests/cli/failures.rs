@@ -1,11 +1,11 @@
-//! Every failure names the object and the next step, on stderr in blocks and under `--json` as an object.
+//! Every failure names the object and the next step, on stderr in blocks and under `--json` in an object.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
 use crate::home::Home;
 
-/// A home in which many things can go wrong.
+/// A home with files that make verbs fail.
 fn trouble() -> Home {
     let home = Home::with_artifact();
     home.write("text", "hello\n");
@@ -24,7 +24,7 @@ fn trouble() -> Home {
     home
 }
 
-/// Command line, exit code, and a word that the error block must hold: the object.
+/// Command line, exit code, and the object that the error block must name.
 const CASES: [(&str, i32, &str); 38] = [
     ("frobnicate", 2, "frobnicate"),
     ("verify-manifest", 2, "MANIFEST"),
@@ -79,7 +79,7 @@ fn every_failure_names_the_object_and_the_next_step() {
         if code != 2 {
             assert!(block("cause: ").is_some_and(|cause| !cause.is_empty()), "{line}: {}", ran.stderr);
         }
-        // What is on stdout is a report, where the verb answers with one.
+        // Only a report may be on stdout, of a verb that answers with a report.
         assert!(ran.stdout.is_empty() || ran.stdout.contains("not ok: "), "{line}: {}", ran.stdout);
         assert_eq!(home.names(), before, "{line}");
     }
@@ -104,7 +104,7 @@ fn under_json_a_failure_is_one_object() {
 fn a_file_that_may_not_be_read_is_exit_13() {
     use std::os::unix::fs::PermissionsExt as _;
     if rustix::process::geteuid().is_root() {
-        // Nothing is forbidden to root.
+        // No permission binds root.
         return;
     }
     let home = Home::with_artifact();

@@ -1,7 +1,7 @@
-//! Cargo.lock held against the version floors: below each lies a published fault that would reach us. And the rules of
-//! the sources that such faults taught: strict signatures, one file for the old codec, no early data, no unsafe code.
+//! Version floors of Cargo.lock: below each lies a published fault that would reach this program. Also rules of the
+//! sources that such faults taught: strict signatures, one file for the old codec, no early data, no unsafe code.
 //!
-//! An advisory database cannot be reached from every machine; these floors can be kept on all of them.
+//! An advisory database cannot be reached from every machine; these floors can be checked on all of them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,10 +17,10 @@ const WORKSPACE: &str = include_str!("../../../Cargo.toml");
 /// The one file with a call that the compiler cannot check, and why it is there (G-16).
 const UNSAFE_FILE: &str = "verifier/src/sha/pair.rs";
 
-/// What the binary is made of; the programs that attack it in tests may do what they like.
+/// Sources of the binary; the programs that attack it in tests are exempt.
 const PRODUCT: [&str; 5] = ["wire/src/", "verifier/src/", "swarm/src/", "companion/src/", "cli/src/"];
 
-/// Package, least version, and why. `docs/dependencies.md` speaks of the packages themselves.
+/// Package, least version, and the reason. `docs/dependencies.md` describes the packages themselves.
 const FLOORS: [(&str, &str, &str); 8] = [
     ("quinn-proto", "0.11.15", "RUSTSEC-2023-0063, 2024-0373, 2026-0037, 2026-0185"),
     ("quinn", "0.11.0", "the series of quinn-proto 0.11"),
@@ -32,21 +32,21 @@ const FLOORS: [(&str, &str, &str); 8] = [
     ("bincode", "2.0.1", "RUSTSEC-2025-0141"),
 ];
 
-/// One series only: quinn because its settings are reviewed for it, bincode because it is no longer maintained and
-/// one version of it was reviewed.
+/// Packages pinned to one series: quinn because its settings are reviewed for it, bincode because it is no longer
+/// maintained and one version of it was reviewed.
 const PINS: [(&str, &str); 2] = [("quinn", "0.11."), ("bincode", "2.0.1")];
 
-/// Bytes move over QUIC between peers, under one TLS stack; HTTP is spoken at loopback alone, without TLS
-/// (companion/tests/api/boundary.rs).
+/// Packages that must be absent. Bytes move over QUIC between peers, under one TLS stack; HTTP is spoken at loopback
+/// alone, without TLS (companion/tests/api/boundary.rs).
 const ABSENT: [&str; 7] =
     ["reqwest", "hyper-tls", "hyper-rustls", "curl", "native-tls", "openssl", "openssl-sys"];
 
-/// In the lock file for systems that `[graph]` of `deny.toml` does not name, so that more versions than one are no matter.
+/// Packages for systems that `[graph]` of `deny.toml` does not name, so that several versions of them do not matter.
 const ELSEWHERE: [&str; 2] = ["r-efi", "windows-sys"];
 
 type Version = (u64, u64, u64);
 
-/// Name to all versions of it.
+/// All versions of each package, by name.
 fn packages(lock: &str) -> BTreeMap<&str, Vec<&str>> {
     let mut packages: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for package in lock.split("[[package]]").skip(1) {
@@ -59,7 +59,7 @@ fn packages(lock: &str) -> BTreeMap<&str, Vec<&str>> {
     packages
 }
 
-/// A pre-release counts as what it precedes minus nothing: it is below its release, so it is not taken.
+/// Parses a version. A pre-release is below its release, so it fails the test.
 fn version(text: &str) -> Version {
     let numbers = text.split('+').next().unwrap_or(text);
     assert!(!numbers.contains('-'), "a pre-release is no floor and passes none: {text}");
@@ -71,7 +71,7 @@ fn version(text: &str) -> Version {
     }
 }
 
-/// Every broken floor and pin, in words.
+/// Every broken floor and pin, a line each.
 fn faults(lock: &str) -> Vec<String> {
     let packages = packages(lock);
     let mut faults = Vec::new();
@@ -102,7 +102,7 @@ fn unwanted(lock: &str) -> Vec<&str> {
     ABSENT.into_iter().filter(|name| packages.contains_key(name)).collect()
 }
 
-/// The rules of `cargo deny`, as far as a lock file can be held against them: licences and targets cannot.
+/// The rules of `cargo deny`, as far as a lock file can be checked against them: licences and targets cannot.
 const DENY: &str = include_str!("../../../deny.toml");
 
 /// The entries of a list of `deny.toml`: `crate = "NAME"` or `"NAME:VERSION"`, or bare strings.
@@ -120,7 +120,7 @@ fn denied_by<'a>(rules: &'a str, list: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// Whether `found` is of the series that stands behind the colon: `0.2`, `>=3`, or any.
+/// Whether the version `found` is of the series after the colon: `0.2`, `>=3`, or any.
 fn is_of(found: &str, series: Option<&str>) -> bool {
     match series {
         None => true,
@@ -131,7 +131,7 @@ fn is_of(found: &str, series: Option<&str>) -> bool {
     }
 }
 
-/// What in the lock file `deny.toml` forbids, and what it says that is no longer so.
+/// Packages in the lock file that `deny.toml` forbids, and entries of `deny.toml` that are out of date.
 fn denials(rules: &str, lock: &str) -> Vec<String> {
     let packages = packages(lock);
     let named = |entry: &str| match entry.split_once(':') {
@@ -183,7 +183,7 @@ fn h11_what_deny_toml_forbids_is_not_in_the_lock_file() {
     let denied = denied_by(DENY, "deny");
     let missing: Vec<_> = ABSENT.into_iter().filter(|name| !denied.contains(name)).collect();
     assert_eq!(missing, Vec::<&str>::new(), "what must be absent is denied too");
-    // The test finds what it looks for.
+    // The check detects each of these faults.
     for (rules, word) in [
         (DENY.replace("\"curl\"", "\"hyper\""), "hyper is denied"),
         (DENY.replace("bincode:>=3", "bincode:>=2"), "bincode:>=2 is denied"),
@@ -274,7 +274,7 @@ fn files_that(is_meant: impl Fn(&str) -> bool) -> Vec<String> {
     names
 }
 
-/// Those of them that the binary is made of.
+/// Files of the binary whose text `is_meant`.
 fn product_that(is_meant: impl Fn(&str) -> bool) -> Vec<String> {
     let mut names = files_that(is_meant);
     names.retain(|name| PRODUCT.iter().any(|part| name.starts_with(part)));
@@ -287,7 +287,7 @@ fn a7_release_builds_check_arithmetic() {
     assert!(!WORKSPACE.contains("overflow-checks = false"), "some package is left out");
 }
 
-/// What both sides of a handshake are set to stands in `swarm/src/driver/tls.rs`.
+/// `swarm/src/driver/tls.rs` holds the settings of both sides of a handshake.
 #[test]
 fn a10_no_source_asks_for_early_data() {
     assert_eq!(product_that(|text| text.contains("into_0rtt")), Vec::<String>::new());
@@ -311,7 +311,7 @@ fn no_file_but_one_may_hold_unsafe_code() {
     }
 }
 
-/// It is no longer maintained (RUSTSEC-2025-0141): one file uses it, with a limit, so that it can be replaced.
+/// bincode is no longer maintained (RUSTSEC-2025-0141): one file uses it, with a limit, so that it can be replaced.
 #[test]
 fn the_unmaintained_codec_is_used_in_one_file() {
     let path = ["bincode", ""].join("::");

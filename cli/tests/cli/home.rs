@@ -11,28 +11,29 @@ use serde_json::Value;
 /// The binary under test.
 pub(crate) const MINIMODEL: &str = env!("CARGO_BIN_EXE_minimodel");
 
-/// Copies the program to where another account may run it. A process of its own writes the copy: children that other
-/// tests start inherit this one's descriptors until they have begun, and no file runs that any process may write to.
+/// Copies the program to a place where another account may run it. `cp` writes the copy: children that other tests
+/// start inherit this process's descriptors until they exec, and Linux runs no file that a process has open for
+/// writing.
 #[track_caller]
 pub(crate) fn copy_the_program(to: &Path) {
     let copied = Command::new("cp").arg(MINIMODEL).arg(to).status().unwrap();
     assert!(copied.success(), "{}: {copied}", to.display());
 }
 
-/// See the module.
+/// A temporary folder with a working directory and a `MINIMODEL_HOME`.
 pub(crate) struct Home {
     folder: tempfile::TempDir,
 }
 
 impl Home {
-    /// An empty one.
+    /// A home with an empty working directory.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("work")).unwrap();
         Self { folder }
     }
 
-    /// One that holds `a.slm` and its manifest `a.minimodel`.
+    /// A home that holds `a.slm` and its manifest `a.minimodel`.
     pub(crate) fn with_artifact() -> Self {
         let home = Self::new();
         let artifact = artifact();
@@ -41,7 +42,8 @@ impl Home {
         home
     }
 
-    /// The command, its stdin closed, and nothing of our own environment that could change what it does.
+    /// The command with stdin closed, and without any variable of the test's environment that could change what it
+    /// does.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(MINIMODEL);
         command.args(arguments).current_dir(self.path("")).stdin(Stdio::null());
@@ -49,12 +51,12 @@ impl Home {
         command
     }
 
-    /// Runs it to its end.
+    /// Runs the command to its end.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
         Ran::of(self.command(arguments).output().unwrap())
     }
 
-    /// Runs words that hold no spaces.
+    /// Runs a command line, split at spaces.
     pub(crate) fn say(&self, line: &str) -> Ran {
         self.run(line.split(' '))
     }
@@ -94,7 +96,7 @@ pub(crate) fn artifact() -> Vec<u8> {
     slm_vec(&Shape::about(45_000, Quantization::Q4_0).unwrap(), 7)
 }
 
-/// What a run left.
+/// Exit code and output of a run.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -103,7 +105,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// What the output of a process was.
+    /// The result of a finished process.
     pub(crate) fn of(output: Output) -> Self {
         Self {
             code: output.status.code().unwrap(),
@@ -136,7 +138,8 @@ impl Ran {
         check.unwrap_or_else(|| panic!("no {name} in {object}"))["outcome"].as_str().unwrap().to_owned()
     }
 
-    /// Asserts that neither stream can steer a terminal or a reader. U+FFFD stands for bytes that were no text.
+    /// Asserts that neither stream can control a terminal or mislead a reader. U+FFFD stands for bytes that were no
+    /// text.
     #[track_caller]
     pub(crate) fn is_harmless(&self) {
         for stream in [&self.stdout, &self.stderr] {

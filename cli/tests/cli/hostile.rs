@@ -1,4 +1,4 @@
-//! Text from outside prints harmless wherever it comes from.
+//! Text from outside is printed escaped, wherever it comes from.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;

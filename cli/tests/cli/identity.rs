@@ -65,7 +65,7 @@ fn c6_a_key_file_that_is_no_file_is_exit_13() {
     fs::create_dir_all(&path).unwrap();
     home.say("id show").exits(13);
     fs::remove_dir(&path).unwrap();
-    // A link that leads nowhere must not be filled through.
+    // The program must not create the target of a dangling link.
     symlink(home.own("elsewhere"), &path).unwrap();
     home.say("id show").exits(13);
     assert!(!home.own("elsewhere").exists());

@@ -1,4 +1,4 @@
-//! Processes that run beside a test: what they say is collected, and none outlives the test.
+//! Processes that run beside a test: their output is collected, and none outlives the test.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -19,18 +19,18 @@ use serde_json::Value;
 
 use crate::home::{Home, Ran};
 
-/// Far longer than anything here takes; a test that waits so long has failed.
+/// Far longer than any step takes; a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// `--listen` for a seeder at a loopback address of its own. When it has left, no seeder of another test gets its port and
-/// answers a fetcher that still dials it.
+/// `--listen` for a seeder at a loopback address of its own: when that seeder has ended, no seeder of another test
+/// gets its port and answers a fetcher that still dials it.
 pub(crate) fn own_host() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     format!("127.{}.{}.{}:0", 64 + process % 128, count / 250 % 250, 1 + count % 250)
 }
 
-/// What a stream has said so far. NUL marks its end.
+/// Output of a stream so far. NUL marks its end.
 #[derive(Clone, Default)]
 struct Said(Arc<(Mutex<String>, Condvar)>);
 
@@ -53,7 +53,7 @@ impl Said {
         self.0.0.lock().unwrap()
     }
 
-    /// Waits until `find` finds something in it.
+    /// Waits until `find` returns a value for the text.
     #[track_caller]
     fn wait_for<T>(&self, what: &str, mut find: impl FnMut(&str) -> Option<T>) -> T {
         let until = Instant::now() + PATIENCE;
@@ -68,14 +68,14 @@ impl Said {
         }
     }
 
-    /// All of it, once the stream has ended.
+    /// The whole text, once the stream has ended.
     #[track_caller]
     fn whole(&self) -> String {
         self.wait_for("end", |text| text.strip_suffix('\0').map(str::to_owned))
     }
 }
 
-/// A port of its own that nothing listens at.
+/// An address with a free port at which no process listens.
 pub(crate) fn own_port() -> SocketAddr {
     let socket = UdpSocket::bind(own_host()).unwrap();
     let address = socket.local_addr().unwrap();
@@ -83,15 +83,15 @@ pub(crate) fn own_port() -> SocketAddr {
     address
 }
 
-/// Gives a port up, and returns when it is free.
+/// Closes a socket, and returns when its port is free.
 pub(crate) fn release(socket: UdpSocket) {
     let address = socket.local_addr().unwrap();
     drop(socket);
     take(address);
 }
 
-/// Listens at a port that was just given up. A child of another thread holds a copy of the socket between its fork and its exec,
-/// so it may take a moment longer.
+/// Binds a port that was just released. A child of another thread holds a copy of the socket between its fork and its
+/// exec, so the port may stay in use for a moment.
 #[track_caller]
 pub(crate) fn take(address: SocketAddr) -> UdpSocket {
     let until = Instant::now() + PATIENCE;
@@ -104,7 +104,7 @@ pub(crate) fn take(address: SocketAddr) -> UdpSocket {
     }
 }
 
-/// A process that runs; it is killed when this goes.
+/// A running process, killed on drop.
 pub(crate) struct Running {
     child: Child,
     stdout: Said,
@@ -117,7 +117,7 @@ impl Running {
         Self::start_on(command, None, None)
     }
 
-    /// The same, with streams of one's own; what goes there is not collected.
+    /// Starts a command with the given streams in place of collected ones.
     pub(crate) fn start_on(command: &mut Command, stdout: Option<Stdio>, stderr: Option<Stdio>) -> Self {
         command.stdout(stdout.unwrap_or_else(Stdio::piped)).stderr(stderr.unwrap_or_else(Stdio::piped));
         let mut child = command.spawn().unwrap();
@@ -133,7 +133,8 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
-    /// A seeder at its [own host](own_host), unless `--listen` says otherwise: `seed MANIFEST FILE` and more.
+    /// A seeder at its [own host](own_host), unless `--listen` says otherwise: `seed MANIFEST FILE` and more
+    /// arguments.
     #[track_caller]
     pub(crate) fn seed<S: AsRef<OsStr>>(home: &Home, arguments: impl IntoIterator<Item = S>) -> Self {
         let mut command = home.command(["seed", "--consent", "serve"]);
@@ -143,7 +144,7 @@ impl Running {
         running
     }
 
-    /// The offer that it printed: the first line of stdout, or under `--json` the event.
+    /// The offer that the seeder printed: the first line of stdout, or the event under `--json`.
     #[track_caller]
     pub(crate) fn offer(&self) -> String {
         self.stdout.wait_for("offer", |text| {
@@ -155,19 +156,19 @@ impl Running {
         })
     }
 
-    /// The first line of stdout: the answer of a verb that goes on.
+    /// The first line of stdout: the answer of a verb that keeps running.
     #[track_caller]
     pub(crate) fn answer(&self) -> String {
         self.stdout.wait_for("answer", first_line)
     }
 
-    /// Where it listens.
+    /// The address at which the seeder listens.
     #[track_caller]
     pub(crate) fn address(&self) -> SocketAddr {
         self.offer().parse::<SignedOffer>().unwrap().offer().addresses[0]
     }
 
-    /// The id in its offer.
+    /// The peer id in the seeder's offer.
     #[track_caller]
     pub(crate) fn peer(&self) -> String {
         self.offer().parse::<SignedOffer>().unwrap().offer().peer.to_string()
@@ -178,13 +179,13 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits until stderr has said `words`.
+    /// Waits until stderr contains `words`.
     #[track_caller]
     pub(crate) fn wait_until_said(&self, words: &str) {
         self.stderr.wait_for(words, |text| text.contains(words).then_some(()));
     }
 
-    /// Waits until `find` finds something in what stdout has said.
+    /// Waits until `find` returns a value for the text of stdout.
     #[track_caller]
     pub(crate) fn wait_for_stdout<T>(&self, what: &str, find: impl FnMut(&str) -> Option<T>) -> T {
         self.stdout.wait_for(what, find)
@@ -196,22 +197,22 @@ impl Running {
         self.wait_for_stdout(name, |text| events(text, name).next())
     }
 
-    /// Sends a signal to this very child.
+    /// Sends a signal to this child.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Whether stdout has said `words` by now.
+    /// Whether stdout contains `words` by now.
     pub(crate) fn has_said(&self, words: &str) -> bool {
         self.stdout.text().contains(words)
     }
 
-    /// Whether it has ended by now.
+    /// Whether the process has ended by now.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Waits for its end, whatever it is.
+    /// Waits for the end of the process, by an exit or a signal.
     #[track_caller]
     pub(crate) fn fate(mut self) -> Fate {
         let status = self.await_end(PATIENCE);
@@ -230,13 +231,13 @@ impl Running {
         }
     }
 
-    /// Waits for its own end.
+    /// Waits for the process to exit.
     #[track_caller]
     pub(crate) fn end(self) -> Ran {
         self.end_within(PATIENCE)
     }
 
-    /// Waits for its own end, which must come within `patience`.
+    /// Waits for the process to exit, which must happen within `patience`.
     #[track_caller]
     pub(crate) fn end_within(mut self, patience: Duration) -> Ran {
         let status = self.await_end(patience);
@@ -245,17 +246,17 @@ impl Running {
         Ran { code, stdout, stderr }
     }
 
-    /// Asks it to stop, as Ctrl-C does, and waits.
+    /// Sends SIGINT, as Ctrl-C does, and waits for the exit.
     #[track_caller]
     pub(crate) fn stop(self) -> Ran {
         self.signal(Signal::INT);
         self.end()
     }
 
-    /// SIGKILL: no handler runs, nothing is flushed. Gives what it had said; it is gone when this returns.
+    /// Sends SIGKILL: no handler runs, nothing is flushed. Returns stdout; the process is gone by then.
     #[track_caller]
     pub(crate) fn kill(mut self) -> String {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.child.kill();
         self.await_end(PATIENCE);
         self.stdout.whole()
@@ -264,13 +265,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// How a process ended, of itself or not.
+/// End of a process, by an exit or a signal.
 #[derive(Debug)]
 pub(crate) struct Fate {
     pub(crate) status: ExitStatus,
@@ -285,7 +286,7 @@ impl Fate {
     }
 }
 
-/// A terminal: the side that a person sits at, and the one for a process.
+/// A pseudo terminal: the side of the user, and the side of a process.
 pub(crate) fn terminal() -> (File, OwnedFd) {
     let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&person).unwrap();
@@ -295,14 +296,14 @@ pub(crate) fn terminal() -> (File, OwnedFd) {
     (File::from(person), process)
 }
 
-/// A pipe that nobody reads, filled to its last byte.
+/// A pipe without a reading process, filled to its last byte.
 pub(crate) fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, writer) = std::io::pipe().unwrap();
     fill(&writer);
     (reader, writer)
 }
 
-/// Writes until there is no room for another byte.
+/// Writes until no further byte fits.
 pub(crate) fn fill(stream: impl AsFd) {
     fcntl_setfl(&stream, OFlags::NONBLOCK).unwrap();
     for piece in [&[b'.'; 4096][..], b"."] {
@@ -311,7 +312,7 @@ pub(crate) fn fill(stream: impl AsFd) {
     fcntl_setfl(&stream, OFlags::empty()).unwrap();
 }
 
-/// What came into such a pipe after that, once no one can write to it any more.
+/// What was written to such a pipe afterwards, once it has no writer any more.
 pub(crate) fn drained(mut reader: PipeReader) -> String {
     let mut all = String::new();
     reader.read_to_string(&mut all).unwrap();
@@ -338,11 +339,11 @@ pub(crate) fn event(stream: &str, name: &str) -> Value {
     first
 }
 
-/// What each question ends with.
+/// End of each question.
 const PROMPT: &str = "Type yes to agree: ";
 
-/// A verb at a terminal that is answered one word a question. Gives all that was shown until the last answer, and the
-/// process.
+/// Runs a verb at a terminal and answers one word a question. Returns all that was shown until the last answer, and
+/// the process.
 pub(crate) fn answer(home: &Home, line: &[&str], words: &[&str]) -> (String, Running) {
     let (mut person, process) = terminal();
     let mut command = home.command(line);
@@ -357,12 +358,12 @@ pub(crate) fn answer(home: &Home, line: &[&str], words: &[&str]) -> (String, Run
         }
         person.write_all(format!("{word}\n").as_bytes()).unwrap();
     }
-    // What is shown from now on must not fill the terminal.
+    // Drains the terminal, so that later output does not fill it.
     std::thread::spawn(move || while person.read(&mut piece).is_ok_and(|count| count > 0) {});
     (shown, running)
 }
 
-/// The same; gives what was asked, each by its last line, and the process.
+/// Runs a verb as `answer` does; returns the last line of each question, and the process.
 pub(crate) fn ask(home: &Home, line: &[&str], words: &[&str]) -> (Vec<String>, Running) {
     let (shown, running) = answer(home, line, words);
     let asked = shown.match_indices(PROMPT).map(|(at, _)| shown[..at].lines().last().unwrap().to_owned());

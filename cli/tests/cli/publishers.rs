@@ -1,4 +1,4 @@
-//! Known publishers at the real program: the first key, another key, no key, pins, and who is asked what.
+//! Known publishers in the real program: the first key, another key, no key, pins, and the questions to the user.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,13 +10,13 @@ use serde_json::Value;
 use crate::home::{Home, Ran, artifact};
 use crate::process::{Running, answer, event, events};
 
-/// Whose manifests these are.
+/// Publisher id of these manifests.
 pub(crate) const LAB: &str = "sample-publisher";
 
-/// Writes `NAME.minimodel`, of the same publisher and for the same file, signed by key `n` if there is one.
+/// Writes `NAME.minimodel`, of the same publisher and file, signed by key `n` if given.
 pub(crate) fn write_manifest(home: &Home, name: &str, n: Option<u8>) {
     let options = ManifestOptions {
-        // Each is a swarm of its own, whoever signed it.
+        // Each manifest is a swarm of its own, by whatever key it is signed.
         created_utc: format!("2026-06-01T12:00:{:02}Z", n.unwrap_or(0)),
         signing_key: n.map(|n| SigningKey::from_bytes(&[n; 32])),
         ..ManifestOptions::default()
@@ -40,7 +40,7 @@ pub(crate) fn stage() -> Home {
     home
 }
 
-/// The same, where the publisher is known by key 1.
+/// Such a home in which the publisher is known by key 1.
 pub(crate) fn stage_that_knows() -> Home {
     let home = stage();
     home.say("write-import-receipt one.minimodel a.slm first.receipt").exits(0);
@@ -48,7 +48,7 @@ pub(crate) fn stage_that_knows() -> Home {
     home
 }
 
-/// The keys that are known, in the order in which they came.
+/// The known keys, in the order in which they were learned.
 #[track_caller]
 pub(crate) fn known(home: &Home) -> Vec<String> {
     let listed = home.say("--json publisher list").exits(0).stdout;
@@ -56,7 +56,7 @@ pub(crate) fn known(home: &Home) -> Vec<String> {
     keys.map(|key| key["key"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The blocks of a refusal name all of these, and what happened not.
+/// Asserts that a refusal has all its blocks and contains these words.
 #[track_caller]
 fn names(ran: &Ran, words: &[&str]) {
     for block in ["error: ", "cause: ", "hint: "] {
@@ -67,7 +67,7 @@ fn names(ran: &Ran, words: &[&str]) {
     }
 }
 
-/// Every verb that a manifest of a publisher is given to, and its words.
+/// Every verb that takes a publisher's manifest, with its arguments.
 fn verbs(name: &str) -> [Vec<String>; 8] {
     let manifest = format!("{name}.minimodel");
     [
@@ -102,7 +102,7 @@ fn h10_the_first_key_is_shown_as_new_and_kept_when_its_user_imports() {
     let receipt = String::from_utf8(bob.read("models/sample-model-1.0.0.slm.receipt")).unwrap();
     assert!(receipt.contains(&format!("detail={}, first seen now", key(1))), "{receipt}");
 
-    // From now on it is known, and since when.
+    // From now on the key is known, with the date of its first use.
     let listed = bob.say("publisher list").exits(0).stdout;
     assert!(listed.starts_with(&format!("{LAB}  {}  since 20", key(1))), "{listed}");
     let again = bob.run(line.iter().chain(&["--json", "--consent", "fetch,import"])).exits(0);
@@ -146,7 +146,7 @@ fn h10_a_script_that_meets_another_key_or_none_exits_6_and_both_keys_and_the_fla
         home.names()
     );
     assert_eq!(home.say("--json library list").exits(0).stdout, "");
-    // The known key goes on as ever, and another publisher is nobody's business.
+    // The known key still passes.
     home.say("verify-artifact one.minimodel a.slm").exits(0);
 }
 
@@ -172,7 +172,7 @@ fn h10_the_flag_accepts_a_key_for_good_and_a_missing_signature_for_once() {
     let shown = home.say(&format!("publisher show {LAB}")).exits(0).stdout;
     assert!(shown.contains("accepted") && shown.contains("import"), "{shown}");
 
-    // One key is forgotten, then all of it.
+    // One key is forgotten, then the whole publisher.
     home.run(["publisher", "forget", LAB, &key(2)]).exits(0);
     home.say("verify-manifest two.minimodel").exits(6);
     home.say(&format!("publisher forget {LAB}")).exits(0);
@@ -206,7 +206,7 @@ fn h10_a_pin_is_overridden_by_no_flag_and_moved_by_another_pin() {
     for name in ["one", "two"] {
         home.say(&format!("verify-manifest {name}.minimodel")).exits(0);
     }
-    // Of two keys it is not guessed which is meant; a publisher that no manifest can name is not pinned.
+    // With two known keys a pin must name one; a publisher id that no manifest can have is not pinned.
     home.say(&format!("publisher pin {LAB}")).exits(2);
     home.run(["publisher", "pin", "Sample-Publisher", &key(1)]).exits(2);
     home.run(["publisher", "pin", LAB, "ed25519:00"]).exits(2);
@@ -217,7 +217,7 @@ fn h10_a_key_that_is_demanded_must_have_signed_whatever_is_known() {
     let home = stage();
     for name in ["one", "two", "none"] {
         for (at, words) in verbs(name).into_iter().enumerate() {
-            // The right key lets what only checks pass.
+            // With the right key, verbs that only check succeed.
             if name == "one" {
                 if at < 2 {
                     home.run(words.iter().map(String::as_str).chain(["--publisher-key", &key(1)])).exits(0);
@@ -233,7 +233,7 @@ fn h10_a_key_that_is_demanded_must_have_signed_whatever_is_known() {
     home.run(["verify-manifest", "one.minimodel", "--publisher-key", "unsigned"]).exits(2);
 }
 
-/// A verb at a terminal, answered one word a question; what was asked, and how it ended.
+/// Runs a verb at a terminal with one answer a question; returns what was shown and the exit code.
 pub(crate) fn at_terminal(home: &Home, line: &[&str], words: &[&str]) -> (String, i32) {
     let (shown, running) = answer(home, line, words);
     (shown, running.fate().status.code().unwrap())
@@ -254,7 +254,7 @@ fn h10_on_a_terminal_another_key_is_a_question_of_its_own_and_only_yes_accepts_i
             assert!(shown.as_ref().is_none_or(|key| asked.contains(key)), "{asked}");
             assert!(!asked.contains("Fetch these bytes"), "{asked}");
         }
-        // Accepted, but then refused: nothing is kept.
+        // The key is accepted, then the fetch is refused: nothing is kept.
         assert_eq!(at_terminal(&bob, &line, &["yes", "no"]).1, 5);
         assert_eq!(at_terminal(&bob, &line, &["yes", "yes", "no"]).1, 5);
         assert_eq!(known(&bob), [key(1)]);
@@ -263,7 +263,7 @@ fn h10_on_a_terminal_another_key_is_a_question_of_its_own_and_only_yes_accepts_i
         seeder.stop();
     }
     assert_eq!(known(&bob), [key(1), key(2)]);
-    // A pin asks nothing.
+    // With a pinned key there is no question.
     bob.run(["publisher", "pin", LAB, &key(1)]).exits(0);
     let line = ["fetch", "two.minimodel", "--listen", "127.0.0.1:0", "-o", "pinned"];
     assert_eq!(at_terminal(&bob, &line, &[]).1, 6);
@@ -301,7 +301,7 @@ fn h10_a_damaged_record_is_named_and_is_never_taken_for_an_empty_one() {
         }
         home.say("publisher list").exits(10);
         home.run(["publisher", "pin", LAB, &key(2)]).exits(10);
-        // What only shows goes on, and says that it cannot tell.
+        // Verbs that only show go on, and say that the key cannot be judged.
         let shown = home.say("inspect one.minimodel").exits(0);
         assert!(shown.stderr.contains("damaged") && shown.stdout.contains("cannot be told"), "{shown:?}");
         assert_eq!(std::fs::read(&path).unwrap(), bytes);
@@ -329,7 +329,7 @@ fn in_an_hour() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 3_600
 }
 
-/// A request for a manifest of ours, by an offer that nobody answers.
+/// A request for one of these manifests, with an offer that no peer answers.
 fn request(home: &Home, name: &str) -> String {
     let manifest = home.read(format!("{name}.minimodel"));
     let manifest = minimodel_verifier::Manifest::parse(&manifest).unwrap();
@@ -350,7 +350,7 @@ fn request(home: &Home, name: &str) -> String {
     .to_string()
 }
 
-/// Whether a command that only reads warns of the key, and tells how it stands.
+/// Asserts that a command that only reads succeeds, and warns of the key with `words`.
 #[track_caller]
 fn warns(home: &Home, line: &str, words: &str) -> Ran {
     let ran = home.say(line).exits(0);
@@ -378,7 +378,7 @@ fn h10_the_library_takes_in_and_activates_nothing_under_another_key_unless_its_u
     home.say("library activate 1").exits(0);
     home.run(["publisher", "forget", LAB, &key(2)]).exits(0);
 
-    // What was taken in under what is not known any more, by its number.
+    // Entries imported under keys that are no longer known, by number.
     for (id, words, standing, shown) in
         [(2, key(2), "changed", key(2)), (3, key(1), "signature-missing", "unsigned".to_owned())]
     {
@@ -413,7 +413,7 @@ fn h10_the_library_takes_in_and_activates_nothing_under_another_key_unless_its_u
     let back = warns(&home, "--json library rollback sample-model", &key(2));
     assert_eq!(event(&back.stdout, "activated")["entry"]["publisher"]["standing"], "changed");
 
-    // A pin is overridden by no flag, and a record that cannot be read is never taken for an empty one.
+    // No flag overrides a pin, and an unreadable record never counts as an empty one.
     home.run(["publisher", "pin", LAB, &key(1)]).exits(0);
     accept("library activate 2", &key(2)).exits(6);
     accept("library verify 2", &key(2)).exits(6);

@@ -1,4 +1,4 @@
-//! stdout is the answer, stderr is for people; pipes, signals, flags and variables.
+//! stdout carries the answer, stderr is for people; pipes, signals, flags and variables.
 
 use std::fs::{self, File};
 use std::io::Read as _;

@@ -206,7 +206,7 @@ fn a_sample_is_valid_deterministic_and_never_written_over_a_file() {
 fn d13_every_bad_artifact_is_exit_4_under_inspect() {
     let home = Home::new();
     for bad in bad_slm() {
-        // Without its magic a file is not known to be one at all.
+        // Without its magic number a file is not even recognized as an `.slm` file.
         let code = if bad.bytes.starts_with(b"SLM1") { 4 } else { 10 };
         home.write("bad.slm", &bad.bytes);
         let ran = home.say("inspect bad.slm");

@@ -1,4 +1,4 @@
-//! Who may ask for a manifest, where only an offer is known.
+//! Requests for a manifest where only an offer is known: which consents and schedules permit them.
 
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::house::House;
 use super::told::ask;
 use crate::process::{Running, events, own_port, release, take};
 
-/// Ends the listening of a share and hears in its place who comes. Gives its number as well.
+/// Pauses a share and binds its port, to hear who dials it. Returns the socket and the number of the share.
 fn hear(alice: &House, offer: &str) -> (UdpSocket, u64) {
     let address = offer.parse::<SignedOffer>().unwrap().offer().addresses[0];
     let share = only(alice);
@@ -23,7 +23,7 @@ fn hear(alice: &House, offer: &str) -> (UdpSocket, u64) {
 
 fn share_again(alice: &House, share: u64) {
     alice.home.say(&format!("transfer start {share}")).exits(0);
-    // Its offer is known from before.
+    // The offer is known from before, so the test waits for the state.
     alice.transfer_when(share, "shared", |share| share["state"] == "running");
 }
 
@@ -39,7 +39,7 @@ fn what_was_agreed_to_with_one_fetch_asks_for_no_manifest_for_another_and_a_gran
     bob.transfer_when(first, "paused", |fetch| fetch["state"] == "paused");
     let ear = take(address);
     ear.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-    // The last words of the one that was paused.
+    // Discards the last datagrams of the paused fetch.
     while ear.recv(&mut [0; 2_000]).is_ok() {}
 
     let words = ["fetch", "--offer", &offer, "--out", "other"];
@@ -49,7 +49,7 @@ fn what_was_agreed_to_with_one_fetch_asks_for_no_manifest_for_another_and_a_gran
     assert_eq!(only(&bob), first);
     release(ear);
     alice.home.say(&format!("transfer start {share}")).exits(0);
-    // Its offer is known from before.
+    // The offer is known from before, so the test waits for the state.
     alice.transfer_when(share, "shared", |share| share["state"] == "running");
 
     let grant = |action: &str| {
@@ -99,7 +99,7 @@ fn a_manifest_is_asked_for_from_the_address_that_was_named_and_ctrl_c_keeps_the_
 
     release(ear);
     share_again(&alice, share);
-    // What asks for the manifest leaves the port to what fetches.
+    // The manifest request leaves the port free for the fetch.
     let path = bob.home.run(line).exits(0).stdout;
     assert!(std::fs::read(path.trim()).unwrap() == alice.home.read("a.slm"));
     assert_eq!(only(&bob), kept);
@@ -146,7 +146,7 @@ fn a_grant_that_is_used_up_asks_for_no_manifest_and_its_user_is_asked_instead() 
     let is_spent = |fetch: &serde_json::Value| fetch["state"] == "waiting" && fetch["cause"] == "quota";
     let spent = bob.transfer_when(first, "spent", is_spent);
     assert_eq!(spent["question"]["needs"], serde_json::json!(["fetch", "import"]));
-    // Elsewhere, and where the companion knows the manifest already.
+    // In another folder, and where the companion knows the manifest already.
     for out in ["other", "models"] {
         let refused = bob.home.run(["fetch", "--offer", &offer, "--out", out]).exits(5);
         assert!(refused.stderr.contains("nothing was dialed"), "{}", refused.stderr);

@@ -1,4 +1,5 @@
-//! Shares whose port or file is gone for a while: what runs unattended waits for them, and whoever looks on is told at once.
+//! Shares whose port or file is gone for a while: unattended shares wait for it, and a user who follows one gets the
+//! error at once.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -15,7 +16,8 @@ fn grants(house: &House) -> String {
     house.home.say("--json consent list --all").exits(0).stdout
 }
 
-/// The share waits for this cause, with the code and a piece of the text of its problem, and everybody is told.
+/// Asserts that the share waits for this cause, with the code and part of the text of its problem, and that every
+/// interface shows it.
 #[track_caller]
 fn waits(house: &House, cause: &str, code: u64, error: &str) -> u64 {
     let share = only(house);
@@ -60,7 +62,7 @@ fn a_share_whose_port_is_taken_waits_for_it_unattended_and_fails_for_whoever_beg
     let taken = take(address);
     alice.start();
     let share = waits(&alice, "address", 13, &at);
-    // Who looks on need not wait to see it, and disturbs nothing.
+    // A user who follows the share gets the error without waiting, and disturbs nothing.
     let seen = alice.home.run(line).exits(13);
     assert!(seen.stderr.contains(&at) && seen.stderr.contains("tries again by itself"), "{}", seen.stderr);
     let left = alice.home.run(&detached).exits(0);

@@ -1,5 +1,5 @@
-//! Why nothing moves: what its user did, or did not do, is told in the same word by everybody. What others cause is in
-//! `injected`.
+//! Causes of a standstill that the user made, by doing something or not: every interface names them by the same word.
+//! Causes that others make are in `injected`.
 
 use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::told::{ask, is_told};
 use crate::home::Home;
 use crate::process::Running;
 
-/// A share's number; homes here have one.
+/// Number of the only transfer of a home.
 pub(super) fn only(house: &House) -> u64 {
     let transfers = house.transfers();
     assert_eq!(transfers.len(), 1, "{transfers:?}");
@@ -25,7 +25,7 @@ pub(super) fn with_model(bytes: u64) -> Home {
     home
 }
 
-/// Fetches from an offer into `models`; the manifest comes along, so that nobody need be there for it.
+/// Fetches from an offer into `models`; the manifest comes along, so that no peer need be there for it.
 #[track_caller]
 pub(super) fn fetch(house: &House, publisher: &House, offer: &str, more: &[&str]) -> u64 {
     house.home.write("a.minimodel", publisher.home.read("a.minimodel"));
@@ -101,14 +101,14 @@ fn a_quota_of_a_grant_stops_a_fetch_where_less_than_a_chunk_is_left() {
         bob.home.run(words.iter().chain(more)).exits(0);
     };
     grant("import", &[]);
-    // A chunk and a part of one, which is none.
+    // Room for one chunk and part of another, which does not count.
     grant("fetch", &["--quota", "20KiB"]);
     let fetching = fetch(&bob, &alice, &offer, &[]);
     is_told(&bob, fetching, "quota");
     let held = bob.transfer(fetching);
     assert_eq!((&held["state"], &held["have_bytes"]), (&"waiting".into(), &16_384.into()));
 
-    // To the last byte of it.
+    // A quota that the fetch uses up to its last byte.
     bob.home.say("consent revoke --all").exits(0);
     is_told(&bob, fetching, "consent-missing");
     grant("import", &[]);
@@ -142,7 +142,7 @@ fn before_anything_can_move_there_is_a_cause_too() {
     let add = |house: &House, path: &str, body: &Value| -> Value {
         serde_json::from_str(&ask(house, "POST", path, &body.to_string())).unwrap()
     };
-    // Answered before its work can begin.
+    // The answer comes before the share's work can begin.
     let body = json!({"manifest": manifest, "path": alice.home.path("a.slm"), "consent": agreed(&["serve"])});
     let share = add(&alice, "/v1/shares", &body);
     assert_eq!((&share["state"], &share["cause"]), (&"preparing".into(), &"checking".into()));
@@ -171,7 +171,7 @@ fn a_consent_that_was_never_given_has_ended_or_was_taken_back_is_missing() {
     assert_eq!(alice.transfer(share)["state"], "asking");
     is_told(&alice, share, "consent-missing");
 
-    // For four seconds, of which starting takes some.
+    // A grant for four seconds, some of which the start takes.
     let words = "consent grant serve --model ./a.minimodel --for 4s --consent serve";
     alice.home.say(words).exits(0);
     let shared = alice.transfer_when(share, "shared", |share| share["offer"].is_string());
@@ -194,7 +194,7 @@ fn whoever_waits_for_a_slot_of_a_busy_share_is_choked() {
     let first = fetch(&carol, &alice, &offer, &AGREED);
     carol.transfer_when(first, "served", |fetch| fetch["received_bytes"].as_u64() > Some(0));
     let second = fetch(&bob, &alice, &offer, &AGREED);
-    // Its turn comes now and then; `injected` has one whose turn never comes.
+    // The fetch gets its turn now and then; in `injected` the peer never unchokes.
     let choked = bob.transfer_when(second, "choked", |fetch| fetch["cause"] == "choked");
     assert_eq!(choked["peers"][0]["choking_us"], true);
 }
@@ -215,7 +215,7 @@ fn a_followed_fetch_says_what_only_a_companion_waits_for() {
     says("schedule");
     bob.home.say("limits schedule clear").exits(0);
     bob.home.say("consent revoke --all").exits(0);
-    // Whoever waits for it cannot expect that to pass.
+    // A missing consent does not pass by itself, so the following command ends.
     let ended = following.end().exits(5);
     assert!(ended.stdout.contains("a consent that it needs"), "{}", ended.stdout);
     is_told(&bob, only(&bob), "consent-missing");

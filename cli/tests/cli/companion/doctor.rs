@@ -1,4 +1,4 @@
-//! What the doctor finds in a home of a companion, and what it says to do.
+//! Findings of `doctor` in the home of a companion, and its hints.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -34,7 +34,7 @@ impl Findings {
         Self { code: ran.code, all }
     }
 
-    /// Asserts that one of this name and outcome says these words, and hints at those.
+    /// Asserts that a finding of this name and outcome contains `words` in its detail and `hint` in its hint.
     #[track_caller]
     fn has(&self, name: &str, outcome: &str, words: &str, hint: &str) {
         let fits = |finding: &&Value| {
@@ -87,7 +87,7 @@ fn a_port_that_another_program_took_is_told_with_how_to_see_which() {
     let id = only(&alice);
     alice.home.say(&format!("transfer pause {id}")).exits(0);
     alice.until("it gave its port back", || {
-        // Never does it take its own port for another program's.
+        // The doctor never takes the companion's own port for another program's.
         let findings = Findings::of(&alice.home);
         assert_eq!(findings.code, 0, "{:#?}", findings.all);
         findings
@@ -102,7 +102,7 @@ fn a_port_that_another_program_took_is_told_with_how_to_see_which() {
     let said = format!("UDP {address} of transfer {id} is taken by another program");
     findings.has("ports", "fail", &said, &format!("sport = :{}", address.port()));
 
-    // Started all the same, it waits for it, and says so.
+    // The share, started all the same, waits for its port and says so.
     alice.home.say(&format!("transfer start {id}")).exits(0);
     alice.transfer_when(id, "waiting", |share| share["state"] == "waiting");
     Findings::of(&alice.home).has(&format!("transfer {id}"), "warn", "its UDP address", "transfer start");
@@ -124,7 +124,7 @@ fn folders_and_secrets_that_others_may_read_are_told_with_the_command_that_mends
     findings.has("identity", "fail", "act as this user", "chmod 600");
     chmod(&alice.home, "data/identity.key", 0o600);
 
-    // Whoever could read the token could speak for its user, so nobody speaks with the companion until that is mended.
+    // A process that can read the token can act as the user, so no verb talks to the companion until that is mended.
     for (name, mode, mend) in
         [("state/companion/token", 0o644, "chmod 600"), ("state/companion", 0o755, "chmod 700")]
     {
@@ -143,7 +143,7 @@ fn a_clock_that_was_set_back_is_told_from_the_times_that_were_written_down() {
     let mut alice = House::with_artifact();
     alice.share(&[]);
     assert_eq!(alice.stop().code, 0);
-    // What a clock that was a day ahead would have left.
+    // A grant as a clock that was a day ahead would have left it.
     let mut book = ConsentBook::open(&alice.home.own("state"), &alice.home.own("data")).unwrap();
     let consent = Consent {
         actions: vec![Action::Import],
@@ -200,7 +200,7 @@ fn h9_an_older_log_ends_what_runs_and_comes_to_nothing_before_and_after_a_restar
         }
     };
     put_back(&alice);
-    // Its memory knows better, whatever became of the rest.
+    // The running companion knows the newer log, even without `consent.seen`.
     fs::remove_file(alice.home.own("data/consent.seen")).unwrap();
     let findings = Findings::of(&alice.home);
     findings.has("consent log", "fail", "", "consent log --verify");
@@ -208,10 +208,10 @@ fn h9_an_older_log_ends_what_runs_and_comes_to_nothing_before_and_after_a_restar
     assert_eq!(alice.transfer(id)["offer"], Value::Null);
     let running = alice.home.say("consent restore").exits(11);
     assert!(running.stderr.contains("companion stop"), "{}", running.stderr);
-    // So does its database.
+    // After the stop, its files still reveal the older log.
     assert_eq!(alice.stop().code, 0);
     alice.home.say("consent log --verify").exits(10);
-    // It left word of what it knew, and without that its database does.
+    // The companion wrote `consent.seen` again; without that file its database knows the newer log.
     fs::remove_file(alice.home.own("data/consent.seen")).unwrap();
     alice.home.say("consent log --verify").exits(10);
     alice.start();

@@ -1,4 +1,5 @@
-//! A token or a folder of the companion that others can get at: what the hint says is done, step by step, and each step works.
+//! A token or a folder of the companion that other accounts can read or change: the test runs each command of the
+//! hint, and each works.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -46,7 +47,7 @@ impl Shell {
     }
 }
 
-/// Whatever a test ends with, its companion does not outlive it.
+/// Ends the companion, whatever the test ends with.
 impl Drop for Shell {
     fn drop(&mut self) {
         for (name, mode) in [("", 0o700), ("token", 0o600)] {
@@ -59,7 +60,7 @@ impl Drop for Shell {
     }
 }
 
-/// The commands of a hint, in their order.
+/// Commands in a hint, in order.
 fn steps(ran: &Ran) -> Vec<String> {
     let (_, hint) = ran.stderr.split_once("\nhint: ").unwrap_or_else(|| panic!("no hint: {}", ran.stderr));
     let joined = hint.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -94,7 +95,7 @@ fn h11_the_hint_of_a_folder_or_token_that_others_can_get_at_works_step_by_step_w
     }
 }
 
-/// A token that is damaged leaves no verb that a companion believes; its process can be told to end.
+/// With a damaged token no verb can authenticate to the companion, so the hint ends its process by a signal.
 #[test]
 fn h11_the_hint_of_a_damaged_token_ends_the_companion_that_knew_another() {
     let shell = Shell::new();
@@ -117,7 +118,7 @@ fn h11_the_hint_of_a_damaged_token_ends_the_companion_that_knew_another() {
     assert_ne!(shell.pid(), Some(pid));
 }
 
-/// Without the token or the address that it has, no verb reaches a companion: it must not be said not to run.
+/// Without its token or its address no verb reaches a companion: the error must not say that no companion runs.
 #[test]
 fn i4_a_companion_that_runs_and_cannot_be_reached_is_told_with_the_way_to_end_it() {
     let changes: [fn(&Shell); 3] = [

@@ -1,5 +1,4 @@
-//! What a companion may do is what was granted: for an action, a model, a peer, a time and a number of bytes, and no
-//! more, while it runs.
+//! Grants limit what a companion does while it runs: by action, model, peer, time and number of bytes.
 
 use std::fs;
 
@@ -19,7 +18,7 @@ fn grants(house: &House) -> Vec<Value> {
     events(&listed.stdout, "grant").collect()
 }
 
-/// The actions of those that permit something, in order.
+/// Actions of the active grants, in order.
 fn permitted(house: &House) -> Vec<String> {
     let active = grants(house).into_iter().filter(|grant| grant["state"] == "active");
     active.map(|grant| grant["action"].as_str().unwrap().to_owned()).collect()
@@ -82,7 +81,7 @@ fn i5_a_grant_that_ends_while_bytes_move_stops_them() {
     let fetch = bob.fetch(&["--offer", &offer, "--out", "models", "--consent", "fetch,import"]);
     alice.transfer_when(id, "sending", |share| sent(share) > 0);
     let first = grants(&alice)[0]["id"].clone();
-    // Under the second one alone, it goes on for as long as that lasts.
+    // Under the second grant alone the transfer goes on for as long as that grant lasts.
     alice.home.say("consent grant serve --model a.minimodel --for 3s --consent serve").exits(0);
     alice.home.say(&format!("consent revoke {first}")).exits(0);
     let share =
@@ -118,7 +117,7 @@ fn i5_b22_a_quota_holds_for_all_peers_together_and_for_what_is_fetched() {
     alice.home.say("consent grant serve --model m.minimodel --consent serve").exits(0);
     alice
         .transfer_when(id, "shared again", |share| share["offer"].is_string() && share["state"] == "running");
-    // Four chunks and a piece: of what is left only the short last one fits.
+    // Room for four chunks and a piece: of the remaining chunks only the short last one fits.
     bob.home.say("consent grant fetch --model m.minimodel --quota 70KiB --consent fetch").exits(0);
     bob.home.say("consent grant import --model m.minimodel --consent import").exits(0);
     let fetch = bob.fetch(&["m.minimodel", "--peer", &offer, "--out", "models"]);
@@ -137,7 +136,7 @@ fn i5_b22_a_quota_holds_for_all_peers_together_and_for_what_is_fetched() {
 #[test]
 fn i5_a_quota_of_as_many_bytes_as_the_file_has_is_enough_on_both_sides() {
     let (alice, bob) = (House::new(), House::new());
-    // The last chunk is shorter than the others; a rest that holds it alone counts.
+    // The last chunk is shorter than the others; a remaining quota that fits only that chunk counts.
     let model = Version::about(61_000, "m", "1", 4);
     model.write(&alice.home, "m");
     model.write(&bob.home, "m");
@@ -151,7 +150,7 @@ fn i5_a_quota_of_as_many_bytes_as_the_file_has_is_enough_on_both_sides() {
         .say(&format!("consent grant fetch --model m.minimodel --quota {quota} --consent fetch"))
         .exits(0);
     bob.home.say("consent grant import --model m.minimodel --consent import").exits(0);
-    // Slow enough for the companions to look at it while the last chunk is on its way.
+    // A rate low enough for the companions to check the quota while the last chunk is in flight.
     let offer = alice.share_of("m", &["--up", "12KiB"]);
     let fetch = bob.fetch(&["m.minimodel", "--peer", &offer, "--out", "models", "--order", "sequential"]);
     bob.transfer_when(fetch, "done", |fetch| fetch["state"] == "done");
@@ -201,7 +200,7 @@ fn i5_what_was_granted_with_a_transfer_ends_with_it_and_a_standing_grant_asks_no
     bob.home.run(by_manifest).exits(5);
     bob.home.run(by_offer).exits(5);
     assert_eq!((bob.transfers().len(), grants(&bob).len()), (0, 0));
-    // One action is not the other.
+    // A grant for one action does not permit the other.
     bob.home.say("consent grant fetch --model a.minimodel --consent fetch").exits(0);
     for line in [&by_manifest[..], &by_offer] {
         let refused = bob.home.run(line).exits(5);
@@ -217,7 +216,7 @@ fn i5_what_was_granted_with_a_transfer_ends_with_it_and_a_standing_grant_asks_no
     bob.home.run(line).exits(0);
     assert_eq!((permitted(&bob), grants(&bob).len()), (vec!["fetch".to_owned(), "import".to_owned()], 4));
 
-    // What is done asks for nothing: a grant that came now would not end with it.
+    // A finished transfer needs no consent: a grant added for it now would not end with it.
     for done in bob.transfers() {
         let path = format!("/v1/transfers/{}/consent", done["id"]);
         super::told::ask(&bob, "POST", &path, r#"{"actions":["fetch","import"],"by":"api"}"#);
@@ -265,7 +264,7 @@ fn i5_an_offer_is_passed_on_and_its_file_is_there_while_it_is_announced_and_no_l
         share["publishes"] == false && share["offer"].is_string() && share["state"] == "running"
     });
     assert_eq!(alice.home.say("announce list").exits(0).stdout, "");
-    // It ends with its share as well.
+    // The announcement ends with its share as well.
     alice.home.say(&format!("announce on {id} --consent publish")).exits(0);
     assert!(fs::exists(&path).unwrap());
     alice.home.say(&format!("transfer remove {id}")).exits(0);

@@ -11,31 +11,32 @@ use crate::process::{Running, own_host};
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A companion of its own process, in a home of its own.
+/// A companion in a process of its own, in a home of its own.
 pub(super) struct House {
     pub(super) home: Home,
     companion: Option<Running>,
 }
 
 impl House {
-    /// One whose working directory holds `a.slm` and its manifest.
+    /// A house whose working directory holds `a.slm` and its manifest.
     pub(super) fn with_artifact() -> Self {
         Self::of(Home::with_artifact())
     }
 
-    /// An empty one.
+    /// A house with an empty working directory.
     pub(super) fn new() -> Self {
         Self::of(Home::new())
     }
 
-    /// One around a home that is there.
+    /// A house around an existing home.
     pub(super) fn of(home: Home) -> Self {
         let mut house = Self { home, companion: None };
         house.start();
         house
     }
 
-    /// One whose companion may write no file of more than so many blocks of 512 bytes (of 1,024, where `sh` counts so).
+    /// A house whose companion may write no file of more than so many blocks of 512 bytes (of 1,024, where `sh`
+    /// counts so).
     pub(super) fn with_file_limit(blocks: u32) -> Self {
         let home = Home::new();
         let run = home.command(["companion", "run", "--json"]);
@@ -65,34 +66,34 @@ impl House {
         self.until("the companion answers", || self.home.say("companion status").code == 0);
     }
 
-    /// Ends it in good order.
+    /// Stops the companion in order.
     #[track_caller]
     pub(super) fn stop(&mut self) -> Ran {
         self.home.say("companion stop").exits(0);
         self.companion.take().unwrap().end()
     }
 
-    /// SIGKILL.
+    /// Kills the companion by SIGKILL.
     #[track_caller]
     pub(super) fn kill(&mut self) {
         self.companion.take().unwrap().kill();
     }
 
-    /// All transfers, as `status` tells them.
+    /// All transfers, as `status` shows them.
     #[track_caller]
     pub(super) fn transfers(&self) -> Vec<Value> {
         let status = self.home.say("--json status").exits(0).object();
         status["status"]["transfers"].as_array().unwrap().clone()
     }
 
-    /// The transfer of a number.
+    /// The transfer with this number.
     #[track_caller]
     pub(super) fn transfer(&self, id: u64) -> Value {
         let found = self.transfers().into_iter().find(|transfer| transfer["id"] == id);
         found.unwrap_or_else(|| panic!("no transfer {id}"))
     }
 
-    /// Waits until a transfer is as `holds` says; gives it.
+    /// Waits until a transfer satisfies `holds`, and returns it.
     #[track_caller]
     pub(super) fn transfer_when(&self, id: u64, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
@@ -116,13 +117,13 @@ impl House {
         }
     }
 
-    /// Shares `a.slm` and gives the offer. `more`: further words.
+    /// Shares `a.slm` and returns the offer. `more`: further arguments.
     #[track_caller]
     pub(super) fn share(&self, more: &[&str]) -> String {
         self.share_of("a", &[&["--consent", "serve"], more].concat())
     }
 
-    /// Shares `STEM.slm` under what `more` or earlier grants agree to, and gives the offer.
+    /// Shares `STEM.slm` under the consent of `more` or of earlier grants, and returns the offer.
     #[track_caller]
     pub(super) fn share_of(&self, stem: &str, more: &[&str]) -> String {
         let (manifest, artifact) = (format!("{stem}.minimodel"), format!("{stem}.slm"));
@@ -131,13 +132,13 @@ impl House {
         ran.stdout.lines().next().unwrap().to_owned()
     }
 
-    /// The peer id of its user.
+    /// Peer id of this home's identity.
     #[track_caller]
     pub(super) fn peer(&self) -> String {
         self.home.say("id show").exits(0).stdout.trim().to_owned()
     }
 
-    /// Hands a fetch over and gives its number.
+    /// Hands a fetch over to the companion and returns its number.
     #[track_caller]
     pub(super) fn fetch(&self, words: &[&str]) -> u64 {
         let ran = self.home.run(["--json", "fetch", "--detach"].iter().chain(words)).exits(0);

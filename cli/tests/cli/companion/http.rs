@@ -1,4 +1,4 @@
-//! The local interface, byte by byte: no client of ours in between.
+//! The local interface, byte by byte, without the project's own client.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::home::Home;
 
-/// Longer than anything takes; it only ends what hangs.
+/// Longer than any answer takes; it only ends a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where a companion answers, and what it must be told.
+/// Address and token of a companion.
 pub(super) struct Http {
     pub(super) address: SocketAddr,
     pub(super) token: String,
@@ -40,7 +40,7 @@ impl Answer {
 }
 
 impl Http {
-    /// As a program of the same user finds it.
+    /// Reads the address and the token from the home, as any program of the same user can.
     pub(super) fn of(home: &Home) -> Self {
         let read =
             |name: &str| std::fs::read_to_string(home.own(&format!("state/companion/{name}"))).unwrap();
@@ -55,7 +55,7 @@ impl Http {
         stream
     }
 
-    /// A request with these head lines and no others but those that frame it.
+    /// Sends a request with these header lines, and no others but those that frame it.
     pub(super) fn raw(&self, line: &str, head: &str, body: &str) -> Answer {
         let mut stream = self.connect();
         let text = format!(
@@ -70,17 +70,17 @@ impl Http {
         Answer { status, head: head.to_owned(), body: body.to_owned() }
     }
 
-    /// Head lines as they should be, without the body's type.
+    /// Valid header lines, without the content type of a body.
     pub(super) fn head(&self) -> String {
         format!("host: {}\r\nauthorization: Bearer {}\r\n", self.address, self.token)
     }
 
-    /// Asks for something.
+    /// Sends a GET request.
     pub(super) fn get(&self, path: &str) -> Answer {
         self.raw(&format!("GET {path}"), &self.head(), "")
     }
 
-    /// Changes something.
+    /// Sends a request with a JSON body, or without a body for `null`.
     pub(super) fn change(&self, line: &str, body: &Value) -> Answer {
         let head = format!("{}content-type: application/json\r\n", self.head());
         let body = if body.is_null() { String::new() } else { body.to_string() };

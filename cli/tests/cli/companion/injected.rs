@@ -1,4 +1,4 @@
-//! Why nothing moves, where a disk, a path or somebody else is the reason.
+//! Causes of a standstill that a disk, a path or another peer makes.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -28,10 +28,11 @@ fn model(house: &House) -> Model {
     Model::read(&house.home.path("a.minimodel"), Some(&house.home.path("a.slm"))).unwrap()
 }
 
-/// What has come in still gets through for so long after the way back was cut, so that answers are lost and not questions.
+/// Time for which the client's datagrams still get through after the seeder's are dropped, so that answers are lost
+/// and not requests.
 const ONE_WAY: Duration = Duration::from_millis(300);
 
-/// Carries datagrams between whoever comes first and a seeder, until so many came from the seeder.
+/// Relays datagrams between the latest client and a seeder, until the given number came from the seeder.
 struct Relay {
     address: SocketAddr,
     path: Arc<Mutex<Carried>>,
@@ -85,7 +86,7 @@ impl Relay {
         Self { address, path, is_over }
     }
 
-    /// The path is whole again.
+    /// Ends the cut: datagrams pass both ways again.
     fn mend(&self) {
         let mut path = self.path.lock().unwrap();
         (path.left, path.cut) = (u64::MAX, None);
@@ -102,7 +103,7 @@ impl Drop for Relay {
 fn a_path_that_carries_nothing_any_more_is_told_on_both_sides_and_mended_it_goes_on() {
     let (alice, bob) = (House::of(with_model(1_500_000)), House::new());
     let port = own_port();
-    // Long after the handshake and long before the end, whatever the size of a datagram is.
+    // Long after the handshake and long before the end of the transfer, whatever the size of a datagram is.
     let relay = Relay::start(port, 40);
     let (listen, advertise) = (port.to_string(), relay.address.to_string());
     let words = ["seed", "--detach", "--listen", &listen, "--advertise", &advertise, "--consent", "serve"];
@@ -152,11 +153,11 @@ fn somebody_who_asks_and_never_reads_is_slow() {
     attack.abort();
 }
 
-/// A file system of its own in a file, mounted in a folder, that can be made to keep every write waiting.
+/// A file system in an image file, mounted in a folder, whose writes can be made to block.
 struct Freezing(PathBuf);
 
 impl Freezing {
-    /// Mounts one; `None`, said loudly, where this is not permitted.
+    /// Mounts the image; `None`, reported on stderr, where this is not permitted.
     fn mount(image: &Path, folder: PathBuf) -> Option<Self> {
         std::fs::File::create(image).unwrap().set_len(32 << 20).unwrap();
         std::fs::create_dir(&folder).unwrap();
@@ -165,7 +166,7 @@ impl Freezing {
         if made && does("mount", &["-o".as_ref(), "loop".as_ref(), image, at]) {
             return Some(Self(folder));
         }
-        // Past the capture of the test harness, so that it is seen although the test passes.
+        // Written past the capture of the test harness, so that it is seen although the test passes.
         let said = b"NOT TESTED: no file system can be made and mounted from a file here (root may)\n";
         std::io::stderr().write_all(said).unwrap();
         None
@@ -182,7 +183,7 @@ impl Freezing {
 
 impl Drop for Freezing {
     fn drop(&mut self) {
-        // Whoever waits for it could not even be killed.
+        // A process that waits for a frozen file system could not even be killed.
         self.thaw();
         does("umount", &["-l".as_ref(), self.0.as_os_str()]);
     }
@@ -196,7 +197,7 @@ fn does(program: &str, arguments: &[&OsStr]) -> bool {
 #[test]
 fn f4_a_disk_that_keeps_writes_waiting_is_told_while_chunks_come_and_blames_nobody() {
     let (alice, bob) = (House::of(with_model(3_000_000)), House::new());
-    // Gone before the companion is, which could not end before.
+    // Declared after the houses and so dropped first: the companion could not end while the disk is frozen.
     let Some(disk) = Freezing::mount(&alice.home.path("disk"), bob.home.path("models")) else { return };
     let offer = alice.share(&["--up", "256KiB"]);
     let fetching = fetch(&bob, &alice, &offer, &AGREED);

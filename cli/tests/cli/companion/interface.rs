@@ -1,4 +1,5 @@
-//! The local interface of a companion that runs, as any program of its user may speak it, and who is not spoken to.
+//! The local interface of a running companion, as any program of its user may speak it, and what it refuses to speak
+//! with.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -14,7 +15,7 @@ use super::http::Http;
 use crate::home::Home;
 use crate::process::own_port;
 
-/// What the interface says of a transfer, change by change, until `holds`.
+/// Reads events until the transfer `id` satisfies `holds`, and returns it.
 #[track_caller]
 fn until(events: &mut impl Iterator<Item = Value>, id: &Value, holds: impl Fn(&Value) -> bool) -> Value {
     for event in events {
@@ -27,7 +28,7 @@ fn until(events: &mut impl Iterator<Item = Value>, id: &Value, holds: impl Fn(&V
     panic!("the stream ended");
 }
 
-/// All that is shown with a question, in one text.
+/// All lines that a question shows, in one text.
 fn shown(transfer: &Value) -> String {
     let subject = transfer["question"]["subject"].as_array().unwrap();
     subject
@@ -73,7 +74,7 @@ fn i5_the_interface_asks_before_a_share_and_a_fetch_and_does_nothing_before_the_
         assert!(shown(&share).contains(words), "{words}: {}", shown(&share));
     }
     until(&mut events, &id, |share| share["state"] == "asking");
-    // Nothing happens by itself.
+    // Nothing starts before the consent.
     std::thread::sleep(Duration::from_millis(800));
     let share = theirs.get(&format!("/v1/transfers/{id}")).is(200).json();
     assert_eq!((&share["state"], &share["offer"]), (&"asking".into(), &Value::Null));
@@ -100,7 +101,7 @@ fn i5_the_interface_asks_before_a_share_and_a_fetch_and_does_nothing_before_the_
         json!([]),
         "nobody was dialed"
     );
-    // Agreed to one by one: the manifest alone first, and what it says is in the next question.
+    // Agreed to in two steps: first the manifest alone, whose content is in the next question.
     ours.change(&format!("POST /v1/transfers/{fetching}/consent"), &consent(&["fetch"])).is(200);
     let fetch = until(&mut news, &fetching, |fetch| {
         fetch["model_id"] == "sample-model" && fetch["state"] == "asking"
@@ -203,7 +204,7 @@ fn two_programs_at_once_are_both_answered_and_nothing_they_say_is_lost() {
     );
 }
 
-/// A companion in the background; it does not outlive its test.
+/// A companion in the background, which ends with its test.
 struct Daemon(Pid);
 
 impl Daemon {
@@ -218,7 +219,7 @@ impl Daemon {
         fs::read_to_string(format!("/proc/{}/stat", self.0.as_raw_nonzero())).ok()
     }
 
-    /// Gone, or what is left of it waits to be buried.
+    /// Whether the process is gone, or a zombie that waits to be reaped.
     fn has_ended(&self) -> bool {
         self.stat().is_none_or(|stat| stat.rsplit_once(") ").unwrap().1.starts_with('Z'))
     }
@@ -236,7 +237,7 @@ impl Drop for Daemon {
 fn a_companion_in_the_background_outlives_who_started_it_and_ends_in_order_with_its_bytes_accounted() {
     let (home, carol) = (Home::with_artifact(), Home::new());
     let daemon = Daemon::start(&home);
-    // A session of its own, in which no terminal can hang up on it.
+    // The daemon has a session of its own, so that no terminal can hang up on it.
     let session = daemon.stat().unwrap().rsplit_once(") ").unwrap().1.split(' ').nth(3).unwrap().to_owned();
     assert_eq!(session, daemon.0.as_raw_nonzero().to_string());
     let again = home.say("companion start").exits(0);
@@ -259,7 +260,7 @@ fn a_companion_in_the_background_outlives_who_started_it_and_ends_in_order_with_
     assert!(daemon.has_ended());
 }
 
-/// Verbs that ask a companion where there is one, and what they exit with where there is none.
+/// Verbs that use a companion where one runs, and their exit codes where none does.
 const VERBS: [(&str, i32); 8] = [
     ("companion status", 3),
     ("companion stop", 0),
@@ -287,7 +288,7 @@ fn i5_what_a_killed_companion_left_hinders_nobody_and_a_stranger_at_its_port_nev
     assert_eq!(house.transfers()[0]["state"], "paused");
     house.kill();
 
-    // A stranger took the port, and its process has the number that the file names.
+    // A foreign process listens at the address, and the endpoint file names a process id that is alive.
     let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = stranger.local_addr().unwrap();
     let text = json!({"addresses": [at], "pid": std::process::id(), "version": "0.1.0"});

@@ -1,4 +1,5 @@
-//! The library of a companion that runs: what goes when it is full, what a model's link leads to, and what its states say.
+//! The library of a running companion: eviction when it is full, the links of active versions, and the states of
+//! entries.
 
 use std::fs;
 use std::process::Command;
@@ -16,7 +17,7 @@ use crate::process::{Running, events};
 
 const CACHED: [&str; 2] = ["--consent", "fetch,import,cache"];
 
-/// An entry as the library lists it, which looks at its file.
+/// The library entry of a model; listing it checks its file.
 #[track_caller]
 fn entry(home: &Home, model: &str) -> Value {
     let listed = home.say("--json library list").exits(0);
@@ -33,7 +34,7 @@ fn fetch_into_library(house: &House, offer: &str) -> Ran {
     house.home.run(["fetch", "--offer", offer].iter().chain(&CACHED))
 }
 
-/// What is cached now, by name.
+/// Names of the models that are cached now.
 fn cached(house: &House) -> Vec<String> {
     let listed = house.home.say("--json library list").exits(0);
     let cached = events(&listed.stdout, "entry").filter(|entry| entry["cached"] == true);
@@ -67,7 +68,7 @@ fn a_full_cache_gives_up_the_least_recently_used_and_never_what_is_pinned_active
     bob.home.say("library pin a").exits(0);
     bob.home.say("library activate b").exits(0);
 
-    // Of c and d, which may go, c came first and was used last. Uses are told apart by seconds.
+    // Of c and d, which may both go, c came first and was used last. Times of use are compared by the second.
     std::thread::sleep(Duration::from_millis(1100));
     bob.home.say("library verify c").exits(0);
     let gone = entry(&bob.home, "d")["path"].as_str().unwrap().to_owned();
@@ -80,7 +81,7 @@ fn a_full_cache_gives_up_the_least_recently_used_and_never_what_is_pinned_active
         (&"available".into(), &Value::Null, &Value::Null)
     );
 
-    // To serve a file is to use it, and while it is served it stays, however long ago that began.
+    // Serving a file counts as its use, and while a file is served it stays, however long ago that began.
     let path = entry(&bob.home, "c")["path"].as_str().unwrap().to_owned();
     let manifest = path.replace(".slm", ".minimodel");
     let line = ["seed", "--detach", "--listen", "127.0.0.1:0", "--consent", "serve", &manifest, &path];
@@ -93,7 +94,7 @@ fn a_full_cache_gives_up_the_least_recently_used_and_never_what_is_pinned_active
     fetch_into_library(&bob, &offers[3]).exits(0);
     assert_eq!(cached(&bob), ["a", "b", "c", "d"]);
 
-    // With nothing left that may go, nothing goes and nothing is fetched.
+    // With no entry that may go, none is evicted and nothing is fetched.
     bob.home.say("library pin d").exits(0);
     let sent = || alice.transfers()[4]["sent_bytes"].clone();
     let before = sent();
@@ -114,7 +115,7 @@ fn a_full_cache_gives_up_the_least_recently_used_and_never_what_is_pinned_active
     assert!(bob.home.read("own.slm") == own.artifact);
 }
 
-/// A home with two versions of `small`, both its user's own files.
+/// A home with two versions of `small`, both files of the user.
 fn two_versions() -> (Home, [Version; 2]) {
     let home = Home::new();
     let versions = [Version::of("small", "1", 1), Version::of("small", "2", 2)];
@@ -163,7 +164,7 @@ fn a_program_that_follows_the_link_always_finds_one_version_or_the_other_whole()
     let back = house.home.say("--json library rollback small").exits(0).object();
     assert_eq!((&back["entry"]["model_version"], &back["previous"]), (&"1".into(), &to["entry"]["id"]));
     assert!(fs::read(&link).unwrap() == versions[0].artifact);
-    // A script takes the path of the active version as it stands.
+    // A script reads the active version by its path.
     let line = format!("wc -c < \"$({MINIMODEL} library path small)\"");
     let counted = Command::new("sh").args(["-c", &line]).env("MINIMODEL_HOME", house.home.own("")).output();
     let counted = String::from_utf8(counted.unwrap().stdout).unwrap();
@@ -205,7 +206,7 @@ fn e1_an_activation_killed_at_each_disk_call_leaves_one_version_and_the_next_sta
 
 #[test]
 fn an_entry_says_how_it_stands_and_why_it_failed() {
-    // At that rate it takes minutes, and so it is under way as long as that is looked at.
+    // At this rate the fetch takes minutes, so it is in progress for as long as the test checks it.
     let (alice, bob) = (House::of(with_model(3_000_000)), House::new());
     alice.home.say("library add a.minimodel a.slm").exits(0);
     let offer = alice.share(&["--up", "16KiB"]);
@@ -219,7 +220,7 @@ fn an_entry_says_how_it_stands_and_why_it_failed() {
     bob.transfer_when(fetch, "paused", |fetch| fetch["state"] == "paused");
     assert_eq!(state(&bob.home, "sample-model"), "downloading");
 
-    // The source changes under its share: nobody gets a byte of that, and the library knows.
+    // The source changes under its share: no peer gets a byte of the change, and the library reports it.
     let original = alice.home.read("a.slm");
     let changed: Vec<u8> = original.iter().map(|byte| !byte).collect();
     alice.home.write("a.slm", &changed);
@@ -234,7 +235,7 @@ fn an_entry_says_how_it_stands_and_why_it_failed() {
     );
     bob.transfer_when(fetch, "without a source", |fetch| fetch["cause"] == "no-source");
 
-    // Put back and checked, all is well again.
+    // With the source restored and checked, the entry is ready again.
     alice.home.write("a.slm", &original);
     alice.home.say("library verify sample-model").exits(0);
     assert_eq!(state(&alice.home, "sample-model"), "ready");
@@ -248,7 +249,7 @@ fn an_entry_says_how_it_stands_and_why_it_failed() {
     let ready = entry(&bob.home, "sample-model");
     assert_eq!((&ready["state"], &ready["reason"]), (&"ready".into(), &Value::Null));
 
-    // A cached file that vanished can be fetched again; one of the user's own is missed.
+    // A cached file that vanished can be fetched again; a user's own file that vanished makes its entry fail.
     fs::remove_file(ready["path"].as_str().unwrap()).unwrap();
     assert_eq!(state(&bob.home, "sample-model"), "available");
     alice.home.say(&format!("transfer remove {share}")).exits(0);

@@ -1,4 +1,4 @@
-//! Limits that are changed while bytes move, budgets that outlast a restart, and the log of what moved.
+//! Limits that are changed while bytes move, budgets that outlast a restart, and the log of transferred bytes.
 
 use std::io::ErrorKind;
 use std::net::UdpSocket;
@@ -13,7 +13,7 @@ use crate::process::{events, own_host};
 
 const AGREED: [&str; 2] = ["--consent", "fetch,import"];
 
-/// A while in which much would move, were nothing held back: what is compared are bytes, never rates.
+/// Long enough for much to move if nothing were held back: the tests compare bytes, never rates.
 const WHILE: Duration = Duration::from_millis(700);
 
 #[track_caller]
@@ -21,14 +21,14 @@ fn bytes(transfer: &Value, field: &str) -> u64 {
     transfer[field].as_u64().unwrap()
 }
 
-/// Asserts that the fetch ends, with the right file.
+/// Asserts that the fetch completes with the right file.
 #[track_caller]
 fn ends(house: &House, publisher: &House, id: u64, file: &str) {
     let done = house.transfer_when(id, "done", |fetch| fetch["state"] == "done");
     assert!(std::fs::read(done["path"].as_str().unwrap()).unwrap() == publisher.home.read(file));
 }
 
-/// What moved, as `limits log` has it: (peer, sent, received) of each row.
+/// Transferred bytes, as `limits log` has them: (peer, sent, received) of each row.
 #[track_caller]
 fn log(house: &House) -> Vec<(String, u64, u64)> {
     let ran = house.home.say("--json limits log --days 2").exits(0);
@@ -46,10 +46,10 @@ fn received(house: &House) -> u64 {
     log(house).iter().map(|row| row.2).sum()
 }
 
-/// Asserts that a command holds a running fetch back at once, and another lets it go on.
+/// Asserts that one command of a pair holds a running fetch back at once, and the other lets it go on.
 #[track_caller]
 fn holds_and_lets_go(holder: impl Fn(&House, &House, u64) -> (String, String), is_alice: bool) {
-    // Minutes of it, however late a busy machine looks.
+    // Minutes of data, however late a busy machine checks.
     let (alice, bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "32KiB"]);
     let fetching = fetch(&bob, &alice, &offer, &AGREED);
@@ -112,7 +112,7 @@ fn slots_are_given_and_taken_while_a_share_runs() {
     carol.until("both are served", || is_served(&bob, first) && is_served(&carol, second));
     alice.home.say(&format!("transfer limit {share} --slots 1")).exits(0);
     carol.until("one waits again", || !is_served(&bob, first) || !is_served(&carol, second));
-    // Of all shares.
+    // The limit of all shares together.
     alice.home.say("limits set --slots 2").exits(0);
     alice.home.say(&format!("transfer limit {share} --slots none")).exits(0);
     carol.until("both are served again", || is_served(&bob, first) && is_served(&carol, second));
@@ -138,7 +138,7 @@ fn a_peers_budget_of_a_day_is_one_for_all_shares_and_outlasts_a_restart() {
     bob.home.write("b.minimodel", alice.home.read("b.minimodel"));
     let two = bob.fetch(&["b.minimodel", "--peer", &second, "--out", "models", "--consent", "fetch,import"]);
     bob.transfer_when(two, "out of budget", |fetch| fetch["cause"] == "quota");
-    // The one chunk that the budget still held.
+    // The budget still had room for one chunk.
     alice.until("the last picture of the other share", || sent(&alice) > whole);
     assert!(sent(&alice) <= 64 << 10, "{}", sent(&alice));
 
@@ -188,7 +188,7 @@ fn the_log_of_both_sides_has_every_byte_once_over_restarts_too() {
     let peer = |house: &House| house.home.say("--json status").exits(0).object()["status"]["peer"].clone();
     assert_eq!((&log(&alice)[0].0, &log(&bob)[0].0), (&text(&peer(&bob)), &text(&peer(&alice))));
     assert_eq!(alice.stop().code, 0);
-    // Asking for the log wrote down what was not yet, so that even a crash loses none of it.
+    // `limits log` wrote down all that was not yet recorded, so that even a crash loses none of it.
     bob.kill();
     for house in [&mut alice, &mut bob] {
         house.start();
@@ -203,7 +203,7 @@ fn text(value: &Value) -> String {
 #[test]
 fn a_fetch_that_would_pass_the_storage_limit_is_refused_before_anybody_is_dialed() {
     let (alice, bob) = (House::with_artifact(), House::new());
-    // Where the offer leads, nobody but the test listens.
+    // The offer leads to a socket of the test alone.
     let silent = UdpSocket::bind(own_host()).unwrap();
     silent.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     let offer = alice.share(&["--advertise", &silent.local_addr().unwrap().to_string()]);
@@ -214,7 +214,7 @@ fn a_fetch_that_would_pass_the_storage_limit_is_refused_before_anybody_is_dialed
     assert!(refused.stderr.contains("raise the limit"), "{}", refused.stderr);
     let error = silent.recv(&mut [0; 2_000]).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
-    // With room for it somebody is.
+    // With room for the file, the peer is dialed.
     bob.home.say("limits set --storage 1MiB").exits(0);
     bob.fetch(&["a.minimodel", "--peer", &offer, "--consent", "fetch,import,cache"]);
     silent.set_read_timeout(Some(Duration::from_secs(30))).unwrap();

@@ -1,5 +1,5 @@
-//! The companion as a process, in homes of its own: what its user types, and what must then be true of files, records,
-//! grants and other people's processes.
+//! The companion as a process, in homes of its own: commands that a user types, and what must then hold of files,
+//! records, grants and other processes.
 
 mod asking;
 mod away;

@@ -1,4 +1,5 @@
-//! Known publishers where a companion does the work: whatever grants there are, another key waits for its user.
+//! Known publishers where a companion does the work: whatever grants there are, another key needs the user's
+//! acceptance.
 
 use serde_json::Value;
 
@@ -7,7 +8,7 @@ use super::told::{answer_of, ask};
 use crate::process::{event, events};
 use crate::publishers::{LAB, at_terminal, key, known, stage};
 
-/// Alice's shares of one file under manifests by two keys and by none: their offers.
+/// Offers of Alice's shares of one file, under manifests by two keys and by none.
 fn shared(alice: &House) -> [String; 3] {
     ["one", "two", "none"].map(|stem| {
         alice.home.write(format!("{stem}.slm"), alice.home.read("a.slm"));
@@ -48,7 +49,7 @@ fn h10_with_a_companion_the_first_key_is_kept_and_another_is_exit_6_or_accepted_
     let receipt =
         std::fs::read_to_string(event(&second.stdout, "done")["receipt"].as_str().unwrap()).unwrap();
     assert!(receipt.contains(&format!("found {}, expected {}", key(2), key(1))), "{receipt}");
-    // What is not signed is accepted for that transfer, and nothing is kept of it.
+    // An unsigned manifest is accepted for that transfer alone; nothing is remembered.
     let third = ["--accept-publisher-key", "unsigned"];
     fetch(&none, "third", &[]).exits(6);
     let done = event(&fetch(&none, "third", &third).exits(0).stdout, "done");
@@ -68,7 +69,7 @@ fn h10_no_grant_stands_in_for_a_key_and_a_transfer_that_lacks_it_goes_on_when_it
     let first = bob.fetch(&["--offer", &one]);
     bob.transfer_when(first, "done", |fetch| fetch["state"] == "done");
     assert_eq!(known(&bob.home), [key(1)]);
-    // The line that hands it over says so at once; over the interface nobody looks on.
+    // The command that hands the fetch over refuses at once; over the interface the transfer fails.
     bob.home.run(["fetch", "--detach", "--offer", &two]).exits(6);
     assert_eq!(bob.transfers().len(), 1);
     let new = serde_json::json!({"offers": [two]}).to_string();
@@ -83,7 +84,7 @@ fn h10_no_grant_stands_in_for_a_key_and_a_transfer_that_lacks_it_goes_on_when_it
     assert_eq!(failed["publisher"]["standing"], "changed");
     assert!(failed["problem"]["cause"].as_str().unwrap().contains(&key(1)), "{failed:#}");
     assert_eq!(known(&bob.home), [key(1)]);
-    // Another key than the one that signed accepts nothing, and a pin asks for nothing.
+    // Accepting a key that did not sign changes nothing, and a pinned publisher is never a question.
     let start = format!("transfer start {second} --accept-publisher-key");
     bob.home.say(&format!("{start} {}", key(9))).exits(6);
     bob.home.run(["publisher", "pin", LAB, &key(1)]).exits(0);
@@ -106,7 +107,7 @@ fn h10_a_share_of_the_companion_is_held_against_what_is_known_at_each_start() {
     alice.stop();
     alice.start();
     for transfer in alice.transfers() {
-        // That of no key fails as that of another.
+        // The unsigned manifest fails as the one by another key does.
         let id = transfer["id"].as_u64().unwrap();
         let is_ones = transfer["publisher"]["key"] == key(1);
         let state = if is_ones { "running" } else { "failed" };
@@ -123,7 +124,7 @@ fn h10_a_terminal_with_a_companion_asks_the_same_question_and_a_refused_one_leav
     let [one, two, _] = shared(&alice);
     bob.home.run(["fetch", "--offer", &one, "--out", "one", "--consent", "fetch,import"]).exits(0);
     let line = ["fetch", "--offer", &two, "--out", "two"];
-    // The manifest is asked for, then the key is asked about, then the consents.
+    // The first question is about the manifest, the next about the key, then those about consents.
     for (words, code) in [(&["yes", "no"][..], 6), (&["yes", "YES"], 6), (&["yes", "yes", "no"], 5)] {
         let (asked, ended) = at_terminal(&bob.home, &line, words);
         assert_eq!(ended, code, "{words:?}: {asked}");
@@ -165,7 +166,7 @@ fn h10_over_the_interface_the_library_takes_in_and_activates_nothing_under_anoth
     is(&activate(r#"{"accept":1}"#), "422");
     is(&activate(&accept(&key(2))), "200");
     assert_eq!(known(&alice.home), [key(1), key(2)]);
-    // Through the program it is the same companion.
+    // The verbs use the same companion.
     alice.home.run(["publisher", "forget", LAB, &key(2)]).exits(0);
     alice.home.say("library activate 1").exits(0);
     alice.home.say("library activate 2").exits(6);

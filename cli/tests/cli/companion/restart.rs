@@ -22,7 +22,7 @@ fn what_ran_resumes_and_what_was_paused_stays_paused_after_a_kill_and_after_an_o
     bob.start();
     assert_eq!(bob.transfer(fetch)["state"], "paused");
 
-    // The share comes back at its port, so that the offer that others hold leads to it.
+    // The share comes back at its port, so that the offer that other peers hold still leads to it.
     alice.kill();
     alice.start();
     let is_back = |share: &serde_json::Value| share["offer"].is_string() && share["state"] == "running";

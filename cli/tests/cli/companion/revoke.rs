@@ -1,4 +1,4 @@
-//! A grant that is taken back while bytes move.
+//! A grant that is revoked while bytes move.
 
 use super::causes::with_model;
 use super::house::House;

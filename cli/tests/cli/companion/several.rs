@@ -7,11 +7,11 @@ use super::version::Version;
 use crate::process::events;
 
 const CHUNK: u64 = 16 << 10;
-/// What may pass of about 600 KiB.
+/// Quota in bytes, for files of about 600 KiB together.
 const MOST: u64 = 6 * CHUNK;
 const STEMS: [&str; 3] = ["m0", "m1", "m2"];
 
-/// What moved by the log: sent and received.
+/// Bytes sent and received, by the log.
 fn moved(house: &House) -> (u64, u64) {
     let ran = house.home.say("--json limits log").exits(0);
     let rows: Vec<Value> = events(&ran.stdout, "moved").collect();
@@ -19,8 +19,8 @@ fn moved(house: &House) -> (u64, u64) {
     (sum("sent_bytes"), sum("received_bytes"))
 }
 
-/// Three models that Alice shares, and a fetch of each at Bob's, who lets all three begin at the same moment; with their
-/// numbers.
+/// Shares three models from Alice, and lets Bob's fetches of them begin at the same moment; returns the numbers of
+/// the fetches.
 fn begin(alice: &House, bob: &House, agreed: &[&str]) -> Vec<u64> {
     let offers = STEMS.map(|stem| {
         Version::about(200_000, stem, "1", stem.as_bytes()[1].into()).write(&alice.home, stem);
@@ -37,7 +37,7 @@ fn begin(alice: &House, bob: &House, agreed: &[&str]) -> Vec<u64> {
     fetches
 }
 
-/// What all of them had received when a quota held back the last.
+/// Bytes that all fetches had received when a quota held back the last of them.
 #[track_caller]
 fn held_back(bob: &House, fetches: &[u64]) -> u64 {
     let held = |&id| bob.transfer_when(id, "held back", |fetch| fetch["cause"] == "quota");
@@ -71,7 +71,7 @@ fn i5_b22_a_quota_of_a_grant_is_not_passed_by_three_fetches_at_once() {
     bob.until("the last pictures of the fetches", || moved(&bob).1 >= used());
     assert!((MOST - CHUNK + 1..=MOST).contains(&used()), "{}", used());
     assert_eq!(moved(&bob).1, used());
-    // Under another one all of them go on to their ends.
+    // Under a new grant all fetches complete.
     bob.home.say("consent grant fetch --consent fetch").exits(0);
     for (stem, id) in STEMS.into_iter().zip(fetches) {
         let done = bob.transfer_when(id, "done", |fetch| fetch["state"] == "done");

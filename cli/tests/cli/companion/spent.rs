@@ -1,4 +1,4 @@
-//! What a session does with its last bytes when a quota is used up: these are let arrive, and nothing else happens.
+//! The end of a quota: a session lets the last admitted bytes arrive, and does nothing else.
 
 use std::io::ErrorKind;
 use std::net::UdpSocket;
@@ -21,7 +21,7 @@ fn i5_a_fetch_at_the_end_of_its_quota_asks_nobody_whom_no_grant_is_for() {
     let (alice, bob, carol) = (House::new(), House::new(), House::new());
     let model = Version::about(61_000, "m", "1", 4);
     [&alice, &bob, &carol].iter().for_each(|house| model.write(&house.home, "m"));
-    // Where Carol's offer leads, nobody but the test listens.
+    // Carol's offer leads to a socket of the test alone.
     let ear = UdpSocket::bind(own_host()).unwrap();
     ear.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     let at_ear = ear.local_addr().unwrap().to_string();
@@ -40,7 +40,7 @@ fn i5_a_fetch_at_the_end_of_its_quota_asks_nobody_whom_no_grant_is_for() {
     bob.transfer_when(fetch, "at its quota", held);
     let error = ear.recv(&mut [0; 2_000]).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
-    // With a grant for her too, she is dialed.
+    // With a grant that covers Carol, she is dialed.
     bob.home.say("consent grant fetch --model m.minimodel --consent fetch").exits(0);
     ear.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     assert!(ear.recv(&mut [0; 2_000]).unwrap() > 0);
@@ -52,13 +52,13 @@ fn i5_a_grant_that_is_taken_back_stops_its_bytes_although_another_one_is_spent()
     let model = Version::about(4_000_000, "m", "1", 5);
     [&alice, &bob].iter().for_each(|house| model.write(&house.home, "m"));
     alice.home.say("consent grant serve --consent serve").exits(0);
-    // The newer one is more to the point, and its bytes go first.
+    // The newer grant is more specific, so its quota is used first.
     alice.home.say("consent grant serve --model m.minimodel --quota 16KiB --consent serve").exits(0);
     let offer = alice.share_of("m", &["--up", "64KiB"]);
     let share = alice.transfers()[0]["id"].as_u64().unwrap();
     let fetch = bob.fetch(&["m.minimodel", "--peer", &offer, "--out", "models", "--consent", "fetch,import"]);
     bob.transfer_when(fetch, "under the other grant", |fetch| bytes(fetch, "have_bytes") >= 2 * CHUNK);
-    // What is on its way would take many seconds from here on.
+    // At this rate, what is in flight would take many seconds from here on.
     alice.home.say(&format!("limits set --transfer {share} --up 2KiB")).exits(0);
     let before = bytes(&alice.transfer(share), "sent_bytes");
     alice.home.say("consent revoke 1").exits(0);

@@ -1,5 +1,5 @@
-//! `seed` and `fetch` on a terminal, with a companion that does the work: what a person is asked, and what their Ctrl-C
-//! does.
+//! `seed` and `fetch` on a terminal, with a companion that does the work: the questions to the user, and the effect
+//! of Ctrl-C.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -28,7 +28,7 @@ fn i5_a_fetch_asks_on_a_terminal_what_it_asks_without_a_companion_and_only_yes_a
         assert!(bob.transfers().is_empty() && grants(&bob).is_empty(), "{words:?}: {}", grants(&bob));
         assert!(!bob.home.path("models").exists());
     }
-    // The manifest, these bytes, the import; then what is not needed.
+    // Consents to the manifest, these bytes and the import; then to an action that is not needed.
     let words = ["yes", "yes", "yes", "no"];
     let (theirs, alone) = ask(&carol, &line, &words);
     assert_eq!(alone.fate().status.code(), Some(0));
@@ -53,7 +53,7 @@ fn i5_a_seed_asks_on_a_terminal_what_it_asks_without_a_companion_and_its_ctrl_c_
         assert_eq!(refused.fate().status.code(), Some(5), "{words:?}");
         assert!(alice.transfers().is_empty() && grants(&alice).is_empty(), "{words:?}: {}", grants(&alice));
     }
-    // A share that was there stays when nobody agrees to it any more, and serves nobody.
+    // An earlier share stays when the user revokes its consent and declines to renew it, and serves no peer.
     alice.share(&[]);
     alice.home.say("consent revoke --all").exits(0);
     let (_, refused) = ask(&alice.home, &line, &["no"]);

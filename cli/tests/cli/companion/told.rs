@@ -1,4 +1,4 @@
-//! The cause of a standstill, as everybody is told of it.
+//! The cause of a standstill, as every interface reports it.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::house::House;
 use crate::process::events;
 
-/// Asks the interface by hand, with the token of the home; gives the body of an answer of success.
+/// Sends a raw request to the local interface, with the token of the home; returns the body of a successful answer.
 #[track_caller]
 pub(super) fn ask(house: &House, method: &str, path: &str, body: &str) -> String {
     let answer = answer_of(house, method, path, body);
@@ -19,7 +19,7 @@ pub(super) fn ask(house: &House, method: &str, path: &str, body: &str) -> String
     body.to_owned()
 }
 
-/// The same, whatever the answer is; with its head.
+/// Sends such a request; returns the whole answer with its head, whatever its status.
 pub(super) fn answer_of(house: &House, method: &str, path: &str, body: &str) -> String {
     let folder = house.home.own("state/companion");
     let token = std::fs::read_to_string(folder.join("token")).unwrap();
@@ -38,8 +38,8 @@ pub(super) fn answer_of(house: &House, method: &str, path: &str, body: &str) -> 
     answer
 }
 
-/// Asserts that everybody who asks is told this cause of this transfer: `status --json`, the interface, the metrics,
-/// the table for people, and the doctor, who says what to do.
+/// Asserts that every interface reports this cause of this transfer: `status --json`, the HTTP interface, the
+/// metrics, the table for people, and the doctor, which says what to do.
 #[track_caller]
 pub(super) fn is_told(house: &House, id: u64, cause: &str) {
     let known = CAUSES.into_iter().find(|known| name(*known) == cause).unwrap();

@@ -1,4 +1,4 @@
-//! A model that goes from one home to another, each with its companion.
+//! A model that moves from one home to another, each with its companion.
 
 use minimodel_verifier::receipt::Receipt;
 
@@ -36,7 +36,7 @@ fn a_model_goes_from_one_home_to_another_and_the_receipt_is_that_of_the_command_
     assert_eq!(receipt.import().peers.len(), 1);
     assert_eq!(receipt.import().peers[0].id, alone.import().peers[0].id);
 
-    // What was agreed to with the transfer ended with it.
+    // The grants of the transfer ended with it.
     let grants = bob.home.say("--json consent list").exits(0);
     assert!(!grants.stdout.contains("\"active\""), "{}", grants.stdout);
     assert_eq!(bob.transfers()[0]["state"], "done");

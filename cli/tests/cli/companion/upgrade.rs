@@ -1,4 +1,4 @@
-//! The state of an earlier program, of a later one, and of a disk that lies.
+//! State files of an earlier program version, of a later one, and damaged ones.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -16,14 +16,14 @@ use crate::process::{Running, events};
 const FIXTURE: &[u8] = include_bytes!("../../../../companion/tests/fixtures/companion-v1.redb");
 const DATABASE: &str = "state/companion/companion.redb";
 const BACKUP: &str = "state/companion/companion.redb.v1";
-/// A consent of before the log was a chain.
+/// A consent record from before the log was a hash chain.
 const OLDER: &str = "{\"version\":0,\"time\":\"2026-06-01T12:00:00Z\",\"verb\":\"seed\",\"actions\":[\"serve\"],\
                      \"swarm_id\":null,\"by\":\"prompt\",\"spelled\":\"prompt\"}\n";
 
 const ROWS: fn(&'static str) -> TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new;
 const META: TableDefinition<'_, &str, u32> = TableDefinition::new("meta");
 
-/// What a user of version 1 had: the fixture, and in it a model whose file is here, active and shared.
+/// A home of a user of version 1: the fixture database, extended by a model whose file is here, active and shared.
 fn older() -> Home {
     let home = Home::with_artifact();
     DirBuilder::new().recursive(true).mode(0o700).create(home.own("state/companion")).unwrap();
@@ -53,7 +53,7 @@ fn older() -> Home {
     home
 }
 
-/// All rows of version 1, and its number.
+/// All rows of version 1, and the database's version number.
 fn rows(home: &Home, name: &str) -> Vec<(String, Vec<u8>)> {
     let database = Database::open(home.own(name)).unwrap();
     let read = database.begin_read().unwrap();
@@ -91,7 +91,7 @@ fn the_companion_brings_a_home_of_version_1_up_to_its_own_and_nothing_is_lost() 
     assert_eq!(rows(&house.home, BACKUP), before);
     let limits = house.home.say("--json limits show").exits(0).object();
     assert_eq!(limits["limits"]["up"], 1 << 20);
-    // Its file is what it was, its link is there, and its share asks for the consent that no log of that time granted.
+    // The file is unchanged, its link is there, and its share asks for a consent, since the old log granted none.
     house.home.say("library verify sample-model").exits(0);
     assert!(
         fs::read(house.home.own("data/library/active/sample-model.slm")).unwrap() == house.home.read("a.slm")
@@ -122,7 +122,7 @@ fn the_companion_brings_a_home_of_version_1_up_to_its_own_and_nothing_is_lost() 
     assert!(added["id"].as_u64() > Some(7), "numbers go on: {added:#}");
 }
 
-/// The companion until it answers, or until its end.
+/// Runs the companion until it answers, or until it ends.
 fn run(home: &Home, kill_at: Option<&str>) -> Option<Running> {
     let mut command = home.command(["companion", "run", "--json"]);
     kill_at.map(|at| command.env("MINIMODEL_KILL_AT", at));
@@ -139,7 +139,7 @@ fn run(home: &Home, kill_at: Option<&str>) -> Option<Running> {
     }
 }
 
-/// Whatever the end left: the next opening has it all.
+/// Asserts that the next opening completes the upgrade, wherever the previous one ended.
 fn is_whole(home: &Home, at: &str) {
     assert_eq!(entries(home), ENTRIES, "{at}");
     assert_eq!(rows(home, BACKUP)[0].1, 1_u32.to_le_bytes(), "{at}");
@@ -164,7 +164,8 @@ fn e1_an_upgrade_killed_at_each_labelled_step_is_finished_by_the_next_opening() 
             kills += 1;
         }
     }
-    // The copy: create, write, sync, rename, sync of the folder; the link: folder, create, rename, sync.
+    // Steps of the backup: create, write, sync, rename, sync of the folder; of the link: folder, create, rename,
+    // sync.
     assert!(kills >= 14, "{kills}");
 }
 
@@ -176,7 +177,7 @@ fn e1_an_upgrade_killed_at_random_moments_is_finished_by_the_next_opening() {
     for turn in 0..12 {
         let home = older();
         let running = Running::start(&mut home.command(["companion", "run"]));
-        // Spread over a whole start; which moment it is, the machine decides.
+        // Spread over the time of a whole start; the machine decides which step is hit.
         std::thread::sleep(Duration::from_micros(whole * turn / 12));
         running.kill();
         is_whole(&home, &format!("after {turn} twelfths"));
@@ -193,7 +194,7 @@ fn refused(home: &Home) -> Ran {
     ran
 }
 
-/// A home of today, with an entry.
+/// A home of the current version, with an entry.
 fn today() -> Home {
     let home = Home::with_artifact();
     home.say("library add a.minimodel a.slm").exits(0);
@@ -241,7 +242,7 @@ fn a_damaged_database_is_refused_with_what_is_lost_and_nothing_is_deleted() {
         }
         assert!(fs::read(home.own("state/consent.log")).unwrap() == log);
     }
-    // As the hint says: moved away, it begins anew, with what the log grants.
+    // As the hint says: the user moves the database away, and the companion starts anew with what the log grants.
     fs::rename(home.own(DATABASE), home.own("state/companion/companion.redb.damaged")).unwrap();
     let house = House::of(home);
     house.home.say("library add a.minimodel a.slm").exits(0);

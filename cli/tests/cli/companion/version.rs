@@ -4,19 +4,19 @@ use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm
 
 use crate::home::Home;
 
-/// One version of a model: the file, and what its publisher says of it. Chunks are of 16 KiB.
+/// One version of a model: the file and its manifest. Chunks are of 16 KiB.
 pub(super) struct Version {
     pub(super) artifact: Vec<u8>,
     pub(super) manifest: ManifestText,
 }
 
 impl Version {
-    /// A small one of three chunks; another `seed` gives other bytes of the same number.
+    /// A small version of three chunks; another `seed` gives other bytes of the same number.
     pub(super) fn of(model: &str, version: &str, seed: u64) -> Self {
         Self::about(45_000, model, version, seed)
     }
 
-    /// One of about so many bytes.
+    /// A version of about so many bytes.
     pub(super) fn about(bytes: u64, model: &str, version: &str, seed: u64) -> Self {
         let artifact = slm_vec(&Shape::about(bytes, Quantization::Q4_0).unwrap(), seed);
         let options = ManifestOptions {
@@ -28,7 +28,7 @@ impl Version {
         Self { artifact, manifest }
     }
 
-    /// The same with a line more or another one in its manifest.
+    /// This version with a line of its manifest added or changed.
     pub(super) fn with(self, key: &str, value: &str) -> Self {
         Self { manifest: self.manifest.with(key, value), ..self }
     }
@@ -39,7 +39,7 @@ impl Version {
         home.write(format!("{stem}.minimodel"), self.manifest.render());
     }
 
-    /// The swarm id, as answers spell it.
+    /// The swarm id in hexadecimal, as the JSON output spells it.
     pub(super) fn swarm_id(&self) -> String {
         data_encoding::HEXLOWER.encode(&self.manifest.swarm_id())
     }

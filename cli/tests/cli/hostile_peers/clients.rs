@@ -1,4 +1,4 @@
-//! Whoever dials a seeder.
+//! Hostile clients of a seeder.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::{Expected, Fetcher, blame, is_calm, model, of_frames, publisher, runt
 use crate::home::Home;
 use crate::process::Running;
 
-/// Tricks at once that are over soon: fewer than handshakes of one address.
+/// Short tricks at once: fewer than the handshakes of one address.
 const AT_ONCE: usize = 6;
 /// TLS alerts as transport errors (RFC 9001 section 4.8): handshake_failure, bad_certificate, unsupported_certificate,
 /// decrypt_error, protocol_version, missing_extension, unsupported_extension, certificate_required.
@@ -30,7 +30,7 @@ const REFUSED_BY_TLS: &[Ended] = &[
 const FLOW_CONTROL: Ended = Ended::Transport(0x3);
 const STREAM_LIMIT: &[Ended] = &[Ended::Transport(0x4)];
 
-/// Tricks that wait for the seeder to lose its patience.
+/// Whether a trick waits for a timeout of the seeder.
 fn is_slow(trick: Trick) -> bool {
     matches!(
         trick,
@@ -38,7 +38,7 @@ fn is_slow(trick: Trick) -> bool {
     )
 }
 
-/// What is told of a trick, beside what the page says of its rule.
+/// Expected end and blame of a trick, beyond what the conformance table says of its rule.
 fn expected(trick: Trick) -> Option<Expected> {
     const BYTES: Option<&str> = Some("peer-struck: sent bytes that break the protocol");
     const OPEN: &[Ended] = &[Ended::Open];
@@ -55,7 +55,7 @@ fn expected(trick: Trick) -> Option<Expected> {
         Trick::IndexOverflow | Trick::RangeOverflow => {
             (&[Ended::Closed(2)], Some("peer-struck: named a chunk that does not exist"))
         }
-        // Whichever is noticed first.
+        // The first limit to be noticed decides.
         Trick::PastWindow => (&[Ended::Closed(5), FLOW_CONTROL], BYTES),
         Trick::UniStream | Trick::ManyStreams => (STREAM_LIMIT, BYTES),
         Trick::AskFlood | Trick::SameChunk => {
@@ -83,7 +83,7 @@ fn a1_a2_a3_a4_a5_a6_a7_a8_a10_a11_a12_b7_b8_b13_b14_b15_b16_b17_c2_c4_d8_hostil
     let offer = seeder.offer();
     let target = Target::of(&offer.parse().unwrap()).unwrap();
 
-    // It is served before, while and after.
+    // An honest fetcher is served before, during and after the attacks.
     let fetcher = Fetcher::of(&publisher);
     let honest = fetcher.start(std::slice::from_ref(&offer), &["--down", "256KiB"]);
     let runtime = runtime();
@@ -108,7 +108,7 @@ fn a1_a2_a3_a4_a5_a6_a7_a8_a10_a11_a12_b7_b8_b13_b14_b15_b16_b17_c2_c4_d8_hostil
     is_calm(&after.start(&[offer], &[]).end().exits(0));
     after.has_it(&publisher);
 
-    // What is held against the last of them is told when it is gone.
+    // The seeder reports the blame of a peer when the peer is gone.
     let page = Page::read();
     for (trick, peer, seen) in &played {
         if page.is_blamed(*trick) && seen.is_ok() {
@@ -134,18 +134,18 @@ fn a1_a2_a3_a4_a5_a6_a7_a8_a10_a11_a12_b7_b8_b13_b14_b15_b16_b17_c2_c4_d8_hostil
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// What was given and what was refused.
+/// Checks how many chunks and refusals a trick got.
 fn is_served_right(trick: Trick, seen: &Seen) -> Result<(), String> {
     let fine = match trick {
         Trick::IgnorableFrames | Trick::IgnorableFirst | Trick::Fragments => seen.chunks == 2,
         // The manifest, and the chunk beside it.
         Trick::Beside => seen.chunks == 2,
         Trick::ResetRequests | Trick::Twice => seen.chunks == 1,
-        // The manifest is given, whichever way it was asked for.
+        // The manifest is sent, whichever way it was requested.
         Trick::EarlyRequest | Trick::EarlyQuestion => seen.chunks == 1 && seen.resets.len() == 1,
         Trick::QuestionThenChunk => seen.chunks == 1 && seen.resets.len() == 2,
         Trick::ManyLeaves | Trick::ManyManifests => seen.chunks == 4,
-        // Nine copies in all: one, and eight again.
+        // Nine copies in all: one, and another eight.
         Trick::SameChunk => seen.chunks == 9,
         _ => seen.chunks == 0 && !seen.granted,
     };

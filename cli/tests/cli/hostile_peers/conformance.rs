@@ -1,5 +1,5 @@
-//! The rules of `docs/protocol.md` that need a stage of their own. The others are played in `clients` and `servers`,
-//! and all are held against the table of the page.
+//! Rules of `docs/protocol.md` that need a set-up of their own. The other rules are played in `clients` and
+//! `servers`, and all are compared with the conformance table of the page.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use super::{Fetcher, blame, is_calm, model, publisher, runtime};
 use crate::home::Home;
 use crate::process::{Running, events};
 
-/// Played on whoever has only an offer.
+/// Played on a fetcher that has only an offer.
 const OF_MANIFESTS: [Trick; 7] = [
     Trick::OtherManifest,
     Trick::StrippedManifest,
@@ -20,9 +20,9 @@ const OF_MANIFESTS: [Trick; 7] = [
     Trick::ShortManifest,
     Trick::LongManifest,
 ];
-/// Played on whoever repairs a file.
+/// Played on a user that repairs a file.
 const OF_LEAVES: [Trick; 3] = [Trick::BadLeaves, Trick::LongLeaves, Trick::ShortLeaves];
-/// Played with a seeder or a fetcher each.
+/// Each played with a seeder or a fetcher of its own.
 const ALONE: [Trick; 8] = [
     Trick::BorrowedHello,
     Trick::StolenKey,
@@ -39,7 +39,7 @@ pub(super) fn plays(trick: Trick) -> bool {
     OF_MANIFESTS.contains(&trick) || OF_LEAVES.contains(&trick) || ALONE.contains(&trick)
 }
 
-/// A seeder of the publisher's model that tells its events.
+/// A seeder of the publisher's model that prints its events as JSON.
 fn seeder(home: &Home, publisher: &Home, more: &[&str]) -> (Running, Target) {
     let paths = [publisher.path("model.minimodel"), publisher.path("model.slm")];
     let more = more.iter().copied().chain(["--json"]).map(AsRef::as_ref);
@@ -193,7 +193,7 @@ fn b14_a_peer_that_has_some_chunks_refuses_the_others_and_leaves_and_gives_what_
         command.args(["--peer", offer]).args(more).env("MINIMODEL_LISTEN", "127.0.0.1:0");
         Running::start(&mut command)
     };
-    // Some of it, and then nothing more: the only one who has the rest never lets it ask.
+    // A partial file that does not grow: the only peer with the rest never unchokes the fetcher.
     let (seeder, _) = seeder(&of_seeder, &publisher, &[]);
     let begun = start(&seeder.offer(), &["--down", "64KiB"]);
     begun.wait_for_stdout("a chunk", |text| {

@@ -1,4 +1,4 @@
-//! Who is let in while others knock.
+//! Admission of newcomers to a seeder under many handshakes.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
@@ -11,13 +11,13 @@ use super::{Fetcher, is_calm, model, publisher, runtime};
 use crate::home::Home;
 use crate::process::Running;
 
-/// Half-open handshakes of one address, and of unproven addresses, that are borne at once.
+/// Most half-open handshakes of one address, and of unproven addresses together.
 const EIGHT: usize = 8;
-/// Handshakes at once in all.
+/// Most half-open handshakes in all.
 const MOST: usize = 256;
-/// Times that as many as there may be try to stand all at once.
+/// Most attempts to hold all handshakes at once.
 const ROUNDS: usize = 7;
-/// A handshake that does not end is given up after this time.
+/// Time after which an unfinished handshake is given up.
 const GIVEN_UP: Duration = Duration::from_secs(10);
 
 fn host(n: u8) -> IpAddr {
@@ -39,8 +39,9 @@ fn b16_b21_newcomers_prove_their_address_in_a_crowd_and_are_not_answered_in_a_fl
         let comes = async |n, expected| receive(target, host(n), expected).await.unwrap();
         assert_eq!(comes(3, welcome).await, welcome);
 
-        // Eight that have proven nothing: whoever comes must, and is let in. While the seeder still sees off who came
-        // before, one of them may have to prove its address as well, and another one comes for it.
+        // Eight handshakes from unproven addresses: a newcomer must prove its address, and is admitted. While the
+        // seeder still closes earlier connections, one of the eight may have to prove its address as well, so another
+        // replaces it.
         let begun = Instant::now();
         let mut crowds: Vec<Crowd> = Vec::new();
         while let Some(more) = EIGHT.checked_sub(sum(&crowds, Crowd::unproven)).filter(|&more| more > 0) {
@@ -50,19 +51,19 @@ fn b16_b21_newcomers_prove_their_address_in_a_crowd_and_are_not_answered_in_a_fl
         }
         assert_eq!(comes(3, asked_to_prove).await, asked_to_prove);
 
-        // An address that is proven and has eight newcomers already: proven again, and then ignored.
+        // A proven address with eight half-open handshakes: a newcomer proves it again, and is then ignored.
         crowds.push(Crowd::stand(target, host(4), EIGHT).unwrap());
         crowds.last().unwrap().settle(PATIENCE).await;
         let proven_in_vain = Reception { connected: false, ..asked_to_prove };
         assert_eq!(comes(4, proven_in_vain).await, proven_in_vain);
         assert_eq!(comes(3, asked_to_prove).await, asked_to_prove, "others are not kept out by it");
 
-        // As many as there may be: nothing comes back at all, to nobody. They come all at once, since the first are given up
-        // before the last stand where they come one after the other on a slow machine; where they are all the same, more come.
+        // With all handshakes taken, no newcomer gets any answer. They come at once: one after the other, on a slow
+        // machine, the first would be given up before the last stand. Where that happens all the same, more come.
         for round in 0..ROUNDS {
             let first = crowds.len();
             for n in 0..MOST / EIGHT {
-                // Each in a network of its own.
+                // Each address is in a network of its own.
                 let from = Ipv4Addr::new(127, 0, (10 + round * MOST / EIGHT + n) as u8, 1).into();
                 crowds.push(Crowd::stand(target, from, EIGHT).unwrap());
             }
@@ -81,7 +82,7 @@ fn b16_b21_newcomers_prove_their_address_in_a_crowd_and_are_not_answered_in_a_fl
         }
         (crowds, fetcher.start(&[seeder.offer()], &[]))
     });
-    // It asks again until handshakes that do not end are given up.
+    // The fetcher dials again until unfinished handshakes are given up.
     drop(crowds);
     is_calm(&fetching.end().exits(0));
     fetcher.has_it(&publisher);
@@ -100,7 +101,7 @@ fn g1_the_goodbye_gets_out_although_all_that_may_be_under_way_is() {
     let seeder = Running::seed(&home, paths.iter().map(|path| path.as_os_str()));
     let target = Target::of(&seeder.offer().parse().unwrap()).unwrap();
     let ended = runtime.block_on(fall_silent(target, &model, || seeder.signal(Signal::INT))).unwrap();
-    // ShuttingDown
+    // Close code ShuttingDown.
     assert_eq!(ended, Ended::Closed(1));
     is_calm(&seeder.end().exits(0));
 }

@@ -1,4 +1,4 @@
-//! Who is who: keys that are not what they should be, and whoever stands in the middle.
+//! Identity of peers: keys that are not the expected ones, and a relay in the middle.
 
 use minimodel_hostile::{Ended, Identity, Relay, Server, Target, Trick, attack};
 
@@ -21,7 +21,7 @@ fn a9_c1_the_hello_or_the_key_of_somebody_who_is_let_in_opens_nothing_to_others(
     );
     let target = Target::of(&seeder.offer().parse().unwrap()).unwrap();
     runtime.block_on(async {
-        // The friend is let in: what follows is not for want of a seeder.
+        // The friend is served, so the refusals that follow are not for want of a seeder.
         let seen = attack(Trick::IgnorableFrames, &target, &model, &friend).await.unwrap();
         assert_eq!(seen.chunks, 2);
         let seen = attack(Trick::BorrowedHello, &target, &model, &stranger).await.unwrap();

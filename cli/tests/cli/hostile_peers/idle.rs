@@ -1,4 +1,4 @@
-//! Why nothing moves, as scripts see it.
+//! Causes of a standstill in the JSON output.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use super::{Fetcher, is_calm, model, publisher, runtime};
 use crate::home::Home;
 use crate::process::Running;
 
-/// Waits for the event `idle`, and for a line of progress that carries its cause.
+/// Waits for the event `idle` and for a progress line that carries its cause; returns the cause.
 #[track_caller]
 fn cause(running: &Running) -> String {
     let cause = running.wait_for_event("idle")["cause"].as_str().unwrap().to_owned();

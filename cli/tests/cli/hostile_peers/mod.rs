@@ -1,5 +1,5 @@
-//! Peers that break one rule each, on real sockets, against the real binary: what it answers, whom it blames, and that
-//! an honest transfer beside them ends as if they were not there. The peers are those of the crate `hostile`.
+//! Peers that break one rule each, on real sockets, against the real binary: what the binary answers, which peer it
+//! blames, and that an honest transfer beside them ends as without them. The peers are those of the crate `hostile`.
 
 mod clients;
 mod conformance;
@@ -19,10 +19,10 @@ use tokio::runtime::{Builder, Runtime};
 use crate::home::{Home, Ran};
 use crate::process::{Running, events};
 
-/// Chunks as small as the format has them: many of them in a small file.
+/// The smallest chunk size of the format: many chunks in a small file.
 const CHUNK: &str = "16KiB";
 
-/// What the hostile side runs on, beside the test.
+/// Runtime of the hostile side, beside the test.
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
@@ -37,12 +37,12 @@ fn publisher(size: &str) -> Home {
     home
 }
 
-/// The same as the hostile side reads it.
+/// The publisher's model, as the hostile side reads it.
 fn model(home: &Home) -> Model {
     Model::read(&home.path("model.minimodel"), Some(&home.path("model.slm"))).unwrap()
 }
 
-/// Somebody honest.
+/// An honest fetcher.
 struct Fetcher {
     home: Home,
     manifest: PathBuf,
@@ -64,7 +64,7 @@ impl Fetcher {
         Running::start(&mut command)
     }
 
-    /// Asserts that the file is there and is byte for byte the publisher's.
+    /// Asserts that the file is there and equals the publisher's, byte for byte.
     #[track_caller]
     fn has_it(&self, publisher: &Home) {
         let mut files = std::fs::read_dir(self.home.path("out")).unwrap().map(|entry| entry.unwrap().path());
@@ -74,7 +74,7 @@ impl Fetcher {
     }
 }
 
-/// Asserts that a process under attack said nothing of a panic and nothing that could steer a terminal.
+/// Asserts that a process under attack printed no panic and nothing that could control a terminal.
 #[track_caller]
 fn is_calm(ran: &Ran) {
     ran.is_harmless();
@@ -83,7 +83,7 @@ fn is_calm(ran: &Ran) {
     }
 }
 
-/// What is held against a peer in a stream of events: the names of the events, with their reasons.
+/// Blame of a peer in a stream of events: names of the events, with their reasons.
 fn blame(stdout: &str, peer: &str) -> Vec<String> {
     let mut blame = Vec::new();
     for name in ["peer-struck", "peer-banned", "peer-refused"] {
@@ -97,10 +97,10 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// What must follow from a trick.
+/// Expected consequence of a trick.
 struct Expected {
     ended: &'static [Ended],
-    /// Nothing for those who are not to blame; else words of an event that blames.
+    /// `None` for a peer that is not to blame; else a text of the event that blames it.
     blame: Option<&'static str>,
 }
 
@@ -118,7 +118,7 @@ impl Expected {
     }
 }
 
-/// Expectations on frames, which are the same whichever side sends them.
+/// Expectations of frame tricks, which are the same from either side.
 fn of_frames(trick: minimodel_hostile::Trick) -> Option<Expected> {
     use minimodel_hostile::Trick;
     const BYTES: Option<&str> = Some("peer-struck: sent bytes that break the protocol");
@@ -131,7 +131,7 @@ fn of_frames(trick: minimodel_hostile::Trick) -> Option<Expected> {
         }
         Trick::OversizedLength | Trick::HugeBitfield => (&[Ended::Closed(3)], BYTES),
         Trick::UnknownFrame => (&[Ended::Closed(4)], BYTES),
-        // What its bytes happen to spell.
+        // The code depends on what the chunk's bytes happen to spell.
         Trick::ChunkOnControl => (&[Ended::Closed(3), Ended::Closed(4)], BYTES),
         Trick::OtherVersion => (&[Ended::Closed(7)], Some("peer-refused: unsupported version")),
         Trick::OtherBitfield | Trick::HavePastEnd => (&[Ended::Closed(2)], BYTES),

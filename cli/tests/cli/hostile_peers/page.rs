@@ -1,4 +1,4 @@
-//! The conformance table of `docs/protocol.md`, read from the page, and held against what a hostile peer saw.
+//! The conformance table of `docs/protocol.md`, read from the page and compared with what a hostile peer saw.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use minimodel_hostile::{Ended, Seen, Trick};
 
 use crate::catalogue::root;
 
-/// How a connection ends that is not ended for what the peer did.
+/// Close codes of connections that do not end for the peer's breach.
 const DONE: Ended = Ended::Closed(0);
 const BUSY: Ended = Ended::Closed(19);
 const BANNED: Ended = Ended::Closed(15);
 
-/// What is held against a key.
+/// Blame of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Blame {
     Nothing,
@@ -21,24 +21,24 @@ enum Blame {
     Ban,
 }
 
-/// A row.
+/// A row of the table.
 #[derive(Debug)]
 pub(super) struct Rule {
     id: String,
     resets: Vec<u64>,
     ended: Vec<Ended>,
-    /// The connection goes on, as far as this is concerned.
+    /// The connection stays open, as far as this rule is concerned.
     stays: bool,
-    /// The peer ends it.
+    /// The peer ends the connection itself.
     gone: bool,
     blame: Blame,
 }
 
-/// All rows, in their order.
+/// All rows, in order.
 pub(super) struct Page(Vec<Rule>);
 
 impl Page {
-    /// Reads the page as it lies in the tree.
+    /// Reads the page from the source tree.
     #[track_caller]
     pub(super) fn read() -> Self {
         Self::of(&std::fs::read_to_string(root().join("docs/protocol.md")).unwrap()).unwrap()
@@ -64,7 +64,7 @@ impl Page {
         Ok(Self(rules))
     }
 
-    /// Rules that no trick plays, and tricks that name a rule which is not there.
+    /// Rules that no trick plays, and tricks that name a missing rule.
     pub(super) fn gaps(&self) -> Vec<String> {
         let is_played = |rule: &&Rule| Trick::ALL.iter().any(|trick| trick.rule() == rule.id);
         let unplayed =
@@ -79,13 +79,13 @@ impl Page {
         self.0.iter().find(|rule| rule.id == trick.rule())
     }
 
-    /// Whether a trick is told of in an event that blames.
+    /// Whether a trick leads to an event that blames.
     pub(super) fn is_blamed(&self, trick: Trick) -> bool {
         self.rule(trick).is_some_and(|rule| rule.blame != Blame::Nothing)
     }
 
-    /// Holds what came of a trick against its row. `blame`: what was told of the peer; `back`: how it fared when it
-    /// dialed again.
+    /// Compares the outcome of a trick with its row. `blame`: the events about the peer; `back`: the end of its next
+    /// connection.
     pub(super) fn check(
         &self,
         trick: Trick,
@@ -103,9 +103,9 @@ impl Rule {
     fn fault(&self, seen: &Seen, blame: &[String], back: Option<&Ended>) -> Option<String> {
         let is_tls = |ended: &Ended| matches!(ended, Ended::Transport(0x100..));
         let is_open = seen.ended == Ended::Open && (self.stays || self.gone);
-        // A fetch ends one day.
+        // A fetch closes its connections when it completes.
         let is_over = seen.ended == DONE && self.stays;
-        // Our own library may find the same before the other side does.
+        // The hostile side's own TLS library may detect the fault first.
         let is_found = matches!(seen.ended, Ended::Found(0x100..)) && self.ended.iter().all(is_tls);
         if !(self.ended.contains(&seen.ended) || is_open || is_over || is_found) {
             return Some(format!("the connection: {}, not {:?}", seen.ended, self.ended));
@@ -120,7 +120,7 @@ impl Rule {
         let count = |name: &str| blame.iter().filter(|line| line.starts_with(name)).count();
         let (struck, banned) = (count("peer-struck"), count("peer-banned"));
         let is_right = match self.blame {
-            // The fourth time and later it is a strike.
+            // From the fourth time on it is a strike.
             Blame::Nothing => banned == 0 && (struck == 0 || self.gone),
             Blame::Strike | Blame::Away => banned == 0 && struck > 0,
             Blame::Strikes => banned == 0 && struck > 0 && (back.is_none() || struck == 3),

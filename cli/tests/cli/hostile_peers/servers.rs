@@ -1,4 +1,4 @@
-//! Whoever is dialed by a fetcher.
+//! Hostile servers that a fetcher dials.
 
 use minimodel_hostile::{Ended, Seen, Server, Side, Trick};
 
@@ -8,10 +8,10 @@ use super::{Expected, Fetcher, blame, is_calm, model, of_frames, publisher, runt
 use crate::home::Home;
 use crate::process::{Running, events};
 
-/// What is told of a trick, beside what the page says of its rule.
+/// Expected end and blame of a trick, beyond what the conformance table says of its rule.
 fn expected(trick: Trick) -> Option<Expected> {
     const BANNED: &[Ended] = &[Ended::Closed(14)];
-    /// The fetch was over, or others were better.
+    /// The fetch was over, or other peers were better.
     const ANY_GOODBYE: &[Ended] = &[Ended::Closed(0), Ended::Closed(17)];
     let (ended, blame): (&[Ended], _) = match trick {
         Trick::BadBytes | Trick::BadProof | Trick::OtherIndex => {
@@ -31,9 +31,9 @@ fn expected(trick: Trick) -> Option<Expected> {
         Trick::UniStream | Trick::OpensStream => {
             (&[Ended::Transport(0x4)], Some("peer-struck: sent bytes that break the protocol"))
         }
-        // access_denied
+        // TLS alert access_denied.
         Trick::OtherKey => (&[Ended::Transport(0x131)], None),
-        // bad_certificate
+        // TLS alert bad_certificate.
         Trick::OtherScheme => (&[Ended::Transport(0x12a)], None),
         other => return of_frames(other),
     };
@@ -49,7 +49,7 @@ fn a1_a2_a3_a4_a5_a6_a8_a11_b1_b2_b3_b4_b6_b7_b8_b9_b10_b11_b13_c1_c2_d8_hostile
     let tricks = Trick::from_side(Side::Server).filter(|&trick| !conformance::plays(trick));
     let servers: Vec<Server> = tricks.map(|trick| Server::start(trick, model.clone()).unwrap()).collect();
     let home = Home::new();
-    // So slow that every liar is asked, and those that are only slow can be told from it.
+    // Slow enough that every liar is asked, and fast enough to be told from slow peers.
     let honest = Running::seed(
         &home,
         [
@@ -78,7 +78,7 @@ fn a1_a2_a3_a4_a5_a6_a8_a11_b1_b2_b3_b4_b6_b7_b8_b9_b10_b11_b13_c1_c2_d8_hostile
         };
         let told = expected(trick).map_or(Ok(()), |mut expected| {
             if trick == Trick::BreaksOff && !against.is_empty() {
-                // From the fourth time on.
+                // From the fourth break on.
                 expected.blame = Some("peer-struck: broke off in the middle of chunks");
             }
             expected.check(trick, &first.ended, &against)
@@ -99,9 +99,10 @@ fn honest_peer(offers: &[String]) -> String {
     offer.offer().peer.to_string()
 }
 
-/// Liars are asked for a chunk, and for no more than stands open with a newcomer; the others for none.
+/// Checks the number of requests: a liar gets at least one, and no more than may be in flight to a new peer; a
+/// choking peer gets none.
 fn was_asked_right(trick: Trick, seen: &[Seen]) -> Result<(), String> {
-    /// Requests in flight to one peer that has not delivered yet.
+    /// Most requests in flight to a peer that has not delivered yet.
     const FIRST: u32 = 4;
     let asked: u32 = seen.iter().map(|seen| seen.asked).sum();
     let fine = match trick {

@@ -1,4 +1,4 @@
-//! Many hostile connections at once, and very many one after another.
+//! Many hostile connections at once, and a great many one after another.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::home::{Home, MINIMODEL};
 use crate::process::Running;
 use minimodel_hostile::{Identity, Model, Target, Trick, attack};
 
-/// A seeder of the real program, and what attacks it.
+/// A seeder of the real program, and the target of the attackers.
 struct Besieged {
     publisher: Home,
     _home: Home,
@@ -30,7 +30,7 @@ impl Besieged {
         Self { publisher, _home: home, seeder, model, target }
     }
 
-    /// Plays tricks over new connections of new keys: so many one after another, in as many tasks at once.
+    /// Plays tricks over new connections with new keys: `rounds` one after another, in `tasks` tasks at once.
     fn play(&self, tricks: &'static [Trick], tasks: usize, rounds: usize) {
         runtime().block_on(async {
             let mut visits = tokio::task::JoinSet::new();
@@ -47,7 +47,7 @@ impl Besieged {
         });
     }
 
-    /// An honest fetch gets all of it, and the seeder ends calmly.
+    /// An honest fetch gets the whole file, and the seeder ends without a panic.
     fn serves_still(self) {
         let fetcher = Fetcher::of(&self.publisher);
         is_calm(&fetcher.start(&[self.seeder.offer()], &[]).end().exits(0));
@@ -56,7 +56,7 @@ impl Besieged {
     }
 }
 
-/// Resident memory that a seeder may gain under siege, in MiB.
+/// Most resident memory that a seeder may gain under siege, in MiB.
 const MOST_GROWTH: u64 = 128;
 
 #[test]
@@ -70,14 +70,14 @@ fn f1_b16_256_hostile_connections_leave_an_honest_fetch_whole_and_memory_bounded
     };
     let figures = run(&plan).unwrap();
     println!("{figures:?}");
-    // As many as it has places for all comers, and then some that it turns away.
+    // All connection places are taken, and further connections are turned away.
     assert!(figures.attempts >= plan.connections && figures.most_open >= 64, "{figures:?}");
     assert!(figures.growth_mib() <= MOST_GROWTH, "{figures:?}");
 }
 
 #[test]
 fn f2_f3_f6_hundreds_of_hostile_connections_leave_no_file_and_no_thread_behind_in_the_real_binary() {
-    /// One of each first: what is made once is there then.
+    /// One of each before the first count, so that descriptors and threads that are created once exist by then.
     const TRICKS: &[Trick] =
         &[Trick::IgnorableFrames, Trick::SecondHello, Trick::StreamChurn, Trick::UniStream];
     let besieged = Besieged::new();
@@ -86,7 +86,7 @@ fn f2_f3_f6_hundreds_of_hostile_connections_leave_no_file_and_no_thread_behind_i
     besieged.play(TRICKS, 4, 1);
     let before = (count("fd"), count("task"));
     besieged.play(TRICKS, 4, 25);
-    // Threads that read chunks are at most eight, however many are asked for at once.
+    // At most eight threads read chunks, however many are requested at once.
     let after = (count("fd"), count("task"));
     assert_eq!(after.0, before.0, "files are left open");
     assert!(after.1 <= before.1.max(2 + 8 + 2), "{before:?} became {after:?}");
@@ -116,7 +116,7 @@ fn h2_b18_keys_of_few_addresses_that_come_and_go_or_read_slowly_do_not_keep_a_ne
         let joined = begun.elapsed();
         let ran = fetching.end().exits(0);
         println!("{habit:?}: in after {joined:?}, done after {:?}", begun.elapsed());
-        // In the time of a machine with other work; without its share it hears `busy` for minutes.
+        // The bound allows for a busy machine; a newcomer without its share gets `busy` for minutes.
         assert!(joined < seconds(10), "{habit:?}: in after {joined:?}");
         assert!(!ran.stdout.contains("busy"), "{habit:?}: {}", ran.stdout);
         fetcher.has_it(&publisher);
@@ -125,7 +125,7 @@ fn h2_b18_keys_of_few_addresses_that_come_and_go_or_read_slowly_do_not_keep_a_ne
     is_calm(&seeder.stop());
 }
 
-/// The most memory that a process ever held, in MiB.
+/// Peak resident memory of a process, in MiB.
 fn most_memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -134,18 +134,18 @@ fn most_memory(pid: u32) -> u64 {
 
 #[test]
 fn a12_i6_what_is_sent_beyond_the_windows_or_in_gaps_and_single_bytes_is_not_held_in_memory() {
-    /// Peers at once, fewer than handshakes of one address, and how often each comes.
+    /// Peers at once, fewer than the handshakes of one address; then how often each connects.
     const PEERS: usize = 6;
     const ROUNDS: usize = 3;
     let besieged = Besieged::new();
     let pid = besieged.seeder.pid();
-    // What is made once is there before.
+    // Memory that is allocated once is allocated before the measurement.
     besieged.play(&[Trick::IgnorableFrames], PEERS, 1);
     let before = most_memory(pid);
     besieged.play(&[Trick::PastWindow], PEERS, ROUNDS);
     besieged.play(&[Trick::Fragments], PEERS, 1);
     let grown = most_memory(pid) - before;
-    // Each would have it hold 24 MiB.
+    // Each peer tries to make the seeder hold 24 MiB.
     assert!(grown < 64, "{grown} MiB more");
     besieged.serves_still();
 }

@@ -1,4 +1,4 @@
-//! Limits of the system that a transfer meets on its way: open files, names on a disk, permissions that go.
+//! System limits that a transfer meets: open files, names on a disk, permissions that change.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -12,7 +12,7 @@ use super::stage::{
 use crate::home::{Home, MINIMODEL, copy_the_program};
 use crate::process::Running;
 
-/// A command that may have so many files open.
+/// A command that may have at most so many files open.
 fn with_files(home: &Home, most: u32, arguments: &[&str]) -> Command {
     let command = home.command(arguments);
     let mut limited = Command::new("/bin/sh");
@@ -46,7 +46,7 @@ fn f2_too_few_open_files_are_a_named_failure_with_the_limit_in_its_hint_and_noth
         let ran = Running::start(&mut with_files(&home, most, &line)).fate();
         match ran.status.code() {
             Some(0) => break,
-            // Too few for the loader of the program itself.
+            // Too few for the dynamic loader of the program.
             Some(127) => continue,
             Some(13) => failures += 1,
             other => panic!("{most}: {other:?} {ran:?}"),
@@ -66,7 +66,7 @@ fn f2_too_few_open_files_are_a_named_failure_with_the_limit_in_its_hint_and_noth
 #[test]
 fn e6_e18_a_receipt_that_finds_no_room_leaves_a_valid_file_and_the_next_run_writes_it() {
     let home = stage();
-    // Names for the folder itself, the record, the partial file and the manifest copy, and not one more.
+    // Inodes for the folder itself, the record, the partial file and the manifest copy, and not one more.
     let Some(disk) = SmallDisk::mount(home.path("disk"), "size=8m,nr_inodes=4") else { return };
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
@@ -90,8 +90,8 @@ fn e6_e18_a_receipt_that_finds_no_room_leaves_a_valid_file_and_the_next_run_writ
 
 const NOBODY: u32 = 65_534;
 
-/// A home whose working folder and own folders belong to a user with no rights, and that user's commands; where we are
-/// no such user ourselves and cannot become one, ourselves.
+/// A home whose working folder and own folders belong to a user without privileges, and that user's commands. Where
+/// the test cannot become such a user, it runs as its own.
 struct Unprivileged(Home);
 
 impl Unprivileged {
@@ -104,7 +104,7 @@ impl Unprivileged {
             for folder in [home.own(""), home.path("")] {
                 chown(folder, Some(NOBODY), Some(NOBODY)).unwrap();
             }
-            // The folder of the build may be closed to others.
+            // Other accounts may have no access to the build folder.
             copy_the_program(&top.join("minimodel"));
         }
         Self(home)
@@ -137,7 +137,7 @@ fn e8_permission_that_is_lost_during_the_transfer_is_named_and_nothing_is_lost()
     let ran = fetch.end().exits(13);
     names(&ran, &["no permission for out/sample-model-1.0.0.slm"]);
     assert!(!home.path("out").join(TARGET).exists() && home.path("out").join(PART).exists());
-    // The same line says so before a dial, and with the permission back has nothing left to fetch.
+    // The same command reports that before it dials, and once permission is back it has nothing left to fetch.
     let listener = Listener::new();
     let other = listener.offer(manifest().swarm_id());
     let early = ["fetch", "model.minimodel", "--peer", &other, "-o", "out", "--consent", "fetch,import"];

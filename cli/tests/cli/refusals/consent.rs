@@ -1,4 +1,4 @@
-//! Without consent nothing is dialed and nothing is written, and the hint shows the flag that would be the yes.
+//! Without consent nothing is dialed and nothing is written, and the hint shows the flag that would consent.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::stage::{Listener, hint, is_unchanged, manifest, names, picture, stage};
 use crate::home::Home;
 
-/// Runs a line that lacks a consent and sees that nothing came of it.
+/// Runs a command that lacks a consent, and asserts that nothing was dialed or written.
 #[track_caller]
 fn nothing_comes_of(home: &Home, listener: &Listener, arguments: &[&str], missing: &str, flag: &str) {
     let before = picture(&home.path(""));
@@ -104,7 +104,7 @@ fn h7_i5_a_request_asks_and_a_script_repeats_just_what_it_asks() {
                 nothing_comes_of(&home, &listener, &line, "is not the same", &flag);
             }
         }
-        // Words on stdin are no answers where no question could be shown.
+        // Words on stdin are no answers without a terminal to show the questions.
         fs::write(home.path("yes"), "yes\n".repeat(5)).unwrap();
         let ran = home.command(line).stdin(fs::File::open(home.path("yes")).unwrap()).output().unwrap();
         assert_eq!(ran.status.code(), Some(5));

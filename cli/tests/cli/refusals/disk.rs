@@ -1,4 +1,4 @@
-//! A disk that fills up, a limit on the size of files, and two processes that want one file.
+//! A disk that fills up, a limit on file sizes, and two processes that fetch the same file.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -10,20 +10,20 @@ use super::stage::{CHUNK, Listener, PART, STATE, TARGET, hint, manifest, model, 
 use crate::home::{Home, MINIMODEL, Ran};
 use crate::process::{Running, event};
 
-/// A file system in memory, mounted in a folder of the test and gone with it.
+/// A file system in memory, mounted in a folder of the test and unmounted on drop.
 pub(super) struct SmallDisk {
     path: PathBuf,
 }
 
 impl SmallDisk {
-    /// Mounts one; `None`, said loudly, where this is not permitted, and then a failure under `.ci/run`.
+    /// Mounts it; `None`, reported on stderr, where this is not permitted, and under `.ci/run` a failure.
     pub(super) fn mount(path: PathBuf, options: &str) -> Option<Self> {
         fs::create_dir(&path).unwrap();
         match mount(&path, options) {
             Ok(()) => Some(Self { path }),
             Err(error) => {
                 let said = format!("NOT TESTED: a tmpfs cannot be mounted here (root may): {error}\n");
-                // Past the capture of the test harness, so that it is seen although the test passes.
+                // Written past the capture of the test harness, so that it is seen although the test passes.
                 io::stderr().write_all(said.as_bytes()).unwrap();
                 assert!(std::env::var_os("MINIMODEL_CI").is_none(), "{said}");
                 None
@@ -36,7 +36,7 @@ impl SmallDisk {
         mount(&self.path, &format!("remount,{options}")).unwrap();
     }
 
-    /// Writes a file of this name until nothing more fits.
+    /// Writes a file of this name until no further byte fits.
     fn fill(&self, name: &str) {
         let mut filler = File::create(self.path.join(name)).unwrap();
         for piece in [&[7; 65_536][..], &[7; 512], &[7]] {
@@ -47,7 +47,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a process that is just dying may still hold it.
+        // A lazy unmount: a process that is just ending may still use the file system.
         let _ = Command::new("umount").arg("-l").arg(&self.path).status();
     }
 }
@@ -63,7 +63,7 @@ fn mount(path: &Path, options: &str) -> Result<(), String> {
     }
 }
 
-/// Waits until the record in `out` tells of some chunks: each takes well over a hundred bytes.
+/// Waits until the record in `out` holds some chunks: each entry takes well over a hundred bytes.
 pub(super) fn wait_for_record(home: &Home, out: &str) {
     let (state, until) = (home.path(out).join(STATE), Instant::now() + Duration::from_secs(20));
     while fs::metadata(&state).map_or(0, |metadata| metadata.len()) < 6_000 {
@@ -72,7 +72,7 @@ pub(super) fn wait_for_record(home: &Home, out: &str) {
     }
 }
 
-/// Fetches what is missing from `offer`, and sees that it was fetched and nothing else was.
+/// Fetches the missing chunks from `offer`, and asserts that only they were fetched.
 #[track_caller]
 pub(super) fn only_the_rest_comes(home: &Home, out: &str, offer: &str) -> u64 {
     let line =
@@ -120,7 +120,7 @@ fn e6_a_disk_that_is_too_small_is_exit_9_before_anything_is_dialed() {
     );
     assert!(!listener.was_dialed());
 
-    // To the last byte: not even the record fits.
+    // A disk that is full to its last byte: not even the record fits.
     disk.fill("filler");
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "disk", "--consent", "fetch,import"];
     let ran = home.run(line).exits(9);
@@ -147,9 +147,9 @@ fn e6_a_disk_that_fills_up_is_exit_9_keeps_what_is_there_and_goes_on_after_space
     assert!(hint(&ran).contains("what is there stays") && !home.path("disk/out").join(TARGET).exists());
     assert_eq!(ran.stdout, "");
 
-    // Still full: the same answer, before a dial, and again nothing is lost.
+    // On the still full disk: the same error, before a dial, and again nothing is lost.
     let again = home.run(line).exits(9);
-    // Less by what the disk took of the chunk that did not fit, where even the record has no room.
+    // Less by what the disk took of the chunk that did not fit, where not even its record entry has room.
     assert!((needed - CHUNK..=needed).contains(&needed_and_free(&again).0), "{needed}: {}", again.stderr);
 
     disk.remount("size=16m");
@@ -158,11 +158,11 @@ fn e6_a_disk_that_fills_up_is_exit_9_keeps_what_is_there_and_goes_on_after_space
     home.say(&format!("verify-artifact model.minimodel disk/out/{TARGET}")).exits(0);
 }
 
-/// A command under a limit of half a MiB for the size of any file that it writes.
+/// A command with a file size limit of half a MiB.
 fn limited(home: &Home, arguments: &[&str]) -> Command {
     let command = home.command(arguments);
     let mut limited = Command::new("/bin/sh");
-    // In units of 512 bytes, as POSIX says.
+    // `ulimit -f` counts units of 512 bytes, as POSIX says.
     limited.args(["-c", "ulimit -f 1024 && exec \"$@\"", "sh", MINIMODEL]).args(command.get_args());
     limited.env_clear().envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
     limited.current_dir(home.path("")).stdin(Stdio::null());
@@ -202,7 +202,7 @@ fn e12_a_second_fetch_of_one_target_is_exit_11_and_names_the_process() {
     names(&ran, &["out/", &format!("process {pid}")]);
     assert!(hint(&ran).contains(&format!("ps -p {pid}")), "{}", ran.stderr);
     assert!(!listener.was_dialed());
-    // The first was not disturbed.
+    // The first fetch is undisturbed.
     first.end().exits(0);
     assert_eq!(home.read(format!("out/{TARGET}")), model());
 }

@@ -1,5 +1,5 @@
-//! Every refusal is told twice, in blocks for people and in one object for scripts; and what cannot be told because
-//! nobody reads any more is no failure.
+//! Every refusal is reported twice, in blocks for people and in one object for scripts; output that no process reads
+//! is no failure.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -16,7 +16,7 @@ use super::stage::{
 use crate::home::{Home, Ran};
 use crate::process::{Running, event};
 
-/// The same line for people and for scripts.
+/// Runs a command line for people and for scripts, and compares the errors.
 #[track_caller]
 fn told_twice(home: &Home, line: &[&str], code: i32, object: &str) {
     let people = home.run(line).exits(code);
@@ -29,7 +29,7 @@ fn told_twice(home: &Home, line: &[&str], code: i32, object: &str) {
     assert!(told.contains(object), "{object} is not in: {told}");
 }
 
-/// The one `error` object, last on stdout, complete.
+/// The only `error` object, last on stdout, with all its keys.
 #[track_caller]
 fn the_error(ran: &Ran) -> serde_json::Value {
     ran.is_harmless();
@@ -42,7 +42,7 @@ fn the_error(ran: &Ran) -> serde_json::Value {
     for key in ["error", "hint"] {
         assert!(error[key].as_str().unwrap().len() > 10, "{error}");
     }
-    // People are told as well, in the same words.
+    // stderr has the same text for people.
     let (_, blocks) = ran.stderr.split_once("error: ").unwrap();
     assert!(blocks.starts_with(error["error"].as_str().unwrap()), "{}", ran.stderr);
     error
@@ -141,7 +141,7 @@ fn i4_busy_stalled_and_interrupted_have_their_blocks_and_their_object() {
     assert!(the_error(&ended)["hint"].as_str().unwrap().contains("it resumes"), "{}", ended.stdout);
 }
 
-/// Runs with a stdout whose reader has gone already.
+/// Runs a command with a stdout whose reader is closed already.
 fn to_nobody(home: &Home, line: &[&str]) -> (Option<i32>, String) {
     let mut child = home.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());

@@ -1,4 +1,4 @@
-//! Output folders that cannot be written to, and things that stand where the file is to be: named, and left alone.
+//! Output folders that cannot be written to, and obstacles at the output names: named in the error, and left alone.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -16,7 +16,7 @@ use super::stage::{
 use crate::home::{Home, Ran, copy_the_program};
 use crate::process::Running;
 
-/// Fetches into `out` with an offer that would lead to `listener`; it must be exit 13 with nothing dialed.
+/// Fetches into `out` with an offer that leads to `listener`; asserts exit code 13 and that nothing was dialed.
 #[track_caller]
 fn refuses(home: &Home, listener: &Listener, out: &str, words: &[&str]) -> Ran {
     let offer = listener.offer(manifest().swarm_id());
@@ -55,14 +55,15 @@ fn e8_a_folder_without_permission_is_exit_13_before_anything_is_dialed() {
     }
     assert!(!listener.was_dialed());
     assert_eq!(picture(&home.path("out")).len(), 1);
-    // So that the folder can be taken away.
+    // Lets the test delete the folder.
     fs::set_permissions(home.path("out"), Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Another account.
+/// User id of another account.
 pub(super) const NOBODY: u32 = 65_534;
 
-/// Nothing is forbidden to root: there the command runs as a user with no rights at all.
+/// Runs a command without privileges: where the test is root, as a user with no rights at all, since no permission
+/// binds root.
 pub(super) fn run_without_privilege(home: &Home, arguments: &[&str]) -> Ran {
     if !rustix::process::geteuid().is_root() {
         return home.run(arguments);
@@ -72,7 +73,7 @@ pub(super) fn run_without_privilege(home: &Home, arguments: &[&str]) -> Ran {
     fs::set_permissions(top, Permissions::from_mode(0o755)).unwrap();
     fs::create_dir_all(home.own("")).unwrap();
     std::os::unix::fs::chown(home.own(""), Some(NOBODY), Some(NOBODY)).unwrap();
-    // The folder of the build may be closed to others.
+    // Other accounts may have no access to the build folder.
     let copy = top.join("minimodel");
     if !copy.exists() {
         copy_the_program(&copy);
@@ -119,7 +120,7 @@ fn e8_a_folder_that_is_removed_during_the_transfer_is_exit_13_and_named() {
     assert!(!home.path("out").join(TARGET).exists());
 }
 
-/// What may stand in the way, and the word for it.
+/// Obstacles, and the word for each in the error.
 pub(super) const OBSTACLES: [(&str, &str); 6] = [
     ("symlink", "symlink"),
     ("dangling", "symlink"),
@@ -149,7 +150,7 @@ fn e9_what_is_no_plain_file_is_refused_and_left_alone() {
             fs::create_dir(home.path("out")).unwrap();
             put(&home, obstacle, &home.path("out").join(name));
             let path = format!("out/{name}");
-            // A second name of a finished file does no harm: it is only read, and told to be another file.
+            // A second hard link to the target does no harm: the file is only read, and reported as another file.
             let word = if (name, obstacle) == (TARGET, "hard link") { "another file" } else { word };
             let ran = refuses(&home, &listener, "out", &[&path, word]);
             assert!(hint(&ran).contains("move it away"), "{name} {obstacle}: {}", ran.stderr);
@@ -220,7 +221,7 @@ fn a_model_file_behind_a_link_is_seeded_like_any_other() {
     symlink("model.slm", home.path("link.slm")).unwrap();
     let seeder = Running::seed(&home, ["model.minimodel", "link.slm"]);
     let offer = seeder.offer();
-    // Where the link leads now is what is served, wherever it leads later.
+    // The seeder serves the file that the link led to at the start, wherever it leads later.
     fs::remove_file(home.path("link.slm")).unwrap();
     symlink("model.minimodel", home.path("link.slm")).unwrap();
     home.run(["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"])
@@ -242,7 +243,7 @@ fn e11_another_receipt_or_offer_file_in_the_way_is_named_and_left_alone() {
     names(&ran, &[&receipt, "left as it is"]);
     assert!(hint(&ran).contains("nothing was fetched") && hint(&ran).contains(&receipt), "{}", ran.stderr);
     is_unchanged(&before, &home.path("out"));
-    // As the hint says: another place, or moved away.
+    // As the hint says: another receipt path, or the old receipt moved away.
     home.run(line.iter().chain(&["--receipt", "elsewhere"])).exits(0);
     assert_eq!(home.read(&receipt), b"theirs");
     fs::remove_file(home.path("out").join(TARGET)).unwrap();

@@ -1,4 +1,4 @@
-//! Hostile text in manifests, offers, requests, file names and peers: no verb that moves bytes prints it as it is.
+//! Hostile text in manifests, offers, requests, file names and peers: verbs that move bytes print it escaped.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -28,8 +28,8 @@ fn hostile() -> Vec<Vec<u8>> {
     all
 }
 
-/// Nothing on either stream steers a terminal or a reader, and no line goes on for ever: a value is cut after 160
-/// characters, a path only where Linux takes none that is longer.
+/// Asserts that neither stream can control a terminal or mislead a reader, and that every line ends: a value is cut
+/// after 160 characters, a path only beyond the length that Linux permits.
 #[track_caller]
 fn is_harmless(ran: &Ran) {
     ran.is_harmless();
@@ -80,7 +80,7 @@ fn d8_hostile_offers_are_refused_and_shown_harmless() {
             let ran = home.say("import-peer-request request.json model.minimodel out").exits(10);
             is_harmless(&ran);
             if offer.contains(&0) {
-                // No argument can hold it.
+                // No command-line argument can hold a NUL.
                 continue;
             }
             for json in ["-v", "--json"] {
@@ -88,7 +88,7 @@ fn d8_hostile_offers_are_refused_and_shown_harmless() {
                     [json, "fetch", "model.minimodel", "-o", "out", "--consent", "fetch,import", "--peer"];
                 let words = words.map(OsStr::new).into_iter().chain([OsStr::from_bytes(&offer)]);
                 let ran = home.run(words);
-                // Bytes that are no text are a usage error; what does not begin with mm1 names a file.
+                // Bytes that are no text are a usage error; an argument that does not begin with mm1 names a file.
                 assert!([2, 3, 10, 13].contains(&ran.code), "{ran:?}");
                 is_harmless(&ran);
             }
@@ -102,10 +102,10 @@ fn d8_hostile_file_names_are_shown_harmless_and_work() {
     let home = stage();
     let fits_a_name = |text: &Vec<u8>| !text.contains(&0) && text.len() < 200;
     for name in hostile().into_iter().filter(fits_a_name).map(OsString::from_vec) {
-        // One seeder a name: each sends a chunk to one key a few times only.
+        // A new seeder for each name: a seeder sends a chunk to one key a few times only.
         let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
         let offer = seeder.offer();
-        // A folder of that name takes the file; its path on a pipe is exact, everything else is not.
+        // A folder of that name takes the file. On a pipe stdout has its exact path; all other output is escaped.
         let line = ["-v", "fetch", "model.minimodel", "--peer", &offer, "--consent", "fetch,import", "-o"];
         let line = || line.map(OsStr::new).into_iter().chain([name.as_os_str()]);
         let output = home.command(line()).stderr(Stdio::piped()).output().unwrap();
@@ -114,12 +114,12 @@ fn d8_hostile_file_names_are_shown_harmless_and_work() {
         let told = Ran { code: 0, stdout: String::new(), stderr: String::from_utf8(output.stderr).unwrap() };
         is_harmless(&told);
         assert_eq!(home.read(std::path::Path::new(&name).join(TARGET)), model());
-        // Again, and this time with another file in its place.
+        // A second run, with another file in place of the target.
         home.write(std::path::Path::new(&name).join(TARGET), "mine");
         is_harmless(&home.run(line()).exits(13));
         is_harmless(&home.run([OsStr::new("--json")].into_iter().chain(line())).exits(13));
 
-        // As a model file, as a manifest, as an offer's file: missing, or not what it should be.
+        // The name as a model file, as a manifest, as an offer file: missing, or with wrong content.
         let seed = |file: &OsStr| {
             let words = ["seed", "model.minimodel", "--listen", "127.0.0.1:0", "--consent", "serve"];
             home.run(words.map(OsStr::new).into_iter().chain([file]))
@@ -138,7 +138,7 @@ fn d8_hostile_file_names_are_shown_harmless_and_work() {
     }
 }
 
-/// What the wire lets a peer call itself: printable ASCII, 64 bytes.
+/// Software names that the wire format permits: printable ASCII, 64 bytes.
 const SOFTWARE: [&str; 5] = [
     "\\u{1b}[2J\\x1b[31m\\n\\0 %s%n ${HOME} $(id) `id`",
     "minimodel/0.1.0)\", \"code\": 0} error: forged hint: run rm -rf /",
@@ -147,7 +147,7 @@ const SOFTWARE: [&str; 5] = [
     "",
 ];
 
-/// What it does not let through.
+/// Software names that the wire format refuses.
 const FORBIDDEN: [&str; 5] = ["\u{1b}[2J", "a\nerror: forged", "\0", "\u{202e}x\u{200b}", "\u{9b}31m"];
 
 fn fetch_from(offer: &str) -> [&str; 8] {
@@ -215,7 +215,7 @@ fn d8_a_hostile_value_in_a_valid_manifest_is_cut_when_it_is_shown() {
     let offer = offer(&stranger(), text.swarm_id(), listener.address());
     let line = ["fetch", "long.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
     let ran = home.run([&line[..], &["--stall-timeout", "300ms"]].concat());
-    // Whether an SPDX expression may look like that is the manifest's own question.
+    // The manifest's rules decide whether an SPDX expression may look like that.
     assert!([3, 10].contains(&ran.code), "{ran:?}");
     is_harmless(&ran);
 }

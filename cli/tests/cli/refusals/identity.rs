@@ -1,4 +1,4 @@
-//! An identity file that is not right stops what would be signed with it, and stays as it is.
+//! A bad identity file stops every verb that would sign with it, and stays as it is.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::stage::{Listener, hint, is_unchanged, manifest, model, names, picture, stage};
 use crate::home::Home;
 
-/// The lines that need an identity.
+/// Command lines that need an identity.
 fn lines(home: &Home, listener: &Listener) -> Vec<Vec<String>> {
     let offer = listener.offer(manifest().swarm_id());
     let request = json!({
@@ -27,11 +27,11 @@ fn lines(home: &Home, listener: &Listener) -> Vec<Vec<String>> {
     ]
 }
 
-/// Everything is exit 13 and nothing happens.
+/// Asserts that every such command exits with 13 and changes nothing.
 #[track_caller]
 fn stops_everything(home: &Home, listener: &Listener, cause: &str, step: &str) {
     let lines = lines(home, listener);
-    // A consent is on record before the identity is needed, and so is that it was seen.
+    // Consents are recorded before the identity is needed, and so is `consent.seen`.
     let data = || {
         let mut picture = picture(&home.own("data"));
         picture.retain(|path, _| !path.ends_with("consent.seen"));
@@ -75,7 +75,7 @@ fn c6_a_damaged_or_truncated_identity_is_exit_13_and_unchanged() {
         fs::write(home.own("data/identity.key"), bytes).unwrap();
         stops_everything(&home, &listener, "it is damaged", "restore it from a copy");
     }
-    // A failure never shows the secret.
+    // No error shows the secret.
     for line in lines(&home, &listener) {
         let ran = home.run(&line).exits(13);
         assert!(!ran.stderr.contains(&seed[..16]), "{}", ran.stderr);

@@ -1,4 +1,4 @@
-//! Manifests and offers that are not valid, or not any more: exit 10, named, and nothing was dialed.
+//! Invalid or expired manifests and offers: exit code 10, named in the error, and nothing dialed.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use super::stage::{
 use crate::home::Home;
 use crate::process::Running;
 
-/// Runs a line that is exit 10 and sees that nothing came of it.
+/// Runs a command and asserts exit code 10, and that nothing was dialed or written.
 #[track_caller]
 fn refuses(home: &Home, listener: &Listener, arguments: &[&str], words: &[&str]) {
     let before = picture(&home.path(""));
@@ -19,7 +19,7 @@ fn refuses(home: &Home, listener: &Listener, arguments: &[&str], words: &[&str])
     is_unchanged(&before, &home.path(""));
 }
 
-/// A request that agrees with [`manifest`], but for what `offers` holds.
+/// A request that agrees with [`manifest`] in all but `offers`.
 fn request(offers: &[&str]) -> String {
     let manifest = manifest();
     json!({
@@ -58,7 +58,7 @@ fn a_project_server_url_is_exit_10_and_the_key_is_named_by_every_verb() {
 fn c5_an_expired_offer_is_exit_10_with_both_times() {
     let (home, listener) = (stage(), Listener::new());
     let swarm = manifest().swarm_id();
-    // 2001-09-09T01:46:40Z, and one that ended just beyond the skew that clocks may have.
+    // 2001-09-09T01:46:40Z, and an expiry just beyond the permitted clock skew.
     for expires in [1_000_000_000, now() - 600] {
         let offer = offer_until(&stranger(), swarm, listener.address(), expires);
         home.write("request.json", request(&[&offer]));
@@ -110,7 +110,7 @@ fn c4_an_altered_truncated_or_mixed_offer_is_exit_10_and_nothing_is_dialed() {
         format!("{good}a"),
         format!("{good}{good}"),
         good.to_uppercase().replace("MM1", "mm1"),
-        // The body of one with the signature of the other.
+        // The body of one offer with the signature of the other.
         format!("{}{}", &good[..good.len() - 103], &other[other.len() - 103..]),
     ];
     bad.extend((4..good.len()).step_by(29).map(flip));
@@ -171,6 +171,6 @@ fn seed_refuses_a_file_that_does_not_match_and_prints_no_offer() {
         assert_eq!(ran.stdout, "");
         assert!(!home.path("offer").exists());
     }
-    // The same home serves the right one.
+    // The same home serves the right manifest.
     Running::seed(&home, ["model.minimodel", "model.slm"]).stop().exits(0);
 }

@@ -1,5 +1,5 @@
-//! What `minimodel` refuses, and how: the exit code, the object that is named, the next step, and above all what did
-//! not happen. Row ids of the fault catalogue stand before the names of the tests.
+//! Refusals of `minimodel`: the exit code, the object named, the next step, and above all what did not happen. Row
+//! ids of the fault catalogue begin the names of the tests.
 
 mod bounds;
 mod consent;

@@ -1,4 +1,4 @@
-//! Signals in the moments when no byte moves between peers: while somebody is asked, and while a file is read through.
+//! Signals while no byte moves between peers: at a question to the user, and while a file is read for a check.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -10,11 +10,11 @@ use rustix::process::Signal;
 use super::stage::{Listener, TARGET, is_unchanged, manifest, names, picture, stage};
 use crate::process::{Running, terminal};
 
-/// Five times what G-11 asks for.
+/// Five times the limit of G-11.
 const SOON: Duration = Duration::from_secs(10);
 const BOTH: [(Signal, i32); 2] = [(Signal::INT, 130), (Signal::TERM, 143)];
 
-/// Reads what is shown until it holds `words`.
+/// Reads the terminal until its text contains `words`.
 fn read_until(person: &mut File, words: &str) -> String {
     let mut shown = Vec::new();
     let mut piece = [0; 1024];
@@ -25,7 +25,8 @@ fn read_until(person: &mut File, words: &str) -> String {
     String::from_utf8_lossy(&shown).into_owned()
 }
 
-/// Whether whoever started us had the signal ignored, as a shell does for what runs in its background; children inherit that.
+/// Whether this process inherited the signal as ignored, as a shell sets it for background jobs; its children inherit
+/// that too.
 fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim).unwrap_or("0");
@@ -52,7 +53,7 @@ fn g1_i5_a_signal_at_the_question_is_no_yes_and_nothing_was_done() {
             start.elapsed().as_millis(),
             signal.as_raw()
         );
-        // A shell shows 128 and the number of the signal either way.
+        // A shell reports 128 plus the signal number either way.
         use std::os::unix::process::ExitStatusExt as _;
         assert_eq!(fate.status.signal(), Some(signal.as_raw()), "{fate:?}");
         is_unchanged(&before, &home.path(""));
@@ -65,7 +66,7 @@ fn g3_i5_an_answer_is_taken_only_for_a_question_that_could_be_shown() {
     let (home, listener) = (stage(), Listener::new());
     let offer = listener.offer(manifest().swarm_id());
     let (mut person, process) = terminal();
-    // What was typed before any question was on the screen.
+    // Input that was typed before any question was on the screen.
     person.write_all(b"yes").unwrap();
     let mut command = home.command(["fetch", "model.minimodel", "--peer", &offer, "-o", "out"]);
     command.stdin(Stdio::from(process.try_clone().unwrap()));
@@ -79,7 +80,7 @@ fn g3_i5_an_answer_is_taken_only_for_a_question_that_could_be_shown() {
 
 #[test]
 fn g1_a_signal_while_a_whole_file_is_read_through_leaves_it_alone() {
-    // As long as the artifact is said to be, and holes throughout: longer to read than any patience here.
+    // A sparse file of the declared length: longer to read than any timeout here.
     let bytes = 4_u64 << 40;
     let long = manifest()
         .with("artifact.byte_count", &bytes.to_string())
@@ -100,7 +101,7 @@ fn g1_a_signal_while_a_whole_file_is_read_through_leaves_it_alone() {
         ];
         for line in lines {
             let running = Running::start(home.command(line).args(["--progress", "json"]));
-            // It counts what it has read.
+            // The check reports its progress.
             running.wait_until_said("\"proven_bytes\":");
             let start = Instant::now();
             running.signal(signal);

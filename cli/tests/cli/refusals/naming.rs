@@ -1,4 +1,4 @@
-//! What a manifest says of names, sizes and times, and what comes of it on the disk.
+//! Names, sizes and times from a manifest, and their effect on the disk.
 
 use std::fs;
 
@@ -54,7 +54,7 @@ fn d6_e17_the_longest_names_that_a_manifest_may_have_work_to_the_last_file() {
     let offer = seeder.offer();
     let line = ["fetch", "long.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
     let stem = format!("out/{}-{}", "a".repeat(128), "1".repeat(64));
-    // A record that is damaged is put aside under the longest name of all.
+    // A damaged record is put aside under the longest name of all.
     fs::create_dir(home.path("out")).unwrap();
     home.write(format!("{stem}.slm.part.state"), "damaged");
     home.write(format!("{stem}.slm.part.state.damaged"), "an older one");
@@ -132,7 +132,7 @@ fn d15_an_older_manifest_under_the_same_name_is_shown_as_older_and_replaces_noth
     let which = if created.as_str() < "2026-03-01" { "older" } else { "newer" };
     let (old, new) = (listener.offer(older.swarm_id()), listener.offer(manifest().swarm_id()));
     for (file, offer, which) in [("older.minimodel", &old, "older"), ("model.minimodel", &new, which)] {
-        // No consent that was given before counts for it.
+        // No consent that was given for the other manifest counts.
         home.run(["fetch", file, "--peer", offer, "-o", "out"]).exits(5);
         let ran =
             home.run(["fetch", file, "--peer", offer, "-o", "out", "--consent", "fetch,import"]).exits(13);

@@ -1,4 +1,4 @@
-//! Files and folders of other accounts, and the user's own that happen to have a name of ours.
+//! Files and folders of other accounts, and files of the user under names that the program uses.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
@@ -17,7 +17,8 @@ fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// A folder that all accounts share, as `/tmp` or without its sticky bit; another account's file is there first.
+/// A folder that all accounts share, like `/tmp` or without its sticky bit, in which another account's file is there
+/// first.
 #[test]
 fn h8_a_fetch_never_goes_on_with_what_another_account_can_change() {
     for sticky in [0o1000, 0] {
@@ -48,7 +49,7 @@ fn h8_a_fetch_never_goes_on_with_what_another_account_can_change() {
     }
 }
 
-/// Without privileges too: the file is then the superuser's.
+/// The same without privileges: there the file is root's.
 #[test]
 fn h8_a_partial_file_of_root_is_not_gone_on_with_by_a_user() {
     if !is_root() {
@@ -79,7 +80,7 @@ fn h8_files_of_the_user_that_have_a_name_of_ours_stay_what_they_are() {
     for name in &taken {
         fs::write(out.join(name), name).unwrap();
     }
-    // Longer than the model, and shorter.
+    // An unrelated file longer than the model, and a shorter one.
     for notes in [vec![7; model().len() + 5], b"my notes".to_vec()] {
         let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
         fs::write(out.join(PART), &notes).unwrap();
@@ -100,7 +101,7 @@ fn h8_files_of_the_user_that_have_a_name_of_ours_stay_what_they_are() {
 
 const COPY: &str = "sample-model-1.0.0.minimodel";
 
-/// A verb that needs each of the folders, and where they are.
+/// Folders of the program, and a verb that needs each.
 const FOLDERS: [(&str, &str); 4] =
     [("data", "id show"), ("state", "consent list"), ("", "id show"), ("data/library", "library list")];
 
@@ -112,7 +113,7 @@ fn h11_a_folder_of_ours_that_others_may_write_to_is_refused_with_the_command_tha
         fs::create_dir_all(home.own("data/library")).unwrap();
         home.say("consent grant serve --consent serve").exits(0);
         let path = home.own(name);
-        // The user's own group is the user, as under a umask of 002; another group is not.
+        // A user's own group is permitted, as under a umask of 002; another group is not.
         chmod(&path, 0o775);
         home.say(line).exits(0);
         let (own_group, other_groups) = (fs::metadata(&path).unwrap().gid(), is_root().then_some(0o775));
@@ -152,7 +153,8 @@ fn h11_a_folder_of_ours_that_is_another_accounts_is_refused() {
     }
 }
 
-/// A folder that the user names may be shared: what is checked there is said to be exchangeable, and the file comes.
+/// An output folder that the user names may be shared: the fetch succeeds, with a warning that others can exchange
+/// the file.
 #[test]
 fn h11_a_shared_output_folder_is_a_warning() {
     let home = stage();

@@ -1,4 +1,4 @@
-//! Whatever stands where an output is to be, and names that change under our hands: refused, named, never written through.
+//! Obstacles at output names, and names that change during a run: refused, named in the error, never written through.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -17,7 +17,7 @@ use crate::process::Running;
 
 const COPY: &str = "sample-model-1.0.0.minimodel";
 
-/// [`put`], and the null device where we may make one.
+/// [`put`], and the null device where the test may create one.
 fn put_any(home: &Home, obstacle: &str, path: &Path) -> bool {
     if obstacle != "device" {
         put(home, obstacle, path);
@@ -79,7 +79,7 @@ fn e9_what_stands_where_receipt_or_manifest_copy_go_is_named_before_anything_is_
                 home.run([&line[..], &["--consent", "fetch,import"]].concat())
             };
             if (name, obstacle) == (COPY, "hard link") {
-                // It can be read, and is another manifest: that is a warning.
+                // The file can be read, and is another manifest: that is a warning.
                 let ran = line(&offer).exits(0);
                 assert!(ran.stderr.contains("warning: another manifest"), "{ran:?}");
                 continue;
@@ -101,7 +101,7 @@ fn e9_what_stands_where_receipt_or_manifest_copy_go_is_named_before_anything_is_
     assert!(!listener.was_dialed());
 }
 
-/// Where a receipt cannot be is told before anybody is dialed, of a fetch and of a repair.
+/// A place where no receipt can be written is reported before any dial, by a fetch and by a repair.
 #[test]
 fn e9_e11_a_place_where_no_receipt_can_be_is_told_before_anything_is_fetched() {
     let home = stage();
@@ -142,7 +142,7 @@ fn e9_e11_a_place_where_no_receipt_can_be_is_told_before_anything_is_fetched() {
     }
     assert!(!listener.was_dialed());
     assert_eq!(home.read(format!("repaired/{TARGET}")), bytes);
-    // One that can be: in the folder that the fetch makes.
+    // A valid place: in the folder that the fetch creates.
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "new/er", "--receipt", "new/r"];
@@ -150,7 +150,7 @@ fn e9_e11_a_place_where_no_receipt_can_be_is_told_before_anything_is_fetched() {
     assert!(home.read("new/r").starts_with(b"receipt."));
 }
 
-/// The folder of the receipt went while the file came.
+/// The folder of the receipt vanishes during the fetch.
 #[test]
 fn e9_e18_a_receipt_that_could_not_be_written_is_told_with_its_cause_and_a_hint_that_fits() {
     let home = stage();
@@ -212,7 +212,7 @@ fn e9_e18_what_came_in_the_way_of_a_copy_meanwhile_is_named_and_its_hint_complet
         assert_eq!(home.read(Path::new("out").join(TARGET)), model(), "{name} {obstacle}");
         assert_eq!(home.read("precious"), b"not to be touched", "{name} {obstacle}");
         assert!(!home.path("nowhere").exists() && home.path("out").join(STATE).exists());
-        // The same command alone does not help while it is there, and says so again.
+        // The same command alone does not help while the obstacle is there, and reports it again.
         names(&home.run(&line).exits(13), &[file_name]);
 
         move_away(&home, &path);
@@ -226,7 +226,7 @@ fn e9_e18_what_came_in_the_way_of_a_copy_meanwhile_is_named_and_its_hint_complet
     }
 }
 
-/// Swaps a link to somebody's file in and out of each name while real fetches run, thousands of times.
+/// Moves a link to the user's file in and out of each name while real fetches run, thousands of times.
 #[test]
 fn e10_a_link_that_comes_and_goes_at_any_name_is_never_followed_by_a_real_fetch() {
     const FETCHES: u32 = 40;
@@ -241,7 +241,7 @@ fn e10_a_link_that_comes_and_goes_at_any_name_is_never_followed_by_a_real_fetch(
         for (number, name) in targets.into_iter().enumerate() {
             let (home, is_over, swaps) = (&home, &is_over, &swaps);
             scope.spawn(move || {
-                // Each at a pace of its own; a name that is taken is left alone.
+                // Each link moves at a pace of its own; an existing file at a name is left alone.
                 let (away, at) = (home.path(format!("link-{number}")), home.path("out").join(name));
                 symlink(home.path("precious"), &away).unwrap();
                 while !is_over.load(Ordering::Relaxed) {
@@ -249,7 +249,7 @@ fn e10_a_link_that_comes_and_goes_at_any_name_is_never_followed_by_a_real_fetch(
                     if rustix::fs::renameat_with(CWD, &away, CWD, &at, swap).is_ok() {
                         swaps.fetch_add(1, Ordering::Relaxed);
                         std::thread::sleep(std::time::Duration::from_micros(20));
-                        // Ours alone: the process may have put its own file there.
+                        // Only the link: the process may have put its own file there.
                         if at.is_symlink() {
                             let _ = fs::rename(&at, &away);
                         }
@@ -264,7 +264,7 @@ fn e10_a_link_that_comes_and_goes_at_any_name_is_never_followed_by_a_real_fetch(
         }
         for number in 1..=FETCHES {
             if number % 12 == 0 {
-                // Each of them gives one key only so many files.
+                // A seeder gives one key only so many files.
                 seeder = seed();
             }
             let offer = seeder.offer();
@@ -302,7 +302,7 @@ fn e10_a_folder_that_is_swapped_during_the_transfer_keeps_what_is_fetched_into_i
     fs::rename(home.path("out"), home.path("moved")).unwrap();
     symlink("elsewhere", home.path("out")).unwrap();
     fetch.end().exits(0);
-    // The folder is the one that was opened, whatever its name leads to now.
+    // The fetch writes into the folder that it opened, wherever its name leads now.
     assert_eq!(fs::read_dir(home.path("elsewhere")).unwrap().count(), 0);
     assert_eq!(home.read(format!("moved/{TARGET}")), model());
     assert!(home.read(format!("moved/{TARGET}.receipt")).starts_with(b"receipt."));

@@ -1,5 +1,5 @@
-//! Whom a fetch leaves at the door, and who leaves a fetch there: another license, other evidence, another artifact,
-//! another key, not on the list.
+//! Refused connections of a fetch, by either side: another license, other evidence, another artifact, another key, a
+//! key that is not on the allow list.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,8 @@ fn other_artifact() -> ManifestText {
     ManifestText::of(&other, &minimodel_fixtures::ManifestOptions::default())
 }
 
-/// A seeder of the right manifest, and a fetch with another one under an offer that the seeder's own key signed for it.
+/// A seeder of the right manifest, and a fetch with another manifest under an offer for it that the seeder's own key
+/// signed.
 fn fetch_under_a_forged_offer(asked: &ManifestText) -> (Ran, Home) {
     let (theirs, ours) = (stage(), Home::new());
     let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm"]);
@@ -47,7 +48,7 @@ fn fetch_under_a_forged_offer(asked: &ManifestText) -> (Ran, Home) {
     (ran, ours)
 }
 
-/// No byte of a model lies in the output folder: no file under its name, and nothing in the partial one.
+/// Asserts that no byte of a model is in the output folder: no finished file, and an empty partial file.
 #[track_caller]
 fn no_model_byte(home: &Home) {
     for (path, (_, _, content)) in picture(&home.path("out")) {
@@ -72,9 +73,9 @@ fn h4_b21_a_fetch_says_within_five_seconds_that_nobody_answers_and_sends_few_dat
     let told = fetching.wait_for_event("peer-unreachable");
     let took = begun.elapsed();
     assert_eq!((&told["peer"], &told["tries"]), (&peer_id(&stranger()).into(), &1.into()));
-    // Half a second is the machine's, which has other work; the first attempt used to take ten.
+    // Half a second more, for a busy machine; the first attempt used to take ten seconds.
     assert!(took < Duration::from_millis(5_500), "told after {took:?}");
-    // The first was read above, and the next attempt may have begun.
+    // The first datagram was read above, and the next attempt may have begun.
     let datagrams = std::iter::repeat_with(|| listener.was_dialed()).take_while(|&came| came).count();
     assert!(datagrams <= 10, "{datagrams} datagrams");
 }
@@ -140,7 +141,7 @@ fn a_manifest_that_was_asked_for_is_not_called_nothing_when_consent_to_import_is
     let ran = ours.run(["fetch", "--offer", &seeder.offer(), "-o", "out", "--consent", "fetch"]).exits(5);
     names(&ran, &["not consent to `import`", "the manifest was asked for"]);
     assert!(!ran.stderr.contains("nothing was dialed"), "{}", ran.stderr);
-    // What it says was shown before the question.
+    // The content of the manifest was shown before the question.
     assert!(ran.stderr.contains("/models/sample-model/license"), "{}", ran.stderr);
     assert!(hint(&ran).contains("`--consent fetch,import`"), "{}", ran.stderr);
     assert!(!ours.path("out").exists());
@@ -157,7 +158,7 @@ fn c1_another_key_behind_the_address_is_refused_and_both_keys_are_named() {
     no_model_byte(&ours);
     let ran = ours.run(["fetch", "--offer", &forged, "-o", "out", "--consent", "fetch,import"]).exits(3);
     names(&ran, &[&peer_id(&stranger()), &seeder.peer(), "expected"]);
-    // The seeder met nobody: the handshake ended before either side said who it wants to be.
+    // The seeder saw no peer join: the handshake ended before either side sent a Hello.
     let seeded = seeder.stop().exits(0);
     assert!(!seeded.stderr.contains("joined"), "{}", seeded.stderr);
 }
@@ -188,7 +189,7 @@ fn a_peer_that_is_not_on_the_allow_list_is_exit_3_and_told_to_send_its_id() {
     names(&ran, &[&seeder.peer(), "not allowed"]);
     assert!(hint(&ran).contains("minimodel id show") && hint(&ran).contains("--allow"), "{}", ran.stderr);
     no_model_byte(&ours);
-    // The manifest is part of what the list guards.
+    // The allow list guards the manifest as well.
     let ran = ours.run(["fetch", "--offer", &offer, "-o", "out", "--consent", "fetch,import"]).exits(3);
     names(&ran, &[&seeder.peer(), "not allowed"]);
     assert!(hint(&ran).contains("minimodel id show"), "{}", ran.stderr);
@@ -203,7 +204,7 @@ fn b22_a_key_that_used_up_its_budget_is_exit_12_and_told_when_to_come_again() {
     let (theirs, ours) = (stage(), stage());
     let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
-    // As the seeder's user was told: sixteen times the whole file.
+    // The documented budget of a key: sixteen times the whole file.
     for number in 0..16 {
         let out = format!("out-{number}");
         let line = ["-q", "fetch", "model.minimodel", "--peer", &offer, "-o", &out];

@@ -1,4 +1,4 @@
-//! Known publishers where nothing can be written.
+//! Known publishers where the state folder is read-only.
 
 use super::disk::SmallDisk;
 use crate::publishers::{key, known, stage};

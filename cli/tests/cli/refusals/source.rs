@@ -1,4 +1,4 @@
-//! A file that changes while it is seeded: the share stops and says so, and the fetcher loses nothing.
+//! A file that changes while it is seeded: the share stops and reports it, and the fetcher loses nothing.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use super::stage::{PART, TARGET, hint, model, names, stage};
 use crate::home::Home;
 use crate::process::{Running, event};
 
-/// Changes the file while a fetch is under way, sees both ends, then finishes from an honest seeder.
+/// Changes the file during a fetch, checks the end of both sides, then completes the fetch from an honest seeder.
 #[track_caller]
 fn change(change: impl FnOnce(&Home)) {
     let home = stage();
@@ -65,7 +65,7 @@ fn e14_a_source_that_is_emptied_ends_the_share_and_loses_nothing() {
     change(|home| drop(File::create(home.path("source.slm")).unwrap()));
 }
 
-/// Does something to the name or times of the file while a fetch is under way; the fetch must not notice.
+/// Changes the name or times of the file during a fetch, which must not notice.
 #[track_caller]
 fn does_not_matter(change: impl FnOnce(&Home)) {
     let home = stage();

@@ -1,4 +1,4 @@
-//! A seeder that ends its answers half-way for a good reason is no liar.
+//! A seeder that ends answers half-way because a budget is spent is not treated as a liar.
 
 use super::stage::{hint, names, stage};
 use crate::process::Running;

@@ -1,5 +1,5 @@
-//! What the refusals are played on: one model, manifests that differ in one line, offers of any key for any address,
-//! and folders whose every byte can be compared.
+//! Set-up of the refusal tests: one model, manifests that differ in one line, offers of any key for any address, and
+//! folders whose every byte can be compared.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,9 +19,9 @@ use crate::home::{Home, Ran};
 pub(super) const CHUNK: u64 = 16 << 10;
 /// The name of the finished file.
 pub(super) const TARGET: &str = "sample-model-1.0.0.slm";
-/// The partial file and its record.
+/// The name of the partial file.
 pub(super) const PART: &str = "sample-model-1.0.0.slm.part";
-/// See [`PART`].
+/// The name of the record beside the partial file.
 pub(super) const STATE: &str = "sample-model-1.0.0.slm.part.state";
 
 /// A model of about 2 MiB: some 128 chunks, enough to be interrupted in.
@@ -54,7 +54,7 @@ pub(super) fn offer(key: &SigningKey, swarm_id: [u8; 32], address: SocketAddr) -
     offer_until(key, swarm_id, address, now() + 3600)
 }
 
-/// An offer with an expiry of its own.
+/// An offer with the given expiry.
 pub(super) fn offer_until(
     key: &SigningKey,
     swarm_id: [u8; 32],
@@ -66,7 +66,7 @@ pub(super) fn offer_until(
     SignedOffer::sign(offer, key).unwrap().to_string()
 }
 
-/// A key that belongs to nobody here.
+/// A key that no process of the test has.
 pub(super) fn stranger() -> SigningKey {
     SigningKey::from_bytes(&[0x5c; 32])
 }
@@ -84,13 +84,13 @@ pub(super) fn identity_of(home: &Home) -> SigningKey {
     SigningKey::from_bytes(&seed.try_into().unwrap())
 }
 
-/// A place on loopback that hears every datagram and answers none.
+/// A socket on loopback that receives every datagram and answers none.
 pub(super) struct Listener(UdpSocket);
 
 impl Listener {
     pub(super) fn new() -> Self {
         // Where the system has more than one loopback address, not that of the seeders: a fetch of another test that
-        // looks for its seeder, now gone, must not be heard here.
+        // still dials its ended seeder must not be heard here.
         let socket = UdpSocket::bind("127.0.0.2:0").or_else(|_| UdpSocket::bind("127.0.0.1:0")).unwrap();
         socket.set_nonblocking(true).unwrap();
         Self(socket)
@@ -100,7 +100,7 @@ impl Listener {
         self.0.local_addr().unwrap()
     }
 
-    /// An offer of a stranger that leads here.
+    /// An offer of the key `stranger`, for the address of this listener.
     pub(super) fn offer(&self, swarm_id: [u8; 32]) -> String {
         offer(&stranger(), swarm_id, self.address())
     }
@@ -111,10 +111,10 @@ impl Listener {
     }
 }
 
-/// What each name in a folder is: kind and mode, number of names, and its bytes or where it leads.
+/// Snapshot of a folder. For each name: kind and mode, number of hard links, and content or link target.
 pub(super) type Picture = BTreeMap<PathBuf, (u32, u64, Vec<u8>)>;
 
-/// Every name below a folder with all that could change about it; empty when the folder is not there.
+/// Takes a snapshot of every name below a folder; empty when the folder is not there.
 pub(super) fn picture(folder: &Path) -> Picture {
     let mut picture = Picture::new();
     let Ok(entries) = fs::read_dir(folder) else { return picture };
@@ -136,7 +136,7 @@ pub(super) fn picture(folder: &Path) -> Picture {
     picture
 }
 
-/// Asserts that a folder is still as it was.
+/// Asserts that a folder still equals its snapshot.
 #[track_caller]
 pub(super) fn is_unchanged(before: &Picture, folder: &Path) {
     let now = picture(folder);
@@ -145,8 +145,8 @@ pub(super) fn is_unchanged(before: &Picture, folder: &Path) {
     assert!(changed.is_empty(), "changed: {changed:?}");
 }
 
-/// Asserts that a run named its fault in blocks: the error (and cause) holds every one of `words`, and there is a next
-/// step. Nothing but escapes of ours may be on the streams.
+/// Asserts that a run reported its failure in blocks: the error (and cause) contains every one of `words`, and there
+/// is a hint. The streams may hold no unescaped control characters.
 #[track_caller]
 pub(super) fn names(ran: &Ran, words: &[&str]) {
     ran.is_harmless();

@@ -1,4 +1,4 @@
-//! Peers inside the test, on the real driver, that call themselves what they like.
+//! Peers inside the test, on the real driver, with any software name.
 
 use std::sync::{Arc, mpsc as std_mpsc};
 use std::thread::JoinHandle;
@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::stage::{manifest, model, now};
 
-/// A seeder on a thread of its own; dropping it ends it.
+/// A seeder on a thread of its own, stopped on drop.
 pub(super) struct Stranger {
     offer: String,
     stop: watch::Sender<bool>,
@@ -26,7 +26,7 @@ pub(super) struct Stranger {
 }
 
 impl Stranger {
-    /// Serves the model, honestly, under a software name.
+    /// Serves the model, honestly, under the given software name.
     pub(super) fn seed(software: &str) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let (tell, told) = std_mpsc::channel();
@@ -62,12 +62,12 @@ impl Stranger {
         Self { offer: told.recv().unwrap(), stop, thread: Some(thread) }
     }
 
-    /// Its offer.
+    /// The seeder's offer.
     pub(super) fn offer(&self) -> &str {
         &self.offer
     }
 
-    /// Fetches the model under a software name; whether it got it before it lost its patience.
+    /// Fetches the model under the given software name; true if it completed within `patience`.
     pub(super) fn fetch(offer: &str, software: &str, patience: Duration) -> bool {
         runtime().block_on(async {
             let folder = tempfile::tempdir().unwrap();
@@ -110,7 +110,7 @@ impl Stranger {
 impl Drop for Stranger {
     fn drop(&mut self) {
         self.stop.send_replace(true);
-        // What went wrong there has already failed the scenario.
+        // A panic of that thread has already failed the test.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -125,7 +125,8 @@ fn parsed() -> (Arc<Manifest>, Layout) {
     (Arc::new(manifest), layout)
 }
 
-/// A node of a fresh key on loopback. A key that misbehaved once is shut out for a while, and these are many.
+/// A node with a new key on loopback: a key that misbehaved once is shut out for a while, and this test makes many
+/// nodes.
 fn node(serves: bool) -> Node {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).unwrap();

@@ -1,4 +1,4 @@
-//! Bans that last: another run and another folder know them, and their user can look at them and take them back.
+//! Bans that last: other runs and other folders apply them, and the user can list and clear them.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -46,7 +46,7 @@ fn b1_a_ban_is_listed_with_chunk_expected_and_got_and_holds_in_the_next_run_unti
         assert!(shown.stdout.contains(piece), "{piece} is not in {}", shown.stdout);
     }
 
-    // The partial file and its record are gone, and it is not asked all the same.
+    // The partial file and its record are gone, and the banned peer is still not asked.
     std::fs::remove_dir_all(fetcher.path("out")).unwrap();
     let served = liar.served();
     let ran = fetcher.run(&[liar.offer()], &[]).exits(4);

@@ -1,4 +1,4 @@
-//! A fetcher that serves on, and whose finished file is changed meanwhile: the share ends loudly.
+//! A fetcher that keeps serving while its finished file is changed: the share ends with an error.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -38,7 +38,7 @@ fn ends_the_share(change: fn(&Path)) {
     );
     assert_eq!(event(&kept.stdout, "stopped")["source_changed"], true);
     assert_eq!(event(&kept.stdout, "error")["code"], 4);
-    // What vouched for the file is gone.
+    // The record of the file's check is gone.
     assert_eq!(records(), recorded.saturating_sub(1));
 
     running.end().exits(7);

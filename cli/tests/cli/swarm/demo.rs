@@ -1,4 +1,4 @@
-//! `minimodel demo`, as a newcomer runs it.
+//! `minimodel demo`, as a new user runs it.
 
 use std::fs;
 use std::time::{Duration, Instant};

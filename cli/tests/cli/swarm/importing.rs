@@ -1,4 +1,4 @@
-//! The other ways in: an offer alone, a request, and a file that is already there.
+//! Other ways to import: an offer alone, a request, and a file that is already there.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ fn with_an_offer_alone_the_manifest_comes_from_the_peer_and_stands_beside_the_fi
     let ran = Running::start(&mut fetcher.command(line)).end().exits(0);
     assert_eq!(ran.stdout, fetcher.answer());
     fetcher.has_it_all();
-    // Shown before a byte of the model was asked for.
+    // Shown before any byte of the model was requested.
     for shown in ["tests", "/license.txt", "not claimed"] {
         assert!(ran.stderr.contains(shown), "{shown} is not in: {}", ran.stderr);
     }
@@ -51,7 +51,8 @@ fn an_import_peer_request_that_agrees_with_its_manifest_is_fetched() {
     assert_eq!(by, ["fetch", "import"]);
 }
 
-/// A stranger's file asks for more than an import: each word is asked for, and only what was answered with `yes` is done.
+/// A request file of a stranger names more actions than an import: each is a question of its own, and only those
+/// answered with `yes` are done.
 #[test]
 fn h7_i5_a_request_is_asked_on_a_terminal_as_a_fetch_is() {
     let model = Model::of("1MiB");
@@ -94,7 +95,7 @@ fn e11_e18_a_file_that_is_there_and_right_needs_no_peer_and_gets_its_missing_rec
     seeder.stop().exits(0);
     let receipt = fs::read(fetcher.receipt_path()).unwrap();
 
-    // The same line, and one that names no peer.
+    // The same command line, and one without a peer.
     for offers in [vec![offer.as_str()], vec![]] {
         let ran = fetcher.run(&offers, &[]).exits(0);
         assert_eq!(ran.stdout, fetcher.answer());

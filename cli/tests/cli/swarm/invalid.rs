@@ -1,4 +1,4 @@
-//! A whole file whose every byte is proven, and which is no valid artifact.
+//! A whole file of proven bytes that is no valid artifact.
 
 use super::model::{Fetcher, Model};
 use super::seeder::Seeder;

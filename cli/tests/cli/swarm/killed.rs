@@ -1,4 +1,4 @@
-//! `kill -9`, lost records and rotten bits: what was recorded is never fetched twice.
+//! `kill -9`, lost records and rotten bits: recorded chunks are never fetched twice.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,14 +10,14 @@ use super::model::{Fetcher, Model};
 use super::seeder::Seeder;
 use crate::process::{event, events};
 
-/// Requests in flight to one peer; `docs/protocol.md`.
+/// Most requests in flight to one peer; see `docs/protocol.md`.
 const MAX_REQUESTS: u64 = 30;
 
-/// Random numbers that a printed seed replays (SplitMix64).
+/// Random numbers that can be replayed from a printed seed (SplitMix64).
 pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    /// Seeded by `MINIMODEL_TEST_SEED`, or anew.
+    /// Seeded by `MINIMODEL_TEST_SEED`, or at random.
     pub(super) fn new() -> Self {
         let given = std::env::var("MINIMODEL_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
         Self(given.unwrap_or_else(|| RandomState::new().hash_one(0)))
@@ -32,7 +32,7 @@ impl Random {
     }
 }
 
-/// Fetches so many chunks, then SIGKILL; gives the record.
+/// Fetches so many chunks, then sends SIGKILL; returns the recorded chunks.
 #[track_caller]
 fn fetch_and_kill(fetcher: &Fetcher<'_>, seeder: &Seeder, chunks: usize) -> BTreeSet<u32> {
     seeder.gives(chunks);
@@ -51,16 +51,16 @@ fn e1_a_fetch_killed_at_ten_random_moments_finishes_and_asks_for_no_recorded_chu
     let fetcher = Fetcher::of(&model);
     let mut random = Random::new();
     println!("MINIMODEL_TEST_SEED={}", random.0);
-    // For each kill: who served until then, and what was recorded.
+    // For each kill: the seeder until then, and the recorded chunks.
     let mut kills: Vec<(Seeder, BTreeSet<u32>)> = Vec::new();
     for kill in 0..10 {
         let before = fetcher.recorded().len();
-        // One of its own, that nobody asks who is dead. Ten times that many chunks are less than the file.
+        // A seeder of its own, without requests of killed fetchers. Ten times its chunks are less than the file.
         let seeder = Seeder::honest(&model, 8 << 20);
         seeder.gives(48);
         let running = fetcher.start(&[seeder.offer()], &["--json"]);
         if kill % 3 > 0 {
-            // Somewhere in the middle of the transfer; every third anywhere, in the start as well.
+            // In the middle of the transfer; every third kill at any time, the start included.
             fetcher.wait_for_chunks(before + random.below(32) as usize);
         }
         std::thread::sleep(Duration::from_micros(random.below(200_000)));
@@ -85,7 +85,7 @@ fn e1_a_fetch_killed_at_ten_random_moments_finishes_and_asks_for_no_recorded_chu
     let all = kills.iter().map(|(seeder, _)| seeder).chain([&last]);
     let (served, count) =
         (all.map(|seeder| seeder.served().len() as u64).sum::<u64>(), model.manifest.chunk_count());
-    // Only what was under way at a kill is sent twice.
+    // Only chunks in flight at a kill are sent twice.
     assert!(served <= count + 10 * MAX_REQUESTS, "{} chunks were sent twice", served - count);
     let per_kill: Vec<usize> = kills.iter().map(|(_, recorded)| recorded.len()).collect();
     println!("recorded at each kill: {per_kill:?}; {} chunks of {count} sent twice", served - count);
@@ -103,11 +103,11 @@ fn e4_a_lost_record_is_rebuilt_from_the_partial_file_and_what_is_good_is_not_fet
     fetcher.run(&[seeder.offer()], &[]).exits(0);
     let again = seeder.served_after(served);
     assert!(recorded.is_disjoint(&again), "{:?}", recorded.intersection(&again));
-    // Nobody knows any more who supplied what was found here, and the receipt says so.
+    // The suppliers of chunks found on disk are unknown, and the receipt says so.
     assert_eq!(fetcher.has_it_but_found() + again.len() as u64, model.manifest.chunk_count());
 }
 
-/// A partial file of full length without a record, of which the first `good` chunks are right.
+/// Leaves a partial file of full length without a record, of which the first `good` chunks are right.
 fn leave_a_part(fetcher: &Fetcher<'_>, model: &Model, good: u64) {
     let mut bytes = fs::read(model.artifact()).unwrap();
     let end = bytes.len().min((good * model.manifest.chunk_size()) as usize);

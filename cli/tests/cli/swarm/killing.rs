@@ -1,4 +1,4 @@
-//! What must hold after a fetch was killed, whenever that was, and the count of what did not.
+//! Checks that must hold after a fetch was killed at any time, and counts of violations.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,21 +7,21 @@ use std::process::Command;
 use super::model::{Fetcher, Model};
 use crate::process::{Fate, Running, events};
 
-/// At once in one test: as many as keep two cores busy while some of them wait.
+/// Imports at once in one test: enough to keep two cores busy while some of them wait.
 pub(super) const SIDE_BY_SIDE: u64 = 4;
 
-/// What killing has cost so far.
+/// Sums over all kills so far.
 #[derive(Debug, Default)]
 pub(super) struct Toll {
     pub(super) kills: u64,
     pub(super) runs: u64,
     /// Chunks in a record whose bytes are not there.
     pub(super) false_verified: usize,
-    /// Other bytes under the final name, or a claim without a file.
+    /// Other bytes under the final name, or a run that claimed success without a file.
     pub(super) wrong_files: u64,
     /// Recorded chunks that were fetched again.
     pub(super) recorded_again: usize,
-    /// Most chunks that one kill made somebody send twice.
+    /// Most chunks that were sent twice on average over the kills of one import.
     pub(super) refetched_chunks_max: u64,
 }
 
@@ -35,7 +35,7 @@ impl Toll {
         self.refetched_chunks_max = self.refetched_chunks_max.max(other.refetched_chunks_max);
     }
 
-    /// Prints the figure, and asserts that nothing was believed that is not there and nothing lost that was.
+    /// Prints the figures, and asserts that no false chunk was believed and no recorded chunk lost.
     #[expect(clippy::print_stdout, reason = "a figure of record")]
     #[track_caller]
     pub(super) fn settle(&self, what: &str) {
@@ -52,7 +52,7 @@ impl Toll {
     }
 }
 
-/// One import that is killed now and then, and what was there after the last kill.
+/// One import that is killed now and then, and its state after the last kill.
 pub(super) struct Victim<'m> {
     pub(super) fetcher: Fetcher<'m>,
     model: &'m Model,
@@ -61,7 +61,7 @@ pub(super) struct Victim<'m> {
     /// Chunks in the record after the last kill.
     pub(super) recorded: BTreeSet<u32>,
     identity: Option<Vec<u8>>,
-    /// How often it was killed.
+    /// Number of kills.
     kills: u64,
 }
 
@@ -82,7 +82,7 @@ impl<'m> Victim<'m> {
         Running::start(&mut self.line())
     }
 
-    /// After a run that was killed.
+    /// Checks the state after a run that was killed.
     pub(super) fn look(&mut self, fate: &Fate, toll: &mut Toll) {
         assert!(fate.is_killed(), "{fate:?}");
         (toll.kills, toll.runs) = (toll.kills + 1, toll.runs + 1);
@@ -106,7 +106,7 @@ impl<'m> Victim<'m> {
         self.check_identity();
     }
 
-    /// Nothing is made in the user's folder before the consent stands in the log.
+    /// Asserts that the user's folder is created only after the consent is in the log.
     fn check_consent(&self) {
         let log = fs::read_to_string(self.fetcher.own("state/consent.log")).unwrap_or_default();
         let whole = log.rfind('\n').map_or("", |end| &log[..end]);
@@ -116,14 +116,14 @@ impl<'m> Victim<'m> {
         assert!(!whole.is_empty() || !self.fetcher.path("out").exists());
     }
 
-    /// An identity that was there once stays what it is, byte for byte.
+    /// Asserts that an existing identity stays the same, byte for byte.
     fn check_identity(&mut self) {
         let now = fs::read(self.fetcher.own("data/identity.key")).ok();
         assert!(self.identity.is_none() || now == self.identity, "the identity was replaced");
         self.identity = now;
     }
 
-    /// What a run found of what was recorded before it.
+    /// Counts recorded chunks that a run did not find again, and asserts that the run reports none as lost.
     fn check_resumed(&self, fate: &Fate, toll: &mut Toll) {
         for resumed in events(&fate.stdout, "resumed") {
             let found = resumed["have"].as_u64().unwrap() as usize;
@@ -132,15 +132,15 @@ impl<'m> Victim<'m> {
         }
     }
 
-    /// The same command without a kill: it finishes, and fetches nothing that was recorded.
+    /// Runs the same command without a kill: it finishes, and fetches nothing that was recorded.
     pub(super) fn finish(&mut self, toll: &mut Toll) {
         let fate = self.start().fate();
         assert_eq!(fate.status.code(), Some(0), "{fate:?}");
         toll.runs += 1;
         self.check_resumed(&fate, toll);
         self.check_identity();
-        // One thread writes: a kill leaves one chunk at most that is written and not recorded. Where a run found it on
-        // the disk, no record can name who supplied it, however often that run or the next was killed.
+        // One thread writes: a kill leaves at most one chunk that is written and not recorded. Where a run finds it
+        // on disk, no record can name its supplier, however often that run or the next was killed.
         let found = self.fetcher.has_it_but_found();
         assert!(found <= self.kills, "{found} chunks were found on disk after {} kills", self.kills);
     }

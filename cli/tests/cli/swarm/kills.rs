@@ -10,11 +10,11 @@ use super::killing::{SIDE_BY_SIDE, Toll, Victim};
 use super::model::Model;
 use super::seeder::Seeder;
 
-/// Kills of one change; `MINIMODEL_KILLS` says otherwise.
+/// Default number of kills; `MINIMODEL_KILLS` sets another.
 const KILLS: u64 = 160;
-/// Most kills of one import; each chunk is sent to one key a few times only.
+/// Most kills of one import: a seeder sends each chunk to one key a few times only.
 const KILLS_AN_IMPORT: u64 = 6;
-/// Slow enough that a transfer has moments to be killed in.
+/// Upload rate in bytes a second, low enough that a transfer can be killed in the middle.
 const RATE: u64 = 3 << 20;
 
 #[test]
@@ -50,9 +50,9 @@ fn kill_often(model: &Model, mut random: Random, kills: u64) -> Toll {
     toll
 }
 
-/// One import with some kills, each after at most as long as a whole import takes.
+/// One import with some kills, each at a random time within the duration of a whole import.
 fn import(model: &Model, random: &mut Random, pace: Duration, toll: &mut Toll) {
-    // One of its own, whose slots nobody holds who is dead.
+    // A seeder of its own, whose slots no killed fetcher of another import holds.
     let seeder = Seeder::honest(model, RATE);
     let mut victim = Victim::new(model, seeder.offer());
     let mut after: Vec<(usize, BTreeSet<u32>)> = Vec::new();
@@ -75,6 +75,6 @@ fn import(model: &Model, random: &mut Random, pace: Duration, toll: &mut Toll) {
     let twice = seeder.served().len() as u64 - model.manifest.chunk_count();
     let per_kill = twice.div_ceil(after.len().max(1) as u64);
     toll.refetched_chunks_max = toll.refetched_chunks_max.max(per_kill);
-    // A kill costs what was under way then: MAX_REQUESTS of `docs/protocol.md` and what the pipes hold.
+    // A kill costs the chunks in flight: MAX_REQUESTS of `docs/protocol.md` and what the pipes hold.
     assert!(twice <= 64 * after.len() as u64, "{twice} chunks sent twice after {} kills", after.len());
 }

@@ -1,4 +1,4 @@
-//! Seeders that go, and come back or do not; and one that is merely slow.
+//! Seeders that leave, and come back or do not; and a seeder that is merely slow.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use super::model::{Fetcher, Model};
 use crate::home::Home;
 use crate::process::{Running, own_host};
 
-/// A seeder at a port that it can come back to.
+/// A seeder at a fixed port, so that it can come back there.
 fn seed_at(model: &Model, home: &Home, listen: &str, rate: &str) -> Running {
     model.seed(home, &["--listen", listen, "--up", rate, "--json"])
 }
@@ -28,7 +28,7 @@ fn g4_a_seeder_that_leaves_half_way_and_comes_back_is_found_again() {
     fetcher.has_it_all();
 }
 
-/// Both ways to leave for good: with a goodbye, and without a word.
+/// Both ways to leave for good: with a shutdown close, and killed.
 #[test]
 fn without_its_only_seeder_a_fetch_ends_with_7_and_the_same_line_resumes_later() {
     let model = Model::of("24MiB");

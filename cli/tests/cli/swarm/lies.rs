@@ -1,4 +1,4 @@
-//! Peers that send what they should not: the bytes are never kept, and the key is named.
+//! Peers that send wrong bytes: the bytes are never kept, and the peer's key is named.
 
 use minimodel_verifier::digest::tagged;
 
@@ -6,12 +6,12 @@ use super::model::{Fetcher, Model};
 use super::seeder::{Seeder, falsified};
 use crate::home::Home;
 
-/// Requests in flight to one peer that has not delivered a good chunk yet.
+/// Most requests in flight to a peer that has not delivered a good chunk yet.
 const MAX_REQUESTS: usize = 4;
 
 #[test]
 fn b1_a_corrupting_seeder_is_banned_after_its_first_bad_chunk_and_named_and_the_file_is_right() {
-    // So slow beside the others that they are asked as well.
+    // A rate so low that the liars are asked as well.
     let model = Model::of("8MiB");
     let home = Home::new();
     let honest = model.seed(&home, &["--up", "2MiB"]);
@@ -32,7 +32,7 @@ fn b1_a_corrupting_seeder_is_banned_after_its_first_bad_chunk_and_named_and_the_
             format!("warning: banned peer {}: sent a chunk that fails its proof (chunk ", bad.peer());
         assert_eq!(ran.stderr.matches(&warning).count(), 1, "{}", ran.stderr);
     }
-    // It was never asked again: what it was asked for was under way when its first chunk was found bad.
+    // The liar was never asked again: its requests were in flight when its first chunk was found bad.
     assert!((1..=MAX_REQUESTS).contains(&liar.served().len()), "{:?}", liar.served());
     println!("the liar was asked for {} chunks before its ban", liar.served().len());
     assert_eq!((peer(liar.peer()).bytes, peer(liar.peer()).chunks), (0, 0));
@@ -73,7 +73,7 @@ fn b1_with_corrupting_seeders_alone_the_fetch_ends_with_4_and_the_blame_and_no_f
     assert!(fetcher.recorded().is_empty());
     assert_eq!(std::fs::metadata(fetcher.part()).unwrap().len(), 0, "a byte of a liar is on the disk");
 
-    // Typed again, they are not even asked.
+    // With the same offers in a new run, the banned peers are not even asked.
     let served = liars.each_ref().map(Seeder::served);
     let ran = fetcher.run(&liars.each_ref().map(Seeder::offer), &[]).exits(4);
     assert!(liars.iter().all(|liar| ran.stderr.contains(liar.peer())), "{}", ran.stderr);

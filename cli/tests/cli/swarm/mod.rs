@@ -1,6 +1,6 @@
-//! Whole transfers between real processes on loopback: what a user would type, and what must then be true of the files,
-//! the records and the receipts. Where a test has to know what a peer was asked for, or has to lie, it plays the seeder
-//! itself ([`seeder`]); the fetch is always the real binary.
+//! Whole transfers between real processes on loopback: commands that a user types, and what must then hold of the
+//! files, the records and the receipts. Where a test must know what was requested of a seeder, or needs a liar, it
+//! runs the seeder itself ([`seeder`]); the fetch is always the real binary.
 
 mod blame;
 mod changed;

@@ -1,4 +1,4 @@
-//! A model to move, made by the commands that a publisher types, and the folder of somebody who fetches it.
+//! A model to move, made by a publisher's commands, and the folder of a user that fetches it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -17,22 +17,22 @@ use super::record::Record;
 use crate::home::{Home, Ran};
 use crate::process::Running;
 
-/// Far longer than anything here takes; a test that waits so long has failed.
+/// Far longer than any step takes; a test that waits this long has failed.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A model file with its signed manifest, in a home of its publisher.
+/// A model file with its signed manifest, in the publisher's home.
 pub(super) struct Model {
     home: Home,
     pub(super) manifest: Arc<Manifest>,
 }
 
 impl Model {
-    /// One of about this size, as `sample --bytes` spells it.
+    /// A model of about this size, as `sample --bytes` spells it.
     pub(super) fn of(size: &str) -> Self {
         Self::in_chunks(size, "auto")
     }
 
-    /// One with chunks of this size.
+    /// A model with chunks of this size.
     pub(super) fn in_chunks(size: &str, chunk_size: &str) -> Self {
         let home = Home::new();
         home.run(["sample", "model.slm", "--bytes", size]).exits(0);
@@ -44,8 +44,8 @@ impl Model {
         Self { home, manifest: Arc::new(manifest) }
     }
 
-    /// One whose manifest is right about every byte, and whose file breaks a rule of the format: it goes on after its
-    /// last tensor.
+    /// A model whose manifest is right about every byte, and whose file breaks a rule of the format: it goes on after
+    /// its last tensor.
     pub(super) fn invalid() -> Self {
         let artifact =
             [slm_vec(&Shape::about(200_000, Quantization::Q8_0).unwrap(), 3), vec![0; 64]].concat();
@@ -72,7 +72,7 @@ impl Model {
     }
 }
 
-/// Somebody who fetches: a home, and in it the folder `out`.
+/// A fetching user: a home, and in it the folder `out`.
 pub(super) struct Fetcher<'m> {
     home: Home,
     model: &'m Model,
@@ -83,7 +83,7 @@ impl<'m> Fetcher<'m> {
         Self { home: Home::new(), model }
     }
 
-    /// `fetch MANIFEST -o out` on loopback with one `--peer` for each offer, and more.
+    /// `fetch MANIFEST -o out` on loopback with one `--peer` for each offer, and further arguments.
     pub(super) fn line(&self, offers: &[&str], more: &[&str]) -> Command {
         let mut command = self.home.command(["fetch"]);
         command.arg(self.model.manifest_path()).args(["-o", "out"]).env("MINIMODEL_LISTEN", "127.0.0.1:0");
@@ -94,12 +94,12 @@ impl<'m> Fetcher<'m> {
         command
     }
 
-    /// The same with consent to fetch and import, started.
+    /// Starts that command with consent to fetch and import.
     pub(super) fn start(&self, offers: &[&str], more: &[&str]) -> Running {
         Running::start(self.line(offers, more).args(["--consent", "fetch,import"]))
     }
 
-    /// The same, run to its end.
+    /// Runs that command to its end.
     #[track_caller]
     pub(super) fn run(&self, offers: &[&str], more: &[&str]) -> Ran {
         self.start(offers, more).end()
@@ -115,7 +115,7 @@ impl<'m> Fetcher<'m> {
         self.home.own(name)
     }
 
-    /// Any command of this user.
+    /// Any other command of this user.
     pub(super) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         self.home.command(arguments)
     }
@@ -140,7 +140,7 @@ impl<'m> Fetcher<'m> {
         self.out(".slm.receipt")
     }
 
-    /// What stdout of a finished fetch is: the path alone, on its line.
+    /// Expected stdout of a finished fetch: the path alone, on its line.
     pub(super) fn answer(&self) -> String {
         format!("out/{}.slm\n", self.model.manifest.file_stem())
     }
@@ -150,7 +150,7 @@ impl<'m> Fetcher<'m> {
         Record::read(&self.state()).chunks
     }
 
-    /// The chunks in the record that somebody is blamed for.
+    /// The chunks in the record that a peer is blamed for.
     pub(super) fn blamed(&self) -> Vec<u32> {
         Record::read(&self.state()).blames
     }
@@ -166,7 +166,7 @@ impl<'m> Fetcher<'m> {
         self.wait_until(&format!("{chunks} chunks"), || self.recorded().len() >= chunks);
     }
 
-    /// Waits until something is true of its folder.
+    /// Waits until a condition holds.
     #[track_caller]
     pub(super) fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
         let until = Instant::now() + PATIENCE;
@@ -176,14 +176,14 @@ impl<'m> Fetcher<'m> {
         }
     }
 
-    /// The names in the folder, without the stem.
+    /// Names in the folder, without the stem.
     pub(super) fn names(&self) -> Vec<String> {
         let stem = self.model.manifest.file_stem();
         let entries = fs::read_dir(self.home.path("out")).unwrap();
         let mut names: Vec<_> = entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            // A crash may leave a small file that had not got its name yet, and the next run puts a partial file aside of
-            // which nothing was recorded yet.
+            // Without what a crash may leave: a small file that had not got its name yet, and a partial file without
+            // recorded chunks that the next run put aside.
             .filter(|name| !(name.starts_with('.') && name.ends_with(".new")))
             .map(|name| name.strip_prefix(&stem).unwrap_or(&name).to_owned())
             .filter(|name| !name.starts_with(".slm.part.found"))
@@ -192,7 +192,7 @@ impl<'m> Fetcher<'m> {
         names
     }
 
-    /// The receipt; every line of it is checked by reading it.
+    /// The receipt; parsing it checks every line.
     #[track_caller]
     pub(super) fn receipt(&self) -> Receipt {
         Receipt::parse(&fs::read(self.receipt_path()).unwrap()).unwrap()
@@ -205,8 +205,8 @@ impl<'m> Fetcher<'m> {
         assert_eq!(self.has_it_but_found(), 0, "chunks that no peer supplied");
     }
 
-    /// The same, where some of it may have been found on disk: the receipt says how much, and adds up. Gives the number
-    /// of these chunks.
+    /// Asserts such a complete file, of which some chunks may have been found on disk: the receipt counts them, and
+    /// adds up. Returns their number.
     #[track_caller]
     pub(super) fn has_it_but_found(&self) -> u64 {
         let receipt = self.has_it();

@@ -1,5 +1,5 @@
-//! Signals in each phase of a transfer, a second one, and processes that are suspended. How long an orderly end takes
-//! is printed (G-11); what is asserted is far more, so that no busy machine fails.
+//! Signals in each phase of a transfer, a second signal, and suspended processes. The duration of an orderly end is
+//! printed (G-11); the asserted bound is far higher, so that no busy machine fails.
 
 use std::fs::File;
 use std::time::{Duration, Instant};
@@ -11,11 +11,11 @@ use super::seeder::Seeder;
 use crate::home::{Home, Ran};
 use crate::process::{Running, event, full_pipe};
 
-/// Five times what G-11 asks for.
+/// Five times the limit of G-11.
 const SOON: Duration = Duration::from_secs(10);
 const BOTH: [(Signal, i32); 2] = [(Signal::INT, 130), (Signal::TERM, 143)];
 
-/// Signals, waits, and prints how long it took.
+/// Sends a signal, waits for the end, and prints how long it took.
 #[expect(clippy::print_stdout, reason = "a figure of record")]
 #[track_caller]
 fn end(running: Running, signal: Signal, phase: &str) -> Ran {
@@ -26,7 +26,7 @@ fn end(running: Running, signal: Signal, phase: &str) -> Ran {
     ran
 }
 
-/// An offer of somebody who was there a moment ago.
+/// An offer of a seeder that has just ended.
 fn dead_offer(model: &Model) -> String {
     Seeder::honest(model, 1 << 30).offer().to_owned()
 }
@@ -55,9 +55,10 @@ fn g1_a_signal_while_transferring_or_just_before_the_end_loses_no_recorded_chunk
         let fetcher = Fetcher::of(&model);
         let count = model.manifest.chunk_count() as usize;
         for chunks in [count / 3, count * 2 / 3, count] {
-            // The check and the last words, where there is nothing left to fetch; it may be over before the signal.
+            // In the last round there is nothing left to fetch but the check and the end; the run may be over before
+            // the signal.
             let phase = if chunks < count { "transferring" } else { "finishing" };
-            // No more than that, and so it does not end before.
+            // No more chunks than that, so that the transfer does not end before the signal.
             let seeder = Seeder::honest(&model, 4 << 20);
             seeder.gives(chunks - fetcher.recorded().len());
             let running = fetcher.start(&[seeder.offer()], &["--full-check"]);
@@ -88,7 +89,7 @@ fn g1_g4_a_signal_ends_a_seeder_idle_or_busy_and_its_leecher_goes_on_with_anothe
 
         let (busy, other) =
             (model.seed(&Home::new(), &["--up", "64KiB", "--json"]), Seeder::honest(&model, 1 << 20));
-        // Alone the one that goes would take a quarter of a minute for the rest.
+        // The leaving seeder alone would take a quarter of a minute for the rest.
         other.gives(4);
         let fetcher = Fetcher::of(&model);
         let running = fetcher.start(&[&busy.offer(), other.offer()], &[]);
@@ -114,7 +115,7 @@ fn c8_a_consent_to_serve_that_is_withdrawn_while_bytes_move_ends_them_and_stays_
     let left = running.wait_for_event("peer-left");
     assert_eq!((left["peer"].as_str(), left["reason"].as_str()), (Some(&*peer), Some("shutting down")));
     let served = event(&seeder.end().exits(0).stdout, "stopped")["sent_bytes"].as_u64().unwrap();
-    // Not a byte comes any more, and what came is kept.
+    // No further byte comes, and what came is kept.
     running.end().exits(7);
     let got = fetcher.recorded().len() as u64 * model.manifest.chunk_size();
     assert!(got <= served && served < model.manifest.byte_count(), "{got} of {served}");
@@ -128,14 +129,14 @@ fn g2_a_second_signal_ends_at_once_and_the_next_run_loses_nothing() {
     for (signal, code) in BOTH {
         let (seeder, fetcher) = (Seeder::honest(&model, 1 << 20), Fetcher::of(&model));
         seeder.gives(10);
-        // Nobody reads what it says last, and so it does not end before its patience does.
+        // No process reads its last output, so it does not end before its timeout.
         let (_reader, writer) = full_pipe();
         let mut line = fetcher.line(&[seeder.offer()], &["--json"]);
         let mut running =
             Running::start_on(line.args(["--consent", "fetch,import"]), None, Some(writer.into()));
         fetcher.wait_for_chunks(10);
         running.signal(signal);
-        // The first one has been heard when the record is let go of.
+        // The process has handled the first signal when it releases the lock of its record.
         fetcher.wait_until("its lock free", || File::open(fetcher.state()).unwrap().try_lock().is_ok());
         assert!(!running.has_ended(), "the first signal ended it without its last words");
         let recorded = fetcher.recorded();
@@ -147,7 +148,7 @@ fn g2_a_second_signal_ends_at_once_and_the_next_run_loses_nothing() {
             start.elapsed().as_millis(),
             signal.as_raw()
         );
-        // Its orderly end would have been told.
+        // An orderly end would have been reported.
         assert!(!ran.stdout.contains("\"error\""), "{}", ran.stdout);
         assert!(recorded.is_subset(&fetcher.recorded()));
         let seeder = Seeder::honest(&model, 64 << 20);
@@ -160,7 +161,7 @@ fn g2_a_second_signal_ends_at_once_and_the_next_run_loses_nothing() {
 /// Suspends the seeder and then the fetcher in the middle of a transfer.
 fn suspend_both(pause: Duration) {
     let model = Model::in_chunks("1MiB", "16KiB");
-    // Long enough for both to be seen in the middle of it, on a busy machine too.
+    // Long enough to suspend both in the middle of the transfer, on a busy machine too.
     let seeder = model.seed(&Home::new(), &["--up", "128KiB", "--json"]);
     let fetcher = Fetcher::of(&model);
     let running = fetcher.start(&[&seeder.offer()], &["--json", "--stall-timeout", "300s"]);

@@ -1,4 +1,4 @@
-//! Streams that nobody reads, or that are gone: no transfer stands still for them, and nothing is told wrong.
+//! Streams that no process reads, or that are closed: no transfer waits for them, and no output is torn.
 
 use std::io::{Read as _, pipe};
 use std::process::Stdio;
@@ -13,7 +13,7 @@ use super::seeder::Seeder;
 use crate::home::Home;
 use crate::process::{Running, drained, events, fill, full_pipe, terminal};
 
-/// Far less than a process that waits for its reader would take, and far more than any that does not.
+/// Far less than a process takes that waits for its reader, and far more than any other takes.
 const SOON: Duration = Duration::from_secs(20);
 const CONSENT: [&str; 2] = ["--consent", "fetch,import"];
 
@@ -45,7 +45,7 @@ fn does_not_hang(line: &str, code: i32) {
     let ran = Running::start_on(&mut command, None, Some(writer.into())).end_within(SOON).exits(code);
     drop(command);
     assert_eq!(ran.stdout.lines().count(), told.stdout.lines().count());
-    // What did not fit was dropped whole.
+    // Messages that did not fit were dropped whole.
     assert_eq!(drained(reader), "");
 }
 
@@ -64,7 +64,7 @@ fn g3_a_fetch_whose_stderr_nobody_reads_finishes() {
 fn g3_a_terminal_that_was_stopped_or_that_nobody_reads_holds_no_fetch_up() {
     for is_stopped in [false, true] {
         let model = Model::in_chunks("256KiB", "16KiB");
-        // So slow that bars are drawn.
+        // A rate so low that progress bars are drawn.
         let seeder = Seeder::honest(&model, 128 << 10);
         let (fetcher, (_person, process)) = (Fetcher::of(&model), terminal());
         if is_stopped {
@@ -102,7 +102,7 @@ fn g3_a_stream_of_events_that_nobody_reads_does_not_hold_the_transfer_up() {
     let seeder = Seeder::honest(&model, 256 << 10);
     let fetcher = Fetcher::of(&model);
     let (reader, writer) = pipe().unwrap();
-    // One page: with the first event in it, a second one waits.
+    // A pipe of one page: with the first event in it, the second event has to wait.
     if fcntl_setpipe_size(&writer, 4096).is_err() {
         return;
     }
@@ -110,7 +110,7 @@ fn g3_a_stream_of_events_that_nobody_reads_does_not_hold_the_transfer_up() {
     let running = Running::start_on(line.args(CONSENT), Some(writer.into()), None);
     drop(line);
     fetcher.wait_until("a receipt", || fetcher.receipt_path().exists());
-    // Read at last, every event is whole, and the last one is the answer.
+    // Read at last, every event is whole, and the last event is the answer.
     let said = drained(reader);
     running.end_within(SOON).exits(0);
     assert_eq!(events(&said, "resumed").count(), 1, "{said}");

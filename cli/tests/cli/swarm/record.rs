@@ -1,4 +1,4 @@
-//! The record beside a partial file, read by the page `docs/store.md` alone.
+//! A parser of the record beside a partial file, written from `docs/store.md` alone.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,17 +9,17 @@ const CHECKSUM: usize = 8;
 const CHUNK: u8 = 1;
 const BLAME: u8 = 3;
 
-/// What a record says.
+/// Content of a record.
 #[derive(Default)]
 pub(super) struct Record {
-    /// The chunks that are there.
+    /// The recorded chunks.
     pub(super) chunks: BTreeSet<u32>,
-    /// The chunks that somebody sent wrong, oldest first.
+    /// The chunks that a peer sent wrong, oldest first.
     pub(super) blames: Vec<u32>,
 }
 
 impl Record {
-    /// Reads a record up to an entry that is not whole. Nothing when there is no record.
+    /// Reads a record up to the first entry that is not whole. Empty when there is no record.
     pub(super) fn read(path: &Path) -> Self {
         let bytes = fs::read(path).unwrap_or_default();
         let mut rest = bytes.get(HEADER..).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `verify-artifact --repair`: only what is wrong is fetched again, and a repair that cannot be done loses nothing.
+//! `verify-artifact --repair`: only bad chunks are fetched again, and a repair that cannot be done loses nothing.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -62,7 +62,7 @@ fn e13_a_repair_fetches_the_wrong_chunks_alone_names_them_and_leaves_a_receipt()
     assert_eq!(home.names(), ["mine.slm", "mine.slm.receipt", "mine.slm.repair.receipt"]);
     assert_eq!(home.read("mine.slm.receipt"), b"the receipt of the import");
 
-    // A file that is right needs nobody, and no consent.
+    // A file that is right needs no peer and no consent.
     let served = seeder.served().len();
     let ran = repair(&model, &home, seeder.offer(), &[]).end().exits(0);
     assert!(ran.stdout.contains("ok: "), "{}", ran.stdout);
@@ -95,7 +95,7 @@ fn a_repair_without_consent_or_without_a_peer_that_answers_gives_the_file_back()
     let ran = repair(&model, &home, &offer, &[CONSENT[0], CONSENT[1], "--stall-timeout", "1s"]).end();
     assert!([3, 7].contains(&ran.code), "{ran:?}");
     assert_eq!((home.names(), fs::read(&path).unwrap() == bytes), (vec!["mine.slm".to_owned()], true));
-    // What its verb takes only with --repair is refused without it.
+    // Flags of a repair are refused without `--repair`.
     let alone = home
         .command(["verify-artifact"])
         .arg(model.manifest_path())
@@ -183,12 +183,12 @@ fn e1_a_repair_that_was_killed_goes_on_when_it_is_typed_again() {
     };
     running.kill();
     assert!(home.names().contains(&"mine.slm.part".to_owned()), "{:?}", home.names());
-    // Another one: the first may still have something for who is dead.
+    // A second seeder: the first may still hold answers for the killed process.
     let seeder = Seeder::honest(&model, 64 << 20);
     let ran = repair(&model, &home, seeder.offer(), &["--json", CONSENT[0], CONSENT[1]]).end().exits(0);
     is_right(&model, &path);
     assert!(repaired.is_disjoint(&seeder.served_after(0)), "what was recorded came again");
-    // Those that were missing still; the others came before the kill.
+    // Only the chunks still missing; the others were repaired before the kill.
     let repaired = event(&ran.stdout, "repaired")["chunks"].as_array().unwrap().clone();
     let repaired: Vec<u32> = repaired.iter().map(|chunk| chunk.as_u64().unwrap() as u32).collect();
     assert!(!repaired.is_empty() && repaired.iter().all(|chunk| bad.contains(chunk)), "{repaired:?}");
@@ -214,7 +214,7 @@ fn e9_a_link_or_a_second_name_is_not_repaired_through() {
     assert!(seeder.served().is_empty());
 }
 
-/// What has little of the artifact may be another file of the user's, whatever it is called.
+/// A file with few chunks of the artifact may be another file of the user's, whatever its name is.
 #[test]
 fn h8_a_file_with_one_equal_chunk_is_not_written_over_unless_its_user_says_so() {
     let model = Model::of("2MiB");
@@ -241,7 +241,7 @@ fn h8_a_file_with_one_equal_chunk_is_not_written_over_unless_its_user_says_so() 
         assert_eq!((home.names(), home.read("mine.slm") == *bytes), (vec!["mine.slm".to_owned()], true));
         assert!(seeder.served().is_empty());
     }
-    // Its user says so, but of a file of which nothing is the artifact's there is nothing to repair.
+    // With `--repair-most` the file is repaired, but not a file without any chunk of the artifact.
     home.write("mine.slm", &one_equal);
     let most = [CONSENT[0], CONSENT[1], "--repair-most"];
     repair(&model, &home, seeder.offer(), &most).end().exits(0);
@@ -252,7 +252,7 @@ fn h8_a_file_with_one_equal_chunk_is_not_written_over_unless_its_user_says_so() 
     assert!(ran.stderr.contains("there is nothing to repair"), "{}", ran.stderr);
     assert!(home.read("mine.slm") == vec![7; size]);
     Ran::of(home.command(["verify-artifact", "m", "f.slm", "--repair-most"]).output().unwrap()).exits(2);
-    // What was cut off has lost much and would lose nothing.
+    // A truncated file has lost much, and a repair overwrites none of it.
     home.write("mine.slm", &artifact[..3 * chunk]);
     let beside: Vec<String> = home.names();
     repair(&model, &home, seeder.offer(), &CONSENT).end().exits(0);
@@ -260,7 +260,7 @@ fn h8_a_file_with_one_equal_chunk_is_not_written_over_unless_its_user_says_so() 
     assert_eq!(home.names().len(), beside.len() + 1, "a second receipt");
 }
 
-/// A record that an earlier fetch left speaks for no other file that gets the name later.
+/// A record that an earlier fetch left does not apply to another file that gets the name later.
 #[test]
 fn h8_a_record_that_was_left_does_not_give_another_file_to_a_repair_or_a_fetch() {
     let model = Model::of("2MiB");
@@ -294,7 +294,7 @@ fn h8_a_record_that_was_left_does_not_give_another_file_to_a_repair_or_a_fetch()
     }
     assert!(fs::read(fetcher.artifact()).unwrap() == mine && seeder.served().is_empty());
     assert_eq!(fetcher.names(), [".slm", ".slm.part.state.old"]);
-    // Under the name of the partial file, beside that record.
+    // The other file under the name of the partial file, beside that record.
     fs::write(fetcher.state(), &state).unwrap();
     fs::rename(fetcher.artifact(), fetcher.part()).unwrap();
     let ran = repair().exits(4);
@@ -308,7 +308,7 @@ fn h8_a_record_that_was_left_does_not_give_another_file_to_a_repair_or_a_fetch()
     assert!(fs::read(found).unwrap() == mine);
 }
 
-/// Nothing is wrong with the chunks, and somebody appended something: it is theirs.
+/// A file whose chunks are right, with bytes appended that may be the user's.
 #[test]
 fn h8_what_was_appended_to_a_file_is_not_cut_off_unless_its_user_says_so() {
     let model = Model::of("1MiB");

@@ -1,5 +1,5 @@
-//! A seeder inside the test, built on the same driver as `seed`: it keeps the order of all it was asked for, and lies
-//! when it is told to.
+//! A seeder inside the test, built on the same driver as `seed`: it keeps the order of all requested chunks, and can
+//! be made to lie.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -19,10 +19,11 @@ use tokio::sync::{mpsc, watch};
 
 use super::model::Model;
 
-/// How many chunks are as they should be, before every one has a flipped bit; and how many are handed out.
+/// Number without a limit: of chunks that are right before every later chunk has a flipped bit, or of chunks that are
+/// handed out.
 const ALWAYS: usize = usize::MAX;
 
-/// A running seeder; it ends when this goes.
+/// A running seeder, stopped on drop.
 pub(super) struct Seeder {
     offer: String,
     peer: String,
@@ -31,17 +32,17 @@ pub(super) struct Seeder {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The chunks that were handed out, in order, and how many may be in all: whoever asks for one more waits.
+/// The chunks handed out, in order, and the most that may be handed out: further requests wait.
 #[derive(Default)]
 struct Served(Mutex<(Vec<u32>, usize)>, Condvar);
 
 impl Seeder {
-    /// An honest one that sends so many bytes a second.
+    /// An honest seeder that sends so many bytes a second.
     pub(super) fn honest(model: &Model, bytes_per_second: u64) -> Self {
         Self::start(model, Some(bytes_per_second), ALWAYS)
     }
 
-    /// One whose first `honest` chunks are right, and then none.
+    /// A seeder whose first `honest` chunks are right, and all later chunks wrong.
     pub(super) fn liar(model: &Model, honest: usize) -> Self {
         Self::start(model, None, honest)
     }
@@ -83,7 +84,7 @@ impl Seeder {
                     software: "minimodel-tests".to_owned(),
                     seed: 7,
                     unix_now,
-                    // Nobody watches: what matters is what it was asked for.
+                    // The reports are not read: the test checks the requests.
                     reports: mpsc::channel(1).0,
                 };
                 node.seed(settings, source, &mut stopped).await.unwrap();
@@ -102,12 +103,12 @@ impl Seeder {
         &self.peer
     }
 
-    /// The chunks that it handed out so far, in order.
+    /// Chunks handed out so far, in order.
     pub(super) fn served(&self) -> Vec<u32> {
         self.served.0.lock().unwrap().0.clone()
     }
 
-    /// Hands out so many chunks from now on, and no more before it is told so: a transfer that cannot end meanwhile,
+    /// Hands out so many more chunks, and no further chunk until the next call: the transfer cannot end meanwhile,
     /// however busy the machine is.
     pub(super) fn gives(&self, more: usize) {
         let mut served = self.served.0.lock().unwrap();
@@ -115,13 +116,13 @@ impl Seeder {
         self.served.1.notify_all();
     }
 
-    /// Hands out whatever it is asked for again.
+    /// Hands out every requested chunk again.
     pub(super) fn gives_all(&self) {
         self.served.0.lock().unwrap().1 = ALWAYS;
         self.served.1.notify_all();
     }
 
-    /// The chunks that it handed out after the first `count`, as a set.
+    /// The set of chunks handed out after the first `count`.
     pub(super) fn served_after(&self, count: usize) -> BTreeSet<u32> {
         self.served().into_iter().skip(count).collect()
     }
@@ -132,7 +133,7 @@ impl Drop for Seeder {
         self.gives_all();
         self.stop.send_replace(true);
         if let Some(thread) = self.thread.take() {
-            // Its panic was printed; here it would only hide the assertion that failed.
+            // Its panic was printed already; raised here it would only hide the assertion that failed.
             let _ = thread.join();
         }
     }
@@ -144,7 +145,7 @@ fn random() -> [u8; 32] {
     bytes
 }
 
-/// What a liar makes of a chunk.
+/// A chunk as a liar sends it.
 pub(super) fn falsified(chunk: &[u8]) -> Vec<u8> {
     let mut bytes = chunk.to_vec();
     bytes[0] ^= 1;

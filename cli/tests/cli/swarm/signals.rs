@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: an orderly end within two seconds, with nothing lost that was recorded.
+//! Ctrl-C and SIGTERM: an orderly end within two seconds, without loss of any recorded chunk.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -47,7 +47,7 @@ fn g1_sigint_and_sigterm_end_a_fetch_within_two_seconds_and_lose_no_recorded_chu
 fn g1_sigint_and_sigterm_end_a_seeder_within_two_seconds_and_its_fetcher_loses_nothing() {
     let model = Model::of("24MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
-    // Slow until the last one: nobody can be too late to see it.
+    // Slow until the last seeder, so that the fetch is not over before a signal.
     let first = model.seed(&home, &["--up", "1MiB", "--json"]);
     let (offer, address) = (first.offer(), first.address().to_string());
     let running = fetcher.start(&[&offer], &["--json"]);

@@ -1,5 +1,5 @@
-//! `kill -9` at each labelled step: just before and just after every single call that changes the disk, enumerated
-//! until a run survives. Debug builds only have the means to do that; see `docs/store.md`.
+//! `kill -9` at each labelled step: just before and just after every single call that changes the disk, one after the
+//! other until a run survives. Only debug builds can be killed so; see `docs/store.md`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,8 +15,8 @@ use crate::process::Running;
 
 const KILL_AT: &str = "MINIMODEL_KILL_AT";
 
-/// Calls `killed_at` with `1`, `2`, ... or `1+`, `2+`, ... side by side until it says `false`: that run survived. Gives how
-/// many did not.
+/// Calls `killed_at` with `1`, `2`, ... or `1+`, `2+`, ... side by side until it returns `false`, since that run
+/// survived. Returns the number of killed runs.
 fn enumerate(suffix: &str, killed_at: impl Fn(&str) -> bool + Sync) -> u64 {
     let (next, survivor) = (AtomicU64::new(1), AtomicU64::new(u64::MAX));
     std::thread::scope(|scope| {
@@ -46,7 +46,7 @@ fn e1_e18_i2_i3_a_fetch_killed_before_and_after_each_disk_call_is_finished_by_th
     let mut steps = Vec::new();
     for suffix in ["", "+"] {
         steps.push(enumerate(suffix, |at| {
-            // One of its own, whose slots nobody holds who is dead.
+            // A seeder of its own, whose slots no killed fetcher holds.
             let seeder = Seeder::honest(&model, 1 << 30);
             let (mut victim, mut toll) = (Victim::new(&model, seeder.offer()), Toll::default());
             let fate = Running::start(victim.line().env(KILL_AT, at)).fate();
@@ -64,16 +64,16 @@ fn e1_e18_i2_i3_a_fetch_killed_before_and_after_each_disk_call_is_finished_by_th
     }
     println!("steps before and after: {steps:?}");
     all.into_inner().unwrap().settle("step");
-    // Consent, identity, record, chunks, final name, manifest copy, receipt, record of the check.
+    // Steps of consent, identity, record, chunks, final name, manifest copy, receipt, record of the check.
     assert!(steps.iter().all(|&steps| steps > 50 + model.manifest.chunk_count()), "{steps:?}");
 }
 
-/// A verb that writes one file: its line, and the path of that file.
+/// A verb that writes one file: its command line, and the path of that file.
 struct Verb {
     name: &'static str,
     line: &'static str,
     output: fn(&Home) -> PathBuf,
-    /// A second run finds the file and is no failure.
+    /// Whether a second run that finds the file succeeds.
     is_kept: bool,
 }
 
@@ -120,7 +120,7 @@ fn e1_c6_every_other_output_killed_at_each_disk_call_is_whole_or_not_there() {
                 let verdict =
                     minimodel_companion::consent::verify(&home.own("state"), &home.own("data"), &[]).unwrap();
                 assert!(verdict.ok, "{} {at}: {verdict:?}", verb.name);
-                // The name is taken by the last rename only, and then by a whole file, which nothing replaces.
+                // The final name appears by the last rename only, for a whole file, which nothing replaces.
                 let code = if there.is_some() && !verb.is_kept { 13 } else { 0 };
                 home.run(&line).exits(code);
                 let now = fs::read(&output).unwrap();
@@ -183,7 +183,7 @@ fn e1_a_grant_or_its_end_killed_at_each_disk_call_is_whole_or_not_there() {
     println!("figure: consent_kills={kills} torn_logs=0");
 }
 
-/// What `seed` writes before it serves: consent, the record of the check, identity, offer file.
+/// Steps of `seed` before it serves: consent, the record of the check, identity, offer file.
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "a release build cannot be told where to end")]
 fn e1_e18_a_seeder_killed_at_each_disk_call_before_it_serves_is_started_again_by_the_same_line() {
@@ -202,7 +202,8 @@ fn e1_e18_a_seeder_killed_at_each_disk_call_before_it_serves_is_started_again_by
                 return false;
             }
             assert!(seeder.fate().is_killed());
-            // Whole or not there; and what is there is not written over, so it is moved away as the hint says.
+            // The offer file is whole or missing; an existing file is not overwritten, so it is moved away as the
+            // hint says.
             let offer = home.path("an.offer");
             if offer.exists() {
                 home.run(["inspect", "an.offer"]).exits(0);

@@ -1,4 +1,4 @@
-//! Who supplies what: many seeders, many fetchers, and a fetcher that became a seeder.
+//! Supply of chunks: many seeders, many fetchers, and a fetcher that became a seeder.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -48,7 +48,7 @@ fn four_fetchers_share_what_one_slow_seeder_sends_less_than_twice() {
     let offer = seeder.offer();
 
     let fetchers = [(); 4].map(|()| Fetcher::of(&model));
-    // They know nothing but the offer: the manifest, too, comes from the seeder.
+    // The fetchers know nothing but the offer: the manifest, too, comes from the seeder.
     let line = ["fetch", "--offer", &offer, "-o", "out", "--listen", "127.0.0.1:0"];
     let consent = ["--consent", "fetch,import,serve,publish"];
     let running =

@@ -1,4 +1,4 @@
-//! Misbehaviour of third parties that must change neither what honest peers send each other nor whom they blame.
+//! Misbehaviour of third parties: it changes neither what honest peers send each other nor which peers they blame.
 
 use minimodel_wire::{CloseCode, Consent};
 
