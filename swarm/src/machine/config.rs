@@ -166,9 +166,12 @@ pub struct Limits {
     pub max_offers_per_peer: u32,
 }
 
-/// Bytes in flight to a peer that has not delivered a chunk yet, but one chunk at least: before its first byte, since its
-/// path may be of any rate, and at most, once its rate shows that more would come soon.
-const FIRST_BYTES: (u32, u32) = (128 << 10, 2 << 20);
+/// Bytes in flight to a peer that has sent no byte yet, since its path may be of any rate; but one chunk at least.
+const FIRST_BYTES: u32 = 128 << 10;
+/// Two chunks that are no more than this are in flight to it, so that the second follows the first without a round trip between.
+const FIRST_TWO_BYTES: u32 = 512 << 10;
+/// Most bytes in flight to a peer that has not delivered a chunk yet, once its rate shows that more would come soon.
+const PAROLE_BYTES: u32 = 2 << 20;
 
 /// Bytes being sent at once: to one peer, and to all peers together, but one chunk to each at least. More would make
 /// every chunk late and none sooner.
@@ -177,12 +180,14 @@ const ACTIVE_BYTES: (usize, usize) = (4 << 20, 8 << 20);
 impl Limits {
     /// Requests in flight to a peer that has sent no byte yet.
     pub(super) fn first_depth(&self, chunk_size: u32) -> u32 {
-        (FIRST_BYTES.0 / chunk_size.max(1)).clamp(1, self.first_pipeline.max(1))
+        let chunk = chunk_size.max(1);
+        let least = if chunk <= FIRST_TWO_BYTES / 2 { 2 } else { 1 };
+        (FIRST_BYTES / chunk).max(least).min(self.first_pipeline.max(1))
     }
 
     /// Most requests in flight to a peer that has not delivered a chunk yet, however fast its bytes come.
     pub(super) fn parole_depth(&self, chunk_size: u32) -> u32 {
-        (FIRST_BYTES.1 / chunk_size.max(1)).clamp(1, self.first_pipeline.max(1))
+        (PAROLE_BYTES / chunk_size.max(1)).clamp(1, self.first_pipeline.max(1))
     }
 
     /// Requests of one peer that are answered at once while `served` peers are served: at least two while these are few,

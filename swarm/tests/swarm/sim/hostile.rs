@@ -83,8 +83,8 @@ fn b6_a_peer_that_chokes_after_each_unchoke_costs_little() {
 }
 
 #[test]
-fn b6_a_new_key_that_sends_nothing_is_asked_for_128_kib_and_four_chunks_at_most() {
-    for (chunk, most) in [(16 * KIB, 4), (64 * KIB, 2), (128 * KIB, 1), (MIB, 1), (4 * MIB, 1)] {
+fn b6_a_new_key_that_sends_nothing_is_asked_for_half_a_mib_and_four_chunks_at_most() {
+    for (chunk, most) in [(16 * KIB, 4), (64 * KIB, 2), (256 * KIB, 2), (512 * KIB, 1), (4 * MIB, 1)] {
         let mut world = World::new(64 * chunk, chunk, 19);
         let mute = world.add(Plan::hostile(Behaviour::Mute));
         let leecher = world.add(Plan::taker().knows(&[mute]));
