@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use minimodel_swarm::store::step;
+use minimodel_swarm::store::{is_fresh_name, step};
 
 use super::evict::{Held, plan_eviction};
 use super::row::{Link, Row, active};
@@ -149,7 +149,7 @@ impl Library {
         for name in names {
             let path = name.map_err(|error| failed(&folder, error))?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if !name.strip_prefix(&stem).is_some_and(is_written) {
+            if !is_written(&stem, name) {
                 continue;
             }
             let found = fs::symlink_metadata(&path).map_err(|error| failed(&path, error))?;
@@ -190,9 +190,9 @@ impl Library {
     }
 }
 
-/// Returns true if a fetch writes a file whose name has this ending after the stem. Files that a fetch must not replace it sets
-/// aside under a numbered name.
-fn is_written(rest: &str) -> bool {
+/// Returns true if a fetch of `stem` writes a file of this name: a file, what stands there before the file is whole, and files
+/// that a fetch must not replace, which it sets aside under a numbered name.
+fn is_written(stem: &str, name: &str) -> bool {
     const NAMES: [&str; 5] = [".slm", ".slm.part", ".slm.part.state", ".slm.receipt", ".minimodel"];
     const ASIDE: [&str; 2] = [".slm.invalid", ".slm.part.state.damaged"];
     let is_number = |tail: &str| {
@@ -200,7 +200,8 @@ fn is_written(rest: &str) -> bool {
         !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
     };
     let is_aside = |tail: &str| tail.is_empty() || is_number(tail);
-    // A file is written as `NAME.new` before it is renamed.
-    NAMES.contains(&rest.strip_suffix(".new").unwrap_or(rest))
-        || ASIDE.iter().any(|name| rest.strip_prefix(name).is_some_and(is_aside))
+    let Some(rest) = name.strip_prefix(stem) else {
+        return NAMES.iter().any(|ending| is_fresh_name(name, &format!("{stem}{ending}")));
+    };
+    NAMES.contains(&rest) || ASIDE.iter().any(|name| rest.strip_prefix(name).is_some_and(is_aside))
 }

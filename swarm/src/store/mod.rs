@@ -52,7 +52,7 @@ pub use open::{Opener, Resumed};
 pub use orphan::put_orphan_record_aside;
 pub use part::{Kept, MAX_BLAMES, Part, PartSpec, SYNC_BYTES, SYNC_INTERVAL};
 pub use prefix::{PrefixAborted, PrefixReader};
-pub use real::{RealDisk, RealFile, others_may_write};
+pub use real::{RealDisk, RealFile, is_fresh_name, others_may_write};
 pub use serve::{ChunkBytes, ChunkSource};
 pub use source::{FileSource, SourceFile};
 pub use state::{Blame, PeerKey, STATE_VERSION};

@@ -20,6 +20,19 @@ use super::step::step;
 /// Characters of the final name that stand in the fresh name; all of them would be too long for some file systems.
 const LONGEST_SHOWN: usize = 60;
 
+/// Returns the part of a final name that stands in the fresh name.
+fn shown(name: &str) -> String {
+    name.chars().take(LONGEST_SHOWN).collect()
+}
+
+/// Returns true if `name` is a [fresh name](Disk::fresh_name) of a file that would have got the name `finished`: a process that
+/// is killed while it writes leaves such a file.
+pub fn is_fresh_name(name: &str, finished: &str) -> bool {
+    let random =
+        || name.strip_prefix('.')?.strip_prefix(&*shown(finished))?.strip_prefix('.')?.strip_suffix(".new");
+    random().is_some_and(|digits| digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 /// One directory of this machine, held open.
 #[derive(Debug)]
 pub struct RealDisk {
@@ -56,8 +69,7 @@ impl Disk for RealDisk {
     }
 
     fn fresh_name(&self, name: &str) -> String {
-        let short: String = name.chars().take(LONGEST_SHOWN).collect();
-        format!(".{short}.{:016x}.new", fastrand::u64(..))
+        format!(".{}.{:016x}.new", shown(name), fastrand::u64(..))
     }
 
     fn open(&self, name: &str, how: Open) -> Result<RealFile, OpenError> {

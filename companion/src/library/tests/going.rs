@@ -95,11 +95,11 @@ fn e9_an_own_file_is_spared_by_whatever_path_and_only_names_that_a_fetch_writes_
     let goes = [
         "small-1.slm.part",
         "small-1.slm.part.state",
-        "small-1.slm.part.state.new",
+        ".small-1.slm.part.state.00f1e2d3c4b5a697.new",
         "small-1.slm.part.state.damaged.2",
         "small-1.slm.invalid",
         "small-1.slm.invalid.17",
-        "small-1.minimodel.new",
+        ".small-1.minimodel.0123456789abcdef.new",
     ];
     let stays = [
         "small-1.slm.txt",
@@ -108,6 +108,8 @@ fn e9_an_own_file_is_spared_by_whatever_path_and_only_names_that_a_fetch_writes_
         "small-1.slm.invalid.old",
         "small-1.slm.invalid.",
         "small-1.minimodel.bak",
+        ".small-1.minimodel.mine.new",
+        ".small-10.slm.0123456789abcdef.new",
         "small-10.slm",
         "notes",
     ];
