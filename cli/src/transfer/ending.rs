@@ -263,6 +263,9 @@ fn hint_of(code: CloseCode) -> &'static str {
         CloseCode::BudgetUsed => {
             "what is there stays; within a day it serves you again, or name another peer with --peer OFFER"
         }
+        CloseCode::Busy => {
+            "it serves others now: try again in a minute, or name another peer with --peer OFFER"
+        }
         _ => "ask the person who sent the offer, or name another peer with --peer OFFER",
     }
 }

@@ -11,7 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use minimodel_swarm::store::{
-    Disk as _, Likeness, Open, OpenError, Part, RealDisk, RepairIf, StoreError, put_orphan_record_aside,
+    Disk as _, DiskFile as _, Likeness, Open, OpenError, Part, RealDisk, RealFile, RepairIf, StoreError,
+    put_orphan_record_aside,
 };
 use minimodel_verifier::Manifest;
 use serde_json::json;
@@ -133,12 +134,13 @@ fn attempt(
     condition: RepairIf,
 ) -> Result<(), Stop> {
     let target = &importing.target;
-    let is_renamed = set_aside(context, target)?;
+    let renamed = set_aside(context, target)?;
+    let is_renamed = renamed.is_some();
     // Disk space is not checked: chunks are written over data that is there.
     let opened = open_part_in_place(target, condition);
     let (part, mut resumed) = opened.inspect_err(|_| {
-        if is_renamed {
-            tell_name(context, target, rename_back(target));
+        if let Some(file) = &renamed {
+            tell_name(context, target, rename_back(target, file));
         }
     })?;
     // A repair that was killed may have recorded only some of the good chunks; leaf hashes find the rest.
@@ -220,19 +222,19 @@ fn receipt_path(folder: &Path, stem: &str, options: &RepairOptions) -> Result<st
     })
 }
 
-/// Renames the file to a partial file, replacing nothing; false if there is no file. A symbolic link or a file with a
+/// Renames the file to a partial file, replacing nothing, and returns it; `None` if there is no file. A symbolic link or a file with a
 /// second name is refused, because writing to it would change something that the user did not name; so is a file that
 /// cannot be written. A record left beside the file is of bytes that are elsewhere now, and is moved out of the way.
-fn set_aside(context: &Context, target: &Target) -> Result<bool, Failure> {
+fn set_aside(context: &Context, target: &Target) -> Result<Option<RealFile>, Failure> {
     let disk = RealDisk::open(&target.folder).map_err(|error| ending::store(&error))?;
     let (name, part) = (format!("{}.slm", target.stem), target.part_name());
     let refused = |found| ending::store(&StoreError::Refused { path: disk.path(&name), found });
-    match disk.open(&name, Open::Existing) {
-        Ok(_) => {}
+    let file = match disk.open(&name, Open::Existing) {
+        Ok(file) => file,
         Err(OpenError::Refused(found)) => return Err(refused(found)),
-        Err(OpenError::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(OpenError::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(OpenError::Io(error)) => return Err(Failure::writing("file", &target.artifact, &error)),
-    }
+    };
     let old_record = put_orphan_record_aside(&disk, &target.stem, &target.spec);
     if let Some(path) = old_record.map_err(|error| ending::store(&error))? {
         context.printer.warning(&format!(
@@ -250,12 +252,18 @@ fn set_aside(context: &Context, target: &Target) -> Result<bool, Failure> {
         let what = format!("cannot repair in `{}`", escape::path(&disk.path(&part)));
         Failure::new(Exit::Io, what, hint).because(error)
     })?;
-    Ok(true)
+    Ok(Some(file))
 }
 
-/// Undoes [`set_aside`].
-fn rename_back(target: &Target) -> Result<(), String> {
+/// Undoes [`set_aside`]. Another process may have put `file` aside meanwhile, and its own partial file in that place: then
+/// nothing is renamed.
+fn rename_back(target: &Target, file: &RealFile) -> Result<(), String> {
     let disk = RealDisk::open(&target.folder).map_err(|error| error.to_string())?;
+    let both = file.stat().and_then(|ours| Ok((ours, disk.stat(&target.part_name())?)));
+    match both.map_err(|error| error.to_string())? {
+        (ours, Some(named)) if named.same_file(&ours) => {}
+        _ => return Err(format!("another process moved it: see `{}.slm.part.found`", target.stem)),
+    }
     let renamed = disk.rename_noreplace(&target.part_name(), &format!("{}.slm", target.stem));
     renamed.and_then(|()| disk.sync_dir()).map_err(|error| error.to_string())
 }

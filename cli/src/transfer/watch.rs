@@ -231,6 +231,7 @@ pub(crate) fn explain(code: CloseCode) -> &'static str {
         CloseCode::Banned => "it was banned for bad data",
         CloseCode::BadChunk => "it says that our data failed its proof",
         CloseCode::BudgetUsed => "its user's budget for this peer is used up",
+        CloseCode::Busy => "it has no room for another peer now",
         _ => "it ended the connection",
     }
 }

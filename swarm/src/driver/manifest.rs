@@ -2,9 +2,10 @@
 //! the offer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use minimodel_verifier::Manifest;
-use minimodel_wire::{CloseCode, Frame, ManifestOnly, PROTOCOL_VERSION, PeerId, SignedOffer};
+use minimodel_wire::{CloseCode, Frame, ManifestOnly, PROTOCOL_VERSION, PeerId, ResetCode, SignedOffer};
 use quinn::{Connection, RecvStream, SendStream};
 
 use super::connection::{close, code_of};
@@ -14,6 +15,10 @@ use super::error::DriverError;
 use super::node::Node;
 use super::transport;
 use crate::machine::RequestFault;
+
+/// Pauses before the manifest is requested again from a peer that is busy: as often as one connection may ask.
+const BUSY_PAUSES: [Duration; 3] =
+    [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
 impl Node {
     /// Asks the peer of an offer for the manifest that the offer names, and for nothing else.
@@ -37,7 +42,14 @@ impl Node {
         })?;
         let question = question(offer.offer().swarm_id, software);
         // The control stream stays open until the connection is closed; the peer's own frames on it are not read.
-        let (asked, _control) = ask(&connection, &question).await;
+        let (mut asked, _control) = ask(&connection, &question).await;
+        for pause in BUSY_PAUSES {
+            if asked != Err(RequestFault::Reset(ResetCode::Busy)) {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            asked = download::manifest(&connection).await;
+        }
         let refused = connection.close_reason().as_ref().and_then(code_of);
         let answer = match (asked, refused) {
             (Ok(text), _) => judge(peer, offer.offer().swarm_id, &text),
@@ -45,6 +57,12 @@ impl Node {
                 Err((CloseCode::Malformed, DriverError::NoManifest { peer }))
             }
             (Err(_), Some(code)) => Err((CloseCode::Done, DriverError::Refused { peer, code })),
+            (Err(RequestFault::Reset(ResetCode::Busy)), None) => {
+                Err((CloseCode::Done, DriverError::Refused { peer, code: CloseCode::Busy }))
+            }
+            (Err(RequestFault::Reset(ResetCode::BudgetUsed)), None) => {
+                Err((CloseCode::Done, DriverError::Refused { peer, code: CloseCode::BudgetUsed }))
+            }
             (Err(_), None) => Err((CloseCode::Done, DriverError::NoManifest { peer })),
         };
         let (code, answer) = match answer {

@@ -2,13 +2,16 @@
 //!
 //! A few bytes request many, and keys are free. So besides the limits of one connection and one key there are two budgets
 //! over all connections: one for peers that have moved payload bytes (members), and one for all others. An attacker with
-//! ever new keys exhausts only the second, and members do not notice.
+//! ever new keys exhausts only the second, and members do not notice. Of the second each site has a share, so that an
+//! attacker at one address leaves the rest to newcomers from other addresses.
 
 use minimodel_wire::limits::{MAX_LEAVES, MAX_MANIFEST_LEN};
 
 use super::core::Machine;
 use super::events::Conn;
 use super::rate::Bucket;
+use super::site::Site;
+use super::site_buckets::SiteBuckets;
 use super::time::Time;
 
 /// Refill of each budget in bytes per second: a hundredth of a fast line, a tenth of a slow one.
@@ -16,6 +19,8 @@ const PER_SECOND: u64 = 1 << 20;
 /// The most that each budget saves up: bytes, plus whole lists of leaf hashes. A fetch that lost its record must not be
 /// stopped in the middle of the one list that it needs.
 const BURST: (u64, u64) = (64 << 20, 4);
+/// A site's share of the budget of unknown keys: this part of the refill, and of the burst but for one whole list.
+const SHARE: (u64, u64) = (4, 8);
 /// Bytes of one leaf hash.
 const LEAF: u64 = 32;
 
@@ -24,6 +29,7 @@ const LEAF: u64 = 32;
 pub(super) struct Favours {
     members: Bucket,
     strangers: Bucket,
+    strangers_by_site: SiteBuckets,
     chunk_count: u32,
 }
 
@@ -40,18 +46,25 @@ impl Favours {
     pub(super) fn new(chunk_count: u32) -> Self {
         let list = LEAF * u64::from(chunk_count);
         let bucket = Bucket::new(Time::ZERO, PER_SECOND, BURST.0 + BURST.1 * list);
-        Self { members: bucket.clone(), strangers: bucket, chunk_count }
+        let share = Bucket::new(Time::ZERO, PER_SECOND / SHARE.0, BURST.0 / SHARE.1 + list);
+        let strangers_by_site = SiteBuckets::new(share);
+        Self { members: bucket.clone(), strangers: bucket, strangers_by_site, chunk_count }
     }
 
-    /// Takes the cost of a favour from the budget of members or of all others; returns false if too little is left.
-    pub(super) fn try_take(&mut self, now: Time, is_member: bool, favour: Favour) -> bool {
+    /// Takes the cost of a favour: from the budget of members, or from that of all others and the share of `stranger_of`, the
+    /// site of an unknown key. Returns false if too little is left.
+    pub(super) fn try_take(&mut self, now: Time, stranger_of: Option<Site>, favour: Favour) -> bool {
         let cost = match favour {
             Favour::Manifest => u64::from(MAX_MANIFEST_LEN),
             Favour::Leaves => LEAF * u64::from(self.chunk_count.min(MAX_LEAVES)),
             Favour::Bitfield => u64::from(self.chunk_count.div_ceil(8)),
         };
-        let budget = if is_member { &mut self.members } else { &mut self.strangers };
-        budget.try_take(now, cost)
+        match stranger_of {
+            None => self.members.try_take(now, cost),
+            Some(site) => {
+                self.strangers_by_site.of(now, site).try_take(now, cost) && self.strangers.try_take(now, cost)
+            }
+        }
     }
 }
 
@@ -64,8 +77,9 @@ impl Machine {
 
     /// Returns true if the favour is granted; its cost is then taken from the peer's budget.
     pub(super) fn does_favour(&mut self, now: Time, conn: Conn, favour: Favour) -> bool {
-        let is_member = self.has_moved_bytes(conn);
-        self.favours.try_take(now, is_member, favour)
+        let Some(site) = self.peers.get(&conn).map(|peer| peer.site) else { return false };
+        let stranger_of = (!self.has_moved_bytes(conn)).then_some(site);
+        self.favours.try_take(now, stranger_of, favour)
     }
 }
 
@@ -90,18 +104,58 @@ mod tests {
             [(Favour::Manifest, 64 << 10), (Favour::Leaves, 256 << 10), (Favour::Bitfield, (1 << 24) / 8)]
         {
             let mut favours = Favours::new(1 << 24);
-            let given = (0..100_000).filter(|_| favours.try_take(at(0), false, favour)).count() as u64;
-            assert_eq!(given, (BURST.0 + BURST.1 * (512 << 20)) / bytes, "{favour:?}");
-            assert!(favours.try_take(at(0), true, favour), "{favour:?} for a member");
-            let later = (0..100_000).filter(|_| favours.try_take(at(60), false, favour)).count() as u64;
-            assert_eq!(later, 60 * PER_SECOND / bytes, "{favour:?}");
+            let mut given_to = |time, sites: u64| {
+                (0..sites).map(|n| given(&mut favours, time, site(n as u8), favour)).collect::<Vec<_>>()
+            };
+            let list = 512 << 20;
+            let (all, share) = (BURST.0 + BURST.1 * list, BURST.0 / SHARE.1 + list);
+            // The sixth site finds what is left, and the seventh nothing.
+            let first = given_to(at(0), 7);
+            assert_eq!(first[0], share / bytes, "{favour:?}");
+            assert!(
+                first.iter().sum::<u64>().abs_diff(all / bytes) <= 7 && first[6] == 0,
+                "{favour:?}: {first:?}"
+            );
+            let later = given_to(at(60), 4);
+            let due = 60 * PER_SECOND / SHARE.0 / bytes;
+            assert!(later.iter().all(|&given| given.abs_diff(due) <= 1), "{favour:?}: {later:?}");
+            assert!(favours.try_take(at(60), None, favour), "{favour:?} for a member");
         }
     }
 
-    /// Exhausts the budget of new keys.
+    fn site(n: u8) -> Site {
+        Site::of(std::net::Ipv4Addr::new(192, 0, 2, n).into())
+    }
+
+    fn given(favours: &mut Favours, now: Time, site: Site, favour: Favour) -> u64 {
+        (0..100_000).take_while(|_| favours.try_take(now, Some(site), favour)).count() as u64
+    }
+
+    /// Exhausts the budget of new keys, from many sites.
     fn drained(desk: &mut Desk) {
-        while desk.machine.favours.try_take(desk.now, false, Favour::Manifest) {}
-        while desk.machine.favours.try_take(desk.now, false, Favour::Bitfield) {}
+        for n in 0..64 {
+            given(&mut desk.machine.favours, desk.now, site(n), Favour::Manifest);
+            given(&mut desk.machine.favours, desk.now, site(n), Favour::Bitfield);
+        }
+    }
+
+    #[test]
+    fn h2_h6_keys_of_one_site_leave_manifests_to_newcomers_of_others() {
+        let mut desk = Desk::new(SEED, Bitfield::full(CHUNKS));
+        let mut ask = 0;
+        let mut asks = |desk: &mut Desk, n: u8, site: [u8; 4]| {
+            desk.join_from(n, site, TAKE, having([]));
+            desk.said();
+            ask += 1;
+            desk.tell(Input::AskedManifest { ask: Ask(ask), conn: Conn(n.into()) });
+            let is_given = answered(desk) == [true];
+            desk.tell(Input::Closed { conn: Conn(n.into()), code: None });
+            is_given
+        };
+        // Ever new keys of one address, far more than all may have.
+        let given = (0..4_000).filter(|n| asks(&mut desk, (n % 200) as u8 + 1, [192, 0, 2, 1])).count();
+        assert!((100..200).contains(&given), "{given}");
+        assert!((1..=20).all(|n| asks(&mut desk, 200 + n, [198, 51, 100, n])));
     }
 
     fn answered(desk: &mut Desk) -> Vec<bool> {

@@ -54,6 +54,7 @@ mod scheduling;
 mod select;
 mod shares;
 mod site;
+mod site_buckets;
 mod slots;
 mod sources;
 mod standing;

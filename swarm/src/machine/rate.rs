@@ -180,6 +180,12 @@ impl Bucket {
         Duration::from_secs_f64((-self.tokens / self.rate.max(1.0)).min(3600.0))
     }
 
+    /// Returns true if less than half of the burst is left.
+    pub(super) fn is_half_empty(&mut self, now: Time) -> bool {
+        self.fill(now);
+        self.tokens < self.burst / 2.0
+    }
+
     fn fill(&mut self, now: Time) {
         let earned = now.since(self.at).as_secs_f64() * self.rate;
         self.tokens = (self.tokens + earned).min(self.burst);

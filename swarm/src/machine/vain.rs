@@ -4,43 +4,37 @@
 //! has moved chunks pays with its own daily budget. For other keys such a budget is worth nothing, since keys are free:
 //! their wasted reads count against their site.
 
-use std::collections::BTreeMap;
-
 use super::core::Machine;
 use super::events::Conn;
 use super::fault::Breach;
 use super::rate::Bucket;
 use super::site::Site;
+use super::site_buckets::SiteBuckets;
 use super::time::Time;
 use minimodel_wire::CloseCode;
 
 /// Bytes that may be wasted for unknown keys of one site: at once, and per second.
 const OF_A_SITE: (u64, u64) = (64 << 20, 4 << 20);
-/// Most sites whose wasted reads are remembered; beyond it sites without debt are forgotten, then any.
-const MAX_SITES: usize = 1_024;
 
 /// Wasted reads by site.
-#[derive(Debug, Default)]
-pub(super) struct VainReads {
-    sites: BTreeMap<Site, Bucket>,
+#[derive(Debug)]
+pub(super) struct VainReads(SiteBuckets);
+
+impl Default for VainReads {
+    fn default() -> Self {
+        Self(SiteBuckets::new(Bucket::new(Time::ZERO, OF_A_SITE.1, OF_A_SITE.0)))
+    }
 }
 
 impl VainReads {
     /// Counts bytes that were read for an unknown key of the site and not taken.
     pub(super) fn charge(&mut self, now: Time, site: Site, bytes: u64) {
-        if self.sites.len() >= MAX_SITES && !self.sites.contains_key(&site) {
-            self.sites.retain(|_, bucket| !bucket.take(now, 0).is_zero());
-            if self.sites.len() >= MAX_SITES {
-                self.sites.pop_first();
-            }
-        }
-        let bucket = self.sites.entry(site).or_insert_with(|| Bucket::new(now, OF_A_SITE.1, OF_A_SITE.0));
-        bucket.take(now, bytes);
+        self.0.of(now, site).take(now, bytes);
     }
 
     /// Returns true if the site has used up its wasted reads.
     pub(super) fn is_spent(&mut self, now: Time, site: Site) -> bool {
-        self.sites.get_mut(&site).is_some_and(|bucket| !bucket.take(now, 0).is_zero())
+        self.0.get_mut(site).is_some_and(|bucket| !bucket.take(now, 0).is_zero())
     }
 }
 

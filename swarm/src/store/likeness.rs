@@ -107,6 +107,29 @@ pub(super) fn other_chunks<F: DiskFile>(
     Ok(verdicts?.into_iter().filter(|&is_other| is_other).count())
 }
 
+/// Counts the chunks that no record names and whose place holds data: its first or last page is not all zeros. A fetch that was
+/// killed leaves few of them, another file that has chunks in common with the artifact many.
+pub(super) fn unrecorded_data<F: DiskFile>(
+    layout: &Layout,
+    file: &F,
+    recorded: &[(u32, Digest)],
+) -> io::Result<usize> {
+    const PAGE: u64 = 4_096;
+    let end = file.stat()?.byte_count;
+    let verdicts: io::Result<Vec<bool>> = (0..layout.count())
+        .into_par_iter()
+        .filter(|index| recorded.binary_search_by_key(index, |(index, _)| *index).is_err())
+        .map(|index| {
+            let from = layout.offset(index);
+            let to = (from + u64::from(layout.chunk_len(index))).min(end);
+            let first = (from + PAGE).min(to);
+            let last = to.saturating_sub(PAGE).max(first);
+            Ok(from < to && !(is_zero(file, from, first)? && is_zero(file, last, to)?))
+        })
+        .collect();
+    Ok(verdicts?.into_iter().filter(|&has_data| has_data).count())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,15 +11,19 @@ use super::create::{create_locked, is_named, rename_aside, sync_dir};
 use super::disk::{Disk, DiskFile, Open, OpenError};
 use super::error::{Sizes, StoreError};
 use super::holdings::{FOUND_HERE, Holdings, Supplied};
-use super::likeness::{RepairIf, other_chunks};
+use super::likeness::{RepairIf, other_chunks, unrecorded_data};
 use super::names::Names;
 use super::part::{MAX_BLAMES, Opened, Part, PartSpec};
 use super::record::{Tail, Walk, is_zero, walk};
 use super::rehash::good_chunks;
-use super::state::{Blame, Entry, HEADER_BYTES, Header, HeaderFound, PeerKey, STATE_VERSION, Session};
+use super::state::{
+    Blame, Entry, HEADER_BYTES, Header, HeaderFound, MIN_CHUNK_ENTRY_BYTES, PeerKey, STATE_VERSION, Session,
+};
 
 /// A state file that keeps vanishing or being replaced is given up after this many tries.
 const LOCK_TRIES: u32 = 8;
+/// Chunks that a process may have written and not recorded when it is killed: one thread writes, a chunk at a time.
+const UNRECORDED_BY_A_KILL: usize = 1;
 
 /// The process that opens a part, and the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,8 +145,9 @@ impl<D: Disk> Part<D> {
         let Recorded { mut holdings, claimed, unproven, blames, walk } = recorded;
         let hash = |index| Some((index, *holdings.tree.chunk_hash(index)?));
         let candidates: Vec<_> = claimed.keys().copied().filter_map(hash).collect();
+        let unrecorded = UNRECORDED_BY_A_KILL + (walk.dropped_bytes / MIN_CHUNK_ENTRY_BYTES) as usize;
         let Data { file: data, good, is_kept, byte_count: data_bytes, aside } =
-            open_data(&disk, &names, &spec, &candidates, adopts)?;
+            open_data(&disk, &names, &spec, &candidates, adopts, unrecorded)?;
         // Both names must outlive a power loss, or the synced chunks are lost with them.
         sync_dir(&disk, &names.part)?;
         for index in good {
@@ -180,13 +185,15 @@ impl<D: Disk> Part<D> {
     }
 }
 
-/// Opens the partial file, or creates it; an existing file that `adopts` excludes is put aside first.
+/// Opens the partial file, or creates it; an existing file that `adopts` excludes is put aside first. More places than good
+/// chunks may hold other data by `may_be_unrecorded`: chunks whose entries a kill or damage took.
 fn open_data<D: Disk>(
     disk: &D,
     names: &Names,
     spec: &PartSpec,
     candidates: &[(u32, Digest)],
     adopts: Adopts,
+    may_be_unrecorded: usize,
 ) -> Result<Data<D::File>, StoreError> {
     let name = &names.part;
     let failed = |doing, error| StoreError::of(disk, name, doing, 0, error);
@@ -201,8 +208,12 @@ fn open_data<D: Disk>(
                     .map_err(|error| failed("read", error))?;
                 let is_short = byte_count <= spec.layout.byte_count();
                 let is_kept = is_short && !good.is_empty() && good.len() >= other;
+                let unrecorded = || {
+                    unrecorded_data(&spec.layout, &file, candidates).map_err(|error| failed("read", error))
+                };
+                let is_ours = is_kept && other + unrecorded()? <= good.len() + may_be_unrecorded;
                 let is_empty = || is_zero(&file, 0, byte_count).map_err(|error| failed("read", error));
-                if is_kept || matches!(adopts, Adopts::Any(_)) || is_short && is_empty()? {
+                if is_ours || matches!(adopts, Adopts::Any(_)) || is_short && is_empty()? {
                     return Ok(Data { file, good, is_kept, byte_count: byte_count.max(aside_bytes), aside });
                 }
                 let free = rename_aside(disk, name, &names.found)?;

@@ -27,6 +27,9 @@ const MAX_PATH: usize = 24;
 /// The longest entry, all parts counted.
 pub(super) const MAX_ENTRY_BYTES: usize = ENTRY_HEAD_BYTES + 68 + MAX_PATH * 32 + CHECKSUM_BYTES;
 
+/// The shortest entry of a chunk: one without a path.
+pub(super) const MIN_CHUNK_ENTRY_BYTES: u64 = (ENTRY_HEAD_BYTES + 68 + CHECKSUM_BYTES) as u64;
+
 const KIND_CHUNK: u8 = 1;
 const KIND_SESSION: u8 = 2;
 const KIND_BLAME: u8 = 3;

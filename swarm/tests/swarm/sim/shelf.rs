@@ -17,7 +17,6 @@ use super::world::{UNIX_AT_START, secs};
 const STEM: &str = "tiny-1.0";
 const TARGET: &str = "tiny-1.0.slm";
 const PART: &str = "tiny-1.0.slm.part";
-const FOUND: &str = "tiny-1.0.slm.part.found";
 const RECEIPT: &[u8] = b"receipt.version=0\n";
 /// Longest time that a chunk may be unsynced: two seconds, and a second until the next check.
 const SYNC_WINDOW_SECS: u64 = 3;
@@ -62,8 +61,8 @@ pub(super) struct Store {
     /// loss.
     kept: BTreeSet<u32>,
     synced: BTreeSet<u32>,
-    /// Chunks that went bad on the disk and were not kept again since.
-    rotten: BTreeSet<u32>,
+    /// Chunks that were written to the part, or tried to be.
+    written: BTreeSet<u32>,
     /// Chunks that this process's rescan must recover from the file that was put aside.
     aside: BTreeSet<u32>,
     /// When the first chunk since the last sync was kept.
@@ -126,6 +125,7 @@ impl Store {
             }
             part.sync().expect("a new disk");
             store.kept.extend(chunks);
+            store.written.extend(chunks);
             store.synced.extend(chunks);
         }
         store
@@ -138,7 +138,7 @@ impl Store {
             holder: Holder::Nobody,
             kept: BTreeSet::new(),
             synced: BTreeSet::new(),
-            rotten: BTreeSet::new(),
+            written: BTreeSet::new(),
             aside: BTreeSet::new(),
             unsynced_since: None,
             sync_failed: false,
@@ -179,8 +179,12 @@ impl Store {
         for &index in &resumed.have {
             self.check_bytes(&part, index)?;
         }
-        if resumed.put_aside.is_some() && !self.kept.is_empty() {
-            self.check_aside(resumed.data_without_record)?;
+        if let Some(aside) = &resumed.put_aside {
+            let name = aside.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if !self.kept.is_empty() {
+                self.check_aside(name, resumed.data_without_record)?;
+            }
+            self.written.clear();
         }
         if let Some(lost) = self.kept.iter().find(|index| !resumed.have.contains(index)) {
             return Err(Trouble::Broken(format!("I3: chunk {lost} was promised and is lost: {resumed:?}")));
@@ -195,22 +199,17 @@ impl Store {
         Ok(Found { have: resumed.have, banned, rescan: resumed.data_without_record, is_finished: false })
     }
 
-    /// H8 before I3: where more of the recorded chunks are rotten than good, the store takes the file for an
-    /// unrelated one and puts it aside. Nothing is lost then: the file lies beside the part, and this process
-    /// recovers the good chunks from it.
-    fn check_aside(&mut self, rescan: bool) -> Result<(), Trouble> {
-        let (good, rotten) = (self.kept.len(), self.rotten.len());
-        if !rescan || rotten <= good {
-            return Err(Trouble::Broken(format!(
-                "I3: put aside with {good} chunks good and {rotten} rotten"
-            )));
+    /// H8 before I3: where more places hold other data than good chunks, the store takes the file for an unrelated one and
+    /// puts it aside. Nothing is lost then: the file lies beside the part, and this process recovers the good chunks from it.
+    fn check_aside(&mut self, name: &str, rescan: bool) -> Result<(), Trouble> {
+        let (good, other) = (self.kept.len(), self.written.difference(&self.kept).count());
+        if !rescan || other <= good + 1 {
+            return Err(Trouble::Broken(format!("I3: put aside with {good} chunks good and {other} other")));
         }
         for &index in &self.kept {
             let (offset, expected) = (self.artifact.spec.layout.offset(index), self.artifact.chunk(index));
-            if self.disk.peek(FOUND, offset, expected.len()).as_deref() != Some(&expected[..]) {
-                return Err(Trouble::Broken(format!(
-                    "I3: chunk {index} is not in the file that was put aside"
-                )));
+            if self.disk.peek(name, offset, expected.len()).as_deref() != Some(&expected[..]) {
+                return Err(Trouble::Broken(format!("I3: chunk {index} is not in {name}")));
             }
         }
         self.aside = std::mem::take(&mut self.kept);
@@ -269,13 +268,13 @@ impl Store {
     ) -> Result<KeepOutcome, Trouble> {
         let Holder::Part(part) = &self.holder else { return Err(disk("nothing is open")) };
         let is_good = self.artifact.is_good(index, cargo);
+        self.written.insert(index);
         let verdict = part.keep(index, &cargo.bytes, &cargo.proof, from.0);
         match verdict {
             Ok(_) if !is_good => Err(Trouble::Broken(format!("I1: a bad chunk {index} was accepted"))),
             Ok(_) => {
                 self.check_bytes(part, index)?;
                 self.kept.insert(index);
-                self.rotten.remove(&index);
                 self.unsynced_since.get_or_insert(now);
                 Ok(KeepOutcome::Kept)
             }
@@ -336,7 +335,7 @@ impl Store {
             self.check_bytes(part, index)?;
         }
         self.kept.extend(&found);
-        self.rotten.retain(|index| !self.kept.contains(index));
+        self.written.extend(&found);
         if let Some(lost) = self.aside.iter().find(|index| !self.kept.contains(index)) {
             return Err(Trouble::Broken(format!("I3: chunk {lost} was put aside and is not found again")));
         }
@@ -382,7 +381,6 @@ impl Store {
         if is_there {
             self.synced.remove(&index);
             self.kept.remove(&index);
-            self.rotten.insert(index);
         }
         is_there
     }

@@ -190,6 +190,34 @@ fn h8_one_good_chunk_of_many_recorded_ones_does_not_make_a_file_ours() {
     }
 }
 
+/// A young record names one chunk, and the file in the place of its partial file has that chunk and other data after it.
+#[test]
+fn h8_one_recorded_chunk_does_not_make_a_file_full_of_other_data_ours() {
+    let size = CHUNK as usize;
+    let artifact = Artifact::new(6 * size);
+    // Chunks of other data: what one kill leaves beside the good chunk, and more.
+    for (other, is_ours) in [(1, true), (2, true), (3, false), (5, false)] {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path();
+        let (part, _) = artifact.open(real(folder)).unwrap();
+        artifact.keep(&part, 0).unwrap();
+        drop(part);
+        let mut mine = artifact.bytes.clone();
+        mine[size..(other + 1) * size].fill(7);
+        mine[(other + 1) * size..].fill(0);
+        fs::write(folder.join(PART), &mine).unwrap();
+        let (part, resumed) = artifact.open(real(folder)).unwrap();
+        assert_eq!(
+            (resumed.put_aside.is_none(), resumed.have.len()),
+            (is_ours, usize::from(is_ours)),
+            "{other}"
+        );
+        artifact.keep_missing(&part).unwrap();
+        drop(part);
+        assert!(is_ours || fs::read(folder.join(FOUND)).unwrap() == mine);
+    }
+}
+
 /// A record that reached the disk before most of its data: a loss of power leaves zeros there, and an honest partial
 /// file with a synced chunk stays where it is.
 #[test]
