@@ -23,7 +23,7 @@ const CHUNK: u32 = 1 << 20;
 const TURN: Duration = Duration::from_micros(20);
 
 /// A machine under load, with its open requests and the peers' asks.
-struct Desk {
+struct Harness {
     machine: Machine,
     now: Time,
     chunks: u32,
@@ -77,10 +77,10 @@ fn id(n: u64) -> PeerId {
     PeerId(id)
 }
 
-impl Desk {
+impl Harness {
     fn fetching(chunks: u32, peers: u64, memory: u64) -> Self {
         let all = Consent::FETCH | Consent::SERVE | Consent::PUBLISH;
-        let mut desk = Self::new(config(chunks, all, limits(memory)), Bitfield::new(chunks));
+        let mut harness = Self::new(config(chunks, all, limits(memory)), Bitfield::new(chunks));
         let mut rng = fastrand::Rng::with_seed(3);
         for n in 0..peers {
             let mut have = Bitfield::full(chunks);
@@ -89,19 +89,19 @@ impl Desk {
                     have.clear(index);
                 });
             }
-            desk.join(n, all, have);
+            harness.join(n, all, have);
         }
-        desk
+        harness
     }
 
     fn seeding(chunks: u32, peers: u64) -> Self {
         let limits = Limits { upload_slots: 64, ..limits(64 << 20) };
-        let mut desk = Self::new(config(chunks, Consent::SERVE, limits), Bitfield::full(chunks));
+        let mut harness = Self::new(config(chunks, Consent::SERVE, limits), Bitfield::full(chunks));
         for n in 0..peers {
-            desk.join(n, Consent::FETCH, Bitfield::new(chunks));
-            desk.turn(Input::Frame { conn: Conn(n), frame: Frame::Interested });
+            harness.join(n, Consent::FETCH, Bitfield::new(chunks));
+            harness.turn(Input::Frame { conn: Conn(n), frame: Frame::Interested });
         }
-        desk
+        harness
     }
 
     fn new(config: Config, have: Bitfield) -> Self {
@@ -187,15 +187,15 @@ fn fetching(c: &mut Criterion) {
     let mut group = c.benchmark_group("machine");
     for (chunks, peers) in [(100_000, 1), (100_000, 64), (100_000, 1_000), (1_000, 64)] {
         let size = format!("{chunks} x {peers}");
-        let mut desk = Desk::fetching(chunks, peers, 64 << 20);
-        group.bench_function(BenchmarkId::new("progress", &size), |b| b.iter(|| desk.progress()));
-        group.bench_function(BenchmarkId::new("have", &size), |b| b.iter(|| desk.have(peers)));
+        let mut harness = Harness::fetching(chunks, peers, 64 << 20);
+        group.bench_function(BenchmarkId::new("progress", &size), |b| b.iter(|| harness.progress()));
+        group.bench_function(BenchmarkId::new("have", &size), |b| b.iter(|| harness.have(peers)));
         for (name, memory) in [("chunk", 64 << 20), ("chunk, memory for all", 64 << 30)] {
-            let mut desk = Desk::fetching(chunks, peers, memory);
+            let mut harness = Harness::fetching(chunks, peers, memory);
             group.bench_function(BenchmarkId::new(name, &size), |b| {
                 b.iter(|| {
-                    if !desk.chunk() {
-                        desk = Desk::fetching(chunks, peers, memory);
+                    if !harness.chunk() {
+                        harness = Harness::fetching(chunks, peers, memory);
                     }
                 });
             });
@@ -208,8 +208,8 @@ fn serving(c: &mut Criterion) {
     let mut group = c.benchmark_group("machine");
     for peers in [1, 64, 1_000] {
         let size = format!("100000 x {peers}");
-        let mut desk = Desk::seeding(100_000, peers);
-        group.bench_function(BenchmarkId::new("serve a chunk", &size), |b| b.iter(|| desk.serve(peers)));
+        let mut harness = Harness::seeding(100_000, peers);
+        group.bench_function(BenchmarkId::new("serve a chunk", &size), |b| b.iter(|| harness.serve(peers)));
     }
     group.finish();
 }
@@ -218,7 +218,7 @@ fn serving(c: &mut Criterion) {
 fn joining(c: &mut Criterion) {
     let mut group = c.benchmark_group("machine/join and leave");
     for chunks in [1_000, 100_000] {
-        let mut desk = Desk::fetching(chunks, 1_000, 64 << 20);
+        let mut harness = Harness::fetching(chunks, 1_000, 64 << 20);
         let mut half = Bitfield::full(chunks);
         (0..chunks).step_by(2).for_each(|index| {
             half.clear(index);
@@ -226,10 +226,10 @@ fn joining(c: &mut Criterion) {
         for (name, have) in [("a seed", Bitfield::full(chunks)), ("a peer with 50 %", half)] {
             group.bench_function(BenchmarkId::new(name, format!("{chunks} x 1000")), |b| {
                 b.iter(|| {
-                    desk.next += 1;
-                    let n = 1_000_000 + desk.next;
-                    desk.join(n, Consent::SERVE, have.clone());
-                    desk.turn(Input::Closed { conn: Conn(n), code: None });
+                    harness.next += 1;
+                    let n = 1_000_000 + harness.next;
+                    harness.join(n, Consent::SERVE, have.clone());
+                    harness.turn(Input::Closed { conn: Conn(n), code: None });
                 });
             });
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use minimodel_swarm::driver::{Controls, Gate, Report, Throttle};
+use minimodel_swarm::driver::{Controls, QuotaGate, RateLimit, Report};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::receipt::Consent;
 use minimodel_wire::SignedOffer;
@@ -28,11 +28,11 @@ pub struct Reins {
     /// The peers that may connect, the peers that may be dialed and asked, upload slots and byte allowances.
     pub controls: watch::Receiver<Controls>,
     /// Upload rate limits; a byte is sent when all of them permit it.
-    pub up: Vec<Throttle>,
+    pub up: Vec<RateLimit>,
     /// Download rate limits; a byte is received when all of them permit it.
-    pub down: Vec<Throttle>,
+    pub down: Vec<RateLimit>,
     /// Quota accounting, shared with all other transfers: counts transferred bytes against daily budgets and grants.
-    pub gate: Arc<dyn Gate>,
+    pub gate: Arc<dyn QuotaGate>,
     /// Receives the driver's reports; when the channel is full, reports are dropped.
     pub reports: mpsc::Sender<Report>,
     /// Called with the job's port and offer.

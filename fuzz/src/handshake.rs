@@ -20,29 +20,30 @@ const CONN: Conn = Conn(1);
 pub fn handshake(data: &[u8]) {
     let mut source = Source::new(data);
     let (setup, have) = (source.byte(), source.byte());
-    let mut desk = Desk::new(setup, have);
+    let mut harness = Harness::new(setup, have);
     let (peer, site) = (samples::id(have & 7), samples::site(have & 7));
-    desk.tell(Input::Connected { conn: CONN, peer, site, dialed: setup & 0x40 != 0 }, None);
-    while !source.is_empty() && desk.phase != Phase::Gone {
+    harness.tell(Input::Connected { conn: CONN, peer, site, dialed: setup & 0x40 != 0 }, None);
+    while !source.is_empty() && harness.phase != Phase::Gone {
         match source.byte() % 10 {
             0..=3 => {
                 let len = source.byte().into();
                 let piece = source.take(len).to_vec();
-                desk.read(&piece);
+                harness.read(&piece);
             }
             4..=6 => {
                 let frame = frame(&mut source);
-                desk.read(&frame.encode());
+                harness.read(&frame.encode());
             }
-            7 => desk.wait(Duration::from_millis(u64::from(source.byte()) * 100)),
-            8 => desk.ask(&mut source),
-            _ => desk.tell(Input::Rtt { conn: CONN, rtt: Duration::from_millis(source.byte().into()) }, None),
+            7 => harness.wait(Duration::from_millis(u64::from(source.byte()) * 100)),
+            8 => harness.ask(&mut source),
+            _ => harness
+                .tell(Input::Rtt { conn: CONN, rtt: Duration::from_millis(source.byte().into()) }, None),
         }
     }
-    if desk.phase != Phase::Gone {
-        desk.tell(Input::Closed { conn: CONN, code: None }, None);
+    if harness.phase != Phase::Gone {
+        harness.tell(Input::Closed { conn: CONN, code: None }, None);
     }
-    assert!(desk.machine.is_idle(), "nothing is left of a connection that is gone");
+    assert!(harness.machine.is_idle(), "nothing is left of a connection that is gone");
 }
 
 /// A whole frame, which a fuzzer would take long to find.
@@ -111,7 +112,7 @@ enum Phase {
     Gone,
 }
 
-struct Desk {
+struct Harness {
     machine: Machine,
     ours: Consent,
     now: Time,
@@ -120,7 +121,7 @@ struct Desk {
     next_ask: u64,
 }
 
-impl Desk {
+impl Harness {
     fn new(setup: u8, have: u8) -> Self {
         let ours = samples::consent(setup);
         let mut config = samples::config(ours, 7);

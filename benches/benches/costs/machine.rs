@@ -61,13 +61,13 @@ fn hello(config: &Config) -> Hello {
     }
 }
 
-struct Desk {
+struct Harness {
     machine: Machine,
     hello: Hello,
     next: u64,
 }
 
-impl Desk {
+impl Harness {
     fn new(have: Bitfield) -> Self {
         let config = config(Consent::FETCH | Consent::SERVE);
         let hello = hello(&config);
@@ -123,22 +123,22 @@ pub(crate) fn costs() -> Vec<Cost> {
         have
     };
     let bits = u64::from(MAX_CHUNK_COUNT) / 8;
-    let mut desk = Desk::new(mixed());
-    let (_, hello) = desk.join();
+    let mut harness = Harness::new(mixed());
+    let (_, hello) = harness.join();
     costs.push(cost("`Hello` to who has some of 2^24 chunks", hello, (168, bits)));
-    let mut desk = Desk::new(Bitfield::new(MAX_CHUNK_COUNT));
+    let mut harness = Harness::new(Bitfield::new(MAX_CHUNK_COUNT));
     for (what, field, came) in [
         ("`Bitfield`: none of 2^24", Bitfield::new(MAX_CHUNK_COUNT), 11),
         ("`Bitfield`: all of 2^24", Bitfield::full(MAX_CHUNK_COUNT), 11),
         ("`Bitfield`: all but one of 2^24", mixed(), bits),
     ] {
-        let (conn, _) = desk.join();
-        let spent = desk.frame(conn, &Frame::Bitfield(field));
+        let (conn, _) = harness.join();
+        let spent = harness.frame(conn, &Frame::Bitfield(field));
         costs.push(cost(what, spent, (came, 0)));
     }
-    let (conn, _) = desk.join();
-    desk.frame(conn, &Frame::Bitfield(Bitfield::full(MAX_CHUNK_COUNT)));
-    let spent = desk.frame(conn, &Frame::DontHave { index: 7 });
+    let (conn, _) = harness.join();
+    harness.frame(conn, &Frame::Bitfield(Bitfield::full(MAX_CHUNK_COUNT)));
+    let spent = harness.frame(conn, &Frame::DontHave { index: 7 });
     costs.push(cost("first `DontHave` of who had all of 2^24", spent, (10, 0)));
     costs
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use minimodel_swarm::driver::DriverError;
 use minimodel_swarm::machine::Event;
-use minimodel_swarm::store::{Likeness, StoreError};
+use minimodel_swarm::store::{Similarity, StoreError};
 use minimodel_wire::CloseCode;
 
 use super::watch::explain;
@@ -185,8 +185,8 @@ pub(crate) fn nothing_good(path: &Path) -> Failure {
 }
 
 /// The failure when most of a file to be repaired is other data, or data follows the artifact's end.
-pub(crate) fn partly_other(path: &Path, found: Likeness) -> Failure {
-    let (shown, Likeness { good, other, total, cut_bytes }) = (escape::path(path), found);
+pub(crate) fn partly_other(path: &Path, found: Similarity) -> Failure {
+    let (shown, Similarity { good, other, total, cut_bytes }) = (escape::path(path), found);
     let cut = format!("{cut_bytes} bytes behind the artifact's end");
     let (error, cause) = match (found.is_most(), cut_bytes) {
         (true, 1..) => (

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use minimodel_companion::publishers::Judged;
-use minimodel_swarm::driver::{Bans, Controls, FetchEnd, FetchSettings, Fetching, Node, Throttle, steady};
+use minimodel_swarm::driver::{Bans, Controls, FetchEnd, FetchSettings, Fetching, Node, RateLimit, steady};
 use minimodel_swarm::machine::Order;
 use minimodel_swarm::store::{Opener, Part, RealDisk, RepairIf, Resumed, StoreError};
 use minimodel_verifier::Manifest;
@@ -231,7 +231,7 @@ pub(super) async fn transfer_here(
     let (reports, waiting) = mpsc::channel(WAITING_REPORTS);
     let progress = Progress::start(context, "fetch", plan.manifest.byte_count(), true);
     let watching = watch::fetch(context.printer.clone(), waiting, progress.counter())?;
-    let rate = |rate: Option<crate::size::Rate>| Throttle::new(rate.map(|rate| rate.bytes_per_second));
+    let rate = |rate: Option<crate::size::Rate>| RateLimit::new(rate.map(|rate| rate.bytes_per_second));
     let allow = (!plan.share.allow.is_empty()).then(|| plan.share.allow.iter().copied().collect());
     let printer = context.printer.clone();
     let hands = Hands {

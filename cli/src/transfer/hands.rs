@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use minimodel_swarm::driver::{Controls, Gate, Node, Report, Throttle};
+use minimodel_swarm::driver::{Controls, Node, QuotaGate, RateLimit, Report};
 use minimodel_wire::SignedOffer;
 use tokio::sync::{mpsc, watch};
 
@@ -19,11 +19,11 @@ pub(crate) struct Hands {
     /// Live settings: which peers may connect and be dialed, and how much may move.
     pub(crate) controls: watch::Receiver<Controls>,
     /// Rate limits of sending.
-    pub(crate) up: Vec<Throttle>,
+    pub(crate) up: Vec<RateLimit>,
     /// Rate limits of receiving.
-    pub(crate) down: Vec<Throttle>,
+    pub(crate) down: Vec<RateLimit>,
     /// Quotas shared with other transfers, if any.
-    pub(crate) gate: Option<Arc<dyn Gate>>,
+    pub(crate) gate: Option<Arc<dyn QuotaGate>>,
     /// Channel to which the driver reports.
     pub(crate) reports: mpsc::Sender<Report>,
     /// Progress bar, removed before the result is printed.

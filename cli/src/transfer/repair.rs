@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use minimodel_swarm::store::{
-    Disk as _, DiskFile as _, Likeness, Open, OpenError, Part, RealDisk, RealFile, RepairIf, StoreError,
+    Disk as _, DiskFile as _, Open, OpenError, Part, RealDisk, RealFile, RepairIf, Similarity, StoreError,
     put_orphan_record_aside,
 };
 use minimodel_verifier::Manifest;
@@ -93,8 +93,8 @@ pub(crate) fn run(
     }
     match attempt(context, &plan, &importing, &identity, RepairIf::MostIsGood) {
         // The file has its own name while the user is asked.
-        Err(Stop::Unlike(failure, likeness)) if context.settings.can_ask => {
-            agree(context, artifact, likeness, failure)?;
+        Err(Stop::Unlike(failure, similarity)) if context.settings.can_ask => {
+            agree(context, artifact, similarity, failure)?;
             attempt(context, &plan, &importing, &identity, RepairIf::AnyIsGood).map_err(Stop::failure)
         }
         end => end.map_err(Stop::failure),
@@ -106,7 +106,7 @@ pub(crate) fn run(
 enum Stop {
     /// Most of the file is other data, or data follows the artifact's end. Nothing was written; the failure says so, and
     /// how the user can go on all the same.
-    Unlike(Failure, Likeness),
+    Unlike(Failure, Similarity),
     /// Anything else.
     Failed(Failure),
 }
@@ -152,16 +152,18 @@ fn attempt(
         if is_renamed { (target.artifact.clone(), part.give_back()) } else { (part.path(), Ok(())) };
     tell_name(context, target, given_back.map_err(|error| error.to_string()));
     Err(match part.unlike() {
-        Some(likeness) if likeness.good > 0 => Stop::Unlike(ending::partly_other(&shown, likeness), likeness),
+        Some(similarity) if similarity.good > 0 => {
+            Stop::Unlike(ending::partly_other(&shown, similarity), similarity)
+        }
         Some(_) => Stop::Failed(ending::nothing_good(&shown)),
         None => Stop::Failed(failure),
     })
 }
 
 /// Asks the user for the word `yes` before data that is not the artifact's is written over, or the end of the file is cut off.
-fn agree(context: &Context, artifact: &Path, found: Likeness, failure: Failure) -> Result<(), Failure> {
+fn agree(context: &Context, artifact: &Path, found: Similarity, failure: Failure) -> Result<(), Failure> {
     let shown = escape::path(artifact);
-    let Likeness { good, other, total, cut_bytes } = found;
+    let Similarity { good, other, total, cut_bytes } = found;
     let cut = format!("{cut_bytes} bytes behind the artifact's end");
     let lost = match (found.is_most(), cut_bytes) {
         (true, 1..) => format!("It has {cut}, which are cut off if you go on.\n"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use minimodel_companion::publishers::Judged;
-use minimodel_swarm::driver::{Controls, Node, Throttle, steady};
+use minimodel_swarm::driver::{Controls, Node, RateLimit, steady};
 use minimodel_swarm::machine::Limits;
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
@@ -84,7 +84,7 @@ async fn serve(
             slots: args.slots.map(usize::from),
             ..Controls::default()
         }),
-        up: vec![Throttle::new(args.share.up.map(|rate| rate.bytes_per_second))],
+        up: vec![RateLimit::new(args.share.up.map(|rate| rate.bytes_per_second))],
         down: Vec::new(),
         gate: None,
         reports,

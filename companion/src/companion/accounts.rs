@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use minimodel_swarm::driver::{Account, Gate, Held, Way};
+use minimodel_swarm::driver::{Account, Direction, QuotaGate, QuotaRefusal};
 use minimodel_wire::PeerId;
 
 use self::run_gate::RunGate;
@@ -52,7 +52,7 @@ struct Run {
     rules: Rules,
     taken: Taken,
     /// Grants that admitted bytes.
-    charged: BTreeSet<(Way, u64)>,
+    charged: BTreeSet<(Direction, u64)>,
     /// Swarm id and model, for the transfer log.
     swarm_id: String,
     model: String,
@@ -170,7 +170,7 @@ impl Accounts {
     }
 
     /// Creates the gate of a new run of this swarm and model.
-    pub(super) fn gate(&self, run: u64, swarm_id: &str, model: &str, rules: Rules) -> Arc<dyn Gate> {
+    pub(super) fn gate(&self, run: u64, swarm_id: &str, model: &str, rules: Rules) -> Arc<dyn QuotaGate> {
         let (swarm_id, model) = (swarm_id.to_owned(), model.to_owned());
         let mut books = self.lock();
         books.cover(&rules);
@@ -209,7 +209,7 @@ impl Accounts {
     }
 
     /// Returns the payload bytes moved in a run, and the grants that admitted bytes in this direction.
-    pub(super) fn of_run(&self, run: u64, way: Way) -> (Moved, Vec<u64>) {
+    pub(super) fn of_run(&self, run: u64, way: Direction) -> (Moved, Vec<u64>) {
         let books = self.lock();
         let Some(run) = books.runs.get(&run) else { return (Moved::default(), Vec::new()) };
         let charged = run.charged.iter().filter(|(of, _)| *of == way).map(|&(_, grant)| grant);
@@ -290,12 +290,18 @@ impl Books {
         self.ahead.as_ref().map_or(0, |ahead| ahead.covered(grant))
     }
 
-    fn pass(&mut self, run: u64, way: Way, peer: PeerId, bytes: u64) -> Result<Account, Held> {
-        let rules = &self.runs.get(&run).ok_or(Held::UsedUp)?.rules;
+    fn reserve(
+        &mut self,
+        run: u64,
+        way: Direction,
+        peer: PeerId,
+        bytes: u64,
+    ) -> Result<Account, QuotaRefusal> {
+        let rules = &self.runs.get(&run).ok_or(QuotaRefusal::UsedUp)?.rules;
         let name = peer.to_string();
         let (open, day_bytes) = match way {
-            Way::Sent => (&rules.serve, rules.day_bytes),
-            Way::Received => (&rules.fetch, None),
+            Direction::Sent => (&rules.serve, rules.day_bytes),
+            Direction::Received => (&rules.fetch, None),
         };
         let to_peer = self.under_way_to.get(&peer).copied().unwrap_or(0);
         let under_way = |grant| self.under_way.get(&grant).copied().unwrap_or(0);
@@ -308,7 +314,7 @@ impl Books {
             if is_within { charged(open, &name, bytes, used) } else { None }
         };
         let Some(grant) = account(false) else {
-            return Err(if account(true).is_some() { Held::OnTheWay } else { Held::UsedUp });
+            return Err(if account(true).is_some() { QuotaRefusal::InFlight } else { QuotaRefusal::UsedUp });
         };
         let quota = open.iter().find(|open| open.grant == grant).and_then(|open| open.quota_bytes);
         let need = self.used_under(grant).saturating_add(under_way(grant)).saturating_add(bytes);
@@ -317,11 +323,11 @@ impl Books {
             let by_grant = quota.is_none_or(|quota| ahead.has_grant(grant, need, quota));
             let by_day = day_bytes.is_none_or(|most| ahead.has_day(&name, today, most));
             if !(by_grant && by_day) {
-                return Err(Held::OnTheWay);
+                return Err(QuotaRefusal::InFlight);
             }
         }
         *self.under_way.entry(grant).or_default() += bytes;
-        if way == Way::Sent {
+        if way == Direction::Sent {
             *self.under_way_to.entry(peer).or_default() += bytes;
         }
         if let Some(run) = self.runs.get_mut(&run) {
@@ -330,15 +336,16 @@ impl Books {
         Ok(Account(grant))
     }
 
-    fn settle(&mut self, run: u64, way: Way, peer: PeerId, Account(grant): Account, bytes: u64, moved: u64) {
+    fn settle(&mut self, run: u64, way: Direction, peer: PeerId, account: Account, bytes: u64, moved: u64) {
+        let Account(grant) = account;
         less(&mut self.under_way, grant, bytes);
-        if way == Way::Sent {
+        if way == Direction::Sent {
             less(&mut self.under_way_to, peer, bytes);
         }
         if moved == 0 {
             return;
         }
-        if way == Way::Sent {
+        if way == Direction::Sent {
             today::add_sent(&mut self.sent_today, &peer.to_string(), moved);
         }
         let used = self.used.entry(grant).or_default();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use minimodel_swarm::driver::Way;
+use minimodel_swarm::driver::Direction;
 use minimodel_wire::SignedOffer;
 
 use super::row::{End, Row};
@@ -75,15 +75,15 @@ impl Core {
     pub(super) fn has_last_bytes(inner: &Inner, row: &Row, action: Action, others: &BTreeSet<u64>) -> bool {
         let Some(live) = inner.lives.get(&row.id) else { return false };
         let open = |action| Self::open_grants(inner, row, action, others);
-        let (way, open) = match action {
-            Action::Fetch => (Way::Received, open(Action::Fetch)),
+        let (direction, open) = match action {
+            Action::Fetch => (Direction::Received, open(Action::Fetch)),
             Action::Publish if open(Action::Publish).is_empty() => return false,
-            Action::Serve | Action::Publish => (Way::Sent, open(Action::Serve)),
+            Action::Serve | Action::Publish => (Direction::Sent, open(Action::Serve)),
             Action::Import | Action::Cache => return false,
         };
-        let (moved, charged) = inner.accounts.of_run(live.run, way);
+        let (moved, charged) = inner.accounts.of_run(live.run, direction);
         let holds = |grant: &u64| open.iter().any(|open| open.grant == *grant);
-        !charged.is_empty() && charged.iter().all(holds) && live.has_last_bytes(way, moved)
+        !charged.is_empty() && charged.iter().all(holds) && live.has_last_bytes(direction, moved)
     }
 
     pub(super) fn answered(self: &Arc<Self>, id: u64, consent: &Consent) -> Result<Transfer, Problem> {

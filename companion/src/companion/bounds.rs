@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minimodel_swarm::driver::{Controls, Way};
+use minimodel_swarm::driver::{Controls, Direction};
 use minimodel_wire::PeerId;
 
 use super::accounts::Taken;
@@ -19,10 +19,10 @@ pub(super) struct Moved {
 }
 
 impl Moved {
-    pub(super) fn of(way: Way, bytes: u64) -> Self {
-        match way {
-            Way::Sent => Self { sent: bytes, received: 0 },
-            Way::Received => Self { sent: 0, received: bytes },
+    pub(super) fn of(direction: Direction, bytes: u64) -> Self {
+        match direction {
+            Direction::Sent => Self { sent: bytes, received: 0 },
+            Direction::Received => Self { sent: 0, received: bytes },
         }
     }
 

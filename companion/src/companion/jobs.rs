@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use minimodel_swarm::driver::{Controls, Throttle};
+use minimodel_swarm::driver::{Controls, RateLimit};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::chunk::Layout;
 use minimodel_verifier::receipt::{Consent, ConsentAction};
@@ -180,7 +180,7 @@ impl Core {
         let (stop, stopped) = watch::channel(false);
         let (steer, steered) = watch::channel(controls);
         let (tell, reports) = mpsc::channel(WAITING_REPORTS);
-        let (up, down) = (Throttle::new(row.limits.up), Throttle::new(row.limits.down));
+        let (up, down) = (RateLimit::new(row.limits.up), RateLimit::new(row.limits.down));
         let run = inner.runs + 1;
         let accounts = inner.accounts.clone();
         let core = Arc::downgrade(self);

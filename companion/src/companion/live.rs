@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use minimodel_swarm::driver::{Controls, Idle, Snapshot, Throttle, Way};
+use minimodel_swarm::driver::{Controls, Direction, Idle, RateLimit, Snapshot};
 use minimodel_wire::SignedOffer;
 use tokio::sync::watch;
 
@@ -19,8 +19,8 @@ pub(super) struct Live {
     pub(super) wish: Wish,
     pub(super) stop: watch::Sender<bool>,
     pub(super) controls: watch::Sender<Controls>,
-    pub(super) up: Throttle,
-    pub(super) down: Throttle,
+    pub(super) up: RateLimit,
+    pub(super) down: RateLimit,
     pub(super) offer: Option<SignedOffer>,
     pub(super) snapshot: Option<Box<Snapshot>>,
 }
@@ -48,12 +48,12 @@ impl Live {
     /// Returns true while bytes that a quota admitted are still in flight: received bytes that are not all checked and in place,
     /// or sent bytes that a peer has not read to their end. `moved` is what this run has moved by now, which an older snapshot
     /// does not include.
-    pub(super) fn has_last_bytes(&self, way: Way, moved: Moved) -> bool {
+    pub(super) fn has_last_bytes(&self, direction: Direction, moved: Moved) -> bool {
         // Unknown before the first snapshot.
         let Some(snapshot) = &self.snapshot else { return true };
-        match way {
-            Way::Sent => snapshot.sent_bytes < moved.sent || snapshot.unread > 0,
-            Way::Received => {
+        match direction {
+            Direction::Sent => snapshot.sent_bytes < moved.sent || snapshot.unread > 0,
+            Direction::Received => {
                 let waits = matches!(snapshot.idle, Some(Idle::Quota | Idle::NoSource | Idle::Choked));
                 snapshot.received_bytes < moved.received || !waits
             }

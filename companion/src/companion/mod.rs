@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use minimodel_swarm::driver::{Snapshot, Throttle};
+use minimodel_swarm::driver::{RateLimit, Snapshot};
 use minimodel_verifier::Manifest;
 use rustix::fs::{FlockOperation, flock};
 use tokio::sync::{broadcast, watch};
@@ -98,8 +98,8 @@ struct Core {
     runner: Arc<dyn Runner>,
     places: Places,
     /// Rate limits over all transfers together.
-    up: Throttle,
-    down: Throttle,
+    up: RateLimit,
+    down: RateLimit,
     inner: Mutex<Inner>,
     /// Parsed manifests by swarm id: every snapshot of a transfer needs one.
     manifests: Mutex<BTreeMap<String, Arc<Manifest>>>,
@@ -185,8 +185,8 @@ impl Companion {
             db,
             runner,
             places,
-            up: Throttle::new(None),
-            down: Throttle::new(None),
+            up: RateLimit::new(None),
+            down: RateLimit::new(None),
             inner: Mutex::new(inner),
             manifests: Mutex::new(BTreeMap::new()),
             offered: agreeing::Offered::default(),

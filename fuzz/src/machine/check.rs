@@ -28,10 +28,12 @@ impl World {
 
     fn heard(&mut self, output: Output) {
         match output {
-            Output::Dial { peer, addresses, hearsay } => {
+            Output::Dial { peer, addresses, pex_addresses } => {
                 assert!(!self.banned.contains(&peer), "dials whom it banned");
-                assert!(hearsay.len() <= 2, "dials {hearsay:?} because others say so");
-                assert!(!(addresses.is_empty() && hearsay.is_empty()) && self.ours.contains(Consent::FETCH));
+                assert!(pex_addresses.len() <= 2, "dials {pex_addresses:?} because others say so");
+                assert!(
+                    !(addresses.is_empty() && pex_addresses.is_empty()) && self.ours.contains(Consent::FETCH)
+                );
                 assert!(self.links.values().all(|link| link.peer != peer), "dials who is connected");
                 // A peer that dialed in and left while it was being dialed may be dialed once more.
                 self.dials.push_back(peer);

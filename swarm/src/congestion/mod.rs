@@ -1,6 +1,6 @@
 //! Congestion control: how many bytes may be in flight to one peer, as a pure type that the caller gives the time.
 //!
-//! [`Throttle`] keeps a window such that a small, chosen amount of its own bytes waits in the queue of the
+//! [`DelayController`] keeps a window such that a small, chosen amount of its own bytes waits in the queue of the
 //! bottleneck, and takes loss for congestion only where it is far more than a bad link loses. `docs/congestion.md`
 //! has the reasons and the figures; the parts come from these texts:
 //!
@@ -11,7 +11,7 @@
 //!   (draft-ietf-ccwg-bbr, under "Startup", "ProbeRTT", "Updating the Model upon Packet Loss");
 //! - leaving the start before the queue overflows: HyStart++ (RFC 9406).
 
+mod delay_controller;
 mod round;
-mod throttle;
 
-pub use throttle::Throttle;
+pub use delay_controller::DelayController;

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use super::arrivals::Arrivals;
 use super::connection::close;
 use super::dial::Dialer;
-use super::notes::Note;
+use super::messages::TaskMessage;
 use super::tls::peer_of;
 use super::transport::{self, HANDSHAKE, MAX_INCOMING, RETRY_BEYOND};
 use crate::machine::{Network, Site, Time};
@@ -35,15 +35,15 @@ const MAX_PER_NETWORK: usize = MAX_INCOMING / 8;
 const KEPT_PER_SITE: usize = 2;
 
 /// Accepts connections until the endpoint closes.
-pub(super) async fn run(dialer: Dialer, server: ServerConfig, notes: mpsc::Sender<Note>) {
-    let newcomers = Newcomers::default();
+pub(super) async fn run(dialer: Dialer, server: ServerConfig, inbox: mpsc::Sender<TaskMessage>) {
+    let pending = PendingHandshakes::default();
     let (start, mut arrivals) = (Instant::now(), Arrivals::new());
     let mut handshakes: JoinSet<()> = JoinSet::new();
     while let Some(incoming) = dialer.endpoint.accept().await {
         while handshakes.try_join_next().is_some() {}
         let remote = incoming.remote_address();
         let is_proven = incoming.remote_address_validated();
-        let mut verdict = newcomers.verdict(remote.ip(), is_proven, handshakes.len());
+        let mut verdict = pending.verdict(remote.ip(), is_proven, handshakes.len());
         if verdict == Verdict::LetIn {
             let now = Time::after_start(start.elapsed());
             if !arrivals.may_come(now, is_proven.then(|| Site::of(remote.ip()))) {
@@ -66,19 +66,19 @@ pub(super) async fn run(dialer: Dialer, server: ServerConfig, notes: mpsc::Sende
         let config = transport::server_for(&server, dialer.path(remote));
         // A first packet that does not decrypt opens no connection.
         let Ok(connecting) = incoming.accept_with(config) else { continue };
-        let place = newcomers.take(remote.ip(), is_proven);
-        handshakes.spawn(shake_hands(connecting, place, notes.clone()));
+        let place = pending.take(remote.ip(), is_proven);
+        handshakes.spawn(shake_hands(connecting, place, inbox.clone()));
     }
 }
 
-async fn shake_hands(connecting: Connecting, mut place: Place, notes: mpsc::Sender<Note>) {
+async fn shake_hands(connecting: Connecting, mut place: Place, inbox: mpsc::Sender<TaskMessage>) {
     let Ok(Ok(connection)) = tokio::time::timeout(HANDSHAKE, connecting).await else { return };
     // A completed handshake proves the address: the peer has received what was sent there.
     place.prove();
     match peer_of(&connection) {
         Some(peer) => {
-            let note = Note::Connected { connection, peer, dialed: false, place: Some(place) };
-            let _ = notes.send(note).await;
+            let message = TaskMessage::Connected { connection, peer, dialed: false, place: Some(place) };
+            let _ = inbox.send(message).await;
         }
         None => close(&connection, CloseCode::NotAllowed),
     }
@@ -95,7 +95,7 @@ enum Verdict {
 
 /// Counters of newcomers, shared by its clones.
 #[derive(Debug, Clone, Default)]
-struct Newcomers(Arc<Mutex<Counts>>);
+struct PendingHandshakes(Arc<Mutex<Counts>>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -134,7 +134,7 @@ fn less_one<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
     }
 }
 
-impl Newcomers {
+impl PendingHandshakes {
     fn verdict(&self, address: IpAddr, is_proven: bool, handshakes: usize) -> Verdict {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if handshakes >= MAX_INCOMING {
@@ -149,7 +149,7 @@ impl Newcomers {
     }
 
     fn take(&self, address: IpAddr, is_proven: bool) -> Place {
-        let mut place = Place { newcomers: self.clone(), site: Site::of(address), is_proven: false };
+        let mut place = Place { pending: self.clone(), site: Site::of(address), is_proven: false };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).unproven += 1;
         if is_proven {
             place.prove();
@@ -161,7 +161,7 @@ impl Newcomers {
 /// The place of one newcomer in the counts, released on drop.
 #[derive(Debug)]
 pub(super) struct Place {
-    newcomers: Newcomers,
+    pending: PendingHandshakes,
     site: Site,
     is_proven: bool,
 }
@@ -169,7 +169,7 @@ pub(super) struct Place {
 impl Place {
     fn prove(&mut self) {
         if !std::mem::replace(&mut self.is_proven, true) {
-            let mut counts = self.newcomers.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut counts = self.pending.0.lock().unwrap_or_else(PoisonError::into_inner);
             counts.unproven -= 1;
             counts.add(self.site);
         }
@@ -178,7 +178,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.newcomers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.pending.0.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_proven {
             counts.remove(self.site);
         } else {
@@ -197,30 +197,30 @@ mod tests {
 
     #[test]
     fn b16_one_address_holds_eight_places_of_newcomers_and_forged_ones_hold_none_of_it() {
-        let newcomers = Newcomers::default();
-        let mut forged: Vec<_> = (0..RETRY_BEYOND).map(|_| newcomers.take(at(1), false)).collect();
-        assert_eq!(newcomers.verdict(at(2), false, 8), Verdict::Prove);
-        assert_eq!(newcomers.verdict(at(1), true, 8), Verdict::LetIn, "it was not it that took them");
-        let held: Vec<_> = (0..MAX_PER_SITE).map(|_| newcomers.take(at(1), true)).collect();
-        assert_eq!(newcomers.verdict(at(1), true, 16), Verdict::Ignore);
-        assert_eq!(newcomers.verdict(at(2), true, 16), Verdict::LetIn);
+        let pending = PendingHandshakes::default();
+        let mut forged: Vec<_> = (0..RETRY_BEYOND).map(|_| pending.take(at(1), false)).collect();
+        assert_eq!(pending.verdict(at(2), false, 8), Verdict::Prove);
+        assert_eq!(pending.verdict(at(1), true, 8), Verdict::LetIn, "it was not it that took them");
+        let held: Vec<_> = (0..MAX_PER_SITE).map(|_| pending.take(at(1), true)).collect();
+        assert_eq!(pending.verdict(at(1), true, 16), Verdict::Ignore);
+        assert_eq!(pending.verdict(at(2), true, 16), Verdict::LetIn);
         forged.clear();
-        assert_eq!(newcomers.verdict(at(2), false, 8), Verdict::LetIn);
-        assert_eq!(newcomers.verdict(at(1), false, 8), Verdict::Prove, "perhaps it is not from there");
+        assert_eq!(pending.verdict(at(2), false, 8), Verdict::LetIn);
+        assert_eq!(pending.verdict(at(1), false, 8), Verdict::Prove, "perhaps it is not from there");
         // The newcomers were introduced, or disconnected.
         drop(held);
-        assert_eq!(newcomers.verdict(at(1), false, 0), Verdict::LetIn);
-        let counts = newcomers.0.lock().unwrap();
+        assert_eq!(pending.verdict(at(1), false, 0), Verdict::LetIn);
+        let counts = pending.0.lock().unwrap();
         assert_eq!((counts.unproven, counts.sites.len(), counts.networks.len()), (0, 0, 0));
     }
 
     #[test]
     fn b16_all_addresses_of_one_ipv6_site_count_together() {
-        let newcomers = Newcomers::default();
+        let pending = PendingHandshakes::default();
         let at = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, n]);
-        let _held: Vec<_> = (0..MAX_PER_SITE as u16).map(|n| newcomers.take(at(n), true)).collect();
-        assert_eq!(newcomers.verdict(at(99), true, 8), Verdict::Ignore);
-        assert_eq!(newcomers.verdict("2001:db8:0:2::1".parse().unwrap(), true, 8), Verdict::LetIn);
+        let _held: Vec<_> = (0..MAX_PER_SITE as u16).map(|n| pending.take(at(n), true)).collect();
+        assert_eq!(pending.verdict(at(99), true, 8), Verdict::Ignore);
+        assert_eq!(pending.verdict("2001:db8:0:2::1".parse().unwrap(), true, 8), Verdict::LetIn);
     }
 
     #[test]
@@ -229,50 +229,50 @@ mod tests {
             |n: usize| IpAddr::from([192, 0, 2, n as u8]),
             |n: usize| IpAddr::from([0x2001, 0xdb8, 7, n as u16, 0, 0, 0, 1]),
         ] {
-            let newcomers = Newcomers::default();
+            let pending = PendingHandshakes::default();
             let mut held = Vec::new();
             for host in 0..250 {
-                while newcomers.verdict(n(host), true, held.len()) == Verdict::LetIn {
-                    held.push(newcomers.take(n(host), true));
+                while pending.verdict(n(host), true, held.len()) == Verdict::LetIn {
+                    held.push(pending.take(n(host), true));
                 }
             }
             assert_eq!(held.len(), 2 * MAX_PER_NETWORK);
-            assert_eq!(newcomers.verdict([192, 0, 3, 1].into(), true, held.len()), Verdict::LetIn);
+            assert_eq!(pending.verdict([192, 0, 3, 1].into(), true, held.len()), Verdict::LetIn);
         }
     }
 
     #[test]
     fn h2_four_hosts_do_not_keep_their_neighbours_out() {
-        let newcomers = Newcomers::default();
+        let pending = PendingHandshakes::default();
         let n = |host: u8| IpAddr::from([192, 0, 2, host]);
         let mut held = Vec::new();
         for host in 1..=4 {
-            held.extend((0..MAX_PER_SITE).map(|_| newcomers.take(n(host), true)));
+            held.extend((0..MAX_PER_SITE).map(|_| pending.take(n(host), true)));
         }
-        assert_eq!(newcomers.verdict(n(1), true, held.len()), Verdict::Ignore);
+        assert_eq!(pending.verdict(n(1), true, held.len()), Verdict::Ignore);
         for _ in 0..KEPT_PER_SITE {
-            assert_eq!(newcomers.verdict(n(5), true, held.len()), Verdict::LetIn);
-            held.push(newcomers.take(n(5), true));
+            assert_eq!(pending.verdict(n(5), true, held.len()), Verdict::LetIn);
+            held.push(pending.take(n(5), true));
         }
-        assert_eq!(newcomers.verdict(n(5), true, held.len()), Verdict::Ignore);
+        assert_eq!(pending.verdict(n(5), true, held.len()), Verdict::Ignore);
     }
 
     #[test]
     fn b16_beyond_the_most_handshakes_nobody_is_answered() {
-        let newcomers = Newcomers::default();
-        assert_eq!(newcomers.verdict(at(1), true, MAX_INCOMING - 1), Verdict::LetIn);
+        let pending = PendingHandshakes::default();
+        assert_eq!(pending.verdict(at(1), true, MAX_INCOMING - 1), Verdict::LetIn);
         for is_proven in [false, true] {
-            assert_eq!(newcomers.verdict(at(1), is_proven, MAX_INCOMING), Verdict::Ignore);
+            assert_eq!(pending.verdict(at(1), is_proven, MAX_INCOMING), Verdict::Ignore);
         }
     }
 
     #[test]
     fn b16_a_handshake_that_ends_counts_for_its_address_until_the_peer_is_introduced() {
-        let newcomers = Newcomers::default();
-        let mut places: Vec<_> = (0..MAX_PER_SITE - 1).map(|_| newcomers.take(at(1), false)).collect();
+        let pending = PendingHandshakes::default();
+        let mut places: Vec<_> = (0..MAX_PER_SITE - 1).map(|_| pending.take(at(1), false)).collect();
         places.iter_mut().for_each(Place::prove);
-        assert_eq!(newcomers.verdict(at(1), true, 0), Verdict::LetIn);
-        places.push(newcomers.take("::ffff:192.0.2.1".parse().unwrap(), true));
-        assert_eq!(newcomers.verdict(at(1), true, 0), Verdict::Ignore);
+        assert_eq!(pending.verdict(at(1), true, 0), Verdict::LetIn);
+        places.push(pending.take("::ffff:192.0.2.1".parse().unwrap(), true));
+        assert_eq!(pending.verdict(at(1), true, 0), Verdict::Ignore);
     }
 }

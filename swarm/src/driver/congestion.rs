@@ -9,12 +9,12 @@ use quinn::Connection;
 use quinn::congestion::{BbrConfig, Controller, ControllerFactory, ControllerMetrics, CubicConfig};
 use quinn_proto::RttEstimator;
 
-use crate::congestion::Throttle;
+use crate::congestion::DelayController;
 
 /// Which congestion controller a node uses for all its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Congestion {
-    /// minimodel's own, [`Throttle`].
+    /// minimodel's own, [`DelayController`].
     #[default]
     Own,
     /// quinn's CUBIC (RFC 9438), to compare with.
@@ -27,7 +27,7 @@ impl Congestion {
     /// Returns a factory of controllers. `first_window`: in bytes.
     pub(super) fn factory(self, first_window: u64) -> Arc<dyn ControllerFactory + Send + Sync> {
         match self {
-            Self::Own => Arc::new(Throttles { first_window }),
+            Self::Own => Arc::new(DelayControllerFactory { first_window }),
             Self::Cubic => {
                 let mut config = CubicConfig::default();
                 config.initial_window(first_window);
@@ -45,17 +45,17 @@ impl Congestion {
 /// A window larger than anything in flight, and small enough for arithmetic without overflow.
 const BOUNDLESS: u64 = 1 << 40;
 
-struct Throttles {
+struct DelayControllerFactory {
     first_window: u64,
 }
 
-impl ControllerFactory for Throttles {
+impl ControllerFactory for DelayControllerFactory {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
-        let throttle = Throttle::new(Duration::ZERO, current_mtu, self.first_window);
+        let controller = DelayController::new(Duration::ZERO, current_mtu, self.first_window);
         Box::new(Adapter {
             since: now,
-            first_window: throttle.window(),
-            throttle,
+            first_window: controller.window(),
+            controller,
             is_closing: Arc::default(),
         })
     }
@@ -63,10 +63,10 @@ impl ControllerFactory for Throttles {
 
 #[derive(Clone)]
 struct Adapter {
-    /// Origin of the throttle's times.
+    /// Origin of the controller's times.
     since: Instant,
     first_window: u64,
-    throttle: Throttle,
+    controller: DelayController,
     /// Shared by all clones of this adapter.
     is_closing: Arc<AtomicBool>,
 }
@@ -87,35 +87,35 @@ impl Adapter {
 
 impl Controller for Adapter {
     fn on_ack(&mut self, _: Instant, sent: Instant, bytes: u64, app_limited: bool, _: &RttEstimator) {
-        self.throttle.on_ack(self.time(sent), bytes, app_limited);
+        self.controller.on_ack(self.time(sent), bytes, app_limited);
     }
 
     fn on_end_acks(&mut self, now: Instant, _in_flight: u64, _app_limited: bool, _largest: Option<u64>) {
-        self.throttle.on_acks_end(self.time(now));
+        self.controller.on_acks_end(self.time(now));
     }
 
     fn on_congestion_event(&mut self, now: Instant, _sent: Instant, is_persistent: bool, lost_bytes: u64) {
         let now = self.time(now);
         // quinn reports an ECN mark as a loss of zero bytes.
         if lost_bytes == 0 {
-            self.throttle.on_mark(now);
+            self.controller.on_mark(now);
         } else {
-            self.throttle.on_loss(now, lost_bytes, is_persistent);
+            self.controller.on_loss(now, lost_bytes, is_persistent);
         }
     }
 
     fn on_mtu_update(&mut self, new_mtu: u16) {
-        self.throttle.on_mtu(new_mtu);
+        self.controller.on_mtu(new_mtu);
     }
 
     fn window(&self) -> u64 {
-        if self.is_closing.load(Ordering::Relaxed) { BOUNDLESS } else { self.throttle.window() }
+        if self.is_closing.load(Ordering::Relaxed) { BOUNDLESS } else { self.controller.window() }
     }
 
     fn metrics(&self) -> ControllerMetrics {
         let mut metrics = ControllerMetrics::default();
-        metrics.congestion_window = self.throttle.window();
-        metrics.pacing_rate = Some(self.throttle.rate().saturating_mul(8));
+        metrics.congestion_window = self.controller.window();
+        metrics.pacing_rate = Some(self.controller.rate().saturating_mul(8));
         metrics
     }
 

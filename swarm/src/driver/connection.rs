@@ -12,16 +12,16 @@ use tokio::task::JoinSet;
 
 use super::congestion;
 use super::counters::{Counters, Totals};
-use super::notes::Note;
-use super::pulse::{Beat, Pulse};
-use super::transport::{HANDSHAKE, WRITE_DEADLINE, goodbye};
+use super::messages::TaskMessage;
+use super::path_sample::{PathSample, PathSampler};
+use super::transport::{HANDSHAKE, WRITE_DEADLINE, drain_time};
 use crate::machine::{Breach, Bucket, Conn, Input, Time};
 
 /// Control frames that may wait for a peer to read them; a peer that lets more pile up is not reading.
 const WAITING_FRAMES: usize = 4_096;
 /// Streams that a peer may reset before their request is whole, in a burst and per second: an honest peer that changes
 /// its mind has mostly sent the request already. The burst is twice the streams that a peer may open at a time.
-const STREAMS_IN_VAIN: (u64, u64) = (512, 16);
+const ABORTED_STREAMS: (u64, u64) = (512, 16);
 /// Interval at which the path's round trip is reported to the machine.
 const RTT_EVERY: Duration = Duration::from_millis(500);
 
@@ -84,7 +84,7 @@ pub(super) struct Link {
     frames: mpsc::Sender<Vec<u8>>,
     /// Each download on this connection holds a receiver; the end of the connection is reported after theirs.
     pub(super) readers: watch::Sender<()>,
-    pulse: Pulse,
+    path_sampler: PathSampler,
     _tasks: JoinSet<()>,
 }
 
@@ -96,43 +96,43 @@ impl Link {
         dialed: bool,
         chunk_count: u32,
         fetches: bool,
-        notes: mpsc::Sender<Note>,
+        inbox: mpsc::Sender<TaskMessage>,
         totals: Arc<Totals>,
     ) -> Self {
         let (frames, waiting) = mpsc::channel(WAITING_FRAMES);
         let mut tasks = JoinSet::new();
         if fetches {
             // Only the scheduling of requests uses the round trip.
-            tasks.spawn(tell_rtt(connection.clone(), conn, notes.clone()));
+            tasks.spawn(tell_rtt(connection.clone(), conn, inbox.clone()));
         }
         let readers = watch::Sender::new(());
-        tasks.spawn(run(connection.clone(), conn, dialed, chunk_count, notes, waiting, readers.clone()));
+        tasks.spawn(run(connection.clone(), conn, dialed, chunk_count, inbox, waiting, readers.clone()));
         let counters = Counters::new(totals);
-        Self { connection, counters, frames, readers, pulse: Pulse::default(), _tasks: tasks }
+        Self { connection, counters, frames, readers, path_sampler: PathSampler::default(), _tasks: tasks }
     }
 
     /// Closes the connection with a code. quinn drops at once what is not sent yet: while frames or answers within a
     /// budget are still waiting, this returns a future that closes the connection when it is done or dropped.
-    pub(super) fn part(self, code: CloseCode) -> Option<impl Future<Output = ()> + Send + 'static> {
+    pub(super) fn close(self, code: CloseCode) -> Option<impl Future<Output = ()> + Send + 'static> {
         // Answers within the peer's budget must arrive before the close.
         let is_owed = code == CloseCode::BudgetUsed && self.counters.is_unread();
         let is_all_said = self.frames.capacity() == self.frames.max_capacity();
-        let parting = Parting { link: self, code };
+        let pending = PendingClose { link: self, code };
         if is_all_said && !is_owed {
             return None;
         }
         Some(async move {
-            while is_owed && parting.link.counters.is_unread() {
+            while is_owed && pending.link.counters.is_unread() {
                 tokio::time::sleep(UNREAD_EVERY).await;
             }
-            tokio::time::sleep(goodbye(parting.link.connection.rtt())).await;
+            tokio::time::sleep(drain_time(pending.link.connection.rtt())).await;
         })
     }
 
     /// Samples the connection: what happened since the last call.
-    pub(super) fn beat(&mut self, now: Time) -> Beat {
+    pub(super) fn sample_path(&mut self, now: Time) -> PathSample {
         let bytes = (self.counters.received(), self.counters.sent());
-        self.pulse.beat(now, bytes, &self.connection.stats())
+        self.path_sampler.sample(now, bytes, &self.connection.stats())
     }
 
     /// True while an answer that was handed to QUIC has not arrived.
@@ -153,12 +153,12 @@ impl Link {
 
 /// A connection that is about to be closed. It keeps the whole link: without the link's tasks the control stream would
 /// end before the connection does.
-struct Parting {
+struct PendingClose {
     link: Link,
     code: CloseCode,
 }
 
-impl Drop for Parting {
+impl Drop for PendingClose {
     fn drop(&mut self) {
         close(&self.link.connection, self.code);
     }
@@ -206,7 +206,7 @@ async fn run(
     conn: Conn,
     dialed: bool,
     chunk_count: u32,
-    notes: mpsc::Sender<Note>,
+    inbox: mpsc::Sender<TaskMessage>,
     frames: mpsc::Receiver<Vec<u8>>,
     readers: watch::Sender<()>,
 ) {
@@ -214,13 +214,13 @@ async fn run(
     let control = async { if dialed { connection.open_bi().await } else { connection.accept_bi().await } };
     match tokio::time::timeout(HANDSHAKE, control).await {
         Ok(Ok((send, recv))) => {
-            tasks.spawn(write_frames(connection.clone(), conn, send, frames, notes.clone()));
-            tasks.spawn(read_frames(conn, recv, chunk_count, notes.clone()));
-            tasks.spawn(accept_requests(connection.clone(), conn, notes.clone()));
+            tasks.spawn(write_frames(connection.clone(), conn, send, frames, inbox.clone()));
+            tasks.spawn(read_frames(conn, recv, chunk_count, inbox.clone()));
+            tasks.spawn(accept_requests(connection.clone(), conn, inbox.clone()));
         }
         Ok(Err(_)) => {}
         Err(_) => {
-            let _ = notes.send(Note::Input(Input::Broke { conn, breach: Breach::NoHello })).await;
+            let _ = inbox.send(TaskMessage::Input(Input::Broke { conn, breach: Breach::NoHello })).await;
         }
     }
     let code = loop {
@@ -228,14 +228,14 @@ async fn run(
             error = connection.closed() => {
                 if is_violation(&error) {
                     let breach = Breach::Malformed(CloseCode::ProtocolViolation);
-                    let _ = notes.send(Note::Input(Input::Broke { conn, breach })).await;
+                    let _ = inbox.send(TaskMessage::Input(Input::Broke { conn, breach })).await;
                 }
                 break code_of(&error);
             }
             Some(ended) = tasks.join_next() => {
                 if ended.is_err_and(|error| error.is_panic()) {
                     // A bug of this program, whatever the peer did: only this connection ends.
-                    let _ = notes.send(Note::Panicked).await;
+                    let _ = inbox.send(TaskMessage::Panicked).await;
                     close(&connection, CloseCode::Internal);
                     break Some(CloseCode::Internal);
                 }
@@ -246,7 +246,7 @@ async fn run(
     // moment, unless a local rate limit holds it up.
     let _ = tokio::time::timeout(LAST_READS, readers.closed()).await;
     // An error means that the session is gone and needs no report.
-    let _ = notes.send(Note::Input(Input::Closed { conn, code })).await;
+    let _ = inbox.send(TaskMessage::Input(Input::Closed { conn, code })).await;
 }
 
 async fn write_frames(
@@ -254,7 +254,7 @@ async fn write_frames(
     conn: Conn,
     mut send: SendStream,
     mut frames: mpsc::Receiver<Vec<u8>>,
-    notes: mpsc::Sender<Note>,
+    inbox: mpsc::Sender<TaskMessage>,
 ) {
     // Control goes before chunks: a Have or a Choke that waits behind megabytes is of no use.
     let _ = send.set_priority(1);
@@ -269,7 +269,7 @@ async fn write_frames(
             ended = &mut stopped => {
                 if ended.is_ok_and(|code| code.is_some()) {
                     let breach = Breach::EndedControl(CloseCode::StateViolation);
-                    let _ = notes.send(Note::Input(Input::Broke { conn, breach })).await;
+                    let _ = inbox.send(TaskMessage::Input(Input::Broke { conn, breach })).await;
                 }
                 return;
             }
@@ -281,7 +281,7 @@ async fn write_frames(
             Ok(Ok(())) => {}
             Ok(Err(WriteError::Stopped(_))) => {
                 let breach = Breach::EndedControl(CloseCode::StateViolation);
-                let _ = notes.send(Note::Input(Input::Broke { conn, breach })).await;
+                let _ = inbox.send(TaskMessage::Input(Input::Broke { conn, breach })).await;
                 return;
             }
             Ok(Err(_)) => return,
@@ -290,7 +290,7 @@ async fn write_frames(
     }
 }
 
-async fn read_frames(conn: Conn, mut recv: RecvStream, chunk_count: u32, notes: mpsc::Sender<Note>) {
+async fn read_frames(conn: Conn, mut recv: RecvStream, chunk_count: u32, inbox: mpsc::Sender<TaskMessage>) {
     let mut decoder = Decoder::new(Some(chunk_count));
     loop {
         let breach = match recv.read_chunk(64 << 10, true).await {
@@ -299,7 +299,7 @@ async fn read_frames(conn: Conn, mut recv: RecvStream, chunk_count: u32, notes: 
                 loop {
                     match decoder.next() {
                         Ok(Some(frame)) => {
-                            if notes.send(Note::Input(Input::Frame { conn, frame })).await.is_err() {
+                            if inbox.send(TaskMessage::Input(Input::Frame { conn, frame })).await.is_err() {
                                 return;
                             }
                         }
@@ -317,28 +317,28 @@ async fn read_frames(conn: Conn, mut recv: RecvStream, chunk_count: u32, notes: 
             Err(_) => return,
         };
         if let Some(breach) = breach {
-            let _ = notes.send(Note::Input(Input::Broke { conn, breach })).await;
+            let _ = inbox.send(TaskMessage::Input(Input::Broke { conn, breach })).await;
             return;
         }
     }
 }
 
-async fn accept_requests(connection: Connection, conn: Conn, notes: mpsc::Sender<Note>) {
+async fn accept_requests(connection: Connection, conn: Conn, inbox: mpsc::Sender<TaskMessage>) {
     let start = Instant::now();
-    let mut in_vain = Bucket::new(Time::ZERO, STREAMS_IN_VAIN.1, STREAMS_IN_VAIN.0);
+    let mut aborted = Bucket::new(Time::ZERO, ABORTED_STREAMS.1, ABORTED_STREAMS.0);
     let mut readers = JoinSet::new();
     loop {
         tokio::select! {
             stream = connection.accept_bi() => {
                 let Ok((send, recv)) = stream else { return };
-                readers.spawn(read_request(conn, Unfinished::new(send), recv, notes.clone()));
+                readers.spawn(read_request(conn, Unfinished::new(send), recv, inbox.clone()));
             }
             Some(read) = readers.join_next() => match read {
                 Ok(true) => {}
                 Ok(false) => {
-                    if !in_vain.try_take(Time::after_start(start.elapsed()), 1) {
+                    if !aborted.try_take(Time::after_start(start.elapsed()), 1) {
                         let breach = Breach::StreamChurn;
-                        let _ = notes.send(Note::Input(Input::Broke { conn, breach })).await;
+                        let _ = inbox.send(TaskMessage::Input(Input::Broke { conn, breach })).await;
                         return;
                     }
                 }
@@ -353,12 +353,17 @@ async fn accept_requests(connection: Connection, conn: Conn, notes: mpsc::Sender
 }
 
 /// Reads one request. Returns false if the stream was reset before the request was whole.
-async fn read_request(conn: Conn, send: Unfinished, mut recv: RecvStream, notes: mpsc::Sender<Note>) -> bool {
-    let broke = |breach| Note::Input(Input::Broke { conn, breach });
+async fn read_request(
+    conn: Conn,
+    send: Unfinished,
+    mut recv: RecvStream,
+    inbox: mpsc::Sender<TaskMessage>,
+) -> bool {
+    let broke = |breach| TaskMessage::Input(Input::Broke { conn, breach });
     let read = tokio::time::timeout(HANDSHAKE, recv.read_to_end(Request::MAX_LEN)).await;
-    let note = match read {
+    let message = match read {
         Ok(Ok(bytes)) => match Request::decode(&bytes) {
-            Ok(request) => Note::Asked { conn, request, send },
+            Ok(request) => TaskMessage::Asked { conn, request, send },
             Err(error) => {
                 send.refuse(ResetCode::Malformed);
                 broke(Breach::Malformed(error.close_code()))
@@ -372,18 +377,18 @@ async fn read_request(conn: Conn, send: Unfinished, mut recv: RecvStream, notes:
         Ok(Err(_)) => return false,
         Err(_) => broke(Breach::UnendedRequest),
     };
-    let _ = notes.send(note).await;
+    let _ = inbox.send(message).await;
     true
 }
 
-async fn tell_rtt(connection: Connection, conn: Conn, notes: mpsc::Sender<Note>) {
+async fn tell_rtt(connection: Connection, conn: Conn, inbox: mpsc::Sender<TaskMessage>) {
     let mut told = Duration::ZERO;
     loop {
         let rtt = connection.rtt();
         // Only what would change a decision is worth a wakeup.
         if rtt.abs_diff(told) > told / 8 {
             told = rtt;
-            if notes.send(Note::Input(Input::Rtt { conn, rtt })).await.is_err() {
+            if inbox.send(TaskMessage::Input(Input::Rtt { conn, rtt })).await.is_err() {
                 return;
             }
         }

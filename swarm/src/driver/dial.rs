@@ -23,10 +23,10 @@ const ALL_BEGUN: Duration = Duration::from_millis(2_250);
 /// Packets went out at once and after one and three seconds (RFC 9002 section 6.2), so that even a path of a second's
 /// round trip that lost one of them has answered. From the first answer on a handshake has [`HANDSHAKE`].
 const SILENCE: Duration = Duration::from_millis(4_500);
-/// The same limit at an address known by hearsay: only peers named it. It is half as long, since two of them are tried
+/// The same limit at an address that only other peers named. It is half as long, since two of them are tried
 /// one after the other; it is still six times the round trip of a satellite's path, and three datagrams and a close are
 /// all that goes there.
-const SILENCE_ON_HEARSAY: Duration = Duration::from_millis(2_200);
+const SILENCE_AT_PEX_ADDRESS: Duration = Duration::from_millis(2_200);
 /// Server name in the TLS ClientHello: no peer looks at it, and it tells an observer nothing.
 const SERVER_NAME: &str = "minimodel";
 
@@ -58,13 +58,13 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    /// Connects to `peer` at the first address where its key answers: tries `addresses` in parallel, and `hearsay` one
-    /// after the other.
+    /// Connects to `peer` at the first address where its key answers: tries `addresses` in parallel, and `pex_addresses`
+    /// one after the other.
     pub(super) async fn dial(
         self,
         peer: PeerId,
         addresses: Vec<SocketAddr>,
-        hearsay: Vec<SocketAddr>,
+        pex_addresses: Vec<SocketAddr>,
     ) -> Result<Connection, DialFault> {
         let end = Instant::now() + SILENCE;
         let stagger = STAGGER.min(ALL_BEGUN / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1));
@@ -78,8 +78,8 @@ impl Dialer {
         }
         attempts.spawn(async move {
             let mut worst = DialFault::default();
-            for address in hearsay {
-                match self.attempt(peer, address, Instant::now() + SILENCE_ON_HEARSAY).await {
+            for address in pex_addresses {
+                match self.attempt(peer, address, Instant::now() + SILENCE_AT_PEX_ADDRESS).await {
                     Ok(connection) => return Ok(connection),
                     Err(fault) => worst.add(fault),
                 }

@@ -12,9 +12,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::connection::Unfinished;
 use super::counters::Counters;
-use super::gate::Pass;
 use super::limiter::Limiter;
-use super::notes::Note;
+use super::messages::TaskMessage;
+use super::quota::Reservation;
 use crate::machine::{Input, Req, RequestFault};
 
 /// Interval of `Input::Withheld`, the report that bytes wait for a local rate limit and the peer is not silent.
@@ -33,7 +33,7 @@ pub(super) struct ChunkRequest {
     pub(super) req: Req,
     pub(super) index: u32,
     pub(super) len: u32,
-    pub(super) pass: Pass,
+    pub(super) reservation: Reservation,
     pub(super) proof_len: usize,
     pub(super) buffer: Vec<u8>,
     pub(super) counters: Arc<Counters>,
@@ -43,21 +43,22 @@ pub(super) struct ChunkRequest {
 }
 
 /// Fetches one chunk into memory and reports the outcome to the session.
-pub(super) async fn chunk(connection: Connection, request: ChunkRequest, notes: mpsc::Sender<Note>) {
+pub(super) async fn chunk(connection: Connection, request: ChunkRequest, inbox: mpsc::Sender<TaskMessage>) {
     let (req, _reading) = (request.req, request.reading.clone());
-    let note = match receive_chunk(&connection, request, &notes).await {
-        Ok((data, proof)) => Note::Arrived { req, data, proof },
-        Err(fault) => Note::Input(Input::Failed { req, fault }),
+    let message = match receive_chunk(&connection, request, &inbox).await {
+        Ok((data, proof)) => TaskMessage::Arrived { req, data, proof },
+        Err(fault) => TaskMessage::Input(Input::Failed { req, fault }),
     };
-    let _ = notes.send(note).await;
+    let _ = inbox.send(message).await;
 }
 
 async fn receive_chunk(
     connection: &Connection,
     request: ChunkRequest,
-    notes: &mpsc::Sender<Note>,
+    inbox: &mpsc::Sender<TaskMessage>,
 ) -> Result<(Vec<u8>, Vec<Digest>), RequestFault> {
-    let ChunkRequest { req, index, len, mut pass, proof_len, mut buffer, counters, limiter, .. } = request;
+    let ChunkRequest { req, index, len, mut reservation, proof_len, mut buffer, counters, limiter, .. } =
+        request;
     let mut recv = ask(connection, &Request::Chunk { index }).await?;
     let mut head = vec![0; ChunkHead::encoded_len(proof_len)];
     read_exact(&mut recv, &mut head[..ChunkHead::FIXED_LEN]).await?;
@@ -80,14 +81,14 @@ async fn receive_chunk(
         let Some(count) = read else { return Err(RequestFault::Short) };
         filled += count;
         counters.add_received(count as u64);
-        pass.moved(count as u64);
+        reservation.moved(count as u64);
         let received = filled as u64;
         if received >= told + TELL_EVERY || told == 0 || told_at.elapsed() >= TELL_AFTER {
             (told, told_at) = (received, Instant::now());
-            let _ = notes.send(Note::Input(Input::Progress { req, received })).await;
+            let _ = inbox.send(TaskMessage::Input(Input::Progress { req, received })).await;
         }
         if limiter.piece().is_some() {
-            take_slowly(&limiter, count as u64, req, notes).await;
+            take_slowly(&limiter, count as u64, req, inbox).await;
         }
     }
     if recv.read(&mut [0]).await.map_err(|error| fault_of(&error))?.is_some() {
@@ -98,10 +99,10 @@ async fn receive_chunk(
 
 /// Waits for the local rate limit, after the progress report. Reports `Input::Withheld` meanwhile, so that the peer
 /// does not count as silent, however long the wait.
-async fn take_slowly(limiter: &Limiter, bytes: u64, req: Req, notes: &mpsc::Sender<Note>) {
+async fn take_slowly(limiter: &Limiter, bytes: u64, req: Req, inbox: &mpsc::Sender<TaskMessage>) {
     let mut taking = std::pin::pin!(limiter.take(bytes));
     while tokio::time::timeout(WITHHELD_EVERY, &mut taking).await.is_err() {
-        let _ = notes.send(Note::Input(Input::Withheld { req })).await;
+        let _ = inbox.send(TaskMessage::Input(Input::Withheld { req })).await;
     }
 }
 
@@ -112,11 +113,11 @@ pub(super) async fn leaves(
     first: u32,
     count: u32,
     proof_len: usize,
-    notes: mpsc::Sender<Note>,
+    inbox: mpsc::Sender<TaskMessage>,
 ) {
     let received = tokio::time::timeout(SMALL_DEADLINE, receive_leaves(&connection, first, count, proof_len));
     let answer = received.await.unwrap_or(Err(RequestFault::Lost));
-    let _ = notes.send(Note::LeavesArrived { req, first, answer }).await;
+    let _ = inbox.send(TaskMessage::LeavesArrived { req, first, answer }).await;
 }
 
 async fn receive_leaves(

@@ -11,11 +11,11 @@ use minimodel_wire::{Bitfield, CloseCode, Consent, PeerId};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
+use super::chunk_writer::Follow;
 use super::error::DriverError;
 use super::fetched::{FetchEnd, FetchSettings, Fetched, PeerShare};
-use super::keeper::Follow;
+use super::messages::{SessionEvent, SessionInputs};
 use super::node::Node;
-use super::notes::{Happening, Parts};
 use super::seed::{SeedEnd, serve_until_stopped, stopped, terms};
 use super::session::Session;
 use crate::machine::{Config, Event, Input, Limits};
@@ -50,7 +50,7 @@ pub struct Fetching<'n, D: Disk> {
     stall_timeout: Duration,
     syncing: Option<tokio::task::JoinHandle<Result<(), crate::store::StoreError>>>,
     /// Close code sent to the peers at the end.
-    farewell: CloseCode,
+    close_code: CloseCode,
     start: Instant,
 }
 
@@ -91,7 +91,7 @@ impl Node {
         let (verdict, follow) = check_in_step(&settings.manifest, &part, settings.full_check);
         let mut session = Session::new(
             self,
-            Parts {
+            SessionInputs {
                 config,
                 have,
                 bans: settings.bans,
@@ -122,7 +122,7 @@ impl Node {
             is_complete,
             stall_timeout: settings.stall_timeout,
             syncing: None,
-            farewell: CloseCode::ShuttingDown,
+            close_code: CloseCode::ShuttingDown,
             start: Instant::now(),
         })
     }
@@ -188,7 +188,7 @@ impl<D: Disk> Fetching<'_, D> {
         match self.drive(stop).await {
             // Connections stay open: the caller may go on to `keep_seeding`.
             Ok(end @ FetchEnd::Checked(_)) => {
-                self.farewell = CloseCode::Done;
+                self.close_code = CloseCode::Done;
                 Ok(end)
             }
             Ok(end) => {
@@ -218,7 +218,7 @@ impl<D: Disk> Fetching<'_, D> {
                     check_tail: self.session.last_chunk.elapsed(),
                 }));
             }
-            let happening = tokio::select! {
+            let event = tokio::select! {
                 biased;
                 () = stopped(stop) => return Ok(FetchEnd::Stopped),
                 verdict = judged(&mut self.verdict) => {
@@ -228,15 +228,15 @@ impl<D: Disk> Fetching<'_, D> {
                     self.verified = Some(verified);
                     continue;
                 }
-                happening = self.session.next() => happening,
+                event = self.session.next() => event,
             };
-            let end = match happening {
-                Happening::Event(event) => self.note(event).await?,
-                Happening::Disk(error) => return Err(error.into()),
-                Happening::WorkerLost(doing) => return Err(DriverError::WorkerLost { doing }),
+            let end = match event {
+                SessionEvent::Machine(event) => self.on_event(event).await?,
+                SessionEvent::Disk(error) => return Err(error.into()),
+                SessionEvent::WorkerLost(doing) => return Err(DriverError::WorkerLost { doing }),
                 // A partial file reports a chunk that went bad as lost, never a changed source.
-                Happening::SourceChanged => None,
-                Happening::Moment => self.moment().await?,
+                SessionEvent::SourceChanged => None,
+                SessionEvent::Periodic => self.periodic_work().await?,
             };
             if let Some(end) = end {
                 return Ok(end);
@@ -267,7 +267,7 @@ impl<D: Disk> Fetching<'_, D> {
         self.part.seal();
         self.session.is_checked = true;
         let is_changed = serve_until_stopped(&mut self.session, stop).await;
-        self.farewell = SeedEnd::close_code(is_changed);
+        self.close_code = SeedEnd::close_code(is_changed);
         self.close().await?;
         Ok(SeedEnd::new(is_changed, self.session.bytes().1))
     }
@@ -279,12 +279,12 @@ impl<D: Disk> Fetching<'_, D> {
     ///
     /// The disk's, at the last sync.
     pub async fn close(&mut self) -> Result<(), DriverError> {
-        let grace = self.session.stop(self.farewell).await;
+        let grace = self.session.stop(self.close_code).await;
         self.part.abort_prefix();
         let part = self.part.clone();
         let (session, verdict, syncing) = (&mut self.session, &mut self.verdict, &mut self.syncing);
         let last_work = async {
-            session.end_keeping().await;
+            session.finish_writing().await;
             if let Some(verdict) = verdict.take() {
                 let _ = verdict.await;
             }
@@ -296,12 +296,12 @@ impl<D: Disk> Fetching<'_, D> {
             let _ = timeout(MAX_LAST_WORK, last_work).await;
             timeout(MAX_LAST_SYNC, tokio::task::spawn_blocking(move || part.sync())).await
         };
-        let ((), synced) = tokio::join!(self.node.close(self.farewell, grace), durable);
+        let ((), synced) = tokio::join!(self.node.close(self.close_code, grace), durable);
         let Ok(synced) = synced else { return Ok(()) };
         Ok(synced.map_err(|_| DriverError::WorkerLost { doing: "syncing" })??)
     }
 
-    async fn note(&mut self, event: Event) -> Result<Option<FetchEnd>, DriverError> {
+    async fn on_event(&mut self, event: Event) -> Result<Option<FetchEnd>, DriverError> {
         match &event {
             Event::Joined { .. } => self.met_a_peer = true,
             Event::Chunk { peer, bytes, .. } => {
@@ -347,7 +347,7 @@ impl<D: Disk> Fetching<'_, D> {
         Ok(recorded.map_err(|_| DriverError::WorkerLost { doing: "recording blame" })??)
     }
 
-    async fn moment(&mut self) -> Result<Option<FetchEnd>, DriverError> {
+    async fn periodic_work(&mut self) -> Result<Option<FetchEnd>, DriverError> {
         if let Some(syncing) = self.syncing.take_if(|syncing| syncing.is_finished()) {
             syncing.await.map_err(|_| DriverError::WorkerLost { doing: "syncing" })??;
         }

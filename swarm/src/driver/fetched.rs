@@ -9,9 +9,9 @@ use minimodel_wire::{Consent, PeerId, SignedOffer};
 use tokio::sync::{mpsc, watch};
 
 use super::bans::Bans;
-use super::gate::Gate;
+use super::quota::QuotaGate;
+use super::rate_limit::RateLimit;
 use super::report::Report;
-use super::throttle::Throttle;
 use crate::machine::{Controls, Event, Order};
 use crate::store::Supplied;
 
@@ -27,12 +27,12 @@ pub struct FetchSettings {
     /// Which peers may connect, which may be asked, and how much may move; [`super::steady`] makes controls that never
     /// change.
     pub controls: watch::Receiver<Controls>,
-    /// Rate limits on payload bytes from all peers together; bytes pass when all of these throttles let them.
-    pub down: Vec<Throttle>,
+    /// Rate limits on payload bytes from all peers together; bytes pass when all of these let them.
+    pub down: Vec<RateLimit>,
     /// Rate limits on payload bytes to all peers together.
-    pub up: Vec<Throttle>,
+    pub up: Vec<RateLimit>,
     /// Quota gate that counts the bytes of this session together with those of other sessions; `None`: no shared quota.
-    pub gate: Option<Arc<dyn Gate>>,
+    pub gate: Option<Arc<dyn QuotaGate>>,
     /// Peers to refuse from the start, and the channel for new bans.
     pub bans: Bans,
     /// Order of requests.

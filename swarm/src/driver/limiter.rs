@@ -1,33 +1,33 @@
-//! Rate limiter of one session in one direction: all throttles that its bytes must pass.
+//! Rate limiter of one session in one direction: all rate limits that apply to its bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Mutex;
 
-use super::throttle::Throttle;
+use super::rate_limit::RateLimit;
 
-/// Lets bytes pass when every throttle does. Clones share one limiter.
+/// Lets bytes pass when every rate limit does. Clones share one limiter.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Limiter(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    throttles: Vec<Throttle>,
-    /// Held by the one stream of the session that queues at the throttles, which other sessions may share.
+    rate_limits: Vec<RateLimit>,
+    /// Held by the one stream of the session that queues at the rate limits, which other sessions may share.
     turn: Mutex<()>,
     waiting: Tally,
     has_waited: AtomicBool,
 }
 
 impl Limiter {
-    pub(super) fn new(throttles: Vec<Throttle>) -> Self {
-        Self(Arc::new(Inner { throttles, ..Inner::default() }))
+    pub(super) fn new(rate_limits: Vec<RateLimit>) -> Self {
+        Self(Arc::new(Inner { rate_limits, ..Inner::default() }))
     }
 
-    /// Bytes to take at a time; `None` while no throttle has a rate.
+    /// Bytes to take at a time; `None` while none of them has a rate.
     pub(super) fn piece(&self) -> Option<usize> {
-        let least = self.0.throttles.iter().filter_map(Throttle::piece).min();
+        let least = self.0.rate_limits.iter().filter_map(RateLimit::piece).min();
         least.map(|piece| usize::try_from(piece).unwrap_or(usize::MAX))
     }
 
@@ -37,8 +37,8 @@ impl Limiter {
         }
         let _waiting = self.0.waiting.one();
         let _turn = self.0.turn.lock().await;
-        for throttle in &self.0.throttles {
-            if throttle.take(bytes).await {
+        for rate_limit in &self.0.rate_limits {
+            if rate_limit.take(bytes).await {
                 self.0.has_waited.store(true, Ordering::Relaxed);
             }
         }
@@ -82,8 +82,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn bytes_pass_when_all_throttles_let_them() {
-        let (own, shared) = (Throttle::default(), Throttle::new(Some(0)));
+    async fn bytes_pass_when_all_rate_limits_let_them() {
+        let (own, shared) = (RateLimit::default(), RateLimit::new(Some(0)));
         let limiter = Limiter::new(vec![own.clone(), shared.clone()]);
         let moment = Duration::from_millis(20);
         assert!(tokio::time::timeout(moment, limiter.take(10)).await.is_err());
@@ -98,8 +98,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_transfers_share_a_throttle_evenly_although_one_has_many_streams() {
-        let shared = Throttle::new(Some(400 << 10));
+    async fn two_transfers_share_a_rate_limit_evenly_although_one_has_many_streams() {
+        let shared = RateLimit::new(Some(400 << 10));
         let (few, many) = (Limiter::new(vec![shared.clone()]), Limiter::new(vec![shared]));
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         let streams = std::iter::once((few, true)).chain((0..15).map(|_| (many.clone(), false)));

@@ -69,7 +69,7 @@ impl Node {
             Ok(manifest) => (CloseCode::Done, Ok(manifest)),
             Err((code, error)) => (code, Err(error)),
         };
-        let grace = transport::goodbye(connection.rtt());
+        let grace = transport::drain_time(connection.rtt());
         close(&connection, code);
         let _ = tokio::time::timeout(grace, self.dialer.endpoint.wait_idle()).await;
         answer

@@ -10,12 +10,12 @@ use quinn::VarInt;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::bans::Ban;
+use super::chunk_writer::Job;
 use super::connection::Unfinished;
 use super::counters::Counters;
 use super::download::{self, ChunkRequest};
-use super::gate::{Held, Pass, Way};
-use super::keeper::Job;
-use super::notes::{Answer, Download, Happening, Note};
+use super::messages::{Answer, Download, SessionEvent, TaskMessage};
+use super::quota::{Direction, QuotaRefusal, Reservation};
 use super::report::Report;
 use super::serve::{self, Server};
 use super::session::{SPARE_BUFFERS, Session};
@@ -28,10 +28,10 @@ impl Session {
     pub(super) fn carry_out(&mut self) {
         while let Some(output) = self.machine.poll() {
             match output {
-                Output::Dial { peer, addresses, hearsay } => self.dial(peer, addresses, hearsay),
+                Output::Dial { peer, addresses, pex_addresses } => self.dial(peer, addresses, pex_addresses),
                 Output::Send { conn, frame } => self.send(conn, &frame),
                 Output::Close { conn, code } => {
-                    self.part(conn, code);
+                    self.close_connection(conn, code);
                 }
                 Output::Request { conn, req, index } => self.request(conn, req, index),
                 Output::Cancel { req } | Output::Discard { req } => self.forget(req),
@@ -52,11 +52,11 @@ impl Session {
                     }
                     self.tell_ban(&event);
                     let now = self.now();
-                    if !self.is_stopping && self.telling.may_tell(now, &event) {
+                    if !self.is_stopping && self.event_limiter.may_report(now, &event) {
                         // A receiver that does not keep up misses some reports; the runner gets every event.
                         let _ = self.reports.try_send(Report::Event(event.clone()));
                     }
-                    self.happenings.push_back(Happening::Event(event));
+                    self.events.push_back(SessionEvent::Machine(event));
                 }
             }
         }
@@ -69,17 +69,19 @@ impl Session {
         let _ = tell.send(Ban { peer: *peer, breach: *breach, index: *index, expected, got: *got });
     }
 
-    fn dial(&mut self, peer: PeerId, addresses: Vec<SocketAddr>, hearsay: Vec<SocketAddr>) {
-        let dialing = self.dialer.clone().dial(peer, addresses, hearsay);
-        let note = self.note.clone();
+    fn dial(&mut self, peer: PeerId, addresses: Vec<SocketAddr>, pex_addresses: Vec<SocketAddr>) {
+        let dialing = self.dialer.clone().dial(peer, addresses, pex_addresses);
+        let inbox = self.inbox.clone();
         self.tasks.spawn(async move {
             let ended = match dialing.await {
-                Ok(connection) => Note::Connected { connection, peer, dialed: true, place: None },
-                Err(fault) => {
-                    Note::Input(Input::DialFailed { peer, wrong_key: fault.wrong_key, code: fault.code })
-                }
+                Ok(connection) => TaskMessage::Connected { connection, peer, dialed: true, place: None },
+                Err(fault) => TaskMessage::Input(Input::DialFailed {
+                    peer,
+                    wrong_key: fault.wrong_key,
+                    code: fault.code,
+                }),
             };
-            let _ = note.send(ended).await;
+            let _ = inbox.send(ended).await;
         });
     }
 
@@ -92,7 +94,7 @@ impl Session {
                     .set_max_concurrent_bi_streams(VarInt::from_u32(transport::STREAMS_AFTER_HELLO));
             }
             self.introduced.insert(conn);
-            self.newcomers.remove(&conn);
+            self.pending_handshakes.remove(&conn);
             self.share_windows();
         }
         if let Some(link) = self.links.get(&conn) {
@@ -118,7 +120,8 @@ impl Session {
     fn request(&mut self, conn: Conn, req: Req, index: u32) {
         let (Some(link), Some(&peer)) = (self.links.get(&conn), self.names.get(&conn)) else { return };
         let len = self.terms.chunk_len(index);
-        let Ok(pass) = Pass::ask(self.gate.as_ref(), Way::Received, peer, len.into()) else {
+        let Ok(reservation) = Reservation::request(self.gate.as_ref(), Direction::Received, peer, len.into())
+        else {
             self.tell(Input::Failed { req, fault: RequestFault::HeldBack });
             return;
         };
@@ -126,14 +129,14 @@ impl Session {
             req,
             index,
             len,
-            pass,
+            reservation,
             proof_len: chunk::proof_len(self.terms.chunk_count, index),
             buffer: self.spare.pop().unwrap_or_default(),
             counters: link.counters.clone(),
             limiter: self.down.clone(),
             reading: link.readers.subscribe(),
         };
-        let abort = self.tasks.spawn(download::chunk(link.connection.clone(), request, self.note.clone()));
+        let abort = self.tasks.spawn(download::chunk(link.connection.clone(), request, self.inbox.clone()));
         self.downloads.insert(req, Download { abort, arrived: None });
     }
 
@@ -151,8 +154,8 @@ impl Session {
 
     fn keep(&mut self, req: Req, index: u32, peer: PeerId) {
         let Some(download) = self.downloads.remove(&req) else { return };
-        if let (Some((data, proof)), Some(keeper)) = (download.arrived, &self.keeper) {
-            keeper.keep(Job { req, index, data, proof, supplier: peer.0 });
+        if let (Some((data, proof)), Some(chunk_writer)) = (download.arrived, &self.chunk_writer) {
+            chunk_writer.keep(Job { req, index, data, proof, supplier: peer.0 });
         }
     }
 
@@ -160,7 +163,7 @@ impl Session {
         let Some(link) = self.links.get(&conn) else { return };
         let proof_len = chunk::range_proof_len(self.terms.chunk_count, first, count);
         let connection = link.connection.clone();
-        let asking = download::leaves(connection, req, first, count, proof_len, self.note.clone());
+        let asking = download::leaves(connection, req, first, count, proof_len, self.inbox.clone());
         self.leaf_request = Some((req, self.tasks.spawn(asking)));
     }
 
@@ -199,21 +202,21 @@ impl Session {
         let Some(sink) = self.sink.clone() else { return };
         self.is_rescanning = true;
         let leaves = std::mem::take(&mut self.leaves);
-        let note = self.note.clone();
+        let inbox = self.inbox.clone();
         self.tasks.spawn(async move {
             let have = tokio::task::spawn_blocking(move || sink.rescan(leaves)).await;
             let have = have.unwrap_or_else(|_| Ok(Vec::new()));
-            let _ = note.send(Note::Rescanned { have }).await;
+            let _ = inbox.send(TaskMessage::Rescanned { have }).await;
         });
     }
 
     fn reread(&mut self, index: u32) {
-        let (source, note) = (self.server.source.clone(), self.note.clone());
+        let (source, inbox) = (self.server.source.clone(), self.inbox.clone());
         self.tasks.spawn(async move {
             let is_good = tokio::task::spawn_blocking(move || serve::is_good(&*source, index)).await;
             // A panic there is a bug of this program, and the chunk stays lost.
             let is_good = is_good.unwrap_or(false);
-            let _ = note.send(Note::Input(Input::Reread { index, is_good })).await;
+            let _ = inbox.send(TaskMessage::Input(Input::Reread { index, is_good })).await;
         });
     }
 
@@ -224,16 +227,16 @@ impl Session {
             return;
         };
         let len = self.terms.chunk_len(index);
-        let pass = match Pass::ask(self.gate.as_ref(), Way::Sent, peer, len.into()) {
-            Ok(pass) => pass,
+        let reservation = match Reservation::request(self.gate.as_ref(), Direction::Sent, peer, len.into()) {
+            Ok(reservation) => reservation,
             Err(held) => {
-                let outcome = ServeOutcome::HeldBack { index, is_used_up: held == Held::UsedUp };
+                let outcome = ServeOutcome::HeldBack { index, is_used_up: held == QuotaRefusal::UsedUp };
                 self.tell(Input::Served { ask, outcome });
                 return;
             }
         };
         self.answer(ask, |tasks, server, send, counters| {
-            tasks.spawn(serve::chunk(server, send, ask, index, counters, pass))
+            tasks.spawn(serve::chunk(server, send, ask, index, counters, reservation))
         });
     }
 
@@ -270,14 +273,14 @@ impl Session {
     /// Checks the signature of an offer on the blocking pool: unknown peers decide how many there are, and the machine
     /// must not wait.
     fn check_offer(&mut self, check: Check, offer: UncheckedOffer) {
-        let note = self.note.clone();
+        let inbox = self.inbox.clone();
         self.tasks.spawn(async move {
             let verdict = match tokio::task::spawn_blocking(move || offer.check()).await {
                 Ok(Ok(signed)) => OfferVerdict::Good(signed),
                 Ok(Err(_)) => OfferVerdict::Forged,
                 Err(_) => OfferVerdict::Unknown,
             };
-            let _ = note.send(Note::Input(Input::OfferChecked { check, verdict })).await;
+            let _ = inbox.send(TaskMessage::Input(Input::OfferChecked { check, verdict })).await;
         });
     }
 

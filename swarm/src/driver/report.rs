@@ -6,7 +6,7 @@ use std::time::Duration;
 use minimodel_wire::{PeerId, SignedOffer};
 
 use super::idle::Idle;
-use super::judge::Seen;
+use super::samples::PeerSample;
 use super::session::Session;
 use crate::machine::{Event, Progress};
 
@@ -95,14 +95,14 @@ impl Session {
         let (now, (received, sent)) = (self.now(), self.bytes());
         self.down_meter.add(now, received - self.down_meter.total());
         self.up_meter.add(now, sent - self.up_meter.total());
-        let view = |seen: &Seen| {
-            let (link, state) = (self.links.get(&seen.conn)?, seen.state);
+        let view = |sample: &PeerSample| {
+            let (link, state) = (self.links.get(&sample.conn)?, sample.state);
             Some(PeerView {
-                peer: *self.names.get(&seen.conn)?,
+                peer: *self.names.get(&sample.conn)?,
                 received_bytes: link.counters.received(),
                 sent_bytes: link.counters.sent(),
-                down_rate: seen.beat.down_rate,
-                up_rate: seen.beat.up_rate,
+                down_rate: sample.path.down_rate,
+                up_rate: sample.path.up_rate,
                 rtt: link.connection.rtt(),
                 choking_us: state.choking_us,
                 we_choke: state.we_choke,
@@ -110,11 +110,11 @@ impl Session {
                 requests: state.requests,
                 asks: state.asks,
                 have: state.have,
-                idle: seen.idle,
+                idle: sample.idle,
             })
         };
         let snapshot = Snapshot {
-            elapsed: self.looks.at.saturating_duration_since(self.start),
+            elapsed: self.samples.at.saturating_duration_since(self.start),
             progress: self.machine.progress(),
             have_bytes: self.have_bytes(),
             total_bytes: self.terms.byte_count,
@@ -122,13 +122,13 @@ impl Session {
             sent_bytes: sent,
             down_rate: self.down_meter.rate(now),
             up_rate: self.up_meter.rate(now),
-            idle: self.looks.idle,
-            idle_time: self.looks.idle_time.clone(),
-            busy_time: self.looks.busy_time,
-            peers: self.looks.peers.iter().filter_map(view).collect(),
+            idle: self.samples.idle,
+            idle_time: self.samples.idle_time.clone(),
+            busy_time: self.samples.busy_time,
+            peers: self.samples.peers.iter().filter_map(view).collect(),
             unread: self.answers.values().filter(|answer| answer.abort.is_some()).count() as u32
                 + self.totals.unread(),
-            untold: self.telling.untold(),
+            untold: self.event_limiter.untold(),
             panics: self.panics,
         };
         let _ = self.reports.try_send(Report::Snapshot(snapshot));

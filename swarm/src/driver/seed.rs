@@ -9,12 +9,12 @@ use tokio::sync::{mpsc, watch};
 
 use super::bans::Bans;
 use super::error::DriverError;
-use super::gate::Gate;
+use super::messages::{SessionEvent, SessionInputs};
 use super::node::Node;
-use super::notes::{Happening, Parts};
+use super::quota::QuotaGate;
+use super::rate_limit::RateLimit;
 use super::report::Report;
 use super::session::Session;
-use super::throttle::Throttle;
 use crate::machine::{Config, Controls, Limits, Order, Terms};
 use crate::store::ChunkSource;
 
@@ -26,10 +26,10 @@ pub struct SeedSettings {
     /// Which peers may connect, how many are served at once and how much each may take; [`super::steady`] makes
     /// controls that never change.
     pub controls: watch::Receiver<Controls>,
-    /// Rate limits on payload bytes to all peers together; bytes pass when all of these throttles let them.
-    pub up: Vec<Throttle>,
+    /// Rate limits on payload bytes to all peers together; bytes pass when all of these let them.
+    pub up: Vec<RateLimit>,
     /// Quota gate that counts the bytes of this session together with those of other sessions; `None`: no shared quota.
-    pub gate: Option<Arc<dyn Gate>>,
+    pub gate: Option<Arc<dyn QuotaGate>>,
     /// Peers to refuse from the start, and the channel for new bans.
     pub bans: Bans,
     /// The node's own offer, passed on to members.
@@ -145,7 +145,7 @@ impl Node {
         };
         let mut session = Session::new(
             self,
-            Parts {
+            SessionInputs {
                 config,
                 have,
                 bans: settings.bans,
@@ -176,8 +176,8 @@ pub(super) async fn serve_until_stopped(session: &mut Session, stop: &mut watch:
         tokio::select! {
             biased;
             () = stopped(stop) => return false,
-            happening = session.next() => {
-                if let Happening::SourceChanged = happening {
+            event = session.next() => {
+                if let SessionEvent::SourceChanged = event {
                     return true;
                 }
             }

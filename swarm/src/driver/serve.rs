@@ -10,10 +10,10 @@ use tokio::time::timeout;
 
 use super::connection::Unfinished;
 use super::counters::{Counters, Unread};
-use super::gate::Pass;
 use super::limiter::{Limiter, Tally};
-use super::notes::Note;
-use super::throttle::Throttle;
+use super::messages::TaskMessage;
+use super::quota::Reservation;
+use super::rate_limit::RateLimit;
 use super::transport::WRITE_DEADLINE;
 use crate::machine::{Ask, Input, ServeOutcome};
 use crate::store::{ChunkSource, SourceError};
@@ -31,12 +31,12 @@ pub(super) struct Server {
     pub(super) source: Arc<dyn ChunkSource>,
     pub(super) limiter: Limiter,
     /// Rate limit of leaf hashes and manifests, to which the payload rate does not apply.
-    pub(super) aside: Throttle,
+    pub(super) aside: RateLimit,
     /// Chunks that are being read.
     pub(super) reading: Tally,
     /// Limits the chunks that are read at once over all peers, withdrawn requests included.
     pub(super) reads: Arc<Semaphore>,
-    pub(super) notes: mpsc::Sender<Note>,
+    pub(super) inbox: mpsc::Sender<TaskMessage>,
 }
 
 /// Chunks that may be read at once: 32 MiB of them, at least two, so that one peer's next chunk is read while the one
@@ -52,7 +52,7 @@ pub(super) async fn chunk(
     ask: Ask,
     index: u32,
     counters: Arc<Counters>,
-    pass: Pass,
+    reservation: Reservation,
 ) {
     // A request that is withdrawn before its turn is not read.
     let withdrawn = send.stream().stopped();
@@ -63,7 +63,7 @@ pub(super) async fn chunk(
     };
     let Some(permit) = permit else {
         send.refuse(ResetCode::Cancelled);
-        let _ = server.notes.send(Note::Served { ask, outcome: ServeOutcome::Withdrawn }).await;
+        let _ = server.inbox.send(TaskMessage::Served { ask, outcome: ServeOutcome::Withdrawn }).await;
         return;
     };
     let source = server.source.clone();
@@ -82,25 +82,25 @@ pub(super) async fn chunk(
             // Earlier requests are completed first, and their lost bytes go ahead of the rest: otherwise all chunks in
             // flight would be complete at once, and nothing be requested meanwhile.
             let _ = send.stream().set_priority(-((ask.0 % (1 << 30)) as i32));
-            send_all(&server, send, head.encode(), Body::Payload(chunk.bytes, pass), &counters).await
+            send_all(&server, send, head.encode(), Body::Payload(chunk.bytes, reservation), &counters).await
         }
         Ok(Err(error)) => {
             let (code, input) = verdict(&error, index);
             send.refuse(code);
             if let Some(input) = input {
-                let _ = server.notes.send(Note::Input(input)).await;
+                let _ = server.inbox.send(TaskMessage::Input(input)).await;
             }
             ServeOutcome::Withdrawn
         }
         Err(error) => {
             send.refuse(ResetCode::Cancelled);
             if error.is_panic() {
-                let _ = server.notes.send(Note::Panicked).await;
+                let _ = server.inbox.send(TaskMessage::Panicked).await;
             }
             ServeOutcome::Withdrawn
         }
     };
-    let _ = server.notes.send(Note::Served { ask, outcome }).await;
+    let _ = server.inbox.send(TaskMessage::Served { ask, outcome }).await;
 }
 
 /// True if the chunk can be read whole and has its hash.
@@ -122,7 +122,7 @@ fn verdict(error: &SourceError, index: u32) -> (ResetCode, Option<Input>) {
 /// Body of an answer, after its head.
 enum Body {
     /// Bytes of the model, to which counts, quotas and budgets apply, and their reservation.
-    Payload(Bytes, Pass),
+    Payload(Bytes, Reservation),
     /// Leaf hashes or the manifest.
     Other(Bytes),
 }
@@ -135,8 +135,8 @@ async fn send_all(
     counters: &Arc<Counters>,
 ) -> ServeOutcome {
     let mut sent = 0;
-    let (mut rest, mut pass) = match body {
-        Body::Payload(bytes, pass) => (bytes, Some(pass)),
+    let (mut rest, mut reservation) = match body {
+        Body::Payload(bytes, reservation) => (bytes, Some(reservation)),
         Body::Other(bytes) => (bytes, None),
     };
     let mut next = Bytes::from(head);
@@ -149,15 +149,15 @@ async fn send_all(
         if rest.is_empty() {
             break;
         }
-        let piece = if pass.is_some() { server.limiter.piece() } else { None };
+        let piece = if reservation.is_some() { server.limiter.piece() } else { None };
         next = rest.split_to(rest.len().min(piece.unwrap_or(PIECE)));
         let bytes = next.len() as u64;
         sent += bytes;
-        match &mut pass {
-            Some(pass) => {
+        match &mut reservation {
+            Some(reservation) => {
                 server.limiter.take(bytes).await;
                 counters.add_sent(bytes);
-                pass.moved(bytes);
+                reservation.moved(bytes);
             }
             None if server.limiter.piece().is_some() => {
                 server.aside.take(bytes).await;
@@ -201,7 +201,7 @@ pub(super) async fn leaves(
             ServeOutcome::Cancelled { bytes: 0 }
         }
     };
-    let _ = server.notes.send(Note::Served { ask, outcome }).await;
+    let _ = server.inbox.send(TaskMessage::Served { ask, outcome }).await;
 }
 
 /// Sends the manifest.
@@ -214,5 +214,5 @@ pub(super) async fn manifest(
 ) {
     let head = ManifestHead { len: text.len() as u32 };
     let outcome = send_all(&server, send, head.encode().to_vec(), Body::Other(text), &counters).await;
-    let _ = server.notes.send(Note::Served { ask, outcome }).await;
+    let _ = server.inbox.send(TaskMessage::Served { ask, outcome }).await;
 }

@@ -1,4 +1,4 @@
-//! The task that owns the machine: notes come in, the machine decides, and the session carries it out.
+//! The task that owns the machine: messages come in, the machine decides, and the session carries it out.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -14,29 +14,29 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::accept::Place;
 use super::bans::Ban;
 use super::calendar::Calendar;
+use super::chunk_writer::ChunkWriter;
 use super::congestion;
 use super::connection::{Link, Unfinished};
-use super::controls;
+use super::control_updates;
 use super::counters::Totals;
 use super::dial::Dialer;
 use super::error::DriverError;
-use super::gate::Gate;
-use super::judge::Looks;
-use super::keeper::Keeper;
+use super::event_limiter::EventLimiter;
 use super::limiter::{Limiter, Tally};
+use super::messages::{Answer, Download, SessionEvent, SessionInputs, TaskMessage};
 use super::node::Node;
-use super::notes::{Answer, Download, Happening, Note, Parts};
+use super::quota::QuotaGate;
+use super::rate_limit::RateLimit;
 use super::renewal::Renewal;
 use super::report::Report;
+use super::samples::Samples;
 use super::serve::{self, ASIDE, Server};
 use super::sink::ChunkSink;
-use super::telling::Telling;
-use super::throttle::Throttle;
 use super::transport;
 use crate::machine::{Ask, Conn, Controls, Input, KeepOutcome, Machine, Meter, Req, Site, Time};
 
-/// Notes that may wait; a full queue holds the tasks back, and through them the peers.
-const WAITING_NOTES: usize = 1_024;
+/// Messages that may wait; a full queue holds the tasks back, and through them the peers.
+const WAITING_MESSAGES: usize = 1_024;
 /// Buffers kept for the next chunk, so that steady work allocates nothing.
 pub(super) const SPARE_BUFFERS: usize = 16;
 /// Waking up later than this means that the whole process stood still.
@@ -58,19 +58,19 @@ pub(super) struct Session {
     pub(super) server: Server,
     pub(super) sink: Option<Arc<dyn ChunkSink>>,
     pub(super) bans: Option<mpsc::UnboundedSender<Ban>>,
-    pub(super) keeper: Option<Keeper>,
+    pub(super) chunk_writer: Option<ChunkWriter>,
     pub(super) manifest_text: Bytes,
     pub(super) controls: watch::Receiver<Controls>,
     pub(super) down: Limiter,
-    pub(super) gate: Option<Arc<dyn Gate>>,
-    pub(super) notes: mpsc::Receiver<Note>,
-    pub(super) note: mpsc::Sender<Note>,
+    pub(super) gate: Option<Arc<dyn QuotaGate>>,
+    pub(super) messages: mpsc::Receiver<TaskMessage>,
+    pub(super) inbox: mpsc::Sender<TaskMessage>,
     pub(super) links: BTreeMap<Conn, Link>,
     /// Introduced connections: the peer's Hello agreed with this node's.
     pub(super) introduced: BTreeSet<Conn>,
     pub(super) names: BTreeMap<Conn, PeerId>,
     /// Newcomer places of incoming connections, held until they are introduced.
-    pub(super) newcomers: BTreeMap<Conn, Place>,
+    pub(super) pending_handshakes: BTreeMap<Conn, Place>,
     pub(super) next_conn: u64,
     pub(super) next_ask: u64,
     pub(super) downloads: BTreeMap<Req, Download>,
@@ -81,15 +81,15 @@ pub(super) struct Session {
     pub(super) spare: Vec<Vec<u8>>,
     pub(super) tasks: JoinSet<()>,
     /// Connections that are closed once their last frames and answers are delivered.
-    pub(super) partings: JoinSet<()>,
-    pub(super) happenings: VecDeque<Happening>,
+    pub(super) pending_closes: JoinSet<()>,
+    pub(super) events: VecDeque<SessionEvent>,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) next_snapshot: Instant,
-    pub(super) looks: Looks,
+    pub(super) samples: Samples,
     pub(super) down_meter: Meter,
     pub(super) up_meter: Meter,
     /// Rate limit of reported events.
-    pub(super) telling: Telling,
+    pub(super) event_limiter: EventLimiter,
     /// Tasks that ended by a panic.
     pub(super) panics: u64,
     pub(super) is_stopping: bool,
@@ -105,51 +105,51 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(node: &Node, parts: Parts) -> Result<Self, DriverError> {
-        let (note, notes) = mpsc::channel(WAITING_NOTES);
+    pub(super) fn new(node: &Node, inputs: SessionInputs) -> Result<Self, DriverError> {
+        let (inbox, messages) = mpsc::channel(WAITING_MESSAGES);
         let start = Instant::now();
         let mut tasks = JoinSet::new();
         if let Some(server) = node.server.clone() {
-            tasks.spawn(super::accept::run(node.dialer.clone(), server, note.clone()));
+            tasks.spawn(super::accept::run(node.dialer.clone(), server, inbox.clone()));
         }
-        let start_keeper =
-            |sink: &Arc<dyn ChunkSink>| Keeper::start(sink.clone(), parts.follow, note.clone());
-        let keeper = parts.sink.as_ref().map(start_keeper).transpose().map_err(DriverError::Thread)?;
+        let start_writer =
+            |sink: &Arc<dyn ChunkSink>| ChunkWriter::start(sink.clone(), inputs.follow, inbox.clone());
+        let chunk_writer = inputs.sink.as_ref().map(start_writer).transpose().map_err(DriverError::Thread)?;
         let server = Server {
-            source: parts.source,
-            limiter: Limiter::new(parts.up),
-            aside: Throttle::new(Some(ASIDE)),
+            source: inputs.source,
+            limiter: Limiter::new(inputs.up),
+            aside: RateLimit::new(Some(ASIDE)),
             reading: Tally::default(),
-            reads: Arc::new(Semaphore::new(serve::reads_at_once(parts.config.terms.chunk_size))),
-            notes: note.clone(),
+            reads: Arc::new(Semaphore::new(serve::reads_at_once(inputs.config.terms.chunk_size))),
+            inbox: inbox.clone(),
         };
         Ok(Self {
             start,
-            calendar: Calendar::new(parts.config.unix_at_start),
-            renewal: parts
+            calendar: Calendar::new(inputs.config.unix_at_start),
+            renewal: inputs
                 .config
                 .offer
                 .clone()
-                .and_then(|offer| Renewal::new(node.key().clone(), offer, parts.config.unix_at_start)),
+                .and_then(|offer| Renewal::new(node.key().clone(), offer, inputs.config.unix_at_start)),
             dialer: node.dialer.clone(),
-            fetches: parts.config.consent.contains(Consent::FETCH),
-            terms: parts.config.terms.clone(),
-            root: parts.root,
-            machine: Machine::new(parts.config, parts.have, parts.bans.until()),
+            fetches: inputs.config.consent.contains(Consent::FETCH),
+            terms: inputs.config.terms.clone(),
+            root: inputs.root,
+            machine: Machine::new(inputs.config, inputs.have, inputs.bans.until()),
             server,
-            sink: parts.sink,
-            bans: parts.bans.tell,
-            keeper,
-            manifest_text: parts.manifest_text,
-            controls: parts.controls,
-            down: Limiter::new(parts.down),
-            gate: parts.gate,
-            notes,
-            note,
+            sink: inputs.sink,
+            bans: inputs.bans.tell,
+            chunk_writer,
+            manifest_text: inputs.manifest_text,
+            controls: inputs.controls,
+            down: Limiter::new(inputs.down),
+            gate: inputs.gate,
+            messages,
+            inbox,
             links: BTreeMap::new(),
             introduced: BTreeSet::new(),
             names: BTreeMap::new(),
-            newcomers: BTreeMap::new(),
+            pending_handshakes: BTreeMap::new(),
             next_conn: 0,
             next_ask: 0,
             downloads: BTreeMap::new(),
@@ -158,14 +158,14 @@ impl Session {
             leaf_request: None,
             spare: Vec::new(),
             tasks,
-            partings: JoinSet::new(),
-            happenings: VecDeque::new(),
-            reports: parts.reports,
+            pending_closes: JoinSet::new(),
+            events: VecDeque::new(),
+            reports: inputs.reports,
             next_snapshot: start,
-            looks: Looks::new(start),
+            samples: Samples::new(start),
             down_meter: Meter::default(),
             up_meter: Meter::default(),
-            telling: Telling::default(),
+            event_limiter: EventLimiter::default(),
             panics: 0,
             is_stopping: false,
             is_rescanning: false,
@@ -187,29 +187,29 @@ impl Session {
     }
 
     /// Runs the session until an event for the runner. The future may be dropped and this called again.
-    pub(super) async fn next(&mut self) -> Happening {
+    pub(super) async fn next(&mut self) -> SessionEvent {
         loop {
             self.reap();
             self.carry_out();
-            if let Some(happening) = self.happenings.pop_front() {
-                return happening;
+            if let Some(event) = self.events.pop_front() {
+                return event;
             }
             let snapshot = self.next_snapshot;
             let wakeup = self.machine.wakeup().map(|at| self.start + at.since_start());
             let until = wakeup.map_or(snapshot, |at| at.min(snapshot));
             tokio::select! {
                 biased;
-                note = self.notes.recv() => {
-                    if let Some(note) = note {
-                        self.take(note);
+                message = self.messages.recv() => {
+                    if let Some(message) = message {
+                        self.take(message);
                     }
-                    // Waiting notes are taken together, so that one round of decisions sees all of them.
-                    for _ in 0..WAITING_NOTES {
-                        let Ok(note) = self.notes.try_recv() else { break };
-                        self.take(note);
+                    // Waiting messages are taken together, so that one round of decisions sees all of them.
+                    for _ in 0..WAITING_MESSAGES {
+                        let Ok(message) = self.messages.try_recv() else { break };
+                        self.take(message);
                     }
                 }
-                () = controls::changed(&mut self.controls) => self.follow_controls(),
+                () = control_updates::changed(&mut self.controls) => self.follow_controls(),
                 () = tokio::time::sleep_until(until.into()) => {
                     if wakeup.is_some_and(|at| at <= Instant::now()) {
                         self.tell(Input::Tick);
@@ -223,20 +223,20 @@ impl Session {
                 self.last_chunk += slept;
             }
             if self.next_snapshot <= Instant::now() {
-                let pause = if self.look() { SNAPSHOT_EVERY } else { IDLE_SNAPSHOT_EVERY };
+                let pause = if self.sample() { SNAPSHOT_EVERY } else { IDLE_SNAPSHOT_EVERY };
                 self.next_snapshot = Instant::now() + pause;
                 self.look_at_calendar();
                 self.report_snapshot();
-                self.happenings.push_back(Happening::Moment);
+                self.events.push_back(SessionEvent::Periodic);
             }
         }
     }
 
-    pub(super) fn take(&mut self, note: Note) {
-        match note {
-            Note::Panicked => self.panics += 1,
-            Note::WorkerLost { doing } => self.happenings.push_back(Happening::WorkerLost(doing)),
-            Note::Input(input) => {
+    pub(super) fn take(&mut self, message: TaskMessage) {
+        match message {
+            TaskMessage::Panicked => self.panics += 1,
+            TaskMessage::WorkerLost { doing } => self.events.push_back(SessionEvent::WorkerLost(doing)),
+            TaskMessage::Input(input) => {
                 if let Input::Progress { .. } = input {
                     self.last_byte = Instant::now();
                 }
@@ -252,48 +252,48 @@ impl Session {
                     }
                 }
                 if let Input::SourceChanged = input {
-                    self.happenings.push_back(Happening::SourceChanged);
+                    self.events.push_back(SessionEvent::SourceChanged);
                 }
                 self.tell(input);
             }
-            Note::Connected { connection, peer, dialed, place } => {
+            TaskMessage::Connected { connection, peer, dialed, place } => {
                 let site = Site::of(connection.remote_address().ip());
                 let conn = self.connected(connection, peer, dialed);
-                self.newcomers.extend(place.map(|place| (conn, place)));
+                self.pending_handshakes.extend(place.map(|place| (conn, place)));
                 self.tell(Input::Connected { conn, peer, site, dialed });
             }
-            Note::Asked { conn, request, send } => self.asked(conn, request, send),
-            Note::Arrived { req, data, proof } => {
+            TaskMessage::Asked { conn, request, send } => self.asked(conn, request, send),
+            TaskMessage::Arrived { req, data, proof } => {
                 self.last_byte = Instant::now();
                 if let Some(download) = self.downloads.get_mut(&req) {
                     download.arrived = Some((data, proof));
                     self.tell(Input::Arrived { req });
                 }
             }
-            Note::LeavesArrived { req, first, answer } => self.leaves_arrived(req, first, answer),
-            Note::Served { ask, outcome } => {
+            TaskMessage::LeavesArrived { req, first, answer } => self.leaves_arrived(req, first, answer),
+            TaskMessage::Served { ask, outcome } => {
                 self.answers.remove(&ask);
                 self.tell(Input::Served { ask, outcome });
             }
-            Note::Kept { req, outcome, buffer } => {
+            TaskMessage::Kept { req, outcome, buffer } => {
                 if self.spare.len() < SPARE_BUFFERS {
                     self.spare.push(buffer);
                 }
                 let outcome = outcome.unwrap_or_else(|error| {
-                    self.happenings.push_back(Happening::Disk(error));
+                    self.events.push_back(SessionEvent::Disk(error));
                     KeepOutcome::DiskFailed
                 });
                 self.tell(Input::Kept { req, outcome });
             }
-            Note::Rescanned { have } => {
+            TaskMessage::Rescanned { have } => {
                 (self.is_rescanning, self.last_byte, self.last_chunk) =
                     (false, Instant::now(), Instant::now());
                 let have = have.unwrap_or_else(|error| {
-                    self.happenings.push_back(Happening::Disk(error));
+                    self.events.push_back(SessionEvent::Disk(error));
                     Vec::new()
                 });
-                if let Some(keeper) = &self.keeper {
-                    keeper.look();
+                if let Some(chunk_writer) = &self.chunk_writer {
+                    chunk_writer.file_grew();
                 }
                 self.tell(Input::Rescanned { have });
             }
@@ -305,7 +305,7 @@ impl Session {
         self.next_conn += 1;
         let (chunk_count, totals) = (self.terms.chunk_count, self.totals.clone());
         let link =
-            Link::start(connection, conn, dialed, chunk_count, self.fetches, self.note.clone(), totals);
+            Link::start(connection, conn, dialed, chunk_count, self.fetches, self.inbox.clone(), totals);
         self.links.insert(conn, link);
         self.names.insert(conn, peer);
         conn
@@ -329,7 +329,7 @@ impl Session {
 
     pub(super) fn unlink(&mut self, conn: Conn) -> Option<Link> {
         self.names.remove(&conn);
-        self.newcomers.remove(&conn);
+        self.pending_handshakes.remove(&conn);
         let link = self.links.remove(&conn)?;
         if self.introduced.remove(&conn) {
             self.share_windows();
@@ -338,9 +338,9 @@ impl Session {
     }
 
     /// Ends a connection with a code.
-    pub(super) fn part(&mut self, conn: Conn, code: CloseCode) {
-        if let Some(parting) = self.unlink(conn).and_then(|link| link.part(code)) {
-            self.partings.spawn(parting);
+    pub(super) fn close_connection(&mut self, conn: Conn, code: CloseCode) {
+        if let Some(pending) = self.unlink(conn).and_then(|link| link.close(code)) {
+            self.pending_closes.spawn(pending);
         }
     }
 
@@ -348,10 +348,10 @@ impl Session {
     /// sends on after one round trip has not received its close.
     pub(super) async fn stop(&mut self, code: CloseCode) -> Duration {
         let slowest = self.links.values().map(|link| link.connection.rtt()).max();
-        let grace = transport::goodbye(slowest.unwrap_or_default());
+        let grace = transport::drain_time(slowest.unwrap_or_default());
         let connections: Vec<_> = self.links.values().map(|link| link.connection.clone()).collect();
         // A last sample, while the peers are still connected.
-        self.look();
+        self.sample();
         // Peers that leave from now on leave because this session ends, which is nothing to report.
         self.is_stopping = true;
         self.tell(Input::Stop(code));
@@ -359,25 +359,25 @@ impl Session {
         // A close that has no room in its congestion window would not be sent.
         connections.iter().for_each(congestion::make_way);
         let left: Vec<Conn> = self.links.keys().copied().collect();
-        left.into_iter().for_each(|conn| self.part(conn, code));
+        left.into_iter().for_each(|conn| self.close_connection(conn, code));
         self.report_snapshot();
         self.tasks.abort_all();
         // Each connection ends with its own code, also those that were about to end. The endpoint is closed next, with
         // one code for all.
-        let all_parted = async { while self.partings.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(transport::MAX_GOODBYE, all_parted).await;
-        self.partings.abort_all();
-        while self.partings.join_next().await.is_some() {}
+        let all_closed = async { while self.pending_closes.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(transport::MAX_DRAIN_TIME, all_closed).await;
+        self.pending_closes.abort_all();
+        while self.pending_closes.join_next().await.is_some() {}
         grace
     }
 
     /// Waits, after [`Session::stop`], until the chunks that have arrived are kept and no thread holds the file. Chunks
     /// for which the caller does not wait are proven again when the fetch is resumed.
-    pub(super) async fn end_keeping(&mut self) {
+    pub(super) async fn finish_writing(&mut self) {
         // Otherwise the threads would wait for room in a queue that is no longer read.
-        self.notes.close();
-        if let Some(keeper) = self.keeper.take() {
-            keeper.end().await;
+        self.messages.close();
+        if let Some(chunk_writer) = self.chunk_writer.take() {
+            chunk_writer.end().await;
         }
     }
 }

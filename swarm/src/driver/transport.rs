@@ -24,12 +24,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 pub(super) const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Longest time for which a close is repeated.
-pub(super) const MAX_GOODBYE: Duration = Duration::from_millis(300);
+pub(super) const MAX_DRAIN_TIME: Duration = Duration::from_millis(300);
 
 /// How long a close is repeated: RFC 9000 section 10.2 wants three probe timeouts, a user wants the prompt back. A peer
 /// that misses the close finds out by its own idle timeout.
-pub(super) fn goodbye(rtt: Duration) -> Duration {
-    (rtt * 2).clamp(Duration::from_millis(5), MAX_GOODBYE)
+pub(super) fn drain_time(rtt: Duration) -> Duration {
+    (rtt * 2).clamp(Duration::from_millis(5), MAX_DRAIN_TIME)
 }
 
 /// Streams the other side may open before its Hello is judged: control, manifest, and two to spare.

@@ -5,7 +5,7 @@ use minimodel_wire::ResetCode;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::notes::Note;
+use super::messages::TaskMessage;
 use super::session::Session;
 use crate::machine::{Input, RequestFault, ServeOutcome};
 
@@ -13,7 +13,7 @@ impl Session {
     /// Removes tasks that are done. A task that panicked has reported nothing, so its request or answer is given up
     /// here; the fault is this program's and no peer's.
     pub(super) fn reap(&mut self) {
-        while self.partings.try_join_next().is_some() {}
+        while self.pending_closes.try_join_next().is_some() {}
         while let Some(ended) = self.tasks.try_join_next() {
             let Err(error) = ended else { continue };
             if !error.is_panic() {
@@ -24,11 +24,11 @@ impl Session {
             let request = self.downloads.iter().find(|(_, download)| is_it(&download.abort));
             if let Some(req) = request.map(|(&req, _)| req) {
                 let fault = RequestFault::Reset(ResetCode::Cancelled);
-                self.take(Note::Input(Input::Failed { req, fault }));
+                self.take(TaskMessage::Input(Input::Failed { req, fault }));
             }
             let ask = self.answers.iter().find(|(_, answer)| answer.abort.as_ref().is_some_and(is_it));
             if let Some(ask) = ask.map(|(&ask, _)| ask) {
-                self.take(Note::Served { ask, outcome: ServeOutcome::Withdrawn });
+                self.take(TaskMessage::Served { ask, outcome: ServeOutcome::Withdrawn });
             }
         }
     }
@@ -38,11 +38,11 @@ impl Session {
 pub(super) fn spawn(
     name: &str,
     doing: &'static str,
-    notes: mpsc::Sender<Note>,
+    inbox: mpsc::Sender<TaskMessage>,
     work: impl FnOnce() + Send + 'static,
 ) -> std::io::Result<()> {
     let work = move || {
-        let _watch = Watch { doing, notes };
+        let _watch = Watch { doing, inbox };
         work();
     };
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
@@ -51,14 +51,14 @@ pub(super) fn spawn(
 /// Reports the panic of a thread to the session: without it a fetch would wait for a chunk that no thread keeps.
 struct Watch {
     doing: &'static str,
-    notes: mpsc::Sender<Note>,
+    inbox: mpsc::Sender<TaskMessage>,
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         if std::thread::panicking() {
             // An error means that the session is gone.
-            let _ = self.notes.blocking_send(Note::WorkerLost { doing: self.doing });
+            let _ = self.inbox.blocking_send(TaskMessage::WorkerLost { doing: self.doing });
         }
     }
 }
@@ -69,11 +69,11 @@ mod tests {
 
     #[test]
     fn f7_a_thread_that_ends_by_a_panic_says_so_and_one_that_is_done_says_nothing() {
-        let (note, mut notes) = mpsc::channel(1);
-        spawn("test", "writing chunks", note.clone(), || ()).unwrap();
-        spawn("test", "hashing chunks", note, || panic!("as it should in this test")).unwrap();
-        let told = notes.blocking_recv();
-        assert!(matches!(told, Some(Note::WorkerLost { doing: "hashing chunks" })), "{told:?}");
-        assert!(notes.blocking_recv().is_none());
+        let (inbox, mut messages) = mpsc::channel(1);
+        spawn("test", "writing chunks", inbox.clone(), || ()).unwrap();
+        spawn("test", "hashing chunks", inbox, || panic!("as it should in this test")).unwrap();
+        let told = messages.blocking_recv();
+        assert!(matches!(told, Some(TaskMessage::WorkerLost { doing: "hashing chunks" })), "{told:?}");
+        assert!(messages.blocking_recv().is_none());
     }
 }

@@ -3,14 +3,14 @@
 use minimodel_wire::{CloseCode, PeerId, ResetCode};
 
 use super::chunks::ChunkState;
-use super::controls::Controls;
 use super::core::Machine;
 use super::events::{Ask, Conn};
-use super::peer::{HeldBack, Peer};
+use super::peer::{Peer, QuotaWait};
 use super::time::Time;
+use super::user_controls::Controls;
 
 /// Most keys remembered as refused for a used-up allowance; they only explain why a share is idle (cause `quota`).
-const MAX_SPENT: usize = 64;
+const MAX_OVER_QUOTA: usize = 64;
 /// Most keys without an allowance of their own whose received bytes are remembered, in case the user gives them one.
 const MAX_RECEIVED: usize = 4_096;
 
@@ -56,7 +56,7 @@ impl Machine {
         let Some(&(_, index)) = peer.up.waiting.front() else { return false };
         let len = self.config.terms.chunk_len(index);
         let fits = self.fits_own(peer.id, peer.up.active.len(), len) && self.fits_common(under_way, len);
-        fits && peer.up.held_back.is_none()
+        fits && peer.up.quota_wait.is_none()
     }
 
     /// Returns true if quotas would cover a chunk of this length for the key if nothing were being sent to any peer.
@@ -67,22 +67,22 @@ impl Machine {
 
     /// Refuses a peer whose next request exceeds a quota, once no answer to it is under way. If only bytes that are being sent
     /// to other peers, here or in other sessions, take the room, the peer keeps waiting: those answers may still end short.
-    pub(super) fn part_if_spent(&mut self, now: Time, conn: Conn) {
+    pub(super) fn refuse_if_over_quota(&mut self, now: Time, conn: Conn) {
         let Some(peer) = self.peers.get(&conn).filter(|peer| peer.up.active.is_empty()) else { return };
         let Some(&(_, index)) = peer.up.waiting.front() else { return };
         let len = self.config.terms.chunk_len(index);
-        let is_used_up = peer.up.held_back == Some(HeldBack::UsedUp);
+        let is_used_up = peer.up.quota_wait == Some(QuotaWait::UsedUp);
         if is_used_up || !self.fits_own(peer.id, 0, len) || !self.fits_common(0, len) {
-            self.part_for_budget(now, conn, len);
+            self.refuse_over_quota(now, conn, len);
         }
     }
 
     /// Refuses peers whose next request no longer fits the allowance of all peers together, since another peer took the rest.
-    pub(super) fn part_with_all_spent(&mut self, now: Time) {
+    pub(super) fn refuse_all_over_quota(&mut self, now: Time) {
         if self.config.controls.serve_allowance.is_some() {
             let conns: Vec<Conn> = self.unchoked.iter().copied().collect();
             for conn in conns {
-                self.part_if_spent(now, conn);
+                self.refuse_if_over_quota(now, conn);
             }
         }
     }
@@ -94,16 +94,16 @@ impl Machine {
 
     /// Stops serving a peer whose quota is used up: with a close code that ends its retries or, if it is a source that we
     /// want, with a choke. `len`: bytes of the chunk that did not fit.
-    pub(super) fn part_for_budget(&mut self, now: Time, conn: Conn, len: u32) {
+    pub(super) fn refuse_over_quota(&mut self, now: Time, conn: Conn, len: u32) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let id = peer.id;
-        peer.up.spent = Some(len);
+        peer.up.over_quota = Some(len);
         let asks: Vec<Ask> = peer.up.waiting.drain(..).map(|(ask, _)| ask).collect();
         for ask in asks {
             self.refuse(ask, ResetCode::BudgetUsed);
         }
-        if self.spent.len() < MAX_SPENT {
-            self.spent.insert(id, len);
+        if self.over_quota.len() < MAX_OVER_QUOTA {
+            self.over_quota.insert(id, len);
         }
         if self.peers.get(&conn).is_some_and(|peer| self.is_wanted_source(peer)) {
             self.choke(conn);
@@ -116,13 +116,14 @@ impl Machine {
 
     /// Re-evaluates peers over quota: those with allowance again may be unchoked; those kept only as sources are closed
     /// once they are sources no more.
-    pub(super) fn look_at_spent(&mut self, now: Time) {
+    pub(super) fn reevaluate_quotas(&mut self, now: Time) {
         // Only a new attempt tells whether a quota shared with other sessions has room again.
-        self.peers.values_mut().for_each(|peer| peer.up.held_back = None);
-        let spent = std::mem::take(&mut self.spent);
-        self.spent = spent.into_iter().filter(|&(peer, len)| !self.may_have(now, peer, len)).collect();
-        let is_spent = |(&conn, peer): (&Conn, &Peer)| Some((conn, peer.id, peer.up.spent?));
-        let conns: Vec<_> = self.peers.iter().filter_map(is_spent).collect();
+        self.peers.values_mut().for_each(|peer| peer.up.quota_wait = None);
+        let over_quota = std::mem::take(&mut self.over_quota);
+        self.over_quota =
+            over_quota.into_iter().filter(|&(peer, len)| !self.may_have(now, peer, len)).collect();
+        let is_over_quota = |(&conn, peer): (&Conn, &Peer)| Some((conn, peer.id, peer.up.over_quota?));
+        let conns: Vec<_> = self.peers.iter().filter_map(is_over_quota).collect();
         let mut is_changed = false;
         for (conn, id, len) in conns {
             let may_have = self.may_have(now, id, len);
@@ -130,7 +131,7 @@ impl Machine {
             if may_have {
                 is_changed = true;
                 if let Some(peer) = self.peers.get_mut(&conn) {
-                    peer.up.spent = None;
+                    peer.up.over_quota = None;
                 }
             } else if !self.is_wanted_source(peer) {
                 self.drop_peer(now, conn, CloseCode::BudgetUsed);
@@ -190,7 +191,7 @@ impl Machine {
         let last = self.config.terms.chunk_count.saturating_sub(1);
         let is_last_wanted = peer.have.get(last) && !self.chunks.have().get(last);
         let is_useful = self.is_wanted_source(peer) && peer.useful > 0;
-        if peer.down.held_back {
+        if peer.down.waits_for_quota {
             return is_useful;
         }
         let (byte_count, chunk_size) = (self.config.terms.byte_count, self.config.terms.chunk_size);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use minimodel_wire::{Consent, Hello, PeerId, SignedOffer};
 
-use super::controls::Controls;
 use super::uploads::SPARE_CHUNKS;
+use super::user_controls::Controls;
 
 /// What both sides must agree on before a byte moves; the content of our Hello.
 #[derive(Debug, Clone, PartialEq, Eq)]

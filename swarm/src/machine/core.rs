@@ -9,7 +9,6 @@ use super::chunks::Chunks;
 use super::config::Config;
 use super::dialing::EXHAUSTED_AFTER;
 use super::events::{Ask, Conn, Event, Input, Output, Req};
-use super::favours::Favours;
 use super::leaves::LeafSearch;
 use super::lost::Lost;
 use super::offer_checks::OfferChecks;
@@ -18,12 +17,13 @@ use super::picker::Picker;
 use super::places::TurnedAway;
 use super::rate::Outflow;
 use super::reach::Reach;
+use super::reply_budgets::ReplyBudgets;
 use super::requests::Request;
-use super::scheduling::Hungry;
+use super::scheduling::ReadyQueue;
 use super::sources::Sources;
 use super::standing::Standings;
 use super::time::Time;
-use super::vain::VainReads;
+use super::wasted_reads::WastedReads;
 
 /// Progress of a fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,12 +70,12 @@ pub struct Machine {
     /// Payload bytes sent to all peers.
     pub(super) given: u64,
     /// Keys refused for a used-up quota, and the length of the chunk that did not fit.
-    pub(super) spent: BTreeMap<PeerId, u32>,
+    pub(super) over_quota: BTreeMap<PeerId, u32>,
     /// Requests whose chunk may be requested from a second peer as well.
     pub(super) hedged: BTreeSet<Req>,
     /// Bytes that duplicate requests are expected to bring twice.
     pub(super) twice: u64,
-    pub(super) hungry: Hungry,
+    pub(super) ready_queue: ReadyQueue,
     /// Open requests of doubtful peers: those that never delivered, and stalled ones.
     pub(super) doubted: u32,
     /// When the first backoff of a peer ends.
@@ -85,20 +85,20 @@ pub struct Machine {
     pub(super) leaves: LeafSearch,
     pub(super) standings: Standings,
     pub(super) offer_checks: OfferChecks,
-    pub(super) favours: Favours,
-    pub(super) vain: VainReads,
+    pub(super) reply_budgets: ReplyBudgets,
+    pub(super) wasted_reads: WastedReads,
     /// The last calendar time that the driver reported, and when.
     pub(super) calendar: (u64, Time),
     pub(super) turned_away: TurnedAway,
     /// Chunks that could not be read back from our disk.
     pub(super) lost: Lost,
     /// Peers with an optimistic unchoke.
-    pub(super) lucky: Vec<Conn>,
+    pub(super) optimistic: Vec<Conn>,
     pub(super) partial_peers: u32,
     /// Connections whose peer is not introduced: Hello or Bitfield is missing, or it asks for the manifest only.
-    pub(super) strangers: u32,
+    pub(super) handshaking: u32,
     /// Peers that are interested in our chunks.
-    pub(super) askers: u32,
+    pub(super) interested_peers: u32,
     /// Peers that hold an upload slot.
     pub(super) unchoked: BTreeSet<Conn>,
     /// Set while a call checks deadlines: idle peers may then take over requests of slow ones.
@@ -148,24 +148,24 @@ impl Machine {
             promised: 0,
             received_of: BTreeMap::new(),
             given: 0,
-            spent: BTreeMap::new(),
+            over_quota: BTreeMap::new(),
             hedged: BTreeSet::new(),
             twice: 0,
-            hungry: Hungry::default(),
+            ready_queue: ReadyQueue::default(),
             doubted: 0,
             next_resume: None,
             asks: BTreeMap::new(),
             standings: Standings::default(),
             offer_checks: OfferChecks::default(),
-            favours: Favours::new(config.terms.chunk_count),
-            vain: VainReads::default(),
+            reply_budgets: ReplyBudgets::new(config.terms.chunk_count),
+            wasted_reads: WastedReads::default(),
             calendar: (config.unix_at_start, Time::ZERO),
             turned_away: TurnedAway::default(),
             lost: Lost::default(),
-            lucky: Vec::new(),
+            optimistic: Vec::new(),
             partial_peers: 0,
-            strangers: 0,
-            askers: 0,
+            handshaking: 0,
+            interested_peers: 0,
             unchoked: BTreeSet::new(),
             looks_around: false,
             next_check: Time::ZERO,
@@ -214,7 +214,7 @@ impl Machine {
             Input::Served { ask, outcome } => self.served(now, ask, outcome),
             Input::ChunkLost { index } => self.chunk_lost(now, index),
             Input::Reread { index, is_good } => self.reread(now, index, is_good),
-            Input::Controls(controls) => self.control(now, controls),
+            Input::Controls(controls) => self.apply_controls(now, controls),
             Input::Withheld { req } => self.withheld(now, req),
             Input::OfferChecked { check, verdict } => self.offer_checked(now, check, verdict),
             Input::OwnOffer(offer) => self.own_offer_renewed(offer),
@@ -238,15 +238,15 @@ impl Machine {
         }
         let mut at = self.next_dial();
         let mut sooner = |time: Time| at = Some(at.map_or(time, |old: Time| old.min(time)));
-        let waits = !self.requests.is_empty() || !self.hungry.is_empty() || self.leaves.is_pending();
-        if waits || self.strangers > 0 {
+        let waits = !self.requests.is_empty() || !self.ready_queue.is_empty() || self.leaves.is_pending();
+        if waits || self.handshaking > 0 {
             sooner(self.next_check);
         }
-        if self.askers > 0 {
+        if self.interested_peers > 0 {
             sooner(self.next_rechoke);
         }
         // Every slot holder is interested, so that more interested peers than holders means some wait.
-        if self.serves() && self.askers as usize > self.unchoked.len() {
+        if self.serves() && self.interested_peers as usize > self.unchoked.len() {
             sooner(self.next_look);
         }
         let said = self.exhausted_said;
@@ -317,7 +317,7 @@ impl Machine {
             self.send(conn, Frame::Bye { code });
             self.drop_peer(now, conn, code);
         }
-        self.hungry.clear();
+        self.ready_queue.clear();
     }
 
     fn on_time(&mut self, now: Time) {
@@ -342,7 +342,7 @@ impl Machine {
         if self.offer_checks.wakeup().is_some_and(|at| now >= at) {
             self.check_offers(now);
         }
-        self.part_with_all_spent(now);
+        self.refuse_all_over_quota(now);
         self.resume(now);
         self.look_at_lost(now);
         self.dial(now);

@@ -29,7 +29,7 @@ impl Machine {
         self.give_back_late(now);
         self.check_leaves(now);
         // Pipeline depths follow the rates, and the endgame compares anew when each peer would be done.
-        self.mark_all_hungry();
+        self.mark_all_ready();
     }
 
     /// Restarts all deadlines after the machine was not called for long: the process or the computer slept, and no peer
@@ -186,7 +186,7 @@ impl Machine {
         if let Some(peer) = self.peers.get(&conn) {
             self.hedged.extend(&peer.down.requests);
         }
-        self.mark_all_hungry();
+        self.mark_all_ready();
     }
 
     /// Bytes that the peer owes us: requested and not yet received.

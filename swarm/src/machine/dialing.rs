@@ -81,13 +81,13 @@ impl Machine {
                 continue;
             }
             let reach = &mut self.reach;
-            let (addresses, hearsay) =
+            let (addresses, pex_addresses) =
                 self.sources.addresses(peer, unix, |&address| reach.take(now, address));
-            if addresses.is_empty() && hearsay.is_empty() {
+            if addresses.is_empty() && pex_addresses.is_empty() {
                 self.sources.put_off(peer, now + LATER);
                 continue;
             }
-            self.push(Output::Dial { peer, addresses, hearsay });
+            self.push(Output::Dial { peer, addresses, pex_addresses });
         }
     }
 

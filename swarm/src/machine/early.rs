@@ -52,87 +52,87 @@ impl Machine {
 mod tests {
     use minimodel_wire::{Bitfield, CloseCode, Frame, ManifestOnly};
 
-    use super::super::desk::{Desk, SEED, TAKE};
     use super::super::events::{Event, Input, Output};
+    use super::super::harness::{Harness, SEED, TAKE};
     use super::*;
     use std::time::Duration;
 
     const CONN: Conn = Conn(1);
 
-    fn asks_before_its_hello() -> Desk {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.connect(1, 7, false);
-        desk.tell(Input::AskedManifest { ask: Ask(0), conn: CONN });
-        desk.tell(Input::AskedLeaves { ask: Ask(1), conn: CONN });
-        desk.ask(1, 2, 5);
-        let said = desk.said();
+    fn asks_before_its_hello() -> Harness {
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.connect(1, 7, false);
+        harness.tell(Input::AskedManifest { ask: Ask(0), conn: CONN });
+        harness.tell(Input::AskedLeaves { ask: Ask(1), conn: CONN });
+        harness.ask(1, 2, 5);
+        let said = harness.said();
         assert!(said.is_empty(), "it waits: {said:?}");
-        desk
+        harness
     }
 
     /// Outcomes of requests: answered, or refused with a code.
-    fn answers(desk: &mut Desk) -> Vec<(u64, Option<ResetCode>)> {
+    fn answers(harness: &mut Harness) -> Vec<(u64, Option<ResetCode>)> {
         let answer = |output| match output {
             Output::ServeManifest { ask } | Output::ServeLeaves { ask } => Some((ask.0, None)),
             Output::Refuse { ask, code } => Some((ask.0, Some(code))),
             _ => None,
         };
-        desk.said().into_iter().filter_map(answer).collect()
+        harness.said().into_iter().filter_map(answer).collect()
     }
 
     #[test]
     fn a5_a_request_that_overtakes_its_hello_is_answered_after_it_and_nobody_is_blamed() {
-        let mut desk = asks_before_its_hello();
-        let hello = desk.hello(TAKE);
-        desk.frame(1, Frame::Hello(hello));
-        assert_eq!(answers(&mut desk), [(0, None), (1, None), (2, Some(ResetCode::Choked))]);
-        desk.frame(1, Frame::Bitfield(Bitfield::new(20)));
-        assert_eq!(desk.machine.progress().peers, 1);
+        let mut harness = asks_before_its_hello();
+        let hello = harness.hello(TAKE);
+        harness.frame(1, Frame::Hello(hello));
+        assert_eq!(answers(&mut harness), [(0, None), (1, None), (2, Some(ResetCode::Choked))]);
+        harness.frame(1, Frame::Bitfield(Bitfield::new(20)));
+        assert_eq!(harness.machine.progress().peers, 1);
     }
 
     #[test]
     fn a5_a_manifest_only_permits_the_manifest_and_nothing_else_and_blames_nobody() {
-        let mut desk = asks_before_its_hello();
+        let mut harness = asks_before_its_hello();
         let only = ManifestOnly { version: 1, swarm_id: [1; 32], software: "peer/1".to_owned() };
-        desk.frame(1, Frame::ManifestOnly(only));
+        harness.frame(1, Frame::ManifestOnly(only));
         let refused = Some(ResetCode::NotPermitted);
-        assert_eq!(answers(&mut desk), [(0, None), (1, refused), (2, refused)]);
-        desk.ask(1, 3, 5);
-        assert_eq!(answers(&mut desk), [(3, refused)]);
-        assert_eq!(desk.events(), []);
+        assert_eq!(answers(&mut harness), [(0, None), (1, refused), (2, refused)]);
+        harness.ask(1, 3, 5);
+        assert_eq!(answers(&mut harness), [(3, refused)]);
+        assert_eq!(harness.events(), []);
     }
 
     #[test]
     fn a5_without_a_hello_early_requests_end_with_the_connection_and_their_number_is_bounded() {
-        let mut desk = asks_before_its_hello();
-        desk.ask(1, 3, 0);
-        desk.ask(1, 4, 0);
-        assert_eq!(answers(&mut desk), [(4, Some(ResetCode::Busy))]);
-        desk.wait(Duration::from_secs(11));
-        let said = desk.said();
+        let mut harness = asks_before_its_hello();
+        harness.ask(1, 3, 0);
+        harness.ask(1, 4, 0);
+        assert_eq!(answers(&mut harness), [(4, Some(ResetCode::Busy))]);
+        harness.wait(Duration::from_secs(11));
+        let said = harness.said();
         let is_close = |output: &Output| matches!(output, Output::Close { code: CloseCode::TooSlow, .. });
         assert!(said.iter().any(is_close), "{said:?}");
         let withdrawn = said.iter().filter(|output| matches!(output, Output::Refuse { .. })).count();
         assert_eq!(withdrawn, 4);
-        assert!(desk.machine.is_idle());
+        assert!(harness.machine.is_idle());
         let strikes = said.iter().filter(|output| matches!(output, Output::Event(Event::Struck { .. })));
         assert_eq!(strikes.count(), 1);
     }
 
     #[test]
     fn b14_requests_that_are_never_permitted_are_a_flood_beyond_what_chance_can_cause() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.connect(1, 7, false);
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.connect(1, 7, false);
         let only = ManifestOnly { version: 1, swarm_id: [1; 32], software: "peer/1".to_owned() };
-        desk.frame(1, Frame::ManifestOnly(only));
+        harness.frame(1, Frame::ManifestOnly(only));
         for n in 0..320 {
-            desk.ask(1, n, 0);
+            harness.ask(1, n, 0);
         }
-        assert_eq!(desk.events(), []);
+        assert_eq!(harness.events(), []);
         for n in 320..323 {
-            desk.ask(1, n, 0);
+            harness.ask(1, n, 0);
         }
-        let said = desk.said();
+        let said = harness.said();
         let is_close = |output: &Output| matches!(output, Output::Close { code: CloseCode::Flood, .. });
         assert!(said.iter().any(is_close), "{said:?}");
     }

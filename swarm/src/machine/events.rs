@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use minimodel_wire::{CloseCode, Frame, PeerId, ResetCode, SignedOffer, UncheckedOffer};
 
-use super::controls::Controls;
 use super::fault::Breach;
 pub use super::names::{Ask, Conn, Req};
 pub use super::outcomes::{KeepOutcome, LeavesOutcome, OfferVerdict, RequestFault, ServeOutcome};
 use super::site::Site;
+use super::user_controls::Controls;
 
 /// A check of an offer's signature. The machine chooses the number and never reuses it within a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -189,7 +189,7 @@ pub enum Output {
         addresses: Vec<SocketAddr>,
         /// Addresses from passed-on offers. Try them one after the other and only for a moment: the hosts there may have
         /// nothing to do with the peer.
-        hearsay: Vec<SocketAddr>,
+        pex_addresses: Vec<SocketAddr>,
     },
     /// Send a frame on the control stream.
     Send {

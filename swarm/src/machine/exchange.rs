@@ -98,35 +98,35 @@ impl Machine {
 mod tests {
     use minimodel_wire::Bitfield;
 
-    use super::super::desk::{Desk, SEED, all, having, offer};
     use super::super::events::{Input, Output};
+    use super::super::harness::{Harness, SEED, all, having, offer};
     use super::*;
 
     #[test]
     fn c5_an_offer_that_was_signed_anew_goes_to_all_who_were_told_of_the_last_and_to_who_comes() {
         let renewed = offer(100, [1; 32], 20_000);
         for (consent, publishes) in [(SEED | Consent::PUBLISH, true), (SEED, false)] {
-            let mut desk = Desk::with(consent, Bitfield::full(20), |config| {
+            let mut harness = Harness::with(consent, Bitfield::full(20), |config| {
                 config.offer = Some(offer(100, [1; 32], 10_000));
             });
-            let told = |desk: &mut Desk| {
+            let told = |harness: &mut Harness| {
                 let offers = |output| match output {
                     Output::Send { conn, frame: Frame::Peers { offers } } => Some((conn, offers)),
                     _ => None,
                 };
-                desk.said().into_iter().filter_map(offers).collect::<Vec<_>>()
+                harness.said().into_iter().filter_map(offers).collect::<Vec<_>>()
             };
-            desk.join(1, all(), having([]));
+            harness.join(1, all(), having([]));
             // This peer has not sent its Hello yet.
-            desk.connect(2, 2, false);
-            assert_eq!(told(&mut desk).len(), usize::from(publishes));
-            desk.tell(Input::OwnOffer(renewed.clone()));
+            harness.connect(2, 2, false);
+            assert_eq!(told(&mut harness).len(), usize::from(publishes));
+            harness.tell(Input::OwnOffer(renewed.clone()));
             let offers = vec![Bytes::from(renewed.to_bytes())];
             let expected = |conn| if publishes { vec![(Conn(conn), offers.clone())] } else { Vec::new() };
-            assert_eq!(told(&mut desk), expected(1));
-            let hello = desk.hello(all());
-            desk.frame(2, Frame::Hello(hello));
-            assert_eq!(told(&mut desk), expected(2));
+            assert_eq!(told(&mut harness), expected(1));
+            let hello = harness.hello(all());
+            harness.frame(2, Frame::Hello(hello));
+            assert_eq!(told(&mut harness), expected(2));
         }
     }
 }

@@ -5,9 +5,9 @@ use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, Hello, ManifestOnly, P
 use super::core::Machine;
 use super::events::{Ask, Conn, Event, Output};
 use super::fault::{Breach, is_final};
-use super::favours::Favour;
 use super::pairs::Place;
 use super::peer::{Peer, Phase};
+use super::reply_budgets::Reply;
 use super::site::Site;
 use super::time::Time;
 
@@ -44,10 +44,10 @@ impl Machine {
         let mut peer = Peer::new(id, dialed, site, now, &self.config.terms, &self.config.limits);
         peer.is_guest = is_guest;
         peer.has_returned = !is_guest && self.turned_away.take(id);
-        peer.down.barred = !self.config.controls.may_fetch_from(id);
-        peer.up.barred = !self.config.controls.lets_in(id);
+        peer.down.disallowed = !self.config.controls.may_fetch_from(id);
+        peer.up.disallowed = !self.config.controls.lets_in(id);
         self.peers.insert(conn, peer);
-        self.strangers += 1;
+        self.handshaking += 1;
         self.take_place(id, conn, place);
         if dialed {
             self.say_hello(conn);
@@ -64,7 +64,7 @@ impl Machine {
     /// Returns true if the key is shut out for a while, or has moved no chunk and comes from a site for which too many
     /// chunks were read in vain.
     fn is_kept_away(&mut self, now: Time, id: PeerId, site: Site, dialed: bool) -> bool {
-        self.standings.is_shut_out(id, now) || (!dialed && self.is_spent_in_vain(now, id, site))
+        self.standings.is_shut_out(id, now) || (!dialed && self.has_used_up_wasted_reads(now, id, site))
     }
 
     /// Returns the close code for a key that may not connect. Lasting reasons go before `Busy`, after which a peer tries again.
@@ -100,7 +100,7 @@ impl Machine {
             return;
         }
         let ours = self.chunks.have();
-        if !ours.is_full() && !ours.is_empty() && !self.does_favour(now, conn, Favour::Bitfield) {
+        if !ours.is_full() && !ours.is_empty() && !self.grants_reply(now, conn, Reply::Bitfield) {
             self.drop_peer(now, conn, CloseCode::Busy);
             return;
         }
@@ -192,14 +192,14 @@ impl Machine {
             return;
         }
         let is_mixed = !have.is_full() && !have.is_empty();
-        if is_mixed && !self.does_favour(now, conn, Favour::Bitfield) {
+        if is_mixed && !self.grants_reply(now, conn, Reply::Bitfield) {
             self.drop_peer(now, conn, CloseCode::Busy);
             return;
         }
         let ours = self.chunks.have();
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.phase = Phase::Ready;
-        self.strangers -= 1;
+        self.handshaking -= 1;
         peer.is_seed = have.is_full();
         let common = if peer.is_seed { ours.ones() } else { have.count_common(ours) };
         peer.useful = have.ones() - common;
@@ -233,8 +233,8 @@ impl Machine {
     pub(super) fn forget_peer(&mut self, now: Time, conn: Conn, code: Option<CloseCode>, by_peer: bool) {
         let Some(peer) = self.peers.remove(&conn) else { return };
         self.leave_place(peer.id, conn);
-        self.strangers -= u32::from(peer.phase != Phase::Ready);
-        self.askers -= u32::from(peer.up.interested);
+        self.handshaking -= u32::from(peer.phase != Phase::Ready);
+        self.interested_peers -= u32::from(peer.up.interested);
         self.unchoked.remove(&conn);
         if peer.offer.is_some() {
             self.peers.values_mut().for_each(|other| other.outbox.forget(conn));
@@ -256,7 +256,7 @@ impl Machine {
             self.broke_off(now, peer.id);
         }
         if self.leaves.lost(conn) {
-            self.mark_all_hungry();
+            self.mark_all_ready();
         }
         let asks: Vec<Ask> =
             self.asks.iter().filter(|&(_, &asker)| asker == conn).map(|(&ask, _)| ask).collect();
@@ -267,7 +267,7 @@ impl Machine {
         if !peer.up.active.is_empty() {
             let all = self.charge_answers(now, peer.id, peer.up.active.len() as u32);
             if self.standings.moved(peer.id) < self.least_use() {
-                self.vain.charge(now, peer.site, all);
+                self.wasted_reads.charge(now, peer.site, all);
             }
         }
         if by_peer && let Some(code) = code.filter(|&code| is_final(code)) {

@@ -114,16 +114,17 @@ impl Machine {
             }
             let controls = &self.config.controls;
             let may_be_here = peer.dialed || controls.lets_in(peer.id);
-            if !may_be_here || peer.down.barred == controls.may_fetch_from(peer.id) {
+            if !may_be_here || peer.down.disallowed == controls.may_fetch_from(peer.id) {
                 return Err(format!("{} is here against the word of our user", peer.id));
             }
-            if peer.up.barred == controls.lets_in(peer.id) || (peer.up.unchoked && !peer.may_be_served()) {
+            if peer.up.disallowed == controls.lets_in(peer.id) || (peer.up.unchoked && !peer.may_be_served())
+            {
                 return Err(format!("{} is served against the word of our user", peer.id));
             }
-            if peer.up.barred && !(peer.up.waiting.is_empty() && peer.up.active.is_empty()) {
+            if peer.up.disallowed && !(peer.up.waiting.is_empty() && peer.up.active.is_empty()) {
                 return Err(format!("{} is answered against the word of our user", peer.id));
             }
-            if peer.up.spent.is_some() && !self.is_wanted_source(peer) {
+            if peer.up.over_quota.is_some() && !self.is_wanted_source(peer) {
                 return Err(format!("{} has used its allowance and is kept for nothing", peer.id));
             }
             partial += u32::from(peer.phase == Phase::Ready && !peer.is_seed);
@@ -159,8 +160,8 @@ impl Machine {
             self.peers.iter().filter(|(_, peer)| peer.up.unchoked).map(|(&conn, _)| conn).collect();
         let doubted: u32 = self.peers.values().map(|peer| peer.down.doubted()).sum();
         let tallies = [
-            ("unintroduced peers", count(|peer| peer.phase != Phase::Ready), self.strangers as usize),
-            ("interested peers", count(|peer| peer.up.interested), self.askers as usize),
+            ("unintroduced peers", count(|peer| peer.phase != Phase::Ready), self.handshaking as usize),
+            ("interested peers", count(|peer| peer.up.interested), self.interested_peers as usize),
             (
                 "waiting peers without a slot",
                 count(|peer| !peer.up.unchoked && !peer.up.waiting.is_empty()),

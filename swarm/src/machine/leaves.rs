@@ -7,8 +7,8 @@ use super::core::Machine;
 use super::early::Early;
 use super::events::{Ask, Conn, LeavesOutcome, Output, Req};
 use super::fault::Breach;
-use super::favours::Favour;
 use super::peer::{Peer, Phase};
+use super::reply_budgets::Reply;
 use super::time::Time;
 
 /// Peers tried before the search is given up and the chunks are fetched instead.
@@ -162,7 +162,7 @@ impl Machine {
             }
             LeavesOutcome::Failed => self.leaves.fail(conn),
         }
-        self.mark_all_hungry();
+        self.mark_all_ready();
     }
 
     /// Withdraws the request for leaf hashes from a peer that the user took off the sources.
@@ -170,7 +170,7 @@ impl Machine {
         if let Some(pending) = self.leaves.pending.filter(|pending| pending.conn == conn) {
             self.push(Output::Cancel { req: pending.req });
             self.leaves.lost(conn);
-            self.mark_all_hungry();
+            self.mark_all_ready();
         }
     }
 
@@ -183,7 +183,7 @@ impl Machine {
         self.push(Output::Cancel { req: late.req });
         self.leaves.fail(late.conn);
         self.breach(now, late.conn, Breach::NoAnswer);
-        self.mark_all_hungry();
+        self.mark_all_ready();
     }
 
     pub(super) fn asked_leaves(&mut self, now: Time, ask: Ask, conn: Conn) {
@@ -197,7 +197,7 @@ impl Machine {
             self.ask_early(now, conn, ask, Early::Leaves);
             return;
         }
-        if !serves || peer.up.barred || !is_greeted(peer) {
+        if !serves || peer.up.disallowed || !is_greeted(peer) {
             self.turn_down(now, conn, ask, ResetCode::NotPermitted);
             return;
         }
@@ -210,7 +210,7 @@ impl Machine {
             self.push(Output::Refuse { ask, code: ResetCode::NotHave });
         } else if self.standings.of(id, now).leaf_lists(now) > most * DAYS_LISTS {
             self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
-        } else if self.does_favour(now, conn, Favour::Leaves) {
+        } else if self.grants_reply(now, conn, Reply::Leaves) {
             self.push(Output::ServeLeaves { ask });
         } else {
             self.push(Output::Refuse { ask, code: ResetCode::Busy });
@@ -227,7 +227,7 @@ impl Machine {
             self.ask_early(now, conn, ask, Early::Manifest);
             return;
         }
-        if !serves || peer.up.barred {
+        if !serves || peer.up.disallowed {
             self.turn_down(now, conn, ask, ResetCode::NotPermitted);
             return;
         }
@@ -238,7 +238,7 @@ impl Machine {
             self.breach(now, conn, Breach::AskFlood);
         } else if self.standings.of(id, now).manifests(now) > DAYS_MANIFESTS {
             self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
-        } else if self.does_favour(now, conn, Favour::Manifest) {
+        } else if self.grants_reply(now, conn, Reply::Manifest) {
             self.push(Output::ServeManifest { ask });
         } else {
             self.push(Output::Refuse { ask, code: ResetCode::Busy });
@@ -248,21 +248,21 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
-    use super::super::desk::{Desk, SEED, TAKE, having};
     use super::super::events::Input;
+    use super::super::harness::{Harness, SEED, TAKE, having};
     use super::*;
     use minimodel_wire::Bitfield;
 
     #[test]
     fn b14_leaf_lists_and_manifests_are_given_a_few_times_each() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.join(1, TAKE, having([]));
-        desk.said();
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.join(1, TAKE, having([]));
+        harness.said();
         for n in 0..5 {
-            desk.tell(Input::AskedLeaves { ask: Ask(n), conn: Conn(1) });
-            desk.tell(Input::AskedManifest { ask: Ask(10 + n), conn: Conn(1) });
+            harness.tell(Input::AskedLeaves { ask: Ask(n), conn: Conn(1) });
+            harness.tell(Input::AskedManifest { ask: Ask(10 + n), conn: Conn(1) });
         }
-        let said = desk.said();
+        let said = harness.said();
         let answers = said
             .iter()
             .filter(|output| matches!(output, Output::ServeLeaves { .. } | Output::ServeManifest { .. }));
@@ -271,59 +271,59 @@ mod tests {
 
     #[test]
     fn a_partial_peer_has_no_leaf_list_to_give() {
-        let mut desk = Desk::new(SEED, having([1]));
-        desk.join(1, TAKE, having([]));
-        desk.said();
-        desk.tell(Input::AskedLeaves { ask: Ask(1), conn: Conn(1) });
-        assert!(matches!(desk.said()[..], [Output::Refuse { code: ResetCode::NotHave, .. }]));
+        let mut harness = Harness::new(SEED, having([1]));
+        harness.join(1, TAKE, having([]));
+        harness.said();
+        harness.tell(Input::AskedLeaves { ask: Ask(1), conn: Conn(1) });
+        assert!(matches!(harness.said()[..], [Output::Refuse { code: ResetCode::NotHave, .. }]));
     }
 
     #[test]
     fn e4_what_a_rescan_finds_is_not_fetched_though_it_was_asked_for_before() {
-        let mut desk = Desk::with(TAKE, having([]), |config| config.rescan = true);
-        desk.join(1, SEED, having(0..5));
-        desk.frame(1, minimodel_wire::Frame::Unchoke);
-        let asked = desk.requests();
-        desk.join(2, SEED, Bitfield::full(20));
-        let leaves = desk.said().iter().find_map(|output| match output {
+        let mut harness = Harness::with(TAKE, having([]), |config| config.rescan = true);
+        harness.join(1, SEED, having(0..5));
+        harness.frame(1, minimodel_wire::Frame::Unchoke);
+        let asked = harness.requests();
+        harness.join(2, SEED, Bitfield::full(20));
+        let leaves = harness.said().iter().find_map(|output| match output {
             Output::RequestLeaves { req, .. } => Some(*req),
             _ => None,
         });
-        desk.tell(Input::Leaves { req: leaves.unwrap(), outcome: LeavesOutcome::Proven });
-        desk.said();
+        harness.tell(Input::Leaves { req: leaves.unwrap(), outcome: LeavesOutcome::Proven });
+        harness.said();
         let (_, req, index) = asked[0];
-        desk.tell(Input::Rescanned { have: vec![index] });
-        assert!(desk.machine.have().get(index));
+        harness.tell(Input::Rescanned { have: vec![index] });
+        assert!(harness.machine.have().get(index));
         let is_withdrawn = |output: &Output| matches!(output, Output::Cancel { req: gone } if *gone == req);
-        assert_eq!(desk.said().iter().filter(|output| is_withdrawn(output)).count(), 1);
+        assert_eq!(harness.said().iter().filter(|output| is_withdrawn(output)).count(), 1);
     }
 
     #[test]
     fn e13_a_file_to_be_repaired_is_asked_for_only_after_some_of_it_was_found_good() {
         for found in [vec![7], vec![]] {
-            let mut desk = Desk::with(TAKE, having([]), |config| config.repairs = true);
-            desk.join(1, SEED, having(0..5));
-            desk.frame(1, minimodel_wire::Frame::Unchoke);
-            desk.wait(std::time::Duration::from_secs(2));
-            assert_eq!(desk.requests(), [], "nobody has the tree yet");
-            desk.join(2, SEED, Bitfield::full(20));
-            desk.frame(2, minimodel_wire::Frame::Unchoke);
-            let leaves = desk.said().iter().find_map(|output| match output {
+            let mut harness = Harness::with(TAKE, having([]), |config| config.repairs = true);
+            harness.join(1, SEED, having(0..5));
+            harness.frame(1, minimodel_wire::Frame::Unchoke);
+            harness.wait(std::time::Duration::from_secs(2));
+            assert_eq!(harness.requests(), [], "nobody has the tree yet");
+            harness.join(2, SEED, Bitfield::full(20));
+            harness.frame(2, minimodel_wire::Frame::Unchoke);
+            let leaves = harness.said().iter().find_map(|output| match output {
                 Output::RequestLeaves { req, .. } => Some(*req),
                 _ => None,
             });
-            desk.tell(Input::Leaves { req: leaves.unwrap(), outcome: LeavesOutcome::Proven });
-            assert_eq!(desk.requests(), []);
-            desk.tell(Input::Rescanned { have: found.clone() });
-            let said = desk.said();
+            harness.tell(Input::Leaves { req: leaves.unwrap(), outcome: LeavesOutcome::Proven });
+            assert_eq!(harness.requests(), []);
+            harness.tell(Input::Rescanned { have: found.clone() });
+            let said = harness.said();
             let is_request = |output: &Output| matches!(output, Output::Request { .. });
             assert_eq!(said.iter().any(is_request), !found.is_empty());
             let is_told =
                 |output: &Output| matches!(output, Output::Event(super::super::events::Event::NothingGood));
             assert_eq!(said.iter().any(is_told), found.is_empty());
-            desk.wait(std::time::Duration::from_secs(5));
-            assert!(found.is_empty() || desk.machine.progress().requests > 0);
-            assert!(!found.is_empty() || !desk.said().iter().any(is_request));
+            harness.wait(std::time::Duration::from_secs(5));
+            assert!(found.is_empty() || harness.machine.progress().requests > 0);
+            assert!(!found.is_empty() || !harness.said().iter().any(is_request));
         }
     }
 }

@@ -104,63 +104,63 @@ impl Machine {
 mod tests {
     use minimodel_wire::{Bitfield, Frame};
 
-    use super::super::desk::{Desk, SEED, TAKE, having};
     use super::super::events::Input;
+    use super::super::harness::{Harness, SEED, TAKE, having};
     use super::*;
 
-    fn looks(desk: &mut Desk) -> Vec<u32> {
+    fn looks(harness: &mut Harness) -> Vec<u32> {
         let look = |output| if let Output::Reread { index } = output { Some(index) } else { None };
-        desk.said().into_iter().filter_map(look).collect()
+        harness.said().into_iter().filter_map(look).collect()
     }
 
     #[test]
     fn e14_a_chunk_that_could_not_be_read_once_is_looked_at_again_and_announced_anew() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.join(1, TAKE, having([]));
-        desk.said();
-        desk.tell(Input::ChunkLost { index: 3 });
-        assert_eq!(desk.frames(1), [Frame::DontHave { index: 3 }]);
-        desk.wait(Duration::from_millis(900));
-        assert!(looks(&mut desk).is_empty());
-        desk.wait(Duration::from_millis(200));
-        assert_eq!(looks(&mut desk), [3]);
-        desk.wait(Duration::from_secs(60));
-        assert!(looks(&mut desk).is_empty(), "one look at a time, however long it takes");
-        desk.tell(Input::Reread { index: 3, is_good: true });
-        desk.wait(Duration::from_millis(100));
-        assert_eq!(desk.frames(1), [Frame::Have { indexes: vec![3] }]);
-        assert!(desk.machine.have().is_full());
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.join(1, TAKE, having([]));
+        harness.said();
+        harness.tell(Input::ChunkLost { index: 3 });
+        assert_eq!(harness.frames(1), [Frame::DontHave { index: 3 }]);
+        harness.wait(Duration::from_millis(900));
+        assert!(looks(&mut harness).is_empty());
+        harness.wait(Duration::from_millis(200));
+        assert_eq!(looks(&mut harness), [3]);
+        harness.wait(Duration::from_secs(60));
+        assert!(looks(&mut harness).is_empty(), "one look at a time, however long it takes");
+        harness.tell(Input::Reread { index: 3, is_good: true });
+        harness.wait(Duration::from_millis(100));
+        assert_eq!(harness.frames(1), [Frame::Have { indexes: vec![3] }]);
+        assert!(harness.machine.have().is_full());
     }
 
     #[test]
     fn e14_a_bad_sector_is_looked_at_ever_more_rarely() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.join(1, TAKE, having([]));
-        desk.tell(Input::ChunkLost { index: 3 });
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.join(1, TAKE, having([]));
+        harness.tell(Input::ChunkLost { index: 3 });
         let mut total = 0;
         for _ in 0..24 * 60 {
-            desk.wait(Duration::from_secs(60));
-            for index in looks(&mut desk) {
+            harness.wait(Duration::from_secs(60));
+            for index in looks(&mut harness) {
                 total += 1;
-                desk.tell(Input::Reread { index, is_good: false });
+                harness.tell(Input::Reread { index, is_good: false });
             }
         }
         assert!((24..40).contains(&total), "{total} looks in a day");
-        assert!(!desk.machine.have().get(3));
+        assert!(!harness.machine.have().get(3));
     }
 
     #[test]
     fn e14_a_place_that_fails_again_and_again_is_believed_ever_less() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.join(1, TAKE, having([]));
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.join(1, TAKE, having([]));
         let mut total = 0;
-        desk.tell(Input::ChunkLost { index: 3 });
+        harness.tell(Input::ChunkLost { index: 3 });
         for _ in 0..3_600 {
-            desk.wait(Duration::from_secs(1));
-            for index in looks(&mut desk) {
+            harness.wait(Duration::from_secs(1));
+            for index in looks(&mut harness) {
                 total += 1;
-                desk.tell(Input::Reread { index, is_good: true });
-                desk.tell(Input::ChunkLost { index });
+                harness.tell(Input::Reread { index, is_good: true });
+                harness.tell(Input::ChunkLost { index });
             }
         }
         assert!((4..8).contains(&total), "{total} looks in an hour");

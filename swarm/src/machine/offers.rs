@@ -133,7 +133,7 @@ impl Machine {
 
     fn learn(&mut self, now: Time, signed: &SignedOffer, bringer: Site, own: bool) {
         let offer = signed.offer();
-        let addresses = reach::hearsay(&offer.addresses, bringer.scope());
+        let addresses = reach::pex_addresses(&offer.addresses, bringer.scope());
         let tries = self.reach.failures(now, offer.peer);
         if addresses.is_empty() || tries >= reach::MAX_FAILURES || !self.dials_offers() {
             return;

@@ -175,7 +175,7 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use super::super::desk::{Desk, SEED, TAKE, having};
+    use super::super::harness::{Harness, SEED, TAKE, having};
     use super::*;
 
     const START: Time = Time::ZERO;
@@ -208,15 +208,15 @@ mod tests {
 
     #[test]
     fn what_does_not_change_our_interest_is_no_word_to_the_peer() {
-        let mut desk = Desk::new(TAKE, having([]));
-        desk.join(1, SEED, having(0..10));
-        assert!(desk.frames(1).contains(&Frame::Interested));
-        desk.machine.update_interest(Conn(1));
-        assert!(desk.machine.unsaid.is_empty() && desk.machine.next_word.is_none());
-        desk.machine.forget_claim(Conn(1), 3);
-        assert!(desk.machine.unsaid.is_empty(), "nine others are left");
-        (0..10).for_each(|index| desk.machine.forget_claim(Conn(1), index));
-        assert!(desk.machine.unsaid.contains(&Conn(1)), "none is left");
+        let mut harness = Harness::new(TAKE, having([]));
+        harness.join(1, SEED, having(0..10));
+        assert!(harness.frames(1).contains(&Frame::Interested));
+        harness.machine.update_interest(Conn(1));
+        assert!(harness.machine.unsaid.is_empty() && harness.machine.next_word.is_none());
+        harness.machine.forget_claim(Conn(1), 3);
+        assert!(harness.machine.unsaid.is_empty(), "nine others are left");
+        (0..10).for_each(|index| harness.machine.forget_claim(Conn(1), index));
+        assert!(harness.machine.unsaid.contains(&Conn(1)), "none is left");
     }
 
     #[test]

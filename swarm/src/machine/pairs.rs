@@ -126,18 +126,18 @@ impl Machine {
 mod tests {
     use minimodel_wire::{Bitfield, Frame, ManifestOnly};
 
-    use super::super::desk::{Desk, SEED, TAKE, both, having, id, key};
     use super::super::events::Ask;
     use super::super::events::Input;
+    use super::super::harness::{Harness, SEED, TAKE, both, having, id, key};
     use super::*;
 
     fn question() -> Frame {
         Frame::ManifestOnly(ManifestOnly { version: 1, swarm_id: [1; 32], software: "peer/1".to_owned() })
     }
 
-    fn greet(desk: &mut Desk, conn: u64) {
-        let hello = desk.hello(both());
-        desk.frame(conn, Frame::Hello(hello));
+    fn greet(harness: &mut Harness, conn: u64) {
+        let hello = harness.hello(both());
+        harness.frame(conn, Frame::Hello(hello));
     }
 
     #[test]
@@ -148,86 +148,86 @@ mod tests {
             [(smaller, true, 1), (smaller, false, 2), (larger, true, 2), (larger, false, 1)]
         {
             assert_ne!(key(n).to_bytes(), [100; 32]);
-            let mut desk = Desk::new(both(), having([0]));
-            desk.connect(1, n, first_dialed);
-            desk.connect(2, n, !first_dialed);
-            assert_eq!(desk.closes(), [], "what the one that came wants is not known yet");
-            greet(&mut desk, if first_dialed { 2 } else { 1 });
-            assert_eq!(desk.closes(), [(closed, CloseCode::Duplicate)], "{n} {first_dialed}");
+            let mut harness = Harness::new(both(), having([0]));
+            harness.connect(1, n, first_dialed);
+            harness.connect(2, n, !first_dialed);
+            assert_eq!(harness.closes(), [], "what the one that came wants is not known yet");
+            greet(&mut harness, if first_dialed { 2 } else { 1 });
+            assert_eq!(harness.closes(), [(closed, CloseCode::Duplicate)], "{n} {first_dialed}");
         }
     }
 
     #[test]
     fn a_connection_made_much_later_replaces_its_leftover() {
         for (n, dialed) in [(1, true), (1, false), (2, true), (2, false)] {
-            let mut desk = Desk::new(both(), having([0]));
-            desk.connect(1, n, dialed);
-            greet(&mut desk, 1);
-            desk.frame(1, Frame::Bitfield(having([1])));
-            desk.wait(Duration::from_secs(6));
-            desk.said();
-            desk.connect(2, n, !dialed);
-            greet(&mut desk, 2);
-            assert_eq!(desk.closes(), [(1, CloseCode::Duplicate)], "{n} {dialed}");
+            let mut harness = Harness::new(both(), having([0]));
+            harness.connect(1, n, dialed);
+            greet(&mut harness, 1);
+            harness.frame(1, Frame::Bitfield(having([1])));
+            harness.wait(Duration::from_secs(6));
+            harness.said();
+            harness.connect(2, n, !dialed);
+            greet(&mut harness, 2);
+            assert_eq!(harness.closes(), [(1, CloseCode::Duplicate)], "{n} {dialed}");
         }
     }
 
     #[test]
     fn a_question_for_the_manifest_ends_no_transfer_of_the_same_key() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.join(1, TAKE, having([]));
-        desk.frame(1, Frame::Interested);
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.join(1, TAKE, having([]));
+        harness.frame(1, Frame::Interested);
         for conn in [20, 21] {
-            desk.connect(conn, 1, false);
-            desk.frame(conn, question());
-            desk.tell(Input::AskedManifest { ask: Ask(conn), conn: Conn(conn) });
+            harness.connect(conn, 1, false);
+            harness.frame(conn, question());
+            harness.tell(Input::AskedManifest { ask: Ask(conn), conn: Conn(conn) });
         }
-        assert_eq!(desk.closes(), [(20, CloseCode::Duplicate)], "one question at a time");
-        desk.ask(1, 1, 3);
-        assert_eq!(desk.machine.progress().served, 1);
-        desk.tell(Input::Closed { conn: Conn(21), code: Some(CloseCode::Done) });
-        assert_eq!(desk.machine.progress().served, 1);
+        assert_eq!(harness.closes(), [(20, CloseCode::Duplicate)], "one question at a time");
+        harness.ask(1, 1, 3);
+        assert_eq!(harness.machine.progress().served, 1);
+        harness.tell(Input::Closed { conn: Conn(21), code: Some(CloseCode::Done) });
+        assert_eq!(harness.machine.progress().served, 1);
     }
 
     #[test]
     fn a_transfer_that_begins_while_its_key_asks_for_the_manifest_leaves_the_question_alone() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.connect(20, 1, false);
-        desk.frame(20, question());
-        desk.join(1, TAKE, having([]));
-        assert_eq!(desk.closes(), []);
-        assert_eq!(desk.machine.progress().peers, 1);
-        desk.tell(Input::Closed { conn: Conn(1), code: None });
-        assert_eq!(desk.machine.connections_of(id(1)), [Conn(20)]);
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.connect(20, 1, false);
+        harness.frame(20, question());
+        harness.join(1, TAKE, having([]));
+        assert_eq!(harness.closes(), []);
+        assert_eq!(harness.machine.progress().peers, 1);
+        harness.tell(Input::Closed { conn: Conn(1), code: None });
+        assert_eq!(harness.machine.connections_of(id(1)), [Conn(20)]);
     }
 
     #[test]
     fn a_second_connection_of_the_same_dialer_replaces_the_first_only_when_it_says_hello() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.join(1, TAKE, having([]));
-        desk.said();
-        desk.connect(2, 1, false);
-        assert_eq!(desk.closes(), []);
-        greet(&mut desk, 2);
-        assert_eq!(desk.closes(), [(1, CloseCode::Duplicate)]);
-        assert_eq!(desk.machine.connections_of(id(1)), [Conn(2)]);
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.join(1, TAKE, having([]));
+        harness.said();
+        harness.connect(2, 1, false);
+        assert_eq!(harness.closes(), []);
+        greet(&mut harness, 2);
+        assert_eq!(harness.closes(), [(1, CloseCode::Duplicate)]);
+        assert_eq!(harness.machine.connections_of(id(1)), [Conn(2)]);
     }
 
     #[test]
     fn what_waits_beside_is_closed_with_a_ban_and_judged_again_after_a_breach() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.join(1, TAKE, having([]));
-        desk.connect(2, 1, false);
-        desk.said();
-        desk.broke(1, super::super::fault::Breach::WrongState);
-        desk.said();
-        greet(&mut desk, 2);
-        assert_eq!(desk.closes(), [(2, CloseCode::Busy)], "its key is kept away");
-        desk.wait(Duration::from_secs(61));
-        desk.join(1, TAKE, having([]));
-        desk.connect(3, 1, false);
-        desk.said();
-        desk.broke(1, super::super::fault::Breach::WrongState);
-        assert_eq!(desk.closes(), [(1, CloseCode::StateViolation), (3, CloseCode::StateViolation)]);
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.join(1, TAKE, having([]));
+        harness.connect(2, 1, false);
+        harness.said();
+        harness.broke(1, super::super::fault::Breach::WrongState);
+        harness.said();
+        greet(&mut harness, 2);
+        assert_eq!(harness.closes(), [(2, CloseCode::Busy)], "its key is kept away");
+        harness.wait(Duration::from_secs(61));
+        harness.join(1, TAKE, having([]));
+        harness.connect(3, 1, false);
+        harness.said();
+        harness.broke(1, super::super::fault::Breach::WrongState);
+        assert_eq!(harness.closes(), [(1, CloseCode::StateViolation), (3, CloseCode::StateViolation)]);
     }
 }

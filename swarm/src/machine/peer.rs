@@ -64,7 +64,7 @@ pub(super) struct Download {
     /// The peer chokes us.
     pub(super) choked: bool,
     /// The user does not let us fetch from the peer.
-    pub(super) barred: bool,
+    pub(super) disallowed: bool,
     pub(super) requests: BTreeSet<Req>,
     /// Requests in flight, and received chunks that are being proven and written.
     pub(super) open: u32,
@@ -94,9 +94,9 @@ pub(super) struct Download {
     /// How long the peer has owed us chunks without ever having sent a byte; a refusal or a choke sets it back.
     pub(super) mute_for: Duration,
     /// A quota shared with other sessions prevented our last request.
-    pub(super) held_back: bool,
-    /// The peer stands in the ready queue (`Hungry`).
-    pub(super) hungry: bool,
+    pub(super) waits_for_quota: bool,
+    /// The peer stands in the ready queue (`ReadyQueue`).
+    pub(super) is_queued: bool,
 }
 
 /// Our upload to a peer.
@@ -107,11 +107,11 @@ pub(super) struct Upload {
     /// The peer holds an upload slot.
     pub(super) unchoked: bool,
     /// The user does not let us serve the peer.
-    pub(super) barred: bool,
+    pub(super) disallowed: bool,
     /// Length of a chunk that exceeded a quota; the peer is not served until a quota would cover it.
-    pub(super) spent: Option<u32>,
+    pub(super) over_quota: Option<u32>,
     /// A quota shared with other sessions did not allow the next chunk at the last attempt.
-    pub(super) held_back: Option<HeldBack>,
+    pub(super) quota_wait: Option<QuotaWait>,
     /// Requests that wait, oldest first.
     pub(super) waiting: VecDeque<(Ask, u32)>,
     /// Requests that are being answered, and since when.
@@ -132,7 +132,7 @@ pub(super) struct Upload {
     /// How often each chunk was sent again.
     pub(super) repeats: BTreeMap<u32, u8>,
     /// Limits requests that are refused: an honest peer makes such requests only while a Choke is on its way.
-    pub(super) in_vain: Bucket,
+    pub(super) wasted_asks: Bucket,
     /// Requests that may have crossed our last Choke and are refused without being counted: when we choke depends on
     /// other peers as well.
     pub(super) crossing: usize,
@@ -145,7 +145,7 @@ pub(super) struct Upload {
 
 /// Why a quota shared with other sessions holds back a peer's next chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum HeldBack {
+pub(super) enum QuotaWait {
     /// The quota is used up.
     UsedUp,
     /// Chunks in transfer to other peers take the room; it is tried again at this time.
@@ -153,16 +153,16 @@ pub(super) enum HeldBack {
 }
 
 /// Refused requests that are tolerated at once, and per second: a full pipeline and some more.
-const IN_VAIN: (u64, u64) = (320, 16);
+const WASTED_ASKS: (u64, u64) = (320, 16);
 
 impl Upload {
     fn new(now: Time) -> Self {
         Self {
             interested: false,
             unchoked: false,
-            barred: false,
-            spent: None,
-            held_back: None,
+            disallowed: false,
+            over_quota: None,
+            quota_wait: None,
             waiting: VecDeque::new(),
             active: BTreeMap::new(),
             bytes: 0,
@@ -173,7 +173,7 @@ impl Upload {
             was_idle: false,
             sent: None,
             repeats: BTreeMap::new(),
-            in_vain: Bucket::new(now, IN_VAIN.1, IN_VAIN.0),
+            wasted_asks: Bucket::new(now, WASTED_ASKS.1, WASTED_ASKS.0),
             crossing: 0,
             leaf_lists: 0,
             manifests: 0,
@@ -227,7 +227,7 @@ impl Peer {
             offer: None,
             down: Download {
                 choked: true,
-                barred: false,
+                disallowed: false,
                 requests: BTreeSet::new(),
                 open: 0,
                 was_cut: false,
@@ -244,8 +244,8 @@ impl Peer {
                 window: (now, 0),
                 stalled: false,
                 mute_for: Duration::ZERO,
-                held_back: false,
-                hungry: false,
+                waits_for_quota: false,
+                is_queued: false,
             },
             up: Upload::new(now),
             outbox: Outbox::new(now),
@@ -254,7 +254,7 @@ impl Peer {
 
     /// Returns true if the peer consented to serve and the user lets us fetch from it.
     pub(super) fn is_source(&self) -> bool {
-        self.phase == Phase::Ready && self.consent.contains(Consent::SERVE) && !self.down.barred
+        self.phase == Phase::Ready && self.consent.contains(Consent::SERVE) && !self.down.disallowed
     }
 
     /// Returns true if the peer is a source and does not choke us.
@@ -269,7 +269,7 @@ impl Peer {
 
     /// Returns true if neither the user nor a quota keeps us from serving the peer.
     pub(super) fn may_be_served(&self) -> bool {
-        !self.up.barred && self.up.spent.is_none()
+        !self.up.disallowed && self.up.over_quota.is_none()
     }
 
     /// Returns true if the peer is introduced and useless: it wants nothing from us, or had a slot and requested nothing;

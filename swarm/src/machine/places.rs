@@ -96,7 +96,7 @@ impl Held {
 /// holders that the user named. Of the others one is evicted, in this order: an idle holder; of the network and site that
 /// hold more than the newcomer's would, the holder with the lowest claim; a holder with a lower class of claim, as long
 /// as the newcomer's site would then hold no more than that holder's holds now (any, for a newcomer that the user named).
-pub(super) fn gives_way(holders: &[Holder], kept: usize, newcomer: (Site, Claim)) -> Option<Conn> {
+pub(super) fn to_evict(holders: &[Holder], kept: usize, newcomer: (Site, Claim)) -> Option<Conn> {
     let (site, claim) = newcomer;
     let held = Held::of(holders.iter().map(|holder| holder.site));
     let best = best(holders, kept);
@@ -204,7 +204,7 @@ impl Machine {
                 is_idle: false,
             };
             let guests: Vec<Holder> = guests.map(holder).collect();
-            if let Some(conn) = gives_way(&guests, 0, (site, Claim::New)) {
+            if let Some(conn) = to_evict(&guests, 0, (site, Claim::New)) {
                 self.drop_peer(now, conn, CloseCode::Busy);
             }
         }
@@ -220,7 +220,7 @@ impl Machine {
             Holder { conn, site: peer.site, claim, is_idle: peer.does_nothing() }
         };
         let holders: Vec<Holder> = holders.map(holder).collect();
-        if let Some(conn) = gives_way(&holders, self.config.limits.max_connections / 2, newcomer) {
+        if let Some(conn) = to_evict(&holders, self.config.limits.max_connections / 2, newcomer) {
             let turned_away = self.peers.get(&conn).map(|peer| (peer.id, peer.site));
             if let Some((id, site)) = turned_away {
                 self.turned_away.add(now, id, site);

@@ -1,4 +1,4 @@
-//! Dial limits for addresses from passed-on offers ("hearsay").
+//! Dial limits for addresses from passed-on offers (peer exchange, PEX).
 //!
 //! The signer of an offer chooses the addresses in it, and keys are free. Without limits over all offers, one attacker
 //! could make every member of a swarm send to a victim's address for ever. Addresses that the user named are not counted.
@@ -30,7 +30,7 @@ const MAX_KEYS: usize = OF_ALL[1] as usize;
 /// Returns the addresses of a passed-on offer that may be dialed, in order. `from` is the scope of the member that passed
 /// it on: addresses of a narrower scope are dropped, since from here they would lead to another host. If the offer names
 /// a public address, all others are dropped.
-pub(super) fn hearsay(addresses: &[SocketAddr], from: Scope) -> Vec<SocketAddr> {
+pub(super) fn pex_addresses(addresses: &[SocketAddr], from: Scope) -> Vec<SocketAddr> {
     let scope = |address: &SocketAddr| Scope::of(address.ip());
     let furthest = addresses.iter().map(scope).max();
     let least = if furthest == Some(Scope::Public) { Scope::Public } else { from };
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn h4_of_an_offer_two_addresses_are_meant_and_none_that_is_nearer_than_who_passed_it_on() {
-        let of = |addresses: &str, from| hearsay(&at(addresses), from);
+        let of = |addresses: &str, from| pex_addresses(&at(addresses), from);
         let public = "8.8.8.8:1 8.8.8.8:2 9.9.9.9:1 [2001:db8::1]:1 8.8.4.4:1";
         assert_eq!(of(public, Scope::Public), at("8.8.8.8:1 [2001:db8::1]:1"));
         assert_eq!(of("8.8.8.8:1 8.8.8.8:2 9.9.9.9:1", Scope::Loopback), at("8.8.8.8:1 8.8.8.8:2"));

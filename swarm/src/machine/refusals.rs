@@ -94,21 +94,21 @@ impl Machine {
 mod tests {
     use minimodel_wire::{Bitfield, Frame, ResetCode};
 
-    use super::super::desk::{Desk, SEED, TAKE, having, id};
     use super::super::events::{Event, Input, Req, RequestFault};
+    use super::super::harness::{Harness, SEED, TAKE, having, id};
     use super::*;
 
-    /// A desk that requested chunks from peer 1, and these requests.
-    fn asking() -> (Desk, Vec<(Req, u32)>) {
-        let mut desk = Desk::new(TAKE, having([]));
-        desk.join(1, SEED, Bitfield::full(20));
-        desk.frame(1, Frame::Unchoke);
-        let asked = desk.requests().into_iter().map(|(_, req, index)| (req, index)).collect();
-        (desk, asked)
+    /// A harness that requested chunks from peer 1, and these requests.
+    fn asking() -> (Harness, Vec<(Req, u32)>) {
+        let mut harness = Harness::new(TAKE, having([]));
+        harness.join(1, SEED, Bitfield::full(20));
+        harness.frame(1, Frame::Unchoke);
+        let asked = harness.requests().into_iter().map(|(_, req, index)| (req, index)).collect();
+        (harness, asked)
     }
 
-    fn refuse(desk: &mut Desk, req: Req) {
-        desk.tell(Input::Failed { req, fault: RequestFault::Reset(ResetCode::NotHave) });
+    fn refuse(harness: &mut Harness, req: Req) {
+        harness.tell(Input::Failed { req, fault: RequestFault::Reset(ResetCode::NotHave) });
     }
 
     fn struck() -> Event {
@@ -117,13 +117,13 @@ mod tests {
 
     #[test]
     fn b6_a_refusal_that_overtakes_the_word_is_held_against_nobody() {
-        let (mut desk, asked) = asking();
-        asked.iter().for_each(|&(req, _)| refuse(&mut desk, req));
-        desk.wait(Duration::from_millis(2_500));
-        assert_eq!(desk.requests(), [], "it may have lost all it has");
-        asked.iter().for_each(|&(_, index)| desk.frame(1, Frame::DontHave { index }));
-        desk.wait(Duration::from_secs(10));
-        let said = desk.said();
+        let (mut harness, asked) = asking();
+        asked.iter().for_each(|&(req, _)| refuse(&mut harness, req));
+        harness.wait(Duration::from_millis(2_500));
+        assert_eq!(harness.requests(), [], "it may have lost all it has");
+        asked.iter().for_each(|&(_, index)| harness.frame(1, Frame::DontHave { index }));
+        harness.wait(Duration::from_secs(10));
+        let said = harness.said();
         let is_asked = |output: &_| matches!(output, super::super::events::Output::Request { .. });
         assert!(said.iter().any(is_asked), "it is asked for others soon");
         assert!(
@@ -135,30 +135,30 @@ mod tests {
 
     #[test]
     fn b6_a_refusal_without_a_word_is_a_strike_after_three_seconds() {
-        let (mut desk, asked) = asking();
-        refuse(&mut desk, asked[0].0);
-        desk.wait(Duration::from_millis(2_900));
-        assert_eq!(desk.events(), []);
-        desk.wait(Duration::from_millis(500));
-        assert_eq!(desk.events(), [struck()]);
+        let (mut harness, asked) = asking();
+        refuse(&mut harness, asked[0].0);
+        harness.wait(Duration::from_millis(2_900));
+        assert_eq!(harness.events(), []);
+        harness.wait(Duration::from_millis(500));
+        assert_eq!(harness.events(), [struck()]);
     }
 
     #[test]
     fn b6_a_chunk_announced_again_and_refused_again_is_a_strike_at_once() {
-        let (mut desk, asked) = asking();
+        let (mut harness, asked) = asking();
         let (req, index) = asked[0];
-        refuse(&mut desk, req);
-        desk.frame(1, Frame::DontHave { index });
+        refuse(&mut harness, req);
+        harness.frame(1, Frame::DontHave { index });
         // The peer keeps this chunk alone.
         for other in (0..20).filter(|&other| other != index) {
-            desk.frame(1, Frame::DontHave { index: other });
+            harness.frame(1, Frame::DontHave { index: other });
         }
-        desk.frame(1, Frame::Have { indexes: vec![index] });
-        desk.said();
-        desk.wait(Duration::from_secs(2));
-        let again: Vec<_> = desk.requests();
+        harness.frame(1, Frame::Have { indexes: vec![index] });
+        harness.said();
+        harness.wait(Duration::from_secs(2));
+        let again: Vec<_> = harness.requests();
         assert_eq!(again.len(), 1);
-        refuse(&mut desk, again[0].1);
-        assert_eq!(desk.events(), [struck()]);
+        refuse(&mut harness, again[0].1);
+        assert_eq!(harness.events(), [struck()]);
     }
 }

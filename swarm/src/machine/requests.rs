@@ -8,7 +8,7 @@ use super::chunks::ChunkState;
 use super::core::Machine;
 use super::events::{Conn, Event, KeepOutcome, Output, Req, RequestFault};
 use super::fault::Breach;
-use super::peer::HeldBack;
+use super::peer::QuotaWait;
 use super::time::Time;
 
 /// Interval of the deadline checks while any request is open.
@@ -19,7 +19,7 @@ const TURNED_AWAY: Duration = Duration::from_millis(100);
 const MAX_DOUBLINGS: u32 = 7;
 /// Backoff after a quota shared with other sessions held back a chunk, in either direction. The quota may still count
 /// chunks that were withdrawn a moment ago.
-pub(super) const HELD_BACK: Duration = Duration::from_millis(500);
+pub(super) const QUOTA_WAIT: Duration = Duration::from_millis(500);
 
 /// One request for one chunk from one peer.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ impl Machine {
                 let (conn, before) = (request.conn, peer.down.depth);
                 self.adapt_depth(now, conn);
                 if self.peers.get(&conn).is_some_and(|peer| peer.down.depth > before) {
-                    self.mark_hungry(conn);
+                    self.mark_ready(conn);
                 }
             }
         }
@@ -99,7 +99,7 @@ impl Machine {
         }
         self.change_download(conn, |down| down.stalled = false);
         self.adapt_depth(now, conn);
-        self.mark_hungry(conn);
+        self.mark_ready(conn);
         if self.chunks.state(index) == ChunkState::InFlight {
             self.chunks.set(index, ChunkState::Storing);
             self.push(Output::Keep { req, index, peer });
@@ -119,7 +119,7 @@ impl Machine {
                 self.sources.brought_a_chunk(request.peer);
                 self.standings.of(request.peer, now).moved(request.len.into());
                 self.change_download(request.conn, |down| (down.proven, down.yielded) = (down.proven + 1, 0));
-                self.mark_hungry(request.conn);
+                self.mark_ready(request.conn);
                 self.event(Event::Chunk { index: request.index, peer: request.peer, bytes: request.len });
                 self.mark_have(now, request.index);
             }
@@ -182,9 +182,9 @@ impl Machine {
             }
             RequestFault::HeldBack => {
                 if let Some(peer) = self.peers.get_mut(&conn) {
-                    peer.down.held_back = true;
+                    peer.down.waits_for_quota = true;
                 }
-                self.leave_alone(now + HELD_BACK, conn);
+                self.leave_alone(now + QUOTA_WAIT, conn);
             }
             RequestFault::Lost => {}
         }
@@ -227,21 +227,21 @@ impl Machine {
         }
         let mut next = None;
         for peer in self.peers.values_mut() {
-            let until = match peer.up.held_back {
-                Some(HeldBack::Until(until)) => Some(until),
-                Some(HeldBack::UsedUp) | None => None,
+            let until = match peer.up.quota_wait {
+                Some(QuotaWait::Until(until)) => Some(until),
+                Some(QuotaWait::UsedUp) | None => None,
             };
             if until.is_some_and(|until| until <= now) {
-                peer.up.held_back = None;
+                peer.up.quota_wait = None;
             }
             if peer.down.not_before <= now {
-                peer.down.held_back = false;
+                peer.down.waits_for_quota = false;
             }
             let times = [Some(peer.down.not_before), until].into_iter().flatten();
             next = times.chain(next).filter(|&at| at > now).min();
         }
         self.next_resume = next;
-        self.mark_all_hungry();
+        self.mark_all_ready();
         self.answer_next(now);
     }
 
@@ -251,7 +251,7 @@ impl Machine {
         let conn = self.requests.get(&req).map(|request| request.conn);
         self.release(now, req);
         if let Some(conn) = conn {
-            self.mark_hungry(conn);
+            self.mark_ready(conn);
         }
     }
 
@@ -268,7 +268,7 @@ impl Machine {
     fn back_to_missing(&mut self, index: u32) {
         self.chunks.set(index, ChunkState::Missing);
         self.picker.insert(index);
-        self.mark_all_hungry();
+        self.mark_all_ready();
     }
 
     fn remove_request(&mut self, now: Time, req: Req) -> Option<Request> {
@@ -279,7 +279,7 @@ impl Machine {
         self.promised -= open;
         if open > 0 && self.config.controls.limits_fetching() {
             // The same bytes may be requested from another peer.
-            self.mark_all_hungry();
+            self.mark_all_ready();
         }
         self.hedged.remove(&req);
         self.change_download(request.conn, |down| down.open -= 1);

@@ -20,7 +20,7 @@ const UNMEASURED_DEPTH: u32 = 30;
 
 /// Ready queue: peers that may have room for one more request. Each is in one of the lists at most.
 #[derive(Debug, Default)]
-pub(super) struct Hungry {
+pub(super) struct ReadyQueue {
     /// Peers that are not queued yet, oldest first.
     new: VecDeque<Conn>,
     /// All peers are to be queued anew.
@@ -32,7 +32,7 @@ pub(super) struct Hungry {
     doubtful: VecDeque<Conn>,
 }
 
-impl Hungry {
+impl ReadyQueue {
     pub(super) fn is_empty(&self) -> bool {
         !self.everyone && self.new.is_empty() && self.queue.is_empty() && self.doubtful.is_empty()
     }
@@ -43,17 +43,17 @@ impl Hungry {
 }
 
 impl Machine {
-    pub(super) fn mark_hungry(&mut self, conn: Conn) {
+    pub(super) fn mark_ready(&mut self, conn: Conn) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        if !peer.down.hungry && peer.may_be_asked() {
-            peer.down.hungry = true;
-            self.hungry.new.push_back(conn);
+        if !peer.down.is_queued && peer.may_be_asked() {
+            peer.down.is_queued = true;
+            self.ready_queue.new.push_back(conn);
         }
     }
 
     /// Queues all peers anew at the next `fill`, however often it is called before.
-    pub(super) fn mark_all_hungry(&mut self) {
-        self.hungry.everyone = true;
+    pub(super) fn mark_all_ready(&mut self) {
+        self.ready_queue.everyone = true;
     }
 
     /// Changes the download state of a peer. Every change of its open or doubtful requests goes through here, so that
@@ -68,23 +68,24 @@ impl Machine {
     /// Makes requests until every peer is busy, no chunk is left to request, or the memory budget is used.
     pub(super) fn fill(&mut self, now: Time) {
         if !self.wants_chunks() || self.leaves.holds_back() {
-            if !self.hungry.is_empty() {
-                self.hungry.clear();
-                self.peers.values_mut().for_each(|peer| peer.down.hungry = false);
+            if !self.ready_queue.is_empty() {
+                self.ready_queue.clear();
+                self.peers.values_mut().for_each(|peer| peer.down.is_queued = false);
             }
             return;
         }
         self.line_up(now);
         // Computed once for all peers that are idle in the endgame.
         let mut late = None;
-        while let Some(&(turn, conn)) = self.hungry.queue.first() {
+        while let Some(&(turn, conn)) = self.ready_queue.queue.first() {
             let mut waits = false;
             while let Some(peer) = self.peers.get(&conn).filter(|peer| peer.has_room(now)) {
                 let is_doubtful = peer.down.is_doubtful();
                 let is_full = self.is_memory_full();
                 waits = is_doubtful && self.is_doubt_full();
                 if is_full || waits {
-                    let held = if self.looks_around { self.held_in_vain(now, conn, &mut late) } else { None };
+                    let held =
+                        if self.looks_around { self.held_too_long(now, conn, &mut late) } else { None };
                     let Some(held) = held else {
                         if is_full && !is_doubtful {
                             return;
@@ -102,11 +103,11 @@ impl Machine {
                     self.withdraw(now, old);
                 }
             }
-            self.hungry.queue.remove(&(turn, conn));
+            self.ready_queue.queue.remove(&(turn, conn));
             if waits {
-                self.hungry.doubtful.push_back(conn);
+                self.ready_queue.doubtful.push_back(conn);
             } else if let Some(peer) = self.peers.get_mut(&conn) {
-                peer.down.hungry = false;
+                peer.down.is_queued = false;
             }
         }
     }
@@ -116,23 +117,23 @@ impl Machine {
         let turn = |peer: &mut Peer| {
             if peer.down.proven == 0 { 0 } else { u64::MAX - peer.down.meter.rate(now) }
         };
-        if self.hungry.everyone {
-            self.hungry.clear();
+        if self.ready_queue.everyone {
+            self.ready_queue.clear();
             for (&conn, peer) in &mut self.peers {
-                peer.down.hungry = peer.has_room(now);
-                if peer.down.hungry {
-                    self.hungry.queue.insert((turn(peer), conn));
+                peer.down.is_queued = peer.has_room(now);
+                if peer.down.is_queued {
+                    self.ready_queue.queue.insert((turn(peer), conn));
                 }
             }
         }
         if !self.is_doubt_full()
-            && let Some(conn) = self.hungry.doubtful.pop_front()
+            && let Some(conn) = self.ready_queue.doubtful.pop_front()
         {
-            self.hungry.new.push_back(conn);
+            self.ready_queue.new.push_back(conn);
         }
-        while let Some(conn) = self.hungry.new.pop_front() {
+        while let Some(conn) = self.ready_queue.new.pop_front() {
             if let Some(peer) = self.peers.get_mut(&conn) {
-                self.hungry.queue.insert((turn(peer), conn));
+                self.ready_queue.queue.insert((turn(peer), conn));
             }
         }
     }
@@ -213,6 +214,6 @@ impl Machine {
                 self.mark_have(now, index);
             }
         }
-        self.mark_all_hungry();
+        self.mark_all_ready();
     }
 }

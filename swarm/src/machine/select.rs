@@ -201,8 +201,8 @@ impl Machine {
                 continue;
             };
             let (index, is_proven) = (request.index, peer.down.proven > 0);
-            let in_vain = in_vain(request, ours, theirs);
-            let is_cheap = self.twice + in_vain <= self.config.terms.byte_count / TWICE.0;
+            let wasted = wasted_bytes(request, ours, theirs);
+            let is_cheap = self.twice + wasted <= self.config.terms.byte_count / TWICE.0;
             let asked = self.copies.get(&index).map_or(&[][..], Vec::as_slice);
             let is_free =
                 |copy: &Req| self.requests.get(copy).is_some_and(|one| one.conn != conn && !one.storing);
@@ -217,7 +217,7 @@ impl Machine {
                     && copies.is_worth(ours, theirs)
                     && (is_cheap || theirs > ours + TWICE.1) =>
                 {
-                    self.twice += in_vain;
+                    self.twice += wasted;
                     return Some(Pick::new(index));
                 }
                 None => {}
@@ -250,7 +250,7 @@ impl Machine {
 
     /// Returns the request that holds memory longest, if this peer would use the memory very much better. For an unproven
     /// peer only a doubtful peer's request is withdrawn, and never that of the best of these.
-    pub(super) fn held_in_vain(&mut self, now: Time, conn: Conn, late: &mut Option<Late>) -> Option<Req> {
+    pub(super) fn held_too_long(&mut self, now: Time, conn: Conn, late: &mut Option<Late>) -> Option<Req> {
         let ours = self.promise(now, conn)?;
         let is_proven = self.peers.get(&conn)?.down.proven > 0;
         let late = late.get_or_insert_with(|| self.latest_first(now));
@@ -327,7 +327,7 @@ impl Machine {
 }
 
 /// Bytes of a request that are wasted if another peer begins the chunk now and finishes sooner.
-fn in_vain(request: &Request, ours: Duration, theirs: Duration) -> u64 {
+fn wasted_bytes(request: &Request, ours: Duration, theirs: Duration) -> u64 {
     let left = u64::from(request.len).saturating_sub(request.received) as f64;
     let part = ours.as_secs_f64() / theirs.as_secs_f64().max(0.001);
     request.received + (left * part.min(1.0)) as u64

@@ -65,7 +65,7 @@ impl Machine {
         let order = |conns: Vec<Conn>| {
             let rank = |conn: &Conn| {
                 let peer = self.peers.get(conn)?;
-                Some((Reverse(Self::is_tried(peer)), Self::rank(peer, seeding)))
+                Some((Reverse(Self::is_proven_reader(peer)), Self::rank(peer, seeding)))
             };
             let mut conns = conns;
             conns.sort_by_cached_key(|conn| (rank(conn), *conn));
@@ -90,99 +90,100 @@ mod tests {
 
     use minimodel_wire::{Bitfield, Frame};
 
-    use super::super::desk::{Desk, SEED, TAKE, having};
     use super::super::events::{Ask, Input, Output, ServeOutcome};
+    use super::super::harness::{Harness, SEED, TAKE, having};
 
     const SIEGE: [u8; 4] = [203, 0, 113, 9];
 
-    fn come(desk: &mut Desk, n: u8, address: [u8; 4]) {
-        desk.connect_from(n.into(), n, address, false);
-        let hello = desk.hello(TAKE);
-        desk.frame(n.into(), Frame::Hello(hello));
-        desk.frame(n.into(), Frame::Bitfield(having([])));
-        desk.frame(n.into(), Frame::Interested);
+    fn come(harness: &mut Harness, n: u8, address: [u8; 4]) {
+        harness.connect_from(n.into(), n, address, false);
+        let hello = harness.hello(TAKE);
+        harness.frame(n.into(), Frame::Hello(hello));
+        harness.frame(n.into(), Frame::Bitfield(having([])));
+        harness.frame(n.into(), Frame::Interested);
     }
 
-    fn holders(desk: &Desk) -> Vec<u64> {
-        desk.machine.unchoked.iter().map(|conn| conn.0).collect()
+    fn holders(harness: &Harness) -> Vec<u64> {
+        harness.machine.unchoked.iter().map(|conn| conn.0).collect()
     }
 
     /// Every holder without an answer under way requests a chunk and reads none of it.
-    fn ask_and_stall(desk: &mut Desk, next: &mut u64) {
-        for conn in holders(desk) {
-            if desk.machine.peers[&super::Conn(conn)].up.active.is_empty() {
+    fn ask_and_stall(harness: &mut Harness, next: &mut u64) {
+        for conn in holders(harness) {
+            if harness.machine.peers[&super::Conn(conn)].up.active.is_empty() {
                 *next += 1;
-                desk.ask(conn, *next, (*next % 20) as u32);
+                harness.ask(conn, *next, (*next % 20) as u32);
             }
         }
     }
 
     #[test]
     fn h2_b18_a_newcomer_has_a_slot_within_seconds_of_a_site_that_holds_them_all_and_reads_slowly() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
         let mut next = 0;
-        (1..=40).for_each(|n| come(&mut desk, n, SIEGE));
+        (1..=40).for_each(|n| come(&mut harness, n, SIEGE));
         // All of them have read once, to look used.
         for n in 1..=40 {
-            desk.machine.unchoke(super::Conn(n));
-            desk.ask(n, 1_000 + n, 0);
+            harness.machine.unchoke(super::Conn(n));
+            harness.ask(n, 1_000 + n, 0);
             let outcome = ServeOutcome::Done { bytes: 1 << 16 };
-            desk.tell(Input::Served { ask: Ask(1_000 + n), outcome });
-            desk.frame(n, Frame::NotInterested);
-            desk.frame(n, Frame::Interested);
+            harness.tell(Input::Served { ask: Ask(1_000 + n), outcome });
+            harness.frame(n, Frame::NotInterested);
+            harness.frame(n, Frame::Interested);
         }
         for _ in 0..30 {
-            ask_and_stall(&mut desk, &mut next);
-            desk.wait(Duration::from_secs(1));
+            ask_and_stall(&mut harness, &mut next);
+            harness.wait(Duration::from_secs(1));
         }
-        come(&mut desk, 50, [198, 51, 100, 1]);
-        desk.wait(Duration::from_secs(2));
-        assert!(holders(&desk).contains(&50), "{:?}", holders(&desk));
-        desk.said();
-        desk.ask(50, 5_000, 3);
-        assert!(desk.said().iter().any(|output| matches!(output, Output::Serve { ask: Ask(5_000), .. })));
+        come(&mut harness, 50, [198, 51, 100, 1]);
+        harness.wait(Duration::from_secs(2));
+        assert!(holders(&harness).contains(&50), "{:?}", holders(&harness));
+        harness.said();
+        harness.ask(50, 5_000, 3);
+        assert!(harness.said().iter().any(|output| matches!(output, Output::Serve { ask: Ask(5_000), .. })));
         // The newcomer keeps its share although it reads more than they do.
         for ask in 0..60 {
-            desk.tell(Input::Served {
+            harness.tell(Input::Served {
                 ask: Ask(5_000 + ask),
                 outcome: ServeOutcome::Done { bytes: 1 << 16 },
             });
-            desk.wait(Duration::from_millis(500));
-            assert!(holders(&desk).contains(&50), "after {ask}: {:?}", holders(&desk));
-            desk.ask(50, 5_001 + ask, (ask % 20) as u32);
+            harness.wait(Duration::from_millis(500));
+            assert!(holders(&harness).contains(&50), "after {ask}: {:?}", holders(&harness));
+            harness.ask(50, 5_001 + ask, (ask % 20) as u32);
         }
     }
 
     #[test]
     fn h2_b17_one_site_that_reads_nothing_does_not_hold_all_memory_against_another() {
-        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| {
+        let mut harness = Harness::with(SEED, Bitfield::full(20), |config| {
             config.terms.chunk_size = 16 << 20;
             config.terms.byte_count = 20 * (16 << 20);
         });
         let mut next = 0;
         for n in 1..=40 {
-            come(&mut desk, n, [203, 0, 113, 1 + n % 4]);
-            ask_and_stall(&mut desk, &mut next);
+            come(&mut harness, n, [203, 0, 113, 1 + n % 4]);
+            ask_and_stall(&mut harness, &mut next);
         }
         for _ in 0..10 {
-            desk.wait(Duration::from_secs(1));
-            ask_and_stall(&mut desk, &mut next);
+            harness.wait(Duration::from_secs(1));
+            ask_and_stall(&mut harness, &mut next);
         }
-        come(&mut desk, 50, [198, 51, 100, 1]);
-        desk.wait(Duration::from_secs(2));
-        desk.said();
-        desk.ask(50, 5_000, 3);
-        assert!(desk.said().iter().any(|output| matches!(output, Output::Serve { ask: Ask(5_000), .. })));
+        come(&mut harness, 50, [198, 51, 100, 1]);
+        harness.wait(Duration::from_secs(2));
+        harness.said();
+        harness.ask(50, 5_000, 3);
+        assert!(harness.said().iter().any(|output| matches!(output, Output::Serve { ask: Ask(5_000), .. })));
     }
 
     #[test]
     fn h2_slots_of_one_site_alone_or_of_one_peer_a_site_are_dealt_as_ever() {
         for address in [|_| SIEGE, |n: u8| [100, n, 0, 1]] {
-            let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 4);
-            (1..=12).for_each(|n| come(&mut desk, n, address(n)));
-            let before = holders(&desk);
-            desk.machine.share_slots();
-            assert_eq!((before.len(), holders(&desk)), (4, before));
+            let mut harness =
+                Harness::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 4);
+            (1..=12).for_each(|n| come(&mut harness, n, address(n)));
+            let before = holders(&harness);
+            harness.machine.share_slots();
+            assert_eq!((before.len(), holders(&harness)), (4, before));
         }
     }
 }

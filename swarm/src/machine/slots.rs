@@ -13,8 +13,8 @@ use super::uploads::UPLOAD_BYTES;
 
 /// Interval of the check for idle slots; a slot that is idle at two checks in a row passes on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// One in `LUCKY_PART` slots of a leecher is an optimistic unchoke, for the peer with the fewest chunks of `DRAWS` drawn.
-const LUCKY_PART: usize = 4;
+/// One in `OPTIMISTIC_PART` slots of a leecher is an optimistic unchoke, for the peer with the fewest chunks of `DRAWS` drawn.
+const OPTIMISTIC_PART: usize = 4;
 const DRAWS: usize = 3;
 /// Slots that are added at a check, and the most there may be, in multiples of the usual number.
 const MORE_SLOTS: usize = 2;
@@ -34,7 +34,7 @@ impl Machine {
             self.breach(now, conn, Breach::WrongState);
             return;
         }
-        self.askers += u32::from(!std::mem::replace(&mut peer.up.interested, true));
+        self.interested_peers += u32::from(!std::mem::replace(&mut peer.up.interested, true));
         if serves && free && peer.may_be_served() {
             self.unchoke(conn);
         }
@@ -42,7 +42,7 @@ impl Machine {
 
     pub(super) fn not_interested(&mut self, conn: Conn) {
         if let Some(peer) = self.peers.get_mut(&conn) {
-            self.askers -= u32::from(std::mem::replace(&mut peer.up.interested, false));
+            self.interested_peers -= u32::from(std::mem::replace(&mut peer.up.interested, false));
         }
         self.choke(conn);
         self.fill_slots();
@@ -80,7 +80,7 @@ impl Machine {
             return;
         }
         peer.up.unchoked = false;
-        peer.up.held_back = None;
+        peer.up.quota_wait = None;
         self.unchoked.remove(&conn);
         // As many requests as the peer may have open.
         peer.up.crossing = self.config.limits.max_asks;
@@ -111,9 +111,9 @@ impl Machine {
         }
         if now >= self.next_optimistic {
             self.next_optimistic = now + self.config.limits.optimistic;
-            self.lucky.clear();
+            self.optimistic.clear();
         }
-        self.look_at_spent(now);
+        self.reevaluate_quotas(now);
         self.rechoke();
         // Answers that were read slowly may have to make room by now.
         self.answer_next(now);
@@ -136,14 +136,14 @@ impl Machine {
         let slots = self.slots;
         wanting.sort_unstable();
         let wanting: Vec<Conn> = wanting.into_iter().map(|(_, conn)| conn).collect();
-        let mut chosen = self.with_tried_first(wanting.clone());
+        let mut chosen = self.in_reserved_order(wanting.clone());
         let others = chosen.split_off(slots.min(chosen.len()));
         if !seeding && slots > 1 {
             // With a single slot, an optimistic unchoke would leave none for peers that give.
-            let lucky = self.draw_lucky(others, (slots / LUCKY_PART).max(1));
-            chosen.truncate(slots - lucky.len());
-            chosen.extend(&lucky);
-            self.lucky = lucky;
+            let optimistic = self.draw_optimistic(others, (slots / OPTIMISTIC_PART).max(1));
+            chosen.truncate(slots - optimistic.len());
+            chosen.extend(&optimistic);
+            self.optimistic = optimistic;
         }
         let chosen = self.shared(chosen, &wanting);
         for &conn in &wanting {
@@ -158,17 +158,17 @@ impl Machine {
 
     /// Chooses the optimistic unchokes: keeps the present ones until they rotate, then draws `DRAWS` peers for each free
     /// slot and takes the one with the fewest chunks. So a peer that happens to get nothing in return is not left behind.
-    fn draw_lucky(&mut self, mut others: Vec<Conn>, most: usize) -> Vec<Conn> {
-        let mut lucky = std::mem::take(&mut self.lucky);
-        lucky.retain(|conn| others.contains(conn));
-        lucky.truncate(most);
-        others.retain(|conn| !lucky.contains(conn));
-        while lucky.len() < most && !others.is_empty() {
+    fn draw_optimistic(&mut self, mut others: Vec<Conn>, most: usize) -> Vec<Conn> {
+        let mut optimistic = std::mem::take(&mut self.optimistic);
+        optimistic.retain(|conn| others.contains(conn));
+        optimistic.truncate(most);
+        others.retain(|conn| !optimistic.contains(conn));
+        while optimistic.len() < most && !others.is_empty() {
             let drawn = (0..DRAWS).map(|_| self.rng.usize(..others.len()));
             let least = drawn.min_by_key(|&at| self.peers.get(&others[at]).map(|peer| peer.have.ones()));
-            lucky.extend(least.map(|at| others.swap_remove(at)));
+            optimistic.extend(least.map(|at| others.swap_remove(at)));
         }
-        lucky
+        optimistic
     }
 
     /// The rank of a peer for a slot; the lowest is served first.
@@ -208,7 +208,7 @@ impl Machine {
                 peer.up.idle_rounds = rounds;
             }
         }
-        self.take_back_from_untried();
+        self.reclaim_from_new_peers();
         self.share_slots();
     }
 
@@ -233,9 +233,9 @@ impl Machine {
     /// Returns the waiting peer that is next: of the site with the fewest slots, the one with the lowest rank.
     pub(super) fn next_for_slot(&self) -> Option<Conn> {
         let seeding = self.chunks.is_complete();
-        let (is_kept, held) = (self.is_half_untried(), self.slots_held());
+        let (is_kept, held) = (self.is_new_half_taken(), self.slots_held());
         let waiting = self.peers.iter().filter(|(_, peer)| peer.waits_for_slot());
-        let is_late = |peer: &Peer| is_kept && !Self::is_tried(peer);
+        let is_late = |peer: &Peer| is_kept && !Self::is_proven_reader(peer);
         let rank = |peer: &Peer| (held.by(peer.site), is_late(peer), Self::rank(peer, seeding));
         waiting.min_by_key(|(_, peer)| rank(peer)).map(|(&conn, _)| conn)
     }
@@ -247,7 +247,7 @@ impl Machine {
         }
         let seeding = self.chunks.is_complete();
         let Some(next) = self.next_for_slot() else { return false };
-        if self.keeps_from(conn, next) {
+        if self.keeps_slot_from(conn, next) {
             return false;
         }
         if self.peers.get(&next).is_none_or(|peer| Self::rank(peer, seeding) >= rank) {
@@ -261,78 +261,78 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
-    use super::super::desk::{Desk, SEED, TAKE, both, having};
+    use super::super::harness::{Harness, SEED, TAKE, both, having};
     use minimodel_wire::Frame;
 
     use super::super::events::{Input, Output, ServeOutcome};
     use super::*;
 
     /// Connections of unchoked peers.
-    fn unchoked(desk: &Desk) -> Vec<u64> {
-        desk.machine.peers.iter().filter(|(_, peer)| peer.up.unchoked).map(|(conn, _)| conn.0).collect()
+    fn unchoked(harness: &Harness) -> Vec<u64> {
+        harness.machine.peers.iter().filter(|(_, peer)| peer.up.unchoked).map(|(conn, _)| conn.0).collect()
     }
 
-    fn want(desk: &mut Desk, peers: std::ops::RangeInclusive<u8>) {
+    fn want(harness: &mut Harness, peers: std::ops::RangeInclusive<u8>) {
         for n in peers {
-            desk.join(n, TAKE, having([]));
-            desk.frame(n.into(), Frame::Interested);
+            harness.join(n, TAKE, having([]));
+            harness.frame(n.into(), Frame::Interested);
         }
     }
 
-    fn serve(desk: &mut Desk, conn: u64, ask: u64, index: u32) {
-        desk.ask(conn, ask, index);
-        desk.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Done { bytes: 100 } });
+    fn serve(harness: &mut Harness, conn: u64, ask: u64, index: u32) {
+        harness.ask(conn, ask, index);
+        harness.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Done { bytes: 100 } });
     }
 
     #[test]
     fn b18_slots_go_to_those_who_got_least() {
-        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 2);
-        want(&mut desk, 1..=4);
-        assert_eq!(unchoked(&desk), [1, 2]);
+        let mut harness = Harness::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 2);
+        want(&mut harness, 1..=4);
+        assert_eq!(unchoked(&harness), [1, 2]);
         for n in [1, 2] {
-            serve(&mut desk, n, n, 0);
+            serve(&mut harness, n, n, 0);
         }
-        desk.wait(Duration::from_secs(3));
-        assert_eq!(unchoked(&desk), [3, 4], "the first two got some and ask for no more");
+        harness.wait(Duration::from_secs(3));
+        assert_eq!(unchoked(&harness), [3, 4], "the first two got some and ask for no more");
     }
 
     #[test]
     fn b18_a_seeder_s_slot_passes_on_after_two_chunks_if_others_wait_and_not_before() {
-        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 1);
-        want(&mut desk, 1..=1);
+        let mut harness = Harness::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 1);
+        want(&mut harness, 1..=1);
         for ask in 0..4 {
-            serve(&mut desk, 1, ask, ask as u32);
-            desk.wait(Duration::from_millis(200));
+            serve(&mut harness, 1, ask, ask as u32);
+            harness.wait(Duration::from_millis(200));
         }
-        assert_eq!(unchoked(&desk), [1], "nobody waits");
-        want(&mut desk, 2..=2);
-        serve(&mut desk, 1, 4, 4);
-        assert_eq!(unchoked(&desk), [2]);
-        serve(&mut desk, 2, 5, 5);
-        desk.wait(Duration::from_millis(300));
-        assert_eq!(unchoked(&desk), [2], "half a turn");
-        serve(&mut desk, 2, 6, 6);
-        assert_eq!(unchoked(&desk), [2], "it still has less than the other");
+        assert_eq!(unchoked(&harness), [1], "nobody waits");
+        want(&mut harness, 2..=2);
+        serve(&mut harness, 1, 4, 4);
+        assert_eq!(unchoked(&harness), [2]);
+        serve(&mut harness, 2, 5, 5);
+        harness.wait(Duration::from_millis(300));
+        assert_eq!(unchoked(&harness), [2], "half a turn");
+        serve(&mut harness, 2, 6, 6);
+        assert_eq!(unchoked(&harness), [2], "it still has less than the other");
     }
 
     #[test]
     fn of_those_who_wait_whoever_is_furthest_behind_is_likelier_to_be_lucky() {
         let mut far = 0;
         for seed in 0..60 {
-            let mut desk = Desk::with(both(), having([0]), |config| {
+            let mut harness = Harness::with(both(), having([0]), |config| {
                 config.limits.upload_slots = 2;
                 config.seed = seed;
             });
             for n in 1..=6 {
                 let have: Vec<u32> = if n == 6 { vec![] } else { (1..10).collect() };
-                desk.join(n, both(), Bitfield::new(20));
-                desk.frame(n.into(), Frame::Interested);
+                harness.join(n, both(), Bitfield::new(20));
+                harness.frame(n.into(), Frame::Interested);
                 if !have.is_empty() {
-                    desk.frame(n.into(), Frame::Have { indexes: have });
+                    harness.frame(n.into(), Frame::Have { indexes: have });
                 }
             }
-            desk.machine.rechoke();
-            far += u32::from(unchoked(&desk).contains(&6));
+            harness.machine.rechoke();
+            far += u32::from(unchoked(&harness).contains(&6));
         }
         // One in five without preference; three draws make it about half.
         assert!((20..45).contains(&far), "{far} of 60");
@@ -340,51 +340,51 @@ mod tests {
 
     #[test]
     fn more_slots_open_only_while_busy_ones_leave_room_on_the_way_up() {
-        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 2);
-        want(&mut desk, 1..=12);
+        let mut harness = Harness::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 2);
+        want(&mut harness, 1..=12);
         // A peer that requests much and reads it at once shows what the uplink can carry.
         for ask in 0..200 {
-            let conn = unchoked(&desk)[0];
-            serve(&mut desk, conn, ask, (ask % 20) as u32);
-            desk.wait(Duration::from_millis(100));
+            let conn = unchoked(&harness)[0];
+            serve(&mut harness, conn, ask, (ask % 20) as u32);
+            harness.wait(Duration::from_millis(100));
         }
-        assert_eq!(desk.machine.slots, 2, "full");
+        assert_eq!(harness.machine.slots, 2, "full");
         // From here on no served peer reads anything.
         let mut ask = 1_000;
         for _ in 0..20 {
-            for conn in unchoked(&desk) {
-                if desk.machine.peers[&Conn(conn)].up.active.is_empty() {
-                    desk.ask(conn, ask, 19);
+            for conn in unchoked(&harness) {
+                if harness.machine.peers[&Conn(conn)].up.active.is_empty() {
+                    harness.ask(conn, ask, 19);
                     ask += 1;
                 }
             }
-            desk.wait(Duration::from_secs(1));
+            harness.wait(Duration::from_secs(1));
         }
-        assert_eq!(desk.machine.slots, 8, "no more than four times the usual");
-        let active: usize = desk.machine.peers.values().map(|peer| peer.up.active.len()).sum();
+        assert_eq!(harness.machine.slots, 8, "no more than four times the usual");
+        let active: usize = harness.machine.peers.values().map(|peer| peer.up.active.len()).sum();
         assert!(active >= 8, "{active}");
-        assert!(!desk.said().iter().any(|output| matches!(output, Output::Close { .. })));
+        assert!(!harness.said().iter().any(|output| matches!(output, Output::Close { .. })));
     }
 
     #[test]
     fn b18_peers_that_hold_every_slot_and_ask_nothing_do_not_starve_one_that_asks() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        let slots = desk.machine.config.limits.upload_slots as u8;
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        let slots = harness.machine.config.limits.upload_slots as u8;
         for n in 1..=slots {
-            desk.join(n, TAKE, having([]));
-            desk.frame(u64::from(n), Frame::Interested);
+            harness.join(n, TAKE, having([]));
+            harness.frame(u64::from(n), Frame::Interested);
         }
         let late = slots + 1;
-        desk.join(late, TAKE, having([]));
-        desk.frame(u64::from(late), Frame::Interested);
-        desk.said();
+        harness.join(late, TAKE, having([]));
+        harness.frame(u64::from(late), Frame::Interested);
+        harness.said();
         let mut served = 0;
         for round in 0..60 {
-            desk.wait(Duration::from_secs(10));
+            harness.wait(Duration::from_secs(10));
             let conn = Conn(u64::from(late));
-            if desk.machine.peers.get(&conn).is_some_and(|peer| peer.up.unchoked) {
-                desk.ask(u64::from(late), round, (round % 20) as u32);
-                desk.tell(Input::Served { ask: Ask(round), outcome: ServeOutcome::Done { bytes: 100 } });
+            if harness.machine.peers.get(&conn).is_some_and(|peer| peer.up.unchoked) {
+                harness.ask(u64::from(late), round, (round % 20) as u32);
+                harness.tell(Input::Served { ask: Ask(round), outcome: ServeOutcome::Done { bytes: 100 } });
                 served += 1;
             }
         }

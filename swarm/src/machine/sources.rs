@@ -7,7 +7,7 @@ use minimodel_wire::PeerId;
 
 use super::bans::Bans;
 use super::config::Limits;
-use super::giving_way::GivingWay;
+use super::eviction::Evictions;
 use super::reach::MAX_FAILURES;
 use super::site::Site;
 use super::time::Time;
@@ -40,7 +40,7 @@ struct Source {
     /// Addresses that the user named, the latest first.
     named: Vec<SocketAddr>,
     /// Addresses of the newest passed-on offer that may be dialed.
-    hearsay: Vec<SocketAddr>,
+    pex_addresses: Vec<SocketAddr>,
     /// Passed-on addresses that are being dialed.
     on_trial: Vec<SocketAddr>,
     /// When the newest passed-on offer expires.
@@ -60,7 +60,7 @@ struct Source {
 
 impl Source {
     /// Returns true if the peer is known from passed-on offers alone, is waiting to be dialed and never brought a chunk.
-    fn may_give_way(&self) -> bool {
+    fn may_be_evicted(&self) -> bool {
         !self.by_user && !self.has_brought && matches!(self.state, State::Waiting(_))
     }
 }
@@ -72,7 +72,7 @@ pub(super) struct Sources {
     bans: Bans,
     /// Some entries may have ended for good and can be dropped to make room.
     may_drop: bool,
-    pub(super) giving_way: GivingWay,
+    pub(super) evictions: Evictions,
     /// Peers that are being dialed.
     pub(super) dialing: BTreeSet<PeerId>,
     /// No peer is due before this time, and no peer that the user named before the second time.
@@ -86,7 +86,7 @@ impl Sources {
             known: BTreeMap::new(),
             bans,
             may_drop: false,
-            giving_way: GivingWay::default(),
+            evictions: Evictions::default(),
             dialing: BTreeSet::new(),
             soonest: Time::MAX,
             soonest_by_user: Time::MAX,
@@ -96,12 +96,12 @@ impl Sources {
     /// The entry of a peer, to change what decides about eviction.
     fn change(&mut self, peer: PeerId) -> Option<&mut Source> {
         let source = self.known.get_mut(&peer)?;
-        self.giving_way.forget();
+        self.evictions.forget();
         Some(source)
     }
 
     fn remove(&mut self, peer: PeerId) {
-        self.giving_way.forget();
+        self.evictions.forget();
         self.known.remove(&peer);
     }
 
@@ -238,7 +238,7 @@ impl Sources {
             source.by_user || source.state == State::Connected || source.expires_unix > unix
         });
         if self.known.len() < before {
-            self.giving_way.forget();
+            self.evictions.forget();
         }
         let (peer, source) = self
             .known
@@ -247,7 +247,7 @@ impl Sources {
             .filter(|(_, source)| matches!(source.state, State::Waiting(at) if at <= now))
             .min_by_key(|(_, source)| source.tries)?;
         source.state = State::Dialing;
-        self.giving_way.forget();
+        self.evictions.forget();
         self.dialing.insert(*peer);
         Some(*peer)
     }
@@ -261,9 +261,9 @@ impl Sources {
         may_try: impl FnMut(&SocketAddr) -> bool,
     ) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
         let Some(source) = self.known.get_mut(&peer) else { return Default::default() };
-        let hearsay = source.hearsay.iter().filter(|address| !source.named.contains(address));
-        let hearsay = hearsay.filter(|_| source.expires_unix > unix).copied();
-        source.on_trial = hearsay.filter(may_try).collect();
+        let pex_addresses = source.pex_addresses.iter().filter(|address| !source.named.contains(address));
+        let pex_addresses = pex_addresses.filter(|_| source.expires_unix > unix).copied();
+        source.on_trial = pex_addresses.filter(may_try).collect();
         (source.named.clone(), source.on_trial.clone())
     }
 
@@ -289,7 +289,7 @@ impl Sources {
 
     /// Adds a peer, or its addresses, that the user named.
     pub(super) fn name(&mut self, peer: PeerId, addresses: &[SocketAddr], at: Time) {
-        self.giving_way.forget();
+        self.evictions.forget();
         let source = self.entry(peer, at);
         source.by_user = true;
         source.named.retain(|address| !addresses.contains(address));
@@ -314,7 +314,7 @@ impl Sources {
             (source.tries, source.bringer) = (tries, Some(bringer));
         }
         if expires_unix > source.expires_unix {
-            (source.hearsay, source.expires_unix) = (addresses, expires_unix);
+            (source.pex_addresses, source.expires_unix) = (addresses, expires_unix);
         }
         self.expect(at, false);
     }
@@ -323,11 +323,11 @@ impl Sources {
         let state = if self.is_banned(peer, at) { State::Ended } else { State::Waiting(at) };
         self.may_drop |= state == State::Ended;
         if !self.known.contains_key(&peer) {
-            self.giving_way.forget();
+            self.evictions.forget();
         }
         self.known.entry(peer).or_insert(Source {
             named: Vec::new(),
-            hearsay: Vec::new(),
+            pex_addresses: Vec::new(),
             on_trial: Vec::new(),
             expires_unix: 0,
             by_user: false,
@@ -365,7 +365,7 @@ impl Sources {
 
     /// Returns true if there is room, or an entry to evict, for an offer that a member at `bringer` passed on.
     pub(super) fn may_make_room(&mut self, most: usize, bringer: Site) -> bool {
-        self.has_room(most) || self.who_gives_way(bringer).is_some()
+        self.has_room(most) || self.eviction_candidate(bringer).is_some()
     }
 
     /// Makes room for a good offer that a member at `bringer` passed on, by evicting if necessary, so that the first
@@ -374,18 +374,18 @@ impl Sources {
         if self.has_room(most) {
             return true;
         }
-        let least = self.who_gives_way(bringer);
+        let least = self.eviction_candidate(bringer);
         if let Some(peer) = least {
             self.remove(peer);
         }
         least.is_some()
     }
 
-    fn who_gives_way(&mut self, bringer: Site) -> Option<PeerId> {
+    fn eviction_candidate(&mut self, bringer: Site) -> Option<PeerId> {
         let told = || {
-            let told = self.known.iter().filter(|(_, source)| source.may_give_way());
+            let told = self.known.iter().filter(|(_, source)| source.may_be_evicted());
             told.filter_map(|(&peer, source)| Some((peer, source.bringer?, source.tries)))
         };
-        self.giving_way.to(bringer, told)
+        self.evictions.candidate(bringer, told)
     }
 }

@@ -244,7 +244,7 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
-    use super::super::desk::{Desk, SEED, TAKE, having, id};
+    use super::super::harness::{Harness, SEED, TAKE, having, id};
     use super::*;
     use minimodel_wire::Bitfield;
 
@@ -292,36 +292,36 @@ mod tests {
 
     #[test]
     fn a_breach_of_the_protocol_disconnects_once_and_bans_the_second_time() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.join(1, TAKE, having([]));
-        desk.said();
-        desk.broke(1, Breach::WrongState);
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.join(1, TAKE, having([]));
+        harness.said();
+        harness.broke(1, Breach::WrongState);
         let left = |code| Event::Left { peer: id(1), code: Some(code) };
         let struck = Event::Struck { peer: id(1), breach: Breach::WrongState };
-        assert_eq!(desk.events(), [struck, left(CloseCode::StateViolation)]);
-        desk.wait(Duration::from_secs(61));
-        desk.join(1, TAKE, having([]));
-        desk.said();
-        desk.broke(1, Breach::BadIndex);
+        assert_eq!(harness.events(), [struck, left(CloseCode::StateViolation)]);
+        harness.wait(Duration::from_secs(61));
+        harness.join(1, TAKE, having([]));
+        harness.said();
+        harness.broke(1, Breach::BadIndex);
         let banned = Event::Banned { peer: id(1), breach: Breach::BadIndex, index: None, got: None };
-        assert_eq!(desk.events(), [banned, left(CloseCode::ProtocolViolation)]);
-        desk.connect(9, 1, false);
-        assert_eq!(desk.closes(), [(9, CloseCode::Banned)]);
+        assert_eq!(harness.events(), [banned, left(CloseCode::ProtocolViolation)]);
+        harness.connect(9, 1, false);
+        assert_eq!(harness.closes(), [(9, CloseCode::Banned)]);
     }
 
     #[test]
     fn three_strikes_end_the_connection_and_no_number_of_them_bans() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
         for round in 0..5 {
-            desk.join(1, TAKE, having([]));
-            desk.said();
+            harness.join(1, TAKE, having([]));
+            harness.said();
             for _ in 0..3 {
-                desk.broke(1, Breach::AskFlood);
+                harness.broke(1, Breach::AskFlood);
             }
             let struck = Event::Struck { peer: id(1), breach: Breach::AskFlood };
             let left = Event::Left { peer: id(1), code: Some(CloseCode::Flood) };
-            assert_eq!(desk.events(), [struck.clone(), struck.clone(), struck, left]);
-            desk.wait(SHUT_FIRST * (1 << round) + Duration::from_secs(1));
+            assert_eq!(harness.events(), [struck.clone(), struck.clone(), struck, left]);
+            harness.wait(SHUT_FIRST * (1 << round) + Duration::from_secs(1));
         }
     }
 }

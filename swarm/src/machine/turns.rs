@@ -108,92 +108,92 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
-    use super::super::desk::{Desk, SEED, TAKE, having};
     use super::super::events::{Ask, Input, Output, ServeOutcome};
+    use super::super::harness::{Harness, SEED, TAKE, having};
     use super::*;
     use minimodel_wire::{Bitfield, Frame};
 
     /// All of one site, so that no slots are shared with other sites.
-    fn want(desk: &mut Desk, n: u8) {
-        desk.join_from(n, [10, 0, 0, 1], TAKE, having([]));
-        desk.frame(n.into(), Frame::Interested);
+    fn want(harness: &mut Harness, n: u8) {
+        harness.join_from(n, [10, 0, 0, 1], TAKE, having([]));
+        harness.frame(n.into(), Frame::Interested);
     }
 
-    fn is_served(desk: &Desk, n: u64) -> bool {
-        desk.machine.peers[&Conn(n)].up.unchoked
+    fn is_served(harness: &Harness, n: u64) -> bool {
+        harness.machine.peers[&Conn(n)].up.unchoked
     }
 
     #[test]
     fn b18_one_that_takes_its_chunk_byte_by_byte_keeps_no_slot_while_others_wait() {
-        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 2);
-        (1..=4).for_each(|n| want(&mut desk, n));
-        desk.ask(1, 1_000, 0);
-        assert!(is_served(&desk, 1));
+        let mut harness = Harness::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 2);
+        (1..=4).for_each(|n| want(&mut harness, n));
+        harness.ask(1, 1_000, 0);
+        assert!(is_served(&harness, 1));
         let mut ask = 0;
         for _ in 0..40 {
             for n in 2..=4 {
-                if is_served(&desk, n) {
-                    desk.ask(n, ask, (ask % 20) as u32);
-                    desk.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Done { bytes: 100 } });
+                if is_served(&harness, n) {
+                    harness.ask(n, ask, (ask % 20) as u32);
+                    harness.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Done { bytes: 100 } });
                     ask += 1;
                 }
             }
-            desk.wait(Duration::from_millis(300));
+            harness.wait(Duration::from_millis(300));
         }
-        assert!(!is_served(&desk, 1));
+        assert!(!is_served(&harness, 1));
         // The answer of the first peer goes on, and once it is read whole the peer is served again.
-        desk.said();
-        desk.tell(Input::Served { ask: Ask(1_000), outcome: ServeOutcome::Done { bytes: 100 } });
-        desk.wait(Duration::from_secs(30));
-        assert!(!desk.said().iter().any(|output| matches!(output, Output::Close { .. })));
+        harness.said();
+        harness.tell(Input::Served { ask: Ask(1_000), outcome: ServeOutcome::Done { bytes: 100 } });
+        harness.wait(Duration::from_secs(30));
+        assert!(!harness.said().iter().any(|output| matches!(output, Output::Close { .. })));
     }
 
     #[test]
     fn b18_slots_that_slow_takers_hold_altogether_pass_on_after_a_minute() {
-        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 1);
-        (1..=4).for_each(|n| want(&mut desk, n));
+        let mut harness = Harness::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 1);
+        (1..=4).for_each(|n| want(&mut harness, n));
         // As many slots as there may be, all held by peers that read nothing.
         let mut met = std::collections::BTreeSet::new();
         for second in 0..90 {
             for n in 1..=4 {
-                if is_served(&desk, n) && met.insert(n) {
-                    desk.ask(n, 100 * n + second, 0);
+                if is_served(&harness, n) && met.insert(n) {
+                    harness.ask(n, 100 * n + second, 0);
                 }
             }
-            desk.wait(Duration::from_secs(1));
+            harness.wait(Duration::from_secs(1));
         }
-        want(&mut desk, 5);
-        let is_its_turn = |desk: &mut Desk| {
-            desk.wait(Duration::from_secs(1));
-            is_served(desk, 5)
+        want(&mut harness, 5);
+        let is_its_turn = |harness: &mut Harness| {
+            harness.wait(Duration::from_secs(1));
+            is_served(harness, 5)
         };
-        assert!((0..62).any(|_| is_its_turn(&mut desk)));
+        assert!((0..62).any(|_| is_its_turn(&mut harness)));
     }
 
     #[test]
     fn b17_memory_that_slow_takers_hold_is_taken_back_when_others_want_it_and_not_before_minutes_are_over() {
-        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| {
+        let mut harness = Harness::with(SEED, Bitfield::full(20), |config| {
             config.terms.chunk_size = 16 << 20;
             config.terms.byte_count = 20 * (16 << 20);
         });
         // Four chunks fill the memory, and one of their four peers has lost its slot to a fifth.
         for n in 1..=5 {
-            want(&mut desk, n);
-            desk.ask(n.into(), n.into(), 0);
+            want(&mut harness, n);
+            harness.ask(n.into(), n.into(), 0);
         }
-        assert_eq!(desk.machine.slots, 4);
-        desk.frame(1, Frame::NotInterested);
-        desk.machine.unchoke(Conn(5));
-        desk.ask(5, 50, 1);
-        desk.said();
-        let counts = |desk: &mut Desk| {
-            let said = desk.said();
+        assert_eq!(harness.machine.slots, 4);
+        harness.frame(1, Frame::NotInterested);
+        harness.machine.unchoke(Conn(5));
+        harness.ask(5, 50, 1);
+        harness.said();
+        let counts = |harness: &mut Harness| {
+            let said = harness.said();
             let count = |is: fn(&Output) -> bool| said.iter().filter(|output| is(output)).count();
             (count(|o| matches!(o, Output::Serve { .. })), count(|o| matches!(o, Output::Refuse { .. })))
         };
-        desk.wait(Duration::from_secs(290));
-        assert_eq!(counts(&mut desk), (0, 0));
-        desk.wait(Duration::from_secs(30));
-        assert_eq!(counts(&mut desk), (1, 1), "the oldest made room");
+        harness.wait(Duration::from_secs(290));
+        assert_eq!(counts(&mut harness), (0, 0));
+        harness.wait(Duration::from_secs(30));
+        assert_eq!(counts(&mut harness), (1, 1), "the oldest made room");
     }
 }

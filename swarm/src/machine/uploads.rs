@@ -6,8 +6,8 @@ use super::core::Machine;
 use super::early::Early;
 use super::events::{Ask, Conn, Event, Output, ServeOutcome};
 use super::fault::Breach;
-use super::peer::{HeldBack, Peer, Phase};
-use super::requests::HELD_BACK;
+use super::peer::{Peer, Phase, QuotaWait};
+use super::requests::QUOTA_WAIT;
 use super::time::Time;
 use super::turns::Turn;
 
@@ -32,7 +32,7 @@ impl Machine {
     pub(super) fn turn_down(&mut self, now: Time, conn: Conn, ask: Ask, code: ResetCode) {
         self.push(Output::Refuse { ask, code });
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        if !peer.up.in_vain.try_take(now, 1) {
+        if !peer.up.wasted_asks.try_take(now, 1) {
             self.breach(now, conn, Breach::AskFlood);
         }
     }
@@ -81,14 +81,14 @@ impl Machine {
         } else if self.standings.of(peer.id, now).taken(now) >= budget {
             // The daily budget is used up.
             self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
-            self.part_for_budget(now, conn, len);
+            self.refuse_over_quota(now, conn, len);
             return;
         } else {
             peer.up.waiting.push_back((ask, index));
             peer.up.turn.get_or_insert(Turn::new(now, self.chunks_served));
             self.asks.insert(ask, conn);
             self.answer_next(now);
-            self.part_if_spent(now, conn);
+            self.refuse_if_over_quota(now, conn);
             return;
         };
         if code == ResetCode::Choked {
@@ -121,19 +121,19 @@ impl Machine {
                     self.count_turn(now, conn);
                 }
             }
-            ServeOutcome::Cancelled { .. } if was_begun => self.read_in_vain(now, conn),
+            ServeOutcome::Cancelled { .. } if was_begun => self.count_wasted_read(now, conn),
             ServeOutcome::Done { .. } | ServeOutcome::Cancelled { .. } | ServeOutcome::Withdrawn => {}
             ServeOutcome::TooSlow => self.breach(now, conn, Breach::NotReading),
             ServeOutcome::HeldBack { index, is_used_up } => {
-                self.hold_back(now, (conn, ask, index), is_used_up);
+                self.wait_for_quota(now, (conn, ask, index), is_used_up);
             }
         }
-        self.part_if_spent(now, conn);
+        self.refuse_if_over_quota(now, conn);
         self.answer_next(now);
     }
 
-    /// Puts a request back into the queue, since a shared quota did not let its chunk pass; see [`HeldBack`].
-    fn hold_back(&mut self, now: Time, (conn, ask, index): (Conn, Ask, u32), is_used_up: bool) {
+    /// Puts a request back into the queue, since a shared quota did not let its chunk pass; see [`QuotaWait`].
+    fn wait_for_quota(&mut self, now: Time, (conn, ask, index): (Conn, Ask, u32), is_used_up: bool) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.up.uncount(index);
         // The peer was choked or the chunk was lost meanwhile; waiting requests were refused then.
@@ -149,8 +149,8 @@ impl Machine {
         let place = peer.up.waiting.partition_point(|&(waiting, _)| waiting < ask);
         peer.up.waiting.insert(place, (ask, index));
         self.asks.insert(ask, conn);
-        let until = now + HELD_BACK;
-        peer.up.held_back = Some(if is_used_up { HeldBack::UsedUp } else { HeldBack::Until(until) });
+        let until = now + QUOTA_WAIT;
+        peer.up.quota_wait = Some(if is_used_up { QuotaWait::UsedUp } else { QuotaWait::Until(until) });
         if !is_used_up {
             self.next_resume = Some(self.next_resume.map_or(until, |at| at.min(until)));
         }
@@ -223,148 +223,148 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
-    use super::super::desk::{Desk, SEED, TAKE, both, having, id};
     use super::super::events::Input;
+    use super::super::harness::{Harness, SEED, TAKE, both, having, id};
     use super::*;
     use minimodel_wire::{Bitfield, CloseCode, Frame};
 
-    fn refusals(desk: &mut Desk) -> Vec<(u64, ResetCode)> {
+    fn refusals(harness: &mut Harness) -> Vec<(u64, ResetCode)> {
         let refusal =
             |output| if let Output::Refuse { ask, code } = output { Some((ask.0, code)) } else { None };
-        desk.said().into_iter().filter_map(refusal).collect()
+        harness.said().into_iter().filter_map(refusal).collect()
     }
 
     #[test]
     fn a_choke_refuses_what_waits_and_lets_what_runs_end() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.join(1, TAKE, having([]));
-        desk.frame(1, Frame::Interested);
-        assert!(desk.frames(1).contains(&Frame::Unchoke));
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.join(1, TAKE, having([]));
+        harness.frame(1, Frame::Interested);
+        assert!(harness.frames(1).contains(&Frame::Unchoke));
         for n in 0..10 {
-            desk.ask(1, n, n as u32);
+            harness.ask(1, n, n as u32);
         }
-        let served = desk.said().iter().filter(|output| matches!(output, Output::Serve { .. })).count();
+        let served = harness.said().iter().filter(|output| matches!(output, Output::Serve { .. })).count();
         assert_eq!(served, 8);
-        desk.frame(1, Frame::NotInterested);
-        assert_eq!(refusals(&mut desk), [(8, ResetCode::Choked), (9, ResetCode::Choked)]);
-        desk.tell(Input::Served { ask: Ask(0), outcome: ServeOutcome::Done { bytes: 5 } });
-        assert_eq!(desk.events(), [Event::Uploaded { peer: id(1), bytes: 5 }]);
+        harness.frame(1, Frame::NotInterested);
+        assert_eq!(refusals(&mut harness), [(8, ResetCode::Choked), (9, ResetCode::Choked)]);
+        harness.tell(Input::Served { ask: Ask(0), outcome: ServeOutcome::Done { bytes: 5 } });
+        assert_eq!(harness.events(), [Event::Uploaded { peer: id(1), bytes: 5 }]);
     }
 
     #[test]
     fn b14_asks_in_vain_are_a_flood_only_beyond_what_a_choke_can_cause() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.join(1, TAKE, having([]));
-        desk.said();
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.join(1, TAKE, having([]));
+        harness.said();
         for n in 0..320 {
-            desk.ask(1, n, 0);
+            harness.ask(1, n, 0);
         }
-        assert_eq!(desk.events(), []);
+        assert_eq!(harness.events(), []);
         for n in 320..323 {
-            desk.ask(1, n, 0);
+            harness.ask(1, n, 0);
         }
-        assert_eq!(desk.machine.progress().peers, 0, "struck three times");
+        assert_eq!(harness.machine.progress().peers, 0, "struck three times");
     }
 
     #[test]
     fn e14_a_chunk_that_was_lost_is_refused_without_a_lie() {
-        let mut desk = Desk::new(both(), Bitfield::full(20));
-        desk.join(1, TAKE, having([]));
-        desk.frame(1, Frame::Interested);
-        desk.said();
-        desk.tell(Input::ChunkLost { index: 3 });
-        assert_eq!(desk.frames(1), [Frame::DontHave { index: 3 }]);
-        desk.ask(1, 0, 3);
-        assert_eq!(refusals(&mut desk), [(0, ResetCode::SourceChanged)]);
+        let mut harness = Harness::new(both(), Bitfield::full(20));
+        harness.join(1, TAKE, having([]));
+        harness.frame(1, Frame::Interested);
+        harness.said();
+        harness.tell(Input::ChunkLost { index: 3 });
+        assert_eq!(harness.frames(1), [Frame::DontHave { index: 3 }]);
+        harness.ask(1, 0, 3);
+        assert_eq!(refusals(&mut harness), [(0, ResetCode::SourceChanged)]);
     }
 
     #[test]
     fn b22_a_key_that_took_the_file_too_often_is_told_so_and_gets_no_more_today() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.join(1, TAKE, having([]));
-        desk.frame(1, Frame::Interested);
-        let budget = 20 * desk.machine.config.limits.upload_budget_files + SPARE_CHUNKS;
-        desk.machine.standings.of(id(1), Time::ZERO).took(Time::ZERO, budget);
-        desk.said();
-        desk.ask(1, 0, 3);
-        assert_eq!(desk.closes(), [(1, CloseCode::BudgetUsed)]);
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.join(1, TAKE, having([]));
+        harness.frame(1, Frame::Interested);
+        let budget = 20 * harness.machine.config.limits.upload_budget_files + SPARE_CHUNKS;
+        harness.machine.standings.of(id(1), Time::ZERO).took(Time::ZERO, budget);
+        harness.said();
+        harness.ask(1, 0, 3);
+        assert_eq!(harness.closes(), [(1, CloseCode::BudgetUsed)]);
     }
 
     /// Otherwise a key that leaves just before the driver reports its chunks as sent would take chunks without end.
     #[test]
     fn b22_what_was_being_answered_when_a_peer_left_counts_for_its_day() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.join(1, TAKE, having([]));
-        desk.frame(1, Frame::Interested);
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.join(1, TAKE, having([]));
+        harness.frame(1, Frame::Interested);
         for n in 0..10 {
-            desk.ask(1, n, n as u32);
+            harness.ask(1, n, n as u32);
         }
-        desk.tell(Input::Served { ask: Ask(0), outcome: ServeOutcome::Done { bytes: 100 } });
-        desk.tell(Input::Closed { conn: super::super::events::Conn(1), code: Some(CloseCode::Done) });
+        harness.tell(Input::Served { ask: Ask(0), outcome: ServeOutcome::Done { bytes: 100 } });
+        harness.tell(Input::Closed { conn: super::super::events::Conn(1), code: Some(CloseCode::Done) });
         // One chunk was sent whole and eight were begun; the last request waited.
-        assert_eq!(desk.machine.standings.taken(id(1), Time::ZERO), 9);
+        assert_eq!(harness.machine.standings.taken(id(1), Time::ZERO), 9);
     }
 
     #[test]
     fn b14_the_same_chunk_is_sent_nine_times_and_then_no_more() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.join(1, TAKE, having([]));
-        desk.frame(1, Frame::Interested);
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.join(1, TAKE, having([]));
+        harness.frame(1, Frame::Interested);
         for n in 0..9 {
-            desk.ask(1, n, 3);
-            desk.tell(Input::Served { ask: Ask(n), outcome: ServeOutcome::Done { bytes: 100 } });
+            harness.ask(1, n, 3);
+            harness.tell(Input::Served { ask: Ask(n), outcome: ServeOutcome::Done { bytes: 100 } });
         }
-        desk.said();
-        desk.ask(1, 9, 3);
-        assert_eq!(refusals(&mut desk), [(9, ResetCode::BudgetUsed)]);
+        harness.said();
+        harness.ask(1, 9, 3);
+        assert_eq!(refusals(&mut harness), [(9, ResetCode::BudgetUsed)]);
     }
 
     #[test]
     fn b17_what_others_were_given_when_fewer_were_served_and_do_not_read_keeps_nobody_waiting() {
-        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| {
+        let mut harness = Harness::with(SEED, Bitfield::full(20), |config| {
             config.terms.chunk_size = 256 << 10;
             config.terms.byte_count = 20 * (256 << 10);
         });
         let mut ask = 0;
-        let mut ask_much = |desk: &mut Desk, n: u8| {
-            desk.join(n, TAKE, having([]));
-            desk.frame(n.into(), Frame::Interested);
+        let mut ask_much = |harness: &mut Harness, n: u8| {
+            harness.join(n, TAKE, having([]));
+            harness.frame(n.into(), Frame::Interested);
             for index in 0..20 {
                 ask += 1;
-                desk.ask(n.into(), ask, index);
+                harness.ask(n.into(), ask, index);
             }
         };
         for n in 1..=8 {
-            ask_much(&mut desk, n);
+            ask_much(&mut harness, n);
         }
-        let honest = &desk.machine.peers[&super::super::events::Conn(8)].up;
+        let honest = &harness.machine.peers[&super::super::events::Conn(8)].up;
         assert!(!honest.active.is_empty(), "seven that read nothing hold all that may run");
     }
 
     #[test]
     fn the_more_are_served_the_fewer_answers_run_for_each() {
         let running = |peers: u8| {
-            let mut desk = Desk::with(SEED, Bitfield::full(20), |config| {
+            let mut harness = Harness::with(SEED, Bitfield::full(20), |config| {
                 config.terms.chunk_size = 1 << 20;
                 config.terms.byte_count = 20 << 20;
             });
             for n in 1..=peers {
-                desk.join(n, TAKE, having([]));
-                desk.frame(n.into(), Frame::Interested);
+                harness.join(n, TAKE, having([]));
+                harness.frame(n.into(), Frame::Interested);
             }
             for index in 0..6 {
                 for n in 1..=peers {
-                    desk.ask(n.into(), 100 * u64::from(n) + u64::from(index), index);
+                    harness.ask(n.into(), 100 * u64::from(n) + u64::from(index), index);
                 }
             }
             // Answers from the time when fewer peers were served end first.
             for index in 0..3 {
                 for n in 1..=peers {
                     let ask = Ask(100 * u64::from(n) + index);
-                    desk.tell(Input::Served { ask, outcome: ServeOutcome::Done { bytes: 1 << 20 } });
+                    harness.tell(Input::Served { ask, outcome: ServeOutcome::Done { bytes: 1 << 20 } });
                 }
             }
-            desk.machine.peers.values().map(|peer| peer.up.active.len()).max()
+            harness.machine.peers.values().map(|peer| peer.up.active.len()).max()
         };
         assert_eq!([1, 2, 8].map(running), [Some(3), Some(3), Some(1)]);
     }

@@ -73,7 +73,7 @@ impl Machine {
             is_at_quota: self.is_at_quota(),
             lacks_leaves: self.leaves.lacks_answerer(),
             is_out_of_budget: self.sources.is_out_of_budget(),
-            has_turned_away: !self.spent.is_empty(),
+            has_turned_away: !self.over_quota.is_empty(),
         }
     }
 }
@@ -82,40 +82,40 @@ impl Machine {
 mod tests {
     use minimodel_wire::{Bitfield, CloseCode, Frame};
 
-    use super::super::desk::{CHUNKS, Desk, SEED, TAKE, both, having, id, offer};
     use super::super::events::Input;
+    use super::super::harness::{CHUNKS, Harness, SEED, TAKE, both, having, id, offer};
     use super::*;
 
     #[test]
     fn what_each_side_wants_of_the_other_is_seen() {
-        let mut desk = Desk::with(both(), having(0..10), |config| config.controls.slots = Some(1));
-        desk.join(1, SEED, Bitfield::full(CHUNKS));
-        desk.join(2, TAKE, having([0]));
-        desk.frame(2, Frame::Interested);
-        desk.frame(1, Frame::Unchoke);
-        desk.ask(2, 7, 3);
-        let first = desk.machine.peer_state(Conn(1)).unwrap();
+        let mut harness = Harness::with(both(), having(0..10), |config| config.controls.slots = Some(1));
+        harness.join(1, SEED, Bitfield::full(CHUNKS));
+        harness.join(2, TAKE, having([0]));
+        harness.frame(2, Frame::Interested);
+        harness.frame(1, Frame::Unchoke);
+        harness.ask(2, 7, 3);
+        let first = harness.machine.peer_state(Conn(1)).unwrap();
         assert!(first.useful && !first.choking_us && first.we_choke && !first.interested);
         assert_eq!((first.requests, first.asks, first.have), (2, 0, CHUNKS));
-        let second = desk.machine.peer_state(Conn(2)).unwrap();
+        let second = harness.machine.peer_state(Conn(2)).unwrap();
         assert!(!second.useful && second.choking_us && !second.we_choke && second.interested);
         assert_eq!((second.requests, second.asks, second.answering, second.have), (0, 1, 1, 1));
-        let asked = desk.requests();
-        desk.tell(Input::Arrived { req: asked[0].1 });
-        assert_eq!(desk.machine.work().storing, 1);
-        assert_eq!(desk.machine.peer_state(Conn(9)), None);
+        let asked = harness.requests();
+        harness.tell(Input::Arrived { req: asked[0].1 });
+        assert_eq!(harness.machine.work().storing, 1);
+        assert_eq!(harness.machine.peer_state(Conn(9)), None);
     }
 
     #[test]
     fn a_fetch_is_out_of_budget_when_nobody_is_left_but_who_refuses_for_that() {
-        let mut desk = Desk::new(TAKE, having([]));
+        let mut harness = Harness::new(TAKE, having([]));
         for n in [1, 2] {
-            desk.tell(Input::Source(offer(n, [1; 32], 1_000_000)));
+            harness.tell(Input::Source(offer(n, [1; 32], 1_000_000)));
         }
-        desk.join(1, SEED, Bitfield::full(CHUNKS));
-        desk.tell(Input::Closed { conn: Conn(1), code: Some(CloseCode::BudgetUsed) });
-        assert!(!desk.machine.work().is_out_of_budget, "another may help");
-        desk.tell(Input::DialFailed { peer: id(2), wrong_key: None, code: Some(CloseCode::NotAllowed) });
-        assert!(desk.machine.work().is_out_of_budget);
+        harness.join(1, SEED, Bitfield::full(CHUNKS));
+        harness.tell(Input::Closed { conn: Conn(1), code: Some(CloseCode::BudgetUsed) });
+        assert!(!harness.machine.work().is_out_of_budget, "another may help");
+        harness.tell(Input::DialFailed { peer: id(2), wrong_key: None, code: Some(CloseCode::NotAllowed) });
+        assert!(harness.machine.work().is_out_of_budget);
     }
 }

@@ -9,7 +9,7 @@ use minimodel_verifier::chunk::ProofError;
 use minimodel_verifier::digest::hex;
 
 use super::disk::{Disk, OpenError, Refusal};
-use super::likeness::Likeness;
+use super::similarity::Similarity;
 
 /// A fault of the disk or of a file on it. Every variant names the file.
 #[derive(Debug, thiserror::Error)]
@@ -131,12 +131,12 @@ pub enum StoreError {
         stem: String,
     },
     /// Most of a file that was to be repaired is not the artifact's; nothing was written.
-    #[error("{} of {} chunks in {} are the artifact's", .likeness.good, .likeness.total, .path.display())]
+    #[error("{} of {} chunks in {} are the artifact's", .similarity.good, .similarity.total, .path.display())]
     Unlike {
         /// The file.
         path: PathBuf,
         /// How much of it is the artifact's.
-        likeness: Likeness,
+        similarity: Similarity,
     },
     /// Any other error of the system.
     #[error("cannot {doing} {}: {source}", .path.display())]

@@ -11,11 +11,11 @@ use super::create::{create_locked, is_named, rename_aside, sync_dir};
 use super::disk::{Disk, DiskFile, Open, OpenError};
 use super::error::{Sizes, StoreError};
 use super::holdings::{FOUND_HERE, Holdings, Supplied};
-use super::likeness::{RepairIf, other_chunks, unrecorded_data};
 use super::names::Names;
 use super::part::{MAX_BLAMES, Opened, Part, PartSpec};
 use super::record::{Tail, Walk, is_zero, walk};
 use super::rehash::good_chunks;
+use super::similarity::{RepairIf, other_chunks, unrecorded_data};
 use super::state::{
     Blame, Entry, HEADER_BYTES, Header, HeaderFound, MIN_CHUNK_ENTRY_BYTES, PeerKey, STATE_VERSION, Session,
 };
@@ -59,7 +59,7 @@ pub struct Resumed {
 
 /// Which existing file under the partial file's name is continued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Adopts {
+enum ExistingFile {
     /// A file that is [kept](Data::is_kept), or one with nothing but zeros.
     Known,
     /// Any file, for a repair; one that is not kept must meet the condition first.
@@ -77,11 +77,11 @@ struct Data<F> {
     is_kept: bool,
     /// Bytes of the file before, or of the file that was put aside.
     byte_count: u64,
-    aside: Option<Aside<F>>,
+    aside: Option<SetAside<F>>,
 }
 
 /// A file that had the partial file's name, under its new name.
-pub(super) struct Aside<F> {
+pub(super) struct SetAside<F> {
     pub(super) name: String,
     pub(super) file: F,
 }
@@ -106,7 +106,7 @@ impl<D: Disk> Part<D> {
     /// of which no chunk is known to be the artifact's is renamed aside too: not a byte of it is written over, and a
     /// rescan copies its good chunks.
     pub fn open(disk: D, stem: &str, spec: PartSpec, opener: Opener) -> Result<(Self, Resumed), StoreError> {
-        Self::open_as(disk, stem, spec, opener, Adopts::Known)
+        Self::open_as(disk, stem, spec, opener, ExistingFile::Known)
     }
 
     /// Opens a part for a repair. Its file is the user's own: it is never put aside, and it is changed in place once a
@@ -121,7 +121,7 @@ impl<D: Disk> Part<D> {
         opener: Opener,
         condition: RepairIf,
     ) -> Result<(Self, Resumed), StoreError> {
-        Self::open_as(disk, stem, spec, opener, Adopts::Any(condition))
+        Self::open_as(disk, stem, spec, opener, ExistingFile::Any(condition))
     }
 
     fn open_as(
@@ -129,7 +129,7 @@ impl<D: Disk> Part<D> {
         stem: &str,
         spec: PartSpec,
         opener: Opener,
-        adopts: Adopts,
+        existing: ExistingFile,
     ) -> Result<(Self, Resumed), StoreError> {
         let names = Names::new(stem)?;
         disk.check_writable().map_err(|error| StoreError::of(&disk, &names.part, "create", 0, error))?;
@@ -147,7 +147,7 @@ impl<D: Disk> Part<D> {
         let candidates: Vec<_> = claimed.keys().copied().filter_map(hash).collect();
         let unrecorded = UNRECORDED_BY_A_KILL + (walk.dropped_bytes / MIN_CHUNK_ENTRY_BYTES) as usize;
         let Data { file: data, good, is_kept, byte_count: data_bytes, aside } =
-            open_data(&disk, &names, &spec, &candidates, adopts, unrecorded)?;
+            open_data(&disk, &names, &spec, &candidates, existing, unrecorded)?;
         // Both names must outlive a power loss, or the synced chunks are lost with them.
         sync_dir(&disk, &names.part)?;
         for index in good {
@@ -158,8 +158,8 @@ impl<D: Disk> Part<D> {
         let have = holdings.held();
         let mut suppliers = holdings.supplied();
         let found_here = suppliers.remove(&FOUND_HERE).unwrap_or_default();
-        let repair_if = match adopts {
-            Adopts::Any(condition) if suppliers.is_empty() || !is_kept => Some(condition),
+        let repair_if = match existing {
+            ExistingFile::Any(condition) if suppliers.is_empty() || !is_kept => Some(condition),
             _ => None,
         };
         let is_unrecorded = aside.is_some()
@@ -185,14 +185,14 @@ impl<D: Disk> Part<D> {
     }
 }
 
-/// Opens the partial file, or creates it; an existing file that `adopts` excludes is put aside first. More places than good
+/// Opens the partial file, or creates it; a file there that `existing` excludes is put aside first. More places than good
 /// chunks may hold other data by `may_be_unrecorded`: chunks whose entries a kill or damage took.
 fn open_data<D: Disk>(
     disk: &D,
     names: &Names,
     spec: &PartSpec,
     candidates: &[(u32, Digest)],
-    adopts: Adopts,
+    existing: ExistingFile,
     may_be_unrecorded: usize,
 ) -> Result<Data<D::File>, StoreError> {
     let name = &names.part;
@@ -213,14 +213,14 @@ fn open_data<D: Disk>(
                 };
                 let is_ours = is_kept && other + unrecorded()? <= good.len() + may_be_unrecorded;
                 let is_empty = || is_zero(&file, 0, byte_count).map_err(|error| failed("read", error));
-                if is_ours || matches!(adopts, Adopts::Any(_)) || is_short && is_empty()? {
+                if is_ours || matches!(existing, ExistingFile::Any(_)) || is_short && is_empty()? {
                     return Ok(Data { file, good, is_kept, byte_count: byte_count.max(aside_bytes), aside });
                 }
                 let free = rename_aside(disk, name, &names.found)?;
                 if !is_named(disk, &free, &file)? {
                     return Err(StoreError::Replaced { path: disk.path(name) });
                 }
-                (aside, aside_bytes) = (Some(Aside { name: free, file }), byte_count);
+                (aside, aside_bytes) = (Some(SetAside { name: free, file }), byte_count);
             }
             Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 match disk.open(name, Open::New) {

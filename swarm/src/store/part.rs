@@ -14,10 +14,10 @@ use super::buffers::Buffers;
 use super::disk::{Disk, DiskFile as _};
 use super::error::{KeepError, NotProven, StoreError, is_no_space};
 use super::holdings::{FOUND_HERE, Holdings, Supplied};
-use super::likeness::{Likeness, RepairIf};
 use super::names::Names;
-use super::open::Aside;
+use super::open::SetAside;
 use super::record::Tail;
+use super::similarity::{RepairIf, Similarity};
 use super::state::{Blame, ChunkEntry, Entry, PeerKey};
 
 /// Unsynced bytes that a power loss may cost.
@@ -59,11 +59,11 @@ pub struct Part<D: Disk> {
     pub(super) spec: PartSpec,
     pub(super) data: D::File,
     /// A file that had the part's name before and was put aside: a rescan copies its good chunks.
-    pub(super) aside: Option<Aside<D::File>>,
+    pub(super) aside: Option<SetAside<D::File>>,
     /// Set where the file is the user's own: a rescan decides by this condition whether it may be written to.
     pub(super) repair_if: Option<RepairIf>,
     /// What a rescan has found that did not permit the repair.
-    pub(super) unlike: OnceLock<Likeness>,
+    pub(super) unlike: OnceLock<Similarity>,
     /// The record; holds the lock.
     pub(super) state: Arc<D::File>,
     pub(super) tail: Mutex<Tail>,
@@ -87,7 +87,7 @@ pub(super) struct Opened<D: Disk> {
     pub(super) names: Names,
     pub(super) spec: PartSpec,
     pub(super) data: D::File,
-    pub(super) aside: Option<Aside<D::File>>,
+    pub(super) aside: Option<SetAside<D::File>>,
     pub(super) repair_if: Option<RepairIf>,
     pub(super) state: Arc<D::File>,
     pub(super) tail: Tail,
@@ -138,7 +138,7 @@ impl<D: Disk> Part<D> {
     }
 
     /// What a rescan has found in the user's own file, if that was too little to write to it: [`StoreError::Unlike`].
-    pub fn unlike(&self) -> Option<Likeness> {
+    pub fn unlike(&self) -> Option<Similarity> {
         self.unlike.get().copied()
     }
 

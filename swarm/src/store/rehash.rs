@@ -11,11 +11,11 @@ use super::create::is_named;
 use super::disk::{Disk, DiskFile};
 use super::error::{Change, SourceError, StoreError};
 use super::holdings::FOUND_HERE;
-use super::likeness::{Likeness, RepairIf};
-use super::open::Aside;
+use super::open::SetAside;
 use super::part::Part;
 use super::prefix::PrefixAborted;
 use super::record::is_zero;
+use super::similarity::{RepairIf, Similarity};
 use super::state::ChunkEntry;
 
 /// Bytes that are read between two checks for an abort.
@@ -104,7 +104,7 @@ impl<D: Disk> Part<D> {
     /// read; it is removed if it held nothing but what is here now.
     fn copy_good(
         &self,
-        aside: &Aside<D::File>,
+        aside: &SetAside<D::File>,
         all: &[(u32, Digest)],
         found: &mut Vec<u32>,
     ) -> Result<(), StoreError> {
@@ -164,13 +164,13 @@ impl<D: Disk> Part<D> {
     /// The good chunks of the user's own file, if they are enough for `condition`.
     fn good_if_like(&self, all: &[(u32, Digest)], condition: RepairIf) -> Result<Vec<u32>, StoreError> {
         let good = self.good_of(all)?;
-        let likeness = Likeness::of(&self.spec.layout, &self.data, all, &good)
+        let similarity = Similarity::of(&self.spec.layout, &self.data, all, &good)
             .map_err(|error| StoreError::of(&*self.disk, &self.names.part, "read", 0, error))?;
-        if likeness.permits(condition) {
+        if similarity.permits(condition) {
             return Ok(good);
         }
-        let _ = self.unlike.set(likeness);
-        Err(StoreError::Unlike { path: self.path(), likeness })
+        let _ = self.unlike.set(similarity);
+        Err(StoreError::Unlike { path: self.path(), similarity })
     }
 
     fn good_of(&self, candidates: &[(u32, Digest)]) -> Result<Vec<u32>, StoreError> {

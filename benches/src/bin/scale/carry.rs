@@ -87,7 +87,9 @@ impl World {
 
     fn carry_out(&mut self, no: No, output: Output) {
         match output {
-            Output::Dial { addresses, hearsay, .. } => self.dial(no, &[addresses, hearsay].concat()),
+            Output::Dial { addresses, pex_addresses, .. } => {
+                self.dial(no, &[addresses, pex_addresses].concat());
+            }
             Output::Send { conn, frame } => self.send(no, conn, frame),
             Output::Close { conn, code } => {
                 let (link, side) = end_of(conn);

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use ed25519_dalek::SigningKey;
 use minimodel_swarm::driver::{
-    Bans, Congestion, Controls, Node, NodeSettings, Report, SeedSettings, Throttle, steady,
+    Bans, Congestion, Controls, Node, NodeSettings, RateLimit, Report, SeedSettings, steady,
 };
 use minimodel_swarm::store::{ChunkBytes, ChunkSource, FileSource, SourceError, SourceFile};
 use minimodel_verifier::chunk::Layout;
@@ -144,7 +144,7 @@ impl Seeder {
         let settings = SeedSettings {
             manifest: self.manifest.clone(),
             controls: steady(Controls::default()),
-            up: vec![Throttle::new(Some(RATE))],
+            up: vec![RateLimit::new(Some(RATE))],
             gate: None,
             offer: None,
             publish: false,

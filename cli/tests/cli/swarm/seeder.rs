@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::SigningKey;
 use minimodel_swarm::driver::{
-    Bans, Congestion, Controls, Node, NodeSettings, SeedSettings, Throttle, steady,
+    Bans, Congestion, Controls, Node, NodeSettings, RateLimit, SeedSettings, steady,
 };
 use minimodel_swarm::store::{ChunkBytes, ChunkSource, FileSource, SourceError, SourceFile};
 use minimodel_verifier::Digest;
@@ -76,7 +76,7 @@ impl Seeder {
                 let settings = SeedSettings {
                     manifest,
                     controls: steady(Controls::default()),
-                    up: vec![Throttle::new(up_rate)],
+                    up: vec![RateLimit::new(up_rate)],
                     gate: None,
                     offer: None,
                     publish: false,

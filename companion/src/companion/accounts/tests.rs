@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use Held::{OnTheWay, UsedUp};
+use QuotaRefusal::{InFlight, UsedUp};
 
 fn id(n: u8) -> PeerId {
     PeerId([n; 32])
@@ -21,18 +21,18 @@ fn rules(serve: Vec<Open>, fetch: Vec<Open>, day_bytes: Option<u64>) -> Rules {
 fn i5_without_a_grant_and_after_the_end_of_its_run_a_gate_lets_nothing_pass() {
     let accounts = Accounts::default();
     let gate = accounts.gate(1, "s", "m", rules(vec![open(7, Some(1), None)], Vec::new(), None));
-    assert_eq!(gate.pass(Way::Sent, id(2), 1), Err(UsedUp));
-    assert_eq!(gate.pass(Way::Received, id(1), 1), Err(UsedUp));
-    assert_eq!(gate.pass(Way::Sent, id(1), 1), Ok(Account(7)));
+    assert_eq!(gate.reserve(Direction::Sent, id(2), 1), Err(UsedUp));
+    assert_eq!(gate.reserve(Direction::Received, id(1), 1), Err(UsedUp));
+    assert_eq!(gate.reserve(Direction::Sent, id(1), 1), Ok(Account(7)));
     accounts.rule(1, Rules::default());
-    assert_eq!(gate.pass(Way::Sent, id(1), 1), Err(UsedUp));
+    assert_eq!(gate.reserve(Direction::Sent, id(1), 1), Err(UsedUp));
     accounts.rule(1, rules(vec![open(7, None, None)], Vec::new(), None));
-    assert_eq!(gate.pass(Way::Sent, id(1), 1), Ok(Account(7)));
+    assert_eq!(gate.reserve(Direction::Sent, id(1), 1), Ok(Account(7)));
     accounts.end(1);
-    assert_eq!(gate.pass(Way::Sent, id(1), 1), Err(UsedUp));
-    assert_eq!(accounts.of_run(1, Way::Sent), (Moved::default(), Vec::new()));
+    assert_eq!(gate.reserve(Direction::Sent, id(1), 1), Err(UsedUp));
+    assert_eq!(accounts.of_run(1, Direction::Sent), (Moved::default(), Vec::new()));
     // Bytes reserved before the run's end still count.
-    gate.settle(Way::Sent, id(1), Account(7), 1, 1);
+    gate.settle(Direction::Sent, id(1), Account(7), 1, 1);
     assert_eq!(accounts.used(7), 1);
 }
 
@@ -42,12 +42,12 @@ fn what_is_under_way_takes_room_is_not_used_yet_and_is_there_again_if_it_did_not
     let gates: Vec<_> = [1, 2]
         .map(|run| accounts.gate(run, "s", "m", rules(vec![open(1, None, Some(100))], Vec::new(), None)))
         .into();
-    assert!(gates[0].pass(Way::Sent, id(1), 60).is_ok());
-    assert_eq!((gates[1].pass(Way::Sent, id(2), 60), accounts.used(1)), (Err(OnTheWay), 0));
-    gates[0].settle(Way::Sent, id(1), Account(1), 60, 10);
-    assert_eq!((accounts.used(1), gates[1].pass(Way::Sent, id(2), 90)), (10, Ok(Account(1))));
-    assert_eq!(accounts.of_run(1, Way::Sent).1, [1]);
-    assert!(accounts.of_run(1, Way::Received).1.is_empty());
+    assert!(gates[0].reserve(Direction::Sent, id(1), 60).is_ok());
+    assert_eq!((gates[1].reserve(Direction::Sent, id(2), 60), accounts.used(1)), (Err(InFlight), 0));
+    gates[0].settle(Direction::Sent, id(1), Account(1), 60, 10);
+    assert_eq!((accounts.used(1), gates[1].reserve(Direction::Sent, id(2), 90)), (10, Ok(Account(1))));
+    assert_eq!(accounts.of_run(1, Direction::Sent).1, [1]);
+    assert!(accounts.of_run(1, Direction::Received).1.is_empty());
     let sent = |run| {
         let session = accounts.picture(Some(run)).session;
         (session.total.sent, session.rows.len())
@@ -62,8 +62,8 @@ fn what_moved_is_written_down_once_under_its_grant_and_in_the_log_of_its_day() {
     let accounts = Accounts::load(&db, 0).unwrap();
     let gate = accounts.gate(1, "s", "m", rules(vec![open(9, None, None)], Vec::new(), None));
     let move_one = |bytes| {
-        let account = gate.pass(Way::Sent, id(1), bytes).unwrap();
-        gate.settle(Way::Sent, id(1), account, bytes, bytes);
+        let account = gate.reserve(Direction::Sent, id(1), bytes).unwrap();
+        gate.settle(Direction::Sent, id(1), account, bytes, bytes);
     };
     move_one(5);
     accounts.flush(&db, 0).unwrap();
@@ -92,40 +92,40 @@ proptest! {
         let mut moved_under = BTreeMap::<u64, u64>::new();
         let mut sent_to = BTreeMap::<u8, u64>::new();
         for (run, peer, is_sent, bytes, moved, which) in steps {
-            let way = if is_sent { Way::Sent } else { Way::Received };
-            if let Ok(account) = gates[run as usize].pass(way, id(peer), bytes) {
-                under_way.push((run, way, peer, account, bytes));
+            let direction = if is_sent { Direction::Sent } else { Direction::Received };
+            if let Ok(account) = gates[run as usize].reserve(direction, id(peer), bytes) {
+                under_way.push((run, direction, peer, account, bytes));
             }
             if which < under_way.len() {
-                let (run, way, peer, account, bytes) = under_way.swap_remove(which);
+                let (run, direction, peer, account, bytes) = under_way.swap_remove(which);
                 let moved = moved.min(bytes);
-                gates[run as usize].settle(way, id(peer), account, bytes, moved);
+                gates[run as usize].settle(direction, id(peer), account, bytes, moved);
                 *moved_under.entry(account.0).or_default() += moved;
-                if way == Way::Sent {
+                if direction == Direction::Sent {
                     *sent_to.entry(peer).or_default() += moved;
                 }
             }
             for (grant, quota) in [(1, 50), (2, 30), (3, 40)] {
                 let used = moved_under.get(&grant).copied().unwrap_or(0);
                 prop_assert_eq!(accounts.used(grant), used);
-                let open: u64 = under_way.iter().filter(|pass| pass.3.0 == grant).map(|pass| pass.4).sum();
+                let open: u64 = under_way.iter().filter(|one| one.3.0 == grant).map(|one| one.4).sum();
                 prop_assert!(used + open <= quota);
             }
             for peer in 0..3 {
                 let sent = sent_to.get(&peer).copied().unwrap_or(0);
                 prop_assert_eq!(ledger::used(&accounts.picture(None).sent_today, &id(peer).to_string()), sent);
-                let to = |pass: &&(u64, Way, u8, Account, u64)| pass.1 == Way::Sent && pass.2 == peer;
-                let open: u64 = under_way.iter().filter(to).map(|pass| pass.4).sum();
+                let to = |one: &&(u64, Direction, u8, Account, u64)| one.1 == Direction::Sent && one.2 == peer;
+                let open: u64 = under_way.iter().filter(to).map(|one| one.4).sum();
                 prop_assert!(sent + open <= 45);
             }
         }
         let total: u64 = (0..3).map(|run| {
-            let moved = accounts.of_run(run, Way::Sent).0;
+            let moved = accounts.of_run(run, Direction::Sent).0;
             moved.sent + moved.received
         }).sum();
         prop_assert_eq!(total, moved_under.values().sum::<u64>());
-        for (run, way, peer, account, bytes) in under_way {
-            gates[run as usize].settle(way, id(peer), account, bytes, 0);
+        for (run, direction, peer, account, bytes) in under_way {
+            gates[run as usize].settle(direction, id(peer), account, bytes, 0);
         }
         let books = accounts.lock();
         prop_assert!(books.under_way.is_empty() && books.under_way_to.is_empty());
@@ -150,9 +150,9 @@ fn b22_after_a_crash_a_quota_and_a_day_count_no_byte_too_few_and_few_too_many() 
     let mut moved = 0;
     for _ in 0..40 {
         let account = loop {
-            match gate.pass(Way::Sent, id(1), chunk) {
+            match gate.reserve(Direction::Sent, id(1), chunk) {
                 Ok(account) => break account,
-                Err(OnTheWay) => std::thread::yield_now(),
+                Err(InFlight) => std::thread::yield_now(),
                 Err(UsedUp) => panic!("used up at {moved}"),
             }
         };
@@ -163,7 +163,7 @@ fn b22_after_a_crash_a_quota_and_a_day_count_no_byte_too_few_and_few_too_many() 
         for counted in [found.used(9), sent] {
             assert!((moved..=moved + chunk + (1 << 18)).contains(&counted), "{counted} of {moved}");
         }
-        gate.settle(Way::Sent, id(1), account, chunk, chunk);
+        gate.settle(Direction::Sent, id(1), account, chunk, chunk);
         accounts.flush(&db, 0).unwrap();
         assert!(
             Accounts::load(&db, 0).unwrap().used(9) >= moved,
@@ -189,9 +189,9 @@ fn b22_nothing_moves_under_a_quota_that_nobody_writes_down() {
         "m",
         rules(vec![open(1, None, Some(100)), open(2, None, None)], vec![open(2, None, None)], None),
     );
-    assert_eq!(gate.pass(Way::Sent, id(1), 1), Err(OnTheWay));
+    assert_eq!(gate.reserve(Direction::Sent, id(1), 1), Err(InFlight));
     assert_eq!(
-        gate.pass(Way::Received, id(1), 1),
+        gate.reserve(Direction::Received, id(1), 1),
         Ok(Account(2)),
         "without a quota nothing is to be counted ahead"
     );

@@ -53,7 +53,7 @@ async fn e16_what_a_peer_did_after_a_sleep_is_recorded_with_the_time_of_the_cale
     fetching.session.calendar.sleep(Duration::from_secs(SLEPT));
     let (peer, got) = (PeerId([3; 32]), Some([4; 32]));
     let banned = Event::Banned { peer, breach: Breach::BadChunk, index: Some(1), got };
-    assert!(fetching.note(banned).await.unwrap().is_none());
+    assert!(fetching.on_event(banned).await.unwrap().is_none());
     fetching.close().await.unwrap();
     drop(fetching);
     assert_eq!(Arc::strong_count(&part), 1, "a thread still holds the file");

@@ -9,10 +9,10 @@ async fn f3_chunks_that_are_hashed_and_written_for_long_hold_no_newcomer_up() {
     let slow = Arc::new(Memory::new());
     slow.keep_blocks.store(true, Ordering::Relaxed);
     let (node, key) = node(2);
-    let mut parts = Memory::new().parts(Consent::FETCH | Consent::SERVE, &key);
-    parts.have = Bitfield::new(COUNT);
-    parts.sink = Some(slow.clone());
-    let mut busy = Session::new(&node, parts).unwrap();
+    let mut inputs = Memory::new().inputs(Consent::FETCH | Consent::SERVE, &key);
+    inputs.have = Bitfield::new(COUNT);
+    inputs.sink = Some(slow.clone());
+    let mut busy = Session::new(&node, inputs).unwrap();
     busy.tell(Input::Source(offer(&seeding)));
     let mut late = Live::fetcher(Controls::default(), &[]);
     let (mut has_come, mut is_met, mut is_over) = (false, false, false);
@@ -20,9 +20,9 @@ async fn f3_chunks_that_are_hashed_and_written_for_long_hold_no_newcomer_up() {
         while !is_over {
             tokio::select! {
                 _ = seeder.next() => {}
-                happening = busy.next() => is_over |= is_complete(&happening),
-                happening = late.session.next() => {
-                    is_met |= matches!(happening, Happening::Event(Event::Joined { .. }));
+                event = busy.next() => is_over |= is_complete(&event),
+                event = late.session.next() => {
+                    is_met |= matches!(event, SessionEvent::Machine(Event::Joined { .. }));
                 }
             }
             // At least a chunk's bytes have arrived, and none of it is kept.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use minimodel_wire::PeerId;
 
-use super::super::{Report, Throttle};
+use super::super::{RateLimit, Report};
 use super::*;
 
 const YEAR: u64 = 365 * 24 * 3_600;
@@ -22,16 +22,16 @@ fn member_with(
     consent: Consent,
     now: u64,
     knows: &[&SignedOffer],
-    change: impl FnOnce(&mut Parts),
+    change: impl FnOnce(&mut SessionInputs),
 ) -> (Node, Session, SignedOffer) {
     let (node, signing) = node(key);
     let offer = node.offer([1; 32], NOW + 24 * 3_600).unwrap();
-    let mut parts = Memory::new().parts(consent, &signing);
-    parts.sink = consent.contains(Consent::FETCH).then(|| Arc::new(Memory::new()) as Arc<dyn ChunkSink>);
-    parts.have = if consent.contains(Consent::FETCH) { Bitfield::new(COUNT) } else { Bitfield::full(COUNT) };
-    (parts.config.unix_at_start, parts.config.offer) = (now, Some(offer.clone()));
-    change(&mut parts);
-    let mut session = Session::new(&node, parts).unwrap();
+    let mut inputs = Memory::new().inputs(consent, &signing);
+    inputs.sink = consent.contains(Consent::FETCH).then(|| Arc::new(Memory::new()) as Arc<dyn ChunkSink>);
+    inputs.have = if consent.contains(Consent::FETCH) { Bitfield::new(COUNT) } else { Bitfield::full(COUNT) };
+    (inputs.config.unix_at_start, inputs.config.offer) = (now, Some(offer.clone()));
+    change(&mut inputs);
+    let mut session = Session::new(&node, inputs).unwrap();
     for source in knows {
         session.tell(Input::Source((*source).clone()));
     }
@@ -43,7 +43,7 @@ async fn c5_a_share_that_runs_for_longer_than_its_offer_holds_is_found_by_who_co
     const DAYS: u64 = 8 * 24 * 3_600;
     let all = Consent::FETCH | Consent::SERVE | Consent::PUBLISH;
     let (tell, mut reports) = mpsc::channel(1_000);
-    let of_seeder = |parts: &mut Parts| parts.reports = tell;
+    let of_seeder = |inputs: &mut SessionInputs| inputs.reports = tell;
     let (seeding, mut seeder, offer) = member_with(1, Consent::SERVE | Consent::PUBLISH, NOW, &[], of_seeder);
     seeder.calendar.sleep(Duration::from_secs(DAYS));
     // No peer is connected, and nothing happens.
@@ -64,7 +64,7 @@ async fn c5_a_share_that_runs_for_longer_than_its_offer_holds_is_found_by_who_co
     assert_eq!(renewed.offer().addresses, offer.offer().addresses);
 
     // One newcomer has the old offer and uploads nothing; the last one knows only that newcomer.
-    let gives_nothing = |parts: &mut Parts| parts.up = vec![Throttle::new(Some(0))];
+    let gives_nothing = |inputs: &mut SessionInputs| inputs.up = vec![RateLimit::new(Some(0))];
     let (_between, mut between, its_offer) = member_with(2, all, NOW + DAYS, &[&offer], gives_nothing);
     let (_last, mut last, _) = member(3, all, NOW + DAYS, &[&its_offer]);
     let mut seen = Seen::default();
@@ -73,7 +73,7 @@ async fn c5_a_share_that_runs_for_longer_than_its_offer_holds_is_found_by_who_co
             tokio::select! {
                 _ = seeder.next() => {}
                 _ = between.next() => {}
-                happening = last.next() => seen.see(&happening),
+                event = last.next() => seen.see(&event),
             }
         }
     };
@@ -90,8 +90,8 @@ struct Seen {
 }
 
 impl Seen {
-    fn see(&mut self, happening: &Happening) {
-        let Happening::Event(event) = happening else { return };
+    fn see(&mut self, event: &SessionEvent) {
+        let SessionEvent::Machine(event) = event else { return };
         match event {
             Event::Joined { peer, .. } => self.joined.push(*peer),
             Event::Complete => self.is_complete = true,
@@ -114,12 +114,12 @@ async fn swarm(calendars: [u64; 3]) -> ([PeerId; 2], [Seen; 3]) {
     let mut seen = [Seen::default(), Seen::default(), Seen::default()];
     let work = async {
         while !(seen[1].is_complete && seen[2].is_complete) {
-            let (who, happening) = tokio::select! {
-                happening = seeder.next() => (0, happening),
-                happening = member_between.next() => (1, happening),
-                happening = last_member.next() => (2, happening),
+            let (who, event) = tokio::select! {
+                event = seeder.next() => (0, event),
+                event = member_between.next() => (1, event),
+                event = last_member.next() => (2, event),
             };
-            seen[who].see(&happening);
+            seen[who].see(&event);
         }
     };
     timeout(PATIENCE, work).await.unwrap();

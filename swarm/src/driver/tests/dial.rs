@@ -37,8 +37,8 @@ async fn h4_b21_an_address_that_does_not_answer_gets_a_few_datagrams_and_its_dia
     let (named, first, second) = (silent().await, silent().await, silent().await);
     let at = |socket: &UdpSocket| socket.local_addr().unwrap();
     let begun = Instant::now();
-    let hearsay = vec![at(&first), at(&second)];
-    let ended = node.dialer.clone().dial(stranger(), vec![at(&named)], hearsay).await;
+    let pex_addresses = vec![at(&first), at(&second)];
+    let ended = node.dialer.clone().dial(stranger(), vec![at(&named)], pex_addresses).await;
     let took = begun.elapsed();
     assert!(ended.is_err());
     assert!(took < Duration::from_secs(5), "{took:?}");
@@ -110,8 +110,8 @@ async fn h4_a_path_of_300_ms_or_more_is_not_taken_for_silence_though_its_first_d
     for (delay, lost) in [(150, 0), (150, 1), (450, 0)] {
         let address = long_way(seeding.local_address(), Duration::from_millis(delay), lost).await;
         let (target, dialer) = (seeding.id(), node.dialer.clone());
-        for hearsay in [false, true] {
-            let (named, heard) = if hearsay { (vec![], vec![address]) } else { (vec![address], vec![]) };
+        for is_pex in [false, true] {
+            let (named, heard) = if is_pex { (vec![], vec![address]) } else { (vec![address], vec![]) };
             let mut dialing = tokio::spawn(dialer.clone().dial(target, named, heard));
             let ended = loop {
                 tokio::select! {
@@ -119,7 +119,7 @@ async fn h4_a_path_of_300_ms_or_more_is_not_taken_for_silence_though_its_first_d
                     ended = &mut dialing => break ended.unwrap(),
                 }
             };
-            assert!(ended.is_ok(), "{delay} ms one way, {lost} lost, hearsay {hearsay}: {ended:?}");
+            assert!(ended.is_ok(), "{delay} ms one way, {lost} lost, from another peer: {is_pex}: {ended:?}");
         }
     }
 }

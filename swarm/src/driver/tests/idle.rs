@@ -42,8 +42,8 @@ fn controls(change: impl FnOnce(&mut Controls)) -> Controls {
 async fn halted() -> (Live, Live) {
     let mut seeder = Live::seeder(1, Controls::default());
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
-    let throttle = seeder.throttle.clone();
-    chunks_and_no_more(&mut seeder, &mut fetcher, throttle, 2).await;
+    let rate_limit = seeder.rate_limit.clone();
+    chunks_and_no_more(&mut seeder, &mut fetcher, rate_limit, 2).await;
     (seeder, fetcher)
 }
 
@@ -78,18 +78,18 @@ async fn a_rate_of_our_own_is_named_as_such_by_the_side_that_has_it() {
     let silent_since = fetcher.session.last_byte;
     assert_eq!(snapshot.peers[0].idle, Some(Idle::PeerSlow));
     assert!(snapshot.peers[0].requests > 0 && !snapshot.peers[0].choking_us);
-    fetcher.throttle.set(Some(0));
-    seeder.throttle.set(None);
+    fetcher.rate_limit.set(Some(0));
+    seeder.rate_limit.set(None);
     until(&mut fetcher, &mut seeder, Some(Idle::RateLimit)).await;
     let waits_since = fetcher.session.last_byte;
     assert!(waits_since > silent_since);
     until(&mut fetcher, &mut seeder, Some(Idle::RateLimit)).await;
     assert!(fetcher.session.last_byte > waits_since, "what our user wants is no stall");
-    fetcher.throttle.set(Some(40 << 10));
+    fetcher.rate_limit.set(Some(40 << 10));
     let snapshot = until(&mut fetcher, &mut seeder, None).await;
     assert!(snapshot.busy_time > Duration::ZERO && snapshot.peers[0].idle.is_none());
     assert!(snapshot.down_rate > 0 && snapshot.peers[0].down_rate > 0);
-    fetcher.throttle.set(None);
+    fetcher.rate_limit.set(None);
     work(&mut seeder.session, &mut fetcher.session, is_complete).await;
 }
 
@@ -158,13 +158,13 @@ async fn a_path_that_passes_nothing_is_congestion_on_both_sides_and_no_fault_of_
     let path = Path::to(seeder.node.local_address()).await;
     let mut fetcher = Live::fetcher(Controls::default(), &[]);
     fetcher.session.tell(Input::Source(path.offer(&seeder)));
-    let throttle = seeder.throttle.clone();
-    chunks_and_no_more(&mut seeder, &mut fetcher, throttle, 2).await;
+    let rate_limit = seeder.rate_limit.clone();
+    chunks_and_no_more(&mut seeder, &mut fetcher, rate_limit, 2).await;
     assert!(fetcher.have() < COUNT);
     path.is_cut.store(true, Ordering::Relaxed);
     // A small send window, so that the seeder cannot hand the rest to its own QUIC and take it for sent.
     seeder.session.links.values().for_each(|link| link.connection.set_send_window(8 << 10));
-    seeder.throttle.set(None);
+    seeder.rate_limit.set(None);
     let snapshot = until(&mut fetcher, &mut seeder, Some(Idle::Congestion)).await;
     assert_eq!(snapshot.peers[0].idle, Some(Idle::Congestion));
     let snapshot = until(&mut seeder, &mut fetcher, Some(Idle::Congestion)).await;

@@ -4,9 +4,9 @@ use minimodel_wire::{ChunkHead, PeerId, Request};
 
 use super::super::connection::Link;
 use super::super::download::{self, ChunkRequest};
-use super::super::gate::{Pass, Way};
 use super::super::limiter::Limiter;
-use super::super::notes::Note;
+use super::super::messages::TaskMessage;
+use super::super::quota::{Direction, Reservation};
 use super::*;
 use crate::machine::{Conn, Req};
 
@@ -20,24 +20,24 @@ async fn b22_a_chunk_that_arrived_before_the_connection_ended_is_told_before_the
     let dialed = fetching.dialer.clone().dial(target, vec![address], Vec::new());
     let (serving, connection) = tokio::join!(accepted, dialed);
     let connection = connection.unwrap();
-    let (note, mut notes) = mpsc::channel(1);
-    let link = Link::start(connection.clone(), Conn(1), true, COUNT, false, note.clone(), Arc::default());
+    let (inbox, mut messages) = mpsc::channel(1);
+    let link = Link::start(connection.clone(), Conn(1), true, COUNT, false, inbox.clone(), Arc::default());
     link.send(&Frame::Interested);
     let _control = serving.accept_bi().await.unwrap();
     // The session is busy: tasks that report to it wait, and are served in order.
-    note.send(Note::Panicked).await.unwrap();
+    inbox.send(TaskMessage::Panicked).await.unwrap();
     let request = ChunkRequest {
         req: Req(1),
         index: 0,
         len: LEN,
-        pass: Pass::ask(None, Way::Received, PeerId([1; 32]), LEN.into()).unwrap(),
+        reservation: Reservation::request(None, Direction::Received, PeerId([1; 32]), LEN.into()).unwrap(),
         proof_len: 0,
         buffer: Vec::new(),
         counters: link.counters.clone(),
         limiter: Limiter::new(Vec::new()),
         reading: link.readers.subscribe(),
     };
-    let reading = tokio::spawn(download::chunk(connection.clone(), request, note));
+    let reading = tokio::spawn(download::chunk(connection.clone(), request, inbox));
     let (mut send, mut recv) = serving.accept_bi().await.unwrap();
     recv.read_to_end(Request::MAX_LEN).await.unwrap();
     send.write_all(&ChunkHead { len: LEN, proof: Vec::new() }.encode()).await.unwrap();
@@ -54,10 +54,10 @@ async fn b22_a_chunk_that_arrived_before_the_connection_ended_is_told_before_the
     assert!(!reading.is_finished(), "what it has to tell waits");
     let mut told = Vec::new();
     while told.last() != Some(&"the end") {
-        match timeout(PATIENCE, notes.recv()).await.unwrap().unwrap() {
-            Note::Arrived { data, .. } if data == [7; LEN as usize] => told.push("a chunk"),
-            Note::Input(Input::Failed { .. }) => told.push("no chunk"),
-            Note::Input(Input::Closed { .. }) => told.push("the end"),
+        match timeout(PATIENCE, messages.recv()).await.unwrap().unwrap() {
+            TaskMessage::Arrived { data, .. } if data == [7; LEN as usize] => told.push("a chunk"),
+            TaskMessage::Input(Input::Failed { .. }) => told.push("no chunk"),
+            TaskMessage::Input(Input::Closed { .. }) => told.push("the end"),
             _ => {}
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use minimodel_wire::{CloseCode, PeerId};
 use tokio::sync::watch;
 
-use super::super::{Report, Throttle};
+use super::super::{RateLimit, Report};
 use super::path::Path;
 use super::*;
 
@@ -17,24 +17,25 @@ pub(super) struct Live {
     pub(super) key: SigningKey,
     pub(super) session: Session,
     pub(super) controls: watch::Sender<Controls>,
-    pub(super) throttle: Throttle,
+    pub(super) rate_limit: RateLimit,
     pub(super) reports: mpsc::Receiver<Report>,
 }
 
 impl Live {
-    /// The throttle limits what a seeder sends, and what a fetcher receives.
+    /// The rate limit is for what a seeder sends, and what a fetcher receives.
     pub(super) fn new(key: u8, consent: Consent, controls: Controls, memory: Memory) -> Self {
         let (node, key) = node(key);
-        let mut parts = memory.parts(consent, &key);
+        let mut inputs = memory.inputs(consent, &key);
         let (tell, reports) = mpsc::channel(1_000);
-        parts.reports = tell;
-        let throttle = Throttle::default();
-        if consent.contains(Consent::SERVE) { &mut parts.up } else { &mut parts.down }.push(throttle.clone());
-        parts.config.controls = controls.clone();
+        inputs.reports = tell;
+        let rate_limit = RateLimit::default();
+        if consent.contains(Consent::SERVE) { &mut inputs.up } else { &mut inputs.down }
+            .push(rate_limit.clone());
+        inputs.config.controls = controls.clone();
         let (controls, receiver) = watch::channel(controls);
-        parts.controls = receiver;
-        let session = Session::new(&node, parts).unwrap();
-        Self { node, key, session, controls, throttle, reports }
+        inputs.controls = receiver;
+        let session = Session::new(&node, inputs).unwrap();
+        Self { node, key, session, controls, rate_limit, reports }
     }
 
     pub(super) fn seeder(key: u8, controls: Controls) -> Self {
@@ -54,8 +55,8 @@ impl Live {
     }
 }
 
-fn is_chunk(happening: &Happening) -> bool {
-    matches!(happening, Happening::Event(Event::Chunk { .. }))
+fn is_chunk(event: &SessionEvent) -> bool {
+    matches!(event, SessionEvent::Machine(Event::Chunk { .. }))
 }
 
 /// Runs both sessions until `count` more chunks are here.
@@ -70,12 +71,12 @@ pub(super) async fn chunks(seeder: &mut Live, fetcher: &mut Live, count: u32) {
 pub(super) async fn chunks_and_no_more(
     seeder: &mut Live,
     fetcher: &mut Live,
-    throttle: Throttle,
+    rate_limit: RateLimit,
     count: u32,
 ) {
-    throttle.set(Some(2 * CHUNK as u64));
+    rate_limit.set(Some(2 * CHUNK as u64));
     chunks(seeder, fetcher, count).await;
-    throttle.set(Some(0));
+    rate_limit.set(Some(0));
     settle(seeder, fetcher).await;
 }
 
@@ -106,9 +107,9 @@ pub(super) async fn settle(seeder: &mut Live, fetcher: &mut Live) {
     }
 }
 
-fn refusal(happening: &Happening) -> Option<(PeerId, CloseCode)> {
-    match happening {
-        Happening::Event(Event::Refused { peer, code, by_peer: true }) => Some((*peer, *code)),
+fn refusal(event: &SessionEvent) -> Option<(PeerId, CloseCode)> {
+    match event {
+        SessionEvent::Machine(Event::Refused { peer, code, by_peer: true }) => Some((*peer, *code)),
         _ => None,
     }
 }
@@ -117,8 +118,8 @@ fn refusal(happening: &Happening) -> Option<(PeerId, CloseCode)> {
 async fn i5_a_peer_that_may_not_come_any_more_is_closed_in_the_middle_of_a_transfer() {
     let mut seeder = Live::seeder(1, Controls::default());
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
-    let throttle = seeder.throttle.clone();
-    chunks_and_no_more(&mut seeder, &mut fetcher, throttle, 2).await;
+    let rate_limit = seeder.rate_limit.clone();
+    chunks_and_no_more(&mut seeder, &mut fetcher, rate_limit, 2).await;
     seeder.controls.send_modify(|controls| controls.allow = Some(BTreeSet::new()));
     let end = work(&mut seeder.session, &mut fetcher.session, |one| refusal(one).is_some()).await;
     assert_eq!(refusal(&end), Some((seeder.node.id(), CloseCode::NotAllowed)));
@@ -131,27 +132,27 @@ async fn i5_a_source_that_may_not_be_asked_any_more_gives_nothing_more_and_anoth
     let (mut first, mut second) =
         (Live::seeder(1, Controls::default()), Live::seeder(2, Controls::default()));
     let mut fetcher = Live::fetcher(Controls::default(), &[&first]);
-    let throttle = first.throttle.clone();
-    chunks_and_no_more(&mut first, &mut fetcher, throttle, 2).await;
+    let rate_limit = first.rate_limit.clone();
+    chunks_and_no_more(&mut first, &mut fetcher, rate_limit, 2).await;
     let from_first = fetcher.have();
     assert!(from_first < COUNT && !fetcher.session.downloads.is_empty());
     let only = BTreeSet::from([second.node.id()]);
     fetcher.controls.send_modify(|controls| controls.sources = Some(only));
     moment(&mut first, &mut fetcher).await;
     assert!(fetcher.session.downloads.is_empty());
-    first.throttle.set(None);
+    first.rate_limit.set(None);
     fetcher.session.tell(Input::Source(offer(&second.node)));
     let mut suppliers = BTreeMap::<PeerId, u32>::new();
     let mut rest = async || loop {
-        let happening = tokio::select! {
+        let event = tokio::select! {
             _ = first.session.next() => continue,
             _ = second.session.next() => continue,
-            happening = fetcher.session.next() => happening,
+            event = fetcher.session.next() => event,
         };
-        if let Happening::Event(Event::Chunk { peer, .. }) = happening {
+        if let SessionEvent::Machine(Event::Chunk { peer, .. }) = event {
             *suppliers.entry(peer).or_default() += 1;
         }
-        if is_complete(&happening) {
+        if is_complete(&event) {
             return;
         }
     };
@@ -164,16 +165,16 @@ async fn a_rate_on_either_side_is_lowered_to_nothing_and_raised_again_in_the_mid
     for is_up in [true, false] {
         let mut seeder = Live::seeder(1, Controls::default());
         let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
-        let throttle = if is_up { seeder.throttle.clone() } else { fetcher.throttle.clone() };
-        chunks_and_no_more(&mut seeder, &mut fetcher, throttle.clone(), 2).await;
+        let rate_limit = if is_up { seeder.rate_limit.clone() } else { fetcher.rate_limit.clone() };
+        chunks_and_no_more(&mut seeder, &mut fetcher, rate_limit.clone(), 2).await;
         let bytes = fetcher.session.bytes().0;
         assert!(bytes < u64::from(COUNT) * CHUNK as u64, "{is_up}");
         moment(&mut seeder, &mut fetcher).await;
         assert_eq!(fetcher.session.bytes().0, bytes, "{is_up}");
         // First a low rate, then none.
-        throttle.set(Some(CHUNK as u64 * 100));
+        rate_limit.set(Some(CHUNK as u64 * 100));
         chunks(&mut seeder, &mut fetcher, 1).await;
-        throttle.set(None);
+        rate_limit.set(None);
         work(&mut seeder.session, &mut fetcher.session, is_complete).await;
     }
 }
@@ -202,12 +203,12 @@ async fn b22_what_a_peer_is_given_of_its_allowance_arrives_before_the_goodbye_ho
     let path = Path::to(seeder.node.local_address()).await;
     let mut fetcher = Live::fetcher(Controls::default(), &[]);
     fetcher.session.tell(Input::Source(path.offer(&seeder)));
-    seeder.throttle.set(Some(0));
+    seeder.rate_limit.set(Some(0));
     while seeder.session.answers.len() < 4 {
         moment(&mut seeder, &mut fetcher).await;
     }
     path.is_cut.store(true, Ordering::Relaxed);
-    seeder.throttle.set(None);
+    seeder.rate_limit.set(None);
     while !seeder.session.links.is_empty() {
         moment(&mut seeder, &mut fetcher).await;
     }
@@ -231,9 +232,9 @@ async fn no_more_is_received_than_allowed_and_the_rest_when_that_is_raised() {
 }
 
 /// The code with which the other side's connection ended.
-fn left(happening: &Happening) -> Option<CloseCode> {
-    match happening {
-        Happening::Event(Event::Left { code, .. }) => *code,
+fn left(event: &SessionEvent) -> Option<CloseCode> {
+    match event {
+        SessionEvent::Machine(Event::Left { code, .. }) => *code,
         _ => None,
     }
 }
@@ -259,11 +260,11 @@ async fn g4_every_connection_ends_with_its_own_code_and_not_with_that_of_the_who
     assert_eq!(left(&end.await.unwrap()), Some(CloseCode::SourceChanged));
 }
 
-async fn until_it(session: &mut Session, is_it: impl Fn(&Happening) -> bool) -> Happening {
+async fn until_it(session: &mut Session, is_it: impl Fn(&SessionEvent) -> bool) -> SessionEvent {
     loop {
-        let happening = session.next().await;
-        if is_it(&happening) {
-            return happening;
+        let event = session.next().await;
+        if is_it(&event) {
+            return event;
         }
     }
 }
@@ -271,7 +272,7 @@ async fn until_it(session: &mut Session, is_it: impl Fn(&Happening) -> bool) -> 
 #[tokio::test]
 async fn b22_a_rate_of_one_byte_a_second_holds_back_chunks_and_neither_frames_nor_the_manifest() {
     let mut seeder = Live::seeder(1, Controls::default());
-    seeder.throttle.set(Some(1));
+    seeder.rate_limit.set(Some(1));
     let text = Bytes::from(vec![b'm'; 40 << 10]);
     seeder.session.manifest_text = text.clone();
     let (asking, _) = node(50);
@@ -299,11 +300,11 @@ async fn b22_a_rate_of_one_byte_a_second_holds_back_chunks_and_neither_frames_no
     assert!(timeout(Duration::from_secs(8), got).await.unwrap() == text);
 
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
-    let is_joined = |happening: &Happening| matches!(happening, Happening::Event(Event::Joined { .. }));
+    let is_joined = |event: &SessionEvent| matches!(event, SessionEvent::Machine(Event::Joined { .. }));
     work(&mut seeder.session, &mut fetcher.session, is_joined).await;
     let moment = work(&mut seeder.session, &mut fetcher.session, |_| false);
     let _ = timeout(Duration::from_secs(1), moment).await;
     assert_eq!(fetcher.have(), 0, "a chunk takes hours");
-    seeder.throttle.set(None);
+    seeder.rate_limit.set(None);
     work(&mut seeder.session, &mut fetcher.session, is_complete).await;
 }

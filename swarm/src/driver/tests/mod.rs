@@ -3,12 +3,12 @@
 mod busy;
 mod clock;
 mod dial;
-mod gate;
 mod idle;
 mod last;
 mod live;
 mod moved;
 mod path;
+mod quota;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ use minimodel_wire::{Bitfield, Consent, Frame, Hello, SignedOffer};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::notes::{Happening, Parts};
+use super::messages::{SessionEvent, SessionInputs};
 use super::session::Session;
 use super::sink::ChunkSink;
 use super::{Congestion, Controls, Node, NodeSettings, steady};
@@ -66,7 +66,7 @@ impl Memory {
         }
     }
 
-    fn parts(self, consent: Consent, key: &SigningKey) -> Parts {
+    fn inputs(self, consent: Consent, key: &SigningKey) -> SessionInputs {
         let serves = consent.contains(Consent::SERVE);
         let terms = Terms {
             swarm_id: [1; 32],
@@ -79,7 +79,7 @@ impl Memory {
         };
         let root = *self.tree.root();
         let memory = Arc::new(self);
-        Parts {
+        SessionInputs {
             config: Config {
                 me: minimodel_wire::PeerId(key.verifying_key().to_bytes()),
                 terms,
@@ -196,7 +196,7 @@ pub(super) fn node(key: u8) -> (Node, SigningKey) {
 
 fn session(key: u8, consent: Consent, memory: Memory) -> (Node, Session) {
     let (node, key) = node(key);
-    let session = Session::new(&node, memory.parts(consent, &key)).unwrap();
+    let session = Session::new(&node, memory.inputs(consent, &key)).unwrap();
     (node, session)
 }
 
@@ -222,21 +222,21 @@ fn offer(node: &Node) -> SignedOffer {
 async fn work(
     seeder: &mut Session,
     fetcher: &mut Session,
-    mut is_it: impl FnMut(&Happening) -> bool,
-) -> Happening {
+    mut is_it: impl FnMut(&SessionEvent) -> bool,
+) -> SessionEvent {
     let work = async {
         loop {
             tokio::select! {
                 _ = seeder.next() => {}
-                happening = fetcher.next() => if is_it(&happening) { return happening },
+                event = fetcher.next() => if is_it(&event) { return event },
             }
         }
     };
     timeout(PATIENCE, work).await.unwrap()
 }
 
-fn is_complete(happening: &Happening) -> bool {
-    matches!(happening, Happening::Event(Event::Complete))
+fn is_complete(event: &SessionEvent) -> bool {
+    matches!(event, SessionEvent::Machine(Event::Complete))
 }
 
 #[tokio::test]
@@ -245,10 +245,9 @@ async fn f7_a_panic_while_a_chunk_is_kept_ends_the_fetch_with_a_word_and_is_no_s
     let bad = Memory { keep_panics: true, ..Memory::new() };
     let (_node, mut fetcher) = session(2, Consent::FETCH, bad);
     fetcher.tell(Input::Source(offer(&seeding)));
-    let is_it =
-        |happening: &Happening| matches!(happening, Happening::WorkerLost(_)) || is_complete(happening);
+    let is_it = |event: &SessionEvent| matches!(event, SessionEvent::WorkerLost(_)) || is_complete(event);
     let end = work(&mut seeder, &mut fetcher, is_it).await;
-    assert!(matches!(end, Happening::WorkerLost("writing chunks")), "{end:?}");
+    assert!(matches!(end, SessionEvent::WorkerLost("writing chunks")), "{end:?}");
 }
 
 #[tokio::test]
@@ -258,11 +257,11 @@ async fn f7_a_panic_while_a_chunk_is_read_costs_one_answer_and_no_peer_its_name(
     let (_node, mut fetcher) = session(2, Consent::FETCH, Memory::new());
     fetcher.tell(Input::Source(offer(&seeding)));
     let mut blamed = Vec::new();
-    work(&mut seeder, &mut fetcher, |happening| {
-        if let Happening::Event(event @ (Event::Struck { .. } | Event::Banned { .. })) = happening {
+    work(&mut seeder, &mut fetcher, |event| {
+        if let SessionEvent::Machine(event @ (Event::Struck { .. } | Event::Banned { .. })) = event {
             blamed.push(event.clone());
         }
-        is_complete(happening)
+        is_complete(event)
     })
     .await;
     assert_eq!((seeder.panics, blamed), (1, Vec::new()));
@@ -275,10 +274,10 @@ async fn e14_i8_a_chunk_that_could_not_be_read_once_is_served_a_moment_later() {
     let (_node, mut fetcher) = session(2, Consent::FETCH, Memory::new());
     fetcher.tell(Input::Source(offer(&seeding)));
     let mut blamed = 0;
-    work(&mut seeder, &mut fetcher, |happening| {
+    work(&mut seeder, &mut fetcher, |event| {
         blamed +=
-            u32::from(matches!(happening, Happening::Event(Event::Struck { .. } | Event::Banned { .. })));
-        is_complete(happening)
+            u32::from(matches!(event, SessionEvent::Machine(Event::Struck { .. } | Event::Banned { .. })));
+        is_complete(event)
     })
     .await;
     assert_eq!((blamed, seeder.machine.have().is_full()), (0, true));
@@ -290,7 +289,7 @@ async fn f7_a_task_that_panics_under_a_request_is_counted_and_the_chunk_asked_fo
     let (_node, mut fetcher) = session(2, Consent::FETCH, Memory::new());
     fetcher.tell(Input::Source(offer(&seeding)));
     let mut is_first = true;
-    let asked = |happening: &Happening| matches!(happening, Happening::Event(Event::Joined { .. }));
+    let asked = |event: &SessionEvent| matches!(event, SessionEvent::Machine(Event::Joined { .. }));
     work(&mut seeder, &mut fetcher, asked).await;
     loop {
         work(&mut seeder, &mut fetcher, |_| true).await;
@@ -351,7 +350,7 @@ async fn f6_i6_after_a_thousand_connects_nothing_is_left_of_them() {
     assert_eq!(seeder.next_conn, u64::from(DIALERS) * u64::from(CONNECTS));
     let tables = [
         seeder.names.len(),
-        seeder.newcomers.len(),
+        seeder.pending_handshakes.len(),
         seeder.introduced.len(),
         seeder.answers.len(),
         seeder.downloads.len(),

@@ -15,12 +15,12 @@ async fn c7_a_transfer_goes_on_when_its_address_changes_and_forged_datagrams_cha
     let path = Path::to(target).await;
     let mut fetcher = Live::fetcher(Controls::default(), &[]);
     // Slow enough for changes in mid-transfer.
-    fetcher.throttle.set(Some(128 << 10));
+    fetcher.rate_limit.set(Some(128 << 10));
     fetcher.session.tell(Input::Source(path.offer(&seeder)));
     let forger = UdpSocket::bind("127.0.0.1:0").unwrap();
     let (mut got, mut met, mut lost) = (0, 0, Vec::new());
-    work(&mut seeder.session, &mut fetcher.session, |happening| {
-        let Happening::Event(event) = happening else { return false };
+    work(&mut seeder.session, &mut fetcher.session, |session_event| {
+        let SessionEvent::Machine(event) = session_event else { return false };
         match event {
             Event::Joined { .. } => met += 1,
             Event::Left { code, .. } if *code != Some(CloseCode::Done) => lost.push(event.clone()),
@@ -41,7 +41,7 @@ async fn c7_a_transfer_goes_on_when_its_address_changes_and_forged_datagrams_cha
             }
             path.moves.store(true, Ordering::Relaxed);
         }
-        is_complete(happening)
+        is_complete(session_event)
     })
     .await;
     assert_eq!((got, met, lost), (COUNT, 1, Vec::new()), "it is one connection");

@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-use super::super::desk::{Desk, SEED, TAKE, both, having, id};
 use super::super::events::Input;
+use super::super::harness::{Harness, SEED, TAKE, both, having, id};
 use super::*;
 
 #[test]
 fn a4_c4_a_hello_is_compared_in_the_order_that_says_most() {
-    let desk = Desk::new(SEED, Bitfield::full(20));
-    let mut theirs = desk.hello(TAKE);
+    let harness = Harness::new(SEED, Bitfield::full(20));
+    let mut theirs = harness.hello(TAKE);
     let mut wrong: Vec<(CloseCode, Hello)> = Vec::new();
     // Each step removes the first remaining difference.
     theirs.version += 1;
@@ -17,7 +17,7 @@ fn a4_c4_a_hello_is_compared_in_the_order_that_says_most() {
     theirs.swarm_id = [9; 32];
     theirs.chunk_count += 1;
     theirs.consent = Consent::NONE;
-    let good = desk.hello(TAKE);
+    let good = harness.hello(TAKE);
     wrong.push((CloseCode::UnsupportedVersion, theirs.clone()));
     theirs.version = good.version;
     wrong.push((CloseCode::WrongSwarm, theirs.clone()));
@@ -32,23 +32,23 @@ fn a4_c4_a_hello_is_compared_in_the_order_that_says_most() {
     theirs.chunk_count = good.chunk_count;
     wrong.push((CloseCode::NoConsent, theirs.clone()));
     theirs.consent = TAKE;
-    assert_eq!(desk.machine.judge_hello(&theirs), Ok(()));
+    assert_eq!(harness.machine.judge_hello(&theirs), Ok(()));
     for (code, hello) in wrong {
-        assert_eq!(desk.machine.judge_hello(&hello), Err(code));
+        assert_eq!(harness.machine.judge_hello(&hello), Err(code));
     }
 }
 
 #[test]
 fn d10_a_peer_with_another_chunk_size_or_count_hears_so_as_often_as_it_comes_and_is_not_blamed() {
-    let mut desk = Desk::new(SEED, Bitfield::full(20));
-    let good = desk.hello(TAKE);
+    let mut harness = Harness::new(SEED, Bitfield::full(20));
+    let good = harness.hello(TAKE);
     let size = Hello { chunk_size: good.chunk_size * 2, ..good.clone() };
     let count = Hello { chunk_count: good.chunk_count + 1, ..good.clone() };
     let code = CloseCode::ChunkLayoutMismatch;
     for (conn, hello) in [&size, &count].into_iter().cycle().take(6).enumerate() {
-        desk.connect(conn as u64, 7, false);
-        desk.frame(conn as u64, Frame::Hello(hello.clone()));
-        let said = desk.said();
+        harness.connect(conn as u64, 7, false);
+        harness.frame(conn as u64, Frame::Hello(hello.clone()));
+        let said = harness.said();
         let events = said.iter().filter_map(|output| match output {
             Output::Event(event) => Some(event.clone()),
             _ => None,
@@ -57,9 +57,9 @@ fn d10_a_peer_with_another_chunk_size_or_count_hears_so_as_often_as_it_comes_and
         let is_closed = |output: &Output| matches!(output, Output::Close { code: with, .. } if *with == code);
         assert!(said.iter().any(is_closed), "{conn}: {said:?}");
     }
-    desk.connect(9, 7, false);
-    desk.frame(9, Frame::Hello(good));
-    assert_eq!(desk.closes(), []);
+    harness.connect(9, 7, false);
+    harness.frame(9, Frame::Hello(good));
+    assert_eq!(harness.closes(), []);
 }
 
 #[test]
@@ -73,23 +73,23 @@ fn some_byte_must_be_able_to_move_one_way_at_least() {
         (both(), Consent::PUBLISH, false),
     ];
     for (ours, theirs, good) in cases {
-        let desk = Desk::new(ours, having([0]));
-        assert_eq!(desk.machine.judge_hello(&desk.hello(theirs)).is_ok(), good, "{ours:?} {theirs:?}");
+        let harness = Harness::new(ours, having([0]));
+        assert_eq!(harness.machine.judge_hello(&harness.hello(theirs)).is_ok(), good, "{ours:?} {theirs:?}");
     }
 }
 
 #[test]
 fn a_peer_that_only_wanted_the_manifest_is_let_go_without_blame() {
-    let mut desk = Desk::new(SEED, Bitfield::full(20));
+    let mut harness = Harness::new(SEED, Bitfield::full(20));
     for conn in 1..4 {
-        desk.connect(conn, 7, false);
+        harness.connect(conn, 7, false);
         let only = ManifestOnly { version: 1, swarm_id: [1; 32], software: "peer/1".to_owned() };
-        desk.frame(conn, Frame::ManifestOnly(only));
-        desk.wait(Duration::from_secs(11));
-        assert_eq!(desk.closes(), [(conn, CloseCode::Done)]);
+        harness.frame(conn, Frame::ManifestOnly(only));
+        harness.wait(Duration::from_secs(11));
+        assert_eq!(harness.closes(), [(conn, CloseCode::Done)]);
     }
-    desk.connect(9, 7, false);
-    assert_eq!(desk.closes(), [], "it is welcome");
+    harness.connect(9, 7, false);
+    assert_eq!(harness.closes(), [], "it is welcome");
 }
 
 #[test]
@@ -106,10 +106,10 @@ fn a5_c4_a_question_for_the_manifest_is_refused_in_another_version_for_another_s
         (TAKE, &foreign, Some(CloseCode::WrongSwarm)),
     ];
     for (consent, asked, code) in cases {
-        let mut desk = Desk::new(consent, having([0]));
-        desk.connect(1, 7, false);
-        desk.frame(1, Frame::ManifestOnly(asked.clone()));
-        let said = desk.said();
+        let mut harness = Harness::new(consent, having([0]));
+        harness.connect(1, 7, false);
+        harness.frame(1, Frame::ManifestOnly(asked.clone()));
+        let said = harness.said();
         let closes = said.iter().filter_map(|output| match output {
             Output::Close { code, .. } => Some(*code),
             _ => None,
@@ -122,70 +122,70 @@ fn a5_c4_a_question_for_the_manifest_is_refused_in_another_version_for_another_s
 
 #[test]
 fn a_peer_that_does_not_introduce_itself_is_struck_and_never_banned() {
-    let mut desk = Desk::new(SEED, Bitfield::full(20));
+    let mut harness = Harness::new(SEED, Bitfield::full(20));
     for conn in 1..=3 {
-        desk.connect(conn, 7, false);
-        desk.wait(Duration::from_secs(11));
-        assert_eq!(desk.closes(), [(conn, CloseCode::TooSlow)]);
+        harness.connect(conn, 7, false);
+        harness.wait(Duration::from_secs(11));
+        assert_eq!(harness.closes(), [(conn, CloseCode::TooSlow)]);
     }
-    desk.connect(4, 7, false);
-    assert_eq!(desk.closes(), [(4, CloseCode::Busy)], "shut out for a minute");
-    desk.wait(Duration::from_secs(61));
-    desk.connect(5, 7, false);
-    assert_eq!(desk.closes(), []);
+    harness.connect(4, 7, false);
+    assert_eq!(harness.closes(), [(4, CloseCode::Busy)], "shut out for a minute");
+    harness.wait(Duration::from_secs(61));
+    harness.connect(5, 7, false);
+    assert_eq!(harness.closes(), []);
 }
 
 #[test]
 fn a4_a_decoder_that_met_a_later_version_blames_nobody() {
-    let mut desk = Desk::new(SEED, Bitfield::full(20));
-    desk.connect(1, 7, false);
-    desk.broke(1, Breach::Malformed(CloseCode::UnsupportedVersion));
+    let mut harness = Harness::new(SEED, Bitfield::full(20));
+    harness.connect(1, 7, false);
+    harness.broke(1, Breach::Malformed(CloseCode::UnsupportedVersion));
     let refused = Event::Refused { peer: id(7), code: CloseCode::UnsupportedVersion, by_peer: false };
-    assert_eq!(desk.events(), [refused]);
-    desk.tell(Input::Tick);
-    desk.connect(2, 7, false);
-    assert_eq!(desk.closes(), []);
+    assert_eq!(harness.events(), [refused]);
+    harness.tell(Input::Tick);
+    harness.connect(2, 7, false);
+    assert_eq!(harness.closes(), []);
 }
 
 #[test]
 fn a_stranger_that_only_knocks_learns_nothing() {
-    let mut desk = Desk::new(SEED, Bitfield::full(20));
-    desk.connect(1, 1, false);
-    assert!(desk.frames(1).is_empty());
-    let mut other = desk.hello(TAKE);
+    let mut harness = Harness::new(SEED, Bitfield::full(20));
+    harness.connect(1, 1, false);
+    assert!(harness.frames(1).is_empty());
+    let mut other = harness.hello(TAKE);
     other.artifact_sha256 = [9; 32];
-    desk.frame(1, Frame::Hello(other));
-    assert_eq!(desk.frames(1), [Frame::Bye { code: CloseCode::WrongSwarm }]);
+    harness.frame(1, Frame::Hello(other));
+    assert_eq!(harness.frames(1), [Frame::Bye { code: CloseCode::WrongSwarm }]);
     // A peer that asks for the manifest alone learns no more.
-    desk.connect(2, 2, false);
-    desk.frame(
+    harness.connect(2, 2, false);
+    harness.frame(
         2,
         Frame::ManifestOnly(ManifestOnly { version: 1, swarm_id: [1; 32], software: "x".to_owned() }),
     );
-    assert!(desk.frames(2).is_empty());
-    desk.connect(3, 3, false);
-    let hello = desk.hello(TAKE);
-    desk.frame(3, Frame::Hello(hello));
-    let ours = desk.hello(SEED);
-    let ours = Hello { software: "desk/1".to_owned(), ..ours };
-    assert_eq!(desk.frames(3), [Frame::Hello(ours), Frame::Bitfield(Bitfield::full(20))]);
+    assert!(harness.frames(2).is_empty());
+    harness.connect(3, 3, false);
+    let hello = harness.hello(TAKE);
+    harness.frame(3, Frame::Hello(hello));
+    let ours = harness.hello(SEED);
+    let ours = Hello { software: "harness/1".to_owned(), ..ours };
+    assert_eq!(harness.frames(3), [Frame::Hello(ours), Frame::Bitfield(Bitfield::full(20))]);
 }
 
 #[test]
 fn a9_a_hello_replayed_under_another_key_grants_nothing() {
-    let mut desk = Desk::with(SEED, Bitfield::full(20), |config| {
+    let mut harness = Harness::with(SEED, Bitfield::full(20), |config| {
         config.controls.allow = Some([id(1), id(3)].into_iter().collect());
     });
-    let hello = desk.hello(TAKE);
-    desk.join(1, TAKE, having([]));
-    desk.ban(3);
-    desk.said();
+    let hello = harness.hello(TAKE);
+    harness.join(1, TAKE, having([]));
+    harness.ban(3);
+    harness.said();
     // This key is not on the list, whatever its Hello says.
-    desk.connect(2, 2, false);
-    desk.frame(2, Frame::Hello(hello.clone()));
-    assert_eq!(desk.closes(), [(2, CloseCode::NotAllowed)]);
+    harness.connect(2, 2, false);
+    harness.frame(2, Frame::Hello(hello.clone()));
+    assert_eq!(harness.closes(), [(2, CloseCode::NotAllowed)]);
     // A Hello that belongs to an allowed key does not lift a ban.
-    desk.connect(4, 3, false);
-    desk.frame(4, Frame::Hello(hello));
-    assert_eq!(desk.closes(), [(4, CloseCode::Banned)]);
+    harness.connect(4, 3, false);
+    harness.frame(4, Frame::Hello(hello));
+    assert_eq!(harness.closes(), [(4, CloseCode::Banned)]);
 }

@@ -1,7 +1,7 @@
 use minimodel_wire::{Bitfield, Frame};
 
-use super::super::desk::{Desk, SEED, TAKE, all, both, having, id, offer, offer_at};
 use super::super::events::Input;
+use super::super::harness::{Harness, SEED, TAKE, all, both, having, id, offer, offer_at};
 use super::super::offer_checks::RENEWAL;
 use super::*;
 
@@ -10,13 +10,13 @@ const LATE: u64 = 1_000_000;
 #[test]
 fn b21_i5_a_passed_on_offer_is_dialed_only_by_who_consented_to_publish() {
     for (consent, expected) in [(TAKE, vec![]), (all(), vec![id(9)])] {
-        let mut desk = Desk::new(consent, having([0]));
-        desk.join(1, all(), having([1]));
-        desk.said();
+        let mut harness = Harness::new(consent, having([0]));
+        harness.join(1, all(), having([1]));
+        harness.said();
         let offers = vec![Bytes::from(offer(9, [1; 32], LATE).to_bytes())];
-        desk.frame(1, Frame::Peers { offers });
-        desk.wait(Duration::from_secs(2));
-        assert_eq!(desk.dialed(), expected);
+        harness.frame(1, Frame::Peers { offers });
+        harness.wait(Duration::from_secs(2));
+        assert_eq!(harness.dialed(), expected);
     }
 }
 
@@ -35,232 +35,235 @@ fn b21_c4_an_offer_for_another_swarm_or_with_another_signature_disconnects_and_a
         (bytes(offer(9, [1; 32], LATE)), 1),
     ];
     for (offer, left) in cases {
-        let mut desk = Desk::new(all(), having([0]));
-        desk.join(1, all(), having([1]));
-        desk.frame(1, Frame::Peers { offers: vec![Bytes::from(offer)] });
-        assert_eq!(desk.machine.progress().peers, left);
+        let mut harness = Harness::new(all(), having([0]));
+        harness.join(1, all(), having([1]));
+        harness.frame(1, Frame::Peers { offers: vec![Bytes::from(offer)] });
+        assert_eq!(harness.machine.progress().peers, left);
     }
 }
 
 #[test]
 fn b19_one_peer_cannot_fill_the_table_of_known_peers() {
-    let mut desk = Desk::with(all(), having([0]), |config| config.limits.max_offers_per_peer = 20);
-    desk.join(1, all(), having([1]));
+    let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_offers_per_peer = 20);
+    harness.join(1, all(), having([1]));
     for n in 2..60 {
-        desk.frame(1, Frame::Peers { offers: vec![Bytes::from(offer(n, [1; 32], LATE).to_bytes())] });
+        harness.frame(1, Frame::Peers { offers: vec![Bytes::from(offer(n, [1; 32], LATE).to_bytes())] });
     }
-    assert_eq!(desk.machine.sources.count(), 20);
-    desk.machine.config.limits.max_known = 20;
-    desk.join(70, all(), having([1]));
-    desk.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(80, [1; 32], LATE).to_bytes())] });
-    assert_eq!(desk.machine.sources.count(), 20);
-    desk.machine.sources.ban(id(5), Time::ZERO);
-    desk.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(81, [1; 32], LATE).to_bytes())] });
-    assert!(desk.machine.sources.is_known(id(81)), "a banned one made room");
+    assert_eq!(harness.machine.sources.count(), 20);
+    harness.machine.config.limits.max_known = 20;
+    harness.join(70, all(), having([1]));
+    harness.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(80, [1; 32], LATE).to_bytes())] });
+    assert_eq!(harness.machine.sources.count(), 20);
+    harness.machine.sources.ban(id(5), Time::ZERO);
+    harness.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(81, [1; 32], LATE).to_bytes())] });
+    assert!(harness.machine.sources.is_known(id(81)), "a banned one made room");
 }
 
 #[test]
 fn b19_i8_who_filled_the_table_of_known_peers_gives_way_to_what_others_tell() {
-    let mut desk = Desk::with(all(), having([0]), |config| config.limits.max_known = 20);
+    let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 20);
     // No peer is dialed, so that only offers fill the table.
-    desk.machine.config.limits.max_dials = 0;
+    harness.machine.config.limits.max_dials = 0;
     let members = [(1, [10, 1, 0, 1]), (2, [10, 2, 0, 1]), (3, [10, 2, 0, 2]), (4, [10, 1, 0, 1])];
-    members.into_iter().for_each(|(n, address)| desk.join_from(n, address, all(), having([1])));
-    let known =
-        |desk: &Desk, of: std::ops::Range<u8>| of.filter(|&n| desk.machine.sources.is_known(id(n))).count();
-    tell_of(&mut desk, 1, (10..60).map(|n| bytes_of(n, LATE)));
-    assert_eq!(known(&desk, 10..60), 20);
+    members.into_iter().for_each(|(n, address)| harness.join_from(n, address, all(), having([1])));
+    let known = |harness: &Harness, of: std::ops::Range<u8>| {
+        of.filter(|&n| harness.machine.sources.is_known(id(n))).count()
+    };
+    tell_of(&mut harness, 1, (10..60).map(|n| bytes_of(n, LATE)));
+    assert_eq!(known(&harness, 10..60), 20);
     // Another key of the same site has no share of its own.
-    tell_of(&mut desk, 4, [bytes_of(60, LATE)]);
-    assert_eq!((known(&desk, 10..60), known(&desk, 60..61)), (20, 0));
+    tell_of(&mut harness, 4, [bytes_of(60, LATE)]);
+    assert_eq!((known(&harness, 10..60), known(&harness, 60..61)), (20, 0));
     // A member of another network gets up to half of the table, and a second site there up to half of that.
-    tell_of(&mut desk, 2, (100..130).map(|n| bytes_of(n, LATE)));
-    assert_eq!((known(&desk, 10..60), known(&desk, 100..130)), (10, 10));
-    tell_of(&mut desk, 3, (130..160).map(|n| bytes_of(n, LATE)));
-    assert_eq!([known(&desk, 10..60), known(&desk, 100..130), known(&desk, 130..160)], [10, 5, 5]);
+    tell_of(&mut harness, 2, (100..130).map(|n| bytes_of(n, LATE)));
+    assert_eq!((known(&harness, 10..60), known(&harness, 100..130)), (10, 10));
+    tell_of(&mut harness, 3, (130..160).map(|n| bytes_of(n, LATE)));
+    assert_eq!([known(&harness, 10..60), known(&harness, 100..130), known(&harness, 130..160)], [10, 5, 5]);
 }
 
 #[test]
 fn b19_i8_whom_our_user_named_and_who_brought_chunks_does_not_give_way_to_hearsay() {
-    let mut desk = Desk::with(all(), having([0]), |config| config.limits.max_known = 6);
-    desk.machine.config.limits.max_dials = 0;
-    [1, 2].into_iter().for_each(|n| desk.join(n, all(), having([1])));
-    tell_of(&mut desk, 1, (10..16).map(|n| bytes_of(n, LATE)));
-    desk.tell(Input::Source(offer(10, [1; 32], LATE)));
-    desk.machine.sources.brought_a_chunk(id(11));
-    desk.machine.sources.connected(id(12));
-    tell_of(&mut desk, 2, (20..30).map(|n| bytes_of(n, LATE)));
-    assert!((10..13).all(|n| desk.machine.sources.is_known(id(n))));
-    let heard = (20..30).filter(|&n| desk.machine.sources.is_known(id(n))).count();
-    assert_eq!((desk.machine.sources.count(), heard), (6, 1));
+    let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 6);
+    harness.machine.config.limits.max_dials = 0;
+    [1, 2].into_iter().for_each(|n| harness.join(n, all(), having([1])));
+    tell_of(&mut harness, 1, (10..16).map(|n| bytes_of(n, LATE)));
+    harness.tell(Input::Source(offer(10, [1; 32], LATE)));
+    harness.machine.sources.brought_a_chunk(id(11));
+    harness.machine.sources.connected(id(12));
+    tell_of(&mut harness, 2, (20..30).map(|n| bytes_of(n, LATE)));
+    assert!((10..13).all(|n| harness.machine.sources.is_known(id(n))));
+    let heard = (20..30).filter(|&n| harness.machine.sources.is_known(id(n))).count();
+    assert_eq!((harness.machine.sources.count(), heard), (6, 1));
 }
 
 /// A peer from one address passes on offers and leaves before they are checked; then the verdicts come.
-fn tell_and_leave(desk: &mut Desk, n: u8, address: [u8; 4], offers: Vec<Bytes>) {
-    desk.join_from(n, address, all(), having([1]));
-    desk.machine.handle(desk.now, Input::Frame { conn: Conn(n.into()), frame: Frame::Peers { offers } });
-    let outputs: Vec<Output> = std::iter::from_fn(|| desk.machine.poll()).collect();
-    part(desk, n);
+fn tell_and_leave(harness: &mut Harness, n: u8, address: [u8; 4], offers: Vec<Bytes>) {
+    harness.join_from(n, address, all(), having([1]));
+    harness
+        .machine
+        .handle(harness.now, Input::Frame { conn: Conn(n.into()), frame: Frame::Peers { offers } });
+    let outputs: Vec<Output> = std::iter::from_fn(|| harness.machine.poll()).collect();
+    part(harness, n);
     for output in outputs {
         if let Output::CheckOffer { check, offer } = output {
             let verdict = OfferVerdict::Good(offer.check().unwrap());
-            desk.tell(Input::OfferChecked { check, verdict });
+            harness.tell(Input::OfferChecked { check, verdict });
         }
     }
 }
 
 #[test]
 fn b19_i8_who_filled_the_table_and_left_before_the_checks_ended_gives_way_too() {
-    let mut desk = Desk::with(all(), having([0]), |config| config.limits.max_known = 20);
-    desk.machine.config.limits.max_dials = 0;
+    let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 20);
+    harness.machine.config.limits.max_dials = 0;
     let public = |n: u8| Bytes::from(offer_at(n, &format!("8.8.{n}.8:1"), LATE).to_bytes());
     for n in 1..=5 {
         let first = 20 + 8 * n;
-        tell_and_leave(&mut desk, n, [10, 1, 0, 1], (first..first + 8).map(public).collect());
+        tell_and_leave(&mut harness, n, [10, 1, 0, 1], (first..first + 8).map(public).collect());
     }
-    assert_eq!(desk.machine.sources.count(), 20);
+    assert_eq!(harness.machine.sources.count(), 20);
     // A member of another network that stays gets its half, and so does one that leaves.
-    desk.join_from(10, [10, 2, 0, 1], all(), having([1]));
-    tell_of(&mut desk, 10, (101..113).map(public));
-    let heard = |desk: &Desk| (101..130).filter(|&n| desk.machine.sources.is_known(id(n))).count();
-    assert_eq!(heard(&desk), 10);
+    harness.join_from(10, [10, 2, 0, 1], all(), having([1]));
+    tell_of(&mut harness, 10, (101..113).map(public));
+    let heard = |harness: &Harness| (101..130).filter(|&n| harness.machine.sources.is_known(id(n))).count();
+    assert_eq!(heard(&harness), 10);
     // New keys at the first address win nothing back.
     for n in 1..=5 {
         let first = 140 + 8 * n;
-        tell_and_leave(&mut desk, n + 10, [10, 1, 0, 1], (first..first + 8).map(public).collect());
+        tell_and_leave(&mut harness, n + 10, [10, 1, 0, 1], (first..first + 8).map(public).collect());
     }
-    assert_eq!((heard(&desk), desk.machine.sources.count()), (10, 20));
+    assert_eq!((heard(&harness), harness.machine.sources.count()), (10, 20));
 }
 
 #[test]
 fn b19_i8_who_told_of_others_and_left_has_no_more_than_its_share_either() {
-    let mut desk = Desk::with(all(), having([0]), |config| config.limits.max_known = 20);
-    desk.machine.config.limits.max_dials = 0;
+    let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 20);
+    harness.machine.config.limits.max_dials = 0;
     let public = |n: u8| Bytes::from(offer_at(n, &format!("8.8.{n}.8:1"), LATE).to_bytes());
-    desk.join_from(1, [10, 1, 0, 1], all(), having([1]));
-    tell_of(&mut desk, 1, (20..40).map(public));
-    tell_and_leave(&mut desk, 2, [10, 2, 0, 1], (101..113).map(public).collect());
-    assert_eq!((101..113).filter(|&n| desk.machine.sources.is_known(id(n))).count(), 10);
+    harness.join_from(1, [10, 1, 0, 1], all(), having([1]));
+    tell_of(&mut harness, 1, (20..40).map(public));
+    tell_and_leave(&mut harness, 2, [10, 2, 0, 1], (101..113).map(public).collect());
+    assert_eq!((101..113).filter(|&n| harness.machine.sources.is_known(id(n))).count(), 10);
 }
 
 /// Offers of 16 keys that were found good and for which the table had no room.
-fn good_without_room(desk: &mut Desk, address: [u8; 4]) -> Vec<Bytes> {
-    let most = std::mem::replace(&mut desk.machine.config.limits.max_known, 0);
+fn good_without_room(harness: &mut Harness, address: [u8; 4]) -> Vec<Bytes> {
+    let most = std::mem::replace(&mut harness.machine.config.limits.max_known, 0);
     for n in 200..216 {
-        desk.join_from(n, address, all(), having([1]));
-        tell_of(desk, n.into(), [bytes_of(n, LATE)]);
-        part(desk, n);
+        harness.join_from(n, address, all(), having([1]));
+        tell_of(harness, n.into(), [bytes_of(n, LATE)]);
+        part(harness, n);
     }
-    desk.machine.config.limits.max_known = most;
+    harness.machine.config.limits.max_known = most;
     (200..216).map(|n| bytes_of(n, LATE)).collect()
 }
 
 #[test]
 fn h3_good_offers_that_find_no_room_cost_one_look_through_the_table_for_all_keys_of_a_site() {
-    let mut desk = Desk::with(all(), having([0]), |config| config.limits.max_known = 20);
-    desk.machine.config.limits.max_dials = 0;
+    let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 20);
+    harness.machine.config.limits.max_dials = 0;
     let site = [10, 1, 0, 1];
-    desk.join_from(1, site, all(), having([1]));
-    tell_of(&mut desk, 1, (20..40).map(|n| bytes_of(n, LATE)));
-    let offers = good_without_room(&mut desk, site);
-    let (looks, checks) = (desk.machine.sources.giving_way.looks, desk.checks);
+    harness.join_from(1, site, all(), having([1]));
+    tell_of(&mut harness, 1, (20..40).map(|n| bytes_of(n, LATE)));
+    let offers = good_without_room(&mut harness, site);
+    let (walks, checks) = (harness.machine.sources.evictions.walks, harness.checks);
     for n in 40..50 {
-        desk.join_from(n, site, all(), having([1]));
-        (0..20).for_each(|_| desk.frame(n.into(), Frame::Peers { offers: offers.clone() }));
+        harness.join_from(n, site, all(), having([1]));
+        (0..20).for_each(|_| harness.frame(n.into(), Frame::Peers { offers: offers.clone() }));
         // Unknown offers add no walk through the table either.
-        tell_of(&mut desk, n.into(), (101..117).map(|n| bytes_of(n, LATE)));
-        part(&mut desk, n);
+        tell_of(&mut harness, n.into(), (101..117).map(|n| bytes_of(n, LATE)));
+        part(&mut harness, n);
     }
-    let looks = desk.machine.sources.giving_way.looks - looks;
-    assert!(looks <= 1, "{looks} looks through the table for 3,360 offers");
-    assert_eq!(desk.checks, checks);
+    let walks = harness.machine.sources.evictions.walks - walks;
+    assert!(walks <= 1, "{walks} walks through the table for 3,360 offers");
+    assert_eq!(harness.checks, checks);
     // A change of the table is seen: two entries end, and two offers are added.
-    (20..22).for_each(|n| desk.machine.sources.refused(id(n)));
-    desk.join_from(60, site, all(), having([1]));
-    desk.frame(60, Frame::Peers { offers });
-    assert_eq!((200..216).filter(|&n| desk.machine.sources.is_known(id(n))).count(), 2);
+    (20..22).for_each(|n| harness.machine.sources.refused(id(n)));
+    harness.join_from(60, site, all(), having([1]));
+    harness.frame(60, Frame::Peers { offers });
+    assert_eq!((200..216).filter(|&n| harness.machine.sources.is_known(id(n))).count(), 2);
 }
 
 #[test]
 fn h3_offers_of_banned_keys_do_not_take_turns_in_the_table() {
-    let mut desk = Desk::with(all(), having([0]), |config| config.limits.max_known = 20);
-    desk.machine.config.limits.max_dials = 0;
-    desk.join(1, all(), having([1]));
-    (200..204).for_each(|n| desk.ban(n));
+    let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 20);
+    harness.machine.config.limits.max_dials = 0;
+    harness.join(1, all(), having([1]));
+    (200..204).for_each(|n| harness.ban(n));
     for _ in 0..5 {
-        tell_of(&mut desk, 1, (200..204).map(|n| bytes_of(n, LATE)));
+        tell_of(&mut harness, 1, (200..204).map(|n| bytes_of(n, LATE)));
     }
-    assert_eq!(desk.machine.sources.count(), 0);
+    assert_eq!(harness.machine.sources.count(), 0);
 }
 
 #[test]
 fn h3_offers_that_were_checked_before_count_against_who_tells_of_them_as_others_do() {
-    let mut desk = Desk::with(all(), having([0]), |config| config.limits.max_offers_per_peer = 3);
-    desk.machine.config.limits.max_dials = 0;
-    let offers = good_without_room(&mut desk, [10, 1, 0, 1]);
-    let checks = desk.checks;
-    desk.join(1, all(), having([1]));
-    desk.frame(1, Frame::Peers { offers: offers.clone() });
-    assert_eq!((desk.machine.sources.count(), desk.checks), (3, checks));
+    let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_offers_per_peer = 3);
+    harness.machine.config.limits.max_dials = 0;
+    let offers = good_without_room(&mut harness, [10, 1, 0, 1]);
+    let checks = harness.checks;
+    harness.join(1, all(), having([1]));
+    harness.frame(1, Frame::Peers { offers: offers.clone() });
+    assert_eq!((harness.machine.sources.count(), harness.checks), (3, checks));
     // A peer that reconnects keeps its count; another peer has its own.
-    part(&mut desk, 1);
-    desk.join(1, all(), having([1]));
-    desk.frame(1, Frame::Peers { offers: offers.clone() });
-    assert_eq!(desk.machine.sources.count(), 3);
-    desk.join(2, all(), having([1]));
-    desk.frame(2, Frame::Peers { offers });
-    assert_eq!((desk.machine.sources.count(), desk.checks), (6, checks));
+    part(&mut harness, 1);
+    harness.join(1, all(), having([1]));
+    harness.frame(1, Frame::Peers { offers: offers.clone() });
+    assert_eq!(harness.machine.sources.count(), 3);
+    harness.join(2, all(), having([1]));
+    harness.frame(2, Frame::Peers { offers });
+    assert_eq!((harness.machine.sources.count(), harness.checks), (6, checks));
 }
 
 fn bytes_of(n: u8, expires_unix: u64) -> Bytes {
     Bytes::from(offer(n, [1; 32], expires_unix).to_bytes())
 }
 
-fn tell_of(desk: &mut Desk, conn: u64, offers: impl IntoIterator<Item = Bytes>) {
+fn tell_of(harness: &mut Harness, conn: u64, offers: impl IntoIterator<Item = Bytes>) {
     for offer in offers {
-        desk.frame(conn, Frame::Peers { offers: vec![offer] });
+        harness.frame(conn, Frame::Peers { offers: vec![offer] });
     }
 }
 
 /// Ends the connection of the peer with key `n`.
-fn part(desk: &mut Desk, n: u8) {
-    desk.tell(Input::Closed { conn: Conn(n.into()), code: None });
+fn part(harness: &mut Harness, n: u8) {
+    harness.tell(Input::Closed { conn: Conn(n.into()), code: None });
 }
 
 #[test]
 fn h3_an_offer_that_was_checked_costs_no_second_check_and_a_renewed_one_waits_a_minute() {
-    let mut desk = Desk::new(all(), having([0]));
-    desk.join(1, all(), having([1]));
-    desk.join(2, all(), having([1]));
-    tell_of(&mut desk, 1, [bytes_of(9, LATE), bytes_of(9, LATE), bytes_of(9, LATE + 1)]);
-    tell_of(&mut desk, 2, [bytes_of(9, LATE)]);
-    assert_eq!(desk.checks, 1);
-    desk.wait(RENEWAL);
-    tell_of(&mut desk, 2, [bytes_of(9, LATE + 1)]);
-    assert_eq!(desk.checks, 2);
+    let mut harness = Harness::new(all(), having([0]));
+    harness.join(1, all(), having([1]));
+    harness.join(2, all(), having([1]));
+    tell_of(&mut harness, 1, [bytes_of(9, LATE), bytes_of(9, LATE), bytes_of(9, LATE + 1)]);
+    tell_of(&mut harness, 2, [bytes_of(9, LATE)]);
+    assert_eq!(harness.checks, 1);
+    harness.wait(RENEWAL);
+    tell_of(&mut harness, 2, [bytes_of(9, LATE + 1)]);
+    assert_eq!(harness.checks, 2);
     // The same offer except for the last byte of its signature.
-    desk.wait(RENEWAL);
+    harness.wait(RENEWAL);
     let mut forged = bytes_of(9, LATE + 1).to_vec();
     *forged.last_mut().unwrap() ^= 1;
-    tell_of(&mut desk, 2, [forged.into()]);
-    assert_eq!((desk.checks, desk.machine.progress().peers), (3, 1));
+    tell_of(&mut harness, 2, [forged.into()]);
+    assert_eq!((harness.checks, harness.machine.progress().peers), (3, 1));
 }
 
 #[test]
 fn h3_of_its_own_offers_a_key_has_one_checked_at_once_and_one_a_minute_however_often_it_comes() {
     for ours in [SEED, all()] {
-        let mut desk = Desk::new(ours, Bitfield::full(20));
+        let mut harness = Harness::new(ours, Bitfield::full(20));
         for round in 0..5 {
-            desk.join(1, all(), having([1]));
-            tell_of(&mut desk, 1, (0..128).map(|n| bytes_of(1, LATE + 1_000 * round + n)));
-            part(&mut desk, 1);
+            harness.join(1, all(), having([1]));
+            tell_of(&mut harness, 1, (0..128).map(|n| bytes_of(1, LATE + 1_000 * round + n)));
+            part(&mut harness, 1);
         }
-        assert_eq!(desk.checks, 1, "{ours:?}");
-        desk.join(1, all(), having([1]));
-        tell_of(&mut desk, 1, (0..128).map(|n| bytes_of(1, LATE + n)));
-        desk.wait(RENEWAL * 3);
-        assert_eq!(desk.checks, 2, "the last that it brought, when a minute is over");
-        let renewed = desk.machine.peers[&Conn(1)].offer.as_ref().map(|offer| offer.offer().expires_unix);
+        assert_eq!(harness.checks, 1, "{ours:?}");
+        harness.join(1, all(), having([1]));
+        tell_of(&mut harness, 1, (0..128).map(|n| bytes_of(1, LATE + n)));
+        harness.wait(RENEWAL * 3);
+        assert_eq!(harness.checks, 2, "the last that it brought, when a minute is over");
+        let renewed = harness.machine.peers[&Conn(1)].offer.as_ref().map(|offer| offer.offer().expires_unix);
         assert_eq!(renewed, Some(LATE + 127));
     }
 }
@@ -268,81 +271,81 @@ fn h3_of_its_own_offers_a_key_has_one_checked_at_once_and_one_a_minute_however_o
 #[test]
 fn h3_offers_that_serve_nobody_are_not_even_read() {
     // Neither side publishes: no offer is passed on or dialed.
-    let mut desk = Desk::new(SEED, Bitfield::full(20));
-    desk.join(1, TAKE, having([]));
-    tell_of(&mut desk, 1, [bytes_of(1, LATE), bytes_of(9, LATE), Bytes::from_static(b"\x01no offer")]);
-    assert_eq!((desk.checks, desk.machine.progress().peers), (0, 1));
+    let mut harness = Harness::new(SEED, Bitfield::full(20));
+    harness.join(1, TAKE, having([]));
+    tell_of(&mut harness, 1, [bytes_of(1, LATE), bytes_of(9, LATE), Bytes::from_static(b"\x01no offer")]);
+    assert_eq!((harness.checks, harness.machine.progress().peers), (0, 1));
     // The peer publishes: its own offer is for others. Offers of others are of no use to a seeder.
     for ours in [SEED, SEED | Consent::PUBLISH] {
-        let mut desk = Desk::new(ours, Bitfield::full(20));
-        desk.join(1, all(), having([]));
-        tell_of(&mut desk, 1, [bytes_of(9, LATE), bytes_of(1, LATE), bytes_of(8, LATE)]);
-        assert_eq!((desk.checks, desk.machine.progress().peers), (1, 1), "{ours:?}");
+        let mut harness = Harness::new(ours, Bitfield::full(20));
+        harness.join(1, all(), having([]));
+        tell_of(&mut harness, 1, [bytes_of(9, LATE), bytes_of(1, LATE), bytes_of(8, LATE)]);
+        assert_eq!((harness.checks, harness.machine.progress().peers), (1, 1), "{ours:?}");
     }
 }
 
 #[test]
 fn h3_checks_have_a_rate_over_all_connections_and_unknown_keys_leave_room_for_members() {
-    let mut desk = Desk::new(both() | Consent::PUBLISH, having([0]));
-    desk.join(200, all(), having([1]));
+    let mut harness = Harness::new(both() | Consent::PUBLISH, having([0]));
+    harness.join(200, all(), having([1]));
     // A member: it has moved a chunk, and keeps its standing.
-    let member = desk.machine.standings.of(id(200), Time::ZERO);
+    let member = harness.machine.standings.of(id(200), Time::ZERO);
     member.gave(1);
     member.moved(1 << 16);
     // A crowd of new keys connects; each sends its own offer and one of another key, and leaves.
     let mut strangers = 0;
     for second in 0..10 {
         for n in 1..=60u8 {
-            desk.join(n, all(), having([1]));
-            tell_of(&mut desk, n.into(), [bytes_of(n, LATE + second), bytes_of(n + 100, LATE + second)]);
+            harness.join(n, all(), having([1]));
+            tell_of(&mut harness, n.into(), [bytes_of(n, LATE + second), bytes_of(n + 100, LATE + second)]);
         }
-        let before = desk.checks;
-        desk.wait(Duration::from_secs(1));
-        strangers += desk.checks - before;
-        (1..=60).for_each(|n| part(&mut desk, n));
+        let before = harness.checks;
+        harness.wait(Duration::from_secs(1));
+        strangers += harness.checks - before;
+        (1..=60).for_each(|n| part(&mut harness, n));
     }
     assert!(strangers <= 10 * 32, "{strangers} checks in ten seconds");
-    assert!(desk.checks <= 128 + 10 * 32 + 1, "{} checks in all", desk.checks);
+    assert!(harness.checks <= 128 + 10 * 32 + 1, "{} checks in all", harness.checks);
     // The budget of new keys is used up, and that of members is not.
-    (1..=60u8).for_each(|n| desk.join(n, all(), having([1])));
-    (1..=60u8).for_each(|n| tell_of(&mut desk, n.into(), [bytes_of(n + 100, LATE + 99)]));
-    let before = desk.checks;
-    tell_of(&mut desk, 200, [bytes_of(200, LATE)]);
-    assert_eq!(desk.checks, before + 1);
-    assert!(desk.machine.peers[&Conn(200)].offer.is_some());
+    (1..=60u8).for_each(|n| harness.join(n, all(), having([1])));
+    (1..=60u8).for_each(|n| tell_of(&mut harness, n.into(), [bytes_of(n + 100, LATE + 99)]));
+    let before = harness.checks;
+    tell_of(&mut harness, 200, [bytes_of(200, LATE)]);
+    assert_eq!(harness.checks, before + 1);
+    assert!(harness.machine.peers[&Conn(200)].offer.is_some());
 }
 
 #[test]
 fn h3_a_stranger_s_offer_is_checked_in_its_turn_while_others_bring_theirs_without_end() {
-    let mut desk = Desk::new(SEED, Bitfield::full(20));
-    let flood = |desk: &mut Desk, round: u64| {
+    let mut harness = Harness::new(SEED, Bitfield::full(20));
+    let flood = |harness: &mut Harness, round: u64| {
         for n in 1..=40u8 {
-            desk.tell(Input::Closed { conn: Conn(n.into()), code: None });
-            desk.join(n, all(), having([1]));
-            tell_of(desk, n.into(), [bytes_of(n, LATE + round)]);
+            harness.tell(Input::Closed { conn: Conn(n.into()), code: None });
+            harness.join(n, all(), having([1]));
+            tell_of(harness, n.into(), [bytes_of(n, LATE + round)]);
         }
     };
     for round in 0..8 {
-        flood(&mut desk, round);
-        desk.wait(RENEWAL);
+        flood(&mut harness, round);
+        harness.wait(RENEWAL);
     }
-    desk.join(99, all(), having([1]));
-    tell_of(&mut desk, 99, [bytes_of(99, LATE)]);
-    desk.wait(Duration::from_secs(3));
-    assert!(desk.machine.peers[&Conn(99)].offer.is_some());
+    harness.join(99, all(), having([1]));
+    tell_of(&mut harness, 99, [bytes_of(99, LATE)]);
+    harness.wait(Duration::from_secs(3));
+    assert!(harness.machine.peers[&Conn(99)].offer.is_some());
 }
 
 #[test]
 fn h6_what_expired_while_the_machine_slept_is_neither_dialed_nor_passed_on() {
-    let mut desk = Desk::new(both() | Consent::PUBLISH, having([0]));
-    desk.join(1, all(), having([1]));
-    tell_of(&mut desk, 1, [bytes_of(1, 10_000)]);
+    let mut harness = Harness::new(both() | Consent::PUBLISH, having([0]));
+    harness.join(1, all(), having([1]));
+    tell_of(&mut harness, 1, [bytes_of(1, 10_000)]);
     // Peers with larger keys are dialed a second later; the computer sleeps before that.
-    tell_of(&mut desk, 1, (2..60).map(|n| bytes_of(n, 10_000)));
-    let before = desk.dialed().len();
-    desk.tell(Input::Calendar { unix: 20_000 });
-    desk.join(70, all(), having([1]));
-    assert!(!desk.frames(70).iter().any(|frame| matches!(frame, Frame::Peers { .. })), "passed on");
-    desk.wait(Duration::from_secs(100));
-    assert!(before > 0 && desk.dialed().is_empty(), "dialed");
+    tell_of(&mut harness, 1, (2..60).map(|n| bytes_of(n, 10_000)));
+    let before = harness.dialed().len();
+    harness.tell(Input::Calendar { unix: 20_000 });
+    harness.join(70, all(), having([1]));
+    assert!(!harness.frames(70).iter().any(|frame| matches!(frame, Frame::Peers { .. })), "passed on");
+    harness.wait(Duration::from_secs(100));
+    assert!(before > 0 && harness.dialed().is_empty(), "dialed");
 }

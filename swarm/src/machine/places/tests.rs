@@ -4,8 +4,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use minimodel_wire::{Bitfield, Frame};
 
-use super::super::desk::{Desk, SEED, TAKE, all, having, id, offer};
 use super::super::events::{Ask, Input, ServeOutcome};
+use super::super::harness::{Harness, SEED, TAKE, all, having, id, offer};
 use super::*;
 
 fn at(address: [u8; 4]) -> Site {
@@ -28,7 +28,7 @@ fn h2_a_site_with_more_than_its_share_gives_way_to_another_at_once_and_not_to_it
     let mut holders = many(0, 61, siege, Claim::New);
     holders.push(holder(70, [198, 51, 100, 1], Claim::New));
     holders.extend(many(80, 2, [192, 0, 2, 1], Claim::New));
-    let new = |address| gives_way(&holders, 32, (at(address), Claim::New));
+    let new = |address| to_evict(&holders, 32, (at(address), Claim::New));
     assert_eq!(new([198, 51, 100, 200]), Some(Conn(60)), "the one that came last, of those with most");
     assert_eq!(new(siege), None);
     assert_eq!(new([192, 0, 2, 1]), Some(Conn(60)));
@@ -36,7 +36,7 @@ fn h2_a_site_with_more_than_its_share_gives_way_to_another_at_once_and_not_to_it
     let mut even = many(0, 4, [10, 1, 0, 1], Claim::New);
     even.extend(many(4, 3, [10, 2, 0, 1], Claim::New));
     for address in [[10, 1, 0, 1], [10, 2, 0, 1]] {
-        assert_eq!(gives_way(&even, 3, (at(address), Claim::New)), None, "{address:?}");
+        assert_eq!(to_evict(&even, 3, (at(address), Claim::New)), None, "{address:?}");
     }
 }
 
@@ -45,7 +45,7 @@ fn h2_the_addresses_of_one_network_share_what_one_network_has() {
     // A whole /24 with one place for each address, and a peer from elsewhere with two.
     let mut holders: Vec<Holder> = (0..62).map(|n| holder(n, [203, 0, 113, n as u8], Claim::New)).collect();
     holders.extend(many(90, 2, [192, 0, 2, 1], Claim::New));
-    let new = |address| gives_way(&holders, 32, (at(address), Claim::New));
+    let new = |address| to_evict(&holders, 32, (at(address), Claim::New));
     assert_eq!(new([198, 51, 100, 1]), Some(Conn(61)));
     assert_eq!(new([192, 0, 2, 7]), Some(Conn(61)), "a third of that network is still few");
     assert_eq!(new([203, 0, 113, 200]), None);
@@ -55,13 +55,13 @@ fn h2_the_addresses_of_one_network_share_what_one_network_has() {
         .map(|n| Holder { conn: Conn(n), site: v6(n as u16), claim: Claim::New, is_idle: false })
         .collect();
     let other = Site::of("2001:db8:9::1".parse().unwrap());
-    assert_eq!(gives_way(&holders, 32, (other, Claim::New)), Some(Conn(63)));
-    assert_eq!(gives_way(&holders, 32, (v6(900), Claim::New)), None);
+    assert_eq!(to_evict(&holders, 32, (other, Claim::New)), Some(Conn(63)));
+    assert_eq!(to_evict(&holders, 32, (v6(900), Claim::New)), None);
     // Within one network, an address with many gives way to one with none.
     let mut holders = many(0, 8, [127, 0, 0, 2], Claim::New);
     holders.extend(many(8, 2, [127, 0, 0, 3], Claim::New));
-    assert_eq!(gives_way(&holders, 5, (at([127, 0, 0, 1]), Claim::New)), Some(Conn(7)));
-    assert_eq!(gives_way(&holders, 5, (at([127, 0, 0, 2]), Claim::New)), None);
+    assert_eq!(to_evict(&holders, 5, (at([127, 0, 0, 1]), Claim::New)), Some(Conn(7)));
+    assert_eq!(to_evict(&holders, 5, (at([127, 0, 0, 2]), Claim::New)), None);
 }
 
 #[test]
@@ -70,58 +70,58 @@ fn h2_half_of_the_places_are_for_those_who_used_them_and_no_site_has_that_half_a
     // Every holder has read one chunk, to look used.
     let mut holders = many(0, 64, siege, Claim::Used(1));
     let new = (at([198, 51, 100, 1]), Claim::New);
-    assert_eq!(gives_way(&holders, 32, new), Some(Conn(63)), "32 of them are more than is kept");
+    assert_eq!(to_evict(&holders, 32, new), Some(Conn(63)), "32 of them are more than is kept");
     // 32 places went to peers of other networks, one for each network: the rest is kept.
     for n in 32..64 {
         holders[n as usize] = holder(n, [100, n as u8, 0, 1], Claim::New);
     }
-    assert_eq!(gives_way(&holders, 32, new), None);
+    assert_eq!(to_evict(&holders, 32, new), None);
     // Once those others have read a chunk as well, the first site keeps one place.
     for n in 32..64 {
         holders[n as usize].claim = Claim::Used(1);
     }
     let kept = best(&holders, 32);
     assert_eq!(kept.iter().filter(|conn| conn.0 < 32).count(), 1, "{kept:?}");
-    assert_eq!(gives_way(&holders, 32, new), Some(Conn(31)));
+    assert_eq!(to_evict(&holders, 32, new), Some(Conn(31)));
     // The holder that moved most keeps its place longest.
     let mut holders = many(0, 8, siege, Claim::Used(5));
     holders[3].claim = Claim::Used(4);
-    assert_eq!(gives_way(&holders, 4, new), Some(Conn(3)));
+    assert_eq!(to_evict(&holders, 4, new), Some(Conn(3)));
 }
 
 #[test]
 fn h2_whoever_does_nothing_gives_way_to_whoever_comes_and_the_best_half_only_when_it_is_not_the_best() {
     let mut holders: Vec<Holder> = (0..8).map(|n| holder(n, [100, n as u8, 0, 1], Claim::New)).collect();
     let new = (at([198, 51, 100, 1]), Claim::New);
-    assert_eq!(gives_way(&holders, 4, new), None);
+    assert_eq!(to_evict(&holders, 4, new), None);
     for n in [3, 5] {
         holders[n].is_idle = true;
     }
-    assert_eq!(gives_way(&holders, 4, new), Some(Conn(3)));
+    assert_eq!(to_evict(&holders, 4, new), Some(Conn(3)));
     holders[3].claim = Claim::Used(9);
-    assert_eq!(gives_way(&holders, 4, new), Some(Conn(5)));
+    assert_eq!(to_evict(&holders, 4, new), Some(Conn(5)));
     holders[5].is_idle = false;
-    assert_eq!(gives_way(&holders, 4, new), None, "it is among the best");
+    assert_eq!(to_evict(&holders, 4, new), None, "it is among the best");
     holders.iter_mut().for_each(|holder| holder.claim = Claim::Used(10 + holder.conn.0));
-    assert_eq!(gives_way(&holders, 4, new), Some(Conn(3)));
+    assert_eq!(to_evict(&holders, 4, new), Some(Conn(3)));
 }
 
 #[test]
 fn h2_a_guest_that_returns_goes_before_unknown_keys_and_a_peer_our_user_named_before_all() {
     let crowd = [203, 0, 113, 9];
     let holders = many(0, 8, crowd, Claim::New);
-    assert_eq!(gives_way(&holders, 4, (at(crowd), Claim::New)), None);
-    assert_eq!(gives_way(&holders, 4, (at(crowd), Claim::Returned)), Some(Conn(7)));
+    assert_eq!(to_evict(&holders, 4, (at(crowd), Claim::New)), None);
+    assert_eq!(to_evict(&holders, 4, (at(crowd), Claim::Returned)), Some(Conn(7)));
     let returned = many(0, 8, crowd, Claim::Returned);
-    assert_eq!(gives_way(&returned, 4, (at(crowd), Claim::Returned)), None);
+    assert_eq!(to_evict(&returned, 4, (at(crowd), Claim::Returned)), None);
     // A peer that has moved bytes before comes back to the half that is kept for such peers, and no further.
-    assert_eq!(gives_way(&returned, 4, (at(crowd), Claim::Used(7))), Some(Conn(7)));
+    assert_eq!(to_evict(&returned, 4, (at(crowd), Claim::Used(7))), Some(Conn(7)));
     let used = many(0, 4, crowd, Claim::Used(3));
     let both: Vec<Holder> = used.into_iter().chain(many(4, 4, crowd, Claim::New)).collect();
-    assert_eq!(gives_way(&both, 4, (at(crowd), Claim::Used(7))), None);
-    assert_eq!(gives_way(&both, 4, (at(crowd), Claim::Named)), Some(Conn(7)));
+    assert_eq!(to_evict(&both, 4, (at(crowd), Claim::Used(7))), None);
+    assert_eq!(to_evict(&both, 4, (at(crowd), Claim::Named)), Some(Conn(7)));
     let named = many(0, 8, crowd, Claim::Named);
-    assert_eq!(gives_way(&named, 4, (at([198, 51, 100, 1]), Claim::Used(9))), None, "not for strangers");
+    assert_eq!(to_evict(&named, 4, (at([198, 51, 100, 1]), Claim::Used(9))), None, "not for strangers");
 }
 
 #[test]
@@ -143,8 +143,8 @@ fn h2_i6_who_was_turned_away_is_remembered_within_a_bound_that_no_site_fills_alo
 }
 
 /// A seeder with three places and none for guests.
-fn full() -> Desk {
-    Desk::with(SEED, Bitfield::full(20), |config| {
+fn full() -> Harness {
+    Harness::with(SEED, Bitfield::full(20), |config| {
         config.limits.max_connections = 3;
         config.limits.max_guests = 0;
     })
@@ -152,131 +152,131 @@ fn full() -> Desk {
 
 #[test]
 fn b18_h2_idle_peers_keep_no_newcomer_out_and_those_who_wait_for_their_turn_stay() {
-    let mut desk = full();
+    let mut harness = full();
     for n in 1..=3 {
-        desk.join(n, TAKE, having([]));
+        harness.join(n, TAKE, having([]));
     }
     for n in [1, 3] {
-        desk.frame(n, Frame::Interested);
+        harness.frame(n, Frame::Interested);
     }
-    desk.said();
-    desk.connect(4, 4, false);
-    assert_eq!(desk.closes(), [(2, CloseCode::Busy)], "it wants nothing");
-    desk.connect(5, 5, false);
-    assert_eq!(desk.closes(), [(5, CloseCode::Busy)]);
+    harness.said();
+    harness.connect(4, 4, false);
+    assert_eq!(harness.closes(), [(2, CloseCode::Busy)], "it wants nothing");
+    harness.connect(5, 5, false);
+    assert_eq!(harness.closes(), [(5, CloseCode::Busy)]);
     // The first peer requests and reads; the third has a slot and requests nothing.
     for ask in 0..3 {
-        desk.ask(1, ask, ask as u32);
-        desk.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Done { bytes: 1 << 16 } });
-        let hello = desk.hello(TAKE);
+        harness.ask(1, ask, ask as u32);
+        harness.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Done { bytes: 1 << 16 } });
+        let hello = harness.hello(TAKE);
         if ask == 0 {
-            desk.frame(4, Frame::Hello(hello));
-            desk.frame(4, Frame::Bitfield(having([])));
-            desk.frame(4, Frame::Interested);
+            harness.frame(4, Frame::Hello(hello));
+            harness.frame(4, Frame::Bitfield(having([])));
+            harness.frame(4, Frame::Interested);
         }
-        desk.wait(Duration::from_secs(9));
+        harness.wait(Duration::from_secs(9));
     }
-    desk.said();
-    desk.connect(6, 6, false);
-    assert_eq!(desk.closes().first(), Some(&(3, CloseCode::Busy)));
-    assert_eq!(desk.machine.peers.len(), 3);
+    harness.said();
+    harness.connect(6, 6, false);
+    assert_eq!(harness.closes().first(), Some(&(3, CloseCode::Busy)));
+    assert_eq!(harness.machine.peers.len(), 3);
 }
 
 #[test]
 fn h2_one_site_that_holds_every_place_makes_room_for_another_and_all_places_are_its_own_while_nobody_else_comes()
  {
-    let mut desk = full();
+    let mut harness = full();
     for n in 1..=3 {
-        desk.connect_from(n.into(), n, [203, 0, 113, 9], false);
+        harness.connect_from(n.into(), n, [203, 0, 113, 9], false);
     }
-    assert_eq!(desk.machine.peers.len(), 3);
-    desk.connect_from(4, 4, [203, 0, 113, 9], false);
-    assert_eq!(desk.closes(), [(4, CloseCode::Busy)]);
-    desk.connect_from(5, 5, [198, 51, 100, 1], false);
-    assert_eq!(desk.closes(), [(3, CloseCode::Busy)]);
+    assert_eq!(harness.machine.peers.len(), 3);
+    harness.connect_from(4, 4, [203, 0, 113, 9], false);
+    assert_eq!(harness.closes(), [(4, CloseCode::Busy)]);
+    harness.connect_from(5, 5, [198, 51, 100, 1], false);
+    assert_eq!(harness.closes(), [(3, CloseCode::Busy)]);
     // The third peer comes back as it was told to and is recognized; but its site has its share.
-    desk.connect_from(6, 3, [203, 0, 113, 9], false);
-    assert_eq!(desk.closes(), [(2, CloseCode::Busy)], "one of its own gives way");
-    assert!(desk.machine.peers[&Conn(6)].has_returned);
+    harness.connect_from(6, 3, [203, 0, 113, 9], false);
+    assert_eq!(harness.closes(), [(2, CloseCode::Busy)], "one of its own gives way");
+    assert!(harness.machine.peers[&Conn(6)].has_returned);
 }
 
 #[test]
 fn h2_nobody_has_to_go_for_a_key_that_is_shut_out() {
-    let mut desk = full();
+    let mut harness = full();
     for n in 1..=3 {
-        desk.connect_from(n.into(), n, [203, 0, 113, 9], false);
+        harness.connect_from(n.into(), n, [203, 0, 113, 9], false);
     }
     for _ in 0..3 {
-        desk.connect_from(7, 7, [198, 51, 100, 1], false);
-        (0..3).for_each(|_| desk.broke(7, super::super::fault::Breach::AskFlood));
+        harness.connect_from(7, 7, [198, 51, 100, 1], false);
+        (0..3).for_each(|_| harness.broke(7, super::super::fault::Breach::AskFlood));
     }
-    desk.said();
-    let before = desk.machine.peers.len();
-    desk.connect_from(8, 7, [198, 51, 100, 1], false);
-    assert_eq!((desk.closes(), desk.machine.peers.len()), (vec![(8, CloseCode::Busy)], before));
+    harness.said();
+    let before = harness.machine.peers.len();
+    harness.connect_from(8, 7, [198, 51, 100, 1], false);
+    assert_eq!((harness.closes(), harness.machine.peers.len()), (vec![(8, CloseCode::Busy)], before));
 }
 
 #[test]
 fn h2_whom_we_dialed_and_whom_our_user_named_is_not_displaced_by_strangers() {
-    let mut desk = Desk::with(all(), having([0]), |config| {
+    let mut harness = Harness::with(all(), having([0]), |config| {
         config.limits.max_connections = 3;
         config.limits.max_dials = 0;
         config.limits.max_guests = 0;
     });
-    desk.tell(Input::Source(offer(1, [1; 32], 1_000_000)));
+    harness.tell(Input::Source(offer(1, [1; 32], 1_000_000)));
     for (n, dialed) in [(1, false), (2, true), (3, false)] {
-        desk.connect_from(n.into(), n, [203, 0, 113, 9], dialed);
+        harness.connect_from(n.into(), n, [203, 0, 113, 9], dialed);
     }
     for n in 4..8 {
-        desk.connect_from(n.into(), n, [100, n, 0, 1], false);
+        harness.connect_from(n.into(), n, [100, n, 0, 1], false);
     }
-    let here: Vec<PeerId> = desk.machine.peers.values().map(|peer| peer.id).collect();
+    let here: Vec<PeerId> = harness.machine.peers.values().map(|peer| peer.id).collect();
     assert!(here.contains(&id(1)) && here.contains(&id(2)), "{here:?}");
     assert_eq!(here.len(), 3);
 }
 
 #[test]
 fn a_newcomer_that_finds_no_place_is_told_of_the_others_and_so_finds_one() {
-    let mut desk = Desk::with(SEED, Bitfield::full(20), |config| {
+    let mut harness = Harness::with(SEED, Bitfield::full(20), |config| {
         config.limits.max_connections = 2;
         config.limits.max_guests = 1;
     });
     for n in 1..=2 {
-        desk.join(n, all(), having([]));
-        desk.frame(n.into(), Frame::Interested);
+        harness.join(n, all(), having([]));
+        harness.frame(n.into(), Frame::Interested);
         let offer = Bytes::from(offer(n, [1; 32], 1_000_000).to_bytes());
-        desk.frame(n.into(), Frame::Peers { offers: vec![offer] });
+        harness.frame(n.into(), Frame::Peers { offers: vec![offer] });
     }
-    desk.said();
+    harness.said();
     for (n, consent, told) in [(3, all(), 2), (4, TAKE, 0)] {
-        desk.connect(n, n as u8, false);
-        desk.connect(n + 10, n as u8 + 10, false);
-        assert_eq!(desk.closes(), [(n + 10, CloseCode::Busy)], "one guest at a time");
-        let hello = desk.hello(consent);
-        desk.frame(n, Frame::Hello(hello));
-        let frames = desk.frames(n);
+        harness.connect(n, n as u8, false);
+        harness.connect(n + 10, n as u8 + 10, false);
+        assert_eq!(harness.closes(), [(n + 10, CloseCode::Busy)], "one guest at a time");
+        let hello = harness.hello(consent);
+        harness.frame(n, Frame::Hello(hello));
+        let frames = harness.frames(n);
         let offers: usize = frames
             .iter()
             .map(|frame| if let Frame::Peers { offers } = frame { offers.len() } else { 0 })
             .sum();
         assert_eq!(offers, told, "only to those who take part in the exchange");
         assert_eq!(frames.last(), Some(&Frame::Bye { code: CloseCode::Busy }));
-        assert_eq!(desk.machine.peers.len(), 2);
+        assert_eq!(harness.machine.peers.len(), 2);
     }
 }
 
 #[test]
 fn h2_guests_of_one_site_leave_room_for_one_of_another() {
-    let mut desk = Desk::with(SEED, Bitfield::full(20), |config| {
+    let mut harness = Harness::with(SEED, Bitfield::full(20), |config| {
         config.limits.max_connections = 1;
         config.limits.max_guests = 2;
     });
     for n in 1..=3 {
-        desk.connect_from(n.into(), n, [203, 0, 113, 9], false);
+        harness.connect_from(n.into(), n, [203, 0, 113, 9], false);
     }
-    desk.said();
+    harness.said();
     // The newcomer takes no place, since that site has only one; but it is sent the offers of others.
-    desk.connect_from(4, 4, [198, 51, 100, 1], false);
-    assert_eq!(desk.closes(), [(3, CloseCode::Busy)]);
-    assert!(desk.machine.peers[&Conn(4)].is_guest);
+    harness.connect_from(4, 4, [198, 51, 100, 1], false);
+    assert_eq!(harness.closes(), [(3, CloseCode::Busy)]);
+    assert!(harness.machine.peers[&Conn(4)].is_guest);
 }

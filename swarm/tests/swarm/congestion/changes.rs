@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use minimodel_swarm::congestion::Throttle;
+use minimodel_swarm::congestion::DelayController;
 
 use super::link::Path;
 use super::ms;
@@ -82,38 +82,38 @@ fn a_path_that_was_gone_for_seconds_is_started_anew() {
 
 #[test]
 fn persistent_congestion_leaves_the_least_window() {
-    let mut throttle = Throttle::new(Duration::ZERO, 1200, 14_720);
+    let mut controller = DelayController::new(Duration::ZERO, 1200, 14_720);
     for k in 1..200 {
-        throttle.on_ack(ms(k), 1200, false);
-        throttle.on_acks_end(ms(k + 20));
+        controller.on_ack(ms(k), 1200, false);
+        controller.on_acks_end(ms(k + 20));
     }
-    assert!(throttle.window() > 20_000);
-    throttle.on_loss(ms(300), 1200, true);
-    assert_eq!(throttle.window(), 4 * 1200);
+    assert!(controller.window() > 20_000);
+    controller.on_loss(ms(300), 1200, true);
+    assert_eq!(controller.window(), 4 * 1200);
 }
 
 #[test]
 fn the_window_always_allows_a_few_datagrams_whatever_their_size() {
-    let mut throttle = Throttle::new(Duration::ZERO, 1200, 14_720);
-    assert_eq!(throttle.window(), 14_720);
-    throttle.on_mtu(65_507);
-    assert_eq!(throttle.window(), 4 * 65_507);
-    throttle.on_loss(ms(10), 65_507, true);
-    assert_eq!(throttle.window(), 4 * 65_507);
-    assert_eq!(Throttle::new(Duration::ZERO, 65_507, 14_720).window(), 4 * 65_507);
+    let mut controller = DelayController::new(Duration::ZERO, 1200, 14_720);
+    assert_eq!(controller.window(), 14_720);
+    controller.on_mtu(65_507);
+    assert_eq!(controller.window(), 4 * 65_507);
+    controller.on_loss(ms(10), 65_507, true);
+    assert_eq!(controller.window(), 4 * 65_507);
+    assert_eq!(DelayController::new(Duration::ZERO, 65_507, 14_720).window(), 4 * 65_507);
 }
 
 #[test]
 fn marks_of_the_network_are_answered_like_overload_but_once_a_round_trip() {
-    let mut throttle = Throttle::new(Duration::ZERO, 1200, 14_720);
+    let mut controller = DelayController::new(Duration::ZERO, 1200, 14_720);
     for k in 1..400 {
-        throttle.on_ack(ms(k), 1200, false);
-        throttle.on_acks_end(ms(k + 20));
+        controller.on_ack(ms(k), 1200, false);
+        controller.on_acks_end(ms(k + 20));
     }
-    let before = throttle.window();
-    throttle.on_mark(ms(420));
-    let marked = throttle.window();
+    let before = controller.window();
+    controller.on_mark(ms(420));
+    let marked = controller.window();
     assert!(marked < before && marked as f64 >= 0.69 * before as f64, "{before} {marked}");
-    throttle.on_mark(ms(421));
-    assert_eq!(throttle.window(), marked);
+    controller.on_mark(ms(421));
+    assert_eq!(controller.window(), marked);
 }

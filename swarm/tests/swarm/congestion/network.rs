@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use minimodel_swarm::congestion::Throttle;
+use minimodel_swarm::congestion::DelayController;
 
 use super::cubic::Cubic;
 use super::link::{Link, Path};
@@ -46,8 +46,8 @@ impl Network {
     }
 
     pub(crate) fn own(&mut self, starts: Duration, bytes: u64) -> usize {
-        let throttle = Throttle::new(starts, self.link.path.mtu, 14_720);
-        self.add(Control::Own(Box::new(throttle)), starts, bytes)
+        let controller = DelayController::new(starts, self.link.path.mtu, 14_720);
+        self.add(Control::Own(Box::new(controller)), starts, bytes)
     }
 
     pub(crate) fn cubic(&mut self, starts: Duration, bytes: u64) -> usize {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use minimodel_swarm::congestion::Throttle;
+use minimodel_swarm::congestion::DelayController;
 
 use super::cubic::Cubic;
 
@@ -13,14 +13,14 @@ const BURST: Duration = Duration::from_millis(2);
 
 #[derive(Debug)]
 pub(crate) enum Control {
-    Own(Box<Throttle>),
+    Own(Box<DelayController>),
     Cubic(Cubic),
 }
 
 impl Control {
     fn window(&self) -> u64 {
         match self {
-            Self::Own(throttle) => throttle.window(),
+            Self::Own(controller) => controller.window(),
             Self::Cubic(cubic) => cubic.window as u64,
         }
     }
@@ -150,7 +150,7 @@ impl Sender {
             newest = newest.max(Some((number, sent)));
             let rtt = self.rtt();
             match &mut self.control {
-                Control::Own(throttle) => throttle.on_ack(sent, self.mtu, self.is_idle),
+                Control::Own(controller) => controller.on_ack(sent, self.mtu, self.is_idle),
                 Control::Cubic(cubic) if !self.is_idle => cubic.on_ack(now, sent, self.mtu, rtt),
                 Control::Cubic(_) => {}
             }
@@ -160,8 +160,8 @@ impl Sender {
         }
         let Some((number, sent)) = newest else { return };
         (self.backoff, self.last_progress) = (0, now);
-        if let Control::Own(throttle) = &mut self.control {
-            throttle.on_acks_end(now);
+        if let Control::Own(controller) = &mut self.control {
+            controller.on_acks_end(now);
         }
         if self.largest_acked.is_none_or(|largest| number > largest) {
             self.largest_acked = Some(number);
@@ -204,7 +204,7 @@ impl Sender {
         let is_persistent = lost.windows(2).all(|two| two[1].0 == two[0].0 + 1)
             && last - first > (self.rtt() + 4 * self.variance + Duration::from_millis(25)) * 3;
         match &mut self.control {
-            Control::Own(throttle) => throttle.on_loss(now, bytes, is_persistent),
+            Control::Own(controller) => controller.on_loss(now, bytes, is_persistent),
             Control::Cubic(cubic) => cubic.on_loss(now, last),
         }
     }

@@ -73,7 +73,9 @@ impl World {
 
     fn carry_out(&mut self, no: PeerNo, output: Output) {
         match output {
-            Output::Dial { peer, addresses, hearsay } => self.dial(no, peer, &[addresses, hearsay].concat()),
+            Output::Dial { peer, addresses, pex_addresses } => {
+                self.dial(no, peer, &[addresses, pex_addresses].concat());
+            }
             Output::Send { conn, frame } => self.send(no, conn, frame),
             Output::Close { conn, code } => {
                 let (link, side) = end_of(conn);

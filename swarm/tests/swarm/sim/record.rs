@@ -202,6 +202,11 @@ impl Record {
             Output::Cancel { req } => self.fold(&[4, req.0]),
             Output::Keep { req, index, .. } => self.fold(&[5, req.0, (*index).into()]),
             Output::Serve { ask, index } => self.fold(&[6, ask.0, (*index).into()]),
+            // The spelling that this log had from the first, so that hashes of old and new runs can be compared.
+            Output::Dial { peer, addresses, pex_addresses } => self.bytes(
+                format!("Dial {{ peer: {peer:?}, addresses: {addresses:?}, hearsay: {pex_addresses:?} }}")
+                    .as_bytes(),
+            ),
             other => self.bytes(format!("{other:?}").as_bytes()),
         }
     }

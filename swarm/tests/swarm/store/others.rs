@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 
 use minimodel_swarm::store::{
-    Disk as _, Likeness, Open, Part, Published, RealDisk, Refusal, RepairIf, Resumed, StoreError,
+    Disk as _, Open, Part, Published, RealDisk, Refusal, RepairIf, Resumed, Similarity, StoreError,
     put_orphan_record_aside,
 };
 
@@ -337,8 +337,8 @@ fn h8_a_repair_goes_on_with_the_file_that_it_was_given() {
     assert_eq!(fs::read(folder.join(PART)).unwrap(), bytes);
 }
 
-fn likeness(good: u64, other: u64, total: u64, cut_bytes: u64) -> Option<Likeness> {
-    Some(Likeness { good, other, total, cut_bytes })
+fn similarity(good: u64, other: u64, total: u64, cut_bytes: u64) -> Option<Similarity> {
+    Some(Similarity { good, other, total, cut_bytes })
 }
 
 fn repair(artifact: &Artifact, folder: &Path, condition: RepairIf) -> (Part<RealDisk>, Resumed) {
@@ -369,18 +369,18 @@ fn h8_a_file_that_has_little_in_common_with_the_artifact_is_not_repaired_unless_
     zeros_behind.resize(12 * size, 0);
     let cut = artifact.bytes[..size + 100].to_vec();
     let cases = [
-        (other(&[2], 6 * size), likeness(1, 5, 6, 0)),
-        (other(&[2, 3], 6 * size), likeness(2, 4, 6, 0)),
+        (other(&[2], 6 * size), similarity(1, 5, 6, 0)),
+        (other(&[2, 3], 6 * size), similarity(2, 4, 6, 0)),
         (other(&[2, 3, 4], 6 * size), None),
         // The rest is holes, which count neither for the file nor against it; one chunk would be lost.
-        (hollow, likeness(1, 1, 6, 0)),
+        (hollow, similarity(1, 1, 6, 0)),
         (holes, None),
-        (cut, likeness(1, 1, 6, 0)),
+        (cut, similarity(1, 1, 6, 0)),
         (artifact.bytes[..2 * size].to_vec(), None),
         // An archive that begins with the artifact.
-        (other(&all, 13 * size), likeness(6, 7, 13, 7 * u64::from(CHUNK))),
+        (other(&all, 13 * size), similarity(6, 7, 13, 7 * u64::from(CHUNK))),
         // No chunk is wrong, and one byte is appended; appended zeros do not count.
-        (other(&all, 6 * size + 1), likeness(6, 1, 7, 1)),
+        (other(&all, 6 * size + 1), similarity(6, 1, 7, 1)),
         (zeros_behind, None),
     ];
     for (bytes, expected) in cases {
@@ -390,11 +390,13 @@ fn h8_a_file_that_has_little_in_common_with_the_artifact_is_not_repaired_unless_
         let (part, _) = repair(&artifact, folder, RepairIf::MostIsGood);
         let rescanned = part.rescan(leaves.clone());
         assert_eq!(part.unlike(), expected);
-        let Some(likeness) = expected else {
+        let Some(similarity) = expected else {
             assert!(!rescanned.unwrap().is_empty());
             continue;
         };
-        assert!(matches!(rescanned, Err(StoreError::Unlike { likeness: found, .. }) if found == likeness));
+        assert!(
+            matches!(rescanned, Err(StoreError::Unlike { similarity: found, .. }) if found == similarity)
+        );
         assert!(part.have().is_empty());
         drop(part);
         // As after a kill: the file is still taken for no partial file.
@@ -405,7 +407,7 @@ fn h8_a_file_that_has_little_in_common_with_the_artifact_is_not_repaired_unless_
         drop(part);
         fs::rename(folder.join(FOUND), folder.join(PART)).unwrap();
         let (part, _) = repair(&artifact, folder, RepairIf::AnyIsGood);
-        assert_eq!(part.rescan(leaves.clone()).unwrap().len() as u64, likeness.good);
+        assert_eq!(part.rescan(leaves.clone()).unwrap().len() as u64, similarity.good);
         // Once it holds a chunk from a peer, the next run resumes the repair.
         let Some(missing) = (0..6).find(|&index| !part.has(index)) else { continue };
         artifact.keep(&part, missing).unwrap();
@@ -430,7 +432,7 @@ fn h8_chunks_of_zeros_alone_are_no_evidence_of_what_a_file_is() {
     for condition in [RepairIf::MostIsGood, RepairIf::AnyIsGood] {
         let (part, _) = repair(&artifact, directory.path(), condition);
         assert!(part.rescan(artifact.tree.chunk_hashes().to_vec()).is_err());
-        assert_eq!(part.unlike(), likeness(0, 1, 2, 0));
+        assert_eq!(part.unlike(), similarity(0, 1, 2, 0));
     }
     assert_eq!(fs::read(directory.path().join(PART)).unwrap(), mine);
 }

@@ -8,9 +8,9 @@ use super::chunks::ChunkState;
 use super::core::Machine;
 use super::events::{Conn, Output, Req};
 use super::fault::Breach;
-use super::favours::Favour;
 use super::outbox::Word;
 use super::peer::Phase;
+use super::reply_budgets::Reply;
 use super::time::Time;
 
 impl Machine {
@@ -33,7 +33,7 @@ impl Machine {
             Frame::Choke => self.choked(now, conn),
             Frame::Unchoke => {
                 peer.down.choked = false;
-                self.mark_hungry(conn);
+                self.mark_ready(conn);
             }
             Frame::Interested => self.interested(now, conn),
             Frame::NotInterested => self.not_interested(conn),
@@ -61,7 +61,7 @@ impl Machine {
             }
         }
         self.update_interest(conn);
-        self.mark_hungry(conn);
+        self.mark_ready(conn);
         self.leave_if_useless(now, conn);
     }
 
@@ -96,7 +96,7 @@ impl Machine {
     /// are counted one by one from then on.
     pub(super) fn may_take_claim_back(&mut self, now: Time, conn: Conn) -> bool {
         let is_seed = self.peers.get(&conn).is_some_and(|peer| peer.is_seed);
-        !is_seed || self.does_favour(now, conn, Favour::Bitfield)
+        !is_seed || self.grants_reply(now, conn, Reply::Bitfield)
     }
 
     /// Records that the peer does not have the chunk any more.
@@ -142,7 +142,7 @@ impl Machine {
         if peer.phase != Phase::Ready || !peer.consent.contains(minimodel_wire::Consent::SERVE) {
             return;
         }
-        let interested = wants && peer.useful > 0 && !peer.down.barred;
+        let interested = wants && peer.useful > 0 && !peer.down.disallowed;
         if peer.outbox.set_interested(interested) {
             self.has_word(conn);
         }
@@ -211,7 +211,7 @@ impl Machine {
         }
         if complete {
             // Peers over quota that were kept only as sources are closed.
-            self.look_at_spent(now);
+            self.reevaluate_quotas(now);
         }
     }
 
@@ -235,7 +235,7 @@ impl Machine {
             }
             self.update_interest(conn);
             self.has_word(conn);
-            self.mark_hungry(conn);
+            self.mark_ready(conn);
         }
         self.refuse_waiting_for(index);
     }
@@ -243,88 +243,89 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
-    use super::super::desk::{Desk, SEED, TAKE, both, having};
     use super::super::events::Event;
+    use super::super::harness::{Harness, SEED, TAKE, both, having};
     use super::*;
     use minimodel_wire::Bitfield;
 
     #[test]
     fn interest_follows_what_the_peer_has_and_we_lack() {
-        let mut desk = Desk::new(TAKE, having(0..18));
-        desk.join(1, SEED, having(0..18));
-        assert!(!desk.frames(1).contains(&Frame::Interested), "it has nothing for us");
-        desk.frame(1, Frame::Have { indexes: vec![18, 3] });
-        assert_eq!(desk.frames(1), [Frame::Interested]);
-        desk.frame(1, Frame::Have { indexes: vec![19, 18] });
-        desk.frame(1, Frame::DontHave { index: 18 });
-        assert_eq!(desk.frames(1), [], "one chunk is enough");
-        desk.frame(1, Frame::DontHave { index: 19 });
-        assert_eq!(desk.frames(1), [Frame::NotInterested]);
+        let mut harness = Harness::new(TAKE, having(0..18));
+        harness.join(1, SEED, having(0..18));
+        assert!(!harness.frames(1).contains(&Frame::Interested), "it has nothing for us");
+        harness.frame(1, Frame::Have { indexes: vec![18, 3] });
+        assert_eq!(harness.frames(1), [Frame::Interested]);
+        harness.frame(1, Frame::Have { indexes: vec![19, 18] });
+        harness.frame(1, Frame::DontHave { index: 18 });
+        assert_eq!(harness.frames(1), [], "one chunk is enough");
+        harness.frame(1, Frame::DontHave { index: 19 });
+        assert_eq!(harness.frames(1), [Frame::NotInterested]);
     }
 
     #[test]
     fn nobody_is_interested_in_a_peer_that_does_not_serve() {
-        let mut desk = Desk::new(both(), having([0]));
-        desk.join(1, TAKE, having([1]));
-        assert!(!desk.frames(1).contains(&Frame::Interested));
-        desk.frame(1, Frame::Unchoke);
-        assert_eq!(desk.requests(), []);
+        let mut harness = Harness::new(both(), having([0]));
+        harness.join(1, TAKE, having([1]));
+        assert!(!harness.frames(1).contains(&Frame::Interested));
+        harness.frame(1, Frame::Unchoke);
+        assert_eq!(harness.requests(), []);
     }
 
     #[test]
     fn b8_a_seed_that_takes_a_claim_back_is_counted_chunk_by_chunk_from_then_on() {
-        let mut desk = Desk::new(TAKE, having([]));
-        desk.join(1, SEED, Bitfield::full(20));
-        desk.frame(1, Frame::DontHave { index: 4 });
-        desk.frame(1, Frame::Unchoke);
-        desk.frame(1, Frame::DontHave { index: 5 });
-        assert!(desk.requests().iter().all(|&(_, _, index)| index != 4));
-        desk.tell(super::super::events::Input::Closed { conn: Conn(1), code: None });
+        let mut harness = Harness::new(TAKE, having([]));
+        harness.join(1, SEED, Bitfield::full(20));
+        harness.frame(1, Frame::DontHave { index: 4 });
+        harness.frame(1, Frame::Unchoke);
+        harness.frame(1, Frame::DontHave { index: 5 });
+        assert!(harness.requests().iter().all(|&(_, _, index)| index != 4));
+        harness.tell(super::super::events::Input::Closed { conn: Conn(1), code: None });
     }
 
     #[test]
     fn a_choke_takes_back_what_was_not_answered_and_an_unchoke_asks_again() {
-        let mut desk = Desk::new(TAKE, having([]));
-        desk.join(1, SEED, Bitfield::full(20));
-        desk.frame(1, Frame::Unchoke);
-        let asked = desk.requests();
+        let mut harness = Harness::new(TAKE, having([]));
+        harness.join(1, SEED, Bitfield::full(20));
+        harness.frame(1, Frame::Unchoke);
+        let asked = harness.requests();
         assert_eq!(asked.len(), 2, "of a new peer little is asked");
-        desk.tell(super::super::events::Input::Progress { req: asked[0].1, received: 10 });
-        desk.frame(1, Frame::Choke);
-        let cancelled = desk.said().iter().filter(|output| matches!(output, Output::Cancel { .. })).count();
+        harness.tell(super::super::events::Input::Progress { req: asked[0].1, received: 10 });
+        harness.frame(1, Frame::Choke);
+        let cancelled =
+            harness.said().iter().filter(|output| matches!(output, Output::Cancel { .. })).count();
         assert_eq!(cancelled, 1);
-        desk.frame(1, Frame::Unchoke);
-        assert_eq!(desk.requests(), [], "left alone for a moment");
-        desk.wait(std::time::Duration::from_millis(300));
-        desk.tell(super::super::events::Input::Progress { req: asked[0].1, received: 60_000 });
-        assert!(!desk.requests().is_empty());
+        harness.frame(1, Frame::Unchoke);
+        assert_eq!(harness.requests(), [], "left alone for a moment");
+        harness.wait(std::time::Duration::from_millis(300));
+        harness.tell(super::super::events::Input::Progress { req: asked[0].1, received: 60_000 });
+        assert!(!harness.requests().is_empty());
     }
 
     #[test]
     fn b8_a_claim_taken_back_does_not_take_back_what_arrived() {
-        let mut desk = Desk::new(TAKE, having([]));
-        desk.join(1, SEED, Bitfield::full(20));
-        desk.frame(1, Frame::Unchoke);
-        let (_, req, index) = desk.requests()[0];
-        desk.tell(super::super::events::Input::Arrived { req });
-        desk.frame(1, Frame::DontHave { index });
+        let mut harness = Harness::new(TAKE, having([]));
+        harness.join(1, SEED, Bitfield::full(20));
+        harness.frame(1, Frame::Unchoke);
+        let (_, req, index) = harness.requests()[0];
+        harness.tell(super::super::events::Input::Arrived { req });
+        harness.frame(1, Frame::DontHave { index });
         let outcome = super::super::events::KeepOutcome::Kept;
-        desk.tell(super::super::events::Input::Kept { req, outcome });
-        assert!(desk.machine.have().get(index));
+        harness.tell(super::super::events::Input::Kept { req, outcome });
+        assert!(harness.machine.have().get(index));
     }
 
     /// A seeder with a connected peer whose allowance of control frames is full.
-    fn with_a_full_bucket() -> Desk {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.join(1, TAKE, having([]));
-        desk.wait(Duration::from_secs(10));
-        desk.said();
-        desk
+    fn with_a_full_bucket() -> Harness {
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.join(1, TAKE, having([]));
+        harness.wait(Duration::from_secs(10));
+        harness.said();
+        harness
     }
 
-    fn send(desk: &mut Desk, frames: u32, frame: &Frame) {
+    fn send(harness: &mut Harness, frames: u32, frame: &Frame) {
         for _ in 0..frames {
-            desk.frame(1, frame.clone());
+            harness.frame(1, frame.clone());
         }
     }
 
@@ -337,38 +338,41 @@ mod tests {
             [&skipped, &Frame::NotInterested],
             [&Frame::NotInterested, &skipped],
         ] {
-            let mut desk = with_a_full_bucket();
-            send(&mut desk, 1_000, first);
-            send(&mut desk, 1_000, second);
-            assert_eq!(desk.closes(), [], "{first:?} {second:?}");
-            desk.frame(1, second.clone());
-            assert_eq!(desk.closes(), [(1, CloseCode::Flood)], "{first:?} {second:?}");
+            let mut harness = with_a_full_bucket();
+            send(&mut harness, 1_000, first);
+            send(&mut harness, 1_000, second);
+            assert_eq!(harness.closes(), [], "{first:?} {second:?}");
+            harness.frame(1, second.clone());
+            assert_eq!(harness.closes(), [(1, CloseCode::Flood)], "{first:?} {second:?}");
         }
     }
 
     #[test]
     fn a3_skipped_frames_before_the_hello_count_and_stand_for_none() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
-        desk.connect(1, 1, false);
-        send(&mut desk, 1_999, &Frame::Ignored { kind: 0xbfff });
-        assert_eq!(desk.closes(), []);
-        let hello = desk.hello(TAKE);
-        desk.frame(1, Frame::Hello(hello));
-        assert!(desk.frames(1).iter().any(|frame| matches!(frame, Frame::Bitfield(_))), "it is introduced");
-        desk.frame(1, Frame::Bitfield(having([])));
-        assert_eq!(desk.closes(), [(1, CloseCode::Flood)], "the two thousand and first");
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.connect(1, 1, false);
+        send(&mut harness, 1_999, &Frame::Ignored { kind: 0xbfff });
+        assert_eq!(harness.closes(), []);
+        let hello = harness.hello(TAKE);
+        harness.frame(1, Frame::Hello(hello));
+        assert!(
+            harness.frames(1).iter().any(|frame| matches!(frame, Frame::Bitfield(_))),
+            "it is introduced"
+        );
+        harness.frame(1, Frame::Bitfield(having([])));
+        assert_eq!(harness.closes(), [(1, CloseCode::Flood)], "the two thousand and first");
     }
 
     #[test]
     fn a8_five_hundred_frames_a_second_are_fine_for_ever_and_a_few_more_are_not() {
         for (a_second, is_flood) in [(500, false), (510, true)] {
-            let mut desk = with_a_full_bucket();
-            send(&mut desk, 2_000, &Frame::NotInterested);
+            let mut harness = with_a_full_bucket();
+            send(&mut harness, 2_000, &Frame::NotInterested);
             for _ in 0..120 {
-                desk.wait(Duration::from_secs(1));
-                send(&mut desk, a_second, &Frame::NotInterested);
+                harness.wait(Duration::from_secs(1));
+                send(&mut harness, a_second, &Frame::NotInterested);
             }
-            let closes = desk.closes();
+            let closes = harness.closes();
             let expected = if is_flood { vec![(1, CloseCode::Flood)] } else { Vec::new() };
             assert_eq!(closes, expected, "{a_second} a second");
         }
@@ -376,17 +380,17 @@ mod tests {
 
     #[test]
     fn a8_a_flood_ends_the_connection_and_bans_nobody_however_often() {
-        let mut desk = Desk::new(SEED, Bitfield::full(20));
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
         for _ in 0..4 {
-            desk.join(1, TAKE, having([]));
-            send(&mut desk, 2_100, &Frame::NotInterested);
-            let told = desk.events();
+            harness.join(1, TAKE, having([]));
+            send(&mut harness, 2_100, &Frame::NotInterested);
+            let told = harness.events();
             let is_ban = |event: &Event| matches!(event, Event::Banned { .. });
             assert!(!told.iter().any(is_ban), "{told:?}");
-            desk.wait(Duration::from_secs(700));
-            desk.said();
+            harness.wait(Duration::from_secs(700));
+            harness.said();
         }
-        desk.join(1, TAKE, having([]));
-        assert_eq!(desk.machine.progress().peers, 1);
+        harness.join(1, TAKE, having([]));
+        assert_eq!(harness.machine.progress().peers, 1);
     }
 }

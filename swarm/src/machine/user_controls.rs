@@ -63,7 +63,7 @@ impl Machine {
     }
 
     /// Applies new controls of the user.
-    pub(super) fn control(&mut self, now: Time, controls: Controls) {
+    pub(super) fn apply_controls(&mut self, now: Time, controls: Controls) {
         let slots_before = self.usual_slots();
         self.config.controls = controls;
         if self.stopping {
@@ -76,12 +76,12 @@ impl Machine {
             self.slots = self.usual_slots();
             self.rechoke();
         }
-        self.look_at_spent(now);
+        self.reevaluate_quotas(now);
         let conns: Vec<Conn> = self.unchoked.iter().copied().collect();
         for conn in conns {
-            self.part_if_spent(now, conn);
+            self.refuse_if_over_quota(now, conn);
         }
-        self.mark_all_hungry();
+        self.mark_all_ready();
         self.answer_next(now);
     }
 
@@ -102,12 +102,12 @@ impl Machine {
         let conns: Vec<Conn> = self.peers.keys().copied().collect();
         for conn in conns {
             let Some(peer) = self.peers.get_mut(&conn) else { continue };
-            let is_barred = !self.config.controls.lets_in(peer.id);
-            if std::mem::replace(&mut peer.up.barred, is_barred) == is_barred {
+            let is_disallowed = !self.config.controls.lets_in(peer.id);
+            if std::mem::replace(&mut peer.up.disallowed, is_disallowed) == is_disallowed {
                 continue;
             }
             is_changed = true;
-            if is_barred {
+            if is_disallowed {
                 let active: Vec<Ask> = peer.up.active.keys().copied().collect();
                 self.choke(conn);
                 for ask in active {
@@ -124,16 +124,16 @@ impl Machine {
         let conns: Vec<Conn> = self.peers.keys().copied().collect();
         for conn in conns {
             let Some(peer) = self.peers.get_mut(&conn) else { continue };
-            let is_barred = !self.config.controls.may_fetch_from(peer.id);
-            if std::mem::replace(&mut peer.down.barred, is_barred) == is_barred {
+            let is_disallowed = !self.config.controls.may_fetch_from(peer.id);
+            if std::mem::replace(&mut peer.down.disallowed, is_disallowed) == is_disallowed {
                 continue;
             }
-            if is_barred {
+            if is_disallowed {
                 self.take_back(now, conn, |_, _| true);
                 self.withdraw_leaves(conn);
             }
             self.update_interest(conn);
-            self.mark_hungry(conn);
+            self.mark_ready(conn);
         }
         self.sources.look_again();
     }

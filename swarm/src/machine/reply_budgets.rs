@@ -26,43 +26,43 @@ const LEAF: u64 = 32;
 
 /// The two budgets, in bytes sent. A chunk that must be counted for a peer costs as much as the bit that announced it.
 #[derive(Debug)]
-pub(super) struct Favours {
+pub(super) struct ReplyBudgets {
     members: Bucket,
-    strangers: Bucket,
-    strangers_by_site: SiteBuckets,
+    others: Bucket,
+    others_by_site: SiteBuckets,
     chunk_count: u32,
 }
 
 /// A reply, or other work, that costs the requester next to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Favour {
+pub(super) enum Reply {
     Manifest,
     Leaves,
     /// A bitfield that is sent, or received and counted.
     Bitfield,
 }
 
-impl Favours {
+impl ReplyBudgets {
     pub(super) fn new(chunk_count: u32) -> Self {
         let list = LEAF * u64::from(chunk_count);
         let bucket = Bucket::new(Time::ZERO, PER_SECOND, BURST.0 + BURST.1 * list);
         let share = Bucket::new(Time::ZERO, PER_SECOND / SHARE.0, BURST.0 / SHARE.1 + list);
-        let strangers_by_site = SiteBuckets::new(share);
-        Self { members: bucket.clone(), strangers: bucket, strangers_by_site, chunk_count }
+        let others_by_site = SiteBuckets::new(share);
+        Self { members: bucket.clone(), others: bucket, others_by_site, chunk_count }
     }
 
-    /// Takes the cost of a favour: from the budget of members, or from that of all others and the share of `stranger_of`, the
+    /// Takes the cost of a reply: from the budget of members, or from that of all others and the share of `unknown_at`, the
     /// site of an unknown key. Returns false if too little is left.
-    pub(super) fn try_take(&mut self, now: Time, stranger_of: Option<Site>, favour: Favour) -> bool {
-        let cost = match favour {
-            Favour::Manifest => u64::from(MAX_MANIFEST_LEN),
-            Favour::Leaves => LEAF * u64::from(self.chunk_count.min(MAX_LEAVES)),
-            Favour::Bitfield => u64::from(self.chunk_count.div_ceil(8)),
+    pub(super) fn try_take(&mut self, now: Time, unknown_at: Option<Site>, reply: Reply) -> bool {
+        let cost = match reply {
+            Reply::Manifest => u64::from(MAX_MANIFEST_LEN),
+            Reply::Leaves => LEAF * u64::from(self.chunk_count.min(MAX_LEAVES)),
+            Reply::Bitfield => u64::from(self.chunk_count.div_ceil(8)),
         };
-        match stranger_of {
+        match unknown_at {
             None => self.members.try_take(now, cost),
             Some(site) => {
-                self.strangers_by_site.of(now, site).try_take(now, cost) && self.strangers.try_take(now, cost)
+                self.others_by_site.of(now, site).try_take(now, cost) && self.others.try_take(now, cost)
             }
         }
     }
@@ -75,11 +75,11 @@ impl Machine {
         self.peers.get(&conn).is_some_and(moved)
     }
 
-    /// Returns true if the favour is granted; its cost is then taken from the peer's budget.
-    pub(super) fn does_favour(&mut self, now: Time, conn: Conn, favour: Favour) -> bool {
+    /// Returns true if the reply is granted; its cost is then taken from the peer's budget.
+    pub(super) fn grants_reply(&mut self, now: Time, conn: Conn, reply: Reply) -> bool {
         let Some(site) = self.peers.get(&conn).map(|peer| peer.site) else { return false };
-        let stranger_of = (!self.has_moved_bytes(conn)).then_some(site);
-        self.favours.try_take(now, stranger_of, favour)
+        let unknown_at = (!self.has_moved_bytes(conn)).then_some(site);
+        self.reply_budgets.try_take(now, unknown_at, reply)
     }
 }
 
@@ -89,8 +89,8 @@ mod tests {
 
     use minimodel_wire::{Bitfield, CloseCode, Frame, ResetCode};
 
-    use super::super::desk::{CHUNKS, Desk, SEED, TAKE, all, both, having, id};
     use super::super::events::{Ask, Input, Output};
+    use super::super::harness::{CHUNKS, Harness, SEED, TAKE, all, both, having, id};
     use super::super::standing::Standings;
     use super::*;
 
@@ -100,26 +100,26 @@ mod tests {
 
     #[test]
     fn h6_what_new_keys_may_have_together_is_bounded_and_is_not_taken_from_the_members() {
-        for (favour, bytes) in
-            [(Favour::Manifest, 64 << 10), (Favour::Leaves, 256 << 10), (Favour::Bitfield, (1 << 24) / 8)]
+        for (reply, bytes) in
+            [(Reply::Manifest, 64 << 10), (Reply::Leaves, 256 << 10), (Reply::Bitfield, (1 << 24) / 8)]
         {
-            let mut favours = Favours::new(1 << 24);
+            let mut reply_budgets = ReplyBudgets::new(1 << 24);
             let mut given_to = |time, sites: u64| {
-                (0..sites).map(|n| given(&mut favours, time, site(n as u8), favour)).collect::<Vec<_>>()
+                (0..sites).map(|n| given(&mut reply_budgets, time, site(n as u8), reply)).collect::<Vec<_>>()
             };
             let list = 512 << 20;
             let (all, share) = (BURST.0 + BURST.1 * list, BURST.0 / SHARE.1 + list);
             // The sixth site finds what is left, and the seventh nothing.
             let first = given_to(at(0), 7);
-            assert_eq!(first[0], share / bytes, "{favour:?}");
+            assert_eq!(first[0], share / bytes, "{reply:?}");
             assert!(
                 first.iter().sum::<u64>().abs_diff(all / bytes) <= 7 && first[6] == 0,
-                "{favour:?}: {first:?}"
+                "{reply:?}: {first:?}"
             );
             let later = given_to(at(60), 4);
             let due = 60 * PER_SECOND / SHARE.0 / bytes;
-            assert!(later.iter().all(|&given| given.abs_diff(due) <= 1), "{favour:?}: {later:?}");
-            assert!(favours.try_take(at(60), None, favour), "{favour:?} for a member");
+            assert!(later.iter().all(|&given| given.abs_diff(due) <= 1), "{reply:?}: {later:?}");
+            assert!(reply_budgets.try_take(at(60), None, reply), "{reply:?} for a member");
         }
     }
 
@@ -127,38 +127,38 @@ mod tests {
         Site::of(std::net::Ipv4Addr::new(192, 0, 2, n).into())
     }
 
-    fn given(favours: &mut Favours, now: Time, site: Site, favour: Favour) -> u64 {
-        (0..100_000).take_while(|_| favours.try_take(now, Some(site), favour)).count() as u64
+    fn given(reply_budgets: &mut ReplyBudgets, now: Time, site: Site, reply: Reply) -> u64 {
+        (0..100_000).take_while(|_| reply_budgets.try_take(now, Some(site), reply)).count() as u64
     }
 
     /// Exhausts the budget of new keys, from many sites.
-    fn drained(desk: &mut Desk) {
+    fn drained(harness: &mut Harness) {
         for n in 0..64 {
-            given(&mut desk.machine.favours, desk.now, site(n), Favour::Manifest);
-            given(&mut desk.machine.favours, desk.now, site(n), Favour::Bitfield);
+            given(&mut harness.machine.reply_budgets, harness.now, site(n), Reply::Manifest);
+            given(&mut harness.machine.reply_budgets, harness.now, site(n), Reply::Bitfield);
         }
     }
 
     #[test]
     fn h2_h6_keys_of_one_site_leave_manifests_to_newcomers_of_others() {
-        let mut desk = Desk::new(SEED, Bitfield::full(CHUNKS));
+        let mut harness = Harness::new(SEED, Bitfield::full(CHUNKS));
         let mut ask = 0;
-        let mut asks = |desk: &mut Desk, n: u8, site: [u8; 4]| {
-            desk.join_from(n, site, TAKE, having([]));
-            desk.said();
+        let mut asks = |harness: &mut Harness, n: u8, site: [u8; 4]| {
+            harness.join_from(n, site, TAKE, having([]));
+            harness.said();
             ask += 1;
-            desk.tell(Input::AskedManifest { ask: Ask(ask), conn: Conn(n.into()) });
-            let is_given = answered(desk) == [true];
-            desk.tell(Input::Closed { conn: Conn(n.into()), code: None });
+            harness.tell(Input::AskedManifest { ask: Ask(ask), conn: Conn(n.into()) });
+            let is_given = answered(harness) == [true];
+            harness.tell(Input::Closed { conn: Conn(n.into()), code: None });
             is_given
         };
         // Ever new keys of one address, far more than all may have.
-        let given = (0..4_000).filter(|n| asks(&mut desk, (n % 200) as u8 + 1, [192, 0, 2, 1])).count();
+        let given = (0..4_000).filter(|n| asks(&mut harness, (n % 200) as u8 + 1, [192, 0, 2, 1])).count();
         assert!((100..200).contains(&given), "{given}");
-        assert!((1..=20).all(|n| asks(&mut desk, 200 + n, [198, 51, 100, n])));
+        assert!((1..=20).all(|n| asks(&mut harness, 200 + n, [198, 51, 100, n])));
     }
 
-    fn answered(desk: &mut Desk) -> Vec<bool> {
+    fn answered(harness: &mut Harness) -> Vec<bool> {
         let answer = |output| match output {
             Output::ServeLeaves { .. } | Output::ServeManifest { .. } => Some(true),
             Output::Refuse { code, .. } => {
@@ -167,26 +167,26 @@ mod tests {
             }
             _ => None,
         };
-        desk.said().into_iter().filter_map(answer).collect()
+        harness.said().into_iter().filter_map(answer).collect()
     }
 
     #[test]
     fn h6_leaf_lists_and_manifests_are_refused_to_new_keys_when_theirs_are_used_up_and_to_no_member() {
-        let mut desk = Desk::new(SEED, Bitfield::full(CHUNKS));
-        desk.join(1, TAKE, having([]));
-        desk.join(2, TAKE, having([]));
-        desk.machine.standings.of(id(2), Time::ZERO).gave(1);
-        desk.said();
-        drained(&mut desk);
+        let mut harness = Harness::new(SEED, Bitfield::full(CHUNKS));
+        harness.join(1, TAKE, having([]));
+        harness.join(2, TAKE, having([]));
+        harness.machine.standings.of(id(2), Time::ZERO).gave(1);
+        harness.said();
+        drained(&mut harness);
         for (conn, is_given) in [(1, false), (2, true)] {
-            desk.tell(Input::AskedLeaves { ask: Ask(10 * conn), conn: Conn(conn) });
-            desk.tell(Input::AskedManifest { ask: Ask(10 * conn + 1), conn: Conn(conn) });
-            assert_eq!(answered(&mut desk), [is_given; 2]);
+            harness.tell(Input::AskedLeaves { ask: Ask(10 * conn), conn: Conn(conn) });
+            harness.tell(Input::AskedManifest { ask: Ask(10 * conn + 1), conn: Conn(conn) });
+            assert_eq!(answered(&mut harness), [is_given; 2]);
         }
-        desk.wait(Duration::from_secs(2));
-        desk.tell(Input::AskedManifest { ask: Ask(30), conn: Conn(1) });
-        assert_eq!(answered(&mut desk), [true], "nobody is refused for good");
-        assert_eq!(desk.machine.progress().peers, 2, "and nobody is struck");
+        harness.wait(Duration::from_secs(2));
+        harness.tell(Input::AskedManifest { ask: Ask(30), conn: Conn(1) });
+        assert_eq!(answered(&mut harness), [true], "nobody is refused for good");
+        assert_eq!(harness.machine.progress().peers, 2, "and nobody is struck");
     }
 
     #[test]
@@ -197,44 +197,44 @@ mod tests {
             (|ask, conn| Input::AskedManifest { ask, conn }, 64),
         ];
         for (with, most) in asks {
-            let mut desk = Desk::new(SEED, Bitfield::full(CHUNKS));
+            let mut harness = Harness::new(SEED, Bitfield::full(CHUNKS));
             let mut given = 0;
             for round in 0..50 {
-                desk.join(1, TAKE, having([]));
-                desk.said();
-                (0..4).for_each(|n| desk.tell(with(Ask(10 * round + n), Conn(1))));
-                given += answered(&mut desk).into_iter().filter(|&is_given| is_given).count();
-                desk.tell(Input::Closed { conn: Conn(1), code: None });
+                harness.join(1, TAKE, having([]));
+                harness.said();
+                (0..4).for_each(|n| harness.tell(with(Ask(10 * round + n), Conn(1))));
+                given += answered(&mut harness).into_iter().filter(|&is_given| is_given).count();
+                harness.tell(Input::Closed { conn: Conn(1), code: None });
             }
             assert_eq!(given, most);
-            desk.wait(Duration::from_secs(24 * 3_600));
-            desk.join(1, TAKE, having([]));
-            desk.said();
-            desk.tell(with(Ask(1_000), Conn(1)));
-            assert_eq!(answered(&mut desk), [true], "the next day");
+            harness.wait(Duration::from_secs(24 * 3_600));
+            harness.join(1, TAKE, having([]));
+            harness.said();
+            harness.tell(with(Ask(1_000), Conn(1)));
+            assert_eq!(answered(&mut harness), [true], "the next day");
         }
     }
 
     #[test]
     fn h6_bitfields_that_are_exchanged_and_claims_that_are_taken_back_are_counted_too() {
         // We have a part of the file: our Hello comes with a mixed bitfield, and a mixed one comes back.
-        let mut desk = Desk::new(both(), having([0]));
-        drained(&mut desk);
-        desk.connect(1, 1, false);
-        let hello = desk.hello(all());
-        desk.frame(1, Frame::Hello(hello));
-        assert_eq!(desk.closes(), [(1, CloseCode::Busy)]);
+        let mut harness = Harness::new(both(), having([0]));
+        drained(&mut harness);
+        harness.connect(1, 1, false);
+        let hello = harness.hello(all());
+        harness.frame(1, Frame::Hello(hello));
+        assert_eq!(harness.closes(), [(1, CloseCode::Busy)]);
         // Empty and full bitfields cost nothing. A seed that takes a chunk back is counted chunk by chunk, which does.
-        let mut desk = Desk::new(TAKE, having([]));
-        desk.join(1, SEED, Bitfield::full(CHUNKS));
-        drained(&mut desk);
-        desk.join(2, SEED, Bitfield::full(CHUNKS));
-        desk.said();
-        desk.frame(1, Frame::DontHave { index: 3 });
-        assert_eq!(desk.closes(), [(1, CloseCode::Busy)]);
-        desk.machine.standings.of(id(2), Time::ZERO).gave(1);
-        desk.frame(2, Frame::DontHave { index: 3 });
-        assert_eq!(desk.closes(), []);
-        desk.machine.standings = Standings::default();
+        let mut harness = Harness::new(TAKE, having([]));
+        harness.join(1, SEED, Bitfield::full(CHUNKS));
+        drained(&mut harness);
+        harness.join(2, SEED, Bitfield::full(CHUNKS));
+        harness.said();
+        harness.frame(1, Frame::DontHave { index: 3 });
+        assert_eq!(harness.closes(), [(1, CloseCode::Busy)]);
+        harness.machine.standings.of(id(2), Time::ZERO).gave(1);
+        harness.frame(2, Frame::DontHave { index: 3 });
+        assert_eq!(harness.closes(), []);
+        harness.machine.standings = Standings::default();
     }
 }

@@ -7,34 +7,34 @@ use super::peer::Peer;
 
 impl Machine {
     /// Returns true if the peer has read an answer, and requested something when it last had a slot.
-    pub(super) fn is_tried(peer: &Peer) -> bool {
+    pub(super) fn is_proven_reader(peer: &Peer) -> bool {
         peer.up.bytes > 0 && peer.up.idle_rounds == 0
     }
 
     fn has_read(&self, conn: Conn) -> bool {
-        self.peers.get(&conn).is_some_and(Self::is_tried)
+        self.peers.get(&conn).is_some_and(Self::is_proven_reader)
     }
 
-    fn tried_holders(&self) -> usize {
+    fn proven_holders(&self) -> usize {
         self.unchoked.iter().filter(|&&conn| self.has_read(conn)).count()
     }
 
     /// Returns true if new peers hold their half of the slots.
-    pub(super) fn is_half_untried(&self) -> bool {
-        self.chunks.is_complete() && self.unchoked.len() - self.tried_holders() >= (self.slots / 2).max(1)
+    pub(super) fn is_new_half_taken(&self) -> bool {
+        self.chunks.is_complete() && self.unchoked.len() - self.proven_holders() >= (self.slots / 2).max(1)
     }
 
     /// Returns true if the holder of a slot need not pass it on to the next peer in turn.
-    pub(super) fn keeps_from(&self, holder: Conn, next: Conn) -> bool {
+    pub(super) fn keeps_slot_from(&self, holder: Conn, next: Conn) -> bool {
         self.chunks.is_complete()
             && self.has_read(holder)
             && !self.has_read(next)
-            && 2 * self.tried_holders() <= self.slots
+            && 2 * self.proven_holders() <= self.slots
     }
 
     /// Orders the peers for a seeder's slots: half of the slots, or more if new peers are few, go to peers that have
     /// read, and the next to new peers.
-    pub(super) fn with_tried_first(&self, wanting: Vec<Conn>) -> Vec<Conn> {
+    pub(super) fn in_reserved_order(&self, wanting: Vec<Conn>) -> Vec<Conn> {
         if !self.chunks.is_complete() {
             return wanting;
         }
@@ -51,13 +51,13 @@ impl Machine {
     }
 
     /// Moves slots from new peers to waiting peers that have read, while new peers hold more than half.
-    pub(super) fn take_back_from_untried(&mut self) {
+    pub(super) fn reclaim_from_new_peers(&mut self) {
         if !self.chunks.is_complete() {
             return;
         }
         while let Some(next) = self.next_for_slot().filter(|&next| self.has_read(next)) {
-            let mut untried = self.unchoked.iter().copied().filter(|&conn| !self.has_read(conn));
-            let (Some(first), more) = (untried.next(), untried.count()) else { return };
+            let mut new = self.unchoked.iter().copied().filter(|&conn| !self.has_read(conn));
+            let (Some(first), more) = (new.next(), new.count()) else { return };
             if 2 * (more + 1) <= self.slots {
                 return;
             }
@@ -73,48 +73,48 @@ mod tests {
 
     use minimodel_wire::{Bitfield, Frame};
 
-    use super::super::desk::{Desk, SEED, TAKE, having};
     use super::super::events::{Ask, Input, ServeOutcome};
+    use super::super::harness::{Harness, SEED, TAKE, having};
 
     #[test]
     fn f1_b18_new_keys_that_take_nothing_hold_half_of_the_slots_and_the_rest_is_for_those_who_read() {
-        let mut desk = Desk::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 4);
-        want(&mut desk, 1..=1);
-        read(&mut desk, 1, 0);
+        let mut harness = Harness::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 4);
+        want(&mut harness, 1..=1);
+        read(&mut harness, 1, 0);
         // These peers send requests and read nothing of the answers.
-        want(&mut desk, 2..=12);
+        want(&mut harness, 2..=12);
         for n in 2..=12 {
-            desk.ask(n, 100 + n, 0);
+            harness.ask(n, 100 + n, 0);
         }
         for round in 0..40 {
-            read(&mut desk, 1_000 + round, round as u32 % 20);
-            desk.wait(Duration::from_millis(500));
-            assert!(holders(&desk).contains(&1), "round {round}: {:?}", holders(&desk));
+            read(&mut harness, 1_000 + round, round as u32 % 20);
+            harness.wait(Duration::from_millis(500));
+            assert!(holders(&harness).contains(&1), "round {round}: {:?}", holders(&harness));
         }
         // A newcomer is served in time nevertheless: the other half is dealt in turns.
         let mut waits = 0;
-        want(&mut desk, 13..=13);
-        while !holders(&desk).contains(&13) && waits < 60 {
-            desk.wait(Duration::from_secs(1));
+        want(&mut harness, 13..=13);
+        while !holders(&harness).contains(&13) && waits < 60 {
+            harness.wait(Duration::from_secs(1));
             waits += 1;
         }
-        assert!(waits < 60, "a newcomer is never served: {:?}", holders(&desk));
+        assert!(waits < 60, "a newcomer is never served: {:?}", holders(&harness));
     }
 
-    fn holders(desk: &Desk) -> Vec<u64> {
-        desk.machine.unchoked.iter().map(|conn| conn.0).collect()
+    fn holders(harness: &Harness) -> Vec<u64> {
+        harness.machine.unchoked.iter().map(|conn| conn.0).collect()
     }
 
-    fn want(desk: &mut Desk, peers: std::ops::RangeInclusive<u8>) {
+    fn want(harness: &mut Harness, peers: std::ops::RangeInclusive<u8>) {
         for n in peers {
-            desk.join(n, TAKE, having([]));
-            desk.frame(n.into(), Frame::Interested);
+            harness.join(n, TAKE, having([]));
+            harness.frame(n.into(), Frame::Interested);
         }
     }
 
     /// The first peer asks for a chunk and reads it.
-    fn read(desk: &mut Desk, ask: u64, index: u32) {
-        desk.ask(1, ask, index);
-        desk.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Done { bytes: 100 } });
+    fn read(harness: &mut Harness, ask: u64, index: u32) {
+        harness.ask(1, ask, index);
+        harness.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Done { bytes: 100 } });
     }
 }

@@ -14,18 +14,18 @@ use super::site::Site;
 const MAX_SITES: usize = 256;
 
 /// A peer known from passed-on offers alone: its key, the site of the member that passed its offer on, and its failed tries.
-pub(super) type Told = (PeerId, Site, u32);
+pub(super) type PexPeer = (PeerId, Site, u32);
 
 /// Cached answers: the peer to evict for an offer from a site, or none.
 #[derive(Debug, Default)]
-pub(super) struct GivingWay {
+pub(super) struct Evictions {
     answers: BTreeMap<Site, Option<PeerId>>,
     /// Walks through the table so far.
     #[cfg(test)]
-    pub(super) looks: u32,
+    pub(super) walks: u32,
 }
 
-impl GivingWay {
+impl Evictions {
     /// Drops all answers, since the table changed.
     pub(super) fn forget(&mut self) {
         self.answers.clear();
@@ -34,7 +34,7 @@ impl GivingWay {
     /// Returns the peer in `told` to evict for an offer that a member at `bringer` passes on, or `None`. Only peers whose
     /// network (or, within the bringer's network, whose site) brought at least two more than the bringer's may be
     /// evicted. Of these it is one of the network and site that brought most, and there the one with most failed tries.
-    pub(super) fn to<I: Iterator<Item = Told>>(
+    pub(super) fn candidate<I: Iterator<Item = PexPeer>>(
         &mut self,
         bringer: Site,
         told: impl Fn() -> I,
@@ -44,7 +44,7 @@ impl GivingWay {
         }
         #[cfg(test)]
         {
-            self.looks += 1;
+            self.walks += 1;
         }
         let held = Held::of(told().map(|(_, site, _)| site));
         let owing = told().filter(|&(_, site, _)| held.owes(site, bringer));

@@ -19,7 +19,7 @@ const DRAINING: u64 = 3;
 
 /// The last sample of a connection.
 #[derive(Debug, Default)]
-pub(super) struct Pulse {
+pub(super) struct PathSampler {
     received: u64,
     sent: u64,
     heard: u64,
@@ -33,7 +33,7 @@ pub(super) struct Pulse {
 
 /// What happened on a connection between two samples.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Beat {
+pub(super) struct PathSample {
     /// Payload bytes.
     pub(super) received: u64,
     pub(super) sent: u64,
@@ -48,9 +48,14 @@ pub(super) struct Beat {
     pub(super) up_rate: u64,
 }
 
-impl Pulse {
+impl PathSampler {
     /// Takes a sample. `received` and `sent`: payload bytes since the connection began.
-    pub(super) fn beat(&mut self, now: Time, (received, sent): (u64, u64), stats: &ConnectionStats) -> Beat {
+    pub(super) fn sample(
+        &mut self,
+        now: Time,
+        (received, sent): (u64, u64),
+        stats: &ConnectionStats,
+    ) -> PathSample {
         let (heard, said) = (stats.udp_rx.datagrams, stats.udp_tx.datagrams);
         let fresh = |new: u64, old: &mut u64| new.saturating_sub(std::mem::replace(old, new));
         let (received, sent) = (fresh(received, &mut self.received), fresh(sent, &mut self.sent));
@@ -63,7 +68,7 @@ impl Pulse {
         let (rtt, least) = (stats.path.rtt, stats.path.min_rtt);
         let is_long = rtt > least * LONG.0 && rtt > least + LONG.1;
         let is_losing = lost > 1 && lost * LOST_PART >= packets;
-        Beat {
+        PathSample {
             received,
             sent,
             is_heard: heard > 0,
@@ -87,48 +92,48 @@ mod tests {
         stats
     }
 
-    fn beat(pulse: &mut Pulse, second: u64, stats: &ConnectionStats) -> Beat {
-        pulse.beat(Time::after_start(Duration::from_secs(second)), (0, 0), stats)
+    fn sample(sampler: &mut PathSampler, second: u64, stats: &ConnectionStats) -> PathSample {
+        sampler.sample(Time::after_start(Duration::from_secs(second)), (0, 0), stats)
     }
 
     #[test]
     fn a_path_on_which_nothing_comes_back_is_in_trouble_until_something_does() {
-        let mut pulse = Pulse::default();
-        assert!(!beat(&mut pulse, 0, &stats(10, 10)).is_in_trouble);
-        assert!(!beat(&mut pulse, 1, &stats(10, 13)).is_in_trouble, "acknowledgements, perhaps");
-        assert!(beat(&mut pulse, 2, &stats(10, 14)).is_in_trouble);
-        assert!(beat(&mut pulse, 3, &stats(10, 14)).is_in_trouble, "and nothing more is said");
-        assert!(!beat(&mut pulse, 4, &stats(11, 20)).is_in_trouble);
+        let mut sampler = PathSampler::default();
+        assert!(!sample(&mut sampler, 0, &stats(10, 10)).is_in_trouble);
+        assert!(!sample(&mut sampler, 1, &stats(10, 13)).is_in_trouble, "acknowledgements, perhaps");
+        assert!(sample(&mut sampler, 2, &stats(10, 14)).is_in_trouble);
+        assert!(sample(&mut sampler, 3, &stats(10, 14)).is_in_trouble, "and nothing more is said");
+        assert!(!sample(&mut sampler, 4, &stats(11, 20)).is_in_trouble);
     }
 
     #[test]
     fn losses_and_a_round_trip_far_above_its_least_are_trouble() {
-        let mut pulse = Pulse::default();
-        beat(&mut pulse, 0, &stats(10, 10));
+        let mut sampler = PathSampler::default();
+        sample(&mut sampler, 0, &stats(10, 10));
         let mut losing = stats(20, 20);
         losing.path.lost_packets = 2;
-        assert!(beat(&mut pulse, 1, &losing).is_in_trouble);
-        assert!(!beat(&mut pulse, 2, &losing).is_in_trouble, "not any more");
+        assert!(sample(&mut sampler, 1, &losing).is_in_trouble);
+        assert!(!sample(&mut sampler, 2, &losing).is_in_trouble, "not any more");
         let mut long = stats(30, 30);
         long.path.lost_packets = 2;
         long.path.rtt = Duration::from_millis(211);
-        assert!(beat(&mut pulse, 3, &long).is_in_trouble);
+        assert!(sample(&mut sampler, 3, &long).is_in_trouble);
         long.path.min_rtt = Duration::from_millis(100);
-        assert!(!beat(&mut pulse, 4, &long).is_in_trouble);
+        assert!(!sample(&mut sampler, 4, &long).is_in_trouble);
     }
 
     #[test]
     fn bytes_and_rates_are_those_since_the_last_look() {
-        let mut pulse = Pulse::default();
+        let mut sampler = PathSampler::default();
         let at = |second| Time::after_start(Duration::from_secs(second));
-        let first = pulse.beat(at(0), (0, 0), &stats(1, 1));
-        let second = pulse.beat(at(1), (1_000, 200), &stats(2, 5));
-        let third = pulse.beat(at(2), (1_000, 200), &stats(2, 8));
+        let first = sampler.sample(at(0), (0, 0), &stats(1, 1));
+        let second = sampler.sample(at(1), (1_000, 200), &stats(2, 5));
+        let third = sampler.sample(at(2), (1_000, 200), &stats(2, 8));
         assert_eq!(
-            [first, second, third].map(|beat| (beat.received, beat.sent)),
+            [first, second, third].map(|sample| (sample.received, sample.sent)),
             [(0, 0), (1_000, 200), (0, 0)]
         );
-        assert_eq!([first, second, third].map(|beat| beat.is_draining), [false, false, true]);
+        assert_eq!([first, second, third].map(|sample| sample.is_draining), [false, false, true]);
         assert!(second.down_rate == 1_000 && third.down_rate < 1_000 && third.down_rate > 0);
     }
 }

@@ -17,23 +17,23 @@ const MAX_PEERS: usize = 512;
 
 /// Rate limiter of reported events.
 #[derive(Debug)]
-pub(super) struct Telling {
+pub(super) struct EventLimiter {
     of_one: BTreeMap<PeerId, Bucket>,
     of_all: Bucket,
     grave: Bucket,
     untold: u64,
 }
 
-impl Default for Telling {
+impl Default for EventLimiter {
     fn default() -> Self {
         let bucket = |(burst, rate)| Bucket::new(Time::ZERO, rate, burst);
         Self { of_one: BTreeMap::new(), of_all: bucket(OF_ALL), grave: bucket(GRAVE), untold: 0 }
     }
 }
 
-impl Telling {
+impl EventLimiter {
     /// True if the event may be reported; otherwise it is counted as unreported.
-    pub(super) fn may_tell(&mut self, now: Time, event: &Event) -> bool {
+    pub(super) fn may_report(&mut self, now: Time, event: &Event) -> bool {
         let (peer, is_grave) = match event {
             // Progress of this session, or one event per transferred chunk.
             Event::Chunk { .. }
@@ -81,30 +81,30 @@ mod tests {
         PeerId(id)
     }
 
-    fn told(telling: &mut Telling, second: u64, events: impl Iterator<Item = Event>) -> u64 {
+    fn told(event_limiter: &mut EventLimiter, second: u64, events: impl Iterator<Item = Event>) -> u64 {
         let now = Time::after_start(Duration::from_secs(second));
-        events.map(|event| u64::from(telling.may_tell(now, &event))).sum()
+        events.map(|event| u64::from(event_limiter.may_report(now, &event))).sum()
     }
 
     #[test]
     fn f5_one_peer_that_comes_and_goes_fills_no_log() {
-        let mut telling = Telling::default();
+        let mut event_limiter = EventLimiter::default();
         let left = || std::iter::repeat_n(Event::Left { peer: id(1), code: None }, 10_000);
-        assert_eq!(told(&mut telling, 0, left()), OF_ONE.0);
-        assert_eq!(told(&mut telling, 10, left()), 10 * OF_ONE.1);
-        assert_eq!(told(&mut telling, 10, [Event::Left { peer: id(2), code: None }].into_iter()), 1);
-        assert_eq!(telling.untold(), 20_000 - OF_ONE.0 - 10 * OF_ONE.1);
+        assert_eq!(told(&mut event_limiter, 0, left()), OF_ONE.0);
+        assert_eq!(told(&mut event_limiter, 10, left()), 10 * OF_ONE.1);
+        assert_eq!(told(&mut event_limiter, 10, [Event::Left { peer: id(2), code: None }].into_iter()), 1);
+        assert_eq!(event_limiter.untold(), 20_000 - OF_ONE.0 - 10 * OF_ONE.1);
     }
 
     #[test]
     fn f5_i6_ten_thousand_keys_fill_no_log_either_and_a_ban_is_still_told() {
-        let mut telling = Telling::default();
+        let mut event_limiter = EventLimiter::default();
         let struck = |n| Event::Struck { peer: id(n), breach: Breach::NoHello };
-        assert_eq!(told(&mut telling, 0, (0..10_000).map(struck)), OF_ALL.0);
-        assert!(telling.of_one.len() <= MAX_PEERS);
+        assert_eq!(told(&mut event_limiter, 0, (0..10_000).map(struck)), OF_ALL.0);
+        assert!(event_limiter.of_one.len() <= MAX_PEERS);
         let banned = |n| Event::Banned { peer: id(n), breach: Breach::BadChunk, index: None, got: None };
-        assert_eq!(told(&mut telling, 0, (0..10_000).map(banned)), GRAVE.0);
+        assert_eq!(told(&mut event_limiter, 0, (0..10_000).map(banned)), GRAVE.0);
         let chunk = Event::Chunk { index: 1, peer: id(1), bytes: 1 };
-        assert_eq!(told(&mut telling, 0, std::iter::repeat_n(chunk, 5_000)), 5_000);
+        assert_eq!(told(&mut event_limiter, 0, std::iter::repeat_n(chunk, 5_000)), 5_000);
     }
 }

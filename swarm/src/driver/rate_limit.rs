@@ -21,9 +21,9 @@ const UNLIMITED: u64 = u64::MAX;
 /// any time: transfers that wait for an old rate go on at the new one at once.
 ///
 /// Bytes pass in the order in which they were requested, in pieces of at most 64 KiB; a transfer queues with one piece
-/// at a time, so that transfers with one throttle share it evenly however many streams each has.
+/// at a time, so that transfers with one rate limit share it evenly however many streams each has.
 #[derive(Debug, Clone)]
-pub struct Throttle(Arc<Shared>);
+pub struct RateLimit(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -40,14 +40,14 @@ struct Line {
     at: Instant,
 }
 
-impl Default for Throttle {
+impl Default for RateLimit {
     fn default() -> Self {
         Self::new(None)
     }
 }
 
-impl Throttle {
-    /// A throttle of so many bytes a second: `None` is no limit, 0 lets nothing pass.
+impl RateLimit {
+    /// A rate limit of so many bytes a second: `None` is no limit, 0 lets nothing pass.
     pub fn new(bytes_per_second: Option<u64>) -> Self {
         let rate = bytes_per_second.unwrap_or(UNLIMITED);
         let line = Line { asked: 0, passed: burst(rate), at: Instant::now() };
@@ -104,7 +104,7 @@ impl Throttle {
             line.asked += bytes;
             line.asked
         });
-        Ticket { throttle: self, number, bytes, is_used: false }
+        Ticket { rate_limit: self, number, bytes, is_used: false }
     }
 
     /// Runs `work` on the queue as it is now, with the rate that holds until now.
@@ -152,7 +152,7 @@ impl Line {
 
 /// A place in the queue; a stream that leaves before its turn gives its bytes to those behind it.
 struct Ticket<'t> {
-    throttle: &'t Throttle,
+    rate_limit: &'t RateLimit,
     number: u64,
     bytes: u64,
     is_used: bool,
@@ -161,8 +161,8 @@ struct Ticket<'t> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         if !self.is_used {
-            self.throttle.with_line(|line, _| line.passed += self.bytes as f64);
-            self.throttle.0.changed.notify_waiters();
+            self.rate_limit.with_line(|line, _| line.passed += self.bytes as f64);
+            self.rate_limit.0.changed.notify_waiters();
         }
     }
 }
@@ -173,26 +173,26 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    async fn passes(throttle: &Throttle, bytes: u64) {
-        tokio::time::timeout(PATIENCE, throttle.take(bytes)).await.unwrap();
+    async fn passes(rate_limit: &RateLimit, bytes: u64) {
+        tokio::time::timeout(PATIENCE, rate_limit.take(bytes)).await.unwrap();
     }
 
     #[tokio::test]
     async fn without_a_rate_all_passes_and_with_none_a_second_nothing_does() {
-        let throttle = Throttle::default();
-        assert!(!throttle.take(u64::MAX / 2).await);
-        throttle.set(Some(0));
-        assert_eq!((throttle.rate(), throttle.piece()), (Some(0), Some(1 << 10)));
-        let taken = tokio::time::timeout(Duration::from_millis(50), throttle.take(1)).await;
+        let rate_limit = RateLimit::default();
+        assert!(!rate_limit.take(u64::MAX / 2).await);
+        rate_limit.set(Some(0));
+        assert_eq!((rate_limit.rate(), rate_limit.piece()), (Some(0), Some(1 << 10)));
+        let taken = tokio::time::timeout(Duration::from_millis(50), rate_limit.take(1)).await;
         assert!(taken.is_err());
-        throttle.set(None);
-        assert!(!throttle.take(u64::MAX / 4).await);
+        rate_limit.set(None);
+        assert!(!rate_limit.take(u64::MAX / 4).await);
     }
 
     #[tokio::test]
     async fn who_waits_for_a_low_rate_goes_on_when_it_is_raised_on_whatever_thread() {
-        let throttle = Throttle::new(Some(1));
-        let (clone, waiting) = (throttle.clone(), throttle.clone());
+        let rate_limit = RateLimit::new(Some(1));
+        let (clone, waiting) = (rate_limit.clone(), rate_limit.clone());
         // 64 KiB take most of a day.
         let waiter = tokio::spawn(async move { waiting.take(64 << 10).await });
         tokio::task::yield_now().await;
@@ -203,31 +203,31 @@ mod tests {
 
     #[tokio::test]
     async fn a_rate_that_is_lowered_counts_from_then_on_and_what_was_saved_is_lost() {
-        let throttle = Throttle::new(Some(1 << 30));
-        passes(&throttle, 1 << 20).await;
-        throttle.set(Some(10));
-        let next = tokio::time::timeout(Duration::from_millis(50), throttle.take(64 << 10)).await;
+        let rate_limit = RateLimit::new(Some(1 << 30));
+        passes(&rate_limit, 1 << 20).await;
+        rate_limit.set(Some(10));
+        let next = tokio::time::timeout(Duration::from_millis(50), rate_limit.take(64 << 10)).await;
         assert!(next.is_err());
     }
 
     #[tokio::test]
     async fn whoever_leaves_the_line_leaves_its_bytes_to_those_behind() {
-        let throttle = Throttle::new(Some(1 << 20));
+        let rate_limit = RateLimit::new(Some(1 << 20));
         for _ in 0..50 {
-            let left = tokio::time::timeout(Duration::from_micros(1), throttle.take(1 << 40)).await;
+            let left = tokio::time::timeout(Duration::from_micros(1), rate_limit.take(1 << 40)).await;
             assert!(left.is_err());
         }
-        passes(&throttle, 1 << 10).await;
+        passes(&rate_limit, 1 << 10).await;
     }
 
     #[tokio::test]
     async fn who_asks_first_passes_first() {
-        let throttle = Throttle::new(Some(100 << 10));
+        let rate_limit = RateLimit::new(Some(100 << 10));
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         for n in 0..6 {
-            let (throttle, tell) = (throttle.clone(), tell.clone());
+            let (rate_limit, tell) = (rate_limit.clone(), tell.clone());
             tokio::spawn(async move {
-                throttle.take(4 << 10).await;
+                rate_limit.take(4 << 10).await;
                 tell.send(n).unwrap();
             });
         }

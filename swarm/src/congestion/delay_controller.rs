@@ -90,7 +90,7 @@ enum Phase {
 
 /// A congestion controller for one connection. All times count from one moment, the same for all calls.
 #[derive(Debug, Clone)]
-pub struct Throttle {
+pub struct DelayController {
     mtu: u64,
     window: u64,
     phase: Phase,
@@ -122,7 +122,7 @@ pub struct Throttle {
     newest_acked: Option<Duration>,
 }
 
-impl Throttle {
+impl DelayController {
     /// `mtu` is the size of a full datagram in bytes, `first_window` what is sent before anything is known
     /// (RFC 9002 section 7.2).
     pub fn new(now: Duration, mtu: u16, first_window: u64) -> Self {

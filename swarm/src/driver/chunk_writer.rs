@@ -14,7 +14,7 @@ use minimodel_verifier::sha::Sha256;
 use minimodel_verifier::verify::{Following, Verified};
 use tokio::sync::{mpsc, oneshot};
 
-use super::notes::Note;
+use super::messages::TaskMessage;
 use super::sink::ChunkSink;
 use super::workers::spawn;
 use crate::machine::Req;
@@ -51,39 +51,39 @@ enum Task {
 
 /// The session's handle to both threads. They end when it is dropped and their queued work is done.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct ChunkWriter {
     tasks: Sender<Task>,
     /// Carries no message; closed when both threads have released the file.
     running: mpsc::Receiver<Infallible>,
 }
 
-impl Keeper {
+impl ChunkWriter {
     /// Starts the threads; with `follow` the whole file is checked in step.
     pub(super) fn start(
         sink: Arc<dyn ChunkSink>,
         follow: Option<Follow>,
-        notes: mpsc::Sender<Note>,
+        inbox: mpsc::Sender<TaskMessage>,
     ) -> std::io::Result<Self> {
         let (tasks, waiting) = channel();
         let (hashed, to_write) = channel();
-        let writer = Writer { sink: sink.clone(), notes: notes.clone() };
+        let writer = Writer { sink: sink.clone(), inbox: inbox.clone() };
         let grown = tasks.clone();
         let (runs, running) = mpsc::channel(1);
         let until_written = runs.clone();
-        spawn("write", "writing chunks", notes.clone(), move || {
+        spawn("write", "writing chunks", inbox.clone(), move || {
             writer.run(&to_write, &grown);
             drop(until_written);
         })?;
         let follower = follow.map(|follow| Follower::new(sink, follow));
         let hasher = Hasher { waiting, hashed, follower, is_stopped: false };
-        spawn("hash", "hashing chunks", notes, move || {
+        spawn("hash", "hashing chunks", inbox, move || {
             hasher.run();
             drop(runs);
         })?;
         Ok(Self { tasks, running })
     }
 
-    /// Ends both threads and waits until their queued work is done and the file is released. Meanwhile their notes must
+    /// Ends both threads and waits until their queued work is done and the file is released. Meanwhile their messages must
     /// be received, or the channel closed.
     pub(super) async fn end(mut self) {
         let _ = self.tasks.send(Task::Stop);
@@ -91,18 +91,18 @@ impl Keeper {
     }
 
     /// Tells the whole-file check that the file has grown by a rescan.
-    pub(super) fn look(&self) {
+    pub(super) fn file_grew(&self) {
         let _ = self.tasks.send(Task::Written);
     }
 
-    /// Queues a chunk for hashing and writing; the answer is a [`Note::Kept`].
+    /// Queues a chunk for hashing and writing; the answer is a [`TaskMessage::Kept`].
     pub(super) fn keep(&self, job: Job) {
-        // Fails only if the thread has panicked, which is reported as `Note::WorkerLost`.
+        // Fails only if the thread has panicked, which is reported as `TaskMessage::WorkerLost`.
         let _ = self.tasks.send(Task::Chunk(job));
     }
 }
 
-impl Drop for Keeper {
+impl Drop for ChunkWriter {
     fn drop(&mut self) {
         // Each thread holds a sender to the other: neither channel would ever close by itself.
         let _ = self.tasks.send(Task::Stop);
@@ -111,7 +111,7 @@ impl Drop for Keeper {
 
 struct Writer {
     sink: Arc<dyn ChunkSink>,
-    notes: mpsc::Sender<Note>,
+    inbox: mpsc::Sender<TaskMessage>,
 }
 
 impl Writer {
@@ -119,10 +119,10 @@ impl Writer {
         for (job, got) in jobs {
             let Job { req, index, data, proof, supplier } = job;
             let outcome = self.sink.keep(index, &data, got, &proof, supplier);
-            let note = Note::Kept { req, outcome, buffer: data };
+            let message = TaskMessage::Kept { req, outcome, buffer: data };
             // An error means that the receiver is gone and needs neither.
             let _ = grown.send(Task::Written);
-            let _ = self.notes.blocking_send(note);
+            let _ = self.inbox.blocking_send(message);
         }
     }
 }
@@ -271,8 +271,8 @@ mod tests {
         layout: Layout,
         disk: MemDisk,
         part: Arc<Part<MemDisk>>,
-        keeper: Keeper,
-        notes: mpsc::Receiver<Note>,
+        chunk_writer: ChunkWriter,
+        messages: mpsc::Receiver<TaskMessage>,
         verdict: oneshot::Receiver<std::io::Result<Verified>>,
     }
 
@@ -289,11 +289,11 @@ mod tests {
             let opener = Opener { pid: 1, now_unix: 1 };
             let disk = MemDisk::new();
             let (part, _) = Part::open(disk.clone(), "model", spec, opener).unwrap();
-            let (part, (note, notes)) = (Arc::new(part), mpsc::channel(1_000));
+            let (part, (inbox, messages)) = (Arc::new(part), mpsc::channel(1_000));
             let (tell, verdict) = oneshot::channel();
             let follow = Follow { check: Following::new(manifest), verdict: tell };
-            let keeper = Keeper::start(part.clone(), Some(follow), note).unwrap();
-            Self { artifact, tree, layout, disk, part, keeper, notes, verdict }
+            let chunk_writer = ChunkWriter::start(part.clone(), Some(follow), inbox).unwrap();
+            Self { artifact, tree, layout, disk, part, chunk_writer, messages, verdict }
         }
 
         fn give(&self, index: u32, spoil: u8) {
@@ -301,12 +301,12 @@ mod tests {
             let mut data = self.artifact[start..start + self.layout.chunk_len(index) as usize].to_vec();
             data[7] ^= spoil;
             let proof = self.tree.proof(index).unwrap();
-            self.keeper.keep(Job { req: Req(u64::from(index)), index, data, proof, supplier: [3; 32] });
+            self.chunk_writer.keep(Job { req: Req(u64::from(index)), index, data, proof, supplier: [3; 32] });
         }
 
         fn outcome(&mut self) -> (u64, KeepOutcome) {
-            match self.notes.blocking_recv() {
-                Some(Note::Kept { req, outcome, .. }) => (req.0, outcome.unwrap()),
+            match self.messages.blocking_recv() {
+                Some(TaskMessage::Kept { req, outcome, .. }) => (req.0, outcome.unwrap()),
                 other => panic!("{other:?}"),
             }
         }
@@ -338,7 +338,7 @@ mod tests {
             let count = bench.layout.count();
             (0..count).for_each(|index| bench.give(index, 0));
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            runtime.block_on(bench.keeper.end());
+            runtime.block_on(bench.chunk_writer.end());
             assert!(bench.part.is_complete());
             assert_eq!(Arc::strong_count(&bench.part), 1);
         }
@@ -376,7 +376,7 @@ mod tests {
         let file = bench.disk.open("model.slm.part", Open::Existing).unwrap();
         file.write_all_at(&bench.artifact, 0).unwrap();
         assert_eq!(part.rescan(leaves).unwrap().len() as u32, bench.layout.count());
-        bench.keeper.look();
+        bench.chunk_writer.file_grew();
         assert!(bench.verdict.blocking_recv().unwrap().unwrap().report.ok());
     }
 
@@ -384,10 +384,10 @@ mod tests {
     fn f6_both_threads_end_with_the_session() {
         let bench = Bench::new(|text| text);
         bench.give(1, 0);
-        let Bench { part, keeper, mut notes, .. } = bench;
-        drop(keeper);
-        while notes.blocking_recv().is_some() {}
-        // All senders of notes are gone: both threads are ending and release the file in a moment.
+        let Bench { part, chunk_writer, mut messages, .. } = bench;
+        drop(chunk_writer);
+        while messages.blocking_recv().is_some() {}
+        // All senders of messages are gone: both threads are ending and release the file in a moment.
         let start = std::time::Instant::now();
         while Arc::strong_count(&part) > 1 && start.elapsed().as_secs() < 10 {
             std::thread::yield_now();

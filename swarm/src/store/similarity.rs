@@ -22,7 +22,7 @@ pub enum RepairIf {
 /// How much of a file is the artifact's, in chunks. Zeros in the file or in the artifact are no evidence: all files
 /// have holes in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Likeness {
+pub struct Similarity {
     /// Chunks that are the artifact's.
     pub good: u64,
     /// Chunks that hold data and are not the artifact's, data behind its end among them: a repair would lose them.
@@ -33,7 +33,7 @@ pub struct Likeness {
     pub cut_bytes: u64,
 }
 
-impl Likeness {
+impl Similarity {
     /// Compares `file` with all `leaves`. `good`: the chunks found to be right, in order.
     pub(super) fn of<F: DiskFile>(
         layout: &Layout,
@@ -137,8 +137,8 @@ mod tests {
     #[test]
     fn h8_most_of_a_file_is_right_or_nothing_in_it_is_lost() {
         let permits = |good, other, total| {
-            let likeness = Likeness { good, other, total, cut_bytes: 0 };
-            (likeness.permits(RepairIf::MostIsGood), likeness.permits(RepairIf::AnyIsGood))
+            let similarity = Similarity { good, other, total, cut_bytes: 0 };
+            (similarity.permits(RepairIf::MostIsGood), similarity.permits(RepairIf::AnyIsGood))
         };
         assert_eq!(permits(1, 1, 128), (false, true), "the rest of it is holes");
         assert_eq!(permits(63, 65, 128), (false, true));
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(permits(3, 0, 128), (true, true), "a file that was cut off");
         assert_eq!(permits(0, 0, 128), (true, true), "nothing but zeros");
         assert_eq!(permits(0, 1, 128), (false, false));
-        let longer = Likeness { good: 128, other: 1, total: 129, cut_bytes: 1 };
+        let longer = Similarity { good: 128, other: 1, total: 129, cut_bytes: 1 };
         assert!(longer.is_most() && !longer.permits(RepairIf::MostIsGood));
         assert!(longer.permits(RepairIf::AnyIsGood));
     }

@@ -1,4 +1,4 @@
-//! A test desk: one machine whose peers are played by hand, for unit tests of single files.
+//! A test harness: one machine whose peers are played by hand, for unit tests of single files.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use ed25519_dalek::SigningKey;
 use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, Hello, Offer, PeerId, SignedOffer};
 
 use super::config::{Config, Limits, Order, Terms};
-use super::controls::Controls;
 use super::core::Machine;
 use super::events::{Ask, Conn, Event, Input, OfferVerdict, Output, Req};
 use super::fault::Breach;
 use super::site::Site;
 use super::time::Time;
+use super::user_controls::Controls;
 
 pub(super) const CHUNKS: u32 = 20;
 pub(super) const SEED: Consent = Consent::SERVE;
@@ -39,7 +39,7 @@ pub(super) fn offer(n: u8, swarm_id: [u8; 32], expires_unix: u64) -> SignedOffer
     SignedOffer::sign(Offer { peer: id(n), swarm_id, addresses, expires_unix }, &key(n)).unwrap()
 }
 
-/// The offer of a peer at these addresses, separated by spaces, for the swarm of the desk.
+/// The offer of a peer at these addresses, separated by spaces, for the swarm of the harness.
 pub(super) fn offer_at(n: u8, addresses: &str, expires_unix: u64) -> SignedOffer {
     let addresses = addresses.split_whitespace().map(|address| address.parse().unwrap()).collect();
     SignedOffer::sign(Offer { peer: id(n), swarm_id: [1; 32], addresses, expires_unix }, &key(n)).unwrap()
@@ -53,15 +53,15 @@ pub(super) fn having(indexes: impl IntoIterator<Item = u32>) -> Bitfield {
     field
 }
 
-pub(super) struct Desk {
+pub(super) struct Harness {
     pub(super) machine: Machine,
     pub(super) now: Time,
-    /// Offer signatures checked so far; the desk answers each check at once.
+    /// Offer signatures checked so far; the harness answers each check at once.
     pub(super) checks: u32,
     said: Vec<Output>,
 }
 
-impl Desk {
+impl Harness {
     pub(super) fn new(consent: Consent, have: Bitfield) -> Self {
         Self::with(consent, have, |_| {})
     }
@@ -79,7 +79,7 @@ impl Desk {
                 chunk_count: CHUNKS,
             },
             consent,
-            software: "desk/1".to_owned(),
+            software: "harness/1".to_owned(),
             controls: Controls::default(),
             offer: None,
             order: Order::Rarest,

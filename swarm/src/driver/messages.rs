@@ -11,12 +11,12 @@ use tokio::task::AbortHandle;
 
 use super::accept::Place;
 use super::bans::Bans;
+use super::chunk_writer::Follow;
 use super::connection::Unfinished;
-use super::gate::Gate;
-use super::keeper::Follow;
+use super::quota::QuotaGate;
+use super::rate_limit::RateLimit;
 use super::report::Report;
 use super::sink::ChunkSink;
-use super::throttle::Throttle;
 use crate::machine::{
     Ask, Config, Conn, Controls, Event, Input, KeepOutcome, Req, RequestFault, ServeOutcome,
 };
@@ -24,7 +24,7 @@ use crate::store::{ChunkSource, StoreError};
 
 /// A message from a task to the session.
 #[derive(Debug)]
-pub(super) enum Note {
+pub(super) enum TaskMessage {
     /// An input for the machine, passed on unchanged.
     Input(Input),
     /// A handshake is done.
@@ -49,9 +49,9 @@ pub(super) enum Note {
 
 /// A session event for its runner.
 #[derive(Debug)]
-pub(super) enum Happening {
+pub(super) enum SessionEvent {
     /// The machine reported an event.
-    Event(Event),
+    Machine(Event),
     /// The local disk failed.
     Disk(StoreError),
     /// The file that is served is no longer the artifact.
@@ -59,7 +59,7 @@ pub(super) enum Happening {
     /// A worker thread is gone, and the session is of no use without it.
     WorkerLost(&'static str),
     /// Time for the runner's periodic work: syncs and the check for a stall.
-    Moment,
+    Periodic,
 }
 
 pub(super) struct Download {
@@ -77,7 +77,7 @@ pub(super) struct Answer {
 }
 
 /// Inputs of a new session.
-pub(super) struct Parts {
+pub(super) struct SessionInputs {
     pub(super) config: Config,
     pub(super) have: Bitfield,
     pub(super) bans: Bans,
@@ -87,8 +87,8 @@ pub(super) struct Parts {
     pub(super) root: Digest,
     pub(super) manifest_text: Bytes,
     pub(super) controls: watch::Receiver<Controls>,
-    pub(super) up: Vec<Throttle>,
-    pub(super) down: Vec<Throttle>,
-    pub(super) gate: Option<Arc<dyn Gate>>,
+    pub(super) up: Vec<RateLimit>,
+    pub(super) down: Vec<RateLimit>,
+    pub(super) gate: Option<Arc<dyn QuotaGate>>,
     pub(super) reports: mpsc::Sender<Report>,
 }

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use minimodel_wire::{CloseCode, PeerId};
 
-use super::super::{Account, Gate, Held, Idle, Way};
+use super::super::{Account, Direction, Idle, QuotaGate, QuotaRefusal};
 use super::idle::until;
 use super::live::{Live, chunks, chunks_and_no_more, settle};
 use super::*;
@@ -38,20 +38,20 @@ impl Counter {
     }
 }
 
-impl Gate for Counter {
-    fn pass(&self, _: Way, _: PeerId, bytes: u64) -> Result<Account, Held> {
+impl QuotaGate for Counter {
+    fn reserve(&self, _: Direction, _: PeerId, bytes: u64) -> Result<Account, QuotaRefusal> {
         let mut counts = self.0.lock().unwrap();
         if counts.moved + bytes > counts.most {
-            return Err(Held::UsedUp);
+            return Err(QuotaRefusal::UsedUp);
         }
         if counts.moved + counts.under_way + bytes > counts.most {
-            return Err(Held::OnTheWay);
+            return Err(QuotaRefusal::InFlight);
         }
         counts.under_way += bytes;
         Ok(Account(7))
     }
 
-    fn settle(&self, _: Way, _: PeerId, account: Account, bytes: u64, moved: u64) {
+    fn settle(&self, _: Direction, _: PeerId, account: Account, bytes: u64, moved: u64) {
         let mut counts = self.0.lock().unwrap();
         assert!(account == Account(7) && moved <= bytes);
         counts.under_way -= bytes;
@@ -59,8 +59,8 @@ impl Gate for Counter {
     }
 }
 
-fn is_budget_used(happening: &Happening) -> bool {
-    matches!(happening, Happening::Event(Event::Refused { code: CloseCode::BudgetUsed, by_peer: true, .. }))
+fn is_budget_used(event: &SessionEvent) -> bool {
+    matches!(event, SessionEvent::Machine(Event::Refused { code: CloseCode::BudgetUsed, by_peer: true, .. }))
 }
 
 #[tokio::test]
@@ -99,8 +99,8 @@ async fn what_is_on_its_way_is_settled_when_a_session_ends_in_the_middle_on_eith
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
     seeder.session.gate = Some(sent.clone());
     fetcher.session.gate = Some(received.clone());
-    let throttle = seeder.throttle.clone();
-    chunks_and_no_more(&mut seeder, &mut fetcher, throttle, 2).await;
+    let rate_limit = seeder.rate_limit.clone();
+    chunks_and_no_more(&mut seeder, &mut fetcher, rate_limit, 2).await;
     assert!(sent.counts().1 > 0 && received.counts().1 > 0, "{sent:?} {received:?}");
     assert!(until(&mut seeder, &mut fetcher, Some(Idle::RateLimit)).await.unread > 0);
     for live in [&mut seeder, &mut fetcher] {

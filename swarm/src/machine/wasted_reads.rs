@@ -18,22 +18,22 @@ const OF_A_SITE: (u64, u64) = (64 << 20, 4 << 20);
 
 /// Wasted reads by site.
 #[derive(Debug)]
-pub(super) struct VainReads(SiteBuckets);
+pub(super) struct WastedReads(SiteBuckets);
 
-impl Default for VainReads {
+impl Default for WastedReads {
     fn default() -> Self {
         Self(SiteBuckets::new(Bucket::new(Time::ZERO, OF_A_SITE.1, OF_A_SITE.0)))
     }
 }
 
-impl VainReads {
+impl WastedReads {
     /// Counts bytes that were read for an unknown key of the site and not taken.
     pub(super) fn charge(&mut self, now: Time, site: Site, bytes: u64) {
         self.0.of(now, site).take(now, bytes);
     }
 
     /// Returns true if the site has used up its wasted reads.
-    pub(super) fn is_spent(&mut self, now: Time, site: Site) -> bool {
+    pub(super) fn is_used_up(&mut self, now: Time, site: Site) -> bool {
         self.0.get_mut(site).is_some_and(|bucket| !bucket.take(now, 0).is_zero())
     }
 }
@@ -41,28 +41,33 @@ impl VainReads {
 impl Machine {
     /// Handles an answer that its peer withdrew before a byte of it was sent. It counts as a chunk of the key's day and
     /// as a refused request; an unknown key whose site has used up its share is closed.
-    pub(super) fn read_in_vain(&mut self, now: Time, conn: Conn) {
+    pub(super) fn count_wasted_read(&mut self, now: Time, conn: Conn) {
         let chunk = u64::from(self.config.terms.chunk_size);
         let is_unknown =
             self.peers.get(&conn).is_some_and(|peer| self.standings.moved(peer.id) < self.least_use());
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let (id, site) = (peer.id, peer.site);
-        let is_flood = !peer.up.in_vain.try_take(now, 1);
+        let is_flood = !peer.up.wasted_asks.try_take(now, 1);
         self.standings.of(id, now).took(now, 1);
         if is_unknown {
-            self.vain.charge(now, site, chunk);
+            self.wasted_reads.charge(now, site, chunk);
         }
         if is_flood {
             self.breach(now, conn, Breach::AskFlood);
         }
-        if is_unknown && self.vain.is_spent(now, site) {
+        if is_unknown && self.wasted_reads.is_used_up(now, site) {
             self.drop_peer(now, conn, CloseCode::Busy);
         }
     }
 
     /// Returns true if no chunk is read for this key any more: it has moved none, and its site has used up its share.
-    pub(super) fn is_spent_in_vain(&mut self, now: Time, id: minimodel_wire::PeerId, site: Site) -> bool {
-        self.standings.moved(id) < self.least_use() && self.vain.is_spent(now, site)
+    pub(super) fn has_used_up_wasted_reads(
+        &mut self,
+        now: Time,
+        id: minimodel_wire::PeerId,
+        site: Site,
+    ) -> bool {
+        self.standings.moved(id) < self.least_use() && self.wasted_reads.is_used_up(now, site)
     }
 }
 
@@ -72,24 +77,24 @@ mod tests {
 
     use minimodel_wire::{Bitfield, Frame};
 
-    use super::super::desk::{CHUNKS, Desk, SEED, TAKE, having, id};
     use super::super::events::{Ask, Input, ServeOutcome};
+    use super::super::harness::{CHUNKS, Harness, SEED, TAKE, having, id};
     use super::*;
 
-    fn chunk(desk: &Desk) -> u64 {
-        desk.machine.config.terms.chunk_size.into()
+    fn chunk(harness: &Harness) -> u64 {
+        harness.machine.config.terms.chunk_size.into()
     }
 
     /// The peer requests chunks and withdraws each before it is sent, until it is closed; returns how many were begun.
-    fn withdraws(desk: &mut Desk, n: u8, first: u64) -> u64 {
-        desk.join_from(n, [192, 0, 2, 1], TAKE, having([]));
-        desk.frame(n.into(), Frame::Interested);
+    fn withdraws(harness: &mut Harness, n: u8, first: u64) -> u64 {
+        harness.join_from(n, [192, 0, 2, 1], TAKE, having([]));
+        harness.frame(n.into(), Frame::Interested);
         let mut begun = 0;
         for ask in first..first + 300 {
-            desk.ask(n.into(), ask, (ask % u64::from(CHUNKS)) as u32);
-            let asked = desk.machine.asks.contains_key(&Ask(ask));
+            harness.ask(n.into(), ask, (ask % u64::from(CHUNKS)) as u32);
+            let asked = harness.machine.asks.contains_key(&Ask(ask));
             begun += u64::from(asked);
-            desk.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Cancelled { bytes: 0 } });
+            harness.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Cancelled { bytes: 0 } });
             if !asked {
                 break;
             }
@@ -99,33 +104,33 @@ mod tests {
 
     #[test]
     fn h3_what_is_read_in_vain_for_new_keys_counts_against_their_site() {
-        let mut desk = Desk::new(SEED, Bitfield::full(CHUNKS));
+        let mut harness = Harness::new(SEED, Bitfield::full(CHUNKS));
         let mut begun = 0;
         for n in 1..40 {
-            begun += withdraws(&mut desk, n, u64::from(n) * 1_000);
-            desk.tell(Input::Closed { conn: Conn(n.into()), code: None });
+            begun += withdraws(&mut harness, n, u64::from(n) * 1_000);
+            harness.tell(Input::Closed { conn: Conn(n.into()), code: None });
         }
-        let most = OF_A_SITE.0 / chunk(&desk) + 1;
+        let most = OF_A_SITE.0 / chunk(&harness) + 1;
         assert!((most - 1..=most).contains(&begun), "{begun} of {most}");
         // The site's debt is forgiven with time.
-        desk.wait(Duration::from_secs(30));
-        assert!(withdraws(&mut desk, 41, 100_000) > 0);
+        harness.wait(Duration::from_secs(30));
+        assert!(withdraws(&mut harness, 41, 100_000) > 0);
     }
 
     #[test]
     fn h3_b1_a_banned_key_of_a_site_that_read_in_vain_hears_that_it_is_banned_and_others_that_we_are_busy() {
-        let mut desk = Desk::with(SEED, Bitfield::full(CHUNKS), |config| {
+        let mut harness = Harness::with(SEED, Bitfield::full(CHUNKS), |config| {
             config.controls.allow = Some((1..60).map(id).collect());
         });
         for n in 1..40 {
-            withdraws(&mut desk, n, u64::from(n) * 1_000);
-            desk.tell(Input::Closed { conn: Conn(n.into()), code: None });
+            withdraws(&mut harness, n, u64::from(n) * 1_000);
+            harness.tell(Input::Closed { conn: Conn(n.into()), code: None });
         }
-        desk.ban(50);
+        harness.ban(50);
         let mut answer = |n: u8| {
-            desk.said();
-            desk.connect_from(u64::from(n) + 100, n, [192, 0, 2, 1], false);
-            desk.closes().into_iter().map(|(_, code)| code).collect::<Vec<_>>()
+            harness.said();
+            harness.connect_from(u64::from(n) + 100, n, [192, 0, 2, 1], false);
+            harness.closes().into_iter().map(|(_, code)| code).collect::<Vec<_>>()
         };
         assert_eq!(answer(50), [CloseCode::Banned]);
         assert_eq!(answer(70), [CloseCode::NotAllowed]);
@@ -134,10 +139,10 @@ mod tests {
 
     #[test]
     fn h3_an_answer_that_was_withdrawn_counts_as_a_chunk_of_the_day_of_its_key() {
-        let mut desk = Desk::new(SEED, Bitfield::full(CHUNKS));
-        let begun = withdraws(&mut desk, 1, 0);
-        let id = desk.machine.peers.values().next().map(|peer| peer.id).unwrap();
+        let mut harness = Harness::new(SEED, Bitfield::full(CHUNKS));
+        let begun = withdraws(&mut harness, 1, 0);
+        let id = harness.machine.peers.values().next().map(|peer| peer.id).unwrap();
         assert!(begun > 0);
-        assert_eq!(desk.machine.standings.taken(id, desk.now), begun);
+        assert_eq!(harness.machine.standings.taken(id, harness.now), begun);
     }
 }

@@ -1,0 +1,351 @@
+//! Controls that change while a machine runs.
+
+use std::time::Duration;
+
+use minimodel_wire::{Bitfield, CloseCode, Frame, ResetCode};
+
+use super::super::events::{Conn, Event, Input, KeepOutcome, Output, ServeOutcome};
+use super::super::harness::{CHUNKS, Harness, SEED, TAKE, all, both, having, id, offer};
+use super::*;
+
+const LATE: u64 = 1_000_000;
+const CHUNK: u64 = 1 << 16;
+
+fn only(peers: &[u8]) -> Option<BTreeSet<PeerId>> {
+    Some(peers.iter().map(|&n| id(n)).collect())
+}
+
+fn want(harness: &mut Harness, n: u8) {
+    harness.join(n, TAKE, having([]));
+    harness.frame(n.into(), Frame::Interested);
+}
+
+fn offers(harness: &mut Harness, n: u8) {
+    harness.join(n, SEED, Bitfield::full(CHUNKS));
+    harness.frame(n.into(), Frame::Unchoke);
+}
+
+fn serve(harness: &mut Harness, ask: u64, bytes: u64) {
+    harness.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Done { bytes } });
+}
+
+/// Requests that are being answered, in order.
+fn served(harness: &mut Harness) -> Vec<u64> {
+    let serve = |output| if let Output::Serve { ask, .. } = output { Some(ask.0) } else { None };
+    harness.said().into_iter().filter_map(serve).collect()
+}
+
+#[test]
+fn i5_who_is_taken_off_the_list_is_closed_at_once_and_who_was_dialed_is_not() {
+    let mut harness = Harness::new(all(), Bitfield::full(CHUNKS));
+    want(&mut harness, 1);
+    want(&mut harness, 2);
+    harness.connect(3, 3, true);
+    harness.ask(1, 10, 0);
+    harness.said();
+    harness.tell(Input::Controls(Controls { allow: only(&[2]), ..Controls::default() }));
+    assert_eq!(harness.closes(), [(1, CloseCode::NotAllowed)]);
+    assert!(harness.machine.peers.contains_key(&Conn(3)));
+    harness.connect(4, 1, false);
+    assert_eq!(harness.closes(), [(4, CloseCode::NotAllowed)]);
+    harness.tell(Input::Controls(Controls::default()));
+    harness.connect(5, 1, false);
+    assert_eq!(harness.closes(), []);
+}
+
+#[test]
+fn i5_a_source_taken_off_the_list_is_asked_for_nothing_more_and_others_for_what_it_owes() {
+    let mut harness = Harness::new(TAKE, having([]));
+    offers(&mut harness, 1);
+    let asked = harness.requests();
+    assert!(!asked.is_empty());
+    harness.tell(Input::Controls(Controls { sources: only(&[2]), ..Controls::default() }));
+    let said = harness.said();
+    let cancelled = said.iter().filter(|output| matches!(output, Output::Cancel { .. })).count();
+    assert_eq!(cancelled, asked.len());
+    let unwanted = Output::Send { conn: Conn(1), frame: Frame::NotInterested };
+    assert!(said.iter().any(|output| format!("{output:?}") == format!("{unwanted:?}")), "{said:?}");
+    harness.frame(1, Frame::Unchoke);
+    harness.wait(Duration::from_secs(2));
+    assert_eq!(harness.requests(), []);
+    offers(&mut harness, 2);
+    assert!(harness.requests().iter().all(|&(conn, ..)| conn == 2));
+    harness.tell(Input::Controls(Controls::default()));
+    assert!(harness.requests().iter().any(|&(conn, ..)| conn == 1), "it may be asked again");
+}
+
+#[test]
+fn i5_a_source_off_the_list_is_not_dialed_and_dialed_as_soon_as_it_is_on_it() {
+    let sources = |peers: &[u8]| Input::Controls(Controls { sources: only(peers), ..Controls::default() });
+    let mut harness = Harness::new(TAKE, having([]));
+    harness.tell(sources(&[2]));
+    for n in [1, 2] {
+        harness.tell(Input::Source(offer(n, [1; 32], LATE)));
+    }
+    harness.wait(Duration::from_secs(120));
+    assert_eq!(harness.dialed(), [id(2)]);
+    assert!(!harness.events().contains(&Event::Exhausted));
+    harness.tell(sources(&[1]));
+    assert_eq!(harness.dialed(), [id(1)]);
+    // The dial succeeds after the user took the peer off the list.
+    harness.tell(sources(&[]));
+    harness.connect(7, 1, true);
+    assert_eq!(harness.closes(), [(7, CloseCode::Done)]);
+    harness.wait(Duration::from_secs(120));
+    assert_eq!(harness.dialed(), []);
+}
+
+#[test]
+fn a_search_for_leaf_hashes_leaves_who_is_off_the_list() {
+    let mut harness = Harness::with(TAKE, having([]), |config| config.rescan = true);
+    harness.join(1, SEED, Bitfield::full(CHUNKS));
+    harness.join(2, SEED, Bitfield::full(CHUNKS));
+    let leaves = |harness: &mut Harness| -> Vec<u64> {
+        let asked =
+            |output| if let Output::RequestLeaves { conn, .. } = output { Some(conn.0) } else { None };
+        harness.said().into_iter().filter_map(asked).collect()
+    };
+    assert_eq!(leaves(&mut harness), [1]);
+    harness.tell(Input::Controls(Controls { sources: only(&[2]), ..Controls::default() }));
+    assert_eq!(leaves(&mut harness), [2]);
+}
+
+#[test]
+fn slots_grow_and_shrink_at_once() {
+    let slots = |slots| Input::Controls(Controls { slots, ..Controls::default() });
+    let mut harness = Harness::new(SEED, Bitfield::full(CHUNKS));
+    (1..=3).for_each(|n| want(&mut harness, n));
+    for (wanted, held) in [(Some(1), 1), (Some(0), 0), (Some(2), 2), (None, 3)] {
+        harness.tell(slots(wanted));
+        assert_eq!(harness.machine.progress().served, held, "{wanted:?}");
+    }
+    harness.ask(1, 1, 0);
+    harness.tell(slots(Some(0)));
+    harness.wait(Duration::from_secs(60));
+    assert_eq!(harness.machine.progress().served, 0);
+    serve(&mut harness, 1, CHUNK);
+    assert!(
+        harness.events().contains(&Event::Uploaded { peer: id(1), bytes: CHUNK }),
+        "what ran is finished"
+    );
+}
+
+#[test]
+fn b22_a_key_gets_its_allowance_to_the_last_whole_chunk_and_is_then_told_so() {
+    let mut harness = Harness::with(SEED, Bitfield::full(CHUNKS), |config| {
+        config.controls.allowance = Some(3 * CHUNK + CHUNK / 2);
+    });
+    want(&mut harness, 1);
+    harness.said();
+    for ask in 0..6 {
+        harness.ask(1, ask, ask as u32);
+    }
+    assert_eq!(served(&mut harness), [0, 1, 2], "and nobody is closed while it is owed something");
+    serve(&mut harness, 0, CHUNK);
+    serve(&mut harness, 1, CHUNK);
+    assert_eq!(harness.closes(), []);
+    serve(&mut harness, 2, CHUNK);
+    assert_eq!(harness.closes(), [(1, CloseCode::BudgetUsed)]);
+    // A new connection does not renew the key's allowance.
+    want(&mut harness, 1);
+    harness.said();
+    harness.ask(1, 10, 0);
+    assert_eq!(harness.closes(), [(1, CloseCode::BudgetUsed)]);
+    assert!(!harness.machine.over_quota.is_empty());
+    // A larger allowance for this key alone.
+    let allowances = BTreeMap::from([(id(1), 5 * CHUNK)]);
+    let allowance = Some(3 * CHUNK);
+    harness.tell(Input::Controls(Controls { allowance, allowances, ..Controls::default() }));
+    assert!(harness.machine.over_quota.is_empty());
+    want(&mut harness, 1);
+    harness.said();
+    for ask in 20..24 {
+        harness.ask(1, ask, ask as u32 - 20);
+    }
+    assert_eq!(served(&mut harness), [20, 21]);
+}
+
+#[test]
+fn b22_an_allowance_raised_while_asks_wait_answers_them_and_one_lowered_ends_them() {
+    let allowance = |chunks: u64| {
+        let allowance = Some(chunks * CHUNK);
+        Input::Controls(Controls { allowance, ..Controls::default() })
+    };
+    let mut harness = Harness::new(SEED, Bitfield::full(CHUNKS));
+    harness.tell(allowance(1));
+    want(&mut harness, 1);
+    harness.said();
+    for ask in 0..4 {
+        harness.ask(1, ask, ask as u32);
+    }
+    assert_eq!(served(&mut harness), [0]);
+    harness.tell(allowance(2));
+    assert_eq!(served(&mut harness), [1]);
+    harness.tell(allowance(0));
+    serve(&mut harness, 0, CHUNK);
+    assert_eq!(harness.closes(), [], "one is still on its way");
+    serve(&mut harness, 1, CHUNK);
+    assert_eq!(harness.closes(), [(1, CloseCode::BudgetUsed)]);
+}
+
+#[test]
+fn b22_who_breaks_off_in_the_middle_pays_for_what_was_under_way() {
+    let mut harness =
+        Harness::with(SEED, Bitfield::full(CHUNKS), |config| config.controls.allowance = Some(2 * CHUNK));
+    for _ in 0..2 {
+        want(&mut harness, 1);
+        harness.ask(1, 0, 0);
+        harness.tell(Input::Closed { conn: Conn(1), code: None });
+    }
+    want(&mut harness, 1);
+    harness.said();
+    harness.ask(1, 1, 0);
+    assert_eq!(harness.closes(), [(1, CloseCode::BudgetUsed)]);
+}
+
+#[test]
+fn no_chunk_is_asked_for_beyond_what_we_may_receive_and_more_when_that_is_raised() {
+    let allowance = |chunks: u64| {
+        let fetch_allowance = Some(chunks * CHUNK);
+        Input::Controls(Controls { fetch_allowance, ..Controls::default() })
+    };
+    let mut harness = Harness::new(TAKE, having([]));
+    harness.tell(allowance(2));
+    offers(&mut harness, 1);
+    let asked = harness.requests();
+    assert_eq!((asked.len(), harness.machine.work().is_at_quota), (2, true));
+    // A withdrawn request counts with the bytes that had arrived, and with no others.
+    harness.tell(Input::Progress { req: asked[0].1, received: 10 });
+    harness.frame(1, Frame::Choke);
+    harness.frame(1, Frame::Unchoke);
+    harness.wait(Duration::from_secs(1));
+    harness.tell(Input::Progress { req: asked[0].1, received: 60_000 });
+    let more = harness.requests();
+    assert_eq!(more.len(), 1, "another for the one that was not begun");
+    for (_, req, _) in asked.into_iter().chain(more) {
+        harness.tell(Input::Arrived { req });
+        harness.tell(Input::Kept { req, outcome: KeepOutcome::Kept });
+    }
+    harness.wait(Duration::from_secs(1));
+    assert_eq!(harness.requests(), []);
+    harness.tell(allowance(4));
+    assert!(!harness.requests().is_empty());
+    harness.tell(Input::Controls(Controls::default()));
+    assert!(!harness.machine.work().is_at_quota);
+}
+
+#[test]
+fn what_waits_for_our_own_rate_is_no_silence_of_the_peer_s() {
+    let mut harness = Harness::new(TAKE, having([]));
+    offers(&mut harness, 1);
+    let asked = harness.requests();
+    harness.tell(Input::Progress { req: asked[0].1, received: 10 });
+    for _ in 0..60 {
+        harness.wait(Duration::from_secs(1));
+        for &(_, req, _) in &asked {
+            harness.tell(Input::Withheld { req });
+        }
+    }
+    assert_eq!(harness.requests(), []);
+    assert!(!harness.events().iter().any(|event| matches!(event, Event::Struck { .. })));
+}
+
+/// Dials the peer with key `n`, which introduces itself with serve and fetch consent.
+fn dial(harness: &mut Harness, n: u8, have: Bitfield) {
+    harness.connect(n.into(), n, true);
+    let hello = harness.hello(both());
+    harness.frame(n.into(), Frame::Hello(hello));
+    harness.frame(n.into(), Frame::Bitfield(have));
+}
+
+fn allow(peers: &[u8]) -> Input {
+    Input::Controls(Controls { allow: only(peers), ..Controls::default() })
+}
+
+fn refused(said: &[Output]) -> Vec<(u64, ResetCode)> {
+    let refusal =
+        |output: &Output| if let Output::Refuse { ask, code } = output { Some((ask.0, *code)) } else { None };
+    said.iter().filter_map(refusal).collect()
+}
+
+#[test]
+fn i5_a_peer_that_we_dialed_and_that_is_not_allowed_is_fetched_from_and_never_served() {
+    let mut harness = Harness::with(both(), having(0..10), |config| config.controls.allow = only(&[2]));
+    dial(&mut harness, 1, having(5..20));
+    harness.frame(1, Frame::Unchoke);
+    assert!(!harness.requests().is_empty(), "it is a source all the same");
+    harness.frame(1, Frame::Interested);
+    harness.ask(1, 7, 3);
+    harness.tell(Input::AskedLeaves { ask: Ask(8), conn: Conn(1) });
+    harness.tell(Input::AskedManifest { ask: Ask(9), conn: Conn(1) });
+    harness.wait(Duration::from_secs(12));
+    let said = harness.said();
+    let not_permitted = ResetCode::NotPermitted;
+    assert_eq!(refused(&said), [(7, ResetCode::Choked), (8, not_permitted), (9, not_permitted)]);
+    assert!(!said.iter().any(|output| matches!(output, Output::Send { frame: Frame::Unchoke, .. })));
+    assert!(!harness.machine.peer_state(Conn(1)).unwrap().may_be_served);
+    // Once the user allows the peer, it is served over the same connection.
+    harness.tell(allow(&[1]));
+    assert!(harness.frames(1).contains(&Frame::Unchoke));
+}
+
+#[test]
+fn i5_a_dialed_peer_taken_off_the_list_is_choked_at_once_and_what_runs_is_ended() {
+    let mut harness = Harness::new(both(), having(0..10));
+    dial(&mut harness, 1, having(5..20));
+    harness.frame(1, Frame::Interested);
+    harness.frame(1, Frame::Unchoke);
+    for ask in 0..10 {
+        harness.ask(1, ask, ask as u32);
+    }
+    let running = served(&mut harness).len();
+    assert!((1..10).contains(&running));
+    harness.tell(allow(&[]));
+    let said = harness.said();
+    let chokes = said.iter().filter(|output| matches!(output, Output::Send { frame: Frame::Choke, .. }));
+    assert_eq!(chokes.count(), 1);
+    let mut codes = refused(&said);
+    codes.sort_unstable_by_key(|&(ask, _)| ask);
+    assert_eq!(codes, (0..10).map(|ask| (ask, ResetCode::Choked)).collect::<Vec<_>>());
+    assert!(!said.iter().any(|output| matches!(output, Output::Close { .. } | Output::Cancel { .. })));
+    assert!(harness.machine.progress().requests > 0, "what we asked of it is still on its way");
+    assert_eq!(harness.machine.standings.given(id(1)), running as u64 * CHUNK, "it counts whole");
+    serve(&mut harness, 0, CHUNK);
+    assert_eq!(harness.machine.given, running as u64 * CHUNK, "and once");
+}
+
+#[test]
+fn i5_of_two_connections_made_at_once_with_who_is_not_allowed_ours_stays_and_its_own_is_refused() {
+    for me in [0, 9] {
+        let with = |config: &mut super::super::config::Config| {
+            config.controls.allow = only(&[]);
+            config.me = id(me);
+        };
+        let mut harness = Harness::with(both(), having(0..10), with);
+        dial(&mut harness, 1, having(5..20));
+        harness.frame(1, Frame::Unchoke);
+        harness.said();
+        harness.connect(11, 1, false);
+        assert_eq!(harness.closes(), [(11, CloseCode::NotAllowed)], "{me}");
+        assert!(harness.machine.progress().requests > 0);
+        // The other order: the peer's connection comes first, ours second.
+        let mut harness = Harness::with(both(), having(0..10), with);
+        harness.connect(11, 1, false);
+        dial(&mut harness, 1, having(5..20));
+        harness.frame(1, Frame::Unchoke);
+        assert_eq!(harness.closes(), [(11, CloseCode::NotAllowed)], "{me}");
+        // Two connections of an allowed peer: the one that stays is not served once the user disallows the peer.
+        let mut harness = Harness::with(both(), having(0..10), |config| config.me = id(me));
+        dial(&mut harness, 1, having(5..20));
+        harness.connect(11, 1, false);
+        let hello = harness.hello(both());
+        harness.frame(11, Frame::Hello(hello));
+        harness.frame(11, Frame::Bitfield(having(5..20)));
+        for conn in [1, 11] {
+            harness.frame(conn, Frame::Interested);
+        }
+        harness.tell(allow(&[]));
+        assert!(harness.machine.peers.values().all(|peer| peer.dialed && !peer.up.unchoked), "{me}");
+        assert_eq!(harness.machine.peers.is_empty(), me == 9, "{me}: the smaller key's connection stayed");
+    }
+}
