@@ -29,7 +29,7 @@ pub(crate) fn open(what: &str, path: &Path) -> Result<SourceFile, Failure> {
 }
 
 /// How the progress and failures of a full check are worded.
-pub(crate) struct Telling {
+pub(crate) struct CheckLabels {
     /// The file in failures: `artifact`, `model file`.
     pub(crate) what: &'static str,
     /// Label of the progress.
@@ -45,17 +45,17 @@ pub(crate) fn full(
     manifest: &Manifest,
     path: &Path,
     source: &SourceFile,
-    telling: &Telling,
+    labels: &CheckLabels,
 ) -> Result<Verified, Failure> {
     let interrupt = Interrupt::listen()?;
     let begun_ns = clock::now_ns();
-    let progress = Progress::start(context, telling.label, source.byte_count(), telling.has_events);
+    let progress = Progress::start(context, labels.label, source.byte_count(), labels.has_events);
     let mut reader = interrupt.guard(progress.counter().count(source.reader()));
     let verified = verify_artifact(manifest, &mut reader);
     drop(reader);
     drop(progress);
     interrupt.check()?;
-    let verified = verified.map_err(|error| Failure::reading(telling.what, path, &error))?;
+    let verified = verified.map_err(|error| Failure::reading(labels.what, path, &error))?;
     if let (Some(tree), true) = (&verified.tree, verified.report.ok()) {
         checked::remember(context, manifest, source, begun_ns, tree.chunk_hashes());
     }
@@ -65,8 +65,8 @@ pub(crate) fn full(
 /// The whole check of a local file, for a verb that answers with its report.
 pub(crate) fn artifact(context: &Context, manifest: &Manifest, path: &Path) -> Result<Verified, Failure> {
     let source = open("artifact", path)?;
-    let telling = Telling { what: "artifact", label: "verify", has_events: false };
-    full(context, manifest, path, &source, &telling)
+    let labels = CheckLabels { what: "artifact", label: "verify", has_events: false };
+    full(context, manifest, path, &source, &labels)
 }
 
 /// The checks of the manifest, that of its publisher's key, then those of the artifact.

@@ -85,11 +85,11 @@ mod tests {
     #[test]
     fn an_event_names_itself_and_its_version() {
         #[derive(Serialize)]
-        struct Fields {
+        struct Bytes {
             bytes: u64,
         }
         assert_eq!(
-            line(&Event::new("progress", Fields { bytes: 7 })).unwrap(),
+            line(&Event::new("progress", Bytes { bytes: 7 })).unwrap(),
             r#"{"event":"progress","version":0,"bytes":7}"#
         );
     }

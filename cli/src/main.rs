@@ -19,7 +19,7 @@ mod identity;
 mod input;
 mod interrupt;
 mod json;
-mod offer;
+mod offer_argument;
 mod output;
 mod printer;
 mod progress;

@@ -22,7 +22,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::json::{self, Event};
-use crate::stream::{self, Unhurried};
+use crate::stream::{self, NonBlockingStream};
 
 /// Longest answer to a question, in bytes: `yes` and some room.
 const MAX_REPLY_BYTES: u64 = 256;
@@ -97,7 +97,7 @@ impl<T: Into<String>> From<T> for Line {
 
 /// How the printer behaves; from [`crate::settings::Settings`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Manner {
+pub(crate) struct OutputMode {
     /// Answers and failures are JSON objects.
     pub(crate) is_json: bool,
     /// Nothing but failures and questions on stderr.
@@ -113,7 +113,7 @@ pub(crate) struct Manner {
 /// Writer of all output on the process's stdout and stderr.
 #[derive(Debug)]
 pub(crate) struct Printer {
-    manner: Manner,
+    output_mode: OutputMode,
     /// True if answers are discarded.
     is_mute: bool,
     has_lost_stdout: AtomicBool,
@@ -122,52 +122,52 @@ pub(crate) struct Printer {
     /// True if the last line on stderr timed out.
     is_clogged: AtomicBool,
     bar: Mutex<Option<ProgressBar>>,
-    stdout: Unhurried<io::Stdout>,
-    stderr: Unhurried<io::Stderr>,
+    stdout: NonBlockingStream<io::Stdout>,
+    stderr: NonBlockingStream<io::Stderr>,
 }
 
 impl Printer {
     /// A printer on the process's own streams.
-    pub(crate) fn new(manner: Manner) -> Self {
+    pub(crate) fn new(output_mode: OutputMode) -> Self {
         Self {
-            manner,
+            output_mode,
             is_mute: false,
             has_lost_stdout: AtomicBool::new(false),
             was_unread: AtomicBool::new(false),
             is_clogged: AtomicBool::new(false),
             bar: Mutex::new(None),
-            stdout: Unhurried::new(io::stdout()),
-            stderr: Unhurried::new(io::stderr()),
+            stdout: NonBlockingStream::new(io::stdout()),
+            stderr: NonBlockingStream::new(io::stderr()),
         }
     }
 
     /// A printer for work in the background: answers are discarded, and only warnings go to stderr.
     pub(crate) fn mute() -> Self {
-        let manner = Manner {
+        let output_mode = OutputMode {
             is_json: false,
             is_quiet: true,
             is_verbose: false,
             colours_stdout: false,
             colours_stderr: false,
         };
-        Self { is_mute: true, ..Self::new(manner) }
+        Self { is_mute: true, ..Self::new(output_mode) }
     }
 
     /// Whether answers are JSON.
     pub(crate) fn is_json(&self) -> bool {
-        self.manner.is_json
+        self.output_mode.is_json
     }
 
     /// A line of the answer, on stdout.
     pub(crate) fn answer(&self, line: impl Into<Line>) -> Result<(), Failure> {
-        self.answer_bytes(line.into().render(self.manner.colours_stdout).as_bytes())
+        self.answer_bytes(line.into().render(self.output_mode.colours_stdout).as_bytes())
     }
 
     /// Prints lines of the answer over the last `above` lines of the terminal.
     pub(crate) fn answer_anew(&self, above: usize, lines: &[Line]) -> Result<(), Failure> {
         // Up to the first of these lines (ECMA-48 CUU, then the first column), and erase all below (ED).
         let mut text = if above == 0 { String::new() } else { format!("\u{1b}[{above}A\r\u{1b}[J") };
-        lines.iter().for_each(|line| text += &line.render(self.manner.colours_stdout));
+        lines.iter().for_each(|line| text += &line.render(self.output_mode.colours_stdout));
         self.answer_bytes(text.as_bytes())
     }
 
@@ -196,7 +196,7 @@ impl Printer {
 
     /// An event object on stdout, under `--json` only.
     pub(crate) fn event<T: Serialize>(&self, name: &str, fields: T) -> Result<(), Failure> {
-        if self.manner.is_json { self.object(&Event::new(name, fields)) } else { Ok(()) }
+        if self.output_mode.is_json { self.object(&Event::new(name, fields)) } else { Ok(()) }
     }
 
     /// An event object on stderr, for events that must not mix with answers (`--progress json`); also with `-q`.
@@ -233,14 +233,14 @@ impl Printer {
 
     /// A message for people, on stderr; not with `-q`.
     pub(crate) fn note(&self, line: impl Into<Line>) {
-        if !self.manner.is_quiet {
-            self.tell(&line.into().render(self.manner.colours_stderr));
+        if !self.output_mode.is_quiet {
+            self.tell(&line.into().render(self.output_mode.colours_stderr));
         }
     }
 
     /// A detail, on stderr with `-v`.
     pub(crate) fn detail(&self, line: impl Into<Line>) {
-        if self.manner.is_verbose {
+        if self.output_mode.is_verbose {
             self.note(line);
         }
     }
@@ -248,7 +248,7 @@ impl Printer {
     /// A warning, on stderr; also with `-q`.
     pub(crate) fn warning(&self, text: &str) {
         let line = Line::default().with(Tone::Warning, "warning:").with(Tone::Plain, format!(" {text}"));
-        self.tell(&line.render(self.manner.colours_stderr));
+        self.tell(&line.render(self.output_mode.colours_stderr));
     }
 
     /// A failure: its blocks on stderr, and under `--json` its object on stdout unless the answer reports it already.
@@ -265,8 +265,8 @@ impl Printer {
             let text = text.trim_end().replace('\n', "\n       ");
             line = line.with(Tone::Plain, gap).with(tone, name).with(Tone::Plain, format!(" {text}"));
         }
-        self.tell_within(&line.render(self.manner.colours_stderr), LAST_PATIENCE);
-        if self.manner.is_json && !failure.is_answered {
+        self.tell_within(&line.render(self.output_mode.colours_stderr), LAST_PATIENCE);
+        if self.output_mode.is_json && !failure.is_answered {
             let object = FailureObject {
                 code: failure.class.code(),
                 error: &failure.error,
@@ -280,7 +280,7 @@ impl Printer {
 
     /// Asks on stderr and reads one line from stdin, without its line end. `None`: stdin ended.
     pub(crate) fn ask(&self, question: impl Into<Line>) -> io::Result<Option<String>> {
-        let prompt = question.into().render(self.manner.colours_stderr);
+        let prompt = question.into().render(self.output_mode.colours_stderr);
         // Waits without limit, because the user must not agree to a question that was not shown.
         self.tell_within(prompt.trim_end_matches('\n'), Duration::MAX);
         let mut reply = Vec::new();

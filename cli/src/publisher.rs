@@ -3,7 +3,7 @@
 
 use minimodel_companion::Problem;
 use minimodel_companion::publishers::{
-    Judged, KnownKey, PublisherError, PublisherKey, Publishers, Refusal, Shown, Standing,
+    KeyRecord, PublisherError, PublisherKey, Publishers, Signer, SignerRefusal, SignerStatus, SignerVerdict,
 };
 use minimodel_verifier::{Check, Manifest, Outcome, Report};
 use serde::Serialize;
@@ -30,21 +30,21 @@ pub(crate) fn record(context: &Context) -> Result<Publishers, Failure> {
 }
 
 /// Compares a manifest with what is known of its publisher.
-pub(crate) fn judge(context: &Context, manifest: &Manifest) -> Result<Judged, Failure> {
+pub(crate) fn signer_verdict(context: &Context, manifest: &Manifest) -> Result<SignerVerdict, Failure> {
     match known(context) {
-        Some(publishers) => publishers.judge(manifest).map_err(failure),
-        None => Ok(Judged::of(&Default::default(), manifest)),
+        Some(publishers) => publishers.signer_verdict(manifest).map_err(failure),
+        None => Ok(SignerVerdict::of(&Default::default(), manifest)),
     }
 }
 
-/// Like `judge`, for a verb that only shows: it warns of an alarm, and of a record that cannot be read.
-pub(crate) fn look(context: &Context, manifest: &Manifest) -> Option<Judged> {
+/// Like `signer_verdict`, for a verb that only shows: it warns of an alarm, and of a record that cannot be read.
+pub(crate) fn verdict_with_warning(context: &Context, manifest: &Manifest) -> Option<SignerVerdict> {
     let tell = |failure: &Failure| tell_unreadable(context, failure);
-    let judged = judge(context, manifest).inspect_err(tell).ok()?;
-    if judged.is_alarm() {
-        context.printer.warning(&words(&judged));
+    let verdict = signer_verdict(context, manifest).inspect_err(tell).ok()?;
+    if verdict.is_alarm() {
+        context.printer.warning(&words(&verdict));
     }
-    Some(judged)
+    Some(verdict)
 }
 
 /// Warns of a record that cannot be read, for a verb that goes on without it.
@@ -59,76 +59,76 @@ pub(crate) fn failure(error: PublisherError) -> Failure {
 }
 
 /// Describes a manifest's signature: which key made it, and since when that key is known.
-pub(crate) fn words(judged: &Judged) -> String {
-    let by = || escape::shown(&judged.shown.to_string()).to_string();
-    let id = escape::shown(&judged.publisher);
-    match &judged.standing {
-        Standing::New => format!("signed by {}, first seen now", by()),
-        Standing::Known { key, is_pinned } => {
+pub(crate) fn words(verdict: &SignerVerdict) -> String {
+    let by = || escape::shown(&verdict.signer.to_string()).to_string();
+    let id = escape::shown(&verdict.publisher);
+    match &verdict.status {
+        SignerStatus::New => format!("signed by {}, first seen now", by()),
+        SignerStatus::Known { key, is_pinned } => {
             let pinned = if *is_pinned { ", pinned" } else { "" };
             format!("signed by {}, known since {}{pinned}", by(), utc(key.first_seen_unix))
         }
-        Standing::Unsigned => "none: nobody vouches for this publisher name".to_owned(),
-        Standing::Changed { known } => {
+        SignerStatus::Unsigned => "none: nobody vouches for this publisher name".to_owned(),
+        SignerStatus::Changed { known } => {
             format!("NOT THE KNOWN KEY: signed by {}, but known of `{id}`: {}", by(), listed(known))
         }
-        Standing::SignatureMissing { known } => {
+        SignerStatus::SignatureMissing { known } => {
             format!("MISSING: not signed, but known of `{id}`: {}", listed(known))
         }
-        Standing::PinMismatch { pinned } => match judged.shown {
-            Shown::Key(_) => {
+        SignerStatus::PinMismatch { pinned } => match verdict.signer {
+            Signer::Key(_) => {
                 format!("NOT THE PINNED KEY: signed by {}, but `{id}` is pinned to {pinned}", by())
             }
-            Shown::Unsigned => format!("MISSING: not signed, but `{id}` is pinned to {pinned}"),
+            Signer::Unsigned => format!("MISSING: not signed, but `{id}` is pinned to {pinned}"),
         },
     }
 }
 
-fn listed(known: &[KnownKey]) -> String {
-    let one = |key: &KnownKey| format!("{} since {}", key.key, utc(key.first_seen_unix));
+fn listed(known: &[KeyRecord]) -> String {
+    let one = |key: &KeyRecord| format!("{} since {}", key.key, utc(key.first_seen_unix));
     known.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// Decides whether the verb goes on with a manifest, before the user consents to anything. A key other than the known
 /// one must be accepted by flag, or on a terminal by the word `yes` to a question of its own. Returns the key that was
 /// accepted. `done`: what has happened so far, for a refusal.
-pub(crate) fn settle(
+pub(crate) fn confirm_key(
     context: &Context,
-    judged: &Judged,
+    verdict: &SignerVerdict,
     options: &PublisherOptions,
     done: &str,
-) -> Result<Option<Shown>, Failure> {
-    let refused = |refusal: Refusal| {
+) -> Result<Option<Signer>, Failure> {
+    let refused = |refusal: SignerRefusal| {
         let failure = failure(PublisherError::Refused(refusal));
         Failure { error: format!("{}; {done}", failure.error), ..failure }
     };
     if let Some(wanted) = options.publisher_key {
-        judged.demand(wanted).or_else(|refusal| tell(context, judged).and(Err(refused(refusal))))?;
+        verdict.require_key(wanted).or_else(|refusal| tell(context, verdict).and(Err(refused(refusal))))?;
     }
-    let refusal = match judged.admit(options.accept_publisher_key.as_ref()) {
+    let refusal = match verdict.accept_key(options.accept_publisher_key.as_ref()) {
         Ok(()) => {
-            if judged.is_alarm() {
-                context.printer.warning(&format!("{}; accepted by --accept-publisher-key", words(judged)));
+            if verdict.is_alarm() {
+                context.printer.warning(&format!("{}; accepted by --accept-publisher-key", words(verdict)));
             }
             return Ok(options.accept_publisher_key);
         }
         Err(refusal) => refusal,
     };
     if !refusal.can_be_accepted() || !context.settings.can_ask {
-        tell(context, judged)?;
+        tell(context, verdict)?;
         return Err(refused(refusal));
     }
     let page = Line::default()
         .with(Tone::Bad, "WARNING: ")
-        .with(Tone::Strong, format!("the publisher's signature is not what is known\n{}\n", words(judged)))
+        .with(Tone::Strong, format!("the publisher's signature is not what is known\n{}\n", words(verdict)))
         .with(
             Tone::Plain,
             "Somebody else may have made this manifest. Ask the publisher by a way that you trust.\n",
         )
-        .with(Tone::Strong, format!("Accept it from `{}` all the same?", escape::shown(&judged.publisher)))
+        .with(Tone::Strong, format!("Accept it from `{}` all the same?", escape::shown(&verdict.publisher)))
         .with(Tone::Plain, " Type yes to agree: ");
     let said = match context.printer.ask(page) {
-        Ok(reply) if reply.as_deref().map(str::trim) == Some("yes") => return Ok(Some(judged.shown)),
+        Ok(reply) if reply.as_deref().map(str::trim) == Some("yes") => return Ok(Some(verdict.signer)),
         Ok(reply) => format!("the answer was `{}`, not `yes`", escape::shown(&reply.unwrap_or_default())),
         Err(error) => format!("the answer could not be read: {error}"),
     };
@@ -141,18 +141,18 @@ pub(crate) fn settle(
 pub(crate) fn keep(
     context: &Context,
     manifest: &Manifest,
-    judged: &Judged,
-    accepted: Option<&Shown>,
+    verdict: &SignerVerdict,
+    accepted: Option<&Signer>,
 ) -> Result<(), Failure> {
     record(context)?.keep(manifest, accepted, now_unix()).map_err(failure)?;
-    tell_kept(context, judged);
+    tell_kept(context, verdict);
     Ok(())
 }
 
 /// Reports that the key of a manifest was kept, if it was not known before.
-pub(crate) fn tell_kept(context: &Context, judged: &Judged) {
-    if matches!(judged.standing, Standing::New | Standing::Changed { .. }) {
-        let id = escape::shown(&judged.publisher);
+pub(crate) fn tell_kept(context: &Context, verdict: &SignerVerdict) {
+    if matches!(verdict.status, SignerStatus::New | SignerStatus::Changed { .. }) {
+        let id = escape::shown(&verdict.publisher);
         context
             .printer
             .note(format!("this key of `{id}` is known from now on: `minimodel publisher show {id}`"));
@@ -169,21 +169,21 @@ pub(crate) struct KeyObject {
     by: &'static str,
 }
 
-impl From<&KnownKey> for KeyObject {
-    fn from(known: &KnownKey) -> Self {
+impl From<&KeyRecord> for KeyObject {
+    fn from(known: &KeyRecord) -> Self {
         Self {
             key: known.key.to_string(),
             first_seen_utc: utc(known.first_seen_unix),
             model: known.model.clone(),
             swarm_id: known.swarm_id.clone(),
-            by: known.how.as_str(),
+            by: known.origin.as_str(),
         }
     }
 }
 
 /// The key of a manifest and the verdict on it, in events.
 #[derive(Serialize)]
-pub(crate) struct JudgedObject<'a> {
+pub(crate) struct SignerObject<'a> {
     publisher: &'a str,
     key: Option<String>,
     standing: &'static str,
@@ -191,18 +191,20 @@ pub(crate) struct JudgedObject<'a> {
     pinned: Option<String>,
 }
 
-impl<'a> From<&'a Judged> for JudgedObject<'a> {
-    fn from(judged: &'a Judged) -> Self {
-        let (known, pinned): (&[KnownKey], Option<PublisherKey>) = match &judged.standing {
-            Standing::New | Standing::Unsigned => (&[], None),
-            Standing::Known { key, is_pinned } => (std::slice::from_ref(key), is_pinned.then_some(key.key)),
-            Standing::Changed { known } | Standing::SignatureMissing { known } => (known, None),
-            Standing::PinMismatch { pinned } => (&[], Some(*pinned)),
+impl<'a> From<&'a SignerVerdict> for SignerObject<'a> {
+    fn from(verdict: &'a SignerVerdict) -> Self {
+        let (known, pinned): (&[KeyRecord], Option<PublisherKey>) = match &verdict.status {
+            SignerStatus::New | SignerStatus::Unsigned => (&[], None),
+            SignerStatus::Known { key, is_pinned } => {
+                (std::slice::from_ref(key), is_pinned.then_some(key.key))
+            }
+            SignerStatus::Changed { known } | SignerStatus::SignatureMissing { known } => (known, None),
+            SignerStatus::PinMismatch { pinned } => (&[], Some(*pinned)),
         };
         Self {
-            publisher: &judged.publisher,
-            key: judged.shown.key().map(|key| key.to_string()),
-            standing: judged.standing.as_str(),
+            publisher: &verdict.publisher,
+            key: verdict.signer.key().map(|key| key.to_string()),
+            standing: verdict.status.as_str(),
             known: known.iter().map(KeyObject::from).collect(),
             pinned: pinned.map(|key| key.to_string()),
         }
@@ -210,53 +212,54 @@ impl<'a> From<&'a Judged> for JudgedObject<'a> {
 }
 
 /// Prints the event of a refused manifest; for others the verdict is part of later events.
-fn tell(context: &Context, judged: &Judged) -> Result<(), Failure> {
-    context.printer.event("publisher", JudgedObject::from(judged))
+fn tell(context: &Context, verdict: &SignerVerdict) -> Result<(), Failure> {
+    context.printer.event("publisher", SignerObject::from(verdict))
 }
 
 /// The check of the publisher's key for reports, which fails if the manifest is refused. The report is empty for an
 /// unsigned manifest of a publisher without a known key: nothing can be said of it.
-pub(crate) fn check(judged: &Judged, options: &PublisherOptions) -> Report {
-    let wanted = options.publisher_key.filter(|wanted| judged.demand(*wanted).is_err());
-    let is_refused = wanted.is_some() || judged.admit(options.accept_publisher_key.as_ref()).is_err();
-    checked(judged, wanted, if is_refused { Outcome::Fail } else { Outcome::Warn })
+pub(crate) fn check(verdict: &SignerVerdict, options: &PublisherOptions) -> Report {
+    let wanted = options.publisher_key.filter(|wanted| verdict.require_key(*wanted).is_err());
+    let is_refused = wanted.is_some() || verdict.accept_key(options.accept_publisher_key.as_ref()).is_err();
+    checked(verdict, wanted, if is_refused { Outcome::Fail } else { Outcome::Warn })
 }
 
 /// Like `check`, for an import that the user agreed to: an accepted key is a warning.
-pub(crate) fn check_of_import(judged: &Judged) -> Report {
-    checked(judged, None, Outcome::Warn)
+pub(crate) fn check_of_import(verdict: &SignerVerdict) -> Report {
+    checked(verdict, None, Outcome::Warn)
 }
 
-fn checked(judged: &Judged, wanted: Option<PublisherKey>, of_alarm: Outcome) -> Report {
+fn checked(verdict: &SignerVerdict, wanted: Option<PublisherKey>, of_alarm: Outcome) -> Report {
     let mut report = Report::new();
-    let expected = match (&judged.standing, wanted) {
+    let expected = match (&verdict.status, wanted) {
         (_, Some(wanted)) => format!("{wanted}, which was demanded"),
-        (Standing::Changed { known } | Standing::SignatureMissing { known }, None) => listed(known),
-        (Standing::PinMismatch { pinned }, None) => format!("{pinned}, which is pinned"),
-        (Standing::Unsigned, None) => return report,
-        (Standing::New, None) => {
-            report.pass(CHECK, format!("{}, first seen now", judged.shown));
+        (SignerStatus::Changed { known } | SignerStatus::SignatureMissing { known }, None) => listed(known),
+        (SignerStatus::PinMismatch { pinned }, None) => format!("{pinned}, which is pinned"),
+        (SignerStatus::Unsigned, None) => return report,
+        (SignerStatus::New, None) => {
+            report.pass(CHECK, format!("{}, first seen now", verdict.signer));
             return report;
         }
-        (Standing::Known { key, is_pinned }, None) => {
+        (SignerStatus::Known { key, is_pinned }, None) => {
             let pinned = if *is_pinned { ", pinned" } else { "" };
-            report.pass(CHECK, format!("{}, known since {}{pinned}", judged.shown, utc(key.first_seen_unix)));
+            report
+                .pass(CHECK, format!("{}, known since {}{pinned}", verdict.signer, utc(key.first_seen_unix)));
             return report;
         }
     };
-    report.push(Check { name: CHECK, outcome: of_alarm, found: judged.shown.to_string(), expected });
+    report.push(Check { name: CHECK, outcome: of_alarm, found: verdict.signer.to_string(), expected });
     report
 }
 
 /// Refuses a manifest for a verb that asks no question; its answer includes the check.
-pub(crate) fn refuse(judged: &Judged, options: &PublisherOptions) -> Result<(), Failure> {
-    let demanded = options.publisher_key.map_or(Ok(()), |wanted| judged.demand(wanted));
-    let admitted = demanded.and_then(|()| judged.admit(options.accept_publisher_key.as_ref()));
+pub(crate) fn refuse(verdict: &SignerVerdict, options: &PublisherOptions) -> Result<(), Failure> {
+    let demanded = options.publisher_key.map_or(Ok(()), |wanted| verdict.require_key(wanted));
+    let admitted = demanded.and_then(|()| verdict.accept_key(options.accept_publisher_key.as_ref()));
     admitted.map_err(|refusal| failure(PublisherError::Refused(refusal)))
 }
 
 /// Refuses a manifest whose key is not that of `--publisher-key`, before the companion gets the manifest.
-pub(crate) fn demand(judged: &Judged, options: &PublisherOptions) -> Result<(), Failure> {
+pub(crate) fn require_key(verdict: &SignerVerdict, options: &PublisherOptions) -> Result<(), Failure> {
     let refused = |refusal| failure(PublisherError::Refused(refusal));
-    options.publisher_key.map_or(Ok(()), |wanted| judged.demand(wanted).map_err(refused))
+    options.publisher_key.map_or(Ok(()), |wanted| verdict.require_key(wanted).map_err(refused))
 }

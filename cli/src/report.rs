@@ -1,7 +1,7 @@
 //! A report of named checks as the answer: lines for people, or the one object of `--json`.
 
 use data_encoding::HEXLOWER;
-use minimodel_companion::publishers::Judged;
+use minimodel_companion::publishers::SignerVerdict;
 use minimodel_verifier::{Check, Manifest, Outcome, Report, manifest};
 use serde::Serialize;
 
@@ -103,17 +103,17 @@ pub(crate) fn manifest_or_answer(printer: &Printer, path: &std::path::Path) -> R
 
 /// Judges a manifest's key for a verb that asks no question. If the manifest is refused, prints its report as the answer
 /// and returns the failure.
-pub(crate) fn admit_or_answer(
+pub(crate) fn accept_key_or_answer(
     context: &Context,
     manifest: &Manifest,
     options: &PublisherOptions,
-) -> Result<Judged, Failure> {
-    let judged = publisher::judge(context, manifest)?;
-    if let Err(failure) = publisher::refuse(&judged, options) {
+) -> Result<SignerVerdict, Failure> {
+    let verdict = publisher::signer_verdict(context, manifest)?;
+    if let Err(failure) = publisher::refuse(&verdict, options) {
         let mut checks = manifest::check(manifest.text().as_bytes());
-        checks.extend(publisher::check(&judged, options));
+        checks.extend(publisher::check(&verdict, options));
         answer(&context.printer, Some(manifest.swarm_id()), &checks)?;
         return Err(failure.answered());
     }
-    Ok(judged)
+    Ok(verdict)
 }

@@ -19,7 +19,7 @@ use crate::consent::{Action, ConsentFlag};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::{input, offer};
+use crate::{input, offer_argument};
 
 /// A request that agrees with its manifest.
 #[derive(Clone, Debug)]
@@ -128,7 +128,7 @@ fn offers(text: &PeerRequest, manifest: &Manifest, faults: &mut Vec<String>) -> 
     for (number, text) in text.offers.iter().enumerate() {
         let parsed = match text.parse() {
             // A request must not name other files.
-            Ok(OfferArg::Text(text)) => offer::parse(&text),
+            Ok(OfferArg::Text(text)) => offer_argument::parse(&text),
             Ok(OfferArg::File(_)) | Err(_) => Err(minimodel_wire::OfferError::Prefix),
         };
         match parsed {

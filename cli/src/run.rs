@@ -5,20 +5,20 @@ use clap::Parser as _;
 use crate::args::{Cli, Verb};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::settings::{Context, Surroundings};
+use crate::settings::{Context, Environment};
 use crate::{usage, verbs};
 
 /// Runs the process.
 pub(crate) fn run() -> Exit {
-    let surroundings = Surroundings::look();
+    let environment = Environment::read();
     let (context, result) = match Cli::try_parse() {
         Ok(cli) => {
-            let context = Context::new(&cli.global, &surroundings);
+            let context = Context::new(&cli.global, &environment);
             let result = dispatch(cli.verb, &context);
             (context, result)
         }
         Err(error) => {
-            let context = Context::new(&usage::global_flags(&surroundings), &surroundings);
+            let context = Context::new(&usage::global_flags(&environment), &environment);
             let result = usage::answer(&error, &context);
             (context, result)
         }

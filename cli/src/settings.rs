@@ -7,11 +7,11 @@ use std::io::{IsTerminal as _, stderr, stdin, stdout};
 
 use crate::args::{ColorChoice, Global, ProgressChoice};
 use crate::folders::{FolderVariables, Folders};
-use crate::printer::{Manner, Printer};
+use crate::printer::{OutputMode, Printer};
 
 /// Environment of the process: variables and terminals.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Surroundings {
+pub(crate) struct Environment {
     folder_variables: FolderVariables,
     has_no_color: bool,
     has_dumb_terminal: bool,
@@ -22,9 +22,9 @@ pub(crate) struct Surroundings {
     pub(crate) wants_json: bool,
 }
 
-impl Surroundings {
+impl Environment {
     /// Reads the environment.
-    pub(crate) fn look() -> Self {
+    pub(crate) fn read() -> Self {
         #[cfg(debug_assertions)]
         arm_kill();
         let variable = |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
@@ -79,7 +79,7 @@ pub(crate) enum ProgressStyle {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// How the printer behaves.
-    pub(crate) manner: Manner,
+    pub(crate) output_mode: OutputMode,
     /// `--progress` as given; [`Settings::progress`] resolves it.
     progress: ProgressChoice,
     stderr_takes_bars: bool,
@@ -89,23 +89,23 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Resolves flags against the environment.
-    pub(crate) fn resolve(global: &Global, around: &Surroundings) -> Self {
+    pub(crate) fn resolve(global: &Global, environment: &Environment) -> Self {
         let colours = |is_terminal: bool| match global.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => is_terminal && !around.has_no_color && !around.has_dumb_terminal,
+            ColorChoice::Auto => is_terminal && !environment.has_no_color && !environment.has_dumb_terminal,
         };
         Self {
-            manner: Manner {
+            output_mode: OutputMode {
                 is_json: global.json,
                 is_quiet: global.quiet,
                 is_verbose: global.verbose,
-                colours_stdout: colours(around.stdout_is_terminal),
-                colours_stderr: colours(around.stderr_is_terminal),
+                colours_stdout: colours(environment.stdout_is_terminal),
+                colours_stderr: colours(environment.stderr_is_terminal),
             },
             progress: global.progress,
-            stderr_takes_bars: around.stderr_is_terminal && !around.has_dumb_terminal,
-            can_ask: around.stdin_is_terminal && around.stderr_is_terminal && !global.json,
+            stderr_takes_bars: environment.stderr_is_terminal && !environment.has_dumb_terminal,
+            can_ask: environment.stdin_is_terminal && environment.stderr_is_terminal && !global.json,
         }
     }
 
@@ -115,8 +115,10 @@ impl Settings {
             ProgressChoice::Plain => ProgressStyle::Plain,
             ProgressChoice::Json => ProgressStyle::Json,
             ProgressChoice::None => ProgressStyle::None,
-            ProgressChoice::Auto if self.manner.is_json && has_events => ProgressStyle::Json,
-            ProgressChoice::Auto if self.manner.is_json || self.manner.is_quiet => ProgressStyle::None,
+            ProgressChoice::Auto if self.output_mode.is_json && has_events => ProgressStyle::Json,
+            ProgressChoice::Auto if self.output_mode.is_json || self.output_mode.is_quiet => {
+                ProgressStyle::None
+            }
             ProgressChoice::Auto if self.stderr_takes_bars => ProgressStyle::Bar,
             ProgressChoice::Auto => ProgressStyle::Plain,
         }
@@ -136,10 +138,10 @@ pub(crate) struct Context {
 
 impl Context {
     /// Resolves everything.
-    pub(crate) fn new(global: &Global, around: &Surroundings) -> Self {
-        let settings = Settings::resolve(global, around);
-        let printer = std::sync::Arc::new(Printer::new(settings.manner));
-        Self { settings, printer, folders: Folders::resolve(&around.folder_variables) }
+    pub(crate) fn new(global: &Global, environment: &Environment) -> Self {
+        let settings = Settings::resolve(global, environment);
+        let printer = std::sync::Arc::new(Printer::new(settings.output_mode));
+        Self { settings, printer, folders: Folders::resolve(&environment.folder_variables) }
     }
 
     /// A context with the same folders for work in the background: it asks no question and prints no answer.
@@ -153,12 +155,12 @@ impl Context {
 mod tests {
     use super::*;
 
-    fn terminal() -> Surroundings {
-        Surroundings {
+    fn terminal() -> Environment {
+        Environment {
             stdin_is_terminal: true,
             stdout_is_terminal: true,
             stderr_is_terminal: true,
-            ..Surroundings::default()
+            ..Environment::default()
         }
     }
 
@@ -174,13 +176,13 @@ mod tests {
 
     #[test]
     fn colours_follow_the_terminal_no_color_and_the_flag_in_that_order() {
-        let colours = |color, around: &Surroundings| {
-            Settings::resolve(&Global { color, ..global() }, around).manner.colours_stderr
+        let colours = |color, environment: &Environment| {
+            Settings::resolve(&Global { color, ..global() }, environment).output_mode.colours_stderr
         };
-        let no_color = Surroundings { has_no_color: true, ..terminal() };
-        let dumb = Surroundings { has_dumb_terminal: true, ..terminal() };
+        let no_color = Environment { has_no_color: true, ..terminal() };
+        let dumb = Environment { has_dumb_terminal: true, ..terminal() };
         assert!(colours(ColorChoice::Auto, &terminal()));
-        assert!(!colours(ColorChoice::Auto, &Surroundings::default()));
+        assert!(!colours(ColorChoice::Auto, &Environment::default()));
         assert!(!colours(ColorChoice::Auto, &no_color));
         assert!(!colours(ColorChoice::Auto, &dumb));
         assert!(colours(ColorChoice::Always, &no_color));
@@ -191,11 +193,11 @@ mod tests {
     fn progress_is_a_bar_for_people_lines_for_logs_and_events_for_programs() {
         let json = Global { json: true, ..global() };
         let quiet = Global { quiet: true, ..global() };
-        let style = |global: &Global, around: &Surroundings, events| {
-            Settings::resolve(global, around).progress(events)
+        let style = |global: &Global, environment: &Environment, events| {
+            Settings::resolve(global, environment).progress(events)
         };
         assert_eq!(style(&global(), &terminal(), false), ProgressStyle::Bar);
-        assert_eq!(style(&global(), &Surroundings::default(), true), ProgressStyle::Plain);
+        assert_eq!(style(&global(), &Environment::default(), true), ProgressStyle::Plain);
         assert_eq!(style(&json, &terminal(), true), ProgressStyle::Json);
         assert_eq!(style(&json, &terminal(), false), ProgressStyle::None);
         assert_eq!(style(&quiet, &terminal(), false), ProgressStyle::None);
@@ -206,7 +208,7 @@ mod tests {
     #[test]
     fn nobody_is_asked_off_a_terminal_or_under_json() {
         assert!(Settings::resolve(&global(), &terminal()).can_ask);
-        assert!(!Settings::resolve(&global(), &Surroundings::default()).can_ask);
+        assert!(!Settings::resolve(&global(), &Environment::default()).can_ask);
         assert!(!Settings::resolve(&Global { json: true, ..global() }, &terminal()).can_ask);
     }
 }

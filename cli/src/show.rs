@@ -1,7 +1,7 @@
 //! The summary of a manifest that the user sees before anything moves: publisher, license, evidence.
 
 use data_encoding::HEXLOWER;
-use minimodel_companion::publishers::Judged;
+use minimodel_companion::publishers::SignerVerdict;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::tagged;
 
@@ -14,15 +14,15 @@ use crate::size::show_exact_size;
 /// Number of pieces of evidence that are listed one by one; the rest is counted.
 const EVIDENCE_SHOWN: usize = 8;
 
-/// Label and value, one per line, every value escaped. `judged`: the verdict on the manifest's key, if there is one.
+/// Label and value, one per line, every value escaped. `verdict`: the verdict on the manifest's key, if there is one.
 /// `manifest show`, the consent questions, `seed` and `fetch` show the same lines.
-pub(crate) fn subject(manifest: &Manifest, judged: Option<&Judged>) -> Vec<(String, String)> {
+pub(crate) fn subject(manifest: &Manifest, verdict: Option<&SignerVerdict>) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     let mut say = |label: &str, value: String| lines.push((label.to_owned(), value));
     let shown = |text: &str| escape::shown(text).to_string();
     say("model", format!("{} {}", shown(manifest.model_id()), shown(manifest.model_version())));
     say("publisher", shown(manifest.publisher_id()));
-    say("signature", judged.map_or_else(|| signature(manifest), publisher::words));
+    say("signature", verdict.map_or_else(|| signature(manifest), publisher::words));
     say(
         "license",
         match manifest.license_spdx() {

@@ -19,12 +19,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A standard stream on which no write waits longer than its caller allows. A terminal with little room blocks a longer
 /// write until there is more room, or for ever if the user stopped it. A terminal is therefore opened once more, and
 /// only that opening is non-blocking: other processes on the same terminal are not affected.
-pub(crate) struct Unhurried<S> {
+pub(crate) struct NonBlockingStream<S> {
     stream: S,
     terminal: Option<OwnedFd>,
 }
 
-impl<S: AsFd> Unhurried<S> {
+impl<S: AsFd> NonBlockingStream<S> {
     /// Wraps a stream. A pipe, a file and a terminal that cannot be opened again are written to as they are.
     pub(crate) fn new(stream: S) -> Self {
         let open_anew = || {
@@ -37,15 +37,15 @@ impl<S: AsFd> Unhurried<S> {
     }
 }
 
-impl<S: AsFd> AsFd for Unhurried<S> {
+impl<S: AsFd> AsFd for NonBlockingStream<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.terminal.as_ref().map_or_else(|| self.stream.as_fd(), AsFd::as_fd)
     }
 }
 
-impl<S> fmt::Debug for Unhurried<S> {
+impl<S> fmt::Debug for NonBlockingStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unhurried").field("terminal", &self.terminal).finish_non_exhaustive()
+        f.debug_struct("NonBlockingStream").field("terminal", &self.terminal).finish_non_exhaustive()
     }
 }
 

@@ -9,12 +9,12 @@ use crate::args::{Cli, ColorChoice, Global, ProgressChoice};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::settings::{Context, Surroundings};
+use crate::settings::{Context, Environment};
 
 /// The global flags for a command line that could not be parsed.
-pub(crate) fn global_flags(surroundings: &Surroundings) -> Global {
+pub(crate) fn global_flags(environment: &Environment) -> Global {
     Global {
-        json: surroundings.wants_json,
+        json: environment.wants_json,
         quiet: false,
         verbose: false,
         progress: ProgressChoice::Auto,

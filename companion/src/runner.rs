@@ -15,14 +15,14 @@ use tokio::sync::{mpsc, watch};
 
 use crate::api::types::{Cause, Endpoint};
 use crate::problem::Problem;
-use crate::publishers::Judged;
+use crate::publishers::SignerVerdict;
 
 /// Callback that receives the UDP port on which a job listens and the offer that leads there.
-pub type Offered = Arc<dyn Fn(u16, SignedOffer) + Send + Sync>;
+pub type OnOffer = Arc<dyn Fn(u16, SignedOffer) + Send + Sync>;
 
 /// Control handles of one running job: stop request, live controls, rate limits, quota, reports.
 #[derive(Clone)]
-pub struct Reins {
+pub struct JobControl {
     /// Becomes true to request a graceful stop.
     pub stop: watch::Receiver<bool>,
     /// The peers that may connect, the peers that may be dialed and asked, upload slots and byte allowances.
@@ -36,7 +36,7 @@ pub struct Reins {
     /// Receives the driver's reports; when the channel is full, reports are dropped.
     pub reports: mpsc::Sender<Report>,
     /// Called with the job's port and offer.
-    pub offered: Offered,
+    pub on_offer: OnOffer,
 }
 
 /// A file to be served.
@@ -52,7 +52,7 @@ pub struct ShareJob {
     /// Whether peers may pass the offer on.
     pub publishes: bool,
     /// Its control handles.
-    pub reins: Reins,
+    pub control: JobControl,
 }
 
 /// How serving ended.
@@ -76,8 +76,8 @@ pub enum ShareEnd {
 pub struct FetchJob {
     /// The manifest of the file.
     pub manifest: Arc<Manifest>,
-    /// The manifest's signer, as judged against the known publishers when this run began.
-    pub publisher: Judged,
+    /// The verdict on the manifest's signer, from the publishers that were known when this run began.
+    pub publisher: SignerVerdict,
     /// Offers of the peers to dial first.
     pub sources: Vec<SignedOffer>,
     /// The folder to fetch into.
@@ -97,7 +97,7 @@ pub struct FetchJob {
     /// Time without a byte after which the fetch ends as stalled; `None`: it waits without limit.
     pub stall_timeout: Option<Duration>,
     /// Its control handles.
-    pub reins: Reins,
+    pub control: JobControl,
 }
 
 /// How a fetch ended without a failure.
@@ -147,7 +147,7 @@ pub trait Runner: Send + Sync {
         &self,
         offer: &SignedOffer,
         endpoint: &Endpoint,
-        reins: &Reins,
+        control: &JobControl,
     ) -> Result<String, Problem>;
     /// Checks a file and serves it until a stop is requested; blocks.
     ///

@@ -1,7 +1,7 @@
 //! What a command line says of publishers and their keys.
 
 use clap::{Args, Subcommand};
-use minimodel_companion::publishers::{PublisherKey, Shown};
+use minimodel_companion::publishers::{PublisherKey, Signer};
 
 /// What is demanded and accepted of the key that signed a manifest.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -11,7 +11,7 @@ pub(crate) struct PublisherOptions {
     pub(crate) publisher_key: Option<PublisherKey>,
     /// Accept that this key signed, or `unsigned`, although other keys of the publisher are known
     #[arg(long, value_name = "KEY")]
-    pub(crate) accept_publisher_key: Option<Shown>,
+    pub(crate) accept_publisher_key: Option<Signer>,
 }
 
 /// `minimodel publisher`.

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use clap::{ArgGroup, Args, Subcommand};
-use minimodel_companion::publishers::Shown;
+use minimodel_companion::publishers::Signer;
 
 use crate::consent::ConsentFlag;
 use crate::size::{UnitError, parse_positive_size, parse_rate, parse_size};
@@ -217,7 +217,7 @@ pub(crate) struct TransferStartArgs {
     pub(crate) consent: Option<ConsentFlag>,
     /// Accept that this key signed, or `unsigned`, although other keys of the publisher are known
     #[arg(long, value_name = "KEY")]
-    pub(crate) accept_publisher_key: Option<Shown>,
+    pub(crate) accept_publisher_key: Option<Signer>,
 }
 
 /// Which transfers.

@@ -18,10 +18,10 @@ use crate::folders;
 use crate::interrupt::Interrupt;
 use crate::printer::Printer;
 use crate::progress::Progress;
-use crate::publisher::JudgedObject;
+use crate::publisher::SignerObject;
 use crate::settings::Context;
 use crate::size::{show_rate, show_size};
-use crate::transfer::idling::Idling;
+use crate::transfer::idle::IdleDebounce;
 
 /// Interval at which the state of the transfer is polled.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -63,10 +63,10 @@ pub(crate) fn seed(
     let id = first.id;
     printer.note(format!("the companion shares it as transfer {id}"));
     let (mut offer, mut told_at, mut told_bytes) = (None, Instant::now(), 0);
-    let (begun, mut idling) = (Instant::now(), Idling::default());
+    let (begun, mut idle_debounce) = (Instant::now(), IdleDebounce::default());
     loop {
-        let transfer = look(service, id)?;
-        if let Some(cause) = idling.look(begun.elapsed(), transfer.cause) {
+        let transfer = read_transfer(service, id)?;
+        if let Some(cause) = idle_debounce.sample(begun.elapsed(), transfer.cause) {
             tell_idle(printer, cause)?;
         }
         if transfer.state == State::Failed {
@@ -95,7 +95,7 @@ pub(crate) fn seed(
         }
         if told_at.elapsed() >= SAY_EVERY {
             if transfer.sent_bytes > told_bytes {
-                say_serving(context, &transfer, idling.cause())?;
+                say_serving(context, &transfer, idle_debounce.cause())?;
             }
             (told_at, told_bytes) = (Instant::now(), transfer.sent_bytes);
         }
@@ -142,12 +142,12 @@ pub(crate) fn fetch(
     let begun = Instant::now();
     let progress = Progress::start(context, "fetch", first.total_bytes, true);
     let counter = progress.counter();
-    let mut idling = Idling::default();
+    let mut idle_debounce = IdleDebounce::default();
     loop {
-        let transfer = look(service, id)?;
+        let transfer = read_transfer(service, id)?;
         counter.set(transfer.have_bytes);
         counter.say(&aside(&transfer));
-        if let Some(cause) = idling.look(begun.elapsed(), transfer.cause) {
+        if let Some(cause) = idle_debounce.sample(begun.elapsed(), transfer.cause) {
             counter.idle(cause.map(doctor::name));
             tell_idle(printer, cause)?;
         }
@@ -192,7 +192,7 @@ pub(super) fn let_go(
     exit: Exit,
     again: Option<&NewFetch>,
 ) -> Result<Option<Failure>, Failure> {
-    if !matches!(look(service, id)?.state, State::Preparing | State::Running | State::Waiting) {
+    if !matches!(read_transfer(service, id)?.state, State::Preparing | State::Running | State::Waiting) {
         return Ok(None);
     }
     let (error, hint) = match again {
@@ -220,7 +220,7 @@ pub(super) fn is_asked(interrupt: &Interrupt) -> bool {
 
 /// Reads the state of the transfer. If the companion was stopped meanwhile, the hint says that its transfers go on at
 /// its next start.
-pub(super) fn look(service: &dyn Service, id: u64) -> Result<Transfer, Failure> {
+pub(super) fn read_transfer(service: &dyn Service, id: u64) -> Result<Transfer, Failure> {
     service.transfer(id).map_err(|problem: Problem| {
         let hint = "start it again: `minimodel companion start`; what ran goes on";
         Failure { hint: hint.to_owned(), ..failure(problem) }
@@ -341,8 +341,8 @@ fn done(context: &Context, transfer: &Transfer, took: Duration) -> Result<(), Fa
 
 /// The current verdict on the manifest's key, for JSON.
 fn publisher(transfer: &Transfer) -> Option<serde_json::Value> {
-    let judged = transfer.publisher.as_ref().and_then(Publisher::judged)?;
-    serde_json::to_value(JudgedObject::from(&judged)).ok()
+    let verdict = transfer.publisher.as_ref().and_then(Publisher::verdict)?;
+    serde_json::to_value(SignerObject::from(&verdict)).ok()
 }
 
 /// The peers that supplied the bytes, and how many bytes were found on disk, both from the receipt.

@@ -14,7 +14,7 @@ use minimodel_wire::SignedOffer;
 use super::failure;
 use super::follow::{self, LOOK_EVERY, Undo};
 use crate::args::{FetchArgs, OrderChoice, PublisherOptions, SeedArgs, ShareOptions};
-use crate::consent::{self, Action, ConsentFlag, How, MANIFEST_ASKED, NOTHING_DONE, Question};
+use crate::consent::{self, Action, ConsentFlag, ConsentSource, MANIFEST_ASKED, NOTHING_DONE, Question};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -24,7 +24,7 @@ use crate::settings::Context;
 use crate::show;
 use crate::size::Rate;
 use crate::transfer::fetching::STALL_TIMEOUT;
-use crate::transfer::idling::Idling;
+use crate::transfer::idle::IdleDebounce;
 
 /// Hands a share over to the companion and follows it until Ctrl-C; with `--detach`, until it has an offer or waits.
 pub(crate) fn seed(
@@ -150,7 +150,10 @@ fn agree_to_ask(
 ) -> Result<Transfer, Failure> {
     let (mut consent, early) = match &transfer.question {
         Some(open) => (ask(context, verb, transfer, open, Some(flag))?, &[Asked::Fetch][..]),
-        None => (consent_of(flag.actions(), How::Flag), &[Asked::Fetch, Asked::Import, Asked::Cache][..]),
+        None => (
+            consent_of(flag.actions(), ConsentSource::Flag),
+            &[Asked::Fetch, Asked::Import, Asked::Cache][..],
+        ),
     };
     consent.actions.retain(|action| early.contains(action));
     if consent.actions.is_empty() {
@@ -175,7 +178,7 @@ fn learned(
 ) -> Result<(Transfer, &'static str), Failure> {
     let interrupt = Interrupt::listen()?;
     let printer = &context.printer;
-    let (begun, mut idling) = (Instant::now(), Idling::default());
+    let (begun, mut idle_debounce) = (Instant::now(), IdleDebounce::default());
     let is_new = added.is_new;
     let (mut now, mut done) = (added, NOTHING_DONE);
     while now.model_id.is_empty() {
@@ -198,7 +201,7 @@ fn learned(
             State::Preparing | State::Running => {}
         }
         let cause = now.cause.filter(|_| now.state == State::Waiting);
-        if let Some(cause) = idling.look(begun.elapsed(), cause) {
+        if let Some(cause) = idle_debounce.sample(begun.elapsed(), cause) {
             follow::tell_idle(printer, cause)?;
             if let Some(cause) = cause {
                 printer.note(format!("transfer {} waits: {}", now.id, doctor::words(cause)));
@@ -210,7 +213,7 @@ fn learned(
             return Err(stopped);
         }
         std::thread::sleep(LOOK_EVERY);
-        now = Transfer { is_new, ..follow::look(service, now.id)? };
+        now = Transfer { is_new, ..follow::read_transfer(service, now.id)? };
     }
     Ok((now, done))
 }
@@ -281,7 +284,7 @@ type Flags<'a> = (Option<&'a ConsentFlag>, &'a PublisherOptions);
 /// The consent that accepts a publisher's key by flag, sent with the new transfer so that it holds from its beginning.
 fn accepting(options: &PublisherOptions) -> Option<Consent> {
     let accepted = options.accept_publisher_key?;
-    Some(Consent { accept_publisher_key: Some(accepted.to_string()), ..consent_of([], How::Flag) })
+    Some(Consent { accept_publisher_key: Some(accepted.to_string()), ..consent_of([], ConsentSource::Flag) })
 }
 
 /// Like `agree`, but removes the transfer if the user does not agree, unless it was there before this call.
@@ -312,17 +315,19 @@ pub(crate) fn agree(
     transfer: Transfer,
     (flag, publisher): Flags<'_>,
 ) -> Result<Transfer, Failure> {
-    let judged = transfer.publisher.as_ref().and_then(Publisher::judged);
+    let verdict = transfer.publisher.as_ref().and_then(Publisher::verdict);
     // Without the manifest there is no verdict: the companion compares its key with the flags when it has the manifest.
-    let accepted = match &judged {
-        Some(judged) => publisher::settle(context, judged, publisher, verb.1)?.filter(|_| judged.is_alarm()),
+    let accepted = match &verdict {
+        Some(verdict) => {
+            publisher::confirm_key(context, verdict, publisher, verb.1)?.filter(|_| verdict.is_alarm())
+        }
         None => None,
     };
     let consent = match (&transfer.question, flag) {
         (Some(open), _) => ask(context, verb, &transfer, open, flag)?,
         // Everything required is granted; the flag may consent to more, such as publish.
-        (None, Some(flag)) => consent_of(flag.actions(), How::Flag),
-        (None, None) if accepted.is_some() => consent_of([], How::Prompt),
+        (None, Some(flag)) => consent_of(flag.actions(), ConsentSource::Flag),
+        (None, None) if accepted.is_some() => consent_of([], ConsentSource::Prompt),
         (None, None) => return Ok(transfer),
     };
     let consent = Consent { accept_publisher_key: accepted.map(|key| key.to_string()), ..consent };
@@ -351,13 +356,13 @@ fn ask(
         optional: &optional,
         done,
     };
-    let (actions, how) = consent::answer(context, &question, flag)?;
-    Ok(consent_of(actions, how))
+    let (actions, source) = consent::answer(context, &question, flag)?;
+    Ok(consent_of(actions, source))
 }
 
-fn consent_of(actions: impl IntoIterator<Item = Action>, how: How) -> Consent {
+fn consent_of(actions: impl IntoIterator<Item = Action>, source: ConsentSource) -> Consent {
     let actions = actions.into_iter().map(Into::into).collect();
-    let by = how.as_str().to_owned();
+    let by = source.as_str().to_owned();
     Consent { actions, by, expires_unix: None, quota_bytes: None, accept_publisher_key: None }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use minimodel_companion::client::Client;
 use minimodel_companion::{Companion, Places, Problem, Service};
 
-use self::runner::Working;
+use self::runner::CliRunner;
 use crate::args::{CongestionChoice, HandingOptions, ShareOptions};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -36,7 +36,7 @@ pub(crate) fn service(context: &Context) -> Result<Box<dyn Service>, Failure> {
 
 /// Opens the companion's state. `is_running`: transfers run in this process from now on.
 pub(crate) fn open(context: &Context, is_running: bool) -> Result<Companion, Failure> {
-    let runner = Arc::new(Working::new(context));
+    let runner = Arc::new(CliRunner::new(context));
     Companion::open(places(context)?, runner, is_running).map_err(failure)
 }
 

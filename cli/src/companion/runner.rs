@@ -6,13 +6,13 @@ use std::time::Duration;
 use minimodel_companion::Problem;
 use minimodel_companion::api::types::{Cause, Endpoint};
 use minimodel_companion::problem::code;
-use minimodel_companion::runner::{FetchEnd, FetchJob, Reins, Runner, ShareEnd, ShareJob};
+use minimodel_companion::runner::{FetchEnd, FetchJob, JobControl, Runner, ShareEnd, ShareJob};
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
 use super::problem;
 use crate::args::{OrderChoice, ShareOptions, TransferOptions};
-use crate::check::{self, Telling};
+use crate::check::{self, CheckLabels};
 use crate::checked;
 use crate::clock;
 use crate::consent::NOTHING_DONE;
@@ -22,21 +22,21 @@ use crate::identity;
 use crate::publisher;
 use crate::settings::Context;
 use crate::show;
+use crate::transfer::control::TransferControl;
 use crate::transfer::fetching::{self, Ended, Importing, Plan, Prepared};
-use crate::transfer::hands::Hands;
-use crate::transfer::seeding::{self, Shared};
+use crate::transfer::seeding::{self, SharedFile};
 use crate::transfer::target::Target;
-use crate::transfer::{SOFTWARE, block_on, ending, endpoint, offers};
+use crate::transfer::{SOFTWARE, block_on, ending, endpoint, offer_checks};
 
 /// Stall timeout of a fetch that waits without limit; finite, because the driver multiplies it.
 const PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Implementation of `Runner` by the code of the verbs.
-pub(super) struct Working {
+pub(super) struct CliRunner {
     context: Context,
 }
 
-impl Working {
+impl CliRunner {
     /// Uses an unattended context: no question is asked and nothing is written to stdout; warnings go to stderr, which
     /// is the companion's log.
     pub(super) fn new(context: &Context) -> Self {
@@ -51,9 +51,9 @@ impl Working {
         }
     }
 
-    fn hands(reins: Reins, last_port: Option<u16>) -> Hands {
-        let Reins { stop, controls, up, down, gate, reports, offered } = reins;
-        Hands {
+    fn transfer_control(control: JobControl, last_port: Option<u16>) -> TransferControl {
+        let JobControl { stop, controls, up, down, gate, reports, on_offer } = control;
+        TransferControl {
             stop,
             controls,
             up,
@@ -62,8 +62,8 @@ impl Working {
             reports,
             progress: None,
             last_port,
-            offered: Box::new(move |node, offer| {
-                offered(node.local_address().port(), offer.clone());
+            on_offer: Box::new(move |node, offer| {
+                on_offer(node.local_address().port(), offer.clone());
                 Ok(())
             }),
         }
@@ -71,7 +71,8 @@ impl Working {
 
     fn serve(&self, job: ShareJob) -> Result<ShareEnd, Failure> {
         let context = &self.context;
-        let shared = Shared { manifest: job.manifest, manifest_path: None, path: &job.path, recheck: false };
+        let shared =
+            SharedFile { manifest: job.manifest, manifest_path: None, path: &job.path, recheck: false };
         let out_of_reach = |cause, failure| Ok(ShareEnd::OutOfReach { cause, problem: problem(failure) });
         let ready = match seeding::check(context, &shared) {
             Err(failure) if matches!(failure.class, Exit::NotFound | Exit::Io) => {
@@ -81,13 +82,13 @@ impl Working {
         };
         let identity = identity::load_or_create(&context.folders, &context.printer)?;
         let share = Self::options(&job.endpoint);
-        let hands = Self::hands(job.reins, job.last_port);
+        let control = Self::transfer_control(job.control, job.last_port);
         let served = block_on(async {
-            let node = match endpoint::bind(&share, &identity, true, hands.last_port) {
+            let node = match endpoint::bind(&share, &identity, true, control.last_port) {
                 Err(failure) if failure.class == Exit::Io => return Ok(Err(failure)),
                 bound => bound?,
             };
-            seeding::serve(context, &shared, ready, node, (&share, job.publishes), hands).await.map(Ok)
+            seeding::serve(context, &shared, ready, node, (&share, job.publishes), control).await.map(Ok)
         })?;
         let (end, stat) = match served {
             Err(failure) => return out_of_reach(Cause::Address, failure),
@@ -101,7 +102,7 @@ impl Working {
         Ok(ShareEnd::Stopped)
     }
 
-    fn bring(&self, job: FetchJob) -> Result<FetchEnd, Failure> {
+    fn fetch_file(&self, job: FetchJob) -> Result<FetchEnd, Failure> {
         let context = &self.context;
         let (share, transfer) = (
             Self::options(&job.endpoint),
@@ -134,8 +135,9 @@ impl Working {
             started_utc: clock::now_utc(),
         };
         if let Some(Prepared { identity, part, resumed }) = fetching::prepare(context, &plan, &importing)? {
-            let hands = Self::hands(job.reins, job.last_port);
-            let transfer = fetching::transfer(context, &plan, &importing, &identity, (part, &resumed), hands);
+            let control = Self::transfer_control(job.control, job.last_port);
+            let transfer =
+                fetching::transfer(context, &plan, &importing, &identity, (part, &resumed), control);
             if block_on(transfer)? == Ended::Stopped {
                 return Ok(FetchEnd::Stopped);
             }
@@ -143,10 +145,15 @@ impl Working {
         Ok(FetchEnd::Done { path, receipt })
     }
 
-    fn learn(&self, offer: &SignedOffer, at: &Endpoint, reins: &Reins) -> Result<String, Failure> {
+    fn fetch_manifest(
+        &self,
+        offer: &SignedOffer,
+        at: &Endpoint,
+        control: &JobControl,
+    ) -> Result<String, Failure> {
         let context = &self.context;
         let identity = identity::load_or_create(&context.folders, &context.printer)?;
-        let mut stop = reins.stop.clone();
+        let mut stop = control.stop.clone();
         block_on(async {
             let node = endpoint::bind(&Self::options(at), &identity, false, None)?;
             tokio::select! {
@@ -160,8 +167,8 @@ impl Working {
 
     fn full(&self, manifest: &Manifest, path: &Path) -> Result<(), Failure> {
         let source = check::open("model file", path)?;
-        let telling = Telling { what: "model file", label: "check", has_events: false };
-        let verified = check::full(&self.context, manifest, path, &source, &telling)?;
+        let labels = CheckLabels { what: "model file", label: "check", has_events: false };
+        let verified = check::full(&self.context, manifest, path, &source, &labels)?;
         if verified.report.ok() { Ok(()) } else { Err(check::failure(path, &verified.report)) }
     }
 
@@ -170,13 +177,13 @@ impl Working {
             let hint = "ask for the offer again, and hand it on whole: it begins with `mm1`";
             Failure::new(Exit::Invalid, "the offer is not valid", hint).because(error)
         })?;
-        offers::check_fresh(&offer)?;
-        manifest.map_or(Ok(()), |manifest| offers::check_swarm(&offer, manifest))?;
+        offer_checks::check_fresh(&offer)?;
+        manifest.map_or(Ok(()), |manifest| offer_checks::check_swarm(&offer, manifest))?;
         Ok(offer)
     }
 }
 
-impl Runner for Working {
+impl Runner for CliRunner {
     fn peer(&self) -> Option<String> {
         identity::known(&self.context.folders).map(|peer| peer.to_string())
     }
@@ -186,7 +193,7 @@ impl Runner for Working {
     }
 
     fn subject(&self, manifest: &Manifest) -> Vec<(String, String)> {
-        show::subject(manifest, publisher::judge(&self.context, manifest).ok().as_ref())
+        show::subject(manifest, publisher::signer_verdict(&self.context, manifest).ok().as_ref())
     }
 
     fn offer(&self, text: &str, manifest: Option<&Manifest>) -> Result<SignedOffer, Problem> {
@@ -201,9 +208,9 @@ impl Runner for Working {
         &self,
         offer: &SignedOffer,
         endpoint: &Endpoint,
-        reins: &Reins,
+        control: &JobControl,
     ) -> Result<String, Problem> {
-        self.learn(offer, endpoint, reins).map_err(problem)
+        self.fetch_manifest(offer, endpoint, control).map_err(problem)
     }
 
     fn share(&self, job: ShareJob) -> Result<ShareEnd, Problem> {
@@ -225,6 +232,6 @@ impl Runner for Working {
                 "name at least one: an offer that their `minimodel seed` prints",
             ));
         }
-        self.bring(job).map_err(problem)
+        self.fetch_file(job).map_err(problem)
     }
 }

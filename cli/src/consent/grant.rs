@@ -60,7 +60,7 @@ impl FromStr for ConsentFlag {
 
 /// How a consent was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum How {
+pub(crate) enum ConsentSource {
     /// By `--consent`.
     Flag,
     /// By answering `yes` on a terminal.
@@ -69,7 +69,7 @@ pub(crate) enum How {
     Command,
 }
 
-impl How {
+impl ConsentSource {
     /// The word in logs and receipts.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -85,7 +85,7 @@ impl How {
 pub(crate) struct Granted {
     pub(super) actions: BTreeSet<Action>,
     /// How it was given.
-    pub(crate) how: How,
+    pub(crate) source: ConsentSource,
     /// When, seconds since 1970.
     pub(crate) at_unix: u64,
 }
@@ -110,10 +110,10 @@ impl Granted {
 
     /// Spelling in logs and receipts: `--consent fetch,import` for a flag, else `prompt` or the verb.
     pub(crate) fn spelled(&self, verb: &str) -> String {
-        match self.how {
-            How::Flag => format!("--consent {}", join(&self.actions)),
-            How::Prompt => self.how.as_str().to_owned(),
-            How::Command => verb.to_owned(),
+        match self.source {
+            ConsentSource::Flag => format!("--consent {}", join(&self.actions)),
+            ConsentSource::Prompt => self.source.as_str().to_owned(),
+            ConsentSource::Command => verb.to_owned(),
         }
     }
 }

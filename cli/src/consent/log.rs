@@ -19,7 +19,7 @@ pub(super) fn record(
         verb: verb.to_owned(),
         actions: granted.actions().map(Action::into).collect(),
         swarm_id: swarm_id.map(|id| data_encoding::HEXLOWER.encode(id)),
-        by: granted.how.as_str().to_owned(),
+        by: granted.source.as_str().to_owned(),
         spelled: granted.spelled(verb),
     };
     let mut book = ConsentBook::unread(context.folders.state()?, context.folders.data()?);

@@ -8,7 +8,7 @@ mod grant;
 mod log;
 mod question;
 
-pub(crate) use grant::{Action, ConsentFlag, Granted, How};
+pub(crate) use grant::{Action, ConsentFlag, ConsentSource, Granted};
 pub(crate) use question::{
     MANIFEST_ASKED, NOTHING_DONE, Question, agree, answer, by_command, obtain, obtain_required,
 };

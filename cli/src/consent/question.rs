@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use super::grant::{Action, ConsentFlag, Granted, How, join};
+use super::grant::{Action, ConsentFlag, ConsentSource, Granted, join};
 use super::log::record;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -73,8 +73,8 @@ fn obtain_asking(
     flag: Option<&ConsentFlag>,
 ) -> Result<Granted, Failure> {
     let wording = |action| question_text(action).to_owned();
-    let (actions, how) = ask(context, question, asked_besides, flag, wording)?;
-    let granted = Granted { actions, how, at_unix: clock::now_unix() };
+    let (actions, source) = ask(context, question, asked_besides, flag, wording)?;
+    let granted = Granted { actions, source, at_unix: clock::now_unix() };
     record(context, question.verb, question.swarm_id, &granted)?;
     Ok(granted)
 }
@@ -85,8 +85,8 @@ pub(crate) fn agree(
     question: &Question<'_>,
     flag: Option<&ConsentFlag>,
     wording: impl Fn(Action) -> String,
-) -> Result<How, Failure> {
-    ask(context, question, &[], flag, wording).map(|(_, how)| how)
+) -> Result<ConsentSource, Failure> {
+    ask(context, question, &[], flag, wording).map(|(_, source)| source)
 }
 
 fn ask(
@@ -95,12 +95,12 @@ fn ask(
     asked_besides: &[Action],
     flag: Option<&ConsentFlag>,
     wording: impl Fn(Action) -> String,
-) -> Result<(BTreeSet<Action>, How), Failure> {
+) -> Result<(BTreeSet<Action>, ConsentSource), Failure> {
     match flag {
-        Some(flag) => Ok((by_flag(question, flag)?, How::Flag)),
+        Some(flag) => Ok((by_flag(question, flag)?, ConsentSource::Flag)),
         None if context.settings.can_ask => {
             let actions = by_prompt(question, asked_besides, wording, |page| context.printer.ask(page))?;
-            Ok((actions, How::Prompt))
+            Ok((actions, ConsentSource::Prompt))
         }
         None => {
             let cause = "no consent was given, and there is no terminal to ask on";
@@ -114,7 +114,7 @@ pub(crate) fn answer(
     context: &Context,
     question: &Question<'_>,
     flag: Option<&ConsentFlag>,
-) -> Result<(BTreeSet<Action>, How), Failure> {
+) -> Result<(BTreeSet<Action>, ConsentSource), Failure> {
     ask(context, question, question.optional, flag, |action| question_text(action).to_owned())
 }
 
@@ -125,8 +125,11 @@ pub(crate) fn by_command(
     swarm_id: &[u8; 32],
     action: Action,
 ) -> Result<Granted, Failure> {
-    let granted =
-        Granted { actions: BTreeSet::from([action]), how: How::Command, at_unix: clock::now_unix() };
+    let granted = Granted {
+        actions: BTreeSet::from([action]),
+        source: ConsentSource::Command,
+        at_unix: clock::now_unix(),
+    };
     record(context, verb, Some(swarm_id), &granted)?;
     Ok(granted)
 }
@@ -243,7 +246,7 @@ mod tests {
     #[test]
     fn a_flag_permits_what_it_names_and_no_more() {
         let actions = by_flag(&FETCH, &flag("fetch,import,serve")).unwrap();
-        let granted = Granted { actions, how: How::Flag, at_unix: clock::now_unix() };
+        let granted = Granted { actions, source: ConsentSource::Flag, at_unix: clock::now_unix() };
         assert!(granted.permits(Action::Serve) && !granted.permits(Action::Publish));
         assert_eq!(granted.spelled("fetch"), "--consent fetch,import,serve");
     }

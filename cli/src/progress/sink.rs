@@ -207,7 +207,7 @@ impl Json {
 
 /// The fields of a `progress` event.
 #[derive(Serialize)]
-struct Fields<'a> {
+struct ProgressFields<'a> {
     label: &'a str,
     proven_bytes: u64,
     total_bytes: u64,
@@ -222,7 +222,7 @@ impl Sink for Json {
     }
 
     fn tick(&mut self, snapshot: &Snapshot<'_>) {
-        let fields = Fields {
+        let fields = ProgressFields {
             label: snapshot.label,
             proven_bytes: snapshot.proven_bytes,
             total_bytes: snapshot.total_bytes,

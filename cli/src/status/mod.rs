@@ -2,11 +2,11 @@
 
 mod changes;
 mod fit;
-mod picture;
+mod page;
 #[cfg(test)]
 mod samples;
 mod words;
 
 pub(crate) use changes::changes;
-pub(crate) use picture::picture;
+pub(crate) use page::page;
 pub(crate) use words::{about, kind, state};

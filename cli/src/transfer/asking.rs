@@ -1,6 +1,6 @@
 //! The summary and the questions to the user before a fetch or a repair moves anything.
 
-use minimodel_companion::publishers::Judged;
+use minimodel_companion::publishers::SignerVerdict;
 
 use super::fetching::{Plan, needed};
 use super::target::Target;
@@ -12,10 +12,14 @@ use crate::show;
 
 /// Asks the user before anything moves: first whether to accept the publisher's key, if it is not the known one, then
 /// for consent. With the consent to import, the key is kept.
-pub(super) fn ask(context: &Context, plan: &Plan<'_>, target: &Target) -> Result<(Granted, Judged), Failure> {
-    let judged = publisher::judge(context, &plan.manifest)?;
-    let accepted = publisher::settle(context, &judged, &plan.transfer.publisher, plan.done)?;
-    let mut subject = show::subject(&plan.manifest, Some(&judged));
+pub(super) fn ask(
+    context: &Context,
+    plan: &Plan<'_>,
+    target: &Target,
+) -> Result<(Granted, SignerVerdict), Failure> {
+    let verdict = publisher::signer_verdict(context, &plan.manifest)?;
+    let accepted = publisher::confirm_key(context, &verdict, &plan.transfer.publisher, plan.done)?;
+    let mut subject = show::subject(&plan.manifest, Some(&verdict));
     if plan.is_repair {
         subject.push((
             "repairs".to_owned(),
@@ -44,6 +48,6 @@ pub(super) fn ask(context: &Context, plan: &Plan<'_>, target: &Target) -> Result
         done: plan.done,
     };
     let granted = consent::obtain(context, &question, plan.consent)?;
-    publisher::keep(context, &plan.manifest, &judged, accepted.as_ref())?;
-    Ok((granted, judged))
+    publisher::keep(context, &plan.manifest, &verdict, accepted.as_ref())?;
+    Ok((granted, verdict))
 }

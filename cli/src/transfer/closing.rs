@@ -22,7 +22,7 @@ use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
-use crate::publisher::JudgedObject;
+use crate::publisher::SignerObject;
 use crate::settings::Context;
 use crate::size::{show_rate, show_size};
 
@@ -187,7 +187,7 @@ pub(super) fn already_there(
         let receipt = make_receipt(plan, importing, &existing.checks, (&peers, is_fetched), true)?;
         close_import(context, plan, importing, &existing.published, &receipt)?;
     }
-    let publisher = JudgedObject::from(&importing.publisher);
+    let publisher = SignerObject::from(&importing.publisher);
     let fields = json!({
         "path": shown(&target.artifact), "receipt": shown(&target.receipt), "publisher": publisher,
     });
@@ -266,7 +266,7 @@ pub(super) fn tell_done(
         let fields = json!({
             "path": shown(&target.artifact), "receipt": shown(&target.receipt), "swarm_id": minimodel_verifier::digest::hex(plan.manifest.swarm_id()),
             "received_bytes": fetched.received_bytes, "found_bytes": found.bytes, "seconds": seconds, "finish_ms": tail_ms, "peers": peers,
-            "publisher": JudgedObject::from(&importing.publisher),
+            "publisher": SignerObject::from(&importing.publisher),
         });
         printer.event("done", fields)?;
     }

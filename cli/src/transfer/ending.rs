@@ -126,7 +126,7 @@ fn shell(path: &Path) -> String {
 
 /// The failure when no known peer can ever supply the file; the gravest reason decides the exit code.
 pub(crate) fn exhausted(reasons: &[Event]) -> Failure {
-    let Some(worst) = reasons.iter().max_by_key(|reason| gravity(reason)) else {
+    let Some(worst) = reasons.iter().max_by_key(|reason| severity(reason)) else {
         return Failure::new(
             Exit::NotFound,
             "no peer to fetch from",
@@ -150,7 +150,7 @@ pub(crate) fn exhausted(reasons: &[Event]) -> Failure {
 
 /// The failure when nothing came from any peer for `patience`.
 pub(crate) fn stalled(met_a_peer: bool, reasons: &[Event], patience: std::time::Duration) -> Failure {
-    let grave = reasons.iter().any(|reason| gravity(reason) > 1);
+    let grave = reasons.iter().any(|reason| severity(reason) > 1);
     if grave && !met_a_peer {
         return exhausted(reasons);
     }
@@ -226,7 +226,7 @@ pub(crate) fn stopped(class: Exit) -> Failure {
     Failure::new(class, "stopped; everything proven so far is kept", AGAIN)
 }
 
-fn gravity(reason: &Event) -> u8 {
+fn severity(reason: &Event) -> u8 {
     match reason {
         Event::Banned { .. } => 5,
         Event::Refused { code: CloseCode::Banned | CloseCode::BadChunk, by_peer: false, .. } => 5,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use minimodel_companion::publishers::Judged;
+use minimodel_companion::publishers::SignerVerdict;
 use minimodel_swarm::driver::{Bans, Controls, FetchEnd, FetchSettings, Fetching, Node, RateLimit, steady};
 use minimodel_swarm::machine::Order;
 use minimodel_swarm::store::{Opener, Part, RealDisk, RepairIf, Resumed, StoreError};
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::asking::ask;
 use super::closing::{already_there, finish, tell_done, tell_served};
-use super::hands::Hands;
+use super::control::TransferControl;
 use super::target::Target;
 use super::{SOFTWARE, WAITING_REPORTS, block_on, ending, endpoint, random_seed, watch};
 use crate::args::{OrderChoice, ShareOptions, TransferOptions};
@@ -29,7 +29,7 @@ use crate::folders;
 use crate::identity::{self, Identity};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-use crate::publisher::JudgedObject;
+use crate::publisher::SignerObject;
 use crate::settings::Context;
 
 /// Stall timeout without `--stall-timeout`.
@@ -98,7 +98,7 @@ pub(crate) fn prepare(
     if plan.receipt.is_some() {
         importing.target.check_receipt_name()?;
     }
-    if let Some(existing) = importing.target.look(context, &plan.manifest)? {
+    if let Some(existing) = importing.target.existing(context, &plan.manifest)? {
         return already_there(context, plan, importing, &existing).map(|()| None);
     }
     if plan.sources.is_empty() && plan.share.listen.is_none() {
@@ -127,7 +127,7 @@ pub(crate) struct Importing {
     /// The paths of the file, its receipt and its manifest copy.
     pub(crate) target: Target,
     /// The verdict on the manifest's key when the user consented to the import.
-    pub(crate) publisher: Judged,
+    pub(crate) publisher: SignerVerdict,
     /// The consents of the user.
     pub(crate) consents: Vec<receipt::Consent>,
     /// When the import began.
@@ -202,7 +202,7 @@ fn tell_resumed(
     if !resumed.have.is_empty() {
         printer.note(format!("resuming: {} of {total} chunks are here and proven", resumed.have.len()));
     }
-    let publisher = JudgedObject::from(&importing.publisher);
+    let publisher = SignerObject::from(&importing.publisher);
     let fields = json!({
         "have": resumed.have.len(), "chunks": total, "lost": resumed.lost, "publisher": publisher,
     });
@@ -230,11 +230,11 @@ pub(super) async fn transfer_here(
     let interrupt = Interrupt::listen()?;
     let (reports, waiting) = mpsc::channel(WAITING_REPORTS);
     let progress = Progress::start(context, "fetch", plan.manifest.byte_count(), true);
-    let watching = watch::fetch(context.printer.clone(), waiting, progress.counter())?;
+    let report_printer = watch::fetch(context.printer.clone(), waiting, progress.counter())?;
     let rate = |rate: Option<crate::size::Rate>| RateLimit::new(rate.map(|rate| rate.bytes_per_second));
     let allow = (!plan.share.allow.is_empty()).then(|| plan.share.allow.iter().copied().collect());
     let printer = context.printer.clone();
-    let hands = Hands {
+    let control = TransferControl {
         stop: interrupt.asked(),
         controls: steady(Controls { allow, ..Controls::default() }),
         up: vec![rate(plan.share.up)],
@@ -243,13 +243,13 @@ pub(super) async fn transfer_here(
         reports,
         progress: Some(progress),
         last_port: None,
-        offered: Box::new(move |node, offer| {
+        on_offer: Box::new(move |node, offer| {
             printer.detail(format!("this machine serves what it has: {offer}"));
             printer.event("offer", json!({"offer": offer.to_string(), "peer": node.id().to_string()}))
         }),
     };
-    let end = transfer(context, plan, importing, identity, (part, resumed), hands).await;
-    watching.end();
+    let end = transfer(context, plan, importing, identity, (part, resumed), control).await;
+    report_printer.end();
     match end? {
         Ended::Done => Ok(()),
         Ended::Stopped => Err(ending::stopped(interrupt.exit())),
@@ -263,15 +263,15 @@ pub(crate) async fn transfer(
     importing: &Importing,
     identity: &Identity,
     (part, resumed): (Arc<Part<RealDisk>>, &Resumed),
-    hands: Hands,
+    control: TransferControl,
 ) -> Result<Ended, Failure> {
-    let node = endpoint::bind(plan.share, identity, importing.permits(Action::Serve), hands.last_port)?;
+    let node = endpoint::bind(plan.share, identity, importing.permits(Action::Serve), control.last_port)?;
     let named: Vec<PeerId> = plan.sources.iter().map(|source| source.offer().peer).collect();
     let (keeping, bans) = Keeping::start(context, plan.verb, &plan.manifest, &named)?;
-    let settings = settings(context, plan, importing, &node, bans, &hands)?;
+    let settings = settings(context, plan, importing, &node, bans, &control)?;
     let fetching = node.fetch(settings, part.clone(), resumed).map_err(|error| ending::driver(&error))?;
     // The other senders of reports belong to the node and the fetch: the watching thread ends when these are dropped.
-    let Hands { mut stop, progress, reports, .. } = hands;
+    let TransferControl { mut stop, progress, reports, .. } = control;
     drop(reports);
     let end = conclude(context, plan, importing, &part, fetching, (&mut stop, progress)).await;
     keeping.end();
@@ -311,7 +311,7 @@ fn settings(
     importing: &Importing,
     node: &Node,
     bans: Bans,
-    hands: &Hands,
+    control: &TransferControl,
 ) -> Result<FetchSettings, Failure> {
     let mut consent = Consent::FETCH;
     let (serves, publishes) = (importing.permits(Action::Serve), importing.permits(Action::Publish));
@@ -323,7 +323,7 @@ fn settings(
     }
     let offer = if serves {
         let offer = endpoint::offer(context, node, plan.share, *plan.manifest.swarm_id())?;
-        (hands.offered)(node, &offer)?;
+        (control.on_offer)(node, &offer)?;
         Some(offer)
     } else {
         None
@@ -332,10 +332,10 @@ fn settings(
         manifest: plan.manifest.clone(),
         consent,
         sources: plan.sources.clone(),
-        controls: hands.controls.clone(),
-        down: hands.down.clone(),
-        up: hands.up.clone(),
-        gate: hands.gate.clone(),
+        controls: control.controls.clone(),
+        down: control.down.clone(),
+        up: control.up.clone(),
+        gate: control.gate.clone(),
         bans,
         order: match plan.transfer.order {
             OrderChoice::Rarest => Order::Rarest,
@@ -349,7 +349,7 @@ fn settings(
         software: SOFTWARE.to_owned(),
         seed: random_seed()?,
         unix_now: now_unix(),
-        reports: hands.reports.clone(),
+        reports: control.reports.clone(),
     })
 }
 

@@ -2,12 +2,12 @@
 
 mod asking;
 pub(crate) mod closing;
+pub(crate) mod control;
 pub(crate) mod ending;
 pub(crate) mod endpoint;
 pub(crate) mod fetching;
-pub(crate) mod hands;
-pub(crate) mod idling;
-pub(crate) mod offers;
+pub(crate) mod idle;
+pub(crate) mod offer_checks;
 pub(crate) mod receipt;
 pub(crate) mod repair;
 pub(crate) mod seeding;

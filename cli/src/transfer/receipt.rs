@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use minimodel_companion::publishers::Judged;
+use minimodel_companion::publishers::SignerVerdict;
 use minimodel_swarm::driver::PeerShare;
 use minimodel_verifier::manifest::{self, Acquisition};
 use minimodel_verifier::receipt::{Consent, ImportRecord, PeerSupply, Receipt, RecordedCheck};
@@ -18,7 +18,7 @@ use crate::verbs::write_import_receipt::TOOL_VERSION;
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
     /// The verdict on the manifest's key.
-    pub(crate) publisher: &'a Judged,
+    pub(crate) publisher: &'a SignerVerdict,
     /// The consents of the user.
     pub(crate) consents: &'a [Consent],
     /// When the import began.

@@ -20,7 +20,7 @@ use serde_json::json;
 use super::asking::ask;
 use super::fetching::{ASKED_BESIDES, Importing, Plan, open_part_in_place, transfer_here};
 use super::target::Target;
-use super::{block_on, ending, offers};
+use super::{block_on, ending, offer_checks};
 use crate::args::{PublisherOptions, RepairOptions, ShareOptions, TransferOptions};
 use crate::clock;
 use crate::consent::NOTHING_DONE;
@@ -54,9 +54,9 @@ pub(crate) fn run(
     publisher: &PublisherOptions,
 ) -> Result<(), Failure> {
     let manifest = Arc::new(manifest);
-    let sources = options.peer.iter().map(offers::read).collect::<Result<Vec<_>, _>>()?;
+    let sources = options.peer.iter().map(offer_checks::read).collect::<Result<Vec<_>, _>>()?;
     for offer in &sources {
-        offers::check_swarm(offer, &manifest)?;
+        offer_checks::check_swarm(offer, &manifest)?;
     }
     let (folder, stem) = place(artifact)?;
     let receipt = receipt_path(folder, &stem, options)?;

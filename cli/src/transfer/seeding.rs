@@ -9,11 +9,11 @@ use minimodel_verifier::Manifest;
 use minimodel_verifier::chunk::Tree;
 use serde_json::json;
 
-use super::hands::Hands;
+use super::control::TransferControl;
 use super::{SOFTWARE, ending, endpoint, random_seed, target};
 use crate::args::ShareOptions;
 use crate::blame::Keeping;
-use crate::check::{self, Telling};
+use crate::check::{self, CheckLabels};
 use crate::checked::{self, How, Miss, Recalled};
 use crate::clock::{now_unix, now_utc, utc};
 use crate::escape;
@@ -24,7 +24,7 @@ use crate::settings::Context;
 
 /// A file to be shared.
 #[derive(Debug)]
-pub(crate) struct Shared<'a> {
+pub(crate) struct SharedFile<'a> {
     /// The manifest of the file.
     pub(crate) manifest: Arc<Manifest>,
     /// The path of the manifest, for hints.
@@ -43,7 +43,7 @@ pub(crate) struct Ready {
 }
 
 /// Runs every check on the very file that will be served, unless a record shows that it passed them and has not changed since.
-pub(crate) fn check(context: &Context, file: &Shared<'_>) -> Result<Ready, Failure> {
+pub(crate) fn check(context: &Context, file: &SharedFile<'_>) -> Result<Ready, Failure> {
     let (path, manifest) = (file.path, file.manifest.as_ref());
     let layout = target::layout(manifest)?;
     let source = check::open("model file", path)?;
@@ -73,10 +73,10 @@ pub(crate) fn check(context: &Context, file: &Shared<'_>) -> Result<Ready, Failu
     source.map(|source| Ready { source, stat }).map_err(|error| ending::source_changed(path).because(error))
 }
 
-fn read(context: &Context, file: &Shared<'_>, source: &SourceFile) -> Result<Tree, Failure> {
+fn read(context: &Context, file: &SharedFile<'_>, source: &SourceFile) -> Result<Tree, Failure> {
     let (path, manifest) = (file.path, file.manifest.as_ref());
-    let telling = Telling { what: "model file", label: "check", has_events: true };
-    let verified = check::full(context, manifest, path, source, &telling)?;
+    let labels = CheckLabels { what: "model file", label: "check", has_events: true };
+    let verified = check::full(context, manifest, path, source, &labels)?;
     let (Some(tree), true) = (verified.tree, verified.report.ok()) else {
         let subject = format!("`{}`", escape::path(path));
         let see = format!(
@@ -94,17 +94,17 @@ fn read(context: &Context, file: &Shared<'_>, source: &SourceFile) -> Result<Tre
 /// Serves a checked file at `node` until it is stopped. Also returns the file's metadata when it was opened.
 pub(crate) async fn serve(
     context: &Context,
-    shared: &Shared<'_>,
+    shared: &SharedFile<'_>,
     ready: Ready,
     node: Node,
     (options, publishes): (&ShareOptions, bool),
-    hands: Hands,
+    control: TransferControl,
 ) -> Result<(SeedEnd, FileStat), Failure> {
     let manifest = &shared.manifest;
     let offer = endpoint::offer(context, &node, options, *manifest.swarm_id())?;
-    (hands.offered)(&node, &offer)?;
+    (control.on_offer)(&node, &offer)?;
     let (keeping, bans) = Keeping::start(context, "seed", manifest, &[])?;
-    let Hands { mut stop, controls, up, gate, reports, .. } = hands;
+    let TransferControl { mut stop, controls, up, gate, reports, .. } = control;
     let settings = SeedSettings {
         manifest: manifest.clone(),
         controls,

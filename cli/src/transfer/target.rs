@@ -13,7 +13,7 @@ use minimodel_verifier::chunk::Layout;
 use minimodel_verifier::{Manifest, Report};
 
 use super::ending;
-use crate::check::{self, Telling};
+use crate::check::{self, CheckLabels};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -115,7 +115,11 @@ impl Target {
     }
 
     /// Checks the file at the artifact's place without changing it; `None` if there is none.
-    pub(crate) fn look(&self, context: &Context, manifest: &Manifest) -> Result<Option<Existing>, Failure> {
+    pub(crate) fn existing(
+        &self,
+        context: &Context,
+        manifest: &Manifest,
+    ) -> Result<Option<Existing>, Failure> {
         if self.artifact.symlink_metadata().is_err() {
             return Ok(None);
         }
@@ -130,8 +134,8 @@ impl Target {
             let (found, expected) = (source.byte_count(), manifest.byte_count());
             return Err(self.different(&format!("it has {found} bytes, the manifest says {expected}")));
         }
-        let telling = Telling { what: "model file", label: "check what is there", has_events: true };
-        let checks = check::full(context, manifest, &self.artifact, &source, &telling)?.report;
+        let labels = CheckLabels { what: "model file", label: "check what is there", has_events: true };
+        let checks = check::full(context, manifest, &self.artifact, &source, &labels)?.report;
         if let Some(check) = checks.failures().next() {
             return Err(self.different(&format!("{}: {}", check.name, escape::shown(&check.detail()))));
         }

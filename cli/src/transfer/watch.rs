@@ -11,7 +11,7 @@ use minimodel_wire::{CloseCode, SignedOffer};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::idling::{self, Idling};
+use super::idle::{self, IdleDebounce};
 use crate::clock::utc;
 use crate::escape;
 use crate::failure::Failure;
@@ -29,9 +29,9 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A thread that prints reports, because writing blocks while stdout is not read.
 #[derive(Debug)]
-pub(crate) struct Watching(std_mpsc::Receiver<()>);
+pub(crate) struct ReportPrinter(std_mpsc::Receiver<()>);
 
-impl Watching {
+impl ReportPrinter {
     fn start(
         name: &str,
         show: impl FnOnce() -> Result<(), Failure> + Send + 'static,
@@ -57,13 +57,13 @@ pub(crate) fn fetch(
     printer: Arc<Printer>,
     reports: mpsc::Receiver<Report>,
     counter: Counter,
-) -> Result<Watching, Failure> {
-    Watching::start("watch", move || show_fetch(&printer, reports, &counter))
+) -> Result<ReportPrinter, Failure> {
+    ReportPrinter::start("watch", move || show_fetch(&printer, reports, &counter))
 }
 
 /// Prints a seeder's reports until all senders are gone.
-pub(crate) fn seed(printer: Arc<Printer>, reports: mpsc::Receiver<Report>) -> Result<Watching, Failure> {
-    Watching::start("watch", move || show_seed(&printer, reports))
+pub(crate) fn seed(printer: Arc<Printer>, reports: mpsc::Receiver<Report>) -> Result<ReportPrinter, Failure> {
+    ReportPrinter::start("watch", move || show_seed(&printer, reports))
 }
 
 fn show_fetch(
@@ -71,18 +71,18 @@ fn show_fetch(
     mut reports: mpsc::Receiver<Report>,
     counter: &Counter,
 ) -> Result<(), Failure> {
-    let mut idling = Idling::default();
+    let mut idle_debounce = IdleDebounce::default();
     while let Some(report) = reports.blocking_recv() {
         match report {
             Report::Event(event) => tell(printer, &event)?,
             Report::Offer(offer) => tell_renewed(printer, &offer)?,
             Report::Snapshot(snapshot) => {
                 counter.set(snapshot.have_bytes);
-                if let Some(cause) = idling.look(snapshot.elapsed, snapshot.idle) {
+                if let Some(cause) = idle_debounce.sample(snapshot.elapsed, snapshot.idle) {
                     counter.idle(cause.map(Idle::as_str));
                     tell_idle(printer, cause)?;
                 }
-                counter.say(&fetch_aside(&snapshot, idling.cause()));
+                counter.say(&fetch_aside(&snapshot, idle_debounce.cause()));
             }
         }
     }
@@ -113,14 +113,14 @@ fn fetch_aside(snapshot: &Snapshot, cause: Option<Idle>) -> String {
         aside.push_str(&format!(", sending {}", show_rate(snapshot.up_rate)));
     }
     if let Some(cause) = cause {
-        aside.push_str(&format!(", waiting: {}", idling::explain(Kind::Fetch, cause)));
+        aside.push_str(&format!(", waiting: {}", idle::explain(Kind::Fetch, cause)));
     }
     aside
 }
 
 fn show_seed(printer: &Printer, mut reports: mpsc::Receiver<Report>) -> Result<(), Failure> {
     let (mut told_at, mut told_bytes) = (Instant::now(), 0);
-    let mut idling = Idling::default();
+    let mut idle_debounce = IdleDebounce::default();
     while let Some(report) = reports.blocking_recv() {
         let snapshot = match report {
             Report::Event(event) => {
@@ -133,15 +133,14 @@ fn show_seed(printer: &Printer, mut reports: mpsc::Receiver<Report>) -> Result<(
             }
             Report::Snapshot(snapshot) => snapshot,
         };
-        if let Some(cause) = idling.look(snapshot.elapsed, snapshot.idle) {
-            let what =
-                cause.map_or_else(|| "sending".to_owned(), |cause| idling::explain(Kind::Share, cause));
+        if let Some(cause) = idle_debounce.sample(snapshot.elapsed, snapshot.idle) {
+            let what = cause.map_or_else(|| "sending".to_owned(), |cause| idle::explain(Kind::Share, cause));
             printer.detail(what);
             tell_idle(printer, cause)?;
         }
         if told_at.elapsed() >= SAY_EVERY {
             if snapshot.sent_bytes > told_bytes {
-                say_serving(printer, &snapshot, idling.cause())?;
+                say_serving(printer, &snapshot, idle_debounce.cause())?;
             }
             (told_at, told_bytes) = (Instant::now(), snapshot.sent_bytes);
         }

@@ -55,13 +55,13 @@ fn on(args: &AnnounceOnArgs, service: &dyn Service, context: &Context) -> Result
         optional: &[],
         done: NOTHING_ANNOUNCED,
     };
-    let how = agree(context, &question, args.consent.as_ref(), |_| {
+    let source = agree(context, &question, args.consent.as_ref(), |_| {
         "May peers of this model pass on that this machine has it and where it is, to anyone, until you take it back?"
             .to_owned()
     })?;
     let consent = Consent {
         actions: vec![types::Action::Publish],
-        by: how.as_str().to_owned(),
+        by: source.as_str().to_owned(),
         expires_unix: None,
         quota_bytes: None,
         accept_publisher_key: None,

@@ -14,7 +14,7 @@ use crate::identity;
 use crate::input;
 use crate::settings::Context;
 use crate::transfer::fetching::{self, Plan};
-use crate::transfer::{SOFTWARE, block_on, ending, endpoint, offers};
+use crate::transfer::{SOFTWARE, block_on, ending, endpoint, offer_checks};
 
 /// Runs the verb.
 pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
@@ -23,8 +23,8 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
     if companion.is_none() && args.out.is_none() {
         return Err(nowhere());
     }
-    let first = args.offer.as_ref().map(offers::read).transpose()?;
-    let mut sources = args.peer.iter().map(offers::read).collect::<Result<Vec<_>, _>>()?;
+    let first = args.offer.as_ref().map(offer_checks::read).transpose()?;
+    let mut sources = args.peer.iter().map(offer_checks::read).collect::<Result<Vec<_>, _>>()?;
     sources.splice(0..0, first.clone());
     let manifest = match (&args.manifest, &first) {
         (Some(path), _) => Arc::new(input::manifest(path)?),
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
         (None, None) => return Err(ending::exhausted(&[])),
     };
     for offer in &sources {
-        offers::check_swarm(offer, &manifest)?;
+        offer_checks::check_swarm(offer, &manifest)?;
     }
     if let Some(service) = companion {
         return companion::hand_over::fetch(&service, args, context, &manifest, &sources);

@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::transfer::fetching::{self, Plan};
-use crate::transfer::offers;
+use crate::transfer::offer_checks;
 use crate::{input, request};
 
 /// Runs the verb.
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &ImportPeerRequestArgs, context: &Context) -> Result<(),
     let manifest = Arc::new(input::manifest(&args.manifest)?);
     let request = request::read(&args.request, &manifest)?;
     for offer in &request.offers {
-        offers::check_fresh(offer)?;
+        offer_checks::check_fresh(offer)?;
     }
     let needed = fetching::needed(&args.transfer).iter().chain(&request.asks).copied().collect();
     check_repeated(args.consent.as_ref(), &ConsentFlag::of(needed), context.settings.can_ask)?;

@@ -1,6 +1,6 @@
 //! `minimodel publisher`: lists, forgets and pins the keys under which publishers are known.
 
-use minimodel_companion::publishers::{KnownKey, Publisher};
+use minimodel_companion::publishers::{KeyRecord, PublisherRecord};
 use serde::Serialize;
 
 use crate::args::{PublisherAction, PublisherArgs};
@@ -62,29 +62,29 @@ fn unknown(publisher: &str) -> Failure {
     Failure::new(Exit::NotFound, error, "see all: `minimodel publisher list`")
 }
 
-fn event(printer: &Printer, id: &str, publisher: &Publisher) -> Result<(), Failure> {
+fn event(printer: &Printer, id: &str, publisher: &PublisherRecord) -> Result<(), Failure> {
     let keys = publisher.keys.iter().map(KeyObject::from).collect();
     let pinned = publisher.pinned.map(|key| key.to_string());
     printer.event("known-publisher", PublisherObject { publisher: id, pinned, keys })
 }
 
 /// Since when a key is known, with which model, and whether it is pinned.
-fn by(publisher: &Publisher, key: &KnownKey) -> String {
+fn by(publisher: &PublisherRecord, key: &KeyRecord) -> String {
     let pinned = if publisher.pinned == Some(key.key) { "  pinned" } else { "" };
     let from =
         key.model.as_deref().map(|model| format!(", with {}", escape::shown(model))).unwrap_or_default();
     format!("since {}{from}{pinned}", utc(key.first_seen_unix))
 }
 
-fn list(printer: &Printer, id: &str, publisher: &Publisher) -> Result<(), Failure> {
+fn list(printer: &Printer, id: &str, publisher: &PublisherRecord) -> Result<(), Failure> {
     if printer.is_json() {
         return event(printer, id, publisher);
     }
-    let line = |key: &KnownKey| printer.answer(format!("{id}  {}  {}", key.key, by(publisher, key)));
+    let line = |key: &KeyRecord| printer.answer(format!("{id}  {}  {}", key.key, by(publisher, key)));
     publisher.keys.iter().try_for_each(line)
 }
 
-fn show(printer: &Printer, id: &str, publisher: &Publisher) -> Result<(), Failure> {
+fn show(printer: &Printer, id: &str, publisher: &PublisherRecord) -> Result<(), Failure> {
     if printer.is_json() {
         return event(printer, id, publisher);
     }
@@ -94,7 +94,7 @@ fn show(printer: &Printer, id: &str, publisher: &Publisher) -> Result<(), Failur
     for key in &publisher.keys {
         say("key", key.key.to_string());
         say("first seen", utc(key.first_seen_unix));
-        say("known by", key.how.as_str().to_owned());
+        say("known by", key.origin.as_str().to_owned());
         if let Some(model) = &key.model {
             say("with", escape::shown(model).to_string());
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use minimodel_companion::publishers::Judged;
+use minimodel_companion::publishers::SignerVerdict;
 use minimodel_swarm::driver::{Controls, Node, RateLimit, steady};
 use minimodel_swarm::machine::Limits;
 use minimodel_verifier::Manifest;
@@ -18,32 +18,41 @@ use crate::identity::{self, Identity};
 use crate::input;
 use crate::interrupt::Interrupt;
 use crate::printer::Printer;
-use crate::publisher::{self, JudgedObject};
+use crate::publisher::{self, SignerObject};
 use crate::settings::Context;
 use crate::show;
-use crate::transfer::hands::Hands;
-use crate::transfer::seeding::{self, Ready, Shared};
+use crate::transfer::control::TransferControl;
+use crate::transfer::seeding::{self, Ready, SharedFile};
 use crate::transfer::{WAITING_REPORTS, block_on, closing, endpoint, watch};
 
 /// Runs the verb.
 pub(crate) fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
     let manifest = Arc::new(input::manifest(&args.manifest)?);
-    let judged = publisher::judge(context, &manifest)?;
+    let verdict = publisher::signer_verdict(context, &manifest)?;
     if let Some(service) = companion::taking(context, &args.share, &args.handing, args.recheck)? {
-        publisher::demand(&judged, &args.publisher)?;
+        publisher::require_key(&verdict, &args.publisher)?;
         return companion::hand_over::seed(&service, args, context, &manifest);
     }
-    publisher::settle(context, &judged, &args.publisher, consent::NOTHING_DONE)?;
-    let granted = ask(args, context, &manifest, &judged)?;
-    let shared =
-        Shared { manifest, manifest_path: Some(&args.manifest), path: &args.artifact, recheck: args.recheck };
+    publisher::confirm_key(context, &verdict, &args.publisher, consent::NOTHING_DONE)?;
+    let granted = ask(args, context, &manifest, &verdict)?;
+    let shared = SharedFile {
+        manifest,
+        manifest_path: Some(&args.manifest),
+        path: &args.artifact,
+        recheck: args.recheck,
+    };
     let ready = seeding::check(context, &shared)?;
     let identity = identity::load_or_create(&context.folders, &context.printer)?;
-    block_on(serve(args, context, &shared, (&granted, &judged), ready, &identity))
+    block_on(serve(args, context, &shared, (&granted, &verdict), ready, &identity))
 }
 
-fn ask(args: &SeedArgs, context: &Context, manifest: &Manifest, judged: &Judged) -> Result<Granted, Failure> {
-    let mut subject = show::subject(manifest, Some(judged));
+fn ask(
+    args: &SeedArgs,
+    context: &Context,
+    manifest: &Manifest,
+    verdict: &SignerVerdict,
+) -> Result<Granted, Failure> {
+    let mut subject = show::subject(manifest, Some(verdict));
     let who = match args.share.allow.len() {
         0 => "anyone who holds this offer".to_owned(),
         _ => args.share.allow.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
@@ -68,16 +77,16 @@ fn ask(args: &SeedArgs, context: &Context, manifest: &Manifest, judged: &Judged)
 async fn serve(
     args: &SeedArgs,
     context: &Context,
-    shared: &Shared<'_>,
-    (granted, judged): (&Granted, &Judged),
+    shared: &SharedFile<'_>,
+    (granted, verdict): (&Granted, &SignerVerdict),
     ready: Ready,
     identity: &Identity,
 ) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
     let (reports, waiting) = mpsc::channel(WAITING_REPORTS);
-    let watching = watch::seed(context.printer.clone(), waiting)?;
-    let (printer, judged) = (context.printer.clone(), judged.clone());
-    let hands = Hands {
+    let report_printer = watch::seed(context.printer.clone(), waiting)?;
+    let (printer, verdict) = (context.printer.clone(), verdict.clone());
+    let control = TransferControl {
         stop: interrupt.asked(),
         controls: steady(Controls {
             allow: (!args.share.allow.is_empty()).then(|| args.share.allow.iter().copied().collect()),
@@ -90,18 +99,23 @@ async fn serve(
         reports,
         progress: None,
         last_port: None,
-        offered: Box::new(move |node, offer| tell_offer(&printer, node, offer, &judged)),
+        on_offer: Box::new(move |node, offer| tell_offer(&printer, node, offer, &verdict)),
     };
     let node = endpoint::bind(&args.share, identity, true, None)?;
     let options = (&args.share, granted.permits(Action::Publish));
-    let end = seeding::serve(context, shared, ready, node, options, hands).await;
-    watching.end();
+    let end = seeding::serve(context, shared, ready, node, options, control).await;
+    report_printer.end();
     let (end, stat) = end?;
     closing::tell_served(context, &shared.manifest, &args.artifact, end, Some(&stat))
 }
 
 /// Prints the offer on stdout, and for people the whole line that a friend can paste.
-fn tell_offer(printer: &Printer, node: &Node, offer: &SignedOffer, judged: &Judged) -> Result<(), Failure> {
+fn tell_offer(
+    printer: &Printer,
+    node: &Node,
+    offer: &SignedOffer,
+    verdict: &SignerVerdict,
+) -> Result<(), Failure> {
     let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
     printer.note(format!("serving as peer {} at {}", node.id(), addresses.join(", ")));
     if offer.offer().addresses.iter().all(|address| address.ip().is_loopback()) {
@@ -112,7 +126,7 @@ fn tell_offer(printer: &Printer, node: &Node, offer: &SignedOffer, judged: &Judg
     if printer.is_json() {
         let fields = json!({
             "offer": offer.to_string(), "peer": node.id().to_string(), "addresses": addresses,
-            "expires_unix": offer.offer().expires_unix, "publisher": JudgedObject::from(judged),
+            "expires_unix": offer.offer().expires_unix, "publisher": SignerObject::from(verdict),
         });
         return printer.event("offer", fields);
     }

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::printer::{Line, Printer, Tone};
 use crate::settings::Context;
-use crate::status::{changes, picture};
+use crate::status::{changes, page};
 
 /// Interval of the snapshots under `--watch`.
 const EVERY: Duration = Duration::from_secs(1);
@@ -37,17 +37,17 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<(), Failure> {
     if args.watch {
         return watch(context);
     }
-    let status = look(context)?;
+    let status = read_status(context)?;
     let printer = &context.printer;
     if printer.is_json() {
         return printer.event("status", StatusObject { status: &status });
     }
     let width = terminal().map_or(usize::MAX, |(width, _)| width);
-    picture(&status, width).into_iter().try_for_each(|line| printer.answer(line))
+    page(&status, width).into_iter().try_for_each(|line| printer.answer(line))
 }
 
 /// Finds the service anew for each snapshot: a companion may have started or ended since.
-fn look(context: &Context) -> Result<Status, Failure> {
+fn read_status(context: &Context) -> Result<Status, Failure> {
     companion::service(context)?.status().map_err(companion::failure)
 }
 
@@ -55,12 +55,12 @@ fn watch(context: &Context) -> Result<(), Failure> {
     let (interrupt, printer) = (Interrupt::listen()?, &context.printer);
     let (mut before, mut drawn): (Option<Status>, usize) = (None, 0);
     loop {
-        match look(context) {
+        match read_status(context) {
             Ok(status) => {
                 if printer.is_json() {
                     printer.event("status", StatusObject { status: &status })?;
                 } else if let Some(size) = terminal() {
-                    let lines = fitting(picture(&status, size.0), size.1);
+                    let lines = fitting(page(&status, size.0), size.1);
                     printer.answer_anew(drawn, &lines)?;
                     drawn = lines.len();
                 } else {
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_higher_than_the_terminal_ends_with_how_much_is_missing() {
+    fn a_page_higher_than_the_terminal_ends_with_how_much_is_missing() {
         let lines = |count: usize| (0..count).map(|n| Line::from(n.to_string())).collect::<Vec<_>>();
         let shown = |count, height| -> Vec<String> {
             fitting(lines(count), height).iter().map(|line| line.render(false).trim().to_owned()).collect()

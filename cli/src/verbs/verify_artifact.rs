@@ -10,12 +10,12 @@ use crate::{check, escape, publisher, report};
 /// file is not read then), 4 when the file is not the artifact.
 pub(crate) fn run(args: &VerifyArtifactArgs, context: &Context) -> Result<(), Failure> {
     let manifest = report::manifest_or_answer(&context.printer, &args.manifest)?;
-    let judged = report::admit_or_answer(context, &manifest, &args.publisher)?;
+    let verdict = report::accept_key_or_answer(context, &manifest, &args.publisher)?;
     if args.repair.repair && repair::is_under_way(&args.artifact) {
         return repair::run(context, manifest, &args.artifact, &args.repair, &args.publisher);
     }
     let verified = check::artifact(context, &manifest, &args.artifact)?;
-    let whole = check::whole_report(&manifest, &verified, publisher::check(&judged, &args.publisher));
+    let whole = check::whole_report(&manifest, &verified, publisher::check(&verdict, &args.publisher));
     if args.repair.repair && !whole.ok() {
         let failed = whole.failures().next().map_or("", |check| check.name);
         context.printer.note(format!("`{}` is not right ({failed})", escape::path(&args.artifact)));

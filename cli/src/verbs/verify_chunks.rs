@@ -26,9 +26,9 @@ const MAX_LIST_BYTES: usize = 72 << 24;
 pub(crate) fn run(args: &VerifyChunksArgs, context: &Context) -> Result<(), Failure> {
     let printer = &context.printer;
     let manifest = report::manifest_or_answer(printer, &args.manifest)?;
-    let judged = report::admit_or_answer(context, &manifest, &args.publisher)?;
+    let verdict = report::accept_key_or_answer(context, &manifest, &args.publisher)?;
     let partial = input::open("partial file", &args.partial)?;
-    let mut checks = publisher::check(&judged, &args.publisher);
+    let mut checks = publisher::check(&verdict, &args.publisher);
     checks.extend(match (&args.chunk_list, record_beside(&args.partial)) {
         (Some(path), _) => by_list(&manifest, &args.partial, &partial, Some(&chunk_list(path)?))?,
         (None, Some(path)) => {

@@ -17,10 +17,10 @@ pub(crate) fn run(args: &VerifyManifestArgs, context: &Context) -> Result<(), Fa
         report::answer(&context.printer, None, &checks)?;
         return Err(invalid(args, &checks));
     };
-    let judged = publisher::judge(context, &manifest)?;
-    checks.extend(publisher::check(&judged, &args.publisher));
+    let verdict = publisher::signer_verdict(context, &manifest)?;
+    checks.extend(publisher::check(&verdict, &args.publisher));
     report::answer(&context.printer, Some(manifest.swarm_id()), &checks)?;
-    publisher::refuse(&judged, &args.publisher).map_err(Failure::answered)
+    publisher::refuse(&verdict, &args.publisher).map_err(Failure::answered)
 }
 
 fn invalid(args: &VerifyManifestArgs, checks: &Report) -> Failure {

@@ -22,15 +22,15 @@ pub(crate) fn run(args: &WriteImportReceiptArgs, context: &Context) -> Result<()
     // Checked before minutes of hashing.
     output::check_free("receipt", &args.receipt)?;
     let manifest = report::manifest_or_answer(printer, &args.manifest)?;
-    let judged = report::admit_or_answer(context, &manifest, &args.publisher)?;
+    let verdict = report::accept_key_or_answer(context, &manifest, &args.publisher)?;
     let verified = check::artifact(context, &manifest, &args.artifact)?;
-    let whole = check::whole_report(&manifest, &verified, publisher::check(&judged, &args.publisher));
+    let whole = check::whole_report(&manifest, &verified, publisher::check(&verdict, &args.publisher));
     if !whole.ok() {
         report::answer(printer, Some(manifest.swarm_id()), &whole)?;
         return Err(check::failure(&args.artifact, &whole).answered());
     }
     let granted = consent::by_command(context, VERB, manifest.swarm_id(), Action::Import)?;
-    publisher::keep(context, &manifest, &judged, args.publisher.accept_publisher_key.as_ref())?;
+    publisher::keep(context, &manifest, &verdict, args.publisher.accept_publisher_key.as_ref())?;
     let record = ImportRecord {
         lane: Acquisition::UserLocalFile,
         started_utc,

@@ -112,7 +112,7 @@ pub(crate) fn nonce() -> io::Result<String> {
 
 /// `endpoint.json`: where a companion answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Endpoint {
+pub struct EndpointFile {
     /// The companion's addresses, all loopback.
     pub addresses: Vec<SocketAddr>,
     /// The companion's process id.
@@ -178,15 +178,15 @@ impl Access {
     /// # Errors
     ///
     /// A file that others can access, and I/O errors.
-    pub fn endpoint(&self) -> Result<Option<Endpoint>, Problem> {
+    pub fn endpoint(&self) -> Result<Option<EndpointFile>, Problem> {
         let text = read_private(&self.path, &self.folder, ENDPOINT)?;
-        let endpoint: Option<Endpoint> = text.and_then(|text| serde_json::from_str(&text).ok());
+        let endpoint: Option<EndpointFile> = text.and_then(|text| serde_json::from_str(&text).ok());
         Ok(endpoint.filter(|endpoint| endpoint.addresses.iter().all(|address| address.ip().is_loopback())))
     }
 
     /// Writes `endpoint.json` with the addresses of this process, replacing an older one.
     pub(crate) fn publish(&self, addresses: &[SocketAddr]) -> Result<(), Problem> {
-        let endpoint = Endpoint {
+        let endpoint = EndpointFile {
             addresses: addresses.to_owned(),
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -291,8 +291,8 @@ fn read_token(path: &Path, folder: &File) -> Result<Option<Token>, Problem> {
     token.map(Some).ok_or_else(|| {
         // A running companion demands the token that it read at its start, so only a signal to its process can end it.
         let running = read_private(path, folder, ENDPOINT).ok().flatten();
-        let running = running.and_then(|text| serde_json::from_str::<Endpoint>(&text).ok());
-        let end = running.map_or_else(String::new, |Endpoint { pid, .. }| {
+        let running = running.and_then(|text| serde_json::from_str::<EndpointFile>(&text).ok());
+        let end = running.map_or_else(String::new, |EndpointFile { pid, .. }| {
             format!("where a companion still runs (see `ps -p {pid}`) end it: `kill {pid}`; then ")
         });
         let path = path.join(TOKEN);

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::api::access::Token;
-use crate::api::bounds::Bounds;
+use crate::api::server_limits::ServerLimits;
 use crate::api::types::Event;
 use crate::problem::{Problem, code};
 use crate::service::{Answer, Service};
@@ -61,12 +61,12 @@ impl IntoResponse for Refusal {
 
 /// Limits on one class of calls: how many run and how many wait; the next call is refused.
 #[derive(Clone)]
-struct Lane {
+struct CallLimit {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
 }
 
-impl Lane {
+impl CallLimit {
     fn new(running: usize, waiting: usize) -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
         Self { running: semaphore(running), admitted: semaphore(running + waiting) }
@@ -78,14 +78,14 @@ impl Lane {
 pub(crate) struct Api {
     /// The service that answers the calls.
     service: Arc<dyn Service>,
-    quick: Lane,
-    long: Lane,
+    quick: CallLimit,
+    long: CallLimit,
     /// One permit an event stream.
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) token: Token,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) stop: watch::Receiver<bool>,
-    pub(crate) bounds: Bounds,
+    pub(crate) limits: ServerLimits,
 }
 
 /// The local address of a connection, and whether it has presented the token. The server attaches it to each request.
@@ -101,17 +101,17 @@ impl Api {
         token: Token,
         events: broadcast::Sender<Event>,
         stop: watch::Receiver<bool>,
-        bounds: Bounds,
+        limits: ServerLimits,
     ) -> Self {
         Self {
             service,
-            quick: Lane::new(bounds.quick_calls, bounds.waiting_calls),
-            long: Lane::new(bounds.long_calls, bounds.waiting_calls),
-            streams: Arc::new(Semaphore::new(bounds.streams)),
+            quick: CallLimit::new(limits.quick_calls, limits.waiting_calls),
+            long: CallLimit::new(limits.long_calls, limits.waiting_calls),
+            streams: Arc::new(Semaphore::new(limits.streams)),
             token,
             events,
             stop,
-            bounds,
+            limits,
         }
     }
 
@@ -134,11 +134,11 @@ impl Api {
 
     async fn call<T: Send + 'static>(
         &self,
-        lane: &Lane,
+        limit: &CallLimit,
         call: impl FnOnce(&dyn Service) -> Answer<T> + Send + 'static,
     ) -> Outcome<T> {
-        let Ok(admitted) = Arc::clone(&lane.admitted).try_acquire_owned() else { return Err(crowded()) };
-        let Ok(running) = Arc::clone(&lane.running).acquire_owned().await else { return Err(crowded()) };
+        let Ok(admitted) = Arc::clone(&limit.admitted).try_acquire_owned() else { return Err(crowded()) };
+        let Ok(running) = Arc::clone(&limit.running).acquire_owned().await else { return Err(crowded()) };
         let service = Arc::clone(&self.service);
         // The call holds the permits: a client that hangs up ends its request, but the call still occupies its thread.
         let answer = tokio::task::spawn_blocking(move || {
@@ -162,24 +162,24 @@ pub(crate) fn crowded() -> Refusal {
 }
 
 /// A JSON body of exactly this shape, limited in size and time.
-pub(crate) struct Sent<T>(pub(crate) T);
+pub(crate) struct JsonBody<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<Api> for Sent<T> {
+impl<T: DeserializeOwned> FromRequest<Api> for JsonBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, api: &Api) -> Outcome<Self> {
-        parse(&body(request.into_body(), &api.bounds).await?).map(Self)
+        parse(&body(request.into_body(), &api.limits).await?).map(Self)
     }
 }
 
-/// A JSON body as in [`Sent`], or no body, which counts as `{}`.
-pub(crate) struct Perhaps<T>(pub(crate) T);
+/// A JSON body as in [`JsonBody`], or no body, which counts as `{}`.
+pub(crate) struct OptionalBody<T>(pub(crate) T);
 
-impl<T: DeserializeOwned + Default> FromRequest<Api> for Perhaps<T> {
+impl<T: DeserializeOwned + Default> FromRequest<Api> for OptionalBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, api: &Api) -> Outcome<Self> {
-        let bytes = body(request.into_body(), &api.bounds).await?;
+        let bytes = body(request.into_body(), &api.limits).await?;
         if bytes.trim_ascii().is_empty() { Ok(Self(T::default())) } else { parse(&bytes).map(Self) }
     }
 }
@@ -202,13 +202,13 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Outcome<T> {
 }
 
 /// No body, or `{}`: for routes that need only their path.
-pub(crate) struct Nothing;
+pub(crate) struct NoBody;
 
-impl FromRequest<Api> for Nothing {
+impl FromRequest<Api> for NoBody {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, api: &Api) -> Outcome<Self> {
-        let bytes = body(request.into_body(), &api.bounds).await?;
+        let bytes = body(request.into_body(), &api.limits).await?;
         if matches!(bytes.trim_ascii(), b"" | b"{}") {
             return Ok(Self);
         }
@@ -217,16 +217,16 @@ impl FromRequest<Api> for Nothing {
     }
 }
 
-async fn body(body: Body, bounds: &Bounds) -> Outcome<axum::body::Bytes> {
+async fn body(body: Body, limits: &ServerLimits) -> Outcome<axum::body::Bytes> {
     let too_much = || {
-        let error = format!("the body is broken off, or has more than {} bytes", bounds.body_bytes);
+        let error = format!("the body is broken off, or has more than {} bytes", limits.body_bytes);
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, code::USAGE, error, "send it whole, and smaller")
     };
     // A body that declares too large a length is refused before it is read.
-    if body.size_hint().lower() > bounds.body_bytes as u64 {
+    if body.size_hint().lower() > limits.body_bytes as u64 {
         return Err(too_much());
     }
-    let Ok(read) = tokio::time::timeout(bounds.body_time, to_bytes(body, bounds.body_bytes)).await else {
+    let Ok(read) = tokio::time::timeout(limits.body_time, to_bytes(body, limits.body_bytes)).await else {
         let error = "the body did not come in time";
         return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, code::USAGE, error, "send it at once"));
     };
@@ -269,9 +269,9 @@ impl FromRequestParts<Api> for Name {
 }
 
 /// The query parameters.
-pub(crate) struct Asked<T>(pub(crate) T);
+pub(crate) struct QueryParams<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequestParts<Api> for Asked<T> {
+impl<T: DeserializeOwned> FromRequestParts<Api> for QueryParams<T> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Outcome<Self> {

@@ -29,10 +29,10 @@ pub(crate) async fn events(
     let permit = Arc::clone(&api.streams).try_acquire_owned().map_err(|_| crowded())?;
     // Subscribes before taking the snapshot: a change in between is sent twice rather than lost.
     let changes = api.events.subscribe();
-    let picture = picture(&api).await?;
+    let snapshot = snapshot(&api).await?;
     let (sender, receiver) = mpsc::channel(AHEAD);
-    let interval = api.bounds.keep_alive;
-    tokio::spawn(feed(api, Feed { sender, id: 0 }, picture, changes, permit));
+    let interval = api.limits.keep_alive;
+    tokio::spawn(feed(api, Feed { sender, id: 0 }, snapshot, changes, permit));
     Ok(Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new().interval(interval)))
 }
 
@@ -56,11 +56,11 @@ impl Feed {
 async fn feed(
     api: Api,
     mut feed: Feed,
-    picture: Vec<Event>,
+    snapshot: Vec<Event>,
     mut changes: broadcast::Receiver<Event>,
     _permit: OwnedSemaphorePermit,
 ) {
-    for event in &picture {
+    for event in &snapshot {
         if !feed.send(event).await {
             return;
         }
@@ -83,9 +83,9 @@ async fn feed(
             Err(RecvError::Lagged(_)) => {
                 // Missed changes may include removals, so the earlier snapshot is void, not just out of date.
                 changes = changes.resubscribe();
-                let Ok(picture) = self::picture(&api).await else { return };
+                let Ok(snapshot) = self::snapshot(&api).await else { return };
                 let mut told = feed.send(&Event::Resync).await;
-                for event in &picture {
+                for event in &snapshot {
                     told = told && feed.send(event).await;
                 }
                 told
@@ -97,7 +97,7 @@ async fn feed(
     }
 }
 
-async fn picture(api: &Api) -> Outcome<Vec<Event>> {
+async fn snapshot(api: &Api) -> Outcome<Vec<Event>> {
     let status = api.quick(|service| service.status()).await?;
     let event = |transfer| Event::Transfer { transfer: Box::new(transfer) };
     Ok(status.transfers.into_iter().map(event).collect())

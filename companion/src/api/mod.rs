@@ -2,13 +2,13 @@
 
 pub(crate) mod access;
 mod answer;
-mod bounds;
 mod document;
 mod events;
 mod guard;
 mod metrics;
 mod routes;
 mod server;
+mod server_limits;
 pub mod types;
 pub mod validate;
 
@@ -18,11 +18,11 @@ use std::sync::Arc;
 use axum::middleware::from_fn_with_state;
 use tokio::sync::{broadcast, watch};
 
-pub use access::{Access, Endpoint, Token};
-pub use bounds::Bounds;
+pub use access::{Access, EndpointFile, Token};
 pub use document::{document, routes_of};
 pub use routes::{Fitted, Kept};
 pub use server::bind;
+pub use server_limits::ServerLimits;
 
 use crate::problem::{Problem, code};
 use crate::service::Service;
@@ -40,16 +40,16 @@ pub async fn serve(
     events: broadcast::Sender<Event>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Problem> {
-    serve_within(Bounds::default(), listeners, service, access, events, stop).await
+    serve_within(ServerLimits::default(), listeners, service, access, events, stop).await
 }
 
-/// As [`serve`], with the caller's bounds.
+/// As [`serve`], with the caller's limits.
 ///
 /// # Errors
 ///
 /// As [`serve`].
 pub async fn serve_within(
-    bounds: Bounds,
+    limits: ServerLimits,
     listeners: Vec<TcpListener>,
     service: Arc<dyn Service>,
     access: Access,
@@ -61,7 +61,7 @@ pub async fn serve_within(
         Problem::new(code::UNEXPECTED, "the interface cannot listen", hint).because(error)
     })?;
     let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
-    let api = answer::Api::new(service, access.token().clone(), events, stop.clone(), bounds.clone());
+    let api = answer::Api::new(service, access.token().clone(), events, stop.clone(), limits.clone());
     let (routes, _) = routes::all().split_for_parts();
     let router = routes
         .fallback(routes::unknown)
@@ -70,7 +70,7 @@ pub async fn serve_within(
         .with_state(api);
     access.publish(&addresses)?;
     let _withdrawn_at_the_end = Published(access);
-    server::run(listeners, &router, &bounds, stop).await;
+    server::run(listeners, &router, &limits, stop).await;
     Ok(())
 }
 

@@ -25,7 +25,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Sleep, sleep};
 
 use crate::api::answer::Connection;
-use crate::api::bounds::Bounds;
+use crate::api::server_limits::ServerLimits;
 
 /// Largest request head, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
@@ -79,7 +79,7 @@ pub(crate) fn adopt(listeners: Vec<std::net::TcpListener>) -> io::Result<Vec<(Tc
 pub(crate) async fn run(
     listeners: Vec<(TcpListener, SocketAddr)>,
     router: &Router,
-    bounds: &Bounds,
+    limits: &ServerLimits,
     stop: watch::Receiver<bool>,
 ) {
     let mut tasks = JoinSet::new();
@@ -98,7 +98,7 @@ pub(crate) async fn run(
             continue;
         };
         open.retain(|(_, task)| !task.is_finished());
-        if open.len() >= bounds.connections {
+        if open.len() >= limits.connections {
             // Connections that presented the token stay; if all have, the new one is dropped.
             let Some(place) = open.iter().position(|(trusted, _)| !trusted.load(Ordering::Relaxed)) else {
                 continue;
@@ -109,14 +109,14 @@ pub(crate) async fn run(
         }
         let connection = Connection { local, trusted: Arc::default() };
         let trusted = Arc::clone(&connection.trusted);
-        let task = serve(stream, router.clone(), connection, bounds.clone(), stop.clone());
+        let task = serve(stream, router.clone(), connection, limits.clone(), stop.clone());
         open.push_back((trusted, tasks.spawn(task)));
     }
     // New connections are refused from here on.
     drop(listeners);
     let end = async { while tasks.join_next().await.is_some() {} };
     // Connections that do not end in time are aborted when the set is dropped.
-    let _ = tokio::time::timeout(bounds.end_time, end).await;
+    let _ = tokio::time::timeout(limits.end_time, end).await;
 }
 
 /// Resolves when `stop` becomes true or its sender is gone.
@@ -140,12 +140,12 @@ async fn serve(
     stream: TcpStream,
     router: Router,
     connection: Connection,
-    bounds: Bounds,
+    limits: ServerLimits,
     stop: watch::Receiver<bool>,
 ) {
     // Without it only latency suffers.
     let _ = stream.set_nodelay(true);
-    let io = TokioIo::new(Timed { stream, allowed: bounds.write_time, deadline: None });
+    let io = TokioIo::new(Timed { stream, allowed: limits.write_time, deadline: None });
     let inner = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(connection.clone());
@@ -154,7 +154,7 @@ async fn serve(
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(bounds.head_time)
+        .header_read_timeout(limits.head_time)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS);
     let mut served = pin!(http.serve_connection(io, service));

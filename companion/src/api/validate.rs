@@ -7,7 +7,7 @@ use minimodel_wire::{PeerId, SignedOffer};
 
 use crate::api::types::{Activation, Consent, NewEntry, NewFetch, NewGrant, NewShare};
 use crate::problem::{Problem, code};
-use crate::publishers::{PublisherKey, Shown};
+use crate::publishers::{PublisherKey, Signer};
 
 /// Most offers of one fetch. The swarm itself reports further peers.
 pub const MAX_OFFERS: usize = 64;
@@ -85,7 +85,7 @@ pub fn activation(activation: &Activation) -> Result<(), Problem> {
 
 fn optional_shown(text: Option<&str>) -> Result<(), Problem> {
     let Some(text) = text else { return Ok(()) };
-    text.parse::<Shown>().map(drop).map_err(|error| not_a_key(text, &error))
+    text.parse::<Signer>().map(drop).map_err(|error| not_a_key(text, &error))
 }
 
 /// Checks a grant.
@@ -128,7 +128,7 @@ pub fn without_a_key(value: &Consent) -> Result<(), Problem> {
 /// The first fault.
 pub fn consent(consent: &Consent) -> Result<(), Problem> {
     if let Some(text) = &consent.accept_publisher_key {
-        text.parse::<Shown>().map_err(|error| not_a_key(text, &error))?;
+        text.parse::<Signer>().map_err(|error| not_a_key(text, &error))?;
     } else if consent.actions.is_empty() {
         let hint = "name each action: fetch, import, serve, cache, publish; none stands for all";
         return Err(Problem::new(code::USAGE, "a consent to nothing", hint));

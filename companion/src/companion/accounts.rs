@@ -1,6 +1,6 @@
 //! Quota accounting: bytes moved per peer and day, and per grant. Each chunk is counted before it moves, over all transfers, so
 //! that a peer that takes from several transfers at once exceeds no quota. Moved bytes are written to the database every few
-//! seconds. Bytes that count against a quota or a peer's day are written *before* they move (`ahead`): after a crash too much is
+//! seconds. Bytes that count against a quota or a peer's day are written *before* they move (`quota_leases`): after a crash too much is
 //! counted, by a bounded amount, and never too little.
 
 mod run_gate;
@@ -14,8 +14,8 @@ use minimodel_swarm::driver::{Account, Direction, QuotaGate, QuotaRefusal};
 use minimodel_wire::PeerId;
 
 use self::run_gate::RunGate;
-use super::ahead::{Ahead, Covers};
-use super::bounds::Moved;
+use super::grant_limits::MovedBytes;
+use super::quota_leases::{DayLeases, QuotaLeases};
 use crate::consent::{Open, charged, usage};
 use crate::db::{Db, DbError};
 use crate::limits::{ledger, today};
@@ -25,7 +25,7 @@ const MAX_ROWS: usize = 4_096;
 
 const DAY: u64 = 24 * 3600;
 
-/// Pause before a failed write of covers is tried again.
+/// Pause before a failed write of leases is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// Grants and daily quota that the bytes of a run count against.
@@ -41,16 +41,16 @@ pub(super) struct Rules {
 
 /// Bytes moved in a run so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Taken {
-    pub(super) rows: BTreeMap<PeerId, Moved>,
-    pub(super) total: Moved,
+pub(super) struct RunTotals {
+    pub(super) rows: BTreeMap<PeerId, MovedBytes>,
+    pub(super) total: MovedBytes,
 }
 
 /// One run (session) of a transfer.
 #[derive(Debug, Default)]
 struct Run {
     rules: Rules,
-    taken: Taken,
+    totals: RunTotals,
     /// Grants that admitted bytes.
     charged: BTreeSet<(Direction, u64)>,
     /// Swarm id and model, for the transfer log.
@@ -60,15 +60,15 @@ struct Run {
 
 /// Snapshot of the accounts.
 #[derive(Debug)]
-pub(super) struct Picture {
+pub(super) struct AccountsSnapshot {
     used: BTreeMap<u64, u64>,
     /// Bytes sent to each peer today.
     pub(super) sent_today: BTreeMap<String, u64>,
     /// Bytes moved in the run that was asked for.
-    pub(super) session: Taken,
+    pub(super) session: RunTotals,
 }
 
-impl Picture {
+impl AccountsSnapshot {
     /// Bytes that moved under a grant.
     pub(super) fn used(&self, grant: u64) -> u64 {
         self.used.get(&grant).copied().unwrap_or(0)
@@ -76,10 +76,10 @@ impl Picture {
 }
 
 /// Bytes moved by peer, swarm and model.
-type Moves = BTreeMap<(String, String, String), Moved>;
+type Moves = BTreeMap<(String, String, String), MovedBytes>;
 
 #[derive(Debug, Default)]
-struct Books {
+struct AccountsState {
     runs: BTreeMap<u64, Run>,
     /// Bytes that are not in the transfer log yet.
     unlogged: Moves,
@@ -92,90 +92,90 @@ struct Books {
     /// Reserved bytes that are not settled yet: under each grant, and to each peer.
     under_way: BTreeMap<u64, u64>,
     under_way_to: BTreeMap<PeerId, u64>,
-    /// Covers; `None`: nothing is written ahead, as in a process that runs no transfers.
-    ahead: Option<Ahead>,
-    /// A cover is being written.
+    /// Leases; `None`: nothing is written ahead, as in a process that runs no transfers.
+    leases: Option<QuotaLeases>,
+    /// A lease is being written.
     is_writing: bool,
-    /// The next flush must remove the day's covers.
-    was_ahead: bool,
+    /// The next flush must remove the day's leases.
+    had_leases: bool,
 }
 
 /// Cloneable handle to the shared accounts. Locked for moments only; lock order: the companion's lock, then this one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Accounts(Arc<(Mutex<Books>, Condvar)>);
+pub(super) struct Accounts(Arc<(Mutex<AccountsState>, Condvar)>);
 
 impl Accounts {
     /// Loads the accounts from the database.
     pub(super) fn load(db: &Db, now_unix: u64) -> Result<Self, DbError> {
-        let mut books = Books {
+        let mut state = AccountsState {
             used: usage::used(db)?,
             sent_today: ledger::sent_today(db, now_unix)?,
             day: now_unix / DAY,
-            ..Books::default()
+            ..AccountsState::default()
         };
-        // Covers that a crash left of today count as sent.
-        Covers::load(db)?.count_as_sent(books.day, &mut books.sent_today);
-        Ok(Self(Arc::new((books.into(), Condvar::new()))))
+        // Leases that a crash left of today count as sent.
+        DayLeases::load(db)?.count_as_sent(state.day, &mut state.sent_today);
+        Ok(Self(Arc::new((state.into(), Condvar::new()))))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Books> {
+    fn lock(&self) -> MutexGuard<'_, AccountsState> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Requires from now on that bytes under a quota or a peer's day are covered on disk before they pass;
-    /// [`write_ahead`](Self::write_ahead) writes the covers.
-    pub(super) fn keep_ahead(&self) {
-        let mut books = self.lock();
-        books.ahead = Some(Ahead::new(books.day));
+    /// Requires from now on that bytes under a quota or a peer's day have a lease on disk before they pass;
+    /// [`write_leases`](Self::write_leases) writes the leases.
+    pub(super) fn require_leases(&self) {
+        let mut state = self.lock();
+        state.leases = Some(QuotaLeases::new(state.day));
     }
 
-    /// Writes covers as they are asked for, until [`end_ahead`](Self::end_ahead); runs on a thread of its own, since it waits for
+    /// Writes leases as they are asked for, until [`end_leases`](Self::end_leases); runs on a thread of its own, since it waits for
     /// the disk.
-    pub(super) fn write_ahead(&self, db: &Db) {
-        let mut books = self.lock();
+    pub(super) fn write_leases(&self, db: &Db) {
+        let mut state = self.lock();
         loop {
-            let Some(ahead) = &mut books.ahead else { return };
-            let Some(wanted) = ahead.take_wanted() else {
-                books = self.0.1.wait(books).unwrap_or_else(PoisonError::into_inner);
+            let Some(leases) = &mut state.leases else { return };
+            let Some(wanted) = leases.take_wanted() else {
+                state = self.0.1.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            books.is_writing = true;
-            drop(books);
+            state.is_writing = true;
+            drop(state);
             let is_written = db.change::<_, DbError>(|change| wanted.write(change)).is_ok();
             if !is_written {
-                // Bytes that a failing disk cannot cover do not move.
+                // Bytes whose lease a failing disk cannot write do not move.
                 std::thread::sleep(AGAIN);
             }
-            books = self.lock();
-            books.is_writing = false;
-            if let Some(ahead) = &mut books.ahead {
-                ahead.written(wanted, is_written);
+            state = self.lock();
+            state.is_writing = false;
+            if let Some(leases) = &mut state.leases {
+                leases.written(wanted, is_written);
             }
             self.0.1.notify_all();
         }
     }
 
-    /// Ends [`write_ahead`](Self::write_ahead) in good order: the next flush replaces covers by what has moved.
-    pub(super) fn end_ahead(&self) {
-        let mut books = self.lock();
-        if let Some(ahead) = books.ahead.take() {
-            let covered: Vec<u64> = ahead.grants().collect();
-            books.unwritten.extend(covered);
-            books.was_ahead = true;
+    /// Ends [`write_leases`](Self::write_leases) in good order: the next flush replaces leases by what has moved.
+    pub(super) fn end_leases(&self) {
+        let mut state = self.lock();
+        if let Some(leases) = state.leases.take() {
+            let leased: Vec<u64> = leases.grants().collect();
+            state.unwritten.extend(leased);
+            state.had_leases = true;
         }
         self.0.1.notify_all();
-        // A pending cover must not be written after the true sums.
-        let waited = self.0.1.wait_while(books, |books| books.is_writing);
+        // A pending lease must not be written after the true sums.
+        let waited = self.0.1.wait_while(state, |state| state.is_writing);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Creates the gate of a new run of this swarm and model.
     pub(super) fn gate(&self, run: u64, swarm_id: &str, model: &str, rules: Rules) -> Arc<dyn QuotaGate> {
         let (swarm_id, model) = (swarm_id.to_owned(), model.to_owned());
-        let mut books = self.lock();
-        books.cover(&rules);
-        books.runs.insert(run, Run { rules, swarm_id, model, ..Run::default() });
-        drop(books);
+        let mut state = self.lock();
+        state.request_leases(&rules);
+        state.runs.insert(run, Run { rules, swarm_id, model, ..Run::default() });
+        drop(state);
         self.0.1.notify_all();
         Arc::new(RunGate { accounts: self.clone(), run })
     }
@@ -198,33 +198,33 @@ impl Accounts {
     }
 
     /// Returns a snapshot of the accounts, with the bytes moved in `run`; zero without a known run.
-    pub(super) fn picture(&self, run: Option<u64>) -> Picture {
-        let books = self.lock();
-        let session = run.and_then(|run| books.runs.get(&run)).map(|run| run.taken.clone());
-        Picture {
-            used: books.used.clone(),
-            sent_today: books.sent_today.clone(),
+    pub(super) fn snapshot(&self, run: Option<u64>) -> AccountsSnapshot {
+        let state = self.lock();
+        let session = run.and_then(|run| state.runs.get(&run)).map(|run| run.totals.clone());
+        AccountsSnapshot {
+            used: state.used.clone(),
+            sent_today: state.sent_today.clone(),
             session: session.unwrap_or_default(),
         }
     }
 
     /// Returns the payload bytes moved in a run, and the grants that admitted bytes in this direction.
-    pub(super) fn of_run(&self, run: u64, way: Direction) -> (Moved, Vec<u64>) {
-        let books = self.lock();
-        let Some(run) = books.runs.get(&run) else { return (Moved::default(), Vec::new()) };
+    pub(super) fn of_run(&self, run: u64, way: Direction) -> (MovedBytes, Vec<u64>) {
+        let state = self.lock();
+        let Some(run) = state.runs.get(&run) else { return (MovedBytes::default(), Vec::new()) };
         let charged = run.charged.iter().filter(|(of, _)| *of == way).map(|&(_, grant)| grant);
-        (run.taken.total, charged.collect())
+        (run.totals.total, charged.collect())
     }
 
     /// Starts a new day's counters when the day has changed.
     pub(super) fn turn(&self, now_unix: u64) {
-        let mut books = self.lock();
-        if books.day != now_unix / DAY {
-            books.day = now_unix / DAY;
-            books.sent_today.clear();
-            let day = books.day;
-            if let Some(ahead) = &mut books.ahead {
-                ahead.turn(day);
+        let mut state = self.lock();
+        if state.day != now_unix / DAY {
+            state.day = now_unix / DAY;
+            state.sent_today.clear();
+            let day = state.day;
+            if let Some(leases) = &mut state.leases {
+                leases.turn(day);
             }
         }
     }
@@ -232,62 +232,62 @@ impl Accounts {
     /// Writes what is not in the database yet; after an error it stays queued.
     pub(super) fn flush(&self, db: &Db, now_unix: u64) -> Result<(), DbError> {
         // Not locked while the disk works: transfers reserve each chunk here.
-        let (moves, used, was_ahead) = {
-            let mut books = self.lock();
-            let (moves, grants) = (std::mem::take(&mut books.unlogged), std::mem::take(&mut books.unwritten));
-            // A grant's cover is on disk already and is at least what has moved.
+        let (moves, used, had_leases) = {
+            let mut state = self.lock();
+            let (moves, grants) = (std::mem::take(&mut state.unlogged), std::mem::take(&mut state.unwritten));
+            // A grant's lease is on disk already and is at least what has moved.
             let used: Vec<_> = grants
                 .iter()
-                .filter(|&&grant| books.covered(grant) == 0)
-                .map(|&grant| (grant, books.used_under(grant)))
+                .filter(|&&grant| state.leased(grant) == 0)
+                .map(|&grant| (grant, state.used_under(grant)))
                 .collect();
-            (moves, used, std::mem::take(&mut books.was_ahead))
+            (moves, used, std::mem::take(&mut state.had_leases))
         };
-        if moves.is_empty() && used.is_empty() && !was_ahead {
+        if moves.is_empty() && used.is_empty() && !had_leases {
             return Ok(());
         }
         let written = db.change::<_, DbError>(|change| {
             let mut deltas = Vec::new();
             for ((peer, swarm_id, model), moved) in &moves {
-                let Moved { sent, received } = *moved;
+                let MovedBytes { sent, received } = *moved;
                 deltas.push(ledger::Delta { peer, swarm_id, model, sent, received });
             }
             ledger::add_all(change, now_unix, &deltas)?;
-            if was_ahead {
-                Covers::clear(change)?;
+            if had_leases {
+                DayLeases::clear(change)?;
             }
             used.iter().try_for_each(|&(grant, bytes)| usage::put_used(change, grant, bytes))
         });
         if written.is_err() {
-            let mut books = self.lock();
+            let mut state = self.lock();
             for (key, moved) in moves {
-                books.unlogged.entry(key).or_default().add(moved);
+                state.unlogged.entry(key).or_default().add(moved);
             }
-            books.unwritten.extend(used.iter().map(|(grant, _)| grant));
-            books.was_ahead |= was_ahead;
+            state.unwritten.extend(used.iter().map(|(grant, _)| grant));
+            state.had_leases |= had_leases;
         }
         written
     }
 }
 
-impl Books {
+impl AccountsState {
     fn used_under(&self, grant: u64) -> u64 {
         self.used.get(&grant).copied().unwrap_or(0)
     }
 
-    /// Asks for the first covers of a run, so that no chunk waits for them.
-    fn cover(&mut self, rules: &Rules) {
+    /// Asks for the first leases of a run, so that no chunk waits for them.
+    fn request_leases(&mut self, rules: &Rules) {
         for open in rules.serve.iter().chain(&rules.fetch) {
             let used = self.used_under(open.grant);
-            if let (Some(quota), Some(ahead)) = (open.quota_bytes, &mut self.ahead) {
-                ahead.has_grant(open.grant, used, quota);
+            if let (Some(quota), Some(leases)) = (open.quota_bytes, &mut self.leases) {
+                leases.has_grant(open.grant, used, quota);
             }
         }
     }
 
     /// Returns the bytes under a grant that the database counts as moved, at least.
-    fn covered(&self, grant: u64) -> u64 {
-        self.ahead.as_ref().map_or(0, |ahead| ahead.covered(grant))
+    fn leased(&self, grant: u64) -> u64 {
+        self.leases.as_ref().map_or(0, |leases| leases.leased(grant))
     }
 
     fn reserve(
@@ -319,9 +319,9 @@ impl Books {
         let quota = open.iter().find(|open| open.grant == grant).and_then(|open| open.quota_bytes);
         let need = self.used_under(grant).saturating_add(under_way(grant)).saturating_add(bytes);
         let today = ledger::used(&self.sent_today, &name).saturating_add(to_peer).saturating_add(bytes);
-        if let Some(ahead) = &mut self.ahead {
-            let by_grant = quota.is_none_or(|quota| ahead.has_grant(grant, need, quota));
-            let by_day = day_bytes.is_none_or(|most| ahead.has_day(&name, today, most));
+        if let Some(leases) = &mut self.leases {
+            let by_grant = quota.is_none_or(|quota| leases.has_grant(grant, need, quota));
+            let by_day = day_bytes.is_none_or(|most| leases.has_day(&name, today, most));
             if !(by_grant && by_day) {
                 return Err(QuotaRefusal::InFlight);
             }
@@ -352,7 +352,7 @@ impl Books {
         *used = used.saturating_add(moved);
         self.unwritten.insert(grant);
         if let Some(run) = self.runs.get_mut(&run) {
-            let moved = Moved::of(way, moved);
+            let moved = MovedBytes::of(way, moved);
             run.count(peer, moved);
             let key = (peer.to_string(), run.swarm_id.clone(), run.model.clone());
             self.unlogged.entry(key).or_default().add(moved);
@@ -371,9 +371,9 @@ fn less<K: Ord>(of: &mut BTreeMap<K, u64>, key: K, bytes: u64) {
 }
 
 impl Run {
-    fn count(&mut self, peer: PeerId, moved: Moved) {
-        self.taken.total.add(moved);
-        let rows = &mut self.taken.rows;
+    fn count(&mut self, peer: PeerId, moved: MovedBytes) {
+        self.totals.total.add(moved);
+        let rows = &mut self.totals.rows;
         let has_room = rows.len() < MAX_ROWS;
         if let Some(row) = rows.get_mut(&peer) {
             row.add(moved);

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::row::Row;
+use super::desired::Desired;
+use super::row::TransferRow;
 use super::transfers::unknown;
-use super::wish::Wish;
 use super::{Core, Inner};
 use crate::api::types::{Action, Announcement, Consent, Event, Grant, GrantState, NewGrant};
 use crate::clock::{now_unix, utc};
@@ -25,7 +25,7 @@ impl Core {
                 "agree to it: `minimodel announce on MODEL --consent publish`",
             ));
         }
-        let Some(offer) = inner.lives.get(&id).and_then(|live| live.offer.clone()) else {
+        let Some(offer) = inner.running.get(&id).and_then(|running| running.offer.clone()) else {
             return Err(Problem::new(
                 code::NOT_FOUND,
                 format!("transfer {id} serves nobody now, so there is nothing to announce"),
@@ -42,7 +42,7 @@ impl Core {
         files::write(&self.path(&row), format!("{offer}\n").as_bytes())?;
         inner.rows.insert(id, row);
         let _ = self.events.send(Event::Consent);
-        self.stir(&mut inner);
+        self.wake(&mut inner);
         Ok(announcement)
     }
 
@@ -64,15 +64,15 @@ impl Core {
         }
         let _ = self.events.send(Event::Consent);
         self.take_down(&row);
-        self.stir(&mut inner);
+        self.wake(&mut inner);
         Ok(())
     }
 
     pub(super) fn announcements(&self) -> Vec<Announcement> {
         let inner = self.lock();
-        let all = inner.lives.iter().filter_map(|(id, live)| {
-            let (row, offer) = (inner.rows.get(id)?, live.offer.as_ref()?);
-            matches!(live.wish, Wish::Run { publishes: true, .. })
+        let all = inner.running.iter().filter_map(|(id, running)| {
+            let (row, offer) = (inner.rows.get(id)?, running.offer.as_ref()?);
+            matches!(running.desired, Desired::Run { publishes: true, .. })
                 .then(|| self.announcement(&inner, row, offer).ok())?
         });
         all.collect()
@@ -81,7 +81,7 @@ impl Core {
     fn announcement(
         &self,
         inner: &Inner,
-        row: &Row,
+        row: &TransferRow,
         offer: &minimodel_wire::SignedOffer,
     ) -> Result<Announcement, Problem> {
         let permission = inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant));
@@ -111,9 +111,9 @@ impl Core {
                 continue;
             }
             let path = self.path(row);
-            let live = inner.lives.get(&row.id).filter(|live| !live.is_ending());
-            if let Some((Some(offer), Wish::Run { publishes: true, .. })) =
-                live.map(|live| (&live.offer, &live.wish))
+            let running = inner.running.get(&row.id).filter(|running| !running.is_ending());
+            if let Some((Some(offer), Desired::Run { publishes: true, .. })) =
+                running.map(|running| (&running.offer, &running.desired))
             {
                 let text = format!("{offer}\n");
                 if std::fs::read(&path).ok().as_deref() != Some(text.as_bytes()) {
@@ -131,7 +131,7 @@ impl Core {
         }
     }
 
-    pub(super) fn take_down(&self, row: &Row) {
+    pub(super) fn take_down(&self, row: &TransferRow) {
         // The file may already be gone.
         let _ = std::fs::remove_file(self.path(row));
     }
@@ -140,7 +140,7 @@ impl Core {
         self.places.folder.join("announcements")
     }
 
-    fn path(&self, row: &Row) -> PathBuf {
+    fn path(&self, row: &TransferRow) -> PathBuf {
         self.folder().join(format!("{}-{}.offer", row.id, row.swarm_id))
     }
 }
@@ -157,7 +157,7 @@ fn is_named_by_us(path: &Path) -> bool {
     is_stem && (rest.is_empty() || unique.is_some_and(|unique| is_hex(unique, 16)))
 }
 
-fn permits_publishing(grant: &Grant, row: &Row) -> bool {
+fn permits_publishing(grant: &Grant, row: &TransferRow) -> bool {
     grant.action == Action::Publish
         && grant.state == GrantState::Active
         && grant.model.as_ref().is_none_or(|model| *model == row.swarm_id)

@@ -1,24 +1,24 @@
 //! The companion's reconciler: one thread repeatedly compares the desired state (transfer rows), what is permitted (the consent
 //! log) and what runs (transfer threads).
 //!
-//! Every change of a desired state, a grant, a limit or the hour takes the same way: it is written down, then [`Core::look`]
+//! Every change of a desired state, a grant, a limit or the hour takes the same way: it is written down, then [`Core::reconcile`]
 //! reconciles what should run with what runs. So a restart, a revocation and a pause are no special cases.
 
 mod accounts;
-mod agreeing;
-mod ahead;
 mod announce;
-mod bounds;
-mod jobs;
-mod live;
+mod consents;
+mod desired;
+mod grant_limits;
 mod outcome;
+mod quota_leases;
+mod reconcile;
 mod row;
+mod running;
 mod service;
-mod signed;
+mod signers;
 mod threads;
 mod transfers;
 mod view;
-mod wish;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,9 +31,9 @@ use rustix::fs::{FlockOperation, flock};
 use tokio::sync::{broadcast, watch};
 
 use self::accounts::Accounts;
-use self::live::Live;
-use self::row::Row;
-use self::threads::{start_ahead, start_looker};
+use self::row::TransferRow;
+use self::running::RunningTransfer;
+use self::threads::{start_lease_writer, start_reconciler};
 use crate::api::types::{Cause, Event, Limits, Rates};
 use crate::clock::now_unix;
 use crate::consent::{ConsentBook, Head};
@@ -45,7 +45,7 @@ use crate::publishers::Publishers;
 use crate::runner::Runner;
 
 /// Interval of the reconciler when nothing wakes it: grants expire and schedule hours pass without an event.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const RECONCILE_EVERY: Duration = Duration::from_millis(500);
 /// Interval at which transferred bytes are written to the database.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
 /// Time that running transfers have to stop in good order at shutdown.
@@ -86,9 +86,9 @@ pub fn is_held(places: &Places) -> bool {
 /// The companion. Dropping it stops all transfers in good order.
 pub struct Companion {
     core: Arc<Core>,
-    looker: Mutex<Option<std::thread::JoinHandle<()>>>,
-    /// The thread that writes quota covers before bytes move.
-    ahead: Mutex<Option<std::thread::JoinHandle<()>>>,
+    reconciler: Mutex<Option<std::thread::JoinHandle<()>>>,
+    /// The thread that writes quota leases before bytes move.
+    lease_writer: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
 /// State shared by all threads.
@@ -103,9 +103,9 @@ struct Core {
     inner: Mutex<Inner>,
     /// Parsed manifests by swarm id: every snapshot of a transfer needs one.
     manifests: Mutex<BTreeMap<String, Arc<Manifest>>>,
-    offered: agreeing::Offered,
+    offered: consents::OfferedPeers,
     publishers: Publishers,
-    wake: Condvar,
+    wakeup: Condvar,
     events: broadcast::Sender<Event>,
     asked_to_stop: watch::Sender<bool>,
     started_unix: u64,
@@ -115,12 +115,12 @@ struct Core {
 
 /// Mutable state, under one lock.
 struct Inner {
-    rows: BTreeMap<u64, Row>,
-    lives: BTreeMap<u64, Live>,
+    rows: BTreeMap<u64, TransferRow>,
+    running: BTreeMap<u64, RunningTransfer>,
     /// Runs of removed transfers by run number, kept until their threads have ended: they still hold files and ports.
-    leaving: BTreeMap<u64, (Row, Live)>,
+    draining: BTreeMap<u64, (TransferRow, RunningTransfer)>,
     /// Last snapshots of ended runs, by transfer.
-    pasts: BTreeMap<u64, Box<Snapshot>>,
+    last_snapshots: BTreeMap<u64, Box<Snapshot>>,
     retries: BTreeMap<u64, Retry>,
     book: ConsentBook,
     limits: Limits,
@@ -163,13 +163,13 @@ impl Companion {
             book.remember(seen);
         }
         let _ = book.reload_if_changed();
-        let rows = db.all::<Row>(Table::Transfers)?;
+        let rows = db.all::<TransferRow>(Table::Transfers)?;
         let limits = store::load(&db)?;
         let inner = Inner {
             rows: rows.into_iter().map(numbered).collect(),
-            lives: BTreeMap::new(),
-            leaving: BTreeMap::new(),
-            pasts: BTreeMap::new(),
+            running: BTreeMap::new(),
+            draining: BTreeMap::new(),
+            last_snapshots: BTreeMap::new(),
             retries: BTreeMap::new(),
             book,
             limits,
@@ -189,9 +189,9 @@ impl Companion {
             down: RateLimit::new(None),
             inner: Mutex::new(inner),
             manifests: Mutex::new(BTreeMap::new()),
-            offered: agreeing::Offered::default(),
+            offered: consents::OfferedPeers::default(),
             publishers,
-            wake: Condvar::new(),
+            wakeup: Condvar::new(),
             events: broadcast::channel(WAITING_EVENTS).0,
             asked_to_stop: watch::channel(false).0,
             started_unix: now,
@@ -205,9 +205,9 @@ impl Companion {
             // The doctor reports a link that cannot be mended now; the next start tries again.
             let _ = core.library.settle();
         }
-        let ahead = is_running.then(|| start_ahead(&core)).transpose()?;
-        let looker = is_running.then(|| start_looker(&core)).transpose()?;
-        Ok(Self { core, looker: Mutex::new(looker), ahead: Mutex::new(ahead) })
+        let lease_writer = is_running.then(|| start_lease_writer(&core)).transpose()?;
+        let reconciler = is_running.then(|| start_reconciler(&core)).transpose()?;
+        Ok(Self { core, reconciler: Mutex::new(reconciler), lease_writer: Mutex::new(lease_writer) })
     }
 
     /// Returns the broadcast sender of events; listeners subscribe to it.
@@ -235,18 +235,20 @@ impl Companion {
 
     /// Stops all transfers in good order and writes what is left to write.
     pub fn end(&self) {
-        let Some(looker) = self.looker.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let Some(reconciler) = self.reconciler.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
         let _ = self.core.events.send(Event::Stopping);
         {
             let mut inner = self.core.lock();
             inner.is_ending = true;
-            inner.lives.values().for_each(Live::end);
+            inner.running.values().for_each(RunningTransfer::end);
         }
-        self.core.wake.notify_all();
+        self.core.wakeup.notify_all();
         // The panicking thread has already reported its panic.
-        let _ = looker.join();
-        if let Some(ahead) = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = ahead.join();
+        let _ = reconciler.join();
+        if let Some(lease_writer) = self.lease_writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = lease_writer.join();
         }
     }
 }
@@ -263,13 +265,13 @@ impl Core {
     }
 
     /// Wakes the reconciler.
-    fn stir(&self, inner: &mut Inner) {
+    fn wake(&self, inner: &mut Inner) {
         inner.is_stale = true;
-        self.wake.notify_all();
+        self.wakeup.notify_all();
     }
 
     /// Returns the manifest of a row, parsed once per swarm.
-    fn manifest_of(&self, row: &Row) -> Result<Option<Arc<Manifest>>, Problem> {
+    fn manifest_of(&self, row: &TransferRow) -> Result<Option<Arc<Manifest>>, Problem> {
         let Some(text) = &row.manifest else { return Ok(None) };
         let mut known = self.manifests.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(manifest) = known.get(&row.swarm_id) {
@@ -285,7 +287,7 @@ impl Core {
         schedule::rates_at(limits, schedule::local_hour(now_unix()))
     }
 
-    fn look_until_the_end(self: &Arc<Self>) {
+    fn run_reconciler(self: &Arc<Self>) {
         let mut flushed = Instant::now();
         let mut kept = None;
         let mut inner = self.lock();
@@ -294,7 +296,7 @@ impl Core {
                 break;
             }
             inner.is_stale = false;
-            self.look(&mut inner);
+            self.reconcile(&mut inner);
             let (head, accounts) = (inner.book.head(), inner.accounts.clone());
             let is_due = flushed.elapsed() >= FLUSH_EVERY;
             if is_due || head != kept {
@@ -309,18 +311,18 @@ impl Core {
                 }
                 inner = self.lock();
             }
-            let waited = self
-                .wake
-                .wait_timeout_while(inner, until_next_look(), |inner| !inner.is_stale && !inner.is_ending);
+            let waited = self.wakeup.wait_timeout_while(inner, until_next_reconcile(), |inner| {
+                !inner.is_stale && !inner.is_ending
+            });
             inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let waited = self.wake.wait_timeout_while(inner, LAST_WORK, |inner| {
-            !inner.lives.is_empty() || !inner.leaving.is_empty()
+        let waited = self.wakeup.wait_timeout_while(inner, LAST_WORK, |inner| {
+            !inner.running.is_empty() || !inner.draining.is_empty()
         });
         inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         let accounts = inner.accounts.clone();
         drop(inner);
-        accounts.end_ahead();
+        accounts.end_leases();
         self.flush(&accounts);
     }
 
@@ -342,7 +344,7 @@ impl Core {
         self.db.change(|change| change.put(Table::Settings, CONSENT_SEEN, head))
     }
 
-    fn save(&self, row: &Row) -> Result<(), Problem> {
+    fn save(&self, row: &TransferRow) -> Result<(), Problem> {
         let written = self
             .db
             .change::<_, DbError>(|change| change.put(Table::Transfers, &crate::db::number_key(row.id), row));
@@ -350,19 +352,19 @@ impl Core {
     }
 }
 
-/// Returns the time until the next reconcile: at each whole second of the clock, when grants expire, and every [`LOOK_EVERY`]
+/// Returns the time until the next reconcile: at each whole second of the clock, when grants expire, and every [`RECONCILE_EVERY`]
 /// between.
-fn until_next_look() -> Duration {
+fn until_next_reconcile() -> Duration {
     let second = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let into = second.map_or(0, |since| since.subsec_millis()) % LOOK_EVERY.subsec_millis();
+    let into = second.map_or(0, |since| since.subsec_millis()) % RECONCILE_EVERY.subsec_millis();
     // One millisecond more, since rounding down could wake before the second begins.
-    LOOK_EVERY - Duration::from_millis(into.into()) + Duration::from_millis(1)
+    RECONCILE_EVERY - Duration::from_millis(into.into()) + Duration::from_millis(1)
 }
 
 /// Sets a row's id to its database key, whatever the row itself says.
-fn numbered((key, row): (String, Row)) -> (u64, Row) {
+fn numbered((key, row): (String, TransferRow)) -> (u64, TransferRow) {
     let id = key.parse().unwrap_or(row.id);
-    (id, Row { id, ..row })
+    (id, TransferRow { id, ..row })
 }
 
 fn open_db(path: &Path) -> Result<Db, Problem> {

@@ -8,8 +8,8 @@ use minimodel_swarm::driver::{Report, Snapshot};
 use minimodel_wire::SignedOffer;
 use tokio::sync::mpsc;
 
-use super::jobs::Outcome;
-use super::row::{End, Row};
+use super::reconcile::JobOutcome;
+use super::row::{End, TransferRow};
 use super::{Core, Inner, Retry};
 use crate::api::types::{Cause, EntryState, Event, Kind};
 use crate::clock::now_unix;
@@ -35,14 +35,15 @@ impl Core {
             let mut inner = self.lock();
             match report {
                 Report::Event(_) => {}
-                Report::Snapshot(snapshot) => self.pictured(&mut inner, (id, run), snapshot),
+                Report::Snapshot(snapshot) => self.take_snapshot(&mut inner, (id, run), snapshot),
                 Report::Offer(offer) => {
-                    let Some(live) = inner.lives.get_mut(&id).filter(|live| live.run == run) else {
+                    let Some(running) = inner.running.get_mut(&id).filter(|running| running.run == run)
+                    else {
                         continue;
                     };
-                    live.offer = Some(offer);
+                    running.offer = Some(offer);
                     // The announcement must be rewritten with the new offer.
-                    self.stir(&mut inner);
+                    self.wake(&mut inner);
                 }
             }
             self.show(&inner, id);
@@ -51,8 +52,8 @@ impl Core {
 
     pub(super) fn offered(&self, id: u64, run: u64, port: u16, offer: SignedOffer) {
         let mut inner = self.lock();
-        let Some(live) = inner.lives.get_mut(&id).filter(|live| live.run == run) else { return };
-        live.offer = Some(offer);
+        let Some(running) = inner.running.get_mut(&id).filter(|running| running.run == run) else { return };
+        running.offer = Some(offer);
         if let Some(row) = inner.rows.get_mut(&id).filter(|row| row.last_port != Some(port)) {
             row.last_port = Some(port);
             // If this fails, the next run takes another port, and the offer changes.
@@ -63,17 +64,17 @@ impl Core {
             inner.retries.remove(&id);
         }
         self.show(&inner, id);
-        self.stir(&mut inner);
+        self.wake(&mut inner);
     }
 
     /// Takes a snapshot of a run, also of a removed transfer: its bytes count all the same.
-    fn pictured(&self, inner: &mut Inner, (id, run): (u64, u64), snapshot: Snapshot) {
-        let (row, live) = match (inner.lives.get_mut(&id), inner.leaving.get_mut(&run)) {
-            (Some(live), _) if live.run == run => (inner.rows.get(&id).cloned(), live),
-            (_, Some((row, live))) => (Some(row.clone()), live),
+    fn take_snapshot(&self, inner: &mut Inner, (id, run): (u64, u64), snapshot: Snapshot) {
+        let (row, running) = match (inner.running.get_mut(&id), inner.draining.get_mut(&run)) {
+            (Some(running), _) if running.run == run => (inner.rows.get(&id).cloned(), running),
+            (_, Some((row, running))) => (Some(row.clone()), running),
             _ => return,
         };
-        let has_moved = live.picture(Box::new(snapshot));
+        let has_moved = running.keep_snapshot(Box::new(snapshot));
         let Some(row) = row.filter(|_| has_moved) else { return };
         inner.retries.remove(&id);
         if let Some(entry) = row.entry {
@@ -82,24 +83,24 @@ impl Core {
         }
     }
 
-    pub(super) fn ended(self: &Arc<Self>, id: u64, run: u64, outcome: Result<Outcome, Problem>) {
+    pub(super) fn ended(self: &Arc<Self>, id: u64, run: u64, outcome: Result<JobOutcome, Problem>) {
         let mut inner = self.lock();
         inner.accounts.end(run);
-        if inner.leaving.remove(&run).is_some() {
-            self.stir(&mut inner);
+        if inner.draining.remove(&run).is_some() {
+            self.wake(&mut inner);
             return;
         }
-        if inner.lives.get(&id).is_none_or(|live| live.run != run) {
+        if inner.running.get(&id).is_none_or(|running| running.run != run) {
             return;
         }
         let mut was_told = inner.is_ending;
-        if let Some(live) = inner.lives.remove(&id) {
-            was_told |= live.is_ending();
-            inner.pasts.extend(live.snapshot.map(|snapshot| (id, snapshot)));
+        if let Some(running) = inner.running.remove(&id) {
+            was_told |= running.is_ending();
+            inner.last_snapshots.extend(running.snapshot.map(|snapshot| (id, snapshot)));
         }
         match outcome {
-            Ok(Outcome::Learned(text)) => self.learned(&mut inner, id, text),
-            Ok(Outcome::Shared(ShareEnd::SourceChanged)) => {
+            Ok(JobOutcome::Manifest(text)) => self.store_manifest(&mut inner, id, text),
+            Ok(JobOutcome::Shared(ShareEnd::SourceChanged)) => {
                 if let Some(entry) = inner.rows.get(&id).and_then(|row| row.entry) {
                     // The file is no longer what was checked; a full check makes it ready again.
                     let reason = Some("it changed while it was shared".to_owned());
@@ -109,32 +110,32 @@ impl Core {
                 let path = inner.rows.get(&id).and_then(|row| row.path.clone());
                 self.fail(&mut inner, id, source_changed(path.as_deref()));
             }
-            Ok(Outcome::Shared(ShareEnd::Stopped) | Outcome::Fetched(FetchEnd::Stopped)) => {}
-            Ok(Outcome::Shared(ShareEnd::OutOfReach { .. })) if was_told => {}
-            Ok(Outcome::Shared(ShareEnd::OutOfReach { cause, problem })) => {
+            Ok(JobOutcome::Shared(ShareEnd::Stopped) | JobOutcome::Fetched(FetchEnd::Stopped)) => {}
+            Ok(JobOutcome::Shared(ShareEnd::OutOfReach { .. })) if was_told => {}
+            Ok(JobOutcome::Shared(ShareEnd::OutOfReach { cause, problem })) => {
                 match inner.rows.get(&id).is_some_and(was_shared) {
-                    true => self.later(&mut inner, id, problem, cause),
+                    true => self.schedule_retry(&mut inner, id, problem, cause),
                     // The user who starts a new share is there to see the error.
                     false => self.fail(&mut inner, id, problem),
                 }
             }
-            Ok(Outcome::Fetched(FetchEnd::Done { path, receipt })) => {
+            Ok(JobOutcome::Fetched(FetchEnd::Done { path, receipt })) => {
                 if let Err(problem) = self.done(&mut inner, id, &path, &receipt) {
                     // The file and its receipt are in place; the next run finds them and writes the rest.
-                    self.later(&mut inner, id, problem, Cause::Disk);
+                    self.schedule_retry(&mut inner, id, problem, Cause::Disk);
                 }
             }
             // A transfer that was asked to stop did not fail, however far it had come. A signal asks all of them.
             Err(problem) if was_told || SIGNALS.contains(&problem.code) => {}
-            Err(problem) => self.trouble(&mut inner, id, problem),
+            Err(problem) => self.handle_error(&mut inner, id, problem),
         }
         self.show(&inner, id);
-        self.stir(&mut inner);
+        self.wake(&mut inner);
     }
 
     /// Schedules a retry for errors that may pass by themselves, unless the transfer has a stall timeout; others fail it, for the
     /// user to see.
-    pub(super) fn trouble(self: &Arc<Self>, inner: &mut Inner, id: u64, problem: Problem) {
+    pub(super) fn handle_error(self: &Arc<Self>, inner: &mut Inner, id: u64, problem: Problem) {
         let Some(row) = inner.rows.get(&id) else { return };
         let cause = match problem.code {
             code::NOT_FOUND | code::STOPPED if row.kind == Kind::Fetch => Some(Cause::NoSource),
@@ -143,13 +144,13 @@ impl Core {
             _ => None,
         };
         match (cause, row.stall_seconds) {
-            (Some(cause), None) => self.later(inner, id, problem, cause),
+            (Some(cause), None) => self.schedule_retry(inner, id, problem, cause),
             _ => self.fail(inner, id, problem),
         }
     }
 
     /// Schedules a retry with exponential backoff.
-    fn later(&self, inner: &mut Inner, id: u64, problem: Problem, cause: Cause) {
+    fn schedule_retry(&self, inner: &mut Inner, id: u64, problem: Problem, cause: Cause) {
         let tries = inner.retries.get(&id).map_or(0, |retry| retry.tries);
         let until = Instant::now() + pause_after(tries);
         inner.retries.insert(id, Retry { until, tries: tries.saturating_add(1), cause, problem });
@@ -168,7 +169,7 @@ impl Core {
         self.show(inner, id);
     }
 
-    fn learned(self: &Arc<Self>, inner: &mut Inner, id: u64, text: String) {
+    fn store_manifest(self: &Arc<Self>, inner: &mut Inner, id: u64, text: String) {
         let Some(row) = inner.rows.get_mut(&id) else { return };
         row.manifest = Some(text);
         let row = row.clone();
@@ -197,7 +198,7 @@ impl Core {
         let (mut share, ended) = self.share_of(inner, &row, path.to_owned());
         let ended = if row.keep_seeding { ended } else { row.grants.clone() };
         let end = Some(End::Done { path: path.to_owned(), receipt: receipt.to_owned() });
-        let done = Row { end, grants: Vec::new(), ..row.clone() };
+        let done = TransferRow { end, grants: Vec::new(), ..row.clone() };
         self.db.change::<_, DbError>(|change| {
             if row.keep_seeding {
                 if share.id == 0 {
@@ -214,7 +215,7 @@ impl Core {
         inner.retries.remove(&id);
         let _ = self.events.send(Event::Library);
         // These grants are for this finished transfer, so any that cannot be revoked now permit nothing.
-        let _ = self.end_grants(inner, &Row { grants: ended, ..row });
+        let _ = self.end_grants(inner, &TransferRow { grants: ended, ..row });
         Ok(())
     }
 }
@@ -225,7 +226,7 @@ fn pause_after(tries: u32) -> Duration {
 }
 
 /// Returns true for a share that has served before: it is retried without the user.
-fn was_shared(row: &Row) -> bool {
+fn was_shared(row: &TransferRow) -> bool {
     row.kind == Kind::Share && row.last_port.is_some()
 }
 
@@ -251,10 +252,10 @@ mod tests {
 
     #[test]
     fn a_share_goes_on_unattended_once_it_has_served() {
-        let share = Row::share(NewShare::default(), "ab".repeat(32), "m".into(), "/a.slm".into(), 7);
+        let share = TransferRow::share(NewShare::default(), "ab".repeat(32), "m".into(), "/a.slm".into(), 7);
         assert!(!was_shared(&share));
-        assert!(was_shared(&Row { last_port: Some(4_242), ..share }));
-        let fetch = Row::fetch(NewFetch::default(), "ab".repeat(32), 7);
-        assert!(!was_shared(&Row { last_port: Some(4_242), ..fetch }));
+        assert!(was_shared(&TransferRow { last_port: Some(4_242), ..share }));
+        let fetch = TransferRow::fetch(NewFetch::default(), "ab".repeat(32), 7);
+        assert!(!was_shared(&TransferRow { last_port: Some(4_242), ..fetch }));
     }
 }

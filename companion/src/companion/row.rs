@@ -25,7 +25,7 @@ pub(super) enum End {
 
 /// One transfer as stored. Rows of earlier versions have fewer fields and are read as well.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Row {
+pub(super) struct TransferRow {
     #[serde(default)]
     pub(super) id: u64,
     pub(super) kind: Kind,
@@ -72,7 +72,7 @@ pub(super) struct Row {
     pub(super) created_unix: u64,
 }
 
-impl Row {
+impl TransferRow {
     /// Creates the row of a share.
     pub(super) fn share(
         new: NewShare,
@@ -138,7 +138,7 @@ impl Row {
     /// Returns true if both rows want the same thing done in the same way. Limits, stall timeout, offers and the demanded or
     /// accepted publisher key may differ: they can change while the transfer runs.
     pub(super) fn wants_the_same(&self, other: &Self) -> bool {
-        let wish = |row: &Self| Self {
+        let compared = |row: &Self| Self {
             id: 0,
             manifest: None,
             entry: None,
@@ -154,7 +154,7 @@ impl Row {
             created_unix: 0,
             ..row.clone()
         };
-        wish(self) == wish(other)
+        compared(self) == compared(other)
     }
 
     /// Returns the actions that the transfer needs. A fetch without a manifest needs only `fetch`: nothing is known yet of what
@@ -207,8 +207,8 @@ mod tests {
     #[test]
     fn the_same_is_what_goes_to_the_same_place_in_the_same_way() {
         let new = NewFetch { out: Some("/o".into()), offers: vec!["mm1a".into()], ..NewFetch::default() };
-        let row = |new: &NewFetch| Row::fetch(new.clone(), "ab".repeat(32), 7);
-        let running = Row { id: 3, paused: true, last_port: Some(9), grants: vec![1], ..row(&new) };
+        let row = |new: &NewFetch| TransferRow::fetch(new.clone(), "ab".repeat(32), 7);
+        let running = TransferRow { id: 3, paused: true, last_port: Some(9), grants: vec![1], ..row(&new) };
         assert!(running.wants_the_same(&row(&new)));
         let more = NewFetch { offers: vec!["mm1b".into()], stall_seconds: Some(60), ..new.clone() };
         assert!(running.wants_the_same(&row(&more)));

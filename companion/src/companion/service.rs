@@ -5,7 +5,7 @@ use std::path::Path;
 
 use minimodel_verifier::Manifest;
 
-use super::row::{Row, parse};
+use super::row::{TransferRow, parse};
 use super::{Companion, Core};
 use crate::api::types::{
     Activated, Activation, Announcement, Consent, Entry, EntryState, Event, Finding, Fits, Grant, Limits,
@@ -53,10 +53,10 @@ impl Core {
         let agreed = inner.book.newest_unix();
         let newest = inner.rows.values().map(|row| row.created_unix).max().max(agreed);
         // A transfer that is starting or stopping may or may not hold its port, so its port is no evidence.
-        let is_settled = |row: &&Row| {
-            inner.lives.get(&row.id).is_none_or(|live| {
-                let is_wanted = self.wish_of(&inner, row.id).as_ref() == Some(&live.wish);
-                live.snapshot.is_some() && !live.is_ending() && is_wanted
+        let is_settled = |row: &&TransferRow| {
+            inner.running.get(&row.id).is_none_or(|running| {
+                let is_wanted = self.desired_of(&inner, row.id).as_ref() == Some(&running.desired);
+                running.snapshot.is_some() && !running.is_ending() && is_wanted
             })
         };
         let listens = inner.rows.values().filter(is_settled).filter_map(|row| {
@@ -124,7 +124,7 @@ impl Service for Companion {
         store::save(&self.core.db, &limits).map_err(Problem::from)?;
         inner.limits = limits.clone();
         let _ = self.core.events.send(Event::Limits);
-        self.core.stir(&mut inner);
+        self.core.wake(&mut inner);
         Ok(limits)
     }
 
@@ -147,7 +147,7 @@ impl Service for Companion {
             let mut inner = self.core.lock();
             let numbers = inner.book.grant(&new, now_unix()).map_err(Problem::from)?;
             let _ = self.core.events.send(Event::Consent);
-            self.core.stir(&mut inner);
+            self.core.wake(&mut inner);
             numbers
         };
         numbers.into_iter().map(|number| self.core.grant_of(number)).collect()
@@ -159,7 +159,7 @@ impl Service for Companion {
             let mut inner = self.core.lock();
             inner.book.revoke(id, "user", now_unix()).map_err(Problem::from)?;
             let _ = self.core.events.send(Event::Consent);
-            self.core.stir(&mut inner);
+            self.core.wake(&mut inner);
         }
         self.core.grant_of(id)
     }
@@ -203,7 +203,7 @@ impl Service for Companion {
     fn add(&self, new: NewEntry) -> Answer<Entry> {
         validate::entry(&new)?;
         let (manifest, now) = (parse(&new.manifest)?, now_unix());
-        let accepted = self.core.may_be_taken(&manifest, new.accept_publisher_key.as_deref())?;
+        let accepted = self.core.check_library_signer(&manifest, new.accept_publisher_key.as_deref())?;
         if let Some(path) = &new.path {
             self.core.runner.check(&manifest, path)?;
         }
@@ -239,7 +239,8 @@ impl Service for Companion {
     fn activate(&self, id: u64, activation: Activation) -> Answer<Activated> {
         validate::activation(&activation)?;
         let (manifest, now) = (self.core.library.parsed_manifest(id)?, now_unix());
-        let accepted = self.core.may_be_taken(&manifest, activation.accept_publisher_key.as_deref())?;
+        let accepted =
+            self.core.check_library_signer(&manifest, activation.accept_publisher_key.as_deref())?;
         // An entry that cannot be activated does not make its publisher's key known.
         if self.core.library.refresh(id)?.state == EntryState::Ready {
             self.core.publishers.keep(&manifest, accepted.as_ref(), now)?;

@@ -5,20 +5,19 @@ use std::sync::Arc;
 use super::Core;
 use crate::problem::{Problem, code};
 
-/// Starts the thread that writes quota covers before bytes move.
-pub(super) fn start_ahead(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem> {
+/// Starts the thread that writes quota leases before bytes move.
+pub(super) fn start_lease_writer(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem> {
     let (accounts, db) = (core.lock().accounts.clone(), core.db.clone());
-    accounts.keep_ahead();
+    accounts.require_leases();
     let started =
-        std::thread::Builder::new().name("accounts".into()).spawn(move || accounts.write_ahead(&db));
+        std::thread::Builder::new().name("accounts".into()).spawn(move || accounts.write_leases(&db));
     started.map_err(|error| no_thread(&error))
 }
 
 /// Starts the reconciler's thread.
-pub(super) fn start_looker(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem> {
+pub(super) fn start_reconciler(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem> {
     let ours = core.clone();
-    let started =
-        std::thread::Builder::new().name("companion".into()).spawn(move || ours.look_until_the_end());
+    let started = std::thread::Builder::new().name("companion".into()).spawn(move || ours.run_reconciler());
     started.map_err(|error| no_thread(&error))
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use minimodel_verifier::digest::hex;
 
 use super::accounts::Rules;
-use super::row::{End, Row, parse};
-use super::wish::Wish;
+use super::desired::Desired;
+use super::row::{End, TransferRow, parse};
 use super::{Core, Inner};
 use crate::api::types::{
     Action, Consent, Entry, EntryState, Event, GrantState, Kind, NewFetch, NewShare, State, Transfer,
@@ -37,7 +37,7 @@ impl Core {
         let manifest = parse(&text)?;
         let swarm_id = hex(manifest.swarm_id());
         let consent = new.consent.clone();
-        let mut row = Row::share(new, swarm_id, text, path, now_unix());
+        let mut row = TransferRow::share(new, swarm_id, text, path, now_unix());
         // A cached file shared by its path is in use like one shared by its entry number.
         let entry = self.library.find(&row.swarm_id)?;
         let is_ours = |entry: &Entry| entry.path.as_deref().map(Path::new) == row.path.as_deref();
@@ -68,7 +68,7 @@ impl Core {
             ));
         };
         let consent = new.consent.clone();
-        let row = Row::fetch(new, hex(&swarm), now_unix());
+        let row = TransferRow::fetch(new, hex(&swarm), now_unix());
         self.add(&mut self.lock(), row, consent.as_ref())
     }
 
@@ -78,19 +78,20 @@ impl Core {
     fn add(
         self: &Arc<Self>,
         inner: &mut Inner,
-        mut row: Row,
+        mut row: TransferRow,
         consent: Option<&Consent>,
     ) -> Result<Transfer, Problem> {
-        let same =
-            |other: &&Row| (other.kind, &other.swarm_id, &other.path) == (row.kind, &row.swarm_id, &row.path);
+        let same = |other: &&TransferRow| {
+            (other.kind, &other.swarm_id, &other.path) == (row.kind, &row.swarm_id, &row.path)
+        };
         let known = inner.rows.values().find(same).cloned();
         if let Some(old) = &known {
-            let asks = matches!(self.wish_of(inner, old.id), Some(Wish::Rest(State::Asking, _)));
+            let asks = matches!(self.desired_of(inner, old.id), Some(Desired::Rest(State::Asking, _)));
             let is_same = old.wants_the_same(&row);
             let has_more = row.offers.iter().any(|offer| !old.offers.contains(offer));
             if asks && (has_more || !is_same) {
                 self.drop_row(inner, old.id)?;
-            } else if !is_same && inner.lives.contains_key(&old.id) {
+            } else if !is_same && inner.running.contains_key(&old.id) {
                 return Err(Problem::new(
                     code::BUSY,
                     format!("transfer {} does this already, in another way", old.id),
@@ -106,20 +107,20 @@ impl Core {
                 row.accepted_key = row.accepted_key.or_else(|| old.accepted_key.clone());
                 row.entry = row.entry.or(old.entry);
                 row.manifest = row.manifest.or_else(|| old.manifest.clone());
-                if let Some(live) = inner.lives.get(&old.id).filter(|_| has_more) {
+                if let Some(running) = inner.running.get(&old.id).filter(|_| has_more) {
                     // The run restarts with the additional offers.
-                    live.end();
+                    running.end();
                 }
                 let before = old.offers.iter().filter(|offer| !row.offers.contains(offer)).cloned();
                 row.offers = row.offers.iter().cloned().chain(before).take(validate::MAX_OFFERS).collect();
             }
         }
         if let Some(manifest) = self.manifest_of(&row)?.filter(|_| row.publisher_key.is_some()) {
-            Self::demanded(&row, &self.publishers.judge(&manifest)?)?;
+            Self::require_key(&row, &self.publishers.signer_verdict(&manifest)?)?;
         }
         if let Some(consent) = consent {
             Self::fits_row(&row, consent)?;
-            self.may_be_agreed_to(&row)?;
+            self.check_signer(&row)?;
         }
         let is_new = row.id == 0;
         let saved = self.db.change::<_, DbError>(|change| {
@@ -140,7 +141,7 @@ impl Core {
             }
             return Err(problem);
         }
-        self.stir(inner);
+        self.wake(inner);
         self.show(inner, id);
         let view = self.view(inner, id).ok_or_else(|| unknown(id))?;
         Ok(Transfer { is_new, ..view })
@@ -173,7 +174,7 @@ impl Core {
     fn change_row(
         self: &Arc<Self>,
         id: u64,
-        change: impl FnOnce(&mut Row) -> Result<(), Problem>,
+        change: impl FnOnce(&mut TransferRow) -> Result<(), Problem>,
     ) -> Result<Transfer, Problem> {
         let mut inner = self.lock();
         let mut row = inner.rows.get(&id).cloned().ok_or_else(|| unknown(id))?;
@@ -181,7 +182,7 @@ impl Core {
         self.save(&row)?;
         inner.rows.insert(id, row);
         inner.retries.remove(&id);
-        self.stir(&mut inner);
+        self.wake(&mut inner);
         self.show(&inner, id);
         self.view(&inner, id).ok_or_else(|| unknown(id))
     }
@@ -192,7 +193,7 @@ impl Core {
         // The transfer's grants must not outlive it: if they cannot be revoked, the transfer stays.
         self.end_grants(&mut inner, &row)?;
         self.drop_row(&mut inner, id)?;
-        self.stir(&mut inner);
+        self.wake(&mut inner);
         Ok(())
     }
 
@@ -200,17 +201,17 @@ impl Core {
         let removed = self.db.change::<_, DbError>(|change| change.remove(Table::Transfers, &number_key(id)));
         removed?;
         inner.retries.remove(&id);
-        inner.pasts.remove(&id);
+        inner.last_snapshots.remove(&id);
         if let Some(row) = inner.rows.remove(&id) {
             self.take_down(&row);
             if let Some(entry) = row.entry.filter(|_| row.kind == Kind::Fetch && row.end.is_none()) {
                 // The library then reports the entry by what is on the disk.
                 let _ = self.library.fetch_dropped(entry);
             }
-            if let Some(live) = inner.lives.remove(&id) {
-                live.end();
-                inner.accounts.rule(live.run, Rules::default());
-                inner.leaving.insert(live.run, (row, live));
+            if let Some(running) = inner.running.remove(&id) {
+                running.end();
+                inner.accounts.rule(running.run, Rules::default());
+                inner.draining.insert(running.run, (row, running));
             }
         }
         let _ = self.events.send(Event::Removed { id });
@@ -219,7 +220,12 @@ impl Core {
 
     /// Returns the share row that a completed fetch becomes, and the fetch's remaining grants, which end; its active grants to
     /// serve and publish move to the share.
-    pub(super) fn share_of(&self, inner: &Inner, row: &Row, path: PathBuf) -> (Row, Vec<u64>) {
+    pub(super) fn share_of(
+        &self,
+        inner: &Inner,
+        row: &TransferRow,
+        path: PathBuf,
+    ) -> (TransferRow, Vec<u64>) {
         let list = inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant));
         let is_serving = |number: &u64| {
             list.iter().any(|grant| {
@@ -239,13 +245,13 @@ impl Core {
         // The publisher key accepted for the fetch holds for the share of the same bytes.
         let accepted_key = row.accepted_key.clone();
         let text = row.manifest.clone().unwrap_or_default();
-        let share = Row::share(new, row.swarm_id.clone(), text, path, now_unix());
+        let share = TransferRow::share(new, row.swarm_id.clone(), text, path, now_unix());
         let known = inner.rows.values().find(|other| {
             (other.kind, &other.swarm_id, &other.path) == (share.kind, &share.swarm_id, &share.path)
         });
         let id = known.map_or(0, |known| known.id);
         let before = known.map(|known| known.grants.clone()).unwrap_or_default();
-        let share = Row {
+        let share = TransferRow {
             id,
             grants: before.into_iter().chain(kept).collect(),
             last_port: row.last_port,
@@ -258,7 +264,7 @@ impl Core {
     /// Completes share rows of version 1, which hold only the library entry.
     pub(super) fn complete_shares(&self) {
         let mut inner = self.lock();
-        let bare = |row: &&mut Row| row.kind == Kind::Share && row.manifest.is_none();
+        let bare = |row: &&mut TransferRow| row.kind == Kind::Share && row.manifest.is_none();
         for row in inner.rows.values_mut().filter(bare) {
             let found = row.entry.and_then(|entry| self.ready_entry(entry).ok());
             let Some((manifest, text, path)) =
@@ -305,7 +311,7 @@ impl Core {
 }
 
 /// Refuses a transfer that is done: it can neither pause nor start.
-fn not_done(row: &Row) -> Result<(), Problem> {
+fn not_done(row: &TransferRow) -> Result<(), Problem> {
     match row.end {
         Some(End::Done { .. }) => Err(Problem::new(
             code::USAGE,

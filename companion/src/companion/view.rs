@@ -2,8 +2,8 @@
 
 use minimodel_swarm::driver::Idle;
 
-use super::row::{End, Row};
-use super::wish::Wish;
+use super::desired::Desired;
+use super::row::{End, TransferRow};
 use super::{Core, Inner};
 use crate::api::types::{Cause, Kind, Question, State, Status, Transfer};
 use crate::clock::utc;
@@ -26,10 +26,10 @@ impl From<Idle> for Cause {
 }
 
 /// Returns the cause that is shown before a job's first snapshot, so that no moment is without a cause.
-fn before_the_first_picture(row: &Row, wish: &Wish) -> Cause {
-    match (row.kind, wish) {
+fn cause_before_first_snapshot(row: &TransferRow, desired: &Desired) -> Cause {
+    match (row.kind, desired) {
         // A peer is being asked for the manifest.
-        (_, Wish::Learn) => Cause::NoSource,
+        (_, Desired::FetchManifest) => Cause::NoSource,
         (Kind::Share, _) => Cause::Checking,
         // The partial file is opened, and read where its record does not say what it holds.
         (Kind::Fetch, _) => Cause::Disk,
@@ -51,7 +51,7 @@ impl Core {
     }
 
     /// Returns `model.id` and version, for logs.
-    pub(super) fn model_of(&self, row: &Row) -> String {
+    pub(super) fn model_of(&self, row: &TransferRow) -> String {
         let manifest = self.manifest_of(row).ok().flatten();
         manifest.map_or_else(String::new, |manifest| {
             format!("{} {}", manifest.model_id(), manifest.model_version())
@@ -60,12 +60,14 @@ impl Core {
 
     pub(super) fn view(&self, inner: &Inner, id: u64) -> Option<Transfer> {
         let row = inner.rows.get(&id)?;
-        let live = inner.lives.get(&id);
+        let running = inner.running.get(&id);
         let manifest = self.manifest_of(row).ok().flatten();
-        let (state, cause) = match (self.wish_of(inner, id)?, live) {
-            (Wish::Rest(state, cause), _) => (state, cause),
-            (_, Some(live)) if live.snapshot.is_some() => (State::Running, live.cause()),
-            (wish, _) if self.is_running => (State::Preparing, Some(before_the_first_picture(row, &wish))),
+        let (state, cause) = match (self.desired_of(inner, id)?, running) {
+            (Desired::Rest(state, cause), _) => (state, cause),
+            (_, Some(running)) if running.snapshot.is_some() => (State::Running, running.cause()),
+            (desired, _) if self.is_running => {
+                (State::Preparing, Some(cause_before_first_snapshot(row, &desired)))
+            }
             // It would run if a companion did.
             _ => (State::Waiting, None),
         };
@@ -81,8 +83,8 @@ impl Core {
         });
         let (path, receipt) = self.paths(row, manifest.as_deref());
         // The bytes of a run are shown until the next run begins.
-        let now = live.and_then(|live| live.snapshot.as_ref());
-        let snapshot = now.or_else(|| inner.pasts.get(&id).filter(|_| live.is_none()));
+        let now = running.and_then(|running| running.snapshot.as_ref());
+        let snapshot = now.or_else(|| inner.last_snapshots.get(&id).filter(|_| running.is_none()));
         let total_bytes = manifest.as_ref().map_or(0, |manifest| manifest.byte_count());
         let is_whole = row.kind == Kind::Share || matches!(row.end, Some(End::Done { .. }));
         Some(Transfer {
@@ -108,11 +110,12 @@ impl Core {
             path,
             receipt,
             entry: row.entry,
-            offer: live
-                .filter(|live| !live.is_ending())
-                .and_then(|live| live.offer.as_ref())
+            offer: running
+                .filter(|running| !running.is_ending())
+                .and_then(|running| running.offer.as_ref())
                 .map(ToString::to_string),
-            publishes: live.is_some_and(|live| matches!(live.wish, Wish::Run { publishes: true, .. })),
+            publishes: running
+                .is_some_and(|running| matches!(running.desired, Desired::Run { publishes: true, .. })),
             allow: row.allow.clone(),
             limits: row.limits.clone(),
             have_bytes: if is_whole { total_bytes } else { snapshot.map_or(0, |s| s.have_bytes) },
@@ -121,9 +124,9 @@ impl Core {
             sent_bytes: snapshot.map_or(0, |s| s.sent_bytes),
             down_rate: now.map_or(0, |s| s.down_rate),
             up_rate: now.map_or(0, |s| s.up_rate),
-            peers: live.map(super::live::Live::peers).unwrap_or_default(),
+            peers: running.map(super::running::RunningTransfer::peers).unwrap_or_default(),
             run_seconds: snapshot.map_or(0.0, |s| s.elapsed.as_secs_f64()),
-            idle_seconds: snapshot.map(|s| super::live::idle_seconds(s)).unwrap_or_default(),
+            idle_seconds: snapshot.map(|s| super::running::idle_seconds(s)).unwrap_or_default(),
             created_utc: utc(row.created_unix),
             is_new: false,
         })
@@ -131,12 +134,16 @@ impl Core {
 
     /// Returns true if the user must be asked because a grant is used up. A peer's patience or budget, by contrast, comes back by
     /// itself.
-    fn lacks_what_is_spent(&self, inner: &Inner, row: &Row) -> bool {
+    fn lacks_what_is_spent(&self, inner: &Inner, row: &TransferRow) -> bool {
         let is_spent = |&action: &_| self.permission(inner, row, action).reason == Some(Denied::Spent);
         row.needs().iter().any(is_spent)
     }
 
-    fn paths(&self, row: &Row, manifest: Option<&minimodel_verifier::Manifest>) -> (String, Option<String>) {
+    fn paths(
+        &self,
+        row: &TransferRow,
+        manifest: Option<&minimodel_verifier::Manifest>,
+    ) -> (String, Option<String>) {
         let shown = |path: &std::path::Path| path.to_string_lossy().into_owned();
         if let Some(End::Done { path, receipt }) = &row.end {
             return (shown(path), Some(shown(receipt)));
@@ -152,7 +159,11 @@ impl Core {
     }
 
     /// Returns what the user sees of a transfer before being asked for consent.
-    fn subject(&self, row: &Row, manifest: Option<&minimodel_verifier::Manifest>) -> Vec<(String, String)> {
+    fn subject(
+        &self,
+        row: &TransferRow,
+        manifest: Option<&minimodel_verifier::Manifest>,
+    ) -> Vec<(String, String)> {
         let mut subject = Vec::new();
         let mut say = |label: &str, value: String| subject.push((label.to_owned(), value));
         match manifest {

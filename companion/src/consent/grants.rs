@@ -8,11 +8,11 @@ use crate::api::types::{Action, Grant, GrantState};
 /// All grants ever given, ended ones included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
-    held: BTreeMap<u64, Held>,
+    held: BTreeMap<u64, HeldGrant>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Held {
+struct HeldGrant {
     grant: Granted,
     given_utc: String,
     is_revoked: bool,
@@ -71,7 +71,7 @@ impl Permission {
     }
 }
 
-impl Held {
+impl HeldGrant {
     fn state(&self, now_unix: u64, used: u64) -> GrantState {
         if self.is_revoked {
             GrantState::Revoked
@@ -104,7 +104,8 @@ impl Grants {
         match &line.kind {
             Kind::Given(_) => {}
             Kind::Grant(grant) => {
-                let held = Held { grant: grant.clone(), given_utc: line.time.clone(), is_revoked: false };
+                let held =
+                    HeldGrant { grant: grant.clone(), given_utc: line.time.clone(), is_revoked: false };
                 self.held.insert(line.number, held);
             }
             Kind::Revoke(revoked) => {
@@ -119,7 +120,7 @@ impl Grants {
     /// Adds a grant that is not written yet.
     pub(super) fn suppose(&mut self, grant: &Granted) {
         let number = self.held.last_key_value().map_or(1, |(&last, _)| last.saturating_add(1));
-        let held = Held { grant: grant.clone(), given_utc: String::new(), is_revoked: false };
+        let held = HeldGrant { grant: grant.clone(), given_utc: String::new(), is_revoked: false };
         self.held.insert(number, held);
     }
 
@@ -141,7 +142,7 @@ impl Grants {
 
     /// Returns all grants, oldest first. `used`: payload bytes that moved under a grant, by its number.
     pub fn list(&self, now_unix: u64, used: impl Fn(u64) -> u64) -> Vec<Grant> {
-        let told = |(&id, held): (&u64, &Held)| {
+        let told = |(&id, held): (&u64, &HeldGrant)| {
             let (grant, used_bytes) = (held.grant.clone(), used(id));
             Grant {
                 id,
@@ -243,7 +244,7 @@ impl Grants {
         let mut open: Vec<_> =
             ours.filter(|(_, held)| held.state(now_unix, 0) == GrantState::Active).collect();
         open.sort_by_key(|&(&id, held)| (held.grant.peer.is_none(), held.grant.model.is_none(), id));
-        let told = |(&id, held): (&u64, &Held)| Open {
+        let told = |(&id, held): (&u64, &HeldGrant)| Open {
             grant: id,
             peer: held.grant.peer.clone(),
             quota_bytes: held.grant.quota_bytes,

@@ -19,7 +19,7 @@ pub struct Facts {
     /// The program's folders and its most important files.
     pub places: Vec<Place>,
     /// The disks that the library and running fetches write to.
-    pub disks: Vec<Disk>,
+    pub disks: Vec<DiskSpace>,
     /// Why no IPv4 UDP socket can be opened; `None`: one can.
     pub no_ipv4: Option<String>,
     /// Why no IPv6 UDP socket can be opened; `None`: one can.
@@ -52,7 +52,7 @@ pub struct Place {
     /// What it should be.
     pub kind: PlaceKind,
     /// What is there.
-    pub found: Found,
+    pub found: PathState,
 }
 
 /// What a place should be.
@@ -68,7 +68,7 @@ pub enum PlaceKind {
 
 /// What exists at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum PathState {
     /// Nothing.
     Missing,
     /// It cannot be examined.
@@ -88,7 +88,7 @@ pub enum Found {
 
 /// A disk, and the bytes that fetches will write to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disk {
+pub struct DiskSpace {
     /// A folder on it.
     pub folder: PathBuf,
     /// Bytes that this user may still write.

@@ -12,7 +12,7 @@ use minimodel_wire::SignedOffer;
 use rustix::fs::{Access, access, statvfs};
 use rustix::process::{Resource, geteuid, getrlimit};
 
-use super::facts::{Bound, Disk, Facts, Found, Listen, Offered, Place, PlaceKind};
+use super::facts::{Bound, DiskSpace, Facts, Listen, Offered, PathState, Place, PlaceKind};
 use crate::api::types::{Kind, Limits, LogVerdict, Rates, State, Status, Transfer};
 use crate::limits::schedule;
 
@@ -110,17 +110,19 @@ fn places(state: &Path, data: &Path) -> Vec<Place> {
     all.map(|(name, path, kind)| Place { name, kind, found: look(&path, kind), path }).into()
 }
 
-fn look(path: &Path, kind: PlaceKind) -> Found {
+fn look(path: &Path, kind: PlaceKind) -> PathState {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         // A dangling link is not missing: it is in the way.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => return Found::Missing,
-        Err(error) => return Found::Unknown(error.to_string()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
+            return PathState::Missing;
+        }
+        Err(error) => return PathState::Unknown(error.to_string()),
     };
     let is_folder = kind == PlaceKind::Folder;
     let wanted =
         if is_folder { Access::WRITE_OK | Access::EXEC_OK } else { Access::READ_OK | Access::WRITE_OK };
-    Found::There {
+    PathState::There {
         is_kind: if is_folder { metadata.is_dir() } else { metadata.is_file() },
         is_ours: metadata.uid() == geteuid().as_raw(),
         mode: metadata.permissions().mode() & 0o777,
@@ -129,8 +131,8 @@ fn look(path: &Path, kind: PlaceKind) -> Found {
 }
 
 /// Returns the library's disk, then those of fetches that write elsewhere.
-fn disks(library: &Path, transfers: &[Transfer]) -> Vec<Disk> {
-    let mut disks: BTreeMap<u64, Disk> = BTreeMap::new();
+fn disks(library: &Path, transfers: &[Transfer]) -> Vec<DiskSpace> {
+    let mut disks: BTreeMap<u64, DiskSpace> = BTreeMap::new();
     let mut order = Vec::new();
     let mut enter = |folder: &Path, fetch: Option<(u64, u64)>| {
         let Some((folder, device)) = nearest(folder) else { return };
@@ -138,7 +140,7 @@ fn disks(library: &Path, transfers: &[Transfer]) -> Vec<Disk> {
         let disk = disks.entry(device).or_insert_with(|| {
             order.push(device);
             let free_bytes = space.f_bavail.saturating_mul(space.f_frsize);
-            Disk { folder, free_bytes, needed_bytes: 0, fetches: Vec::new() }
+            DiskSpace { folder, free_bytes, needed_bytes: 0, fetches: Vec::new() }
         });
         if let Some((id, needed)) = fetch {
             disk.needed_bytes = disk.needed_bytes.saturating_add(needed);

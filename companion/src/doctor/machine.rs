@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::facts::{Disk, Facts, Found, Place, PlaceKind};
+use super::facts::{DiskSpace, Facts, PathState, Place, PlaceKind};
 use super::units::{size, transfers};
 use super::{fail, ok, warn};
 use crate::api::types::{Finding, State};
@@ -139,7 +139,7 @@ pub(super) fn folders(facts: &Facts) -> Vec<Finding> {
         found.push(ok("folders", "ours alone, and writable"));
     }
     if !found.iter().any(|finding| finding.name == IDENTITY) {
-        let is_missing = |place: &Place| place.name == IDENTITY && place.found == Found::Missing;
+        let is_missing = |place: &Place| place.name == IDENTITY && place.found == PathState::Missing;
         let is_none = facts.places.iter().any(is_missing);
         let detail = if is_none {
             "there is none yet; the first share or fetch makes it"
@@ -159,23 +159,23 @@ fn place(place: &Place) -> Option<Finding> {
     let see = format!("see what it is: `ls -ld {word}`");
     let whose = format!("the {name} `{}`", path.display());
     match found {
-        Found::Missing => None,
-        Found::Unknown(error) => Some(fail(area, format!("{whose} cannot be looked at: {error}"), see)),
-        Found::There { is_kind: false, .. } => {
+        PathState::Missing => None,
+        PathState::Unknown(error) => Some(fail(area, format!("{whose} cannot be looked at: {error}"), see)),
+        PathState::There { is_kind: false, .. } => {
             let wanted = if is_folder { "a folder" } else { "an ordinary file" };
             Some(fail(area, format!("{whose} is not {wanted}"), see))
         }
-        Found::There { is_ours: false, .. } => Some(fail(
+        PathState::There { is_ours: false, .. } => Some(fail(
             area,
             format!("{whose} belongs to another user"),
             "run as the user whose it is, or set MINIMODEL_HOME to a folder of your own",
         )),
-        Found::There { is_usable: false, .. } => {
+        PathState::There { is_usable: false, .. } => {
             let mode = if is_folder { "u+rwx" } else { "u+rw" };
             let hint = format!("let this user write to it: `chmod {mode} {word}`; or its disk is read-only");
             Some(fail(area, format!("{whose} cannot be written to"), hint))
         }
-        Found::There { mode, .. } if mode & 0o077 != 0 => {
+        PathState::There { mode, .. } if mode & 0o077 != 0 => {
             let (wanted, detail) =
                 (if is_folder { "700" } else { "600" }, format!("{whose} has mode {mode:03o}"));
             let hint = format!("keep it to yourself: `chmod {wanted} {word}`");
@@ -186,7 +186,7 @@ fn place(place: &Place) -> Option<Finding> {
                 _ => warn(area, format!("{detail}: other users may look into it"), hint),
             })
         }
-        Found::There { .. } => None,
+        PathState::There { .. } => None,
     }
 }
 
@@ -207,9 +207,9 @@ pub(super) fn space(facts: &Facts) -> Vec<Finding> {
     facts.disks.iter().map(disk).collect()
 }
 
-fn disk(disk: &Disk) -> Finding {
+fn disk(disk: &DiskSpace) -> Finding {
     const NAME: &str = "space";
-    let Disk { folder, free_bytes, needed_bytes, fetches } = disk;
+    let DiskSpace { folder, free_bytes, needed_bytes, fetches } = disk;
     let have = format!("{} free on the disk of `{}`", size(*free_bytes), folder.display());
     let need = if *needed_bytes == 0 {
         String::new()

@@ -16,7 +16,7 @@ mod units;
 
 pub use address::{Reach, reach};
 pub use cause::{CAUSES, advice, name, words, words_of};
-pub use facts::{Bound, Disk, Facts, Found, Listen, Offered, Place, PlaceKind};
+pub use facts::{Bound, DiskSpace, Facts, Listen, Offered, PathState, Place, PlaceKind};
 pub use gather::{Around, gather};
 pub use units::size;
 

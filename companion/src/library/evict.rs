@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 /// An entry as the eviction plan sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct EvictionEntry {
     /// The entry.
     pub id: u64,
     /// Bytes of its file.
@@ -19,7 +19,7 @@ pub struct Held {
     pub active: bool,
 }
 
-impl Held {
+impl EvictionEntry {
     /// Returns true if the entry may be evicted. A user's own file is never cached, so never evicted.
     pub fn may_go(&self, in_use: &BTreeSet<u64>) -> bool {
         self.cached && !self.pinned && !self.active && !in_use.contains(&self.id)
@@ -27,15 +27,15 @@ impl Held {
 }
 
 /// Returns the bytes of all cached files, those that may not be evicted included.
-pub fn cached_bytes(entries: &[Held]) -> u64 {
+pub fn cached_bytes(entries: &[EvictionEntry]) -> u64 {
     entries.iter().filter(|entry| entry.cached).fold(0, |sum, entry| sum.saturating_add(entry.bytes))
 }
 
 /// Chooses the entries to evict so that the cached files hold at most `keep_bytes`: the least recently used first, on ties the
 /// lowest number, and no more than needed. It may not suffice. `in_use`: entries that a transfer uses.
-pub fn plan_eviction(entries: &[Held], keep_bytes: u64, in_use: &BTreeSet<u64>) -> Vec<u64> {
+pub fn plan_eviction(entries: &[EvictionEntry], keep_bytes: u64, in_use: &BTreeSet<u64>) -> Vec<u64> {
     let mut left = cached_bytes(entries);
-    let mut may_go: Vec<&Held> = entries.iter().filter(|entry| entry.may_go(in_use)).collect();
+    let mut may_go: Vec<&EvictionEntry> = entries.iter().filter(|entry| entry.may_go(in_use)).collect();
     may_go.sort_unstable_by_key(|entry| (entry.used_unix, entry.id));
     let mut go = Vec::new();
     for entry in may_go {
@@ -55,23 +55,18 @@ mod tests {
 
     use super::*;
 
-    fn held() -> impl Strategy<Value = Vec<Held>> {
+    fn held() -> impl Strategy<Value = Vec<EvictionEntry>> {
         let one = (0..1000_u64, 0..5_u64, any::<[bool; 3]>());
         vec(one, 0..12).prop_map(|all| {
             let entries =
-                all.into_iter().enumerate().map(|(id, (bytes, used_unix, [cached, pinned, active]))| Held {
-                    id: id as u64,
-                    bytes,
-                    used_unix,
-                    cached,
-                    pinned,
-                    active,
+                all.into_iter().enumerate().map(|(id, (bytes, used_unix, [cached, pinned, active]))| {
+                    EvictionEntry { id: id as u64, bytes, used_unix, cached, pinned, active }
                 });
             entries.collect()
         })
     }
 
-    fn after(entries: &[Held], gone: &[u64]) -> Vec<Held> {
+    fn after(entries: &[EvictionEntry], gone: &[u64]) -> Vec<EvictionEntry> {
         entries.iter().filter(|entry| !gone.contains(&entry.id)).copied().collect()
     }
 
@@ -107,8 +102,14 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_goes_first_and_a_users_own_file_never() {
-        let entry =
-            |id, used_unix, cached| Held { id, bytes: 100, used_unix, cached, pinned: false, active: false };
+        let entry = |id, used_unix, cached| EvictionEntry {
+            id,
+            bytes: 100,
+            used_unix,
+            cached,
+            pinned: false,
+            active: false,
+        };
         let entries = [entry(1, 1, false), entry(2, 9, true), entry(3, 5, true), entry(4, 7, true)];
         assert_eq!(plan_eviction(&entries, 300, &BTreeSet::new()), [0_u64; 0]);
         assert_eq!(plan_eviction(&entries, 299, &BTreeSet::new()), [3]);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use minimodel_verifier::Manifest;
 
-use super::row::{self, Fault, Link};
+use super::row::{self, FileFault, Link};
 use super::{Library, Row, put, row_in};
 use crate::api::types::{Entry, EntryState};
 use crate::db::Table;
@@ -46,7 +46,7 @@ impl Library {
                 row.state = EntryState::Ready;
                 return Ok(());
             }
-            let is_gone = matches!(row.file_fault(), Some(Fault::Gone(_)));
+            let is_gone = matches!(row.file_fault(), Some(FileFault::Gone(_)));
             if is_gone {
                 row.lose_file();
             }
@@ -68,7 +68,7 @@ impl Library {
             }
             match (row.file_fault(), row.reason.take()) {
                 (None, None) => row.state = EntryState::Ready,
-                (Some(Fault::Gone(_)), _) => row.lose_file(),
+                (Some(FileFault::Gone(_)), _) => row.lose_file(),
                 (None, Some(reason)) => row.fail(reason),
                 (Some(fault), _) => row.fail(fault.text()),
             }
@@ -111,7 +111,7 @@ impl Library {
                 (row.state, row.used_unix) = (EntryState::Ready, row.used_unix.max(now_unix));
                 return put(change, &row);
             }
-            if is_other && !matches!(row.file_fault(), Some(Fault::Gone(_))) {
+            if is_other && !matches!(row.file_fault(), Some(FileFault::Gone(_))) {
                 let error = format!("the library keeps a file of {} that is not right", row.name());
                 let hint = format!(
                     "remove that one first, `minimodel library remove {} --delete-cached`, and add yours again",
@@ -173,7 +173,7 @@ impl Library {
         self.update(id, |row| {
             match row.file_fault().filter(|_| row.state == EntryState::Ready) {
                 None => {}
-                Some(Fault::Gone(_)) if row.cached => row.lose_file(),
+                Some(FileFault::Gone(_)) if row.cached => row.lose_file(),
                 Some(fault) => row.fail(fault.text()),
             }
             Ok(())
@@ -214,7 +214,7 @@ impl Library {
             let hint = "fetch it, or add a file that you have: `minimodel library add MANIFEST FILE.slm`";
             return Err(Problem::new(code::NOT_FOUND, error, hint));
         };
-        if let Some(Fault::Gone(cause)) = checked.file_fault() {
+        if let Some(FileFault::Gone(cause)) = checked.file_fault() {
             self.refresh(id)?;
             let error = format!("the file of {} cannot be checked", checked.name());
             let hint =

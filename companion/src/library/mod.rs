@@ -24,7 +24,7 @@ use minimodel_verifier::digest::{hex, parse_hex};
 use crate::api::types::{Entry, EntryState, Fits};
 use crate::db::{Change, Db, DbError, Table, number_key};
 use crate::problem::{Problem, code};
-use crate::publishers::{Known, Publishers};
+use crate::publishers::{KnownPublishers, Publishers};
 use fits::{Machine, Requires};
 use row::{Link, Row};
 
@@ -73,7 +73,7 @@ impl Library {
         Ok(row.entry(is_active, &self.machine, self.known().as_deref()))
     }
 
-    fn known(&self) -> Option<Arc<Known>> {
+    fn known(&self) -> Option<Arc<KnownPublishers>> {
         self.publishers.as_ref()?.read().ok()
     }
 

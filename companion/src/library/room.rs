@@ -10,7 +10,7 @@ use minimodel_swarm::store::step;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
 
-use super::evict::{Held, cached_bytes, plan_eviction};
+use super::evict::{EvictionEntry, cached_bytes, plan_eviction};
 use super::row::Row;
 use super::{Library, disk};
 use crate::api::types::{EntryState, Limits};
@@ -114,7 +114,12 @@ impl Library {
 }
 
 /// Returns the entries to evict so that `need` fits the limits, or why it cannot fit.
-fn plan(need: Need, held: &[Held], limits: &Limits, in_use: &BTreeSet<u64>) -> Result<Vec<u64>, String> {
+fn plan(
+    need: Need,
+    held: &[EvictionEntry],
+    limits: &Limits,
+    in_use: &BTreeSet<u64>,
+) -> Result<Vec<u64>, String> {
     let cached = cached_bytes(held);
     let Need { whole, .. } = need;
     let mut keep = cached;
@@ -139,7 +144,7 @@ fn plan(need: Need, held: &[Held], limits: &Limits, in_use: &BTreeSet<u64>) -> R
         keep = keep.min(room);
     }
     let gone = plan_eviction(held, keep, in_use);
-    let left: Vec<Held> = held.iter().filter(|entry| !gone.contains(&entry.id)).copied().collect();
+    let left: Vec<EvictionEntry> = held.iter().filter(|entry| !gone.contains(&entry.id)).copied().collect();
     let left = cached_bytes(&left);
     if left <= keep {
         return Ok(gone);
@@ -178,15 +183,20 @@ fn blocks_below(folder: &Path) -> io::Result<u64> {
 mod tests {
     use super::*;
 
-    fn held(id: u64, bytes: u64, pinned: bool) -> Held {
-        Held { id, bytes, used_unix: id, cached: true, pinned, active: false }
+    fn held(id: u64, bytes: u64, pinned: bool) -> EvictionEntry {
+        EvictionEntry { id, bytes, used_unix: id, cached: true, pinned, active: false }
     }
 
     fn limits(cache: Option<u64>, storage: Option<u64>) -> Limits {
         Limits { cache_bytes: cache, storage_bytes: storage, ..Limits::default() }
     }
 
-    fn ask(need: Need, held: &[Held], cache: Option<u64>, storage: Option<u64>) -> Result<Vec<u64>, String> {
+    fn ask(
+        need: Need,
+        held: &[EvictionEntry],
+        cache: Option<u64>,
+        storage: Option<u64>,
+    ) -> Result<Vec<u64>, String> {
         plan(need, held, &limits(cache, storage), &BTreeSet::new())
     }
 

@@ -9,10 +9,10 @@ use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
 use serde::{Deserialize, Serialize};
 
-use super::evict::Held;
+use super::evict::EvictionEntry;
 use super::fits::{Machine, Requires, fits};
 use crate::api::types::{Entry, EntryState, Publisher};
-use crate::publishers::{Judged, Known, Shown, Standing};
+use crate::publishers::{KnownPublishers, Signer, SignerStatus, SignerVerdict};
 
 /// Most earlier targets of a link that are remembered; older ones are dropped.
 const HISTORY: usize = 64;
@@ -52,7 +52,7 @@ impl Row {
             model_id: manifest.model_id().to_owned(),
             model_version: manifest.model_version().to_owned(),
             publisher_id: manifest.publisher_id().to_owned(),
-            signed_by: Some(Shown::of(manifest).to_string()),
+            signed_by: Some(Signer::of(manifest).to_string()),
             swarm_id: hex(manifest.swarm_id()),
             byte_count: manifest.byte_count(),
             state: EntryState::Available,
@@ -74,7 +74,7 @@ impl Row {
     }
 
     /// Returns the view of the entry. `known`: the known publishers, if they can be read.
-    pub(super) fn entry(&self, is_active: bool, machine: &Machine, known: Option<&Known>) -> Entry {
+    pub(super) fn entry(&self, is_active: bool, machine: &Machine, known: Option<&KnownPublishers>) -> Entry {
         let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         Entry {
             id: self.id,
@@ -97,15 +97,15 @@ impl Row {
         }
     }
 
-    fn publisher(&self, known: &Known) -> Option<Publisher> {
-        let shown: Shown = self.signed_by.as_deref()?.parse().ok()?;
-        let standing = Standing::of(known.get(&self.publisher_id), &shown);
-        let judged = Judged { publisher: self.publisher_id.clone(), shown, standing };
-        Some(Publisher::from(&judged))
+    fn publisher(&self, known: &KnownPublishers) -> Option<Publisher> {
+        let signer: Signer = self.signed_by.as_deref()?.parse().ok()?;
+        let status = SignerStatus::of(known.get(&self.publisher_id), &signer);
+        let verdict = SignerVerdict { publisher: self.publisher_id.clone(), signer, status };
+        Some(Publisher::from(&verdict))
     }
 
-    pub(super) fn held(&self, is_active: bool) -> Held {
-        Held {
+    pub(super) fn held(&self, is_active: bool) -> EvictionEntry {
+        EvictionEntry {
             id: self.id,
             bytes: self.byte_count,
             used_unix: self.used_unix,
@@ -116,21 +116,21 @@ impl Row {
     }
 
     /// Returns what is wrong with the file as far as its metadata shows; `None`: it exists with the right length.
-    pub(super) fn file_fault(&self) -> Option<Fault> {
-        let Some(path) = &self.path else { return Some(Fault::Gone("no file of it is here".to_owned())) };
+    pub(super) fn file_fault(&self) -> Option<FileFault> {
+        let Some(path) = &self.path else { return Some(FileFault::Gone("no file of it is here".to_owned())) };
         let shown = path.display();
         let metadata = match path.metadata() {
             Ok(metadata) => metadata,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Some(Fault::Gone(format!("{shown} is not there any more")));
+                return Some(FileFault::Gone(format!("{shown} is not there any more")));
             }
-            Err(error) => return Some(Fault::Other(format!("{shown} cannot be looked at: {error}"))),
+            Err(error) => return Some(FileFault::Other(format!("{shown} cannot be looked at: {error}"))),
         };
         if !metadata.is_file() {
-            return Some(Fault::Other(format!("{shown} is no ordinary file any more")));
+            return Some(FileFault::Other(format!("{shown} is no ordinary file any more")));
         }
         let (is, was) = (metadata.len(), self.byte_count);
-        (is != was).then(|| Fault::Other(format!("{shown} has {is} bytes, and the manifest says {was}")))
+        (is != was).then(|| FileFault::Other(format!("{shown} has {is} bytes, and the manifest says {was}")))
     }
 
     /// Returns true if its file was checked in full and exists with the right length. A fetch that has begun over it and recorded
@@ -164,14 +164,14 @@ impl Row {
 
 /// Fault of an entry's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum FileFault {
     /// The file does not exist.
     Gone(String),
     /// The file exists but has changed, or cannot be examined.
     Other(String),
 }
 
-impl Fault {
+impl FileFault {
     pub(super) fn text(self) -> String {
         match self {
             Self::Gone(text) | Self::Other(text) => text,

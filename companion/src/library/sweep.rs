@@ -8,7 +8,7 @@ use std::path::Path;
 
 use minimodel_swarm::store::{is_fresh_name, step};
 
-use super::evict::{Held, plan_eviction};
+use super::evict::{EvictionEntry, plan_eviction};
 use super::row::{Link, Row, active};
 use super::{Library, disk, put, row_in};
 use crate::api::types::{EntryState, Pruned};
@@ -129,7 +129,7 @@ impl Library {
         .map(drop)
     }
 
-    pub(super) fn held(&self) -> Result<Vec<Held>, Problem> {
+    pub(super) fn held(&self) -> Result<Vec<EvictionEntry>, Problem> {
         let active = active(&self.links()?);
         Ok(self.rows()?.iter().map(|row| row.held(active.contains(&row.id))).collect())
     }

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::judged::{Refusal, Why};
 use super::key::PublisherKey;
-use super::standing::KnownKey;
+use super::signer_status::KeyRecord;
+use super::signer_verdict::{RefusalReason, SignerRefusal};
 use super::store::{MAX_KEYS, MAX_PUBLISHERS};
 use crate::clock::utc;
 use crate::private::Exposed;
@@ -48,7 +48,7 @@ pub enum PublisherError {
     },
     /// A manifest was refused for its signer.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] SignerRefusal),
     /// Nothing is known under that id.
     #[error("no key of the publisher `{0}` is known")]
     Unknown(String),
@@ -135,20 +135,20 @@ impl From<PublisherError> for Problem {
     }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        let (publisher, shown) = (&refusal.publisher, &refusal.shown);
-        let (cause, hint) = match &refusal.why {
-            Why::Other(known) => (
+impl From<SignerRefusal> for Problem {
+    fn from(refusal: SignerRefusal) -> Self {
+        let (publisher, signer) = (&refusal.publisher, &refusal.signer);
+        let (cause, hint) = match &refusal.reason {
+            RefusalReason::Other(known) => (
                 format!("known of `{publisher}`: {}", listed(known)),
                 format!(
                     "ask the publisher by a way that you trust whether this is right; if it is, add \
-                     `--accept-publisher-key {shown}`"
+                     `--accept-publisher-key {signer}`"
                 ),
             ),
-            Why::Pinned(pinned) => (
+            RefusalReason::Pinned(pinned) => (
                 format!("`{publisher}` is pinned to {pinned}, and no flag overrides a pin"),
-                match shown.key() {
+                match signer.key() {
                     Some(key) => format!(
                         "if the publisher has another key now, pin that one: `minimodel publisher pin {publisher} {key}`"
                     ),
@@ -158,7 +158,7 @@ impl From<Refusal> for Problem {
                     ),
                 },
             ),
-            Why::Demanded(wanted) => (
+            RefusalReason::Demanded(wanted) => (
                 format!("--publisher-key demands {wanted}"),
                 "ask the publisher which manifest is theirs, and under which key".to_owned(),
             ),
@@ -168,7 +168,7 @@ impl From<Refusal> for Problem {
 }
 
 /// Keys with the time at which each was first seen.
-fn listed(known: &[KnownKey]) -> String {
-    let one = |key: &KnownKey| format!("{} since {}", key.key, utc(key.first_seen_unix));
+fn listed(known: &[KeyRecord]) -> String {
+    let one = |key: &KeyRecord| format!("{} since {}", key.key, utc(key.first_seen_unix));
     known.iter().map(one).collect::<Vec<_>>().join(", ")
 }

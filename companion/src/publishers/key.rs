@@ -34,14 +34,14 @@ impl fmt::Display for PublisherKey {
 
 /// The signer of a manifest, as far as the manifest shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Shown {
+pub enum Signer {
     /// The holder of this key.
     Key(PublisherKey),
     /// The manifest is not signed.
     Unsigned,
 }
 
-impl Shown {
+impl Signer {
     /// The signer that a manifest shows; its signature was verified when it was read.
     pub fn of(manifest: &Manifest) -> Self {
         let key = manifest.is_signed().then(|| manifest.publisher_key_id().parse().ok()).flatten();
@@ -60,20 +60,20 @@ impl Shown {
 /// A text that is neither a key nor the word `unsigned`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write the whole key, `ed25519:` and 64 lowercase hex digits, or the word `unsigned`")]
-pub struct ShownSyntax;
+pub struct SignerSyntax;
 
-impl FromStr for Shown {
-    type Err = ShownSyntax;
+impl FromStr for Signer {
+    type Err = SignerSyntax;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text == UNSIGNED {
             return Ok(Self::Unsigned);
         }
-        text.parse().map(Self::Key).map_err(|KeySyntax| ShownSyntax)
+        text.parse().map(Self::Key).map_err(|KeySyntax| SignerSyntax)
     }
 }
 
-impl fmt::Display for Shown {
+impl fmt::Display for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(key) => key.fmt(f),

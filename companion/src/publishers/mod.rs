@@ -5,19 +5,19 @@
 //! is an alarm, and the user must accept it by name. A pinned key is the only one that is ever accepted.
 //! `docs/publishers.md` has the rules.
 //!
-//! [`Standing::of`] is the decision, a pure function; [`Publishers`] is the file.
+//! [`SignerStatus::of`] is the decision, a pure function; [`Publishers`] is the file.
 
 mod error;
-mod judged;
 mod key;
-mod standing;
+mod signer_status;
+mod signer_verdict;
 mod store;
 mod text;
 
 pub use error::PublisherError;
-pub use judged::{Judged, Refusal, Why};
-pub use key::{KeySyntax, PublisherKey, Shown, ShownSyntax};
-pub use standing::{How, Known, KnownKey, Publisher, Standing};
+pub use key::{KeySyntax, PublisherKey, Signer, SignerSyntax};
+pub use signer_status::{KeyOrigin, KeyRecord, KnownPublishers, PublisherRecord, SignerStatus};
+pub use signer_verdict::{RefusalReason, SignerRefusal, SignerVerdict};
 pub use store::{FILE_NAME, MAX_KEYS, MAX_PUBLISHERS, Publishers};
 
 #[cfg(test)]

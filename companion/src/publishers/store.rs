@@ -11,9 +11,9 @@ use minimodel_verifier::digest::hex;
 use rustix::fs::OFlags;
 
 use super::error::PublisherError;
-use super::judged::Judged;
-use super::key::{PublisherKey, Shown};
-use super::standing::{How, Known, KnownKey, Publisher, Standing};
+use super::key::{PublisherKey, Signer};
+use super::signer_status::{KeyOrigin, KeyRecord, KnownPublishers, PublisherRecord, SignerStatus};
+use super::signer_verdict::SignerVerdict;
 use super::text;
 use crate::files;
 use crate::private::{Exposed, Others};
@@ -37,11 +37,11 @@ pub struct Publishers {
 }
 
 /// A parsed record, and the stamp of the file that it was read from.
-type Seen = (Stamp, Arc<Known>);
+type Seen = (FileStamp, Arc<KnownPublishers>);
 
 /// Identifies one version of the file, which is always replaced and never written in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+struct FileStamp {
     inode: (u64, u64),
     bytes: u64,
     modified: (i64, i64),
@@ -59,7 +59,7 @@ impl Publishers {
     /// # Errors
     ///
     /// The file cannot be read, is damaged, or is exposed to other accounts.
-    pub fn read(&self) -> Result<Arc<Known>, PublisherError> {
+    pub fn read(&self) -> Result<Arc<KnownPublishers>, PublisherError> {
         let path = self.path();
         let failed = |source| PublisherError::Io { doing: "read", path: path.clone(), source };
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
@@ -77,7 +77,7 @@ impl Publishers {
         if let Some(exposed) = Exposed::look(&metadata, Others::Read) {
             return Err(PublisherError::NotOurs { path, exposed });
         }
-        let stamp = Stamp {
+        let stamp = FileStamp {
             inode: (metadata.dev(), metadata.ino()),
             bytes: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
@@ -93,7 +93,7 @@ impl Publishers {
             return Err(failed(io::Error::other(format!("it has more than {MAX_BYTES} bytes"))));
         }
         let parsed = text::parse(&bytes);
-        let damaged = |fault: text::Fault| PublisherError::Damaged {
+        let damaged = |fault: text::TextFault| PublisherError::Damaged {
             path: path.clone(),
             line: fault.line,
             what: fault.what,
@@ -108,9 +108,9 @@ impl Publishers {
     /// # Errors
     ///
     /// As [`Self::read`].
-    pub fn judge(&self, manifest: &Manifest) -> Result<Judged, PublisherError> {
+    pub fn signer_verdict(&self, manifest: &Manifest) -> Result<SignerVerdict, PublisherError> {
         let known = self.read()?;
-        Ok(Judged::of(&known, manifest))
+        Ok(SignerVerdict::of(&known, manifest))
     }
 
     /// Records the key of a manifest that the user imports, if the key is new or accepted by name; durable when this returns.
@@ -123,31 +123,31 @@ impl Publishers {
     pub fn keep(
         &self,
         manifest: &Manifest,
-        accepted: Option<&Shown>,
+        accepted: Option<&Signer>,
         now_unix: u64,
     ) -> Result<(), PublisherError> {
-        let judged = self.judge(manifest)?;
-        judged.admit(accepted)?;
-        if !matches!(judged.standing, Standing::New | Standing::Changed { .. }) {
+        let verdict = self.signer_verdict(manifest)?;
+        verdict.accept_key(accepted)?;
+        if !matches!(verdict.status, SignerStatus::New | SignerStatus::Changed { .. }) {
             return Ok(());
         }
         self.change(|known| {
-            let judged = Judged::of(known, manifest);
-            judged.admit(accepted)?;
-            let how = match judged.standing {
-                Standing::New => How::Import,
-                Standing::Changed { .. } => How::Accepted,
+            let verdict = SignerVerdict::of(known, manifest);
+            verdict.accept_key(accepted)?;
+            let origin = match verdict.status {
+                SignerStatus::New => KeyOrigin::Import,
+                SignerStatus::Changed { .. } => KeyOrigin::Accepted,
                 _ => return Ok(()),
             };
-            let Shown::Key(key) = judged.shown else { return Ok(()) };
-            let key = KnownKey {
+            let Signer::Key(key) = verdict.signer else { return Ok(()) };
+            let key = KeyRecord {
                 key,
                 first_seen_unix: now_unix,
                 model: Some(format!("{} {}", manifest.model_id(), manifest.model_version())),
                 swarm_id: Some(hex(manifest.swarm_id())),
-                how,
+                origin,
             };
-            add(known, &judged.publisher, key)
+            add(known, &verdict.publisher, key)
         })
     }
 
@@ -162,7 +162,7 @@ impl Publishers {
         publisher: &str,
         key: Option<PublisherKey>,
         now_unix: u64,
-    ) -> Result<Publisher, PublisherError> {
+    ) -> Result<PublisherRecord, PublisherError> {
         if !text::is_publisher_id(publisher) {
             return Err(PublisherError::BadId(publisher.to_owned()));
         }
@@ -180,8 +180,8 @@ impl Publishers {
                 },
             };
             if !is_known(key) {
-                let how = How::Pinned;
-                let key = KnownKey { key, first_seen_unix: now_unix, model: None, swarm_id: None, how };
+                let origin = KeyOrigin::Pinned;
+                let key = KeyRecord { key, first_seen_unix: now_unix, model: None, swarm_id: None, origin };
                 add(known, publisher, key)?;
             }
             let entry = known.get_mut(publisher).ok_or_else(|| unknown(publisher))?;
@@ -195,7 +195,7 @@ impl Publishers {
     /// # Errors
     ///
     /// As [`Self::read`]; nothing is known of the publisher; the file cannot be written.
-    pub fn unpin(&self, publisher: &str) -> Result<Publisher, PublisherError> {
+    pub fn unpin(&self, publisher: &str) -> Result<PublisherRecord, PublisherError> {
         self.change(|known| {
             let entry = known.get_mut(publisher).ok_or_else(|| unknown(publisher))?;
             entry.pinned = None;
@@ -212,7 +212,7 @@ impl Publishers {
         &self,
         publisher: &str,
         key: Option<PublisherKey>,
-    ) -> Result<Vec<KnownKey>, PublisherError> {
+    ) -> Result<Vec<KeyRecord>, PublisherError> {
         self.change(|known| {
             let entry = known.get_mut(publisher).ok_or_else(|| unknown(publisher))?;
             let gone: Vec<_> =
@@ -234,7 +234,7 @@ impl Publishers {
 
     fn change<T>(
         &self,
-        change: impl FnOnce(&mut Known) -> Result<T, PublisherError>,
+        change: impl FnOnce(&mut KnownPublishers) -> Result<T, PublisherError>,
     ) -> Result<T, PublisherError> {
         let path = self.path();
         files::create_folder(&self.folder).map_err(PublisherError::Write)?;
@@ -243,7 +243,7 @@ impl Publishers {
         let _lock =
             lock(&locked).map_err(|source| PublisherError::Io { doing: "lock", path: locked, source })?;
         let before = self.read()?;
-        let mut known = Known::clone(&before);
+        let mut known = KnownPublishers::clone(&before);
         let changed = change(&mut known)?;
         if known != *before {
             files::write(&path, text::render(&known).as_bytes()).map_err(PublisherError::Write)?;
@@ -252,11 +252,12 @@ impl Publishers {
     }
 }
 
-fn add(known: &mut Known, publisher: &str, key: KnownKey) -> Result<(), PublisherError> {
+fn add(known: &mut KnownPublishers, publisher: &str, key: KeyRecord) -> Result<(), PublisherError> {
     if !known.contains_key(publisher) && known.len() >= MAX_PUBLISHERS {
         return Err(PublisherError::TooMany);
     }
-    let entry = known.entry(publisher.to_owned()).or_insert(Publisher { keys: Vec::new(), pinned: None });
+    let entry =
+        known.entry(publisher.to_owned()).or_insert(PublisherRecord { keys: Vec::new(), pinned: None });
     if entry.keys.len() >= MAX_KEYS {
         return Err(PublisherError::TooManyKeys(publisher.to_owned()));
     }

@@ -16,14 +16,14 @@ fn key(n: u8) -> PublisherKey {
     format!("ed25519:{}", format!("{n:02x}").repeat(32)).parse().unwrap()
 }
 
-fn known_key(n: u8) -> KnownKey {
-    let how = How::Import;
-    KnownKey { key: key(n), first_seen_unix: NOW, model: Some("tiny 1".to_owned()), swarm_id: None, how }
+fn known_key(n: u8) -> KeyRecord {
+    let origin = KeyOrigin::Import;
+    KeyRecord { key: key(n), first_seen_unix: NOW, model: Some("tiny 1".to_owned()), swarm_id: None, origin }
 }
 
 /// A publisher with these known keys, of which one may be pinned.
-fn publisher(keys: &[u8], pinned: Option<u8>) -> Publisher {
-    Publisher { keys: keys.iter().map(|&n| known_key(n)).collect(), pinned: pinned.map(key) }
+fn publisher(keys: &[u8], pinned: Option<u8>) -> PublisherRecord {
+    PublisherRecord { keys: keys.iter().map(|&n| known_key(n)).collect(), pinned: pinned.map(key) }
 }
 
 /// A manifest of a publisher, signed by key `n` if there is one.
@@ -43,9 +43,9 @@ fn store() -> (tempfile::TempDir, Publishers) {
     (folder, store)
 }
 
-fn words(known: &Known) -> Vec<String> {
-    let one = |(id, entry): (&String, &Publisher)| {
-        let keys: Vec<_> = entry.keys.iter().map(|key| key.how.as_str()).collect();
+fn words(known: &KnownPublishers) -> Vec<String> {
+    let one = |(id, entry): (&String, &PublisherRecord)| {
+        let keys: Vec<_> = entry.keys.iter().map(|key| key.origin.as_str()).collect();
         format!("{id}: {}{}", keys.join("+"), if entry.pinned.is_some() { ", pinned" } else { "" })
     };
     known.iter().map(one).collect()
@@ -53,7 +53,7 @@ fn words(known: &Known) -> Vec<String> {
 
 #[test]
 fn h10_what_a_manifest_shows_against_what_is_known_is_one_table() {
-    let (signed, unsigned) = (|n| Shown::Key(key(n)), Shown::Unsigned);
+    let (signed, unsigned) = (|n| Signer::Key(key(n)), Signer::Unsigned);
     let (nobody, one, two) = (None, Some(publisher(&[1], None)), Some(publisher(&[1, 2], None)));
     let (pinned, pinned_of_two) = (Some(publisher(&[1], Some(1))), Some(publisher(&[1, 2], Some(2))));
     // Known keys, signer, standing; then whether it is admitted: with nothing, its signer, or another signer accepted.
@@ -71,53 +71,54 @@ fn h10_what_a_manifest_shows_against_what_is_known_is_one_table() {
         (&pinned_of_two, signed(2), "known", [true, true, true]),
         (&pinned_of_two, signed(1), "pin-mismatch", [false, false, false]),
     ];
-    for (known, shown, word, passes) in table {
-        let standing = Standing::of(known.as_ref(), &shown);
-        assert_eq!(standing.as_str(), word, "{known:?} {shown}");
-        let judged = Judged { publisher: "lab".to_owned(), shown, standing };
-        let other = if shown == signed(9) { unsigned } else { signed(9) };
-        let admitted = [None, Some(&shown), Some(&other)].map(|accepted| judged.admit(accepted).is_ok());
-        assert_eq!(admitted, passes, "{known:?} {shown}");
-        assert_eq!(judged.is_alarm(), !passes[0]);
+    for (known, signer, word, passes) in table {
+        let status = SignerStatus::of(known.as_ref(), &signer);
+        assert_eq!(status.as_str(), word, "{known:?} {signer}");
+        let verdict = SignerVerdict { publisher: "lab".to_owned(), signer, status };
+        let other = if signer == signed(9) { unsigned } else { signed(9) };
+        let admitted =
+            [None, Some(&signer), Some(&other)].map(|accepted| verdict.accept_key(accepted).is_ok());
+        assert_eq!(admitted, passes, "{known:?} {signer}");
+        assert_eq!(verdict.is_alarm(), !passes[0]);
     }
 }
 
 #[test]
 fn h10_a_key_that_is_demanded_must_have_signed_whatever_is_known() {
-    for (known, shown, holds) in [
-        (None, Shown::Key(key(1)), true),
-        (None, Shown::Key(key(2)), false),
-        (None, Shown::Unsigned, false),
-        (Some(publisher(&[2], None)), Shown::Key(key(2)), false),
-        (Some(publisher(&[2], None)), Shown::Key(key(1)), true),
+    for (known, signer, holds) in [
+        (None, Signer::Key(key(1)), true),
+        (None, Signer::Key(key(2)), false),
+        (None, Signer::Unsigned, false),
+        (Some(publisher(&[2], None)), Signer::Key(key(2)), false),
+        (Some(publisher(&[2], None)), Signer::Key(key(1)), true),
     ] {
-        let standing = Standing::of(known.as_ref(), &shown);
-        let judged = Judged { publisher: "lab".to_owned(), shown, standing };
-        assert_eq!(judged.demand(key(1)).is_ok(), holds, "{judged:?}");
+        let status = SignerStatus::of(known.as_ref(), &signer);
+        let verdict = SignerVerdict { publisher: "lab".to_owned(), signer, status };
+        assert_eq!(verdict.require_key(key(1)).is_ok(), holds, "{verdict:?}");
     }
 }
 
 #[test]
 fn h10_a_refusal_names_both_keys_and_the_flag_or_the_pin() {
-    let judged = |publisher: &Publisher, shown| Judged {
+    let verdict = |publisher: &PublisherRecord, signer| SignerVerdict {
         publisher: "lab".to_owned(),
-        shown,
-        standing: Standing::of(Some(publisher), &shown),
+        signer,
+        status: SignerStatus::of(Some(publisher), &signer),
     };
-    let told = |judged: &Judged| {
-        let problem = Problem::from(judged.admit(None).unwrap_err());
+    let told = |verdict: &SignerVerdict| {
+        let problem = Problem::from(verdict.accept_key(None).unwrap_err());
         assert_eq!(problem.code, code::MISMATCH);
         (problem.error, problem.cause.unwrap(), problem.hint)
     };
     let (one, two) = (key(1).to_string(), key(2).to_string());
-    let (error, cause, hint) = told(&judged(&publisher(&[1], None), Shown::Key(key(2))));
+    let (error, cause, hint) = told(&verdict(&publisher(&[1], None), Signer::Key(key(2))));
     assert!(error.contains("`lab`") && error.contains(&two), "{error}");
     assert!(cause.contains(&format!("{one} since 2026-06-01T12:00:00Z")), "{cause}");
     assert!(hint.contains(&format!("--accept-publisher-key {two}`")), "{hint}");
-    let (error, cause, hint) = told(&judged(&publisher(&[1], None), Shown::Unsigned));
+    let (error, cause, hint) = told(&verdict(&publisher(&[1], None), Signer::Unsigned));
     assert!(error.contains("not signed") && cause.contains(&one), "{error} {cause}");
     assert!(hint.contains("--accept-publisher-key unsigned`"), "{hint}");
-    let (error, cause, hint) = told(&judged(&publisher(&[1], Some(1)), Shown::Key(key(2))));
+    let (error, cause, hint) = told(&verdict(&publisher(&[1], Some(1)), Signer::Key(key(2))));
     assert!(error.contains(&two) && cause.contains(&one), "{error} {cause}");
     assert!(hint.contains(&format!("publisher pin lab {two}")) && !hint.contains("--accept"), "{hint}");
 }
@@ -126,11 +127,11 @@ fn h10_a_refusal_names_both_keys_and_the_flag_or_the_pin() {
 fn h10_keys_and_ids_have_one_spelling() {
     let good = format!("ed25519:{}", "0a".repeat(32));
     assert_eq!(good.parse::<PublisherKey>().unwrap().to_string(), good);
-    assert_eq!(good.parse::<Shown>().unwrap().to_string(), good);
-    assert_eq!("unsigned".parse::<Shown>().unwrap(), Shown::Unsigned);
+    assert_eq!(good.parse::<Signer>().unwrap().to_string(), good);
+    assert_eq!("unsigned".parse::<Signer>().unwrap(), Signer::Unsigned);
     let short = &good[..70];
     for bad in ["", "none", "Unsigned", "0a", short, &good.to_uppercase(), &format!("{good} "), &good[8..]] {
-        assert!(bad.parse::<PublisherKey>().is_err() && bad.parse::<Shown>().is_err(), "{bad:?}");
+        assert!(bad.parse::<PublisherKey>().is_err() && bad.parse::<Signer>().is_err(), "{bad:?}");
     }
     let (_folder, store) = store();
     // Capital letters, look-alikes from other scripts and escapes: no manifest can carry them, so nothing is kept of them.
@@ -146,7 +147,7 @@ fn h10_keys_and_ids_have_one_spelling() {
 fn h10_the_first_key_is_kept_another_only_when_it_is_accepted_and_none_for_what_is_not_signed() {
     let (_folder, store) = store();
     let (first, second) = (manifest("lab", Some(1)), manifest("lab", Some(2)));
-    assert_eq!(store.judge(&first).unwrap().standing, Standing::New);
+    assert_eq!(store.signer_verdict(&first).unwrap().status, SignerStatus::New);
     store.keep(&manifest("lab", None), None, NOW).unwrap();
     assert!(store.read().unwrap().is_empty(), "nobody signed");
     store.keep(&first, None, NOW).unwrap();
@@ -154,31 +155,31 @@ fn h10_the_first_key_is_kept_another_only_when_it_is_accepted_and_none_for_what_
     let known = store.read().unwrap();
     let kept = &known["lab"].keys[0];
     assert_eq!((kept.first_seen_unix, kept.model.as_deref()), (NOW, Some("sample-model 1.0.0")));
-    assert_eq!(Shown::Key(kept.key), Shown::of(&first));
+    assert_eq!(Signer::Key(kept.key), Signer::of(&first));
 
-    let refused = |manifest: &Manifest, accepted: Option<&Shown>| {
+    let refused = |manifest: &Manifest, accepted: Option<&Signer>| {
         matches!(store.keep(manifest, accepted, NOW), Err(PublisherError::Refused(_)))
     };
-    assert!(refused(&second, None) && refused(&second, Some(&Shown::Unsigned)));
+    assert!(refused(&second, None) && refused(&second, Some(&Signer::Unsigned)));
     let unsigned = manifest("lab", None);
-    assert!(refused(&unsigned, None) && !refused(&unsigned, Some(&Shown::Unsigned)));
+    assert!(refused(&unsigned, None) && !refused(&unsigned, Some(&Signer::Unsigned)));
     assert_eq!(words(&store.read().unwrap()), ["lab: import"]);
-    assert!(!refused(&second, Some(&Shown::of(&second))));
+    assert!(!refused(&second, Some(&Signer::of(&second))));
     assert_eq!(words(&store.read().unwrap()), ["lab: import+accepted"]);
     assert!(!refused(&first, None) && !refused(&second, None) && refused(&manifest("lab", Some(3)), None));
     assert!(refused(&unsigned, None), "it is accepted for once");
-    assert_eq!(store.judge(&manifest("lab2", Some(3))).unwrap().standing, Standing::New);
+    assert_eq!(store.signer_verdict(&manifest("lab2", Some(3))).unwrap().status, SignerStatus::New);
 }
 
 #[test]
 fn h10_a_pin_holds_until_it_is_moved_or_taken_away() {
     let (_folder, store) = store();
     let (first, second) = (manifest("lab", Some(1)), manifest("lab", Some(2)));
-    let (one, two) = (Shown::of(&first).key().unwrap(), Shown::of(&second).key().unwrap());
+    let (one, two) = (Signer::of(&first).key().unwrap(), Signer::of(&second).key().unwrap());
     assert!(matches!(store.pin("lab", None, NOW), Err(PublisherError::Unknown(_))));
     // Before any manifest was seen.
     store.pin("lab", Some(one), NOW).unwrap();
-    let accepted = Shown::of(&second);
+    let accepted = Signer::of(&second);
     assert!(matches!(store.keep(&second, Some(&accepted), NOW), Err(PublisherError::Refused(_))));
     store.keep(&first, None, NOW).unwrap();
     assert_eq!(words(&store.read().unwrap()), ["lab: pinned, pinned"]);
@@ -194,7 +195,7 @@ fn h10_a_pin_holds_until_it_is_moved_or_taken_away() {
     assert_eq!(words(&store.read().unwrap()), ["lab: pinned"]);
     store.pin("lab", None, NOW).unwrap();
     store.forget("lab", None).unwrap();
-    assert_eq!(store.judge(&second).unwrap().standing, Standing::New);
+    assert_eq!(store.signer_verdict(&second).unwrap().status, SignerStatus::New);
     assert!(matches!(store.forget("lab", None), Err(PublisherError::Unknown(_))));
 }
 

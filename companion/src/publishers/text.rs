@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::key::PublisherKey;
-use super::standing::{How, Known, KnownKey, Publisher};
+use super::signer_status::{KeyOrigin, KeyRecord, KnownPublishers, PublisherRecord};
 use super::store::{MAX_KEYS, MAX_PUBLISHERS};
 
 const HEAD: &str = "minimodel-publishers 0\n";
@@ -17,15 +17,15 @@ const MAX_ID_BYTES: usize = 128;
 /// The line of one publisher.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct PublisherLine {
     publisher: String,
     pinned: Option<String>,
-    keys: Vec<Key>,
+    keys: Vec<KeyLine>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Key {
+struct KeyLine {
     key: String,
     first_seen_unix: u64,
     model: Option<String>,
@@ -35,23 +35,23 @@ struct Key {
 
 /// A fault in a text, and its line.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct TextFault {
     pub(super) line: usize,
     pub(super) what: String,
 }
 
 /// Renders the record in its only valid spelling.
-pub(super) fn render(known: &Known) -> String {
+pub(super) fn render(known: &KnownPublishers) -> String {
     let mut text = HEAD.to_owned();
     for (publisher, entry) in known {
-        let key = |key: &KnownKey| Key {
+        let key = |key: &KeyRecord| KeyLine {
             key: key.key.to_string(),
             first_seen_unix: key.first_seen_unix,
             model: key.model.clone(),
             swarm_id: key.swarm_id.clone(),
-            by: key.how.as_str().to_owned(),
+            by: key.origin.as_str().to_owned(),
         };
-        let entry = Entry {
+        let entry = PublisherLine {
             publisher: publisher.clone(),
             pinned: entry.pinned.map(|key| key.to_string()),
             keys: entry.keys.iter().map(key).collect(),
@@ -65,8 +65,8 @@ pub(super) fn render(known: &Known) -> String {
 }
 
 /// Parses a text. A changed byte, a truncated end or an extra line is a fault, so that damage never makes a publisher new.
-pub(super) fn parse(text: &[u8]) -> Result<Known, Fault> {
-    let fault = |line, what: &str| Err(Fault { line, what: what.to_owned() });
+pub(super) fn parse(text: &[u8]) -> Result<KnownPublishers, TextFault> {
+    let fault = |line, what: &str| Err(TextFault { line, what: what.to_owned() });
     let Ok(text) = std::str::from_utf8(text) else { return fault(1, "it is not text") };
     let Some(rest) = text.strip_prefix(HEAD) else { return fault(1, "it is no record of known publishers") };
     let last = text.lines().count();
@@ -82,9 +82,9 @@ pub(super) fn parse(text: &[u8]) -> Result<Known, Fault> {
         return fault(last, "the sum does not fit the lines before it: some byte was changed");
     }
     let entries = rest.get(..body.len() - HEAD.len()).unwrap_or_default();
-    let mut known = Known::new();
+    let mut known = KnownPublishers::new();
     for (number, line) in entries.lines().enumerate() {
-        let (publisher, entry) = entry(line).map_err(|what| Fault { line: number + 2, what })?;
+        let (publisher, entry) = entry(line).map_err(|what| TextFault { line: number + 2, what })?;
         if known.last_key_value().is_some_and(|(before, _)| *before >= publisher) {
             return fault(number + 2, "its publishers are not in order");
         }
@@ -96,13 +96,13 @@ pub(super) fn parse(text: &[u8]) -> Result<Known, Fault> {
     }
 }
 
-fn entry(line: &str) -> Result<(String, Publisher), String> {
-    let entry: Entry = serde_json::from_str(line).map_err(|error| error.to_string())?;
+fn entry(line: &str) -> Result<(String, PublisherRecord), String> {
+    let entry: PublisherLine = serde_json::from_str(line).map_err(|error| error.to_string())?;
     if !is_publisher_id(&entry.publisher) {
         return Err("it names no publisher id".to_owned());
     }
     let keys = entry.keys.into_iter().map(key).collect::<Result<Vec<_>, _>>()?;
-    let is_twice = |(n, key): (usize, &KnownKey)| keys.iter().take(n).any(|before| before.key == key.key);
+    let is_twice = |(n, key): (usize, &KeyRecord)| keys.iter().take(n).any(|before| before.key == key.key);
     if keys.is_empty() || keys.len() > MAX_KEYS || keys.iter().enumerate().any(is_twice) {
         return Err(format!("a publisher has 1 to {MAX_KEYS} keys, each once"));
     }
@@ -110,21 +110,21 @@ fn entry(line: &str) -> Result<(String, Publisher), String> {
     if pinned.is_some_and(|pinned| !keys.iter().any(|key| key.key == pinned)) {
         return Err("the pinned key is none of the known ones".to_owned());
     }
-    Ok((entry.publisher, Publisher { keys, pinned }))
+    Ok((entry.publisher, PublisherRecord { keys, pinned }))
 }
 
-fn key(key: Key) -> Result<KnownKey, String> {
+fn key(key: KeyLine) -> Result<KeyRecord, String> {
     let is_text =
         |text: &Option<String>| text.iter().all(|text| text.bytes().all(|b| matches!(b, b' '..=b'~')));
     if !is_text(&key.model) || key.swarm_id.as_deref().is_some_and(|id| parse_hex(id).is_none()) {
         return Err("it names no model".to_owned());
     }
-    Ok(KnownKey {
+    Ok(KeyRecord {
         key: parse_key(&key.key)?,
         first_seen_unix: key.first_seen_unix,
         model: key.model,
         swarm_id: key.swarm_id,
-        how: How::from_word(&key.by).ok_or("it does not say how the key came to be known")?,
+        origin: KeyOrigin::from_word(&key.by).ok_or("it does not say how the key came to be known")?,
     })
 }
 

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use minimodel_companion::Service as _;
-use minimodel_companion::api::Bounds;
+use minimodel_companion::api::ServerLimits;
 use minimodel_companion::api::types::{Event, Kind, Transfer};
 use minimodel_companion::client::Events;
 use minimodel_companion::problem::code;
@@ -96,7 +96,8 @@ fn who_lags_is_told_to_begin_anew_and_ends_with_the_right_picture() {
 
 #[test]
 fn the_bytes_are_those_of_an_event_stream_with_ids_names_and_signs_of_life() {
-    let running = Running::within(Bounds { keep_alive: Duration::from_millis(50), ..Bounds::default() });
+    let running =
+        Running::within(ServerLimits { keep_alive: Duration::from_millis(50), ..ServerLimits::default() });
     running.memory.state().add(Kind::Share, Stands::Running);
     let mut stream = running.connect();
     let (address, token) = (running.address(), &running.token);
@@ -121,7 +122,7 @@ fn the_bytes_are_those_of_an_event_stream_with_ids_names_and_signs_of_life() {
 
 #[test]
 fn streams_are_bounded_and_a_place_is_free_again_when_its_client_goes() {
-    let running = Running::within(Bounds { streams: 2, ..Bounds::default() });
+    let running = Running::within(ServerLimits { streams: 2, ..ServerLimits::default() });
     let client = running.client();
     let first = client.events().unwrap();
     let _second = client.events().unwrap();
@@ -134,7 +135,7 @@ fn streams_are_bounded_and_a_place_is_free_again_when_its_client_goes() {
 
 #[test]
 fn a_stream_that_breaks_off_is_one_problem_and_then_over() {
-    let running = Running::within(Bounds { end_time: Duration::ZERO, ..Bounds::default() });
+    let running = Running::within(ServerLimits { end_time: Duration::ZERO, ..ServerLimits::default() });
     let mut big = running.memory.state().add(Kind::Share, Stands::Running);
     big.model_id = "m".repeat(32 << 20);
     running.memory.state().transfers.insert(big.id, big);

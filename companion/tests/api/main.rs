@@ -9,7 +9,6 @@
 
 mod access;
 mod boundary;
-mod bounds;
 mod calls;
 mod documents;
 mod events;
@@ -18,4 +17,5 @@ mod metrics;
 mod proof;
 mod running;
 mod safety;
+mod server_limits;
 mod shapes;

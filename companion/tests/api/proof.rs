@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 
 use minimodel_companion::Service as _;
-use minimodel_companion::api::{Access, Endpoint};
+use minimodel_companion::api::{Access, EndpointFile};
 use minimodel_companion::client::Client;
 use minimodel_companion::problem::code;
 
@@ -71,7 +71,7 @@ fn folder(address: SocketAddr, pid: u32) -> (tempfile::TempDir, String) {
 }
 
 fn write_endpoint(folder: &std::path::Path, address: SocketAddr, pid: u32) {
-    let endpoint = Endpoint { addresses: vec![address], pid, version: "1".into() };
+    let endpoint = EndpointFile { addresses: vec![address], pid, version: "1".into() };
     let path = folder.join("endpoint.json");
     fs::write(&path, serde_json::to_string(&endpoint).unwrap()).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();

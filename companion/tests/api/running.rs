@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use minimodel_companion::Problem;
 use minimodel_companion::api::types::Event;
-use minimodel_companion::api::{self, Access, Bounds};
+use minimodel_companion::api::{self, Access, ServerLimits};
 use minimodel_companion::client::Client;
 use tokio::sync::{broadcast, watch};
 
@@ -32,10 +32,10 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn new() -> Self {
-        Self::within(Bounds::default())
+        Self::within(ServerLimits::default())
     }
 
-    pub(crate) fn within(bounds: Bounds) -> Self {
+    pub(crate) fn within(limits: ServerLimits) -> Self {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("companion");
         let access = Access::open(&folder).unwrap();
@@ -49,7 +49,7 @@ impl Running {
         let thread = std::thread::spawn(move || {
             let mut runtime = tokio::runtime::Builder::new_multi_thread();
             let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
-            runtime.block_on(api::serve_within(bounds, listeners, service, access, sender, stopped))
+            runtime.block_on(api::serve_within(limits, listeners, service, access, sender, stopped))
         });
         let running =
             Self { memory, events, folder, addresses, token, stop, thread: Some(thread), _root: root };

@@ -269,7 +269,7 @@ fn what_is_no_http_is_refused_or_hung_up_on_and_two_readings_of_a_length_too() {
 fn a_changed_byte_anywhere_in_a_request_stops_nobody_unless_it_means_the_same() {
     // The server waits for the rest of a truncated request, so its time limits are short here.
     let short = std::time::Duration::from_millis(100);
-    let running = Running::within(minimodel_companion::api::Bounds {
+    let running = Running::within(minimodel_companion::api::ServerLimits {
         head_time: short,
         body_time: short,
         ..Default::default()

@@ -51,12 +51,12 @@ pub(super) fn run(args: &ConsentGrantArgs, service: &dyn Service, context: &Cont
         optional: &[],
         done: NOTHING_GRANTED,
     };
-    let how = agree(context, &question, args.consent.as_ref(), |action| {
+    let source = agree(context, &question, args.consent.as_ref(), |action| {
         wording(action, model.is_some(), peer.is_some()).to_owned()
     })?;
     let consent = Consent {
         actions: actions.into_iter().map(Action::into).collect(),
-        by: how.as_str().to_owned(),
+        by: source.as_str().to_owned(),
         expires_unix,
         quota_bytes: args.quota,
         accept_publisher_key: None,

@@ -35,7 +35,9 @@ impl Model {
     /// Lines to show of the model; values are escaped.
     pub(crate) fn subject(&self, context: &Context) -> Vec<(String, String)> {
         match &self.manifest {
-            Some(manifest) => show::subject(manifest, publisher::look(context, manifest).as_ref()),
+            Some(manifest) => {
+                show::subject(manifest, publisher::verdict_with_warning(context, manifest).as_ref())
+            }
             None => self.known_as.clone(),
         }
     }

@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::size::show_exact_size;
-use crate::{clock, identity, input, offer, publisher, record, report, show};
+use crate::{clock, identity, input, offer_argument, publisher, record, report, show};
 
 /// Longest chunk list that is read: the greatest number of chunks, 72 bytes a line.
 const MAX_LIST_BYTES: usize = 72 << 24;
@@ -48,7 +48,7 @@ fn answer(context: &Context, kind: &str, lines: Lines) -> Result<(), Failure> {
 
 /// Shows an offer after checking its signature.
 pub(super) fn offer(context: &Context, argument: &OfferArg) -> Result<(), Failure> {
-    let signed = offer::read(argument)?;
+    let signed = offer_argument::read(argument)?;
     answer(context, "offer", offer_lines(&signed))
 }
 
@@ -73,7 +73,7 @@ fn offer_lines(signed: &SignedOffer) -> Lines {
 pub(super) fn manifest(context: &Context, path: &Path) -> Result<(), Failure> {
     let manifest = report::manifest_or_answer(&context.printer, path)?;
     let mut lines = vec![line("what", "a MiniModel manifest, every rule holds")];
-    lines.extend(show::subject(&manifest, publisher::look(context, &manifest).as_ref()));
+    lines.extend(show::subject(&manifest, publisher::verdict_with_warning(context, &manifest).as_ref()));
     lines.extend(show::details(&manifest));
     answer(context, "manifest", lines)
 }

@@ -97,17 +97,17 @@ fn manifest_of(entry: &Entry, service: &dyn Service) -> Result<Manifest, Failure
 fn add(args: &LibraryAddArgs, service: &dyn Service, context: &Context) -> Result<(), Failure> {
     let manifest = input::manifest(&args.manifest)?;
     // The companion judges the key too; here the user can be asked, and a large file is not read in vain.
-    let judged = publisher::judge(context, &manifest)?;
-    let accepted = publisher::settle(context, &judged, &args.publisher, UNCHANGED)?;
+    let verdict = publisher::signer_verdict(context, &manifest)?;
+    let accepted = publisher::confirm_key(context, &verdict, &args.publisher, UNCHANGED)?;
     let path = args.artifact.as_deref().map(|path| {
         // Opened here first because its errors are clearer; the companion opens it again by this path.
         let source = check::open("model file", path)?;
         Ok::<_, Failure>(source.path().to_owned())
     });
-    let accept_publisher_key = signed::needed(&judged, accepted);
+    let accept_publisher_key = signed::needed(&verdict, accepted);
     let new = NewEntry { manifest: manifest.text(), path: path.transpose()?, accept_publisher_key };
     let added = service.add(new).map_err(failure)?;
-    publisher::tell_kept(context, &judged);
+    publisher::tell_kept(context, &verdict);
     let what =
         if added.path.is_some() { "checked and in the library" } else { "in the library, without a file" };
     tell(&added, what, context)?;
@@ -121,8 +121,8 @@ fn add(args: &LibraryAddArgs, service: &dyn Service, context: &Context) -> Resul
 fn verify(args: &LibrarySignedArgs, service: &dyn Service, context: &Context) -> Result<(), Failure> {
     let verified = service.verify(entry(service, &args.name)?.id).map_err(failure)?;
     tell(&verified, "checked in full", context)?;
-    let judged = signed::judge(&verified, service, context)?;
-    publisher::refuse(&judged, &args.publisher)?;
+    let verdict = signed::signer_verdict(&verified, service, context)?;
+    publisher::refuse(&verdict, &args.publisher)?;
     signed::warn(&verified, service, context);
     Ok(())
 }
@@ -135,11 +135,11 @@ fn pin(name: &str, pinned: bool, service: &dyn Service, context: &Context) -> Re
 
 fn activate(args: &LibrarySignedArgs, service: &dyn Service, context: &Context) -> Result<(), Failure> {
     let entry = entry(service, &args.name)?;
-    let judged = signed::judge(&entry, service, context)?;
-    let accepted = publisher::settle(context, &judged, &args.publisher, UNCHANGED)?;
-    let activation = Activation { accept_publisher_key: signed::needed(&judged, accepted) };
+    let verdict = signed::signer_verdict(&entry, service, context)?;
+    let accepted = publisher::confirm_key(context, &verdict, &args.publisher, UNCHANGED)?;
+    let activation = Activation { accept_publisher_key: signed::needed(&verdict, accepted) };
     let led = service.activate(entry.id, activation).map_err(failure)?;
-    publisher::tell_kept(context, &judged);
+    publisher::tell_kept(context, &verdict);
     activated(&led, context)
 }
 

@@ -2,7 +2,7 @@
 
 use minimodel_companion::Service;
 use minimodel_companion::api::types::{Entry, Publisher};
-use minimodel_companion::publishers::{Judged, Shown};
+use minimodel_companion::publishers::{Signer, SignerVerdict};
 
 use super::{manifest_of, tell};
 use crate::failure::Failure;
@@ -11,18 +11,22 @@ use crate::settings::Context;
 
 /// The verdict on the key of an entry's manifest. If the library has none, because an earlier program wrote the entry or
 /// the record cannot be read, the manifest itself is compared with the record.
-pub(super) fn judge(entry: &Entry, service: &dyn Service, context: &Context) -> Result<Judged, Failure> {
-    match entry.publisher.as_ref().and_then(Publisher::judged) {
-        Some(judged) => Ok(judged),
-        None => publisher::judge(context, &manifest_of(entry, service)?),
+pub(super) fn signer_verdict(
+    entry: &Entry,
+    service: &dyn Service,
+    context: &Context,
+) -> Result<SignerVerdict, Failure> {
+    match entry.publisher.as_ref().and_then(Publisher::verdict) {
+        Some(verdict) => Ok(verdict),
+        None => publisher::signer_verdict(context, &manifest_of(entry, service)?),
     }
 }
 
 /// Warns of an entry whose manifest's key is not the known one by now; nothing is refused for that.
 pub(super) fn warn(entry: &Entry, service: &dyn Service, context: &Context) {
-    match judge(entry, service, context) {
-        Ok(judged) if judged.is_alarm() => {
-            let words = publisher::words(&judged);
+    match signer_verdict(entry, service, context) {
+        Ok(verdict) if verdict.is_alarm() => {
+            let words = publisher::words(&verdict);
             context.printer.warning(&format!("{}: {words}", tell::name(entry)));
         }
         Ok(_) => {}
@@ -31,6 +35,6 @@ pub(super) fn warn(entry: &Entry, service: &dyn Service, context: &Context) {
 }
 
 /// The accepted key, for the companion; `None` if there is nothing to accept.
-pub(super) fn needed(judged: &Judged, accepted: Option<Shown>) -> Option<String> {
-    accepted.filter(|_| judged.is_alarm()).map(|shown| shown.to_string())
+pub(super) fn needed(verdict: &SignerVerdict, accepted: Option<Signer>) -> Option<String> {
+    accepted.filter(|_| verdict.is_alarm()).map(|signer| signer.to_string())
 }

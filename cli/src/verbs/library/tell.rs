@@ -104,8 +104,8 @@ pub(super) fn lines(entry: &Entry, manifest: &Manifest) -> Vec<(String, String)>
     say("used", escape::shown(&entry.used_utc).to_string());
     say("added", escape::shown(&entry.added_utc).to_string());
     lines.extend(fits(&entry.fits));
-    let judged = entry.publisher.as_ref().and_then(Publisher::judged);
-    lines.extend(show::subject(manifest, judged.as_ref()));
+    let verdict = entry.publisher.as_ref().and_then(Publisher::verdict);
+    lines.extend(show::subject(manifest, verdict.as_ref()));
     lines
 }
 

@@ -256,8 +256,8 @@ fn answer(args: &ManifestCreateArgs, context: &Context, manifest: &Manifest) -> 
         return printer.event("manifest-created", fields);
     }
     printer.answer_path(&args.out)?;
-    let judged = publisher::look(context, manifest);
-    printer.note(show::table(&show::subject(manifest, judged.as_ref())));
+    let verdict = publisher::verdict_with_warning(context, manifest);
+    printer.note(show::table(&show::subject(manifest, verdict.as_ref())));
     let word = |path: &Path| escape::shell_word(path.as_os_str());
     printer.note(format!("next: minimodel seed {} {}", word(&args.out), word(&args.artifact)));
     Ok(())

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &ManifestShowArgs, context: &Context) -> Result<(), Fail
         // Printable ASCII and line feeds: a valid manifest holds nothing else.
         return printer.answer_bytes(manifest.canonical().as_bytes());
     }
-    let mut lines = show::subject(&manifest, publisher::look(context, &manifest).as_ref());
+    let mut lines = show::subject(&manifest, publisher::verdict_with_warning(context, &manifest).as_ref());
     lines.extend(show::details(&manifest));
     show::answer(printer, &lines)
 }

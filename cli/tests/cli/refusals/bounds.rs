@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::disk::{SmallDisk, only_the_rest_comes, wait_for_record};
 use super::stage::{
-    Listener, PART, STATE, TARGET, hint, is_unchanged, manifest, model, names, picture, stage,
+    Listener, PART, STATE, TARGET, hint, is_unchanged, manifest, model, names, snapshot, stage,
 };
 use crate::home::{Home, MINIMODEL, copy_the_program};
 use crate::process::Running;
@@ -166,7 +166,7 @@ fn c6_an_identity_that_may_not_be_read_is_named_and_not_replaced() {
         &["id", "new"],
         &["manifest", "sign", "model.minimodel", "-o", "signed"],
     ] {
-        let before = picture(&home.path(""));
+        let before = snapshot(&home.path(""));
         let ran = Running::start(&mut user.command(line)).end().exits(13);
         names(&ran, &["identity", "data/identity.key"]);
         is_unchanged(&before, &home.path(""));

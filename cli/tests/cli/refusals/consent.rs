@@ -4,13 +4,13 @@ use std::fs;
 
 use serde_json::json;
 
-use super::stage::{Listener, hint, is_unchanged, manifest, names, picture, stage};
+use super::stage::{Listener, hint, is_unchanged, manifest, names, snapshot, stage};
 use crate::home::Home;
 
 /// Runs a command that lacks a consent, and asserts that nothing was dialed or written.
 #[track_caller]
 fn nothing_comes_of(home: &Home, listener: &Listener, arguments: &[&str], missing: &str, flag: &str) {
-    let before = picture(&home.path(""));
+    let before = snapshot(&home.path(""));
     let ran = home.run(arguments).exits(5);
     names(&ran, &[missing, "nothing was dialed or written"]);
     assert!(hint(&ran).contains(&format!("`{flag}`")), "{}", ran.stderr);
@@ -57,7 +57,7 @@ fn i5_publishing_and_seeding_on_need_the_consent_to_serve() {
     for more in [&["--consent", "fetch,import,publish"][..], &["--consent", "fetch,import", "--keep-seeding"]]
     {
         let line = [&["fetch", "model.minimodel", "--peer", &offer, "-o", "out"], more].concat();
-        let before = picture(&home.path(""));
+        let before = snapshot(&home.path(""));
         let ran = home.run(&line).exits(5);
         names(&ran, &["needs consent to serve", "nothing was dialed or written"]);
         assert!(hint(&ran).contains("--consent fetch,import,serve"), "{}", ran.stderr);

@@ -11,7 +11,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::disk::SmallDisk;
 use super::stage::{
-    Listener, PART, STATE, TARGET, hint, is_unchanged, manifest, model, names, picture, stage,
+    Listener, PART, STATE, TARGET, hint, is_unchanged, manifest, model, names, snapshot, stage,
 };
 use crate::home::{Home, Ran, copy_the_program};
 use crate::process::Running;
@@ -20,7 +20,7 @@ use crate::process::Running;
 #[track_caller]
 fn refuses(home: &Home, listener: &Listener, out: &str, words: &[&str]) -> Ran {
     let offer = listener.offer(manifest().swarm_id());
-    let before = picture(&home.path(""));
+    let before = snapshot(&home.path(""));
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", out, "--consent", "fetch,import"];
     let ran = home.run(line).exits(13);
     names(&ran, words);
@@ -54,7 +54,7 @@ fn e8_a_folder_without_permission_is_exit_13_before_anything_is_dialed() {
         assert!(hint(&ran).contains("a folder that you may write to"), "{}", ran.stderr);
     }
     assert!(!listener.was_dialed());
-    assert_eq!(picture(&home.path("out")).len(), 1);
+    assert_eq!(snapshot(&home.path("out")).len(), 1);
     // Lets the test delete the folder.
     fs::set_permissions(home.path("out"), Permissions::from_mode(0o755)).unwrap();
 }
@@ -184,7 +184,7 @@ fn e11_a_target_that_is_the_artifact_is_said_to_be_here_and_nothing_is_dialed() 
     assert_eq!(ran.stdout, format!("out/{TARGET}\n"));
     assert!(!listener.was_dialed() && !home.path("out").join(STATE).exists());
     // A second run finds the receipt and changes nothing.
-    let before = picture(&home.path("out"));
+    let before = snapshot(&home.path("out"));
     home.run(line).exits(0);
     is_unchanged(&before, &home.path("out"));
 }
@@ -238,7 +238,7 @@ fn e11_another_receipt_or_offer_file_in_the_way_is_named_and_left_alone() {
     let receipt = format!("out/{TARGET}.receipt");
     home.write(&receipt, "theirs");
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
-    let before = picture(&home.path("out"));
+    let before = snapshot(&home.path("out"));
     let ran = home.run(line).exits(13);
     names(&ran, &[&receipt, "left as it is"]);
     assert!(hint(&ran).contains("nothing was fetched") && hint(&ran).contains(&receipt), "{}", ran.stderr);

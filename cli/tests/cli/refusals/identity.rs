@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use serde_json::json;
 
-use super::stage::{Listener, hint, is_unchanged, manifest, model, names, picture, stage};
+use super::stage::{Listener, hint, is_unchanged, manifest, model, names, snapshot, stage};
 use crate::home::Home;
 
 /// Command lines that need an identity.
@@ -33,11 +33,11 @@ fn stops_everything(home: &Home, listener: &Listener, cause: &str, step: &str) {
     let lines = lines(home, listener);
     // Consents are recorded before the identity is needed, and so is `consent.seen`.
     let data = || {
-        let mut picture = picture(&home.own("data"));
-        picture.retain(|path, _| !path.ends_with("consent.seen"));
-        picture
+        let mut snapshot = snapshot(&home.own("data"));
+        snapshot.retain(|path, _| !path.ends_with("consent.seen"));
+        snapshot
     };
-    let before = [data(), picture(&home.path(""))];
+    let before = [data(), snapshot(&home.path(""))];
     for line in lines {
         let ran = home.run(&line).exits(13);
         names(&ran, &["identity", "data/identity.key", cause]);

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::stage::{
-    Listener, hint, is_unchanged, manifest, model, names, now, offer_until, peer_id, picture, stage, stranger,
+    Listener, hint, is_unchanged, manifest, model, names, now, offer_until, peer_id, snapshot, stage,
+    stranger,
 };
 use crate::home::Home;
 use crate::process::Running;
@@ -11,7 +12,7 @@ use crate::process::Running;
 /// Runs a command and asserts exit code 10, and that nothing was dialed or written.
 #[track_caller]
 fn refuses(home: &Home, listener: &Listener, arguments: &[&str], words: &[&str]) {
-    let before = picture(&home.path(""));
+    let before = snapshot(&home.path(""));
     let ran = home.run(arguments).exits(10);
     names(&ran, words);
     assert!(!listener.was_dialed(), "{arguments:?} dialed");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::stage::{Listener, TARGET, is_unchanged, manifest, names, picture, stage};
+use super::stage::{Listener, TARGET, is_unchanged, manifest, names, snapshot, stage};
 use crate::process::{Running, terminal};
 
 /// Five times the limit of G-11.
@@ -38,7 +38,7 @@ fn g1_i5_a_signal_at_the_question_is_no_yes_and_nothing_was_done() {
     for (signal, _) in BOTH.into_iter().filter(|&(signal, _)| !is_ignored(signal)) {
         let (home, listener) = (stage(), Listener::new());
         let offer = listener.offer(manifest().swarm_id());
-        let before = picture(&home.path(""));
+        let before = snapshot(&home.path(""));
         let (mut person, process) = terminal();
         let mut command = home.command(["fetch", "model.minimodel", "--peer", &offer, "-o", "out"]);
         command.stdin(Stdio::from(process.try_clone().unwrap()));

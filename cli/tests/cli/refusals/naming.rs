@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::stage::{Listener, STATE, hint, is_unchanged, manifest, model, names, picture, stage};
+use super::stage::{Listener, STATE, hint, is_unchanged, manifest, model, names, snapshot, stage};
 use crate::process::{Running, event};
 
 #[test]
@@ -33,7 +33,7 @@ fn d6_no_name_from_a_manifest_leaves_the_folder_or_hides_in_it() {
         ids.map(|id| ("model.id", id)).into_iter().chain(versions.map(|version| ("model.version", version)));
     for (key, value) in cases {
         let bad = manifest().with(key, value);
-        let before = picture(home.path("").parent().unwrap());
+        let before = snapshot(home.path("").parent().unwrap());
         home.write("bad.minimodel", bad.render());
         let offer = listener.offer(bad.swarm_id());
         let line = ["fetch", "bad.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
@@ -89,7 +89,7 @@ fn d11_a_file_of_100_tib_is_asked_for_with_its_number_and_refused_before_anythin
     home.write("bomb.minimodel", bomb.render());
     let offer = listener.offer(bomb.swarm_id());
     let line = ["fetch", "bomb.minimodel", "--peer", &offer, "-o", "out"];
-    let before = picture(&home.path(""));
+    let before = snapshot(&home.path(""));
     home.run(line).exits(5);
     is_unchanged(&before, &home.path(""));
 
@@ -127,7 +127,7 @@ fn d15_an_older_manifest_under_the_same_name_is_shown_as_older_and_replaces_noth
     assert!(!ran.stderr.contains("is another manifest of this name"), "{}", ran.stderr);
 
     let listener = Listener::new();
-    let before = picture(&home.path("out"));
+    let before = snapshot(&home.path("out"));
     let created = manifest().value("manifest.created_utc").unwrap().to_owned();
     let which = if created.as_str() < "2026-03-01" { "older" } else { "newer" };
     let (old, new) = (listener.offer(older.swarm_id()), listener.offer(manifest().swarm_id()));
@@ -167,7 +167,7 @@ fn g6_a_record_of_another_version_is_named_and_left_alone() {
         fs::write(&state, &other).unwrap();
 
         let dead = listener.offer(manifest().swarm_id());
-        let before = picture(&home.path("out"));
+        let before = snapshot(&home.path("out"));
         let ran =
             home.run(["fetch", "model.minimodel", "--peer", &dead, "-o", "out", "--consent", "fetch,import"]);
         let ran = ran.exits(13);

@@ -10,7 +10,7 @@ use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use super::disk::wait_for_record;
 use super::folders::{OBSTACLES, put};
 use super::stage::{
-    Listener, PART, STATE, TARGET, hint, is_unchanged, manifest, model, names, picture, stage,
+    Listener, PART, STATE, TARGET, hint, is_unchanged, manifest, model, names, snapshot, stage,
 };
 use crate::home::Home;
 use crate::process::Running;
@@ -50,7 +50,7 @@ fn e9_e11_no_verb_writes_through_or_over_what_stands_at_its_output() {
             continue;
         }
         for line in lines {
-            let before = picture(&home.path(""));
+            let before = snapshot(&home.path(""));
             let ran = home.run(line.split_whitespace()).exits(13);
             names(&ran, &["`out.file`"]);
             assert_eq!(ran.stdout, "", "{obstacle}: {line}");
@@ -84,7 +84,7 @@ fn e9_what_stands_where_receipt_or_manifest_copy_go_is_named_before_anything_is_
                 assert!(ran.stderr.contains("warning: another manifest"), "{ran:?}");
                 continue;
             }
-            let before = picture(&home.path(&out));
+            let before = snapshot(&home.path(&out));
             let ran = line(&dead).exits(13);
             names(&ran, &[name]);
             assert!(hint(&ran).contains("move it away"), "{}", ran.stderr);

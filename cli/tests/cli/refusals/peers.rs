@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use minimodel_fixtures::{ManifestText, Quantization, Shape, slm_vec};
 
 use super::stage::{
-    Listener, PART, TARGET, hint, identity_of, is_unchanged, manifest, model, names, offer, peer_id, picture,
-    stage, stranger,
+    Listener, PART, TARGET, hint, identity_of, is_unchanged, manifest, model, names, offer, peer_id,
+    snapshot, stage, stranger,
 };
 use crate::home::{Home, Ran};
 use crate::process::{Running, event, events};
@@ -51,7 +51,7 @@ fn fetch_under_a_forged_offer(asked: &ManifestText) -> (Ran, Home) {
 /// Asserts that no byte of a model is in the output folder: no finished file, and an empty partial file.
 #[track_caller]
 fn no_model_byte(home: &Home) {
-    for (path, (_, _, content)) in picture(&home.path("out")) {
+    for (path, (_, _, content)) in snapshot(&home.path("out")) {
         assert!(!path.ends_with(TARGET), "{}", path.display());
         assert!(!path.ends_with(PART) || content.is_empty(), "{}", path.display());
     }
@@ -85,7 +85,7 @@ fn c4_an_offer_for_another_license_dials_nobody() {
     let (home, listener) = (stage(), Listener::new());
     for asked in [other_license(), other_evidence(), other_artifact(), other_version()] {
         home.write("asked.minimodel", asked.render());
-        let before = picture(&home.path(""));
+        let before = snapshot(&home.path(""));
         let offer = listener.offer(manifest().swarm_id());
         let line = ["fetch", "asked.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
         let ran = home.run(line).exits(10);

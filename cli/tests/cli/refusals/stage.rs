@@ -112,12 +112,12 @@ impl Listener {
 }
 
 /// Snapshot of a folder. For each name: kind and mode, number of hard links, and content or link target.
-pub(super) type Picture = BTreeMap<PathBuf, (u32, u64, Vec<u8>)>;
+pub(super) type FolderSnapshot = BTreeMap<PathBuf, (u32, u64, Vec<u8>)>;
 
 /// Takes a snapshot of every name below a folder; empty when the folder is not there.
-pub(super) fn picture(folder: &Path) -> Picture {
-    let mut picture = Picture::new();
-    let Ok(entries) = fs::read_dir(folder) else { return picture };
+pub(super) fn snapshot(folder: &Path) -> FolderSnapshot {
+    let mut snapshot = FolderSnapshot::new();
+    let Ok(entries) = fs::read_dir(folder) else { return snapshot };
     for entry in entries {
         let path = entry.unwrap().path();
         let metadata = path.symlink_metadata().unwrap();
@@ -129,17 +129,17 @@ pub(super) fn picture(folder: &Path) -> Picture {
             Vec::new()
         };
         if metadata.is_dir() {
-            picture.extend(self::picture(&path));
+            snapshot.extend(self::snapshot(&path));
         }
-        picture.insert(path, (metadata.mode(), metadata.nlink(), content));
+        snapshot.insert(path, (metadata.mode(), metadata.nlink(), content));
     }
-    picture
+    snapshot
 }
 
 /// Asserts that a folder still equals its snapshot.
 #[track_caller]
-pub(super) fn is_unchanged(before: &Picture, folder: &Path) {
-    let now = picture(folder);
+pub(super) fn is_unchanged(before: &FolderSnapshot, folder: &Path) {
+    let now = snapshot(folder);
     let differs = |path: &&PathBuf| before.get(*path) != now.get(*path);
     let changed: Vec<&PathBuf> = before.keys().chain(now.keys()).filter(differs).collect();
     assert!(changed.is_empty(), "changed: {changed:?}");

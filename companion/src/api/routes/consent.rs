@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
-use crate::api::answer::{Api, Id, Nothing, Outcome, Sent, created};
+use crate::api::answer::{Api, Id, JsonBody, NoBody, Outcome, created};
 use crate::api::types::{Announcement, Consent, Grant, LogEntry, LogVerdict, NewGrant};
 use crate::api::validate;
 use crate::problem::{Problem, code};
@@ -22,7 +22,7 @@ pub(crate) async fn grants(State(api): State<Api>) -> Outcome<Json<Vec<Grant>>> 
     post, path = "/v1/grants", request_body = NewGrant,
     responses((status = 201, body = Vec<Grant>, headers(("location" = String))))
 )]
-pub(crate) async fn grant(State(api): State<Api>, Sent(new): Sent<NewGrant>) -> Outcome<Response> {
+pub(crate) async fn grant(State(api): State<Api>, JsonBody(new): JsonBody<NewGrant>) -> Outcome<Response> {
     validate::grant(&new)?;
     let grants = api.quick(|service| service.grant(new)).await?;
     Ok(created("/v1/grants", grants))
@@ -33,7 +33,7 @@ pub(crate) async fn grant(State(api): State<Api>, Sent(new): Sent<NewGrant>) -> 
     delete, path = "/v1/grants/{id}", params(("id" = u64, Path)),
     responses((status = 200, body = Grant))
 )]
-pub(crate) async fn revoke(State(api): State<Api>, Id(id): Id, _: Nothing) -> Outcome<Json<Grant>> {
+pub(crate) async fn revoke(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcome<Json<Grant>> {
     api.quick(move |service| service.revoke(id)).await.map(Json)
 }
 
@@ -84,7 +84,7 @@ pub(crate) async fn announcement(State(api): State<Api>, Id(id): Id) -> Outcome<
 pub(crate) async fn announce(
     State(api): State<Api>,
     Id(id): Id,
-    Sent(consent): Sent<Consent>,
+    JsonBody(consent): JsonBody<Consent>,
 ) -> Outcome<Response> {
     validate::without_a_key(&consent)?;
     let call =
@@ -101,7 +101,7 @@ pub(crate) async fn announce(
     delete, path = "/v1/transfers/{id}/announcement", params(("id" = u64, Path)),
     responses((status = 204, description = "It is announced no more."))
 )]
-pub(crate) async fn unannounce(State(api): State<Api>, Id(id): Id, _: Nothing) -> Outcome<StatusCode> {
+pub(crate) async fn unannounce(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcome<StatusCode> {
     api.quick(move |service| service.unannounce(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::answer::{Api, Id, Name, Nothing, Outcome, Perhaps, Sent, created};
+use crate::api::answer::{Api, Id, JsonBody, Name, NoBody, OptionalBody, Outcome, created};
 use crate::api::types::{Activated, Activation, Entry, Fits, NewEntry, Pruned};
 use crate::api::validate;
 
@@ -38,7 +38,7 @@ pub(crate) async fn library(State(api): State<Api>) -> Outcome<Json<Vec<Entry>>>
     post, path = "/v1/library", request_body = NewEntry,
     responses((status = 201, body = Entry, headers(("location" = String))))
 )]
-pub(crate) async fn add(State(api): State<Api>, Sent(new): Sent<NewEntry>) -> Outcome<Response> {
+pub(crate) async fn add(State(api): State<Api>, JsonBody(new): JsonBody<NewEntry>) -> Outcome<Response> {
     validate::entry(&new)?;
     let entry = api.long(|service| service.add(new)).await?;
     Ok(created(&format!("/v1/library/{}", entry.id), entry))
@@ -58,7 +58,7 @@ pub(crate) async fn entry(State(api): State<Api>, Id(id): Id) -> Outcome<Json<En
     delete, path = "/v1/library/{id}", params(("id" = u64, Path)),
     responses((status = 204, description = "It is forgotten."))
 )]
-pub(crate) async fn remove(State(api): State<Api>, Id(id): Id, _: Nothing) -> Outcome<StatusCode> {
+pub(crate) async fn remove(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcome<StatusCode> {
     api.quick(move |service| service.remove(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -77,7 +77,7 @@ pub(crate) async fn manifest(State(api): State<Api>, Id(id): Id) -> Outcome<Stri
     post, path = "/v1/library/{id}/verify", params(("id" = u64, Path)),
     responses((status = 200, body = Entry))
 )]
-pub(crate) async fn verify(State(api): State<Api>, Id(id): Id, _: Nothing) -> Outcome<Json<Entry>> {
+pub(crate) async fn verify(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcome<Json<Entry>> {
     api.long(move |service| service.verify(id)).await.map(Json)
 }
 
@@ -86,7 +86,7 @@ pub(crate) async fn verify(State(api): State<Api>, Id(id): Id, _: Nothing) -> Ou
     put, path = "/v1/library/{id}/pin", params(("id" = u64, Path)),
     responses((status = 200, body = Entry))
 )]
-pub(crate) async fn pin(State(api): State<Api>, Id(id): Id, _: Nothing) -> Outcome<Json<Entry>> {
+pub(crate) async fn pin(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcome<Json<Entry>> {
     api.quick(move |service| service.pin(id, true)).await.map(Json)
 }
 
@@ -95,7 +95,7 @@ pub(crate) async fn pin(State(api): State<Api>, Id(id): Id, _: Nothing) -> Outco
     delete, path = "/v1/library/{id}/pin", params(("id" = u64, Path)),
     responses((status = 200, body = Entry))
 )]
-pub(crate) async fn unpin(State(api): State<Api>, Id(id): Id, _: Nothing) -> Outcome<Json<Entry>> {
+pub(crate) async fn unpin(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcome<Json<Entry>> {
     api.quick(move |service| service.pin(id, false)).await.map(Json)
 }
 
@@ -107,7 +107,7 @@ pub(crate) async fn unpin(State(api): State<Api>, Id(id): Id, _: Nothing) -> Out
 pub(crate) async fn activate(
     State(api): State<Api>,
     Id(id): Id,
-    Perhaps(activation): Perhaps<Activation>,
+    OptionalBody(activation): OptionalBody<Activation>,
 ) -> Outcome<Json<Activated>> {
     validate::activation(&activation)?;
     api.quick(move |service| service.activate(id, activation)).await.map(Json)
@@ -118,7 +118,7 @@ pub(crate) async fn activate(
     post, path = "/v1/library/prune", request_body = Kept,
     responses((status = 200, body = Pruned))
 )]
-pub(crate) async fn prune(State(api): State<Api>, Sent(kept): Sent<Kept>) -> Outcome<Json<Pruned>> {
+pub(crate) async fn prune(State(api): State<Api>, JsonBody(kept): JsonBody<Kept>) -> Outcome<Json<Pruned>> {
     api.long(move |service| service.prune(kept.keep_bytes)).await.map(Json)
 }
 
@@ -131,13 +131,13 @@ pub(crate) async fn prune(State(api): State<Api>, Sent(kept): Sent<Kept>) -> Out
 pub(crate) async fn rollback(
     State(api): State<Api>,
     Name(model_id): Name,
-    _: Nothing,
+    _: NoBody,
 ) -> Outcome<Json<Activated>> {
     api.quick(move |service| service.rollback(&model_id)).await.map(Json)
 }
 
 /// A manifest's requirements against this machine.
 #[utoipa::path(post, path = "/v1/fits", request_body = Fitted, responses((status = 200, body = Fits)))]
-pub(crate) async fn fits(State(api): State<Api>, Sent(fitted): Sent<Fitted>) -> Outcome<Json<Fits>> {
+pub(crate) async fn fits(State(api): State<Api>, JsonBody(fitted): JsonBody<Fitted>) -> Outcome<Json<Fits>> {
     api.quick(move |service| service.fits(&fitted.manifest)).await.map(Json)
 }

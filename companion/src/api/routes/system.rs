@@ -7,7 +7,7 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
-use crate::api::answer::{Api, Asked, Connection, Nothing, Outcome, Refusal, Sent};
+use crate::api::answer::{Api, Connection, JsonBody, NoBody, Outcome, QueryParams, Refusal};
 use crate::api::document::text;
 use crate::api::types::{Finding, Limits, Moved, Status};
 use crate::problem::code;
@@ -41,7 +41,7 @@ pub(crate) struct Days {
 pub(crate) async fn healthz(
     State(api): State<Api>,
     Extension(connection): Extension<Connection>,
-    Asked(asked): Asked<Challenge>,
+    QueryParams(asked): QueryParams<Challenge>,
 ) -> Outcome<String> {
     let Some(nonce) = asked.challenge else { return Ok("ok\n".to_owned()) };
     let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
@@ -69,7 +69,7 @@ pub(crate) async fn status(State(api): State<Api>) -> Outcome<Json<Status>> {
 
 /// Ends the companion in good order; what runs goes on with its next start.
 #[utoipa::path(post, path = "/v1/stop", responses((status = 204, description = "It ends.")))]
-pub(crate) async fn stop(State(api): State<Api>, _: Nothing) -> Outcome<StatusCode> {
+pub(crate) async fn stop(State(api): State<Api>, _: NoBody) -> Outcome<StatusCode> {
     api.quick(|service| service.stop()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -82,7 +82,10 @@ pub(crate) async fn limits(State(api): State<Api>) -> Outcome<Json<Limits>> {
 
 /// Changes what holds for all transfers, at once. What is left out has no limit.
 #[utoipa::path(put, path = "/v1/limits", request_body = Limits, responses((status = 200, body = Limits)))]
-pub(crate) async fn set_limits(State(api): State<Api>, Sent(limits): Sent<Limits>) -> Outcome<Json<Limits>> {
+pub(crate) async fn set_limits(
+    State(api): State<Api>,
+    JsonBody(limits): JsonBody<Limits>,
+) -> Outcome<Json<Limits>> {
     api.quick(|service| service.set_limits(limits)).await.map(Json)
 }
 
@@ -92,7 +95,10 @@ pub(crate) async fn set_limits(State(api): State<Api>, Sent(limits): Sent<Limits
     params(("days" = Option<u32>, Query, description = "How many days, today included; 7 if left out.")),
     responses((status = 200, body = Vec<Moved>))
 )]
-pub(crate) async fn moved(State(api): State<Api>, Asked(asked): Asked<Days>) -> Outcome<Json<Vec<Moved>>> {
+pub(crate) async fn moved(
+    State(api): State<Api>,
+    QueryParams(asked): QueryParams<Days>,
+) -> Outcome<Json<Vec<Moved>>> {
     api.quick(move |service| service.moved(asked.days.unwrap_or(DAYS))).await.map(Json)
 }
 

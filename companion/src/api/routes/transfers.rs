@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::api::answer::{Api, Id, Nothing, Outcome, Sent, created};
+use crate::api::answer::{Api, Id, JsonBody, NoBody, Outcome, created};
 use crate::api::types::{Consent, NewFetch, NewShare, Transfer, TransferLimits};
 use crate::api::validate;
 
@@ -18,7 +18,7 @@ fn location(transfer: &Transfer) -> String {
     post, path = "/v1/shares", request_body = NewShare,
     responses((status = 201, body = Transfer, headers(("location" = String))))
 )]
-pub(crate) async fn share(State(api): State<Api>, Sent(new): Sent<NewShare>) -> Outcome<Response> {
+pub(crate) async fn share(State(api): State<Api>, JsonBody(new): JsonBody<NewShare>) -> Outcome<Response> {
     validate::share(&new)?;
     let transfer = api.quick(|service| service.share(new)).await?;
     Ok(created(&location(&transfer), transfer))
@@ -29,7 +29,7 @@ pub(crate) async fn share(State(api): State<Api>, Sent(new): Sent<NewShare>) -> 
     post, path = "/v1/fetches", request_body = NewFetch,
     responses((status = 201, body = Transfer, headers(("location" = String))))
 )]
-pub(crate) async fn fetch(State(api): State<Api>, Sent(new): Sent<NewFetch>) -> Outcome<Response> {
+pub(crate) async fn fetch(State(api): State<Api>, JsonBody(new): JsonBody<NewFetch>) -> Outcome<Response> {
     validate::fetch(&new)?;
     let transfer = api.quick(|service| service.fetch(new)).await?;
     Ok(created(&location(&transfer), transfer))
@@ -55,7 +55,7 @@ pub(crate) async fn transfer(State(api): State<Api>, Id(id): Id) -> Outcome<Json
     delete, path = "/v1/transfers/{id}", params(("id" = u64, Path)),
     responses((status = 204, description = "It is forgotten."))
 )]
-pub(crate) async fn forget(State(api): State<Api>, Id(id): Id, _: Nothing) -> Outcome<StatusCode> {
+pub(crate) async fn forget(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcome<StatusCode> {
     api.quick(move |service| service.forget(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -68,7 +68,7 @@ pub(crate) async fn forget(State(api): State<Api>, Id(id): Id, _: Nothing) -> Ou
 pub(crate) async fn answer(
     State(api): State<Api>,
     Id(id): Id,
-    Sent(consent): Sent<Consent>,
+    JsonBody(consent): JsonBody<Consent>,
 ) -> Outcome<Json<Transfer>> {
     validate::consent(&consent)?;
     api.quick(move |service| service.answer(id, consent)).await.map(Json)
@@ -79,7 +79,7 @@ pub(crate) async fn answer(
     post, path = "/v1/transfers/{id}/start", params(("id" = u64, Path)),
     responses((status = 200, body = Transfer))
 )]
-pub(crate) async fn start(State(api): State<Api>, Id(id): Id, _: Nothing) -> Outcome<Json<Transfer>> {
+pub(crate) async fn start(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcome<Json<Transfer>> {
     api.quick(move |service| service.start(id)).await.map(Json)
 }
 
@@ -88,7 +88,7 @@ pub(crate) async fn start(State(api): State<Api>, Id(id): Id, _: Nothing) -> Out
     post, path = "/v1/transfers/{id}/pause", params(("id" = u64, Path)),
     responses((status = 200, body = Transfer))
 )]
-pub(crate) async fn pause(State(api): State<Api>, Id(id): Id, _: Nothing) -> Outcome<Json<Transfer>> {
+pub(crate) async fn pause(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcome<Json<Transfer>> {
     api.quick(move |service| service.pause(id)).await.map(Json)
 }
 
@@ -100,7 +100,7 @@ pub(crate) async fn pause(State(api): State<Api>, Id(id): Id, _: Nothing) -> Out
 pub(crate) async fn limit(
     State(api): State<Api>,
     Id(id): Id,
-    Sent(limits): Sent<TransferLimits>,
+    JsonBody(limits): JsonBody<TransferLimits>,
 ) -> Outcome<Json<Transfer>> {
     api.quick(move |service| service.limit(id, limits)).await.map(Json)
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::publishers::{self, Judged, Shown};
+use crate::publishers::{self, Signer, SignerVerdict};
 
 /// How a manifest stands to what is known of its publisher: docs/publishers.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -53,48 +53,52 @@ pub struct Publisher {
     pub pinned: Option<String>,
 }
 
-impl From<&publishers::KnownKey> for KnownKey {
-    fn from(known: &publishers::KnownKey) -> Self {
+impl From<&publishers::KeyRecord> for KnownKey {
+    fn from(known: &publishers::KeyRecord) -> Self {
         Self {
             key: known.key.to_string(),
             first_seen_unix: known.first_seen_unix,
             model: known.model.clone(),
             swarm_id: known.swarm_id.clone(),
-            by: known.how.as_str().to_owned(),
+            by: known.origin.as_str().to_owned(),
         }
     }
 }
 
 impl KnownKey {
     /// Parses the key; `None` where a field is not what this program writes.
-    fn read(&self) -> Option<publishers::KnownKey> {
-        Some(publishers::KnownKey {
+    fn read(&self) -> Option<publishers::KeyRecord> {
+        Some(publishers::KeyRecord {
             key: self.key.parse().ok()?,
             first_seen_unix: self.first_seen_unix,
             model: self.model.clone(),
             swarm_id: self.swarm_id.clone(),
-            how: publishers::How::from_word(&self.by)?,
+            origin: publishers::KeyOrigin::from_word(&self.by)?,
         })
     }
 }
 
-impl From<&Judged> for Publisher {
-    fn from(judged: &Judged) -> Self {
-        use publishers::Standing;
-        let list = |known: &[publishers::KnownKey]| known.iter().map(KnownKey::from).collect();
-        let (standing, known, pinned) = match &judged.standing {
-            Standing::New => (PublisherStanding::New, Vec::new(), None),
-            Standing::Unsigned => (PublisherStanding::Unsigned, Vec::new(), None),
-            Standing::Known { key, is_pinned } => {
+impl From<&SignerVerdict> for Publisher {
+    fn from(verdict: &SignerVerdict) -> Self {
+        use publishers::SignerStatus;
+        let list = |known: &[publishers::KeyRecord]| known.iter().map(KnownKey::from).collect();
+        let (standing, known, pinned) = match &verdict.status {
+            SignerStatus::New => (PublisherStanding::New, Vec::new(), None),
+            SignerStatus::Unsigned => (PublisherStanding::Unsigned, Vec::new(), None),
+            SignerStatus::Known { key, is_pinned } => {
                 (PublisherStanding::Known, vec![key.into()], is_pinned.then_some(key.key))
             }
-            Standing::Changed { known } => (PublisherStanding::Changed, list(known), None),
-            Standing::SignatureMissing { known } => (PublisherStanding::SignatureMissing, list(known), None),
-            Standing::PinMismatch { pinned } => (PublisherStanding::PinMismatch, Vec::new(), Some(*pinned)),
+            SignerStatus::Changed { known } => (PublisherStanding::Changed, list(known), None),
+            SignerStatus::SignatureMissing { known } => {
+                (PublisherStanding::SignatureMissing, list(known), None)
+            }
+            SignerStatus::PinMismatch { pinned } => {
+                (PublisherStanding::PinMismatch, Vec::new(), Some(*pinned))
+            }
         };
         Self {
-            id: judged.publisher.clone(),
-            key: judged.shown.key().map(|key| key.to_string()),
+            id: verdict.publisher.clone(),
+            key: verdict.signer.key().map(|key| key.to_string()),
             standing,
             known,
             pinned: pinned.map(|key| key.to_string()),
@@ -104,25 +108,25 @@ impl From<&Judged> for Publisher {
 
 impl Publisher {
     /// Parses the publisher, for a client; `None` where a field is not what this program writes.
-    pub fn judged(&self) -> Option<Judged> {
-        use publishers::Standing;
+    pub fn verdict(&self) -> Option<SignerVerdict> {
+        use publishers::SignerStatus;
         let known = || self.known.iter().map(KnownKey::read).collect::<Option<Vec<_>>>();
-        let standing = match self.standing {
-            PublisherStanding::New => Standing::New,
-            PublisherStanding::Unsigned => Standing::Unsigned,
+        let status = match self.standing {
+            PublisherStanding::New => SignerStatus::New,
+            PublisherStanding::Unsigned => SignerStatus::Unsigned,
             PublisherStanding::Known => {
-                Standing::Known { key: known()?.into_iter().next()?, is_pinned: self.pinned.is_some() }
+                SignerStatus::Known { key: known()?.into_iter().next()?, is_pinned: self.pinned.is_some() }
             }
-            PublisherStanding::Changed => Standing::Changed { known: known()? },
-            PublisherStanding::SignatureMissing => Standing::SignatureMissing { known: known()? },
+            PublisherStanding::Changed => SignerStatus::Changed { known: known()? },
+            PublisherStanding::SignatureMissing => SignerStatus::SignatureMissing { known: known()? },
             PublisherStanding::PinMismatch => {
-                Standing::PinMismatch { pinned: self.pinned.as_deref()?.parse().ok()? }
+                SignerStatus::PinMismatch { pinned: self.pinned.as_deref()?.parse().ok()? }
             }
         };
-        let shown = match &self.key {
-            Some(key) => Shown::Key(key.parse().ok()?),
-            None => Shown::Unsigned,
+        let signer = match &self.key {
+            Some(key) => Signer::Key(key.parse().ok()?),
+            None => Signer::Unsigned,
         };
-        Some(Judged { publisher: self.id.clone(), shown, standing })
+        Some(SignerVerdict { publisher: self.id.clone(), signer, status })
     }
 }

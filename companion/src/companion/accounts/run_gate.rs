@@ -4,7 +4,7 @@ use minimodel_swarm::driver::{Account, Direction, QuotaGate, QuotaRefusal};
 use minimodel_wire::PeerId;
 
 use super::Accounts;
-use crate::companion::ahead::Ahead;
+use crate::companion::quota_leases::QuotaLeases;
 
 /// Quota gate that the session of one run asks before each chunk.
 #[derive(Debug)]
@@ -15,9 +15,9 @@ pub(super) struct RunGate {
 
 impl QuotaGate for RunGate {
     fn reserve(&self, direction: Direction, peer: PeerId, bytes: u64) -> Result<Account, QuotaRefusal> {
-        let mut books = self.accounts.lock();
-        let reserved = books.reserve(self.run, direction, peer, bytes);
-        if books.ahead.as_ref().is_some_and(Ahead::wants) {
+        let mut state = self.accounts.lock();
+        let reserved = state.reserve(self.run, direction, peer, bytes);
+        if state.leases.as_ref().is_some_and(QuotaLeases::wants) {
             self.accounts.0.1.notify_all();
         }
         reserved

@@ -30,7 +30,7 @@ fn i5_without_a_grant_and_after_the_end_of_its_run_a_gate_lets_nothing_pass() {
     assert_eq!(gate.reserve(Direction::Sent, id(1), 1), Ok(Account(7)));
     accounts.end(1);
     assert_eq!(gate.reserve(Direction::Sent, id(1), 1), Err(UsedUp));
-    assert_eq!(accounts.of_run(1, Direction::Sent), (Moved::default(), Vec::new()));
+    assert_eq!(accounts.of_run(1, Direction::Sent), (MovedBytes::default(), Vec::new()));
     // Bytes reserved before the run's end still count.
     gate.settle(Direction::Sent, id(1), Account(7), 1, 1);
     assert_eq!(accounts.used(7), 1);
@@ -49,7 +49,7 @@ fn what_is_under_way_takes_room_is_not_used_yet_and_is_there_again_if_it_did_not
     assert_eq!(accounts.of_run(1, Direction::Sent).1, [1]);
     assert!(accounts.of_run(1, Direction::Received).1.is_empty());
     let sent = |run| {
-        let session = accounts.picture(Some(run)).session;
+        let session = accounts.snapshot(Some(run)).session;
         (session.total.sent, session.rows.len())
     };
     assert_eq!((sent(1), sent(2)), ((10, 1), (0, 0)));
@@ -71,9 +71,9 @@ fn what_moved_is_written_down_once_under_its_grant_and_in_the_log_of_its_day() {
     accounts.flush(&db, 0).unwrap();
     accounts.flush(&db, 0).unwrap();
     let again = Accounts::load(&db, 0).unwrap();
-    assert_eq!((again.used(9), ledger::used(&again.picture(None).sent_today, &id(1).to_string())), (11, 11));
+    assert_eq!((again.used(9), ledger::used(&again.snapshot(None).sent_today, &id(1).to_string())), (11, 11));
     accounts.turn(DAY);
-    assert!(accounts.picture(None).sent_today.is_empty());
+    assert!(accounts.snapshot(None).sent_today.is_empty());
 }
 
 /// Grants 1 (anyone, 50 bytes), 2 (peer 1, 30 bytes) and 3 (anyone, to fetch, 40 bytes), and 45 bytes per peer and day.
@@ -113,7 +113,7 @@ proptest! {
             }
             for peer in 0..3 {
                 let sent = sent_to.get(&peer).copied().unwrap_or(0);
-                prop_assert_eq!(ledger::used(&accounts.picture(None).sent_today, &id(peer).to_string()), sent);
+                prop_assert_eq!(ledger::used(&accounts.snapshot(None).sent_today, &id(peer).to_string()), sent);
                 let to = |one: &&(u64, Direction, u8, Account, u64)| one.1 == Direction::Sent && one.2 == peer;
                 let open: u64 = under_way.iter().filter(to).map(|one| one.4).sum();
                 prop_assert!(sent + open <= 45);
@@ -127,8 +127,8 @@ proptest! {
         for (run, direction, peer, account, bytes) in under_way {
             gates[run as usize].settle(direction, id(peer), account, bytes, 0);
         }
-        let books = accounts.lock();
-        prop_assert!(books.under_way.is_empty() && books.under_way_to.is_empty());
+        let state = accounts.lock();
+        prop_assert!(state.under_way.is_empty() && state.under_way_to.is_empty());
     }
 }
 
@@ -140,10 +140,10 @@ fn b22_after_a_crash_a_quota_and_a_day_count_no_byte_too_few_and_few_too_many() 
     let folder = tempfile::tempdir().unwrap();
     let db = Arc::new(Db::open(&folder.path().join("db")).unwrap());
     let accounts = Accounts::load(&db, 0).unwrap();
-    accounts.keep_ahead();
+    accounts.require_leases();
     let writer = std::thread::spawn({
         let (accounts, db) = (accounts.clone(), db.clone());
-        move || accounts.write_ahead(&db)
+        move || accounts.write_leases(&db)
     });
     let gate = accounts.gate(1, "s", "m", rules(vec![open(9, None, Some(QUOTA))], Vec::new(), Some(QUOTA)));
     let chunk = 64 << 10;
@@ -159,7 +159,7 @@ fn b22_after_a_crash_a_quota_and_a_day_count_no_byte_too_few_and_few_too_many() 
         moved += chunk;
         // The database as another process would find it if this one ended before the chunk was settled.
         let found = Accounts::load(&db, 0).unwrap();
-        let sent = ledger::used(&found.picture(None).sent_today, &id(1).to_string());
+        let sent = ledger::used(&found.snapshot(None).sent_today, &id(1).to_string());
         for counted in [found.used(9), sent] {
             assert!((moved..=moved + chunk + (1 << 18)).contains(&counted), "{counted} of {moved}");
         }
@@ -170,19 +170,19 @@ fn b22_after_a_crash_a_quota_and_a_day_count_no_byte_too_few_and_few_too_many() 
             "what is written every few seconds takes nothing back"
         );
     }
-    accounts.end_ahead();
+    accounts.end_leases();
     writer.join().unwrap();
     accounts.flush(&db, 0).unwrap();
     let found = Accounts::load(&db, 0).unwrap();
-    let sent = ledger::used(&found.picture(None).sent_today, &id(1).to_string());
+    let sent = ledger::used(&found.snapshot(None).sent_today, &id(1).to_string());
     assert_eq!((found.used(9), sent), (moved, moved), "an end in good order leaves what moved");
 }
 
-/// While covers cannot be written, bytes that a crash would leave uncounted do not move.
+/// While leases cannot be written, bytes that a crash would leave uncounted do not move.
 #[test]
 fn b22_nothing_moves_under_a_quota_that_nobody_writes_down() {
     let accounts = Accounts::default();
-    accounts.keep_ahead();
+    accounts.require_leases();
     let gate = accounts.gate(
         1,
         "s",

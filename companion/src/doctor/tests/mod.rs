@@ -41,7 +41,7 @@ fn verdict(ok: bool, entries: u64) -> LogVerdict {
 }
 
 fn facts() -> Facts {
-    let there = Found::There { is_kind: true, is_ours: true, mode: 0o700, is_usable: true };
+    let there = PathState::There { is_kind: true, is_ours: true, mode: 0o700, is_usable: true };
     let place = |name, kind, found| Place { name, path: PathBuf::from("/m/x"), kind, found };
     Facts {
         now_unix: NOON,
@@ -50,9 +50,9 @@ fn facts() -> Facts {
         next_change_unix: None,
         places: vec![
             place("state folder", PlaceKind::Folder, there),
-            place("identity", PlaceKind::Secret, Found::Missing),
+            place("identity", PlaceKind::Secret, PathState::Missing),
         ],
-        disks: vec![Disk {
+        disks: vec![DiskSpace {
             folder: "/m".into(),
             free_bytes: 8 << 30,
             needed_bytes: 1 << 30,
@@ -149,8 +149,8 @@ fn clocks_that_are_wrong_are_found() {
 #[test]
 fn folders_and_files_that_are_not_ours_alone_are_found() {
     let place = |found| move |facts: &mut Facts| facts.places[0].found = found;
-    let there = |is_kind, is_ours, mode, is_usable| Found::There { is_kind, is_ours, mode, is_usable };
-    is_ill(place(Found::Unknown("permission denied".into())), "folders fail", &["permission denied"]);
+    let there = |is_kind, is_ours, mode, is_usable| PathState::There { is_kind, is_ours, mode, is_usable };
+    is_ill(place(PathState::Unknown("permission denied".into())), "folders fail", &["permission denied"]);
     is_ill(place(there(false, true, 0o700, true)), "folders fail", &["not a folder"]);
     is_ill(place(there(true, false, 0o700, true)), "folders fail", &["another user"]);
     is_ill(place(there(true, true, 0o500, false)), "folders fail", &["chmod u+rwx /m/x"]);
@@ -306,16 +306,16 @@ fn what_is_gathered_is_what_is_there() {
     });
     assert!(facts.log.is_err(), "a link is no log");
     let found = |name| &facts.places.iter().find(|place| place.name == name).unwrap().found;
-    let mode = |found: &Found| match found {
-        Found::There { is_kind: true, is_ours: true, mode, is_usable: true } => Some(*mode),
+    let mode = |found: &PathState| match found {
+        PathState::There { is_kind: true, is_ours: true, mode, is_usable: true } => Some(*mode),
         _ => None,
     };
     assert_eq!(facts.newest_written_unix, Some(NOON - 3600), "when the transfers were added");
     assert_eq!(mode(found("state folder")), Some(0o755));
     assert_eq!(mode(found("identity")), Some(0o600));
-    assert!(matches!(found("library's folder"), Found::There { is_kind: false, .. }));
-    assert_eq!(found("token"), &Found::Missing);
-    assert!(matches!(found("consent log"), Found::Unknown(_)));
+    assert!(matches!(found("library's folder"), PathState::There { is_kind: false, .. }));
+    assert_eq!(found("token"), &PathState::Missing);
+    assert!(matches!(found("consent log"), PathState::Unknown(_)));
     let [disk] = facts.disks.as_slice() else { panic!("{:?}", facts.disks) };
     assert!(disk.free_bytes > 0 && disk.needed_bytes == 3 << 20 && disk.fetches == [1], "{disk:?}");
     let listens: Vec<_> = facts.listens.iter().map(|l| (l.transfer, l.is_running, l.bound.clone())).collect();

@@ -1,24 +1,26 @@
-//! Consents of a transfer: whether they suffice, how they are recorded, and that they end with the transfer.
+//! Consents of a transfer: what they permit, whether they suffice, how they are recorded, and that they end with the transfer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minimodel_swarm::driver::Direction;
+use minimodel_verifier::Manifest;
+use minimodel_verifier::chunk::Layout;
 use minimodel_wire::SignedOffer;
 
-use super::row::{End, Row};
+use super::desired::{Desired, DesiredInputs, Missing, desired};
+use super::row::{End, TransferRow};
 use super::transfers::unknown;
-use super::wish::{Facts, Missing, Wish, wish};
 use super::{Core, Inner};
 use crate::api::types::{Action, Consent, Event, GrantState, NewGrant, Transfer};
 use crate::clock::now_unix;
-use crate::consent::{Denied, Permission, word};
+use crate::consent::{Denied, Open, Permission, word};
 use crate::problem::{Problem, code};
 
 /// Cache of the peers named in the offers of each row: offers are parsed and their signatures checked only when they change, not
 /// at each reconcile.
 #[derive(Debug, Default)]
-pub(super) struct Offered(Mutex<BTreeMap<u64, Read>>);
+pub(super) struct OfferedPeers(Mutex<BTreeMap<u64, Read>>);
 
 #[derive(Debug)]
 struct Read {
@@ -26,10 +28,15 @@ struct Read {
     peers: Vec<String>,
 }
 
-impl Offered {
+impl OfferedPeers {
     /// Returns true if any peer named in this row's offers satisfies `is_one`. `rows` are the present rows; others leave the
     /// cache.
-    fn any(&self, row: &Row, rows: &BTreeMap<u64, Row>, is_one: impl Fn(&str) -> bool) -> bool {
+    fn any(
+        &self,
+        row: &TransferRow,
+        rows: &BTreeMap<u64, TransferRow>,
+        is_one: impl Fn(&str) -> bool,
+    ) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.get(&row.id).is_none_or(|read| read.offers != row.offers) {
             known.retain(|id, _| rows.contains_key(id));
@@ -43,9 +50,9 @@ impl Offered {
 
 impl Core {
     /// Returns the desired state of a transfer.
-    pub(super) fn wish_of(&self, inner: &Inner, id: u64) -> Option<Wish> {
+    pub(super) fn desired_of(&self, inner: &Inner, id: u64) -> Option<Desired> {
         let row = inner.rows.get(&id)?;
-        let mut facts = Facts::default();
+        let mut inputs = DesiredInputs::default();
         let all = [Action::Fetch, Action::Import, Action::Cache, Action::Serve, Action::Publish];
         let others = Self::grants_of_others(inner, row);
         let used = |grant| inner.accounts.used(grant);
@@ -54,26 +61,31 @@ impl Core {
             let is_for_offered = || self.offered.any(row, &inner.rows, |peer| permission.permits(peer));
             let has_last_bytes = || Self::has_last_bytes(inner, row, action, &others);
             if suffices(row, action, &permission, is_for_offered) || has_last_bytes() {
-                facts.permitted.push(action);
+                inputs.permitted.push(action);
             } else if row.needs().contains(&action) {
                 let missing = match permission.reason {
                     Some(Denied::Spent) => Missing::Spent,
                     Some(Denied::Expired | Denied::Revoked) => Missing::Over,
                     Some(Denied::Never) | None => Missing::Never,
                 };
-                facts.missing.push((action, missing));
+                inputs.missing.push((action, missing));
             }
         }
-        facts.hour_is_closed = Self::rates(&inner.limits).paused;
+        inputs.hour_is_closed = Self::rates(&inner.limits).paused;
         let retry = inner.retries.get(&id).filter(|retry| retry.until > std::time::Instant::now());
-        facts.pause_after = retry.map(|retry| retry.cause);
-        Some(wish(row, &facts))
+        inputs.pause_after = retry.map(|retry| retry.cause);
+        Some(desired(row, &inputs))
     }
 
     /// Returns true while the last bytes that a session's grants admitted are still in flight. A spent grant stays effective
     /// until they have arrived, and no further byte passes the gate; an expired or revoked grant does not.
-    pub(super) fn has_last_bytes(inner: &Inner, row: &Row, action: Action, others: &BTreeSet<u64>) -> bool {
-        let Some(live) = inner.lives.get(&row.id) else { return false };
+    pub(super) fn has_last_bytes(
+        inner: &Inner,
+        row: &TransferRow,
+        action: Action,
+        others: &BTreeSet<u64>,
+    ) -> bool {
+        let Some(running) = inner.running.get(&row.id) else { return false };
         let open = |action| Self::open_grants(inner, row, action, others);
         let (direction, open) = match action {
             Action::Fetch => (Direction::Received, open(Action::Fetch)),
@@ -81,9 +93,52 @@ impl Core {
             Action::Serve | Action::Publish => (Direction::Sent, open(Action::Serve)),
             Action::Import | Action::Cache => return false,
         };
-        let (moved, charged) = inner.accounts.of_run(live.run, direction);
+        let (moved, charged) = inner.accounts.of_run(running.run, direction);
         let holds = |grant: &u64| open.iter().any(|open| open.grant == *grant);
-        !charged.is_empty() && charged.iter().all(holds) && live.has_last_bytes(direction, moved)
+        !charged.is_empty() && charged.iter().all(holds) && running.has_last_bytes(direction, moved)
+    }
+
+    /// Returns the grants for a transfer's model that are neither expired nor revoked, spent ones included; grants in `others`
+    /// belong to other transfers and are left out.
+    pub(super) fn open_grants(
+        inner: &Inner,
+        row: &TransferRow,
+        action: Action,
+        others: &BTreeSet<u64>,
+    ) -> Vec<Open> {
+        inner.book.grants().open(action, &row.swarm_id, now_unix(), &|number| others.contains(&number))
+    }
+
+    /// Returns what is permitted for a transfer's model now. Grants that were given with another transfer do not count, and a
+    /// grant with fewer bytes left than the model's shortest chunk counts as spent.
+    pub(super) fn permission(&self, inner: &Inner, row: &TransferRow, action: Action) -> Permission {
+        let others = Self::grants_of_others(inner, row);
+        self.permission_beside(inner, row, action, &others, &|grant| inner.accounts.used(grant))
+    }
+
+    /// As [`Self::permission`], with the result of [`Self::grants_of_others`] and the bytes used under each grant reserved in.
+    pub(super) fn permission_beside(
+        &self,
+        inner: &Inner,
+        row: &TransferRow,
+        action: Action,
+        others: &BTreeSet<u64>,
+        used: &dyn Fn(u64) -> u64,
+    ) -> Permission {
+        inner.book.grants().permission_without(
+            action,
+            &row.swarm_id,
+            now_unix(),
+            used,
+            &|number| others.contains(&number),
+            self.manifest_of(row).ok().flatten().map_or(0, |manifest| shortest_chunk(&manifest)),
+        )
+    }
+
+    /// Returns the grants that were given with other transfers.
+    pub(super) fn grants_of_others(inner: &Inner, row: &TransferRow) -> BTreeSet<u64> {
+        let others = inner.rows.values().filter(|other| other.id != row.id);
+        others.flat_map(|other| other.grants.iter().copied()).collect()
     }
 
     pub(super) fn answered(self: &Arc<Self>, id: u64, consent: &Consent) -> Result<Transfer, Problem> {
@@ -93,7 +148,7 @@ impl Core {
         if !matches!(row.end, Some(End::Done { .. })) {
             let mut row = row.clone();
             row.accept(consent);
-            self.may_be_agreed_to(&row)?;
+            self.check_signer(&row)?;
             if consent.accept_publisher_key.is_some() {
                 // A transfer that failed only for want of this acceptance resumes.
                 row.end = row
@@ -105,13 +160,13 @@ impl Core {
             self.give(&mut inner, id, consent)?;
         }
         inner.retries.remove(&id);
-        self.stir(&mut inner);
+        self.wake(&mut inner);
         self.show(&inner, id);
         self.view(&inner, id).ok_or_else(|| unknown(id))
     }
 
     /// Refuses a consent that does not match what the transfer does.
-    pub(super) fn fits_row(row: &Row, consent: &Consent) -> Result<(), Problem> {
+    pub(super) fn fits_row(row: &TransferRow, consent: &Consent) -> Result<(), Problem> {
         let (may, needs) = (row.may(), row.needs());
         let list =
             |actions: &[Action]| actions.iter().map(|&action| word(action)).collect::<Vec<_>>().join(",");
@@ -173,7 +228,8 @@ impl Core {
             return Ok(());
         }
         let given = inner.book.grant_all(&wanted, now_unix())?;
-        let row = Row { grants: row.grants.iter().copied().chain(given.iter().copied()).collect(), ..row };
+        let row =
+            TransferRow { grants: row.grants.iter().copied().chain(given.iter().copied()).collect(), ..row };
         if let Err(problem) = self.save(&row) {
             // Grants that no row lists would outlive the transfer.
             inner.book.revoke_all(&given, "the transfer was not saved", now_unix())?;
@@ -185,7 +241,7 @@ impl Core {
     }
 
     /// Revokes the grants that were given with a transfer.
-    pub(super) fn end_grants(&self, inner: &mut Inner, row: &Row) -> Result<(), Problem> {
+    pub(super) fn end_grants(&self, inner: &mut Inner, row: &TransferRow) -> Result<(), Problem> {
         if row.grants.is_empty() {
             return Ok(());
         }
@@ -198,7 +254,7 @@ impl Core {
 /// Returns true if a permission suffices for this transfer. To serve with an allow list it must be for one of the listed peers;
 /// to fetch, import or cache, for one of the offered peers, which are looked up only where that matters.
 fn suffices(
-    row: &Row,
+    row: &TransferRow,
     action: Action,
     permission: &Permission,
     is_for_offered: impl FnOnce() -> bool,
@@ -211,6 +267,12 @@ fn suffices(
         }
         Action::Serve | Action::Publish => permission.is_some(),
     }
+}
+
+/// Returns the bytes of the last chunk, the only one that may be shorter than the others.
+fn shortest_chunk(manifest: &Manifest) -> u64 {
+    let layout = Layout::new(manifest.byte_count(), manifest.chunk_size());
+    layout.map_or(0, |layout| layout.chunk_len(layout.count() - 1).into())
 }
 
 #[cfg(test)]
@@ -231,9 +293,9 @@ mod tests {
         SignedOffer::sign(offer, &SigningKey::from_bytes(&[n; 32])).unwrap().to_string()
     }
 
-    fn fetch(offers: &[String]) -> Row {
+    fn fetch(offers: &[String]) -> TransferRow {
         let new = NewFetch { offers: offers.to_vec(), ..NewFetch::default() };
-        Row { id: 1, ..Row::fetch(new, "ab".repeat(32), 0) }
+        TransferRow { id: 1, ..TransferRow::fetch(new, "ab".repeat(32), 0) }
     }
 
     fn permission(anyone: bool, peers: &[PeerId]) -> Permission {
@@ -247,8 +309,8 @@ mod tests {
         }
     }
 
-    fn is_enough(row: &Row, action: Action, permission: &Permission) -> bool {
-        let offered = Offered::default();
+    fn is_enough(row: &TransferRow, action: Action, permission: &Permission) -> bool {
+        let offered = OfferedPeers::default();
         let rows = BTreeMap::from([(row.id, row.clone())]);
         suffices(row, action, permission, || offered.any(row, &rows, |peer| permission.permits(peer)))
     }
@@ -274,7 +336,7 @@ mod tests {
         let share = |allow: &[PeerId]| {
             let allow = allow.iter().map(ToString::to_string).collect();
             let new = NewShare { allow, ..NewShare::default() };
-            Row::share(new, "ab".repeat(32), String::new(), "/f".into(), 0)
+            TransferRow::share(new, "ab".repeat(32), String::new(), "/f".into(), 0)
         };
         let named = share(&[peer(1), peer(2)]);
         assert!(is_enough(&named, Action::Serve, &permission(false, &[peer(2)])));
@@ -285,14 +347,15 @@ mod tests {
 
     #[test]
     fn other_offers_of_a_row_are_read_anew_and_those_of_rows_that_are_gone_are_forgotten() {
-        let offered = Offered::default();
-        let of = |row: &Row, rows: &BTreeMap<u64, Row>| {
+        let offered = OfferedPeers::default();
+        let of = |row: &TransferRow, rows: &BTreeMap<u64, TransferRow>| {
             let seen = std::cell::RefCell::new(BTreeSet::new());
             offered.any(row, rows, |peer| !seen.borrow_mut().insert(peer.to_owned()));
             seen.into_inner()
         };
         let names = |all: &[u8]| all.iter().map(|&n| peer(n).to_string()).collect::<BTreeSet<_>>();
-        let (first, second) = (fetch(&[offer(1), "mm1no".into()]), Row { id: 2, ..fetch(&[offer(3)]) });
+        let (first, second) =
+            (fetch(&[offer(1), "mm1no".into()]), TransferRow { id: 2, ..fetch(&[offer(3)]) });
         let both = BTreeMap::from([(1, first.clone()), (2, second.clone())]);
         assert_eq!((of(&first, &both), of(&second, &both)), (names(&[1]), names(&[3])));
         let more = fetch(&[offer(2), offer(1)]);

@@ -25,7 +25,7 @@ const PEERS_SHOWN: usize = 8;
 const PEER_CHARS: usize = 12;
 
 /// The lines of a snapshot, none of more than `width` columns.
-pub(crate) fn picture(status: &Status, width: usize) -> Vec<Line> {
+pub(crate) fn page(status: &Status, width: usize) -> Vec<Line> {
     let mut page = Page { width, lines: Vec::new() };
     page.head(status);
     if status.transfers.is_empty() {
@@ -142,10 +142,7 @@ mod tests {
     use minimodel_companion::api::types::{Action, Kind, Question};
 
     fn text(status: &Status, width: usize) -> Vec<String> {
-        picture(status, width)
-            .iter()
-            .map(|line| line.render(false).trim_end_matches('\n').to_owned())
-            .collect()
+        page(status, width).iter().map(|line| line.render(false).trim_end_matches('\n').to_owned()).collect()
     }
 
     #[test]
@@ -231,7 +228,7 @@ mod tests {
             let all = shown.join("\n");
             assert!(all.contains(r"\u{1b}[2J") && all.contains(r"failed: a\nb"), "{all}");
         }
-        let coloured: String = picture(&status(vec![one]), 80).iter().map(|line| line.render(true)).collect();
+        let coloured: String = page(&status(vec![one]), 80).iter().map(|line| line.render(true)).collect();
         for sequence in coloured.split('\u{1b}').skip(1) {
             assert!(
                 sequence.starts_with("[1m") || sequence.starts_with("[1;31m") || sequence.starts_with("[0m")

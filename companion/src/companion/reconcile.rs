@@ -7,23 +7,22 @@ use std::time::Duration;
 
 use minimodel_swarm::driver::{Controls, RateLimit};
 use minimodel_verifier::Manifest;
-use minimodel_verifier::chunk::Layout;
 use minimodel_verifier::receipt::{Consent, ConsentAction};
 use minimodel_wire::SignedOffer;
 use tokio::sync::{mpsc, watch};
 
 use super::accounts::Rules;
-use super::bounds::{self, Standing};
-use super::live::Live;
-use super::row::Row;
+use super::desired::Desired;
+use super::grant_limits::{self, LimitInputs};
+use super::row::TransferRow;
+use super::running::RunningTransfer;
 use super::threads::{no_thread, panicked};
-use super::wish::Wish;
 use super::{Core, Inner};
 use crate::api::types::{Action, Event, Kind};
 use crate::clock::now_unix;
-use crate::consent::{Open, Permission};
+use crate::consent::Permission;
 use crate::problem::{Problem, code};
-use crate::runner::{FetchEnd, FetchJob, Reins, Runner, ShareEnd, ShareJob};
+use crate::runner::{FetchEnd, FetchJob, JobControl, Runner, ShareEnd, ShareJob};
 
 /// Capacity of a job's report channel.
 const WAITING_REPORTS: usize = 1_024;
@@ -31,15 +30,15 @@ const WAITING_REPORTS: usize = 1_024;
 const OFFER_LEFT_SECONDS: u64 = 2 * 24 * 3600;
 
 /// Result of a job.
-pub(super) enum Outcome {
-    Learned(String),
+pub(super) enum JobOutcome {
+    Manifest(String),
     Shared(ShareEnd),
     Fetched(FetchEnd),
 }
 
 impl Core {
     /// Reconciles: compares what should run with what runs, starts, adjusts and stops transfers.
-    pub(super) fn look(self: &Arc<Self>, inner: &mut Inner) {
+    pub(super) fn reconcile(self: &Arc<Self>, inner: &mut Inner) {
         // A damaged log permits nothing, so the loop below stops all transfers.
         inner.log_fault = inner.book.reload_if_changed().err().map(Problem::from);
         inner.accounts.turn(now_unix());
@@ -48,21 +47,21 @@ impl Core {
         self.down.set(rates.down);
         let ids: Vec<u64> = inner.rows.keys().copied().collect();
         for id in ids {
-            let Some(wish) = self.wish_of(inner, id) else { continue };
-            if let (Some(live), Some(row)) = (inner.lives.get(&id), inner.rows.get(&id)) {
-                inner.accounts.rule(live.run, Self::rules_of(inner, row));
+            let Some(desired) = self.desired_of(inner, id) else { continue };
+            if let (Some(running), Some(row)) = (inner.running.get(&id), inner.rows.get(&id)) {
+                inner.accounts.rule(running.run, Self::rules_of(inner, row));
             }
-            match inner.lives.get(&id) {
-                Some(live) if live.is_ending() => {}
-                Some(live) if live.wish == wish && !is_old(live) => {
+            match inner.running.get(&id) {
+                Some(running) if running.is_ending() => {}
+                Some(running) if running.desired == desired && !is_old(running) => {
                     Self::adjust(inner, id, self.controls_of(inner, id));
                 }
-                Some(live) => live.end(),
-                None if matches!(wish, Wish::Rest(..)) || Self::is_held_up(inner, id) => {}
+                Some(running) => running.end(),
+                None if matches!(desired, Desired::Rest(..)) || Self::is_held_up(inner, id) => {}
                 None => {
                     let controls = self.controls_of(inner, id);
-                    if let Err(problem) = self.begin(inner, id, wish, controls) {
-                        self.trouble(inner, id, problem);
+                    if let Err(problem) = self.begin(inner, id, desired, controls) {
+                        self.handle_error(inner, id, problem);
                     }
                 }
             }
@@ -73,14 +72,14 @@ impl Core {
     /// True while a run of a removed transfer of the same swarm still holds the file or the port.
     fn is_held_up(inner: &Inner, id: u64) -> bool {
         let row = inner.rows.get(&id);
-        row.is_some_and(|row| inner.leaving.values().any(|(left, _)| left.swarm_id == row.swarm_id))
+        row.is_some_and(|row| inner.draining.values().any(|(left, _)| left.swarm_id == row.swarm_id))
     }
 
     fn adjust(inner: &mut Inner, id: u64, controls: Controls) {
-        let (Some(live), Some(row)) = (inner.lives.get(&id), inner.rows.get(&id)) else { return };
-        live.up.set(row.limits.up);
-        live.down.set(row.limits.down);
-        live.controls.send_if_modified(|now| {
+        let (Some(running), Some(row)) = (inner.running.get(&id), inner.rows.get(&id)) else { return };
+        running.up.set(row.limits.up);
+        running.down.set(row.limits.down);
+        running.controls.send_if_modified(|now| {
             let differs = *now != controls;
             *now = controls;
             differs
@@ -89,39 +88,39 @@ impl Core {
 
     fn controls_of(&self, inner: &Inner, id: u64) -> Controls {
         let Some(row) = inner.rows.get(&id) else { return Controls::default() };
-        let live = inner.lives.get(&id);
+        let running = inner.running.get(&id);
         // Remaining and transferred bytes must come from one snapshot, or a chunk is counted twice or not at all.
-        let picture = inner.accounts.picture(live.map(|live| live.run));
+        let accounts = inner.accounts.snapshot(running.map(|running| running.run));
         let others = Self::grants_of_others(inner, row);
-        let used = |grant| picture.used(grant);
+        let used = |grant| accounts.used(grant);
         let permission = |action| self.permission_beside(inner, row, action, &others, &used);
         let (serve, fetch) = (permission(Action::Serve), permission(Action::Fetch));
-        let mut controls = bounds::controls(&Standing {
+        let mut controls = grant_limits::controls(&LimitInputs {
             row,
             limits: &inner.limits,
             serve: serve.is_some().then_some(&serve),
             fetch: (row.kind == Kind::Fetch && fetch.is_some()).then_some(&fetch),
-            session: &picture.session,
-            sent_today: &picture.sent_today,
+            session: &accounts.session,
+            sent_today: &accounts.sent_today,
         });
         let ends_with = |permission: &Permission, action| {
             let is_over = || !permission.is_some() && Self::has_last_bytes(inner, row, action, &others);
-            live.filter(|_| is_over())
+            running.filter(|_| is_over())
         };
-        if let Some(live) = ends_with(&serve, Action::Serve) {
+        if let Some(running) = ends_with(&serve, Action::Serve) {
             // Connected peers may finish what is under way to them; no peer is given more.
-            controls.allow = live.controls.borrow().allow.clone();
+            controls.allow = running.controls.borrow().allow.clone();
             controls.serve_allowance = Some(0);
         }
-        if let Some(live) = ends_with(&fetch, Action::Fetch) {
+        if let Some(running) = ends_with(&fetch, Action::Fetch) {
             // Requested chunks may still arrive; no further request is sent.
-            controls.sources = live.controls.borrow().sources.clone();
+            controls.sources = running.controls.borrow().sources.clone();
         }
         controls
     }
 
     /// Returns the grants and the daily quota that a transfer's bytes count against.
-    fn rules_of(inner: &Inner, row: &Row) -> Rules {
+    fn rules_of(inner: &Inner, row: &TransferRow) -> Rules {
         let others = Self::grants_of_others(inner, row);
         let open = |action| Self::open_grants(inner, row, action, &others);
         Rules {
@@ -131,49 +130,11 @@ impl Core {
         }
     }
 
-    /// Returns the grants for a transfer's model that are neither expired nor revoked, spent ones included; grants in `others`
-    /// belong to other transfers and are left out.
-    pub(super) fn open_grants(inner: &Inner, row: &Row, action: Action, others: &BTreeSet<u64>) -> Vec<Open> {
-        inner.book.grants().open(action, &row.swarm_id, now_unix(), &|number| others.contains(&number))
-    }
-
-    /// Returns what is permitted for a transfer's model now. Grants that were given with another transfer do not count, and a
-    /// grant with fewer bytes left than the model's shortest chunk counts as spent.
-    pub(super) fn permission(&self, inner: &Inner, row: &Row, action: Action) -> Permission {
-        let others = Self::grants_of_others(inner, row);
-        self.permission_beside(inner, row, action, &others, &|grant| inner.accounts.used(grant))
-    }
-
-    /// As [`Self::permission`], with the result of [`Self::grants_of_others`] and the bytes used under each grant passed in.
-    pub(super) fn permission_beside(
-        &self,
-        inner: &Inner,
-        row: &Row,
-        action: Action,
-        others: &BTreeSet<u64>,
-        used: &dyn Fn(u64) -> u64,
-    ) -> Permission {
-        inner.book.grants().permission_without(
-            action,
-            &row.swarm_id,
-            now_unix(),
-            used,
-            &|number| others.contains(&number),
-            self.manifest_of(row).ok().flatten().map_or(0, |manifest| shortest_chunk(&manifest)),
-        )
-    }
-
-    /// Returns the grants that were given with other transfers.
-    pub(super) fn grants_of_others(inner: &Inner, row: &Row) -> BTreeSet<u64> {
-        let others = inner.rows.values().filter(|other| other.id != row.id);
-        others.flat_map(|other| other.grants.iter().copied()).collect()
-    }
-
     fn begin(
         self: &Arc<Self>,
         inner: &mut Inner,
         id: u64,
-        wish: Wish,
+        desired: Desired,
         controls: Controls,
     ) -> Result<(), Problem> {
         let Some(row) = inner.rows.get(&id) else { return Ok(()) };
@@ -184,22 +145,23 @@ impl Core {
         let run = inner.runs + 1;
         let accounts = inner.accounts.clone();
         let core = Arc::downgrade(self);
-        let reins = Reins {
+        let control = JobControl {
             stop: stopped,
             controls: steered,
             up: vec![self.up.clone(), up.clone()],
             down: vec![self.down.clone(), down.clone()],
             gate: accounts.gate(run, &row.swarm_id, &self.model_of(row), Self::rules_of(inner, row)),
             reports: tell,
-            offered: Arc::new(move |port, offer| {
+            on_offer: Arc::new(move |port, offer| {
                 if let Some(core) = core.upgrade() {
                     core.offered(id, run, port, offer);
                 }
             }),
         };
-        let job = self.job(inner, row.clone(), &wish, reins).inspect_err(|_| accounts.end(run))?;
+        let job = self.job(inner, row.clone(), &desired, control).inspect_err(|_| accounts.end(run))?;
         inner.runs = run;
-        let live = Live { run, wish, stop, controls: steer, up, down, offer: None, snapshot: None };
+        let running =
+            RunningTransfer { run, desired, stop, controls: steer, up, down, offer: None, snapshot: None };
         let (core, name) = (self.clone(), format!("transfer {id}"));
         let hear = std::thread::Builder::new()
             .name(format!("news {id}"))
@@ -208,7 +170,7 @@ impl Core {
             accounts.end(run);
             no_thread(&error)
         })?;
-        inner.lives.insert(id, live);
+        inner.running.insert(id, running);
         let core = self.clone();
         let work = std::thread::Builder::new().name(name).spawn(move || {
             // A panic in one transfer must not end the others.
@@ -218,7 +180,7 @@ impl Core {
             core.ended(id, run, outcome);
         });
         work.map(drop).map_err(|error| {
-            inner.lives.remove(&id);
+            inner.running.remove(&id);
             accounts.end(run);
             no_thread(&error)
         })
@@ -227,23 +189,25 @@ impl Core {
     fn job(
         self: &Arc<Self>,
         inner: &mut Inner,
-        row: Row,
-        wish: &Wish,
-        reins: Reins,
-    ) -> Result<Box<dyn FnOnce() -> Result<Outcome, Problem> + Send>, Problem> {
+        row: TransferRow,
+        desired: &Desired,
+        control: JobControl,
+    ) -> Result<Box<dyn FnOnce() -> Result<JobOutcome, Problem> + Send>, Problem> {
         let runner = self.runner.clone();
         let manifest = self.manifest_of(&row)?;
-        let Wish::Run { serves, publishes } = *wish else {
+        let Desired::Run { serves, publishes } = *desired else {
             if row.kind == Kind::Share {
                 // A row of version 1 whose library entry has no file any more.
                 self.ready_entry(row.entry.unwrap_or_default())?;
             }
             let offer = self.one_to_ask(inner, &row, &*runner)?;
             let at = row.endpoint;
-            return Ok(Box::new(move || runner.ask_manifest(&offer, &at, &reins).map(Outcome::Learned)));
+            return Ok(Box::new(move || {
+                runner.ask_manifest(&offer, &at, &control).map(JobOutcome::Manifest)
+            }));
         };
         let Some(manifest) = manifest else { return Err(panicked()) };
-        let publisher = self.begun_under(&row, &manifest)?;
+        let publisher = self.check_signer_at_start(&row, &manifest)?;
         if row.kind == Kind::Share {
             if let Some(entry) = row.entry {
                 // The time of last use decides only about the entry's eviction.
@@ -255,9 +219,9 @@ impl Core {
                 endpoint: row.endpoint,
                 last_port: row.last_port,
                 publishes,
-                reins,
+                control,
             };
-            return Ok(Box::new(move || runner.share(job).map(Outcome::Shared)));
+            return Ok(Box::new(move || runner.share(job).map(JobOutcome::Shared)));
         }
         let (entry, out) = self.place_of(inner, &row, &manifest)?;
         let mut sources = Vec::new();
@@ -273,7 +237,7 @@ impl Core {
         }
         let consents = Self::consents(inner, &row, (serves, publishes));
         if row.entry != Some(entry) {
-            let row = Row { entry: Some(entry), ..row.clone() };
+            let row = TransferRow { entry: Some(entry), ..row.clone() };
             self.save(&row)?;
             inner.rows.insert(row.id, row);
         }
@@ -289,13 +253,18 @@ impl Core {
             sequential: row.sequential,
             full_check: row.full_check,
             stall_timeout: row.stall_seconds.map(Duration::from_secs),
-            reins,
+            control,
         };
-        Ok(Box::new(move || runner.fetch(job).map(Outcome::Fetched)))
+        Ok(Box::new(move || runner.fetch(job).map(JobOutcome::Fetched)))
     }
 
     /// Chooses the peer to ask for the manifest: one of the permitted peers of the row's offers, another one at each try.
-    fn one_to_ask(&self, inner: &Inner, row: &Row, runner: &dyn Runner) -> Result<SignedOffer, Problem> {
+    fn one_to_ask(
+        &self,
+        inner: &Inner,
+        row: &TransferRow,
+        runner: &dyn Runner,
+    ) -> Result<SignedOffer, Problem> {
         let permission = self.permission(inner, row, Action::Fetch);
         let mut refused = None;
         let mut usable = Vec::new();
@@ -323,7 +292,7 @@ impl Core {
     fn place_of(
         &self,
         inner: &Inner,
-        row: &Row,
+        row: &TransferRow,
         manifest: &Manifest,
     ) -> Result<(u64, std::path::PathBuf), Problem> {
         let now = now_unix();
@@ -345,13 +314,14 @@ impl Core {
     /// Returns the library entries that transfers use now or will use when they resume.
     pub(super) fn entries_in_use(&self, inner: &Inner) -> BTreeSet<u64> {
         let used = inner.rows.values().filter(|row| row.end.is_none());
-        let entry =
-            |row: &Row| row.entry.or_else(|| self.library.find(&row.swarm_id).ok()?.map(|entry| entry.id));
-        used.chain(inner.leaving.values().map(|(row, _)| row)).filter_map(entry).collect()
+        let entry = |row: &TransferRow| {
+            row.entry.or_else(|| self.library.find(&row.swarm_id).ok()?.map(|entry| entry.id))
+        };
+        used.chain(inner.draining.values().map(|(row, _)| row)).filter_map(entry).collect()
     }
 
     /// Returns the consents of a fetch as its receipt records them.
-    fn consents(inner: &Inner, row: &Row, (serves, publishes): (bool, bool)) -> Vec<Consent> {
+    fn consents(inner: &Inner, row: &TransferRow, (serves, publishes): (bool, bool)) -> Vec<Consent> {
         let mut actions =
             vec![(Action::Fetch, ConsentAction::Fetch), (Action::Import, ConsentAction::Import)];
         if row.path.is_none() {
@@ -384,13 +354,7 @@ impl Core {
     }
 }
 
-/// Returns the bytes of the last chunk, the only one that may be shorter than the others.
-fn shortest_chunk(manifest: &Manifest) -> u64 {
-    let layout = Layout::new(manifest.byte_count(), manifest.chunk_size());
-    layout.map_or(0, |layout| layout.chunk_len(layout.count() - 1).into())
-}
-
-fn is_old(live: &Live) -> bool {
-    let ends = live.offer.as_ref().map(|offer| offer.offer().expires_unix);
+fn is_old(running: &RunningTransfer) -> bool {
+    let ends = running.offer.as_ref().map(|offer| offer.offer().expires_unix);
     ends.is_some_and(|ends| ends < now_unix() + OFFER_LEFT_SECONDS)
 }

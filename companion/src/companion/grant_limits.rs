@@ -5,20 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use minimodel_swarm::driver::{Controls, Direction};
 use minimodel_wire::PeerId;
 
-use super::accounts::Taken;
-use super::row::Row;
+use super::accounts::RunTotals;
+use super::row::TransferRow;
 use crate::api::types::Limits;
 use crate::consent::Permission;
 use crate::limits::ledger;
 
 /// Payload bytes exchanged with one peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Moved {
+pub(super) struct MovedBytes {
     pub(super) received: u64,
     pub(super) sent: u64,
 }
 
-impl Moved {
+impl MovedBytes {
     pub(super) fn of(direction: Direction, bytes: u64) -> Self {
         match direction {
             Direction::Sent => Self { sent: bytes, received: 0 },
@@ -34,33 +34,33 @@ impl Moved {
 
 /// Inputs of the limits.
 #[derive(Debug)]
-pub(super) struct Standing<'a> {
-    pub(super) row: &'a Row,
+pub(super) struct LimitInputs<'a> {
+    pub(super) row: &'a TransferRow,
     pub(super) limits: &'a Limits,
     /// Permission to serve; `None`: it does not serve.
     pub(super) serve: Option<&'a Permission>,
     /// Permission to fetch; `None`: it does not fetch.
     pub(super) fetch: Option<&'a Permission>,
     /// Bytes transferred in this session.
-    pub(super) session: &'a Taken,
+    pub(super) session: &'a RunTotals,
     /// Bytes sent today to each peer by all transfers together.
     pub(super) sent_today: &'a BTreeMap<String, u64>,
 }
 
 /// Returns which peers may connect, which may be asked, and how many bytes may move. Allowances count from the session's start,
 /// as the machine counts; what is left of a day or a grant is added to what the session has already moved.
-pub(super) fn controls(standing: &Standing<'_>) -> Controls {
-    let Standing { row, limits, serve, fetch, .. } = *standing;
+pub(super) fn controls(inputs: &LimitInputs<'_>) -> Controls {
+    let LimitInputs { row, limits, serve, fetch, .. } = *inputs;
     let mut controls = Controls {
         allow: Some(BTreeSet::new()),
         slots: row.limits.slots.or(limits.slots).map(usize::from),
         ..Controls::default()
     };
     if let Some(serve) = serve {
-        bound_serving(&mut controls, standing, serve);
+        limit_serving(&mut controls, inputs, serve);
     }
     match fetch {
-        Some(fetch) => bound_fetching(&mut controls, standing, fetch),
+        Some(fetch) => limit_fetching(&mut controls, inputs, fetch),
         None => {
             controls.fetch_allowance = Some(0);
             controls.sources = Some(BTreeSet::new());
@@ -69,8 +69,8 @@ pub(super) fn controls(standing: &Standing<'_>) -> Controls {
     controls
 }
 
-fn bound_serving(controls: &mut Controls, standing: &Standing<'_>, serve: &Permission) {
-    let Standing { row, limits, session, sent_today, .. } = *standing;
+fn limit_serving(controls: &mut Controls, inputs: &LimitInputs<'_>, serve: &Permission) {
+    let LimitInputs { row, limits, session, sent_today, .. } = *inputs;
     let named = (!row.allow.is_empty()).then(|| peers(&row.allow));
     controls.allow = match (serve.anyone, named) {
         (true, named) => named,
@@ -103,8 +103,8 @@ fn bound_serving(controls: &mut Controls, standing: &Standing<'_>, serve: &Permi
     }
 }
 
-fn bound_fetching(controls: &mut Controls, standing: &Standing<'_>, fetch: &Permission) {
-    let session = standing.session;
+fn limit_fetching(controls: &mut Controls, inputs: &LimitInputs<'_>, fetch: &Permission) {
+    let session = inputs.session;
     controls.sources = (!fetch.anyone).then(|| peers(&fetch.peers));
     for peer in peers(fetch.left_by_peer.keys()) {
         let received = session.rows.get(&peer).map_or(0, |moved| moved.received);
@@ -149,33 +149,39 @@ mod tests {
         }
     }
 
-    fn bounds(
-        row: &Row,
+    fn controls_for(
+        row: &TransferRow,
         limits: &Limits,
         serve: Option<&Permission>,
         fetch: Option<&Permission>,
     ) -> Controls {
-        let total = Moved { received: 70, sent: 30 };
-        let session = Taken { rows: BTreeMap::from([(id(1), total)]), total };
+        let total = MovedBytes { received: 70, sent: 30 };
+        let session = RunTotals { rows: BTreeMap::from([(id(1), total)]), total };
         let sent_today = BTreeMap::from([(id(1).to_string(), 40), (id(2).to_string(), 95)]);
-        controls(&Standing { row, limits, serve, fetch, session: &session, sent_today: &sent_today })
+        controls(&LimitInputs { row, limits, serve, fetch, session: &session, sent_today: &sent_today })
     }
 
-    fn share(allow: &[PeerId]) -> Row {
+    fn share(allow: &[PeerId]) -> TransferRow {
         let allow = allow.iter().map(ToString::to_string).collect();
-        Row::share(NewShare { allow, ..NewShare::default() }, "ab".repeat(32), String::new(), "/f".into(), 0)
+        TransferRow::share(
+            NewShare { allow, ..NewShare::default() },
+            "ab".repeat(32),
+            String::new(),
+            "/f".into(),
+            0,
+        )
     }
 
     #[test]
     fn without_the_consent_to_serve_nobody_may_come() {
-        let controls = bounds(&share(&[]), &Limits::default(), None, Some(&permission(true, None)));
+        let controls = controls_for(&share(&[]), &Limits::default(), None, Some(&permission(true, None)));
         assert_eq!(controls.allow, Some(BTreeSet::new()));
         assert_eq!((controls.sources, controls.fetch_allowance), (None, None));
     }
 
     #[test]
     fn without_the_consent_to_fetch_nobody_is_dialed_and_nothing_asked_for() {
-        let controls = bounds(&share(&[]), &Limits::default(), Some(&permission(true, None)), None);
+        let controls = controls_for(&share(&[]), &Limits::default(), Some(&permission(true, None)), None);
         assert_eq!((controls.fetch_allowance, controls.sources), (Some(0), Some(BTreeSet::new())));
         assert_eq!(controls.allow, None);
     }
@@ -188,12 +194,15 @@ mod tests {
         };
         let limits = Limits::default();
         let anyone = permission(true, None);
-        assert_eq!(bounds(&share(&[]), &limits, Some(&anyone), None).allow, None);
+        assert_eq!(controls_for(&share(&[]), &limits, Some(&anyone), None).allow, None);
         let named = share(&[id(2), id(3)]);
-        assert_eq!(bounds(&named, &limits, Some(&anyone), None).allow, Some(BTreeSet::from([id(2), id(3)])));
-        assert_eq!(bounds(&named, &limits, Some(&some), None).allow, Some(BTreeSet::from([id(2)])));
         assert_eq!(
-            bounds(&share(&[]), &limits, Some(&some), None).allow,
+            controls_for(&named, &limits, Some(&anyone), None).allow,
+            Some(BTreeSet::from([id(2), id(3)]))
+        );
+        assert_eq!(controls_for(&named, &limits, Some(&some), None).allow, Some(BTreeSet::from([id(2)])));
+        assert_eq!(
+            controls_for(&share(&[]), &limits, Some(&some), None).allow,
             Some(BTreeSet::from([id(1), id(2)]))
         );
     }
@@ -201,20 +210,21 @@ mod tests {
     #[test]
     fn what_is_left_of_the_day_and_of_a_grant_is_counted_from_the_session() {
         let limits = Limits { peer_day_bytes: Some(100), ..Limits::default() };
-        let controls = bounds(&share(&[]), &limits, Some(&permission(true, Some(20))), None);
+        let controls = controls_for(&share(&[]), &limits, Some(&permission(true, Some(20))), None);
         assert_eq!((controls.allowance, controls.serve_allowance), (Some(20), Some(50)));
         // Peer 1 took 30 in this session and 40 today: 60 are left of its day, 20 of the grant.
         assert_eq!(controls.allowances, BTreeMap::from([(id(1), 50), (id(2), 5)]));
-        let open = bounds(&share(&[]), &limits, Some(&permission(true, None)), None);
+        let open = controls_for(&share(&[]), &limits, Some(&permission(true, None)), None);
         assert_eq!(open.allowances, BTreeMap::from([(id(1), 90), (id(2), 5)]));
-        let free = bounds(&share(&[]), &Limits::default(), Some(&permission(true, None)), None);
+        let free = controls_for(&share(&[]), &Limits::default(), Some(&permission(true, None)), None);
         assert_eq!((free.allowance, free.allowances.len()), (None, 0));
     }
 
     #[test]
     fn a_grant_for_anyone_bounds_all_peers_together() {
         let share = share(&[]);
-        let of = |serve: &Permission| bounds(&share, &Limits::default(), Some(serve), None).serve_allowance;
+        let of =
+            |serve: &Permission| controls_for(&share, &Limits::default(), Some(serve), None).serve_allowance;
         // Peer 1 took 30 in this session.
         assert_eq!(of(&permission(true, Some(20))), Some(50));
         assert_eq!(of(&permission(true, None)), None);
@@ -229,13 +239,13 @@ mod tests {
             left_by_peer: BTreeMap::from([(id(1).to_string(), Some(10))]),
             ..permission(false, None)
         };
-        let controls = bounds(&share(&[]), &Limits::default(), Some(&one), Some(&one));
+        let controls = controls_for(&share(&[]), &Limits::default(), Some(&one), Some(&one));
         assert_eq!(controls.allowances, BTreeMap::from([(id(1), 40)]));
         assert_eq!(controls.sources, Some(BTreeSet::from([id(1)])));
         assert_eq!(controls.fetch_allowances, BTreeMap::from([(id(1), 80)]));
         // Any open grant is enough: a peer's own, nearly used up grant takes nothing from the grant for anyone.
         let both = Permission { anyone: true, left_bytes: None, ..one };
-        let controls = bounds(&share(&[]), &Limits::default(), Some(&both), Some(&both));
+        let controls = controls_for(&share(&[]), &Limits::default(), Some(&both), Some(&both));
         assert_eq!((controls.allowance, controls.allowances.len()), (None, 0));
         assert_eq!(controls.fetch_allowances, BTreeMap::from([(id(1), u64::MAX)]));
         assert_eq!((controls.sources, controls.fetch_allowance), (None, None));

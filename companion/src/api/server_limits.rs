@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// The resource limits of a server. The daemon uses [`Bounds::default`]; tests make them small.
+/// The resource limits of a server. The daemon uses [`ServerLimits::default`]; tests make them small.
 #[derive(Clone, Debug)]
-pub struct Bounds {
+pub struct ServerLimits {
     /// Time for the head of a request, and for an idle connection between two requests.
     pub head_time: Duration,
     /// Time for a body.
@@ -29,7 +29,7 @@ pub struct Bounds {
     pub end_time: Duration,
 }
 
-impl Default for Bounds {
+impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             head_time: Duration::from_secs(10),

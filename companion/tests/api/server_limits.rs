@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use minimodel_companion::Service as _;
-use minimodel_companion::api::Bounds;
+use minimodel_companion::api::ServerLimits;
 use minimodel_companion::api::types::{Kind, NewEntry};
 use minimodel_companion::client::Client;
 use minimodel_companion::problem::code;
@@ -31,7 +31,8 @@ fn head(running: &Running, line: &str, more: &str) -> String {
 
 #[test]
 fn who_does_not_finish_a_request_or_stays_idle_is_hung_up_on() {
-    let running = Running::within(Bounds { head_time: SHORT, body_time: SHORT, ..Bounds::default() });
+    let running =
+        Running::within(ServerLimits { head_time: SHORT, body_time: SHORT, ..ServerLimits::default() });
     for begin in ["", "G", "GET /healthz HTTP/1.1\r\nhost: 127"] {
         let mut stream = running.connect();
         stream.write_all(begin.as_bytes()).unwrap();
@@ -55,7 +56,7 @@ fn who_does_not_finish_a_request_or_stays_idle_is_hung_up_on() {
 #[test]
 fn a_body_of_more_than_256_kib_is_413_whatever_it_says_of_its_length() {
     let running = Running::new();
-    let most = Bounds::default().body_bytes;
+    let most = ServerLimits::default().body_bytes;
     let fits = format!("{{{}}}", " ".repeat(most - 2));
     assert_eq!(status(&running.change("PUT /v1/limits", &fits)), 200);
     let answer = running.change("PUT /v1/limits", &format!("{fits} "));
@@ -85,7 +86,8 @@ fn a_head_of_many_or_long_lines_is_refused() {
 
 #[test]
 fn who_takes_nothing_of_what_is_written_to_him_is_hung_up_on() {
-    let running = Running::within(Bounds { write_time: SHORT, connections: 1, ..Bounds::default() });
+    let running =
+        Running::within(ServerLimits { write_time: SHORT, connections: 1, ..ServerLimits::default() });
     let mut transfer = running.memory.state().add(Kind::Share, Stands::Running);
     // More than the sockets of both sides hold.
     transfer.model_id = "m".repeat(32 << 20);
@@ -105,7 +107,7 @@ fn who_takes_nothing_of_what_is_written_to_him_is_hung_up_on() {
 
 #[test]
 fn silent_connections_make_room_for_one_with_the_token_and_those_with_it_stay() {
-    let running = Running::within(Bounds { connections: 4, ..Bounds::default() });
+    let running = Running::within(ServerLimits { connections: 4, ..ServerLimits::default() });
     let mut silent: Vec<_> = (0..4).map(|_| running.connect()).collect();
     assert_eq!(status(&running.request("GET /v1/status", "", "")), 200);
     // The oldest connection was closed.
@@ -124,7 +126,8 @@ fn silent_connections_make_room_for_one_with_the_token_and_those_with_it_stay() 
 
 #[test]
 fn calls_that_read_files_do_not_keep_others_waiting_and_too_many_are_503() {
-    let running = Running::within(Bounds { long_calls: 1, waiting_calls: 2, ..Bounds::default() });
+    let running =
+        Running::within(ServerLimits { long_calls: 1, waiting_calls: 2, ..ServerLimits::default() });
     let id = running.memory.add(NewEntry { manifest: "m".into(), ..NewEntry::default() }).unwrap().id;
     running.memory.hold(true);
     std::thread::scope(|scope| {
@@ -161,7 +164,7 @@ fn calls_that_read_files_do_not_keep_others_waiting_and_too_many_are_503() {
 
 #[test]
 fn it_ends_though_clients_stay_connected() {
-    let mut running = Running::within(Bounds { end_time: SHORT, ..Bounds::default() });
+    let mut running = Running::within(ServerLimits { end_time: SHORT, ..ServerLimits::default() });
     let mut idle = running.connect();
     let mut half = running.connect();
     half.write_all(b"GET /hea").unwrap();

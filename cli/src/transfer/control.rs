@@ -1,4 +1,4 @@
-//! Control handles of a running transfer, in the hands of a terminal or of the companion.
+//! Control handles of a running transfer, held by a terminal or by the companion.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::failure::Failure;
 use crate::progress::Progress;
 
 /// Callback for the offer of a transfer, called as soon as there is one.
-type Offered = Box<dyn Fn(&Node, &SignedOffer) -> Result<(), Failure>>;
+type OnOffer = Box<dyn Fn(&Node, &SignedOffer) -> Result<(), Failure>>;
 
 /// Control handles of one running transfer: cancellation, live limits, report channel and progress bar.
-pub(crate) struct Hands {
+pub(crate) struct TransferControl {
     /// Becomes true when the transfer is to shut down in order.
     pub(crate) stop: watch::Receiver<bool>,
     /// Live settings: which peers may connect and be dialed, and how much may move.
@@ -31,5 +31,5 @@ pub(crate) struct Hands {
     /// The port of an earlier run, tried first if no port is named, so that its offers stay valid.
     pub(crate) last_port: Option<u16>,
     /// Called with the offer of this transfer.
-    pub(crate) offered: Offered,
+    pub(crate) on_offer: OnOffer,
 }

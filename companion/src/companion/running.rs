@@ -6,17 +6,17 @@ use minimodel_swarm::driver::{Controls, Direction, Idle, RateLimit, Snapshot};
 use minimodel_wire::SignedOffer;
 use tokio::sync::watch;
 
-use super::bounds::Moved;
-use super::wish::Wish;
+use super::desired::Desired;
+use super::grant_limits::MovedBytes;
 use crate::api::types::{Cause, Peer};
 
 /// Control channels and last snapshot of a running transfer.
 #[derive(Debug)]
-pub(super) struct Live {
+pub(super) struct RunningTransfer {
     /// Number of this run: reports of an earlier run are ignored.
     pub(super) run: u64,
     /// Desired state that it was started for; another one ends the run.
-    pub(super) wish: Wish,
+    pub(super) desired: Desired,
     pub(super) stop: watch::Sender<bool>,
     pub(super) controls: watch::Sender<Controls>,
     pub(super) up: RateLimit,
@@ -25,7 +25,7 @@ pub(super) struct Live {
     pub(super) snapshot: Option<Box<Snapshot>>,
 }
 
-impl Live {
+impl RunningTransfer {
     /// Asks the run to stop in good order; the entry stays until its thread has ended.
     pub(super) fn end(&self) {
         self.stop.send_replace(true);
@@ -37,7 +37,7 @@ impl Live {
     }
 
     /// Takes a snapshot; returns true if bytes moved since the last one.
-    pub(super) fn picture(&mut self, snapshot: Box<Snapshot>) -> bool {
+    pub(super) fn keep_snapshot(&mut self, snapshot: Box<Snapshot>) -> bool {
         let bytes = |snapshot: &Snapshot| snapshot.received_bytes + snapshot.sent_bytes;
         let before = self.snapshot.as_deref().map_or(0, bytes);
         let has_moved = bytes(&snapshot) != before;
@@ -48,7 +48,7 @@ impl Live {
     /// Returns true while bytes that a quota admitted are still in flight: received bytes that are not all checked and in place,
     /// or sent bytes that a peer has not read to their end. `moved` is what this run has moved by now, which an older snapshot
     /// does not include.
-    pub(super) fn has_last_bytes(&self, direction: Direction, moved: Moved) -> bool {
+    pub(super) fn has_last_bytes(&self, direction: Direction, moved: MovedBytes) -> bool {
         // Unknown before the first snapshot.
         let Some(snapshot) = &self.snapshot else { return true };
         match direction {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::key::{PublisherKey, Shown};
+use super::key::{PublisherKey, Signer};
 
 /// How a key came to be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum KeyOrigin {
     /// It was the first key of its publisher, and the user imported.
     Import,
     /// The user accepted it beside the keys that were known.
@@ -15,7 +15,7 @@ pub enum How {
     Pinned,
 }
 
-impl How {
+impl KeyOrigin {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Import, Self::Accepted, Self::Pinned];
 
@@ -30,13 +30,13 @@ impl How {
 
     /// Reads [`Self::as_str`]'s spelling.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|how| how.as_str() == word)
+        Self::ALL.into_iter().find(|origin| origin.as_str() == word)
     }
 }
 
 /// A key that is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownKey {
+pub struct KeyRecord {
     /// The key.
     pub key: PublisherKey,
     /// When it was first seen, in seconds since 1970.
@@ -46,50 +46,50 @@ pub struct KnownKey {
     /// The swarm of that manifest, 64 hex digits.
     pub swarm_id: Option<String>,
     /// How it came to be known.
-    pub how: How,
+    pub origin: KeyOrigin,
 }
 
 /// The known keys of one `publisher.id`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Publisher {
+pub struct PublisherRecord {
     /// Its keys, oldest first; at least one.
-    pub keys: Vec<KnownKey>,
+    pub keys: Vec<KeyRecord>,
     /// The only accepted key, if one is pinned; no flag overrides it.
     pub pinned: Option<PublisherKey>,
 }
 
-impl Publisher {
+impl PublisherRecord {
     /// The record of one of its keys.
-    pub fn key(&self, key: PublisherKey) -> Option<&KnownKey> {
+    pub fn key(&self, key: PublisherKey) -> Option<&KeyRecord> {
         self.keys.iter().find(|known| known.key == key)
     }
 }
 
 /// All publishers that are known, by `publisher.id`. Ids compare byte by byte; their alphabet has no capital letters and
 /// nothing beyond ASCII.
-pub type Known = BTreeMap<String, Publisher>;
+pub type KnownPublishers = BTreeMap<String, PublisherRecord>;
 
 /// How a manifest's signer compares with the known keys of its publisher.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum SignerStatus {
     /// Signed, and nothing is known of the publisher.
     New,
     /// Signed by a key that is known.
     Known {
         /// The key.
-        key: KnownKey,
+        key: KeyRecord,
         /// It is the pinned one.
         is_pinned: bool,
     },
     /// Signed by another key than those that are known.
     Changed {
         /// The known keys.
-        known: Vec<KnownKey>,
+        known: Vec<KeyRecord>,
     },
     /// Not signed, although keys of the publisher are known.
     SignatureMissing {
         /// The known keys.
-        known: Vec<KnownKey>,
+        known: Vec<KeyRecord>,
     },
     /// Not signed, and nothing is known of the publisher.
     Unsigned,
@@ -100,21 +100,21 @@ pub enum Standing {
     },
 }
 
-impl Standing {
+impl SignerStatus {
     /// Compares the signer with `publisher`, the known keys of the manifest's `publisher.id`.
-    pub fn of(publisher: Option<&Publisher>, shown: &Shown) -> Self {
+    pub fn of(publisher: Option<&PublisherRecord>, signer: &Signer) -> Self {
         let Some(publisher) = publisher else {
-            return match shown {
-                Shown::Key(_) => Self::New,
-                Shown::Unsigned => Self::Unsigned,
+            return match signer {
+                Signer::Key(_) => Self::New,
+                Signer::Unsigned => Self::Unsigned,
             };
         };
-        if let Some(pinned) = publisher.pinned.filter(|pinned| *shown != Shown::Key(*pinned)) {
+        if let Some(pinned) = publisher.pinned.filter(|pinned| *signer != Signer::Key(*pinned)) {
             return Self::PinMismatch { pinned };
         }
-        match shown {
-            Shown::Unsigned => Self::SignatureMissing { known: publisher.keys.clone() },
-            Shown::Key(key) => match publisher.key(*key) {
+        match signer {
+            Signer::Unsigned => Self::SignatureMissing { known: publisher.keys.clone() },
+            Signer::Key(key) => match publisher.key(*key) {
                 Some(known) => Self::Known { key: known.clone(), is_pinned: publisher.pinned.is_some() },
                 None => Self::Changed { known: publisher.keys.clone() },
             },

@@ -1,8 +1,8 @@
-//! Covers: use of grants and daily quotas that is written to the database before the bytes move. A cover is never less than what
-//! has moved by then.
+//! Quota leases: use of grants and daily quotas that is written to the database before the bytes move. A lease is never less than
+//! what has moved by then.
 //!
-//! A cover reaches one step beyond what is asked for, so that one write serves many chunks; the next one is asked for when half
-//! of the step is left. After a crash a whole cover counts as moved: too much by at most one step and what was under way.
+//! A lease reaches one step beyond what is asked for, so that one write serves many chunks; the next one is asked for when half
+//! of the step is left. After a crash a whole lease counts as moved: too much by at most one step and what was under way.
 
 use std::collections::BTreeMap;
 
@@ -18,22 +18,22 @@ const STEPS: u64 = 64;
 const LEAST_STEP: u64 = 1 << 18;
 const MOST_STEP: u64 = 64 << 20;
 
-/// Settings key of a day's covers.
-const DAY_COVERS: &str = "day-covers";
+/// Settings key of a day's leases.
+const DAY_LEASES: &str = "day-covers";
 
-/// Covers of one day by peer, as stored.
+/// Leases of one day by peer, as stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Covers {
+pub(super) struct DayLeases {
     day: u64,
     sent: BTreeMap<String, u64>,
 }
 
-impl Covers {
+impl DayLeases {
     pub(super) fn load(db: &Db) -> Result<Self, DbError> {
-        Ok(db.get(Table::Settings, DAY_COVERS)?.unwrap_or_default())
+        Ok(db.get(Table::Settings, DAY_LEASES)?.unwrap_or_default())
     }
 
-    /// Counts the covers as sent if they are of `day`, and ignores them otherwise.
+    /// Counts the leases as sent if they are of `day`, and ignores them otherwise.
     pub(super) fn count_as_sent(self, day: u64, sent_today: &mut BTreeMap<String, u64>) {
         if self.day != day {
             return;
@@ -42,13 +42,13 @@ impl Covers {
         for sent in sent_today.values_mut() {
             *sent = (*sent).max(floor);
         }
-        for (peer, covered) in self.sent {
+        for (peer, leased) in self.sent {
             let sent = sent_today.entry(peer).or_default();
-            *sent = (*sent).max(covered);
+            *sent = (*sent).max(leased);
         }
     }
 
-    /// Evicts the peers with the smallest covers beyond the limit, as the ledger does; the largest evicted cover becomes the
+    /// Evicts the peers with the smallest leases beyond the limit, as the ledger does; the largest evicted lease becomes the
     /// floor of all unlisted peers.
     fn bound(&mut self) {
         while self.sent.len() > MAX_PEERS {
@@ -65,73 +65,73 @@ impl Covers {
     }
 
     pub(super) fn clear(change: &mut Change<'_>) -> Result<(), DbError> {
-        change.remove(Table::Settings, DAY_COVERS)
+        change.remove(Table::Settings, DAY_LEASES)
     }
 }
 
-/// Covers to write.
+/// Leases to write.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wanted {
+pub(super) struct WantedLeases {
     grants: BTreeMap<u64, u64>,
-    day: Option<Covers>,
+    day: Option<DayLeases>,
 }
 
-impl Wanted {
+impl WantedLeases {
     pub(super) fn write(&self, change: &mut Change<'_>) -> Result<(), DbError> {
         if let Some(day) = &self.day {
-            change.put(Table::Settings, DAY_COVERS, day)?;
+            change.put(Table::Settings, DAY_LEASES, day)?;
         }
         self.grants.iter().try_for_each(|(&grant, &bytes)| usage::put_used(change, grant, bytes))
     }
 }
 
-/// Covers on disk, and covers asked for.
+/// Leases on disk, and leases asked for.
 #[derive(Debug, Default)]
-pub(super) struct Ahead {
+pub(super) struct QuotaLeases {
     grants: BTreeMap<u64, u64>,
-    days: Covers,
+    days: DayLeases,
     wanted_grants: BTreeMap<u64, u64>,
     wanted_days: BTreeMap<String, u64>,
 }
 
-impl Ahead {
+impl QuotaLeases {
     pub(super) fn new(day: u64) -> Self {
-        Self { days: Covers { day, ..Covers::default() }, ..Self::default() }
+        Self { days: DayLeases { day, ..DayLeases::default() }, ..Self::default() }
     }
 
-    pub(super) fn covered(&self, grant: u64) -> u64 {
+    pub(super) fn leased(&self, grant: u64) -> u64 {
         self.grants.get(&grant).copied().unwrap_or(0)
     }
 
-    /// Returns the grants that have covers.
+    /// Returns the grants that have leases.
     pub(super) fn grants(&self) -> impl Iterator<Item = u64> + '_ {
         self.grants.keys().copied()
     }
 
-    /// Returns true if `need` bytes under a grant of this quota are covered; asks for a larger cover if they are not, or soon
+    /// Returns true if `need` bytes under a grant of this quota are leased; asks for a larger lease if they are not, or soon
     /// will not be.
     pub(super) fn has_grant(&mut self, grant: u64, need: u64, quota: u64) -> bool {
-        let covered = self.covered(grant);
-        if let Some(next) = next(need, covered, quota) {
+        let leased = self.leased(grant);
+        if let Some(next) = next(need, leased, quota) {
             let wanted = self.wanted_grants.entry(grant).or_default();
             *wanted = (*wanted).max(next);
         }
-        need <= covered
+        need <= leased
     }
 
     /// As [`Self::has_grant`], for the bytes sent to a peer today.
     pub(super) fn has_day(&mut self, peer: &str, need: u64, most: u64) -> bool {
-        let covered = self.days.sent.get(peer).copied().unwrap_or(0);
-        if let Some(next) = next(need, covered, most) {
+        let leased = self.days.sent.get(peer).copied().unwrap_or(0);
+        if let Some(next) = next(need, leased, most) {
             let wanted = self.wanted_days.entry(peer.to_owned()).or_default();
             *wanted = (*wanted).max(next);
         }
-        need <= covered
+        need <= leased
     }
 
-    /// Begins a new day, of which nothing is covered.
+    /// Begins a new day, of which nothing is leased.
     pub(super) fn turn(&mut self, day: u64) {
-        self.days = Covers { day, ..Covers::default() };
+        self.days = DayLeases { day, ..DayLeases::default() };
         self.wanted_days.clear();
     }
 
@@ -139,8 +139,8 @@ impl Ahead {
         !self.wanted_grants.is_empty() || !self.wanted_days.is_empty()
     }
 
-    /// Takes the covers to write now, if there are any.
-    pub(super) fn take_wanted(&mut self) -> Option<Wanted> {
+    /// Takes the leases to write now, if there are any.
+    pub(super) fn take_wanted(&mut self) -> Option<WantedLeases> {
         if !self.wants() {
             return None;
         }
@@ -151,11 +151,11 @@ impl Ahead {
             days.sent.insert(peer, bytes);
         }
         days.bound();
-        Some(Wanted { grants, day: has_days.then_some(days) })
+        Some(WantedLeases { grants, day: has_days.then_some(days) })
     }
 
-    /// Settles a write of covers that succeeded or failed.
-    pub(super) fn written(&mut self, wanted: Wanted, is_written: bool) {
+    /// Settles a write of leases that succeeded or failed.
+    pub(super) fn written(&mut self, wanted: WantedLeases, is_written: bool) {
         if !is_written {
             // Ask again at once, so that the disk is retried before the next chunk asks.
             for (grant, bytes) in wanted.grants {
@@ -171,11 +171,11 @@ impl Ahead {
     }
 }
 
-/// Returns the cover to ask for; `None`: the present one suffices.
-fn next(need: u64, covered: u64, most: u64) -> Option<u64> {
+/// Returns the lease to ask for; `None`: the present one suffices.
+fn next(need: u64, leased: u64, most: u64) -> Option<u64> {
     let step = (most / STEPS).clamp(LEAST_STEP, MOST_STEP);
     let next = need.saturating_add(step).min(most);
-    (need.saturating_add(step / 2) > covered && next > covered).then_some(next)
+    (need.saturating_add(step / 2) > leased && next > leased).then_some(next)
 }
 
 #[cfg(test)]
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cover_goes_a_step_ahead_and_never_beyond_what_may_move() {
+    fn a_lease_goes_a_step_ahead_and_never_beyond_what_may_move() {
         let mib = |count: u64| count << 20;
         assert_eq!(next(1, 0, mib(64)), Some(mib(1) + 1));
         assert_eq!(next(1, mib(1) + 1, mib(64)), None);
@@ -197,36 +197,36 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_covered_is_asked_for_and_counts_once_it_is_written() {
-        let mut ahead = Ahead::new(3);
-        assert!(!ahead.has_grant(7, 100, 1 << 30) && !ahead.has_day("a", 100, 1 << 30) && ahead.wants());
-        let wanted = ahead.take_wanted().unwrap();
-        assert!(!ahead.wants() && ahead.take_wanted().is_none());
-        ahead.written(wanted.clone(), false);
-        assert!(!ahead.has_grant(7, 100, 1 << 30) && ahead.wants(), "asked for again");
-        ahead.take_wanted();
-        ahead.written(wanted.clone(), true);
-        assert!(ahead.has_grant(7, 100, 1 << 30) && ahead.has_day("a", 100, 1 << 30) && !ahead.wants());
-        ahead.turn(4);
-        assert!(ahead.has_grant(7, 100, 1 << 30) && !ahead.has_day("a", 100, 1 << 30));
+    fn what_is_not_leased_is_asked_for_and_counts_once_it_is_written() {
+        let mut leases = QuotaLeases::new(3);
+        assert!(!leases.has_grant(7, 100, 1 << 30) && !leases.has_day("a", 100, 1 << 30) && leases.wants());
+        let wanted = leases.take_wanted().unwrap();
+        assert!(!leases.wants() && leases.take_wanted().is_none());
+        leases.written(wanted.clone(), false);
+        assert!(!leases.has_grant(7, 100, 1 << 30) && leases.wants(), "asked for again");
+        leases.take_wanted();
+        leases.written(wanted.clone(), true);
+        assert!(leases.has_grant(7, 100, 1 << 30) && leases.has_day("a", 100, 1 << 30) && !leases.wants());
+        leases.turn(4);
+        assert!(leases.has_grant(7, 100, 1 << 30) && !leases.has_day("a", 100, 1 << 30));
         // The write that was under way belongs to the day before.
-        ahead.written(wanted, true);
-        assert!(!ahead.has_day("a", 100, 1 << 30));
+        leases.written(wanted, true);
+        assert!(!leases.has_day("a", 100, 1 << 30));
     }
 
     #[test]
-    fn b22_covers_of_strangers_are_bounded() {
-        let mut ahead = Ahead::new(3);
+    fn b22_leases_of_strangers_are_bounded() {
+        let mut leases = QuotaLeases::new(3);
         for peer in 0..MAX_PEERS + 10 {
-            ahead.has_day(&peer.to_string(), 100 + peer as u64, 1 << 30);
+            leases.has_day(&peer.to_string(), 100 + peer as u64, 1 << 30);
         }
-        let covers = ahead.take_wanted().unwrap().day.unwrap();
-        assert_eq!(covers.sent.len(), MAX_PEERS);
-        let floor = covers.sent[OTHERS];
-        assert!(!covers.sent.contains_key("0") && floor >= 100);
-        // After a crash no peer counts as having had less than its cover.
+        let leases = leases.take_wanted().unwrap().day.unwrap();
+        assert_eq!(leases.sent.len(), MAX_PEERS);
+        let floor = leases.sent[OTHERS];
+        assert!(!leases.sent.contains_key("0") && floor >= 100);
+        // After a crash no peer counts as having had less than its lease.
         let mut sent = BTreeMap::from([("0".to_owned(), 5)]);
-        covers.count_as_sent(3, &mut sent);
+        leases.count_as_sent(3, &mut sent);
         assert_eq!(sent["0"], floor);
     }
 }

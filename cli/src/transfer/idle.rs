@@ -11,25 +11,25 @@ const LASTS: Duration = Duration::from_secs(1);
 
 /// The cause that was reported last, and the current one.
 #[derive(Debug)]
-pub(crate) struct Idling<C> {
+pub(crate) struct IdleDebounce<C> {
     told: Option<C>,
     now: Option<C>,
     /// When the current cause began, counted from the beginning of the transfer.
     since: Duration,
-    looked: Duration,
+    sampled: Duration,
 }
 
-impl<C> Default for Idling<C> {
+impl<C> Default for IdleDebounce<C> {
     fn default() -> Self {
-        Self { told: None, now: None, since: Duration::ZERO, looked: Duration::ZERO }
+        Self { told: None, now: None, since: Duration::ZERO, sampled: Duration::ZERO }
     }
 }
 
-impl<C: Copy + PartialEq> Idling<C> {
+impl<C: Copy + PartialEq> IdleDebounce<C> {
     /// Takes a sample at `elapsed`, counted from the beginning of the transfer. `Some`: another cause, or none, has
     /// lasted and is to be reported.
-    pub(crate) fn look(&mut self, elapsed: Duration, idle: Option<C>) -> Option<Option<C>> {
-        let before = std::mem::replace(&mut self.looked, elapsed);
+    pub(crate) fn sample(&mut self, elapsed: Duration, idle: Option<C>) -> Option<Option<C>> {
+        let before = std::mem::replace(&mut self.sampled, elapsed);
         if idle != self.now {
             // A sample describes the time since the one before it.
             (self.now, self.since) = (idle, before);
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn a_cause_is_told_once_when_it_has_lasted_for_a_second_and_so_is_its_end() {
         let (slow, choked) = (Some(Idle::PeerSlow), Some(Idle::Choked));
-        let looks = [
+        let samples = [
             (0, slow, None),
             (1_000, slow, Some(slow)),
             (2_000, slow, None),
@@ -74,11 +74,11 @@ mod tests {
             (6_400, None, Some(None)),
             (6_600, None, None),
         ];
-        let mut idling = Idling::default();
-        for (millis, idle, told) in looks {
-            assert_eq!(idling.look(Duration::from_millis(millis), idle), told, "{millis} ms");
+        let mut idle_debounce = IdleDebounce::default();
+        for (millis, idle, told) in samples {
+            assert_eq!(idle_debounce.sample(Duration::from_millis(millis), idle), told, "{millis} ms");
         }
-        assert_eq!(idling.cause(), None);
+        assert_eq!(idle_debounce.cause(), None);
     }
 
     #[test]

@@ -9,11 +9,11 @@ use crate::args::OfferArg;
 use crate::clock::{now_unix, utc};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::offer;
+use crate::offer_argument;
 
 /// Reads an offer and checks its signature and its expiry.
 pub(crate) fn read(argument: &OfferArg) -> Result<SignedOffer, Failure> {
-    let signed = offer::read(argument)?;
+    let signed = offer_argument::read(argument)?;
     check_fresh(&signed)?;
     Ok(signed)
 }
