@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use minimodel_swarm::store::inspect::{self, InspectError, RecordView};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::manifest::MAX_MANIFEST_BYTES;
 
@@ -65,6 +66,20 @@ pub(crate) fn manifest(path: &Path) -> Result<Manifest, Failure> {
             ),
         )
         .because(error)
+    })
+}
+
+/// Reads the record beside a partial file, without the lock that a running `fetch` holds.
+pub(crate) fn record(path: &Path) -> Result<RecordView, Failure> {
+    let input = open("record", path)?;
+    inspect::read(input.file).map_err(|error| match error {
+        InspectError::Io(error) => Failure::reading("record", path, &error),
+        unusable => Failure::new(
+            Exit::Invalid,
+            format!("the record `{}` cannot be used", escape::path(path)),
+            "run the same fetch again: it looks at the partial file anew and keeps what is right",
+        )
+        .because(unusable),
     })
 }
 

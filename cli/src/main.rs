@@ -24,7 +24,6 @@ mod output;
 mod printer;
 mod progress;
 mod publisher;
-mod record;
 mod report;
 mod request;
 mod run;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use minimodel_swarm::store::inspect::RecordView;
 use minimodel_verifier::chunk::list;
 use minimodel_verifier::verify::verify_chunks;
 use minimodel_verifier::{Digest, Manifest, Report};
@@ -14,7 +15,6 @@ use crate::input::{self, Input};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::publisher;
-use crate::record::{self, Record};
 use crate::report;
 use crate::settings::Context;
 
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &VerifyChunksArgs, context: &Context) -> Result<(), Fail
     checks.extend(match (&args.chunk_list, record_beside(&args.partial)) {
         (Some(path), _) => by_list(&manifest, &args.partial, &partial, Some(&chunk_list(path)?))?,
         (None, Some(path)) => {
-            by_record(context, &manifest, (&args.partial, &partial), &record::read(&path)?)?
+            by_record(context, &manifest, (&args.partial, &partial), &input::record(&path)?)?
         }
         (None, None) if partial.byte_count < manifest.byte_count() => {
             return Err(nothing_to_judge_by(&args.partial));
@@ -87,17 +87,17 @@ fn by_record(
     context: &Context,
     manifest: &Manifest,
     (path, partial): (&Path, &Input),
-    record: &Record,
+    record: &RecordView,
 ) -> Result<Report, Failure> {
     let interrupt = Interrupt::listen()?;
-    let recorded = record.chunks.len() as u64 * u64::from(record.chunk_size);
-    let progress = Progress::start(context, "verify", recorded.min(record.byte_count), false);
+    let recorded = record.chunks.len() as u64 * u64::from(record.sizes.chunk_size);
+    let progress = Progress::start(context, "verify", recorded.min(record.sizes.byte_count), false);
     let counter = progress.counter();
     let seen = |bytes| {
         counter.add(bytes);
         interrupt.check().map_err(|failure| std::io::Error::other(failure.error))
     };
-    let checks = record::check(record, manifest, &partial.file, partial.byte_count, seen);
+    let checks = record.check(manifest, &partial.file, partial.byte_count, seen);
     drop(progress);
     interrupt.check()?;
     checks.map_err(|error| Failure::reading("partial file", path, &error))

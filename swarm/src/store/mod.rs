@@ -11,6 +11,7 @@
 //!
 //! - [`Part`]: opens, keeps, resumes, rescans; [`PrefixReader`] follows it for the whole-file check.
 //! - [`Published`]: a whole part under its final name, up to the receipt.
+//! - [`inspect`]: a record, read without its lock.
 //! - [`SourceFile`], [`FileSource`]: a complete file that is checked, then seeded.
 //! - [`ChunkSource`]: what serving needs of either.
 //! - [`RealDisk`], [`MemDisk`]: the machine's disk, and one that loses power on demand.
@@ -22,6 +23,7 @@ mod disk;
 mod error;
 mod finish;
 mod holdings;
+pub mod inspect;
 mod mem;
 mod mem_crash;
 mod mem_node;

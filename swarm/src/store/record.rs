@@ -5,6 +5,9 @@ use std::io::{self, Read as _};
 use super::disk::{DiskFile, InOrder};
 use super::state::{CHECKSUM_BYTES, ENTRY_HEAD_BYTES, Entry, HEADER_BYTES, MAX_ENTRY_BYTES};
 
+/// Bytes that are read ahead of an entry.
+pub(super) const BUFFER_BYTES: usize = 64 << 10;
+
 /// Result of reading the entries in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Walk {
@@ -16,21 +19,28 @@ pub(super) struct Walk {
     pub(super) damaged: bool,
 }
 
-/// Reads entries in order and stops at the first bad one. One entry is in memory at a time.
-pub(super) fn walk<F: DiskFile>(file: &F, mut visit: impl FnMut(Entry)) -> io::Result<Walk> {
+/// Reads the entries of an open record in order and stops at the first bad one.
+pub(super) fn walk<F: DiskFile>(file: &F, visit: impl FnMut(Entry)) -> io::Result<Walk> {
     let end = file.stat()?.byte_count;
     let start = (HEADER_BYTES as u64).min(end);
-    let mut reader = io::BufReader::with_capacity(64 << 10, InOrder { file, offset: start, end });
-    let mut good_end = start;
-    let mut entry = Vec::with_capacity(MAX_ENTRY_BYTES);
-    while let Some(good) = next_entry(&mut reader, &mut entry)? {
-        good_end += entry.len() as u64;
-        visit(good);
-    }
+    let mut reader = io::BufReader::with_capacity(BUFFER_BYTES, InOrder { file, offset: start, end });
+    let good_end = start + read_entries(&mut reader, visit)?;
     let dropped_bytes = end - good_end;
     // A crash leaves at most one entry unfinished, or zeros where the length got to the disk before the bytes.
     let damaged = dropped_bytes > MAX_ENTRY_BYTES as u64 && !is_zero(file, good_end, end)?;
     Ok(Walk { good_end, dropped_bytes, damaged })
+}
+
+/// Reads entries, from the first on, and stops at the first bad one; returns the bytes of the good ones. One entry is
+/// in memory at a time.
+pub(super) fn read_entries(reader: &mut impl io::Read, mut visit: impl FnMut(Entry)) -> io::Result<u64> {
+    let mut good_bytes = 0;
+    let mut entry = Vec::with_capacity(MAX_ENTRY_BYTES);
+    while let Some(good) = next_entry(reader, &mut entry)? {
+        good_bytes += entry.len() as u64;
+        visit(good);
+    }
+    Ok(good_bytes)
 }
 
 fn next_entry(reader: &mut impl io::Read, bytes: &mut Vec<u8>) -> io::Result<Option<Entry>> {

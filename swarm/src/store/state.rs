@@ -15,7 +15,7 @@ pub type PeerKey = [u8; 32];
 /// The version that this program reads and writes.
 pub const STATE_VERSION: u32 = 1;
 /// First bytes of every record, in every version.
-pub(super) const MAGIC: [u8; 8] = *b"MMSTATE\n";
+pub const MAGIC: [u8; 8] = *b"MMSTATE\n";
 /// Header bytes. Magic, version and the place of the checksum stay the same in every version.
 pub(super) const HEADER_BYTES: usize = 68;
 /// Kind (u8) and payload length (u16) before the payload.

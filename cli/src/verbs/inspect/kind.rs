@@ -1,5 +1,6 @@
 //! Recognizes a file by its first bytes and never by its name.
 
+use minimodel_swarm::store::inspect::MAGIC;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -50,7 +51,7 @@ fn of_bytes(head: &[u8]) -> Kind {
     if head.starts_with(b"SLM1") {
         return Kind::Artifact;
     }
-    if head.starts_with(crate::record::MAGIC) {
+    if head.starts_with(&MAGIC) {
         return Kind::Record;
     }
     let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);

@@ -1,6 +1,5 @@
 //! Inspects offers, manifests, receipts, chunk lists, requests, identities, and records of partial files.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
@@ -15,7 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::size::show_exact_size;
-use crate::{clock, identity, input, offer_argument, publisher, record, report, show};
+use crate::{clock, identity, input, offer_argument, publisher, report, show};
 
 /// Longest chunk list that is read: the greatest number of chunks, 72 bytes a line.
 const MAX_LIST_BYTES: usize = 72 << 24;
@@ -164,34 +163,33 @@ pub(super) fn identity(context: &Context, path: &Path) -> Result<(), Failure> {
 
 /// Shows the record beside a partial file as it is; its content is not proven here.
 pub(super) fn record(context: &Context, path: &Path) -> Result<(), Failure> {
-    let record = record::read(path)?;
+    let record = input::record(path)?;
     let mut lines = vec![
         line("what", "the record of a partial file; `minimodel verify-chunks` proves what it says"),
         line("swarm", HEXLOWER.encode(&record.swarm_id)),
-        line("size", show_exact_size(record.byte_count)),
+        line("size", show_exact_size(record.sizes.byte_count)),
         line(
             "chunks",
             format!(
                 "{} of {} recorded, {} bytes each",
                 record.chunks.len(),
-                record.chunk_count,
-                record.chunk_size
+                record.sizes.chunk_count,
+                record.sizes.chunk_size
             ),
         ),
     ];
-    let mut suppliers = BTreeMap::<[u8; 32], usize>::new();
-    for chunk in record.chunks.values() {
-        *suppliers.entry(chunk.supplier).or_default() += 1;
-    }
+    let suppliers = record.suppliers().into_iter();
+    lines.extend(suppliers.map(|(peer, chunks)| line("peer", format!("{}: {chunks} chunks", PeerId(peer)))));
+    let openers = record.openers.iter();
     lines.extend(
-        suppliers
-            .into_iter()
-            .map(|(peer, chunks)| line("peer", format!("{}: {chunks} chunks", PeerId(peer)))),
+        openers.map(|opener| {
+            line("session", format!("process {}, {}", opener.pid, clock::utc(opener.now_unix)))
+        }),
     );
-    let sessions = record.sessions.iter();
-    lines.extend(sessions.map(|(pid, at)| line("session", format!("process {pid}, {}", clock::utc(*at)))));
     let blames = record.blames.iter();
-    lines.extend(blames.map(|(peer, chunk)| line("blame", format!("{}: bad chunk {chunk}", PeerId(*peer)))));
+    lines.extend(
+        blames.map(|blame| line("blame", format!("{}: bad chunk {}", PeerId(blame.peer), blame.index))),
+    );
     if record.dropped_bytes > 0 {
         lines.push(line("torn", format!("{} bytes at the end are no entry", record.dropped_bytes)));
     }
