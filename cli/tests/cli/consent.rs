@@ -115,25 +115,31 @@ fn a_grant_is_listed_shown_and_taken_back_with_its_bounds() {
 }
 
 #[test]
-fn a_verbs_own_consent_stands_in_the_same_chain_over_what_was_there_before() {
+fn a_verbs_own_consent_stands_in_the_same_chain() {
     let home = Home::with_artifact();
-    let older = "{\"version\":0,\"time\":\"2026-06-01T12:00:00Z\",\"verb\":\"seed\",\"actions\":[\"serve\"],\
-                 \"swarm_id\":null,\"by\":\"prompt\",\"spelled\":\"prompt\"}\n";
-    fs::create_dir_all(home.own("state")).unwrap();
-    fs::write(home.own(LOG), older).unwrap();
     home.say("write-import-receipt a.minimodel a.slm a.receipt").exits(0);
     home.say("consent grant cache --consent cache").exits(0);
-    assert!(log(&home).starts_with(older));
     let verdict = home.say("consent log --verify --json").exits(0).object();
-    assert_eq!(
-        (&verdict["ok"], &verdict["entries"], &verdict["older"]),
-        (&true.into(), &2.into(), &1.into())
-    );
+    assert_eq!((&verdict["ok"], &verdict["entries"]), (&true.into(), &2.into()));
     let told = home.say("consent log").exits(0).stdout;
     let lines: Vec<&str> = told.lines().collect();
-    assert_eq!(lines[0], "-  2026-06-01T12:00:00Z  given  serve for one run of `seed`, by prompt");
-    assert!(lines[1].contains("given  import for one run of `write-import-receipt` of swarm "), "{told}");
-    assert!(lines[2].contains("grant  cache of any model, any peer, by flag"), "{told}");
+    assert!(lines[0].contains("given  import for one run of `write-import-receipt` of swarm "), "{told}");
+    assert!(lines[1].contains("grant  cache of any model, any peer, by flag"), "{told}");
+}
+
+#[test]
+fn g6_a_consent_log_of_another_version_is_refused_and_left_alone() {
+    let home = Home::with_artifact();
+    let other = "{\"version\":2,\"number\":1,\"time\":\"2026-06-01T12:00:00Z\",\"kind\":\"given\"}\n";
+    fs::create_dir_all(home.own("state")).unwrap();
+    for other in [other, other.trim_end()] {
+        fs::write(home.own(LOG), other).unwrap();
+        for line in ["consent log --verify", "consent grant cache --consent cache", "consent list"] {
+            let ran = home.say(line).exits(10);
+            assert!(ran.stderr.contains("line 1"), "{line}: {}", ran.stderr);
+        }
+        assert_eq!(log(&home), other);
+    }
 }
 
 #[test]

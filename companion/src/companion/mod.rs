@@ -200,7 +200,6 @@ impl Companion {
         let head = core.lock().book.head();
         // The data folder keeps this head too; the next reconcile tries again.
         let _ = core.keep_head(head.as_ref());
-        core.complete_shares();
         if is_running {
             // The doctor reports a link that cannot be mended now; the next start tries again.
             let _ = core.library.settle();

@@ -261,21 +261,6 @@ impl Core {
         (share, ended)
     }
 
-    /// Completes share rows of version 1, which hold only the library entry.
-    pub(super) fn complete_shares(&self) {
-        let mut inner = self.lock();
-        let bare = |row: &&mut TransferRow| row.kind == Kind::Share && row.manifest.is_none();
-        for row in inner.rows.values_mut().filter(bare) {
-            let found = row.entry.and_then(|entry| self.ready_entry(entry).ok());
-            let Some((manifest, text, path)) =
-                found.and_then(|(text, path)| Some((parse(&text).ok()?, text, path)))
-            else {
-                continue;
-            };
-            (row.swarm_id, row.manifest, row.path) = (hex(manifest.swarm_id()), Some(text), Some(path));
-        }
-    }
-
     pub(super) fn ready_entry(&self, id: u64) -> Result<(String, PathBuf), Problem> {
         let entry = self.library.refresh(id)?;
         let path = entry.path.filter(|_| entry.state == EntryState::Ready);

@@ -201,10 +201,9 @@ impl ConsentBook {
         Ok(true)
     }
 
-    /// Returns the log for display, oldest first. Lines from before the chain have number 0; their texts are not escaped.
+    /// Returns the log for display, oldest first. Its texts are not escaped.
     pub fn lines(&self) -> Vec<LogEntry> {
-        let chained = self.chain.lines.iter().map(super::line::Line::entry);
-        self.chain.older_entries.iter().cloned().chain(chained).collect()
+        self.chain.lines.iter().map(super::line::Line::entry).collect()
     }
 
     /// Returns the newest time in the log as of the last read, in seconds since 1970.
@@ -217,7 +216,7 @@ impl ConsentBook {
     pub fn verify(&self) -> LogVerdict {
         verdict(&self.files, &self.remembered).unwrap_or_else(|error| {
             let fault = Some(error.to_string());
-            LogVerdict { ok: false, entries: 0, older: 0, head: String::new(), fault }
+            LogVerdict { ok: false, entries: 0, head: String::new(), fault }
         })
     }
 

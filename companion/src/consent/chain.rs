@@ -4,12 +4,12 @@ use minimodel_verifier::digest::{hex, parse_hex};
 use minimodel_verifier::sha256;
 use serde::{Deserialize, Serialize};
 
-use super::line::{Kind, Line, LineError, OPENING, older_entry};
-use crate::api::types::{LogEntry, LogVerdict};
+use super::line::{Kind, Line, LineError, OPENING};
+use crate::api::types::LogVerdict;
 
 const HEAD_VERSION: u32 = 1;
 
-/// Damage of a log. Lines are counted from 1 in the file, those from before the chain included.
+/// Damage of a log. Lines are counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// A line was changed, or is not a line of a log.
@@ -34,12 +34,6 @@ pub enum Fault {
     #[error("line {line} does not follow the line before it")]
     Link {
         /// Which.
-        line: u64,
-    },
-    /// The lines from before the chain are not those that the first chained line covers.
-    #[error("line {line} covers what was before it, and that was changed since")]
-    Older {
-        /// The first chained line.
         line: u64,
     },
     /// Lines at the end are missing.
@@ -138,19 +132,13 @@ impl Head {
 }
 
 /// A valid log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Chain {
-    /// Number of lines from before the chain, and those of them that can be parsed.
-    pub(super) older: u64,
-    pub(super) older_entries: Vec<LogEntry>,
     pub(super) lines: Vec<Line>,
     /// Hash of the last line; empty: there is none.
     pub(super) hash: String,
-    /// Hash that the next line must name: `hash`, or before the first line that of all older bytes, with a line end added if one
-    /// is missing.
+    /// Hash that the next line must name: `hash`, or before the first line that of no bytes.
     pub(super) prev: String,
-    /// The older bytes do not end with a line end.
-    pub(super) lacks_line_end: bool,
     /// Valid bytes; the `torn` bytes that follow them are an append that was never completed.
     pub(super) len: u64,
     pub(super) torn: u64,
@@ -165,14 +153,27 @@ pub(super) struct Chain {
 pub(super) struct Broken {
     pub(super) fault: Fault,
     pub(super) entries: u64,
-    pub(super) older: u64,
     pub(super) hash: String,
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self {
+            lines: Vec::new(),
+            hash: String::new(),
+            prev: hex(&sha256(b"")),
+            len: 0,
+            torn: 0,
+            is_ahead: false,
+            is_prepared: false,
+        }
+    }
 }
 
 impl Chain {
     pub(super) fn verdict(&self) -> LogVerdict {
         let (entries, head) = (self.lines.len() as u64, self.hash.clone());
-        LogVerdict { ok: true, entries, older: self.older, head, fault: None }
+        LogVerdict { ok: true, entries, head, fault: None }
     }
 
     /// Returns the number of the next line.
@@ -214,14 +215,14 @@ impl Chain {
 
     fn broken(&self, fault: Fault) -> Broken {
         let entries = self.lines.len() as u64;
-        Broken { fault, entries, older: self.older, hash: self.hash.clone() }
+        Broken { fault, entries, hash: self.hash.clone() }
     }
 }
 
 impl Broken {
     pub(super) fn verdict(self) -> LogVerdict {
         let fault = Some(self.fault.to_string());
-        LogVerdict { ok: false, entries: self.entries, older: self.older, head: self.hash, fault }
+        LogVerdict { ok: false, entries: self.entries, head: self.hash, fault }
     }
 }
 
@@ -243,26 +244,11 @@ pub(super) fn read_with(log: &[u8], head: Option<&[u8]>, prepared: Option<&[u8]>
     let (whole, tail) = log.split_at(end);
     let mut lines = whole.split_inclusive(|&byte| byte == b'\n').peekable();
     let mut chain = Chain::default();
-    while let Some(line) = lines.next_if(|line| !line.starts_with(OPENING) && !is_lost(line, 1)) {
-        chain.take_older(line);
+    // A first line that is no beginning of one was not written by this version: it is kept, and not cut away as torn.
+    let is_begun = |tail: &[u8]| tail.starts_with(OPENING) || OPENING.starts_with(tail) || tail.contains(&0);
+    if lines.peek().is_none() && !is_begun(tail) {
+        return Err(chain.broken(Fault::Line { line: 1, why: LineError::NoHash }));
     }
-    let lost = lines.peek().copied().unwrap_or(tail);
-    let unended = if is_lost(lost, 1) {
-        // If the line end before the append was lost, the older bytes end there.
-        lost.split(|&byte| byte == 0).next().unwrap_or_default()
-    } else if lines.peek().is_none() {
-        tail
-    } else {
-        &[]
-    };
-    if !unended.is_empty() && !unended.starts_with(OPENING) && !OPENING.starts_with(unended) {
-        // A version without a chain left this line unended: it stays, covered by the first chained line.
-        chain.take_older(unended);
-        chain.lacks_line_end = true;
-    }
-    let older = &log[..usize::try_from(chain.len).unwrap_or(log.len())];
-    chain.prev =
-        if chain.lacks_line_end { hex(&sha256(&[older, b"\n"].concat())) } else { hex(&sha256(older)) };
     let mut marks = vec![Mark { prev: chain.prev.clone(), end: chain.len }];
     while let Some(line) = lines.next() {
         let is_last = lines.peek().is_none() && tail.is_empty();
@@ -285,31 +271,20 @@ struct Mark {
 }
 
 impl Chain {
-    fn take_older(&mut self, line: &[u8]) {
-        self.older += 1;
-        self.len += line.len() as u64;
-        self.older_entries.extend(older_entry(line));
-    }
-
     fn follow(
         &mut self,
         len: usize,
         parsed: Result<(Line, String), LineError>,
         marks: &mut Vec<Mark>,
     ) -> Result<(), Broken> {
-        let at = self.older + self.next_number();
+        let at = self.next_number();
         let (line, hash) = parsed.map_err(|why| self.broken(Fault::Line { line: at, why }))?;
         if line.number != self.next_number() {
             let (found, expected) = (line.number, self.next_number());
             return Err(self.broken(Fault::Number { line: at, found, expected }));
         }
         if line.prev != self.prev {
-            let is_first = self.lines.is_empty();
-            return Err(self.broken(if is_first {
-                Fault::Older { line: at }
-            } else {
-                Fault::Link { line: at }
-            }));
+            return Err(self.broken(Fault::Link { line: at }));
         }
         self.len += len as u64;
         self.append(line, hash.clone());
@@ -332,7 +307,7 @@ impl Chain {
         marks: &[Mark],
     ) -> Result<(), Broken> {
         let found = self.lines.len() as u64;
-        let line = self.older + found;
+        let line = found;
         let mut expected = 0;
         if let Some(bytes) = head {
             let head = Head::parse(bytes).ok_or_else(|| self.broken(Fault::NoHead))?;
@@ -342,7 +317,7 @@ impl Chain {
             }
             let named = usize::try_from(expected).ok().and_then(|at| marks.get(at));
             if named.is_none_or(|named| named.prev != head.hash) {
-                return Err(self.broken(Fault::Head { line: self.older + expected }));
+                return Err(self.broken(Fault::Head { line: expected }));
             }
         }
         if let Some(batch) = batch.filter(|_| found > expected) {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::word;
 use crate::api::types::{Action, LogEntry};
 
-/// Prefix of a chained line; lines from before the chain lack it.
+/// Prefix of every line.
 pub(super) const OPENING: &[u8] = b"{\"version\":1,";
 
 const VERSION: u32 = 1;
@@ -181,18 +181,6 @@ impl Granted {
         }
         text + &format!(", by {}", self.by)
     }
-}
-
-/// Returns a line from before the chain for display; `None`: it cannot be parsed.
-pub(super) fn older_entry(bytes: &[u8]) -> Option<LogEntry> {
-    #[derive(Deserialize)]
-    struct Older {
-        time: String,
-        #[serde(flatten)]
-        given: Given,
-    }
-    let older: Older = serde_json::from_slice(bytes).ok()?;
-    Some(LogEntry { number: 0, time_utc: older.time, kind: "given".to_owned(), text: older.given.text() })
 }
 
 /// Formats a time as RFC 3339 UTC in whole seconds; a time outside the calendar is shown as its number.

@@ -194,7 +194,7 @@ impl Files {
             (read(self.log(), MAX_BYTES)?.unwrap_or_default(), read(self.head(), MAX_HEAD_BYTES)?);
         if log.len() as u64 > MAX_BYTES {
             let fault = Fault::TooLong { most: MAX_BYTES };
-            return Ok(Err(Broken { fault, entries: 0, older: 0, hash: String::new() }));
+            return Ok(Err(Broken { fault, entries: 0, hash: String::new() }));
         }
         // A prepared head that cannot be read was not completed.
         let prepared = read_file(&self.folder.join(NEW_HEAD_NAME), MAX_HEAD_BYTES).ok().flatten();
@@ -248,9 +248,6 @@ impl Files {
             lines.push(sealed);
         }
         let Some(last) = lines.last() else { return Ok(Vec::new()) };
-        if chain.lacks_line_end {
-            text.insert(0, '\n');
-        }
         let most = if only_takes_back { MAX_BYTES } else { MAX_BYTES - KEPT_BYTES };
         if chain.len.saturating_add(text.len() as u64) > most {
             return Err(ConsentError::Full { path: self.log(), most });
@@ -276,7 +273,6 @@ impl Files {
         // The lines count by now; if the seen head cannot be written, the next read does it.
         let _ = self.name_seen(&new_seen);
         chain.len += text.len() as u64;
-        chain.lacks_line_end = false;
         let append = |sealed: Sealed| {
             let number = sealed.line.number;
             chain.append(sealed.line, sealed.hash);

@@ -13,12 +13,12 @@ pub enum DbError {
     /// Another process has it open.
     #[error("another process has the database {} open", .0.display())]
     Busy(PathBuf),
-    /// It was written by a newer version of this program.
-    #[error("the database is of version {found}, and this program knows versions up to {known}")]
-    Newer {
+    /// It was written by another version of this program, most likely a newer one.
+    #[error("the database is of version {found}, and this program knows version {known} only")]
+    OtherVersion {
         /// Its version.
         found: u32,
-        /// The newest version that this program knows.
+        /// The version that this program knows.
         known: u32,
     },
     /// Its bytes are not those that were written: it is damaged.
@@ -29,10 +29,10 @@ pub enum DbError {
         /// What was found.
         detail: String,
     },
-    /// The file cannot be opened, created or copied.
+    /// The file cannot be opened or created.
     #[error("cannot {doing} {}: {source}", .path.display())]
     File {
-        /// What was tried: `open`, `create`, `back up`.
+        /// What was tried: `open`, `create`.
         doing: &'static str,
         /// The file.
         path: PathBuf,
@@ -97,7 +97,7 @@ impl DbError {
     fn code(&self) -> u8 {
         let io = match self {
             Self::Busy(_) => return code::BUSY,
-            Self::Newer { .. } | Self::Damaged { .. } | Self::Row { .. } => return code::INVALID,
+            Self::OtherVersion { .. } | Self::Damaged { .. } | Self::Row { .. } => return code::INVALID,
             Self::File { source, .. } => source,
             Self::Engine(redb::Error::Io(error)) => error,
             Self::Engine(redb::Error::PreviousIo) => return code::IO,
@@ -126,10 +126,10 @@ impl From<DbError> for Problem {
                  companion stop`"
                     .to_owned()
             }
-            DbError::Newer { found, .. } => format!(
-                "use a newer version of this program, one that knows version {found}; or go back to the copy that was \
-                 made before the upgrade: end the companion and move `companion.redb.vN` to `companion.redb` in its folder"
-            ),
+            DbError::OtherVersion { found, known } => {
+                let age = if found > known { "a newer" } else { "an earlier" };
+                format!("use {age} version of this program, one that knows version {found}; the file was left as it is")
+            }
             DbError::Damaged { path, .. } => format!(
                 "{LOST}. Move the file away (`mv {0} {0}.damaged`) and add your models again: `minimodel library add \
                  MANIFEST FILE.slm`",

@@ -1,9 +1,9 @@
-//! File of the database: created whole and for this user alone, copied before an upgrade; damage in it does not end the process.
+//! File of the database: created whole and for this user alone; damage in it does not end the process.
 
 use std::cell::Cell;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -14,16 +14,13 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::engine::Engine;
-use super::{DbError, migrate};
+use super::{DbError, version};
 
 /// Readable and writable by this user alone.
 const MODE: u32 = 0o600;
 
 /// Cache of the engine: the rows are a few MiB at most, and its default is a GiB.
 const CACHE_BYTES: usize = 8 << 20;
-
-/// Buffer for copying a backup.
-const COPY_BYTES: usize = 1 << 16;
 
 /// The engine with its file open. Dropping it is guarded like each call, since it writes then.
 #[derive(Debug)]
@@ -73,7 +70,7 @@ fn closed() -> DbError {
     DbError::Engine(redb::Error::DatabaseClosed)
 }
 
-/// Opens or creates the database at `path` and upgrades it to this version.
+/// Opens or creates the database at `path`.
 pub(super) fn open(path: &Path) -> Result<Engine, DbError> {
     let opened = match OpenOptions::new().read(true).write(true).open(path) {
         Ok(file) => open_existing(path, file)?,
@@ -101,38 +98,29 @@ fn open_existing(path: &Path, file: File) -> Result<Opened, DbError> {
         // `create` never leaves an empty file; the engine would silently take it for a new one.
         return Err(DbError::Damaged { path: path.to_owned(), detail: "it is empty".to_owned() });
     }
-    // The engine writes when it opens; a newer database is not touched.
-    if let Some(found) = peek(path).filter(|&found| found > migrate::VERSION) {
-        return Err(DbError::Newer { found, known: migrate::VERSION });
-    }
-    let reader = file.try_clone().map_err(DbError::file("open", path))?;
+    // The engine writes when it opens; a database of another version is not touched.
+    peek(path).map_or(Ok(()), |found| check_version(path, found))?;
     let mut engine = Opened::begin(file, path)?;
     // All checksums are verified before any row is believed.
     engine.is_repaired = !engine
         .with_mut(|database| database.check_integrity().map_err(|error| DbError::Engine(error.into())))?;
-    let found = engine.with(migrate::version)?;
-    match found {
-        migrate::VERSION => return Ok(engine),
-        0 => {
-            return Err(DbError::Damaged { path: path.to_owned(), detail: "it holds no version".to_owned() });
-        }
-        found if found > migrate::VERSION => {
-            return Err(DbError::Newer { found, known: migrate::VERSION });
-        }
-        _ => {}
-    }
-    // Copied from the locked handle, before the upgrade writes.
-    back_up(&reader, path, found)?;
-    engine.with(migrate::run)?;
-    remove_older_backups(path, found);
+    check_version(path, engine.with(version::read)?)?;
     Ok(engine)
+}
+
+fn check_version(path: &Path, found: u32) -> Result<(), DbError> {
+    match found {
+        version::VERSION => Ok(()),
+        0 => Err(DbError::Damaged { path: path.to_owned(), detail: "it holds no version".to_owned() }),
+        found => Err(DbError::OtherVersion { found, known: version::VERSION }),
+    }
 }
 
 /// Reads the version without writing; `None` if the database was not closed in order or is damaged.
 fn peek(path: &Path) -> Option<u32> {
     let version = || {
         let database = Builder::new().set_cache_size(CACHE_BYTES).open_read_only(path);
-        migrate::version(&database.map_err(|error| DbError::Engine(error.into()))?)
+        version::read(&database.map_err(|error| DbError::Engine(error.into()))?)
     };
     guarded(path, version).ok()
 }
@@ -156,7 +144,7 @@ fn create(path: &Path) -> Result<Opened, DbError> {
     }
     file.set_len(0).and_then(|()| file.set_permissions(Permissions::from_mode(MODE))).map_err(failed())?;
     let engine = Opened::begin(file, path)?;
-    engine.with(migrate::run)?;
+    engine.with(version::begin)?;
     match step("rename", || rename_without_replacing(&new, path)) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -178,39 +166,6 @@ fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
             fs::remove_file(from)
         }
         other => Ok(other?),
-    }
-}
-
-/// Returns the path of the copy made before an upgrade from version `version`.
-pub(super) fn backup_path(path: &Path, version: u32) -> PathBuf {
-    beside(path, &format!(".v{version}"))
-}
-
-fn back_up(from: &File, path: &Path, version: u32) -> Result<(), DbError> {
-    let copied = || -> io::Result<()> {
-        let temporary = beside(path, ".backup.new");
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true).mode(MODE);
-        let to = step("create", || options.open(&temporary))?;
-        let (mut buffer, mut offset) = (vec![0; COPY_BYTES], 0_u64);
-        loop {
-            let count = from.read_at(&mut buffer, offset)?;
-            let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
-            step("write", || to.write_all_at(bytes, offset))?;
-            offset += bytes.len() as u64;
-        }
-        step("sync", || to.sync_all())?;
-        step("rename", || fs::rename(&temporary, backup_path(path, version)))?;
-        sync_folder(path);
-        Ok(())
-    };
-    copied().map_err(DbError::file("back up", path))
-}
-
-/// Removes copies from before earlier upgrades; one that cannot be removed only costs space.
-pub(super) fn remove_older_backups(path: &Path, version: u32) {
-    for older in 1..version {
-        let _ = step("remove", || fs::remove_file(backup_path(path, older)));
     }
 }
 

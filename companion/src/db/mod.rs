@@ -1,15 +1,14 @@
 //! Embedded database: everything that the companion remembers, except the consent log and the model files.
 //!
-//! Rows are JSON by text key, so a new field needs no new version. Other changes are migrations (`migrate`), all steps in one
-//! transaction: a crash leaves the old version or the new one. Before an upgrade from version N the file is copied to
-//! `companion.redb.vN`.
+//! Rows are JSON by text key, so a new field needs no new version. A database of another version (`version`) is refused and is
+//! never changed.
 
 mod engine;
 mod error;
 mod file;
-mod migrate;
 #[cfg(test)]
 mod tests;
+mod version;
 
 use std::path::Path;
 
@@ -40,6 +39,9 @@ pub enum Table {
 }
 
 impl Table {
+    const ALL: [Self; 6] =
+        [Self::Transfers, Self::Entries, Self::Manifests, Self::Active, Self::Settings, Self::Moved];
+
     const fn definition(self) -> TableDefinition<'static, &'static str, &'static [u8]> {
         TableDefinition::new(match self {
             Self::Transfers => "transfers",
@@ -59,11 +61,11 @@ pub struct Db {
 }
 
 impl Db {
-    /// Opens or creates the database at `path` (mode 0600), verifies it, and upgrades an older one to this version.
+    /// Opens or creates the database at `path` (mode 0600) and verifies it.
     ///
     /// # Errors
     ///
-    /// Another process has it open; it is newer than this program; it is damaged; or a disk error.
+    /// Another process has it open; it is of another version; it is damaged; or a disk error.
     pub fn open(path: &Path) -> Result<Self, DbError> {
         Ok(Self { engine: file::open(path)? })
     }

@@ -75,9 +75,7 @@ pub(super) fn consent_log(facts: &Facts) -> Finding {
             format!("it cannot be read, so nothing is granted: {why}"),
             "see what is there: `ls -l` of the state folder; it is an ordinary file of yours that is never moved or linked",
         ),
-        Ok(log) if log.ok && log.entries == 0 && log.older == 0 => {
-            ok(NAME, "there is none yet: nothing was agreed to")
-        }
+        Ok(log) if log.ok && log.entries == 0 => ok(NAME, "there is none yet: nothing was agreed to"),
         Ok(log) if log.ok => ok(NAME, format!("its chain of {} lines holds", log.entries)),
         Ok(log) => fail(
             NAME,

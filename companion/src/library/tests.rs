@@ -15,7 +15,6 @@ use crate::api::types::Limits;
 mod activate;
 mod fetches;
 mod going;
-mod upgraded;
 
 const NOBODY: BTreeSet<u64> = BTreeSet::new();
 

@@ -274,7 +274,7 @@ impl Service for Memory {
 
     fn verify_log(&self) -> Answer<LogVerdict> {
         let entries = self.state().grants.len() as u64;
-        Ok(LogVerdict { ok: false, entries, older: 3, head: "h".into(), fault: Some("line 2".into()) })
+        Ok(LogVerdict { ok: false, entries, head: "h".into(), fault: Some("line 2".into()) })
     }
 
     fn announcements(&self) -> Answer<Vec<Announcement>> {

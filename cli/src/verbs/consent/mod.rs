@@ -116,7 +116,7 @@ fn verify(service: &dyn Service, context: &Context) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    let holds = format!("{} older lines and {} chained ones hold", verdict.older, verdict.entries);
+    let holds = format!("{} chained lines hold", verdict.entries);
     let hint = "end the companion, move `consent.log` and `consent.head` away together (or put both back from one copy), then \
                 run `minimodel consent restore`: it ends all grants, and you grant again what you want to grant";
     let failure = Failure::new(Exit::Invalid, "the consent log is damaged, and nothing is granted", hint);

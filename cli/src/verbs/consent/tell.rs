@@ -72,21 +72,18 @@ pub(super) fn log_line(printer: &Printer, line: &LogEntry) -> Result<(), Failure
     if printer.is_json() {
         return printer.event("consent", line);
     }
-    let number = if line.number == 0 { "-".to_owned() } else { line.number.to_string() };
     let (time, kind, text) = (escape::shown(&line.time_utc), escape::shown(&line.kind), whole(&line.text));
-    printer.answer(format!("{number}  {time}  {kind}  {text}"))
+    printer.answer(format!("{}  {time}  {kind}  {text}", line.number))
 }
 
 /// Describes a log that was verified.
 pub(super) fn verdict(verdict: &LogVerdict) -> String {
-    let older =
-        if verdict.older > 0 { format!(", over {} older ones", verdict.older) } else { String::new() };
     let head = if verdict.head.is_empty() {
         String::new()
     } else {
         format!(", head {}", escape::shown(&verdict.head))
     };
-    format!("ok: {} lines are chained{older}{head}", verdict.entries)
+    format!("ok: {} lines are chained{head}", verdict.entries)
 }
 
 /// Escapes a text of the log without cutting it: with a swarm id and a peer id it is longer than `escape::shown` permits.

@@ -4,6 +4,7 @@
 mod asking;
 mod away;
 mod causes;
+mod database;
 mod doctor;
 mod exposed;
 mod grants;
@@ -21,5 +22,4 @@ mod spent;
 mod terminal;
 mod told;
 mod two_homes;
-mod upgrade;
 mod version;

@@ -123,8 +123,6 @@ pub struct LogVerdict {
     pub ok: bool,
     /// Lines that are chained.
     pub entries: u64,
-    /// Lines of before there was a chain; the first link covers them.
-    pub older: u64,
     /// The hash of the last line.
     pub head: String,
     /// What is wrong, and at which line.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::{NOW, OLDER, build, given, kinds, peer, swarm};
+use super::{FOREIGN, NOW, build, given, kinds, peer, swarm};
 use crate::api::types::Action;
 use crate::consent::chain::{Chain, Fault, read};
 use crate::consent::line::{Granted, Kind, LineError, Revoked};
@@ -14,30 +14,24 @@ fn lines(log: &[u8]) -> Vec<Vec<u8>> {
     log.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect()
 }
 
-fn older() -> impl Strategy<Value = String> {
-    (0_usize..3).prop_map(|count| OLDER.repeat(count))
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
-    fn a_log_as_it_is_written_holds(older in older(), kinds in kinds()) {
-        let built = build(&older, &kinds);
+    fn a_log_as_it_is_written_holds(kinds in kinds()) {
+        let built = build(&kinds);
         let chain = read(&built.log, Some(built.head.as_bytes())).unwrap();
         prop_assert_eq!(chain.lines.iter().map(|line| line.kind.clone()).collect::<Vec<_>>(), kinds);
         prop_assert_eq!((chain.torn, chain.is_ahead, chain.len), (0, false, built.log.len() as u64));
-        prop_assert_eq!(chain.older, older.lines().count() as u64);
-        prop_assert_eq!(chain.older_entries.len() as u64, chain.older);
         prop_assert!(built.log.iter().all(|&byte| byte == b'\n' || matches!(byte, b' '..=b'~')));
         prop_assert!(chain.verdict().ok && built.head.contains(&chain.hash));
     }
 
     #[test]
     fn any_byte_that_is_changed_is_found(
-        older in older(), kinds in kinds(), at in any::<Index>(), by in 1_u8..=255, in_head in any::<bool>(),
+        kinds in kinds(), at in any::<Index>(), by in 1_u8..=255, in_head in any::<bool>(),
     ) {
-        let mut built = build(&older, &kinds);
+        let mut built = build(&kinds);
         let mut head = built.head.into_bytes();
         let bytes = if in_head { &mut head } else { &mut built.log };
         let at = at.index(bytes.len());
@@ -48,9 +42,9 @@ proptest! {
 
     #[test]
     fn any_byte_that_is_removed_or_put_between_is_found(
-        older in older(), kinds in kinds(), at in any::<Index>(), byte in any::<u8>(), removes in any::<bool>(),
+        kinds in kinds(), at in any::<Index>(), byte in any::<u8>(), removes in any::<bool>(),
     ) {
-        let built = build(&older, &kinds);
+        let built = build(&kinds);
         let mut log = built.log.clone();
         let at = at.index(log.len());
         if removes { log.remove(at); } else { log.insert(at, byte); }
@@ -60,29 +54,29 @@ proptest! {
 
     #[test]
     fn a_line_that_is_removed_swapped_doubled_or_inserted_is_found(
-        older in older(), kinds in kinds(), one in any::<Index>(), other in any::<Index>(), how in 0..5,
+        kinds in kinds(), one in any::<Index>(), other in any::<Index>(), how in 0..5,
     ) {
-        let built = build(&older, &kinds);
+        let built = build(&kinds);
         let mut lines = lines(&built.log);
         let (one, other) = (one.index(lines.len()), other.index(lines.len()));
         match how {
             0 => { lines.remove(one); }
             1 => lines.swap(one, other),
             2 => { let line = lines[one].clone(); lines.insert(other, line); }
-            3 => lines.insert(one, OLDER.as_bytes().to_vec()),
+            3 => lines.insert(one, FOREIGN.as_bytes().to_vec()),
             _ => lines.insert(one, b"{\"version\":1,\"number\":1}\n".to_vec()),
         }
         let changed = lines.concat();
         prop_assume!(changed != built.log);
         prop_assert!(read(&changed, Some(built.head.as_bytes())).is_err());
         // Also for a line at the end.
-        let more = [&built.log[..], OLDER.as_bytes()].concat();
+        let more = [&built.log[..], FOREIGN.as_bytes()].concat();
         prop_assert!(read(&more, Some(built.head.as_bytes())).is_err());
     }
 
     #[test]
-    fn a_cut_anywhere_is_found(older in older(), kinds in kinds(), at in any::<Index>()) {
-        let built = build(&older, &kinds);
+    fn a_cut_anywhere_is_found(kinds in kinds(), at in any::<Index>()) {
+        let built = build(&kinds);
         let cut = &built.log[..at.index(built.log.len())];
         let fault = read(cut, Some(built.head.as_bytes())).unwrap_err().fault;
         let is_cut = matches!(fault, Fault::Cut { .. });
@@ -90,15 +84,16 @@ proptest! {
     }
 
     #[test]
-    fn lines_of_another_log_or_with_another_head_are_found(older in older(), kinds in kinds(), at in any::<Index>()) {
-        let built = build(&older, &kinds);
-        // The same lines chained over other older bytes, under the head of the first log.
-        let other = build(&format!("{older}{OLDER}"), &kinds);
+    fn lines_of_another_log_or_with_another_head_are_found(kinds in kinds(), at in any::<Index>()) {
+        let built = build(&kinds);
+        // Another first line, and the same lines after it.
+        let first = Kind::Revoke(Revoked { grant: 99, by: "flag".to_owned() });
+        let other = build(&[&[first], &kinds[..]].concat());
         prop_assert!(read(&other.log, Some(built.head.as_bytes())).is_err());
         prop_assert!(read(&built.log, Some(other.head.as_bytes())).is_err());
         // An earlier head: one line after it may be a crash, more may not.
         let kept = at.index(kinds.len());
-        let earlier = build(&older, &kinds[..kept]);
+        let earlier = build(&kinds[..kept]);
         let head = (kept > 0).then_some(earlier.head.as_bytes());
         prop_assert_eq!(read(&built.log, head).is_ok(), kept > 0 && kept + 1 == kinds.len());
     }
@@ -117,30 +112,33 @@ proptest! {
 fn the_verdict_names_the_line_at_fault() {
     let kinds =
         [Kind::Given(given()), Kind::Given(given()), Kind::Revoke(Revoked { grant: 1, by: "api".into() })];
-    let built = build(OLDER, &kinds);
+    let built = build(&kinds);
     let head = Some(built.head.as_bytes());
     let text = String::from_utf8(built.log.clone()).unwrap();
     let broken = |log: &str| read(log.as_bytes(), head).unwrap_err();
     let edited = broken(&text.replacen("\"number\":2,", "\"number\":3,", 1));
-    assert_eq!(edited.fault, Fault::Line { line: 3, why: LineError::Hash });
+    assert_eq!(edited.fault, Fault::Line { line: 2, why: LineError::Hash });
     let verdict = edited.verdict();
-    assert_eq!((verdict.ok, verdict.entries, verdict.older), (false, 1, 1));
-    assert!(verdict.fault.unwrap().contains("line 3"));
+    assert_eq!((verdict.ok, verdict.entries), (false, 1));
+    assert!(verdict.fault.unwrap().contains("line 2"));
     let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
-    lines.remove(2);
-    assert_eq!(broken(&lines.concat()).fault, Fault::Number { line: 3, found: 3, expected: 2 });
+    lines.remove(1);
+    assert_eq!(broken(&lines.concat()).fault, Fault::Number { line: 2, found: 3, expected: 2 });
     lines.pop();
-    assert_eq!(broken(&lines.concat()).fault, Fault::Cut { line: 2, found: 1, expected: 3 });
+    assert_eq!(broken(&lines.concat()).fault, Fault::Cut { line: 1, found: 1, expected: 3 });
     assert_eq!(broken("").fault, Fault::Cut { line: 0, found: 0, expected: 3 });
-    assert_eq!(broken(&text.replacen("fetch", "serve", 1)).fault, Fault::Older { line: 2 });
+    // The first line of another log of the same length.
+    let other = build(&[Kind::Revoke(Revoked { grant: 1, by: "api".into() })]);
+    let mixed = [&other.log[..], &built.log[lines[0].len()..]].concat();
+    assert_eq!(read(&mixed, head).unwrap_err().fault, Fault::Link { line: 2 });
     assert_eq!(read(&built.log, Some(b"")).unwrap_err().fault, Fault::NoHead);
-    assert_eq!(read(&built.log, None).unwrap_err().fault, Fault::Ahead { line: 4, found: 3, expected: 0 });
+    assert_eq!(read(&built.log, None).unwrap_err().fault, Fault::Ahead { line: 3, found: 3, expected: 0 });
 }
 
 #[test]
 fn a_line_with_a_right_hash_and_another_form_is_found() {
     use minimodel_verifier::{digest::hex, sha256};
-    let built = build("", &[Kind::Given(given())]);
+    let built = build(&[Kind::Given(given())]);
     let text = String::from_utf8(built.log).unwrap();
     let body = text.split_once(",\"hash\"").unwrap().0;
     let sealed = |body: &str| {
@@ -162,15 +160,13 @@ fn a_line_with_a_right_hash_and_another_form_is_found() {
 }
 
 #[test]
-fn a_log_of_before_the_chain_goes_on_being_valid() {
-    let verdict = |log: &str| read(log.as_bytes(), None).unwrap().verdict();
-    assert_eq!((verdict("").ok, verdict("").older), (true, 0));
-    assert_eq!((verdict(OLDER).ok, verdict(OLDER).older, verdict(OLDER).entries), (true, 1, 0));
-    // Also an older line that a crash cut: it is covered as it is.
-    let cut = &OLDER.repeat(2)[..OLDER.len() + 40];
-    let chain = read(cut.as_bytes(), None).unwrap();
-    assert_eq!((chain.older, chain.older_entries.len(), chain.lacks_line_end), (2, 1, true));
-    assert_eq!(chain.older_entries[0].text, "fetch,import for one run of `fetch`, by flag");
+fn g6_a_log_of_another_version_is_damage_whole_or_cut_and_no_part_of_it_is_torn() {
+    assert!(read(b"", None).unwrap().verdict().ok);
+    for foreign in [FOREIGN, FOREIGN.trim_end(), &FOREIGN[..40], "{\"version\":0,\"time\"", "\n"] {
+        let broken = read(foreign.as_bytes(), None).unwrap_err();
+        assert!(matches!(broken.fault, Fault::Line { line: 1, .. }), "{foreign}: {:?}", broken.fault);
+        assert!(!broken.verdict().ok);
+    }
 }
 
 #[test]
@@ -187,11 +183,11 @@ fn the_page_shows_the_bytes_of_a_log() {
         }),
         Kind::Revoke(Revoked { grant: 2, by: "flag".to_owned() }),
     ];
-    let built = build(OLDER, &kinds);
+    let built = build(&kinds);
     let log = String::from_utf8(built.log).unwrap();
     assert!(PAGE.contains(&format!("```\n{log}```\n")), "docs/consent.md must show\n{log}");
     assert!(PAGE.contains(&format!("```\n{}```\n", built.head)), "docs/consent.md must show\n{}", built.head);
-    let block = PAGE.split("```\n").find(|block| block.starts_with("{\"version\":0")).unwrap();
+    let block = PAGE.split("```\n").find(|block| block.starts_with("{\"version\":1,\"number\":1,")).unwrap();
     let chain: Chain = read(block.as_bytes(), Some(built.head.as_bytes())).unwrap();
-    assert_eq!((chain.older, chain.lines.len()), (1, 3));
+    assert_eq!(chain.lines.len(), 3);
 }

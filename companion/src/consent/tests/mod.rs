@@ -52,19 +52,19 @@ pub(super) fn new_grant(actions: &[Action]) -> NewGrant {
     NewGrant { consent, model: None, peer: None }
 }
 
-/// A line of version 0.
-pub(super) const OLDER: &str = "{\"version\":0,\"time\":\"2026-06-01T12:00:00Z\",\"verb\":\"fetch\",\"actions\":[\"fetch\",\
-                                \"import\"],\"swarm_id\":null,\"by\":\"flag\",\"spelled\":\"--consent fetch,import\"}\n";
+/// A line of another version.
+pub(super) const FOREIGN: &str = "{\"version\":2,\"time\":\"2026-06-01T12:00:00Z\",\"verb\":\"fetch\",\"actions\":[\"fetch\",\
+                                  \"import\"],\"swarm_id\":null,\"by\":\"flag\",\"spelled\":\"--consent fetch,import\"}\n";
 
-/// A log with older lines and its head; the hash and end of each line.
+/// A log and its head.
 pub(super) struct Built {
     pub(super) log: Vec<u8>,
     pub(super) head: String,
 }
 
-pub(super) fn build(older: &str, kinds: &[Kind]) -> Built {
-    let mut built = Built { log: older.as_bytes().to_vec(), head: String::new() };
-    let mut prev = minimodel_verifier::digest::hex(&minimodel_verifier::sha256(older.as_bytes()));
+pub(super) fn build(kinds: &[Kind]) -> Built {
+    let mut built = Built { log: Vec::new(), head: String::new() };
+    let mut prev = minimodel_verifier::digest::hex(&minimodel_verifier::sha256(b""));
     for (at, kind) in kinds.iter().enumerate() {
         let number = at as u64 + 1;
         let sealed = Line::new(number, NOW + number, prev, kind.clone()).seal().unwrap();

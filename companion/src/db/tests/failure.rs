@@ -7,13 +7,13 @@ use redb::Builder;
 use super::disk::Disk;
 use crate::db::engine::Engine;
 use crate::db::file::Opened;
-use crate::db::{Db, DbError, Table, migrate};
+use crate::db::{Db, DbError, Table, version};
 use crate::problem::{Problem, code};
 
 fn open(disk: &Disk, path: &Path) -> Result<Opened, DbError> {
     let database = Builder::new().create_with_backend(disk.clone());
     let database = database.map_err(|error| DbError::Engine(error.into()))?;
-    migrate::run(&database)?;
+    version::begin(&database)?;
     Ok(Opened::of(database, path))
 }
 

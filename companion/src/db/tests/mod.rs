@@ -1,11 +1,10 @@
-//! Tests of the database: rows, upgrades, crashes and damage.
+//! Tests of the database: rows, versions, crashes and damage.
 
 mod crash;
 mod damage;
 mod disk;
 mod failure;
-mod upgrade;
-mod v1;
+mod versions;
 
 use super::*;
 
@@ -22,7 +21,7 @@ fn rows_are_kept_over_a_reopening_and_a_failed_change_leaves_nothing() {
     .unwrap();
     let refused = db.change::<(), DbError>(|change| {
         change.put(Table::Entries, &number_key(2), &"two")?;
-        Err(DbError::Newer { found: 9, known: 1 })
+        Err(DbError::OtherVersion { found: 9, known: 1 })
     });
     assert!(refused.is_err());
     drop(db);

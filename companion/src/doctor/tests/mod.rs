@@ -37,7 +37,7 @@ fn share(id: u64) -> Transfer {
 }
 
 fn verdict(ok: bool, entries: u64) -> LogVerdict {
-    LogVerdict { ok, entries, older: 0, head: String::new(), fault: (!ok).then(|| "line 2".to_owned()) }
+    LogVerdict { ok, entries, head: String::new(), fault: (!ok).then(|| "line 2".to_owned()) }
 }
 
 fn facts() -> Facts {
