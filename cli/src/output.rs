@@ -1,17 +1,13 @@
 //! Output files, written whole or not at all, and never over another file.
 //!
-//! A temporary file in the same folder is filled, synced, and renamed without replacing; then the folder is synced.
-//! Before the rename there is no file of the final name, and dropping the [`Output`] removes the temporary file.
+//! How a file is written is that of `store::files`: before the rename there is no file of the final name, and dropping the
+//! [`Output`] removes the temporary file.
 
-use std::ffi::OsString;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use minimodel_swarm::store::step;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use tempfile::{Builder, NamedTempFile};
+use minimodel_swarm::store::files::{self, NewFile};
 
 use crate::failure::Failure;
 
@@ -23,7 +19,7 @@ const ORDINARY_MODE: u32 = 0o666;
 pub(crate) struct Output {
     what: &'static str,
     path: PathBuf,
-    temporary: NamedTempFile,
+    file: NewFile<'static>,
 }
 
 impl Output {
@@ -34,27 +30,19 @@ impl Output {
 
     /// Begins a file that this user alone may read.
     pub(crate) fn create_private(what: &'static str, path: &Path) -> Result<Self, Failure> {
-        Self::create_with_mode(what, path, 0o600)
+        Self::create_with_mode(what, path, files::PRIVATE)
     }
 
     fn create_with_mode(what: &'static str, path: &Path, mode: u32) -> Result<Self, Failure> {
         check_free(what, path)?;
-        let failed = |error: io::Error| Failure::writing(what, path, &error);
-        let (Some(name), Some(_)) = (path.file_name(), path.parent()) else {
-            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file")));
-        };
-        let mut prefix = OsString::from(".");
-        prefix.push(truncated(name));
-        prefix.push(".");
-        let mut builder = Builder::new();
-        builder.prefix(&prefix).suffix(".new").permissions(Permissions::from_mode(mode));
-        let temporary = step("create", || builder.tempfile_in(folder(path))).map_err(failed)?;
-        Ok(Self { what, path: path.to_owned(), temporary })
+        let created = NewFile::create(path, mode);
+        let file = created.map_err(|error| Failure::writing(what, path, &error))?;
+        Ok(Self { what, path: path.to_owned(), file })
     }
 
     /// The temporary file, to be written.
     pub(crate) fn file(&mut self) -> &mut File {
-        self.temporary.as_file_mut()
+        self.file.file()
     }
 
     /// The failure for an error while writing [`file`](Self::file).
@@ -64,22 +52,15 @@ impl Output {
 
     /// Writes all of a small file.
     pub(crate) fn fill(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let written = step("write", || io::Write::write_all(self.file(), bytes));
-        written.map_err(|error| self.failed(&error))
+        self.file.fill(bytes).map_err(|error| self.failed(&error))
     }
 
     /// Syncs the file and gives it its name; fails if that name is taken meanwhile.
     pub(crate) fn commit(self) -> Result<(), Failure> {
-        let Self { what, path, temporary } = self;
-        let failed = |error: io::Error| Failure::writing(what, &path, &error);
-        step("sync", || temporary.as_file().sync_all()).map_err(failed)?;
-        let mut temporary = temporary.into_temp_path();
-        step("rename", || rename_without_replacing(&temporary, &path)).map_err(failed)?;
-        temporary.disable_cleanup(true);
+        let Self { what, path, file } = self;
+        let named = file.place().map_err(|error| Failure::writing(what, &path, &error))?;
         // Some file systems cannot sync a folder; the file itself is synced by then.
-        if let Ok(folder) = File::open(folder(&path)) {
-            let _ = step("sync_dir", || folder.sync_all());
-        }
+        let _ = named.sync_folder();
         Ok(())
     }
 }
@@ -109,35 +90,10 @@ pub(crate) fn check_free(what: &str, path: &Path) -> Result<(), Failure> {
     }
 }
 
-fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Some file systems have no such rename; a hard link does not replace a file either.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
-            fs::hard_link(from, to)?;
-            fs::remove_file(from)
-        }
-        other => Ok(other?),
-    }
-}
-
-/// The folder of a path, `.` where it has none.
-pub(crate) fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-/// The start of a file name, for the temporary name: that is longer, and may have 255 bytes at most.
-fn truncated(name: &std::ffi::OsStr) -> &std::ffi::OsStr {
-    use std::os::unix::ffi::OsStrExt as _;
-    let bytes = name.as_bytes();
-    std::ffi::OsStr::from_bytes(bytes.get(..100).unwrap_or(bytes))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::ffi::OsString;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
     use crate::exit::Exit;

@@ -1,9 +1,11 @@
 //! Small state files and folders of this program: created for this user alone, replaced atomically.
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{DirBuilder, Metadata};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+
+use minimodel_swarm::store::files;
 
 use crate::private::{Exposed, Others};
 use crate::problem::{Problem, code};
@@ -61,23 +63,7 @@ pub fn check_own(metadata: &Metadata) -> io::Result<()> {
 
 /// Writes a state file, atomically replacing an older one; durable when this returns.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
-    let work = || -> io::Result<()> {
-        let mut unique = [0; 8];
-        getrandom::fill(&mut unique)?;
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{:016x}.new", u64::from_ne_bytes(unique)));
-        let new = Path::new(&name);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
-        let written =
-            file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(new, path));
-        if written.is_err() {
-            // The caller gets the first error, not that of this removal.
-            let _ = std::fs::remove_file(new);
-        }
-        written?;
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-    };
-    work().map_err(|error| writing(path, &error))
+    files::replace(path, bytes).map_err(|error| writing(path, &error))
 }
 
 fn writing(path: &Path, error: &io::Error) -> Problem {

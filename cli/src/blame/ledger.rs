@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use minimodel_swarm::driver::BAN;
-use minimodel_swarm::store::step;
+use minimodel_swarm::store::files;
 use minimodel_wire::PeerId;
 
 use super::entry::Entry;
@@ -111,7 +111,7 @@ impl Ledger {
             text.push_str(&line);
             text.push('\n');
         }
-        replace(&self.folder, &path, text.as_bytes()).map_err(failed)
+        files::replace(&path, text.as_bytes()).map_err(failed)
     }
 }
 
@@ -170,17 +170,6 @@ fn lock(path: &Path) -> io::Result<File> {
         options.write(true).create(true).truncate(false).mode(0o600).custom_flags(no_follow).open(path)?;
     file.lock()?;
     Ok(file)
-}
-
-fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // Temporary files have mode 0600.
-    let mut file =
-        step("create", || tempfile::Builder::new().prefix(".blame").suffix(".new").tempfile_in(folder))?;
-    step("write", || file.write_all(bytes))?;
-    step("sync", || file.as_file().sync_data())?;
-    step("rename", || file.persist(path)).map_err(|error| error.error)?;
-    let folder = File::open(folder)?;
-    step("sync_dir", || folder.sync_all())
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! The folder of check records: one file per record, replaced whole, and tidied at every write.
 
 use std::fs::{self, Metadata};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use minimodel_companion::check_own;
+use minimodel_swarm::store::files::{self, NewFile};
 use minimodel_swarm::store::{SourceFile, step};
 
 use super::record::{self, FileStamp};
@@ -38,11 +39,9 @@ pub(super) fn read(state: &Path, name: &str, limit: u64) -> io::Result<Option<Ve
 pub(super) fn write(state: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let folder = state.join(NAME);
     folders::create(&folder)?;
-    // Temporary files have mode 0600.
-    let mut file =
-        step("create", || tempfile::Builder::new().prefix(".").suffix(".new").tempfile_in(&folder))?;
-    step("write", || file.write_all(bytes))?;
-    step("rename", || file.persist(folder.join(name))).map_err(|error| error.error)?;
+    let mut new = NewFile::create(&folder.join(name), files::PRIVATE)?;
+    new.fill(bytes)?;
+    new.replace_unsynced()?;
     tidy(&folder, name)
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use minimodel_swarm::store::{
-    self, Disk as _, History, Open, PartSpec, Published, RealDisk, StoreError, step,
+    self, Disk as _, History, Open, PartSpec, Published, RealDisk, StoreError, files, step,
 };
 use minimodel_verifier::chunk::Layout;
 use minimodel_verifier::{Manifest, Report};
@@ -165,7 +165,7 @@ impl Target {
 
     /// Refuses a receipt path that is reserved for the artifact's own files, whether or not there is one.
     pub(super) fn check_receipt_name(&self) -> Result<(), Failure> {
-        let (folder, name) = (output::folder(&self.receipt), self.receipt.file_name());
+        let (folder, name) = (files::folder_of(&self.receipt), self.receipt.file_name());
         // A path that does not exist yet has no links in it.
         let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
         let is_own = name.is_some_and(|name| store::is_store_name(&self.stem, &name.to_string_lossy()));
@@ -183,7 +183,7 @@ impl Target {
     /// Refuses a receipt path that is taken, or whose folder is missing or cannot be written to, before the transfer and
     /// not after it. The folder of the file itself may be missing: the fetch makes it.
     pub(super) fn check_receipt_place(&self) -> Result<(), Failure> {
-        let folder = output::folder(&self.receipt);
+        let folder = files::folder_of(&self.receipt);
         let absolute = |path: &Path| std::path::absolute(path).ok();
         let will_be_made = folder.symlink_metadata().is_err()
             && absolute(&self.folder).zip(absolute(folder)).is_some_and(|(made, of)| made.starts_with(of));

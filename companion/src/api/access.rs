@@ -10,14 +10,16 @@
 //! cannot pass the nonce on to the companion and return the companion's proof as its own.
 
 use std::fs::{DirBuilder, File, Metadata};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use minimodel_swarm::store::files::{self, NewFile};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -144,10 +146,12 @@ impl Access {
             return Ok(Self { path: path.to_owned(), folder, token });
         }
         let fresh = nonce().map_err(|error| failed("create the token in", path, &error))?;
-        match write_private(&folder, TOKEN, format!("{fresh}\n").as_bytes(), RenameFlags::NOREPLACE) {
+        match private(&folder, TOKEN, &format!("{fresh}\n")).and_then(NewFile::place) {
+            // A token that a power loss takes is made again.
+            Ok(named) => drop(named.sync_folder()),
             // Another process created the token first; that token is used.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            other => other.map_err(|error| failed("create the token in", path, &error))?,
+            Err(error) => return Err(failed("create the token in", path, &error)),
         }
         let token = read_token(path, &folder)?
             .ok_or_else(|| failed("read the token in", path, &io::Error::from(io::ErrorKind::NotFound)))?;
@@ -193,8 +197,10 @@ impl Access {
         };
         let failed = |error: &io::Error| failed("write endpoint.json in", &self.path, error);
         let text = serde_json::to_string(&endpoint).map_err(|error| failed(&error.into()))?;
-        write_private(&self.folder, ENDPOINT, format!("{text}\n").as_bytes(), RenameFlags::empty())
-            .map_err(|error| failed(&error))
+        let replaced = private(&self.folder, ENDPOINT, &format!("{text}\n")).and_then(NewFile::replace);
+        // After a power loss nothing listens at these addresses.
+        drop(replaced.map_err(|error| failed(&error))?.sync_folder());
+        Ok(())
     }
 
     /// Removes `endpoint.json` if this process wrote it.
@@ -305,31 +311,11 @@ fn read_token(path: &Path, folder: &File) -> Result<Option<Token>, Problem> {
     })
 }
 
-/// Writes a file of mode 0600 under a new temporary name (`O_EXCL`), and renames it when it is complete.
-fn write_private(folder: &File, name: &str, bytes: &[u8], how: RenameFlags) -> io::Result<()> {
-    let unique = nonce()?;
-    let temporary = format!(".{name}.{}", &unique[..16]);
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(folder, &temporary, flags, Mode::RUSR | Mode::WUSR)?;
-    let mut file = File::from(file);
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    let written = written.and_then(|()| rename(folder, &temporary, name, how));
-    if written.is_err() {
-        // The caller gets the first error, not that of this removal.
-        let _ = rustix::fs::unlinkat(folder, &temporary, AtFlags::empty());
-    }
-    written
-}
-
-fn rename(folder: &File, from: &str, to: &str, how: RenameFlags) -> io::Result<()> {
-    match rustix::fs::renameat_with(folder, from, folder, to, how) {
-        // Some file systems do not support RENAME_NOREPLACE; a hard link does not replace a file either.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if how == RenameFlags::NOREPLACE => {
-            rustix::fs::linkat(folder, from, folder, to, AtFlags::empty())?;
-            Ok(rustix::fs::unlinkat(folder, from, AtFlags::empty())?)
-        }
-        other => Ok(other?),
-    }
+/// Begins a file of the folder, of mode 0600.
+fn private<'f>(folder: &'f File, name: &str, text: &str) -> io::Result<NewFile<'f>> {
+    let mut new = NewFile::create_in(folder.as_fd(), Path::new(name), files::PRIVATE)?;
+    new.fill(text.as_bytes())?;
+    Ok(new)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use minimodel_swarm::store::files::named_in_temporary;
+
 use super::desired::Desired;
 use super::row::TransferRow;
 use super::transfers::unknown;
@@ -149,12 +151,10 @@ impl Core {
 /// companion's to remove.
 fn is_named_by_us(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let Some((stem, rest)) = name.split_once(".offer") else { return false };
+    let name = named_in_temporary(name).unwrap_or(name);
+    let Some(stem) = name.strip_suffix(".offer") else { return false };
     let is_hex = |text: &str, len| text.len() == len && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_stem =
-        stem.split_once('-').is_some_and(|(id, swarm)| id.parse::<u64>().is_ok() && is_hex(swarm, 64));
-    let unique = rest.strip_prefix('.').and_then(|rest| rest.strip_suffix(".new"));
-    is_stem && (rest.is_empty() || unique.is_some_and(|unique| is_hex(unique, 16)))
+    stem.split_once('-').is_some_and(|(id, swarm)| id.parse::<u64>().is_ok() && is_hex(swarm, 64))
 }
 
 fn permits_publishing(grant: &Grant, row: &TransferRow) -> bool {

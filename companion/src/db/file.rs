@@ -8,10 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
-use minimodel_swarm::store::step;
+use minimodel_swarm::store::{files, step};
 use redb::{Builder, Database};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
 
 use super::engine::Engine;
 use super::{DbError, version};
@@ -145,7 +143,7 @@ fn create(path: &Path) -> Result<Opened, DbError> {
     file.set_len(0).and_then(|()| file.set_permissions(Permissions::from_mode(MODE))).map_err(failed())?;
     let engine = Opened::begin(file, path)?;
     engine.with(version::begin)?;
-    match step("rename", || rename_without_replacing(&new, path)) {
+    match files::rename_without_replacing(&new, path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             // Another process was faster; the new file is still locked and holds no rows.
@@ -154,33 +152,15 @@ fn create(path: &Path) -> Result<Opened, DbError> {
         }
         Err(error) => return Err(failed()(error)),
     }
-    sync_folder(path);
+    // Some file systems cannot sync a folder; the file itself is synced by then.
+    let _ = files::sync_folder(path);
     Ok(engine)
-}
-
-fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Some file systems do not support this rename; a hard link does not replace a file either.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            fs::hard_link(from, to)?;
-            fs::remove_file(from)
-        }
-        other => Ok(other?),
-    }
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// Syncs the folder of `path`, best effort: some file systems cannot, and the file itself is synced by then.
-fn sync_folder(path: &Path) {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
-        let _ = step("sync_dir", || folder.sync_all());
-    }
 }
 
 thread_local! {

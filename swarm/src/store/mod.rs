@@ -11,6 +11,7 @@
 //!
 //! - [`Part`]: opens, keeps, resumes, rescans; [`PrefixReader`] follows it for the whole-file check.
 //! - [`Published`]: a whole part under its final name, up to the receipt.
+//! - [`files`]: small files, written whole and durable.
 //! - [`inspect`]: a record, read without its lock.
 //! - [`SourceFile`], [`FileSource`]: a complete file that is checked, then seeded.
 //! - [`ChunkSource`]: what serving needs of either.
@@ -21,6 +22,7 @@ mod buffers;
 mod create;
 mod disk;
 mod error;
+pub mod files;
 mod finish;
 mod holdings;
 pub mod inspect;
