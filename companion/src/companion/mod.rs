@@ -296,7 +296,7 @@ impl Core {
             }
             inner.is_stale = false;
             self.reconcile(&mut inner);
-            let (head, accounts) = (inner.book.head(), inner.accounts.clone());
+            let (head, accounts) = (inner.book.newest().cloned(), inner.accounts.clone());
             let is_due = flushed.elapsed() >= FLUSH_EVERY;
             if is_due || head != kept {
                 // The disk may be slow: queries must not wait for it under the lock.

@@ -81,6 +81,11 @@ impl ConsentBook {
         self.chain.head()
     }
 
+    /// Returns the newest head that this process has read or written, also when the log was replaced since by an older one.
+    pub fn newest(&self) -> Option<&Head> {
+        self.remembered.iter().max_by_key(|head| head.number)
+    }
+
     /// Accepts the log as it is now, although a newer or another log was seen: it was restored from a copy, or begun anew.
     /// Records that in it and ends all its grants, since one of them may have been revoked meanwhile. Returns the number of seen
     /// heads that are given up; 0: the log has them all, and nothing was written.
@@ -280,8 +285,9 @@ impl ConsentBook {
     /// Writes the newest remembered head for later processes when the log fails its check: they see only the files, all of which
     /// may be older copies.
     fn leave_word(&self, held: &Held, seen: Option<&Head>) {
-        let newest = self.remembered.iter().max_by_key(|head| head.number);
-        if let Some(newest) = newest.filter(|newest| seen.is_none_or(|seen| seen.number < newest.number)) {
+        if let Some(newest) =
+            self.newest().filter(|newest| seen.is_none_or(|seen| seen.number < newest.number))
+        {
             self.files.keep_seen(held, newest);
         }
     }

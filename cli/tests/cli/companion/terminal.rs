@@ -67,8 +67,9 @@ fn i5_a_seed_asks_on_a_terminal_what_it_asks_without_a_companion_and_its_ctrl_c_
     let (ours, seed) = ask(&alice.home, &line, &["yes", "no"]);
     let offer: SignedOffer = seed.offer().parse().unwrap();
     assert_eq!(ours, theirs);
-    let share = alice.transfers().remove(0);
-    assert_eq!((&share["state"], &share["publishes"]), (&"running".into(), &false.into()));
+    let id = alice.transfers()[0]["id"].as_u64().unwrap();
+    let share = alice.transfer_when(id, "running", |share| share["state"] == "running");
+    assert_eq!(share["publishes"], false);
     seed.stop().exits(0);
     assert!(alice.transfers().is_empty());
     assert!(
