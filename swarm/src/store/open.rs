@@ -211,9 +211,11 @@ fn open_data<D: Disk>(
                 let unrecorded = || {
                     unrecorded_data(&spec.layout, &file, candidates).map_err(|error| failed("read", error))
                 };
-                let is_ours = is_kept && other + unrecorded()? <= good.len() + may_be_unrecorded;
                 let is_empty = || is_zero(&file, 0, byte_count).map_err(|error| failed("read", error));
-                if is_ours || matches!(existing, ExistingFile::Any(_)) || is_short && is_empty()? {
+                if matches!(existing, ExistingFile::Any(_))
+                    || is_kept && other + unrecorded()? <= good.len() + may_be_unrecorded
+                    || is_short && is_empty()?
+                {
                     return Ok(Data { file, good, is_kept, byte_count: byte_count.max(aside_bytes), aside });
                 }
                 let free = rename_aside(disk, name, &names.found)?;

@@ -15,6 +15,7 @@ use rustix::process::{getegid, geteuid};
 
 use super::disk::{Disk, DiskFile, FileStat, Open, OpenError, Owner, Refusal};
 use super::error::StoreError;
+use super::files::named_in_temporary;
 use super::step::step;
 
 /// Characters of the final name that stand in the fresh name; all of them would be too long for some file systems.
@@ -28,9 +29,7 @@ fn shown(name: &str) -> String {
 /// Returns true if `name` is a [fresh name](Disk::fresh_name) of a file that would have got the name `finished`: a process that
 /// is killed while it writes leaves such a file.
 pub fn is_fresh_name(name: &str, finished: &str) -> bool {
-    let random =
-        || name.strip_prefix('.')?.strip_prefix(&*shown(finished))?.strip_prefix('.')?.strip_suffix(".new");
-    random().is_some_and(|digits| digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    named_in_temporary(name) == Some(&*shown(finished))
 }
 
 /// One directory of this machine, held open.
