@@ -180,6 +180,7 @@ impl Session {
         let outcome = match answer {
             Err(RequestFault::Malformed) => LeavesOutcome::BadProof,
             Err(RequestFault::Short) => LeavesOutcome::Short,
+            Err(RequestFault::Reset(ResetCode::BudgetUsed)) => LeavesOutcome::BudgetUsed,
             Err(RequestFault::Reset(_) | RequestFault::Lost | RequestFault::HeldBack) => {
                 LeavesOutcome::Failed
             }

@@ -36,10 +36,15 @@ impl Machine {
         self.given = self.given.saturating_add(bytes);
     }
 
-    /// Returns true if the key's own allowance covers one more chunk beside the `under_way` chunks that are being sent to it.
-    fn fits_own(&self, peer: PeerId, under_way: usize, len: u32) -> bool {
+    /// Returns true if the key's budget of the day and its own allowance cover one more chunk beside the `under_way` chunks
+    /// that are being sent to it.
+    fn fits_own(&self, now: Time, peer: PeerId, under_way: usize, len: u32) -> bool {
+        let under_way = under_way as u64;
+        if self.standings.taken(peer, now).saturating_add(under_way) >= self.config.day_budget() {
+            return false;
+        }
         let Some(most) = self.config.controls.allowance_of(peer) else { return true };
-        let promised = (under_way as u64).saturating_mul(self.config.terms.chunk_size.into());
+        let promised = under_way.saturating_mul(self.config.terms.chunk_size.into());
         let wanted = promised.saturating_add(len.into());
         self.standings.given(peer).saturating_add(wanted) <= most
     }
@@ -52,17 +57,16 @@ impl Machine {
 
     /// Returns true if quotas let the peer's next waiting request be answered, while `under_way` bytes are being sent to
     /// all peers.
-    pub(super) fn may_have_next(&self, peer: &Peer, under_way: u64) -> bool {
+    pub(super) fn may_have_next(&self, now: Time, peer: &Peer, under_way: u64) -> bool {
         let Some(&(_, index)) = peer.up.waiting.front() else { return false };
         let len = self.config.terms.chunk_len(index);
-        let fits = self.fits_own(peer.id, peer.up.active.len(), len) && self.fits_common(under_way, len);
+        let fits = self.fits_own(now, peer.id, peer.up.active.len(), len) && self.fits_common(under_way, len);
         fits && peer.up.quota_wait.is_none()
     }
 
     /// Returns true if quotas would cover a chunk of this length for the key if nothing were being sent to any peer.
     fn may_have(&self, now: Time, peer: PeerId, len: u32) -> bool {
-        let is_within_day = self.standings.taken(peer, now) < self.config.day_budget();
-        is_within_day && self.fits_own(peer, 0, len) && self.fits_common(0, len)
+        self.fits_own(now, peer, 0, len) && self.fits_common(0, len)
     }
 
     /// Refuses a peer whose next request exceeds a quota, once no answer to it is under way. If only bytes that are being sent
@@ -72,7 +76,7 @@ impl Machine {
         let Some(&(_, index)) = peer.up.waiting.front() else { return };
         let len = self.config.terms.chunk_len(index);
         let is_used_up = peer.up.quota_wait == Some(QuotaWait::UsedUp);
-        if is_used_up || !self.fits_own(peer.id, 0, len) || !self.fits_common(0, len) {
+        if is_used_up || !self.fits_own(now, peer.id, 0, len) || !self.fits_common(0, len) {
             self.refuse_over_quota(now, conn, len);
         }
     }

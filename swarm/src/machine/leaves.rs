@@ -1,7 +1,7 @@
 //! Search for chunks that are on disk without a record: leaf hashes are fetched and proven, then the partial file is
 //! compared with them, so that good bytes are not fetched again.
 
-use minimodel_wire::{ResetCode, limits::MAX_LEAVES};
+use minimodel_wire::{CloseCode, ResetCode, limits::MAX_LEAVES};
 
 use super::core::Machine;
 use super::early::Early;
@@ -160,6 +160,16 @@ impl Machine {
                 self.leaves.fail(conn);
                 self.breach(now, conn, Breach::ShortAnswer);
             }
+            LeavesOutcome::BudgetUsed => {
+                self.leaves.fail(conn);
+                // A fetch can go on without leaf hashes, a repair cannot: to it the peer is a source no more.
+                if self.leaves.must
+                    && let Some(peer) = self.peers.get(&conn).map(|peer| peer.id)
+                {
+                    self.refused_by(peer, CloseCode::BudgetUsed);
+                    self.drop_peer(now, conn, CloseCode::Done);
+                }
+            }
             LeavesOutcome::Failed => self.leaves.fail(conn),
         }
         self.mark_all_ready();
@@ -248,7 +258,7 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
-    use super::super::events::Input;
+    use super::super::events::{Event, Input};
     use super::super::harness::{Harness, SEED, TAKE, having};
     use super::*;
     use minimodel_wire::Bitfield;
@@ -296,6 +306,32 @@ mod tests {
         assert!(harness.machine.have().get(index));
         let is_withdrawn = |output: &Output| matches!(output, Output::Cancel { req: gone } if *gone == req);
         assert_eq!(harness.said().iter().filter(|output| is_withdrawn(output)).count(), 1);
+    }
+
+    #[test]
+    fn b22_a_source_without_leaf_hashes_for_us_today_ends_a_repair_and_not_a_fetch() {
+        for repairs in [true, false] {
+            let mut harness = Harness::with(TAKE, having([]), |config| {
+                config.repairs = repairs;
+                config.rescan = true;
+            });
+            harness.join(1, SEED, Bitfield::full(20));
+            harness.frame(1, minimodel_wire::Frame::Unchoke);
+            let leaves = harness.said().iter().find_map(|output| match output {
+                Output::RequestLeaves { req, .. } => Some(*req),
+                _ => None,
+            });
+            harness.tell(Input::Leaves { req: leaves.unwrap(), outcome: LeavesOutcome::BudgetUsed });
+            let said = harness.said();
+            let is_end = |output: &&Output| {
+                matches!(
+                    output,
+                    Output::Event(Event::Refused { code: CloseCode::BudgetUsed, by_peer: true, .. })
+                )
+            };
+            assert_eq!(said.iter().filter(is_end).count(), usize::from(repairs));
+            assert_eq!(harness.machine.progress().peers, u32::from(!repairs));
+        }
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub enum LeavesOutcome {
     BadProof,
     /// The stream ended before the announced end of the answer.
     Short,
+    /// The peer has no more leaf hashes for our key today.
+    BudgetUsed,
     /// No answer came.
     Failed,
 }

@@ -65,8 +65,6 @@ impl Machine {
             return;
         }
         let limits = &self.config.limits;
-        let budget = self.config.day_budget();
-        let len = self.config.terms.chunk_len(index);
         let repeats = peer.up.repeats.get(&index).copied().unwrap_or(0);
         let is_repeat = peer.up.sent.as_ref().is_some_and(|sent| sent.get(index));
         let is_worn = repeats >= MAX_REPEATS || (is_repeat && peer.up.repeats.len() >= MAX_REPEATED);
@@ -78,11 +76,6 @@ impl Machine {
             if self.lost.contains(index) { ResetCode::SourceChanged } else { ResetCode::NotHave }
         } else if is_worn {
             ResetCode::BudgetUsed
-        } else if self.standings.of(peer.id, now).taken(now) >= budget {
-            // The daily budget is used up.
-            self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
-            self.refuse_over_quota(now, conn, len);
-            return;
         } else {
             peer.up.waiting.push_back((ask, index));
             peer.up.turn.get_or_insert(Turn::new(now, self.chunks_served));
@@ -195,11 +188,10 @@ impl Machine {
                 let is_first = under_way.by(peer.site) == (0, 0);
                 (reads && !is_full(MOST_UPLOAD_BYTES - chunk)) || (is_first && !is_full(MOST_UPLOAD_BYTES))
             };
-            let waits = self
-                .unchoked
-                .iter()
-                .filter_map(|conn| Some((*conn, self.peers.get(conn)?)))
-                .filter(|(_, peer)| peer.up.active.len() < per_peer && self.may_have_next(peer, held));
+            let waits =
+                self.unchoked.iter().filter_map(|conn| Some((*conn, self.peers.get(conn)?))).filter(
+                    |(_, peer)| peer.up.active.len() < per_peer && self.may_have_next(now, peer, held),
+                );
             let next = waits.clone().filter(|(_, peer)| may(peer));
             let next = next.min_by_key(|(_, peer)| (peer.up.active.len(), peer.up.bytes));
             let Some(conn) = next.map(|(conn, _)| conn) else {
@@ -288,6 +280,27 @@ mod tests {
         harness.said();
         harness.ask(1, 0, 3);
         assert_eq!(harness.closes(), [(1, CloseCode::BudgetUsed)]);
+    }
+
+    /// A busy seeder has many requests waiting before it has sent the first of them: only answers use up the budget.
+    #[test]
+    fn b22_requests_that_came_before_the_first_answer_are_held_to_the_budget_too() {
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        harness.join(1, TAKE, having([]));
+        harness.frame(1, Frame::Interested);
+        let budget = harness.machine.config.day_budget();
+        harness.machine.standings.of(id(1), Time::ZERO).took(Time::ZERO, budget - 3);
+        harness.said();
+        (0..10).for_each(|n| harness.ask(1, n, n as u32));
+        let served = |said: &[Output]| said.iter().filter(|out| matches!(out, Output::Serve { .. })).count();
+        assert_eq!(served(&harness.said()), 3);
+        for n in 0..3 {
+            assert_eq!(harness.closes(), []);
+            harness.tell(Input::Served { ask: Ask(n), outcome: ServeOutcome::Done { bytes: 100 } });
+        }
+        let said = harness.said();
+        assert_eq!(served(&said), 0);
+        assert!(said.iter().any(|out| matches!(out, Output::Close { code: CloseCode::BudgetUsed, .. })));
     }
 
     /// Otherwise a key that leaves just before the driver reports its chunks as sent would take chunks without end.
