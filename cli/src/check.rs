@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
+use minimodel::clock;
 use minimodel_swarm::store::SourceFile;
 use minimodel_verifier::verify::{Verified, verify_artifact};
 use minimodel_verifier::{Manifest, Report, manifest};
 
 use crate::checked;
-use crate::clock;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;

@@ -1,10 +1,9 @@
-//! Input files: only ordinary files are opened, small ones are read up to a limit, and a failure names any other kind of file.
+//! Input files: small ones are read up to a limit, and a failure names a file that is no ordinary one.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::io::Read as _;
 use std::path::Path;
 
+use minimodel::input::Input;
 use minimodel_swarm::store::inspect::{self, InspectError, RecordView};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::manifest::MAX_MANIFEST_BYTES;
@@ -12,32 +11,11 @@ use minimodel_verifier::manifest::MAX_MANIFEST_BYTES;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-
-/// An open input.
-#[derive(Debug)]
-pub(crate) struct Input {
-    /// The file, at its beginning.
-    pub(crate) file: File,
-    /// Its length when it was opened.
-    pub(crate) byte_count: u64,
-}
+use crate::text;
 
 /// Opens an ordinary file; a symbolic link is followed. `what` names it in failures: `manifest`, `artifact`.
 pub(crate) fn open(what: &str, path: &Path) -> Result<Input, Failure> {
-    let failed = |error: io::Error| Failure::reading(what, path, &error);
-    // Checked before opening: opening a device can have effects, and opening a pipe would wait for its writer.
-    let kind = fs::metadata(path).map_err(failed)?.file_type();
-    if let Some(other) = odd_kind(kind) {
-        return Err(not_a_file(what, path, other));
-    }
-    // A file that has become a pipe in between is not waited for either.
-    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    match odd_kind(metadata.file_type()) {
-        Some(other) => Err(not_a_file(what, path, other)),
-        None => Ok(Input { file, byte_count: metadata.len() }),
-    }
+    minimodel::input::open(path).map_err(|error| text::not_opened(what, path, &error))
 }
 
 /// Reads a small file whole: at most `limit` bytes and one more, so that "too large" can be told from "just fits".
@@ -83,31 +61,10 @@ pub(crate) fn record(path: &Path) -> Result<RecordView, Failure> {
     })
 }
 
-fn odd_kind(kind: fs::FileType) -> Option<&'static str> {
-    if kind.is_file() {
-        None
-    } else if kind.is_dir() {
-        Some("a folder")
-    } else if kind.is_fifo() {
-        Some("a pipe")
-    } else if kind.is_socket() {
-        Some("a socket")
-    } else {
-        Some("a device")
-    }
-}
-
-fn not_a_file(what: &str, path: &Path, other: &str) -> Failure {
-    Failure::new(
-        Exit::Io,
-        format!("cannot read the {what} `{}`", escape::path(path)),
-        format!("name an ordinary file as the {what}"),
-    )
-    .because(format!("it is {other}"))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -122,22 +79,11 @@ mod tests {
     #[test]
     fn what_is_no_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let pipe = folder.path().join("pipe");
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
-            .unwrap();
-        let socket = folder.path().join("socket");
-        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        for (path, kind) in [
-            (folder.path(), "a folder"),
-            (&pipe, "a pipe"),
-            (&socket, "a socket"),
-            (Path::new("/dev/null"), "a device"),
-        ] {
-            let failure = open("note", path).unwrap_err();
-            assert_eq!(failure.class, Exit::Io);
-            assert_eq!(failure.cause.unwrap(), format!("it is {kind}"));
-        }
+        let failure = open("note", folder.path()).unwrap_err();
+        assert_eq!(failure.class, Exit::Io);
+        assert_eq!(failure.cause.unwrap(), "it is a folder");
         assert_eq!(open("note", &folder.path().join("none")).unwrap_err().class, Exit::NotFound);
-        assert_eq!(open("note", &folder.path().join("socket/below")).unwrap_err().class, Exit::NotFound);
+        fs::write(folder.path().join("file"), "").unwrap();
+        assert_eq!(open("note", &folder.path().join("file/below")).unwrap_err().class, Exit::NotFound);
     }
 }

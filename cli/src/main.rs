@@ -8,14 +8,11 @@ mod args;
 mod blame;
 mod check;
 mod checked;
-mod clock;
 mod companion;
 mod consent;
 mod escape;
 mod exit;
 mod failure;
-mod folders;
-mod identity;
 mod input;
 mod interrupt;
 mod json;
@@ -32,9 +29,11 @@ mod show;
 mod size;
 mod status;
 mod stream;
+mod text;
 mod transfer;
 mod usage;
 mod verbs;
+mod watcher;
 
 fn main() -> std::process::ExitCode {
     run::run().into()

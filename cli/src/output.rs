@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use minimodel_swarm::store::files::{self, NewFile};
+use minimodel_swarm::store::files::NewFile;
 
 use crate::failure::Failure;
 
@@ -25,17 +25,8 @@ pub(crate) struct Output {
 impl Output {
     /// Begins an ordinary file.
     pub(crate) fn create(what: &'static str, path: &Path) -> Result<Self, Failure> {
-        Self::create_with_mode(what, path, ORDINARY_MODE)
-    }
-
-    /// Begins a file that this user alone may read.
-    pub(crate) fn create_private(what: &'static str, path: &Path) -> Result<Self, Failure> {
-        Self::create_with_mode(what, path, files::PRIVATE)
-    }
-
-    fn create_with_mode(what: &'static str, path: &Path, mode: u32) -> Result<Self, Failure> {
         check_free(what, path)?;
-        let created = NewFile::create(path, mode);
+        let created = NewFile::create(path, ORDINARY_MODE);
         let file = created.map_err(|error| Failure::writing(what, path, &error))?;
         Ok(Self { what, path: path.to_owned(), file })
     }
@@ -93,7 +84,7 @@ pub(crate) fn check_free(what: &str, path: &Path) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
     use crate::exit::Exit;
@@ -155,13 +146,5 @@ mod tests {
         let path = folder.path().join("n".repeat(255));
         write("note", &path, b"x").unwrap();
         assert_eq!(fs::read(path).unwrap(), b"x");
-    }
-
-    #[test]
-    fn a_private_file_is_for_this_user_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        Output::create_private("key", &path).unwrap().commit().unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

@@ -1,6 +1,7 @@
 //! Known publishers at the command line: describes a manifest's key, asks about it, and keeps it.
 //! [`minimodel_companion::publishers`] decides what follows from a key.
 
+use minimodel::clock::{now_unix, utc};
 use minimodel_companion::Problem;
 use minimodel_companion::publishers::{
     KeyRecord, PublisherError, PublisherKey, Publishers, Signer, SignerRefusal, SignerStatus, SignerVerdict,
@@ -9,7 +10,6 @@ use minimodel_verifier::{Check, Manifest, Outcome, Report};
 use serde::Serialize;
 
 use crate::args::PublisherOptions;
-use crate::clock::{now_unix, utc};
 use crate::companion;
 use crate::escape;
 use crate::failure::Failure;
@@ -21,12 +21,12 @@ pub(crate) const CHECK: &str = "publisher.key";
 
 /// The record of known publishers; `None` if there is no state folder for it.
 fn known(context: &Context) -> Option<Publishers> {
-    context.folders.state().ok().map(Publishers::of)
+    context.home.state().ok().map(Publishers::of)
 }
 
 /// The record of known publishers of this user.
 pub(crate) fn record(context: &Context) -> Result<Publishers, Failure> {
-    Ok(Publishers::of(context.folders.state()?))
+    Ok(Publishers::of(context.home.state()?))
 }
 
 /// Compares a manifest with what is known of its publisher.

@@ -4,10 +4,43 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, stderr, stdin, stdout};
+use std::path::PathBuf;
+
+use minimodel::Home;
 
 use crate::args::{ColorChoice, Global, ProgressChoice};
-use crate::folders::{FolderVariables, Folders};
 use crate::printer::{OutputMode, Printer};
+
+/// Environment variables that name the folders; an empty one counts as not set.
+#[derive(Clone, Debug, Default)]
+struct FolderVariables {
+    /// `MINIMODEL_HOME`: one folder for everything, wins over the others.
+    minimodel_home: Option<OsString>,
+    /// `HOME`.
+    home: Option<OsString>,
+    /// `XDG_DATA_HOME`; relative ones are ignored, as the XDG text demands.
+    xdg_data: Option<OsString>,
+    /// `XDG_STATE_HOME`.
+    xdg_state: Option<OsString>,
+}
+
+impl FolderVariables {
+    /// Finds the folders: `MINIMODEL_HOME`, or else the XDG folders. Nothing is created.
+    fn resolve(&self) -> Home {
+        let path = |variable: &Option<OsString>| {
+            variable.as_ref().filter(|value| !value.is_empty()).map(PathBuf::from)
+        };
+        if let Some(home) = path(&self.minimodel_home) {
+            return Home::at(home);
+        }
+        let home = path(&self.home);
+        let xdg = |variable: &Option<OsString>, default: &str| {
+            let base = path(variable).filter(|base| base.is_absolute());
+            base.or_else(|| home.as_ref().map(|home| home.join(default))).map(|base| base.join("minimodel"))
+        };
+        Home::of(xdg(&self.xdg_data, ".local/share"), xdg(&self.xdg_state, ".local/state"))
+    }
+}
 
 /// Environment of the process: variables and terminals.
 #[derive(Clone, Debug, Default)]
@@ -133,7 +166,7 @@ pub(crate) struct Context {
     /// Where answers and notes go.
     pub(crate) printer: std::sync::Arc<Printer>,
     /// Folders of this program's own files.
-    pub(crate) folders: Folders,
+    pub(crate) home: Home,
 }
 
 impl Context {
@@ -141,19 +174,61 @@ impl Context {
     pub(crate) fn new(global: &Global, environment: &Environment) -> Self {
         let settings = Settings::resolve(global, environment);
         let printer = std::sync::Arc::new(Printer::new(settings.output_mode));
-        Self { settings, printer, folders: Folders::resolve(&environment.folder_variables) }
+        Self { settings, printer, home: environment.folder_variables.resolve() }
     }
 
     /// A context with the same folders for work in the background: it asks no question and prints no answer.
     pub(crate) fn unattended(&self) -> Self {
         let settings = Settings { can_ask: false, progress: ProgressChoice::None, ..self.settings.clone() };
-        Self { settings, printer: std::sync::Arc::new(Printer::mute()), folders: self.folders.clone() }
+        Self { settings, printer: std::sync::Arc::new(Printer::mute()), home: self.home.clone() }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::exit::Exit;
+    use crate::failure::Failure;
+
+    fn set(value: &str) -> Option<OsString> {
+        Some(value.into())
+    }
+
+    #[test]
+    fn minimodel_home_wins_over_everything() {
+        let variables = FolderVariables {
+            minimodel_home: set("/m"),
+            home: set("/h"),
+            xdg_data: set("/x"),
+            ..Default::default()
+        };
+        let home = variables.resolve();
+        assert_eq!(home.data().unwrap(), Path::new("/m/data"));
+        assert_eq!(home.state().unwrap(), Path::new("/m/state"));
+    }
+
+    #[test]
+    fn xdg_folders_are_used_where_set_and_absolute() {
+        let variables = FolderVariables {
+            home: set("/h"),
+            xdg_data: set("/x"),
+            xdg_state: set("rel"),
+            ..Default::default()
+        };
+        let home = variables.resolve();
+        assert_eq!(home.data().unwrap(), Path::new("/x/minimodel"));
+        assert_eq!(home.state().unwrap(), Path::new("/h/.local/state/minimodel"));
+    }
+
+    #[test]
+    fn without_a_home_the_failure_names_the_variable() {
+        let home = FolderVariables { minimodel_home: set(""), ..Default::default() }.resolve();
+        let failure = Failure::from(home.data().unwrap_err());
+        assert_eq!(failure.class, Exit::Io);
+        assert!(failure.hint.contains("MINIMODEL_HOME"));
+    }
 
     fn terminal() -> Environment {
         Environment {

@@ -5,7 +5,6 @@
 
 pub mod api;
 pub mod client;
-mod clock;
 mod companion;
 pub mod consent;
 pub mod db;
@@ -13,7 +12,6 @@ pub mod doctor;
 mod files;
 pub mod library;
 pub mod limits;
-mod private;
 pub mod problem;
 pub mod publishers;
 pub mod runner;
@@ -21,7 +19,6 @@ mod service;
 mod shell;
 
 pub use companion::{Companion, Places, is_held};
-pub use files::{check_folder, check_own};
-pub use private::{Exposed, Others};
+pub use files::check_own;
 pub use problem::Problem;
 pub use service::{Answer, Service};

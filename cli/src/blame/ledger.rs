@@ -7,13 +7,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use minimodel::{Home, private};
 use minimodel_swarm::driver::BAN;
 use minimodel_swarm::store::files;
 use minimodel_wire::PeerId;
 
 use super::entry::Entry;
 use crate::failure::Failure;
-use crate::folders::{self, Folders};
 use crate::json;
 
 /// File name in the state folder.
@@ -49,8 +49,8 @@ pub(crate) struct Standing {
 
 impl Ledger {
     /// The ban ledger of this user.
-    pub(crate) fn of(folders: &Folders) -> Result<Self, Failure> {
-        Ok(Self { folder: folders.state()?.to_owned() })
+    pub(crate) fn of(home: &Home) -> Result<Self, Failure> {
+        Ok(Self { folder: home.state()?.to_owned() })
     }
 
     /// Reads the ledger; a missing file counts as empty. Entries that are too old or from the future are left out.
@@ -100,7 +100,7 @@ impl Ledger {
     fn change(&self, now: u64, change: impl FnOnce(&mut Vec<Entry>)) -> Result<(), Failure> {
         let path = self.path();
         let failed = |error: io::Error| Failure::writing("record of bans", &path, &error);
-        folders::create(&self.folder).map_err(failed)?;
+        private::create_folder(&self.folder).map_err(failed)?;
         // Held until the end of this function, so that two processes never lose each other's entries.
         let _lock = lock(&self.folder.join(LOCK_NAME)).map_err(failed)?;
         let mut entries = self.read(now)?.entries;
@@ -156,7 +156,7 @@ fn is_of_our_time(at_unix: u64, now: u64) -> bool {
 }
 
 fn read_text(path: &Path) -> io::Result<String> {
-    let bytes = folders::read(path, MAX_BYTES)?.unwrap_or_default();
+    let bytes = private::read(path, MAX_BYTES)?.unwrap_or_default();
     if bytes.len() as u64 > MAX_BYTES {
         return Err(io::Error::other(format!("it has more than {MAX_BYTES} bytes")));
     }
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn i6_the_newest_entries_are_kept_and_what_is_no_entry_is_counted() {
         let (_home, ledger) = ledger();
-        folders::create(&ledger.folder).unwrap();
+        private::create_folder(&ledger.folder).unwrap();
         let mut text = String::from("no entry\n{\"version\":1}\n");
         for n in 0..MAX_ENTRIES as u64 {
             text += &format!("{}\n", json::line(&entry(2, 2, NOW - 5_000 + n)).unwrap());
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn e9_a_symlink_is_not_followed_and_a_file_without_end_is_refused() {
         let (home, ledger) = ledger();
-        folders::create(&ledger.folder).unwrap();
+        private::create_folder(&ledger.folder).unwrap();
         let other = home.path().join("other");
         std::fs::write(&other, "").unwrap();
         std::os::unix::fs::symlink(&other, ledger.folder.join(LOCK_NAME)).unwrap();

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::time::Duration;
 
+use minimodel::clock::{now_unix, utc};
 use minimodel_swarm::driver::{Ban, Bans};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
@@ -21,7 +22,6 @@ use tokio::sync::mpsc;
 
 pub(crate) use self::entry::Entry;
 pub(crate) use self::ledger::{FILE_NAME, Ledger, Standing};
-use crate::clock::{now_unix, utc};
 use crate::escape;
 use crate::failure::Failure;
 use crate::settings::Context;
@@ -42,7 +42,7 @@ impl Keeping {
         manifest: &Arc<Manifest>,
         named: &[PeerId],
     ) -> Result<(Self, Bans), Failure> {
-        let ledger = Ledger::of(&context.folders)?;
+        let ledger = Ledger::of(&context.home)?;
         let (now, swarm) = (now_unix(), hex(manifest.swarm_id()));
         let known = match ledger.read(now) {
             Ok(standing) => standing.banned(&swarm, now),

@@ -6,12 +6,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use minimodel::private;
 use minimodel_companion::check_own;
 use minimodel_swarm::store::files::{self, NewFile};
 use minimodel_swarm::store::{SourceFile, step};
 
 use super::record::{self, FileStamp};
-use crate::folders;
 
 /// Folder name in the state folder.
 const NAME: &str = "checked";
@@ -30,7 +30,7 @@ pub(super) fn read(state: &Path, name: &str, limit: u64) -> io::Result<Option<Ve
     if path.symlink_metadata().is_ok_and(is_foreign) {
         return Ok(None);
     }
-    folders::read(&path, limit)
+    private::read(&path, limit)
 }
 
 /// Writes a record with mode 0600, replacing an older one.
@@ -38,7 +38,7 @@ pub(super) fn read(state: &Path, name: &str, limit: u64) -> io::Result<Option<Ve
 /// The file is not synced: after a power loss the checksum reveals a damaged record, which costs a full check.
 pub(super) fn write(state: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let folder = state.join(NAME);
-    folders::create(&folder)?;
+    private::create_folder(&folder)?;
     let mut new = NewFile::create(&folder.join(name), files::PRIVATE)?;
     new.fill(bytes)?;
     new.replace_unsynced()?;

@@ -15,6 +15,7 @@ use std::io;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
+use minimodel::clock;
 use minimodel_swarm::store::{FileStat, SourceFile};
 use minimodel_verifier::chunk::{Layout, Tree};
 use minimodel_verifier::verify::CHECKS_VERSION;
@@ -22,8 +23,8 @@ use minimodel_verifier::{Digest, Manifest};
 
 pub(crate) use self::record::How;
 use self::record::{Damage, Head};
-use crate::clock;
 use crate::escape;
+use crate::failure::Failure;
 use crate::settings::Context;
 
 /// A file that need not be read again, because an earlier check still holds.
@@ -67,7 +68,7 @@ pub(crate) fn recall(
     layout: &Layout,
     source: &SourceFile,
 ) -> Result<Recalled, Miss> {
-    let state = context.folders.state().map_err(|_| Miss::NoFolder)?;
+    let state = context.home.state().map_err(|_| Miss::NoFolder)?;
     let now = source.opened();
     let name = name(manifest, now);
     let bytes = folder::read(state, &name, record::longest(layout.count()))
@@ -138,7 +139,7 @@ pub(crate) fn remember_fetched(
 
 /// Removes the record of a file, after the record turned out to be wrong.
 pub(crate) fn forget(context: &Context, manifest: &Manifest, stat: &FileStat) {
-    if let Ok(state) = context.folders.state() {
+    if let Ok(state) = context.home.state() {
         folder::remove(state, &name(manifest, stat));
     }
 }
@@ -151,7 +152,7 @@ fn write(
     how: How,
     chunk_hashes: &[Digest],
 ) -> Result<(), String> {
-    let state = context.folders.state().map_err(|failure| failure.error)?;
+    let state = context.home.state().map_err(|error| Failure::from(error).error)?;
     if !trust::is_known_place(path, stat) {
         return Err(Miss::Place.to_string());
     }

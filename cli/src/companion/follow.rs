@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use minimodel::private;
 use minimodel_companion::api::types::{Cause, NewFetch, Publisher, State, Transfer};
 use minimodel_companion::{Problem, Service, doctor};
 use minimodel_verifier::receipt::Receipt;
@@ -14,7 +15,6 @@ use super::failure;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::folders;
 use crate::interrupt::Interrupt;
 use crate::printer::Printer;
 use crate::progress::Progress;
@@ -348,7 +348,7 @@ fn publisher(transfer: &Transfer) -> Option<serde_json::Value> {
 /// The peers that supplied the bytes, and how many bytes were found on disk, both from the receipt.
 fn suppliers(path: &Path) -> (BTreeMap<String, serde_json::Value>, u64) {
     let limit = minimodel_verifier::receipt::MAX_RECEIPT_BYTES as u64;
-    let receipt = folders::read(path, limit).ok().flatten().and_then(|text| Receipt::parse(&text).ok());
+    let receipt = private::read(path, limit).ok().flatten().and_then(|text| Receipt::parse(&text).ok());
     let peers = receipt.iter().flat_map(|receipt| receipt.import().peers.iter());
     let row = |peer: &minimodel_verifier::receipt::PeerSupply| {
         let fields = json!({"chunks": peer.chunks, "bytes": peer.bytes, "rejected": peer.rejected});

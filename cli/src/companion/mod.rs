@@ -18,7 +18,7 @@ use crate::settings::Context;
 /// Where the companion's state is.
 pub(crate) fn places(context: &Context) -> Result<Places, Failure> {
     let absolute = |path| std::path::absolute(path).map_err(|error| Failure::reading("folder", path, &error));
-    Ok(Places::new(&absolute(context.folders.state()?)?, &absolute(context.folders.data()?)?))
+    Ok(Places::new(&absolute(context.home.state()?)?, &absolute(context.home.data()?)?))
 }
 
 /// The companion that runs in this home folder, if one does.
@@ -52,7 +52,7 @@ pub(crate) fn taking(
         || share.offer_out.is_some()
         || share.max_datagram.is_some()
         || share.congestion != CongestionChoice::Own;
-    let has_home = context.folders.state().is_ok() && context.folders.data().is_ok();
+    let has_home = context.home.state().is_ok() && context.home.data().is_ok();
     let client = if handing.here || is_special || !has_home { None } else { running(context)? };
     if client.is_none() && handing.detach {
         let hint = if is_special || handing.here {

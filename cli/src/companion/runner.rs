@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use minimodel::Identity;
+use minimodel::clock;
 use minimodel_companion::Problem;
 use minimodel_companion::api::types::{Cause, Endpoint};
 use minimodel_companion::problem::code;
@@ -14,11 +16,9 @@ use super::problem;
 use crate::args::{OrderChoice, ShareOptions, TransferOptions};
 use crate::check::{self, CheckLabels};
 use crate::checked;
-use crate::clock;
 use crate::consent::NOTHING_DONE;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::identity;
 use crate::publisher;
 use crate::settings::Context;
 use crate::show;
@@ -80,7 +80,7 @@ impl CliRunner {
             }
             checked => checked?,
         };
-        let identity = identity::load_or_create(&context.folders, &context.printer)?;
+        let identity = Identity::load_or_create(&context.home, &*context.printer)?;
         let share = Self::options(&job.endpoint);
         let control = Self::transfer_control(job.control, job.last_port);
         let served = block_on(async {
@@ -152,7 +152,7 @@ impl CliRunner {
         control: &JobControl,
     ) -> Result<String, Failure> {
         let context = &self.context;
-        let identity = identity::load_or_create(&context.folders, &context.printer)?;
+        let identity = Identity::load_or_create(&context.home, &*context.printer)?;
         let mut stop = control.stop.clone();
         block_on(async {
             let node = endpoint::bind(&Self::options(at), &identity, false, None)?;
@@ -185,7 +185,7 @@ impl CliRunner {
 
 impl Runner for CliRunner {
     fn peer(&self) -> Option<String> {
-        identity::known(&self.context.folders).map(|peer| peer.to_string())
+        Identity::known(&self.context.home).map(|peer| peer.to_string())
     }
 
     fn place(&self, folder: &Path, manifest: &Manifest) -> Result<PathBuf, Problem> {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use minimodel_verifier::receipt::{Consent, ConsentAction};
 
-use crate::clock;
+use minimodel::clock;
 
 /// An action that a consent permits.
 pub(crate) type Action = ConsentAction;

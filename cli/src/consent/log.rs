@@ -22,7 +22,7 @@ pub(super) fn record(
         by: granted.source.as_str().to_owned(),
         spelled: granted.spelled(verb),
     };
-    let mut book = ConsentBook::unread(context.folders.state()?, context.folders.data()?);
+    let mut book = ConsentBook::unread(context.home.state()?, context.home.data()?);
     match book.record_given(given, granted.at_unix) {
         Ok(_) => Ok(()),
         Err(ConsentError::Io { doing: "read", path, source }) => {

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use minimodel::clock;
+
 use super::grant::{Action, ConsentFlag, ConsentSource, Granted, join};
 use super::log::record;
+use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{Line, Tone};
 use crate::settings::Context;
-use crate::{clock, escape};
 
 /// Text of a refusal before anything has happened.
 pub(crate) const NOTHING_DONE: &str = "nothing was dialed or written";

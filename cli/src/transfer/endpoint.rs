@@ -2,14 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use minimodel::Identity;
+use minimodel::clock::now_unix;
 use minimodel_swarm::driver::{Congestion, DriverError, Node, NodeSettings};
 use minimodel_wire::SignedOffer;
 
 use super::ending;
 use crate::args::{CongestionChoice, ShareOptions};
-use crate::clock::now_unix;
 use crate::failure::Failure;
-use crate::identity::Identity;
 use crate::output;
 use crate::settings::Context;
 

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use minimodel::Identity;
+use minimodel::clock::{self, now_unix};
+use minimodel::private::Exposed;
 use minimodel_companion::publishers::SignerVerdict;
 use minimodel_swarm::driver::{Bans, Controls, FetchEnd, FetchSettings, Fetching, Node, RateLimit, steady};
 use minimodel_swarm::machine::Order;
@@ -21,16 +24,14 @@ use super::target::Target;
 use super::{SOFTWARE, WAITING_REPORTS, block_on, ending, endpoint, random_seed, watch};
 use crate::args::{OrderChoice, ShareOptions, TransferOptions};
 use crate::blame::Keeping;
-use crate::clock::{self, now_unix};
 use crate::consent::{Action, ConsentFlag};
 use crate::escape;
 use crate::failure::Failure;
-use crate::folders;
-use crate::identity::{self, Identity};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::publisher::SignerObject;
 use crate::settings::Context;
+use crate::text;
 
 /// Stall timeout without `--stall-timeout`.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -108,12 +109,13 @@ pub(crate) fn prepare(
         importing.target.check_receipt_place()?;
     }
     importing.target.check_copies(plan.receipt.is_none())?;
-    let identity = identity::load_or_create(&context.folders, &context.printer)?;
+    let identity = Identity::load_or_create(&context.home, &*context.printer)?;
     let (part, resumed) = open_part(&importing.target)?;
-    if let Some(why) = folders::is_shared(&importing.target.folder) {
+    if let Some(exposed) = Exposed::of_users_folder(&importing.target.folder) {
         let folder = escape::path(&importing.target.folder).to_string();
         context.printer.warning(&format!(
-            "other accounts can put another file in the place of what is checked and kept in `{folder}`: {why}"
+            "other accounts can put another file in the place of what is checked and kept in `{folder}`: {}",
+            text::shared_folder(exposed)
         ));
     }
     part.check_space().map_err(|error| ending::store(&error))?;

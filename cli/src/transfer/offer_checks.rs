@@ -1,12 +1,12 @@
 //! Offers that the user named, checked against the clock and the manifest before any peer is dialed.
 
+use minimodel::clock::{now_unix, utc};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
 use minimodel_wire::limits::MAX_OFFER_LIFE;
 use minimodel_wire::{OfferError, SignedOffer};
 
 use crate::args::OfferArg;
-use crate::clock::{now_unix, utc};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::offer_argument;

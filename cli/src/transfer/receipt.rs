@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use minimodel::clock;
 use minimodel_companion::publishers::SignerVerdict;
 use minimodel_swarm::driver::PeerShare;
 use minimodel_verifier::manifest::{self, Acquisition};
@@ -9,7 +10,6 @@ use minimodel_verifier::receipt::{Consent, ImportRecord, PeerSupply, Receipt, Re
 use minimodel_verifier::{Manifest, Report};
 use minimodel_wire::PeerId;
 
-use crate::clock;
 use crate::failure::Failure;
 use crate::publisher;
 use crate::verbs::write_import_receipt::TOOL_VERSION;

@@ -10,6 +10,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+use minimodel::Identity;
+use minimodel::clock;
 use minimodel_swarm::store::{
     Disk as _, DiskFile as _, Open, OpenError, Part, RealDisk, RealFile, RepairIf, Similarity, StoreError,
     put_orphan_record_aside,
@@ -22,12 +24,10 @@ use super::fetching::{ASKED_BESIDES, Importing, Plan, open_part_in_place, transf
 use super::target::Target;
 use super::{block_on, ending, offer_checks};
 use crate::args::{PublisherOptions, RepairOptions, ShareOptions, TransferOptions};
-use crate::clock;
 use crate::consent::NOTHING_DONE;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::identity::{self, Identity};
 use crate::printer::{Line, Tone};
 use crate::settings::Context;
 use crate::size::show_size;
@@ -87,7 +87,7 @@ pub(crate) fn run(
     let (granted, publisher) = ask(context, &plan, &target)?;
     let consents = granted.for_receipt(plan.verb);
     let importing = Importing { target, publisher, consents, started_utc };
-    let identity = identity::load_or_create(&context.folders, &context.printer)?;
+    let identity = Identity::load_or_create(&context.home, &*context.printer)?;
     if options.repair_most {
         return attempt(context, &plan, &importing, &identity, RepairIf::AnyIsGood).map_err(Stop::failure);
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use minimodel::clock::{now_unix, now_utc, utc};
 use minimodel_swarm::driver::{Node, SeedEnd, SeedSettings};
 use minimodel_swarm::store::{FileSource, FileStat, SourceFile};
 use minimodel_verifier::Manifest;
@@ -15,7 +16,6 @@ use crate::args::ShareOptions;
 use crate::blame::Keeping;
 use crate::check::{self, CheckLabels};
 use crate::checked::{self, How, Miss, Recalled};
-use crate::clock::{now_unix, now_utc, utc};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;

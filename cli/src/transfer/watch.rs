@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
 
+use minimodel::clock::utc;
 use minimodel_companion::api::types::Kind;
 use minimodel_swarm::driver::{Idle, Report, Snapshot};
 use minimodel_swarm::machine::Event;
@@ -12,7 +13,6 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::idle::{self, IdleDebounce};
-use crate::clock::utc;
 use crate::escape;
 use crate::failure::Failure;
 use crate::printer::Printer;

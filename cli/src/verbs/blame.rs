@@ -1,10 +1,10 @@
 //! `minimodel blame`: lists which keys were banned, for what, until when and why, and lifts bans.
 
+use minimodel::clock::{now_unix, utc};
 use serde::Serialize;
 
 use crate::args::{BlameAction, BlameArgs, BlameClearArgs};
 use crate::blame::{Entry, FILE_NAME, Ledger, Standing};
-use crate::clock::{now_unix, utc};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -25,7 +25,7 @@ struct BlameObject<'a> {
 
 /// Runs the verb.
 pub(crate) fn run(args: &BlameArgs, context: &Context) -> Result<(), Failure> {
-    let (ledger, now) = (Ledger::of(&context.folders)?, now_unix());
+    let (ledger, now) = (Ledger::of(&context.home)?, now_unix());
     match &args.action {
         BlameAction::List(_) => {
             let standing = read(&ledger, context, now)?;

@@ -7,17 +7,18 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use minimodel::private;
 use minimodel_companion::Service as _;
 use minimodel_companion::api::{self, Access};
 use serde_json::json;
 
 use crate::args::{CompanionAction, CompanionArgs, CompanionRunArgs};
 use crate::companion::{self, failure, running};
+use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::settings::Context;
-use crate::{escape, folders};
 
 const LOG_NAME: &str = "companion.log";
 /// Longest wait for a companion that was started to answer.
@@ -97,7 +98,7 @@ fn start(args: &CompanionRunArgs, context: &Context) -> Result<(), Failure> {
         return tell_running(context, &client.address().to_string());
     }
     let folder = companion::places(context)?.folder;
-    folders::create(&folder).map_err(|error| Failure::writing("folder", &folder, &error))?;
+    private::create_folder(&folder).map_err(|error| Failure::writing("folder", &folder, &error))?;
     let path = folder.join(LOG_NAME);
     let log = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path);
     let log = log.map_err(|error| Failure::writing("log", &path, &error))?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use minimodel::Identity;
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
@@ -10,7 +11,6 @@ use crate::companion;
 use crate::consent::{self, Action, Question};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::identity;
 use crate::input;
 use crate::settings::Context;
 use crate::transfer::fetching::{self, Plan};
@@ -91,7 +91,7 @@ fn ask_for_manifest(
         done: consent::NOTHING_DONE,
     };
     consent::obtain_required(context, &question, args.consent.as_ref())?;
-    let identity = identity::load_or_create(&context.folders, &context.printer)?;
+    let identity = Identity::load_or_create(&context.home, &*context.printer)?;
     block_on(async {
         let node = endpoint::bind(&args.share, &identity, false, None)?;
         node.fetch_manifest(offer, SOFTWARE).await.map_err(|error| ending::driver(&error))

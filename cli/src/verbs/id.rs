@@ -1,11 +1,11 @@
 //! `minimodel id`: the user's identity towards peers and readers of signed manifests.
 
+use minimodel::Identity;
 use serde::Serialize;
 
 use crate::args::{IdAction, IdArgs};
 use crate::escape;
 use crate::failure::Failure;
-use crate::identity::{self, Identity};
 use crate::settings::Context;
 
 /// The answer under `--json`.
@@ -20,8 +20,8 @@ struct IdObject {
 /// Shows the identity, which is created on first use, or creates it.
 pub(crate) fn run(args: &IdArgs, context: &Context) -> Result<(), Failure> {
     let identity = match &args.action {
-        IdAction::Show(_) => identity::load_or_create(&context.folders, &context.printer)?,
-        IdAction::New(_) => identity::create_new(&context.folders, &context.printer)?,
+        IdAction::Show(_) => Identity::load_or_create(&context.home, &*context.printer)?,
+        IdAction::New(_) => Identity::create_new(&context.home, &*context.printer)?,
     };
     answer(&identity, context)
 }

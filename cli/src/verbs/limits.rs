@@ -1,5 +1,6 @@
 //! `minimodel limits`: rates, slots, budgets, their schedule, and the log of what moved.
 
+use minimodel::clock::now_unix;
 use minimodel_companion::Service;
 use minimodel_companion::api::types::{Limits, Moved, Rates, Window};
 use minimodel_companion::limits::schedule::{is_ever_first, local_hour, rates_at, validate};
@@ -9,7 +10,6 @@ use super::transfer::{self, set};
 use crate::args::{
     LimitsAction, LimitsArgs, LimitsLogArgs, LimitsSetArgs, ScheduleAction, ScheduleAddArgs, Setting,
 };
-use crate::clock::now_unix;
 use crate::companion;
 use crate::escape;
 use crate::failure::Failure;

@@ -1,10 +1,10 @@
 //! `minimodel publisher`: lists, forgets and pins the keys under which publishers are known.
 
+use minimodel::clock::{now_unix, utc};
 use minimodel_companion::publishers::{KeyRecord, PublisherRecord};
 use serde::Serialize;
 
 use crate::args::{PublisherAction, PublisherArgs};
-use crate::clock::{now_unix, utc};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;

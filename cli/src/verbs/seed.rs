@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use minimodel::Identity;
 use minimodel_companion::publishers::SignerVerdict;
 use minimodel_swarm::driver::{Controls, Node, RateLimit, steady};
 use minimodel_swarm::machine::Limits;
@@ -14,7 +15,6 @@ use crate::args::SeedArgs;
 use crate::companion;
 use crate::consent::{self, Action, Granted, Question};
 use crate::failure::Failure;
-use crate::identity::{self, Identity};
 use crate::input;
 use crate::interrupt::Interrupt;
 use crate::printer::Printer;
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
         recheck: args.recheck,
     };
     let ready = seeding::check(context, &shared)?;
-    let identity = identity::load_or_create(&context.folders, &context.printer)?;
+    let identity = Identity::load_or_create(&context.home, &*context.printer)?;
     block_on(serve(args, context, &shared, (&granted, &verdict), ready, &identity))
 }
 

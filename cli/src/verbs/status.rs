@@ -3,12 +3,12 @@
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
+use minimodel::clock::now_utc;
 use minimodel_companion::api::types::Status;
 use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 
 use crate::args::StatusArgs;
-use crate::clock::now_utc;
 use crate::companion;
 use crate::exit::Exit;
 use crate::failure::Failure;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use minimodel::input::Input;
 use minimodel_swarm::store::inspect::RecordView;
 use minimodel_verifier::chunk::list;
 use minimodel_verifier::verify::verify_chunks;
@@ -11,7 +12,7 @@ use crate::args::VerifyChunksArgs;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::input::{self, Input};
+use crate::input;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::publisher;

@@ -1,5 +1,6 @@
 //! `minimodel write-import-receipt`: the full check of a local file, and its receipt if it passed.
 
+use minimodel::clock;
 use minimodel_verifier::manifest::Acquisition;
 use minimodel_verifier::receipt::{ImportRecord, Receipt, RecordedCheck};
 
@@ -8,7 +9,7 @@ use crate::consent::{self, Action};
 use crate::escape;
 use crate::failure::Failure;
 use crate::settings::Context;
-use crate::{check, clock, output, publisher, report};
+use crate::{check, output, publisher, report};
 
 const VERB: &str = "write-import-receipt";
 

@@ -18,13 +18,13 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use minimodel::private::{Exposed, Others};
 use minimodel_swarm::store::files::{self, NewFile};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::private::{Exposed, Others};
 use crate::problem::{Problem, code};
 use crate::shell;
 

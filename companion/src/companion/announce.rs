@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use minimodel::clock::{now_unix, utc};
 use minimodel_swarm::store::files::named_in_temporary;
 
 use super::desired::Desired;
@@ -12,7 +13,6 @@ use super::row::TransferRow;
 use super::transfers::unknown;
 use super::{Core, Inner};
 use crate::api::types::{Action, Announcement, Consent, Event, Grant, GrantState, NewGrant};
-use crate::clock::{now_unix, utc};
 use crate::files;
 use crate::problem::{Problem, code};
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use minimodel::clock::now_unix;
 use minimodel_swarm::driver::Direction;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::chunk::Layout;
@@ -13,7 +14,6 @@ use super::row::{End, TransferRow};
 use super::transfers::unknown;
 use super::{Core, Inner};
 use crate::api::types::{Action, Consent, Event, GrantState, NewGrant, Transfer};
-use crate::clock::now_unix;
 use crate::consent::{Denied, Open, Permission, word};
 use crate::problem::{Problem, code};
 

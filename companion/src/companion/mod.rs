@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use minimodel::clock::now_unix;
 use minimodel_swarm::driver::{RateLimit, Snapshot};
 use minimodel_verifier::Manifest;
 use rustix::fs::{FlockOperation, flock};
@@ -35,7 +36,6 @@ use self::row::TransferRow;
 use self::running::RunningTransfer;
 use self::threads::{start_lease_writer, start_reconciler};
 use crate::api::types::{Cause, Event, Limits, Rates};
-use crate::clock::now_unix;
 use crate::consent::{ConsentBook, Head};
 use crate::db::{Db, DbError, Table};
 use crate::library::Library;
@@ -152,7 +152,7 @@ impl Companion {
     pub fn open(places: Places, runner: Arc<dyn Runner>, is_running: bool) -> Result<Self, Problem> {
         let folder = places.folder.clone();
         for ours in [&places.state, &places.data, &folder, &places.data.join("library")] {
-            crate::files::check_folder(ours)?;
+            minimodel::private::check_folder(ours)?;
         }
         crate::files::create_folder(&folder)?;
         let db = Arc::new(open_db(&folder.join(DATABASE))?);

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use minimodel::clock::now_unix;
 use minimodel_swarm::driver::{Report, Snapshot};
 use minimodel_wire::SignedOffer;
 use tokio::sync::mpsc;
@@ -12,7 +13,6 @@ use super::reconcile::JobOutcome;
 use super::row::{End, TransferRow};
 use super::{Core, Inner, Retry};
 use crate::api::types::{Cause, EntryState, Event, Kind};
-use crate::clock::now_unix;
 use crate::db::{DbError, Table, number_key};
 use crate::problem::{Problem, code};
 use crate::runner::{FetchEnd, ShareEnd};

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use minimodel::clock::now_unix;
 use minimodel_swarm::driver::{Controls, RateLimit};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::receipt::{Consent, ConsentAction};
@@ -19,7 +20,6 @@ use super::running::RunningTransfer;
 use super::threads::{no_thread, panicked};
 use super::{Core, Inner};
 use crate::api::types::{Action, Event, Kind};
-use crate::clock::now_unix;
 use crate::consent::Permission;
 use crate::problem::{Problem, code};
 use crate::runner::{FetchEnd, FetchJob, JobControl, Runner, ShareEnd, ShareJob};

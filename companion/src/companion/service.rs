@@ -3,6 +3,7 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+use minimodel::clock::now_unix;
 use minimodel_verifier::Manifest;
 
 use super::row::{TransferRow, parse};
@@ -13,7 +14,6 @@ use crate::api::types::{
     TransferLimits,
 };
 use crate::api::validate;
-use crate::clock::now_unix;
 use crate::limits::{ledger, schedule, store};
 use crate::problem::{Problem, code};
 use crate::service::{Answer, Service};

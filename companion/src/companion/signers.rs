@@ -1,11 +1,11 @@
 //! Checks of a manifest's publisher for transfers and for the library.
 
+use minimodel::clock::now_unix;
 use minimodel_verifier::Manifest;
 
 use super::Core;
 use super::row::TransferRow;
 use crate::api::types::{Consent, Kind, Publisher};
-use crate::clock::now_unix;
 use crate::problem::Problem;
 use crate::publishers::{Signer, SignerVerdict};
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use minimodel::clock::now_unix;
 use minimodel_verifier::digest::hex;
 
 use super::accounts::Rules;
@@ -14,7 +15,6 @@ use crate::api::types::{
     TransferLimits,
 };
 use crate::api::validate;
-use crate::clock::now_unix;
 use crate::db::{DbError, Table, number_key};
 use crate::limits::schedule;
 use crate::problem::{Problem, code};

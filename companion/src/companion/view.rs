@@ -1,12 +1,12 @@
 //! Status of transfers for clients of the companion.
 
+use minimodel::clock::utc;
 use minimodel_swarm::driver::Idle;
 
 use super::desired::Desired;
 use super::row::{End, TransferRow};
 use super::{Core, Inner};
 use crate::api::types::{Cause, Kind, Question, State, Status, Transfer};
-use crate::clock::utc;
 use crate::consent::Denied;
 
 impl From<Idle> for Cause {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use minimodel::clock::utc;
 use minimodel_verifier::digest::parse_hex;
 use minimodel_wire::{PeerId, PeerIdError};
 
@@ -9,7 +10,6 @@ use super::grants::Grants;
 use super::line::{Given, Granted};
 use super::{ACTIONS, word};
 use crate::api::types::{Action, NewGrant};
-use crate::clock::utc;
 
 /// Longest `by`, verb or spelling of a consent, in bytes.
 const MOST_TEXT: usize = 256;

@@ -3,12 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
+use minimodel::clock::utc;
+use minimodel::private::Exposed;
+
 use super::key::PublisherKey;
 use super::signer_status::KeyRecord;
 use super::signer_verdict::{RefusalReason, SignerRefusal};
 use super::store::{MAX_KEYS, MAX_PUBLISHERS};
-use crate::clock::utc;
-use crate::private::Exposed;
 use crate::problem::{Problem, code};
 use crate::shell;
 

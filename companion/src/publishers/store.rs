@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use minimodel::private::{Exposed, Others};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
 use rustix::fs::OFlags;
@@ -16,7 +17,6 @@ use super::signer_status::{KeyOrigin, KeyRecord, KnownPublishers, PublisherRecor
 use super::signer_verdict::SignerVerdict;
 use super::text;
 use crate::files;
-use crate::private::{Exposed, Others};
 
 /// Name of the record inside the state folder.
 pub const FILE_NAME: &str = "publishers";

@@ -28,7 +28,7 @@ fn names(text: &str, crates: &[&str]) -> bool {
 #[test]
 fn http_is_spoken_by_the_interface_and_its_client_alone() {
     let mut files = Vec::new();
-    for part in ["wire", "verifier", "swarm", "companion", "cli"] {
+    for part in ["wire", "verifier", "swarm", "node", "companion", "cli"] {
         sources(&root().join(part).join("src"), &mut files);
     }
     assert!(files.len() > 100, "the sources were not found");

@@ -1,5 +1,6 @@
 //! `minimodel consent grant`: asks for each action in plain words, and records the grant.
 
+use minimodel::clock::{now_unix, utc};
 use minimodel_companion::Service;
 use minimodel_companion::api::types::{Consent, NewGrant};
 use minimodel_companion::consent::NotAGrant;
@@ -8,7 +9,6 @@ use minimodel_verifier::digest::parse_hex;
 use super::model::{Names, resolve};
 use super::tell;
 use crate::args::ConsentGrantArgs;
-use crate::clock::{now_unix, utc};
 use crate::companion;
 use crate::consent::{Action, Question, agree};
 use crate::exit::Exit;

@@ -1,10 +1,10 @@
 //! Prints grants and lines of the log for people and programs.
 
+use minimodel::clock::utc;
 use minimodel_companion::api::types::{Action, Grant, GrantState, LogEntry, LogVerdict};
 use minimodel_companion::consent::word;
 
 use super::model::Names;
-use crate::clock::utc;
 use crate::escape;
 use crate::failure::Failure;
 use crate::printer::Printer;

@@ -6,6 +6,7 @@ use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
 
 use ed25519_dalek::SigningKey;
+use minimodel::clock::now_unix;
 use minimodel_swarm::driver::{
     Bans, Congestion, Controls, Node, NodeSettings, RateLimit, Report, SeedSettings, steady,
 };
@@ -16,7 +17,6 @@ use minimodel_verifier::{Digest, Manifest};
 use minimodel_wire::SignedOffer;
 use tokio::sync::{mpsc, watch};
 
-use crate::clock::now_unix;
 use crate::failure::Failure;
 use crate::transfer::{SOFTWARE, WAITING_REPORTS, block_on, ending, target};
 

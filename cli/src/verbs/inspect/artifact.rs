@@ -3,13 +3,13 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use minimodel::input::Input;
 use minimodel_verifier::digest::tagged;
 use minimodel_verifier::slm::{Scan, SlmFacts};
 
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::input::Input;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::settings::Context;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
+use minimodel::{Identity, clock};
 use minimodel_verifier::chunk;
 use minimodel_verifier::digest::tagged;
 use minimodel_verifier::receipt::{MAX_RECEIPT_BYTES, Receipt};
@@ -14,7 +15,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::size::show_exact_size;
-use crate::{clock, identity, input, offer_argument, publisher, report, show};
+use crate::{input, offer_argument, publisher, report, show};
 
 /// Longest chunk list that is read: the greatest number of chunks, 72 bytes a line.
 const MAX_LIST_BYTES: usize = 72 << 24;
@@ -152,7 +153,7 @@ pub(super) fn request(context: &Context, path: &Path) -> Result<(), Failure> {
 
 /// Shows the public ids of an identity, never the secret.
 pub(super) fn identity(context: &Context, path: &Path) -> Result<(), Failure> {
-    let identity = identity::read(path)?;
+    let identity = Identity::read(path)?;
     let lines = vec![
         line("what", "an identity; its secret is not shown"),
         line("peer", identity.peer_id().to_string()),

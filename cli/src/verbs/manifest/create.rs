@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
+use minimodel::Identity;
+use minimodel::clock;
 use minimodel_swarm::store::SourceFile;
 use minimodel_verifier::chunk::{self, Layout, Tree, auto_chunk_size};
 use minimodel_verifier::digest::{parse_tagged, sha256};
@@ -18,11 +20,9 @@ use serde::Serialize;
 use crate::args::{AcquisitionChoice, ChunkSizeArg, ManifestCreateArgs};
 use crate::check;
 use crate::checked;
-use crate::clock;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::identity::{self, Identity};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
 use crate::progress::Progress;
@@ -59,7 +59,7 @@ pub(super) fn run(args: &ManifestCreateArgs, context: &Context) -> Result<(), Fa
     // The command line is checked before minutes of hashing, with valid placeholders in the place of the file's numbers.
     draft.build().map_err(|error| refused(&error))?;
     let identity = match args.sign {
-        true => Some(identity::load_or_create(&context.folders, &context.printer)?),
+        true => Some(Identity::load_or_create(&context.home, &*context.printer)?),
         false => None,
     };
 

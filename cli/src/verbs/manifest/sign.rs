@@ -1,6 +1,7 @@
 //! `minimodel manifest sign`: signs a manifest with this user's key.
 
 use data_encoding::HEXLOWER;
+use minimodel::Identity;
 use serde::Serialize;
 
 use crate::args::ManifestSignArgs;
@@ -8,7 +9,7 @@ use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
-use crate::{identity, input, output};
+use crate::{input, output};
 
 /// The answer under `--json`.
 #[derive(Serialize)]
@@ -31,7 +32,7 @@ pub(crate) fn run(args: &ManifestSignArgs, context: &Context) -> Result<(), Fail
         )
         .because(format!("its signature is that of {by}")));
     }
-    let identity = identity::load_or_create(&context.folders, &context.printer)?;
+    let identity = Identity::load_or_create(&context.home, &*context.printer)?;
     let signed = manifest.sign(&identity.key).map_err(|error| {
         let error_text = format!("the manifest `{}` cannot take a signature", escape::path(&args.manifest));
         Failure::new(Exit::Invalid, error_text, "make the manifest shorter").because(error)

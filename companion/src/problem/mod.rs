@@ -1,5 +1,7 @@
 //! The error of every call, as the terminal, `--json`, the local interface and its clients show it.
 
+mod node;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -1,25 +1,25 @@
-//! The only clock of the command line.
+//! The calendar clock: read in one place, spelled in one way.
 
 use jiff::Timestamp;
 
 /// Now, RFC 3339 UTC with a `Z`, in whole seconds: the spelling of manifests, receipts and logs.
-pub(crate) fn now_utc() -> String {
+pub fn now_utc() -> String {
     utc(now_unix())
 }
 
 /// Formats seconds since 1970 as `now_utc` does; a time beyond the year 9999 is shown as the number of seconds.
-pub(crate) fn utc(unix_seconds: u64) -> String {
+pub fn utc(unix_seconds: u64) -> String {
     let timestamp = i64::try_from(unix_seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     timestamp.map_or_else(|| format!("{unix_seconds} seconds after 1970"), |time| time.to_string())
 }
 
 /// Now, in seconds since 1970; a clock before that counts as 0.
-pub(crate) fn now_unix() -> u64 {
+pub fn now_unix() -> u64 {
     u64::try_from(Timestamp::now().as_second()).unwrap_or(0)
 }
 
 /// Now, in nanoseconds since 1970, to compare with the times of files.
-pub(crate) fn now_ns() -> i128 {
+pub fn now_ns() -> i128 {
     Timestamp::now().as_nanosecond()
 }
 

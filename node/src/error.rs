@@ -1,0 +1,16 @@
+//! The error of this crate: one variant for each area, which wraps that area's own error.
+
+use crate::home::HomeError;
+use crate::identity::IdentityError;
+
+/// A failure of this crate. It carries values such as paths and peer ids, and no advice.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The folders of the user.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}

@@ -1,0 +1,113 @@
+//! Files that the user names: only ordinary files are opened, and any other kind of file is named.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+/// An open input.
+#[derive(Debug)]
+pub struct Input {
+    /// The file, at its beginning.
+    pub file: File,
+    /// Its length in bytes when it was opened.
+    pub byte_count: u64,
+}
+
+/// Why a file was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The system's error.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Something else than an ordinary file.
+    #[error("it is {0}")]
+    NotAFile(FileKind),
+}
+
+/// Kinds of what is no ordinary file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A folder.
+    Folder,
+    /// A named pipe.
+    Pipe,
+    /// A socket.
+    Socket,
+    /// A device.
+    Device,
+}
+
+impl OpenError {
+    /// True if there is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io(error) if crate::private::is_missing(error))
+    }
+}
+
+/// Opens an ordinary file; a symbolic link is followed.
+///
+/// # Errors
+///
+/// It is no ordinary file, or the system's error.
+pub fn open(path: &Path) -> Result<Input, OpenError> {
+    // Checked before opening: opening a device can have effects, and opening a pipe would wait for its writer.
+    check_kind(fs::metadata(path)?.file_type())?;
+    // A file that has become a pipe in between is not waited for either.
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
+    let metadata = file.metadata()?;
+    check_kind(metadata.file_type())?;
+    Ok(Input { file, byte_count: metadata.len() })
+}
+
+fn check_kind(kind: fs::FileType) -> Result<(), OpenError> {
+    Err(OpenError::NotAFile(if kind.is_file() {
+        return Ok(());
+    } else if kind.is_dir() {
+        FileKind::Folder
+    } else if kind.is_fifo() {
+        FileKind::Pipe
+    } else if kind.is_socket() {
+        FileKind::Socket
+    } else {
+        FileKind::Device
+    }))
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Folder => "a folder",
+            Self::Pipe => "a pipe",
+            Self::Socket => "a socket",
+            Self::Device => "a device",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+            .unwrap();
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        for (path, kind) in [
+            (folder.path(), FileKind::Folder),
+            (&pipe, FileKind::Pipe),
+            (&socket, FileKind::Socket),
+            (Path::new("/dev/null"), FileKind::Device),
+        ] {
+            assert!(matches!(open(path), Err(OpenError::NotAFile(found)) if found == kind), "{kind}");
+        }
+        assert!(open(&folder.path().join("none")).unwrap_err().is_missing());
+        assert!(open(&folder.path().join("socket/below")).unwrap_err().is_missing());
+    }
+}
