@@ -45,7 +45,14 @@ pub(crate) fn driver(error: &DriverError) -> Failure {
             Exit::Verification,
             "nothing was kept: get the manifest from its publisher, then fetch with it",
         ),
-        DriverError::ReadBack(_) => failure(Exit::Io, "check the disk, then run the same command again"),
+        DriverError::ReadBack { path, .. } => {
+            let hint = format!(
+                "check the disk that holds it and what else writes to it (`ls -l {}`), then {AGAIN}",
+                shell(path)
+            );
+            let text = escape::harmless(&error.to_string());
+            Failure::new(Exit::Io, text, hint).for_want_of_files(error)
+        }
         DriverError::Thread(_) => failure(
             Exit::Io,
             "end other programs or raise the limit on processes (see `ulimit -u`), then run the same command again",

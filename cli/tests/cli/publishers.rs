@@ -10,6 +10,8 @@ use serde_json::Value;
 use crate::home::{Home, Ran, artifact};
 use crate::process::{Running, answer, event, events};
 
+mod library;
+
 /// Publisher id of these manifests.
 pub(crate) const LAB: &str = "sample-publisher";
 
@@ -213,6 +215,17 @@ fn h10_a_pin_is_overridden_by_no_flag_and_moved_by_another_pin() {
 }
 
 #[test]
+fn h5_a_key_that_can_sign_no_manifest_is_not_pinned() {
+    let home = Home::new();
+    for bytes in minimodel_fixtures::refused_keys() {
+        let key = format!("ed25519:{}", data_encoding::HEXLOWER.encode(&bytes));
+        let ran = home.run(["publisher", "pin", LAB, &key]).exits(2);
+        assert!(ran.stderr.contains("cannot be the key of a publisher"), "{}", ran.stderr);
+    }
+    assert!(known(&home).is_empty());
+}
+
+#[test]
 fn h10_a_key_that_is_demanded_must_have_signed_whatever_is_known() {
     let home = stage();
     for name in ["one", "two", "none"] {
@@ -348,93 +361,6 @@ fn request(home: &Home, name: &str) -> String {
         "consent": ["fetch", "import"],
     })
     .to_string()
-}
-
-/// Asserts that a command that only reads succeeds, and warns of the key with `words`.
-#[track_caller]
-fn warns(home: &Home, line: &str, words: &str) -> Ran {
-    let ran = home.say(line).exits(0);
-    assert!(
-        ran.stderr.contains("warning: sample-model@1.0.0: ") && ran.stderr.contains(words),
-        "{}",
-        ran.stderr
-    );
-    ran
-}
-
-#[test]
-fn h10_the_library_takes_in_and_activates_nothing_under_another_key_unless_its_user_accepts_it() {
-    let home = stage();
-    home.say("library add one.minimodel a.slm").exits(0);
-    assert_eq!(known(&home), [key(1)], "what its user takes in makes its key known");
-    let accept = |line: &str, shown: &str| home.run(line.split(' ').chain(["--accept-publisher-key", shown]));
-    home.say("library add two.minimodel").exits(6);
-    accept("library add two.minimodel a.slm", &key(9)).exits(6);
-    home.run(["library", "add", "one.minimodel", "--publisher-key", &key(2)]).exits(6);
-    accept("library add two.minimodel a.slm", &key(2)).exits(0);
-    home.say("library add none.minimodel a.slm").exits(6);
-    accept("library add none.minimodel a.slm", "unsigned").exits(0);
-    assert_eq!(known(&home), [key(1), key(2)]);
-    home.say("library activate 1").exits(0);
-    home.run(["publisher", "forget", LAB, &key(2)]).exits(0);
-
-    // Entries imported under keys that are no longer known, by number.
-    for (id, words, standing, shown) in
-        [(2, key(2), "changed", key(2)), (3, key(1), "signature-missing", "unsigned".to_owned())]
-    {
-        for line in ["pin", "unpin"] {
-            let told = warns(&home, &format!("--json library {line} {id}"), &words);
-            assert_eq!(event(&told.stdout, "entry")["publisher"]["standing"], standing);
-        }
-        warns(&home, &format!("library path {id}"), &words);
-        let told = warns(&home, &format!("--json library path {id}"), &words);
-        assert_eq!(event(&told.stdout, "library-path")["publisher"]["standing"], standing);
-
-        let refused = home.say(&format!("--json library verify {id}")).exits(6);
-        names(&refused, &[&key(1), &format!("--accept-publisher-key {shown}")]);
-        assert_eq!(event(&refused.stdout, "entry")["state"], "ready", "its bytes are right");
-        assert_eq!(event(&refused.stdout, "error")["code"], 6);
-        accept(&format!("library verify {id}"), &key(9)).exits(6);
-        let verified = accept(&format!("library verify {id}"), &shown).exits(0);
-        assert!(verified.stderr.contains("warning: "), "{}", verified.stderr);
-        assert_eq!(known(&home), [key(1)], "to verify is not to take in");
-
-        let refused = home.say(&format!("library activate {id}")).exits(6);
-        names(&refused, &[&key(1), "the library was left as it is"]);
-        let active = home.say("--json library show 1").exits(0).object();
-        assert_eq!(active["active"], true);
-    }
-    accept("library activate 2", &key(2)).exits(0);
-    assert_eq!(known(&home), [key(1), key(2)]);
-    let told = home.say("--json library path 2").exits(0);
-    assert!(!told.stderr.contains("warning"), "{}", told.stderr);
-    home.say("library activate 1").exits(0);
-    home.run(["publisher", "forget", LAB, &key(2)]).exits(0);
-    let back = warns(&home, "--json library rollback sample-model", &key(2));
-    assert_eq!(event(&back.stdout, "activated")["entry"]["publisher"]["standing"], "changed");
-
-    // No flag overrides a pin, and an unreadable record never counts as an empty one.
-    home.run(["publisher", "pin", LAB, &key(1)]).exits(0);
-    accept("library activate 2", &key(2)).exits(6);
-    accept("library verify 2", &key(2)).exits(6);
-    warns(&home, "library path 2", "NOT THE PINNED KEY");
-    std::fs::write(home.own("state/publishers"), "damaged").unwrap();
-    home.say("library activate 1").exits(10);
-    home.say("library verify 1").exits(10);
-    let told = home.say("library path 1").exits(0);
-    assert!(told.stderr.contains("warning: ") && told.stderr.contains("damaged"), "{}", told.stderr);
-}
-
-#[test]
-fn h10_on_a_terminal_the_library_asks_whether_another_key_is_accepted() {
-    let home = stage_that_knows();
-    for (word, code, count) in [("y", 6, 0), ("yes", 0, 1)] {
-        let (asked, ended) = at_terminal(&home, &["library", "add", "two.minimodel", "a.slm"], &[word]);
-        assert_eq!(ended, code, "{asked}");
-        assert!(asked.contains("WARNING") && asked.contains(&key(1)) && asked.contains(&key(2)), "{asked}");
-        assert_eq!(home.say("--json library list").exits(0).stdout.lines().count(), count);
-    }
-    assert_eq!(known(&home), [key(1), key(2)]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use minimodel::clock::utc;
 use minimodel::private::Exposed;
+use minimodel_verifier::manifest::KeyFault;
 
 use super::key::PublisherKey;
 use super::signer_status::KeyRecord;
@@ -69,6 +70,14 @@ pub enum PublisherError {
         /// How many.
         count: usize,
     },
+    /// No manifest can be signed by that key.
+    #[error("{key} cannot be the key of a publisher: {fault}")]
+    BadKey {
+        /// The key.
+        key: PublisherKey,
+        /// Why not.
+        fault: KeyFault,
+    },
     /// No manifest can carry that id.
     #[error("`{0}` is no publisher id")]
     BadId(String),
@@ -123,6 +132,9 @@ impl From<PublisherError> for Problem {
             PublisherError::UnknownKey { publisher, .. } | PublisherError::SeveralKeys { publisher, .. } => {
                 let hint = format!("name one of its keys: `minimodel publisher show {publisher}`");
                 Self::new(code::USAGE, told, hint)
+            }
+            PublisherError::BadKey { .. } => {
+                Self::new(code::USAGE, told, "ask the publisher for the key by a way that you trust")
             }
             PublisherError::BadId(_) => Self::new(
                 code::USAGE,

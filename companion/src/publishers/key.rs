@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::{hex, parse_hex};
+use minimodel_verifier::manifest::{KeyFault, check_key};
 
 const PREFIX: &str = "ed25519:";
 const UNSIGNED: &str = "unsigned";
@@ -17,6 +18,17 @@ pub struct PublisherKey([u8; 32]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write the whole key: `ed25519:` and 64 lowercase hex digits")]
 pub struct KeySyntax;
+
+impl PublisherKey {
+    /// Checks that manifests can be signed by this key. A record may name one that cannot be, for its user to remove.
+    ///
+    /// # Errors
+    ///
+    /// A key of small order, or bytes that are not the canonical spelling of a point.
+    pub fn check(&self) -> Result<(), KeyFault> {
+        check_key(&self.0)
+    }
+}
 
 impl FromStr for PublisherKey {
     type Err = KeySyntax;

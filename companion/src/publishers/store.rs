@@ -156,7 +156,7 @@ impl Publishers {
     ///
     /// # Errors
     ///
-    /// As [`Self::keep`]; the id is no valid `publisher.id`; no `key` is given, and not exactly one is known.
+    /// As [`Self::keep`]; the id is no valid `publisher.id`; no manifest can be signed by `key`; no `key` is given, and not exactly one is known.
     pub fn pin(
         &self,
         publisher: &str,
@@ -165,6 +165,9 @@ impl Publishers {
     ) -> Result<PublisherRecord, PublisherError> {
         if !text::is_publisher_id(publisher) {
             return Err(PublisherError::BadId(publisher.to_owned()));
+        }
+        if let Some(key) = key {
+            key.check().map_err(|fault| PublisherError::BadKey { key, fault })?;
         }
         self.change(|known| {
             let is_known = |key| known.get(publisher).is_some_and(|entry| entry.key(key).is_some());

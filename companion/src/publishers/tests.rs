@@ -13,7 +13,8 @@ use crate::problem::{Problem, code};
 const NOW: u64 = 1_780_315_200;
 
 fn key(n: u8) -> PublisherKey {
-    format!("ed25519:{}", format!("{n:02x}").repeat(32)).parse().unwrap()
+    let key = SigningKey::from_bytes(&[n; 32]).verifying_key();
+    format!("ed25519:{}", minimodel_verifier::digest::hex(key.as_bytes())).parse().unwrap()
 }
 
 fn known_key(n: u8) -> KeyRecord {
@@ -200,10 +201,24 @@ fn h10_a_pin_holds_until_it_is_moved_or_taken_away() {
 }
 
 #[test]
+fn h5_a_key_that_can_sign_no_manifest_is_not_pinned_and_can_be_forgotten() {
+    let (_folder, store) = store();
+    for bytes in minimodel_fixtures::refused_keys() {
+        let key: PublisherKey =
+            format!("ed25519:{}", minimodel_verifier::digest::hex(&bytes)).parse().unwrap();
+        let error = store.pin("lab", Some(key), NOW).unwrap_err();
+        assert!(matches!(error, PublisherError::BadKey { key: named, .. } if named == key));
+        assert!(matches!(store.forget("lab", Some(key)), Err(PublisherError::Unknown(_))));
+    }
+    assert!(store.read().unwrap().is_empty());
+}
+
+#[test]
 fn h10_no_changed_byte_lost_end_or_added_line_is_read_as_a_record() {
     let (folder, store) = store();
     store.keep(&manifest("lab", Some(1)), None, NOW).unwrap();
-    store.pin("other", Some(key(2)), NOW).unwrap();
+    let other = Signer::of(&manifest("other", Some(2))).key();
+    store.pin("other", other, NOW).unwrap();
     let path = folder.path().join("state").join(FILE_NAME);
     let whole = fs::read(&path).unwrap();
     assert_eq!(store.read().unwrap().len(), 2);

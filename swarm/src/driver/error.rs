@@ -1,6 +1,8 @@
 //! Errors that stop the driver; each names whose fault it is.
 
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use minimodel_verifier::ManifestError;
 use minimodel_wire::{CloseCode, OfferError, PeerId};
@@ -83,8 +85,13 @@ pub enum DriverError {
         peer: PeerId,
     },
     /// The whole-file check could not read the file.
-    #[error("cannot read the file back: {0}")]
-    ReadBack(std::io::Error),
+    #[error("cannot read `{}` back: {}", .path.display(), read_back(.source))]
+    ReadBack {
+        /// The partial file.
+        path: PathBuf,
+        /// The error of the system; `UnexpectedEof` if the file is shorter than it was.
+        source: io::Error,
+    },
     /// The operating system could not start a thread for hashing or writing.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -98,4 +105,29 @@ pub enum DriverError {
 
 fn shown(addresses: &[SocketAddr]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Why a file could not be read back. Every byte that is read was written before.
+fn read_back(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it is shorter than it was: another program cut it".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e4_a_file_that_was_cut_under_its_check_is_named() {
+        let path = PathBuf::from("out/model.slm.part");
+        let error = |source| DriverError::ReadBack { path: path.clone(), source }.to_string();
+        let cut = error(io::ErrorKind::UnexpectedEof.into());
+        assert_eq!(
+            cut,
+            "cannot read `out/model.slm.part` back: it is shorter than it was: another program cut it"
+        );
+        assert!(error(io::Error::other("bad sector")).ends_with("bad sector"));
+    }
 }

@@ -224,7 +224,7 @@ impl<D: Disk> Fetching<'_, D> {
                 verdict = judged(&mut self.verdict) => {
                     let verified = verdict
                         .map_err(|_| DriverError::WorkerLost { doing: "checking the whole file" })?
-                        .map_err(DriverError::ReadBack)?;
+                        .map_err(|source| DriverError::ReadBack { path: self.part.path(), source })?;
                     self.verified = Some(verified);
                     continue;
                 }

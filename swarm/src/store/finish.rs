@@ -147,14 +147,18 @@ impl<D: Disk> Published<D> {
         }
         let state = lock_existing(&disk, &names)?;
         // A second name, left by a crash between the link and the unlink of a rename (see `RealDisk`).
-        if stat(&names.part)?.is_some_and(|part| part.same_file(&target)) {
+        let part = stat(&names.part)?;
+        if part.as_ref().is_some_and(|part| part.same_file(&target)) {
             disk.remove(&names.part)
                 .map_err(|error| StoreError::of(&disk, &names.part, "remove", 0, error))?;
             sync_dir(&disk, &names.part)?;
         }
         let mut history = History::default();
         let mut ours = None;
+        // Beside an unfinished part of its own, the record says nothing of a file that the user put in place.
+        let is_of_part = part.is_some_and(|part| !part.same_file(&target));
         if let Some(state) = state
+            && !is_of_part
             && matches!(is_ours(&disk, &names, spec, &state), Ok(true))
         {
             let recorded = read_record(&disk, &names, spec, &state)?;

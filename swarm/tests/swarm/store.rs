@@ -6,6 +6,7 @@ mod files;
 mod keeping;
 mod others;
 mod record;
+mod repairs;
 mod seeding;
 mod share;
 mod states;

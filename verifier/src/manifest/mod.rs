@@ -40,4 +40,5 @@ pub use limits::{
     MIN_CHUNK_SIZE_BYTES,
 };
 pub use route::RouteFault;
+pub use signature::{KeyFault, check_key};
 pub use spdx::SpdxFault;

@@ -53,15 +53,41 @@ pub(super) fn check<'a>(
     }
 }
 
-/// Accepts a point of the curve in its one spelling and not of small order, so that one publisher has one key id.
 fn public_key(bytes: &[u8; 32], field: Field<'_>) -> Result<VerifyingKey, ManifestError> {
-    let invalid = || ManifestError::InvalidKey(field.at());
-    let key = VerifyingKey::from_bytes(bytes).map_err(|_| invalid())?;
+    verifying_key(bytes).map_err(|fault| match fault {
+        KeyFault::SmallOrder => ManifestError::WeakKey(field.at()),
+        KeyFault::NotCanonical => ManifestError::InvalidKey(field.at()),
+    })
+}
+
+/// Why 32 bytes cannot be the key of a publisher: no manifest that names them is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyFault {
+    /// A point of small order: signatures that need no secret verify under it.
+    #[error("it is of small order, so that anyone can sign under it")]
+    SmallOrder,
+    /// No point of the curve, or not its canonical spelling (RFC 8032 section 5.1.3).
+    #[error("it is no point of the curve in its canonical spelling")]
+    NotCanonical,
+}
+
+/// Checks that a manifest can be signed by this key.
+///
+/// # Errors
+///
+/// A key of small order, or bytes that are not the canonical spelling of a point.
+pub fn check_key(bytes: &[u8; 32]) -> Result<(), KeyFault> {
+    verifying_key(bytes).map(drop)
+}
+
+/// Accepts a point of the curve in its one spelling and not of small order, so that one publisher has one key id.
+fn verifying_key(bytes: &[u8; 32]) -> Result<VerifyingKey, KeyFault> {
+    let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyFault::NotCanonical)?;
     if key.is_weak() {
-        return Err(ManifestError::WeakKey(field.at()));
+        return Err(KeyFault::SmallOrder);
     }
     if key.to_edwards().compress().as_bytes() != bytes {
-        return Err(invalid());
+        return Err(KeyFault::NotCanonical);
     }
     Ok(key)
 }

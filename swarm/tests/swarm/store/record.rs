@@ -202,3 +202,17 @@ proptest! {
         }
     }
 }
+
+/// The user downloads the file elsewhere and puts it in place while a fetch of it is unfinished.
+#[test]
+fn h8_a_record_beside_its_part_says_nothing_of_a_file_put_in_place() {
+    let (artifact, disk) = four_of_five();
+    let target = disk.open("tiny-1.0.slm", Open::New).unwrap();
+    target.write_all_at(&artifact.bytes, 0).unwrap();
+    let (published, history) = Published::resume(disk.clone(), STEM, &artifact.spec).unwrap().unwrap();
+    assert_eq!(history, Default::default());
+    assert!(published.finish(b"m", Some(b"r")).is_closed);
+    drop(published);
+    disk.remove("tiny-1.0.slm").unwrap();
+    assert_eq!(artifact.open(disk).unwrap().1.have, [0, 1, 2, 3], "part and record are left as they were");
+}
