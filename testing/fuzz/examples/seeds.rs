@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 fn main() -> io::Result<()> {
     let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) else {
-        return Err(io::Error::other("name a folder, such as fuzz/corpus"));
+        return Err(io::Error::other("name a folder, such as testing/fuzz/corpus"));
     };
     let mut count = 0;
     for target in minimodel_fuzz::TARGETS {
