@@ -2,30 +2,26 @@
 //! `write-import-receipt` do, and what `seed` does before it serves.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use minimodel::clock;
+use minimodel::check::FullCheck;
+use minimodel::{Event, Watcher};
 use minimodel_swarm::store::SourceFile;
-use minimodel_verifier::verify::{Verified, verify_artifact};
-use minimodel_verifier::{Manifest, Report, manifest};
+use minimodel_verifier::verify::Verified;
+use minimodel_verifier::{Manifest, Report};
 
-use crate::checked;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::input;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report;
 use crate::settings::Context;
-use crate::transfer::ending;
+use crate::text;
 
-/// Opens a file that the user named; `what` names it in failures. A symbolic link is accepted: it is resolved once, and
-/// its target is read through the returned handle alone.
+/// Opens a file that the user named; `what` names it in failures.
 pub(crate) fn open(what: &str, path: &Path) -> Result<SourceFile, Failure> {
-    // Opened first because its errors about folders, pipes and devices are clearer.
-    drop(input::open(what, path)?);
-    let real = path.canonicalize().map_err(|error| Failure::reading(what, path, &error))?;
-    SourceFile::open(&real).map_err(|error| ending::store(&error))
+    minimodel::check::open(path).map_err(|error| text::check(what, error))
 }
 
 /// How the progress and failures of a full check are worded.
@@ -48,18 +44,23 @@ pub(crate) fn full(
     labels: &CheckLabels,
 ) -> Result<Verified, Failure> {
     let interrupt = Interrupt::listen()?;
-    let begun_ns = clock::now_ns();
     let progress = Progress::start(context, labels.label, source.byte_count(), labels.has_events);
-    let mut reader = interrupt.guard(progress.counter().count(source.reader()));
-    let verified = verify_artifact(manifest, &mut reader);
-    drop(reader);
+    let counter = progress.counter();
+    // What is told besides the progress is printed once the bar is gone.
+    let later = Mutex::new(Vec::new());
+    let watcher = |event| match event {
+        Event::CheckProgress { read_bytes, .. } => counter.set(read_bytes),
+        other => later.lock().unwrap_or_else(PoisonError::into_inner).push(other),
+    };
+    let is_stopped = || interrupt.check().is_err();
+    let check = FullCheck { home: &context.home, watcher: &watcher, is_stopped: &is_stopped };
+    let verified = check.run(manifest, path, source);
     drop(progress);
     interrupt.check()?;
-    let verified = verified.map_err(|error| Failure::reading(labels.what, path, &error))?;
-    if let (Some(tree), true) = (&verified.tree, verified.report.ok()) {
-        checked::remember(context, manifest, source, begun_ns, tree.chunk_hashes());
+    for event in later.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Watcher::tell(&*context.printer, event);
     }
-    Ok(verified)
+    verified.map_err(|error| text::check(labels.what, error))
 }
 
 /// The whole check of a local file, for a verb that answers with its report.
@@ -67,14 +68,6 @@ pub(crate) fn artifact(context: &Context, manifest: &Manifest, path: &Path) -> R
     let source = open("artifact", path)?;
     let labels = CheckLabels { what: "artifact", label: "verify", has_events: false };
     full(context, manifest, path, &source, &labels)
-}
-
-/// The checks of the manifest, that of its publisher's key, then those of the artifact.
-pub(crate) fn whole_report(manifest: &Manifest, verified: &Verified, publisher: Report) -> Report {
-    let mut report = manifest::check(manifest.text().as_bytes());
-    report.extend(publisher);
-    report.extend(verified.report.clone());
-    report
 }
 
 /// The failure for an artifact that does not match its manifest.

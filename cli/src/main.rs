@@ -5,9 +5,7 @@
 //! a chunk or a peer means is decided in the crates below.
 
 mod args;
-mod blame;
 mod check;
-mod checked;
 mod companion;
 mod consent;
 mod escape;

@@ -15,13 +15,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
+use minimodel::json;
 use serde::Serialize;
 
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::json::{self, Event};
+use crate::json::Event;
 use crate::stream::{self, NonBlockingStream};
 
 /// Longest answer to a question, in bytes: `yes` and some room.

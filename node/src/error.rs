@@ -1,5 +1,7 @@
 //! The error of this crate: one variant for each area, which wraps that area's own error.
 
+use crate::bans::BansError;
+use crate::check::CheckError;
 use crate::home::HomeError;
 use crate::identity::IdentityError;
 
@@ -13,4 +15,10 @@ pub enum Error {
     /// The identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The durable bans.
+    #[error(transparent)]
+    Bans(#[from] BansError),
+    /// A full check of a file.
+    #[error(transparent)]
+    Check(#[from] CheckError),
 }

@@ -4,12 +4,16 @@
 //! It prints nothing, reads no environment variable and knows no exit code. A failure is an [`Error`] that carries values;
 //! progress, notes and warnings are an [`Event`] that a [`Watcher`] is told.
 
+pub mod bans;
+pub mod check;
+pub mod checks;
 pub mod clock;
 mod error;
 mod event;
 mod home;
 pub mod identity;
 pub mod input;
+pub mod json;
 pub mod private;
 
 pub use error::Error;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use minimodel::Identity;
+use minimodel::checks::CheckRecords;
 use minimodel::clock;
 use minimodel_companion::Problem;
 use minimodel_companion::api::types::{Cause, Endpoint};
@@ -15,7 +16,6 @@ use minimodel_wire::SignedOffer;
 use super::problem;
 use crate::args::{OrderChoice, ShareOptions, TransferOptions};
 use crate::check::{self, CheckLabels};
-use crate::checked;
 use crate::consent::NOTHING_DONE;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -96,7 +96,7 @@ impl CliRunner {
         };
         if end.is_changed() {
             // The record is removed: a file that changed while its times did not must not be served by it again.
-            checked::forget(context, &shared.manifest, &stat);
+            CheckRecords::of(&context.home, &*context.printer).forget(&shared.manifest, &stat);
             return Ok(ShareEnd::SourceChanged);
         }
         Ok(ShareEnd::Stopped)

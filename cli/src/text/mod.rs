@@ -4,6 +4,9 @@ mod identity;
 
 use std::path::Path;
 
+use minimodel::bans::BansError;
+use minimodel::check::CheckError;
+use minimodel::checks::{Miss, NotRecorded};
 use minimodel::input::OpenError;
 use minimodel::private::Exposed;
 use minimodel::{Error, HomeError};
@@ -13,12 +16,15 @@ use crate::companion;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::transfer::ending;
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Home(error) => error.into(),
             Error::Identity(error) => error.into(),
+            Error::Bans(error) => error.into(),
+            Error::Check(error) => check("model file", error),
             other => Self::unexpected("cannot go on", &anyhow::Error::new(other)),
         }
     }
@@ -35,6 +41,44 @@ impl From<HomeError> for Failure {
             .because("neither MINIMODEL_HOME nor HOME is set"),
             HomeError::Exposed(exposed) => companion::failure(Problem::from(exposed)),
         }
+    }
+}
+
+impl From<BansError> for Failure {
+    fn from(error: BansError) -> Self {
+        match error {
+            BansError::Home(error) => error.into(),
+            BansError::Read { path, source } => Self::reading("record of bans", &path, &source),
+            BansError::Write { path, source } => Self::writing("record of bans", &path, &source),
+            BansError::NoThread(error) => Self::unexpected("cannot start a transfer", &error.into()),
+        }
+    }
+}
+
+/// A full check that could not be made; `what` names the file: `artifact`, `model file`.
+pub(crate) fn check(what: &str, error: CheckError) -> Failure {
+    match error {
+        CheckError::Open { path, source } => not_opened(what, &path, &source),
+        CheckError::Store(error) => ending::store(&error),
+        CheckError::Read { path, source } => Failure::reading(what, &path, &source),
+        CheckError::Stopped => ending::stopped(Exit::Stopped),
+    }
+}
+
+/// Why a file is read although it may have been checked before.
+pub(crate) fn miss(miss: &Miss) -> String {
+    match miss {
+        Miss::Asked => "it was asked for with --recheck".to_owned(),
+        Miss::NoFolder => "no folder for records is known: neither MINIMODEL_HOME nor HOME is set".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Why a check is not recorded.
+pub(crate) fn not_recorded(why: NotRecorded) -> String {
+    match why {
+        NotRecorded::Home(error) => Failure::from(error).error,
+        other => other.to_string(),
     }
 }
 

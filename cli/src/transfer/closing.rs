@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use minimodel::checks::CheckRecords;
 use minimodel_swarm::driver::{Fetched, PeerShare, SeedEnd};
 use minimodel_swarm::store::{
     ChunkSource as _, FileStat, Finished, Part, Placed, Published, RealDisk, StoreError,
@@ -17,7 +18,6 @@ use super::fetching::{Importing, Plan};
 use super::receipt::Facts;
 use super::target::{Existing, Target};
 use super::{ending, receipt};
-use crate::checked;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -51,7 +51,8 @@ pub(super) fn finish(
         make_receipt(plan, importing, &fetched.checks, (&fetched.peers, true), plan.transfer.full_check)?;
     let published = part.publish().map_err(|error| ending::store(&error))?;
     if let (Ok(stat), Some((hashes, _))) = (part.stat(), part.leaves(0, part.spec().layout.count())) {
-        checked::remember_fetched(context, &plan.manifest, &published.path(), &stat, &hashes);
+        let records = CheckRecords::of(&context.home, &*context.printer);
+        records.remember_fetched(&plan.manifest, &published.path(), &stat, &hashes);
     }
     close_import(context, plan, importing, &published, &receipt)
 }
@@ -289,7 +290,7 @@ pub(crate) fn tell_served(
     }
     // The record is removed: a file that changed while its times did not must not be served by it again.
     if let Some(stat) = stat {
-        checked::forget(context, manifest, stat);
+        CheckRecords::of(&context.home, &*context.printer).forget(manifest, stat);
     }
     let cause = "the file is no longer the artifact that its manifest names";
     Err(ending::source_changed(artifact).because(cause))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use minimodel::Identity;
+use minimodel::bans::BanRecorder;
 use minimodel::clock::{self, now_unix};
 use minimodel::private::Exposed;
 use minimodel_companion::publishers::SignerVerdict;
@@ -23,7 +24,6 @@ use super::control::TransferControl;
 use super::target::Target;
 use super::{SOFTWARE, WAITING_REPORTS, block_on, ending, endpoint, random_seed, watch};
 use crate::args::{OrderChoice, ShareOptions, TransferOptions};
-use crate::blame::Keeping;
 use crate::consent::{Action, ConsentFlag};
 use crate::escape;
 use crate::failure::Failure;
@@ -269,7 +269,8 @@ pub(crate) async fn transfer(
 ) -> Result<Ended, Failure> {
     let node = endpoint::bind(plan.share, identity, importing.permits(Action::Serve), control.last_port)?;
     let named: Vec<PeerId> = plan.sources.iter().map(|source| source.offer().peer).collect();
-    let (keeping, bans) = Keeping::start(context, plan.verb, &plan.manifest, &named)?;
+    let (keeping, bans) =
+        BanRecorder::start(&context.home, context.printer.clone(), plan.verb, &plan.manifest, &named)?;
     let settings = settings(context, plan, importing, &node, bans, &control)?;
     let fetching = node.fetch(settings, part.clone(), resumed).map_err(|error| ending::driver(&error))?;
     // The other senders of reports belong to the node and the fetch: the watching thread ends when these are dropped.

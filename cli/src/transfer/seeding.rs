@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use minimodel::bans::BanRecorder;
+use minimodel::checks::{CheckRecords, How, Miss, Recalled};
 use minimodel::clock::{now_unix, now_utc, utc};
 use minimodel_swarm::driver::{Node, SeedEnd, SeedSettings};
 use minimodel_swarm::store::{FileSource, FileStat, SourceFile};
@@ -13,14 +15,13 @@ use serde_json::json;
 use super::control::TransferControl;
 use super::{SOFTWARE, ending, endpoint, random_seed, target};
 use crate::args::ShareOptions;
-use crate::blame::Keeping;
 use crate::check::{self, CheckLabels};
-use crate::checked::{self, How, Miss, Recalled};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::report;
 use crate::settings::Context;
+use crate::text;
 
 /// A file to be shared.
 #[derive(Debug)]
@@ -48,8 +49,8 @@ pub(crate) fn check(context: &Context, file: &SharedFile<'_>) -> Result<Ready, F
     let layout = target::layout(manifest)?;
     let source = check::open("model file", path)?;
     let stat = *source.opened();
-    let recalled =
-        if file.recheck { Err(Miss::Asked) } else { checked::recall(context, manifest, &layout, &source) };
+    let records = CheckRecords::of(&context.home, &*context.printer);
+    let recalled = if file.recheck { Err(Miss::Asked) } else { records.recall(manifest, &layout, &source) };
     let source = match recalled {
         Ok(Recalled { tree, checked_unix, how }) => {
             let at = utc(checked_unix);
@@ -62,10 +63,10 @@ pub(crate) fn check(context: &Context, file: &SharedFile<'_>) -> Result<Ready, F
             FileSource::unread(source, layout, Arc::new(tree))
         }
         Err(miss) => {
-            context.printer.detail(format!("the file is read: {}", escape::shown(&miss.to_string())));
+            context.printer.detail(format!("the file is read: {}", escape::shown(&text::miss(&miss))));
             let tree = read(context, file, &source)?;
             let (at, by) = (now_utc(), How::Read.to_string());
-            let fields = json!({"read": true, "checked_utc": at, "by": by, "because": miss.to_string()});
+            let fields = json!({"read": true, "checked_utc": at, "by": by, "because": text::miss(&miss)});
             context.printer.event("checked", fields)?;
             FileSource::new(source, layout, Arc::new(tree))
         }
@@ -103,7 +104,7 @@ pub(crate) async fn serve(
     let manifest = &shared.manifest;
     let offer = endpoint::offer(context, &node, options, *manifest.swarm_id())?;
     (control.on_offer)(&node, &offer)?;
-    let (keeping, bans) = Keeping::start(context, "seed", manifest, &[])?;
+    let (keeping, bans) = BanRecorder::start(&context.home, context.printer.clone(), "seed", manifest, &[])?;
     let TransferControl { mut stop, controls, up, gate, reports, .. } = control;
     let settings = SeedSettings {
         manifest: manifest.clone(),

@@ -1,10 +1,10 @@
 //! `minimodel blame`: lists which keys were banned, for what, until when and why, and lifts bans.
 
+use minimodel::bans::{BanEntry, BanLedger, FILE_NAME, KnownBans};
 use minimodel::clock::{now_unix, utc};
 use serde::Serialize;
 
 use crate::args::{BlameAction, BlameArgs, BlameClearArgs};
-use crate::blame::{Entry, FILE_NAME, Ledger, Standing};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -16,7 +16,7 @@ use crate::show;
 #[derive(Serialize)]
 struct BlameObject<'a> {
     #[serde(flatten)]
-    entry: &'a Entry,
+    entry: &'a BanEntry,
     at_utc: String,
     until_utc: String,
     everywhere: bool,
@@ -25,19 +25,19 @@ struct BlameObject<'a> {
 
 /// Runs the verb.
 pub(crate) fn run(args: &BlameArgs, context: &Context) -> Result<(), Failure> {
-    let (ledger, now) = (Ledger::of(&context.home)?, now_unix());
+    let (ledger, now) = (BanLedger::of(&context.home)?, now_unix());
     match &args.action {
         BlameAction::List(_) => {
-            let standing = read(&ledger, context, now)?;
-            if standing.entries.is_empty() {
+            let known = read(&ledger, context, now)?;
+            if known.entries.is_empty() {
                 context.printer.note("no peer was banned in the last 30 days");
             }
-            standing.entries.iter().try_for_each(|entry| list(&context.printer, &standing, entry, now))
+            known.entries.iter().try_for_each(|entry| list(&context.printer, &known, entry, now))
         }
         BlameAction::Show(args) => {
-            let standing = read(&ledger, context, now)?;
+            let known = read(&ledger, context, now)?;
             let peer = args.peer.to_string();
-            let mut found = standing.entries.iter().filter(|entry| entry.peer == peer).peekable();
+            let mut found = known.entries.iter().filter(|entry| entry.peer == peer).peekable();
             if found.peek().is_none() {
                 let hint = "see all bans: `minimodel blame list`";
                 return Err(Failure::new(Exit::NotFound, format!("peer {peer} was not banned"), hint));
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &BlameArgs, context: &Context) -> Result<(), Failure> {
                 if number > 0 && !context.printer.is_json() {
                     context.printer.answer("")?;
                 }
-                show(&context.printer, &standing, entry, now)?;
+                show(&context.printer, &known, entry, now)?;
             }
             Ok(())
         }
@@ -54,30 +54,29 @@ pub(crate) fn run(args: &BlameArgs, context: &Context) -> Result<(), Failure> {
     }
 }
 
-fn read(ledger: &Ledger, context: &Context, now: u64) -> Result<Standing, Failure> {
-    let standing = ledger.read(now)?;
-    if standing.unreadable > 0 {
-        context.printer.warning(&format!(
-            "{} lines of `{FILE_NAME}` cannot be read and do not count",
-            standing.unreadable
-        ));
+fn read(ledger: &BanLedger, context: &Context, now: u64) -> Result<KnownBans, Failure> {
+    let known = ledger.read(now)?;
+    if known.unreadable > 0 {
+        context
+            .printer
+            .warning(&format!("{} lines of `{FILE_NAME}` cannot be read and do not count", known.unreadable));
     }
-    Ok(standing)
+    Ok(known)
 }
 
-fn object<'a>(standing: &Standing, entry: &'a Entry, now: u64) -> BlameObject<'a> {
-    let until = standing.until(entry);
+fn object<'a>(known: &KnownBans, entry: &'a BanEntry, now: u64) -> BlameObject<'a> {
+    let until = known.until(entry);
     BlameObject {
         entry,
         at_utc: utc(entry.at_unix),
         until_utc: utc(until),
-        everywhere: standing.is_banned_everywhere(&entry.peer),
+        everywhere: known.is_banned_everywhere(&entry.peer),
         active: now < until,
     }
 }
 
-fn list(printer: &Printer, standing: &Standing, entry: &Entry, now: u64) -> Result<(), Failure> {
-    let object = object(standing, entry, now);
+fn list(printer: &Printer, known: &KnownBans, entry: &BanEntry, now: u64) -> Result<(), Failure> {
+    let object = object(known, entry, now);
     if printer.is_json() {
         return printer.event("blame", object);
     }
@@ -93,8 +92,8 @@ fn list(printer: &Printer, standing: &Standing, entry: &Entry, now: u64) -> Resu
     ))
 }
 
-fn show(printer: &Printer, standing: &Standing, entry: &Entry, now: u64) -> Result<(), Failure> {
-    let object = object(standing, entry, now);
+fn show(printer: &Printer, known: &KnownBans, entry: &BanEntry, now: u64) -> Result<(), Failure> {
+    let object = object(known, entry, now);
     if printer.is_json() {
         return printer.event("blame", object);
     }
@@ -122,7 +121,7 @@ fn show(printer: &Printer, standing: &Standing, entry: &Entry, now: u64) -> Resu
     show::answer(printer, &lines)
 }
 
-fn clear(args: &BlameClearArgs, ledger: &Ledger, context: &Context, now: u64) -> Result<(), Failure> {
+fn clear(args: &BlameClearArgs, ledger: &BanLedger, context: &Context, now: u64) -> Result<(), Failure> {
     let peer = args.peer.map(|peer| peer.to_string());
     let gone = ledger.remove(now, |entry| peer.as_ref().is_none_or(|peer| *peer == entry.peer))?;
     if let (Some(peer), true) = (&peer, gone.is_empty()) {

@@ -1,5 +1,7 @@
 //! `minimodel verify-artifact`: checks every byte of a file against its manifest; with `--repair`, fetches its wrong chunks.
 
+use minimodel::check::whole_report;
+
 use crate::args::VerifyArtifactArgs;
 use crate::failure::Failure;
 use crate::settings::Context;
@@ -15,7 +17,7 @@ pub(crate) fn run(args: &VerifyArtifactArgs, context: &Context) -> Result<(), Fa
         return repair::run(context, manifest, &args.artifact, &args.repair, &args.publisher);
     }
     let verified = check::artifact(context, &manifest, &args.artifact)?;
-    let whole = check::whole_report(&manifest, &verified, publisher::check(&verdict, &args.publisher));
+    let whole = whole_report(&manifest, &verified, publisher::check(&verdict, &args.publisher));
     if args.repair.repair && !whole.ok() {
         let failed = whole.failures().next().map_or("", |check| check.name);
         context.printer.note(format!("`{}` is not right ({failed})", escape::path(&args.artifact)));

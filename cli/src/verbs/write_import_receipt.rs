@@ -1,5 +1,6 @@
 //! `minimodel write-import-receipt`: the full check of a local file, and its receipt if it passed.
 
+use minimodel::check::whole_report;
 use minimodel::clock;
 use minimodel_verifier::manifest::Acquisition;
 use minimodel_verifier::receipt::{ImportRecord, Receipt, RecordedCheck};
@@ -25,7 +26,7 @@ pub(crate) fn run(args: &WriteImportReceiptArgs, context: &Context) -> Result<()
     let manifest = report::manifest_or_answer(printer, &args.manifest)?;
     let verdict = report::accept_key_or_answer(context, &manifest, &args.publisher)?;
     let verified = check::artifact(context, &manifest, &args.artifact)?;
-    let whole = check::whole_report(&manifest, &verified, publisher::check(&verdict, &args.publisher));
+    let whole = whole_report(&manifest, &verified, publisher::check(&verdict, &args.publisher));
     if !whole.ok() {
         report::answer(printer, Some(manifest.swarm_id()), &whole)?;
         return Err(check::failure(&args.artifact, &whole).answered());

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use data_encoding::HEXLOWER;
 use minimodel::Identity;
+use minimodel::checks::CheckRecords;
 use minimodel::clock;
 use minimodel_swarm::store::SourceFile;
 use minimodel_verifier::chunk::{self, Layout, Tree, auto_chunk_size};
@@ -19,7 +20,6 @@ use serde::Serialize;
 
 use crate::args::{AcquisitionChoice, ChunkSizeArg, ManifestCreateArgs};
 use crate::check;
-use crate::checked;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -80,7 +80,8 @@ pub(super) fn run(args: &ManifestCreateArgs, context: &Context) -> Result<(), Fa
     }
     output.commit()?;
     // The manifest states what this very check found.
-    checked::remember(context, &manifest, &source, begun_ns, tree.chunk_hashes());
+    let records = CheckRecords::of(&context.home, &*context.printer);
+    records.remember(&manifest, &source, begun_ns, tree.chunk_hashes());
     answer(args, context, &manifest)
 }
 

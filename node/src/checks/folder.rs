@@ -6,12 +6,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use minimodel::private;
-use minimodel_companion::check_own;
 use minimodel_swarm::store::files::{self, NewFile};
 use minimodel_swarm::store::{SourceFile, step};
 
 use super::record::{self, FileStamp};
+use crate::private::{self, Exposed, Others};
 
 /// Folder name in the state folder.
 const NAME: &str = "checked";
@@ -26,7 +25,9 @@ const ON_ITS_WAY: Duration = Duration::from_secs(3_600);
 pub(super) fn read(state: &Path, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let path = state.join(NAME).join(name);
     // A record that another account may have written is ignored. The folders above it are this user's alone.
-    let is_foreign = |metadata: Metadata| metadata.is_file() && check_own(&metadata).is_err();
+    let is_foreign = |metadata: Metadata| {
+        metadata.is_file() && Exposed::look(&metadata, Others::ReadButOwnGroup).is_some()
+    };
     if path.symlink_metadata().is_ok_and(is_foreign) {
         return Ok(None);
     }

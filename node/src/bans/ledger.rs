@@ -7,17 +7,17 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use minimodel::{Home, private};
 use minimodel_swarm::driver::BAN;
 use minimodel_swarm::store::files;
 use minimodel_wire::PeerId;
 
-use super::entry::Entry;
-use crate::failure::Failure;
-use crate::json;
+use super::BansError;
+use super::entry::BanEntry;
+use crate::home::{Home, HomeError};
+use crate::{json, private};
 
 /// File name in the state folder.
-pub(crate) const FILE_NAME: &str = "blame.jsonl";
+pub const FILE_NAME: &str = "blame.jsonl";
 const LOCK_NAME: &str = "blame.lock";
 /// Retention of an entry, long enough to recognize a key that lies again and again.
 const KEEP: Duration = Duration::from_secs(30 * 24 * 3_600);
@@ -32,34 +32,43 @@ const MAX_BYTES: u64 = 8 << 20;
 
 /// The ban ledger on disk.
 #[derive(Clone, Debug)]
-pub(crate) struct Ledger {
+pub struct BanLedger {
     folder: PathBuf,
 }
 
 /// The entries of the ban ledger, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub struct KnownBans {
     /// Entries that are neither too old nor from the future.
-    pub(crate) entries: Vec<Entry>,
+    pub entries: Vec<BanEntry>,
     /// Number of lines that are not an entry of this version.
-    pub(crate) unreadable: usize,
+    pub unreadable: usize,
     /// Keys banned for at least `CONTENTS` contents, and therefore for all.
     everywhere: BTreeSet<String>,
 }
 
-impl Ledger {
+impl BanLedger {
     /// The ban ledger of this user.
-    pub(crate) fn of(home: &Home) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// As [`Home::state`].
+    pub fn of(home: &Home) -> Result<Self, HomeError> {
         Ok(Self { folder: home.state()?.to_owned() })
     }
 
     /// Reads the ledger; a missing file counts as empty. Entries that are too old or from the future are left out.
-    pub(crate) fn read(&self, now: u64) -> Result<Standing, Failure> {
+    /// `now`: seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is longer than this program ever writes it.
+    pub fn read(&self, now: u64) -> Result<KnownBans, BansError> {
         let path = self.path();
-        let text = read_text(&path).map_err(|error| Failure::reading("record of bans", &path, &error))?;
-        let mut standing = Standing::default();
+        let text = read_text(&path).map_err(|source| BansError::Read { path, source })?;
+        let mut standing = KnownBans::default();
         for line in text.lines() {
-            match Entry::parse(line) {
+            match BanEntry::parse(line) {
                 Some(entry) if is_of_our_time(entry.at_unix, now) => {
                     standing.entries.push(entry);
                 }
@@ -77,7 +86,7 @@ impl Ledger {
     }
 
     /// Adds one entry durably.
-    pub(super) fn add(&self, entry: Entry, now: u64) -> Result<(), Failure> {
+    pub(super) fn add(&self, entry: BanEntry, now: u64) -> Result<(), BansError> {
         self.change(now, |entries| {
             entries.push(entry);
             let excess = entries.len().saturating_sub(MAX_ENTRIES);
@@ -86,8 +95,12 @@ impl Ledger {
     }
 
     /// Removes the entries that `is_meant` selects, durably, and returns them. Every change also drops unreadable lines:
-    /// nothing can be learned from them.
-    pub(crate) fn remove(&self, now: u64, is_meant: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>, Failure> {
+    /// nothing can be learned from them. `now`: seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`], or the file cannot be written.
+    pub fn remove(&self, now: u64, is_meant: impl Fn(&BanEntry) -> bool) -> Result<Vec<BanEntry>, BansError> {
         let mut gone = Vec::new();
         self.change(now, |entries| gone = entries.extract_if(.., |entry| is_meant(entry)).collect())?;
         Ok(gone)
@@ -97,9 +110,9 @@ impl Ledger {
         self.folder.join(FILE_NAME)
     }
 
-    fn change(&self, now: u64, change: impl FnOnce(&mut Vec<Entry>)) -> Result<(), Failure> {
+    fn change(&self, now: u64, change: impl FnOnce(&mut Vec<BanEntry>)) -> Result<(), BansError> {
         let path = self.path();
-        let failed = |error: io::Error| Failure::writing("record of bans", &path, &error);
+        let failed = |source: io::Error| BansError::Write { path: path.clone(), source };
         private::create_folder(&self.folder).map_err(failed)?;
         // Held until the end of this function, so that two processes never lose each other's entries.
         let _lock = lock(&self.folder.join(LOCK_NAME)).map_err(failed)?;
@@ -115,9 +128,9 @@ impl Ledger {
     }
 }
 
-impl Standing {
+impl KnownBans {
     /// Keys banned for this content at `now`, with the time left. A clock that was wrong cannot lengthen a ban.
-    pub(crate) fn banned(&self, swarm_id: &str, now: u64) -> BTreeMap<PeerId, Duration> {
+    pub fn banned(&self, swarm_id: &str, now: u64) -> BTreeMap<PeerId, Duration> {
         let mut banned = BTreeMap::new();
         for entry in &self.entries {
             let is_everywhere = self.is_banned_everywhere(&entry.peer);
@@ -135,7 +148,7 @@ impl Standing {
     }
 
     /// End of the ban of this entry's key, for its content or for all, in seconds since 1970.
-    pub(crate) fn until(&self, entry: &Entry) -> u64 {
+    pub fn until(&self, entry: &BanEntry) -> u64 {
         if self.is_banned_everywhere(&entry.peer) {
             entry.at_unix.saturating_add(KEEP.as_secs())
         } else {
@@ -144,7 +157,7 @@ impl Standing {
     }
 
     /// True if the key was banned for so many contents that it is banned for all.
-    pub(crate) fn is_banned_everywhere(&self, peer: &str) -> bool {
+    pub fn is_banned_everywhere(&self, peer: &str) -> bool {
         self.everywhere.contains(peer)
     }
 }
@@ -178,19 +191,19 @@ mod tests {
 
     const NOW: u64 = 1_800_000_000;
 
-    fn entry(peer: u8, swarm: u8, at_unix: u64) -> Entry {
+    fn entry(peer: u8, swarm: u8, at_unix: u64) -> BanEntry {
         let line = serde_json::json!({
             "version": 0, "peer": PeerId([peer; 32]).to_string(), "swarm_id": format!("{swarm:02x}").repeat(32),
             "model": "tiny 1", "verb": "fetch", "reason": "sent a chunk that fails its proof", "chunk": 3,
             "expected": null, "got": minimodel_verifier::digest::tagged(&[7; 32]),
             "at_unix": at_unix, "until_unix": at_unix + BAN.as_secs(),
         });
-        Entry::parse(&line.to_string()).unwrap()
+        BanEntry::parse(&line.to_string()).unwrap()
     }
 
-    fn ledger() -> (tempfile::TempDir, Ledger) {
+    fn ledger() -> (tempfile::TempDir, BanLedger) {
         let home = tempfile::tempdir().unwrap();
-        let ledger = Ledger { folder: home.path().join("state") };
+        let ledger = BanLedger { folder: home.path().join("state") };
         (home, ledger)
     }
 
@@ -201,7 +214,7 @@ mod tests {
     #[test]
     fn b1_a_ban_is_for_one_content_and_for_a_day() {
         let (_home, ledger) = ledger();
-        assert_eq!(ledger.read(NOW).unwrap(), Standing::default());
+        assert_eq!(ledger.read(NOW).unwrap(), KnownBans::default());
         ledger.add(entry(1, 1, NOW), NOW).unwrap();
         let standing = ledger.read(NOW).unwrap();
         assert_eq!(standing.banned(&swarm(1), NOW), BTreeMap::from([(PeerId([1; 32]), BAN)]));

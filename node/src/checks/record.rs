@@ -24,7 +24,7 @@ pub(super) const MAX_CHUNKS: u32 = 1 << 21;
 
 /// How the bytes of the file were checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum How {
+pub enum How {
     /// Read from the first to the last by a full check.
     Read,
     /// Proven chunk by chunk on arrival, and by the whole-file check of the fetch.
@@ -82,15 +82,20 @@ impl FileStamp {
 
 /// Why bytes are not a valid record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Damage {
+pub enum Damage {
+    /// It does not begin as a record.
     #[error("it is no record of a check")]
     Magic,
+    /// It is of another format version.
     #[error("it has format version {0}, this program reads version {FORMAT_VERSION}")]
     Version(u32),
+    /// Its length is not what its fields say.
     #[error("it is cut short, or longer than it says")]
     Length,
+    /// Its checksum is not that of its bytes.
     #[error("its checksum is wrong")]
     Checksum,
+    /// A field holds a value that this program never writes.
     #[error("a field holds a value that none has")]
     Field,
 }

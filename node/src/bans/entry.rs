@@ -14,31 +14,31 @@ const VERSION: u32 = 0;
 /// One line of `blame.jsonl`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Entry {
+pub struct BanEntry {
     version: u32,
     /// The banned key.
-    pub(crate) peer: String,
+    pub peer: String,
     /// Swarm id of the content, as 64 hex digits.
-    pub(crate) swarm_id: String,
+    pub swarm_id: String,
     /// `model.id` and `model.version` of that content.
-    pub(crate) model: String,
+    pub model: String,
     /// The verb that was running.
-    pub(crate) verb: String,
+    pub verb: String,
     /// The rule that was broken.
-    pub(crate) reason: String,
+    pub reason: String,
     /// Index of the chunk, if the ban is for one.
-    pub(crate) chunk: Option<u32>,
+    pub chunk: Option<u32>,
     /// Expected SHA-256 of that chunk, if known.
-    pub(crate) expected: Option<String>,
+    pub expected: Option<String>,
     /// SHA-256 of the bytes that the peer sent, if it sent any.
-    pub(crate) got: Option<String>,
+    pub got: Option<String>,
     /// Time of the ban, in seconds since 1970.
-    pub(crate) at_unix: u64,
+    pub at_unix: u64,
     /// End of the ban for this content, in seconds since 1970.
-    pub(crate) until_unix: u64,
+    pub until_unix: u64,
 }
 
-impl Entry {
+impl BanEntry {
     /// The entry of a ban that happened just now.
     pub(super) fn new(verb: &str, manifest: &Manifest, ban: &Ban, now: u64) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl Entry {
     }
 
     /// The banned key.
-    pub(crate) fn peer_id(&self) -> Option<PeerId> {
+    pub fn peer_id(&self) -> Option<PeerId> {
         PeerId::from_str(&self.peer).ok()
     }
 }
