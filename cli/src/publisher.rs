@@ -2,11 +2,12 @@
 //! [`minimodel_companion::publishers`] decides what follows from a key.
 
 use minimodel::clock::{now_unix, utc};
-use minimodel_companion::Problem;
-use minimodel_companion::publishers::{
+use minimodel::publishers::{
     KeyRecord, PublisherError, PublisherKey, Publishers, Signer, SignerRefusal, SignerStatus, SignerVerdict,
+    listed,
 };
-use minimodel_verifier::{Check, Manifest, Outcome, Report};
+use minimodel_companion::Problem;
+use minimodel_verifier::{Manifest, Report};
 use serde::Serialize;
 
 use crate::args::PublisherOptions;
@@ -16,14 +17,6 @@ use crate::failure::Failure;
 use crate::printer::{Line, Tone};
 use crate::settings::Context;
 
-/// Name of this check in reports and receipts.
-pub(crate) const CHECK: &str = "publisher.key";
-
-/// The record of known publishers; `None` if there is no state folder for it.
-fn known(context: &Context) -> Option<Publishers> {
-    context.home.state().ok().map(Publishers::of)
-}
-
 /// The record of known publishers of this user.
 pub(crate) fn record(context: &Context) -> Result<Publishers, Failure> {
     Ok(Publishers::of(context.home.state()?))
@@ -31,10 +24,7 @@ pub(crate) fn record(context: &Context) -> Result<Publishers, Failure> {
 
 /// Compares a manifest with what is known of its publisher.
 pub(crate) fn signer_verdict(context: &Context, manifest: &Manifest) -> Result<SignerVerdict, Failure> {
-    match known(context) {
-        Some(publishers) => publishers.signer_verdict(manifest).map_err(failure),
-        None => Ok(SignerVerdict::of(&Default::default(), manifest)),
-    }
+    Publishers::verdict_in(&context.home, manifest).map_err(failure)
 }
 
 /// Like `signer_verdict`, for a verb that only shows: it warns of an alarm, and of a record that cannot be read.
@@ -82,11 +72,6 @@ pub(crate) fn words(verdict: &SignerVerdict) -> String {
             Signer::Unsigned => format!("MISSING: not signed, but `{id}` is pinned to {pinned}"),
         },
     }
-}
-
-fn listed(known: &[KeyRecord]) -> String {
-    let one = |key: &KeyRecord| format!("{} since {}", key.key, utc(key.first_seen_unix));
-    known.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// Decides whether the verb goes on with a manifest, before the user consents to anything. A key other than the known
@@ -216,46 +201,14 @@ fn tell(context: &Context, verdict: &SignerVerdict) -> Result<(), Failure> {
     context.printer.event("publisher", SignerObject::from(verdict))
 }
 
-/// The check of the publisher's key for reports, which fails if the manifest is refused. The report is empty for an
-/// unsigned manifest of a publisher without a known key: nothing can be said of it.
+/// The check of the publisher's key for reports, which fails if the manifest is refused.
 pub(crate) fn check(verdict: &SignerVerdict, options: &PublisherOptions) -> Report {
-    let wanted = options.publisher_key.filter(|wanted| verdict.require_key(*wanted).is_err());
-    let is_refused = wanted.is_some() || verdict.accept_key(options.accept_publisher_key.as_ref()).is_err();
-    checked(verdict, wanted, if is_refused { Outcome::Fail } else { Outcome::Warn })
-}
-
-/// Like `check`, for an import that the user agreed to: an accepted key is a warning.
-pub(crate) fn check_of_import(verdict: &SignerVerdict) -> Report {
-    checked(verdict, None, Outcome::Warn)
-}
-
-fn checked(verdict: &SignerVerdict, wanted: Option<PublisherKey>, of_alarm: Outcome) -> Report {
-    let mut report = Report::new();
-    let expected = match (&verdict.status, wanted) {
-        (_, Some(wanted)) => format!("{wanted}, which was demanded"),
-        (SignerStatus::Changed { known } | SignerStatus::SignatureMissing { known }, None) => listed(known),
-        (SignerStatus::PinMismatch { pinned }, None) => format!("{pinned}, which is pinned"),
-        (SignerStatus::Unsigned, None) => return report,
-        (SignerStatus::New, None) => {
-            report.pass(CHECK, format!("{}, first seen now", verdict.signer));
-            return report;
-        }
-        (SignerStatus::Known { key, is_pinned }, None) => {
-            let pinned = if *is_pinned { ", pinned" } else { "" };
-            report
-                .pass(CHECK, format!("{}, known since {}{pinned}", verdict.signer, utc(key.first_seen_unix)));
-            return report;
-        }
-    };
-    report.push(Check { name: CHECK, outcome: of_alarm, found: verdict.signer.to_string(), expected });
-    report
+    verdict.check(&options.demand())
 }
 
 /// Refuses a manifest for a verb that asks no question; its answer includes the check.
 pub(crate) fn refuse(verdict: &SignerVerdict, options: &PublisherOptions) -> Result<(), Failure> {
-    let demanded = options.publisher_key.map_or(Ok(()), |wanted| verdict.require_key(wanted));
-    let admitted = demanded.and_then(|()| verdict.accept_key(options.accept_publisher_key.as_ref()));
-    admitted.map_err(|refusal| failure(PublisherError::Refused(refusal)))
+    verdict.meets(&options.demand()).map_err(|refusal| failure(PublisherError::Refused(refusal)))
 }
 
 /// Refuses a manifest whose key is not that of `--publisher-key`, before the companion gets the manifest.

@@ -1,7 +1,7 @@
 //! A report of named checks as the answer: lines for people, or the one object of `--json`.
 
 use data_encoding::HEXLOWER;
-use minimodel_companion::publishers::SignerVerdict;
+use minimodel::publishers::SignerVerdict;
 use minimodel_verifier::{Check, Manifest, Outcome, Report, manifest};
 use serde::Serialize;
 

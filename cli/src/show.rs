@@ -1,7 +1,7 @@
 //! The summary of a manifest that the user sees before anything moves: publisher, license, evidence.
 
 use data_encoding::HEXLOWER;
-use minimodel_companion::publishers::SignerVerdict;
+use minimodel::publishers::SignerVerdict;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::tagged;
 

@@ -37,7 +37,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     files::replace(path, bytes).map_err(|error| writing(path, &error))
 }
 
-fn writing(path: &Path, error: &io::Error) -> Problem {
+pub(crate) fn writing(path: &Path, error: &io::Error) -> Problem {
     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     Problem::new(
         if full { code::DISK_FULL } else { code::IO },

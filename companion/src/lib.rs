@@ -13,7 +13,6 @@ mod files;
 pub mod library;
 pub mod limits;
 pub mod problem;
-pub mod publishers;
 pub mod runner;
 mod service;
 mod shell;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use minimodel::publishers::SignerVerdict;
 use minimodel_swarm::driver::{Controls, QuotaGate, RateLimit, Report};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::receipt::Consent;
@@ -15,7 +16,6 @@ use tokio::sync::{mpsc, watch};
 
 use crate::api::types::{Cause, Endpoint};
 use crate::problem::Problem;
-use crate::publishers::SignerVerdict;
 
 /// Callback that receives the UDP port on which a job listens and the offer that leads there.
 pub type OnOffer = Arc<dyn Fn(u16, SignedOffer) + Send + Sync>;

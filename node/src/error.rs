@@ -4,6 +4,7 @@ use crate::bans::BansError;
 use crate::check::CheckError;
 use crate::home::HomeError;
 use crate::identity::IdentityError;
+use crate::publishers::PublisherError;
 
 /// A failure of this crate. It carries values such as paths and peer ids, and no advice.
 #[derive(Debug, thiserror::Error)]
@@ -21,4 +22,7 @@ pub enum Error {
     /// A full check of a file.
     #[error(transparent)]
     Check(#[from] CheckError),
+    /// The known publishers, or the refusal of a manifest for its signer.
+    #[error(transparent)]
+    Publisher(#[from] PublisherError),
 }

@@ -15,6 +15,7 @@ pub mod identity;
 pub mod input;
 pub mod json;
 pub mod private;
+pub mod publishers;
 
 pub use error::Error;
 pub use event::{Event, Watcher};

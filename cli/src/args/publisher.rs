@@ -1,7 +1,7 @@
 //! What a command line says of publishers and their keys.
 
 use clap::{Args, Subcommand};
-use minimodel_companion::publishers::{PublisherKey, Signer};
+use minimodel::publishers::{PublisherKey, Signer, SignerDemand};
 
 /// What is demanded and accepted of the key that signed a manifest.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -12,6 +12,13 @@ pub(crate) struct PublisherOptions {
     /// Accept that this key signed, or `unsigned`, although other keys of the publisher are known
     #[arg(long, value_name = "KEY")]
     pub(crate) accept_publisher_key: Option<Signer>,
+}
+
+impl PublisherOptions {
+    /// The same, for the library.
+    pub(crate) fn demand(&self) -> SignerDemand {
+        SignerDemand { required: self.publisher_key, accepted: self.accept_publisher_key }
+    }
 }
 
 /// `minimodel publisher`.

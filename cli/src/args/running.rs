@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use clap::{ArgGroup, Args, Subcommand};
-use minimodel_companion::publishers::Signer;
+use minimodel::publishers::Signer;
 
 use crate::consent::ConsentFlag;
 use crate::size::{UnitError, parse_positive_size, parse_rate, parse_size};

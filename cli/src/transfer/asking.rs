@@ -1,6 +1,6 @@
 //! The summary and the questions to the user before a fetch or a repair moves anything.
 
-use minimodel_companion::publishers::SignerVerdict;
+use minimodel::publishers::SignerVerdict;
 
 use super::fetching::{Plan, needed};
 use super::target::Target;

@@ -8,7 +8,7 @@ use minimodel::Identity;
 use minimodel::bans::BanRecorder;
 use minimodel::clock::{self, now_unix};
 use minimodel::private::Exposed;
-use minimodel_companion::publishers::SignerVerdict;
+use minimodel::publishers::SignerVerdict;
 use minimodel_swarm::driver::{Bans, Controls, FetchEnd, FetchSettings, Fetching, Node, RateLimit, steady};
 use minimodel_swarm::machine::Order;
 use minimodel_swarm::store::{Opener, Part, RealDisk, RepairIf, Resumed, StoreError};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use minimodel::clock;
-use minimodel_companion::publishers::SignerVerdict;
+use minimodel::publishers::SignerVerdict;
 use minimodel_swarm::driver::PeerShare;
 use minimodel_verifier::manifest::{self, Acquisition};
 use minimodel_verifier::receipt::{Consent, ImportRecord, PeerSupply, Receipt, RecordedCheck};
@@ -11,7 +11,6 @@ use minimodel_verifier::{Manifest, Report};
 use minimodel_wire::PeerId;
 
 use crate::failure::Failure;
-use crate::publisher;
 use crate::verbs::write_import_receipt::TOOL_VERSION;
 
 /// Content of a receipt besides the manifest.
@@ -36,7 +35,7 @@ pub(crate) struct Facts<'a> {
 /// Makes the receipt; it exists only when every check passed.
 pub(crate) fn make(manifest: &Manifest, facts: &Facts<'_>) -> Result<Receipt, Failure> {
     let mut checks = manifest::check(manifest.text().as_bytes());
-    checks.extend(publisher::check_of_import(facts.publisher));
+    checks.extend(facts.publisher.check_of_import());
     checks.extend(facts.checks.clone());
     let mut checks = RecordedCheck::all(&checks);
     checks.extend(found_on_disk(manifest, facts));

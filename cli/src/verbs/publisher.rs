@@ -1,7 +1,7 @@
 //! `minimodel publisher`: lists, forgets and pins the keys under which publishers are known.
 
 use minimodel::clock::{now_unix, utc};
-use minimodel_companion::publishers::{KeyRecord, PublisherRecord};
+use minimodel::publishers::{KeyRecord, PublisherRecord};
 use serde::Serialize;
 
 use crate::args::{PublisherAction, PublisherArgs};

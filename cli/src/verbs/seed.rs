@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use minimodel::Identity;
-use minimodel_companion::publishers::SignerVerdict;
+use minimodel::publishers::SignerVerdict;
 use minimodel_swarm::driver::{Controls, Node, RateLimit, steady};
 use minimodel_swarm::machine::Limits;
 use minimodel_verifier::Manifest;

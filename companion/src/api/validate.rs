@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
+use minimodel::publishers::{PublisherKey, Signer};
 use minimodel_wire::{PeerId, SignedOffer};
 
 use crate::api::types::{Activation, Consent, NewEntry, NewFetch, NewGrant, NewShare};
 use crate::problem::{Problem, code};
-use crate::publishers::{PublisherKey, Signer};
 
 /// Most offers of one fetch. The swarm itself reports further peers.
 pub const MAX_OFFERS: usize = 64;

@@ -16,9 +16,9 @@ use minimodel_wire::PeerId;
 use self::run_gate::RunGate;
 use super::grant_limits::MovedBytes;
 use super::quota_leases::{DayLeases, QuotaLeases};
-use crate::consent::{Open, charged, usage};
+use crate::consent::{Open, charged};
 use crate::db::{Db, DbError};
-use crate::limits::{ledger, today};
+use crate::limits::{ledger, today, usage};
 
 /// Peers of one run that are counted by name, besides those that a grant names.
 const MAX_ROWS: usize = 4_096;

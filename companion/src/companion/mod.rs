@@ -26,6 +26,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use minimodel::clock::now_unix;
+use minimodel::publishers::Publishers;
 use minimodel_swarm::driver::{RateLimit, Snapshot};
 use minimodel_verifier::Manifest;
 use rustix::fs::{FlockOperation, flock};
@@ -41,7 +42,6 @@ use crate::db::{Db, DbError, Table};
 use crate::library::Library;
 use crate::limits::{schedule, store};
 use crate::problem::Problem;
-use crate::publishers::Publishers;
 use crate::runner::Runner;
 
 /// Interval of the reconciler when nothing wakes it: grants expire and schedule hours pass without an event.

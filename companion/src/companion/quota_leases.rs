@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::consent::usage;
 use crate::db::{Change, Db, DbError, Table};
 use crate::limits::ledger::{MAX_PEERS, OTHERS};
+use crate::limits::usage;
 
 /// The step is a 64th of the quota, within these bounds. 256 KiB: some chunks of a small model. 64 MiB: a fraction of a second on
 /// a fast path, and the most that a crash can cost.

@@ -1,13 +1,13 @@
 //! Checks of a manifest's publisher for transfers and for the library.
 
 use minimodel::clock::now_unix;
+use minimodel::publishers::{Signer, SignerVerdict};
 use minimodel_verifier::Manifest;
 
 use super::Core;
 use super::row::TransferRow;
 use crate::api::types::{Consent, Kind, Publisher};
 use crate::problem::Problem;
-use crate::publishers::{Signer, SignerVerdict};
 
 impl Core {
     /// Returns a manifest's publisher as compared with the known publishers; `None` if these cannot be read.

@@ -12,7 +12,6 @@ mod line;
 mod log;
 #[cfg(test)]
 mod tests;
-pub mod usage;
 
 pub use book::{ConsentBook, verify};
 pub use chain::{Fault, Head};

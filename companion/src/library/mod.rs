@@ -18,13 +18,13 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use minimodel::publishers::{KnownPublishers, Publishers};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::{hex, parse_hex};
 
 use crate::api::types::{Entry, EntryState, Fits};
 use crate::db::{Change, Db, DbError, Table, number_key};
 use crate::problem::{Problem, code};
-use crate::publishers::{KnownPublishers, Publishers};
 use fits::{Machine, Requires};
 use row::{Link, Row};
 

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use minimodel::publishers::{KnownPublishers, Signer, SignerStatus, SignerVerdict};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use super::evict::EvictionEntry;
 use super::fits::{Machine, Requires, fits};
 use crate::api::types::{Entry, EntryState, Publisher};
-use crate::publishers::{KnownPublishers, Signer, SignerStatus, SignerVerdict};
 
 /// Most earlier targets of a link that are remembered; older ones are dropped.
 const HISTORY: usize = 64;

@@ -4,3 +4,4 @@ pub mod ledger;
 pub mod schedule;
 pub mod store;
 pub mod today;
+pub mod usage;

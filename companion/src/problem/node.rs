@@ -1,9 +1,11 @@
 //! Problems of the folders, files and records that the crate `minimodel` keeps: what its errors mean for the user.
 
+use minimodel::HomeError;
 use minimodel::private::{Exposed, ExposedFolder};
+use minimodel::publishers::{PublisherError, RefusalReason, SignerRefusal, listed};
 
 use super::{Problem, code};
-use crate::shell;
+use crate::{files, shell};
 
 impl From<ExposedFolder> for Problem {
     fn from(ExposedFolder { path, exposed }: ExposedFolder) -> Self {
@@ -19,5 +21,163 @@ impl From<ExposedFolder> for Problem {
         };
         let error = format!("the folder `{shown}` is not yours alone to write to, and is not used");
         Self::new(code::IO, error, hint).because(exposed)
+    }
+}
+
+impl From<PublisherError> for Problem {
+    fn from(error: PublisherError) -> Self {
+        let told = error.to_string();
+        match error {
+            PublisherError::Refused(refusal) => Self::from(refusal),
+            PublisherError::Write { path, source } => files::writing(&path, &source),
+            PublisherError::Home(HomeError::Exposed(exposed)) => Self::from(exposed),
+            PublisherError::Home(HomeError::Unknown(_)) => {
+                Self::new(code::IO, told, "set MINIMODEL_HOME to a folder of your own")
+            }
+            PublisherError::Io { path, source, .. } => {
+                let hint = format!("see what it is and who may use it: `ls -l {}`", shell::word(&path));
+                Self::new(code::IO, told, hint).because(source)
+            }
+            PublisherError::Damaged { path, line, what } => Self::new(
+                code::INVALID,
+                told,
+                format!(
+                    "put it back from a copy; if there is none, move it away (`mv {0} {0}.damaged`), and every \
+                     publisher is new again",
+                    shell::word(&path)
+                ),
+            )
+            .because(format!("line {line}: {what}")),
+            PublisherError::NotOurs { path, exposed } => {
+                let word = shell::word(&path);
+                let (cause, hint) = match exposed {
+                    Exposed::Foreign { owner, user } => (
+                        exposed.to_string(),
+                        format!(
+                            "only user {owner} or root can give it to you (`chown {user} {word}`); or move it away (`mv {word} \
+                             {word}.foreign`), and every publisher is new again"
+                        ),
+                    ),
+                    Exposed::Mode(mode) => (
+                        format!("its mode {mode:04o} lets others write to it"),
+                        format!("if its content is right, close it: `chmod 600 {word}`"),
+                    ),
+                };
+                Self::new(code::IO, told, hint).because(cause)
+            }
+            PublisherError::Unknown(_) => {
+                Self::new(code::NOT_FOUND, told, "see all: `minimodel publisher list`")
+            }
+            PublisherError::UnknownKey { publisher, .. } | PublisherError::SeveralKeys { publisher, .. } => {
+                let hint = format!("name one of its keys: `minimodel publisher show {publisher}`");
+                Self::new(code::USAGE, told, hint)
+            }
+            PublisherError::BadKey { .. } => {
+                Self::new(code::USAGE, told, "ask the publisher for the key by a way that you trust")
+            }
+            PublisherError::BadId(_) => Self::new(
+                code::USAGE,
+                told,
+                "write it as manifests do: lowercase letters, digits, `.`, `_` and `-`, the first a letter or digit",
+            ),
+            PublisherError::TooMany | PublisherError::TooManyKeys(_) => {
+                Self::new(code::QUOTA, told, "forget what you do not need: `minimodel publisher forget ID [KEY]`")
+            }
+        }
+    }
+}
+
+impl From<SignerRefusal> for Problem {
+    fn from(refusal: SignerRefusal) -> Self {
+        let (publisher, signer) = (&refusal.publisher, &refusal.signer);
+        let (cause, hint) = match &refusal.reason {
+            RefusalReason::Other(known) => (
+                format!("known of `{publisher}`: {}", listed(known)),
+                format!(
+                    "ask the publisher by a way that you trust whether this is right; if it is, add \
+                     `--accept-publisher-key {signer}`"
+                ),
+            ),
+            RefusalReason::Pinned(pinned) => (
+                format!("`{publisher}` is pinned to {pinned}, and no flag overrides a pin"),
+                match signer.key() {
+                    Some(key) => format!(
+                        "if the publisher has another key now, pin that one: `minimodel publisher pin {publisher} {key}`"
+                    ),
+                    None => format!(
+                        "ask the publisher for a signed manifest, or take the pin away: `minimodel publisher unpin \
+                         {publisher}`"
+                    ),
+                },
+            ),
+            RefusalReason::Demanded(wanted) => (
+                format!("--publisher-key demands {wanted}"),
+                "ask the publisher which manifest is theirs, and under which key".to_owned(),
+            ),
+        };
+        Self::new(code::MISMATCH, refusal.to_string(), hint).because(cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minimodel::publishers::{
+        KeyOrigin, KeyRecord, PublisherKey, PublisherRecord, Signer, SignerStatus, SignerVerdict,
+    };
+
+    use super::*;
+
+    const NOW: u64 = 1_780_315_200;
+
+    fn key(n: u8) -> PublisherKey {
+        format!("ed25519:{}", format!("{n:02x}").repeat(32)).parse().unwrap()
+    }
+
+    fn publisher(keys: &[u8], pinned: Option<u8>) -> PublisherRecord {
+        let known = |&n: &u8| {
+            let origin = KeyOrigin::Import;
+            KeyRecord { key: key(n), first_seen_unix: NOW, model: None, swarm_id: None, origin }
+        };
+        PublisherRecord { keys: keys.iter().map(known).collect(), pinned: pinned.map(key) }
+    }
+
+    #[test]
+    fn h10_a_refusal_names_both_keys_and_the_flag_or_the_pin() {
+        let verdict = |publisher: &PublisherRecord, signer| SignerVerdict {
+            publisher: "lab".to_owned(),
+            signer,
+            status: SignerStatus::of(Some(publisher), &signer),
+        };
+        let told = |verdict: &SignerVerdict| {
+            let problem = Problem::from(verdict.accept_key(None).unwrap_err());
+            assert_eq!(problem.code, code::MISMATCH);
+            (problem.error, problem.cause.unwrap(), problem.hint)
+        };
+        let (one, two) = (key(1).to_string(), key(2).to_string());
+        let (error, cause, hint) = told(&verdict(&publisher(&[1], None), Signer::Key(key(2))));
+        assert!(error.contains("`lab`") && error.contains(&two), "{error}");
+        assert!(cause.contains(&format!("{one} since 2026-06-01T12:00:00Z")), "{cause}");
+        assert!(hint.contains(&format!("--accept-publisher-key {two}`")), "{hint}");
+        let (error, cause, hint) = told(&verdict(&publisher(&[1], None), Signer::Unsigned));
+        assert!(error.contains("not signed") && cause.contains(&one), "{error} {cause}");
+        assert!(hint.contains("--accept-publisher-key unsigned`"), "{hint}");
+        let (error, cause, hint) = told(&verdict(&publisher(&[1], Some(1)), Signer::Key(key(2))));
+        assert!(error.contains(&two) && cause.contains(&one), "{error} {cause}");
+        assert!(hint.contains(&format!("publisher pin lab {two}")) && !hint.contains("--accept"), "{hint}");
+    }
+
+    #[test]
+    fn h10_a_record_that_cannot_be_used_says_what_to_do_with_it() {
+        let path = || "/s/publishers".into();
+        let damaged = Problem::from(PublisherError::Damaged { path: path(), line: 2, what: "it".into() });
+        assert_eq!(damaged.code, code::INVALID);
+        assert!(damaged.hint.contains("copy") && damaged.cause.is_some());
+        let exposed = Exposed::Foreign { owner: 65_534, user: 0 };
+        let foreign = Problem::from(PublisherError::NotOurs { path: path(), exposed });
+        assert!(foreign.cause.unwrap().contains("it belongs to user 65534"));
+        // This user may not change the mode of another user's file.
+        assert!(!foreign.hint.contains("chmod") && foreign.hint.contains("`mv "), "{}", foreign.hint);
+        assert!(foreign.hint.contains("only user 65534"), "{}", foreign.hint);
+        assert_eq!(Problem::from(PublisherError::TooMany).code, code::QUOTA);
     }
 }

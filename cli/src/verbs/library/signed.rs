@@ -1,8 +1,8 @@
 //! Entries and the keys that signed their manifests.
 
+use minimodel::publishers::{Signer, SignerVerdict};
 use minimodel_companion::Service;
 use minimodel_companion::api::types::{Entry, Publisher};
-use minimodel_companion::publishers::{Signer, SignerVerdict};
 
 use super::{manifest_of, tell};
 use crate::failure::Failure;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::publishers::{self, Signer, SignerVerdict};
+use minimodel::publishers::{self, Signer, SignerVerdict};
 
 /// How a manifest stands to what is known of its publisher: docs/publishers.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

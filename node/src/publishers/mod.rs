@@ -7,6 +7,7 @@
 //!
 //! [`SignerStatus::of`] is the decision, a pure function; [`Publishers`] is the file.
 
+mod check;
 mod error;
 mod key;
 mod signer_status;
@@ -14,6 +15,7 @@ mod signer_verdict;
 mod store;
 mod text;
 
+pub use check::{CHECK, SignerDemand, listed};
 pub use error::PublisherError;
 pub use key::{KeySyntax, PublisherKey, Signer, SignerSyntax};
 pub use signer_status::{KeyOrigin, KeyRecord, KnownPublishers, PublisherRecord, SignerStatus};

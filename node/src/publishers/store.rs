@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use minimodel::private::{Exposed, Others};
+use minimodel_swarm::store::files;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
 use rustix::fs::OFlags;
@@ -16,7 +16,8 @@ use super::key::{PublisherKey, Signer};
 use super::signer_status::{KeyOrigin, KeyRecord, KnownPublishers, PublisherRecord, SignerStatus};
 use super::signer_verdict::SignerVerdict;
 use super::text;
-use crate::files;
+use crate::home::Home;
+use crate::private::{self, Exposed, Others};
 
 /// Name of the record inside the state folder.
 pub const FILE_NAME: &str = "publishers";
@@ -52,6 +53,18 @@ impl Publishers {
     /// The record in this state folder; nothing is opened or created.
     pub fn of(state: &Path) -> Self {
         Self { folder: state.to_owned(), last: Arc::default() }
+    }
+
+    /// Compares the signer of a manifest with what this user knows of its publisher; without a state folder nothing is known.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub fn verdict_in(home: &Home, manifest: &Manifest) -> Result<SignerVerdict, PublisherError> {
+        match home.state() {
+            Ok(state) => Self::of(state).signer_verdict(manifest),
+            Err(_) => Ok(SignerVerdict::of(&KnownPublishers::new(), manifest)),
+        }
     }
 
     /// Reads all known publishers; a missing file is an empty record.
@@ -240,7 +253,8 @@ impl Publishers {
         change: impl FnOnce(&mut KnownPublishers) -> Result<T, PublisherError>,
     ) -> Result<T, PublisherError> {
         let path = self.path();
-        files::create_folder(&self.folder).map_err(PublisherError::Write)?;
+        let failed = |path: &Path, source| PublisherError::Write { path: path.to_owned(), source };
+        private::create_folder(&self.folder).map_err(|error| failed(&self.folder, error))?;
         let locked = self.folder.join(LOCK_NAME);
         // Held until the end of this function, so that two processes never lose each other's keys.
         let _lock =
@@ -249,7 +263,8 @@ impl Publishers {
         let mut known = KnownPublishers::clone(&before);
         let changed = change(&mut known)?;
         if known != *before {
-            files::write(&path, text::render(&known).as_bytes()).map_err(PublisherError::Write)?;
+            let text = text::render(&known);
+            files::replace(&path, text.as_bytes()).map_err(|error| failed(&path, error))?;
         }
         Ok(changed)
     }

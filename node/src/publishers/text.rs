@@ -2,8 +2,8 @@
 //! before it.
 
 use minimodel_verifier::digest::{hex, parse_hex};
+use minimodel_verifier::sha256;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::key::PublisherKey;
 use super::signer_status::{KeyOrigin, KeyRecord, KnownPublishers, PublisherRecord};
@@ -60,7 +60,7 @@ pub(super) fn render(known: &KnownPublishers) -> String {
         text.push_str(&serde_json::to_string(&entry).unwrap_or_default());
         text.push('\n');
     }
-    let sum = hex(&Sha256::digest(&text).into());
+    let sum = hex(&sha256(text.as_bytes()));
     text + SUM + &sum + "\n"
 }
 
@@ -78,7 +78,7 @@ pub(super) fn parse(text: &[u8]) -> Result<KnownPublishers, TextFault> {
     let Some(sum) = sum.filter(|_| body.ends_with('\n')) else {
         return fault(last, "the sum at its end is not there");
     };
-    if sum != <[u8; 32]>::from(Sha256::digest(body)) {
+    if sum != sha256(body.as_bytes()) {
         return fault(last, "the sum does not fit the lines before it: some byte was changed");
     }
     let entries = rest.get(..body.len() - HEAD.len()).unwrap_or_default();
