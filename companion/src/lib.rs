@@ -6,7 +6,6 @@
 pub mod api;
 pub mod client;
 mod companion;
-pub mod consent;
 pub mod db;
 pub mod doctor;
 mod files;
@@ -18,6 +17,5 @@ mod service;
 mod shell;
 
 pub use companion::{Companion, Places, is_held};
-pub use files::check_own;
 pub use problem::Problem;
 pub use service::{Answer, Service};

@@ -2,6 +2,7 @@
 
 use crate::bans::BansError;
 use crate::check::CheckError;
+use crate::consent::ConsentError;
 use crate::home::HomeError;
 use crate::identity::IdentityError;
 use crate::publishers::PublisherError;
@@ -25,4 +26,7 @@ pub enum Error {
     /// The known publishers, or the refusal of a manifest for its signer.
     #[error(transparent)]
     Publisher(#[from] PublisherError),
+    /// The consent log.
+    #[error(transparent)]
+    Consent(#[from] ConsentError),
 }

@@ -8,6 +8,7 @@ pub mod bans;
 pub mod check;
 pub mod checks;
 pub mod clock;
+pub mod consent;
 mod error;
 mod event;
 mod home;

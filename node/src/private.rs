@@ -99,6 +99,24 @@ pub fn check_folder(folder: &Path) -> Result<(), ExposedFolder> {
     }
 }
 
+/// Refuses a state file that another account owns or may write to: that account may have written its content.
+///
+/// # Errors
+///
+/// Which account or mode it is.
+pub(crate) fn check_own(metadata: &Metadata) -> io::Result<()> {
+    let Some(exposed) = Exposed::look(metadata, Others::ReadButOwnGroup) else { return Ok(()) };
+    let what = match exposed {
+        Exposed::Foreign { .. } => format!("{exposed}: look at it and move it away"),
+        Exposed::Mode(mode) => {
+            format!(
+                "its mode {mode:04o} lets others write to it: look at it, then `chmod go-w` it or move it away"
+            )
+        }
+    };
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, what))
+}
+
 /// Creates a folder of this program and its missing parents, with mode 0700.
 ///
 /// # Errors

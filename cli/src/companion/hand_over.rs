@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use minimodel_companion::api::types::{
-    Action as Asked, Consent, Endpoint, Kind, NewFetch, NewShare, Publisher, Question as Open, State,
-    Transfer, TransferLimits,
+    Consent, Endpoint, Kind, NewFetch, NewShare, Publisher, Question as Open, State, Transfer, TransferLimits,
 };
 use minimodel_companion::{Service, doctor};
 use minimodel_verifier::Manifest;
@@ -149,10 +148,10 @@ fn agree_to_ask(
     flag: &ConsentFlag,
 ) -> Result<Transfer, Failure> {
     let (mut consent, early) = match &transfer.question {
-        Some(open) => (ask(context, verb, transfer, open, Some(flag))?, &[Asked::Fetch][..]),
+        Some(open) => (ask(context, verb, transfer, open, Some(flag))?, &[Action::Fetch][..]),
         None => (
             consent_of(flag.actions(), ConsentSource::Flag),
-            &[Asked::Fetch, Asked::Import, Asked::Cache][..],
+            &[Action::Fetch, Action::Import, Action::Cache][..],
         ),
     };
     consent.actions.retain(|action| early.contains(action));
@@ -341,7 +340,7 @@ fn ask(
     open: &Open,
     flag: Option<&ConsentFlag>,
 ) -> Result<Consent, Failure> {
-    let known = |actions: &[Asked]| actions.iter().copied().map(Action::from).collect::<Vec<_>>();
+    let known = |actions: &[Action]| actions.to_vec();
     let (required, optional) = (known(&open.needs), known(&open.may));
     if flag.is_some() {
         context.printer.note(show::table(&open.subject));
@@ -361,7 +360,7 @@ fn ask(
 }
 
 fn consent_of(actions: impl IntoIterator<Item = Action>, source: ConsentSource) -> Consent {
-    let actions = actions.into_iter().map(Into::into).collect();
+    let actions = actions.into_iter().collect();
     let by = source.as_str().to_owned();
     Consent { actions, by, expires_unix: None, quota_bytes: None, accept_publisher_key: None }
 }

@@ -4,16 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use minimodel_verifier::receipt::{Consent, ConsentAction};
+use minimodel_verifier::receipt::Consent;
 
 use minimodel::clock;
 
-/// An action that a consent permits.
-pub(crate) type Action = ConsentAction;
-
-/// The order in which actions are asked for and spelled.
-pub(super) const ORDER: [Action; 5] =
-    [Action::Fetch, Action::Import, Action::Serve, Action::Cache, Action::Publish];
+pub(crate) use minimodel::consent::Action;
 
 /// A word in `--consent` that names no action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +35,7 @@ impl ConsentFlag {
 
     /// The actions, in the order in which they are asked for.
     pub(crate) fn actions(&self) -> Vec<Action> {
-        ORDER.into_iter().filter(|action| self.actions.contains(action)).collect()
+        Action::ALL.into_iter().filter(|action| self.actions.contains(action)).collect()
     }
 }
 
@@ -98,7 +93,7 @@ impl Granted {
 
     /// The actions, in a stable order.
     pub(crate) fn actions(&self) -> impl Iterator<Item = Action> + '_ {
-        ORDER.into_iter().filter(|action| self.permits(*action))
+        Action::ALL.into_iter().filter(|action| self.permits(*action))
     }
 
     /// The receipt's consent lines, one per action.
@@ -120,7 +115,7 @@ impl Granted {
 
 /// Words of the actions joined by commas, in the order in which they are asked for.
 pub(super) fn join(actions: &BTreeSet<Action>) -> String {
-    let words = ORDER.into_iter().filter(|action| actions.contains(action)).map(Action::as_str);
+    let words = Action::ALL.into_iter().filter(|action| actions.contains(action)).map(Action::as_str);
     words.collect::<Vec<_>>().join(",")
 }
 

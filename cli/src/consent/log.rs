@@ -1,9 +1,9 @@
 //! The consent log: one line for each consent given, written before anything is done with it.
 
+use minimodel::consent::{ConsentBook, ConsentError, Given};
 use minimodel_companion::Problem;
-use minimodel_companion::consent::{ConsentBook, ConsentError, Given};
 
-use super::grant::{Action, Granted};
+use super::grant::Granted;
 use crate::companion;
 use crate::failure::Failure;
 use crate::settings::Context;
@@ -17,7 +17,7 @@ pub(super) fn record(
 ) -> Result<(), Failure> {
     let given = Given {
         verb: verb.to_owned(),
-        actions: granted.actions().map(Action::into).collect(),
+        actions: granted.actions().collect(),
         swarm_id: swarm_id.map(|id| data_encoding::HEXLOWER.encode(id)),
         by: granted.source.as_str().to_owned(),
         spelled: granted.spelled(verb),

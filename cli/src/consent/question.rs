@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use minimodel::clock;
+use minimodel::consent::is_publish_alone;
 
 use super::grant::{Action, ConsentFlag, ConsentSource, Granted, join};
 use super::log::record;
@@ -153,10 +154,7 @@ fn by_flag(question: &Question<'_>, flag: &ConsentFlag) -> Result<BTreeSet<Actio
         let cause = format!("consent to `{given}` is not consent to `{}`", first.as_str());
         return Err(missing(question, &absent, &cause));
     }
-    if flag.actions.contains(&Action::Publish)
-        && !flag.actions.contains(&Action::Serve)
-        && known(&Action::Serve)
-    {
+    if is_publish_alone(|action| flag.actions.contains(&action)) && known(&Action::Serve) {
         let cause = format!(
             "consent to `{given}` is not consent to `serve`, and publish tells peers that this machine serves"
         );
@@ -178,8 +176,8 @@ fn by_prompt(
     }
     let mut actions = BTreeSet::new();
     for &action in question.required.iter().chain(asked_besides) {
-        let is_served = actions.contains(&Action::Serve);
-        if action == Action::Publish && !is_served && !question.required.contains(&Action::Publish) {
+        let would_have = |other: Action| other == action || actions.contains(&other);
+        if is_publish_alone(would_have) && !question.required.contains(&Action::Publish) {
             continue;
         }
         let is_required = question.required.contains(&action);

@@ -139,7 +139,8 @@ mod tests {
     use super::super::samples::{CAUSES, STATES, peer, status, transfer};
     use super::*;
     use minimodel_companion::Problem;
-    use minimodel_companion::api::types::{Action, Kind, Question};
+    use minimodel::consent::Action;
+    use minimodel_companion::api::types::{Kind, Question};
 
     fn text(status: &Status, width: usize) -> Vec<String> {
         page(status, width).iter().map(|line| line.render(false).trim_end_matches('\n').to_owned()).collect()

@@ -1,6 +1,7 @@
 //! Words for a transfer's kind, state and cause. Everything from outside is escaped here.
 
-use minimodel_companion::api::types::{Action, Cause, Kind, State, Transfer};
+use minimodel::consent::Action;
+use minimodel_companion::api::types::{Cause, Kind, State, Transfer};
 use minimodel_companion::doctor;
 
 use crate::escape;
@@ -41,7 +42,7 @@ pub(super) fn why(transfer: &Transfer) -> Vec<String> {
     match transfer.state {
         State::Asking => {
             let list = |actions: &[Action]| {
-                let words: Vec<&str> = actions.iter().copied().map(action).collect();
+                let words: Vec<&str> = actions.iter().copied().map(Action::as_str).collect();
                 words.join(", ")
             };
             let question = transfer.question.as_ref();
@@ -84,16 +85,6 @@ pub(super) fn why(transfer: &Transfer) -> Vec<String> {
             lines.push(format!("hint: {}", escape::shown(&problem.hint)));
             lines
         }
-    }
-}
-
-fn action(action: Action) -> &'static str {
-    match action {
-        Action::Fetch => "fetch",
-        Action::Import => "import",
-        Action::Serve => "serve",
-        Action::Cache => "cache",
-        Action::Publish => "publish",
     }
 }
 

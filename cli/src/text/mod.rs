@@ -25,6 +25,7 @@ impl From<Error> for Failure {
             Error::Identity(error) => error.into(),
             Error::Bans(error) => error.into(),
             Error::Check(error) => check("model file", error),
+            Error::Consent(error) => companion::failure(Problem::from(error)),
             Error::Publisher(error) => companion::failure(Problem::from(error)),
             other => Self::unexpected("cannot go on", &anyhow::Error::new(other)),
         }

@@ -2,7 +2,7 @@
 //! announcements and withdraws them.
 
 use minimodel_companion::Service;
-use minimodel_companion::api::types::{self, Announcement, Consent};
+use minimodel_companion::api::types::{Announcement, Consent};
 use minimodel_verifier::digest::parse_hex;
 
 use super::consent::model::transfer;
@@ -60,7 +60,7 @@ fn on(args: &AnnounceOnArgs, service: &dyn Service, context: &Context) -> Result
             .to_owned()
     })?;
     let consent = Consent {
-        actions: vec![types::Action::Publish],
+        actions: vec![Action::Publish],
         by: source.as_str().to_owned(),
         expires_unix: None,
         quota_bytes: None,

@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use minimodel::consent::{Open, charged};
 use minimodel_swarm::driver::{Account, Direction, QuotaGate, QuotaRefusal};
 use minimodel_wire::PeerId;
 
 use self::run_gate::RunGate;
 use super::grant_limits::MovedBytes;
 use super::quota_leases::{DayLeases, QuotaLeases};
-use crate::consent::{Open, charged};
 use crate::db::{Db, DbError};
 use crate::limits::{ledger, today, usage};
 

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use minimodel::clock::{now_unix, utc};
+use minimodel::consent::{Action, Grant, GrantState};
 use minimodel_swarm::store::files::named_in_temporary;
 
 use super::desired::Desired;
 use super::row::TransferRow;
 use super::transfers::unknown;
 use super::{Core, Inner};
-use crate::api::types::{Action, Announcement, Consent, Event, Grant, GrantState, NewGrant};
+use crate::api::types::{Announcement, Consent, Event, NewGrant};
 use crate::files;
 use crate::problem::{Problem, code};
 
@@ -35,7 +36,7 @@ impl Core {
             ));
         };
         let new = NewGrant { consent: consent.clone(), model: Some(row.swarm_id.clone()), peer: None };
-        let grants = inner.book.grant(&new, now_unix())?;
+        let grants = inner.book.grant(&new.into(), now_unix())?;
         let mut row = row;
         row.grants.extend(&grants);
         self.save(&row)?;

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minimodel::clock::now_unix;
+use minimodel::consent::{Action, GrantState, NewGrant, is_publish_alone};
+use minimodel::consent::{Denied, Open, Permission};
 use minimodel_swarm::driver::Direction;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::chunk::Layout;
@@ -13,8 +15,7 @@ use super::desired::{Desired, DesiredInputs, Missing, desired};
 use super::row::{End, TransferRow};
 use super::transfers::unknown;
 use super::{Core, Inner};
-use crate::api::types::{Action, Consent, Event, GrantState, NewGrant, Transfer};
-use crate::consent::{Denied, Open, Permission, word};
+use crate::api::types::{Consent, Event, Transfer};
 use crate::problem::{Problem, code};
 
 /// Cache of the peers named in the offers of each row: offers are parsed and their signatures checked only when they change, not
@@ -169,18 +170,19 @@ impl Core {
     pub(super) fn fits_row(row: &TransferRow, consent: &Consent) -> Result<(), Problem> {
         let (may, needs) = (row.may(), row.needs());
         let list =
-            |actions: &[Action]| actions.iter().map(|&action| word(action)).collect::<Vec<_>>().join(",");
+            |actions: &[Action]| actions.iter().map(|&action| action.as_str()).collect::<Vec<_>>().join(",");
         if let Some(&foreign) =
             consent.actions.iter().find(|action| !may.contains(action) && !needs.contains(action))
         {
             return Err(Problem::new(
                 code::USAGE,
-                format!("this transfer never does `{}`, so it takes no consent for it", word(foreign)),
+                format!("this transfer never does `{}`, so it takes no consent for it", foreign.as_str()),
                 format!("agree to `{}`, and if you like to `{}`", list(needs), list(&may)),
             ));
         }
-        let serves = consent.actions.contains(&Action::Serve) || needs.contains(&Action::Serve);
-        if consent.actions.contains(&Action::Publish) && !serves {
+        // A share needs consent to serve in any case.
+        let serves = needs.contains(&Action::Serve);
+        if !serves && is_publish_alone(|action| consent.actions.contains(&action)) {
             return Err(Problem::new(
                 code::CONSENT,
                 "consent to publish is not consent to serve",
@@ -204,7 +206,10 @@ impl Core {
             })
         };
         let new = |actions: Vec<Action>, peer: Option<String>| NewGrant {
-            consent: Consent { actions, ..consent.clone() },
+            actions,
+            by: consent.by.clone(),
+            expires_unix: consent.expires_unix,
+            quota_bytes: consent.quota_bytes,
             model: Some(row.swarm_id.clone()),
             peer,
         };
@@ -221,7 +226,7 @@ impl Core {
         if !rest.is_empty() {
             let mut last = new(rest, None);
             // A quota counts bytes, and served bytes move under the named peers' own grants.
-            last.consent.quota_bytes = last.consent.quota_bytes.filter(|_| moves);
+            last.quota_bytes = last.quota_bytes.filter(|_| moves);
             wanted.push(last);
         }
         if wanted.is_empty() {

@@ -1,6 +1,8 @@
 //! Desired state of a transfer: one pure decision from the user's wishes, the consents and the hour.
 
-use crate::api::types::{Action, Cause, Kind, State};
+use minimodel::consent::Action;
+
+use crate::api::types::{Cause, Kind, State};
 
 use super::row::{End, TransferRow};
 
@@ -72,6 +74,7 @@ pub(super) fn desired(row: &TransferRow, inputs: &DesiredInputs) -> Desired {
         return Desired::FetchManifest;
     }
     let serves = row.kind == Kind::Share || inputs.permitted.contains(&Action::Serve);
+    // Publishing tells peers that this machine serves.
     Desired::Run { serves, publishes: serves && inputs.permitted.contains(&Action::Publish) }
 }
 

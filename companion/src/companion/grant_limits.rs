@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use minimodel::consent::Permission;
 use minimodel_swarm::driver::{Controls, Direction};
 use minimodel_wire::PeerId;
 
 use super::accounts::RunTotals;
 use super::row::TransferRow;
 use crate::api::types::Limits;
-use crate::consent::Permission;
 use crate::limits::ledger;
 
 /// Payload bytes exchanged with one peer.

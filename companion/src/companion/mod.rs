@@ -26,6 +26,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use minimodel::clock::now_unix;
+use minimodel::consent::{ConsentBook, Head};
 use minimodel::publishers::Publishers;
 use minimodel_swarm::driver::{RateLimit, Snapshot};
 use minimodel_verifier::Manifest;
@@ -37,7 +38,6 @@ use self::row::TransferRow;
 use self::running::RunningTransfer;
 use self::threads::{start_lease_writer, start_reconciler};
 use crate::api::types::{Cause, Event, Limits, Rates};
-use crate::consent::{ConsentBook, Head};
 use crate::db::{Db, DbError, Table};
 use crate::library::Library;
 use crate::limits::{schedule, store};

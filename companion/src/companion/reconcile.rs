@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use minimodel::clock::now_unix;
+use minimodel::consent::Permission;
+use minimodel::consent::{Action, Grant, GrantState};
 use minimodel_swarm::driver::{Controls, RateLimit};
 use minimodel_verifier::Manifest;
-use minimodel_verifier::receipt::{Consent, ConsentAction};
+use minimodel_verifier::receipt::Consent;
 use minimodel_wire::SignedOffer;
 use tokio::sync::{mpsc, watch};
 
@@ -19,8 +21,7 @@ use super::row::TransferRow;
 use super::running::RunningTransfer;
 use super::threads::{no_thread, panicked};
 use super::{Core, Inner};
-use crate::api::types::{Action, Event, Kind};
-use crate::consent::Permission;
+use crate::api::types::{Event, Kind};
 use crate::problem::{Problem, code};
 use crate::runner::{FetchEnd, FetchJob, JobControl, Runner, ShareEnd, ShareJob};
 
@@ -322,30 +323,29 @@ impl Core {
 
     /// Returns the consents of a fetch as its receipt records them.
     fn consents(inner: &Inner, row: &TransferRow, (serves, publishes): (bool, bool)) -> Vec<Consent> {
-        let mut actions =
-            vec![(Action::Fetch, ConsentAction::Fetch), (Action::Import, ConsentAction::Import)];
+        let mut actions = vec![Action::Fetch, Action::Import];
         if row.path.is_none() {
-            actions.push((Action::Cache, ConsentAction::Cache));
+            actions.push(Action::Cache);
         }
         if serves {
-            actions.push((Action::Serve, ConsentAction::Serve));
+            actions.push(Action::Serve);
         }
         if publishes {
-            actions.push((Action::Publish, ConsentAction::Publish));
+            actions.push(Action::Publish);
         }
         let now = now_unix();
         let grants = inner.book.grants().list(now, |grant| inner.accounts.used(grant));
         let others = Self::grants_of_others(inner, row);
-        let given = |(action, word): (Action, ConsentAction)| {
-            let fits = |grant: &&crate::api::types::Grant| {
+        let given = |action: Action| {
+            let fits = |grant: &&Grant| {
                 grant.action == action
                     && !others.contains(&grant.id)
-                    && grant.state == crate::api::types::GrantState::Active
+                    && grant.state == GrantState::Active
                     && grant.model.as_ref().is_none_or(|model| *model == row.swarm_id)
             };
             let grant = grants.iter().filter(fits).max_by_key(|grant| grant.model.is_some())?;
             Some(Consent {
-                action: word,
+                action,
                 at_utc: grant.given_utc.clone(),
                 by: format!("grant {} ({})", grant.id, grant.by),
             })

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use minimodel::consent::Action;
 use minimodel_verifier::Manifest;
 use serde::{Deserialize, Serialize};
 
-use crate::api::types::{Action, Endpoint, Kind, NewFetch, NewShare, TransferLimits};
+use crate::api::types::{Endpoint, Kind, NewFetch, NewShare, TransferLimits};
 use crate::problem::{Problem, code};
 
 /// Final outcome of a transfer.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use minimodel::clock::now_unix;
+use minimodel::consent::{Action, GrantState};
 use minimodel_verifier::digest::hex;
 
 use super::accounts::Rules;
@@ -11,8 +12,7 @@ use super::desired::Desired;
 use super::row::{End, TransferRow, parse};
 use super::{Core, Inner};
 use crate::api::types::{
-    Action, Consent, Entry, EntryState, Event, GrantState, Kind, NewFetch, NewShare, State, Transfer,
-    TransferLimits,
+    Consent, Entry, EntryState, Event, Kind, NewFetch, NewShare, State, Transfer, TransferLimits,
 };
 use crate::api::validate;
 use crate::db::{DbError, Table, number_key};

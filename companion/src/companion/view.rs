@@ -1,13 +1,13 @@
 //! Status of transfers for clients of the companion.
 
 use minimodel::clock::utc;
+use minimodel::consent::Denied;
 use minimodel_swarm::driver::Idle;
 
 use super::desired::Desired;
 use super::row::{End, TransferRow};
 use super::{Core, Inner};
 use crate::api::types::{Cause, Kind, Question, State, Status, Transfer};
-use crate::consent::Denied;
 
 impl From<Idle> for Cause {
     fn from(idle: Idle) -> Self {

@@ -36,7 +36,7 @@ pub struct Around<'a> {
     /// Whether the database's last commit was damaged and the one before it was restored:
     /// [`Db::is_repaired`](crate::db::Db::is_repaired).
     pub is_repaired: bool,
-    /// Verdict on the consent log's chain, or why it cannot be read: [`verify`](crate::consent::verify).
+    /// Verdict on the consent log's chain, or why it cannot be read: [`verify`](minimodel::consent::verify).
     pub log: Result<LogVerdict, String>,
 }
 

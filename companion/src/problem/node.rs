@@ -1,6 +1,9 @@
 //! Problems of the folders, files and records that the crate `minimodel` keeps: what its errors mean for the user.
 
+use std::io;
+
 use minimodel::HomeError;
+use minimodel::consent::{ConsentError, NotAGrant};
 use minimodel::private::{Exposed, ExposedFolder};
 use minimodel::publishers::{PublisherError, RefusalReason, SignerRefusal, listed};
 
@@ -119,8 +122,75 @@ impl From<SignerRefusal> for Problem {
     }
 }
 
+impl From<ConsentError> for Problem {
+    fn from(error: ConsentError) -> Self {
+        let told = error.to_string();
+        match error {
+            ConsentError::Io { doing, path, source } => {
+                let told = format!("cannot {doing} the consent log `{}`", path.display());
+                let is_full = matches!(
+                    source.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+                );
+                let problem = if is_full {
+                    Self::new(
+                        code::DISK_FULL,
+                        told,
+                        "make space on that disk, then run the same command again",
+                    )
+                } else {
+                    let hint = "nothing is done without its consent on record: see who may write to the state folder \
+                                (`minimodel doctor`), then run the same command again";
+                    Self::new(code::IO, told, hint)
+                };
+                problem.because(source)
+            }
+            ConsentError::Home(HomeError::Exposed(exposed)) => Self::from(exposed),
+            ConsentError::Home(HomeError::Unknown(_)) => {
+                Self::new(code::IO, told, "set MINIMODEL_HOME to a folder of your own")
+            }
+            ConsentError::Damaged { verdict, .. } => {
+                let hint = "nothing is granted while it is: see `minimodel consent log --verify`";
+                Self::new(code::INVALID, told, hint).because(verdict.fault.unwrap_or_default())
+            }
+            ConsentError::Full { .. } => {
+                let hint = "consents can still be taken back for a while; to begin a new log, end the companion, move `consent.log` \
+                            and `consent.head` of the state folder away together, and run `minimodel consent restore`: all grants \
+                            end";
+                Self::new(code::DISK_FULL, told, hint)
+            }
+            ConsentError::NotAGrant(why) => Self::new(code::USAGE, told, instead(&why)),
+            ConsentError::Unknown(_) => {
+                Self::new(code::NOT_FOUND, told, "see all grants: `minimodel consent list --all`")
+            }
+        }
+    }
+}
+
+/// What the user can do instead of a grant that cannot be.
+fn instead(why: &NotAGrant) -> &'static str {
+    match why {
+        NotAGrant::Nothing | NotAGrant::Twice(_) => {
+            "name each action once: fetch, import, serve, cache, publish"
+        }
+        NotAGrant::Model(_) => {
+            "a swarm id is 64 lowercase hex digits, as `minimodel manifest show` prints it"
+        }
+        NotAGrant::Peer { .. } => {
+            "a peer id is 52 characters, as `minimodel id show` prints it on the peer's machine"
+        }
+        NotAGrant::NoQuota => "give a quota of a byte or more, or none; to permit nothing, grant nothing",
+        NotAGrant::QuotaOfNothing => "leave the quota away, or grant `fetch` or `serve` with it",
+        NotAGrant::Past { .. } => "name an end in the future, or see the clock of this machine",
+        NotAGrant::PublishAlone => "grant `serve,publish`, or `serve` first",
+        NotAGrant::PublishToOne => "grant `publish` without a peer, and the rest with it",
+        NotAGrant::Text { .. } => "say how it was given in a word: `flag`, `prompt`, `api`",
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use minimodel::consent::LogVerdict;
     use minimodel::publishers::{
         KeyOrigin, KeyRecord, PublisherKey, PublisherRecord, Signer, SignerStatus, SignerVerdict,
     };
@@ -179,5 +249,21 @@ mod tests {
         assert!(!foreign.hint.contains("chmod") && foreign.hint.contains("`mv "), "{}", foreign.hint);
         assert!(foreign.hint.contains("only user 65534"), "{}", foreign.hint);
         assert_eq!(Problem::from(PublisherError::TooMany).code, code::QUOTA);
+    }
+
+    #[test]
+    fn a_consent_that_cannot_be_recorded_says_what_to_do() {
+        let full = Problem::from(ConsentError::Full { path: "/s/consent.log".into(), most: 7 });
+        assert!(full.code == code::DISK_FULL && full.hint.contains("consent.head"), "{full:?}");
+        let verdict = LogVerdict { ok: false, entries: 1, head: String::new(), fault: Some("line 2".into()) };
+        let damaged = Problem::from(ConsentError::Damaged { path: "/s/consent.log".into(), verdict });
+        assert_eq!((damaged.code, damaged.cause.as_deref()), (code::INVALID, Some("line 2")));
+        assert!(damaged.hint.contains("minimodel consent log --verify"));
+        for why in
+            [NotAGrant::Nothing, NotAGrant::NoQuota, NotAGrant::PublishAlone, NotAGrant::Text { field: "by" }]
+        {
+            let problem = Problem::from(ConsentError::NotAGrant(why));
+            assert!(problem.code == code::USAGE && !problem.hint.is_empty());
+        }
     }
 }

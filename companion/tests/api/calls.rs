@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use minimodel::consent::Action;
 use minimodel_companion::api::types::*;
 use minimodel_companion::{Answer, Service};
 use serde::Serialize;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use minimodel::consent::Action;
 use minimodel_companion::api::types::*;
 use minimodel_companion::problem::code;
 use minimodel_companion::{Answer, Problem, Service};

@@ -1,6 +1,7 @@
 //! The validation of requests (`api::validate`), and that the interface applies it.
 
 use ed25519_dalek::SigningKey;
+use minimodel::consent::Action;
 use minimodel_companion::api::types::*;
 use minimodel_companion::api::validate;
 use minimodel_companion::problem::code;

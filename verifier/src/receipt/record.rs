@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::error::ReceiptError;
 use super::{MAX_RECEIPT_BYTES, parse, render};
 use crate::manifest::shown::escape;
@@ -66,24 +68,26 @@ pub struct ImportRecord {
     pub checks: Vec<RecordedCheck>,
 }
 
-/// An action that needs the user's explicit yes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// An action that needs the user's explicit yes; there is no action that stands for all. The order is that in which users are
+/// asked and lists are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ConsentAction {
-    /// Giving the artifact to others.
-    Serve,
-    /// Taking the artifact from peers.
+    /// Taking the artifact from peers, who see this machine's address.
     Fetch,
     /// Placing the artifact among the user's files.
     Import,
-    /// Keeping the artifact for later.
+    /// Giving the artifact to peers.
+    Serve,
+    /// Keeping the artifact for later, where it may be evicted.
     Cache,
     /// Announcing to other peers that this user has the artifact.
     Publish,
 }
 
 impl ConsentAction {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Serve, Self::Fetch, Self::Import, Self::Cache, Self::Publish];
+    /// All of them, in their order.
+    pub const ALL: [Self; 5] = [Self::Fetch, Self::Import, Self::Serve, Self::Cache, Self::Publish];
 
     /// The word used in receipts and on the command line.
     pub fn as_str(self) -> &'static str {

@@ -1,9 +1,9 @@
 //! `minimodel consent grant`: asks for each action in plain words, and records the grant.
 
 use minimodel::clock::{now_unix, utc};
+use minimodel::consent::NotAGrant;
 use minimodel_companion::Service;
 use minimodel_companion::api::types::{Consent, NewGrant};
-use minimodel_companion::consent::NotAGrant;
 use minimodel_verifier::digest::parse_hex;
 
 use super::model::{Names, resolve};
@@ -55,7 +55,7 @@ pub(super) fn run(args: &ConsentGrantArgs, service: &dyn Service, context: &Cont
         wording(action, model.is_some(), peer.is_some()).to_owned()
     })?;
     let consent = Consent {
-        actions: actions.into_iter().map(Action::into).collect(),
+        actions: actions.into_iter().collect(),
         by: source.as_str().to_owned(),
         expires_unix,
         quota_bytes: args.quota,

@@ -1,8 +1,8 @@
 //! Prints grants and lines of the log for people and programs.
 
 use minimodel::clock::utc;
-use minimodel_companion::api::types::{Action, Grant, GrantState, LogEntry, LogVerdict};
-use minimodel_companion::consent::word;
+use minimodel::consent::Action;
+use minimodel_companion::api::types::{Grant, GrantState, LogEntry, LogVerdict};
 
 use super::model::Names;
 use crate::escape;
@@ -31,7 +31,7 @@ pub(super) fn line(printer: &Printer, names: &Names, grant: &Grant) -> Result<()
     printer.answer(format!(
         "{}  {}  {}  {model}, {peer}, {}{bytes}",
         grant.id,
-        word(grant.action),
+        grant.action.as_str(),
         state(grant.state),
         ends(grant)
     ))
@@ -45,7 +45,7 @@ pub(super) fn show(printer: &Printer, names: &Names, grant: &Grant) -> Result<()
     let mut lines = Vec::new();
     let mut say = |label: &str, value: String| lines.push((label.to_owned(), value));
     say("grant", grant.id.to_string());
-    say("action", word(grant.action).to_owned());
+    say("action", grant.action.as_str().to_owned());
     say("state", state(grant.state).to_owned());
     match &grant.model {
         None => say("model", "any".to_owned()),

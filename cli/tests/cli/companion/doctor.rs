@@ -4,8 +4,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use minimodel_companion::api::types::{Action, Consent, NewGrant};
-use minimodel_companion::consent::ConsentBook;
+use minimodel::consent::Action;
+use minimodel::consent::ConsentBook;
+use minimodel::consent::NewGrant;
 use serde_json::Value;
 
 use super::causes::only;
@@ -145,14 +146,15 @@ fn a_clock_that_was_set_back_is_told_from_the_times_that_were_written_down() {
     assert_eq!(alice.stop().code, 0);
     // A grant as a clock that was a day ahead would have left it.
     let mut book = ConsentBook::open(&alice.home.own("state"), &alice.home.own("data")).unwrap();
-    let consent = Consent {
+    let new = NewGrant {
         actions: vec![Action::Import],
         by: "flag".into(),
         expires_unix: None,
         quota_bytes: None,
-        accept_publisher_key: None,
+        model: None,
+        peer: None,
     };
-    book.grant(&NewGrant { consent, model: None, peer: None }, now() + 26 * 3_600).unwrap();
+    book.grant(&new, now() + 26 * 3_600).unwrap();
     for is_running in [false, true] {
         if is_running {
             alice.start();

@@ -117,8 +117,7 @@ fn e1_c6_every_other_output_killed_at_each_disk_call_is_whole_or_not_there() {
                 }
                 let output = (verb.output)(&home);
                 let there = fs::read(&output).ok();
-                let verdict =
-                    minimodel_companion::consent::verify(&home.own("state"), &home.own("data"), &[]).unwrap();
+                let verdict = minimodel::consent::verify(&home.own("state"), &home.own("data"), &[]).unwrap();
                 assert!(verdict.ok, "{} {at}: {verdict:?}", verb.name);
                 // The final name appears by the last rename only, for a whole file, which nothing replaces.
                 let code = if there.is_some() && !verb.is_kept { 13 } else { 0 };
@@ -158,8 +157,7 @@ fn e1_a_grant_or_its_end_killed_at_each_disk_call_is_whole_or_not_there() {
                     assert_eq!(fate.status.code(), Some(0), "{line:?} {at}: {fate:?}");
                     return false;
                 }
-                let verdict =
-                    minimodel_companion::consent::verify(&home.own("state"), &home.own("data"), &[]).unwrap();
+                let verdict = minimodel::consent::verify(&home.own("state"), &home.own("data"), &[]).unwrap();
                 assert!(verdict.ok, "{line:?} {at}: {verdict:?}");
                 let state = |home: &Home| {
                     let listed = home.say("--json consent list --all").exits(0);

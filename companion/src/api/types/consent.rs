@@ -1,22 +1,31 @@
 //! Consents, questions, grants, the consent log and announcements.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use std::borrow::Cow;
 
-/// What can be agreed to; there is no action that stands for all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// To fetch bytes from peers, who see this machine's address.
-    Fetch,
-    /// To put a proven file into a folder that the user named.
-    Import,
-    /// To send chunks to peers.
-    Serve,
-    /// To keep a proven file in the library's own folder, where it may be evicted.
-    Cache,
-    /// To let peers pass on that this machine has the file, and to write announcements of that.
-    Publish,
+use minimodel::consent::{self, Action};
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// The schema of an [`Action`], which is the library's own type.
+#[derive(Debug)]
+pub(crate) struct ActionSchema;
+
+impl PartialSchema for ActionSchema {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("What can be agreed to; there is no action that stands for all."))
+            .enum_values(Some(Action::ALL.map(Action::as_str)))
+            .into()
+    }
+}
+
+impl ToSchema for ActionSchema {
+    fn name() -> Cow<'static, str> {
+        "Action".into()
+    }
 }
 
 /// A consent as its user gives it.
@@ -24,6 +33,7 @@ pub enum Action {
 #[serde(deny_unknown_fields)]
 pub struct Consent {
     /// To what.
+    #[schema(value_type = Vec<ActionSchema>)]
     pub actions: Vec<Action>,
     /// How it was given: `flag`, `prompt`, `api`.
     pub by: String,
@@ -43,8 +53,10 @@ pub struct Consent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Question {
     /// What is needed.
+    #[schema(value_type = Vec<ActionSchema>)]
     pub needs: Vec<Action>,
     /// What may be given besides.
+    #[schema(value_type = Vec<ActionSchema>)]
     pub may: Vec<Action>,
     /// What to show: publisher, license, evidence, size, peers. Text from outside, not escaped.
     pub subject: Vec<(String, String)>,
@@ -70,6 +82,7 @@ pub struct Grant {
     /// Its number: that of its line in the log.
     pub id: u64,
     /// To what.
+    #[schema(value_type = ActionSchema)]
     pub action: Action,
     /// The swarm it is for; none: any model.
     pub model: Option<String>,
@@ -144,4 +157,55 @@ pub struct Announcement {
     pub grant: u64,
     /// When the offer ends.
     pub expires_utc: String,
+}
+
+impl From<consent::GrantState> for GrantState {
+    fn from(state: consent::GrantState) -> Self {
+        match state {
+            consent::GrantState::Active => Self::Active,
+            consent::GrantState::Expired => Self::Expired,
+            consent::GrantState::Spent => Self::Spent,
+            consent::GrantState::Revoked => Self::Revoked,
+        }
+    }
+}
+
+impl From<consent::Grant> for Grant {
+    fn from(grant: consent::Grant) -> Self {
+        let consent::Grant {
+            id,
+            action,
+            model,
+            peer,
+            expires_unix,
+            quota_bytes,
+            used_bytes,
+            given_utc,
+            by,
+            state,
+        } = grant;
+        let state = state.into();
+        Self { id, action, model, peer, expires_unix, quota_bytes, used_bytes, given_utc, by, state }
+    }
+}
+
+impl From<NewGrant> for consent::NewGrant {
+    fn from(NewGrant { consent, model, peer }: NewGrant) -> Self {
+        let Consent { actions, by, expires_unix, quota_bytes, accept_publisher_key: _ } = consent;
+        Self { actions, by, expires_unix, quota_bytes, model, peer }
+    }
+}
+
+impl From<consent::LogEntry> for LogEntry {
+    fn from(entry: consent::LogEntry) -> Self {
+        let consent::LogEntry { number, time_utc, kind, text } = entry;
+        Self { number, time_utc, kind, text }
+    }
+}
+
+impl From<consent::LogVerdict> for LogVerdict {
+    fn from(verdict: consent::LogVerdict) -> Self {
+        let consent::LogVerdict { ok, entries, head, fault } = verdict;
+        Self { ok, entries, head, fault }
+    }
 }

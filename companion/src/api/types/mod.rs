@@ -8,9 +8,7 @@ mod publisher;
 mod system;
 mod transfer;
 
-pub use self::consent::{
-    Action, Announcement, Consent, Grant, GrantState, LogEntry, LogVerdict, NewGrant, Question,
-};
+pub use self::consent::{Announcement, Consent, Grant, GrantState, LogEntry, LogVerdict, NewGrant, Question};
 pub use self::library::{Activated, Activation, Entry, EntryState, FitCheck, Fits, NewEntry, Pruned};
 pub use self::limits::{Limits, Moved, Rates, TransferLimits, Window};
 pub use self::publisher::{KnownKey, Publisher, PublisherStanding};

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Action;
 use super::line::{Granted, Kind, Line};
-use crate::api::types::{Action, Grant, GrantState};
+use super::model::{Grant, GrantState};
 
 /// All grants ever given, ended ones included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

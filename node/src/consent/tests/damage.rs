@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::{FOREIGN, NOW, build, given, kinds, peer, swarm};
-use crate::api::types::Action;
+use crate::consent::Action;
 use crate::consent::chain::{Chain, Fault, read};
 use crate::consent::line::{Granted, Kind, LineError, Revoked};
 

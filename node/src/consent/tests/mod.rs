@@ -9,7 +9,7 @@ mod rolled_back;
 use proptest::prelude::*;
 
 use super::line::{Given, Granted, Kind, Line, Revoked};
-use crate::api::types::{Action, Consent, NewGrant};
+use super::{Action, NewGrant};
 
 pub(super) const NOW: u64 = 1_780_315_200;
 
@@ -42,14 +42,14 @@ pub(super) fn given() -> Given {
 }
 
 pub(super) fn new_grant(actions: &[Action]) -> NewGrant {
-    let consent = Consent {
+    NewGrant {
         actions: actions.to_vec(),
         by: "prompt".to_owned(),
         expires_unix: None,
         quota_bytes: None,
-        accept_publisher_key: None,
-    };
-    NewGrant { consent, model: None, peer: None }
+        model: None,
+        peer: None,
+    }
 }
 
 /// A line of another version.
@@ -76,7 +76,7 @@ pub(super) fn build(kinds: &[Kind]) -> Built {
 }
 
 pub(super) fn kinds() -> impl Strategy<Value = Vec<Kind>> {
-    let action = proptest::sample::select(super::ACTIONS.to_vec());
+    let action = proptest::sample::select(Action::ALL.to_vec());
     let few = 1_u8..4;
     let grant = (
         action,

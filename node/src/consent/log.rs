@@ -17,7 +17,7 @@ use rustix::fs::OFlags;
 use super::chain::{self, Broken, Chain, Fault, Head};
 use super::error::ConsentError;
 use super::line::{Kind, Line, Sealed};
-use crate::files::check_own;
+use crate::private::check_own;
 
 const LOG_NAME: &str = "consent.log";
 const HEAD_NAME: &str = "consent.head";

@@ -5,7 +5,7 @@ use minimodel_verifier::sha256;
 use serde::{Deserialize, Serialize};
 
 use super::line::{Kind, Line, LineError, OPENING};
-use crate::api::types::LogVerdict;
+use super::model::LogVerdict;
 
 const HEAD_VERSION: u32 = 1;
 

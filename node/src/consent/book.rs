@@ -10,8 +10,8 @@ use super::error::ConsentError;
 use super::grants::Grants;
 use super::line::{Given, Kind, Restored, Revoked};
 use super::log::{Files, Held, Stamp};
+use super::model::{LogEntry, LogVerdict, NewGrant};
 use super::{NotAGrant, check};
-use crate::api::types::{LogEntry, LogVerdict, NewGrant};
 
 /// The consent log of a state folder. Several processes may have it open; each appends under a lock, to the log as it is on disk
 /// then.
@@ -124,7 +124,7 @@ impl ConsentBook {
     }
 
     /// Records many grants durably, one line per action, all or none, at the cost of one append. Returns their numbers in the
-    /// order of `new`, and within each in the order of [`super::ACTIONS`].
+    /// order of `new`, and within each in the order of [`Action::ALL`](super::Action::ALL).
     ///
     /// # Errors
     ///

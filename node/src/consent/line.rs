@@ -4,8 +4,9 @@ use minimodel_verifier::digest::{hex, parse_hex};
 use minimodel_verifier::sha256;
 use serde::{Deserialize, Serialize};
 
-use super::word;
-use crate::api::types::{Action, LogEntry};
+use super::Action;
+use super::model::LogEntry;
+use crate::clock::utc;
 
 /// Prefix of every line.
 pub(super) const OPENING: &[u8] = b"{\"version\":1,";
@@ -162,7 +163,7 @@ impl Line {
 
 impl Given {
     fn text(&self) -> String {
-        let words: Vec<&str> = self.actions.iter().map(|&action| word(action)).collect();
+        let words: Vec<&str> = self.actions.iter().map(|action| action.as_str()).collect();
         let swarm = self.swarm_id.as_deref().map_or_else(String::new, |id| format!(" of swarm {id}"));
         format!("{} for one run of `{}`{swarm}, by {}", words.join(","), self.verb, self.by)
     }
@@ -170,7 +171,7 @@ impl Given {
 
 impl Granted {
     fn text(&self) -> String {
-        let mut text = word(self.action).to_owned();
+        let mut text = self.action.as_str().to_owned();
         text += &self.model.as_deref().map_or(" of any model".to_owned(), |id| format!(" of swarm {id}"));
         text += &self.peer.as_deref().map_or(", any peer".to_owned(), |peer| format!(", peer {peer}"));
         if let Some(expires) = self.expires_unix {
@@ -181,10 +182,4 @@ impl Granted {
         }
         text + &format!(", by {}", self.by)
     }
-}
-
-/// Formats a time as RFC 3339 UTC in whole seconds; a time outside the calendar is shown as its number.
-pub(super) fn utc(unix_seconds: u64) -> String {
-    let time = i64::try_from(unix_seconds).ok().and_then(|at| jiff::Timestamp::from_second(at).ok());
-    time.map_or_else(|| format!("{unix_seconds} seconds after 1970"), |time| time.to_string())
 }

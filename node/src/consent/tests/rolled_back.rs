@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::{NOW, data, new_grant, unsee};
-use crate::api::types::Action;
+use crate::consent::Action;
 use crate::consent::{ConsentBook, ConsentError, verify};
 
 const FILES: [&str; 2] = ["consent.log", "consent.head"];
@@ -146,7 +146,7 @@ fn h9_a_restored_log_counts_when_its_user_says_so_and_grants_nothing_of_before()
             book.grants()
                 .list(NOW, |_| 0)
                 .iter()
-                .all(|grant| grant.state == crate::api::types::GrantState::Revoked)
+                .all(|grant| grant.state == crate::consent::GrantState::Revoked)
         );
         assert!(book.lines().last().unwrap().kind == "restore" && book.verify().ok);
         // A running process finds that the head that it remembers was given up.

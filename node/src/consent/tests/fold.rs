@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{NOW, kinds, peer, swarm};
-use crate::api::types::{Action, GrantState};
 use crate::consent::line::{Granted, Kind, Line, Revoked};
-use crate::consent::{ACTIONS, Denied, Grants, Permission, charged};
+use crate::consent::{Action, GrantState};
+use crate::consent::{Denied, Grants, Permission, charged};
 
 fn fold(kinds: &[Kind]) -> Grants {
     let line = |(at, kind): (usize, &Kind)| Line::new(at as u64 + 1, NOW, String::new(), kind.clone());
@@ -53,7 +53,7 @@ proptest! {
         let mut more = kinds.clone();
         more.push(revoke(of));
         let after = fold(&more);
-        for action in ACTIONS {
+        for action in Action::ALL {
             for model in 1..4 {
                 let ask = |grants: &Grants| grants.permission(action, &swarm(model), now, |id| moved * (id % 3));
                 let (before, after) = (ask(&grants), ask(&after));
@@ -90,7 +90,7 @@ proptest! {
         let grants = fold(&kinds);
         let used = |id: u64| moved * (id % 3);
         let listed = grants.list(now, used);
-        for action in ACTIONS {
+        for action in Action::ALL {
             for (model, with) in [(1, 1), (2, 1), (3, 3)] {
                 let open = grants.open(action, &swarm(model), now, &|_| false);
                 let charged = charged(&open, &peer(with), 1, used);

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use minimodel::clock::utc;
 use minimodel_verifier::digest::parse_hex;
 use minimodel_wire::{PeerId, PeerIdError};
 
+use crate::clock::utc;
+
 use super::grants::Grants;
 use super::line::{Given, Granted};
-use super::{ACTIONS, word};
-use crate::api::types::{Action, NewGrant};
+use super::model::NewGrant;
+use super::{Action, is_publish_alone};
 
 /// Longest `by`, verb or spelling of a consent, in bytes.
 const MOST_TEXT: usize = 256;
@@ -62,37 +63,17 @@ pub enum NotAGrant {
     },
 }
 
-impl NotAGrant {
-    /// Returns what the user can do instead.
-    pub(super) fn hint(&self) -> &'static str {
-        match self {
-            Self::Nothing | Self::Twice(_) => "name each action once: fetch, import, serve, cache, publish",
-            Self::Model(_) => "a swarm id is 64 lowercase hex digits, as `minimodel manifest show` prints it",
-            Self::Peer { .. } => {
-                "a peer id is 52 characters, as `minimodel id show` prints it on the peer's machine"
-            }
-            Self::NoQuota => "give a quota of a byte or more, or none; to permit nothing, grant nothing",
-            Self::QuotaOfNothing => "leave the quota away, or grant `fetch` or `serve` with it",
-            Self::Past { .. } => "name an end in the future, or see the clock of this machine",
-            Self::PublishAlone => "grant `serve,publish`, or `serve` first",
-            Self::PublishToOne => "grant `publish` without a peer, and the rest with it",
-            Self::Text { .. } => "say how it was given in a word: `flag`, `prompt`, `api`",
-        }
-    }
-}
-
 /// Validates a grant by itself, whatever else is granted.
 pub(super) fn grant(new: &NewGrant, now_unix: u64) -> Result<(), NotAGrant> {
-    let consent = &new.consent;
-    let actions: BTreeSet<Action> = consent.actions.iter().copied().collect();
+    let actions: BTreeSet<Action> = new.actions.iter().copied().collect();
     if actions.is_empty() {
         return Err(NotAGrant::Nothing);
     }
-    let twice = |action: &Action| consent.actions.iter().filter(|other| *other == action).count() > 1;
-    if let Some(&action) = consent.actions.iter().find(|action| twice(action)) {
-        return Err(NotAGrant::Twice(word(action)));
+    let twice = |action: &Action| new.actions.iter().filter(|other| *other == action).count() > 1;
+    if let Some(&action) = new.actions.iter().find(|action| twice(action)) {
+        return Err(NotAGrant::Twice(action.as_str()));
     }
-    text("by", &consent.by)?;
+    text("by", &new.by)?;
     if let Some(model) = &new.model {
         swarm(model)?;
     }
@@ -100,10 +81,10 @@ pub(super) fn grant(new: &NewGrant, now_unix: u64) -> Result<(), NotAGrant> {
         let parsed: Result<PeerId, _> = peer.parse();
         parsed.map_err(|source| NotAGrant::Peer { peer: peer.clone(), source })?;
     }
-    if let Some(expires_unix) = consent.expires_unix.filter(|&expires| expires <= now_unix) {
+    if let Some(expires_unix) = new.expires_unix.filter(|&expires| expires <= now_unix) {
         return Err(NotAGrant::Past { expires_unix, now_unix });
     }
-    match consent.quota_bytes {
+    match new.quota_bytes {
         Some(0) => return Err(NotAGrant::NoQuota),
         Some(_) if !actions.iter().any(|&action| moves(action)) => return Err(NotAGrant::QuotaOfNothing),
         _ => {}
@@ -114,23 +95,22 @@ pub(super) fn grant(new: &NewGrant, now_unix: u64) -> Result<(), NotAGrant> {
     Ok(())
 }
 
-/// Returns the lines of a valid grant, in the order of [`ACTIONS`].
+/// Returns the lines of a valid grant, in the order of [`Action::ALL`].
 pub(super) fn lines_of(new: &NewGrant, now_unix: u64, grants: &Grants) -> Result<Vec<Granted>, NotAGrant> {
-    let consent = &new.consent;
-    let is_meant = |action: Action| consent.actions.contains(&action);
+    let is_meant = |action: Action| new.actions.contains(&action);
     let is_served = || grants.covers(Action::Serve, new.model.as_deref(), now_unix);
-    if is_meant(Action::Publish) && !is_meant(Action::Serve) && !is_served() {
+    if is_publish_alone(is_meant) && !is_served() {
         return Err(NotAGrant::PublishAlone);
     }
     let line = |action: Action| Granted {
         action,
         model: new.model.clone(),
         peer: new.peer.clone(),
-        expires_unix: consent.expires_unix,
-        quota_bytes: consent.quota_bytes.filter(|_| moves(action)),
-        by: consent.by.clone(),
+        expires_unix: new.expires_unix,
+        quota_bytes: new.quota_bytes.filter(|_| moves(action)),
+        by: new.by.clone(),
     };
-    Ok(ACTIONS.into_iter().filter(|&action| is_meant(action)).map(line).collect())
+    Ok(Action::ALL.into_iter().filter(|&action| is_meant(action)).map(line).collect())
 }
 
 /// Returns true if payload bytes move under this action.

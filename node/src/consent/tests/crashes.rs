@@ -4,10 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use super::{NOW, data, given, new_grant, peer, swarm, unsee};
-use crate::api::types::{Action, NewGrant};
 use crate::consent::chain::{read, read_with};
+use crate::consent::{Action, NewGrant};
 use crate::consent::{ConsentBook, ConsentError, NotAGrant, verify};
-use crate::problem::{Problem, code};
 
 fn log(folder: &Path) -> Vec<u8> {
     fs::read(folder.join("consent.log")).unwrap()
@@ -170,10 +169,8 @@ fn a_log_that_is_damaged_while_it_is_open_grants_nothing_until_it_is_whole_again
     let error = book.reload_if_changed().unwrap_err();
     assert!(!book.grants().permission(Action::Serve, &swarm(1), NOW, |_| 0).is_some());
     assert!(!book.verify().ok);
-    let problem = Problem::from(error);
-    assert_eq!(problem.code, code::INVALID);
-    assert!(problem.hint.contains("minimodel consent log --verify"));
-    assert!(problem.cause.unwrap().contains("number 2 was written"));
+    let ConsentError::Damaged { verdict, .. } = error else { panic!("{error}") };
+    assert!(verdict.fault.unwrap().contains("number 2 was written"));
     assert!(book.reload_if_changed().is_err(), "again, though nothing changed since");
     fs::remove_file(folder.join("consent.log")).unwrap();
     assert!(book.reload_if_changed().is_err(), "a log that is gone is damage too");
@@ -213,20 +210,17 @@ fn what_cannot_be_granted_says_why_and_leaves_no_line() {
     };
     use Action::{Fetch, Import, Publish, Serve};
     let cases = [
-        (change(&|new| new.consent.actions.clear()), "no action"),
-        (change(&|new| new.consent.actions.push(Serve)), "twice"),
+        (change(&|new| new.actions.clear()), "no action"),
+        (change(&|new| new.actions.push(Serve)), "twice"),
         (change(&|new| new.model = Some("ab".repeat(31))), "no swarm id"),
         (change(&|new| new.model = Some("AB".repeat(32))), "no swarm id"),
         (change(&|new| new.peer = Some("a".repeat(51))), "no peer"),
-        (change(&|new| new.consent.quota_bytes = Some(0)), "0 bytes"),
-        (
-            change(&|new| (new.consent.quota_bytes, new.consent.actions) = (Some(1), vec![Import])),
-            "only `fetch`",
-        ),
-        (change(&|new| new.consent.expires_unix = Some(NOW)), "would have ended"),
-        (change(&|new| new.consent.by = String::new()), "`by`"),
-        (change(&|new| new.consent.by = "\u{1b}[2J".to_owned()), "`by`"),
-        (change(&|new| (new.consent.actions, new.peer) = (vec![Serve, Publish], Some(peer(1)))), "all peers"),
+        (change(&|new| new.quota_bytes = Some(0)), "0 bytes"),
+        (change(&|new| (new.quota_bytes, new.actions) = (Some(1), vec![Import])), "only `fetch`"),
+        (change(&|new| new.expires_unix = Some(NOW)), "would have ended"),
+        (change(&|new| new.by = String::new()), "`by`"),
+        (change(&|new| new.by = "\u{1b}[2J".to_owned()), "`by`"),
+        (change(&|new| (new.actions, new.peer) = (vec![Serve, Publish], Some(peer(1)))), "all peers"),
     ];
     for (new, why) in cases {
         let error = book.grant(&new, NOW).unwrap_err();
@@ -234,8 +228,6 @@ fn what_cannot_be_granted_says_why_and_leaves_no_line() {
             matches!(error, ConsentError::NotAGrant(_)) && error.to_string().contains(why),
             "{error} {why}"
         );
-        let problem = Problem::from(error);
-        assert!(problem.code == code::USAGE && !problem.hint.is_empty());
     }
     assert!(!folder.exists());
     // Publishing needs a consent to serve the same model, in the same call or before.
@@ -254,7 +246,7 @@ fn what_cannot_be_granted_says_why_and_leaves_no_line() {
     assert!(book.grant(&of(&[Publish], Some(1)), NOW).is_err());
     // A quota is kept only with actions that move bytes.
     let mut new = new_grant(&[Import, Fetch]);
-    new.consent.quota_bytes = Some(9);
+    new.quota_bytes = Some(9);
     book.grant(&new, NOW).unwrap();
     let quotas: Vec<_> =
         book.grants().list(NOW, |_| 0).into_iter().map(|grant| (grant.action, grant.quota_bytes)).collect();
