@@ -4,11 +4,10 @@
 //! own question and takes only the word `yes`. Without consent nothing has been dialed or written. What was given is
 //! appended to `consent.log` in the state folder before anything is done with it; if that fails, nothing is done.
 
-mod grant;
-mod log;
+mod flag;
 mod question;
 
-pub(crate) use grant::{Action, ConsentFlag, ConsentSource, Granted};
+pub(crate) use flag::{Action, ConsentFlag, ConsentSource};
 pub(crate) use question::{
     MANIFEST_ASKED, NOTHING_DONE, Question, agree, answer, by_command, obtain, obtain_required,
 };

@@ -3,16 +3,15 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use minimodel::clock;
-use minimodel::consent::is_publish_alone;
+use minimodel::consent::{RunConsent, is_publish_alone};
 
-use super::grant::{Action, ConsentFlag, ConsentSource, Granted, join};
-use super::log::record;
+use super::flag::{Action, ConsentFlag, ConsentSource, join};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{Line, Tone};
 use crate::settings::Context;
+use crate::text;
 
 /// Text of a refusal before anything has happened.
 pub(crate) const NOTHING_DONE: &str = "nothing was dialed or written";
@@ -56,7 +55,7 @@ pub(crate) fn obtain(
     context: &Context,
     question: &Question<'_>,
     flag: Option<&ConsentFlag>,
-) -> Result<Granted, Failure> {
+) -> Result<RunConsent, Failure> {
     obtain_asking(context, question, question.optional, flag)
 }
 
@@ -65,7 +64,7 @@ pub(crate) fn obtain_required(
     context: &Context,
     question: &Question<'_>,
     flag: Option<&ConsentFlag>,
-) -> Result<Granted, Failure> {
+) -> Result<RunConsent, Failure> {
     obtain_asking(context, question, &[], flag)
 }
 
@@ -74,12 +73,10 @@ fn obtain_asking(
     question: &Question<'_>,
     asked_besides: &[Action],
     flag: Option<&ConsentFlag>,
-) -> Result<Granted, Failure> {
+) -> Result<RunConsent, Failure> {
     let wording = |action| question_text(action).to_owned();
     let (actions, source) = ask(context, question, asked_besides, flag, wording)?;
-    let granted = Granted { actions, source, at_unix: clock::now_unix() };
-    record(context, question.verb, question.swarm_id, &granted)?;
-    Ok(granted)
+    record(context, question.verb, question.swarm_id, source.consent(question.verb, actions))
 }
 
 /// Asks for all required actions in the caller's wording and records nothing, because a grant has a record of its own.
@@ -127,14 +124,18 @@ pub(crate) fn by_command(
     verb: &str,
     swarm_id: &[u8; 32],
     action: Action,
-) -> Result<Granted, Failure> {
-    let granted = Granted {
-        actions: BTreeSet::from([action]),
-        source: ConsentSource::Command,
-        at_unix: clock::now_unix(),
-    };
-    record(context, verb, Some(swarm_id), &granted)?;
-    Ok(granted)
+) -> Result<RunConsent, Failure> {
+    record(context, verb, Some(swarm_id), ConsentSource::Command.consent(verb, BTreeSet::from([action])))
+}
+
+/// Appends the consent to the log; a failure means that nothing may be done with it.
+fn record(
+    context: &Context,
+    verb: &str,
+    swarm_id: Option<&[u8; 32]>,
+    consent: RunConsent,
+) -> Result<RunConsent, Failure> {
+    consent.record(&context.home, verb, swarm_id).map(|()| consent).map_err(text::consent)
 }
 
 fn by_flag(question: &Question<'_>, flag: &ConsentFlag) -> Result<BTreeSet<Action>, Failure> {
@@ -246,9 +247,9 @@ mod tests {
     #[test]
     fn a_flag_permits_what_it_names_and_no_more() {
         let actions = by_flag(&FETCH, &flag("fetch,import,serve")).unwrap();
-        let granted = Granted { actions, source: ConsentSource::Flag, at_unix: clock::now_unix() };
+        let granted = ConsentSource::Flag.consent("fetch", actions);
         assert!(granted.permits(Action::Serve) && !granted.permits(Action::Publish));
-        assert_eq!(granted.spelled("fetch"), "--consent fetch,import,serve");
+        assert_eq!(granted.spelled(), "--consent fetch,import,serve");
     }
 
     #[test]

@@ -138,8 +138,8 @@ pub(super) fn rates(now: &Rates) -> String {
 mod tests {
     use super::super::samples::{CAUSES, STATES, peer, status, transfer};
     use super::*;
-    use minimodel_companion::Problem;
     use minimodel::consent::Action;
+    use minimodel_companion::Problem;
     use minimodel_companion::api::types::{Kind, Question};
 
     fn text(status: &Status, width: usize) -> Vec<String> {

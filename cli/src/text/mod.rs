@@ -7,6 +7,7 @@ use std::path::Path;
 use minimodel::bans::BansError;
 use minimodel::check::CheckError;
 use minimodel::checks::{Miss, NotRecorded};
+use minimodel::consent::ConsentError;
 use minimodel::input::OpenError;
 use minimodel::private::Exposed;
 use minimodel::{Error, HomeError};
@@ -25,7 +26,7 @@ impl From<Error> for Failure {
             Error::Identity(error) => error.into(),
             Error::Bans(error) => error.into(),
             Error::Check(error) => check("model file", error),
-            Error::Consent(error) => companion::failure(Problem::from(error)),
+            Error::Consent(error) => consent(error),
             Error::Publisher(error) => companion::failure(Problem::from(error)),
             other => Self::unexpected("cannot go on", &anyhow::Error::new(other)),
         }
@@ -64,6 +65,16 @@ pub(crate) fn check(what: &str, error: CheckError) -> Failure {
         CheckError::Store(error) => ending::store(&error),
         CheckError::Read { path, source } => Failure::reading(what, &path, &source),
         CheckError::Stopped => ending::stopped(Exit::Stopped),
+    }
+}
+
+/// A consent that could not be recorded, or a log that cannot be used.
+pub(crate) fn consent(error: ConsentError) -> Failure {
+    match error {
+        ConsentError::Home(error) => error.into(),
+        ConsentError::Io { doing: "read", path, source } => Failure::reading("consent log", &path, &source),
+        ConsentError::Io { path, source, .. } => Failure::writing("consent log", &path, &source),
+        error => companion::failure(Problem::from(error)),
     }
 }
 

@@ -1,10 +1,11 @@
 //! The summary and the questions to the user before a fetch or a repair moves anything.
 
+use minimodel::consent::RunConsent;
 use minimodel::publishers::SignerVerdict;
 
 use super::fetching::{Plan, needed};
 use super::target::Target;
-use crate::consent::{self, Action, Granted, Question};
+use crate::consent::{self, Action, Question};
 use crate::failure::Failure;
 use crate::publisher;
 use crate::settings::Context;
@@ -16,7 +17,7 @@ pub(super) fn ask(
     context: &Context,
     plan: &Plan<'_>,
     target: &Target,
-) -> Result<(Granted, SignerVerdict), Failure> {
+) -> Result<(RunConsent, SignerVerdict), Failure> {
     let verdict = publisher::signer_verdict(context, &plan.manifest)?;
     let accepted = publisher::confirm_key(context, &verdict, &plan.transfer.publisher, plan.done)?;
     let mut subject = show::subject(&plan.manifest, Some(&verdict));

@@ -71,7 +71,7 @@ pub(crate) fn run(context: &Context, plan: &Plan<'_>) -> Result<(), Failure> {
     let started_utc = clock::now_utc();
     let target = Target::new(&plan.out, &plan.manifest, plan.receipt.as_deref())?;
     let (granted, publisher) = ask(context, plan, &target)?;
-    let consents = granted.for_receipt(plan.verb);
+    let consents = granted.for_receipt();
     let importing = Importing { target, publisher, consents, started_utc };
     let Some(Prepared { identity, part, resumed }) = prepare(context, plan, &importing)? else {
         return Ok(());

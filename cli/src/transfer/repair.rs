@@ -85,7 +85,7 @@ pub(crate) fn run(
     target.check_receipt_name()?;
     target.check_receipt_place()?;
     let (granted, publisher) = ask(context, &plan, &target)?;
-    let consents = granted.for_receipt(plan.verb);
+    let consents = granted.for_receipt();
     let importing = Importing { target, publisher, consents, started_utc };
     let identity = Identity::load_or_create(&context.home, &*context.printer)?;
     if options.repair_most {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use minimodel::Identity;
+use minimodel::consent::RunConsent;
 use minimodel::publishers::SignerVerdict;
 use minimodel_swarm::driver::{Controls, Node, RateLimit, steady};
 use minimodel_swarm::machine::Limits;
@@ -13,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::args::SeedArgs;
 use crate::companion;
-use crate::consent::{self, Action, Granted, Question};
+use crate::consent::{self, Action, Question};
 use crate::failure::Failure;
 use crate::input;
 use crate::interrupt::Interrupt;
@@ -51,7 +52,7 @@ fn ask(
     context: &Context,
     manifest: &Manifest,
     verdict: &SignerVerdict,
-) -> Result<Granted, Failure> {
+) -> Result<RunConsent, Failure> {
     let mut subject = show::subject(manifest, Some(verdict));
     let who = match args.share.allow.len() {
         0 => "anyone who holds this offer".to_owned(),
@@ -78,7 +79,7 @@ async fn serve(
     args: &SeedArgs,
     context: &Context,
     shared: &SharedFile<'_>,
-    (granted, verdict): (&Granted, &SignerVerdict),
+    (granted, verdict): (&RunConsent, &SignerVerdict),
     ready: Ready,
     identity: &Identity,
 ) -> Result<(), Failure> {

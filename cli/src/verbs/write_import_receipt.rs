@@ -39,7 +39,7 @@ pub(crate) fn run(args: &WriteImportReceiptArgs, context: &Context) -> Result<()
         finished_utc: clock::now_utc(),
         tool_version: TOOL_VERSION.to_owned(),
         checksum_recomputed: true,
-        consents: granted.for_receipt(VERB),
+        consents: granted.for_receipt(),
         peers: Vec::new(),
         checks: RecordedCheck::all(&whole),
     };

@@ -11,6 +11,7 @@ mod grants;
 mod line;
 mod log;
 mod model;
+mod run;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ pub use line::{Given, LineError};
 pub use model::{Grant, GrantState, LogEntry, LogVerdict, NewGrant};
 
 pub use minimodel_verifier::receipt::ConsentAction as Action;
+pub use run::RunConsent;
 
 /// True if these actions name `publish` without `serve`. Publishing tells peers that this machine serves, so it is never done,
 /// granted or asked for alone.

@@ -1,14 +1,11 @@
-//! Actions that a user can consent to, their spelling, and consents that were given.
+//! The list of actions after `--consent`, and how a consent was given.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use minimodel_verifier::receipt::Consent;
-
-use minimodel::clock;
-
 pub(crate) use minimodel::consent::Action;
+use minimodel::consent::RunConsent;
 
 /// A word in `--consent` that names no action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,43 +70,16 @@ impl ConsentSource {
             Self::Command => "command",
         }
     }
-}
 
-/// A consent that was given and recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Granted {
-    pub(super) actions: BTreeSet<Action>,
-    /// How it was given.
-    pub(crate) source: ConsentSource,
-    /// When, seconds since 1970.
-    pub(crate) at_unix: u64,
-}
-
-impl Granted {
-    /// Whether `action` is permitted.
-    pub(crate) fn permits(&self, action: Action) -> bool {
-        self.actions.contains(&action)
-    }
-
-    /// The actions, in a stable order.
-    pub(crate) fn actions(&self) -> impl Iterator<Item = Action> + '_ {
-        Action::ALL.into_iter().filter(|action| self.permits(*action))
-    }
-
-    /// The receipt's consent lines, one per action.
-    pub(crate) fn for_receipt(&self, verb: &str) -> Vec<Consent> {
-        let by = self.spelled(verb);
-        let at_utc = clock::utc(self.at_unix);
-        self.actions().map(|action| Consent { action, at_utc: at_utc.clone(), by: by.clone() }).collect()
-    }
-
-    /// Spelling in logs and receipts: `--consent fetch,import` for a flag, else `prompt` or the verb.
-    pub(crate) fn spelled(&self, verb: &str) -> String {
-        match self.source {
-            ConsentSource::Flag => format!("--consent {}", join(&self.actions)),
-            ConsentSource::Prompt => self.source.as_str().to_owned(),
-            ConsentSource::Command => verb.to_owned(),
-        }
+    /// A consent that was given now, as logs and receipts spell it: `--consent fetch,import` for a flag, else `prompt` or
+    /// the verb.
+    pub(super) fn consent(self, verb: &str, actions: BTreeSet<Action>) -> RunConsent {
+        let spelled = match self {
+            Self::Flag => format!("--consent {}", join(&actions)),
+            Self::Prompt => self.as_str().to_owned(),
+            Self::Command => verb.to_owned(),
+        };
+        RunConsent::new(actions, self.as_str(), spelled)
     }
 }
 
