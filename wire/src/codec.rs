@@ -10,7 +10,8 @@ use bytes::Bytes;
 use crate::bitfield::Bitfield;
 use crate::codes::CloseCode;
 use crate::error::DecodeError;
-use crate::frame::{Frame, FrameKind, Hello, ManifestOnly, rule};
+use crate::frame::{Frame, Hello, ManifestOnly, rule};
+use crate::kind::FrameKind;
 use crate::limits;
 
 /// Read limit of bincode in bytes: the longest single field is a digest.

@@ -2,7 +2,8 @@
 
 use crate::codec;
 use crate::error::DecodeError;
-use crate::frame::{Frame, FrameKind};
+use crate::frame::Frame;
+use crate::kind::FrameKind;
 use crate::limits::FRAME_HEAD_LEN;
 
 /// An incremental decoder: [`push`](Self::push) bytes in pieces of any size, then take frames with

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::bitfield::BitfieldError;
 use crate::codes::{CloseCode, ResetCode};
-use crate::frame::FrameKind;
+use crate::kind::FrameKind;
 use crate::limits;
 
 /// A broken rule of the control stream. The peer is at fault; after the first error nothing more is decoded.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::bitfield::Bitfield;
 use crate::codes::CloseCode;
 use crate::error::DecodeError;
+use crate::kind::FrameKind;
 use crate::limits;
 
 /// One frame of the control stream.
@@ -133,117 +134,6 @@ impl fmt::Debug for Consent {
         let named = [(Self::SERVE, "serve"), (Self::FETCH, "fetch"), (Self::PUBLISH, "publish")];
         let names = named.iter().filter(|(bit, _)| self.contains(*bit)).map(|(_, name)| name);
         f.debug_set().entries(names).finish()
-    }
-}
-
-/// The type of a frame: its number on the wire, its name in a log, its cap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FrameKind {
-    /// 0x0001
-    Hello,
-    /// 0x0002
-    ManifestOnly,
-    /// 0x0003
-    Bitfield,
-    /// 0x0004
-    Have,
-    /// 0x0005
-    DontHave,
-    /// 0x0006
-    Choke,
-    /// 0x0007
-    Unchoke,
-    /// 0x0008
-    Interested,
-    /// 0x0009
-    NotInterested,
-    /// 0x000a
-    Peers,
-    /// 0x000b
-    Bye,
-    /// A number of [`limits::IGNORABLE_KINDS`].
-    Ignored(u16),
-}
-
-impl FrameKind {
-    /// The kind with this number on the wire; `None` for a number that closes the connection.
-    pub fn from_number(number: u16) -> Option<Self> {
-        Some(match number {
-            0x0001 => Self::Hello,
-            0x0002 => Self::ManifestOnly,
-            0x0003 => Self::Bitfield,
-            0x0004 => Self::Have,
-            0x0005 => Self::DontHave,
-            0x0006 => Self::Choke,
-            0x0007 => Self::Unchoke,
-            0x0008 => Self::Interested,
-            0x0009 => Self::NotInterested,
-            0x000a => Self::Peers,
-            0x000b => Self::Bye,
-            kind if limits::IGNORABLE_KINDS.contains(&kind) => Self::Ignored(kind),
-            _ => return None,
-        })
-    }
-
-    /// The number on the wire.
-    pub fn number(self) -> u16 {
-        match self {
-            Self::Hello => 0x0001,
-            Self::ManifestOnly => 0x0002,
-            Self::Bitfield => 0x0003,
-            Self::Have => 0x0004,
-            Self::DontHave => 0x0005,
-            Self::Choke => 0x0006,
-            Self::Unchoke => 0x0007,
-            Self::Interested => 0x0008,
-            Self::NotInterested => 0x0009,
-            Self::Peers => 0x000a,
-            Self::Bye => 0x000b,
-            Self::Ignored(kind) => kind,
-        }
-    }
-
-    /// The name, for logs and errors.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hello => "Hello",
-            Self::ManifestOnly => "ManifestOnly",
-            Self::Bitfield => "Bitfield",
-            Self::Have => "Have",
-            Self::DontHave => "DontHave",
-            Self::Choke => "Choke",
-            Self::Unchoke => "Unchoke",
-            Self::Interested => "Interested",
-            Self::NotInterested => "NotInterested",
-            Self::Peers => "Peers",
-            Self::Bye => "Bye",
-            Self::Ignored(_) => "Ignored",
-        }
-    }
-
-    /// The longest body in bytes; a known chunk count makes the cap of `Bitfield` exact.
-    pub fn cap(self, chunk_count: Option<u32>) -> u32 {
-        match self {
-            Self::Hello | Self::ManifestOnly => limits::MAX_HELLO_LEN,
-            Self::Bitfield => {
-                let count = chunk_count.unwrap_or(limits::MAX_CHUNK_COUNT).min(limits::MAX_CHUNK_COUNT);
-                limits::BITFIELD_FIXED_LEN + count.div_ceil(8)
-            }
-            Self::Have => limits::MAX_HAVE_LEN,
-            Self::DontHave | Self::Bye => limits::U32_BODY_LEN,
-            Self::Choke | Self::Unchoke | Self::Interested | Self::NotInterested => 0,
-            Self::Peers => limits::MAX_PEERS_LEN,
-            Self::Ignored(_) => limits::MAX_IGNORED_LEN,
-        }
-    }
-}
-
-impl fmt::Display for FrameKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ignored(kind) => write!(f, "Ignored({kind:#06x})"),
-            known => f.pad(known.name()),
-        }
     }
 }
 

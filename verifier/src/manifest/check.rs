@@ -1,8 +1,5 @@
 //! The named checks of `verify-manifest`, in their one order.
 
-use super::read;
-use crate::Report;
-
 /// At most [`MAX_MANIFEST_BYTES`](super::MAX_MANIFEST_BYTES).
 pub(super) const SIZE: &str = "manifest.size";
 /// Bytes, lines, spelling of keys, comments, limits, no key twice.
@@ -39,18 +36,6 @@ pub const CHECKS: [&str; 15] = [
     SIZE, TEXT, VERSION, KEYS, SCHEMA, IDENTITY, ROUTES, LICENSE, ARTIFACT, SLM, CHUNKS, EVIDENCE, SOURCE,
     REQUIRES, SIGNATURE,
 ];
-
-/// Checks a manifest and reports each check. The first failure ends the report: later checks are not made. A manifest
-/// without a signature ends in a warning.
-///
-/// The report is ok exactly when [`Manifest::parse`](super::Manifest::parse) accepts the text.
-pub fn check(text: &[u8]) -> Report {
-    let mut report = Report::new();
-    if let Err(error) = read::manifest(text, &mut report) {
-        report.fail(error.check_name(), error.found(), error.accepted());
-    }
-    report
-}
 
 /// The check that covers the value of `key`.
 pub(super) fn of_key(key: &str) -> &'static str {

@@ -1,12 +1,9 @@
 //! A manifest that keeps every rule.
 
-use ed25519_dalek::SigningKey;
-
 use super::claims::{Evidence, SlmClaims};
 use super::draft::ManifestDraft;
-use super::error::ManifestError;
-use super::{read, signature};
-use crate::{Digest, Report, sha256};
+use super::signature;
+use crate::{Digest, sha256};
 
 /// A valid manifest v0: its text keeps every rule of the format and, if it is signed, the signature over the canonical form
 /// verifies under `publisher.key_id`. Comments are not kept.
@@ -21,14 +18,6 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Reads a manifest and enforces every rule, the signature included.
-    ///
-    /// # Errors
-    /// The first rule that is broken, in the order of [`CHECKS`](super::CHECKS).
-    pub fn parse(text: &[u8]) -> Result<Self, ManifestError> {
-        read::manifest(text, &mut Report::new())
-    }
-
     pub(super) fn new(
         draft: ManifestDraft,
         key_id: String,
@@ -37,15 +26,6 @@ impl Manifest {
     ) -> Self {
         let swarm_id = sha256(canonical.as_bytes());
         Self { draft, key_id, canonical, swarm_id, signature }
-    }
-
-    /// Signs this manifest with `key`; an earlier signature is replaced. The swarm id changes, because the canonical form
-    /// names the key.
-    ///
-    /// # Errors
-    /// [`ManifestError::TooLarge`] or [`ManifestError::TooManyFields`] where the signature does not fit.
-    pub fn sign(&self, key: &SigningKey) -> Result<Self, ManifestError> {
-        self.draft.sign(key)
     }
 
     /// The text as sent and stored: the canonical form, then the `signature.*` lines if it is signed.

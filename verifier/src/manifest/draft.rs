@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use ed25519_dalek::SigningKey;
-
 use super::claims::{ArtifactClaims, ChunkClaims, Evidence, RequiresClaims, SlmClaims, SourceClaims};
-use super::document::Manifest;
 use super::error::ManifestError;
-use super::keys::{SCHEMA_CHECKSUM, is_key};
-use super::signature;
+use super::keys::SCHEMA_CHECKSUM;
+use super::text::is_key;
 use crate::digest::tagged;
 
 /// The content of a manifest without key and signature: the typed input for a new manifest, and the result of
-/// [`Manifest::draft`].
+/// [`Manifest::draft`](super::Manifest::draft).
 ///
 /// A draft is not validated. [`build`](Self::build) and [`sign`](Self::sign) render the text and pass it to the parser that
 /// reads foreign manifests, so that no manifest is written that could not be read.
@@ -52,26 +49,8 @@ pub struct ManifestDraft {
 }
 
 impl ManifestDraft {
-    /// The unsigned manifest.
-    ///
-    /// # Errors
-    /// The first rule of the format that the draft breaks; lines are those of the canonical form.
-    pub fn build(&self) -> Result<Manifest, ManifestError> {
-        Manifest::parse(self.render("none")?.as_bytes())
-    }
-
-    /// The manifest signed with `key`, which becomes `publisher.key_id`.
-    ///
-    /// # Errors
-    /// As [`build`](Self::build).
-    pub fn sign(&self, key: &SigningKey) -> Result<Manifest, ManifestError> {
-        let canonical = self.render(&signature::key_id(key))?;
-        let lines = signature::lines(&signature::sign(key, &canonical));
-        Manifest::parse(format!("{canonical}{lines}").as_bytes())
-    }
-
     /// The canonical form. A key or value that would be read back as something else is an error.
-    fn render(&self, key_id: &str) -> Result<String, ManifestError> {
+    pub(super) fn render(&self, key_id: &str) -> Result<String, ManifestError> {
         let mut text = String::new();
         for (line, (key, value)) in (1..).zip(self.fields(key_id)) {
             if self.extra.contains_key(&key) && !key.starts_with("x.") {

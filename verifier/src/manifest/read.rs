@@ -16,8 +16,30 @@ use super::text::{self, Field, Fields};
 use super::{signature, spdx, value};
 use crate::Report;
 
+impl Manifest {
+    /// Reads a manifest and enforces every rule, the signature included.
+    ///
+    /// # Errors
+    /// The first rule that is broken, in the order of [`CHECKS`](super::CHECKS).
+    pub fn parse(text: &[u8]) -> Result<Self, ManifestError> {
+        manifest(text, &mut Report::new())
+    }
+}
+
+/// Checks a manifest and reports each check. The first failure ends the report: later checks are not made. A manifest
+/// without a signature ends in a warning.
+///
+/// The report is ok exactly when [`Manifest::parse`] accepts the text.
+pub fn check(text: &[u8]) -> Report {
+    let mut report = Report::new();
+    if let Err(error) = manifest(text, &mut report) {
+        report.fail(error.check_name(), error.found(), error.accepted());
+    }
+    report
+}
+
 /// Reads a manifest; each check that passed goes into `report`, the one that failed is the error.
-pub(super) fn manifest(text: &[u8], report: &mut Report) -> Result<Manifest, ManifestError> {
+fn manifest(text: &[u8], report: &mut Report) -> Result<Manifest, ManifestError> {
     let bytes = text::check_size(text)?;
     report.pass(names::SIZE, format!("{bytes} bytes"));
     let fields = text::fields(text)?;
@@ -184,7 +206,7 @@ fn chunks(fields: &Fields<'_>, byte_count: u64) -> Result<ChunkClaims, ManifestE
         return Err(ManifestError::ChunkCount { at: count_field.at(), expected });
     }
     let merkle_root = fields.required("chunk.merkle_root")?.digest()?;
-    let list = match pair(fields, ["chunk.list_route", "chunk.list_sha256"]) {
+    let list = match fields.pair(["chunk.list_route", "chunk.list_sha256"]) {
         Ok(Some([route, sha256])) => {
             Some(ChunkListClaims { route: route.route()?, sha256: sha256.digest()? })
         }
@@ -192,20 +214,6 @@ fn chunks(fields: &Fields<'_>, byte_count: u64) -> Result<ChunkClaims, ManifestE
         Err((line, key, missing)) => return Err(ManifestError::ChunkListHalf { line, key, missing }),
     };
     Ok(ChunkClaims { size, count, merkle_root, list })
-}
-
-/// Line and key of the field that is present, and the key of the missing one.
-type Half = (usize, &'static str, &'static str);
-
-/// Reads two optional fields of which both or neither must be present.
-pub(super) fn pair<'a>(fields: &Fields<'a>, keys: [&'static str; 2]) -> Result<Option<[Field<'a>; 2]>, Half> {
-    let [first, second] = keys;
-    match (fields.optional(first), fields.optional(second)) {
-        (Some(one), Some(other)) => Ok(Some([one, other])),
-        (None, None) => Ok(None),
-        (Some(one), None) => Err((one.line, first, second)),
-        (None, Some(other)) => Err((other.line, second, first)),
-    }
 }
 
 fn evidence(fields: &Fields<'_>) -> Result<Vec<Evidence>, ManifestError> {

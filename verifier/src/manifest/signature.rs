@@ -4,7 +4,6 @@ use data_encoding::HEXLOWER;
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 
 use super::error::ManifestError;
-use super::read::pair;
 use super::text::{Field, Fields};
 use super::value::key_id_bytes;
 
@@ -34,7 +33,7 @@ pub(super) fn check<'a>(
     key: Field<'_>,
     canonical: &str,
 ) -> Result<Option<&'a str>, ManifestError> {
-    let [algorithm, value] = match pair(fields, ["signature.algorithm", "signature.value"]) {
+    let [algorithm, value] = match fields.pair(["signature.algorithm", "signature.value"]) {
         Ok(Some(fields)) => fields,
         Ok(None) if key.value == "none" => return Ok(None),
         Ok(None) => return Err(ManifestError::KeyWithoutSignature(key.at())),

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::error::{FieldAt, ManifestError};
-use super::keys::is_key;
 use super::limits::{MAX_FIELDS, MAX_KEY_BYTES, MAX_MANIFEST_BYTES, MAX_VALUE_BYTES};
 
 const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
@@ -25,6 +24,9 @@ impl Field<'_> {
     }
 }
 
+/// Line and key of the field that is present, and the key of the missing one.
+pub(super) type Half = (usize, &'static str, &'static str);
+
 /// The fields of a text: keys well-formed and unique, values printable ASCII, all within the limits.
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
@@ -40,6 +42,17 @@ impl<'a> Fields<'a> {
     /// The field called `key`, if it is there.
     pub(super) fn optional(&self, key: &str) -> Option<Field<'a>> {
         self.by_key.get(key).copied()
+    }
+
+    /// Two optional fields of which both or neither must be present.
+    pub(super) fn pair(&self, keys: [&'static str; 2]) -> Result<Option<[Field<'a>; 2]>, Half> {
+        let [first, second] = keys;
+        match (self.optional(first), self.optional(second)) {
+            (Some(one), Some(other)) => Ok(Some([one, other])),
+            (None, None) => Ok(None),
+            (Some(one), None) => Err((one.line, first, second)),
+            (None, Some(other)) => Err((other.line, second, first)),
+        }
     }
 
     /// Number of fields.
@@ -115,6 +128,15 @@ fn check_bytes(text: &[u8]) -> Result<&str, ManifestError> {
     Ok(text)
 }
 
+/// Dotted words of `[a-z0-9][a-z0-9_]*`.
+pub(super) fn is_key(key: &str) -> bool {
+    key.split('.').all(|word| {
+        !word.is_empty()
+            && !word.starts_with('_')
+            && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    })
+}
+
 /// Splits one line at its first `=`.
 fn split(line: usize, content: &str) -> Result<Field<'_>, ManifestError> {
     let Some((key, value)) = content.split_once('=') else {
@@ -131,4 +153,21 @@ fn split(line: usize, content: &str) -> Result<Field<'_>, ManifestError> {
         return Err(ManifestError::ValueTooLong { line, key: key.to_owned(), bytes: value.len() });
     }
     Ok(Field { line, key, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_lowercase_dotted_words() {
+        for good in ["a", "x.0", "model_card.route", "x.a_", "x.9lives"] {
+            assert!(is_key(good), "{good}");
+        }
+        for bad in
+            ["", ".", "a.", ".a", "a..b", "A", "x.B", "_a", "x._a", "a-b", "a b", " a", "a ", "#a", "é"]
+        {
+            assert!(!is_key(bad), "{bad}");
+        }
+    }
 }

@@ -16,8 +16,20 @@ const ROUTE: &str = "a metadata route";
 const ROUTE_SAFE: &str = "a-z, 0-9, `.`, `_` and `-`, at most 128, without `..`";
 const NUMBER: &str = "decimal digits without a leading 0";
 
+impl Receipt {
+    /// Reads the text of a receipt: its sum, and every line in its place.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn parse(text: &[u8]) -> Result<Self, ReceiptError> {
+        let receipt = receipt(text)?;
+        receipt.validate()?;
+        Ok(receipt)
+    }
+}
+
 /// Checks size, bytes and sum, then reads line by line.
-pub(super) fn receipt(text: &[u8]) -> Result<Receipt, ReceiptError> {
+fn receipt(text: &[u8]) -> Result<Receipt, ReceiptError> {
     if text.len() > MAX_RECEIPT_BYTES {
         return Err(ReceiptError::TooLarge { bytes: text.len() });
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::MAX_RECEIPT_BYTES;
 use super::error::ReceiptError;
-use super::{MAX_RECEIPT_BYTES, parse, render};
 use crate::manifest::shown::escape;
 use crate::manifest::value::{is_route_safe, is_utc_time};
 use crate::manifest::{Acquisition, Evidence};
@@ -197,21 +197,6 @@ impl Receipt {
         if bytes > MAX_RECEIPT_BYTES { Err(ReceiptError::TooLarge { bytes }) } else { Ok(receipt) }
     }
 
-    /// Reads the text of a receipt: its sum, and every line in its place.
-    ///
-    /// # Errors
-    /// The first rule that is broken.
-    pub fn parse(text: &[u8]) -> Result<Self, ReceiptError> {
-        let receipt = parse::receipt(text)?;
-        receipt.validate()?;
-        Ok(receipt)
-    }
-
-    /// The text; its last line is the sum of the lines before it.
-    pub fn render(&self) -> String {
-        render::receipt(self)
-    }
-
     /// What was imported.
     pub fn subject(&self) -> &Subject {
         &self.subject
@@ -231,7 +216,7 @@ impl Receipt {
     }
 
     /// Checks the rules about the import record. The subject was checked by the manifest or by the parser.
-    fn validate(&self) -> Result<(), ReceiptError> {
+    pub(super) fn validate(&self) -> Result<(), ReceiptError> {
         let import = &self.import;
         text("tool.version", &import.tool_version)?;
         time("import.started_utc", &import.started_utc)?;

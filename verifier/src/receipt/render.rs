@@ -3,21 +3,23 @@
 use super::record::Receipt;
 use crate::digest::{hex, sha256, tagged};
 
-/// The whole text, the sum at its end.
-pub(super) fn receipt(receipt: &Receipt) -> String {
-    let mut text = String::new();
-    let mut line = |key: &str, value: &str| {
-        for part in [key, "=", value, "\n"] {
-            text.push_str(part);
-        }
-    };
-    line("receipt.version", "0");
-    line("receipt.kind", "minimodel.import-receipt");
-    line("tool.version", &receipt.import.tool_version);
-    subject(receipt, &mut line);
-    import(receipt, &mut line);
-    let sum = tagged(&sha256(text.as_bytes()));
-    format!("{text}receipt.sha256={sum}\n")
+impl Receipt {
+    /// The text; its last line is the sum of the lines before it.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        let mut line = |key: &str, value: &str| {
+            for part in [key, "=", value, "\n"] {
+                text.push_str(part);
+            }
+        };
+        line("receipt.version", "0");
+        line("receipt.kind", "minimodel.import-receipt");
+        line("tool.version", &self.import.tool_version);
+        subject(self, &mut line);
+        import(self, &mut line);
+        let sum = tagged(&sha256(text.as_bytes()));
+        format!("{text}receipt.sha256={sum}\n")
+    }
 }
 
 fn subject(receipt: &Receipt, line: &mut impl FnMut(&str, &str)) {

@@ -1,5 +1,7 @@
 //! The tensor directory, once it is whole in memory.
 
+use std::fmt;
+
 use super::ENTRY_BYTES;
 use super::board::Board;
 use super::entry::{Dtype, Entry};
@@ -7,8 +9,38 @@ use super::error::SlmError;
 use super::header::Header;
 use super::placement::{self, FileRange};
 use super::rule::Rule;
-use super::scan::Quantization;
 use super::tensor::Required;
+
+/// How the tensors of a file are stored, over all entries of its directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quantization {
+    /// All f32.
+    F32,
+    /// All q8_0.
+    Q8_0,
+    /// All q4_0.
+    Q4_0,
+    /// More than one type.
+    Mixed,
+}
+
+impl Quantization {
+    /// The spelling of `slm.quantization` in a manifest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Q8_0 => "q8_0",
+            Self::Q4_0 => "q4_0",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+impl fmt::Display for Quantization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// What the directory says once all of its rules hold.
 #[derive(Debug)]

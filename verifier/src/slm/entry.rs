@@ -3,9 +3,10 @@
 use super::board::Board;
 use super::error::SlmError;
 use super::header::{Header, field};
-use super::placement::{FileRange, RangeName};
+use super::names::{EntryName, RangeName, TensorName};
+use super::placement::FileRange;
 use super::rule::Rule;
-use super::tensor::{EntryName, Required, TensorName};
+use super::tensor::Required;
 use super::{ALIGNMENT, ENTRY_BYTES};
 
 /// How the elements of a tensor are stored.

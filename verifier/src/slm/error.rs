@@ -1,8 +1,7 @@
 //! Errors of the format: one variant for each rule, named like the rule.
 
-use super::placement::RangeName;
+use super::names::{EntryName, RangeName, Shape, TensorName};
 use super::rule::Rule;
-use super::tensor::{EntryName, TensorName};
 
 /// A broken rule. The message is what was found (floats are held as their bits); [`Rule::expected`] is what should have been there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -99,7 +98,7 @@ pub enum SlmError {
     #[error("{found} in {entry}")]
     UnusedDims { entry: EntryName, found: u32 },
     #[error("{:?} in {entry}, where the header gives {expected:?}", dims.get(..*rank as usize).unwrap_or_default())]
-    TensorShape { entry: EntryName, rank: u32, dims: [u32; 4], expected: super::tensor::Shape },
+    TensorShape { entry: EntryName, rank: u32, dims: [u32; 4], expected: Shape },
     #[error("{found} in {entry} with rows of {row}")]
     BlockSize { entry: EntryName, found: u32, row: u32 },
     #[error("{found} bytes in {entry}, which needs {expected}")]

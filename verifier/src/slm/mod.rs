@@ -11,6 +11,7 @@ mod entry;
 mod error;
 mod floats;
 mod header;
+mod names;
 mod placement;
 mod rolling;
 mod rule;
@@ -18,13 +19,13 @@ mod scan;
 mod tensor;
 mod tokenizer;
 
+pub use directory::Quantization;
 pub use error::SlmError;
 pub use header::Header;
-pub use placement::RangeName;
+pub use names::{EntryName, Part, RangeName, Shape, TensorName};
 pub use rolling::Rolling;
 pub use rule::Rule;
-pub use scan::{Quantization, Scan, SlmFacts, SlmOutcome};
-pub use tensor::{EntryName, Part, Shape, TensorName};
+pub use scan::{Scan, SlmFacts, SlmOutcome};
 
 /// The largest tokenizer section that is read: 64 MiB. A limit of this implementation; vocabularies of a million
 /// tokens stay below it.

@@ -1,28 +1,10 @@
 //! Placement of payloads and scales in the file: they do not overlap, and the file ends after the last.
 
-use std::fmt;
-
 use super::ALIGNMENT;
 use super::board::Board;
 use super::error::SlmError;
+use super::names::RangeName;
 use super::rule::Rule;
-use super::tensor::TensorName;
-
-/// A payload or scale block, as messages name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RangeName {
-    /// The tensor it belongs to.
-    pub tensor: TensorName,
-    /// True for the scales, false for the payload.
-    pub is_scales: bool,
-}
-
-impl fmt::Display for RangeName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.is_scales { "scales" } else { "payload" };
-        write!(f, "the {kind} of {}", self.tensor)
-    }
-}
 
 /// A payload or scale block inside the data section.
 #[derive(Debug, Clone, Copy)]

@@ -1,49 +1,17 @@
 //! The pass over the file: regions in their order, each byte read once.
 
 use std::collections::VecDeque;
-use std::fmt;
 
 use super::board::Board;
-use super::directory::{self, Directory};
+use super::directory::{self, Directory, Quantization};
 use super::error::SlmError;
 use super::floats::{Floats, first_not_zero};
 use super::header::{HEADER_BYTES, Header};
-use super::placement::RangeName;
+use super::names::RangeName;
 use super::rule::Rule;
 use super::tokenizer;
 use crate::digest::{Digest, sha256};
 use crate::report::Report;
-
-/// How the tensors of a file are stored, over all entries of its directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quantization {
-    /// All f32.
-    F32,
-    /// All q8_0.
-    Q8_0,
-    /// All q4_0.
-    Q4_0,
-    /// More than one type.
-    Mixed,
-}
-
-impl Quantization {
-    /// The spelling of `slm.quantization` in a manifest.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Q8_0 => "q8_0",
-            Self::Q4_0 => "q4_0",
-            Self::Mixed => "mixed",
-        }
-    }
-}
-
-impl fmt::Display for Quantization {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// The properties of a file whose header, tokenizer and directory are valid.
 #[derive(Debug, Clone, PartialEq)]
