@@ -5,7 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::io::fcntl_dupfd_cloexec;
+use minimodel::transfer::Control;
+use minimodel::transfer::runtime::check_spare_files;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -40,23 +41,23 @@ pub(crate) fn came() -> Option<Exit> {
     exit_of(CAME.load(Ordering::Relaxed))
 }
 
+/// The failure to end with, once a signal has come, of work that leaves nothing behind.
+pub(crate) fn failure() -> Option<Failure> {
+    came().map(stopped_by)
+}
+
+fn stopped_by(class: Exit) -> Failure {
+    let signal = if class == Exit::Terminated { "SIGTERM" } else { "Ctrl-C" };
+    let hint = "nothing was left behind; run the same command again";
+    Failure::new(class, format!("stopped by {signal}"), hint)
+}
+
 fn exit_of(code: u8) -> Option<Exit> {
     match code {
         NONE => None,
         code if code == Exit::Terminated.code() => Some(Exit::Terminated),
         _ => Some(Exit::Interrupted),
     }
-}
-
-/// Number of files that a verb may still have to open.
-const SPARE_FILES: usize = 16;
-
-/// Checks that `SPARE_FILES` more files can be opened. Called before a runtime is made, because tokio panics if it runs out
-/// of file descriptors while it takes the signals over.
-pub(crate) fn check_spare_files() -> io::Result<()> {
-    let stderr = io::stderr();
-    let spare: Result<Vec<_>, _> = (0..SPARE_FILES).map(|_| fcntl_dupfd_cloexec(&stderr, 0)).collect();
-    Ok(spare.map(drop)?)
 }
 
 /// Makes a write beyond the limit on file sizes (`ulimit -f`) an error instead of the end of the process. Must be called
@@ -73,6 +74,8 @@ pub(crate) struct Interrupt {
     code: Arc<AtomicU8>,
     /// Becomes true with the first signal.
     asked: watch::Receiver<bool>,
+    /// Transfers that the first signal cancels.
+    transfers: Arc<Mutex<Vec<Control>>>,
 }
 
 impl Interrupt {
@@ -87,7 +90,8 @@ impl Interrupt {
 
     fn start() -> Result<Self, Failure> {
         let (ask, asked) = watch::channel(false);
-        let interrupt = Self { code: Arc::new(AtomicU8::new(NONE)), asked };
+        let code = Arc::new(AtomicU8::new(NONE));
+        let interrupt = Self { code, asked, transfers: Arc::default() };
         let ours = interrupt.clone();
         let start = || -> anyhow::Result<()> {
             check_spare_files()?;
@@ -109,6 +113,8 @@ impl Interrupt {
                     }
                     CAME.store(exit.code(), Ordering::Relaxed);
                     ask.send_replace(true);
+                    let transfers = ours.transfers.lock().unwrap_or_else(PoisonError::into_inner);
+                    transfers.iter().for_each(Control::cancel);
                 }
             };
             std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(listen))?;
@@ -116,6 +122,15 @@ impl Interrupt {
         };
         start().map_err(|error| Failure::unexpected("cannot watch for Ctrl-C", &error))?;
         Ok(interrupt)
+    }
+
+    /// The first signal cancels this transfer, also if it has come already.
+    pub(crate) fn cancels(&self, transfer: &Control) {
+        let mut transfers = self.transfers.lock().unwrap_or_else(PoisonError::into_inner);
+        transfers.push(transfer.clone());
+        if *self.asked.borrow() {
+            transfer.cancel();
+        }
     }
 
     /// Becomes true when a signal comes.
@@ -133,13 +148,7 @@ impl Interrupt {
         if self.code.load(Ordering::Relaxed) == NONE {
             return Ok(());
         }
-        let class = self.exit();
-        let signal = if class == Exit::Terminated { "SIGTERM" } else { "Ctrl-C" };
-        Err(Failure::new(
-            class,
-            format!("stopped by {signal}"),
-            "nothing was left behind; run the same command again",
-        ))
+        Err(stopped_by(self.exit()))
     }
 
     /// A reader or writer that fails once a signal has come; [`check`](Self::check) then gives the failure.
@@ -192,7 +201,11 @@ mod tests {
 
     #[test]
     fn g1_a_signal_ends_reading_with_its_own_exit_code() {
-        let interrupt = Interrupt { code: Arc::new(AtomicU8::new(NONE)), asked: watch::channel(false).1 };
+        let interrupt = Interrupt {
+            code: Arc::new(AtomicU8::new(NONE)),
+            asked: watch::channel(false).1,
+            transfers: Arc::default(),
+        };
         let mut reader = interrupt.guard(&b"abc"[..]);
         assert_eq!(reader.read(&mut [0; 2]).unwrap(), 2);
         interrupt.code.store(Exit::Terminated.code(), Ordering::Relaxed);

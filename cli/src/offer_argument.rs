@@ -1,5 +1,7 @@
 //! OFFER arguments: the text itself or a file that holds it, signature checked.
 
+use minimodel::clock::now_unix;
+use minimodel::transfer::check_offer;
 use minimodel_wire::{OfferError, SignedOffer, limits::MAX_OFFER_TEXT_LEN};
 
 use crate::args::OfferArg;
@@ -23,6 +25,13 @@ pub(crate) fn read(argument: &OfferArg) -> Result<SignedOffer, Failure> {
             parse(text).map_err(|error| invalid(&named(), &error))
         }
     }
+}
+
+/// Reads an offer and checks its signature and its expiry.
+pub(crate) fn fresh(argument: &OfferArg) -> Result<SignedOffer, Failure> {
+    let signed = read(argument)?;
+    check_offer(&signed, None, now_unix())?;
+    Ok(signed)
 }
 
 /// Parses the text of an offer, with or without a line end, as a file or a clipboard holds it.

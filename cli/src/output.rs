@@ -3,16 +3,15 @@
 //! How a file is written is that of `store::files`: before the rename there is no file of the final name, and dropping the
 //! [`Output`] removes the temporary file.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use minimodel::transfer::output_file::{self, ORDINARY_MODE};
 use minimodel_swarm::store::files::NewFile;
 
 use crate::failure::Failure;
-
-/// Permissions of an ordinary output before the user's mask.
-const ORDINARY_MODE: u32 = 0o666;
+use crate::text;
 
 /// An output file before its rename. `what` names it in failures: `manifest`, `receipt`.
 #[derive(Debug)]
@@ -58,32 +57,18 @@ impl Output {
 
 /// Writes one small file, whole or not at all.
 pub(crate) fn write(what: &'static str, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let mut output = Output::create(what, path)?;
-    output.fill(bytes)?;
-    output.commit()
-}
-
-/// Checks that an ordinary file can be created: its name is free, and its folder takes a temporary file.
-pub(crate) fn check_can_be_made(what: &'static str, path: &Path) -> Result<(), Failure> {
-    Output::create(what, path).map(drop)
+    output_file::write(path, bytes).map_err(|error| text::output(what, &error))
 }
 
 /// Refuses a name that is taken, even by a symbolic link: the target of the link is not what the user named.
 pub(crate) fn check_free(what: &str, path: &Path) -> Result<(), Failure> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Failure::writing(what, path, &error)),
-        Ok(there) if there.is_symlink() => {
-            Err(Failure::exists(what, path).because("it is a symbolic link, and outputs do not follow links"))
-        }
-        Ok(there) if there.is_dir() => Err(Failure::exists(what, path).because("it is a folder")),
-        Ok(_) => Err(Failure::exists(what, path)),
-    }
+    output_file::check_free(path).map_err(|error| text::output(what, &error))
 }
 
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;

@@ -159,7 +159,7 @@ impl Settings {
 }
 
 /// Settings, printer and folders that every verb gets besides its own arguments.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context {
     /// The resolved settings.
     pub(crate) settings: Settings,

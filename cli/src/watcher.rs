@@ -40,7 +40,47 @@ impl Watcher for Printer {
                 let (shown, why) = (escape::path(&path), text::not_recorded(why));
                 self.detail(format!("the check of `{shown}` is not recorded: {}", escape::shown(&why)));
             }
-            other => self.detail(format!("{other:?}")),
+            Event::SharedFolder { folder, how } => self.warning(&format!(
+                "other accounts can put another file in the place of what is checked and kept in `{}`: {}",
+                escape::path(&folder),
+                text::shared_folder(how)
+            )),
+            Event::PutAside { path } => self.warning(&format!(
+                "the partial file that was there is not known to be ours; it was left as it is and is now called `{}`",
+                escape::path(&path)
+            )),
+            Event::RecordDamaged => {
+                self.warning("the record of this download was damaged: looking for what is good on the disk");
+            }
+            Event::Resumed { have, chunks, lost } => {
+                if lost > 0 {
+                    self.warning(&format!(
+                        "{lost} recorded chunks are not good on the disk and will be fetched again"
+                    ));
+                }
+                if have > 0 {
+                    self.note(format!("resuming: {have} of {chunks} chunks are here and proven"));
+                }
+            }
+            Event::Whole { path } => {
+                self.note(format!("already here, and every check passed: {}", escape::path(&path)));
+            }
+            Event::OtherManifest { path } => {
+                let shown = escape::path(&path);
+                self.warning(&format!("another manifest is already at `{shown}` and was left as it is"));
+            }
+            Event::KeepsSeeding => self.note("serving on until Ctrl-C"),
+            Event::OldRecordAside { file, path } => self.warning(&format!(
+                "the record of an earlier download stood beside `{}`; it is now called `{}`",
+                escape::path(&file),
+                escape::path(&path)
+            )),
+            Event::NameNotGivenBack { part, error } => {
+                let cause = escape::harmless(&error);
+                self.warning(&format!("the file is still called `{}`: {cause}", escape::path(&part)));
+            }
+            // What else happens is of use to a follower, which prints it.
+            _ => {}
         }
     }
 }

@@ -9,13 +9,14 @@ mod companion;
 pub mod db;
 pub mod doctor;
 mod files;
+mod host;
 pub mod library;
 pub mod limits;
 pub mod problem;
-pub mod runner;
 mod service;
 mod shell;
 
 pub use companion::{Companion, Places, is_held};
+pub use host::Host;
 pub use problem::Problem;
 pub use service::{Answer, Service};

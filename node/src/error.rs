@@ -1,11 +1,18 @@
 //! The error of this crate: one variant for each area, which wraps that area's own error.
 
+use std::path::PathBuf;
+
+use minimodel_verifier::Report;
+
 use crate::bans::BansError;
 use crate::check::CheckError;
 use crate::consent::ConsentError;
 use crate::home::HomeError;
 use crate::identity::IdentityError;
 use crate::publishers::PublisherError;
+use crate::transfer::{
+    FetchError, MissingConsent, RepairError, ShareError, StartError, TargetError, UnusableOffer,
+};
 
 /// A failure of this crate. It carries values such as paths and peer ids, and no advice.
 #[derive(Debug, thiserror::Error)]
@@ -29,4 +36,39 @@ pub enum Error {
     /// The consent log.
     #[error(transparent)]
     Consent(#[from] ConsentError),
+    /// A fetch.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A share, or the question for a manifest.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    /// A repair.
+    #[error(transparent)]
+    Repair(#[from] RepairError),
+    /// The place of a file.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// An offer.
+    #[error(transparent)]
+    Offer(#[from] UnusableOffer),
+    /// A consent of the user is missing.
+    #[error(transparent)]
+    MissingConsent(#[from] MissingConsent),
+    /// A file is not what its manifest describes.
+    #[error("`{}` is not the artifact that its manifest describes", path.display())]
+    NotTheArtifact {
+        /// The file.
+        path: PathBuf,
+        /// Every check of it.
+        report: Box<Report>,
+    },
+    /// The transfer was cancelled; everything proven so far is kept.
+    #[error("the transfer was cancelled")]
+    Cancelled,
+    /// The thread of a transfer ended by a fault of this program; other transfers go on.
+    #[error("a transfer ended by a fault of this program")]
+    Panicked,
+    /// The machine has no room for another transfer.
+    #[error("cannot start a transfer: {0}")]
+    Start(#[from] StartError),
 }

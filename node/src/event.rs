@@ -1,11 +1,18 @@
 //! Events: what a program that uses this crate can show its user while work goes on.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use minimodel_wire::PeerId;
+use minimodel_swarm::driver::{Report, Snapshot};
+use minimodel_swarm::machine;
+use minimodel_verifier::Manifest;
+use minimodel_wire::{PeerId, SignedOffer};
+
+use crate::private::Exposed;
+use crate::transfer::Imported;
 
 use crate::bans::BansError;
-use crate::checks::NotRecorded;
+use crate::checks::{How, Miss, NotRecorded};
 
 /// Progress, a note or a warning. It carries values; the program that shows it makes the sentence.
 #[derive(Debug)]
@@ -53,9 +60,122 @@ pub enum Event {
         /// Why.
         why: NotRecorded,
     },
+    /// A file to be shared passed every check.
+    ShareChecked(ShareCheck),
+    /// Other accounts can replace files in the folder of the file.
+    SharedFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// What lets them.
+        how: Exposed,
+    },
+    /// A file of the partial file's name was not known to be of this artifact, and has another name now.
+    PutAside {
+        /// Its new path.
+        path: PathBuf,
+    },
+    /// The record of the partial file was damaged; the disk is searched for what is good.
+    RecordDamaged,
+    /// The partial file is open.
+    Resumed {
+        /// Chunks that are here and proven.
+        have: usize,
+        /// Chunks of the file.
+        chunks: u64,
+        /// Recorded chunks that are not good on the disk.
+        lost: u32,
+    },
+    /// The transfer begins: peers are dialed or awaited.
+    Started,
+    /// The transfer is paused: it has no connection, and its files are closed.
+    Paused,
+    /// The manifest came from the peer of an offer.
+    Manifest(Arc<Manifest>),
+    /// The offer that leads to this transfer.
+    Offer {
+        /// The offer.
+        offer: SignedOffer,
+        /// The UDP port on which the transfer listens.
+        port: u16,
+    },
+    /// The offer was signed anew.
+    OfferRenewed(SignedOffer),
+    /// Something happened in the swarm.
+    Swarm(machine::Event),
+    /// How the transfer stands, several times a second while bytes move.
+    Snapshot(Box<Snapshot>),
+    /// Every chunk is here, and the whole file was checked.
+    Complete,
+    /// Another manifest is beside the file, and was left as it is.
+    OtherManifest {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// The file is there already, whole and right.
+    Whole {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is in its place, with its receipt.
+    Imported(Box<Imported>),
+    /// The transfer goes on to serve the whole file until it is stopped.
+    KeepsSeeding,
+    /// The record of an earlier download stood beside a file to be repaired, and has another name now.
+    OldRecordAside {
+        /// The file.
+        file: PathBuf,
+        /// The new path of the record.
+        path: PathBuf,
+    },
+    /// A file to be repaired did not get its own name back.
+    NameNotGivenBack {
+        /// The name that the file has.
+        part: PathBuf,
+        /// Why.
+        error: String,
+    },
 }
 
-/// Receiver of events. It is called from the threads that do the work, so it must not block them for long.
+/// How a file to be shared was checked.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ShareCheck {
+    /// The file did not change since an earlier full check, and was not read.
+    Unchanged {
+        /// When it was checked, in seconds since 1970.
+        checked_unix: u64,
+        /// How it was checked.
+        how: How,
+    },
+    /// No record of an earlier check holds: the file is read in full now.
+    Reads {
+        /// Why.
+        because: Arc<Miss>,
+    },
+    /// The file was read in full.
+    Read {
+        /// Number of checks, all of which passed.
+        checks: usize,
+        /// How it was checked.
+        how: How,
+        /// Why it was read.
+        because: Arc<Miss>,
+    },
+}
+
+impl Event {
+    /// Returns true for what the swarm reports, which the next report makes out of date and which peers can cause in any number.
+    pub fn is_report(&self) -> bool {
+        matches!(
+            self,
+            Self::Swarm(_) | Self::Snapshot(_) | Self::OfferRenewed(_) | Self::CheckProgress { .. }
+        )
+    }
+}
+
+/// Receiver of events. It is called from the threads that do the work, so it must not block them for long. Reports of the swarm
+/// ([`Event::Swarm`], [`Event::Snapshot`], [`Event::OfferRenewed`]) have a thread of their own, and are dropped if they are not
+/// taken in time.
 pub trait Watcher: Send + Sync {
     /// Takes an event.
     fn tell(&self, event: Event);
@@ -69,5 +189,15 @@ impl Watcher for () {
 impl<F: Fn(Event) + Send + Sync> Watcher for F {
     fn tell(&self, event: Event) {
         self(event);
+    }
+}
+
+impl From<Report> for Event {
+    fn from(report: Report) -> Self {
+        match report {
+            Report::Event(event) => Self::Swarm(event),
+            Report::Snapshot(snapshot) => Self::Snapshot(Box::new(snapshot)),
+            Report::Offer(offer) => Self::OfferRenewed(offer),
+        }
     }
 }

@@ -17,8 +17,9 @@ pub mod input;
 pub mod json;
 pub mod private;
 pub mod publishers;
+pub mod transfer;
 
 pub use error::Error;
-pub use event::{Event, Watcher};
+pub use event::{Event, ShareCheck, Watcher};
 pub use home::{Home, HomeError, HomeFolder};
 pub use identity::{Identity, IdentityError};

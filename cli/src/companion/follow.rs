@@ -15,13 +15,13 @@ use super::failure;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::follow::idle::IdleDebounce;
 use crate::interrupt::Interrupt;
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::publisher::SignerObject;
 use crate::settings::Context;
 use crate::size::{show_rate, show_size};
-use crate::transfer::idle::IdleDebounce;
 
 /// Interval at which the state of the transfer is polled.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use minimodel::transfer::STALL_TIMEOUT;
 use minimodel_companion::api::types::{
     Consent, Endpoint, Kind, NewFetch, NewShare, Publisher, Question as Open, State, Transfer, TransferLimits,
 };
@@ -17,13 +18,12 @@ use crate::consent::{self, Action, ConsentFlag, ConsentSource, MANIFEST_ASKED, N
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::follow::idle::IdleDebounce;
 use crate::interrupt::Interrupt;
 use crate::publisher;
 use crate::settings::Context;
 use crate::show;
 use crate::size::Rate;
-use crate::transfer::fetching::STALL_TIMEOUT;
-use crate::transfer::idle::IdleDebounce;
 
 /// Hands a share over to the companion and follows it until Ctrl-C; with `--detach`, until it has an offer or waits.
 pub(crate) fn seed(

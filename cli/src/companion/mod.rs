@@ -2,14 +2,14 @@
 
 pub(crate) mod follow;
 pub(crate) mod hand_over;
-mod runner;
+mod host;
 
 use std::sync::Arc;
 
 use minimodel_companion::client::Client;
 use minimodel_companion::{Companion, Places, Problem, Service};
 
-use self::runner::CliRunner;
+use self::host::CommandLine;
 use crate::args::{CongestionChoice, HandingOptions, ShareOptions};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -36,8 +36,8 @@ pub(crate) fn service(context: &Context) -> Result<Box<dyn Service>, Failure> {
 
 /// Opens the companion's state. `is_running`: transfers run in this process from now on.
 pub(crate) fn open(context: &Context, is_running: bool) -> Result<Companion, Failure> {
-    let runner = Arc::new(CliRunner::new(context));
-    Companion::open(places(context)?, runner, is_running).map_err(failure)
+    let host = Arc::new(CommandLine::new(context));
+    Companion::open(places(context)?, context.home.clone(), host, is_running).map_err(failure)
 }
 
 /// The companion that takes a transfer over. `None`: the user wants the transfer in this process, asks for what only

@@ -1,6 +1,8 @@
 //! The words, hints and exit codes of the library's errors: one function for each area, and none elsewhere.
 
 mod identity;
+mod swarm;
+mod transfer;
 
 use std::path::Path;
 
@@ -17,7 +19,10 @@ use crate::companion;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::transfer::ending;
+use crate::interrupt;
+
+pub(crate) use self::swarm::{driver, source_changed, stopped, store};
+pub(crate) use self::transfer::{layout, not_served, output};
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -28,7 +33,16 @@ impl From<Error> for Failure {
             Error::Check(error) => check("model file", error),
             Error::Consent(error) => consent(error),
             Error::Publisher(error) => companion::failure(Problem::from(error)),
-            other => Self::unexpected("cannot go on", &anyhow::Error::new(other)),
+            Error::Fetch(error) => error.into(),
+            Error::Share(error) => error.into(),
+            Error::Repair(error) => error.into(),
+            Error::Target(error) => error.into(),
+            Error::Offer(error) => error.into(),
+            Error::MissingConsent(error) => error.into(),
+            Error::NotTheArtifact { path, report } => crate::check::failure(&path, &report),
+            Error::Cancelled => crate::follow::stopped(),
+            Error::Start(error) => error.into(),
+            unknown => other(unknown),
         }
     }
 }
@@ -62,9 +76,9 @@ impl From<BansError> for Failure {
 pub(crate) fn check(what: &str, error: CheckError) -> Failure {
     match error {
         CheckError::Open { path, source } => not_opened(what, &path, &source),
-        CheckError::Store(error) => ending::store(&error),
+        CheckError::Store(error) => store(&error),
         CheckError::Read { path, source } => Failure::reading(what, &path, &source),
-        CheckError::Stopped => ending::stopped(Exit::Stopped),
+        CheckError::Stopped => interrupt::failure().unwrap_or_else(|| stopped(Exit::Stopped)),
     }
 }
 
@@ -114,4 +128,9 @@ pub(crate) fn shared_folder(exposed: Exposed) -> String {
         Exposed::Foreign { owner, .. } => format!("it belongs to user {owner}"),
         Exposed::Mode(_) => exposed.to_string(),
     }
+}
+
+/// An error that a later version of the library has.
+fn other(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    Failure::unexpected("cannot go on", &anyhow::Error::new(error))
 }

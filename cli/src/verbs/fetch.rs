@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use minimodel::Identity;
+use minimodel::clock::now_unix;
+use minimodel::transfer::{FetchError, check_offer};
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
@@ -11,10 +12,10 @@ use crate::companion;
 use crate::consent::{self, Action, Question};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::follow;
 use crate::input;
+use crate::offer_argument;
 use crate::settings::Context;
-use crate::transfer::fetching::{self, Plan};
-use crate::transfer::{SOFTWARE, block_on, ending, endpoint, offer_checks};
 
 /// Runs the verb.
 pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
@@ -23,8 +24,8 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
     if companion.is_none() && args.out.is_none() {
         return Err(nowhere());
     }
-    let first = args.offer.as_ref().map(offer_checks::read).transpose()?;
-    let mut sources = args.peer.iter().map(offer_checks::read).collect::<Result<Vec<_>, _>>()?;
+    let first = args.offer.as_ref().map(offer_argument::fresh).transpose()?;
+    let mut sources = args.peer.iter().map(offer_argument::fresh).collect::<Result<Vec<_>, _>>()?;
     sources.splice(0..0, first.clone());
     let manifest = match (&args.manifest, &first) {
         (Some(path), _) => Arc::new(input::manifest(path)?),
@@ -37,16 +38,16 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
             ask_for_manifest(args, context, offer)?
         }
         // clap requires one of the two.
-        (None, None) => return Err(ending::exhausted(&[])),
+        (None, None) => return Err(FetchError::NoPeers.into()),
     };
     for offer in &sources {
-        offer_checks::check_swarm(offer, &manifest)?;
+        check_offer(offer, Some(&manifest), now_unix())?;
     }
     if let Some(service) = companion {
         return companion::hand_over::fetch(&service, args, context, &manifest, &sources);
     }
     let out = args.out.clone().ok_or_else(nowhere)?;
-    let plan = Plan {
+    let fetch = follow::Fetch {
         verb: "fetch",
         manifest,
         sources,
@@ -55,11 +56,11 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
         share: &args.share,
         transfer: &args.transfer,
         consent: args.consent.as_ref(),
-        asked_besides: fetching::ASKED_BESIDES,
+        asked_besides: follow::ASKED_BESIDES,
         done: if args.manifest.is_some() { consent::NOTHING_DONE } else { consent::MANIFEST_ASKED },
         is_repair: false,
     };
-    fetching::run(context, &plan)
+    follow::fetch(context, &fetch)
 }
 
 fn nowhere() -> Failure {
@@ -91,9 +92,5 @@ fn ask_for_manifest(
         done: consent::NOTHING_DONE,
     };
     consent::obtain_required(context, &question, args.consent.as_ref())?;
-    let identity = Identity::load_or_create(&context.home, &*context.printer)?;
-    block_on(async {
-        let node = endpoint::bind(&args.share, &identity, false, None)?;
-        node.fetch_manifest(offer, SOFTWARE).await.map_err(|error| ending::driver(&error))
-    })
+    follow::fetch_manifest(context, &args.share, offer)
 }

@@ -5,13 +5,15 @@
 
 use std::sync::Arc;
 
+use minimodel::clock::now_unix;
+use minimodel::transfer::check_offer;
+
 use crate::args::ImportPeerRequestArgs;
 use crate::consent::{ConsentFlag, NOTHING_DONE};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::follow;
 use crate::settings::Context;
-use crate::transfer::fetching::{self, Plan};
-use crate::transfer::offer_checks;
 use crate::{input, request};
 
 /// Runs the verb.
@@ -19,11 +21,11 @@ pub(crate) fn run(args: &ImportPeerRequestArgs, context: &Context) -> Result<(),
     let manifest = Arc::new(input::manifest(&args.manifest)?);
     let request = request::read(&args.request, &manifest)?;
     for offer in &request.offers {
-        offer_checks::check_fresh(offer)?;
+        check_offer(offer, None, now_unix())?;
     }
-    let needed = fetching::needed(&args.transfer).iter().chain(&request.asks).copied().collect();
+    let needed = follow::needed(&args.transfer).iter().chain(&request.asks).copied().collect();
     check_repeated(args.consent.as_ref(), &ConsentFlag::of(needed), context.settings.can_ask)?;
-    let plan = Plan {
+    let fetch = follow::Fetch {
         verb: "import-peer-request",
         manifest,
         sources: request.offers,
@@ -36,7 +38,7 @@ pub(crate) fn run(args: &ImportPeerRequestArgs, context: &Context) -> Result<(),
         done: NOTHING_DONE,
         is_repair: false,
     };
-    fetching::run(context, &plan)
+    follow::fetch(context, &fetch)
 }
 
 /// Refuses a flag that differs from what the request asks for, and a missing flag if the user cannot be asked: a script

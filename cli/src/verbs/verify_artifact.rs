@@ -4,8 +4,8 @@ use minimodel::check::whole_report;
 
 use crate::args::VerifyArtifactArgs;
 use crate::failure::Failure;
+use crate::follow;
 use crate::settings::Context;
-use crate::transfer::repair;
 use crate::{check, escape, publisher, report};
 
 /// Prints the report; exit 10 when the manifest is not valid, 6 when it is not signed by the known or demanded key (the
@@ -13,15 +13,15 @@ use crate::{check, escape, publisher, report};
 pub(crate) fn run(args: &VerifyArtifactArgs, context: &Context) -> Result<(), Failure> {
     let manifest = report::manifest_or_answer(&context.printer, &args.manifest)?;
     let verdict = report::accept_key_or_answer(context, &manifest, &args.publisher)?;
-    if args.repair.repair && repair::is_under_way(&args.artifact) {
-        return repair::run(context, manifest, &args.artifact, &args.repair, &args.publisher);
+    if args.repair.repair && follow::is_under_way(&args.artifact) {
+        return follow::repair(context, manifest, &args.artifact, &args.repair, &args.publisher);
     }
     let verified = check::artifact(context, &manifest, &args.artifact)?;
     let whole = whole_report(&manifest, &verified, publisher::check(&verdict, &args.publisher));
     if args.repair.repair && !whole.ok() {
         let failed = whole.failures().next().map_or("", |check| check.name);
         context.printer.note(format!("`{}` is not right ({failed})", escape::path(&args.artifact)));
-        return repair::run(context, manifest, &args.artifact, &args.repair, &args.publisher);
+        return follow::repair(context, manifest, &args.artifact, &args.repair, &args.publisher);
     }
     report::answer(&context.printer, Some(manifest.swarm_id()), &whole)?;
     if whole.ok() { Ok(()) } else { Err(check::failure(&args.artifact, &whole).answered()) }

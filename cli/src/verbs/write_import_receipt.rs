@@ -2,6 +2,7 @@
 
 use minimodel::check::whole_report;
 use minimodel::clock;
+use minimodel::transfer::TOOL_VERSION;
 use minimodel_verifier::manifest::Acquisition;
 use minimodel_verifier::receipt::{ImportRecord, Receipt, RecordedCheck};
 
@@ -13,9 +14,6 @@ use crate::settings::Context;
 use crate::{check, output, publisher, report};
 
 const VERB: &str = "write-import-receipt";
-
-/// Name and version as receipts give them.
-pub(crate) const TOOL_VERSION: &str = concat!("minimodel ", env!("CARGO_PKG_VERSION"));
 
 /// Prints the report as `verify-artifact` does, then writes the receipt.
 pub(crate) fn run(args: &WriteImportReceiptArgs, context: &Context) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ mod announce;
 mod consents;
 mod desired;
 mod grant_limits;
+mod job;
 mod outcome;
 mod quota_leases;
 mod reconcile;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use minimodel::Home;
 use minimodel::clock::now_unix;
 use minimodel::consent::{ConsentBook, Head};
 use minimodel::publishers::Publishers;
@@ -39,10 +41,10 @@ use self::running::RunningTransfer;
 use self::threads::{start_lease_writer, start_reconciler};
 use crate::api::types::{Cause, Event, Limits, Rates};
 use crate::db::{Db, DbError, Table};
+use crate::host::Host;
 use crate::library::Library;
 use crate::limits::{schedule, store};
 use crate::problem::Problem;
-use crate::runner::Runner;
 
 /// Interval of the reconciler when nothing wakes it: grants expire and schedule hours pass without an event.
 const RECONCILE_EVERY: Duration = Duration::from_millis(500);
@@ -95,7 +97,8 @@ pub struct Companion {
 struct Core {
     db: Arc<Db>,
     library: Library,
-    runner: Arc<dyn Runner>,
+    host: Arc<dyn Host>,
+    home: Home,
     places: Places,
     /// Rate limits over all transfers together.
     up: RateLimit,
@@ -144,12 +147,12 @@ struct Retry {
 }
 
 impl Companion {
-    /// Opens the state of `places`. With `is_running`, transfers run in this process from now on.
+    /// Opens the state of `places`, in the folders of `home`. With `is_running`, transfers run in this process from now on.
     ///
     /// # Errors
     ///
     /// Another process has the state open, or it cannot be read.
-    pub fn open(places: Places, runner: Arc<dyn Runner>, is_running: bool) -> Result<Self, Problem> {
+    pub fn open(places: Places, home: Home, host: Arc<dyn Host>, is_running: bool) -> Result<Self, Problem> {
         let folder = places.folder.clone();
         for ours in [&places.state, &places.data, &folder, &places.data.join("library")] {
             minimodel::private::check_folder(ours)?;
@@ -183,7 +186,8 @@ impl Companion {
         let core = Arc::new(Core {
             library: Library::new(db.clone(), places.data.join("library")).knowing(publishers.clone()),
             db,
-            runner,
+            host,
+            home,
             places,
             up: RateLimit::new(None),
             down: RateLimit::new(None),

@@ -5,17 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use minimodel::clock::now_unix;
-use minimodel_swarm::driver::{Report, Snapshot};
+use minimodel_swarm::driver::Snapshot;
 use minimodel_wire::SignedOffer;
-use tokio::sync::mpsc;
 
-use super::reconcile::JobOutcome;
+use super::job::JobOutcome;
 use super::row::{End, TransferRow};
 use super::{Core, Inner, Retry};
 use crate::api::types::{Cause, EntryState, Event, Kind};
 use crate::db::{DbError, Table, number_key};
 use crate::problem::{Problem, code};
-use crate::runner::{FetchEnd, ShareEnd};
 
 /// First backoff of a fetch without sources or of a share whose file or address is missing; it doubles with each try, up to
 /// [`RETRY_MOST`].
@@ -26,28 +24,14 @@ const RETRY_MOST: Duration = Duration::from_secs(600);
 const SIGNALS: [u8; 2] = [130, 143];
 
 impl Core {
-    pub(super) fn listen(self: &Arc<Self>, id: u64, run: u64, mut reports: mpsc::Receiver<Report>) {
-        while let Some(report) = reports.blocking_recv() {
-            // Events are dropped unread: peers control their number, and nothing here needs them.
-            if matches!(report, Report::Event(_)) {
-                continue;
-            }
-            let mut inner = self.lock();
-            match report {
-                Report::Event(_) => {}
-                Report::Snapshot(snapshot) => self.take_snapshot(&mut inner, (id, run), snapshot),
-                Report::Offer(offer) => {
-                    let Some(running) = inner.running.get_mut(&id).filter(|running| running.run == run)
-                    else {
-                        continue;
-                    };
-                    running.offer = Some(offer);
-                    // The announcement must be rewritten with the new offer.
-                    self.wake(&mut inner);
-                }
-            }
-            self.show(&inner, id);
-        }
+    /// Keeps an offer that was signed anew.
+    pub(super) fn renewed(&self, id: u64, run: u64, offer: SignedOffer) {
+        let mut inner = self.lock();
+        let Some(running) = inner.running.get_mut(&id).filter(|running| running.run == run) else { return };
+        running.offer = Some(offer);
+        // The announcement must be rewritten with the new offer.
+        self.wake(&mut inner);
+        self.show(&inner, id);
     }
 
     pub(super) fn offered(&self, id: u64, run: u64, port: u16, offer: SignedOffer) {
@@ -68,13 +52,19 @@ impl Core {
     }
 
     /// Takes a snapshot of a run, also of a removed transfer: its bytes count all the same.
-    fn take_snapshot(&self, inner: &mut Inner, (id, run): (u64, u64), snapshot: Snapshot) {
+    pub(super) fn take_snapshot(&self, id: u64, run: u64, snapshot: Box<Snapshot>) {
+        let mut inner = self.lock();
+        self.keep_snapshot(&mut inner, (id, run), snapshot);
+        self.show(&inner, id);
+    }
+
+    fn keep_snapshot(&self, inner: &mut Inner, (id, run): (u64, u64), snapshot: Box<Snapshot>) {
         let (row, running) = match (inner.running.get_mut(&id), inner.draining.get_mut(&run)) {
             (Some(running), _) if running.run == run => (inner.rows.get(&id).cloned(), running),
             (_, Some((row, running))) => (Some(row.clone()), running),
             _ => return,
         };
-        let has_moved = running.keep_snapshot(Box::new(snapshot));
+        let has_moved = running.keep_snapshot(snapshot);
         let Some(row) = row.filter(|_| has_moved) else { return };
         inner.retries.remove(&id);
         if let Some(entry) = row.entry {
@@ -100,7 +90,7 @@ impl Core {
         }
         match outcome {
             Ok(JobOutcome::Manifest(text)) => self.store_manifest(&mut inner, id, text),
-            Ok(JobOutcome::Shared(ShareEnd::SourceChanged)) => {
+            Ok(JobOutcome::SourceChanged) => {
                 if let Some(entry) = inner.rows.get(&id).and_then(|row| row.entry) {
                     // The file is no longer what was checked; a full check makes it ready again.
                     let reason = Some("it changed while it was shared".to_owned());
@@ -110,16 +100,16 @@ impl Core {
                 let path = inner.rows.get(&id).and_then(|row| row.path.clone());
                 self.fail(&mut inner, id, source_changed(path.as_deref()));
             }
-            Ok(JobOutcome::Shared(ShareEnd::Stopped) | JobOutcome::Fetched(FetchEnd::Stopped)) => {}
-            Ok(JobOutcome::Shared(ShareEnd::OutOfReach { .. })) if was_told => {}
-            Ok(JobOutcome::Shared(ShareEnd::OutOfReach { cause, problem })) => {
+            Ok(JobOutcome::Stopped) => {}
+            Ok(JobOutcome::OutOfReach { .. }) if was_told => {}
+            Ok(JobOutcome::OutOfReach { cause, problem }) => {
                 match inner.rows.get(&id).is_some_and(was_shared) {
                     true => self.schedule_retry(&mut inner, id, problem, cause),
                     // The user who starts a new share is there to see the error.
                     false => self.fail(&mut inner, id, problem),
                 }
             }
-            Ok(JobOutcome::Fetched(FetchEnd::Done { path, receipt })) => {
+            Ok(JobOutcome::Fetched { path, receipt }) => {
                 if let Err(problem) = self.done(&mut inner, id, &path, &receipt) {
                     // The file and its receipt are in place; the next run finds them and writes the rest.
                     self.schedule_retry(&mut inner, id, problem, Cause::Disk);

@@ -6,36 +6,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use minimodel::clock::now_unix;
-use minimodel::consent::Permission;
-use minimodel::consent::{Action, Grant, GrantState};
-use minimodel_swarm::driver::{Controls, RateLimit};
+use minimodel::consent::{Action, Grant, GrantState, Permission};
+use minimodel::transfer::{self, Consents, Control, Run, SharePlan};
+use minimodel_swarm::driver::Controls;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::receipt::Consent;
 use minimodel_wire::SignedOffer;
-use tokio::sync::{mpsc, watch};
 
 use super::accounts::Rules;
 use super::desired::Desired;
 use super::grant_limits::{self, LimitInputs};
+use super::job::{FetchJob, Job, JobWatcher, endpoint};
 use super::row::TransferRow;
 use super::running::RunningTransfer;
 use super::threads::{no_thread, panicked};
 use super::{Core, Inner};
 use crate::api::types::{Event, Kind};
 use crate::problem::{Problem, code};
-use crate::runner::{FetchEnd, FetchJob, JobControl, Runner, ShareEnd, ShareJob};
 
-/// Capacity of a job's report channel.
-const WAITING_REPORTS: usize = 1_024;
 /// Remaining validity of an offer, in seconds, below which its session is restarted with a new offer.
 const OFFER_LEFT_SECONDS: u64 = 2 * 24 * 3600;
-
-/// Result of a job.
-pub(super) enum JobOutcome {
-    Manifest(String),
-    Shared(ShareEnd),
-    Fetched(FetchEnd),
-}
 
 impl Core {
     /// Reconciles: compares what should run with what runs, starts, adjusts and stops transfers.
@@ -78,13 +68,9 @@ impl Core {
 
     fn adjust(inner: &mut Inner, id: u64, controls: Controls) {
         let (Some(running), Some(row)) = (inner.running.get(&id), inner.rows.get(&id)) else { return };
-        running.up.set(row.limits.up);
-        running.down.set(row.limits.down);
-        running.controls.send_if_modified(|now| {
-            let differs = *now != controls;
-            *now = controls;
-            differs
-        });
+        running.control.set_up(row.limits.up);
+        running.control.set_down(row.limits.down);
+        running.control.set_controls(controls);
     }
 
     fn controls_of(&self, inner: &Inner, id: u64) -> Controls {
@@ -110,12 +96,12 @@ impl Core {
         };
         if let Some(running) = ends_with(&serve, Action::Serve) {
             // Connected peers may finish what is under way to them; no peer is given more.
-            controls.allow = running.controls.borrow().allow.clone();
+            controls.allow = running.control.controls().allow;
             controls.serve_allowance = Some(0);
         }
         if let Some(running) = ends_with(&fetch, Action::Fetch) {
             // Requested chunks may still arrive; no further request is sent.
-            controls.sources = running.controls.borrow().sources.clone();
+            controls.sources = running.control.controls().sources;
         }
         controls
     }
@@ -139,45 +125,33 @@ impl Core {
         controls: Controls,
     ) -> Result<(), Problem> {
         let Some(row) = inner.rows.get(&id) else { return Ok(()) };
-        let (stop, stopped) = watch::channel(false);
-        let (steer, steered) = watch::channel(controls);
-        let (tell, reports) = mpsc::channel(WAITING_REPORTS);
-        let (up, down) = (RateLimit::new(row.limits.up), RateLimit::new(row.limits.down));
         let run = inner.runs + 1;
         let accounts = inner.accounts.clone();
-        let core = Arc::downgrade(self);
-        let control = JobControl {
-            stop: stopped,
-            controls: steered,
-            up: vec![self.up.clone(), up.clone()],
-            down: vec![self.down.clone(), down.clone()],
-            gate: accounts.gate(run, &row.swarm_id, &self.model_of(row), Self::rules_of(inner, row)),
-            reports: tell,
-            on_offer: Arc::new(move |port, offer| {
-                if let Some(core) = core.upgrade() {
-                    core.offered(id, run, port, offer);
-                }
-            }),
+        let control = Control::new(transfer::Limits {
+            controls,
+            up: row.limits.up,
+            down: row.limits.down,
+            shared_up: Some(self.up.clone()),
+            shared_down: Some(self.down.clone()),
+            gate: Some(accounts.gate(run, &row.swarm_id, &self.model_of(row), Self::rules_of(inner, row))),
+        });
+        let job = match self.job(inner, row.clone(), &desired) {
+            Ok(job) => job,
+            Err(problem) => {
+                accounts.end(run);
+                // A grant has just ended: the next reconcile finds that it is missing, and says so.
+                return if problem.code == code::CONSENT { Ok(()) } else { Err(problem) };
+            }
         };
-        let job = self.job(inner, row.clone(), &desired, control).inspect_err(|_| accounts.end(run))?;
         inner.runs = run;
-        let running =
-            RunningTransfer { run, desired, stop, controls: steer, up, down, offer: None, snapshot: None };
-        let (core, name) = (self.clone(), format!("transfer {id}"));
-        let hear = std::thread::Builder::new()
-            .name(format!("news {id}"))
-            .spawn(move || core.listen(id, run, reports));
-        let hear = hear.map_err(|error| {
-            accounts.end(run);
-            no_thread(&error)
-        })?;
-        inner.running.insert(id, running);
+        let watcher = Arc::new(JobWatcher { core: Arc::downgrade(self), id, run });
+        let given = Run { home: self.home.clone(), watcher, control: control.clone() };
+        inner.running.insert(id, RunningTransfer { run, desired, control, offer: None, snapshot: None });
         let core = self.clone();
-        let work = std::thread::Builder::new().name(name).spawn(move || {
+        let work = std::thread::Builder::new().name(format!("transfer {id}")).spawn(move || {
             // A panic in one transfer must not end the others.
-            let outcome = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| Err(panicked()));
-            // The last snapshot is taken before the end is handled.
-            let _ = hear.join();
+            let work = AssertUnwindSafe(|| job.run(&given, &*core.host));
+            let outcome = catch_unwind(work).unwrap_or_else(|_| Err(panicked()));
             core.ended(id, run, outcome);
         });
         work.map(drop).map_err(|error| {
@@ -187,25 +161,15 @@ impl Core {
         })
     }
 
-    fn job(
-        self: &Arc<Self>,
-        inner: &mut Inner,
-        row: TransferRow,
-        desired: &Desired,
-        control: JobControl,
-    ) -> Result<Box<dyn FnOnce() -> Result<JobOutcome, Problem> + Send>, Problem> {
-        let runner = self.runner.clone();
+    fn job(self: &Arc<Self>, inner: &mut Inner, row: TransferRow, desired: &Desired) -> Result<Job, Problem> {
         let manifest = self.manifest_of(&row)?;
         let Desired::Run { serves, publishes } = *desired else {
             if row.kind == Kind::Share {
                 // A row of version 1 whose library entry has no file any more.
                 self.ready_entry(row.entry.unwrap_or_default())?;
             }
-            let offer = self.one_to_ask(inner, &row, &*runner)?;
-            let at = row.endpoint;
-            return Ok(Box::new(move || {
-                runner.ask_manifest(&offer, &at, &control).map(JobOutcome::Manifest)
-            }));
+            let offer = self.one_to_ask(inner, &row)?;
+            return Ok(Job::Manifest { offer, endpoint: endpoint(&row.endpoint, None) });
         };
         let Some(manifest) = manifest else { return Err(panicked()) };
         let publisher = self.check_signer_at_start(&row, &manifest)?;
@@ -214,21 +178,21 @@ impl Core {
                 // The time of last use decides only about the entry's eviction.
                 let _ = self.library.touch(entry, now_unix());
             }
-            let job = ShareJob {
+            let consents = Self::consents(inner, &row, &[Action::Serve], publishes);
+            return Ok(Job::Share(SharePlan {
+                activity: "seed",
                 manifest,
                 path: row.path.unwrap_or_default(),
-                endpoint: row.endpoint,
-                last_port: row.last_port,
-                publishes,
-                control,
-            };
-            return Ok(Box::new(move || runner.share(job).map(JobOutcome::Shared)));
+                consents: Consents::to_share(consents).map_err(|missing| self.problem(missing))?,
+                endpoint: endpoint(&row.endpoint, row.last_port),
+                rechecks: false,
+            }));
         }
         let (entry, out) = self.place_of(inner, &row, &manifest)?;
         let mut sources = Vec::new();
         let mut refused = None;
         for text in &row.offers {
-            match runner.offer(text, Some(&manifest)) {
+            match self.usable_offer(text, Some(&manifest)) {
                 Ok(offer) => sources.push(offer),
                 Err(problem) => refused = Some(problem),
             }
@@ -236,7 +200,10 @@ impl Core {
         if let Some(problem) = refused.filter(|_| sources.is_empty() && !serves) {
             return Err(problem);
         }
-        let consents = Self::consents(inner, &row, (serves, publishes));
+        let mut needs = vec![Action::Fetch, Action::Import];
+        needs.extend(row.path.is_none().then_some(Action::Cache));
+        needs.extend(serves.then_some(Action::Serve));
+        let consents = Self::consents(inner, &row, &needs, publishes);
         if row.entry != Some(entry) {
             let row = TransferRow { entry: Some(entry), ..row.clone() };
             self.save(&row)?;
@@ -248,29 +215,22 @@ impl Core {
             sources,
             out,
             receipt: row.receipt,
-            endpoint: row.endpoint,
-            last_port: row.last_port,
+            endpoint: endpoint(&row.endpoint, row.last_port),
             consents,
             sequential: row.sequential,
             full_check: row.full_check,
             stall_timeout: row.stall_seconds.map(Duration::from_secs),
-            control,
         };
-        Ok(Box::new(move || runner.fetch(job).map(JobOutcome::Fetched)))
+        job.job().map_err(|error| self.host.problem(error))
     }
 
     /// Chooses the peer to ask for the manifest: one of the permitted peers of the row's offers, another one at each try.
-    fn one_to_ask(
-        &self,
-        inner: &Inner,
-        row: &TransferRow,
-        runner: &dyn Runner,
-    ) -> Result<SignedOffer, Problem> {
+    fn one_to_ask(&self, inner: &Inner, row: &TransferRow) -> Result<SignedOffer, Problem> {
         let permission = self.permission(inner, row, Action::Fetch);
         let mut refused = None;
         let mut usable = Vec::new();
         for text in &row.offers {
-            match runner.offer(text, None) {
+            match self.usable_offer(text, None) {
                 Ok(offer) if permission.permits(&offer.offer().peer.to_string()) => usable.push(offer),
                 Ok(_) => {}
                 Err(problem) => refused = Some(problem),
@@ -321,18 +281,8 @@ impl Core {
         used.chain(inner.draining.values().map(|(row, _)| row)).filter_map(entry).collect()
     }
 
-    /// Returns the consents of a fetch as its receipt records them.
-    fn consents(inner: &Inner, row: &TransferRow, (serves, publishes): (bool, bool)) -> Vec<Consent> {
-        let mut actions = vec![Action::Fetch, Action::Import];
-        if row.path.is_none() {
-            actions.push(Action::Cache);
-        }
-        if serves {
-            actions.push(Action::Serve);
-        }
-        if publishes {
-            actions.push(Action::Publish);
-        }
+    /// Returns the consents to `actions`, and to publish if `publishes`, as a receipt records them.
+    fn consents(inner: &Inner, row: &TransferRow, actions: &[Action], publishes: bool) -> Vec<Consent> {
         let now = now_unix();
         let grants = inner.book.grants().list(now, |grant| inner.accounts.used(grant));
         let others = Self::grants_of_others(inner, row);
@@ -350,7 +300,7 @@ impl Core {
                 by: format!("grant {} ({})", grant.id, grant.by),
             })
         };
-        actions.into_iter().filter_map(given).collect()
+        actions.iter().copied().chain(publishes.then_some(Action::Publish)).filter_map(given).collect()
     }
 }
 

@@ -1,26 +1,23 @@
-//! A running transfer: its control channels and its last snapshot.
+//! A running transfer: its control and its last snapshot.
 
 use std::collections::BTreeMap;
 
-use minimodel_swarm::driver::{Controls, Direction, Idle, RateLimit, Snapshot};
+use minimodel::transfer::Control;
+use minimodel_swarm::driver::{Direction, Idle, Snapshot};
 use minimodel_wire::SignedOffer;
-use tokio::sync::watch;
 
 use super::desired::Desired;
 use super::grant_limits::MovedBytes;
 use crate::api::types::{Cause, Peer};
 
-/// Control channels and last snapshot of a running transfer.
+/// Control and last snapshot of a running transfer.
 #[derive(Debug)]
 pub(super) struct RunningTransfer {
     /// Number of this run: reports of an earlier run are ignored.
     pub(super) run: u64,
     /// Desired state that it was started for; another one ends the run.
     pub(super) desired: Desired,
-    pub(super) stop: watch::Sender<bool>,
-    pub(super) controls: watch::Sender<Controls>,
-    pub(super) up: RateLimit,
-    pub(super) down: RateLimit,
+    pub(super) control: Control,
     pub(super) offer: Option<SignedOffer>,
     pub(super) snapshot: Option<Box<Snapshot>>,
 }
@@ -28,12 +25,12 @@ pub(super) struct RunningTransfer {
 impl RunningTransfer {
     /// Asks the run to stop in good order; the entry stays until its thread has ended.
     pub(super) fn end(&self) {
-        self.stop.send_replace(true);
+        self.control.cancel();
     }
 
     /// Returns true if the run was asked to stop.
     pub(super) fn is_ending(&self) -> bool {
-        *self.stop.borrow()
+        self.control.is_cancelled()
     }
 
     /// Takes a snapshot; returns true if bytes moved since the last one.

@@ -29,7 +29,7 @@ impl Companion {
     }
 
     fn check(&self) -> impl Fn(&Manifest, &Path) -> Result<(), Problem> + '_ {
-        |manifest, path| self.core.runner.check(manifest, path)
+        |manifest, path| self.core.check_file(manifest, path)
     }
 }
 
@@ -207,7 +207,7 @@ impl Service for Companion {
         let (manifest, now) = (parse(&new.manifest)?, now_unix());
         let accepted = self.core.check_library_signer(&manifest, new.accept_publisher_key.as_deref())?;
         if let Some(path) = &new.path {
-            self.core.runner.check(&manifest, path)?;
+            self.core.check_file(&manifest, path)?;
         }
         self.core.publishers.keep(&manifest, accepted.as_ref(), now)?;
         let id = self.core.library.add_manifest(&manifest, now)?;

@@ -51,7 +51,7 @@ impl Core {
         let manifest = new.manifest.as_deref().map(parse).transpose()?;
         let mut swarm = manifest.as_ref().map(|manifest| *manifest.swarm_id());
         for text in &new.offers {
-            let offered = self.runner.offer(text, manifest.as_ref())?.offer().swarm_id;
+            let offered = self.usable_offer(text, manifest.as_ref())?.offer().swarm_id;
             if *swarm.get_or_insert(offered) != offered {
                 return Err(Problem::new(
                     code::INVALID,

@@ -1,7 +1,9 @@
 //! Status of transfers for clients of the companion.
 
+use minimodel::Identity;
 use minimodel::clock::utc;
 use minimodel::consent::Denied;
+use minimodel::transfer::Target;
 use minimodel_swarm::driver::Idle;
 
 use super::desired::Desired;
@@ -43,7 +45,7 @@ impl Core {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: if self.is_running { std::process::id() } else { 0 },
             started_utc: utc(self.started_unix),
-            peer: self.runner.peer(),
+            peer: Identity::known(&self.home).map(|peer| peer.to_string()),
             limits: inner.limits.clone(),
             now: Self::rates(&inner.limits),
             transfers: inner.rows.keys().filter_map(|&id| self.view(&inner, id)).collect(),
@@ -150,9 +152,9 @@ impl Core {
         }
         let folder = row.path.clone().or_else(|| self.library.folder_of(row.entry?).ok());
         let path = match (row.kind, manifest) {
-            (Kind::Fetch, Some(manifest)) => {
-                folder.and_then(|folder| self.runner.place(&folder, manifest).ok().or(Some(folder)))
-            }
+            (Kind::Fetch, Some(manifest)) => folder.and_then(|folder| {
+                Target::new(&folder, manifest, None).map(|target| target.artifact).ok().or(Some(folder))
+            }),
             _ => folder,
         };
         (path.map(|path| shown(&path)).unwrap_or_default(), None)
@@ -168,7 +170,7 @@ impl Core {
         let mut say = |label: &str, value: String| subject.push((label.to_owned(), value));
         match manifest {
             Some(manifest) => {
-                self.runner.subject(manifest).into_iter().for_each(|(label, value)| say(&label, value));
+                self.host.subject(manifest).into_iter().for_each(|(label, value)| say(&label, value));
                 let fits = self.library.fits(manifest);
                 for check in &fits.checks {
                     say(

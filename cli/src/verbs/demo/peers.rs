@@ -7,6 +7,8 @@ use std::thread::JoinHandle;
 
 use ed25519_dalek::SigningKey;
 use minimodel::clock::now_unix;
+use minimodel::transfer;
+use minimodel::transfer::runtime::{SOFTWARE, WAITING_REPORTS, block_on};
 use minimodel_swarm::driver::{
     Bans, Congestion, Controls, Node, NodeSettings, RateLimit, Report, SeedSettings, steady,
 };
@@ -18,7 +20,7 @@ use minimodel_wire::SignedOffer;
 use tokio::sync::{mpsc, watch};
 
 use crate::failure::Failure;
-use crate::transfer::{SOFTWARE, WAITING_REPORTS, block_on, ending, target};
+use crate::text;
 
 /// Upload rate of each peer, in bytes per second: slow enough that the story has a middle.
 const RATE: u64 = 7 << 20;
@@ -97,13 +99,13 @@ fn source(
     manifest: &Manifest,
     artifact: &Path,
 ) -> Result<Arc<dyn ChunkSource>, Failure> {
-    let file = SourceFile::open(artifact).map_err(|error| ending::store(&error))?;
+    let file = SourceFile::open(artifact).map_err(|error| text::store(&error))?;
     let verified = verify_artifact(manifest, &mut file.reader())
         .map_err(|error| Failure::reading("sample", artifact, &error))?;
     let tree = verified.tree.ok_or_else(|| {
         Failure::unexpected("the demo's sample is not valid", &anyhow::anyhow!("{:?}", verified.report))
     })?;
-    let source = FileSource::new(file, target::layout(manifest)?, Arc::new(tree))
+    let source = FileSource::new(file, transfer::layout(manifest).map_err(text::layout)?, Arc::new(tree))
         .map_err(|error| Failure::unexpected("the demo's sample changed", &error.into()))?;
     Ok(if character == Character::Liar { Arc::new(Liar(source)) } else { Arc::new(source) })
 }
@@ -126,7 +128,7 @@ impl Seeder {
     }
 
     async fn serve(mut self, tell: &std_mpsc::Sender<Result<SignedOffer, Failure>>) -> Result<(), Failure> {
-        let failed = |error| ending::driver(&error);
+        let failed = |error| text::driver(&error);
         let node = Node::bind(NodeSettings {
             key: self.key.clone(),
             listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),

@@ -2,40 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use minimodel::clock;
-use minimodel::publishers::SignerVerdict;
 use minimodel_swarm::driver::PeerShare;
 use minimodel_verifier::manifest::{self, Acquisition};
-use minimodel_verifier::receipt::{Consent, ImportRecord, PeerSupply, Receipt, RecordedCheck};
+use minimodel_verifier::receipt::{ImportRecord, PeerSupply, Receipt, RecordedCheck};
 use minimodel_verifier::{Manifest, Report};
 use minimodel_wire::PeerId;
 
-use crate::failure::Failure;
-use crate::verbs::write_import_receipt::TOOL_VERSION;
+use super::plan::FetchPlan;
+use crate::clock;
 
-/// Content of a receipt besides the manifest.
+pub use minimodel_verifier::receipt::ReceiptError;
+
+/// Name and version of this program in receipts.
+pub const TOOL_VERSION: &str = concat!("minimodel ", env!("CARGO_PKG_VERSION"));
+
+/// What the end of a transfer adds to the receipt.
 #[derive(Debug)]
-pub(crate) struct Facts<'a> {
-    /// The verdict on the manifest's key.
-    pub(crate) publisher: &'a SignerVerdict,
-    /// The consents of the user.
-    pub(crate) consents: &'a [Consent],
-    /// When the import began.
-    pub(crate) started_utc: &'a str,
+pub(super) struct Facts<'a> {
     /// Whether the rolling checksum was recomputed.
-    pub(crate) checksum_recomputed: bool,
+    pub(super) checksum_recomputed: bool,
     /// Every check of the file; the checks of the manifest are made here.
-    pub(crate) checks: &'a Report,
+    pub(super) checks: &'a Report,
     /// What each peer supplied; empty if no peer supplied anything.
-    pub(crate) peers: &'a BTreeMap<PeerId, PeerShare>,
+    pub(super) peers: &'a BTreeMap<PeerId, PeerShare>,
     /// True if a fetch put the file together: chunks that no peer supplied were then found on disk.
-    pub(crate) is_fetched: bool,
+    pub(super) is_fetched: bool,
 }
 
 /// Makes the receipt; it exists only when every check passed.
-pub(crate) fn make(manifest: &Manifest, facts: &Facts<'_>) -> Result<Receipt, Failure> {
+pub(super) fn make(plan: &FetchPlan, facts: &Facts<'_>) -> Result<Receipt, ReceiptError> {
+    let manifest = &*plan.manifest;
     let mut checks = manifest::check(manifest.text().as_bytes());
-    checks.extend(facts.publisher.check_of_import());
+    checks.extend(plan.publisher.check_of_import());
     checks.extend(facts.checks.clone());
     let mut checks = RecordedCheck::all(&checks);
     checks.extend(found_on_disk(manifest, facts));
@@ -49,16 +47,15 @@ pub(crate) fn make(manifest: &Manifest, facts: &Facts<'_>) -> Result<Receipt, Fa
     };
     let import = ImportRecord {
         lane,
-        started_utc: facts.started_utc.to_owned(),
+        started_utc: clock::utc(plan.begun_unix),
         finished_utc: clock::now_utc(),
         tool_version: TOOL_VERSION.to_owned(),
         checksum_recomputed: facts.checksum_recomputed,
-        consents: facts.consents.to_vec(),
+        consents: plan.consents.for_receipt().to_vec(),
         peers: facts.peers.iter().map(supply).collect(),
         checks,
     };
     Receipt::new(manifest, import)
-        .map_err(|error| Failure::unexpected("the receipt could not be made", &error.into()))
 }
 
 /// The check that records the chunks of a fetched file that no peer supplied.

@@ -1,11 +1,15 @@
 //! The summary and the questions to the user before a fetch or a repair moves anything.
 
+use std::cmp::Ordering;
+
 use minimodel::consent::RunConsent;
 use minimodel::publishers::SignerVerdict;
+use minimodel::transfer::{OtherManifest, Target};
+use minimodel_verifier::Manifest;
 
-use super::fetching::{Plan, needed};
-use super::target::Target;
+use super::fetch::{Fetch, needed};
 use crate::consent::{self, Action, Question};
+use crate::escape;
 use crate::failure::Failure;
 use crate::publisher;
 use crate::settings::Context;
@@ -15,7 +19,7 @@ use crate::show;
 /// for consent. With the consent to import, the key is kept.
 pub(super) fn ask(
     context: &Context,
-    plan: &Plan<'_>,
+    plan: &Fetch<'_>,
     target: &Target,
 ) -> Result<(RunConsent, SignerVerdict), Failure> {
     let verdict = publisher::signer_verdict(context, &plan.manifest)?;
@@ -27,7 +31,8 @@ pub(super) fn ask(
             "what is wrong in the file is written over, if most of it is right".to_owned(),
         ));
     }
-    subject.extend(target.other_manifest(&plan.manifest).map(|other| ("beside it".to_owned(), other)));
+    let beside = target.other_manifest(&plan.manifest);
+    subject.extend(beside.map(|other| ("beside it".to_owned(), describe(&other, &plan.manifest))));
     for (number, offer) in plan.sources.iter().enumerate() {
         let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
         let label = if number == 0 { "peers" } else { "" };
@@ -51,4 +56,16 @@ pub(super) fn ask(
     let granted = consent::obtain(context, &question, plan.consent)?;
     publisher::keep(context, &plan.manifest, &verdict, accepted.as_ref())?;
     Ok((granted, verdict))
+}
+
+/// Describes another manifest of the same name beside the file, and which of the two is older.
+fn describe(other: &OtherManifest, ours: &Manifest) -> String {
+    let which = match other.age {
+        Ordering::Less => "older",
+        Ordering::Equal => "as old",
+        Ordering::Greater => "newer",
+    };
+    // Both times are digits and signs by the manifest's rules, and need no escape.
+    let (shown, theirs, ours) = (escape::path(&other.path), &other.created_utc, ours.created_utc());
+    format!("`{shown}` is another manifest of this name, made {theirs}; this one, made {ours}, is {which}")
 }

@@ -1,16 +1,14 @@
-//! Output for people and scripts while a transfer runs.
+//! Reports of the swarm, for people and scripts, while a transfer runs.
 
 use std::sync::Arc;
-use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
 
 use minimodel::clock::utc;
 use minimodel_companion::api::types::Kind;
-use minimodel_swarm::driver::{Idle, Report, Snapshot};
+use minimodel_swarm::driver::{Idle, Snapshot};
 use minimodel_swarm::machine::Event;
 use minimodel_wire::{CloseCode, SignedOffer};
 use serde_json::json;
-use tokio::sync::mpsc;
 
 use super::idle::{self, IdleDebounce};
 use crate::escape;
@@ -24,69 +22,71 @@ const SAY_EVERY: Duration = Duration::from_secs(10);
 /// Failed tries of one peer that are reported; more would only repeat it.
 const TOLD_TRIES: u32 = 3;
 
-/// Longest wait at the end for a slow terminal to show the last output.
-const LAST_WORDS: Duration = Duration::from_millis(500);
-
-/// A thread that prints reports, because writing blocks while stdout is not read.
+/// Prints the reports of one transfer.
 #[derive(Debug)]
-pub(crate) struct ReportPrinter(std_mpsc::Receiver<()>);
-
-impl ReportPrinter {
-    fn start(
-        name: &str,
-        show: impl FnOnce() -> Result<(), Failure> + Send + 'static,
-    ) -> Result<Self, Failure> {
-        let (done, ended) = std_mpsc::channel();
-        let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // An error of stdout ends the output, not the transfer.
-            let _ = show();
-            let _ = done.send(());
-        });
-        started.map_err(|error| Failure::unexpected("cannot start a transfer", &error.into()))?;
-        Ok(Self(ended))
-    }
-
-    /// Waits a moment for the last output, after all senders of reports are gone.
-    pub(crate) fn end(self) {
-        let _ = self.0.recv_timeout(LAST_WORDS);
-    }
-}
-
-/// Prints a fetch's reports until all senders are gone.
-pub(crate) fn fetch(
+pub(super) struct SwarmReports {
     printer: Arc<Printer>,
-    reports: mpsc::Receiver<Report>,
-    counter: Counter,
-) -> Result<ReportPrinter, Failure> {
-    ReportPrinter::start("watch", move || show_fetch(&printer, reports, &counter))
+    kind: Kind,
+    idle_debounce: IdleDebounce<Idle>,
+    /// When the last status line of a share was due, and the bytes that were sent by then.
+    told_at: Instant,
+    told_bytes: u64,
 }
 
-/// Prints a seeder's reports until all senders are gone.
-pub(crate) fn seed(printer: Arc<Printer>, reports: mpsc::Receiver<Report>) -> Result<ReportPrinter, Failure> {
-    ReportPrinter::start("watch", move || show_seed(&printer, reports))
-}
+impl SwarmReports {
+    pub(super) fn new(printer: Arc<Printer>, kind: Kind) -> Self {
+        let idle_debounce = IdleDebounce::default();
+        Self { printer, kind, idle_debounce, told_at: Instant::now(), told_bytes: 0 }
+    }
 
-fn show_fetch(
-    printer: &Printer,
-    mut reports: mpsc::Receiver<Report>,
-    counter: &Counter,
-) -> Result<(), Failure> {
-    let mut idle_debounce = IdleDebounce::default();
-    while let Some(report) = reports.blocking_recv() {
-        match report {
-            Report::Event(event) => tell(printer, &event)?,
-            Report::Offer(offer) => tell_renewed(printer, &offer)?,
-            Report::Snapshot(snapshot) => {
-                counter.set(snapshot.have_bytes);
-                if let Some(cause) = idle_debounce.sample(snapshot.elapsed, snapshot.idle) {
-                    counter.idle(cause.map(Idle::as_str));
-                    tell_idle(printer, cause)?;
-                }
-                counter.say(&fetch_aside(&snapshot, idle_debounce.cause()));
-            }
+    /// Prints what happened in the swarm.
+    pub(super) fn event(&self, event: &Event) -> Result<(), Failure> {
+        tell(&self.printer, event)
+    }
+
+    /// Prints an offer that was renewed.
+    pub(super) fn renewed(&self, offer: &SignedOffer) -> Result<(), Failure> {
+        tell_renewed(&self.printer, offer)
+    }
+
+    /// Prints how the transfer stands; `counter`: the progress of a fetch, if it is shown.
+    pub(super) fn snapshot(&mut self, snapshot: &Snapshot, counter: Option<&Counter>) -> Result<(), Failure> {
+        match self.kind {
+            Kind::Fetch => self.of_fetch(snapshot, counter),
+            Kind::Share => self.of_share(snapshot),
         }
     }
-    Ok(())
+
+    fn of_fetch(&mut self, snapshot: &Snapshot, counter: Option<&Counter>) -> Result<(), Failure> {
+        if let Some(counter) = counter {
+            counter.set(snapshot.have_bytes);
+        }
+        if let Some(cause) = self.idle_debounce.sample(snapshot.elapsed, snapshot.idle) {
+            if let Some(counter) = counter {
+                counter.idle(cause.map(Idle::as_str));
+            }
+            tell_idle(&self.printer, cause)?;
+        }
+        if let Some(counter) = counter {
+            counter.say(&fetch_aside(snapshot, self.idle_debounce.cause()));
+        }
+        Ok(())
+    }
+
+    fn of_share(&mut self, snapshot: &Snapshot) -> Result<(), Failure> {
+        if let Some(cause) = self.idle_debounce.sample(snapshot.elapsed, snapshot.idle) {
+            let what = cause.map_or_else(|| "sending".to_owned(), |cause| idle::explain(Kind::Share, cause));
+            self.printer.detail(what);
+            tell_idle(&self.printer, cause)?;
+        }
+        if self.told_at.elapsed() >= SAY_EVERY {
+            if snapshot.sent_bytes > self.told_bytes {
+                say_serving(&self.printer, snapshot, self.idle_debounce.cause())?;
+            }
+            (self.told_at, self.told_bytes) = (Instant::now(), snapshot.sent_bytes);
+        }
+        Ok(())
+    }
 }
 
 /// Prints an offer that was renewed. A file with the first offer stays as it is: it may belong to another program by now.
@@ -116,36 +116,6 @@ fn fetch_aside(snapshot: &Snapshot, cause: Option<Idle>) -> String {
         aside.push_str(&format!(", waiting: {}", idle::explain(Kind::Fetch, cause)));
     }
     aside
-}
-
-fn show_seed(printer: &Printer, mut reports: mpsc::Receiver<Report>) -> Result<(), Failure> {
-    let (mut told_at, mut told_bytes) = (Instant::now(), 0);
-    let mut idle_debounce = IdleDebounce::default();
-    while let Some(report) = reports.blocking_recv() {
-        let snapshot = match report {
-            Report::Event(event) => {
-                tell(printer, &event)?;
-                continue;
-            }
-            Report::Offer(offer) => {
-                tell_renewed(printer, &offer)?;
-                continue;
-            }
-            Report::Snapshot(snapshot) => snapshot,
-        };
-        if let Some(cause) = idle_debounce.sample(snapshot.elapsed, snapshot.idle) {
-            let what = cause.map_or_else(|| "sending".to_owned(), |cause| idle::explain(Kind::Share, cause));
-            printer.detail(what);
-            tell_idle(printer, cause)?;
-        }
-        if told_at.elapsed() >= SAY_EVERY {
-            if snapshot.sent_bytes > told_bytes {
-                say_serving(printer, &snapshot, idle_debounce.cause())?;
-            }
-            (told_at, told_bytes) = (Instant::now(), snapshot.sent_bytes);
-        }
-    }
-    Ok(())
 }
 
 fn say_serving(printer: &Printer, snapshot: &Snapshot, cause: Option<Idle>) -> Result<(), Failure> {

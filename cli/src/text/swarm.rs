@@ -1,4 +1,4 @@
-//! Failures of transfers: one exit code, one error block, and the next step.
+//! The words of the errors of the network, of the store, and of transfers that found no peer.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use minimodel_swarm::machine::Event;
 use minimodel_swarm::store::{Similarity, StoreError};
 use minimodel_wire::CloseCode;
 
-use super::watch::explain;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::follow::explain;
 use crate::size::{show_duration, show_size};
 
 const AGAIN: &str = "run the same command again: it resumes";
@@ -127,7 +127,7 @@ pub(crate) fn store(error: &StoreError) -> Failure {
     }
 }
 
-fn shell(path: &Path) -> String {
+pub(super) fn shell(path: &Path) -> String {
     escape::shell_word(path.as_os_str())
 }
 

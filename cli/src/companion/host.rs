@@ -1,0 +1,44 @@
+//! What the companion asks of this program: words, and whether it is to end.
+
+use minimodel::{Event, Watcher};
+use minimodel_companion::{Host, Problem};
+use minimodel_verifier::Manifest;
+
+use super::problem;
+use crate::interrupt::Interrupt;
+use crate::publisher;
+use crate::settings::Context;
+use crate::show;
+
+/// This program as the host of a companion.
+pub(super) struct CommandLine {
+    context: Context,
+}
+
+impl CommandLine {
+    /// Uses an unattended context: no question is asked and nothing is written to stdout; warnings go to stderr, which
+    /// is the companion's log.
+    pub(super) fn new(context: &Context) -> Self {
+        Self { context: context.unattended() }
+    }
+}
+
+impl Watcher for CommandLine {
+    fn tell(&self, event: Event) {
+        self.context.printer.tell(event);
+    }
+}
+
+impl Host for CommandLine {
+    fn problem(&self, error: minimodel::Error) -> Problem {
+        problem(error.into())
+    }
+
+    fn subject(&self, manifest: &Manifest) -> Vec<(String, String)> {
+        show::subject(manifest, publisher::signer_verdict(&self.context, manifest).ok().as_ref())
+    }
+
+    fn is_ending(&self) -> bool {
+        Interrupt::listen().is_ok_and(|interrupt| interrupt.check().is_err())
+    }
+}

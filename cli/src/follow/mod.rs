@@ -1,0 +1,215 @@
+//! Transfers in this process, from the user's consent to the last line: the one place that prints what they tell.
+
+mod asking;
+mod fetch;
+pub(crate) mod idle;
+mod imported;
+mod repair;
+mod share;
+mod swarm;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use minimodel::publishers::SignerVerdict;
+use minimodel::transfer::{Control, Run, Served, output_file};
+use minimodel::{Event, Watcher};
+use minimodel_companion::api::types::Kind;
+use serde_json::json;
+
+pub(crate) use self::fetch::{ASKED_BESIDES, Fetch, endpoint, fetch_manifest, needed, run as fetch};
+pub(crate) use self::repair::{is_under_way, run as repair};
+pub(crate) use self::share::{Share, run as share};
+use self::swarm::SwarmReports;
+pub(crate) use self::swarm::explain;
+use crate::args::ShareOptions;
+use crate::escape;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::interrupt::{self, Interrupt};
+use crate::progress::Progress;
+use crate::publisher::SignerObject;
+use crate::settings::Context;
+use crate::size::show_size;
+use crate::text;
+
+/// Watcher of one transfer, which prints what the transfer tells.
+pub(crate) struct Follower {
+    context: Context,
+    kind: Kind,
+    /// Bytes of the file.
+    byte_count: u64,
+    publisher: SignerVerdict,
+    /// Where the offer goes, besides stdout.
+    offer_out: Option<PathBuf>,
+    control: Control,
+    progress: Mutex<Option<Progress>>,
+    /// Progress of a full check, while one goes on.
+    check: Mutex<Option<Progress>>,
+    /// `None` once stdout has failed: that ends the reports, not the transfer.
+    reports: Mutex<Option<SwarmReports>>,
+    /// The first failure of printing or of the signal listener; it cancels the transfer.
+    failure: Mutex<Option<Failure>>,
+}
+
+impl Follower {
+    /// The watcher of a transfer of `kind`, and what the transfer is given.
+    pub(crate) fn new(
+        context: &Context,
+        kind: Kind,
+        byte_count: u64,
+        publisher: &SignerVerdict,
+        control: Control,
+    ) -> Self {
+        let reports = SwarmReports::new(context.printer.clone(), kind);
+        Self {
+            context: context.clone(),
+            kind,
+            byte_count,
+            publisher: publisher.clone(),
+            offer_out: None,
+            control,
+            progress: Mutex::new(None),
+            check: Mutex::new(None),
+            reports: Mutex::new(Some(reports)),
+            failure: Mutex::new(None),
+        }
+    }
+
+    /// Runs a transfer under this watcher. A failure of printing is the failure of the transfer.
+    pub(crate) fn follow<T, E: Into<Failure>>(
+        self,
+        transfer: impl FnOnce(&Run) -> Result<T, E>,
+    ) -> Result<T, Failure> {
+        let follower = Arc::new(self);
+        let run = Run {
+            home: follower.context.home.clone(),
+            watcher: follower.clone(),
+            control: follower.control.clone(),
+        };
+        let end = transfer(&run);
+        drop(locked(&follower.check).take());
+        drop(locked(&follower.progress).take());
+        match locked(&follower.failure).take() {
+            Some(failure) => Err(failure),
+            None => end.map_err(Into::into),
+        }
+    }
+
+    fn print(&self, event: Event) -> Result<(), Failure> {
+        let printer = &self.context.printer;
+        if let Event::CheckProgress { read_bytes, total_bytes } = event {
+            return self.show_check(read_bytes, total_bytes);
+        }
+        // Whatever comes next, the check is over or done with the file; its bar goes first.
+        drop(locked(&self.check).take());
+        match event {
+            Event::Started => self.start()?,
+            Event::Complete => drop(locked(&self.progress).take()),
+            Event::Resumed { have, chunks, lost } => {
+                printer.tell(Event::Resumed { have, chunks, lost });
+                let publisher = SignerObject::from(&self.publisher);
+                let fields = json!({"have": have, "chunks": chunks, "lost": lost, "publisher": publisher});
+                printer.event("resumed", fields)?;
+            }
+            Event::Offer { offer, .. } => {
+                if let Some(path) = &self.offer_out {
+                    let written = output_file::write(path, format!("{offer}\n").as_bytes());
+                    written.map_err(|error| text::output("offer", &error))?;
+                    printer.detail(format!("the offer is in {}", escape::path(path)));
+                }
+                match self.kind {
+                    Kind::Share => share::tell_offer(printer, &offer, &self.publisher)?,
+                    Kind::Fetch => {
+                        printer.detail(format!("this machine serves what it has: {offer}"));
+                        let peer = offer.offer().peer.to_string();
+                        printer.event("offer", json!({"offer": offer.to_string(), "peer": peer}))?;
+                    }
+                }
+            }
+            Event::ShareChecked(check) => share::tell_checked(printer, &check)?,
+            Event::Imported(imported) => imported::tell(printer, &imported, &self.publisher)?,
+            other => printer.tell(other),
+        }
+        Ok(())
+    }
+
+    /// Ctrl-C cancels the transfer from now on, and a fetch shows its progress.
+    fn start(&self) -> Result<(), Failure> {
+        Interrupt::listen()?.cancels(&self.control);
+        if self.kind == Kind::Fetch {
+            *locked(&self.progress) = Some(Progress::start(&self.context, "fetch", self.byte_count, true));
+        }
+        Ok(())
+    }
+
+    /// Shows how far the check of a file has come; Ctrl-C ends it from now on.
+    fn show_check(&self, read_bytes: u64, total_bytes: u64) -> Result<(), Failure> {
+        let mut check = locked(&self.check);
+        if check.is_none() {
+            Interrupt::listen()?.cancels(&self.control);
+            let label = if self.kind == Kind::Share { "check" } else { "check what is there" };
+            *check = Some(Progress::start(&self.context, label, total_bytes, true));
+        }
+        if let Some(check) = &*check {
+            check.counter().set(read_bytes);
+        }
+        Ok(())
+    }
+
+    fn report(&self, event: &Event) {
+        let mut reports = locked(&self.reports);
+        let Some(ours) = &mut *reports else { return };
+        let counter = locked(&self.progress).as_ref().map(Progress::counter);
+        let told = match event {
+            Event::Swarm(event) => ours.event(event),
+            Event::Snapshot(snapshot) => ours.snapshot(snapshot, counter.as_ref()),
+            Event::OfferRenewed(offer) => ours.renewed(offer),
+            _ => Ok(()),
+        };
+        if told.is_err() {
+            *reports = None;
+        }
+    }
+}
+
+impl Watcher for Follower {
+    fn tell(&self, event: Event) {
+        if matches!(event, Event::Swarm(_) | Event::Snapshot(_) | Event::OfferRenewed(_)) {
+            return self.report(&event);
+        }
+        if locked(&self.failure).is_some() {
+            return;
+        }
+        if let Err(failure) = self.print(event) {
+            *locked(&self.failure) = Some(failure);
+            self.control.cancel();
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The failure when a signal stopped a transfer.
+pub(crate) fn stopped() -> Failure {
+    text::stopped(interrupt::came().unwrap_or(Exit::Interrupted))
+}
+
+/// Reports how serving ended; fails if the file changed meanwhile.
+fn tell_served(context: &Context, path: &std::path::Path, served: Served) -> Result<(), Failure> {
+    let Served { sent_bytes, is_changed, .. } = served;
+    context.printer.note(format!("{} sent in all", show_size(sent_bytes)));
+    context.printer.event("stopped", json!({"sent_bytes": sent_bytes, "source_changed": is_changed}))?;
+    if !is_changed {
+        return Ok(());
+    }
+    let cause = "the file is no longer the artifact that its manifest names";
+    Err(text::source_changed(path).because(cause))
+}
+
+/// The peers that `--allow` names; `None`: all.
+fn allowed(share: &ShareOptions) -> Option<std::collections::BTreeSet<minimodel_wire::PeerId>> {
+    (!share.allow.is_empty()).then(|| share.allow.iter().copied().collect())
+}

@@ -1,0 +1,200 @@
+//! Jobs: the work of one run of a transfer, done by the library on the run's own thread.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use minimodel::check::{self, FullCheck};
+use minimodel::clock::now_unix;
+use minimodel::publishers::SignerVerdict;
+use minimodel::transfer::{
+    self, Consents, FetchEnd, FetchOptions, FetchPlan, Run, SharePlan, Target, read_offer,
+};
+use minimodel::{Event, Watcher};
+use minimodel_verifier::Manifest;
+use minimodel_verifier::receipt::{Consent, ConsentAction};
+use minimodel_wire::SignedOffer;
+
+use super::Core;
+use crate::api::types::{Cause, Endpoint};
+use crate::host::Host;
+use crate::problem::{Problem, code};
+
+/// Stall timeout of a fetch that waits without limit; finite, because the driver multiplies it.
+const PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Work of one run.
+pub(super) enum Job {
+    /// Asks the peer of an offer for the manifest.
+    Manifest { offer: SignedOffer, endpoint: transfer::Endpoint },
+    /// Serves a file.
+    Share(SharePlan),
+    /// Fetches a file.
+    Fetch(Box<FetchPlan>),
+}
+
+/// Result of a job that did not fail.
+pub(super) enum JobOutcome {
+    /// The manifest of an offer.
+    Manifest(String),
+    /// The run was cancelled; it can go on later.
+    Stopped,
+    /// The shared file no longer matches its manifest.
+    SourceChanged,
+    /// The share did not start, because the file ([`Cause::Disk`]: missing or unreadable) or the UDP address ([`Cause::Address`]) is
+    /// unavailable; either may come back by itself.
+    OutOfReach { cause: Cause, problem: Problem },
+    /// The file is in its place, checked, with its receipt.
+    Fetched { path: PathBuf, receipt: PathBuf },
+}
+
+impl Job {
+    /// Does the work; blocks.
+    pub(super) fn run(self, run: &Run, host: &dyn Host) -> Result<JobOutcome, Problem> {
+        let problem = |error: minimodel::Error| host.problem(error);
+        match self {
+            Self::Manifest { offer, endpoint } => {
+                let manifest = transfer::fetch_manifest(run, &offer, &endpoint);
+                let manifest = manifest.map_err(|error| problem(error.into()))?;
+                Ok(manifest.map_or(JobOutcome::Stopped, |manifest| JobOutcome::Manifest(manifest.text())))
+            }
+            Self::Share(plan) => match transfer::share(run, &plan) {
+                Ok(served) if served.is_changed => Ok(JobOutcome::SourceChanged),
+                Ok(_) => Ok(JobOutcome::Stopped),
+                Err(error) => {
+                    let cause = if error.is_of_file() {
+                        Some(Cause::Disk)
+                    } else {
+                        error.is_of_address().then_some(Cause::Address)
+                    };
+                    let problem = problem(error.into());
+                    match cause {
+                        Some(cause) => Ok(JobOutcome::OutOfReach { cause, problem }),
+                        None => Err(problem),
+                    }
+                }
+            },
+            Self::Fetch(plan) => {
+                // Neither a source nor consent to serve: no peer can be reached. The companion tries a fetch without stall
+                // timeout again later, because the user may name a source.
+                if plan.sources.is_empty() && !plan.consents.permits(ConsentAction::Serve) {
+                    return Err(Problem::new(
+                        code::NOT_FOUND,
+                        "no peer to fetch from",
+                        "name at least one: an offer that their `minimodel seed` prints",
+                    ));
+                }
+                match transfer::fetch(run, &plan).map_err(|error| problem(error.into()))? {
+                    FetchEnd::Done { imported, .. } => Ok(JobOutcome::Fetched {
+                        path: imported.path.clone(),
+                        receipt: imported.receipt_path.clone(),
+                    }),
+                    _ => Ok(JobOutcome::Stopped),
+                }
+            }
+        }
+    }
+}
+
+/// A fetch as a row asks for it.
+pub(super) struct FetchJob {
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) publisher: SignerVerdict,
+    pub(super) sources: Vec<SignedOffer>,
+    /// The folder to fetch into.
+    pub(super) out: PathBuf,
+    /// Where the receipt goes, if not beside the file.
+    pub(super) receipt: Option<PathBuf>,
+    pub(super) endpoint: transfer::Endpoint,
+    pub(super) consents: Vec<Consent>,
+    /// Requests chunks in file order instead of rarest first.
+    pub(super) sequential: bool,
+    /// Recomputes the rolling checksum.
+    pub(super) full_check: bool,
+    /// `None`: it waits without limit.
+    pub(super) stall_timeout: Option<Duration>,
+}
+
+impl FetchJob {
+    /// The job, if the manifest can be used and the consents suffice.
+    pub(super) fn job(self) -> Result<Job, minimodel::Error> {
+        let target = Target::new(&self.out, &self.manifest, self.receipt.as_deref())?;
+        let mut options = FetchOptions::default();
+        options.endpoint = self.endpoint;
+        options.order = if self.sequential { transfer::Order::Sequential } else { transfer::Order::Rarest };
+        options.full_check = self.full_check;
+        options.stall_timeout = self.stall_timeout.unwrap_or(PATIENCE);
+        Ok(Job::Fetch(Box::new(FetchPlan {
+            activity: "fetch",
+            manifest: self.manifest,
+            sources: self.sources,
+            target,
+            publisher: self.publisher,
+            consents: Consents::to_fetch(self.consents)?,
+            begun_unix: now_unix(),
+            options,
+        })))
+    }
+}
+
+/// Where a run listens: where its row says, or at the port of its last run, so that earlier offers stay valid.
+pub(super) fn endpoint(at: &Endpoint, last_port: Option<u16>) -> transfer::Endpoint {
+    transfer::Endpoint {
+        listen: at.listen,
+        advertise: at.advertise.clone(),
+        last_port,
+        ..transfer::Endpoint::default()
+    }
+}
+
+/// Watcher of one run.
+pub(super) struct JobWatcher {
+    pub(super) core: Weak<Core>,
+    /// The transfer.
+    pub(super) id: u64,
+    /// Number of the run.
+    pub(super) run: u64,
+}
+
+impl Watcher for JobWatcher {
+    fn tell(&self, event: Event) {
+        let Some(core) = self.core.upgrade() else { return };
+        match event {
+            // Dropped unread: peers control their number, and nothing here needs them.
+            Event::Swarm(_) => {}
+            Event::Snapshot(snapshot) => core.take_snapshot(self.id, self.run, snapshot),
+            Event::OfferRenewed(offer) => core.renewed(self.id, self.run, offer),
+            Event::Offer { offer, port } => core.offered(self.id, self.run, port, offer),
+            other => core.host.tell(other),
+        }
+    }
+}
+
+impl Core {
+    /// Puts an error of the library into words.
+    pub(super) fn problem(&self, error: impl Into<minimodel::Error>) -> Problem {
+        self.host.problem(error.into())
+    }
+
+    /// Parses an offer and checks its signature, its expiry, and that it is for `manifest`, if that is known.
+    pub(super) fn usable_offer(
+        &self,
+        text: &str,
+        manifest: Option<&Manifest>,
+    ) -> Result<SignedOffer, Problem> {
+        read_offer(text, manifest, now_unix()).map_err(|error| self.problem(error))
+    }
+
+    /// Runs every check of a file.
+    pub(super) fn check_file(&self, manifest: &Manifest, path: &Path) -> Result<(), Problem> {
+        let is_stopped = || self.host.is_ending();
+        let check = FullCheck { home: &self.home, watcher: &*self.host, is_stopped: &is_stopped };
+        let source = check::open(path).map_err(|error| self.problem(error))?;
+        let verified = check.run(manifest, path, &source).map_err(|error| self.problem(error))?;
+        if verified.report.ok() {
+            return Ok(());
+        }
+        let report = Box::new(verified.report);
+        Err(self.problem(minimodel::Error::NotTheArtifact { path: path.to_owned(), report }))
+    }
+}

@@ -1,0 +1,16 @@
+//! What the companion asks of the program that runs it: words, and whether that program is to end.
+
+use minimodel::Watcher;
+use minimodel_verifier::Manifest;
+
+use crate::problem::Problem;
+
+/// The program that runs a companion. As a [`Watcher`] it is told the notes and warnings of transfers, for its log.
+pub trait Host: Watcher {
+    /// Puts an error of the library into words, with its code and the next step.
+    fn problem(&self, error: minimodel::Error) -> Problem;
+    /// The fields of a manifest that the user sees before consent, as name and value. Text from outside is escaped.
+    fn subject(&self, manifest: &Manifest) -> Vec<(String, String)>;
+    /// Returns true if the program was asked to end: a check that reads a file stops then.
+    fn is_ending(&self) -> bool;
+}

@@ -1,0 +1,55 @@
+//! The consents of the user that a transfer runs under.
+
+use minimodel_verifier::receipt::Consent;
+
+use crate::consent::{Action, is_publish_alone};
+
+/// Consents that the user gave and that are in the consent log. A fetch has at least those to fetch and to import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consents(Vec<Consent>);
+
+/// The user did not agree to something that the transfer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the user did not agree to {}", action.as_str())]
+pub struct MissingConsent {
+    /// The action.
+    pub action: Action,
+}
+
+impl Consents {
+    /// The consents for a fetch, as its receipt lists them.
+    ///
+    /// # Errors
+    ///
+    /// The consent to fetch or to import is missing, or one to publish comes without one to serve.
+    pub fn to_fetch(consents: Vec<Consent>) -> Result<Self, MissingConsent> {
+        Self(consents).having(&[Action::Fetch, Action::Import])
+    }
+
+    /// The consents for a share.
+    ///
+    /// # Errors
+    ///
+    /// The consent to serve is missing.
+    pub fn to_share(consents: Vec<Consent>) -> Result<Self, MissingConsent> {
+        Self(consents).having(&[Action::Serve])
+    }
+
+    fn having(self, required: &[Action]) -> Result<Self, MissingConsent> {
+        let serve = is_publish_alone(|action| self.permits(action)).then_some(&Action::Serve);
+        match required.iter().chain(serve).find(|&&action| !self.permits(action)) {
+            Some(&action) => Err(MissingConsent { action }),
+            None => Ok(self),
+        }
+    }
+
+    /// Whether `action` is permitted.
+    pub fn permits(&self, action: Action) -> bool {
+        self.0.iter().any(|consent| consent.action == action)
+    }
+
+    /// The lines of a receipt.
+    pub fn for_receipt(&self) -> &[Consent] {
+        &self.0
+    }
+}

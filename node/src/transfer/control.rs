@@ -1,0 +1,172 @@
+//! The one control of a running transfer: cancel it, change its limits and which peers it serves and asks.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use minimodel_swarm::driver::{Controls, QuotaGate, RateLimit};
+use tokio::sync::watch;
+
+/// Limits and settings with which a [`Control`] begins.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    /// Which peers may connect and be dialed, upload slots, and byte allowances.
+    pub controls: Controls,
+    /// Bytes a second that this transfer sends at most; `None`: no limit.
+    pub up: Option<u64>,
+    /// Bytes a second that this transfer receives at most; `None`: no limit.
+    pub down: Option<u64>,
+    /// A rate limit of sending that is shared with other transfers.
+    pub shared_up: Option<RateLimit>,
+    /// A rate limit of receiving that is shared with other transfers.
+    pub shared_down: Option<RateLimit>,
+    /// Quotas that are shared with other transfers.
+    pub gate: Option<Arc<dyn QuotaGate>>,
+}
+
+/// Control of a transfer, from any thread and at any time, also before it starts. Clones control the same transfer.
+#[derive(Clone, Debug)]
+pub struct Control(Arc<Shared>);
+
+/// What the user wants of a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It goes on.
+    Goes,
+    /// It waits, without a connection and without the file.
+    Paused,
+    /// It ends.
+    Cancelled,
+}
+
+#[derive(Debug)]
+struct Shared {
+    phase: Mutex<Phase>,
+    changed: Condvar,
+    /// True while the phase is any but [`Phase::Goes`].
+    stop: watch::Sender<bool>,
+    controls: watch::Sender<Controls>,
+    up: RateLimit,
+    down: RateLimit,
+    shared_up: Option<RateLimit>,
+    shared_down: Option<RateLimit>,
+    gate: Option<Arc<dyn QuotaGate>>,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl Control {
+    /// Makes the control of one transfer.
+    pub fn new(limits: Limits) -> Self {
+        Self(Arc::new(Shared {
+            phase: Mutex::new(Phase::Goes),
+            changed: Condvar::new(),
+            stop: watch::channel(false).0,
+            controls: watch::channel(limits.controls).0,
+            up: RateLimit::new(limits.up),
+            down: RateLimit::new(limits.down),
+            shared_up: limits.shared_up,
+            shared_down: limits.shared_down,
+            gate: limits.gate,
+        }))
+    }
+
+    /// Ends the transfer in good order; whatever is proven stays on disk.
+    pub fn cancel(&self) {
+        self.set(|_| Phase::Cancelled);
+    }
+
+    /// Pauses the transfer: it closes its connections and its files until [`resume`](Self::resume). A fetch that serves the
+    /// whole file already ends instead.
+    pub fn pause(&self) {
+        self.set(|phase| if phase == Phase::Goes { Phase::Paused } else { phase });
+    }
+
+    /// Lets a paused transfer go on.
+    pub fn resume(&self) {
+        self.set(|phase| if phase == Phase::Paused { Phase::Goes } else { phase });
+    }
+
+    /// Returns true once [`cancel`](Self::cancel) was called.
+    pub fn is_cancelled(&self) -> bool {
+        *self.phase() == Phase::Cancelled
+    }
+
+    /// Returns true while the transfer is paused.
+    pub fn is_paused(&self) -> bool {
+        *self.phase() == Phase::Paused
+    }
+
+    /// Returns true if the transfer is to stop what it does, for now or for good.
+    pub(super) fn is_stopping(&self) -> bool {
+        *self.phase() != Phase::Goes
+    }
+
+    /// Waits while the transfer is paused. Returns false if it was cancelled.
+    pub(super) fn wait_while_paused(&self) -> bool {
+        let waited = self.0.changed.wait_while(self.phase(), |phase| *phase == Phase::Paused);
+        *waited.unwrap_or_else(PoisonError::into_inner) != Phase::Cancelled
+    }
+
+    fn set(&self, next: impl FnOnce(Phase) -> Phase) {
+        let mut phase = self.phase();
+        *phase = next(*phase);
+        self.0.stop.send_replace(*phase != Phase::Goes);
+        self.0.changed.notify_all();
+    }
+
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.0.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the rate limit of sending in bytes a second; `None`: no limit.
+    pub fn set_up(&self, bytes_per_second: Option<u64>) {
+        self.0.up.set(bytes_per_second);
+    }
+
+    /// Sets the rate limit of receiving in bytes a second; `None`: no limit.
+    pub fn set_down(&self, bytes_per_second: Option<u64>) {
+        self.0.down.set(bytes_per_second);
+    }
+
+    /// Returns which peers may connect and be dialed, the upload slots and the byte allowances.
+    pub fn controls(&self) -> Controls {
+        self.0.controls.borrow().clone()
+    }
+
+    /// Sets which peers may connect and be dialed, the upload slots and the byte allowances.
+    pub fn set_controls(&self, controls: Controls) {
+        self.0.controls.send_if_modified(|now| {
+            let differs = *now != controls;
+            *now = controls;
+            differs
+        });
+    }
+
+    /// Receives `true` when the transfer is to stop.
+    pub(super) fn stop(&self) -> watch::Receiver<bool> {
+        self.0.stop.subscribe()
+    }
+
+    /// Receives the controls as they change.
+    pub(super) fn settings(&self) -> watch::Receiver<Controls> {
+        self.0.controls.subscribe()
+    }
+
+    /// Rate limits of sending: bytes pass when all of them permit it.
+    pub(super) fn up(&self) -> Vec<RateLimit> {
+        self.0.shared_up.iter().chain([&self.0.up]).cloned().collect()
+    }
+
+    /// Rate limits of receiving.
+    pub(super) fn down(&self) -> Vec<RateLimit> {
+        self.0.shared_down.iter().chain([&self.0.down]).cloned().collect()
+    }
+
+    /// The shared quotas.
+    pub(super) fn gate(&self) -> Option<Arc<dyn QuotaGate>> {
+        self.0.gate.clone()
+    }
+}

@@ -1,0 +1,79 @@
+//! The node of a transfer: where it listens, and the offer that names its addresses.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use ed25519_dalek::SigningKey;
+use minimodel_swarm::driver::{Congestion, DriverError, Node, NodeSettings};
+use minimodel_wire::SignedOffer;
+
+use crate::clock::now_unix;
+
+/// Lifetime of an offer: long enough to send the offer by mail, short enough that an old offer expires.
+const OFFER_LIFETIME_SECONDS: u64 = 7 * 24 * 3600;
+
+/// Where a transfer listens, and what its offers name.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoint {
+    /// The UDP address; port 0 takes a free one. `None`: all addresses of this machine, and a free port.
+    pub listen: Option<SocketAddr>,
+    /// Addresses to name in offers instead of those of this machine.
+    pub advertise: Vec<SocketAddr>,
+    /// The port of an earlier run, tried first if no port is named, so that its offers stay valid.
+    pub last_port: Option<u16>,
+    /// Longest datagram, in bytes of UDP payload; `None`: as long as the path takes.
+    pub max_datagram: Option<u16>,
+    /// The congestion controller.
+    pub congestion: Congestion,
+}
+
+/// Binds the node. Must be called within the runtime.
+pub(super) fn bind(endpoint: &Endpoint, key: &SigningKey, serves: bool) -> Result<Node, DriverError> {
+    let settings = |listen: SocketAddr| NodeSettings {
+        key: key.clone(),
+        listen,
+        advertise: endpoint.advertise.clone(),
+        interfaces: interfaces(),
+        serves,
+        max_datagram: endpoint.max_datagram,
+        congestion: endpoint.congestion,
+    };
+    if let Some(listen) = endpoint.listen {
+        let again = endpoint.last_port.filter(|_| listen.port() == 0);
+        let again = again.and_then(|port| Node::bind(settings(SocketAddr::new(listen.ip(), port))).ok());
+        return again.map_or_else(|| Node::bind(settings(listen)), Ok);
+    }
+    // All addresses of both families; a machine without IPv6 listens on IPv4 alone.
+    let anywhere = |port: u16| {
+        Node::bind(settings(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)))
+            .or_else(|_| Node::bind(settings(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port))))
+    };
+    let again = endpoint.last_port.and_then(|port| anywhere(port).ok());
+    again.map_or_else(|| anywhere(0), Ok)
+}
+
+/// The addresses of this machine that other machines may reach; loopback only if there are no others.
+fn interfaces() -> Vec<IpAddr> {
+    let found = if_addrs::get_if_addrs().unwrap_or_default();
+    let mut addresses: Vec<IpAddr> = found
+        .iter()
+        .map(if_addrs::Interface::ip)
+        .filter(|ip| !ip.is_loopback() && !is_link_local(ip))
+        .collect();
+    addresses.sort_by_key(|ip| ip.is_ipv6());
+    if addresses.is_empty() {
+        addresses.push(Ipv4Addr::LOCALHOST.into());
+    }
+    addresses
+}
+
+fn is_link_local(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+/// Signs the offer of a node.
+pub(super) fn offer(node: &Node, swarm_id: [u8; 32]) -> Result<SignedOffer, DriverError> {
+    node.offer(swarm_id, now_unix() + OFFER_LIFETIME_SECONDS)
+}

@@ -1,0 +1,279 @@
+//! A fetch from the open partial file to the receipt.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use minimodel_swarm::driver::{Bans, FetchSettings, Fetching, Node, Report};
+use minimodel_swarm::store::{Opener, Part, RealDisk, RepairIf, Resumed, StoreError};
+use minimodel_wire::{Consent, PeerId};
+use tokio::sync::mpsc;
+
+use super::import::{self, Imported};
+use super::plan::{FetchEnd, FetchError, FetchPlan};
+use super::runtime::{Reports, SOFTWARE, block_on, random_seed};
+use super::target::{Target, TargetError};
+use super::{Run, Served, endpoint};
+use crate::bans::BanRecorder;
+use crate::check::CheckError;
+use crate::clock::now_unix;
+use crate::consent::Action;
+use crate::event::Event;
+use crate::identity::Identity;
+use crate::private::Exposed;
+
+/// Everything that a fetch needs before it dials a peer.
+pub(super) struct Prepared {
+    /// The key of this peer.
+    identity: Identity,
+    /// The partial file.
+    part: Arc<Part<RealDisk>>,
+    /// State of the partial file when it was opened.
+    resumed: Resumed,
+}
+
+/// Runs a fetch on this thread until the file is in its place or the control cancels it.
+///
+/// # Errors
+///
+/// The failure that ended it.
+pub fn run(run: &Run, plan: &FetchPlan) -> Result<FetchEnd, FetchError> {
+    let was_stopped = |end: &Result<FetchEnd, FetchError>| {
+        use FetchError::Target;
+        matches!(end, Ok(FetchEnd::Stopped) | Err(Target(TargetError::Check(CheckError::Stopped))))
+    };
+    run.unless_paused(|| once(run, plan), was_stopped)
+}
+
+fn once(run: &Run, plan: &FetchPlan) -> Result<FetchEnd, FetchError> {
+    match prepare(run, plan)? {
+        Found::Whole(imported) => Ok(FetchEnd::Done { imported, served: None }),
+        Found::Part(Prepared { identity, part, resumed }) => {
+            Transfer { run, plan, identity: &identity, part: &part, is_repair: false }.run(&resumed)
+        }
+    }
+}
+
+/// What is there before a fetch dials a peer.
+enum Found {
+    /// The whole file, which has its receipt now.
+    Whole(Box<Imported>),
+    /// A partial file, new or old.
+    Part(Prepared),
+}
+
+/// Makes every check that needs no peer, and opens the partial file.
+fn prepare(run: &Run, plan: &FetchPlan) -> Result<Found, FetchError> {
+    let target = &plan.target;
+    if !target.is_receipt_beside {
+        target.check_receipt_name()?;
+    }
+    if let Some(existing) = target.existing(run, &plan.manifest)? {
+        return Ok(Found::Whole(Box::new(import::already_there(run, plan, &existing)?)));
+    }
+    if plan.sources.is_empty() && plan.options.endpoint.listen.is_none() {
+        return Err(FetchError::NoPeers);
+    }
+    if !target.is_receipt_beside {
+        target.check_receipt_place()?;
+    }
+    target.check_copies()?;
+    let identity = Identity::load_or_create(&run.home, &*run.watcher)?;
+    let (part, resumed) = open_part(target)?;
+    if let Some(how) = Exposed::of_users_folder(&target.folder) {
+        run.tell(Event::SharedFolder { folder: target.folder.clone(), how });
+    }
+    part.check_space()?;
+    tell_resumed(run, plan, &resumed);
+    Ok(Found::Part(Prepared { identity, part, resumed }))
+}
+
+fn tell_resumed(run: &Run, plan: &FetchPlan, resumed: &Resumed) {
+    if let Some(path) = &resumed.put_aside {
+        run.tell(Event::PutAside { path: path.clone() });
+    }
+    if resumed.damaged {
+        run.tell(Event::RecordDamaged);
+    }
+    run.tell(Event::Resumed {
+        have: resumed.have.len(),
+        chunks: plan.manifest.chunk_count(),
+        lost: resumed.lost,
+    });
+}
+
+/// Longest wait for an ended transfer of this process whose disk work still holds the partial file.
+const OWN_PATIENCE: Duration = Duration::from_secs(20);
+/// Interval at which opening the partial file is tried again meanwhile.
+const OWN_PAUSE: Duration = Duration::from_millis(50);
+
+fn open_part(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed), TargetError> {
+    let (own, begun) = (std::process::id(), Instant::now());
+    loop {
+        let opener = Opener { pid: own, now_unix: now_unix() };
+        match Part::open(target.disk_for_part()?, &target.stem, target.spec, opener) {
+            Err(StoreError::Busy { pid: Some(pid), .. }) if pid == own && begun.elapsed() < OWN_PATIENCE => {
+                std::thread::sleep(OWN_PAUSE);
+            }
+            Err(error) => return Err(target.opening(error).into()),
+            Ok((part, resumed)) => return Ok((Arc::new(part), resumed)),
+        }
+    }
+}
+
+/// [`open_part`] for a repair: the partial file is the user's own file.
+pub(super) fn open_part_in_place(
+    target: &Target,
+    condition: RepairIf,
+) -> Result<(Arc<Part<RealDisk>>, Resumed), TargetError> {
+    let opener = Opener { pid: std::process::id(), now_unix: now_unix() };
+    let opened = Part::open_in_place(target.disk_for_part()?, &target.stem, target.spec, opener, condition);
+    let (part, resumed) = opened.map_err(|error| target.opening(error))?;
+    Ok((Arc::new(part), resumed))
+}
+
+/// The part of a fetch that talks to peers.
+#[derive(Clone, Copy)]
+pub(super) struct Transfer<'a> {
+    pub(super) run: &'a Run,
+    pub(super) plan: &'a FetchPlan,
+    /// The key of this peer.
+    pub(super) identity: &'a Identity,
+    /// The partial file.
+    pub(super) part: &'a Arc<Part<RealDisk>>,
+    /// True for a repair: the file is the user's own, and only its wrong chunks are fetched.
+    pub(super) is_repair: bool,
+}
+
+impl Transfer<'_> {
+    /// Fetches the file, checks it and finishes the import. `resumed`: the partial file when it was opened.
+    pub(super) fn run(self, resumed: &Resumed) -> Result<FetchEnd, FetchError> {
+        let (sender, reports) = Reports::tell(self.run.watcher.clone())?;
+        self.run.tell(Event::Started);
+        let end = block_on(async {
+            let serves = self.plan.consents.permits(Action::Serve);
+            let node = endpoint::bind(&self.plan.options.endpoint, &self.identity.key, serves)?;
+            let named: Vec<PeerId> = self.plan.sources.iter().map(|source| source.offer().peer).collect();
+            let (recorder, bans) = BanRecorder::start(
+                &self.run.home,
+                self.run.watcher.clone(),
+                self.plan.activity,
+                &self.plan.manifest,
+                &named,
+            )?;
+            let settings = self.settings(&node, bans, sender)?;
+            let fetching = node.fetch(settings, self.part.clone(), resumed)?;
+            let end = self.conclude(fetching).await;
+            recorder.end();
+            end
+        });
+        reports.end();
+        end
+    }
+
+    async fn conclude(&self, mut fetching: Fetching<'_, RealDisk>) -> Result<FetchEnd, FetchError> {
+        use minimodel_swarm::driver::FetchEnd as Ended;
+        match fetching.run(&mut self.run.control.stop()).await? {
+            Ended::Checked(fetched) => {
+                self.run.tell(Event::Complete);
+                let imported = import::finish(self, fetched);
+                if let Ok(imported) = &imported {
+                    self.run.tell(Event::Imported(Box::new(imported.clone())));
+                    if self.plan.options.keep_seeding {
+                        let served = Some(self.keep_seeding(fetching).await?);
+                        return Ok(FetchEnd::Done { imported: Box::new(imported.clone()), served });
+                    }
+                }
+                // The file is in place or set aside: an error of closing is not reported any more.
+                let _ = fetching.close().await;
+                Ok(FetchEnd::Done { imported: Box::new(imported?), served: None })
+            }
+            Ended::Stopped => Ok(FetchEnd::Stopped),
+            Ended::Stalled { met_a_peer, reasons } => {
+                let timeout = self.plan.options.stall_timeout;
+                Err(FetchError::Stalled { met_a_peer, reasons, timeout })
+            }
+            Ended::NothingGood => Err(FetchError::NothingGood { path: self.plan.target.artifact.clone() }),
+            Ended::Exhausted { reasons } => Err(FetchError::Exhausted { reasons }),
+        }
+    }
+
+    async fn keep_seeding(&self, mut fetching: Fetching<'_, RealDisk>) -> Result<Served, FetchError> {
+        self.run.tell(Event::KeepsSeeding);
+        let end = fetching.keep_seeding(&mut self.run.control.stop()).await?;
+        if let (true, Ok(stat)) = (end.is_changed(), self.part.stat()) {
+            // A file that changed while its times did not must not be served by its record again.
+            self.run.records().forget(&self.plan.manifest, &stat);
+        }
+        Ok(Served::from(end))
+    }
+
+    fn settings(
+        &self,
+        node: &Node,
+        bans: Bans,
+        reports: mpsc::Sender<Report>,
+    ) -> Result<FetchSettings, FetchError> {
+        let (plan, options, control) = (self.plan, &self.plan.options, &self.run.control);
+        let mut consent = Consent::FETCH;
+        let (serves, publishes) =
+            (plan.consents.permits(Action::Serve), plan.consents.permits(Action::Publish));
+        if serves {
+            consent = consent | Consent::SERVE;
+        }
+        if publishes {
+            consent = consent | Consent::PUBLISH;
+        }
+        let offer = if serves {
+            let offer = endpoint::offer(node, *plan.manifest.swarm_id())?;
+            self.run.tell(Event::Offer { offer: offer.clone(), port: node.local_address().port() });
+            Some(offer)
+        } else {
+            None
+        };
+        Ok(FetchSettings {
+            manifest: plan.manifest.clone(),
+            consent,
+            sources: plan.sources.clone(),
+            controls: control.settings(),
+            down: control.down(),
+            up: control.up(),
+            gate: control.gate(),
+            bans,
+            order: options.order,
+            stall_timeout: options.stall_timeout,
+            listening: serves && (publishes || options.awaits_peers || options.endpoint.listen.is_some()),
+            repairs: self.is_repair,
+            full_check: options.full_check,
+            offer,
+            software: SOFTWARE.to_owned(),
+            seed: random_seed()?,
+            unix_now: now_unix(),
+            reports,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
+
+    use minimodel_verifier::Manifest;
+
+    use super::*;
+
+    #[test]
+    fn e12_a_file_that_an_ended_transfer_of_this_process_still_holds_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let artifact = slm_vec(&Shape::about(45_000, Quantization::Q4_0).unwrap(), 8);
+        let text = ManifestText::of(&artifact, &ManifestOptions::default()).render();
+        let manifest = Manifest::parse(text.as_bytes()).unwrap();
+        let target = Target::new(folder.path(), &manifest, None).unwrap();
+        let (held, _) = open_part(&target).unwrap();
+        let letting_go = std::thread::spawn(move || {
+            std::thread::sleep(OWN_PAUSE * 4);
+            drop(held);
+        });
+        assert!(open_part(&target).is_ok());
+        letting_go.join().unwrap();
+    }
+}

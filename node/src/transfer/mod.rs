@@ -1,0 +1,108 @@
+//! Transfers: a share of a file that is here, a fetch of one that is not, and a repair of one that is damaged.
+//!
+//! Each runs on the thread that calls it, tells a [`Watcher`] what happens, and is cancelled and adjusted through a
+//! [`Control`] by other threads. Nothing here asks the user: the consents are an argument.
+
+mod consents;
+mod control;
+mod endpoint;
+mod fetch;
+mod import;
+mod offer;
+pub mod output_file;
+mod plan;
+mod receipt;
+mod repair;
+pub mod runtime;
+mod share;
+mod target;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use minimodel_swarm::driver::SeedEnd;
+use minimodel_swarm::store::SourceFile;
+use minimodel_verifier::Manifest;
+use minimodel_verifier::verify::Verified;
+
+pub use consents::{Consents, MissingConsent};
+pub use control::{Control, Limits};
+pub use endpoint::Endpoint;
+pub use fetch::run as fetch;
+pub use import::{ImportError, Imported, Summary};
+pub use minimodel_swarm::machine::Order;
+pub use minimodel_swarm::store::{RepairIf, Similarity};
+pub use offer::{UnusableOffer, check_offer, read_offer};
+pub use plan::{FetchEnd, FetchError, FetchOptions, FetchPlan, STALL_TIMEOUT};
+pub use receipt::{ReceiptError, TOOL_VERSION};
+pub use repair::{RepairEnd, RepairError, is_under_way, run as repair, target as repair_target};
+pub use runtime::StartError;
+pub use share::{ShareError, SharePlan, fetch_manifest, run as share};
+pub use target::{Difference, OtherManifest, Target, TargetError, layout};
+
+use crate::check::{CheckError, FullCheck};
+use crate::checks::CheckRecords;
+use crate::event::{Event, Watcher};
+use crate::home::Home;
+
+/// What every transfer is given: the folders of its user, its watcher, and its control.
+#[derive(Clone)]
+pub struct Run {
+    /// The folders of the user.
+    pub home: Home,
+    /// Is told the events.
+    pub watcher: Arc<dyn Watcher>,
+    /// Cancels and adjusts it.
+    pub control: Control,
+}
+
+impl Run {
+    /// Runs `work`, and runs it again each time that the transfer was paused meanwhile and goes on. `was_stopped`: whether work
+    /// ended because it was to stop.
+    fn unless_paused<T>(&self, work: impl Fn() -> T, was_stopped: impl Fn(&T) -> bool) -> T {
+        loop {
+            let end = work();
+            if !was_stopped(&end) {
+                return end;
+            }
+            if self.control.is_paused() {
+                self.tell(Event::Paused);
+            }
+            if !self.control.wait_while_paused() {
+                return end;
+            }
+        }
+    }
+
+    /// Runs every check of a file, unless the transfer is to stop.
+    fn check(&self, manifest: &Manifest, path: &Path, source: &SourceFile) -> Result<Verified, CheckError> {
+        let is_stopped = || self.control.is_stopping();
+        let check = FullCheck { home: &self.home, watcher: &*self.watcher, is_stopped: &is_stopped };
+        check.run(manifest, path, source)
+    }
+
+    /// The records of full checks.
+    fn records(&self) -> CheckRecords<'_> {
+        CheckRecords::of(&self.home, &*self.watcher)
+    }
+
+    fn tell(&self, event: Event) {
+        self.watcher.tell(event);
+    }
+}
+
+/// What a share, or a fetch that went on to seed, has served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Served {
+    /// Payload bytes sent.
+    pub sent_bytes: u64,
+    /// True if serving ended because the file is no longer the artifact; otherwise it was cancelled.
+    pub is_changed: bool,
+}
+
+impl From<SeedEnd> for Served {
+    fn from(end: SeedEnd) -> Self {
+        Self { sent_bytes: end.sent_bytes(), is_changed: end.is_changed() }
+    }
+}

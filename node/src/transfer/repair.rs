@@ -1,0 +1,225 @@
+//! A repair: fetches the wrong chunks of a file again, and only those.
+//!
+//! The file becomes a partial file under its own name with `.part`, without a record, so every chunk is checked against
+//! leaf hashes that lead to the manifest's root. If most chunks are not good, or data follows the artifact's end, it may
+//! be another file, and nothing is written unless the user agrees. Otherwise the wrong chunks are fetched as in any
+//! transfer, and the whole file is checked before it gets its name back. A repair that has to stop gives the name back;
+//! a repair that was killed goes on when it is started again.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use minimodel_swarm::store::{
+    Disk as _, DiskFile as _, Open, OpenError, RealDisk, RealFile, RepairIf, Similarity, StoreError,
+    put_orphan_record_aside,
+};
+
+use super::Run;
+use super::fetch::{Transfer, open_part_in_place};
+use super::import::Imported;
+use super::plan::{FetchEnd, FetchError, FetchPlan};
+use super::target::{Target, TargetError};
+use crate::event::Event;
+use crate::identity::{Identity, IdentityError};
+use minimodel_verifier::Manifest;
+
+/// Limit on the receipts of repairs of one file.
+const MAX_RECEIPTS: u32 = 1_000;
+
+/// How a repair ended that did not fail.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RepairEnd {
+    /// The file is right now, and has its name and a receipt.
+    Done {
+        /// The file, its receipt and what came from whom.
+        imported: Box<Imported>,
+        /// The chunks that were wrong and were fetched again; empty if only the length of the file was wrong.
+        chunks: Vec<u32>,
+        /// Bytes of these chunks.
+        bytes: u64,
+    },
+    /// It was cancelled; the file has its own name.
+    Stopped,
+}
+
+/// Why a repair failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RepairError {
+    /// The name of the file does not end in `.slm`, so that it cannot be repaired in its place.
+    #[error("`{}` cannot be repaired in its place", path.display())]
+    Name {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Every name for another receipt of a repair is taken.
+    #[error("there are too many receipts at `{}`", path.display())]
+    TooManyReceipts {
+        /// The first of them.
+        path: PathBuf,
+    },
+    /// The file could not be opened for writing.
+    #[error("cannot write the file `{}`: {source}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file could not be made a partial file.
+    #[error("cannot repair in `{}`: {source}", part.display())]
+    Rename {
+        /// The name that it was to have.
+        part: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Most of the file is other data, or data follows the artifact's end. Nothing was written.
+    #[error("`{}` may be another file", path.display())]
+    PartlyOther {
+        /// The file.
+        path: PathBuf,
+        /// How much of it is of this artifact.
+        similarity: Similarity,
+    },
+    /// No chunk of the file is of this artifact. Nothing was written.
+    #[error("no chunk of `{}` is of this artifact", path.display())]
+    NothingGood {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no identity to use.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The file cannot be repaired where it is.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The fetch of the wrong chunks.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The disk, or the files on it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Returns true if an earlier repair of the file was killed: there is no file of its name, but a partial file.
+pub fn is_under_way(artifact: &Path) -> bool {
+    let mut part = artifact.as_os_str().to_owned();
+    part.push(".part");
+    artifact.symlink_metadata().is_err() && Path::new(&part).symlink_metadata().is_ok()
+}
+
+/// The paths of a repair of `artifact`, whose receipt goes to `receipt`, or beside the file under a name of its own.
+///
+/// # Errors
+///
+/// The file cannot be repaired in its place, or the receipt cannot be written where it is to go.
+pub fn target(artifact: &Path, manifest: &Manifest, receipt: Option<&Path>) -> Result<Target, RepairError> {
+    let (folder, stem) = place(artifact).ok_or_else(|| RepairError::Name { path: artifact.to_owned() })?;
+    let receipt = receipt.map_or_else(|| free_receipt(folder, &stem), |path| Ok(path.to_owned()))?;
+    let target = Target::named(folder, stem, manifest, Some(&receipt))?;
+    target.check_receipt_name()?;
+    target.check_receipt_place()?;
+    Ok(target)
+}
+
+/// Renames the file to a partial file, fetches its wrong chunks, and renames it back. `condition`: how much of the file must be
+/// of this artifact. The plan's target is of [`target`].
+///
+/// # Errors
+///
+/// The failure that ended it; the file has its own name again, unless an event says otherwise.
+pub fn run(run: &Run, plan: &FetchPlan, condition: RepairIf) -> Result<RepairEnd, RepairError> {
+    let target = &plan.target;
+    let identity = Identity::load_or_create(&run.home, &*run.watcher)?;
+    let renamed = set_aside(run, target)?;
+    let is_renamed = renamed.is_some();
+    // Disk space is not checked: chunks are written over data that is there.
+    let opened = open_part_in_place(target, condition);
+    let (part, mut resumed) = opened.inspect_err(|_| {
+        if let Some(file) = &renamed {
+            tell_name(run, target, rename_back(target, file));
+        }
+    })?;
+    // A repair that was killed may have recorded only some of the good chunks; leaf hashes find the rest.
+    resumed.data_without_record = part.stat().is_ok_and(|stat| stat.byte_count > 0);
+    let transfer = Transfer { run, plan, identity: &identity, part: &part, is_repair: true };
+    let end = transfer.run(&resumed);
+    if let Ok(FetchEnd::Done { imported, .. }) = end {
+        let mut chunks = part.supplied_by_peers();
+        // Sorted: these came in an earlier run.
+        chunks.retain(|index| resumed.have.binary_search(index).is_err());
+        let bytes = chunks.iter().map(|&index| u64::from(part.spec().layout.chunk_len(index))).sum();
+        return Ok(RepairEnd::Done { imported, chunks, bytes });
+    }
+    // A file that was a partial file before this run stays one.
+    let (path, given_back) =
+        if is_renamed { (target.artifact.clone(), part.give_back()) } else { (part.path(), Ok(())) };
+    tell_name(run, target, given_back.map_err(|error| error.to_string()));
+    match part.unlike() {
+        Some(similarity) if similarity.good > 0 => Err(RepairError::PartlyOther { path, similarity }),
+        Some(_) => Err(RepairError::NothingGood { path }),
+        None => end.map(|_| RepairEnd::Stopped).map_err(RepairError::from),
+    }
+}
+
+/// Tells if the file did not get its name back; the failure that ended the repair stays the cause.
+fn tell_name(run: &Run, target: &Target, given_back: Result<(), String>) {
+    if let Err(error) = given_back {
+        run.tell(Event::NameNotGivenBack { part: target.folder.join(target.part_name()), error });
+    }
+}
+
+/// Folder and stem of a file to be repaired in place.
+fn place(artifact: &Path) -> Option<(&Path, String)> {
+    let stem = artifact.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".slm"));
+    let folder =
+        artifact.parent().map(|folder| if folder == Path::new("") { Path::new(".") } else { folder });
+    Some((folder?, stem.filter(|stem| !stem.is_empty())?.to_owned()))
+}
+
+/// `STEM.slm.repair.receipt`, or the next free number; the receipt of the import is left alone.
+fn free_receipt(folder: &Path, stem: &str) -> Result<PathBuf, RepairError> {
+    let first = folder.join(format!("{stem}.slm.repair.receipt"));
+    let numbered = (2..MAX_RECEIPTS).map(|number| folder.join(format!("{stem}.slm.repair.receipt.{number}")));
+    let mut all = std::iter::once(first.clone()).chain(numbered);
+    all.find(|path| path.symlink_metadata().is_err()).ok_or(RepairError::TooManyReceipts { path: first })
+}
+
+/// Renames the file to a partial file, replacing nothing, and returns it; `None` if there is no file. A symbolic link or a file with a
+/// second name is refused, because writing to it would change something that the user did not name; so is a file that
+/// cannot be written. A record left beside the file is of bytes that are elsewhere now, and is moved out of the way.
+fn set_aside(run: &Run, target: &Target) -> Result<Option<RealFile>, RepairError> {
+    let disk = RealDisk::open(&target.folder)?;
+    let (name, part) = (format!("{}.slm", target.stem), target.part_name());
+    let file = match disk.open(&name, Open::Existing) {
+        Ok(file) => file,
+        Err(OpenError::Refused(found)) => {
+            return Err(StoreError::Refused { path: disk.path(&name), found }.into());
+        }
+        Err(OpenError::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(OpenError::Io(source)) => {
+            return Err(RepairError::Open { path: target.artifact.clone(), source });
+        }
+    };
+    if let Some(path) = put_orphan_record_aside(&disk, &target.stem, &target.spec)? {
+        run.tell(Event::OldRecordAside { file: target.artifact.clone(), path });
+    }
+    let renamed = disk.rename_noreplace(&name, &part);
+    renamed.map_err(|source| RepairError::Rename { part: disk.path(&part), source })?;
+    Ok(Some(file))
+}
+
+/// Undoes [`set_aside`]. Another process may have put `file` aside meanwhile, and its own partial file in that place: then
+/// nothing is renamed.
+fn rename_back(target: &Target, file: &RealFile) -> Result<(), String> {
+    let disk = RealDisk::open(&target.folder).map_err(|error| error.to_string())?;
+    let both = file.stat().and_then(|ours| Ok((ours, disk.stat(&target.part_name())?)));
+    match both.map_err(|error| error.to_string())? {
+        (ours, Some(named)) if named.same_file(&ours) => {}
+        _ => return Err(format!("another process moved it: see `{}.slm.part.found`", target.stem)),
+    }
+    let renamed = disk.rename_noreplace(&target.part_name(), &format!("{}.slm", target.stem));
+    renamed.and_then(|()| disk.sync_dir()).map_err(|error| error.to_string())
+}

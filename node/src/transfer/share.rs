@@ -1,0 +1,211 @@
+//! A share from the check of its file to its end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use minimodel_swarm::driver::{DriverError, SeedSettings};
+use minimodel_swarm::store::{FileSource, FileStat, SourceError, SourceFile};
+use minimodel_verifier::chunk::{LayoutError, Tree};
+use minimodel_verifier::{Manifest, Report};
+use minimodel_wire::SignedOffer;
+
+use super::consents::Consents;
+use super::endpoint::{self, Endpoint};
+use super::runtime::{Reports, SOFTWARE, StartError, block_on, random_seed};
+use super::{Run, Served, target};
+use crate::bans::{BanRecorder, BansError};
+use crate::check::{self, CheckError};
+use crate::checks::{How, Miss, Recalled};
+use crate::clock::now_unix;
+use crate::consent::Action;
+use crate::event::{Event, ShareCheck};
+use crate::identity::{Identity, IdentityError};
+
+/// A file to be shared.
+#[derive(Clone, Debug)]
+pub struct SharePlan {
+    /// Name of the work in the ledger of bans: `seed`.
+    pub activity: &'static str,
+    /// The manifest of the file.
+    pub manifest: Arc<Manifest>,
+    /// The path of the file.
+    pub path: PathBuf,
+    /// The consents of the user.
+    pub consents: Consents,
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// True to read the file even if it has not changed since its last full check.
+    pub rechecks: bool,
+}
+
+/// Why a share did not start, or failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShareError {
+    /// The manifest cuts the file into chunks that no transfer can use.
+    #[error("the manifest's chunks cannot be used: {0}")]
+    Layout(#[from] LayoutError),
+    /// The file could not be opened or read.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    /// The file is not what its manifest describes.
+    #[error("`{}` is not the artifact that its manifest describes", path.display())]
+    NotTheArtifact {
+        /// The file.
+        path: PathBuf,
+        /// Every check of it.
+        report: Box<Report>,
+    },
+    /// The file changed while it was checked.
+    #[error("`{}` changed: {source}", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        source: SourceError,
+    },
+    /// There is no identity to use.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The folder of the ledger of bans cannot be used.
+    #[error(transparent)]
+    Bans(#[from] BansError),
+    /// The machine has no room for another transfer.
+    #[error("cannot start a transfer: {0}")]
+    Start(#[from] StartError),
+    /// The network.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+}
+
+impl ShareError {
+    /// Returns true if the file could not be opened or read: it may come back by itself.
+    pub fn is_of_file(&self) -> bool {
+        matches!(self, Self::Check(error) if !matches!(error, CheckError::Stopped))
+    }
+
+    /// Returns true if the address could not be bound: it may come back by itself.
+    pub fn is_of_address(&self) -> bool {
+        matches!(self, Self::Driver(DriverError::Bind { .. }))
+    }
+}
+
+/// Checks a file and serves it on this thread until the control cancels it or the file changes.
+///
+/// # Errors
+///
+/// The failure that ended it, or that kept it from starting.
+pub fn run(run: &Run, plan: &SharePlan) -> Result<Served, ShareError> {
+    let was_stopped = |end: &Result<Served, ShareError>| {
+        matches!(end, Ok(Served { is_changed: false, .. }) | Err(ShareError::Check(CheckError::Stopped)))
+    };
+    run.unless_paused(|| once(run, plan), was_stopped)
+}
+
+fn once(run: &Run, plan: &SharePlan) -> Result<Served, ShareError> {
+    let Checked { source, stat } = check(run, plan)?;
+    let identity = Identity::load_or_create(&run.home, &*run.watcher)?;
+    let (sender, reports) = Reports::tell(run.watcher.clone())?;
+    run.tell(Event::Started);
+    let served: Result<Served, ShareError> = block_on(async {
+        let node = endpoint::bind(&plan.endpoint, &identity.key, true)?;
+        let offer = endpoint::offer(&node, *plan.manifest.swarm_id())?;
+        run.tell(Event::Offer { offer: offer.clone(), port: node.local_address().port() });
+        let (recorder, bans) =
+            BanRecorder::start(&run.home, run.watcher.clone(), plan.activity, &plan.manifest, &[])?;
+        let settings = SeedSettings {
+            manifest: plan.manifest.clone(),
+            controls: run.control.settings(),
+            up: run.control.up(),
+            gate: run.control.gate(),
+            bans,
+            offer: Some(offer),
+            publish: plan.consents.permits(Action::Publish),
+            software: SOFTWARE.to_owned(),
+            seed: random_seed()?,
+            unix_now: now_unix(),
+            reports: sender,
+        };
+        let end = node.seed(settings, Arc::new(source), &mut run.control.stop()).await;
+        recorder.end();
+        Ok(Served::from(end?))
+    });
+    reports.end();
+    let served = served?;
+    if served.is_changed {
+        // The record is removed: a file that changed while its times did not must not be served by it again.
+        run.records().forget(&plan.manifest, &stat);
+    }
+    Ok(served)
+}
+
+/// The file, ready to be served.
+struct Checked {
+    source: FileSource,
+    /// Metadata of the file when it was opened.
+    stat: FileStat,
+}
+
+/// Runs every check on the very file that will be served, unless a record shows that it passed them and has not changed since.
+fn check(run: &Run, plan: &SharePlan) -> Result<Checked, ShareError> {
+    let manifest = &*plan.manifest;
+    let layout = target::layout(manifest)?;
+    let source = check::open(&plan.path)?;
+    let stat = *source.opened();
+    let recalled =
+        if plan.rechecks { Err(Miss::Asked) } else { run.records().recall(manifest, &layout, &source) };
+    let source = match recalled {
+        Ok(Recalled { tree, checked_unix, how }) => {
+            run.tell(Event::ShareChecked(ShareCheck::Unchanged { checked_unix, how }));
+            FileSource::unread(source, layout, Arc::new(tree))
+        }
+        Err(because) => {
+            let because = Arc::new(because);
+            run.tell(Event::ShareChecked(ShareCheck::Reads { because: because.clone() }));
+            let (tree, checks) = read(run, plan, &source)?;
+            run.tell(Event::ShareChecked(ShareCheck::Read { checks, how: How::Read, because }));
+            FileSource::new(source, layout, Arc::new(tree))
+        }
+    };
+    let changed = |source| ShareError::Changed { path: plan.path.clone(), source };
+    source.map(|source| Checked { source, stat }).map_err(changed)
+}
+
+/// Reads the file in full. Returns its tree and the number of its checks.
+fn read(run: &Run, plan: &SharePlan, source: &SourceFile) -> Result<(Tree, usize), ShareError> {
+    let verified = run.check(&plan.manifest, &plan.path, source)?;
+    match (verified.tree, verified.report.ok()) {
+        (Some(tree), true) => Ok((tree, verified.report.checks().len())),
+        _ => Err(ShareError::NotTheArtifact { path: plan.path.clone(), report: Box::new(verified.report) }),
+    }
+}
+
+/// Asks the peer of an offer for the manifest that the offer names, and for nothing else, until the control cancels it: then
+/// there is none.
+///
+/// # Errors
+///
+/// The peer cannot be reached or refuses, or its answer is not the manifest; or this machine has no room for a transfer.
+pub fn fetch_manifest(
+    run: &Run,
+    offer: &SignedOffer,
+    endpoint: &Endpoint,
+) -> Result<Option<Arc<Manifest>>, ShareError> {
+    run.unless_paused(|| ask_for_manifest(run, offer, endpoint), |end| matches!(end, Ok(None)))
+}
+
+fn ask_for_manifest(
+    run: &Run,
+    offer: &SignedOffer,
+    endpoint: &Endpoint,
+) -> Result<Option<Arc<Manifest>>, ShareError> {
+    let identity = Identity::load_or_create(&run.home, &*run.watcher)?;
+    let mut stop = run.control.stop();
+    block_on(async {
+        let node = endpoint::bind(endpoint, &identity.key, false)?;
+        tokio::select! {
+            manifest = node.fetch_manifest(offer, SOFTWARE) => Ok(Some(manifest?)),
+            _ = stop.wait_for(|stop| *stop) => Ok(None),
+        }
+    })
+}

@@ -1,0 +1,290 @@
+//! The paths of an artifact, and checks of what is already there, before any peer is dialed.
+
+use std::cmp::Ordering;
+use std::fs::Metadata;
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use minimodel_swarm::store::{
+    self, Disk as _, History, Open, PartSpec, Published, RealDisk, StoreError, files, step,
+};
+use minimodel_verifier::chunk::{Layout, LayoutError};
+use minimodel_verifier::manifest::MAX_MANIFEST_BYTES;
+use minimodel_verifier::{Manifest, Report};
+
+use super::Run;
+use super::output_file::{self, OutputError};
+use crate::check::CheckError;
+use crate::input;
+
+/// The unit of `st_blocks`, whatever the block size of the file system.
+const BLOCK_BYTES: u64 = 512;
+
+/// Why a file cannot be put where it was to go. Nothing was fetched, and what is there was left as it is.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// The manifest cuts the file into chunks that no transfer can use.
+    #[error("the manifest's chunks cannot be used: {0}")]
+    Layout(#[from] LayoutError),
+    /// The path of the folder, or one above it, is no folder.
+    #[error("`{}` cannot be the folder for the model", path.display())]
+    NoFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The folder could not be created.
+    #[error("cannot create the folder `{}`: {source}", path.display())]
+    CreateFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another file is at the file's place.
+    #[error("another file is already at `{}`: {difference}", path.display())]
+    Different {
+        /// The path.
+        path: PathBuf,
+        /// How it differs from the artifact.
+        difference: Difference,
+    },
+    /// Another receipt is at the receipt's place.
+    #[error("another receipt is already at `{}`", path.display())]
+    ReceiptTaken {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The receipt was to have a name that is reserved for the model file, its manifest, its partial file and their like.
+    #[error("the receipt cannot be `{}`", path.display())]
+    ReceiptName {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The receipt cannot be written where it was to go.
+    #[error("the receipt cannot be written: {0}")]
+    ReceiptPlace(OutputError),
+    /// What is there could not be checked.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    /// The disk, or the files on it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How a file differs from the artifact.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Difference {
+    /// Its length.
+    #[error("it has {found} bytes, the manifest says {expected}")]
+    Length {
+        /// Bytes of the file.
+        found: u64,
+        /// Bytes of the artifact.
+        expected: u64,
+    },
+    /// A check of its content.
+    #[error("{name}: {detail}")]
+    Check {
+        /// Name of the check.
+        name: &'static str,
+        /// What it found; text from outside.
+        detail: String,
+    },
+}
+
+/// The paths of one artifact in a folder.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The folder.
+    pub folder: PathBuf,
+    /// `<model.id>-<model.version>`.
+    pub(super) stem: String,
+    /// `STEM.slm`.
+    pub artifact: PathBuf,
+    /// `STEM.slm.receipt`, or where the user wants the receipt.
+    pub receipt: PathBuf,
+    /// Whether the receipt goes beside the file.
+    pub(super) is_receipt_beside: bool,
+    /// Swarm, chunk layout and root of the partial file.
+    pub(super) spec: PartSpec,
+}
+
+/// The whole artifact, found in its place.
+#[derive(Debug)]
+pub(super) struct Existing {
+    /// The file, with its record if an earlier run left one.
+    pub(super) published: Published<RealDisk>,
+    /// Content of that record.
+    pub(super) history: History,
+    /// The report of its full check, in which nothing failed.
+    pub(super) checks: Report,
+}
+
+/// Another manifest of the same name beside the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherManifest {
+    /// Its path.
+    pub path: PathBuf,
+    /// When it was made, as it says itself: digits and signs by the manifest's rules.
+    pub created_utc: String,
+    /// Whether it is older or newer than the manifest of the fetch.
+    pub age: Ordering,
+}
+
+impl Target {
+    /// The paths for a manifest in `folder`; `receipt`: where the receipt goes, if not beside the file.
+    ///
+    /// # Errors
+    ///
+    /// The manifest's chunks cannot be used.
+    pub fn new(folder: &Path, manifest: &Manifest, receipt: Option<&Path>) -> Result<Self, TargetError> {
+        Self::named(folder, manifest.file_stem(), manifest, receipt)
+    }
+
+    /// The paths for a file to which the user has given another name.
+    pub(super) fn named(
+        folder: &Path,
+        stem: String,
+        manifest: &Manifest,
+        receipt: Option<&Path>,
+    ) -> Result<Self, TargetError> {
+        Ok(Self {
+            folder: folder.to_owned(),
+            artifact: folder.join(format!("{stem}.slm")),
+            receipt: receipt.map_or_else(|| folder.join(format!("{stem}.slm.receipt")), Path::to_owned),
+            is_receipt_beside: receipt.is_none(),
+            stem,
+            spec: PartSpec {
+                swarm_id: *manifest.swarm_id(),
+                layout: layout(manifest)?,
+                root: *manifest.merkle_root(),
+            },
+        })
+    }
+
+    /// Opens the folder, and creates it first if it is not there.
+    fn disk(&self) -> Result<RealDisk, TargetError> {
+        step("mkdir", || std::fs::create_dir_all(&self.folder)).map_err(|source| match source.kind() {
+            ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+                TargetError::NoFolder { path: self.folder.clone() }
+            }
+            _ => TargetError::CreateFolder { path: self.folder.clone(), source },
+        })?;
+        Ok(RealDisk::open(&self.folder)?)
+    }
+
+    /// [`disk`](Self::disk) for the partial file and its record. A link, folder or the like in the place of either is
+    /// refused before the other file is made.
+    pub(super) fn disk_for_part(&self) -> Result<RealDisk, TargetError> {
+        let disk = self.disk()?;
+        for name in [self.part_name(), format!("{}.state", self.part_name())] {
+            // An error is left to the code that opens the file.
+            let there = disk.stat(&name).ok().flatten();
+            if let Some(found) = there.and_then(|there| there.refusal(Open::Existing)) {
+                return Err(StoreError::Refused { path: disk.path(&name), found }.into());
+            }
+        }
+        Ok(disk)
+    }
+
+    /// The error of opening the partial file. If there was no room even for the record, the room that it asks for is that
+    /// of the rest of the file.
+    pub(super) fn opening(&self, error: StoreError) -> StoreError {
+        let StoreError::NoSpace { path, needed, free } = error else { return error };
+        let there =
+            self.folder.join(self.part_name()).metadata().map_or(0, |there| there.blocks() * BLOCK_BYTES);
+        let rest = self.spec.layout.byte_count().saturating_sub(there);
+        StoreError::NoSpace { path, needed: needed.max(rest), free }
+    }
+
+    /// `STEM.slm.part`.
+    pub(super) fn part_name(&self) -> String {
+        format!("{}.slm.part", self.stem)
+    }
+
+    /// Checks the file at the artifact's place without changing it; `None` if there is none.
+    pub(super) fn existing(&self, run: &Run, manifest: &Manifest) -> Result<Option<Existing>, TargetError> {
+        if self.artifact.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let Some((published, history)) = Published::resume(self.disk()?, &self.stem, &self.spec)? else {
+            return Ok(None);
+        };
+        let source = published.source()?;
+        if source.byte_count() != manifest.byte_count() {
+            let (found, expected) = (source.byte_count(), manifest.byte_count());
+            return Err(self.different(Difference::Length { found, expected }));
+        }
+        let checks = run.check(manifest, &self.artifact, &source)?.report;
+        if let Some(check) = checks.failures().next() {
+            return Err(self.different(Difference::Check { name: check.name, detail: check.detail() }));
+        }
+        drop(source);
+        Ok(Some(Existing { published, history, checks }))
+    }
+
+    /// Refuses files in the place of the receipt or the manifest copy, before the transfer and not after it.
+    pub(super) fn check_copies(&self) -> Result<(), TargetError> {
+        if self.folder.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        store::check_copies(&self.disk()?, &self.stem, self.is_receipt_beside).map_err(|error| match error {
+            StoreError::TargetExists { path } => TargetError::ReceiptTaken { path },
+            error => error.into(),
+        })
+    }
+
+    /// Refuses a receipt path that is reserved for the artifact's own files, whether or not there is one.
+    pub(super) fn check_receipt_name(&self) -> Result<(), TargetError> {
+        let (folder, name) = (files::folder_of(&self.receipt), self.receipt.file_name());
+        // A path that does not exist yet has no links in it.
+        let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
+        let is_own = name.is_some_and(|name| store::is_store_name(&self.stem, &name.to_string_lossy()));
+        if !is_own || real(folder) != real(&self.folder) {
+            return Ok(());
+        }
+        Err(TargetError::ReceiptName { path: self.receipt.clone() })
+    }
+
+    /// Refuses a receipt path that is taken, or whose folder is missing or cannot be written to, before the transfer and
+    /// not after it. The folder of the file itself may be missing: the fetch makes it.
+    pub(super) fn check_receipt_place(&self) -> Result<(), TargetError> {
+        let folder = files::folder_of(&self.receipt);
+        let absolute = |path: &Path| std::path::absolute(path).ok();
+        let will_be_made = folder.symlink_metadata().is_err()
+            && absolute(&self.folder).zip(absolute(folder)).is_some_and(|(made, of)| made.starts_with(of));
+        if will_be_made {
+            return Ok(());
+        }
+        output_file::check_can_be_made(&self.receipt).map_err(TargetError::ReceiptPlace)
+    }
+
+    /// Another manifest of the same name beside the file: a manifest that was withdrawn may be offered again (D15).
+    pub fn other_manifest(&self, manifest: &Manifest) -> Option<OtherManifest> {
+        let path = self.folder.join(format!("{}.minimodel", self.stem));
+        path.symlink_metadata().ok().filter(Metadata::is_file)?;
+        let limit = MAX_MANIFEST_BYTES as u64;
+        let mut text = Vec::new();
+        input::open(&path).ok()?.file.take(limit.saturating_add(1)).read_to_end(&mut text).ok()?;
+        let other = Manifest::parse(&text).ok().filter(|other| other.swarm_id() != manifest.swarm_id())?;
+        // UTC times have one spelling; without the final letter they sort by time.
+        let made = |manifest: &Manifest| manifest.created_utc().trim_end_matches('Z').to_owned();
+        let age = made(manifest).cmp(&made(&other));
+        Some(OtherManifest { path, created_utc: other.created_utc().to_owned(), age })
+    }
+
+    fn different(&self, difference: Difference) -> TargetError {
+        TargetError::Different { path: self.artifact.clone(), difference }
+    }
+}
+
+/// The chunk layout of a manifest.
+///
+/// # Errors
+///
+/// It is not one that a transfer can use.
+pub fn layout(manifest: &Manifest) -> Result<Layout, LayoutError> {
+    Layout::new(manifest.byte_count(), manifest.chunk_size())
+}
