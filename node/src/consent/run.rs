@@ -30,6 +30,19 @@ impl RunConsent {
         Self { actions, by: by.into(), spelled: spelled.into(), at_unix: now_unix() }
     }
 
+    /// A consent that the user gives now; `by`: how, in some words of printable ASCII, as in `dialog of the editor`.
+    ///
+    /// ```
+    /// use minimodel::{Action, RunConsent};
+    ///
+    /// let agreed = RunConsent::given([Action::Fetch, Action::Import], "dialog of the editor");
+    /// assert!(!agreed.permits(Action::Serve));
+    /// ```
+    pub fn given(actions: impl IntoIterator<Item = Action>, by: impl Into<String>) -> Self {
+        let by = by.into();
+        Self::new(actions, by.clone(), by)
+    }
+
     /// Returns true if `action` is permitted.
     pub fn permits(&self, action: Action) -> bool {
         self.actions.contains(&action)

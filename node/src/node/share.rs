@@ -1,0 +1,126 @@
+//! A share as a handle.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use minimodel_verifier::Manifest;
+use minimodel_wire::SignedOffer;
+
+use super::running::Running;
+use crate::consent::RunConsent;
+use crate::error::Error;
+use crate::event::Event;
+use crate::home::Home;
+use crate::transfer::{self, Consents, Control, Endpoint, Limits, Run, Served, SharePlan};
+
+/// Name of the work in the ledger of bans and in the consent log.
+const ACTIVITY: &str = "seed";
+
+/// A share that has not started. Made by [`Node::share`](crate::Node::share).
+///
+/// ```no_run
+/// # async fn example(node: minimodel::Node, manifest: minimodel::Manifest) -> Result<(), minimodel::Error> {
+/// use minimodel::{Action, RunConsent};
+///
+/// let agreed = RunConsent::given([Action::Serve], "dialog");
+/// let mut share = node.share(manifest, "model.slm").start(&agreed)?;
+/// if let Some(offer) = share.offer().await {
+///     println!("hand this on: {offer}");
+/// }
+/// println!("{} bytes sent", share.finish().await?.sent_bytes);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before it is started"]
+pub struct ShareBuilder {
+    home: Home,
+    manifest: Arc<Manifest>,
+    file: PathBuf,
+    endpoint: Endpoint,
+    rechecks: bool,
+    limits: Limits,
+}
+
+impl ShareBuilder {
+    pub(super) fn new(home: Home, manifest: Arc<Manifest>, file: PathBuf) -> Self {
+        let (endpoint, limits) = (Endpoint::default(), Limits::default());
+        Self { home, manifest, file, endpoint, rechecks: false, limits }
+    }
+
+    /// Sets where it listens and what its offer names.
+    pub fn endpoint(self, endpoint: Endpoint) -> Self {
+        Self { endpoint, ..self }
+    }
+
+    /// Reads the file even if it has not changed since its last full check.
+    pub fn recheck(self) -> Self {
+        Self { rechecks: true, ..self }
+    }
+
+    /// Sets the limits with which it starts.
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Starts the share on a thread of its own: checks the file, then serves it until it is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// The user did not agree to serve, or there is no thread. What else fails is the error of [`Share::finish`].
+    pub fn start(self, agreed: &RunConsent) -> Result<Share, Error> {
+        let consents = Consents::to_share(agreed.for_receipt())?;
+        let control = Control::new(self.limits.clone());
+        let (home, agreed) = (self.home.clone(), agreed.clone());
+        let work = move |run: &Run| {
+            agreed.record(&run.home, ACTIVITY, Some(self.manifest.swarm_id()))?;
+            let plan = SharePlan {
+                activity: ACTIVITY,
+                manifest: self.manifest,
+                path: self.file,
+                consents,
+                endpoint: self.endpoint,
+                rechecks: self.rechecks,
+            };
+            Ok(transfer::share(run, &plan)?)
+        };
+        Ok(Share(Running::start("share", home, control, work)?))
+    }
+}
+
+/// A running share. Dropping it cancels the share in good order.
+#[must_use = "dropping it cancels the share"]
+pub struct Share(Running<Served>);
+
+impl Share {
+    /// The offer that leads to this share, once the file is checked; `None` if the share ended before.
+    pub async fn offer(&mut self) -> Option<SignedOffer> {
+        self.0.offer().await
+    }
+
+    /// The next event; `None` once the share has ended. Reports of the swarm are dropped if they are not taken in time.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.0.next().await
+    }
+
+    /// Cancels, pauses and resumes it, and changes its limits.
+    pub fn control(&self) -> &Control {
+        self.0.control()
+    }
+
+    /// Waits for the end of the share: it was cancelled, or the file changed.
+    ///
+    /// # Errors
+    ///
+    /// The failure that ended it.
+    pub async fn finish(self) -> Result<Served, Error> {
+        self.0.finish().await
+    }
+}
+
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Share").field(self.control()).finish()
+    }
+}
