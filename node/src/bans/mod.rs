@@ -59,7 +59,7 @@ pub enum BansError {
 
 /// Ban keeping of one run: earlier bans are loaded at its start, new bans are recorded as they happen.
 #[derive(Debug)]
-pub struct BanRecorder(std_mpsc::Receiver<()>);
+pub(crate) struct BanRecorder(std_mpsc::Receiver<()>);
 
 impl BanRecorder {
     /// Loads the bans for this content, tells the watcher which peers among `named` are banned, and starts to record new
@@ -69,7 +69,7 @@ impl BanRecorder {
     /// # Errors
     ///
     /// There is no state folder, or no thread.
-    pub fn start(
+    pub(crate) fn start(
         home: &Home,
         watcher: Arc<dyn Watcher>,
         doing: &'static str,
@@ -105,7 +105,7 @@ impl BanRecorder {
     }
 
     /// Waits until the bans of a run that has ended are on disk.
-    pub fn end(self) {
+    pub(crate) fn end(self) {
         let _ = self.0.recv_timeout(LAST_BANS);
     }
 }

@@ -1,5 +1,6 @@
 //! The one control of a running transfer: cancel it, change its limits and which peers it serves and asks.
 
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use minimodel_swarm::driver::{Controls, QuotaGate, RateLimit};
@@ -23,6 +24,18 @@ pub struct Limits {
 }
 
 /// Control of a transfer, from any thread and at any time, also before it starts. Clones control the same transfer.
+///
+/// ```
+/// use minimodel::transfer::{Control, Limits};
+///
+/// let control = Control::new(Limits { down: Some(50_000_000), ..Limits::default() });
+/// control.set_down(None);
+/// control.pause();
+/// assert!(control.is_paused());
+/// control.resume();
+/// control.cancel();
+/// assert!(control.is_cancelled());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Control(Arc<Shared>);
 
@@ -49,6 +62,8 @@ struct Shared {
     shared_up: Option<RateLimit>,
     shared_down: Option<RateLimit>,
     gate: Option<Arc<dyn QuotaGate>>,
+    /// The UDP port on which peers were served last, 0 if none was, so that a transfer that was paused comes back at it.
+    port: AtomicU16,
 }
 
 impl Default for Control {
@@ -70,6 +85,7 @@ impl Control {
             shared_up: limits.shared_up,
             shared_down: limits.shared_down,
             gate: limits.gate,
+            port: AtomicU16::new(0),
         }))
     }
 
@@ -143,6 +159,16 @@ impl Control {
             *now = controls;
             differs
         });
+    }
+
+    /// Returns the port on which peers were served before a pause.
+    pub(super) fn port(&self) -> Option<u16> {
+        Some(self.0.port.load(Ordering::Relaxed)).filter(|&port| port != 0)
+    }
+
+    /// Keeps the port on which peers are served.
+    pub(super) fn keep_port(&self, port: u16) {
+        self.0.port.store(port, Ordering::Relaxed);
     }
 
     /// Receives `true` when the transfer is to stop.

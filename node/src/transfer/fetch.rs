@@ -151,7 +151,7 @@ impl Transfer<'_> {
         self.run.tell(Event::Started);
         let end = block_on(async {
             let serves = self.plan.consents.permits(Action::Serve);
-            let node = endpoint::bind(&self.plan.options.endpoint, &self.identity.key, serves)?;
+            let node = self.run.bind(&self.plan.options.endpoint, self.identity, serves)?;
             let named: Vec<PeerId> = self.plan.sources.iter().map(|source| source.offer().peer).collect();
             let (recorder, bans) = BanRecorder::start(
                 &self.run.home,

@@ -20,7 +20,7 @@ mod target;
 use std::path::Path;
 use std::sync::Arc;
 
-use minimodel_swarm::driver::SeedEnd;
+use minimodel_swarm::driver::{Node, SeedEnd};
 use minimodel_swarm::store::SourceFile;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::verify::Verified;
@@ -30,8 +30,11 @@ pub use control::{Control, Limits};
 pub use endpoint::Endpoint;
 pub use fetch::run as fetch;
 pub use import::{ImportError, Imported, Summary};
+pub use minimodel_swarm::driver::{
+    Account, Congestion, Controls, Direction, DriverError, PeerShare, QuotaGate, QuotaRefusal, RateLimit,
+};
 pub use minimodel_swarm::machine::Order;
-pub use minimodel_swarm::store::{RepairIf, Similarity};
+pub use minimodel_swarm::store::{RepairIf, Similarity, StoreError, Supplied};
 pub use offer::{UnusableOffer, check_offer, read_offer};
 pub use plan::{FetchEnd, FetchError, FetchOptions, FetchPlan, STALL_TIMEOUT};
 pub use receipt::{ReceiptError, TOOL_VERSION};
@@ -44,6 +47,7 @@ use crate::check::{CheckError, FullCheck};
 use crate::checks::CheckRecords;
 use crate::event::{Event, Watcher};
 use crate::home::Home;
+use crate::identity::Identity;
 
 /// What every transfer is given: the folders of its user, its watcher, and its control.
 #[derive(Clone)]
@@ -57,6 +61,16 @@ pub struct Run {
 }
 
 impl Run {
+    /// Binds the node of the transfer: after a pause at its port of before.
+    fn bind(&self, endpoint: &Endpoint, identity: &Identity, serves: bool) -> Result<Node, DriverError> {
+        let last_port = self.control.port().or(endpoint.last_port);
+        let node = endpoint::bind(&Endpoint { last_port, ..endpoint.clone() }, &identity.key, serves)?;
+        if serves {
+            self.control.keep_port(node.local_address().port());
+        }
+        Ok(node)
+    }
+
     /// Runs `work`, and runs it again each time that the transfer was paused meanwhile and goes on. `was_stopped`: whether work
     /// ended because it was to stop.
     fn unless_paused<T>(&self, work: impl Fn() -> T, was_stopped: impl Fn(&T) -> bool) -> T {

@@ -108,7 +108,7 @@ fn once(run: &Run, plan: &SharePlan) -> Result<Served, ShareError> {
     let (sender, reports) = Reports::tell(run.watcher.clone())?;
     run.tell(Event::Started);
     let served: Result<Served, ShareError> = block_on(async {
-        let node = endpoint::bind(&plan.endpoint, &identity.key, true)?;
+        let node = run.bind(&plan.endpoint, &identity, true)?;
         let offer = endpoint::offer(&node, *plan.manifest.swarm_id())?;
         run.tell(Event::Offer { offer: offer.clone(), port: node.local_address().port() });
         let (recorder, bans) =
