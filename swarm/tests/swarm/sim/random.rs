@@ -1,6 +1,13 @@
 //! Thousands of worlds, each from one number: honest and hostile peers, good and bad paths and disks. With one honest
 //! seeder all of them end with the right file, and no honest peer is ever banned.
 //!
+//! One digest of all outputs of all machines in these worlds, to prove that a change to the machine is a refactor: the
+//! digest before the change and after it are the same.
+//!
+//! ```text
+//! MINIMODEL_SIM_DIGEST=2000 cargo test -p minimodel-swarm --test swarm sim::random::digest -- --exact --nocapture
+//! ```
+//!
 //! A million worlds, in pieces that can be resumed, each world run twice and compared:
 //!
 //! ```text
@@ -13,6 +20,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use minimodel_verifier::sha256;
+
 use super::record::Summary;
 use super::scenario::{LARGE_FROM, run, scenario};
 
@@ -20,6 +29,10 @@ use super::scenario::{LARGE_FROM, run, scenario};
 const WORLDS: u64 = 2_000;
 /// Number of these worlds that are run twice.
 const TWICE: u64 = 100;
+/// Number of worlds whose digest is taken in a default run, which shows only that there is one.
+const DIGESTED: u64 = 20;
+/// One of so many digested worlds is a large one.
+const LARGE_OF: u64 = 20;
 /// Number of worlds after which a long run reports its progress.
 const TELL_EVERY: u64 = 10_000;
 
@@ -116,6 +129,37 @@ fn goal14_the_same_seed_gives_the_same_log() {
     run_all(0..TWICE, true);
     let hash = |seed| one(seed, &mut Summary::default());
     assert_ne!(hash(1), hash(2));
+}
+
+/// The hash of the outputs of each world, on all cores, in the order of the seeds.
+fn outputs(seeds: &[u64]) -> Vec<u64> {
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 16);
+    let outputs = |seed: &u64| {
+        let mut scenario = scenario(*seed);
+        run(&mut scenario);
+        scenario.world.record.outputs()
+    };
+    // Every thread takes its share of the large worlds, which stand last.
+    let parts = (0..threads).map(|first| {
+        let seeds: Vec<u64> = seeds.iter().copied().skip(first).step_by(threads).collect();
+        std::thread::spawn(move || seeds.iter().map(outputs).collect::<Vec<_>>())
+    });
+    let parts: Vec<_> = parts.collect();
+    let parts: Vec<Vec<u64>> = parts.into_iter().map(|part| part.join().expect("a failed world")).collect();
+    (0..seeds.len()).map(|at| parts[at % threads][at / threads]).collect()
+}
+
+/// Prints one digest of the outputs of all machines in `MINIMODEL_SIM_DIGEST` worlds.
+#[test]
+fn digest() {
+    let worlds = asked("MINIMODEL_SIM_DIGEST").unwrap_or(DIGESTED);
+    let seeds: Vec<u64> = (0..worlds).chain(LARGE_FROM..LARGE_FROM + worlds / LARGE_OF).collect();
+    let outputs = outputs(&seeds);
+    let bytes: Vec<u8> = outputs.iter().flat_map(|hash| hash.to_le_bytes()).collect();
+    let digest: String = sha256(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    println!("digest: worlds={} {digest}", seeds.len());
+    let different: std::collections::BTreeSet<_> = outputs.iter().collect();
+    assert_eq!(different.len(), seeds.len(), "no two worlds are the same");
 }
 
 /// Replays the seed in `MINIMODEL_SIM_SEED` and prints its log.

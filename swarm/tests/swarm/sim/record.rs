@@ -142,6 +142,8 @@ impl Counts {
 #[derive(Default)]
 pub(super) struct Record {
     hash: u64,
+    /// Hash of the outputs alone, with every field of each.
+    outputs: u64,
     pub(super) steps: u64,
     pub(super) is_printed: bool,
 }
@@ -150,6 +152,11 @@ impl Record {
     /// Hash of the log, which differs when any step differs.
     pub(super) fn hash(&self) -> u64 {
         self.hash
+    }
+
+    /// Hash of all outputs of all machines, in order.
+    pub(super) fn outputs(&self) -> u64 {
+        self.outputs
     }
 
     pub(super) fn input(&mut self, now: Time, peer: PeerNo, input: &Input) {
@@ -178,6 +185,21 @@ impl Record {
         }
     }
 
+    /// Folds an output into the hash of the outputs alone.
+    fn whole_output(&mut self, now: Time, peer: PeerNo, output: &Output) {
+        let log = std::mem::replace(&mut self.hash, self.outputs);
+        self.number(2, now, peer);
+        match output {
+            // The text of a bitfield names a place in memory.
+            Output::Send { conn, frame } => {
+                self.fold(&[conn.0]);
+                self.bytes(&frame.encode());
+            }
+            other => self.bytes(format!("{other:?}").as_bytes()),
+        }
+        self.outputs = std::mem::replace(&mut self.hash, log);
+    }
+
     /// Logs an action of the scenario.
     pub(super) fn script(&mut self, now: Time, what: &dyn Debug) {
         self.line(now, PeerNo::MAX, "!!", what);
@@ -193,6 +215,7 @@ impl Record {
     pub(super) fn output(&mut self, now: Time, peer: PeerNo, output: &Output) {
         self.line(now, peer, "->", output);
         self.number(2, now, peer);
+        self.whole_output(now, peer, output);
         match output {
             Output::Send { conn, frame } => {
                 self.fold(&[2, conn.0]);
