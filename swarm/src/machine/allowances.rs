@@ -40,18 +40,18 @@ impl Machine {
     /// that are being sent to it.
     fn fits_own(&self, now: Time, peer: PeerId, under_way: usize, len: u32) -> bool {
         let under_way = under_way as u64;
-        if self.standings.taken(peer, now).saturating_add(under_way) >= self.config.day_budget() {
+        if self.standings.taken(peer, now).saturating_add(under_way) >= self.swarm.config.day_budget() {
             return false;
         }
-        let Some(most) = self.config.controls.allowance_of(peer) else { return true };
-        let promised = under_way.saturating_mul(self.config.terms.chunk_size.into());
+        let Some(most) = self.swarm.config.controls.allowance_of(peer) else { return true };
+        let promised = under_way.saturating_mul(self.swarm.config.terms.chunk_size.into());
         let wanted = promised.saturating_add(len.into());
         self.standings.given(peer).saturating_add(wanted) <= most
     }
 
     /// Returns true if the allowance of all peers together covers one more chunk beside `under_way` bytes.
     fn fits_common(&self, under_way: u64, len: u32) -> bool {
-        let Some(most) = self.config.controls.serve_allowance else { return true };
+        let Some(most) = self.swarm.config.controls.serve_allowance else { return true };
         self.given.saturating_add(under_way).saturating_add(len.into()) <= most
     }
 
@@ -59,7 +59,7 @@ impl Machine {
     /// all peers.
     pub(super) fn may_have_next(&self, now: Time, peer: &Peer, under_way: u64) -> bool {
         let Some(&(_, index)) = peer.up.waiting.front() else { return false };
-        let len = self.config.terms.chunk_len(index);
+        let len = self.swarm.config.terms.chunk_len(index);
         let fits = self.fits_own(now, peer.id, peer.up.active.len(), len) && self.fits_common(under_way, len);
         fits && peer.up.quota_wait.is_none()
     }
@@ -72,9 +72,9 @@ impl Machine {
     /// Refuses a peer whose next request exceeds a quota, once no answer to it is under way. If only bytes that are being sent
     /// to other peers, here or in other sessions, take the room, the peer keeps waiting: those answers may still end short.
     pub(super) fn refuse_if_over_quota(&mut self, now: Time, conn: Conn) {
-        let Some(peer) = self.peers.get(&conn).filter(|peer| peer.up.active.is_empty()) else { return };
+        let Some(peer) = self.swarm.peers.get(&conn).filter(|peer| peer.up.active.is_empty()) else { return };
         let Some(&(_, index)) = peer.up.waiting.front() else { return };
-        let len = self.config.terms.chunk_len(index);
+        let len = self.swarm.config.terms.chunk_len(index);
         let is_used_up = peer.up.quota_wait == Some(QuotaWait::UsedUp);
         if is_used_up || !self.fits_own(now, peer.id, 0, len) || !self.fits_common(0, len) {
             self.refuse_over_quota(now, conn, len);
@@ -83,7 +83,7 @@ impl Machine {
 
     /// Refuses peers whose next request no longer fits the allowance of all peers together, since another peer took the rest.
     pub(super) fn refuse_all_over_quota(&mut self, now: Time) {
-        if self.config.controls.serve_allowance.is_some() {
+        if self.swarm.config.controls.serve_allowance.is_some() {
             let conns: Vec<Conn> = self.unchoked.iter().copied().collect();
             for conn in conns {
                 self.refuse_if_over_quota(now, conn);
@@ -93,23 +93,23 @@ impl Machine {
 
     /// Returns true if chunks are wanted from the peer, now or as soon as it has any.
     pub(super) fn is_wanted_source(&self, peer: &Peer) -> bool {
-        self.wants_chunks() && peer.is_source()
+        self.swarm.wants_chunks() && peer.is_source()
     }
 
     /// Stops serving a peer whose quota is used up: with a close code that ends its retries or, if it is a source that we
     /// want, with a choke. `len`: bytes of the chunk that did not fit.
     pub(super) fn refuse_over_quota(&mut self, now: Time, conn: Conn, len: u32) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         let id = peer.id;
         peer.up.over_quota = Some(len);
         let asks: Vec<Ask> = peer.up.waiting.drain(..).map(|(ask, _)| ask).collect();
         for ask in asks {
-            self.refuse(ask, ResetCode::BudgetUsed);
+            self.swarm.refuse(ask, ResetCode::BudgetUsed);
         }
         if self.over_quota.len() < MAX_OVER_QUOTA {
             self.over_quota.insert(id, len);
         }
-        if self.peers.get(&conn).is_some_and(|peer| self.is_wanted_source(peer)) {
+        if self.swarm.peers.get(&conn).is_some_and(|peer| self.is_wanted_source(peer)) {
             self.choke(conn);
             self.fill_slots();
             return;
@@ -122,19 +122,19 @@ impl Machine {
     /// once they are sources no more.
     pub(super) fn reevaluate_quotas(&mut self, now: Time) {
         // Only a new attempt tells whether a quota shared with other sessions has room again.
-        self.peers.values_mut().for_each(|peer| peer.up.quota_wait = None);
+        self.swarm.peers.values_mut().for_each(|peer| peer.up.quota_wait = None);
         let over_quota = std::mem::take(&mut self.over_quota);
         self.over_quota =
             over_quota.into_iter().filter(|&(peer, len)| !self.may_have(now, peer, len)).collect();
         let is_over_quota = |(&conn, peer): (&Conn, &Peer)| Some((conn, peer.id, peer.up.over_quota?));
-        let conns: Vec<_> = self.peers.iter().filter_map(is_over_quota).collect();
+        let conns: Vec<_> = self.swarm.peers.iter().filter_map(is_over_quota).collect();
         let mut is_changed = false;
         for (conn, id, len) in conns {
             let may_have = self.may_have(now, id, len);
-            let Some(peer) = self.peers.get(&conn) else { continue };
+            let Some(peer) = self.swarm.peers.get(&conn) else { continue };
             if may_have {
                 is_changed = true;
-                if let Some(peer) = self.peers.get_mut(&conn) {
+                if let Some(peer) = self.swarm.peers.get_mut(&conn) {
                     peer.up.over_quota = None;
                 }
             } else if !self.is_wanted_source(peer) {
@@ -148,7 +148,7 @@ impl Machine {
 
     /// Counts payload bytes that were received from the key.
     pub(super) fn count_received(&mut self, peer: PeerId, bytes: u64) {
-        let is_named = self.config.controls.fetch_allowances.contains_key(&peer);
+        let is_named = self.swarm.config.controls.fetch_allowances.contains_key(&peer);
         let has_room = is_named || self.received_of.len() < MAX_RECEIVED;
         if bytes > 0 && (has_room || self.received_of.contains_key(&peer)) {
             *self.received_of.entry(peer).or_default() += bytes;
@@ -162,13 +162,13 @@ impl Machine {
 
     /// Bytes received or requested from the key.
     fn promised_by(&self, peer: PeerId) -> u64 {
-        let owed = self.by_id.get(&peer).map_or(0, |&conn| self.owed(conn));
+        let owed = self.swarm.peers.primary(peer).map_or(0, |conn| self.owed(conn));
         self.received_of.get(&peer).map_or(owed, |received| received.saturating_add(owed))
     }
 
     /// Bytes that may still be requested from the peer.
     fn left_of(&self, peer: PeerId) -> u64 {
-        let Controls { fetch_allowance, fetch_allowances, .. } = &self.config.controls;
+        let Controls { fetch_allowance, fetch_allowances, .. } = &self.swarm.config.controls;
         if let Some(&most) = fetch_allowances.get(&peer) {
             return most.saturating_sub(self.promised_by(peer));
         }
@@ -180,25 +180,26 @@ impl Machine {
     /// Returns the chunk to request within the receive quota: `index` if it fits, else the last chunk, if that is shorter
     /// and fits; `None` if neither does.
     pub(super) fn affordable(&self, conn: Conn, index: u32) -> Option<u32> {
-        let (peer, terms) = (self.peers.get(&conn)?, &self.config.terms);
+        let (peer, terms) = (self.swarm.peers.get(&conn)?, &self.swarm.config.terms);
         let fits = |index| u64::from(terms.chunk_len(index)) <= self.left_of(peer.id);
         if fits(index) {
             return Some(index);
         }
         let last = terms.chunk_count.saturating_sub(1);
-        let is_free = self.chunks.state(last) == ChunkState::Missing && peer.have.get(last);
+        let is_free = self.swarm.chunks.state(last) == ChunkState::Missing && peer.have.get(last);
         (is_free && fits(last)).then_some(last)
     }
 
     /// Returns true if the peer has chunks that we want and none of them fits the receive quota.
     pub(super) fn is_at_quota_with(&self, peer: &Peer) -> bool {
-        let last = self.config.terms.chunk_count.saturating_sub(1);
-        let is_last_wanted = peer.have.get(last) && !self.chunks.have().get(last);
+        let last = self.swarm.config.terms.chunk_count.saturating_sub(1);
+        let is_last_wanted = peer.have.get(last) && !self.swarm.chunks.have().get(last);
         let is_useful = self.is_wanted_source(peer) && peer.useful > 0;
         if peer.down.waits_for_quota {
             return is_useful;
         }
-        let (byte_count, chunk_size) = (self.config.terms.byte_count, self.config.terms.chunk_size);
+        let (byte_count, chunk_size) =
+            (self.swarm.config.terms.byte_count, self.swarm.config.terms.chunk_size);
         is_useful && Controls::is_used_up(self.left_of(peer.id), byte_count, chunk_size, is_last_wanted)
     }
 
@@ -207,7 +208,7 @@ impl Machine {
     pub(super) fn is_at_quota(&self) -> bool {
         let is_useful = |peer: &&Peer| self.is_wanted_source(peer) && peer.useful > 0;
         let state = |peer: &Peer| (self.is_at_quota_with(peer), peer.may_be_asked());
-        let useful: Vec<(bool, bool)> = self.peers.values().filter(is_useful).map(state).collect();
+        let useful: Vec<(bool, bool)> = self.swarm.peers.values().filter(is_useful).map(state).collect();
         let is_all = !useful.is_empty() && useful.iter().all(|&(is_full, _)| is_full);
         is_all || useful.contains(&(true, true))
     }

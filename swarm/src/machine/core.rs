@@ -1,16 +1,15 @@
 //! The machine: its state, its three calls, and the dispatch of inputs.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, PeerId};
 
 use super::bans::Bans;
-use super::chunks::Chunks;
 use super::config::Config;
 use super::dialing::EXHAUSTED_AFTER;
-use super::events::{Ask, Conn, Event, Input, Output, Req};
+use super::events::{Conn, Event, Input, Output, Req};
+use super::exchange;
 use super::leaves::LeafSearch;
-use super::lost::Lost;
 use super::offer_checks::OfferChecks;
 use super::peer::{Peer, Phase};
 use super::picker::Picker;
@@ -22,6 +21,7 @@ use super::requests::Request;
 use super::scheduling::ReadyQueue;
 use super::sources::Sources;
 use super::standing::Standings;
+use super::swarm::Swarm;
 use super::time::Time;
 use super::wasted_reads::WastedReads;
 
@@ -47,14 +47,7 @@ pub struct Progress {
 /// The peer protocol and the scheduler; the module documentation has the contract of its calls.
 #[derive(Debug)]
 pub struct Machine {
-    pub(super) config: Config,
-    pub(super) chunks: Chunks,
-    pub(super) picker: Picker,
-    pub(super) rng: fastrand::Rng,
-    pub(super) peers: BTreeMap<Conn, Peer>,
-    /// The primary connection of each key, and a second one that is not introduced; see `pairs`.
-    pub(super) by_id: BTreeMap<PeerId, Conn>,
-    pub(super) beside: BTreeMap<PeerId, Conn>,
+    pub(super) swarm: Swarm,
     pub(super) sources: Sources,
     pub(super) reach: Reach,
     pub(super) requests: BTreeMap<Req, Request>,
@@ -80,23 +73,14 @@ pub struct Machine {
     pub(super) doubted: u32,
     /// When the first backoff of a peer ends.
     pub(super) next_resume: Option<Time>,
-    /// The connection that made each open upload request.
-    pub(super) asks: BTreeMap<Ask, Conn>,
     pub(super) leaves: LeafSearch,
     pub(super) standings: Standings,
     pub(super) offer_checks: OfferChecks,
     pub(super) reply_budgets: ReplyBudgets,
     pub(super) wasted_reads: WastedReads,
-    /// The last calendar time that the driver reported, and when.
-    pub(super) calendar: (u64, Time),
     pub(super) turned_away: TurnedAway,
-    /// Chunks that could not be read back from our disk.
-    pub(super) lost: Lost,
     /// Peers with an optimistic unchoke.
     pub(super) optimistic: Vec<Conn>,
-    pub(super) partial_peers: u32,
-    /// Connections whose peer is not introduced: Hello or Bitfield is missing, or it asks for the manifest only.
-    pub(super) handshaking: u32,
     /// Peers that are interested in our chunks.
     pub(super) interested_peers: u32,
     /// Peers that hold an upload slot.
@@ -112,14 +96,9 @@ pub struct Machine {
     pub(super) outflow: Outflow,
     /// Chunks that were sent whole.
     pub(super) chunks_served: u64,
-    /// Peers with control frames to send, and when the first frame is due.
-    pub(super) unsaid: BTreeSet<Conn>,
-    pub(super) next_word: Option<Time>,
-    pub(super) stopping: bool,
     pub(super) complete_said: bool,
     exhausted_since: Option<Time>,
     exhausted_said: bool,
-    outputs: VecDeque<Output>,
 }
 
 impl Machine {
@@ -127,20 +106,12 @@ impl Machine {
     pub fn new(mut config: Config, have: Bitfield, banned: BTreeMap<PeerId, Time>) -> Self {
         let limits = &mut config.limits;
         limits.max_connections = limits.max_connections.min(Picker::MAX_HOLDERS);
-        let mut rng = fastrand::Rng::with_seed(config.seed);
-        let picker = Picker::new(&have, &mut rng);
         let rescan = config.rescan && !have.is_full();
         let complete = have.is_full();
         let mut machine = Self {
             leaves: LeafSearch::new(rescan, config.repairs && !have.is_full(), config.terms.chunk_count),
             sources: Sources::new(Bans::new(banned)),
             reach: Reach::default(),
-            chunks: Chunks::new(have),
-            picker,
-            rng,
-            peers: BTreeMap::new(),
-            by_id: BTreeMap::new(),
-            beside: BTreeMap::new(),
             requests: BTreeMap::new(),
             next_req: 0,
             copies: BTreeMap::new(),
@@ -154,17 +125,12 @@ impl Machine {
             ready_queue: ReadyQueue::default(),
             doubted: 0,
             next_resume: None,
-            asks: BTreeMap::new(),
             standings: Standings::default(),
             offer_checks: OfferChecks::default(),
             reply_budgets: ReplyBudgets::new(config.terms.chunk_count),
             wasted_reads: WastedReads::default(),
-            calendar: (config.unix_at_start, Time::ZERO),
             turned_away: TurnedAway::default(),
-            lost: Lost::default(),
             optimistic: Vec::new(),
-            partial_peers: 0,
-            handshaking: 0,
             interested_peers: 0,
             unchoked: BTreeSet::new(),
             looks_around: false,
@@ -175,14 +141,10 @@ impl Machine {
             slots: 0,
             outflow: Outflow::default(),
             chunks_served: 0,
-            unsaid: BTreeSet::new(),
-            next_word: None,
-            stopping: false,
             complete_said: complete,
             exhausted_since: None,
             exhausted_said: false,
-            outputs: VecDeque::new(),
-            config,
+            swarm: Swarm::new(config, have),
         };
         machine.slots = machine.usual_slots();
         machine
@@ -190,6 +152,7 @@ impl Machine {
 
     /// Processes an input at `now`. Times never go back.
     pub fn handle(&mut self, now: Time, input: Input) {
+        self.swarm.now = now;
         match input {
             Input::Source(offer) => self.add_source(now, &offer),
             Input::Connected { conn, peer, site, dialed } => self.connected(now, conn, (peer, site), dialed),
@@ -198,7 +161,7 @@ impl Machine {
             Input::Frame { conn, frame } => self.frame(now, conn, frame),
             Input::Broke { conn, breach } => self.breach(now, conn, breach),
             Input::Rtt { conn, rtt } => {
-                if let Some(peer) = self.peers.get_mut(&conn) {
+                if let Some(peer) = self.swarm.peers.get_mut(&conn) {
                     peer.down.rtt = rtt;
                 }
             }
@@ -217,8 +180,11 @@ impl Machine {
             Input::Controls(controls) => self.apply_controls(now, controls),
             Input::Withheld { req } => self.withheld(now, req),
             Input::OfferChecked { check, verdict } => self.offer_checked(now, check, verdict),
-            Input::OwnOffer(offer) => self.own_offer_renewed(offer),
-            Input::Calendar { unix } => self.set_calendar(now, unix),
+            Input::OwnOffer(offer) => exchange::own_offer_renewed(&mut self.swarm, offer),
+            Input::Calendar { unix } => {
+                self.swarm.set_calendar(unix);
+                self.drop_expired_offers(unix);
+            }
             Input::SourceChanged => self.close_all(now, CloseCode::SourceChanged),
             Input::Stop(code) => self.close_all(now, code),
             Input::Tick => {}
@@ -228,31 +194,31 @@ impl Machine {
 
     /// Returns the next output, in order; `None` when none is queued.
     pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.swarm.poll()
     }
 
     /// Returns when to call [`Self::handle`] with [`Input::Tick`] if no other input comes; `None`: no need.
     pub fn wakeup(&self) -> Option<Time> {
-        if self.stopping {
+        if self.swarm.stopping {
             return None;
         }
         let mut at = self.next_dial();
         let mut sooner = |time: Time| at = Some(at.map_or(time, |old: Time| old.min(time)));
         let waits = !self.requests.is_empty() || !self.ready_queue.is_empty() || self.leaves.is_pending();
-        if waits || self.handshaking > 0 {
+        if waits || self.swarm.peers.handshaking > 0 {
             sooner(self.next_check);
         }
         if self.interested_peers > 0 {
             sooner(self.next_rechoke);
         }
         // Every slot holder is interested, so that more interested peers than holders means some wait.
-        if self.serves() && self.interested_peers as usize > self.unchoked.len() {
+        if self.swarm.serves() && self.interested_peers as usize > self.unchoked.len() {
             sooner(self.next_look);
         }
         let said = self.exhausted_said;
         let exhausted = self.exhausted_since.filter(|_| !said).map(|since| since + EXHAUSTED_AFTER);
-        let (checks, look) = (self.offer_checks.wakeup(), self.lost.next_look());
-        let times = [self.next_word, self.next_resume, exhausted, checks, look];
+        let (checks, look) = (self.offer_checks.wakeup(), self.swarm.chunks.lost.next_look());
+        let times = [self.swarm.announcer.next_at(), self.next_resume, exhausted, checks, look];
         for time in times.into_iter().flatten() {
             sooner(time);
         }
@@ -261,10 +227,10 @@ impl Machine {
 
     /// Returns the progress of the fetch.
     pub fn progress(&self) -> Progress {
-        let ready = || self.peers.values().filter(|peer| peer.phase == Phase::Ready);
+        let ready = || self.swarm.peers.values().filter(|peer| peer.phase == Phase::Ready);
         Progress {
-            have: self.chunks.have().ones(),
-            total: self.config.terms.chunk_count,
+            have: self.swarm.chunks.have().ones(),
+            total: self.swarm.config.terms.chunk_count,
             peers: ready().count() as u32,
             seeds: ready().filter(|peer| peer.have.is_full()).count() as u32,
             served: ready().filter(|peer| peer.up.unchoked).count() as u32,
@@ -275,57 +241,37 @@ impl Machine {
 
     /// The chunks that are here.
     pub fn have(&self) -> &Bitfield {
-        self.chunks.have()
+        self.swarm.chunks.have()
     }
 
     /// Returns true if no connection, request or output is left.
     pub fn is_idle(&self) -> bool {
-        self.peers.is_empty() && self.requests.is_empty() && self.outputs.is_empty()
-    }
-
-    pub(super) fn wants_chunks(&self) -> bool {
-        self.config.consent.contains(Consent::FETCH) && !self.chunks.is_complete() && !self.stopping
-    }
-
-    pub(super) fn serves(&self) -> bool {
-        self.config.consent.contains(Consent::SERVE)
-    }
-
-    pub(super) fn push(&mut self, output: Output) {
-        self.outputs.push_back(output);
-    }
-
-    pub(super) fn event(&mut self, event: Event) {
-        self.outputs.push_back(Output::Event(event));
-    }
-
-    pub(super) fn send(&mut self, conn: Conn, frame: Frame) {
-        self.push(Output::Send { conn, frame });
+        self.swarm.peers.is_empty() && self.requests.is_empty() && self.swarm.is_silent()
     }
 
     /// Closes the connection from our side and forgets its peer at once.
     pub(super) fn drop_peer(&mut self, now: Time, conn: Conn, code: CloseCode) {
-        self.push(Output::Close { conn, code });
+        self.swarm.push(Output::Close { conn, code });
         self.forget_peer(now, conn, Some(code), false);
     }
 
     /// Sends Bye to every peer and closes its connection. Chunks that are being stored are still reported when they are kept.
     fn close_all(&mut self, now: Time, code: CloseCode) {
-        self.stopping = true;
-        let conns: Vec<Conn> = self.peers.keys().copied().collect();
+        self.swarm.stopping = true;
+        let conns: Vec<Conn> = self.swarm.peers.keys().copied().collect();
         for conn in conns {
-            self.send(conn, Frame::Bye { code });
+            self.swarm.send(conn, Frame::Bye { code });
             self.drop_peer(now, conn, code);
         }
         self.ready_queue.clear();
     }
 
     fn on_time(&mut self, now: Time) {
-        if self.stopping {
+        if self.swarm.stopping {
             return;
         }
         if now >= self.next_check {
-            if now.since(self.next_check) >= self.config.limits.first_byte {
+            if now.since(self.next_check) >= self.swarm.config.limits.first_byte {
                 self.forgive(now);
             }
             self.check_deadlines(now);
@@ -334,7 +280,7 @@ impl Machine {
         }
         if now >= self.next_rechoke {
             self.rechoke_on_time(now);
-            self.next_rechoke = now + self.config.limits.rechoke;
+            self.next_rechoke = now + self.swarm.config.limits.rechoke;
         }
         if now >= self.next_look {
             self.pass_idle_slots(now);
@@ -344,28 +290,30 @@ impl Machine {
         }
         self.refuse_all_over_quota(now);
         self.resume(now);
-        self.look_at_lost(now);
+        if let Some(index) = self.swarm.chunks.next_reread(now) {
+            self.swarm.push(Output::Reread { index });
+        }
         self.dial(now);
         self.search_leaves(now);
         self.fill(now);
         self.looks_around = false;
-        self.speak(now);
+        self.swarm.speak();
         self.say_if_complete();
         self.say_if_exhausted(now);
     }
 
     fn say_if_complete(&mut self) {
-        if self.complete_said || !self.chunks.is_complete() {
+        if self.complete_said || !self.swarm.chunks.is_complete() {
             return;
         }
         self.complete_said = true;
-        self.event(Event::Complete);
+        self.swarm.event(Event::Complete);
     }
 
     fn say_if_exhausted(&mut self, now: Time) {
         let is_hope = |peer: &Peer| peer.phase != Phase::Ready || peer.consent.contains(Consent::SERVE);
-        let waits = self.config.listening || !self.wants_chunks();
-        if waits || !self.sources.is_exhausted() || self.peers.values().any(is_hope) {
+        let waits = self.swarm.config.listening || !self.swarm.wants_chunks();
+        if waits || !self.sources.is_exhausted() || self.swarm.peers.values().any(is_hope) {
             self.exhausted_since = None;
             self.exhausted_said = false;
             return;
@@ -373,7 +321,7 @@ impl Machine {
         let since = *self.exhausted_since.get_or_insert(now);
         if now.since(since) >= EXHAUSTED_AFTER && !self.exhausted_said {
             self.exhausted_said = true;
-            self.event(Event::Exhausted);
+            self.swarm.event(Event::Exhausted);
         }
     }
 }

@@ -20,7 +20,7 @@ const MUTE_AFTER: u32 = 2;
 
 impl Machine {
     pub(super) fn check_deadlines(&mut self, now: Time) {
-        let conns: Vec<Conn> = self.peers.keys().copied().collect();
+        let conns: Vec<Conn> = self.swarm.peers.keys().copied().collect();
         for conn in conns {
             self.check_introduction(now, conn);
             self.check_peer(now, conn);
@@ -35,7 +35,7 @@ impl Machine {
     /// Restarts all deadlines after the machine was not called for long: the process or the computer slept, and no peer
     /// is late.
     pub(super) fn forgive(&mut self, now: Time) {
-        for peer in self.peers.values_mut() {
+        for peer in self.swarm.peers.values_mut() {
             peer.since = now;
             peer.down.last_byte = now;
             peer.down.window = (now, 0);
@@ -46,15 +46,15 @@ impl Machine {
     pub(super) fn withheld(&mut self, now: Time, req: Req) {
         let Some(request) = self.requests.get_mut(&req) else { return };
         request.sent = now;
-        if let Some(peer) = self.peers.get_mut(&request.conn) {
+        if let Some(peer) = self.swarm.peers.get_mut(&request.conn) {
             peer.down.last_byte = now;
             peer.down.window = (now, 0);
         }
     }
 
     fn check_introduction(&mut self, now: Time, conn: Conn) {
-        let Some(peer) = self.peers.get(&conn) else { return };
-        if peer.phase == Phase::Ready || now.since(peer.since) < self.config.limits.hello {
+        let Some(peer) = self.swarm.peers.get(&conn) else { return };
+        if peer.phase == Phase::Ready || now.since(peer.since) < self.swarm.config.limits.hello {
             return;
         }
         if peer.phase == Phase::ManifestOnly {
@@ -66,8 +66,8 @@ impl Machine {
     }
 
     fn check_peer(&mut self, now: Time, conn: Conn) {
-        let limits = &self.config.limits;
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let limits = &self.swarm.config.limits;
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if peer.down.requests.is_empty() {
             return;
         }
@@ -93,7 +93,7 @@ impl Machine {
             self.stall(now, conn);
             return;
         }
-        let Some(down) = self.peers.get_mut(&conn).map(|peer| &mut peer.down) else { return };
+        let Some(down) = self.swarm.peers.get_mut(&conn).map(|peer| &mut peer.down) else { return };
         let (since, bytes) = down.window;
         if now.since(since) >= slow_window {
             down.window = (now, 0);
@@ -117,9 +117,9 @@ impl Machine {
     /// the peer gets a backoff instead.
     fn stall(&mut self, now: Time, conn: Conn) {
         let is_wanted = self.memory_is_wanted(conn);
-        let first_byte = self.config.limits.first_byte;
+        let first_byte = self.swarm.config.limits.first_byte;
         self.change_download(conn, |down| down.stalled = true);
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if is_wanted {
             peer.down.refusals += 1;
             let pause = first_byte * (1 << peer.down.refusals.min(4));
@@ -132,7 +132,7 @@ impl Machine {
             let oldest = oldest.filter(|_| !is_held_twice);
             self.take_back(now, conn, |req, request| request.received == 0 && Some(req) != oldest);
             let is_silent =
-                self.peers.get(&conn).is_some_and(|peer| now.since(peer.down.last_byte) >= first_byte);
+                self.swarm.peers.get(&conn).is_some_and(|peer| now.since(peer.down.last_byte) >= first_byte);
             if is_silent {
                 self.hedge_all(conn);
             }
@@ -143,14 +143,13 @@ impl Machine {
     fn is_stalled_elsewhere(&self, req: Req) -> bool {
         let index = self.requests.get(&req).map(|request| request.index);
         let copies = index.and_then(|index| self.copies.get(&index)).into_iter().flatten();
-        copies
-            .filter(|&&copy| copy != req)
-            .filter_map(|copy| self.requests.get(copy))
-            .any(|copy| !copy.storing && self.peers.get(&copy.conn).is_some_and(|peer| peer.down.stalled))
+        copies.filter(|&&copy| copy != req).filter_map(|copy| self.requests.get(copy)).any(|copy| {
+            !copy.storing && self.swarm.peers.get(&copy.conn).is_some_and(|peer| peer.down.stalled)
+        })
     }
 
     pub(super) fn take_back(&mut self, now: Time, conn: Conn, is_meant: impl Fn(Req, &Request) -> bool) {
-        let Some(peer) = self.peers.get(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get(&conn) else { return };
         let is_meant = |req: &Req| self.requests.get(req).is_some_and(|request| is_meant(*req, request));
         let reqs: Vec<Req> = peer.down.requests.iter().copied().filter(is_meant).collect();
         for req in reqs {
@@ -161,9 +160,9 @@ impl Machine {
     /// Hedges, and later withdraws, a chunk that a peer starves while it delivers others. The peer is not struck: it
     /// chooses the order of its answers.
     fn check_overdue(&mut self, now: Time, conn: Conn) {
-        let deadline = self.config.limits.chunk_deadline;
+        let deadline = self.swarm.config.limits.chunk_deadline;
         let queued = self.owed(conn);
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         let rate = peer.down.meter.rate(now).max(1);
         let allowed = deadline.max(Duration::from_secs(queued.saturating_mul(4) / rate));
         let mut overdue = None;
@@ -183,7 +182,7 @@ impl Machine {
     }
 
     fn hedge_all(&mut self, conn: Conn) {
-        if let Some(peer) = self.peers.get(&conn) {
+        if let Some(peer) = self.swarm.peers.get(&conn) {
             self.hedged.extend(&peer.down.requests);
         }
         self.mark_all_ready();
@@ -191,7 +190,7 @@ impl Machine {
 
     /// Bytes that the peer owes us: requested and not yet received.
     pub(super) fn owed(&self, conn: Conn) -> u64 {
-        let requests = self.peers.get(&conn).into_iter().flat_map(|peer| &peer.down.requests);
+        let requests = self.swarm.peers.get(&conn).into_iter().flat_map(|peer| &peer.down.requests);
         requests
             .filter_map(|req| self.requests.get(req))
             .map(|request| u64::from(request.len).saturating_sub(request.received))

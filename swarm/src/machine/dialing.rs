@@ -20,10 +20,10 @@ const LATER: Duration = Duration::from_secs(600);
 
 impl Machine {
     fn free_dials(&self) -> usize {
-        if !self.wants_chunks() {
+        if !self.swarm.wants_chunks() {
             return 0;
         }
-        let limits = &self.config.limits;
+        let limits = &self.swarm.config.limits;
         let places = limits.max_connections.saturating_sub(self.places_taken());
         limits.max_dials.saturating_sub(self.sources.dialing.len()).min(places)
     }
@@ -31,7 +31,7 @@ impl Machine {
     /// Returns true if only peers that the user named are dialed: enough peers are connected or being dialed that the
     /// other places are for incoming connections, or half of the dials are for passed-on offers already.
     fn dials_named_alone(&self) -> bool {
-        let limits = &self.config.limits;
+        let limits = &self.swarm.config.limits;
         self.places_taken() + self.sources.dialing.len() >= limits.enough_peers
             || self.sources.dialing_on_hearsay() >= limits.max_dials.div_ceil(2)
     }
@@ -43,39 +43,27 @@ impl Machine {
         (soonest < Time::MAX && self.free_dials() > 0).then_some(soonest)
     }
 
-    pub(super) fn unix(&self, now: Time) -> u64 {
-        let (unix, told) = self.calendar;
-        unix.saturating_add(now.since(told).as_secs())
-    }
-
-    /// Sets the calendar, which may have jumped: the computer slept, or its clock was set. Deadlines do not follow the
-    /// calendar.
-    pub(super) fn set_calendar(&mut self, now: Time, unix: u64) {
-        self.calendar = (unix, now);
-        self.drop_expired_offers(unix);
-    }
-
     /// Adds a source that the user named. An offer with our own key is of another process of the same user: seed and
     /// fetch on one machine.
     pub(super) fn add_source(&mut self, now: Time, offer: &SignedOffer) {
         let offer = offer.offer();
         self.sources.name(offer.peer, &offer.addresses, now);
         if self.sources.is_banned(offer.peer, now) {
-            self.event(Event::Refused { peer: offer.peer, code: CloseCode::Banned, by_peer: false });
+            self.swarm.event(Event::Refused { peer: offer.peer, code: CloseCode::Banned, by_peer: false });
         }
     }
 
     pub(super) fn dial(&mut self, now: Time) {
         while self.next_dial().is_some_and(|at| at <= now) {
             let by_user = self.dials_named_alone();
-            let unix = self.unix(now);
-            let only = self.config.controls.sources.as_ref();
+            let unix = self.swarm.unix();
+            let only = self.swarm.config.controls.sources.as_ref();
             let Some(peer) = self.sources.due(now, unix, by_user, only) else {
                 let next = self.sources.next_dial(by_user, only);
                 *self.sources.soonest(by_user) = next;
                 continue;
             };
-            if self.by_id.contains_key(&peer) {
+            if self.swarm.peers.is_connected(peer) {
                 // The peer has connected to us in the meantime.
                 self.sources.connected(peer);
                 continue;
@@ -87,7 +75,7 @@ impl Machine {
                 self.sources.put_off(peer, now + LATER);
                 continue;
             }
-            self.push(Output::Dial { peer, addresses, pex_addresses });
+            self.swarm.push(Output::Dial { peer, addresses, pex_addresses });
         }
     }
 
@@ -107,7 +95,7 @@ impl Machine {
         } else {
             self.sources.refused(peer);
         }
-        self.event(Event::Refused { peer, code, by_peer: true });
+        self.swarm.event(Event::Refused { peer, code, by_peer: true });
     }
 
     pub(super) fn dial_failed(
@@ -118,7 +106,7 @@ impl Machine {
         code: Option<CloseCode>,
     ) {
         drop(self.sources.tried(peer));
-        if self.by_id.contains_key(&peer) {
+        if self.swarm.peers.is_connected(peer) {
             self.sources.connected(peer);
             return;
         }
@@ -129,13 +117,13 @@ impl Machine {
         }
         if let Some(found) = wrong_key {
             self.sources.refused(peer);
-            self.event(Event::WrongKey { expected: peer, found });
+            self.swarm.event(Event::WrongKey { expected: peer, found });
         } else if let Some(code) = code.filter(|&code| is_final(code)) {
             self.refused_by(peer, code);
         } else {
             let tries = self.sources.tries(peer) + 1;
-            self.sources.disconnected(now, peer, &self.config.limits, &mut self.rng);
-            self.event(Event::Unreachable { peer, tries });
+            self.sources.disconnected(now, peer, &self.swarm.config.limits, &mut self.swarm.rng);
+            self.swarm.event(Event::Unreachable { peer, tries });
         }
     }
 }

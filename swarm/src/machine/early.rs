@@ -22,21 +22,21 @@ pub(super) enum Early {
 
 impl Machine {
     pub(super) fn ask_early(&mut self, now: Time, conn: Conn, ask: Ask, early: Early) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if peer.up.early.len() >= MAX_EARLY {
             self.turn_down(now, conn, ask, ResetCode::Busy);
             return;
         }
         peer.up.early.push((ask, early));
-        self.asks.insert(ask, conn);
+        self.swarm.asks.insert(ask, conn);
     }
 
     /// Answers or refuses the early requests, once the Hello or the ManifestOnly was accepted.
     pub(super) fn answer_early(&mut self, now: Time, conn: Conn) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         for (ask, early) in std::mem::take(&mut peer.up.early) {
             // If one of them ended the connection, the others were refused with it.
-            if self.asks.remove(&ask).is_none() {
+            if self.swarm.asks.remove(&ask).is_none() {
                 continue;
             }
             match early {

@@ -6,92 +6,89 @@
 use bytes::Bytes;
 use minimodel_wire::{CloseCode, Consent, Frame, SignedOffer};
 
-use super::core::Machine;
 use super::events::Conn;
 use super::outbox::OFFERS_PER_FRAME;
 use super::peer::Phase;
-use super::time::Time;
+use super::swarm::Swarm;
 
-impl Machine {
-    pub(super) fn pass_on_own_offer(&mut self, conn: Conn) {
-        if !self.config.consent.contains(Consent::PUBLISH) {
-            return;
+pub(super) fn pass_on_own_offer(swarm: &mut Swarm, conn: Conn) {
+    if !swarm.config.consent.contains(Consent::PUBLISH) {
+        return;
+    }
+    if let Some(offer) = &swarm.config.offer {
+        let offers = vec![Bytes::from(offer.to_bytes())];
+        swarm.send(conn, Frame::Peers { offers });
+    }
+}
+
+/// Replaces our own offer after it was signed anew, and sends it to all peers whose Hello was accepted. Later peers
+/// get it after their Hello.
+pub(super) fn own_offer_renewed(swarm: &mut Swarm, offer: SignedOffer) {
+    swarm.config.offer = Some(offer);
+    let is_told = |phase: Phase| matches!(phase, Phase::Bitfield | Phase::Ready);
+    let told: Vec<Conn> =
+        swarm.peers.iter().filter(|(_, peer)| is_told(peer.phase)).map(|(&conn, _)| conn).collect();
+    told.into_iter().for_each(|conn| pass_on_own_offer(swarm, conn));
+}
+
+/// Sends a newcomer the offers of the members that consented to publish.
+pub(super) fn pass_on_offers_to(swarm: &mut Swarm, conn: Conn) {
+    if takes_part(swarm, conn) {
+        send_offers(swarm, conn);
+    }
+}
+
+/// Sends a guest the offers of other members, then `Busy`. So a newcomer finds its way into a swarm although the only
+/// member that it knows is full. The caller closes the connection.
+pub(super) fn send_on(swarm: &mut Swarm, conn: Conn) {
+    if swarm.peers.get(&conn).is_some_and(|peer| peer.consent.contains(Consent::PUBLISH)) {
+        send_offers(swarm, conn);
+    }
+    swarm.send(conn, Frame::Bye { code: CloseCode::Busy });
+}
+
+fn send_offers(swarm: &mut Swarm, conn: Conn) {
+    let mut offers: Vec<Bytes> = swarm
+        .peers
+        .iter()
+        .filter(|&(&other, _)| other != conn)
+        .filter_map(|(_, peer)| peer.offer.as_ref())
+        .map(|offer| Bytes::from(offer.to_bytes()))
+        .collect();
+    swarm.rng.shuffle(&mut offers);
+    offers.truncate(OFFERS_PER_FRAME);
+    if !offers.is_empty() {
+        swarm.send(conn, Frame::Peers { offers });
+    }
+}
+
+/// Queues the offer of this member for all others; it goes out with their next passed-on offers.
+pub(super) fn pass_on(swarm: &mut Swarm, from: Conn) {
+    let others: Vec<Conn> =
+        swarm.peers.keys().copied().filter(|&conn| conn != from && takes_part(swarm, conn)).collect();
+    for conn in others {
+        if let Some(peer) = swarm.peers.get_mut(&conn) {
+            peer.outbox.pass_on(from);
         }
-        if let Some(offer) = &self.config.offer {
-            let offers = vec![Bytes::from(offer.to_bytes())];
-            self.send(conn, Frame::Peers { offers });
-        }
+        swarm.announcer.has_word(conn);
     }
+}
 
-    /// Replaces our own offer after it was signed anew, and sends it to all peers whose Hello was accepted. Later peers
-    /// get it after their Hello.
-    pub(super) fn own_offer_renewed(&mut self, offer: SignedOffer) {
-        self.config.offer = Some(offer);
-        let is_told = |phase: Phase| matches!(phase, Phase::Bitfield | Phase::Ready);
-        let told: Vec<Conn> =
-            self.peers.iter().filter(|(_, peer)| is_told(peer.phase)).map(|(&conn, _)| conn).collect();
-        told.into_iter().for_each(|conn| self.pass_on_own_offer(conn));
+/// Sends the current offers of these members.
+pub(super) fn send_offers_of(swarm: &mut Swarm, conn: Conn, members: &[Conn]) {
+    let offer = |member| swarm.peers.get(member)?.offer.as_ref();
+    let offers: Vec<Bytes> =
+        members.iter().filter_map(offer).map(|offer| Bytes::from(offer.to_bytes())).collect();
+    if !offers.is_empty() {
+        swarm.send(conn, Frame::Peers { offers });
     }
+}
 
-    /// Sends a newcomer the offers of the members that consented to publish.
-    pub(super) fn pass_on_offers_to(&mut self, conn: Conn) {
-        if self.takes_part(conn) {
-            self.send_offers(conn);
-        }
-    }
-
-    /// Sends a guest the offers of other members, then `Busy`. So a newcomer finds its way into a swarm although the only
-    /// member that it knows is full.
-    pub(super) fn send_on(&mut self, now: Time, conn: Conn) {
-        if self.peers.get(&conn).is_some_and(|peer| peer.consent.contains(Consent::PUBLISH)) {
-            self.send_offers(conn);
-        }
-        self.send(conn, Frame::Bye { code: CloseCode::Busy });
-        self.drop_peer(now, conn, CloseCode::Busy);
-    }
-
-    fn send_offers(&mut self, conn: Conn) {
-        let mut offers: Vec<Bytes> = self
-            .peers
-            .iter()
-            .filter(|&(&other, _)| other != conn)
-            .filter_map(|(_, peer)| peer.offer.as_ref())
-            .map(|offer| Bytes::from(offer.to_bytes()))
-            .collect();
-        self.rng.shuffle(&mut offers);
-        offers.truncate(OFFERS_PER_FRAME);
-        if !offers.is_empty() {
-            self.send(conn, Frame::Peers { offers });
-        }
-    }
-
-    /// Queues the offer of this member for all others; it goes out with their next passed-on offers.
-    pub(super) fn pass_on(&mut self, from: Conn) {
-        let others: Vec<Conn> =
-            self.peers.keys().copied().filter(|&conn| conn != from && self.takes_part(conn)).collect();
-        for conn in others {
-            if let Some(peer) = self.peers.get_mut(&conn) {
-                peer.outbox.pass_on(from);
-            }
-            self.has_word(conn);
-        }
-    }
-
-    /// Sends the current offers of these members.
-    pub(super) fn send_offers_of(&mut self, conn: Conn, members: &[Conn]) {
-        let offer = |member| self.peers.get(member)?.offer.as_ref();
-        let offers: Vec<Bytes> =
-            members.iter().filter_map(offer).map(|offer| Bytes::from(offer.to_bytes())).collect();
-        if !offers.is_empty() {
-            self.send(conn, Frame::Peers { offers });
-        }
-    }
-
-    fn takes_part(&self, conn: Conn) -> bool {
-        self.peers
-            .get(&conn)
-            .is_some_and(|peer| peer.phase == Phase::Ready && peer.consent.contains(Consent::PUBLISH))
-    }
+fn takes_part(swarm: &Swarm, conn: Conn) -> bool {
+    swarm
+        .peers
+        .get(&conn)
+        .is_some_and(|peer| peer.phase == Phase::Ready && peer.consent.contains(Consent::PUBLISH))
 }
 
 #[cfg(test)]

@@ -2,20 +2,19 @@
 
 use std::time::Duration;
 
-use minimodel_wire::{CloseCode, Frame};
+use minimodel_wire::{CloseCode, Consent, Frame};
 
 use super::chunks::ChunkState;
 use super::core::Machine;
 use super::events::{Conn, Output, Req};
 use super::fault::Breach;
-use super::outbox::Word;
 use super::peer::Phase;
 use super::reply_budgets::Reply;
 use super::time::Time;
 
 impl Machine {
     pub(super) fn frame(&mut self, now: Time, conn: Conn, frame: Frame) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if !peer.control.try_take(now, 1) {
             self.breach(now, conn, Breach::ControlFlood);
             return;
@@ -42,31 +41,31 @@ impl Machine {
     }
 
     fn bye(&mut self, now: Time, conn: Conn, code: CloseCode) {
-        self.push(Output::Close { conn, code: CloseCode::Done });
+        self.swarm.push(Output::Close { conn, code: CloseCode::Done });
         self.forget_peer(now, conn, Some(code), true);
     }
 
     fn has(&mut self, now: Time, conn: Conn, indexes: &[u32]) {
-        let count = self.config.terms.chunk_count;
+        let count = self.swarm.config.terms.chunk_count;
         if indexes.iter().any(|&index| index >= count) {
             self.breach(now, conn, Breach::BadIndex);
             return;
         }
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         for &index in indexes {
             if peer.have.set(index) {
                 // A seed has every bit set, so this peer is partial and counted in the picker.
-                self.picker.gained(index);
-                peer.useful += u32::from(!self.chunks.have().get(index));
+                self.swarm.chunks.picker.gained(index);
+                peer.useful += u32::from(!self.swarm.chunks.have().get(index));
             }
         }
-        self.update_interest(conn);
+        self.swarm.update_interest(conn);
         self.mark_ready(conn);
         self.leave_if_useless(now, conn);
     }
 
     fn has_not(&mut self, now: Time, conn: Conn, index: u32) {
-        if index >= self.config.terms.chunk_count {
+        if index >= self.swarm.config.terms.chunk_count {
             self.breach(now, conn, Breach::BadIndex);
             return;
         }
@@ -95,30 +94,28 @@ impl Machine {
     /// Returns true if the peer may take back that it has a chunk. For a seed the cost is that of a bitfield: its chunks
     /// are counted one by one from then on.
     pub(super) fn may_take_claim_back(&mut self, now: Time, conn: Conn) -> bool {
-        let is_seed = self.peers.get(&conn).is_some_and(|peer| peer.is_seed);
+        let is_seed = self.swarm.peers.get(&conn).is_some_and(|peer| peer.is_seed);
         !is_seed || self.grants_reply(now, conn, Reply::Bitfield)
     }
 
     /// Records that the peer does not have the chunk any more.
     pub(super) fn forget_claim(&mut self, conn: Conn, index: u32) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
-        if peer.is_seed {
-            // From here on it is counted chunk by chunk, like any partial peer.
-            peer.is_seed = false;
-            self.partial_peers += 1;
+        let was_seed = self.swarm.peers.count_as_partial(conn);
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
+        if was_seed {
             for held in peer.have.iter_ones() {
-                self.picker.gained(held);
+                self.swarm.chunks.picker.gained(held);
             }
         }
         if peer.have.clear(index) {
-            self.picker.lost(index);
-            peer.useful -= u32::from(!self.chunks.have().get(index));
-            self.update_interest(conn);
+            self.swarm.chunks.picker.lost(index);
+            peer.useful -= u32::from(!self.swarm.chunks.have().get(index));
+            self.swarm.update_interest(conn);
         }
     }
 
     fn choked(&mut self, now: Time, conn: Conn) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         peer.down.choked = true;
         peer.down.mute_for = Duration::ZERO;
         // Answers that have begun go on; the peer resets the others with `Choked`.
@@ -130,64 +127,18 @@ impl Machine {
             self.turned_away(now, conn);
         }
         for req in unanswered {
-            self.push(Output::Cancel { req });
+            self.swarm.push(Output::Cancel { req });
             self.release(now, req);
         }
     }
 
-    /// Updates whether the peer has a chunk that we lack; a change is sent as Interested or NotInterested.
-    pub(super) fn update_interest(&mut self, conn: Conn) {
-        let wants = self.wants_chunks();
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
-        if peer.phase != Phase::Ready || !peer.consent.contains(minimodel_wire::Consent::SERVE) {
-            return;
-        }
-        let interested = wants && peer.useful > 0 && !peer.down.disallowed;
-        if peer.outbox.set_interested(interested) {
-            self.has_word(conn);
-        }
-    }
-
-    /// Notes that the peer's outbox changed; `speak` looks at it at the end of this input.
-    pub(super) fn has_word(&mut self, conn: Conn) {
-        self.unsaid.insert(conn);
-        self.next_word = Some(Time::ZERO);
-    }
-
-    /// Sends the control frames that are due to every peer, within each peer's budget.
-    pub(super) fn speak(&mut self, now: Time) {
-        if self.next_word.is_none_or(|at| now < at) {
-            return;
-        }
-        self.next_word = None;
-        let mut next: Option<Time> = None;
-        for conn in std::mem::take(&mut self.unsaid) {
-            let later = loop {
-                let Some(peer) = self.peers.get_mut(&conn) else { break None };
-                match peer.outbox.next(now) {
-                    Ok(Some(Word::Frame(frame))) => self.send(conn, frame),
-                    Ok(Some(Word::Offers(members))) => self.send_offers_of(conn, &members),
-                    Ok(None) => break peer.outbox.next_at(now),
-                    Err(later) => break Some(later),
-                }
-            };
-            if let Some(at) = later {
-                self.unsaid.insert(conn);
-                next = Some(next.map_or(at, |next| next.min(at)));
-            }
-        }
-        self.next_word = next;
-    }
-
     /// Marks a chunk as ours: updates counts and interest, and announces it.
     pub(super) fn mark_have(&mut self, now: Time, index: u32) {
-        self.chunks.set(index, ChunkState::Have);
-        self.picker.remove(index);
-        self.lost.forget(index);
-        let (serves, complete) = (self.serves(), self.chunks.is_complete());
-        let delay = self.config.limits.have_delay;
+        self.swarm.chunks.set(index, ChunkState::Have);
+        let (serves, complete) = (self.swarm.serves(), self.swarm.chunks.is_complete());
+        let delay = self.swarm.config.limits.have_delay;
         let (mut changed, mut told) = (Vec::new(), Vec::new());
-        for (&conn, peer) in &mut self.peers {
+        for (&conn, peer) in self.swarm.peers.iter_mut() {
             if peer.phase == Phase::Hello || peer.phase == Phase::ManifestOnly {
                 continue;
             }
@@ -203,10 +154,10 @@ impl Machine {
             }
         }
         for conn in told {
-            self.has_word(conn);
+            self.swarm.announcer.has_word(conn);
         }
         for conn in changed {
-            self.update_interest(conn);
+            self.swarm.update_interest(conn);
             self.leave_if_useless(now, conn);
         }
         if complete {
@@ -216,16 +167,14 @@ impl Machine {
     }
 
     pub(super) fn chunk_lost(&mut self, now: Time, index: u32) {
-        if !self.chunks.have().get(index) {
+        if !self.swarm.chunks.have().get(index) {
             return;
         }
-        self.chunks.set(index, ChunkState::Missing);
-        self.picker.insert(index);
-        self.lost.insert(now, index);
+        self.swarm.chunks.lose(now, index);
         self.complete_said = false;
-        let conns: Vec<Conn> = self.peers.keys().copied().collect();
+        let conns: Vec<Conn> = self.swarm.peers.keys().copied().collect();
         for conn in conns {
-            let Some(peer) = self.peers.get_mut(&conn) else { continue };
+            let Some(peer) = self.swarm.peers.get_mut(&conn) else { continue };
             if peer.phase != Phase::Ready && peer.phase != Phase::Bitfield {
                 continue;
             }
@@ -233,11 +182,25 @@ impl Machine {
             if peer.phase == Phase::Ready && peer.have.get(index) {
                 peer.useful += 1;
             }
-            self.update_interest(conn);
-            self.has_word(conn);
+            self.swarm.update_interest(conn);
+            self.swarm.announcer.has_word(conn);
             self.mark_ready(conn);
         }
         self.refuse_waiting_for(index);
+    }
+
+    /// Handles the outcome of [`Output::Reread`].
+    pub(super) fn reread(&mut self, now: Time, index: u32, is_good: bool) {
+        let failures = self.swarm.chunks.lost.failures(index);
+        if !self.swarm.chunks.reread(now, index, is_good) {
+            return;
+        }
+        self.mark_have(now, index);
+        self.swarm.chunks.lost.keep_failures(index, failures);
+        if !self.swarm.config.consent.contains(Consent::FETCH) {
+            // A share that is whole again does not complete a fetch.
+            self.complete_said |= self.swarm.chunks.is_complete();
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::config::{Config, Limits, Order, Terms};
 use super::core::Machine;
 use super::events::{Ask, Conn, Event, Input, OfferVerdict, Output, Req};
 use super::fault::Breach;
+use super::peer::Peer;
 use super::site::Site;
 use super::time::Time;
 use super::user_controls::Controls;
@@ -113,6 +114,11 @@ impl Harness {
         self.machine.check_invariants().unwrap();
     }
 
+    /// The peer of connection `conn`, which must be there.
+    pub(super) fn peer(&self, conn: u64) -> &Peer {
+        self.machine.swarm.peers.get(&Conn(conn)).unwrap()
+    }
+
     pub(super) fn frame(&mut self, conn: u64, frame: Frame) {
         self.tell(Input::Frame { conn: Conn(conn), frame });
     }
@@ -138,7 +144,7 @@ impl Harness {
 
     /// A valid Hello of a peer with this consent.
     pub(super) fn hello(&self, consent: Consent) -> Hello {
-        self.machine.config.terms.hello(consent, "peer/1")
+        self.machine.swarm.config.terms.hello(consent, "peer/1")
     }
 
     pub(super) fn connect(&mut self, conn: u64, n: u8, dialed: bool) {

@@ -4,9 +4,10 @@ use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, Hello, ManifestOnly, P
 
 use super::core::Machine;
 use super::events::{Ask, Conn, Event, Output};
+use super::exchange;
 use super::fault::{Breach, is_final};
-use super::pairs::Place;
 use super::peer::{Peer, Phase};
+use super::peer_table::Place;
 use super::reply_budgets::Reply;
 use super::site::Site;
 use super::time::Time;
@@ -26,29 +27,30 @@ impl Machine {
         let may_wait = !dialed && !is_kept_away && refusal == Some(CloseCode::Busy);
         let is_guest = may_wait && self.may_be_guest(now, site);
         if let Some(code) = refusal.filter(|_| !is_guest) {
-            self.push(Output::Close { conn, code });
+            self.swarm.push(Output::Close { conn, code });
             if dialed {
-                self.sources.disconnected(now, id, &self.config.limits, &mut self.rng);
+                self.sources.disconnected(now, id, &self.swarm.config.limits, &mut self.swarm.rng);
             }
             return;
         }
-        let place = self.find_place(now, id, dialed);
+        let (place, duplicate) = self.swarm.peers.find_place(now, id, dialed, self.swarm.config.me);
+        if let Some(duplicate) = duplicate {
+            self.drop_peer(now, duplicate, CloseCode::Duplicate);
+        }
         if place == Place::Nowhere {
-            self.push(Output::Close { conn, code: CloseCode::Duplicate });
+            self.swarm.push(Output::Close { conn, code: CloseCode::Duplicate });
             return;
         }
         self.sources.connected(id);
         if dialed {
             self.dial_ended_at(id, site);
         }
-        let mut peer = Peer::new(id, dialed, site, now, &self.config.terms, &self.config.limits);
+        let mut peer = Peer::new(id, dialed, site, now, &self.swarm.config.terms, &self.swarm.config.limits);
         peer.is_guest = is_guest;
         peer.has_returned = !is_guest && self.turned_away.take(id);
-        peer.down.disallowed = !self.config.controls.may_fetch_from(id);
-        peer.up.disallowed = !self.config.controls.lets_in(id);
-        self.peers.insert(conn, peer);
-        self.handshaking += 1;
-        self.take_place(id, conn, place);
+        peer.down.disallowed = !self.swarm.config.controls.may_fetch_from(id);
+        peer.up.disallowed = !self.swarm.config.controls.lets_in(id);
+        self.swarm.peers.insert(conn, peer, place);
         if dialed {
             self.say_hello(conn);
         }
@@ -57,8 +59,8 @@ impl Machine {
     /// Sends our Hello. The dialer sends its own first, so that a stranger that merely connects learns nothing, not even
     /// which file this is about.
     fn say_hello(&mut self, conn: Conn) {
-        let hello = self.config.terms.hello(self.config.consent, &self.config.software);
-        self.send(conn, Frame::Hello(hello));
+        let hello = self.swarm.config.terms.hello(self.swarm.config.consent, &self.swarm.config.software);
+        self.swarm.send(conn, Frame::Hello(hello));
     }
 
     /// Returns true if the key is shut out for a while, or has moved no chunk and comes from a site for which too many
@@ -69,16 +71,16 @@ impl Machine {
 
     /// Returns the close code for a key that may not connect. Lasting reasons go before `Busy`, after which a peer tries again.
     fn refusal(&self, now: Time, id: PeerId, dialed: bool, is_kept_away: bool) -> Option<CloseCode> {
-        if self.stopping {
+        if self.swarm.stopping {
             return Some(CloseCode::ShuttingDown);
         }
         if self.sources.is_banned(id, now) {
             return Some(CloseCode::Banned);
         }
-        if !dialed && !self.config.controls.lets_in(id) {
+        if !dialed && !self.swarm.config.controls.lets_in(id) {
             return Some(CloseCode::NotAllowed);
         }
-        if dialed && !self.config.controls.may_fetch_from(id) {
+        if dialed && !self.swarm.config.controls.may_fetch_from(id) {
             // The user took the peer off the sources while it was being dialed.
             return Some(CloseCode::Done);
         }
@@ -90,7 +92,7 @@ impl Machine {
 
     pub(super) fn hello(&mut self, now: Time, conn: Conn, hello: &Hello) {
         let verdict = self.judge_hello(hello);
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if peer.phase != Phase::Hello {
             self.breach(now, conn, Breach::WrongState);
             return;
@@ -99,7 +101,7 @@ impl Machine {
             self.refuse_peer(now, conn, code);
             return;
         }
-        let ours = self.chunks.have();
+        let ours = self.swarm.chunks.have();
         if !ours.is_full() && !ours.is_empty() && !self.grants_reply(now, conn, Reply::Bitfield) {
             self.drop_peer(now, conn, CloseCode::Busy);
             return;
@@ -107,8 +109,8 @@ impl Machine {
         if !self.settle(now, conn) {
             return;
         }
-        let ours = self.chunks.have().clone();
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let ours = self.swarm.chunks.have().clone();
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         peer.phase = Phase::Bitfield;
         peer.since = now;
         peer.consent = hello.consent;
@@ -117,27 +119,44 @@ impl Machine {
         if !dialed {
             self.say_hello(conn);
         }
-        self.send(conn, Frame::Bitfield(ours));
-        self.pass_on_own_offer(conn);
+        self.swarm.send(conn, Frame::Bitfield(ours));
+        exchange::pass_on_own_offer(&mut self.swarm, conn);
         self.answer_early(now, conn);
         if is_guest {
-            self.send_on(now, conn);
+            exchange::send_on(&mut self.swarm, conn);
+            self.drop_peer(now, conn, CloseCode::Busy);
         }
+    }
+
+    /// Chooses between the connections of a key when a Hello on one of them was accepted. Returns true if this connection
+    /// stays; it is the primary one then.
+    fn settle(&mut self, now: Time, conn: Conn) -> bool {
+        let Some(id) = self.swarm.peers.get(&conn).map(|peer| peer.id) else { return false };
+        if self.standings.is_shut_out(id, now) {
+            // The key was shut out for a breach on another connection meanwhile.
+            self.drop_peer(now, conn, CloseCode::Busy);
+            return false;
+        }
+        let settled = self.swarm.peers.settle(conn, self.swarm.config.me);
+        if let Some(duplicate) = settled.closes {
+            self.drop_peer(now, duplicate, CloseCode::Duplicate);
+        }
+        settled.stays
     }
 
     /// Closes, without blame, a connection over which neither side can help the other.
     pub(super) fn refuse_peer(&mut self, now: Time, conn: Conn, code: CloseCode) {
-        let Some(id) = self.peers.get(&conn).map(|peer| peer.id) else { return };
+        let Some(id) = self.swarm.peers.get(&conn).map(|peer| peer.id) else { return };
         self.sources.refused(id);
-        self.event(Event::Refused { peer: id, code, by_peer: false });
-        self.send(conn, Frame::Bye { code });
+        self.swarm.event(Event::Refused { peer: id, code, by_peer: false });
+        self.swarm.send(conn, Frame::Bye { code });
         self.drop_peer(now, conn, code);
     }
 
     /// Compares a Hello with our terms and consent. The error is the close code that names the difference: license before
     /// evidence, evidence before the rest.
     fn judge_hello(&self, hello: &Hello) -> Result<(), CloseCode> {
-        let terms = &self.config.terms;
+        let terms = &self.swarm.config.terms;
         if hello.version != minimodel_wire::PROTOCOL_VERSION {
             return Err(CloseCode::UnsupportedVersion);
         }
@@ -156,14 +175,14 @@ impl Machine {
         if (hello.chunk_size, hello.chunk_count) != (terms.chunk_size, terms.chunk_count) {
             return Err(CloseCode::ChunkLayoutMismatch);
         }
-        let (ours, theirs) = (self.config.consent, hello.consent);
+        let (ours, theirs) = (self.swarm.config.consent, hello.consent);
         let we_help = ours.contains(Consent::SERVE) && theirs.contains(Consent::FETCH);
         let they_help = theirs.contains(Consent::SERVE) && ours.contains(Consent::FETCH);
         if we_help || they_help { Ok(()) } else { Err(CloseCode::NoConsent) }
     }
 
     pub(super) fn manifest_only(&mut self, now: Time, conn: Conn, asked: &ManifestOnly) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if peer.phase != Phase::Hello || peer.dialed {
             // Only the dialer may ask for the manifest alone.
             self.breach(now, conn, Breach::WrongState);
@@ -171,9 +190,9 @@ impl Machine {
         }
         let code = if asked.version != minimodel_wire::PROTOCOL_VERSION {
             CloseCode::UnsupportedVersion
-        } else if asked.swarm_id != self.config.terms.swarm_id {
+        } else if asked.swarm_id != self.swarm.config.terms.swarm_id {
             CloseCode::WrongSwarm
-        } else if !self.config.consent.contains(Consent::SERVE) {
+        } else if !self.swarm.config.consent.contains(Consent::SERVE) {
             CloseCode::NoConsent
         } else {
             peer.phase = Phase::ManifestOnly;
@@ -185,8 +204,8 @@ impl Machine {
     }
 
     pub(super) fn bitfield(&mut self, now: Time, conn: Conn, have: Bitfield) {
-        let ours = self.chunks.have();
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let ours = self.swarm.chunks.have();
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if peer.phase != Phase::Bitfield || have.count() != ours.count() {
             self.breach(now, conn, Breach::WrongState);
             return;
@@ -196,32 +215,25 @@ impl Machine {
             self.drop_peer(now, conn, CloseCode::Busy);
             return;
         }
-        let ours = self.chunks.have();
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
-        peer.phase = Phase::Ready;
-        self.handshaking -= 1;
-        peer.is_seed = have.is_full();
-        let common = if peer.is_seed { ours.ones() } else { have.count_common(ours) };
-        peer.useful = have.ones() - common;
+        self.swarm.peers.introduce(conn, have, self.swarm.chunks.have());
+        let Some(peer) = self.swarm.peers.get(&conn) else { return };
         if !peer.is_seed {
-            self.partial_peers += 1;
-            for index in have.iter_ones() {
-                self.picker.gained(index);
+            for index in peer.have.iter_ones() {
+                self.swarm.chunks.picker.gained(index);
             }
         }
-        peer.have = have;
         let joined = Event::Joined { peer: peer.id, software: peer.software.clone(), seed: peer.is_seed };
-        self.event(joined);
-        self.update_interest(conn);
+        self.swarm.event(joined);
+        self.swarm.update_interest(conn);
         self.leave_if_useless(now, conn);
-        self.pass_on_offers_to(conn);
+        exchange::pass_on_offers_to(&mut self.swarm, conn);
     }
 
     /// Closes the connection if both sides have every chunk.
     pub(super) fn leave_if_useless(&mut self, now: Time, conn: Conn) {
-        let Some(peer) = self.peers.get(&conn) else { return };
-        if peer.phase == Phase::Ready && peer.have.is_full() && self.chunks.is_complete() {
-            self.send(conn, Frame::Bye { code: CloseCode::Done });
+        let Some(peer) = self.swarm.peers.get(&conn) else { return };
+        if peer.phase == Phase::Ready && peer.have.is_full() && self.swarm.chunks.is_complete() {
+            self.swarm.send(conn, Frame::Bye { code: CloseCode::Done });
             self.drop_peer(now, conn, CloseCode::Done);
         }
     }
@@ -231,25 +243,22 @@ impl Machine {
     }
 
     pub(super) fn forget_peer(&mut self, now: Time, conn: Conn, code: Option<CloseCode>, by_peer: bool) {
-        let Some(peer) = self.peers.remove(&conn) else { return };
-        self.leave_place(peer.id, conn);
-        self.handshaking -= u32::from(peer.phase != Phase::Ready);
+        let Some(peer) = self.swarm.peers.remove(conn) else { return };
         self.interested_peers -= u32::from(peer.up.interested);
         self.unchoked.remove(&conn);
         if peer.offer.is_some() {
-            self.peers.values_mut().for_each(|other| other.outbox.forget(conn));
+            self.swarm.peers.values_mut().for_each(|other| other.outbox.forget(conn));
         }
         self.offer_checks.forget(conn);
         self.doubted -= peer.down.doubted();
         if peer.phase == Phase::Ready && !peer.is_seed {
-            self.partial_peers -= 1;
             for index in peer.have.iter_ones() {
-                self.picker.lost(index);
+                self.swarm.chunks.picker.lost(index);
             }
         }
         let was_cut = peer.down.was_cut || !peer.down.requests.is_empty();
         for req in peer.down.requests.iter().copied().collect::<Vec<_>>() {
-            self.push(Output::Cancel { req });
+            self.swarm.push(Output::Cancel { req });
             self.release(now, req);
         }
         if by_peer && code.is_none() && was_cut && peer.down.proven == 0 {
@@ -259,10 +268,10 @@ impl Machine {
             self.mark_all_ready();
         }
         let asks: Vec<Ask> =
-            self.asks.iter().filter(|&(_, &asker)| asker == conn).map(|(&ask, _)| ask).collect();
+            self.swarm.asks.iter().filter(|&(_, &asker)| asker == conn).map(|(&ask, _)| ask).collect();
         for ask in asks {
-            self.asks.remove(&ask);
-            self.push(Output::Refuse { ask, code: ResetCode::Cancelled });
+            self.swarm.asks.remove(&ask);
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::Cancelled });
         }
         if !peer.up.active.is_empty() {
             let all = self.charge_answers(now, peer.id, peer.up.active.len() as u32);
@@ -273,14 +282,14 @@ impl Machine {
         if by_peer && let Some(code) = code.filter(|&code| is_final(code)) {
             self.refused_by(peer.id, code);
         }
-        if now.since(peer.connected_at) >= self.config.limits.dial_backoff_max {
+        if now.since(peer.connected_at) >= self.swarm.config.limits.dial_backoff_max {
             self.sources.was_useful(peer.id);
         }
-        if !self.by_id.contains_key(&peer.id) {
-            self.sources.disconnected(now, peer.id, &self.config.limits, &mut self.rng);
+        if !self.swarm.peers.is_connected(peer.id) {
+            self.sources.disconnected(now, peer.id, &self.swarm.config.limits, &mut self.swarm.rng);
         }
         if peer.phase == Phase::Ready {
-            self.event(Event::Left { peer: peer.id, code });
+            self.swarm.event(Event::Left { peer: peer.id, code });
         }
         if peer.up.unchoked {
             self.fill_slots();

@@ -1,7 +1,5 @@
 //! Checks of the machine's invariants, which the module documentation states in words.
 
-use std::collections::BTreeMap;
-
 use super::chunks::ChunkState;
 use super::core::Machine;
 use super::events::Conn;
@@ -10,7 +8,8 @@ use super::peer::{Peer, Phase};
 impl Machine {
     /// Checks every invariant; the error names the one that does not hold. Meant for tests: it walks through the whole state.
     pub fn check_invariants(&self) -> Result<(), String> {
-        self.picker.check()?;
+        self.swarm.chunks.check()?;
+        self.swarm.peers.check()?;
         self.check_chunks()?;
         self.check_requests()?;
         if !self.offer_checks.is_bounded() {
@@ -20,8 +19,7 @@ impl Machine {
     }
 
     fn check_chunks(&self) -> Result<(), String> {
-        let mut missing = 0;
-        for (index, state) in self.chunks.iter() {
+        for (index, state) in self.swarm.chunks.iter() {
             let copies = self.copies.get(&index).map_or(&[][..], Vec::as_slice);
             let storing = copies
                 .iter()
@@ -36,20 +34,14 @@ impl Machine {
             if !fits {
                 return Err(format!("chunk {index} is {state:?} with {asked} asked and {storing} storing"));
             }
-            missing += u32::from(state == ChunkState::Missing);
-            if self.chunks.have().get(index) != (state == ChunkState::Have) {
-                return Err(format!("chunk {index} is {state:?}, the bitfield says otherwise"));
-            }
-        }
-        if missing != self.chunks.missing() {
-            return Err(format!("{missing} missing, counted {}", self.chunks.missing()));
         }
         Ok(())
     }
 
     fn check_requests(&self) -> Result<(), String> {
         let bytes: u64 = self.requests.values().map(|request| u64::from(request.len)).sum();
-        let budget = self.config.limits.memory_budget_bytes.max(u64::from(self.config.terms.chunk_size));
+        let budget =
+            self.swarm.config.limits.memory_budget_bytes.max(u64::from(self.swarm.config.terms.chunk_size));
         if bytes != self.in_flight_bytes || bytes > budget {
             return Err(format!(
                 "{bytes} bytes in flight, counted {}, budget {budget}",
@@ -62,14 +54,14 @@ impl Machine {
         if promised != self.promised && !self.has_unnamed_sources() {
             return Err(format!("{promised} bytes are promised, counted {}", self.promised));
         }
-        if self.chunks.is_complete() && !self.requests.is_empty() {
+        if self.swarm.chunks.is_complete() && !self.requests.is_empty() {
             return Err(format!("complete, and {} requests left", self.requests.len()));
         }
         if let Some(req) = self.hedged.iter().find(|req| self.requests.get(req).is_none_or(|r| r.storing)) {
             return Err(format!("{req:?} is hedged and not in flight"));
         }
         for (req, request) in &self.requests {
-            let Some(peer) = self.peers.get(&request.conn) else {
+            let Some(peer) = self.swarm.peers.get(&request.conn) else {
                 if request.storing {
                     continue;
                 }
@@ -97,22 +89,13 @@ impl Machine {
     }
 
     fn check_peers(&self) -> Result<(), String> {
-        let mut by_id = BTreeMap::new();
-        let mut partial = 0;
-        for (&conn, peer) in &self.peers {
-            let is_beside = self.beside.get(&peer.id) == Some(&conn);
-            if is_beside && matches!(peer.phase, Phase::Bitfield | Phase::Ready) {
-                return Err(format!("{} is introduced on a connection that does not count", peer.id));
-            }
-            if !is_beside && by_id.insert(peer.id, conn).is_some() {
-                return Err(format!("two connections to {}", peer.id));
-            }
+        for (&conn, peer) in self.swarm.peers.iter() {
             let storing = self.requests.values().filter(|request| request.conn == conn && request.storing);
             let open = (storing.count() + peer.down.requests.len()) as u32;
             if open != peer.down.open {
                 return Err(format!("{} has {open} requests open, counted {}", peer.id, peer.down.open));
             }
-            let controls = &self.config.controls;
+            let controls = &self.swarm.config.controls;
             let may_be_here = peer.dialed || controls.lets_in(peer.id);
             if !may_be_here || peer.down.disallowed == controls.may_fetch_from(peer.id) {
                 return Err(format!("{} is here against the word of our user", peer.id));
@@ -127,40 +110,28 @@ impl Machine {
             if peer.up.over_quota.is_some() && !self.is_wanted_source(peer) {
                 return Err(format!("{} has used its allowance and is kept for nothing", peer.id));
             }
-            partial += u32::from(peer.phase == Phase::Ready && !peer.is_seed);
             if peer.phase == Phase::Ready {
-                let useful = peer.have.iter_ones().filter(|&i| !self.chunks.have().get(i)).count() as u32;
+                let useful =
+                    peer.have.iter_ones().filter(|&i| !self.swarm.chunks.have().get(i)).count() as u32;
                 if useful != peer.useful {
                     return Err(format!("{} has {useful} for us, counted {}", peer.id, peer.useful));
                 }
             }
-            if let Some(ask) = peer.up.active.keys().find(|ask| !self.asks.contains_key(ask)) {
+            if let Some(ask) = peer.up.active.keys().find(|ask| !self.swarm.asks.contains_key(ask)) {
                 return Err(format!("{ask:?} is answered for nobody"));
             }
         }
-        self.check_tallies()?;
-        let is_alone = |(id, conn): (&_, &_)| !self.by_id.contains_key(id) || !self.peers.contains_key(conn);
-        if self.beside.iter().any(is_alone) {
-            return Err("a connection is beside none".to_owned());
-        }
-        if by_id != self.by_id || partial != self.partial_peers {
-            return Err(format!(
-                "{} peers by key, {partial} partial, counted {}",
-                by_id.len(),
-                self.partial_peers
-            ));
-        }
-        Ok(())
+        self.check_tallies()
     }
 
     /// Compares the running counters with a full count.
     fn check_tallies(&self) -> Result<(), String> {
-        let count = |is_meant: fn(&Peer) -> bool| self.peers.values().filter(|peer| is_meant(peer)).count();
+        let count =
+            |is_meant: fn(&Peer) -> bool| self.swarm.peers.values().filter(|peer| is_meant(peer)).count();
         let unchoked: Vec<Conn> =
-            self.peers.iter().filter(|(_, peer)| peer.up.unchoked).map(|(&conn, _)| conn).collect();
-        let doubted: u32 = self.peers.values().map(|peer| peer.down.doubted()).sum();
+            self.swarm.peers.iter().filter(|(_, peer)| peer.up.unchoked).map(|(&conn, _)| conn).collect();
+        let doubted: u32 = self.swarm.peers.values().map(|peer| peer.down.doubted()).sum();
         let tallies = [
-            ("unintroduced peers", count(|peer| peer.phase != Phase::Ready), self.handshaking as usize),
             ("interested peers", count(|peer| peer.up.interested), self.interested_peers as usize),
             (
                 "waiting peers without a slot",

@@ -115,13 +115,14 @@ fn is_greeted(peer: &Peer) -> bool {
 
 impl Machine {
     pub(super) fn search_leaves(&mut self, now: Time) {
-        if !self.leaves.wanted || self.leaves.is_busy() || !self.wants_chunks() {
+        if !self.leaves.wanted || self.leaves.is_busy() || !self.swarm.wants_chunks() {
             return;
         }
         // A partial peer has no tree to answer from.
         let can_answer = |peer: &Peer| peer.is_source() && peer.is_seed;
         let failed = &self.leaves.failed;
         let Some(conn) = self
+            .swarm
             .peers
             .iter()
             .find(|(conn, peer)| can_answer(peer) && !failed.contains(conn))
@@ -134,7 +135,7 @@ impl Machine {
         let req = Req(self.next_req);
         self.next_req += 1;
         self.leaves.pending = Some(Pending { req, conn, count, sent: now });
-        self.push(Output::RequestLeaves { conn, req, first, count });
+        self.swarm.push(Output::RequestLeaves { conn, req, first, count });
     }
 
     pub(super) fn leaves_answered(&mut self, now: Time, req: Req, outcome: LeavesOutcome) {
@@ -149,7 +150,7 @@ impl Machine {
                 if self.leaves.next >= self.leaves.total {
                     self.leaves.wanted = false;
                     self.leaves.rescanning = true;
-                    self.push(Output::Rescan);
+                    self.swarm.push(Output::Rescan);
                 }
             }
             LeavesOutcome::BadProof => {
@@ -164,7 +165,7 @@ impl Machine {
                 self.leaves.fail(conn);
                 // A fetch can go on without leaf hashes, a repair cannot: to it the peer is a source no more.
                 if self.leaves.must
-                    && let Some(peer) = self.peers.get(&conn).map(|peer| peer.id)
+                    && let Some(peer) = self.swarm.peers.get(&conn).map(|peer| peer.id)
                 {
                     self.refused_by(peer, CloseCode::BudgetUsed);
                     self.drop_peer(now, conn, CloseCode::Done);
@@ -178,7 +179,7 @@ impl Machine {
     /// Withdraws the request for leaf hashes from a peer that the user took off the sources.
     pub(super) fn withdraw_leaves(&mut self, conn: Conn) {
         if let Some(pending) = self.leaves.pending.filter(|pending| pending.conn == conn) {
-            self.push(Output::Cancel { req: pending.req });
+            self.swarm.push(Output::Cancel { req: pending.req });
             self.leaves.lost(conn);
             self.mark_all_ready();
         }
@@ -186,21 +187,21 @@ impl Machine {
 
     /// Withdraws an overdue request for leaf hashes and strikes its peer; the deadline is that of the Hello.
     pub(super) fn check_leaves(&mut self, now: Time) {
-        let limit = self.config.limits.hello;
+        let limit = self.swarm.config.limits.hello;
         let Some(late) = self.leaves.pending.filter(|pending| now.since(pending.sent) >= limit) else {
             return;
         };
-        self.push(Output::Cancel { req: late.req });
+        self.swarm.push(Output::Cancel { req: late.req });
         self.leaves.fail(late.conn);
         self.breach(now, late.conn, Breach::NoAnswer);
         self.mark_all_ready();
     }
 
     pub(super) fn asked_leaves(&mut self, now: Time, ask: Ask, conn: Conn) {
-        let serves = self.serves();
-        let most = u64::from(self.config.terms.chunk_count.div_ceil(MAX_LEAVES)) * MAX_LISTS;
-        let Some(peer) = self.peers.get_mut(&conn) else {
-            self.push(Output::Refuse { ask, code: ResetCode::Cancelled });
+        let serves = self.swarm.serves();
+        let most = u64::from(self.swarm.config.terms.chunk_count.div_ceil(MAX_LEAVES)) * MAX_LISTS;
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else {
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::Cancelled });
             return;
         };
         if peer.phase == Phase::Hello {
@@ -214,23 +215,23 @@ impl Machine {
         peer.up.leaf_lists += 1;
         let (id, lists) = (peer.id, peer.up.leaf_lists);
         if lists > most {
-            self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
             self.breach(now, conn, Breach::AskFlood);
-        } else if !self.chunks.is_complete() {
-            self.push(Output::Refuse { ask, code: ResetCode::NotHave });
+        } else if !self.swarm.chunks.is_complete() {
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::NotHave });
         } else if self.standings.of(id, now).leaf_lists(now) > most * DAYS_LISTS {
-            self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
         } else if self.grants_reply(now, conn, Reply::Leaves) {
-            self.push(Output::ServeLeaves { ask });
+            self.swarm.push(Output::ServeLeaves { ask });
         } else {
-            self.push(Output::Refuse { ask, code: ResetCode::Busy });
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::Busy });
         }
     }
 
     pub(super) fn asked_manifest(&mut self, now: Time, ask: Ask, conn: Conn) {
-        let serves = self.serves();
-        let Some(peer) = self.peers.get_mut(&conn) else {
-            self.push(Output::Refuse { ask, code: ResetCode::Cancelled });
+        let serves = self.swarm.serves();
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else {
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::Cancelled });
             return;
         };
         if peer.phase == Phase::Hello {
@@ -244,14 +245,14 @@ impl Machine {
         peer.up.manifests += 1;
         let (id, manifests) = (peer.id, peer.up.manifests);
         if manifests > MAX_MANIFESTS {
-            self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
             self.breach(now, conn, Breach::AskFlood);
         } else if self.standings.of(id, now).manifests(now) > DAYS_MANIFESTS {
-            self.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
         } else if self.grants_reply(now, conn, Reply::Manifest) {
-            self.push(Output::ServeManifest { ask });
+            self.swarm.push(Output::ServeManifest { ask });
         } else {
-            self.push(Output::Refuse { ask, code: ResetCode::Busy });
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::Busy });
         }
     }
 }

@@ -7,9 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::chunks::ChunkState;
-use super::core::Machine;
-use super::events::Output;
 use super::time::Time;
 
 /// The first pause; each failure in a row makes the next four times as long.
@@ -60,43 +57,31 @@ impl Lost {
         if self.looking.is_some() { None } else { self.order.first().map(|&(at, _)| at) }
     }
 
-    fn due(&self, now: Time) -> Option<u32> {
+    /// The lost chunk whose next read is due; `None` while one is under way.
+    pub(super) fn due(&self, now: Time) -> Option<u32> {
         self.order.first().filter(|&&(at, _)| at <= now && self.looking.is_none()).map(|&(_, index)| index)
     }
-}
 
-impl Machine {
-    /// Requests the next read of a lost chunk that is due.
-    pub(super) fn look_at_lost(&mut self, now: Time) {
-        while let Some(index) = self.lost.due(now) {
-            if self.chunks.state(index) == ChunkState::Missing {
-                self.lost.looking = Some(index);
-                self.push(Output::Reread { index });
-            } else {
-                // The chunk is being fetched from a peer.
-                self.lost.insert(now, index);
-            }
-        }
+    /// Notes that the chunk is being read.
+    pub(super) fn looks_at(&mut self, index: u32) {
+        self.looking = Some(index);
     }
 
-    /// Handles the outcome of [`Output::Reread`].
-    pub(super) fn reread(&mut self, now: Time, index: u32, is_good: bool) {
-        self.lost.looking.take_if(|looking| *looking == index);
-        if !self.lost.contains(index) {
-            return;
-        }
-        if !is_good || self.chunks.state(index) != ChunkState::Missing {
-            self.lost.insert(now, index);
-            return;
-        }
-        let failures = self.lost.failures.get(&index).copied();
-        self.mark_have(now, index);
-        // If the same chunk fails again, the disk was not mended: its failures are kept.
-        self.lost.failures.extend(failures.map(|count| (index, count)));
-        if !self.config.consent.contains(minimodel_wire::Consent::FETCH) {
-            // A share that is whole again does not complete a fetch.
-            self.complete_said |= self.chunks.is_complete();
-        }
+    /// Ends a read of the chunk; returns true if it is still lost.
+    pub(super) fn looked_at(&mut self, index: u32) -> bool {
+        self.looking.take_if(|looking| *looking == index);
+        self.contains(index)
+    }
+
+    /// How often the chunk was lost or read in vain.
+    pub(super) fn failures(&self, index: u32) -> Option<u32> {
+        self.failures.get(&index).copied()
+    }
+
+    /// Restores the failures of a chunk that was found again on the same disk, which was not mended: if the chunk fails
+    /// again, its failures still count.
+    pub(super) fn keep_failures(&mut self, index: u32, failures: Option<u32>) {
+        self.failures.extend(failures.map(|count| (index, count)));
     }
 }
 
@@ -104,7 +89,7 @@ impl Machine {
 mod tests {
     use minimodel_wire::{Bitfield, Frame};
 
-    use super::super::events::Input;
+    use super::super::events::{Input, Output};
     use super::super::harness::{Harness, SEED, TAKE, having};
     use super::*;
 

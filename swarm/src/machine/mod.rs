@@ -17,6 +17,7 @@
 //!   does not allow as a source.
 
 mod allowances;
+mod announcer;
 mod bans;
 mod chunks;
 mod config;
@@ -40,8 +41,8 @@ mod offer_checks;
 mod offers;
 mod outbox;
 mod outcomes;
-mod pairs;
 mod peer;
+mod peer_table;
 mod picker;
 mod places;
 mod rate;
@@ -58,6 +59,7 @@ mod slot_reservation;
 mod slots;
 mod sources;
 mod standing;
+mod swarm;
 mod time;
 mod turns;
 mod uploads;

@@ -11,6 +11,7 @@ use minimodel_wire::{Consent, OfferError, PeerId, SignedOffer, UncheckedOffer};
 
 use super::core::Machine;
 use super::events::{Check, Conn, OfferVerdict, Output};
+use super::exchange;
 use super::fault::Breach;
 use super::offer_checks::{Bringer, Due};
 use super::reach;
@@ -24,9 +25,9 @@ impl Machine {
     /// Handles a Peers frame. The sender's own offer is kept to be passed on; offers of others are dialed if the user
     /// consented to publish. An offer of no use for either is not read.
     pub(super) fn offers(&mut self, now: Time, conn: Conn, offers: &[Bytes]) {
-        let unix = self.unix(now);
+        let unix = self.swarm.unix();
         let dials = self.dials_offers();
-        let Some(peer) = self.peers.get(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get(&conn) else { return };
         let (id, publishes) = (peer.id, peer.consent.contains(Consent::PUBLISH));
         let bringer = Bringer { conn, site: peer.site };
         for bytes in offers {
@@ -34,7 +35,7 @@ impl Machine {
                 return;
             }
             let offer = match UncheckedOffer::read(bytes.clone()) {
-                Ok(offer) if offer.claim().swarm_id == self.config.terms.swarm_id => offer,
+                Ok(offer) if offer.claim().swarm_id == self.swarm.config.terms.swarm_id => offer,
                 // An offer of a later version is skipped without blame.
                 Err(OfferError::Version { .. }) => continue,
                 _ => {
@@ -43,7 +44,7 @@ impl Machine {
                 }
             };
             let claim = offer.claim();
-            if claim.peer == self.config.me || claim.check_fresh(unix).is_err() {
+            if claim.peer == self.swarm.config.me || claim.check_fresh(unix).is_err() {
                 continue;
             }
             if claim.peer != id {
@@ -66,7 +67,7 @@ impl Machine {
             return;
         }
         // Both paths from here cost more than sending the same bytes again, so they share one limit.
-        let most = self.config.limits.max_offers_per_peer;
+        let most = self.swarm.config.limits.max_offers_per_peer;
         if !self.is_news(named, bringer.site) || self.standings.of(from, now).told_of_one(now) > most {
             return;
         }
@@ -78,25 +79,25 @@ impl Machine {
 
     /// Returns true if offers of other peers are of use to us.
     fn dials_offers(&self) -> bool {
-        self.config.consent.contains(Consent::PUBLISH) && self.wants_chunks()
+        self.swarm.config.consent.contains(Consent::PUBLISH) && self.swarm.wants_chunks()
     }
 
     /// Returns true if an offer of the peer `named`, passed on from the site `from`, could add anything to the table.
     fn is_news(&mut self, named: PeerId, from: Site) -> bool {
-        let most = self.config.limits.max_known;
+        let most = self.swarm.config.limits.max_known;
         self.dials_offers() && (self.sources.is_known(named) || self.sources.may_make_room(most, from))
     }
 
     /// Requests signature checks as far as the rate limits allow.
     pub(super) fn check_offers(&mut self, now: Time) {
-        let (peers, standings) = (&self.peers, &self.standings);
+        let (peers, standings) = (&self.swarm.peers, &self.standings);
         // Keys are free: an attacker could be any number of all other peers.
         let has_moved_bytes = |conn: Conn| {
             peers.get(&conn).is_some_and(|peer| peer.down.proven > 0 || standings.given(peer.id) > 0)
         };
         let due: Vec<Due> = std::iter::from_fn(|| self.offer_checks.next(now, has_moved_bytes)).collect();
         for Due { check, offer } in due {
-            self.push(Output::CheckOffer { check, offer });
+            self.swarm.push(Output::CheckOffer { check, offer });
         }
     }
 
@@ -116,16 +117,16 @@ impl Machine {
     /// Acts on an offer whose signature is right. The peer that brought it may be gone; its site has the same share of
     /// the table as if the peer had stayed, or leaving at once would keep an offer in the table for good.
     fn believe(&mut self, now: Time, Bringer { conn, site }: Bringer, signed: &SignedOffer) {
-        if signed.check_fresh(self.unix(now)).is_err() {
+        if signed.check_fresh(self.swarm.unix()).is_err() {
             return;
         }
         let offer = signed.offer();
         let mut own = false;
-        if let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.id == offer.peer) {
+        if let Some(peer) = self.swarm.peers.get_mut(&conn).filter(|peer| peer.id == offer.peer) {
             own = true;
             if peer.offer.as_ref() != Some(signed) {
                 peer.offer = Some(signed.clone());
-                self.pass_on(conn);
+                exchange::pass_on(&mut self.swarm, conn);
             }
         }
         self.learn(now, signed, site, own);
@@ -142,20 +143,20 @@ impl Machine {
         if self.sources.is_banned(offer.peer, now) {
             return;
         }
-        let most = self.config.limits.max_known;
+        let most = self.swarm.config.limits.max_known;
         if !self.sources.is_known(offer.peer) && !self.sources.make_room(most, bringer) {
             return;
         }
-        let at = if self.config.me < offer.peer { now } else { now + POLITE_DELAY };
+        let at = if self.swarm.config.me < offer.peer { now } else { now + POLITE_DELAY };
         self.sources.hear(offer.peer, addresses, offer.expires_unix, (tries, bringer), at);
-        if own || self.by_id.contains_key(&offer.peer) {
+        if own || self.swarm.peers.is_connected(offer.peer) {
             self.sources.connected(offer.peer);
         }
     }
 
     /// Drops offers that have expired.
     pub(super) fn drop_expired_offers(&mut self, unix: u64) {
-        for peer in self.peers.values_mut() {
+        for peer in self.swarm.peers.values_mut() {
             peer.offer.take_if(|offer| offer.check_fresh(unix).is_err());
         }
         self.offer_checks.drop_expired(unix);

@@ -211,12 +211,12 @@ mod tests {
         let mut harness = Harness::new(TAKE, having([]));
         harness.join(1, SEED, having(0..10));
         assert!(harness.frames(1).contains(&Frame::Interested));
-        harness.machine.update_interest(Conn(1));
-        assert!(harness.machine.unsaid.is_empty() && harness.machine.next_word.is_none());
+        harness.machine.swarm.update_interest(Conn(1));
+        assert!(harness.machine.swarm.announcer.is_empty());
         harness.machine.forget_claim(Conn(1), 3);
-        assert!(harness.machine.unsaid.is_empty(), "nine others are left");
+        assert!(!harness.machine.swarm.announcer.has(Conn(1)), "nine others are left");
         (0..10).for_each(|index| harness.machine.forget_claim(Conn(1), index));
-        assert!(harness.machine.unsaid.contains(&Conn(1)), "none is left");
+        assert!(harness.machine.swarm.announcer.has(Conn(1)), "none is left");
     }
 
     #[test]

@@ -174,29 +174,29 @@ impl Machine {
     /// Returns true if there is no place for this key.
     pub(super) fn is_full_for(&self, id: PeerId, dialed: bool) -> bool {
         // Incoming connections never take the places that our own dials need.
-        let limits = &self.config.limits;
-        let kept = if dialed || !self.wants_chunks() { 0 } else { limits.max_dials };
+        let limits = &self.swarm.config.limits;
+        let kept = if dialed || !self.swarm.wants_chunks() { 0 } else { limits.max_dials };
         let places = limits.max_connections.saturating_sub(kept).max(1);
-        self.places_taken() >= places && !self.by_id.contains_key(&id)
+        self.places_taken() >= places && !self.swarm.peers.is_connected(id)
     }
 
     /// Places that are taken; guests take none.
     pub(super) fn places_taken(&self) -> usize {
-        self.peers.len() - self.guests()
+        self.swarm.peers.len() - self.guests()
     }
 
     fn guests(&self) -> usize {
-        self.peers.values().filter(|peer| peer.is_guest).count()
+        self.swarm.peers.values().filter(|peer| peer.is_guest).count()
     }
 
     /// Returns true if an incoming peer without a place may stay as a guest, to be sent the offers of others. A guest of
     /// a site with more than its share is closed for it.
     pub(super) fn may_be_guest(&mut self, now: Time, site: Site) -> bool {
-        if self.stopping {
+        if self.swarm.stopping {
             return false;
         }
-        if self.guests() >= self.config.limits.max_guests {
-            let guests = self.peers.iter().filter(|(_, peer)| peer.is_guest);
+        if self.guests() >= self.swarm.config.limits.max_guests {
+            let guests = self.swarm.peers.iter().filter(|(_, peer)| peer.is_guest);
             let holder = |(&conn, peer): (&Conn, &Peer)| Holder {
                 conn,
                 site: peer.site,
@@ -208,20 +208,20 @@ impl Machine {
                 self.drop_peer(now, conn, CloseCode::Busy);
             }
         }
-        self.guests() < self.config.limits.max_guests
+        self.guests() < self.swarm.config.limits.max_guests
     }
 
     /// Evicts a peer for a newcomer, if one may be evicted. Peers that we dialed are never evicted.
     pub(super) fn make_room(&mut self, now: Time, id: PeerId, site: Site) {
         let newcomer = (site, self.claim_of(id, self.turned_away.has(id)));
-        let holders = self.peers.iter().filter(|(_, peer)| !peer.dialed && !peer.is_guest);
+        let holders = self.swarm.peers.iter().filter(|(_, peer)| !peer.dialed && !peer.is_guest);
         let holder = |(&conn, peer): (&Conn, &Peer)| {
             let claim = self.claim_of(peer.id, peer.has_returned);
             Holder { conn, site: peer.site, claim, is_idle: peer.does_nothing() }
         };
         let holders: Vec<Holder> = holders.map(holder).collect();
-        if let Some(conn) = to_evict(&holders, self.config.limits.max_connections / 2, newcomer) {
-            let turned_away = self.peers.get(&conn).map(|peer| (peer.id, peer.site));
+        if let Some(conn) = to_evict(&holders, self.swarm.config.limits.max_connections / 2, newcomer) {
+            let turned_away = self.swarm.peers.get(&conn).map(|peer| (peer.id, peer.site));
             if let Some((id, site)) = turned_away {
                 self.turned_away.add(now, id, site);
             }
@@ -245,13 +245,13 @@ impl Machine {
     /// Returns true if the user named the peer as a source. The list of peers that may come is not looked at: every
     /// incoming peer is on it, so that it gives none a claim over the others.
     fn is_named(&self, id: PeerId) -> bool {
-        let sources = self.config.controls.sources.as_ref();
+        let sources = self.swarm.config.controls.sources.as_ref();
         self.sources.is_by_user(id) || sources.is_some_and(|sources| sources.contains(&id))
     }
 
     /// Bytes that count as a use of a place: a chunk, since a peer that never reads one to its end can have less.
     pub(super) fn least_use(&self) -> u64 {
-        let terms = &self.config.terms;
+        let terms = &self.swarm.config.terms;
         u64::from(terms.chunk_size).min(terms.byte_count).max(1)
     }
 }

@@ -60,7 +60,7 @@ impl Refusals {
 impl Machine {
     /// Handles the refusal of an announced chunk. The caller has removed it from the peer's bitfield.
     pub(super) fn refused_announced(&mut self, now: Time, conn: Conn, index: u32) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if peer.down.refused.refused(now, index) {
             self.turned_away(now, conn);
             self.breach(now, conn, Breach::RefusedAnnounced);
@@ -72,7 +72,7 @@ impl Machine {
 
     /// Handles a `DontHave` of a chunk that the peer may have refused before.
     pub(super) fn refusal_explained(&mut self, now: Time, conn: Conn, index: u32) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if peer.down.refused.explain(index) {
             peer.down.not_before = now;
             self.turned_away(now, conn);
@@ -81,7 +81,7 @@ impl Machine {
 
     /// Strikes the peer for each refused chunk that it did not take back in time.
     pub(super) fn check_refusals(&mut self, now: Time, conn: Conn) {
-        let expired = self.peers.get_mut(&conn).map_or(0, |peer| peer.down.refused.expire(now));
+        let expired = self.swarm.peers.get_mut(&conn).map_or(0, |peer| peer.down.refused.expire(now));
         for _ in 0..expired {
             // No effect once a strike has ended the connection.
             self.turned_away(now, conn);

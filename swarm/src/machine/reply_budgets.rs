@@ -72,12 +72,12 @@ impl Machine {
     /// Returns true if this peer gave us a proven chunk or took payload bytes, as no new key can have done.
     pub(super) fn has_moved_bytes(&self, conn: Conn) -> bool {
         let moved = |peer: &super::peer::Peer| peer.down.proven > 0 || self.standings.given(peer.id) > 0;
-        self.peers.get(&conn).is_some_and(moved)
+        self.swarm.peers.get(&conn).is_some_and(moved)
     }
 
     /// Returns true if the reply is granted; its cost is then taken from the peer's budget.
     pub(super) fn grants_reply(&mut self, now: Time, conn: Conn, reply: Reply) -> bool {
-        let Some(site) = self.peers.get(&conn).map(|peer| peer.site) else { return false };
+        let Some(site) = self.swarm.peers.get(&conn).map(|peer| peer.site) else { return false };
         let unknown_at = (!self.has_moved_bytes(conn)).then_some(site);
         self.reply_budgets.try_take(now, unknown_at, reply)
     }

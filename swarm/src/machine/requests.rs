@@ -36,8 +36,8 @@ pub(super) struct Request {
 
 impl Machine {
     pub(super) fn request(&mut self, now: Time, conn: Conn, index: u32) {
-        let len = self.config.terms.chunk_len(index);
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let len = self.swarm.config.terms.chunk_len(index);
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         let req = Req(self.next_req);
         self.next_req += 1;
         if peer.down.requests.is_empty() {
@@ -55,11 +55,10 @@ impl Machine {
         self.copies.entry(index).or_default().push(req);
         self.in_flight_bytes += u64::from(len);
         self.promised += u64::from(len);
-        if self.chunks.state(index) == ChunkState::Missing {
-            self.chunks.set(index, ChunkState::InFlight);
-            self.picker.remove(index);
+        if self.swarm.chunks.state(index) == ChunkState::Missing {
+            self.swarm.chunks.set(index, ChunkState::InFlight);
         }
-        self.push(Output::Request { conn, req, index });
+        self.swarm.push(Output::Request { conn, req, index });
     }
 
     pub(super) fn progressed(&mut self, now: Time, req: Req, received: u64) {
@@ -71,14 +70,14 @@ impl Machine {
         let from = request.peer;
         self.count_received(from, counted);
         let Some(request) = self.requests.get(&req) else { return };
-        if let Some(peer) = self.peers.get_mut(&request.conn).filter(|_| fresh > 0) {
+        if let Some(peer) = self.swarm.peers.get_mut(&request.conn).filter(|_| fresh > 0) {
             peer.down.last_byte = now;
             peer.down.window.1 += fresh;
             peer.down.meter.add(now, fresh);
             if peer.down.proven == 0 {
                 let (conn, before) = (request.conn, peer.down.depth);
                 self.adapt_depth(now, conn);
-                if self.peers.get(&conn).is_some_and(|peer| peer.down.depth > before) {
+                if self.swarm.peers.get(&conn).is_some_and(|peer| peer.down.depth > before) {
                     self.mark_ready(conn);
                 }
             }
@@ -92,7 +91,7 @@ impl Machine {
         let (conn, index, peer) = (request.conn, request.index, request.peer);
         request.storing = true;
         self.hedged.remove(&req);
-        if let Some(peer) = self.peers.get_mut(&conn) {
+        if let Some(peer) = self.swarm.peers.get_mut(&conn) {
             peer.down.requests.remove(&req);
             peer.down.refusals = 0;
             peer.pause_if_idle(now);
@@ -100,12 +99,12 @@ impl Machine {
         self.change_download(conn, |down| down.stalled = false);
         self.adapt_depth(now, conn);
         self.mark_ready(conn);
-        if self.chunks.state(index) == ChunkState::InFlight {
-            self.chunks.set(index, ChunkState::Storing);
-            self.push(Output::Keep { req, index, peer });
+        if self.swarm.chunks.state(index) == ChunkState::InFlight {
+            self.swarm.chunks.set(index, ChunkState::Storing);
+            self.swarm.push(Output::Keep { req, index, peer });
         } else {
             self.remove_request(now, req);
-            self.push(Output::Discard { req });
+            self.swarm.push(Output::Discard { req });
         }
     }
 
@@ -120,7 +119,11 @@ impl Machine {
                 self.standings.of(request.peer, now).moved(request.len.into());
                 self.change_download(request.conn, |down| (down.proven, down.yielded) = (down.proven + 1, 0));
                 self.mark_ready(request.conn);
-                self.event(Event::Chunk { index: request.index, peer: request.peer, bytes: request.len });
+                self.swarm.event(Event::Chunk {
+                    index: request.index,
+                    peer: request.peer,
+                    bytes: request.len,
+                });
                 self.mark_have(now, request.index);
             }
             KeepOutcome::BadProof { got } => {
@@ -134,7 +137,7 @@ impl Machine {
 
     fn chunk_is_needed_again(&mut self, index: u32) {
         if self.copies.contains_key(&index) {
-            self.chunks.set(index, ChunkState::InFlight);
+            self.swarm.chunks.set(index, ChunkState::InFlight);
         } else {
             self.back_to_missing(index);
         }
@@ -145,7 +148,7 @@ impl Machine {
             return;
         };
         let (conn, index) = (request.conn, request.index);
-        if let (RequestFault::Reset(_), Some(peer)) = (fault, self.peers.get_mut(&conn)) {
+        if let (RequestFault::Reset(_), Some(peer)) = (fault, self.swarm.peers.get_mut(&conn)) {
             peer.down.mute_for = Duration::ZERO;
         }
         let mut is_too_much = false;
@@ -158,7 +161,7 @@ impl Machine {
             }
             // The connection is ending: nothing more is requested over it.
             RequestFault::Lost => {
-                if let Some(peer) = self.peers.get_mut(&conn) {
+                if let Some(peer) = self.swarm.peers.get_mut(&conn) {
                     peer.down.was_cut = true;
                 }
                 self.stop_asking(conn);
@@ -175,33 +178,33 @@ impl Machine {
             // disk failed. A backoff keeps each of them from becoming a loop.
             RequestFault::Reset(_) => {
                 self.turned_away(now, conn);
-                if self.peers.get(&conn).is_some_and(|peer| peer.down.refusals > MAX_DOUBLINGS) {
+                if self.swarm.peers.get(&conn).is_some_and(|peer| peer.down.refusals > MAX_DOUBLINGS) {
                     // This connection is of no use; a new one may be better.
                     self.drop_peer(now, conn, CloseCode::TooSlow);
                 }
             }
             RequestFault::HeldBack => {
-                if let Some(peer) = self.peers.get_mut(&conn) {
+                if let Some(peer) = self.swarm.peers.get_mut(&conn) {
                     peer.down.waits_for_quota = true;
                 }
                 self.leave_alone(now + QUOTA_WAIT, conn);
             }
             RequestFault::Lost => {}
         }
-        if is_too_much && self.peers.contains_key(&conn) {
+        if is_too_much && self.swarm.peers.contains_key(&conn) {
             self.drop_peer(now, conn, CloseCode::Busy);
         }
     }
 
     fn stop_asking(&mut self, conn: Conn) {
-        if let Some(peer) = self.peers.get_mut(&conn) {
+        if let Some(peer) = self.swarm.peers.get_mut(&conn) {
             peer.down.choked = true;
         }
     }
 
     /// Handles a refusal by the peer: halves its pipeline depth and backs off.
     pub(super) fn turned_away(&mut self, now: Time, conn: Conn) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         // Several refusals at once count as one.
         if now < peer.down.not_before {
             return;
@@ -214,7 +217,7 @@ impl Machine {
 
     /// Requests nothing from the peer before `until`.
     pub(super) fn leave_alone(&mut self, until: Time, conn: Conn) {
-        if let Some(peer) = self.peers.get_mut(&conn) {
+        if let Some(peer) = self.swarm.peers.get_mut(&conn) {
             peer.down.not_before = until;
             self.next_resume = Some(self.next_resume.map_or(until, |at| at.min(until)));
         }
@@ -226,7 +229,7 @@ impl Machine {
             return;
         }
         let mut next = None;
-        for peer in self.peers.values_mut() {
+        for peer in self.swarm.peers.values_mut() {
             let until = match peer.up.quota_wait {
                 Some(QuotaWait::Until(until)) => Some(until),
                 Some(QuotaWait::UsedUp) | None => None,
@@ -247,7 +250,7 @@ impl Machine {
 
     /// Withdraws a request that is no longer needed.
     pub(super) fn cancel(&mut self, now: Time, req: Req) {
-        self.push(Output::Cancel { req });
+        self.swarm.push(Output::Cancel { req });
         let conn = self.requests.get(&req).map(|request| request.conn);
         self.release(now, req);
         if let Some(conn) = conn {
@@ -259,15 +262,14 @@ impl Machine {
     pub(super) fn release(&mut self, now: Time, req: Req) {
         let Some(request) = self.remove_request(now, req) else { return };
         if !self.copies.contains_key(&request.index)
-            && self.chunks.state(request.index) == ChunkState::InFlight
+            && self.swarm.chunks.state(request.index) == ChunkState::InFlight
         {
             self.back_to_missing(request.index);
         }
     }
 
     fn back_to_missing(&mut self, index: u32) {
-        self.chunks.set(index, ChunkState::Missing);
-        self.picker.insert(index);
+        self.swarm.chunks.set(index, ChunkState::Missing);
         self.mark_all_ready();
     }
 
@@ -277,13 +279,13 @@ impl Machine {
         // Bytes that were not received do not count.
         let open = u64::from(request.len).saturating_sub(request.received);
         self.promised -= open;
-        if open > 0 && self.config.controls.limits_fetching() {
+        if open > 0 && self.swarm.config.controls.limits_fetching() {
             // The same bytes may be requested from another peer.
             self.mark_all_ready();
         }
         self.hedged.remove(&req);
         self.change_download(request.conn, |down| down.open -= 1);
-        if let Some(peer) = self.peers.get_mut(&request.conn)
+        if let Some(peer) = self.swarm.peers.get_mut(&request.conn)
             && peer.down.requests.remove(&req)
         {
             peer.pause_if_idle(now);

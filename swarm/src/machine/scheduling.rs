@@ -44,7 +44,7 @@ impl ReadyQueue {
 
 impl Machine {
     pub(super) fn mark_ready(&mut self, conn: Conn) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if !peer.down.is_queued && peer.may_be_asked() {
             peer.down.is_queued = true;
             self.ready_queue.new.push_back(conn);
@@ -59,7 +59,7 @@ impl Machine {
     /// Changes the download state of a peer. Every change of its open or doubtful requests goes through here, so that
     /// `doubted` stays their sum.
     pub(super) fn change_download(&mut self, conn: Conn, change: impl FnOnce(&mut Download)) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         self.doubted -= peer.down.doubted();
         change(&mut peer.down);
         self.doubted += peer.down.doubted();
@@ -67,10 +67,10 @@ impl Machine {
 
     /// Makes requests until every peer is busy, no chunk is left to request, or the memory budget is used.
     pub(super) fn fill(&mut self, now: Time) {
-        if !self.wants_chunks() || self.leaves.holds_back() {
+        if !self.swarm.wants_chunks() || self.leaves.holds_back() {
             if !self.ready_queue.is_empty() {
                 self.ready_queue.clear();
-                self.peers.values_mut().for_each(|peer| peer.down.is_queued = false);
+                self.swarm.peers.values_mut().for_each(|peer| peer.down.is_queued = false);
             }
             return;
         }
@@ -79,7 +79,7 @@ impl Machine {
         let mut late = None;
         while let Some(&(turn, conn)) = self.ready_queue.queue.first() {
             let mut waits = false;
-            while let Some(peer) = self.peers.get(&conn).filter(|peer| peer.has_room(now)) {
+            while let Some(peer) = self.swarm.peers.get(&conn).filter(|peer| peer.has_room(now)) {
                 let is_doubtful = peer.down.is_doubtful();
                 let is_full = self.is_memory_full();
                 waits = is_doubtful && self.is_doubt_full();
@@ -106,7 +106,7 @@ impl Machine {
             self.ready_queue.queue.remove(&(turn, conn));
             if waits {
                 self.ready_queue.doubtful.push_back(conn);
-            } else if let Some(peer) = self.peers.get_mut(&conn) {
+            } else if let Some(peer) = self.swarm.peers.get_mut(&conn) {
                 peer.down.is_queued = false;
             }
         }
@@ -119,7 +119,7 @@ impl Machine {
         };
         if self.ready_queue.everyone {
             self.ready_queue.clear();
-            for (&conn, peer) in &mut self.peers {
+            for (&conn, peer) in self.swarm.peers.iter_mut() {
                 peer.down.is_queued = peer.has_room(now);
                 if peer.down.is_queued {
                     self.ready_queue.queue.insert((turn(peer), conn));
@@ -132,7 +132,7 @@ impl Machine {
             self.ready_queue.new.push_back(conn);
         }
         while let Some(conn) = self.ready_queue.new.pop_front() {
-            if let Some(peer) = self.peers.get_mut(&conn) {
+            if let Some(peer) = self.swarm.peers.get_mut(&conn) {
                 self.ready_queue.queue.insert((turn(peer), conn));
             }
         }
@@ -141,30 +141,31 @@ impl Machine {
     /// Returns true if the memory budget has no room for a chunk. The first chunk always fits: one larger than the budget
     /// would otherwise never come.
     fn is_memory_full(&self) -> bool {
-        let chunk = u64::from(self.config.terms.chunk_size);
-        self.in_flight_bytes > 0 && self.in_flight_bytes + chunk > self.config.limits.memory_budget_bytes
+        let chunk = u64::from(self.swarm.config.terms.chunk_size);
+        self.in_flight_bytes > 0
+            && self.in_flight_bytes + chunk > self.swarm.config.limits.memory_budget_bytes
     }
 
     /// Returns true if doubtful peers hold their most, half of the memory budget.
     fn is_doubt_full(&self) -> bool {
-        let chunk = u64::from(self.config.terms.chunk_size);
+        let chunk = u64::from(self.swarm.config.terms.chunk_size);
         let held = u64::from(self.doubted) * chunk;
-        held > 0 && held + chunk > self.config.limits.memory_budget_bytes / 2
+        held > 0 && held + chunk > self.swarm.config.limits.memory_budget_bytes / 2
     }
 
     /// Returns true if another peer could use the memory that this one holds.
     pub(super) fn memory_is_wanted(&self, conn: Conn) -> bool {
         let could = |peer: &Peer| peer.may_be_asked() && !peer.down.stalled && peer.useful > 0;
         (self.is_memory_full() || self.is_doubt_full())
-            && self.peers.iter().any(|(&other, peer)| other != conn && could(peer))
+            && self.swarm.peers.iter().any(|(&other, peer)| other != conn && could(peer))
     }
 
     /// Sets the pipeline depth: enough requests to keep the path full, and no more than a slow peer can deliver.
     pub(super) fn adapt_depth(&mut self, now: Time, conn: Conn) {
-        let (owed, limits) = (self.owed(conn) as f64, &self.config.limits);
-        let chunk_size = self.config.terms.chunk_size;
+        let (owed, limits) = (self.owed(conn) as f64, &self.swarm.config.limits);
+        let chunk_size = self.swarm.config.terms.chunk_size;
         let chunk = f64::from(chunk_size);
-        let Some(down) = self.peers.get_mut(&conn).map(|peer| &mut peer.down) else { return };
+        let Some(down) = self.swarm.peers.get_mut(&conn).map(|peer| &mut peer.down) else { return };
         let rate = down.meter.peak(now).max(down.meter.shown(now).unwrap_or(0.0));
         let path = rate * (down.rtt.as_secs_f64() * ROUND_TRIPS + 0.005);
         let measured = if rate * SLOW_CHUNK < chunk {
@@ -189,8 +190,8 @@ impl Machine {
 
     /// Lets a slow peer get its next request shortly before its chunk is whole, and not sooner.
     pub(super) fn look_ahead(&mut self, now: Time, conn: Conn) {
-        let chunk = f64::from(self.config.terms.chunk_size);
-        let Some(down) = self.peers.get_mut(&conn).map(|peer| &mut peer.down) else { return };
+        let chunk = f64::from(self.swarm.config.terms.chunk_size);
+        let Some(down) = self.swarm.peers.get_mut(&conn).map(|peer| &mut peer.down) else { return };
         let is_slow = down.meter.shown(now).is_some_and(|rate| rate * SLOW_CHUNK < chunk);
         if is_slow && down.proven > 0 && down.requests.len() == 1 {
             self.adapt_depth(now, conn);
@@ -198,19 +199,19 @@ impl Machine {
     }
 
     pub(super) fn rescanned(&mut self, now: Time, have: &[u32]) {
-        let is_any_good = !have.is_empty() || self.chunks.have().ones() > 0;
+        let is_any_good = !have.is_empty() || self.swarm.chunks.have().ones() > 0;
         if !self.leaves.rescanned(is_any_good) {
-            self.event(Event::NothingGood);
+            self.swarm.event(Event::NothingGood);
             return;
         }
         for &index in have {
             // Requested before the search began, and on disk already: it is not fetched again.
-            if self.chunks.state(index) == ChunkState::InFlight {
+            if self.swarm.chunks.state(index) == ChunkState::InFlight {
                 for copy in self.copies.get(&index).cloned().unwrap_or_default() {
                     self.cancel(now, copy);
                 }
             }
-            if self.chunks.state(index) == ChunkState::Missing {
+            if self.swarm.chunks.state(index) == ChunkState::Missing {
                 self.mark_have(now, index);
             }
         }

@@ -75,15 +75,15 @@ impl Machine {
         if let Some(index) = self.hedge_for(conn) {
             return Some(Pick::new(index));
         }
-        let peer = self.peers.get(&conn)?;
-        let sequential = self.config.order == Order::Sequential
-            || (self.partial_peers == 0 && !self.config.consent.contains(Consent::PUBLISH));
+        let peer = self.swarm.peers.get(&conn)?;
+        let sequential = self.swarm.config.order == Order::Sequential
+            || (self.swarm.peers.partial == 0 && !self.swarm.config.consent.contains(Consent::PUBLISH));
         let picked = if sequential {
-            self.picker.sequential(&peer.have)
-        } else if self.chunks.have().ones() < RANDOM_FIRST {
-            self.picker.random(&peer.have, !peer.is_seed)
+            self.swarm.chunks.picker.sequential(&peer.have)
+        } else if self.swarm.chunks.have().ones() < RANDOM_FIRST {
+            self.swarm.chunks.picker.random(&peer.have, !peer.is_seed)
         } else {
-            self.picker.rarest(&peer.have, !peer.is_seed)
+            self.swarm.chunks.picker.rarest(&peer.have, !peer.is_seed)
         };
         match picked {
             Some(index) => (!self.would_be_late(now, conn, index)).then(|| Pick::new(index)),
@@ -93,10 +93,10 @@ impl Machine {
 
     /// Returns true if steady peers would finish all that is left before this peer finishes this chunk.
     fn would_be_late(&mut self, now: Time, conn: Conn, index: u32) -> bool {
-        let chunk = f64::from(self.config.terms.chunk_size);
-        let pace = self.peers.get_mut(&conn).and_then(|peer| peer.down.meter.shown(now));
+        let chunk = f64::from(self.swarm.config.terms.chunk_size);
+        let pace = self.swarm.peers.get_mut(&conn).and_then(|peer| peer.down.meter.shown(now));
         // Always asked are fast peers, peers without a rate yet, and peers so slow that only a request shows what they do.
-        if pace.is_none_or(|pace| pace > chunk || pace < self.config.limits.trickle_rate as f64) {
+        if pace.is_none_or(|pace| pace > chunk || pace < self.swarm.config.limits.trickle_rate as f64) {
             return false;
         }
         let (Some(rest), Some(ours)) = (self.rest(now), self.promise(now, conn)) else { return false };
@@ -108,10 +108,10 @@ impl Machine {
     /// in their turn, and few bytes come twice.
     pub(super) fn give_back_late(&mut self, now: Time) {
         let Some(rest) = self.rest(now) else { return };
-        let trickle = self.config.limits.trickle_rate as f64;
-        let holders: Vec<Conn> = self.peers.keys().copied().collect();
+        let trickle = self.swarm.config.limits.trickle_rate as f64;
+        let holders: Vec<Conn> = self.swarm.peers.keys().copied().collect();
         for holder in holders {
-            let pace = self.peers.get_mut(&holder).and_then(|peer| peer.down.meter.shown(now));
+            let pace = self.swarm.peers.get_mut(&holder).and_then(|peer| peer.down.meter.shown(now));
             // Silent and trickling peers are handled by the deadlines.
             if pace.is_none_or(|pace| pace < trickle) {
                 continue;
@@ -131,9 +131,10 @@ impl Machine {
 
     /// Time until everything would be here from steady peers alone; `None` without one. A falling rate counts at once.
     fn rest(&mut self, now: Time) -> Option<Duration> {
-        let terms = &self.config.terms;
-        let lacks = u64::from(terms.chunk_count - self.chunks.have().ones()) * u64::from(terms.chunk_size);
-        let steady = self.peers.values_mut().filter(|peer| peer.is_steady());
+        let terms = &self.swarm.config.terms;
+        let lacks =
+            u64::from(terms.chunk_count - self.swarm.chunks.have().ones()) * u64::from(terms.chunk_size);
+        let steady = self.swarm.peers.values_mut().filter(|peer| peer.is_steady());
         let pace: f64 = steady.map(|peer| peer.down.meter.least(now)).sum();
         (pace > 0.0).then(|| time_for(lacks, pace))
     }
@@ -142,13 +143,13 @@ impl Machine {
     fn soonest_other(&mut self, now: Time, conn: Conn, index: u32) -> Option<Duration> {
         let is_meant =
             |&(&other, peer): &(&Conn, &Peer)| other != conn && peer.is_steady() && peer.have.get(index);
-        let others: Vec<Conn> = self.peers.iter().filter(is_meant).map(|(&other, _)| other).collect();
+        let others: Vec<Conn> = self.swarm.peers.iter().filter(is_meant).map(|(&other, _)| other).collect();
         others.into_iter().filter_map(|other| self.promise(now, other)).min()
     }
 
     /// Returns a hedged chunk of another peer that this peer has and that is requested only once.
     fn hedge_for(&self, conn: Conn) -> Option<u32> {
-        let peer = self.peers.get(&conn)?;
+        let peer = self.swarm.peers.get(&conn)?;
         if peer.down.stalled {
             return None;
         }
@@ -162,7 +163,7 @@ impl Machine {
     /// With no missing chunk to request from this peer: returns the chunk that another peer would bring last, if this one is
     /// sooner. While other chunks are missing, this peer must be very much sooner, and only calls that check deadlines do this.
     fn take_over(&mut self, now: Time, conn: Conn, late: &mut Option<Late>) -> Option<Pick> {
-        let is_end = self.chunks.missing() == 0;
+        let is_end = self.swarm.chunks.missing() == 0;
         if !is_end && !self.looks_around {
             return None;
         }
@@ -192,17 +193,17 @@ impl Machine {
     ) -> Option<Pick> {
         let may_copy = self.requests.len() < self.copies.len() + self.most_copies();
         // Bytes of the oldest request are on their way, even if none has come yet.
-        let begun = self.peers.get(&holder).and_then(|peer| peer.down.requests.first().copied());
+        let begun = self.swarm.peers.get(&holder).and_then(|peer| peer.down.requests.first().copied());
         for (req, theirs) in self.dues(now, holder).into_iter().rev() {
             if !moves.is_worth(ours, theirs) {
                 break;
             }
-            let (Some(request), Some(peer)) = (self.requests.get(&req), self.peers.get(&conn)) else {
+            let (Some(request), Some(peer)) = (self.requests.get(&req), self.swarm.peers.get(&conn)) else {
                 continue;
             };
             let (index, is_proven) = (request.index, peer.down.proven > 0);
             let wasted = wasted_bytes(request, ours, theirs);
-            let is_cheap = self.twice + wasted <= self.config.terms.byte_count / TWICE.0;
+            let is_cheap = self.twice + wasted <= self.swarm.config.terms.byte_count / TWICE.0;
             let asked = self.copies.get(&index).map_or(&[][..], Vec::as_slice);
             let is_free =
                 |copy: &Req| self.requests.get(copy).is_some_and(|one| one.conn != conn && !one.storing);
@@ -240,7 +241,7 @@ impl Machine {
         let holder = self.requests.get(&req).map(|request| request.conn);
         self.cancel(now, req);
         let Some(holder) = holder else { return };
-        let Some(down) = self.peers.get_mut(&holder).map(|peer| &mut peer.down) else { return };
+        let Some(down) = self.swarm.peers.get_mut(&holder).map(|peer| &mut peer.down) else { return };
         if down.requests.is_empty() {
             let until = (now + YIELDS.0 * (1 << down.yielded)).max(down.not_before);
             down.yielded = (down.yielded + 1).min(YIELDS.1);
@@ -252,10 +253,10 @@ impl Machine {
     /// peer only a doubtful peer's request is withdrawn, and never that of the best of these.
     pub(super) fn held_too_long(&mut self, now: Time, conn: Conn, late: &mut Option<Late>) -> Option<Req> {
         let ours = self.promise(now, conn)?;
-        let is_proven = self.peers.get(&conn)?.down.proven > 0;
+        let is_proven = self.swarm.peers.get(&conn)?.down.proven > 0;
         let late = late.get_or_insert_with(|| self.latest_first(now));
         let is_meant = |&&(theirs, holder): &&(Duration, Conn)| {
-            let peer = self.peers.get(&holder);
+            let peer = self.swarm.peers.get(&holder);
             let gives_way = peer.is_some_and(|peer| is_proven || peer.down.is_doubtful());
             holder != conn && gives_way && RELIEVE.is_worth(ours, theirs)
         };
@@ -267,17 +268,18 @@ impl Machine {
             return None;
         }
         late.retain(|&(_, other)| other != holder);
-        self.peers.get(&holder)?.down.requests.last().copied()
+        self.swarm.peers.get(&holder)?.down.requests.last().copied()
     }
 
     fn most_copies(&self) -> usize {
-        MOST_COPIES.0.max(MOST_COPIES.1 / self.config.terms.chunk_size.max(1) as usize)
+        MOST_COPIES.0.max(MOST_COPIES.1 / self.swarm.config.terms.chunk_size.max(1) as usize)
     }
 
     /// All peers that owe us chunks, with the time until all of theirs would be here.
     fn latest_first(&mut self, now: Time) -> Late {
-        let is_busy = |conn: &Conn| self.peers.get(conn).is_some_and(|peer| !peer.down.requests.is_empty());
-        let holders: Vec<Conn> = self.peers.keys().copied().filter(is_busy).collect();
+        let is_busy =
+            |conn: &Conn| self.swarm.peers.get(conn).is_some_and(|peer| !peer.down.requests.is_empty());
+        let holders: Vec<Conn> = self.swarm.peers.keys().copied().filter(is_busy).collect();
         let mut late = Late::new();
         for holder in holders {
             late.extend(self.dues(now, holder).last().map(|&(_, due)| (due, holder)));
@@ -296,7 +298,7 @@ impl Machine {
 
     /// Time until each chunk that this peer owes us would be here, in the order of requests, which is the order of answers.
     fn dues(&mut self, now: Time, conn: Conn) -> Vec<(Req, Duration)> {
-        let Some(peer) = self.peers.get_mut(&conn) else { return Vec::new() };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return Vec::new() };
         let pace = peer.down.meter.shown(now);
         let silent = now.since(peer.down.last_byte);
         let (mut owed, mut oldest) = (0, Duration::ZERO);
@@ -315,8 +317,8 @@ impl Machine {
     /// Time until one more chunk would be here if this peer were asked now. `None` if the peer was asked before and has
     /// not sent a byte yet.
     fn promise(&mut self, now: Time, conn: Conn) -> Option<Duration> {
-        let (owed, chunk) = (self.owed(conn), u64::from(self.config.terms.chunk_size));
-        let down = &mut self.peers.get_mut(&conn)?.down;
+        let (owed, chunk) = (self.owed(conn), u64::from(self.swarm.config.terms.chunk_size));
+        let down = &mut self.swarm.peers.get_mut(&conn)?.down;
         let is_asked = !down.requests.is_empty();
         let Some(pace) = down.meter.shown(now) else {
             return (!is_asked && down.mute_for.is_zero()).then_some(PROBE.max(down.rtt * 4));

@@ -10,7 +10,7 @@ use super::site::Site;
 
 impl Machine {
     fn site_of(&self, conn: Conn) -> Option<Site> {
-        self.peers.get(&conn).map(|peer| peer.site)
+        self.swarm.peers.get(&conn).map(|peer| peer.site)
     }
 
     fn held_by(&self, conns: &[Conn]) -> Held {
@@ -24,15 +24,16 @@ impl Machine {
 
     /// Answers under way to each site.
     pub(super) fn answers_held(&self) -> Held {
-        let sites = self.peers.values().flat_map(|peer| peer.up.active.keys().map(|_| peer.site));
+        let sites = self.swarm.peers.values().flat_map(|peer| peer.up.active.keys().map(|_| peer.site));
         Held::of(sites)
     }
 
     /// Gives slots of chosen peers at sites with more than their share to `wanting` peers at sites with fewer; both lists
     /// are in the order of service. While we are a leecher, a peer that gives to us keeps its slot.
     pub(super) fn shared(&self, mut chosen: Vec<Conn>, wanting: &[Conn]) -> Vec<Conn> {
-        let seeding = self.chunks.is_complete();
-        let keeps = |conn: &Conn| !seeding && self.peers.get(conn).is_some_and(|peer| peer.down.given.1 > 0);
+        let seeding = self.swarm.chunks.is_complete();
+        let keeps =
+            |conn: &Conn| !seeding && self.swarm.peers.get(conn).is_some_and(|peer| peer.down.given.1 > 0);
         for _ in 0..chosen.len() {
             let held = self.held_by(&chosen);
             let others = wanting.iter().filter(|conn| !chosen.contains(conn));
@@ -57,14 +58,14 @@ impl Machine {
 
     /// Moves slots, as they are held now, to waiting peers of sites with less than their share.
     pub(super) fn share_slots(&mut self) {
-        if !self.serves() || self.stopping || self.unchoked.len() < self.slots {
+        if !self.swarm.serves() || self.swarm.stopping || self.unchoked.len() < self.slots {
             return;
         }
-        let seeding = self.chunks.is_complete();
+        let seeding = self.swarm.chunks.is_complete();
         // At each site, holders that have read keep their slots before the others do.
         let order = |conns: Vec<Conn>| {
             let rank = |conn: &Conn| {
-                let peer = self.peers.get(conn)?;
+                let peer = self.swarm.peers.get(conn)?;
                 Some((Reverse(Self::is_proven_reader(peer)), Self::rank(peer, seeding)))
             };
             let mut conns = conns;
@@ -72,7 +73,8 @@ impl Machine {
             conns
         };
         let holders = order(self.unchoked.iter().copied().collect());
-        let waiting = self.peers.iter().filter(|(_, peer)| peer.waits_for_slot()).map(|(&conn, _)| conn);
+        let waiting =
+            self.swarm.peers.iter().filter(|(_, peer)| peer.waits_for_slot()).map(|(&conn, _)| conn);
         let waiting = order(waiting.collect());
         let shared = self.shared(holders.clone(), &waiting);
         for &conn in holders.iter().filter(|conn| !shared.contains(conn)) {
@@ -110,7 +112,7 @@ mod tests {
     /// Every holder without an answer under way requests a chunk and reads none of it.
     fn ask_and_stall(harness: &mut Harness, next: &mut u64) {
         for conn in holders(harness) {
-            if harness.machine.peers[&super::Conn(conn)].up.active.is_empty() {
+            if harness.peer(conn).up.active.is_empty() {
                 *next += 1;
                 harness.ask(conn, *next, (*next % 20) as u32);
             }

@@ -12,7 +12,7 @@ impl Machine {
     }
 
     fn has_read(&self, conn: Conn) -> bool {
-        self.peers.get(&conn).is_some_and(Self::is_proven_reader)
+        self.swarm.peers.get(&conn).is_some_and(Self::is_proven_reader)
     }
 
     fn proven_holders(&self) -> usize {
@@ -21,12 +21,13 @@ impl Machine {
 
     /// Returns true if new peers hold their half of the slots.
     pub(super) fn is_new_half_taken(&self) -> bool {
-        self.chunks.is_complete() && self.unchoked.len() - self.proven_holders() >= (self.slots / 2).max(1)
+        self.swarm.chunks.is_complete()
+            && self.unchoked.len() - self.proven_holders() >= (self.slots / 2).max(1)
     }
 
     /// Returns true if the holder of a slot need not pass it on to the next peer in turn.
     pub(super) fn keeps_slot_from(&self, holder: Conn, next: Conn) -> bool {
-        self.chunks.is_complete()
+        self.swarm.chunks.is_complete()
             && self.has_read(holder)
             && !self.has_read(next)
             && 2 * self.proven_holders() <= self.slots
@@ -35,12 +36,12 @@ impl Machine {
     /// Orders the peers for a seeder's slots: half of the slots, or more if new peers are few, go to peers that have
     /// read, and the next to new peers.
     pub(super) fn in_reserved_order(&self, wanting: Vec<Conn>) -> Vec<Conn> {
-        if !self.chunks.is_complete() {
+        if !self.swarm.chunks.is_complete() {
             return wanting;
         }
         let (mut dealt, others): (Vec<Conn>, Vec<Conn>) =
             wanting.into_iter().partition(|&conn| self.has_read(conn));
-        let is_new = |conn: &Conn| self.peers.get(conn).is_some_and(|peer| peer.up.idle_rounds == 0);
+        let is_new = |conn: &Conn| self.swarm.peers.get(conn).is_some_and(|peer| peer.up.idle_rounds == 0);
         let (new, late): (Vec<Conn>, Vec<Conn>) = others.into_iter().partition(is_new);
         let half = dealt.len().min(self.slots.div_ceil(2));
         let at = half.max(self.slots.saturating_sub(new.len())).min(dealt.len());
@@ -52,7 +53,7 @@ impl Machine {
 
     /// Moves slots from new peers to waiting peers that have read, while new peers hold more than half.
     pub(super) fn reclaim_from_new_peers(&mut self) {
-        if !self.chunks.is_complete() {
+        if !self.swarm.chunks.is_complete() {
             return;
         }
         while let Some(next) = self.next_for_slot().filter(|&next| self.has_read(next)) {

@@ -27,9 +27,9 @@ pub(super) fn slots_in_memory(chunk_size: u32) -> usize {
 
 impl Machine {
     pub(super) fn interested(&mut self, now: Time, conn: Conn) {
-        let serves = self.serves();
+        let serves = self.swarm.serves();
         let free = self.slots_used() < self.slots;
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if !peer.consent.contains(Consent::FETCH) {
             self.breach(now, conn, Breach::WrongState);
             return;
@@ -41,7 +41,7 @@ impl Machine {
     }
 
     pub(super) fn not_interested(&mut self, conn: Conn) {
-        if let Some(peer) = self.peers.get_mut(&conn) {
+        if let Some(peer) = self.swarm.peers.get_mut(&conn) {
             self.interested_peers -= u32::from(std::mem::replace(&mut peer.up.interested, false));
         }
         self.choke(conn);
@@ -51,7 +51,7 @@ impl Machine {
     /// Gives free slots to waiting peers. No peer loses one here: other peers decide when this happens, by coming, going
     /// or changing their interest, while slots are taken away by the clock alone.
     pub(super) fn fill_slots(&mut self) {
-        while self.serves() && !self.stopping && self.slots_used() < self.slots {
+        while self.swarm.serves() && !self.swarm.stopping && self.slots_used() < self.slots {
             let Some(next) = self.next_for_slot() else { return };
             self.unchoke(next);
         }
@@ -62,20 +62,20 @@ impl Machine {
     }
 
     pub(super) fn unchoke(&mut self, conn: Conn) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if !peer.up.unchoked && peer.may_be_served() {
             peer.up.unchoked = true;
             self.unchoked.insert(conn);
             peer.up.turn = None;
             peer.up.was_idle = false;
             peer.outbox.set_unchoked(true);
-            self.has_word(conn);
+            self.swarm.announcer.has_word(conn);
         }
     }
 
     /// Chokes the peer: answers under way are finished, waiting requests are refused.
     pub(super) fn choke(&mut self, conn: Conn) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if !peer.up.unchoked {
             return;
         }
@@ -83,21 +83,21 @@ impl Machine {
         peer.up.quota_wait = None;
         self.unchoked.remove(&conn);
         // As many requests as the peer may have open.
-        peer.up.crossing = self.config.limits.max_asks;
+        peer.up.crossing = self.swarm.config.limits.max_asks;
         peer.outbox.set_unchoked(false);
         let waiting: Vec<Ask> = peer.up.waiting.drain(..).map(|(ask, _)| ask).collect();
         if !waiting.is_empty() {
             peer.outbox.refused_as_choked();
         }
-        self.has_word(conn);
+        self.swarm.announcer.has_word(conn);
         for ask in waiting {
-            self.refuse(ask, ResetCode::Choked);
+            self.swarm.refuse(ask, ResetCode::Choked);
         }
     }
 
     /// Rechokes at its interval; bytes that a peer gave in earlier rounds count half.
     pub(super) fn rechoke_on_time(&mut self, now: Time) {
-        for peer in self.peers.values_mut() {
+        for peer in self.swarm.peers.values_mut() {
             let total = peer.down.meter.total();
             let (before, given) = peer.down.given;
             peer.down.given = (total, given / 2 + (total - before));
@@ -110,7 +110,7 @@ impl Machine {
             }
         }
         if now >= self.next_optimistic {
-            self.next_optimistic = now + self.config.limits.optimistic;
+            self.next_optimistic = now + self.swarm.config.limits.optimistic;
             self.optimistic.clear();
         }
         self.reevaluate_quotas(now);
@@ -123,12 +123,12 @@ impl Machine {
     /// the fewest chunks. Peers that held a slot for a round and requested nothing come last. Some slots of a leecher are
     /// optimistic unchokes, so that newcomers can show what they have.
     pub(super) fn rechoke(&mut self) {
-        if !self.serves() || self.stopping {
+        if !self.swarm.serves() || self.swarm.stopping {
             return;
         }
-        let seeding = self.chunks.is_complete();
+        let seeding = self.swarm.chunks.is_complete();
         let mut wanting: Vec<((u32, u64, u64), Conn)> = Vec::new();
-        for (&conn, peer) in &self.peers {
+        for (&conn, peer) in self.swarm.peers.iter() {
             if peer.wants_slot() {
                 wanting.push((Self::rank(peer, seeding), conn));
             }
@@ -164,8 +164,9 @@ impl Machine {
         optimistic.truncate(most);
         others.retain(|conn| !optimistic.contains(conn));
         while optimistic.len() < most && !others.is_empty() {
-            let drawn = (0..DRAWS).map(|_| self.rng.usize(..others.len()));
-            let least = drawn.min_by_key(|&at| self.peers.get(&others[at]).map(|peer| peer.have.ones()));
+            let drawn = (0..DRAWS).map(|_| self.swarm.rng.usize(..others.len()));
+            let least =
+                drawn.min_by_key(|&at| self.swarm.peers.get(&others[at]).map(|peer| peer.have.ones()));
             optimistic.extend(least.map(|at| others.swap_remove(at)));
         }
         optimistic
@@ -185,8 +186,8 @@ impl Machine {
         self.next_look = now + LOOK_EVERY;
         self.adapt_slots(now);
         let overstays = |(conn, peer): (&Conn, &Peer)| self.overstays(now, peer).then_some(*conn);
-        let mut idle: Vec<Conn> = self.peers.iter().filter_map(overstays).collect();
-        for (&conn, peer) in &mut self.peers {
+        let mut idle: Vec<Conn> = self.swarm.peers.iter().filter_map(overstays).collect();
+        for (&conn, peer) in self.swarm.peers.iter_mut() {
             let up = &mut peer.up;
             // A fast peer is often done at the very moment of the check.
             let moved = up.bytes != std::mem::replace(&mut up.bytes_looked, up.bytes);
@@ -199,11 +200,11 @@ impl Machine {
             up.was_idle = is_idle;
         }
         for conn in idle {
-            let Some(peer) = self.peers.get_mut(&conn) else { continue };
+            let Some(peer) = self.swarm.peers.get_mut(&conn) else { continue };
             let rounds = peer.up.idle_rounds;
             peer.up.idle_rounds = rounds.saturating_add(1);
             if !self.pass_slot_on(conn, (rounds, u64::MAX, u64::MAX))
-                && let Some(peer) = self.peers.get_mut(&conn)
+                && let Some(peer) = self.swarm.peers.get_mut(&conn)
             {
                 peer.up.idle_rounds = rounds;
             }
@@ -218,11 +219,11 @@ impl Machine {
         let usual = self.usual_slots();
         self.outflow.look(now);
         let is_busy = |peer: &&Peer| peer.up.unchoked && !peer.up.active.is_empty();
-        let busy = self.peers.values().filter(is_busy).count();
+        let busy = self.swarm.peers.values().filter(is_busy).count();
         if self.outflow.is_low() && busy >= self.slots {
             self.slots = (self.slots + MORE_SLOTS)
                 .min(usual * MOST_SLOTS)
-                .min(slots_in_memory(self.config.terms.chunk_size));
+                .min(slots_in_memory(self.swarm.config.terms.chunk_size));
             self.fill_slots();
         } else if self.outflow.is_full() && self.slots > usual {
             // The holder of a slot too many keeps it until the rechoke.
@@ -232,9 +233,9 @@ impl Machine {
 
     /// Returns the waiting peer that is next: of the site with the fewest slots, the one with the lowest rank.
     pub(super) fn next_for_slot(&self) -> Option<Conn> {
-        let seeding = self.chunks.is_complete();
+        let seeding = self.swarm.chunks.is_complete();
         let (is_kept, held) = (self.is_new_half_taken(), self.slots_held());
-        let waiting = self.peers.iter().filter(|(_, peer)| peer.waits_for_slot());
+        let waiting = self.swarm.peers.iter().filter(|(_, peer)| peer.waits_for_slot());
         let is_late = |peer: &Peer| is_kept && !Self::is_proven_reader(peer);
         let rank = |peer: &Peer| (held.by(peer.site), is_late(peer), Self::rank(peer, seeding));
         waiting.min_by_key(|(_, peer)| rank(peer)).map(|(&conn, _)| conn)
@@ -242,15 +243,15 @@ impl Machine {
 
     /// Moves a slot to the next waiting peer if that peer's rank is below `rank`; returns true if it did.
     pub(super) fn pass_slot_on(&mut self, conn: Conn, rank: (u32, u64, u64)) -> bool {
-        if self.stopping {
+        if self.swarm.stopping {
             return false;
         }
-        let seeding = self.chunks.is_complete();
+        let seeding = self.swarm.chunks.is_complete();
         let Some(next) = self.next_for_slot() else { return false };
         if self.keeps_slot_from(conn, next) {
             return false;
         }
-        if self.peers.get(&next).is_none_or(|peer| Self::rank(peer, seeding) >= rank) {
+        if self.swarm.peers.get(&next).is_none_or(|peer| Self::rank(peer, seeding) >= rank) {
             return false;
         }
         self.choke(conn);
@@ -269,7 +270,14 @@ mod tests {
 
     /// Connections of unchoked peers.
     fn unchoked(harness: &Harness) -> Vec<u64> {
-        harness.machine.peers.iter().filter(|(_, peer)| peer.up.unchoked).map(|(conn, _)| conn.0).collect()
+        harness
+            .machine
+            .swarm
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.up.unchoked)
+            .map(|(conn, _)| conn.0)
+            .collect()
     }
 
     fn want(harness: &mut Harness, peers: std::ops::RangeInclusive<u8>) {
@@ -353,7 +361,7 @@ mod tests {
         let mut ask = 1_000;
         for _ in 0..20 {
             for conn in unchoked(&harness) {
-                if harness.machine.peers[&Conn(conn)].up.active.is_empty() {
+                if harness.peer(conn).up.active.is_empty() {
                     harness.ask(conn, ask, 19);
                     ask += 1;
                 }
@@ -361,7 +369,7 @@ mod tests {
             harness.wait(Duration::from_secs(1));
         }
         assert_eq!(harness.machine.slots, 8, "no more than four times the usual");
-        let active: usize = harness.machine.peers.values().map(|peer| peer.up.active.len()).sum();
+        let active: usize = harness.machine.swarm.peers.values().map(|peer| peer.up.active.len()).sum();
         assert!(active >= 8, "{active}");
         assert!(!harness.said().iter().any(|output| matches!(output, Output::Close { .. })));
     }
@@ -369,7 +377,7 @@ mod tests {
     #[test]
     fn b18_peers_that_hold_every_slot_and_ask_nothing_do_not_starve_one_that_asks() {
         let mut harness = Harness::new(SEED, Bitfield::full(20));
-        let slots = harness.machine.config.limits.upload_slots as u8;
+        let slots = harness.machine.swarm.config.limits.upload_slots as u8;
         for n in 1..=slots {
             harness.join(n, TAKE, having([]));
             harness.frame(u64::from(n), Frame::Interested);
@@ -382,7 +390,7 @@ mod tests {
         for round in 0..60 {
             harness.wait(Duration::from_secs(10));
             let conn = Conn(u64::from(late));
-            if harness.machine.peers.get(&conn).is_some_and(|peer| peer.up.unchoked) {
+            if harness.machine.swarm.peers.get(&conn).is_some_and(|peer| peer.up.unchoked) {
                 harness.ask(u64::from(late), round, (round % 20) as u32);
                 harness.tell(Input::Served { ask: Ask(round), outcome: ServeOutcome::Done { bytes: 100 } });
                 served += 1;

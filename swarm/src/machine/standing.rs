@@ -168,7 +168,7 @@ impl Machine {
         index: Option<u32>,
         got: Option<[u8; 32]>,
     ) {
-        let Some(id) = self.peers.get(&conn).map(|peer| peer.id) else { return };
+        let Some(id) = self.swarm.peers.get(&conn).map(|peer| peer.id) else { return };
         if breach == Breach::Malformed(CloseCode::UnsupportedVersion) {
             // A newer program is not to blame.
             self.refuse_peer(now, conn, CloseCode::UnsupportedVersion);
@@ -192,7 +192,7 @@ impl Machine {
                     return;
                 }
                 let until = standing.shut_out(now);
-                self.event(Event::Struck { peer: id, breach });
+                self.swarm.event(Event::Struck { peer: id, breach });
                 self.drop_peer(now, conn, code);
                 self.sources.wait_until(id, until);
             }
@@ -202,8 +202,8 @@ impl Machine {
 
     /// Adds a strike to a key, connected or not; returns true if that shuts the key out.
     fn strike(&mut self, now: Time, id: PeerId, breach: Breach) -> bool {
-        self.event(Event::Struck { peer: id, breach });
-        let (most, window) = (self.config.limits.strikes, self.config.limits.strike_window);
+        self.swarm.event(Event::Struck { peer: id, breach });
+        let (most, window) = (self.swarm.config.limits.strikes, self.swarm.config.limits.strike_window);
         let standing = self.standings.of(id, now);
         if standing.strike(now, window) < most {
             return false;
@@ -226,8 +226,8 @@ impl Machine {
             return;
         }
         self.sources.ban(id, now);
-        self.event(Event::Banned { peer: id, breach, index, got });
-        for conn in self.connections_of(id) {
+        self.swarm.event(Event::Banned { peer: id, breach, index, got });
+        for conn in self.swarm.peers.connections_of(id) {
             self.drop_peer(now, conn, code);
         }
     }

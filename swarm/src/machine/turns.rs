@@ -45,8 +45,8 @@ impl Machine {
     /// of lower rank.
     pub(super) fn count_turn(&mut self, now: Time, conn: Conn) {
         self.chunks_served += 1;
-        let (seeding, before) = (self.chunks.is_complete(), self.chunks_served);
-        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.up.unchoked) else { return };
+        let (seeding, before) = (self.swarm.chunks.is_complete(), self.chunks_served);
+        let Some(peer) = self.swarm.peers.get_mut(&conn).filter(|peer| peer.up.unchoked) else { return };
         let turn = peer.up.turn.get_or_insert(Turn::new(now, before));
         turn.chunks += 1;
         if seeding && turn.chunks >= TURN.0 && now.since(turn.began) >= TURN.1 {
@@ -68,7 +68,7 @@ impl Machine {
     /// Takes back the oldest answer, if it has been under way for minutes; returns true if there was one. Doing so sooner
     /// would cost honest peers what they have of theirs when our own uplink is slow.
     pub(super) fn take_back_answer(&mut self, now: Time) -> bool {
-        let active = self.peers.values().flat_map(|peer| &peer.up.active);
+        let active = self.swarm.peers.values().flat_map(|peer| &peer.up.active);
         let oldest = active.min_by_key(|&(ask, since)| (*since, *ask)).map(|(&ask, &since)| (ask, since));
         let Some((ask, _)) = oldest.filter(|&(_, since)| now.since(since) >= TAKEN_BACK_AFTER) else {
             return false;
@@ -79,21 +79,21 @@ impl Machine {
 
     /// Ends an answer that is under way.
     pub(super) fn end_answer(&mut self, now: Time, ask: Ask, code: ResetCode) {
-        let chunk = u64::from(self.config.terms.chunk_size);
-        if let Some(peer) = self.asks.get(&ask).and_then(|conn| self.peers.get_mut(conn)) {
+        let chunk = u64::from(self.swarm.config.terms.chunk_size);
+        if let Some(peer) = self.swarm.asks.get(&ask).and_then(|conn| self.swarm.peers.get_mut(conn)) {
             peer.up.active.remove(&ask);
             // Whether it was read or not, it was the peer's turn.
             peer.up.bytes += chunk;
             let peer = peer.id;
             self.charge_answers(now, peer, 1);
         }
-        self.refuse(ask, code);
+        self.swarm.refuse(ask, code);
     }
 
     /// Charges a peer for answers that end before they are whole, and returns their bytes. Each counts as a whole chunk:
     /// the driver no longer reports how much of it was sent, and a peer that breaks off must not get it for nothing.
     pub(super) fn charge_answers(&mut self, now: Time, peer: PeerId, answers: u32) -> u64 {
-        let bytes = u64::from(answers) * u64::from(self.config.terms.chunk_size);
+        let bytes = u64::from(answers) * u64::from(self.swarm.config.terms.chunk_size);
         self.standings.of(peer, now).took(now, answers.into());
         self.gave(now, peer, bytes);
         bytes
@@ -101,8 +101,8 @@ impl Machine {
 
     /// Bytes of all answers under way.
     pub(super) fn answering_bytes(&self) -> u64 {
-        let active: u64 = self.peers.values().map(|peer| peer.up.active.len() as u64).sum();
-        active * u64::from(self.config.terms.chunk_size)
+        let active: u64 = self.swarm.peers.values().map(|peer| peer.up.active.len() as u64).sum();
+        active * u64::from(self.swarm.config.terms.chunk_size)
     }
 }
 
@@ -120,7 +120,7 @@ mod tests {
     }
 
     fn is_served(harness: &Harness, n: u64) -> bool {
-        harness.machine.peers[&Conn(n)].up.unchoked
+        harness.peer(n).up.unchoked
     }
 
     #[test]

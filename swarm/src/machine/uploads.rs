@@ -23,28 +23,23 @@ pub(super) const UPLOAD_BYTES: u64 = 64 << 20;
 const MOST_UPLOAD_BYTES: u64 = UPLOAD_BYTES / 2 * 3;
 
 impl Machine {
-    pub(super) fn refuse(&mut self, ask: Ask, code: ResetCode) {
-        self.asks.remove(&ask);
-        self.push(Output::Refuse { ask, code });
-    }
-
     /// Refuses a request of a kind that an honest peer makes a few times at most.
     pub(super) fn turn_down(&mut self, now: Time, conn: Conn, ask: Ask, code: ResetCode) {
-        self.push(Output::Refuse { ask, code });
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        self.swarm.push(Output::Refuse { ask, code });
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if !peer.up.wasted_asks.try_take(now, 1) {
             self.breach(now, conn, Breach::AskFlood);
         }
     }
 
     pub(super) fn asked(&mut self, now: Time, ask: Ask, conn: Conn, index: u32) {
-        let serves = self.serves();
-        let Some(peer) = self.peers.get_mut(&conn) else {
-            self.push(Output::Refuse { ask, code: ResetCode::Cancelled });
+        let serves = self.swarm.serves();
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else {
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::Cancelled });
             return;
         };
-        if index >= self.config.terms.chunk_count {
-            self.push(Output::Refuse { ask, code: ResetCode::Malformed });
+        if index >= self.swarm.config.terms.chunk_count {
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::Malformed });
             self.breach(now, conn, Breach::BadIndex);
             return;
         }
@@ -64,7 +59,7 @@ impl Machine {
             self.turn_down(now, conn, ask, ResetCode::NotPermitted);
             return;
         }
-        let limits = &self.config.limits;
+        let limits = &self.swarm.config.limits;
         let repeats = peer.up.repeats.get(&index).copied().unwrap_or(0);
         let is_repeat = peer.up.sent.as_ref().is_some_and(|sent| sent.get(index));
         let is_worn = repeats >= MAX_REPEATS || (is_repeat && peer.up.repeats.len() >= MAX_REPEATED);
@@ -72,14 +67,14 @@ impl Machine {
             ResetCode::Busy
         } else if !peer.up.unchoked {
             ResetCode::Choked
-        } else if !self.chunks.have().get(index) {
-            if self.lost.contains(index) { ResetCode::SourceChanged } else { ResetCode::NotHave }
+        } else if !self.swarm.chunks.have().get(index) {
+            if self.swarm.chunks.lost.contains(index) { ResetCode::SourceChanged } else { ResetCode::NotHave }
         } else if is_worn {
             ResetCode::BudgetUsed
         } else {
             peer.up.waiting.push_back((ask, index));
             peer.up.turn.get_or_insert(Turn::new(now, self.chunks_served));
-            self.asks.insert(ask, conn);
+            self.swarm.asks.insert(ask, conn);
             self.answer_next(now);
             self.refuse_if_over_quota(now, conn);
             return;
@@ -88,7 +83,7 @@ impl Machine {
             peer.outbox.refused_as_choked();
             if peer.up.crossing > 0 {
                 peer.up.crossing -= 1;
-                self.push(Output::Refuse { ask, code });
+                self.swarm.push(Output::Refuse { ask, code });
                 return;
             }
         }
@@ -96,8 +91,8 @@ impl Machine {
     }
 
     pub(super) fn served(&mut self, now: Time, ask: Ask, outcome: ServeOutcome) {
-        let Some(conn) = self.asks.remove(&ask) else { return };
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(conn) = self.swarm.asks.remove(&ask) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         let was_begun = peer.up.active.remove(&ask).is_some();
         peer.up.waiting.retain(|&(waiting, _)| waiting != ask);
         peer.up.early.retain(|&(early, _)| early != ask);
@@ -110,7 +105,7 @@ impl Machine {
                 self.gave(now, peer, bytes);
                 if matches!(outcome, ServeOutcome::Done { .. }) {
                     self.standings.of(peer, now).moved(bytes);
-                    self.event(Event::Uploaded { peer, bytes });
+                    self.swarm.event(Event::Uploaded { peer, bytes });
                     self.count_turn(now, conn);
                 }
             }
@@ -127,21 +122,21 @@ impl Machine {
 
     /// Puts a request back into the queue, since a shared quota did not let its chunk pass; see [`QuotaWait`].
     fn wait_for_quota(&mut self, now: Time, (conn, ask, index): (Conn, Ask, u32), is_used_up: bool) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         peer.up.uncount(index);
         // The peer was choked or the chunk was lost meanwhile; waiting requests were refused then.
-        let refusal = match (peer.up.unchoked, self.chunks.have().get(index)) {
+        let refusal = match (peer.up.unchoked, self.swarm.chunks.have().get(index)) {
             (true, true) => None,
             (false, _) => Some(ResetCode::Choked),
             (true, false) => Some(ResetCode::SourceChanged),
         };
         if let Some(code) = refusal {
-            self.refuse(ask, code);
+            self.swarm.refuse(ask, code);
             return;
         }
         let place = peer.up.waiting.partition_point(|&(waiting, _)| waiting < ask);
         peer.up.waiting.insert(place, (ask, index));
-        self.asks.insert(ask, conn);
+        self.swarm.asks.insert(ask, conn);
         let until = now + QUOTA_WAIT;
         peer.up.quota_wait = Some(if is_used_up { QuotaWait::UsedUp } else { QuotaWait::Until(until) });
         if !is_used_up {
@@ -151,7 +146,7 @@ impl Machine {
 
     pub(super) fn refuse_waiting_for(&mut self, index: u32) {
         let mut refused = Vec::new();
-        for peer in self.peers.values_mut() {
+        for peer in self.swarm.peers.values_mut() {
             peer.up.waiting.retain(|&(ask, waiting)| {
                 if waiting == index {
                     refused.push(ask);
@@ -160,7 +155,7 @@ impl Machine {
             });
         }
         for ask in refused {
-            self.refuse(ask, ResetCode::SourceChanged);
+            self.swarm.refuse(ask, ResetCode::SourceChanged);
         }
     }
 
@@ -168,14 +163,14 @@ impl Machine {
     /// fewer answers run for each: more would make every chunk late and none sooner, and no peer can pass on half a chunk.
     pub(super) fn answer_next(&mut self, now: Time) {
         // Answers to peers that were choked meanwhile, and answers above today's number per peer, take no room from others.
-        let ups = || self.unchoked.iter().filter_map(|conn| Some(&self.peers.get(conn)?.up));
+        let ups = || self.unchoked.iter().filter_map(|conn| Some(&self.swarm.peers.get(conn)?.up));
         let served = ups().filter(|up| !up.waiting.is_empty() || !up.active.is_empty()).count();
-        let per_peer = self.config.limits.active_asks(self.config.terms.chunk_size, served);
+        let per_peer = self.swarm.config.limits.active_asks(self.swarm.config.terms.chunk_size, served);
         let mut active: usize = ups().map(|up| up.active.len().min(per_peer)).sum();
         let most = self.slots * per_peer;
-        let chunk_count = self.config.terms.chunk_count;
+        let chunk_count = self.swarm.config.terms.chunk_count;
         // Slowly read answers from earlier turns are still in memory and count here.
-        let chunk = u64::from(self.config.terms.chunk_size);
+        let chunk = u64::from(self.swarm.config.terms.chunk_size);
         let mut held = self.answering_bytes();
         while active < most {
             let is_full = |most: u64| held > 0 && held + chunk > most;
@@ -189,7 +184,7 @@ impl Machine {
                 (reads && !is_full(MOST_UPLOAD_BYTES - chunk)) || (is_first && !is_full(MOST_UPLOAD_BYTES))
             };
             let waits =
-                self.unchoked.iter().filter_map(|conn| Some((*conn, self.peers.get(conn)?))).filter(
+                self.unchoked.iter().filter_map(|conn| Some((*conn, self.swarm.peers.get(conn)?))).filter(
                     |(_, peer)| peer.up.active.len() < per_peer && self.may_have_next(now, peer, held),
                 );
             let next = waits.clone().filter(|(_, peer)| may(peer));
@@ -202,13 +197,13 @@ impl Machine {
                 }
                 return;
             };
-            let Some(peer) = self.peers.get_mut(&conn) else { return };
+            let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
             let Some((ask, index)) = peer.up.waiting.pop_front() else { return };
             peer.up.active.insert(ask, now);
             peer.up.count(index, chunk_count);
             active += 1;
             held += chunk;
-            self.push(Output::Serve { ask, index });
+            self.swarm.push(Output::Serve { ask, index });
         }
     }
 }
@@ -275,7 +270,7 @@ mod tests {
         let mut harness = Harness::new(SEED, Bitfield::full(20));
         harness.join(1, TAKE, having([]));
         harness.frame(1, Frame::Interested);
-        let budget = 20 * harness.machine.config.limits.upload_budget_files + SPARE_CHUNKS;
+        let budget = 20 * harness.machine.swarm.config.limits.upload_budget_files + SPARE_CHUNKS;
         harness.machine.standings.of(id(1), Time::ZERO).took(Time::ZERO, budget);
         harness.said();
         harness.ask(1, 0, 3);
@@ -288,7 +283,7 @@ mod tests {
         let mut harness = Harness::new(SEED, Bitfield::full(20));
         harness.join(1, TAKE, having([]));
         harness.frame(1, Frame::Interested);
-        let budget = harness.machine.config.day_budget();
+        let budget = harness.machine.swarm.config.day_budget();
         harness.machine.standings.of(id(1), Time::ZERO).took(Time::ZERO, budget - 3);
         harness.said();
         (0..10).for_each(|n| harness.ask(1, n, n as u32));
@@ -350,7 +345,7 @@ mod tests {
         for n in 1..=8 {
             ask_much(&mut harness, n);
         }
-        let honest = &harness.machine.peers[&super::super::events::Conn(8)].up;
+        let honest = &harness.peer(8).up;
         assert!(!honest.active.is_empty(), "seven that read nothing hold all that may run");
     }
 
@@ -377,7 +372,7 @@ mod tests {
                     harness.tell(Input::Served { ask, outcome: ServeOutcome::Done { bytes: 1 << 20 } });
                 }
             }
-            harness.machine.peers.values().map(|peer| peer.up.active.len()).max()
+            harness.machine.swarm.peers.values().map(|peer| peer.up.active.len()).max()
         };
         assert_eq!([1, 2, 8].map(running), [Some(3), Some(3), Some(1)]);
     }

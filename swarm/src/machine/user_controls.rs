@@ -57,16 +57,16 @@ impl Controls {
 impl Machine {
     /// The number of upload slots before it is adapted to the uplink.
     pub(super) fn usual_slots(&self) -> usize {
-        let limits = &self.config.limits;
-        let wanted = self.config.controls.slots.unwrap_or(limits.upload_slots);
-        wanted.min(slots_in_memory(self.config.terms.chunk_size))
+        let limits = &self.swarm.config.limits;
+        let wanted = self.swarm.config.controls.slots.unwrap_or(limits.upload_slots);
+        wanted.min(slots_in_memory(self.swarm.config.terms.chunk_size))
     }
 
     /// Applies new controls of the user.
     pub(super) fn apply_controls(&mut self, now: Time, controls: Controls) {
         let slots_before = self.usual_slots();
-        self.config.controls = controls;
-        if self.stopping {
+        self.swarm.config.controls = controls;
+        if self.swarm.stopping {
             return;
         }
         self.close_who_may_not_come(now);
@@ -86,12 +86,12 @@ impl Machine {
     }
 
     fn close_who_may_not_come(&mut self, now: Time) {
-        let controls = &self.config.controls;
+        let controls = &self.swarm.config.controls;
         let is_out = |peer: &Peer| !peer.dialed && !controls.lets_in(peer.id);
         let out: Vec<Conn> =
-            self.peers.iter().filter(|(_, peer)| is_out(peer)).map(|(&conn, _)| conn).collect();
+            self.swarm.peers.iter().filter(|(_, peer)| is_out(peer)).map(|(&conn, _)| conn).collect();
         for conn in out {
-            self.send(conn, Frame::Bye { code: CloseCode::NotAllowed });
+            self.swarm.send(conn, Frame::Bye { code: CloseCode::NotAllowed });
             self.drop_peer(now, conn, CloseCode::NotAllowed);
         }
     }
@@ -99,10 +99,10 @@ impl Machine {
     /// Chokes peers that the user no longer lets us serve and ends answers under way to them; lets others be served again.
     fn follow_allow(&mut self, now: Time) {
         let mut is_changed = false;
-        let conns: Vec<Conn> = self.peers.keys().copied().collect();
+        let conns: Vec<Conn> = self.swarm.peers.keys().copied().collect();
         for conn in conns {
-            let Some(peer) = self.peers.get_mut(&conn) else { continue };
-            let is_disallowed = !self.config.controls.lets_in(peer.id);
+            let Some(peer) = self.swarm.peers.get_mut(&conn) else { continue };
+            let is_disallowed = !self.swarm.config.controls.lets_in(peer.id);
             if std::mem::replace(&mut peer.up.disallowed, is_disallowed) == is_disallowed {
                 continue;
             }
@@ -121,10 +121,10 @@ impl Machine {
     }
 
     fn follow_sources(&mut self, now: Time) {
-        let conns: Vec<Conn> = self.peers.keys().copied().collect();
+        let conns: Vec<Conn> = self.swarm.peers.keys().copied().collect();
         for conn in conns {
-            let Some(peer) = self.peers.get_mut(&conn) else { continue };
-            let is_disallowed = !self.config.controls.may_fetch_from(peer.id);
+            let Some(peer) = self.swarm.peers.get_mut(&conn) else { continue };
+            let is_disallowed = !self.swarm.config.controls.may_fetch_from(peer.id);
             if std::mem::replace(&mut peer.down.disallowed, is_disallowed) == is_disallowed {
                 continue;
             }
@@ -132,7 +132,7 @@ impl Machine {
                 self.take_back(now, conn, |_, _| true);
                 self.withdraw_leaves(conn);
             }
-            self.update_interest(conn);
+            self.swarm.update_interest(conn);
             self.mark_ready(conn);
         }
         self.sources.look_again();

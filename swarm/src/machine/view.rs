@@ -49,10 +49,10 @@ pub struct Work {
 impl Machine {
     /// Returns the state of the peer of a connection; `None` if the connection is unknown.
     pub fn peer_state(&self, conn: Conn) -> Option<PeerState> {
-        let peer = self.peers.get(&conn)?;
+        let peer = self.swarm.peers.get(&conn)?;
         let is_ready = peer.phase == Phase::Ready;
         Some(PeerState {
-            useful: self.wants_chunks() && peer.is_source() && peer.useful > 0,
+            useful: self.swarm.wants_chunks() && peer.is_source() && peer.useful > 0,
             choking_us: peer.down.choked,
             we_choke: !peer.up.unchoked,
             interested: peer.up.interested,
@@ -67,7 +67,7 @@ impl Machine {
 
     /// Returns the state of our own work.
     pub fn work(&self) -> Work {
-        let asked: u32 = self.peers.values().map(|peer: &Peer| peer.down.requests.len() as u32).sum();
+        let asked: u32 = self.swarm.peers.values().map(|peer: &Peer| peer.down.requests.len() as u32).sum();
         Work {
             storing: self.requests.len() as u32 - asked,
             is_at_quota: self.is_at_quota(),

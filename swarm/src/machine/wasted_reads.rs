@@ -42,10 +42,10 @@ impl Machine {
     /// Handles an answer that its peer withdrew before a byte of it was sent. It counts as a chunk of the key's day and
     /// as a refused request; an unknown key whose site has used up its share is closed.
     pub(super) fn count_wasted_read(&mut self, now: Time, conn: Conn) {
-        let chunk = u64::from(self.config.terms.chunk_size);
+        let chunk = u64::from(self.swarm.config.terms.chunk_size);
         let is_unknown =
-            self.peers.get(&conn).is_some_and(|peer| self.standings.moved(peer.id) < self.least_use());
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+            self.swarm.peers.get(&conn).is_some_and(|peer| self.standings.moved(peer.id) < self.least_use());
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         let (id, site) = (peer.id, peer.site);
         let is_flood = !peer.up.wasted_asks.try_take(now, 1);
         self.standings.of(id, now).took(now, 1);
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     fn chunk(harness: &Harness) -> u64 {
-        harness.machine.config.terms.chunk_size.into()
+        harness.machine.swarm.config.terms.chunk_size.into()
     }
 
     /// The peer requests chunks and withdraws each before it is sent, until it is closed; returns how many were begun.
@@ -92,7 +92,7 @@ mod tests {
         let mut begun = 0;
         for ask in first..first + 300 {
             harness.ask(n.into(), ask, (ask % u64::from(CHUNKS)) as u32);
-            let asked = harness.machine.asks.contains_key(&Ask(ask));
+            let asked = harness.machine.swarm.asks.contains_key(&Ask(ask));
             begun += u64::from(asked);
             harness.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Cancelled { bytes: 0 } });
             if !asked {
@@ -141,7 +141,7 @@ mod tests {
     fn h3_an_answer_that_was_withdrawn_counts_as_a_chunk_of_the_day_of_its_key() {
         let mut harness = Harness::new(SEED, Bitfield::full(CHUNKS));
         let begun = withdraws(&mut harness, 1, 0);
-        let id = harness.machine.peers.values().next().map(|peer| peer.id).unwrap();
+        let id = harness.machine.swarm.peers.values().next().map(|peer| peer.id).unwrap();
         assert!(begun > 0);
         assert_eq!(harness.machine.standings.taken(id, harness.now), begun);
     }

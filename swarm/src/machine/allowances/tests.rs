@@ -87,7 +87,7 @@ fn b22_a_source_that_has_used_its_allowance_is_choked_and_goes_on_giving_until_i
 fn b22_a_source_that_took_its_daily_budget_is_served_again_the_next_day_and_one_we_may_not_ask_is_closed() {
     let mut harness = Harness::new(both(), having(0..10));
     let took_all = |harness: &mut Harness| {
-        for _ in 0..harness.machine.config.day_budget() {
+        for _ in 0..harness.machine.swarm.config.day_budget() {
             harness.machine.standings.of(id(1), harness.now).took(harness.now, 1);
         }
     };

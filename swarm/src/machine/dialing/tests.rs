@@ -178,7 +178,7 @@ fn h4_a_key_that_failed_is_not_dialed_anew_because_its_offer_is_renewed_or_was_f
     let mut tries = 0;
     for renewed in 0..40 {
         // Each offer expires soon, so that its peer is forgotten before the next one.
-        let soon = harness.machine.unix(harness.now) + 30;
+        let soon = harness.machine.swarm.unix() + 30;
         pass_on(&mut harness, &[offer_at(9, &format!("9.9.9.9:{}", 1 + renewed), soon)]);
         tries += fail_for(&mut harness, 60);
     }
@@ -238,7 +238,7 @@ fn h2_peers_that_come_and_find_no_place_do_not_keep_us_from_those_whom_our_user_
     for n in 1..30 {
         harness.connect_from(n.into(), n, [203, 0, 113, 9], false);
     }
-    assert_eq!(harness.machine.peers.len(), 3 + harness.machine.config.limits.max_guests);
+    assert_eq!(harness.machine.swarm.peers.len(), 3 + harness.machine.swarm.config.limits.max_guests);
     harness.said();
     harness.tell(Input::Source(offer(99, [1; 32], LATE)));
     assert_eq!(harness.dialed(), [id(99)]);

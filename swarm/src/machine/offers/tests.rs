@@ -50,7 +50,7 @@ fn b19_one_peer_cannot_fill_the_table_of_known_peers() {
         harness.frame(1, Frame::Peers { offers: vec![Bytes::from(offer(n, [1; 32], LATE).to_bytes())] });
     }
     assert_eq!(harness.machine.sources.count(), 20);
-    harness.machine.config.limits.max_known = 20;
+    harness.machine.swarm.config.limits.max_known = 20;
     harness.join(70, all(), having([1]));
     harness.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(80, [1; 32], LATE).to_bytes())] });
     assert_eq!(harness.machine.sources.count(), 20);
@@ -63,7 +63,7 @@ fn b19_one_peer_cannot_fill_the_table_of_known_peers() {
 fn b19_i8_who_filled_the_table_of_known_peers_gives_way_to_what_others_tell() {
     let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 20);
     // No peer is dialed, so that only offers fill the table.
-    harness.machine.config.limits.max_dials = 0;
+    harness.machine.swarm.config.limits.max_dials = 0;
     let members = [(1, [10, 1, 0, 1]), (2, [10, 2, 0, 1]), (3, [10, 2, 0, 2]), (4, [10, 1, 0, 1])];
     members.into_iter().for_each(|(n, address)| harness.join_from(n, address, all(), having([1])));
     let known = |harness: &Harness, of: std::ops::Range<u8>| {
@@ -84,7 +84,7 @@ fn b19_i8_who_filled_the_table_of_known_peers_gives_way_to_what_others_tell() {
 #[test]
 fn b19_i8_whom_our_user_named_and_who_brought_chunks_does_not_give_way_to_hearsay() {
     let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 6);
-    harness.machine.config.limits.max_dials = 0;
+    harness.machine.swarm.config.limits.max_dials = 0;
     [1, 2].into_iter().for_each(|n| harness.join(n, all(), having([1])));
     tell_of(&mut harness, 1, (10..16).map(|n| bytes_of(n, LATE)));
     harness.tell(Input::Source(offer(10, [1; 32], LATE)));
@@ -115,7 +115,7 @@ fn tell_and_leave(harness: &mut Harness, n: u8, address: [u8; 4], offers: Vec<By
 #[test]
 fn b19_i8_who_filled_the_table_and_left_before_the_checks_ended_gives_way_too() {
     let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 20);
-    harness.machine.config.limits.max_dials = 0;
+    harness.machine.swarm.config.limits.max_dials = 0;
     let public = |n: u8| Bytes::from(offer_at(n, &format!("8.8.{n}.8:1"), LATE).to_bytes());
     for n in 1..=5 {
         let first = 20 + 8 * n;
@@ -138,7 +138,7 @@ fn b19_i8_who_filled_the_table_and_left_before_the_checks_ended_gives_way_too() 
 #[test]
 fn b19_i8_who_told_of_others_and_left_has_no_more_than_its_share_either() {
     let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 20);
-    harness.machine.config.limits.max_dials = 0;
+    harness.machine.swarm.config.limits.max_dials = 0;
     let public = |n: u8| Bytes::from(offer_at(n, &format!("8.8.{n}.8:1"), LATE).to_bytes());
     harness.join_from(1, [10, 1, 0, 1], all(), having([1]));
     tell_of(&mut harness, 1, (20..40).map(public));
@@ -148,20 +148,20 @@ fn b19_i8_who_told_of_others_and_left_has_no_more_than_its_share_either() {
 
 /// Offers of 16 keys that were found good and for which the table had no room.
 fn good_without_room(harness: &mut Harness, address: [u8; 4]) -> Vec<Bytes> {
-    let most = std::mem::replace(&mut harness.machine.config.limits.max_known, 0);
+    let most = std::mem::replace(&mut harness.machine.swarm.config.limits.max_known, 0);
     for n in 200..216 {
         harness.join_from(n, address, all(), having([1]));
         tell_of(harness, n.into(), [bytes_of(n, LATE)]);
         part(harness, n);
     }
-    harness.machine.config.limits.max_known = most;
+    harness.machine.swarm.config.limits.max_known = most;
     (200..216).map(|n| bytes_of(n, LATE)).collect()
 }
 
 #[test]
 fn h3_good_offers_that_find_no_room_cost_one_look_through_the_table_for_all_keys_of_a_site() {
     let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 20);
-    harness.machine.config.limits.max_dials = 0;
+    harness.machine.swarm.config.limits.max_dials = 0;
     let site = [10, 1, 0, 1];
     harness.join_from(1, site, all(), having([1]));
     tell_of(&mut harness, 1, (20..40).map(|n| bytes_of(n, LATE)));
@@ -187,7 +187,7 @@ fn h3_good_offers_that_find_no_room_cost_one_look_through_the_table_for_all_keys
 #[test]
 fn h3_offers_of_banned_keys_do_not_take_turns_in_the_table() {
     let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 20);
-    harness.machine.config.limits.max_dials = 0;
+    harness.machine.swarm.config.limits.max_dials = 0;
     harness.join(1, all(), having([1]));
     (200..204).for_each(|n| harness.ban(n));
     for _ in 0..5 {
@@ -199,7 +199,7 @@ fn h3_offers_of_banned_keys_do_not_take_turns_in_the_table() {
 #[test]
 fn h3_offers_that_were_checked_before_count_against_who_tells_of_them_as_others_do() {
     let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_offers_per_peer = 3);
-    harness.machine.config.limits.max_dials = 0;
+    harness.machine.swarm.config.limits.max_dials = 0;
     let offers = good_without_room(&mut harness, [10, 1, 0, 1]);
     let checks = harness.checks;
     harness.join(1, all(), having([1]));
@@ -263,7 +263,7 @@ fn h3_of_its_own_offers_a_key_has_one_checked_at_once_and_one_a_minute_however_o
         tell_of(&mut harness, 1, (0..128).map(|n| bytes_of(1, LATE + n)));
         harness.wait(RENEWAL * 3);
         assert_eq!(harness.checks, 2, "the last that it brought, when a minute is over");
-        let renewed = harness.machine.peers[&Conn(1)].offer.as_ref().map(|offer| offer.offer().expires_unix);
+        let renewed = harness.peer(1).offer.as_ref().map(|offer| offer.offer().expires_unix);
         assert_eq!(renewed, Some(LATE + 127));
     }
 }
@@ -312,7 +312,7 @@ fn h3_checks_have_a_rate_over_all_connections_and_unknown_keys_leave_room_for_me
     let before = harness.checks;
     tell_of(&mut harness, 200, [bytes_of(200, LATE)]);
     assert_eq!(harness.checks, before + 1);
-    assert!(harness.machine.peers[&Conn(200)].offer.is_some());
+    assert!(harness.peer(200).offer.is_some());
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn h3_a_stranger_s_offer_is_checked_in_its_turn_while_others_bring_theirs_withou
     harness.join(99, all(), having([1]));
     tell_of(&mut harness, 99, [bytes_of(99, LATE)]);
     harness.wait(Duration::from_secs(3));
-    assert!(harness.machine.peers[&Conn(99)].offer.is_some());
+    assert!(harness.peer(99).offer.is_some());
 }
 
 #[test]

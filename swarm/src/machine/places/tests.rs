@@ -179,7 +179,7 @@ fn b18_h2_idle_peers_keep_no_newcomer_out_and_those_who_wait_for_their_turn_stay
     harness.said();
     harness.connect(6, 6, false);
     assert_eq!(harness.closes().first(), Some(&(3, CloseCode::Busy)));
-    assert_eq!(harness.machine.peers.len(), 3);
+    assert_eq!(harness.machine.swarm.peers.len(), 3);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn h2_one_site_that_holds_every_place_makes_room_for_another_and_all_places_are_
     for n in 1..=3 {
         harness.connect_from(n.into(), n, [203, 0, 113, 9], false);
     }
-    assert_eq!(harness.machine.peers.len(), 3);
+    assert_eq!(harness.machine.swarm.peers.len(), 3);
     harness.connect_from(4, 4, [203, 0, 113, 9], false);
     assert_eq!(harness.closes(), [(4, CloseCode::Busy)]);
     harness.connect_from(5, 5, [198, 51, 100, 1], false);
@@ -197,7 +197,7 @@ fn h2_one_site_that_holds_every_place_makes_room_for_another_and_all_places_are_
     // The third peer comes back as it was told to and is recognized; but its site has its share.
     harness.connect_from(6, 3, [203, 0, 113, 9], false);
     assert_eq!(harness.closes(), [(2, CloseCode::Busy)], "one of its own gives way");
-    assert!(harness.machine.peers[&Conn(6)].has_returned);
+    assert!(harness.peer(6).has_returned);
 }
 
 #[test]
@@ -211,9 +211,9 @@ fn h2_nobody_has_to_go_for_a_key_that_is_shut_out() {
         (0..3).for_each(|_| harness.broke(7, super::super::fault::Breach::AskFlood));
     }
     harness.said();
-    let before = harness.machine.peers.len();
+    let before = harness.machine.swarm.peers.len();
     harness.connect_from(8, 7, [198, 51, 100, 1], false);
-    assert_eq!((harness.closes(), harness.machine.peers.len()), (vec![(8, CloseCode::Busy)], before));
+    assert_eq!((harness.closes(), harness.machine.swarm.peers.len()), (vec![(8, CloseCode::Busy)], before));
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn h2_whom_we_dialed_and_whom_our_user_named_is_not_displaced_by_strangers() {
     for n in 4..8 {
         harness.connect_from(n.into(), n, [100, n, 0, 1], false);
     }
-    let here: Vec<PeerId> = harness.machine.peers.values().map(|peer| peer.id).collect();
+    let here: Vec<PeerId> = harness.machine.swarm.peers.values().map(|peer| peer.id).collect();
     assert!(here.contains(&id(1)) && here.contains(&id(2)), "{here:?}");
     assert_eq!(here.len(), 3);
 }
@@ -261,7 +261,7 @@ fn a_newcomer_that_finds_no_place_is_told_of_the_others_and_so_finds_one() {
             .sum();
         assert_eq!(offers, told, "only to those who take part in the exchange");
         assert_eq!(frames.last(), Some(&Frame::Bye { code: CloseCode::Busy }));
-        assert_eq!(harness.machine.peers.len(), 2);
+        assert_eq!(harness.machine.swarm.peers.len(), 2);
     }
 }
 
@@ -278,5 +278,5 @@ fn h2_guests_of_one_site_leave_room_for_one_of_another() {
     // The newcomer takes no place, since that site has only one; but it is sent the offers of others.
     harness.connect_from(4, 4, [198, 51, 100, 1], false);
     assert_eq!(harness.closes(), [(3, CloseCode::Busy)]);
-    assert!(harness.machine.peers[&Conn(4)].is_guest);
+    assert!(harness.peer(4).is_guest);
 }

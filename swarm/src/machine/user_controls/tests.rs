@@ -45,7 +45,7 @@ fn i5_who_is_taken_off_the_list_is_closed_at_once_and_who_was_dialed_is_not() {
     harness.said();
     harness.tell(Input::Controls(Controls { allow: only(&[2]), ..Controls::default() }));
     assert_eq!(harness.closes(), [(1, CloseCode::NotAllowed)]);
-    assert!(harness.machine.peers.contains_key(&Conn(3)));
+    assert!(harness.machine.swarm.peers.contains_key(&Conn(3)));
     harness.connect(4, 1, false);
     assert_eq!(harness.closes(), [(4, CloseCode::NotAllowed)]);
     harness.tell(Input::Controls(Controls::default()));
@@ -345,7 +345,11 @@ fn i5_of_two_connections_made_at_once_with_who_is_not_allowed_ours_stays_and_its
             harness.frame(conn, Frame::Interested);
         }
         harness.tell(allow(&[]));
-        assert!(harness.machine.peers.values().all(|peer| peer.dialed && !peer.up.unchoked), "{me}");
-        assert_eq!(harness.machine.peers.is_empty(), me == 9, "{me}: the smaller key's connection stayed");
+        assert!(harness.machine.swarm.peers.values().all(|peer| peer.dialed && !peer.up.unchoked), "{me}");
+        assert_eq!(
+            harness.machine.swarm.peers.is_empty(),
+            me == 9,
+            "{me}: the smaller key's connection stayed"
+        );
     }
 }
