@@ -1,8 +1,7 @@
-//! Quotas in payload bytes: what one key and all keys together may take from us, and what we may receive.
+//! Send quotas in payload bytes: what one key and all keys together may take from us.
 
 use minimodel_wire::{CloseCode, PeerId, ResetCode};
 
-use super::chunks::ChunkState;
 use super::core::Machine;
 use super::events::{Ask, Conn};
 use super::peer::{Peer, QuotaWait};
@@ -11,9 +10,6 @@ use super::user_controls::Controls;
 
 /// Most keys remembered as refused for a used-up allowance; they only explain why a share is idle (cause `quota`).
 const MAX_OVER_QUOTA: usize = 64;
-/// Most keys without an allowance of their own whose received bytes are remembered, in case the user gives them one.
-const MAX_RECEIVED: usize = 4_096;
-
 impl Controls {
     /// Returns true if `left`, the payload bytes that remain of an allowance, cannot cover the next chunk of a file of
     /// `byte_count` bytes in chunks of `chunk_size`: only whole chunks move. `is_last_wanted`: the last chunk, which may
@@ -91,11 +87,6 @@ impl Machine {
         }
     }
 
-    /// Returns true if chunks are wanted from the peer, now or as soon as it has any.
-    pub(super) fn is_wanted_source(&self, peer: &Peer) -> bool {
-        self.swarm.wants_chunks() && peer.is_source()
-    }
-
     /// Stops serving a peer whose quota is used up: with a close code that ends its retries or, if it is a source that we
     /// want, with a choke. `len`: bytes of the chunk that did not fit.
     pub(super) fn refuse_over_quota(&mut self, now: Time, conn: Conn, len: u32) {
@@ -109,7 +100,7 @@ impl Machine {
         if self.over_quota.len() < MAX_OVER_QUOTA {
             self.over_quota.insert(id, len);
         }
-        if self.swarm.peers.get(&conn).is_some_and(|peer| self.is_wanted_source(peer)) {
+        if self.swarm.peers.get(&conn).is_some_and(|peer| self.swarm.is_wanted_source(peer)) {
             self.choke(conn);
             self.fill_slots();
             return;
@@ -137,80 +128,13 @@ impl Machine {
                 if let Some(peer) = self.swarm.peers.get_mut(&conn) {
                     peer.up.over_quota = None;
                 }
-            } else if !self.is_wanted_source(peer) {
+            } else if !self.swarm.is_wanted_source(peer) {
                 self.drop_peer(now, conn, CloseCode::BudgetUsed);
             }
         }
         if is_changed {
             self.fill_slots();
         }
-    }
-
-    /// Counts payload bytes that were received from the key.
-    pub(super) fn count_received(&mut self, peer: PeerId, bytes: u64) {
-        let is_named = self.swarm.config.controls.fetch_allowances.contains_key(&peer);
-        let has_room = is_named || self.received_of.len() < MAX_RECEIVED;
-        if bytes > 0 && (has_room || self.received_of.contains_key(&peer)) {
-            *self.received_of.entry(peer).or_default() += bytes;
-        }
-    }
-
-    /// Returns true if bytes may have come from keys that `received_of` has no room for.
-    pub(super) fn has_unnamed_sources(&self) -> bool {
-        self.received_of.len() >= MAX_RECEIVED
-    }
-
-    /// Bytes received or requested from the key.
-    fn promised_by(&self, peer: PeerId) -> u64 {
-        let owed = self.swarm.peers.primary(peer).map_or(0, |conn| self.owed(conn));
-        self.received_of.get(&peer).map_or(owed, |received| received.saturating_add(owed))
-    }
-
-    /// Bytes that may still be requested from the peer.
-    fn left_of(&self, peer: PeerId) -> u64 {
-        let Controls { fetch_allowance, fetch_allowances, .. } = &self.swarm.config.controls;
-        if let Some(&most) = fetch_allowances.get(&peer) {
-            return most.saturating_sub(self.promised_by(peer));
-        }
-        let Some(most) = *fetch_allowance else { return u64::MAX };
-        let apart: u64 = fetch_allowances.keys().map(|&peer| self.promised_by(peer)).sum();
-        most.saturating_sub(self.promised.saturating_sub(apart))
-    }
-
-    /// Returns the chunk to request within the receive quota: `index` if it fits, else the last chunk, if that is shorter
-    /// and fits; `None` if neither does.
-    pub(super) fn affordable(&self, conn: Conn, index: u32) -> Option<u32> {
-        let (peer, terms) = (self.swarm.peers.get(&conn)?, &self.swarm.config.terms);
-        let fits = |index| u64::from(terms.chunk_len(index)) <= self.left_of(peer.id);
-        if fits(index) {
-            return Some(index);
-        }
-        let last = terms.chunk_count.saturating_sub(1);
-        let is_free = self.swarm.chunks.state(last) == ChunkState::Missing && peer.have.get(last);
-        (is_free && fits(last)).then_some(last)
-    }
-
-    /// Returns true if the peer has chunks that we want and none of them fits the receive quota.
-    pub(super) fn is_at_quota_with(&self, peer: &Peer) -> bool {
-        let last = self.swarm.config.terms.chunk_count.saturating_sub(1);
-        let is_last_wanted = peer.have.get(last) && !self.swarm.chunks.have().get(last);
-        let is_useful = self.is_wanted_source(peer) && peer.useful > 0;
-        if peer.down.waits_for_quota {
-            return is_useful;
-        }
-        let (byte_count, chunk_size) =
-            (self.swarm.config.terms.byte_count, self.swarm.config.terms.chunk_size);
-        is_useful && Controls::is_used_up(self.left_of(peer.id), byte_count, chunk_size, is_last_wanted)
-    }
-
-    /// Returns true if a receive quota keeps us from requesting: every useful peer is at its quota, or one of those that
-    /// do not choke us is. A choking peer counts in the first case only: it may choke us because we request nothing.
-    pub(super) fn is_at_quota(&self) -> bool {
-        let is_useful = |peer: &&Peer| self.is_wanted_source(peer) && peer.useful > 0;
-        let state = |peer: &Peer| (self.is_at_quota_with(peer), peer.may_be_asked());
-        let useful: Vec<(bool, bool)> = self.swarm.peers.values().filter(is_useful).map(state).collect();
-        let is_all = !useful.is_empty() && useful.iter().all(|&(is_full, _)| is_full);
-        is_all || useful.contains(&(true, true))
     }
 }
 

@@ -7,7 +7,8 @@ use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, PeerId};
 use super::bans::Bans;
 use super::config::Config;
 use super::dialing::EXHAUSTED_AFTER;
-use super::events::{Conn, Event, Input, Output, Req};
+use super::downloads::{CHECK_EVERY, Downloads};
+use super::events::{Conn, Event, Input, Output};
 use super::exchange;
 use super::leaves::LeafSearch;
 use super::offer_checks::OfferChecks;
@@ -17,8 +18,6 @@ use super::places::TurnedAway;
 use super::rate::Outflow;
 use super::reach::Reach;
 use super::reply_budgets::ReplyBudgets;
-use super::requests::Request;
-use super::scheduling::ReadyQueue;
 use super::sources::Sources;
 use super::standing::Standings;
 use super::swarm::Swarm;
@@ -50,29 +49,11 @@ pub struct Machine {
     pub(super) swarm: Swarm,
     pub(super) sources: Sources,
     pub(super) reach: Reach,
-    pub(super) requests: BTreeMap<Req, Request>,
-    pub(super) next_req: u64,
-    /// The one or two requests for each chunk that is in flight or being stored.
-    pub(super) copies: BTreeMap<u32, Vec<Req>>,
-    /// Bytes requested and not yet stored.
-    pub(super) in_flight_bytes: u64,
-    /// Bytes received or requested.
-    pub(super) promised: u64,
-    /// Bytes received, by key.
-    pub(super) received_of: BTreeMap<PeerId, u64>,
+    pub(super) downloads: Downloads,
     /// Payload bytes sent to all peers.
     pub(super) given: u64,
     /// Keys refused for a used-up quota, and the length of the chunk that did not fit.
     pub(super) over_quota: BTreeMap<PeerId, u32>,
-    /// Requests whose chunk may be requested from a second peer as well.
-    pub(super) hedged: BTreeSet<Req>,
-    /// Bytes that duplicate requests are expected to bring twice.
-    pub(super) twice: u64,
-    pub(super) ready_queue: ReadyQueue,
-    /// Open requests of doubtful peers: those that never delivered, and stalled ones.
-    pub(super) doubted: u32,
-    /// When the first backoff of a peer ends.
-    pub(super) next_resume: Option<Time>,
     pub(super) leaves: LeafSearch,
     pub(super) standings: Standings,
     pub(super) offer_checks: OfferChecks,
@@ -85,9 +66,6 @@ pub struct Machine {
     pub(super) interested_peers: u32,
     /// Peers that hold an upload slot.
     pub(super) unchoked: BTreeSet<Conn>,
-    /// Set while a call checks deadlines: idle peers may then take over requests of slow ones.
-    pub(super) looks_around: bool,
-    pub(super) next_check: Time,
     pub(super) next_rechoke: Time,
     pub(super) next_optimistic: Time,
     pub(super) next_look: Time,
@@ -112,19 +90,9 @@ impl Machine {
             leaves: LeafSearch::new(rescan, config.repairs && !have.is_full(), config.terms.chunk_count),
             sources: Sources::new(Bans::new(banned)),
             reach: Reach::default(),
-            requests: BTreeMap::new(),
-            next_req: 0,
-            copies: BTreeMap::new(),
-            in_flight_bytes: 0,
-            promised: 0,
-            received_of: BTreeMap::new(),
+            downloads: Downloads::default(),
             given: 0,
             over_quota: BTreeMap::new(),
-            hedged: BTreeSet::new(),
-            twice: 0,
-            ready_queue: ReadyQueue::default(),
-            doubted: 0,
-            next_resume: None,
             standings: Standings::default(),
             offer_checks: OfferChecks::default(),
             reply_budgets: ReplyBudgets::new(config.terms.chunk_count),
@@ -133,8 +101,6 @@ impl Machine {
             optimistic: Vec::new(),
             interested_peers: 0,
             unchoked: BTreeSet::new(),
-            looks_around: false,
-            next_check: Time::ZERO,
             next_rechoke: Time::ZERO,
             next_optimistic: Time::ZERO,
             next_look: Time::ZERO,
@@ -165,8 +131,8 @@ impl Machine {
                     peer.down.rtt = rtt;
                 }
             }
-            Input::Progress { req, received } => self.progressed(now, req, received),
-            Input::Arrived { req } => self.arrived(now, req),
+            Input::Progress { req, received } => self.downloads.progressed(&mut self.swarm, req, received),
+            Input::Arrived { req } => self.downloads.arrived(&mut self.swarm, req),
             Input::Failed { req, fault } => self.request_failed(now, req, fault),
             Input::Kept { req, outcome } => self.kept(now, req, outcome),
             Input::Leaves { req, outcome } => self.leaves_answered(now, req, outcome),
@@ -178,7 +144,7 @@ impl Machine {
             Input::ChunkLost { index } => self.chunk_lost(now, index),
             Input::Reread { index, is_good } => self.reread(now, index, is_good),
             Input::Controls(controls) => self.apply_controls(now, controls),
-            Input::Withheld { req } => self.withheld(now, req),
+            Input::Withheld { req } => self.downloads.withheld(&mut self.swarm, req),
             Input::OfferChecked { check, verdict } => self.offer_checked(now, check, verdict),
             Input::OwnOffer(offer) => exchange::own_offer_renewed(&mut self.swarm, offer),
             Input::Calendar { unix } => {
@@ -204,9 +170,11 @@ impl Machine {
         }
         let mut at = self.next_dial();
         let mut sooner = |time: Time| at = Some(at.map_or(time, |old: Time| old.min(time)));
-        let waits = !self.requests.is_empty() || !self.ready_queue.is_empty() || self.leaves.is_pending();
+        let waits = !self.downloads.requests.is_empty()
+            || !self.downloads.ready.is_empty()
+            || self.leaves.is_pending();
         if waits || self.swarm.peers.handshaking > 0 {
-            sooner(self.next_check);
+            sooner(self.downloads.next_check);
         }
         if self.interested_peers > 0 {
             sooner(self.next_rechoke);
@@ -218,7 +186,7 @@ impl Machine {
         let said = self.exhausted_said;
         let exhausted = self.exhausted_since.filter(|_| !said).map(|since| since + EXHAUSTED_AFTER);
         let (checks, look) = (self.offer_checks.wakeup(), self.swarm.chunks.lost.next_look());
-        let times = [self.swarm.announcer.next_at(), self.next_resume, exhausted, checks, look];
+        let times = [self.swarm.announcer.next_at(), self.downloads.next_resume, exhausted, checks, look];
         for time in times.into_iter().flatten() {
             sooner(time);
         }
@@ -235,7 +203,7 @@ impl Machine {
             seeds: ready().filter(|peer| peer.have.is_full()).count() as u32,
             served: ready().filter(|peer| peer.up.unchoked).count() as u32,
             serving: ready().filter(|peer| peer.may_be_asked()).count() as u32,
-            requests: self.requests.len() as u32,
+            requests: self.downloads.requests.len() as u32,
         }
     }
 
@@ -246,7 +214,7 @@ impl Machine {
 
     /// Returns true if no connection, request or output is left.
     pub fn is_idle(&self) -> bool {
-        self.swarm.peers.is_empty() && self.requests.is_empty() && self.swarm.is_silent()
+        self.swarm.peers.is_empty() && self.downloads.requests.is_empty() && self.swarm.is_silent()
     }
 
     /// Closes the connection from our side and forgets its peer at once.
@@ -263,20 +231,21 @@ impl Machine {
             self.swarm.send(conn, Frame::Bye { code });
             self.drop_peer(now, conn, code);
         }
-        self.ready_queue.clear();
+        self.downloads.ready.clear();
     }
 
     fn on_time(&mut self, now: Time) {
         if self.swarm.stopping {
             return;
         }
-        if now >= self.next_check {
-            if now.since(self.next_check) >= self.swarm.config.limits.first_byte {
+        let mut looks_around = false;
+        if now >= self.downloads.next_check {
+            if now.since(self.downloads.next_check) >= self.swarm.config.limits.first_byte {
                 self.forgive(now);
             }
             self.check_deadlines(now);
-            self.looks_around = true;
-            self.next_check = now + super::requests::CHECK_EVERY;
+            looks_around = true;
+            self.downloads.next_check = now + CHECK_EVERY;
         }
         if now >= self.next_rechoke {
             self.rechoke_on_time(now);
@@ -289,14 +258,19 @@ impl Machine {
             self.check_offers(now);
         }
         self.refuse_all_over_quota(now);
-        self.resume(now);
+        if self.downloads.resume(&mut self.swarm) {
+            self.answer_next(now);
+        }
         if let Some(index) = self.swarm.chunks.next_reread(now) {
             self.swarm.push(Output::Reread { index });
         }
         self.dial(now);
         self.search_leaves(now);
-        self.fill(now);
-        self.looks_around = false;
+        if self.swarm.wants_chunks() && !self.leaves.holds_back() {
+            self.downloads.fill(&mut self.swarm, looks_around);
+        } else {
+            self.downloads.pause(&mut self.swarm);
+        }
         self.swarm.speak();
         self.say_if_complete();
         self.say_if_exhausted(now);

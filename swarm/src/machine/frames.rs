@@ -1,12 +1,10 @@
 //! Frames of the control stream after Hello and Bitfield.
 
-use std::time::Duration;
-
 use minimodel_wire::{CloseCode, Consent, Frame};
 
 use super::chunks::ChunkState;
 use super::core::Machine;
-use super::events::{Conn, Output, Req};
+use super::events::{Conn, Output};
 use super::fault::Breach;
 use super::peer::Phase;
 use super::reply_budgets::Reply;
@@ -29,10 +27,10 @@ impl Machine {
             _ if !ready => self.breach(now, conn, Breach::WrongState),
             Frame::Have { indexes } => self.has(now, conn, &indexes),
             Frame::DontHave { index } => self.has_not(now, conn, index),
-            Frame::Choke => self.choked(now, conn),
+            Frame::Choke => self.downloads.choked(&mut self.swarm, conn),
             Frame::Unchoke => {
                 peer.down.choked = false;
-                self.mark_ready(conn);
+                self.downloads.mark_ready(&mut self.swarm, conn);
             }
             Frame::Interested => self.interested(now, conn),
             Frame::NotInterested => self.not_interested(conn),
@@ -60,7 +58,7 @@ impl Machine {
             }
         }
         self.swarm.update_interest(conn);
-        self.mark_ready(conn);
+        self.downloads.mark_ready(&mut self.swarm, conn);
         self.leave_if_useless(now, conn);
     }
 
@@ -75,20 +73,7 @@ impl Machine {
         }
         self.forget_claim(conn, index);
         self.refusal_explained(now, conn, index);
-        let asked: Vec<_> = self
-            .copies
-            .get(&index)
-            .into_iter()
-            .flatten()
-            .copied()
-            // A chunk that arrived is kept: the peer had it when it sent it.
-            .filter(|req| {
-                self.requests.get(req).is_some_and(|request| request.conn == conn && !request.storing)
-            })
-            .collect();
-        for req in asked {
-            self.cancel(now, req);
-        }
+        self.downloads.take_back_chunk(&mut self.swarm, conn, index);
     }
 
     /// Returns true if the peer may take back that it has a chunk. For a seed the cost is that of a bitfield: its chunks
@@ -111,24 +96,6 @@ impl Machine {
             self.swarm.chunks.picker.lost(index);
             peer.useful -= u32::from(!self.swarm.chunks.have().get(index));
             self.swarm.update_interest(conn);
-        }
-    }
-
-    fn choked(&mut self, now: Time, conn: Conn) {
-        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
-        peer.down.choked = true;
-        peer.down.mute_for = Duration::ZERO;
-        // Answers that have begun go on; the peer resets the others with `Choked`.
-        let asked: Vec<_> = peer.down.requests.iter().copied().collect();
-        let requests = &self.requests;
-        let is_unanswered = |req: &Req| requests.get(req).is_some_and(|request| request.received == 0);
-        let unanswered: Vec<_> = asked.into_iter().filter(is_unanswered).collect();
-        if !unanswered.is_empty() {
-            self.turned_away(now, conn);
-        }
-        for req in unanswered {
-            self.swarm.push(Output::Cancel { req });
-            self.release(now, req);
         }
     }
 
@@ -184,7 +151,7 @@ impl Machine {
             }
             self.swarm.update_interest(conn);
             self.swarm.announcer.has_word(conn);
-            self.mark_ready(conn);
+            self.downloads.mark_ready(&mut self.swarm, conn);
         }
         self.refuse_waiting_for(index);
     }
@@ -208,6 +175,8 @@ impl Machine {
 mod tests {
     use super::super::events::Event;
     use super::super::harness::{Harness, SEED, TAKE, both, having};
+    use std::time::Duration;
+
     use super::*;
     use minimodel_wire::Bitfield;
 

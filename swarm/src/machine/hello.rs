@@ -250,22 +250,18 @@ impl Machine {
             self.swarm.peers.values_mut().for_each(|other| other.outbox.forget(conn));
         }
         self.offer_checks.forget(conn);
-        self.doubted -= peer.down.doubted();
         if peer.phase == Phase::Ready && !peer.is_seed {
             for index in peer.have.iter_ones() {
                 self.swarm.chunks.picker.lost(index);
             }
         }
         let was_cut = peer.down.was_cut || !peer.down.requests.is_empty();
-        for req in peer.down.requests.iter().copied().collect::<Vec<_>>() {
-            self.swarm.push(Output::Cancel { req });
-            self.release(now, req);
-        }
+        self.downloads.forget(&mut self.swarm, &peer);
         if by_peer && code.is_none() && was_cut && peer.down.proven == 0 {
             self.broke_off(now, peer.id);
         }
         if self.leaves.lost(conn) {
-            self.mark_all_ready();
+            self.downloads.mark_all_ready();
         }
         let asks: Vec<Ask> =
             self.swarm.asks.iter().filter(|&(_, &asker)| asker == conn).map(|(&ask, _)| ask).collect();

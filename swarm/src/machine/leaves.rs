@@ -132,8 +132,7 @@ impl Machine {
         };
         let first = self.leaves.next;
         let count = (self.leaves.total - first).min(MAX_LEAVES);
-        let req = Req(self.next_req);
-        self.next_req += 1;
+        let req = self.downloads.requests.number();
         self.leaves.pending = Some(Pending { req, conn, count, sent: now });
         self.swarm.push(Output::RequestLeaves { conn, req, first, count });
     }
@@ -173,7 +172,7 @@ impl Machine {
             }
             LeavesOutcome::Failed => self.leaves.fail(conn),
         }
-        self.mark_all_ready();
+        self.downloads.mark_all_ready();
     }
 
     /// Withdraws the request for leaf hashes from a peer that the user took off the sources.
@@ -181,7 +180,7 @@ impl Machine {
         if let Some(pending) = self.leaves.pending.filter(|pending| pending.conn == conn) {
             self.swarm.push(Output::Cancel { req: pending.req });
             self.leaves.lost(conn);
-            self.mark_all_ready();
+            self.downloads.mark_all_ready();
         }
     }
 
@@ -194,7 +193,7 @@ impl Machine {
         self.swarm.push(Output::Cancel { req: late.req });
         self.leaves.fail(late.conn);
         self.breach(now, late.conn, Breach::NoAnswer);
-        self.mark_all_ready();
+        self.downloads.mark_all_ready();
     }
 
     pub(super) fn asked_leaves(&mut self, now: Time, ask: Ask, conn: Conn) {

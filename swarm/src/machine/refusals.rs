@@ -62,11 +62,11 @@ impl Machine {
     pub(super) fn refused_announced(&mut self, now: Time, conn: Conn, index: u32) {
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if peer.down.refused.refused(now, index) {
-            self.turned_away(now, conn);
+            self.downloads.turned_away(&mut self.swarm, conn);
             self.breach(now, conn, Breach::RefusedAnnounced);
         } else {
             // The other chunks that the peer announced may be gone as well.
-            self.leave_alone(now + WORD_FOLLOWS, conn);
+            self.downloads.leave_alone(&mut self.swarm, conn, now + WORD_FOLLOWS);
         }
     }
 
@@ -75,7 +75,7 @@ impl Machine {
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if peer.down.refused.explain(index) {
             peer.down.not_before = now;
-            self.turned_away(now, conn);
+            self.downloads.turned_away(&mut self.swarm, conn);
         }
     }
 
@@ -84,7 +84,7 @@ impl Machine {
         let expired = self.swarm.peers.get_mut(&conn).map_or(0, |peer| peer.down.refused.expire(now));
         for _ in 0..expired {
             // No effect once a strike has ended the connection.
-            self.turned_away(now, conn);
+            self.downloads.turned_away(&mut self.swarm, conn);
             self.breach(now, conn, Breach::RefusedAnnounced);
         }
     }

@@ -14,7 +14,7 @@ use super::config::Config;
 use super::events::{Ask, Conn, Event, Output};
 use super::exchange;
 use super::outbox::Word;
-use super::peer::Phase;
+use super::peer::{Peer, Phase};
 use super::peer_table::PeerTable;
 use super::time::Time;
 
@@ -91,6 +91,11 @@ impl Swarm {
     /// Returns true if the user consented to serve.
     pub(super) fn serves(&self) -> bool {
         self.config.consent.contains(Consent::SERVE)
+    }
+
+    /// Returns true if chunks are wanted from the peer, now or as soon as it has any.
+    pub(super) fn is_wanted_source(&self, peer: &Peer) -> bool {
+        self.wants_chunks() && peer.is_source()
     }
 
     /// Calendar time in seconds since 1970.

@@ -3,11 +3,11 @@
 use minimodel_wire::ResetCode;
 
 use super::core::Machine;
+use super::downloads::QUOTA_WAIT;
 use super::early::Early;
 use super::events::{Ask, Conn, Event, Output, ServeOutcome};
 use super::fault::Breach;
 use super::peer::{Peer, Phase, QuotaWait};
-use super::requests::QUOTA_WAIT;
 use super::time::Time;
 use super::turns::Turn;
 
@@ -140,7 +140,7 @@ impl Machine {
         let until = now + QUOTA_WAIT;
         peer.up.quota_wait = Some(if is_used_up { QuotaWait::UsedUp } else { QuotaWait::Until(until) });
         if !is_used_up {
-            self.next_resume = Some(self.next_resume.map_or(until, |at| at.min(until)));
+            self.downloads.resume_at(until);
         }
     }
 

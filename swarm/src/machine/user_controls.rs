@@ -71,7 +71,7 @@ impl Machine {
         }
         self.close_who_may_not_come(now);
         self.follow_allow(now);
-        self.follow_sources(now);
+        self.follow_sources();
         if self.usual_slots() != slots_before {
             self.slots = self.usual_slots();
             self.rechoke();
@@ -81,7 +81,7 @@ impl Machine {
         for conn in conns {
             self.refuse_if_over_quota(now, conn);
         }
-        self.mark_all_ready();
+        self.downloads.mark_all_ready();
         self.answer_next(now);
     }
 
@@ -120,7 +120,7 @@ impl Machine {
         }
     }
 
-    fn follow_sources(&mut self, now: Time) {
+    fn follow_sources(&mut self) {
         let conns: Vec<Conn> = self.swarm.peers.keys().copied().collect();
         for conn in conns {
             let Some(peer) = self.swarm.peers.get_mut(&conn) else { continue };
@@ -129,11 +129,11 @@ impl Machine {
                 continue;
             }
             if is_disallowed {
-                self.take_back(now, conn, |_, _| true);
+                self.downloads.take_back(&mut self.swarm, conn, |_, _| true);
                 self.withdraw_leaves(conn);
             }
             self.swarm.update_interest(conn);
-            self.mark_ready(conn);
+            self.downloads.mark_ready(&mut self.swarm, conn);
         }
         self.sources.look_again();
     }

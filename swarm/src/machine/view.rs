@@ -57,7 +57,7 @@ impl Machine {
             we_choke: !peer.up.unchoked,
             interested: peer.up.interested,
             may_be_served: peer.may_be_served(),
-            at_quota: self.is_at_quota_with(peer),
+            at_quota: self.downloads.quota.is_used_up_with(&self.swarm, &self.downloads.requests, peer),
             requests: (peer.down.requests.len() + usize::from(self.leaves.is_asked(conn))) as u32,
             asks: (peer.up.waiting.len() + peer.up.active.len()) as u32,
             answering: peer.up.active.len() as u32,
@@ -69,8 +69,8 @@ impl Machine {
     pub fn work(&self) -> Work {
         let asked: u32 = self.swarm.peers.values().map(|peer: &Peer| peer.down.requests.len() as u32).sum();
         Work {
-            storing: self.requests.len() as u32 - asked,
-            is_at_quota: self.is_at_quota(),
+            storing: self.downloads.requests.len() as u32 - asked,
+            is_at_quota: self.downloads.quota.is_used_up(&self.swarm, &self.downloads.requests),
             lacks_leaves: self.leaves.lacks_answerer(),
             is_out_of_budget: self.sources.is_out_of_budget(),
             has_turned_away: !self.over_quota.is_empty(),

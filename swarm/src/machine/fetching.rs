@@ -1,0 +1,155 @@
+//! A fetch: the outcomes of our requests, and the deadlines of peers that owe us something.
+
+use std::time::Duration;
+
+use minimodel_wire::{CloseCode, ResetCode};
+
+use super::chunks::ChunkState;
+use super::core::Machine;
+use super::downloads::{MAX_DOUBLINGS, QUOTA_WAIT};
+use super::events::{Conn, Event, KeepOutcome, Req, RequestFault};
+use super::fault::Breach;
+use super::peer::Phase;
+use super::time::Time;
+
+impl Machine {
+    /// Handles the verdict on a chunk that arrived.
+    pub(super) fn kept(&mut self, now: Time, req: Req, outcome: KeepOutcome) {
+        let Some(request) = self.downloads.remove(&mut self.swarm, req) else { return };
+        match outcome {
+            KeepOutcome::Kept => {
+                self.downloads.cancel_copies(&mut self.swarm, request.index);
+                self.sources.brought_a_chunk(request.peer);
+                self.standings.of(request.peer, now).moved(request.len.into());
+                self.downloads.proven(&mut self.swarm, request.conn);
+                let (index, peer, bytes) = (request.index, request.peer, request.len);
+                self.swarm.event(Event::Chunk { index, peer, bytes });
+                self.mark_have(now, index);
+            }
+            KeepOutcome::BadProof { got } => {
+                self.downloads.is_needed_again(&mut self.swarm, request.index);
+                let blame = (Breach::BadChunk, CloseCode::BadChunk);
+                self.ban(now, request.peer, blame, Some(request.index), Some(got));
+            }
+            KeepOutcome::DiskFailed => self.downloads.is_needed_again(&mut self.swarm, request.index),
+        }
+    }
+
+    /// Handles a request that ended without a chunk.
+    pub(super) fn request_failed(&mut self, now: Time, req: Req, fault: RequestFault) {
+        let Some(request) = self.downloads.requests.get(req).filter(|request| !request.storing) else {
+            return;
+        };
+        let (conn, index) = (request.conn, request.index);
+        if let (RequestFault::Reset(_), Some(peer)) = (fault, self.swarm.peers.get_mut(&conn)) {
+            peer.down.mute_for = Duration::ZERO;
+        }
+        let mut is_too_much = false;
+        match fault {
+            RequestFault::Reset(ResetCode::NotHave | ResetCode::SourceChanged) => {
+                is_too_much = !self.may_take_claim_back(now, conn);
+                if !is_too_much {
+                    self.forget_claim(conn, index);
+                }
+            }
+            // The connection is ending: nothing more is requested over it.
+            RequestFault::Lost => {
+                if let Some(peer) = self.swarm.peers.get_mut(&conn) {
+                    peer.down.was_cut = true;
+                }
+                self.stop_asking(conn);
+            }
+            RequestFault::Reset(ResetCode::BudgetUsed) => self.stop_asking(conn),
+            _ => {}
+        }
+        self.downloads.release(&mut self.swarm, req);
+        match fault {
+            RequestFault::Malformed => self.blame(now, conn, Breach::MalformedChunk, Some(index), None),
+            RequestFault::Short => self.breach(now, conn, Breach::ShortAnswer),
+            RequestFault::Reset(ResetCode::NotHave) => self.refused_announced(now, conn, index),
+            // All other reset codes have honest reasons: the peer's slot was taken, its queue is full, it is leaving, its
+            // disk failed. A backoff keeps each of them from becoming a loop.
+            RequestFault::Reset(_) => {
+                self.downloads.turned_away(&mut self.swarm, conn);
+                if self.swarm.peers.get(&conn).is_some_and(|peer| peer.down.refusals > MAX_DOUBLINGS) {
+                    // This connection is of no use; a new one may be better.
+                    self.drop_peer(now, conn, CloseCode::TooSlow);
+                }
+            }
+            RequestFault::HeldBack => {
+                if let Some(peer) = self.swarm.peers.get_mut(&conn) {
+                    peer.down.waits_for_quota = true;
+                }
+                self.downloads.leave_alone(&mut self.swarm, conn, now + QUOTA_WAIT);
+            }
+            RequestFault::Lost => {}
+        }
+        if is_too_much && self.swarm.peers.contains_key(&conn) {
+            self.drop_peer(now, conn, CloseCode::Busy);
+        }
+    }
+
+    fn stop_asking(&mut self, conn: Conn) {
+        if let Some(peer) = self.swarm.peers.get_mut(&conn) {
+            peer.down.choked = true;
+        }
+    }
+
+    /// Handles chunks that were found on disk without a record.
+    pub(super) fn rescanned(&mut self, now: Time, have: &[u32]) {
+        let is_any_good = !have.is_empty() || self.swarm.chunks.have().ones() > 0;
+        if !self.leaves.rescanned(is_any_good) {
+            self.swarm.event(Event::NothingGood);
+            return;
+        }
+        for &index in have {
+            // Requested before the search began, and on disk already: it is not fetched again.
+            if self.swarm.chunks.state(index) == ChunkState::InFlight {
+                self.downloads.cancel_copies(&mut self.swarm, index);
+            }
+            if self.swarm.chunks.state(index) == ChunkState::Missing {
+                self.mark_have(now, index);
+            }
+        }
+        self.downloads.mark_all_ready();
+    }
+
+    /// Checks the deadlines of all peers.
+    pub(super) fn check_deadlines(&mut self, now: Time) {
+        let conns: Vec<Conn> = self.swarm.peers.keys().copied().collect();
+        for conn in conns {
+            self.check_introduction(now, conn);
+            if let Some(breach) = self.downloads.check_peer(&mut self.swarm, conn) {
+                self.breach(now, conn, breach);
+            }
+            self.check_refusals(now, conn);
+        }
+        self.downloads.give_back_late(&mut self.swarm);
+        self.check_leaves(now);
+        // Pipeline depths follow the rates, and the endgame compares anew when each peer would be done.
+        self.downloads.mark_all_ready();
+    }
+
+    /// Restarts all deadlines after the machine was not called for long: the process or the computer slept, and no peer
+    /// is late.
+    pub(super) fn forgive(&mut self, now: Time) {
+        for peer in self.swarm.peers.values_mut() {
+            peer.since = now;
+            peer.down.last_byte = now;
+            peer.down.window = (now, 0);
+        }
+    }
+
+    fn check_introduction(&mut self, now: Time, conn: Conn) {
+        let Some(peer) = self.swarm.peers.get(&conn) else { return };
+        if peer.phase == Phase::Ready || now.since(peer.since) < self.swarm.config.limits.hello {
+            return;
+        }
+        if peer.phase == Phase::ManifestOnly {
+            // The peer has the manifest, or will not get it any more; it connects again once its user agreed to fetch.
+            self.drop_peer(now, conn, CloseCode::Done);
+        } else {
+            self.breach(now, conn, Breach::NoHello);
+        }
+    }
+}
