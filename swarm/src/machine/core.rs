@@ -1,10 +1,12 @@
 //! The machine: its state, its three calls, and the dispatch of inputs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, PeerId};
 
+use super::answers::Answers;
 use super::bans::Bans;
+use super::choker::{Choker, usual_slots};
 use super::config::Config;
 use super::dialing::EXHAUSTED_AFTER;
 use super::downloads::{CHECK_EVERY, Downloads};
@@ -15,7 +17,6 @@ use super::offer_checks::OfferChecks;
 use super::peer::{Peer, Phase};
 use super::picker::Picker;
 use super::places::TurnedAway;
-use super::rate::Outflow;
 use super::reach::Reach;
 use super::reply_budgets::ReplyBudgets;
 use super::sources::Sources;
@@ -50,30 +51,14 @@ pub struct Machine {
     pub(super) sources: Sources,
     pub(super) reach: Reach,
     pub(super) downloads: Downloads,
-    /// Payload bytes sent to all peers.
-    pub(super) given: u64,
-    /// Keys refused for a used-up quota, and the length of the chunk that did not fit.
-    pub(super) over_quota: BTreeMap<PeerId, u32>,
+    pub(super) choker: Choker,
+    pub(super) answers: Answers,
     pub(super) leaves: LeafSearch,
     pub(super) standings: Standings,
     pub(super) offer_checks: OfferChecks,
     pub(super) reply_budgets: ReplyBudgets,
     pub(super) wasted_reads: WastedReads,
     pub(super) turned_away: TurnedAway,
-    /// Peers with an optimistic unchoke.
-    pub(super) optimistic: Vec<Conn>,
-    /// Peers that are interested in our chunks.
-    pub(super) interested_peers: u32,
-    /// Peers that hold an upload slot.
-    pub(super) unchoked: BTreeSet<Conn>,
-    pub(super) next_rechoke: Time,
-    pub(super) next_optimistic: Time,
-    pub(super) next_look: Time,
-    /// The number of upload slots now, and the total upload rate.
-    pub(super) slots: usize,
-    pub(super) outflow: Outflow,
-    /// Chunks that were sent whole.
-    pub(super) chunks_served: u64,
     pub(super) complete_said: bool,
     exhausted_since: Option<Time>,
     exhausted_said: bool,
@@ -86,34 +71,23 @@ impl Machine {
         limits.max_connections = limits.max_connections.min(Picker::MAX_HOLDERS);
         let rescan = config.rescan && !have.is_full();
         let complete = have.is_full();
-        let mut machine = Self {
+        Self {
             leaves: LeafSearch::new(rescan, config.repairs && !have.is_full(), config.terms.chunk_count),
             sources: Sources::new(Bans::new(banned)),
             reach: Reach::default(),
             downloads: Downloads::default(),
-            given: 0,
-            over_quota: BTreeMap::new(),
+            choker: Choker::new(usual_slots(&config)),
+            answers: Answers::default(),
             standings: Standings::default(),
             offer_checks: OfferChecks::default(),
             reply_budgets: ReplyBudgets::new(config.terms.chunk_count),
             wasted_reads: WastedReads::default(),
             turned_away: TurnedAway::default(),
-            optimistic: Vec::new(),
-            interested_peers: 0,
-            unchoked: BTreeSet::new(),
-            next_rechoke: Time::ZERO,
-            next_optimistic: Time::ZERO,
-            next_look: Time::ZERO,
-            slots: 0,
-            outflow: Outflow::default(),
-            chunks_served: 0,
             complete_said: complete,
             exhausted_since: None,
             exhausted_said: false,
             swarm: Swarm::new(config, have),
-        };
-        machine.slots = machine.usual_slots();
-        machine
+        }
     }
 
     /// Processes an input at `now`. Times never go back.
@@ -176,12 +150,8 @@ impl Machine {
         if waits || self.swarm.peers.handshaking > 0 {
             sooner(self.downloads.next_check);
         }
-        if self.interested_peers > 0 {
-            sooner(self.next_rechoke);
-        }
-        // Every slot holder is interested, so that more interested peers than holders means some wait.
-        if self.swarm.serves() && self.interested_peers as usize > self.unchoked.len() {
-            sooner(self.next_look);
+        if let Some(at) = self.choker.wakeup(self.swarm.serves()) {
+            sooner(at);
         }
         let said = self.exhausted_said;
         let exhausted = self.exhausted_since.filter(|_| !said).map(|since| since + EXHAUSTED_AFTER);
@@ -247,19 +217,22 @@ impl Machine {
             looks_around = true;
             self.downloads.next_check = now + CHECK_EVERY;
         }
-        if now >= self.next_rechoke {
-            self.rechoke_on_time(now);
-            self.next_rechoke = now + self.swarm.config.limits.rechoke;
+        if now >= self.choker.next_rechoke {
+            self.choker.begin_round(&mut self.swarm);
+            self.reevaluate_quotas(now);
+            self.choker.rechoke(&mut self.swarm);
+            // Answers that were read slowly may have to make room by now.
+            self.answer_next();
         }
-        if now >= self.next_look {
-            self.pass_idle_slots(now);
+        if now >= self.choker.next_look {
+            self.choker.pass_idle_slots(&mut self.swarm);
         }
         if self.offer_checks.wakeup().is_some_and(|at| now >= at) {
             self.check_offers(now);
         }
         self.refuse_all_over_quota(now);
         if self.downloads.resume(&mut self.swarm) {
-            self.answer_next(now);
+            self.answer_next();
         }
         if let Some(index) = self.swarm.chunks.next_reread(now) {
             self.swarm.push(Output::Reread { index });

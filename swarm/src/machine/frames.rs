@@ -32,8 +32,12 @@ impl Machine {
                 peer.down.choked = false;
                 self.downloads.mark_ready(&mut self.swarm, conn);
             }
-            Frame::Interested => self.interested(now, conn),
-            Frame::NotInterested => self.not_interested(conn),
+            Frame::Interested => {
+                if let Some(breach) = self.choker.interested(&mut self.swarm, conn) {
+                    self.breach(now, conn, breach);
+                }
+            }
+            Frame::NotInterested => self.choker.not_interested(&mut self.swarm, conn),
             Frame::Peers { offers } => self.offers(now, conn, &offers),
         }
     }

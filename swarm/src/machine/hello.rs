@@ -244,8 +244,7 @@ impl Machine {
 
     pub(super) fn forget_peer(&mut self, now: Time, conn: Conn, code: Option<CloseCode>, by_peer: bool) {
         let Some(peer) = self.swarm.peers.remove(conn) else { return };
-        self.interested_peers -= u32::from(peer.up.interested);
-        self.unchoked.remove(&conn);
+        self.choker.forget(conn, &peer);
         if peer.offer.is_some() {
             self.swarm.peers.values_mut().for_each(|other| other.outbox.forget(conn));
         }
@@ -270,7 +269,8 @@ impl Machine {
             self.swarm.push(Output::Refuse { ask, code: ResetCode::Cancelled });
         }
         if !peer.up.active.is_empty() {
-            let all = self.charge_answers(now, peer.id, peer.up.active.len() as u32);
+            let active = peer.up.active.len() as u32;
+            let all = self.answers.charge(&self.swarm, &mut self.standings, peer.id, active);
             if self.standings.moved(peer.id) < self.least_use() {
                 self.wasted_reads.charge(now, peer.site, all);
             }
@@ -288,9 +288,9 @@ impl Machine {
             self.swarm.event(Event::Left { peer: peer.id, code });
         }
         if peer.up.unchoked {
-            self.fill_slots();
+            self.choker.fill_slots(&mut self.swarm);
         }
-        self.answer_next(now);
+        self.answer_next();
     }
 }
 

@@ -1,8 +1,7 @@
 //! Checks of the machine's invariants, which the module documentation states in words.
 
 use super::core::Machine;
-use super::events::Conn;
-use super::peer::{Peer, Phase};
+use super::peer::Phase;
 
 impl Machine {
     /// Checks every invariant; the error names the one that does not hold. Meant for tests: it walks through the whole state.
@@ -10,6 +9,7 @@ impl Machine {
         self.swarm.chunks.check()?;
         self.swarm.peers.check()?;
         self.downloads.check(&self.swarm)?;
+        self.choker.check(&self.swarm)?;
         if !self.offer_checks.is_bounded() {
             return Err("more offers wait, are checked or remembered than may be".to_owned());
         }
@@ -43,29 +43,6 @@ impl Machine {
             if let Some(ask) = peer.up.active.keys().find(|ask| !self.swarm.asks.contains_key(ask)) {
                 return Err(format!("{ask:?} is answered for nobody"));
             }
-        }
-        self.check_tallies()
-    }
-
-    /// Compares the running counters with a full count.
-    fn check_tallies(&self) -> Result<(), String> {
-        let count =
-            |is_meant: fn(&Peer) -> bool| self.swarm.peers.values().filter(|peer| is_meant(peer)).count();
-        let unchoked: Vec<Conn> =
-            self.swarm.peers.iter().filter(|(_, peer)| peer.up.unchoked).map(|(&conn, _)| conn).collect();
-        let tallies = [
-            ("interested peers", count(|peer| peer.up.interested), self.interested_peers as usize),
-            (
-                "waiting peers without a slot",
-                count(|peer| !peer.up.unchoked && !peer.up.waiting.is_empty()),
-                0,
-            ),
-        ];
-        if let Some((what, are, counted)) = tallies.into_iter().find(|&(_, are, counted)| are != counted) {
-            return Err(format!("{are} {what}, counted {counted}"));
-        }
-        if !self.unchoked.iter().copied().eq(unchoked) {
-            return Err(format!("{:?} are said to hold slots", self.unchoked));
         }
         Ok(())
     }

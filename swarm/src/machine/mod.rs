@@ -16,9 +16,10 @@
 //! - no chunk is requested from a peer that chokes us, did not announce it, did not consent to serve, or that the user
 //!   does not allow as a source.
 
-mod allowances;
 mod announcer;
+mod answers;
 mod bans;
+mod choker;
 mod chunks;
 mod config;
 mod core;
@@ -59,7 +60,6 @@ mod shares;
 mod site;
 mod site_buckets;
 mod slot_reservation;
-mod slots;
 mod sources;
 mod standing;
 mod swarm;

@@ -1,89 +1,42 @@
 //! Fair shares between sites of upload slots and of the memory for answers, as for places: a newcomer from elsewhere does
 //! not wait until all keys of one crowded site have had their turns.
 
-use std::cmp::Reverse;
-
-use super::core::Machine;
 use super::events::Conn;
 use super::places::Held;
 use super::site::Site;
+use super::swarm::Swarm;
 
-impl Machine {
-    fn site_of(&self, conn: Conn) -> Option<Site> {
-        self.swarm.peers.get(&conn).map(|peer| peer.site)
-    }
+fn site_of(swarm: &Swarm, conn: Conn) -> Option<Site> {
+    swarm.peers.get(&conn).map(|peer| peer.site)
+}
 
-    fn held_by(&self, conns: &[Conn]) -> Held {
-        Held::of(conns.iter().filter_map(|&conn| self.site_of(conn)))
-    }
+/// How many of these connections each site has.
+pub(super) fn held_by(swarm: &Swarm, conns: impl Iterator<Item = Conn>) -> Held {
+    Held::of(conns.filter_map(|conn| site_of(swarm, conn)))
+}
 
-    /// Slots that each site holds.
-    pub(super) fn slots_held(&self) -> Held {
-        Held::of(self.unchoked.iter().filter_map(|&conn| self.site_of(conn)))
-    }
+/// Answers under way to each site.
+pub(super) fn answers_held(swarm: &Swarm) -> Held {
+    Held::of(swarm.peers.values().flat_map(|peer| peer.up.active.keys().map(|_| peer.site)))
+}
 
-    /// Answers under way to each site.
-    pub(super) fn answers_held(&self) -> Held {
-        let sites = self.swarm.peers.values().flat_map(|peer| peer.up.active.keys().map(|_| peer.site));
-        Held::of(sites)
+/// Gives slots of chosen peers at sites with more than their share to `wanting` peers at sites with fewer; both lists are
+/// in the order of service. While we are a leecher, a peer that gives to us keeps its slot.
+pub(super) fn shared(swarm: &Swarm, mut chosen: Vec<Conn>, wanting: &[Conn]) -> Vec<Conn> {
+    let seeding = swarm.chunks.is_complete();
+    let keeps = |conn: &Conn| !seeding && swarm.peers.get(conn).is_some_and(|peer| peer.down.given.1 > 0);
+    for _ in 0..chosen.len() {
+        let held = held_by(swarm, chosen.iter().copied());
+        let others = wanting.iter().filter(|conn| !chosen.contains(conn));
+        let sites = others.filter_map(|&conn| Some((conn, site_of(swarm, conn)?)));
+        let Some((next, site)) = sites.min_by_key(|&(_, site)| held.by(site)) else { break };
+        let gives = chosen.iter().enumerate().filter(|(_, conn)| !keeps(conn));
+        let gives = gives.filter_map(|(at, &conn)| Some((at, site_of(swarm, conn)?)));
+        let gives = gives.filter(|&(_, rich)| held.owes(rich, site));
+        let Some((at, _)) = gives.max_by_key(|&(at, rich)| (held.by(rich), at)) else { break };
+        chosen[at] = next;
     }
-
-    /// Gives slots of chosen peers at sites with more than their share to `wanting` peers at sites with fewer; both lists
-    /// are in the order of service. While we are a leecher, a peer that gives to us keeps its slot.
-    pub(super) fn shared(&self, mut chosen: Vec<Conn>, wanting: &[Conn]) -> Vec<Conn> {
-        let seeding = self.swarm.chunks.is_complete();
-        let keeps =
-            |conn: &Conn| !seeding && self.swarm.peers.get(conn).is_some_and(|peer| peer.down.given.1 > 0);
-        for _ in 0..chosen.len() {
-            let held = self.held_by(&chosen);
-            let others = wanting.iter().filter(|conn| !chosen.contains(conn));
-            let sites = others.filter_map(|&conn| Some((conn, self.site_of(conn)?)));
-            let Some((next, site)) = sites.min_by_key(|&(_, site)| held.by(site)) else { break };
-            let gives = chosen.iter().enumerate().filter(|(_, conn)| !keeps(conn));
-            let gives = gives.filter_map(|(at, &conn)| Some((at, self.site_of(conn)?)));
-            let gives = gives.filter(|&(_, rich)| held.owes(rich, site));
-            let Some((at, _)) = gives.max_by_key(|&(at, rich)| (held.by(rich), at)) else { break };
-            chosen[at] = next;
-        }
-        chosen
-    }
-
-    /// Returns true if the holder keeps its slot after its turn, because the site of the next peer in turn holds no fewer
-    /// slots.
-    pub(super) fn keeps_share_from_next(&self, holder: Conn) -> bool {
-        let next = self.next_for_slot().and_then(|next| self.site_of(next));
-        let (Some(holder), Some(next)) = (self.site_of(holder), next) else { return false };
-        !self.slots_held().spares(holder, next)
-    }
-
-    /// Moves slots, as they are held now, to waiting peers of sites with less than their share.
-    pub(super) fn share_slots(&mut self) {
-        if !self.swarm.serves() || self.swarm.stopping || self.unchoked.len() < self.slots {
-            return;
-        }
-        let seeding = self.swarm.chunks.is_complete();
-        // At each site, holders that have read keep their slots before the others do.
-        let order = |conns: Vec<Conn>| {
-            let rank = |conn: &Conn| {
-                let peer = self.swarm.peers.get(conn)?;
-                Some((Reverse(Self::is_proven_reader(peer)), Self::rank(peer, seeding)))
-            };
-            let mut conns = conns;
-            conns.sort_by_cached_key(|conn| (rank(conn), *conn));
-            conns
-        };
-        let holders = order(self.unchoked.iter().copied().collect());
-        let waiting =
-            self.swarm.peers.iter().filter(|(_, peer)| peer.waits_for_slot()).map(|(&conn, _)| conn);
-        let waiting = order(waiting.collect());
-        let shared = self.shared(holders.clone(), &waiting);
-        for &conn in holders.iter().filter(|conn| !shared.contains(conn)) {
-            self.choke(conn);
-        }
-        for conn in shared {
-            self.unchoke(conn);
-        }
-    }
+    chosen
 }
 
 #[cfg(test)]
@@ -106,7 +59,7 @@ mod tests {
     }
 
     fn holders(harness: &Harness) -> Vec<u64> {
-        harness.machine.unchoked.iter().map(|conn| conn.0).collect()
+        harness.machine.choker.unchoked.iter().map(|conn| conn.0).collect()
     }
 
     /// Every holder without an answer under way requests a chunk and reads none of it.
@@ -126,7 +79,10 @@ mod tests {
         (1..=40).for_each(|n| come(&mut harness, n, SIEGE));
         // All of them have read once, to look used.
         for n in 1..=40 {
-            harness.machine.unchoke(super::Conn(n));
+            {
+                let machine = &mut harness.machine;
+                machine.choker.unchoke(&mut machine.swarm, super::Conn(n))
+            };
             harness.ask(n, 1_000 + n, 0);
             let outcome = ServeOutcome::Done { bytes: 1 << 16 };
             harness.tell(Input::Served { ask: Ask(1_000 + n), outcome });
@@ -184,7 +140,10 @@ mod tests {
                 Harness::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 4);
             (1..=12).for_each(|n| come(&mut harness, n, address(n)));
             let before = holders(&harness);
-            harness.machine.share_slots();
+            {
+                let machine = &mut harness.machine;
+                machine.choker.share_slots(&mut machine.swarm)
+            };
             assert_eq!((before.len(), holders(&harness)), (4, before));
         }
     }

@@ -1,14 +1,27 @@
 //! Slot reservation: keys are free, and a peer with a new key may not read what it requests. So half of a seeder's upload
 //! slots are for peers that have read an answer, and the other half for new peers.
 
-use super::core::Machine;
+use std::collections::BTreeSet;
+
 use super::events::Conn;
 use super::peer::Peer;
+use super::swarm::Swarm;
 
-impl Machine {
+/// The slots as they are held now.
+pub(super) struct Reservation<'m> {
+    pub(super) swarm: &'m Swarm,
+    pub(super) holders: &'m BTreeSet<Conn>,
+    pub(super) slots: usize,
+}
+
+impl Reservation<'_> {
     /// Returns true if the peer has read an answer, and requested something when it last had a slot.
     pub(super) fn is_proven_reader(peer: &Peer) -> bool {
         peer.up.bytes > 0 && peer.up.idle_rounds == 0
+    }
+
+    fn is_seeding(&self) -> bool {
+        self.swarm.chunks.is_complete()
     }
 
     fn has_read(&self, conn: Conn) -> bool {
@@ -16,18 +29,17 @@ impl Machine {
     }
 
     fn proven_holders(&self) -> usize {
-        self.unchoked.iter().filter(|&&conn| self.has_read(conn)).count()
+        self.holders.iter().filter(|&&conn| self.has_read(conn)).count()
     }
 
     /// Returns true if new peers hold their half of the slots.
     pub(super) fn is_new_half_taken(&self) -> bool {
-        self.swarm.chunks.is_complete()
-            && self.unchoked.len() - self.proven_holders() >= (self.slots / 2).max(1)
+        self.is_seeding() && self.holders.len() - self.proven_holders() >= (self.slots / 2).max(1)
     }
 
     /// Returns true if the holder of a slot need not pass it on to the next peer in turn.
     pub(super) fn keeps_slot_from(&self, holder: Conn, next: Conn) -> bool {
-        self.swarm.chunks.is_complete()
+        self.is_seeding()
             && self.has_read(holder)
             && !self.has_read(next)
             && 2 * self.proven_holders() <= self.slots
@@ -35,8 +47,8 @@ impl Machine {
 
     /// Orders the peers for a seeder's slots: half of the slots, or more if new peers are few, go to peers that have
     /// read, and the next to new peers.
-    pub(super) fn in_reserved_order(&self, wanting: Vec<Conn>) -> Vec<Conn> {
-        if !self.swarm.chunks.is_complete() {
+    pub(super) fn in_order(&self, wanting: Vec<Conn>) -> Vec<Conn> {
+        if !self.is_seeding() {
             return wanting;
         }
         let (mut dealt, others): (Vec<Conn>, Vec<Conn>) =
@@ -51,20 +63,12 @@ impl Machine {
         dealt
     }
 
-    /// Moves slots from new peers to waiting peers that have read, while new peers hold more than half.
-    pub(super) fn reclaim_from_new_peers(&mut self) {
-        if !self.swarm.chunks.is_complete() {
-            return;
-        }
-        while let Some(next) = self.next_for_slot().filter(|&next| self.has_read(next)) {
-            let mut new = self.unchoked.iter().copied().filter(|&conn| !self.has_read(conn));
-            let (Some(first), more) = (new.next(), new.count()) else { return };
-            if 2 * (more + 1) <= self.slots {
-                return;
-            }
-            self.choke(first);
-            self.unchoke(next);
-        }
+    /// Returns the new peer that gives its slot to `next`, a waiting peer that has read, while new peers hold more than half.
+    pub(super) fn gives_way_to(&self, next: Conn) -> Option<Conn> {
+        let mut new = self.holders.iter().copied().filter(|&conn| !self.has_read(conn));
+        let (first, more) = (new.next()?, new.count());
+        let is_due = self.is_seeding() && self.has_read(next) && 2 * (more + 1) > self.slots;
+        is_due.then_some(first)
     }
 }
 
@@ -103,7 +107,7 @@ mod tests {
     }
 
     fn holders(harness: &Harness) -> Vec<u64> {
-        harness.machine.unchoked.iter().map(|conn| conn.0).collect()
+        harness.machine.choker.unchoked.iter().map(|conn| conn.0).collect()
     }
 
     fn want(harness: &mut Harness, peers: std::ops::RangeInclusive<u8>) {

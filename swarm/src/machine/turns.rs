@@ -6,11 +6,6 @@
 
 use std::time::Duration;
 
-use minimodel_wire::{PeerId, ResetCode};
-
-use super::core::Machine;
-use super::events::{Ask, Conn};
-use super::peer::Peer;
 use super::time::Time;
 
 /// A seeder's slot passes on after so many chunks, and not before this time, if others wait: chunks spread faster if many
@@ -20,9 +15,6 @@ const TURN: (u32, Duration) = (2, Duration::from_millis(250));
 const OVERTAKEN: u64 = 4;
 /// It also overstays after this time, however little others got: perhaps all served peers are that slow.
 const LONGEST: Duration = Duration::from_secs(60);
-/// Where memory is short, an answer that has been under way for this long is taken back.
-const TAKEN_BACK_AFTER: Duration = Duration::from_secs(300);
-
 /// The turn of one peer with a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Turn {
@@ -38,71 +30,18 @@ impl Turn {
     pub(super) fn new(began: Time, before: u64) -> Self {
         Self { began, chunks: 0, before }
     }
-}
 
-impl Machine {
-    /// Counts a chunk that was sent whole. After its turn, the holder of a seeder's slot passes it on to a waiting peer
-    /// of lower rank.
-    pub(super) fn count_turn(&mut self, now: Time, conn: Conn) {
-        self.chunks_served += 1;
-        let (seeding, before) = (self.swarm.chunks.is_complete(), self.chunks_served);
-        let Some(peer) = self.swarm.peers.get_mut(&conn).filter(|peer| peer.up.unchoked) else { return };
-        let turn = peer.up.turn.get_or_insert(Turn::new(now, before));
-        turn.chunks += 1;
-        if seeding && turn.chunks >= TURN.0 && now.since(turn.began) >= TURN.1 {
-            let rank = Self::rank(peer, seeding);
-            if !self.keeps_share_from_next(conn) {
-                self.pass_slot_on(conn, rank);
-            }
-        }
+    /// Counts a chunk that the peer got; returns true if the turn of a seeder's slot is over.
+    pub(super) fn count(&mut self, now: Time) -> bool {
+        self.chunks += 1;
+        self.chunks >= TURN.0 && now.since(self.began) >= TURN.1
     }
 
-    /// Returns true if the peer has held its slot for long with an answer under way and got no whole chunk.
-    pub(super) fn overstays(&self, now: Time, peer: &Peer) -> bool {
-        let is_served = peer.up.unchoked && !peer.up.active.is_empty();
-        let Some(turn) = peer.up.turn.filter(|turn| is_served && turn.chunks == 0) else { return false };
-        let others = self.chunks_served.saturating_sub(turn.before);
-        others >= OVERTAKEN * self.slots as u64 || now.since(turn.began) >= LONGEST
-    }
-
-    /// Takes back the oldest answer, if it has been under way for minutes; returns true if there was one. Doing so sooner
-    /// would cost honest peers what they have of theirs when our own uplink is slow.
-    pub(super) fn take_back_answer(&mut self, now: Time) -> bool {
-        let active = self.swarm.peers.values().flat_map(|peer| &peer.up.active);
-        let oldest = active.min_by_key(|&(ask, since)| (*since, *ask)).map(|(&ask, &since)| (ask, since));
-        let Some((ask, _)) = oldest.filter(|&(_, since)| now.since(since) >= TAKEN_BACK_AFTER) else {
-            return false;
-        };
-        self.end_answer(now, ask, ResetCode::Busy);
-        true
-    }
-
-    /// Ends an answer that is under way.
-    pub(super) fn end_answer(&mut self, now: Time, ask: Ask, code: ResetCode) {
-        let chunk = u64::from(self.swarm.config.terms.chunk_size);
-        if let Some(peer) = self.swarm.asks.get(&ask).and_then(|conn| self.swarm.peers.get_mut(conn)) {
-            peer.up.active.remove(&ask);
-            // Whether it was read or not, it was the peer's turn.
-            peer.up.bytes += chunk;
-            let peer = peer.id;
-            self.charge_answers(now, peer, 1);
-        }
-        self.swarm.refuse(ask, code);
-    }
-
-    /// Charges a peer for answers that end before they are whole, and returns their bytes. Each counts as a whole chunk:
-    /// the driver no longer reports how much of it was sent, and a peer that breaks off must not get it for nothing.
-    pub(super) fn charge_answers(&mut self, now: Time, peer: PeerId, answers: u32) -> u64 {
-        let bytes = u64::from(answers) * u64::from(self.swarm.config.terms.chunk_size);
-        self.standings.of(peer, now).took(now, answers.into());
-        self.gave(now, peer, bytes);
-        bytes
-    }
-
-    /// Bytes of all answers under way.
-    pub(super) fn answering_bytes(&self) -> u64 {
-        let active: u64 = self.swarm.peers.values().map(|peer| peer.up.active.len() as u64).sum();
-        active * u64::from(self.swarm.config.terms.chunk_size)
+    /// Returns true if the peer got no whole chunk in its turn, and others got much meanwhile, or a long time has passed.
+    /// `served`: chunks that all peers together have got.
+    pub(super) fn is_overdue(self, now: Time, served: u64, slots: usize) -> bool {
+        let others = served.saturating_sub(self.before);
+        self.chunks == 0 && (others >= OVERTAKEN * slots as u64 || now.since(self.began) >= LONGEST)
     }
 }
 
@@ -181,9 +120,12 @@ mod tests {
             want(&mut harness, n);
             harness.ask(n.into(), n.into(), 0);
         }
-        assert_eq!(harness.machine.slots, 4);
+        assert_eq!(harness.machine.choker.slots, 4);
         harness.frame(1, Frame::NotInterested);
-        harness.machine.unchoke(Conn(5));
+        {
+            let machine = &mut harness.machine;
+            machine.choker.unchoke(&mut machine.swarm, super::super::events::Conn(5))
+        };
         harness.ask(5, 50, 1);
         harness.said();
         let counts = |harness: &mut Harness| {

@@ -1,6 +1,6 @@
 //! Answers to upload requests: which are answered, and in which order.
 
-use minimodel_wire::ResetCode;
+use minimodel_wire::{CloseCode, ResetCode};
 
 use super::core::Machine;
 use super::downloads::QUOTA_WAIT;
@@ -9,7 +9,6 @@ use super::events::{Ask, Conn, Event, Output, ServeOutcome};
 use super::fault::Breach;
 use super::peer::{Peer, Phase, QuotaWait};
 use super::time::Time;
-use super::turns::Turn;
 
 /// How often one peer may get one chunk again: for a hedge, a crash, a bad disk; not as a habit.
 const MAX_REPEATS: u8 = 8;
@@ -17,11 +16,6 @@ const MAX_REPEATS: u8 = 8;
 const MAX_REPEATED: usize = 1_024;
 /// Chunks that the daily budget has beyond its multiple of the file, for small files.
 pub(super) const SPARE_CHUNKS: u64 = 64;
-/// Bytes of answers under way to all peers, one chunk at least. Half as much again is for peers that have read an answer
-/// and have none under way.
-pub(super) const UPLOAD_BYTES: u64 = 64 << 20;
-const MOST_UPLOAD_BYTES: u64 = UPLOAD_BYTES / 2 * 3;
-
 impl Machine {
     /// Refuses a request of a kind that an honest peer makes a few times at most.
     pub(super) fn turn_down(&mut self, now: Time, conn: Conn, ask: Ask, code: ResetCode) {
@@ -73,9 +67,9 @@ impl Machine {
             ResetCode::BudgetUsed
         } else {
             peer.up.waiting.push_back((ask, index));
-            peer.up.turn.get_or_insert(Turn::new(now, self.chunks_served));
+            self.choker.begin_turn(peer, now);
             self.swarm.asks.insert(ask, conn);
-            self.answer_next(now);
+            self.answer_next();
             self.refuse_if_over_quota(now, conn);
             return;
         };
@@ -99,14 +93,14 @@ impl Machine {
         match outcome {
             ServeOutcome::Done { bytes } | ServeOutcome::Cancelled { bytes } if bytes > 0 => {
                 peer.up.bytes += bytes;
-                self.outflow.add(bytes);
+                self.choker.sent(bytes);
                 let peer = peer.id;
                 self.standings.of(peer, now).took(now, 1);
-                self.gave(now, peer, bytes);
+                self.answers.gave(&self.swarm, &mut self.standings, peer, bytes);
                 if matches!(outcome, ServeOutcome::Done { .. }) {
                     self.standings.of(peer, now).moved(bytes);
                     self.swarm.event(Event::Uploaded { peer, bytes });
-                    self.count_turn(now, conn);
+                    self.choker.count_turn(&mut self.swarm, conn);
                 }
             }
             ServeOutcome::Cancelled { .. } if was_begun => self.count_wasted_read(now, conn),
@@ -117,7 +111,7 @@ impl Machine {
             }
         }
         self.refuse_if_over_quota(now, conn);
-        self.answer_next(now);
+        self.answer_next();
     }
 
     /// Puts a request back into the queue, since a shared quota did not let its chunk pass; see [`QuotaWait`].
@@ -159,51 +153,64 @@ impl Machine {
         }
     }
 
-    /// Starts answers, first for peers that got least, so that shares are fair by key. The more peers are served, the
-    /// fewer answers run for each: more would make every chunk late and none sooner, and no peer can pass on half a chunk.
-    pub(super) fn answer_next(&mut self, now: Time) {
-        // Answers to peers that were choked meanwhile, and answers above today's number per peer, take no room from others.
-        let ups = || self.unchoked.iter().filter_map(|conn| Some(&self.swarm.peers.get(conn)?.up));
-        let served = ups().filter(|up| !up.waiting.is_empty() || !up.active.is_empty()).count();
-        let per_peer = self.swarm.config.limits.active_asks(self.swarm.config.terms.chunk_size, served);
-        let mut active: usize = ups().map(|up| up.active.len().min(per_peer)).sum();
-        let most = self.slots * per_peer;
-        let chunk_count = self.swarm.config.terms.chunk_count;
-        // Slowly read answers from earlier turns are still in memory and count here.
-        let chunk = u64::from(self.swarm.config.terms.chunk_size);
-        let mut held = self.answering_bytes();
-        while active < most {
-            let is_full = |most: u64| held > 0 && held + chunk > most;
-            // Memory beyond UPLOAD_BYTES is for peers that have read before, since peers that read nothing must not hold
-            // all of it. Its last chunk is for a peer whose site and network have no answer under way.
-            let under_way = is_full(UPLOAD_BYTES).then(|| self.answers_held());
-            let may = |peer: &Peer| {
-                let Some(under_way) = &under_way else { return true };
-                let reads = peer.up.bytes > 0 && peer.up.active.is_empty();
-                let is_first = under_way.by(peer.site) == (0, 0);
-                (reads && !is_full(MOST_UPLOAD_BYTES - chunk)) || (is_first && !is_full(MOST_UPLOAD_BYTES))
-            };
-            let waits =
-                self.unchoked.iter().filter_map(|conn| Some((*conn, self.swarm.peers.get(conn)?))).filter(
-                    |(_, peer)| peer.up.active.len() < per_peer && self.may_have_next(now, peer, held),
-                );
-            let next = waits.clone().filter(|(_, peer)| may(peer));
-            let next = next.min_by_key(|(_, peer)| (peer.up.active.len(), peer.up.bytes));
-            let Some(conn) = next.map(|(conn, _)| conn) else {
-                let has_nothing = waits.clone().any(|(_, peer)| peer.up.active.is_empty());
-                if has_nothing && self.take_back_answer(now) {
-                    held -= chunk;
-                    continue;
+    /// Starts answers as far as slots, memory and quotas allow.
+    pub(super) fn answer_next(&mut self) {
+        self.answers.begin(&mut self.swarm, &self.choker, &mut self.standings);
+    }
+
+    /// Refuses a peer whose next request exceeds a quota.
+    pub(super) fn refuse_if_over_quota(&mut self, now: Time, conn: Conn) {
+        if let Some(len) = self.answers.exceeded(&self.swarm, &self.standings, conn) {
+            self.refuse_over_quota(now, conn, len);
+        }
+    }
+
+    /// Refuses peers whose next request no longer fits the allowance of all peers together, since another peer took the rest.
+    pub(super) fn refuse_all_over_quota(&mut self, now: Time) {
+        if self.swarm.config.controls.serve_allowance.is_some() {
+            let conns: Vec<Conn> = self.choker.unchoked.iter().copied().collect();
+            for conn in conns {
+                self.refuse_if_over_quota(now, conn);
+            }
+        }
+    }
+
+    /// Stops serving a peer whose quota is used up: with a close code that ends its retries or, if it is a source that we
+    /// want, with a choke. `len`: bytes of the chunk that did not fit.
+    fn refuse_over_quota(&mut self, now: Time, conn: Conn, len: u32) {
+        self.answers.stop(&mut self.swarm, conn, len);
+        if self.swarm.peers.get(&conn).is_some_and(|peer| self.swarm.is_wanted_source(peer)) {
+            self.choker.choke(&mut self.swarm, conn);
+            self.choker.fill_slots(&mut self.swarm);
+            return;
+        }
+        // Sends no Bye, which would overtake the chunks that the driver still delivers before it closes.
+        self.drop_peer(now, conn, CloseCode::BudgetUsed);
+    }
+
+    /// Re-evaluates peers over quota: those with allowance again may be unchoked; those kept only as sources are closed
+    /// once they are sources no more.
+    pub(super) fn reevaluate_quotas(&mut self, now: Time) {
+        // Only a new attempt tells whether a quota shared with other sessions has room again.
+        self.swarm.peers.values_mut().for_each(|peer| peer.up.quota_wait = None);
+        self.answers.reevaluate(&self.swarm, &self.standings);
+        let is_over_quota = |(&conn, peer): (&Conn, &Peer)| Some((conn, peer.id, peer.up.over_quota?));
+        let conns: Vec<_> = self.swarm.peers.iter().filter_map(is_over_quota).collect();
+        let mut is_changed = false;
+        for (conn, id, len) in conns {
+            let may_have = self.answers.may_have(&self.swarm, &self.standings, id, len);
+            let Some(peer) = self.swarm.peers.get(&conn) else { continue };
+            if may_have {
+                is_changed = true;
+                if let Some(peer) = self.swarm.peers.get_mut(&conn) {
+                    peer.up.over_quota = None;
                 }
-                return;
-            };
-            let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
-            let Some((ask, index)) = peer.up.waiting.pop_front() else { return };
-            peer.up.active.insert(ask, now);
-            peer.up.count(index, chunk_count);
-            active += 1;
-            held += chunk;
-            self.swarm.push(Output::Serve { ask, index });
+            } else if !self.swarm.is_wanted_source(peer) {
+                self.drop_peer(now, conn, CloseCode::BudgetUsed);
+            }
+        }
+        if is_changed {
+            self.choker.fill_slots(&mut self.swarm);
         }
     }
 }

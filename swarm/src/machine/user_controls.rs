@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minimodel_wire::{CloseCode, Frame, PeerId, ResetCode};
 
+use super::choker::usual_slots;
 use super::core::Machine;
 use super::events::{Ask, Conn};
 use super::peer::Peer;
-use super::slots::slots_in_memory;
 use super::time::Time;
 
 /// What the user wants now. Every field may change at any time; a session follows at once.
@@ -41,6 +41,19 @@ pub struct Controls {
 }
 
 impl Controls {
+    /// Returns true if `left`, the payload bytes that remain of an allowance, cannot cover the next chunk of a file of
+    /// `byte_count` bytes in chunks of `chunk_size`: only whole chunks move. `is_last_wanted`: the last chunk, which may
+    /// be shorter, may be the next one. A session that nothing else keeps from moving is then idle for the cause quota.
+    pub fn is_used_up(left: u64, byte_count: u64, chunk_size: u32, is_last_wanted: bool) -> bool {
+        let size = u64::from(chunk_size.max(1));
+        let last = byte_count.saturating_sub(1) % size + 1;
+        left < if is_last_wanted { last } else { size }
+    }
+
+    pub(super) fn limits_fetching(&self) -> bool {
+        self.fetch_allowance.is_some() || !self.fetch_allowances.is_empty()
+    }
+
     pub(super) fn lets_in(&self, peer: PeerId) -> bool {
         self.allow.as_ref().is_none_or(|allow| allow.contains(&peer))
     }
@@ -55,34 +68,26 @@ impl Controls {
 }
 
 impl Machine {
-    /// The number of upload slots before it is adapted to the uplink.
-    pub(super) fn usual_slots(&self) -> usize {
-        let limits = &self.swarm.config.limits;
-        let wanted = self.swarm.config.controls.slots.unwrap_or(limits.upload_slots);
-        wanted.min(slots_in_memory(self.swarm.config.terms.chunk_size))
-    }
-
     /// Applies new controls of the user.
     pub(super) fn apply_controls(&mut self, now: Time, controls: Controls) {
-        let slots_before = self.usual_slots();
+        let slots_before = usual_slots(&self.swarm.config);
         self.swarm.config.controls = controls;
         if self.swarm.stopping {
             return;
         }
         self.close_who_may_not_come(now);
-        self.follow_allow(now);
+        self.follow_allow();
         self.follow_sources();
-        if self.usual_slots() != slots_before {
-            self.slots = self.usual_slots();
-            self.rechoke();
+        if usual_slots(&self.swarm.config) != slots_before {
+            self.choker.set_slots(&mut self.swarm);
         }
         self.reevaluate_quotas(now);
-        let conns: Vec<Conn> = self.unchoked.iter().copied().collect();
+        let conns: Vec<Conn> = self.choker.unchoked.iter().copied().collect();
         for conn in conns {
             self.refuse_if_over_quota(now, conn);
         }
         self.downloads.mark_all_ready();
-        self.answer_next(now);
+        self.answer_next();
     }
 
     fn close_who_may_not_come(&mut self, now: Time) {
@@ -97,7 +102,7 @@ impl Machine {
     }
 
     /// Chokes peers that the user no longer lets us serve and ends answers under way to them; lets others be served again.
-    fn follow_allow(&mut self, now: Time) {
+    fn follow_allow(&mut self) {
         let mut is_changed = false;
         let conns: Vec<Conn> = self.swarm.peers.keys().copied().collect();
         for conn in conns {
@@ -109,14 +114,14 @@ impl Machine {
             is_changed = true;
             if is_disallowed {
                 let active: Vec<Ask> = peer.up.active.keys().copied().collect();
-                self.choke(conn);
+                self.choker.choke(&mut self.swarm, conn);
                 for ask in active {
-                    self.end_answer(now, ask, ResetCode::Choked);
+                    self.answers.end(&mut self.swarm, &mut self.standings, ask, ResetCode::Choked);
                 }
             }
         }
         if is_changed {
-            self.rechoke();
+            self.choker.rechoke(&mut self.swarm);
         }
     }
 

@@ -73,7 +73,7 @@ impl Machine {
             is_at_quota: self.downloads.quota.is_used_up(&self.swarm, &self.downloads.requests),
             lacks_leaves: self.leaves.lacks_answerer(),
             is_out_of_budget: self.sources.is_out_of_budget(),
-            has_turned_away: !self.over_quota.is_empty(),
+            has_turned_away: !self.answers.over_quota.is_empty(),
         }
     }
 }

@@ -151,12 +151,12 @@ fn b22_a_key_gets_its_allowance_to_the_last_whole_chunk_and_is_then_told_so() {
     harness.said();
     harness.ask(1, 10, 0);
     assert_eq!(harness.closes(), [(1, CloseCode::BudgetUsed)]);
-    assert!(!harness.machine.over_quota.is_empty());
+    assert!(!harness.machine.answers.over_quota.is_empty());
     // A larger allowance for this key alone.
     let allowances = BTreeMap::from([(id(1), 5 * CHUNK)]);
     let allowance = Some(3 * CHUNK);
     harness.tell(Input::Controls(Controls { allowance, allowances, ..Controls::default() }));
-    assert!(harness.machine.over_quota.is_empty());
+    assert!(harness.machine.answers.over_quota.is_empty());
     want(&mut harness, 1);
     harness.said();
     for ask in 20..24 {
@@ -311,7 +311,7 @@ fn i5_a_dialed_peer_taken_off_the_list_is_choked_at_once_and_what_runs_is_ended(
     assert!(harness.machine.progress().requests > 0, "what we asked of it is still on its way");
     assert_eq!(harness.machine.standings.given(id(1)), running as u64 * CHUNK, "it counts whole");
     serve(&mut harness, 0, CHUNK);
-    assert_eq!(harness.machine.given, running as u64 * CHUNK, "and once");
+    assert_eq!(harness.machine.answers.given, running as u64 * CHUNK, "and once");
 }
 
 #[test]

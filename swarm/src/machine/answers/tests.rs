@@ -7,6 +7,9 @@ use minimodel_wire::{Bitfield, Frame};
 
 use super::super::events::{Input, KeepOutcome, Output, RequestFault, ServeOutcome};
 use super::super::harness::{CHUNKS, Harness, SEED, TAKE, both, having, id};
+use minimodel_wire::CloseCode;
+
+use super::super::user_controls::Controls;
 use super::*;
 
 const CHUNK: u64 = 1 << 16;
