@@ -75,7 +75,7 @@ impl Answers {
         let served = ups().filter(|up| !up.waiting.is_empty() || !up.active.is_empty()).count();
         let per_peer = swarm.config.limits.active_asks(swarm.config.terms.chunk_size, served);
         let mut active: usize = ups().map(|up| up.active.len().min(per_peer)).sum();
-        let most = choker.slots * per_peer;
+        let most = choker.slots.now() * per_peer;
         let chunk_count = swarm.config.terms.chunk_count;
         // Slowly read answers from earlier turns are still in memory and count here.
         let chunk = u64::from(swarm.config.terms.chunk_size);

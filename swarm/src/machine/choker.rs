@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use minimodel_wire::{Bitfield, Consent, ResetCode};
 
-use super::answers::UPLOAD_BYTES;
 use super::config::Config;
 use super::events::{Ask, Conn};
 use super::fault::Breach;
 use super::peer::Peer;
 use super::places::Held;
-use super::rate::Outflow;
 use super::shares;
+use super::slot_count::SlotCount;
 use super::slot_reservation::Reservation;
 use super::swarm::Swarm;
 use super::time::Time;
@@ -26,18 +25,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// One in `OPTIMISTIC_PART` slots of a leecher is an optimistic unchoke, for the peer with the fewest chunks of `DRAWS` drawn.
 const OPTIMISTIC_PART: usize = 4;
 const DRAWS: usize = 3;
-/// Slots that are added at a check, and the most there may be, in multiples of the usual number.
-const MORE_SLOTS: usize = 2;
-const MOST_SLOTS: usize = 4;
-
-/// The most slots that upload memory allows, a chunk for each; at least one.
-pub(super) fn slots_in_memory(chunk_size: u32) -> usize {
-    usize::try_from(UPLOAD_BYTES / u64::from(chunk_size.max(1))).unwrap_or(usize::MAX).max(1)
-}
-
-/// The number of upload slots before it is adapted to the uplink.
-pub(super) fn usual_slots(config: &Config) -> usize {
-    config.controls.slots.unwrap_or(config.limits.upload_slots).min(slots_in_memory(config.terms.chunk_size))
+/// The rank of a peer for a slot; the lowest is served first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    idle_rounds: u32,
+    /// Low for a peer that gave us much or, while we seed, that has few chunks.
+    merit: u64,
+    bytes: u64,
 }
 
 /// The upload slots, and the peers that hold them.
@@ -45,14 +39,11 @@ pub(super) fn usual_slots(config: &Config) -> usize {
 pub(super) struct Choker {
     /// Peers that hold an upload slot.
     pub(super) unchoked: BTreeSet<Conn>,
-    /// The number of upload slots now.
-    pub(super) slots: usize,
+    pub(super) slots: SlotCount,
     /// Peers with an optimistic unchoke.
     optimistic: Vec<Conn>,
     /// Peers that are interested in our chunks.
     interested: u32,
-    /// The total upload rate.
-    outflow: Outflow,
     /// Chunks that were sent whole.
     chunks_served: u64,
     pub(super) next_rechoke: Time,
@@ -61,14 +52,13 @@ pub(super) struct Choker {
 }
 
 impl Choker {
-    /// A choker of so many slots, all free.
-    pub(super) fn new(slots: usize) -> Self {
+    /// A choker whose slots are all free.
+    pub(super) fn new(config: &Config) -> Self {
         Self {
             unchoked: BTreeSet::new(),
-            slots,
+            slots: SlotCount::new(config),
             optimistic: Vec::new(),
             interested: 0,
-            outflow: Outflow::default(),
             chunks_served: 0,
             next_rechoke: Time::ZERO,
             next_optimistic: Time::ZERO,
@@ -83,7 +73,7 @@ impl Choker {
             return Some(Breach::WrongState);
         }
         self.interested += u32::from(!std::mem::replace(&mut peer.up.interested, true));
-        if peer.may_be_served() && swarm.serves() && self.slots_used() < self.slots {
+        if peer.may_be_served() && swarm.serves() && self.slots_used() < self.slots.now() {
             self.unchoke(swarm, conn);
         }
         None
@@ -101,7 +91,7 @@ impl Choker {
     /// Gives free slots to waiting peers. No peer loses one here: other peers decide when this happens, by coming, going
     /// or changing their interest, while slots are taken away by the clock alone.
     pub(super) fn fill_slots(&mut self, swarm: &mut Swarm) {
-        while swarm.serves() && !swarm.stopping && self.slots_used() < self.slots {
+        while swarm.serves() && !swarm.stopping && self.slots_used() < self.slots.now() {
             let Some(next) = self.next_for_slot(swarm) else { return };
             self.unchoke(swarm, next);
         }
@@ -175,13 +165,13 @@ impl Choker {
             return;
         }
         let seeding = swarm.chunks.is_complete();
-        let mut wanting: Vec<((u32, u64, u64), Conn)> = Vec::new();
+        let mut wanting: Vec<(Rank, Conn)> = Vec::new();
         for (&conn, peer) in swarm.peers.iter() {
             if peer.wants_slot() {
                 wanting.push((Self::rank(peer, seeding), conn));
             }
         }
-        let slots = self.slots;
+        let slots = self.slots.now();
         wanting.sort_unstable();
         let wanting: Vec<Conn> = wanting.into_iter().map(|(_, conn)| conn).collect();
         let mut chosen = self.reservation(swarm).in_order(wanting.clone());
@@ -219,20 +209,21 @@ impl Choker {
         optimistic
     }
 
-    /// The rank of a peer for a slot; the lowest is served first.
-    pub(super) fn rank(peer: &Peer, seeding: bool) -> (u32, u64, u64) {
+    fn rank(peer: &Peer, seeding: bool) -> Rank {
         // Chunks that we sent count as the peer's own, so that it gains nothing by not announcing them.
         let sent = peer.up.sent.as_ref().map_or(0, Bitfield::ones);
         let merit =
             if seeding { u64::from(peer.have.ones().max(sent)) } else { u64::MAX - peer.down.given.1 };
-        (peer.up.idle_rounds, merit, peer.up.bytes)
+        Rank { idle_rounds: peer.up.idle_rounds, merit, bytes: peer.up.bytes }
     }
 
     /// Passes slots of idle or very slow holders on to waiting peers.
     pub(super) fn pass_idle_slots(&mut self, swarm: &mut Swarm) {
         let now = swarm.now;
         self.next_look = now + LOOK_EVERY;
-        self.adapt_slots(swarm);
+        if self.slots.adapt(swarm) {
+            self.fill_slots(swarm);
+        }
         let overstays = |(conn, peer): (&Conn, &Peer)| self.overstays(now, peer).then_some(*conn);
         let mut idle: Vec<Conn> = swarm.peers.iter().filter_map(overstays).collect();
         for (&conn, peer) in swarm.peers.iter_mut() {
@@ -251,7 +242,8 @@ impl Choker {
             let Some(peer) = swarm.peers.get_mut(&conn) else { continue };
             let rounds = peer.up.idle_rounds;
             peer.up.idle_rounds = rounds.saturating_add(1);
-            if !self.pass_slot_on(swarm, conn, (rounds, u64::MAX, u64::MAX))
+            let rank = Rank { idle_rounds: rounds, merit: u64::MAX, bytes: u64::MAX };
+            if !self.pass_slot_on(swarm, conn, rank)
                 && let Some(peer) = swarm.peers.get_mut(&conn)
             {
                 peer.up.idle_rounds = rounds;
@@ -261,26 +253,8 @@ impl Choker {
         self.share_slots(swarm);
     }
 
-    /// Opens more slots while less goes out than before and every slot is busy: the served peers are slow to read and the
-    /// uplink has room. Closes them again when the uplink is full.
-    fn adapt_slots(&mut self, swarm: &mut Swarm) {
-        let usual = usual_slots(&swarm.config);
-        self.outflow.look(swarm.now);
-        let is_busy = |peer: &&Peer| peer.up.unchoked && !peer.up.active.is_empty();
-        let busy = swarm.peers.values().filter(is_busy).count();
-        if self.outflow.is_low() && busy >= self.slots {
-            self.slots = (self.slots + MORE_SLOTS)
-                .min(usual * MOST_SLOTS)
-                .min(slots_in_memory(swarm.config.terms.chunk_size));
-            self.fill_slots(swarm);
-        } else if self.outflow.is_full() && self.slots > usual {
-            // The holder of a slot too many keeps it until the rechoke.
-            self.slots -= 1;
-        }
-    }
-
     /// Returns the waiting peer that is next: of the site with the fewest slots, the one with the lowest rank.
-    pub(super) fn next_for_slot(&self, swarm: &Swarm) -> Option<Conn> {
+    fn next_for_slot(&self, swarm: &Swarm) -> Option<Conn> {
         let seeding = swarm.chunks.is_complete();
         let (is_kept, held) = (self.reservation(swarm).is_new_half_taken(), self.slots_held(swarm));
         let waiting = swarm.peers.iter().filter(|(_, peer)| peer.waits_for_slot());
@@ -290,7 +264,7 @@ impl Choker {
     }
 
     /// Moves a slot to the next waiting peer if that peer's rank is below `rank`; returns true if it did.
-    pub(super) fn pass_slot_on(&mut self, swarm: &mut Swarm, conn: Conn, rank: (u32, u64, u64)) -> bool {
+    fn pass_slot_on(&mut self, swarm: &mut Swarm, conn: Conn, rank: Rank) -> bool {
         if swarm.stopping {
             return false;
         }
@@ -308,7 +282,7 @@ impl Choker {
     }
 
     fn reservation<'m>(&'m self, swarm: &'m Swarm) -> Reservation<'m> {
-        Reservation { swarm, holders: &self.unchoked, slots: self.slots }
+        Reservation { swarm, holders: &self.unchoked, slots: self.slots.now() }
     }
 
     /// Moves slots from new peers to waiting peers that have read, while new peers hold more than half.
@@ -327,7 +301,7 @@ impl Choker {
 
     /// Moves slots, as they are held now, to waiting peers of sites with less than their share.
     pub(super) fn share_slots(&mut self, swarm: &mut Swarm) {
-        if !swarm.serves() || swarm.stopping || self.unchoked.len() < self.slots {
+        if !swarm.serves() || swarm.stopping || self.unchoked.len() < self.slots.now() {
             return;
         }
         let seeding = swarm.chunks.is_complete();
@@ -377,17 +351,13 @@ impl Choker {
     /// Returns true if the peer has held its slot for long with an answer under way and got no whole chunk.
     fn overstays(&self, now: Time, peer: &Peer) -> bool {
         let is_served = peer.up.unchoked && !peer.up.active.is_empty();
-        is_served && peer.up.turn.is_some_and(|turn| turn.is_overdue(now, self.chunks_served, self.slots))
-    }
-
-    /// Counts bytes that were sent.
-    pub(super) fn sent(&mut self, bytes: u64) {
-        self.outflow.add(bytes);
+        is_served
+            && peer.up.turn.is_some_and(|turn| turn.is_overdue(now, self.chunks_served, self.slots.now()))
     }
 
     /// Follows a change of the number of slots that the user wants.
     pub(super) fn set_slots(&mut self, swarm: &mut Swarm) {
-        self.slots = usual_slots(&swarm.config);
+        self.slots.reset(&swarm.config);
         self.rechoke(swarm);
     }
 

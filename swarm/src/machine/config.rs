@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use minimodel_wire::{Consent, Hello, PeerId, SignedOffer};
 
-use super::uploads::SPARE_CHUNKS;
 use super::user_controls::Controls;
 
 /// What both sides must agree on before a byte moves; the content of our Hello.
@@ -37,6 +36,11 @@ impl Terms {
         u32::try_from(rest.min(u64::from(self.chunk_size))).unwrap_or(self.chunk_size)
     }
 
+    /// Bytes that count as a use of a place: a chunk, since a peer that never reads one to its end can have less.
+    pub(super) fn least_use(&self) -> u64 {
+        u64::from(self.chunk_size).min(self.byte_count).max(1)
+    }
+
     pub(super) fn hello(&self, consent: Consent, software: &str) -> Hello {
         Hello {
             version: minimodel_wire::PROTOCOL_VERSION,
@@ -61,6 +65,9 @@ pub enum Order {
     /// Always the lowest index.
     Sequential,
 }
+
+/// Chunks that the daily budget has beyond its multiple of the file, for small files.
+pub(super) const SPARE_CHUNKS: u64 = 64;
 
 /// The configuration of one run.
 #[derive(Debug, Clone)]

@@ -2,27 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, PeerId};
+use minimodel_wire::{Bitfield, CloseCode, Frame, PeerId};
 
 use super::answers::Answers;
 use super::bans::Bans;
-use super::choker::{Choker, usual_slots};
+use super::choker::Choker;
 use super::config::Config;
-use super::dialing::EXHAUSTED_AFTER;
+use super::dialing::Dialer;
 use super::downloads::{CHECK_EVERY, Downloads};
+use super::ends::Ends;
 use super::events::{Conn, Event, Input, Output};
 use super::exchange;
+use super::fault::{Breach, Charge, Consequence};
 use super::leaves::LeafSearch;
 use super::offer_checks::OfferChecks;
-use super::peer::{Peer, Phase};
+use super::peer::Phase;
 use super::picker::Picker;
 use super::places::TurnedAway;
-use super::reach::Reach;
 use super::reply_budgets::ReplyBudgets;
 use super::sources::Sources;
 use super::standing::Standings;
 use super::swarm::Swarm;
 use super::time::Time;
+use super::view::{PeerState, Work};
 use super::wasted_reads::WastedReads;
 
 /// Progress of a fetch.
@@ -48,8 +50,7 @@ pub struct Progress {
 #[derive(Debug)]
 pub struct Machine {
     pub(super) swarm: Swarm,
-    pub(super) sources: Sources,
-    pub(super) reach: Reach,
+    pub(super) dialer: Dialer,
     pub(super) downloads: Downloads,
     pub(super) choker: Choker,
     pub(super) answers: Answers,
@@ -59,9 +60,7 @@ pub struct Machine {
     pub(super) reply_budgets: ReplyBudgets,
     pub(super) wasted_reads: WastedReads,
     pub(super) turned_away: TurnedAway,
-    pub(super) complete_said: bool,
-    exhausted_since: Option<Time>,
-    exhausted_said: bool,
+    pub(super) ends: Ends,
 }
 
 impl Machine {
@@ -70,22 +69,18 @@ impl Machine {
         let limits = &mut config.limits;
         limits.max_connections = limits.max_connections.min(Picker::MAX_HOLDERS);
         let rescan = config.rescan && !have.is_full();
-        let complete = have.is_full();
         Self {
             leaves: LeafSearch::new(rescan, config.repairs && !have.is_full(), config.terms.chunk_count),
-            sources: Sources::new(Bans::new(banned)),
-            reach: Reach::default(),
+            dialer: Dialer::new(Sources::new(Bans::new(banned))),
             downloads: Downloads::default(),
-            choker: Choker::new(usual_slots(&config)),
+            choker: Choker::new(&config),
             answers: Answers::default(),
             standings: Standings::default(),
             offer_checks: OfferChecks::default(),
             reply_budgets: ReplyBudgets::new(config.terms.chunk_count),
             wasted_reads: WastedReads::default(),
             turned_away: TurnedAway::default(),
-            complete_said: complete,
-            exhausted_since: None,
-            exhausted_said: false,
+            ends: Ends::new(have.is_full()),
             swarm: Swarm::new(config, have),
         }
     }
@@ -94,9 +89,11 @@ impl Machine {
     pub fn handle(&mut self, now: Time, input: Input) {
         self.swarm.now = now;
         match input {
-            Input::Source(offer) => self.add_source(now, &offer),
-            Input::Connected { conn, peer, site, dialed } => self.connected(now, conn, (peer, site), dialed),
-            Input::DialFailed { peer, wrong_key, code } => self.dial_failed(now, peer, wrong_key, code),
+            Input::Source(offer) => self.dialer.add_source(&mut self.swarm, &offer),
+            Input::Connected { conn, peer, site, dialed } => self.connected(now, conn, peer, site, dialed),
+            Input::DialFailed { peer, wrong_key, code } => {
+                self.dialer.dial_failed(&mut self.swarm, peer, wrong_key, code)
+            }
             Input::Closed { conn, code } => self.closed(now, conn, code),
             Input::Frame { conn, frame } => self.frame(now, conn, frame),
             Input::Broke { conn, breach } => self.breach(now, conn, breach),
@@ -142,7 +139,7 @@ impl Machine {
         if self.swarm.stopping {
             return None;
         }
-        let mut at = self.next_dial();
+        let mut at = self.dialer.next_dial(&self.swarm);
         let mut sooner = |time: Time| at = Some(at.map_or(time, |old: Time| old.min(time)));
         let waits = !self.downloads.requests.is_empty()
             || !self.downloads.ready.is_empty()
@@ -153,10 +150,9 @@ impl Machine {
         if let Some(at) = self.choker.wakeup(self.swarm.serves()) {
             sooner(at);
         }
-        let said = self.exhausted_said;
-        let exhausted = self.exhausted_since.filter(|_| !said).map(|since| since + EXHAUSTED_AFTER);
         let (checks, look) = (self.offer_checks.wakeup(), self.swarm.chunks.lost.next_look());
-        let times = [self.swarm.announcer.next_at(), self.downloads.next_resume, exhausted, checks, look];
+        let times =
+            [self.swarm.announcer.next_at(), self.downloads.next_resume, self.ends.wakeup(), checks, look];
         for time in times.into_iter().flatten() {
             sooner(time);
         }
@@ -180,6 +176,26 @@ impl Machine {
     /// The chunks that are here.
     pub fn have(&self) -> &Bitfield {
         self.swarm.chunks.have()
+    }
+
+    /// Returns the state of the peer of a connection; `None` if the connection is unknown.
+    pub fn peer_state(&self, conn: Conn) -> Option<PeerState> {
+        let mut state = PeerState::of(&self.swarm, &self.downloads, self.swarm.peers.get(&conn)?);
+        state.requests += u32::from(self.leaves.is_asked(conn));
+        Some(state)
+    }
+
+    /// Returns the state of our own work.
+    pub fn work(&self) -> Work {
+        let requests = &self.downloads.requests;
+        let asked: usize = self.swarm.peers.values().map(|peer| peer.down.requests.len()).sum();
+        Work {
+            storing: (requests.len() - asked) as u32,
+            is_at_quota: self.downloads.quota.is_used_up(&self.swarm, requests),
+            lacks_leaves: self.leaves.lacks_answerer(),
+            is_out_of_budget: self.dialer.sources.is_out_of_budget(),
+            has_turned_away: !self.answers.over_quota.is_empty(),
+        }
     }
 
     /// Returns true if no connection, request or output is left.
@@ -237,38 +253,98 @@ impl Machine {
         if let Some(index) = self.swarm.chunks.next_reread(now) {
             self.swarm.push(Output::Reread { index });
         }
-        self.dial(now);
-        self.search_leaves(now);
+        self.dialer.dial(&mut self.swarm);
+        self.search_leaves();
         if self.swarm.wants_chunks() && !self.leaves.holds_back() {
             self.downloads.fill(&mut self.swarm, looks_around);
         } else {
             self.downloads.pause(&mut self.swarm);
         }
         self.swarm.speak();
-        self.say_if_complete();
-        self.say_if_exhausted(now);
+        self.ends.report(&mut self.swarm, self.dialer.sources.is_exhausted());
     }
 
-    fn say_if_complete(&mut self) {
-        if self.complete_said || !self.swarm.chunks.is_complete() {
-            return;
-        }
-        self.complete_said = true;
-        self.swarm.event(Event::Complete);
+    /// Applies the consequence of a breach by the peer of this connection.
+    pub(super) fn breach(&mut self, now: Time, conn: Conn, breach: Breach) {
+        self.blame(now, conn, breach.into());
     }
 
-    fn say_if_exhausted(&mut self, now: Time) {
-        let is_hope = |peer: &Peer| peer.phase != Phase::Ready || peer.consent.contains(Consent::SERVE);
-        let waits = self.swarm.config.listening || !self.swarm.wants_chunks();
-        if waits || !self.sources.is_exhausted() || self.swarm.peers.values().any(is_hope) {
-            self.exhausted_since = None;
-            self.exhausted_said = false;
+    /// Applies the consequence of a breach with the chunk that proves it.
+    pub(super) fn blame(&mut self, now: Time, conn: Conn, charge: Charge) {
+        let breach = charge.breach;
+        let Some(id) = self.swarm.peers.get(&conn).map(|peer| peer.id) else { return };
+        if breach == Breach::Malformed(CloseCode::UnsupportedVersion) {
+            // A newer program is not to blame.
+            self.refuse_peer(now, conn, CloseCode::UnsupportedVersion);
             return;
         }
-        let since = *self.exhausted_since.get_or_insert(now);
-        if now.since(since) >= EXHAUSTED_AFTER && !self.exhausted_said {
-            self.exhausted_said = true;
-            self.swarm.event(Event::Exhausted);
+        match breach.consequence() {
+            Consequence::Close(code) => self.drop_peer(now, conn, code),
+            Consequence::Strike(code) => {
+                if self.strike(now, id, breach) {
+                    self.drop_peer(now, conn, code);
+                }
+            }
+            Consequence::Part(code) => {
+                self.strike(now, id, breach);
+                self.drop_peer(now, conn, code);
+            }
+            Consequence::Disconnect(code) => {
+                let standing = self.standings.of(id, now);
+                if standing.warn() {
+                    self.ban(now, id, charge, code);
+                    return;
+                }
+                let until = standing.shut_out(now);
+                self.swarm.event(Event::Struck { peer: id, breach });
+                self.drop_peer(now, conn, code);
+                self.dialer.sources.wait_until(id, until);
+            }
+            Consequence::Ban(code) => self.ban(now, id, charge, code),
         }
+    }
+
+    /// Adds a strike to a key, connected or not; returns true if that shuts the key out.
+    fn strike(&mut self, now: Time, id: PeerId, breach: Breach) -> bool {
+        self.swarm.event(Event::Struck { peer: id, breach });
+        let (most, window) = (self.swarm.config.limits.strikes, self.swarm.config.limits.strike_window);
+        let standing = self.standings.of(id, now);
+        if standing.strike(now, window) < most {
+            return false;
+        }
+        let until = standing.shut_out(now);
+        self.dialer.sources.wait_until(id, until);
+        true
+    }
+
+    /// Bans a key, connected or not.
+    pub(super) fn ban(&mut self, now: Time, id: PeerId, charge: Charge, code: CloseCode) {
+        if self.dialer.sources.is_banned(id, now) {
+            return;
+        }
+        self.dialer.sources.ban(id, now);
+        let Charge { breach, index, got } = charge;
+        self.swarm.event(Event::Banned { peer: id, breach, index, got });
+        for conn in self.swarm.peers.connections_of(id) {
+            self.drop_peer(now, conn, code);
+        }
+    }
+
+    /// Counts a connection that broke without a close code while chunks were on their way and none had come.
+    pub(super) fn broke_off(&mut self, now: Time, id: PeerId) {
+        if self.standings.of(id, now).breaks_off() {
+            self.strike(now, id, Breach::BrokeOff);
+        }
+    }
+
+    /// Checks every invariant; the error names the one that does not hold. Meant for tests: it walks through the whole state.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        self.swarm.check()?;
+        self.downloads.check(&self.swarm)?;
+        self.choker.check(&self.swarm)?;
+        if !self.offer_checks.is_bounded() {
+            return Err("more offers wait, are checked or remembered than may be".to_owned());
+        }
+        Ok(())
     }
 }

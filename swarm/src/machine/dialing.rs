@@ -4,66 +4,75 @@ use std::time::Duration;
 
 use minimodel_wire::{CloseCode, PeerId, SignedOffer};
 
-use super::core::Machine;
 use super::events::{Event, Output};
 use super::fault::is_final;
-use super::reach::MAX_FAILURES;
+use super::reach::{MAX_FAILURES, Reach};
 use super::site::Site;
+use super::sources::Sources;
+use super::swarm::Swarm;
 use super::time::Time;
-
-/// Every source must have ended for this long before `Exhausted` is reported, so that sources named one after the other
-/// all count.
-pub(super) const EXHAUSTED_AFTER: Duration = Duration::from_millis(500);
 
 /// How long a peer is put off whose passed-on addresses are over their dial limits.
 const LATER: Duration = Duration::from_secs(600);
 
-impl Machine {
-    fn free_dials(&self) -> usize {
-        if !self.swarm.wants_chunks() {
+/// The known peers and where they may be, and the limits on dialing them.
+#[derive(Debug)]
+pub(super) struct Dialer {
+    pub(super) sources: Sources,
+    pub(super) reach: Reach,
+}
+
+impl Dialer {
+    pub(super) fn new(sources: Sources) -> Self {
+        Self { sources, reach: Reach::default() }
+    }
+
+    fn free_dials(&self, swarm: &Swarm) -> usize {
+        if !swarm.wants_chunks() {
             return 0;
         }
-        let limits = &self.swarm.config.limits;
-        let places = limits.max_connections.saturating_sub(self.places_taken());
+        let limits = &swarm.config.limits;
+        let places = limits.max_connections.saturating_sub(swarm.peers.places_taken());
         limits.max_dials.saturating_sub(self.sources.dialing.len()).min(places)
     }
 
     /// Returns true if only peers that the user named are dialed: enough peers are connected or being dialed that the
     /// other places are for incoming connections, or half of the dials are for passed-on offers already.
-    fn dials_named_alone(&self) -> bool {
-        let limits = &self.swarm.config.limits;
-        self.places_taken() + self.sources.dialing.len() >= limits.enough_peers
+    fn dials_named_alone(&self, swarm: &Swarm) -> bool {
+        let limits = &swarm.config.limits;
+        swarm.peers.places_taken() + self.sources.dialing.len() >= limits.enough_peers
             || self.sources.dialing_on_hearsay() >= limits.max_dials.div_ceil(2)
     }
 
     /// When the next dial is due; `None` if no peer is to be dialed, or no dial is free.
-    pub(super) fn next_dial(&self) -> Option<Time> {
+    pub(super) fn next_dial(&self, swarm: &Swarm) -> Option<Time> {
         let soonest =
-            if self.dials_named_alone() { self.sources.soonest_by_user } else { self.sources.soonest };
-        (soonest < Time::MAX && self.free_dials() > 0).then_some(soonest)
+            if self.dials_named_alone(swarm) { self.sources.soonest_by_user } else { self.sources.soonest };
+        (soonest < Time::MAX && self.free_dials(swarm) > 0).then_some(soonest)
     }
 
     /// Adds a source that the user named. An offer with our own key is of another process of the same user: seed and
     /// fetch on one machine.
-    pub(super) fn add_source(&mut self, now: Time, offer: &SignedOffer) {
-        let offer = offer.offer();
+    pub(super) fn add_source(&mut self, swarm: &mut Swarm, offer: &SignedOffer) {
+        let (now, offer) = (swarm.now, offer.offer());
         self.sources.name(offer.peer, &offer.addresses, now);
         if self.sources.is_banned(offer.peer, now) {
-            self.swarm.event(Event::Refused { peer: offer.peer, code: CloseCode::Banned, by_peer: false });
+            swarm.event(Event::Refused { peer: offer.peer, code: CloseCode::Banned, by_peer: false });
         }
     }
 
-    pub(super) fn dial(&mut self, now: Time) {
-        while self.next_dial().is_some_and(|at| at <= now) {
-            let by_user = self.dials_named_alone();
-            let unix = self.swarm.unix();
-            let only = self.swarm.config.controls.sources.as_ref();
+    pub(super) fn dial(&mut self, swarm: &mut Swarm) {
+        let now = swarm.now;
+        while self.next_dial(swarm).is_some_and(|at| at <= now) {
+            let by_user = self.dials_named_alone(swarm);
+            let unix = swarm.unix();
+            let only = swarm.config.controls.sources.as_ref();
             let Some(peer) = self.sources.due(now, unix, by_user, only) else {
                 let next = self.sources.next_dial(by_user, only);
                 *self.sources.soonest(by_user) = next;
                 continue;
             };
-            if self.swarm.peers.is_connected(peer) {
+            if swarm.peers.is_connected(peer) {
                 // The peer has connected to us in the meantime.
                 self.sources.connected(peer);
                 continue;
@@ -75,7 +84,7 @@ impl Machine {
                 self.sources.put_off(peer, now + LATER);
                 continue;
             }
-            self.swarm.push(Output::Dial { peer, addresses, pex_addresses });
+            swarm.push(Output::Dial { peer, addresses, pex_addresses });
         }
     }
 
@@ -89,24 +98,25 @@ impl Machine {
     }
 
     /// Ends a source that refused us for good.
-    pub(super) fn refused_by(&mut self, peer: PeerId, code: CloseCode) {
+    pub(super) fn refused_by(&mut self, swarm: &mut Swarm, peer: PeerId, code: CloseCode) {
         if code == CloseCode::BudgetUsed {
             self.sources.out_of_budget(peer);
         } else {
             self.sources.refused(peer);
         }
-        self.swarm.event(Event::Refused { peer, code, by_peer: true });
+        swarm.event(Event::Refused { peer, code, by_peer: true });
     }
 
     pub(super) fn dial_failed(
         &mut self,
-        now: Time,
+        swarm: &mut Swarm,
         peer: PeerId,
         wrong_key: Option<PeerId>,
         code: Option<CloseCode>,
     ) {
+        let now = swarm.now;
         drop(self.sources.tried(peer));
-        if self.swarm.peers.is_connected(peer) {
+        if swarm.peers.is_connected(peer) {
             self.sources.connected(peer);
             return;
         }
@@ -117,14 +127,19 @@ impl Machine {
         }
         if let Some(found) = wrong_key {
             self.sources.refused(peer);
-            self.swarm.event(Event::WrongKey { expected: peer, found });
+            swarm.event(Event::WrongKey { expected: peer, found });
         } else if let Some(code) = code.filter(|&code| is_final(code)) {
-            self.refused_by(peer, code);
+            self.refused_by(swarm, peer, code);
         } else {
             let tries = self.sources.tries(peer) + 1;
-            self.sources.disconnected(now, peer, &self.swarm.config.limits, &mut self.swarm.rng);
-            self.swarm.event(Event::Unreachable { peer, tries });
+            self.disconnected(swarm, peer);
+            swarm.event(Event::Unreachable { peer, tries });
         }
+    }
+
+    /// Notes that a connection of the peer has ended, or was not accepted, so that the peer is dialed again in time.
+    pub(super) fn disconnected(&mut self, swarm: &mut Swarm, peer: PeerId) {
+        self.sources.disconnected(swarm.now, peer, &swarm.config.limits, &mut swarm.rng);
     }
 }
 

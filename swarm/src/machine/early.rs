@@ -3,14 +3,8 @@
 //! Streams have no order: a request may overtake the Hello that permits it. The request waits until the Hello is judged
 //! and is then answered or refused like any other. If the connection ends first, the request is refused.
 
-use minimodel_wire::ResetCode;
-
-use super::core::Machine;
-use super::events::{Ask, Conn};
-use super::time::Time;
-
 /// Requests of one connection that may wait for its Hello: all streams that the peer may open before it.
-const MAX_EARLY: usize = 4;
+pub(super) const MAX_EARLY: usize = 4;
 
 /// What an early request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,41 +14,12 @@ pub(super) enum Early {
     Manifest,
 }
 
-impl Machine {
-    pub(super) fn ask_early(&mut self, now: Time, conn: Conn, ask: Ask, early: Early) {
-        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
-        if peer.up.early.len() >= MAX_EARLY {
-            self.turn_down(now, conn, ask, ResetCode::Busy);
-            return;
-        }
-        peer.up.early.push((ask, early));
-        self.swarm.asks.insert(ask, conn);
-    }
-
-    /// Answers or refuses the early requests, once the Hello or the ManifestOnly was accepted.
-    pub(super) fn answer_early(&mut self, now: Time, conn: Conn) {
-        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
-        for (ask, early) in std::mem::take(&mut peer.up.early) {
-            // If one of them ended the connection, the others were refused with it.
-            if self.swarm.asks.remove(&ask).is_none() {
-                continue;
-            }
-            match early {
-                Early::Chunk(index) => self.asked(now, ask, conn, index),
-                Early::Leaves => self.asked_leaves(now, ask, conn),
-                Early::Manifest => self.asked_manifest(now, ask, conn),
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use minimodel_wire::{Bitfield, CloseCode, Frame, ManifestOnly};
+    use minimodel_wire::{Bitfield, CloseCode, Frame, ManifestOnly, ResetCode};
 
-    use super::super::events::{Event, Input, Output};
+    use super::super::events::{Ask, Conn, Event, Input, Output};
     use super::super::harness::{Harness, SEED, TAKE};
-    use super::*;
     use std::time::Duration;
 
     const CONN: Conn = Conn(1);

@@ -80,6 +80,21 @@ impl fmt::Display for Breach {
     }
 }
 
+/// A breach that a peer is charged with, and the chunk that proves it, if one does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Charge {
+    pub(super) breach: Breach,
+    pub(super) index: Option<u32>,
+    /// SHA-256 of the bytes that came instead of the chunk.
+    pub(super) got: Option<[u8; 32]>,
+}
+
+impl From<Breach> for Charge {
+    fn from(breach: Breach) -> Self {
+        Self { breach, index: None, got: None }
+    }
+}
+
 /// The consequence of a breach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Consequence {

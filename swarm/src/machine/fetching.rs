@@ -7,9 +7,11 @@ use minimodel_wire::{CloseCode, ResetCode};
 use super::chunks::ChunkState;
 use super::core::Machine;
 use super::downloads::{MAX_DOUBLINGS, QUOTA_WAIT};
-use super::events::{Conn, Event, KeepOutcome, Req, RequestFault};
-use super::fault::Breach;
+use super::events::{Conn, Event, KeepOutcome, LeavesOutcome, Req, RequestFault};
+use super::fault::{Breach, Charge};
+use super::leaves::Answerer;
 use super::peer::Phase;
+use super::refusals::WORD_FOLLOWS;
 use super::time::Time;
 
 impl Machine {
@@ -19,7 +21,7 @@ impl Machine {
         match outcome {
             KeepOutcome::Kept => {
                 self.downloads.cancel_copies(&mut self.swarm, request.index);
-                self.sources.brought_a_chunk(request.peer);
+                self.dialer.sources.brought_a_chunk(request.peer);
                 self.standings.of(request.peer, now).moved(request.len.into());
                 self.downloads.proven(&mut self.swarm, request.conn);
                 let (index, peer, bytes) = (request.index, request.peer, request.len);
@@ -28,8 +30,8 @@ impl Machine {
             }
             KeepOutcome::BadProof { got } => {
                 self.downloads.is_needed_again(&mut self.swarm, request.index);
-                let blame = (Breach::BadChunk, CloseCode::BadChunk);
-                self.ban(now, request.peer, blame, Some(request.index), Some(got));
+                let charge = Charge { breach: Breach::BadChunk, index: Some(request.index), got: Some(got) };
+                self.ban(now, request.peer, charge, CloseCode::BadChunk);
             }
             KeepOutcome::DiskFailed => self.downloads.is_needed_again(&mut self.swarm, request.index),
         }
@@ -47,7 +49,7 @@ impl Machine {
         let mut is_too_much = false;
         match fault {
             RequestFault::Reset(ResetCode::NotHave | ResetCode::SourceChanged) => {
-                is_too_much = !self.may_take_claim_back(now, conn);
+                is_too_much = !self.may_take_claim_back(conn);
                 if !is_too_much {
                     self.forget_claim(conn, index);
                 }
@@ -64,7 +66,10 @@ impl Machine {
         }
         self.downloads.release(&mut self.swarm, req);
         match fault {
-            RequestFault::Malformed => self.blame(now, conn, Breach::MalformedChunk, Some(index), None),
+            RequestFault::Malformed => {
+                let charge = Charge { index: Some(index), ..Breach::MalformedChunk.into() };
+                self.blame(now, conn, charge);
+            }
             RequestFault::Short => self.breach(now, conn, Breach::ShortAnswer),
             RequestFault::Reset(ResetCode::NotHave) => self.refused_announced(now, conn, index),
             // All other reset codes have honest reasons: the peer's slot was taken, its queue is full, it is leaving, its
@@ -150,6 +155,66 @@ impl Machine {
             self.drop_peer(now, conn, CloseCode::Done);
         } else {
             self.breach(now, conn, Breach::NoHello);
+        }
+    }
+
+    /// Requests leaf hashes, if they are wanted and a peer can answer.
+    pub(super) fn search_leaves(&mut self) {
+        self.leaves.search(&mut self.swarm, &mut self.downloads.requests);
+    }
+
+    /// Handles the outcome of a request for leaf hashes.
+    pub(super) fn leaves_answered(&mut self, now: Time, req: Req, outcome: LeavesOutcome) {
+        let Some((conn, answerer)) = self.leaves.answered(&mut self.swarm, req, outcome) else { return };
+        match answerer {
+            Answerer::Stays => {}
+            Answerer::Broke(breach) => self.breach(now, conn, breach),
+            Answerer::IsNoSource => {
+                if let Some(peer) = self.swarm.peers.get(&conn).map(|peer| peer.id) {
+                    self.dialer.refused_by(&mut self.swarm, peer, CloseCode::BudgetUsed);
+                    self.drop_peer(now, conn, CloseCode::Done);
+                }
+            }
+        }
+        self.downloads.mark_all_ready();
+    }
+
+    /// Withdraws an overdue request for leaf hashes and strikes its peer.
+    fn check_leaves(&mut self, now: Time) {
+        if let Some(conn) = self.leaves.overdue(&mut self.swarm) {
+            self.breach(now, conn, Breach::NoAnswer);
+            self.downloads.mark_all_ready();
+        }
+    }
+
+    /// Handles the refusal of an announced chunk. The caller has removed it from the peer's bitfield.
+    fn refused_announced(&mut self, now: Time, conn: Conn, index: u32) {
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
+        if peer.down.refused.refused(now, index) {
+            self.downloads.turned_away(&mut self.swarm, conn);
+            self.breach(now, conn, Breach::RefusedAnnounced);
+        } else {
+            // The other chunks that the peer announced may be gone as well.
+            self.downloads.leave_alone(&mut self.swarm, conn, now + WORD_FOLLOWS);
+        }
+    }
+
+    /// Handles a `DontHave` of a chunk that the peer may have refused before.
+    pub(super) fn refusal_explained(&mut self, now: Time, conn: Conn, index: u32) {
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
+        if peer.down.refused.explain(index) {
+            peer.down.not_before = now;
+            self.downloads.turned_away(&mut self.swarm, conn);
+        }
+    }
+
+    /// Strikes the peer for each refused chunk that it did not take back in time.
+    fn check_refusals(&mut self, now: Time, conn: Conn) {
+        let expired = self.swarm.peers.get_mut(&conn).map_or(0, |peer| peer.down.refused.expire(now));
+        for _ in 0..expired {
+            // No effect once a strike has ended the connection.
+            self.downloads.turned_away(&mut self.swarm, conn);
+            self.breach(now, conn, Breach::RefusedAnnounced);
         }
     }
 }

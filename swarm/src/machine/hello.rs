@@ -1,298 +1,33 @@
-//! Beginning and end of a connection: admission, Hello, Bitfield, close.
+//! The Hello: what both sides must agree on.
 
-use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, Hello, ManifestOnly, PeerId, ResetCode};
+use minimodel_wire::{CloseCode, Consent, Hello};
 
-use super::core::Machine;
-use super::events::{Ask, Conn, Event, Output};
-use super::exchange;
-use super::fault::{Breach, is_final};
-use super::peer::{Peer, Phase};
-use super::peer_table::Place;
-use super::reply_budgets::Reply;
-use super::site::Site;
-use super::time::Time;
+use super::config::Config;
 
-impl Machine {
-    pub(super) fn connected(&mut self, now: Time, conn: Conn, (id, site): (PeerId, Site), dialed: bool) {
-        let is_kept_away = self.is_kept_away(now, id, site, dialed);
-        // No peer is evicted for a key that is kept away.
-        let lacks_place = self.is_full_for(id, dialed) && !is_kept_away;
-        if lacks_place && self.refusal(now, id, dialed, is_kept_away) == Some(CloseCode::Busy) {
-            self.make_room(now, id, site);
-            if self.is_full_for(id, dialed) && !dialed {
-                self.turned_away.add(now, id, site);
-            }
-        }
-        let refusal = self.refusal(now, id, dialed, is_kept_away);
-        let may_wait = !dialed && !is_kept_away && refusal == Some(CloseCode::Busy);
-        let is_guest = may_wait && self.may_be_guest(now, site);
-        if let Some(code) = refusal.filter(|_| !is_guest) {
-            self.swarm.push(Output::Close { conn, code });
-            if dialed {
-                self.sources.disconnected(now, id, &self.swarm.config.limits, &mut self.swarm.rng);
-            }
-            return;
-        }
-        let (place, duplicate) = self.swarm.peers.find_place(now, id, dialed, self.swarm.config.me);
-        if let Some(duplicate) = duplicate {
-            self.drop_peer(now, duplicate, CloseCode::Duplicate);
-        }
-        if place == Place::Nowhere {
-            self.swarm.push(Output::Close { conn, code: CloseCode::Duplicate });
-            return;
-        }
-        self.sources.connected(id);
-        if dialed {
-            self.dial_ended_at(id, site);
-        }
-        let mut peer = Peer::new(id, dialed, site, now, &self.swarm.config.terms, &self.swarm.config.limits);
-        peer.is_guest = is_guest;
-        peer.has_returned = !is_guest && self.turned_away.take(id);
-        peer.down.disallowed = !self.swarm.config.controls.may_fetch_from(id);
-        peer.up.disallowed = !self.swarm.config.controls.lets_in(id);
-        self.swarm.peers.insert(conn, peer, place);
-        if dialed {
-            self.say_hello(conn);
-        }
+/// Compares a Hello with our terms and consent. The error is the close code that names the difference: license before
+/// evidence, evidence before the rest.
+pub(super) fn judge(config: &Config, hello: &Hello) -> Result<(), CloseCode> {
+    let terms = &config.terms;
+    if hello.version != minimodel_wire::PROTOCOL_VERSION {
+        return Err(CloseCode::UnsupportedVersion);
     }
-
-    /// Sends our Hello. The dialer sends its own first, so that a stranger that merely connects learns nothing, not even
-    /// which file this is about.
-    fn say_hello(&mut self, conn: Conn) {
-        let hello = self.swarm.config.terms.hello(self.swarm.config.consent, &self.swarm.config.software);
-        self.swarm.send(conn, Frame::Hello(hello));
+    if hello.artifact_sha256 != terms.artifact_sha256 {
+        return Err(CloseCode::WrongSwarm);
     }
-
-    /// Returns true if the key is shut out for a while, or has moved no chunk and comes from a site for which too many
-    /// chunks were read in vain.
-    fn is_kept_away(&mut self, now: Time, id: PeerId, site: Site, dialed: bool) -> bool {
-        self.standings.is_shut_out(id, now) || (!dialed && self.has_used_up_wasted_reads(now, id, site))
+    if hello.license_sha256 != terms.license_sha256 {
+        return Err(CloseCode::LicenseMismatch);
     }
-
-    /// Returns the close code for a key that may not connect. Lasting reasons go before `Busy`, after which a peer tries again.
-    fn refusal(&self, now: Time, id: PeerId, dialed: bool, is_kept_away: bool) -> Option<CloseCode> {
-        if self.swarm.stopping {
-            return Some(CloseCode::ShuttingDown);
-        }
-        if self.sources.is_banned(id, now) {
-            return Some(CloseCode::Banned);
-        }
-        if !dialed && !self.swarm.config.controls.lets_in(id) {
-            return Some(CloseCode::NotAllowed);
-        }
-        if dialed && !self.swarm.config.controls.may_fetch_from(id) {
-            // The user took the peer off the sources while it was being dialed.
-            return Some(CloseCode::Done);
-        }
-        if self.is_full_for(id, dialed) || is_kept_away {
-            return Some(CloseCode::Busy);
-        }
-        None
+    if hello.evidence_sha256 != terms.evidence_sha256 {
+        return Err(CloseCode::EvidenceMismatch);
     }
-
-    pub(super) fn hello(&mut self, now: Time, conn: Conn, hello: &Hello) {
-        let verdict = self.judge_hello(hello);
-        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
-        if peer.phase != Phase::Hello {
-            self.breach(now, conn, Breach::WrongState);
-            return;
-        }
-        if let Err(code) = verdict {
-            self.refuse_peer(now, conn, code);
-            return;
-        }
-        let ours = self.swarm.chunks.have();
-        if !ours.is_full() && !ours.is_empty() && !self.grants_reply(now, conn, Reply::Bitfield) {
-            self.drop_peer(now, conn, CloseCode::Busy);
-            return;
-        }
-        if !self.settle(now, conn) {
-            return;
-        }
-        let ours = self.swarm.chunks.have().clone();
-        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
-        peer.phase = Phase::Bitfield;
-        peer.since = now;
-        peer.consent = hello.consent;
-        peer.software.clone_from(&hello.software);
-        let (is_guest, dialed) = (peer.is_guest, peer.dialed);
-        if !dialed {
-            self.say_hello(conn);
-        }
-        self.swarm.send(conn, Frame::Bitfield(ours));
-        exchange::pass_on_own_offer(&mut self.swarm, conn);
-        self.answer_early(now, conn);
-        if is_guest {
-            exchange::send_on(&mut self.swarm, conn);
-            self.drop_peer(now, conn, CloseCode::Busy);
-        }
+    if hello.swarm_id != terms.swarm_id {
+        return Err(CloseCode::WrongSwarm);
     }
-
-    /// Chooses between the connections of a key when a Hello on one of them was accepted. Returns true if this connection
-    /// stays; it is the primary one then.
-    fn settle(&mut self, now: Time, conn: Conn) -> bool {
-        let Some(id) = self.swarm.peers.get(&conn).map(|peer| peer.id) else { return false };
-        if self.standings.is_shut_out(id, now) {
-            // The key was shut out for a breach on another connection meanwhile.
-            self.drop_peer(now, conn, CloseCode::Busy);
-            return false;
-        }
-        let settled = self.swarm.peers.settle(conn, self.swarm.config.me);
-        if let Some(duplicate) = settled.closes {
-            self.drop_peer(now, duplicate, CloseCode::Duplicate);
-        }
-        settled.stays
+    if (hello.chunk_size, hello.chunk_count) != (terms.chunk_size, terms.chunk_count) {
+        return Err(CloseCode::ChunkLayoutMismatch);
     }
-
-    /// Closes, without blame, a connection over which neither side can help the other.
-    pub(super) fn refuse_peer(&mut self, now: Time, conn: Conn, code: CloseCode) {
-        let Some(id) = self.swarm.peers.get(&conn).map(|peer| peer.id) else { return };
-        self.sources.refused(id);
-        self.swarm.event(Event::Refused { peer: id, code, by_peer: false });
-        self.swarm.send(conn, Frame::Bye { code });
-        self.drop_peer(now, conn, code);
-    }
-
-    /// Compares a Hello with our terms and consent. The error is the close code that names the difference: license before
-    /// evidence, evidence before the rest.
-    fn judge_hello(&self, hello: &Hello) -> Result<(), CloseCode> {
-        let terms = &self.swarm.config.terms;
-        if hello.version != minimodel_wire::PROTOCOL_VERSION {
-            return Err(CloseCode::UnsupportedVersion);
-        }
-        if hello.artifact_sha256 != terms.artifact_sha256 {
-            return Err(CloseCode::WrongSwarm);
-        }
-        if hello.license_sha256 != terms.license_sha256 {
-            return Err(CloseCode::LicenseMismatch);
-        }
-        if hello.evidence_sha256 != terms.evidence_sha256 {
-            return Err(CloseCode::EvidenceMismatch);
-        }
-        if hello.swarm_id != terms.swarm_id {
-            return Err(CloseCode::WrongSwarm);
-        }
-        if (hello.chunk_size, hello.chunk_count) != (terms.chunk_size, terms.chunk_count) {
-            return Err(CloseCode::ChunkLayoutMismatch);
-        }
-        let (ours, theirs) = (self.swarm.config.consent, hello.consent);
-        let we_help = ours.contains(Consent::SERVE) && theirs.contains(Consent::FETCH);
-        let they_help = theirs.contains(Consent::SERVE) && ours.contains(Consent::FETCH);
-        if we_help || they_help { Ok(()) } else { Err(CloseCode::NoConsent) }
-    }
-
-    pub(super) fn manifest_only(&mut self, now: Time, conn: Conn, asked: &ManifestOnly) {
-        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
-        if peer.phase != Phase::Hello || peer.dialed {
-            // Only the dialer may ask for the manifest alone.
-            self.breach(now, conn, Breach::WrongState);
-            return;
-        }
-        let code = if asked.version != minimodel_wire::PROTOCOL_VERSION {
-            CloseCode::UnsupportedVersion
-        } else if asked.swarm_id != self.swarm.config.terms.swarm_id {
-            CloseCode::WrongSwarm
-        } else if !self.swarm.config.consent.contains(Consent::SERVE) {
-            CloseCode::NoConsent
-        } else {
-            peer.phase = Phase::ManifestOnly;
-            peer.since = now;
-            self.answer_early(now, conn);
-            return;
-        };
-        self.drop_peer(now, conn, code);
-    }
-
-    pub(super) fn bitfield(&mut self, now: Time, conn: Conn, have: Bitfield) {
-        let ours = self.swarm.chunks.have();
-        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
-        if peer.phase != Phase::Bitfield || have.count() != ours.count() {
-            self.breach(now, conn, Breach::WrongState);
-            return;
-        }
-        let is_mixed = !have.is_full() && !have.is_empty();
-        if is_mixed && !self.grants_reply(now, conn, Reply::Bitfield) {
-            self.drop_peer(now, conn, CloseCode::Busy);
-            return;
-        }
-        self.swarm.peers.introduce(conn, have, self.swarm.chunks.have());
-        let Some(peer) = self.swarm.peers.get(&conn) else { return };
-        if !peer.is_seed {
-            for index in peer.have.iter_ones() {
-                self.swarm.chunks.picker.gained(index);
-            }
-        }
-        let joined = Event::Joined { peer: peer.id, software: peer.software.clone(), seed: peer.is_seed };
-        self.swarm.event(joined);
-        self.swarm.update_interest(conn);
-        self.leave_if_useless(now, conn);
-        exchange::pass_on_offers_to(&mut self.swarm, conn);
-    }
-
-    /// Closes the connection if both sides have every chunk.
-    pub(super) fn leave_if_useless(&mut self, now: Time, conn: Conn) {
-        let Some(peer) = self.swarm.peers.get(&conn) else { return };
-        if peer.phase == Phase::Ready && peer.have.is_full() && self.swarm.chunks.is_complete() {
-            self.swarm.send(conn, Frame::Bye { code: CloseCode::Done });
-            self.drop_peer(now, conn, CloseCode::Done);
-        }
-    }
-
-    pub(super) fn closed(&mut self, now: Time, conn: Conn, code: Option<CloseCode>) {
-        self.forget_peer(now, conn, code, true);
-    }
-
-    pub(super) fn forget_peer(&mut self, now: Time, conn: Conn, code: Option<CloseCode>, by_peer: bool) {
-        let Some(peer) = self.swarm.peers.remove(conn) else { return };
-        self.choker.forget(conn, &peer);
-        if peer.offer.is_some() {
-            self.swarm.peers.values_mut().for_each(|other| other.outbox.forget(conn));
-        }
-        self.offer_checks.forget(conn);
-        if peer.phase == Phase::Ready && !peer.is_seed {
-            for index in peer.have.iter_ones() {
-                self.swarm.chunks.picker.lost(index);
-            }
-        }
-        let was_cut = peer.down.was_cut || !peer.down.requests.is_empty();
-        self.downloads.forget(&mut self.swarm, &peer);
-        if by_peer && code.is_none() && was_cut && peer.down.proven == 0 {
-            self.broke_off(now, peer.id);
-        }
-        if self.leaves.lost(conn) {
-            self.downloads.mark_all_ready();
-        }
-        let asks: Vec<Ask> =
-            self.swarm.asks.iter().filter(|&(_, &asker)| asker == conn).map(|(&ask, _)| ask).collect();
-        for ask in asks {
-            self.swarm.asks.remove(&ask);
-            self.swarm.push(Output::Refuse { ask, code: ResetCode::Cancelled });
-        }
-        if !peer.up.active.is_empty() {
-            let active = peer.up.active.len() as u32;
-            let all = self.answers.charge(&self.swarm, &mut self.standings, peer.id, active);
-            if self.standings.moved(peer.id) < self.least_use() {
-                self.wasted_reads.charge(now, peer.site, all);
-            }
-        }
-        if by_peer && let Some(code) = code.filter(|&code| is_final(code)) {
-            self.refused_by(peer.id, code);
-        }
-        if now.since(peer.connected_at) >= self.swarm.config.limits.dial_backoff_max {
-            self.sources.was_useful(peer.id);
-        }
-        if !self.swarm.peers.is_connected(peer.id) {
-            self.sources.disconnected(now, peer.id, &self.swarm.config.limits, &mut self.swarm.rng);
-        }
-        if peer.phase == Phase::Ready {
-            self.swarm.event(Event::Left { peer: peer.id, code });
-        }
-        if peer.up.unchoked {
-            self.choker.fill_slots(&mut self.swarm);
-        }
-        self.answer_next();
-    }
+    let (ours, theirs) = (config.consent, hello.consent);
+    let we_help = ours.contains(Consent::SERVE) && theirs.contains(Consent::FETCH);
+    let they_help = theirs.contains(Consent::SERVE) && ours.contains(Consent::FETCH);
+    if we_help || they_help { Ok(()) } else { Err(CloseCode::NoConsent) }
 }
-
-#[cfg(test)]
-mod tests;

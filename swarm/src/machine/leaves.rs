@@ -1,28 +1,18 @@
 //! Search for chunks that are on disk without a record: leaf hashes are fetched and proven, then the partial file is
 //! compared with them, so that good bytes are not fetched again.
 
-use minimodel_wire::{CloseCode, ResetCode, limits::MAX_LEAVES};
+use minimodel_wire::limits::MAX_LEAVES;
 
-use super::core::Machine;
-use super::early::Early;
-use super::events::{Ask, Conn, LeavesOutcome, Output, Req};
+use super::events::{Conn, LeavesOutcome, Output, Req};
 use super::fault::Breach;
-use super::peer::{Peer, Phase};
-use super::reply_budgets::Reply;
+use super::peer::Peer;
+use super::requests::Requests;
+use super::swarm::Swarm;
 use super::time::Time;
 
 /// Peers tried before the search is given up and the chunks are fetched instead.
 const TRIES: usize = 3;
-/// Answers of leaf hashes that one connection may get, in multiples of the whole list.
-const MAX_LISTS: u64 = 4;
-/// Manifests that one connection may get.
-const MAX_MANIFESTS: u64 = 4;
-/// Daily limits of one key over all its connections: leaf hashes in multiples of the limit of one connection, for as many
-/// files as the upload budget; and manifests. More is refused without a strike: the program may be one that is started
-/// every half hour.
-const DAYS_LISTS: u64 = 4;
-const DAYS_MANIFESTS: u64 = 64;
-
+/// The search, from the first range of leaf hashes to the comparison with the file.
 #[derive(Debug)]
 pub(super) struct LeafSearch {
     wanted: bool,
@@ -34,6 +24,16 @@ pub(super) struct LeafSearch {
     rescanning: bool,
     /// Connections that failed to answer.
     failed: Vec<Conn>,
+}
+
+/// What an answer means for the peer that gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answerer {
+    /// Nothing.
+    Stays,
+    Broke(Breach),
+    /// The peer cannot help with this repair.
+    IsNoSource,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -106,159 +106,75 @@ impl LeafSearch {
             self.wanted &= self.failed.len() < TRIES;
         }
     }
-}
 
-/// Returns true once the peer's Hello was accepted. Its Bitfield may still be on its way: streams have no order.
-fn is_greeted(peer: &Peer) -> bool {
-    matches!(peer.phase, Phase::Bitfield | Phase::Ready)
-}
-
-impl Machine {
-    pub(super) fn search_leaves(&mut self, now: Time) {
-        if !self.leaves.wanted || self.leaves.is_busy() || !self.swarm.wants_chunks() {
+    /// Requests the next range of leaf hashes, if they are wanted and a peer can answer. Called in every step.
+    pub(super) fn search(&mut self, swarm: &mut Swarm, requests: &mut Requests) {
+        if !self.wanted || self.is_busy() || !swarm.wants_chunks() {
             return;
         }
         // A partial peer has no tree to answer from.
         let can_answer = |peer: &Peer| peer.is_source() && peer.is_seed;
-        let failed = &self.leaves.failed;
-        let Some(conn) = self
-            .swarm
-            .peers
-            .iter()
-            .find(|(conn, peer)| can_answer(peer) && !failed.contains(conn))
-            .map(|(&conn, _)| conn)
-        else {
-            return;
-        };
-        let first = self.leaves.next;
-        let count = (self.leaves.total - first).min(MAX_LEAVES);
-        let req = self.downloads.requests.number();
-        self.leaves.pending = Some(Pending { req, conn, count, sent: now });
-        self.swarm.push(Output::RequestLeaves { conn, req, first, count });
+        let is_meant = |(conn, peer): &(&Conn, &Peer)| can_answer(peer) && !self.failed.contains(conn);
+        let Some(conn) = swarm.peers.iter().find(is_meant).map(|(&conn, _)| conn) else { return };
+        let first = self.next;
+        let count = (self.total - first).min(MAX_LEAVES);
+        let req = requests.number();
+        self.pending = Some(Pending { req, conn, count, sent: swarm.now });
+        swarm.push(Output::RequestLeaves { conn, req, first, count });
     }
 
-    pub(super) fn leaves_answered(&mut self, now: Time, req: Req, outcome: LeavesOutcome) {
-        let Some(Pending { conn, count, .. }) = self.leaves.pending.filter(|pending| pending.req == req)
-        else {
-            return;
-        };
-        match outcome {
-            LeavesOutcome::Proven => {
-                self.leaves.pending = None;
-                self.leaves.next += count;
-                if self.leaves.next >= self.leaves.total {
-                    self.leaves.wanted = false;
-                    self.leaves.rescanning = true;
-                    self.swarm.push(Output::Rescan);
-                }
+    /// Handles an answer; returns the peer that gave it and what the answer means for the peer. `None` for an answer that is
+    /// not waited for.
+    pub(super) fn answered(
+        &mut self,
+        swarm: &mut Swarm,
+        req: Req,
+        outcome: LeavesOutcome,
+    ) -> Option<(Conn, Answerer)> {
+        let Pending { conn, count, .. } = self.pending.filter(|pending| pending.req == req)?;
+        if outcome == LeavesOutcome::Proven {
+            self.pending = None;
+            self.next += count;
+            if self.next >= self.total {
+                self.wanted = false;
+                self.rescanning = true;
+                swarm.push(Output::Rescan);
             }
-            LeavesOutcome::BadProof => {
-                self.leaves.fail(conn);
-                self.breach(now, conn, Breach::BadLeaves);
-            }
-            LeavesOutcome::Short => {
-                self.leaves.fail(conn);
-                self.breach(now, conn, Breach::ShortAnswer);
-            }
-            LeavesOutcome::BudgetUsed => {
-                self.leaves.fail(conn);
-                // A fetch can go on without leaf hashes, a repair cannot: to it the peer is a source no more.
-                if self.leaves.must
-                    && let Some(peer) = self.swarm.peers.get(&conn).map(|peer| peer.id)
-                {
-                    self.refused_by(peer, CloseCode::BudgetUsed);
-                    self.drop_peer(now, conn, CloseCode::Done);
-                }
-            }
-            LeavesOutcome::Failed => self.leaves.fail(conn),
+            return Some((conn, Answerer::Stays));
         }
-        self.downloads.mark_all_ready();
-    }
-
-    /// Withdraws the request for leaf hashes from a peer that the user took off the sources.
-    pub(super) fn withdraw_leaves(&mut self, conn: Conn) {
-        if let Some(pending) = self.leaves.pending.filter(|pending| pending.conn == conn) {
-            self.swarm.push(Output::Cancel { req: pending.req });
-            self.leaves.lost(conn);
-            self.downloads.mark_all_ready();
-        }
-    }
-
-    /// Withdraws an overdue request for leaf hashes and strikes its peer; the deadline is that of the Hello.
-    pub(super) fn check_leaves(&mut self, now: Time) {
-        let limit = self.swarm.config.limits.hello;
-        let Some(late) = self.leaves.pending.filter(|pending| now.since(pending.sent) >= limit) else {
-            return;
+        self.fail(conn);
+        let verdict = match outcome {
+            LeavesOutcome::BadProof => Answerer::Broke(Breach::BadLeaves),
+            LeavesOutcome::Short => Answerer::Broke(Breach::ShortAnswer),
+            // A fetch can go on without leaf hashes, a repair cannot: to it the peer is a source no more.
+            LeavesOutcome::BudgetUsed if self.must => Answerer::IsNoSource,
+            LeavesOutcome::BudgetUsed | LeavesOutcome::Failed | LeavesOutcome::Proven => Answerer::Stays,
         };
-        self.swarm.push(Output::Cancel { req: late.req });
-        self.leaves.fail(late.conn);
-        self.breach(now, late.conn, Breach::NoAnswer);
-        self.downloads.mark_all_ready();
+        Some((conn, verdict))
     }
 
-    pub(super) fn asked_leaves(&mut self, now: Time, ask: Ask, conn: Conn) {
-        let serves = self.swarm.serves();
-        let most = u64::from(self.swarm.config.terms.chunk_count.div_ceil(MAX_LEAVES)) * MAX_LISTS;
-        let Some(peer) = self.swarm.peers.get_mut(&conn) else {
-            self.swarm.push(Output::Refuse { ask, code: ResetCode::Cancelled });
-            return;
-        };
-        if peer.phase == Phase::Hello {
-            self.ask_early(now, conn, ask, Early::Leaves);
-            return;
-        }
-        if !serves || peer.up.disallowed || !is_greeted(peer) {
-            self.turn_down(now, conn, ask, ResetCode::NotPermitted);
-            return;
-        }
-        peer.up.leaf_lists += 1;
-        let (id, lists) = (peer.id, peer.up.leaf_lists);
-        if lists > most {
-            self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
-            self.breach(now, conn, Breach::AskFlood);
-        } else if !self.swarm.chunks.is_complete() {
-            self.swarm.push(Output::Refuse { ask, code: ResetCode::NotHave });
-        } else if self.standings.of(id, now).leaf_lists(now) > most * DAYS_LISTS {
-            self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
-        } else if self.grants_reply(now, conn, Reply::Leaves) {
-            self.swarm.push(Output::ServeLeaves { ask });
-        } else {
-            self.swarm.push(Output::Refuse { ask, code: ResetCode::Busy });
-        }
+    /// Withdraws the request for leaf hashes from a peer that the user took off the sources; returns true if there was one.
+    pub(super) fn withdraw(&mut self, swarm: &mut Swarm, conn: Conn) -> bool {
+        let Some(pending) = self.pending.filter(|pending| pending.conn == conn) else { return false };
+        swarm.push(Output::Cancel { req: pending.req });
+        self.lost(conn)
     }
 
-    pub(super) fn asked_manifest(&mut self, now: Time, ask: Ask, conn: Conn) {
-        let serves = self.swarm.serves();
-        let Some(peer) = self.swarm.peers.get_mut(&conn) else {
-            self.swarm.push(Output::Refuse { ask, code: ResetCode::Cancelled });
-            return;
-        };
-        if peer.phase == Phase::Hello {
-            self.ask_early(now, conn, ask, Early::Manifest);
-            return;
-        }
-        if !serves || peer.up.disallowed {
-            self.turn_down(now, conn, ask, ResetCode::NotPermitted);
-            return;
-        }
-        peer.up.manifests += 1;
-        let (id, manifests) = (peer.id, peer.up.manifests);
-        if manifests > MAX_MANIFESTS {
-            self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
-            self.breach(now, conn, Breach::AskFlood);
-        } else if self.standings.of(id, now).manifests(now) > DAYS_MANIFESTS {
-            self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
-        } else if self.grants_reply(now, conn, Reply::Manifest) {
-            self.swarm.push(Output::ServeManifest { ask });
-        } else {
-            self.swarm.push(Output::Refuse { ask, code: ResetCode::Busy });
-        }
+    /// Withdraws an overdue request for leaf hashes and returns its peer; the deadline is that of the Hello.
+    pub(super) fn overdue(&mut self, swarm: &mut Swarm) -> Option<Conn> {
+        let limit = swarm.config.limits.hello;
+        let late = self.pending.filter(|pending| swarm.now.since(pending.sent) >= limit)?;
+        swarm.push(Output::Cancel { req: late.req });
+        self.fail(late.conn);
+        Some(late.conn)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::events::{Event, Input};
+    use minimodel_wire::{CloseCode, ResetCode};
+
+    use super::super::events::{Ask, Event, Input};
     use super::super::harness::{Harness, SEED, TAKE, having};
     use super::*;
     use minimodel_wire::Bitfield;

@@ -16,6 +16,7 @@ use super::fault::Breach;
 use super::offer_checks::{Bringer, Due};
 use super::reach;
 use super::site::Site;
+use super::sources::Heard;
 use super::time::Time;
 
 /// How long the peer with the larger key waits for the other to dial, so that both do not dial at once.
@@ -63,7 +64,7 @@ impl Machine {
     fn passed_on_offer(&mut self, now: Time, bringer: Bringer, from: PeerId, offer: UncheckedOffer) {
         let named = offer.claim().peer;
         let is_good = self.offer_checks.good(now, &offer).is_some();
-        if is_good && self.sources.is_known(named) {
+        if is_good && self.dialer.sources.is_known(named) {
             return;
         }
         // Both paths from here cost more than sending the same bytes again, so they share one limit.
@@ -85,16 +86,16 @@ impl Machine {
     /// Returns true if an offer of the peer `named`, passed on from the site `from`, could add anything to the table.
     fn is_news(&mut self, named: PeerId, from: Site) -> bool {
         let most = self.swarm.config.limits.max_known;
-        self.dials_offers() && (self.sources.is_known(named) || self.sources.may_make_room(most, from))
+        self.dials_offers()
+            && (self.dialer.sources.is_known(named) || self.dialer.sources.may_make_room(most, from))
     }
 
     /// Requests signature checks as far as the rate limits allow.
     pub(super) fn check_offers(&mut self, now: Time) {
         let (peers, standings) = (&self.swarm.peers, &self.standings);
         // Keys are free: an attacker could be any number of all other peers.
-        let has_moved_bytes = |conn: Conn| {
-            peers.get(&conn).is_some_and(|peer| peer.down.proven > 0 || standings.given(peer.id) > 0)
-        };
+        let has_moved_bytes =
+            |conn: Conn| peers.get(&conn).is_some_and(|peer| standings.has_moved_bytes(peer));
         let due: Vec<Due> = std::iter::from_fn(|| self.offer_checks.next(now, has_moved_bytes)).collect();
         for Due { check, offer } in due {
             self.swarm.push(Output::CheckOffer { check, offer });
@@ -135,22 +136,22 @@ impl Machine {
     fn learn(&mut self, now: Time, signed: &SignedOffer, bringer: Site, own: bool) {
         let offer = signed.offer();
         let addresses = reach::pex_addresses(&offer.addresses, bringer.scope());
-        let tries = self.reach.failures(now, offer.peer);
+        let tries = self.dialer.reach.failures(now, offer.peer);
         if addresses.is_empty() || tries >= reach::MAX_FAILURES || !self.dials_offers() {
             return;
         }
         // A banned peer would be the first to be evicted again, so that two of them could take turns for ever.
-        if self.sources.is_banned(offer.peer, now) {
+        if self.dialer.sources.is_banned(offer.peer, now) {
             return;
         }
         let most = self.swarm.config.limits.max_known;
-        if !self.sources.is_known(offer.peer) && !self.sources.make_room(most, bringer) {
+        if !self.dialer.sources.is_known(offer.peer) && !self.dialer.sources.make_room(most, bringer) {
             return;
         }
         let at = if self.swarm.config.me < offer.peer { now } else { now + POLITE_DELAY };
-        self.sources.hear(offer.peer, addresses, offer.expires_unix, (tries, bringer), at);
+        self.dialer.sources.hear(offer.peer, addresses, offer.expires_unix, Heard { tries, bringer }, at);
         if own || self.swarm.peers.is_connected(offer.peer) {
-            self.sources.connected(offer.peer);
+            self.dialer.sources.connected(offer.peer);
         }
     }
 

@@ -98,6 +98,16 @@ impl PeerTable {
         self.by_conn.iter_mut()
     }
 
+    /// Places that are taken; guests take none.
+    pub(super) fn places_taken(&self) -> usize {
+        self.len() - self.guests()
+    }
+
+    /// Peers without a place, which are only sent the offers of others.
+    pub(super) fn guests(&self) -> usize {
+        self.values().filter(|peer| peer.is_guest).count()
+    }
+
     /// The primary connection of a key.
     pub(super) fn primary(&self, id: PeerId) -> Option<Conn> {
         self.first.get(&id).copied()

@@ -7,11 +7,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use minimodel_wire::{CloseCode, PeerId};
+use minimodel_wire::PeerId;
 
-use super::core::Machine;
 use super::events::Conn;
-use super::peer::Peer;
 use super::site::{Network, Site};
 use super::time::Time;
 
@@ -46,6 +44,13 @@ pub(super) struct Holder {
     pub(super) claim: Claim,
     /// The peer has nothing that we want, and it either wants nothing from us or had a slot and requested nothing.
     pub(super) is_idle: bool,
+}
+
+/// A peer that has no place yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Newcomer {
+    pub(super) site: Site,
+    pub(super) claim: Claim,
 }
 
 /// Counts of places, or of anything else, by site and by network.
@@ -96,8 +101,8 @@ impl Held {
 /// holders that the user named. Of the others one is evicted, in this order: an idle holder; of the network and site that
 /// hold more than the newcomer's would, the holder with the lowest claim; a holder with a lower class of claim, as long
 /// as the newcomer's site would then hold no more than that holder's holds now (any, for a newcomer that the user named).
-pub(super) fn to_evict(holders: &[Holder], kept: usize, newcomer: (Site, Claim)) -> Option<Conn> {
-    let (site, claim) = newcomer;
+pub(super) fn to_evict(holders: &[Holder], kept: usize, newcomer: Newcomer) -> Option<Conn> {
+    let Newcomer { site, claim } = newcomer;
     let held = Held::of(holders.iter().map(|holder| holder.site));
     let best = best(holders, kept);
     let free =
@@ -160,99 +165,13 @@ impl TurnedAway {
         }
     }
 
-    fn has(&self, id: PeerId) -> bool {
+    pub(super) fn has(&self, id: PeerId) -> bool {
         self.since.contains_key(&id)
     }
 
     /// Forgets a peer that has a place now; returns true if it was turned away before.
     pub(super) fn take(&mut self, id: PeerId) -> bool {
         self.since.remove(&id).is_some()
-    }
-}
-
-impl Machine {
-    /// Returns true if there is no place for this key.
-    pub(super) fn is_full_for(&self, id: PeerId, dialed: bool) -> bool {
-        // Incoming connections never take the places that our own dials need.
-        let limits = &self.swarm.config.limits;
-        let kept = if dialed || !self.swarm.wants_chunks() { 0 } else { limits.max_dials };
-        let places = limits.max_connections.saturating_sub(kept).max(1);
-        self.places_taken() >= places && !self.swarm.peers.is_connected(id)
-    }
-
-    /// Places that are taken; guests take none.
-    pub(super) fn places_taken(&self) -> usize {
-        self.swarm.peers.len() - self.guests()
-    }
-
-    fn guests(&self) -> usize {
-        self.swarm.peers.values().filter(|peer| peer.is_guest).count()
-    }
-
-    /// Returns true if an incoming peer without a place may stay as a guest, to be sent the offers of others. A guest of
-    /// a site with more than its share is closed for it.
-    pub(super) fn may_be_guest(&mut self, now: Time, site: Site) -> bool {
-        if self.swarm.stopping {
-            return false;
-        }
-        if self.guests() >= self.swarm.config.limits.max_guests {
-            let guests = self.swarm.peers.iter().filter(|(_, peer)| peer.is_guest);
-            let holder = |(&conn, peer): (&Conn, &Peer)| Holder {
-                conn,
-                site: peer.site,
-                claim: Claim::New,
-                is_idle: false,
-            };
-            let guests: Vec<Holder> = guests.map(holder).collect();
-            if let Some(conn) = to_evict(&guests, 0, (site, Claim::New)) {
-                self.drop_peer(now, conn, CloseCode::Busy);
-            }
-        }
-        self.guests() < self.swarm.config.limits.max_guests
-    }
-
-    /// Evicts a peer for a newcomer, if one may be evicted. Peers that we dialed are never evicted.
-    pub(super) fn make_room(&mut self, now: Time, id: PeerId, site: Site) {
-        let newcomer = (site, self.claim_of(id, self.turned_away.has(id)));
-        let holders = self.swarm.peers.iter().filter(|(_, peer)| !peer.dialed && !peer.is_guest);
-        let holder = |(&conn, peer): (&Conn, &Peer)| {
-            let claim = self.claim_of(peer.id, peer.has_returned);
-            Holder { conn, site: peer.site, claim, is_idle: peer.does_nothing() }
-        };
-        let holders: Vec<Holder> = holders.map(holder).collect();
-        if let Some(conn) = to_evict(&holders, self.swarm.config.limits.max_connections / 2, newcomer) {
-            let turned_away = self.swarm.peers.get(&conn).map(|peer| (peer.id, peer.site));
-            if let Some((id, site)) = turned_away {
-                self.turned_away.add(now, id, site);
-            }
-            self.drop_peer(now, conn, CloseCode::Busy);
-        }
-    }
-
-    fn claim_of(&self, id: PeerId, has_returned: bool) -> Claim {
-        let used = self.standings.moved(id);
-        if self.is_named(id) {
-            Claim::Named
-        } else if used >= self.least_use() {
-            Claim::Used(used)
-        } else if has_returned {
-            Claim::Returned
-        } else {
-            Claim::New
-        }
-    }
-
-    /// Returns true if the user named the peer as a source. The list of peers that may come is not looked at: every
-    /// incoming peer is on it, so that it gives none a claim over the others.
-    fn is_named(&self, id: PeerId) -> bool {
-        let sources = self.swarm.config.controls.sources.as_ref();
-        self.sources.is_by_user(id) || sources.is_some_and(|sources| sources.contains(&id))
-    }
-
-    /// Bytes that count as a use of a place: a chunk, since a peer that never reads one to its end can have less.
-    pub(super) fn least_use(&self) -> u64 {
-        let terms = &self.swarm.config.terms;
-        u64::from(terms.chunk_size).min(terms.byte_count).max(1)
     }
 }
 

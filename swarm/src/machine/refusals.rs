@@ -7,13 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::core::Machine;
-use super::events::Conn;
-use super::fault::Breach;
 use super::time::Time;
 
 /// How long a `DontHave` is waited for after the refusal: some round trips, and two losses in a row.
-const WORD_FOLLOWS: Duration = Duration::from_secs(3);
+pub(super) const WORD_FOLLOWS: Duration = Duration::from_secs(3);
 /// Chunks of one peer that are remembered as refused and taken back; beyond it the lowest is forgotten.
 const MAX_EXPLAINED: usize = 256;
 
@@ -29,7 +26,7 @@ pub(super) struct Refusals {
 
 impl Refusals {
     /// Notes a refusal; returns true if the same chunk was refused and taken back before.
-    fn refused(&mut self, now: Time, index: u32) -> bool {
+    pub(super) fn refused(&mut self, now: Time, index: u32) -> bool {
         if self.explained.remove(&index) {
             return true;
         }
@@ -38,7 +35,7 @@ impl Refusals {
     }
 
     /// Notes a `DontHave`; returns true if it was the last that was awaited.
-    fn explain(&mut self, index: u32) -> bool {
+    pub(super) fn explain(&mut self, index: u32) -> bool {
         if self.open.remove(&index).is_none() {
             return false;
         }
@@ -50,43 +47,10 @@ impl Refusals {
     }
 
     /// Forgets refusals whose `DontHave` did not come in time; returns how many.
-    fn expire(&mut self, now: Time) -> usize {
+    pub(super) fn expire(&mut self, now: Time) -> usize {
         let before = self.open.len();
         self.open.retain(|_, since| now.since(*since) < WORD_FOLLOWS);
         before - self.open.len()
-    }
-}
-
-impl Machine {
-    /// Handles the refusal of an announced chunk. The caller has removed it from the peer's bitfield.
-    pub(super) fn refused_announced(&mut self, now: Time, conn: Conn, index: u32) {
-        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
-        if peer.down.refused.refused(now, index) {
-            self.downloads.turned_away(&mut self.swarm, conn);
-            self.breach(now, conn, Breach::RefusedAnnounced);
-        } else {
-            // The other chunks that the peer announced may be gone as well.
-            self.downloads.leave_alone(&mut self.swarm, conn, now + WORD_FOLLOWS);
-        }
-    }
-
-    /// Handles a `DontHave` of a chunk that the peer may have refused before.
-    pub(super) fn refusal_explained(&mut self, now: Time, conn: Conn, index: u32) {
-        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
-        if peer.down.refused.explain(index) {
-            peer.down.not_before = now;
-            self.downloads.turned_away(&mut self.swarm, conn);
-        }
-    }
-
-    /// Strikes the peer for each refused chunk that it did not take back in time.
-    pub(super) fn check_refusals(&mut self, now: Time, conn: Conn) {
-        let expired = self.swarm.peers.get_mut(&conn).map_or(0, |peer| peer.down.refused.expire(now));
-        for _ in 0..expired {
-            // No effect once a strike has ended the connection.
-            self.downloads.turned_away(&mut self.swarm, conn);
-            self.breach(now, conn, Breach::RefusedAnnounced);
-        }
     }
 }
 
@@ -95,6 +59,7 @@ mod tests {
     use minimodel_wire::{Bitfield, Frame, ResetCode};
 
     use super::super::events::{Event, Input, Req, RequestFault};
+    use super::super::fault::Breach;
     use super::super::harness::{Harness, SEED, TAKE, having, id};
     use super::*;
 

@@ -7,11 +7,12 @@
 
 use minimodel_wire::limits::{MAX_LEAVES, MAX_MANIFEST_LEN};
 
-use super::core::Machine;
 use super::events::Conn;
 use super::rate::Bucket;
 use super::site::Site;
 use super::site_buckets::SiteBuckets;
+use super::standing::Standings;
+use super::swarm::Swarm;
 use super::time::Time;
 
 /// Refill of each budget in bytes per second: a hundredth of a fast line, a tenth of a slow one.
@@ -51,6 +52,13 @@ impl ReplyBudgets {
         Self { members: bucket.clone(), others: bucket, others_by_site, chunk_count }
     }
 
+    /// Returns true if the reply is granted to the peer; its cost is then taken from the peer's budget.
+    pub(super) fn grants(&mut self, swarm: &Swarm, standings: &Standings, conn: Conn, reply: Reply) -> bool {
+        let Some(peer) = swarm.peers.get(&conn) else { return false };
+        let unknown_at = (!standings.has_moved_bytes(peer)).then_some(peer.site);
+        self.try_take(swarm.now, unknown_at, reply)
+    }
+
     /// Takes the cost of a reply: from the budget of members, or from that of all others and the share of `unknown_at`, the
     /// site of an unknown key. Returns false if too little is left.
     pub(super) fn try_take(&mut self, now: Time, unknown_at: Option<Site>, reply: Reply) -> bool {
@@ -65,21 +73,6 @@ impl ReplyBudgets {
                 self.others_by_site.of(now, site).try_take(now, cost) && self.others.try_take(now, cost)
             }
         }
-    }
-}
-
-impl Machine {
-    /// Returns true if this peer gave us a proven chunk or took payload bytes, as no new key can have done.
-    pub(super) fn has_moved_bytes(&self, conn: Conn) -> bool {
-        let moved = |peer: &super::peer::Peer| peer.down.proven > 0 || self.standings.given(peer.id) > 0;
-        self.swarm.peers.get(&conn).is_some_and(moved)
-    }
-
-    /// Returns true if the reply is granted; its cost is then taken from the peer's budget.
-    pub(super) fn grants_reply(&mut self, now: Time, conn: Conn, reply: Reply) -> bool {
-        let Some(site) = self.swarm.peers.get(&conn).map(|peer| peer.site) else { return false };
-        let unknown_at = (!self.has_moved_bytes(conn)).then_some(site);
-        self.reply_budgets.try_take(now, unknown_at, reply)
     }
 }
 

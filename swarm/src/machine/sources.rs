@@ -25,6 +25,15 @@ fn may_dial(only: Only<'_>, peer: &PeerId) -> bool {
     only.is_none_or(|only| only.contains(peer))
 }
 
+/// How we heard of a peer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard {
+    /// Failed dials of its key before.
+    pub(super) tries: u32,
+    /// The site of the member that passed the offer on.
+    pub(super) bringer: Site,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// To be dialed at this time.
@@ -299,19 +308,19 @@ impl Sources {
     }
 
     /// Adds a peer from a passed-on offer. Its addresses replace those of an offer that expires sooner. A peer that is new
-    /// to the table begins with `tries` failed tries, and `bringer` is the site of the member that passed the offer on.
+    /// to the table begins with its failed tries.
     pub(super) fn hear(
         &mut self,
         peer: PeerId,
         addresses: Vec<SocketAddr>,
         expires_unix: u64,
-        (tries, bringer): (u32, Site),
+        heard: Heard,
         at: Time,
     ) {
         let is_new = !self.is_known(peer);
         let source = self.entry(peer, at);
         if is_new {
-            (source.tries, source.bringer) = (tries, Some(bringer));
+            (source.tries, source.bringer) = (heard.tries, Some(heard.bringer));
         }
         if expires_unix > source.expires_unix {
             (source.pex_addresses, source.expires_unix) = (addresses, expires_unix);

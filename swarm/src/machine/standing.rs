@@ -1,13 +1,11 @@
-//! Record of each key over all its connections, and what follows from a breach.
+//! Record of each key over all its connections: its strikes, and what it took and gave.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use minimodel_wire::{CloseCode, PeerId};
+use minimodel_wire::PeerId;
 
-use super::core::Machine;
-use super::events::{Conn, Event};
-use super::fault::{Breach, Consequence};
+use super::peer::Peer;
 use super::time::Time;
 
 /// Most keys remembered; beyond it the one that was silent longest is forgotten. Bans are kept elsewhere.
@@ -48,7 +46,7 @@ pub(super) struct Standing {
 
 impl Standing {
     /// Adds a strike; returns how many count now.
-    fn strike(&mut self, now: Time, window: Duration) -> u32 {
+    pub(super) fn strike(&mut self, now: Time, window: Duration) -> u32 {
         self.strikes.retain(|&then| now.since(then) < window);
         self.strikes.push(now);
         self.strikes.len() as u32
@@ -65,6 +63,17 @@ impl Standing {
     /// Counts chunks that the key took from us.
     pub(super) fn took(&mut self, now: Time, chunks: u64) {
         self.taken.0 = self.taken(now) + chunks;
+    }
+
+    /// Notes a disconnect for a breach; returns true if it was not the first.
+    pub(super) fn warn(&mut self) -> bool {
+        std::mem::replace(&mut self.warned, true)
+    }
+
+    /// Counts a connection that broke in the middle of a chunk and had brought none; returns true if that is a strike.
+    pub(super) fn breaks_off(&mut self) -> bool {
+        self.breaks += 1;
+        self.breaks > FREE_BREAKS
     }
 
     fn asked(&mut self, now: Time) -> &mut (u64, u64, Time) {
@@ -108,7 +117,7 @@ impl Standing {
     }
 
     /// Shuts the key out for a time that doubles at each call; returns its end.
-    fn shut_out(&mut self, now: Time) -> Time {
+    pub(super) fn shut_out(&mut self, now: Time) -> Time {
         let doubled = SHUT_FIRST.saturating_mul(1 << self.shut.0.min(16));
         self.strikes.clear();
         self.shut = (self.shut.0 + 1, now + doubled.min(SHUT_MAX));
@@ -149,104 +158,24 @@ impl Standings {
         today.filter(|&(_, began)| now.since(began) < DAY).map_or(0, |(chunks, _)| chunks)
     }
 
+    /// Returns true if the peer gave us a proven chunk or took payload bytes, as no new key can have done.
+    pub(super) fn has_moved_bytes(&self, peer: &Peer) -> bool {
+        peer.down.proven > 0 || self.given(peer.id) > 0
+    }
+
     pub(super) fn is_shut_out(&self, id: PeerId, now: Time) -> bool {
         self.by_key.get(&id).is_some_and(|standing| now < standing.shut.1)
     }
 }
 
-impl Machine {
-    /// Applies the consequence of a breach by the peer of this connection.
-    pub(super) fn breach(&mut self, now: Time, conn: Conn, breach: Breach) {
-        self.blame(now, conn, breach, None, None);
-    }
-
-    pub(super) fn blame(
-        &mut self,
-        now: Time,
-        conn: Conn,
-        breach: Breach,
-        index: Option<u32>,
-        got: Option<[u8; 32]>,
-    ) {
-        let Some(id) = self.swarm.peers.get(&conn).map(|peer| peer.id) else { return };
-        if breach == Breach::Malformed(CloseCode::UnsupportedVersion) {
-            // A newer program is not to blame.
-            self.refuse_peer(now, conn, CloseCode::UnsupportedVersion);
-            return;
-        }
-        match breach.consequence() {
-            Consequence::Close(code) => self.drop_peer(now, conn, code),
-            Consequence::Strike(code) => {
-                if self.strike(now, id, breach) {
-                    self.drop_peer(now, conn, code);
-                }
-            }
-            Consequence::Part(code) => {
-                self.strike(now, id, breach);
-                self.drop_peer(now, conn, code);
-            }
-            Consequence::Disconnect(code) => {
-                let standing = self.standings.of(id, now);
-                if std::mem::replace(&mut standing.warned, true) {
-                    self.ban(now, id, (breach, code), index, got);
-                    return;
-                }
-                let until = standing.shut_out(now);
-                self.swarm.event(Event::Struck { peer: id, breach });
-                self.drop_peer(now, conn, code);
-                self.sources.wait_until(id, until);
-            }
-            Consequence::Ban(code) => self.ban(now, id, (breach, code), index, got),
-        }
-    }
-
-    /// Adds a strike to a key, connected or not; returns true if that shuts the key out.
-    fn strike(&mut self, now: Time, id: PeerId, breach: Breach) -> bool {
-        self.swarm.event(Event::Struck { peer: id, breach });
-        let (most, window) = (self.swarm.config.limits.strikes, self.swarm.config.limits.strike_window);
-        let standing = self.standings.of(id, now);
-        if standing.strike(now, window) < most {
-            return false;
-        }
-        let until = standing.shut_out(now);
-        self.sources.wait_until(id, until);
-        true
-    }
-
-    /// Bans a key, connected or not.
-    pub(super) fn ban(
-        &mut self,
-        now: Time,
-        id: PeerId,
-        (breach, code): (Breach, CloseCode),
-        index: Option<u32>,
-        got: Option<[u8; 32]>,
-    ) {
-        if self.sources.is_banned(id, now) {
-            return;
-        }
-        self.sources.ban(id, now);
-        self.swarm.event(Event::Banned { peer: id, breach, index, got });
-        for conn in self.swarm.peers.connections_of(id) {
-            self.drop_peer(now, conn, code);
-        }
-    }
-
-    /// Counts a connection that broke without a close code while chunks were on their way and none had come.
-    pub(super) fn broke_off(&mut self, now: Time, id: PeerId) {
-        let standing = self.standings.of(id, now);
-        standing.breaks += 1;
-        if standing.breaks > FREE_BREAKS {
-            self.strike(now, id, Breach::BrokeOff);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use minimodel_wire::{Bitfield, CloseCode};
+
+    use super::super::events::Event;
+    use super::super::fault::Breach;
     use super::super::harness::{Harness, SEED, TAKE, having, id};
     use super::*;
-    use minimodel_wire::Bitfield;
 
     fn at(seconds: u64) -> Time {
         Time::after_start(Duration::from_secs(seconds))

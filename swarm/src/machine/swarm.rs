@@ -141,4 +141,37 @@ impl Swarm {
             }
         }
     }
+
+    /// Checks the invariants; the error names the one that does not hold.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.chunks.check()?;
+        self.peers.check()?;
+        for peer in self.peers.values() {
+            let controls = &self.config.controls;
+            let may_be_here = peer.dialed || controls.lets_in(peer.id);
+            if !may_be_here || peer.down.disallowed == controls.may_fetch_from(peer.id) {
+                return Err(format!("{} is here against the word of our user", peer.id));
+            }
+            if peer.up.disallowed == controls.lets_in(peer.id) || (peer.up.unchoked && !peer.may_be_served())
+            {
+                return Err(format!("{} is served against the word of our user", peer.id));
+            }
+            if peer.up.disallowed && !(peer.up.waiting.is_empty() && peer.up.active.is_empty()) {
+                return Err(format!("{} is answered against the word of our user", peer.id));
+            }
+            if peer.up.over_quota.is_some() && !self.is_wanted_source(peer) {
+                return Err(format!("{} has used its allowance and is kept for nothing", peer.id));
+            }
+            if peer.phase == Phase::Ready {
+                let useful = peer.have.iter_ones().filter(|&i| !self.chunks.have().get(i)).count() as u32;
+                if useful != peer.useful {
+                    return Err(format!("{} has {useful} for us, counted {}", peer.id, peer.useful));
+                }
+            }
+            if let Some(ask) = peer.up.active.keys().find(|ask| !self.asks.contains_key(ask)) {
+                return Err(format!("{ask:?} is answered for nobody"));
+            }
+        }
+        Ok(())
+    }
 }

@@ -120,7 +120,7 @@ mod tests {
             want(&mut harness, n);
             harness.ask(n.into(), n.into(), 0);
         }
-        assert_eq!(harness.machine.choker.slots, 4);
+        assert_eq!(harness.machine.choker.slots.now(), 4);
         harness.frame(1, Frame::NotInterested);
         {
             let machine = &mut harness.machine;

@@ -1,21 +1,36 @@
 //! Answers to upload requests: which are answered, and in which order.
 
+use minimodel_wire::limits::MAX_LEAVES;
 use minimodel_wire::{CloseCode, ResetCode};
 
 use super::core::Machine;
 use super::downloads::QUOTA_WAIT;
-use super::early::Early;
+use super::early::{Early, MAX_EARLY};
 use super::events::{Ask, Conn, Event, Output, ServeOutcome};
 use super::fault::Breach;
 use super::peer::{Peer, Phase, QuotaWait};
+use super::reply_budgets::Reply;
 use super::time::Time;
 
 /// How often one peer may get one chunk again: for a hedge, a crash, a bad disk; not as a habit.
 const MAX_REPEATS: u8 = 8;
 /// Chunks of which one peer may get more than one copy.
 const MAX_REPEATED: usize = 1_024;
-/// Chunks that the daily budget has beyond its multiple of the file, for small files.
-pub(super) const SPARE_CHUNKS: u64 = 64;
+/// Answers of leaf hashes that one connection may get, in multiples of the whole list.
+const MAX_LISTS: u64 = 4;
+/// Manifests that one connection may get.
+const MAX_MANIFESTS: u64 = 4;
+/// Daily limits of one key over all its connections: leaf hashes in multiples of the limit of one connection, for as many
+/// files as the upload budget; and manifests. More is refused without a strike: the program may be one that is started
+/// every half hour.
+const DAYS_LISTS: u64 = 4;
+const DAYS_MANIFESTS: u64 = 64;
+
+/// Returns true once the peer's Hello was accepted. Its Bitfield may still be on its way: streams have no order.
+fn is_greeted(peer: &Peer) -> bool {
+    matches!(peer.phase, Phase::Bitfield | Phase::Ready)
+}
+
 impl Machine {
     /// Refuses a request of a kind that an honest peer makes a few times at most.
     pub(super) fn turn_down(&mut self, now: Time, conn: Conn, ask: Ask, code: ResetCode) {
@@ -84,6 +99,91 @@ impl Machine {
         self.turn_down(now, conn, ask, code);
     }
 
+    pub(super) fn ask_early(&mut self, now: Time, conn: Conn, ask: Ask, early: Early) {
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
+        if peer.up.early.len() >= MAX_EARLY {
+            self.turn_down(now, conn, ask, ResetCode::Busy);
+            return;
+        }
+        peer.up.early.push((ask, early));
+        self.swarm.asks.insert(ask, conn);
+    }
+
+    /// Answers or refuses the early requests, once the Hello or the ManifestOnly was accepted.
+    pub(super) fn answer_early(&mut self, now: Time, conn: Conn) {
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
+        for (ask, early) in std::mem::take(&mut peer.up.early) {
+            // If one of them ended the connection, the others were refused with it.
+            if self.swarm.asks.remove(&ask).is_none() {
+                continue;
+            }
+            match early {
+                Early::Chunk(index) => self.asked(now, ask, conn, index),
+                Early::Leaves => self.asked_leaves(now, ask, conn),
+                Early::Manifest => self.asked_manifest(now, ask, conn),
+            }
+        }
+    }
+
+    pub(super) fn asked_leaves(&mut self, now: Time, ask: Ask, conn: Conn) {
+        let serves = self.swarm.serves();
+        let most = u64::from(self.swarm.config.terms.chunk_count.div_ceil(MAX_LEAVES)) * MAX_LISTS;
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else {
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::Cancelled });
+            return;
+        };
+        if peer.phase == Phase::Hello {
+            self.ask_early(now, conn, ask, Early::Leaves);
+            return;
+        }
+        if !serves || peer.up.disallowed || !is_greeted(peer) {
+            self.turn_down(now, conn, ask, ResetCode::NotPermitted);
+            return;
+        }
+        peer.up.leaf_lists += 1;
+        let (id, lists) = (peer.id, peer.up.leaf_lists);
+        if lists > most {
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
+            self.breach(now, conn, Breach::AskFlood);
+        } else if !self.swarm.chunks.is_complete() {
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::NotHave });
+        } else if self.standings.of(id, now).leaf_lists(now) > most * DAYS_LISTS {
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
+        } else if self.reply_budgets.grants(&self.swarm, &self.standings, conn, Reply::Leaves) {
+            self.swarm.push(Output::ServeLeaves { ask });
+        } else {
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::Busy });
+        }
+    }
+
+    pub(super) fn asked_manifest(&mut self, now: Time, ask: Ask, conn: Conn) {
+        let serves = self.swarm.serves();
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else {
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::Cancelled });
+            return;
+        };
+        if peer.phase == Phase::Hello {
+            self.ask_early(now, conn, ask, Early::Manifest);
+            return;
+        }
+        if !serves || peer.up.disallowed {
+            self.turn_down(now, conn, ask, ResetCode::NotPermitted);
+            return;
+        }
+        peer.up.manifests += 1;
+        let (id, manifests) = (peer.id, peer.up.manifests);
+        if manifests > MAX_MANIFESTS {
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
+            self.breach(now, conn, Breach::AskFlood);
+        } else if self.standings.of(id, now).manifests(now) > DAYS_MANIFESTS {
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
+        } else if self.reply_budgets.grants(&self.swarm, &self.standings, conn, Reply::Manifest) {
+            self.swarm.push(Output::ServeManifest { ask });
+        } else {
+            self.swarm.push(Output::Refuse { ask, code: ResetCode::Busy });
+        }
+    }
+
     pub(super) fn served(&mut self, now: Time, ask: Ask, outcome: ServeOutcome) {
         let Some(conn) = self.swarm.asks.remove(&ask) else { return };
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
@@ -93,7 +193,7 @@ impl Machine {
         match outcome {
             ServeOutcome::Done { bytes } | ServeOutcome::Cancelled { bytes } if bytes > 0 => {
                 peer.up.bytes += bytes;
-                self.choker.sent(bytes);
+                self.choker.slots.sent(bytes);
                 let peer = peer.id;
                 self.standings.of(peer, now).took(now, 1);
                 self.answers.gave(&self.swarm, &mut self.standings, peer, bytes);
@@ -107,7 +207,7 @@ impl Machine {
             ServeOutcome::Done { .. } | ServeOutcome::Cancelled { .. } | ServeOutcome::Withdrawn => {}
             ServeOutcome::TooSlow => self.breach(now, conn, Breach::NotReading),
             ServeOutcome::HeldBack { index, is_used_up } => {
-                self.wait_for_quota(now, (conn, ask, index), is_used_up);
+                self.wait_for_quota(conn, ask, index, is_used_up);
             }
         }
         self.refuse_if_over_quota(now, conn);
@@ -115,7 +215,7 @@ impl Machine {
     }
 
     /// Puts a request back into the queue, since a shared quota did not let its chunk pass; see [`QuotaWait`].
-    fn wait_for_quota(&mut self, now: Time, (conn, ask, index): (Conn, Ask, u32), is_used_up: bool) {
+    fn wait_for_quota(&mut self, conn: Conn, ask: Ask, index: u32, is_used_up: bool) {
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         peer.up.uncount(index);
         // The peer was choked or the chunk was lost meanwhile; waiting requests were refused then.
@@ -131,7 +231,7 @@ impl Machine {
         let place = peer.up.waiting.partition_point(|&(waiting, _)| waiting < ask);
         peer.up.waiting.insert(place, (ask, index));
         self.swarm.asks.insert(ask, conn);
-        let until = now + QUOTA_WAIT;
+        let until = self.swarm.now + QUOTA_WAIT;
         peer.up.quota_wait = Some(if is_used_up { QuotaWait::UsedUp } else { QuotaWait::Until(until) });
         if !is_used_up {
             self.downloads.resume_at(until);
@@ -213,174 +313,31 @@ impl Machine {
             self.choker.fill_slots(&mut self.swarm);
         }
     }
+
+    /// Handles an answer that its peer withdrew before a byte of it was sent. It counts as a chunk of the key's day and
+    /// as a refused request; an unknown key whose site has used up its share is closed.
+    pub(super) fn count_wasted_read(&mut self, now: Time, conn: Conn) {
+        let chunk = u64::from(self.swarm.config.terms.chunk_size);
+        let is_unknown = self
+            .swarm
+            .peers
+            .get(&conn)
+            .is_some_and(|peer| self.standings.moved(peer.id) < self.swarm.config.terms.least_use());
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
+        let (id, site) = (peer.id, peer.site);
+        let is_flood = !peer.up.wasted_asks.try_take(now, 1);
+        self.standings.of(id, now).took(now, 1);
+        if is_unknown {
+            self.wasted_reads.charge(now, site, chunk);
+        }
+        if is_flood {
+            self.breach(now, conn, Breach::AskFlood);
+        }
+        if is_unknown && self.wasted_reads.is_used_up(now, site) {
+            self.drop_peer(now, conn, CloseCode::Busy);
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::events::Input;
-    use super::super::harness::{Harness, SEED, TAKE, both, having, id};
-    use super::*;
-    use minimodel_wire::{Bitfield, CloseCode, Frame};
-
-    fn refusals(harness: &mut Harness) -> Vec<(u64, ResetCode)> {
-        let refusal =
-            |output| if let Output::Refuse { ask, code } = output { Some((ask.0, code)) } else { None };
-        harness.said().into_iter().filter_map(refusal).collect()
-    }
-
-    #[test]
-    fn a_choke_refuses_what_waits_and_lets_what_runs_end() {
-        let mut harness = Harness::new(SEED, Bitfield::full(20));
-        harness.join(1, TAKE, having([]));
-        harness.frame(1, Frame::Interested);
-        assert!(harness.frames(1).contains(&Frame::Unchoke));
-        for n in 0..10 {
-            harness.ask(1, n, n as u32);
-        }
-        let served = harness.said().iter().filter(|output| matches!(output, Output::Serve { .. })).count();
-        assert_eq!(served, 8);
-        harness.frame(1, Frame::NotInterested);
-        assert_eq!(refusals(&mut harness), [(8, ResetCode::Choked), (9, ResetCode::Choked)]);
-        harness.tell(Input::Served { ask: Ask(0), outcome: ServeOutcome::Done { bytes: 5 } });
-        assert_eq!(harness.events(), [Event::Uploaded { peer: id(1), bytes: 5 }]);
-    }
-
-    #[test]
-    fn b14_asks_in_vain_are_a_flood_only_beyond_what_a_choke_can_cause() {
-        let mut harness = Harness::new(SEED, Bitfield::full(20));
-        harness.join(1, TAKE, having([]));
-        harness.said();
-        for n in 0..320 {
-            harness.ask(1, n, 0);
-        }
-        assert_eq!(harness.events(), []);
-        for n in 320..323 {
-            harness.ask(1, n, 0);
-        }
-        assert_eq!(harness.machine.progress().peers, 0, "struck three times");
-    }
-
-    #[test]
-    fn e14_a_chunk_that_was_lost_is_refused_without_a_lie() {
-        let mut harness = Harness::new(both(), Bitfield::full(20));
-        harness.join(1, TAKE, having([]));
-        harness.frame(1, Frame::Interested);
-        harness.said();
-        harness.tell(Input::ChunkLost { index: 3 });
-        assert_eq!(harness.frames(1), [Frame::DontHave { index: 3 }]);
-        harness.ask(1, 0, 3);
-        assert_eq!(refusals(&mut harness), [(0, ResetCode::SourceChanged)]);
-    }
-
-    #[test]
-    fn b22_a_key_that_took_the_file_too_often_is_told_so_and_gets_no_more_today() {
-        let mut harness = Harness::new(SEED, Bitfield::full(20));
-        harness.join(1, TAKE, having([]));
-        harness.frame(1, Frame::Interested);
-        let budget = 20 * harness.machine.swarm.config.limits.upload_budget_files + SPARE_CHUNKS;
-        harness.machine.standings.of(id(1), Time::ZERO).took(Time::ZERO, budget);
-        harness.said();
-        harness.ask(1, 0, 3);
-        assert_eq!(harness.closes(), [(1, CloseCode::BudgetUsed)]);
-    }
-
-    /// A busy seeder has many requests waiting before it has sent the first of them: only answers use up the budget.
-    #[test]
-    fn b22_requests_that_came_before_the_first_answer_are_held_to_the_budget_too() {
-        let mut harness = Harness::new(SEED, Bitfield::full(20));
-        harness.join(1, TAKE, having([]));
-        harness.frame(1, Frame::Interested);
-        let budget = harness.machine.swarm.config.day_budget();
-        harness.machine.standings.of(id(1), Time::ZERO).took(Time::ZERO, budget - 3);
-        harness.said();
-        (0..10).for_each(|n| harness.ask(1, n, n as u32));
-        let served = |said: &[Output]| said.iter().filter(|out| matches!(out, Output::Serve { .. })).count();
-        assert_eq!(served(&harness.said()), 3);
-        for n in 0..3 {
-            assert_eq!(harness.closes(), []);
-            harness.tell(Input::Served { ask: Ask(n), outcome: ServeOutcome::Done { bytes: 100 } });
-        }
-        let said = harness.said();
-        assert_eq!(served(&said), 0);
-        assert!(said.iter().any(|out| matches!(out, Output::Close { code: CloseCode::BudgetUsed, .. })));
-    }
-
-    /// Otherwise a key that leaves just before the driver reports its chunks as sent would take chunks without end.
-    #[test]
-    fn b22_what_was_being_answered_when_a_peer_left_counts_for_its_day() {
-        let mut harness = Harness::new(SEED, Bitfield::full(20));
-        harness.join(1, TAKE, having([]));
-        harness.frame(1, Frame::Interested);
-        for n in 0..10 {
-            harness.ask(1, n, n as u32);
-        }
-        harness.tell(Input::Served { ask: Ask(0), outcome: ServeOutcome::Done { bytes: 100 } });
-        harness.tell(Input::Closed { conn: super::super::events::Conn(1), code: Some(CloseCode::Done) });
-        // One chunk was sent whole and eight were begun; the last request waited.
-        assert_eq!(harness.machine.standings.taken(id(1), Time::ZERO), 9);
-    }
-
-    #[test]
-    fn b14_the_same_chunk_is_sent_nine_times_and_then_no_more() {
-        let mut harness = Harness::new(SEED, Bitfield::full(20));
-        harness.join(1, TAKE, having([]));
-        harness.frame(1, Frame::Interested);
-        for n in 0..9 {
-            harness.ask(1, n, 3);
-            harness.tell(Input::Served { ask: Ask(n), outcome: ServeOutcome::Done { bytes: 100 } });
-        }
-        harness.said();
-        harness.ask(1, 9, 3);
-        assert_eq!(refusals(&mut harness), [(9, ResetCode::BudgetUsed)]);
-    }
-
-    #[test]
-    fn b17_what_others_were_given_when_fewer_were_served_and_do_not_read_keeps_nobody_waiting() {
-        let mut harness = Harness::with(SEED, Bitfield::full(20), |config| {
-            config.terms.chunk_size = 256 << 10;
-            config.terms.byte_count = 20 * (256 << 10);
-        });
-        let mut ask = 0;
-        let mut ask_much = |harness: &mut Harness, n: u8| {
-            harness.join(n, TAKE, having([]));
-            harness.frame(n.into(), Frame::Interested);
-            for index in 0..20 {
-                ask += 1;
-                harness.ask(n.into(), ask, index);
-            }
-        };
-        for n in 1..=8 {
-            ask_much(&mut harness, n);
-        }
-        let honest = &harness.peer(8).up;
-        assert!(!honest.active.is_empty(), "seven that read nothing hold all that may run");
-    }
-
-    #[test]
-    fn the_more_are_served_the_fewer_answers_run_for_each() {
-        let running = |peers: u8| {
-            let mut harness = Harness::with(SEED, Bitfield::full(20), |config| {
-                config.terms.chunk_size = 1 << 20;
-                config.terms.byte_count = 20 << 20;
-            });
-            for n in 1..=peers {
-                harness.join(n, TAKE, having([]));
-                harness.frame(n.into(), Frame::Interested);
-            }
-            for index in 0..6 {
-                for n in 1..=peers {
-                    harness.ask(n.into(), 100 * u64::from(n) + u64::from(index), index);
-                }
-            }
-            // Answers from the time when fewer peers were served end first.
-            for index in 0..3 {
-                for n in 1..=peers {
-                    let ask = Ask(100 * u64::from(n) + index);
-                    harness.tell(Input::Served { ask, outcome: ServeOutcome::Done { bytes: 1 << 20 } });
-                }
-            }
-            harness.machine.swarm.peers.values().map(|peer| peer.up.active.len()).max()
-        };
-        assert_eq!([1, 2, 8].map(running), [Some(3), Some(3), Some(1)]);
-    }
-}
+mod tests;

@@ -2,13 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minimodel_wire::{CloseCode, Frame, PeerId, ResetCode};
-
-use super::choker::usual_slots;
-use super::core::Machine;
-use super::events::{Ask, Conn};
-use super::peer::Peer;
-use super::time::Time;
+use minimodel_wire::PeerId;
 
 /// What the user wants now. Every field may change at any time; a session follows at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,83 +58,6 @@ impl Controls {
 
     pub(super) fn allowance_of(&self, peer: PeerId) -> Option<u64> {
         self.allowances.get(&peer).copied().or(self.allowance)
-    }
-}
-
-impl Machine {
-    /// Applies new controls of the user.
-    pub(super) fn apply_controls(&mut self, now: Time, controls: Controls) {
-        let slots_before = usual_slots(&self.swarm.config);
-        self.swarm.config.controls = controls;
-        if self.swarm.stopping {
-            return;
-        }
-        self.close_who_may_not_come(now);
-        self.follow_allow();
-        self.follow_sources();
-        if usual_slots(&self.swarm.config) != slots_before {
-            self.choker.set_slots(&mut self.swarm);
-        }
-        self.reevaluate_quotas(now);
-        let conns: Vec<Conn> = self.choker.unchoked.iter().copied().collect();
-        for conn in conns {
-            self.refuse_if_over_quota(now, conn);
-        }
-        self.downloads.mark_all_ready();
-        self.answer_next();
-    }
-
-    fn close_who_may_not_come(&mut self, now: Time) {
-        let controls = &self.swarm.config.controls;
-        let is_out = |peer: &Peer| !peer.dialed && !controls.lets_in(peer.id);
-        let out: Vec<Conn> =
-            self.swarm.peers.iter().filter(|(_, peer)| is_out(peer)).map(|(&conn, _)| conn).collect();
-        for conn in out {
-            self.swarm.send(conn, Frame::Bye { code: CloseCode::NotAllowed });
-            self.drop_peer(now, conn, CloseCode::NotAllowed);
-        }
-    }
-
-    /// Chokes peers that the user no longer lets us serve and ends answers under way to them; lets others be served again.
-    fn follow_allow(&mut self) {
-        let mut is_changed = false;
-        let conns: Vec<Conn> = self.swarm.peers.keys().copied().collect();
-        for conn in conns {
-            let Some(peer) = self.swarm.peers.get_mut(&conn) else { continue };
-            let is_disallowed = !self.swarm.config.controls.lets_in(peer.id);
-            if std::mem::replace(&mut peer.up.disallowed, is_disallowed) == is_disallowed {
-                continue;
-            }
-            is_changed = true;
-            if is_disallowed {
-                let active: Vec<Ask> = peer.up.active.keys().copied().collect();
-                self.choker.choke(&mut self.swarm, conn);
-                for ask in active {
-                    self.answers.end(&mut self.swarm, &mut self.standings, ask, ResetCode::Choked);
-                }
-            }
-        }
-        if is_changed {
-            self.choker.rechoke(&mut self.swarm);
-        }
-    }
-
-    fn follow_sources(&mut self) {
-        let conns: Vec<Conn> = self.swarm.peers.keys().copied().collect();
-        for conn in conns {
-            let Some(peer) = self.swarm.peers.get_mut(&conn) else { continue };
-            let is_disallowed = !self.swarm.config.controls.may_fetch_from(peer.id);
-            if std::mem::replace(&mut peer.down.disallowed, is_disallowed) == is_disallowed {
-                continue;
-            }
-            if is_disallowed {
-                self.downloads.take_back(&mut self.swarm, conn, |_, _| true);
-                self.withdraw_leaves(conn);
-            }
-            self.swarm.update_interest(conn);
-            self.downloads.mark_ready(&mut self.swarm, conn);
-        }
-        self.sources.look_again();
     }
 }
 

@@ -1,8 +1,8 @@
 //! State of peers and of our own work, for reports on why no bytes move.
 
-use super::core::Machine;
-use super::events::Conn;
+use super::downloads::Downloads;
 use super::peer::{Peer, Phase};
+use super::swarm::Swarm;
 
 /// The state of one peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,34 +46,20 @@ pub struct Work {
     pub has_turned_away: bool,
 }
 
-impl Machine {
-    /// Returns the state of the peer of a connection; `None` if the connection is unknown.
-    pub fn peer_state(&self, conn: Conn) -> Option<PeerState> {
-        let peer = self.swarm.peers.get(&conn)?;
-        let is_ready = peer.phase == Phase::Ready;
-        Some(PeerState {
-            useful: self.swarm.wants_chunks() && peer.is_source() && peer.useful > 0,
+impl PeerState {
+    /// The state of a peer without the requests for leaf hashes to it.
+    pub(super) fn of(swarm: &Swarm, downloads: &Downloads, peer: &Peer) -> Self {
+        Self {
+            useful: swarm.is_wanted_source(peer) && peer.useful > 0,
             choking_us: peer.down.choked,
             we_choke: !peer.up.unchoked,
             interested: peer.up.interested,
             may_be_served: peer.may_be_served(),
-            at_quota: self.downloads.quota.is_used_up_with(&self.swarm, &self.downloads.requests, peer),
-            requests: (peer.down.requests.len() + usize::from(self.leaves.is_asked(conn))) as u32,
+            at_quota: downloads.quota.is_used_up_with(swarm, &downloads.requests, peer),
+            requests: peer.down.requests.len() as u32,
             asks: (peer.up.waiting.len() + peer.up.active.len()) as u32,
             answering: peer.up.active.len() as u32,
-            have: if is_ready { peer.have.ones() } else { 0 },
-        })
-    }
-
-    /// Returns the state of our own work.
-    pub fn work(&self) -> Work {
-        let asked: u32 = self.swarm.peers.values().map(|peer: &Peer| peer.down.requests.len() as u32).sum();
-        Work {
-            storing: self.downloads.requests.len() as u32 - asked,
-            is_at_quota: self.downloads.quota.is_used_up(&self.swarm, &self.downloads.requests),
-            lacks_leaves: self.leaves.lacks_answerer(),
-            is_out_of_budget: self.sources.is_out_of_budget(),
-            has_turned_away: !self.answers.over_quota.is_empty(),
+            have: if peer.phase == Phase::Ready { peer.have.ones() } else { 0 },
         }
     }
 }
@@ -82,9 +68,8 @@ impl Machine {
 mod tests {
     use minimodel_wire::{Bitfield, CloseCode, Frame};
 
-    use super::super::events::Input;
+    use super::super::events::{Conn, Input};
     use super::super::harness::{CHUNKS, Harness, SEED, TAKE, both, having, id, offer};
-    use super::*;
 
     #[test]
     fn what_each_side_wants_of_the_other_is_seen() {

@@ -4,14 +4,10 @@
 //! has moved chunks pays with its own daily budget. For other keys such a budget is worth nothing, since keys are free:
 //! their wasted reads count against their site.
 
-use super::core::Machine;
-use super::events::Conn;
-use super::fault::Breach;
 use super::rate::Bucket;
 use super::site::Site;
 use super::site_buckets::SiteBuckets;
 use super::time::Time;
-use minimodel_wire::CloseCode;
 
 /// Bytes that may be wasted for unknown keys of one site: at once, and per second.
 const OF_A_SITE: (u64, u64) = (64 << 20, 4 << 20);
@@ -38,46 +34,13 @@ impl WastedReads {
     }
 }
 
-impl Machine {
-    /// Handles an answer that its peer withdrew before a byte of it was sent. It counts as a chunk of the key's day and
-    /// as a refused request; an unknown key whose site has used up its share is closed.
-    pub(super) fn count_wasted_read(&mut self, now: Time, conn: Conn) {
-        let chunk = u64::from(self.swarm.config.terms.chunk_size);
-        let is_unknown =
-            self.swarm.peers.get(&conn).is_some_and(|peer| self.standings.moved(peer.id) < self.least_use());
-        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
-        let (id, site) = (peer.id, peer.site);
-        let is_flood = !peer.up.wasted_asks.try_take(now, 1);
-        self.standings.of(id, now).took(now, 1);
-        if is_unknown {
-            self.wasted_reads.charge(now, site, chunk);
-        }
-        if is_flood {
-            self.breach(now, conn, Breach::AskFlood);
-        }
-        if is_unknown && self.wasted_reads.is_used_up(now, site) {
-            self.drop_peer(now, conn, CloseCode::Busy);
-        }
-    }
-
-    /// Returns true if no chunk is read for this key any more: it has moved none, and its site has used up its share.
-    pub(super) fn has_used_up_wasted_reads(
-        &mut self,
-        now: Time,
-        id: minimodel_wire::PeerId,
-        site: Site,
-    ) -> bool {
-        self.standings.moved(id) < self.least_use() && self.wasted_reads.is_used_up(now, site)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use minimodel_wire::{Bitfield, Frame};
+    use minimodel_wire::{Bitfield, CloseCode, Frame};
 
-    use super::super::events::{Ask, Input, ServeOutcome};
+    use super::super::events::{Ask, Conn, Input, ServeOutcome};
     use super::super::harness::{CHUNKS, Harness, SEED, TAKE, having, id};
     use super::*;
 

@@ -5,4 +5,5 @@
 mod congestion;
 mod sim;
 mod store;
+mod structure;
 mod tidy;

@@ -35,7 +35,7 @@ fn b19_a_passed_on_peer_that_brought_a_chunk_is_tried_on_although_it_has_no_plac
     harness.wait(Duration::from_secs(2));
     assert_eq!(harness.dialed(), [id(9)]);
     // The peer connected, delivered a chunk, and was evicted for another.
-    harness.machine.sources.brought_a_chunk(id(9));
+    harness.machine.dialer.sources.brought_a_chunk(id(9));
     let code = Some(CloseCode::Busy);
     harness.tell(Input::DialFailed { peer: id(9), wrong_key: None, code });
     let mut tries = 0;
@@ -52,7 +52,7 @@ fn b19_a_passed_on_peer_that_brought_a_chunk_is_tried_on_although_it_has_no_plac
 #[test]
 fn a_banned_source_named_first_does_not_end_a_fetch_that_has_a_second() {
     let mut harness = Harness::new(TAKE, having([]));
-    harness.machine.sources.ban(id(1), Time::ZERO);
+    harness.machine.dialer.sources.ban(id(1), Time::ZERO);
     harness.tell(Input::Source(offer(1, [1; 32], LATE)));
     harness.tell(Input::Source(offer(2, [1; 32], LATE)));
     harness.wait(Duration::from_secs(2));

@@ -49,14 +49,14 @@ fn b19_one_peer_cannot_fill_the_table_of_known_peers() {
     for n in 2..60 {
         harness.frame(1, Frame::Peers { offers: vec![Bytes::from(offer(n, [1; 32], LATE).to_bytes())] });
     }
-    assert_eq!(harness.machine.sources.count(), 20);
+    assert_eq!(harness.machine.dialer.sources.count(), 20);
     harness.machine.swarm.config.limits.max_known = 20;
     harness.join(70, all(), having([1]));
     harness.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(80, [1; 32], LATE).to_bytes())] });
-    assert_eq!(harness.machine.sources.count(), 20);
-    harness.machine.sources.ban(id(5), Time::ZERO);
+    assert_eq!(harness.machine.dialer.sources.count(), 20);
+    harness.machine.dialer.sources.ban(id(5), Time::ZERO);
     harness.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(81, [1; 32], LATE).to_bytes())] });
-    assert!(harness.machine.sources.is_known(id(81)), "a banned one made room");
+    assert!(harness.machine.dialer.sources.is_known(id(81)), "a banned one made room");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn b19_i8_who_filled_the_table_of_known_peers_gives_way_to_what_others_tell() {
     let members = [(1, [10, 1, 0, 1]), (2, [10, 2, 0, 1]), (3, [10, 2, 0, 2]), (4, [10, 1, 0, 1])];
     members.into_iter().for_each(|(n, address)| harness.join_from(n, address, all(), having([1])));
     let known = |harness: &Harness, of: std::ops::Range<u8>| {
-        of.filter(|&n| harness.machine.sources.is_known(id(n))).count()
+        of.filter(|&n| harness.machine.dialer.sources.is_known(id(n))).count()
     };
     tell_of(&mut harness, 1, (10..60).map(|n| bytes_of(n, LATE)));
     assert_eq!(known(&harness, 10..60), 20);
@@ -88,12 +88,12 @@ fn b19_i8_whom_our_user_named_and_who_brought_chunks_does_not_give_way_to_hearsa
     [1, 2].into_iter().for_each(|n| harness.join(n, all(), having([1])));
     tell_of(&mut harness, 1, (10..16).map(|n| bytes_of(n, LATE)));
     harness.tell(Input::Source(offer(10, [1; 32], LATE)));
-    harness.machine.sources.brought_a_chunk(id(11));
-    harness.machine.sources.connected(id(12));
+    harness.machine.dialer.sources.brought_a_chunk(id(11));
+    harness.machine.dialer.sources.connected(id(12));
     tell_of(&mut harness, 2, (20..30).map(|n| bytes_of(n, LATE)));
-    assert!((10..13).all(|n| harness.machine.sources.is_known(id(n))));
-    let heard = (20..30).filter(|&n| harness.machine.sources.is_known(id(n))).count();
-    assert_eq!((harness.machine.sources.count(), heard), (6, 1));
+    assert!((10..13).all(|n| harness.machine.dialer.sources.is_known(id(n))));
+    let heard = (20..30).filter(|&n| harness.machine.dialer.sources.is_known(id(n))).count();
+    assert_eq!((harness.machine.dialer.sources.count(), heard), (6, 1));
 }
 
 /// A peer from one address passes on offers and leaves before they are checked; then the verdicts come.
@@ -121,18 +121,19 @@ fn b19_i8_who_filled_the_table_and_left_before_the_checks_ended_gives_way_too() 
         let first = 20 + 8 * n;
         tell_and_leave(&mut harness, n, [10, 1, 0, 1], (first..first + 8).map(public).collect());
     }
-    assert_eq!(harness.machine.sources.count(), 20);
+    assert_eq!(harness.machine.dialer.sources.count(), 20);
     // A member of another network that stays gets its half, and so does one that leaves.
     harness.join_from(10, [10, 2, 0, 1], all(), having([1]));
     tell_of(&mut harness, 10, (101..113).map(public));
-    let heard = |harness: &Harness| (101..130).filter(|&n| harness.machine.sources.is_known(id(n))).count();
+    let heard =
+        |harness: &Harness| (101..130).filter(|&n| harness.machine.dialer.sources.is_known(id(n))).count();
     assert_eq!(heard(&harness), 10);
     // New keys at the first address win nothing back.
     for n in 1..=5 {
         let first = 140 + 8 * n;
         tell_and_leave(&mut harness, n + 10, [10, 1, 0, 1], (first..first + 8).map(public).collect());
     }
-    assert_eq!((heard(&harness), harness.machine.sources.count()), (10, 20));
+    assert_eq!((heard(&harness), harness.machine.dialer.sources.count()), (10, 20));
 }
 
 #[test]
@@ -143,7 +144,7 @@ fn b19_i8_who_told_of_others_and_left_has_no_more_than_its_share_either() {
     harness.join_from(1, [10, 1, 0, 1], all(), having([1]));
     tell_of(&mut harness, 1, (20..40).map(public));
     tell_and_leave(&mut harness, 2, [10, 2, 0, 1], (101..113).map(public).collect());
-    assert_eq!((101..113).filter(|&n| harness.machine.sources.is_known(id(n))).count(), 10);
+    assert_eq!((101..113).filter(|&n| harness.machine.dialer.sources.is_known(id(n))).count(), 10);
 }
 
 /// Offers of 16 keys that were found good and for which the table had no room.
@@ -166,7 +167,7 @@ fn h3_good_offers_that_find_no_room_cost_one_look_through_the_table_for_all_keys
     harness.join_from(1, site, all(), having([1]));
     tell_of(&mut harness, 1, (20..40).map(|n| bytes_of(n, LATE)));
     let offers = good_without_room(&mut harness, site);
-    let (walks, checks) = (harness.machine.sources.evictions.walks, harness.checks);
+    let (walks, checks) = (harness.machine.dialer.sources.evictions.walks, harness.checks);
     for n in 40..50 {
         harness.join_from(n, site, all(), having([1]));
         (0..20).for_each(|_| harness.frame(n.into(), Frame::Peers { offers: offers.clone() }));
@@ -174,14 +175,14 @@ fn h3_good_offers_that_find_no_room_cost_one_look_through_the_table_for_all_keys
         tell_of(&mut harness, n.into(), (101..117).map(|n| bytes_of(n, LATE)));
         part(&mut harness, n);
     }
-    let walks = harness.machine.sources.evictions.walks - walks;
+    let walks = harness.machine.dialer.sources.evictions.walks - walks;
     assert!(walks <= 1, "{walks} walks through the table for 3,360 offers");
     assert_eq!(harness.checks, checks);
     // A change of the table is seen: two entries end, and two offers are added.
-    (20..22).for_each(|n| harness.machine.sources.refused(id(n)));
+    (20..22).for_each(|n| harness.machine.dialer.sources.refused(id(n)));
     harness.join_from(60, site, all(), having([1]));
     harness.frame(60, Frame::Peers { offers });
-    assert_eq!((200..216).filter(|&n| harness.machine.sources.is_known(id(n))).count(), 2);
+    assert_eq!((200..216).filter(|&n| harness.machine.dialer.sources.is_known(id(n))).count(), 2);
 }
 
 #[test]
@@ -193,7 +194,7 @@ fn h3_offers_of_banned_keys_do_not_take_turns_in_the_table() {
     for _ in 0..5 {
         tell_of(&mut harness, 1, (200..204).map(|n| bytes_of(n, LATE)));
     }
-    assert_eq!(harness.machine.sources.count(), 0);
+    assert_eq!(harness.machine.dialer.sources.count(), 0);
 }
 
 #[test]
@@ -204,15 +205,15 @@ fn h3_offers_that_were_checked_before_count_against_who_tells_of_them_as_others_
     let checks = harness.checks;
     harness.join(1, all(), having([1]));
     harness.frame(1, Frame::Peers { offers: offers.clone() });
-    assert_eq!((harness.machine.sources.count(), harness.checks), (3, checks));
+    assert_eq!((harness.machine.dialer.sources.count(), harness.checks), (3, checks));
     // A peer that reconnects keeps its count; another peer has its own.
     part(&mut harness, 1);
     harness.join(1, all(), having([1]));
     harness.frame(1, Frame::Peers { offers: offers.clone() });
-    assert_eq!(harness.machine.sources.count(), 3);
+    assert_eq!(harness.machine.dialer.sources.count(), 3);
     harness.join(2, all(), having([1]));
     harness.frame(2, Frame::Peers { offers });
-    assert_eq!((harness.machine.sources.count(), harness.checks), (6, checks));
+    assert_eq!((harness.machine.dialer.sources.count(), harness.checks), (6, checks));
 }
 
 fn bytes_of(n: u8, expires_unix: u64) -> Bytes {

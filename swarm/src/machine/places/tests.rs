@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use minimodel_wire::{Bitfield, Frame};
+use minimodel_wire::{Bitfield, CloseCode, Frame};
 
 use super::super::events::{Ask, Input, ServeOutcome};
 use super::super::harness::{Harness, SEED, TAKE, all, having, id, offer};
@@ -22,13 +22,18 @@ fn many(first: u64, count: u64, address: [u8; 4], claim: Claim) -> Vec<Holder> {
     (first..first + count).map(|conn| holder(conn, address, claim)).collect()
 }
 
+/// The connection that is closed for a newcomer at this site.
+fn evicted(holders: &[Holder], kept: usize, site: Site, claim: Claim) -> Option<Conn> {
+    to_evict(holders, kept, Newcomer { site, claim })
+}
+
 #[test]
 fn h2_a_site_with_more_than_its_share_gives_way_to_another_at_once_and_not_to_itself() {
     let siege = [203, 0, 113, 9];
     let mut holders = many(0, 61, siege, Claim::New);
     holders.push(holder(70, [198, 51, 100, 1], Claim::New));
     holders.extend(many(80, 2, [192, 0, 2, 1], Claim::New));
-    let new = |address| to_evict(&holders, 32, (at(address), Claim::New));
+    let new = |address| evicted(&holders, 32, at(address), Claim::New);
     assert_eq!(new([198, 51, 100, 200]), Some(Conn(60)), "the one that came last, of those with most");
     assert_eq!(new(siege), None);
     assert_eq!(new([192, 0, 2, 1]), Some(Conn(60)));
@@ -36,7 +41,7 @@ fn h2_a_site_with_more_than_its_share_gives_way_to_another_at_once_and_not_to_it
     let mut even = many(0, 4, [10, 1, 0, 1], Claim::New);
     even.extend(many(4, 3, [10, 2, 0, 1], Claim::New));
     for address in [[10, 1, 0, 1], [10, 2, 0, 1]] {
-        assert_eq!(to_evict(&even, 3, (at(address), Claim::New)), None, "{address:?}");
+        assert_eq!(evicted(&even, 3, at(address), Claim::New), None, "{address:?}");
     }
 }
 
@@ -45,7 +50,7 @@ fn h2_the_addresses_of_one_network_share_what_one_network_has() {
     // A whole /24 with one place for each address, and a peer from elsewhere with two.
     let mut holders: Vec<Holder> = (0..62).map(|n| holder(n, [203, 0, 113, n as u8], Claim::New)).collect();
     holders.extend(many(90, 2, [192, 0, 2, 1], Claim::New));
-    let new = |address| to_evict(&holders, 32, (at(address), Claim::New));
+    let new = |address| evicted(&holders, 32, at(address), Claim::New);
     assert_eq!(new([198, 51, 100, 1]), Some(Conn(61)));
     assert_eq!(new([192, 0, 2, 7]), Some(Conn(61)), "a third of that network is still few");
     assert_eq!(new([203, 0, 113, 200]), None);
@@ -55,13 +60,13 @@ fn h2_the_addresses_of_one_network_share_what_one_network_has() {
         .map(|n| Holder { conn: Conn(n), site: v6(n as u16), claim: Claim::New, is_idle: false })
         .collect();
     let other = Site::of("2001:db8:9::1".parse().unwrap());
-    assert_eq!(to_evict(&holders, 32, (other, Claim::New)), Some(Conn(63)));
-    assert_eq!(to_evict(&holders, 32, (v6(900), Claim::New)), None);
+    assert_eq!(evicted(&holders, 32, other, Claim::New), Some(Conn(63)));
+    assert_eq!(evicted(&holders, 32, v6(900), Claim::New), None);
     // Within one network, an address with many gives way to one with none.
     let mut holders = many(0, 8, [127, 0, 0, 2], Claim::New);
     holders.extend(many(8, 2, [127, 0, 0, 3], Claim::New));
-    assert_eq!(to_evict(&holders, 5, (at([127, 0, 0, 1]), Claim::New)), Some(Conn(7)));
-    assert_eq!(to_evict(&holders, 5, (at([127, 0, 0, 2]), Claim::New)), None);
+    assert_eq!(evicted(&holders, 5, at([127, 0, 0, 1]), Claim::New), Some(Conn(7)));
+    assert_eq!(evicted(&holders, 5, at([127, 0, 0, 2]), Claim::New), None);
 }
 
 #[test]
@@ -69,7 +74,7 @@ fn h2_half_of_the_places_are_for_those_who_used_them_and_no_site_has_that_half_a
     let siege = [203, 0, 113, 9];
     // Every holder has read one chunk, to look used.
     let mut holders = many(0, 64, siege, Claim::Used(1));
-    let new = (at([198, 51, 100, 1]), Claim::New);
+    let new = Newcomer { site: at([198, 51, 100, 1]), claim: Claim::New };
     assert_eq!(to_evict(&holders, 32, new), Some(Conn(63)), "32 of them are more than is kept");
     // 32 places went to peers of other networks, one for each network: the rest is kept.
     for n in 32..64 {
@@ -92,7 +97,7 @@ fn h2_half_of_the_places_are_for_those_who_used_them_and_no_site_has_that_half_a
 #[test]
 fn h2_whoever_does_nothing_gives_way_to_whoever_comes_and_the_best_half_only_when_it_is_not_the_best() {
     let mut holders: Vec<Holder> = (0..8).map(|n| holder(n, [100, n as u8, 0, 1], Claim::New)).collect();
-    let new = (at([198, 51, 100, 1]), Claim::New);
+    let new = Newcomer { site: at([198, 51, 100, 1]), claim: Claim::New };
     assert_eq!(to_evict(&holders, 4, new), None);
     for n in [3, 5] {
         holders[n].is_idle = true;
@@ -110,18 +115,18 @@ fn h2_whoever_does_nothing_gives_way_to_whoever_comes_and_the_best_half_only_whe
 fn h2_a_guest_that_returns_goes_before_unknown_keys_and_a_peer_our_user_named_before_all() {
     let crowd = [203, 0, 113, 9];
     let holders = many(0, 8, crowd, Claim::New);
-    assert_eq!(to_evict(&holders, 4, (at(crowd), Claim::New)), None);
-    assert_eq!(to_evict(&holders, 4, (at(crowd), Claim::Returned)), Some(Conn(7)));
+    assert_eq!(evicted(&holders, 4, at(crowd), Claim::New), None);
+    assert_eq!(evicted(&holders, 4, at(crowd), Claim::Returned), Some(Conn(7)));
     let returned = many(0, 8, crowd, Claim::Returned);
-    assert_eq!(to_evict(&returned, 4, (at(crowd), Claim::Returned)), None);
+    assert_eq!(evicted(&returned, 4, at(crowd), Claim::Returned), None);
     // A peer that has moved bytes before comes back to the half that is kept for such peers, and no further.
-    assert_eq!(to_evict(&returned, 4, (at(crowd), Claim::Used(7))), Some(Conn(7)));
+    assert_eq!(evicted(&returned, 4, at(crowd), Claim::Used(7)), Some(Conn(7)));
     let used = many(0, 4, crowd, Claim::Used(3));
     let both: Vec<Holder> = used.into_iter().chain(many(4, 4, crowd, Claim::New)).collect();
-    assert_eq!(to_evict(&both, 4, (at(crowd), Claim::Used(7))), None);
-    assert_eq!(to_evict(&both, 4, (at(crowd), Claim::Named)), Some(Conn(7)));
+    assert_eq!(evicted(&both, 4, at(crowd), Claim::Used(7)), None);
+    assert_eq!(evicted(&both, 4, at(crowd), Claim::Named), Some(Conn(7)));
     let named = many(0, 8, crowd, Claim::Named);
-    assert_eq!(to_evict(&named, 4, (at([198, 51, 100, 1]), Claim::Used(9))), None, "not for strangers");
+    assert_eq!(evicted(&named, 4, at([198, 51, 100, 1]), Claim::Used(9)), None, "not for strangers");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use minimodel_wire::{Bitfield, CloseCode, Frame, ResetCode};
 
-use super::super::events::{Conn, Event, Input, KeepOutcome, Output, ServeOutcome};
+use super::super::events::{Ask, Conn, Event, Input, KeepOutcome, Output, ServeOutcome};
 use super::super::harness::{CHUNKS, Harness, SEED, TAKE, all, both, having, id, offer};
 use super::*;
 

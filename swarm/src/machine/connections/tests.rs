@@ -32,9 +32,9 @@ fn a4_c4_a_hello_is_compared_in_the_order_that_says_most() {
     theirs.chunk_count = good.chunk_count;
     wrong.push((CloseCode::NoConsent, theirs.clone()));
     theirs.consent = TAKE;
-    assert_eq!(harness.machine.judge_hello(&theirs), Ok(()));
+    assert_eq!(judge(&harness.machine.swarm.config, &theirs), Ok(()));
     for (code, hello) in wrong {
-        assert_eq!(harness.machine.judge_hello(&hello), Err(code));
+        assert_eq!(judge(&harness.machine.swarm.config, &hello), Err(code));
     }
 }
 
@@ -74,7 +74,11 @@ fn some_byte_must_be_able_to_move_one_way_at_least() {
     ];
     for (ours, theirs, good) in cases {
         let harness = Harness::new(ours, having([0]));
-        assert_eq!(harness.machine.judge_hello(&harness.hello(theirs)).is_ok(), good, "{ours:?} {theirs:?}");
+        assert_eq!(
+            judge(&harness.machine.swarm.config, &harness.hello(theirs)).is_ok(),
+            good,
+            "{ours:?} {theirs:?}"
+        );
     }
 }
 

@@ -1,0 +1,257 @@
+//! Frames of the control stream after Hello and Bitfield, our chunks that come and go, and the controls of the user.
+
+use minimodel_wire::{CloseCode, Consent, Frame, ResetCode};
+
+use super::chunks::ChunkState;
+use super::core::Machine;
+use super::events::{Ask, Conn, Output};
+use super::fault::Breach;
+use super::peer::{Peer, Phase};
+use super::reply_budgets::Reply;
+use super::slot_count::usual_slots;
+use super::time::Time;
+use super::user_controls::Controls;
+
+impl Machine {
+    pub(super) fn frame(&mut self, now: Time, conn: Conn, frame: Frame) {
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
+        if !peer.control.try_take(now, 1) {
+            self.breach(now, conn, Breach::ControlFlood);
+            return;
+        }
+        let ready = peer.phase == Phase::Ready;
+        match frame {
+            Frame::Ignored { .. } => {}
+            Frame::Bye { code } => self.bye(now, conn, code),
+            Frame::Hello(hello) => self.hello(now, conn, &hello),
+            Frame::ManifestOnly(asked) => self.manifest_only(now, conn, &asked),
+            Frame::Bitfield(have) => self.bitfield(now, conn, have),
+            _ if !ready => self.breach(now, conn, Breach::WrongState),
+            Frame::Have { indexes } => self.has(now, conn, &indexes),
+            Frame::DontHave { index } => self.has_not(now, conn, index),
+            Frame::Choke => self.downloads.choked(&mut self.swarm, conn),
+            Frame::Unchoke => {
+                peer.down.choked = false;
+                self.downloads.mark_ready(&mut self.swarm, conn);
+            }
+            Frame::Interested => {
+                if let Some(breach) = self.choker.interested(&mut self.swarm, conn) {
+                    self.breach(now, conn, breach);
+                }
+            }
+            Frame::NotInterested => self.choker.not_interested(&mut self.swarm, conn),
+            Frame::Peers { offers } => self.offers(now, conn, &offers),
+        }
+    }
+
+    fn bye(&mut self, now: Time, conn: Conn, code: CloseCode) {
+        self.swarm.push(Output::Close { conn, code: CloseCode::Done });
+        self.forget_peer(now, conn, Some(code), true);
+    }
+
+    fn has(&mut self, now: Time, conn: Conn, indexes: &[u32]) {
+        let count = self.swarm.config.terms.chunk_count;
+        if indexes.iter().any(|&index| index >= count) {
+            self.breach(now, conn, Breach::BadIndex);
+            return;
+        }
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
+        for &index in indexes {
+            if peer.have.set(index) {
+                // A seed has every bit set, so this peer is partial and counted in the picker.
+                self.swarm.chunks.picker.gained(index);
+                peer.useful += u32::from(!self.swarm.chunks.have().get(index));
+            }
+        }
+        self.swarm.update_interest(conn);
+        self.downloads.mark_ready(&mut self.swarm, conn);
+        self.leave_if_useless(now, conn);
+    }
+
+    fn has_not(&mut self, now: Time, conn: Conn, index: u32) {
+        if index >= self.swarm.config.terms.chunk_count {
+            self.breach(now, conn, Breach::BadIndex);
+            return;
+        }
+        if !self.may_take_claim_back(conn) {
+            self.drop_peer(now, conn, CloseCode::Busy);
+            return;
+        }
+        self.forget_claim(conn, index);
+        self.refusal_explained(now, conn, index);
+        self.downloads.take_back_chunk(&mut self.swarm, conn, index);
+    }
+
+    /// Returns true if the peer may take back that it has a chunk. For a seed the cost is that of a bitfield: its chunks
+    /// are counted one by one from then on.
+    pub(super) fn may_take_claim_back(&mut self, conn: Conn) -> bool {
+        let is_seed = self.swarm.peers.get(&conn).is_some_and(|peer| peer.is_seed);
+        !is_seed || self.reply_budgets.grants(&self.swarm, &self.standings, conn, Reply::Bitfield)
+    }
+
+    /// Records that the peer does not have the chunk any more.
+    pub(super) fn forget_claim(&mut self, conn: Conn, index: u32) {
+        let was_seed = self.swarm.peers.count_as_partial(conn);
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
+        if was_seed {
+            for held in peer.have.iter_ones() {
+                self.swarm.chunks.picker.gained(held);
+            }
+        }
+        if peer.have.clear(index) {
+            self.swarm.chunks.picker.lost(index);
+            peer.useful -= u32::from(!self.swarm.chunks.have().get(index));
+            self.swarm.update_interest(conn);
+        }
+    }
+
+    /// Marks a chunk as ours: updates counts and interest, and announces it.
+    pub(super) fn mark_have(&mut self, now: Time, index: u32) {
+        self.swarm.chunks.set(index, ChunkState::Have);
+        let (serves, complete) = (self.swarm.serves(), self.swarm.chunks.is_complete());
+        let delay = self.swarm.config.limits.have_delay;
+        let (mut changed, mut told) = (Vec::new(), Vec::new());
+        for (&conn, peer) in self.swarm.peers.iter_mut() {
+            if peer.phase == Phase::Hello || peer.phase == Phase::ManifestOnly {
+                continue;
+            }
+            let had = peer.phase == Phase::Ready && (peer.is_seed || peer.have.get(index));
+            if had {
+                peer.useful -= 1;
+            } else if serves {
+                peer.outbox.have(now, index, delay);
+                told.push(conn);
+            }
+            if complete || (had && peer.useful == 0) {
+                changed.push(conn);
+            }
+        }
+        for conn in told {
+            self.swarm.announcer.has_word(conn);
+        }
+        for conn in changed {
+            self.swarm.update_interest(conn);
+            self.leave_if_useless(now, conn);
+        }
+        if complete {
+            // Peers over quota that were kept only as sources are closed.
+            self.reevaluate_quotas(now);
+        }
+    }
+
+    pub(super) fn chunk_lost(&mut self, now: Time, index: u32) {
+        if !self.swarm.chunks.have().get(index) {
+            return;
+        }
+        self.swarm.chunks.lose(now, index);
+        self.ends.chunk_lost();
+        let conns: Vec<Conn> = self.swarm.peers.keys().copied().collect();
+        for conn in conns {
+            let Some(peer) = self.swarm.peers.get_mut(&conn) else { continue };
+            if peer.phase != Phase::Ready && peer.phase != Phase::Bitfield {
+                continue;
+            }
+            peer.outbox.dont_have(index);
+            if peer.phase == Phase::Ready && peer.have.get(index) {
+                peer.useful += 1;
+            }
+            self.swarm.update_interest(conn);
+            self.swarm.announcer.has_word(conn);
+            self.downloads.mark_ready(&mut self.swarm, conn);
+        }
+        self.refuse_waiting_for(index);
+    }
+
+    /// Handles the outcome of [`Output::Reread`].
+    pub(super) fn reread(&mut self, now: Time, index: u32, is_good: bool) {
+        let failures = self.swarm.chunks.lost.failures(index);
+        if !self.swarm.chunks.reread(now, index, is_good) {
+            return;
+        }
+        self.mark_have(now, index);
+        self.swarm.chunks.lost.keep_failures(index, failures);
+        if !self.swarm.config.consent.contains(Consent::FETCH) && self.swarm.chunks.is_complete() {
+            self.ends.share_is_whole();
+        }
+    }
+
+    /// Applies new controls of the user.
+    pub(super) fn apply_controls(&mut self, now: Time, controls: Controls) {
+        let slots_before = usual_slots(&self.swarm.config);
+        self.swarm.config.controls = controls;
+        if self.swarm.stopping {
+            return;
+        }
+        self.close_who_may_not_come(now);
+        self.follow_allow();
+        self.follow_sources();
+        if usual_slots(&self.swarm.config) != slots_before {
+            self.choker.set_slots(&mut self.swarm);
+        }
+        self.reevaluate_quotas(now);
+        let conns: Vec<Conn> = self.choker.unchoked.iter().copied().collect();
+        for conn in conns {
+            self.refuse_if_over_quota(now, conn);
+        }
+        self.downloads.mark_all_ready();
+        self.answer_next();
+    }
+
+    fn close_who_may_not_come(&mut self, now: Time) {
+        let controls = &self.swarm.config.controls;
+        let is_out = |peer: &Peer| !peer.dialed && !controls.lets_in(peer.id);
+        let out: Vec<Conn> =
+            self.swarm.peers.iter().filter(|(_, peer)| is_out(peer)).map(|(&conn, _)| conn).collect();
+        for conn in out {
+            self.swarm.send(conn, Frame::Bye { code: CloseCode::NotAllowed });
+            self.drop_peer(now, conn, CloseCode::NotAllowed);
+        }
+    }
+
+    /// Chokes peers that the user no longer lets us serve and ends answers under way to them; lets others be served again.
+    fn follow_allow(&mut self) {
+        let mut is_changed = false;
+        let conns: Vec<Conn> = self.swarm.peers.keys().copied().collect();
+        for conn in conns {
+            let Some(peer) = self.swarm.peers.get_mut(&conn) else { continue };
+            let is_disallowed = !self.swarm.config.controls.lets_in(peer.id);
+            if std::mem::replace(&mut peer.up.disallowed, is_disallowed) == is_disallowed {
+                continue;
+            }
+            is_changed = true;
+            if is_disallowed {
+                let active: Vec<Ask> = peer.up.active.keys().copied().collect();
+                self.choker.choke(&mut self.swarm, conn);
+                for ask in active {
+                    self.answers.end(&mut self.swarm, &mut self.standings, ask, ResetCode::Choked);
+                }
+            }
+        }
+        if is_changed {
+            self.choker.rechoke(&mut self.swarm);
+        }
+    }
+
+    fn follow_sources(&mut self) {
+        let conns: Vec<Conn> = self.swarm.peers.keys().copied().collect();
+        for conn in conns {
+            let Some(peer) = self.swarm.peers.get_mut(&conn) else { continue };
+            let is_disallowed = !self.swarm.config.controls.may_fetch_from(peer.id);
+            if std::mem::replace(&mut peer.down.disallowed, is_disallowed) == is_disallowed {
+                continue;
+            }
+            if is_disallowed {
+                self.downloads.take_back(&mut self.swarm, conn, |_, _| true);
+                if self.leaves.withdraw(&mut self.swarm, conn) {
+                    self.downloads.mark_all_ready();
+                }
+            }
+            self.swarm.update_interest(conn);
+            self.downloads.mark_ready(&mut self.swarm, conn);
+        }
+        self.dialer.sources.look_again();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! The ends of a fetch: complete, and exhausted when no known peer can help any more. Each is reported once.
+
+use std::time::Duration;
+
+use minimodel_wire::Consent;
+
+use super::events::Event;
+use super::peer::{Peer, Phase};
+use super::swarm::Swarm;
+use super::time::Time;
+
+/// Every source must have ended for this long before `Exhausted` is reported, so that sources named one after the other
+/// all count.
+const EXHAUSTED_AFTER: Duration = Duration::from_millis(500);
+
+/// What was reported, and since when no peer can help.
+#[derive(Debug)]
+pub(super) struct Ends {
+    complete_said: bool,
+    exhausted_since: Option<Time>,
+    exhausted_said: bool,
+}
+
+impl Ends {
+    /// `complete`: every chunk is here from the beginning, which is not reported.
+    pub(super) fn new(complete: bool) -> Self {
+        Self { complete_said: complete, exhausted_since: None, exhausted_said: false }
+    }
+
+    /// Notes that a chunk was lost.
+    pub(super) fn chunk_lost(&mut self) {
+        self.complete_said = false;
+    }
+
+    /// Notes that a share is whole again, which does not complete a fetch.
+    pub(super) fn share_is_whole(&mut self) {
+        self.complete_said = true;
+    }
+
+    /// Reports the ends that have come. `no_source`: no source is left that could ever help.
+    pub(super) fn report(&mut self, swarm: &mut Swarm, no_source: bool) {
+        if !self.complete_said && swarm.chunks.is_complete() {
+            self.complete_said = true;
+            swarm.event(Event::Complete);
+        }
+        let is_hope = |peer: &Peer| peer.phase != Phase::Ready || peer.consent.contains(Consent::SERVE);
+        let waits = swarm.config.listening || !swarm.wants_chunks();
+        if waits || !no_source || swarm.peers.values().any(is_hope) {
+            self.exhausted_since = None;
+            self.exhausted_said = false;
+            return;
+        }
+        let since = *self.exhausted_since.get_or_insert(swarm.now);
+        if swarm.now.since(since) >= EXHAUSTED_AFTER && !self.exhausted_said {
+            self.exhausted_said = true;
+            swarm.event(Event::Exhausted);
+        }
+    }
+
+    /// When an end may have to be reported.
+    pub(super) fn wakeup(&self) -> Option<Time> {
+        self.exhausted_since.filter(|_| !self.exhausted_said).map(|since| since + EXHAUSTED_AFTER)
+    }
+}
