@@ -8,17 +8,17 @@ use std::time::Duration;
 use minimodel_wire::{PeerId, ResetCode};
 
 use super::choker::Choker;
+use super::config::UPLOAD_BYTES;
 use super::events::{Ask, Conn, Output};
-use super::peer::{Peer, QuotaWait};
+use super::peer::Peer;
+use super::peer_upload::QuotaWait;
 use super::shares;
 use super::standing::Standings;
 use super::swarm::Swarm;
 
 /// Most keys remembered as refused for a used-up allowance; they only explain why a share is idle (cause `quota`).
 const MAX_OVER_QUOTA: usize = 64;
-/// Bytes of answers under way to all peers, one chunk at least. Half as much again is for peers that have read an answer
-/// and have none under way.
-pub(super) const UPLOAD_BYTES: u64 = 64 << 20;
+/// Bytes of answers under way, with those of peers that have read an answer and have none under way.
 const MOST_UPLOAD_BYTES: u64 = UPLOAD_BYTES / 2 * 3;
 /// Where memory is short, an answer that has been under way for this long is taken back.
 const TAKEN_BACK_AFTER: Duration = Duration::from_secs(300);
@@ -108,7 +108,7 @@ impl Answers {
             let Some(peer) = swarm.peers.get_mut(&conn) else { return };
             let Some((ask, index)) = peer.up.waiting.pop_front() else { return };
             peer.up.active.insert(ask, swarm.now);
-            peer.up.count(index, chunk_count);
+            peer.up.copies.count(index, chunk_count);
             active += 1;
             held += chunk;
             swarm.push(Output::Serve { ask, index });

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use minimodel_wire::{Bitfield, Consent, ResetCode};
+use minimodel_wire::{Consent, ResetCode};
 
 use super::config::Config;
 use super::events::{Ask, Conn};
@@ -107,7 +107,7 @@ impl Choker {
             peer.up.unchoked = true;
             self.unchoked.insert(conn);
             peer.up.turn = None;
-            peer.up.was_idle = false;
+            peer.up.idle.was_idle = false;
             peer.outbox.set_unchoked(true);
             swarm.announcer.has_word(conn);
         }
@@ -138,16 +138,10 @@ impl Choker {
     /// Begins a round, at the interval of the rechoke, which follows; bytes that a peer gave in earlier rounds count half.
     pub(super) fn begin_round(&mut self, swarm: &mut Swarm) {
         for peer in swarm.peers.values_mut() {
-            let total = peer.down.meter.total();
+            let total = peer.down.pace.meter.total();
             let (before, given) = peer.down.given;
             peer.down.given = (total, given / 2 + (total - before));
-            let moved = peer.up.bytes != std::mem::replace(&mut peer.up.bytes_before, peer.up.bytes);
-            if moved {
-                peer.up.idle_rounds = 0;
-            } else if peer.up.unchoked && peer.up.active.is_empty() {
-                // The peer holds a slot and requests nothing.
-                peer.up.idle_rounds = peer.up.idle_rounds.saturating_add(1);
-            }
+            peer.up.end_round();
         }
         let (now, limits) = (swarm.now, &swarm.config.limits);
         self.next_rechoke = now + limits.rechoke;
@@ -203,7 +197,8 @@ impl Choker {
         others.retain(|conn| !optimistic.contains(conn));
         while optimistic.len() < most && !others.is_empty() {
             let drawn = (0..DRAWS).map(|_| swarm.rng.usize(..others.len()));
-            let least = drawn.min_by_key(|&at| swarm.peers.get(&others[at]).map(|peer| peer.have.ones()));
+            let least =
+                drawn.min_by_key(|&at| swarm.peers.get(&others[at]).map(|peer| peer.announced.have.ones()));
             optimistic.extend(least.map(|at| others.swap_remove(at)));
         }
         optimistic
@@ -211,10 +206,13 @@ impl Choker {
 
     fn rank(peer: &Peer, seeding: bool) -> Rank {
         // Chunks that we sent count as the peer's own, so that it gains nothing by not announcing them.
-        let sent = peer.up.sent.as_ref().map_or(0, Bitfield::ones);
-        let merit =
-            if seeding { u64::from(peer.have.ones().max(sent)) } else { u64::MAX - peer.down.given.1 };
-        Rank { idle_rounds: peer.up.idle_rounds, merit, bytes: peer.up.bytes }
+        let sent = peer.up.copies.chunks();
+        let merit = if seeding {
+            u64::from(peer.announced.have.ones().max(sent))
+        } else {
+            u64::MAX - peer.down.given.1
+        };
+        Rank { idle_rounds: peer.up.idle.rounds, merit, bytes: peer.up.bytes }
     }
 
     /// Passes slots of idle or very slow holders on to waiting peers.
@@ -227,26 +225,19 @@ impl Choker {
         let overstays = |(conn, peer): (&Conn, &Peer)| self.overstays(now, peer).then_some(*conn);
         let mut idle: Vec<Conn> = swarm.peers.iter().filter_map(overstays).collect();
         for (&conn, peer) in swarm.peers.iter_mut() {
-            let up = &mut peer.up;
-            // A fast peer is often done at the very moment of the check.
-            let moved = up.bytes != std::mem::replace(&mut up.bytes_looked, up.bytes);
-            // An answer still under way from an earlier turn is no use of this one.
-            let takes = !up.active.is_empty() && up.turn.is_some();
-            let is_idle = up.unchoked && !moved && !takes && up.waiting.is_empty();
-            if is_idle && up.was_idle {
+            if peer.up.stays_idle() {
                 idle.push(conn);
             }
-            up.was_idle = is_idle;
         }
         for conn in idle {
             let Some(peer) = swarm.peers.get_mut(&conn) else { continue };
-            let rounds = peer.up.idle_rounds;
-            peer.up.idle_rounds = rounds.saturating_add(1);
+            let rounds = peer.up.idle.rounds;
+            peer.up.idle.rounds = rounds.saturating_add(1);
             let rank = Rank { idle_rounds: rounds, merit: u64::MAX, bytes: u64::MAX };
             if !self.pass_slot_on(swarm, conn, rank)
                 && let Some(peer) = swarm.peers.get_mut(&conn)
             {
-                peer.up.idle_rounds = rounds;
+                peer.up.idle.rounds = rounds;
             }
         }
         self.reclaim_from_new_peers(swarm);

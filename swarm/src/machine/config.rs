@@ -66,6 +66,9 @@ pub enum Order {
     Sequential,
 }
 
+/// Bytes of answers under way to all peers, one chunk at least. Half as much again is for peers that have read an answer
+/// and have none under way.
+pub(super) const UPLOAD_BYTES: u64 = 64 << 20;
 /// Chunks that the daily budget has beyond its multiple of the file, for small files.
 pub(super) const SPARE_CHUNKS: u64 = 64;
 

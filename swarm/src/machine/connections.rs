@@ -7,7 +7,7 @@ use super::events::{Ask, Conn, Event, Output};
 use super::exchange;
 use super::fault::{Breach, is_final};
 use super::hello::judge;
-use super::peer::{Peer, Phase};
+use super::peer::{Admission, Arrival, Peer, Phase};
 use super::peer_table::Place;
 use super::places::{Claim, Holder, Newcomer, to_evict};
 use super::reply_budgets::Reply;
@@ -15,7 +15,8 @@ use super::site::Site;
 use super::time::Time;
 
 impl Machine {
-    pub(super) fn connected(&mut self, now: Time, conn: Conn, id: PeerId, site: Site, dialed: bool) {
+    pub(super) fn connected(&mut self, now: Time, conn: Conn, arrival: Arrival) {
+        let Arrival { id, site, dialed } = arrival;
         let is_kept_away = self.is_kept_away(now, id, site, dialed);
         // No peer is evicted for a key that is kept away.
         let lacks_place = self.is_full_for(id, dialed) && !is_kept_away;
@@ -47,9 +48,12 @@ impl Machine {
         if dialed {
             self.dialer.dial_ended_at(id, site);
         }
-        let mut peer = Peer::new(id, dialed, site, now, &self.swarm.config.terms, &self.swarm.config.limits);
-        peer.is_guest = is_guest;
-        peer.has_returned = !is_guest && self.turned_away.take(id);
+        let mut peer = Peer::new(arrival, now, &self.swarm.config.terms, &self.swarm.config.limits);
+        if is_guest {
+            peer.admission = Admission::Guest;
+        } else if self.turned_away.take(id) {
+            peer.admission = Admission::Returned;
+        }
         peer.down.disallowed = !self.swarm.config.controls.may_fetch_from(id);
         peer.up.disallowed = !self.swarm.config.controls.lets_in(id);
         self.swarm.peers.insert(conn, peer, place);
@@ -122,7 +126,7 @@ impl Machine {
         peer.since = now;
         peer.consent = hello.consent;
         peer.software.clone_from(&hello.software);
-        let (is_guest, dialed) = (peer.is_guest, peer.dialed);
+        let (is_guest, dialed) = (peer.is_guest(), peer.dialed);
         if !dialed {
             self.say_hello(conn);
         }
@@ -196,12 +200,13 @@ impl Machine {
         }
         self.swarm.peers.introduce(conn, have, self.swarm.chunks.have());
         let Some(peer) = self.swarm.peers.get(&conn) else { return };
-        if !peer.is_seed {
-            for index in peer.have.iter_ones() {
+        if !peer.announced.is_seed {
+            for index in peer.announced.have.iter_ones() {
                 self.swarm.chunks.picker.gained(index);
             }
         }
-        let joined = Event::Joined { peer: peer.id, software: peer.software.clone(), seed: peer.is_seed };
+        let joined =
+            Event::Joined { peer: peer.id, software: peer.software.clone(), seed: peer.announced.is_seed };
         self.swarm.event(joined);
         self.swarm.update_interest(conn);
         self.leave_if_useless(now, conn);
@@ -211,7 +216,7 @@ impl Machine {
     /// Closes the connection if both sides have every chunk.
     pub(super) fn leave_if_useless(&mut self, now: Time, conn: Conn) {
         let Some(peer) = self.swarm.peers.get(&conn) else { return };
-        if peer.phase == Phase::Ready && peer.have.is_full() && self.swarm.chunks.is_complete() {
+        if peer.phase == Phase::Ready && peer.announced.have.is_full() && self.swarm.chunks.is_complete() {
             self.swarm.send(conn, Frame::Bye { code: CloseCode::Done });
             self.drop_peer(now, conn, CloseCode::Done);
         }
@@ -228,8 +233,8 @@ impl Machine {
             self.swarm.peers.values_mut().for_each(|other| other.outbox.forget(conn));
         }
         self.offer_checks.forget(conn);
-        if peer.phase == Phase::Ready && !peer.is_seed {
-            for index in peer.have.iter_ones() {
+        if peer.phase == Phase::Ready && !peer.announced.is_seed {
+            for index in peer.announced.have.iter_ones() {
                 self.swarm.chunks.picker.lost(index);
             }
         }
@@ -288,7 +293,7 @@ impl Machine {
             return false;
         }
         if self.swarm.peers.guests() >= self.swarm.config.limits.max_guests {
-            let guests = self.swarm.peers.iter().filter(|(_, peer)| peer.is_guest);
+            let guests = self.swarm.peers.iter().filter(|(_, peer)| peer.is_guest());
             let holder = |(&conn, peer): (&Conn, &Peer)| Holder {
                 conn,
                 site: peer.site,
@@ -306,9 +311,9 @@ impl Machine {
     /// Evicts a peer for a newcomer, if one may be evicted. Peers that we dialed are never evicted.
     fn make_room(&mut self, now: Time, id: PeerId, site: Site) {
         let newcomer = Newcomer { site, claim: self.claim_of(id, self.turned_away.has(id)) };
-        let holders = self.swarm.peers.iter().filter(|(_, peer)| !peer.dialed && !peer.is_guest);
+        let holders = self.swarm.peers.iter().filter(|(_, peer)| !peer.dialed && !peer.is_guest());
         let holder = |(&conn, peer): (&Conn, &Peer)| {
-            let claim = self.claim_of(peer.id, peer.has_returned);
+            let claim = self.claim_of(peer.id, peer.admission == Admission::Returned);
             Holder { conn, site: peer.site, claim, is_idle: peer.does_nothing() }
         };
         let holders: Vec<Holder> = holders.map(holder).collect();

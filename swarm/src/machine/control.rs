@@ -57,10 +57,10 @@ impl Machine {
         }
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         for &index in indexes {
-            if peer.have.set(index) {
+            if peer.announced.have.set(index) {
                 // A seed has every bit set, so this peer is partial and counted in the picker.
                 self.swarm.chunks.picker.gained(index);
-                peer.useful += u32::from(!self.swarm.chunks.have().get(index));
+                peer.announced.useful += u32::from(!self.swarm.chunks.have().get(index));
             }
         }
         self.swarm.update_interest(conn);
@@ -85,7 +85,7 @@ impl Machine {
     /// Returns true if the peer may take back that it has a chunk. For a seed the cost is that of a bitfield: its chunks
     /// are counted one by one from then on.
     pub(super) fn may_take_claim_back(&mut self, conn: Conn) -> bool {
-        let is_seed = self.swarm.peers.get(&conn).is_some_and(|peer| peer.is_seed);
+        let is_seed = self.swarm.peers.get(&conn).is_some_and(|peer| peer.announced.is_seed);
         !is_seed || self.reply_budgets.grants(&self.swarm, &self.standings, conn, Reply::Bitfield)
     }
 
@@ -94,13 +94,13 @@ impl Machine {
         let was_seed = self.swarm.peers.count_as_partial(conn);
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if was_seed {
-            for held in peer.have.iter_ones() {
+            for held in peer.announced.have.iter_ones() {
                 self.swarm.chunks.picker.gained(held);
             }
         }
-        if peer.have.clear(index) {
+        if peer.announced.have.clear(index) {
             self.swarm.chunks.picker.lost(index);
-            peer.useful -= u32::from(!self.swarm.chunks.have().get(index));
+            peer.announced.useful -= u32::from(!self.swarm.chunks.have().get(index));
             self.swarm.update_interest(conn);
         }
     }
@@ -115,14 +115,15 @@ impl Machine {
             if peer.phase == Phase::Hello || peer.phase == Phase::ManifestOnly {
                 continue;
             }
-            let had = peer.phase == Phase::Ready && (peer.is_seed || peer.have.get(index));
+            let had =
+                peer.phase == Phase::Ready && (peer.announced.is_seed || peer.announced.have.get(index));
             if had {
-                peer.useful -= 1;
+                peer.announced.useful -= 1;
             } else if serves {
                 peer.outbox.have(now, index, delay);
                 told.push(conn);
             }
-            if complete || (had && peer.useful == 0) {
+            if complete || (had && peer.announced.useful == 0) {
                 changed.push(conn);
             }
         }
@@ -152,8 +153,8 @@ impl Machine {
                 continue;
             }
             peer.outbox.dont_have(index);
-            if peer.phase == Phase::Ready && peer.have.get(index) {
-                peer.useful += 1;
+            if peer.phase == Phase::Ready && peer.announced.have.get(index) {
+                peer.announced.useful += 1;
             }
             self.swarm.update_interest(conn);
             self.swarm.announcer.has_word(conn);

@@ -16,7 +16,7 @@ use super::exchange;
 use super::fault::{Breach, Charge, Consequence};
 use super::leaves::LeafSearch;
 use super::offer_checks::OfferChecks;
-use super::peer::Phase;
+use super::peer::{Arrival, Phase};
 use super::picker::Picker;
 use super::places::TurnedAway;
 use super::reply_budgets::ReplyBudgets;
@@ -90,7 +90,9 @@ impl Machine {
         self.swarm.now = now;
         match input {
             Input::Source(offer) => self.dialer.add_source(&mut self.swarm, &offer),
-            Input::Connected { conn, peer, site, dialed } => self.connected(now, conn, peer, site, dialed),
+            Input::Connected { conn, peer, site, dialed } => {
+                self.connected(now, conn, Arrival { id: peer, site, dialed });
+            }
             Input::DialFailed { peer, wrong_key, code } => {
                 self.dialer.dial_failed(&mut self.swarm, peer, wrong_key, code)
             }
@@ -99,7 +101,7 @@ impl Machine {
             Input::Broke { conn, breach } => self.breach(now, conn, breach),
             Input::Rtt { conn, rtt } => {
                 if let Some(peer) = self.swarm.peers.get_mut(&conn) {
-                    peer.down.rtt = rtt;
+                    peer.down.pace.rtt = rtt;
                 }
             }
             Input::Progress { req, received } => self.downloads.progressed(&mut self.swarm, req, received),
@@ -166,7 +168,7 @@ impl Machine {
             have: self.swarm.chunks.have().ones(),
             total: self.swarm.config.terms.chunk_count,
             peers: ready().count() as u32,
-            seeds: ready().filter(|peer| peer.have.is_full()).count() as u32,
+            seeds: ready().filter(|peer| peer.announced.have.is_full()).count() as u32,
             served: ready().filter(|peer| peer.up.unchoked).count() as u32,
             serving: ready().filter(|peer| peer.may_be_asked()).count() as u32,
             requests: self.downloads.requests.len() as u32,
@@ -260,7 +262,7 @@ impl Machine {
         } else {
             self.downloads.pause(&mut self.swarm);
         }
-        self.swarm.speak();
+        exchange::speak(&mut self.swarm);
         self.ends.report(&mut self.swarm, self.dialer.sources.is_exhausted());
     }
 

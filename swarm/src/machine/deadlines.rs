@@ -19,8 +19,7 @@ impl Downloads {
     pub(super) fn withheld(&mut self, swarm: &mut Swarm, req: Req) {
         let conn = self.requests.restart(req, swarm.now);
         if let Some(peer) = conn.and_then(|conn| swarm.peers.get_mut(&conn)) {
-            peer.down.last_byte = swarm.now;
-            peer.down.window = (swarm.now, 0);
+            peer.down.pace.restart(swarm.now);
         }
     }
 
@@ -30,11 +29,11 @@ impl Downloads {
         let (deadline, first_byte, slow_rate) = (limits.chunk_deadline, limits.first_byte, limits.slow_rate);
         let (slow_window, trickle_rate) = (limits.slow_window, limits.trickle_rate);
         let down = &mut swarm.peers.get_mut(&conn).filter(|peer| !peer.down.requests.is_empty())?.down;
-        let never_answered = down.meter.total() == 0;
+        let never_answered = down.pace.meter.total() == 0;
         down.mute_for = if never_answered { down.mute_for + CHECK_EVERY } else { Duration::ZERO };
-        let silent = now.since(down.last_byte);
+        let silent = now.since(down.pace.last_byte);
         if silent >= deadline {
-            down.last_byte = now;
+            down.pace.last_byte = now;
             self.take_back(swarm, conn, |_, _| true);
             return Some(Breach::Overdue);
         }
@@ -48,9 +47,9 @@ impl Downloads {
             return None;
         }
         let down = &mut swarm.peers.get_mut(&conn)?.down;
-        let (since, bytes) = down.window;
+        let (since, bytes) = down.pace.window;
         if now.since(since) >= slow_window {
-            down.window = (now, 0);
+            down.pace.window = (now, 0);
             let seconds = now.since(since).as_secs().max(1);
             if bytes < slow_rate * seconds {
                 self.stall(swarm, conn);
@@ -76,8 +75,8 @@ impl Downloads {
         self.change(swarm, conn, |down| down.stalled = true);
         let Some(peer) = swarm.peers.get_mut(&conn) else { return };
         if is_wanted {
-            peer.down.refusals += 1;
-            let pause = first_byte * (1 << peer.down.refusals.min(4));
+            peer.down.backoff.refusals += 1;
+            let pause = first_byte * (1 << peer.down.backoff.refusals.min(4));
             self.take_back(swarm, conn, |_, _| true);
             self.leave_alone(swarm, conn, now + pause);
         } else {
@@ -87,7 +86,7 @@ impl Downloads {
             let oldest = oldest.filter(|_| !is_held_twice);
             self.take_back(swarm, conn, |req, request| request.received == 0 && Some(req) != oldest);
             let is_silent =
-                swarm.peers.get(&conn).is_some_and(|peer| now.since(peer.down.last_byte) >= first_byte);
+                swarm.peers.get(&conn).is_some_and(|peer| now.since(peer.down.pace.last_byte) >= first_byte);
             if is_silent {
                 self.hedge_all(swarm, conn);
             }
@@ -109,7 +108,7 @@ impl Downloads {
         let (now, deadline) = (swarm.now, swarm.config.limits.chunk_deadline);
         let Some(peer) = swarm.peers.get_mut(&conn) else { return };
         let queued = self.requests.owed(&peer.down);
-        let rate = peer.down.meter.rate(now).max(1);
+        let rate = peer.down.pace.meter.rate(now).max(1);
         let allowed = deadline.max(Duration::from_secs(queued.saturating_mul(4) / rate));
         let mut overdue = None;
         for &req in &peer.down.requests {

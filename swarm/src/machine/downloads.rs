@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use super::chunks::ChunkState;
 use super::events::{Conn, Output, Req};
-use super::peer::{Download, Peer, QuotaWait};
+use super::peer::Peer;
+use super::peer_download::Download;
+use super::peer_upload::QuotaWait;
+use super::ready_queue::ReadyQueue;
 use super::receive_quota::ReceiveQuota;
 use super::requests::{Request, Requests};
-use super::scheduling::ReadyQueue;
 use super::swarm::Swarm;
 use super::time::Time;
 
@@ -47,9 +49,8 @@ impl Downloads {
         let Some(peer) = swarm.peers.get_mut(&conn) else { return };
         let req = self.requests.number();
         if peer.down.requests.is_empty() {
-            peer.down.last_byte = now;
-            peer.down.window = (now, 0);
-            peer.down.meter.resume(now);
+            peer.down.pace.restart(now);
+            peer.down.pace.meter.resume(now);
         }
         peer.down.requests.insert(req);
         let request = Request { conn, peer: peer.id, index, len, sent: now, received: 0, storing: false };
@@ -72,13 +73,11 @@ impl Downloads {
         let conn = request.conn;
         self.quota.received(request.peer, fresh.within, &swarm.config.controls);
         if let Some(peer) = swarm.peers.get_mut(&conn).filter(|_| fresh.bytes > 0) {
-            peer.down.last_byte = now;
-            peer.down.window.1 += fresh.bytes;
-            peer.down.meter.add(now, fresh.bytes);
+            peer.down.pace.got(now, fresh.bytes);
             if peer.down.proven == 0 {
-                let before = peer.down.depth;
+                let before = peer.down.pace.depth;
                 self.adapt_depth(swarm, conn);
-                if swarm.peers.get(&conn).is_some_and(|peer| peer.down.depth > before) {
+                if swarm.peers.get(&conn).is_some_and(|peer| peer.down.pace.depth > before) {
                     self.mark_ready(swarm, conn);
                 }
             }
@@ -93,8 +92,8 @@ impl Downloads {
         let (conn, index, peer) = (request.conn, request.index, request.peer);
         if let Some(peer) = swarm.peers.get_mut(&conn) {
             peer.down.requests.remove(&req);
-            peer.down.refusals = 0;
-            peer.pause_if_idle(swarm.now);
+            peer.down.backoff.refusals = 0;
+            peer.down.pause_if_idle(swarm.now);
         }
         self.change(swarm, conn, |down| down.stalled = false);
         self.adapt_depth(swarm, conn);
@@ -110,7 +109,7 @@ impl Downloads {
 
     /// Counts a proven chunk of the peer.
     pub(super) fn proven(&mut self, swarm: &mut Swarm, conn: Conn) {
-        self.change(swarm, conn, |down| (down.proven, down.yielded) = (down.proven + 1, 0));
+        self.change(swarm, conn, |down| (down.proven, down.backoff.yielded) = (down.proven + 1, 0));
         self.mark_ready(swarm, conn);
     }
 
@@ -128,19 +127,19 @@ impl Downloads {
         let now = swarm.now;
         let Some(peer) = swarm.peers.get_mut(&conn) else { return };
         // Several refusals at once count as one.
-        if now < peer.down.not_before {
+        if now < peer.down.backoff.not_before {
             return;
         }
-        peer.down.refusals += 1;
-        peer.down.depth = (peer.down.depth / 2).max(1);
-        let pause = TURNED_AWAY * (1 << peer.down.refusals.min(MAX_DOUBLINGS));
+        peer.down.backoff.refusals += 1;
+        peer.down.pace.depth = (peer.down.pace.depth / 2).max(1);
+        let pause = TURNED_AWAY * (1 << peer.down.backoff.refusals.min(MAX_DOUBLINGS));
         self.leave_alone(swarm, conn, now + pause);
     }
 
     /// Requests nothing from the peer before `until`.
     pub(super) fn leave_alone(&mut self, swarm: &mut Swarm, conn: Conn, until: Time) {
         if let Some(peer) = swarm.peers.get_mut(&conn) {
-            peer.down.not_before = until;
+            peer.down.backoff.not_before = until;
             self.resume_at(until);
         }
     }
@@ -165,10 +164,10 @@ impl Downloads {
             if until.is_some_and(|until| until <= now) {
                 peer.up.quota_wait = None;
             }
-            if peer.down.not_before <= now {
+            if peer.down.backoff.not_before <= now {
                 peer.down.waits_for_quota = false;
             }
-            let times = [Some(peer.down.not_before), until].into_iter().flatten();
+            let times = [Some(peer.down.backoff.not_before), until].into_iter().flatten();
             next = times.chain(next).filter(|&at| at > now).min();
         }
         self.next_resume = next;
@@ -269,7 +268,7 @@ impl Downloads {
         if let Some(peer) = swarm.peers.get_mut(&request.conn)
             && peer.down.requests.remove(&req)
         {
-            peer.pause_if_idle(swarm.now);
+            peer.down.pause_if_idle(swarm.now);
         }
         Some(request)
     }

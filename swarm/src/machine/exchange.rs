@@ -7,7 +7,7 @@ use bytes::Bytes;
 use minimodel_wire::{CloseCode, Consent, Frame, SignedOffer};
 
 use super::events::Conn;
-use super::outbox::OFFERS_PER_FRAME;
+use super::outbox::{OFFERS_PER_FRAME, Word};
 use super::peer::Phase;
 use super::swarm::Swarm;
 
@@ -75,12 +75,31 @@ pub(super) fn pass_on(swarm: &mut Swarm, from: Conn) {
 }
 
 /// Sends the current offers of these members.
-pub(super) fn send_offers_of(swarm: &mut Swarm, conn: Conn, members: &[Conn]) {
+fn send_offers_of(swarm: &mut Swarm, conn: Conn, members: &[Conn]) {
     let offer = |member| swarm.peers.get(member)?.offer.as_ref();
     let offers: Vec<Bytes> =
         members.iter().filter_map(offer).map(|offer| Bytes::from(offer.to_bytes())).collect();
     if !offers.is_empty() {
         swarm.send(conn, Frame::Peers { offers });
+    }
+}
+
+/// Sends the control frames that are due to every peer, within each peer's budget.
+pub(super) fn speak(swarm: &mut Swarm) {
+    let now = swarm.now;
+    for conn in swarm.announcer.take_due(now) {
+        let later = loop {
+            let Some(peer) = swarm.peers.get_mut(&conn) else { break None };
+            match peer.outbox.next(now) {
+                Ok(Some(Word::Frame(frame))) => swarm.send(conn, frame),
+                Ok(Some(Word::Offers(members))) => send_offers_of(swarm, conn, &members),
+                Ok(None) => break peer.outbox.next_at(now),
+                Err(later) => break Some(later),
+            }
+        };
+        if let Some(at) = later {
+            swarm.announcer.wait(conn, at);
+        }
     }
 }
 

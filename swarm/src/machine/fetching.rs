@@ -76,7 +76,8 @@ impl Machine {
             // disk failed. A backoff keeps each of them from becoming a loop.
             RequestFault::Reset(_) => {
                 self.downloads.turned_away(&mut self.swarm, conn);
-                if self.swarm.peers.get(&conn).is_some_and(|peer| peer.down.refusals > MAX_DOUBLINGS) {
+                if self.swarm.peers.get(&conn).is_some_and(|peer| peer.down.backoff.refusals > MAX_DOUBLINGS)
+                {
                     // This connection is of no use; a new one may be better.
                     self.drop_peer(now, conn, CloseCode::TooSlow);
                 }
@@ -140,8 +141,7 @@ impl Machine {
     pub(super) fn forgive(&mut self, now: Time) {
         for peer in self.swarm.peers.values_mut() {
             peer.since = now;
-            peer.down.last_byte = now;
-            peer.down.window = (now, 0);
+            peer.down.pace.restart(now);
         }
     }
 
@@ -203,7 +203,7 @@ impl Machine {
     pub(super) fn refusal_explained(&mut self, now: Time, conn: Conn, index: u32) {
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if peer.down.refused.explain(index) {
-            peer.down.not_before = now;
+            peer.down.backoff.not_before = now;
             self.downloads.turned_away(&mut self.swarm, conn);
         }
     }

@@ -113,7 +113,7 @@ impl LeafSearch {
             return;
         }
         // A partial peer has no tree to answer from.
-        let can_answer = |peer: &Peer| peer.is_source() && peer.is_seed;
+        let can_answer = |peer: &Peer| peer.is_source() && peer.announced.is_seed;
         let is_meant = |(conn, peer): &(&Conn, &Peer)| can_answer(peer) && !self.failed.contains(conn);
         let Some(conn) = swarm.peers.iter().find(is_meant).map(|(&conn, _)| conn) else { return };
         let first = self.next;

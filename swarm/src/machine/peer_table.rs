@@ -105,7 +105,7 @@ impl PeerTable {
 
     /// Peers without a place, which are only sent the offers of others.
     pub(super) fn guests(&self) -> usize {
-        self.values().filter(|peer| peer.is_guest).count()
+        self.values().filter(|peer| peer.is_guest()).count()
     }
 
     /// The primary connection of a key.
@@ -170,17 +170,17 @@ impl PeerTable {
         let Some(peer) = self.by_conn.get_mut(&conn) else { return };
         peer.phase = Phase::Ready;
         self.handshaking -= 1;
-        peer.is_seed = have.is_full();
-        let common = if peer.is_seed { ours.ones() } else { have.count_common(ours) };
-        peer.useful = have.ones() - common;
-        peer.have = have;
-        self.partial += u32::from(!peer.is_seed);
+        peer.announced.is_seed = have.is_full();
+        let common = if peer.announced.is_seed { ours.ones() } else { have.count_common(ours) };
+        peer.announced.useful = have.ones() - common;
+        peer.announced.have = have;
+        self.partial += u32::from(!peer.announced.is_seed);
     }
 
     /// Counts a seed chunk by chunk from now on, like any partial peer. Returns true if it was one.
     pub(super) fn count_as_partial(&mut self, conn: Conn) -> bool {
         let Some(peer) = self.by_conn.get_mut(&conn) else { return false };
-        let was_seed = std::mem::replace(&mut peer.is_seed, false);
+        let was_seed = std::mem::replace(&mut peer.announced.is_seed, false);
         self.partial += u32::from(was_seed);
         was_seed
     }
@@ -226,7 +226,7 @@ impl PeerTable {
             };
         }
         self.handshaking -= u32::from(peer.phase != Phase::Ready);
-        self.partial -= u32::from(peer.phase == Phase::Ready && !peer.is_seed);
+        self.partial -= u32::from(peer.phase == Phase::Ready && !peer.announced.is_seed);
         Some(peer)
     }
 
@@ -242,7 +242,7 @@ impl PeerTable {
             if !is_beside && first.insert(peer.id, conn).is_some() {
                 return Err(format!("two connections to {}", peer.id));
             }
-            partial += u32::from(peer.phase == Phase::Ready && !peer.is_seed);
+            partial += u32::from(peer.phase == Phase::Ready && !peer.announced.is_seed);
             handshaking += u32::from(peer.phase != Phase::Ready);
         }
         let is_alone =

@@ -61,8 +61,8 @@ impl ReceiveQuota {
     pub(super) fn is_used_up_with(&self, swarm: &Swarm, requests: &Requests, peer: &Peer) -> bool {
         let terms = &swarm.config.terms;
         let last = terms.chunk_count.saturating_sub(1);
-        let is_last_wanted = peer.have.get(last) && !swarm.chunks.have().get(last);
-        let is_useful = swarm.is_wanted_source(peer) && peer.useful > 0;
+        let is_last_wanted = peer.announced.have.get(last) && !swarm.chunks.have().get(last);
+        let is_useful = swarm.is_wanted_source(peer) && peer.announced.useful > 0;
         if peer.down.waits_for_quota {
             return is_useful;
         }
@@ -73,7 +73,7 @@ impl ReceiveQuota {
     /// Returns true if the quota keeps us from requesting: every useful peer is at its quota, or one of those that do not
     /// choke us is. A choking peer counts in the first case only: it may choke us because we request nothing.
     pub(super) fn is_used_up(&self, swarm: &Swarm, requests: &Requests) -> bool {
-        let is_useful = |peer: &&Peer| swarm.is_wanted_source(peer) && peer.useful > 0;
+        let is_useful = |peer: &&Peer| swarm.is_wanted_source(peer) && peer.announced.useful > 0;
         let state = |peer: &Peer| (self.is_used_up_with(swarm, requests, peer), peer.may_be_asked());
         let useful: Vec<(bool, bool)> = swarm.peers.values().filter(is_useful).map(state).collect();
         let is_all = !useful.is_empty() && useful.iter().all(|&(is_full, _)| is_full);

@@ -6,7 +6,7 @@ use minimodel_wire::PeerId;
 
 use super::chunks::ChunkState;
 use super::events::{Conn, Req};
-use super::peer::Download;
+use super::peer_download::Download;
 use super::swarm::Swarm;
 use super::time::Time;
 
@@ -201,7 +201,7 @@ impl Requests {
             if request.storing == peer.down.requests.contains(req) {
                 return Err(format!("{req:?} storing {} but listed otherwise", request.storing));
             }
-            if !request.storing && !(peer.is_source() && peer.have.get(request.index)) {
+            if !request.storing && !(peer.is_source() && peer.announced.have.get(request.index)) {
                 return Err(format!("{req:?} asked of a peer that may not be asked for it"));
             }
         }

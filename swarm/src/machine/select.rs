@@ -12,7 +12,6 @@ use minimodel_wire::Consent;
 
 use super::chunks::ChunkState;
 use super::config::Order;
-use super::downloads::Downloads;
 use super::events::{Conn, Req};
 use super::peer::Peer;
 use super::receive_quota::ReceiveQuota;
@@ -92,21 +91,16 @@ impl Pick {
 
 /// The choice of chunks for peers: reads the peers, the chunks and the requests, and requests nothing itself.
 pub(super) struct Selection<'m> {
-    swarm: &'m mut Swarm,
-    requests: &'m Requests,
-    quota: &'m ReceiveQuota,
+    pub(super) swarm: &'m mut Swarm,
+    pub(super) requests: &'m Requests,
+    pub(super) quota: &'m ReceiveQuota,
     /// Bytes that duplicate requests are expected to bring twice.
-    twice: &'m mut u64,
+    pub(super) twice: &'m mut u64,
     /// The deadlines were just checked: idle peers may take over requests of slow ones.
-    looks_around: bool,
+    pub(super) looks_around: bool,
 }
 
-impl<'m> Selection<'m> {
-    pub(super) fn new(swarm: &'m mut Swarm, downloads: &'m mut Downloads, looks_around: bool) -> Self {
-        let Downloads { requests, quota, twice, .. } = downloads;
-        Self { swarm, requests, quota, twice, looks_around }
-    }
-
+impl Selection<'_> {
     /// Returns the next chunk to request from this peer. `late` is computed once for all peers that are idle in the endgame.
     pub(super) fn next(&mut self, conn: Conn, late: &mut Option<Late>) -> Option<Pick> {
         let pick = self.wanted(conn, late)?;
@@ -124,11 +118,11 @@ impl<'m> Selection<'m> {
         let sequential = config.order == Order::Sequential
             || (self.swarm.peers.partial == 0 && !config.consent.contains(Consent::PUBLISH));
         let picked = if sequential {
-            chunks.picker.sequential(&peer.have)
+            chunks.picker.sequential(&peer.announced.have)
         } else if chunks.have().ones() < RANDOM_FIRST {
-            chunks.picker.random(&peer.have, !peer.is_seed)
+            chunks.picker.random(&peer.announced.have, !peer.announced.is_seed)
         } else {
-            chunks.picker.rarest(&peer.have, !peer.is_seed)
+            chunks.picker.rarest(&peer.announced.have, !peer.announced.is_seed)
         };
         match picked {
             Some(index) => (!self.would_be_late(conn, index)).then(|| Pick::new(index)),
@@ -146,7 +140,7 @@ impl<'m> Selection<'m> {
             return Some(index);
         }
         let last = terms.chunk_count.saturating_sub(1);
-        let is_free = self.swarm.chunks.state(last) == ChunkState::Missing && peer.have.get(last);
+        let is_free = self.swarm.chunks.state(last) == ChunkState::Missing && peer.announced.have.get(last);
         (is_free && fits(last)).then_some(last)
     }
 
@@ -154,7 +148,7 @@ impl<'m> Selection<'m> {
     fn would_be_late(&mut self, conn: Conn, index: u32) -> bool {
         let chunk = f64::from(self.swarm.config.terms.chunk_size);
         let now = self.swarm.now;
-        let pace = self.swarm.peers.get_mut(&conn).and_then(|peer| peer.down.meter.shown(now));
+        let pace = self.swarm.peers.get_mut(&conn).and_then(|peer| peer.down.pace.meter.shown(now));
         // Always asked are fast peers, peers without a rate yet, and peers so slow that only a request shows what they do.
         if pace.is_none_or(|pace| pace > chunk || pace < self.swarm.config.limits.trickle_rate as f64) {
             return false;
@@ -168,7 +162,7 @@ impl<'m> Selection<'m> {
     /// Silent and trickling peers are handled by the deadlines.
     pub(super) fn late_of(&mut self, holder: Conn, rest: Duration) -> Vec<(Req, Duration)> {
         let (now, trickle) = (self.swarm.now, self.swarm.config.limits.trickle_rate as f64);
-        let pace = self.swarm.peers.get_mut(&holder).and_then(|peer| peer.down.meter.shown(now));
+        let pace = self.swarm.peers.get_mut(&holder).and_then(|peer| peer.down.pace.meter.shown(now));
         if pace.is_none_or(|pace| pace < trickle) {
             return Vec::new();
         }
@@ -189,14 +183,15 @@ impl<'m> Selection<'m> {
         let lacks =
             u64::from(terms.chunk_count - self.swarm.chunks.have().ones()) * u64::from(terms.chunk_size);
         let steady = self.swarm.peers.values_mut().filter(|peer| peer.is_steady());
-        let pace: f64 = steady.map(|peer| peer.down.meter.least(now)).sum();
+        let pace: f64 = steady.map(|peer| peer.down.pace.meter.least(now)).sum();
         (pace > 0.0).then(|| time_for(lacks, pace))
     }
 
     /// Time until the fastest other steady peer would bring this chunk if it were asked now.
     fn soonest_other(&mut self, conn: Conn, index: u32) -> Option<Duration> {
-        let is_meant =
-            |&(&other, peer): &(&Conn, &Peer)| other != conn && peer.is_steady() && peer.have.get(index);
+        let is_meant = |&(&other, peer): &(&Conn, &Peer)| {
+            other != conn && peer.is_steady() && peer.announced.have.get(index)
+        };
         let others: Vec<Conn> = self.swarm.peers.iter().filter(is_meant).map(|(&other, _)| other).collect();
         others.into_iter().filter_map(|other| self.promise(other)).min()
     }
@@ -210,7 +205,8 @@ impl<'m> Selection<'m> {
         let mut stuck = self.requests.hedged();
         stuck
             .find(|request| {
-                let may_take = request.conn != conn && !request.storing && peer.have.get(request.index);
+                let may_take =
+                    request.conn != conn && !request.storing && peer.announced.have.get(request.index);
                 may_take && self.requests.copies(request.index).len() == 1
             })
             .map(|request| request.index)
@@ -259,7 +255,7 @@ impl<'m> Selection<'m> {
             let asked = self.requests.copies(index);
             let is_free =
                 |copy: &Req| self.requests.get(*copy).is_some_and(|one| one.conn != conn && !one.storing);
-            if !peer.have.get(index) || !asked.iter().all(is_free) {
+            if !peer.announced.have.get(index) || !asked.iter().all(is_free) {
                 continue;
             }
             match asked.iter().copied().find(|&copy| copy != req) {
@@ -338,8 +334,8 @@ impl<'m> Selection<'m> {
     fn dues(&mut self, conn: Conn) -> Vec<(Req, Duration)> {
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return Vec::new() };
         let now = self.swarm.now;
-        let pace = peer.down.meter.shown(now);
-        let silent = now.since(peer.down.last_byte);
+        let pace = peer.down.pace.meter.shown(now);
+        let silent = now.since(peer.down.pace.last_byte);
         let (mut owed, mut oldest) = (0, Duration::ZERO);
         let mut dues = Vec::with_capacity(peer.down.requests.len());
         for &req in &peer.down.requests {
@@ -347,7 +343,7 @@ impl<'m> Selection<'m> {
             owed += request.open();
             oldest = oldest.max(now.since(request.sent));
             // Silence is expected to last as long again; before the first byte, the whole wait, but a round trip at least.
-            let due = pace.map_or((oldest * 2).max(peer.down.rtt), |pace| silent + time_for(owed, pace));
+            let due = pace.map_or((oldest * 2).max(peer.down.pace.rtt), |pace| silent + time_for(owed, pace));
             dues.push((req, due));
         }
         dues
@@ -360,11 +356,11 @@ impl<'m> Selection<'m> {
         let down = &mut self.swarm.peers.get_mut(&conn)?.down;
         let owed = self.requests.owed(down);
         let is_asked = !down.requests.is_empty();
-        let Some(pace) = down.meter.shown(now) else {
-            return (!is_asked && down.mute_for.is_zero()).then_some(PROBE.max(down.rtt * 4));
+        let Some(pace) = down.pace.meter.shown(now) else {
+            return (!is_asked && down.mute_for.is_zero()).then_some(PROBE.max(down.pace.rtt * 4));
         };
-        let silent = if is_asked { now.since(down.last_byte) } else { Duration::ZERO };
-        Some((silent + time_for(owed, pace)).max(down.rtt) + time_for(chunk, pace))
+        let silent = if is_asked { now.since(down.pace.last_byte) } else { Duration::ZERO };
+        Some((silent + time_for(owed, pace)).max(down.pace.rtt) + time_for(chunk, pace))
     }
 }
 

@@ -1,7 +1,6 @@
 //! The number of upload slots: what the user wants, adapted to the uplink and to memory.
 
-use super::answers::UPLOAD_BYTES;
-use super::config::Config;
+use super::config::{Config, UPLOAD_BYTES};
 use super::peer::Peer;
 use super::rate::Outflow;
 use super::swarm::Swarm;

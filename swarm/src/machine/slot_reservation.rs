@@ -17,7 +17,7 @@ pub(super) struct Reservation<'m> {
 impl Reservation<'_> {
     /// Returns true if the peer has read an answer, and requested something when it last had a slot.
     pub(super) fn is_proven_reader(peer: &Peer) -> bool {
-        peer.up.bytes > 0 && peer.up.idle_rounds == 0
+        peer.up.bytes > 0 && peer.up.idle.rounds == 0
     }
 
     fn is_seeding(&self) -> bool {
@@ -53,7 +53,7 @@ impl Reservation<'_> {
         }
         let (mut dealt, others): (Vec<Conn>, Vec<Conn>) =
             wanting.into_iter().partition(|&conn| self.has_read(conn));
-        let is_new = |conn: &Conn| self.swarm.peers.get(conn).is_some_and(|peer| peer.up.idle_rounds == 0);
+        let is_new = |conn: &Conn| self.swarm.peers.get(conn).is_some_and(|peer| peer.up.idle.rounds == 0);
         let (new, late): (Vec<Conn>, Vec<Conn>) = others.into_iter().partition(is_new);
         let half = dealt.len().min(self.slots.div_ceil(2));
         let at = half.max(self.slots.saturating_sub(new.len())).min(dealt.len());

@@ -12,8 +12,6 @@ use super::announcer::Announcer;
 use super::chunks::Chunks;
 use super::config::Config;
 use super::events::{Ask, Conn, Event, Output};
-use super::exchange;
-use super::outbox::Word;
 use super::peer::{Peer, Phase};
 use super::peer_table::PeerTable;
 use super::time::Time;
@@ -117,28 +115,9 @@ impl Swarm {
         if peer.phase != Phase::Ready || !peer.consent.contains(Consent::SERVE) {
             return;
         }
-        let interested = wants && peer.useful > 0 && !peer.down.disallowed;
+        let interested = wants && peer.announced.useful > 0 && !peer.down.disallowed;
         if peer.outbox.set_interested(interested) {
             self.announcer.has_word(conn);
-        }
-    }
-
-    /// Sends the control frames that are due to every peer, within each peer's budget.
-    pub(super) fn speak(&mut self) {
-        let now = self.now;
-        for conn in self.announcer.take_due(now) {
-            let later = loop {
-                let Some(peer) = self.peers.get_mut(&conn) else { break None };
-                match peer.outbox.next(now) {
-                    Ok(Some(Word::Frame(frame))) => self.send(conn, frame),
-                    Ok(Some(Word::Offers(members))) => exchange::send_offers_of(self, conn, &members),
-                    Ok(None) => break peer.outbox.next_at(now),
-                    Err(later) => break Some(later),
-                }
-            };
-            if let Some(at) = later {
-                self.announcer.wait(conn, at);
-            }
         }
     }
 
@@ -163,9 +142,13 @@ impl Swarm {
                 return Err(format!("{} has used its allowance and is kept for nothing", peer.id));
             }
             if peer.phase == Phase::Ready {
-                let useful = peer.have.iter_ones().filter(|&i| !self.chunks.have().get(i)).count() as u32;
-                if useful != peer.useful {
-                    return Err(format!("{} has {useful} for us, counted {}", peer.id, peer.useful));
+                let useful =
+                    peer.announced.have.iter_ones().filter(|&i| !self.chunks.have().get(i)).count() as u32;
+                if useful != peer.announced.useful {
+                    return Err(format!(
+                        "{} has {useful} for us, counted {}",
+                        peer.id, peer.announced.useful
+                    ));
                 }
             }
             if let Some(ask) = peer.up.active.keys().find(|ask| !self.asks.contains_key(ask)) {

@@ -8,14 +8,11 @@ use super::downloads::QUOTA_WAIT;
 use super::early::{Early, MAX_EARLY};
 use super::events::{Ask, Conn, Event, Output, ServeOutcome};
 use super::fault::Breach;
-use super::peer::{Peer, Phase, QuotaWait};
+use super::peer::{Peer, Phase};
+use super::peer_upload::QuotaWait;
 use super::reply_budgets::Reply;
 use super::time::Time;
 
-/// How often one peer may get one chunk again: for a hedge, a crash, a bad disk; not as a habit.
-const MAX_REPEATS: u8 = 8;
-/// Chunks of which one peer may get more than one copy.
-const MAX_REPEATED: usize = 1_024;
 /// Answers of leaf hashes that one connection may get, in multiples of the whole list.
 const MAX_LISTS: u64 = 4;
 /// Manifests that one connection may get.
@@ -69,16 +66,13 @@ impl Machine {
             return;
         }
         let limits = &self.swarm.config.limits;
-        let repeats = peer.up.repeats.get(&index).copied().unwrap_or(0);
-        let is_repeat = peer.up.sent.as_ref().is_some_and(|sent| sent.get(index));
-        let is_worn = repeats >= MAX_REPEATS || (is_repeat && peer.up.repeats.len() >= MAX_REPEATED);
         let code = if peer.up.waiting.len() + peer.up.active.len() >= limits.max_asks {
             ResetCode::Busy
         } else if !peer.up.unchoked {
             ResetCode::Choked
         } else if !self.swarm.chunks.have().get(index) {
             if self.swarm.chunks.lost.contains(index) { ResetCode::SourceChanged } else { ResetCode::NotHave }
-        } else if is_worn {
+        } else if peer.up.copies.is_worn(index) {
             ResetCode::BudgetUsed
         } else {
             peer.up.waiting.push_back((ask, index));
@@ -140,8 +134,8 @@ impl Machine {
             self.turn_down(now, conn, ask, ResetCode::NotPermitted);
             return;
         }
-        peer.up.leaf_lists += 1;
-        let (id, lists) = (peer.id, peer.up.leaf_lists);
+        peer.up.replies.leaf_lists += 1;
+        let (id, lists) = (peer.id, peer.up.replies.leaf_lists);
         if lists > most {
             self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
             self.breach(now, conn, Breach::AskFlood);
@@ -170,8 +164,8 @@ impl Machine {
             self.turn_down(now, conn, ask, ResetCode::NotPermitted);
             return;
         }
-        peer.up.manifests += 1;
-        let (id, manifests) = (peer.id, peer.up.manifests);
+        peer.up.replies.manifests += 1;
+        let (id, manifests) = (peer.id, peer.up.replies.manifests);
         if manifests > MAX_MANIFESTS {
             self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
             self.breach(now, conn, Breach::AskFlood);
@@ -217,7 +211,7 @@ impl Machine {
     /// Puts a request back into the queue, since a shared quota did not let its chunk pass; see [`QuotaWait`].
     fn wait_for_quota(&mut self, conn: Conn, ask: Ask, index: u32, is_used_up: bool) {
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
-        peer.up.uncount(index);
+        peer.up.copies.uncount(index);
         // The peer was choked or the chunk was lost meanwhile; waiting requests were refused then.
         let refusal = match (peer.up.unchoked, self.swarm.chunks.have().get(index)) {
             (true, true) => None,

@@ -50,7 +50,7 @@ impl PeerState {
     /// The state of a peer without the requests for leaf hashes to it.
     pub(super) fn of(swarm: &Swarm, downloads: &Downloads, peer: &Peer) -> Self {
         Self {
-            useful: swarm.is_wanted_source(peer) && peer.useful > 0,
+            useful: swarm.is_wanted_source(peer) && peer.announced.useful > 0,
             choking_us: peer.down.choked,
             we_choke: !peer.up.unchoked,
             interested: peer.up.interested,
@@ -59,7 +59,7 @@ impl PeerState {
             requests: peer.down.requests.len() as u32,
             asks: (peer.up.waiting.len() + peer.up.active.len()) as u32,
             answering: peer.up.active.len() as u32,
-            have: if peer.phase == Phase::Ready { peer.have.ones() } else { 0 },
+            have: if peer.phase == Phase::Ready { peer.announced.have.ones() } else { 0 },
         }
     }
 }

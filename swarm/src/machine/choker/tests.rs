@@ -1,7 +1,7 @@
 //! Tests of the choker by the frames that peers get.
 
 use super::super::harness::{Harness, SEED, TAKE, both, having};
-use minimodel_wire::Frame;
+use minimodel_wire::{Bitfield, Frame};
 
 use super::super::events::{Input, Output, ServeOutcome};
 use super::*;

@@ -6,6 +6,7 @@ use minimodel_wire::{Bitfield, CloseCode, Frame};
 
 use super::super::events::{Ask, Input, ServeOutcome};
 use super::super::harness::{Harness, SEED, TAKE, all, having, id, offer};
+use super::super::peer::Admission;
 use super::*;
 
 fn at(address: [u8; 4]) -> Site {
@@ -202,7 +203,7 @@ fn h2_one_site_that_holds_every_place_makes_room_for_another_and_all_places_are_
     // The third peer comes back as it was told to and is recognized; but its site has its share.
     harness.connect_from(6, 3, [203, 0, 113, 9], false);
     assert_eq!(harness.closes(), [(2, CloseCode::Busy)], "one of its own gives way");
-    assert!(harness.peer(6).has_returned);
+    assert!(harness.peer(6).admission == Admission::Returned);
 }
 
 #[test]
@@ -283,5 +284,5 @@ fn h2_guests_of_one_site_leave_room_for_one_of_another() {
     // The newcomer takes no place, since that site has only one; but it is sent the offers of others.
     harness.connect_from(4, 4, [198, 51, 100, 1], false);
     assert_eq!(harness.closes(), [(3, CloseCode::Busy)]);
-    assert!(harness.peer(4).is_guest);
+    assert!(harness.peer(4).is_guest());
 }
