@@ -9,6 +9,25 @@
 //! signatures and disk are outputs ([`Output::Keep`]) that come back as inputs ([`Input::Kept`]). So a simulation is just
 //! another driver, and a run is replayed from its seed.
 //!
+//! [`Machine`] holds parts, each a type of its own file that is told what happened and decides about its own question:
+//!
+//! | part | question |
+//! | --- | --- |
+//! | `downloads`, `scheduling`, `deadlines` | which peer is asked next, for how many chunks, and when it is late |
+//! | `select`, `picker` | which chunk: order, random first, hedging, endgame, what a receive quota affords |
+//! | `choker` | which peers hold an upload slot |
+//! | `answers` | which request of a peer is answered next, and what quotas and memory allow |
+//! | `dialing`, `sources`, `reach` | which peer is dialed next, and at which addresses |
+//! | `leaves` | which peer is asked for leaf hashes |
+//! | `offer_checks`, `exchange` | which offers are checked, and which are passed on |
+//! | `standing`, `reply_budgets`, `wasted_reads` | what a key and a site did before, and what they may cost |
+//! | `ends` | when the fetch is complete or exhausted |
+//!
+//! The parts share one `Swarm`: the connected peers, our chunks, the configuration, the time of the step and the
+//! queue of outputs. They do not know each other. What concerns several of them is the machine's business, in six files:
+//! `core` (the three calls, breaches), `connections` (admission, Hello, end), `control` (frames, our chunks, the user's
+//! controls), `fetching`, `uploads` and `offers`. A test holds the bounds (`swarm/tests/swarm/structure.rs`).
+//!
 //! Invariants, checked by [`Machine::check_invariants`] after every step of every test:
 //! - each chunk is in exactly one state: missing, in flight, storing or have;
 //! - a chunk in flight has one or two requests, to different peers; one that is being stored has one more at most;

@@ -1,6 +1,7 @@
 //! Bounds on the shape of the machine: how many files share its methods, how many fields a struct has, how many parameters
 //! a function takes. Each exception is named with its reason; an exception that is not needed any more fails the test.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -55,6 +56,45 @@ fn the_machine_is_made_of_parts_within_bounds() {
     }
     assert!(breaks.is_empty(), "{}", breaks.join("\n"));
     assert_eq!(known.len(), MANY_FIELDS.len() + MANY_PARAMETERS.len(), "an exception is needed no more");
+}
+
+#[test]
+fn no_modules_of_the_machine_import_each_other_in_a_circle() {
+    let modules: BTreeMap<String, BTreeSet<String>> = sources()
+        .iter()
+        .filter_map(|(name, code)| Some((name.strip_suffix(".rs")?.to_owned(), imports(code))))
+        .filter(|(name, _)| name != "mod")
+        .collect();
+    let circle = modules.keys().find(|name| reaches(&modules, name, name));
+    assert!(circle.is_none(), "{circle:?} is in a circle: {:?}", circle.map(|name| &modules[name]));
+    let of = |pairs: [(&str, &str); 3]| {
+        pairs.map(|(from, to)| (from.to_owned(), BTreeSet::from([to.to_owned()]))).into_iter().collect()
+    };
+    assert!(reaches(&of([("a", "b"), ("b", "c"), ("c", "a")]), "a", "a"), "the check can fail");
+    assert!(!reaches(&of([("a", "b"), ("b", "c"), ("c", "d")]), "a", "a"));
+    assert_eq!(imports("use super::b::C;\nsuper::d::e();"), ["b", "d"].map(str::to_owned).into());
+}
+
+/// The modules of the same folder that the code names.
+fn imports(code: &str) -> BTreeSet<String> {
+    let names = code.split("super::").skip(1);
+    names.map(|rest| rest.chars().take_while(|c| c.is_lowercase() || *c == '_').collect()).collect()
+}
+
+/// Returns true if `from` imports `to`, by way of others or not.
+fn reaches(imports: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> bool {
+    let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+    while let Some(name) = next.pop() {
+        for import in imports.get(name).into_iter().flatten() {
+            if import == to {
+                return true;
+            }
+            if seen.insert(import) {
+                next.push(import);
+            }
+        }
+    }
+    false
 }
 
 #[test]
