@@ -62,3 +62,39 @@ impl Ends {
         self.exhausted_since.filter(|_| !self.exhausted_said).map(|since| since + EXHAUSTED_AFTER)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::events::Output;
+    use super::super::harness::{SEED, TAKE, having, swarm};
+    use super::*;
+
+    fn said(swarm: &mut Swarm) -> Vec<Event> {
+        let event = |output| if let Output::Event(event) = output { Some(event) } else { None };
+        std::iter::from_fn(|| swarm.poll()).filter_map(event).collect()
+    }
+
+    #[test]
+    fn a_fetch_is_exhausted_once_and_only_after_a_moment() {
+        let (mut ends, mut swarm) = (Ends::new(false), swarm(TAKE, having([])));
+        ends.report(&mut swarm, true);
+        assert_eq!((said(&mut swarm), ends.wakeup()), (vec![], Some(Time::ZERO + EXHAUSTED_AFTER)));
+        swarm.now = Time::ZERO + EXHAUSTED_AFTER;
+        ends.report(&mut swarm, true);
+        ends.report(&mut swarm, true);
+        assert_eq!((said(&mut swarm), ends.wakeup()), (vec![Event::Exhausted], None));
+        ends.report(&mut swarm, false);
+        ends.report(&mut swarm, true);
+        assert_eq!(said(&mut swarm), [], "a new source begins the wait anew");
+    }
+
+    #[test]
+    fn a_share_is_complete_from_the_beginning_and_again_after_a_loss() {
+        let (mut ends, mut swarm) = (Ends::new(true), swarm(SEED, having(0..20)));
+        ends.report(&mut swarm, true);
+        assert_eq!(said(&mut swarm), []);
+        ends.chunk_lost();
+        ends.report(&mut swarm, true);
+        assert_eq!(said(&mut swarm), [Event::Complete]);
+    }
+}

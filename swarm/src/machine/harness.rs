@@ -12,6 +12,7 @@ use super::events::{Ask, Conn, Event, Input, OfferVerdict, Output, Req};
 use super::fault::Breach;
 use super::peer::Peer;
 use super::site::Site;
+use super::swarm::Swarm;
 use super::time::Time;
 use super::user_controls::Controls;
 
@@ -54,6 +55,38 @@ pub(super) fn having(indexes: impl IntoIterator<Item = u32>) -> Bitfield {
     field
 }
 
+/// The configuration of a machine in a swarm of `CHUNKS` chunks of 64 KiB.
+pub(super) fn config(consent: Consent) -> Config {
+    Config {
+        me: id(100),
+        terms: Terms {
+            swarm_id: [1; 32],
+            artifact_sha256: [2; 32],
+            license_sha256: [3; 32],
+            evidence_sha256: [4; 32],
+            byte_count: u64::from(CHUNKS) << 16,
+            chunk_size: 1 << 16,
+            chunk_count: CHUNKS,
+        },
+        consent,
+        software: "harness/1".to_owned(),
+        controls: Controls::default(),
+        offer: None,
+        order: Order::Rarest,
+        rescan: false,
+        repairs: false,
+        listening: false,
+        seed: 5,
+        unix_at_start: 1_000,
+        limits: Limits::default(),
+    }
+}
+
+/// A swarm without peers, for tests of a single part.
+pub(super) fn swarm(consent: Consent, have: Bitfield) -> Swarm {
+    Swarm::new(config(consent), have)
+}
+
 pub(super) struct Harness {
     pub(super) machine: Machine,
     pub(super) now: Time,
@@ -68,29 +101,7 @@ impl Harness {
     }
 
     pub(super) fn with(consent: Consent, have: Bitfield, change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config {
-            me: id(100),
-            terms: Terms {
-                swarm_id: [1; 32],
-                artifact_sha256: [2; 32],
-                license_sha256: [3; 32],
-                evidence_sha256: [4; 32],
-                byte_count: u64::from(CHUNKS) << 16,
-                chunk_size: 1 << 16,
-                chunk_count: CHUNKS,
-            },
-            consent,
-            software: "harness/1".to_owned(),
-            controls: Controls::default(),
-            offer: None,
-            order: Order::Rarest,
-            rescan: false,
-            repairs: false,
-            listening: false,
-            seed: 5,
-            unix_at_start: 1_000,
-            limits: Limits::default(),
-        };
+        let mut config = config(consent);
         change(&mut config);
         Self {
             machine: Machine::new(config, have, BTreeMap::new()),

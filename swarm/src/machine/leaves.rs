@@ -175,9 +175,33 @@ mod tests {
     use minimodel_wire::{CloseCode, ResetCode};
 
     use super::super::events::{Ask, Event, Input};
-    use super::super::harness::{Harness, SEED, TAKE, having};
+    use super::super::harness::{Harness, SEED, TAKE, having, swarm};
     use super::*;
     use minimodel_wire::Bitfield;
+
+    #[test]
+    fn answers_end_the_search_or_say_what_they_mean_for_their_peer() {
+        let mut swarm = swarm(TAKE, having([]));
+        let pending = |search: &mut LeafSearch| {
+            search.pending = Some(Pending { req: Req(7), conn: Conn(1), count: 20, sent: Time::ZERO });
+        };
+        let mut repair = LeafSearch::new(false, true, 20);
+        for (outcome, means) in [
+            (LeavesOutcome::BadProof, Answerer::Broke(Breach::BadLeaves)),
+            (LeavesOutcome::Short, Answerer::Broke(Breach::ShortAnswer)),
+            (LeavesOutcome::BudgetUsed, Answerer::IsNoSource),
+            (LeavesOutcome::Failed, Answerer::Stays),
+        ] {
+            pending(&mut repair);
+            assert_eq!(repair.answered(&mut swarm, Req(8), outcome), None, "not the one that is waited for");
+            assert_eq!(repair.answered(&mut swarm, Req(7), outcome), Some((Conn(1), means)));
+            assert!(repair.lacks_answerer());
+        }
+        pending(&mut repair);
+        repair.answered(&mut swarm, Req(7), LeavesOutcome::Proven);
+        assert!(matches!(swarm.poll(), Some(Output::Rescan)) && repair.holds_back());
+        assert!(repair.rescanned(true) && !repair.holds_back());
+    }
 
     #[test]
     fn b14_leaf_lists_and_manifests_are_given_a_few_times_each() {

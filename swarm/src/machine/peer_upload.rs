@@ -161,3 +161,46 @@ impl Copies {
         repeats >= MAX_REPEATS || (is_repeat && self.repeats.len() >= MAX_REPEATED)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_is_worn_after_so_many_copies_and_one_that_was_not_sent_is_taken_back() {
+        let mut copies = Copies::default();
+        for _ in 0..MAX_REPEATS {
+            copies.count(3, 20);
+        }
+        assert!(!copies.is_worn(3));
+        copies.count(3, 20);
+        assert!(copies.is_worn(3) && !copies.is_worn(4));
+        copies.uncount(3);
+        assert!(!copies.is_worn(3));
+        assert_eq!(copies.chunks(), 1);
+    }
+
+    #[test]
+    fn a_slot_without_requests_is_idle_at_the_second_check() {
+        let mut up = Upload::new(Time::ZERO);
+        up.unchoked = true;
+        assert_eq!([up.stays_idle(), up.stays_idle()], [false, true]);
+        up.bytes = 100;
+        assert_eq!([up.stays_idle(), up.stays_idle(), up.stays_idle()], [false, false, true]);
+        up.waiting.push_back((Ask(1), 3));
+        assert!(!up.stays_idle());
+    }
+
+    #[test]
+    fn rounds_without_a_request_are_counted_until_bytes_move() {
+        let mut up = Upload::new(Time::ZERO);
+        up.end_round();
+        assert_eq!(up.idle.rounds, 0, "it holds no slot");
+        up.unchoked = true;
+        (0..2).for_each(|_| up.end_round());
+        assert_eq!(up.idle.rounds, 2);
+        up.bytes = 1;
+        up.end_round();
+        assert_eq!(up.idle.rounds, 0);
+    }
+}

@@ -65,3 +65,45 @@ impl SlotCount {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::harness::{SEED, config, having, swarm};
+    use super::super::time::Time;
+    use super::*;
+
+    #[test]
+    fn memory_and_the_user_bound_the_number_of_slots() {
+        let mut config = config(SEED);
+        assert_eq!(usual_slots(&config), config.limits.upload_slots);
+        config.controls.slots = Some(3);
+        assert_eq!(usual_slots(&config), 3);
+        config.terms.chunk_size = 32 << 20;
+        assert_eq!(usual_slots(&config), 2, "each slot holds a chunk in memory");
+        config.terms.chunk_size = u32::MAX;
+        assert_eq!(usual_slots(&config), 1);
+    }
+
+    #[test]
+    fn slots_are_opened_while_less_goes_out_and_never_beyond_four_times_the_usual() {
+        let mut swarm = swarm(SEED, having(0..20));
+        swarm.config.controls.slots = Some(0);
+        let mut count = SlotCount::new(&swarm.config);
+        let mut second = 0;
+        let mut look = |count: &mut SlotCount, swarm: &mut Swarm, bytes| {
+            second += 1;
+            swarm.now = Time::after_start(Duration::from_secs(second));
+            count.sent(bytes);
+            count.adapt(swarm)
+        };
+        assert!((0..30).all(|_| !look(&mut count, &mut swarm, 1_000)));
+        swarm.config.controls.slots = Some(1);
+        // No peer is served, so that none of no slots is idle.
+        let opened = (0..30).filter(|_| look(&mut count, &mut swarm, 0)).count();
+        assert_eq!((opened, count.now()), (1, MORE_SLOTS));
+        count.reset(&swarm.config);
+        assert_eq!(count.now(), 1);
+    }
+}
