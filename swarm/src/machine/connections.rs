@@ -12,23 +12,23 @@ use super::peer_table::Place;
 use super::places::{Claim, Holder, Newcomer, to_evict};
 use super::reply_budgets::Reply;
 use super::site::Site;
-use super::time::Time;
 
 impl Machine {
-    pub(super) fn connected(&mut self, now: Time, conn: Conn, arrival: Arrival) {
+    pub(super) fn connected(&mut self, conn: Conn, arrival: Arrival) {
+        let now = self.swarm.now;
         let Arrival { id, site, dialed } = arrival;
-        let is_kept_away = self.is_kept_away(now, id, site, dialed);
+        let is_kept_away = self.is_kept_away(id, site, dialed);
         // No peer is evicted for a key that is kept away.
         let lacks_place = self.is_full_for(id, dialed) && !is_kept_away;
-        if lacks_place && self.refusal(now, id, dialed, is_kept_away) == Some(CloseCode::Busy) {
-            self.make_room(now, id, site);
+        if lacks_place && self.refusal(id, dialed, is_kept_away) == Some(CloseCode::Busy) {
+            self.make_room(id, site);
             if self.is_full_for(id, dialed) && !dialed {
                 self.turned_away.add(now, id, site);
             }
         }
-        let refusal = self.refusal(now, id, dialed, is_kept_away);
+        let refusal = self.refusal(id, dialed, is_kept_away);
         let may_wait = !dialed && !is_kept_away && refusal == Some(CloseCode::Busy);
-        let is_guest = may_wait && self.may_be_guest(now, site);
+        let is_guest = may_wait && self.may_be_guest(site);
         if let Some(code) = refusal.filter(|_| !is_guest) {
             self.swarm.push(Output::Close { conn, code });
             if dialed {
@@ -38,7 +38,7 @@ impl Machine {
         }
         let (place, duplicate) = self.swarm.peers.find_place(now, id, dialed, self.swarm.config.me);
         if let Some(duplicate) = duplicate {
-            self.drop_peer(now, duplicate, CloseCode::Duplicate);
+            self.drop_peer(duplicate, CloseCode::Duplicate);
         }
         if place == Place::Nowhere {
             self.swarm.push(Output::Close { conn, code: CloseCode::Duplicate });
@@ -71,14 +71,16 @@ impl Machine {
 
     /// Returns true if the key is shut out for a while, or has moved no chunk and comes from a site for which too many
     /// chunks were read in vain.
-    fn is_kept_away(&mut self, now: Time, id: PeerId, site: Site, dialed: bool) -> bool {
+    fn is_kept_away(&mut self, id: PeerId, site: Site, dialed: bool) -> bool {
+        let now = self.swarm.now;
         let is_unknown = self.standings.moved(id) < self.swarm.config.terms.least_use();
         self.standings.is_shut_out(id, now)
             || (!dialed && is_unknown && self.wasted_reads.is_used_up(now, site))
     }
 
     /// Returns the close code for a key that may not connect. Lasting reasons go before `Busy`, after which a peer tries again.
-    fn refusal(&self, now: Time, id: PeerId, dialed: bool, is_kept_away: bool) -> Option<CloseCode> {
+    fn refusal(&self, id: PeerId, dialed: bool, is_kept_away: bool) -> Option<CloseCode> {
+        let now = self.swarm.now;
         if self.swarm.stopping {
             return Some(CloseCode::ShuttingDown);
         }
@@ -98,15 +100,16 @@ impl Machine {
         None
     }
 
-    pub(super) fn hello(&mut self, now: Time, conn: Conn, hello: &Hello) {
+    pub(super) fn hello(&mut self, conn: Conn, hello: &Hello) {
+        let now = self.swarm.now;
         let verdict = judge(&self.swarm.config, hello);
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if peer.phase != Phase::Hello {
-            self.breach(now, conn, Breach::WrongState);
+            self.breach(conn, Breach::WrongState);
             return;
         }
         if let Err(code) = verdict {
-            self.refuse_peer(now, conn, code);
+            self.refuse_peer(conn, code);
             return;
         }
         let ours = self.swarm.chunks.have();
@@ -114,10 +117,10 @@ impl Machine {
             && !ours.is_empty()
             && !self.reply_budgets.grants(&self.swarm, &self.standings, conn, Reply::Bitfield)
         {
-            self.drop_peer(now, conn, CloseCode::Busy);
+            self.drop_peer(conn, CloseCode::Busy);
             return;
         }
-        if !self.settle(now, conn) {
+        if !self.settle(conn) {
             return;
         }
         let ours = self.swarm.chunks.have().clone();
@@ -132,43 +135,45 @@ impl Machine {
         }
         self.swarm.send(conn, Frame::Bitfield(ours));
         exchange::pass_on_own_offer(&mut self.swarm, conn);
-        self.answer_early(now, conn);
+        self.answer_early(conn);
         if is_guest {
             exchange::send_on(&mut self.swarm, conn);
-            self.drop_peer(now, conn, CloseCode::Busy);
+            self.drop_peer(conn, CloseCode::Busy);
         }
     }
 
     /// Chooses between the connections of a key when a Hello on one of them was accepted. Returns true if this connection
     /// stays; it is the primary one then.
-    fn settle(&mut self, now: Time, conn: Conn) -> bool {
+    fn settle(&mut self, conn: Conn) -> bool {
+        let now = self.swarm.now;
         let Some(id) = self.swarm.peers.get(&conn).map(|peer| peer.id) else { return false };
         if self.standings.is_shut_out(id, now) {
             // The key was shut out for a breach on another connection meanwhile.
-            self.drop_peer(now, conn, CloseCode::Busy);
+            self.drop_peer(conn, CloseCode::Busy);
             return false;
         }
         let settled = self.swarm.peers.settle(conn, self.swarm.config.me);
         if let Some(duplicate) = settled.closes {
-            self.drop_peer(now, duplicate, CloseCode::Duplicate);
+            self.drop_peer(duplicate, CloseCode::Duplicate);
         }
         settled.stays
     }
 
     /// Closes, without blame, a connection over which neither side can help the other.
-    pub(super) fn refuse_peer(&mut self, now: Time, conn: Conn, code: CloseCode) {
+    pub(super) fn refuse_peer(&mut self, conn: Conn, code: CloseCode) {
         let Some(id) = self.swarm.peers.get(&conn).map(|peer| peer.id) else { return };
         self.dialer.sources.refused(id);
         self.swarm.event(Event::Refused { peer: id, code, by_peer: false });
         self.swarm.send(conn, Frame::Bye { code });
-        self.drop_peer(now, conn, code);
+        self.drop_peer(conn, code);
     }
 
-    pub(super) fn manifest_only(&mut self, now: Time, conn: Conn, asked: &ManifestOnly) {
+    pub(super) fn manifest_only(&mut self, conn: Conn, asked: &ManifestOnly) {
+        let now = self.swarm.now;
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if peer.phase != Phase::Hello || peer.dialed {
             // Only the dialer may ask for the manifest alone.
-            self.breach(now, conn, Breach::WrongState);
+            self.breach(conn, Breach::WrongState);
             return;
         }
         let code = if asked.version != minimodel_wire::PROTOCOL_VERSION {
@@ -180,22 +185,22 @@ impl Machine {
         } else {
             peer.phase = Phase::ManifestOnly;
             peer.since = now;
-            self.answer_early(now, conn);
+            self.answer_early(conn);
             return;
         };
-        self.drop_peer(now, conn, code);
+        self.drop_peer(conn, code);
     }
 
-    pub(super) fn bitfield(&mut self, now: Time, conn: Conn, have: Bitfield) {
+    pub(super) fn bitfield(&mut self, conn: Conn, have: Bitfield) {
         let ours = self.swarm.chunks.have();
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if peer.phase != Phase::Bitfield || have.count() != ours.count() {
-            self.breach(now, conn, Breach::WrongState);
+            self.breach(conn, Breach::WrongState);
             return;
         }
         let is_mixed = !have.is_full() && !have.is_empty();
         if is_mixed && !self.reply_budgets.grants(&self.swarm, &self.standings, conn, Reply::Bitfield) {
-            self.drop_peer(now, conn, CloseCode::Busy);
+            self.drop_peer(conn, CloseCode::Busy);
             return;
         }
         self.swarm.peers.introduce(conn, have, self.swarm.chunks.have());
@@ -209,24 +214,25 @@ impl Machine {
             Event::Joined { peer: peer.id, software: peer.software.clone(), seed: peer.announced.is_seed };
         self.swarm.event(joined);
         self.swarm.update_interest(conn);
-        self.leave_if_useless(now, conn);
+        self.leave_if_useless(conn);
         exchange::pass_on_offers_to(&mut self.swarm, conn);
     }
 
     /// Closes the connection if both sides have every chunk.
-    pub(super) fn leave_if_useless(&mut self, now: Time, conn: Conn) {
+    pub(super) fn leave_if_useless(&mut self, conn: Conn) {
         let Some(peer) = self.swarm.peers.get(&conn) else { return };
         if peer.phase == Phase::Ready && peer.announced.have.is_full() && self.swarm.chunks.is_complete() {
             self.swarm.send(conn, Frame::Bye { code: CloseCode::Done });
-            self.drop_peer(now, conn, CloseCode::Done);
+            self.drop_peer(conn, CloseCode::Done);
         }
     }
 
-    pub(super) fn closed(&mut self, now: Time, conn: Conn, code: Option<CloseCode>) {
-        self.forget_peer(now, conn, code, true);
+    pub(super) fn closed(&mut self, conn: Conn, code: Option<CloseCode>) {
+        self.forget_peer(conn, code, true);
     }
 
-    pub(super) fn forget_peer(&mut self, now: Time, conn: Conn, code: Option<CloseCode>, by_peer: bool) {
+    pub(super) fn forget_peer(&mut self, conn: Conn, code: Option<CloseCode>, by_peer: bool) {
+        let now = self.swarm.now;
         let Some(peer) = self.swarm.peers.remove(conn) else { return };
         self.choker.forget(conn, &peer);
         if peer.offer.is_some() {
@@ -241,7 +247,7 @@ impl Machine {
         let was_cut = peer.down.was_cut || !peer.down.requests.is_empty();
         self.downloads.forget(&mut self.swarm, &peer);
         if by_peer && code.is_none() && was_cut && peer.down.proven == 0 {
-            self.broke_off(now, peer.id);
+            self.broke_off(peer.id);
         }
         if self.leaves.lost(conn) {
             self.downloads.mark_all_ready();
@@ -288,7 +294,7 @@ impl Machine {
 
     /// Returns true if an incoming peer without a place may stay as a guest, to be sent the offers of others. A guest of
     /// a site with more than its share is closed for it.
-    fn may_be_guest(&mut self, now: Time, site: Site) -> bool {
+    fn may_be_guest(&mut self, site: Site) -> bool {
         if self.swarm.stopping {
             return false;
         }
@@ -302,14 +308,15 @@ impl Machine {
             };
             let guests: Vec<Holder> = guests.map(holder).collect();
             if let Some(conn) = to_evict(&guests, 0, Newcomer { site, claim: Claim::New }) {
-                self.drop_peer(now, conn, CloseCode::Busy);
+                self.drop_peer(conn, CloseCode::Busy);
             }
         }
         self.swarm.peers.guests() < self.swarm.config.limits.max_guests
     }
 
     /// Evicts a peer for a newcomer, if one may be evicted. Peers that we dialed are never evicted.
-    fn make_room(&mut self, now: Time, id: PeerId, site: Site) {
+    fn make_room(&mut self, id: PeerId, site: Site) {
+        let now = self.swarm.now;
         let newcomer = Newcomer { site, claim: self.claim_of(id, self.turned_away.has(id)) };
         let holders = self.swarm.peers.iter().filter(|(_, peer)| !peer.dialed && !peer.is_guest());
         let holder = |(&conn, peer): (&Conn, &Peer)| {
@@ -322,7 +329,7 @@ impl Machine {
             if let Some((id, site)) = turned_away {
                 self.turned_away.add(now, id, site);
             }
-            self.drop_peer(now, conn, CloseCode::Busy);
+            self.drop_peer(conn, CloseCode::Busy);
         }
     }
 

@@ -9,26 +9,26 @@ use super::fault::Breach;
 use super::peer::{Peer, Phase};
 use super::reply_budgets::Reply;
 use super::slot_count::usual_slots;
-use super::time::Time;
 use super::user_controls::Controls;
 
 impl Machine {
-    pub(super) fn frame(&mut self, now: Time, conn: Conn, frame: Frame) {
+    pub(super) fn frame(&mut self, conn: Conn, frame: Frame) {
+        let now = self.swarm.now;
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if !peer.control.try_take(now, 1) {
-            self.breach(now, conn, Breach::ControlFlood);
+            self.breach(conn, Breach::ControlFlood);
             return;
         }
         let ready = peer.phase == Phase::Ready;
         match frame {
             Frame::Ignored { .. } => {}
-            Frame::Bye { code } => self.bye(now, conn, code),
-            Frame::Hello(hello) => self.hello(now, conn, &hello),
-            Frame::ManifestOnly(asked) => self.manifest_only(now, conn, &asked),
-            Frame::Bitfield(have) => self.bitfield(now, conn, have),
-            _ if !ready => self.breach(now, conn, Breach::WrongState),
-            Frame::Have { indexes } => self.has(now, conn, &indexes),
-            Frame::DontHave { index } => self.has_not(now, conn, index),
+            Frame::Bye { code } => self.bye(conn, code),
+            Frame::Hello(hello) => self.hello(conn, &hello),
+            Frame::ManifestOnly(asked) => self.manifest_only(conn, &asked),
+            Frame::Bitfield(have) => self.bitfield(conn, have),
+            _ if !ready => self.breach(conn, Breach::WrongState),
+            Frame::Have { indexes } => self.has(conn, &indexes),
+            Frame::DontHave { index } => self.has_not(conn, index),
             Frame::Choke => self.downloads.choked(&mut self.swarm, conn),
             Frame::Unchoke => {
                 peer.down.choked = false;
@@ -36,23 +36,23 @@ impl Machine {
             }
             Frame::Interested => {
                 if let Some(breach) = self.choker.interested(&mut self.swarm, conn) {
-                    self.breach(now, conn, breach);
+                    self.breach(conn, breach);
                 }
             }
             Frame::NotInterested => self.choker.not_interested(&mut self.swarm, conn),
-            Frame::Peers { offers } => self.offers(now, conn, &offers),
+            Frame::Peers { offers } => self.offers(conn, &offers),
         }
     }
 
-    fn bye(&mut self, now: Time, conn: Conn, code: CloseCode) {
+    fn bye(&mut self, conn: Conn, code: CloseCode) {
         self.swarm.push(Output::Close { conn, code: CloseCode::Done });
-        self.forget_peer(now, conn, Some(code), true);
+        self.forget_peer(conn, Some(code), true);
     }
 
-    fn has(&mut self, now: Time, conn: Conn, indexes: &[u32]) {
+    fn has(&mut self, conn: Conn, indexes: &[u32]) {
         let count = self.swarm.config.terms.chunk_count;
         if indexes.iter().any(|&index| index >= count) {
-            self.breach(now, conn, Breach::BadIndex);
+            self.breach(conn, Breach::BadIndex);
             return;
         }
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
@@ -65,20 +65,20 @@ impl Machine {
         }
         self.swarm.update_interest(conn);
         self.downloads.mark_ready(&mut self.swarm, conn);
-        self.leave_if_useless(now, conn);
+        self.leave_if_useless(conn);
     }
 
-    fn has_not(&mut self, now: Time, conn: Conn, index: u32) {
+    fn has_not(&mut self, conn: Conn, index: u32) {
         if index >= self.swarm.config.terms.chunk_count {
-            self.breach(now, conn, Breach::BadIndex);
+            self.breach(conn, Breach::BadIndex);
             return;
         }
         if !self.may_take_claim_back(conn) {
-            self.drop_peer(now, conn, CloseCode::Busy);
+            self.drop_peer(conn, CloseCode::Busy);
             return;
         }
         self.forget_claim(conn, index);
-        self.refusal_explained(now, conn, index);
+        self.refusal_explained(conn, index);
         self.downloads.take_back_chunk(&mut self.swarm, conn, index);
     }
 
@@ -106,7 +106,8 @@ impl Machine {
     }
 
     /// Marks a chunk as ours: updates counts and interest, and announces it.
-    pub(super) fn mark_have(&mut self, now: Time, index: u32) {
+    pub(super) fn mark_have(&mut self, index: u32) {
+        let now = self.swarm.now;
         self.swarm.chunks.set(index, ChunkState::Have);
         let (serves, complete) = (self.swarm.serves(), self.swarm.chunks.is_complete());
         let delay = self.swarm.config.limits.have_delay;
@@ -132,15 +133,16 @@ impl Machine {
         }
         for conn in changed {
             self.swarm.update_interest(conn);
-            self.leave_if_useless(now, conn);
+            self.leave_if_useless(conn);
         }
         if complete {
             // Peers over quota that were kept only as sources are closed.
-            self.reevaluate_quotas(now);
+            self.reevaluate_quotas();
         }
     }
 
-    pub(super) fn chunk_lost(&mut self, now: Time, index: u32) {
+    pub(super) fn chunk_lost(&mut self, index: u32) {
+        let now = self.swarm.now;
         if !self.swarm.chunks.have().get(index) {
             return;
         }
@@ -164,12 +166,13 @@ impl Machine {
     }
 
     /// Handles the outcome of [`Output::Reread`].
-    pub(super) fn reread(&mut self, now: Time, index: u32, is_good: bool) {
+    pub(super) fn reread(&mut self, index: u32, is_good: bool) {
+        let now = self.swarm.now;
         let failures = self.swarm.chunks.lost.failures(index);
         if !self.swarm.chunks.reread(now, index, is_good) {
             return;
         }
-        self.mark_have(now, index);
+        self.mark_have(index);
         self.swarm.chunks.lost.keep_failures(index, failures);
         if !self.swarm.config.consent.contains(Consent::FETCH) && self.swarm.chunks.is_complete() {
             self.ends.share_is_whole();
@@ -177,35 +180,35 @@ impl Machine {
     }
 
     /// Applies new controls of the user.
-    pub(super) fn apply_controls(&mut self, now: Time, controls: Controls) {
+    pub(super) fn apply_controls(&mut self, controls: Controls) {
         let slots_before = usual_slots(&self.swarm.config);
         self.swarm.config.controls = controls;
         if self.swarm.stopping {
             return;
         }
-        self.close_who_may_not_come(now);
+        self.close_who_may_not_come();
         self.follow_allow();
         self.follow_sources();
         if usual_slots(&self.swarm.config) != slots_before {
             self.choker.set_slots(&mut self.swarm);
         }
-        self.reevaluate_quotas(now);
+        self.reevaluate_quotas();
         let conns: Vec<Conn> = self.choker.unchoked.iter().copied().collect();
         for conn in conns {
-            self.refuse_if_over_quota(now, conn);
+            self.refuse_if_over_quota(conn);
         }
         self.downloads.mark_all_ready();
         self.answer_next();
     }
 
-    fn close_who_may_not_come(&mut self, now: Time) {
+    fn close_who_may_not_come(&mut self) {
         let controls = &self.swarm.config.controls;
         let is_out = |peer: &Peer| !peer.dialed && !controls.lets_in(peer.id);
         let out: Vec<Conn> =
             self.swarm.peers.iter().filter(|(_, peer)| is_out(peer)).map(|(&conn, _)| conn).collect();
         for conn in out {
             self.swarm.send(conn, Frame::Bye { code: CloseCode::NotAllowed });
-            self.drop_peer(now, conn, CloseCode::NotAllowed);
+            self.drop_peer(conn, CloseCode::NotAllowed);
         }
     }
 

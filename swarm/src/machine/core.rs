@@ -91,14 +91,14 @@ impl Machine {
         match input {
             Input::Source(offer) => self.dialer.add_source(&mut self.swarm, &offer),
             Input::Connected { conn, peer, site, dialed } => {
-                self.connected(now, conn, Arrival { id: peer, site, dialed });
+                self.connected(conn, Arrival { id: peer, site, dialed });
             }
             Input::DialFailed { peer, wrong_key, code } => {
-                self.dialer.dial_failed(&mut self.swarm, peer, wrong_key, code)
+                self.dialer.dial_failed(&mut self.swarm, peer, wrong_key, code);
             }
-            Input::Closed { conn, code } => self.closed(now, conn, code),
-            Input::Frame { conn, frame } => self.frame(now, conn, frame),
-            Input::Broke { conn, breach } => self.breach(now, conn, breach),
+            Input::Closed { conn, code } => self.closed(conn, code),
+            Input::Frame { conn, frame } => self.frame(conn, frame),
+            Input::Broke { conn, breach } => self.breach(conn, breach),
             Input::Rtt { conn, rtt } => {
                 if let Some(peer) = self.swarm.peers.get_mut(&conn) {
                     peer.down.pace.rtt = rtt;
@@ -106,29 +106,29 @@ impl Machine {
             }
             Input::Progress { req, received } => self.downloads.progressed(&mut self.swarm, req, received),
             Input::Arrived { req } => self.downloads.arrived(&mut self.swarm, req),
-            Input::Failed { req, fault } => self.request_failed(now, req, fault),
-            Input::Kept { req, outcome } => self.kept(now, req, outcome),
-            Input::Leaves { req, outcome } => self.leaves_answered(now, req, outcome),
-            Input::Rescanned { have } => self.rescanned(now, &have),
-            Input::Asked { ask, conn, index } => self.asked(now, ask, conn, index),
-            Input::AskedLeaves { ask, conn } => self.asked_leaves(now, ask, conn),
-            Input::AskedManifest { ask, conn } => self.asked_manifest(now, ask, conn),
-            Input::Served { ask, outcome } => self.served(now, ask, outcome),
-            Input::ChunkLost { index } => self.chunk_lost(now, index),
-            Input::Reread { index, is_good } => self.reread(now, index, is_good),
-            Input::Controls(controls) => self.apply_controls(now, controls),
+            Input::Failed { req, fault } => self.request_failed(req, fault),
+            Input::Kept { req, outcome } => self.kept(req, outcome),
+            Input::Leaves { req, outcome } => self.leaves_answered(req, outcome),
+            Input::Rescanned { have } => self.rescanned(&have),
+            Input::Asked { ask, conn, index } => self.asked(ask, conn, index),
+            Input::AskedLeaves { ask, conn } => self.asked_leaves(ask, conn),
+            Input::AskedManifest { ask, conn } => self.asked_manifest(ask, conn),
+            Input::Served { ask, outcome } => self.served(ask, outcome),
+            Input::ChunkLost { index } => self.chunk_lost(index),
+            Input::Reread { index, is_good } => self.reread(index, is_good),
+            Input::Controls(controls) => self.apply_controls(controls),
             Input::Withheld { req } => self.downloads.withheld(&mut self.swarm, req),
-            Input::OfferChecked { check, verdict } => self.offer_checked(now, check, verdict),
+            Input::OfferChecked { check, verdict } => self.offer_checked(check, verdict),
             Input::OwnOffer(offer) => exchange::own_offer_renewed(&mut self.swarm, offer),
             Input::Calendar { unix } => {
                 self.swarm.set_calendar(unix);
                 self.drop_expired_offers(unix);
             }
-            Input::SourceChanged => self.close_all(now, CloseCode::SourceChanged),
-            Input::Stop(code) => self.close_all(now, code),
+            Input::SourceChanged => self.close_all(CloseCode::SourceChanged),
+            Input::Stop(code) => self.close_all(code),
             Input::Tick => {}
         }
-        self.on_time(now);
+        self.on_time();
     }
 
     /// Returns the next output, in order; `None` when none is queued.
@@ -206,38 +206,39 @@ impl Machine {
     }
 
     /// Closes the connection from our side and forgets its peer at once.
-    pub(super) fn drop_peer(&mut self, now: Time, conn: Conn, code: CloseCode) {
+    pub(super) fn drop_peer(&mut self, conn: Conn, code: CloseCode) {
         self.swarm.push(Output::Close { conn, code });
-        self.forget_peer(now, conn, Some(code), false);
+        self.forget_peer(conn, Some(code), false);
     }
 
     /// Sends Bye to every peer and closes its connection. Chunks that are being stored are still reported when they are kept.
-    fn close_all(&mut self, now: Time, code: CloseCode) {
+    fn close_all(&mut self, code: CloseCode) {
         self.swarm.stopping = true;
         let conns: Vec<Conn> = self.swarm.peers.keys().copied().collect();
         for conn in conns {
             self.swarm.send(conn, Frame::Bye { code });
-            self.drop_peer(now, conn, code);
+            self.drop_peer(conn, code);
         }
         self.downloads.ready.clear();
     }
 
-    fn on_time(&mut self, now: Time) {
+    fn on_time(&mut self) {
+        let now = self.swarm.now;
         if self.swarm.stopping {
             return;
         }
         let mut looks_around = false;
         if now >= self.downloads.next_check {
             if now.since(self.downloads.next_check) >= self.swarm.config.limits.first_byte {
-                self.forgive(now);
+                self.forgive();
             }
-            self.check_deadlines(now);
+            self.check_deadlines();
             looks_around = true;
             self.downloads.next_check = now + CHECK_EVERY;
         }
         if now >= self.choker.next_rechoke {
             self.choker.begin_round(&mut self.swarm);
-            self.reevaluate_quotas(now);
+            self.reevaluate_quotas();
             self.choker.rechoke(&mut self.swarm);
             // Answers that were read slowly may have to make room by now.
             self.answer_next();
@@ -246,9 +247,9 @@ impl Machine {
             self.choker.pass_idle_slots(&mut self.swarm);
         }
         if self.offer_checks.wakeup().is_some_and(|at| now >= at) {
-            self.check_offers(now);
+            self.check_offers();
         }
-        self.refuse_all_over_quota(now);
+        self.refuse_all_over_quota();
         if self.downloads.resume(&mut self.swarm) {
             self.answer_next();
         }
@@ -267,47 +268,49 @@ impl Machine {
     }
 
     /// Applies the consequence of a breach by the peer of this connection.
-    pub(super) fn breach(&mut self, now: Time, conn: Conn, breach: Breach) {
-        self.blame(now, conn, breach.into());
+    pub(super) fn breach(&mut self, conn: Conn, breach: Breach) {
+        self.blame(conn, breach.into());
     }
 
     /// Applies the consequence of a breach with the chunk that proves it.
-    pub(super) fn blame(&mut self, now: Time, conn: Conn, charge: Charge) {
+    pub(super) fn blame(&mut self, conn: Conn, charge: Charge) {
+        let now = self.swarm.now;
         let breach = charge.breach;
         let Some(id) = self.swarm.peers.get(&conn).map(|peer| peer.id) else { return };
         if breach == Breach::Malformed(CloseCode::UnsupportedVersion) {
             // A newer program is not to blame.
-            self.refuse_peer(now, conn, CloseCode::UnsupportedVersion);
+            self.refuse_peer(conn, CloseCode::UnsupportedVersion);
             return;
         }
         match breach.consequence() {
-            Consequence::Close(code) => self.drop_peer(now, conn, code),
+            Consequence::Close(code) => self.drop_peer(conn, code),
             Consequence::Strike(code) => {
-                if self.strike(now, id, breach) {
-                    self.drop_peer(now, conn, code);
+                if self.strike(id, breach) {
+                    self.drop_peer(conn, code);
                 }
             }
             Consequence::Part(code) => {
-                self.strike(now, id, breach);
-                self.drop_peer(now, conn, code);
+                self.strike(id, breach);
+                self.drop_peer(conn, code);
             }
             Consequence::Disconnect(code) => {
                 let standing = self.standings.of(id, now);
                 if standing.warn() {
-                    self.ban(now, id, charge, code);
+                    self.ban(id, charge, code);
                     return;
                 }
                 let until = standing.shut_out(now);
                 self.swarm.event(Event::Struck { peer: id, breach });
-                self.drop_peer(now, conn, code);
+                self.drop_peer(conn, code);
                 self.dialer.sources.wait_until(id, until);
             }
-            Consequence::Ban(code) => self.ban(now, id, charge, code),
+            Consequence::Ban(code) => self.ban(id, charge, code),
         }
     }
 
     /// Adds a strike to a key, connected or not; returns true if that shuts the key out.
-    fn strike(&mut self, now: Time, id: PeerId, breach: Breach) -> bool {
+    fn strike(&mut self, id: PeerId, breach: Breach) -> bool {
+        let now = self.swarm.now;
         self.swarm.event(Event::Struck { peer: id, breach });
         let (most, window) = (self.swarm.config.limits.strikes, self.swarm.config.limits.strike_window);
         let standing = self.standings.of(id, now);
@@ -320,7 +323,8 @@ impl Machine {
     }
 
     /// Bans a key, connected or not.
-    pub(super) fn ban(&mut self, now: Time, id: PeerId, charge: Charge, code: CloseCode) {
+    pub(super) fn ban(&mut self, id: PeerId, charge: Charge, code: CloseCode) {
+        let now = self.swarm.now;
         if self.dialer.sources.is_banned(id, now) {
             return;
         }
@@ -328,14 +332,15 @@ impl Machine {
         let Charge { breach, index, got } = charge;
         self.swarm.event(Event::Banned { peer: id, breach, index, got });
         for conn in self.swarm.peers.connections_of(id) {
-            self.drop_peer(now, conn, code);
+            self.drop_peer(conn, code);
         }
     }
 
     /// Counts a connection that broke without a close code while chunks were on their way and none had come.
-    pub(super) fn broke_off(&mut self, now: Time, id: PeerId) {
+    pub(super) fn broke_off(&mut self, id: PeerId) {
+        let now = self.swarm.now;
         if self.standings.of(id, now).breaks_off() {
-            self.strike(now, id, Breach::BrokeOff);
+            self.strike(id, Breach::BrokeOff);
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, Hello, Offer, PeerId, SignedOffer};
 
+use super::choker::Choker;
 use super::config::{Config, Limits, Order, Terms};
 use super::core::Machine;
 use super::events::{Ask, Conn, Event, Input, OfferVerdict, Output, Req};
@@ -123,6 +124,11 @@ impl Harness {
             }
         }
         self.machine.check_invariants().unwrap();
+    }
+
+    /// Lets the choker deal slots outside of a step.
+    pub(super) fn deal(&mut self, deal: impl FnOnce(&mut Choker, &mut Swarm)) {
+        deal(&mut self.machine.choker, &mut self.machine.swarm);
     }
 
     /// The peer of connection `conn`, which must be there.

@@ -17,7 +17,6 @@ use super::offer_checks::{Bringer, Due};
 use super::reach;
 use super::site::Site;
 use super::sources::Heard;
-use super::time::Time;
 
 /// How long the peer with the larger key waits for the other to dial, so that both do not dial at once.
 const POLITE_DELAY: Duration = Duration::from_secs(1);
@@ -25,7 +24,8 @@ const POLITE_DELAY: Duration = Duration::from_secs(1);
 impl Machine {
     /// Handles a Peers frame. The sender's own offer is kept to be passed on; offers of others are dialed if the user
     /// consented to publish. An offer of no use for either is not read.
-    pub(super) fn offers(&mut self, now: Time, conn: Conn, offers: &[Bytes]) {
+    pub(super) fn offers(&mut self, conn: Conn, offers: &[Bytes]) {
+        let now = self.swarm.now;
         let unix = self.swarm.unix();
         let dials = self.dials_offers();
         let Some(peer) = self.swarm.peers.get(&conn) else { return };
@@ -40,7 +40,7 @@ impl Machine {
                 // An offer of a later version is skipped without blame.
                 Err(OfferError::Version { .. }) => continue,
                 _ => {
-                    self.breach(now, conn, Breach::ForgedOffer);
+                    self.breach(conn, Breach::ForgedOffer);
                     return;
                 }
             };
@@ -49,19 +49,20 @@ impl Machine {
                 continue;
             }
             if claim.peer != id {
-                self.passed_on_offer(now, bringer, id, offer);
+                self.passed_on_offer(bringer, id, offer);
             } else if publishes {
                 match self.offer_checks.good(now, &offer).cloned() {
-                    Some(signed) => self.believe(now, bringer, &signed),
+                    Some(signed) => self.believe(bringer, &signed),
                     None => self.offer_checks.wait_own(now, bringer, offer),
                 }
             }
         }
-        self.check_offers(now);
+        self.check_offers();
     }
 
     /// Handles an offer that another peer than its signer sent.
-    fn passed_on_offer(&mut self, now: Time, bringer: Bringer, from: PeerId, offer: UncheckedOffer) {
+    fn passed_on_offer(&mut self, bringer: Bringer, from: PeerId, offer: UncheckedOffer) {
+        let now = self.swarm.now;
         let named = offer.claim().peer;
         let is_good = self.offer_checks.good(now, &offer).is_some();
         if is_good && self.dialer.sources.is_known(named) {
@@ -73,7 +74,7 @@ impl Machine {
             return;
         }
         match self.offer_checks.good(now, &offer).cloned() {
-            Some(signed) => self.believe(now, bringer, &signed),
+            Some(signed) => self.believe(bringer, &signed),
             None => self.offer_checks.wait(now, bringer, offer),
         }
     }
@@ -91,7 +92,8 @@ impl Machine {
     }
 
     /// Requests signature checks as far as the rate limits allow.
-    pub(super) fn check_offers(&mut self, now: Time) {
+    pub(super) fn check_offers(&mut self) {
+        let now = self.swarm.now;
         let (peers, standings) = (&self.swarm.peers, &self.standings);
         // Keys are free: an attacker could be any number of all other peers.
         let has_moved_bytes =
@@ -103,21 +105,22 @@ impl Machine {
     }
 
     /// Handles the verdict on a signature.
-    pub(super) fn offer_checked(&mut self, now: Time, check: Check, verdict: OfferVerdict) {
+    pub(super) fn offer_checked(&mut self, check: Check, verdict: OfferVerdict) {
+        let now = self.swarm.now;
         let good = if let OfferVerdict::Good(signed) = &verdict { Some(signed) } else { None };
         if let Some(bringer) = self.offer_checks.ended(now, check, good) {
             match verdict {
-                OfferVerdict::Good(signed) => self.believe(now, bringer, &signed),
-                OfferVerdict::Forged => self.breach(now, bringer.conn, Breach::ForgedOffer),
+                OfferVerdict::Good(signed) => self.believe(bringer, &signed),
+                OfferVerdict::Forged => self.breach(bringer.conn, Breach::ForgedOffer),
                 OfferVerdict::Unknown => {}
             }
         }
-        self.check_offers(now);
+        self.check_offers();
     }
 
     /// Acts on an offer whose signature is right. The peer that brought it may be gone; its site has the same share of
     /// the table as if the peer had stayed, or leaving at once would keep an offer in the table for good.
-    fn believe(&mut self, now: Time, Bringer { conn, site }: Bringer, signed: &SignedOffer) {
+    fn believe(&mut self, Bringer { conn, site }: Bringer, signed: &SignedOffer) {
         if signed.check_fresh(self.swarm.unix()).is_err() {
             return;
         }
@@ -130,10 +133,11 @@ impl Machine {
                 exchange::pass_on(&mut self.swarm, conn);
             }
         }
-        self.learn(now, signed, site, own);
+        self.learn(signed, site, own);
     }
 
-    fn learn(&mut self, now: Time, signed: &SignedOffer, bringer: Site, own: bool) {
+    fn learn(&mut self, signed: &SignedOffer, bringer: Site, own: bool) {
+        let now = self.swarm.now;
         let offer = signed.offer();
         let addresses = reach::pex_addresses(&offer.addresses, bringer.scope());
         let tries = self.dialer.reach.failures(now, offer.peer);

@@ -201,7 +201,8 @@ impl Requests {
             if request.storing == peer.down.requests.contains(req) {
                 return Err(format!("{req:?} storing {} but listed otherwise", request.storing));
             }
-            if !request.storing && !(peer.is_source() && peer.announced.have.get(request.index)) {
+            let is_fine = request.storing || (peer.is_source() && peer.announced.have.get(request.index));
+            if !is_fine {
                 return Err(format!("{req:?} asked of a peer that may not be asked for it"));
             }
         }

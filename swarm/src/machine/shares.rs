@@ -79,10 +79,7 @@ mod tests {
         (1..=40).for_each(|n| come(&mut harness, n, SIEGE));
         // All of them have read once, to look used.
         for n in 1..=40 {
-            {
-                let machine = &mut harness.machine;
-                machine.choker.unchoke(&mut machine.swarm, super::Conn(n))
-            };
+            harness.deal(|choker, swarm| choker.unchoke(swarm, super::Conn(n)));
             harness.ask(n, 1_000 + n, 0);
             let outcome = ServeOutcome::Done { bytes: 1 << 16 };
             harness.tell(Input::Served { ask: Ask(1_000 + n), outcome });
@@ -140,10 +137,7 @@ mod tests {
                 Harness::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 4);
             (1..=12).for_each(|n| come(&mut harness, n, address(n)));
             let before = holders(&harness);
-            {
-                let machine = &mut harness.machine;
-                machine.choker.share_slots(&mut machine.swarm)
-            };
+            harness.deal(|choker, swarm| choker.share_slots(swarm));
             assert_eq!((before.len(), holders(&harness)), (4, before));
         }
     }

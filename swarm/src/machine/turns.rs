@@ -122,10 +122,7 @@ mod tests {
         }
         assert_eq!(harness.machine.choker.slots.now(), 4);
         harness.frame(1, Frame::NotInterested);
-        {
-            let machine = &mut harness.machine;
-            machine.choker.unchoke(&mut machine.swarm, super::super::events::Conn(5))
-        };
+        harness.deal(|choker, swarm| choker.unchoke(swarm, super::super::events::Conn(5)));
         harness.ask(5, 50, 1);
         harness.said();
         let counts = |harness: &mut Harness| {

@@ -11,7 +11,6 @@ use super::fault::Breach;
 use super::peer::{Peer, Phase};
 use super::peer_upload::QuotaWait;
 use super::reply_budgets::Reply;
-use super::time::Time;
 
 /// Answers of leaf hashes that one connection may get, in multiples of the whole list.
 const MAX_LISTS: u64 = 4;
@@ -30,15 +29,17 @@ fn is_greeted(peer: &Peer) -> bool {
 
 impl Machine {
     /// Refuses a request of a kind that an honest peer makes a few times at most.
-    pub(super) fn turn_down(&mut self, now: Time, conn: Conn, ask: Ask, code: ResetCode) {
+    pub(super) fn turn_down(&mut self, conn: Conn, ask: Ask, code: ResetCode) {
+        let now = self.swarm.now;
         self.swarm.push(Output::Refuse { ask, code });
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if !peer.up.wasted_asks.try_take(now, 1) {
-            self.breach(now, conn, Breach::AskFlood);
+            self.breach(conn, Breach::AskFlood);
         }
     }
 
-    pub(super) fn asked(&mut self, now: Time, ask: Ask, conn: Conn, index: u32) {
+    pub(super) fn asked(&mut self, ask: Ask, conn: Conn, index: u32) {
+        let now = self.swarm.now;
         let serves = self.swarm.serves();
         let Some(peer) = self.swarm.peers.get_mut(&conn) else {
             self.swarm.push(Output::Refuse { ask, code: ResetCode::Cancelled });
@@ -46,23 +47,23 @@ impl Machine {
         };
         if index >= self.swarm.config.terms.chunk_count {
             self.swarm.push(Output::Refuse { ask, code: ResetCode::Malformed });
-            self.breach(now, conn, Breach::BadIndex);
+            self.breach(conn, Breach::BadIndex);
             return;
         }
         match peer.phase {
             Phase::Hello => {
-                self.ask_early(now, conn, ask, Early::Chunk(index));
+                self.ask_early(conn, ask, Early::Chunk(index));
                 return;
             }
             Phase::ManifestOnly => {
-                self.turn_down(now, conn, ask, ResetCode::NotPermitted);
+                self.turn_down(conn, ask, ResetCode::NotPermitted);
                 return;
             }
             // Before its Bitfield a peer is choked, like any new peer.
             Phase::Bitfield | Phase::Ready => {}
         }
         if !serves {
-            self.turn_down(now, conn, ask, ResetCode::NotPermitted);
+            self.turn_down(conn, ask, ResetCode::NotPermitted);
             return;
         }
         let limits = &self.swarm.config.limits;
@@ -79,7 +80,7 @@ impl Machine {
             self.choker.begin_turn(peer, now);
             self.swarm.asks.insert(ask, conn);
             self.answer_next();
-            self.refuse_if_over_quota(now, conn);
+            self.refuse_if_over_quota(conn);
             return;
         };
         if code == ResetCode::Choked {
@@ -90,13 +91,13 @@ impl Machine {
                 return;
             }
         }
-        self.turn_down(now, conn, ask, code);
+        self.turn_down(conn, ask, code);
     }
 
-    pub(super) fn ask_early(&mut self, now: Time, conn: Conn, ask: Ask, early: Early) {
+    pub(super) fn ask_early(&mut self, conn: Conn, ask: Ask, early: Early) {
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         if peer.up.early.len() >= MAX_EARLY {
-            self.turn_down(now, conn, ask, ResetCode::Busy);
+            self.turn_down(conn, ask, ResetCode::Busy);
             return;
         }
         peer.up.early.push((ask, early));
@@ -104,7 +105,7 @@ impl Machine {
     }
 
     /// Answers or refuses the early requests, once the Hello or the ManifestOnly was accepted.
-    pub(super) fn answer_early(&mut self, now: Time, conn: Conn) {
+    pub(super) fn answer_early(&mut self, conn: Conn) {
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         for (ask, early) in std::mem::take(&mut peer.up.early) {
             // If one of them ended the connection, the others were refused with it.
@@ -112,14 +113,15 @@ impl Machine {
                 continue;
             }
             match early {
-                Early::Chunk(index) => self.asked(now, ask, conn, index),
-                Early::Leaves => self.asked_leaves(now, ask, conn),
-                Early::Manifest => self.asked_manifest(now, ask, conn),
+                Early::Chunk(index) => self.asked(ask, conn, index),
+                Early::Leaves => self.asked_leaves(ask, conn),
+                Early::Manifest => self.asked_manifest(ask, conn),
             }
         }
     }
 
-    pub(super) fn asked_leaves(&mut self, now: Time, ask: Ask, conn: Conn) {
+    pub(super) fn asked_leaves(&mut self, ask: Ask, conn: Conn) {
+        let now = self.swarm.now;
         let serves = self.swarm.serves();
         let most = u64::from(self.swarm.config.terms.chunk_count.div_ceil(MAX_LEAVES)) * MAX_LISTS;
         let Some(peer) = self.swarm.peers.get_mut(&conn) else {
@@ -127,18 +129,18 @@ impl Machine {
             return;
         };
         if peer.phase == Phase::Hello {
-            self.ask_early(now, conn, ask, Early::Leaves);
+            self.ask_early(conn, ask, Early::Leaves);
             return;
         }
         if !serves || peer.up.disallowed || !is_greeted(peer) {
-            self.turn_down(now, conn, ask, ResetCode::NotPermitted);
+            self.turn_down(conn, ask, ResetCode::NotPermitted);
             return;
         }
         peer.up.replies.leaf_lists += 1;
         let (id, lists) = (peer.id, peer.up.replies.leaf_lists);
         if lists > most {
             self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
-            self.breach(now, conn, Breach::AskFlood);
+            self.breach(conn, Breach::AskFlood);
         } else if !self.swarm.chunks.is_complete() {
             self.swarm.push(Output::Refuse { ask, code: ResetCode::NotHave });
         } else if self.standings.of(id, now).leaf_lists(now) > most * DAYS_LISTS {
@@ -150,25 +152,26 @@ impl Machine {
         }
     }
 
-    pub(super) fn asked_manifest(&mut self, now: Time, ask: Ask, conn: Conn) {
+    pub(super) fn asked_manifest(&mut self, ask: Ask, conn: Conn) {
+        let now = self.swarm.now;
         let serves = self.swarm.serves();
         let Some(peer) = self.swarm.peers.get_mut(&conn) else {
             self.swarm.push(Output::Refuse { ask, code: ResetCode::Cancelled });
             return;
         };
         if peer.phase == Phase::Hello {
-            self.ask_early(now, conn, ask, Early::Manifest);
+            self.ask_early(conn, ask, Early::Manifest);
             return;
         }
         if !serves || peer.up.disallowed {
-            self.turn_down(now, conn, ask, ResetCode::NotPermitted);
+            self.turn_down(conn, ask, ResetCode::NotPermitted);
             return;
         }
         peer.up.replies.manifests += 1;
         let (id, manifests) = (peer.id, peer.up.replies.manifests);
         if manifests > MAX_MANIFESTS {
             self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
-            self.breach(now, conn, Breach::AskFlood);
+            self.breach(conn, Breach::AskFlood);
         } else if self.standings.of(id, now).manifests(now) > DAYS_MANIFESTS {
             self.swarm.push(Output::Refuse { ask, code: ResetCode::BudgetUsed });
         } else if self.reply_budgets.grants(&self.swarm, &self.standings, conn, Reply::Manifest) {
@@ -178,7 +181,8 @@ impl Machine {
         }
     }
 
-    pub(super) fn served(&mut self, now: Time, ask: Ask, outcome: ServeOutcome) {
+    pub(super) fn served(&mut self, ask: Ask, outcome: ServeOutcome) {
+        let now = self.swarm.now;
         let Some(conn) = self.swarm.asks.remove(&ask) else { return };
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         let was_begun = peer.up.active.remove(&ask).is_some();
@@ -197,14 +201,14 @@ impl Machine {
                     self.choker.count_turn(&mut self.swarm, conn);
                 }
             }
-            ServeOutcome::Cancelled { .. } if was_begun => self.count_wasted_read(now, conn),
+            ServeOutcome::Cancelled { .. } if was_begun => self.count_wasted_read(conn),
             ServeOutcome::Done { .. } | ServeOutcome::Cancelled { .. } | ServeOutcome::Withdrawn => {}
-            ServeOutcome::TooSlow => self.breach(now, conn, Breach::NotReading),
+            ServeOutcome::TooSlow => self.breach(conn, Breach::NotReading),
             ServeOutcome::HeldBack { index, is_used_up } => {
                 self.wait_for_quota(conn, ask, index, is_used_up);
             }
         }
-        self.refuse_if_over_quota(now, conn);
+        self.refuse_if_over_quota(conn);
         self.answer_next();
     }
 
@@ -253,25 +257,25 @@ impl Machine {
     }
 
     /// Refuses a peer whose next request exceeds a quota.
-    pub(super) fn refuse_if_over_quota(&mut self, now: Time, conn: Conn) {
+    pub(super) fn refuse_if_over_quota(&mut self, conn: Conn) {
         if let Some(len) = self.answers.exceeded(&self.swarm, &self.standings, conn) {
-            self.refuse_over_quota(now, conn, len);
+            self.refuse_over_quota(conn, len);
         }
     }
 
     /// Refuses peers whose next request no longer fits the allowance of all peers together, since another peer took the rest.
-    pub(super) fn refuse_all_over_quota(&mut self, now: Time) {
+    pub(super) fn refuse_all_over_quota(&mut self) {
         if self.swarm.config.controls.serve_allowance.is_some() {
             let conns: Vec<Conn> = self.choker.unchoked.iter().copied().collect();
             for conn in conns {
-                self.refuse_if_over_quota(now, conn);
+                self.refuse_if_over_quota(conn);
             }
         }
     }
 
     /// Stops serving a peer whose quota is used up: with a close code that ends its retries or, if it is a source that we
     /// want, with a choke. `len`: bytes of the chunk that did not fit.
-    fn refuse_over_quota(&mut self, now: Time, conn: Conn, len: u32) {
+    fn refuse_over_quota(&mut self, conn: Conn, len: u32) {
         self.answers.stop(&mut self.swarm, conn, len);
         if self.swarm.peers.get(&conn).is_some_and(|peer| self.swarm.is_wanted_source(peer)) {
             self.choker.choke(&mut self.swarm, conn);
@@ -279,12 +283,12 @@ impl Machine {
             return;
         }
         // Sends no Bye, which would overtake the chunks that the driver still delivers before it closes.
-        self.drop_peer(now, conn, CloseCode::BudgetUsed);
+        self.drop_peer(conn, CloseCode::BudgetUsed);
     }
 
     /// Re-evaluates peers over quota: those with allowance again may be unchoked; those kept only as sources are closed
     /// once they are sources no more.
-    pub(super) fn reevaluate_quotas(&mut self, now: Time) {
+    pub(super) fn reevaluate_quotas(&mut self) {
         // Only a new attempt tells whether a quota shared with other sessions has room again.
         self.swarm.peers.values_mut().for_each(|peer| peer.up.quota_wait = None);
         self.answers.reevaluate(&self.swarm, &self.standings);
@@ -300,7 +304,7 @@ impl Machine {
                     peer.up.over_quota = None;
                 }
             } else if !self.swarm.is_wanted_source(peer) {
-                self.drop_peer(now, conn, CloseCode::BudgetUsed);
+                self.drop_peer(conn, CloseCode::BudgetUsed);
             }
         }
         if is_changed {
@@ -310,7 +314,8 @@ impl Machine {
 
     /// Handles an answer that its peer withdrew before a byte of it was sent. It counts as a chunk of the key's day and
     /// as a refused request; an unknown key whose site has used up its share is closed.
-    pub(super) fn count_wasted_read(&mut self, now: Time, conn: Conn) {
+    pub(super) fn count_wasted_read(&mut self, conn: Conn) {
+        let now = self.swarm.now;
         let chunk = u64::from(self.swarm.config.terms.chunk_size);
         let is_unknown = self
             .swarm
@@ -325,10 +330,10 @@ impl Machine {
             self.wasted_reads.charge(now, site, chunk);
         }
         if is_flood {
-            self.breach(now, conn, Breach::AskFlood);
+            self.breach(conn, Breach::AskFlood);
         }
         if is_unknown && self.wasted_reads.is_used_up(now, site) {
-            self.drop_peer(now, conn, CloseCode::Busy);
+            self.drop_peer(conn, CloseCode::Busy);
         }
     }
 }

@@ -70,10 +70,7 @@ fn of_those_who_wait_whoever_is_furthest_behind_is_likelier_to_be_lucky() {
                 harness.frame(n.into(), Frame::Have { indexes: have });
             }
         }
-        {
-            let machine = &mut harness.machine;
-            machine.choker.rechoke(&mut machine.swarm)
-        };
+        harness.deal(|choker, swarm| choker.rechoke(swarm));
         far += u32::from(unchoked(&harness).contains(&6));
     }
     // One in five without preference; three draws make it about half.

@@ -3,6 +3,7 @@ use minimodel_wire::{Bitfield, Frame};
 use super::super::events::Input;
 use super::super::harness::{Harness, SEED, TAKE, all, both, having, id, offer, offer_at};
 use super::super::offer_checks::RENEWAL;
+use super::super::time::Time;
 use super::*;
 
 const LATE: u64 = 1_000_000;

@@ -3,6 +3,7 @@
 use super::super::config::SPARE_CHUNKS;
 use super::super::events::Input;
 use super::super::harness::{Harness, SEED, TAKE, both, having, id};
+use super::super::time::Time;
 use super::*;
 use minimodel_wire::{Bitfield, CloseCode, Frame};
 
