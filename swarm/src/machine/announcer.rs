@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_outbox_is_due_at_once_and_a_waiting_frame_at_its_time() {
+    fn a_changed_outbox_is_due_at_once_and_a_frame_at_its_time() {
         let mut announcer = Announcer::default();
         announcer.wait(Conn(1), at(50));
         announcer.wait(Conn(2), at(20));

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_complete_from_the_beginning_and_again_after_a_loss() {
+    fn a_share_is_complete_at_the_start_and_again_after_a_loss() {
         let (mut ends, mut swarm) = (Ends::new(true), swarm(SEED, having(0..20)));
         ends.report(&mut swarm, true);
         assert_eq!(said(&mut swarm), []);

@@ -180,7 +180,7 @@ mod tests {
     use minimodel_wire::Bitfield;
 
     #[test]
-    fn answers_end_the_search_or_say_what_they_mean_for_their_peer() {
+    fn an_answer_ends_the_search_or_says_what_it_means_for_its_peer() {
         let mut swarm = swarm(TAKE, having([]));
         let pending = |search: &mut LeafSearch| {
             search.pending = Some(Pending { req: Req(7), conn: Conn(1), count: 20, sent: Time::ZERO });

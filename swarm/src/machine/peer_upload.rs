@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chunk_is_worn_after_so_many_copies_and_one_that_was_not_sent_is_taken_back() {
+    fn a_chunk_is_worn_after_so_many_copies() {
         let mut copies = Copies::default();
         for _ in 0..MAX_REPEATS {
             copies.count(3, 20);

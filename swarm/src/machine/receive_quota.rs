@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn i6_no_more_keys_are_counted_than_the_limit_but_those_that_the_user_named() {
+    fn keys_that_the_user_did_not_name_are_counted_up_to_a_limit() {
         let mut quota = ReceiveQuota::default();
         let key = |n: u32| {
             let mut id = [0; 32];

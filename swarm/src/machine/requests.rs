@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn two_requests_for_one_chunk_are_its_copies_until_each_is_removed() {
+    fn requests_for_one_chunk_are_its_copies_until_removed() {
         let mut requests = Requests::default();
         let reqs: Vec<Req> = [asked(1, 7), asked(2, 7), asked(1, 8)]
             .into_iter()
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_beyond_the_length_of_a_chunk_are_seen_and_not_counted() {
+    fn bytes_beyond_the_length_of_a_chunk_are_not_counted() {
         let mut requests = Requests::default();
         let req = requests.number();
         requests.insert(req, asked(1, 7));

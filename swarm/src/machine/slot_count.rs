@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_opened_while_less_goes_out_and_never_beyond_four_times_the_usual() {
+    fn slots_are_opened_while_less_goes_out_than_before() {
         let mut swarm = swarm(SEED, having(0..20));
         swarm.config.controls.slots = Some(0);
         let mut count = SlotCount::new(&swarm.config);
