@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use minimodel_wire::{CloseCode, Decoder, Frame, Request, ResetCode};
-use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt, WriteError};
+use quinn::{Connection, ConnectionError, RecvStream, SendStream, WriteError};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::congestion;
+use super::close::{close, code_of};
 use super::counters::{Counters, Totals};
 use super::messages::TaskMessage;
 use super::path_sample::{PathSample, PathSampler};
 use super::transport::{HANDSHAKE, WRITE_DEADLINE, drain_time};
+use super::unfinished::Unfinished;
 use crate::machine::{Breach, Bucket, Conn, Input, Time};
 
 /// Control frames that may wait for a peer to read them; a peer that lets more pile up is not reading.
@@ -30,50 +31,17 @@ const UNREAD_EVERY: Duration = Duration::from_millis(20);
 /// Time to read what has arrived on a closed connection; the rest is dropped.
 const LAST_READS: Duration = Duration::from_millis(300);
 
-/// A stream that is reset when it is dropped half-way. quinn finishes a dropped stream, and the other side would take
-/// what came for all there is: a request without content, a chunk that is too short, for which an honest peer is banned.
-/// So a stream that is to be answered on is one of these from the moment it is accepted.
-#[derive(Debug)]
-pub(super) struct Unfinished(SendStream, bool);
-
-impl Unfinished {
-    pub(super) fn new(send: SendStream) -> Self {
-        Self(send, false)
-    }
-
-    pub(super) fn stream(&mut self) -> &mut SendStream {
-        &mut self.0
-    }
-
-    /// Finishes the stream: everything is written, and a drop no longer resets it. The future resolves when the other
-    /// side has it all.
-    pub(super) fn finish(
-        mut self,
-    ) -> Result<impl Future<Output = ()> + Send + Sync + 'static, quinn::ClosedStream> {
-        self.1 = true;
-        self.0.finish()?;
-        let arrived = self.0.stopped();
-        Ok(async move {
-            // Stopped, or the connection is gone: nothing more arrives either.
-            let _ = arrived.await;
-        })
-    }
-
-    /// Resets the stream with a code.
-    pub(super) fn refuse(mut self, code: ResetCode) {
-        self.1 = true;
-        // An error means that the other side has stopped the stream already.
-        let _ = self.0.reset(VarInt::from_u32(code.into()));
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if !self.1 {
-            // An error means that the other side has stopped the stream already.
-            let _ = self.0.reset(VarInt::from_u32(ResetCode::Cancelled.into()));
-        }
-    }
+/// What all connections of a session share.
+#[derive(Debug, Clone)]
+pub(super) struct LinkSettings {
+    /// Chunks of the artifact, the length of every bitfield.
+    pub(super) chunk_count: u32,
+    /// Whether the session fetches; if not, round trips are not reported.
+    pub(super) fetches: bool,
+    /// Receives the messages of the connections' tasks.
+    pub(super) inbox: mpsc::Sender<TaskMessage>,
+    /// Counts the bytes of all connections.
+    pub(super) totals: Arc<Totals>,
 }
 
 /// The session's handle to a connection. Dropping it ends the connection's tasks.
@@ -89,16 +57,9 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Starts the tasks of a connection whose keys are proven.
-    pub(super) fn start(
-        connection: Connection,
-        conn: Conn,
-        dialed: bool,
-        chunk_count: u32,
-        fetches: bool,
-        inbox: mpsc::Sender<TaskMessage>,
-        totals: Arc<Totals>,
-    ) -> Self {
+    /// Starts the tasks of a connection whose keys are proven. `dialed`: this node opens the control stream.
+    pub(super) fn start(connection: Connection, conn: Conn, dialed: bool, settings: &LinkSettings) -> Self {
+        let LinkSettings { chunk_count, fetches, ref inbox, ref totals } = *settings;
         let (frames, waiting) = mpsc::channel(WAITING_FRAMES);
         let mut tasks = JoinSet::new();
         if fetches {
@@ -106,8 +67,9 @@ impl Link {
             tasks.spawn(tell_rtt(connection.clone(), conn, inbox.clone()));
         }
         let readers = watch::Sender::new(());
-        tasks.spawn(run(connection.clone(), conn, dialed, chunk_count, inbox, waiting, readers.clone()));
-        let counters = Counters::new(totals);
+        let control = Control { conn, dialed, chunk_count };
+        tasks.spawn(run(connection.clone(), control, inbox.clone(), waiting, readers.clone()));
+        let counters = Counters::new(totals.clone());
         Self { connection, counters, frames, readers, path_sampler: PathSampler::default(), _tasks: tasks }
     }
 
@@ -164,28 +126,6 @@ impl Drop for PendingClose {
     }
 }
 
-/// Closes with a code; the reason phrase is for people who read captures.
-pub(super) fn close(connection: &Connection, code: CloseCode) {
-    congestion::make_way(connection);
-    connection.close(VarInt::from_u32(code.into()), code.to_string().as_bytes());
-}
-
-/// The other side's application close code, if it gave one.
-pub(super) fn code_of(error: &ConnectionError) -> Option<CloseCode> {
-    match error {
-        ConnectionError::ApplicationClosed(close) => CloseCode::try_from(close.error_code.into_inner()).ok(),
-        // TLS alert 120, no_application_protocol: the other side speaks another version of minimodel, or another
-        // protocol.
-        ConnectionError::TransportError(error) if u64::from(error.code) == 0x178 => {
-            Some(CloseCode::UnsupportedVersion)
-        }
-        ConnectionError::ConnectionClosed(close) if u64::from(close.error_code) == 0x178 => {
-            Some(CloseCode::UnsupportedVersion)
-        }
-        _ => None,
-    }
-}
-
 /// True if QUIC itself found that the other side broke its rules in a way that only the holder of the connection's keys
 /// can: windows and streams that were not granted, or malformed frames (RFC 9000 section 20.1).
 fn is_violation(error: &ConnectionError) -> bool {
@@ -201,15 +141,22 @@ fn is_violation(error: &ConnectionError) -> bool {
     matches!(error, ConnectionError::TransportError(error) if VIOLATIONS.contains(&error.code))
 }
 
-async fn run(
-    connection: Connection,
+/// The control stream of a connection: who opens it, and the length of the bitfields on it.
+#[derive(Debug, Clone, Copy)]
+struct Control {
     conn: Conn,
     dialed: bool,
     chunk_count: u32,
+}
+
+async fn run(
+    connection: Connection,
+    control: Control,
     inbox: mpsc::Sender<TaskMessage>,
     frames: mpsc::Receiver<Vec<u8>>,
     readers: watch::Sender<()>,
 ) {
+    let Control { conn, dialed, chunk_count } = control;
     let mut tasks = JoinSet::new();
     let control = async { if dialed { connection.open_bi().await } else { connection.accept_bi().await } };
     match tokio::time::timeout(HANDSHAKE, control).await {

@@ -8,8 +8,8 @@ use quinn::{Connection, ConnectionError, Endpoint};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::close::code_of;
 use super::congestion::Congestion;
-use super::connection::code_of;
 use super::error::DriverError;
 use super::routes::Routes;
 use super::tls::Credentials;

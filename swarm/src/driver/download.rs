@@ -10,11 +10,11 @@ use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, Request, ResetCode};
 use quinn::{Connection, ReadError, ReadExactError, ReadToEndError, RecvStream};
 use tokio::sync::{mpsc, watch};
 
-use super::connection::Unfinished;
 use super::counters::Counters;
 use super::limiter::Limiter;
 use super::messages::TaskMessage;
 use super::quota::Reservation;
+use super::unfinished::Unfinished;
 use crate::machine::{Input, Req, RequestFault};
 
 /// Interval of `Input::Withheld`, the report that bytes wait for a local rate limit and the peer is not silent.
@@ -106,26 +106,28 @@ async fn take_slowly(limiter: &Limiter, bytes: u64, req: Req, inbox: &mpsc::Send
     }
 }
 
+/// A request for a range of leaf hashes, and the length of its proof.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LeafRequest {
+    pub(super) req: Req,
+    pub(super) first: u32,
+    pub(super) count: u32,
+    pub(super) proof_len: usize,
+}
+
 /// Fetches a range of leaf hashes; nothing is proven yet.
-pub(super) async fn leaves(
-    connection: Connection,
-    req: Req,
-    first: u32,
-    count: u32,
-    proof_len: usize,
-    inbox: mpsc::Sender<TaskMessage>,
-) {
-    let received = tokio::time::timeout(SMALL_DEADLINE, receive_leaves(&connection, first, count, proof_len));
+pub(super) async fn leaves(connection: Connection, request: LeafRequest, inbox: mpsc::Sender<TaskMessage>) {
+    let received = tokio::time::timeout(SMALL_DEADLINE, receive_leaves(&connection, request));
     let answer = received.await.unwrap_or(Err(RequestFault::Lost));
+    let LeafRequest { req, first, .. } = request;
     let _ = inbox.send(TaskMessage::LeavesArrived { req, first, answer }).await;
 }
 
 async fn receive_leaves(
     connection: &Connection,
-    first: u32,
-    count: u32,
-    proof_len: usize,
+    request: LeafRequest,
 ) -> Result<(Vec<Digest>, Vec<Digest>), RequestFault> {
+    let LeafRequest { first, count, proof_len, .. } = request;
     let mut recv = ask(connection, &Request::Leaves { first, count }).await?;
     let mut head = vec![0; LeavesHead::encoded_len(proof_len)];
     read_exact(&mut recv, &mut head[..LeavesHead::FIXED_LEN]).await?;

@@ -8,7 +8,7 @@ use minimodel_verifier::Manifest;
 use minimodel_wire::{CloseCode, Frame, ManifestOnly, PROTOCOL_VERSION, PeerId, ResetCode, SignedOffer};
 use quinn::{Connection, RecvStream, SendStream};
 
-use super::connection::{close, code_of};
+use super::close::{close, code_of};
 use super::dial::Dialer;
 use super::download;
 use super::error::DriverError;

@@ -9,14 +9,14 @@ use quinn::Connection;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
-use super::accept::Place;
 use super::bans::Bans;
 use super::chunk_writer::Follow;
-use super::connection::Unfinished;
+use super::newcomers::Place;
 use super::quota::QuotaGate;
 use super::rate_limit::RateLimit;
 use super::report::Report;
 use super::sink::ChunkSink;
+use super::unfinished::Unfinished;
 use crate::machine::{
     Ask, Config, Conn, Controls, Event, Input, KeepOutcome, Req, RequestFault, ServeOutcome,
 };

@@ -15,6 +15,7 @@ mod arrivals;
 mod bans;
 mod calendar;
 mod chunk_writer;
+mod close;
 mod congestion;
 mod connection;
 mod control_updates;
@@ -29,6 +30,7 @@ mod idle;
 mod limiter;
 mod manifest;
 mod messages;
+mod newcomers;
 mod node;
 mod path_sample;
 mod perform;
@@ -45,6 +47,7 @@ mod sink;
 mod socket;
 mod tls;
 mod transport;
+mod unfinished;
 mod workers;
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Carries out the outputs of the machine: one function per output.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
 use minimodel_verifier::{Digest, chunk};
@@ -11,13 +10,11 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::bans::Ban;
 use super::chunk_writer::Job;
-use super::connection::Unfinished;
-use super::counters::Counters;
-use super::download::{self, ChunkRequest};
+use super::download::{self, ChunkRequest, LeafRequest};
 use super::messages::{Answer, Download, SessionEvent, TaskMessage};
 use super::quota::{Direction, QuotaRefusal, Reservation};
 use super::report::Report;
-use super::serve::{self, Server};
+use super::serve::{self, Reply, Server};
 use super::session::{SPARE_BUFFERS, Session};
 use super::transport;
 use crate::machine::{
@@ -163,7 +160,8 @@ impl Session {
         let Some(link) = self.links.get(&conn) else { return };
         let proof_len = chunk::range_proof_len(self.terms.chunk_count, first, count);
         let connection = link.connection.clone();
-        let asking = download::leaves(connection, req, first, count, proof_len, self.inbox.clone());
+        let request = LeafRequest { req, first, count, proof_len };
+        let asking = download::leaves(connection, request, self.inbox.clone());
         self.leaf_request = Some((req, self.tasks.spawn(asking)));
     }
 
@@ -236,39 +234,29 @@ impl Session {
                 return;
             }
         };
-        self.answer(ask, |tasks, server, send, counters| {
-            tasks.spawn(serve::chunk(server, send, ask, index, counters, reservation))
-        });
+        self.answer(ask, |tasks, server, reply| tasks.spawn(serve::chunk(server, reply, index, reservation)));
     }
 
     fn serve_leaves(&mut self, ask: Ask) {
         let Some(&Answer { request: Request::Leaves { first, count }, .. }) = self.answers.get(&ask) else {
             return;
         };
-        self.answer(ask, |tasks, server, send, counters| {
-            tasks.spawn(serve::leaves(server, send, ask, first, count, counters))
-        });
+        self.answer(ask, |tasks, server, reply| tasks.spawn(serve::leaves(server, reply, first, count)));
     }
 
     fn serve_manifest(&mut self, ask: Ask) {
         let text = self.manifest_text.clone();
-        self.answer(ask, |tasks, server, send, counters| {
-            tasks.spawn(serve::manifest(server, send, ask, text, counters))
-        });
+        self.answer(ask, |tasks, server, reply| tasks.spawn(serve::manifest(server, reply, text)));
     }
 
-    fn answer(
-        &mut self,
-        ask: Ask,
-        start: impl FnOnce(&mut JoinSet<()>, Server, Unfinished, Arc<Counters>) -> AbortHandle,
-    ) {
+    fn answer(&mut self, ask: Ask, start: impl FnOnce(&mut JoinSet<()>, Server, Reply) -> AbortHandle) {
         let Some(answer) = self.answers.get_mut(&ask) else { return };
         let (Some(send), Some(link)) = (answer.send.take(), self.links.get(&answer.conn)) else {
             self.answers.remove(&ask);
             return;
         };
-        let counters = link.counters.clone();
-        answer.abort = Some(start(&mut self.tasks, self.server.clone(), send, counters));
+        let reply = Reply { ask, send, counters: link.counters.clone() };
+        answer.abort = Some(start(&mut self.tasks, self.server.clone(), reply));
     }
 
     /// Checks the signature of an offer on the blocking pool: unknown peers decide how many there are, and the machine

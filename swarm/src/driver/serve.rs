@@ -8,13 +8,13 @@ use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, ResetCode};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
-use super::connection::Unfinished;
 use super::counters::{Counters, Unread};
 use super::limiter::{Limiter, Tally};
 use super::messages::TaskMessage;
 use super::quota::Reservation;
 use super::rate_limit::RateLimit;
 use super::transport::WRITE_DEADLINE;
+use super::unfinished::Unfinished;
 use crate::machine::{Ask, Input, ServeOutcome};
 use crate::store::{ChunkSource, SourceError};
 
@@ -39,6 +39,13 @@ pub(super) struct Server {
     pub(super) inbox: mpsc::Sender<TaskMessage>,
 }
 
+/// An answer: to which request, on which stream, and where its bytes are counted.
+pub(super) struct Reply {
+    pub(super) ask: Ask,
+    pub(super) send: Unfinished,
+    pub(super) counters: Arc<Counters>,
+}
+
 /// Chunks that may be read at once: 32 MiB of them, at least two, so that one peer's next chunk is read while the one
 /// before it is sent.
 pub(super) fn reads_at_once(chunk_size: u32) -> usize {
@@ -46,14 +53,8 @@ pub(super) fn reads_at_once(chunk_size: u32) -> usize {
 }
 
 /// Sends one chunk and reports the outcome to the session.
-pub(super) async fn chunk(
-    server: Server,
-    mut send: Unfinished,
-    ask: Ask,
-    index: u32,
-    counters: Arc<Counters>,
-    reservation: Reservation,
-) {
+pub(super) async fn chunk(server: Server, reply: Reply, index: u32, reservation: Reservation) {
+    let Reply { ask, mut send, counters } = reply;
     // A request that is withdrawn before its turn is not read.
     let withdrawn = send.stream().stopped();
     let permit = tokio::select! {
@@ -180,14 +181,8 @@ async fn send_all(
 }
 
 /// Sends leaf hashes with their proof.
-pub(super) async fn leaves(
-    server: Server,
-    send: Unfinished,
-    ask: Ask,
-    first: u32,
-    count: u32,
-    counters: Arc<Counters>,
-) {
+pub(super) async fn leaves(server: Server, reply: Reply, first: u32, count: u32) {
+    let Reply { ask, send, counters } = reply;
     let source = server.source.clone();
     let found = tokio::task::spawn_blocking(move || source.leaves(first, count)).await.ok().flatten();
     let outcome = match found {
@@ -205,13 +200,8 @@ pub(super) async fn leaves(
 }
 
 /// Sends the manifest.
-pub(super) async fn manifest(
-    server: Server,
-    send: Unfinished,
-    ask: Ask,
-    text: Bytes,
-    counters: Arc<Counters>,
-) {
+pub(super) async fn manifest(server: Server, reply: Reply, text: Bytes) {
+    let Reply { ask, send, counters } = reply;
     let head = ManifestHead { len: text.len() as u32 };
     let outcome = send_all(&server, send, head.encode().to_vec(), Body::Other(text), &counters).await;
     let _ = server.inbox.send(TaskMessage::Served { ask, outcome }).await;

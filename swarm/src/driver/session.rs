@@ -11,12 +11,11 @@ use quinn::Connection;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::accept::Place;
 use super::bans::Ban;
 use super::calendar::Calendar;
 use super::chunk_writer::ChunkWriter;
 use super::congestion;
-use super::connection::{Link, Unfinished};
+use super::connection::{Link, LinkSettings};
 use super::control_updates;
 use super::counters::Totals;
 use super::dial::Dialer;
@@ -24,6 +23,7 @@ use super::error::DriverError;
 use super::event_limiter::EventLimiter;
 use super::limiter::{Limiter, Tally};
 use super::messages::{Answer, Download, SessionEvent, SessionInputs, TaskMessage};
+use super::newcomers::Place;
 use super::node::Node;
 use super::quota::QuotaGate;
 use super::rate_limit::RateLimit;
@@ -33,6 +33,7 @@ use super::samples::Samples;
 use super::serve::{self, ASIDE, Server};
 use super::sink::ChunkSink;
 use super::transport;
+use super::unfinished::Unfinished;
 use crate::machine::{Ask, Conn, Controls, Input, KeepOutcome, Machine, Meter, Req, Site, Time};
 
 /// Messages that may wait; a full queue holds the tasks back, and through them the peers.
@@ -303,9 +304,13 @@ impl Session {
     fn connected(&mut self, connection: Connection, peer: PeerId, dialed: bool) -> Conn {
         let conn = Conn(self.next_conn);
         self.next_conn += 1;
-        let (chunk_count, totals) = (self.terms.chunk_count, self.totals.clone());
-        let link =
-            Link::start(connection, conn, dialed, chunk_count, self.fetches, self.inbox.clone(), totals);
+        let settings = LinkSettings {
+            chunk_count: self.terms.chunk_count,
+            fetches: self.fetches,
+            inbox: self.inbox.clone(),
+            totals: self.totals.clone(),
+        };
+        let link = Link::start(connection, conn, dialed, &settings);
         self.links.insert(conn, link);
         self.names.insert(conn, peer);
         conn

@@ -2,7 +2,7 @@
 
 use minimodel_wire::{ChunkHead, PeerId, Request};
 
-use super::super::connection::Link;
+use super::super::connection::{Link, LinkSettings};
 use super::super::download::{self, ChunkRequest};
 use super::super::limiter::Limiter;
 use super::super::messages::TaskMessage;
@@ -21,7 +21,9 @@ async fn b22_a_chunk_that_arrived_before_the_connection_ended_is_told_before_the
     let (serving, connection) = tokio::join!(accepted, dialed);
     let connection = connection.unwrap();
     let (inbox, mut messages) = mpsc::channel(1);
-    let link = Link::start(connection.clone(), Conn(1), true, COUNT, false, inbox.clone(), Arc::default());
+    let settings =
+        LinkSettings { chunk_count: COUNT, fetches: false, inbox: inbox.clone(), totals: Arc::default() };
+    let link = Link::start(connection.clone(), Conn(1), true, &settings);
     link.send(&Frame::Interested);
     let _control = serving.accept_bi().await.unwrap();
     // The session is busy: tasks that report to it wait, and are served in order.
