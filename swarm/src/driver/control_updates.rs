@@ -2,8 +2,7 @@
 
 use tokio::sync::watch;
 
-use super::session::Session;
-use crate::machine::{Controls, Input};
+use crate::machine::Controls;
 
 /// Controls that never change.
 pub fn steady(controls: Controls) -> watch::Receiver<Controls> {
@@ -14,13 +13,5 @@ pub fn steady(controls: Controls) -> watch::Receiver<Controls> {
 pub(super) async fn changed(controls: &mut watch::Receiver<Controls>) {
     if controls.changed().await.is_err() {
         std::future::pending::<()>().await;
-    }
-}
-
-impl Session {
-    /// Passes the current controls to the machine.
-    pub(super) fn follow_controls(&mut self) {
-        let controls = self.controls.borrow_and_update().clone();
-        self.tell(Input::Controls(controls));
     }
 }

@@ -106,18 +106,22 @@ async fn take_slowly(limiter: &Limiter, bytes: u64, req: Req, inbox: &mpsc::Send
     }
 }
 
-/// A request for a range of leaf hashes, and the length of its proof.
+/// A request for a range of leaf hashes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LeafRequest {
     pub(super) req: Req,
     pub(super) first: u32,
     pub(super) count: u32,
-    pub(super) proof_len: usize,
 }
 
-/// Fetches a range of leaf hashes; nothing is proven yet.
-pub(super) async fn leaves(connection: Connection, request: LeafRequest, inbox: mpsc::Sender<TaskMessage>) {
-    let received = tokio::time::timeout(SMALL_DEADLINE, receive_leaves(&connection, request));
+/// Fetches a range of leaf hashes with a proof of `proof_len` hashes; nothing is proven yet.
+pub(super) async fn leaves(
+    connection: Connection,
+    request: LeafRequest,
+    proof_len: usize,
+    inbox: mpsc::Sender<TaskMessage>,
+) {
+    let received = tokio::time::timeout(SMALL_DEADLINE, receive_leaves(&connection, request, proof_len));
     let answer = received.await.unwrap_or(Err(RequestFault::Lost));
     let LeafRequest { req, first, .. } = request;
     let _ = inbox.send(TaskMessage::LeavesArrived { req, first, answer }).await;
@@ -126,8 +130,9 @@ pub(super) async fn leaves(connection: Connection, request: LeafRequest, inbox: 
 async fn receive_leaves(
     connection: &Connection,
     request: LeafRequest,
+    proof_len: usize,
 ) -> Result<(Vec<Digest>, Vec<Digest>), RequestFault> {
-    let LeafRequest { first, count, proof_len, .. } = request;
+    let LeafRequest { first, count, .. } = request;
     let mut recv = ask(connection, &Request::Leaves { first, count }).await?;
     let mut head = vec![0; LeavesHead::encoded_len(proof_len)];
     read_exact(&mut recv, &mut head[..LeavesHead::FIXED_LEN]).await?;

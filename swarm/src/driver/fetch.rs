@@ -14,15 +14,13 @@ use tokio::time::timeout;
 use super::chunk_writer::Follow;
 use super::error::DriverError;
 use super::fetched::{FetchEnd, FetchSettings, Fetched, PeerShare};
-use super::messages::{SessionEvent, SessionInputs};
+use super::messages::SessionEvent;
 use super::node::Node;
 use super::seed::{SeedEnd, serve_until_stopped, stopped, terms};
-use super::session::Session;
+use super::session::{Session, SessionInputs};
 use crate::machine::{Config, Event, Input, Limits};
 use crate::store::{Disk, Part, Resumed};
 
-/// A fetch without a proven chunk for this many stall timeouts is stalled, however many bytes trickle in.
-const CHUNK_PATIENCE: u32 = 20;
 /// Longest wait at the end for chunks that are being kept and checks that are being aborted: a hung disk must not keep
 /// the user waiting.
 const MAX_LAST_WORK: Duration = Duration::from_secs(1);
@@ -213,9 +211,9 @@ impl<D: Disk> Fetching<'_, D> {
                     checks: verified.report,
                     peers: self.shares(),
                     found_on_disk: self.part.found_here(),
-                    received_bytes: self.session.bytes().0,
+                    received_bytes: self.session.traffic().received,
                     elapsed: self.start.elapsed(),
-                    check_tail: self.session.last_chunk.elapsed(),
+                    check_tail: self.session.silence.last_chunk.elapsed(),
                 }));
             }
             let event = tokio::select! {
@@ -265,11 +263,11 @@ impl<D: Disk> Fetching<'_, D> {
     /// The disk's, at the last sync.
     pub async fn keep_seeding(&mut self, stop: &mut watch::Receiver<bool>) -> Result<SeedEnd, DriverError> {
         self.part.seal();
-        self.session.is_checked = true;
+        self.session.samples.file_checked();
         let is_changed = serve_until_stopped(&mut self.session, stop).await;
         self.close_code = SeedEnd::close_code(is_changed);
         self.close().await?;
-        Ok(SeedEnd::new(is_changed, self.session.bytes().1))
+        Ok(SeedEnd::new(is_changed, self.session.traffic().sent))
     }
 
     /// Ends all connections and all work on the file, and makes what is there durable. Once this fetch and the part are
@@ -355,12 +353,11 @@ impl<D: Disk> Fetching<'_, D> {
             let (part, elapsed) = (self.part.clone(), self.start.elapsed());
             self.syncing = Some(tokio::task::spawn_blocking(move || part.sync_if_due(elapsed)));
         }
-        if self.session.is_rescanning || self.session.machine.have().is_full() {
+        if self.session.downloading.is_rescanning() || self.session.machine.have().is_full() {
             return Ok(None);
         }
-        let silent = self.session.last_byte.elapsed() >= self.stall_timeout;
-        let fruitless = self.session.last_chunk.elapsed() >= self.stall_timeout * CHUNK_PATIENCE;
-        Ok((silent || fruitless).then(|| FetchEnd::Stalled {
+        let is_stalled = self.session.silence.is_stalled(Instant::now(), self.stall_timeout);
+        Ok(is_stalled.then(|| FetchEnd::Stalled {
             met_a_peer: self.met_a_peer,
             reasons: std::mem::take(&mut self.reasons),
         }))

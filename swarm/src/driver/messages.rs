@@ -1,26 +1,13 @@
 //! Messages between a session, its tasks and its runner.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
 use minimodel_verifier::Digest;
-use minimodel_wire::{Bitfield, PeerId, Request};
+use minimodel_wire::{PeerId, Request};
 use quinn::Connection;
-use tokio::sync::{mpsc, watch};
-use tokio::task::AbortHandle;
 
-use super::bans::Bans;
-use super::chunk_writer::Follow;
 use super::newcomers::Place;
-use super::quota::QuotaGate;
-use super::rate_limit::RateLimit;
-use super::report::Report;
-use super::sink::ChunkSink;
 use super::unfinished::Unfinished;
-use crate::machine::{
-    Ask, Config, Conn, Controls, Event, Input, KeepOutcome, Req, RequestFault, ServeOutcome,
-};
-use crate::store::{ChunkSource, StoreError};
+use crate::machine::{Ask, Conn, Event, Input, KeepOutcome, Req, RequestFault, ServeOutcome};
+use crate::store::StoreError;
 
 /// A message from a task to the session.
 #[derive(Debug)]
@@ -60,35 +47,4 @@ pub(super) enum SessionEvent {
     WorkerLost(&'static str),
     /// Time for the runner's periodic work: syncs and the check for a stall.
     Periodic,
-}
-
-pub(super) struct Download {
-    pub(super) abort: AbortHandle,
-    /// Bytes and proof, once all of them are here.
-    pub(super) arrived: Option<(Vec<u8>, Vec<Digest>)>,
-}
-
-pub(super) struct Answer {
-    pub(super) conn: Conn,
-    pub(super) request: Request,
-    /// The stream of the request, until a task answers on it.
-    pub(super) send: Option<Unfinished>,
-    pub(super) abort: Option<AbortHandle>,
-}
-
-/// Inputs of a new session.
-pub(super) struct SessionInputs {
-    pub(super) config: Config,
-    pub(super) have: Bitfield,
-    pub(super) bans: Bans,
-    pub(super) source: Arc<dyn ChunkSource>,
-    pub(super) sink: Option<Arc<dyn ChunkSink>>,
-    pub(super) follow: Option<Follow>,
-    pub(super) root: Digest,
-    pub(super) manifest_text: Bytes,
-    pub(super) controls: watch::Receiver<Controls>,
-    pub(super) up: Vec<RateLimit>,
-    pub(super) down: Vec<RateLimit>,
-    pub(super) gate: Option<Arc<dyn QuotaGate>>,
-    pub(super) reports: mpsc::Sender<Report>,
 }

@@ -1,6 +1,7 @@
 //! QUIC, tokio and the clock: carries out what the machine decides, and reports to it what happened.
 //!
-//! One task (`session.rs`) owns the machine and the tables that go with it. Every other task handles one stream or one
+//! One task (`session.rs`) owns the machine, and parts that each keep one kind of state: `links.rs`, `downloading.rs`,
+//! `serving.rs`, `samples.rs`, `silence.rs`, `observer.rs`, `workers.rs`. Every other task handles one stream or one
 //! connection and sends the session its messages over a bounded channel; no task shares a lock with the session. Chunks are
 //! hashed and written by two threads (`chunk_writer.rs`); other disk work runs on the blocking pool. The runtime may be
 //! single-threaded: nothing here blocks it.
@@ -22,18 +23,23 @@ mod control_updates;
 mod counters;
 mod dial;
 mod download;
+mod downloading;
 mod error;
 mod event_limiter;
 mod fetch;
 mod fetched;
 mod idle;
+mod leaf_hashes;
 mod limiter;
+mod links;
 mod manifest;
 mod messages;
 mod newcomers;
 mod node;
+mod observer;
 mod path_sample;
 mod perform;
+mod periodic;
 mod quota;
 mod rate_limit;
 mod renewal;
@@ -42,7 +48,9 @@ mod routes;
 mod samples;
 mod seed;
 mod serve;
+mod serving;
 mod session;
+mod silence;
 mod sink;
 mod socket;
 mod tls;

@@ -6,9 +6,7 @@ use ed25519_dalek::SigningKey;
 use minimodel_wire::limits::{MAX_OFFER_LIFE, OFFER_CLOCK_SKEW};
 use minimodel_wire::{Offer, SignedOffer};
 
-use super::report::Report;
-use super::session::Session;
-use crate::machine::{Input, Time};
+use crate::machine::Time;
 
 /// Least time between two renewals, or a quarter of an offer's lifetime if that is less: a calendar that is set to and
 /// fro must not make every member check a signature each time.
@@ -35,7 +33,7 @@ impl Renewal {
     /// Signs a new offer with the same addresses if half of the last one's time is over; or if the last one is valid
     /// for longer than its lifetime: the calendar was ahead when it was signed, and peers with the right calendar take
     /// it for a mistake.
-    fn look(&mut self, now: Time, unix: u64) -> Option<SignedOffer> {
+    pub(super) fn look(&mut self, now: Time, unix: u64) -> Option<SignedOffer> {
         let left = self.offer.offer().expires_unix.saturating_sub(unix);
         let is_meant = left > self.life / 2 && left <= self.life.saturating_add(OFFER_CLOCK_SKEW.as_secs());
         let pause = PAUSE.min(Duration::from_secs(self.life) / 4);
@@ -47,20 +45,6 @@ impl Renewal {
         self.offer = SignedOffer::sign(offer, &self.key).ok()?;
         self.signed = Some(now);
         Some(self.offer.clone())
-    }
-}
-
-impl Session {
-    /// Reports the calendar time to the machine when due, and renews the node's own offer in time.
-    pub(super) fn look_at_calendar(&mut self) {
-        let now = self.now();
-        let Some(unix) = self.calendar.look(now.since_start()) else { return };
-        self.machine.handle(now, Input::Calendar { unix });
-        if let Some(offer) = self.renewal.as_mut().and_then(|renewal| renewal.look(now, unix)) {
-            self.machine.handle(now, Input::OwnOffer(offer.clone()));
-            // A receiver that misses this report has an offer that is valid for half of its time yet.
-            let _ = self.reports.try_send(Report::Offer(offer));
-        }
     }
 }
 

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use minimodel_wire::{PeerId, SignedOffer};
+use minimodel_wire::{Bitfield, PeerId, SignedOffer};
 
 use super::idle::Idle;
-use super::samples::PeerSample;
-use super::session::Session;
-use crate::machine::{Event, Progress};
+use crate::machine::{Event, Progress, Terms};
 
 /// One report to the observer of a session.
 #[derive(Debug, Clone)]
@@ -57,6 +55,16 @@ pub struct Snapshot {
     pub panics: u64,
 }
 
+impl Snapshot {
+    /// Bytes of the chunks in `have`, of which the last may be shorter than the others.
+    pub(super) fn have_bytes(terms: &Terms, have: &Bitfield) -> u64 {
+        let full = u64::from(have.ones()) * u64::from(terms.chunk_size);
+        let last = terms.chunk_count - 1;
+        let short = u64::from(terms.chunk_size - terms.chunk_len(last));
+        if have.get(last) { full - short } else { full }
+    }
+}
+
 /// One connected peer.
 #[derive(Debug, Clone)]
 pub struct PeerView {
@@ -89,61 +97,26 @@ pub struct PeerView {
     pub idle: Option<Idle>,
 }
 
-impl Session {
-    /// Sends a snapshot to the observer.
-    pub(super) fn report_snapshot(&mut self) {
-        let (now, (received, sent)) = (self.now(), self.bytes());
-        self.down_meter.add(now, received - self.down_meter.total());
-        self.up_meter.add(now, sent - self.up_meter.total());
-        let view = |sample: &PeerSample| {
-            let (link, state) = (self.links.get(&sample.conn)?, sample.state);
-            Some(PeerView {
-                peer: *self.names.get(&sample.conn)?,
-                received_bytes: link.counters.received(),
-                sent_bytes: link.counters.sent(),
-                down_rate: sample.path.down_rate,
-                up_rate: sample.path.up_rate,
-                rtt: link.connection.rtt(),
-                choking_us: state.choking_us,
-                we_choke: state.we_choke,
-                interested: state.interested,
-                requests: state.requests,
-                asks: state.asks,
-                have: state.have,
-                idle: sample.idle,
-            })
-        };
-        let snapshot = Snapshot {
-            elapsed: self.samples.at.saturating_duration_since(self.start),
-            progress: self.machine.progress(),
-            have_bytes: self.have_bytes(),
-            total_bytes: self.terms.byte_count,
-            received_bytes: received,
-            sent_bytes: sent,
-            down_rate: self.down_meter.rate(now),
-            up_rate: self.up_meter.rate(now),
-            idle: self.samples.idle,
-            idle_time: self.samples.idle_time.clone(),
-            busy_time: self.samples.busy_time,
-            peers: self.samples.peers.iter().filter_map(view).collect(),
-            unread: self.answers.values().filter(|answer| answer.abort.is_some()).count() as u32
-                + self.totals.unread(),
-            untold: self.event_limiter.untold(),
-            panics: self.panics,
-        };
-        let _ = self.reports.try_send(Report::Snapshot(snapshot));
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Payload bytes received and sent in this session.
-    pub(super) fn bytes(&self) -> (u64, u64) {
-        self.totals.bytes()
-    }
-
-    fn have_bytes(&self) -> u64 {
-        let have = self.machine.have();
-        let full = u64::from(have.ones()) * u64::from(self.terms.chunk_size);
-        let last = self.terms.chunk_count - 1;
-        let short = u64::from(self.terms.chunk_size - self.terms.chunk_len(last));
-        if have.get(last) { full - short } else { full }
+    #[test]
+    fn the_last_chunk_counts_with_its_own_length() {
+        let terms = Terms {
+            swarm_id: [0; 32],
+            artifact_sha256: [0; 32],
+            license_sha256: [0; 32],
+            evidence_sha256: [0; 32],
+            byte_count: 250,
+            chunk_size: 100,
+            chunk_count: 3,
+        };
+        let mut have = Bitfield::new(3);
+        assert_eq!(Snapshot::have_bytes(&terms, &have), 0);
+        have.set(0);
+        assert_eq!(Snapshot::have_bytes(&terms, &have), 100);
+        have.set(2);
+        assert_eq!(Snapshot::have_bytes(&terms, &have), 150);
     }
 }

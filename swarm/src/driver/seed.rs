@@ -9,12 +9,12 @@ use tokio::sync::{mpsc, watch};
 
 use super::bans::Bans;
 use super::error::DriverError;
-use super::messages::{SessionEvent, SessionInputs};
+use super::messages::SessionEvent;
 use super::node::Node;
 use super::quota::QuotaGate;
 use super::rate_limit::RateLimit;
 use super::report::Report;
-use super::session::Session;
+use super::session::{Session, SessionInputs};
 use crate::machine::{Config, Controls, Limits, Order, Terms};
 use crate::store::ChunkSource;
 
@@ -164,7 +164,7 @@ impl Node {
         let changed = serve_until_stopped(&mut session, stop).await;
         let code = SeedEnd::close_code(changed);
         let grace = session.stop(code).await;
-        let (_, sent_bytes) = session.bytes();
+        let sent_bytes = session.traffic().sent;
         self.close(code, grace).await;
         Ok(SeedEnd::new(changed, sent_bytes))
     }

@@ -1,179 +1,133 @@
 //! The task that owns the machine: messages come in, the machine decides, and the session carries it out.
+//!
+//! Its parts are told what happened and do the work: [`Links`] the connections, [`Downloading`] the requests of this node,
+//! [`Serving`] those of peers, [`Samples`] and [`Silence`] the judgement of idle times, [`Observer`] the reports. The session
+//! itself only routes messages to them (this file), outputs of the machine (`perform.rs`), and what is due from time to
+//! time (`periodic.rs`).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use minimodel_verifier::Digest;
-use minimodel_wire::{CloseCode, Consent, PeerId, Request, ResetCode};
-use quinn::Connection;
-use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use minimodel_wire::{Bitfield, CloseCode, Consent, ResetCode};
+use tokio::sync::{mpsc, watch};
 
-use super::bans::Ban;
+use super::accept;
+use super::bans::Bans;
 use super::calendar::Calendar;
-use super::chunk_writer::ChunkWriter;
+use super::chunk_writer::{ChunkWriter, Follow};
 use super::congestion;
-use super::connection::{Link, LinkSettings};
+use super::connection::LinkSettings;
 use super::control_updates;
-use super::counters::Totals;
-use super::dial::Dialer;
+use super::downloading::{Downloading, DownloadingInputs, GrowingFile};
 use super::error::DriverError;
-use super::event_limiter::EventLimiter;
-use super::limiter::{Limiter, Tally};
-use super::messages::{Answer, Download, SessionEvent, SessionInputs, TaskMessage};
-use super::newcomers::Place;
+use super::links::Links;
+use super::messages::{SessionEvent, TaskMessage};
 use super::node::Node;
+use super::observer::Observer;
 use super::quota::QuotaGate;
 use super::rate_limit::RateLimit;
 use super::renewal::Renewal;
 use super::report::Report;
 use super::samples::Samples;
-use super::serve::{self, ASIDE, Server};
+use super::serving::{Serving, ServingInputs};
+use super::silence::Silence;
 use super::sink::ChunkSink;
 use super::transport;
-use super::unfinished::Unfinished;
-use crate::machine::{Ask, Conn, Controls, Input, KeepOutcome, Machine, Meter, Req, Site, Time};
+use super::workers::Tasks;
+use crate::machine::{Config, Controls, Input, KeepOutcome, Machine, RequestFault, ServeOutcome, Site, Time};
+use crate::store::ChunkSource;
 
 /// Messages that may wait; a full queue holds the tasks back, and through them the peers.
 const WAITING_MESSAGES: usize = 1_024;
-/// Buffers kept for the next chunk, so that steady work allocates nothing.
-pub(super) const SPARE_BUFFERS: usize = 16;
 /// Waking up later than this means that the whole process stood still.
 const SUSPENDED: Duration = Duration::from_secs(5);
-/// Interval of snapshots while bytes move.
-const SNAPSHOT_EVERY: Duration = Duration::from_millis(200);
-/// Interval of snapshots while no byte moves: an idle transfer costs next to nothing.
-const IDLE_SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
+
+/// Inputs of a new session.
+pub(super) struct SessionInputs {
+    pub(super) config: Config,
+    pub(super) have: Bitfield,
+    pub(super) bans: Bans,
+    pub(super) source: Arc<dyn ChunkSource>,
+    pub(super) sink: Option<Arc<dyn ChunkSink>>,
+    pub(super) follow: Option<Follow>,
+    pub(super) root: Digest,
+    pub(super) manifest_text: Bytes,
+    pub(super) controls: watch::Receiver<Controls>,
+    pub(super) up: Vec<RateLimit>,
+    pub(super) down: Vec<RateLimit>,
+    pub(super) gate: Option<Arc<dyn QuotaGate>>,
+    pub(super) reports: mpsc::Sender<Report>,
+}
 
 pub(super) struct Session {
     pub(super) machine: Machine,
     pub(super) start: Instant,
     pub(super) calendar: Calendar,
     pub(super) renewal: Option<Renewal>,
-    pub(super) dialer: Dialer,
-    pub(super) fetches: bool,
-    pub(super) terms: crate::machine::Terms,
-    pub(super) root: Digest,
-    pub(super) server: Server,
-    pub(super) sink: Option<Arc<dyn ChunkSink>>,
-    pub(super) bans: Option<mpsc::UnboundedSender<Ban>>,
-    pub(super) chunk_writer: Option<ChunkWriter>,
-    pub(super) manifest_text: Bytes,
-    pub(super) controls: watch::Receiver<Controls>,
-    pub(super) down: Limiter,
-    pub(super) gate: Option<Arc<dyn QuotaGate>>,
-    pub(super) messages: mpsc::Receiver<TaskMessage>,
-    pub(super) inbox: mpsc::Sender<TaskMessage>,
-    pub(super) links: BTreeMap<Conn, Link>,
-    /// Introduced connections: the peer's Hello agreed with this node's.
-    pub(super) introduced: BTreeSet<Conn>,
-    pub(super) names: BTreeMap<Conn, PeerId>,
-    /// Newcomer places of incoming connections, held until they are introduced.
-    pub(super) pending_handshakes: BTreeMap<Conn, Place>,
-    pub(super) next_conn: u64,
-    pub(super) next_ask: u64,
-    pub(super) downloads: BTreeMap<Req, Download>,
-    pub(super) answers: BTreeMap<Ask, Answer>,
-    /// Proven leaf hashes from the first chunk on, and the request for the next ones.
-    pub(super) leaves: Vec<Digest>,
-    pub(super) leaf_request: Option<(Req, AbortHandle)>,
-    pub(super) spare: Vec<Vec<u8>>,
-    pub(super) tasks: JoinSet<()>,
-    /// Connections that are closed once their last frames and answers are delivered.
-    pub(super) pending_closes: JoinSet<()>,
-    pub(super) events: VecDeque<SessionEvent>,
-    pub(super) reports: mpsc::Sender<Report>,
-    pub(super) next_snapshot: Instant,
+    pub(super) links: Links,
+    pub(super) downloading: Downloading,
+    pub(super) serving: Serving,
     pub(super) samples: Samples,
-    pub(super) down_meter: Meter,
-    pub(super) up_meter: Meter,
-    /// Rate limit of reported events.
-    pub(super) event_limiter: EventLimiter,
-    /// Tasks that ended by a panic.
-    pub(super) panics: u64,
-    pub(super) is_stopping: bool,
-    /// The partial file is being rescanned; no requests are made meanwhile.
-    pub(super) is_rescanning: bool,
-    /// The whole file was checked: from here on it is a share.
-    pub(super) is_checked: bool,
-    /// Payload bytes over all connections.
-    pub(super) totals: Arc<Totals>,
-    /// When a byte of a chunk last came in, and when a chunk was last proven.
-    pub(super) last_byte: Instant,
-    pub(super) last_chunk: Instant,
+    pub(super) silence: Silence,
+    pub(super) observer: Observer,
+    pub(super) tasks: Tasks,
+    controls: watch::Receiver<Controls>,
+    messages: mpsc::Receiver<TaskMessage>,
+    /// Events for the runner.
+    pub(super) events: VecDeque<SessionEvent>,
 }
 
 impl Session {
     pub(super) fn new(node: &Node, inputs: SessionInputs) -> Result<Self, DriverError> {
         let (inbox, messages) = mpsc::channel(WAITING_MESSAGES);
-        let start = Instant::now();
-        let mut tasks = JoinSet::new();
+        let (config, start) = (inputs.config, Instant::now());
+        let (terms, unix) = (config.terms.clone(), config.unix_at_start);
+        let fetches = config.consent.contains(Consent::FETCH);
+        let mut tasks = Tasks::new(inbox.clone());
         if let Some(server) = node.server.clone() {
-            tasks.spawn(super::accept::run(node.dialer.clone(), server, inbox.clone()));
+            tasks.spawn(accept::run(node.dialer.clone(), server, inbox.clone()));
         }
-        let start_writer =
-            |sink: &Arc<dyn ChunkSink>| ChunkWriter::start(sink.clone(), inputs.follow, inbox.clone());
-        let chunk_writer = inputs.sink.as_ref().map(start_writer).transpose().map_err(DriverError::Thread)?;
-        let server = Server {
-            source: inputs.source,
-            limiter: Limiter::new(inputs.up),
-            aside: RateLimit::new(Some(ASIDE)),
-            reading: Tally::default(),
-            reads: Arc::new(Semaphore::new(serve::reads_at_once(inputs.config.terms.chunk_size))),
-            inbox: inbox.clone(),
+        let file = match inputs.sink {
+            Some(sink) => {
+                let chunk_writer = ChunkWriter::start(sink.clone(), inputs.follow, inbox.clone());
+                let chunk_writer = chunk_writer.map_err(DriverError::Thread)?;
+                Some(GrowingFile { sink, chunk_writer: Some(chunk_writer) })
+            }
+            None => None,
         };
+        let settings = LinkSettings {
+            chunk_count: terms.chunk_count,
+            fetches,
+            inbox: inbox.clone(),
+            totals: Arc::default(),
+        };
+        let downloading =
+            DownloadingInputs { root: inputs.root, file, down: inputs.down, gate: inputs.gate.clone() };
+        let serving = ServingInputs {
+            source: inputs.source,
+            manifest_text: inputs.manifest_text,
+            up: inputs.up,
+            gate: inputs.gate,
+        };
+        let renewal = config.offer.clone().and_then(|offer| Renewal::new(node.key().clone(), offer, unix));
         Ok(Self {
             start,
-            calendar: Calendar::new(inputs.config.unix_at_start),
-            renewal: inputs
-                .config
-                .offer
-                .clone()
-                .and_then(|offer| Renewal::new(node.key().clone(), offer, inputs.config.unix_at_start)),
-            dialer: node.dialer.clone(),
-            fetches: inputs.config.consent.contains(Consent::FETCH),
-            terms: inputs.config.terms.clone(),
-            root: inputs.root,
-            machine: Machine::new(inputs.config, inputs.have, inputs.bans.until()),
-            server,
-            sink: inputs.sink,
-            bans: inputs.bans.tell,
-            chunk_writer,
-            manifest_text: inputs.manifest_text,
-            controls: inputs.controls,
-            down: Limiter::new(inputs.down),
-            gate: inputs.gate,
-            messages,
-            inbox,
-            links: BTreeMap::new(),
-            introduced: BTreeSet::new(),
-            names: BTreeMap::new(),
-            pending_handshakes: BTreeMap::new(),
-            next_conn: 0,
-            next_ask: 0,
-            downloads: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            leaves: Vec::new(),
-            leaf_request: None,
-            spare: Vec::new(),
+            calendar: Calendar::new(unix),
+            renewal,
+            links: Links::new(node.dialer.clone(), settings),
+            downloading: Downloading::new(downloading, terms.clone()),
+            serving: Serving::new(serving, terms, inbox),
+            samples: Samples::new(start, fetches),
+            silence: Silence::new(start),
+            observer: Observer::new(inputs.reports, inputs.bans.tell.clone()),
             tasks,
-            pending_closes: JoinSet::new(),
+            controls: inputs.controls,
+            messages,
             events: VecDeque::new(),
-            reports: inputs.reports,
-            next_snapshot: start,
-            samples: Samples::new(start),
-            down_meter: Meter::default(),
-            up_meter: Meter::default(),
-            event_limiter: EventLimiter::default(),
-            panics: 0,
-            is_stopping: false,
-            is_rescanning: false,
-            is_checked: false,
-            totals: Arc::default(),
-            last_byte: start,
-            last_chunk: start,
+            machine: Machine::new(config, inputs.have, inputs.bans.until()),
         })
     }
 
@@ -195,7 +149,7 @@ impl Session {
             if let Some(event) = self.events.pop_front() {
                 return event;
             }
-            let snapshot = self.next_snapshot;
+            let snapshot = self.samples.next();
             let wakeup = self.machine.wakeup().map(|at| self.start + at.since_start());
             let until = wakeup.map_or(snapshot, |at| at.min(snapshot));
             tokio::select! {
@@ -220,12 +174,10 @@ impl Session {
             // The process was stopped or suspended: that silence was not the peers'.
             let slept = Instant::now().saturating_duration_since(until);
             if slept > SUSPENDED {
-                self.last_byte += slept;
-                self.last_chunk += slept;
+                self.silence.slept(slept);
             }
-            if self.next_snapshot <= Instant::now() {
-                let pause = if self.sample() { SNAPSHOT_EVERY } else { IDLE_SNAPSHOT_EVERY };
-                self.next_snapshot = Instant::now() + pause;
+            if self.samples.next() <= Instant::now() {
+                self.sample();
                 self.look_at_calendar();
                 self.report_snapshot();
                 self.events.push_back(SessionEvent::Periodic);
@@ -233,53 +185,38 @@ impl Session {
         }
     }
 
-    pub(super) fn take(&mut self, message: TaskMessage) {
+    /// Routes a message to the part that it concerns, and tells the machine.
+    fn take(&mut self, message: TaskMessage) {
         match message {
-            TaskMessage::Panicked => self.panics += 1,
+            TaskMessage::Panicked => self.tasks.count_panic(),
             TaskMessage::WorkerLost { doing } => self.events.push_back(SessionEvent::WorkerLost(doing)),
-            TaskMessage::Input(input) => {
-                if let Input::Progress { .. } = input {
-                    self.last_byte = Instant::now();
-                }
-                if let Input::Failed { req, .. } = input {
-                    self.downloads.remove(&req);
-                }
-                if let Input::Closed { conn, code } = input {
-                    drop(self.unlink(conn));
-                    if code == Some(CloseCode::BadChunk) {
-                        // Either the peer lies or the local disk does: from now on every chunk is hashed before it is
-                        // sent.
-                        self.server.source.suspect();
-                    }
-                }
-                if let Input::SourceChanged = input {
-                    self.events.push_back(SessionEvent::SourceChanged);
-                }
-                self.tell(input);
-            }
+            TaskMessage::Input(input) => self.take_input(input),
             TaskMessage::Connected { connection, peer, dialed, place } => {
                 let site = Site::of(connection.remote_address().ip());
-                let conn = self.connected(connection, peer, dialed);
-                self.pending_handshakes.extend(place.map(|place| (conn, place)));
+                let conn = self.links.add(connection, peer, dialed, place);
                 self.tell(Input::Connected { conn, peer, site, dialed });
             }
-            TaskMessage::Asked { conn, request, send } => self.asked(conn, request, send),
+            TaskMessage::Asked { conn, request, send } => {
+                let input = self.serving.asked(conn, request, send);
+                self.tell(input);
+            }
             TaskMessage::Arrived { req, data, proof } => {
-                self.last_byte = Instant::now();
-                if let Some(download) = self.downloads.get_mut(&req) {
-                    download.arrived = Some((data, proof));
+                self.silence.byte_came();
+                if self.downloading.arrived(req, data, proof) {
                     self.tell(Input::Arrived { req });
                 }
             }
-            TaskMessage::LeavesArrived { req, first, answer } => self.leaves_arrived(req, first, answer),
+            TaskMessage::LeavesArrived { req, first, answer } => {
+                if let Some(outcome) = self.downloading.leaves_arrived(req, first, answer) {
+                    self.tell(Input::Leaves { req, outcome });
+                }
+            }
             TaskMessage::Served { ask, outcome } => {
-                self.answers.remove(&ask);
+                self.serving.served(ask);
                 self.tell(Input::Served { ask, outcome });
             }
             TaskMessage::Kept { req, outcome, buffer } => {
-                if self.spare.len() < SPARE_BUFFERS {
-                    self.spare.push(buffer);
-                }
+                self.downloading.give_back(buffer);
                 let outcome = outcome.unwrap_or_else(|error| {
                     self.events.push_back(SessionEvent::Disk(error));
                     KeepOutcome::DiskFailed
@@ -287,92 +224,73 @@ impl Session {
                 self.tell(Input::Kept { req, outcome });
             }
             TaskMessage::Rescanned { have } => {
-                (self.is_rescanning, self.last_byte, self.last_chunk) =
-                    (false, Instant::now(), Instant::now());
+                self.silence.excuse_until(Instant::now());
                 let have = have.unwrap_or_else(|error| {
                     self.events.push_back(SessionEvent::Disk(error));
                     Vec::new()
                 });
-                if let Some(chunk_writer) = &self.chunk_writer {
-                    chunk_writer.file_grew();
-                }
+                self.downloading.rescanned();
                 self.tell(Input::Rescanned { have });
             }
         }
     }
 
-    fn connected(&mut self, connection: Connection, peer: PeerId, dialed: bool) -> Conn {
-        let conn = Conn(self.next_conn);
-        self.next_conn += 1;
-        let settings = LinkSettings {
-            chunk_count: self.terms.chunk_count,
-            fetches: self.fetches,
-            inbox: self.inbox.clone(),
-            totals: self.totals.clone(),
-        };
-        let link = Link::start(connection, conn, dialed, &settings);
-        self.links.insert(conn, link);
-        self.names.insert(conn, peer);
-        conn
+    fn take_input(&mut self, input: Input) {
+        match input {
+            Input::Progress { .. } => self.silence.byte_came(),
+            Input::Failed { req, .. } => self.downloading.failed(req),
+            Input::Closed { conn, code } => {
+                drop(self.links.remove(conn));
+                if code == Some(CloseCode::BadChunk) {
+                    self.serving.suspect_source();
+                }
+            }
+            Input::SourceChanged => self.events.push_back(SessionEvent::SourceChanged),
+            _ => {}
+        }
+        self.tell(input);
     }
 
-    fn asked(&mut self, conn: Conn, request: Request, send: Unfinished) {
-        let ask = Ask(self.next_ask);
-        self.next_ask += 1;
-        if request.check_inside(self.terms.chunk_count).is_err() {
-            send.refuse(ResetCode::Malformed);
-            self.tell(Input::Broke { conn, breach: crate::machine::Breach::BadIndex });
-            return;
+    /// Removes tasks that are done. A task that panicked has reported nothing, so its request or answer is given up
+    /// here; the fault is this program's and no peer's.
+    fn reap(&mut self) {
+        self.links.reap();
+        while let Some(task) = self.tasks.next_panicked() {
+            if let Some(req) = self.downloading.req_of(task) {
+                let fault = RequestFault::Reset(ResetCode::Cancelled);
+                self.take_input(Input::Failed { req, fault });
+            }
+            if let Some(ask) = self.serving.ask_of(task) {
+                self.take(TaskMessage::Served { ask, outcome: ServeOutcome::Withdrawn });
+            }
         }
-        self.answers.insert(ask, Answer { conn, request, send: Some(send), abort: None });
-        self.tell(match request {
-            Request::Chunk { index } => Input::Asked { ask, conn, index },
-            Request::Leaves { .. } => Input::AskedLeaves { ask, conn },
-            Request::Manifest => Input::AskedManifest { ask, conn },
-        });
     }
 
-    pub(super) fn unlink(&mut self, conn: Conn) -> Option<Link> {
-        self.names.remove(&conn);
-        self.pending_handshakes.remove(&conn);
-        let link = self.links.remove(&conn)?;
-        if self.introduced.remove(&conn) {
-            self.share_windows();
-        }
-        Some(link)
-    }
-
-    /// Ends a connection with a code.
-    pub(super) fn close_connection(&mut self, conn: Conn, code: CloseCode) {
-        if let Some(pending) = self.unlink(conn).and_then(|link| link.close(code)) {
-            self.pending_closes.spawn(pending);
-        }
+    /// Passes the current controls to the machine.
+    fn follow_controls(&mut self) {
+        let controls = self.controls.borrow_and_update().clone();
+        self.tell(Input::Controls(controls));
     }
 
     /// Ends every connection with this code, and every task. Returns how long the closes must be repeated: a peer that
     /// sends on after one round trip has not received its close.
     pub(super) async fn stop(&mut self, code: CloseCode) -> Duration {
-        let slowest = self.links.values().map(|link| link.connection.rtt()).max();
+        let connections = self.links.connections();
+        let slowest = connections.iter().map(quinn::Connection::rtt).max();
         let grace = transport::drain_time(slowest.unwrap_or_default());
-        let connections: Vec<_> = self.links.values().map(|link| link.connection.clone()).collect();
         // A last sample, while the peers are still connected.
         self.sample();
-        // Peers that leave from now on leave because this session ends, which is nothing to report.
-        self.is_stopping = true;
+        self.observer.stop_events();
         self.tell(Input::Stop(code));
         self.carry_out();
         // A close that has no room in its congestion window would not be sent.
         connections.iter().for_each(congestion::make_way);
-        let left: Vec<Conn> = self.links.keys().copied().collect();
-        left.into_iter().for_each(|conn| self.close_connection(conn, code));
+        self.links.close_all(code);
         self.report_snapshot();
         self.tasks.abort_all();
         // Each connection ends with its own code, also those that were about to end. The endpoint is closed next, with
         // one code for all.
-        let all_closed = async { while self.pending_closes.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(transport::MAX_DRAIN_TIME, all_closed).await;
-        self.pending_closes.abort_all();
-        while self.pending_closes.join_next().await.is_some() {}
+        self.links.all_closed().await;
         grace
     }
 
@@ -381,8 +299,6 @@ impl Session {
     pub(super) async fn finish_writing(&mut self) {
         // Otherwise the threads would wait for room in a queue that is no longer read.
         self.messages.close();
-        if let Some(chunk_writer) = self.chunk_writer.take() {
-            chunk_writer.end().await;
-        }
+        self.downloading.finish_writing().await;
     }
 }

@@ -1,36 +1,78 @@
-//! Recovery from panics in tasks and threads: such a bug costs the work of its task and nothing else, and is always
-//! reported.
+//! The tasks and threads of a session, and recovery from their panics: such a bug costs the work of its task and nothing
+//! else, and is always reported.
 
-use minimodel_wire::ResetCode;
+use std::future::Future;
+
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, Id, JoinSet};
 
 use super::messages::TaskMessage;
-use super::session::Session;
-use crate::machine::{Input, RequestFault, ServeOutcome};
 
-impl Session {
-    /// Removes tasks that are done. A task that panicked has reported nothing, so its request or answer is given up
-    /// here; the fault is this program's and no peer's.
-    pub(super) fn reap(&mut self) {
-        while self.pending_closes.try_join_next().is_some() {}
-        while let Some(ended) = self.tasks.try_join_next() {
-            let Err(error) = ended else { continue };
-            if !error.is_panic() {
-                continue;
-            }
-            self.panics += 1;
-            let is_it = |abort: &AbortHandle| abort.id() == error.id();
-            let request = self.downloads.iter().find(|(_, download)| is_it(&download.abort));
-            if let Some(req) = request.map(|(&req, _)| req) {
-                let fault = RequestFault::Reset(ResetCode::Cancelled);
-                self.take(TaskMessage::Input(Input::Failed { req, fault }));
-            }
-            let ask = self.answers.iter().find(|(_, answer)| answer.abort.as_ref().is_some_and(is_it));
-            if let Some(ask) = ask.map(|(&ask, _)| ask) {
-                self.take(TaskMessage::Served { ask, outcome: ServeOutcome::Withdrawn });
+/// The tasks of a session, and the queue on which they report to it.
+pub(super) struct Tasks {
+    running: JoinSet<()>,
+    inbox: mpsc::Sender<TaskMessage>,
+    panics: u64,
+}
+
+impl Tasks {
+    pub(super) fn new(inbox: mpsc::Sender<TaskMessage>) -> Self {
+        Self { running: JoinSet::new(), inbox, panics: 0 }
+    }
+
+    /// The queue for messages of tasks that report by themselves.
+    pub(super) fn inbox(&self) -> mpsc::Sender<TaskMessage> {
+        self.inbox.clone()
+    }
+
+    /// Starts a task.
+    pub(super) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        self.running.spawn(task)
+    }
+
+    /// Starts a task that reports its result to the session.
+    pub(super) fn report(&mut self, task: impl Future<Output = TaskMessage> + Send + 'static) -> AbortHandle {
+        let inbox = self.inbox.clone();
+        self.spawn(async move {
+            let message = task.await;
+            // An error means that the session is gone.
+            let _ = inbox.send(message).await;
+        })
+    }
+
+    /// Removes tasks that have ended, up to the next one that ended by a panic, which is counted: it has reported
+    /// nothing.
+    pub(super) fn next_panicked(&mut self) -> Option<Id> {
+        while let Some(ended) = self.running.try_join_next() {
+            if let Err(error) = ended
+                && error.is_panic()
+            {
+                self.panics += 1;
+                return Some(error.id());
             }
         }
+        None
+    }
+
+    /// Counts the panic of a task that does not run here.
+    pub(super) fn count_panic(&mut self) {
+        self.panics += 1;
+    }
+
+    /// Tasks that ended by a panic.
+    pub(super) fn panics(&self) -> u64 {
+        self.panics
+    }
+
+    /// Ends all tasks.
+    pub(super) fn abort_all(&mut self) {
+        self.running.abort_all();
+    }
+
+    /// Tasks that have not been removed.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.running.len()
     }
 }
 
@@ -75,5 +117,21 @@ mod tests {
         let told = messages.blocking_recv();
         assert!(matches!(told, Some(TaskMessage::WorkerLost { doing: "hashing chunks" })), "{told:?}");
         assert!(messages.blocking_recv().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panicked_is_named_once_and_counted() {
+        let (inbox, mut messages) = mpsc::channel(1);
+        let mut tasks = Tasks::new(inbox);
+        let bad = tasks.spawn(async { panic!("as it should in this test") }).id();
+        tasks.report(async { TaskMessage::Panicked });
+        tasks.spawn(std::future::pending()).abort();
+        assert!(matches!(messages.recv().await, Some(TaskMessage::Panicked)));
+        let mut named = Vec::new();
+        while tasks.count() > 0 {
+            named.extend(tasks.next_panicked());
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((named, tasks.panics()), (vec![bad], 1), "a task that was aborted is no bug");
     }
 }

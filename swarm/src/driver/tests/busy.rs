@@ -26,7 +26,7 @@ async fn f3_chunks_that_are_hashed_and_written_for_long_hold_no_newcomer_up() {
                 }
             }
             // At least a chunk's bytes have arrived, and none of it is kept.
-            if !has_come && busy.bytes().0 >= CHUNK as u64 {
+            if !has_come && busy.traffic().received >= CHUNK as u64 {
                 has_come = true;
                 late.session.tell(Input::Source(offer(&node)));
             }

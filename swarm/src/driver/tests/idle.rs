@@ -75,16 +75,16 @@ async fn a_rate_of_our_own_is_named_as_such_by_the_side_that_has_it() {
     let (mut seeder, mut fetcher) = halted().await;
     until(&mut seeder, &mut fetcher, Some(Idle::RateLimit)).await;
     let snapshot = until(&mut fetcher, &mut seeder, Some(Idle::PeerSlow)).await;
-    let silent_since = fetcher.session.last_byte;
+    let silent_since = fetcher.session.silence.last_byte;
     assert_eq!(snapshot.peers[0].idle, Some(Idle::PeerSlow));
     assert!(snapshot.peers[0].requests > 0 && !snapshot.peers[0].choking_us);
     fetcher.rate_limit.set(Some(0));
     seeder.rate_limit.set(None);
     until(&mut fetcher, &mut seeder, Some(Idle::RateLimit)).await;
-    let waits_since = fetcher.session.last_byte;
+    let waits_since = fetcher.session.silence.last_byte;
     assert!(waits_since > silent_since);
     until(&mut fetcher, &mut seeder, Some(Idle::RateLimit)).await;
-    assert!(fetcher.session.last_byte > waits_since, "what our user wants is no stall");
+    assert!(fetcher.session.silence.last_byte > waits_since, "what our user wants is no stall");
     fetcher.rate_limit.set(Some(40 << 10));
     let snapshot = until(&mut fetcher, &mut seeder, None).await;
     assert!(snapshot.busy_time > Duration::ZERO && snapshot.peers[0].idle.is_none());
@@ -163,7 +163,7 @@ async fn a_path_that_passes_nothing_is_congestion_on_both_sides_and_no_fault_of_
     assert!(fetcher.have() < COUNT);
     path.is_cut.store(true, Ordering::Relaxed);
     // A small send window, so that the seeder cannot hand the rest to its own QUIC and take it for sent.
-    seeder.session.links.values().for_each(|link| link.connection.set_send_window(8 << 10));
+    seeder.session.links.connections().iter().for_each(|connection| connection.set_send_window(8 << 10));
     seeder.rate_limit.set(None);
     let snapshot = until(&mut fetcher, &mut seeder, Some(Idle::Congestion)).await;
     assert_eq!(snapshot.peers[0].idle, Some(Idle::Congestion));
@@ -177,7 +177,7 @@ async fn a_path_that_passes_nothing_is_congestion_on_both_sides_and_no_fault_of_
 async fn a_peer_that_asks_and_does_not_read_is_slow_and_its_path_is_not() {
     let mut seeder = Live::seeder(1, Controls::default());
     let (target, address) = (seeder.node.id(), seeder.node.local_address());
-    let hello = hello(&seeder.session.terms);
+    let hello = hello(seeder.session.downloading.terms());
     let asking = tokio::spawn(async move {
         let (node, _) = node(50);
         let connection = node.dialer.clone().dial(target, vec![address], Vec::new()).await.unwrap();
@@ -211,7 +211,7 @@ async fn a_peer_that_asks_and_does_not_read_is_slow_and_its_path_is_not() {
         }
     };
     timeout(PATIENCE, settled).await.unwrap();
-    seeder.session.links.values().for_each(|link| link.connection.set_send_window(8 << 10));
+    seeder.session.links.connections().iter().for_each(|connection| connection.set_send_window(8 << 10));
     let snapshot = until(&mut seeder, &mut fetcher, Some(Idle::PeerSlow)).await;
     assert!(snapshot.peers[0].asks > 0 && snapshot.peers[0].sent_bytes > 0);
     asking.abort();

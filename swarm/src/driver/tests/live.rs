@@ -99,9 +99,9 @@ async fn moment(seeder: &mut Live, fetcher: &mut Live) {
 /// Runs both sessions until nothing moves for a moment.
 pub(super) async fn settle(seeder: &mut Live, fetcher: &mut Live) {
     loop {
-        let before = fetcher.session.bytes();
+        let before = fetcher.session.traffic();
         moment(seeder, fetcher).await;
-        if fetcher.session.bytes() == before {
+        if fetcher.session.traffic() == before {
             return;
         }
     }
@@ -124,7 +124,7 @@ async fn i5_a_peer_that_may_not_come_any_more_is_closed_in_the_middle_of_a_trans
     let end = work(&mut seeder.session, &mut fetcher.session, |one| refusal(one).is_some()).await;
     assert_eq!(refusal(&end), Some((seeder.node.id(), CloseCode::NotAllowed)));
     assert!(fetcher.have() < COUNT);
-    assert_eq!((seeder.session.links.len(), seeder.session.answers.len()), (0, 0));
+    assert_eq!((seeder.session.links.count(), seeder.session.serving.unanswered()), (0, 0));
 }
 
 #[tokio::test]
@@ -135,11 +135,11 @@ async fn i5_a_source_that_may_not_be_asked_any_more_gives_nothing_more_and_anoth
     let rate_limit = first.rate_limit.clone();
     chunks_and_no_more(&mut first, &mut fetcher, rate_limit, 2).await;
     let from_first = fetcher.have();
-    assert!(from_first < COUNT && !fetcher.session.downloads.is_empty());
+    assert!(from_first < COUNT && fetcher.session.downloading.under_way() > 0);
     let only = BTreeSet::from([second.node.id()]);
     fetcher.controls.send_modify(|controls| controls.sources = Some(only));
     moment(&mut first, &mut fetcher).await;
-    assert!(fetcher.session.downloads.is_empty());
+    assert_eq!(fetcher.session.downloading.under_way(), 0);
     first.rate_limit.set(None);
     fetcher.session.tell(Input::Source(offer(&second.node)));
     let mut suppliers = BTreeMap::<PeerId, u32>::new();
@@ -167,10 +167,10 @@ async fn a_rate_on_either_side_is_lowered_to_nothing_and_raised_again_in_the_mid
         let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
         let rate_limit = if is_up { seeder.rate_limit.clone() } else { fetcher.rate_limit.clone() };
         chunks_and_no_more(&mut seeder, &mut fetcher, rate_limit.clone(), 2).await;
-        let bytes = fetcher.session.bytes().0;
+        let bytes = fetcher.session.traffic().received;
         assert!(bytes < u64::from(COUNT) * CHUNK as u64, "{is_up}");
         moment(&mut seeder, &mut fetcher).await;
-        assert_eq!(fetcher.session.bytes().0, bytes, "{is_up}");
+        assert_eq!(fetcher.session.traffic().received, bytes, "{is_up}");
         // First a low rate, then none.
         rate_limit.set(Some(CHUNK as u64 * 100));
         chunks(&mut seeder, &mut fetcher, 1).await;
@@ -204,12 +204,12 @@ async fn b22_what_a_peer_is_given_of_its_allowance_arrives_before_the_goodbye_ho
     let mut fetcher = Live::fetcher(Controls::default(), &[]);
     fetcher.session.tell(Input::Source(path.offer(&seeder)));
     seeder.rate_limit.set(Some(0));
-    while seeder.session.answers.len() < 4 {
+    while seeder.session.serving.unanswered() < 4 {
         moment(&mut seeder, &mut fetcher).await;
     }
     path.is_cut.store(true, Ordering::Relaxed);
     seeder.rate_limit.set(None);
-    while !seeder.session.links.is_empty() {
+    while seeder.session.links.count() > 0 {
         moment(&mut seeder, &mut fetcher).await;
     }
     assert_eq!(fetcher.have(), 0, "all of it is on its way");
@@ -226,7 +226,7 @@ async fn no_more_is_received_than_allowed_and_the_rest_when_that_is_raised() {
     let mut fetcher = Live::fetcher(Controls { fetch_allowance, ..Controls::default() }, &[&seeder]);
     chunks(&mut seeder, &mut fetcher, 4).await;
     settle(&mut seeder, &mut fetcher).await;
-    assert_eq!((fetcher.have(), fetcher.session.bytes().0), (4, 4 * CHUNK as u64));
+    assert_eq!((fetcher.have(), fetcher.session.traffic().received), (4, 4 * CHUNK as u64));
     fetcher.controls.send_modify(|controls| controls.fetch_allowance = None);
     work(&mut seeder.session, &mut fetcher.session, is_complete).await;
 }
@@ -274,7 +274,7 @@ async fn b22_a_rate_of_one_byte_a_second_holds_back_chunks_and_neither_frames_no
     let mut seeder = Live::seeder(1, Controls::default());
     seeder.rate_limit.set(Some(1));
     let text = Bytes::from(vec![b'm'; 40 << 10]);
-    seeder.session.manifest_text = text.clone();
+    seeder.session.serving.manifest_text = text.clone();
     let (asking, _) = node(50);
     let (target, address) = (seeder.node.id(), seeder.node.local_address());
     let asked = async {

@@ -22,8 +22,8 @@ use minimodel_wire::{Bitfield, Consent, Frame, Hello, SignedOffer};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::messages::{SessionEvent, SessionInputs};
-use super::session::Session;
+use super::messages::SessionEvent;
+use super::session::{Session, SessionInputs};
 use super::sink::ChunkSink;
 use super::{Congestion, Controls, Node, NodeSettings, steady};
 use crate::machine::{Config, Event, Input, KeepOutcome, Limits, Order, Terms};
@@ -264,7 +264,7 @@ async fn f7_a_panic_while_a_chunk_is_read_costs_one_answer_and_no_peer_its_name(
         is_complete(event)
     })
     .await;
-    assert_eq!((seeder.panics, blamed), (1, Vec::new()));
+    assert_eq!((seeder.tasks.panics(), blamed), (1, Vec::new()));
 }
 
 #[tokio::test]
@@ -294,17 +294,17 @@ async fn f7_a_task_that_panics_under_a_request_is_counted_and_the_chunk_asked_fo
     loop {
         work(&mut seeder, &mut fetcher, |_| true).await;
         // Replaces the task that fetches a chunk by one that panics.
-        if let Some(download) = fetcher.downloads.values_mut().next().filter(|_| is_first) {
+        let Session { downloading, tasks, .. } = &mut fetcher;
+        let bad = async { panic!("as it should in this test") };
+        if is_first && downloading.replace_task(|| tasks.spawn(bad)) {
             is_first = false;
-            download.abort.abort();
-            download.abort = fetcher.tasks.spawn(async { panic!("as it should in this test") });
         }
         if !is_first {
             break;
         }
     }
     work(&mut seeder, &mut fetcher, is_complete).await;
-    assert_eq!(fetcher.panics, 1);
+    assert_eq!(fetcher.tasks.panics(), 1);
 }
 
 #[tokio::test]
@@ -315,7 +315,7 @@ async fn f6_i6_after_a_thousand_connects_nothing_is_left_of_them() {
     let (target, address) = (seeding.id(), seeding.local_address());
     let mut dialing = tokio::task::JoinSet::new();
     for key in 0..DIALERS {
-        let hello = hello(&seeder.terms);
+        let hello = hello(seeder.downloading.terms());
         dialing.spawn(async move {
             let (node, _) = node(10 + key);
             for n in 0..CONNECTS {
@@ -338,7 +338,7 @@ async fn f6_i6_after_a_thousand_connects_nothing_is_left_of_them() {
                 Some(ended) = dialing.join_next() => ended.unwrap(),
             }
             if dialing.is_empty()
-                && seeder.links.is_empty()
+                && seeder.links.count() == 0
                 && seeding.dialer.endpoint.open_connections() == 0
             {
                 break;
@@ -347,17 +347,11 @@ async fn f6_i6_after_a_thousand_connects_nothing_is_left_of_them() {
     };
     // A thousand handshakes take time.
     timeout(PATIENCE * 5, settle).await.unwrap();
-    assert_eq!(seeder.next_conn, u64::from(DIALERS) * u64::from(CONNECTS));
-    let tables = [
-        seeder.names.len(),
-        seeder.pending_handshakes.len(),
-        seeder.introduced.len(),
-        seeder.answers.len(),
-        seeder.downloads.len(),
-    ];
-    assert_eq!(tables, [0; 5]);
+    assert_eq!(seeder.links.opened(), u64::from(DIALERS) * u64::from(CONNECTS));
+    let tables = [seeder.links.count(), seeder.serving.unanswered(), seeder.downloading.under_way()];
+    assert_eq!(tables, [0; 3]);
     // The accept task.
-    assert_eq!(seeder.tasks.len(), 1);
+    assert_eq!(seeder.tasks.count(), 1);
     assert!(seeder.machine.is_idle());
-    assert_eq!(seeder.panics, 0);
+    assert_eq!(seeder.tasks.panics(), 0);
 }

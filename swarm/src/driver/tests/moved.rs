@@ -45,6 +45,6 @@ async fn c7_a_transfer_goes_on_when_its_address_changes_and_forged_datagrams_cha
     })
     .await;
     assert_eq!((got, met, lost), (COUNT, 1, Vec::new()), "it is one connection");
-    assert_eq!(seeder.session.links.len(), 1, "nobody else came of it");
+    assert_eq!(seeder.session.links.count(), 1, "nobody else came of it");
     assert!(!path.moves.load(Ordering::Relaxed), "it never moved");
 }

@@ -69,10 +69,10 @@ async fn b22_shares_under_one_quota_give_no_more_than_it_together_and_whoever_as
     for (key, most, got) in [(1, 5, 5), (2, 5, 0), (3, 7, 2)] {
         quota.raise(most * SIZE);
         let mut seeder = Live::seeder(key, Controls::default());
-        seeder.session.gate = Some(quota.clone());
+        seeder.session.serving.gate = Some(quota.clone());
         let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
         work(&mut seeder.session, &mut fetcher.session, is_budget_used).await;
-        assert_eq!(fetcher.session.bytes().0, got * SIZE, "{key}");
+        assert_eq!(fetcher.session.traffic().received, got * SIZE, "{key}");
         assert_eq!(quota.counts(), (most * SIZE, 0));
     }
 }
@@ -82,7 +82,7 @@ async fn b22_a_fetch_asks_for_no_more_than_a_quota_that_others_share_and_goes_on
     let quota = Counter::new(3 * SIZE);
     let mut seeder = Live::seeder(1, Controls::default());
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
-    fetcher.session.gate = Some(quota.clone());
+    fetcher.session.downloading.gate = Some(quota.clone());
     chunks(&mut seeder, &mut fetcher, 3).await;
     settle(&mut seeder, &mut fetcher).await;
     assert_eq!((fetcher.have(), quota.counts()), (3, (3 * SIZE, 0)));
@@ -97,8 +97,8 @@ async fn what_is_on_its_way_is_settled_when_a_session_ends_in_the_middle_on_eith
     let (sent, received) = (Counter::new(u64::MAX), Counter::new(u64::MAX));
     let mut seeder = Live::seeder(1, Controls::default());
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
-    seeder.session.gate = Some(sent.clone());
-    fetcher.session.gate = Some(received.clone());
+    seeder.session.serving.gate = Some(sent.clone());
+    fetcher.session.downloading.gate = Some(received.clone());
     let rate_limit = seeder.rate_limit.clone();
     chunks_and_no_more(&mut seeder, &mut fetcher, rate_limit, 2).await;
     assert!(sent.counts().1 > 0 && received.counts().1 > 0, "{sent:?} {received:?}");
@@ -112,6 +112,6 @@ async fn what_is_on_its_way_is_settled_when_a_session_ends_in_the_middle_on_eith
         }
     };
     timeout(PATIENCE, is_settled).await.unwrap();
-    assert_eq!(sent.counts().0, seeder.session.bytes().1);
-    assert_eq!(received.counts().0, fetcher.session.bytes().0);
+    assert_eq!(sent.counts().0, seeder.session.traffic().sent);
+    assert_eq!(received.counts().0, fetcher.session.traffic().received);
 }

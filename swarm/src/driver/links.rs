@@ -1,0 +1,222 @@
+//! The connections of a session, from the end of their handshakes to their close.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use minimodel_wire::{CloseCode, Frame, PeerId};
+use quinn::{Connection, VarInt};
+use tokio::task::JoinSet;
+
+use super::connection::{Link, LinkSettings};
+use super::counters::Totals;
+use super::dial::Dialer;
+use super::messages::TaskMessage;
+use super::newcomers::Place;
+use super::report::PeerView;
+use super::samples::PeerSample;
+use super::transport;
+use super::workers::Tasks;
+use crate::machine::{Conn, Input, PeerState, Time};
+
+/// The open connections of a session, and those that are about to be closed.
+pub(super) struct Links {
+    dialer: Dialer,
+    settings: LinkSettings,
+    open: BTreeMap<Conn, Open>,
+    next_conn: u64,
+    /// Connections that are closed once their last frames and answers are delivered.
+    pending_closes: JoinSet<()>,
+}
+
+/// One open connection.
+struct Open {
+    link: Link,
+    peer: PeerId,
+    /// Newcomer place of an incoming connection, held until it is introduced.
+    place: Option<Place>,
+    /// The peer's Hello agreed with this node's.
+    is_introduced: bool,
+}
+
+impl Links {
+    pub(super) fn new(dialer: Dialer, settings: LinkSettings) -> Self {
+        Self { dialer, settings, open: BTreeMap::new(), next_conn: 0, pending_closes: JoinSet::new() }
+    }
+
+    /// Dials a peer; the task reports the connection or the failure.
+    pub(super) fn dial(
+        &self,
+        peer: PeerId,
+        addresses: Vec<SocketAddr>,
+        pex_addresses: Vec<SocketAddr>,
+        tasks: &mut Tasks,
+    ) {
+        let dialing = self.dialer.clone().dial(peer, addresses, pex_addresses);
+        tasks.report(async move {
+            match dialing.await {
+                Ok(connection) => TaskMessage::Connected { connection, peer, dialed: true, place: None },
+                Err(fault) => TaskMessage::Input(Input::DialFailed {
+                    peer,
+                    wrong_key: fault.wrong_key,
+                    code: fault.code,
+                }),
+            }
+        });
+    }
+
+    /// Takes a connection whose handshake is done. `dialed`: this node dialed it.
+    pub(super) fn add(
+        &mut self,
+        connection: Connection,
+        peer: PeerId,
+        dialed: bool,
+        place: Option<Place>,
+    ) -> Conn {
+        let conn = Conn(self.next_conn);
+        self.next_conn += 1;
+        let link = Link::start(connection, conn, dialed, &self.settings);
+        self.open.insert(conn, Open { link, peer, place, is_introduced: false });
+        conn
+    }
+
+    /// The link to an open connection, and its peer.
+    pub(super) fn get(&self, conn: Conn) -> Option<(&Link, PeerId)> {
+        self.open.get(&conn).map(|open| (&open.link, open.peer))
+    }
+
+    /// Sends a frame. A bitfield introduces the peer: its Hello was good.
+    pub(super) fn send(&mut self, conn: Conn, frame: &Frame) {
+        let Some(open) = self.open.get_mut(&conn) else { return };
+        if let Frame::Bitfield(_) = frame {
+            // From here on the peer may send requests, and this node may fetch from it.
+            if self.dialer.serves {
+                let streams = VarInt::from_u32(transport::STREAMS_AFTER_HELLO);
+                open.link.connection.set_max_concurrent_bi_streams(streams);
+            }
+            open.is_introduced = true;
+            open.place = None;
+            self.share_windows();
+        }
+        if let Some((link, _)) = self.get(conn) {
+            link.send(frame);
+        }
+    }
+
+    /// Divides the memory for bytes in flight among the introduced peers; other peers get next to nothing.
+    fn share_windows(&self) {
+        let introduced = self.open.values().filter(|open| open.is_introduced);
+        let count = introduced.clone().count();
+        for Open { link, .. } in introduced {
+            let (receive, send) = transport::windows_of(link.connection.remote_address(), count);
+            link.connection.set_send_window(send);
+            if self.settings.fetches
+                && let Ok(receive) = VarInt::from_u64(receive)
+            {
+                link.connection.set_receive_window(receive);
+            }
+        }
+    }
+
+    /// Removes a connection that has ended, or is to be closed.
+    pub(super) fn remove(&mut self, conn: Conn) -> Option<Link> {
+        let Open { link, is_introduced, .. } = self.open.remove(&conn)?;
+        if is_introduced {
+            self.share_windows();
+        }
+        Some(link)
+    }
+
+    /// Ends a connection with a code.
+    pub(super) fn close(&mut self, conn: Conn, code: CloseCode) {
+        if let Some(pending) = self.remove(conn).and_then(|link| link.close(code)) {
+            self.pending_closes.spawn(pending);
+        }
+    }
+
+    /// Ends every connection with a code.
+    pub(super) fn close_all(&mut self, code: CloseCode) {
+        let left: Vec<Conn> = self.open.keys().copied().collect();
+        left.into_iter().for_each(|conn| self.close(conn, code));
+    }
+
+    /// Waits until each connection is closed with its own code, up to the longest drain time.
+    pub(super) async fn all_closed(&mut self) {
+        let all_closed = async { while self.pending_closes.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(transport::MAX_DRAIN_TIME, all_closed).await;
+        self.pending_closes.abort_all();
+        while self.pending_closes.join_next().await.is_some() {}
+    }
+
+    /// Removes the tasks of closes that are done.
+    pub(super) fn reap(&mut self) {
+        while self.pending_closes.try_join_next().is_some() {}
+    }
+
+    /// The open connections.
+    pub(super) fn connections(&self) -> Vec<Connection> {
+        self.open.values().map(|open| open.link.connection.clone()).collect()
+    }
+
+    /// Samples every connection: what moved on it since the last call, and what the machine thinks of its peer.
+    pub(super) fn sample(
+        &mut self,
+        now: Time,
+        state_of: impl Fn(Conn) -> Option<PeerState>,
+    ) -> Vec<PeerSample> {
+        let sample = |(&conn, open): (&Conn, &mut Open)| {
+            let (path, state) = (open.link.sample_path(now), state_of(conn).unwrap_or_default());
+            PeerSample { conn, path, state, is_unread: open.link.is_unread(), idle: None }
+        };
+        self.open.iter_mut().map(sample).collect()
+    }
+
+    /// Probes silent peers: only an answer to a packet tells a silent peer from a silent path. A repeated Interested
+    /// says nothing new, and the peer's QUIC acknowledges it.
+    pub(super) fn probe(&self, samples: &[PeerSample]) {
+        let is_silent = |one: &&PeerSample| one.state.requests > 0 && !one.path.is_heard && one.state.useful;
+        for one in samples.iter().filter(is_silent) {
+            if let Some((link, _)) = self.get(one.conn) {
+                link.send(&Frame::Interested);
+            }
+        }
+    }
+
+    /// What a snapshot says of a connected peer; `None` if the connection is over.
+    pub(super) fn view(&self, sample: &PeerSample) -> Option<PeerView> {
+        let ((link, peer), state) = (self.get(sample.conn)?, sample.state);
+        Some(PeerView {
+            peer,
+            received_bytes: link.counters.received(),
+            sent_bytes: link.counters.sent(),
+            down_rate: sample.path.down_rate,
+            up_rate: sample.path.up_rate,
+            rtt: link.connection.rtt(),
+            choking_us: state.choking_us,
+            we_choke: state.we_choke,
+            interested: state.interested,
+            requests: state.requests,
+            asks: state.asks,
+            have: state.have,
+            idle: sample.idle,
+        })
+    }
+
+    /// Counters of all connections of the session, also of those that are over.
+    pub(super) fn totals(&self) -> &Arc<Totals> {
+        &self.settings.totals
+    }
+}
+
+#[cfg(test)]
+impl Links {
+    /// Connections that are open.
+    pub(super) fn count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Connections there were so far.
+    pub(super) fn opened(&self) -> u64 {
+        self.next_conn
+    }
+}

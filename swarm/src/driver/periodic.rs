@@ -1,0 +1,74 @@
+//! What is due from time to time: samples, snapshots, and a look at the calendar.
+
+use std::time::Instant;
+
+use super::report::Snapshot;
+use super::samples::{Moment, Traffic};
+use super::session::Session;
+use crate::machine::Input;
+
+impl Session {
+    /// Judges the interval since the last sample.
+    pub(super) fn sample(&mut self) {
+        let (now, machine) = (self.now(), &self.machine);
+        let peers = self.links.sample(now, |conn| machine.peer_state(conn));
+        self.links.probe(&peers);
+        let moment = Moment {
+            bytes: self.traffic(),
+            have: machine.have().ones(),
+            is_whole: machine.have().is_full(),
+            work: machine.work(),
+            is_rescanning: self.downloading.is_rescanning(),
+            is_down_withheld: self.downloading.has_withheld(),
+            is_up_withheld: self.serving.has_withheld(),
+            reading: self.serving.reading(),
+        };
+        let at = Instant::now();
+        if self.samples.add(at, &moment, peers) {
+            // The user's own limits cause this silence: it does not count towards a stall.
+            self.silence.excuse_until(at);
+        }
+    }
+
+    /// Sends a snapshot to the observer.
+    pub(super) fn report_snapshot(&mut self) {
+        let (now, bytes, have) = (self.now(), self.traffic(), self.machine.have());
+        let (terms, samples) = (self.downloading.terms(), &mut self.samples);
+        let rates = samples.rates(now, bytes);
+        let snapshot = Snapshot {
+            elapsed: samples.at.saturating_duration_since(self.start),
+            progress: self.machine.progress(),
+            have_bytes: Snapshot::have_bytes(terms, have),
+            total_bytes: terms.byte_count,
+            received_bytes: bytes.received,
+            sent_bytes: bytes.sent,
+            down_rate: rates.received,
+            up_rate: rates.sent,
+            idle: samples.idle,
+            idle_time: samples.idle_time.clone(),
+            busy_time: samples.busy_time,
+            peers: samples.peers.iter().filter_map(|sample| self.links.view(sample)).collect(),
+            unread: self.serving.being_sent() + self.links.totals().unread(),
+            untold: self.observer.untold(),
+            panics: self.tasks.panics(),
+        };
+        self.observer.snapshot(snapshot);
+    }
+
+    /// Reports the calendar time to the machine when due, and renews the node's own offer in time.
+    pub(super) fn look_at_calendar(&mut self) {
+        let now = self.now();
+        let Some(unix) = self.calendar.look(now.since_start()) else { return };
+        self.machine.handle(now, Input::Calendar { unix });
+        if let Some(offer) = self.renewal.as_mut().and_then(|renewal| renewal.look(now, unix)) {
+            self.machine.handle(now, Input::OwnOffer(offer.clone()));
+            self.observer.offer(offer);
+        }
+    }
+
+    /// Payload bytes of this session.
+    pub(super) fn traffic(&self) -> Traffic {
+        let (received, sent) = self.links.totals().bytes();
+        Traffic { received, sent }
+    }
+}
