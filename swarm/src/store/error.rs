@@ -10,6 +10,7 @@ use minimodel_verifier::digest::hex;
 
 use super::disk::{Disk, OpenError, Refusal};
 use super::similarity::Similarity;
+use super::state::Sizes;
 
 /// A fault of the disk or of a file on it. Every variant names the file.
 #[derive(Debug, thiserror::Error)]
@@ -148,24 +149,6 @@ pub enum StoreError {
         /// The system's error.
         source: io::Error,
     },
-}
-
-/// The sizes that a record is bound to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sizes {
-    /// Bytes of the artifact.
-    pub byte_count: u64,
-    /// Bytes of a chunk.
-    pub chunk_size: u32,
-    /// Number of chunks.
-    pub chunk_count: u32,
-}
-
-impl std::fmt::Display for Sizes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { byte_count, chunk_size, chunk_count } = self;
-        write!(f, "{byte_count} bytes in {chunk_count} chunks of {chunk_size}")
-    }
 }
 
 /// Why a chunk was not kept: its supplier's fault, or the disk's.

@@ -10,11 +10,10 @@ use minimodel_verifier::chunk::{Layout, ReadAt, hash_chunk, verify_chunk};
 use minimodel_verifier::digest::hex;
 use minimodel_verifier::{Digest, Manifest, Report};
 
-use super::error::Sizes;
 use super::open::Opener;
 use super::record::{BUFFER_BYTES, read_entries};
 pub use super::state::MAGIC;
-use super::state::{Blame, Entry, HEADER_BYTES, Header, HeaderFound, PeerKey, STATE_VERSION};
+use super::state::{Blame, Entry, HEADER_BYTES, Header, HeaderFound, PeerKey, STATE_VERSION, Sizes};
 
 /// The longest record that is read, in bytes; it has room for more than a million chunks.
 pub const MAX_RECORD_BYTES: u64 = 1 << 30;

@@ -3,21 +3,23 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use minimodel_verifier::Digest;
+use minimodel_verifier::chunk::Layout;
 
 use super::create::{create_locked, is_named, rename_aside, sync_dir};
 use super::disk::{Disk, DiskFile, Open, OpenError};
-use super::error::{Sizes, StoreError};
+use super::error::StoreError;
 use super::holdings::{FOUND_HERE, Holdings, Supplied};
 use super::names::Names;
-use super::part::{MAX_BLAMES, Opened, Part, PartSpec};
+use super::part::{MAX_BLAMES, Opened, Part, PartSpec, SetAside, UnknownData};
 use super::record::{Tail, Walk, is_zero, walk};
 use super::rehash::good_chunks;
 use super::similarity::{RepairIf, other_chunks, unrecorded_data};
 use super::state::{
     Blame, Entry, HEADER_BYTES, Header, HeaderFound, MIN_CHUNK_ENTRY_BYTES, PeerKey, STATE_VERSION, Session,
+    Sizes,
 };
 
 /// A state file that keeps vanishing or being replaced is given up after this many tries.
@@ -80,10 +82,13 @@ struct Data<F> {
     aside: Option<SetAside<F>>,
 }
 
-/// A file that had the partial file's name, under its new name.
-pub(super) struct SetAside<F> {
-    pub(super) name: String,
-    pub(super) file: F,
+/// What the record says of the file that it describes.
+struct Claims<'r> {
+    layout: &'r Layout,
+    /// The recorded chunks with their hashes, in order.
+    chunks: &'r [(u32, Digest)],
+    /// More places than good chunks may hold other data by this: chunks whose entries a kill or damage took.
+    may_be_unrecorded: usize,
 }
 
 /// The record as it was read.
@@ -145,9 +150,10 @@ impl<D: Disk> Part<D> {
         let Recorded { mut holdings, claimed, unproven, blames, walk } = recorded;
         let hash = |index| Some((index, *holdings.tree.chunk_hash(index)?));
         let candidates: Vec<_> = claimed.keys().copied().filter_map(hash).collect();
-        let unrecorded = UNRECORDED_BY_A_KILL + (walk.dropped_bytes / MIN_CHUNK_ENTRY_BYTES) as usize;
+        let may_be_unrecorded = UNRECORDED_BY_A_KILL + (walk.dropped_bytes / MIN_CHUNK_ENTRY_BYTES) as usize;
+        let claims = Claims { layout: &spec.layout, chunks: &candidates, may_be_unrecorded };
         let Data { file: data, good, is_kept, byte_count: data_bytes, aside } =
-            open_data(&disk, &names, &spec, &candidates, existing, unrecorded)?;
+            open_data(&disk, &names, &claims, existing)?;
         // Both names must outlive a power loss, or the synced chunks are lost with them.
         sync_dir(&disk, &names.part)?;
         for index in good {
@@ -178,23 +184,19 @@ impl<D: Disk> Part<D> {
             put_aside: aside.as_ref().map(|aside| disk.path(&aside.name)),
         };
         let (disk, state) = (Arc::new(disk), Arc::new(state));
-        Ok((
-            Self::new(Opened { disk, names, spec, data, aside, repair_if, state, tail, holdings, blames }),
-            resumed,
-        ))
+        let unknown = UnknownData { aside, repair_if, unlike: OnceLock::new() };
+        Ok((Self::new(Opened { disk, names, spec, data, unknown, state, tail, holdings, blames }), resumed))
     }
 }
 
-/// Opens the partial file, or creates it; a file there that `existing` excludes is put aside first. More places than good
-/// chunks may hold other data by `may_be_unrecorded`: chunks whose entries a kill or damage took.
+/// Opens the partial file, or creates it; a file there that `existing` excludes is put aside first.
 fn open_data<D: Disk>(
     disk: &D,
     names: &Names,
-    spec: &PartSpec,
-    candidates: &[(u32, Digest)],
+    claims: &Claims<'_>,
     existing: ExistingFile,
-    may_be_unrecorded: usize,
 ) -> Result<Data<D::File>, StoreError> {
+    let Claims { layout, chunks, may_be_unrecorded } = *claims;
     let name = &names.part;
     let failed = |doing, error| StoreError::of(disk, name, doing, 0, error);
     let (mut aside, mut aside_bytes) = (None, 0);
@@ -202,15 +204,13 @@ fn open_data<D: Disk>(
         match disk.open(name, Open::Existing) {
             Ok(file) => {
                 let byte_count = file.stat().map_err(|error| failed("stat", error))?.byte_count;
-                let good =
-                    good_chunks(&spec.layout, &file, candidates).map_err(|error| failed("read", error))?;
-                let other = other_chunks(&spec.layout, &file, candidates, &good)
-                    .map_err(|error| failed("read", error))?;
-                let is_short = byte_count <= spec.layout.byte_count();
+                let good = good_chunks(layout, &file, chunks).map_err(|error| failed("read", error))?;
+                let other =
+                    other_chunks(layout, &file, chunks, &good).map_err(|error| failed("read", error))?;
+                let is_short = byte_count <= layout.byte_count();
                 let is_kept = is_short && !good.is_empty() && good.len() >= other;
-                let unrecorded = || {
-                    unrecorded_data(&spec.layout, &file, candidates).map_err(|error| failed("read", error))
-                };
+                let unrecorded =
+                    || unrecorded_data(layout, &file, chunks).map_err(|error| failed("read", error));
                 let is_empty = || is_zero(&file, 0, byte_count).map_err(|error| failed("read", error));
                 if matches!(existing, ExistingFile::Any(_))
                     || is_kept && other + unrecorded()? <= good.len() + may_be_unrecorded

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -15,15 +15,11 @@ use super::disk::{Disk, DiskFile as _};
 use super::error::{KeepError, NotProven, StoreError, is_no_space};
 use super::holdings::{FOUND_HERE, Holdings, Supplied};
 use super::names::Names;
-use super::open::SetAside;
 use super::record::Tail;
 use super::similarity::{RepairIf, Similarity};
 use super::state::{Blame, ChunkEntry, Entry, PeerKey};
+use super::unsynced::Unsynced;
 
-/// Unsynced bytes that a power loss may cost.
-pub const SYNC_BYTES: u64 = 64 << 20;
-/// Unsynced time that a power loss may cost.
-pub const SYNC_INTERVAL: Duration = Duration::from_secs(2);
 /// Blames kept in one record. Keys cost an attacker nothing, so the record must not grow with them.
 pub const MAX_BLAMES: usize = 4096;
 
@@ -58,12 +54,7 @@ pub struct Part<D: Disk> {
     pub(super) names: Names,
     pub(super) spec: PartSpec,
     pub(super) data: D::File,
-    /// A file that had the part's name before and was put aside: a rescan copies its good chunks.
-    pub(super) aside: Option<SetAside<D::File>>,
-    /// Set where the file is the user's own: a rescan decides by this condition whether it may be written to.
-    pub(super) repair_if: Option<RepairIf>,
-    /// What a rescan has found that did not permit the repair.
-    pub(super) unlike: OnceLock<Similarity>,
+    pub(super) unknown: UnknownData<D::File>,
     /// The record; holds the lock.
     pub(super) state: Arc<D::File>,
     pub(super) tail: Mutex<Tail>,
@@ -71,14 +62,56 @@ pub struct Part<D: Disk> {
     /// Notified whenever a chunk is held or the prefix is aborted.
     pub(super) grown: Condvar,
     pub(super) prefix_aborted: AtomicBool,
-    pub(super) suspicious: AtomicBool,
-    is_sealed: AtomicBool,
+    pub(super) trust: Trust,
     pub(super) blames: Mutex<Vec<Blame>>,
     pub(super) buffers: Buffers,
-    unsynced_bytes: AtomicU64,
-    /// When everything was last known to be synced; held while syncing.
-    clean_at: Mutex<Duration>,
-    sync_failure: OnceLock<(PathBuf, io::ErrorKind)>,
+    unsynced: Unsynced,
+}
+
+/// Data that was under the part's name before and is not known to be the artifact's: what a rescan makes of it.
+pub(super) struct UnknownData<F> {
+    /// A file that was put aside: a rescan copies its good chunks.
+    pub(super) aside: Option<SetAside<F>>,
+    /// Set where the file is the user's own: a rescan decides by this condition whether it may be written to.
+    pub(super) repair_if: Option<RepairIf>,
+    /// What a rescan has found that did not permit the repair.
+    pub(super) unlike: OnceLock<Similarity>,
+}
+
+/// A file that had the partial file's name, under its new name.
+pub(super) struct SetAside<F> {
+    pub(super) name: String,
+    pub(super) file: F,
+}
+
+/// How far the bytes of recorded chunks are trusted.
+#[derive(Debug, Default)]
+pub(super) struct Trust {
+    suspicious: AtomicBool,
+    is_sealed: AtomicBool,
+}
+
+impl Trust {
+    /// From now on each chunk is hashed before it is served.
+    pub(super) fn suspect(&self) {
+        self.suspicious.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether each chunk is hashed before it is served.
+    pub(super) fn is_suspicious(&self) -> bool {
+        self.suspicious.load(Ordering::Relaxed)
+    }
+
+    /// The file is whole under its final name, where other programs may write to it.
+    fn seal(&self) {
+        self.suspect();
+        self.is_sealed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a chunk that went bad means a changed source.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.is_sealed.load(Ordering::Relaxed)
+    }
 }
 
 /// What opening has made ready for [`Part::new`].
@@ -87,8 +120,7 @@ pub(super) struct Opened<D: Disk> {
     pub(super) names: Names,
     pub(super) spec: PartSpec,
     pub(super) data: D::File,
-    pub(super) aside: Option<SetAside<D::File>>,
-    pub(super) repair_if: Option<RepairIf>,
+    pub(super) unknown: UnknownData<D::File>,
     pub(super) state: Arc<D::File>,
     pub(super) tail: Tail,
     pub(super) holdings: Holdings,
@@ -102,22 +134,16 @@ impl<D: Disk> Part<D> {
             names: opened.names,
             spec: opened.spec,
             data: opened.data,
-            aside: opened.aside,
-            repair_if: opened.repair_if,
-            unlike: OnceLock::new(),
+            unknown: opened.unknown,
             state: opened.state,
             tail: Mutex::new(opened.tail),
             holdings: Mutex::new(opened.holdings),
             grown: Condvar::new(),
             prefix_aborted: AtomicBool::new(false),
-            suspicious: AtomicBool::new(false),
-            is_sealed: AtomicBool::new(false),
+            trust: Trust::default(),
             blames: Mutex::new(opened.blames),
             buffers: Buffers::default(),
-            // Not 0: an earlier process that was killed may have left unsynced bytes.
-            unsynced_bytes: AtomicU64::new(1),
-            clean_at: Mutex::new(Duration::ZERO),
-            sync_failure: OnceLock::new(),
+            unsynced: Unsynced::new(),
         }
     }
 
@@ -129,17 +155,12 @@ impl<D: Disk> Part<D> {
     /// Marks the file as whole under its final name, where other programs may write to it: from now on each chunk is
     /// hashed before it is served, and a chunk that went bad is not fetched again but means a changed source (E14).
     pub fn seal(&self) {
-        self.suspicious.store(true, Ordering::Relaxed);
-        self.is_sealed.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_sealed(&self) -> bool {
-        self.is_sealed.load(Ordering::Relaxed)
+        self.trust.seal();
     }
 
     /// What a rescan has found in the user's own file, if that was too little to write to it: [`StoreError::Unlike`].
     pub fn unlike(&self) -> Option<Similarity> {
-        self.unlike.get().copied()
+        self.unknown.unlike.get().copied()
     }
 
     /// Where the partial file is.
@@ -192,7 +213,7 @@ impl<D: Disk> Part<D> {
         self.check_sound()?;
         let written = self.data.write_all_at(data, self.spec.layout.offset(entry.index));
         written.map_err(|error| self.write_error(&self.names.part, error))?;
-        self.unsynced_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        self.unsynced.wrote(data.len() as u64);
         self.record_held(entry)
     }
 
@@ -219,7 +240,7 @@ impl<D: Disk> Part<D> {
         self.check_sound()?;
         tail.append(&*self.state, entry).map_err(|error| self.write_error(&self.names.state, error))?;
         // Also where no data was written: a rescan's find or a blame is lost with its entry.
-        self.unsynced_bytes.fetch_add(1, Ordering::Relaxed);
+        self.unsynced.wrote(1);
         Ok(())
     }
 
@@ -227,39 +248,29 @@ impl<D: Disk> Part<D> {
     /// once a second. Blocks for as long as the disk does.
     pub fn sync_if_due(&self, now: Duration) -> Result<(), StoreError> {
         self.check_sound()?;
-        let mut clean_at = self.clean_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let unsynced = self.unsynced_bytes.load(Ordering::Relaxed);
-        if unsynced == 0 {
-            *clean_at = now;
-        } else if unsynced >= SYNC_BYTES || now.saturating_sub(*clean_at) >= SYNC_INTERVAL {
-            self.sync_files()?;
-            *clean_at = now;
-        }
-        Ok(())
+        self.unsynced.sync_if_due(now, || self.sync_files())
     }
 
     /// Whether something was written since the last sync.
     pub fn has_unsynced(&self) -> bool {
-        self.unsynced_bytes.load(Ordering::Relaxed) != 0
+        self.unsynced.is_any()
     }
 
     /// Makes everything kept so far durable: first the data, then the record.
     pub fn sync(&self) -> Result<(), StoreError> {
-        let _one_at_a_time = self.clean_at.lock().unwrap_or_else(PoisonError::into_inner);
-        self.sync_files()
+        self.unsynced.sync(|| self.sync_files())
     }
 
     fn sync_files(&self) -> Result<(), StoreError> {
         self.check_sound()?;
-        // Reset first: a chunk that is written during the sync counts for the next one.
-        self.unsynced_bytes.store(0, Ordering::Relaxed);
+        self.unsynced.begin();
         let data = self.data.sync_data().map_err(|error| (&self.names.part, error));
         let both = data.and_then(|()| self.state.sync_data().map_err(|error| (&self.names.state, error)));
         both.map_err(|(name, error)| {
             // The system may have dropped the pages and called them clean. They are never synced again as if that
             // helped; forgetting them makes the next reader see what the disk really has.
-            let _ = self.sync_failure.set((self.disk.path(name), error.kind()));
-            self.suspicious.store(true, Ordering::Relaxed);
+            self.unsynced.fail(self.disk.path(name), error.kind());
+            self.trust.suspect();
             self.data.forget_cache();
             self.state.forget_cache();
             self.sync_error()
@@ -268,11 +279,11 @@ impl<D: Disk> Part<D> {
 
     /// Refuses to go on after a failed sync.
     pub(super) fn check_sound(&self) -> Result<(), StoreError> {
-        if self.sync_failure.get().is_some() { Err(self.sync_error()) } else { Ok(()) }
+        if self.unsynced.failure().is_some() { Err(self.sync_error()) } else { Ok(()) }
     }
 
     fn sync_error(&self) -> StoreError {
-        let failure = self.sync_failure.get().cloned();
+        let failure = self.unsynced.failure().map(|(path, kind)| (path.to_owned(), kind));
         let (path, kind) = failure.unwrap_or_else(|| (self.path(), io::ErrorKind::Other));
         if is_no_space(kind) {
             StoreError::NoSpace { path, needed: self.missing_bytes(), free: self.disk.free_bytes().ok() }

@@ -11,8 +11,7 @@ use super::create::is_named;
 use super::disk::{Disk, DiskFile};
 use super::error::{Change, SourceError, StoreError};
 use super::holdings::FOUND_HERE;
-use super::open::SetAside;
-use super::part::Part;
+use super::part::{Part, SetAside};
 use super::prefix::PrefixAborted;
 use super::record::is_zero;
 use super::similarity::{RepairIf, Similarity};
@@ -77,7 +76,7 @@ impl<D: Disk> Part<D> {
             return Err(StoreError::ForeignLeaves { path: self.path(), reason });
         }
         let all: Vec<(u32, Digest)> = (0..).zip(leaves).collect();
-        let good = match self.repair_if {
+        let good = match self.unknown.repair_if {
             Some(condition) => self.good_if_like(&all, condition)?,
             None => {
                 let is_missing = |(index, _): &(u32, Digest)| !self.has(*index);
@@ -93,7 +92,7 @@ impl<D: Disk> Part<D> {
                 found.push(index);
             }
         }
-        if let Some(aside) = &self.aside {
+        if let Some(aside) = &self.unknown.aside {
             self.copy_good(aside, &all, &mut found)?;
             found.sort_unstable();
         }
@@ -169,7 +168,7 @@ impl<D: Disk> Part<D> {
         if similarity.permits(condition) {
             return Ok(good);
         }
-        let _ = self.unlike.set(similarity);
+        let _ = self.unknown.unlike.set(similarity);
         Err(StoreError::Unlike { path: self.path(), similarity })
     }
 
@@ -220,7 +219,7 @@ impl<D: Disk> Part<D> {
         if !self.has(index) {
             return Err(SourceError::NotHave { index });
         }
-        if self.is_sealed() {
+        if self.trust.is_sealed() {
             let (was, now) = (layout.byte_count(), self.stat()?.byte_count);
             if was != now {
                 return Err(self.changed(Change::Length { was, now }));
@@ -231,12 +230,13 @@ impl<D: Disk> Part<D> {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => false,
             answer => {
                 answer.map_err(|error| StoreError::of(&*self.disk, &self.names.part, "read", 0, error))?;
-                !self.is_suspicious() || self.chunk_hash(index) == Some(minimodel_verifier::sha256(bytes))
+                !self.trust.is_suspicious()
+                    || self.chunk_hash(index) == Some(minimodel_verifier::sha256(bytes))
             }
         };
         if !is_whole {
             self.discard(index);
-            return Err(if self.is_sealed() {
+            return Err(if self.trust.is_sealed() {
                 self.changed(Change::Content { index })
             } else {
                 SourceError::Rotten { path: self.path(), index }

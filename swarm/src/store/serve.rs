@@ -1,7 +1,5 @@
 //! Where served chunks come from: one trait for a complete file and for a part.
 
-use std::sync::atomic::Ordering;
-
 use bytes::Bytes;
 use minimodel_verifier::Digest;
 use minimodel_verifier::chunk::Layout;
@@ -70,12 +68,6 @@ impl<D: Disk> ChunkSource for Part<D> {
     }
 
     fn suspect(&self) {
-        self.suspicious.store(true, Ordering::Relaxed);
-    }
-}
-
-impl<D: Disk> Part<D> {
-    pub(super) fn is_suspicious(&self) -> bool {
-        self.suspicious.load(Ordering::Relaxed)
+        self.trust.suspect();
     }
 }

@@ -7,8 +7,6 @@
 use minimodel_verifier::chunk::Layout;
 use minimodel_verifier::{Digest, sha256};
 
-use super::error::Sizes;
-
 /// An Ed25519 public key: that of a chunk's supplier, or of a blamed peer.
 pub type PeerKey = [u8; 32];
 
@@ -33,6 +31,24 @@ pub(super) const MIN_CHUNK_ENTRY_BYTES: u64 = (ENTRY_HEAD_BYTES + 68 + CHECKSUM_
 const KIND_CHUNK: u8 = 1;
 const KIND_SESSION: u8 = 2;
 const KIND_BLAME: u8 = 3;
+
+/// The sizes that a record is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Bytes of the artifact.
+    pub byte_count: u64,
+    /// Bytes of a chunk.
+    pub chunk_size: u32,
+    /// Number of chunks.
+    pub chunk_count: u32,
+}
+
+impl std::fmt::Display for Sizes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { byte_count, chunk_size, chunk_count } = self;
+        write!(f, "{byte_count} bytes in {chunk_count} chunks of {chunk_size}")
+    }
+}
 
 /// The artifact that a record is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
