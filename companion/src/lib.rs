@@ -12,6 +12,7 @@ mod files;
 mod host;
 pub mod library;
 pub mod limits;
+pub mod model;
 pub mod problem;
 mod service;
 mod shell;

@@ -1,9 +1,11 @@
 //! The calls of the companion, answered in the daemon's process ([`crate::companion`]) or over the local interface
 //! ([`crate::client`]).
 
-use crate::api::types::{
-    Activated, Activation, Announcement, Consent, Entry, Finding, Fits, Grant, Limits, LogEntry, LogVerdict,
-    Moved, NewEntry, NewFetch, NewGrant, NewShare, Pruned, Status, Transfer, TransferLimits,
+use minimodel::consent::{Grant, LogEntry, LogVerdict, NewGrant};
+
+use crate::model::{
+    Activated, Activation, Announcement, Consent, Entry, Finding, Fits, Limits, Moved, NewEntry, NewFetch,
+    NewShare, Pruned, Status, Transfer, TransferLimits,
 };
 use crate::problem::Problem;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use minimodel::private;
-use minimodel_companion::api::types::{Cause, NewFetch, Publisher, State, Transfer};
+use minimodel_companion::model::{Cause, NewFetch, State, Transfer};
 use minimodel_companion::{Problem, Service, doctor};
 use minimodel_verifier::receipt::Receipt;
 use minimodel_wire::SignedOffer;
@@ -298,14 +298,14 @@ fn tell_offer(context: &Context, transfer: &Transfer, stops: bool) -> Result<(),
 
 /// Reports why no bytes move; `cause` is null when they move again.
 pub(super) fn tell_idle(printer: &Printer, cause: Option<Cause>) -> Result<(), Failure> {
-    printer.event("idle", json!({"cause": cause}))
+    printer.event("idle", json!({"cause": cause.map(doctor::name)}))
 }
 
 fn say_serving(context: &Context, transfer: &Transfer, cause: Option<Cause>) -> Result<(), Failure> {
     let (peers, sent) = (transfer.peers.len(), show_size(transfer.sent_bytes));
     context.printer.note(format!("serving {peers} peers, {}, {sent} sent", show_rate(transfer.up_rate)));
     let (up_rate, sent_bytes) = (transfer.up_rate, transfer.sent_bytes);
-    let fields = json!({"peers": peers, "up_rate": up_rate, "sent_bytes": sent_bytes, "idle": cause});
+    let fields = json!({"peers": peers, "up_rate": up_rate, "sent_bytes": sent_bytes, "idle": cause.map(doctor::name)});
     context.printer.event("serving", fields)
 }
 
@@ -341,8 +341,7 @@ fn done(context: &Context, transfer: &Transfer, took: Duration) -> Result<(), Fa
 
 /// The current verdict on the manifest's key, for JSON.
 fn publisher(transfer: &Transfer) -> Option<serde_json::Value> {
-    let verdict = transfer.publisher.as_ref().and_then(Publisher::verdict)?;
-    serde_json::to_value(SignerObject::from(&verdict)).ok()
+    serde_json::to_value(SignerObject::from(transfer.publisher.as_ref()?)).ok()
 }
 
 /// The peers that supplied the bytes, and how many bytes were found on disk, both from the receipt.

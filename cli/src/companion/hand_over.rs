@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use minimodel::transfer::STALL_TIMEOUT;
-use minimodel_companion::api::types::{
-    Consent, Endpoint, Kind, NewFetch, NewShare, Publisher, Question as Open, State, Transfer, TransferLimits,
+use minimodel_companion::model::{
+    Consent, Endpoint, Kind, NewFetch, NewShare, Question as Open, State, Transfer, TransferLimits,
 };
 use minimodel_companion::{Service, doctor};
 use minimodel_verifier::Manifest;
@@ -314,7 +314,7 @@ pub(crate) fn agree(
     transfer: Transfer,
     (flag, publisher): Flags<'_>,
 ) -> Result<Transfer, Failure> {
-    let verdict = transfer.publisher.as_ref().and_then(Publisher::verdict);
+    let verdict = transfer.publisher.clone();
     // Without the manifest there is no verdict: the companion compares its key with the flags when it has the manifest.
     let accepted = match &verdict {
         Some(verdict) => {

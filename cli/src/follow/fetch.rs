@@ -8,7 +8,7 @@ use minimodel::transfer::{
     self, Consents, Control, Endpoint, FetchEnd, FetchOptions, FetchPlan, Limits, Order, Run, STALL_TIMEOUT,
     Target,
 };
-use minimodel_companion::api::types::Kind;
+use minimodel_companion::model::Kind;
 use minimodel_swarm::driver::{Congestion, Controls};
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use minimodel_companion::api::types::Kind;
 use minimodel_companion::doctor;
+use minimodel_companion::model::Kind;
 use minimodel_swarm::driver::Idle;
 
 /// A cause must last this long before it is reported.

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use minimodel::publishers::SignerVerdict;
 use minimodel::transfer::{Control, Run, Served, output_file};
 use minimodel::{Event, Watcher};
-use minimodel_companion::api::types::Kind;
+use minimodel_companion::model::Kind;
 use serde_json::json;
 
 pub(crate) use self::fetch::{ASKED_BESIDES, Fetch, endpoint, fetch_manifest, needed, run as fetch};

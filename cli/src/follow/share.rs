@@ -7,7 +7,7 @@ use minimodel::clock::{now_utc, utc};
 use minimodel::consent::RunConsent;
 use minimodel::publishers::SignerVerdict;
 use minimodel::transfer::{self, Consents, Control, Limits, ShareError, SharePlan};
-use minimodel_companion::api::types::Kind;
+use minimodel_companion::model::Kind;
 use minimodel_swarm::driver::Controls;
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use minimodel::clock::utc;
-use minimodel_companion::api::types::Kind;
+use minimodel_companion::model::Kind;
 use minimodel_swarm::driver::{Idle, Snapshot};
 use minimodel_swarm::machine::Event;
 use minimodel_wire::{CloseCode, SignedOffer};

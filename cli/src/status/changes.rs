@@ -1,6 +1,6 @@
 //! Changes between two statuses, for logs: other rates alone are no change.
 
-use minimodel_companion::api::types::{Cause, State, Status, Transfer};
+use minimodel_companion::model::{Cause, State, Status, Transfer};
 
 use super::words::{about, here, kind, state, why};
 
@@ -39,7 +39,7 @@ fn line(transfer: &Transfer) -> String {
 mod tests {
     use super::super::samples::{peer, status, transfer};
     use super::*;
-    use minimodel_companion::api::types::Kind;
+    use minimodel_companion::model::Kind;
 
     #[test]
     fn a_line_tells_of_what_is_new_stands_elsewhere_or_is_gone_and_of_nothing_else() {

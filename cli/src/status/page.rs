@@ -1,7 +1,7 @@
 //! The page of a snapshot, as a pure function: from a status to lines that fit a width.
 
-use minimodel_companion::api::types::{Peer, Rates, State, Status, Transfer};
 use minimodel_companion::doctor;
+use minimodel_companion::model::{Peer, Rates, State, Status, Transfer};
 
 use super::fit::{columns, cut, left, right};
 use super::words::{about, here, kind, state, why};
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use minimodel::consent::Action;
     use minimodel_companion::Problem;
-    use minimodel_companion::api::types::{Kind, Question};
+    use minimodel_companion::model::{Kind, Question};
 
     fn text(status: &Status, width: usize) -> Vec<String> {
         page(status, width).iter().map(|line| line.render(false).trim_end_matches('\n').to_owned()).collect()

@@ -1,6 +1,6 @@
 //! Transfers for the tests of this folder.
 
-use minimodel_companion::api::types::{Kind, Limits, Peer, Rates, State, Status, Transfer};
+use minimodel_companion::model::{Kind, Limits, Peer, Rates, State, Status, Transfer};
 
 pub(super) use minimodel_companion::doctor::CAUSES;
 

@@ -1,8 +1,8 @@
 //! Words for a transfer's kind, state and cause. Everything from outside is escaped here.
 
 use minimodel::consent::Action;
-use minimodel_companion::api::types::{Cause, Kind, State, Transfer};
 use minimodel_companion::doctor;
+use minimodel_companion::model::{Cause, Kind, State, Transfer};
 
 use crate::escape;
 

@@ -2,8 +2,9 @@
 
 use minimodel::clock::now_unix;
 use minimodel_companion::Service;
-use minimodel_companion::api::types::{Limits, Moved, Rates, Window};
+use minimodel_companion::api::types;
 use minimodel_companion::limits::schedule::{is_ever_first, local_hour, rates_at, validate};
+use minimodel_companion::model::{Limits, Moved, Rates, Window};
 use serde::Serialize;
 
 use super::transfer::{self, set};
@@ -20,9 +21,9 @@ use crate::size::{show_rate, show_size};
 
 /// The limits under `--json`.
 #[derive(Serialize)]
-struct LimitsObject<'a> {
-    limits: &'a Limits,
-    now: Rates,
+struct LimitsObject {
+    limits: types::Limits,
+    now: types::Rates,
 }
 
 /// Runs the verb.
@@ -80,7 +81,7 @@ fn window(args: &ScheduleAddArgs) -> Window {
 fn answer(printer: &Printer, limits: &Limits) -> Result<(), Failure> {
     let now = rates_at(limits, local_hour(now_unix()));
     if printer.is_json() {
-        return printer.event("limits", LimitsObject { limits, now });
+        return printer.event("limits", LimitsObject { limits: limits.clone().into(), now: now.into() });
     }
     show::answer(printer, &lines(limits, now))
 }
@@ -117,7 +118,7 @@ fn lines(limits: &Limits, now: Rates) -> Vec<(String, String)> {
 fn log(service: &dyn Service, printer: &Printer, args: &LimitsLogArgs) -> Result<(), Failure> {
     let moved = service.moved(args.days).map_err(companion::failure)?;
     if printer.is_json() {
-        return moved.iter().try_for_each(|row| printer.event("moved", row));
+        return moved.iter().try_for_each(|row| printer.event("moved", types::Moved::from(row.clone())));
     }
     if moved.is_empty() {
         let days = if args.days == 1 { "today" } else { &format!("in the last {} days", args.days) };

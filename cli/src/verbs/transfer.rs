@@ -1,7 +1,8 @@
 //! `minimodel transfer`: pauses, starts, limits or forgets shares and fetches of the companion.
 
 use minimodel_companion::Service;
-use minimodel_companion::api::types::{Transfer, TransferLimits};
+use minimodel_companion::api::types;
+use minimodel_companion::model::{Transfer, TransferLimits};
 use serde::Serialize;
 
 use crate::args::{PublisherOptions, RateSettings, Setting, TransferAction, TransferArgs, TransferIds};
@@ -15,8 +16,8 @@ use crate::status::{about, kind, state};
 
 /// A transfer under `--json`.
 #[derive(Serialize)]
-struct TransferObject<'a> {
-    transfer: &'a Transfer,
+struct TransferObject {
+    transfer: types::Transfer,
 }
 
 /// Runs the verb.
@@ -60,14 +61,14 @@ pub(super) fn limit(
     let limits = changed(before.limits, settings);
     let transfer = service.limit(id, limits).map_err(companion::failure)?;
     if printer.is_json() {
-        return printer.event("transfer", TransferObject { transfer: &transfer });
+        return printer.event("transfer", TransferObject { transfer: transfer.into() });
     }
     printer.answer(format!("transfer {id}: {}", words(&transfer.limits)))
 }
 
 fn tell(printer: &Printer, transfer: &Transfer) -> Result<(), Failure> {
     if printer.is_json() {
-        return printer.event("transfer", TransferObject { transfer });
+        return printer.event("transfer", TransferObject { transfer: transfer.clone().into() });
     }
     printer.answer(format!(
         "transfer {}, {} of {}: {}",

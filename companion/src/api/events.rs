@@ -12,7 +12,8 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::api::answer::{Api, Outcome, crowded};
 use crate::api::server::stopped;
-use crate::api::types::Event;
+use crate::api::types;
+use crate::model::Event;
 
 /// Events buffered for one client; beyond them its position in the broadcast queue of all clients waits.
 const AHEAD: usize = 16;
@@ -20,7 +21,7 @@ const AHEAD: usize = 16;
 /// The whole picture, then changes, for as long as the client listens or the companion runs.
 #[utoipa::path(
     get, path = "/v1/events",
-    responses((status = 200, content_type = "text/event-stream", body = Event,
+    responses((status = 200, content_type = "text/event-stream", body = types::Event,
         description = "A stream: `event` is the kind, `id` counts, `data` is one Event."))
 )]
 pub(crate) async fn events(
@@ -44,9 +45,10 @@ struct Feed {
 
 impl Feed {
     /// Sends an event; false when the client is gone.
-    async fn send(&mut self, event: &Event) -> bool {
+    async fn send(&mut self, event: Event) -> bool {
         self.id += 1;
-        let made = sse::Event::default().id(self.id.to_string()).event(name(event)).json_data(event);
+        let made = sse::Event::default().id(self.id.to_string()).event(name(&event));
+        let made = made.json_data(types::Event::from(event));
         // An event is plain data, which always has a JSON form.
         let Ok(made) = made else { return false };
         self.sender.send(Ok(made)).await.is_ok()
@@ -60,7 +62,7 @@ async fn feed(
     mut changes: broadcast::Receiver<Event>,
     _permit: OwnedSemaphorePermit,
 ) {
-    for event in &snapshot {
+    for event in snapshot {
         if !feed.send(event).await {
             return;
         }
@@ -76,16 +78,16 @@ async fn feed(
         };
         let told = match change {
             Ok(Event::Stopping) | Err(RecvError::Closed) => {
-                feed.send(&Event::Stopping).await;
+                feed.send(Event::Stopping).await;
                 return;
             }
-            Ok(event) => feed.send(&event).await,
+            Ok(event) => feed.send(event).await,
             Err(RecvError::Lagged(_)) => {
                 // Missed changes may include removals, so the earlier snapshot is void, not just out of date.
                 changes = changes.resubscribe();
                 let Ok(snapshot) = self::snapshot(&api).await else { return };
-                let mut told = feed.send(&Event::Resync).await;
-                for event in &snapshot {
+                let mut told = feed.send(Event::Resync).await;
+                for event in snapshot {
                     told = told && feed.send(event).await;
                 }
                 told

@@ -40,7 +40,7 @@ const STATES: [Stands; 7] = [
 )]
 pub(crate) async fn metrics(State(api): State<Api>) -> Outcome<Response> {
     let status = api.quick(|service| service.status()).await?;
-    let text = render(&status).map_err(|error| {
+    let text = render(&status.into()).map_err(|error| {
         Problem::new(code::UNEXPECTED, "the metrics cannot be written", "report it").because(error)
     })?;
     Ok(([(header::CONTENT_TYPE, TYPE)], text).into_response())

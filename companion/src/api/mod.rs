@@ -10,7 +10,6 @@ mod routes;
 mod server;
 mod server_limits;
 pub mod types;
-pub mod validate;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -24,9 +23,9 @@ pub use routes::{Fitted, Kept};
 pub use server::bind;
 pub use server_limits::ServerLimits;
 
+use crate::model::Event;
 use crate::problem::{Problem, code};
 use crate::service::Service;
-use types::Event;
 
 /// Serves the interface on these listeners until `stop` becomes true. `endpoint.json` exists meanwhile.
 ///

@@ -1,13 +1,16 @@
 //! Each call of [`Service`] as a request to its route; `api::routes` is the server side.
 
+use minimodel::consent::{Grant, LogEntry, LogVerdict, NewGrant};
 use ureq::http::Method;
 
 use super::{Client, Patience, text};
-use crate::api::types::{
-    Activated, Activation, Announcement, Consent, Entry, Finding, Fits, Grant, Limits, LogEntry, LogVerdict,
-    Moved, NewEntry, NewFetch, NewGrant, NewShare, Pruned, Status, Transfer, TransferLimits,
-};
+use crate::api::types;
+use crate::api::types::Resource;
 use crate::api::{Fitted, Kept};
+use crate::model::{
+    Activated, Activation, Announcement, Consent, Entry, Finding, Fits, Limits, Moved, NewEntry, NewFetch,
+    NewShare, Pruned, Status, Transfer, TransferLimits,
+};
 use crate::service::{Answer, Service};
 
 /// The body of requests that need none.
@@ -15,19 +18,19 @@ use crate::service::{Answer, Service};
 struct Nothing {}
 
 impl Client {
-    fn post<T: serde::de::DeserializeOwned>(&self, path: &str, body: &impl serde::Serialize) -> Answer<T> {
+    fn post<T: Resource>(&self, path: &str, body: &impl serde::Serialize) -> Answer<T> {
         self.change(&Method::POST, path, Patience::Quick, body)
     }
 
-    fn put<T: serde::de::DeserializeOwned>(&self, path: &str, body: &impl serde::Serialize) -> Answer<T> {
+    fn put<T: Resource>(&self, path: &str, body: &impl serde::Serialize) -> Answer<T> {
         self.change(&Method::PUT, path, Patience::Quick, body)
     }
 
-    fn delete<T: serde::de::DeserializeOwned>(&self, path: &str) -> Answer<T> {
+    fn delete<T: Resource>(&self, path: &str) -> Answer<T> {
         self.change(&Method::DELETE, path, Patience::Quick, &Nothing {})
     }
 
-    fn long<T: serde::de::DeserializeOwned>(&self, path: &str, body: &impl serde::Serialize) -> Answer<T> {
+    fn long<T: Resource>(&self, path: &str, body: &impl serde::Serialize) -> Answer<T> {
         self.change(&Method::POST, path, Patience::Long, body)
     }
 
@@ -47,11 +50,11 @@ impl Service for Client {
     }
 
     fn share(&self, new: NewShare) -> Answer<Transfer> {
-        self.post("/v1/shares", &new)
+        self.post("/v1/shares", &types::NewShare::from(new))
     }
 
     fn fetch(&self, new: NewFetch) -> Answer<Transfer> {
-        self.post("/v1/fetches", &new)
+        self.post("/v1/fetches", &types::NewFetch::from(new))
     }
 
     fn transfer(&self, id: u64) -> Answer<Transfer> {
@@ -59,7 +62,7 @@ impl Service for Client {
     }
 
     fn answer(&self, id: u64, consent: Consent) -> Answer<Transfer> {
-        self.post(&format!("/v1/transfers/{id}/consent"), &consent)
+        self.post(&format!("/v1/transfers/{id}/consent"), &types::Consent::from(consent))
     }
 
     fn start(&self, id: u64) -> Answer<Transfer> {
@@ -71,7 +74,7 @@ impl Service for Client {
     }
 
     fn limit(&self, id: u64, limits: TransferLimits) -> Answer<Transfer> {
-        self.put(&format!("/v1/transfers/{id}/limits"), &limits)
+        self.put(&format!("/v1/transfers/{id}/limits"), &types::TransferLimits::from(limits))
     }
 
     fn forget(&self, id: u64) -> Answer<()> {
@@ -83,19 +86,19 @@ impl Service for Client {
     }
 
     fn set_limits(&self, limits: Limits) -> Answer<Limits> {
-        self.put("/v1/limits", &limits)
+        self.put("/v1/limits", &types::Limits::from(limits))
     }
 
     fn moved(&self, days: u32) -> Answer<Vec<Moved>> {
-        self.get(&format!("/v1/moved?days={days}"))
+        self.list(&format!("/v1/moved?days={days}"))
     }
 
     fn grants(&self) -> Answer<Vec<Grant>> {
-        self.get("/v1/grants")
+        self.list("/v1/grants")
     }
 
     fn grant(&self, new: NewGrant) -> Answer<Vec<Grant>> {
-        self.post("/v1/grants", &new)
+        super::list(self.send(&Method::POST, "/v1/grants", Patience::Quick, &types::NewGrant::from(new))?)
     }
 
     fn revoke(&self, id: u64) -> Answer<Grant> {
@@ -103,7 +106,7 @@ impl Service for Client {
     }
 
     fn consent_log(&self) -> Answer<Vec<LogEntry>> {
-        self.get("/v1/consent/log")
+        self.list("/v1/consent/log")
     }
 
     fn verify_log(&self) -> Answer<LogVerdict> {
@@ -111,11 +114,11 @@ impl Service for Client {
     }
 
     fn announcements(&self) -> Answer<Vec<Announcement>> {
-        self.get("/v1/announcements")
+        self.list("/v1/announcements")
     }
 
     fn announce(&self, transfer: u64, consent: Consent) -> Answer<Announcement> {
-        self.put(&format!("/v1/transfers/{transfer}/announcement"), &consent)
+        self.put(&format!("/v1/transfers/{transfer}/announcement"), &types::Consent::from(consent))
     }
 
     fn unannounce(&self, transfer: u64) -> Answer<()> {
@@ -123,7 +126,7 @@ impl Service for Client {
     }
 
     fn library(&self) -> Answer<Vec<Entry>> {
-        self.get("/v1/library")
+        self.list("/v1/library")
     }
 
     fn entry(&self, id: u64) -> Answer<Entry> {
@@ -137,7 +140,7 @@ impl Service for Client {
     }
 
     fn add(&self, new: NewEntry) -> Answer<Entry> {
-        self.long("/v1/library", &new)
+        self.long("/v1/library", &types::NewEntry::from(new))
     }
 
     fn verify(&self, id: u64) -> Answer<Entry> {
@@ -158,7 +161,7 @@ impl Service for Client {
     }
 
     fn activate(&self, id: u64, activation: Activation) -> Answer<Activated> {
-        self.post(&format!("/v1/library/{id}/activate"), &activation)
+        self.post(&format!("/v1/library/{id}/activate"), &types::Activation::from(activation))
     }
 
     fn rollback(&self, model_id: &str) -> Answer<Activated> {
@@ -170,7 +173,7 @@ impl Service for Client {
     }
 
     fn doctor(&self) -> Answer<Vec<Finding>> {
-        self.change(&Method::GET, "/v1/doctor", Patience::Long, &())
+        super::list(self.send(&Method::GET, "/v1/doctor", Patience::Long, &())?)
     }
 }
 

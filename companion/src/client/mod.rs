@@ -19,6 +19,7 @@ use ureq::{Agent, Body};
 pub use events::Events;
 
 use crate::api::Access;
+use crate::api::types::Resource;
 use crate::problem::{Problem, code};
 use crate::service::Answer;
 
@@ -89,18 +90,22 @@ impl Client {
         Ok(Events::new(Box::new(reader)))
     }
 
-    fn get<T: DeserializeOwned>(&self, path: &str) -> Answer<T> {
-        read(self.send(&Method::GET, path, Patience::Quick, &())?)
+    fn get<T: Resource>(&self, path: &str) -> Answer<T> {
+        read::<T::Body>(self.send(&Method::GET, path, Patience::Quick, &())?).map(Into::into)
     }
 
-    fn change<T: DeserializeOwned>(
+    fn list<T: Resource>(&self, path: &str) -> Answer<Vec<T>> {
+        list(self.send(&Method::GET, path, Patience::Quick, &())?)
+    }
+
+    fn change<T: Resource>(
         &self,
         method: &Method,
         path: &str,
         patience: Patience,
         body: &impl Serialize,
     ) -> Answer<T> {
-        read(self.send(method, path, patience, body)?)
+        read::<T::Body>(self.send(method, path, patience, body)?).map(Into::into)
     }
 
     /// Sends a request, and returns the problem of an answer that holds one as the error.
@@ -159,6 +164,10 @@ fn text(response: Response<Body>) -> Answer<Vec<u8>> {
 
 fn read<T: DeserializeOwned>(response: Response<Body>) -> Answer<T> {
     serde_json::from_slice(&text(response)?).map_err(|error| unexpected(&error))
+}
+
+fn list<T: Resource>(response: Response<Body>) -> Answer<Vec<T>> {
+    Ok(read::<Vec<T::Body>>(response)?.into_iter().map(Into::into).collect())
 }
 
 /// The companion answered, but not as this version of it does.

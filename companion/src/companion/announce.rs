@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use minimodel::clock::{now_unix, utc};
-use minimodel::consent::{Action, Grant, GrantState};
+use minimodel::consent::{Action, Grant, GrantState, NewGrant};
 use minimodel_swarm::store::files::named_in_temporary;
 
 use super::desired::Desired;
 use super::row::TransferRow;
 use super::transfers::unknown;
 use super::{Core, Inner};
-use crate::api::types::{Announcement, Consent, Event, NewGrant};
 use crate::files;
+use crate::model::{Announcement, Consent, Event};
 use crate::problem::{Problem, code};
 
 impl Core {
@@ -35,8 +35,15 @@ impl Core {
                 "start it first: `minimodel status` says how it stands",
             ));
         };
-        let new = NewGrant { consent: consent.clone(), model: Some(row.swarm_id.clone()), peer: None };
-        let grants = inner.book.grant(&new.into(), now_unix())?;
+        let new = NewGrant {
+            actions: consent.actions.clone(),
+            by: consent.by.clone(),
+            expires_unix: consent.expires_unix,
+            quota_bytes: consent.quota_bytes,
+            model: Some(row.swarm_id.clone()),
+            peer: None,
+        };
+        let grants = inner.book.grant(&new, now_unix())?;
         let mut row = row;
         row.grants.extend(&grants);
         self.save(&row)?;

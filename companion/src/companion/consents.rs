@@ -15,7 +15,7 @@ use super::desired::{Desired, DesiredInputs, Missing, desired};
 use super::row::{End, TransferRow};
 use super::transfers::unknown;
 use super::{Core, Inner};
-use crate::api::types::{Consent, Event, Transfer};
+use crate::model::{Consent, Event, Transfer};
 use crate::problem::{Problem, code};
 
 /// Cache of the peers named in the offers of each row: offers are parsed and their signatures checked only when they change, not
@@ -286,7 +286,7 @@ mod tests {
     use minimodel_wire::{Offer, PeerId};
 
     use super::*;
-    use crate::api::types::{NewFetch, NewShare};
+    use crate::model::{NewFetch, NewShare};
 
     fn peer(n: u8) -> PeerId {
         PeerId(SigningKey::from_bytes(&[n; 32]).verifying_key().to_bytes())

@@ -2,7 +2,7 @@
 
 use minimodel::consent::Action;
 
-use crate::api::types::{Cause, Kind, State};
+use crate::model::{Cause, Kind, State};
 
 use super::row::{End, TransferRow};
 
@@ -82,7 +82,7 @@ pub(super) fn desired(row: &TransferRow, inputs: &DesiredInputs) -> Desired {
 mod tests {
     use super::super::row::TransferRow;
     use super::*;
-    use crate::api::types::NewFetch;
+    use crate::model::NewFetch;
     use crate::problem::Problem;
 
     fn row(manifest: bool) -> TransferRow {

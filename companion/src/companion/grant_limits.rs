@@ -8,8 +8,8 @@ use minimodel_wire::PeerId;
 
 use super::accounts::RunTotals;
 use super::row::TransferRow;
-use crate::api::types::Limits;
 use crate::limits::ledger;
+use crate::model::Limits;
 
 /// Payload bytes exchanged with one peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,7 +132,7 @@ fn peers<'a>(names: impl IntoIterator<Item = &'a String>) -> BTreeSet<PeerId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::types::NewShare;
+    use crate::model::NewShare;
 
     fn id(n: u8) -> PeerId {
         PeerId([n; 32])

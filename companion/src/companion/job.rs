@@ -16,8 +16,8 @@ use minimodel_verifier::receipt::{Consent, ConsentAction};
 use minimodel_wire::SignedOffer;
 
 use super::Core;
-use crate::api::types::{Cause, Endpoint};
 use crate::host::Host;
+use crate::model::{Cause, Endpoint};
 use crate::problem::{Problem, code};
 
 /// Stall timeout of a fetch that waits without limit; finite, because the driver multiplies it.

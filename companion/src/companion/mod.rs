@@ -39,11 +39,11 @@ use self::accounts::Accounts;
 use self::row::TransferRow;
 use self::running::RunningTransfer;
 use self::threads::{start_lease_writer, start_reconciler};
-use crate::api::types::{Cause, Event, Limits, Rates};
 use crate::db::{Db, DbError, Table};
 use crate::host::Host;
 use crate::library::Library;
 use crate::limits::{schedule, store};
+use crate::model::{Cause, Event, Limits, Rates};
 use crate::problem::Problem;
 
 /// Interval of the reconciler when nothing wakes it: grants expire and schedule hours pass without an event.

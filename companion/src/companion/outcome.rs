@@ -11,8 +11,8 @@ use minimodel_wire::SignedOffer;
 use super::job::JobOutcome;
 use super::row::{End, TransferRow};
 use super::{Core, Inner, Retry};
-use crate::api::types::{Cause, EntryState, Event, Kind};
 use crate::db::{DbError, Table, number_key};
+use crate::model::{Cause, EntryState, Event, Kind};
 use crate::problem::{Problem, code};
 
 /// First backoff of a fetch without sources or of a share whose file or address is missing; it doubles with each try, up to
@@ -232,7 +232,7 @@ fn source_changed(path: Option<&Path>) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::types::{NewFetch, NewShare};
+    use crate::model::{NewFetch, NewShare};
 
     #[test]
     fn what_is_tried_in_vain_is_tried_again_ever_more_rarely_but_at_least_every_ten_minutes() {

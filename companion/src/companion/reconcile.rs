@@ -21,7 +21,7 @@ use super::row::TransferRow;
 use super::running::RunningTransfer;
 use super::threads::{no_thread, panicked};
 use super::{Core, Inner};
-use crate::api::types::{Event, Kind};
+use crate::model::{Event, Kind};
 use crate::problem::{Problem, code};
 
 /// Remaining validity of an offer, in seconds, below which its session is restarted with a new offer.

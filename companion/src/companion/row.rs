@@ -6,7 +6,7 @@ use minimodel::consent::Action;
 use minimodel_verifier::Manifest;
 use serde::{Deserialize, Serialize};
 
-use crate::api::types::{Endpoint, Kind, NewFetch, NewShare, TransferLimits};
+use crate::model::{Endpoint, Kind, NewFetch, NewShare, TransferLimits};
 use crate::problem::{Problem, code};
 
 /// Final outcome of a transfer.

@@ -8,7 +8,7 @@ use minimodel_wire::SignedOffer;
 
 use super::desired::Desired;
 use super::grant_limits::MovedBytes;
-use crate::api::types::{Cause, Peer};
+use crate::model::{Cause, Peer};
 
 /// Control and last snapshot of a running transfer.
 #[derive(Debug)]

@@ -4,19 +4,18 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use minimodel::clock::now_unix;
-use minimodel::consent;
+use minimodel::consent::{self, Grant, LogEntry, LogVerdict, NewGrant};
 use minimodel_verifier::Manifest;
 
 use super::row::{TransferRow, parse};
 use super::{Companion, Core};
-use crate::api::types::{
-    Activated, Activation, Announcement, Consent, Entry, EntryState, Event, Finding, Fits, Grant, Limits,
-    LogEntry, LogVerdict, Moved, NewEntry, NewFetch, NewGrant, NewShare, Pruned, Status, Transfer,
-    TransferLimits,
-};
-use crate::api::validate;
 use crate::doctor;
 use crate::limits::{ledger, schedule, store};
+use crate::model::validate;
+use crate::model::{
+    Activated, Activation, Announcement, Consent, Entry, EntryState, Event, Finding, Fits, Limits, Moved,
+    NewEntry, NewFetch, NewShare, Pruned, Status, Transfer, TransferLimits,
+};
 use crate::problem::{Problem, code};
 use crate::service::{Answer, Service};
 
@@ -39,7 +38,7 @@ impl Core {
         // A damaged log must be reported as such, not as an unknown grant.
         inner.book.reload_if_changed().map_err(Problem::from)?;
         let grants = inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant));
-        grants.into_iter().find(|grant| grant.id == id).map(Grant::from).ok_or_else(|| {
+        grants.into_iter().find(|grant| grant.id == id).ok_or_else(|| {
             Problem::new(
                 code::NOT_FOUND,
                 format!("there is no grant {id}"),
@@ -139,15 +138,14 @@ impl Service for Companion {
     fn grants(&self) -> Answer<Vec<Grant>> {
         let mut inner = self.core.lock();
         inner.book.reload_if_changed().map_err(Problem::from)?;
-        let grants = inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant));
-        Ok(grants.into_iter().map(Grant::from).collect())
+        Ok(inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant)))
     }
 
     fn grant(&self, new: NewGrant) -> Answer<Vec<Grant>> {
         validate::grant(&new)?;
         let numbers = {
             let mut inner = self.core.lock();
-            let numbers = inner.book.grant(&new.into(), now_unix()).map_err(Problem::from)?;
+            let numbers = inner.book.grant(&new, now_unix()).map_err(Problem::from)?;
             let _ = self.core.events.send(Event::Consent);
             self.core.wake(&mut inner);
             numbers
@@ -169,12 +167,12 @@ impl Service for Companion {
     fn consent_log(&self) -> Answer<Vec<LogEntry>> {
         let mut inner = self.core.lock();
         inner.book.reload_if_changed()?;
-        Ok(inner.book.lines().into_iter().map(LogEntry::from).collect())
+        Ok(inner.book.lines())
     }
 
     fn verify_log(&self) -> Answer<LogVerdict> {
         let remembered = self.core.lock().book.remembered().to_vec();
-        Ok(consent::verify(&self.core.places.state, &self.core.places.data, &remembered)?.into())
+        Ok(consent::verify(&self.core.places.state, &self.core.places.data, &remembered)?)
     }
 
     fn announcements(&self) -> Answer<Vec<Announcement>> {

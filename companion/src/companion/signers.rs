@@ -6,13 +6,13 @@ use minimodel_verifier::Manifest;
 
 use super::Core;
 use super::row::TransferRow;
-use crate::api::types::{Consent, Kind, Publisher};
+use crate::model::{Consent, Kind};
 use crate::problem::Problem;
 
 impl Core {
     /// Returns a manifest's publisher as compared with the known publishers; `None` if these cannot be read.
-    pub(super) fn publisher_of(&self, manifest: &Manifest) -> Option<Publisher> {
-        self.publishers.signer_verdict(manifest).ok().map(|verdict| Publisher::from(&verdict))
+    pub(super) fn publisher_of(&self, manifest: &Manifest) -> Option<SignerVerdict> {
+        self.publishers.signer_verdict(manifest).ok()
     }
 
     /// Checks a transfer's manifest against the known publishers and against the key that the user demands or accepts. Every run

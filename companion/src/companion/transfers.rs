@@ -11,12 +11,12 @@ use super::accounts::Rules;
 use super::desired::Desired;
 use super::row::{End, TransferRow, parse};
 use super::{Core, Inner};
-use crate::api::types::{
-    Consent, Entry, EntryState, Event, Kind, NewFetch, NewShare, State, Transfer, TransferLimits,
-};
-use crate::api::validate;
 use crate::db::{DbError, Table, number_key};
 use crate::limits::schedule;
+use crate::model::validate;
+use crate::model::{
+    Consent, Entry, EntryState, Event, Kind, NewFetch, NewShare, State, Transfer, TransferLimits,
+};
 use crate::problem::{Problem, code};
 
 impl Core {

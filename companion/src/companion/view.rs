@@ -9,7 +9,7 @@ use minimodel_swarm::driver::Idle;
 use super::desired::Desired;
 use super::row::{End, TransferRow};
 use super::{Core, Inner};
-use crate::api::types::{Cause, Kind, Question, State, Status, Transfer};
+use crate::model::{Cause, Kind, Question, State, Status, Transfer};
 
 impl From<Idle> for Cause {
     fn from(idle: Idle) -> Self {

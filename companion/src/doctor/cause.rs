@@ -1,7 +1,7 @@
 //! Causes of a standstill: name, meaning and advice.
 
 use super::units::limit;
-use crate::api::types::{Cause, Kind, Status, Transfer, Window};
+use crate::model::{Cause, Kind, Status, Transfer, Window};
 
 /// All causes.
 pub const CAUSES: [Cause; 13] = [

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::api::types::{LogVerdict, Status};
+use minimodel::consent::LogVerdict;
+
+use crate::model::Status;
 
 /// All gathered facts.
 #[derive(Clone, Debug)]

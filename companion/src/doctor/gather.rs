@@ -8,13 +8,14 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use minimodel::consent::LogVerdict;
 use minimodel_wire::SignedOffer;
 use rustix::fs::{Access, access, statvfs};
 use rustix::process::{Resource, geteuid, getrlimit};
 
 use super::facts::{Bound, DiskSpace, Facts, Listen, Offered, PathState, Place, PlaceKind};
-use crate::api::types::{Kind, Limits, LogVerdict, Rates, State, Status, Transfer};
 use crate::limits::schedule;
+use crate::model::{Kind, Limits, Rates, State, Status, Transfer};
 
 /// Facts that only the companion knows and the doctor cannot find out.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::facts::{DiskSpace, Facts, PathState, Place, PlaceKind};
 use super::units::{size, transfers};
 use super::{fail, ok, warn};
-use crate::api::types::{Finding, State};
+use crate::model::{Finding, State};
 
 /// 2026-01-01: an earlier clock is wrong.
 const EARLIEST_UNIX: u64 = 1_767_225_600;

@@ -20,7 +20,7 @@ pub use facts::{Bound, DiskSpace, Facts, Listen, Offered, PathState, Place, Plac
 pub use gather::{Around, gather};
 pub use units::size;
 
-use crate::api::types::Finding;
+use crate::model::Finding;
 
 /// Outcome: in order.
 pub const OK: &str = "ok";

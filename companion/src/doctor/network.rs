@@ -6,7 +6,7 @@ use super::address::{Reach, reach};
 use super::facts::{Bound, Facts, Listen, Offered};
 use super::units::{size, transfers};
 use super::{fail, ok, warn};
-use crate::api::types::Finding;
+use crate::model::Finding;
 
 /// Buffer size that the driver's sockets ask for (`swarm/src/driver/transport.rs`).
 const WANTED_BUFFER: u64 = 4 << 20;

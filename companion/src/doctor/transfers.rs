@@ -6,8 +6,8 @@ use super::cause::{advice, is_in_order, told, words_of};
 use super::facts::Facts;
 use super::units::{limit, percent, size};
 use super::{FAIL, OK, WARN, finding, ok, warn};
-use crate::api::types::{Cause, Finding, Kind, State, Status, Transfer};
 use crate::limits::schedule;
+use crate::model::{Cause, Finding, Kind, State, Status, Transfer};
 
 /// Most causes shown per transfer, the longest first.
 const TOLD: usize = 3;

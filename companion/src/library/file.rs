@@ -6,8 +6,8 @@ use minimodel_verifier::Manifest;
 
 use super::row::{self, FileFault, Link};
 use super::{Library, Row, put, row_in};
-use crate::api::types::{Entry, EntryState};
 use crate::db::Table;
+use crate::model::{Entry, EntryState};
 use crate::problem::{Problem, code};
 
 /// Shortest time between two recorded uses of an entry, in seconds.

@@ -9,7 +9,7 @@ use std::path::Path;
 use minimodel_verifier::Manifest;
 use serde::{Deserialize, Serialize};
 
-use crate::api::types::{FitCheck, Fits};
+use crate::model::{FitCheck, Fits};
 
 /// A megabyte of `requires.ram_mb` and `requires.vram_mb`: 10^6 bytes. A machine sold with 8192 MB leaves programs a little less
 /// than 8192 MiB, and is meant to pass.

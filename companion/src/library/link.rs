@@ -14,8 +14,8 @@ use rustix::io::Errno;
 
 use super::row::{Link, Row};
 use super::{Library, disk, put, row_in, rows_in};
-use crate::api::types::{Activated, EntryState};
 use crate::db::{Change, Table, number_key};
+use crate::model::{Activated, EntryState};
 use crate::problem::{Problem, code};
 
 /// Relative target of links to cached files, so that the library's folder can be moved as a whole.

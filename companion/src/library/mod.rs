@@ -22,8 +22,8 @@ use minimodel::publishers::{KnownPublishers, Publishers};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::{hex, parse_hex};
 
-use crate::api::types::{Entry, EntryState, Fits};
 use crate::db::{Change, Db, DbError, Table, number_key};
+use crate::model::{Entry, EntryState, Fits};
 use crate::problem::{Problem, code};
 use fits::{Machine, Requires};
 use row::{Link, Row};

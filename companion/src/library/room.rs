@@ -13,7 +13,7 @@ use minimodel_verifier::digest::hex;
 use super::evict::{EvictionEntry, cached_bytes, plan_eviction};
 use super::row::Row;
 use super::{Library, disk};
-use crate::api::types::{EntryState, Limits};
+use crate::model::{EntryState, Limits};
 use crate::problem::{Problem, code};
 
 /// Unit of `st_blocks` (stat(2)), in bytes.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evict::EvictionEntry;
 use super::fits::{Machine, Requires, fits};
-use crate::api::types::{Entry, EntryState, Publisher};
+use crate::model::{Entry, EntryState};
 
 /// Most earlier targets of a link that are remembered; older ones are dropped.
 const HISTORY: usize = 64;
@@ -97,11 +97,10 @@ impl Row {
         }
     }
 
-    fn publisher(&self, known: &KnownPublishers) -> Option<Publisher> {
+    fn publisher(&self, known: &KnownPublishers) -> Option<SignerVerdict> {
         let signer: Signer = self.signed_by.as_deref()?.parse().ok()?;
         let status = SignerStatus::of(known.get(&self.publisher_id), &signer);
-        let verdict = SignerVerdict { publisher: self.publisher_id.clone(), signer, status };
-        Some(Publisher::from(&verdict))
+        Some(SignerVerdict { publisher: self.publisher_id.clone(), signer, status })
     }
 
     pub(super) fn held(&self, is_active: bool) -> EvictionEntry {

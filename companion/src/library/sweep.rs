@@ -11,8 +11,8 @@ use minimodel_swarm::store::{is_fresh_name, step};
 use super::evict::{EvictionEntry, plan_eviction};
 use super::row::{Link, Row, active};
 use super::{Library, disk, put, row_in};
-use crate::api::types::{EntryState, Pruned};
 use crate::db::{Table, number_key};
+use crate::model::{EntryState, Pruned};
 use crate::problem::{Problem, code};
 
 impl Library {

@@ -10,7 +10,7 @@ use minimodel_verifier::Manifest;
 use tempfile::TempDir;
 
 use super::*;
-use crate::api::types::Limits;
+use crate::model::Limits;
 
 mod activate;
 mod fetches;

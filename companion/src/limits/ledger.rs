@@ -12,8 +12,8 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _, civil::Date};
 use serde::{Deserialize, Serialize};
 
-use crate::api::types::{Limits, Moved};
 use crate::db::{Change, Db, DbError, Table};
+use crate::model::{Limits, Moved};
 
 /// Peers of a day that are listed by name.
 pub const MAX_PEERS: usize = 1000;

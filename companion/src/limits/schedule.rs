@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::api::types::{Limits, Rates, TransferLimits, Window};
+use crate::model::{Limits, Rates, TransferLimits, Window};
 use crate::problem::{Problem, code};
 
 /// Most windows in a schedule: twice the hours of a day.

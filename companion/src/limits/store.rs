@@ -1,7 +1,7 @@
 //! Storage of the limits in the database.
 
-use crate::api::types::Limits;
 use crate::db::{Db, DbError, Table};
+use crate::model::Limits;
 
 const KEY: &str = "limits";
 
@@ -26,7 +26,7 @@ pub fn save(db: &Db, limits: &Limits) -> Result<(), DbError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::types::Window;
+    use crate::model::Window;
 
     #[test]
     fn limits_are_kept_over_a_reopening_and_are_none_before() {

@@ -1,12 +1,12 @@
 //! Every call, made in process and through server and client: equal answers, problems and state.
 
+use std::fmt::Debug;
 use std::path::PathBuf;
 
-use minimodel::consent::Action;
-use minimodel_companion::api::types::*;
+use minimodel::consent::{Action, NewGrant};
+use minimodel_companion::api::types;
+use minimodel_companion::model::*;
 use minimodel_companion::{Answer, Service};
-use serde::Serialize;
-use serde_json::Value;
 
 use crate::memory::Memory;
 use crate::running::{Running, problem, status};
@@ -73,20 +73,16 @@ fn new_limits() -> Limits {
 
 /// The result of each call, with its name.
 #[derive(Default)]
-struct Said(Vec<(&'static str, Value)>);
+struct Said(Vec<(&'static str, Answer<String>)>);
 
 impl Said {
-    fn add<T: Serialize>(&mut self, call: &'static str, answer: Answer<T>) {
-        let value = match answer {
-            Ok(value) => serde_json::json!({ "ok": value }),
-            Err(problem) => serde_json::json!({ "problem": problem }),
-        };
-        self.0.push((call, value));
+    fn add<T: Debug>(&mut self, call: &'static str, answer: Answer<T>) {
+        self.0.push((call, answer.map(|value| format!("{value:?}"))));
     }
 }
 
 /// Makes every call so that it succeeds, and those that can fail also so that they fail.
-fn script(service: &dyn Service) -> Vec<(&'static str, Value)> {
+fn script(service: &dyn Service) -> Vec<(&'static str, Answer<String>)> {
     let mut said = Said::default();
     said.add("share", service.share(new_share()));
     said.add("fetch", service.fetch(new_fetch()));
@@ -104,7 +100,8 @@ fn script(service: &dyn Service) -> Vec<(&'static str, Value)> {
     said.add("moved", service.moved(3));
     said.add("moved", service.moved(0));
     let grant = |model: Option<String>, peer: Option<String>| {
-        service.grant(NewGrant { consent: consent(&[Action::Serve, Action::Fetch]), model, peer })
+        let Consent { actions, by, expires_unix, quota_bytes, .. } = consent(&[Action::Serve, Action::Fetch]);
+        service.grant(NewGrant { actions, by, expires_unix, quota_bytes, model, peer })
     };
     said.add("grant", grant(None, None));
     said.add("grant", grant(Some("ef".repeat(32)), Some(peer())));
@@ -159,7 +156,7 @@ fn every_call_over_the_interface_says_and_does_what_it_does_in_process() {
     let state = running.memory.state();
     assert_eq!((&state.shares[..], &state.fetches[..]), (&[new_share()][..], &[new_fetch()][..]));
     assert_eq!((state.stops, &state.limits), (1, &new_limits()));
-    assert!(here.iter().filter(|(_, value)| value.get("problem").is_some()).count() >= 8);
+    assert!(here.iter().filter(|(_, answer)| answer.is_err()).count() >= 8);
 }
 
 #[test]
@@ -171,7 +168,7 @@ fn the_script_of_the_test_above_leaves_no_call_out() {
         .map(|(name, _)| name)
         .collect();
     let said = script(&Memory::default());
-    let ok = |call: &str| said.iter().any(|(name, value)| *name == call && value.get("ok").is_some());
+    let ok = |call: &str| said.iter().any(|(name, answer)| *name == call && answer.is_ok());
     let missing: Vec<_> = calls.iter().filter(|call| !ok(call)).collect();
     assert!(calls.len() > 30 && missing.is_empty(), "{missing:?} of {calls:?}");
 }
@@ -179,7 +176,7 @@ fn the_script_of_the_test_above_leaves_no_call_out() {
 #[test]
 fn what_is_made_is_201_with_its_place_and_what_is_gone_is_204() {
     let running = Running::new();
-    let share = serde_json::to_string(&new_share()).unwrap();
+    let share = serde_json::to_string(&types::NewShare::from(new_share())).unwrap();
     let made = running.change("POST /v1/shares", &share);
     assert!(
         made.starts_with("HTTP/1.1 201 ") && made.contains("\r\nlocation: /v1/transfers/1\r\n"),
@@ -187,8 +184,8 @@ fn what_is_made_is_201_with_its_place_and_what_is_gone_is_204() {
     );
     assert_eq!(status(&running.request("GET /v1/transfers/1", "", "")), 200);
     let list = running.request("GET /v1/transfers", "", "");
-    let list: Vec<Transfer> = serde_json::from_str(list.split_once("\r\n\r\n").unwrap().1).unwrap();
-    assert_eq!(list, [running.memory.transfer(1).unwrap()]);
+    let list: Vec<types::Transfer> = serde_json::from_str(list.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!(list, [running.memory.transfer(1).unwrap().into()]);
     assert_eq!(status(&running.request("GET /v1/transfers/1/announcement", "", "")), 404);
     let consent = r#"{"actions": ["publish"], "by": "api"}"#;
     let place = "PUT /v1/transfers/1/announcement";

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use minimodel_companion::Service as _;
 use minimodel_companion::api::ServerLimits;
-use minimodel_companion::api::types::{Event, Kind, Transfer};
 use minimodel_companion::client::Events;
+use minimodel_companion::model::{Event, Kind, Transfer};
 use minimodel_companion::problem::code;
 
 use crate::memory::Stands;

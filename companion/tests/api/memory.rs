@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use minimodel::consent::Action;
-use minimodel_companion::api::types::*;
+use minimodel::consent::{Action, Grant, GrantState, LogEntry, LogVerdict, NewGrant};
+use minimodel::publishers::{KeyOrigin, KeyRecord, PublisherKey, Signer, SignerStatus, SignerVerdict};
+use minimodel_companion::model::*;
 use minimodel_companion::problem::code;
 use minimodel_companion::{Answer, Problem, Service};
 
 /// The whole state, in a form that can be compared.
-#[derive(Debug, Default, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct State {
     pub(crate) next: u64,
     pub(crate) transfers: BTreeMap<u64, Transfer>,
@@ -70,23 +71,17 @@ impl State {
         self.next
     }
 
-    fn grant(
-        &mut self,
-        action: Action,
-        consent: &Consent,
-        model: Option<String>,
-        peer: Option<String>,
-    ) -> Grant {
+    fn grant(&mut self, action: Action, new: &NewGrant) -> Grant {
         let grant = Grant {
             id: self.id(),
             action,
-            model,
-            peer,
-            expires_unix: consent.expires_unix,
-            quota_bytes: consent.quota_bytes,
+            model: new.model.clone(),
+            peer: new.peer.clone(),
+            expires_unix: new.expires_unix,
+            quota_bytes: new.quota_bytes,
             used_bytes: 0,
             given_utc: "2026-11-21T00:00:00Z".into(),
-            by: consent.by.clone(),
+            by: new.by.clone(),
             state: GrantState::Active,
         };
         self.grants.push(grant.clone());
@@ -146,23 +141,32 @@ impl State {
     }
 }
 
-pub(crate) use minimodel_companion::api::types::State as Stands;
+pub(crate) use minimodel_companion::model::State as Stands;
 
-fn publisher() -> Publisher {
-    let key = format!("ed25519:{}", "0a".repeat(32));
-    let known = KnownKey {
-        key: key.clone(),
+fn standing(consent: &Consent) -> NewGrant {
+    NewGrant {
+        actions: consent.actions.clone(),
+        by: consent.by.clone(),
+        expires_unix: consent.expires_unix,
+        quota_bytes: consent.quota_bytes,
+        model: None,
+        peer: None,
+    }
+}
+
+fn publisher() -> SignerVerdict {
+    let key: PublisherKey = format!("ed25519:{}", "0a".repeat(32)).parse().unwrap();
+    let known = KeyRecord {
+        key,
         first_seen_unix: u64::MAX,
         model: Some("a 1".into()),
         swarm_id: None,
-        by: "pinned".into(),
+        origin: KeyOrigin::Pinned,
     };
-    Publisher {
-        id: "me".into(),
-        key: Some(key.clone()),
-        standing: PublisherStanding::Known,
-        known: vec![known],
-        pinned: Some(key),
+    SignerVerdict {
+        publisher: "me".into(),
+        signer: Signer::Key(key),
+        status: SignerStatus::Known { key: known, is_pinned: true },
     }
 }
 
@@ -203,7 +207,7 @@ impl Service for Memory {
 
     fn answer(&self, id: u64, consent: Consent) -> Answer<Transfer> {
         for action in &consent.actions {
-            self.state().grant(*action, &consent, None, None);
+            self.state().grant(*action, &standing(&consent));
         }
         self.change(id, |transfer| transfer.state = Stands::Preparing)
     }
@@ -251,9 +255,7 @@ impl Service for Memory {
 
     fn grant(&self, new: NewGrant) -> Answer<Vec<Grant>> {
         let mut state = self.state();
-        let actions = new.consent.actions.iter();
-        let grant = |action: &Action| state.grant(*action, &new.consent, new.model.clone(), new.peer.clone());
-        Ok(actions.map(grant).collect())
+        Ok(new.actions.iter().map(|action| state.grant(*action, &new)).collect())
     }
 
     fn revoke(&self, id: u64) -> Answer<Grant> {
@@ -284,7 +286,7 @@ impl Service for Memory {
 
     fn announce(&self, transfer: u64, consent: Consent) -> Answer<Announcement> {
         let mut state = self.state();
-        let grant = state.grant(Action::Publish, &consent, None, None).id;
+        let grant = state.grant(Action::Publish, &standing(&consent)).id;
         let announcement = Announcement {
             transfer,
             model: "m".into(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use minimodel_companion::api::types::{Cause, Kind};
+use minimodel_companion::model::{Cause, Kind};
 
 use crate::memory::Stands;
 use crate::running::{Running, status};

@@ -8,9 +8,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use minimodel_companion::Problem;
-use minimodel_companion::api::types::Event;
 use minimodel_companion::api::{self, Access, ServerLimits};
 use minimodel_companion::client::Client;
+use minimodel_companion::model::Event;
 use tokio::sync::{broadcast, watch};
 
 use crate::memory::Memory;

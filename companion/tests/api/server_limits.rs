@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use minimodel_companion::Service as _;
 use minimodel_companion::api::ServerLimits;
-use minimodel_companion::api::types::{Kind, NewEntry};
 use minimodel_companion::client::Client;
+use minimodel_companion::model::{Kind, NewEntry};
 use minimodel_companion::problem::code;
 
 use crate::memory::Stands;

@@ -1,9 +1,10 @@
-//! The validation of requests (`api::validate`), and that the interface applies it.
+//! The validation of requests (`model::validate`), and that the interface applies it.
 
 use ed25519_dalek::SigningKey;
-use minimodel::consent::Action;
-use minimodel_companion::api::types::*;
-use minimodel_companion::api::validate;
+use minimodel::consent::{Action, NewGrant};
+use minimodel_companion::api::types;
+use minimodel_companion::model::validate;
+use minimodel_companion::model::*;
 use minimodel_companion::problem::code;
 use minimodel_wire::{Offer, PeerId, SignedOffer};
 
@@ -126,13 +127,10 @@ fn paths_are_absolute_and_peers_and_models_are_ids() {
     let out = NewFetch { out: Some("/a b/ü".into()), allow: vec![peer()], ..good.clone() };
     assert_eq!(validate::fetch(&out), Ok(()));
     let grant = |model: Option<&str>, peer: Option<&str>| NewGrant {
-        consent: Consent {
-            actions: vec![Action::Serve],
-            by: "flag".into(),
-            expires_unix: None,
-            quota_bytes: None,
-            accept_publisher_key: None,
-        },
+        actions: vec![Action::Serve],
+        by: "flag".into(),
+        expires_unix: None,
+        quota_bytes: None,
         model: model.map(str::to_owned),
         peer: peer.map(str::to_owned),
     };
@@ -191,8 +189,8 @@ fn h10_a_publishers_key_is_whole_and_accepted_with_a_transfer_alone() {
     let key = format!("ed25519:{}", "0a".repeat(32));
     for good in [key.as_str(), "unsigned"] {
         assert_eq!(validate::consent(&consent(good)), Ok(()));
-        let grant = NewGrant { consent: consent(good), model: None, peer: None };
-        assert_eq!(validate::grant(&grant).unwrap_err().code, code::USAGE);
+        let grant = types::NewGrant { consent: consent(good).into(), model: None, peer: None };
+        assert_eq!(NewGrant::try_from(grant).unwrap_err().code, code::USAGE);
     }
     let fetch =
         |key: &str| NewFetch { offers: offers(), publisher_key: Some(key.to_owned()), ..NewFetch::default() };

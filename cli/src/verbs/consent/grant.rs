@@ -1,9 +1,8 @@
 //! `minimodel consent grant`: asks for each action in plain words, and records the grant.
 
 use minimodel::clock::{now_unix, utc};
-use minimodel::consent::NotAGrant;
+use minimodel::consent::{NewGrant, NotAGrant};
 use minimodel_companion::Service;
-use minimodel_companion::api::types::{Consent, NewGrant};
 use minimodel_verifier::digest::parse_hex;
 
 use super::model::{Names, resolve};
@@ -54,14 +53,14 @@ pub(super) fn run(args: &ConsentGrantArgs, service: &dyn Service, context: &Cont
     let source = agree(context, &question, args.consent.as_ref(), |action| {
         wording(action, model.is_some(), peer.is_some()).to_owned()
     })?;
-    let consent = Consent {
+    let new = NewGrant {
         actions: actions.into_iter().collect(),
         by: source.as_str().to_owned(),
         expires_unix,
         quota_bytes: args.quota,
-        accept_publisher_key: None,
+        model: model.map(|model| model.swarm_id),
+        peer,
     };
-    let new = NewGrant { consent, model: model.map(|model| model.swarm_id), peer };
     let grants = service.grant(new).map_err(companion::failure)?;
     for grant in &grants {
         tell::line(&context.printer, &names, grant)?;

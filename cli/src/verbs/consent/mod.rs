@@ -4,8 +4,9 @@ mod grant;
 pub(crate) mod model;
 mod tell;
 
+use minimodel::consent::{Grant, GrantState};
 use minimodel_companion::Service;
-use minimodel_companion::api::types::{Grant, GrantState};
+use minimodel_companion::api::types;
 use serde_json::json;
 
 use self::model::Names;
@@ -80,7 +81,7 @@ fn list(all: bool, service: &dyn Service, context: &Context) -> Result<(), Failu
 fn revoke(ids: &[u64], service: &dyn Service, context: &Context) -> Result<(), Failure> {
     for &id in ids {
         let grant = service.revoke(id).map_err(companion::failure)?;
-        context.printer.event("grant-revoked", &grant)?;
+        context.printer.event("grant-revoked", types::Grant::from(grant))?;
     }
     context.printer.note(match ids {
         [] => "there is no grant to take back".to_owned(),
@@ -109,7 +110,7 @@ fn restore(context: &Context) -> Result<(), Failure> {
 
 fn verify(service: &dyn Service, context: &Context) -> Result<(), Failure> {
     let verdict = service.verify_log().map_err(companion::failure)?;
-    context.printer.event("consent-log-verified", &verdict)?;
+    context.printer.event("consent-log-verified", types::LogVerdict::from(verdict.clone()))?;
     if verdict.ok {
         if !context.printer.is_json() {
             context.printer.answer(tell::verdict(&verdict))?;

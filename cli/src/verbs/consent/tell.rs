@@ -1,8 +1,8 @@
 //! Prints grants and lines of the log for people and programs.
 
 use minimodel::clock::utc;
-use minimodel::consent::Action;
-use minimodel_companion::api::types::{Grant, GrantState, LogEntry, LogVerdict};
+use minimodel::consent::{Action, Grant, GrantState, LogEntry, LogVerdict};
+use minimodel_companion::api::types;
 
 use super::model::Names;
 use crate::escape;
@@ -14,7 +14,7 @@ use crate::size::{show_exact_size, show_size};
 /// A grant on one line, or event `grant`.
 pub(super) fn line(printer: &Printer, names: &Names, grant: &Grant) -> Result<(), Failure> {
     if printer.is_json() {
-        return printer.event("grant", grant);
+        return printer.event("grant", types::Grant::from(grant.clone()));
     }
     let model = grant.model.as_deref().map_or_else(
         || "any model".to_owned(),
@@ -40,7 +40,7 @@ pub(super) fn line(printer: &Printer, names: &Names, grant: &Grant) -> Result<()
 /// Everything that is known of a grant, or event `grant`.
 pub(super) fn show(printer: &Printer, names: &Names, grant: &Grant) -> Result<(), Failure> {
     if printer.is_json() {
-        return printer.event("grant", grant);
+        return printer.event("grant", types::Grant::from(grant.clone()));
     }
     let mut lines = Vec::new();
     let mut say = |label: &str, value: String| lines.push((label.to_owned(), value));
@@ -70,7 +70,7 @@ pub(super) fn show(printer: &Printer, names: &Names, grant: &Grant) -> Result<()
 /// A line of the log, or event `consent`.
 pub(super) fn log_line(printer: &Printer, line: &LogEntry) -> Result<(), Failure> {
     if printer.is_json() {
-        return printer.event("consent", line);
+        return printer.event("consent", types::LogEntry::from(line.clone()));
     }
     let (time, kind, text) = (escape::shown(&line.time_utc), escape::shown(&line.kind), whole(&line.text));
     printer.answer(format!("{}  {time}  {kind}  {text}", line.number))

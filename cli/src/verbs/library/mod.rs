@@ -9,7 +9,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use minimodel_companion::Service;
-use minimodel_companion::api::types::{Activated, Activation, Entry, NewEntry};
+use minimodel_companion::api::types;
+use minimodel_companion::model::{Activated, Activation, Entry, NewEntry};
 use minimodel_verifier::Manifest;
 use serde_json::json;
 
@@ -60,7 +61,9 @@ fn entry(service: &dyn Service, name: &str) -> Result<Entry, Failure> {
 fn list(service: &dyn Service, context: &Context) -> Result<(), Failure> {
     let entries = service.library().map_err(failure)?;
     if context.printer.is_json() {
-        return entries.iter().try_for_each(|entry| context.printer.event("entry", entry));
+        return entries
+            .iter()
+            .try_for_each(|entry| context.printer.event("entry", types::Entry::from(entry.clone())));
     }
     if entries.is_empty() {
         context.printer.note("the library is empty; add a model: `minimodel library add MANIFEST FILE.slm`");
@@ -71,7 +74,7 @@ fn list(service: &dyn Service, context: &Context) -> Result<(), Failure> {
 
 fn show(entry: &Entry, service: &dyn Service, context: &Context) -> Result<(), Failure> {
     if context.printer.is_json() {
-        return context.printer.event("entry", entry);
+        return context.printer.event("entry", types::Entry::from(entry.clone()));
     }
     let manifest = manifest_of(entry, service)?;
     show::answer(&context.printer, &tell::lines(entry, &manifest))
@@ -146,7 +149,7 @@ fn activate(args: &LibrarySignedArgs, service: &dyn Service, context: &Context) 
 /// Prints the answer of an action that changed an entry: the entry's name and number, what happened, and its state.
 fn tell(entry: &Entry, what: &str, context: &Context) -> Result<(), Failure> {
     if context.printer.is_json() {
-        return context.printer.event("entry", entry);
+        return context.printer.event("entry", types::Entry::from(entry.clone()));
     }
     context.printer.answer(
         Line::default()
@@ -216,7 +219,7 @@ fn prune(args: &LibraryPruneArgs, service: &dyn Service, context: &Context) -> R
     let before = service.library().map_err(failure)?;
     let pruned = service.prune(keep).map_err(failure)?;
     if context.printer.is_json() {
-        return context.printer.event("pruned", &pruned);
+        return context.printer.event("pruned", types::Pruned::from(pruned));
     }
     let names: BTreeMap<u64, String> = before.iter().map(|entry| (entry.id, tell::name(entry))).collect();
     for id in &pruned.entries {
@@ -238,7 +241,8 @@ fn path(name: &str, service: &dyn Service, context: &Context) -> Result<(), Fail
     };
     signed::warn(entry, service, context);
     if context.printer.is_json() {
-        let fields = json!({"id": entry.id, "path": path, "publisher": entry.publisher});
+        let publisher = entry.publisher.clone().map(types::Publisher::from);
+        let fields = json!({"id": entry.id, "path": path, "publisher": publisher});
         return context.printer.event("library-path", fields);
     }
     context.printer.answer_path(Path::new(path))
@@ -246,7 +250,7 @@ fn path(name: &str, service: &dyn Service, context: &Context) -> Result<(), Fail
 
 fn activated(activated: &Activated, context: &Context) -> Result<(), Failure> {
     if context.printer.is_json() {
-        return context.printer.event("activated", activated);
+        return context.printer.event("activated", types::Activated::from(activated.clone()));
     }
     context.printer.note(format!("{} is active", tell::name(&activated.entry)));
     context.printer.answer_path(Path::new(&activated.link))
@@ -263,7 +267,7 @@ fn fits(args: &LibraryFitsArgs, service: &dyn Service, context: &Context) -> Res
     };
     let fits = service.fits(&text).map_err(failure)?;
     if context.printer.is_json() {
-        return context.printer.event("fits", &fits);
+        return context.printer.event("fits", types::Fits::from(fits));
     }
     show::answer(&context.printer, &tell::fits(&fits))
 }

@@ -1,6 +1,6 @@
 //! Resolves a NAME of the library, as a pure function: entries in, an entry or the reason out.
 
-use minimodel_companion::api::types::Entry;
+use minimodel_companion::model::Entry;
 
 use crate::escape;
 use crate::exit::Exit;
@@ -74,7 +74,7 @@ fn ambiguous(name: &str, found: &[&Entry]) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use minimodel_companion::api::types::{EntryState, Fits};
+    use minimodel_companion::model::{EntryState, Fits};
 
     use super::*;
 

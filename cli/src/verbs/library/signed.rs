@@ -2,7 +2,7 @@
 
 use minimodel::publishers::{Signer, SignerVerdict};
 use minimodel_companion::Service;
-use minimodel_companion::api::types::{Entry, Publisher};
+use minimodel_companion::model::Entry;
 
 use super::{manifest_of, tell};
 use crate::failure::Failure;
@@ -16,7 +16,7 @@ pub(super) fn signer_verdict(
     service: &dyn Service,
     context: &Context,
 ) -> Result<SignerVerdict, Failure> {
-    match entry.publisher.as_ref().and_then(Publisher::verdict) {
+    match entry.publisher.clone() {
         Some(verdict) => Ok(verdict),
         None => publisher::signer_verdict(context, &manifest_of(entry, service)?),
     }

@@ -1,6 +1,7 @@
 //! Library entries as text for people.
 
-use minimodel_companion::api::types::{Entry, EntryState, Fits, Publisher, PublisherStanding};
+use minimodel::publishers::SignerStatus;
+use minimodel_companion::model::{Entry, EntryState, Fits};
 use minimodel_verifier::Manifest;
 
 use crate::escape;
@@ -59,11 +60,11 @@ fn row(entry: &Entry) -> [String; 6] {
 
 /// What is wrong with the key that signed the entry's manifest, in a few words.
 fn alarm(entry: &Entry) -> Option<&'static str> {
-    match entry.publisher.as_ref()?.standing {
-        PublisherStanding::New | PublisherStanding::Known | PublisherStanding::Unsigned => None,
-        PublisherStanding::Changed => Some("NOT THE KNOWN KEY"),
-        PublisherStanding::SignatureMissing => Some("SIGNATURE MISSING"),
-        PublisherStanding::PinMismatch => Some("NOT THE PINNED KEY"),
+    match entry.publisher.as_ref()?.status {
+        SignerStatus::New | SignerStatus::Known { .. } | SignerStatus::Unsigned => None,
+        SignerStatus::Changed { .. } => Some("NOT THE KNOWN KEY"),
+        SignerStatus::SignatureMissing { .. } => Some("SIGNATURE MISSING"),
+        SignerStatus::PinMismatch { .. } => Some("NOT THE PINNED KEY"),
     }
 }
 
@@ -104,8 +105,7 @@ pub(super) fn lines(entry: &Entry, manifest: &Manifest) -> Vec<(String, String)>
     say("used", escape::shown(&entry.used_utc).to_string());
     say("added", escape::shown(&entry.added_utc).to_string());
     lines.extend(fits(&entry.fits));
-    let verdict = entry.publisher.as_ref().and_then(Publisher::verdict);
-    lines.extend(show::subject(manifest, verdict.as_ref()));
+    lines.extend(show::subject(manifest, entry.publisher.as_ref()));
     lines
 }
 
@@ -136,7 +136,7 @@ pub(super) fn size(entry: &Entry) -> String {
 
 #[cfg(test)]
 mod tests {
-    use minimodel_companion::api::types::FitCheck;
+    use minimodel_companion::model::FitCheck;
 
     use super::*;
 

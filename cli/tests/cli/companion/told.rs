@@ -3,8 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-use minimodel_companion::api::types::Kind;
 use minimodel_companion::doctor::{CAUSES, name, words_of};
+use minimodel_companion::model::Kind;
 use serde_json::Value;
 
 use super::house::House;

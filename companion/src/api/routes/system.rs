@@ -7,7 +7,7 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
-use crate::api::answer::{Api, Connection, JsonBody, NoBody, Outcome, QueryParams, Refusal};
+use crate::api::answer::{Api, Connection, JsonBody, NoBody, Outcome, QueryParams, Refusal, json, list};
 use crate::api::document::text;
 use crate::api::types::{Finding, Limits, Moved, Status};
 use crate::problem::code;
@@ -64,7 +64,7 @@ pub(crate) async fn openapi() -> Response {
 /// How everything stands.
 #[utoipa::path(get, path = "/v1/status", responses((status = 200, body = Status)))]
 pub(crate) async fn status(State(api): State<Api>) -> Outcome<Json<Status>> {
-    api.quick(|service| service.status()).await.map(Json)
+    api.quick(|service| service.status()).await.map(json)
 }
 
 /// Ends the companion in good order; what runs goes on with its next start.
@@ -77,7 +77,7 @@ pub(crate) async fn stop(State(api): State<Api>, _: NoBody) -> Outcome<StatusCod
 /// What holds for all transfers.
 #[utoipa::path(get, path = "/v1/limits", responses((status = 200, body = Limits)))]
 pub(crate) async fn limits(State(api): State<Api>) -> Outcome<Json<Limits>> {
-    api.quick(|service| service.limits()).await.map(Json)
+    api.quick(|service| service.limits()).await.map(json)
 }
 
 /// Changes what holds for all transfers, at once. What is left out has no limit.
@@ -86,7 +86,7 @@ pub(crate) async fn set_limits(
     State(api): State<Api>,
     JsonBody(limits): JsonBody<Limits>,
 ) -> Outcome<Json<Limits>> {
-    api.quick(|service| service.set_limits(limits)).await.map(Json)
+    api.quick(|service| service.set_limits(limits.into())).await.map(json)
 }
 
 /// What moved, by day and peer, newest day first.
@@ -99,11 +99,11 @@ pub(crate) async fn moved(
     State(api): State<Api>,
     QueryParams(asked): QueryParams<Days>,
 ) -> Outcome<Json<Vec<Moved>>> {
-    api.quick(move |service| service.moved(asked.days.unwrap_or(DAYS))).await.map(Json)
+    api.quick(move |service| service.moved(asked.days.unwrap_or(DAYS))).await.map(list)
 }
 
 /// Looks for what is wrong or slow.
 #[utoipa::path(get, path = "/v1/doctor", responses((status = 200, body = Vec<Finding>)))]
 pub(crate) async fn doctor(State(api): State<Api>) -> Outcome<Json<Vec<Finding>>> {
-    api.long(|service| service.doctor()).await.map(Json)
+    api.long(|service| service.doctor()).await.map(list)
 }

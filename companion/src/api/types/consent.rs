@@ -8,6 +8,10 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::form::{request, resource, words};
+use crate::model::{self, validate};
+use crate::problem::Problem;
+
 /// The schema of an [`Action`], which is the library's own type.
 #[derive(Debug)]
 pub(crate) struct ActionSchema;
@@ -159,53 +163,38 @@ pub struct Announcement {
     pub expires_utc: String,
 }
 
-impl From<consent::GrantState> for GrantState {
-    fn from(state: consent::GrantState) -> Self {
-        match state {
-            consent::GrantState::Active => Self::Active,
-            consent::GrantState::Expired => Self::Expired,
-            consent::GrantState::Spent => Self::Spent,
-            consent::GrantState::Revoked => Self::Revoked,
+words!(consent::GrantState => GrantState { Active, Expired, Spent, Revoked });
+
+resource!(consent::Grant => Grant {
+    id, action, model, peer, expires_unix, quota_bytes, used_bytes, given_utc, by, state: into,
+});
+resource!(consent::LogEntry => LogEntry { number, time_utc, kind, text });
+resource!(consent::LogVerdict => LogVerdict { ok, entries, head, fault });
+resource!(model::Announcement => Announcement { transfer, model, offer, path, grant, expires_utc });
+resource!(model::Question => Question { needs, may, subject });
+
+request!(model::Consent => Consent { actions, by, expires_unix, quota_bytes, accept_publisher_key } by validate::consent);
+
+impl From<consent::NewGrant> for NewGrant {
+    fn from(new: consent::NewGrant) -> Self {
+        let consent::NewGrant { actions, by, expires_unix, quota_bytes, model, peer } = new;
+        Self {
+            consent: Consent { actions, by, expires_unix, quota_bytes, accept_publisher_key: None },
+            model,
+            peer,
         }
     }
 }
 
-impl From<consent::Grant> for Grant {
-    fn from(grant: consent::Grant) -> Self {
-        let consent::Grant {
-            id,
-            action,
-            model,
-            peer,
-            expires_unix,
-            quota_bytes,
-            used_bytes,
-            given_utc,
-            by,
-            state,
-        } = grant;
-        let state = state.into();
-        Self { id, action, model, peer, expires_unix, quota_bytes, used_bytes, given_utc, by, state }
-    }
-}
+impl TryFrom<NewGrant> for consent::NewGrant {
+    type Error = Problem;
 
-impl From<NewGrant> for consent::NewGrant {
-    fn from(NewGrant { consent, model, peer }: NewGrant) -> Self {
-        let Consent { actions, by, expires_unix, quota_bytes, accept_publisher_key: _ } = consent;
-        Self { actions, by, expires_unix, quota_bytes, model, peer }
-    }
-}
-
-impl From<consent::LogEntry> for LogEntry {
-    fn from(entry: consent::LogEntry) -> Self {
-        let consent::LogEntry { number, time_utc, kind, text } = entry;
-        Self { number, time_utc, kind, text }
-    }
-}
-
-impl From<consent::LogVerdict> for LogVerdict {
-    fn from(verdict: consent::LogVerdict) -> Self {
-        let consent::LogVerdict { ok, entries, head, fault } = verdict;
-        Self { ok, entries, head, fault }
+    /// A standing consent belongs to no manifest, so it accepts no publisher's key.
+    fn try_from(NewGrant { consent, model, peer }: NewGrant) -> Result<Self, Problem> {
+        validate::scope(model.as_deref(), peer.as_deref())?;
+        let consent = consent.unchecked();
+        validate::without_a_key(&consent)?;
+        let model::Consent { actions, by, expires_unix, quota_bytes, accept_publisher_key: _ } = consent;
+        Ok(Self { actions, by, expires_unix, quota_bytes, model, peer })
     }
 }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::form::{request, resource, words};
 use super::publisher::Publisher;
+use crate::model::{self, validate};
 
 /// Where a library entry stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -127,3 +129,17 @@ pub struct Activated {
     /// The entry that it led to before.
     pub previous: Option<u64>,
 }
+
+words!(model::EntryState => EntryState { Available, Downloading, Ready, Failed });
+
+resource!(model::Entry => Entry {
+    id, model_id, model_version, publisher_id, publisher: read, swarm_id, byte_count, state: into, reason, path, receipt, cached,
+    pinned, active, used_utc, added_utc, fits: into,
+});
+resource!(model::Fits => Fits { fits, checks: each });
+resource!(model::FitCheck => FitCheck { name, needs, has, outcome });
+resource!(model::Pruned => Pruned { entries, bytes });
+resource!(model::Activated => Activated { entry: into, link, previous });
+
+request!(model::NewEntry => NewEntry { manifest, path, accept_publisher_key } by validate::entry);
+request!(model::Activation => Activation { accept_publisher_key } by validate::activation);

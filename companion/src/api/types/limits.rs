@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::form::resource;
+use crate::model;
+
 /// Rates and slots of one transfer; none: only the common ones hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -78,3 +81,9 @@ pub struct Moved {
     /// Payload bytes received.
     pub received_bytes: u64,
 }
+
+resource!(model::TransferLimits => TransferLimits { up, down, slots });
+resource!(model::Rates => Rates { up, down, paused });
+resource!(model::Limits => Limits { up, down, slots, peer_day_bytes, schedule: each, cache_bytes, storage_bytes });
+resource!(model::Window => Window { from, to, up, down, paused });
+resource!(model::Moved => Moved { day, peer, swarm_id, model, sent_bytes, received_bytes });

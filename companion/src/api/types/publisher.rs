@@ -78,8 +78,8 @@ impl KnownKey {
     }
 }
 
-impl From<&SignerVerdict> for Publisher {
-    fn from(verdict: &SignerVerdict) -> Self {
+impl From<SignerVerdict> for Publisher {
+    fn from(verdict: SignerVerdict) -> Self {
         use publishers::SignerStatus;
         let list = |known: &[publishers::KeyRecord]| known.iter().map(KnownKey::from).collect();
         let (standing, known, pinned) = match &verdict.status {
@@ -108,7 +108,7 @@ impl From<&SignerVerdict> for Publisher {
 
 impl Publisher {
     /// Parses the publisher, for a client; `None` where a field is not what this program writes.
-    pub fn verdict(&self) -> Option<SignerVerdict> {
+    pub(super) fn read(&self) -> Option<SignerVerdict> {
         use publishers::SignerStatus;
         let known = || self.known.iter().map(KnownKey::read).collect::<Option<Vec<_>>>();
         let status = match self.standing {

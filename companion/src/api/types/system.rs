@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::form::resource;
 use super::limits::{Limits, Rates};
 use super::transfer::Transfer;
+use crate::model;
 
 /// `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -62,4 +64,35 @@ pub enum Event {
     Resync,
     /// The companion ends.
     Stopping,
+}
+
+resource!(model::Status => Status { version, pid, started_utc, peer, limits: into, now: into, transfers: each });
+resource!(model::Finding => Finding { name, outcome, detail, hint });
+
+impl From<model::Event> for Event {
+    fn from(event: model::Event) -> Self {
+        match event {
+            model::Event::Transfer { transfer } => Self::Transfer { transfer: Box::new((*transfer).into()) },
+            model::Event::Removed { id } => Self::Removed { id },
+            model::Event::Consent => Self::Consent,
+            model::Event::Library => Self::Library,
+            model::Event::Limits => Self::Limits,
+            model::Event::Resync => Self::Resync,
+            model::Event::Stopping => Self::Stopping,
+        }
+    }
+}
+
+impl From<Event> for model::Event {
+    fn from(event: Event) -> Self {
+        match event {
+            Event::Transfer { transfer } => Self::Transfer { transfer: Box::new((*transfer).into()) },
+            Event::Removed { id } => Self::Removed { id },
+            Event::Consent => Self::Consent,
+            Event::Library => Self::Library,
+            Event::Limits => Self::Limits,
+            Event::Resync => Self::Resync,
+            Event::Stopping => Self::Stopping,
+        }
+    }
 }

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::consent::{Consent, Question};
+use super::form::{request, resource, words};
 use super::limits::TransferLimits;
 use super::publisher::Publisher;
+use crate::model::{self, validate};
 use crate::problem::Problem;
 
 /// Whether a transfer brings a file or gives one.
@@ -228,4 +230,43 @@ pub struct Transfer {
     /// In the answer to adding it: it was not there before.
     #[serde(default)]
     pub is_new: bool,
+}
+
+words!(model::Kind => Kind { Share, Fetch });
+words!(model::State => State { Asking, Waiting, Preparing, Running, Paused, Done, Failed });
+words!(model::Cause => Cause {
+    NoSource, Choked, RateLimit, Quota, ConsentMissing, Disk, Address, Congestion, PeerSlow, Checking, NoDemand, Paused, Schedule,
+});
+
+resource!(model::Endpoint => Endpoint { listen, advertise });
+resource!(model::Peer => Peer {
+    peer, received_bytes, sent_bytes, down_rate, up_rate, rtt_ms, have, choking_us, cause: maybe,
+});
+resource!(model::Transfer => Transfer {
+    id, kind: into, state: into, cause: maybe, problem, question: maybe, model_id, model_version, publisher: read, swarm_id, path,
+    receipt, entry, offer, publishes, allow, limits: into, have_bytes, total_bytes, received_bytes, sent_bytes, down_rate, up_rate,
+    peers: each, run_seconds, idle_seconds: keys, created_utc, is_new,
+});
+
+request!(model::NewShare => NewShare {
+    entry, manifest, path, endpoint: into, limits: into, allow, consent: request,
+} by validate::share);
+request!(model::NewFetch => NewFetch {
+    manifest, offers, out, receipt, endpoint: into, limits: into, allow, sequential, full_check, keep_seeding, stall_seconds,
+    publisher_key, consent: request,
+} by validate::fetch);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::{CAUSES, name};
+
+    #[test]
+    fn the_interface_has_every_cause_in_the_words_of_the_doctor() {
+        let schema = serde_json::to_value(<Cause as utoipa::PartialSchema>::schema()).unwrap();
+        assert_eq!(schema["enum"].as_array().map(Vec::len), Some(CAUSES.len()), "{schema}");
+        for cause in CAUSES {
+            assert_eq!(serde_json::to_value(Cause::from(cause)).unwrap(), name(cause));
+        }
+    }
 }

@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use std::net::UdpSocket;
 use std::path::PathBuf;
 
+use minimodel::consent::LogVerdict;
+
 use super::*;
-use crate::api::types::{Kind, Limits, LogVerdict, Peer, Rates, State, Status, Transfer, Window};
+use crate::model::{Kind, Limits, Peer, Rates, State, Status, Transfer, Window};
 
 /// 2026-06-01T12:00:00Z.
 const NOON: u64 = 1_780_315_200;
@@ -302,9 +304,7 @@ fn what_is_gathered_is_what_is_there() {
         listens: &[(2, taken), (9, taken), (1, any_port)],
         database_fault: None,
         is_repaired: false,
-        log: minimodel::consent::verify(&state, &data, &[])
-            .map(LogVerdict::from)
-            .map_err(|error| error.to_string()),
+        log: minimodel::consent::verify(&state, &data, &[]).map_err(|error| error.to_string()),
     });
     assert!(facts.log.is_err(), "a link is no log");
     let found = |name| &facts.places.iter().find(|place| place.name == name).unwrap().found;
@@ -337,9 +337,7 @@ fn without_a_database_the_rest_is_looked_at_all_the_same() {
         listens: &[],
         database_fault: Some("it is damaged".to_owned()),
         is_repaired: false,
-        log: minimodel::consent::verify(folder.path(), folder.path(), &[])
-            .map(LogVerdict::from)
-            .map_err(|error| error.to_string()),
+        log: minimodel::consent::verify(folder.path(), folder.path(), &[]).map_err(|error| error.to_string()),
     });
     let findings = examine(&facts);
     let of = |name: &str| findings.iter().find(|finding| finding.name == name);

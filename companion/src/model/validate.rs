@@ -1,12 +1,13 @@
-//! Validation of requests before any effect. Pure: the companion applies it to calls in its own process too, so they cannot
-//! pass what the interface refuses.
+//! Validation of requests before any effect. Pure. The companion applies it to every call, and the interface to every body
+//! before that, so a call in the companion's own process cannot pass what the interface refuses.
 
 use std::path::Path;
 
+use minimodel::consent::{Action, NewGrant};
 use minimodel::publishers::{PublisherKey, Signer};
 use minimodel_wire::{PeerId, SignedOffer};
 
-use crate::api::types::{Activation, Consent, NewEntry, NewFetch, NewGrant, NewShare};
+use super::{Activation, Consent, NewEntry, NewFetch, NewShare};
 use crate::problem::{Problem, code};
 
 /// Most offers of one fetch. The swarm itself reports further peers.
@@ -94,17 +95,24 @@ fn optional_shown(text: Option<&str>) -> Result<(), Problem> {
 ///
 /// The first fault.
 pub fn grant(new: &NewGrant) -> Result<(), Problem> {
-    if let Some(model) = &new.model {
+    scope(new.model.as_deref(), new.peer.as_deref())?;
+    given(&new.actions, &new.by)
+}
+
+/// Checks the model and the peer of a grant.
+///
+/// # Errors
+///
+/// The first fault, code [`code::INVALID`].
+pub fn scope(model: Option<&str>, peer_id: Option<&str>) -> Result<(), Problem> {
+    if let Some(model) = model {
         let is_id = model.len() == 64 && model.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if !is_id {
             let hint = "name the model by its swarm id, 64 lowercase hex digits; `library` lists them";
             return Err(Problem::new(code::INVALID, format!("`{}` is no swarm id", shown(model)), hint));
         }
     }
-    if let Some(text) = &new.peer {
-        peer(text)?;
-    }
-    without_a_key(&new.consent)
+    peer_id.map_or(Ok(()), peer)
 }
 
 /// Checks a consent that belongs to no manifest, and therefore must not accept a publisher's key.
@@ -127,16 +135,30 @@ pub fn without_a_key(value: &Consent) -> Result<(), Problem> {
 ///
 /// The first fault.
 pub fn consent(consent: &Consent) -> Result<(), Problem> {
-    if let Some(text) = &consent.accept_publisher_key {
-        text.parse::<Signer>().map_err(|error| not_a_key(text, &error))?;
-    } else if consent.actions.is_empty() {
+    match &consent.accept_publisher_key {
+        Some(text) => {
+            text.parse::<Signer>().map_err(|error| not_a_key(text, &error))?;
+            way(&consent.by)
+        }
+        None => given(&consent.actions, &consent.by),
+    }
+}
+
+/// Checks actions and how they were agreed to.
+fn given(actions: &[Action], by: &str) -> Result<(), Problem> {
+    if actions.is_empty() {
         let hint = "name each action: fetch, import, serve, cache, publish; none stands for all";
         return Err(Problem::new(code::USAGE, "a consent to nothing", hint));
     }
+    way(by)
+}
+
+/// Checks the word that says how a consent was given.
+fn way(by: &str) -> Result<(), Problem> {
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
-    if !(1..=32).contains(&consent.by.len()) || !consent.by.bytes().all(is_word) {
+    if !(1..=32).contains(&by.len()) || !by.bytes().all(is_word) {
         let hint = "say `api`, or as what else it was given: `flag`, `prompt`";
-        let error = format!("`{}` is no way to give a consent", shown(&consent.by));
+        let error = format!("`{}` is no way to give a consent", shown(by));
         return Err(Problem::new(code::INVALID, error, hint));
     }
     Ok(())

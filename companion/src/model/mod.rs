@@ -1,0 +1,19 @@
+//! The companion's domain: transfers, entries of the library, limits, consents, findings and events, as the daemon keeps them
+//! and [`Service`](crate::Service) speaks of them. It knows no HTTP: the bodies of the local interface are
+//! made from it, and it from them, in the interface's own module.
+//!
+//! Times are RFC 3339 UTC (`..._utc`) or seconds since 1970 (`..._unix`), sizes bytes, rates payload bytes a second. Swarm ids
+//! are 64 lowercase hex digits, peers their base32 ids. A type is serialized only where the database holds it.
+
+mod consent;
+mod library;
+mod limits;
+mod status;
+mod transfer;
+pub mod validate;
+
+pub use self::consent::{Announcement, Consent, Question};
+pub use self::library::{Activated, Activation, Entry, EntryState, FitCheck, Fits, NewEntry, Pruned};
+pub use self::limits::{Limits, Moved, Rates, TransferLimits, Window};
+pub use self::status::{Event, Finding, Status};
+pub use self::transfer::{Cause, Endpoint, Kind, NewFetch, NewShare, Peer, State, Transfer};

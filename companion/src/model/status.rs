@@ -1,0 +1,61 @@
+//! Status, findings of the doctor, and events.
+
+use super::limits::{Limits, Rates};
+use super::transfer::Transfer;
+
+/// The state of the daemon and of all transfers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// Version of the program.
+    pub version: String,
+    /// Its process; 0 when no companion runs and the state was read from disk.
+    pub pid: u32,
+    /// Since when it runs.
+    pub started_utc: String,
+    /// This user's peer id, if there is an identity.
+    pub peer: Option<String>,
+    /// What holds for all transfers.
+    pub limits: Limits,
+    /// The rates that hold at this hour.
+    pub now: Rates,
+    /// All shares and fetches.
+    pub transfers: Vec<Transfer>,
+}
+
+/// One finding of the doctor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at: `clock`, `folders`, `space`, `ports`, `reachability`, `transfer 3`.
+    pub name: String,
+    /// `ok`, `warn` or `fail`.
+    pub outcome: String,
+    /// What was found.
+    pub detail: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// A change that the companion tells its clients.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A transfer was added or changed; its whole picture.
+    Transfer {
+        /// How it stands.
+        transfer: Box<Transfer>,
+    },
+    /// A transfer was removed.
+    Removed {
+        /// Which.
+        id: u64,
+    },
+    /// Grants changed.
+    Consent,
+    /// The library changed.
+    Library,
+    /// Limits changed.
+    Limits,
+    /// The stream lost changes: what it told before is void, and all transfers follow anew. Only streams say it.
+    Resync,
+    /// The companion ends.
+    Stopping,
+}

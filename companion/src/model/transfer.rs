@@ -1,0 +1,218 @@
+//! Shares and fetches.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use minimodel::publishers::SignerVerdict;
+use serde::{Deserialize, Serialize};
+
+use super::consent::{Consent, Question};
+use super::limits::TransferLimits;
+use crate::problem::Problem;
+
+/// Whether a transfer brings a file or gives one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A complete file is served.
+    Share,
+    /// A file is fetched.
+    #[default]
+    Fetch,
+}
+
+/// Where a transfer stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// Its user is asked for consent: see [`Transfer::question`].
+    #[default]
+    Asking,
+    /// It would run, but for what [`Transfer::cause`] says; it goes on by itself when that is over.
+    Waiting,
+    /// The file is being checked before it is served, or the manifest asked for.
+    Preparing,
+    /// Bytes may move.
+    Running,
+    /// Its user paused it; it stays so over restarts.
+    Paused,
+    /// A fetch that ended with a checked file and its receipt.
+    Done,
+    /// It ended by [`Transfer::problem`].
+    Failed,
+}
+
+/// Why no byte of a transfer moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// Nobody who is connected has a chunk that is wanted.
+    NoSource,
+    /// Those who have what is wanted serve others now.
+    Choked,
+    /// A rate limit of this machine holds bytes back.
+    RateLimit,
+    /// A quota or budget is used up.
+    Quota,
+    /// A consent that is needed was not given, ended or was revoked.
+    ConsentMissing,
+    /// Writing, hashing or the disk itself holds it up, there is no space, or the file of a share cannot be read now.
+    Disk,
+    /// The UDP address of a share cannot be had: something else has its port, or this machine has not its address now.
+    Address,
+    /// The path does not carry more.
+    Congestion,
+    /// Those who were asked are silent or do not read.
+    PeerSlow,
+    /// All bytes are here; the whole-file check goes on.
+    Checking,
+    /// A share that nobody asks for anything.
+    NoDemand,
+    /// The user paused it.
+    Paused,
+    /// The schedule lets nothing pass at this hour.
+    Schedule,
+}
+
+/// Where a transfer listens and what its offer names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Endpoint {
+    /// Listen here; none: all addresses, at a port that is kept over restarts.
+    pub listen: Option<SocketAddr>,
+    /// Named in offers instead of the addresses that are found.
+    pub advertise: Vec<SocketAddr>,
+}
+
+/// A file to serve: either an entry of the library, or a manifest and a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewShare {
+    /// An entry of the library that is Ready.
+    pub entry: Option<u64>,
+    /// The text of the manifest.
+    pub manifest: Option<String>,
+    /// The absolute path of the file.
+    pub path: Option<PathBuf>,
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// Its limits.
+    pub limits: TransferLimits,
+    /// Serve these peers alone; empty: anyone who holds the offer. It bounds the grants that `consent` gives.
+    pub allow: Vec<String>,
+    /// Consent that is given with the request, and by what; without it, grants that there are count, or it asks.
+    pub consent: Option<Consent>,
+}
+
+/// A file to fetch. Sources are offers of peers; nothing else is taken, no address on the web either.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewFetch {
+    /// The text of the manifest; none: it is asked of the first offer's peer.
+    pub manifest: Option<String>,
+    /// Offers (`mm1...`).
+    pub offers: Vec<String>,
+    /// The absolute path of the folder to import into; none: the library keeps it in its own folder (consent `cache`).
+    pub out: Option<PathBuf>,
+    /// Where the receipt goes, if not beside the file.
+    pub receipt: Option<PathBuf>,
+    /// Where it listens, if it serves.
+    pub endpoint: Endpoint,
+    /// Its limits.
+    pub limits: TransferLimits,
+    /// Who may connect to it, if it serves; empty: anyone who holds its offer.
+    pub allow: Vec<String>,
+    /// Chunks from the beginning of the file on instead of rarest first.
+    pub sequential: bool,
+    /// Recompute the rolling checksum at the end as well.
+    pub full_check: bool,
+    /// Share the file when it is there.
+    pub keep_seeding: bool,
+    /// Seconds without a byte after which it fails, resumably; none: it waits for peers for as long as it takes.
+    pub stall_seconds: Option<u64>,
+    /// The key that must have signed the manifest, whatever is known of its publisher.
+    pub publisher_key: Option<String>,
+    /// As in [`NewShare::consent`].
+    pub consent: Option<Consent>,
+}
+
+/// One connected peer of a transfer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Peer {
+    /// Who.
+    pub peer: String,
+    /// Payload bytes it sent us in this session.
+    pub received_bytes: u64,
+    /// Payload bytes we sent it in this session.
+    pub sent_bytes: u64,
+    /// Coming in, bytes a second.
+    pub down_rate: u64,
+    /// Going out, bytes a second.
+    pub up_rate: u64,
+    /// Round trip, milliseconds.
+    pub rtt_ms: f64,
+    /// Chunks it has.
+    pub have: u32,
+    /// It lets us ask for nothing now.
+    pub choking_us: bool,
+    /// Why it sends nothing although something is wanted of it.
+    pub cause: Option<Cause>,
+}
+
+/// A share or a fetch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Transfer {
+    /// Its number.
+    pub id: u64,
+    /// Share or fetch.
+    pub kind: Kind,
+    /// Where it stands.
+    pub state: State,
+    /// Why no byte moves, if none does.
+    pub cause: Option<Cause>,
+    /// What ended it.
+    pub problem: Option<Problem>,
+    /// What is asked of the user.
+    pub question: Option<Question>,
+    /// `model.id`; empty while only an offer is known.
+    pub model_id: String,
+    /// `model.version`.
+    pub model_version: String,
+    /// Its publisher; none while only an offer is known, or where the record of known publishers cannot be read.
+    pub publisher: Option<SignerVerdict>,
+    /// The swarm.
+    pub swarm_id: String,
+    /// The file that is served or will be there.
+    pub path: String,
+    /// The receipt, when there is one.
+    pub receipt: Option<String>,
+    /// The entry of the library.
+    pub entry: Option<u64>,
+    /// Our offer, while it serves.
+    pub offer: Option<String>,
+    /// Whether peers may pass it on.
+    pub publishes: bool,
+    /// Who may come; empty: anyone who holds the offer.
+    pub allow: Vec<String>,
+    /// Its limits.
+    pub limits: TransferLimits,
+    /// Bytes that are proven and on disk.
+    pub have_bytes: u64,
+    /// Bytes of the artifact; 0 while not known.
+    pub total_bytes: u64,
+    /// Payload bytes received in this run.
+    pub received_bytes: u64,
+    /// Payload bytes sent in this run.
+    pub sent_bytes: u64,
+    /// Coming in, bytes a second.
+    pub down_rate: u64,
+    /// Going out, bytes a second.
+    pub up_rate: u64,
+    /// Connected peers.
+    pub peers: Vec<Peer>,
+    /// Seconds that this run has lasted.
+    pub run_seconds: f64,
+    /// Seconds of this run in which no byte moved, by cause.
+    pub idle_seconds: BTreeMap<Cause, f64>,
+    /// When it was added.
+    pub created_utc: String,
+    /// In the answer to adding it: it was not there before.
+    pub is_new: bool,
+}
