@@ -264,7 +264,7 @@ impl Machine {
             self.downloads.pause(&mut self.swarm);
         }
         exchange::speak(&mut self.swarm);
-        self.ends.report(&mut self.swarm, self.dialer.sources.is_exhausted());
+        self.ends.report(&mut self.swarm, &self.dialer.sources);
     }
 
     /// Applies the consequence of a breach by the peer of this connection.

@@ -6,6 +6,7 @@ use minimodel_wire::Consent;
 
 use super::events::Event;
 use super::peer::{Peer, Phase};
+use super::sources::Sources;
 use super::swarm::Swarm;
 use super::time::Time;
 
@@ -37,15 +38,15 @@ impl Ends {
         self.complete_said = true;
     }
 
-    /// Reports the ends that have come. `no_source`: no source is left that could ever help.
-    pub(super) fn report(&mut self, swarm: &mut Swarm, no_source: bool) {
+    /// Reports the ends that have come.
+    pub(super) fn report(&mut self, swarm: &mut Swarm, sources: &Sources) {
         if !self.complete_said && swarm.chunks.is_complete() {
             self.complete_said = true;
             swarm.event(Event::Complete);
         }
         let is_hope = |peer: &Peer| peer.phase != Phase::Ready || peer.consent.contains(Consent::SERVE);
         let waits = swarm.config.listening || !swarm.wants_chunks();
-        if waits || !no_source || swarm.peers.values().any(is_hope) {
+        if waits || !sources.is_exhausted() || swarm.peers.values().any(is_hope) {
             self.exhausted_since = None;
             self.exhausted_said = false;
             return;
@@ -65,9 +66,16 @@ impl Ends {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::bans::Bans;
     use super::super::events::Output;
-    use super::super::harness::{SEED, TAKE, having, swarm};
+    use super::super::harness::{SEED, TAKE, having, id, swarm};
     use super::*;
+
+    fn no_sources() -> Sources {
+        Sources::new(Bans::new(BTreeMap::new()))
+    }
 
     fn said(swarm: &mut Swarm) -> Vec<Event> {
         let event = |output| if let Output::Event(event) = output { Some(event) } else { None };
@@ -77,24 +85,26 @@ mod tests {
     #[test]
     fn a_fetch_is_exhausted_once_and_only_after_a_moment() {
         let (mut ends, mut swarm) = (Ends::new(false), swarm(TAKE, having([])));
-        ends.report(&mut swarm, true);
+        ends.report(&mut swarm, &no_sources());
         assert_eq!((said(&mut swarm), ends.wakeup()), (vec![], Some(Time::ZERO + EXHAUSTED_AFTER)));
         swarm.now = Time::ZERO + EXHAUSTED_AFTER;
-        ends.report(&mut swarm, true);
-        ends.report(&mut swarm, true);
+        ends.report(&mut swarm, &no_sources());
+        ends.report(&mut swarm, &no_sources());
         assert_eq!((said(&mut swarm), ends.wakeup()), (vec![Event::Exhausted], None));
-        ends.report(&mut swarm, false);
-        ends.report(&mut swarm, true);
+        let mut one = no_sources();
+        one.name(id(1), &[], swarm.now);
+        ends.report(&mut swarm, &one);
+        ends.report(&mut swarm, &no_sources());
         assert_eq!(said(&mut swarm), [], "a new source begins the wait anew");
     }
 
     #[test]
     fn a_share_is_complete_at_the_start_and_again_after_a_loss() {
         let (mut ends, mut swarm) = (Ends::new(true), swarm(SEED, having(0..20)));
-        ends.report(&mut swarm, true);
+        ends.report(&mut swarm, &no_sources());
         assert_eq!(said(&mut swarm), []);
         ends.chunk_lost();
-        ends.report(&mut swarm, true);
+        ends.report(&mut swarm, &no_sources());
         assert_eq!(said(&mut swarm), [Event::Complete]);
     }
 }

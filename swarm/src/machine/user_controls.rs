@@ -10,6 +10,9 @@ pub struct Controls {
     /// Peers that we serve; `None`: every peer that holds an offer. A peer that dialed us and is not on the list is closed
     /// with [`CloseCode::NotAllowed`]. A peer that we dialed stays connected, since we may fetch from it, but gets nothing: no
     /// slot, no answer, no leaf hashes. Answers under way to a peer that is taken off the list end with [`ResetCode::Choked`].
+    ///
+    /// [`CloseCode::NotAllowed`]: minimodel_wire::CloseCode::NotAllowed
+    /// [`ResetCode::Choked`]: minimodel_wire::ResetCode::Choked
     pub allow: Option<BTreeSet<PeerId>>,
     /// Peers that we may dial and fetch from; `None`: every peer. Requests to a peer that is taken off the list are
     /// withdrawn; its connection stays, since the peer may still request from us.
@@ -21,6 +24,9 @@ pub struct Controls {
     /// chunks are sent: a key whose next chunk would exceed the allowance gets the answers under way and is closed with
     /// [`CloseCode::BudgetUsed`]. A peer from which we want chunks is instead refused with [`ResetCode::BudgetUsed`] and
     /// choked until it has allowance again. An answer that a broken connection left half-sent counts whole.
+    ///
+    /// [`CloseCode::BudgetUsed`]: minimodel_wire::CloseCode::BudgetUsed
+    /// [`ResetCode::BudgetUsed`]: minimodel_wire::ResetCode::BudgetUsed
     pub allowance: Option<u64>,
     /// Allowances of single keys, in place of `allowance`.
     pub allowances: BTreeMap<PeerId, u64>,
