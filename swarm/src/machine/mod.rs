@@ -24,7 +24,7 @@
 //! | `ends` | when the fetch is complete or exhausted |
 //!
 //! The parts share one `Swarm`: the connected peers, our chunks, the configuration, the time of the step and the
-//! queue of outputs. They do not know each other. What concerns several of them is the machine's business, in six files:
+//! queue of outputs. None holds another, and imports go one way. What concerns several is up to the machine, in six files:
 //! `core` (the three calls, breaches), `connections` (admission, Hello, end), `control` (frames, our chunks, the user's
 //! controls), `fetching`, `uploads` and `offers`. A test holds the bounds (`swarm/tests/swarm/structure.rs`).
 //!

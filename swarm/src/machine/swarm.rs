@@ -2,7 +2,7 @@
 //! queue of outputs.
 //!
 //! A part decides about its own question and keeps its own state; it reads and changes the peers through this type, and
-//! queues its outputs here. No part knows another one: what concerns several of them is the machine's business.
+//! queues its outputs here. No part holds another one: what concerns several of them is the machine's business.
 
 use std::collections::{BTreeMap, VecDeque};
 
