@@ -56,7 +56,6 @@ impl From<FetchError> for Failure {
             FetchError::Import(error) => error.into(),
             FetchError::Store(error) => error.into(),
             FetchError::Driver(error) => error.into(),
-            other => super::other(other),
         }
     }
 }
@@ -98,7 +97,6 @@ impl From<TargetError> for Failure {
             TargetError::ReceiptPlace(error) => output("receipt", &error),
             TargetError::Check(error) => super::check("model file", error),
             TargetError::Store(error) => error.into(),
-            other => super::other(other),
         }
     }
 }
@@ -167,7 +165,6 @@ impl From<ImportError> for Failure {
                 unwritten(store(&source), &file, &hint)
             }
             ImportError::Store(error) => error.into(),
-            other => super::other(other),
         }
     }
 }
@@ -202,7 +199,6 @@ impl From<ShareError> for Failure {
             ShareError::Bans(error) => error.into(),
             ShareError::Start(error) => error.into(),
             ShareError::Driver(error) => error.into(),
-            other => super::other(other),
         }
     }
 }
@@ -251,7 +247,6 @@ impl From<RepairError> for Failure {
             RepairError::Target(error) => error.into(),
             RepairError::Fetch(error) => error.into(),
             RepairError::Store(error) => error.into(),
-            other => super::other(other),
         }
     }
 }
@@ -294,7 +289,6 @@ impl From<UnusableOffer> for Failure {
                 hex(&found),
                 hex(&expected)
             )),
-            other => super::other(other),
         }
     }
 }

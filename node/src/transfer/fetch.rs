@@ -47,7 +47,8 @@ pub fn run(run: &Run, plan: &FetchPlan) -> Result<FetchEnd, FetchError> {
 fn once(run: &Run, plan: &FetchPlan) -> Result<FetchEnd, FetchError> {
     match prepare(run, plan)? {
         Found::Whole(imported) => Ok(FetchEnd::Done { imported, served: None }),
-        Found::Part(Prepared { identity, part, resumed }) => {
+        Found::Part(prepared) => {
+            let Prepared { identity, part, resumed } = *prepared;
             Transfer { run, plan, identity: &identity, part: &part, is_repair: false }.run(&resumed)
         }
     }
@@ -58,7 +59,7 @@ enum Found {
     /// The whole file, which has its receipt now.
     Whole(Box<Imported>),
     /// A partial file, new or old.
-    Part(Prepared),
+    Part(Box<Prepared>),
 }
 
 /// Makes every check that needs no peer, and opens the partial file.
@@ -84,7 +85,7 @@ fn prepare(run: &Run, plan: &FetchPlan) -> Result<Found, FetchError> {
     }
     part.check_space()?;
     tell_resumed(run, plan, &resumed);
-    Ok(Found::Part(Prepared { identity, part, resumed }))
+    Ok(Found::Part(Box::new(Prepared { identity, part, resumed })))
 }
 
 fn tell_resumed(run: &Run, plan: &FetchPlan, resumed: &Resumed) {

@@ -52,7 +52,6 @@ pub struct Summary {
 
 /// Why a whole file could not be given its name and its receipt. The next fetch into the same folder repeats what failed.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum ImportError {
     /// Every chunk is proven, and the file is still not what the manifest describes: the publisher is to blame, no peer is.
     #[error("the file is whole, but it is not the artifact that its manifest describes: {name}: {detail}")]

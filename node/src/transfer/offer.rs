@@ -5,7 +5,6 @@ use minimodel_wire::{OfferError, PeerId, SignedOffer};
 
 /// Why an offer cannot be used. Nothing was dialed.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum UnusableOffer {
     /// It is no offer, or its signature does not hold.
     #[error("the offer is not valid: {0}")]

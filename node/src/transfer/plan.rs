@@ -93,7 +93,6 @@ pub enum FetchEnd {
 
 /// Why a fetch failed. The partial file stays, and a later fetch resumes with it, unless the error says otherwise.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum FetchError {
     /// The file cannot be put where it was to go.
     #[error(transparent)]

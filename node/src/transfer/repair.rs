@@ -45,7 +45,6 @@ pub enum RepairEnd {
 
 /// Why a repair failed.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum RepairError {
     /// The name of the file does not end in `.slm`, so that it cannot be repaired in its place.
     #[error("`{}` cannot be repaired in its place", path.display())]

@@ -40,7 +40,6 @@ pub struct SharePlan {
 
 /// Why a share did not start, or failed.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum ShareError {
     /// The manifest cuts the file into chunks that no transfer can use.
     #[error("the manifest's chunks cannot be used: {0}")]

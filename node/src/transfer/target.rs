@@ -23,7 +23,6 @@ const BLOCK_BYTES: u64 = 512;
 
 /// Why a file cannot be put where it was to go. Nothing was fetched, and what is there was left as it is.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum TargetError {
     /// The manifest cuts the file into chunks that no transfer can use.
     #[error("the manifest's chunks cannot be used: {0}")]

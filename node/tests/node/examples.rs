@@ -5,13 +5,13 @@ use std::path::Path;
 use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
 
 #[expect(dead_code, unreachable_pub, reason = "a program, of which the test uses a part")]
-#[path = "../examples/fetch.rs"]
+#[path = "../../examples/fetch.rs"]
 mod fetch;
 #[expect(dead_code, unreachable_pub, reason = "a program, of which the test uses a part")]
-#[path = "../examples/seed.rs"]
+#[path = "../../examples/seed.rs"]
 mod seed;
 #[expect(dead_code, unreachable_pub, reason = "a program, of which the test uses a part")]
-#[path = "../examples/watch.rs"]
+#[path = "../../examples/watch.rs"]
 mod watch;
 
 /// Limit on the lines of an example.
