@@ -64,7 +64,7 @@ pub use identity::{Identity, IdentityError};
 pub use node::{Fetch, FetchBuilder, Node, Share, ShareBuilder, Subject};
 
 pub use minimodel_swarm::driver::{Idle, PeerView, Snapshot};
-pub use minimodel_swarm::machine::Event as SwarmEvent;
+pub use minimodel_swarm::machine::{Breach, Event as SwarmEvent, Progress};
 pub use minimodel_verifier::Manifest;
 pub use minimodel_verifier::receipt::Receipt;
-pub use minimodel_wire::{PeerId, SignedOffer};
+pub use minimodel_wire::{CloseCode, OfferError, PeerId, SignedOffer};
