@@ -18,9 +18,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use ed25519_dalek::SigningKey;
 use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
 use minimodel_swarm::driver::{
-    Bans, Congestion, Controls, FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings, steady,
+    Congestion, FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings, SessionSettings,
 };
-use minimodel_swarm::machine::Order;
 use minimodel_swarm::store::{FileSource, Opener, Part, PartSpec, RealDisk, SourceFile};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::chunk::Layout;
@@ -80,16 +79,12 @@ fn seeder(
             tell.send(offer.clone()).unwrap();
             let settings = SeedSettings {
                 manifest,
-                controls: steady(Controls::default()),
-                up: Vec::new(),
-                gate: None,
-                offer: Some(offer),
                 publish: true,
-                bans: Bans::default(),
-                software: "bench".into(),
-                seed: key,
-                unix_now: UNIX,
-                reports,
+                session: SessionSettings {
+                    offer: Some(offer),
+                    reports,
+                    ..SessionSettings::new("bench", key, UNIX)
+                },
             };
             node.seed(settings, source, &mut stop).await.unwrap();
         });
@@ -121,25 +116,12 @@ fn fetch(
             Consent::FETCH
         };
         let (reports, _nobody) = mpsc::channel(1);
+        let session = SessionSettings { offer, reports, ..SessionSettings::new("bench", key, UNIX) };
         let settings = FetchSettings {
-            manifest: manifest.clone(),
             consent,
-            sources: offers.to_vec(),
-            controls: steady(Controls::default()),
-            down: Vec::new(),
-            up: Vec::new(),
-            gate: None,
-            order: Order::Rarest,
             stall_timeout: Duration::from_secs(20),
             listening: serves.is_some(),
-            repairs: false,
-            full_check: false,
-            offer,
-            bans: Bans::default(),
-            software: "bench".into(),
-            seed: key,
-            unix_now: UNIX,
-            reports,
+            ..FetchSettings::new(manifest.clone(), offers.to_vec(), session)
         };
         let (_never, mut stop) = watch::channel(false);
         let mut fetching = node.fetch(settings, Arc::new(part), &resumed).unwrap();

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::SigningKey;
 use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
-use minimodel_swarm::driver::{Bans, Congestion, Controls, Node, NodeSettings, SeedSettings, steady};
+use minimodel_swarm::driver::{Congestion, Node, NodeSettings, SeedSettings, SessionSettings};
 use minimodel_swarm::store::{FileSource, SourceFile};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::chunk::Layout;
@@ -69,16 +69,12 @@ pub(crate) fn start() -> Seeder {
             tell.send(offer.clone()).unwrap();
             let settings = SeedSettings {
                 manifest,
-                controls: steady(Controls::default()),
-                up: Vec::new(),
-                gate: None,
-                offer: Some(offer),
                 publish: true,
-                bans: Bans::default(),
-                software: "costs/1".into(),
-                seed: 7,
-                unix_now: now_unix(),
-                reports,
+                session: SessionSettings {
+                    offer: Some(offer),
+                    reports,
+                    ..SessionSettings::new("costs/1", 7, now_unix())
+                },
             };
             let _ = node.seed(settings, source, &mut stop).await;
         });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use minimodel_swarm::driver::{Bans, FetchSettings, Fetching, Node, Report};
+use minimodel_swarm::driver::{Bans, FetchSettings, Fetching, Node, Report, SessionLimits, SessionSettings};
 use minimodel_swarm::store::{Opener, Part, RealDisk, RepairIf, Resumed, StoreError};
 use minimodel_wire::{Consent, PeerId};
 use tokio::sync::mpsc;
@@ -231,25 +231,22 @@ impl Transfer<'_> {
         } else {
             None
         };
-        Ok(FetchSettings {
-            manifest: plan.manifest.clone(),
-            consent,
-            sources: plan.sources.clone(),
+        let session = SessionSettings {
             controls: control.settings(),
-            down: control.down(),
-            up: control.up(),
-            gate: control.gate(),
             bans,
+            offer,
+            reports,
+            limits: SessionLimits { down: control.down(), up: control.up(), gate: control.gate() },
+            ..SessionSettings::new(SOFTWARE, random_seed()?, now_unix())
+        };
+        Ok(FetchSettings {
+            consent,
             order: options.order,
             stall_timeout: options.stall_timeout,
             listening: serves && (publishes || options.awaits_peers || options.endpoint.listen.is_some()),
             repairs: self.is_repair,
             full_check: options.full_check,
-            offer,
-            software: SOFTWARE.to_owned(),
-            seed: random_seed()?,
-            unix_now: now_unix(),
-            reports,
+            ..FetchSettings::new(plan.manifest.clone(), plan.sources.clone(), session)
         })
     }
 }

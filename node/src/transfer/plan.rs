@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use minimodel_swarm::driver::DriverError;
+pub use minimodel_swarm::driver::STALL_TIMEOUT;
 use minimodel_swarm::machine::{self, Order};
 use minimodel_swarm::store::StoreError;
 use minimodel_verifier::Manifest;
@@ -19,9 +20,6 @@ use super::target::{Target, TargetError};
 use crate::bans::BansError;
 use crate::identity::IdentityError;
 use crate::publishers::SignerVerdict;
-
-/// Stall timeout unless another is set.
-pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Options of a fetch.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use minimodel_swarm::driver::{DriverError, SeedSettings};
+use minimodel_swarm::driver::{DriverError, SeedSettings, SessionLimits, SessionSettings};
 use minimodel_swarm::store::{FileSource, FileStat, SourceError, SourceFile};
 use minimodel_verifier::chunk::{LayoutError, Tree};
 use minimodel_verifier::{Manifest, Report};
@@ -114,16 +114,19 @@ fn once(run: &Run, plan: &SharePlan) -> Result<Served, ShareError> {
             BanRecorder::start(&run.home, run.watcher.clone(), plan.activity, &plan.manifest, &[])?;
         let settings = SeedSettings {
             manifest: plan.manifest.clone(),
-            controls: run.control.settings(),
-            up: run.control.up(),
-            gate: run.control.gate(),
-            bans,
-            offer: Some(offer),
             publish: plan.consents.permits(Action::Publish),
-            software: SOFTWARE.to_owned(),
-            seed: random_seed()?,
-            unix_now: now_unix(),
-            reports: sender,
+            session: SessionSettings {
+                controls: run.control.settings(),
+                bans,
+                offer: Some(offer),
+                reports: sender,
+                limits: SessionLimits {
+                    up: run.control.up(),
+                    gate: run.control.gate(),
+                    ..SessionLimits::default()
+                },
+                ..SessionSettings::new(SOFTWARE, random_seed()?, now_unix())
+            },
         };
         let end = node.seed(settings, Arc::new(source), &mut run.control.stop()).await;
         recorder.end();

@@ -60,11 +60,12 @@ impl Node {
     /// A manifest with more chunks than the protocol knows.
     pub fn fetch<D: Disk>(
         &self,
-        mut settings: FetchSettings,
+        settings: FetchSettings,
         part: Arc<Part<D>>,
         resumed: &Resumed,
     ) -> Result<Fetching<'_, D>, DriverError> {
-        let terms = terms(&settings.manifest)?;
+        let FetchSettings { manifest, session: mut common, .. } = settings;
+        let terms = terms(&manifest)?;
         let mut have = Bitfield::new(terms.chunk_count);
         for &index in &resumed.have {
             have.set(index);
@@ -75,34 +76,32 @@ impl Node {
             me: self.id(),
             terms,
             consent: settings.consent | Consent::FETCH,
-            software: settings.software,
-            controls: settings.controls.borrow_and_update().clone(),
-            offer: settings.offer,
+            software: common.software,
+            controls: common.controls.borrow_and_update().clone(),
+            offer: common.offer,
             order: settings.order,
             rescan: resumed.data_without_record,
             repairs: settings.repairs && resumed.data_without_record,
             listening: settings.listening,
-            seed: settings.seed,
-            unix_at_start: settings.unix_now,
+            seed: common.seed,
+            unix_at_start: common.unix_now,
             limits: Limits::default(),
         };
-        let (verdict, follow) = check_in_step(&settings.manifest, &part, settings.full_check);
+        let (verdict, follow) = check_in_step(&manifest, &part, settings.full_check);
         let mut session = Session::new(
             self,
             SessionInputs {
                 config,
                 have,
-                bans: settings.bans,
+                bans: common.bans,
                 source: part.clone(),
                 sink: Some(part.clone()),
                 follow,
-                root: *settings.manifest.merkle_root(),
-                manifest_text: Bytes::from(settings.manifest.text()),
-                controls: settings.controls,
-                up: settings.up,
-                down: settings.down,
-                gate: settings.gate,
-                reports: settings.reports,
+                root: *manifest.merkle_root(),
+                manifest_text: Bytes::from(manifest.text()),
+                controls: common.controls,
+                limits: common.limits,
+                reports: common.reports,
             },
         )?;
         for offer in settings.sources {

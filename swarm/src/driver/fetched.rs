@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use minimodel_verifier::{Manifest, Report as CheckReport};
 use minimodel_wire::{Consent, PeerId, SignedOffer};
-use tokio::sync::{mpsc, watch};
 
-use super::bans::Bans;
-use super::quota::QuotaGate;
-use super::rate_limit::RateLimit;
-use super::report::Report;
-use crate::machine::{Controls, Event, Order};
+use super::settings::SessionSettings;
+use crate::machine::{Event, Order};
 use crate::store::Supplied;
+
+/// A fetch ends, resumable, when no byte came for this long, unless the caller says otherwise.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Settings of a fetch.
 #[derive(Debug)]
@@ -24,17 +23,6 @@ pub struct FetchSettings {
     pub consent: Consent,
     /// Offers of the peers to begin with.
     pub sources: Vec<SignedOffer>,
-    /// Which peers may connect, which may be asked, and how much may move; [`super::steady`] makes controls that never
-    /// change.
-    pub controls: watch::Receiver<Controls>,
-    /// Rate limits on payload bytes from all peers together; bytes pass when all of these let them.
-    pub down: Vec<RateLimit>,
-    /// Rate limits on payload bytes to all peers together.
-    pub up: Vec<RateLimit>,
-    /// Quota gate that counts the bytes of this session together with those of other sessions; `None`: no shared quota.
-    pub gate: Option<Arc<dyn QuotaGate>>,
-    /// Peers to refuse from the start, and the channel for new bans.
-    pub bans: Bans,
     /// Order of requests.
     pub order: Order,
     /// The fetch ends, resumable, when no byte came for this long.
@@ -45,16 +33,25 @@ pub struct FetchSettings {
     pub repairs: bool,
     /// Recompute the rolling checksum and the chunk tree at the end as well.
     pub full_check: bool,
-    /// This node's own offer, passed on to members if the user agreed to publish.
-    pub offer: Option<SignedOffer>,
-    /// Software name for the Hello.
-    pub software: String,
-    /// Seed of random choices.
-    pub seed: u64,
-    /// Calendar time now, in seconds since 1970.
-    pub unix_now: u64,
-    /// Receives events and snapshots.
-    pub reports: mpsc::Sender<Report>,
+    /// What it has in common with a share.
+    pub session: SessionSettings,
+}
+
+impl FetchSettings {
+    /// Settings of a fetch that neither serves nor publishes, and that gives up after a minute without a byte.
+    pub fn new(manifest: Arc<Manifest>, sources: Vec<SignedOffer>, session: SessionSettings) -> Self {
+        Self {
+            manifest,
+            consent: Consent::FETCH,
+            sources,
+            order: Order::default(),
+            stall_timeout: STALL_TIMEOUT,
+            listening: false,
+            repairs: false,
+            full_check: false,
+            session,
+        }
+    }
 }
 
 /// What one peer supplied, over all sessions of this partial file.

@@ -4,18 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use minimodel_verifier::Manifest;
-use minimodel_wire::{Bitfield, CloseCode, Consent, SignedOffer};
-use tokio::sync::{mpsc, watch};
+use minimodel_wire::{Bitfield, CloseCode, Consent};
+use tokio::sync::watch;
 
-use super::bans::Bans;
 use super::error::DriverError;
 use super::messages::SessionEvent;
 use super::node::Node;
-use super::quota::QuotaGate;
-use super::rate_limit::RateLimit;
-use super::report::Report;
 use super::session::{Session, SessionInputs};
-use crate::machine::{Config, Controls, Limits, Order, Terms};
+use super::settings::SessionSettings;
+use crate::machine::{Config, Limits, Order, Terms};
 use crate::store::ChunkSource;
 
 /// Settings of a share.
@@ -23,27 +20,10 @@ use crate::store::ChunkSource;
 pub struct SeedSettings {
     /// The manifest of the file.
     pub manifest: Arc<Manifest>,
-    /// Which peers may connect, how many are served at once and how much each may take; [`super::steady`] makes
-    /// controls that never change.
-    pub controls: watch::Receiver<Controls>,
-    /// Rate limits on payload bytes to all peers together; bytes pass when all of these let them.
-    pub up: Vec<RateLimit>,
-    /// Quota gate that counts the bytes of this session together with those of other sessions; `None`: no shared quota.
-    pub gate: Option<Arc<dyn QuotaGate>>,
-    /// Peers to refuse from the start, and the channel for new bans.
-    pub bans: Bans,
-    /// The node's own offer, passed on to members.
-    pub offer: Option<SignedOffer>,
     /// Whether the user agreed that the offer is passed on.
     pub publish: bool,
-    /// Software name for the Hello.
-    pub software: String,
-    /// Seed of random choices.
-    pub seed: u64,
-    /// Calendar time now, in seconds since 1970.
-    pub unix_now: u64,
-    /// Receives events and snapshots.
-    pub reports: mpsc::Sender<Report>,
+    /// What it has in common with a fetch.
+    pub session: SessionSettings,
 }
 
 /// How serving ended.
@@ -118,13 +98,14 @@ impl Node {
     /// A manifest with more chunks than the protocol knows.
     pub async fn seed(
         &self,
-        mut settings: SeedSettings,
+        settings: SeedSettings,
         source: Arc<dyn ChunkSource>,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<SeedEnd, DriverError> {
-        let terms = terms(&settings.manifest)?;
+        let SeedSettings { manifest, publish, session: mut settings } = settings;
+        let terms = terms(&manifest)?;
         let mut consent = Consent::SERVE;
-        if settings.publish {
+        if publish {
             consent = consent | Consent::PUBLISH;
         }
         let have = Bitfield::full(terms.chunk_count);
@@ -152,12 +133,10 @@ impl Node {
                 source,
                 sink: None,
                 follow: None,
-                root: *settings.manifest.merkle_root(),
-                manifest_text: Bytes::from(settings.manifest.text()),
+                root: *manifest.merkle_root(),
+                manifest_text: Bytes::from(manifest.text()),
                 controls: settings.controls,
-                up: settings.up,
-                down: Vec::new(),
-                gate: settings.gate,
+                limits: settings.limits,
                 reports: settings.reports,
             },
         )?;

@@ -27,12 +27,11 @@ use super::links::Links;
 use super::messages::{SessionEvent, TaskMessage};
 use super::node::Node;
 use super::observer::Observer;
-use super::quota::QuotaGate;
-use super::rate_limit::RateLimit;
 use super::renewal::Renewal;
 use super::report::Report;
 use super::samples::Samples;
 use super::serving::{Serving, ServingInputs};
+use super::settings::SessionLimits;
 use super::silence::Silence;
 use super::sink::ChunkSink;
 use super::transport;
@@ -56,9 +55,7 @@ pub(super) struct SessionInputs {
     pub(super) root: Digest,
     pub(super) manifest_text: Bytes,
     pub(super) controls: watch::Receiver<Controls>,
-    pub(super) up: Vec<RateLimit>,
-    pub(super) down: Vec<RateLimit>,
-    pub(super) gate: Option<Arc<dyn QuotaGate>>,
+    pub(super) limits: SessionLimits,
     pub(super) reports: mpsc::Sender<Report>,
 }
 
@@ -104,14 +101,9 @@ impl Session {
             inbox: inbox.clone(),
             totals: Arc::default(),
         };
-        let downloading =
-            DownloadingInputs { root: inputs.root, file, down: inputs.down, gate: inputs.gate.clone() };
-        let serving = ServingInputs {
-            source: inputs.source,
-            manifest_text: inputs.manifest_text,
-            up: inputs.up,
-            gate: inputs.gate,
-        };
+        let SessionLimits { down, up, gate } = inputs.limits;
+        let downloading = DownloadingInputs { root: inputs.root, file, down, gate: gate.clone() };
+        let serving = ServingInputs { source: inputs.source, manifest_text: inputs.manifest_text, up, gate };
         let renewal = config.offer.clone().and_then(|offer| Renewal::new(node.key().clone(), offer, unix));
         Ok(Self {
             start,

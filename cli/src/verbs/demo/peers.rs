@@ -10,7 +10,7 @@ use minimodel::clock::now_unix;
 use minimodel::transfer;
 use minimodel::transfer::runtime::{SOFTWARE, WAITING_REPORTS, block_on};
 use minimodel_swarm::driver::{
-    Bans, Congestion, Controls, Node, NodeSettings, RateLimit, Report, SeedSettings, steady,
+    Congestion, Node, NodeSettings, RateLimit, Report, SeedSettings, SessionLimits, SessionSettings,
 };
 use minimodel_swarm::store::{ChunkBytes, ChunkSource, FileSource, SourceError, SourceFile};
 use minimodel_verifier::chunk::Layout;
@@ -145,16 +145,12 @@ impl Seeder {
         let (reports, waiting) = mpsc::channel(WAITING_REPORTS);
         let settings = SeedSettings {
             manifest: self.manifest.clone(),
-            controls: steady(Controls::default()),
-            up: vec![RateLimit::new(Some(RATE))],
-            gate: None,
-            offer: None,
             publish: false,
-            bans: Bans::default(),
-            software: SOFTWARE.to_owned(),
-            seed: 7,
-            unix_now: now_unix(),
-            reports,
+            session: SessionSettings {
+                reports,
+                limits: SessionLimits { up: vec![RateLimit::new(Some(RATE))], ..SessionLimits::default() },
+                ..SessionSettings::new(SOFTWARE, 7, now_unix())
+            },
         };
         if self.character == Character::Leaver {
             tokio::spawn(leave_in_time(waiting, self.stop.clone()));

@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use minimodel_swarm::driver::{
-    Bans, Congestion, Controls, FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings, steady,
+    Congestion, FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings, SessionSettings,
 };
-use minimodel_swarm::machine::Order;
 use minimodel_swarm::store::{FileSource, Opener, Part, PartSpec, RealDisk, SourceFile};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::chunk::{Layout, Tree};
-use minimodel_wire::{Consent, SignedOffer};
+use minimodel_wire::SignedOffer;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::stage::{manifest, model, now};
 
@@ -45,16 +44,11 @@ impl Stranger {
                 let source = FileSource::new(SourceFile::open(&path).unwrap(), layout, tree).unwrap();
                 let settings = SeedSettings {
                     manifest,
-                    controls: steady(Controls::default()),
-                    up: Vec::new(),
-                    gate: None,
-                    bans: Bans::default(),
-                    offer: Some(offer),
                     publish: false,
-                    software,
-                    seed: 1,
-                    unix_now: now(),
-                    reports: mpsc::channel(1).0,
+                    session: SessionSettings {
+                        offer: Some(offer),
+                        ..SessionSettings::new(software, 1, now())
+                    },
                 };
                 node.seed(settings, Arc::new(source), &mut stopped).await.unwrap();
             });
@@ -76,25 +70,10 @@ impl Stranger {
             let opener = Opener { pid: std::process::id(), now_unix: now() };
             let disk = RealDisk::open(folder.path()).unwrap();
             let (part, resumed) = Part::open(disk, "stranger", spec, opener).unwrap();
+            let session = SessionSettings::new(software, 1, now());
             let settings = FetchSettings {
-                manifest,
-                consent: Consent::FETCH,
-                sources: vec![offer.parse::<SignedOffer>().unwrap()],
-                controls: steady(Controls::default()),
-                down: Vec::new(),
-                up: Vec::new(),
-                gate: None,
-                order: Order::Rarest,
                 stall_timeout: patience,
-                listening: false,
-                repairs: false,
-                full_check: false,
-                offer: None,
-                bans: Bans::default(),
-                software: software.to_owned(),
-                seed: 1,
-                unix_now: now(),
-                reports: mpsc::channel(1).0,
+                ..FetchSettings::new(manifest, vec![offer.parse::<SignedOffer>().unwrap()], session)
             };
             let node = node(false);
             let mut fetching = node.fetch(settings, Arc::new(part), &resumed).unwrap();

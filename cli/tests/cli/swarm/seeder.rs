@@ -9,13 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::SigningKey;
 use minimodel_swarm::driver::{
-    Bans, Congestion, Controls, Node, NodeSettings, RateLimit, SeedSettings, steady,
+    Congestion, Node, NodeSettings, RateLimit, SeedSettings, SessionLimits, SessionSettings,
 };
 use minimodel_swarm::store::{ChunkBytes, ChunkSource, FileSource, SourceError, SourceFile};
 use minimodel_verifier::Digest;
 use minimodel_verifier::chunk::Layout;
 use minimodel_verifier::verify::verify_artifact;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::model::Model;
 
@@ -75,17 +75,14 @@ impl Seeder {
                 tell.send(node.offer(*manifest.swarm_id(), unix_now + 3600).unwrap()).unwrap();
                 let settings = SeedSettings {
                     manifest,
-                    controls: steady(Controls::default()),
-                    up: vec![RateLimit::new(up_rate)],
-                    gate: None,
-                    offer: None,
                     publish: false,
-                    bans: Bans::default(),
-                    software: "minimodel-tests".to_owned(),
-                    seed: 7,
-                    unix_now,
-                    // The reports are not read: the test checks the requests.
-                    reports: mpsc::channel(1).0,
+                    session: SessionSettings {
+                        limits: SessionLimits {
+                            up: vec![RateLimit::new(up_rate)],
+                            ..SessionLimits::default()
+                        },
+                        ..SessionSettings::new("minimodel-tests", 7, unix_now)
+                    },
                 };
                 node.seed(settings, source, &mut stopped).await.unwrap();
             });

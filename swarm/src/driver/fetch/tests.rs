@@ -1,12 +1,11 @@
 use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
 use minimodel_verifier::chunk::{Layout, Tree};
 use minimodel_verifier::sha256;
-use tokio::sync::mpsc;
 
+use super::super::SessionSettings;
 use super::super::tests::node;
-use super::super::{Controls, steady};
 use super::*;
-use crate::machine::{Breach, Order};
+use crate::machine::Breach;
 use crate::store::{MemDisk, Opener, PartSpec};
 
 const CHUNK: usize = 16 << 10;
@@ -28,26 +27,9 @@ async fn e16_what_a_peer_did_after_a_sleep_is_recorded_with_the_time_of_the_cale
     };
     let (part, resumed) = open();
     let (node, _) = node(1);
-    let settings = FetchSettings {
-        manifest: manifest.clone(),
-        consent: Consent::FETCH,
-        sources: Vec::new(),
-        controls: steady(Controls::default()),
-        down: Vec::new(),
-        up: Vec::new(),
-        gate: None,
-        bans: Default::default(),
-        order: Order::Rarest,
-        stall_timeout: Duration::from_secs(60),
-        listening: true,
-        repairs: false,
-        full_check: false,
-        offer: None,
-        software: "test/1".to_owned(),
-        seed: 1,
-        unix_now: BEGAN,
-        reports: mpsc::channel(1).0,
-    };
+    let session = SessionSettings::new("test/1", 1, BEGAN);
+    let settings =
+        FetchSettings { listening: true, ..FetchSettings::new(manifest.clone(), Vec::new(), session) };
     let part = Arc::new(part);
     let mut fetching = node.fetch(settings, part.clone(), &resumed).unwrap();
     fetching.session.calendar.sleep(Duration::from_secs(SLEPT));

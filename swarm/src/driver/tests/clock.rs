@@ -64,7 +64,7 @@ async fn c5_a_share_that_runs_for_longer_than_its_offer_holds_is_found_by_who_co
     assert_eq!(renewed.offer().addresses, offer.offer().addresses);
 
     // One newcomer has the old offer and uploads nothing; the last one knows only that newcomer.
-    let gives_nothing = |inputs: &mut SessionInputs| inputs.up = vec![RateLimit::new(Some(0))];
+    let gives_nothing = |inputs: &mut SessionInputs| inputs.limits.up = vec![RateLimit::new(Some(0))];
     let (_between, mut between, its_offer) = member_with(2, all, NOW + DAYS, &[&offer], gives_nothing);
     let (_last, mut last, _) = member(3, all, NOW + DAYS, &[&its_offer]);
     let mut seen = Seen::default();

@@ -29,7 +29,7 @@ impl Live {
         let (tell, reports) = mpsc::channel(1_000);
         inputs.reports = tell;
         let rate_limit = RateLimit::default();
-        if consent.contains(Consent::SERVE) { &mut inputs.up } else { &mut inputs.down }
+        if consent.contains(Consent::SERVE) { &mut inputs.limits.up } else { &mut inputs.limits.down }
             .push(rate_limit.clone());
         inputs.config.controls = controls.clone();
         let (controls, receiver) = watch::channel(controls);

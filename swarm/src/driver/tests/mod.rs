@@ -24,6 +24,7 @@ use tokio::time::timeout;
 
 use super::messages::SessionEvent;
 use super::session::{Session, SessionInputs};
+use super::settings::SessionLimits;
 use super::sink::ChunkSink;
 use super::{Congestion, Controls, Node, NodeSettings, steady};
 use crate::machine::{Config, Event, Input, KeepOutcome, Limits, Order, Terms};
@@ -103,9 +104,7 @@ impl Memory {
             root,
             manifest_text: Bytes::from_static(b"a manifest"),
             controls: steady(Controls::default()),
-            up: Vec::new(),
-            down: Vec::new(),
-            gate: None,
+            limits: SessionLimits::default(),
             reports: mpsc::channel(1).0,
         }
     }
