@@ -1,7 +1,7 @@
 //! Rate limits on new handshakes.
 //!
 //! A first packet costs its sender little more than its bytes; answering it costs a key exchange and a signature. The
-//! limits on handshakes under way (`accept.rs`) do not hold back a client that ends each of its handshakes at once. So
+//! limits on handshakes under way (`newcomers.rs`) do not hold back a client that ends each of its handshakes at once. So
 //! the rate of handshakes is limited too: by site for proven addresses, and over all sites.
 
 use std::collections::BTreeMap;
