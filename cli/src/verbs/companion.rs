@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use minimodel::private;
 use minimodel_companion::Service as _;
-use minimodel_companion::api::{self, Access};
+use minimodel_companion::api::{self, Access, Interface, ServerLimits};
 use serde_json::json;
 
 use crate::args::{CompanionAction, CompanionArgs, CompanionRunArgs};
@@ -77,7 +77,14 @@ fn serve(args: &CompanionRunArgs, context: &Context) -> Result<(), Failure> {
     let served = runtime.block_on(async {
         let (ask, asked) = tokio::sync::watch::channel(false);
         let (mut signal, mut request) = (interrupt.asked(), companion.asked_to_stop());
-        let serving = api::serve(listeners, companion.clone(), access, companion.events(), asked);
+        let interface = Interface {
+            service: companion.clone(),
+            access,
+            events: companion.events(),
+            stop: asked,
+            limits: ServerLimits::default(),
+        };
+        let serving = api::serve(listeners, interface);
         tokio::pin!(serving);
         tokio::select! {
             served = &mut serving => served,

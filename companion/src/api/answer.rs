@@ -56,19 +56,19 @@ impl From<Problem> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.status, Json(self.problem)).into_response()
+        (self.status, json(self.problem)).into_response()
     }
 }
 
 /// Limits on one class of calls: how many run and how many wait; the next call is refused.
 #[derive(Clone)]
-struct CallLimit {
+pub(crate) struct CallLimit {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
 }
 
 impl CallLimit {
-    fn new(running: usize, waiting: usize) -> Self {
+    pub(crate) fn new(running: usize, waiting: usize) -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
         Self { running: semaphore(running), admitted: semaphore(running + waiting) }
     }
@@ -78,12 +78,14 @@ impl CallLimit {
 #[derive(Clone)]
 pub(crate) struct Api {
     /// The service that answers the calls.
-    service: Arc<dyn Service>,
-    quick: CallLimit,
-    long: CallLimit,
+    pub(crate) service: Arc<dyn Service>,
+    pub(crate) quick: CallLimit,
+    pub(crate) long: CallLimit,
     /// One permit an event stream.
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) token: Token,
+    /// Gives the text of the OpenAPI document, which is made from all routes.
+    pub(crate) document: fn() -> String,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) limits: ServerLimits,
@@ -97,25 +99,6 @@ pub(crate) struct Connection {
 }
 
 impl Api {
-    pub(crate) fn new(
-        service: Arc<dyn Service>,
-        token: Token,
-        events: broadcast::Sender<Event>,
-        stop: watch::Receiver<bool>,
-        limits: ServerLimits,
-    ) -> Self {
-        Self {
-            service,
-            quick: CallLimit::new(limits.quick_calls, limits.waiting_calls),
-            long: CallLimit::new(limits.long_calls, limits.waiting_calls),
-            streams: Arc::new(Semaphore::new(limits.streams)),
-            token,
-            events,
-            stop,
-            limits,
-        }
-    }
-
     /// Runs a short call.
     pub(crate) async fn quick<T: Send + 'static>(
         &self,

@@ -15,7 +15,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use axum::middleware::from_fn_with_state;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Semaphore, broadcast, watch};
+
+use answer::CallLimit;
 
 pub use access::{Access, EndpointFile, Token};
 pub use document::{document, routes_of};
@@ -27,40 +29,43 @@ use crate::model::Event;
 use crate::problem::{Problem, code};
 use crate::service::Service;
 
+/// What the interface is served with.
+pub struct Interface {
+    /// What answers the calls.
+    pub service: Arc<dyn Service>,
+    /// The token, and the folder of `endpoint.json`.
+    pub access: Access,
+    /// The changes that clients are told.
+    pub events: broadcast::Sender<Event>,
+    /// Becomes true when it is to end.
+    pub stop: watch::Receiver<bool>,
+    /// The server's limits.
+    pub limits: ServerLimits,
+}
+
 /// Serves the interface on these listeners until `stop` becomes true. `endpoint.json` exists meanwhile.
 ///
 /// # Errors
 ///
 /// A listener that is not at loopback, and a folder that cannot be written. Faults of single clients are no error.
-pub async fn serve(
-    listeners: Vec<TcpListener>,
-    service: Arc<dyn Service>,
-    access: Access,
-    events: broadcast::Sender<Event>,
-    stop: watch::Receiver<bool>,
-) -> Result<(), Problem> {
-    serve_within(ServerLimits::default(), listeners, service, access, events, stop).await
-}
-
-/// As [`serve`], with the caller's limits.
-///
-/// # Errors
-///
-/// As [`serve`].
-pub async fn serve_within(
-    limits: ServerLimits,
-    listeners: Vec<TcpListener>,
-    service: Arc<dyn Service>,
-    access: Access,
-    events: broadcast::Sender<Event>,
-    stop: watch::Receiver<bool>,
-) -> Result<(), Problem> {
+pub async fn serve(listeners: Vec<TcpListener>, interface: Interface) -> Result<(), Problem> {
+    let Interface { service, access, events, stop, limits } = interface;
     let listeners = server::adopt(listeners).map_err(|error| {
         let hint = "pass what `bind` gives: listeners at 127.0.0.1 and [::1]";
         Problem::new(code::UNEXPECTED, "the interface cannot listen", hint).because(error)
     })?;
     let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
-    let api = answer::Api::new(service, access.token().clone(), events, stop.clone(), limits.clone());
+    let api = answer::Api {
+        quick: CallLimit::new(limits.quick_calls, limits.waiting_calls),
+        long: CallLimit::new(limits.long_calls, limits.waiting_calls),
+        streams: Arc::new(Semaphore::new(limits.streams)),
+        service,
+        token: access.token().clone(),
+        document: document::text,
+        events,
+        stop: stop.clone(),
+        limits: limits.clone(),
+    };
     let (routes, _) = routes::all().split_for_parts();
     let router = routes
         .fallback(routes::unknown)

@@ -19,7 +19,7 @@ use ureq::{Agent, Body};
 pub use events::Events;
 
 use crate::api::Access;
-use crate::api::types::Resource;
+use crate::api::types::{self, Resource};
 use crate::problem::{Problem, code};
 use crate::service::Answer;
 
@@ -136,7 +136,8 @@ impl Client {
         let status = response.status();
         let text = text(response)?;
         // A body that is no problem does not come from a companion of this version.
-        Err(serde_json::from_slice(&text).unwrap_or_else(|_| unexpected(&format!("it answered {status}"))))
+        let problem = serde_json::from_slice::<types::Problem>(&text);
+        Err(problem.map_or_else(|_| unexpected(&format!("it answered {status}")), Into::into))
     }
 
     fn patient<S: ureq::AsSendBody>(&self, request: Request<S>, patience: Patience) -> Request<S> {

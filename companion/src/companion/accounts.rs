@@ -15,7 +15,7 @@ use minimodel_swarm::driver::{Account, Direction, QuotaGate, QuotaRefusal};
 use minimodel_wire::PeerId;
 
 use self::run_gate::RunGate;
-use super::grant_limits::MovedBytes;
+use super::moved_bytes::MovedBytes;
 use super::quota_leases::{DayLeases, QuotaLeases};
 use crate::db::{Db, DbError};
 use crate::limits::{ledger, today, usage};
@@ -336,8 +336,9 @@ impl AccountsState {
         Ok(Account(grant))
     }
 
-    fn settle(&mut self, run: u64, way: Direction, peer: PeerId, account: Account, bytes: u64, moved: u64) {
-        let Account(grant) = account;
+    /// Ends a reservation of `bytes`, of which `moved` were transferred.
+    fn settle(&mut self, reserved: &Reserved, bytes: u64, moved: u64) {
+        let Reserved { run, way, peer, account: Account(grant) } = *reserved;
         less(&mut self.under_way, grant, bytes);
         if way == Direction::Sent {
             less(&mut self.under_way_to, peer, bytes);
@@ -358,6 +359,15 @@ impl AccountsState {
             self.unlogged.entry(key).or_default().add(moved);
         }
     }
+}
+
+/// Whose bytes were reserved, and under which grant.
+#[derive(Clone, Copy, Debug)]
+struct Reserved {
+    run: u64,
+    way: Direction,
+    peer: PeerId,
+    account: Account,
 }
 
 /// Subtracts `bytes` from an entry and removes it at zero.

@@ -3,34 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use minimodel::consent::Permission;
-use minimodel_swarm::driver::{Controls, Direction};
+use minimodel_swarm::driver::Controls;
 use minimodel_wire::PeerId;
 
 use super::accounts::RunTotals;
 use super::row::TransferRow;
 use crate::limits::ledger;
 use crate::model::Limits;
-
-/// Payload bytes exchanged with one peer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct MovedBytes {
-    pub(super) received: u64,
-    pub(super) sent: u64,
-}
-
-impl MovedBytes {
-    pub(super) fn of(direction: Direction, bytes: u64) -> Self {
-        match direction {
-            Direction::Sent => Self { sent: bytes, received: 0 },
-            Direction::Received => Self { sent: 0, received: bytes },
-        }
-    }
-
-    pub(super) fn add(&mut self, more: Self) {
-        self.sent = self.sent.saturating_add(more.sent);
-        self.received = self.received.saturating_add(more.received);
-    }
-}
 
 /// Inputs of the limits.
 #[derive(Debug)]
@@ -132,6 +111,7 @@ fn peers<'a>(names: impl IntoIterator<Item = &'a String>) -> BTreeSet<PeerId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::companion::moved_bytes::MovedBytes;
     use crate::model::NewShare;
 
     fn id(n: u8) -> PeerId {

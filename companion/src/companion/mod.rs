@@ -10,6 +10,7 @@ mod consents;
 mod desired;
 mod grant_limits;
 mod job;
+mod moved_bytes;
 mod outcome;
 mod quota_leases;
 mod reconcile;

@@ -7,7 +7,7 @@ use minimodel_swarm::driver::{Direction, Idle, Snapshot};
 use minimodel_wire::SignedOffer;
 
 use super::desired::Desired;
-use super::grant_limits::MovedBytes;
+use super::moved_bytes::MovedBytes;
 use crate::model::{Cause, Peer};
 
 /// Control and last snapshot of a running transfer.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use redb::Database;
 
 use super::DbError;
-use super::file::{Opened, guarded};
+use super::file::{self, Opened, guarded};
 
 /// Opens the file at a path; never creates one.
 type Reopen = dyn Fn(&Path) -> Result<Opened, DbError> + Send + Sync;
@@ -26,6 +26,11 @@ pub(super) struct Engine {
 }
 
 impl Engine {
+    /// Opens or creates the database at `path`.
+    pub(super) fn open(path: &Path) -> Result<Self, DbError> {
+        Ok(Self::new(file::open(path)?, path, Box::new(file::reopen)))
+    }
+
     pub(super) fn new(opened: Opened, path: &Path, reopen: Box<Reopen>) -> Self {
         let is_repaired = AtomicBool::new(opened.is_repaired);
         let opened = Mutex::new(Some(Arc::new(opened)));

@@ -11,7 +11,6 @@ use std::sync::Once;
 use minimodel_swarm::store::{files, step};
 use redb::{Builder, Database};
 
-use super::engine::Engine;
 use super::{DbError, version};
 
 /// Readable and writable by this user alone.
@@ -69,17 +68,16 @@ fn closed() -> DbError {
 }
 
 /// Opens or creates the database at `path`.
-pub(super) fn open(path: &Path) -> Result<Engine, DbError> {
-    let opened = match OpenOptions::new().read(true).write(true).open(path) {
-        Ok(file) => open_existing(path, file)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path)?,
-        Err(error) => return Err(DbError::file("open", path)(error)),
-    };
-    Ok(Engine::new(opened, path, Box::new(reopen)))
+pub(super) fn open(path: &Path) -> Result<Opened, DbError> {
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => open_existing(path, file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
+        Err(error) => Err(DbError::file("open", path)(error)),
+    }
 }
 
 /// Reopens a database; a missing file is an error and is not created.
-fn reopen(path: &Path) -> Result<Opened, DbError> {
+pub(super) fn reopen(path: &Path) -> Result<Opened, DbError> {
     let file = OpenOptions::new().read(true).write(true).open(path);
     open_existing(path, file.map_err(DbError::file("open", path))?)
 }

@@ -67,7 +67,7 @@ impl Db {
     ///
     /// Another process has it open; it is of another version; it is damaged; or a disk error.
     pub fn open(path: &Path) -> Result<Self, DbError> {
-        Ok(Self { engine: file::open(path)? })
+        Ok(Self { engine: Engine::open(path)? })
     }
 
     /// Returns true if the last commit was damaged on the disk and the one before it was restored.

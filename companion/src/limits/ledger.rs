@@ -109,23 +109,6 @@ impl Day {
     }
 }
 
-/// Adds one amount to the log; for several at once see [`add_all`].
-///
-/// # Errors
-///
-/// A database error.
-pub fn add(
-    change: &mut Change<'_>,
-    at_unix: u64,
-    peer: &str,
-    swarm_id: &str,
-    model: &str,
-    sent: u64,
-    received: u64,
-) -> Result<(), DbError> {
-    add_all(change, at_unix, &[Delta { peer, swarm_id, model, sent, received }])
-}
-
 /// Adds several amounts with one read and write of the day. Amounts of 0 bytes are skipped.
 ///
 /// # Errors
@@ -241,7 +224,10 @@ mod tests {
     }
 
     fn put(db: &Db, at: u64, peer: &str, swarm: &str, sent: u64, received: u64) {
-        db.change(|change| add(change, at, peer, swarm, "m 1", sent, received)).unwrap();
+        db.change(|change| {
+            add_all(change, at, &[Delta { peer, swarm_id: swarm, model: "m 1", sent, received }])
+        })
+        .unwrap();
     }
 
     fn lines(moved: &[Moved]) -> Vec<String> {
@@ -312,7 +298,11 @@ mod tests {
                 let deltas: Vec<_> = pair.iter().map(|name| delta(name.as_str())).collect();
                 add_all(change, NOON, &deltas)?;
             }
-            add(change, NOON, "friend", "s", "m", 5000, 0)
+            add_all(
+                change,
+                NOON,
+                &[Delta { peer: "friend", swarm_id: "s", model: "m", sent: 5000, received: 0 }],
+            )
         })
         .unwrap();
         let all = moved(&db, 1, NOON).unwrap();

@@ -2,11 +2,13 @@
 
 mod node;
 
+use std::io;
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 /// A failure with its next step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{error}")]
 pub struct Problem {
     /// The exit code of the command line that says the same; docs/cli.md has the table.
@@ -59,4 +61,15 @@ impl Problem {
     pub fn because(self, cause: impl ToString) -> Self {
         Self { cause: Some(cause.to_string()), ..self }
     }
+}
+
+/// The problem of a state file or folder that cannot be written.
+pub(crate) fn writing(path: &Path, error: &io::Error) -> Problem {
+    let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    Problem::new(
+        if full { code::DISK_FULL } else { code::IO },
+        format!("cannot write {}", path.display()),
+        if full { "make space on that disk" } else { "see who may write there: `ls -ld` of its folder" },
+    )
+    .because(error)
 }

@@ -7,8 +7,8 @@ use minimodel::consent::{ConsentError, NotAGrant};
 use minimodel::private::{Exposed, ExposedFolder};
 use minimodel::publishers::{PublisherError, RefusalReason, SignerRefusal, listed};
 
-use super::{Problem, code};
-use crate::{files, shell};
+use super::{Problem, code, writing};
+use crate::shell;
 
 impl From<ExposedFolder> for Problem {
     fn from(ExposedFolder { path, exposed }: ExposedFolder) -> Self {
@@ -32,7 +32,7 @@ impl From<PublisherError> for Problem {
         let told = error.to_string();
         match error {
             PublisherError::Refused(refusal) => Self::from(refusal),
-            PublisherError::Write { path, source } => files::writing(&path, &source),
+            PublisherError::Write { path, source } => writing(&path, &source),
             PublisherError::Home(HomeError::Exposed(exposed)) => Self::from(exposed),
             PublisherError::Home(HomeError::Unknown(_)) => {
                 Self::new(code::IO, told, "set MINIMODEL_HOME to a folder of your own")

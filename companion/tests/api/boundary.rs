@@ -49,6 +49,28 @@ fn http_is_spoken_by_the_interface_and_its_client_alone() {
     assert!(names("use ureq::Agent; // x", &["ureq"]) && !names("// ureq\nlet my_ureq = 1;", &["ureq"]));
 }
 
+/// Folders of the companion that know the bodies of the interface.
+const EDGES: [&str; 2] = ["api", "client"];
+
+#[test]
+fn the_domain_names_no_body_of_the_interface() {
+    let src = root().join("companion/src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    assert!(files.len() > 50, "the sources were not found");
+    for path in files {
+        let place = path.strip_prefix(&src).unwrap();
+        if EDGES.iter().any(|edge| place.starts_with(edge)) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+        let named = code.filter(|line| line.contains("api::")).count();
+        assert_eq!(named, 0, "{} names the interface", place.display());
+        assert!(!names(&text, &["utoipa"]), "{} describes a body", place.display());
+    }
+}
+
 #[test]
 fn the_http_client_knows_no_tls_no_proxy_of_its_own_and_no_compression() {
     let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();

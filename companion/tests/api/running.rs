@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use minimodel_companion::Problem;
-use minimodel_companion::api::{self, Access, ServerLimits};
+use minimodel_companion::api::{self, Access, Interface, ServerLimits};
 use minimodel_companion::client::Client;
 use minimodel_companion::model::Event;
 use tokio::sync::{broadcast, watch};
@@ -49,7 +49,8 @@ impl Running {
         let thread = std::thread::spawn(move || {
             let mut runtime = tokio::runtime::Builder::new_multi_thread();
             let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
-            runtime.block_on(api::serve_within(limits, listeners, service, access, sender, stopped))
+            let interface = Interface { service, access, events: sender, stop: stopped, limits };
+            runtime.block_on(api::serve(listeners, interface))
         });
         let running =
             Self { memory, events, folder, addresses, token, stop, thread: Some(thread), _root: root };

@@ -322,7 +322,9 @@ fn it_listens_at_loopback_alone() {
     let (events, _) = tokio::sync::broadcast::channel(1);
     let (_sender, stop) = tokio::sync::watch::channel(false);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let served = api::serve(vec![anywhere], running.memory.clone(), access, events, stop);
+    let limits = api::ServerLimits::default();
+    let interface = api::Interface { service: running.memory.clone(), access, events, stop, limits };
+    let served = api::serve(vec![anywhere], interface);
     let served = runtime.block_on(async { tokio::time::timeout(PATIENCE, served).await });
     assert!(served.unwrap().unwrap_err().cause.unwrap().contains("no loopback address"));
     assert!(!root.path().join("c/endpoint.json").exists());

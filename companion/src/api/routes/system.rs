@@ -8,7 +8,6 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use crate::api::answer::{Api, Connection, JsonBody, NoBody, Outcome, QueryParams, Refusal, json, list};
-use crate::api::document::text;
 use crate::api::types::{Finding, Limits, Moved, Status};
 use crate::problem::code;
 
@@ -57,8 +56,8 @@ pub(crate) async fn healthz(
     get, path = "/v1/openapi.json",
     responses((status = 200, content_type = "application/json", body = Object, description = "OpenAPI 3.1."))
 )]
-pub(crate) async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], text()).into_response()
+pub(crate) async fn openapi(State(api): State<Api>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], (api.document)()).into_response()
 }
 
 /// How everything stands.

@@ -8,6 +8,7 @@ mod consent;
 mod form;
 mod library;
 mod limits;
+mod problem;
 mod publisher;
 mod system;
 mod transfer;
@@ -16,6 +17,7 @@ pub use self::consent::{Announcement, Consent, Grant, GrantState, LogEntry, LogV
 pub use self::form::Resource;
 pub use self::library::{Activated, Activation, Entry, EntryState, FitCheck, Fits, NewEntry, Pruned};
 pub use self::limits::{Limits, Moved, Rates, TransferLimits, Window};
+pub use self::problem::Problem;
 pub use self::publisher::{KnownKey, Publisher, PublisherStanding};
 pub use self::system::{Event, Finding, Status};
 pub use self::transfer::{Cause, Endpoint, Kind, NewFetch, NewShare, Peer, State, Transfer};

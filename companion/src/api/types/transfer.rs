@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 use super::consent::{Consent, Question};
 use super::form::{request, resource, words};
 use super::limits::TransferLimits;
+use super::problem::Problem;
 use super::publisher::Publisher;
 use crate::model::{self, validate};
-use crate::problem::Problem;
 
 /// Whether a transfer brings a file or gives one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -243,9 +243,9 @@ resource!(model::Peer => Peer {
     peer, received_bytes, sent_bytes, down_rate, up_rate, rtt_ms, have, choking_us, cause: maybe,
 });
 resource!(model::Transfer => Transfer {
-    id, kind: into, state: into, cause: maybe, problem, question: maybe, model_id, model_version, publisher: read, swarm_id, path,
-    receipt, entry, offer, publishes, allow, limits: into, have_bytes, total_bytes, received_bytes, sent_bytes, down_rate, up_rate,
-    peers: each, run_seconds, idle_seconds: keys, created_utc, is_new,
+    id, kind: into, state: into, cause: maybe, problem: maybe, question: maybe, model_id, model_version, publisher: read,
+    swarm_id, path, receipt, entry, offer, publishes, allow, limits: into, have_bytes, total_bytes, received_bytes, sent_bytes,
+    down_rate, up_rate, peers: each, run_seconds, idle_seconds: keys, created_utc, is_new,
 });
 
 request!(model::NewShare => NewShare {

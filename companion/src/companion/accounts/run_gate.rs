@@ -3,7 +3,7 @@
 use minimodel_swarm::driver::{Account, Direction, QuotaGate, QuotaRefusal};
 use minimodel_wire::PeerId;
 
-use super::Accounts;
+use super::{Accounts, Reserved};
 use crate::companion::quota_leases::QuotaLeases;
 
 /// Quota gate that the session of one run asks before each chunk.
@@ -24,6 +24,7 @@ impl QuotaGate for RunGate {
     }
 
     fn settle(&self, direction: Direction, peer: PeerId, account: Account, bytes: u64, moved: u64) {
-        self.accounts.lock().settle(self.run, direction, peer, account, bytes, moved);
+        let reserved = Reserved { run: self.run, way: direction, peer, account };
+        self.accounts.lock().settle(&reserved, bytes, moved);
     }
 }
