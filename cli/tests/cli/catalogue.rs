@@ -1,9 +1,8 @@
-//! Comparison of `docs/faults.md` with the tests of the whole tree: all rows of the catalogue are there, each names
-//! at
-//! least one test, and a row names a test exactly when the test's name begins with the row's id.
+//! Comparison of `docs/faults.md` with the tests of the whole tree: all rows of the catalogue are there, each names at
+//! least one test, and a row names a test exactly when the test says that it shows the row.
 //!
-//! A test shows a row by its name: ids first, each with its underscore, then words (`e6_e18_a_receipt_without_room`).
-//! Names also begin with invariants (`i4_`); prefixes that are no row id are ignored. The tests column is generated:
+//! A test says so in a line above its attributes: `// Rows: E6, E18`; invariants (`I4`) may stand there too. Tests of
+//! tricks show the rows in the table of tricks. The tests column is generated:
 //!
 //! ```sh
 //! MINIMODEL_UPDATE_DOCS=1 cargo test -p minimodel-cli --test cli catalogue
@@ -13,12 +12,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use minimodel_hostile::Trick;
+
+use crate::hostile_peers::{clients, servers};
+
 /// Sections of the catalogue and how many rows each has: 100 in all.
 const SECTIONS: [(char, u32); 8] =
     [('A', 12), ('B', 22), ('C', 8), ('D', 15), ('E', 18), ('F', 7), ('G', 6), ('H', 12)];
 
 /// Tests column of a row that no test shows.
 const NONE: &str = "—";
+
+/// Most characters of a test name.
+const MAX_NAME: usize = 60;
 
 /// Test names by row id.
 type Shown = BTreeMap<String, BTreeSet<String>>;
@@ -58,40 +64,50 @@ fn function(line: &str) -> Option<&str> {
     Some(&rest[..end])
 }
 
-/// Tests of a source that run by default, in `proptest!` blocks too: those without `#[ignore]`.
-fn tests_in(source: &str) -> Vec<&str> {
+/// Tests of a source that run by default, in `proptest!` blocks too: those without `#[ignore]`. Each with the rows that it
+/// shows, from a line `// Rows: A1, B2` above its attributes.
+fn tests_in(source: &str) -> Vec<(&str, Vec<&str>)> {
     let mut found = Vec::new();
-    let (mut is_test, mut is_ignored) = (false, false);
+    let (mut is_test, mut is_ignored, mut rows) = (false, false, "");
     for line in source.lines().map(str::trim_start) {
         if line.starts_with("#[") {
             is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
             is_ignored |= line.starts_with("#[ignore");
+        } else if let Some(named) = line.strip_prefix("// Rows: ") {
+            rows = named;
         } else if let Some(name) = function(line) {
             if is_test && !is_ignored {
-                found.push(name);
+                found.push((name, rows.split(", ").filter(|row| !row.is_empty()).collect()));
             }
-            (is_test, is_ignored) = (false, false);
+            (is_test, is_ignored, rows) = (false, false, "");
         }
     }
     found
 }
 
-/// Row ids at the beginning of a test name, as the page spells them: a letter and a number each.
-fn ids_of(name: &str) -> Vec<String> {
-    let is_id = |word: &str| {
-        let number = word.strip_prefix(|c: char| c.is_ascii_lowercase());
-        number.is_some_and(|number| number.parse::<u32>().is_ok())
+/// The tests of tricks, which a macro makes: each shows the rows of its trick.
+fn tests_of_tricks() -> Vec<(String, Vec<&'static str>)> {
+    let of = |module: &str, played: &[(&str, Trick)]| {
+        let test =
+            |(name, trick): &(&str, Trick)| (format!("{module}::{name}"), trick.rows().split(' ').collect());
+        played.iter().map(test).collect::<Vec<_>>()
     };
-    name.split('_').take_while(|word| is_id(word)).map(str::to_uppercase).collect()
+    [of("clients", clients::PLAYED), of("servers", servers::PLAYED)].concat()
 }
 
-/// The row ids shown by tests with these names.
-fn shown_by<'a>(names: impl IntoIterator<Item = &'a str>) -> Shown {
-    let rows: BTreeSet<String> = all_ids().into_iter().collect();
+/// The rows shown by these tests.
+///
+/// # Panics
+///
+/// A test names a row that the catalogue does not have.
+fn shown_by<'a>(tests: impl IntoIterator<Item = (&'a str, Vec<&'a str>)>) -> Shown {
+    let ids: BTreeSet<String> = all_ids().into_iter().collect();
     let mut shown = Shown::new();
-    for name in names {
-        for id in ids_of(name).into_iter().filter(|id| rows.contains(id)) {
-            shown.entry(id).or_default().insert(name.to_owned());
+    for (name, rows) in tests {
+        // Invariants have a table of their own.
+        for row in rows.into_iter().filter(|row| !row.starts_with('I')) {
+            assert!(ids.contains(row), "{name} names the row {row}, which the catalogue does not have");
+            shown.entry(row.to_owned()).or_default().insert(name.to_owned());
         }
     }
     shown
@@ -101,7 +117,8 @@ fn shown_by<'a>(names: impl IntoIterator<Item = &'a str>) -> Shown {
 fn row(line: &str) -> Option<[&str; 5]> {
     let inner = line.strip_prefix("| ")?.strip_suffix(" |")?;
     let cells: [&str; 5] = inner.split(" | ").collect::<Vec<_>>().try_into().ok()?;
-    (ids_of(&cells[0].to_lowercase()) == [cells[0]]).then_some(cells)
+    let number = cells[0].strip_prefix(|c: char| c.is_ascii_uppercase())?;
+    number.parse::<u32>().is_ok().then_some(cells)
 }
 
 /// The tests column of a row.
@@ -149,7 +166,9 @@ fn faults(page: &str, shown: &Shown) -> Vec<String> {
 fn the_page_of_faults_names_exactly_the_tests_that_carry_its_rows() {
     let sources: Vec<String> =
         sources(&root()).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
-    let shown = shown_by(sources.iter().flat_map(|source| tests_in(source)));
+    let tricks = tests_of_tricks();
+    let tricks = tricks.iter().map(|(name, rows)| (name.as_str(), rows.clone()));
+    let shown = shown_by(sources.iter().flat_map(|source| tests_in(source)).chain(tricks));
     let path = root().join("docs/faults.md");
     let mut page = fs::read_to_string(&path).unwrap();
     if std::env::var_os("MINIMODEL_UPDATE_DOCS").is_some() {
@@ -165,8 +184,10 @@ fn the_page_of_faults_names_exactly_the_tests_that_carry_its_rows() {
 #[test]
 fn the_check_of_the_page_can_fail() {
     assert_eq!(all_ids().len(), 100);
-    let names: Vec<String> = all_ids().iter().map(|id| format!("{}_holds", id.to_lowercase())).collect();
-    let shown = shown_by(names.iter().map(String::as_str));
+    let tests: Vec<(String, String)> =
+        all_ids().into_iter().map(|id| (format!("{}_holds", id.to_lowercase()), id)).collect();
+    let all = || tests.iter().map(|(name, id)| (name.as_str(), vec![id.as_str()]));
+    let shown = shown_by(all());
     let empty: String = all_ids().iter().map(|id| format!("| {id} | fault | expected | — | U |\n")).collect();
     let good = written(&empty, &shown);
     assert_eq!(faults(&good, &shown), Vec::<String>::new());
@@ -183,19 +204,28 @@ fn the_check_of_the_page_can_fail() {
         assert!(!faults(&page, &shown).is_empty(), "{page}");
     }
     // A test that the page does not name, and a row that no test shows any more.
-    let more = shown_by(names.iter().map(String::as_str).chain(["i4_c1_b1_too"]));
+    let more = shown_by(all().chain([("too", vec!["I4", "C1", "B1"])]));
     assert_eq!(faults(&good, &more).len(), 2);
-    let less = shown_by(names.iter().map(String::as_str).filter(|name| *name != "g6_holds"));
+    let less = shown_by(all().filter(|(name, _)| *name != "g6_holds"));
     assert_eq!(faults(&written(&good, &less), &less), ["G6 is shown by no test"]);
 }
 
 #[test]
-fn only_tests_that_run_count_and_only_by_the_beginning_of_their_names() {
-    let source = "#[test]\nfn a1_x() {\n    fn a2_x() {}\n}\n#[test]\n#[ignore = \"slow\"]\nfn a3_x() {}\n\
-                  proptest! {\n    #[test]\n    fn a4_x(\n        n in 0..4_u32,\n    ) {}\n}\
-                  \n#[tokio::test]\nasync fn a5_x() {}\n/// #[test]\nfn a6_x() {}\n";
-    assert_eq!(tests_in(source), ["a1_x", "a4_x", "a5_x"]);
-    assert_eq!(ids_of("e6_e18_a_receipt_of_b1_data"), ["E6", "E18"]);
-    assert_eq!(ids_of("a_b1_too_late"), Vec::<String>::new());
-    assert_eq!(shown_by(["g9_larger_worlds", "i6_few", "b23_none"]), Shown::new());
+fn only_tests_that_run_count_with_the_rows_above_them() {
+    let source = "// Rows: A1, B2\n#[test]\nfn x() {\n    fn y() {}\n}\n// Rows: A3\n#[test]\n#[ignore = \"slow\"]\nfn z() {}\n\
+                  proptest! {\n    // Rows: A4\n    #[test]\n    fn p(\n        n in 0..4_u32,\n    ) {}\n}\
+                  \n#[tokio::test]\nasync fn t() {}\n/// #[test]\nfn u() {}\n";
+    assert_eq!(tests_in(source), [("x", vec!["A1", "B2"]), ("p", vec!["A4"]), ("t", vec![])]);
+}
+
+/// Names that say what is tested are short; the rows of the catalogue stand beside them.
+#[test]
+fn no_test_has_a_name_of_more_than_sixty_characters() {
+    let mut long = Vec::new();
+    for path in sources(&root()) {
+        let source = fs::read_to_string(&path).unwrap();
+        let names = tests_in(&source).into_iter().map(|(name, _)| name).filter(|name| name.len() > MAX_NAME);
+        long.extend(names.map(|name| format!("{}: {name}", path.display())));
+    }
+    assert!(long.is_empty(), "{}", long.join("\n"));
 }

@@ -1,23 +1,49 @@
 //! Peers that break one rule each, on real sockets, against the real binary: what the binary answers, which peer it
 //! blames, and that an honest transfer beside them ends as without them. The peers are those of the crate `hostile`.
 
-mod clients;
+pub(crate) mod clients;
 mod conformance;
 mod crowd;
 mod identity;
 mod idle;
 mod page;
-mod servers;
+pub(crate) mod servers;
 mod siege;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use minimodel_hostile::{Ended, Model};
+use minimodel_hostile::{Ended, Model, Trick};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::home::{Home, Ran};
 use crate::process::{Running, events};
+
+/// What was wrong with the answer to each trick, if anything.
+type Faults = BTreeMap<Trick, Result<(), String>>;
+
+/// Makes a test of each trick. The tricks are played together, by the module's `play`, when the first of the tests runs.
+macro_rules! each_trick {
+    ($($name:ident: $trick:ident,)*) => {
+        /// The tests and their tricks.
+        pub(crate) const PLAYED: &[(&str, Trick)] = &[$((stringify!($name), Trick::$trick),)*];
+
+        $(
+            #[test]
+            fn $name() {
+                match PLAY.get(&Trick::$trick) {
+                    Some(Ok(())) => {}
+                    Some(Err(fault)) => panic!("{fault}"),
+                    None => panic!("it was not played"),
+                }
+            }
+        )*
+
+        static PLAY: std::sync::LazyLock<Faults> = std::sync::LazyLock::new(play);
+    };
+}
+use each_trick;
 
 /// The smallest chunk size of the format: many chunks in a small file.
 const CHUNK: &str = "16KiB";
@@ -119,7 +145,7 @@ impl Expected {
 }
 
 /// Expectations of frame tricks, which are the same from either side.
-fn of_frames(trick: minimodel_hostile::Trick) -> Option<Expected> {
+fn of_frames(trick: Trick) -> Option<Expected> {
     use minimodel_hostile::Trick;
     const BYTES: Option<&str> = Some("peer-struck: sent bytes that break the protocol");
     const ORDER: Option<&str> = Some("peer-struck: sent a frame out of order");
