@@ -353,7 +353,7 @@ pub(crate) fn answer(home: &Home, line: &[&str], words: &[&str]) -> (String, Run
     let (mut shown, mut piece) = (String::new(), [0; 4096]);
     for (asked, word) in words.iter().enumerate() {
         while shown.matches(PROMPT).count() <= asked {
-            let count = person.read(&mut piece).unwrap();
+            let count = person.read(&mut piece).unwrap_or_else(|error| panic!("{error} behind: {shown}"));
             shown += &String::from_utf8_lossy(&piece[..count]);
         }
         person.write_all(format!("{word}\n").as_bytes()).unwrap();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minimodel::clock::now_unix;
-use minimodel::consent::{Action, GrantState, NewGrant, is_publish_alone};
+use minimodel::consent::{Action, GrantQuery, GrantState, NewGrant, is_publish_alone};
 use minimodel::consent::{Denied, Open, Permission};
 use minimodel_swarm::driver::Direction;
 use minimodel_verifier::Manifest;
@@ -126,14 +126,14 @@ impl Core {
         others: &BTreeSet<u64>,
         used: &dyn Fn(u64) -> u64,
     ) -> Permission {
-        inner.book.grants().permission_without(
-            action,
-            &row.swarm_id,
-            now_unix(),
+        let query = GrantQuery {
+            swarm: &row.swarm_id,
+            now_unix: now_unix(),
             used,
-            &|number| others.contains(&number),
-            self.manifest_of(row).ok().flatten().map_or(0, |manifest| shortest_chunk(&manifest)),
-        )
+            except: &|number| others.contains(&number),
+            least_bytes: self.manifest_of(row).ok().flatten().map_or(0, |manifest| shortest_chunk(&manifest)),
+        };
+        inner.book.grants().permission_for(action, &query)
     }
 
     /// Returns the grants that were given with other transfers.

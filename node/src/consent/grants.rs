@@ -94,6 +94,21 @@ impl HeldGrant {
     }
 }
 
+/// What a transfer says of itself when it asks for a permission.
+#[derive(Clone, Copy)]
+pub struct GrantQuery<'a> {
+    /// The swarm id, in lowercase hex.
+    pub swarm: &'a str,
+    /// The time by the calendar clock, in seconds since 1970.
+    pub now_unix: u64,
+    /// The bytes that were used under the grant of this number.
+    pub used: &'a dyn Fn(u64) -> u64,
+    /// True for the number of a grant that belongs to other transfers.
+    pub except: &'a dyn Fn(u64) -> bool,
+    /// A grant that leaves fewer bytes, say less than a chunk, counts as spent.
+    pub least_bytes: u64,
+}
+
 impl Grants {
     pub(super) fn of(lines: &[Line]) -> Self {
         let mut grants = Self::default();
@@ -170,21 +185,13 @@ impl Grants {
         now_unix: u64,
         used: impl Fn(u64) -> u64,
     ) -> Permission {
-        self.permission_without(action, swarm, now_unix, &used, &|_| false, 0)
+        let used: &dyn Fn(u64) -> u64 = &used;
+        self.permission_for(action, &GrantQuery { swarm, now_unix, used, except: &|_| false, least_bytes: 0 })
     }
 
-    /// As [`Self::permission`], without the grants for whose numbers `except` returns true: they belong to other transfers. A
-    /// grant that leaves less than `least_bytes`, say a chunk, counts as spent.
-    pub fn permission_without(
-        &self,
-        action: Action,
-        swarm: &str,
-        now_unix: u64,
-        used: &dyn Fn(u64) -> u64,
-        except: &dyn Fn(u64) -> bool,
-        least_bytes: u64,
-    ) -> Permission {
-        let of = |action| self.of_action(action, (swarm, now_unix), used, except, least_bytes);
+    /// As [`Self::permission`], with all that a transfer has to say of itself.
+    pub fn permission_for(&self, action: Action, query: &GrantQuery<'_>) -> Permission {
+        let of = |action| self.of_action(action, query);
         let mut permission = of(action);
         if action == Action::Publish && permission.is_some() {
             let serving = of(Action::Serve);
@@ -196,14 +203,8 @@ impl Grants {
         permission
     }
 
-    fn of_action(
-        &self,
-        action: Action,
-        (swarm, now_unix): (&str, u64),
-        used: &dyn Fn(u64) -> u64,
-        except: &dyn Fn(u64) -> bool,
-        least_bytes: u64,
-    ) -> Permission {
+    fn of_action(&self, action: Action, query: &GrantQuery<'_>) -> Permission {
+        let &GrantQuery { swarm, now_unix, used, except, least_bytes } = query;
         let mut permission = Permission {
             anyone: false,
             peers: BTreeSet::new(),

@@ -19,7 +19,7 @@ pub use book::{ConsentBook, verify};
 pub use chain::{Fault, Head};
 pub use check::NotAGrant;
 pub use error::ConsentError;
-pub use grants::{Denied, Grants, Open, Permission, charged};
+pub use grants::{Denied, GrantQuery, Grants, Open, Permission, charged};
 pub use line::{Given, LineError};
 pub use model::{Grant, GrantState, LogEntry, LogVerdict, NewGrant};
 

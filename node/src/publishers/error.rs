@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use minimodel_verifier::manifest::KeyFault;
 
 use super::key::PublisherKey;
+use super::limits::{MAX_KEYS, MAX_PUBLISHERS};
 use super::signer_verdict::SignerRefusal;
-use super::store::{MAX_KEYS, MAX_PUBLISHERS};
 use crate::home::HomeError;
 use crate::private::Exposed;
 

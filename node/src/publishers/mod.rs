@@ -10,6 +10,7 @@
 mod check;
 mod error;
 mod key;
+mod limits;
 mod signer_status;
 mod signer_verdict;
 mod store;
@@ -18,9 +19,10 @@ mod text;
 pub use check::{CHECK, SignerDemand, listed};
 pub use error::PublisherError;
 pub use key::{KeySyntax, PublisherKey, Signer, SignerSyntax};
+pub use limits::{MAX_KEYS, MAX_PUBLISHERS};
 pub use signer_status::{KeyOrigin, KeyRecord, KnownPublishers, PublisherRecord, SignerStatus};
 pub use signer_verdict::{RefusalReason, SignerRefusal, SignerVerdict};
-pub use store::{FILE_NAME, MAX_KEYS, MAX_PUBLISHERS, Publishers};
+pub use store::{FILE_NAME, Publishers};
 
 #[cfg(test)]
 mod tests;

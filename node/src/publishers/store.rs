@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 
 use super::error::PublisherError;
 use super::key::{PublisherKey, Signer};
+use super::limits::{MAX_KEYS, MAX_PUBLISHERS};
 use super::signer_status::{KeyOrigin, KeyRecord, KnownPublishers, PublisherRecord, SignerStatus};
 use super::signer_verdict::SignerVerdict;
 use super::text;
@@ -22,10 +23,6 @@ use crate::private::{self, Exposed, Others};
 /// Name of the record inside the state folder.
 pub const FILE_NAME: &str = "publishers";
 const LOCK_NAME: &str = "publishers.lock";
-/// Most publishers in the record. None is evicted for another: an evicted publisher would be new again.
-pub const MAX_PUBLISHERS: usize = 4_096;
-/// Most keys of one publisher. An honest publisher changes its key a few times in its life.
-pub const MAX_KEYS: usize = 8;
 /// Longest file that is read; a record with the most publishers and keys is shorter.
 const MAX_BYTES: u64 = 24 << 20;
 

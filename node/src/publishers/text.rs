@@ -6,8 +6,8 @@ use minimodel_verifier::sha256;
 use serde::{Deserialize, Serialize};
 
 use super::key::PublisherKey;
+use super::limits::{MAX_KEYS, MAX_PUBLISHERS};
 use super::signer_status::{KeyOrigin, KeyRecord, KnownPublishers, PublisherRecord};
-use super::store::{MAX_KEYS, MAX_PUBLISHERS};
 
 const HEAD: &str = "minimodel-publishers 0\n";
 const SUM: &str = "sha256 ";

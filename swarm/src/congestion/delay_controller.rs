@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::round::{Base, Losses, Round, Verdict};
+use super::round::{Base, Dips, Losses, Queue, Round, Verdict};
 
 /// Smallest window in packets: fewer would be acknowledged by a timer alone.
 const LEAST_PACKETS: u64 = 4;
@@ -99,26 +99,10 @@ pub struct DelayController {
     losses: Losses,
     /// Bytes a second of the last round.
     rate: f64,
-    /// Foreign delay, which stays in a dip of this transfer: of other transfers, or of a path that became longer.
-    foreign: Duration,
-    /// The delay before the last dip, and the delay that the dip gave up; held until the round that shows the dip ends.
-    shown: Option<(Duration, f64)>,
-    /// The same two delays of the dip that is under way.
-    given: (Duration, f64),
-    /// By how much the path turned out shorter since the last dip.
-    shorter: Duration,
-    /// Rounds in a row with far more queue than wanted.
-    pressed: u32,
-    /// The round trip with which the queue overflowed, and until when that is remembered.
-    room: Option<(Duration, Duration)>,
-    /// Rounds in a row without a queue.
-    empty: u32,
-    /// The delay of the round before, and its longest round trip.
-    delay_before: Duration,
-    highest_before: Duration,
+    dips: Dips,
+    queue: Queue,
     /// Rounds that only show what was before the last large change.
     stale: u32,
-    last_dip: Duration,
     newest_acked: Option<Duration>,
 }
 
@@ -135,17 +119,15 @@ impl DelayController {
             base: Base::default(),
             losses: Losses::default(),
             rate: 0.0,
-            foreign: Duration::ZERO,
-            shown: None,
-            given: (Duration::ZERO, 0.0),
-            shorter: Duration::ZERO,
-            pressed: 0,
-            room: None,
-            empty: 0,
-            delay_before: Duration::ZERO,
-            highest_before: Duration::ZERO,
+            dips: Dips {
+                last: now,
+                foreign: Duration::ZERO,
+                shown: None,
+                given: (Duration::ZERO, 0.0),
+                shorter: Duration::ZERO,
+            },
+            queue: Queue::default(),
             stale: 0,
-            last_dip: now,
             newest_acked: None,
         }
     }
@@ -176,7 +158,7 @@ impl DelayController {
         let before = self.base.get();
         self.base.sample(now, rtt);
         if let Some(before) = before {
-            self.shorter += before.saturating_sub(rtt);
+            self.dips.shorter += before.saturating_sub(rtt);
         }
         self.round.rtt(rtt);
         if let Phase::Start { best, .. } = self.phase
@@ -236,7 +218,7 @@ impl DelayController {
         let at = |rate: f64| QUEUE_TIME + (QUEUE_BYTES * base.as_secs_f64() / rate.max(1.0)).sqrt();
         let free = at(rate);
         // Near the room the curve bends, and still wants less at a higher rate, so that two transfers become equal.
-        self.room.map_or(free, |(full, _)| {
+        self.queue.room.map_or(free, |(full, _)| {
             let room = (ROOM * full.saturating_sub(base).as_secs_f64()).max(LEAST_ROOM);
             free * room / free.hypot(room.max(at(ROOM_RATE)))
         })
@@ -252,15 +234,15 @@ impl DelayController {
         self.phase = Phase::Cruise;
         self.rate = rate;
         self.stale = 2;
-        self.last_dip = now;
-        self.shorter = Duration::ZERO;
+        self.dips.last = now;
+        self.dips.shorter = Duration::ZERO;
         self.round = Round::begin(now);
     }
 
     fn end_round(&mut self, now: Duration, newest: Duration) {
         let round = std::mem::replace(&mut self.round, Round::begin(now));
         self.judge_round(now, newest, &round);
-        self.highest_before = round.highest();
+        self.queue.highest_before = round.highest();
     }
 
     fn judge_round(&mut self, now: Duration, newest: Duration, round: &Round) {
@@ -268,7 +250,7 @@ impl DelayController {
         let Some(lowest) = round.lowest() else { return };
         let base = self.base.get().unwrap_or(lowest);
         let delay = lowest.saturating_sub(base);
-        self.room = self.room.filter(|&(_, until)| now < until);
+        self.queue.room = self.queue.room.filter(|&(_, until)| now < until);
         let verdict = if self.stale > 0 {
             self.losses.forget();
             Verdict::Fine
@@ -276,7 +258,7 @@ impl DelayController {
             self.losses.judge(now, round.delivered(), self.mtu, self.window)
         };
         if verdict == Verdict::Bad {
-            self.room = None;
+            self.queue.room = None;
         }
         let is_overloaded = verdict == Verdict::Overloaded;
         match self.phase {
@@ -296,21 +278,21 @@ impl DelayController {
                 if newest >= since {
                     self.set_window(window as f64);
                     self.phase = Phase::Cruise;
-                    self.shown = Some(self.given);
-                    self.last_dip = now;
+                    self.dips.shown = Some(self.dips.given);
+                    self.dips.last = now;
                 }
             }
             Phase::Cruise => {
-                if let Some((before, given)) = self.shown.take() {
+                if let Some((before, given)) = self.dips.shown.take() {
                     self.blame(before, given, delay, base);
                 }
-                self.foreign = self.foreign.min(delay);
+                self.dips.foreign = self.dips.foreign.min(delay);
                 if self.stale > 0 {
                     self.stale -= 1;
                 } else if is_overloaded {
                     self.overloaded(now, round);
                 } else {
-                    self.adjust(now, round, delay - self.foreign, base);
+                    self.adjust(now, round, delay - self.dips.foreign, base);
                 }
             }
         }
@@ -323,7 +305,7 @@ impl DelayController {
         let most = MOST_FOREIGN.max(base * 2);
         let fell = before.saturating_sub(delay).as_secs_f64();
         let is_foreign = delay > own.mul_f64(FOREIGN) && fell < OURS * given.min(before.as_secs_f64());
-        self.foreign = if is_foreign { delay.min(most) } else { Duration::ZERO };
+        self.dips.foreign = if is_foreign { delay.min(most) } else { Duration::ZERO };
         if !is_foreign && before > own.mul_f64(PRESSED) {
             let excess = self.rate * (before - own).as_secs_f64();
             self.set_window((self.window as f64 - excess).max(self.window as f64 * (1.0 - DEEPEST)));
@@ -336,21 +318,21 @@ impl DelayController {
         let queue = self.rate * delay.as_secs_f64();
         let wanted = self.rate * self.wanted(self.rate, base);
         let window = self.window as f64;
-        self.pressed = if queue > PRESSED * wanted { self.pressed + 1 } else { 0 };
-        let ago = now.saturating_sub(self.last_dip);
+        self.queue.pressed = if queue > PRESSED * wanted { self.queue.pressed + 1 } else { 0 };
+        let ago = now.saturating_sub(self.dips.last);
         let may_dip = ago >= base * PRESSED_EVERY && round.is_full();
-        if self.pressed > 0 && may_dip {
+        if self.queue.pressed > 0 && may_dip {
             // Nothing: the coming dip shows whose queue it is.
         } else if queue > wanted {
-            self.empty = 0;
+            self.queue.empty = 0;
             self.set_window(window - GAIN * (queue - wanted));
         } else if round.is_full() {
             // The longer queue of two rounds: one round alone may show another transfer's dip.
-            let queue = queue.max(self.rate * self.delay_before.as_secs_f64()).min(wanted);
-            self.empty = if queue < EMPTY * wanted { self.empty + 1 } else { 0 };
-            let most = if self.room.is_some() { KNOWN_DOUBLINGS } else { 16 };
+            let queue = queue.max(self.rate * self.queue.delay_before.as_secs_f64()).min(wanted);
+            self.queue.empty = if queue < EMPTY * wanted { self.queue.empty + 1 } else { 0 };
+            let most = if self.queue.room.is_some() { KNOWN_DOUBLINGS } else { 16 };
             let doublings =
-                if round.is_never_idle() { self.empty.saturating_sub(PATIENCE).min(most) } else { 0 };
+                if round.is_never_idle() { self.queue.empty.saturating_sub(PATIENCE).min(most) } else { 0 };
             let step = GAIN * (wanted - queue) * f64::from(1 << doublings);
             let least = LEAST_GROWTH * self.mtu as f64 * (1.0 - queue / wanted.max(1.0));
             let step = step.min(FASTEST * window).max(least);
@@ -359,17 +341,17 @@ impl DelayController {
             self.set_window((window + step).min(most));
         }
         let is_due = ago >= (base * DIP_ROUNDS).max(DIP_EVERY)
-            || self.pressed >= PRESSED_ROUNDS
-            || self.rate * self.shorter.as_secs_f64() > JOIN * wanted;
+            || self.queue.pressed >= PRESSED_ROUNDS
+            || self.rate * self.dips.shorter.as_secs_f64() > JOIN * wanted;
         if is_due && may_dip {
             let depth = (DIP_DEPTH * queue.max(wanted)).min(DEEPEST * window);
-            self.given = (delay + self.foreign, depth / self.rate.max(1.0));
+            self.dips.given = (delay + self.dips.foreign, depth / self.rate.max(1.0));
             self.phase = Phase::Dip { window: self.window, since: now };
             self.set_window(self.window as f64 - depth);
-            self.pressed = 0;
-            self.shorter = Duration::ZERO;
+            self.queue.pressed = 0;
+            self.dips.shorter = Duration::ZERO;
         }
-        self.delay_before = delay;
+        self.queue.delay_before = delay;
     }
 
     /// Reacts to overload, more loss than on a bad path: back to what the path delivers, and less queue for a while.
@@ -381,10 +363,10 @@ impl DelayController {
             self.set_window(0.0);
             return;
         }
-        let full = round.highest().max(self.highest_before);
-        let known = self.room.map_or(full, |(room, _)| room.max(full));
-        self.room = Some((known, now + ROOM_LIFETIME));
-        self.empty = 0;
+        let full = round.highest().max(self.queue.highest_before);
+        let known = self.queue.room.map_or(full, |(room, _)| room.max(full));
+        self.queue.room = Some((known, now + ROOM_LIFETIME));
+        self.queue.empty = 0;
         if let Phase::Start { best, .. } = self.phase {
             return self.cruise(now, best.max(self.rate));
         }

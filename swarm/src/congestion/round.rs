@@ -191,3 +191,32 @@ impl Losses {
         (self.lost, self.delivered) = (0, 0);
     }
 }
+
+/// Dips: rounds in which the window is cut on purpose, so that the delay shows how much of it is this transfer's own.
+#[derive(Debug, Clone)]
+pub(super) struct Dips {
+    pub(super) last: Duration,
+    /// Foreign delay, which stays in a dip of this transfer: of other transfers, or of a path that became longer.
+    pub(super) foreign: Duration,
+    /// The delay before the last dip, and the delay that the dip gave up; held until the round that shows the dip ends.
+    pub(super) shown: Option<(Duration, f64)>,
+    /// The same two delays of the dip that is under way.
+    pub(super) given: (Duration, f64),
+    /// By how much the path turned out shorter since the last dip.
+    pub(super) shorter: Duration,
+}
+
+/// What the last rounds showed of the queue in the path.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Queue {
+    /// Rounds in a row with far more queue than wanted.
+    pub(super) pressed: u32,
+    /// Rounds in a row without a queue.
+    pub(super) empty: u32,
+    /// The round trip with which the queue overflowed, and until when that is remembered.
+    pub(super) room: Option<(Duration, Duration)>,
+    /// The delay of the round before.
+    pub(super) delay_before: Duration,
+    /// The longest round trip of the round before.
+    pub(super) highest_before: Duration,
+}

@@ -1,5 +1,6 @@
 //! The fold of the lines, its boundaries, and which grant bytes are charged to.
 
+use crate::consent::GrantQuery;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -213,7 +214,8 @@ fn grants_of_other_transfers_and_rests_of_less_than_a_chunk_are_not_for_us() {
     ]);
     let swarm = swarm(1);
     let ask = |except: &dyn Fn(u64) -> bool, used: u64, least: u64| {
-        grants.permission_without(Action::Serve, &swarm, NOW, &|_| used, except, least)
+        let query = GrantQuery { swarm: &swarm, now_unix: NOW, used: &|_| used, except, least_bytes: least };
+        grants.permission_for(Action::Serve, &query)
     };
     let all = ask(&|_| false, 0, 0);
     assert_eq!(all, grants.permission(Action::Serve, &swarm, NOW, |_| 0));
