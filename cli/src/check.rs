@@ -7,15 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use minimodel::check::FullCheck;
 use minimodel::{Event, Watcher};
 use minimodel_swarm::store::SourceFile;
+use minimodel_verifier::Manifest;
 use minimodel_verifier::verify::Verified;
-use minimodel_verifier::{Manifest, Report};
 
-use crate::escape;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-use crate::report;
 use crate::settings::Context;
 use crate::text;
 
@@ -68,11 +65,4 @@ pub(crate) fn artifact(context: &Context, manifest: &Manifest, path: &Path) -> R
     let source = open("artifact", path)?;
     let labels = CheckLabels { what: "artifact", label: "verify", has_events: false };
     full(context, manifest, path, &source, &labels)
-}
-
-/// The failure for an artifact that does not match its manifest.
-pub(crate) fn failure(path: &Path, report: &Report) -> Failure {
-    let subject = format!("the artifact `{}`", escape::path(path));
-    let hint = "this is not the file that the manifest names: fetch it again, or ask its publisher";
-    report::failure(Exit::Verification, &subject, report, hint)
 }

@@ -11,11 +11,11 @@ use minimodel_verifier::{Manifest, Report};
 use serde::Serialize;
 
 use crate::args::PublisherOptions;
-use crate::companion;
 use crate::escape;
 use crate::failure::Failure;
 use crate::printer::{Line, Tone};
 use crate::settings::Context;
+use crate::text;
 
 /// The record of known publishers of this user.
 pub(crate) fn record(context: &Context) -> Result<Publishers, Failure> {
@@ -45,7 +45,7 @@ pub(crate) fn tell_unreadable(context: &Context, failure: &Failure) {
 
 /// An error of the record, or the refusal of a manifest, as a failure.
 pub(crate) fn failure(error: PublisherError) -> Failure {
-    companion::failure(Problem::from(error))
+    text::of_problem(Problem::from(error))
 }
 
 /// Describes a manifest's signature: which key made it, and since when that key is known.

@@ -73,17 +73,6 @@ fn check_line(check: &Check, width: usize) -> Line {
     }
 }
 
-/// The failure for a report that is not ok; it names the first check that failed.
-pub(crate) fn failure(class: Exit, subject: &str, report: &Report, hint: &str) -> Failure {
-    let failed = report.failures().count();
-    let cause = match report.failures().next() {
-        Some(first) => format!("{}: {}", first.name, escape::shown(&first.detail())),
-        None => "no check was made".to_owned(),
-    };
-    let count = if failed == 1 { "one check".to_owned() } else { format!("{failed} checks") };
-    Failure::new(class, format!("{subject} failed {count}"), hint).because(cause)
-}
-
 /// Reads a manifest. If it is not valid, prints its report as the answer and returns the failure.
 pub(crate) fn manifest_or_answer(printer: &Printer, path: &std::path::Path) -> Result<Manifest, Failure> {
     let text = crate::input::manifest_text(path)?;

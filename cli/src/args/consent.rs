@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
 use minimodel_wire::PeerId;
 
-use crate::consent::ConsentFlag;
+use super::consent_flag::ConsentFlag;
 use crate::size::{UnitError, parse_duration, parse_positive_size};
 
 /// `minimodel consent`.

@@ -2,6 +2,7 @@
 
 mod companion;
 mod consent;
+mod consent_flag;
 mod global;
 mod library;
 mod local;
@@ -14,6 +15,7 @@ pub(crate) use companion::{CompanionAction, CompanionArgs, CompanionRunArgs, Han
 pub(crate) use consent::{
     AnnounceArgs, AnnounceOnArgs, AnnounceVerb, ConsentArgs, ConsentGrantArgs, ConsentVerb,
 };
+pub(crate) use consent_flag::{ConsentFlag, ConsentSource, join};
 pub(crate) use global::{Cli, ColorChoice, Global, ProgressChoice, Verb};
 pub(crate) use library::{
     LibraryAction, LibraryAddArgs, LibraryArgs, LibraryFitsArgs, LibraryPruneArgs, LibraryRemoveArgs,

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use clap::{ArgGroup, Args, Subcommand};
 use minimodel::publishers::Signer;
 
-use crate::consent::ConsentFlag;
+use super::consent_flag::ConsentFlag;
 use crate::size::{UnitError, parse_positive_size, parse_rate, parse_size};
 
 /// A value, or the word `none`, which takes it away.

@@ -9,9 +9,9 @@ use minimodel_swarm::driver::{LEAST_DATAGRAM, MAX_DATAGRAM};
 use minimodel_wire::PeerId;
 
 use super::companion::HandingOptions;
+use super::consent_flag::ConsentFlag;
 use super::publisher::PublisherOptions;
 use super::value::OfferArg;
-use crate::consent::ConsentFlag;
 use crate::size::{Rate, parse_duration, parse_rate};
 
 /// Options of everything that may serve: `seed`, `fetch`, `import-peer-request`.

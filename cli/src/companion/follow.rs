@@ -11,7 +11,6 @@ use minimodel_verifier::receipt::Receipt;
 use minimodel_wire::SignedOffer;
 use serde_json::json;
 
-use super::failure;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -22,6 +21,7 @@ use crate::progress::Progress;
 use crate::publisher::SignerObject;
 use crate::settings::Context;
 use crate::size::{show_rate, show_size};
+use crate::text::of_problem as failure;
 
 /// Interval at which the state of the transfer is polled.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);

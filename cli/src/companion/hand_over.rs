@@ -11,7 +11,6 @@ use minimodel_companion::{Service, doctor};
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
-use super::failure;
 use super::follow::{self, LOOK_EVERY, Undo};
 use crate::args::{FetchArgs, OrderChoice, PublisherOptions, SeedArgs, ShareOptions};
 use crate::consent::{self, Action, ConsentFlag, ConsentSource, MANIFEST_ASKED, NOTHING_DONE, Question};
@@ -24,6 +23,7 @@ use crate::publisher;
 use crate::settings::Context;
 use crate::show;
 use crate::size::Rate;
+use crate::text::of_problem as failure;
 
 /// Hands a share over to the companion and follows it until Ctrl-C; with `--detach`, until it has an offer or waits.
 pub(crate) fn seed(

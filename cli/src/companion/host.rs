@@ -4,11 +4,11 @@ use minimodel::{Event, Watcher};
 use minimodel_companion::{Host, Problem};
 use minimodel_verifier::Manifest;
 
-use super::problem;
 use crate::interrupt::Interrupt;
 use crate::publisher;
 use crate::settings::Context;
 use crate::show;
+use crate::text::problem;
 
 /// This program as the host of a companion.
 pub(super) struct CommandLine {

@@ -7,13 +7,14 @@ mod host;
 use std::sync::Arc;
 
 use minimodel_companion::client::Client;
-use minimodel_companion::{Companion, Places, Problem, Service};
+use minimodel_companion::{Companion, Places, Service};
 
 use self::host::CommandLine;
 use crate::args::{CongestionChoice, HandingOptions, ShareOptions};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
+use crate::text::of_problem;
 
 /// Where the companion's state is.
 pub(crate) fn places(context: &Context) -> Result<Places, Failure> {
@@ -23,7 +24,7 @@ pub(crate) fn places(context: &Context) -> Result<Places, Failure> {
 
 /// The companion that runs in this home folder, if one does.
 pub(crate) fn running(context: &Context) -> Result<Option<Client>, Failure> {
-    Client::find(&places(context)?.folder).map_err(failure)
+    Client::find(&places(context)?.folder).map_err(of_problem)
 }
 
 /// The companion that runs, or its state, opened in this process for as long as the call takes.
@@ -37,7 +38,7 @@ pub(crate) fn service(context: &Context) -> Result<Box<dyn Service>, Failure> {
 /// Opens the companion's state. `is_running`: transfers run in this process from now on.
 pub(crate) fn open(context: &Context, is_running: bool) -> Result<Companion, Failure> {
     let host = Arc::new(CommandLine::new(context));
-    Companion::open(places(context)?, context.home.clone(), host, is_running).map_err(failure)
+    Companion::open(places(context)?, context.home.clone(), host, is_running).map_err(of_problem)
 }
 
 /// The companion that takes a transfer over. `None`: the user wants the transfer in this process, asks for what only
@@ -63,20 +64,4 @@ pub(crate) fn taking(
         return Err(Failure::new(Exit::NotFound, "no companion takes this over", hint));
     }
     Ok(client)
-}
-
-/// A problem as a failure of this process.
-pub(crate) fn failure(problem: Problem) -> Failure {
-    let class = Exit::from_code(problem.code).unwrap_or(Exit::Unexpected);
-    let shown = |text: &str| crate::escape::harmless(text);
-    let failure = Failure::new(class, shown(&problem.error), shown(&problem.hint));
-    match problem.cause {
-        Some(cause) => failure.because(shown(&cause)),
-        None => failure,
-    }
-}
-
-/// A failure as a problem of the companion's interface.
-pub(crate) fn problem(failure: Failure) -> Problem {
-    Problem { code: failure.class.code(), error: failure.error, cause: failure.cause, hint: failure.hint }
 }

@@ -4,10 +4,11 @@
 //! own question and takes only the word `yes`. Without consent nothing has been dialed or written. What was given is
 //! appended to `consent.log` in the state folder before anything is done with it; if that fails, nothing is done.
 
-mod flag;
 mod question;
 
-pub(crate) use flag::{Action, ConsentFlag, ConsentSource};
+pub(crate) use minimodel::consent::Action;
+
+pub(crate) use crate::args::{ConsentFlag, ConsentSource};
 pub(crate) use question::{
     MANIFEST_ASKED, NOTHING_DONE, Question, agree, answer, by_command, obtain, obtain_required,
 };

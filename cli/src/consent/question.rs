@@ -5,7 +5,9 @@ use std::io;
 
 use minimodel::consent::{RunConsent, is_publish_alone};
 
-use super::flag::{Action, ConsentFlag, ConsentSource, join};
+use minimodel::consent::Action;
+
+use crate::args::{ConsentFlag, ConsentSource, join};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;

@@ -1,19 +1,55 @@
 //! The summary and the questions to the user before a fetch or a repair moves anything.
 
 use std::cmp::Ordering;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use minimodel::consent::RunConsent;
 use minimodel::publishers::SignerVerdict;
 use minimodel::transfer::{OtherManifest, Target};
 use minimodel_verifier::Manifest;
+use minimodel_wire::SignedOffer;
 
-use super::fetch::{Fetch, needed};
-use crate::consent::{self, Action, Question};
+use crate::args::{ShareOptions, TransferOptions};
+use crate::consent::{self, Action, ConsentFlag, Question};
 use crate::escape;
 use crate::failure::Failure;
 use crate::publisher;
 use crate::settings::Context;
 use crate::show;
+
+/// A fetch as the user typed it: the manifest, the sources, and the options.
+#[derive(Debug)]
+pub(crate) struct Fetch<'a> {
+    /// The verb, for messages and the consent log.
+    pub(crate) verb: &'static str,
+    /// The manifest of the file.
+    pub(crate) manifest: Arc<Manifest>,
+    /// Offers of the first peers; checked against the manifest.
+    pub(crate) sources: Vec<SignedOffer>,
+    /// The folder for the file.
+    pub(crate) out: PathBuf,
+    /// Where the receipt goes, if not beside the file.
+    pub(crate) receipt: Option<PathBuf>,
+    /// Options of all verbs that may serve.
+    pub(crate) share: &'a ShareOptions,
+    /// Options of all verbs that fetch.
+    pub(crate) transfer: &'a TransferOptions,
+    /// `--consent`, if it was given.
+    pub(crate) consent: Option<&'a ConsentFlag>,
+    /// Optional actions to ask for: [`ASKED_BESIDES`], or fewer.
+    pub(crate) asked_besides: &'a [Action],
+    /// What has happened before the user is asked for consent: [`crate::consent::Question::done`].
+    pub(crate) done: &'static str,
+    /// True for a repair: the file is the user's own, under its name, and only its wrong chunks are fetched.
+    pub(crate) is_repair: bool,
+}
+
+/// Actions to which the user must consent before anything is fetched.
+pub(crate) fn needed(options: &TransferOptions) -> &'static [Action] {
+    const WITH_SERVE: &[Action] = &[Action::Fetch, Action::Import, Action::Serve];
+    if options.keep_seeding { WITH_SERVE } else { &[Action::Fetch, Action::Import] }
+}
 
 /// Asks the user before anything moves: first whether to accept the publisher's key, if it is not the known one, then
 /// for consent. With the consent to import, the key is kept.

@@ -1,6 +1,5 @@
 //! A fetch in this process: `fetch` and `import-peer-request` differ only in what leads to it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use minimodel::clock;
@@ -14,41 +13,16 @@ use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
 use super::asking::ask;
-use super::{Follower, allowed, stopped, tell_served};
+pub(crate) use super::asking::{Fetch, needed};
+use super::{Follower, allowed, tell_served};
 use crate::args::{CongestionChoice, OrderChoice, ShareOptions, TransferOptions};
-use crate::consent::{Action, ConsentFlag};
+use crate::consent::Action;
 use crate::failure::Failure;
 use crate::settings::Context;
+use crate::text;
 
 /// Optional actions that `fetch` and a repair ask for.
 pub(crate) const ASKED_BESIDES: &[Action] = &[Action::Serve, Action::Publish];
-
-/// A fetch as the user typed it: the manifest, the sources, and the options.
-#[derive(Debug)]
-pub(crate) struct Fetch<'a> {
-    /// The verb, for messages and the consent log.
-    pub(crate) verb: &'static str,
-    /// The manifest of the file.
-    pub(crate) manifest: Arc<Manifest>,
-    /// Offers of the first peers; checked against the manifest.
-    pub(crate) sources: Vec<SignedOffer>,
-    /// The folder for the file.
-    pub(crate) out: PathBuf,
-    /// Where the receipt goes, if not beside the file.
-    pub(crate) receipt: Option<PathBuf>,
-    /// Options of all verbs that may serve.
-    pub(crate) share: &'a ShareOptions,
-    /// Options of all verbs that fetch.
-    pub(crate) transfer: &'a TransferOptions,
-    /// `--consent`, if it was given.
-    pub(crate) consent: Option<&'a ConsentFlag>,
-    /// Optional actions to ask for: [`ASKED_BESIDES`], or fewer.
-    pub(crate) asked_besides: &'a [Action],
-    /// What has happened before the user is asked for consent: [`crate::consent::Question::done`].
-    pub(crate) done: &'static str,
-    /// True for a repair: the file is the user's own, under its name, and only its wrong chunks are fetched.
-    pub(crate) is_repair: bool,
-}
 
 /// Runs a fetch: asks for consent, fetches, checks, writes the receipt and reports.
 pub(crate) fn run(context: &Context, fetch: &Fetch<'_>) -> Result<(), Failure> {
@@ -58,7 +32,7 @@ pub(crate) fn run(context: &Context, fetch: &Fetch<'_>) -> Result<(), Failure> {
     let end = follower(context, fetch, &plan).follow(|run| transfer::fetch(run, &plan))?;
     match end {
         FetchEnd::Done { served: Some(served), .. } => tell_served(context, &plan.target.artifact, served),
-        FetchEnd::Stopped => Err(stopped()),
+        FetchEnd::Stopped => Err(text::stopped_by_signal()),
         _ => Ok(()),
     }
 }
@@ -95,12 +69,6 @@ pub(super) fn follower(context: &Context, fetch: &Fetch<'_>, plan: &FetchPlan) -
     let byte_count = plan.manifest.byte_count();
     let follower = Follower::new(context, Kind::Fetch, byte_count, &plan.publisher, control);
     Follower { offer_out: fetch.share.offer_out.clone(), ..follower }
-}
-
-/// Actions to which the user must consent before anything is fetched.
-pub(crate) fn needed(options: &TransferOptions) -> &'static [Action] {
-    const WITH_SERVE: &[Action] = &[Action::Fetch, Action::Import, Action::Serve];
-    if options.keep_seeding { WITH_SERVE } else { &[Action::Fetch, Action::Import] }
 }
 
 /// Where a transfer of the command line listens.
@@ -141,5 +109,5 @@ pub(crate) fn fetch_manifest(
     let run =
         Run { home: context.home.clone(), watcher: context.printer.clone(), control: Control::default() };
     // Nothing cancels it: Ctrl-C ends the process.
-    transfer::fetch_manifest(&run, offer, &endpoint(share))?.ok_or_else(stopped)
+    transfer::fetch_manifest(&run, offer, &endpoint(share))?.ok_or_else(text::stopped_by_signal)
 }

@@ -21,12 +21,10 @@ pub(crate) use self::fetch::{ASKED_BESIDES, Fetch, endpoint, fetch_manifest, nee
 pub(crate) use self::repair::{is_under_way, run as repair};
 pub(crate) use self::share::{Share, run as share};
 use self::swarm::SwarmReports;
-pub(crate) use self::swarm::explain;
 use crate::args::ShareOptions;
 use crate::escape;
-use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::interrupt::{self, Interrupt};
+use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::publisher::SignerObject;
 use crate::settings::Context;
@@ -190,11 +188,6 @@ impl Watcher for Follower {
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The failure when a signal stopped a transfer.
-pub(crate) fn stopped() -> Failure {
-    text::stopped(interrupt::came().unwrap_or(Exit::Interrupted))
 }
 
 /// Reports how serving ended; fails if the file changed meanwhile.

@@ -11,7 +11,6 @@ use serde_json::json;
 pub(crate) use minimodel::transfer::is_under_way;
 
 use super::fetch::{ASKED_BESIDES, Fetch, follower, plan};
-use super::stopped;
 use crate::args::{PublisherOptions, RepairOptions, ShareOptions, TransferOptions};
 use crate::consent::NOTHING_DONE;
 use crate::escape;
@@ -20,6 +19,7 @@ use crate::offer_argument;
 use crate::printer::{Line, Tone};
 use crate::settings::Context;
 use crate::size::show_size;
+use crate::text;
 
 /// Number of chunks that people are shown; the event lists all of them.
 const SHOWN: usize = 12;
@@ -84,7 +84,7 @@ pub(crate) fn run(
     };
     match end? {
         RepairEnd::Done { chunks, bytes, .. } => tell(context, &chunks, bytes),
-        _ => Err(stopped()),
+        _ => Err(text::stopped_by_signal()),
     }
 }
 

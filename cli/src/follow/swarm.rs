@@ -7,7 +7,7 @@ use minimodel::clock::utc;
 use minimodel_companion::model::Kind;
 use minimodel_swarm::driver::{Idle, Snapshot};
 use minimodel_swarm::machine::Event;
-use minimodel_wire::{CloseCode, SignedOffer};
+use minimodel_wire::SignedOffer;
 use serde_json::json;
 
 use super::idle::{self, IdleDebounce};
@@ -185,22 +185,4 @@ fn tell(printer: &Printer, event: &Event) -> Result<(), Failure> {
         | Event::Exhausted => return Ok(()),
     };
     printer.event(name, fields)
-}
-
-/// A close code in words for the user of a fetch.
-pub(crate) fn explain(code: CloseCode) -> &'static str {
-    match code {
-        CloseCode::LicenseMismatch => "its manifest names another license",
-        CloseCode::EvidenceMismatch => "its manifest names other evidence",
-        CloseCode::WrongSwarm => "it shares something else",
-        CloseCode::ChunkLayoutMismatch => "it cuts the file into other chunks",
-        CloseCode::UnsupportedVersion => "it speaks another version of the protocol",
-        CloseCode::NoConsent => "its user and ours did not agree to anything that helps either",
-        CloseCode::NotAllowed => "its user lets only certain peers in, and this one is not among them",
-        CloseCode::Banned => "it was banned for bad data",
-        CloseCode::BadChunk => "it says that our data failed its proof",
-        CloseCode::BudgetUsed => "its user's budget for this peer is used up",
-        CloseCode::Busy => "it has no room for another peer now",
-        _ => "it ended the connection",
-    }
 }

@@ -1,6 +1,8 @@
 //! The words, hints and exit codes of the library's errors: one function for each area, and none elsewhere.
 
 mod identity;
+mod problem;
+mod report;
 mod swarm;
 mod transfer;
 
@@ -15,12 +17,13 @@ use minimodel::private::Exposed;
 use minimodel::{Error, HomeError};
 use minimodel_companion::Problem;
 
-use crate::companion;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt;
 
+pub(crate) use self::problem::{of_problem, problem};
+pub(crate) use self::report::{not_the_artifact, of_report};
 pub(crate) use self::swarm::{driver, source_changed, stopped, store};
 pub(crate) use self::transfer::{layout, not_served, output};
 
@@ -32,15 +35,15 @@ impl From<Error> for Failure {
             Error::Bans(error) => error.into(),
             Error::Check(error) => check("model file", error),
             Error::Consent(error) => consent(error),
-            Error::Publisher(error) => companion::failure(Problem::from(error)),
+            Error::Publisher(error) => of_problem(Problem::from(error)),
             Error::Fetch(error) => error.into(),
             Error::Share(error) => error.into(),
             Error::Repair(error) => error.into(),
             Error::Target(error) => error.into(),
             Error::Offer(error) => error.into(),
             Error::MissingConsent(error) => error.into(),
-            Error::NotTheArtifact { path, report } => crate::check::failure(&path, &report),
-            Error::Cancelled => crate::follow::stopped(),
+            Error::NotTheArtifact { path, report } => not_the_artifact(&path, &report),
+            Error::Cancelled => stopped_by_signal(),
             Error::Start(error) => error.into(),
             unknown => other(unknown),
         }
@@ -56,7 +59,7 @@ impl From<HomeError> for Failure {
                 "set MINIMODEL_HOME to a folder of your own: `export MINIMODEL_HOME=/path/to/folder`",
             )
             .because("neither MINIMODEL_HOME nor HOME is set"),
-            HomeError::Exposed(exposed) => companion::failure(Problem::from(exposed)),
+            HomeError::Exposed(exposed) => of_problem(Problem::from(exposed)),
         }
     }
 }
@@ -70,6 +73,11 @@ impl From<BansError> for Failure {
             BansError::NoThread(error) => Self::unexpected("cannot start a transfer", &error.into()),
         }
     }
+}
+
+/// The failure when a signal stopped a transfer.
+pub(crate) fn stopped_by_signal() -> Failure {
+    stopped(interrupt::came().unwrap_or(Exit::Interrupted))
 }
 
 /// A full check that could not be made; `what` names the file: `artifact`, `model file`.
@@ -88,7 +96,7 @@ pub(crate) fn consent(error: ConsentError) -> Failure {
         ConsentError::Home(error) => error.into(),
         ConsentError::Io { doing: "read", path, source } => Failure::reading("consent log", &path, &source),
         ConsentError::Io { path, source, .. } => Failure::writing("consent log", &path, &source),
-        error => companion::failure(Problem::from(error)),
+        error => of_problem(Problem::from(error)),
     }
 }
 

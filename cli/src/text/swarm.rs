@@ -10,7 +10,6 @@ use minimodel_wire::CloseCode;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::explain;
 use crate::size::{show_duration, show_size};
 
 const AGAIN: &str = "run the same command again: it resumes";
@@ -293,6 +292,24 @@ fn reason_text(reason: &Event) -> Option<String> {
         Event::WrongKey { expected, found } => format!("peer {found} answered where {expected} was expected"),
         _ => return None,
     })
+}
+
+/// A close code in words for the user of a fetch.
+pub(crate) fn explain(code: CloseCode) -> &'static str {
+    match code {
+        CloseCode::LicenseMismatch => "its manifest names another license",
+        CloseCode::EvidenceMismatch => "its manifest names other evidence",
+        CloseCode::WrongSwarm => "it shares something else",
+        CloseCode::ChunkLayoutMismatch => "it cuts the file into other chunks",
+        CloseCode::UnsupportedVersion => "it speaks another version of the protocol",
+        CloseCode::NoConsent => "its user and ours did not agree to anything that helps either",
+        CloseCode::NotAllowed => "its user lets only certain peers in, and this one is not among them",
+        CloseCode::Banned => "it was banned for bad data",
+        CloseCode::BadChunk => "it says that our data failed its proof",
+        CloseCode::BudgetUsed => "its user's budget for this peer is used up",
+        CloseCode::Busy => "it has no room for another peer now",
+        _ => "it ended the connection",
+    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,6 @@ use super::swarm::{driver, exhausted, nothing_good, partly_other, shell, source_
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::report;
 
 impl From<DriverError> for Failure {
     fn from(error: DriverError) -> Self {
@@ -214,7 +213,7 @@ pub(crate) fn not_served(
         manifest.map_or_else(|| "MANIFEST".to_owned(), shell),
         shell(path)
     );
-    report::failure(Exit::Verification, &format!("`{}`", escape::path(path)), checks, &see)
+    super::of_report(Exit::Verification, &format!("`{}`", escape::path(path)), checks, &see)
 }
 
 impl From<RepairError> for Failure {

@@ -14,6 +14,7 @@ use crate::escape;
 use crate::failure::Failure;
 use crate::output;
 use crate::settings::Context;
+use crate::text;
 
 const NOTHING_ANNOUNCED: &str = "nothing was announced";
 
@@ -25,14 +26,14 @@ pub(crate) fn run(args: &AnnounceArgs, context: &Context) -> Result<(), Failure>
         AnnounceVerb::On(args) => on(args, service, context),
         AnnounceVerb::Off(args) => {
             let (id, _) = transfer(&args.share, service)?;
-            service.unannounce(id).map_err(companion::failure)?;
+            service.unannounce(id).map_err(text::of_problem)?;
             context.printer.note(format!(
                 "transfer {id} is announced no more; what peers were told they may still pass on"
             ));
             context.printer.event("announcement-removed", serde_json::json!({ "transfer": id }))
         }
         AnnounceVerb::List(_) => {
-            let announcements = service.announcements().map_err(companion::failure)?;
+            let announcements = service.announcements().map_err(text::of_problem)?;
             if announcements.is_empty() {
                 context.printer.note("nothing is announced");
             }
@@ -67,7 +68,7 @@ fn on(args: &AnnounceOnArgs, service: &dyn Service, context: &Context) -> Result
         quota_bytes: None,
         accept_publisher_key: None,
     };
-    let announcement = service.announce(id, consent).map_err(companion::failure)?;
+    let announcement = service.announce(id, consent).map_err(text::of_problem)?;
     if let Some(path) = &args.out {
         output::write("offer", path, format!("{}\n", announcement.offer).as_bytes())?;
     }

@@ -13,12 +13,13 @@ use minimodel_companion::api::{self, Access, Interface, ServerLimits};
 use serde_json::json;
 
 use crate::args::{CompanionAction, CompanionArgs, CompanionRunArgs};
-use crate::companion::{self, failure, running};
+use crate::companion::{self, running};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::settings::Context;
+use crate::text::of_problem as failure;
 
 const LOG_NAME: &str = "companion.log";
 /// Longest wait for a companion that was started to answer.

@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{Line, Printer, Tone};
 use crate::settings::Context;
+use crate::text;
 
 /// The last event under `--json`.
 #[derive(Serialize)]
@@ -23,7 +24,7 @@ struct DoctorObject {
 
 /// Runs the verb: exit 0 when nothing fails, warnings or not; else 1.
 pub(crate) fn run(_: &DoctorArgs, context: &Context) -> Result<(), Failure> {
-    let findings = companion::service(context)?.doctor().map_err(companion::failure)?;
+    let findings = companion::service(context)?.doctor().map_err(text::of_problem)?;
     let printer = &context.printer;
     findings.iter().try_for_each(|finding| tell(printer, finding))?;
     let count = |outcome: &str| findings.iter().filter(|finding| finding.outcome == outcome).count();

@@ -18,6 +18,7 @@ use crate::printer::Printer;
 use crate::settings::Context;
 use crate::show;
 use crate::size::{show_rate, show_size};
+use crate::text;
 
 /// The limits under `--json`.
 #[derive(Serialize)]
@@ -32,7 +33,7 @@ pub(crate) fn run(args: &LimitsArgs, context: &Context) -> Result<(), Failure> {
     let service = service.as_ref();
     match &args.action {
         None | Some(LimitsAction::Show(_)) => {
-            let limits = service.limits().map_err(companion::failure)?;
+            let limits = service.limits().map_err(text::of_problem)?;
             answer(printer, &limits)
         }
         Some(LimitsAction::Set(args)) if args.transfer.is_empty() => {
@@ -52,10 +53,10 @@ pub(crate) fn run(args: &LimitsArgs, context: &Context) -> Result<(), Failure> {
 }
 
 fn change(service: &dyn Service, printer: &Printer, change: impl FnOnce(&mut Limits)) -> Result<(), Failure> {
-    let mut limits = service.limits().map_err(companion::failure)?;
+    let mut limits = service.limits().map_err(text::of_problem)?;
     change(&mut limits);
-    validate(&limits).map_err(companion::failure)?;
-    let limits = service.set_limits(limits).map_err(companion::failure)?;
+    validate(&limits).map_err(text::of_problem)?;
+    let limits = service.set_limits(limits).map_err(text::of_problem)?;
     answer(printer, &limits)
 }
 
@@ -116,7 +117,7 @@ fn lines(limits: &Limits, now: Rates) -> Vec<(String, String)> {
 }
 
 fn log(service: &dyn Service, printer: &Printer, args: &LimitsLogArgs) -> Result<(), Failure> {
-    let moved = service.moved(args.days).map_err(companion::failure)?;
+    let moved = service.moved(args.days).map_err(text::of_problem)?;
     if printer.is_json() {
         return moved.iter().try_for_each(|row| printer.event("moved", types::Moved::from(row.clone())));
     }

@@ -17,6 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::printer::{Line, Printer, Tone};
 use crate::settings::Context;
 use crate::status::{changes, page};
+use crate::text;
 
 /// Interval of the snapshots under `--watch`.
 const EVERY: Duration = Duration::from_secs(1);
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<(), Failure> {
 
 /// Finds the service anew for each snapshot: a companion may have started or ended since.
 fn read_status(context: &Context) -> Result<Status, Failure> {
-    companion::service(context)?.status().map_err(companion::failure)
+    companion::service(context)?.status().map_err(text::of_problem)
 }
 
 fn watch(context: &Context) -> Result<(), Failure> {

@@ -13,6 +13,7 @@ use crate::printer::Printer;
 use crate::settings::Context;
 use crate::size::show_rate;
 use crate::status::{about, kind, state};
+use crate::text;
 
 /// A transfer under `--json`.
 #[derive(Serialize)]
@@ -29,10 +30,10 @@ pub(crate) fn run(args: &TransferArgs, context: &Context) -> Result<(), Failure>
     };
     match &args.action {
         TransferAction::Pause(ids) => {
-            each(ids, &|id| tell(printer, &service.pause(id).map_err(companion::failure)?))
+            each(ids, &|id| tell(printer, &service.pause(id).map_err(text::of_problem)?))
         }
         TransferAction::Start(args) => each(&args.ids, &|id| {
-            let transfer = service.start(id).map_err(companion::failure)?;
+            let transfer = service.start(id).map_err(text::of_problem)?;
             let accept_publisher_key = args.accept_publisher_key;
             let publisher = PublisherOptions { publisher_key: None, accept_publisher_key };
             let flags = (args.consent.as_ref(), &publisher);
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &TransferArgs, context: &Context) -> Result<(), Failure>
             )
         }),
         TransferAction::Remove(ids) => each(ids, &|id| {
-            service.forget(id).map_err(companion::failure)?;
+            service.forget(id).map_err(text::of_problem)?;
             printer.note(format!("transfer {id} is forgotten; its files are where they were"));
             printer.event("transfer-removed", serde_json::json!({"id": id}))
         }),
@@ -57,9 +58,9 @@ pub(super) fn limit(
     id: u64,
     settings: &RateSettings,
 ) -> Result<(), Failure> {
-    let before = service.transfer(id).map_err(companion::failure)?;
+    let before = service.transfer(id).map_err(text::of_problem)?;
     let limits = changed(before.limits, settings);
-    let transfer = service.limit(id, limits).map_err(companion::failure)?;
+    let transfer = service.limit(id, limits).map_err(text::of_problem)?;
     if printer.is_json() {
         return printer.event("transfer", TransferObject { transfer: transfer.into() });
     }

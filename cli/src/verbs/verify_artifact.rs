@@ -6,6 +6,7 @@ use crate::args::VerifyArtifactArgs;
 use crate::failure::Failure;
 use crate::follow;
 use crate::settings::Context;
+use crate::text;
 use crate::{check, escape, publisher, report};
 
 /// Prints the report; exit 10 when the manifest is not valid, 6 when it is not signed by the known or demanded key (the
@@ -24,5 +25,5 @@ pub(crate) fn run(args: &VerifyArtifactArgs, context: &Context) -> Result<(), Fa
         return follow::repair(context, manifest, &args.artifact, &args.repair, &args.publisher);
     }
     report::answer(&context.printer, Some(manifest.swarm_id()), &whole)?;
-    if whole.ok() { Ok(()) } else { Err(check::failure(&args.artifact, &whole).answered()) }
+    if whole.ok() { Ok(()) } else { Err(text::not_the_artifact(&args.artifact, &whole).answered()) }
 }

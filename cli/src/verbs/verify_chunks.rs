@@ -18,6 +18,7 @@ use crate::progress::Progress;
 use crate::publisher;
 use crate::report;
 use crate::settings::Context;
+use crate::text;
 
 /// Longest chunk list that is read: the greatest number of chunks, 72 bytes a line.
 const MAX_LIST_BYTES: usize = 72 << 24;
@@ -46,7 +47,7 @@ pub(crate) fn run(args: &VerifyChunksArgs, context: &Context) -> Result<(), Fail
     }
     let subject = format!("the partial file `{}`", escape::path(&args.partial));
     let hint = "run the same fetch again: chunks that are right are kept, the others are fetched";
-    Err(report::failure(Exit::Verification, &subject, &checks, hint).answered())
+    Err(text::of_report(Exit::Verification, &subject, &checks, hint).answered())
 }
 
 /// The record that `fetch` keeps beside a partial file.

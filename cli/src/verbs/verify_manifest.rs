@@ -7,6 +7,7 @@ use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
+use crate::text;
 use crate::{input, publisher, report};
 
 /// Prints the report; exit 10 when a rule is broken, 6 when it is not signed by the known or demanded key.
@@ -26,5 +27,5 @@ pub(crate) fn run(args: &VerifyManifestArgs, context: &Context) -> Result<(), Fa
 fn invalid(args: &VerifyManifestArgs, checks: &Report) -> Failure {
     let subject = format!("the manifest `{}`", escape::path(&args.manifest));
     let hint = "correct what the cause names, or ask the publisher for a valid manifest";
-    report::failure(Exit::Invalid, &subject, checks, hint).answered()
+    text::of_report(Exit::Invalid, &subject, checks, hint).answered()
 }

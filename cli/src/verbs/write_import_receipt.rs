@@ -11,6 +11,7 @@ use crate::consent::{self, Action};
 use crate::escape;
 use crate::failure::Failure;
 use crate::settings::Context;
+use crate::text;
 use crate::{check, output, publisher, report};
 
 const VERB: &str = "write-import-receipt";
@@ -27,7 +28,7 @@ pub(crate) fn run(args: &WriteImportReceiptArgs, context: &Context) -> Result<()
     let whole = whole_report(&manifest, &verified, publisher::check(&verdict, &args.publisher));
     if !whole.ok() {
         report::answer(printer, Some(manifest.swarm_id()), &whole)?;
-        return Err(check::failure(&args.artifact, &whole).answered());
+        return Err(text::not_the_artifact(&args.artifact, &whole).answered());
     }
     let granted = consent::by_command(context, VERB, manifest.swarm_id(), Action::Import)?;
     publisher::keep(context, &manifest, &verdict, args.publisher.accept_publisher_key.as_ref())?;

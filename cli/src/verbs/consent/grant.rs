@@ -8,12 +8,12 @@ use minimodel_verifier::digest::parse_hex;
 use super::model::{Names, resolve};
 use super::tell;
 use crate::args::ConsentGrantArgs;
-use crate::companion;
 use crate::consent::{Action, Question, agree};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::size::show_exact_size;
+use crate::text;
 
 const NOTHING_GRANTED: &str = "nothing was granted";
 
@@ -61,7 +61,7 @@ pub(super) fn run(args: &ConsentGrantArgs, service: &dyn Service, context: &Cont
         model: model.map(|model| model.swarm_id),
         peer,
     };
-    let grants = service.grant(new).map_err(companion::failure)?;
+    let grants = service.grant(new).map_err(text::of_problem)?;
     for grant in &grants {
         tell::line(&context.printer, &names, grant)?;
     }

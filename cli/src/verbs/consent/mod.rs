@@ -15,6 +15,7 @@ use crate::companion;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
+use crate::text;
 
 /// Runs the verb.
 pub(crate) fn run(args: &ConsentArgs, context: &Context) -> Result<(), Failure> {
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &ConsentArgs, context: &Context) -> Result<(), Failure> 
         },
         ConsentVerb::Log(args) if args.verify => verify(service, context),
         ConsentVerb::Log(_) | ConsentVerb::Restore(_) => {
-            let lines = service.consent_log().map_err(companion::failure)?;
+            let lines = service.consent_log().map_err(text::of_problem)?;
             if lines.is_empty() {
                 context.printer.note("nothing was consented to yet");
             }
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &ConsentArgs, context: &Context) -> Result<(), Failure> 
 }
 
 fn grants(service: &dyn Service) -> Result<Vec<Grant>, Failure> {
-    service.grants().map_err(companion::failure)
+    service.grants().map_err(text::of_problem)
 }
 
 fn unknown(id: u64) -> Failure {
@@ -80,7 +81,7 @@ fn list(all: bool, service: &dyn Service, context: &Context) -> Result<(), Failu
 
 fn revoke(ids: &[u64], service: &dyn Service, context: &Context) -> Result<(), Failure> {
     for &id in ids {
-        let grant = service.revoke(id).map_err(companion::failure)?;
+        let grant = service.revoke(id).map_err(text::of_problem)?;
         context.printer.event("grant-revoked", types::Grant::from(grant))?;
     }
     context.printer.note(match ids {
@@ -97,7 +98,7 @@ fn restore(context: &Context) -> Result<(), Failure> {
         let error = "the consent log cannot be restored while a companion runs";
         return Err(Failure::new(Exit::Busy, error, "end it first: `minimodel companion stop`"));
     }
-    let given_up = companion::open(context, false)?.restore_log().map_err(companion::failure)?;
+    let given_up = companion::open(context, false)?.restore_log().map_err(text::of_problem)?;
     context.printer.event("consent-log-restored", json!({"given_up": given_up}))?;
     context.printer.note(if given_up == 0 {
         "the consent log is the one that it was; nothing was changed"
@@ -109,7 +110,7 @@ fn restore(context: &Context) -> Result<(), Failure> {
 }
 
 fn verify(service: &dyn Service, context: &Context) -> Result<(), Failure> {
-    let verdict = service.verify_log().map_err(companion::failure)?;
+    let verdict = service.verify_log().map_err(text::of_problem)?;
     context.printer.event("consent-log-verified", types::LogVerdict::from(verdict.clone()))?;
     if verdict.ok {
         if !context.printer.is_json() {

@@ -7,11 +7,11 @@ use minimodel_companion::Service;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::{hex, parse_hex};
 
-use crate::companion;
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
+use crate::text;
 use crate::{input, publisher, show};
 
 /// Names of models, `model.id` and `model.version`, by swarm id.
@@ -114,7 +114,7 @@ pub(crate) fn resolve(text: &str, names: &Names) -> Result<Model, Failure> {
 
 /// Finds the transfer that `text` names: by its number, or by its model.
 pub(crate) fn transfer(text: &str, service: &dyn Service) -> Result<(u64, Model), Failure> {
-    let status = service.status().map_err(companion::failure)?;
+    let status = service.status().map_err(text::of_problem)?;
     let names = Names::of(service);
     let known: Vec<_> =
         status.transfers.iter().map(|transfer| (transfer.id, transfer.swarm_id.as_str())).collect();

@@ -14,6 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::settings::Context;
 use crate::size::show_exact_size;
+use crate::text;
 use crate::{report, show};
 
 /// Bytes read at a time.
@@ -51,7 +52,7 @@ pub(super) fn show(context: &Context, path: &Path, input: &Input) -> Result<(), 
     }
     let subject = format!("the artifact `{}`", escape::path(path));
     let hint = "it is damaged or not a .slm v1 file: fetch it again, or ask its publisher";
-    Err(report::failure(Exit::Verification, &subject, &outcome.report, hint).answered())
+    Err(text::of_report(Exit::Verification, &subject, &outcome.report, hint).answered())
 }
 
 fn facts(facts: &SlmFacts) -> Vec<(String, String)> {

@@ -18,12 +18,13 @@ use crate::args::{
     LibraryAction, LibraryAddArgs, LibraryArgs, LibraryFitsArgs, LibraryPruneArgs, LibraryRemoveArgs,
     LibrarySignedArgs,
 };
-use crate::companion::{failure, service};
+use crate::companion::service;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{Line, Tone};
 use crate::settings::Context;
 use crate::size::show_exact_size;
+use crate::text::of_problem as failure;
 use crate::{check, escape, input, publisher, show};
 
 /// Text of a refusal of a publisher's key: nothing has happened so far.

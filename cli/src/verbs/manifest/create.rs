@@ -27,9 +27,9 @@ use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::publisher;
-use crate::report;
 use crate::settings::Context;
 use crate::show;
+use crate::text;
 
 /// The answer under `--json`.
 #[derive(Serialize)]
@@ -177,14 +177,14 @@ fn inspect(
     }
     let subject = format!("the file `{}`", escape::path(path));
     let hint = format!("see every check: `minimodel inspect {}`", escape::shell_word(path.as_os_str()));
-    Err(report::failure(Exit::Verification, &subject, &inspected.report, &hint))
+    Err(text::of_report(Exit::Verification, &subject, &inspected.report, &hint))
 }
 
 /// Fills in the claims that the file determines; returns the tree over its chunks.
 fn claim<'a>(draft: &mut ManifestDraft, inspected: &'a Inspected, path: &Path) -> Result<&'a Tree, Failure> {
     let (Some(facts), Some(tree)) = (&inspected.facts, &inspected.tree) else {
         let subject = format!("the file `{}`", escape::path(path));
-        return Err(report::failure(
+        return Err(text::of_report(
             Exit::Verification,
             &subject,
             &inspected.report,

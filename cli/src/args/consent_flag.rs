@@ -15,7 +15,7 @@ pub(crate) struct UnknownAction;
 /// `--consent fetch,import`, or the list that a request file asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConsentFlag {
-    pub(super) actions: BTreeSet<Action>,
+    pub(crate) actions: BTreeSet<Action>,
 }
 
 impl ConsentFlag {
@@ -73,7 +73,7 @@ impl ConsentSource {
 
     /// A consent that was given now, as logs and receipts spell it: `--consent fetch,import` for a flag, else `prompt` or
     /// the verb.
-    pub(super) fn consent(self, verb: &str, actions: BTreeSet<Action>) -> RunConsent {
+    pub(crate) fn consent(self, verb: &str, actions: BTreeSet<Action>) -> RunConsent {
         let spelled = match self {
             Self::Flag => format!("--consent {}", join(&actions)),
             Self::Prompt => self.as_str().to_owned(),
@@ -84,7 +84,7 @@ impl ConsentSource {
 }
 
 /// Words of the actions joined by commas, in the order in which they are asked for.
-pub(super) fn join(actions: &BTreeSet<Action>) -> String {
+pub(crate) fn join(actions: &BTreeSet<Action>) -> String {
     let words = Action::ALL.into_iter().filter(|action| actions.contains(action)).map(Action::as_str);
     words.collect::<Vec<_>>().join(",")
 }
