@@ -104,6 +104,7 @@ pub(crate) const GOALS: &[Goal] = &[
     ),
     goal("G-8", "sim", "wasted with 10 % hostile peers", "hostile10_wasted", Most, AtMost(0.02)),
     goal("G-8", "sim", "of the honest rate with 50 %", "hostile50_rate_kept", Least, AtLeast(0.90)),
+    goal("G-8", "sim", "of the honest rate with 90 %", "hostile90_rate_kept", Least, AtLeast(0.90)),
     goal("G-8", "sim", "of the honest rate with 99 %", "hostile99_rate_kept", Least, AtLeast(0.3)),
     goal("G-9", "sim", "honest peers banned", "false_bans", Sum, AtMost(0.0)),
     goal("G-10", "siege", "besiegers, each of whom comes again", "besiegers", Most, AtLeast(256.0)),

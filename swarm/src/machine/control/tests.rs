@@ -1,6 +1,6 @@
 //! Frames of the control stream, and how many of them a peer may send.
 
-use super::super::events::Event;
+use super::super::events::{Event, Input, KeepOutcome};
 use super::super::harness::{Harness, SEED, TAKE, both, having};
 use std::time::Duration;
 
@@ -30,15 +30,68 @@ fn nobody_is_interested_in_a_peer_that_does_not_serve() {
     assert_eq!(harness.requests(), []);
 }
 
+/// Delivers every chunk that the machine requests, until it requests no more; returns peer and index of each request.
+fn deliver(harness: &mut Harness) -> Vec<(u64, u32)> {
+    let mut delivered = Vec::new();
+    let mut asked = harness.requests();
+    while !asked.is_empty() {
+        for (conn, req, index) in std::mem::take(&mut asked) {
+            delivered.push((conn, index));
+            harness.tell(Input::Arrived { req });
+            harness.tell(Input::Kept { req, outcome: KeepOutcome::Kept });
+            asked.extend(harness.requests());
+        }
+    }
+    delivered
+}
+
 #[test]
 fn b8_a_seed_that_takes_a_claim_back_is_counted_chunk_by_chunk_from_then_on() {
-    let mut harness = Harness::new(TAKE, having([]));
+    // With four chunks here, the rarest is requested first.
+    let mut harness = Harness::new(TAKE, having(0..4));
     harness.join(1, SEED, Bitfield::full(20));
-    harness.frame(1, Frame::DontHave { index: 4 });
     harness.frame(1, Frame::Unchoke);
-    harness.frame(1, Frame::DontHave { index: 5 });
-    assert!(harness.requests().iter().all(|&(_, _, index)| index != 4));
-    harness.tell(super::super::events::Input::Closed { conn: Conn(1), code: None });
+    let (_, withdrawn, lost) = harness.requests()[0];
+    harness.frame(1, Frame::DontHave { index: lost });
+    let is_cancel = |output: &Output| matches!(output, Output::Cancel { req } if *req == withdrawn);
+    assert!(harness.said().iter().any(is_cancel), "a chunk that is under way is requested from it no more");
+    harness.frame(1, Frame::Choke);
+    let other = if lost == 4 { 5 } else { 4 };
+    harness.frame(1, Frame::DontHave { index: other });
+    // The two have one holder now and all others have two: the new peer is asked for the two first.
+    harness.join(2, SEED, having(4..20));
+    harness.said();
+    harness.frame(2, Frame::Unchoke);
+    let mut rarest: Vec<u32> = harness.requests().iter().map(|&(.., index)| index).collect();
+    rarest.sort_unstable();
+    let mut gone = [lost, other];
+    gone.sort_unstable();
+    assert_eq!(rarest, gone);
+    harness.frame(2, Frame::Choke);
+    harness.said();
+    // The peer that took the two back is asked for all the rest, once each, and for neither of the two.
+    harness.wait(Duration::from_secs(1));
+    harness.frame(1, Frame::Unchoke);
+    let mut rest = deliver(&mut harness);
+    rest.sort_unstable();
+    let kept: Vec<_> = (4..20).filter(|index| !gone.contains(index)).map(|index| (1, index)).collect();
+    assert_eq!(rest, kept);
+    // A peer that has left is counted no more: two peers have 4 and 5, and one has each of the others, which go first.
+    let mut harness = Harness::new(TAKE, having(0..4));
+    harness.join(1, SEED, Bitfield::full(20));
+    for index in [4, 5] {
+        harness.frame(1, Frame::DontHave { index });
+    }
+    harness.tell(Input::Closed { conn: Conn(1), code: None });
+    harness.join(2, SEED, having(4..20));
+    harness.join(3, SEED, having([4, 5]));
+    harness.said();
+    harness.frame(2, Frame::Unchoke);
+    let order = deliver(&mut harness);
+    assert_eq!(order.len(), 16);
+    let mut last = [order[14].1, order[15].1];
+    last.sort_unstable();
+    assert_eq!(last, [4, 5], "{order:?}");
 }
 
 #[test]

@@ -172,7 +172,10 @@ impl World {
             Event::Refused { peer, code, by_peer } => tally.refused.push((peer, code, by_peer)),
             Event::WrongKey { expected, found } => tally.wrong_keys.push((expected, found)),
             Event::Unreachable { .. } | Event::Uploaded { .. } => {}
-            Event::Chunk { peer, .. } => *tally.chunks_from.entry(peer).or_default() += 1,
+            Event::Chunk { peer, index, .. } => {
+                *tally.chunks_from.entry(peer).or_default() += 1;
+                tally.kept.push((now, peer, index));
+            }
             Event::Banned { peer, breach, .. } => tally.banned.push((peer, breach, now)),
             Event::Struck { peer, breach } => tally.struck.push((peer, breach, now)),
             Event::Complete | Event::NothingGood => {}

@@ -22,27 +22,37 @@ fn lies_of(world: &World, leecher: PeerNo, liar: PeerNo) -> Option<(u32, Duratio
 
 #[test]
 fn b1_b2_b3_each_kind_of_lie_wastes_one_chunk_and_is_banned_with_the_verdict() {
-    let (mut most, mut slowest, mut liars) = (0, Duration::ZERO, 0);
-    for lie in [Behaviour::Liar, Behaviour::BadProof, Behaviour::OtherIndex] {
-        for seed in 0..20 {
-            let mut world = World::whole(3 + seed as usize % 3, seed);
-            let liar = world.add(Plan::hostile(lie).rates(MIB, MIB));
-            let honest = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
-            let leecher = world.add(Plan::leecher().knows(&[liar, honest]));
-            world.must_run(secs(60), |world| world.is_complete(leecher));
-            world.check_ends();
-            let (count, latency) = lies_of(&world, leecher, liar).expect("it lied and was banned");
-            (most, slowest, liars) = (most.max(count), slowest.max(latency), liars + 1);
-            assert!(!world.peers[leecher].tally.chunks_from.contains_key(&id_of(liar)));
-            let asked = world.peers[leecher].tally.asked_of[&id_of(liar)];
-            assert!(count <= asked && asked <= 4, "{asked}: no more than its first pipeline");
+    // Hashing and the disk take 3 ms, or next to nothing.
+    for keep_time in [ms(3), Duration::from_micros(1)] {
+        let (mut most, mut slowest, mut liars) = (0, Duration::ZERO, 0);
+        for lie in [Behaviour::Liar, Behaviour::BadProof, Behaviour::OtherIndex] {
+            for seed in 0..20 {
+                let mut world = World::whole(3 + seed as usize % 3, seed);
+                world.keep_time = keep_time;
+                let liar = world.add(Plan::hostile(lie).rates(MIB, MIB));
+                let honest = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+                let leecher = world.add(Plan::leecher().knows(&[liar, honest]));
+                world.must_run(secs(60), |world| world.is_complete(leecher));
+                world.check_ends();
+                let (count, latency) = lies_of(&world, leecher, liar).expect("it lied and was banned");
+                (most, slowest, liars) = (most.max(count), slowest.max(latency), liars + 1);
+                let tally = &world.peers[leecher].tally;
+                assert!(!tally.chunks_from.contains_key(&id_of(liar)));
+                assert_eq!(tally.banned.len(), 1, "with the first verdict");
+                let asked = tally.asked_of[&id_of(liar)];
+                assert!(count <= asked && asked <= 4, "{asked}: no more than its first pipeline");
+            }
+        }
+        // The machine adds nothing to the time of the verdict.
+        assert!(slowest <= keep_time + ms(1), "{slowest:?}");
+        if keep_time == ms(3) {
+            println!("figure: ban_latency_ms={} lies_per_identity={most} liars={liars}", slowest.as_millis());
+            // A second bad chunk of the first pipeline may come in while the first is being verified.
+            assert!(most <= 2, "{most} bad chunks came in whole before the first was judged");
+        } else {
+            assert_eq!(most, 1, "one bad chunk is wasted where the verdict comes at once");
         }
     }
-    println!("figure: ban_latency_ms={} lies_per_identity={most} liars={liars}", slowest.as_millis());
-    // Hashing and the disk take 3 ms in these worlds; the machine adds nothing.
-    assert!(slowest <= ms(10), "{slowest:?}");
-    // A second bad chunk may be in flight while the first is being verified.
-    assert!(most <= 2, "{most} bad chunks came in whole before the first was judged");
 }
 
 #[test]
@@ -178,7 +188,8 @@ fn goal8_the_rate_beside_ten_fifty_ninety_and_ninety_nine_percent_hostile_peers(
     }
     assert!(kept[0].0 >= 0.95 && kept[0].1 <= 0.02, "10 %: {:?}", kept[0]);
     assert!(kept[1].0 >= 0.90, "50 %: {:?}", kept[1]);
-    // At 99 % the goal is that the fetch completes, which it has.
+    assert!(kept[2].0 >= 0.90, "90 %: {:?}", kept[2]);
+    assert!(kept[3].0 >= 0.30, "99 %: {:?}", kept[3]);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Liars, mutes, tricklers, floods: one honest seeder beside them is enough, and no honest peer is blamed.
 
 use minimodel_swarm::machine::{Breach, Time};
-use minimodel_wire::CloseCode;
+use minimodel_wire::{CloseCode, PeerId};
 
 use super::peer::{Behaviour, MBIT, PeerNo, Plan, id_of};
 use super::pipes::ideal;
-use super::world::{KIB, MIB, World, secs};
+use super::world::{KIB, MIB, World, ms, secs};
 
 /// A hostile peer, an honest seeder of `rate` bytes a second, and a leecher that knows both.
 fn beside_an_honest_seeder(behaviour: Behaviour, bytes: u64, rate: u64) -> (World, PeerNo) {
@@ -84,7 +84,18 @@ fn b6_a_peer_that_chokes_after_each_unchoke_costs_little() {
 
 #[test]
 fn b6_a_new_key_that_sends_nothing_is_asked_for_half_a_mib_and_four_chunks_at_most() {
-    for (chunk, most) in [(16 * KIB, 4), (64 * KIB, 2), (256 * KIB, 2), (512 * KIB, 1), (4 * MIB, 1)] {
+    // Four chunks of at most 128 KiB together; else two chunks of at most half a MiB together; else one larger chunk.
+    for (chunk, most) in [
+        (16 * KIB, 4),
+        (32 * KIB, 4),
+        (64 * KIB, 2),
+        (128 * KIB, 2),
+        (256 * KIB, 2),
+        (512 * KIB, 1),
+        (MIB, 1),
+        (4 * MIB, 1),
+    ] {
+        assert!(u64::from(most) * chunk <= MIB / 2 || most == 1, "more than half a MiB only in one chunk");
         let mut world = World::new(64 * chunk, chunk, 19);
         let mute = world.add(Plan::hostile(Behaviour::Mute));
         let leecher = world.add(Plan::taker().knows(&[mute]));
@@ -124,6 +135,33 @@ fn b9_a_mute_peer_is_hedged_within_five_seconds_and_never_holds_the_fetch_up() {
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Mute, 128 * MIB, 64 * MBIT);
     finishes_in(&mut world, leecher, 1.1 * ideal(128 * MIB, 64 * MBIT));
     assert_eq!(strikes(&world, leecher), [Breach::NoAnswer]);
+    let tally = &world.peers[leecher].tally;
+    let of_mute: Vec<_> = tally.asked.iter().filter(|(_, id, _)| *id == id_of(HOSTILE)).collect();
+    // When each request was given up, and when its chunk was first requested of the other peer.
+    let given_up = |at: Time, index: u32| {
+        let found = tally.gave_up.iter().find(|&&(asked, of, _)| (asked, of) == (at, index));
+        at + found.expect("it never answers").2
+    };
+    let elsewhere = |index: u32| {
+        let found = tally.asked.iter().find(|(_, to, of)| *of == index && *to != id_of(HOSTILE));
+        found.expect("the other peer brought all chunks").0
+    };
+    // Deadlines are checked four times a second. Of its first two chunks the older is requested of the other peer as
+    // well, and the newer is free to be.
+    let late = |at: Time| at + ms(5_250);
+    assert!(of_mute[..2].iter().any(|&&(at, _, index)| elsewhere(index) <= late(at)), "{of_mute:?}");
+    for &&(at, _, index) in &of_mute[..2] {
+        let free_at = elsewhere(index).min(given_up(at, index));
+        assert!(free_at <= late(at), "chunk {index} after {:?}", free_at.since(at));
+    }
+    // From then on it has one request at a time, which shows whether it answers; the end of the fetch takes that over.
+    for two in of_mute[1..].windows(2) {
+        assert!(given_up(two[0].0, two[0].2) <= two[1].0, "{of_mute:?}");
+    }
+    for &&(at, _, index) in &of_mute[2..] {
+        assert!(elsewhere(index) < given_up(at, index), "chunk {index}");
+    }
+    assert!(of_mute.len() <= 4, "{of_mute:?}");
 }
 
 #[test]
@@ -139,11 +177,30 @@ fn b9_a_fetch_from_a_mute_peer_alone_strikes_it_and_comes_back_ever_later() {
     assert!(tally.asked_of[&id_of(mute)] < 150, "{:?}", tally.asked_of);
 }
 
+/// Asserts that every chunk requested of the hostile peer was requested of another peer as well before the first request
+/// was given up, and that next to nothing came twice.
+fn hostile_chunks_are_hedged(world: &World, leecher: PeerNo) {
+    let tally = &world.peers[leecher].tally;
+    for &(at, _, index) in tally.asked.iter().filter(|(_, id, _)| *id == id_of(HOSTILE)) {
+        let given_up = tally.gave_up.iter().find(|&&(then, of, _)| (then, of) == (at, index));
+        let &(.., age) = given_up.expect("a trickler finishes no chunk");
+        let is_hedge =
+            |&&(then, to, of): &&(Time, PeerId, u32)| of == index && to != id_of(HOSTILE) && then < at + age;
+        assert!(tally.asked.iter().any(|ask| is_hedge(&ask)), "chunk {index}: {:?}", tally.asked);
+    }
+    let twice = tally.received_bytes - world.terms.byte_count;
+    assert!(twice < u64::from(world.terms.chunk_size), "{twice} bytes came in vain");
+}
+
 #[test]
 fn b10_a_trickler_is_hedged_and_struck_and_does_not_hold_the_fetch_up() {
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Trickler(1), 16 * MIB, 8 * MBIT);
     finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, 8 * MBIT));
-    assert!(strikes(&world, leecher).contains(&Breach::Trickle));
+    // Ten seconds of next to nothing are a strike. The two chunks that it was asked for at first are all it ever gets:
+    // at the end of the fetch they are taken over.
+    assert_eq!(strikes(&world, leecher), [Breach::Trickle]);
+    assert_eq!(world.peers[leecher].tally.asked_of[&id_of(HOSTILE)], 2);
+    hostile_chunks_are_hedged(&world, leecher);
 }
 
 #[test]
@@ -162,7 +219,10 @@ fn h12_b10_of_an_unknown_peer_little_is_asked_until_it_delivers() {
 #[test]
 fn b10_a_trickler_at_the_end_of_a_fast_fetch_costs_at_most_its_first_window() {
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Trickler(1), 16 * MIB, 50 * MBIT);
-    finishes_in(&mut world, leecher, 11.0);
+    // The fetch is over long before a trickler is struck, after ten seconds; the endgame takes its first window over.
+    finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, 50 * MBIT));
+    assert_eq!(world.peers[leecher].tally.asked_of[&id_of(HOSTILE)], 2);
+    hostile_chunks_are_hedged(&world, leecher);
 }
 
 #[test]
@@ -175,6 +235,7 @@ fn b11_a_peer_that_breaks_off_in_mid_chunk_is_struck_after_three_times() {
     // The first three breaks may be the path's fault; the fourth and each later break is a strike.
     let broke: Vec<_> =
         tally.left.iter().filter(|(id, ..)| *id == id_of(HOSTILE)).map(|&(.., at)| at).collect();
+    assert!(strikes(&world, leecher).iter().all(|&breach| breach == Breach::BrokeOff));
     let struck: Vec<_> = tally.struck.iter().map(|&(.., at)| at).collect();
     assert_eq!(struck.first(), broke.get(3), "{broke:?}");
     assert_eq!(struck.len(), broke.len() - 3);
@@ -236,7 +297,14 @@ fn a5_frames_out_of_order_end_the_connection_and_the_second_time_bans() {
 fn c4_a_forged_offer_is_not_dialed_and_its_bringer_banned_the_second_time() {
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::ForgedOffer, 16 * MIB, MBIT);
     finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, MBIT));
+    // Each forged offer has its signature checked; the peer that it names is not dialed.
+    let tally = &world.peers[leecher].tally;
+    assert_eq!(tally.offer_checks.len(), 2);
+    assert!(tally.dials.iter().all(|(id, _)| *id != id_of(HOSTILE + 100)), "{:?}", tally.dials);
+    // The first ends the connection and shuts the key out for a minute, the second bans it.
+    assert_eq!(strikes(&world, leecher), [Breach::ForgedOffer]);
     assert_eq!(bans(&world, leecher), [Breach::ForgedOffer]);
+    assert!(tally.banned[0].2.since(tally.struck[0].2) >= secs(60), "{:?}", tally.banned);
 }
 
 #[test]

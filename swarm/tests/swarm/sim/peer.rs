@@ -231,6 +231,8 @@ pub(super) struct Tally {
     pub(super) received_bytes: u64,
     /// Chunks kept, by supplier.
     pub(super) chunks_from: BTreeMap<PeerId, u32>,
+    /// Chunks kept: time, supplier, index.
+    pub(super) kept: Vec<(Time, PeerId, u32)>,
     /// Requests made, by supplier.
     pub(super) asked_of: BTreeMap<PeerId, u32>,
     pub(super) last_asked: BTreeMap<PeerId, Time>,

@@ -233,14 +233,26 @@ fn b20_colluding_peers_that_stall_the_end_cost_no_more_than_their_deadlines() {
 
 #[test]
 fn b8_announcements_that_come_and_go_five_times_a_second_change_nothing() {
-    let mut world = World::whole(5, 12);
-    let fickle = world.add(Plan::hostile(Behaviour::Fickle).rates(64 * KIB, 64 * KIB));
-    let honest = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
-    let leecher = world.add(Plan::taker().knows(&[fickle, honest]));
-    let world = finish(world, &[leecher], 60);
-    let tally = &world.peers[leecher].tally;
-    assert_eq!(tally.banned, []);
-    assert!(tally.asked.len() < 10 * world.terms.chunk_count as usize, "{} asks", tally.asked.len());
+    let fetch = |is_beside: bool| {
+        let mut world = World::whole(5, 12);
+        let honest = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
+        let mut all = vec![honest];
+        if is_beside {
+            all.push(world.add(Plan::hostile(Behaviour::Fickle).rates(64 * KIB, 64 * KIB)));
+        }
+        let leecher = world.add(Plan::taker().knows(&all));
+        let world = finish(world, &[leecher], 60);
+        let (count, tally) = (world.terms.chunk_count, &world.peers[leecher].tally);
+        assert_eq!((&tally.banned[..], &tally.struck[..]), (&[][..], &[][..]));
+        // Each chunk is requested of the honest peer once.
+        assert_eq!((tally.asked_of[&id_of(honest)], tally.chunks_from[&id_of(honest)]), (count, count));
+        assert!(tally.asked.len() <= 2 * count as usize, "{} asks", tally.asked.len());
+        (world.seconds(leecher), tally.received_bytes)
+    };
+    let ((alone, bytes), (beside, received)) = (fetch(false), fetch(true));
+    assert!(beside < 1.01 * alone, "{beside} s, alone {alone} s");
+    // What the other peer had begun to send before it took all back.
+    assert!(received - bytes < 16 * KIB, "{received} bytes, alone {bytes}");
 }
 
 #[test]
