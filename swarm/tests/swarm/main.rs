@@ -5,5 +5,4 @@
 mod congestion;
 mod sim;
 mod store;
-mod structure;
 mod tidy;

@@ -102,11 +102,11 @@ fn no_source_file_is_longer_than_a_reader_can_hold() {
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
 
-pub(super) fn crate_dir() -> PathBuf {
+fn crate_dir() -> PathBuf {
     PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
 }
 
-pub(super) fn sources_below(dir: &Path) -> Vec<PathBuf> {
+fn sources_below(dir: &Path) -> Vec<PathBuf> {
     let mut sources = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -139,7 +139,7 @@ fn faults(source: &str) -> Vec<String> {
 }
 
 /// The source with its comments blanked; strings stay, since nothing here hides behind one.
-pub(super) fn without_comments(source: &str) -> String {
+fn without_comments(source: &str) -> String {
     let mut code = String::new();
     let mut rest = source;
     while let Some(at) = rest.find("/*").into_iter().chain(rest.find("//")).min() {

@@ -16,16 +16,38 @@ const PARAMETERS: usize = 5;
 const SPREAD: usize = 6;
 
 /// Structs of more fields.
-const MORE_FIELDS: &[(&str, usize, &str)] = &[];
+const MORE_FIELDS: &[(&str, usize, &str)] = &[
+    ("cli::args::local::ManifestCreateArgs", 16, "one field a flag"),
+    ("companion::api::types::library::Entry", 17, "a body of the interface"),
+    ("companion::api::types::transfer::Transfer", 28, "a body of the interface"),
+    ("companion::companion::Core", 16, "the companion's core is not yet made of parts"),
+    ("companion::companion::row::TransferRow", 22, "a row of the database"),
+    ("companion::doctor::facts::Facts", 16, "a table of what was measured"),
+    ("companion::library::row::Row", 17, "a row of the database"),
+    ("companion::model::library::Entry", 17, "what the user sees of an entry, one field a line"),
+    ("companion::model::transfer::Transfer", 28, "what the user sees of a transfer, one field a line"),
+    ("swarm::machine::config::Limits", 28, "a table of constants, each used by itself"),
+    ("verifier::slm::header::Header", 22, "the header of a file format"),
+];
 
 /// Functions of more parameters.
-const MORE_PARAMETERS: &[(&str, usize, &str)] = &[];
+const MORE_PARAMETERS: &[(&str, usize, &str)] = &[
+    ("cli::companion::hand_over::ask", 6, "the hand-over is not yet a type of its own"),
+    ("cli::companion::hand_over::finish_fetch", 6, "the hand-over is not yet a type of its own"),
+];
 
 /// Types over more files.
-const MORE_SPREAD: &[(&str, usize, &str)] = &[];
+const MORE_SPREAD: &[(&str, usize, &str)] =
+    &[("companion::Core", 10, "the companion's core is not yet made of parts")];
 
 /// Siblings that name each other in a circle.
-const CYCLES: &[(&str, &str)] = &[];
+const CYCLES: &[(&str, &str)] = &[
+    (
+        "node: bans, check, checks, event, identity, transfer",
+        "an event carries the errors of those who tell it",
+    ),
+    ("node::transfer: fetch, import, plan, receipt", "a plan's end carries what was imported by it"),
+];
 
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::parent).unwrap();
