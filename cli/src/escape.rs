@@ -113,8 +113,9 @@ fn is_harmless(character: char) -> bool {
 mod tests {
     use super::*;
 
+    // Rows: D8
     #[test]
-    fn d8_nothing_that_steers_a_terminal_or_a_reader_comes_out() {
+    fn nothing_that_steers_a_terminal_or_a_reader_comes_out() {
         let hostile = [
             "\0",
             "\u{1b}[31m",
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_text_stays_readable_and_backslashes_are_told_from_escapes() {
+    fn plain_text_stays_readable_and_backslashes_are_escaped() {
         assert_eq!(shown("Käse, 模型 \"x\" 'y'").to_string(), "Käse, 模型 \"x\" 'y'");
         assert_eq!(shown(r"\u{1b}").to_string(), r"\\u{1b}");
         assert_eq!(harmless("a\\nb\nc\td"), "a\\nb\nc\\td");
@@ -179,8 +180,9 @@ mod tests {
         assert_eq!(shown(&"x".repeat(160)).to_string(), "x".repeat(160));
     }
 
+    // Rows: D8
     #[test]
-    fn d8_bytes_that_are_no_text_are_shown_as_bytes() {
+    fn bytes_that_are_no_text_are_shown_as_bytes() {
         assert_eq!(os(OsStr::from_bytes(b"a\xff\x1b")).to_string(), r"a\xff\u{1b}");
         assert_eq!(path(Path::new(OsStr::from_bytes(b"/tmp/\xc3\x28"))).to_string(), r"/tmp/\xc3(");
     }

@@ -188,8 +188,9 @@ mod tests {
         assert_eq!(forbidden.class, Exit::Io);
     }
 
+    // Rows: E6
     #[test]
-    fn e6_writing_tells_a_full_disk_from_the_rest() {
+    fn writing_tells_a_full_disk_from_the_rest() {
         let path = Path::new("out/a b.slm");
         let class = |kind: io::ErrorKind| Failure::writing("sample", path, &kind.into()).class;
         assert_eq!(class(io::ErrorKind::StorageFull), Exit::DiskFull);
@@ -200,8 +201,9 @@ mod tests {
         assert!(Failure::exists("sample", path).hint.contains("overwritten"));
     }
 
+    // Rows: D8
     #[test]
-    fn d8_hostile_paths_are_escaped_in_every_text() {
+    fn hostile_paths_are_escaped_in_every_text() {
         let failure = Failure::writing("x", Path::new("a\u{1b}[2J/b\n"), &io::ErrorKind::NotFound.into());
         for text in [&failure.error, &failure.hint] {
             assert!(!text.contains(char::is_control), "{text:?}");

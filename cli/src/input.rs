@@ -67,8 +67,9 @@ mod tests {
 
     use super::*;
 
+    // Rows: D3
     #[test]
-    fn d3_a_small_file_is_never_read_beyond_its_limit_and_one() {
+    fn a_small_file_is_never_read_beyond_its_limit_and_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
         fs::write(&path, vec![b'x'; 100]).unwrap();

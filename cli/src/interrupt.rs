@@ -199,8 +199,9 @@ impl<S: Seek> Seek for Guarded<S> {
 mod tests {
     use super::*;
 
+    // Rows: G1
     #[test]
-    fn g1_a_signal_ends_reading_with_its_own_exit_code() {
+    fn a_signal_ends_reading_with_its_own_exit_code() {
         let interrupt = Interrupt {
             code: Arc::new(AtomicU8::new(NONE)),
             asked: watch::channel(false).1,

@@ -76,8 +76,9 @@ mod tests {
         assert_eq!(from_file, read(&OfferArg::Text(text())).unwrap());
     }
 
+    // Rows: C4, D8
     #[test]
-    fn c4_d8_what_is_no_offer_is_exit_10_and_shown_harmless() {
+    fn what_is_no_offer_is_exit_10_and_shown_harmless() {
         for bad in ["mm1", "mm1\u{1b}[2J", &text()[..40], &format!("{}a", text()), &"mm1a".repeat(5_000)] {
             let failure = read(&OfferArg::Text(bad.into())).unwrap_err();
             assert_eq!(failure.class, Exit::Invalid);

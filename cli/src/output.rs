@@ -99,8 +99,9 @@ mod tests {
         assert!(names(folder.path()).is_empty());
     }
 
+    // Rows: E10, E11
     #[test]
-    fn e10_e11_nothing_is_replaced_however_late_it_came() {
+    fn nothing_is_replaced_however_late_it_came() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
         let mut output = Output::create("note", &path).unwrap();
@@ -113,8 +114,9 @@ mod tests {
         assert_eq!(Output::create("note", &path).unwrap_err().class, Exit::Io);
     }
 
+    // Rows: E9
     #[test]
-    fn e9_links_folders_and_missing_folders_are_refused() {
+    fn links_folders_and_missing_folders_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("link");
         symlink(folder.path().join("elsewhere"), &link).unwrap();

@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_follow_the_terminal_no_color_and_the_flag_in_that_order() {
+    fn colour_flag_overrides_no_color_and_no_color_the_terminal() {
         let colours = |color, environment: &Environment| {
             Settings::resolve(&Global { color, ..global() }, environment).output_mode.colours_stderr
         };
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_is_a_bar_for_people_lines_for_logs_and_events_for_programs() {
+    fn progress_style_is_bar_for_terminal_plain_for_log_json_on_ask() {
         let json = Global { json: true, ..global() };
         let quiet = Global { quiet: true, ..global() };
         let style = |global: &Global, environment: &Environment, events| {

@@ -95,8 +95,9 @@ mod tests {
 
     use super::*;
 
+    // Rows: G3
     #[test]
-    fn g3_what_does_not_fit_is_waited_for_only_as_long_as_said() {
+    fn what_does_not_fit_is_waited_for_only_as_long_as_said() {
         let (mut reader, writer) = pipe().unwrap();
         let text = vec![b'x'; 1 << 20];
         let start = Instant::now();
@@ -114,8 +115,9 @@ mod tests {
         assert!((1..text.len()).contains(&fitted), "{fitted}");
     }
 
+    // Rows: G3
     #[test]
-    fn g3_a_reader_that_is_gone_is_told_at_once() {
+    fn a_reader_that_is_gone_is_told_at_once() {
         let (reader, writer) = pipe().unwrap();
         drop(reader);
         assert_eq!(write(&writer, b"x", |_| true).unwrap_err().kind(), io::ErrorKind::BrokenPipe);

@@ -94,7 +94,7 @@ mod tests {
 
     /// clap prints no usage for these errors.
     #[test]
-    fn a_missing_or_wrong_value_names_the_verb_whose_help_to_read_too() {
+    fn missing_or_wrong_value_names_the_verb_whose_help_to_read() {
         for (words, verb) in [
             (&["minimodel", "fetch", "m", "--out"][..], "minimodel fetch"),
             (&["minimodel", "--json", "manifest", "create", "--model-id"], "minimodel manifest create"),
@@ -126,8 +126,9 @@ mod tests {
         );
     }
 
+    // Rows: D8
     #[test]
-    fn d8_hostile_words_come_out_harmless() {
+    fn hostile_words_come_out_harmless() {
         let failure = failure_of(&["minimodel", "fetch", "--\u{1b}[2J\u{202e}", "m"]);
         assert!(!failure.error.contains(['\u{1b}', '\u{202e}']), "{failure:?}");
     }

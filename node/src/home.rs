@@ -101,8 +101,9 @@ mod tests {
         );
     }
 
+    // Rows: H11
     #[test]
-    fn h11_a_folder_that_others_may_write_to_is_refused_with_its_parent() {
+    fn a_folder_that_others_may_write_to_is_refused_with_its_parent() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path());
         fs::create_dir(folder.path().join("data")).unwrap();

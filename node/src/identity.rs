@@ -314,8 +314,9 @@ mod tests {
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
+    // Rows: C6
     #[test]
-    fn c6_a_damaged_file_is_an_error_that_shows_no_secret_and_is_left_alone() {
+    fn damaged_identity_file_is_error_without_secret_and_left_as_is() {
         let (_folder, path) = made();
         let good = fs::read_to_string(&path).unwrap();
         let seed = good.lines().nth(1).unwrap()[5..].to_owned();
@@ -347,8 +348,9 @@ mod tests {
         }
     }
 
+    // Rows: C6
     #[test]
-    fn c6_a_file_that_others_may_touch_is_refused_bit_by_bit() {
+    fn a_file_that_others_may_touch_is_refused_bit_by_bit() {
         let (_folder, path) = made();
         for bit in [0o040, 0o020, 0o010, 0o004, 0o002, 0o001] {
             fs::set_permissions(&path, Permissions::from_mode(0o600 | bit)).unwrap();

@@ -58,8 +58,9 @@ impl Formatter for PrintableAscii {
 mod tests {
     use super::*;
 
+    // Rows: D8
     #[test]
-    fn d8_json_is_printable_ascii_and_loses_nothing() {
+    fn json_is_printable_ascii_and_loses_nothing() {
         for text in ["\0\u{1b}[31m\u{7f}\u{9b}\u{202e}\u{feff}\n\t\"\\/", "Käse 模型 🦀", ""] {
             let printed = line(text).unwrap();
             assert!(printed.bytes().all(|b| (0x20..=0x7e).contains(&b)), "{printed}");

@@ -159,8 +159,9 @@ impl fmt::Display for Exposed {
 mod tests {
     use super::*;
 
+    // Rows: H11
     #[test]
-    fn h11_owner_and_mode_are_judged_in_one_place_bit_by_bit() {
+    fn owner_and_mode_are_judged_in_one_place_bit_by_bit() {
         let own_group = rustix::process::getegid().as_raw();
         let judge = |group, mode, others| Exposed::judge(7, 7, group, mode, others);
         for bit in (0..9).map(|bit| 1 << bit) {

@@ -36,8 +36,9 @@ pub fn parse_hex(text: &str) -> Option<Digest> {
 mod tests {
     use super::*;
 
+    // Rows: D5
     #[test]
-    fn d5_each_spelling_reads_back_and_no_other_is_accepted() {
+    fn each_spelling_reads_back_and_no_other_is_accepted() {
         let digest = sha256(b"abc");
         assert_eq!(
             tagged(&digest),

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_arrives_when_it_was_sent_and_travelled_and_not_before() {
+    fn packet_arrives_after_serialization_plus_delay_and_not_before() {
         let mut line = Direction::new(profile(), 1);
         assert_eq!(line.offer(7 * MS, 1500, 0), Fate::Carried);
         let due = 32 * MS + Duration::from_micros(60);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_the_queue_is_dropped_until_the_line_has_sent_some() {
+    fn packets_beyond_queue_are_dropped_until_line_has_sent_some() {
         let mut line = Direction::new(Profile { queue_bytes: 15_000, ..profile() }, 1);
         let fates: Vec<_> = (0..12).map(|number| line.offer(Duration::ZERO, 1500, number)).collect();
         assert_eq!(fates[..10], [Fate::Carried; 10]);

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_packets_pass_in_order_at_the_rate_and_with_the_delay_and_answers_find_back() {
+    fn relay_keeps_packet_order_rate_and_delay_and_routes_replies() {
         let ((server, serves_at), (client, _)) = (socket(), socket());
         let relay = Relay::bind(&[serves_at]).unwrap();
         let front = relay.front(0).unwrap();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_gets_nothing_through_a_back_and_two_clients_are_two() {
+    fn relay_ignores_strangers_and_keeps_two_clients_apart() {
         let ((server, serves_at), (first, _), (second, _)) = (socket(), socket(), socket());
         let relay = Relay::bind(&[serves_at]).unwrap();
         let front = relay.front(0).unwrap();

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_would_change_nothing_or_two_things_at_once_is_refused() {
+    fn command_line_that_changes_nothing_or_conflicts_is_refused() {
         use crate::args::Cli;
         use clap::Parser as _;
         let parse =

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_told_once_when_it_has_lasted_for_a_second_and_so_is_its_end() {
+    fn idle_cause_and_its_end_are_each_told_once_after_one_second() {
         let (slow, choked) = (Some(Idle::PeerSlow), Some(Idle::Choked));
         let samples = [
             (0, slow, None),

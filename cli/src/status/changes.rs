@@ -42,7 +42,7 @@ mod tests {
     use minimodel_companion::model::Kind;
 
     #[test]
-    fn a_line_tells_of_what_is_new_stands_elsewhere_or_is_gone_and_of_nothing_else() {
+    fn status_change_line_reports_new_moved_or_gone_transfer_only() {
         let share = transfer(1, Kind::Share, State::Running);
         let fetch = transfer(2, Kind::Fetch, State::Running);
         let first = status(vec![share, fetch.clone()]);

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_and_cause_is_said_and_nothing_is_wider_than_the_terminal() {
+    fn status_page_names_each_state_and_cause_within_terminal_width() {
         for (state, words) in STATES {
             for cause in CAUSES.into_iter().map(Some).chain([None]) {
                 for kind in [Kind::Share, Kind::Fetch] {
@@ -210,8 +210,9 @@ mod tests {
         }
     }
 
+    // Rows: D8
     #[test]
-    fn d8_names_from_outside_neither_steer_a_terminal_nor_break_the_table() {
+    fn foreign_names_cannot_steer_terminal_or_break_status_table() {
         let mut one = transfer(1, Kind::Fetch, State::Failed);
         one.model_id = format!("\u{1b}[2J\u{202e}evil\n{}", "模".repeat(300));
         one.model_version = "\r\u{200b}".into();

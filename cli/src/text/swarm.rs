@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_after_meeting_peers_is_resumable_and_before_it_means_no_peer() {
+    fn stall_is_resumable_after_meeting_peers_and_not_found_before() {
         let patience = std::time::Duration::from_secs(60);
         assert_eq!(stalled(true, &[], patience).class, Exit::Stopped);
         assert_eq!(stalled(false, &[], patience).class, Exit::NotFound);

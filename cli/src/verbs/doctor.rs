@@ -72,8 +72,9 @@ fn whole(text: &str) -> Shown<'_> {
 mod tests {
     use super::*;
 
+    // Rows: D8
     #[test]
-    fn d8_a_finding_is_a_line_with_its_hint_below_and_nothing_in_it_steers_a_terminal() {
+    fn doctor_line_shows_hint_below_and_escapes_control_characters() {
         let mut finding = Finding {
             name: "transfer 3".into(),
             outcome: "warn".into(),

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_shown_with_their_windows_and_one_that_never_holds_is_said_to() {
+    fn limits_show_lists_windows_and_marks_one_that_never_applies() {
         let hours = |text: &str| text.parse().unwrap();
         let night = ScheduleAddArgs {
             hours: hours("22-7"),
@@ -191,8 +191,9 @@ mod tests {
         );
     }
 
+    // Rows: D8
     #[test]
-    fn d8_a_row_of_the_log_is_a_line_whatever_the_model_is_called() {
+    fn a_row_of_the_log_is_a_line_whatever_the_model_is_called() {
         let row = Moved {
             day: "2026-06-01".into(),
             peer: "abc".into(),

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_higher_than_the_terminal_ends_with_how_much_is_missing() {
+    fn page_taller_than_terminal_ends_with_count_of_missing_lines() {
         let lines = |count: usize| (0..count).map(|n| Line::from(n.to_string())).collect::<Vec<_>>();
         let shown = |count, height| -> Vec<String> {
             fitting(lines(count), height).iter().map(|line| line.render(false).trim().to_owned()).collect()

@@ -163,7 +163,7 @@ fn faults(page: &str, shown: &Shown) -> Vec<String> {
 }
 
 #[test]
-fn the_page_of_faults_names_exactly_the_tests_that_carry_its_rows() {
+fn faults_page_lists_exactly_the_tests_that_carry_its_rows() {
     let sources: Vec<String> =
         sources(&root()).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     let tricks = tests_of_tricks();

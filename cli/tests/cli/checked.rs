@@ -81,7 +81,7 @@ fn bytes_read(process: &Running) -> u64 {
 }
 
 #[test]
-fn a_file_that_was_checked_and_has_not_changed_is_not_read_again() {
+fn checked_and_unchanged_file_is_not_read_again() {
     let home = recorded();
     let record = &records(&home)[0];
     assert_eq!(fs::metadata(record).unwrap().permissions().mode() & 0o777, 0o600);
@@ -153,7 +153,7 @@ fn a_record_is_of_one_manifest() {
 }
 
 #[test]
-fn a_change_in_place_is_found_though_the_modification_time_was_put_back() {
+fn in_place_change_is_found_even_with_mtime_restored() {
     let home = recorded();
     let file = OpenOptions::new().write(true).open(home.path("a.slm")).unwrap();
     let before = file.metadata().unwrap();
@@ -197,7 +197,7 @@ fn a_file_that_was_touched_grown_or_replaced_is_read() {
 }
 
 #[test]
-fn a_file_that_changed_just_before_its_check_is_not_believed_to_stay() {
+fn check_of_a_file_changed_just_before_it_is_not_recorded() {
     let home = Home::with_artifact();
     let file = OpenOptions::new().write(true).open(home.path("a.slm")).unwrap();
     // A user can set the modification time back, but not the change time.
@@ -267,7 +267,7 @@ fn forge(home: &Home, change: impl FnOnce(&mut Vec<u8>)) {
 }
 
 #[test]
-fn a_record_with_other_chunk_hashes_checks_or_manifest_is_not_believed() {
+fn record_with_altered_hashes_check_version_or_sum_is_refused() {
     type Change = fn(&mut Vec<u8>);
     let changes: [(Change, &str); 4] = [
         (|bytes| *bytes.last_mut().unwrap() ^= 1, "another file or manifest"),
@@ -290,8 +290,9 @@ fn a_record_with_other_chunk_hashes_checks_or_manifest_is_not_believed() {
     }
 }
 
+// Rows: E14
 #[test]
-fn e14_bytes_that_changed_without_a_trace_are_never_sent() {
+fn bytes_that_changed_without_a_trace_are_never_sent() {
     // As on a failing disk: the record gets the times that the file has after the change.
     let home = recorded();
     let file = OpenOptions::new().write(true).open(home.path("a.slm")).unwrap();

@@ -21,8 +21,9 @@ fn log(home: &Home) -> String {
     fs::read_to_string(home.own(LOG)).unwrap_or_default()
 }
 
+// Rows: I5
 #[test]
-fn i5_a_grant_needs_the_same_actions_again_off_a_terminal() {
+fn a_grant_needs_the_same_actions_again_off_a_terminal() {
     let home = Home::new();
     for (line, code, words) in [
         ("consent grant serve", 5, "no consent was given"),
@@ -127,8 +128,9 @@ fn a_verbs_own_consent_stands_in_the_same_chain() {
     assert!(lines[1].contains("grant  cache of any model, any peer, by flag"), "{told}");
 }
 
+// Rows: G6
 #[test]
-fn g6_a_consent_log_of_another_version_is_refused_and_left_alone() {
+fn a_consent_log_of_another_version_is_refused_and_left_alone() {
     let home = Home::with_artifact();
     let other = "{\"version\":2,\"number\":1,\"time\":\"2026-06-01T12:00:00Z\",\"kind\":\"given\"}\n";
     fs::create_dir_all(home.own("state")).unwrap();
@@ -143,7 +145,7 @@ fn g6_a_consent_log_of_another_version_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_damaged_log_grants_nothing_is_told_with_its_line_and_stays_as_it_is() {
+fn damaged_log_grants_nothing_names_its_line_and_stays_as_is() {
     let home = Home::with_artifact();
     for _ in 0..3 {
         home.say("consent grant serve --consent serve").exits(0);
@@ -205,8 +207,9 @@ fn answer(home: &Home, line: &str, words: &[&str]) -> (String, i32) {
 }
 
 /// Older copies of the log and its head, as from a backup, also with older copies of the files that would reveal them.
+// Rows: H9
 #[test]
-fn h9_an_older_log_revives_no_grant_and_is_taken_only_when_its_user_says_so() {
+fn older_log_revives_no_grant_and_needs_consent_restore() {
     let home = Home::new();
     let files =
         ["state/consent.log", "state/consent.head", "data/consent.seen", "state/companion/companion.redb"];
@@ -250,8 +253,9 @@ fn h9_an_older_log_revives_no_grant_and_is_taken_only_when_its_user_says_so() {
     assert!(home.say("consent log --verify").exits(0).stdout.starts_with("ok: "));
 }
 
+// Rows: I5
 #[test]
-fn i5_on_a_terminal_each_action_is_asked_for_in_plain_words_and_only_yes_agrees() {
+fn terminal_asks_for_each_action_and_only_yes_grants_it() {
     let home = Home::new();
     let line = "consent grant serve,publish --quota 1GiB";
     let (shown, code) = answer(&home, line, &["yes", "yes"]);
@@ -281,8 +285,9 @@ fn i5_on_a_terminal_each_action_is_asked_for_in_plain_words_and_only_yes_agrees(
 }
 
 /// A key of small order needs no secret: any peer could use it.
+// Rows: H5
 #[test]
-fn h5_no_allow_list_and_no_grant_takes_a_key_of_small_order_or_in_a_second_spelling() {
+fn allow_list_and_grant_refuse_small_order_or_noncanonical_key() {
     let home = Home::with_artifact();
     for key in minimodel_fixtures::refused_keys() {
         let peer = PeerId(key);

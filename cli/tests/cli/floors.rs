@@ -177,8 +177,9 @@ fn denials(rules: &str, lock: &str) -> Vec<String> {
     faults
 }
 
+// Rows: H11
 #[test]
-fn h11_what_deny_toml_forbids_is_not_in_the_lock_file() {
+fn what_deny_toml_forbids_is_not_in_the_lock_file() {
     assert_eq!(denials(DENY, LOCK), Vec::<String>::new());
     let denied = denied_by(DENY, "deny");
     let missing: Vec<_> = ABSENT.into_iter().filter(|name| !denied.contains(name)).collect();
@@ -201,8 +202,9 @@ fn every_floor_is_kept() {
     assert_eq!(faults(LOCK), Vec::<String>::new());
 }
 
+// Rows: D7
 #[test]
-fn d7_no_http_client_for_the_web_and_no_other_tls_stack() {
+fn no_http_client_for_the_web_and_no_other_tls_stack() {
     assert_eq!(unwanted(LOCK), Vec::<&str>::new());
 }
 
@@ -281,15 +283,17 @@ fn product_that(is_meant: impl Fn(&str) -> bool) -> Vec<String> {
     names
 }
 
+// Rows: A7
 #[test]
-fn a7_release_builds_check_arithmetic() {
+fn release_builds_check_arithmetic() {
     assert!(section(WORKSPACE, "[profile.release]").contains(&"overflow-checks = true"));
     assert!(!WORKSPACE.contains("overflow-checks = false"), "some package is left out");
 }
 
 /// `swarm/src/driver/tls.rs` holds the settings of both sides of a handshake.
+// Rows: A10
 #[test]
-fn a10_no_source_asks_for_early_data() {
+fn no_source_asks_for_early_data() {
     assert_eq!(product_that(|text| text.contains("into_0rtt")), Vec::<String>::new());
 }
 

@@ -17,8 +17,9 @@ const HOSTILE: [&[u8]; 8] = [
     b"\xff\xfe\xc3\x28",
 ];
 
+// Rows: D8
 #[test]
-fn d8_hostile_manifest_lines_are_exit_10_and_harmless() {
+fn hostile_manifest_lines_are_exit_10_and_harmless() {
     let home = Home::with_artifact();
     let good = home.read("a.minimodel");
     for hostile in HOSTILE {
@@ -38,8 +39,9 @@ fn d8_hostile_manifest_lines_are_exit_10_and_harmless() {
     }
 }
 
+// Rows: D8
 #[test]
-fn d8_hostile_first_bytes_are_harmless_under_inspect() {
+fn hostile_first_bytes_are_harmless_under_inspect() {
     let home = Home::new();
     for hostile in HOSTILE {
         for head in [
@@ -60,8 +62,9 @@ fn d8_hostile_first_bytes_are_harmless_under_inspect() {
     }
 }
 
+// Rows: D8
 #[test]
-fn d8_hostile_file_names_are_harmless() {
+fn hostile_file_names_are_harmless() {
     let home = Home::with_artifact();
     for hostile in HOSTILE.into_iter().filter(|bytes| !bytes.contains(&0)) {
         let name = OsStr::from_bytes(hostile);
@@ -89,8 +92,9 @@ fn a_path_on_a_pipe_is_exact() {
     assert!(home.path(name).exists());
 }
 
+// Rows: D3
 #[test]
-fn d3_values_of_10_000_characters_are_refused_or_cut() {
+fn values_of_10_000_characters_are_refused_or_cut() {
     let home = Home::with_artifact();
     let long = "y".repeat(10_000);
     let good = String::from_utf8(home.read("a.minimodel")).unwrap();
@@ -119,8 +123,9 @@ fn a_long_valid_value_is_cut_for_people_and_whole_in_json() {
     assert_eq!(object["fields"]["x.note"], value);
 }
 
+// Rows: D8
 #[test]
-fn d8_hostile_requests_are_harmless() {
+fn hostile_requests_are_harmless() {
     let home = Home::with_artifact();
     let request = |model_id: &str, offer: &str| {
         serde_json::json!({

@@ -23,8 +23,9 @@ fn the_identity_is_created_on_first_use_and_said_so_once() {
     assert_ne!(other.say("id show").exits(0).stdout, first.stdout);
 }
 
+// Rows: C6
 #[test]
-fn c6_new_never_replaces() {
+fn new_never_replaces() {
     let home = Home::new();
     home.say("id new").exits(0);
     let key = fs::read(home.own("data/identity.key")).unwrap();
@@ -33,8 +34,9 @@ fn c6_new_never_replaces() {
     assert_eq!(fs::read(home.own("data/identity.key")).unwrap(), key);
 }
 
+// Rows: C6
 #[test]
-fn c6_a_key_file_that_is_not_right_is_exit_13_and_left_alone() {
+fn a_key_file_that_is_not_right_is_exit_13_and_left_alone() {
     let home = Home::new();
     home.say("id new").exits(0);
     let path = home.own("data/identity.key");
@@ -58,8 +60,9 @@ fn c6_a_key_file_that_is_not_right_is_exit_13_and_left_alone() {
     home.say("id show").exits(0);
 }
 
+// Rows: C6
 #[test]
-fn c6_a_key_file_that_is_no_file_is_exit_13() {
+fn a_key_file_that_is_no_file_is_exit_13() {
     let home = Home::new();
     let path = home.own("data/identity.key");
     fs::create_dir_all(&path).unwrap();

@@ -48,7 +48,7 @@ fn each_thing_is_said_to_be_what_it_is() {
 }
 
 #[test]
-fn an_offer_shows_its_peer_addresses_and_whether_it_is_still_good() {
+fn inspect_shows_offers_peer_addresses_and_validity() {
     let home = Home::new();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let good = home.run(["inspect", &offer([1; 32], now + 3_600)]).exits(0).stdout;

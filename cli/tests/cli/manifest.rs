@@ -60,7 +60,7 @@ fn auto_chunks_are_64_kib_for_a_small_file() {
 }
 
 #[test]
-fn what_would_not_be_valid_is_exit_2_names_the_flag_and_leaves_nothing() {
+fn invalid_manifest_value_exits_2_names_the_flag_writes_no_file() {
     let home = Home::with_artifact();
     let cases = [
         ("--evidence Eval=/x", "--evidence"),
@@ -85,7 +85,7 @@ fn what_would_not_be_valid_is_exit_2_names_the_flag_and_leaves_nothing() {
 }
 
 #[test]
-fn nothing_is_created_over_a_file_or_through_a_link_or_from_a_bad_artifact() {
+fn manifest_create_refuses_existing_file_link_and_bad_artifact() {
     let home = Home::with_artifact();
     home.write("m", "mine");
     create(&home, "").exits(13);

@@ -85,8 +85,9 @@ fn verbs(name: &str) -> [Vec<String>; 8] {
     .map(|line| line.split(' ').map(str::to_owned).collect())
 }
 
+// Rows: H10
 #[test]
-fn h10_the_first_key_is_shown_as_new_and_kept_when_its_user_imports() {
+fn the_first_key_is_shown_as_new_and_kept_when_its_user_imports() {
     let (alice, bob) = (stage(), Home::new());
     let seeder = Running::seed(&alice, ["one.minimodel", "a.slm"]);
     let offer = seeder.offer();
@@ -118,8 +119,9 @@ fn h10_the_first_key_is_shown_as_new_and_kept_when_its_user_imports() {
     assert!(known(&alice).is_empty(), "to serve is not to import");
 }
 
+// Rows: H10
 #[test]
-fn h10_a_script_that_meets_another_key_or_none_exits_6_and_both_keys_and_the_flag_are_named() {
+fn script_meeting_another_key_or_none_exits_6_naming_both_keys() {
     let home = stage_that_knows();
     for (name, shown) in [("two", key(2)), ("none", "unsigned".to_owned())] {
         for words in verbs(name) {
@@ -152,8 +154,9 @@ fn h10_a_script_that_meets_another_key_or_none_exits_6_and_both_keys_and_the_fla
     home.say("verify-artifact one.minimodel a.slm").exits(0);
 }
 
+// Rows: H10
 #[test]
-fn h10_the_flag_accepts_a_key_for_good_and_a_missing_signature_for_once() {
+fn accept_flag_keeps_a_key_but_a_missing_signature_only_once() {
     let home = stage_that_knows();
     let accepts = |name: &str, what: &str, receipt: &str| {
         let manifest = format!("{name}.minimodel");
@@ -185,8 +188,9 @@ fn h10_the_flag_accepts_a_key_for_good_and_a_missing_signature_for_once() {
     home.say(&format!("publisher show {LAB}")).exits(3);
 }
 
+// Rows: H10
 #[test]
-fn h10_a_pin_is_overridden_by_no_flag_and_moved_by_another_pin() {
+fn a_pin_is_overridden_by_no_flag_and_moved_by_another_pin() {
     let home = stage_that_knows();
     home.say(&format!("publisher pin {LAB}")).exits(0);
     for (name, shown) in [("two", key(2)), ("none", "unsigned".to_owned())] {
@@ -214,8 +218,9 @@ fn h10_a_pin_is_overridden_by_no_flag_and_moved_by_another_pin() {
     home.run(["publisher", "pin", LAB, "ed25519:00"]).exits(2);
 }
 
+// Rows: H5
 #[test]
-fn h5_a_key_that_can_sign_no_manifest_is_not_pinned() {
+fn a_key_that_can_sign_no_manifest_is_not_pinned() {
     let home = Home::new();
     for bytes in minimodel_fixtures::refused_keys() {
         let key = format!("ed25519:{}", data_encoding::HEXLOWER.encode(&bytes));
@@ -225,8 +230,9 @@ fn h5_a_key_that_can_sign_no_manifest_is_not_pinned() {
     assert!(known(&home).is_empty());
 }
 
+// Rows: H10
 #[test]
-fn h10_a_key_that_is_demanded_must_have_signed_whatever_is_known() {
+fn a_key_that_is_demanded_must_have_signed_whatever_is_known() {
     let home = stage();
     for name in ["one", "two", "none"] {
         for (at, words) in verbs(name).into_iter().enumerate() {
@@ -252,8 +258,9 @@ pub(crate) fn at_terminal(home: &Home, line: &[&str], words: &[&str]) -> (String
     (shown, running.fate().status.code().unwrap())
 }
 
+// Rows: H10
 #[test]
-fn h10_on_a_terminal_another_key_is_a_question_of_its_own_and_only_yes_accepts_it() {
+fn terminal_asks_about_another_key_and_only_yes_accepts_it() {
     let (alice, bob) = (stage(), stage_that_knows());
     for (name, shown) in [("none", None), ("two", Some(key(2)))] {
         let manifest = format!("{name}.minimodel");
@@ -282,8 +289,9 @@ fn h10_on_a_terminal_another_key_is_a_question_of_its_own_and_only_yes_accepts_i
     assert_eq!(at_terminal(&bob, &line, &[]).1, 6);
 }
 
+// Rows: H10
 #[test]
-fn h10_of_two_processes_that_meet_a_publisher_under_two_keys_one_is_refused() {
+fn one_of_two_processes_meeting_two_keys_at_once_is_refused() {
     for round in 0..4 {
         let home = stage();
         let start = |name: &str| {
@@ -300,8 +308,9 @@ fn h10_of_two_processes_that_meet_a_publisher_under_two_keys_one_is_refused() {
     }
 }
 
+// Rows: H10
 #[test]
-fn h10_a_damaged_record_is_named_and_is_never_taken_for_an_empty_one() {
+fn damaged_publisher_record_is_named_and_not_taken_for_empty() {
     let home = stage_that_knows();
     let path = home.own("state/publishers");
     let whole = std::fs::read(&path).unwrap();
@@ -326,8 +335,9 @@ fn h10_a_damaged_record_is_named_and_is_never_taken_for_an_empty_one() {
     names(&refused, &["state/publishers", "0666", "chmod 600"]);
 }
 
+// Rows: H10
 #[test]
-fn h10_a_request_file_meets_the_same_question() {
+fn a_request_file_meets_the_same_question() {
     let home = stage_that_knows();
     home.write("request.json", request(&home, "two"));
     let line =
@@ -363,8 +373,9 @@ fn request(home: &Home, name: &str) -> String {
     .to_string()
 }
 
+// Rows: H10
 #[test]
-fn h10_chunks_are_judged_under_an_accepted_key_alone_and_the_report_says_which() {
+fn verify_chunks_needs_an_accepted_key_and_reports_its_standing() {
     let home = stage_that_knows();
     let report = home.run(["verify-chunks", "two.minimodel", "a.slm", "--json"]).exits(6);
     assert_eq!(report.outcome("publisher.key"), "fail");

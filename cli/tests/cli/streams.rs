@@ -59,8 +59,9 @@ fn consent_has_no_variable() {
     assert!(!help.contains("MINIMODEL_CONSENT") && !help.contains("--yes"), "{help}");
 }
 
+// Rows: G3
 #[test]
-fn g3_a_reader_that_goes_away_is_no_error() {
+fn a_reader_that_goes_away_is_no_error() {
     let home = Home::new();
     let mut child = home.command(["completions", "zsh"]).stdout(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
@@ -83,8 +84,9 @@ fn an_answer_that_cannot_be_written_is_exit_9() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("hint: make space"));
 }
 
+// Rows: G1
 #[test]
-fn g1_a_signal_ends_a_verb_with_its_exit_code_and_leaves_nothing() {
+fn a_signal_ends_a_verb_with_its_exit_code_and_leaves_nothing() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let home = Home::new();
         let mut command = home.command(["sample", "big.slm", "--bytes", "64GiB"]);
@@ -116,8 +118,9 @@ fn progress_json_off_the_answer_goes_to_stderr() {
     }
 }
 
+// Rows: E7
 #[test]
-fn e7_a_limit_on_file_sizes_is_exit_9_and_leaves_nothing() {
+fn a_limit_on_file_sizes_is_exit_9_and_leaves_nothing() {
     let home = Home::new();
     let mut shell = std::process::Command::new("sh");
     let line = format!("ulimit -f 64; exec {} sample big.slm", crate::home::MINIMODEL);

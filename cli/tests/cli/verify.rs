@@ -109,8 +109,9 @@ fn one_changed_byte_is_exit_4_and_the_checks_are_named() {
     }
 }
 
+// Rows: E11
 #[test]
-fn e11_a_receipt_is_written_after_a_pass_only_and_never_over_a_file() {
+fn a_receipt_is_written_after_a_pass_only_and_never_over_a_file() {
     let home = Home::with_artifact();
     let ran = home.say("--json write-import-receipt a.minimodel a.slm a.receipt").exits(0);
     assert_eq!(ran.object()["ok"], true);
@@ -162,7 +163,7 @@ fn chunks_are_judged_by_their_list() {
 }
 
 #[test]
-fn chunks_of_a_partial_file_are_judged_by_the_record_beside_it_while_it_is_locked() {
+fn locked_partial_file_is_judged_chunk_by_chunk_by_its_record() {
     let home = Home::with_artifact();
     let manifest = Manifest::parse(&home.read("a.minimodel")).unwrap();
     let layout = Layout::new(manifest.byte_count(), manifest.chunk_size()).unwrap();
@@ -184,7 +185,7 @@ fn chunks_of_a_partial_file_are_judged_by_the_record_beside_it_while_it_is_locke
 }
 
 #[test]
-fn a_sample_is_valid_deterministic_and_never_written_over_a_file() {
+fn sample_is_valid_and_deterministic_and_overwrites_no_file() {
     let home = Home::new();
     let ran = home.say("sample a.slm --bytes 300KiB --quantization q8_0 --seed 5").exits(0);
     assert_eq!(ran.stdout, "a.slm\n");
@@ -202,8 +203,9 @@ fn a_sample_is_valid_deterministic_and_never_written_over_a_file() {
     assert_eq!(home.names(), ["a.slm", "b.slm", "c.slm", "d.slm"]);
 }
 
+// Rows: D13
 #[test]
-fn d13_every_bad_artifact_is_exit_4_under_inspect() {
+fn every_bad_artifact_is_exit_4_under_inspect() {
     let home = Home::new();
     for bad in bad_slm() {
         // Without its magic number a file is not even recognized as an `.slm` file.

@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn other_offers_of_a_row_are_read_anew_and_those_of_rows_that_are_gone_are_forgotten() {
+    fn offers_of_a_row_are_reread_on_change_and_dropped_with_it() {
         let offered = OfferedPeers::default();
         let of = |row: &TransferRow, rows: &BTreeMap<u64, TransferRow>| {
             let seen = std::cell::RefCell::new(BTreeSet::new());

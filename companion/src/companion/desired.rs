@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_moves_without_each_consent_and_each_reason_has_its_cause() {
+    fn nothing_moves_without_each_consent_and_each_denial_has_cause() {
         let with =
             |missing| DesiredInputs { missing: vec![(Action::Import, missing)], ..inputs(&[Action::Fetch]) };
         let rest = |state, cause| Desired::Rest(state, Some(cause));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fetch_asks_for_what_it_does_and_a_cache_is_no_folder_of_the_user() {
+    fn fetch_needs_import_with_a_manifest_and_cache_without_a_path() {
         assert_eq!(row(false).needs(), [Action::Fetch]);
         assert_eq!(row(true).needs(), [Action::Fetch, Action::Import]);
         assert_eq!(row(true).may(), [Action::Serve, Action::Publish]);

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_consent_to_fetch_nobody_is_dialed_and_nothing_asked_for() {
+    fn without_fetch_consent_no_source_and_no_byte_is_allowed() {
         let controls = controls_for(&share(&[]), &Limits::default(), Some(&permission(true, None)), None);
         assert_eq!((controls.fetch_allowance, controls.sources), (Some(0), Some(BTreeSet::new())));
         assert_eq!(controls.allow, None);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_the_day_and_of_a_grant_is_counted_from_the_session() {
+    fn rest_of_day_and_of_grant_is_counted_from_the_session_start() {
         let limits = Limits { peer_day_bytes: Some(100), ..Limits::default() };
         let controls = controls_for(&share(&[]), &limits, Some(&permission(true, Some(20))), None);
         assert_eq!((controls.allowance, controls.serve_allowance), (Some(20), Some(50)));

@@ -235,7 +235,7 @@ mod tests {
     use crate::model::{NewFetch, NewShare};
 
     #[test]
-    fn what_is_tried_in_vain_is_tried_again_ever_more_rarely_but_at_least_every_ten_minutes() {
+    fn retry_pause_doubles_up_to_ten_minutes() {
         let pauses = [0, 1, 2, 5, 6, 100, u32::MAX].map(|tries| pause_after(tries).as_secs());
         assert_eq!(pauses, [15, 30, 60, 480, 600, 600, 600]);
     }

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_leased_is_asked_for_and_counts_once_it_is_written() {
+    fn unleased_bytes_are_requested_and_count_once_written() {
         let mut leases = QuotaLeases::new(3);
         assert!(!leases.has_grant(7, 100, 1 << 30) && !leases.has_day("a", 100, 1 << 30) && leases.wants());
         let wanted = leases.take_wanted().unwrap();
@@ -214,8 +214,9 @@ mod tests {
         assert!(!leases.has_day("a", 100, 1 << 30));
     }
 
+    // Rows: B22
     #[test]
-    fn b22_leases_of_strangers_are_bounded() {
+    fn leases_of_strangers_are_bounded() {
         let mut leases = QuotaLeases::new(3);
         for peer in 0..MAX_PEERS + 10 {
             leases.has_day(&peer.to_string(), 100 + peer as u64, 1 << 30);

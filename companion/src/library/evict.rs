@@ -72,7 +72,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_cached_unpinned_inactive_unused_files_go_oldest_first_and_no_more_than_it_takes(
+        fn eviction_takes_only_evictable_files_oldest_first_and_no_more(
             entries in held(),
             keep in 0..5000_u64,
             in_use in btree_set(0..12_u64, 0..6),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_goes_first_and_a_users_own_file_never() {
+    fn least_recently_used_is_evicted_first_and_own_file_never() {
         let entry = |id, used_unix, cached| EvictionEntry {
             id,
             bytes: 100,

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_compared_in_megabytes_and_what_is_not_known_does_not_count_against_a_model() {
+    fn memory_is_compared_in_megabytes_and_unknown_does_not_fail() {
         let needs = Requires { ram_mb: Some(64), vram_mb: Some(1), arch: Vec::new() };
         let enough = fits(&needs, &machine(64, "x86_64"));
         assert!(enough.fits);
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lowest_limit_of_a_control_group_and_those_above_it_counts() {
+    fn lowest_memory_limit_of_a_control_group_and_parents_counts() {
         let root = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
             let path = root.path().join(path);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_card_with_most_memory_counts_and_silent_drivers_leave_it_unknown() {
+    fn card_with_most_memory_counts_and_silent_drivers_are_unknown() {
         let drm = tempfile::tempdir().unwrap();
         assert_eq!(vram(drm.path()), None);
         for (card, text) in [("card0", Some("100\n")), ("card1", Some("300\n")), ("card2", None)] {

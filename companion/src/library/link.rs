@@ -269,8 +269,9 @@ fn check_ready(row: &Row) -> Result<(), Problem> {
 mod tests {
     use super::*;
 
+    // Rows: E10, E11
     #[test]
-    fn e10_e11_what_took_the_links_place_after_it_was_looked_at_is_put_back() {
+    fn what_took_the_links_place_after_it_was_looked_at_is_put_back() {
         let folder = tempfile::tempdir().unwrap();
         let (new, link) = (folder.path().join("new"), folder.path().join("link"));
         let expected = Found::Link("old".into());

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_quota_makes_the_oldest_go_and_no_more_than_it_takes() {
+    fn cache_quota_evicts_the_oldest_and_no_more_than_needed() {
         let cached = [held(1, 300, false), held(2, 300, false), held(3, 300, false)];
         let need = Need { whole: 200, folder: 900, ..Need::default() };
         assert_eq!(ask(need, &cached, Some(1100), None), Ok(Vec::new()));
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_storage_limit_counts_partial_files_and_what_other_fetches_will_still_write() {
+    fn storage_limit_counts_part_files_and_pending_bytes_of_fetches() {
         let cached = [held(1, 300, false), held(2, 300, false)];
         // 600 cached, 100 of this fetch and 50 of another are there; 100 and 150 are to come.
         let need = Need { whole: 200, there: 100, others_whole: 200, others_left: 150, folder: 750 };
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pinned_does_not_go_and_the_refusal_says_how_much_it_is() {
+    fn pinned_entry_is_not_evicted_and_refusal_says_its_size() {
         let cached = [held(1, 300, true), held(2, 300, false)];
         let need = Need { whole: 200, folder: 600, ..Need::default() };
         assert_eq!(ask(need, &cached, Some(500), None), Ok(vec![2]));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_counts_by_its_blocks_and_one_that_is_not_there_counts_nothing() {
+    fn folder_counts_by_its_blocks_and_a_missing_one_as_zero() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(blocks_below(&folder.path().join("none")).unwrap(), 0);
         let before = blocks_below(folder.path()).unwrap();

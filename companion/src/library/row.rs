@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_forgets_what_is_no_more_and_never_goes_back_to_where_it_is() {
+    fn link_forgets_removed_entries_and_never_rolls_back_to_itself() {
         let mut link = Link { current: Some(1), previous: vec![1, 2, 1, 2] };
         link.forget(2);
         assert_eq!(link, Link { current: Some(1), previous: Vec::new() });

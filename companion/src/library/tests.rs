@@ -84,7 +84,7 @@ fn versions<const N: usize>(names: [&str; N]) -> [Manifest; N] {
 }
 
 #[test]
-fn a_manifest_is_added_once_and_found_by_its_swarm_over_a_new_start() {
+fn manifest_is_added_once_and_found_by_swarm_after_a_restart() {
     let home = Home::new();
     let one = manifest("lab", "small", "1");
     let id = home.library.add_manifest(&one, 5).unwrap();
@@ -107,7 +107,7 @@ fn a_manifest_is_added_once_and_found_by_its_swarm_over_a_new_start() {
 }
 
 #[test]
-fn a_manifest_that_was_changed_in_the_database_is_not_handed_out() {
+fn manifest_changed_in_the_database_is_not_handed_out() {
     let home = Home::new();
     let [one, two] = versions(["1", "2"]);
     let id = home.library.add_manifest(&one, 1).unwrap();
@@ -121,7 +121,7 @@ fn a_manifest_that_was_changed_in_the_database_is_not_handed_out() {
 }
 
 #[test]
-fn a_file_that_vanished_or_changed_its_length_is_noticed_without_reading_it() {
+fn missing_or_resized_file_is_noticed_without_reading_it() {
     let home = Home::new();
     let [one, two, three] = versions(["1", "2", "3"]);
     let (own, cached, kept) = (home.own(&one, "a.slm", 1), home.cached(&two, 1), home.cached(&three, 1));
@@ -142,7 +142,7 @@ fn a_file_that_vanished_or_changed_its_length_is_noticed_without_reading_it() {
 }
 
 #[test]
-fn a_full_check_decides_between_ready_and_failed_and_other_failures_decide_nothing() {
+fn full_check_sets_ready_or_failed_and_other_errors_do_not() {
     let home = Home::new();
     let id = home.own(&manifest("lab", "small", "1"), "a.slm", 1);
     let wrong =
@@ -170,7 +170,7 @@ fn a_full_check_decides_between_ready_and_failed_and_other_failures_decide_nothi
 }
 
 #[test]
-fn a_removed_entry_takes_its_cached_file_along_and_leaves_a_users_own() {
+fn removed_entry_deletes_its_cached_file_but_not_a_users_own() {
     let home = Home::new();
     let [one, two] = versions(["1", "2"]);
     let (own, cached) = (home.own(&one, "a.slm", 1), home.cached(&two, 1));
@@ -192,7 +192,7 @@ fn a_removed_entry_takes_its_cached_file_along_and_leaves_a_users_own() {
 }
 
 #[test]
-fn an_own_file_is_never_removed_even_where_the_library_would_keep_its() {
+fn own_file_in_the_library_folder_is_never_removed() {
     let home = Home::new();
     let one = manifest("lab", "small", "1");
     let id = home.library.add_manifest(&one, 1).unwrap();
@@ -207,7 +207,7 @@ fn an_own_file_is_never_removed_even_where_the_library_would_keep_its() {
 }
 
 #[test]
-fn pruning_evicts_the_least_recently_used_and_keeps_what_is_pinned_active_used_or_the_users() {
+fn pruning_evicts_lru_but_no_pinned_active_used_or_own_file() {
     let home = Home::new();
     let all = versions(["1", "2", "3", "4", "5", "6"]);
     let own = home.own(&all[0], "a.slm", 1);
@@ -237,7 +237,7 @@ fn pruning_evicts_the_least_recently_used_and_keeps_what_is_pinned_active_used_o
 }
 
 #[test]
-fn room_is_checked_before_a_fetch_and_evicting_what_it_says_makes_it() {
+fn room_check_before_a_fetch_names_entries_that_make_room() {
     let home = Home::new();
     let [one, two, three] = versions(["1", "2", "3"]);
     let (old, new) = (home.cached(&one, 1), home.cached(&two, 2));

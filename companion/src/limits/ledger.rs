@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moved_adds_up_by_day_peer_and_swarm_the_newest_day_first() {
+    fn moved_bytes_add_up_by_day_peer_and_swarm_newest_day_first() {
         let (_folder, db) = open();
         put(&db, NOON - DAY, "b", "s", 1, 0);
         put(&db, NOON, "b", "s", 2, 5);
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn days_beyond_400_are_gone_and_days_of_a_wrong_clock_do_not_stay() {
+    fn days_beyond_400_and_days_of_a_wrong_clock_are_dropped() {
         let (_folder, db) = open();
         put(&db, NOON, "a", "s", 1, 0);
         put(&db, NOON + 1000 * DAY, "future", "s", 1, 0);
@@ -288,8 +288,9 @@ mod tests {
         assert_eq!(days, ["2027-07-05", "2027-07-06"]);
     }
 
+    // Rows: B22
     #[test]
-    fn b22_keys_of_strangers_cost_a_bounded_day_and_no_byte_is_lost_from_its_sum() {
+    fn stranger_keys_cost_a_bounded_day_and_its_sums_lose_no_byte() {
         let (_folder, db) = open();
         let names: Vec<String> = (0..3000_u32).map(|number| format!("peer-{number:04}")).collect();
         db.change::<_, DbError>(|change| {
@@ -313,8 +314,9 @@ mod tests {
         assert!(all.iter().any(|row| row.peer == "friend" && row.sent_bytes == 5000));
     }
 
+    // Rows: B22
     #[test]
-    fn b22_nobody_gets_a_fresh_budget_by_being_forgotten() {
+    fn nobody_gets_a_fresh_budget_by_being_forgotten() {
         let (_folder, db) = open();
         let mut truth: BTreeMap<String, u64> = BTreeMap::new();
         // More peers than are listed, which come back repeatedly, some with many bytes and some with few.
@@ -343,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn many_swarms_of_many_peers_are_bounded_too_and_long_names_are_cut() {
+    fn rows_of_many_swarms_and_peers_are_bounded_and_names_are_cut() {
         let mut day = Day::default();
         let name = "x".repeat(5000);
         for peer in 0..10 {

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_window_that_holds_counts_and_windows_go_over_midnight() {
+    fn first_matching_window_counts_and_windows_cross_midnight() {
         let limits = nights();
         let up = |hour| rates_at(&limits, hour).up;
         assert_eq!([21, 22, 23, 0, 6].map(up), [Some(100), None, None, None, None]);
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_behind_others_at_all_its_hours_is_known_never_to_hold() {
+    fn window_covered_by_earlier_ones_is_known_never_to_apply() {
         let mut limits = nights();
         assert!(is_ever_first(&limits, 0) && is_ever_first(&limits, 1));
         limits.schedule.push(window(23, 5, Some(1)));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_on_which_clocks_change_has_its_windows_at_the_hours_of_its_clock() {
+    fn windows_follow_the_local_clock_on_days_of_clock_change() {
         let berlin = TimeZone::posix(BERLIN).unwrap();
         let between = |from, to| Limits { schedule: vec![window(from, to, Some(1))], ..Limits::default() };
         let next =

@@ -30,8 +30,9 @@ pub fn add_sent(sent_today: &mut BTreeMap<String, u64>, peer: &str, bytes: u64) 
 mod tests {
     use super::*;
 
+    // Rows: B22
     #[test]
-    fn b22_who_is_not_named_begins_at_what_the_others_had_and_is_counted_on_from_there() {
+    fn unnamed_peer_starts_at_the_sum_of_others_and_counts_on() {
         let mut sent = BTreeMap::from([(OTHERS.to_owned(), 70), ("a".to_owned(), 90)]);
         add_sent(&mut sent, "stranger", 5);
         add_sent(&mut sent, "stranger", 5);
@@ -41,8 +42,9 @@ mod tests {
         assert_eq!(sent.len(), 3);
     }
 
+    // Rows: B22
     #[test]
-    fn b22_strangers_cost_a_bounded_memory_and_nobody_counts_as_having_had_less_than_he_had() {
+    fn strangers_use_bounded_memory_and_none_is_counted_too_low() {
         let (mut sent, mut truth) = (BTreeMap::new(), BTreeMap::<String, u64>::new());
         for round in 0..3_u64 {
             for number in 0..1200_u64 {

@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_stand_by_grant_over_a_reopening_and_other_rows_are_no_concern() {
+    fn used_bytes_per_grant_survive_reopening_beside_other_rows() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db");
         let db = Db::open(&path).unwrap();

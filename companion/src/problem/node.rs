@@ -211,8 +211,9 @@ mod tests {
         PublisherRecord { keys: keys.iter().map(known).collect(), pinned: pinned.map(key) }
     }
 
+    // Rows: H10
     #[test]
-    fn h10_a_refusal_names_both_keys_and_the_flag_or_the_pin() {
+    fn a_refusal_names_both_keys_and_the_flag_or_the_pin() {
         let verdict = |publisher: &PublisherRecord, signer| SignerVerdict {
             publisher: "lab".to_owned(),
             signer,
@@ -236,8 +237,9 @@ mod tests {
         assert!(hint.contains(&format!("publisher pin lab {two}")) && !hint.contains("--accept"), "{hint}");
     }
 
+    // Rows: H10
     #[test]
-    fn h10_a_record_that_cannot_be_used_says_what_to_do_with_it() {
+    fn a_record_that_cannot_be_used_says_what_to_do_with_it() {
         let path = || "/s/publishers".into();
         let damaged = Problem::from(PublisherError::Damaged { path: path(), line: 2, what: "it".into() });
         assert_eq!(damaged.code, code::INVALID);

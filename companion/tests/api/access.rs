@@ -15,7 +15,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn folder_token_and_endpoint_are_the_users_alone_and_the_token_stays() {
+fn folder_token_and_endpoint_are_private_and_the_token_persists() {
     let running = Running::new();
     assert_eq!(mode(&running.folder), 0o700);
     assert_eq!(mode(&running.folder.join("token")), 0o600);
@@ -31,7 +31,7 @@ fn folder_token_and_endpoint_are_the_users_alone_and_the_token_stays() {
 }
 
 #[test]
-fn what_others_may_read_or_write_is_refused_by_companion_and_client() {
+fn files_others_may_access_are_refused_by_companion_and_client() {
     let running = Running::new();
     let token = running.folder.join("token");
     for (path, good) in [(&running.folder, 0o700), (&token, 0o600)] {
@@ -52,7 +52,7 @@ fn what_others_may_read_or_write_is_refused_by_companion_and_client() {
 }
 
 #[test]
-fn a_token_that_is_none_a_link_or_no_file_is_refused_and_not_replaced() {
+fn malformed_token_or_link_is_refused_and_not_replaced() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("companion");
     Access::open(&folder).unwrap();

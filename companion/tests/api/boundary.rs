@@ -72,7 +72,7 @@ fn the_domain_names_no_body_of_the_interface() {
 }
 
 #[test]
-fn the_http_client_knows_no_tls_no_proxy_of_its_own_and_no_compression() {
+fn http_client_is_built_without_tls_socks_or_compression() {
     let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
     let package = lock.split("[[package]]").find(|package| package.contains("\nname = \"ureq\"\n")).unwrap();
     for absent in ["rustls", "native-tls", "webpki", "socks", "flate2", "brotli", "hickory"] {

@@ -144,7 +144,7 @@ fn script(service: &dyn Service) -> Vec<(&'static str, Answer<String>)> {
 }
 
 #[test]
-fn every_call_over_the_interface_says_and_does_what_it_does_in_process() {
+fn every_call_over_the_interface_does_the_same_as_in_process() {
     let direct = Memory::default();
     let running = Running::new();
     let client = running.client();
@@ -207,7 +207,7 @@ fn what_is_made_is_201_with_its_place_and_what_is_gone_is_204() {
 }
 
 #[test]
-fn a_body_of_another_shape_is_a_problem_in_json_and_changes_nothing() {
+fn malformed_request_body_is_a_json_problem_and_changes_nothing() {
     let running = Running::new();
     let cases = [
         ("PUT /v1/limits", "{", 400),

@@ -69,7 +69,7 @@ fn the_page_names_every_route_and_no_other() {
 }
 
 #[test]
-fn the_router_answers_every_route_of_the_document_and_no_other_method_of_it() {
+fn router_answers_each_documented_route_and_no_other_method() {
     let running = Running::new();
     let given = given();
     for path in given.iter().map(|(_, path)| path).collect::<BTreeSet<_>>() {

@@ -22,7 +22,7 @@ fn next(events: &mut Events) -> Event {
 }
 
 #[test]
-fn first_the_whole_picture_then_every_change_in_its_order_and_stopping_at_the_end() {
+fn event_stream_sends_whole_state_then_changes_in_order_to_end() {
     let mut running = Running::new();
     let first = running.memory.state().add(Kind::Share, Stands::Running);
     let second = running.memory.state().add(Kind::Fetch, Stands::Paused);
@@ -58,7 +58,7 @@ fn what_the_companion_says_of_its_end_ends_the_stream_once() {
 }
 
 #[test]
-fn who_lags_is_told_to_begin_anew_and_ends_with_the_right_picture() {
+fn lagging_client_is_told_to_resync_and_ends_with_right_state() {
     let running = Running::new();
     let mut big = running.memory.state().add(Kind::Share, Stands::Running);
     let gone = running.memory.state().add(Kind::Share, Stands::Running);
@@ -95,7 +95,7 @@ fn who_lags_is_told_to_begin_anew_and_ends_with_the_right_picture() {
 }
 
 #[test]
-fn the_bytes_are_those_of_an_event_stream_with_ids_names_and_signs_of_life() {
+fn event_stream_bytes_have_ids_names_and_keep_alive_comments() {
     let running =
         Running::within(ServerLimits { keep_alive: Duration::from_millis(50), ..ServerLimits::default() });
     running.memory.state().add(Kind::Share, Stands::Running);
@@ -121,7 +121,7 @@ fn the_bytes_are_those_of_an_event_stream_with_ids_names_and_signs_of_life() {
 }
 
 #[test]
-fn streams_are_bounded_and_a_place_is_free_again_when_its_client_goes() {
+fn event_streams_are_bounded_and_a_closed_one_frees_its_place() {
     let running = Running::within(ServerLimits { streams: 2, ..ServerLimits::default() });
     let client = running.client();
     let first = client.events().unwrap();

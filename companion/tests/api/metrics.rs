@@ -19,7 +19,7 @@ fn scrape(running: &Running) -> String {
 }
 
 #[test]
-fn figures_of_every_transfer_with_their_labels_and_no_text_from_outside() {
+fn metrics_cover_every_transfer_with_labels_and_no_foreign_text() {
     let running = Running::new();
     running.memory.state().add(Kind::Share, Stands::Running);
     let id = running.memory.state().add(Kind::Fetch, Stands::Paused).id;

@@ -103,7 +103,7 @@ fn a_stranger_at_the_port_is_no_companion_whatever_it_answers() {
 }
 
 #[test]
-fn a_stranger_who_passes_the_question_on_to_the_companion_is_found_out() {
+fn stranger_relaying_the_challenge_to_companion_is_found_out() {
     let running = Running::new();
     let real = running.address();
     let stranger = Stranger::anywhere(move |asked| {
@@ -122,7 +122,7 @@ fn a_stranger_who_passes_the_question_on_to_the_companion_is_found_out() {
 }
 
 #[test]
-fn a_stranger_who_takes_the_port_later_is_not_told_the_token_either() {
+fn stranger_taking_the_port_later_is_not_told_the_token() {
     let mut running = Running::new();
     let client = running.client();
     assert!(client.status().is_ok());
@@ -136,7 +136,7 @@ fn a_stranger_who_takes_the_port_later_is_not_told_the_token_either() {
 }
 
 #[test]
-fn nobody_at_the_port_and_a_process_that_is_gone_are_no_companion() {
+fn free_port_and_dead_process_id_are_no_companion() {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     let (root, _) = folder(free, std::process::id());
     assert!(Client::find(root.path()).unwrap().is_none());

@@ -13,7 +13,7 @@ fn right(running: &Running, more: &str) -> String {
 }
 
 #[test]
-fn without_the_very_token_in_the_very_header_there_is_no_answer_but_401() {
+fn request_without_the_right_token_in_its_header_gets_401() {
     let running = Running::new();
     let (host, token) = (format!("host: {}\r\n", running.address()), running.token.clone());
     let wrong = format!("{}{}", &token[..63], if token.ends_with('0') { '1' } else { '0' });
@@ -59,7 +59,7 @@ fn without_the_very_token_in_the_very_header_there_is_no_answer_but_401() {
 }
 
 #[test]
-fn another_host_none_or_two_are_refused_so_a_rebound_name_gets_nothing() {
+fn missing_wrong_or_repeated_host_header_is_refused_with_421() {
     let running = Running::new();
     let (port, token) = (running.address().port(), format!("authorization: Bearer {}\r\n", running.token));
     let other = if port == 80 { 81 } else { 80 };
@@ -105,7 +105,7 @@ fn another_host_none_or_two_are_refused_so_a_rebound_name_gets_nothing() {
 }
 
 #[test]
-fn a_web_page_of_another_site_is_refused_though_it_had_the_token() {
+fn web_page_of_another_site_is_refused_even_with_the_token() {
     let running = Running::new();
     let port = running.address().port();
     let heads = [
@@ -242,7 +242,7 @@ fn refusals_are_problems_in_json_with_a_next_step() {
 }
 
 #[test]
-fn what_is_no_http_is_refused_or_hung_up_on_and_two_readings_of_a_length_too() {
+fn malformed_http_or_ambiguous_length_is_refused_or_hung_up_on() {
     let running = Running::new();
     let head = right(&running, "content-type: application/json\r\n");
     let stop = "POST /v1/stop HTTP/1.1\r\n";
@@ -266,7 +266,7 @@ fn what_is_no_http_is_refused_or_hung_up_on_and_two_readings_of_a_length_too() {
 }
 
 #[test]
-fn a_changed_byte_anywhere_in_a_request_stops_nobody_unless_it_means_the_same() {
+fn changed_byte_in_a_stop_request_stops_only_if_meaning_is_same() {
     // The server waits for the rest of a truncated request, so its time limits are short here.
     let short = std::time::Duration::from_millis(100);
     let running = Running::within(minimodel_companion::api::ServerLimits {

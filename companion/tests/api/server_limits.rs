@@ -54,7 +54,7 @@ fn who_does_not_finish_a_request_or_stays_idle_is_hung_up_on() {
 }
 
 #[test]
-fn a_body_of_more_than_256_kib_is_413_whatever_it_says_of_its_length() {
+fn body_above_256_kib_gets_413_whatever_length_it_declares() {
     let running = Running::new();
     let most = ServerLimits::default().body_bytes;
     let fits = format!("{{{}}}", " ".repeat(most - 2));
@@ -106,7 +106,7 @@ fn who_takes_nothing_of_what_is_written_to_him_is_hung_up_on() {
 }
 
 #[test]
-fn silent_connections_make_room_for_one_with_the_token_and_those_with_it_stay() {
+fn silent_connection_makes_room_and_authenticated_ones_stay() {
     let running = Running::within(ServerLimits { connections: 4, ..ServerLimits::default() });
     let mut silent: Vec<_> = (0..4).map(|_| running.connect()).collect();
     assert_eq!(status(&running.request("GET /v1/status", "", "")), 200);
@@ -125,7 +125,7 @@ fn silent_connections_make_room_for_one_with_the_token_and_those_with_it_stay() 
 }
 
 #[test]
-fn calls_that_read_files_do_not_keep_others_waiting_and_too_many_are_503() {
+fn long_calls_do_not_delay_others_and_too_many_get_503() {
     let running =
         Running::within(ServerLimits { long_calls: 1, waiting_calls: 2, ..ServerLimits::default() });
     let id = running.memory.add(NewEntry { manifest: "m".into(), ..NewEntry::default() }).unwrap().id;

@@ -52,7 +52,7 @@ const ELSEWHERE: [&str; 16] = [
 ];
 
 #[test]
-fn a_source_that_is_a_web_address_or_a_path_is_refused_because_bytes_come_from_peers_alone() {
+fn web_address_or_path_as_a_source_is_refused() {
     for text in ELSEWHERE {
         let refused = validate::fetch(&fetch(text)).unwrap_err();
         assert_eq!(refused.code, code::INVALID, "{text}");
@@ -67,7 +67,7 @@ fn a_source_that_is_a_web_address_or_a_path_is_refused_because_bytes_come_from_p
 }
 
 #[test]
-fn the_interface_refuses_such_sources_before_the_service_hears_of_them() {
+fn api_refuses_web_sources_before_they_reach_the_service() {
     let running = Running::new();
     for text in ELSEWHERE {
         let body = serde_json::json!({ "offers": [text] }).to_string();
@@ -145,7 +145,7 @@ fn paths_are_absolute_and_peers_and_models_are_ids() {
 }
 
 #[test]
-fn a_share_names_an_entry_or_a_manifest_and_a_file_and_nothing_between() {
+fn share_names_either_an_entry_or_both_a_manifest_and_a_file() {
     for bits in 0..8 {
         let share = NewShare {
             entry: (bits & 1 != 0).then_some(1),
@@ -177,8 +177,9 @@ fn a_consent_says_to_what_and_how_in_a_plain_word() {
     }
 }
 
+// Rows: H10
 #[test]
-fn h10_a_publishers_key_is_whole_and_accepted_with_a_transfer_alone() {
+fn a_publishers_key_is_whole_and_accepted_with_a_transfer_alone() {
     let consent = |key: &str| Consent {
         actions: Vec::new(),
         by: "api".into(),

@@ -211,8 +211,9 @@ mod tests {
         format!("{n:02x}").repeat(32)
     }
 
+    // Rows: B1
     #[test]
-    fn b1_a_ban_is_for_one_content_and_for_a_day() {
+    fn a_ban_is_for_one_content_and_for_a_day() {
         let (_home, ledger) = ledger();
         assert_eq!(ledger.read(NOW).unwrap(), KnownBans::default());
         ledger.add(entry(1, 1, NOW), NOW).unwrap();
@@ -226,8 +227,9 @@ mod tests {
         assert_eq!(ledger.read(NOW + KEEP.as_secs()).unwrap().entries.len(), 0);
     }
 
+    // Rows: B1
     #[test]
-    fn b1_a_key_that_was_banned_for_three_contents_is_banned_for_all() {
+    fn a_key_that_was_banned_for_three_contents_is_banned_for_all() {
         let (_home, ledger) = ledger();
         for (swarm, days) in [(1, 0), (2, 1), (1, 2), (1, 3)] {
             let at = NOW + days * BAN.as_secs();
@@ -242,8 +244,9 @@ mod tests {
         assert!(ledger.read(at).unwrap().banned(&swarm(9), at).is_empty());
     }
 
+    // Rows: E16
     #[test]
-    fn e16_a_clock_that_was_a_year_ahead_bans_nobody_for_a_year() {
+    fn a_clock_that_was_a_year_ahead_bans_nobody_for_a_year() {
         let (_home, ledger) = ledger();
         ledger.add(entry(1, 1, NOW), NOW).unwrap();
         for days in [0, 1, 100] {
@@ -253,8 +256,9 @@ mod tests {
         assert_eq!(ledger.read(NOW - 60).unwrap().entries.len(), 1, "clocks are put right by a minute");
     }
 
+    // Rows: I6
     #[test]
-    fn i6_the_newest_entries_are_kept_and_what_is_no_entry_is_counted() {
+    fn the_newest_entries_are_kept_and_what_is_no_entry_is_counted() {
         let (_home, ledger) = ledger();
         private::create_folder(&ledger.folder).unwrap();
         let mut text = String::from("no entry\n{\"version\":1}\n");
@@ -270,8 +274,9 @@ mod tests {
         assert_eq!(standing.entries.last().unwrap().peer, PeerId([1; 32]).to_string());
     }
 
+    // Rows: E9
     #[test]
-    fn e9_a_symlink_is_not_followed_and_a_file_without_end_is_refused() {
+    fn a_symlink_is_not_followed_and_a_file_without_end_is_refused() {
         let (home, ledger) = ledger();
         private::create_folder(&ledger.folder).unwrap();
         let other = home.path().join("other");

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn records_of_files_that_are_gone_or_changed_go_with_the_next_that_is_written() {
+    fn writing_check_record_removes_those_of_gone_or_changed_files() {
         let state = tempfile::tempdir().unwrap();
         let file = |name: &str| {
             let path = state.path().join(name);

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_consent_is_on_record_before_it_counts_and_names_its_actions_in_their_order() {
+    fn consent_is_recorded_before_it_counts_with_actions_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path());
         let consent = RunConsent::new([Action::Import, Action::Fetch], "flag", "--consent fetch,import");

@@ -51,8 +51,9 @@ fn words(known: &KnownPublishers) -> Vec<String> {
     known.iter().map(one).collect()
 }
 
+// Rows: H10
 #[test]
-fn h10_what_a_manifest_shows_against_what_is_known_is_one_table() {
+fn what_a_manifest_shows_against_what_is_known_is_one_table() {
     let (signed, unsigned) = (|n| Signer::Key(key(n)), Signer::Unsigned);
     let (nobody, one, two) = (None, Some(publisher(&[1], None)), Some(publisher(&[1, 2], None)));
     let (pinned, pinned_of_two) = (Some(publisher(&[1], Some(1))), Some(publisher(&[1, 2], Some(2))));
@@ -83,8 +84,9 @@ fn h10_what_a_manifest_shows_against_what_is_known_is_one_table() {
     }
 }
 
+// Rows: H10
 #[test]
-fn h10_a_key_that_is_demanded_must_have_signed_whatever_is_known() {
+fn a_key_that_is_demanded_must_have_signed_whatever_is_known() {
     for (known, signer, holds) in [
         (None, Signer::Key(key(1)), true),
         (None, Signer::Key(key(2)), false),
@@ -98,8 +100,9 @@ fn h10_a_key_that_is_demanded_must_have_signed_whatever_is_known() {
     }
 }
 
+// Rows: H10
 #[test]
-fn h10_keys_and_ids_have_one_spelling() {
+fn keys_and_ids_have_one_spelling() {
     let good = format!("ed25519:{}", "0a".repeat(32));
     assert_eq!(good.parse::<PublisherKey>().unwrap().to_string(), good);
     assert_eq!(good.parse::<Signer>().unwrap().to_string(), good);
@@ -118,8 +121,9 @@ fn h10_keys_and_ids_have_one_spelling() {
     assert!(store.read().unwrap().is_empty());
 }
 
+// Rows: H10
 #[test]
-fn h10_the_first_key_is_kept_another_only_when_it_is_accepted_and_none_for_what_is_not_signed() {
+fn first_key_is_kept_another_once_accepted_and_unsigned_never() {
     let (_folder, store) = store();
     let (first, second) = (manifest("lab", Some(1)), manifest("lab", Some(2)));
     assert_eq!(store.signer_verdict(&first).unwrap().status, SignerStatus::New);
@@ -146,8 +150,9 @@ fn h10_the_first_key_is_kept_another_only_when_it_is_accepted_and_none_for_what_
     assert_eq!(store.signer_verdict(&manifest("lab2", Some(3))).unwrap().status, SignerStatus::New);
 }
 
+// Rows: H10
 #[test]
-fn h10_a_pin_holds_until_it_is_moved_or_taken_away() {
+fn a_pin_holds_until_it_is_moved_or_taken_away() {
     let (_folder, store) = store();
     let (first, second) = (manifest("lab", Some(1)), manifest("lab", Some(2)));
     let (one, two) = (Signer::of(&first).key().unwrap(), Signer::of(&second).key().unwrap());
@@ -174,8 +179,9 @@ fn h10_a_pin_holds_until_it_is_moved_or_taken_away() {
     assert!(matches!(store.forget("lab", None), Err(PublisherError::Unknown(_))));
 }
 
+// Rows: H5
 #[test]
-fn h5_a_key_that_can_sign_no_manifest_is_not_pinned_and_can_be_forgotten() {
+fn refused_key_is_not_pinned_and_can_be_forgotten() {
     let (folder, store) = store();
     let path = folder.path().join("state").join(FILE_NAME);
     fs::create_dir(path.parent().unwrap()).unwrap();
@@ -206,8 +212,9 @@ fn h5_a_key_that_can_sign_no_manifest_is_not_pinned_and_can_be_forgotten() {
     }
 }
 
+// Rows: H10
 #[test]
-fn h10_no_changed_byte_lost_end_or_added_line_is_read_as_a_record() {
+fn no_changed_byte_lost_end_or_added_line_is_read_as_a_record() {
     let (folder, store) = store();
     store.keep(&manifest("lab", Some(1)), None, NOW).unwrap();
     let other = Signer::of(&manifest("other", Some(2))).key();
@@ -232,8 +239,9 @@ fn h10_no_changed_byte_lost_end_or_added_line_is_read_as_a_record() {
     assert_eq!(store.read().unwrap().len(), 2);
 }
 
+// Rows: H10
 #[test]
-fn h10_a_record_that_others_may_write_to_or_that_is_no_file_is_refused() {
+fn record_writable_by_others_or_no_plain_file_is_refused() {
     let (folder, store) = store();
     store.keep(&manifest("lab", Some(1)), None, NOW).unwrap();
     let path = folder.path().join("state").join(FILE_NAME);
@@ -258,8 +266,9 @@ fn h10_a_record_that_others_may_write_to_or_that_is_no_file_is_refused() {
     assert!(matches!(store.read(), Err(PublisherError::Io { .. })), "a folder");
 }
 
+// Rows: H10
 #[test]
-fn h10_what_is_kept_is_bounded_and_nobody_makes_room_for_another() {
+fn what_is_kept_is_bounded_and_nobody_makes_room_for_another() {
     let (folder, store) = store();
     for n in 1..=MAX_KEYS as u8 {
         store.pin("lab", Some(key(n)), NOW).unwrap();
@@ -276,8 +285,9 @@ fn h10_what_is_kept_is_bounded_and_nobody_makes_room_for_another() {
     store.keep(&manifest("lab", Some(1)), None, NOW).unwrap();
 }
 
+// Rows: H10
 #[test]
-fn h10_of_many_at_once_who_meet_one_publisher_under_other_keys_one_is_kept() {
+fn one_of_many_simultaneous_keys_of_a_publisher_is_kept() {
     let (_folder, store) = store();
     let manifests: Vec<_> = (1..=8).map(|n| manifest("lab", Some(n))).collect();
     let kept = std::thread::scope(|scope| {

@@ -259,8 +259,9 @@ mod tests {
 
     use super::*;
 
+    // Rows: E12
     #[test]
-    fn e12_a_file_that_an_ended_transfer_of_this_process_still_holds_is_waited_for() {
+    fn fetch_waits_for_part_file_still_held_by_its_own_process() {
         let folder = tempfile::tempdir().unwrap();
         let artifact = slm_vec(&Shape::about(45_000, Quantization::Q4_0).unwrap(), 8);
         let text = ManifestText::of(&artifact, &ManifestOptions::default()).render();

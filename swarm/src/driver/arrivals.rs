@@ -75,8 +75,9 @@ mod tests {
         (0..10_000).filter(|&ms| arrivals.may_come(at(ms), site(ms))).count() as u64
     }
 
+    // Rows: H3
     #[test]
-    fn h3_handshakes_have_a_rate_by_site_and_in_all_however_soon_they_end() {
+    fn handshakes_are_rate_limited_per_site_and_in_total() {
         let mut arrivals = Arrivals::new();
         let one = let_in(&mut arrivals, |_| Some(7));
         assert!((OF_SITE.1 + 9 * OF_SITE.0..=OF_SITE.1 + 10 * OF_SITE.0).contains(&one), "{one}");
@@ -90,8 +91,9 @@ mod tests {
         assert!(arrivals.may_come(at(10_000), Some(1)), "they take nothing from who is there");
     }
 
+    // Rows: H3
     #[test]
-    fn h3_one_site_that_knocks_without_end_keeps_nobody_else_out() {
+    fn one_site_that_knocks_without_end_keeps_nobody_else_out() {
         let mut arrivals = Arrivals::new();
         for ms in 0..10_000 {
             arrivals.may_come(at(ms), Some(7));

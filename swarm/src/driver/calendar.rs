@@ -63,8 +63,9 @@ mod tests {
         Duration::from_secs(n)
     }
 
+    // Rows: H6
     #[test]
-    fn h6_the_calendar_is_told_every_minute_and_at_once_after_a_sleep_or_a_jump() {
+    fn calendar_is_reported_each_minute_and_at_once_after_a_jump() {
         let mut calendar = Calendar::new(1_000);
         assert_eq!(calendar.tell(secs(30), 1_030), None);
         assert_eq!(calendar.tell(secs(60), 1_060), Some(1_060));
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_run_was_told_at_its_beginning_is_where_the_calendar_begins() {
+    fn calendar_starts_at_the_time_given_at_the_start_of_the_run() {
         let mut calendar = Calendar::new(7_000_000);
         assert_eq!(calendar.look(Duration::ZERO), None);
         assert!(calendar.look(secs(3_600)).is_some_and(|unix| unix.abs_diff(7_000_000) < 60));

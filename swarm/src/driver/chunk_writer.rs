@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_in_any_order_are_kept_and_the_whole_is_judged_from_the_disk() {
+    fn chunks_in_any_order_are_kept_and_the_whole_file_is_verified() {
         let orders: [fn(u32, u32) -> u32; 3] = [|n, _| n, |n, count| count - 1 - n, |n, count| n * 7 % count];
         for order in orders {
             let mut bench = Bench::new(|text| text);
@@ -331,8 +331,9 @@ mod tests {
         }
     }
 
+    // Rows: E12
     #[test]
-    fn e12_at_the_end_both_threads_have_kept_what_they_had_and_hold_the_file_no_more() {
+    fn ending_chunk_writer_keeps_queued_chunks_and_frees_the_file() {
         for _ in 0..20 {
             let bench = Bench::new(|text| text);
             let count = bench.layout.count();
@@ -344,8 +345,9 @@ mod tests {
         }
     }
 
+    // Rows: B1
     #[test]
-    fn b1_a_chunk_that_is_not_proven_is_not_kept_and_the_check_waits_for_the_good_one() {
+    fn unproven_chunk_is_not_kept_and_final_check_waits_for_good() {
         let mut bench = Bench::new(|text| text);
         let count = bench.layout.count();
         (0..count).for_each(|index| bench.give(index, u8::from(index == 3)));
@@ -358,8 +360,9 @@ mod tests {
         assert!(bench.verdict.blocking_recv().unwrap().unwrap().report.ok());
     }
 
+    // Rows: D12
     #[test]
-    fn d12_proven_chunks_of_another_file_than_the_manifest_names_fail_the_whole() {
+    fn proven_chunks_with_wrong_artifact_hash_fail_final_check() {
         let mut bench =
             Bench::new(|text| text.with("artifact.sha256", &format!("sha256:{}", "AB".repeat(32))));
         (0..bench.layout.count()).for_each(|index| bench.give(index, 0));
@@ -369,8 +372,9 @@ mod tests {
         assert_eq!(failed, ["artifact.sha256"]);
     }
 
+    // Rows: E4
     #[test]
-    fn e4_what_a_rescan_finds_is_judged_without_another_chunk() {
+    fn what_a_rescan_finds_is_judged_without_another_chunk() {
         let bench = Bench::new(|text| text);
         let (part, leaves) = (bench.part.clone(), bench.tree.chunk_hashes().to_vec());
         let file = bench.disk.open("model.slm.part", Open::Existing).unwrap();
@@ -380,8 +384,9 @@ mod tests {
         assert!(bench.verdict.blocking_recv().unwrap().unwrap().report.ok());
     }
 
+    // Rows: F6
     #[test]
-    fn f6_both_threads_end_with_the_session() {
+    fn both_threads_end_with_the_session() {
         let bench = Bench::new(|text| text);
         bench.give(1, 0);
         let Bench { part, chunk_writer, mut messages, .. } = bench;

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_of_nothing_is_a_mark_and_persistent_loss_is_the_end_of_a_window() {
+    fn zero_loss_is_a_mark_and_persistent_loss_resets_the_window() {
         let start = Instant::now();
         let mut controller = Congestion::Own.factory(100_000).build(start, 1200);
         controller.on_congestion_event(start, start, false, 1200);

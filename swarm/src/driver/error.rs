@@ -119,8 +119,9 @@ fn read_back(error: &io::Error) -> String {
 mod tests {
     use super::*;
 
+    // Rows: E4
     #[test]
-    fn e4_a_file_that_was_cut_under_its_check_is_named() {
+    fn a_file_that_was_cut_under_its_check_is_named() {
         let path = PathBuf::from("out/model.slm.part");
         let error = |source| DriverError::ReadBack { path: path.clone(), source }.to_string();
         let cut = error(io::ErrorKind::UnexpectedEof.into());

@@ -86,8 +86,9 @@ mod tests {
         events.map(|event| u64::from(event_limiter.may_report(now, &event))).sum()
     }
 
+    // Rows: F5
     #[test]
-    fn f5_one_peer_that_comes_and_goes_fills_no_log() {
+    fn one_peer_that_comes_and_goes_fills_no_log() {
         let mut event_limiter = EventLimiter::default();
         let left = || std::iter::repeat_n(Event::Left { peer: id(1), code: None }, 10_000);
         assert_eq!(told(&mut event_limiter, 0, left()), OF_ONE.0);
@@ -96,8 +97,9 @@ mod tests {
         assert_eq!(event_limiter.untold(), 20_000 - OF_ONE.0 - 10 * OF_ONE.1);
     }
 
+    // Rows: F5, I6
     #[test]
-    fn f5_i6_ten_thousand_keys_fill_no_log_either_and_a_ban_is_still_told() {
+    fn ten_thousand_keys_fill_no_log_either_and_a_ban_is_still_told() {
         let mut event_limiter = EventLimiter::default();
         let struck = |n| Event::Struck { peer: id(n), breach: Breach::NoHello };
         assert_eq!(told(&mut event_limiter, 0, (0..10_000).map(struck)), OF_ALL.0);

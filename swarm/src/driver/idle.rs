@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_works_is_waited_for_only_when_nobody_owes_us_anything() {
+    fn disk_is_the_idle_cause_only_when_no_peer_owes_a_chunk() {
         let facts = FetchFacts { storing: 1, has_kept: true, useful: 1, ..FetchFacts::default() };
         assert_eq!(facts.cause(), Idle::Disk);
         assert_eq!(FetchFacts { owing: 1, ..facts }.cause(), Idle::PeerSlow);

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_transfers_share_a_rate_limit_evenly_although_one_has_many_streams() {
+    async fn two_transfers_share_a_rate_limit_evenly_despite_many_streams() {
         let shared = RateLimit::new(Some(400 << 10));
         let (few, many) = (Limiter::new(vec![shared.clone()]), Limiter::new(vec![shared]));
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();

@@ -137,8 +137,9 @@ mod tests {
         IpAddr::from([192, 0, 2, n])
     }
 
+    // Rows: B16
     #[test]
-    fn b16_one_address_holds_eight_places_of_newcomers_and_forged_ones_hold_none_of_it() {
+    fn address_holds_eight_newcomer_places_and_forged_address_none() {
         let pending = PendingHandshakes::default();
         let mut forged: Vec<_> = (0..RETRY_BEYOND).map(|_| pending.take(at(1), false)).collect();
         assert_eq!(pending.verdict(at(2), false, 8), Verdict::Prove);
@@ -156,8 +157,9 @@ mod tests {
         assert_eq!((counts.unproven, counts.sites.len(), counts.networks.len()), (0, 0, 0));
     }
 
+    // Rows: B16
     #[test]
-    fn b16_all_addresses_of_one_ipv6_site_count_together() {
+    fn all_addresses_of_one_ipv6_site_count_together() {
         let pending = PendingHandshakes::default();
         let at = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, n]);
         let _held: Vec<_> = (0..MAX_PER_SITE as u16).map(|n| pending.take(at(n), true)).collect();
@@ -165,8 +167,9 @@ mod tests {
         assert_eq!(pending.verdict("2001:db8:0:2::1".parse().unwrap(), true, 8), Verdict::LetIn);
     }
 
+    // Rows: B16, H2
     #[test]
-    fn b16_h2_one_network_does_not_hold_all_handshakes_by_its_many_addresses() {
+    fn one_network_cannot_hold_all_handshakes_by_many_addresses() {
         for n in [
             |n: usize| IpAddr::from([192, 0, 2, n as u8]),
             |n: usize| IpAddr::from([0x2001, 0xdb8, 7, n as u16, 0, 0, 0, 1]),
@@ -183,8 +186,9 @@ mod tests {
         }
     }
 
+    // Rows: H2
     #[test]
-    fn h2_four_hosts_do_not_keep_their_neighbours_out() {
+    fn four_hosts_do_not_keep_their_neighbours_out() {
         let pending = PendingHandshakes::default();
         let n = |host: u8| IpAddr::from([192, 0, 2, host]);
         let mut held = Vec::new();
@@ -199,8 +203,9 @@ mod tests {
         assert_eq!(pending.verdict(n(5), true, held.len()), Verdict::Ignore);
     }
 
+    // Rows: B16
     #[test]
-    fn b16_beyond_the_most_handshakes_nobody_is_answered() {
+    fn beyond_the_most_handshakes_nobody_is_answered() {
         let pending = PendingHandshakes::default();
         assert_eq!(pending.verdict(at(1), true, MAX_INCOMING - 1), Verdict::LetIn);
         for is_proven in [false, true] {
@@ -208,8 +213,9 @@ mod tests {
         }
     }
 
+    // Rows: B16
     #[test]
-    fn b16_a_handshake_that_ends_counts_for_its_address_until_the_peer_is_introduced() {
+    fn proven_handshake_counts_for_its_address_until_introduced() {
         let pending = PendingHandshakes::default();
         let mut places: Vec<_> = (0..MAX_PER_SITE - 1).map(|_| pending.take(at(1), false)).collect();
         places.iter_mut().for_each(Place::prove);

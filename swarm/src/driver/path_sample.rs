@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_on_which_nothing_comes_back_is_in_trouble_until_something_does() {
+    fn path_without_replies_is_in_trouble_until_a_reply_arrives() {
         let mut sampler = PathSampler::default();
         assert!(!sample(&mut sampler, 0, &stats(10, 10)).is_in_trouble);
         assert!(!sample(&mut sampler, 1, &stats(10, 13)).is_in_trouble, "acknowledgements, perhaps");

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_rate_all_passes_and_with_none_a_second_nothing_does() {
+    async fn no_rate_limit_passes_all_bytes_and_a_limit_of_zero_none() {
         let rate_limit = RateLimit::default();
         assert!(!rate_limit.take(u64::MAX / 2).await);
         rate_limit.set(Some(0));
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_for_a_low_rate_goes_on_when_it_is_raised_on_whatever_thread() {
+    async fn waiting_taker_resumes_when_another_thread_raises_the_rate() {
         let rate_limit = RateLimit::new(Some(1));
         let (clone, waiting) = (rate_limit.clone(), rate_limit.clone());
         // 64 KiB take most of a day.
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rate_that_is_lowered_counts_from_then_on_and_what_was_saved_is_lost() {
+    async fn lowered_rate_applies_at_once_and_drops_saved_bytes() {
         let rate_limit = RateLimit::new(Some(1 << 30));
         passes(&rate_limit, 1 << 20).await;
         rate_limit.set(Some(10));

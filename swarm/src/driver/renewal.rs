@@ -68,8 +68,9 @@ mod tests {
         Renewal::new(key, offer, NOW)
     }
 
+    // Rows: C5
     #[test]
-    fn c5_an_offer_is_signed_anew_when_half_of_its_time_is_over_for_as_long_as_the_first() {
+    fn offer_is_renewed_at_half_its_lifetime_with_the_same_lifetime() {
         let mut renewal = renewal(NOW + WEEK).unwrap();
         let first = renewal.offer.clone();
         assert_eq!(renewal.look(after(WEEK / 2 - 1), NOW + WEEK / 2 - 1), None);
@@ -83,8 +84,9 @@ mod tests {
         third.check_fresh(NOW + 5 * WEEK).unwrap();
     }
 
+    // Rows: C5
     #[test]
-    fn c5_an_offer_that_was_signed_while_the_calendar_was_ahead_is_signed_anew_when_it_is_set_right() {
+    fn offer_signed_with_calendar_ahead_is_renewed_on_correction() {
         const AHEAD: u64 = 60 * 24 * 3_600;
         let mut jumped = renewal(NOW + WEEK).unwrap();
         let wrong = jumped.look(after(60), NOW + AHEAD).unwrap();
@@ -100,8 +102,9 @@ mod tests {
         assert_eq!(right.offer().expires_unix, NOW - AHEAD + WEEK);
     }
 
+    // Rows: C5
     #[test]
-    fn c5_a_calendar_that_is_set_to_and_fro_has_an_offer_signed_every_five_minutes_at_most() {
+    fn flipping_calendar_renews_offer_every_five_minutes_at_most() {
         let mut renewal = renewal(NOW + WEEK).unwrap();
         let seconds = 3_600;
         let flips = (0..seconds).filter_map(|second| {
@@ -116,8 +119,9 @@ mod tests {
         assert!(last.offer().expires_unix > at);
     }
 
+    // Rows: C5
     #[test]
-    fn c5_an_offer_that_does_not_hold_by_our_calendar_is_not_renewed() {
+    fn an_offer_that_does_not_hold_by_our_calendar_is_not_renewed() {
         for expires_unix in [0, NOW - 1, NOW, NOW + 365 * 24 * 3_600] {
             assert!(renewal(expires_unix).is_none(), "{expires_unix}");
         }

@@ -43,8 +43,9 @@ impl Routes {
 mod tests {
     use super::*;
 
+    // Rows: B16
     #[test]
-    fn b16_a_newcomer_costs_a_socket_once_and_many_addresses_are_not_remembered_for_ever() {
+    fn route_is_looked_up_once_per_address_and_table_is_bounded() {
         let routes = Routes::default();
         let at = |n: u32| SocketAddr::new(IpAddr::from((0x7f00_0000 + n).to_be_bytes()), 9);
         let first = routes.payload(at(1));

@@ -234,8 +234,9 @@ mod tests {
         CertificateDer::from([&SPKI_PREFIX[..], key].concat())
     }
 
+    // Rows: H5
     #[test]
-    fn h5_neither_side_of_tls_takes_a_key_of_small_order_or_in_a_second_spelling() {
+    fn tls_refuses_small_order_and_noncanonical_keys_on_both_sides() {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let (acceptor, now) =
             (AnyKey(provider.clone()), UnixTime::since_unix_epoch(std::time::Duration::ZERO));
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_of_the_protocol_names_the_suites_and_groups_that_are_offered_in_their_order() {
+    fn protocol_page_lists_offered_suites_and_groups_in_order() {
         let page = include_str!("../../../docs/protocol.md");
         let provider = Credentials::new(&SigningKey::from_bytes(&[1; 32])).unwrap().provider;
         let suites = provider.cipher_suites.iter().map(|suite| format!("{:?}", suite.suite()));

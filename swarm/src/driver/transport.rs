@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn peers_on_this_machine_never_fill_the_socket_and_others_may_fill_a_long_path() {
+    fn local_peers_never_fill_the_socket_and_far_ones_may() {
         let (local, far) = (SocketAddr::from(([127, 0, 0, 1], 1)), SocketAddr::from(([10, 0, 0, 1], 1)));
         for peers in 1..=12 {
             assert!(windows_of(local, peers).0 * peers as u64 <= LOCAL_WINDOW, "{peers}");
@@ -216,8 +216,9 @@ mod tests {
         assert_eq!(windows_of(far, 1).0, MOST_WINDOW);
     }
 
+    // Rows: F1
     #[test]
-    fn f1_windows_of_all_peers_stay_within_their_sum() {
+    fn windows_of_all_peers_stay_within_their_sum() {
         assert_eq!(windows(0), (MOST_WINDOW, MOST_SEND_WINDOW));
         assert_eq!(windows(1), (MOST_WINDOW, MOST_SEND_WINDOW));
         for peers in 4..=256 {

@@ -109,8 +109,9 @@ impl Drop for Watch {
 mod tests {
     use super::*;
 
+    // Rows: F7
     #[test]
-    fn f7_a_thread_that_ends_by_a_panic_says_so_and_one_that_is_done_says_nothing() {
+    fn worker_thread_reports_a_panic_and_a_normal_end_stays_silent() {
         let (inbox, mut messages) = mpsc::channel(1);
         spawn("test", "writing chunks", inbox.clone(), || ()).unwrap();
         spawn("test", "hashing chunks", inbox, || panic!("as it should in this test")).unwrap();

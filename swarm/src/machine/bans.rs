@@ -40,8 +40,9 @@ impl Bans {
 mod tests {
     use super::*;
 
+    // Rows: B1
     #[test]
-    fn b1_a_ban_ends_after_a_day_and_the_bans_that_are_kept_are_bounded() {
+    fn ban_ends_after_a_day_and_kept_bans_are_bounded() {
         let at = |seconds| Time::after_start(Duration::from_secs(seconds));
         let id = |n| PeerId([n; 32]);
         let mut bans = Bans::new(BTreeMap::from([(id(7), at(5))]));

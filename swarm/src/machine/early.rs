@@ -45,8 +45,9 @@ mod tests {
         harness.said().into_iter().filter_map(answer).collect()
     }
 
+    // Rows: A5
     #[test]
-    fn a5_a_request_that_overtakes_its_hello_is_answered_after_it_and_nobody_is_blamed() {
+    fn request_arriving_before_its_hello_is_answered_without_blame() {
         let mut harness = asks_before_its_hello();
         let hello = harness.hello(TAKE);
         harness.frame(1, Frame::Hello(hello));
@@ -55,8 +56,9 @@ mod tests {
         assert_eq!(harness.machine.progress().peers, 1);
     }
 
+    // Rows: A5
     #[test]
-    fn a5_a_manifest_only_permits_the_manifest_and_nothing_else_and_blames_nobody() {
+    fn manifest_only_permits_the_manifest_alone_without_blame() {
         let mut harness = asks_before_its_hello();
         let only = ManifestOnly { version: 1, swarm_id: [1; 32], software: "peer/1".to_owned() };
         harness.frame(1, Frame::ManifestOnly(only));
@@ -67,8 +69,9 @@ mod tests {
         assert_eq!(harness.events(), []);
     }
 
+    // Rows: A5
     #[test]
-    fn a5_without_a_hello_early_requests_end_with_the_connection_and_their_number_is_bounded() {
+    fn early_requests_without_hello_are_bounded_and_end_with_close() {
         let mut harness = asks_before_its_hello();
         harness.ask(1, 3, 0);
         harness.ask(1, 4, 0);
@@ -84,8 +87,9 @@ mod tests {
         assert_eq!(strikes.count(), 1);
     }
 
+    // Rows: B14
     #[test]
-    fn b14_requests_that_are_never_permitted_are_a_flood_beyond_what_chance_can_cause() {
+    fn unpermitted_requests_are_a_flood_beyond_what_chance_causes() {
         let mut harness = Harness::new(SEED, Bitfield::full(20));
         harness.connect(1, 7, false);
         let only = ManifestOnly { version: 1, swarm_id: [1; 32], software: "peer/1".to_owned() };

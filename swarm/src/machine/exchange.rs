@@ -118,8 +118,9 @@ mod tests {
     use super::super::harness::{Harness, SEED, all, having, offer};
     use super::*;
 
+    // Rows: C5
     #[test]
-    fn c5_an_offer_that_was_signed_anew_goes_to_all_who_were_told_of_the_last_and_to_who_comes() {
+    fn renewed_offer_goes_to_those_told_of_the_last_and_newcomers() {
         let renewed = offer(100, [1; 32], 20_000);
         for (consent, publishes) in [(SEED | Consent::PUBLISH, true), (SEED, false)] {
             let mut harness = Harness::with(consent, Bitfield::full(20), |config| {

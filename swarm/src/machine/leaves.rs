@@ -203,8 +203,9 @@ mod tests {
         assert!(repair.rescanned(true) && !repair.holds_back());
     }
 
+    // Rows: B14
     #[test]
-    fn b14_leaf_lists_and_manifests_are_given_a_few_times_each() {
+    fn leaf_lists_and_manifests_are_given_a_few_times_each() {
         let mut harness = Harness::new(SEED, Bitfield::full(20));
         harness.join(1, TAKE, having([]));
         harness.said();
@@ -228,8 +229,9 @@ mod tests {
         assert!(matches!(harness.said()[..], [Output::Refuse { code: ResetCode::NotHave, .. }]));
     }
 
+    // Rows: E4
     #[test]
-    fn e4_what_a_rescan_finds_is_not_fetched_though_it_was_asked_for_before() {
+    fn rescanned_chunk_withdraws_its_request() {
         let mut harness = Harness::with(TAKE, having([]), |config| config.rescan = true);
         harness.join(1, SEED, having(0..5));
         harness.frame(1, minimodel_wire::Frame::Unchoke);
@@ -248,8 +250,9 @@ mod tests {
         assert_eq!(harness.said().iter().filter(|output| is_withdrawn(output)).count(), 1);
     }
 
+    // Rows: B22
     #[test]
-    fn b22_a_source_without_leaf_hashes_for_us_today_ends_a_repair_and_not_a_fetch() {
+    fn refused_leaf_hashes_end_a_repair_but_not_a_fetch() {
         for repairs in [true, false] {
             let mut harness = Harness::with(TAKE, having([]), |config| {
                 config.repairs = repairs;
@@ -274,8 +277,9 @@ mod tests {
         }
     }
 
+    // Rows: E13
     #[test]
-    fn e13_a_file_to_be_repaired_is_asked_for_only_after_some_of_it_was_found_good() {
+    fn repair_requests_chunks_only_after_some_were_found_good() {
         for found in [vec![7], vec![]] {
             let mut harness = Harness::with(TAKE, having([]), |config| config.repairs = true);
             harness.join(1, SEED, having(0..5));

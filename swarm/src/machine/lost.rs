@@ -98,8 +98,9 @@ mod tests {
         harness.said().into_iter().filter_map(look).collect()
     }
 
+    // Rows: E14
     #[test]
-    fn e14_a_chunk_that_could_not_be_read_once_is_looked_at_again_and_announced_anew() {
+    fn lost_chunk_is_reread_after_a_second_and_announced_again() {
         let mut harness = Harness::new(SEED, Bitfield::full(20));
         harness.join(1, TAKE, having([]));
         harness.said();
@@ -117,8 +118,9 @@ mod tests {
         assert!(harness.machine.have().is_full());
     }
 
+    // Rows: E14
     #[test]
-    fn e14_a_bad_sector_is_looked_at_ever_more_rarely() {
+    fn a_bad_sector_is_looked_at_ever_more_rarely() {
         let mut harness = Harness::new(SEED, Bitfield::full(20));
         harness.join(1, TAKE, having([]));
         harness.tell(Input::ChunkLost { index: 3 });
@@ -134,8 +136,9 @@ mod tests {
         assert!(!harness.machine.have().get(3));
     }
 
+    // Rows: E14
     #[test]
-    fn e14_a_place_that_fails_again_and_again_is_believed_ever_less() {
+    fn a_place_that_fails_again_and_again_is_believed_ever_less() {
         let mut harness = Harness::new(SEED, Bitfield::full(20));
         harness.join(1, TAKE, having([]));
         let mut total = 0;

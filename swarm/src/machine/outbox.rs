@@ -193,8 +193,9 @@ mod tests {
         frames.into_iter().map(Word::Frame).collect()
     }
 
+    // Rows: H1
     #[test]
-    fn h1_of_several_changes_of_a_state_the_last_alone_is_sent() {
+    fn of_several_changes_of_a_state_the_last_alone_is_sent() {
         let mut outbox = Outbox::new(START);
         outbox.set_unchoked(true);
         outbox.set_interested(true);
@@ -219,8 +220,9 @@ mod tests {
         assert!(harness.machine.swarm.announcer.has(Conn(1)), "none is left");
     }
 
+    // Rows: H1
     #[test]
-    fn h1_a_peer_that_was_refused_hears_that_it_may_ask_again() {
+    fn a_peer_that_was_refused_hears_that_it_may_ask_again() {
         let mut outbox = Outbox::new(START);
         outbox.set_unchoked(true);
         assert_eq!(said(&mut outbox, START), frames([Frame::Unchoke]));
@@ -230,8 +232,9 @@ mod tests {
         assert_eq!(said(&mut outbox, START), frames([Frame::Unchoke]));
     }
 
+    // Rows: H1
     #[test]
-    fn h1_no_more_is_sent_than_the_budget_lets_pass_and_the_last_state_gets_through() {
+    fn state_frames_stay_within_send_budget_and_the_last_gets_out() {
         let mut outbox = Outbox::new(START);
         let mut sent = 0;
         for ms in 0..10_000 {
@@ -246,8 +249,9 @@ mod tests {
         assert_eq!(said(&mut outbox, later), frames([Frame::Unchoke]));
     }
 
+    // Rows: B8
     #[test]
-    fn b8_haves_wait_for_each_other_and_go_256_at_a_time() {
+    fn haves_wait_for_each_other_and_go_256_at_a_time() {
         let mut outbox = Outbox::new(START);
         for index in 0..300 {
             outbox.have(START, index, Duration::from_millis(20));
@@ -270,8 +274,9 @@ mod tests {
         assert_eq!(said(&mut outbox, after(20)), frames([Frame::Have { indexes: vec![4] }]));
     }
 
+    // Rows: H1
     #[test]
-    fn h1_offers_go_together_once_a_second_however_often_they_are_renewed() {
+    fn offers_are_sent_together_once_a_second_despite_renewals() {
         let mut outbox = Outbox::new(START);
         let mut frames = 0;
         for ms in 0..5_000 {
@@ -287,8 +292,9 @@ mod tests {
         assert_eq!(frames, 5);
     }
 
+    // Rows: H1
     #[test]
-    fn h1_lost_chunks_that_wait_are_bounded() {
+    fn lost_chunks_that_wait_are_bounded() {
         let mut outbox = Outbox::new(START);
         (0..100_000).for_each(|index| outbox.dont_have(index));
         assert_eq!(outbox.lost.len(), MAX_LOST);

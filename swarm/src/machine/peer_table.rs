@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_connections_made_at_once_the_one_of_the_smaller_key_stays() {
+    fn of_two_simultaneous_connections_the_smaller_keys_stays() {
         let smaller = (1..60).find(|&n| id(n) < id(100)).unwrap();
         let larger = (1..60).find(|&n| id(n) > id(100)).unwrap();
         for (n, first_dialed, closed) in
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transfer_that_begins_while_its_key_asks_for_the_manifest_leaves_the_question_alone() {
+    fn transfer_starting_during_a_manifest_request_leaves_it_open() {
         let mut harness = Harness::new(SEED, Bitfield::full(20));
         harness.connect(20, 1, false);
         harness.frame(20, question());
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_connection_of_the_same_dialer_replaces_the_first_only_when_it_says_hello() {
+    fn second_connection_replaces_the_first_only_after_its_hello() {
         let mut harness = Harness::new(SEED, Bitfield::full(20));
         harness.join(1, TAKE, having([]));
         harness.said();
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_beside_is_closed_with_a_ban_and_judged_again_after_a_breach() {
+    fn second_connection_of_a_key_is_closed_after_breach_or_ban() {
         let mut harness = Harness::new(SEED, Bitfield::full(20));
         harness.join(1, TAKE, having([]));
         harness.connect(2, 1, false);

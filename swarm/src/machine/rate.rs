@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_that_come_one_by_one_with_pauses_between_are_measured_while_they_come() {
+    fn rate_of_chunks_with_pauses_between_leaves_the_pauses_out() {
         let mut meter = Meter::default();
         for step in 0..20 {
             // Requested, whole after 100 ms, then idle for a second.
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outflow_that_falls_is_low_and_after_minutes_is_what_there_is() {
+    fn falling_outflow_is_low_and_after_minutes_becomes_the_norm() {
         let mut outflow = Outflow::default();
         let mut second = 0;
         let mut flow = |outflow: &mut Outflow, bytes: u64, seconds: u64| {

@@ -143,8 +143,9 @@ mod tests {
         Time::after_start(Duration::from_secs(seconds))
     }
 
+    // Rows: H4
     #[test]
-    fn h4_of_an_offer_two_addresses_are_meant_and_none_that_is_nearer_than_who_passed_it_on() {
+    fn passed_on_offer_counts_two_addresses_none_nearer_than_sender() {
         let of = |addresses: &str, from| pex_addresses(&at(addresses), from);
         let public = "8.8.8.8:1 8.8.8.8:2 9.9.9.9:1 [2001:db8::1]:1 8.8.4.4:1";
         assert_eq!(of(public, Scope::Public), at("8.8.8.8:1 [2001:db8::1]:1"));
@@ -161,8 +162,9 @@ mod tests {
         }
     }
 
+    // Rows: H4
     #[test]
-    fn h4_a_network_is_dialed_in_vain_so_often_an_hour_and_a_day_over_all_of_its_addresses() {
+    fn failed_dials_to_one_network_are_limited_per_hour_and_day() {
         let mut reach = Reach::default();
         let victim = |n: u32| SocketAddr::from(([203, 0, 113, n as u8], 9));
         let dialed = |reach: &mut Reach, now| (0..500).filter(|&n| reach.take(now, victim(n))).count();
@@ -180,8 +182,9 @@ mod tests {
         }
     }
 
+    // Rows: H4, I6
     #[test]
-    fn h4_i6_all_networks_together_have_a_bound_and_so_has_the_table() {
+    fn all_networks_together_have_a_bound_and_so_has_the_table() {
         let mut reach = Reach::default();
         let network = |n: u32| SocketAddr::from(([100, (n >> 8) as u8, n as u8, 1], 9));
         let dialed: usize = (0..200)
@@ -192,8 +195,9 @@ mod tests {
         assert!(reach.networks.len() <= 2 * MAX_KEYS, "{}", reach.networks.len());
     }
 
+    // Rows: H4
     #[test]
-    fn h4_a_key_that_failed_is_remembered_for_hours_whatever_other_keys_do() {
+    fn failed_key_is_remembered_for_hours_whatever_other_keys_do() {
         let mut reach = Reach::default();
         let key = |n: u32| {
             let mut key = [1; 32];

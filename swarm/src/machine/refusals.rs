@@ -80,8 +80,9 @@ mod tests {
         Event::Struck { peer: id(1), breach: Breach::RefusedAnnounced }
     }
 
+    // Rows: B6
     #[test]
-    fn b6_a_refusal_that_overtakes_the_word_is_held_against_nobody() {
+    fn a_refusal_that_overtakes_the_word_is_held_against_nobody() {
         let (mut harness, asked) = asking();
         asked.iter().for_each(|&(req, _)| refuse(&mut harness, req));
         harness.wait(Duration::from_millis(2_500));
@@ -98,8 +99,9 @@ mod tests {
         );
     }
 
+    // Rows: B6
     #[test]
-    fn b6_a_refusal_without_a_word_is_a_strike_after_three_seconds() {
+    fn a_refusal_without_a_word_is_a_strike_after_three_seconds() {
         let (mut harness, asked) = asking();
         refuse(&mut harness, asked[0].0);
         harness.wait(Duration::from_millis(2_900));
@@ -108,8 +110,9 @@ mod tests {
         assert_eq!(harness.events(), [struck()]);
     }
 
+    // Rows: B6
     #[test]
-    fn b6_a_chunk_announced_again_and_refused_again_is_a_strike_at_once() {
+    fn chunk_announced_and_refused_twice_is_a_strike_at_once() {
         let (mut harness, asked) = asking();
         let (req, index) = asked[0];
         refuse(&mut harness, req);

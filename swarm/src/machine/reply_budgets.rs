@@ -91,8 +91,9 @@ mod tests {
         Time::after_start(Duration::from_secs(seconds))
     }
 
+    // Rows: H6
     #[test]
-    fn h6_what_new_keys_may_have_together_is_bounded_and_is_not_taken_from_the_members() {
+    fn replies_to_new_keys_have_a_common_bound_that_spares_members() {
         for (reply, bytes) in
             [(Reply::Manifest, 64 << 10), (Reply::Leaves, 256 << 10), (Reply::Bitfield, (1 << 24) / 8)]
         {
@@ -132,8 +133,9 @@ mod tests {
         }
     }
 
+    // Rows: H2, H6
     #[test]
-    fn h2_h6_keys_of_one_site_leave_manifests_to_newcomers_of_others() {
+    fn keys_of_one_site_leave_manifests_to_newcomers_of_others() {
         let mut harness = Harness::new(SEED, Bitfield::full(CHUNKS));
         let mut ask = 0;
         let mut asks = |harness: &mut Harness, n: u8, site: [u8; 4]| {
@@ -163,8 +165,9 @@ mod tests {
         harness.said().into_iter().filter_map(answer).collect()
     }
 
+    // Rows: H6
     #[test]
-    fn h6_leaf_lists_and_manifests_are_refused_to_new_keys_when_theirs_are_used_up_and_to_no_member() {
+    fn used_up_reply_budget_refuses_new_keys_but_no_member() {
         let mut harness = Harness::new(SEED, Bitfield::full(CHUNKS));
         harness.join(1, TAKE, having([]));
         harness.join(2, TAKE, having([]));
@@ -182,8 +185,9 @@ mod tests {
         assert_eq!(harness.machine.progress().peers, 2, "and nobody is struck");
     }
 
+    // Rows: H6
     #[test]
-    fn h6_leaf_lists_and_manifests_are_counted_by_key_over_its_connections() {
+    fn leaf_lists_and_manifests_are_counted_per_key_not_connection() {
         type Asks = fn(Ask, Conn) -> Input;
         let asks: [(Asks, usize); 2] = [
             (|ask, conn| Input::AskedLeaves { ask, conn }, 16),
@@ -208,8 +212,9 @@ mod tests {
         }
     }
 
+    // Rows: H6
     #[test]
-    fn h6_bitfields_that_are_exchanged_and_claims_that_are_taken_back_are_counted_too() {
+    fn mixed_bitfields_and_withdrawn_chunks_use_the_reply_budget() {
         // We have a part of the file: our Hello comes with a mixed bitfield, and a mixed one comes back.
         let mut harness = Harness::new(both(), having([0]));
         drained(&mut harness);

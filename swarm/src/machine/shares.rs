@@ -72,8 +72,9 @@ mod tests {
         }
     }
 
+    // Rows: H2, B18
     #[test]
-    fn h2_b18_a_newcomer_has_a_slot_within_seconds_of_a_site_that_holds_them_all_and_reads_slowly() {
+    fn newcomer_gets_a_slot_within_seconds_from_a_slow_reading_site() {
         let mut harness = Harness::new(SEED, Bitfield::full(20));
         let mut next = 0;
         (1..=40).for_each(|n| come(&mut harness, n, SIEGE));
@@ -108,8 +109,9 @@ mod tests {
         }
     }
 
+    // Rows: H2, B17
     #[test]
-    fn h2_b17_one_site_that_reads_nothing_does_not_hold_all_memory_against_another() {
+    fn site_that_reads_nothing_does_not_hold_all_memory() {
         let mut harness = Harness::with(SEED, Bitfield::full(20), |config| {
             config.terms.chunk_size = 16 << 20;
             config.terms.byte_count = 20 * (16 << 20);
@@ -130,8 +132,9 @@ mod tests {
         assert!(harness.said().iter().any(|output| matches!(output, Output::Serve { ask: Ask(5_000), .. })));
     }
 
+    // Rows: H2
     #[test]
-    fn h2_slots_of_one_site_alone_or_of_one_peer_a_site_are_dealt_as_ever() {
+    fn slots_of_one_site_or_one_peer_per_site_stay_as_dealt() {
         for address in [|_| SIEGE, |n: u8| [100, n, 0, 1]] {
             let mut harness =
                 Harness::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 4);

@@ -108,8 +108,9 @@ mod tests {
         text.parse().unwrap()
     }
 
+    // Rows: H2
     #[test]
-    fn h2_an_ipv6_prefix_of_64_bits_is_one_site_and_of_48_one_network() {
+    fn an_ipv6_prefix_of_64_bits_is_one_site_and_of_48_one_network() {
         let site = |text| Site::of(ip(text));
         assert_eq!(site("2001:db8:1:2::1"), site("2001:db8:1:2:ffff::9"));
         assert_ne!(site("2001:db8:1:2::1"), site("2001:db8:1:3::1"));
@@ -121,8 +122,9 @@ mod tests {
         assert_ne!(site("192.0.2.7").network(), site("192.0.3.7").network());
     }
 
+    // Rows: H4
     #[test]
-    fn h4_the_scope_of_an_address_is_that_of_whoever_it_leads_to() {
+    fn the_scope_of_an_address_is_that_of_whoever_it_leads_to() {
         let cases = [
             (Scope::Loopback, "127.0.0.1 127.255.0.9 ::1 ::ffff:127.0.0.1 64:ff9b::7f00:1 2002:7f00:1::5"),
             (Scope::Link, "169.254.1.1 fe80::1 febf::1 64:ff9b::a9fe:1"),

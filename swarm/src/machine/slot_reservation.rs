@@ -81,8 +81,9 @@ mod tests {
     use super::super::events::{Ask, Input, ServeOutcome};
     use super::super::harness::{Harness, SEED, TAKE, having};
 
+    // Rows: F1, B18
     #[test]
-    fn f1_b18_new_keys_that_take_nothing_hold_half_of_the_slots_and_the_rest_is_for_those_who_read() {
+    fn new_keys_that_read_nothing_hold_half_of_the_slots_at_most() {
         let mut harness = Harness::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 4);
         want(&mut harness, 1..=1);
         read(&mut harness, 1, 0);

@@ -197,8 +197,9 @@ mod tests {
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
     }
 
+    // Rows: B22
     #[test]
-    fn b22_what_a_key_took_counts_for_a_day() {
+    fn what_a_key_took_counts_for_a_day() {
         let mut standing = Standing::default();
         for second in 0..5 {
             standing.took(at(second), 1);
@@ -207,8 +208,9 @@ mod tests {
         assert_eq!(standing.taken(at(86_400)), 0);
     }
 
+    // Rows: I6
     #[test]
-    fn i6_no_more_keys_are_remembered_than_the_limit() {
+    fn no_more_keys_are_remembered_than_the_limit() {
         let mut all = Standings::default();
         for n in 0..5_000u32 {
             let mut id = [0; 32];
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_breach_of_the_protocol_disconnects_once_and_bans_the_second_time() {
+    fn protocol_breach_disconnects_once_and_bans_the_second_time() {
         let mut harness = Harness::new(SEED, Bitfield::full(20));
         harness.join(1, TAKE, having([]));
         harness.said();

@@ -62,8 +62,9 @@ mod tests {
         harness.peer(n).up.unchoked
     }
 
+    // Rows: B18
     #[test]
-    fn b18_one_that_takes_its_chunk_byte_by_byte_keeps_no_slot_while_others_wait() {
+    fn peer_reading_byte_by_byte_keeps_no_slot_while_others_wait() {
         let mut harness = Harness::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 2);
         (1..=4).for_each(|n| want(&mut harness, n));
         harness.ask(1, 1_000, 0);
@@ -87,8 +88,9 @@ mod tests {
         assert!(!harness.said().iter().any(|output| matches!(output, Output::Close { .. })));
     }
 
+    // Rows: B18
     #[test]
-    fn b18_slots_that_slow_takers_hold_altogether_pass_on_after_a_minute() {
+    fn slots_all_held_by_slow_readers_pass_on_after_a_minute() {
         let mut harness = Harness::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 1);
         (1..=4).for_each(|n| want(&mut harness, n));
         // As many slots as there may be, all held by peers that read nothing.
@@ -109,8 +111,9 @@ mod tests {
         assert!((0..62).any(|_| is_its_turn(&mut harness)));
     }
 
+    // Rows: B17
     #[test]
-    fn b17_memory_that_slow_takers_hold_is_taken_back_when_others_want_it_and_not_before_minutes_are_over() {
+    fn memory_held_by_slow_readers_is_reclaimed_after_minutes() {
         let mut harness = Harness::with(SEED, Bitfield::full(20), |config| {
             config.terms.chunk_size = 16 << 20;
             config.terms.byte_count = 20 * (16 << 20);

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fetch_is_out_of_budget_when_nobody_is_left_but_who_refuses_for_that() {
+    fn fetch_is_out_of_budget_once_every_other_source_is_lost() {
         let mut harness = Harness::new(TAKE, having([]));
         for n in [1, 2] {
             harness.tell(Input::Source(offer(n, [1; 32], 1_000_000)));

@@ -65,8 +65,9 @@ mod tests {
         begun
     }
 
+    // Rows: H3
     #[test]
-    fn h3_what_is_read_in_vain_for_new_keys_counts_against_their_site() {
+    fn what_is_read_in_vain_for_new_keys_counts_against_their_site() {
         let mut harness = Harness::new(SEED, Bitfield::full(CHUNKS));
         let mut begun = 0;
         for n in 1..40 {
@@ -80,8 +81,9 @@ mod tests {
         assert!(withdraws(&mut harness, 41, 100_000) > 0);
     }
 
+    // Rows: H3, B1
     #[test]
-    fn h3_b1_a_banned_key_of_a_site_that_read_in_vain_hears_that_it_is_banned_and_others_that_we_are_busy() {
+    fn banned_key_of_wasteful_site_hears_banned_other_keys_busy() {
         let mut harness = Harness::with(SEED, Bitfield::full(CHUNKS), |config| {
             config.controls.allow = Some((1..60).map(id).collect());
         });
@@ -100,8 +102,9 @@ mod tests {
         assert_eq!(answer(51), [CloseCode::Busy]);
     }
 
+    // Rows: H3
     #[test]
-    fn h3_an_answer_that_was_withdrawn_counts_as_a_chunk_of_the_day_of_its_key() {
+    fn withdrawn_answer_counts_against_its_keys_daily_budget() {
         let mut harness = Harness::new(SEED, Bitfield::full(CHUNKS));
         let begun = withdraws(&mut harness, 1, 0);
         let id = harness.machine.swarm.peers.values().next().map(|peer| peer.id).unwrap();

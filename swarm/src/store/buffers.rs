@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_buffer_comes_back_with_its_last_holder_and_idle_ones_are_few() {
+    fn buffer_returns_with_its_last_holder_and_idle_ones_are_few() {
         let buffers = Buffers::default();
         let whole = buffers.lend(vec![7; 1 << 20]);
         let slice = whole.slice(5..9);

@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_its_name_once_it_is_whole_and_a_dropped_one_is_gone() {
+    fn file_gets_its_name_once_whole_and_a_dropped_file_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
         let mut new = NewFile::create(&path, PRIVATE).unwrap();
@@ -263,8 +263,9 @@ mod tests {
         assert_eq!(names(folder.path()), ["a.txt"]);
     }
 
+    // Rows: E11
     #[test]
-    fn e11_place_replaces_nothing_and_replace_replaces_the_name_itself() {
+    fn place_replaces_nothing_and_replace_replaces_the_name_itself() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("taken"), "theirs").unwrap();
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_any_length_are_written_and_other_names_are_not_temporary() {
+    fn long_names_are_written_and_foreign_names_are_not_temporary() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("n".repeat(255));
         replace(&path, b"x").unwrap();

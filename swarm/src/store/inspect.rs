@@ -301,8 +301,9 @@ mod tests {
         assert_eq!(report.check("chunk.data").unwrap().found, "1 of 1 bad: 0");
     }
 
+    // Rows: E3
     #[test]
-    fn e3_a_record_of_another_swarm_judges_nothing() {
+    fn a_record_of_another_swarm_judges_nothing() {
         let (_folder, manifest, part) = part();
         let mut record = read(File::open(state_of(&part)).unwrap()).unwrap();
         record.swarm_id = [1; 32];
@@ -312,8 +313,9 @@ mod tests {
         );
     }
 
+    // Rows: E3
     #[test]
-    fn e3_a_torn_tail_is_dropped_and_a_damaged_header_is_an_error() {
+    fn a_torn_tail_is_dropped_and_a_damaged_header_is_an_error() {
         let (_folder, _, part) = part();
         let good = std::fs::read(state_of(&part)).unwrap();
         let torn = read(&good[..good.len() - 1]).unwrap();
@@ -326,8 +328,9 @@ mod tests {
         assert!(matches!(read(flipped.as_slice()), Err(InspectError::Damaged)));
     }
 
+    // Rows: G6
     #[test]
-    fn g6_a_record_of_another_version_is_named() {
+    fn a_record_of_another_version_is_named() {
         let (_folder, _, part) = part();
         let mut bytes = std::fs::read(state_of(&part)).unwrap();
         bytes[8] = 2;

@@ -103,8 +103,9 @@ mod tests {
         assert_eq!(disk.contents("a").unwrap().len(), 1536, "this one stays as it is");
     }
 
+    // Rows: E5
     #[test]
-    fn e5_what_a_failed_sync_dropped_stays_in_sight_and_no_later_sync_saves_it() {
+    fn data_of_failed_sync_is_readable_and_not_saved_by_later_sync() {
         let disk = MemDisk::new();
         let file = disk.open("a", Open::New).unwrap();
         disk.sync_dir().unwrap();

@@ -237,8 +237,9 @@ mod tests {
     use super::*;
 
     /// The rename on a file system without the flag.
+    // Rows: E11, E17
     #[test]
-    fn e11_e17_a_rename_by_link_never_replaces_and_leaves_one_name() {
+    fn a_rename_by_link_never_replaces_and_leaves_one_name() {
         let folder = tempfile::tempdir().unwrap();
         let disk = RealDisk::open(folder.path()).unwrap();
         let path = |name: &str| folder.path().join(name);

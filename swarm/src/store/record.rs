@@ -165,8 +165,9 @@ mod tests {
         assert_eq!(walk, Walk { good_end, dropped_bytes: 0, damaged: false });
     }
 
+    // Rows: E3
     #[test]
-    fn e3_a_torn_tail_is_dropped_and_is_no_damage() {
+    fn a_torn_tail_is_dropped_and_is_no_damage() {
         let (_, file) = record(3);
         for cut in 1..ENTRY {
             file.set_len(HEADER_BYTES as u64 + 3 * ENTRY - cut).unwrap();
@@ -176,24 +177,27 @@ mod tests {
         }
     }
 
+    // Rows: E3
     #[test]
-    fn e3_zeros_at_the_end_are_a_torn_tail_of_any_length() {
+    fn zeros_at_the_end_are_a_torn_tail_of_any_length() {
         let (_, file) = record(2);
         file.set_len(100_000).unwrap();
         let (entries, walk) = read(&file);
         assert_eq!((entries.len(), walk.damaged), (2, false));
     }
 
+    // Rows: E3
     #[test]
-    fn e3_damage_in_the_middle_is_reported() {
+    fn damage_in_the_middle_is_reported() {
         let (_, file) = record(100);
         file.write_all_at(&[9], HEADER_BYTES as u64 + 4 * ENTRY + 5).unwrap();
         let (entries, walk) = read(&file);
         assert_eq!((entries.len(), walk.dropped_bytes, walk.damaged), (4, 96 * ENTRY, true));
     }
 
+    // Rows: E6
     #[test]
-    fn e6_a_failed_append_leaves_the_record_as_it_was_and_the_next_one_follows() {
+    fn failed_append_leaves_the_record_intact_and_the_next_follows() {
         let (disk, file) = record(2);
         let mut tail = Tail::new(HEADER_BYTES as u64 + 2 * ENTRY, false);
         disk.limit_space(Some(HEADER_BYTES as u64 + 2 * ENTRY + 10));

@@ -134,8 +134,9 @@ pub(super) fn unrecorded_data<F: DiskFile>(
 mod tests {
     use super::*;
 
+    // Rows: H8
     #[test]
-    fn h8_most_of_a_file_is_right_or_nothing_in_it_is_lost() {
+    fn most_of_a_file_is_right_or_nothing_in_it_is_lost() {
         let permits = |good, other, total| {
             let similarity = Similarity { good, other, total, cut_bytes: 0 };
             (similarity.permits(RepairIf::MostIsGood), similarity.permits(RepairIf::AnyIsGood))

@@ -313,8 +313,9 @@ mod tests {
         }
     }
 
+    // Rows: E3
     #[test]
-    fn e3_every_flipped_bit_of_a_header_is_found() {
+    fn every_flipped_bit_of_a_header_is_found() {
         let good = header().encode();
         assert_eq!(good.len(), HEADER_BYTES);
         assert_eq!(Header::decode(&good), HeaderFound::Ours(header()));
@@ -327,8 +328,9 @@ mod tests {
         assert_eq!(Header::decode(&[]), HeaderFound::Damaged);
     }
 
+    // Rows: G6
     #[test]
-    fn g6_a_whole_header_of_another_version_is_named_as_such() {
+    fn a_whole_header_of_another_version_is_named_as_such() {
         let mut bytes = header().encode();
         bytes[8] = 2;
         let sum = checksum(&bytes[..60]);
@@ -344,16 +346,18 @@ mod tests {
             prop_assert_eq!(Entry::decode(&bytes), Some(entry));
         }
 
+        // Rows: E3
         #[test]
-        fn e3_a_changed_entry_is_never_read(entry in any_entry(), bit in any::<prop::sample::Index>()) {
+        fn a_changed_entry_is_never_read(entry in any_entry(), bit in any::<prop::sample::Index>()) {
             let mut bytes = encoded(&entry);
             let bit = bit.index(bytes.len() * 8);
             bytes[bit / 8] ^= 1 << (bit % 8);
             prop_assert_eq!(Entry::decode(&bytes), None);
         }
 
+        // Rows: E3
         #[test]
-        fn e3_no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = (Entry::decode(&bytes), Header::decode(&bytes));
         }
     }

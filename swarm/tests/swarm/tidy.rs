@@ -43,7 +43,7 @@ const FORBIDDEN_PIECES: [&str; 4] = ["crate::driver", "crate::store", "Rng::new(
 const MOST_LINES: usize = 400;
 
 #[test]
-fn the_machine_and_the_controller_name_no_clock_file_thread_socket_runtime_or_hash_map() {
+fn machine_and_controller_use_no_clock_file_thread_or_hash_map() {
     let mut sources = sources_below(&crate_dir().join("src/machine"));
     assert!(sources.len() > 10, "the machine was not found");
     sources.extend(sources_below(&crate_dir().join("src/congestion")));

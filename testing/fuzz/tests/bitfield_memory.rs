@@ -19,8 +19,9 @@ fn peak_kib() -> u64 {
 
 /// A `Bitfield` body of five bytes, which says that all or none of 2^24 chunks are there, does not cost 2 MiB: neither when
 /// the frame is read, nor when the bitfield is kept and looked at.
+// Rows: H6
 #[test]
-fn h6_a_bitfield_frame_of_five_bytes_costs_no_two_mebibytes() {
+fn a_bitfield_frame_of_five_bytes_costs_no_two_mebibytes() {
     let before = peak_kib();
     let mut kept = Vec::new();
     for n in 0..256 {

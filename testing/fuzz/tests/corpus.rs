@@ -59,53 +59,63 @@ fn holds(name: &str) {
 
 // One test a target, named after the rows of the catalogue of faults that it looks for.
 
+// Rows: A1, A2, A3, A6, A7, B7
 #[test]
-fn a1_a2_a3_a6_a7_b7_frame_holds() {
+fn frame_holds() {
     holds("frame");
 }
 
+// Rows: A3, A5, A6, A7, A8, B8
 #[test]
-fn a3_a5_a6_a7_a8_b8_handshake_holds() {
+fn handshake_holds() {
     holds("handshake");
 }
 
+// Rows: A5, A8, A11, B6, B8, B9, B11, B12, B14, B16
 #[test]
-fn a5_a8_a11_b6_b8_b9_b11_b12_b14_b16_machine_holds() {
+fn machine_holds() {
     holds("machine");
 }
 
+// Rows: D1, D2, D3, D4, D5, D6, D7, D8, D9
 #[test]
-fn d1_d2_d3_d4_d5_d6_d7_d8_d9_manifest_holds() {
+fn manifest_holds() {
     holds("manifest");
 }
 
+// Rows: C4, C5
 #[test]
-fn c4_c5_offer_holds() {
+fn offer_holds() {
     holds("offer");
 }
 
+// Rows: B2, B3, B4, B5
 #[test]
-fn b2_b3_b4_b5_proof_holds() {
+fn proof_holds() {
     holds("proof");
 }
 
+// Rows: D8
 #[test]
-fn d8_receipt_holds() {
+fn receipt_holds() {
     holds("receipt");
 }
 
+// Rows: C4, D1, D8
 #[test]
-fn c4_d1_d8_request_holds() {
+fn request_holds() {
     holds("request");
 }
 
+// Rows: D13
 #[test]
-fn d13_slm_holds() {
+fn slm_holds() {
     holds("slm");
 }
 
+// Rows: E3, E13, G6
 #[test]
-fn e3_e13_g6_state_holds() {
+fn state_holds() {
     holds("state");
 }
 

@@ -18,8 +18,9 @@ fn peak_kib() -> u64 {
 }
 
 /// I6: memory follows the bytes that are present, whatever sizes files and frames announce.
+// Rows: A2, D3, D11, D13, I6
 #[test]
-fn a2_d3_d11_d13_i6_no_input_of_the_corpus_makes_memory_grow() {
+fn no_input_of_the_corpus_makes_memory_grow() {
     // The kernel sums the counters of the threads only now and then, so that a later reading of the peak may be lower than
     // an earlier one: the highest reading is kept.
     let mut highest = peak_kib();

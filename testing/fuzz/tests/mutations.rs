@@ -17,8 +17,9 @@ fn mutations() -> u64 {
     std::env::var("MINIMODEL_MUTATIONS").map_or(MUTATIONS, |text| text.parse().expect("a number"))
 }
 
+// Rows: B2, B3, B4, B5, D10
 #[test]
-fn b2_b3_b4_b5_d10_no_changed_chunk_or_proof_is_believed_and_every_honest_one_is() {
+fn no_changed_chunk_or_proof_verifies_and_every_honest_one_does() {
     let count = mutations();
     let seed = std::env::var("MINIMODEL_FUZZ_SEED").map_or(1, |text| text.parse().expect("a number"));
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -54,8 +55,9 @@ fn b2_b3_b4_b5_d10_no_changed_chunk_or_proof_is_believed_and_every_honest_one_is
 
 /// For every count up to 257, every index and every other index: a proof is accepted only at its own place, and only with
 /// the length of that place.
+// Rows: B3, B4
 #[test]
-fn b3_b4_index_and_length_confusion_is_exhaustive_up_to_257_leaves() {
+fn index_and_length_confusion_is_exhaustive_up_to_257_leaves() {
     let hashes: Vec<_> = (0..257_u32).map(|index| sha256(&index.to_le_bytes())).collect();
     let (mut places, mut lengths) = (0_u64, 0_u64);
     for count in 1..=257_u32 {

@@ -177,8 +177,9 @@ mod tests {
         }
     }
 
+    // Rows: D7
     #[test]
-    fn d7_each_rule_of_form_and_path_has_its_own_fault() {
+    fn each_rule_of_form_and_path_has_its_own_fault() {
         use RouteFault::*;
         let bad = [
             ("", Scheme),
@@ -225,8 +226,9 @@ mod tests {
         }
     }
 
+    // Rows: D7
     #[test]
-    fn d7_each_rule_of_the_host_has_its_own_fault() {
+    fn each_rule_of_the_host_has_its_own_fault() {
         use RouteFault::*;
         let long_label = format!("https://{}.org/a", "a".repeat(64));
         let long_host = format!("https://{}org/a", "abc.".repeat(63));

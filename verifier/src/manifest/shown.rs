@@ -41,8 +41,9 @@ fn write_escaped(out: &mut impl fmt::Write, character: char) -> fmt::Result {
 mod tests {
     use super::*;
 
+    // Rows: D8
     #[test]
-    fn d8_control_and_bidi_characters_never_come_out() {
+    fn control_and_bidi_characters_never_come_out() {
         assert_eq!(
             Shown("a\u{1b}[31m\u{202e}\u{9b}\0\n\\é").to_string(),
             r"a\u{1b}[31m\u{202e}\u{9b}\u{0}\n\\\u{e9}"

@@ -134,8 +134,9 @@ impl<'a> Field<'a> {
 mod tests {
     use super::*;
 
+    // Rows: D4
     #[test]
-    fn d4_numbers_have_one_spelling_and_fit_u64() {
+    fn numbers_have_one_spelling_and_fit_u64() {
         assert_eq!(decimal("0"), Ok(0));
         assert_eq!(decimal("18446744073709551615"), Ok(u64::MAX));
         assert_eq!(decimal("18446744073709551616"), Err(NumberFault::TooLarge));
@@ -144,8 +145,9 @@ mod tests {
         }
     }
 
+    // Rows: D6
     #[test]
-    fn d6_route_safe_words_hold_the_alphabet_of_the_format_page() {
+    fn route_safe_words_hold_the_alphabet_of_the_format_page() {
         for good in ["a", "0", "tinylm-16m", "a.b_c-d", "a.", &"a".repeat(128)] {
             assert!(is_route_safe(good), "{good}");
         }
@@ -155,8 +157,9 @@ mod tests {
         }
     }
 
+    // Rows: D6
     #[test]
-    fn d6_versions_hold_the_alphabet_of_the_format_page() {
+    fn versions_hold_the_alphabet_of_the_format_page() {
         for good in ["0", "1.0.0", "V1+build_2-rc", &"9".repeat(64)] {
             assert!(is_version(good), "{good}");
         }

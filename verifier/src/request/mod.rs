@@ -180,8 +180,9 @@ mod tests {
         assert_eq!(PeerRequest::parse(format!("{longest} ").as_bytes()), Err(RequestError::TooLong));
     }
 
+    // Rows: D8
     #[test]
-    fn d8_what_the_json_reader_quotes_is_shown_escaped() {
+    fn what_the_json_reader_quotes_is_shown_escaped() {
         let text = GOOD.replace("kind", "\\u001b[2J");
         let error = PeerRequest::parse(text.as_bytes()).unwrap_err().to_string();
         assert!(error.contains("u{1b}") && !error.contains('\u{1b}'), "{error}");

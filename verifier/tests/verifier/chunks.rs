@@ -79,8 +79,9 @@ fn roots_computed_outside_of_this_project_are_reproduced() {
     assert_eq!(*Tree::from_chunk_hashes(Vec::new()).root(), sha256(b""));
 }
 
+// Rows: B4
 #[test]
-fn b4_every_index_at_every_count_up_to_257_has_the_audit_path_of_the_rfc() {
+fn every_index_up_to_count_257_has_the_rfc_audit_path() {
     for count in 1..=257 {
         let chunks = chunk_hashes(count);
         let tree = Tree::from_chunk_hashes(chunks.clone());
@@ -103,8 +104,9 @@ fn b4_every_index_at_every_count_up_to_257_has_the_audit_path_of_the_rfc() {
     }
 }
 
+// Rows: B3
 #[test]
-fn b3_a_proof_fails_at_every_other_index() {
+fn a_proof_fails_at_every_other_index() {
     for count in 2..=257_u32 {
         let tree = tree(count as usize);
         for index in 0..count {
@@ -125,8 +127,9 @@ fn b3_a_proof_fails_at_every_other_index() {
     }
 }
 
+// Rows: B5
 #[test]
-fn b5_a_proof_made_for_another_count_fails() {
+fn a_proof_made_for_another_count_fails() {
     for count in 1..=64_u32 {
         let whole = tree(count as usize);
         for other_count in (1..=66).filter(|&other| other != count) {
@@ -150,8 +153,9 @@ fn b5_a_proof_made_for_another_count_fails() {
     }
 }
 
+// Rows: B4
 #[test]
-fn b4_truncated_and_extended_proofs_are_refused_by_their_length() {
+fn truncated_and_extended_proofs_are_refused_by_their_length() {
     for count in 1..=257_u32 {
         let tree = tree(count as usize);
         for index in 0..count {
@@ -169,8 +173,9 @@ fn b4_truncated_and_extended_proofs_are_refused_by_their_length() {
     }
 }
 
+// Rows: B2
 #[test]
-fn b2_every_flipped_bit_of_chunk_proof_or_root_is_seen() {
+fn every_flipped_bit_of_chunk_proof_or_root_is_seen() {
     for count in [1, 2, 3, 5, 8, 13, 100, 257_u32] {
         let tree = tree(count as usize);
         for index in (0..count).step_by(1 + count as usize / 5) {
@@ -189,8 +194,9 @@ fn b2_every_flipped_bit_of_chunk_proof_or_root_is_seen() {
     }
 }
 
+// Rows: B2
 #[test]
-fn b2_swapped_siblings_and_inner_nodes_as_leaves_are_refused() {
+fn swapped_siblings_and_inner_nodes_as_leaves_are_refused() {
     let tree = tree(8);
     let proof = tree.proof(3).unwrap();
     for (a, b) in [(0, 1), (0, 2), (1, 2)] {
@@ -206,8 +212,9 @@ fn b2_swapped_siblings_and_inner_nodes_as_leaves_are_refused() {
     assert_eq!(verify_chunk(tree.root(), 4, 0, &inner, &tree.proof(0).unwrap()[1..]), Err(ProofError::Root));
 }
 
+// Rows: B3
 #[test]
-fn b3_every_range_at_every_count_up_to_40_verifies_and_only_at_its_place() {
+fn every_range_up_to_count_40_verifies_only_at_its_place() {
     for count in 1..=40_u32 {
         let tree = tree(count as usize);
         for first in 0..count {
@@ -241,7 +248,7 @@ fn b3_every_range_at_every_count_up_to_40_verifies_and_only_at_its_place() {
 }
 
 #[test]
-fn the_siblings_of_a_range_come_level_by_level_left_before_right() {
+fn range_proof_lists_siblings_level_by_level_left_before_right() {
     let tree = tree(7);
     let leaves: Vec<Digest> = tree.chunk_hashes().iter().map(leaf).collect();
     // Chunks 3 and 4 of 7: leaf 2 left, leaf 5 right; then the node of 0 and 1 left, leaf 6 (moved up) right.
@@ -249,8 +256,9 @@ fn the_siblings_of_a_range_come_level_by_level_left_before_right() {
     assert_eq!(tree.range_proof(3, 2).unwrap(), expected);
 }
 
+// Rows: A7
 #[test]
-fn a7_ranges_outside_the_tree_are_named() {
+fn ranges_outside_the_tree_are_named() {
     let tree = tree(5);
     let root = tree.root();
     let range = |first, n| ProofError::Range { first, n, count: 5 };
@@ -265,8 +273,9 @@ fn a7_ranges_outside_the_tree_are_named() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
+    // Rows: B2
     #[test]
-    fn b2_larger_trees_prove_ranges_and_see_forgeries(
+    fn larger_trees_prove_ranges_and_see_forgeries(
         count in 41..3000_u32, first in any::<u32>(), n in any::<u32>(), pick in any::<usize>(), bit in 0..256_usize,
     ) {
         let tree = tree(count as usize);
@@ -282,8 +291,9 @@ proptest! {
         prop_assert_eq!(verify_range(tree.root(), count, first, &hashes, &proof), Err(ProofError::Root));
     }
 
+    // Rows: B2, B4
     #[test]
-    fn b2_b4_a_sparse_tree_accepts_what_verify_chunk_accepts_and_proves_what_it_accepted(
+    fn sparse_tree_accepts_what_verify_chunk_accepts_and_proves_it(
         count in 1..600_u32, seed in any::<u64>(), steps in 1..120_u32,
     ) {
         let tree = tree(count as usize);
@@ -334,8 +344,9 @@ proptest! {
     }
 }
 
+// Rows: B2
 #[test]
-fn b2_a_sparse_tree_keeps_nothing_of_what_it_refused() {
+fn a_sparse_tree_keeps_nothing_of_what_it_refused() {
     let tree = tree(100);
     let mut sparse = SparseTree::new(100, *tree.root());
     let mut proof = tree.proof(7).unwrap();

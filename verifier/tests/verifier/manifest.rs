@@ -29,7 +29,7 @@ fn the_canonical_form_is_sorted_lines_without_the_signature() {
 }
 
 #[test]
-fn line_ends_spaces_empty_lines_comments_and_order_do_not_matter() {
+fn line_ends_spaces_empty_lines_comments_and_order_are_ignored() {
     let plain = parse(&unsigned());
     let crlf = unsigned().replace('\n', "\r\n");
     let spaced = unsigned().replace('=', "=  ").replace('\n', "  \n\n");

@@ -59,8 +59,9 @@ prop_compose! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
+    // Rows: D1, D2
     #[test]
-    fn d1_d2_parse_of_print_is_the_same_manifest(draft in draft(), with_key in any::<bool>()) {
+    fn parse_of_print_is_the_same_manifest(draft in draft(), with_key in any::<bool>()) {
         let manifest = if with_key { draft.sign(&key()) } else { draft.build() }.expect("keeps the rules");
         prop_assert_eq!(manifest.draft(), &draft);
         let read = Manifest::parse(manifest.text().as_bytes());
@@ -88,8 +89,9 @@ proptest! {
         prop_assert_eq!(report.ok(), Manifest::parse(&bytes).is_ok());
     }
 
+    // Rows: D8
     #[test]
-    fn d8_no_edit_makes_it_panic_or_print_control_characters(
+    fn no_edit_makes_it_panic_or_print_control_characters(
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 1..8),
     ) {
         let mut text = signed().text().into_bytes();
@@ -110,8 +112,9 @@ proptest! {
         }
     }
 
+    // Rows: D9
     #[test]
-    fn d9_no_changed_byte_passes_for_the_signed_manifest(index in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn no_changed_byte_passes_for_the_signed_manifest(index in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let manifest = signed();
         let mut text = manifest.text().into_bytes();
         let at = index.index(text.len());
@@ -122,8 +125,9 @@ proptest! {
         }
     }
 
+    // Rows: D8
     #[test]
-    fn d8_no_foreign_text_steers_a_terminal_through_an_error(text in any::<String>()) {
+    fn no_foreign_text_steers_a_terminal_through_an_error(text in any::<String>()) {
         let long = text.repeat(50);
         let errors = [
             ManifestError::UnknownKey { line: 1, key: long.clone() },

@@ -44,8 +44,9 @@ pub(crate) fn value_refused(
 
 // --- the text ---
 
+// Rows: D3
 #[test]
-fn d3_a_text_over_64_kib() {
+fn a_text_over_64_kib() {
     let padding = |bytes: usize| format!("{}# {}\n", unsigned(), "x".repeat(bytes - unsigned().len() - 3));
     assert!(Manifest::parse(padding(65_536).as_bytes()).is_ok());
     refused(padding(65_537).as_bytes(), &E::TooLarge { bytes: 65_537 }, "manifest.size");
@@ -53,13 +54,15 @@ fn d3_a_text_over_64_kib() {
     refused(open_ended.trim_end().as_bytes(), &E::TooLarge { bytes: 65_537 }, "manifest.size");
 }
 
+// Rows: D2
 #[test]
-fn d2_a_byte_order_mark() {
+fn a_byte_order_mark() {
     refused(format!("\u{feff}{}", unsigned()).as_bytes(), &E::ByteOrderMark, "manifest.text");
 }
 
+// Rows: D2
 #[test]
-fn d2_a_carriage_return_alone() {
+fn a_carriage_return_alone() {
     let error = |line, column| E::LoneCarriageReturn { line, column };
     let text = unsigned().replacen("version=0", "version=\r0", 1);
     refused(text.as_bytes(), &error(1, 18), "manifest.text");
@@ -69,8 +72,9 @@ fn d2_a_carriage_return_alone() {
     refused(text.as_bytes(), &error(1, 19), "manifest.text");
 }
 
+// Rows: D2
 #[test]
-fn d2_each_byte_outside_printable_ascii() {
+fn each_byte_outside_printable_ascii() {
     for byte in (0..=u8::MAX).filter(|byte| !matches!(byte, 0x20..=0x7E | b'\n' | b'\r')) {
         let mut text = unsigned().into_bytes();
         text.extend_from_slice(b"x.a=1");
@@ -89,8 +93,9 @@ fn a_line_without_an_equals_sign() {
     }
 }
 
+// Rows: D3
 #[test]
-fn d3_a_key_over_128_bytes() {
+fn a_key_over_128_bytes() {
     let key = |bytes: usize| format!("x.{}", "k".repeat(bytes - 2));
     assert!(Manifest::parse(format!("{}=1\n{}", key(128), unsigned()).as_bytes()).is_ok());
     let text = format!("{}=1\n{}", key(129), unsigned());
@@ -105,16 +110,18 @@ fn a_key_that_is_not_lowercase_words_joined_by_dots() {
     }
 }
 
+// Rows: D3
 #[test]
-fn d3_a_value_over_2048_bytes() {
+fn a_value_over_2048_bytes() {
     let text = |bytes: usize| format!("x.a=  {}  \n{}", "v".repeat(bytes), unsigned());
     assert!(Manifest::parse(text(2048).as_bytes()).is_ok());
     let error = E::ValueTooLong { line: 1, key: "x.a".into(), bytes: 2049 };
     refused(text(2049).as_bytes(), &error, "manifest.text");
 }
 
+// Rows: D3
 #[test]
-fn d3_more_than_512_fields() {
+fn more_than_512_fields() {
     let text = |fields: usize| {
         let more: String = (0..fields - 51).map(|number| format!("x.n{number}=1\n")).collect();
         unsigned() + &more
@@ -123,8 +130,9 @@ fn d3_more_than_512_fields() {
     refused(text(513).as_bytes(), &E::TooManyFields { line: 513 }, "manifest.text");
 }
 
+// Rows: D1
 #[test]
-fn d1_a_duplicate_key() {
+fn a_duplicate_key() {
     let text = unsigned() + "model.id=other\n";
     let error = E::DuplicateKey { line: 52, key: "model.id".into(), first_line: 6 };
     refused(text.as_bytes(), &error, "manifest.text");
@@ -169,8 +177,9 @@ fn a_forbidden_word_in_a_key_wherever_it_stands() {
     assert!(Manifest::parse(harmless.as_bytes()).is_ok());
 }
 
+// Rows: D1
 #[test]
-fn d1_an_unknown_key_outside_x() {
+fn an_unknown_key_outside_x() {
     let keys = ["y.a", "x", "model.name", "evidence.01.kind", "evidence.0.url", "signature.key", "xx.a"];
     for key in keys {
         let text = format!("{}{key}=1\n", unsigned());
@@ -178,8 +187,9 @@ fn d1_an_unknown_key_outside_x() {
     }
 }
 
+// Rows: D1
 #[test]
-fn d1_each_required_key_missing() {
+fn each_required_key_missing() {
     let optional = ["license.spdx", "chunk.list_", "evidence.", "source.", "requires.", "takedown.", "x."];
     let mut missing = 0;
     for line in unsigned().lines() {
@@ -227,8 +237,9 @@ fn a_time_that_is_not_rfc_3339_utc_with_a_z() {
     }
 }
 
+// Rows: D6
 #[test]
-fn d6_an_id_that_is_not_route_safe() {
+fn an_id_that_is_not_route_safe() {
     for key in ["model.id", "publisher.id"] {
         for id in ["", "A", ".a", "-a", "a/b", "a\\b", "c:", "a b", "../a", &"a".repeat(129)] {
             value_refused(key, id, E::NotRouteSafe, "manifest.identity");
@@ -236,21 +247,24 @@ fn d6_an_id_that_is_not_route_safe() {
     }
 }
 
+// Rows: D6
 #[test]
-fn d6_an_id_with_two_dots() {
+fn an_id_with_two_dots() {
     value_refused("model.id", "a..b", E::ParentInWord, "manifest.identity");
     value_refused("publisher.id", "a..", E::ParentInWord, "manifest.identity");
 }
 
+// Rows: D6
 #[test]
-fn d6_a_model_version_outside_its_alphabet() {
+fn a_model_version_outside_its_alphabet() {
     for version in ["", ".1", "-1", "1/2", "1 2", "1~rc", &"1".repeat(65)] {
         value_refused("model.version", version, E::ModelVersion, "manifest.identity");
     }
 }
 
+// Rows: D5
 #[test]
-fn d5_a_key_id_in_another_spelling() {
+fn a_key_id_in_another_spelling() {
     let hex = "ab".repeat(32);
     for id in
         ["", "None", &hex, &format!("ed25519:{}", hex.to_uppercase()), &format!("ed25519:{}", &hex[1..])]
@@ -261,8 +275,9 @@ fn d5_a_key_id_in_another_spelling() {
 
 // --- routes and license ---
 
+// Rows: D7
 #[test]
-fn d7_each_route_follows_the_route_rules() {
+fn each_route_follows_the_route_rules() {
     for (key, name) in [
         ("model_card.route", "manifest.routes"),
         ("license.route", "manifest.routes"),

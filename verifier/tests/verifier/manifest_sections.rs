@@ -18,8 +18,9 @@ fn without_evidence() -> String {
     EVIDENCE.iter().fold(unsigned(), |text, key| without(&text, key))
 }
 
+// Rows: D5
 #[test]
-fn d5_a_digest_in_another_spelling() {
+fn a_digest_in_another_spelling() {
     let upper = digest('A');
     let lower = upper.to_lowercase();
     let odd = &upper[..70];
@@ -40,8 +41,9 @@ fn d5_a_digest_in_another_spelling() {
     }
 }
 
+// Rows: D4
 #[test]
-fn d4_a_number_in_another_spelling() {
+fn a_number_in_another_spelling() {
     let slm = [
         "vocab_size",
         "hidden_size",
@@ -92,8 +94,9 @@ fn another_acquisition() {
     }
 }
 
+// Rows: D11
 #[test]
-fn d11_the_largest_byte_count_is_a_number_like_any_other() {
+fn the_largest_byte_count_is_a_number_like_any_other() {
     let text = with(&unsigned(), "artifact.byte_count", &u64::MAX.to_string());
     let text = with(&text, "chunk.count", &(u64::MAX / 65_536 + 1).to_string());
     assert_eq!(Manifest::parse(text.as_bytes()).expect("valid").byte_count(), u64::MAX);
@@ -104,8 +107,9 @@ fn another_slm_format_version() {
     value_refused("slm.format_version", "2", E::SlmFormatVersion, "manifest.slm");
 }
 
+// Rows: D5
 #[test]
-fn d5_an_slm_checksum_in_another_spelling() {
+fn an_slm_checksum_in_another_spelling() {
     for value in ["", "00C0FFEE00C0FFEE", "0c0ffee00c0ffee", "000c0ffee00c0ffee", "0x00c0ffee00c0ff"] {
         value_refused("slm.checksum", value, E::SlmChecksumSpelling, "manifest.slm");
     }
@@ -151,8 +155,9 @@ fn a_chunk_size_outside_16_kib_to_16_mib() {
     }
 }
 
+// Rows: D4
 #[test]
-fn d4_a_chunk_count_that_is_not_exact() {
+fn a_chunk_count_that_is_not_exact() {
     for (bytes, count, expected) in [("10000000", "152", 153), ("10000000", "154", 153), ("65536", "2", 1)] {
         let text = with(&unsigned(), "artifact.byte_count", bytes);
         let text = with(&text, "chunk.count", count);
@@ -223,8 +228,9 @@ fn an_evidence_kind_that_is_not_route_safe() {
     value_refused("evidence.0.kind", "a..b", E::ParentInWord, "manifest.evidence");
 }
 
+// Rows: D5
 #[test]
-fn d5_an_evidence_digest_in_another_spelling() {
+fn an_evidence_digest_in_another_spelling() {
     for value in ["", "None", &digest('F').to_lowercase()] {
         value_refused("evidence.0.sha256", value, E::EvidenceDigest, "manifest.evidence");
     }
@@ -237,8 +243,9 @@ fn an_empty_source_value() {
     }
 }
 
+// Rows: D4
 #[test]
-fn d4_a_requirement_in_another_spelling() {
+fn a_requirement_in_another_spelling() {
     for key in ["requires.ram_mb", "requires.vram_mb"] {
         for value in ["", "00", "01", "-1", "1.5", "64 MB"] {
             value_refused(key, value, E::NumberSpelling, "manifest.requires");

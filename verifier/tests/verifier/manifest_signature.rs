@@ -31,8 +31,9 @@ fn does_not_verify(text: &str) {
     refused(text.as_bytes(), &error, SIGNATURE);
 }
 
+// Rows: D9
 #[test]
-fn d9_half_a_signature() {
+fn half_a_signature() {
     for (key, missing) in
         [("signature.algorithm", "signature.value"), ("signature.value", "signature.algorithm")]
     {
@@ -42,15 +43,17 @@ fn d9_half_a_signature() {
     }
 }
 
+// Rows: D9
 #[test]
-fn d9_a_key_without_a_signature() {
+fn a_key_without_a_signature() {
     let signed = signed();
     let text = signed.canonical();
     refused(text.as_bytes(), &E::KeyWithoutSignature(field_at(text, "publisher.key_id")), SIGNATURE);
 }
 
+// Rows: D9
 #[test]
-fn d9_a_signature_without_a_key() {
+fn a_signature_without_a_key() {
     let text = with(&signed().text(), "publisher.key_id", "none");
     refused(text.as_bytes(), &E::SignatureWithoutKey(field_at(&text, "publisher.key_id")), SIGNATURE);
 }
@@ -63,8 +66,9 @@ fn another_signature_algorithm() {
     }
 }
 
+// Rows: D5
 #[test]
-fn d5_a_signature_in_another_spelling() {
+fn a_signature_in_another_spelling() {
     let good = field_at(&signed().text(), "signature.value").value;
     for value in
         ["", &good.to_uppercase(), &good[1..], &good[2..], &format!("{good}00"), &format!("0x{good}")]
@@ -74,16 +78,18 @@ fn d5_a_signature_in_another_spelling() {
     }
 }
 
+// Rows: D9
 #[test]
-fn d9_a_key_that_is_no_point_of_the_curve() {
+fn a_key_that_is_no_point_of_the_curve() {
     let mut not_on_the_curve = [0; 32];
     not_on_the_curve[0] = 2;
     let text = under_key(&not_on_the_curve);
     refused(text.as_bytes(), &E::InvalidKey(field_at(&text, "publisher.key_id")), SIGNATURE);
 }
 
+// Rows: D9
 #[test]
-fn d9_a_key_in_its_second_encoding() {
+fn a_key_in_its_second_encoding() {
     // y = p + 3, which a lenient decoder takes for y = 3.
     let mut second_encoding = [0xFF; 32];
     (second_encoding[0], second_encoding[31]) = (0xF0, 0x7F);
@@ -91,8 +97,9 @@ fn d9_a_key_in_its_second_encoding() {
     refused(text.as_bytes(), &E::InvalidKey(field_at(&text, "publisher.key_id")), SIGNATURE);
 }
 
+// Rows: D9
 #[test]
-fn d9_a_weak_key() {
+fn a_weak_key() {
     let (mut identity, mut order_two, mut order_four) = ([0; 32], [0xFF; 32], [0; 32]);
     identity[0] = 1;
     (order_two[0], order_two[31]) = (0xEC, 0x7F);
@@ -103,14 +110,16 @@ fn d9_a_weak_key() {
     }
 }
 
+// Rows: D9
 #[test]
-fn d9_a_signature_under_a_substituted_key() {
+fn a_signature_under_a_substituted_key() {
     let other = SigningKey::from_bytes(&[8; 32]);
     does_not_verify(&under_key(other.verifying_key().as_bytes()));
 }
 
+// Rows: D9
 #[test]
-fn d9_a_signature_over_other_bytes() {
+fn a_signature_over_other_bytes() {
     let other = with(&signed().text(), "license.spdx", "MIT");
     does_not_verify(&other);
     let over_unsigned =
@@ -120,8 +129,9 @@ fn d9_a_signature_over_other_bytes() {
     does_not_verify(&with_signature(&over_nothing.to_bytes()));
 }
 
+// Rows: D9
 #[test]
-fn d9_a_second_signature_made_from_the_first() {
+fn a_second_signature_made_from_the_first() {
     // s + L verifies under a lenient verifier; L is the order of the base point, little-endian.
     let order: [u8; 32] = [
         0xED, 0xD3, 0xF5, 0x5C, 0x1A, 0x63, 0x12, 0x58, 0xD6, 0x9C, 0xF7, 0xA2, 0xDE, 0xF9, 0xDE, 0x14, 0, 0,
@@ -137,8 +147,9 @@ fn d9_a_second_signature_made_from_the_first() {
     does_not_verify(&with_signature(&bytes));
 }
 
+// Rows: D9
 #[test]
-fn d9_no_flipped_bit_passes_for_the_signed_manifest() {
+fn no_flipped_bit_passes_for_the_signed_manifest() {
     let manifest = signed();
     let text = manifest.text().into_bytes();
     for index in 0..text.len() {

@@ -99,7 +99,7 @@ fn a_receipt_says_what_was_imported_and_how() {
 }
 
 #[test]
-fn an_unsigned_manifest_without_evidence_imported_from_a_local_file() {
+fn receipt_of_unsigned_manifest_from_local_file_round_trips() {
     let mut draft = Manifest::parse(unsigned().as_bytes()).expect("valid").draft().clone();
     draft.evidence.clear();
     let mut record = record();
@@ -115,8 +115,9 @@ fn an_unsigned_manifest_without_evidence_imported_from_a_local_file() {
     assert_eq!(Receipt::parse(text.as_bytes()), Ok(receipt));
 }
 
+// Rows: D8
 #[test]
-fn d8_a_check_that_quotes_foreign_text_is_recorded_escaped() {
+fn a_check_that_quotes_foreign_text_is_recorded_escaped() {
     let mut report = Report::new();
     report.warn("slm.checksum", "\u{1b}[31m\u{202e}", "");
     let recorded = RecordedCheck::all(&report);

@@ -29,7 +29,7 @@ fn valid_files() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn every_valid_file_passes_every_rule_in_order_and_tells_its_facts() {
+fn every_valid_file_passes_all_rules_in_order_with_its_facts() {
     for (name, bytes) in valid_files() {
         let outcome = scan(&bytes, bytes.len());
         let names: Vec<_> = outcome.report.checks().iter().map(|check| check.name).collect();
@@ -49,8 +49,9 @@ fn every_valid_file_passes_every_rule_in_order_and_tells_its_facts() {
     }
 }
 
+// Rows: D13
 #[test]
-fn d13_every_bad_file_fails_the_rule_it_breaks_and_no_other() {
+fn every_bad_file_fails_the_rule_it_breaks_and_no_other() {
     let mut wrong = Vec::new();
     for BadSlm { name, rule, bytes } in bad_slm() {
         let outcome = scan(&bytes, bytes.len().max(1));
@@ -75,7 +76,7 @@ fn every_rule_has_a_bad_file() {
 }
 
 #[test]
-fn the_page_lists_every_rule_with_its_words_in_the_order_of_the_report() {
+fn slm_page_lists_every_rule_in_words_and_order_of_the_report() {
     let page = include_str!("../../../docs/slm.md");
     let listed: Vec<&str> = page.lines().filter(|line| line.starts_with("| `slm.")).collect();
     let rows: Vec<String> =
@@ -86,7 +87,7 @@ fn the_page_lists_every_rule_with_its_words_in_the_order_of_the_report() {
 }
 
 #[test]
-fn the_rolling_checksum_is_the_stored_one_unless_it_cannot_be_reproduced() {
+fn rolling_checksum_equals_the_stored_one_where_reproducible() {
     let rolling = |bytes: &[u8]| {
         let mut rolling = Rolling::new();
         rolling.push(bytes);
@@ -113,7 +114,7 @@ fn slices_of_any_size_give_one_report() {
 }
 
 #[test]
-fn a_file_of_another_length_than_told_fails_by_that_and_passes_nothing_undecided() {
+fn file_of_another_length_than_told_fails_by_length_alone() {
     let bytes = slm_vec(&valid_slm().swap_remove(0).1, 1);
     let told = bytes.len() as u64;
     for len in [0, 50, 108, 500, bytes.len() - 1] {
@@ -131,8 +132,9 @@ fn a_file_of_another_length_than_told_fails_by_that_and_passes_nothing_undecided
     assert_eq!(failures(&scan.finish()), ["slm.file.length"]);
 }
 
+// Rows: D13
 #[test]
-fn d13_numbers_near_the_end_of_their_type_are_refused_at_once() {
+fn numbers_near_the_end_of_their_type_are_refused_at_once() {
     let good = slm_vec(&valid_slm().swap_remove(0).1, 1);
     let words = [0_u64, 1, 63, 64, u64::from(u32::MAX), 1 << 32, 1 << 63, u64::MAX - 63, u64::MAX];
     let directory = facts(&good).header.tensor_directory_offset as usize;
@@ -170,8 +172,9 @@ fn a_bpe_section_may_not_name_one_special_id_twice() {
     assert!(outcome.report.check("slm.tokenizer.special_ids").unwrap().found.contains("EOS 257, PAD 257"));
 }
 
+// Rows: D13
 #[test]
-fn d13_the_limits_of_this_implementation_are_named_before_anything_is_held() {
+fn implementation_limits_are_named_from_the_header_alone() {
     // A header alone decides these; nothing behind it is ever pushed.
     let good = slm_vec(&valid_slm().swap_remove(0).1, 1);
     let refused = |offset: usize, value: &[u8], rule: &str| {
@@ -203,15 +206,17 @@ fn messages_name_the_tensor_and_the_place() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
+    // Rows: D13
     #[test]
-    fn d13_any_bytes_give_a_report_and_no_panic(
+    fn any_bytes_give_a_report_and_no_panic(
         bytes in proptest::collection::vec(any::<u8>(), 0..600), slice in 1..50_usize,
     ) {
         prop_assert!(!scan(&bytes, slice).report.ok());
     }
 
+    // Rows: D13
     #[test]
-    fn d13_mutated_files_give_one_report_however_they_are_cut(
+    fn mutated_files_give_one_report_however_they_are_cut(
         which in any::<usize>(),
         changes in proptest::collection::vec((any::<usize>(), any::<u8>(), any::<bool>()), 1..6),
         cut in any::<usize>(),

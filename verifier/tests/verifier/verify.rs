@@ -75,7 +75,7 @@ impl Read for Stutter<'_> {
 }
 
 #[test]
-fn every_valid_file_passes_entering_and_arrived_with_the_checks_in_their_order() {
+fn valid_file_passes_entering_and_arrived_checks_in_order() {
     let written = valid_slm().into_iter().map(|(name, shape)| (name, slm_vec(&shape, 3)));
     for (name, artifact) in written.chain(valid_variants()) {
         let manifest = parse(&text_of(&artifact, CHUNK));
@@ -119,8 +119,9 @@ fn after_an_arrival_the_report_says_what_was_not_done_again() {
     assert_eq!(verified.tree, None);
 }
 
+// Rows: D10, D12
 #[test]
-fn d10_d12_every_false_claim_fails_its_own_check_and_no_other() {
+fn every_false_claim_fails_its_own_check_and_no_other() {
     let artifact = slm_vec(&valid_slm().swap_remove(3).1, 1);
     let claims = false_claims(&artifact, &options(CHUNK));
     assert_eq!(claims.len(), 15);
@@ -133,8 +134,9 @@ fn d10_d12_every_false_claim_fails_its_own_check_and_no_other() {
     }
 }
 
+// Rows: D14
 #[test]
-fn d14_a_bad_file_with_a_right_manifest_fails_its_rule_alone() {
+fn a_bad_file_with_a_right_manifest_fails_its_rule_alone() {
     let mut judged = 0;
     // No manifest can describe an empty file.
     for bad in bad_slm().into_iter().filter(|bad| !bad.bytes.is_empty()) {
@@ -164,7 +166,7 @@ fn a_checksum_that_cannot_be_reproduced_is_a_warning() {
 }
 
 #[test]
-fn a_file_of_another_length_fails_by_that_alone_and_is_not_read_further() {
+fn artifact_of_another_length_fails_by_that_and_is_not_read_on() {
     let artifact = slm_vec(&valid_slm().swap_remove(0).1, 1);
     let manifest = parse(&text_of(&artifact, CHUNK));
     let longer = [artifact.as_slice(), &[0; 100_000]].concat();
@@ -250,8 +252,9 @@ fn an_error_of_reading_is_no_verdict() {
     }
 }
 
+// Rows: D11
 #[test]
-fn d11_more_chunks_than_a_tree_may_hold_are_refused_by_their_count() {
+fn more_chunks_than_a_tree_may_hold_are_refused_by_their_count() {
     let count = (1_u64 << 24) + 1;
     let text = text_of(&manifest_artifact(), CHUNK)
         .with("artifact.byte_count", &(count * CHUNK as u64).to_string())
@@ -275,7 +278,7 @@ fn five_chunks() -> (Vec<u8>, Manifest, Vec<[u8; 32]>) {
 }
 
 #[test]
-fn with_its_list_every_chunk_of_a_partial_file_is_judged_by_itself() {
+fn chunk_list_judges_each_chunk_of_a_partial_file_by_itself() {
     use ChunkVerdict::{Absent, Bad, Good};
     let (mut artifact, manifest, chunks) = five_chunks();
     let judge = |bytes: &[u8]| verify_chunks(&manifest, Some(&chunks), bytes, bytes.len() as u64).unwrap();

@@ -88,8 +88,9 @@ fn full_has_every_chunk_and_no_spare_bit() {
     }
 }
 
+// Rows: B7
 #[test]
-fn b7_bitfield_of_another_length_is_refused() {
+fn bitfield_of_another_length_is_refused() {
     for (count, got) in [(8, 0), (8, 2), (9, 1), (9, 3), (0, 1)] {
         let need = (count as usize).div_ceil(8);
         let refused = Bitfield::from_bytes(count, &vec![0; got]);
@@ -97,8 +98,9 @@ fn b7_bitfield_of_another_length_is_refused() {
     }
 }
 
+// Rows: B7
 #[test]
-fn b7_bitfield_with_any_spare_bit_is_refused() {
+fn bitfield_with_any_spare_bit_is_refused() {
     for count in 1..=8 {
         for spare in count..8 {
             let last = 0x80 >> spare;
@@ -138,8 +140,9 @@ proptest! {
         prop_assert_ne!(a, of(count + 1, &ours));
     }
 
+    // Rows: A6, B7
     #[test]
-    fn a6_b7_bitfield_bytes_are_canonical(count in 0_u32..200, bytes in proptest::collection::vec(any::<u8>(), 0..26)) {
+    fn bitfield_bytes_are_canonical(count in 0_u32..200, bytes in proptest::collection::vec(any::<u8>(), 0..26)) {
         if let Ok(bits) = Bitfield::from_bytes(count, &bytes) {
             prop_assert_eq!(bits.to_bytes(), bytes);
             prop_assert_eq!(bits.ones() as usize, bits.iter_ones().count());

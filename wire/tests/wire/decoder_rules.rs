@@ -38,8 +38,9 @@ fn bitfield(count: u32, kind: u8, bits: &[u8]) -> Vec<u8> {
     raw(0x0003, &[&count.to_le_bytes()[..], &[kind], bits].concat())
 }
 
+// Rows: A1
 #[test]
-fn a1_stream_that_ends_inside_a_head_is_truncated() {
+fn stream_that_ends_inside_a_head_is_truncated() {
     let mut decoder = Decoder::new(None);
     decoder.push(&[4, 0, 0]);
     assert_eq!(decoder.next(), Ok(None));
@@ -49,8 +50,9 @@ fn a1_stream_that_ends_inside_a_head_is_truncated() {
     assert_eq!(error.to_string(), "frame truncated: head, got 3 of 6 bytes");
 }
 
+// Rows: F1
 #[test]
-fn f1_frames_that_were_taken_are_held_no_longer_than_to_the_next_bytes() {
+fn taken_frames_are_freed_when_the_next_bytes_come() {
     let (whole, mut decoder) = (Frame::DontHave { index: 7 }.encode(), Decoder::new(None));
     for _ in 0..3 {
         decoder.push(&whole);
@@ -65,8 +67,9 @@ fn f1_frames_that_were_taken_are_held_no_longer_than_to_the_next_bytes() {
     assert_eq!(decoder.finish(), Ok(()));
 }
 
+// Rows: A1
 #[test]
-fn a1_stream_that_ends_inside_a_body_is_truncated() {
+fn stream_that_ends_inside_a_body_is_truncated() {
     let whole = Frame::DontHave { index: 7 }.encode();
     for got in (0..4).rev() {
         let mut decoder = Decoder::new(None);
@@ -80,8 +83,9 @@ fn a1_stream_that_ends_inside_a_body_is_truncated() {
     assert_eq!(error.to_string(), "frame truncated: DontHave, got 1 of 4 bytes");
 }
 
+// Rows: A2
 #[test]
-fn a2_length_above_the_cap_is_refused_from_the_head_alone() {
+fn length_above_the_cap_is_refused_from_the_head_alone() {
     let caps = [
         (0x0001, 1_024),
         (0x0002, 1_024),
@@ -107,8 +111,9 @@ fn a2_length_above_the_cap_is_refused_from_the_head_alone() {
     }
 }
 
+// Rows: A2
 #[test]
-fn a2_no_byte_after_a_refused_head_is_kept() {
+fn no_byte_after_a_refused_head_is_kept() {
     let mut decoder = Decoder::new(None);
     decoder.push(&Frame::Choke.encode());
     decoder.push(&head(0x0001, u32::MAX));
@@ -119,24 +124,27 @@ fn a2_no_byte_after_a_refused_head_is_kept() {
     assert!(matches!(decoder.next(), Err(DecodeError::FrameTooLarge { .. })));
 }
 
+// Rows: A2
 #[test]
-fn a2_cap_of_a_bitfield_is_two_mebibytes_while_the_chunk_count_is_unknown() {
+fn bitfield_cap_is_two_mebibytes_while_chunk_count_is_unknown() {
     let mut decoder = Decoder::new(None);
     decoder.push(&head(0x0003, (2 << 20) + 6));
     let (kind, len, cap) = (FrameKind::Bitfield, (2 << 20) + 6, (2 << 20) + 5);
     assert_eq!(decoder.next(), Err(DecodeError::FrameTooLarge { kind, len, cap }));
 }
 
+// Rows: A3
 #[test]
-fn a3_unknown_types_are_refused() {
+fn unknown_types_are_refused() {
     for number in [0x0000, 0x000c, 0x7fff, 0xc000, 0xffff] {
         refused(&head(number, 0), DecodeError::UnknownFrame { number }, CloseCode::UnknownFrame);
     }
     assert_eq!(DecodeError::UnknownFrame { number: 12 }.to_string(), "unknown frame 0x000c");
 }
 
+// Rows: A3
 #[test]
-fn a3_ignorable_types_are_skipped_with_their_body() {
+fn ignorable_types_are_skipped_with_their_body() {
     let mut decoder = Decoder::new(None);
     decoder.push(&raw(0x8000, &[1; 4_096]));
     decoder.push(&raw(0xbfff, &[]));
@@ -146,8 +154,9 @@ fn a3_ignorable_types_are_skipped_with_their_body() {
     assert_eq!(decoder.next(), Ok(Some(Frame::Choke)));
 }
 
+// Rows: A4
 #[test]
-fn a4_hello_of_another_version_is_named_whatever_follows() {
+fn hello_of_another_version_is_named_whatever_follows() {
     for theirs in [0, 2, u16::MAX] {
         let error = DecodeError::UnsupportedVersion { theirs, ours: 1 };
         for number in [0x0001, 0x0002] {
@@ -159,8 +168,9 @@ fn a4_hello_of_another_version_is_named_whatever_follows() {
     assert_eq!(error.to_string(), "peer speaks version 2, we speak 1");
 }
 
+// Rows: A6
 #[test]
-fn a6_trailing_bytes_are_refused_with_their_offset() {
+fn trailing_bytes_are_refused_with_their_offset() {
     let have = Frame::Have { indexes: vec![1] };
     let hello = Frame::Hello(samples::hello());
     let manifest_only = Frame::ManifestOnly(samples::manifest_only());
@@ -178,8 +188,9 @@ fn a6_trailing_bytes_are_refused_with_their_offset() {
     refused(&bitfield(10, 0, &[0]), error, CloseCode::Malformed);
 }
 
+// Rows: A1
 #[test]
-fn a1_body_that_ends_before_its_fields_is_refused_with_the_offset() {
+fn body_that_ends_before_its_fields_is_refused_with_the_offset() {
     for (name, frame) in samples::frames() {
         let kind = frame.kind();
         if matches!(frame, Frame::Bitfield(_)) || frame == (Frame::Ignored { kind: 0x8001 }) {
@@ -223,8 +234,9 @@ fn software_of_64_bytes_is_taken_and_of_65_refused() {
     }
 }
 
+// Rows: A2
 #[test]
-fn a2_software_length_of_64_bits_allocates_nothing() {
+fn software_length_of_64_bits_allocates_nothing() {
     let mut bytes = Frame::ManifestOnly(samples::manifest_only()).encode();
     bytes[limits::FRAME_HEAD_LEN + 34..][..8].copy_from_slice(&u64::MAX.to_le_bytes());
     refused(&bytes, DecodeError::SoftwareTooLong { len: u64::MAX }, CloseCode::Malformed);
@@ -238,16 +250,18 @@ fn software_that_is_not_printable_ascii_is_refused() {
     }
 }
 
+// Rows: B7
 #[test]
-fn b7_bitfield_for_another_chunk_count_is_refused() {
+fn bitfield_for_another_chunk_count_is_refused() {
     for count in [0, 9, 11, u32::MAX] {
         let error = DecodeError::BitfieldCount { count, expected: 10 };
         refused(&bitfield(count, 1, &[]), error, CloseCode::ProtocolViolation);
     }
 }
 
+// Rows: B7
 #[test]
-fn b7_bitfield_count_out_of_bounds_is_refused_while_the_chunk_count_is_unknown() {
+fn bitfield_count_out_of_bounds_is_refused_without_chunk_count() {
     let cases = [
         (0, DecodeError::BitfieldOfNothing),
         (limits::MAX_CHUNK_COUNT + 1, DecodeError::BitfieldTooMany { count: limits::MAX_CHUNK_COUNT + 1 }),
@@ -272,28 +286,32 @@ fn bitfield_of_an_unknown_kind_is_refused() {
     }
 }
 
+// Rows: A6
 #[test]
-fn a6_bits_that_have_a_shorter_form_are_refused() {
+fn bits_that_have_a_shorter_form_are_refused() {
     let none = DecodeError::BitfieldNotShortest { count: 10, ones: 0 };
     refused(&bitfield(10, 2, &[0, 0]), none, CloseCode::Malformed);
     let all = DecodeError::BitfieldNotShortest { count: 10, ones: 10 };
     refused(&bitfield(10, 2, &[0xff, 0xc0]), all, CloseCode::Malformed);
 }
 
+// Rows: B7
 #[test]
-fn b7_bits_of_a_wrong_length_are_refused() {
+fn bits_of_a_wrong_length_are_refused() {
     let error = DecodeError::BitfieldBits(BitfieldError::Length { count: 10, got: 1, need: 2 });
     refused(&bitfield(10, 2, &[0x80]), error, CloseCode::Malformed);
 }
 
+// Rows: B7
 #[test]
-fn b7_bits_with_spare_bits_are_refused() {
+fn bits_with_spare_bits_are_refused() {
     let error = DecodeError::BitfieldBits(BitfieldError::SpareBits { count: 10, last: 0x20 });
     refused(&bitfield(10, 2, &[0x80, 0x20]), error, CloseCode::Malformed);
 }
 
+// Rows: B8
 #[test]
-fn b8_have_of_256_indexes_is_taken_and_of_257_refused() {
+fn have_of_256_indexes_is_taken_and_of_257_refused() {
     let most = Frame::Have { indexes: vec![9; 256] };
     assert_eq!(decode(&most.encode()), Ok(Some(most)));
     // The count is checked before the indexes: a whole frame of 257 would be above the cap by its length alone.
@@ -304,13 +322,15 @@ fn b8_have_of_256_indexes_is_taken_and_of_257_refused() {
     refused(&bytes, DecodeError::HaveTooMany { len: u64::MAX }, CloseCode::Malformed);
 }
 
+// Rows: B8
 #[test]
-fn b8_have_without_an_index_is_refused() {
+fn have_without_an_index_is_refused() {
     refused(&Frame::Have { indexes: vec![] }.encode(), DecodeError::HaveEmpty, CloseCode::Malformed);
 }
 
+// Rows: B8
 #[test]
-fn b8_index_beyond_the_artifact_is_refused() {
+fn index_beyond_the_artifact_is_refused() {
     for index in [10, u32::MAX] {
         let error = DecodeError::IndexOutOfRange { index, count: 10 };
         refused(&Frame::DontHave { index }.encode(), error, CloseCode::ProtocolViolation);
@@ -321,7 +341,7 @@ fn b8_index_beyond_the_artifact_is_refused() {
 }
 
 #[test]
-fn chunk_count_that_becomes_known_holds_for_frames_already_pushed() {
+fn late_chunk_count_applies_to_frames_already_pushed() {
     let mut decoder = Decoder::new(None);
     decoder.push(&Frame::Hello(samples::hello()).encode());
     decoder.push(&bitfield(11, 1, &[]));

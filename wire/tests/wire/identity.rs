@@ -21,8 +21,9 @@ fn peer_id_text_is_lowercase_base32() {
 }
 
 /// H5: these keys are of small order, so that signatures under them need no secret, or are a second spelling of a key.
+// Rows: H5
 #[test]
-fn h5_a_peer_id_of_small_order_or_in_a_second_spelling_is_refused() {
+fn a_peer_id_of_small_order_or_in_a_second_spelling_is_refused() {
     for (key, fault) in refused_keys() {
         assert_eq!(PeerId::from_bytes(key), Err(fault), "{key:02x?}");
         let parsed = text_of(&key).parse::<PeerId>();
@@ -35,8 +36,9 @@ fn h5_a_peer_id_of_small_order_or_in_a_second_spelling_is_refused() {
     }
 }
 
+// Rows: H5
 #[test]
-fn h5_the_neighbours_of_what_is_refused_are_not() {
+fn the_neighbours_of_what_is_refused_are_not() {
     for (mut key, _) in refused_keys() {
         key[16] ^= 1;
         assert_eq!(PeerId::from_bytes(key), Ok(PeerId(key)), "{key:02x?}");

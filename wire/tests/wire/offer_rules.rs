@@ -22,8 +22,9 @@ fn with_addresses(texts: &[&str]) -> Offer {
     Offer { addresses: texts.iter().map(|text| address(text)).collect(), ..offer() }
 }
 
+// Rows: C4
 #[test]
-fn c4_each_flipped_bit_is_refused() {
+fn each_flipped_bit_is_refused() {
     let golden = signed_offer().to_bytes();
     for bit in 0..golden.len() * 8 {
         let mut bytes = golden.clone();
@@ -32,8 +33,9 @@ fn c4_each_flipped_bit_is_refused() {
     }
 }
 
+// Rows: C4
 #[test]
-fn c4_each_truncation_is_refused_with_its_offset() {
+fn each_truncation_is_refused_with_its_offset() {
     let golden = signed_offer().to_bytes();
     for len in 0..golden.len() {
         let Err(OfferError::Truncated { offset }) = SignedOffer::from_bytes(&golden[..len]) else {
@@ -43,8 +45,9 @@ fn c4_each_truncation_is_refused_with_its_offset() {
     }
 }
 
+// Rows: C4
 #[test]
-fn c4_offer_mixed_from_two_is_refused() {
+fn offer_mixed_from_two_is_refused() {
     let other = Offer { swarm_id: [0x99; 32], ..offer() };
     let other = SignedOffer::sign(other, &key()).expect("a good offer").to_bytes();
     let ours = signed_offer().to_bytes();
@@ -53,8 +56,9 @@ fn c4_offer_mixed_from_two_is_refused() {
     assert_eq!(SignedOffer::from_bytes(&mixed), Err(OfferError::Signature { peer: offer().peer }));
 }
 
+// Rows: C4
 #[test]
-fn c4_signature_without_the_domain_is_refused() {
+fn signature_without_the_domain_is_refused() {
     let mut bytes = signed_offer().to_bytes();
     bytes.truncate(bytes.len() - SIGNATURE_LEN);
     let signature = key().sign(&bytes);
@@ -62,8 +66,9 @@ fn c4_signature_without_the_domain_is_refused() {
     assert_eq!(SignedOffer::from_bytes(&bytes), Err(OfferError::Signature { peer: offer().peer }));
 }
 
+// Rows: C4
 #[test]
-fn c4_signature_of_another_key_is_refused() {
+fn signature_of_another_key_is_refused() {
     let other = SigningKey::from_bytes(&[8; 32]);
     let signer = PeerId(other.verifying_key().to_bytes());
     let error = OfferError::OtherSigner { peer: offer().peer, signer };
@@ -74,8 +79,9 @@ fn c4_signature_of_another_key_is_refused() {
 
 /// With the neutral element as key this signature verifies for every message, unless verification is strict. Every refused
 /// key is rejected before its signature is checked.
+// Rows: H5, C4
 #[test]
-fn h5_c4_an_offer_of_a_key_of_small_order_or_in_a_second_spelling_is_refused() {
+fn offer_of_a_small_order_or_noncanonical_key_is_refused() {
     for (key, fault) in refused_keys() {
         let mut bytes = resigned(|body| body[1..33].copy_from_slice(&key));
         let split = bytes.len() - SIGNATURE_LEN;
@@ -97,8 +103,9 @@ fn peer_id_that_is_no_key_is_refused() {
     assert_eq!(SignedOffer::from_bytes(&bytes), Err(OfferError::Key { peer: no_key }));
 }
 
+// Rows: A6, C4
 #[test]
-fn a6_c4_trailing_bytes_are_refused() {
+fn trailing_bytes_are_refused() {
     let bytes = [signed_offer().to_bytes(), vec![0; 3]].concat();
     assert_eq!(SignedOffer::from_bytes(&bytes), Err(OfferError::TrailingBytes { extra: 3 }));
 }
@@ -110,7 +117,7 @@ fn offer_above_512_bytes_is_refused() {
 }
 
 #[test]
-fn an_offers_bytes_are_the_same_with_and_without_a_copy_and_a_log_shows_what_it_says() {
+fn offer_bytes_equal_their_copy_and_debug_output_shows_the_peer() {
     let signed = signed_offer();
     assert_eq!(signed.as_bytes(), signed.to_bytes());
     let shown = format!("{signed:?}");
@@ -185,8 +192,9 @@ fn loopback_and_private_addresses_are_allowed() {
     assert!(SignedOffer::sign(local, &key()).is_ok());
 }
 
+// Rows: C5
 #[test]
-fn c5_offer_is_fresh_until_five_minutes_after_its_expiry() {
+fn offer_is_fresh_until_five_minutes_after_its_expiry() {
     let offer = signed_offer();
     for now in [1_797_500_000, 1_799_999_999, 1_800_000_000, 1_800_000_300] {
         assert_eq!(offer.check_fresh(now), Ok(()));
@@ -199,8 +207,9 @@ fn c5_offer_is_fresh_until_five_minutes_after_its_expiry() {
     assert_eq!(error.to_string(), "offer expired at 1800000000, clock says 1800000301");
 }
 
+// Rows: H6, C5
 #[test]
-fn h6_c5_an_offer_that_claims_to_hold_for_more_than_thirty_days_is_refused() {
+fn offer_valid_for_more_than_thirty_days_is_refused() {
     let (now_unix, skew, month) = (1_800_000_000, 300, 30 * 86_400);
     let until = |expires_unix| Offer { expires_unix, ..offer() }.check_fresh(now_unix);
     assert_eq!(until(now_unix + month + skew), Ok(()));
@@ -211,8 +220,9 @@ fn h6_c5_an_offer_that_claims_to_hold_for_more_than_thirty_days_is_refused() {
     assert_eq!(error, "offer claims to hold until 500000000000, clock says 1800000000; the most is 30 days");
 }
 
+// Rows: C5
 #[test]
-fn c5_expiry_near_the_end_of_time_does_not_overflow() {
+fn expiry_near_the_end_of_time_does_not_overflow() {
     let far = Offer { expires_unix: u64::MAX, ..offer() };
     assert_eq!(SignedOffer::sign(far, &key()).map(|offer| offer.check_fresh(u64::MAX)), Ok(Ok(())));
 }
@@ -243,7 +253,7 @@ fn text_in_another_spelling_is_refused() {
 }
 
 #[test]
-fn what_is_read_is_what_will_be_checked_and_reading_looks_at_no_signature() {
+fn offer_is_read_without_its_signature_which_check_verifies() {
     let bytes = signed_offer().to_bytes();
     let read = UncheckedOffer::read(bytes.clone().into()).unwrap();
     assert_eq!((read.claim(), &read.bytes()[..]), (&offer(), &bytes[..]));

@@ -117,8 +117,9 @@ fn addresses() -> impl Strategy<Value = Vec<SocketAddr>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_024))]
 
+    // Rows: A6
     #[test]
-    fn a6_frames_survive_the_round_trip(frames in vec(frame(), 1..5)) {
+    fn frames_survive_the_round_trip(frames in vec(frame(), 1..5)) {
         let bytes: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();
         prop_assert_eq!(decode_all(&bytes, bytes.len()), (frames, Ok(())));
     }
@@ -129,8 +130,9 @@ proptest! {
         prop_assert!(body_len <= frame.kind().cap(None) as usize);
     }
 
+    // Rows: A6
     #[test]
-    fn a6_bytes_that_decode_are_the_only_spelling(bytes in any_bytes()) {
+    fn bytes_that_decode_are_the_only_spelling(bytes in any_bytes()) {
         let (frames, end) = decode_all(&bytes, bytes.len().max(1));
         if end.is_ok() && !frames.iter().any(|frame| matches!(frame, Frame::Ignored { .. })) {
             let again: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();
@@ -145,8 +147,9 @@ proptest! {
         prop_assert_eq!(&decode_all(&bytes, piece), &at_once);
     }
 
+    // Rows: A6
     #[test]
-    fn a6_requests_and_heads_have_one_spelling(bytes in vec(prop_oneof![0_u8..5, any::<u8>()], 0..140)) {
+    fn requests_and_heads_have_one_spelling(bytes in vec(prop_oneof![0_u8..5, any::<u8>()], 0..140)) {
         if let Ok(request) = Request::decode(&bytes) {
             prop_assert_eq!(request.encode(), &bytes[..]);
         }
@@ -161,15 +164,17 @@ proptest! {
         }
     }
 
+    // Rows: A6
     #[test]
-    fn a6_requests_survive_the_round_trip(first in any::<u32>(), count in 1..=limits::MAX_LEAVES) {
+    fn requests_survive_the_round_trip(first in any::<u32>(), count in 1..=limits::MAX_LEAVES) {
         for request in [Request::Chunk { index: first }, Request::Leaves { first, count }, Request::Manifest] {
             prop_assert_eq!(Request::decode(&request.encode()), Ok(request));
         }
     }
 
+    // Rows: A6
     #[test]
-    fn a6_heads_survive_the_round_trip(
+    fn heads_survive_the_round_trip(
         len in 1..=limits::MAX_CHUNK_LEN, count in 1..=limits::MAX_LEAVES, proof in vec(any::<[u8; 32]>(), 0..=24),
     ) {
         let head = ChunkHead { len, proof: proof.clone() };
@@ -210,8 +215,9 @@ proptest! {
         prop_assert_eq!(signed.to_string().parse(), Ok(signed));
     }
 
+    // Rows: C4
     #[test]
-    fn c4_any_bytes_are_no_offer(bytes in vec(prop_oneof![0_u8..8, any::<u8>()], 0..400)) {
+    fn any_bytes_are_no_offer(bytes in vec(prop_oneof![0_u8..8, any::<u8>()], 0..400)) {
         prop_assert!(SignedOffer::from_bytes(&bytes).is_err());
         let text = format!("mm1{}", String::from_utf8_lossy(&bytes));
         prop_assert!(text.parse::<SignedOffer>().is_err());

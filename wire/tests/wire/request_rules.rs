@@ -29,8 +29,9 @@ fn unknown_request_is_refused() {
     }
 }
 
+// Rows: A6
 #[test]
-fn a6_request_of_another_length_is_refused() {
+fn request_of_another_length_is_refused() {
     let cases = [
         (1, "chunk request", vec![0, 3, 5], 4),
         (2, "leaves request", vec![0, 7, 9], 8),
@@ -62,8 +63,9 @@ fn longest_request_has_max_len() {
     assert_eq!(longest, Some(Request::MAX_LEN));
 }
 
+// Rows: A7
 #[test]
-fn a7_range_outside_the_file_is_refused() {
+fn range_outside_the_file_is_refused() {
     let outside = |request: Request, first, count| {
         let error = RequestError::OutsideFile { first, count, chunk_count: 10 };
         assert_eq!(request.check_inside(10), Err(error));
@@ -86,8 +88,9 @@ fn chunk_of_an_impossible_length_is_refused() {
     assert_eq!(ChunkHead::proof_count(&fixed(1, 0)), Ok(0));
 }
 
+// Rows: B4
 #[test]
-fn b4_proof_that_no_artifact_needs_is_refused_before_its_digests() {
+fn proof_that_no_artifact_needs_is_refused_before_its_digests() {
     for got in [25, 255] {
         let error = RequestError::ProofTooLong { got: usize::from(got), cap: 24 };
         assert_eq!(ChunkHead::proof_count(&fixed(1, got)), Err(error));

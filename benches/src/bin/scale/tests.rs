@@ -12,7 +12,7 @@ fn run(setting: Setting, leechers: u32, seed: u64) -> Outcome {
 }
 
 #[test]
-fn ten_leechers_finish_in_each_setting_and_the_same_seed_gives_the_same_run() {
+fn ten_leechers_finish_per_setting_and_same_seed_repeats_a_run() {
     for &setting in Setting::value_variants() {
         let outcome = run(setting, 10, 1);
         eprintln!("{}: {:.3} of the fluid bound", outcome.setting, outcome.ratio);

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_found_behind_what_a_harness_writes_and_words_are_none() {
+    fn figures_are_found_after_harness_output_and_words_are_skipped() {
         let mut figures = Figures::default();
         figures.take("test a ... figure: kills=7 phase=idle share=0.5");
         figures.take("figure: kills=8 random_kills=150");

@@ -34,7 +34,12 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("mutations", &["test -p minimodel-fuzz -- --nocapture"]),
     suite("store", &["test -p minimodel-swarm --test swarm -- --nocapture store::"]),
     suite("sim", &["test -p minimodel-swarm --test swarm -- --nocapture sim::"]),
-    suite("kills", &["test -p minimodel-cli --test cli -- --nocapture e1_ e10_ g1_ g2_ d11_"]),
+    suite(
+        "kills",
+        &[
+            "test -p minimodel-cli --test cli -- --nocapture swarm:: refusals::moments refusals::naming refusals::outputs",
+        ],
+    ),
     suite("siege", &["build --release -p minimodel-cli", "run --release -q -p minimodel-hostile -- siege"]),
 ];
 

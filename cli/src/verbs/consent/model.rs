@@ -181,7 +181,7 @@ mod tests {
         );
     }
     #[test]
-    fn a_transfer_is_found_by_its_number_or_by_its_model_and_never_guessed() {
+    fn transfer_is_found_by_number_or_model_and_never_guessed() {
         let (one, two) = ("aa".repeat(32), "cc".repeat(32));
         let transfers = [(1, one.as_str()), (2, two.as_str()), (3, two.as_str())];
         let found = |text: &str| pick(text, &transfers, &names()).map(|(id, model)| (id, model.swarm_id));

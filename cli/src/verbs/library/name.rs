@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_a_model_a_version_of_it_a_number_or_digits_of_the_swarm() {
+    fn library_name_may_be_model_version_number_or_swarm_id_prefix() {
         assert_eq!(id("large"), Ok(3));
         assert_eq!(id("small@1"), Ok(1));
         assert_eq!(id("small@2"), Ok(2));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_alone_means_its_active_version_where_a_path_is_asked_for() {
+    fn model_name_alone_resolves_to_active_version_for_a_path() {
         let of = |name: &str| {
             resolve_active(&library(), name).map(|entry| entry.id).map_err(|failure| failure.class)
         };

@@ -162,8 +162,9 @@ mod tests {
         }
     }
 
+    // Rows: D8
     #[test]
-    fn d8_the_table_is_aligned_and_shows_text_from_outside_escaped() {
+    fn the_table_is_aligned_and_shows_text_from_outside_escaped() {
         let failed = Entry {
             state: EntryState::Failed,
             reason: Some("a\u{1b}[2J\nb".to_owned()),

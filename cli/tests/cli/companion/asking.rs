@@ -28,7 +28,7 @@ fn share_again(alice: &House, share: u64) {
 }
 
 #[test]
-fn what_was_agreed_to_with_one_fetch_asks_for_no_manifest_for_another_and_a_grant_that_lasts_does() {
+fn consent_of_one_fetch_does_not_cover_another_but_a_grant_does() {
     let (alice, bob) = (House::with_artifact(), House::new());
     let offer = alice.share(&[]);
     let address = offer.parse::<SignedOffer>().unwrap().offer().addresses[0];
@@ -66,7 +66,7 @@ fn what_was_agreed_to_with_one_fetch_asks_for_no_manifest_for_another_and_a_gran
 }
 
 #[test]
-fn a_fetch_that_nobody_agrees_to_leaves_the_open_question_of_another() {
+fn fetch_without_consent_leaves_open_question_of_another_fetch() {
     let (alice, bob) = (House::with_artifact(), House::new());
     let offer = alice.share(&[]);
     let out = bob.home.path("models");
@@ -81,7 +81,7 @@ fn a_fetch_that_nobody_agrees_to_leaves_the_open_question_of_another() {
 }
 
 #[test]
-fn a_manifest_is_asked_for_from_the_address_that_was_named_and_ctrl_c_keeps_the_fetch() {
+fn manifest_request_uses_named_listen_port_and_survives_ctrl_c() {
     let (alice, bob) = (House::with_artifact(), House::new());
     let offer = alice.share(&[]);
     let (ear, share) = hear(&alice, &offer);
@@ -106,7 +106,7 @@ fn a_manifest_is_asked_for_from_the_address_that_was_named_and_ctrl_c_keeps_the_
 }
 
 #[test]
-fn a_fetch_that_the_schedule_holds_says_so_instead_of_asking_for_a_manifest() {
+fn fetch_held_by_schedule_says_so_and_asks_for_no_manifest() {
     let (alice, bob) = (House::with_artifact(), House::new());
     let offer = alice.share(&[]);
     bob.home.say("limits schedule add 0-24 --paused").exits(0);
@@ -134,7 +134,7 @@ fn a_fetch_that_the_schedule_holds_says_so_instead_of_asking_for_a_manifest() {
 }
 
 #[test]
-fn a_grant_that_is_used_up_asks_for_no_manifest_and_its_user_is_asked_instead() {
+fn used_up_grant_asks_its_user_and_dials_for_no_manifest() {
     let (alice, bob) = (House::with_artifact(), House::new());
     let offer = alice.share(&[]);
     bob.home.write("a.minimodel", alice.home.read("a.minimodel"));

@@ -42,7 +42,7 @@ fn serves_again(house: &House, share: u64) -> SignedOffer {
 }
 
 #[test]
-fn a_share_whose_port_is_taken_waits_for_it_unattended_and_fails_for_whoever_begins_it() {
+fn share_with_taken_port_waits_unattended_and_fails_for_a_user() {
     let mut alice = House::with_artifact();
     let taken = UdpSocket::bind(own_host()).unwrap();
     let address = taken.local_addr().unwrap();
@@ -75,7 +75,7 @@ fn a_share_whose_port_is_taken_waits_for_it_unattended_and_fails_for_whoever_beg
 }
 
 #[test]
-fn a_share_whose_folder_is_not_there_waits_for_it_and_one_whose_file_is_another_fails() {
+fn share_waits_for_a_missing_folder_and_fails_on_a_changed_file() {
     let mut alice = House::with_artifact();
     let (disk, away) = (alice.home.path("disk"), alice.home.path("away"));
     fs::create_dir(&away).unwrap();

@@ -92,7 +92,7 @@ fn the_schedule_holds_both_sides_and_lets_them_go_on() {
 }
 
 #[test]
-fn a_quota_of_a_grant_stops_a_fetch_where_less_than_a_chunk_is_left() {
+fn grant_quota_stops_fetch_when_less_than_one_chunk_is_left() {
     let (alice, bob) = (House::with_artifact(), House::new());
     let offer = alice.share(&[]);
     bob.home.write("a.minimodel", alice.home.read("a.minimodel"));
@@ -162,7 +162,7 @@ fn before_anything_can_move_there_is_a_cause_too() {
 }
 
 #[test]
-fn a_consent_that_was_never_given_has_ended_or_was_taken_back_is_missing() {
+fn consent_never_given_expired_or_revoked_is_consent_missing() {
     let (alice, bob) = (House::with_artifact(), House::new());
     let manifest = String::from_utf8(alice.home.read("a.minimodel")).unwrap();
     let body = json!({"manifest": manifest, "path": alice.home.path("a.slm"), "endpoint": {"listen": "127.0.0.1:0"}});
@@ -222,7 +222,7 @@ fn a_followed_fetch_says_what_only_a_companion_waits_for() {
 }
 
 #[test]
-fn a_followed_transfer_says_the_cause_as_one_without_a_companion_does() {
+fn followed_transfer_names_same_cause_as_without_companion() {
     let (alice, bob) = (House::with_artifact(), House::new());
     let offer = alice.share(&["--up", "1B"]);
     alice.home.say(&format!("transfer pause {}", only(&alice))).exits(0);

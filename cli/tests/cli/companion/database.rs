@@ -28,8 +28,9 @@ fn today() -> Home {
     home
 }
 
+// Rows: G6
 #[test]
-fn g6_a_newer_database_is_refused_in_plain_words_and_left_alone() {
+fn a_newer_database_is_refused_in_plain_words_and_left_alone() {
     let home = today();
     let database = Database::open(home.own(DATABASE)).unwrap();
     let write = database.begin_write().unwrap();
@@ -50,7 +51,7 @@ fn g6_a_newer_database_is_refused_in_plain_words_and_left_alone() {
 }
 
 #[test]
-fn a_damaged_database_is_refused_with_what_is_lost_and_nothing_is_deleted() {
+fn damaged_database_is_refused_naming_the_loss_without_deleting() {
     let home = today();
     let whole = fs::read(home.own(DATABASE)).unwrap();
     let log = fs::read(home.own("state/consent.log")).unwrap();

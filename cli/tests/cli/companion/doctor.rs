@@ -58,7 +58,7 @@ fn chmod(home: &Home, name: &str, mode: u32) {
 }
 
 #[test]
-fn a_healthy_companion_has_nothing_that_fails_and_an_offer_of_loopback_is_told() {
+fn healthy_companion_has_no_failure_but_warns_of_loopback_offer() {
     let mut house = House::new();
     let empty = Findings::of(&house.home);
     assert_eq!(empty.code, 0);
@@ -80,7 +80,7 @@ fn a_healthy_companion_has_nothing_that_fails_and_an_offer_of_loopback_is_told()
 }
 
 #[test]
-fn a_port_that_another_program_took_is_told_with_how_to_see_which() {
+fn port_taken_by_another_program_is_told_with_how_to_find_it() {
     let alice = House::with_artifact();
     let address = own_port();
     let words = ["seed", "--detach", "--consent", "serve", "a.minimodel", "a.slm", "--listen"];
@@ -111,7 +111,7 @@ fn a_port_that_another_program_took_is_told_with_how_to_see_which() {
 }
 
 #[test]
-fn folders_and_secrets_that_others_may_read_are_told_with_the_command_that_mends_them() {
+fn folders_and_secrets_readable_by_others_get_a_chmod_hint() {
     let alice = House::with_artifact();
     alice.share(&[]);
     chmod(&alice.home, "data", 0o755);
@@ -140,7 +140,7 @@ fn folders_and_secrets_that_others_may_read_are_told_with_the_command_that_mends
 }
 
 #[test]
-fn a_clock_that_was_set_back_is_told_from_the_times_that_were_written_down() {
+fn clock_set_back_is_found_from_recorded_times() {
     let mut alice = House::with_artifact();
     alice.share(&[]);
     assert_eq!(alice.stop().code, 0);
@@ -166,7 +166,7 @@ fn a_clock_that_was_set_back_is_told_from_the_times_that_were_written_down() {
 }
 
 #[test]
-fn a_consent_log_that_was_changed_is_told_and_grants_nothing_any_more() {
+fn changed_consent_log_is_reported_and_grants_nothing() {
     let alice = House::with_artifact();
     alice.share(&[]);
     let path = alice.home.own("state/consent.log");
@@ -187,8 +187,9 @@ fn a_consent_log_that_was_changed_is_told_and_grants_nothing_any_more() {
     assert_eq!(Findings::of(&alice.home).code, 0);
 }
 
+// Rows: H9
 #[test]
-fn h9_an_older_log_ends_what_runs_and_comes_to_nothing_before_and_after_a_restart() {
+fn older_log_ends_running_shares_before_and_after_a_restart() {
     let mut alice = House::with_artifact();
     alice.share(&[]);
     let id = only(&alice);

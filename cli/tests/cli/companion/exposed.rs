@@ -67,8 +67,9 @@ fn steps(ran: &Ran) -> Vec<String> {
     joined.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
+// Rows: H11
 #[test]
-fn h11_the_hint_of_a_folder_or_token_that_others_can_get_at_works_step_by_step_while_a_companion_runs() {
+fn hint_for_exposed_folder_or_token_works_while_companion_runs() {
     for (name, mode, good) in
         [("", 0o755, 0o700), ("token", 0o644, 0o600), ("", 0o770, 0o700), ("token", 0o604, 0o600)]
     {
@@ -96,8 +97,9 @@ fn h11_the_hint_of_a_folder_or_token_that_others_can_get_at_works_step_by_step_w
 }
 
 /// With a damaged token no verb can authenticate to the companion, so the hint ends its process by a signal.
+// Rows: H11
 #[test]
-fn h11_the_hint_of_a_damaged_token_ends_the_companion_that_knew_another() {
+fn hint_for_damaged_token_ends_the_running_companion() {
     let shell = Shell::new();
     shell.run("minimodel companion start").exits(0);
     let pid = shell.pid().unwrap();
@@ -119,8 +121,9 @@ fn h11_the_hint_of_a_damaged_token_ends_the_companion_that_knew_another() {
 }
 
 /// Without its token or its address no verb reaches a companion: the error must not say that no companion runs.
+// Rows: I4
 #[test]
-fn i4_a_companion_that_runs_and_cannot_be_reached_is_told_with_the_way_to_end_it() {
+fn unreachable_running_companion_is_told_with_a_way_to_end_it() {
     let changes: [fn(&Shell); 3] = [
         |shell| fs::remove_file(shell.companion("token")).unwrap(),
         |shell| fs::write(shell.companion("token"), format!("{}\n", "7".repeat(64))).unwrap(),

@@ -45,8 +45,9 @@ fn sent(transfer: &Value) -> u64 {
     transfer["sent_bytes"].as_u64().unwrap()
 }
 
+// Rows: I5
 #[test]
-fn i5_a_grant_lets_its_peer_in_serves_its_model_does_its_action_and_nothing_else() {
+fn grant_admits_only_its_peer_to_its_model_for_its_action() {
     let (alice, bob, carol) = (House::with_artifact(), House::new(), Home::new());
     let line = format!("consent grant serve --model a.minimodel --peer {} --consent serve", bob.peer());
     alice.home.say(&line).exits(0);
@@ -73,8 +74,9 @@ fn i5_a_grant_lets_its_peer_in_serves_its_model_does_its_action_and_nothing_else
     alice.home.say("consent log --verify").exits(0);
 }
 
+// Rows: I5
 #[test]
-fn i5_a_grant_that_ends_while_bytes_move_stops_them() {
+fn a_grant_that_ends_while_bytes_move_stops_them() {
     let (alice, bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "4KiB"]);
     let id = alice.transfers()[0]["id"].as_u64().unwrap();
@@ -96,8 +98,9 @@ fn i5_a_grant_that_ends_while_bytes_move_stops_them() {
     alice.home.say("consent log --verify").exits(0);
 }
 
+// Rows: I5, B22
 #[test]
-fn i5_b22_a_quota_holds_for_all_peers_together_and_for_what_is_fetched() {
+fn a_quota_holds_for_all_peers_together_and_for_what_is_fetched() {
     let (alice, bob) = (House::new(), House::new());
     let (dave, erin) = (Home::new(), Home::new());
     let model = large();
@@ -135,8 +138,9 @@ fn i5_b22_a_quota_holds_for_all_peers_together_and_for_what_is_fetched() {
     bob.home.say("consent log --verify").exits(0);
 }
 
+// Rows: I5
 #[test]
-fn i5_a_quota_of_as_many_bytes_as_the_file_has_is_enough_on_both_sides() {
+fn quota_of_exactly_the_file_size_is_enough_on_both_sides() {
     let (alice, bob) = (House::new(), House::new());
     // The last chunk is shorter than the others; a remaining quota that fits only that chunk counts.
     let model = Version::about(61_000, "m", "1", 4);
@@ -161,8 +165,9 @@ fn i5_a_quota_of_as_many_bytes_as_the_file_has_is_enough_on_both_sides() {
     bob.until("both are spent", || is_spent(&alice) && is_spent(&bob));
 }
 
+// Rows: I5
 #[test]
-fn i5_one_peer_of_two_is_cut_off_in_the_middle_and_the_other_gets_it_all() {
+fn revoking_one_of_two_peers_cuts_it_off_and_the_other_finishes() {
     let alice = House::new();
     let (dave, erin) = (Home::new(), Home::new());
     large().write(&alice.home, "m");
@@ -188,8 +193,9 @@ fn i5_one_peer_of_two_is_cut_off_in_the_middle_and_the_other_gets_it_all() {
     alice.home.say("consent log --verify").exits(0);
 }
 
+// Rows: I5
 #[test]
-fn i5_what_was_granted_with_a_transfer_ends_with_it_and_a_standing_grant_asks_nothing_and_stays() {
+fn transfer_grants_end_with_it_and_standing_grants_remain() {
     let (alice, bob) = (House::with_artifact(), House::new());
     let other = "ab".repeat(32);
     alice.home.say(&format!("consent grant serve --model {other} --consent serve")).exits(0);
@@ -233,8 +239,9 @@ fn i5_what_was_granted_with_a_transfer_ends_with_it_and_a_standing_grant_asks_no
     bob.home.say("consent log --verify").exits(0);
 }
 
+// Rows: I5
 #[test]
-fn i5_an_offer_is_passed_on_and_its_file_is_there_while_it_is_announced_and_no_longer() {
+fn offer_is_passed_on_and_its_file_exists_only_while_announced() {
     let (alice, carol, frank) = (House::new(), House::new(), Home::new());
     large().write(&alice.home, "m");
     let offer = alice.share_of("m", &["--up", "16KiB", "--consent", "serve"]);
@@ -275,8 +282,9 @@ fn i5_an_offer_is_passed_on_and_its_file_is_there_while_it_is_announced_and_no_l
     alice.home.say("consent log --verify").exits(0);
 }
 
+// Rows: I5
 #[test]
-fn i5_a_log_that_was_edited_cut_or_robbed_of_a_line_stops_all_that_runs_and_says_where() {
+fn edited_cut_or_shortened_log_stops_transfers_and_names_line() {
     let alice = House::with_artifact();
     alice.share(&[]);
     let id = alice.transfers()[0]["id"].as_u64().unwrap();

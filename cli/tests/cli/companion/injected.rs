@@ -100,7 +100,7 @@ impl Drop for Relay {
 }
 
 #[test]
-fn a_path_that_carries_nothing_any_more_is_told_on_both_sides_and_mended_it_goes_on() {
+fn dead_path_is_congestion_on_both_sides_and_resumes_if_mended() {
     let (alice, bob) = (House::of(with_model(1_500_000)), House::new());
     let port = own_port();
     // Long after the handshake and long before the end of the transfer, whatever the size of a datagram is.
@@ -194,8 +194,9 @@ fn does(program: &str, arguments: &[&OsStr]) -> bool {
     output.is_ok_and(|output| output.status.success())
 }
 
+// Rows: F4
 #[test]
-fn f4_a_disk_that_keeps_writes_waiting_is_told_while_chunks_come_and_blames_nobody() {
+fn disk_with_stuck_writes_is_reported_without_blaming_a_peer() {
     let (alice, bob) = (House::of(with_model(3_000_000)), House::new());
     // Declared after the houses and so dropped first: the companion could not end while the disk is frozen.
     let Some(disk) = Freezing::mount(&alice.home.path("disk"), bob.home.path("models")) else { return };

@@ -41,8 +41,9 @@ fn consent(actions: &[&str]) -> Value {
     json!({"actions": actions, "by": "api"})
 }
 
+// Rows: I5
 #[test]
-fn i5_the_interface_asks_before_a_share_and_a_fetch_and_does_nothing_before_the_answer() {
+fn interface_asks_before_share_and_fetch_and_waits_for_answer() {
     let (alice, bob) = (House::with_artifact(), House::new());
     let (theirs, ours) = (Http::of(&alice.home), Http::of(&bob.home));
     let mut events = theirs.events();
@@ -129,8 +130,9 @@ fn i5_the_interface_asks_before_a_share_and_a_fetch_and_does_nothing_before_the_
     assert_eq!(theirs.get("/v1/consent/verify").is(200).json()["ok"], true);
 }
 
+// Rows: I5
 #[test]
-fn i5_the_interface_refuses_strangers_web_pages_and_sources_that_are_no_peers() {
+fn interface_refuses_strangers_web_pages_and_non_peer_sources() {
     let house = House::with_artifact();
     let http = Http::of(&house.home);
     let (host, bearer) =
@@ -170,7 +172,7 @@ fn i5_the_interface_refuses_strangers_web_pages_and_sources_that_are_no_peers() 
 }
 
 #[test]
-fn two_programs_at_once_are_both_answered_and_nothing_they_say_is_lost() {
+fn two_concurrent_api_clients_are_answered_and_lose_no_grant() {
     let house = House::with_artifact();
     let http = Http::of(&house.home);
     let share = json!({
@@ -234,7 +236,7 @@ impl Drop for Daemon {
 }
 
 #[test]
-fn a_companion_in_the_background_outlives_who_started_it_and_ends_in_order_with_its_bytes_accounted() {
+fn background_companion_outlives_starter_and_accounts_its_bytes() {
     let (home, carol) = (Home::with_artifact(), Home::new());
     let daemon = Daemon::start(&home);
     // The daemon has a session of its own, so that no terminal can hang up on it.
@@ -272,8 +274,9 @@ const VERBS: [(&str, i32); 8] = [
     ("transfer pause 1", 0),
 ];
 
+// Rows: I5
 #[test]
-fn i5_what_a_killed_companion_left_hinders_nobody_and_a_stranger_at_its_port_never_hears_the_token() {
+fn killed_companions_leftovers_do_no_harm_and_leak_no_token() {
     let mut house = House::with_artifact();
     house.share(&[]);
     let token = Http::of(&house.home).token;

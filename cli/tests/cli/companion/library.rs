@@ -44,7 +44,7 @@ fn cached(house: &House) -> Vec<String> {
 }
 
 #[test]
-fn a_full_cache_gives_up_the_least_recently_used_and_never_what_is_pinned_active_served_or_the_users_own() {
+fn full_cache_evicts_lru_not_pinned_active_served_or_own_files() {
     let (alice, bob) = (House::new(), House::new());
     let names = ["a", "b", "c", "d", "e", "f"];
     let models: Vec<Version> = (1..).zip(names).map(|(seed, name)| Version::of(name, "1", seed)).collect();
@@ -127,7 +127,7 @@ fn two_versions() -> (Home, [Version; 2]) {
 }
 
 #[test]
-fn a_program_that_follows_the_link_always_finds_one_version_or_the_other_whole() {
+fn reader_of_active_link_always_finds_one_whole_version() {
     let (home, versions) = two_versions();
     let house = House::of(home);
     let link = house.home.say("library activate small@1").exits(0).stdout.trim().to_owned();
@@ -171,10 +171,10 @@ fn a_program_that_follows_the_link_always_finds_one_version_or_the_other_whole()
     assert_eq!(counted.trim(), versions[0].artifact.len().to_string());
 }
 
+// Rows: E1
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "a release build cannot be told where to end")]
-fn e1_an_activation_killed_at_each_disk_call_leaves_one_version_and_the_next_start_agrees_with_the_database()
-{
+fn activation_killed_at_disk_calls_matches_database_on_restart() {
     let (home, versions) = two_versions();
     let mut house = House::of(home);
     let mut kills = 0;
@@ -272,7 +272,7 @@ fn an_entry_says_how_it_stands_and_why_it_failed() {
 }
 
 #[test]
-fn an_own_file_is_checked_stays_where_it_is_and_outlives_its_entry() {
+fn users_own_file_is_checked_and_outlives_its_library_entry() {
     let house = House::with_artifact();
     let bytes = house.home.read("a.slm");
     house.home.write("b.slm", [&bytes[..100], &[!bytes[100]], &bytes[101..]].concat());
@@ -290,7 +290,7 @@ fn an_own_file_is_checked_stays_where_it_is_and_outlives_its_entry() {
 }
 
 #[test]
-fn what_a_model_requires_is_held_against_this_machine_and_shown_before_it_is_fetched() {
+fn model_requirements_are_compared_and_shown_before_the_fetch() {
     let (alice, bob) = (House::new(), House::new());
     let model =
         Version::of("large", "1", 1).with("requires.arch", "sparc64").with("requires.ram_mb", "4000000000");

@@ -77,7 +77,7 @@ fn a_common_rate_holds_a_running_share_at_once_and_lets_it_go() {
 }
 
 #[test]
-fn a_rate_of_its_own_holds_a_running_share_at_once_and_lets_it_go() {
+fn transfer_rate_holds_a_running_share_at_once_and_releases_it() {
     let words = |alice: &House, _: &House, _| {
         let id = only(alice);
         (format!("transfer limit {id} --up 1B"), format!("limits set --transfer {id} --up none"))
@@ -119,7 +119,7 @@ fn slots_are_given_and_taken_while_a_share_runs() {
 }
 
 #[test]
-fn a_peers_budget_of_a_day_is_one_for_all_shares_and_outlasts_a_restart() {
+fn daily_peer_budget_covers_all_shares_and_survives_a_restart() {
     let mut alice = House::with_artifact();
     let bob = House::new();
     let artifact = slm_vec(&Shape::about(45_000, Quantization::Q4_0).unwrap(), 8);
@@ -163,7 +163,7 @@ fn a_peers_budget_of_a_day_is_one_for_all_shares_and_outlasts_a_restart() {
 }
 
 #[test]
-fn a_window_has_rates_of_its_own_and_its_end_brings_the_common_ones_back() {
+fn schedule_window_sets_its_rates_and_its_end_restores_defaults() {
     let (alice, bob) = (House::with_artifact(), House::new());
     let offer = alice.share(&[]);
     alice.home.say("limits schedule add 0-24 --up 1B --down none").exits(0);
@@ -201,7 +201,7 @@ fn text(value: &Value) -> String {
 }
 
 #[test]
-fn a_fetch_that_would_pass_the_storage_limit_is_refused_before_anybody_is_dialed() {
+fn fetch_beyond_the_storage_limit_is_refused_before_any_dial() {
     let (alice, bob) = (House::with_artifact(), House::new());
     // The offer leads to a socket of the test alone.
     let silent = UdpSocket::bind(own_host()).unwrap();

@@ -16,8 +16,9 @@ fn shared(alice: &House) -> [String; 3] {
     })
 }
 
+// Rows: H10
 #[test]
-fn h10_with_a_companion_the_first_key_is_kept_and_another_is_exit_6_or_accepted_by_flag() {
+fn companion_keeps_first_key_and_refuses_another_without_flag() {
     let (alice, bob) = (House::of(stage()), House::new());
     let [one, two, none] = shared(&alice);
     assert!(known(&alice.home).is_empty(), "to serve is not to import");
@@ -61,8 +62,9 @@ fn h10_with_a_companion_the_first_key_is_kept_and_another_is_exit_6_or_accepted_
     assert_eq!(table.matches("NOT THE PINNED KEY").count(), 2, "{table}");
 }
 
+// Rows: H10
 #[test]
-fn h10_no_grant_stands_in_for_a_key_and_a_transfer_that_lacks_it_goes_on_when_it_is_accepted() {
+fn grant_accepts_no_publisher_key_and_fetch_resumes_on_accept() {
     let (alice, bob) = (House::of(stage()), House::new());
     let [one, two, _] = shared(&alice);
     bob.home.say("consent grant fetch,import,cache --consent fetch,import,cache").exits(0);
@@ -99,8 +101,9 @@ fn h10_no_grant_stands_in_for_a_key_and_a_transfer_that_lacks_it_goes_on_when_it
     assert_eq!(known(&bob.home), [key(1), key(2)]);
 }
 
+// Rows: H10
 #[test]
-fn h10_a_share_of_the_companion_is_held_against_what_is_known_at_each_start() {
+fn companion_checks_publisher_keys_of_shares_at_each_start() {
     let mut alice = House::of(stage());
     shared(&alice);
     alice.home.run(["publisher", "pin", LAB, &key(1)]).exits(0);
@@ -118,8 +121,9 @@ fn h10_a_share_of_the_companion_is_held_against_what_is_known_at_each_start() {
     alice.home.run(manifest.iter().chain(&["--accept-publisher-key", &key(2)])).exits(6);
 }
 
+// Rows: H10
 #[test]
-fn h10_a_terminal_with_a_companion_asks_the_same_question_and_a_refused_one_leaves_nothing() {
+fn terminal_fetch_with_companion_asks_about_another_key() {
     let (alice, bob) = (House::of(stage()), House::new());
     let [one, two, _] = shared(&alice);
     bob.home.run(["fetch", "--offer", &one, "--out", "one", "--consent", "fetch,import"]).exits(0);
@@ -135,8 +139,9 @@ fn h10_a_terminal_with_a_companion_asks_the_same_question_and_a_refused_one_leav
     assert_eq!((ended, known(&bob.home)), (0, vec![key(1), key(2)]), "{asked}");
 }
 
+// Rows: H10
 #[test]
-fn h10_over_the_interface_the_library_takes_in_and_activates_nothing_under_another_key() {
+fn library_api_refuses_another_key_unless_it_is_accepted() {
     let alice = House::of(stage());
     let path = alice.home.path("a.slm");
     let add = |name: &str, accepted: Option<String>| {

@@ -4,7 +4,7 @@ use super::causes::with_model;
 use super::house::House;
 
 #[test]
-fn what_ran_resumes_and_what_was_paused_stays_paused_after_a_kill_and_after_an_orderly_end() {
+fn running_transfer_resumes_and_paused_stays_paused_on_restart() {
     let (mut alice, mut bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "12KiB"]);
     let share = alice.transfers()[0]["id"].as_u64().unwrap();
@@ -33,8 +33,9 @@ fn what_ran_resumes_and_what_was_paused_stays_paused_after_a_kill_and_after_an_o
     assert_eq!(std::fs::read(done["path"].as_str().unwrap()).unwrap(), alice.home.read("a.slm"));
 }
 
+// Rows: E12
 #[test]
-fn e12_a_fetch_that_is_paused_and_started_again_and_again_never_finds_its_own_file_in_use() {
+fn fetch_paused_and_started_repeatedly_never_locks_itself_out() {
     let (alice, bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "24KiB"]);
     let share = alice.transfers()[0]["id"].as_u64().unwrap();

@@ -4,7 +4,7 @@ use super::causes::with_model;
 use super::house::House;
 
 #[test]
-fn a_share_stops_when_its_consent_is_taken_back_and_goes_on_when_it_is_given_again() {
+fn share_stops_when_its_consent_is_revoked_and_resumes_on_grant() {
     let (alice, bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "4KiB"]);
     let id = alice.transfers()[0]["id"].as_u64().unwrap();
@@ -29,7 +29,7 @@ fn a_share_stops_when_its_consent_is_taken_back_and_goes_on_when_it_is_given_aga
 }
 
 #[test]
-fn a_fetch_stops_when_its_consent_is_taken_back_and_keeps_what_it_has() {
+fn fetch_stops_when_its_consent_is_revoked_and_keeps_its_part() {
     let (alice, bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "100KiB"]);
     let fetch = bob.fetch(&["--offer", &offer, "--out", "models", "--consent", "fetch,import"]);

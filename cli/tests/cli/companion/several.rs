@@ -45,8 +45,9 @@ fn held_back(bob: &House, fetches: &[u64]) -> u64 {
     fetches.iter().map(|&id| bob.transfer(id)["received_bytes"].as_u64().unwrap()).sum()
 }
 
+// Rows: B22
 #[test]
-fn b22_a_budget_of_a_day_is_not_passed_by_taking_from_three_shares_at_once() {
+fn daily_peer_budget_holds_across_three_simultaneous_shares() {
     let (alice, bob) = (House::new(), House::new());
     alice.home.say(&format!("limits set --peer-day {MOST}")).exits(0);
     let fetches = begin(&alice, &bob, &["--consent", "fetch,import"]);
@@ -56,8 +57,9 @@ fn b22_a_budget_of_a_day_is_not_passed_by_taking_from_three_shares_at_once() {
     assert_eq!(moved(&alice).0, received);
 }
 
+// Rows: I5, B22
 #[test]
-fn i5_b22_a_quota_of_a_grant_is_not_passed_by_three_fetches_at_once() {
+fn a_quota_of_a_grant_is_not_passed_by_three_fetches_at_once() {
     let (alice, bob) = (House::new(), House::new());
     bob.home.say(&format!("consent grant fetch --quota {MOST} --consent fetch")).exits(0);
     bob.home.say("consent grant import --consent import").exits(0);

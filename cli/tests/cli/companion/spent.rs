@@ -16,8 +16,9 @@ fn bytes(transfer: &Value, field: &str) -> u64 {
     transfer[field].as_u64().unwrap()
 }
 
+// Rows: I5
 #[test]
-fn i5_a_fetch_at_the_end_of_its_quota_asks_nobody_whom_no_grant_is_for() {
+fn fetch_at_its_quota_dials_no_peer_without_a_grant() {
     let (alice, bob, carol) = (House::new(), House::new(), House::new());
     let model = Version::about(61_000, "m", "1", 4);
     [&alice, &bob, &carol].iter().for_each(|house| model.write(&house.home, "m"));
@@ -46,8 +47,9 @@ fn i5_a_fetch_at_the_end_of_its_quota_asks_nobody_whom_no_grant_is_for() {
     assert!(ear.recv(&mut [0; 2_000]).unwrap() > 0);
 }
 
+// Rows: I5
 #[test]
-fn i5_a_grant_that_is_taken_back_stops_its_bytes_although_another_one_is_spent() {
+fn revoking_a_grant_stops_its_bytes_when_another_grant_is_spent() {
     let (alice, bob) = (House::new(), House::new());
     let model = Version::about(4_000_000, "m", "1", 5);
     [&alice, &bob].iter().for_each(|house| model.write(&house.home, "m"));

@@ -17,8 +17,9 @@ fn grants(house: &House) -> String {
     house.home.say("--json consent list --all").exits(0).stdout
 }
 
+// Rows: I5
 #[test]
-fn i5_a_fetch_asks_on_a_terminal_what_it_asks_without_a_companion_and_only_yes_agrees() {
+fn terminal_fetch_with_companion_asks_the_same_and_needs_yes() {
     let (alice, bob, carol) = (House::with_artifact(), House::new(), Home::new());
     let offer = alice.share(&[]);
     let line = ["fetch", "--offer", &offer, "--out", "models"];
@@ -44,8 +45,9 @@ fn i5_a_fetch_asks_on_a_terminal_what_it_asks_without_a_companion_and_only_yes_a
     assert_eq!(bob.transfers()[0]["state"], "done");
 }
 
+// Rows: I5
 #[test]
-fn i5_a_seed_asks_on_a_terminal_what_it_asks_without_a_companion_and_its_ctrl_c_ends_the_share() {
+fn terminal_seed_with_companion_asks_same_and_ends_on_ctrl_c() {
     let (alice, carol) = (House::with_artifact(), Home::with_artifact());
     let line = ["seed", "a.minimodel", "a.slm", "--listen", "127.0.0.1:0"];
     for words in ["no", "y", "Yes", ""] {
@@ -81,7 +83,7 @@ fn i5_a_seed_asks_on_a_terminal_what_it_asks_without_a_companion_and_its_ctrl_c_
 }
 
 #[test]
-fn ctrl_c_on_a_fetch_that_is_followed_pauses_it_and_the_same_line_goes_on() {
+fn ctrl_c_pauses_a_followed_fetch_and_the_same_line_resumes_it() {
     let (alice, bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "16KiB"]);
     let line = ["fetch", "--offer", &offer, "--out", "models", "--consent", "fetch,import"];
@@ -110,7 +112,7 @@ fn ctrl_c_on_a_fetch_that_is_followed_pauses_it_and_the_same_line_goes_on() {
 }
 
 #[test]
-fn ctrl_c_leaves_what_went_on_before_to_the_companion_and_lets_rest_what_rested() {
+fn ctrl_c_leaves_earlier_transfer_running_or_paused_as_it_was() {
     let (alice, bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "1KiB"]);
     let shared: SignedOffer = offer.parse().unwrap();

@@ -8,7 +8,7 @@ use crate::home::Home;
 use crate::process::Running;
 
 #[test]
-fn a_model_goes_from_one_home_to_another_and_the_receipt_is_that_of_the_command_line() {
+fn fetch_between_homes_has_same_receipt_as_without_companion() {
     let (alice, bob) = (House::with_artifact(), House::new());
     let offer = alice.share(&[]);
     let ran =
@@ -57,7 +57,7 @@ fn a_fetch_without_a_folder_goes_into_the_library() {
 }
 
 #[test]
-fn a_second_companion_of_one_home_is_refused_and_the_first_goes_on() {
+fn second_companion_of_a_home_is_refused_and_the_first_runs_on() {
     let mut house = House::new();
     let second = house.home.say("companion run").exits(11);
     assert!(second.stderr.contains("already"), "{}", second.stderr);
@@ -96,7 +96,7 @@ fn model_bytes_come_from_peers_alone() {
 }
 
 #[test]
-fn a_fetch_that_was_left_alone_is_followed_when_it_is_typed_again() {
+fn detached_fetch_is_followed_when_typed_again() {
     let (alice, bob) = (House::of(with_model(4_000_000)), House::new());
     let offer = alice.share(&["--up", "12KiB"]);
     let share = alice.transfers()[0]["id"].as_u64().unwrap();

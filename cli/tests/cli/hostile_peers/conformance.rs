@@ -67,8 +67,9 @@ fn every_rule_of_the_page_is_played_and_every_trick_plays_one() {
     }
 }
 
+// Rows: C1
 #[test]
-fn c1_who_is_not_on_the_list_and_who_signs_with_another_key_hear_what_the_page_says() {
+fn peer_off_allow_list_or_with_stolen_key_gets_documented_close() {
     let publisher = publisher("200KiB");
     let (model, runtime) = (model(&publisher), runtime());
     let (friend, stranger) = (Identity::new().unwrap(), Identity::new().unwrap());
@@ -84,8 +85,9 @@ fn c1_who_is_not_on_the_list_and_who_signs_with_another_key_hear_what_the_page_s
     is_calm(&seeder.stop());
 }
 
+// Rows: B1
 #[test]
-fn b1_a_banned_key_hears_that_it_is_banned_when_it_comes() {
+fn a_banned_key_hears_that_it_is_banned_when_it_comes() {
     let publisher = publisher("200KiB");
     let (model, runtime) = (model(&publisher), runtime());
     let _within = runtime.enter();
@@ -98,8 +100,9 @@ fn b1_a_banned_key_hears_that_it_is_banned_when_it_comes() {
     is_calm(&seeder.stop());
 }
 
+// Rows: G1, E14
 #[test]
-fn g1_e14_a_seeder_that_is_stopped_or_whose_file_changes_says_so_with_its_code() {
+fn stopped_seeder_and_changed_source_close_with_their_own_codes() {
     let publisher = publisher("2MiB");
     let (model, runtime) = (model(&publisher), runtime());
     for (trick, bye, exit) in [(Trick::Stays, 1, 0), (Trick::StaysOn, 20, 4)] {
@@ -122,8 +125,9 @@ fn g1_e14_a_seeder_that_is_stopped_or_whose_file_changes_says_so_with_its_code()
     }
 }
 
+// Rows: G4
 #[test]
-fn g4_a_finished_fetch_says_done_every_time() {
+fn a_finished_fetch_says_done_every_time() {
     let publisher = publisher("200KiB");
     let (model, runtime) = (model(&publisher), runtime());
     let _within = runtime.enter();
@@ -136,8 +140,9 @@ fn g4_a_finished_fetch_says_done_every_time() {
     }
 }
 
+// Rows: C4, A6
 #[test]
-fn c4_a6_an_answer_that_is_not_the_offers_manifest_is_refused_by_its_reason() {
+fn reply_that_is_not_the_offered_manifest_is_refused_by_reason() {
     let publisher = publisher("200KiB");
     publisher.say("manifest sign model.minimodel -o signed.minimodel").exits(0);
     let signed = minimodel_hostile::Model::read(&publisher.path("signed.minimodel"), None).unwrap();
@@ -162,8 +167,9 @@ fn c4_a6_an_answer_that_is_not_the_offers_manifest_is_refused_by_its_reason() {
     }
 }
 
+// Rows: B2, B4
 #[test]
-fn b2_b4_leaves_that_lie_ban_and_leaves_that_end_early_are_a_strike() {
+fn leaves_that_lie_ban_and_leaves_that_end_early_are_a_strike() {
     let publisher = publisher("2MiB");
     let (model, runtime) = (model(&publisher), runtime());
     let _within = runtime.enter();
@@ -184,8 +190,9 @@ fn b2_b4_leaves_that_lie_ban_and_leaves_that_end_early_are_a_strike() {
     }
 }
 
+// Rows: B14
 #[test]
-fn b14_a_peer_that_has_some_chunks_refuses_the_others_and_leaves_and_gives_what_it_has() {
+fn partial_peer_serves_its_chunks_and_refuses_the_missing_ones() {
     let publisher = publisher("2MiB");
     let (model, runtime) = (model(&publisher), runtime());
     let _within = runtime.enter();
@@ -214,8 +221,9 @@ fn b14_a_peer_that_has_some_chunks_refuses_the_others_and_leaves_and_gives_what_
     assert_eq!((seen.chunks, seen.resets.len()), (1, 2), "{seen}");
 }
 
+// Rows: B13
 #[test]
-fn b13_who_asks_for_the_manifest_alone_is_asked_for_nothing() {
+fn who_asks_for_the_manifest_alone_is_asked_for_nothing() {
     let publisher = publisher("200KiB");
     let runtime = runtime();
     let _within = runtime.enter();

@@ -24,8 +24,9 @@ fn host(n: u8) -> IpAddr {
     Ipv4Addr::new(127, 0, 0, n).into()
 }
 
+// Rows: B16, B21
 #[test]
-fn b16_b21_newcomers_prove_their_address_in_a_crowd_and_are_not_answered_in_a_flood() {
+fn newcomers_prove_address_in_a_crowd_and_get_no_reply_in_flood() {
     let publisher = publisher("200KiB");
     let (home, runtime) = (Home::new(), runtime());
     let paths = [publisher.path("model.minimodel"), publisher.path("model.slm")];
@@ -93,8 +94,9 @@ fn sum(crowds: &[Crowd], of: impl Fn(&Crowd) -> usize) -> usize {
     crowds.iter().map(of).sum()
 }
 
+// Rows: G1
 #[test]
-fn g1_the_goodbye_gets_out_although_all_that_may_be_under_way_is() {
+fn the_goodbye_gets_out_although_all_that_may_be_under_way_is() {
     let publisher = publisher("24MiB");
     let (home, runtime, model) = (Home::new(), runtime(), model(&publisher));
     let paths = [publisher.path("model.minimodel"), publisher.path("model.slm")];

@@ -6,8 +6,9 @@ use super::{Fetcher, is_calm, model, publisher, runtime};
 use crate::home::Home;
 use crate::process::{Running, events, own_port};
 
+// Rows: A9, C1
 #[test]
-fn a9_c1_the_hello_or_the_key_of_somebody_who_is_let_in_opens_nothing_to_others() {
+fn replayed_hello_or_stolen_key_of_allowed_peer_opens_nothing() {
     let publisher = publisher("200KiB");
     let model = model(&publisher);
     let runtime = runtime();
@@ -34,8 +35,9 @@ fn a9_c1_the_hello_or_the_key_of_somebody_who_is_let_in_opens_nothing_to_others(
     is_calm(&seeder.stop());
 }
 
+// Rows: C3
 #[test]
-fn c3_whoever_relays_between_two_honest_peers_reads_nothing_and_is_named() {
+fn relay_between_two_honest_peers_reads_nothing_and_is_named() {
     let publisher = publisher("200KiB");
     let runtime = runtime();
     let _within = runtime.enter();
@@ -62,8 +64,9 @@ fn c3_whoever_relays_between_two_honest_peers_reads_nothing_and_is_named() {
     is_calm(&seeder.stop());
 }
 
+// Rows: C4
 #[test]
-fn c4_a_manifest_that_is_not_the_offers_is_not_believed() {
+fn a_manifest_that_is_not_the_offers_is_not_believed() {
     let publisher = publisher("200KiB");
     let runtime = runtime();
     let _within = runtime.enter();

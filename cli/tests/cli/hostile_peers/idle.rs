@@ -22,7 +22,7 @@ fn cause(running: &Running) -> String {
 }
 
 #[test]
-fn a_fetch_says_whether_nobody_is_there_or_somebody_who_sends_nothing() {
+fn fetch_tells_an_absent_source_from_a_silent_one() {
     let publisher = publisher("200KiB");
     let runtime = runtime();
     let _within = runtime.enter();

@@ -59,8 +59,9 @@ impl Besieged {
 /// Most resident memory that a seeder may gain under siege, in MiB.
 const MOST_GROWTH: u64 = 128;
 
+// Rows: F1, B16
 #[test]
-fn f1_b16_256_hostile_connections_leave_an_honest_fetch_whole_and_memory_bounded() {
+fn honest_fetch_and_memory_bound_survive_256_hostile_peers() {
     let plan = Plan {
         minimodel: MINIMODEL.into(),
         connections: 256,
@@ -75,8 +76,9 @@ fn f1_b16_256_hostile_connections_leave_an_honest_fetch_whole_and_memory_bounded
     assert!(figures.growth_mib() <= MOST_GROWTH, "{figures:?}");
 }
 
+// Rows: F2, F3, F6
 #[test]
-fn f2_f3_f6_hundreds_of_hostile_connections_leave_no_file_and_no_thread_behind_in_the_real_binary() {
+fn hostile_connections_leave_no_open_file_or_thread_in_seeder() {
     /// One of each before the first count, so that descriptors and threads that are created once exist by then.
     const TRICKS: &[Trick] =
         &[Trick::IgnorableFrames, Trick::SecondHello, Trick::StreamChurn, Trick::UniStream];
@@ -93,8 +95,9 @@ fn f2_f3_f6_hundreds_of_hostile_connections_leave_no_file_and_no_thread_behind_i
     besieged.serves_still();
 }
 
+// Rows: H2, B18
 #[test]
-fn h2_b18_keys_of_few_addresses_that_come_and_go_or_read_slowly_do_not_keep_a_newcomer_out() {
+fn keys_that_churn_or_read_slowly_do_not_keep_a_newcomer_out() {
     let Besieged { publisher, _home, seeder, model, target } = Besieged::new();
     let seconds = Duration::from_secs;
     for (habit, hosts, stay) in [
@@ -132,8 +135,9 @@ fn most_memory(pid: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() >> 10
 }
 
+// Rows: A12, I6
 #[test]
-fn a12_i6_what_is_sent_beyond_the_windows_or_in_gaps_and_single_bytes_is_not_held_in_memory() {
+fn data_beyond_windows_or_in_fragments_is_not_held_in_memory() {
     /// Peers at once, fewer than the handshakes of one address; then how often each connects.
     const PEERS: usize = 6;
     const ROUNDS: usize = 3;

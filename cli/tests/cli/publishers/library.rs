@@ -16,8 +16,9 @@ fn warns(home: &Home, line: &str, words: &str) -> Ran {
     ran
 }
 
+// Rows: H10
 #[test]
-fn h10_the_library_takes_in_and_activates_nothing_under_another_key_unless_its_user_accepts_it() {
+fn library_refuses_another_key_unless_user_accepts_it() {
     let home = stage();
     home.say("library add one.minimodel a.slm").exits(0);
     assert_eq!(known(&home), [key(1)], "what its user takes in makes its key known");
@@ -79,8 +80,9 @@ fn h10_the_library_takes_in_and_activates_nothing_under_another_key_unless_its_u
     assert!(told.stderr.contains("warning: ") && told.stderr.contains("damaged"), "{}", told.stderr);
 }
 
+// Rows: H10
 #[test]
-fn h10_on_a_terminal_the_library_asks_whether_another_key_is_accepted() {
+fn library_add_on_terminal_asks_whether_to_accept_another_key() {
     let home = stage_that_knows();
     for (word, code, count) in [("y", 6, 0), ("yes", 0, 1)] {
         let (asked, ended) = at_terminal(&home, &["library", "add", "two.minimodel", "a.slm"], &[word]);

@@ -23,8 +23,9 @@ fn with_files(home: &Home, most: u32, arguments: &[&str]) -> Command {
     limited
 }
 
+// Rows: F2
 #[test]
-fn f2_a_whole_transfer_takes_fewer_than_40_open_files_on_either_side() {
+fn transfer_needs_fewer_than_40_open_files_on_either_side() {
     let home = stage();
     let line = ["seed", "model.minimodel", "model.slm", "--listen", "127.0.0.1:0", "--consent", "serve"];
     let seeder = Running::start(&mut with_files(&home, 40, &line));
@@ -35,8 +36,9 @@ fn f2_a_whole_transfer_takes_fewer_than_40_open_files_on_either_side() {
     seeder.stop().exits(0);
 }
 
+// Rows: F2
 #[test]
-fn f2_too_few_open_files_are_a_named_failure_with_the_limit_in_its_hint_and_nothing_lost() {
+fn too_few_open_files_is_a_named_failure_that_loses_nothing() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
@@ -63,8 +65,9 @@ fn f2_too_few_open_files_are_a_named_failure_with_the_limit_in_its_hint_and_noth
     assert_eq!(home.read(format!("out/{TARGET}")), model());
 }
 
+// Rows: E6, E18
 #[test]
-fn e6_e18_a_receipt_that_finds_no_room_leaves_a_valid_file_and_the_next_run_writes_it() {
+fn receipt_without_room_keeps_valid_file_and_next_run_writes_it() {
     let home = stage();
     // Inodes for the folder itself, the record, the partial file and the manifest copy, and not one more.
     let Some(disk) = SmallDisk::mount(home.path("disk"), "size=8m,nr_inodes=4") else { return };
@@ -124,8 +127,9 @@ impl Unprivileged {
     }
 }
 
+// Rows: E8
 #[test]
-fn e8_permission_that_is_lost_during_the_transfer_is_named_and_nothing_is_lost() {
+fn permission_lost_during_transfer_is_named_and_loses_nothing() {
     let user = Unprivileged::new();
     let home = &user.0;
     let seeder = Running::seed(&stage(), ["model.minimodel", "model.slm"]);
@@ -149,8 +153,9 @@ fn e8_permission_that_is_lost_during_the_transfer_is_named_and_nothing_is_lost()
     assert_eq!(home.read(format!("out/{TARGET}")), model());
 }
 
+// Rows: C6
 #[test]
-fn c6_an_identity_that_may_not_be_read_is_named_and_not_replaced() {
+fn an_identity_that_may_not_be_read_is_named_and_not_replaced() {
     let user = Unprivileged::new();
     let home = &user.0;
     Running::start(&mut user.command(&["id", "new"])).end().exits(0);
@@ -177,7 +182,7 @@ fn c6_an_identity_that_may_not_be_read_is_named_and_not_replaced() {
 }
 
 #[test]
-fn only_the_rest_is_fetched_after_a_limit_on_open_files_is_lifted() {
+fn fetch_killed_at_file_limit_resumes_with_missing_chunks_only() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();

@@ -20,16 +20,18 @@ fn nothing_comes_of(home: &Home, listener: &Listener, arguments: &[&str], missin
     assert!(!home.own("").exists(), "something was written below MINIMODEL_HOME");
 }
 
+// Rows: I5
 #[test]
-fn i5_a_fetch_without_consent_dials_and_writes_nothing() {
+fn a_fetch_without_consent_dials_and_writes_nothing() {
     let (home, listener) = (stage(), Listener::new());
     let offer = listener.offer(manifest().swarm_id());
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out"];
     nothing_comes_of(&home, &listener, &line, "no consent was given", "--consent fetch,import");
 }
 
+// Rows: I5
 #[test]
-fn i5_an_offer_alone_without_consent_dials_and_writes_nothing() {
+fn an_offer_alone_without_consent_dials_and_writes_nothing() {
     let (home, listener) = (stage(), Listener::new());
     let offer = listener.offer(manifest().swarm_id());
     let line = ["fetch", "--offer", &offer, "-o", "out"];
@@ -38,8 +40,9 @@ fn i5_an_offer_alone_without_consent_dials_and_writes_nothing() {
     nothing_comes_of(&home, &listener, &line, "not consent to `fetch`", "--consent fetch");
 }
 
+// Rows: I5
 #[test]
-fn i5_consent_to_fetch_alone_is_not_consent_to_import() {
+fn consent_to_fetch_alone_is_not_consent_to_import() {
     let (home, listener) = (stage(), Listener::new());
     let offer = listener.offer(manifest().swarm_id());
     for given in ["fetch", "fetch,serve", "import", "serve,publish"] {
@@ -50,8 +53,9 @@ fn i5_consent_to_fetch_alone_is_not_consent_to_import() {
     }
 }
 
+// Rows: I5
 #[test]
-fn i5_publishing_and_seeding_on_need_the_consent_to_serve() {
+fn publishing_and_seeding_on_need_the_consent_to_serve() {
     let (home, listener) = (stage(), Listener::new());
     let offer = listener.offer(manifest().swarm_id());
     for more in [&["--consent", "fetch,import,publish"][..], &["--consent", "fetch,import", "--keep-seeding"]]
@@ -67,8 +71,9 @@ fn i5_publishing_and_seeding_on_need_the_consent_to_serve() {
     }
 }
 
+// Rows: I5
 #[test]
-fn i5_a_seed_without_consent_offers_and_writes_nothing() {
+fn a_seed_without_consent_offers_and_writes_nothing() {
     let (home, listener) = (stage(), Listener::new());
     let line = ["seed", "model.minimodel", "model.slm", "--listen", "127.0.0.1:0", "--offer-out", "offer"];
     nothing_comes_of(&home, &listener, &line, "no consent was given", "--consent serve");
@@ -76,8 +81,9 @@ fn i5_a_seed_without_consent_offers_and_writes_nothing() {
     nothing_comes_of(&home, &listener, &line, "not consent to `serve`", "--consent serve");
 }
 
+// Rows: H7, I5
 #[test]
-fn h7_i5_a_request_asks_and_a_script_repeats_just_what_it_asks() {
+fn a_request_asks_and_a_script_repeats_just_what_it_asks() {
     let (home, listener) = (stage(), Listener::new());
     let cases = [
         (json!([]), "fetch,import"),
@@ -113,8 +119,9 @@ fn h7_i5_a_request_asks_and_a_script_repeats_just_what_it_asks() {
     }
 }
 
+// Rows: I5
 #[test]
-fn i5_no_variable_file_or_json_flag_stands_in_for_consent() {
+fn no_variable_file_or_json_flag_stands_in_for_consent() {
     let (home, listener) = (stage(), Listener::new());
     let offer = listener.offer(manifest().swarm_id());
     let mut command = home.command(["--json", "fetch", "model.minimodel", "--peer", &offer, "-o", "out"]);

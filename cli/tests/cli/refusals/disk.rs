@@ -103,8 +103,9 @@ fn needed_and_free(ran: &Ran) -> (u64, u64) {
     (number("need "), number("free "))
 }
 
+// Rows: E6
 #[test]
-fn e6_a_disk_that_is_too_small_is_exit_9_before_anything_is_dialed() {
+fn a_disk_that_is_too_small_is_exit_9_before_anything_is_dialed() {
     let (home, listener) = (stage(), Listener::new());
     let Some(disk) = SmallDisk::mount(home.path("disk"), "size=1m") else { return };
     let offer = listener.offer(manifest().swarm_id());
@@ -129,8 +130,9 @@ fn e6_a_disk_that_is_too_small_is_exit_9_before_anything_is_dialed() {
     assert!(!listener.was_dialed());
 }
 
+// Rows: E6
 #[test]
-fn e6_a_disk_that_fills_up_is_exit_9_keeps_what_is_there_and_goes_on_after_space_is_made() {
+fn full_disk_exits_9_and_fetch_resumes_once_space_is_made() {
     let home = stage();
     let Some(disk) = SmallDisk::mount(home.path("disk"), "size=4m") else { return };
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
@@ -169,8 +171,9 @@ fn limited(home: &Home, arguments: &[&str]) -> Command {
     limited
 }
 
+// Rows: E7
 #[test]
-fn e7_a_limit_on_file_sizes_is_exit_9_and_not_a_signal() {
+fn a_limit_on_file_sizes_is_exit_9_and_not_a_signal() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
@@ -185,8 +188,9 @@ fn e7_a_limit_on_file_sizes_is_exit_9_and_not_a_signal() {
     assert!(only_the_rest_comes(&home, "out", &offer) > 0);
 }
 
+// Rows: E12
 #[test]
-fn e12_a_second_fetch_of_one_target_is_exit_11_and_names_the_process() {
+fn second_fetch_of_one_target_exits_11_and_names_the_process() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
@@ -207,8 +211,9 @@ fn e12_a_second_fetch_of_one_target_is_exit_11_and_names_the_process() {
     assert_eq!(home.read(format!("out/{TARGET}")), model());
 }
 
+// Rows: E12
 #[test]
-fn e12_a_killed_fetch_holds_nothing() {
+fn a_killed_fetch_holds_nothing() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();

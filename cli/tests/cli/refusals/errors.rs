@@ -48,8 +48,9 @@ fn the_error(ran: &Ran) -> serde_json::Value {
     error
 }
 
+// Rows: I4
 #[test]
-fn i4_every_refusal_without_a_peer_has_its_blocks_and_its_object() {
+fn every_refusal_without_a_peer_has_its_blocks_and_its_object() {
     let (home, listener) = (stage(), Listener::new());
     let swarm = manifest().swarm_id();
     let good = listener.offer(swarm);
@@ -98,8 +99,9 @@ fn i4_every_refusal_without_a_peer_has_its_blocks_and_its_object() {
     assert!(!listener.was_dialed() && !home.path("out").exists());
 }
 
+// Rows: I4
 #[test]
-fn i4_every_refusal_by_or_of_a_peer_has_its_blocks_and_its_object() {
+fn every_refusal_by_or_of_a_peer_has_its_blocks_and_its_object() {
     let (home, listener) = (stage(), Listener::new());
     let nobody = listener.offer(manifest().swarm_id());
     let line = ["fetch", "model.minimodel", "--peer", &nobody, "-o", "out", "--consent", "fetch,import"];
@@ -120,8 +122,9 @@ fn i4_every_refusal_by_or_of_a_peer_has_its_blocks_and_its_object() {
     told_twice(&home, &line, 13, &taken);
 }
 
+// Rows: I4
 #[test]
-fn i4_busy_stalled_and_interrupted_have_their_blocks_and_their_object() {
+fn busy_stalled_and_interrupted_have_error_block_and_json_error() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
@@ -149,8 +152,9 @@ fn to_nobody(home: &Home, line: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
+// Rows: G3
 #[test]
-fn g3_a_closed_stdout_changes_no_exit_code_and_nothing_panics() {
+fn a_closed_stdout_changes_no_exit_code_and_nothing_panics() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
@@ -176,8 +180,9 @@ fn g3_a_closed_stdout_changes_no_exit_code_and_nothing_panics() {
     assert!(home.path(format!("out/{TARGET}.receipt")).exists());
 }
 
+// Rows: G3
 #[test]
-fn g3_a_seeder_whose_stdout_is_closed_still_serves() {
+fn a_seeder_whose_stdout_is_closed_still_serves() {
     let home = stage();
     let line = ["seed", "model.minimodel", "model.slm", "--listen", "127.0.0.1:0", "--consent", "serve"];
     for json in [&[][..], &["--json"]] {
@@ -199,8 +204,9 @@ fn g3_a_seeder_whose_stdout_is_closed_still_serves() {
     }
 }
 
+// Rows: G3
 #[test]
-fn g3_both_streams_closed_is_no_failure_either() {
+fn both_streams_closed_is_no_failure_either() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
@@ -212,8 +218,9 @@ fn g3_both_streams_closed_is_no_failure_either() {
     assert_eq!(home.read(format!("out/{TARGET}")), model());
 }
 
+// Rows: I4
 #[test]
-fn i4_circles_of_links_files_for_folders_past_ends_and_hints_are_told_in_plain_words() {
+fn link_loops_files_as_folders_and_past_times_have_plain_errors() {
     let (home, listener) = (stage(), Listener::new());
     symlink("two", home.path("one")).unwrap();
     symlink("one", home.path("two")).unwrap();

@@ -30,8 +30,9 @@ fn refuses(home: &Home, listener: &Listener, out: &str, words: &[&str]) -> Ran {
     ran
 }
 
+// Rows: E8
 #[test]
-fn e8_a_read_only_file_system_is_exit_13_before_anything_is_dialed() {
+fn a_read_only_file_system_is_exit_13_before_anything_is_dialed() {
     let (home, listener) = (stage(), Listener::new());
     let Some(disk) = SmallDisk::mount(home.path("disk"), "size=8m") else { return };
     fs::create_dir(home.path("disk/out")).unwrap();
@@ -40,8 +41,9 @@ fn e8_a_read_only_file_system_is_exit_13_before_anything_is_dialed() {
     refuses(&home, &listener, "disk/new", &["disk/new", "Read-only"]);
 }
 
+// Rows: E8
 #[test]
-fn e8_a_folder_without_permission_is_exit_13_before_anything_is_dialed() {
+fn folder_without_permission_exits_13_before_any_dial() {
     let (home, listener) = (stage(), Listener::new());
     fs::create_dir(home.path("out")).unwrap();
     fs::write(home.path("out/theirs"), "theirs").unwrap();
@@ -85,8 +87,9 @@ pub(super) fn run_without_privilege(home: &Home, arguments: &[&str]) -> Ran {
     Running::start(unprivileged.uid(NOBODY).gid(NOBODY).stdin(std::process::Stdio::null())).end()
 }
 
+// Rows: E8
 #[test]
-fn e8_an_output_folder_that_is_a_file_is_exit_13() {
+fn an_output_folder_that_is_a_file_is_exit_13() {
     let (home, listener) = (stage(), Listener::new());
     home.write("file", "mine");
     symlink("nowhere", home.path("link")).unwrap();
@@ -95,8 +98,9 @@ fn e8_an_output_folder_that_is_a_file_is_exit_13() {
     refuses(&home, &listener, "link", &["`link`"]);
 }
 
+// Rows: E8
 #[test]
-fn e8_a_folder_that_is_not_there_is_made() {
+fn a_folder_that_is_not_there_is_made() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
@@ -105,8 +109,9 @@ fn e8_a_folder_that_is_not_there_is_made() {
     assert_eq!(home.read(format!("a/b/c/{TARGET}")), model());
 }
 
+// Rows: E8
 #[test]
-fn e8_a_folder_that_is_removed_during_the_transfer_is_exit_13_and_named() {
+fn folder_removed_during_transfer_exits_13_and_is_named() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
@@ -142,8 +147,9 @@ pub(super) fn put(home: &Home, obstacle: &str, path: &Path) {
     }
 }
 
+// Rows: E9
 #[test]
-fn e9_what_is_no_plain_file_is_refused_and_left_alone() {
+fn what_is_no_plain_file_is_refused_and_left_alone() {
     for name in [PART, STATE, TARGET] {
         for (obstacle, word) in OBSTACLES {
             let (home, listener) = (stage(), Listener::new());
@@ -158,8 +164,9 @@ fn e9_what_is_no_plain_file_is_refused_and_left_alone() {
     }
 }
 
+// Rows: E11
 #[test]
-fn e11_a_target_with_other_content_is_left_alone_and_named() {
+fn a_target_with_other_content_is_left_alone_and_named() {
     let mut one_byte = model().to_vec();
     *one_byte.last_mut().unwrap() ^= 1;
     let other = slm_vec(&Shape::about(2 << 20, Quantization::Q8_0).unwrap(), 99);
@@ -172,8 +179,9 @@ fn e11_a_target_with_other_content_is_left_alone_and_named() {
     }
 }
 
+// Rows: E11
 #[test]
-fn e11_a_target_that_is_the_artifact_is_said_to_be_here_and_nothing_is_dialed() {
+fn target_that_is_the_artifact_is_already_here_without_a_dial() {
     let (home, listener) = (stage(), Listener::new());
     fs::create_dir(home.path("out")).unwrap();
     fs::copy(home.path("model.slm"), home.path("out").join(TARGET)).unwrap();
@@ -189,8 +197,9 @@ fn e11_a_target_that_is_the_artifact_is_said_to_be_here_and_nothing_is_dialed() 
     is_unchanged(&before, &home.path("out"));
 }
 
+// Rows: E11
 #[test]
-fn e11_a_receipt_that_is_there_already_is_told_before_anything_is_dialed() {
+fn existing_receipt_path_is_refused_before_any_dial() {
     let (home, listener) = (stage(), Listener::new());
     home.write("theirs", "theirs");
     let offer = listener.offer(manifest().swarm_id());
@@ -201,8 +210,9 @@ fn e11_a_receipt_that_is_there_already_is_told_before_anything_is_dialed() {
     assert!(!listener.was_dialed() && !home.path("out").exists());
 }
 
+// Rows: E11
 #[test]
-fn e11_another_manifest_beside_the_file_is_left_alone_with_a_warning() {
+fn another_manifest_beside_the_file_stays_with_a_warning() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
@@ -229,8 +239,9 @@ fn a_model_file_behind_a_link_is_seeded_like_any_other() {
     assert_eq!(home.read(format!("out/{TARGET}")), model());
 }
 
+// Rows: E11
 #[test]
-fn e11_another_receipt_or_offer_file_in_the_way_is_named_and_left_alone() {
+fn existing_receipt_or_offer_file_is_named_and_left_alone() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();

@@ -38,8 +38,9 @@ fn is_harmless(ran: &Ran) {
     assert!(longest < 4_500, "{longest} characters in one line: {}", ran.stderr);
 }
 
+// Rows: D8
 #[test]
-fn d8_a_hostile_manifest_is_exit_10_under_every_verb() {
+fn a_hostile_manifest_is_exit_10_under_every_verb() {
     let (home, listener) = (stage(), Listener::new());
     let good = manifest().render().into_bytes();
     let offer = listener.offer(manifest().swarm_id());
@@ -62,8 +63,9 @@ fn d8_a_hostile_manifest_is_exit_10_under_every_verb() {
     assert!(!listener.was_dialed() && !home.path("out").exists() && !home.path("receipt").exists());
 }
 
+// Rows: D8
 #[test]
-fn d8_hostile_offers_are_refused_and_shown_harmless() {
+fn hostile_offers_are_refused_and_shown_harmless() {
     let (home, listener) = (stage(), Listener::new());
     let good = OsString::from(listener.offer(manifest().swarm_id()));
     for text in hostile() {
@@ -97,8 +99,9 @@ fn d8_hostile_offers_are_refused_and_shown_harmless() {
     assert!(!listener.was_dialed() && !home.path("out").exists());
 }
 
+// Rows: D8
 #[test]
-fn d8_hostile_file_names_are_shown_harmless_and_work() {
+fn hostile_file_names_are_shown_harmless_and_work() {
     let home = stage();
     let fits_a_name = |text: &Vec<u8>| !text.contains(&0) && text.len() < 200;
     for name in hostile().into_iter().filter(fits_a_name).map(OsString::from_vec) {
@@ -154,8 +157,9 @@ fn fetch_from(offer: &str) -> [&str; 8] {
     ["fetch", "model.minimodel", "--peer", offer, "-o", "out", "--consent", "fetch,import"]
 }
 
+// Rows: D8
 #[test]
-fn d8_the_software_name_of_a_seeder_is_shown_harmless() {
+fn the_software_name_of_a_seeder_is_shown_harmless() {
     for software in SOFTWARE {
         let home = stage();
         let stranger = Stranger::seed(software);
@@ -170,8 +174,9 @@ fn d8_the_software_name_of_a_seeder_is_shown_harmless() {
     }
 }
 
+// Rows: D8
 #[test]
-fn d8_a_software_name_that_the_wire_forbids_is_not_printed_at_all() {
+fn a_software_name_that_the_wire_forbids_is_not_printed_at_all() {
     for software in FORBIDDEN {
         let home = stage();
         let stranger = Stranger::seed(software);
@@ -185,8 +190,9 @@ fn d8_a_software_name_that_the_wire_forbids_is_not_printed_at_all() {
     }
 }
 
+// Rows: D8
 #[test]
-fn d8_the_software_name_of_a_fetcher_is_shown_harmless() {
+fn the_software_name_of_a_fetcher_is_shown_harmless() {
     let home = stage();
     let seeder = Running::seed(&home, ["-v", "model.minimodel", "model.slm"]);
     for software in SOFTWARE {
@@ -204,8 +210,9 @@ fn d8_the_software_name_of_a_fetcher_is_shown_harmless() {
     assert!(!ran.stderr.contains("a\nerror: forged"), "{}", ran.stderr);
 }
 
+// Rows: D8
 #[test]
-fn d8_a_hostile_value_in_a_valid_manifest_is_cut_when_it_is_shown() {
+fn a_hostile_value_in_a_valid_manifest_is_cut_when_it_is_shown() {
     let home = stage();
     let long = "z".repeat(2_000);
     let text =

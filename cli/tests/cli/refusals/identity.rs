@@ -58,8 +58,9 @@ fn with_identity() -> (Home, Listener, Vec<u8>) {
     (home, listener, good)
 }
 
+// Rows: C6
 #[test]
-fn c6_a_damaged_or_truncated_identity_is_exit_13_and_unchanged() {
+fn a_damaged_or_truncated_identity_is_exit_13_and_unchanged() {
     let (home, listener, good) = with_identity();
     let mut flipped = good.clone();
     flipped[40] = if flipped[40] == b'0' { b'1' } else { b'0' };
@@ -82,8 +83,9 @@ fn c6_a_damaged_or_truncated_identity_is_exit_13_and_unchanged() {
     }
 }
 
+// Rows: C6
 #[test]
-fn c6_an_identity_that_others_may_read_is_exit_13_and_unchanged() {
+fn an_identity_that_others_may_read_is_exit_13_and_unchanged() {
     let (home, listener, _) = with_identity();
     for mode in [0o644, 0o640, 0o602] {
         fs::set_permissions(home.own("data/identity.key"), Permissions::from_mode(mode)).unwrap();
@@ -91,8 +93,9 @@ fn c6_an_identity_that_others_may_read_is_exit_13_and_unchanged() {
     }
 }
 
+// Rows: C6
 #[test]
-fn c6_an_identity_that_is_no_file_or_leads_nowhere_is_never_replaced() {
+fn identity_that_is_a_folder_or_dangling_link_is_not_replaced() {
     let (home, listener, good) = with_identity();
     let path = home.own("data/identity.key");
     fs::remove_file(&path).unwrap();

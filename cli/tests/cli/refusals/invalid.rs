@@ -32,7 +32,7 @@ fn request(offers: &[&str]) -> String {
 }
 
 #[test]
-fn a_project_server_url_is_exit_10_and_the_key_is_named_by_every_verb() {
+fn project_server_url_exits_10_and_every_verb_names_the_key() {
     let (home, listener) = (stage(), Listener::new());
     for url in
         ["https://models.example.org/sample-model.slm", "https://models.example.org", "None", "none none"]
@@ -55,8 +55,9 @@ fn a_project_server_url_is_exit_10_and_the_key_is_named_by_every_verb() {
     }
 }
 
+// Rows: C5
 #[test]
-fn c5_an_expired_offer_is_exit_10_with_both_times() {
+fn an_expired_offer_is_exit_10_with_both_times() {
     let (home, listener) = (stage(), Listener::new());
     let swarm = manifest().swarm_id();
     // 2001-09-09T01:46:40Z, and an expiry just beyond the permitted clock skew.
@@ -85,8 +86,9 @@ fn c5_an_expired_offer_is_exit_10_with_both_times() {
     }
 }
 
+// Rows: C5
 #[test]
-fn c5_an_offer_within_the_skew_of_clocks_is_taken() {
+fn an_offer_within_the_skew_of_clocks_is_taken() {
     let (home, listener) = (stage(), Listener::new());
     let offer = offer_until(&stranger(), manifest().swarm_id(), listener.address(), now() - 60);
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
@@ -94,8 +96,9 @@ fn c5_an_offer_within_the_skew_of_clocks_is_taken() {
     assert!(listener.was_dialed(), "{}", ran.stderr);
 }
 
+// Rows: C4
 #[test]
-fn c4_an_altered_truncated_or_mixed_offer_is_exit_10_and_nothing_is_dialed() {
+fn altered_truncated_or_mixed_offer_exits_10_before_any_dial() {
     let (home, listener) = (stage(), Listener::new());
     let good = listener.offer(manifest().swarm_id());
     let other = listener.offer([9; 32]);

@@ -33,8 +33,9 @@ fn is_ignored(signal: Signal) -> bool {
     u64::from_str_radix(mask, 16).unwrap() >> (signal.as_raw() - 1) & 1 == 1
 }
 
+// Rows: G1, I5
 #[test]
-fn g1_i5_a_signal_at_the_question_is_no_yes_and_nothing_was_done() {
+fn a_signal_at_the_question_is_no_yes_and_nothing_was_done() {
     for (signal, _) in BOTH.into_iter().filter(|&(signal, _)| !is_ignored(signal)) {
         let (home, listener) = (stage(), Listener::new());
         let offer = listener.offer(manifest().swarm_id());
@@ -61,8 +62,9 @@ fn g1_i5_a_signal_at_the_question_is_no_yes_and_nothing_was_done() {
     }
 }
 
+// Rows: G3, I5
 #[test]
-fn g3_i5_an_answer_is_taken_only_for_a_question_that_could_be_shown() {
+fn an_answer_is_taken_only_for_a_question_that_could_be_shown() {
     let (home, listener) = (stage(), Listener::new());
     let offer = listener.offer(manifest().swarm_id());
     let (mut person, process) = terminal();
@@ -78,8 +80,9 @@ fn g3_i5_an_answer_is_taken_only_for_a_question_that_could_be_shown() {
     assert!(!listener.was_dialed() && !home.path("out").exists());
 }
 
+// Rows: G1
 #[test]
-fn g1_a_signal_while_a_whole_file_is_read_through_leaves_it_alone() {
+fn a_signal_while_a_whole_file_is_read_through_leaves_it_alone() {
     // A sparse file of the declared length: longer to read than any timeout here.
     let bytes = 4_u64 << 40;
     let long = manifest()

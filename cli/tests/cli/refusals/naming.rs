@@ -5,8 +5,9 @@ use std::fs;
 use super::stage::{Listener, STATE, hint, is_unchanged, manifest, model, names, snapshot, stage};
 use crate::process::{Running, event};
 
+// Rows: D6
 #[test]
-fn d6_no_name_from_a_manifest_leaves_the_folder_or_hides_in_it() {
+fn no_name_from_a_manifest_leaves_the_folder_or_hides_in_it() {
     let (home, listener) = (stage(), Listener::new());
     let long = "a".repeat(129);
     let ids = [
@@ -45,8 +46,9 @@ fn d6_no_name_from_a_manifest_leaves_the_folder_or_hides_in_it() {
     assert!(!listener.was_dialed());
 }
 
+// Rows: D6, E17
 #[test]
-fn d6_e17_the_longest_names_that_a_manifest_may_have_work_to_the_last_file() {
+fn fetch_works_with_the_longest_names_a_manifest_may_have() {
     let home = stage();
     let long = manifest().with("model.id", &"a".repeat(128)).with("model.version", &"1".repeat(64));
     home.write("long.minimodel", long.render());
@@ -63,8 +65,9 @@ fn d6_e17_the_longest_names_that_a_manifest_may_have_work_to_the_last_file() {
     assert_eq!(home.read(format!("{stem}.slm.part.state.damaged.2")), b"damaged");
 }
 
+// Rows: D6
 #[test]
-fn d6_words_that_other_systems_reserve_are_names_like_any_other_here() {
+fn names_reserved_by_other_systems_are_fetched_like_any_other() {
     let home = stage();
     for id in ["con", "nul", "aux.h", "lpt1", "index.html"] {
         let text = manifest().with("model.id", id);
@@ -78,8 +81,9 @@ fn d6_words_that_other_systems_reserve_are_names_like_any_other_here() {
     }
 }
 
+// Rows: D11
 #[test]
-fn d11_a_file_of_100_tib_is_asked_for_with_its_number_and_refused_before_anything_is_dialed() {
+fn file_of_100_tib_is_shown_with_its_size_and_refused_undialed() {
     let (home, listener) = (stage(), Listener::new());
     let bytes = 100_u64 << 40;
     let bomb = manifest()
@@ -113,8 +117,9 @@ fn d11_a_file_of_100_tib_is_asked_for_with_its_number_and_refused_before_anythin
     assert_eq!(part.len(), 0, "nothing is laid out in advance");
 }
 
+// Rows: D15
 #[test]
-fn d15_an_older_manifest_under_the_same_name_is_shown_as_older_and_replaces_nothing() {
+fn older_manifest_of_same_name_is_called_older_replaces_nothing() {
     let home = stage();
     let newer = manifest().with("manifest.created_utc", "2026-03-01T00:00:00Z");
     let older = manifest().with("manifest.created_utc", "2026-02-28T23:59:59.5Z");
@@ -148,8 +153,9 @@ fn d15_an_older_manifest_under_the_same_name_is_shown_as_older_and_replaces_noth
     assert!(!listener.was_dialed());
 }
 
+// Rows: G6
 #[test]
-fn g6_a_record_of_another_version_is_named_and_left_alone() {
+fn a_record_of_another_version_is_named_and_left_alone() {
     for version in [0_u32, 2, 0x7fff_ffff] {
         let (home, listener) = (stage(), Listener::new());
         let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);

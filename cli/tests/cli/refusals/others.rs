@@ -19,8 +19,9 @@ fn chmod(path: &Path, mode: u32) {
 
 /// A folder that all accounts share, like `/tmp` or without its sticky bit, in which another account's file is there
 /// first.
+// Rows: H8
 #[test]
-fn h8_a_fetch_never_goes_on_with_what_another_account_can_change() {
+fn a_fetch_never_goes_on_with_what_another_account_can_change() {
     for sticky in [0o1000, 0] {
         let (home, listener) = (stage(), Listener::new());
         let offer = listener.offer(manifest().swarm_id());
@@ -50,8 +51,9 @@ fn h8_a_fetch_never_goes_on_with_what_another_account_can_change() {
 }
 
 /// The same without privileges: there the file is root's.
+// Rows: H8
 #[test]
-fn h8_a_partial_file_of_root_is_not_gone_on_with_by_a_user() {
+fn a_partial_file_of_root_is_not_gone_on_with_by_a_user() {
     if !is_root() {
         return;
     }
@@ -68,8 +70,9 @@ fn h8_a_partial_file_of_root_is_not_gone_on_with_by_a_user() {
     assert!(!listener.was_dialed());
 }
 
+// Rows: H8
 #[test]
-fn h8_files_of_the_user_that_have_a_name_of_ours_stay_what_they_are() {
+fn user_files_with_temporary_or_partial_names_stay_unchanged() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
@@ -105,8 +108,9 @@ const COPY: &str = "sample-model-1.0.0.minimodel";
 const FOLDERS: [(&str, &str); 4] =
     [("data", "id show"), ("state", "consent list"), ("", "id show"), ("data/library", "library list")];
 
+// Rows: H11
 #[test]
-fn h11_a_folder_of_ours_that_others_may_write_to_is_refused_with_the_command_that_mends_it() {
+fn own_folder_writable_by_others_is_refused_with_chmod_hint() {
     for (name, line) in FOLDERS {
         let home = Home::new();
         home.say("id new").exits(0);
@@ -134,8 +138,9 @@ fn h11_a_folder_of_ours_that_others_may_write_to_is_refused_with_the_command_tha
     }
 }
 
+// Rows: H11
 #[test]
-fn h11_a_folder_of_ours_that_is_another_accounts_is_refused() {
+fn a_folder_of_ours_that_is_another_accounts_is_refused() {
     if !is_root() {
         return;
     }
@@ -155,8 +160,9 @@ fn h11_a_folder_of_ours_that_is_another_accounts_is_refused() {
 
 /// An output folder that the user names may be shared: the fetch succeeds, with a warning that others can exchange
 /// the file.
+// Rows: H11
 #[test]
-fn h11_a_shared_output_folder_is_a_warning() {
+fn a_shared_output_folder_is_a_warning() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();

@@ -30,8 +30,9 @@ fn obstacles() -> impl Iterator<Item = &'static str> {
     OBSTACLES.into_iter().map(|(obstacle, _)| obstacle).chain(["device"])
 }
 
+// Rows: E9, E11
 #[test]
-fn e9_e11_no_verb_writes_through_or_over_what_stands_at_its_output() {
+fn no_verb_writes_through_or_over_what_stands_at_its_output() {
     let listener = Listener::new();
     let offer = listener.offer(manifest().swarm_id());
     let lines = [
@@ -60,8 +61,9 @@ fn e9_e11_no_verb_writes_through_or_over_what_stands_at_its_output() {
     assert!(!listener.was_dialed());
 }
 
+// Rows: E9
 #[test]
-fn e9_what_stands_where_receipt_or_manifest_copy_go_is_named_before_anything_is_fetched() {
+fn obstacle_at_receipt_or_manifest_copy_is_named_before_dialing() {
     let (home, listener) = (stage(), Listener::new());
     let dead = listener.offer(manifest().swarm_id());
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
@@ -102,8 +104,9 @@ fn e9_what_stands_where_receipt_or_manifest_copy_go_is_named_before_anything_is_
 }
 
 /// A place where no receipt can be written is reported before any dial, by a fetch and by a repair.
+// Rows: E9, E11
 #[test]
-fn e9_e11_a_place_where_no_receipt_can_be_is_told_before_anything_is_fetched() {
+fn unusable_receipt_path_is_refused_before_any_dial() {
     let home = stage();
     let listener = Listener::new();
     let offer = listener.offer(manifest().swarm_id());
@@ -151,8 +154,9 @@ fn e9_e11_a_place_where_no_receipt_can_be_is_told_before_anything_is_fetched() {
 }
 
 /// The folder of the receipt vanishes during the fetch.
+// Rows: E9, E18
 #[test]
-fn e9_e18_a_receipt_that_could_not_be_written_is_told_with_its_cause_and_a_hint_that_fits() {
+fn receipt_that_cannot_be_written_names_cause_and_fitting_hint() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
@@ -180,8 +184,9 @@ fn move_away(home: &Home, path: &Path) {
         .unwrap();
 }
 
+// Rows: E9, E18
 #[test]
-fn e9_e18_what_came_in_the_way_of_a_copy_meanwhile_is_named_and_its_hint_completes_the_import() {
+fn obstacle_appearing_during_fetch_is_named_and_its_hint_works() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
@@ -227,8 +232,9 @@ fn e9_e18_what_came_in_the_way_of_a_copy_meanwhile_is_named_and_its_hint_complet
 }
 
 /// Moves a link to the user's file in and out of each name while real fetches run, thousands of times.
+// Rows: E10
 #[test]
-fn e10_a_link_that_comes_and_goes_at_any_name_is_never_followed_by_a_real_fetch() {
+fn swapped_in_symlink_at_any_output_name_is_never_followed() {
     const FETCHES: u32 = 40;
     let home = stage();
     let seed = || Running::seed(&home, ["model.minimodel", "model.slm"]);
@@ -290,8 +296,9 @@ fn e10_a_link_that_comes_and_goes_at_any_name_is_never_followed_by_a_real_fetch(
     assert_eq!(home.read("precious"), b"not to be touched");
 }
 
+// Rows: E10
 #[test]
-fn e10_a_folder_that_is_swapped_during_the_transfer_keeps_what_is_fetched_into_it() {
+fn fetch_keeps_writing_to_its_opened_folder_after_a_swap() {
     let home = stage();
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();

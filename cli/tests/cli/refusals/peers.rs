@@ -57,8 +57,9 @@ fn no_model_byte(home: &Home) {
     }
 }
 
+// Rows: H4, B21
 #[test]
-fn h4_b21_a_fetch_says_within_five_seconds_that_nobody_answers_and_sends_few_datagrams() {
+fn fetch_reports_silent_peer_in_5_s_and_sends_few_datagrams() {
     let (home, listener) = (stage(), Listener::new());
     let offer = listener.offer(manifest().swarm_id());
     let line =
@@ -80,8 +81,9 @@ fn h4_b21_a_fetch_says_within_five_seconds_that_nobody_answers_and_sends_few_dat
     assert!(datagrams <= 10, "{datagrams} datagrams");
 }
 
+// Rows: C4
 #[test]
-fn c4_an_offer_for_another_license_dials_nobody() {
+fn an_offer_for_another_license_dials_nobody() {
     let (home, listener) = (stage(), Listener::new());
     for asked in [other_license(), other_evidence(), other_artifact(), other_version()] {
         home.write("asked.minimodel", asked.render());
@@ -97,8 +99,9 @@ fn c4_an_offer_for_another_license_dials_nobody() {
     }
 }
 
+// Rows: C4
 #[test]
-fn c4_a_hello_for_another_license_route_is_exit_6() {
+fn a_hello_for_another_license_route_is_exit_6() {
     let (ran, home) = fetch_under_a_forged_offer(&other_license());
     let ran = ran.exits(6);
     names(&ran, &["license"]);
@@ -106,16 +109,18 @@ fn c4_a_hello_for_another_license_route_is_exit_6() {
     no_model_byte(&home);
 }
 
+// Rows: C4
 #[test]
-fn c4_a_hello_for_other_evidence_is_exit_6() {
+fn a_hello_for_other_evidence_is_exit_6() {
     let (ran, home) = fetch_under_a_forged_offer(&other_evidence());
     let ran = ran.exits(6);
     names(&ran, &["evidence"]);
     no_model_byte(&home);
 }
 
+// Rows: C4
 #[test]
-fn c4_a_hello_for_another_artifact_or_version_is_exit_3() {
+fn a_hello_for_another_artifact_or_version_is_exit_3() {
     for asked in [other_artifact(), other_version()] {
         let (ran, home) = fetch_under_a_forged_offer(&asked);
         let ran = ran.exits(3);
@@ -124,8 +129,9 @@ fn c4_a_hello_for_another_artifact_or_version_is_exit_3() {
     }
 }
 
+// Rows: C4
 #[test]
-fn c4_a_manifest_asked_for_under_a_forged_offer_is_refused_and_nothing_is_kept() {
+fn manifest_asked_for_under_forged_offer_is_refused_not_kept() {
     let (theirs, ours) = (stage(), Home::new());
     let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm"]);
     let forged = offer(&identity_of(&theirs), other_license().swarm_id(), seeder.address());
@@ -135,7 +141,7 @@ fn c4_a_manifest_asked_for_under_a_forged_offer_is_refused_and_nothing_is_kept()
 }
 
 #[test]
-fn a_manifest_that_was_asked_for_is_not_called_nothing_when_consent_to_import_is_missing() {
+fn missing_import_consent_says_the_manifest_was_asked_for() {
     let (theirs, ours) = (stage(), Home::new());
     let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm"]);
     let ran = ours.run(["fetch", "--offer", &seeder.offer(), "-o", "out", "--consent", "fetch"]).exits(5);
@@ -147,8 +153,9 @@ fn a_manifest_that_was_asked_for_is_not_called_nothing_when_consent_to_import_is
     assert!(!ours.path("out").exists());
 }
 
+// Rows: C1
 #[test]
-fn c1_another_key_behind_the_address_is_refused_and_both_keys_are_named() {
+fn another_key_at_the_address_is_refused_and_both_are_named() {
     let (theirs, ours) = (stage(), stage());
     let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm"]);
     let forged = offer(&stranger(), manifest().swarm_id(), seeder.address());
@@ -163,8 +170,9 @@ fn c1_another_key_behind_the_address_is_refused_and_both_keys_are_named() {
     assert!(!seeded.stderr.contains("joined"), "{}", seeded.stderr);
 }
 
+// Rows: C1, I7
 #[test]
-fn c1_i7_another_key_blames_nobody_and_the_honest_peer_still_serves() {
+fn another_key_blames_nobody_and_the_honest_peer_still_serves() {
     let (theirs, ours) = (stage(), stage());
     let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm"]);
     let forged = offer(&stranger(), manifest().swarm_id(), seeder.address());
@@ -178,7 +186,7 @@ fn c1_i7_another_key_blames_nobody_and_the_honest_peer_still_serves() {
 }
 
 #[test]
-fn a_peer_that_is_not_on_the_allow_list_is_exit_3_and_told_to_send_its_id() {
+fn peer_off_the_allow_list_exits_3_and_is_told_to_send_its_id() {
     let (theirs, ours) = (stage(), stage());
     let listed = Home::new();
     let id = listed.say("id show").exits(0).stdout;
@@ -199,8 +207,9 @@ fn a_peer_that_is_not_on_the_allow_list_is_exit_3_and_told_to_send_its_id() {
     assert_eq!(listed.read(format!("out/{TARGET}")), model());
 }
 
+// Rows: B22
 #[test]
-fn b22_a_key_that_used_up_its_budget_is_exit_12_and_told_when_to_come_again() {
+fn key_with_budget_used_up_exits_12_and_is_told_when_to_return() {
     let (theirs, ours) = (stage(), stage());
     let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();

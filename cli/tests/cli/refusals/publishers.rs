@@ -3,8 +3,9 @@
 use super::disk::SmallDisk;
 use crate::publishers::{key, known, stage};
 
+// Rows: H10
 #[test]
-fn h10_in_a_read_only_state_folder_what_is_known_is_told_and_nothing_is_imported() {
+fn read_only_state_folder_still_shows_keys_but_blocks_import() {
     let home = stage();
     let Some(disk) = SmallDisk::mount(home.own(""), "size=8m,mode=700") else { return };
     home.say("write-import-receipt one.minimodel a.slm one.receipt").exits(0);

@@ -36,32 +36,36 @@ fn change(change: impl FnOnce(&Home)) {
     assert!(only_the_rest_comes(&home, "out", &honest.offer()) > 0);
 }
 
+// Rows: E14
 #[test]
-fn e14_a_source_that_is_overwritten_in_place_ends_the_share_and_loses_nothing() {
+fn source_overwritten_in_place_ends_the_share_and_loses_nothing() {
     change(|home| {
         let file = OpenOptions::new().write(true).open(home.path("source.slm")).unwrap();
         file.write_all_at(&vec![0xa5; model().len()], 0).unwrap();
     });
 }
 
+// Rows: E14
 #[test]
-fn e14_a_source_that_is_truncated_ends_the_share_and_loses_nothing() {
+fn a_source_that_is_truncated_ends_the_share_and_loses_nothing() {
     change(|home| {
         let file = OpenOptions::new().write(true).open(home.path("source.slm")).unwrap();
         file.set_len(model().len() as u64 / 2).unwrap();
     });
 }
 
+// Rows: E14
 #[test]
-fn e14_a_source_that_grows_ends_the_share_and_loses_nothing() {
+fn a_source_that_grows_ends_the_share_and_loses_nothing() {
     change(|home| {
         let mut file = OpenOptions::new().append(true).open(home.path("source.slm")).unwrap();
         file.write_all(b"one more line").unwrap();
     });
 }
 
+// Rows: E14
 #[test]
-fn e14_a_source_that_is_emptied_ends_the_share_and_loses_nothing() {
+fn a_source_that_is_emptied_ends_the_share_and_loses_nothing() {
     change(|home| drop(File::create(home.path("source.slm")).unwrap()));
 }
 
@@ -83,21 +87,24 @@ fn does_not_matter(change: impl FnOnce(&Home)) {
     seeder.stop().exits(0);
 }
 
+// Rows: E14
 #[test]
-fn e14_a_source_that_is_replaced_by_rename_goes_on() {
+fn a_source_that_is_replaced_by_rename_goes_on() {
     does_not_matter(|home| {
         home.write("other.slm", vec![0xa5; model().len()]);
         fs::rename(home.path("other.slm"), home.path("source.slm")).unwrap();
     });
 }
 
+// Rows: E14
 #[test]
-fn e14_a_source_that_is_unlinked_goes_on() {
+fn a_source_that_is_unlinked_goes_on() {
     does_not_matter(|home| fs::remove_file(home.path("source.slm")).unwrap());
 }
 
+// Rows: E14
 #[test]
-fn e14_a_source_that_is_touched_or_rewritten_with_the_same_bytes_goes_on() {
+fn source_touched_or_rewritten_with_same_bytes_is_still_shared() {
     does_not_matter(|home| {
         let file = OpenOptions::new().write(true).open(home.path("source.slm")).unwrap();
         file.write_all_at(model(), 0).unwrap();

@@ -3,8 +3,9 @@
 use super::stage::{hint, names, stage};
 use crate::process::Running;
 
+// Rows: B22, I7
 #[test]
-fn b22_i7_a_budget_that_ends_in_mid_transfer_is_told_as_that_and_the_honest_seeder_is_not_banned() {
+fn budget_ending_in_mid_transfer_exits_12_and_bans_no_seeder() {
     let theirs = stage();
     for round in 0..4 {
         let ours = stage();

@@ -18,8 +18,9 @@ fn listed(fetcher: &Fetcher<'_>) -> Vec<Value> {
     events(&say(fetcher, "--json blame list").exits(0).stdout, "blame").collect()
 }
 
+// Rows: B1
 #[test]
-fn b1_a_ban_is_listed_with_chunk_expected_and_got_and_holds_in_the_next_run_until_it_is_taken_back() {
+fn ban_is_listed_with_chunk_and_hash_and_lasts_until_cleared() {
     let model = Model::of("1MiB");
     let (liar, fetcher) = (Seeder::liar(&model, 0), Fetcher::of(&model));
     assert!(listed(&fetcher).is_empty());
@@ -65,7 +66,7 @@ fn b1_a_ban_is_listed_with_chunk_expected_and_got_and_holds_in_the_next_run_unti
 }
 
 #[test]
-fn a_record_of_bans_that_cannot_be_read_or_written_is_told_and_does_not_stop_a_transfer() {
+fn unreadable_ban_record_is_told_and_does_not_stop_a_fetch() {
     let model = Model::of("1MiB");
     let (honest, fetcher) = (Seeder::honest(&model, 64 << 20), Fetcher::of(&model));
     say(&fetcher, "id new").exits(0);

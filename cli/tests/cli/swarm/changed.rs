@@ -47,24 +47,27 @@ fn ends_the_share(change: fn(&Path)) {
     assert!(second.receipt().import().peers.iter().all(|peer| peer.rejected.is_none()));
 }
 
+// Rows: E14
 #[test]
-fn e14_a_finished_file_that_is_overwritten_while_it_is_kept_seeding_ends_the_share() {
+fn finished_file_overwritten_while_seeding_ends_the_share() {
     ends_the_share(|path| {
         let file = OpenOptions::new().write(true).open(path).unwrap();
         file.write_all_at(&vec![0xa5; file.metadata().unwrap().len() as usize], 0).unwrap();
     });
 }
 
+// Rows: E14
 #[test]
-fn e14_a_finished_file_that_is_truncated_while_it_is_kept_seeding_ends_the_share() {
+fn finished_file_truncated_while_seeding_ends_the_share() {
     ends_the_share(|path| {
         let file = OpenOptions::new().write(true).open(path).unwrap();
         file.set_len(file.metadata().unwrap().len() / 2).unwrap();
     });
 }
 
+// Rows: E14
 #[test]
-fn e14_a_finished_file_that_is_emptied_or_grows_while_it_is_kept_seeding_ends_the_share() {
+fn finished_file_emptied_or_grown_while_seeding_ends_the_share() {
     ends_the_share(|path| drop(File::create(path).unwrap()));
     ends_the_share(|path| OpenOptions::new().append(true).open(path).unwrap().write_all(b"more").unwrap());
 }

@@ -7,7 +7,7 @@ use crate::home::Home;
 use crate::process::Running;
 
 #[test]
-fn the_demo_needs_no_arguments_ends_within_a_minute_and_leaves_nothing_unless_told_to() {
+fn demo_runs_without_arguments_in_a_minute_and_leaves_no_files() {
     let home = Home::new();
     fs::create_dir(home.path("tmp")).unwrap();
     let left =

@@ -10,7 +10,7 @@ use crate::home::Home;
 use crate::process::{Running, ask, event};
 
 #[test]
-fn with_an_offer_alone_the_manifest_comes_from_the_peer_and_stands_beside_the_file() {
+fn fetch_by_offer_alone_gets_manifest_from_peer_and_keeps_it() {
     let model = Model::of("4MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
     let seeder = model.seed(&home, &[]);
@@ -26,7 +26,7 @@ fn with_an_offer_alone_the_manifest_comes_from_the_peer_and_stands_beside_the_fi
 }
 
 #[test]
-fn an_import_peer_request_that_agrees_with_its_manifest_is_fetched() {
+fn import_peer_request_matching_its_manifest_is_fetched() {
     let model = Model::of("4MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
     let seeder = model.seed(&home, &[]);
@@ -53,8 +53,9 @@ fn an_import_peer_request_that_agrees_with_its_manifest_is_fetched() {
 
 /// A request file of a stranger names more actions than an import: each is a question of its own, and only those
 /// answered with `yes` are done.
+// Rows: H7, I5
 #[test]
-fn h7_i5_a_request_is_asked_on_a_terminal_as_a_fetch_is() {
+fn a_request_is_asked_on_a_terminal_as_a_fetch_is() {
     let model = Model::of("1MiB");
     let (home, seeding) = (Home::new(), Home::new());
     let seeder = model.seed(&seeding, &[]);
@@ -85,8 +86,9 @@ fn h7_i5_a_request_is_asked_on_a_terminal_as_a_fetch_is() {
     assert_eq!((&line["actions"], &line["by"]), (&json!(["fetch", "import"]), &json!("prompt")));
 }
 
+// Rows: E11, E18
 #[test]
-fn e11_e18_a_file_that_is_there_and_right_needs_no_peer_and_gets_its_missing_receipt() {
+fn finished_file_needs_no_peer_and_gets_its_missing_receipt() {
     let model = Model::of("4MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
     let seeder = model.seed(&home, &[]);

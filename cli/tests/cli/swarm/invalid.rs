@@ -4,8 +4,9 @@ use super::model::{Fetcher, Model};
 use super::seeder::Seeder;
 use crate::process::events;
 
+// Rows: D14
 #[test]
-fn d14_proven_bytes_that_are_no_artifact_never_get_the_final_name_and_no_peer_is_blamed() {
+fn proven_bytes_that_are_no_artifact_get_invalid_name_no_blame() {
     let model = Model::invalid();
     let seeder = Seeder::honest(&model, 1 << 30);
     let fetcher = Fetcher::of(&model);

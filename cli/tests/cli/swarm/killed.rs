@@ -45,8 +45,9 @@ fn fetch_and_kill(fetcher: &Fetcher<'_>, seeder: &Seeder, chunks: usize) -> BTre
     recorded
 }
 
+// Rows: E1
 #[test]
-fn e1_a_fetch_killed_at_ten_random_moments_finishes_and_asks_for_no_recorded_chunk_again() {
+fn fetch_killed_ten_times_never_refetches_a_recorded_chunk() {
     let model = Model::of("32MiB");
     let fetcher = Fetcher::of(&model);
     let mut random = Random::new();
@@ -91,8 +92,9 @@ fn e1_a_fetch_killed_at_ten_random_moments_finishes_and_asks_for_no_recorded_chu
     println!("recorded at each kill: {per_kill:?}; {} chunks of {count} sent twice", served - count);
 }
 
+// Rows: E4
 #[test]
-fn e4_a_lost_record_is_rebuilt_from_the_partial_file_and_what_is_good_is_not_fetched_again() {
+fn lost_record_is_rebuilt_from_part_file_without_refetching() {
     let model = Model::of("16MiB");
     let seeder = Seeder::honest(&model, 16 << 20);
     let fetcher = Fetcher::of(&model);
@@ -116,8 +118,9 @@ fn leave_a_part(fetcher: &Fetcher<'_>, model: &Model, good: u64) {
     fs::write(fetcher.part(), bytes).unwrap();
 }
 
+// Rows: E1, E4
 #[test]
-fn e1_e4_what_was_found_on_disk_is_in_the_receipt_however_often_the_fetch_was_killed_after_that() {
+fn chunks_found_on_disk_stay_in_the_receipt_after_more_kills() {
     let model = Model::in_chunks("1MiB", "16KiB");
     let fetcher = Fetcher::of(&model);
     leave_a_part(&fetcher, &model, 3);
@@ -139,8 +142,9 @@ fn e1_e4_what_was_found_on_disk_is_in_the_receipt_however_often_the_fetch_was_ki
     assert!(again.is_disjoint(&BTreeSet::from([0, 1, 2])));
 }
 
+// Rows: E4
 #[test]
-fn e4_a_file_that_was_whole_on_disk_names_no_supplier_and_says_where_it_was_found() {
+fn file_found_whole_on_disk_names_no_supplier_in_its_receipt() {
     let model = Model::in_chunks("256KiB", "16KiB");
     let seeder = Seeder::honest(&model, 1 << 20);
     let fetcher = Fetcher::of(&model);
@@ -150,8 +154,9 @@ fn e4_a_file_that_was_whole_on_disk_names_no_supplier_and_says_where_it_was_foun
     assert_eq!((fetcher.has_it_but_found(), seeder.served()), (count, vec![]));
 }
 
+// Rows: E3, E4
 #[test]
-fn e3_e4_a_chunk_whose_entry_is_torn_is_found_beside_the_record_and_the_receipt_says_so() {
+fn chunk_with_torn_record_entry_is_found_on_disk_and_in_receipt() {
     let model = Model::in_chunks("1MiB", "16KiB");
     let seeder = Seeder::honest(&model, 1 << 20);
     let fetcher = Fetcher::of(&model);
@@ -165,8 +170,9 @@ fn e3_e4_a_chunk_whose_entry_is_torn_is_found_beside_the_record_and_the_receipt_
     assert!(recorded.is_disjoint(&seeder.served_after(served)));
 }
 
+// Rows: E13
 #[test]
-fn e13_a_rotten_bit_costs_its_chunk_alone_and_nobody_is_blamed() {
+fn a_rotten_bit_costs_its_chunk_alone_and_nobody_is_blamed() {
     let model = Model::of("16MiB");
     let seeder = Seeder::honest(&model, 16 << 20);
     let fetcher = Fetcher::of(&model);

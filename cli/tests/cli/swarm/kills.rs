@@ -17,9 +17,9 @@ const KILLS_AN_IMPORT: u64 = 6;
 /// Upload rate in bytes a second, low enough that a transfer can be killed in the middle.
 const RATE: u64 = 3 << 20;
 
+// Rows: E1, E12, E18, G2
 #[test]
-fn e1_e12_e18_g2_a_fetch_killed_at_random_moments_believes_nothing_false_and_fetches_nothing_recorded_again()
-{
+fn randomly_killed_fetch_keeps_recorded_chunks_and_no_bad_ones() {
     let kills = std::env::var("MINIMODEL_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
     let seed = Random::new().0;
     println!("MINIMODEL_TEST_SEED={seed}");

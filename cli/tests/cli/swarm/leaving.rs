@@ -11,8 +11,9 @@ fn seed_at(model: &Model, home: &Home, listen: &str, rate: &str) -> Running {
     model.seed(home, &["--listen", listen, "--up", rate, "--json"])
 }
 
+// Rows: G4
 #[test]
-fn g4_a_seeder_that_leaves_half_way_and_comes_back_is_found_again() {
+fn a_seeder_that_leaves_half_way_and_comes_back_is_found_again() {
     let model = Model::of("16MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
     let seeder = seed_at(&model, &home, &own_host(), "2MiB");
@@ -30,7 +31,7 @@ fn g4_a_seeder_that_leaves_half_way_and_comes_back_is_found_again() {
 
 /// Both ways to leave for good: with a shutdown close, and killed.
 #[test]
-fn without_its_only_seeder_a_fetch_ends_with_7_and_the_same_line_resumes_later() {
+fn fetch_whose_only_seeder_leaves_exits_7_and_resumes_later() {
     let model = Model::of("24MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
     let mut listen = own_host();
@@ -63,8 +64,9 @@ fn without_its_only_seeder_a_fetch_ends_with_7_and_the_same_line_resumes_later()
     fetcher.has_it_all();
 }
 
+// Rows: B10
 #[test]
-fn b10_a_seeder_that_takes_seconds_for_a_chunk_is_slow_and_not_gone() {
+fn a_seeder_that_takes_seconds_for_a_chunk_is_slow_and_not_gone() {
     let model = Model::in_chunks("500KiB", "512KiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
     let seeder = seed_at(&model, &home, &own_host(), "112KiB");
@@ -72,8 +74,9 @@ fn b10_a_seeder_that_takes_seconds_for_a_chunk_is_slow_and_not_gone() {
     fetcher.has_it_all();
 }
 
+// Rows: B10
 #[test]
-fn b10_a_rate_limit_of_our_own_is_no_silence_of_the_peers_and_strikes_none() {
+fn own_download_limit_strikes_no_peer_for_silence() {
     let model = Model::in_chunks("2MiB", "2MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
     let seeder = seed_at(&model, &home, &own_host(), "1GiB");

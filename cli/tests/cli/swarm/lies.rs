@@ -10,8 +10,9 @@ use crate::process::events;
 /// Most requests in flight to a peer that has not delivered a good chunk yet.
 const MAX_REQUESTS: usize = 4;
 
+// Rows: B1
 #[test]
-fn b1_a_corrupting_seeder_is_banned_after_its_first_bad_chunk_and_named_and_the_file_is_right() {
+fn corrupting_seeder_is_banned_after_first_bad_chunk_and_named() {
     // A rate so low that the liars are asked as well.
     let model = Model::of("8MiB");
     let home = Home::new();
@@ -48,8 +49,9 @@ fn rejected_chunk(rejected: &str) -> u32 {
     index.parse().unwrap()
 }
 
+// Rows: B1
 #[test]
-fn b1_with_corrupting_seeders_alone_the_fetch_ends_with_4_and_the_blame_and_no_file() {
+fn fetch_from_corrupting_seeders_alone_exits_4_and_names_them() {
     let model = Model::of("4MiB");
     let artifact = std::fs::read(model.artifact()).unwrap();
     let liars = [Seeder::liar(&model, 0), Seeder::liar(&model, 0)];
@@ -80,8 +82,9 @@ fn b1_with_corrupting_seeders_alone_the_fetch_ends_with_4_and_the_blame_and_no_f
     assert_eq!(events(&ran.stdout, "peer-joined").count(), 0, "{}", ran.stdout);
 }
 
+// Rows: B1
 #[test]
-fn b1_a_ban_outlives_the_kill_of_the_process_that_spoke_it() {
+fn a_ban_outlives_the_kill_of_the_process_that_spoke_it() {
     let model = Model::of("4MiB");
     let home = Home::new();
     let honest = model.seed(&home, &["--up", "512KiB"]);

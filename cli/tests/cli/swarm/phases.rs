@@ -31,8 +31,9 @@ fn dead_offer(model: &Model) -> String {
     Seeder::honest(model, 1 << 30).offer().to_owned()
 }
 
+// Rows: G1
 #[test]
-fn g1_a_signal_while_waiting_for_peers_ends_in_order_and_leaves_what_can_be_resumed() {
+fn signal_while_waiting_for_peers_leaves_a_resumable_fetch() {
     let model = Model::in_chunks("256KiB", "16KiB");
     let offer = dead_offer(&model);
     for (signal, code) in BOTH {
@@ -48,8 +49,9 @@ fn g1_a_signal_while_waiting_for_peers_ends_in_order_and_leaves_what_can_be_resu
     }
 }
 
+// Rows: G1
 #[test]
-fn g1_a_signal_while_transferring_or_just_before_the_end_loses_no_recorded_chunk() {
+fn signal_while_transferring_or_finishing_loses_no_chunk() {
     let model = Model::in_chunks("2MiB", "16KiB");
     for (signal, code) in BOTH {
         let fetcher = Fetcher::of(&model);
@@ -79,8 +81,9 @@ fn g1_a_signal_while_transferring_or_just_before_the_end_loses_no_recorded_chunk
     }
 }
 
+// Rows: G1, G4
 #[test]
-fn g1_g4_a_signal_ends_a_seeder_idle_or_busy_and_its_leecher_goes_on_with_another() {
+fn signal_ends_idle_or_busy_seeder_and_leecher_uses_another() {
     let model = Model::in_chunks("1MiB", "16KiB");
     for (signal, _) in BOTH {
         let idle = model.seed(&Home::new(), &["--json"]);
@@ -103,8 +106,9 @@ fn g1_g4_a_signal_ends_a_seeder_idle_or_busy_and_its_leecher_goes_on_with_anothe
     }
 }
 
+// Rows: C8
 #[test]
-fn c8_a_consent_to_serve_that_is_withdrawn_while_bytes_move_ends_them_and_stays_in_the_log() {
+fn seeder_interrupted_in_transfer_stops_bytes_and_logs_consent() {
     let model = Model::in_chunks("1MiB", "16KiB");
     let home = Home::new();
     let seeder = model.seed(&home, &["--up", "128KiB", "--json"]);
@@ -123,8 +127,9 @@ fn c8_a_consent_to_serve_that_is_withdrawn_while_bytes_move_ends_them_and_stays_
     assert_eq!(log.matches("\"actions\":[\"serve\"]").count(), 1, "{log}");
 }
 
+// Rows: G2
 #[test]
-fn g2_a_second_signal_ends_at_once_and_the_next_run_loses_nothing() {
+fn a_second_signal_ends_at_once_and_the_next_run_loses_nothing() {
     let model = Model::in_chunks("1MiB", "16KiB");
     for (signal, code) in BOTH {
         let (seeder, fetcher) = (Seeder::honest(&model, 1 << 20), Fetcher::of(&model));
@@ -180,13 +185,15 @@ fn suspend_both(pause: Duration) {
     }
 }
 
+// Rows: G5
 #[test]
-fn g5_a_suspended_seeder_and_a_suspended_fetcher_go_on_and_nobody_is_banned() {
+fn seeder_and_fetcher_suspended_for_3_s_resume_without_bans() {
     suspend_both(Duration::from_secs(3));
 }
 
+// Rows: G5
 #[test]
 #[ignore = "takes more than two minutes: cargo test -p minimodel-cli --test cli g5_ -- --ignored"]
-fn g5_the_same_for_a_minute_which_is_longer_than_a_connection_lives() {
+fn seeder_and_fetcher_suspended_for_60_s_resume_without_bans() {
     suspend_both(Duration::from_secs(60));
 }

@@ -17,8 +17,9 @@ use crate::process::{Running, drained, events, fill, full_pipe, terminal};
 const SOON: Duration = Duration::from_secs(20);
 const CONSENT: [&str; 2] = ["--consent", "fetch,import"];
 
+// Rows: G3
 #[test]
-fn g3_no_local_verb_hangs_on_a_stderr_that_nobody_reads() {
+fn no_local_verb_hangs_on_a_stderr_that_nobody_reads() {
     let cases = [
         ("-v verify-artifact a.minimodel a.slm", 0),
         ("-v verify-artifact a.minimodel none", 3),
@@ -49,8 +50,9 @@ fn does_not_hang(line: &str, code: i32) {
     assert_eq!(drained(reader), "");
 }
 
+// Rows: G3
 #[test]
-fn g3_a_fetch_whose_stderr_nobody_reads_finishes() {
+fn a_fetch_whose_stderr_nobody_reads_finishes() {
     let model = Model::in_chunks("256KiB", "16KiB");
     let seeder = Seeder::honest(&model, 1 << 30);
     let (fetcher, (_reader, writer)) = (Fetcher::of(&model), full_pipe());
@@ -60,8 +62,9 @@ fn g3_a_fetch_whose_stderr_nobody_reads_finishes() {
     fetcher.has_it_all();
 }
 
+// Rows: G3
 #[test]
-fn g3_a_terminal_that_was_stopped_or_that_nobody_reads_holds_no_fetch_up() {
+fn stopped_or_unread_terminal_does_not_block_a_fetch() {
     for is_stopped in [false, true] {
         let model = Model::in_chunks("256KiB", "16KiB");
         // A rate so low that progress bars are drawn.
@@ -80,8 +83,9 @@ fn g3_a_terminal_that_was_stopped_or_that_nobody_reads_holds_no_fetch_up() {
     }
 }
 
+// Rows: G3
 #[test]
-fn g3_a_fetch_whose_stdout_nobody_reads_is_in_place_and_its_answer_waits_for_a_reader() {
+fn fetch_with_unread_stdout_places_file_and_waits_for_reader() {
     let model = Model::in_chunks("256KiB", "16KiB");
     let seeder = Seeder::honest(&model, 1 << 30);
     let (fetcher, (reader, writer)) = (Fetcher::of(&model), full_pipe());
@@ -96,8 +100,9 @@ fn g3_a_fetch_whose_stdout_nobody_reads_is_in_place_and_its_answer_waits_for_a_r
     running.end_within(SOON).exits(0);
 }
 
+// Rows: G3
 #[test]
-fn g3_a_stream_of_events_that_nobody_reads_does_not_hold_the_transfer_up() {
+fn unread_event_stream_does_not_block_the_transfer() {
     let model = Model::in_chunks("512KiB", "16KiB");
     let seeder = Seeder::honest(&model, 256 << 10);
     let fetcher = Fetcher::of(&model);
@@ -119,8 +124,9 @@ fn g3_a_stream_of_events_that_nobody_reads_does_not_hold_the_transfer_up() {
     fetcher.has_it_all();
 }
 
+// Rows: G1, G3
 #[test]
-fn g1_g3_a_signal_ends_a_fetch_whose_answer_nobody_reads_and_the_file_stays() {
+fn signal_ends_fetch_with_unread_answer_and_the_file_stays() {
     let model = Model::in_chunks("256KiB", "16KiB");
     let seeder = Seeder::honest(&model, 1 << 30);
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
@@ -136,8 +142,9 @@ fn g1_g3_a_signal_ends_a_fetch_whose_answer_nobody_reads_and_the_file_stays() {
     }
 }
 
+// Rows: G3
 #[test]
-fn g3_a_reader_that_goes_away_in_mid_transfer_changes_nothing() {
+fn a_reader_that_goes_away_in_mid_transfer_changes_nothing() {
     let model = Model::in_chunks("512KiB", "16KiB");
     let seeder = Seeder::honest(&model, 1 << 20);
     for closes_stderr in [false, true] {
@@ -156,8 +163,9 @@ fn g3_a_reader_that_goes_away_in_mid_transfer_changes_nothing() {
     }
 }
 
+// Rows: G3
 #[test]
-fn g3_a_seeder_that_nobody_listens_to_serves_on() {
+fn a_seeder_that_nobody_listens_to_serves_on() {
     let model = Model::in_chunks("256KiB", "16KiB");
     let (home, (_reader, writer)) = (Home::new(), full_pipe());
     let mut command = home.command(["seed", "--json", "--consent", "serve"]);

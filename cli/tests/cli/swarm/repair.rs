@@ -43,8 +43,9 @@ fn is_right(model: &Model, path: &PathBuf) {
     assert!(fs::read(path).unwrap() == fs::read(model.artifact()).unwrap(), "other bytes");
 }
 
+// Rows: E13
 #[test]
-fn e13_a_repair_fetches_the_wrong_chunks_alone_names_them_and_leaves_a_receipt() {
+fn repair_fetches_only_wrong_chunks_and_leaves_a_receipt() {
     let model = Model::of("8MiB");
     let seeder = Seeder::honest(&model, 64 << 20);
     let (home, path) = damaged(&model, &[3, 70, 71]);
@@ -69,8 +70,9 @@ fn e13_a_repair_fetches_the_wrong_chunks_alone_names_them_and_leaves_a_receipt()
     assert_eq!(seeder.served().len(), served);
 }
 
+// Rows: E13
 #[test]
-fn e13_a_short_or_long_file_is_repaired_as_well() {
+fn a_short_or_long_file_is_repaired_as_well() {
     let model = Model::of("2MiB");
     let seeder = Seeder::honest(&model, 64 << 20);
     let size = model.manifest.byte_count();
@@ -84,7 +86,7 @@ fn e13_a_short_or_long_file_is_repaired_as_well() {
 }
 
 #[test]
-fn a_repair_without_consent_or_without_a_peer_that_answers_gives_the_file_back() {
+fn repair_without_consent_or_reachable_peer_restores_the_file() {
     let model = Model::of("2MiB");
     let (home, path) = damaged(&model, &[5]);
     let bytes = fs::read(&path).unwrap();
@@ -104,8 +106,9 @@ fn a_repair_without_consent_or_without_a_peer_that_answers_gives_the_file_back()
     Ran::of(alone.unwrap()).exits(2);
 }
 
+// Rows: E9
 #[test]
-fn e9_another_file_or_one_that_cannot_be_opened_keeps_its_bytes_and_its_name() {
+fn unrelated_or_blocked_file_keeps_its_bytes_and_its_name() {
     let model = Model::of("1MiB");
     let seeder = Seeder::honest(&model, 64 << 20);
     let home = Home::new();
@@ -131,7 +134,7 @@ fn e9_another_file_or_one_that_cannot_be_opened_keeps_its_bytes_and_its_name() {
 }
 
 #[test]
-fn an_unfinished_download_that_is_repaired_in_vain_stays_an_unfinished_download() {
+fn failed_repair_leaves_an_unfinished_download_unfinished() {
     let model = Model::of("2MiB");
     let fetcher = Fetcher::of(&model);
     let seeder = Seeder::honest(&model, 1 << 20);
@@ -151,8 +154,9 @@ fn an_unfinished_download_that_is_repaired_in_vain_stays_an_unfinished_download(
     fetcher.has_it_all();
 }
 
+// Rows: B1
 #[test]
-fn b1_a_liar_repairs_nothing_and_is_banned() {
+fn a_liar_repairs_nothing_and_is_banned() {
     let model = Model::of("2MiB");
     let (home, path) = damaged(&model, &[5]);
     let bytes = fs::read(&path).unwrap();
@@ -162,8 +166,9 @@ fn b1_a_liar_repairs_nothing_and_is_banned() {
     assert_eq!((home.names(), fs::read(&path).unwrap() == bytes), (vec!["mine.slm".to_owned()], true));
 }
 
+// Rows: E1
 #[test]
-fn e1_a_repair_that_was_killed_goes_on_when_it_is_typed_again() {
+fn a_repair_that_was_killed_goes_on_when_it_is_typed_again() {
     let model = Model::of("8MiB");
     let seeder = Seeder::honest(&model, 1 << 20);
     seeder.gives(5);
@@ -196,8 +201,9 @@ fn e1_a_repair_that_was_killed_goes_on_when_it_is_typed_again() {
     assert_eq!(home.names(), ["mine.slm", "mine.slm.repair.receipt"]);
 }
 
+// Rows: E9
 #[test]
-fn e9_a_link_or_a_second_name_is_not_repaired_through() {
+fn a_link_or_a_second_name_is_not_repaired_through() {
     let model = Model::of("1MiB");
     let seeder = Seeder::honest(&model, 64 << 20);
     let (home, path) = damaged(&model, &[1]);
@@ -215,8 +221,9 @@ fn e9_a_link_or_a_second_name_is_not_repaired_through() {
 }
 
 /// A file with few chunks of the artifact may be another file of the user's, whatever its name is.
+// Rows: H8
 #[test]
-fn h8_a_file_with_one_equal_chunk_is_not_written_over_unless_its_user_says_so() {
+fn file_with_few_equal_chunks_needs_repair_most_to_be_repaired() {
     let model = Model::of("2MiB");
     let seeder = Seeder::honest(&model, 64 << 20);
     let home = Home::new();
@@ -261,8 +268,9 @@ fn h8_a_file_with_one_equal_chunk_is_not_written_over_unless_its_user_says_so() 
 }
 
 /// A record that an earlier fetch left does not apply to another file that gets the name later.
+// Rows: H8
 #[test]
-fn h8_a_record_that_was_left_does_not_give_another_file_to_a_repair_or_a_fetch() {
+fn leftover_record_does_not_claim_another_file_under_its_name() {
     let model = Model::of("2MiB");
     let fetcher = Fetcher::of(&model);
     let slow = Seeder::honest(&model, 1 << 20);
@@ -309,8 +317,9 @@ fn h8_a_record_that_was_left_does_not_give_another_file_to_a_repair_or_a_fetch()
 }
 
 /// A file whose chunks are right, with bytes appended that may be the user's.
+// Rows: H8
 #[test]
-fn h8_what_was_appended_to_a_file_is_not_cut_off_unless_its_user_says_so() {
+fn bytes_appended_to_a_file_are_cut_off_only_with_repair_most() {
     let model = Model::of("1MiB");
     let seeder = Seeder::honest(&model, 64 << 20);
     for bad in [&[][..], &[3]] {
@@ -329,8 +338,9 @@ fn h8_what_was_appended_to_a_file_is_not_cut_off_unless_its_user_says_so() {
     }
 }
 
+// Rows: H8
 #[test]
-fn h8_on_a_terminal_only_the_word_yes_writes_over_a_file_that_is_mostly_another() {
+fn terminal_needs_the_word_yes_to_overwrite_a_mostly_other_file() {
     let model = Model::of("1MiB");
     let seeder = Seeder::honest(&model, 64 << 20);
     let (home, path) = damaged(&model, &(1..model.manifest.chunk_count() as u32).collect::<Vec<_>>());

@@ -12,8 +12,9 @@ use crate::process::event;
 
 const SOON: Duration = Duration::from_secs(2);
 
+// Rows: G1
 #[test]
-fn g1_sigint_and_sigterm_end_a_fetch_within_two_seconds_and_lose_no_recorded_chunk() {
+fn sigint_or_sigterm_ends_fetch_in_2_s_and_loses_no_chunk() {
     let model = Model::of("24MiB");
     let fetcher = Fetcher::of(&model);
     let mut before = BTreeSet::new();
@@ -43,8 +44,9 @@ fn g1_sigint_and_sigterm_end_a_fetch_within_two_seconds_and_lose_no_recorded_chu
     fetcher.has_it_all();
 }
 
+// Rows: G1
 #[test]
-fn g1_sigint_and_sigterm_end_a_seeder_within_two_seconds_and_its_fetcher_loses_nothing() {
+fn sigint_or_sigterm_ends_seeder_in_2_s_and_fetcher_goes_on() {
     let model = Model::of("24MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
     // Slow until the last seeder, so that the fetch is not over before a signal.

@@ -38,9 +38,10 @@ fn enumerate(suffix: &str, killed_at: impl Fn(&str) -> bool + Sync) -> u64 {
     survivor.into_inner() - 1
 }
 
+// Rows: E1, E18, I2, I3
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "a release build cannot be told where to end")]
-fn e1_e18_i2_i3_a_fetch_killed_before_and_after_each_disk_call_is_finished_by_the_next_run() {
+fn fetch_killed_at_each_disk_call_is_finished_by_the_next_run() {
     let model = Model::in_chunks("160KiB", "16KiB");
     let all = Mutex::new(Toll::default());
     let mut steps = Vec::new();
@@ -101,9 +102,10 @@ const VERBS: [Verb; 6] = [
     },
 ];
 
+// Rows: E1, C6
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "a release build cannot be told where to end")]
-fn e1_c6_every_other_output_killed_at_each_disk_call_is_whole_or_not_there() {
+fn other_outputs_killed_at_each_disk_call_are_whole_or_absent() {
     let mut kills = 0;
     for verb in &VERBS {
         let line: Vec<&str> = verb.line.split_whitespace().collect();
@@ -138,9 +140,10 @@ fn e1_c6_every_other_output_killed_at_each_disk_call_is_whole_or_not_there() {
     println!("figure: output_kills={kills} torn_outputs=0");
 }
 
+// Rows: E1
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "a release build cannot be told where to end")]
-fn e1_a_grant_or_its_end_killed_at_each_disk_call_is_whole_or_not_there() {
+fn grant_or_revocation_killed_at_a_disk_call_is_whole_or_absent() {
     let mut kills = 0;
     for (line, before, after) in [
         (&["consent", "grant", "fetch", "--consent", "fetch"][..], "none", "active"),
@@ -182,9 +185,10 @@ fn e1_a_grant_or_its_end_killed_at_each_disk_call_is_whole_or_not_there() {
 }
 
 /// Steps of `seed` before it serves: consent, the record of the check, identity, offer file.
+// Rows: E1, E18
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "a release build cannot be told where to end")]
-fn e1_e18_a_seeder_killed_at_each_disk_call_before_it_serves_is_started_again_by_the_same_line() {
+fn seeder_killed_at_each_disk_call_restarts_with_same_command() {
     let model = Model::in_chunks("64KiB", "16KiB");
     let mut kills = 0;
     for suffix in ["", "+"] {

@@ -10,7 +10,7 @@ use crate::home::Home;
 use crate::process::{Running, event};
 
 #[test]
-fn three_seeders_supply_256_mib_between_them_and_the_receipt_adds_up() {
+fn three_seeders_supply_256_mib_and_the_receipt_adds_up() {
     let model = Model::of("260MiB");
     assert!(model.manifest.byte_count() >= 256 << 20);
     let homes = [(); 3].map(|()| Home::new());
@@ -41,7 +41,7 @@ fn three_seeders_supply_256_mib_between_them_and_the_receipt_adds_up() {
 }
 
 #[test]
-fn four_fetchers_share_what_one_slow_seeder_sends_less_than_twice() {
+fn four_fetchers_take_less_than_two_files_from_one_slow_seeder() {
     let model = Model::of("48MiB");
     let home = Home::new();
     let seeder = model.seed(&home, &["--up", "8MiB", "--json"]);
@@ -65,7 +65,7 @@ fn four_fetchers_share_what_one_slow_seeder_sends_less_than_twice() {
 }
 
 #[test]
-fn a_fetcher_that_keeps_seeding_stands_in_for_the_seeder_that_is_gone() {
+fn fetcher_that_keeps_seeding_replaces_a_seeder_that_left() {
     let model = Model::of("8MiB");
     let (home, first) = (Home::new(), Fetcher::of(&model));
     let seeder = model.seed(&home, &[]);

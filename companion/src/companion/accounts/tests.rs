@@ -17,8 +17,9 @@ fn rules(serve: Vec<Open>, fetch: Vec<Open>, day_bytes: Option<u64>) -> Rules {
     Rules { serve, fetch, day_bytes }
 }
 
+// Rows: I5
 #[test]
-fn i5_without_a_grant_and_after_the_end_of_its_run_a_gate_lets_nothing_pass() {
+fn gate_passes_nothing_without_a_grant_or_after_its_run_ended() {
     let accounts = Accounts::default();
     let gate = accounts.gate(1, "s", "m", rules(vec![open(7, Some(1), None)], Vec::new(), None));
     assert_eq!(gate.reserve(Direction::Sent, id(2), 1), Err(UsedUp));
@@ -37,7 +38,7 @@ fn i5_without_a_grant_and_after_the_end_of_its_run_a_gate_lets_nothing_pass() {
 }
 
 #[test]
-fn what_is_under_way_takes_room_is_not_used_yet_and_is_there_again_if_it_did_not_move() {
+fn bytes_under_way_hold_quota_and_free_it_if_they_did_not_move() {
     let accounts = Accounts::default();
     let gates: Vec<_> = [1, 2]
         .map(|run| accounts.gate(run, "s", "m", rules(vec![open(1, None, Some(100))], Vec::new(), None)))
@@ -56,7 +57,7 @@ fn what_is_under_way_takes_room_is_not_used_yet_and_is_there_again_if_it_did_not
 }
 
 #[test]
-fn what_moved_is_written_down_once_under_its_grant_and_in_the_log_of_its_day() {
+fn moved_bytes_are_written_once_by_grant_and_by_day() {
     let folder = tempfile::tempdir().unwrap();
     let db = Db::open(&folder.path().join("db")).unwrap();
     let accounts = Accounts::load(&db, 0).unwrap();
@@ -82,8 +83,9 @@ fn all() -> Rules {
 }
 
 proptest! {
+    // Rows: B22
     #[test]
-    fn b22_no_quota_and_no_day_is_ever_passed_and_what_moved_is_counted_once(
+    fn no_quota_or_day_budget_is_exceeded_and_bytes_count_once(
         steps in prop::collection::vec((0u64..3, 0u8..3, prop::bool::ANY, 1u64..20, 0u64..20, 0usize..6), 0..300),
     ) {
         let accounts = Accounts::default();
@@ -134,8 +136,9 @@ proptest! {
 
 /// After a crash at any moment the database counts no less than what moved, and no more than that plus one step and what was
 /// under way.
+// Rows: B22
 #[test]
-fn b22_after_a_crash_a_quota_and_a_day_count_no_byte_too_few_and_few_too_many() {
+fn after_a_crash_quota_and_day_undercount_no_byte_that_moved() {
     const QUOTA: u64 = 4 << 20;
     let folder = tempfile::tempdir().unwrap();
     let db = Arc::new(Db::open(&folder.path().join("db")).unwrap());
@@ -179,8 +182,9 @@ fn b22_after_a_crash_a_quota_and_a_day_count_no_byte_too_few_and_few_too_many() 
 }
 
 /// While leases cannot be written, bytes that a crash would leave uncounted do not move.
+// Rows: B22
 #[test]
-fn b22_nothing_moves_under_a_quota_that_nobody_writes_down() {
+fn nothing_moves_under_a_quota_that_nobody_writes_down() {
     let accounts = Accounts::default();
     accounts.require_leases();
     let gate = accounts.gate(

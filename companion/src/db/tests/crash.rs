@@ -35,8 +35,9 @@ fn rows(db: &Db) -> Vec<u64> {
     rows.into_iter().flatten().map(|(_, value)| value).collect()
 }
 
+// Rows: E1, E2
 #[test]
-fn e1_e2_a_change_that_stops_at_any_write_leaves_all_old_rows_or_all_new_ones() {
+fn change_stopped_at_any_write_leaves_all_old_or_all_new_rows() {
     let begin = Disk::default();
     let first = open(&begin).unwrap();
     version::begin(&first).unwrap();

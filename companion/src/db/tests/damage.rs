@@ -35,7 +35,7 @@ fn taken_for(path: &Path, bytes: &[u8]) -> Result<(Vec<String>, bool), DbError> 
 }
 
 #[test]
-fn a_flipped_byte_is_an_error_or_changes_nothing_or_costs_the_last_commit_and_says_so() {
+fn flipped_byte_is_an_error_harmless_or_a_told_lost_commit() {
     let (_folder, path, bytes) = sample();
     let all = ["row 1".to_owned(), "row 2".to_owned()];
     // Places to flip: the sizes in the header, where a flip makes them huge, parts of its two commits, the rows, and some of the
@@ -64,7 +64,7 @@ fn a_flipped_byte_is_an_error_or_changes_nothing_or_costs_the_last_commit_and_sa
 }
 
 #[test]
-fn a_file_that_was_cut_emptied_zeroed_or_is_something_else_is_damaged_and_says_what_to_do() {
+fn cut_empty_zeroed_or_foreign_file_is_damaged_with_a_hint() {
     let (_folder, path, bytes) = sample();
     let half = bytes[..bytes.len() / 2].to_vec();
     let mut no_pages = bytes.clone();
@@ -96,7 +96,7 @@ fn a_file_of_another_database_is_not_taken_for_ours() {
 }
 
 #[test]
-fn of_several_who_create_it_at_once_one_has_it_and_nobody_empties_it() {
+fn one_of_several_simultaneous_creators_has_the_database() {
     for _ in 0..8 {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("companion.redb");
@@ -116,7 +116,7 @@ fn of_several_who_create_it_at_once_one_has_it_and_nobody_empties_it() {
 }
 
 #[test]
-fn a_database_is_for_this_user_alone_and_a_half_made_one_is_begun_anew() {
+fn database_is_private_and_a_half_made_one_is_started_anew() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("companion.redb");
     // What a crash in the first moments leaves.

@@ -27,8 +27,9 @@ fn put(db: &Db, value: u64) -> Result<(), DbError> {
     db.change(|change| change.put(Table::Settings, "a", &value))
 }
 
+// Rows: E6
 #[test]
-fn e6_after_a_disk_that_failed_at_any_call_works_again_so_does_the_database_without_a_new_start() {
+fn database_works_again_without_restart_after_any_disk_failure() {
     let disk = Disk::default();
     let before = db(&disk);
     let calls = disk.calls();
@@ -56,7 +57,7 @@ fn e6_after_a_disk_that_failed_at_any_call_works_again_so_does_the_database_with
 }
 
 #[test]
-fn a_failed_database_is_not_closed_under_a_transaction_and_its_hint_says_to_make_room() {
+fn database_failed_under_a_transaction_stays_open_with_a_hint() {
     let disk = Disk::default();
     let db = db(&disk);
     put(&db, 1).unwrap();

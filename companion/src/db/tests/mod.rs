@@ -9,7 +9,7 @@ mod versions;
 use super::*;
 
 #[test]
-fn rows_are_kept_over_a_reopening_and_a_failed_change_leaves_nothing() {
+fn rows_survive_reopening_and_a_failed_change_leaves_none() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("db");
     let db = Db::open(&path).unwrap();

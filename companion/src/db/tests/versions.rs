@@ -5,8 +5,9 @@ use std::fs;
 use super::*;
 use crate::problem::{Problem, code};
 
+// Rows: G6
 #[test]
-fn g6_a_database_of_another_version_is_refused_and_left_alone() {
+fn a_database_of_another_version_is_refused_and_left_alone() {
     for (other, words) in [(version::VERSION + 1, "a newer version"), (1, "an earlier version")] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("companion.redb");

@@ -31,7 +31,7 @@ fn every_cause_has_its_name_its_words_its_sentence_and_its_hint() {
 }
 
 #[test]
-fn the_page_of_limits_has_a_row_for_every_cause_in_the_words_of_the_terminal() {
+fn limits_page_has_a_row_for_every_cause_in_terminal_words() {
     let page = include_str!("../../../../docs/limits.md");
     for cause in CAUSES {
         let row = format!("| `{}` | {} |", name(cause), words(cause));
@@ -40,7 +40,7 @@ fn the_page_of_limits_has_a_row_for_every_cause_in_the_words_of_the_terminal() {
 }
 
 #[test]
-fn the_longest_standstill_comes_first_and_what_is_in_order_hides_nothing() {
+fn longest_standstill_comes_first_and_short_ones_do_not_warn() {
     let status = facts().status;
     let idle = [(Cause::NoDemand, 50.0), (Cause::Disk, 30.0), (Cause::PeerSlow, 5.0), (Cause::Quota, 0.2)];
     let found = transfers::transfer(&Transfer { idle_seconds: idle.into(), ..share(1) }, &status);
@@ -128,7 +128,7 @@ fn every_state_of_a_transfer_has_its_finding() {
 }
 
 #[test]
-fn a_share_whose_file_or_address_is_out_of_reach_is_told_with_why_and_that_it_tries_again() {
+fn share_with_unreachable_file_or_address_says_why_and_retries() {
     let problem = Some(Problem::new(code::IO, "it broke", "mend it").because("a reason"));
     for cause in [Cause::Disk, Cause::Address] {
         let held =

@@ -102,7 +102,7 @@ fn is_ill(change: impl FnOnce(&mut Facts), expected: &str, words: &[&str]) {
 }
 
 #[test]
-fn a_machine_on_which_all_is_well_has_nothing_but_ok_and_every_area_is_looked_at() {
+fn healthy_machine_has_only_ok_findings_in_every_area() {
     let all = examine(&facts());
     assert!(all.iter().all(|finding| finding.outcome == OK), "{all:#?}");
     let names: BTreeSet<&str> = all.iter().map(|finding| finding.name.as_str()).collect();
@@ -167,7 +167,7 @@ fn folders_and_files_that_are_not_ours_alone_are_found() {
 }
 
 #[test]
-fn a_disk_too_small_for_what_comes_is_told_from_one_that_is_nearly_full() {
+fn too_small_disk_fails_and_nearly_full_disk_warns() {
     is_ill(|facts| facts.disks[0].needed_bytes = 9 << 30, "space fail", &["transfer 2 needs 9.0 GiB more"]);
     is_ill(
         |facts| facts.disks[0].needed_bytes = (7 << 30) + 1,
@@ -204,7 +204,7 @@ fn a_companion_its_database_and_its_log_are_looked_at() {
 }
 
 #[test]
-fn ports_that_are_taken_free_or_refused_are_told_by_whether_the_transfer_runs() {
+fn port_findings_depend_on_whether_the_transfer_runs() {
     let listen = |is_running, bound| {
         move |facts: &mut Facts| {
             let address = "127.0.0.1:4000".parse().unwrap();
@@ -262,7 +262,7 @@ fn what_an_offer_names_tells_who_can_come() {
 }
 
 #[test]
-fn limits_that_hold_now_are_told_with_their_end_and_a_window_that_never_holds_is_found() {
+fn current_limits_are_told_with_their_end_and_dead_window_warns() {
     let mut facts = facts();
     facts.status.now = Rates { up: Some(1 << 20), ..Rates::default() };
     facts.next_change_unix = Some(NOON + 3600);

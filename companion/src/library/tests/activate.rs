@@ -17,7 +17,7 @@ fn file_of(home: &Home, id: u64) -> PathBuf {
 }
 
 #[test]
-fn the_link_leads_to_the_active_version_and_back_again_and_again() {
+fn link_leads_to_the_active_version_and_rolls_back_repeatedly() {
     let home = Home::new();
     let [one, two, three] = versions(["1", "2", "3"]);
     let ids = [home.own(&one, "a.slm", 1), home.cached(&two, 1), home.cached(&three, 1)];
@@ -49,7 +49,7 @@ fn the_link_leads_to_the_active_version_and_back_again_and_again() {
 }
 
 #[test]
-fn what_is_not_ready_or_not_whole_is_not_activated_and_the_old_version_stays() {
+fn unready_or_damaged_version_is_not_activated_and_old_stays() {
     let home = Home::new();
     let [one, two, three] = versions(["1", "2", "3"]);
     let first = home.own(&one, "a.slm", 1);
@@ -69,8 +69,9 @@ fn what_is_not_ready_or_not_whole_is_not_activated_and_the_old_version_stays() {
     assert_eq!(home.library.rollback("small", 2).unwrap_err().code, code::NOT_FOUND);
 }
 
+// Rows: E9, E11
 #[test]
-fn e9_e11_a_file_or_a_link_of_someone_else_in_the_links_place_is_never_replaced() {
+fn foreign_file_or_link_at_the_links_place_is_never_replaced() {
     let home = Home::new();
     let [one, two] = versions(["1", "2"]);
     let ids = [home.own(&one, "a.slm", 1), home.own(&two, "b.slm", 1)];
@@ -91,7 +92,7 @@ fn e9_e11_a_file_or_a_link_of_someone_else_in_the_links_place_is_never_replaced(
 }
 
 #[test]
-fn a_link_that_a_crash_left_behind_is_brought_to_what_the_database_says() {
+fn link_left_by_a_crash_is_restored_from_the_database() {
     let home = Home::new();
     let [one, two] = versions(["1", "2"]);
     let ids = [home.own(&one, "a.slm", 1), home.cached(&two, 1)];
@@ -115,7 +116,7 @@ fn a_link_that_a_crash_left_behind_is_brought_to_what_the_database_says() {
 }
 
 #[test]
-fn a_removed_version_takes_its_link_along_and_is_not_gone_back_to() {
+fn removed_version_loses_its_link_and_is_skipped_by_rollback() {
     let home = Home::new();
     let [one, two, three] = versions(["1", "2", "3"]);
     let ids = [home.own(&one, "a.slm", 1), home.cached(&two, 1), home.own(&three, "c.slm", 1)];

@@ -8,7 +8,7 @@ fn state(home: &Home, id: u64) -> (EntryState, Option<String>) {
 }
 
 #[test]
-fn a_second_fetch_of_what_is_ready_leaves_it_ready_however_it_ends() {
+fn second_fetch_of_a_ready_entry_leaves_it_ready_at_any_end() {
     let home = Home::new();
     let [one, two] = versions(["1", "2"]);
     for id in [home.own(&one, "a.slm", 1), home.cached(&two, 1)] {
@@ -55,7 +55,7 @@ fn a_fetch_of_what_is_not_ready_stands_as_its_end_says() {
 }
 
 #[test]
-fn a_users_own_copy_of_what_is_cached_is_left_alone_and_the_cached_file_is_not_forgotten() {
+fn own_copy_of_a_cached_model_leaves_the_cached_file_known() {
     let home = Home::new();
     let one = manifest("lab", "small", "1");
     let id = home.cached(&one, 1);
@@ -73,7 +73,7 @@ fn a_users_own_copy_of_what_is_cached_is_left_alone_and_the_cached_file_is_not_f
 }
 
 #[test]
-fn a_check_says_nothing_of_a_file_that_took_the_checked_ones_place() {
+fn check_result_is_dropped_if_another_file_took_the_place() {
     let home = Home::new();
     let [one, two] = versions(["1", "2"]);
     let evicted = home.cached(&one, 1);

@@ -18,7 +18,7 @@ fn clear(folder: &Path) {
 }
 
 #[test]
-fn an_eviction_that_is_interrupted_leaves_no_row_with_a_file_and_the_next_start_removes_the_rest() {
+fn interrupted_eviction_is_completed_at_the_next_start_only() {
     let home = Home::new();
     let id = home.cached(&manifest("lab", "small", "1"), 1);
     let folder = obstruct(&home, id);
@@ -39,7 +39,7 @@ fn an_eviction_that_is_interrupted_leaves_no_row_with_a_file_and_the_next_start_
 }
 
 #[test]
-fn a_fetch_that_begins_after_an_interrupted_eviction_keeps_what_it_writes() {
+fn fetch_after_an_interrupted_eviction_keeps_what_it_writes() {
     let home = Home::new();
     let id = home.cached(&manifest("lab", "small", "1"), 1);
     let folder = obstruct(&home, id);
@@ -52,7 +52,7 @@ fn a_fetch_that_begins_after_an_interrupted_eviction_keeps_what_it_writes() {
 }
 
 #[test]
-fn what_was_pinned_activated_or_put_to_use_after_the_plan_is_not_evicted() {
+fn entry_pinned_activated_or_used_after_plan_is_not_evicted() {
     let home = Home::new();
     let all = versions(["1", "2", "3", "4"]);
     let [pinned, active, used, goes] = [0, 1, 2, 3].map(|at| home.cached(&all[at], 1));
@@ -68,7 +68,7 @@ fn what_was_pinned_activated_or_put_to_use_after_the_plan_is_not_evicted() {
 }
 
 #[test]
-fn a_removal_that_is_interrupted_leaves_an_entry_that_nothing_begins_with_and_is_repeated() {
+fn interrupted_removal_leaves_an_unused_entry_and_is_repeatable() {
     let home = Home::new();
     let [one, two] = versions(["1", "2"]);
     let ids = [home.own(&one, "a.slm", 1), home.cached(&two, 1)];
@@ -86,8 +86,9 @@ fn a_removal_that_is_interrupted_leaves_an_entry_that_nothing_begins_with_and_is
     assert!(home.path("a.slm").exists() && home.library.list().unwrap().is_empty());
 }
 
+// Rows: E9
 #[test]
-fn e9_an_own_file_is_spared_by_whatever_path_and_only_names_that_a_fetch_writes_go() {
+fn removal_spares_own_files_and_takes_only_names_fetches_write() {
     let home = Home::new();
     let [one, two] = versions(["1", "2"]);
     let (id, linked) = (home.cached(&one, 1), home.cached(&two, 1));

@@ -81,14 +81,15 @@ fn each_crash_of_a_batch(before: usize) {
     assert!(read_with(&whole, head_before.as_deref(), Some(other.as_bytes())).is_err());
 }
 
+// Rows: E1
 #[test]
-fn e1_of_many_lines_at_once_all_count_or_none_whatever_a_crash_leaves() {
+fn crash_in_a_batch_append_keeps_all_of_its_lines_or_none() {
     each_crash_of_a_batch(0);
     each_crash_of_a_batch(2);
 }
 
 #[test]
-fn many_are_granted_and_taken_back_in_two_appends_and_a_wrong_one_among_them_stops_all() {
+fn batch_grants_and_revocations_stop_whole_at_one_bad_entry() {
     let home = tempfile::tempdir().unwrap();
     let folder = &home.path().join("state");
     let mut book = ConsentBook::open(folder, &data(folder)).unwrap();
@@ -138,7 +139,7 @@ fn filled(bytes: usize) -> Built {
 }
 
 #[test]
-fn a_log_that_is_full_takes_no_more_consents_and_still_takes_them_back() {
+fn full_log_takes_no_more_consents_and_still_takes_revocations() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path();
     let room = 1000;
@@ -164,7 +165,7 @@ fn a_log_that_is_full_takes_no_more_consents_and_still_takes_them_back() {
 }
 
 #[test]
-fn a_log_that_may_only_be_read_is_verified_and_nothing_is_made_beside_it() {
+fn read_only_log_is_verified_without_creating_a_file_beside_it() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("state");
     let mut book = ConsentBook::open(&folder, &data(&folder)).unwrap();

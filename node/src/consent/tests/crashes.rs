@@ -35,7 +35,7 @@ fn a_folder_without_a_log_grants_nothing_and_stays_as_it_is() {
 }
 
 #[test]
-fn what_is_recorded_is_there_for_the_next_process_and_for_one_that_runs() {
+fn recorded_lines_reach_the_next_and_an_already_running_process() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("state");
     let (mut one, mut other) = (open(&folder).unwrap(), open(&folder).unwrap());
@@ -150,15 +150,16 @@ fn each_crash_of_the_last_append(before: usize) {
     }
 }
 
+// Rows: E1
 #[test]
-fn e1_a_log_cut_at_each_byte_of_its_last_append_keeps_what_was_acted_on() {
+fn log_cut_at_each_byte_of_its_last_append_keeps_acted_on_lines() {
     each_crash_of_the_last_append(0);
     each_crash_of_the_last_append(1);
     each_crash_of_the_last_append(2);
 }
 
 #[test]
-fn a_log_that_is_damaged_while_it_is_open_grants_nothing_until_it_is_whole_again() {
+fn log_damaged_while_open_grants_nothing_until_whole_again() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path();
     let mut book = open(folder).unwrap();

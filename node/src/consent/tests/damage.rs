@@ -159,8 +159,9 @@ fn a_line_with_a_right_hash_and_another_form_is_found() {
     }
 }
 
+// Rows: G6
 #[test]
-fn g6_a_log_of_another_version_is_damage_whole_or_cut_and_no_part_of_it_is_torn() {
+fn log_of_another_version_is_damage_whether_whole_or_cut() {
     assert!(read(b"", None).unwrap().verdict().ok);
     for foreign in [FOREIGN, FOREIGN.trim_end(), &FOREIGN[..40], "{\"version\":0,\"time\"", "\n"] {
         let broken = read(foreign.as_bytes(), None).unwrap_err();

@@ -161,7 +161,7 @@ fn a_permission_says_for_whom_how_much_and_why_not() {
 }
 
 #[test]
-fn bytes_count_against_the_most_specific_grant_and_of_equals_the_oldest() {
+fn bytes_count_against_the_most_specific_then_the_oldest_grant() {
     let kinds = [
         serve(None, None, None, Some(100)),
         serve(Some(1), None, None, Some(100)),
@@ -206,7 +206,7 @@ fn publishing_ends_with_serving() {
 }
 
 #[test]
-fn grants_of_other_transfers_and_rests_of_less_than_a_chunk_are_not_for_us() {
+fn excluded_grants_and_quotas_below_a_chunk_permit_nothing() {
     let grants = fold(&[
         serve(Some(1), None, None, Some(100)),
         serve(Some(1), Some(2), None, Some(50)),
@@ -236,7 +236,7 @@ fn grants_of_other_transfers_and_rests_of_less_than_a_chunk_are_not_for_us() {
 }
 
 #[test]
-fn a_peer_may_have_what_the_most_generous_grant_leaves_its_own_or_anyones() {
+fn peer_may_use_the_larger_rest_of_its_own_or_a_general_grant() {
     let left =
         |kinds: &[Kind], with: u8| permission(&fold(kinds), NOW, &BTreeMap::new()).left_for(&peer(with));
     let own = serve(Some(1), Some(2), None, Some(5));

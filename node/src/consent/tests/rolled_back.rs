@@ -50,8 +50,9 @@ fn is_refused(folder: &Path, book: &mut ConsentBook, word: &str) {
     assert_eq!(copy(folder), before, "nothing is written to it");
 }
 
+// Rows: H9
 #[test]
-fn h9_an_older_log_is_damage_to_a_new_process_and_to_one_that_runs() {
+fn an_older_log_is_damage_to_a_new_process_and_to_one_that_runs() {
     let home = tempfile::tempdir().unwrap();
     let (mut running, granted, revoked) = revoked(home.path());
     put_back(home.path(), &granted);
@@ -70,8 +71,9 @@ fn h9_an_older_log_is_damage_to_a_new_process_and_to_one_that_runs() {
     assert_eq!(running.grants().is_revoked(1), Some(true));
 }
 
+// Rows: H9
 #[test]
-fn h9_every_shorter_log_is_damage_even_none_and_even_with_a_head_that_fits() {
+fn every_shorter_log_is_damage_even_with_a_matching_head() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path();
     let mut book = ConsentBook::open(folder, &data(folder)).unwrap();
@@ -95,8 +97,9 @@ fn h9_every_shorter_log_is_damage_even_none_and_even_with_a_head_that_fits() {
 }
 
 /// The length of a log without its head is unknown, even if no line of it was recorded as seen.
+// Rows: H9
 #[test]
-fn h9_a_line_without_any_head_is_no_crash_of_ours() {
+fn a_line_without_any_head_is_no_crash_of_ours() {
     let home = tempfile::tempdir().unwrap();
     let (_, granted, _) = revoked(home.path());
     unsee(home.path());
@@ -105,8 +108,9 @@ fn h9_a_line_without_any_head_is_no_crash_of_ours() {
     is_refused(home.path(), &mut ConsentBook::unread(home.path(), &data(home.path())), "is gone");
 }
 
+// Rows: H9
 #[test]
-fn h9_another_log_of_the_same_length_or_longer_is_damage_too() {
+fn another_log_of_the_same_length_or_longer_is_damage_too() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path();
     let (mut book, ..) = revoked(folder);
@@ -121,8 +125,9 @@ fn h9_another_log_of_the_same_length_or_longer_is_damage_too() {
     }
 }
 
+// Rows: H9
 #[test]
-fn h9_what_was_seen_is_no_word_that_can_be_spoilt() {
+fn what_was_seen_is_no_word_that_can_be_spoilt() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path();
     revoked(folder);
@@ -132,8 +137,9 @@ fn h9_what_was_seen_is_no_word_that_can_be_spoilt() {
     }
 }
 
+// Rows: H9
 #[test]
-fn h9_a_restored_log_counts_when_its_user_says_so_and_grants_nothing_of_before() {
+fn restored_log_counts_after_consent_restore_without_old_grants() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path();
     let (mut running, granted, _) = revoked(folder);
@@ -164,8 +170,9 @@ fn h9_a_restored_log_counts_when_its_user_says_so_and_grants_nothing_of_before()
     }
 }
 
+// Rows: H9
 #[test]
-fn h9_what_a_process_knew_of_a_log_outlives_it() {
+fn what_a_process_knew_of_a_log_outlives_it() {
     let home = tempfile::tempdir().unwrap();
     let seen = data(home.path()).join("consent.seen");
     let mut running = ConsentBook::open(home.path(), &data(home.path())).unwrap();
@@ -181,8 +188,9 @@ fn h9_what_a_process_knew_of_a_log_outlives_it() {
     is_refused(home.path(), &mut fresh, "an older copy");
 }
 
+// Rows: H9, H11
 #[test]
-fn h9_h11_files_that_others_may_write_to_grant_nothing() {
+fn files_that_others_may_write_to_grant_nothing() {
     for name in ["consent.log", "consent.head", "data/consent.seen"] {
         let home = tempfile::tempdir().unwrap();
         let mut book = ConsentBook::open(home.path(), &data(home.path())).unwrap();

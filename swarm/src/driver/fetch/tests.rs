@@ -12,8 +12,9 @@ const CHUNK: usize = 16 << 10;
 const BEGAN: u64 = 1_780_000_000;
 const SLEPT: u64 = 8 * 3_600;
 
+// Rows: E16
 #[tokio::test]
-async fn e16_what_a_peer_did_after_a_sleep_is_recorded_with_the_time_of_the_calendar() {
+async fn ban_after_a_sleep_is_recorded_with_calendar_time() {
     let artifact = slm_vec(&Shape::about(1 << 18, Quantization::F32).unwrap(), 5);
     let options = ManifestOptions { chunk_size: CHUNK, ..ManifestOptions::default() };
     let text = ManifestText::of(&artifact, &options).render();

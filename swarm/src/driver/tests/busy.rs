@@ -3,8 +3,9 @@
 use super::live::Live;
 use super::*;
 
+// Rows: F3
 #[tokio::test]
-async fn f3_chunks_that_are_hashed_and_written_for_long_hold_no_newcomer_up() {
+async fn busy_hashing_and_writing_does_not_delay_a_newcomer() {
     let (seeding, mut seeder) = session(1, Consent::SERVE, Memory::new());
     let slow = Arc::new(Memory::new());
     slow.keep_blocks.store(true, Ordering::Relaxed);

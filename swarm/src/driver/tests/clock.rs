@@ -38,8 +38,9 @@ fn member_with(
     (node, session, offer)
 }
 
+// Rows: C5
 #[tokio::test]
-async fn c5_a_share_that_runs_for_longer_than_its_offer_holds_is_found_by_who_comes_then() {
+async fn share_running_longer_than_its_offer_is_found_by_later_peers() {
     const DAYS: u64 = 8 * 24 * 3_600;
     let all = Consent::FETCH | Consent::SERVE | Consent::PUBLISH;
     let (tell, mut reports) = mpsc::channel(1_000);
@@ -126,8 +127,9 @@ async fn swarm(calendars: [u64; 3]) -> ([PeerId; 2], [Seen; 3]) {
     ([seeding.id(), between.id()], seen)
 }
 
+// Rows: E16
 #[tokio::test]
-async fn e16_a_calendar_a_year_off_changes_nothing_but_which_offers_are_fresh() {
+async fn calendar_off_by_a_year_changes_only_which_offers_are_fresh() {
     for off in [
         [0, 0, 0],
         [1, 0, 0],

@@ -30,9 +30,9 @@ fn stranger() -> PeerId {
     PeerId(SigningKey::from_bytes(&[99; 32]).verifying_key().to_bytes())
 }
 
+// Rows: H4, B21
 #[tokio::test(flavor = "multi_thread")]
-async fn h4_b21_an_address_that_does_not_answer_gets_a_few_datagrams_and_its_dialer_is_told_within_five_seconds()
- {
+async fn silent_address_gets_few_datagrams_and_dial_fails_in_5_s() {
     let (node, _) = node(1);
     let (named, first, second) = (silent().await, silent().await, silent().await);
     let at = |socket: &UdpSocket| socket.local_addr().unwrap();
@@ -50,8 +50,9 @@ async fn h4_b21_an_address_that_does_not_answer_gets_a_few_datagrams_and_its_dia
     assert_eq!([came(&named).await, came(&first).await, came(&second).await], [0; 3], "and none follows");
 }
 
+// Rows: H4
 #[tokio::test(flavor = "multi_thread")]
-async fn h4_sixteen_named_addresses_that_do_not_answer_are_told_as_soon() {
+async fn sixteen_named_addresses_that_do_not_answer_are_told_as_soon() {
     let (node, _) = node(1);
     let mut sockets = Vec::new();
     for _ in 0..16 {
@@ -103,8 +104,9 @@ async fn long_way(to: SocketAddr, delay: Duration, mut lost: usize) -> SocketAdd
     address
 }
 
+// Rows: H4
 #[tokio::test(flavor = "multi_thread")]
-async fn h4_a_path_of_300_ms_or_more_is_not_taken_for_silence_though_its_first_datagram_is_lost() {
+async fn path_of_300_ms_is_no_silence_even_if_first_datagram_is_lost() {
     let (seeding, mut seeder) = session(1, Consent::SERVE, Memory::new());
     let (node, _) = node(2);
     for (delay, lost) in [(150, 0), (150, 1), (450, 0)] {

@@ -57,7 +57,7 @@ async fn without_anybody_a_fetch_has_no_source_and_a_share_no_demand() {
 }
 
 #[tokio::test]
-async fn without_a_slot_a_fetch_is_choked_and_so_is_a_share_that_gives_none() {
+async fn fetch_without_a_slot_and_share_without_slots_are_choked() {
     let mut seeder = Live::seeder(1, controls(|controls| controls.slots = Some(0)));
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
     let snapshot = until(&mut fetcher, &mut seeder, Some(Idle::Choked)).await;
@@ -110,7 +110,7 @@ async fn limits_on_bytes_are_a_quota_on_both_sides() {
 }
 
 #[tokio::test]
-async fn a_rest_smaller_than_one_chunk_is_a_quota_of_a_source_and_of_all_who_take() {
+async fn remainder_below_one_chunk_is_a_quota_for_fetch_and_share() {
     let mut seeder =
         Live::seeder(1, controls(|controls| controls.serve_allowance = Some(4 * CHUNK as u64 - 1)));
     let source = seeder.node.id();
@@ -153,7 +153,7 @@ async fn a_disk_that_does_not_take_chunks_or_give_them_is_named() {
 }
 
 #[tokio::test]
-async fn a_path_that_passes_nothing_is_congestion_on_both_sides_and_no_fault_of_the_peer() {
+async fn dead_path_is_congestion_on_both_sides_and_not_a_slow_peer() {
     let mut seeder = Live::seeder(1, Controls::default());
     let path = Path::to(seeder.node.local_address()).await;
     let mut fetcher = Live::fetcher(Controls::default(), &[]);
@@ -174,7 +174,7 @@ async fn a_path_that_passes_nothing_is_congestion_on_both_sides_and_no_fault_of_
 }
 
 #[tokio::test]
-async fn a_peer_that_asks_and_does_not_read_is_slow_and_its_path_is_not() {
+async fn peer_that_requests_and_does_not_read_is_slow_not_congested() {
     let mut seeder = Live::seeder(1, Controls::default());
     let (target, address) = (seeder.node.id(), seeder.node.local_address());
     let hello = hello(seeder.session.downloading.terms());

@@ -12,8 +12,9 @@ use crate::machine::{Conn, Req};
 
 const LEN: u32 = 1_000;
 
+// Rows: B22
 #[tokio::test]
-async fn b22_a_chunk_that_arrived_before_the_connection_ended_is_told_before_the_end() {
+async fn chunk_that_arrived_before_the_close_is_reported_before_it() {
     let ((seeding, _), (fetching, _)) = (node(1), node(2));
     let (target, address) = (seeding.id(), seeding.local_address());
     let accepted = async { seeding.dialer.endpoint.accept().await.unwrap().await.unwrap() };

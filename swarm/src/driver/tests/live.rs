@@ -114,8 +114,9 @@ fn refusal(event: &SessionEvent) -> Option<(PeerId, CloseCode)> {
     }
 }
 
+// Rows: I5
 #[tokio::test]
-async fn i5_a_peer_that_may_not_come_any_more_is_closed_in_the_middle_of_a_transfer() {
+async fn peer_removed_from_allow_list_is_closed_in_mid_transfer() {
     let mut seeder = Live::seeder(1, Controls::default());
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
     let rate_limit = seeder.rate_limit.clone();
@@ -127,8 +128,9 @@ async fn i5_a_peer_that_may_not_come_any_more_is_closed_in_the_middle_of_a_trans
     assert_eq!((seeder.session.links.count(), seeder.session.serving.unanswered()), (0, 0));
 }
 
+// Rows: I5
 #[tokio::test]
-async fn i5_a_source_that_may_not_be_asked_any_more_gives_nothing_more_and_another_gives_the_rest() {
+async fn removed_source_gives_no_more_and_another_gives_the_rest() {
     let (mut first, mut second) =
         (Live::seeder(1, Controls::default()), Live::seeder(2, Controls::default()));
     let mut fetcher = Live::fetcher(Controls::default(), &[&first]);
@@ -161,7 +163,7 @@ async fn i5_a_source_that_may_not_be_asked_any_more_gives_nothing_more_and_anoth
 }
 
 #[tokio::test]
-async fn a_rate_on_either_side_is_lowered_to_nothing_and_raised_again_in_the_middle_of_a_transfer() {
+async fn rate_is_cut_to_zero_and_raised_in_mid_transfer_on_each_side() {
     for is_up in [true, false] {
         let mut seeder = Live::seeder(1, Controls::default());
         let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
@@ -179,8 +181,9 @@ async fn a_rate_on_either_side_is_lowered_to_nothing_and_raised_again_in_the_mid
     }
 }
 
+// Rows: B22
 #[tokio::test]
-async fn b22_a_peer_gets_all_of_its_allowance_is_told_and_may_come_again_when_there_is_more() {
+async fn peer_gets_its_whole_allowance_and_returns_after_a_raise() {
     let allowance = Some(5 * CHUNK as u64);
     let mut seeder = Live::seeder(1, Controls { allowance, ..Controls::default() });
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
@@ -196,8 +199,9 @@ async fn b22_a_peer_gets_all_of_its_allowance_is_told_and_may_come_again_when_th
     kept(&mut seeder, &mut again, 5).await;
 }
 
+// Rows: B22
 #[tokio::test]
-async fn b22_what_a_peer_is_given_of_its_allowance_arrives_before_the_goodbye_however_long_the_way() {
+async fn granted_chunks_arrive_before_goodbye_on_a_long_path() {
     let allowance = Some(3 * CHUNK as u64);
     let mut seeder = Live::seeder(1, Controls { allowance, ..Controls::default() });
     let path = Path::to(seeder.node.local_address()).await;
@@ -220,7 +224,7 @@ async fn b22_what_a_peer_is_given_of_its_allowance_arrives_before_the_goodbye_ho
 }
 
 #[tokio::test]
-async fn no_more_is_received_than_allowed_and_the_rest_when_that_is_raised() {
+async fn fetch_stops_at_its_allowance_and_resumes_when_it_is_raised() {
     let mut seeder = Live::seeder(1, Controls::default());
     let fetch_allowance = Some(4 * CHUNK as u64);
     let mut fetcher = Live::fetcher(Controls { fetch_allowance, ..Controls::default() }, &[&seeder]);
@@ -239,8 +243,9 @@ fn left(event: &SessionEvent) -> Option<CloseCode> {
     }
 }
 
+// Rows: G4
 #[tokio::test]
-async fn g4_every_connection_ends_with_its_own_code_and_not_with_that_of_the_whole_process() {
+async fn each_connection_closes_with_its_own_code() {
     // The user's fetch is over, though chunks are missing: the other side learns no more than that it is over.
     let mut seeder = Live::seeder(1, Controls::default());
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
@@ -269,8 +274,9 @@ async fn until_it(session: &mut Session, is_it: impl Fn(&SessionEvent) -> bool) 
     }
 }
 
+// Rows: B22
 #[tokio::test]
-async fn b22_a_rate_of_one_byte_a_second_holds_back_chunks_and_neither_frames_nor_the_manifest() {
+async fn rate_of_one_byte_per_second_delays_chunks_not_the_manifest() {
     let mut seeder = Live::seeder(1, Controls::default());
     seeder.rate_limit.set(Some(1));
     let text = Bytes::from(vec![b'm'; 40 << 10]);

@@ -238,8 +238,9 @@ fn is_complete(event: &SessionEvent) -> bool {
     matches!(event, SessionEvent::Machine(Event::Complete))
 }
 
+// Rows: F7
 #[tokio::test]
-async fn f7_a_panic_while_a_chunk_is_kept_ends_the_fetch_with_a_word_and_is_no_stall() {
+async fn panic_while_keeping_a_chunk_ends_the_fetch_with_an_error() {
     let (seeding, mut seeder) = session(1, Consent::SERVE, Memory::new());
     let bad = Memory { keep_panics: true, ..Memory::new() };
     let (_node, mut fetcher) = session(2, Consent::FETCH, bad);
@@ -249,8 +250,9 @@ async fn f7_a_panic_while_a_chunk_is_kept_ends_the_fetch_with_a_word_and_is_no_s
     assert!(matches!(end, SessionEvent::WorkerLost("writing chunks")), "{end:?}");
 }
 
+// Rows: F7
 #[tokio::test]
-async fn f7_a_panic_while_a_chunk_is_read_costs_one_answer_and_no_peer_its_name() {
+async fn panic_while_reading_a_chunk_costs_one_answer_without_blame() {
     let bad = Memory { read_panics: AtomicBool::new(true), ..Memory::new() };
     let (seeding, mut seeder) = session(1, Consent::SERVE, bad);
     let (_node, mut fetcher) = session(2, Consent::FETCH, Memory::new());
@@ -266,8 +268,9 @@ async fn f7_a_panic_while_a_chunk_is_read_costs_one_answer_and_no_peer_its_name(
     assert_eq!((seeder.tasks.panics(), blamed), (1, Vec::new()));
 }
 
+// Rows: E14, I8
 #[tokio::test]
-async fn e14_i8_a_chunk_that_could_not_be_read_once_is_served_a_moment_later() {
+async fn a_chunk_that_could_not_be_read_once_is_served_a_moment_later() {
     let bad = Memory { read_fails: AtomicBool::new(true), ..Memory::new() };
     let (seeding, mut seeder) = session(1, Consent::SERVE, bad);
     let (_node, mut fetcher) = session(2, Consent::FETCH, Memory::new());
@@ -282,8 +285,9 @@ async fn e14_i8_a_chunk_that_could_not_be_read_once_is_served_a_moment_later() {
     assert_eq!((blamed, seeder.machine.have().is_full()), (0, true));
 }
 
+// Rows: F7
 #[tokio::test]
-async fn f7_a_task_that_panics_under_a_request_is_counted_and_the_chunk_asked_for_again() {
+async fn panicked_request_task_is_counted_and_its_chunk_refetched() {
     let (seeding, mut seeder) = session(1, Consent::SERVE, Memory::new());
     let (_node, mut fetcher) = session(2, Consent::FETCH, Memory::new());
     fetcher.tell(Input::Source(offer(&seeding)));
@@ -306,8 +310,9 @@ async fn f7_a_task_that_panics_under_a_request_is_counted_and_the_chunk_asked_fo
     assert_eq!(fetcher.tasks.panics(), 1);
 }
 
+// Rows: F6, I6
 #[tokio::test]
-async fn f6_i6_after_a_thousand_connects_nothing_is_left_of_them() {
+async fn after_a_thousand_connects_nothing_is_left_of_them() {
     const DIALERS: u8 = 4;
     const CONNECTS: u8 = 250;
     let (seeding, mut seeder) = session(1, Consent::SERVE, Memory::new());

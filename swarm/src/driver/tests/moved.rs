@@ -8,8 +8,9 @@ use super::live::Live;
 use super::path::Path;
 use super::*;
 
+// Rows: C7
 #[tokio::test]
-async fn c7_a_transfer_goes_on_when_its_address_changes_and_forged_datagrams_change_nothing() {
+async fn transfer_survives_address_change_and_forged_datagrams() {
     let mut seeder = Live::seeder(1, Controls::default());
     let target = seeder.node.local_address();
     let path = Path::to(target).await;

@@ -63,8 +63,9 @@ fn is_budget_used(event: &SessionEvent) -> bool {
     matches!(event, SessionEvent::Machine(Event::Refused { code: CloseCode::BudgetUsed, by_peer: true, .. }))
 }
 
+// Rows: B22
 #[tokio::test]
-async fn b22_shares_under_one_quota_give_no_more_than_it_together_and_whoever_asks_on_is_told() {
+async fn shares_under_one_quota_stay_within_it_and_close_when_it_ends() {
     let quota = Counter::new(5 * SIZE);
     for (key, most, got) in [(1, 5, 5), (2, 5, 0), (3, 7, 2)] {
         quota.raise(most * SIZE);
@@ -77,8 +78,9 @@ async fn b22_shares_under_one_quota_give_no_more_than_it_together_and_whoever_as
     }
 }
 
+// Rows: B22
 #[tokio::test]
-async fn b22_a_fetch_asks_for_no_more_than_a_quota_that_others_share_and_goes_on_when_there_is_more() {
+async fn fetch_stays_within_a_shared_quota_and_resumes_when_it_grows() {
     let quota = Counter::new(3 * SIZE);
     let mut seeder = Live::seeder(1, Controls::default());
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
@@ -93,7 +95,7 @@ async fn b22_a_fetch_asks_for_no_more_than_a_quota_that_others_share_and_goes_on
 }
 
 #[tokio::test]
-async fn what_is_on_its_way_is_settled_when_a_session_ends_in_the_middle_on_either_side() {
+async fn bytes_under_way_are_settled_when_either_session_ends_midway() {
     let (sent, received) = (Counter::new(u64::MAX), Counter::new(u64::MAX));
     let mut seeder = Live::seeder(1, Controls::default());
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);

@@ -55,8 +55,9 @@ fn is_refused(said: &[Output], asks: &[u64], code: ResetCode) -> bool {
     asks.iter().all(|&ask| said.iter().any(|output| is_it(output, ask)))
 }
 
+// Rows: B22
 #[test]
-fn b22_a_source_that_has_used_its_allowance_is_choked_and_goes_on_giving_until_it_is_of_no_use() {
+fn source_with_used_allowance_is_choked_and_still_fetched_from() {
     let mut harness = Harness::with(both(), having(0..10), |config| config.controls.allowance = Some(CHUNK));
     want(&mut harness, 1, both(), having(5..20));
     harness.said();
@@ -86,8 +87,9 @@ fn b22_a_source_that_has_used_its_allowance_is_choked_and_goes_on_giving_until_i
     assert_eq!(harness.closes(), [(1, CloseCode::BudgetUsed)]);
 }
 
+// Rows: B22
 #[test]
-fn b22_a_source_that_took_its_daily_budget_is_served_again_the_next_day_and_one_we_may_not_ask_is_closed() {
+fn source_with_spent_daily_budget_is_served_again_the_next_day() {
     let mut harness = Harness::new(both(), having(0..10));
     let took_all = |harness: &mut Harness| {
         for _ in 0..harness.machine.swarm.config.day_budget() {
@@ -110,8 +112,9 @@ fn b22_a_source_that_took_its_daily_budget_is_served_again_the_next_day_and_one_
     assert_eq!(harness.closes(), [(1, CloseCode::BudgetUsed)]);
 }
 
+// Rows: B22
 #[test]
-fn b22_what_all_may_take_together_is_one_sum_and_not_one_for_each_key() {
+fn common_serve_allowance_is_one_sum_over_all_keys() {
     let mut harness = Harness::with(SEED, Bitfield::full(CHUNKS), |config| {
         config.controls.serve_allowance = Some(3 * CHUNK);
     });
@@ -147,8 +150,9 @@ fn b22_what_all_may_take_together_is_one_sum_and_not_one_for_each_key() {
     assert_eq!(harness.closes(), [(1, CloseCode::BudgetUsed)]);
 }
 
+// Rows: B22
 #[test]
-fn b22_what_one_did_not_take_of_the_common_sum_another_gets() {
+fn what_one_did_not_take_of_the_common_sum_another_gets() {
     let mut harness =
         Harness::with(SEED, Bitfield::full(CHUNKS), |config| config.controls.serve_allowance = Some(CHUNK));
     for n in 1..=2 {
@@ -164,7 +168,7 @@ fn b22_what_one_did_not_take_of_the_common_sum_another_gets() {
 }
 
 #[test]
-fn a_source_whose_allowance_is_used_is_asked_for_nothing_more_and_the_others_go_on() {
+fn source_with_used_allowance_is_not_asked_and_others_go_on() {
     let mut harness = Harness::with(TAKE, having([]), |config| {
         config.controls.fetch_allowances = BTreeMap::from([(id(1), 2 * CHUNK + CHUNK / 2), (id(2), 0)]);
         config.controls.fetch_allowance = Some(3 * CHUNK);
@@ -213,7 +217,7 @@ fn a_source_is_held_to_an_allowance_over_all_its_connections() {
 }
 
 #[test]
-fn a_fetch_is_at_its_quota_with_a_rest_of_fewer_bytes_than_one_chunk_also_while_it_is_choked() {
+fn fetch_with_less_than_one_chunk_left_is_at_quota_when_choked() {
     let mut harness = Harness::with(TAKE, having([]), |config| {
         config.controls.fetch_allowance = Some(2 * CHUNK - 1);
         config.terms.byte_count = u64::from(CHUNKS) * CHUNK - 100;
@@ -239,7 +243,7 @@ fn a_fetch_is_at_its_quota_with_a_rest_of_fewer_bytes_than_one_chunk_also_while_
 }
 
 #[test]
-fn a_share_with_a_rest_smaller_than_what_is_asked_for_has_turned_away() {
+fn share_with_less_left_than_requested_has_turned_peers_away() {
     for common in [true, false] {
         let change = |controls: &mut Controls| {
             *(if common { &mut controls.serve_allowance } else { &mut controls.allowance }) = Some(CHUNK - 1);
@@ -280,8 +284,9 @@ fn wait_for_quota(harness: &mut Harness, ask: u64, index: u32, is_used_up: bool)
     harness.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::HeldBack { index, is_used_up } });
 }
 
+// Rows: B22
 #[test]
-fn b22_whoever_a_quota_of_several_sessions_holds_back_gets_what_is_under_way_and_is_told_why() {
+fn peer_held_by_shared_quota_gets_started_chunks_then_is_told() {
     let mut harness = serving(3);
     wait_for_quota(&mut harness, 2, 2, true);
     let said = harness.said();
@@ -294,8 +299,9 @@ fn b22_whoever_a_quota_of_several_sessions_holds_back_gets_what_is_under_way_and
     assert!(said.iter().any(|o| matches!(o, Output::Close { code: CloseCode::BudgetUsed, .. })));
 }
 
+// Rows: B22
 #[test]
-fn b22_whoever_was_held_back_is_tried_again_when_our_user_wants_something_else() {
+fn peer_held_by_shared_quota_is_retried_when_controls_change() {
     let mut harness = serving(2);
     for slots in 0..20 {
         wait_for_quota(&mut harness, 1, 1, true);
@@ -309,8 +315,9 @@ fn b22_whoever_was_held_back_is_tried_again_when_our_user_wants_something_else()
     assert_eq!(served(&harness.said()), [2]);
 }
 
+// Rows: B22
 #[test]
-fn b22_whoever_waits_for_what_is_on_its_way_elsewhere_keeps_its_place_and_is_served_when_there_is_room() {
+fn peer_waiting_for_shared_quota_keeps_its_place_and_its_order() {
     let mut harness = serving(3);
     for ask in 0..3 {
         wait_for_quota(&mut harness, ask, ask as u32, false);
@@ -332,7 +339,7 @@ fn b22_whoever_waits_for_what_is_on_its_way_elsewhere_keeps_its_place_and_is_ser
 }
 
 #[test]
-fn a_source_that_a_quota_of_several_sessions_holds_back_is_asked_again_after_a_while() {
+fn source_held_by_shared_quota_is_asked_again_after_a_while() {
     let mut harness = Harness::with(TAKE, having([]), |_| {});
     want(&mut harness, 1, SEED, Bitfield::full(CHUNKS));
     let asked = harness.requests();

@@ -23,8 +23,9 @@ fn serve(harness: &mut Harness, conn: u64, ask: u64, index: u32) {
     harness.tell(Input::Served { ask: Ask(ask), outcome: ServeOutcome::Done { bytes: 100 } });
 }
 
+// Rows: B18
 #[test]
-fn b18_slots_go_to_those_who_got_least() {
+fn slots_go_to_those_who_got_least() {
     let mut harness = Harness::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 2);
     want(&mut harness, 1..=4);
     assert_eq!(unchoked(&harness), [1, 2]);
@@ -35,8 +36,9 @@ fn b18_slots_go_to_those_who_got_least() {
     assert_eq!(unchoked(&harness), [3, 4], "the first two got some and ask for no more");
 }
 
+// Rows: B18
 #[test]
-fn b18_a_seeder_s_slot_passes_on_after_two_chunks_if_others_wait_and_not_before() {
+fn slot_passes_on_after_two_chunks_if_another_peer_waits() {
     let mut harness = Harness::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 1);
     want(&mut harness, 1..=1);
     for ask in 0..4 {
@@ -55,7 +57,7 @@ fn b18_a_seeder_s_slot_passes_on_after_two_chunks_if_others_wait_and_not_before(
 }
 
 #[test]
-fn of_those_who_wait_whoever_is_furthest_behind_is_likelier_to_be_lucky() {
+fn optimistic_slot_prefers_the_waiting_peer_furthest_behind() {
     let mut far = 0;
     for seed in 0..60 {
         let mut harness = Harness::with(both(), having([0]), |config| {
@@ -78,7 +80,7 @@ fn of_those_who_wait_whoever_is_furthest_behind_is_likelier_to_be_lucky() {
 }
 
 #[test]
-fn more_slots_open_only_while_busy_ones_leave_room_on_the_way_up() {
+fn more_slots_open_only_while_busy_ones_leave_uplink_unused() {
     let mut harness = Harness::with(SEED, Bitfield::full(20), |config| config.limits.upload_slots = 2);
     want(&mut harness, 1..=12);
     // A peer that requests much and reads it at once shows what the uplink can carry.
@@ -105,8 +107,9 @@ fn more_slots_open_only_while_busy_ones_leave_room_on_the_way_up() {
     assert!(!harness.said().iter().any(|output| matches!(output, Output::Close { .. })));
 }
 
+// Rows: B18
 #[test]
-fn b18_peers_that_hold_every_slot_and_ask_nothing_do_not_starve_one_that_asks() {
+fn idle_peers_holding_every_slot_do_not_starve_an_asking_peer() {
     let mut harness = Harness::new(SEED, Bitfield::full(20));
     let slots = harness.machine.swarm.config.limits.upload_slots as u8;
     for n in 1..=slots {

@@ -4,8 +4,9 @@ use super::super::events::Input;
 use super::super::harness::{Harness, SEED, TAKE, both, having, id};
 use super::*;
 
+// Rows: A4, C4
 #[test]
-fn a4_c4_a_hello_is_compared_in_the_order_that_says_most() {
+fn a_hello_is_compared_in_the_order_that_says_most() {
     let harness = Harness::new(SEED, Bitfield::full(20));
     let mut theirs = harness.hello(TAKE);
     let mut wrong: Vec<(CloseCode, Hello)> = Vec::new();
@@ -38,8 +39,9 @@ fn a4_c4_a_hello_is_compared_in_the_order_that_says_most() {
     }
 }
 
+// Rows: D10
 #[test]
-fn d10_a_peer_with_another_chunk_size_or_count_hears_so_as_often_as_it_comes_and_is_not_blamed() {
+fn peer_with_other_chunk_layout_is_refused_without_blame() {
     let mut harness = Harness::new(SEED, Bitfield::full(20));
     let good = harness.hello(TAKE);
     let size = Hello { chunk_size: good.chunk_size * 2, ..good.clone() };
@@ -96,9 +98,9 @@ fn a_peer_that_only_wanted_the_manifest_is_let_go_without_blame() {
     assert_eq!(harness.closes(), [], "it is welcome");
 }
 
+// Rows: A5, C4
 #[test]
-fn a5_c4_a_question_for_the_manifest_is_refused_in_another_version_for_another_swarm_and_where_nobody_serves()
-{
+fn manifest_request_needs_same_version_and_swarm_and_a_server() {
     let good = ManifestOnly { version: 1, swarm_id: [1; 32], software: "peer/1".to_owned() };
     let later = ManifestOnly { version: 2, ..good.clone() };
     let foreign = ManifestOnly { swarm_id: [2; 32], ..good.clone() };
@@ -125,7 +127,7 @@ fn a5_c4_a_question_for_the_manifest_is_refused_in_another_version_for_another_s
 }
 
 #[test]
-fn a_peer_that_does_not_introduce_itself_is_struck_and_never_banned() {
+fn peer_that_sends_no_hello_is_struck_and_never_banned() {
     let mut harness = Harness::new(SEED, Bitfield::full(20));
     for conn in 1..=3 {
         harness.connect(conn, 7, false);
@@ -139,8 +141,9 @@ fn a_peer_that_does_not_introduce_itself_is_struck_and_never_banned() {
     assert_eq!(harness.closes(), []);
 }
 
+// Rows: A4
 #[test]
-fn a4_a_decoder_that_met_a_later_version_blames_nobody() {
+fn a_decoder_that_met_a_later_version_blames_nobody() {
     let mut harness = Harness::new(SEED, Bitfield::full(20));
     harness.connect(1, 7, false);
     harness.broke(1, Breach::Malformed(CloseCode::UnsupportedVersion));
@@ -175,8 +178,9 @@ fn a_stranger_that_only_knocks_learns_nothing() {
     assert_eq!(harness.frames(3), [Frame::Hello(ours), Frame::Bitfield(Bitfield::full(20))]);
 }
 
+// Rows: A9
 #[test]
-fn a9_a_hello_replayed_under_another_key_grants_nothing() {
+fn a_hello_replayed_under_another_key_grants_nothing() {
     let mut harness = Harness::with(SEED, Bitfield::full(20), |config| {
         config.controls.allow = Some([id(1), id(3)].into_iter().collect());
     });

@@ -45,8 +45,9 @@ fn deliver(harness: &mut Harness) -> Vec<(u64, u32)> {
     delivered
 }
 
+// Rows: B8
 #[test]
-fn b8_a_seed_that_takes_a_claim_back_is_counted_chunk_by_chunk_from_then_on() {
+fn seed_that_withdraws_a_chunk_is_not_asked_for_it() {
     // With four chunks here, the rarest is requested first.
     let mut harness = Harness::new(TAKE, having(0..4));
     harness.join(1, SEED, Bitfield::full(20));
@@ -95,7 +96,7 @@ fn b8_a_seed_that_takes_a_claim_back_is_counted_chunk_by_chunk_from_then_on() {
 }
 
 #[test]
-fn a_choke_takes_back_what_was_not_answered_and_an_unchoke_asks_again() {
+fn choke_withdraws_unanswered_requests_and_unchoke_repeats_them() {
     let mut harness = Harness::new(TAKE, having([]));
     harness.join(1, SEED, Bitfield::full(20));
     harness.frame(1, Frame::Unchoke);
@@ -112,8 +113,9 @@ fn a_choke_takes_back_what_was_not_answered_and_an_unchoke_asks_again() {
     assert!(!harness.requests().is_empty());
 }
 
+// Rows: B8
 #[test]
-fn b8_a_claim_taken_back_does_not_take_back_what_arrived() {
+fn a_claim_taken_back_does_not_take_back_what_arrived() {
     let mut harness = Harness::new(TAKE, having([]));
     harness.join(1, SEED, Bitfield::full(20));
     harness.frame(1, Frame::Unchoke);
@@ -140,8 +142,9 @@ fn send(harness: &mut Harness, frames: u32, frame: &Frame) {
     }
 }
 
+// Rows: A3, A8
 #[test]
-fn a3_a8_two_thousand_frames_at_once_are_fine_and_one_more_is_a_flood_skipped_ones_too() {
+fn two_thousand_frames_at_once_pass_and_one_more_is_a_flood() {
     let skipped = Frame::Ignored { kind: 0x8001 };
     for [first, second] in [
         [&Frame::NotInterested, &Frame::NotInterested],
@@ -158,8 +161,9 @@ fn a3_a8_two_thousand_frames_at_once_are_fine_and_one_more_is_a_flood_skipped_on
     }
 }
 
+// Rows: A3
 #[test]
-fn a3_skipped_frames_before_the_hello_count_and_stand_for_none() {
+fn skipped_frames_before_the_hello_count_and_stand_for_none() {
     let mut harness = Harness::new(SEED, Bitfield::full(20));
     harness.connect(1, 1, false);
     send(&mut harness, 1_999, &Frame::Ignored { kind: 0xbfff });
@@ -171,8 +175,9 @@ fn a3_skipped_frames_before_the_hello_count_and_stand_for_none() {
     assert_eq!(harness.closes(), [(1, CloseCode::Flood)], "the two thousand and first");
 }
 
+// Rows: A8
 #[test]
-fn a8_five_hundred_frames_a_second_are_fine_for_ever_and_a_few_more_are_not() {
+fn five_hundred_frames_per_second_pass_forever_and_510_flood() {
     for (a_second, is_flood) in [(500, false), (510, true)] {
         let mut harness = with_a_full_bucket();
         send(&mut harness, 2_000, &Frame::NotInterested);
@@ -186,8 +191,9 @@ fn a8_five_hundred_frames_a_second_are_fine_for_ever_and_a_few_more_are_not() {
     }
 }
 
+// Rows: A8
 #[test]
-fn a8_a_flood_ends_the_connection_and_bans_nobody_however_often() {
+fn a_flood_ends_the_connection_and_bans_nobody_however_often() {
     let mut harness = Harness::new(SEED, Bitfield::full(20));
     for _ in 0..4 {
         harness.join(1, TAKE, having([]));

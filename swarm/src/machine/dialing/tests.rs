@@ -27,8 +27,9 @@ fn a_passed_on_peer_is_tried_five_times_and_a_user_s_for_ever() {
     assert!((10..=20).contains(&tries[&id(8)]), "{tries:?}");
 }
 
+// Rows: B19
 #[test]
-fn b19_a_passed_on_peer_that_brought_a_chunk_is_tried_on_although_it_has_no_place_for_us() {
+fn passed_on_peer_that_gave_a_chunk_is_redialed_despite_busy() {
     let mut harness = Harness::new(all(), having([0]));
     harness.join(1, all(), having([1]));
     harness.frame(1, Frame::Peers { offers: vec![Bytes::from(offer(9, [1; 32], LATE).to_bytes())] });
@@ -50,7 +51,7 @@ fn b19_a_passed_on_peer_that_brought_a_chunk_is_tried_on_although_it_has_no_plac
 }
 
 #[test]
-fn a_banned_source_named_first_does_not_end_a_fetch_that_has_a_second() {
+fn banned_first_source_does_not_end_a_fetch_with_a_second_one() {
     let mut harness = Harness::new(TAKE, having([]));
     harness.machine.dialer.sources.ban(id(1), Time::ZERO);
     harness.tell(Input::Source(offer(1, [1; 32], LATE)));
@@ -74,7 +75,7 @@ fn a_connected_peer_that_does_not_serve_is_no_hope() {
 }
 
 #[test]
-fn passed_on_offers_wait_while_there_are_enough_peers_and_a_user_s_do_not() {
+fn passed_on_offers_wait_at_enough_peers_and_user_offers_do_not() {
     let mut harness = Harness::with(all(), having([0]), |config| config.limits.enough_peers = 3);
     harness.join(1, all(), having([1]));
     harness.join(2, all(), having([1]));
@@ -137,8 +138,9 @@ fn fail_for(harness: &mut Harness, seconds: u64) -> usize {
     count
 }
 
+// Rows: H4, B21
 #[test]
-fn h4_b21_of_a_passed_on_offer_two_public_addresses_are_dialed_and_of_our_user_s_all() {
+fn passed_on_offers_dial_two_public_addresses_user_offers_all() {
     let mut harness = with_a_member();
     let near = "127.0.0.1:1 10.0.0.1:1 192.168.1.1:1 100.64.0.1:1";
     pass_on(
@@ -151,8 +153,9 @@ fn h4_b21_of_a_passed_on_offer_two_public_addresses_are_dialed_and_of_our_user_s
     assert_eq!(dials(&mut harness), [(id(7), at(near), vec![])]);
 }
 
+// Rows: H4, B21
 #[test]
-fn h4_b21_dials_of_one_network_are_counted_over_all_offers_and_keys() {
+fn dials_of_one_network_are_counted_over_all_offers_and_keys() {
     let mut harness = with_a_member();
     let offers: Vec<SignedOffer> =
         (10..110).map(|n| offer_at(n, &format!("203.0.113.{n}:53 203.0.113.9:{n}"), LATE)).collect();
@@ -172,8 +175,9 @@ fn h4_b21_dials_of_one_network_are_counted_over_all_offers_and_keys() {
     assert!(day <= 64, "{day} within a day");
 }
 
+// Rows: H4
 #[test]
-fn h4_a_key_that_failed_is_not_dialed_anew_because_its_offer_is_renewed_or_was_forgotten() {
+fn failed_key_is_not_redialed_for_a_renewed_or_forgotten_offer() {
     let mut harness = with_a_member();
     let mut tries = 0;
     for renewed in 0..40 {
@@ -188,8 +192,9 @@ fn h4_a_key_that_failed_is_not_dialed_anew_because_its_offer_is_renewed_or_was_f
     assert_eq!(dials(&mut harness).len(), 1);
 }
 
+// Rows: H4
 #[test]
-fn h4_an_address_before_the_right_one_is_counted_although_the_peer_was_there() {
+fn failed_address_counts_even_if_another_reached_the_peer() {
     let mut harness = with_a_member();
     let mut victim = 0;
     for round in 0..100 {
@@ -206,8 +211,9 @@ fn h4_an_address_before_the_right_one_is_counted_although_the_peer_was_there() {
     assert!((2..=16).contains(&victim), "{victim}");
 }
 
+// Rows: H6
 #[test]
-fn h6_the_addresses_of_a_known_peer_are_those_of_its_newest_offer_and_what_our_user_named() {
+fn peer_is_dialed_at_its_newest_offers_and_user_named_addresses() {
     let mut harness = with_a_member();
     harness.tell(Input::Source(offer_at(9, "10.0.0.9:1", LATE)));
     assert_eq!(dials(&mut harness), [(id(9), at("10.0.0.9:1"), vec![])]);
@@ -230,8 +236,9 @@ fn h6_the_addresses_of_a_known_peer_are_those_of_its_newest_offer_and_what_our_u
     assert_eq!((named.len(), named[0].port(), named[15].port()), (16, 20, 5));
 }
 
+// Rows: H2
 #[test]
-fn h2_peers_that_come_and_find_no_place_do_not_keep_us_from_those_whom_our_user_names() {
+fn peers_without_a_place_do_not_block_dialing_user_named_peers() {
     let mut harness = Harness::with(all(), having([0]), |config| {
         (config.limits.max_connections, config.limits.max_dials) = (4, 1);
     });
@@ -244,8 +251,9 @@ fn h2_peers_that_come_and_find_no_place_do_not_keep_us_from_those_whom_our_user_
     assert_eq!(harness.dialed(), [id(99)]);
 }
 
+// Rows: H4
 #[test]
-fn h4_dials_on_hearsay_leave_half_of_all_dials_to_those_whom_our_user_named() {
+fn dials_of_passed_on_offers_leave_half_to_user_named_peers() {
     let mut harness = with_a_member();
     let offers: Vec<SignedOffer> = (10..60).map(|n| offer_at(n, &format!("9.{n}.9.9:1"), LATE)).collect();
     pass_on(&mut harness, &offers);

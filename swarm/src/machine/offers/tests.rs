@@ -8,8 +8,9 @@ use super::*;
 
 const LATE: u64 = 1_000_000;
 
+// Rows: B21, I5
 #[test]
-fn b21_i5_a_passed_on_offer_is_dialed_only_by_who_consented_to_publish() {
+fn a_passed_on_offer_is_dialed_only_by_who_consented_to_publish() {
     for (consent, expected) in [(TAKE, vec![]), (all(), vec![id(9)])] {
         let mut harness = Harness::new(consent, having([0]));
         harness.join(1, all(), having([1]));
@@ -21,8 +22,9 @@ fn b21_i5_a_passed_on_offer_is_dialed_only_by_who_consented_to_publish() {
     }
 }
 
+// Rows: B21, C4
 #[test]
-fn b21_c4_an_offer_for_another_swarm_or_with_another_signature_disconnects_and_an_expired_one_does_not() {
+fn foreign_or_forged_offer_disconnects_expired_offer_does_not() {
     let bytes = |signed: SignedOffer| signed.to_bytes();
     let mut forged = bytes(offer(9, [1; 32], LATE));
     forged[40] ^= 1;
@@ -43,8 +45,9 @@ fn b21_c4_an_offer_for_another_swarm_or_with_another_signature_disconnects_and_a
     }
 }
 
+// Rows: B19
 #[test]
-fn b19_one_peer_cannot_fill_the_table_of_known_peers() {
+fn one_peer_cannot_fill_the_table_of_known_peers() {
     let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_offers_per_peer = 20);
     harness.join(1, all(), having([1]));
     for n in 2..60 {
@@ -60,8 +63,9 @@ fn b19_one_peer_cannot_fill_the_table_of_known_peers() {
     assert!(harness.machine.dialer.sources.is_known(id(81)), "a banned one made room");
 }
 
+// Rows: B19, I8
 #[test]
-fn b19_i8_who_filled_the_table_of_known_peers_gives_way_to_what_others_tell() {
+fn peer_that_filled_the_table_gives_way_to_offers_of_others() {
     let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 20);
     // No peer is dialed, so that only offers fill the table.
     harness.machine.swarm.config.limits.max_dials = 0;
@@ -82,8 +86,9 @@ fn b19_i8_who_filled_the_table_of_known_peers_gives_way_to_what_others_tell() {
     assert_eq!([known(&harness, 10..60), known(&harness, 100..130), known(&harness, 130..160)], [10, 5, 5]);
 }
 
+// Rows: B19, I8
 #[test]
-fn b19_i8_whom_our_user_named_and_who_brought_chunks_does_not_give_way_to_hearsay() {
+fn user_named_and_useful_peers_do_not_yield_to_passed_on_offers() {
     let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 6);
     harness.machine.swarm.config.limits.max_dials = 0;
     [1, 2].into_iter().for_each(|n| harness.join(n, all(), having([1])));
@@ -113,8 +118,9 @@ fn tell_and_leave(harness: &mut Harness, n: u8, address: [u8; 4], offers: Vec<By
     }
 }
 
+// Rows: B19, I8
 #[test]
-fn b19_i8_who_filled_the_table_and_left_before_the_checks_ended_gives_way_too() {
+fn peer_that_filled_the_table_and_left_early_gives_way_too() {
     let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 20);
     harness.machine.swarm.config.limits.max_dials = 0;
     let public = |n: u8| Bytes::from(offer_at(n, &format!("8.8.{n}.8:1"), LATE).to_bytes());
@@ -137,8 +143,9 @@ fn b19_i8_who_filled_the_table_and_left_before_the_checks_ended_gives_way_too() 
     assert_eq!((heard(&harness), harness.machine.dialer.sources.count()), (10, 20));
 }
 
+// Rows: B19, I8
 #[test]
-fn b19_i8_who_told_of_others_and_left_has_no_more_than_its_share_either() {
+fn member_that_passed_on_offers_and_left_keeps_only_its_share() {
     let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 20);
     harness.machine.swarm.config.limits.max_dials = 0;
     let public = |n: u8| Bytes::from(offer_at(n, &format!("8.8.{n}.8:1"), LATE).to_bytes());
@@ -160,8 +167,9 @@ fn good_without_room(harness: &mut Harness, address: [u8; 4]) -> Vec<Bytes> {
     (200..216).map(|n| bytes_of(n, LATE)).collect()
 }
 
+// Rows: H3
 #[test]
-fn h3_good_offers_that_find_no_room_cost_one_look_through_the_table_for_all_keys_of_a_site() {
+fn good_offers_without_room_cost_one_table_walk_per_site() {
     let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 20);
     harness.machine.swarm.config.limits.max_dials = 0;
     let site = [10, 1, 0, 1];
@@ -186,8 +194,9 @@ fn h3_good_offers_that_find_no_room_cost_one_look_through_the_table_for_all_keys
     assert_eq!((200..216).filter(|&n| harness.machine.dialer.sources.is_known(id(n))).count(), 2);
 }
 
+// Rows: H3
 #[test]
-fn h3_offers_of_banned_keys_do_not_take_turns_in_the_table() {
+fn offers_of_banned_keys_do_not_take_turns_in_the_table() {
     let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_known = 20);
     harness.machine.swarm.config.limits.max_dials = 0;
     harness.join(1, all(), having([1]));
@@ -198,8 +207,9 @@ fn h3_offers_of_banned_keys_do_not_take_turns_in_the_table() {
     assert_eq!(harness.machine.dialer.sources.count(), 0);
 }
 
+// Rows: H3
 #[test]
-fn h3_offers_that_were_checked_before_count_against_who_tells_of_them_as_others_do() {
+fn checked_offers_count_against_each_peer_that_passes_them_on() {
     let mut harness = Harness::with(all(), having([0]), |config| config.limits.max_offers_per_peer = 3);
     harness.machine.swarm.config.limits.max_dials = 0;
     let offers = good_without_room(&mut harness, [10, 1, 0, 1]);
@@ -232,8 +242,9 @@ fn part(harness: &mut Harness, n: u8) {
     harness.tell(Input::Closed { conn: Conn(n.into()), code: None });
 }
 
+// Rows: H3
 #[test]
-fn h3_an_offer_that_was_checked_costs_no_second_check_and_a_renewed_one_waits_a_minute() {
+fn checked_offer_is_not_rechecked_and_renewal_waits_a_minute() {
     let mut harness = Harness::new(all(), having([0]));
     harness.join(1, all(), having([1]));
     harness.join(2, all(), having([1]));
@@ -251,8 +262,9 @@ fn h3_an_offer_that_was_checked_costs_no_second_check_and_a_renewed_one_waits_a_
     assert_eq!((harness.checks, harness.machine.progress().peers), (3, 1));
 }
 
+// Rows: H3
 #[test]
-fn h3_of_its_own_offers_a_key_has_one_checked_at_once_and_one_a_minute_however_often_it_comes() {
+fn one_own_offer_per_key_is_checked_at_once_then_one_per_minute() {
     for ours in [SEED, all()] {
         let mut harness = Harness::new(ours, Bitfield::full(20));
         for round in 0..5 {
@@ -270,8 +282,9 @@ fn h3_of_its_own_offers_a_key_has_one_checked_at_once_and_one_a_minute_however_o
     }
 }
 
+// Rows: H3
 #[test]
-fn h3_offers_that_serve_nobody_are_not_even_read() {
+fn offers_that_serve_nobody_are_not_even_read() {
     // Neither side publishes: no offer is passed on or dialed.
     let mut harness = Harness::new(SEED, Bitfield::full(20));
     harness.join(1, TAKE, having([]));
@@ -286,8 +299,9 @@ fn h3_offers_that_serve_nobody_are_not_even_read() {
     }
 }
 
+// Rows: H3
 #[test]
-fn h3_checks_have_a_rate_over_all_connections_and_unknown_keys_leave_room_for_members() {
+fn offer_checks_have_a_common_rate_with_room_kept_for_members() {
     let mut harness = Harness::new(both() | Consent::PUBLISH, having([0]));
     harness.join(200, all(), having([1]));
     // A member: it has moved a chunk, and keeps its standing.
@@ -317,8 +331,9 @@ fn h3_checks_have_a_rate_over_all_connections_and_unknown_keys_leave_room_for_me
     assert!(harness.peer(200).offer.is_some());
 }
 
+// Rows: H3
 #[test]
-fn h3_a_stranger_s_offer_is_checked_in_its_turn_while_others_bring_theirs_without_end() {
+fn strangers_offer_is_checked_in_turn_under_an_endless_flood() {
     let mut harness = Harness::new(SEED, Bitfield::full(20));
     let flood = |harness: &mut Harness, round: u64| {
         for n in 1..=40u8 {
@@ -337,8 +352,9 @@ fn h3_a_stranger_s_offer_is_checked_in_its_turn_while_others_bring_theirs_withou
     assert!(harness.peer(99).offer.is_some());
 }
 
+// Rows: H6
 #[test]
-fn h6_what_expired_while_the_machine_slept_is_neither_dialed_nor_passed_on() {
+fn offers_expired_during_sleep_are_neither_dialed_nor_passed_on() {
     let mut harness = Harness::new(both() | Consent::PUBLISH, having([0]));
     harness.join(1, all(), having([1]));
     tell_of(&mut harness, 1, [bytes_of(1, 10_000)]);

@@ -45,7 +45,7 @@ fn only_what_the_peer_has_is_picked() {
 }
 
 #[test]
-fn a_peer_that_has_only_common_chunks_is_served_its_rarest_as_well() {
+fn rarest_chunk_is_found_for_a_peer_with_only_common_chunks() {
     let rare_below = MANY / 4;
     for missing_from in [0, rare_below] {
         let holders: Vec<u32> = (0..MANY).map(|i| if i < rare_below { 1 } else { 2 + i % 3 }).collect();

@@ -28,8 +28,9 @@ fn evicted(holders: &[Holder], kept: usize, site: Site, claim: Claim) -> Option<
     to_evict(holders, kept, Newcomer { site, claim })
 }
 
+// Rows: H2
 #[test]
-fn h2_a_site_with_more_than_its_share_gives_way_to_another_at_once_and_not_to_itself() {
+fn site_over_its_share_gives_way_to_other_sites_not_to_itself() {
     let siege = [203, 0, 113, 9];
     let mut holders = many(0, 61, siege, Claim::New);
     holders.push(holder(70, [198, 51, 100, 1], Claim::New));
@@ -46,8 +47,9 @@ fn h2_a_site_with_more_than_its_share_gives_way_to_another_at_once_and_not_to_it
     }
 }
 
+// Rows: H2
 #[test]
-fn h2_the_addresses_of_one_network_share_what_one_network_has() {
+fn the_addresses_of_one_network_share_what_one_network_has() {
     // A whole /24 with one place for each address, and a peer from elsewhere with two.
     let mut holders: Vec<Holder> = (0..62).map(|n| holder(n, [203, 0, 113, n as u8], Claim::New)).collect();
     holders.extend(many(90, 2, [192, 0, 2, 1], Claim::New));
@@ -70,8 +72,9 @@ fn h2_the_addresses_of_one_network_share_what_one_network_has() {
     assert_eq!(evicted(&holders, 5, at([127, 0, 0, 2]), Claim::New), None);
 }
 
+// Rows: H2
 #[test]
-fn h2_half_of_the_places_are_for_those_who_used_them_and_no_site_has_that_half_alone() {
+fn used_peers_keep_half_of_the_places_and_no_site_has_them_all() {
     let siege = [203, 0, 113, 9];
     // Every holder has read one chunk, to look used.
     let mut holders = many(0, 64, siege, Claim::Used(1));
@@ -95,8 +98,9 @@ fn h2_half_of_the_places_are_for_those_who_used_them_and_no_site_has_that_half_a
     assert_eq!(to_evict(&holders, 4, new), Some(Conn(3)));
 }
 
+// Rows: H2
 #[test]
-fn h2_whoever_does_nothing_gives_way_to_whoever_comes_and_the_best_half_only_when_it_is_not_the_best() {
+fn idle_peer_gives_way_to_newcomer_unless_among_the_best_half() {
     let mut holders: Vec<Holder> = (0..8).map(|n| holder(n, [100, n as u8, 0, 1], Claim::New)).collect();
     let new = Newcomer { site: at([198, 51, 100, 1]), claim: Claim::New };
     assert_eq!(to_evict(&holders, 4, new), None);
@@ -112,8 +116,9 @@ fn h2_whoever_does_nothing_gives_way_to_whoever_comes_and_the_best_half_only_whe
     assert_eq!(to_evict(&holders, 4, new), Some(Conn(3)));
 }
 
+// Rows: H2
 #[test]
-fn h2_a_guest_that_returns_goes_before_unknown_keys_and_a_peer_our_user_named_before_all() {
+fn returning_guest_precedes_unknown_keys_and_named_peer_all() {
     let crowd = [203, 0, 113, 9];
     let holders = many(0, 8, crowd, Claim::New);
     assert_eq!(evicted(&holders, 4, at(crowd), Claim::New), None);
@@ -130,8 +135,9 @@ fn h2_a_guest_that_returns_goes_before_unknown_keys_and_a_peer_our_user_named_be
     assert_eq!(evicted(&named, 4, at([198, 51, 100, 1]), Claim::Used(9)), None, "not for strangers");
 }
 
+// Rows: H2, I6
 #[test]
-fn h2_i6_who_was_turned_away_is_remembered_within_a_bound_that_no_site_fills_alone() {
+fn turned_away_keys_are_bounded_and_no_site_fills_the_table() {
     let mut away = TurnedAway::default();
     let key = |n: u32| {
         let mut key = [0; 32];
@@ -156,8 +162,9 @@ fn full() -> Harness {
     })
 }
 
+// Rows: B18, H2
 #[test]
-fn b18_h2_idle_peers_keep_no_newcomer_out_and_those_who_wait_for_their_turn_stay() {
+fn idle_peers_give_way_to_newcomers_and_waiting_peers_stay() {
     let mut harness = full();
     for n in 1..=3 {
         harness.join(n, TAKE, having([]));
@@ -188,9 +195,9 @@ fn b18_h2_idle_peers_keep_no_newcomer_out_and_those_who_wait_for_their_turn_stay
     assert_eq!(harness.machine.swarm.peers.len(), 3);
 }
 
+// Rows: H2
 #[test]
-fn h2_one_site_that_holds_every_place_makes_room_for_another_and_all_places_are_its_own_while_nobody_else_comes()
- {
+fn site_holding_every_place_makes_room_only_for_another_site() {
     let mut harness = full();
     for n in 1..=3 {
         harness.connect_from(n.into(), n, [203, 0, 113, 9], false);
@@ -206,8 +213,9 @@ fn h2_one_site_that_holds_every_place_makes_room_for_another_and_all_places_are_
     assert!(harness.peer(6).admission == Admission::Returned);
 }
 
+// Rows: H2
 #[test]
-fn h2_nobody_has_to_go_for_a_key_that_is_shut_out() {
+fn nobody_has_to_go_for_a_key_that_is_shut_out() {
     let mut harness = full();
     for n in 1..=3 {
         harness.connect_from(n.into(), n, [203, 0, 113, 9], false);
@@ -222,8 +230,9 @@ fn h2_nobody_has_to_go_for_a_key_that_is_shut_out() {
     assert_eq!((harness.closes(), harness.machine.swarm.peers.len()), (vec![(8, CloseCode::Busy)], before));
 }
 
+// Rows: H2
 #[test]
-fn h2_whom_we_dialed_and_whom_our_user_named_is_not_displaced_by_strangers() {
+fn dialed_and_user_named_peers_are_not_displaced_by_strangers() {
     let mut harness = Harness::with(all(), having([0]), |config| {
         config.limits.max_connections = 3;
         config.limits.max_dials = 0;
@@ -242,7 +251,7 @@ fn h2_whom_we_dialed_and_whom_our_user_named_is_not_displaced_by_strangers() {
 }
 
 #[test]
-fn a_newcomer_that_finds_no_place_is_told_of_the_others_and_so_finds_one() {
+fn newcomer_without_a_place_is_told_other_peers_offers() {
     let mut harness = Harness::with(SEED, Bitfield::full(20), |config| {
         config.limits.max_connections = 2;
         config.limits.max_guests = 1;
@@ -271,8 +280,9 @@ fn a_newcomer_that_finds_no_place_is_told_of_the_others_and_so_finds_one() {
     }
 }
 
+// Rows: H2
 #[test]
-fn h2_guests_of_one_site_leave_room_for_one_of_another() {
+fn guests_of_one_site_leave_room_for_one_of_another() {
     let mut harness = Harness::with(SEED, Bitfield::full(20), |config| {
         config.limits.max_connections = 1;
         config.limits.max_guests = 2;

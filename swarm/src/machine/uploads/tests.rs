@@ -29,8 +29,9 @@ fn a_choke_refuses_what_waits_and_lets_what_runs_end() {
     assert_eq!(harness.events(), [Event::Uploaded { peer: id(1), bytes: 5 }]);
 }
 
+// Rows: B14
 #[test]
-fn b14_asks_in_vain_are_a_flood_only_beyond_what_a_choke_can_cause() {
+fn asks_in_vain_are_a_flood_only_beyond_what_a_choke_can_cause() {
     let mut harness = Harness::new(SEED, Bitfield::full(20));
     harness.join(1, TAKE, having([]));
     harness.said();
@@ -44,8 +45,9 @@ fn b14_asks_in_vain_are_a_flood_only_beyond_what_a_choke_can_cause() {
     assert_eq!(harness.machine.progress().peers, 0, "struck three times");
 }
 
+// Rows: E14
 #[test]
-fn e14_a_chunk_that_was_lost_is_refused_without_a_lie() {
+fn a_chunk_that_was_lost_is_refused_without_a_lie() {
     let mut harness = Harness::new(both(), Bitfield::full(20));
     harness.join(1, TAKE, having([]));
     harness.frame(1, Frame::Interested);
@@ -56,8 +58,9 @@ fn e14_a_chunk_that_was_lost_is_refused_without_a_lie() {
     assert_eq!(refusals(&mut harness), [(0, ResetCode::SourceChanged)]);
 }
 
+// Rows: B22
 #[test]
-fn b22_a_key_that_took_the_file_too_often_is_told_so_and_gets_no_more_today() {
+fn key_over_its_daily_upload_budget_is_closed_with_budget_used() {
     let mut harness = Harness::new(SEED, Bitfield::full(20));
     harness.join(1, TAKE, having([]));
     harness.frame(1, Frame::Interested);
@@ -69,8 +72,9 @@ fn b22_a_key_that_took_the_file_too_often_is_told_so_and_gets_no_more_today() {
 }
 
 /// A busy seeder has many requests waiting before it has sent the first of them: only answers use up the budget.
+// Rows: B22
 #[test]
-fn b22_requests_that_came_before_the_first_answer_are_held_to_the_budget_too() {
+fn requests_queued_before_the_first_answer_obey_the_budget_too() {
     let mut harness = Harness::new(SEED, Bitfield::full(20));
     harness.join(1, TAKE, having([]));
     harness.frame(1, Frame::Interested);
@@ -90,8 +94,9 @@ fn b22_requests_that_came_before_the_first_answer_are_held_to_the_budget_too() {
 }
 
 /// Otherwise a key that leaves just before the driver reports its chunks as sent would take chunks without end.
+// Rows: B22
 #[test]
-fn b22_what_was_being_answered_when_a_peer_left_counts_for_its_day() {
+fn what_was_being_answered_when_a_peer_left_counts_for_its_day() {
     let mut harness = Harness::new(SEED, Bitfield::full(20));
     harness.join(1, TAKE, having([]));
     harness.frame(1, Frame::Interested);
@@ -104,8 +109,9 @@ fn b22_what_was_being_answered_when_a_peer_left_counts_for_its_day() {
     assert_eq!(harness.machine.standings.taken(id(1), Time::ZERO), 9);
 }
 
+// Rows: B14
 #[test]
-fn b14_the_same_chunk_is_sent_nine_times_and_then_no_more() {
+fn the_same_chunk_is_sent_nine_times_and_then_no_more() {
     let mut harness = Harness::new(SEED, Bitfield::full(20));
     harness.join(1, TAKE, having([]));
     harness.frame(1, Frame::Interested);
@@ -118,8 +124,9 @@ fn b14_the_same_chunk_is_sent_nine_times_and_then_no_more() {
     assert_eq!(refusals(&mut harness), [(9, ResetCode::BudgetUsed)]);
 }
 
+// Rows: B17
 #[test]
-fn b17_what_others_were_given_when_fewer_were_served_and_do_not_read_keeps_nobody_waiting() {
+fn answers_unread_by_seven_peers_do_not_block_the_eighth() {
     let mut harness = Harness::with(SEED, Bitfield::full(20), |config| {
         config.terms.chunk_size = 256 << 10;
         config.terms.byte_count = 20 * (256 << 10);

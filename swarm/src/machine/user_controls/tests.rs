@@ -35,8 +35,9 @@ fn served(harness: &mut Harness) -> Vec<u64> {
     harness.said().into_iter().filter_map(serve).collect()
 }
 
+// Rows: I5
 #[test]
-fn i5_who_is_taken_off_the_list_is_closed_at_once_and_who_was_dialed_is_not() {
+fn peer_off_allow_list_is_closed_at_once_unless_we_dialed_it() {
     let mut harness = Harness::new(all(), Bitfield::full(CHUNKS));
     want(&mut harness, 1);
     want(&mut harness, 2);
@@ -53,8 +54,9 @@ fn i5_who_is_taken_off_the_list_is_closed_at_once_and_who_was_dialed_is_not() {
     assert_eq!(harness.closes(), []);
 }
 
+// Rows: I5
 #[test]
-fn i5_a_source_taken_off_the_list_is_asked_for_nothing_more_and_others_for_what_it_owes() {
+fn source_off_list_is_asked_no_more_and_others_get_its_requests() {
     let mut harness = Harness::new(TAKE, having([]));
     offers(&mut harness, 1);
     let asked = harness.requests();
@@ -74,8 +76,9 @@ fn i5_a_source_taken_off_the_list_is_asked_for_nothing_more_and_others_for_what_
     assert!(harness.requests().iter().any(|&(conn, ..)| conn == 1), "it may be asked again");
 }
 
+// Rows: I5
 #[test]
-fn i5_a_source_off_the_list_is_not_dialed_and_dialed_as_soon_as_it_is_on_it() {
+fn source_is_dialed_only_while_it_is_on_the_source_list() {
     let sources = |peers: &[u8]| Input::Controls(Controls { sources: only(peers), ..Controls::default() });
     let mut harness = Harness::new(TAKE, having([]));
     harness.tell(sources(&[2]));
@@ -130,8 +133,9 @@ fn slots_grow_and_shrink_at_once() {
     );
 }
 
+// Rows: B22
 #[test]
-fn b22_a_key_gets_its_allowance_to_the_last_whole_chunk_and_is_then_told_so() {
+fn key_gets_its_allowance_to_the_last_whole_chunk_and_is_told() {
     let mut harness = Harness::with(SEED, Bitfield::full(CHUNKS), |config| {
         config.controls.allowance = Some(3 * CHUNK + CHUNK / 2);
     });
@@ -165,8 +169,9 @@ fn b22_a_key_gets_its_allowance_to_the_last_whole_chunk_and_is_then_told_so() {
     assert_eq!(served(&mut harness), [20, 21]);
 }
 
+// Rows: B22
 #[test]
-fn b22_an_allowance_raised_while_asks_wait_answers_them_and_one_lowered_ends_them() {
+fn raised_allowance_answers_waiting_requests_and_lowered_closes() {
     let allowance = |chunks: u64| {
         let allowance = Some(chunks * CHUNK);
         Input::Controls(Controls { allowance, ..Controls::default() })
@@ -188,8 +193,9 @@ fn b22_an_allowance_raised_while_asks_wait_answers_them_and_one_lowered_ends_the
     assert_eq!(harness.closes(), [(1, CloseCode::BudgetUsed)]);
 }
 
+// Rows: B22
 #[test]
-fn b22_who_breaks_off_in_the_middle_pays_for_what_was_under_way() {
+fn who_breaks_off_in_the_middle_pays_for_what_was_under_way() {
     let mut harness =
         Harness::with(SEED, Bitfield::full(CHUNKS), |config| config.controls.allowance = Some(2 * CHUNK));
     for _ in 0..2 {
@@ -204,7 +210,7 @@ fn b22_who_breaks_off_in_the_middle_pays_for_what_was_under_way() {
 }
 
 #[test]
-fn no_chunk_is_asked_for_beyond_what_we_may_receive_and_more_when_that_is_raised() {
+fn no_chunk_is_asked_for_beyond_fetch_allowance_until_raised() {
     let allowance = |chunks: u64| {
         let fetch_allowance = Some(chunks * CHUNK);
         Input::Controls(Controls { fetch_allowance, ..Controls::default() })
@@ -268,8 +274,9 @@ fn refused(said: &[Output]) -> Vec<(u64, ResetCode)> {
     said.iter().filter_map(refusal).collect()
 }
 
+// Rows: I5
 #[test]
-fn i5_a_peer_that_we_dialed_and_that_is_not_allowed_is_fetched_from_and_never_served() {
+fn dialed_peer_that_is_not_allowed_is_fetched_from_never_served() {
     let mut harness = Harness::with(both(), having(0..10), |config| config.controls.allow = only(&[2]));
     dial(&mut harness, 1, having(5..20));
     harness.frame(1, Frame::Unchoke);
@@ -289,8 +296,9 @@ fn i5_a_peer_that_we_dialed_and_that_is_not_allowed_is_fetched_from_and_never_se
     assert!(harness.frames(1).contains(&Frame::Unchoke));
 }
 
+// Rows: I5
 #[test]
-fn i5_a_dialed_peer_taken_off_the_list_is_choked_at_once_and_what_runs_is_ended() {
+fn dialed_peer_off_the_list_is_choked_and_its_answers_are_ended() {
     let mut harness = Harness::new(both(), having(0..10));
     dial(&mut harness, 1, having(5..20));
     harness.frame(1, Frame::Interested);
@@ -314,8 +322,9 @@ fn i5_a_dialed_peer_taken_off_the_list_is_choked_at_once_and_what_runs_is_ended(
     assert_eq!(harness.machine.answers.given, running as u64 * CHUNK, "and once");
 }
 
+// Rows: I5
 #[test]
-fn i5_of_two_connections_made_at_once_with_who_is_not_allowed_ours_stays_and_its_own_is_refused() {
+fn our_connection_to_disallowed_peer_stays_its_own_is_refused() {
     for me in [0, 9] {
         let with = |config: &mut super::super::config::Config| {
             config.controls.allow = only(&[]);

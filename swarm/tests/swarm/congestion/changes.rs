@@ -28,7 +28,7 @@ fn requests_that_pause_do_not_slow_what_follows() {
 }
 
 #[test]
-fn a_link_that_becomes_faster_is_filled_and_one_that_becomes_slower_not_overrun() {
+fn faster_link_is_filled_and_slower_one_is_not_overrun() {
     let path = Path { rate: 100e6, ..Path::usual() };
     let mut network = Network::new(path, 5);
     let flow = network.own(Duration::ZERO, ENDLESS);
@@ -104,7 +104,7 @@ fn the_window_always_allows_a_few_datagrams_whatever_their_size() {
 }
 
 #[test]
-fn marks_of_the_network_are_answered_like_overload_but_once_a_round_trip() {
+fn congestion_mark_cuts_the_window_once_per_round_trip() {
     let mut controller = DelayController::new(Duration::ZERO, 1200, 14_720);
     for k in 1..400 {
         controller.on_ack(ms(k), 1200, false);

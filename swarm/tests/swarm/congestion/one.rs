@@ -36,7 +36,7 @@ fn alone(path: &Path, seconds: u64) -> Outcome {
 }
 
 #[test]
-fn the_usual_path_is_filled_with_few_packets_too_many_at_any_loss() {
+fn usual_path_is_filled_at_any_loss_with_few_excess_packets() {
     for (loss, least) in [(0.0, 0.97), (0.005, 0.96), (0.02, 0.94)] {
         let outcome = alone(&Path { loss, ..Path::usual() }, 5);
         assert!(outcome.rate > least, "{loss}: {}", outcome.rate);
@@ -103,7 +103,7 @@ fn late_acknowledgements_are_not_taken_for_a_queue() {
 }
 
 #[test]
-fn datagrams_as_large_as_loopback_allows_and_round_trips_as_short_make_no_difference() {
+fn large_datagrams_and_short_round_trips_keep_the_rate() {
     let fast = Path { rate: 10e9, rtt: Duration::from_micros(100), queue: 4 << 20, ..Path::usual() };
     for mtu in [1200, 9000, 65507] {
         let outcome = alone(&Path { mtu, ..fast.clone() }, 1);

@@ -37,7 +37,7 @@ fn a_very_slow_seeder_does_not_keep_the_last_chunk() {
 }
 
 #[test]
-fn a_fast_seeder_that_was_idle_for_long_still_takes_over_the_end() {
+fn long_idle_fast_seeder_still_takes_over_the_end_of_a_fetch() {
     // The fast peer has all chunks but the last: it idles while the slow seeder sends that chunk.
     let mut world = World::new(16 * MIB, MIB, 55);
     let slow = world.add(Plan::seeder().rates(256 * KIB, 256 * KIB));

@@ -20,8 +20,9 @@ fn lies_of(world: &World, leecher: PeerNo, liar: PeerNo) -> Option<(u32, Duratio
     Some((count, at.since(first)))
 }
 
+// Rows: B1, B2, B3
 #[test]
-fn b1_b2_b3_each_kind_of_lie_wastes_one_chunk_and_is_banned_with_the_verdict() {
+fn each_kind_of_lie_wastes_two_chunks_at_most_and_is_banned() {
     // Hashing and the disk take 3 ms, or next to nothing.
     for keep_time in [ms(3), Duration::from_micros(1)] {
         let (mut most, mut slowest, mut liars) = (0, Duration::ZERO, 0);
@@ -55,8 +56,9 @@ fn b1_b2_b3_each_kind_of_lie_wastes_one_chunk_and_is_banned_with_the_verdict() {
     }
 }
 
+// Rows: B19, F3
 #[test]
-fn b19_f3_ninety_nine_liars_of_three_kinds_waste_at_most_a_chunk_each() {
+fn ninety_nine_liars_of_three_kinds_waste_at_most_a_chunk_each() {
     let mut world = World::whole(5, 60);
     let kinds = [Behaviour::Liar, Behaviour::BadProof, Behaviour::OtherIndex];
     let mut all: Vec<_> =
@@ -105,8 +107,9 @@ fn longest_wait(world: &World, leecher: PeerNo) -> Duration {
     world.peers[leecher].tally.gave_up.iter().map(|&(.., age)| age).max().unwrap_or_default()
 }
 
+// Rows: B9, B20
 #[test]
-fn b9_b20_a_stalled_chunk_is_hedged_in_five_seconds_and_given_up_in_twenty() {
+fn stalled_chunk_is_hedged_in_5_s_and_given_up_in_20_s() {
     let (mut hedged, mut gave_up) = (Duration::ZERO, Duration::ZERO);
     for mutes in 1..=3 {
         for seed in 70..90 {
@@ -126,8 +129,9 @@ fn b9_b20_a_stalled_chunk_is_hedged_in_five_seconds_and_given_up_in_twenty() {
     assert!(gave_up <= ms(20_250), "{gave_up:?}");
 }
 
+// Rows: B9
 #[test]
-fn b9_a_mute_peer_alone_is_given_up_within_twenty_seconds() {
+fn a_mute_peer_alone_is_given_up_within_twenty_seconds() {
     let mut world = World::new(2 * MIB, 256 * KIB, 91);
     let mute = world.add(Plan::hostile(Behaviour::Mute));
     let leecher = world.add(Plan::taker().knows(&[mute]));
@@ -174,7 +178,7 @@ fn fetch(honest: usize, hostile: usize, seed: u64) -> Fetch {
 }
 
 #[test]
-fn goal8_the_rate_beside_ten_fifty_ninety_and_ninety_nine_percent_hostile_peers() {
+fn fetch_completes_beside_10_50_90_and_99_percent_hostile_peers() {
     let mut kept = Vec::new();
     for (percent, honest, hostile, seeds) in [(10, 9, 1, 9), (50, 9, 9, 3), (90, 4, 36, 2), (99, 1, 99, 1)] {
         let (mut least, mut most_wasted) = (f64::INFINITY, 0.0f64);
@@ -193,7 +197,7 @@ fn goal8_the_rate_beside_ten_fifty_ninety_and_ninety_nine_percent_hostile_peers(
 }
 
 #[test]
-fn goal9_no_honest_peer_is_banned_whatever_paths_disks_and_sleep_do() {
+fn honest_peer_is_never_banned_for_bad_paths_disks_or_sleep() {
     const WORLDS: u64 = 60;
     let mut all = Summary::default();
     for seed in 0..WORLDS {

@@ -35,8 +35,9 @@ fn strikes(world: &World, no: PeerNo) -> Vec<Breach> {
     world.peers[no].tally.struck.iter().map(|&(_, breach, _)| breach).collect()
 }
 
+// Rows: B1
 #[test]
-fn b1_a_liar_is_banned_after_its_first_bad_chunk_and_never_asked_again() {
+fn liar_is_banned_after_its_first_bad_chunk_and_not_asked_again() {
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Liar, 16 * MIB, 50 * MBIT);
     finishes_in(&mut world, leecher, 1.25 * ideal(16 * MIB, 50 * MBIT));
     let tally = &world.peers[leecher].tally;
@@ -47,8 +48,9 @@ fn b1_a_liar_is_banned_after_its_first_bad_chunk_and_never_asked_again() {
     assert_eq!(tally.dials.iter().filter(|(id, _)| *id == id_of(HOSTILE)).count(), 1);
 }
 
+// Rows: B1
 #[test]
-fn b1_only_liars_end_in_exhaustion_with_every_one_banned() {
+fn only_liars_end_in_exhaustion_with_every_one_banned() {
     let mut world = World::new(8 * MIB, 64 * KIB, 12);
     let liars: Vec<_> = (0..5).map(|_| world.add(Plan::hostile(Behaviour::Liar))).collect();
     let leecher = world.add(Plan::taker().knows(&liars));
@@ -57,8 +59,9 @@ fn b1_only_liars_end_in_exhaustion_with_every_one_banned() {
     assert_eq!(world.peers[leecher].machine.have().ones(), 0);
 }
 
+// Rows: B6
 #[test]
-fn b6_a_peer_that_refuses_what_it_announced_is_struck_and_left() {
+fn a_peer_that_refuses_what_it_announced_is_struck_and_left() {
     // Long enough for several refusals, each with the time to wait for a DontHave that may follow.
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Refuser, 16 * MIB, 8 * MBIT);
     finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, 8 * MBIT));
@@ -66,24 +69,27 @@ fn b6_a_peer_that_refuses_what_it_announced_is_struck_and_left() {
     assert!(world.peers[leecher].tally.asked_of[&id_of(HOSTILE)] <= 8);
 }
 
+// Rows: B6
 #[test]
-fn b6_a_peer_that_is_always_busy_is_asked_ever_more_rarely() {
+fn a_peer_that_is_always_busy_is_asked_ever_more_rarely() {
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::AlwaysBusy, 8 * MIB, MBIT);
     finishes_in(&mut world, leecher, 1.1 * ideal(8 * MIB, MBIT));
     let asked = world.peers[leecher].tally.asked_of[&id_of(HOSTILE)];
     assert!(asked < 60, "{asked} times in {:.0} s", world.seconds(leecher));
 }
 
+// Rows: B6
 #[test]
-fn b6_a_peer_that_chokes_after_each_unchoke_costs_little() {
+fn a_peer_that_chokes_after_each_unchoke_costs_little() {
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Teaser, 8 * MIB, MBIT);
     finishes_in(&mut world, leecher, 1.1 * ideal(8 * MIB, MBIT));
     let asked = world.peers[leecher].tally.asked_of.get(&id_of(HOSTILE)).copied().unwrap_or(0);
     assert!(asked < 200, "{asked} times in {:.0} s", world.seconds(leecher));
 }
 
+// Rows: B6
 #[test]
-fn b6_a_new_key_that_sends_nothing_is_asked_for_half_a_mib_and_four_chunks_at_most() {
+fn silent_new_key_is_asked_for_at_most_four_chunks_by_size() {
     // Four chunks of at most 128 KiB together; else two chunks of at most half a MiB together; else one larger chunk.
     for (chunk, most) in [
         (16 * KIB, 4),
@@ -105,8 +111,9 @@ fn b6_a_new_key_that_sends_nothing_is_asked_for_half_a_mib_and_four_chunks_at_mo
     }
 }
 
+// Rows: B8
 #[test]
-fn b8_a_chunk_index_past_the_end_ends_the_connection_and_the_second_time_bans() {
+fn chunk_index_past_the_end_disconnects_and_bans_second_time() {
     let mut world = World::new(8 * MIB, 64 * KIB, 13);
     let honest = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
     // Rates so low that the honest seeder is busy for longer than the minute for which the hostile peer is shut out.
@@ -117,8 +124,9 @@ fn b8_a_chunk_index_past_the_end_ends_the_connection_and_the_second_time_bans() 
     assert_eq!(strikes(&world, leecher), [Breach::BadIndex]);
 }
 
+// Rows: A7
 #[test]
-fn a7_an_ask_past_the_end_is_refused_and_ends_the_connection() {
+fn an_ask_past_the_end_is_refused_and_ends_the_connection() {
     let mut world = World::new(8 * MIB, 64 * KIB, 13);
     // Busy for twice the minute for which the requesting peer is shut out after its first breach.
     let seeder = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
@@ -129,8 +137,9 @@ fn a7_an_ask_past_the_end_is_refused_and_ends_the_connection() {
     assert_eq!(strikes(&world, leecher), []);
 }
 
+// Rows: B9
 #[test]
-fn b9_a_mute_peer_is_hedged_within_five_seconds_and_never_holds_the_fetch_up() {
+fn mute_peer_is_struck_and_does_not_delay_the_fetch() {
     // Long enough for one strike for silence.
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Mute, 128 * MIB, 64 * MBIT);
     finishes_in(&mut world, leecher, 1.1 * ideal(128 * MIB, 64 * MBIT));
@@ -164,8 +173,9 @@ fn b9_a_mute_peer_is_hedged_within_five_seconds_and_never_holds_the_fetch_up() {
     assert!(of_mute.len() <= 4, "{of_mute:?}");
 }
 
+// Rows: B9
 #[test]
-fn b9_a_fetch_from_a_mute_peer_alone_strikes_it_and_comes_back_ever_later() {
+fn fetch_from_a_mute_peer_alone_strikes_it_and_retries_rarely() {
     let mut world = World::new(8 * MIB, 64 * KIB, 14);
     let mute = world.add(Plan::hostile(Behaviour::Mute));
     let leecher = world.add(Plan::taker().knows(&[mute]));
@@ -192,8 +202,9 @@ fn hostile_chunks_are_hedged(world: &World, leecher: PeerNo) {
     assert!(twice < u64::from(world.terms.chunk_size), "{twice} bytes came in vain");
 }
 
+// Rows: B10
 #[test]
-fn b10_a_trickler_is_hedged_and_struck_and_does_not_hold_the_fetch_up() {
+fn trickler_is_struck_and_does_not_delay_the_fetch() {
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Trickler(1), 16 * MIB, 8 * MBIT);
     finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, 8 * MBIT));
     // Ten seconds of next to nothing are a strike. The two chunks that it was asked for at first are all it ever gets:
@@ -203,8 +214,9 @@ fn b10_a_trickler_is_hedged_and_struck_and_does_not_hold_the_fetch_up() {
     hostile_chunks_are_hedged(&world, leecher);
 }
 
+// Rows: H12, B10
 #[test]
-fn h12_b10_of_an_unknown_peer_little_is_asked_until_it_delivers() {
+fn of_an_unknown_peer_little_is_asked_until_it_delivers() {
     for (chunk, most) in [(16 * KIB, 4), (64 * KIB, 2), (MIB, 1), (16 * MIB, 1)] {
         let mut world = World::new(32 * MIB, chunk, 19);
         let slow = world.add(Plan::seeder().rates(KIB, KIB));
@@ -216,8 +228,9 @@ fn h12_b10_of_an_unknown_peer_little_is_asked_until_it_delivers() {
     }
 }
 
+// Rows: B10
 #[test]
-fn b10_a_trickler_at_the_end_of_a_fast_fetch_costs_at_most_its_first_window() {
+fn trickler_at_the_end_of_a_fast_fetch_costs_seconds_at_most() {
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Trickler(1), 16 * MIB, 50 * MBIT);
     // The fetch is over long before a trickler is struck, after ten seconds; the endgame takes its first window over.
     finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, 50 * MBIT));
@@ -225,8 +238,9 @@ fn b10_a_trickler_at_the_end_of_a_fast_fetch_costs_at_most_its_first_window() {
     hostile_chunks_are_hedged(&world, leecher);
 }
 
+// Rows: B11
 #[test]
-fn b11_a_peer_that_breaks_off_in_mid_chunk_is_struck_after_three_times() {
+fn peer_breaking_off_in_mid_chunk_is_struck_from_fourth_time() {
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Leaver(0), 32 * MIB, 8 * MBIT);
     finishes_in(&mut world, leecher, 1.1 * ideal(32 * MIB, 8 * MBIT));
     let tally = &world.peers[leecher].tally;
@@ -243,15 +257,17 @@ fn b11_a_peer_that_breaks_off_in_mid_chunk_is_struck_after_three_times() {
     assert!(twice < 1.05, "{twice}");
 }
 
+// Rows: B11
 #[test]
-fn b11_a_peer_that_leaves_after_ten_chunks_helped_until_then() {
+fn a_peer_that_leaves_after_ten_chunks_helped_until_then() {
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::Leaver(10), 16 * MIB, 8 * MBIT);
     finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, 8 * MBIT));
     assert!((3..=10).contains(&world.peers[leecher].tally.chunks_from[&id_of(HOSTILE)]));
 }
 
+// Rows: B14
 #[test]
-fn b14_a_flood_of_asks_is_refused_and_struck_and_the_others_are_served() {
+fn request_flood_is_refused_and_struck_and_others_are_served() {
     let mut world = World::new(8 * MIB, 64 * KIB, 15);
     let seeder = world.add(Plan::seeder().rates(4 * MIB, 4 * MIB));
     let flooder = world.add(Plan { behaviour: Behaviour::AskFlooder, ..Plan::taker().knows(&[seeder]) });
@@ -267,8 +283,9 @@ fn b14_a_flood_of_asks_is_refused_and_struck_and_the_others_are_served() {
     assert!(world.seconds(leecher) < 1.5 * ideal(8 * MIB, 4 * MIB), "{}", world.seconds(leecher));
 }
 
+// Rows: A8
 #[test]
-fn a8_a_flood_of_control_frames_ends_the_connection_and_never_bans() {
+fn a_flood_of_control_frames_ends_the_connection_and_never_bans() {
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::ControlFlooder, 16 * MIB, MBIT);
     world.check_every = 16;
     finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, MBIT));
@@ -283,8 +300,9 @@ fn a8_a_flood_of_control_frames_ends_the_connection_and_never_bans() {
     assert!(came <= 7, "{came}");
 }
 
+// Rows: A5
 #[test]
-fn a5_frames_out_of_order_end_the_connection_and_the_second_time_bans() {
+fn frames_out_of_order_disconnect_and_ban_the_second_time() {
     for behaviour in [Behaviour::HaveBeforeHello, Behaviour::SecondHello] {
         let (mut world, leecher) = beside_an_honest_seeder(behaviour, 16 * MIB, MBIT);
         finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, MBIT));
@@ -293,8 +311,9 @@ fn a5_frames_out_of_order_end_the_connection_and_the_second_time_bans() {
     }
 }
 
+// Rows: C4
 #[test]
-fn c4_a_forged_offer_is_not_dialed_and_its_bringer_banned_the_second_time() {
+fn sender_of_forged_offers_is_banned_and_the_fetch_finishes() {
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::ForgedOffer, 16 * MIB, MBIT);
     finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, MBIT));
     // Each forged offer has its signature checked; the peer that it names is not dialed.
@@ -307,8 +326,9 @@ fn c4_a_forged_offer_is_not_dialed_and_its_bringer_banned_the_second_time() {
     assert!(tally.banned[0].2.since(tally.struck[0].2) >= secs(60), "{:?}", tally.banned);
 }
 
+// Rows: B19
 #[test]
-fn b19_one_honest_seeder_among_99_liars_is_enough() {
+fn one_honest_seeder_among_99_liars_is_enough() {
     let mut world = World::new(16 * MIB, 64 * KIB, 16);
     world.check_every = 32;
     let mut all: Vec<_> = (0..99).map(|_| world.add(Plan::hostile(Behaviour::Liar))).collect();
@@ -323,8 +343,9 @@ fn b19_one_honest_seeder_among_99_liars_is_enough() {
     assert!(world.seconds(leecher) < 3.0 * ideal(16 * MIB, 50 * MBIT), "{}", world.seconds(leecher));
 }
 
+// Rows: B19
 #[test]
-fn b19_one_honest_seeder_among_mutes_with_large_chunks_is_not_starved_of_memory() {
+fn honest_seeder_among_mute_peers_is_not_starved_of_memory() {
     let mut world = World::new(128 * MIB, 4 * MIB, 17);
     world.check_every = 8;
     let mut all: Vec<_> = (0..40).map(|_| world.add(Plan::hostile(Behaviour::Mute))).collect();
@@ -336,8 +357,9 @@ fn b19_one_honest_seeder_among_mutes_with_large_chunks_is_not_starved_of_memory(
     assert!(world.seconds(leecher) < 45.0, "{}", world.seconds(leecher));
 }
 
+// Rows: B20
 #[test]
-fn b20_a_stall_on_the_last_chunk_is_hedged_with_at_most_two_copies() {
+fn a_stall_on_the_last_chunk_is_hedged_with_at_most_two_copies() {
     // The machine's invariants bound the copies; the time shows the hedge.
     let mut world = World::new(4 * MIB, 256 * KIB, 18);
     let mutes: Vec<_> = (0..3).map(|_| world.add(Plan::hostile(Behaviour::Mute))).collect();

@@ -9,7 +9,7 @@ use super::step::Scripted;
 use super::world::{KIB, MIB, World, secs};
 
 #[test]
-fn each_difference_of_the_hello_is_refused_with_its_own_code_on_both_sides() {
+fn each_hello_mismatch_is_refused_with_its_code_on_both_sides() {
     let cases = [
         (Other::License, CloseCode::LicenseMismatch),
         (Other::Evidence, CloseCode::EvidenceMismatch),
@@ -31,8 +31,9 @@ fn each_difference_of_the_hello_is_refused_with_its_own_code_on_both_sides() {
     }
 }
 
+// Rows: A4
 #[test]
-fn a4_another_version_is_refused_without_blame() {
+fn another_version_is_refused_without_blame() {
     let mut world = World::new(2 * MIB, 64 * KIB, 22);
     let seeder = world.add(Plan::hostile(Behaviour::OtherVersion));
     let leecher = world.add(Plan::taker().knows(&[seeder]));
@@ -42,7 +43,7 @@ fn a4_another_version_is_refused_without_blame() {
 }
 
 #[test]
-fn peers_without_a_consent_that_would_let_a_byte_move_part_at_once() {
+fn peers_without_a_usable_consent_disconnect_at_once() {
     for consent in [Consent::NONE, Consent::FETCH, Consent::PUBLISH] {
         let mut world = World::new(2 * MIB, 64 * KIB, 23);
         let other = world.add(Plan { consent, ..Plan::seeder() });
@@ -53,7 +54,7 @@ fn peers_without_a_consent_that_would_let_a_byte_move_part_at_once() {
 }
 
 #[test]
-fn who_is_not_on_the_allow_list_is_turned_away_and_does_not_come_back() {
+fn peer_off_the_allow_list_is_refused_and_does_not_return() {
     let mut world = World::new(2 * MIB, 64 * KIB, 24);
     let allow = Some(BTreeSet::from([id_of(1)]));
     let seeder = world.add(Plan { allow, ..Plan::seeder() });
@@ -82,8 +83,9 @@ fn two_that_dial_each_other_at_once_keep_one_connection() {
     }
 }
 
+// Rows: C1
 #[test]
-fn c1_another_key_at_the_address_is_named_and_not_used() {
+fn another_key_at_the_address_is_named_and_not_used() {
     let mut world = World::new(2 * MIB, 64 * KIB, 25);
     let seeder = world.add(Plan::seeder());
     let leecher = world.add(Plan::taker().knows(&[seeder]));

@@ -26,8 +26,9 @@ fn asked_again(world: &World, leecher: PeerNo, goes: PeerNo) -> Vec<Duration> {
     of_it.filter_map(|&(.., index)| again(index)).map(|(when, ..)| when.since(at)).collect()
 }
 
+// Rows: G4
 #[test]
-fn g4_ten_leechers_of_a_seeder_that_shuts_down_ask_another_at_once() {
+fn ten_leechers_of_a_seeder_that_shuts_down_ask_another_at_once() {
     for seed in 0..2 {
         let mut world = World::new(16 * MIB, 64 * KIB, seed);
         world.check_every = 16;
@@ -58,8 +59,9 @@ fn g4_ten_leechers_of_a_seeder_that_shuts_down_ask_another_at_once() {
     }
 }
 
+// Rows: G4
 #[test]
-fn g4_a_seeder_that_went_is_dialed_with_growing_pauses_and_found_when_it_comes_back() {
+fn departed_seeder_is_redialed_with_growing_pauses_and_found() {
     for seed in 0..2 {
         let mut world = World::new(64 * MIB, 64 * KIB, seed);
         world.check_every = 16;

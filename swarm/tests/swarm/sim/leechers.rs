@@ -27,7 +27,7 @@ fn one_slow_seeder_and_four_leechers(bytes: u64, chunk: u64, seed: u64) -> (f64,
 }
 
 #[test]
-fn four_leechers_that_know_one_slow_seeder_find_each_other_and_spare_it() {
+fn four_leechers_of_one_slow_seeder_supply_each_other() {
     let (mut most_sent, mut most_over) = (0.0f64, 0.0f64);
     for (bytes, chunk) in [(64 * MIB, 64 * KIB), (64 * MIB, 256 * KIB), (256 * MIB, MIB)] {
         for seed in 0..3 {
@@ -45,7 +45,7 @@ fn four_leechers_that_know_one_slow_seeder_find_each_other_and_spare_it() {
 }
 
 #[test]
-fn leechers_finish_from_each_other_when_the_seeder_leaves_and_they_hold_the_file_between_them() {
+fn leechers_holding_the_file_together_finish_without_the_seeder() {
     let mut world = World::new(8 * MIB, 64 * KIB, 5);
     let seeder = world.add(Plan::seeder().rates(4 * MIB, 4 * MIB));
     let leechers: Vec<_> = (0..3)
@@ -64,8 +64,9 @@ fn leechers_finish_from_each_other_when_the_seeder_leaves_and_they_hold_the_file
     assert!(leechers.iter().all(|&leecher| world.peers[leecher].tally.struck.is_empty()));
 }
 
+// Rows: G4
 #[test]
-fn g4_leechers_finish_although_seeders_and_leechers_come_and_go() {
+fn leechers_finish_although_seeders_and_leechers_come_and_go() {
     let mut world = World::new(16 * MIB, 64 * KIB, 8);
     world.check_every = 16;
     let one = world.add(Plan::seeder().rates(2 * MIB, 2 * MIB));
@@ -91,7 +92,7 @@ fn g4_leechers_finish_although_seeders_and_leechers_come_and_go() {
 }
 
 #[test]
-fn leechers_that_start_together_do_not_all_ask_the_seeder_for_the_same_chunk() {
+fn leechers_starting_together_ask_for_different_chunks() {
     let mut world = World::new(32 * MIB, 64 * KIB, 6);
     let seeder = world.add(Plan::seeder().rates(SLOW, SLOW));
     let leechers: Vec<_> = (0..4).map(|_| world.add(Plan::leecher().knows(&[seeder]))).collect();

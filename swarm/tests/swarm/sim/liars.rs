@@ -37,8 +37,9 @@ fn must_find(world: &mut World, (leecher, honest): (PeerNo, PeerNo), limit: u64)
     );
 }
 
+// Rows: B19
 #[test]
-fn b19_an_honest_seeder_that_only_liars_know_is_found_through_them() {
+fn an_honest_seeder_that_only_liars_know_is_found_through_them() {
     for seed in 0..2 {
         let mut world = World::new(BYTES, 64 * KIB, seed);
         world.check_every = 64;
@@ -59,8 +60,9 @@ fn b19_an_honest_seeder_that_only_liars_know_is_found_through_them() {
 }
 
 /// More liars than the honest seeder has places: a leecher that found the seeder loses its place and comes back.
+// Rows: B19
 #[test]
-fn b19_a_liar_that_is_the_only_source_brings_98_others_and_one_honest_seeder_and_that_is_enough() {
+fn liar_as_only_source_still_leads_to_the_one_honest_seeder() {
     let mut world = World::new(BYTES, 64 * KIB, 0);
     world.check_every = 64;
     let honest = world.add(publishing_seeder(16 * MBIT));
@@ -75,8 +77,9 @@ fn b19_a_liar_that_is_the_only_source_brings_98_others_and_one_honest_seeder_and
     eprintln!("behind one liar and 98: {:.1} s, sent away {left} times", world.seconds(leecher));
 }
 
+// Rows: B19
 #[test]
-fn b19_a_liar_as_first_source_costs_a_chunk_or_four_and_whoever_comes_later_brings_the_file() {
+fn liar_as_first_source_is_banned_and_a_later_peer_brings_file() {
     let mut world = World::new(BYTES, 64 * KIB, 5);
     let liar = world.add(Plan::hostile(Behaviour::Liar));
     let honest = world.add(Plan::leecher().has(0..CHUNKS).joins_at(secs(40)));

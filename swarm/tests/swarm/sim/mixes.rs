@@ -122,8 +122,9 @@ fn fast_and_slow(fast: u64, slow: u64, slow_ones: usize) -> Vec<Rates> {
     seeders
 }
 
+// Rows: H12
 #[test]
-fn h12_a_thousand_times_slower_seeders_cost_a_fast_one_nothing_at_the_end() {
+fn thousand_times_slower_seeders_do_not_delay_a_fast_one() {
     let mut mixes = Vec::new();
     for (bytes, chunk) in [(8 * MIB, 64 * KIB), (8 * MIB, MIB), (64 * MIB, MIB), (160 * MIB, 16 * MIB)] {
         for slow_ones in [1, 2, 3] {
@@ -132,8 +133,9 @@ fn h12_a_thousand_times_slower_seeders_cost_a_fast_one_nothing_at_the_end() {
     }
     all_hold(&mixes);
 }
+// Rows: H12
 #[test]
-fn h12_many_slow_seeders_beside_a_fast_one_give_what_they_can_and_hold_nothing_up() {
+fn many_slow_seeders_beside_a_fast_one_do_not_delay_the_fetch() {
     let mut mixes = Vec::new();
     for (bytes, chunk) in [(8 * MIB, 64 * KIB), (64 * MIB, MIB), (160 * MIB, 16 * MIB)] {
         for (slow, slow_ones) in [(KIB, 20), (16 * KIB, 40), (128 * KIB, 20)] {
@@ -146,8 +148,9 @@ fn h12_many_slow_seeders_beside_a_fast_one_give_what_they_can_and_hold_nothing_u
     all_hold(&mixes);
 }
 
+// Rows: H12
 #[test]
-fn h12_a_fast_seeder_that_comes_late_takes_the_end_from_two_slow_ones() {
+fn late_fast_seeder_takes_the_end_from_two_slow_ones() {
     let mut mixes = Vec::new();
     for (bytes, chunk) in [
         (64 * KIB, 64 * KIB),
@@ -164,8 +167,9 @@ fn h12_a_fast_seeder_that_comes_late_takes_the_end_from_two_slow_ones() {
     all_hold(&mixes);
 }
 
+// Rows: H12
 #[test]
-fn h12_rates_that_change_in_the_middle_are_followed() {
+fn rates_that_change_in_the_middle_are_followed() {
     let mut mixes = Vec::new();
     for (bytes, chunk) in [(16 * MIB, 64 * KIB), (32 * MIB, MIB), (160 * MIB, 16 * MIB)] {
         // In the middle of a chunk, since the bound ignores round trips.
@@ -182,8 +186,9 @@ fn h12_rates_that_change_in_the_middle_are_followed() {
     all_hold(&mixes);
 }
 
+// Rows: H12
 #[test]
-fn h12_peers_of_like_rates_end_together_and_small_files_hardly_come_twice() {
+fn peers_of_like_rates_end_together_with_few_duplicate_chunks() {
     let mut mixes = Vec::new();
     for (bytes, chunk) in [
         (64 * KIB, 64 * KIB),

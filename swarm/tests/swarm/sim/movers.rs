@@ -28,8 +28,9 @@ fn movers(world: &mut World, seeder: PeerNo, count: usize) -> Vec<PeerNo> {
 }
 
 /// The leecher joins when the movers hold every slot that they can get.
+// Rows: B18
 #[test]
-fn b18_takers_that_ask_little_read_slowly_or_not_at_all_do_not_keep_a_newcomer_from_its_share() {
+fn slow_or_silent_readers_leave_a_newcomer_its_share_of_rate() {
     for count in [8, 40] {
         let mut world = World::new(16 * MIB, 64 * KIB, 7);
         world.check_every = 64;
@@ -51,8 +52,9 @@ fn b18_takers_that_ask_little_read_slowly_or_not_at_all_do_not_keep_a_newcomer_f
 
 /// The movers hold every place, and more of them wait. A newcomer waits for a place and is disconnected now and then,
 /// but its fetch completes.
+// Rows: B18, I8
 #[test]
-fn b18_i8_a_newcomer_is_served_although_such_takers_hold_all_the_places_and_more_of_them_wait() {
+fn newcomer_is_served_though_slow_readers_hold_every_place() {
     let mut world = World::new(4 * MIB, 64 * KIB, 7);
     world.check_every = 4_096;
     let seeder = world.add(Plan::seeder().rates(2 * MIB, 2 * MIB));
@@ -69,8 +71,9 @@ fn b18_i8_a_newcomer_is_served_although_such_takers_hold_all_the_places_and_more
 }
 
 /// Each hostile peer wants one small chunk and reconnects whenever it may; not every breach ends its connection.
+// Rows: B16
 #[test]
-fn b16_a_transfer_under_way_keeps_four_fifths_of_its_rate_while_a_hundred_come_and_go() {
+fn transfer_keeps_80_percent_of_rate_while_100_peers_reconnect() {
     const CHUNKS: u32 = 2_048;
     let fetch = |hostile: usize| {
         let mut world = World::new(32 * MIB, 16 * KIB, 9);

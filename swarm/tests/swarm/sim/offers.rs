@@ -13,8 +13,9 @@ fn has_dialed(world: &World, from: PeerNo, to: PeerNo) -> bool {
     world.peers[from].tally.dials.iter().any(|&(peer, _)| peer == id_of(to))
 }
 
+// Rows: H6
 #[test]
-fn h6_offers_that_expired_while_the_machine_slept_are_neither_passed_on_nor_dialed() {
+fn offers_expired_during_sleep_are_neither_passed_on_nor_dialed() {
     for is_asleep in [false, true] {
         let mut world = World::new(16 * MIB, 64 * KIB, 61);
         let seeder = world.add(Plan::seeder().rates(MIB, MIB));
@@ -59,8 +60,9 @@ fn own_offer(no: PeerNo, swarm_id: [u8; 32], n: u64) -> Bytes {
     Bytes::from(SignedOffer::sign(offer, key(no)).expect("own key, good address").to_bytes())
 }
 
+// Rows: H3
 #[test]
-fn h3_sixteen_keys_that_come_again_with_new_own_offers_have_a_few_signatures_checked() {
+fn sixteen_reconnecting_keys_cost_one_offer_check_each() {
     const KEYS: usize = 16;
     let mut world = World::new(32 * MIB, 64 * KIB, 63);
     let seeder = world.add(Plan::seeder().rates(MIB, MIB));

@@ -29,8 +29,9 @@ fn ends_well(world: &mut World, leecher: PeerNo, most_strikes: usize) {
     }
 }
 
+// Rows: A11, B11
 #[test]
-fn a11_b11_a_connection_that_breaks_at_any_message_costs_nobody_anything() {
+fn connection_broken_at_any_message_costs_no_peer_anything() {
     let (mut number, mut chunks_again) = (1, 0);
     loop {
         let (mut world, leecher) = two(number);
@@ -49,8 +50,9 @@ fn a11_b11_a_connection_that_breaks_at_any_message_costs_nobody_anything() {
     assert!(number > 30, "{number}");
 }
 
+// Rows: A11
 #[test]
-fn a11_a_reset_of_any_ask_or_answer_returns_the_request_to_the_queue_once() {
+fn reset_of_any_request_or_answer_requeues_the_request_once() {
     let codes = [
         ResetCode::NotHave,
         ResetCode::Choked,
@@ -81,8 +83,9 @@ fn a11_a_reset_of_any_ask_or_answer_returns_the_request_to_the_queue_once() {
     println!("figure: resets_at_each_message={resets}");
 }
 
+// Rows: E1, E2
 #[test]
-fn e1_e2_a_kill_or_power_loss_at_any_moment_of_a_fetch_is_survived() {
+fn a_kill_or_power_loss_at_any_moment_of_a_fetch_is_survived() {
     let mut deaths = 0;
     for moment in 0..90 {
         for way in 0..4 {
@@ -105,8 +108,9 @@ fn e1_e2_a_kill_or_power_loss_at_any_moment_of_a_fetch_is_survived() {
     assert!(deaths > 200, "{deaths}");
 }
 
+// Rows: E5, E6, E15
 #[test]
-fn e5_e6_e15_every_call_of_a_leechers_disk_fails_once_with_each_error_and_the_fetch_ends() {
+fn each_leecher_disk_call_failing_once_still_ends_the_fetch() {
     let (eio, enospc, eintr) = (5, 28, 4);
     let (mut runs, mut failures) = (0, 0);
     for os_error in [eio, enospc, eintr] {
@@ -127,8 +131,9 @@ fn e5_e6_e15_every_call_of_a_leechers_disk_fails_once_with_each_error_and_the_fe
     assert!(runs > 60 && failures > 30, "{runs} runs, {failures} processes ended");
 }
 
+// Rows: E14
 #[test]
-fn e14_every_read_of_a_seeders_disk_fails_once_and_the_leecher_ends_without_blame() {
+fn each_seeder_disk_read_failing_once_ends_without_blame() {
     let mut runs = 0;
     for number in 0.. {
         let (mut world, leecher) = two(number);
@@ -146,8 +151,9 @@ fn e14_every_read_of_a_seeders_disk_fails_once_and_the_leecher_ends_without_blam
     assert!(runs > 8, "{runs}");
 }
 
+// Rows: B6, E14, I8
 #[test]
-fn b6_e14_i8_a_read_that_fails_once_does_not_end_a_fetch_from_this_seeder_alone() {
+fn one_failed_read_does_not_end_a_fetch_from_a_single_seeder() {
     let mut runs = 0;
     for number in 0.. {
         let (mut world, leecher) = two(number);

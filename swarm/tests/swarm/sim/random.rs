@@ -12,7 +12,7 @@
 //!
 //! ```text
 //! MINIMODEL_SIM_FROM=0 MINIMODEL_SIM_WORLDS=1000000 \
-//!   cargo test --release -p minimodel-swarm --test swarm sim::random::goal2 -- --nocapture
+//!   cargo test --release -p minimodel-swarm --test swarm sim::random::two_thousand -- --nocapture
 //! ```
 
 use std::ops::Range;
@@ -86,7 +86,7 @@ fn one(seed: u64, summary: &mut Summary) -> u64 {
 }
 
 #[test]
-fn goal2_two_thousand_whole_worlds_all_finish_and_no_honest_peer_is_banned() {
+fn two_thousand_random_worlds_finish_without_an_honest_ban() {
     let from = asked("MINIMODEL_SIM_FROM").unwrap_or(0);
     let worlds = asked("MINIMODEL_SIM_WORLDS");
     let seeds = from..from + worlds.unwrap_or(WORLDS);
@@ -116,7 +116,7 @@ fn goal2_two_thousand_whole_worlds_all_finish_and_no_honest_peer_is_banned() {
 }
 
 #[test]
-fn goal9_larger_worlds_with_churn_all_finish_and_no_honest_peer_is_banned() {
+fn larger_random_worlds_with_churn_finish_without_an_honest_ban() {
     let worlds = asked("MINIMODEL_SIM_LARGE").unwrap_or(20);
     let summary = run_all(LARGE_FROM..LARGE_FROM + worlds, false);
     println!("sim-large: {summary}");
@@ -125,7 +125,7 @@ fn goal9_larger_worlds_with_churn_all_finish_and_no_honest_peer_is_banned() {
 }
 
 #[test]
-fn goal14_the_same_seed_gives_the_same_log() {
+fn the_same_seed_gives_the_same_log() {
     run_all(0..TWICE, true);
     let hash = |seed| one(seed, &mut Summary::default());
     assert_ne!(hash(1), hash(2));

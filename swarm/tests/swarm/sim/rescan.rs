@@ -12,8 +12,9 @@ fn with_half_on_disk(suppliers: &[Plan]) -> (World, usize) {
     (world, leecher)
 }
 
+// Rows: E4
 #[test]
-fn e4_what_is_good_on_disk_is_found_by_leaf_hashes_and_not_fetched() {
+fn what_is_good_on_disk_is_found_by_leaf_hashes_and_not_fetched() {
     let (mut world, leecher) = with_half_on_disk(&[Plan::seeder().rates(4 * MIB, 4 * MIB)]);
     world.must_run(secs(20), |world| world.is_complete(leecher));
     let tally = &world.peers[leecher].tally;
@@ -22,24 +23,27 @@ fn e4_what_is_good_on_disk_is_found_by_leaf_hashes_and_not_fetched() {
     assert_eq!(tally.received_bytes, 4 * MIB);
 }
 
+// Rows: E4
 #[test]
-fn e4_a_mute_peer_does_not_hold_the_search_for_ever() {
+fn a_mute_peer_does_not_hold_the_search_for_ever() {
     let mute = Plan::hostile(Behaviour::Mute);
     let (mut world, leecher) = with_half_on_disk(&[mute, Plan::seeder().rates(4 * MIB, 4 * MIB)]);
     world.must_run(secs(60), |world| world.is_complete(leecher));
     assert!(world.seconds(leecher) < 30.0, "{}", world.seconds(leecher));
 }
 
+// Rows: E4
 #[test]
-fn e4_a_search_that_only_mutes_could_answer_is_given_up() {
+fn a_search_that_only_mutes_could_answer_is_given_up() {
     let mutes: Vec<_> = (0..4).map(|_| Plan::hostile(Behaviour::Mute)).collect();
     let (mut world, leecher) = with_half_on_disk(&mutes);
     world.run(secs(90), |_| false);
     assert!(!world.peers[leecher].tally.order.is_empty(), "chunks are asked for in the end");
 }
 
+// Rows: E4
 #[test]
-fn e4_wrong_leaf_hashes_ban_and_the_next_peer_is_asked() {
+fn wrong_leaf_hashes_ban_and_the_next_peer_is_asked() {
     let liar = Plan::hostile(Behaviour::Liar);
     let (mut world, leecher) = with_half_on_disk(&[liar, Plan::seeder().rates(4 * MIB, 4 * MIB)]);
     world.must_run(secs(20), |world| world.is_complete(leecher));
@@ -47,8 +51,9 @@ fn e4_wrong_leaf_hashes_ban_and_the_next_peer_is_asked() {
     assert!(world.peers[leecher].tally.banned.iter().all(|(id, ..)| *id == id_of(0)));
 }
 
+// Rows: E4
 #[test]
-fn e4_a_seeder_that_goes_in_the_middle_of_the_search_leaves_no_one_waiting() {
+fn seeder_leaving_during_the_rescan_does_not_block_the_leecher() {
     let mut world = World::new(8 * MIB, 64 * KIB, 42);
     let seeder = world.add(Plan::seeder().delay_ms(200));
     let half = world.add(Plan::leecher().has(64..128).joins_at(secs(0)));

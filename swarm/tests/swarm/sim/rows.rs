@@ -67,8 +67,9 @@ fn closes(machine: &mut Machine) -> Vec<(Conn, CloseCode)> {
     std::iter::from_fn(|| machine.poll()).filter_map(close).collect()
 }
 
+// Rows: A9
 #[test]
-fn a9_a_hello_that_is_replayed_under_another_key_grants_nothing() {
+fn a_hello_that_is_replayed_under_another_key_grants_nothing() {
     let (friend, thief) = (id_of(1), id_of(2));
     let mut machine = doorkeeper(Some(BTreeSet::from([friend])));
     let now = Time::after_start(secs(1));
@@ -90,8 +91,9 @@ fn a9_a_hello_that_is_replayed_under_another_key_grants_nothing() {
     }
 }
 
+// Rows: F6
 #[test]
-fn f6_ten_thousand_connections_leave_nothing_behind() {
+fn ten_thousand_connections_leave_nothing_behind() {
     let (mut machine, words) = (doorkeeper(None), words_of_a_taker());
     let mut most = 0;
     for number in 0..10_000_u64 {
@@ -117,8 +119,9 @@ fn f6_ten_thousand_connections_leave_nothing_behind() {
     assert_eq!(machine.wakeup(), None, "nothing is left to wait for");
 }
 
+// Rows: B12
 #[test]
-fn b12_an_answer_that_comes_after_the_hedge_won_is_dropped_and_blames_nobody() {
+fn answer_arriving_after_the_hedge_won_is_dropped_without_blame() {
     let mut late = 0;
     for seed in 0..12 {
         let mut world = World::whole(4, seed);
@@ -135,8 +138,9 @@ fn b12_an_answer_that_comes_after_the_hedge_won_is_dropped_and_blames_nobody() {
     assert!(late > 0, "no answer ever came late");
 }
 
+// Rows: B17
 #[test]
-fn b17_who_asks_and_does_not_read_is_parted_from_after_twenty_seconds_and_others_are_served() {
+fn peer_that_requests_and_does_not_read_is_closed_in_20_seconds() {
     let mut world = World::whole(5, 3);
     let mut plan = Plan::seeder().rates(16 * KIB, 64 * KIB);
     plan.limits.upload_slots = 2;
@@ -164,8 +168,9 @@ fn b17_who_asks_and_does_not_read_is_parted_from_after_twenty_seconds_and_others
     assert!(world.seconds(leecher) < 60.0, "{}", world.seconds(leecher));
 }
 
+// Rows: B18
 #[test]
-fn b18_a_hog_that_takes_chunks_without_end_leaves_the_others_their_share() {
+fn hogs_that_take_chunks_without_end_leave_others_their_share() {
     let mut world = World::whole(5, 4);
     let mut plan = Plan::seeder().rates(64 * KIB, 64 * KIB);
     plan.limits.upload_slots = 2;
@@ -181,8 +186,9 @@ fn b18_a_hog_that_takes_chunks_without_end_leaves_the_others_their_share() {
     assert!(world.seconds(leecher) < 4.0 * alone + 20.0, "{} s, alone {alone} s", world.seconds(leecher));
 }
 
+// Rows: B6
 #[test]
-fn b6_a_peer_that_announces_twice_what_it_has_is_struck_and_what_it_has_is_still_taken() {
+fn peer_announcing_refused_chunks_twice_is_struck_but_used() {
     let mut world = World::whole(5, 11);
     let claimer = world.add(Plan::hostile(Behaviour::Claimer).rates(256 * KIB, 256 * KIB));
     let honest = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
@@ -208,8 +214,9 @@ fn b6_a_peer_that_announces_twice_what_it_has_is_struck_and_what_it_has_is_still
     );
 }
 
+// Rows: B20
 #[test]
-fn b20_colluding_peers_that_stall_the_end_cost_no_more_than_their_deadlines() {
+fn colluding_stallers_at_the_end_cost_no_more_than_deadlines() {
     let mut slowest = 0.0f64;
     for stallers in [1, 3, 8] {
         for seed in 0..6 {
@@ -231,8 +238,9 @@ fn b20_colluding_peers_that_stall_the_end_cost_no_more_than_their_deadlines() {
     assert!(slowest < 20.0 + 2.0 * 6.2, "{slowest}");
 }
 
+// Rows: B8
 #[test]
-fn b8_announcements_that_come_and_go_five_times_a_second_change_nothing() {
+fn announcements_flipping_five_times_a_second_ban_no_peer() {
     let fetch = |is_beside: bool| {
         let mut world = World::whole(5, 12);
         let honest = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
@@ -255,8 +263,9 @@ fn b8_announcements_that_come_and_go_five_times_a_second_change_nothing() {
     assert!(received - bytes < 16 * KIB, "{received} bytes, alone {bytes}");
 }
 
+// Rows: C7
 #[test]
-fn c7_a_peer_that_gets_another_address_keeps_its_connections_and_its_name() {
+fn peer_with_a_new_address_keeps_its_connection_and_standing() {
     for seed in 0..8 {
         let mut world = World::whole(5, seed);
         let seeder = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
@@ -271,8 +280,9 @@ fn c7_a_peer_that_gets_another_address_keeps_its_connections_and_its_name() {
     }
 }
 
+// Rows: E6
 #[test]
-fn e6_a_disk_that_is_full_for_a_while_keeps_what_it_has_and_goes_on_when_there_is_room() {
+fn leecher_with_a_full_disk_keeps_chunks_and_resumes_with_room() {
     for eighths in 0..8 {
         let mut world = World::whole(5, 6);
         let seeder = world.add(Plan::seeder().rates(128 * KIB, 128 * KIB));
@@ -290,8 +300,9 @@ fn e6_a_disk_that_is_full_for_a_while_keeps_what_it_has_and_goes_on_when_there_i
     }
 }
 
+// Rows: E13, E14
 #[test]
-fn e13_e14_a_seeder_whose_disk_rots_under_it_is_found_out_once_and_then_hashes_what_it_sends() {
+fn seeder_with_a_rotten_disk_is_banned_once_then_hashes_chunks() {
     let mut world = World::whole(3, 7);
     let rotten = world.add(Plan::seeder().rates(128 * KIB, 128 * KIB));
     let good = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
@@ -308,8 +319,9 @@ fn e13_e14_a_seeder_whose_disk_rots_under_it_is_found_out_once_and_then_hashes_w
     assert_eq!(blame(&world, second), (0, 0));
 }
 
+// Rows: E16
 #[test]
-fn e16_a_calendar_that_jumps_by_a_year_bans_nobody_and_stops_nothing() {
+fn calendar_jump_of_a_year_bans_no_peer_and_stops_no_fetch() {
     for jump in [-YEAR, YEAR] {
         for seed in 0..6 {
             let mut world = World::whole(5, seed);
@@ -329,8 +341,9 @@ fn e16_a_calendar_that_jumps_by_a_year_bans_nobody_and_stops_nothing() {
     }
 }
 
+// Rows: F4
 #[test]
-fn f4_a_disk_of_one_megabyte_a_second_that_stalls_for_two_seconds_holds_back_and_blames_nobody() {
+fn slow_and_stalling_disk_delays_the_fetch_and_blames_no_peer() {
     let mut world = World::whole(5, 8);
     world.keep_time = ms(16);
     let seeders: Vec<_> = (0..2).map(|_| world.add(Plan::seeder().rates(4 * MIB, 4 * MIB))).collect();
@@ -347,8 +360,9 @@ fn f4_a_disk_of_one_megabyte_a_second_that_stalls_for_two_seconds_holds_back_and
     assert!(world.seconds(leecher) > 2.0, "the disk was never in the way");
 }
 
+// Rows: C7, G5
 #[test]
-fn c7_g5_partitions_shorter_and_longer_than_the_idle_timeout_heal() {
+fn partitions_shorter_and_longer_than_the_idle_timeout_heal() {
     for length in [1, 6, 20, 29, 31, 90] {
         let mut world = World::whole(5, length);
         world.weather = Weather { jitter: ms(20), lost_of_1000: 50, lost_twice_of_1000: 5 };
@@ -362,8 +376,9 @@ fn c7_g5_partitions_shorter_and_longer_than_the_idle_timeout_heal() {
     }
 }
 
+// Rows: E16, G5
 #[test]
-fn e16_g5_an_hour_of_sleep_on_both_sides_bans_nobody() {
+fn an_hour_of_sleep_on_both_sides_bans_nobody() {
     let mut world = World::whole(5, 10);
     let seeder = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
     let leecher = world.add(Plan::leecher().knows(&[seeder]));

@@ -63,8 +63,9 @@ fn first_chunk(world: &mut World, newcomer: Plan) -> f64 {
 const ONE: [[u8; 4]; 1] = [[203, 0, 113, 9]];
 const FOUR: [[u8; 4]; 4] = [[203, 0, 113, 9], [198, 51, 100, 7], [192, 0, 2, 1], [100, 200, 3, 4]];
 
+// Rows: H2, B18
 #[test]
-fn h2_b18_under_siege_from_one_address_or_four_a_newcomer_has_its_first_chunk_within_ten_seconds() {
+fn newcomer_gets_chunk_in_10_s_under_siege_from_few_addresses() {
     for way in [Way::Idle, Way::Mute, Way::Unread, Way::Trickle, Way::Hog] {
         for (hosts, leaves) in [(&ONE[..], true), (&ONE[..], false), (&FOUR[..], true)] {
             let (mut world, seeder) = besieged(way, hosts, leaves, 64 * KIB);
@@ -76,8 +77,9 @@ fn h2_b18_under_siege_from_one_address_or_four_a_newcomer_has_its_first_chunk_wi
     }
 }
 
+// Rows: H2, B18
 #[test]
-fn h2_b18_under_siege_from_a_whole_network_and_with_large_chunks_it_is_the_same() {
+fn newcomer_gets_chunk_in_10_s_under_siege_from_a_network() {
     let network: Vec<[u8; 4]> = (1..=90).map(|n| [203, 0, 113, n]).collect();
     for (way, chunk) in [(Way::Idle, 64 * KIB), (Way::Trickle, 64 * KIB), (Way::Trickle, 4 * MIB)] {
         let (mut world, seeder) = besieged(way, &network, true, chunk);
@@ -88,8 +90,9 @@ fn h2_b18_under_siege_from_a_whole_network_and_with_large_chunks_it_is_the_same(
     }
 }
 
+// Rows: H2
 #[test]
-fn h2_an_honest_swarm_behind_one_address_has_all_places_and_nobody_of_it_is_parted_with() {
+fn honest_swarm_at_one_address_gets_all_places_and_keeps_them() {
     let mut world = World::new(4 * MIB, 64 * KIB, 42);
     world.check_every = 64;
     let seeder = world.add(Plan::seeder().rates(8 * MIB, 8 * MIB));

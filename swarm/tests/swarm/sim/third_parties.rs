@@ -42,27 +42,31 @@ fn all_is_well(mut world: World, seeder: PeerNo, leechers: [PeerNo; 2], limit: u
     }
 }
 
+// Rows: H1
 #[test]
-fn h1_interest_that_comes_and_goes_does_not_choke_others_by_the_frame() {
+fn toggled_interest_does_not_choke_other_peers_by_the_frame() {
     let (world, seeder, leechers) = crowd(&[(Behaviour::Toggler, 17)], 1);
     all_is_well(world, seeder, leechers, 120);
 }
 
+// Rows: H1
 #[test]
-fn h1_renewed_offers_are_passed_on_together() {
+fn renewed_offers_are_passed_on_together() {
     let (world, seeder, leechers) = crowd(&[(Behaviour::Renewer, 20)], 1);
     all_is_well(world, seeder, leechers, 120);
 }
 
+// Rows: H1
 #[test]
-fn h1_peers_that_come_and_go_toggle_and_renew_harm_nobody() {
+fn peers_that_come_and_go_toggle_and_renew_harm_nobody() {
     let mix = [(Behaviour::Comer, 12), (Behaviour::Toggler, 9), (Behaviour::Renewer, 9)];
     let (world, seeder, leechers) = crowd(&mix, 1);
     all_is_well(world, seeder, leechers, 240);
 }
 
+// Rows: H1
 #[test]
-fn h1_chunks_that_turn_bad_one_by_one_do_not_make_their_holder_flood() {
+fn chunks_lost_one_by_one_do_not_make_their_holder_flood() {
     let mut world = World::new(16 * MIB, 4 * KIB, 4);
     world.check_every = 4_096;
     let rotten = world.add(Plan::seeder().rates(MIB, MIB));

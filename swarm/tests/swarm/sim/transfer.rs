@@ -60,8 +60,9 @@ fn a_sequential_fetch_asks_for_rising_indexes() {
     assert_eq!(world.peers[leecher].tally.order, (0..128).collect::<Vec<_>>());
 }
 
+// Rows: B10
 #[test]
-fn b10_a_slow_honest_seeder_alone_is_never_struck_nor_left_nor_banned() {
+fn slow_honest_seeder_alone_is_never_struck_left_or_banned() {
     for (rate, chunk) in [(20 * KIB, 256 * KIB), (6 * KIB, 64 * KIB), (3 * KIB, MIB), (2 * KIB, 256 * KIB)] {
         let mut world = World::new(4 * chunk, chunk, 4);
         let seeder = world.add(Plan::seeder().rates(rate, rate).delay_ms(150));
@@ -78,8 +79,9 @@ fn b10_a_slow_honest_seeder_alone_is_never_struck_nor_left_nor_banned() {
 
 /// The slow seeder's chunks are requested from fast seeders as well, and its own requests are cancelled: none of that
 /// is its fault.
+// Rows: B10
 #[test]
-fn b10_a_slow_honest_seeder_beside_fast_ones_and_a_trickler_is_never_struck_nor_left() {
+fn slow_seeder_beside_fast_ones_and_trickler_is_never_struck() {
     for rate in [2 * KIB, 6 * KIB, 12 * KIB, 40 * KIB] {
         for (chunk, seed) in [(16 * KIB, 1), (64 * KIB, 2), (256 * KIB, 3)] {
             let mut world = World::new(48 * MIB, chunk, seed);
@@ -100,8 +102,9 @@ fn b10_a_slow_honest_seeder_beside_fast_ones_and_a_trickler_is_never_struck_nor_
     }
 }
 
+// Rows: G4
 #[test]
-fn g4_a_leecher_comes_back_to_a_restarted_seeder_soon_and_blames_nobody() {
+fn leecher_returns_soon_to_a_restarted_seeder_without_blame() {
     let mut world = World::new(16 * MIB, 64 * KIB, 4);
     let seeder = world.add(Plan::seeder().rates(2 * MIB, 2 * MIB));
     let leecher = world.add(Plan::leecher().knows(&[seeder]));
@@ -115,8 +118,9 @@ fn g4_a_leecher_comes_back_to_a_restarted_seeder_soon_and_blames_nobody() {
     assert_eq!((&tally.struck[..], &tally.banned[..]), (&[][..], &[][..]));
 }
 
+// Rows: G5
 #[test]
-fn g5_a_suspended_seeder_and_a_suspended_leecher_go_on_without_blame_that_lasts() {
+fn suspended_seeder_and_leecher_resume_without_a_ban() {
     let mut world = World::new(32 * MIB, 64 * KIB, 4);
     world.check_every = 8;
     // Without a pause the fetch takes 256 s, so that it is under way at each of the four.
@@ -148,7 +152,7 @@ fn g5_a_suspended_seeder_and_a_suspended_leecher_go_on_without_blame_that_lasts(
 }
 
 #[test]
-fn the_memory_budget_holds_and_the_fetch_finishes_with_a_budget_of_one_chunk() {
+fn memory_budget_of_one_chunk_holds_and_the_fetch_finishes() {
     let mut world = World::new(16 * MIB, MIB, 4);
     let seeders: Vec<_> = (0..3).map(|_| world.add(Plan::seeder())).collect();
     let mut plan = Plan::leecher().knows(&seeders);
@@ -160,8 +164,9 @@ fn the_memory_budget_holds_and_the_fetch_finishes_with_a_budget_of_one_chunk() {
     });
 }
 
+// Rows: E14
 #[test]
-fn e14_a_chunk_that_a_seeder_lost_is_taken_from_another_and_nobody_is_struck() {
+fn chunks_a_seeder_lost_do_not_stop_the_fetch_or_strike_a_peer() {
     let mut world = World::new(8 * MIB, 64 * KIB, 4);
     let loser = world.add(Plan::seeder().rates(2 * MIB, 2 * MIB));
     let keeper = world.add(Plan::seeder().rates(MIB, MIB));
@@ -188,8 +193,9 @@ fn e14_a_chunk_that_a_seeder_lost_is_taken_from_another_and_nobody_is_struck() {
     assert!(taken >= 30, "{taken} of 40 were lost before the leecher had them");
 }
 
+// Rows: E16
 #[test]
-fn e16_a_leecher_that_slept_blames_nobody_for_its_own_pause() {
+fn a_leecher_that_slept_blames_nobody_for_its_own_pause() {
     for pause in [6, 25, 100] {
         let mut world = World::new(32 * MIB, 64 * KIB, 4);
         world.check_every = 8;

@@ -3,8 +3,9 @@
 use super::peer::{Plan, id_of};
 use super::world::{KIB, MIB, World, secs};
 
+// Rows: B18
 #[test]
-fn b18_more_leechers_than_slots_take_turns_and_none_starves() {
+fn more_leechers_than_slots_take_turns_and_none_starves() {
     for slots in [1, 2, 3] {
         let mut world = World::new(24 * MIB, 64 * KIB, 31);
         world.check_every = 8;
@@ -53,8 +54,9 @@ fn a_leecher_favours_who_gives_to_it() {
     assert!(given > taken * 5 / 4);
 }
 
+// Rows: B22
 #[test]
-fn b22_endless_valid_uploads_end_with_the_budget_of_the_key_also_over_new_connections() {
+fn endless_uploads_to_one_key_end_at_its_budget_over_reconnects() {
     let mut world = World::new(MIB, 64 * KIB, 33);
     let mut plan = Plan::seeder();
     plan.limits.upload_budget_files = 2;

@@ -7,8 +7,9 @@ use minimodel_swarm::store::{Disk as _, DiskFile as _, MemDisk, Open, Part, Plac
 
 use super::{ANNA, Artifact};
 
+// Rows: E5
 #[test]
-fn e5_after_a_failed_sync_nothing_more_is_written_and_nothing_unsynced_is_believed() {
+fn failed_sync_stops_writing_and_unsynced_chunk_is_not_trusted() {
     let artifact = Artifact::new(4 * 16_384);
     let disk = MemDisk::new();
     let (part, _) = artifact.open(disk.clone()).unwrap();
@@ -30,8 +31,9 @@ fn e5_after_a_failed_sync_nothing_more_is_written_and_nothing_unsynced_is_believ
     part.publish().unwrap();
 }
 
+// Rows: E6
 #[test]
-fn e6_a_full_disk_names_the_file_and_the_same_part_goes_on_when_there_is_room() {
+fn full_disk_names_the_file_and_same_part_resumes_with_room() {
     let artifact = Artifact::new(4 * 16_384);
     let disk = MemDisk::new();
     let (part, _) = artifact.open(disk.clone()).unwrap();
@@ -54,8 +56,9 @@ fn e6_a_full_disk_names_the_file_and_the_same_part_goes_on_when_there_is_room() 
     assert_eq!(artifact.open(disk).unwrap().1.have, [0, 1, 2, 3]);
 }
 
+// Rows: E6
 #[test]
-fn e6_a_record_that_cannot_grow_is_named_and_the_chunk_is_not_counted() {
+fn record_that_cannot_grow_is_named_and_chunk_is_not_counted() {
     let artifact = Artifact::new(2 * 16_384);
     let disk = MemDisk::new();
     let (part, _) = artifact.open(disk.clone()).unwrap();
@@ -71,8 +74,9 @@ fn e6_a_record_that_cannot_grow_is_named_and_the_chunk_is_not_counted() {
     assert_eq!((resumed.have, resumed.dropped_bytes), (vec![0, 1], 0));
 }
 
+// Rows: E6, E18
 #[test]
-fn e6_e18_a_receipt_without_room_is_told_and_written_by_the_next_try() {
+fn a_receipt_without_room_is_told_and_written_by_the_next_try() {
     let artifact = Artifact::new(16_384);
     let disk = MemDisk::new();
     let (part, _) = artifact.open(disk.clone()).unwrap();
@@ -92,8 +96,9 @@ fn e6_e18_a_receipt_without_room_is_told_and_written_by_the_next_try() {
     assert_eq!(disk.names(), ["tiny-1.0.minimodel", "tiny-1.0.slm", "tiny-1.0.slm.receipt"]);
 }
 
+// Rows: E7
 #[test]
-fn e7_a_file_size_limit_and_a_quota_are_named_as_no_space() {
+fn a_file_size_limit_and_a_quota_are_named_as_no_space() {
     let artifact = Artifact::new(16_384);
     for (efbig_or_edquot, kind) in [(27, io::ErrorKind::FileTooLarge), (122, io::ErrorKind::QuotaExceeded)] {
         assert_eq!(io::Error::from_raw_os_error(efbig_or_edquot).kind(), kind);
@@ -105,8 +110,9 @@ fn e7_a_file_size_limit_and_a_quota_are_named_as_no_space() {
     }
 }
 
+// Rows: E15
 #[test]
-fn e15_writes_in_small_pieces_and_interruptions_are_completed() {
+fn writes_in_small_pieces_and_interruptions_are_completed() {
     let artifact = Artifact::new(3 * 16_384 + 5);
     let disk = MemDisk::new();
     disk.limit_write(Some(1000));
@@ -117,8 +123,9 @@ fn e15_writes_in_small_pieces_and_interruptions_are_completed() {
     assert_eq!(disk.contents("tiny-1.0.slm").unwrap(), artifact.bytes);
 }
 
+// Rows: E8
 #[test]
-fn e8_a_read_only_directory_is_named_before_anything_is_made() {
+fn a_read_only_directory_is_named_before_anything_is_made() {
     let disk = MemDisk::new();
     disk.fail_call(0, 30);
     let error = Artifact::new(16_384).open(disk.clone()).unwrap_err();
@@ -129,8 +136,9 @@ fn e8_a_read_only_directory_is_named_before_anything_is_made() {
     assert!(disk.names().is_empty());
 }
 
+// Rows: E2, E4
 #[test]
-fn e2_e4_what_a_rescan_found_and_whom_we_blamed_is_synced_as_soon_as_a_chunk_is() {
+fn rescanned_chunks_and_blames_are_synced_like_kept_chunks() {
     let artifact = Artifact::new(3 * 16_384);
     let disk = MemDisk::new();
     let data = disk.open("tiny-1.0.slm.part", Open::New).unwrap();

@@ -66,8 +66,9 @@ pub(super) fn assert_completes(artifact: &Artifact, disk: &MemDisk, at_least: &[
     assert!(disk.contents("tiny-1.0.slm").unwrap() == artifact.bytes, "{case}");
 }
 
+// Rows: E1, E2, E18
 #[test]
-fn e1_e2_e18_an_import_torn_by_chance_after_each_call_keeps_the_contract_and_completes() {
+fn import_torn_randomly_after_each_call_keeps_its_promises() {
     let artifact = Artifact::new(4 * 16_384 + 777);
     let whole = MemDisk::new();
     import(&artifact, whole.clone(), &mut Promised::default()).unwrap();
@@ -88,8 +89,9 @@ fn e1_e2_e18_an_import_torn_by_chance_after_each_call_keeps_the_contract_and_com
     }
 }
 
+// Rows: E5, E6
 #[test]
-fn e5_e6_whichever_single_call_fails_the_next_run_completes() {
+fn whichever_single_call_fails_the_next_run_completes() {
     let artifact = Artifact::new(4 * 16_384 + 777);
     let whole = MemDisk::new();
     import(&artifact, whole.clone(), &mut Promised::default()).unwrap();
@@ -109,8 +111,9 @@ proptest! {
 
     /// Sessions of any length that end in any crash, one after the other: nothing false is ever believed, what was
     /// synced is never lost, and the last session completes.
+    // Rows: E1, E2
     #[test]
-    fn e1_e2_sessions_that_crash_one_after_the_other_lose_nothing_synced(
+    fn sessions_that_crash_one_after_the_other_lose_nothing_synced(
         sessions in prop::collection::vec((prop::collection::vec((0_u32..7, any::<bool>()), 0..8), 0_u8..3), 1..5),
         seed in any::<u64>(),
     ) {

@@ -18,8 +18,9 @@ const STATE: &str = "tiny-1.0.slm.part.state";
 const PART: &str = "tiny-1.0.slm.part";
 const TARGET: &str = "tiny-1.0.slm";
 
+// Rows: E9
 #[test]
-fn e9_symlinks_pipes_directories_and_hard_links_are_refused_by_name() {
+fn symlink_pipe_directory_and_hard_link_are_refused_by_kind() {
     let artifact = Artifact::new(16_384);
     type Plant = fn(&Path);
     let plant: [(Refusal, Plant); 5] = [
@@ -42,8 +43,9 @@ fn e9_symlinks_pipes_directories_and_hard_links_are_refused_by_name() {
     }
 }
 
+// Rows: E12
 #[test]
-fn e12_a_second_opener_is_told_who_holds_the_part() {
+fn a_second_opener_is_told_who_holds_the_part() {
     let artifact = Artifact::new(2 * 16_384);
     let directory = tempfile::tempdir().unwrap();
     let (part, _) = artifact.open(real(directory.path())).unwrap();
@@ -54,8 +56,9 @@ fn e12_a_second_opener_is_told_who_holds_the_part() {
     artifact.open(real(directory.path())).unwrap();
 }
 
+// Rows: E12
 #[test]
-fn e12_of_two_that_begin_at_once_one_gets_the_part() {
+fn of_two_that_begin_at_once_one_gets_the_part() {
     let artifact = Artifact::new(2 * 16_384);
     for _ in 0..100 {
         let directory = tempfile::tempdir().unwrap();
@@ -75,8 +78,9 @@ fn e12_of_two_that_begin_at_once_one_gets_the_part() {
     }
 }
 
+// Rows: E10
 #[test]
-fn e10_a_symlink_that_comes_and_goes_is_never_written_through() {
+fn a_symlink_that_comes_and_goes_is_never_written_through() {
     let directory = tempfile::tempdir().unwrap();
     let (name, precious) = (directory.path().join(PART), directory.path().join("precious"));
     fs::write(&precious, b"precious").unwrap();
@@ -101,8 +105,9 @@ fn e10_a_symlink_that_comes_and_goes_is_never_written_through() {
     assert_eq!(fs::read(&precious).unwrap(), b"precious");
 }
 
+// Rows: E10
 #[test]
-fn e10_a_part_that_was_swapped_is_never_given_the_final_name() {
+fn a_part_that_was_swapped_is_never_given_the_final_name() {
     let artifact = Artifact::new(2 * 16_384);
     let directory = tempfile::tempdir().unwrap();
     let (part, _) = artifact.open(real(directory.path())).unwrap();
@@ -115,8 +120,9 @@ fn e10_a_part_that_was_swapped_is_never_given_the_final_name() {
     part.publish().unwrap();
 }
 
+// Rows: E11
 #[test]
-fn e11_a_target_that_is_there_is_not_touched() {
+fn a_target_that_is_there_is_not_touched() {
     let artifact = Artifact::new(2 * 16_384);
     let directory = tempfile::tempdir().unwrap();
     let target = directory.path().join(TARGET);
@@ -141,8 +147,9 @@ fn e11_a_target_that_is_there_is_not_touched() {
     assert_eq!(left.len(), 3, "{left:?}");
 }
 
+// Rows: E11
 #[test]
-fn e11_copies_that_differ_are_left_alone_and_told() {
+fn copies_that_differ_are_left_alone_and_told() {
     let artifact = Artifact::new(16_384);
     let directory = tempfile::tempdir().unwrap();
     let receipt = directory.path().join("tiny-1.0.slm.receipt");
@@ -159,8 +166,9 @@ fn e11_copies_that_differ_are_left_alone_and_told() {
     assert!(!directory.path().join(STATE).exists());
 }
 
+// Rows: D14
 #[test]
-fn d14_a_whole_but_invalid_file_is_put_aside_and_never_over_another() {
+fn a_whole_but_invalid_file_is_put_aside_and_never_over_another() {
     let artifact = Artifact::new(16_384);
     let directory = tempfile::tempdir().unwrap();
     for name in ["tiny-1.0.slm.invalid", "tiny-1.0.slm.invalid.2"] {
@@ -201,8 +209,9 @@ fn a_longer_file_of_an_earlier_artifact_is_cut() {
     assert_eq!(fs::read(directory.path().join(TARGET)).unwrap(), artifact.bytes);
 }
 
+// Rows: E8
 #[test]
-fn e8_missing_and_forbidden_directories_are_named() {
+fn missing_and_forbidden_directories_are_named() {
     let directory = tempfile::tempdir().unwrap();
     let gone = directory.path().join("gone");
     assert!(matches!(RealDisk::open(&gone).unwrap_err(), StoreError::Vanished { path } if path == gone));
@@ -222,8 +231,9 @@ fn e8_missing_and_forbidden_directories_are_named() {
     assert!(fs::read_dir(&closed).unwrap().next().is_none() || rustix::process::geteuid().is_root());
 }
 
+// Rows: D6
 #[test]
-fn d6_a_stem_with_a_slash_is_no_name() {
+fn a_stem_with_a_slash_is_no_name() {
     let directory = tempfile::tempdir().unwrap();
     for stem in ["", "../x", "a/b", "a\0b"] {
         let artifact = Artifact::new(16_384);

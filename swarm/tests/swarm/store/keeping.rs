@@ -13,8 +13,9 @@ use proptest::prelude::*;
 
 use super::{ANNA, Artifact, BERT, real};
 
+// Rows: B1, B3, B4
 #[test]
-fn b1_b3_b4_what_fails_its_proof_is_named_with_its_hash_and_never_written() {
+fn chunk_failing_its_proof_is_named_with_hash_and_not_written() {
     let artifact = Artifact::new(4 * 16_384 + 100);
     let disk = MemDisk::new();
     let (part, _) = artifact.open(disk.clone()).unwrap();
@@ -45,8 +46,9 @@ fn b1_b3_b4_what_fails_its_proof_is_named_with_its_hash_and_never_written() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
+    // Rows: B2
     #[test]
-    fn b2_no_changed_proof_is_kept(index in 0_u32..5, node in any::<prop::sample::Index>(), bit in 0_usize..256) {
+    fn no_changed_proof_is_kept(index in 0_u32..5, node in any::<prop::sample::Index>(), bit in 0_usize..256) {
         let artifact = Artifact::new(4 * 16_384 + 100);
         let (part, _) = artifact.open(MemDisk::new()).unwrap();
         // With neighbours known the tree compares instead of hashing: that path must be as strict.
@@ -61,8 +63,9 @@ proptest! {
     }
 }
 
+// Rows: B12
 #[test]
-fn b12_a_chunk_that_came_twice_is_written_once_and_its_first_supplier_counts() {
+fn chunk_kept_twice_is_written_once_for_its_first_supplier() {
     let artifact = Artifact::new(2 * 16_384 + 1);
     let (part, _) = artifact.open(MemDisk::new()).unwrap();
     assert_eq!(part.keep(2, artifact.chunk(2), &artifact.proof(2), ANNA).unwrap(), Kept::Stored);
@@ -75,7 +78,7 @@ fn b12_a_chunk_that_came_twice_is_written_once_and_its_first_supplier_counts() {
 }
 
 #[test]
-fn chunks_kept_by_four_threads_are_read_back_in_order_while_they_come() {
+fn chunks_kept_by_four_threads_are_read_back_in_order_meanwhile() {
     let artifact = Arc::new(Artifact::new(60 * 16_384 + 3));
     let directory = tempfile::tempdir().unwrap();
     let (part, _) = artifact.open(real(directory.path())).unwrap();
@@ -105,8 +108,9 @@ fn chunks_kept_by_four_threads_are_read_back_in_order_while_they_come() {
     assert_eq!((resumed.have.len(), resumed.lost, resumed.dropped_bytes), (61, 0, 0));
 }
 
+// Rows: B12, E4
 #[test]
-fn b12_e4_whoever_is_first_with_a_chunk_is_its_supplier_in_memory_and_in_the_record() {
+fn first_supplier_of_a_chunk_is_the_same_in_memory_and_record() {
     let artifact = Artifact::new(200 * 16_384);
     let disk = MemDisk::new();
     let (part, _) = artifact.open(disk.clone()).unwrap();
@@ -146,8 +150,9 @@ fn a_reader_that_waits_is_woken_by_an_abort() {
     assert_eq!(cause, Some(PrefixAborted));
 }
 
+// Rows: E12
 #[test]
-fn e12_a_search_of_the_disk_that_is_given_up_reads_no_further() {
+fn a_search_of_the_disk_that_is_given_up_reads_no_further() {
     let artifact = Artifact::new(3 * 16_384);
     let disk = MemDisk::new();
     let (part, _) = artifact.open(disk.clone()).unwrap();

@@ -40,8 +40,9 @@ fn leave(path: &Path, bytes: &[u8]) -> Vec<(Refusal, Box<dyn Fn()>)> {
     all
 }
 
+// Rows: H8
 #[test]
-fn h8_a_file_that_another_account_can_change_is_never_gone_on_with() {
+fn a_file_that_another_account_can_change_is_never_gone_on_with() {
     let artifact = Artifact::new(3 * CHUNK as usize);
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path();
@@ -67,8 +68,9 @@ fn h8_a_file_that_another_account_can_change_is_never_gone_on_with() {
     assert_eq!(artifact.open(real(folder)).unwrap().1.have, [0]);
 }
 
+// Rows: H8
 #[test]
-fn h8_a_finished_file_its_receipt_and_its_manifest_are_not_taken_from_another_account() {
+fn finished_file_receipt_and_manifest_of_other_account_refused() {
     let artifact = Artifact::new(2 * CHUNK as usize);
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path();
@@ -95,8 +97,9 @@ fn h8_a_finished_file_its_receipt_and_its_manifest_are_not_taken_from_another_ac
 }
 
 /// Notes, a longer file, another model: no chunk of them is the artifact's.
+// Rows: H8
 #[test]
-fn h8_an_unrelated_file_under_the_partial_name_is_put_aside_and_not_a_byte_of_it_changes() {
+fn unrelated_file_at_the_partial_name_is_put_aside_unchanged() {
     let artifact = Artifact::new(3 * CHUNK as usize);
     let notes: [&[u8]; 3] = [b"my notes", &[7; 200_000], &[1; 3 * CHUNK as usize]];
     for (damaged_record, bytes) in notes.into_iter().flat_map(|bytes| [(false, bytes), (true, bytes)]) {
@@ -124,8 +127,9 @@ fn h8_an_unrelated_file_under_the_partial_name_is_put_aside_and_not_a_byte_of_it
 }
 
 /// A valid record beside an unrelated file: the record alone decides nothing.
+// Rows: H8
 #[test]
-fn h8_a_file_that_took_the_place_of_a_recorded_one_is_put_aside_too() {
+fn file_replacing_a_recorded_partial_file_is_put_aside() {
     let artifact = Artifact::new(3 * CHUNK as usize);
     for kept in [0, 2] {
         let directory = tempfile::tempdir().unwrap();
@@ -161,8 +165,9 @@ fn h8_a_file_that_took_the_place_of_a_recorded_one_is_put_aside_too() {
 
 /// A valid record, and in the place of its partial file another file that has a chunk in common with the artifact: a
 /// fetch puts the file aside, and a repair judges it.
+// Rows: H8
 #[test]
-fn h8_one_good_chunk_of_many_recorded_ones_does_not_make_a_file_ours() {
+fn file_with_few_of_many_recorded_chunks_is_no_part_file() {
     let size = CHUNK as usize;
     let artifact = Artifact::new(6 * size);
     let leaves = artifact.tree.chunk_hashes().to_vec();
@@ -191,8 +196,9 @@ fn h8_one_good_chunk_of_many_recorded_ones_does_not_make_a_file_ours() {
 }
 
 /// A young record names one chunk, and the file in the place of its partial file has that chunk and other data after it.
+// Rows: H8
 #[test]
-fn h8_one_recorded_chunk_does_not_make_a_file_full_of_other_data_ours() {
+fn file_with_other_data_after_a_recorded_chunk_is_no_part_file() {
     let size = CHUNK as usize;
     let artifact = Artifact::new(6 * size);
     // Chunks of other data: what one kill leaves beside the good chunk, and more.
@@ -220,8 +226,9 @@ fn h8_one_recorded_chunk_does_not_make_a_file_full_of_other_data_ours() {
 
 /// A record that reached the disk before most of its data: a loss of power leaves zeros there, and an honest partial
 /// file with a synced chunk stays where it is.
+// Rows: H8, E2
 #[test]
-fn h8_e2_a_file_that_lost_most_of_its_recorded_chunks_with_the_power_is_still_ours() {
+fn part_file_losing_most_chunks_to_power_loss_is_still_resumed() {
     let size = CHUNK as usize;
     let artifact = Artifact::new(6 * size);
     let lose: [fn(&mut Vec<u8>); 4] = [
@@ -247,8 +254,9 @@ fn h8_e2_a_file_that_lost_most_of_its_recorded_chunks_with_the_power_is_still_ou
 
 /// A record without its partial file is put aside before another file gets that name; a record with its partial file
 /// stays.
+// Rows: H8
 #[test]
-fn h8_a_record_whose_partial_file_is_gone_is_put_aside_and_one_in_use_is_not() {
+fn record_without_its_part_file_is_put_aside_unless_in_use() {
     let artifact = Artifact::new(2 * CHUNK as usize);
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path();
@@ -270,8 +278,9 @@ fn h8_a_record_whose_partial_file_is_gone_is_put_aside_and_one_in_use_is_not() {
 
 /// A partial file whose record was lost is no unrelated file: its good chunks are taken, and no second copy of them
 /// stays.
+// Rows: H8, E4
 #[test]
-fn h8_e4_what_is_good_in_a_file_that_was_put_aside_is_taken_and_the_rest_stays() {
+fn good_chunks_of_a_file_put_aside_are_taken_and_the_rest_stays() {
     let artifact = Artifact::new(4 * CHUNK as usize - 100);
     for torn in [false, true] {
         let directory = tempfile::tempdir().unwrap();
@@ -299,8 +308,9 @@ fn h8_e4_what_is_good_in_a_file_that_was_put_aside_is_taken_and_the_rest_stays()
     }
 }
 
+// Rows: H8
 #[test]
-fn h8_no_name_that_a_user_may_have_taken_is_written_over_on_the_way_to_ours() {
+fn user_files_named_like_our_temporary_ones_are_not_overwritten() {
     let artifact = Artifact::new(2 * CHUNK as usize);
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path();

@@ -28,8 +28,9 @@ fn overwrite(disk: &MemDisk, name: &str, bytes: &[u8], offset: u64) {
     disk.open(name, Open::Existing).unwrap().write_all_at(bytes, offset).unwrap();
 }
 
+// Rows: E3
 #[test]
-fn e3_a_record_of_other_content_is_named_and_left_alone() {
+fn a_record_of_other_content_is_named_and_left_alone() {
     let (artifact, disk) = four_of_five();
     let before = disk.contents(STATE);
     let mut other = artifact.spec;
@@ -46,8 +47,9 @@ fn e3_a_record_of_other_content_is_named_and_left_alone() {
     assert_eq!(disk.contents(STATE), before);
 }
 
+// Rows: E3, E4
 #[test]
-fn e3_e4_a_damaged_header_is_kept_aside_and_a_rescan_finds_every_good_chunk() {
+fn damaged_header_is_kept_aside_and_rescan_finds_good_chunks() {
     let (artifact, disk) = four_of_five();
     overwrite(&disk, STATE, &[0xFF], 20);
     overwrite(&disk, PART, &[1, 2, 3], 2 * 16_384);
@@ -65,8 +67,9 @@ fn e3_e4_a_damaged_header_is_kept_aside_and_a_rescan_finds_every_good_chunk() {
     part.publish().unwrap();
 }
 
+// Rows: E4
 #[test]
-fn e4_a_lost_record_is_told_and_wrong_leaf_hashes_are_refused() {
+fn a_lost_record_is_told_and_wrong_leaf_hashes_are_refused() {
     let (artifact, disk) = four_of_five();
     disk.remove(STATE).unwrap();
     let (part, resumed) = artifact.open(disk).unwrap();
@@ -80,8 +83,9 @@ fn e4_a_lost_record_is_told_and_wrong_leaf_hashes_are_refused() {
     assert!(part.have().is_empty());
 }
 
+// Rows: E3
 #[test]
-fn e3_damage_in_the_middle_is_told_and_the_record_goes_on_after_the_last_good_entry() {
+fn damaged_middle_is_told_and_record_goes_on_after_good_entries() {
     let artifact = Artifact::new(40 * 16_384);
     let disk = MemDisk::new();
     let (part, _) = artifact.open(disk.clone()).unwrap();
@@ -100,8 +104,9 @@ fn e3_damage_in_the_middle_is_told_and_the_record_goes_on_after_the_last_good_en
     assert_eq!((resumed.suppliers.get(&ANNA).unwrap().chunks, resumed.found_here.chunks), (10, 30));
 }
 
+// Rows: E13
 #[test]
-fn e13_a_record_without_its_bytes_is_a_missing_chunk() {
+fn a_record_without_its_bytes_is_a_missing_chunk() {
     let (artifact, disk) = four_of_five();
     overwrite(&disk, PART, b"rot", 16_384 + 5);
     disk.open(PART, Open::Existing).unwrap().set_len(4 * 16_384 - 1).unwrap();
@@ -112,8 +117,9 @@ fn e13_a_record_without_its_bytes_is_a_missing_chunk() {
     assert_eq!(disk.contents("tiny-1.0.slm").unwrap(), artifact.bytes);
 }
 
+// Rows: E13
 #[test]
-fn e13_rot_is_found_by_a_recheck_and_after_a_complaint() {
+fn rot_is_found_by_a_recheck_and_after_a_complaint() {
     let (artifact, disk) = four_of_five();
     let (part, _) = artifact.open(disk.clone()).unwrap();
     overwrite(&disk, PART, b"rot", 16_384 + 5);
@@ -152,8 +158,9 @@ fn blames_outlive_the_session_and_do_not_grow_without_bound() {
     assert_eq!((resumed.blames.len(), &resumed.blames[..2]), (MAX_BLAMES, &blames[..]));
 }
 
+// Rows: E18
 #[test]
-fn e18_a_published_file_without_receipt_is_resumed_with_its_history() {
+fn a_published_file_without_receipt_is_resumed_with_its_history() {
     let (artifact, disk) = four_of_five();
     let (part, _) = artifact.open(disk.clone()).unwrap();
     part.record_blame(BERT, 4, [8; 32], 78).unwrap();
@@ -177,8 +184,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     /// However the record is changed, every chunk that the part then claims to have is really there.
+    // Rows: E3
     #[test]
-    fn e3_no_change_of_the_record_makes_a_chunk_believed(
+    fn no_change_of_the_record_makes_a_chunk_believed(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in prop::option::of(any::<prop::sample::Index>()),
     ) {
@@ -204,8 +212,9 @@ proptest! {
 }
 
 /// The user downloads the file elsewhere and puts it in place while a fetch of it is unfinished.
+// Rows: H8
 #[test]
-fn h8_a_record_beside_its_part_says_nothing_of_a_file_put_in_place() {
+fn a_record_beside_its_part_says_nothing_of_a_file_put_in_place() {
     let (artifact, disk) = four_of_five();
     let target = disk.open("tiny-1.0.slm", Open::New).unwrap();
     target.write_all_at(&artifact.bytes, 0).unwrap();

@@ -11,8 +11,9 @@ const PART: &str = "tiny-1.0.slm.part";
 const FOUND: &str = "tiny-1.0.slm.part.found";
 
 /// A repair changes the user's own file in place, and only after some of its chunks were found good.
+// Rows: H8
 #[test]
-fn h8_a_repair_goes_on_with_the_file_that_it_was_given() {
+fn a_repair_goes_on_with_the_file_that_it_was_given() {
     let artifact = Artifact::new(3 * CHUNK as usize);
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path();
@@ -35,8 +36,9 @@ pub(super) fn repair(artifact: &Artifact, folder: &Path, condition: RepairIf) ->
 
 /// An unrelated file of the user may have a chunk in common with the artifact. The store neither announces nor
 /// records such a chunk, so that the next fetch or repair does not take the file for a partial file.
+// Rows: H8
 #[test]
-fn h8_a_file_that_has_little_in_common_with_the_artifact_is_not_repaired_unless_its_user_says_so() {
+fn file_unlike_the_artifact_is_repaired_only_if_user_says_so() {
     let size = CHUNK as usize;
     let artifact = Artifact::new(6 * size);
     let leaves = artifact.tree.chunk_hashes().to_vec();
@@ -107,8 +109,9 @@ fn h8_a_file_that_has_little_in_common_with_the_artifact_is_not_repaired_unless_
 }
 
 /// Chunks of zeros in the artifact: equal zeros in a file are no evidence.
+// Rows: H8
 #[test]
-fn h8_chunks_of_zeros_alone_are_no_evidence_of_what_a_file_is() {
+fn chunks_of_zeros_alone_are_no_evidence_of_what_a_file_is() {
     let size = CHUNK as usize;
     let mut bytes = vec![0; 8 * size];
     bytes[..2 * size].fill(3);

@@ -62,8 +62,9 @@ fn what_is_checked_is_what_is_served() {
     assert_eq!(source.chunk(1).unwrap().bytes, artifact.chunk(1));
 }
 
+// Rows: E14
 #[test]
-fn e14_other_times_make_suspicious_but_the_same_bytes_are_served() {
+fn other_times_make_suspicious_but_the_same_bytes_are_served() {
     let artifact = Artifact::new(2 * 16_384);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.slm");
@@ -73,8 +74,9 @@ fn e14_other_times_make_suspicious_but_the_same_bytes_are_served() {
     assert!(source.is_suspicious() && source.change().is_none());
 }
 
+// Rows: E14
 #[test]
-fn e14_changed_bytes_end_the_share_and_are_never_handed_out() {
+fn changed_bytes_end_the_share_and_are_never_handed_out() {
     let artifact = Artifact::new(3 * 16_384);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.slm");
@@ -92,8 +94,9 @@ fn e14_changed_bytes_end_the_share_and_are_never_handed_out() {
     assert!(!source.has(0));
 }
 
+// Rows: E14
 #[test]
-fn e14_a_complaint_finds_a_change_that_left_no_trace_in_the_times() {
+fn a_complaint_finds_a_change_that_left_no_trace_in_the_times() {
     let artifact = Artifact::new(2 * 16_384);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.slm");
@@ -106,8 +109,9 @@ fn e14_a_complaint_finds_a_change_that_left_no_trace_in_the_times() {
     assert!(matches!(source.chunk(0), Err(SourceError::Changed { .. })));
 }
 
+// Rows: E14
 #[test]
-fn e14_an_unread_file_is_hashed_before_it_is_handed_out_for_the_first_time() {
+fn unread_chunk_is_hashed_before_it_is_first_handed_out() {
     let artifact = Artifact::new(130 * 16_384 + 9);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.slm");
@@ -131,8 +135,9 @@ fn e14_an_unread_file_is_hashed_before_it_is_handed_out_for_the_first_time() {
     }
 }
 
+// Rows: E14
 #[test]
-fn e14_a_truncated_or_grown_file_is_named_with_both_lengths() {
+fn a_truncated_or_grown_file_is_named_with_both_lengths() {
     let artifact = Artifact::new(2 * 16_384);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.slm");
@@ -148,8 +153,9 @@ fn e14_a_truncated_or_grown_file_is_named_with_both_lengths() {
     }
 }
 
+// Rows: E9
 #[test]
-fn e9_what_is_no_plain_file_is_not_seeded() {
+fn what_is_no_plain_file_is_not_seeded() {
     let directory = tempfile::tempdir().unwrap();
     let link = directory.path().join("link");
     symlink("x", &link).unwrap();

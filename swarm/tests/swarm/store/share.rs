@@ -44,8 +44,9 @@ fn failures_of(artifact: &Artifact, source: &dyn ChunkSource, case: &str) -> u32
     failures
 }
 
+// Rows: E14, E15
 #[test]
-fn e14_e15_every_failing_read_of_a_share_is_an_error_once_and_the_share_goes_on() {
+fn each_failing_read_is_one_error_and_the_share_goes_on() {
     let artifact = Artifact::new(3 * 16_384 + 9);
     for error in [5, 4, 13] {
         for is_unread in [false, true] {
@@ -66,8 +67,9 @@ fn e14_e15_every_failing_read_of_a_share_is_an_error_once_and_the_share_goes_on(
     }
 }
 
+// Rows: E15
 #[test]
-fn e15_short_reads_and_interruptions_are_completed_on_the_seeding_side() {
+fn short_or_interrupted_reads_are_completed_when_seeding() {
     let artifact = Artifact::new(3 * 16_384 + 9);
     let disk = disk_with(&artifact);
     disk.limit_read(Some(1_000));
@@ -79,8 +81,9 @@ fn e15_short_reads_and_interruptions_are_completed_on_the_seeding_side() {
     assert_eq!(failures_of(&artifact, &source, "short reads"), 0);
 }
 
+// Rows: E14
 #[test]
-fn e14_bits_that_rot_under_a_share_are_found_before_an_unread_or_suspected_chunk_goes_out() {
+fn bit_rot_is_found_before_unread_or_suspected_chunk_is_sent() {
     let artifact = Artifact::new(3 * 16_384 + 9);
     for index in 0..artifact.spec.layout.count() {
         for is_unread in [false, true] {
@@ -98,8 +101,9 @@ fn e14_bits_that_rot_under_a_share_are_found_before_an_unread_or_suspected_chunk
     }
 }
 
+// Rows: E14
 #[test]
-fn e14_a_share_that_is_cut_or_written_over_in_the_middle_of_serving_ends_named() {
+fn share_cut_or_overwritten_while_serving_ends_with_the_change() {
     let artifact = Artifact::new(3 * 16_384);
     let disk = disk_with(&artifact);
     let writer = disk.open(NAME, Open::Existing).unwrap();
@@ -119,8 +123,9 @@ fn e14_a_share_that_is_cut_or_written_over_in_the_middle_of_serving_ends_named()
     assert!(matches!(source_of_cut.chunk(0), Err(SourceError::Changed { what, .. }) if what == cut));
 }
 
+// Rows: E13, E14
 #[test]
-fn e13_e14_a_partial_file_that_rots_while_it_is_served_gives_the_chunk_up_once_suspected() {
+fn rotten_chunk_of_a_served_part_is_given_up_once_suspected() {
     let artifact = Artifact::new(3 * 16_384 + 9);
     let disk = MemDisk::new();
     let (part, _) = Part::open(disk.clone(), STEM, artifact.spec, OPENER).unwrap();

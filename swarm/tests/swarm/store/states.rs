@@ -128,8 +128,9 @@ fn each_state(artifact: &Artifact, reopens: bool, visit: &mut dyn FnMut(State)) 
     }
 }
 
+// Rows: E1, E2, E18
 #[test]
-fn e1_e2_e18_every_crash_state_of_the_update_protocol_is_recovered() {
+fn every_crash_state_of_the_update_protocol_is_recovered() {
     // Two full chunks, and a last chunk that is no whole number of blocks.
     let artifact = Arc::new(Artifact::new(2 * 16_384 + 777));
     let (send, states) = std::sync::mpsc::sync_channel::<State>(256);
@@ -195,8 +196,9 @@ const ERRORS: [(i32, &str); 6] =
     [(5, "EIO"), (28, "ENOSPC"), (4, "EINTR"), (30, "EROFS"), (122, "EDQUOT"), (13, "EACCES")];
 
 /// Every error at every call of a run until a run has no failure, on a disk that also reads and writes in small pieces.
+// Rows: E5, E6, E15
 #[test]
-fn e5_e6_e15_every_error_at_every_call_until_a_run_has_no_failure() {
+fn every_error_at_every_call_until_a_run_has_no_failure() {
     let artifact = Artifact::new(2 * 16_384 + 777);
     let (mut runs, mut worst) = (0, 0);
     for (error, name) in ERRORS {
@@ -229,8 +231,9 @@ fn e5_e6_e15_every_error_at_every_call_until_a_run_has_no_failure() {
 }
 
 /// Two failures, the second in the run that repairs the first as well.
+// Rows: E5, E6
 #[test]
-fn e5_e6_every_pair_of_failing_calls_is_survived() {
+fn every_pair_of_failing_calls_is_survived() {
     let artifact = Artifact::new(16_384 + 777);
     let whole = MemDisk::new();
     import_again_and_again(&artifact, &whole, "nothing fails");
