@@ -86,12 +86,15 @@ impl Core {
         };
         let known = inner.rows.values().find(same).cloned();
         if let Some(old) = &known {
-            let asks = matches!(self.desired_of(inner, old.id), Some(Desired::Rest(State::Asking, _)));
+            let desired = self.desired_of(inner, old.id);
+            let asks = matches!(desired, Some(Desired::Rest(State::Asking, _)));
             let is_same = old.wants_the_same(&row);
             let has_more = row.offers.iter().any(|offer| !old.offers.contains(offer));
+            // A run whose consent was revoked, or that was paused, ends at the next reconcile and is in no request's way.
+            let goes_on = !matches!(desired, Some(Desired::Rest(..)));
             if asks && (has_more || !is_same) {
                 self.drop_row(inner, old.id)?;
-            } else if !is_same && inner.running.contains_key(&old.id) {
+            } else if !is_same && goes_on && inner.running.contains_key(&old.id) {
                 return Err(Problem::new(
                     code::BUSY,
                     format!("transfer {} does this already, in another way", old.id),
@@ -107,8 +110,8 @@ impl Core {
                 row.accepted_key = row.accepted_key.or_else(|| old.accepted_key.clone());
                 row.entry = row.entry.or(old.entry);
                 row.manifest = row.manifest.or_else(|| old.manifest.clone());
-                if let Some(running) = inner.running.get(&old.id).filter(|_| has_more) {
-                    // The run restarts with the additional offers.
+                if let Some(running) = inner.running.get(&old.id).filter(|_| has_more || !is_same) {
+                    // The run restarts with the additional offers, or with the new options.
                     running.end();
                 }
                 let before = old.offers.iter().filter(|offer| !row.offers.contains(offer)).cloned();

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use syn::visit::{self, Visit};
-use syn::{ItemUse, UseTree};
+use syn::{ItemUse, UseName, UseRename, UseTree};
 
 use super::source::Source;
 
@@ -145,11 +145,8 @@ impl Paths {
                 self.add(&path.tree, before);
                 before.pop();
             }
-            UseTree::Name(name) => {
-                self.0.push(before.iter().cloned().chain([name.ident.to_string()]).collect())
-            }
-            UseTree::Rename(name) => {
-                self.0.push(before.iter().cloned().chain([name.ident.to_string()]).collect())
+            UseTree::Name(UseName { ident }) | UseTree::Rename(UseRename { ident, .. }) => {
+                self.0.push(before.iter().cloned().chain([ident.to_string()]).collect());
             }
             UseTree::Glob(_) => self.0.push(before.clone()),
             UseTree::Group(group) => group.items.iter().for_each(|tree| self.add(tree, before)),
