@@ -15,7 +15,7 @@ use minimodel_swarm::driver::{Account, Direction, QuotaGate, QuotaRefusal};
 use minimodel_wire::PeerId;
 
 use self::run_gate::RunGate;
-use super::moved_bytes::MovedBytes;
+use super::moved_bytes::{MovedBytes, RunTotals};
 use super::quota_leases::{DayLeases, QuotaLeases};
 use crate::db::{Db, DbError};
 use crate::limits::{ledger, today, usage};
@@ -37,13 +37,6 @@ pub(super) struct Rules {
     pub(super) fetch: Vec<Open>,
     /// Payload bytes that may be sent to each peer per day.
     pub(super) day_bytes: Option<u64>,
-}
-
-/// Bytes moved in a run so far.
-#[derive(Clone, Debug, Default)]
-pub(super) struct RunTotals {
-    pub(super) rows: BTreeMap<PeerId, MovedBytes>,
-    pub(super) total: MovedBytes,
 }
 
 /// One run (session) of a transfer.

@@ -6,7 +6,7 @@ use minimodel::consent::Permission;
 use minimodel_swarm::driver::Controls;
 use minimodel_wire::PeerId;
 
-use super::accounts::RunTotals;
+use super::moved_bytes::RunTotals;
 use super::row::TransferRow;
 use crate::limits::ledger;
 use crate::model::Limits;

@@ -1,7 +1,7 @@
 //! Each rule of the control stream, by a bad input that breaks only it.
 
 use bytes::Bytes;
-use minimodel_wire::{BitfieldError, CloseCode, Consent, DecodeError, Decoder, Frame, FrameKind, limits};
+use minimodel_wire::{BitfieldError, CloseCode, DecodeError, Decoder, Frame, FrameKind, limits};
 
 use crate::samples;
 
@@ -395,15 +395,4 @@ fn frames_before_a_fault_are_returned_first() {
     assert_eq!(decoder.next(), Ok(Some(Frame::Unchoke)));
     assert_eq!(decoder.next(), Ok(Some(Frame::Interested)));
     assert_eq!(decoder.next(), Err(DecodeError::UnknownFrame { number: 0 }));
-}
-
-#[test]
-fn consent_is_a_set_of_three_actions() {
-    for (ours, theirs) in (0..8).flat_map(|a| (0..8).map(move |b| (a, b))) {
-        let of = |bits| Consent::from_bits(bits).expect("three bits");
-        assert_eq!(of(ours).contains(of(theirs)), (0..3).all(|bit| theirs >> bit & 1 <= ours >> bit & 1));
-        assert_eq!((of(ours) | of(theirs)).bits(), ours | theirs);
-    }
-    assert_eq!(Consent::from_bits(8), None);
-    assert_eq!(format!("{:?}", Consent::SERVE | Consent::PUBLISH), "{\"serve\", \"publish\"}");
 }

@@ -7,6 +7,7 @@
 )]
 
 mod bitfield;
+mod consent;
 mod decoder_rules;
 mod golden;
 mod identity;
