@@ -168,7 +168,11 @@ impl Event {
     pub fn is_report(&self) -> bool {
         matches!(
             self,
-            Self::Swarm(_) | Self::Snapshot(_) | Self::OfferRenewed(_) | Self::CheckProgress { .. }
+            Self::Swarm(_)
+                | Self::Snapshot(_)
+                | Self::OfferRenewed(_)
+                | Self::CheckProgress { .. }
+                | Self::BanNotRecorded { .. }
         )
     }
 }

@@ -85,6 +85,7 @@ impl Core {
             (other.kind, &other.swarm_id, &other.path) == (row.kind, &row.swarm_id, &row.path)
         };
         let known = inner.rows.values().find(same).cloned();
+        let mut restarts = false;
         if let Some(old) = &known {
             let desired = self.desired_of(inner, old.id);
             let asks = matches!(desired, Some(Desired::Rest(State::Asking, _)));
@@ -110,10 +111,8 @@ impl Core {
                 row.accepted_key = row.accepted_key.or_else(|| old.accepted_key.clone());
                 row.entry = row.entry.or(old.entry);
                 row.manifest = row.manifest.or_else(|| old.manifest.clone());
-                if let Some(running) = inner.running.get(&old.id).filter(|_| has_more || !is_same) {
-                    // The run restarts with the additional offers, or with the new options.
-                    running.end();
-                }
+                // The run restarts with the additional offers, or with the new options.
+                restarts = has_more || !is_same;
                 let before = old.offers.iter().filter(|offer| !row.offers.contains(offer)).cloned();
                 row.offers = row.offers.iter().cloned().chain(before).take(validate::MAX_OFFERS).collect();
             }
@@ -139,10 +138,19 @@ impl Core {
         if let Some(consent) = consent
             && let Err(problem) = self.give(inner, id, consent)
         {
-            if is_new {
-                self.drop_row(inner, id)?;
+            match known.filter(|old| old.id == id) {
+                // A request that is refused changes nothing.
+                Some(old) => {
+                    let key = number_key(id);
+                    self.db.change::<_, DbError>(|change| change.put(Table::Transfers, &key, &old))?;
+                    inner.rows.insert(id, old);
+                }
+                None => self.drop_row(inner, id)?,
             }
             return Err(problem);
+        }
+        if let Some(running) = inner.running.get(&id).filter(|_| restarts) {
+            running.end();
         }
         self.wake(inner);
         self.show(inner, id);

@@ -2,22 +2,22 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
 use super::Subject;
 use super::running::Running;
+use crate::check::CheckError;
 use crate::clock::now_unix;
-use crate::consent::RunConsent;
+use crate::consent::{Action, RunConsent};
 use crate::error::Error;
 use crate::event::Event;
 use crate::home::Home;
 use crate::publishers::{PublisherError, Publishers, Signer, SignerVerdict};
 use crate::transfer::{
-    self, Consents, Control, Endpoint, FetchEnd, FetchOptions, FetchPlan, Imported, Limits, Run, Target,
-    check_offer,
+    self, Consents, Control, Endpoint, FetchEnd, FetchError, FetchOptions, FetchPlan, Imported, Limits,
+    MissingConsent, Run, Target, TargetError, check_offer,
 };
 
 /// Name of the work in the ledger of bans and in the consent log.
@@ -47,6 +47,7 @@ pub struct FetchBuilder {
     folder: PathBuf,
     receipt: Option<PathBuf>,
     accepted: Option<Signer>,
+    endpoint: Option<Endpoint>,
     options: FetchOptions,
     limits: Limits,
 }
@@ -60,6 +61,7 @@ impl FetchBuilder {
             folder: PathBuf::from("."),
             receipt: None,
             accepted: None,
+            endpoint: None,
             options: FetchOptions::default(),
             limits: Limits::default(),
         }
@@ -86,10 +88,9 @@ impl FetchBuilder {
         Self { accepted: Some(signer), ..self }
     }
 
-    /// Sets where it listens, if it serves, and dials from.
-    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
-        self.options.endpoint = endpoint;
-        self
+    /// Sets where it listens, if it serves, and dials from, whatever its options say.
+    pub fn endpoint(self, endpoint: Endpoint) -> Self {
+        Self { endpoint: Some(endpoint), ..self }
     }
 
     /// Sets the options.
@@ -106,10 +107,16 @@ impl FetchBuilder {
     ///
     /// # Errors
     ///
-    /// The user did not agree to fetch and to import, or there is no thread. What else fails is the error of
-    /// [`Fetch::finish`].
-    pub fn start(self, agreed: &RunConsent) -> Result<Fetch, Error> {
+    /// The user did not agree to fetch and to import, or not to serve although it keeps seeding; or there is no thread. What
+    /// else fails is the error of [`Fetch::finish`].
+    pub fn start(mut self, agreed: &RunConsent) -> Result<Fetch, Error> {
         let consents = Consents::to_fetch(agreed.for_receipt())?;
+        if self.options.keep_seeding && !consents.permits(Action::Serve) {
+            return Err(MissingConsent { action: Action::Serve }.into());
+        }
+        if let Some(endpoint) = self.endpoint.take() {
+            self.options.endpoint = endpoint;
+        }
         let control = Control::new(self.limits.clone());
         let (home, agreed) = (self.home.clone(), agreed.clone());
         let work = move |run: &Run| self.run(run, &agreed, consents);
@@ -147,19 +154,31 @@ impl FetchBuilder {
             begun_unix,
             options,
         };
-        match transfer::fetch(run, &plan)? {
-            FetchEnd::Done { imported, .. } => Ok(*imported),
-            FetchEnd::Stopped => Err(Error::Cancelled),
+        match transfer::fetch(run, &plan) {
+            Ok(FetchEnd::Done { imported, .. }) => Ok(*imported),
+            Ok(FetchEnd::Stopped) | Err(FetchError::Target(TargetError::Check(CheckError::Stopped))) => {
+                Err(Error::Cancelled)
+            }
+            Err(error) => Err(error.into()),
         }
     }
 }
 
-/// Compares the signer of a manifest with what is known of its publisher, and keeps it if it is new.
-fn accept(home: &Home, manifest: &Arc<Manifest>, accepted: Option<&Signer>) -> Result<SignerVerdict, Error> {
-    let publishers = Publishers::of(home.state()?);
-    let verdict = publishers.signer_verdict(manifest)?;
+/// As [`check_signer`], and keeps the signer if it is new.
+fn accept(home: &Home, manifest: &Manifest, accepted: Option<&Signer>) -> Result<SignerVerdict, Error> {
+    let verdict = check_signer(home, manifest, accepted)?;
+    Publishers::of(home.state()?).keep(manifest, accepted, now_unix())?;
+    Ok(verdict)
+}
+
+/// Compares the signer of a manifest with what is known of its publisher.
+pub(super) fn check_signer(
+    home: &Home,
+    manifest: &Manifest,
+    accepted: Option<&Signer>,
+) -> Result<SignerVerdict, Error> {
+    let verdict = Publishers::of(home.state()?).signer_verdict(manifest)?;
     verdict.accept_key(accepted).map_err(PublisherError::from)?;
-    publishers.keep(manifest, accepted, now_unix())?;
     Ok(verdict)
 }
 

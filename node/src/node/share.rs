@@ -7,12 +7,15 @@ use std::sync::Arc;
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
+use super::fetch::check_signer;
 use super::running::Running;
+use crate::check::CheckError;
 use crate::consent::RunConsent;
 use crate::error::Error;
 use crate::event::Event;
 use crate::home::Home;
-use crate::transfer::{self, Consents, Control, Endpoint, Limits, Run, Served, SharePlan};
+use crate::publishers::Signer;
+use crate::transfer::{self, Consents, Control, Endpoint, Limits, Run, Served, ShareError, SharePlan};
 
 /// Name of the work in the ledger of bans and in the consent log.
 const ACTIVITY: &str = "seed";
@@ -38,6 +41,7 @@ pub struct ShareBuilder {
     home: Home,
     manifest: Arc<Manifest>,
     file: PathBuf,
+    accepted: Option<Signer>,
     endpoint: Endpoint,
     rechecks: bool,
     limits: Limits,
@@ -46,12 +50,17 @@ pub struct ShareBuilder {
 impl ShareBuilder {
     pub(super) fn new(home: Home, manifest: Arc<Manifest>, file: PathBuf) -> Self {
         let (endpoint, limits) = (Endpoint::default(), Limits::default());
-        Self { home, manifest, file, endpoint, rechecks: false, limits }
+        Self { home, manifest, file, accepted: None, endpoint, rechecks: false, limits }
     }
 
     /// Sets where it listens and what its offer names.
     pub fn endpoint(self, endpoint: Endpoint) -> Self {
         Self { endpoint, ..self }
+    }
+
+    /// Accepts this signer of the manifest, although another is known of its publisher. The user must have agreed to exactly that.
+    pub fn accept_signer(self, signer: Signer) -> Self {
+        Self { accepted: Some(signer), ..self }
     }
 
     /// Reads the file even if it has not changed since its last full check.
@@ -74,6 +83,7 @@ impl ShareBuilder {
         let control = Control::new(self.limits.clone());
         let (home, agreed) = (self.home.clone(), agreed.clone());
         let work = move |run: &Run| {
+            check_signer(&run.home, &self.manifest, self.accepted.as_ref())?;
             agreed.record(&run.home, ACTIVITY, Some(self.manifest.swarm_id()))?;
             let plan = SharePlan {
                 activity: ACTIVITY,
@@ -83,7 +93,10 @@ impl ShareBuilder {
                 endpoint: self.endpoint,
                 rechecks: self.rechecks,
             };
-            Ok(transfer::share(run, &plan)?)
+            transfer::share(run, &plan).map_err(|error| match error {
+                ShareError::Check(CheckError::Stopped) => Error::Cancelled,
+                error => error.into(),
+            })
         };
         Ok(Share(Running::start("share", home, control, work)?))
     }

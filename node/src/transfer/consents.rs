@@ -31,8 +31,8 @@ impl Consents {
     /// # Errors
     ///
     /// The consent to serve is missing.
-    pub fn to_share(consents: Vec<Consent>) -> Result<Self, MissingConsent> {
-        Self(consents).having(&[Action::Serve])
+    pub fn to_share(consents: Vec<Consent>) -> Result<ShareConsents, MissingConsent> {
+        Self(consents).having(&[Action::Serve]).map(ShareConsents)
     }
 
     fn having(self, required: &[Action]) -> Result<Self, MissingConsent> {
@@ -51,5 +51,16 @@ impl Consents {
     /// The lines of a receipt.
     pub fn for_receipt(&self) -> &[Consent] {
         &self.0
+    }
+}
+
+/// Consents that the user gave for a share: one to serve at least. Those for a fetch do not pass for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShareConsents(Consents);
+
+impl ShareConsents {
+    /// Whether `action` is permitted.
+    pub fn permits(&self, action: Action) -> bool {
+        self.0.permits(action)
     }
 }

@@ -179,7 +179,7 @@ impl Transfer<'_> {
                 let imported = import::finish(self, fetched);
                 if let Ok(imported) = &imported {
                     self.run.tell(Event::Imported(Box::new(imported.clone())));
-                    if self.plan.options.keep_seeding {
+                    if self.plan.options.keep_seeding && self.plan.consents.permits(Action::Serve) {
                         let served = Some(self.keep_seeding(fetching).await?);
                         return Ok(FetchEnd::Done { imported: Box::new(imported.clone()), served });
                     }

@@ -25,7 +25,7 @@ use minimodel_swarm::store::SourceFile;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::verify::Verified;
 
-pub use consents::{Consents, MissingConsent};
+pub use consents::{Consents, MissingConsent, ShareConsents};
 pub use control::{Control, Limits};
 pub use endpoint::Endpoint;
 pub use fetch::run as fetch;

@@ -9,7 +9,7 @@ use minimodel_verifier::chunk::{LayoutError, Tree};
 use minimodel_verifier::{Manifest, Report};
 use minimodel_wire::SignedOffer;
 
-use super::consents::Consents;
+use super::consents::ShareConsents;
 use super::endpoint::{self, Endpoint};
 use super::runtime::{Reports, SOFTWARE, StartError, block_on, random_seed};
 use super::{Run, Served, target};
@@ -31,7 +31,7 @@ pub struct SharePlan {
     /// The path of the file.
     pub path: PathBuf,
     /// The consents of the user.
-    pub consents: Consents,
+    pub consents: ShareConsents,
     /// Where it listens.
     pub endpoint: Endpoint,
     /// True to read the file even if it has not changed since its last full check.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use minimodel::publishers::{Publishers, Signer};
 use minimodel::transfer::{Endpoint, FetchOptions, Limits};
 use minimodel::{Action, Error, Event, Fetch, Home, Manifest, Node, RunConsent, Share, SignedOffer};
 use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
@@ -146,4 +147,35 @@ async fn without_consent_nothing_starts_and_nothing_is_dialed() {
     let started = node.share(world.manifest.clone(), world.at("model.slm")).start(&agreed());
     assert!(matches!(started, Err(Error::MissingConsent(found)) if found.action == Action::Serve));
     assert!(!world.at("bob/state/consent.log").exists());
+}
+
+#[tokio::test]
+async fn to_keep_seeding_needs_the_consent_to_serve() {
+    let world = World::new();
+    let mut options = FetchOptions::default();
+    options.keep_seeding = true;
+    let fetch = world.node("bob").fetch(world.manifest.clone()).into_folder(world.at("models"));
+    let started = fetch.options(options).start(&agreed());
+    assert!(matches!(started, Err(Error::MissingConsent(found)) if found.action == Action::Serve));
+}
+
+// Rows: H10
+#[tokio::test]
+async fn share_under_another_key_needs_its_user_to_accept_it() {
+    let world = World::new();
+    let signed = |n: u8| {
+        let signing_key = Some(ed25519_dalek::SigningKey::from_bytes(&[n; 32]));
+        let options = ManifestOptions { signing_key, ..ManifestOptions::default() };
+        Manifest::parse(ManifestText::of(&world.bytes, &options).render().as_bytes()).unwrap()
+    };
+    let known = Publishers::of(&world.at("alice").join("state"));
+    let node = world.node("alice");
+    known.keep(&signed(1), None, 0).unwrap();
+    let share = || node.share(signed(2), world.at("model.slm")).endpoint(loopback());
+    let agreed = RunConsent::given([Action::Serve], "test");
+    let mut refused = share().start(&agreed).unwrap();
+    assert!(within(refused.offer()).await.is_none());
+    assert!(matches!(within(refused.finish()).await, Err(Error::Publisher(_))));
+    let mut accepted = share().accept_signer(Signer::of(&signed(2))).start(&agreed).unwrap();
+    assert!(within(accepted.offer()).await.is_some());
 }
