@@ -45,7 +45,7 @@ pub enum State {
 /// Why no byte of a transfer moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
-    /// Nobody who is connected has a chunk that is wanted.
+    /// No connected peer has a chunk that is wanted.
     NoSource,
     /// Those who have what is wanted serve others now.
     Choked,
@@ -65,7 +65,7 @@ pub enum Cause {
     PeerSlow,
     /// All bytes are here; the whole-file check goes on.
     Checking,
-    /// A share that nobody asks for anything.
+    /// A share of which no peer wants anything.
     NoDemand,
     /// The user paused it.
     Paused,

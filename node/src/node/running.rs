@@ -36,7 +36,7 @@ impl<T: Send + 'static> Running<T> {
         let work = move || {
             // Closed also by a panic in the work.
             let _closing = Closing(ours);
-            // Nobody waits for the end of a transfer whose handle was dropped.
+            // The program that dropped the handle does not wait for the end of the transfer.
             let _ = tell.send(work(&run));
         };
         std::thread::Builder::new().name(name).spawn(work).map_err(StartError::from)?;

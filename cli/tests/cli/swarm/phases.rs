@@ -193,7 +193,7 @@ fn seeder_and_fetcher_suspended_for_3_s_resume_without_bans() {
 
 // Rows: G5
 #[test]
-#[ignore = "takes more than two minutes: cargo test -p minimodel-cli --test cli g5_ -- --ignored"]
+#[ignore = "takes more than two minutes: cargo test -p minimodel-cli --test cli suspended_for_60_s -- --ignored"]
 fn seeder_and_fetcher_suspended_for_60_s_resume_without_bans() {
     suspend_both(Duration::from_secs(60));
 }
