@@ -332,9 +332,12 @@ impl Chain {
         }
         // The first append prepares its head durably before it writes the line: without either head, this is not the state that a
         // crash leaves.
-        let is_first = head.is_none() && found == 1;
-        if is_first && prepared.is_none_or(|prepared| prepared.number != 1 || prepared.hash != self.hash) {
-            return Err(self.broken(Fault::HeadGone));
+        if head.is_none() && found == 1 {
+            self.is_prepared =
+                prepared.is_some_and(|prepared| prepared.number == 1 && prepared.hash == self.hash);
+            if !self.is_prepared {
+                return Err(self.broken(Fault::HeadGone));
+            }
         }
         self.is_ahead = found > expected;
         Ok(())

@@ -216,7 +216,8 @@ impl Files {
         })?;
         chain.torn = 0;
         if chain.is_ahead {
-            // A prepared head is not written again: it is the only evidence that several lines are whole.
+            // A prepared head is not written again: for several lines, and for a first one, it is the only evidence that
+            // they are whole.
             let new = if chain.is_prepared {
                 self.folder.join(NEW_HEAD_NAME)
             } else {

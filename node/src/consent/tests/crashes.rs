@@ -1,6 +1,7 @@
 //! State of the log after a crash, a power cut or another process's append, on a real disk.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::{NOW, data, given, new_grant, peer, swarm, unsee};
@@ -148,6 +149,22 @@ fn each_crash_of_the_last_append(before: usize) {
             }
         }
     }
+}
+
+/// A second crash, between the truncation of that file and its content, would leave a first line without a head.
+// Rows: E1
+#[test]
+fn the_prepared_head_of_a_first_line_is_renamed_not_rewritten() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    open(folder).unwrap().grant(&serve(), NOW).unwrap();
+    let (head, prepared) = (folder.join("consent.head"), folder.join("consent.head.new"));
+    unsee(folder);
+    fs::rename(&head, &prepared).unwrap();
+    let written = prepared.metadata().unwrap();
+    assert_eq!(open(folder).unwrap().grants().list(NOW, |_| 0).len(), 1);
+    let named = head.metadata().unwrap();
+    assert_eq!((named.ino(), named.modified().unwrap()), (written.ino(), written.modified().unwrap()));
 }
 
 // Rows: E1
