@@ -183,6 +183,12 @@ impl Event {
 pub trait Watcher: Send + Sync {
     /// Takes an event.
     fn tell(&self, event: Event);
+
+    /// Returns true if telling may take as long as a user likes, for example on a stopped terminal: then the end of a transfer
+    /// does not wait for the last reports to be taken.
+    fn may_block(&self) -> bool {
+        false
+    }
 }
 
 /// Ignores all events.

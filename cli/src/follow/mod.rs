@@ -172,6 +172,10 @@ impl Follower {
 }
 
 impl Watcher for Follower {
+    fn may_block(&self) -> bool {
+        true
+    }
+
     fn tell(&self, event: Event) {
         if matches!(event, Event::Swarm(_) | Event::Snapshot(_) | Event::OfferRenewed(_)) {
             return self.report(&event);

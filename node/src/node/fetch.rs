@@ -141,6 +141,9 @@ impl FetchBuilder {
             }
         };
         sources.iter().try_for_each(|offer| check_offer(offer, Some(&manifest), begun_unix))?;
+        if run.control.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
         let publisher = accept(&run.home, &manifest, self.accepted.as_ref())?;
         let target = Target::new(&self.folder, &manifest, self.receipt.as_deref())?;
         let options = self.options;

@@ -94,8 +94,8 @@ impl Control {
         self.set(|_| Phase::Cancelled);
     }
 
-    /// Pauses the transfer: it closes its connections and its files until [`resume`](Self::resume). A fetch that serves the
-    /// whole file already ends instead.
+    /// Pauses the transfer: it closes its connections and its files until [`resume`](Self::resume). A repair, whose file gets its
+    /// own name back, and a fetch that serves the whole file already end instead.
     pub fn pause(&self) {
         self.set(|phase| if phase == Phase::Goes { Phase::Paused } else { phase });
     }

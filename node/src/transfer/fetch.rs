@@ -12,7 +12,7 @@ use super::import::{self, Imported};
 use super::plan::{FetchEnd, FetchError, FetchPlan};
 use super::runtime::{Reports, SOFTWARE, block_on, random_seed};
 use super::target::{Target, TargetError};
-use super::{Run, Served, endpoint};
+use super::{Control, Run, Served, endpoint};
 use crate::bans::BanRecorder;
 use crate::check::CheckError;
 use crate::clock::now_unix;
@@ -79,7 +79,7 @@ fn prepare(run: &Run, plan: &FetchPlan) -> Result<Found, FetchError> {
     }
     target.check_copies()?;
     let identity = Identity::load_or_create(&run.home, &*run.watcher)?;
-    let (part, resumed) = open_part(target)?;
+    let (part, resumed) = open_part(target, &run.control)?;
     if let Some(how) = Exposed::of_users_folder(&target.folder) {
         run.tell(Event::SharedFolder { folder: target.folder.clone(), how });
     }
@@ -107,12 +107,15 @@ const OWN_PATIENCE: Duration = Duration::from_secs(20);
 /// Interval at which opening the partial file is tried again meanwhile.
 const OWN_PAUSE: Duration = Duration::from_millis(50);
 
-fn open_part(target: &Target) -> Result<(Arc<Part<RealDisk>>, Resumed), TargetError> {
+fn open_part(target: &Target, control: &Control) -> Result<(Arc<Part<RealDisk>>, Resumed), TargetError> {
     let (own, begun) = (std::process::id(), Instant::now());
     loop {
         let opener = Opener { pid: own, now_unix: now_unix() };
         match Part::open(target.disk_for_part()?, &target.stem, target.spec, opener) {
             Err(StoreError::Busy { pid: Some(pid), .. }) if pid == own && begun.elapsed() < OWN_PATIENCE => {
+                if control.is_stopping() {
+                    return Err(CheckError::Stopped.into());
+                }
                 std::thread::sleep(OWN_PAUSE);
             }
             Err(error) => return Err(target.opening(error).into()),
@@ -253,26 +256,45 @@ impl Transfer<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
 
     use minimodel_verifier::Manifest;
 
     use super::*;
 
+    fn target(folder: &Path) -> Target {
+        let artifact = slm_vec(&Shape::about(45_000, Quantization::Q4_0).unwrap(), 8);
+        let text = ManifestText::of(&artifact, &ManifestOptions::default()).render();
+        let manifest = Manifest::parse(text.as_bytes()).unwrap();
+        Target::new(folder, &manifest, None).unwrap()
+    }
+
     // Rows: E12
     #[test]
     fn fetch_waits_for_part_file_still_held_by_its_own_process() {
         let folder = tempfile::tempdir().unwrap();
-        let artifact = slm_vec(&Shape::about(45_000, Quantization::Q4_0).unwrap(), 8);
-        let text = ManifestText::of(&artifact, &ManifestOptions::default()).render();
-        let manifest = Manifest::parse(text.as_bytes()).unwrap();
-        let target = Target::new(folder.path(), &manifest, None).unwrap();
-        let (held, _) = open_part(&target).unwrap();
+        let target = target(folder.path());
+        let control = Control::default();
+        let (held, _) = open_part(&target, &control).unwrap();
         let letting_go = std::thread::spawn(move || {
             std::thread::sleep(OWN_PAUSE * 4);
             drop(held);
         });
-        assert!(open_part(&target).is_ok());
+        assert!(open_part(&target, &control).is_ok());
         letting_go.join().unwrap();
+    }
+
+    #[test]
+    fn cancelled_fetch_stops_waiting_for_its_own_part_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = target(folder.path());
+        let control = Control::default();
+        let (_held, _) = open_part(&target, &control).unwrap();
+        control.cancel();
+        let (begun, refused) = (Instant::now(), open_part(&target, &control));
+        assert!(matches!(refused, Err(TargetError::Check(CheckError::Stopped))));
+        assert!(begun.elapsed() < OWN_PATIENCE);
     }
 }

@@ -73,7 +73,7 @@ impl Run {
 
     /// Runs `work`, and runs it again each time that the transfer was paused meanwhile and goes on. `was_stopped`: whether work
     /// ended because it was to stop.
-    fn unless_paused<T>(&self, work: impl Fn() -> T, was_stopped: impl Fn(&T) -> bool) -> T {
+    fn unless_paused<T>(&self, mut work: impl FnMut() -> T, was_stopped: impl Fn(&T) -> bool) -> T {
         loop {
             let end = work();
             if !was_stopped(&end) {
@@ -109,7 +109,7 @@ impl Run {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Served {
-    /// Payload bytes sent.
+    /// Payload bytes sent, before and after pauses.
     pub sent_bytes: u64,
     /// True if serving ended because the file is no longer the artifact; otherwise it was cancelled.
     pub is_changed: bool,

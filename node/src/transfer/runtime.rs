@@ -19,8 +19,9 @@ pub const WAITING_REPORTS: usize = 1_024;
 const BLOCKING_THREADS: usize = 8;
 /// Longest wait at the end for disk work that still runs; nothing recorded is lost.
 const LAST_WORK: Duration = Duration::from_millis(300);
-/// Longest wait at the end for a watcher that takes the last reports slowly.
-const LAST_REPORTS: Duration = Duration::from_millis(500);
+/// Longest wait at the end until the last reports are taken, by a watcher that may block and by any other: the end of a run is
+/// booked with its last report, which a busy machine may deliver late.
+const LAST_REPORTS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
 /// Why a transfer cannot start on this machine.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +60,7 @@ pub fn block_on<T, E: From<StartError>>(transfer: impl Future<Output = Result<T,
 #[derive(Debug)]
 pub(super) struct Reports {
     ended: std_mpsc::Receiver<()>,
+    patience: Duration,
 }
 
 impl Reports {
@@ -66,18 +68,19 @@ impl Reports {
     pub(super) fn tell(watcher: Arc<dyn Watcher>) -> Result<(mpsc::Sender<Report>, Self), StartError> {
         let (sender, mut reports) = mpsc::channel::<Report>(WAITING_REPORTS);
         let (done, ended) = std_mpsc::channel();
+        let patience = if watcher.may_block() { LAST_REPORTS.0 } else { LAST_REPORTS.1 };
         std::thread::Builder::new().name("reports".to_owned()).spawn(move || {
             while let Some(report) = reports.blocking_recv() {
                 watcher.tell(report.into());
             }
             let _ = done.send(());
         })?;
-        Ok((sender, Self { ended }))
+        Ok((sender, Self { ended, patience }))
     }
 
-    /// Waits a moment for the last reports, after all senders are gone.
+    /// Waits until the last reports are taken, after all senders are gone.
     pub(super) fn end(self) {
-        let _ = self.ended.recv_timeout(LAST_REPORTS);
+        let _ = self.ended.recv_timeout(self.patience);
     }
 }
 
@@ -94,4 +97,46 @@ pub fn check_spare_files() -> io::Result<()> {
     let stderr = io::stderr();
     let spare: Result<Vec<_>, _> = (0..SPARE_FILES).map(|_| fcntl_dupfd_cloexec(&stderr, 0)).collect();
     Ok(spare.map(drop)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use minimodel_swarm::driver::Snapshot;
+
+    use super::*;
+    use crate::event::Event;
+
+    /// Takes each report after a delay that is longer than a watcher that may block is waited for.
+    struct Late {
+        taken: Arc<AtomicU32>,
+        may_block: bool,
+    }
+
+    impl Watcher for Late {
+        fn tell(&self, _: Event) {
+            std::thread::sleep(LAST_REPORTS.0 * 2);
+            self.taken.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn may_block(&self) -> bool {
+            self.may_block
+        }
+    }
+
+    #[test]
+    fn last_report_is_taken_unless_its_watcher_may_block() {
+        for may_block in [false, true] {
+            let taken = Arc::new(AtomicU32::new(0));
+            let (sender, reports) =
+                Reports::tell(Arc::new(Late { taken: taken.clone(), may_block })).unwrap();
+            sender.try_send(Report::Snapshot(Snapshot::default())).unwrap();
+            drop(sender);
+            reports.end();
+            if !may_block {
+                assert_eq!(taken.load(Ordering::Relaxed), 1);
+            }
+        }
+    }
 }

@@ -98,7 +98,14 @@ pub fn run(run: &Run, plan: &SharePlan) -> Result<Served, ShareError> {
     let was_stopped = |end: &Result<Served, ShareError>| {
         matches!(end, Ok(Served { is_changed: false, .. }) | Err(ShareError::Check(CheckError::Stopped)))
     };
-    run.unless_paused(|| once(run, plan), was_stopped)
+    let mut sent_before = 0;
+    let work = || {
+        let mut served = once(run, plan)?;
+        served.sent_bytes += sent_before;
+        sent_before = served.sent_bytes;
+        Ok(served)
+    };
+    run.unless_paused(work, was_stopped)
 }
 
 fn once(run: &Run, plan: &SharePlan) -> Result<Served, ShareError> {

@@ -133,6 +133,35 @@ async fn a_paused_share_comes_back_at_its_port() {
 }
 
 #[tokio::test]
+async fn a_paused_share_counts_what_it_sent_before() {
+    let world = World::new();
+    let (mut share, offer) = world.share().await;
+    within(world.fetch(offer, None).finish()).await.unwrap();
+    share.control().pause();
+    within(async { while !matches!(share.next().await.unwrap(), Event::Paused) {} }).await;
+    share.control().resume();
+    within(async { while !matches!(share.next().await.unwrap(), Event::Offer { .. }) {} }).await;
+    share.control().cancel();
+    assert!(within(share.finish()).await.unwrap().sent_bytes >= world.bytes.len() as u64);
+}
+
+#[tokio::test]
+async fn a_fetch_cancelled_at_once_keeps_no_key_and_makes_no_folder() {
+    let world = World::new();
+    // Its work waits behind the lock of the consent log until it is cancelled.
+    let node = world.node("bob");
+    std::fs::create_dir_all(world.at("bob/state")).unwrap();
+    let lock = std::fs::File::create(world.at("bob/state/consent.lock")).unwrap();
+    lock.lock().unwrap();
+    let fetch = node.fetch(world.manifest.clone()).into_folder(world.at("models")).start(&agreed()).unwrap();
+    fetch.control().cancel();
+    lock.unlock().unwrap();
+    assert!(matches!(within(fetch.finish()).await, Err(Error::Cancelled)));
+    assert!(!world.at("models").exists());
+    assert!(!world.at("bob/state/publishers").exists());
+}
+
+#[tokio::test]
 async fn without_consent_nothing_starts_and_nothing_is_dialed() {
     let world = World::new();
     let node = world.node("bob");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use minimodel_verifier::{Digest, chunk};
-use minimodel_wire::PeerId;
+use minimodel_wire::{Bitfield, PeerId};
 use tokio::task::{AbortHandle, Id};
 
 use super::chunk_writer::{ChunkWriter, Job};
@@ -199,11 +199,16 @@ impl Downloading {
         self.is_rescanning
     }
 
-    /// Waits until the chunks that have arrived are kept and no thread holds the file.
-    pub(super) async fn finish_writing(&mut self) {
-        if let Some(chunk_writer) = self.file.as_mut().and_then(|file| file.chunk_writer.take()) {
-            chunk_writer.end().await;
+    /// Waits until the chunks that have arrived are kept and no thread holds the file, and returns what is kept then;
+    /// `None` if nothing was being written.
+    pub(super) async fn finish_writing(&mut self) -> Option<Bitfield> {
+        let file = self.file.as_mut()?;
+        file.chunk_writer.take()?.end().await;
+        let mut have = Bitfield::new(self.terms.chunk_count);
+        for index in file.sink.held() {
+            have.set(index);
         }
+        Some(have)
     }
 
     /// SHA-256 of a chunk, where a proof for it was seen.

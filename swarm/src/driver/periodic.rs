@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
+use minimodel_wire::Bitfield;
+
 use super::report::Snapshot;
 use super::samples::{Moment, Traffic};
 use super::session::Session;
-use crate::machine::Input;
+use crate::machine::{Input, Progress};
 
 impl Session {
     /// Judges the interval since the last sample.
@@ -32,12 +34,19 @@ impl Session {
 
     /// Sends a snapshot to the observer.
     pub(super) fn report_snapshot(&mut self) {
-        let (now, bytes, have) = (self.now(), self.traffic(), self.machine.have());
+        let have = self.machine.have().clone();
+        self.report_snapshot_with(&have);
+    }
+
+    /// Sends a snapshot in which just these chunks are proven and on disk: the machine does not learn of a chunk that is
+    /// kept after its end.
+    pub(super) fn report_snapshot_with(&mut self, have: &Bitfield) {
+        let (now, bytes) = (self.now(), self.traffic());
         let (terms, samples) = (self.downloading.terms(), &mut self.samples);
         let rates = samples.rates(now, bytes);
         let snapshot = Snapshot {
             elapsed: samples.at.saturating_duration_since(self.start),
-            progress: self.machine.progress(),
+            progress: Progress { have: have.ones(), ..self.machine.progress() },
             have_bytes: Snapshot::have_bytes(terms, have),
             total_bytes: terms.byte_count,
             received_bytes: bytes.received,

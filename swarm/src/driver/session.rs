@@ -286,11 +286,15 @@ impl Session {
         grace
     }
 
-    /// Waits, after [`Session::stop`], until the chunks that have arrived are kept and no thread holds the file. Chunks
+    /// Waits, after [`Session::stop`], until the chunks that have arrived are kept and no thread holds the file, and
+    /// reports them. Chunks
     /// for which the caller does not wait are proven again when the fetch is resumed.
     pub(super) async fn finish_writing(&mut self) {
         // Otherwise the threads would wait for room in a queue that is no longer read.
         self.messages.close();
-        self.downloading.finish_writing().await;
+        let kept = self.downloading.finish_writing().await;
+        if let Some(have) = kept.filter(|have| have != self.machine.have()) {
+            self.report_snapshot_with(&have);
+        }
     }
 }

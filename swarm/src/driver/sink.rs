@@ -37,6 +37,9 @@ pub trait ChunkSink: ChunkSource {
     ///
     /// The disk's.
     fn rescan(&self, leaves: Vec<Digest>) -> Result<Vec<u32>, StoreError>;
+
+    /// The chunks that are proven and on disk, in ascending order.
+    fn held(&self) -> Vec<u32>;
 }
 
 impl<D: Disk> ChunkSink for Part<D> {
@@ -61,5 +64,9 @@ impl<D: Disk> ChunkSink for Part<D> {
 
     fn rescan(&self, leaves: Vec<Digest>) -> Result<Vec<u32>, StoreError> {
         Self::rescan(self, leaves)
+    }
+
+    fn held(&self) -> Vec<u32> {
+        self.have()
     }
 }

@@ -1,6 +1,9 @@
 //! Hashing and writing that take long.
 
-use super::live::Live;
+use minimodel_wire::CloseCode;
+
+use super::super::Report;
+use super::live::{Live, settle};
 use super::*;
 
 // Rows: F3
@@ -39,4 +42,32 @@ async fn busy_hashing_and_writing_does_not_delay_a_newcomer() {
     };
     timeout(PATIENCE, work).await.unwrap();
     assert!(is_met);
+}
+
+#[tokio::test]
+async fn last_snapshot_counts_chunks_kept_after_the_stop() {
+    let memory = Memory::new();
+    let (blocks, kept) = (memory.keep_blocks.clone(), memory.kept.clone());
+    blocks.store(true, Ordering::Relaxed);
+    let mut seeder = Live::seeder(1, Controls::default());
+    let mut fetcher = Live::new(100, Consent::FETCH, Controls::default(), memory);
+    fetcher.session.tell(Input::Source(offer(&seeder.node)));
+    let arrive = async {
+        while fetcher.session.traffic().received < 2 * CHUNK as u64 {
+            settle(&mut seeder, &mut fetcher).await;
+        }
+    };
+    timeout(PATIENCE, arrive).await.unwrap();
+    fetcher.session.stop(CloseCode::ShuttingDown).await;
+    assert_eq!(fetcher.have(), 0, "none was kept before the stop");
+    blocks.store(false, Ordering::Relaxed);
+    fetcher.session.finish_writing().await;
+    let mut last = None;
+    while let Ok(report) = fetcher.reports.try_recv() {
+        if let Report::Snapshot(snapshot) = report {
+            last = Some((snapshot.have_bytes, snapshot.progress.have));
+        }
+    }
+    let kept = kept.lock().unwrap().len();
+    assert!(kept > 0 && last == Some(((kept * CHUNK) as u64, kept as u32)), "{kept} {last:?}");
 }

@@ -10,8 +10,8 @@ mod moved;
 mod path;
 mod quota;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -48,6 +48,8 @@ struct Memory {
     /// While these are set, reading or keeping a chunk does not end.
     read_blocks: Arc<AtomicBool>,
     keep_blocks: Arc<AtomicBool>,
+    /// Chunks that were kept.
+    kept: Arc<Mutex<Vec<u32>>>,
 }
 
 impl Memory {
@@ -64,6 +66,7 @@ impl Memory {
             keep_panics: false,
             read_blocks: Arc::default(),
             keep_blocks: Arc::default(),
+            kept: Arc::default(),
         }
     }
 
@@ -167,6 +170,7 @@ impl ChunkSink for Memory {
             (data, Some(&got)),
             (&self.bytes[index as usize * CHUNK..][..CHUNK], self.tree.chunk_hash(index))
         );
+        self.kept.lock().unwrap().push(index);
         Ok(KeepOutcome::Kept)
     }
 
@@ -176,6 +180,10 @@ impl ChunkSink for Memory {
 
     fn rescan(&self, _: Vec<Digest>) -> Result<Vec<u32>, StoreError> {
         Ok(Vec::new())
+    }
+
+    fn held(&self) -> Vec<u32> {
+        self.kept.lock().unwrap().clone()
     }
 }
 
