@@ -12,7 +12,7 @@ use minimodel::transfer::{
 };
 use minimodel::{Event, Watcher};
 use minimodel_verifier::Manifest;
-use minimodel_verifier::receipt::{Consent, ConsentAction};
+use minimodel_verifier::receipt::ConsentAction;
 use minimodel_wire::SignedOffer;
 
 use super::Core;
@@ -106,7 +106,7 @@ pub(super) struct FetchJob {
     /// Where the receipt goes, if not beside the file.
     pub(super) receipt: Option<PathBuf>,
     pub(super) endpoint: transfer::Endpoint,
-    pub(super) consents: Vec<Consent>,
+    pub(super) consents: Consents,
     /// Requests chunks in file order instead of rarest first.
     pub(super) sequential: bool,
     /// Recomputes the rolling checksum.
@@ -116,7 +116,7 @@ pub(super) struct FetchJob {
 }
 
 impl FetchJob {
-    /// The job, if the manifest can be used and the consents suffice.
+    /// The job, if the manifest can be used.
     pub(super) fn job(self) -> Result<Job, minimodel::Error> {
         let target = Target::new(&self.out, &self.manifest, self.receipt.as_deref())?;
         let mut options = FetchOptions::default();
@@ -130,7 +130,7 @@ impl FetchJob {
             sources: self.sources,
             target,
             publisher: self.publisher,
-            consents: Consents::to_fetch(self.consents)?,
+            consents: self.consents,
             begun_unix: now_unix(),
             options,
         })))

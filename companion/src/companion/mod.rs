@@ -18,6 +18,8 @@ mod row;
 mod running;
 mod service;
 mod signers;
+#[cfg(test)]
+mod tests;
 mod threads;
 mod transfers;
 mod view;

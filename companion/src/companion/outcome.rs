@@ -83,12 +83,13 @@ impl Core {
         if inner.running.get(&id).is_none_or(|running| running.run != run) {
             return;
         }
-        let mut was_told = inner.is_ending;
-        if let Some(running) = inner.running.remove(&id) {
-            was_told |= running.is_ending();
-            inner.last_snapshots.extend(running.snapshot.map(|snapshot| (id, snapshot)));
-        }
+        let Some(running) = inner.running.remove(&id) else { return };
+        let was_told = inner.is_ending || running.is_ending();
+        inner.last_snapshots.extend(running.snapshot.map(|snapshot| (id, snapshot)));
+        let is_replaced = inner.rows.get(&id).is_none_or(|row| !row.wants_the_same(&running.row));
         match outcome {
+            // A request with other options came between: its own run comes to its own end.
+            _ if is_replaced => {}
             Ok(JobOutcome::Manifest(text)) => self.store_manifest(&mut inner, id, text),
             Ok(JobOutcome::SourceChanged) => {
                 if let Some(entry) = inner.rows.get(&id).and_then(|row| row.entry) {

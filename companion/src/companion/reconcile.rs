@@ -117,14 +117,14 @@ impl Core {
         }
     }
 
-    fn begin(
+    pub(super) fn begin(
         self: &Arc<Self>,
         inner: &mut Inner,
         id: u64,
         desired: Desired,
         controls: Controls,
     ) -> Result<(), Problem> {
-        let Some(row) = inner.rows.get(&id) else { return Ok(()) };
+        let Some(row) = inner.rows.get(&id).cloned() else { return Ok(()) };
         let run = inner.runs + 1;
         let accounts = inner.accounts.clone();
         let control = Control::new(transfer::Limits {
@@ -133,7 +133,7 @@ impl Core {
             down: row.limits.down,
             shared_up: Some(self.up.clone()),
             shared_down: Some(self.down.clone()),
-            gate: Some(accounts.gate(run, &row.swarm_id, &self.model_of(row), Self::rules_of(inner, row))),
+            gate: Some(accounts.gate(run, &row.swarm_id, &self.model_of(&row), Self::rules_of(inner, &row))),
         });
         let job = match self.job(inner, row.clone(), &desired) {
             Ok(job) => job,
@@ -146,7 +146,7 @@ impl Core {
         inner.runs = run;
         let watcher = Arc::new(JobWatcher { core: Arc::downgrade(self), id, run });
         let given = Run { home: self.home.clone(), watcher, control: control.clone() };
-        inner.running.insert(id, RunningTransfer { run, desired, control, offer: None, snapshot: None });
+        inner.running.insert(id, RunningTransfer { run, row, desired, control, offer: None, snapshot: None });
         let core = self.clone();
         let work = std::thread::Builder::new().name(format!("transfer {id}")).spawn(move || {
             // A panic in one transfer must not end the others.
@@ -188,7 +188,6 @@ impl Core {
                 rechecks: false,
             }));
         }
-        let (entry, out) = self.place_of(inner, &row, &manifest)?;
         let mut sources = Vec::new();
         let mut refused = None;
         for text in &row.offers {
@@ -204,6 +203,9 @@ impl Core {
         needs.extend(row.path.is_none().then_some(Action::Cache));
         needs.extend(serves.then_some(Action::Serve));
         let consents = Self::consents(inner, &row, &needs, publishes);
+        // Before the library is told: a consent that has just ended leaves no entry that counts as being fetched.
+        let consents = Consents::to_fetch(consents).map_err(|missing| self.problem(missing))?;
+        let (entry, out) = self.place_of(inner, &row, &manifest)?;
         if row.entry != Some(entry) {
             let row = TransferRow { entry: Some(entry), ..row.clone() };
             self.save(&row)?;

@@ -8,6 +8,7 @@ use minimodel_wire::SignedOffer;
 
 use super::desired::Desired;
 use super::moved_bytes::MovedBytes;
+use super::row::TransferRow;
 use crate::model::{Cause, Peer};
 
 /// Control and last snapshot of a running transfer.
@@ -15,6 +16,8 @@ use crate::model::{Cause, Peer};
 pub(super) struct RunningTransfer {
     /// Number of this run: reports of an earlier run are ignored.
     pub(super) run: u64,
+    /// The row that it was started for; another request may have replaced it since.
+    pub(super) row: TransferRow,
     /// Desired state that it was started for; another one ends the run.
     pub(super) desired: Desired,
     pub(super) control: Control,

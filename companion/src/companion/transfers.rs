@@ -75,7 +75,7 @@ impl Core {
     /// Adds a row, or updates the row of the same kind, swarm and place, so that repeating a request changes nothing. A request
     /// with other options is refused while that row runs. While its question is unanswered, a changed request replaces the row
     /// under a new number, so that an answer never applies to anything else than was shown.
-    fn add(
+    pub(super) fn add(
         self: &Arc<Self>,
         inner: &mut Inner,
         mut row: TransferRow,

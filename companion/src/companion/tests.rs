@@ -1,0 +1,101 @@
+//! Tests of the companion's core on a real database, with no transfer running but those that a test makes up.
+
+use minimodel::transfer::Control;
+use minimodel::{Event as Told, Watcher};
+use minimodel_fixtures::{ManifestOptions, ManifestText, manifest_artifact};
+use minimodel_swarm::driver::Controls;
+use minimodel_verifier::digest::hex;
+use tempfile::TempDir;
+
+use super::desired::Desired;
+use super::job::JobOutcome;
+use super::*;
+use crate::model::{EntryState, NewFetch};
+use crate::problem::code;
+
+/// A host that has no words.
+struct Wordless;
+
+impl Watcher for Wordless {
+    fn tell(&self, _: Told) {}
+}
+
+impl Host for Wordless {
+    fn problem(&self, error: minimodel::Error) -> Problem {
+        Problem::new(code::CONSENT, format!("{error:?}"), "")
+    }
+
+    fn subject(&self, _: &Manifest) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    fn is_ending(&self) -> bool {
+        false
+    }
+}
+
+const RUN: Desired = Desired::Run { serves: false, publishes: false };
+
+/// A companion in which one fetch is wanted, and nothing runs by itself.
+struct OneFetch {
+    folder: TempDir,
+    companion: Companion,
+    new: NewFetch,
+    swarm_id: String,
+    id: u64,
+}
+
+impl OneFetch {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = ManifestText::of(&manifest_artifact(), &ManifestOptions::default()).render();
+        let swarm_id = hex(Manifest::parse(text.as_bytes()).unwrap().swarm_id());
+        let home = Home::at(folder.path());
+        let places = Places::new(&folder.path().join("state"), &folder.path().join("data"));
+        let companion = Companion::open(places, home, Arc::new(Wordless), false).unwrap();
+        let new =
+            NewFetch { manifest: Some(text), out: Some(folder.path().join("out")), ..NewFetch::default() };
+        let mut one = Self { folder, companion, new, swarm_id, id: 0 };
+        one.id = one.add(one.new.clone());
+        one
+    }
+
+    fn add(&self, new: NewFetch) -> u64 {
+        let core = &self.companion.core;
+        let row = TransferRow::fetch(new, self.swarm_id.clone(), 7);
+        core.add(&mut core.lock(), row, None).unwrap().id
+    }
+}
+
+#[test]
+fn end_of_a_run_is_not_booked_to_the_request_that_replaced_it() {
+    for is_replaced in [true, false] {
+        let one = OneFetch::new();
+        let (core, id) = (&one.companion.core, one.id);
+        {
+            let mut inner = core.lock();
+            let row = TransferRow { paused: true, ..inner.rows[&id].clone() };
+            inner.rows.insert(id, row.clone());
+            let control = Control::default();
+            let running = RunningTransfer { run: 1, row, desired: RUN, control, offer: None, snapshot: None };
+            inner.running.insert(id, running);
+        }
+        if is_replaced {
+            let receipt = Some(one.folder.path().join("elsewhere"));
+            assert_eq!(one.add(NewFetch { receipt, ..one.new.clone() }), id);
+        }
+        let path = one.folder.path().join("out/a.slm");
+        core.ended(id, 1, Ok(JobOutcome::Fetched { receipt: path.clone(), path }));
+        assert_eq!(core.lock().rows[&id].end.is_none(), is_replaced);
+    }
+}
+
+#[test]
+fn consent_ended_before_the_start_leaves_no_entry_downloading() {
+    let one = OneFetch::new();
+    let core = &one.companion.core;
+    core.begin(&mut core.lock(), one.id, RUN, Controls::default()).unwrap();
+    assert!(core.lock().running.is_empty());
+    let entries = core.library.list().unwrap();
+    assert!(entries.iter().all(|entry| entry.state != EntryState::Downloading), "{entries:?}");
+}
