@@ -1,15 +1,12 @@
 //! Jobs: the work of one run of a transfer, done by the library on the run's own thread.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use minimodel::check::{self, FullCheck};
 use minimodel::clock::now_unix;
 use minimodel::publishers::SignerVerdict;
-use minimodel::transfer::{
-    self, Consents, FetchEnd, FetchOptions, FetchPlan, Run, SharePlan, Target, read_offer,
-};
+use minimodel::transfer::{self, Consents, FetchEnd, FetchOptions, FetchPlan, Run, SharePlan, Target};
 use minimodel::{Event, Watcher};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::receipt::ConsentAction;
@@ -165,36 +162,7 @@ impl Watcher for JobWatcher {
             Event::Snapshot(snapshot) => core.take_snapshot(self.id, self.run, snapshot),
             Event::OfferRenewed(offer) => core.renewed(self.id, self.run, offer),
             Event::Offer { offer, port } => core.offered(self.id, self.run, port, offer),
-            other => core.host.tell(other),
+            other => core.checks.host.tell(other),
         }
-    }
-}
-
-impl Core {
-    /// Puts an error of the library into words.
-    pub(super) fn problem(&self, error: impl Into<minimodel::Error>) -> Problem {
-        self.host.problem(error.into())
-    }
-
-    /// Parses an offer and checks its signature, its expiry, and that it is for `manifest`, if that is known.
-    pub(super) fn usable_offer(
-        &self,
-        text: &str,
-        manifest: Option<&Manifest>,
-    ) -> Result<SignedOffer, Problem> {
-        read_offer(text, manifest, now_unix()).map_err(|error| self.problem(error))
-    }
-
-    /// Runs every check of a file.
-    pub(super) fn check_file(&self, manifest: &Manifest, path: &Path) -> Result<(), Problem> {
-        let is_stopped = || self.host.is_ending();
-        let check = FullCheck { home: &self.home, watcher: &*self.host, is_stopped: &is_stopped };
-        let source = check::open(path).map_err(|error| self.problem(error))?;
-        let verified = check.run(manifest, path, &source).map_err(|error| self.problem(error))?;
-        if verified.report.ok() {
-            return Ok(());
-        }
-        let report = Box::new(verified.report);
-        Err(self.problem(minimodel::Error::NotTheArtifact { path: path.to_owned(), report }))
     }
 }

@@ -3,50 +3,68 @@
 //!
 //! Every change of a desired state, a grant, a limit or the hour takes the same way: it is written down, then [`Core::reconcile`]
 //! reconciles what should run with what runs. So a restart, a revocation and a pause are no special cases.
+//!
+//! [`State`] is under one lock and holds parts: the rows ([`TransferTable`](table::TransferTable)), the runs
+//! ([`Runs`](running::Runs)), the backoffs, the consent log and the limits. They decide; [`Core`] connects them with the library,
+//! the disk and the threads. The locks of [`Accounts`], [`Manifests`] and the offered peers are taken within it, for moments,
+//! and none of them while another is held or over I/O. Under the lock of [`State`] rows, consents and library entries are written,
+//! since no other call may come between; moved bytes and the newest line of the log are written without it.
 
 mod accounts;
 mod announce;
+mod checks;
 mod consents;
 mod desired;
+mod global_limits;
 mod grant_limits;
 mod job;
+mod manifests;
 mod moved_bytes;
+mod offered;
 mod outcome;
+mod permits;
 mod quota_leases;
 mod reconcile;
+mod retries;
 mod row;
 mod running;
 mod service;
 mod signers;
+mod state;
+mod table;
 #[cfg(test)]
 mod tests;
 mod threads;
 mod transfers;
 mod view;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use minimodel::Home;
 use minimodel::clock::now_unix;
-use minimodel::consent::{ConsentBook, Head};
+use minimodel::consent::ConsentBook;
 use minimodel::publishers::Publishers;
-use minimodel_swarm::driver::{RateLimit, Snapshot};
-use minimodel_verifier::Manifest;
 use rustix::fs::{FlockOperation, flock};
 use tokio::sync::{broadcast, watch};
 
 use self::accounts::Accounts;
-use self::row::TransferRow;
-use self::running::RunningTransfer;
+use self::announce::Announcements;
+use self::checks::Checks;
+use self::consents::{ConsentState, keep_head};
+use self::global_limits::GlobalLimits;
+use self::manifests::Manifests;
+use self::retries::Retries;
+use self::running::Runs;
+use self::signers::Signers;
+use self::state::State;
+use self::table::TransferTable;
 use self::threads::{start_lease_writer, start_reconciler};
-use crate::db::{Db, DbError, Table};
+use crate::db::{Db, DbError};
 use crate::host::Host;
 use crate::library::Library;
-use crate::limits::{schedule, store};
-use crate::model::{Cause, Event, Limits, Rates};
+use crate::model::Event;
 use crate::problem::Problem;
 
 /// Interval of the reconciler when nothing wakes it: grants expire and schedule hours pass without an event.
@@ -61,8 +79,6 @@ const WAITING_EVENTS: usize = 1_024;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 const DATABASE: &str = "companion.redb";
-/// Settings key of the newest line that this database has seen of the consent log.
-const CONSENT_SEEN: &str = "consent-seen";
 
 /// Folders of one home; all paths are absolute.
 #[derive(Clone, Debug)]
@@ -99,54 +115,20 @@ pub struct Companion {
 /// State shared by all threads.
 struct Core {
     db: Arc<Db>,
-    library: Library,
-    host: Arc<dyn Host>,
-    home: Home,
-    places: Places,
-    /// Rate limits over all transfers together.
-    up: RateLimit,
-    down: RateLimit,
-    inner: Mutex<Inner>,
-    /// Parsed manifests by swarm id: every snapshot of a transfer needs one.
-    manifests: Mutex<BTreeMap<String, Arc<Manifest>>>,
-    offered: consents::OfferedPeers,
-    publishers: Publishers,
+    state: Mutex<State>,
     wakeup: Condvar,
+    accounts: Accounts,
+    manifests: Arc<Manifests>,
+    library: Library,
+    signers: Signers,
+    checks: Checks,
+    announcements: Announcements,
+    places: Places,
     events: broadcast::Sender<Event>,
     asked_to_stop: watch::Sender<bool>,
     started_unix: u64,
     /// Whether transfers run in this process; if not, the state is only read and changed.
     is_running: bool,
-}
-
-/// Mutable state, under one lock.
-struct Inner {
-    rows: BTreeMap<u64, TransferRow>,
-    running: BTreeMap<u64, RunningTransfer>,
-    /// Runs of removed transfers by run number, kept until their threads have ended: they still hold files and ports.
-    draining: BTreeMap<u64, (TransferRow, RunningTransfer)>,
-    /// Last snapshots of ended runs, by transfer.
-    last_snapshots: BTreeMap<u64, Box<Snapshot>>,
-    retries: BTreeMap<u64, Retry>,
-    book: ConsentBook,
-    limits: Limits,
-    accounts: Accounts,
-    runs: u64,
-    /// Why the consent log cannot be believed; `None` while it holds.
-    log_fault: Option<Problem>,
-    is_ending: bool,
-    /// The reconciler must run now.
-    is_stale: bool,
-}
-
-/// Backoff of a transfer that will be tried again.
-#[derive(Clone, Debug)]
-struct Retry {
-    until: Instant,
-    tries: u32,
-    cause: Cause,
-    /// The error of the last try.
-    problem: Problem,
 }
 
 impl Companion {
@@ -162,26 +144,17 @@ impl Companion {
         }
         crate::files::create_folder(&folder)?;
         let db = Arc::new(open_db(&folder.join(DATABASE))?);
-        let now = now_unix();
-        // A log that cannot be believed grants nothing, and each reconcile reports it; the rest of the state can still be read.
-        let mut book = ConsentBook::unread(&places.state, &places.data);
-        if let Some(seen) = db.get::<Head>(Table::Settings, CONSENT_SEEN)? {
-            book.remember(seen);
-        }
-        let _ = book.reload_if_changed();
-        let rows = db.all::<TransferRow>(Table::Transfers)?;
-        let limits = store::load(&db)?;
-        let inner = Inner {
-            rows: rows.into_iter().map(numbered).collect(),
-            running: BTreeMap::new(),
-            draining: BTreeMap::new(),
-            last_snapshots: BTreeMap::new(),
-            retries: BTreeMap::new(),
-            book,
-            limits,
-            accounts: Accounts::load(&db, now)?,
-            runs: 0,
-            log_fault: None,
+        let accounts = Accounts::load(&db, now_unix())?;
+        let manifests = Arc::new(Manifests::default());
+        let book = ConsentBook::unread(&places.state, &places.data);
+        let consents = ConsentState::open(book, accounts.clone(), manifests.clone(), &db)?;
+        let head = consents.book.head();
+        let state = State {
+            table: TransferTable::load(db.clone())?,
+            runs: Runs::default(),
+            retries: Retries::default(),
+            consents,
+            limits: GlobalLimits::load(db.clone())?,
             is_ending: false,
             is_stale: true,
         };
@@ -189,24 +162,21 @@ impl Companion {
         let core = Arc::new(Core {
             library: Library::new(db.clone(), places.data.join("library")).knowing(publishers.clone()),
             db,
-            host,
-            home,
-            places,
-            up: RateLimit::new(None),
-            down: RateLimit::new(None),
-            inner: Mutex::new(inner),
-            manifests: Mutex::new(BTreeMap::new()),
-            offered: consents::OfferedPeers::default(),
-            publishers,
+            state: Mutex::new(state),
             wakeup: Condvar::new(),
+            accounts,
+            manifests,
+            signers: Signers::new(publishers),
+            checks: Checks { host, home },
+            announcements: Announcements::below(&folder),
+            places,
             events: broadcast::channel(WAITING_EVENTS).0,
             asked_to_stop: watch::channel(false).0,
-            started_unix: now,
+            started_unix: now_unix(),
             is_running,
         });
-        let head = core.lock().book.head();
         // The data folder keeps this head too; the next reconcile tries again.
-        let _ = core.keep_head(head.as_ref());
+        let _ = keep_head(&core.db, head.as_ref());
         if is_running {
             // The doctor reports a link that cannot be mended now; the next start tries again.
             let _ = core.library.settle();
@@ -233,9 +203,9 @@ impl Companion {
     ///
     /// The log's own hash chain is broken, or the disk failed.
     pub fn restore_log(&self) -> Result<usize, Problem> {
-        let given_up = self.core.lock().book.restore("command", now_unix())?;
-        let head = self.core.lock().book.head();
-        self.core.keep_head(head.as_ref())?;
+        let given_up = self.core.lock().consents.book.restore("command", now_unix())?;
+        let head = self.core.lock().consents.book.head();
+        keep_head(&self.core.db, head.as_ref())?;
         Ok(given_up)
     }
 
@@ -244,11 +214,11 @@ impl Companion {
         let Some(reconciler) = self.reconciler.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return;
         };
-        let _ = self.core.events.send(Event::Stopping);
+        self.core.notify(Event::Stopping);
         {
-            let mut inner = self.core.lock();
-            inner.is_ending = true;
-            inner.running.values().for_each(RunningTransfer::end);
+            let mut state = self.core.lock();
+            state.is_ending = true;
+            state.runs.end_all();
         }
         self.core.wakeup.notify_all();
         // The panicking thread has already reported its panic.
@@ -266,95 +236,62 @@ impl Drop for Companion {
 }
 
 impl Core {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes the reconciler.
-    fn wake(&self, inner: &mut Inner) {
-        inner.is_stale = true;
+    fn wake(&self, state: &mut State) {
+        state.is_stale = true;
         self.wakeup.notify_all();
     }
 
-    /// Returns the manifest of a row, parsed once per swarm.
-    fn manifest_of(&self, row: &TransferRow) -> Result<Option<Arc<Manifest>>, Problem> {
-        let Some(text) = &row.manifest else { return Ok(None) };
-        let mut known = self.manifests.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(manifest) = known.get(&row.swarm_id) {
-            return Ok(Some(manifest.clone()));
-        }
-        let manifest = Arc::new(row::parse(text)?);
-        known.insert(row.swarm_id.clone(), manifest.clone());
-        Ok(Some(manifest))
-    }
-
-    /// Returns the rate limits of this hour.
-    fn rates(limits: &Limits) -> Rates {
-        schedule::rates_at(limits, schedule::local_hour(now_unix()))
+    /// Sends an event to the listeners, if there are any.
+    fn notify(&self, event: Event) {
+        let _ = self.events.send(event);
     }
 
     fn run_reconciler(self: &Arc<Self>) {
         let mut flushed = Instant::now();
         let mut kept = None;
-        let mut inner = self.lock();
+        let mut state = self.lock();
         loop {
-            if inner.is_ending {
+            if state.is_ending {
                 break;
             }
-            inner.is_stale = false;
-            self.reconcile(&mut inner);
-            let (head, accounts) = (inner.book.newest().cloned(), inner.accounts.clone());
+            state.is_stale = false;
+            self.reconcile(&mut state);
+            let head = state.consents.book.newest().cloned();
             let is_due = flushed.elapsed() >= FLUSH_EVERY;
             if is_due || head != kept {
                 // The disk may be slow: queries must not wait for it under the lock.
-                drop(inner);
+                drop(state);
                 if is_due {
                     flushed = Instant::now();
-                    self.flush(&accounts);
+                    self.flush();
                 }
-                if self.keep_head(head.as_ref()).is_ok() {
+                if keep_head(&self.db, head.as_ref()).is_ok() {
                     kept = head;
                 }
-                inner = self.lock();
+                state = self.lock();
             }
-            let waited = self.wakeup.wait_timeout_while(inner, until_next_reconcile(), |inner| {
-                !inner.is_stale && !inner.is_ending
+            let waited = self.wakeup.wait_timeout_while(state, until_next_reconcile(), |state| {
+                !state.is_stale && !state.is_ending
             });
-            inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let waited = self.wakeup.wait_timeout_while(inner, LAST_WORK, |inner| {
-            !inner.running.is_empty() || !inner.draining.is_empty()
-        });
-        inner = waited.unwrap_or_else(PoisonError::into_inner).0;
-        let accounts = inner.accounts.clone();
-        drop(inner);
-        accounts.end_leases();
-        self.flush(&accounts);
+        let waited = self.wakeup.wait_timeout_while(state, LAST_WORK, |state| !state.runs.are_over());
+        drop(waited.unwrap_or_else(PoisonError::into_inner).0);
+        self.accounts.end_leases();
+        self.flush();
     }
 
     /// Writes transferred bytes to the database; after a disk error the next flush tries again. Call it without the lock of
-    /// [`Inner`], since it waits for the disk.
-    fn flush(&self, accounts: &Accounts) {
+    /// [`State`], since it waits for the disk.
+    fn flush(&self) {
         let now = now_unix();
-        accounts.turn(now);
-        let _ = accounts.flush(&self.db, now);
-    }
-
-    /// Keeps the newest line of the consent log in the database, which a copy of the log does not bring along: so a log that was
-    /// replaced by an older copy is detected.
-    fn keep_head(&self, head: Option<&Head>) -> Result<(), DbError> {
-        let Some(head) = head else { return Ok(()) };
-        if self.db.get::<Head>(Table::Settings, CONSENT_SEEN)?.as_ref() == Some(head) {
-            return Ok(());
-        }
-        self.db.change(|change| change.put(Table::Settings, CONSENT_SEEN, head))
-    }
-
-    fn save(&self, row: &TransferRow) -> Result<(), Problem> {
-        let written = self
-            .db
-            .change::<_, DbError>(|change| change.put(Table::Transfers, &crate::db::number_key(row.id), row));
-        written.map_err(Problem::from)
+        self.accounts.turn(now);
+        let _ = self.accounts.flush(&self.db, now);
     }
 }
 
@@ -365,12 +302,6 @@ fn until_next_reconcile() -> Duration {
     let into = second.map_or(0, |since| since.subsec_millis()) % RECONCILE_EVERY.subsec_millis();
     // One millisecond more, since rounding down could wake before the second begins.
     RECONCILE_EVERY - Duration::from_millis(into.into()) + Duration::from_millis(1)
-}
-
-/// Sets a row's id to its database key, whatever the row itself says.
-fn numbered((key, row): (String, TransferRow)) -> (u64, TransferRow) {
-    let id = key.parse().unwrap_or(row.id);
-    (id, TransferRow { id, ..row })
 }
 
 fn open_db(path: &Path) -> Result<Db, Problem> {

@@ -1,133 +1,119 @@
 //! Results of a job: its snapshots, its offer, its end.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use minimodel::clock::now_unix;
+use minimodel::consent::{Action, GrantState};
 use minimodel_swarm::driver::Snapshot;
 use minimodel_wire::SignedOffer;
 
+use super::Core;
 use super::job::JobOutcome;
 use super::row::{End, TransferRow};
-use super::{Core, Inner, Retry};
-use crate::db::{DbError, Table, number_key};
-use crate::model::{Cause, EntryState, Event, Kind};
+use super::state::State;
+use crate::model::{Cause, EntryState, Event, Kind, NewShare};
 use crate::problem::{Problem, code};
 
-/// First backoff of a fetch without sources or of a share whose file or address is missing; it doubles with each try, up to
-/// [`RETRY_MOST`].
-const RETRY_FIRST: Duration = Duration::from_secs(15);
-/// Longest backoff.
-const RETRY_MOST: Duration = Duration::from_secs(600);
 /// Exit codes of a check that a signal interrupted: Ctrl-C and SIGTERM.
 const SIGNALS: [u8; 2] = [130, 143];
 
 impl Core {
     /// Keeps an offer that was signed anew.
     pub(super) fn renewed(&self, id: u64, run: u64, offer: SignedOffer) {
-        let mut inner = self.lock();
-        let Some(running) = inner.running.get_mut(&id).filter(|running| running.run == run) else { return };
+        let mut state = self.lock();
+        let Some(running) = state.runs.of_run(id, run) else { return };
         running.offer = Some(offer);
         // The announcement must be rewritten with the new offer.
-        self.wake(&mut inner);
-        self.show(&inner, id);
+        self.wake(&mut state);
+        self.show(&state, id);
     }
 
     pub(super) fn offered(&self, id: u64, run: u64, port: u16, offer: SignedOffer) {
-        let mut inner = self.lock();
-        let Some(running) = inner.running.get_mut(&id).filter(|running| running.run == run) else { return };
+        let mut state = self.lock();
+        let Some(running) = state.runs.of_run(id, run) else { return };
         running.offer = Some(offer);
-        if let Some(row) = inner.rows.get_mut(&id).filter(|row| row.last_port != Some(port)) {
-            row.last_port = Some(port);
-            // If this fails, the next run takes another port, and the offer changes.
-            let _ = self.save(&row.clone());
+        if let Some(row) = state.table.get(id).cloned() {
+            if row.kind == Kind::Share {
+                // The share works again, so its backoff starts over.
+                state.retries.clear(id);
+            }
+            if row.last_port != Some(port) {
+                // If this fails, the next run takes another port, and the offer changes.
+                let _ = state.table.keep(TransferRow { last_port: Some(port), ..row });
+            }
         }
-        if inner.rows.get(&id).is_some_and(|row| row.kind == Kind::Share) {
-            // The share works again, so its backoff starts over.
-            inner.retries.remove(&id);
-        }
-        self.show(&inner, id);
-        self.wake(&mut inner);
+        self.show(&state, id);
+        self.wake(&mut state);
     }
 
     /// Takes a snapshot of a run, also of a removed transfer: its bytes count all the same.
     pub(super) fn take_snapshot(&self, id: u64, run: u64, snapshot: Box<Snapshot>) {
-        let mut inner = self.lock();
-        self.keep_snapshot(&mut inner, (id, run), snapshot);
-        self.show(&inner, id);
-    }
-
-    fn keep_snapshot(&self, inner: &mut Inner, (id, run): (u64, u64), snapshot: Box<Snapshot>) {
-        let (row, running) = match (inner.running.get_mut(&id), inner.draining.get_mut(&run)) {
-            (Some(running), _) if running.run == run => (inner.rows.get(&id).cloned(), running),
-            (_, Some((row, running))) => (Some(row.clone()), running),
-            _ => return,
-        };
-        let has_moved = running.keep_snapshot(snapshot);
-        let Some(row) = row.filter(|_| has_moved) else { return };
-        inner.retries.remove(&id);
-        if let Some(entry) = row.entry {
+        let mut state = self.lock();
+        let Some(running) = state.runs.of_run_or_draining(id, run) else { return };
+        if running.keep_snapshot(snapshot) {
+            let entry = running.row.entry;
+            state.retries.clear(id);
             // Only the order of eviction depends on this.
-            let _ = self.library.touch(entry, now_unix());
+            let _ = entry.map(|entry| self.library.touch(entry, now_unix()));
         }
+        self.show(&state, id);
     }
 
-    pub(super) fn ended(self: &Arc<Self>, id: u64, run: u64, outcome: Result<JobOutcome, Problem>) {
-        let mut inner = self.lock();
-        inner.accounts.end(run);
-        if inner.draining.remove(&run).is_some() {
-            self.wake(&mut inner);
-            return;
+    pub(super) fn ended(&self, id: u64, run: u64, outcome: Result<JobOutcome, Problem>) {
+        let mut state = self.lock();
+        self.accounts.end(run);
+        if let Some(running) = state.runs.take_ended(id, run) {
+            let was_told = state.is_ending || running.is_ending();
+            // A request with other options may have come between: its own run comes to its own end.
+            if state.table.get(id).is_some_and(|row| row.wants_the_same(&running.row)) {
+                self.book(&mut state, id, was_told, outcome);
+            }
+            self.show(&state, id);
         }
-        if inner.running.get(&id).is_none_or(|running| running.run != run) {
-            return;
-        }
-        let Some(running) = inner.running.remove(&id) else { return };
-        let was_told = inner.is_ending || running.is_ending();
-        inner.last_snapshots.extend(running.snapshot.map(|snapshot| (id, snapshot)));
-        let is_replaced = inner.rows.get(&id).is_none_or(|row| !row.wants_the_same(&running.row));
+        self.wake(&mut state);
+    }
+
+    /// Books the end of a run to its row. `was_told`: it was asked to stop.
+    fn book(&self, state: &mut State, id: u64, was_told: bool, outcome: Result<JobOutcome, Problem>) {
+        let Some(row) = state.table.get(id).cloned() else { return };
         match outcome {
-            // A request with other options came between: its own run comes to its own end.
-            _ if is_replaced => {}
-            Ok(JobOutcome::Manifest(text)) => self.store_manifest(&mut inner, id, text),
+            Ok(JobOutcome::Manifest(text)) => {
+                if let Err(problem) = state.table.keep(TransferRow { manifest: Some(text), ..row }) {
+                    self.fail(state, id, problem);
+                }
+            }
             Ok(JobOutcome::SourceChanged) => {
-                if let Some(entry) = inner.rows.get(&id).and_then(|row| row.entry) {
+                if let Some(entry) = row.entry {
                     // The file is no longer what was checked; a full check makes it ready again.
                     let reason = Some("it changed while it was shared".to_owned());
                     let _ = self.library.set_state(entry, EntryState::Failed, reason);
-                    let _ = self.events.send(Event::Library);
+                    self.notify(Event::Library);
                 }
-                let path = inner.rows.get(&id).and_then(|row| row.path.clone());
-                self.fail(&mut inner, id, source_changed(path.as_deref()));
+                self.fail(state, id, source_changed(row.path.as_deref()));
             }
             Ok(JobOutcome::Stopped) => {}
             Ok(JobOutcome::OutOfReach { .. }) if was_told => {}
-            Ok(JobOutcome::OutOfReach { cause, problem }) => {
-                match inner.rows.get(&id).is_some_and(was_shared) {
-                    true => self.schedule_retry(&mut inner, id, problem, cause),
-                    // The user who starts a new share is there to see the error.
-                    false => self.fail(&mut inner, id, problem),
-                }
+            Ok(JobOutcome::OutOfReach { cause, problem }) if was_shared(&row) => {
+                state.retries.schedule(id, problem, cause);
             }
+            // The user who starts a new share is there to see the error.
+            Ok(JobOutcome::OutOfReach { problem, .. }) => self.fail(state, id, problem),
             Ok(JobOutcome::Fetched { path, receipt }) => {
-                if let Err(problem) = self.done(&mut inner, id, &path, &receipt) {
+                if let Err(problem) = self.done(state, row, &path, &receipt) {
                     // The file and its receipt are in place; the next run finds them and writes the rest.
-                    self.schedule_retry(&mut inner, id, problem, Cause::Disk);
+                    state.retries.schedule(id, problem, Cause::Disk);
                 }
             }
             // A transfer that was asked to stop did not fail, however far it had come. A signal asks all of them.
             Err(problem) if was_told || SIGNALS.contains(&problem.code) => {}
-            Err(problem) => self.handle_error(&mut inner, id, problem),
+            Err(problem) => self.handle_error(state, id, problem),
         }
-        self.show(&inner, id);
-        self.wake(&mut inner);
     }
 
     /// Schedules a retry for errors that may pass by themselves, unless the transfer has a stall timeout; others fail it, for the
     /// user to see.
-    pub(super) fn handle_error(self: &Arc<Self>, inner: &mut Inner, id: u64, problem: Problem) {
-        let Some(row) = inner.rows.get(&id) else { return };
+    pub(super) fn handle_error(&self, state: &mut State, id: u64, problem: Problem) {
+        let Some(row) = state.table.get(id) else { return };
         let cause = match problem.code {
             code::NOT_FOUND | code::STOPPED if row.kind == Kind::Fetch => Some(Cause::NoSource),
             code::QUOTA if row.kind == Kind::Fetch => Some(Cause::Quota),
@@ -135,50 +121,28 @@ impl Core {
             _ => None,
         };
         match (cause, row.stall_seconds) {
-            (Some(cause), None) => self.schedule_retry(inner, id, problem, cause),
-            _ => self.fail(inner, id, problem),
+            (Some(cause), None) => {
+                state.retries.schedule(id, problem, cause);
+                self.show(state, id);
+            }
+            _ => self.fail(state, id, problem),
         }
     }
 
-    /// Schedules a retry with exponential backoff.
-    fn schedule_retry(&self, inner: &mut Inner, id: u64, problem: Problem, cause: Cause) {
-        let tries = inner.retries.get(&id).map_or(0, |retry| retry.tries);
-        let until = Instant::now() + pause_after(tries);
-        inner.retries.insert(id, Retry { until, tries: tries.saturating_add(1), cause, problem });
-        self.show(inner, id);
-    }
-
-    pub(super) fn fail(self: &Arc<Self>, inner: &mut Inner, id: u64, problem: Problem) {
-        let Some(row) = inner.rows.get_mut(&id) else { return };
+    fn fail(&self, state: &mut State, id: u64, problem: Problem) {
+        let Some(row) = state.table.get(id).cloned() else { return };
         if let Some(entry) = row.entry.filter(|_| row.kind == Kind::Fetch) {
             // Best effort: the transfer's own failure must be recorded in any case.
             let _ = self.library.fetch_failed(entry, &problem.error);
         }
-        row.end = Some(End::Failed(problem));
-        let row = row.clone();
-        let _ = self.save(&row);
-        self.show(inner, id);
-    }
-
-    fn store_manifest(self: &Arc<Self>, inner: &mut Inner, id: u64, text: String) {
-        let Some(row) = inner.rows.get_mut(&id) else { return };
-        row.manifest = Some(text);
-        let row = row.clone();
-        if let Err(problem) = self.save(&row) {
-            self.fail(inner, id, problem);
-        }
+        // It failed, whether or not that can be written down.
+        let _ = state.table.keep(TransferRow { end: Some(End::Failed(problem)), ..row });
+        self.show(state, id);
     }
 
     /// Completes a fetch: first the library, then in one change the share that follows and the fetch's end, then the grants.
     /// After a crash in between, the next run finds the file in its place and comes through here again.
-    fn done(
-        self: &Arc<Self>,
-        inner: &mut Inner,
-        id: u64,
-        path: &Path,
-        receipt: &Path,
-    ) -> Result<(), Problem> {
-        let Some(row) = inner.rows.get(&id).cloned() else { return Ok(()) };
+    fn done(&self, state: &mut State, row: TransferRow, path: &Path, receipt: &Path) -> Result<(), Problem> {
         if let Some(entry) = row.entry {
             let placed = self.library.placed(entry, path, Some(receipt), row.path.is_none(), now_unix());
             // The library may keep another copy, which went bad, and says so; the user's own file is in place all the same.
@@ -186,34 +150,59 @@ impl Core {
                 return Err(problem);
             }
         }
-        let (mut share, ended) = self.share_of(inner, &row, path.to_owned());
-        let ended = if row.keep_seeding { ended } else { row.grants.clone() };
+        let id = row.id;
         let end = Some(End::Done { path: path.to_owned(), receipt: receipt.to_owned() });
         let done = TransferRow { end, grants: Vec::new(), ..row.clone() };
-        self.db.change::<_, DbError>(|change| {
-            if row.keep_seeding {
-                if share.id == 0 {
-                    share.id = change.next_number()?;
-                }
-                change.put(Table::Transfers, &number_key(share.id), &share)?;
-            }
-            change.put(Table::Transfers, &number_key(id), &done)
-        })?;
-        inner.rows.insert(id, done);
-        if row.keep_seeding {
-            inner.rows.insert(share.id, share);
-        }
-        inner.retries.remove(&id);
-        let _ = self.events.send(Event::Library);
+        let ended = if row.keep_seeding {
+            let (share, ended) = share_of(state, &row, path);
+            state.table.put_all([share, done])?;
+            ended
+        } else {
+            state.table.put(done)?;
+            row.grants.clone()
+        };
+        state.retries.clear(id);
+        self.notify(Event::Library);
         // These grants are for this finished transfer, so any that cannot be revoked now permit nothing.
-        let _ = self.end_grants(inner, &TransferRow { grants: ended, ..row });
+        let _ = self.end_grants(state, &TransferRow { grants: ended, ..row });
         Ok(())
     }
 }
 
-/// Returns the backoff after so many failed tries.
-fn pause_after(tries: u32) -> Duration {
-    RETRY_FIRST.saturating_mul(1 << tries.min(10)).min(RETRY_MOST)
+/// Returns the share row that a completed fetch becomes, and the fetch's remaining grants, which end; its active grants to
+/// serve and publish move to the share.
+fn share_of(state: &State, row: &TransferRow, path: &Path) -> (TransferRow, Vec<u64>) {
+    let list = state.consents.list();
+    let is_serving = |number: &u64| {
+        list.iter().any(|grant| {
+            grant.id == *number
+                && matches!(grant.action, Action::Serve | Action::Publish)
+                && grant.state == GrantState::Active
+        })
+    };
+    let (kept, ended): (Vec<u64>, Vec<u64>) = row.grants.iter().copied().partition(is_serving);
+    let new = NewShare {
+        entry: row.entry,
+        endpoint: row.endpoint.clone(),
+        limits: row.limits.clone(),
+        allow: row.allow.clone(),
+        ..NewShare::default()
+    };
+    // The publisher key accepted for the fetch holds for the share of the same bytes.
+    let accepted_key = row.accepted_key.clone();
+    let text = row.manifest.clone().unwrap_or_default();
+    let share = TransferRow::share(new, row.swarm_id.clone(), text, path.to_owned(), now_unix());
+    let known = state.table.same(&share);
+    let id = known.map_or(0, |known| known.id);
+    let before = known.map(|known| known.grants.clone()).unwrap_or_default();
+    let share = TransferRow {
+        id,
+        grants: before.into_iter().chain(kept).collect(),
+        last_port: row.last_port,
+        accepted_key,
+        ..share
+    };
+    (share, ended)
 }
 
 /// Returns true for a share that has served before: it is retried without the user.
@@ -233,13 +222,7 @@ fn source_changed(path: Option<&Path>) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{NewFetch, NewShare};
-
-    #[test]
-    fn retry_pause_doubles_up_to_ten_minutes() {
-        let pauses = [0, 1, 2, 5, 6, 100, u32::MAX].map(|tries| pause_after(tries).as_secs());
-        assert_eq!(pauses, [15, 30, 60, 480, 600, 600, 600]);
-    }
+    use crate::model::NewFetch;
 
     #[test]
     fn a_share_goes_on_unattended_once_it_has_served() {

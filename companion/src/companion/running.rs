@@ -1,4 +1,4 @@
-//! A running transfer: its control and its last snapshot.
+//! Running transfers: their controls and last snapshots, and what their ends leave.
 
 use std::collections::BTreeMap;
 
@@ -34,6 +34,16 @@ impl RunningTransfer {
     /// Returns true if the run was asked to stop.
     pub(super) fn is_ending(&self) -> bool {
         self.control.is_cancelled()
+    }
+
+    /// Returns the offer that peers may pass on.
+    pub(super) fn published(&self) -> Option<&SignedOffer> {
+        self.offer.as_ref().filter(|_| self.publishes())
+    }
+
+    /// Returns true if it was started to let peers pass its offer on.
+    pub(super) fn publishes(&self) -> bool {
+        matches!(self.desired, Desired::Run { publishes: true, .. })
     }
 
     /// Takes a snapshot; returns true if bytes moved since the last one.
@@ -80,6 +90,85 @@ impl RunningTransfer {
             cause: view.idle.map(Cause::from),
         };
         snapshot.peers.iter().map(view).collect()
+    }
+}
+
+/// Runs of all transfers.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    running: BTreeMap<u64, RunningTransfer>,
+    /// Runs of removed transfers by run number, kept until their threads have ended: they still hold files and ports.
+    draining: BTreeMap<u64, RunningTransfer>,
+    /// Last snapshots of ended runs, by transfer.
+    last_snapshots: BTreeMap<u64, Box<Snapshot>>,
+    /// Number of the newest run.
+    newest: u64,
+}
+
+impl Runs {
+    /// Returns the number of a new run.
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.newest += 1;
+        self.newest
+    }
+
+    pub(super) fn begin(&mut self, running: RunningTransfer) {
+        self.running.insert(running.row.id, running);
+    }
+
+    /// Returns the run of a transfer.
+    pub(super) fn of(&self, id: u64) -> Option<&RunningTransfer> {
+        self.running.get(&id)
+    }
+
+    /// Returns this run of a transfer, unless it has ended or its transfer was removed.
+    pub(super) fn of_run(&mut self, id: u64, run: u64) -> Option<&mut RunningTransfer> {
+        self.running.get_mut(&id).filter(|running| running.run == run)
+    }
+
+    /// As [`Self::of_run`], also of a removed transfer: its bytes count all the same.
+    pub(super) fn of_run_or_draining(&mut self, id: u64, run: u64) -> Option<&mut RunningTransfer> {
+        let running = self.running.get_mut(&id).filter(|running| running.run == run);
+        running.or_else(|| self.draining.get_mut(&run))
+    }
+
+    /// Removes a run that has ended; `None` if its transfer was removed before.
+    pub(super) fn take_ended(&mut self, id: u64, run: u64) -> Option<RunningTransfer> {
+        self.draining.remove(&run);
+        self.of_run(id, run)?;
+        let mut running = self.running.remove(&id)?;
+        self.last_snapshots.extend(running.snapshot.take().map(|snapshot| (id, snapshot)));
+        Some(running)
+    }
+
+    /// Asks the run of a removed transfer to stop, and forgets its snapshots; returns the number of the run.
+    pub(super) fn drain(&mut self, id: u64) -> Option<u64> {
+        self.last_snapshots.remove(&id);
+        let running = self.running.remove(&id)?;
+        let run = running.run;
+        running.end();
+        self.draining.insert(run, running);
+        Some(run)
+    }
+
+    /// Returns the rows of removed transfers whose runs have not ended yet.
+    pub(super) fn draining(&self) -> impl Iterator<Item = &TransferRow> {
+        self.draining.values().map(|running| &running.row)
+    }
+
+    /// Returns the last snapshot of a transfer's ended run, until the next run begins.
+    pub(super) fn last_snapshot(&self, id: u64) -> Option<&Snapshot> {
+        self.last_snapshots.get(&id).filter(|_| !self.running.contains_key(&id)).map(|snapshot| &**snapshot)
+    }
+
+    /// Asks all runs to stop.
+    pub(super) fn end_all(&self) {
+        self.running.values().for_each(RunningTransfer::end);
+    }
+
+    /// Returns true if no run is left, draining ones included.
+    pub(super) fn are_over(&self) -> bool {
+        self.running.is_empty() && self.draining.is_empty()
     }
 }
 

@@ -1,72 +1,33 @@
 //! The companion's implementation of [`Service`].
 
-use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use minimodel::clock::now_unix;
 use minimodel::consent::{self, Grant, LogEntry, LogVerdict, NewGrant};
 use minimodel_verifier::Manifest;
 
-use super::row::{TransferRow, parse};
-use super::{Companion, Core};
+use super::Companion;
+use super::row::parse;
 use crate::doctor;
-use crate::limits::{ledger, schedule, store};
+use crate::limits::{ledger, schedule};
 use crate::model::validate;
 use crate::model::{
     Activated, Activation, Announcement, Consent, Entry, EntryState, Event, Finding, Fits, Limits, Moved,
     NewEntry, NewFetch, NewShare, Pruned, Status, Transfer, TransferLimits,
 };
-use crate::problem::{Problem, code};
+use crate::problem::Problem;
 use crate::service::{Answer, Service};
 
 impl Companion {
     fn told_library<T>(&self, answer: Answer<T>) -> Answer<T> {
         if answer.is_ok() {
-            let _ = self.core.events.send(Event::Library);
+            self.core.notify(Event::Library);
         }
         answer
     }
 
     fn check(&self) -> impl Fn(&Manifest, &Path) -> Result<(), Problem> + '_ {
-        |manifest, path| self.core.check_file(manifest, path)
-    }
-}
-
-impl Core {
-    fn grant_of(&self, id: u64) -> Answer<Grant> {
-        let mut inner = self.lock();
-        // A damaged log must be reported as such, not as an unknown grant.
-        inner.book.reload_if_changed().map_err(Problem::from)?;
-        let grants = inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant));
-        grants.into_iter().find(|grant| grant.id == id).ok_or_else(|| {
-            Problem::new(
-                code::NOT_FOUND,
-                format!("there is no grant {id}"),
-                "see all: `minimodel consent list --all`",
-            )
-        })
-    }
-
-    /// Returns the newest time found in the rows and the consent log, and the address at which each transfer listens.
-    fn for_doctor(&self) -> (Option<u64>, Vec<(u64, SocketAddr)>) {
-        let inner = self.lock();
-        let agreed = inner.book.newest_unix();
-        let newest = inner.rows.values().map(|row| row.created_unix).max().max(agreed);
-        // A transfer that is starting or stopping may or may not hold its port, so its port is no evidence.
-        let is_settled = |row: &&TransferRow| {
-            inner.running.get(&row.id).is_none_or(|running| {
-                let is_wanted = self.desired_of(&inner, row.id).as_ref() == Some(&running.desired);
-                running.snapshot.is_some() && !running.is_ending() && is_wanted
-            })
-        };
-        let listens = inner.rows.values().filter(is_settled).filter_map(|row| {
-            let mut at = row.endpoint.listen.unwrap_or((Ipv6Addr::UNSPECIFIED, 0).into());
-            if at.port() == 0 {
-                at.set_port(row.last_port?);
-            }
-            Some((row.id, at))
-        });
-        (newest, listens.collect())
+        |manifest, path| self.core.checks.file(manifest, path)
     }
 }
 
@@ -89,8 +50,7 @@ impl Service for Companion {
     }
 
     fn transfer(&self, id: u64) -> Answer<Transfer> {
-        let inner = self.core.lock();
-        self.core.view(&inner, id).ok_or_else(|| super::transfers::unknown(id))
+        self.core.view(&self.core.lock(), id)
     }
 
     fn answer(&self, id: u64, consent: Consent) -> Answer<Transfer> {
@@ -115,68 +75,66 @@ impl Service for Companion {
     }
 
     fn limits(&self) -> Answer<Limits> {
-        Ok(self.core.lock().limits.clone())
+        Ok(self.core.lock().limits.get().clone())
     }
 
     fn set_limits(&self, limits: Limits) -> Answer<Limits> {
         schedule::validate(&limits)?;
-        let mut inner = self.core.lock();
-        store::save(&self.core.db, &limits).map_err(Problem::from)?;
-        inner.limits = limits.clone();
-        let _ = self.core.events.send(Event::Limits);
-        self.core.wake(&mut inner);
+        let mut state = self.core.lock();
+        state.limits.set(limits.clone()).map_err(Problem::from)?;
+        self.core.notify(Event::Limits);
+        self.core.wake(&mut state);
         Ok(limits)
     }
 
     fn moved(&self, days: u32) -> Answer<Vec<Moved>> {
-        let accounts = self.core.lock().accounts.clone();
         let now = now_unix();
-        accounts.flush(&self.core.db, now).map_err(Problem::from)?;
+        self.core.accounts.flush(&self.core.db, now).map_err(Problem::from)?;
         ledger::moved(&self.core.db, days, now).map_err(Problem::from)
     }
 
     fn grants(&self) -> Answer<Vec<Grant>> {
-        let mut inner = self.core.lock();
-        inner.book.reload_if_changed().map_err(Problem::from)?;
-        Ok(inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant)))
+        let mut state = self.core.lock();
+        state.consents.book.reload_if_changed().map_err(Problem::from)?;
+        Ok(state.consents.list())
     }
 
     fn grant(&self, new: NewGrant) -> Answer<Vec<Grant>> {
         validate::grant(&new)?;
         let numbers = {
-            let mut inner = self.core.lock();
-            let numbers = inner.book.grant(&new, now_unix()).map_err(Problem::from)?;
-            let _ = self.core.events.send(Event::Consent);
-            self.core.wake(&mut inner);
+            let mut state = self.core.lock();
+            let numbers = state.consents.book.grant(&new, now_unix()).map_err(Problem::from)?;
+            self.core.notify(Event::Consent);
+            self.core.wake(&mut state);
             numbers
         };
-        numbers.into_iter().map(|number| self.core.grant_of(number)).collect()
+        numbers.into_iter().map(|number| self.core.lock().consents.grant(number)).collect()
     }
 
     fn revoke(&self, id: u64) -> Answer<Grant> {
-        self.core.grant_of(id)?;
+        self.core.lock().consents.grant(id)?;
         {
-            let mut inner = self.core.lock();
-            inner.book.revoke(id, "user", now_unix()).map_err(Problem::from)?;
-            let _ = self.core.events.send(Event::Consent);
-            self.core.wake(&mut inner);
+            let mut state = self.core.lock();
+            state.consents.book.revoke(id, "user", now_unix()).map_err(Problem::from)?;
+            self.core.notify(Event::Consent);
+            self.core.wake(&mut state);
         }
-        self.core.grant_of(id)
+        self.core.lock().consents.grant(id)
     }
 
     fn consent_log(&self) -> Answer<Vec<LogEntry>> {
-        let mut inner = self.core.lock();
-        inner.book.reload_if_changed()?;
-        Ok(inner.book.lines())
+        let mut state = self.core.lock();
+        state.consents.book.reload_if_changed()?;
+        Ok(state.consents.book.lines())
     }
 
     fn verify_log(&self) -> Answer<LogVerdict> {
-        let remembered = self.core.lock().book.remembered().to_vec();
+        let remembered = self.core.lock().consents.book.remembered().to_vec();
         Ok(consent::verify(&self.core.places.state, &self.core.places.data, &remembered)?)
     }
 
     fn announcements(&self) -> Answer<Vec<Announcement>> {
-        Ok(self.core.announcements())
+        Ok(self.core.announced_now())
     }
 
     fn announce(&self, transfer: u64, consent: Consent) -> Answer<Announcement> {
@@ -203,11 +161,11 @@ impl Service for Companion {
     fn add(&self, new: NewEntry) -> Answer<Entry> {
         validate::entry(&new)?;
         let (manifest, now) = (parse(&new.manifest)?, now_unix());
-        let accepted = self.core.check_library_signer(&manifest, new.accept_publisher_key.as_deref())?;
+        let accepted = self.core.signers.check_library(&manifest, new.accept_publisher_key.as_deref())?;
         if let Some(path) = &new.path {
-            self.core.check_file(&manifest, path)?;
+            self.core.checks.file(&manifest, path)?;
         }
-        self.core.publishers.keep(&manifest, accepted.as_ref(), now)?;
+        self.core.signers.keep(&manifest, accepted.as_ref())?;
         let id = self.core.library.add_manifest(&manifest, now)?;
         if let Some(path) = &new.path {
             self.core.library.placed(id, path, None, false, now)?;
@@ -221,8 +179,8 @@ impl Service for Companion {
 
     fn remove(&self, id: u64) -> Answer<()> {
         // The lock is held so that no transfer starts to use the entry meanwhile.
-        let inner = self.core.lock();
-        let in_use = self.core.entries_in_use(&inner);
+        let state = self.core.lock();
+        let in_use = state.entries_in_use(&self.core.library);
         self.told_library(self.core.library.remove(id, &in_use))
     }
 
@@ -231,8 +189,8 @@ impl Service for Companion {
     }
 
     fn prune(&self, keep_bytes: u64) -> Answer<Pruned> {
-        let inner = self.core.lock();
-        let in_use = self.core.entries_in_use(&inner);
+        let state = self.core.lock();
+        let in_use = state.entries_in_use(&self.core.library);
         self.told_library(self.core.library.prune(keep_bytes, &in_use))
     }
 
@@ -240,10 +198,10 @@ impl Service for Companion {
         validate::activation(&activation)?;
         let (manifest, now) = (self.core.library.parsed_manifest(id)?, now_unix());
         let accepted =
-            self.core.check_library_signer(&manifest, activation.accept_publisher_key.as_deref())?;
+            self.core.signers.check_library(&manifest, activation.accept_publisher_key.as_deref())?;
         // An entry that cannot be activated does not make its publisher's key known.
         if self.core.library.refresh(id)?.state == EntryState::Ready {
-            self.core.publishers.keep(&manifest, accepted.as_ref(), now)?;
+            self.core.signers.keep(&manifest, accepted.as_ref())?;
         }
         self.told_library(self.core.library.activate(id, now))
     }
@@ -258,7 +216,10 @@ impl Service for Companion {
 
     fn doctor(&self) -> Answer<Vec<Finding>> {
         let status = self.core.status();
-        let (newest_written_unix, listens) = self.core.for_doctor();
+        let (newest_written_unix, listens) = {
+            let state = self.core.lock();
+            (state.newest_unix(), state.listens())
+        };
         Ok(doctor::examine(&doctor::gather(doctor::Around {
             now_unix: now_unix(),
             newest_written_unix,

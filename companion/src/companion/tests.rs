@@ -3,12 +3,14 @@
 use minimodel::transfer::Control;
 use minimodel::{Event as Told, Watcher};
 use minimodel_fixtures::{ManifestOptions, ManifestText, manifest_artifact};
-use minimodel_swarm::driver::Controls;
+use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
 use tempfile::TempDir;
 
 use super::desired::Desired;
 use super::job::JobOutcome;
+use super::row::TransferRow;
+use super::running::RunningTransfer;
 use super::*;
 use crate::model::{EntryState, NewFetch};
 use crate::problem::code;
@@ -73,12 +75,12 @@ fn end_of_a_run_is_not_booked_to_the_request_that_replaced_it() {
         let one = OneFetch::new();
         let (core, id) = (&one.companion.core, one.id);
         {
-            let mut inner = core.lock();
-            let row = TransferRow { paused: true, ..inner.rows[&id].clone() };
-            inner.rows.insert(id, row.clone());
+            let mut state = core.lock();
+            let row = TransferRow { paused: true, ..state.table.row(id).unwrap() };
+            state.table.put(row.clone()).unwrap();
             let control = Control::default();
             let running = RunningTransfer { run: 1, row, desired: RUN, control, offer: None, snapshot: None };
-            inner.running.insert(id, running);
+            state.runs.begin(running);
         }
         if is_replaced {
             let receipt = Some(one.folder.path().join("elsewhere"));
@@ -86,7 +88,7 @@ fn end_of_a_run_is_not_booked_to_the_request_that_replaced_it() {
         }
         let path = one.folder.path().join("out/a.slm");
         core.ended(id, 1, Ok(JobOutcome::Fetched { receipt: path.clone(), path }));
-        assert_eq!(core.lock().rows[&id].end.is_none(), is_replaced);
+        assert_eq!(core.lock().table.row(id).unwrap().end.is_none(), is_replaced);
     }
 }
 
@@ -94,8 +96,8 @@ fn end_of_a_run_is_not_booked_to_the_request_that_replaced_it() {
 fn consent_ended_before_the_start_leaves_no_entry_downloading() {
     let one = OneFetch::new();
     let core = &one.companion.core;
-    core.begin(&mut core.lock(), one.id, RUN, Controls::default()).unwrap();
-    assert!(core.lock().running.is_empty());
+    core.begin(&mut core.lock(), one.id, RUN).unwrap();
+    assert!(core.lock().runs.are_over());
     let entries = core.library.list().unwrap();
     assert!(entries.iter().all(|entry| entry.state != EntryState::Downloading), "{entries:?}");
 }

@@ -7,7 +7,7 @@ use crate::problem::{Problem, code};
 
 /// Starts the thread that writes quota leases before bytes move.
 pub(super) fn start_lease_writer(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>, Problem> {
-    let (accounts, db) = (core.lock().accounts.clone(), core.db.clone());
+    let (accounts, db) = (core.accounts.clone(), core.db.clone());
     accounts.require_leases();
     let started =
         std::thread::Builder::new().name("accounts".into()).spawn(move || accounts.write_leases(&db));

@@ -1,26 +1,30 @@
-//! The user's commands on a transfer: add, start, pause, limit, forget.
+//! The user's commands on a transfer: add, answer, start, pause, limit, announce, forget.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use minimodel::clock::now_unix;
-use minimodel::consent::{Action, GrantState};
+use minimodel::clock::{now_unix, utc};
+use minimodel::consent::Action;
 use minimodel_verifier::digest::hex;
+use minimodel_wire::SignedOffer;
 
+use super::Core;
 use super::accounts::Rules;
+use super::consents::{check_fits, new_grant};
 use super::desired::Desired;
+use super::permits::permits;
 use super::row::{End, TransferRow, parse};
-use super::{Core, Inner};
-use crate::db::{DbError, Table, number_key};
+use super::running::RunningTransfer;
+use super::state::State;
 use crate::limits::schedule;
 use crate::model::validate;
 use crate::model::{
-    Consent, Entry, EntryState, Event, Kind, NewFetch, NewShare, State, Transfer, TransferLimits,
+    Announcement, Consent, Entry, EntryState, Event, Kind, NewFetch, NewShare, State as Stands, Transfer,
+    TransferLimits,
 };
 use crate::problem::{Problem, code};
 
 impl Core {
-    pub(super) fn add_share(self: &Arc<Self>, new: NewShare) -> Result<Transfer, Problem> {
+    pub(super) fn add_share(&self, new: NewShare) -> Result<Transfer, Problem> {
         validate::share(&new)?;
         self.must_run()?;
         let (text, path) = match (&new.manifest, &new.path, new.entry) {
@@ -45,13 +49,13 @@ impl Core {
         self.add(&mut self.lock(), row, consent.as_ref())
     }
 
-    pub(super) fn add_fetch(self: &Arc<Self>, new: NewFetch) -> Result<Transfer, Problem> {
+    pub(super) fn add_fetch(&self, new: NewFetch) -> Result<Transfer, Problem> {
         validate::fetch(&new)?;
         self.must_run()?;
         let manifest = new.manifest.as_deref().map(parse).transpose()?;
         let mut swarm = manifest.as_ref().map(|manifest| *manifest.swarm_id());
         for text in &new.offers {
-            let offered = self.usable_offer(text, manifest.as_ref())?.offer().swarm_id;
+            let offered = self.checks.offer(text, manifest.as_ref())?.offer().swarm_id;
             if *swarm.get_or_insert(offered) != offered {
                 return Err(Problem::new(
                     code::INVALID,
@@ -76,26 +80,23 @@ impl Core {
     /// with other options is refused while that row runs. While its question is unanswered, a changed request replaces the row
     /// under a new number, so that an answer never applies to anything else than was shown.
     pub(super) fn add(
-        self: &Arc<Self>,
-        inner: &mut Inner,
+        &self,
+        state: &mut State,
         mut row: TransferRow,
         consent: Option<&Consent>,
     ) -> Result<Transfer, Problem> {
-        let same = |other: &&TransferRow| {
-            (other.kind, &other.swarm_id, &other.path) == (row.kind, &row.swarm_id, &row.path)
-        };
-        let known = inner.rows.values().find(same).cloned();
+        let known = state.table.same(&row).cloned();
         let mut restarts = false;
         if let Some(old) = &known {
-            let desired = self.desired_of(inner, old.id);
-            let asks = matches!(desired, Some(Desired::Rest(State::Asking, _)));
+            let desired = state.desired_of(old);
+            let asks = matches!(desired, Desired::Rest(Stands::Asking, _));
             let is_same = old.wants_the_same(&row);
             let has_more = row.offers.iter().any(|offer| !old.offers.contains(offer));
             // A run whose consent was revoked, or that was paused, ends at the next reconcile and is in no request's way.
-            let goes_on = !matches!(desired, Some(Desired::Rest(..)));
+            let goes_on = !matches!(desired, Desired::Rest(..));
             if asks && (has_more || !is_same) {
-                self.drop_row(inner, old.id)?;
-            } else if !is_same && goes_on && inner.running.contains_key(&old.id) {
+                self.drop_row(state, old.id)?;
+            } else if !is_same && goes_on && state.runs.of(old.id).is_some() {
                 return Err(Problem::new(
                     code::BUSY,
                     format!("transfer {} does this already, in another way", old.id),
@@ -117,48 +118,82 @@ impl Core {
                 row.offers = row.offers.iter().cloned().chain(before).take(validate::MAX_OFFERS).collect();
             }
         }
-        if let Some(manifest) = self.manifest_of(&row)?.filter(|_| row.publisher_key.is_some()) {
-            Self::require_key(&row, &self.publishers.signer_verdict(&manifest)?)?;
+        let manifest = self.manifests.of(&row)?;
+        if let Some(manifest) = manifest.as_ref().filter(|_| row.publisher_key.is_some()) {
+            self.signers.require_key(&row, manifest)?;
         }
         if let Some(consent) = consent {
-            Self::fits_row(&row, consent)?;
-            self.check_signer(&row)?;
+            check_fits(&row, consent)?;
+            manifest.map(|manifest| self.signers.check(&row, &manifest)).transpose()?;
         }
         let is_new = row.id == 0;
-        let saved = self.db.change::<_, DbError>(|change| {
-            if is_new {
-                row.id = change.next_number()?;
-            }
-            change.put(Table::Transfers, &number_key(row.id), &row)
-        });
-        saved?;
-        let id = row.id;
-        inner.retries.remove(&id);
-        inner.rows.insert(id, row);
+        let id = state.table.put(row)?;
+        state.retries.clear(id);
         if let Some(consent) = consent
-            && let Err(problem) = self.give(inner, id, consent)
+            && let Err(problem) = self.give(state, id, consent)
         {
             match known.filter(|old| old.id == id) {
                 // A request that is refused changes nothing.
-                Some(old) => {
-                    let key = number_key(id);
-                    self.db.change::<_, DbError>(|change| change.put(Table::Transfers, &key, &old))?;
-                    inner.rows.insert(id, old);
-                }
-                None => self.drop_row(inner, id)?,
+                Some(old) => drop(state.table.put(old)?),
+                None => self.drop_row(state, id)?,
             }
             return Err(problem);
         }
-        if let Some(running) = inner.running.get(&id).filter(|_| restarts) {
+        if let Some(running) = state.runs.of(id).filter(|_| restarts) {
             running.end();
         }
-        self.wake(inner);
-        self.show(inner, id);
-        let view = self.view(inner, id).ok_or_else(|| unknown(id))?;
-        Ok(Transfer { is_new, ..view })
+        self.wake(state);
+        self.show(state, id);
+        Ok(Transfer { is_new, ..self.view(state, id)? })
     }
 
-    pub(super) fn started(self: &Arc<Self>, id: u64) -> Result<Transfer, Problem> {
+    pub(super) fn answered(&self, id: u64, consent: &Consent) -> Result<Transfer, Problem> {
+        let mut state = self.lock();
+        let mut row = state.table.row(id)?;
+        // A finished transfer asks for nothing, and a grant given after its end would not end with it.
+        if !matches!(row.end, Some(End::Done { .. })) {
+            row.accept(consent);
+            if let Some(manifest) = self.manifests.of(&row)? {
+                self.signers.check(&row, &manifest)?;
+            }
+            if consent.accept_publisher_key.is_some() {
+                // A transfer that failed only for want of this acceptance resumes.
+                row.end = row
+                    .end
+                    .filter(|end| !matches!(end, End::Failed(problem) if problem.code == code::MISMATCH));
+                state.table.put(row)?;
+            }
+            self.give(&mut state, id, consent)?;
+        }
+        self.changed(&mut state, id)
+    }
+
+    /// Records grants for a transfer's model, all or none; they end with the transfer.
+    fn give(&self, state: &mut State, id: u64, consent: &Consent) -> Result<(), Problem> {
+        let mut row = state.table.row(id)?;
+        let given = state.consents.give(&row, consent)?;
+        if given.is_empty() {
+            return Ok(());
+        }
+        row.grants.extend(&given);
+        if let Err(problem) = state.table.put(row) {
+            // Grants that no row lists would outlive the transfer.
+            state.consents.book.revoke_all(&given, "the transfer was not saved", now_unix())?;
+            return Err(problem);
+        }
+        self.notify(Event::Consent);
+        Ok(())
+    }
+
+    /// Revokes the grants that were given with a transfer.
+    pub(super) fn end_grants(&self, state: &mut State, row: &TransferRow) -> Result<(), Problem> {
+        if state.consents.end(row)? {
+            self.notify(Event::Consent);
+        }
+        Ok(())
+    }
+
+    pub(super) fn started(&self, id: u64) -> Result<Transfer, Problem> {
         self.change_row(id, |row| {
             not_done(row)?;
             (row.paused, row.end) = (false, None);
@@ -166,7 +201,7 @@ impl Core {
         })
     }
 
-    pub(super) fn paused(self: &Arc<Self>, id: u64) -> Result<Transfer, Problem> {
+    pub(super) fn paused(&self, id: u64) -> Result<Transfer, Problem> {
         self.change_row(id, |row| {
             not_done(row)?;
             row.paused = true;
@@ -174,7 +209,7 @@ impl Core {
         })
     }
 
-    pub(super) fn limited(self: &Arc<Self>, id: u64, limits: TransferLimits) -> Result<Transfer, Problem> {
+    pub(super) fn limited(&self, id: u64, limits: TransferLimits) -> Result<Transfer, Problem> {
         schedule::validate_transfer(&limits)?;
         self.change_row(id, |row| {
             row.limits = limits;
@@ -183,93 +218,132 @@ impl Core {
     }
 
     fn change_row(
-        self: &Arc<Self>,
+        &self,
         id: u64,
         change: impl FnOnce(&mut TransferRow) -> Result<(), Problem>,
     ) -> Result<Transfer, Problem> {
-        let mut inner = self.lock();
-        let mut row = inner.rows.get(&id).cloned().ok_or_else(|| unknown(id))?;
+        let mut state = self.lock();
+        let mut row = state.table.row(id)?;
         change(&mut row)?;
-        self.save(&row)?;
-        inner.rows.insert(id, row);
-        inner.retries.remove(&id);
-        self.wake(&mut inner);
-        self.show(&inner, id);
-        self.view(&inner, id).ok_or_else(|| unknown(id))
+        state.table.put(row)?;
+        self.changed(&mut state, id)
     }
 
-    pub(super) fn forgotten(self: &Arc<Self>, id: u64) -> Result<(), Problem> {
-        let mut inner = self.lock();
-        let row = inner.rows.get(&id).cloned().ok_or_else(|| unknown(id))?;
-        // The transfer's grants must not outlive it: if they cannot be revoked, the transfer stays.
-        self.end_grants(&mut inner, &row)?;
-        self.drop_row(&mut inner, id)?;
-        self.wake(&mut inner);
+    /// Lets a changed transfer run as soon as it may, and shows it.
+    fn changed(&self, state: &mut State, id: u64) -> Result<Transfer, Problem> {
+        state.retries.clear(id);
+        self.wake(state);
+        self.show(state, id);
+        self.view(state, id)
+    }
+
+    pub(super) fn announced(&self, id: u64, consent: &Consent) -> Result<Announcement, Problem> {
+        let mut state = self.lock();
+        let mut row = state.table.row(id)?;
+        if consent.actions != [Action::Publish] {
+            return Err(Problem::new(
+                code::CONSENT,
+                "announcing needs the consent to publish, and takes no other",
+                "agree to it: `minimodel announce on MODEL --consent publish`",
+            ));
+        }
+        let Some(offer) = state.runs.of(id).and_then(|running| running.offer.clone()) else {
+            return Err(Problem::new(
+                code::NOT_FOUND,
+                format!("transfer {id} serves nobody now, so there is nothing to announce"),
+                "start it first: `minimodel status` says how it stands",
+            ));
+        };
+        let new = new_grant(&row, consent, consent.actions.clone(), None);
+        row.grants.extend(state.consents.book.grant(&new, now_unix())?);
+        state.table.put(row.clone())?;
+        let announcement = self.announcement(&state, &row, &offer)?;
+        self.announcements.put_up(&row, &offer)?;
+        self.notify(Event::Consent);
+        self.wake(&mut state);
+        Ok(announcement)
+    }
+
+    pub(super) fn unannounced(&self, id: u64) -> Result<(), Problem> {
+        let mut state = self.lock();
+        let row = state.table.row(id)?;
+        let grants = state.consents.list();
+        let open = grants.iter().filter(|grant| permits(grant, Action::Publish, &row));
+        let (own, wide): (Vec<_>, Vec<_>) = open.partition(|grant| grant.model.is_some());
+        if let Some(grant) = wide.first() {
+            return Err(Problem::new(
+                code::CONSENT,
+                format!("grant {} permits to publish every model, this one too", grant.id),
+                format!("take it back: `minimodel consent revoke {}`", grant.id),
+            ));
+        }
+        for grant in own {
+            state.consents.book.revoke(grant.id, "announce off", now_unix())?;
+        }
+        self.notify(Event::Consent);
+        self.announcements.take_down(&row);
+        self.wake(&mut state);
         Ok(())
     }
 
-    fn drop_row(&self, inner: &mut Inner, id: u64) -> Result<(), Problem> {
-        let removed = self.db.change::<_, DbError>(|change| change.remove(Table::Transfers, &number_key(id)));
-        removed?;
-        inner.retries.remove(&id);
-        inner.last_snapshots.remove(&id);
-        if let Some(row) = inner.rows.remove(&id) {
-            self.take_down(&row);
+    pub(super) fn announced_now(&self) -> Vec<Announcement> {
+        let state = self.lock();
+        let all = state.table.all().filter_map(|row| {
+            let offer = state.runs.of(row.id).and_then(RunningTransfer::published)?;
+            self.announcement(&state, row, offer).ok()
+        });
+        all.collect()
+    }
+
+    fn announcement(
+        &self,
+        state: &State,
+        row: &TransferRow,
+        offer: &SignedOffer,
+    ) -> Result<Announcement, Problem> {
+        let grants = state.consents.list();
+        let grant = grants.iter().find(|grant| permits(grant, Action::Publish, row));
+        let grant = grant.ok_or_else(|| {
+            Problem::new(
+                code::CONSENT,
+                "nobody agreed to announce this",
+                "agree to it: `minimodel announce on MODEL`",
+            )
+        })?;
+        Ok(Announcement {
+            transfer: row.id,
+            model: self.manifests.model_of(row),
+            offer: offer.to_string(),
+            path: self.announcements.path(row).to_string_lossy().into_owned(),
+            grant: grant.id,
+            expires_utc: utc(offer.offer().expires_unix),
+        })
+    }
+
+    pub(super) fn forgotten(&self, id: u64) -> Result<(), Problem> {
+        let mut state = self.lock();
+        let row = state.table.row(id)?;
+        // The transfer's grants must not outlive it: if they cannot be revoked, the transfer stays.
+        self.end_grants(&mut state, &row)?;
+        self.drop_row(&mut state, id)?;
+        self.wake(&mut state);
+        Ok(())
+    }
+
+    fn drop_row(&self, state: &mut State, id: u64) -> Result<(), Problem> {
+        if let Some(row) = state.table.remove(id)? {
+            self.announcements.take_down(&row);
             if let Some(entry) = row.entry.filter(|_| row.kind == Kind::Fetch && row.end.is_none()) {
                 // The library then reports the entry by what is on the disk.
                 let _ = self.library.fetch_dropped(entry);
             }
-            if let Some(running) = inner.running.remove(&id) {
-                running.end();
-                inner.accounts.rule(running.run, Rules::default());
-                inner.draining.insert(running.run, (row, running));
-            }
         }
-        let _ = self.events.send(Event::Removed { id });
+        state.retries.clear(id);
+        if let Some(run) = state.runs.drain(id) {
+            self.accounts.rule(run, Rules::default());
+        }
+        self.notify(Event::Removed { id });
         Ok(())
-    }
-
-    /// Returns the share row that a completed fetch becomes, and the fetch's remaining grants, which end; its active grants to
-    /// serve and publish move to the share.
-    pub(super) fn share_of(
-        &self,
-        inner: &Inner,
-        row: &TransferRow,
-        path: PathBuf,
-    ) -> (TransferRow, Vec<u64>) {
-        let list = inner.book.grants().list(now_unix(), |grant| inner.accounts.used(grant));
-        let is_serving = |number: &u64| {
-            list.iter().any(|grant| {
-                grant.id == *number
-                    && matches!(grant.action, Action::Serve | Action::Publish)
-                    && grant.state == GrantState::Active
-            })
-        };
-        let (kept, ended): (Vec<u64>, Vec<u64>) = row.grants.iter().copied().partition(is_serving);
-        let new = NewShare {
-            entry: row.entry,
-            endpoint: row.endpoint.clone(),
-            limits: row.limits.clone(),
-            allow: row.allow.clone(),
-            ..NewShare::default()
-        };
-        // The publisher key accepted for the fetch holds for the share of the same bytes.
-        let accepted_key = row.accepted_key.clone();
-        let text = row.manifest.clone().unwrap_or_default();
-        let share = TransferRow::share(new, row.swarm_id.clone(), text, path, now_unix());
-        let known = inner.rows.values().find(|other| {
-            (other.kind, &other.swarm_id, &other.path) == (share.kind, &share.swarm_id, &share.path)
-        });
-        let id = known.map_or(0, |known| known.id);
-        let before = known.map(|known| known.grants.clone()).unwrap_or_default();
-        let share = TransferRow {
-            id,
-            grants: before.into_iter().chain(kept).collect(),
-            last_port: row.last_port,
-            accepted_key,
-            ..share
-        };
-        (share, ended)
     }
 
     pub(super) fn ready_entry(&self, id: u64) -> Result<(String, PathBuf), Problem> {
@@ -295,15 +369,6 @@ impl Core {
             "start it: `minimodel companion start`",
         ))
     }
-
-    /// Sends a transfer's status to event listeners.
-    pub(super) fn show(&self, inner: &Inner, id: u64) {
-        if self.events.receiver_count() > 0
-            && let Some(transfer) = self.view(inner, id)
-        {
-            let _ = self.events.send(Event::Transfer { transfer: Box::new(transfer) });
-        }
-    }
 }
 
 /// Refuses a transfer that is done: it can neither pause nor start.
@@ -316,8 +381,4 @@ fn not_done(row: &TransferRow) -> Result<(), Problem> {
         )),
         _ => Ok(()),
     }
-}
-
-pub(super) fn unknown(id: u64) -> Problem {
-    Problem::new(code::NOT_FOUND, format!("there is no transfer {id}"), "see all: `minimodel status`")
 }

@@ -2,14 +2,18 @@
 
 use minimodel::Identity;
 use minimodel::clock::utc;
-use minimodel::consent::Denied;
 use minimodel::transfer::Target;
 use minimodel_swarm::driver::Idle;
+use minimodel_verifier::Manifest;
 
+use super::Core;
 use super::desired::Desired;
 use super::row::{End, TransferRow};
-use super::{Core, Inner};
-use crate::model::{Cause, Kind, Question, State, Status, Transfer};
+use super::running::{RunningTransfer, idle_seconds};
+use super::state::State;
+use super::table::unknown;
+use crate::model::{Cause, Event, Kind, Question, State as Stands, Status, Transfer};
+use crate::problem::Problem;
 
 impl From<Idle> for Cause {
     fn from(idle: Idle) -> Self {
@@ -40,42 +44,46 @@ fn cause_before_first_snapshot(row: &TransferRow, desired: &Desired) -> Cause {
 
 impl Core {
     pub(super) fn status(&self) -> Status {
-        let inner = self.lock();
+        let state = self.lock();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: if self.is_running { std::process::id() } else { 0 },
             started_utc: utc(self.started_unix),
-            peer: Identity::known(&self.home).map(|peer| peer.to_string()),
-            limits: inner.limits.clone(),
-            now: Self::rates(&inner.limits),
-            transfers: inner.rows.keys().filter_map(|&id| self.view(&inner, id)).collect(),
+            peer: Identity::known(&self.checks.home).map(|peer| peer.to_string()),
+            limits: state.limits.get().clone(),
+            now: state.limits.rates(),
+            transfers: state.table.all().map(|row| self.view_of(&state, row)).collect(),
         }
     }
 
-    /// Returns `model.id` and version, for logs.
-    pub(super) fn model_of(&self, row: &TransferRow) -> String {
-        let manifest = self.manifest_of(row).ok().flatten();
-        manifest.map_or_else(String::new, |manifest| {
-            format!("{} {}", manifest.model_id(), manifest.model_version())
-        })
+    /// Sends a transfer's status to event listeners.
+    pub(super) fn show(&self, state: &State, id: u64) {
+        if self.events.receiver_count() > 0
+            && let Ok(transfer) = self.view(state, id)
+        {
+            self.notify(Event::Transfer { transfer: Box::new(transfer) });
+        }
     }
 
-    pub(super) fn view(&self, inner: &Inner, id: u64) -> Option<Transfer> {
-        let row = inner.rows.get(&id)?;
-        let running = inner.running.get(&id);
-        let manifest = self.manifest_of(row).ok().flatten();
-        let (state, cause) = match (self.desired_of(inner, id)?, running) {
+    pub(super) fn view(&self, state: &State, id: u64) -> Result<Transfer, Problem> {
+        state.table.get(id).map(|row| self.view_of(state, row)).ok_or_else(|| unknown(id))
+    }
+
+    fn view_of(&self, all: &State, row: &TransferRow) -> Transfer {
+        let (id, running) = (row.id, all.runs.of(row.id));
+        let manifest = self.manifests.valid(row);
+        let (state, cause) = match (all.desired_of(row), running) {
             (Desired::Rest(state, cause), _) => (state, cause),
-            (_, Some(running)) if running.snapshot.is_some() => (State::Running, running.cause()),
+            (_, Some(running)) if running.snapshot.is_some() => (Stands::Running, running.cause()),
             (desired, _) if self.is_running => {
-                (State::Preparing, Some(cause_before_first_snapshot(row, &desired)))
+                (Stands::Preparing, Some(cause_before_first_snapshot(row, &desired)))
             }
             // It would run if a companion did.
-            _ => (State::Waiting, None),
+            _ => (Stands::Waiting, None),
         };
         let asks = match (state, cause) {
-            (State::Asking, _) | (_, Some(Cause::ConsentMissing)) => true,
-            (State::Waiting, Some(Cause::Quota)) => self.lacks_what_is_spent(inner, row),
+            (Stands::Asking, _) | (_, Some(Cause::ConsentMissing)) => true,
+            (Stands::Waiting, Some(Cause::Quota)) => all.permits(row).lacks_what_is_spent(),
             _ => false,
         };
         let question = asks.then(|| Question {
@@ -86,10 +94,10 @@ impl Core {
         let (path, receipt) = self.paths(row, manifest.as_deref());
         // The bytes of a run are shown until the next run begins.
         let now = running.and_then(|running| running.snapshot.as_ref());
-        let snapshot = now.or_else(|| inner.last_snapshots.get(&id).filter(|_| running.is_none()));
+        let snapshot = now.map(|snapshot| &**snapshot).or_else(|| all.runs.last_snapshot(id));
         let total_bytes = manifest.as_ref().map_or(0, |manifest| manifest.byte_count());
         let is_whole = row.kind == Kind::Share || matches!(row.end, Some(End::Done { .. }));
-        Some(Transfer {
+        Transfer {
             id,
             kind: row.kind,
             state,
@@ -97,17 +105,14 @@ impl Core {
             problem: match &row.end {
                 Some(End::Failed(problem)) => Some(problem.clone()),
                 Some(End::Done { .. }) => None,
-                None if cause == Some(Cause::ConsentMissing) => inner.log_fault.clone(),
-                None if state == State::Waiting => {
-                    let retry = inner.retries.get(&id).filter(|retry| Some(retry.cause) == cause);
-                    retry.map(|retry| retry.problem.clone())
-                }
+                None if cause == Some(Cause::ConsentMissing) => all.consents.fault.clone(),
+                None if state == Stands::Waiting => all.retries.problem(id, cause),
                 None => None,
             },
             question,
             model_id: manifest.as_ref().map(|m| m.model_id().to_owned()).unwrap_or_default(),
             model_version: manifest.as_ref().map(|m| m.model_version().to_owned()).unwrap_or_default(),
-            publisher: manifest.as_ref().and_then(|manifest| self.publisher_of(manifest)),
+            publisher: manifest.as_ref().and_then(|manifest| self.signers.verdict(manifest)),
             swarm_id: row.swarm_id.clone(),
             path,
             receipt,
@@ -116,8 +121,7 @@ impl Core {
                 .filter(|running| !running.is_ending())
                 .and_then(|running| running.offer.as_ref())
                 .map(ToString::to_string),
-            publishes: running
-                .is_some_and(|running| matches!(running.desired, Desired::Run { publishes: true, .. })),
+            publishes: running.is_some_and(RunningTransfer::publishes),
             allow: row.allow.clone(),
             limits: row.limits.clone(),
             have_bytes: if is_whole { total_bytes } else { snapshot.map_or(0, |s| s.have_bytes) },
@@ -126,26 +130,15 @@ impl Core {
             sent_bytes: snapshot.map_or(0, |s| s.sent_bytes),
             down_rate: now.map_or(0, |s| s.down_rate),
             up_rate: now.map_or(0, |s| s.up_rate),
-            peers: running.map(super::running::RunningTransfer::peers).unwrap_or_default(),
+            peers: running.map(RunningTransfer::peers).unwrap_or_default(),
             run_seconds: snapshot.map_or(0.0, |s| s.elapsed.as_secs_f64()),
-            idle_seconds: snapshot.map(|s| super::running::idle_seconds(s)).unwrap_or_default(),
+            idle_seconds: snapshot.map(idle_seconds).unwrap_or_default(),
             created_utc: utc(row.created_unix),
             is_new: false,
-        })
+        }
     }
 
-    /// Returns true if the user must be asked because a grant is used up. A peer's patience or budget, by contrast, comes back by
-    /// itself.
-    fn lacks_what_is_spent(&self, inner: &Inner, row: &TransferRow) -> bool {
-        let is_spent = |&action: &_| self.permission(inner, row, action).reason == Some(Denied::Spent);
-        row.needs().iter().any(is_spent)
-    }
-
-    fn paths(
-        &self,
-        row: &TransferRow,
-        manifest: Option<&minimodel_verifier::Manifest>,
-    ) -> (String, Option<String>) {
+    fn paths(&self, row: &TransferRow, manifest: Option<&Manifest>) -> (String, Option<String>) {
         let shown = |path: &std::path::Path| path.to_string_lossy().into_owned();
         if let Some(End::Done { path, receipt }) = &row.end {
             return (shown(path), Some(shown(receipt)));
@@ -161,16 +154,12 @@ impl Core {
     }
 
     /// Returns what the user sees of a transfer before being asked for consent.
-    fn subject(
-        &self,
-        row: &TransferRow,
-        manifest: Option<&minimodel_verifier::Manifest>,
-    ) -> Vec<(String, String)> {
+    fn subject(&self, row: &TransferRow, manifest: Option<&Manifest>) -> Vec<(String, String)> {
         let mut subject = Vec::new();
         let mut say = |label: &str, value: String| subject.push((label.to_owned(), value));
         match manifest {
             Some(manifest) => {
-                self.host.subject(manifest).into_iter().for_each(|(label, value)| say(&label, value));
+                self.checks.host.subject(manifest).into_iter().for_each(|(label, value)| say(&label, value));
                 let fits = self.library.fits(manifest);
                 for check in &fits.checks {
                     say(

@@ -1,0 +1,115 @@
+//! State under the companion's one lock, and the decisions that need several of its parts. It starts nothing.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv6Addr, SocketAddr};
+
+use minimodel::consent::{Action, Permission};
+use minimodel_swarm::driver::Controls;
+
+use super::accounts::Rules;
+use super::consents::ConsentState;
+use super::desired::{Desired, DesiredInputs, desired};
+use super::global_limits::GlobalLimits;
+use super::grant_limits::{self, LimitInputs};
+use super::permits::TransferPermits;
+use super::retries::Retries;
+use super::row::TransferRow;
+use super::running::Runs;
+use super::table::TransferTable;
+use crate::library::Library;
+use crate::model::Kind;
+
+/// What is wanted, what is permitted, and what runs.
+pub(super) struct State {
+    pub(super) table: TransferTable,
+    pub(super) runs: Runs,
+    pub(super) retries: Retries,
+    pub(super) consents: ConsentState,
+    pub(super) limits: GlobalLimits,
+    pub(super) is_ending: bool,
+    /// The reconciler must run now.
+    pub(super) is_stale: bool,
+}
+
+impl State {
+    pub(super) fn permits<'a>(&'a self, row: &'a TransferRow) -> TransferPermits<'a> {
+        TransferPermits::new(&self.consents, &self.table, row, self.runs.of(row.id))
+    }
+
+    /// Returns the desired state of a transfer.
+    pub(super) fn desired_of(&self, row: &TransferRow) -> Desired {
+        let inputs = DesiredInputs {
+            hour_is_closed: self.limits.rates().paused,
+            pause_after: self.retries.waits_for(row.id),
+            ..self.permits(row).inputs()
+        };
+        desired(row, &inputs)
+    }
+
+    /// Returns the grants and the daily quota that a transfer's bytes count against.
+    pub(super) fn rules_of(&self, row: &TransferRow) -> Rules {
+        self.permits(row).rules(self.limits.get().peer_day_bytes)
+    }
+
+    /// Returns which peers a transfer may talk to, and how many bytes may move.
+    pub(super) fn controls_of(&self, row: &TransferRow) -> Controls {
+        let (permits, running) = (self.permits(row), self.runs.of(row.id));
+        // Remaining and transferred bytes must come from one snapshot, or a chunk is counted twice or not at all.
+        let accounts = self.consents.accounts.snapshot(running.map(|running| running.run));
+        let permission = |action| permits.permission_after(action, &|grant| accounts.used(grant));
+        let (serve, fetch) = (permission(Action::Serve), permission(Action::Fetch));
+        let mut controls = grant_limits::controls(&LimitInputs {
+            row,
+            limits: self.limits.get(),
+            serve: serve.is_some().then_some(&serve),
+            fetch: (row.kind == Kind::Fetch && fetch.is_some()).then_some(&fetch),
+            session: &accounts.session,
+            sent_today: &accounts.sent_today,
+        });
+        let ends_with = |permission: &Permission, action| {
+            running.filter(|_| !permission.is_some() && permits.has_last_bytes(action))
+        };
+        if let Some(running) = ends_with(&serve, Action::Serve) {
+            // Connected peers may finish what is under way to them; no peer is given more.
+            controls.allow = running.control.controls().allow;
+            controls.serve_allowance = Some(0);
+        }
+        if let Some(running) = ends_with(&fetch, Action::Fetch) {
+            // Requested chunks may still arrive; no further request is sent.
+            controls.sources = running.control.controls().sources;
+        }
+        controls
+    }
+
+    /// Returns the library entries that transfers use now or will use when they resume.
+    pub(super) fn entries_in_use(&self, library: &Library) -> BTreeSet<u64> {
+        let used = self.table.all().filter(|row| row.end.is_none());
+        let entry =
+            |row: &TransferRow| row.entry.or_else(|| library.find(&row.swarm_id).ok()?.map(|entry| entry.id));
+        used.chain(self.runs.draining()).filter_map(entry).collect()
+    }
+
+    /// Returns the newest time found in the rows and the consent log.
+    pub(super) fn newest_unix(&self) -> Option<u64> {
+        self.table.all().map(|row| row.created_unix).max().max(self.consents.book.newest_unix())
+    }
+
+    /// Returns the address at which each transfer listens.
+    pub(super) fn listens(&self) -> Vec<(u64, SocketAddr)> {
+        // A transfer that is starting or stopping may or may not hold its port, so its port is no evidence.
+        let is_settled = |row: &&TransferRow| {
+            self.runs.of(row.id).is_none_or(|running| {
+                let is_wanted = self.desired_of(row) == running.desired;
+                running.snapshot.is_some() && !running.is_ending() && is_wanted
+            })
+        };
+        let listens = self.table.all().filter(is_settled).filter_map(|row| {
+            let mut at = row.endpoint.listen.unwrap_or((Ipv6Addr::UNSPECIFIED, 0).into());
+            if at.port() == 0 {
+                at.set_port(row.last_port?);
+            }
+            Some((row.id, at))
+        });
+        listens.collect()
+    }
+}
