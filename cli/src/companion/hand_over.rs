@@ -1,7 +1,6 @@
 //! `seed` and `fetch` while a companion runs: the user sees the same questions and answers, but the companion does the work.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use minimodel::transfer::STALL_TIMEOUT;
 use minimodel_companion::model::{
@@ -9,16 +8,15 @@ use minimodel_companion::model::{
 };
 use minimodel_companion::{Service, doctor};
 use minimodel_verifier::Manifest;
+use minimodel_verifier::digest::{hex, parse_hex};
 use minimodel_wire::SignedOffer;
 
-use super::follow::{self, LOOK_EVERY, Undo};
+use super::follow::{self, Followed, Undo};
 use crate::args::{FetchArgs, OrderChoice, PublisherOptions, SeedArgs, ShareOptions};
 use crate::consent::{self, Action, ConsentFlag, ConsentSource, MANIFEST_ASKED, NOTHING_DONE, Question};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::idle::IdleDebounce;
-use crate::interrupt::Interrupt;
 use crate::publisher;
 use crate::settings::Context;
 use crate::show;
@@ -44,8 +42,8 @@ pub(crate) fn seed(
     let before = going(service)?;
     let added = service.share(new).map_err(failure)?;
     let undo = undo_of(&before, &added);
-    let flags = (args.consent.as_ref(), &args.publisher);
-    let transfer = agree_or_drop(service, context, ("seed", NOTHING_DONE), added, flags)?;
+    let question = Asking::new(context, "seed", args.consent.as_ref(), &args.publisher);
+    let transfer = question.agree_or_drop(service, added)?;
     follow::seed(service, context, &transfer, args.handing.detach, undo)
 }
 
@@ -68,169 +66,152 @@ fn going(service: &dyn Service) -> Result<Vec<u64>, Failure> {
     Ok(transfers.iter().filter(|transfer| goes_on(transfer)).map(|transfer| transfer.id).collect())
 }
 
-/// Hands a fetch over to the companion and follows it to its end; with `--detach`, does not follow it.
-pub(crate) fn fetch(
-    service: &dyn Service,
-    args: &FetchArgs,
-    context: &Context,
-    manifest: &Manifest,
-    sources: &[SignedOffer],
-) -> Result<(), Failure> {
-    let new = NewFetch { manifest: Some(manifest.text()), ..new_fetch(args, sources)? };
-    let before = going(service)?;
-    let added = service.fetch(new.clone()).map_err(failure)?;
-    let again = handed_back(args, &before, new, &added);
-    let done = if args.manifest.is_some() { NOTHING_DONE } else { MANIFEST_ASKED };
-    finish_fetch(service, args, context, (added, done), again.as_ref())
+/// A fetch that is handed over.
+pub(crate) struct FetchHandOver<'a> {
+    service: &'a dyn Service,
+    args: &'a FetchArgs,
+    context: &'a Context,
+    asking: Asking<'a>,
+    sources: &'a [SignedOffer],
 }
 
-/// Like `fetch`, for a user who has only an offer: the companion asks the peer for the manifest, unless it has it, if
-/// the flag or grants permit that for this very transfer. `None`: they do not; nothing was dialed, and the user must agree first.
-pub(crate) fn fetch_by_offer(
-    service: &dyn Service,
-    args: &FetchArgs,
-    context: &Context,
-    sources: &[SignedOffer],
-) -> Result<Option<()>, Failure> {
-    let new = new_fetch(args, sources)?;
-    if args.consent.is_none() && is_asked_already(service, &new, sources)? {
-        return Ok(None);
+impl<'a> FetchHandOver<'a> {
+    pub(crate) fn new(
+        service: &'a dyn Service,
+        args: &'a FetchArgs,
+        context: &'a Context,
+        sources: &'a [SignedOffer],
+    ) -> Self {
+        let asking = Asking::new(context, "fetch", args.consent.as_ref(), &args.transfer.publisher);
+        Self { service, args, context, asking, sources }
     }
-    let before = going(service)?;
-    let added = service.fetch(new.clone()).map_err(failure)?;
-    let verb = ("fetch", NOTHING_DONE);
-    let added = match (&added.question, &args.consent) {
-        (Some(_), None) if added.model_id.is_empty() => {
-            forget_new(service, &added);
+
+    /// Hands the fetch over to the companion and follows it to its end; with `--detach`, does not follow it.
+    pub(crate) fn with_manifest(mut self, manifest: &Manifest) -> Result<(), Failure> {
+        let new = NewFetch { manifest: Some(manifest.text()), ..new_fetch(self.args, self.sources)? };
+        let before = going(self.service)?;
+        let added = self.service.fetch(new.clone()).map_err(failure)?;
+        let again = self.handed_back(&before, new, &added);
+        if self.args.manifest.is_none() {
+            self.asking.done = MANIFEST_ASKED;
+        }
+        self.finish(added, again.as_ref())
+    }
+
+    /// As [`Self::with_manifest`], for a user who has only an offer: the companion asks the peer for the manifest, unless it has
+    /// it, if the flag or grants permit that for this very transfer. `None`: they do not; nothing was dialed, and the user must
+    /// agree first.
+    pub(crate) fn by_offer(mut self) -> Result<Option<()>, Failure> {
+        let (service, flag) = (self.service, self.args.consent.as_ref());
+        let new = new_fetch(self.args, self.sources)?;
+        if flag.is_none() && self.is_asked_already(&new)? {
             return Ok(None);
         }
-        (_, Some(flag)) if added.model_id.is_empty() => {
-            let agreed = agree_to_ask(service, context, verb, &added, flag);
-            let agreed = agreed.inspect_err(|_| forget_new(service, &added))?;
-            Transfer { is_new: added.is_new, ..agreed }
-        }
-        // Answered before the import begins, so that the receipt cites the flag's consent and the consent ends with the transfer.
-        (None, Some(flag)) => {
-            let flags = (Some(flag), &args.transfer.publisher);
-            let agreed = agree_or_drop(service, context, verb, added.clone(), flags)?;
-            Transfer { is_new: added.is_new, ..agreed }
-        }
-        _ => added,
-    };
-    let again = handed_back(args, &before, new, &added);
-    let (added, done) = learned(service, args, context, added, again.as_ref())?;
-    finish_fetch(service, args, context, (added, done), again.as_ref()).map(Some)
-}
-
-/// True if a fetch of this swarm into this folder already asks the user whether its manifest may be requested. Handing
-/// over another would withdraw that question before the user has agreed to the new one.
-fn is_asked_already(service: &dyn Service, new: &NewFetch, sources: &[SignedOffer]) -> Result<bool, Failure> {
-    let swarms: Vec<String> =
-        sources.iter().map(|offer| data_encoding::HEXLOWER.encode(&offer.offer().swarm_id)).collect();
-    let out = new.out.as_deref().map(Path::to_string_lossy).unwrap_or_default();
-    let transfers = service.status().map_err(failure)?.transfers;
-    Ok(transfers.iter().any(|other| {
-        (other.kind, other.state) == (Kind::Fetch, State::Asking)
-            && other.model_id.is_empty()
-            && swarms.contains(&other.swarm_id)
-            && other.path == out
-    }))
-}
-
-/// Records the flag's consent before the manifest is known. If the companion asks for it, that is the consent to request
-/// the manifest. If a standing grant permits the request already, the import may begin at once, so the flag's consents
-/// to import and cache are recorded as well: the receipt cites them, and they end with the transfer.
-fn agree_to_ask(
-    service: &dyn Service,
-    context: &Context,
-    verb: (&str, &'static str),
-    transfer: &Transfer,
-    flag: &ConsentFlag,
-) -> Result<Transfer, Failure> {
-    let (mut consent, early) = match &transfer.question {
-        Some(open) => (ask(context, verb, transfer, open, Some(flag))?, &[Action::Fetch][..]),
-        None => (
-            consent_of(flag.actions(), ConsentSource::Flag),
-            &[Action::Fetch, Action::Import, Action::Cache][..],
-        ),
-    };
-    consent.actions.retain(|action| early.contains(action));
-    if consent.actions.is_empty() {
-        return Ok(transfer.clone());
+        let before = going(service)?;
+        let added = service.fetch(new.clone()).map_err(failure)?;
+        let is_new = added.is_new;
+        let added = match (&added.question, flag) {
+            (Some(_), None) if added.model_id.is_empty() => {
+                forget_new(service, &added);
+                return Ok(None);
+            }
+            (_, Some(flag)) if added.model_id.is_empty() => {
+                let agreed = self.agree_to_ask(&added, flag);
+                agreed.inspect_err(|_| forget_new(service, &added))?
+            }
+            // Answered before the import begins, so that the receipt cites the flag's consent and the consent ends with the transfer.
+            (None, Some(_)) => self.asking.agree_or_drop(service, added)?,
+            _ => added,
+        };
+        let added = Transfer { is_new, ..added };
+        let again = self.handed_back(&before, new, &added);
+        let added = self.learned(added, again.as_ref())?;
+        self.finish(added, again.as_ref()).map(Some)
     }
-    service.answer(transfer.id, consent).map_err(failure)
-}
 
-/// The settings with which a fetch that ran before this call goes on: as with `--detach`, it waits for peers.
-fn handed_back(args: &FetchArgs, before: &[u64], new: NewFetch, added: &Transfer) -> Option<NewFetch> {
-    before.contains(&added.id).then_some(NewFetch { stall_seconds: named_patience(args), ..new })
-}
+    /// True if a fetch of this swarm into this folder already asks the user whether its manifest may be requested. Handing
+    /// over another would withdraw that question before the user has agreed to the new one.
+    fn is_asked_already(&self, new: &NewFetch) -> Result<bool, Failure> {
+        let swarms: Vec<String> = self.sources.iter().map(|offer| hex(&offer.offer().swarm_id)).collect();
+        let out = new.out.as_deref().map(Path::to_string_lossy).unwrap_or_default();
+        let transfers = self.service.status().map_err(failure)?.transfers;
+        Ok(transfers.iter().any(|other| {
+            (other.kind, other.state) == (Kind::Fetch, State::Asking)
+                && other.model_id.is_empty()
+                && swarms.contains(&other.swarm_id)
+                && other.path == out
+        }))
+    }
 
-/// Waits until the companion has the manifest, or until the fetch rests; with `--detach`, not while it waits. Also
-/// returns what was done meanwhile, for a refusal.
-fn learned(
-    service: &dyn Service,
-    args: &FetchArgs,
-    context: &Context,
-    added: Transfer,
-    again: Option<&NewFetch>,
-) -> Result<(Transfer, &'static str), Failure> {
-    let interrupt = Interrupt::listen()?;
-    let printer = &context.printer;
-    let (begun, mut idle_debounce) = (Instant::now(), IdleDebounce::default());
-    let is_new = added.is_new;
-    let (mut now, mut done) = (added, NOTHING_DONE);
-    while now.model_id.is_empty() {
-        if now.state == State::Preparing && done != MANIFEST_ASKED {
-            done = MANIFEST_ASKED;
-            printer.note(format!("the companion asks for the manifest, as transfer {}", now.id));
+    /// Records the flag's consent before the manifest is known. If the companion asks for it, that is the consent to request
+    /// the manifest. If a standing grant permits the request already, the import may begin at once, so the flag's consents
+    /// to import and cache are recorded as well: the receipt cites them, and they end with the transfer.
+    fn agree_to_ask(&self, transfer: &Transfer, flag: &ConsentFlag) -> Result<Transfer, Failure> {
+        let (mut consent, early) = match &transfer.question {
+            Some(open) => (self.asking.ask(transfer, open)?, &[Action::Fetch][..]),
+            None => (
+                consent_of(flag.actions(), ConsentSource::Flag),
+                &[Action::Fetch, Action::Import, Action::Cache][..],
+            ),
+        };
+        consent.actions.retain(|action| early.contains(action));
+        if consent.actions.is_empty() {
+            return Ok(transfer.clone());
         }
-        match now.state {
-            State::Failed => {
-                forget_new(service, &now);
-                return Err(follow::failed(now));
+        self.service.answer(transfer.id, consent).map_err(failure)
+    }
+
+    /// The settings with which a fetch that ran before this call goes on: as with `--detach`, it waits for peers.
+    fn handed_back(&self, before: &[u64], new: NewFetch, added: &Transfer) -> Option<NewFetch> {
+        before.contains(&added.id).then_some(NewFetch { stall_seconds: named_patience(self.args), ..new })
+    }
+
+    /// Waits until the companion has the manifest, or until the fetch rests; with `--detach`, not while it waits.
+    fn learned(&mut self, added: Transfer, again: Option<&NewFetch>) -> Result<Transfer, Failure> {
+        let (service, printer) = (self.service, &self.context.printer);
+        let mut followed = Followed::new(service, self.context, &added)?;
+        let is_new = added.is_new;
+        let mut now = added;
+        while now.model_id.is_empty() {
+            if now.state == State::Preparing && self.asking.done != MANIFEST_ASKED {
+                self.asking.done = MANIFEST_ASKED;
+                printer.note(format!("the companion asks for the manifest, as transfer {}", now.id));
             }
-            State::Asking | State::Paused | State::Done => break,
-            State::Waiting if args.handing.detach => break,
-            State::Waiting => {
-                if let Some(failure) = follow::held_up(&now) {
-                    return Err(failure);
+            match now.state {
+                State::Failed => {
+                    forget_new(service, &now);
+                    return Err(follow::failed(now));
                 }
+                State::Asking | State::Paused | State::Done => break,
+                State::Waiting if self.args.handing.detach => break,
+                State::Waiting => {
+                    if let Some(failure) = follow::held_up(&now) {
+                        return Err(failure);
+                    }
+                }
+                State::Preparing | State::Running => {}
             }
-            State::Preparing | State::Running => {}
-        }
-        let cause = now.cause.filter(|_| now.state == State::Waiting);
-        if let Some(cause) = idle_debounce.sample(begun.elapsed(), cause) {
-            follow::tell_idle(printer, cause)?;
-            if let Some(cause) = cause {
+            let cause = now.cause.filter(|_| now.state == State::Waiting);
+            if let Some(cause) = followed.tell_idle(cause)? {
                 printer.note(format!("transfer {} waits: {}", now.id, doctor::words(cause)));
             }
+            if let Some(stopped) = followed.let_go(again)? {
+                return Err(stopped);
+            }
+            now = Transfer { is_new, ..followed.read_again()? };
         }
-        if follow::is_asked(&interrupt)
-            && let Some(stopped) = follow::let_go(service, now.id, interrupt.exit(), again)?
-        {
-            return Err(stopped);
-        }
-        std::thread::sleep(LOOK_EVERY);
-        now = Transfer { is_new, ..follow::read_transfer(service, now.id)? };
+        Ok(now)
     }
-    Ok((now, done))
-}
 
-/// Asks for the consents that are still missing, then follows the fetch. `done`: what has happened so far, for a refusal.
-fn finish_fetch(
-    service: &dyn Service,
-    args: &FetchArgs,
-    context: &Context,
-    (added, done): (Transfer, &'static str),
-    again: Option<&NewFetch>,
-) -> Result<(), Failure> {
-    let flags = (args.consent.as_ref(), &args.transfer.publisher);
-    let transfer = agree_or_drop(service, context, ("fetch", done), added, flags)?;
-    if transfer.model_id.is_empty() && args.handing.detach {
-        tell_what_it_will_need(args, context, transfer.id);
+    /// Asks for the consents that are still missing, then follows the fetch.
+    fn finish(&self, added: Transfer, again: Option<&NewFetch>) -> Result<(), Failure> {
+        let detach = self.args.handing.detach;
+        let transfer = self.asking.agree_or_drop(self.service, added)?;
+        if transfer.model_id.is_empty() && detach {
+            tell_what_it_will_need(self.args, self.context, transfer.id);
+        }
+        follow::fetch(self.service, self.context, &transfer, detach, again)
     }
-    follow::fetch(service, context, &transfer, args.handing.detach, again)
 }
 
 /// Lists the consents that a detached fetch will need when the manifest arrives, because the user cannot be asked then.
@@ -277,25 +258,10 @@ fn new_fetch(args: &FetchArgs, sources: &[SignedOffer]) -> Result<NewFetch, Fail
     })
 }
 
-/// The flags of a verb: its consent, and the options on the publisher's key.
-type Flags<'a> = (Option<&'a ConsentFlag>, &'a PublisherOptions);
-
 /// The consent that accepts a publisher's key by flag, sent with the new transfer so that it holds from its beginning.
 fn accepting(options: &PublisherOptions) -> Option<Consent> {
     let accepted = options.accept_publisher_key?;
     Some(Consent { accept_publisher_key: Some(accepted.to_string()), ..consent_of([], ConsentSource::Flag) })
-}
-
-/// Like `agree`, but removes the transfer if the user does not agree, unless it was there before this call.
-fn agree_or_drop(
-    service: &dyn Service,
-    context: &Context,
-    verb: (&str, &'static str),
-    transfer: Transfer,
-    flags: Flags<'_>,
-) -> Result<Transfer, Failure> {
-    let added = transfer.clone();
-    agree(service, context, verb, transfer, flags).inspect_err(|_| forget_new(service, &added))
 }
 
 /// Removes a transfer that this call added. A failure to do so is ignored: the caller reports why the transfer is removed.
@@ -305,58 +271,68 @@ fn forget_new(service: &dyn Service, transfer: &Transfer) {
     }
 }
 
-/// Asks the user what the companion asks, unless a flag or earlier grants answer it. `verb`: its name, and what has
-/// happened so far.
-pub(crate) fn agree(
-    service: &dyn Service,
-    context: &Context,
-    verb: (&str, &'static str),
-    transfer: Transfer,
-    (flag, publisher): Flags<'_>,
-) -> Result<Transfer, Failure> {
-    let verdict = transfer.publisher.clone();
-    // Without the manifest there is no verdict: the companion compares its key with the flags when it has the manifest.
-    let accepted = match &verdict {
-        Some(verdict) => {
-            publisher::confirm_key(context, verdict, publisher, verb.1)?.filter(|_| verdict.is_alarm())
-        }
-        None => None,
-    };
-    let consent = match (&transfer.question, flag) {
-        (Some(open), _) => ask(context, verb, &transfer, open, flag)?,
-        // Everything required is granted; the flag may consent to more, such as publish.
-        (None, Some(flag)) => consent_of(flag.actions(), ConsentSource::Flag),
-        (None, None) if accepted.is_some() => consent_of([], ConsentSource::Prompt),
-        (None, None) => return Ok(transfer),
-    };
-    let consent = Consent { accept_publisher_key: accepted.map(|key| key.to_string()), ..consent };
-    service.answer(transfer.id, consent).map_err(failure)
+/// How a verb answers what the companion asks: by its flags and earlier grants, or by asking the user.
+pub(crate) struct Asking<'a> {
+    context: &'a Context,
+    verb: &'static str,
+    consent: Option<&'a ConsentFlag>,
+    publisher: &'a PublisherOptions,
+    /// What has happened so far, for a refusal: [`Question::done`].
+    done: &'static str,
 }
 
-fn ask(
-    context: &Context,
-    (verb, done): (&str, &'static str),
-    transfer: &Transfer,
-    open: &Open,
-    flag: Option<&ConsentFlag>,
-) -> Result<Consent, Failure> {
-    let known = |actions: &[Action]| actions.to_vec();
-    let (required, optional) = (known(&open.needs), known(&open.may));
-    if flag.is_some() {
-        context.printer.note(show::table(&open.subject));
+impl<'a> Asking<'a> {
+    /// `consent` and `publisher`: the flags of the verb.
+    pub(crate) fn new(
+        context: &'a Context,
+        verb: &'static str,
+        consent: Option<&'a ConsentFlag>,
+        publisher: &'a PublisherOptions,
+    ) -> Self {
+        Self { context, verb, consent, publisher, done: NOTHING_DONE }
     }
-    let swarm_id = data_encoding::HEXLOWER.decode(transfer.swarm_id.as_bytes()).ok();
-    let swarm_id: Option<[u8; 32]> = swarm_id.and_then(|id| id.try_into().ok());
-    let question = Question {
-        verb,
-        swarm_id: swarm_id.as_ref(),
-        subject: &open.subject,
-        required: &required,
-        optional: &optional,
-        done,
-    };
-    let (actions, source) = consent::answer(context, &question, flag)?;
-    Ok(consent_of(actions, source))
+
+    /// Like [`Self::agree`], but removes the transfer if the user does not agree, unless it was there before this call.
+    fn agree_or_drop(&self, service: &dyn Service, transfer: Transfer) -> Result<Transfer, Failure> {
+        let added = transfer.clone();
+        self.agree(service, transfer).inspect_err(|_| forget_new(service, &added))
+    }
+
+    /// Answers what the companion asks about a transfer.
+    pub(crate) fn agree(&self, service: &dyn Service, transfer: Transfer) -> Result<Transfer, Failure> {
+        // Without the manifest there is no verdict: the companion compares its key with the flags when it has the manifest.
+        let accepted = match &transfer.publisher {
+            Some(verdict) => publisher::confirm_key(self.context, verdict, self.publisher, self.done)?
+                .filter(|_| verdict.is_alarm()),
+            None => None,
+        };
+        let consent = match (&transfer.question, self.consent) {
+            (Some(open), _) => self.ask(&transfer, open)?,
+            // Everything required is granted; the flag may consent to more, such as publish.
+            (None, Some(flag)) => consent_of(flag.actions(), ConsentSource::Flag),
+            (None, None) if accepted.is_some() => consent_of([], ConsentSource::Prompt),
+            (None, None) => return Ok(transfer),
+        };
+        let consent = Consent { accept_publisher_key: accepted.map(|key| key.to_string()), ..consent };
+        service.answer(transfer.id, consent).map_err(failure)
+    }
+
+    fn ask(&self, transfer: &Transfer, open: &Open) -> Result<Consent, Failure> {
+        if self.consent.is_some() {
+            self.context.printer.note(show::table(&open.subject));
+        }
+        let swarm_id = parse_hex(&transfer.swarm_id);
+        let question = Question {
+            verb: self.verb,
+            swarm_id: swarm_id.as_ref(),
+            subject: &open.subject,
+            required: &open.needs,
+            optional: &open.may,
+            done: self.done,
+        };
+        let (actions, source) = consent::answer(self.context, &question, self.consent)?;
+        Ok(consent_of(actions, source))
+    }
 }
 
 fn consent_of(actions: impl IntoIterator<Item = Action>, source: ConsentSource) -> Consent {

@@ -2,33 +2,25 @@
 
 use std::time::Duration;
 
-use minimodel_companion::doctor;
-use minimodel_companion::model::Kind;
-use minimodel_swarm::driver::Idle;
+use minimodel_companion::model::Cause;
 
 /// A cause must last this long before it is reported.
 const LASTS: Duration = Duration::from_secs(1);
 
 /// The cause that was reported last, and the current one.
-#[derive(Debug)]
-pub(crate) struct IdleDebounce<C> {
-    told: Option<C>,
-    now: Option<C>,
+#[derive(Debug, Default)]
+pub(super) struct IdleDebounce {
+    told: Option<Cause>,
+    now: Option<Cause>,
     /// When the current cause began, counted from the beginning of the transfer.
     since: Duration,
     sampled: Duration,
 }
 
-impl<C> Default for IdleDebounce<C> {
-    fn default() -> Self {
-        Self { told: None, now: None, since: Duration::ZERO, sampled: Duration::ZERO }
-    }
-}
-
-impl<C: Copy + PartialEq> IdleDebounce<C> {
+impl IdleDebounce {
     /// Takes a sample at `elapsed`, counted from the beginning of the transfer. `Some`: another cause, or none, has
     /// lasted and is to be reported.
-    pub(crate) fn sample(&mut self, elapsed: Duration, idle: Option<C>) -> Option<Option<C>> {
+    pub(super) fn sample(&mut self, elapsed: Duration, idle: Option<Cause>) -> Option<Option<Cause>> {
         let before = std::mem::replace(&mut self.sampled, elapsed);
         if idle != self.now {
             // A sample describes the time since the one before it.
@@ -43,14 +35,9 @@ impl<C: Copy + PartialEq> IdleDebounce<C> {
     }
 
     /// The cause that was reported last, unless its end was reported too.
-    pub(crate) fn cause(&self) -> Option<C> {
+    pub(super) fn cause(&self) -> Option<Cause> {
         self.told
     }
-}
-
-/// The cause in plain words, with its name for programs.
-pub(super) fn explain(kind: Kind, cause: Idle) -> String {
-    format!("{} ({cause})", doctor::words_of(kind, cause.into()))
 }
 
 #[cfg(test)]
@@ -59,7 +46,7 @@ mod tests {
 
     #[test]
     fn idle_cause_and_its_end_are_each_told_once_after_one_second() {
-        let (slow, choked) = (Some(Idle::PeerSlow), Some(Idle::Choked));
+        let (slow, choked) = (Some(Cause::PeerSlow), Some(Cause::Choked));
         let samples = [
             (0, slow, None),
             (1_000, slow, Some(slow)),
@@ -79,15 +66,5 @@ mod tests {
             assert_eq!(idle_debounce.sample(Duration::from_millis(millis), idle), told, "{millis} ms");
         }
         assert_eq!(idle_debounce.cause(), None);
-    }
-
-    #[test]
-    fn each_cause_is_explained_with_its_word() {
-        for cause in Idle::ALL {
-            let word = format!("({cause})");
-            for kind in [Kind::Share, Kind::Fetch] {
-                assert!(explain(kind, cause).ends_with(&word));
-            }
-        }
     }
 }

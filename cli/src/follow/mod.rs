@@ -1,14 +1,17 @@
-//! Transfers in this process, from the user's consent to the last line: the one place that prints what they tell.
+//! Transfers in this process, from the user's consent to the last line. What a transfer tells is printed in one place
+//! ([`teller`]), which also tells of the transfers that a companion runs.
 
 mod asking;
 mod fetch;
-pub(crate) mod idle;
+mod idle;
 mod imported;
 mod repair;
 mod share;
 mod swarm;
+pub(crate) mod teller;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minimodel::publishers::SignerVerdict;
@@ -20,7 +23,7 @@ use serde_json::json;
 pub(crate) use self::fetch::{ASKED_BESIDES, Fetch, endpoint, fetch_manifest, needed, run as fetch};
 pub(crate) use self::repair::{is_under_way, run as repair};
 pub(crate) use self::share::{Share, run as share};
-use self::swarm::SwarmReports;
+use self::teller::{Moment, Moments, Place, Teller};
 use crate::args::ShareOptions;
 use crate::escape;
 use crate::failure::Failure;
@@ -28,7 +31,6 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::publisher::SignerObject;
 use crate::settings::Context;
-use crate::size::show_size;
 use crate::text;
 
 /// Watcher of one transfer, which prints what the transfer tells.
@@ -44,8 +46,10 @@ pub(crate) struct Follower {
     progress: Mutex<Option<Progress>>,
     /// Progress of a full check, while one goes on.
     check: Mutex<Option<Progress>>,
-    /// `None` once stdout has failed: that ends the reports, not the transfer.
-    reports: Mutex<Option<SwarmReports>>,
+    teller: Teller,
+    moments: Mutex<Moments>,
+    /// True once stdout has failed: that ends the reports, not the transfer.
+    is_silent: AtomicBool,
     /// The first failure of printing or of the signal listener; it cancels the transfer.
     failure: Mutex<Option<Failure>>,
 }
@@ -59,7 +63,7 @@ impl Follower {
         publisher: &SignerVerdict,
         control: Control,
     ) -> Self {
-        let reports = SwarmReports::new(context.printer.clone(), kind);
+        let teller = Teller::new(context.printer.clone(), kind, Place::Here);
         Self {
             context: context.clone(),
             kind,
@@ -69,7 +73,9 @@ impl Follower {
             control,
             progress: Mutex::new(None),
             check: Mutex::new(None),
-            reports: Mutex::new(Some(reports)),
+            moments: Mutex::new(Moments::new(teller.clone())),
+            teller,
+            is_silent: AtomicBool::new(false),
             failure: Mutex::new(None),
         }
     }
@@ -117,7 +123,7 @@ impl Follower {
                     printer.detail(format!("the offer is in {}", escape::path(path)));
                 }
                 match self.kind {
-                    Kind::Share => share::tell_offer(printer, &offer, &self.publisher)?,
+                    Kind::Share => self.teller.offer(&offer, Some(&self.publisher), true)?,
                     Kind::Fetch => {
                         printer.detail(format!("this machine serves what it has: {offer}"));
                         let peer = offer.offer().peer.to_string();
@@ -126,7 +132,7 @@ impl Follower {
                 }
             }
             Event::ShareChecked(check) => share::tell_checked(printer, &check)?,
-            Event::Imported(imported) => imported::tell(printer, &imported, &self.publisher)?,
+            Event::Imported(imported) => imported::tell(printer, &self.teller, &imported, &self.publisher)?,
             other => printer.tell(other),
         }
         Ok(())
@@ -156,17 +162,21 @@ impl Follower {
     }
 
     fn report(&self, event: &Event) {
-        let mut reports = locked(&self.reports);
-        let Some(ours) = &mut *reports else { return };
+        if self.is_silent.load(Ordering::Relaxed) {
+            return;
+        }
+        let printer = &self.context.printer;
         let counter = locked(&self.progress).as_ref().map(Progress::counter);
         let told = match event {
-            Event::Swarm(event) => ours.event(event),
-            Event::Snapshot(snapshot) => ours.snapshot(snapshot, counter.as_ref()),
-            Event::OfferRenewed(offer) => ours.renewed(offer),
+            Event::Swarm(event) => swarm::tell(printer, event),
+            Event::Snapshot(snapshot) => {
+                locked(&self.moments).tell(&Moment::from(&**snapshot), counter.as_ref())
+            }
+            Event::OfferRenewed(offer) => swarm::tell_renewed(printer, offer),
             _ => Ok(()),
         };
         if told.is_err() {
-            *reports = None;
+            self.is_silent.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -197,8 +207,8 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// Reports how serving ended; fails if the file changed meanwhile.
 fn tell_served(context: &Context, path: &std::path::Path, served: Served) -> Result<(), Failure> {
     let Served { sent_bytes, is_changed, .. } = served;
-    context.printer.note(format!("{} sent in all", show_size(sent_bytes)));
-    context.printer.event("stopped", json!({"sent_bytes": sent_bytes, "source_changed": is_changed}))?;
+    let teller = Teller::new(context.printer.clone(), Kind::Share, Place::Here);
+    teller.stopped(sent_bytes, is_changed, "")?;
     if !is_changed {
         return Ok(());
     }

@@ -10,7 +10,6 @@ use minimodel::transfer::{self, Consents, Control, Limits, ShareError, SharePlan
 use minimodel_companion::model::Kind;
 use minimodel_swarm::driver::Controls;
 use minimodel_verifier::Manifest;
-use minimodel_wire::SignedOffer;
 use serde_json::json;
 
 use super::{Follower, allowed, endpoint, tell_served};
@@ -18,7 +17,6 @@ use crate::args::SeedArgs;
 use crate::escape;
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::publisher::SignerObject;
 use crate::settings::Context;
 use crate::text;
 
@@ -92,29 +90,4 @@ pub(super) fn tell_checked(printer: &Printer, check: &ShareCheck) -> Result<(), 
         }
         _ => Ok(()),
     }
-}
-
-/// Prints the offer on stdout, and for people the whole line that a friend can paste.
-pub(super) fn tell_offer(
-    printer: &Printer,
-    offer: &SignedOffer,
-    verdict: &SignerVerdict,
-) -> Result<(), Failure> {
-    let peer = offer.offer().peer;
-    let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
-    printer.note(format!("serving as peer {peer} at {}", addresses.join(", ")));
-    if offer.offer().addresses.iter().all(|address| address.ip().is_loopback()) {
-        printer.note("this offer works on this machine alone: for others, name an address with --advertise");
-    }
-    printer.note("send this line to whoever may fetch the file; Ctrl-C stops serving:");
-    printer.note(format!("\n    minimodel fetch --offer {offer} --out .\n"));
-    if printer.is_json() {
-        let fields = json!({
-            "offer": offer.to_string(), "peer": peer.to_string(), "addresses": addresses,
-            "expires_unix": offer.offer().expires_unix, "publisher": SignerObject::from(verdict),
-        });
-        return printer.event("offer", fields);
-    }
-    printer.note("the offer alone, for --peer or a file:");
-    printer.answer(offer.to_string())
 }

@@ -9,6 +9,7 @@ use minimodel_wire::SignedOffer;
 
 use crate::args::FetchArgs;
 use crate::companion;
+use crate::companion::hand_over::FetchHandOver;
 use crate::consent::{self, Action, Question};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -31,7 +32,7 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
         (Some(path), _) => Arc::new(input::manifest(path)?),
         (None, Some(offer)) => {
             if let Some(service) = &companion
-                && companion::hand_over::fetch_by_offer(service, args, context, &sources)?.is_some()
+                && FetchHandOver::new(service, args, context, &sources).by_offer()?.is_some()
             {
                 return Ok(());
             }
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
         check_offer(offer, Some(&manifest), now_unix())?;
     }
     if let Some(service) = companion {
-        return companion::hand_over::fetch(&service, args, context, &manifest, &sources);
+        return FetchHandOver::new(&service, args, context, &sources).with_manifest(&manifest);
     }
     let out = args.out.clone().ok_or_else(nowhere)?;
     let fetch = follow::Fetch {

@@ -6,8 +6,8 @@ use minimodel_companion::model::{Transfer, TransferLimits};
 use serde::Serialize;
 
 use crate::args::{PublisherOptions, RateSettings, Setting, TransferAction, TransferArgs, TransferIds};
-use crate::companion::{self, hand_over};
-use crate::consent::NOTHING_DONE;
+use crate::companion;
+use crate::companion::hand_over::Asking;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::settings::Context;
@@ -36,11 +36,8 @@ pub(crate) fn run(args: &TransferArgs, context: &Context) -> Result<(), Failure>
             let transfer = service.start(id).map_err(text::of_problem)?;
             let accept_publisher_key = args.accept_publisher_key;
             let publisher = PublisherOptions { publisher_key: None, accept_publisher_key };
-            let flags = (args.consent.as_ref(), &publisher);
-            tell(
-                printer,
-                &hand_over::agree(service, context, ("transfer start", NOTHING_DONE), transfer, flags)?,
-            )
+            let asking = Asking::new(context, "transfer start", args.consent.as_ref(), &publisher);
+            tell(printer, &asking.agree(service, transfer)?)
         }),
         TransferAction::Remove(ids) => each(ids, &|id| {
             service.forget(id).map_err(text::of_problem)?;

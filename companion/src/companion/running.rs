@@ -176,3 +176,30 @@ impl Runs {
 pub(super) fn idle_seconds(snapshot: &Snapshot) -> BTreeMap<Cause, f64> {
     snapshot.idle_time.iter().map(|(&idle, time)| (Cause::from(idle), time.as_secs_f64())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::NewFetch;
+
+    fn running(run: u64) -> RunningTransfer {
+        let row = TransferRow { id: 3, ..TransferRow::fetch(NewFetch::default(), "ab".repeat(32), 7) };
+        let control = Control::default();
+        RunningTransfer { run, row, desired: Desired::FetchManifest, control, offer: None, snapshot: None }
+    }
+
+    #[test]
+    fn run_of_a_removed_transfer_drains_until_its_thread_has_ended() {
+        let mut runs = Runs::default();
+        let first = runs.next_number();
+        runs.begin(running(first));
+        assert_eq!(runs.drain(3), Some(first));
+        assert!(runs.of(3).is_none() && runs.of_run_or_draining(3, first).is_some());
+        // Its end is not that of the run that another transfer of this number began.
+        let second = runs.next_number();
+        runs.begin(running(second));
+        assert!(runs.take_ended(3, first).is_none() && runs.draining().next().is_none());
+        assert_eq!(runs.take_ended(3, second).map(|running| running.run), Some(second));
+        assert!(runs.are_over());
+    }
+}

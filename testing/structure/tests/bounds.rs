@@ -30,10 +30,7 @@ const MORE_FIELDS: &[(&str, usize, &str)] = &[
 ];
 
 /// Functions of more parameters.
-const MORE_PARAMETERS: &[(&str, usize, &str)] = &[
-    ("cli::companion::hand_over::ask", 6, "the hand-over is not yet a type of its own"),
-    ("cli::companion::hand_over::finish_fetch", 6, "the hand-over is not yet a type of its own"),
-];
+const MORE_PARAMETERS: &[(&str, usize, &str)] = &[];
 
 /// Types over more files.
 const MORE_SPREAD: &[(&str, usize, &str)] = &[];
