@@ -15,6 +15,14 @@ use crate::home::Home;
 use crate::input::{self, OpenError};
 
 /// Why a file could not be checked. A file that fails its checks is no error: the report says so.
+///
+/// ```
+/// use minimodel::check::{self, CheckError};
+///
+/// // The program asks its user for another path.
+/// let opened = check::open("no/such/model.slm".as_ref());
+/// assert!(matches!(opened, Err(CheckError::Open { source, .. }) if source.is_missing()));
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// The file was not opened.
@@ -56,6 +64,20 @@ pub fn open(path: &Path) -> Result<SourceFile, CheckError> {
 }
 
 /// A full check, which reads the file once and runs every check.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let (home, path) = (minimodel::Home::at(folder.path()), folder.path().join("model.slm"));
+/// # std::fs::write(&path, minimodel_fixtures::manifest_artifact())?;
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// use minimodel::check::{self, FullCheck};
+///
+/// let source = check::open(&path)?;
+/// let check = FullCheck { home: &home, watcher: &(), is_stopped: &|| false };
+/// let verified = check.run(&manifest, &path, &source)?;
+/// assert!(verified.report.ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct FullCheck<'a> {
     /// Where the record of a file that passes is kept.

@@ -15,6 +15,28 @@ use crate::transfer::{
 };
 
 /// A failure of this crate. It carries values such as paths and peer ids, and no advice.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let node = minimodel::Node::open(minimodel::Home::at(folder.path()))?;
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// use minimodel::transfer::FetchError;
+/// use minimodel::{Action, Error, RunConsent};
+///
+/// let agreed = RunConsent::given([Action::Fetch, Action::Import], "dialog");
+/// let fetch = node.fetch(manifest).into_folder(folder.path().join("models")).start(&agreed)?;
+/// let advice = match fetch.finish().await {
+///     Ok(_) | Err(Error::Cancelled) => "",
+///     Err(Error::Fetch(FetchError::NoPeers)) => "ask a friend for an offer",
+///     Err(Error::Publisher(_)) => "another key has signed the manifest",
+///     Err(_) => "try again",
+/// };
+/// assert_eq!(advice, "ask a friend for an offer");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -15,6 +15,21 @@ use crate::bans::BansError;
 use crate::checks::{How, Miss, NotRecorded};
 
 /// Progress, a note or a warning. It carries values; the program that shows it makes the sentence.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// use minimodel::{Event, Identity};
+///
+/// let show = |event: Event| match event {
+///     Event::IdentityCreated { path, .. } => println!("keep a copy of `{}`", path.display()),
+///     Event::Snapshot(now) => println!("{} of {} bytes", now.have_bytes, now.total_bytes),
+///     other if other.is_report() => {}
+///     other => println!("{other:?}"),
+/// };
+/// assert!(Identity::load_or_create(&home, &show)?.is_new);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -137,6 +152,31 @@ pub enum Event {
 }
 
 /// How a file to be shared was checked.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use minimodel::{Action, Home, Manifest, Node, RunConsent, transfer::Endpoint};
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("model.slm");
+/// # std::fs::write(&file, minimodel_fixtures::manifest_artifact())?;
+/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let listen = Endpoint { listen: Some("127.0.0.1:0".parse()?), ..Endpoint::default() };
+/// # let share = Node::open(Home::at(folder.path()))?.share(manifest, &file).endpoint(listen);
+/// # let mut share = share.start(&RunConsent::given([Action::Serve], "dialog"))?;
+/// use minimodel::{Event, ShareCheck};
+///
+/// let checks = loop {
+///     match share.next().await.expect("it is checked before it ends") {
+///         Event::ShareChecked(ShareCheck::Read { checks, .. }) => break checks,
+///         Event::ShareChecked(ShareCheck::Unchanged { checked_unix, .. }) => println!("of {checked_unix}"),
+///         _ => {}
+///     }
+/// };
+/// assert!(checks > 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ShareCheck {
@@ -180,6 +220,28 @@ impl Event {
 /// Receiver of events. It is called from the threads that do the work, so it must not block them for long. Reports of the swarm
 /// ([`Event::Swarm`], [`Event::Snapshot`], [`Event::OfferRenewed`]) have a thread of their own, and are dropped if they are not
 /// taken in time.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// use std::sync::Mutex;
+///
+/// use minimodel::{Event, Identity, Watcher};
+///
+/// #[derive(Default)]
+/// struct Log(Mutex<Vec<String>>);
+///
+/// impl Watcher for Log {
+///     fn tell(&self, event: Event) {
+///         self.0.lock().unwrap().push(format!("{event:?}"));
+///     }
+/// }
+///
+/// let log = Log::default();
+/// Identity::load_or_create(&home, &log)?;
+/// assert!(log.0.lock().unwrap()[0].starts_with("IdentityCreated"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Watcher: Send + Sync {
     /// Takes an event.
     fn tell(&self, event: Event);

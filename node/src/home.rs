@@ -7,6 +7,17 @@ use crate::private::{self, ExposedFolder};
 
 /// The data folder, which holds the identity, and the state folder, which holds consents, bans and records. Nothing is created
 /// before it is needed.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use minimodel::Home;
+///
+/// let home = Home::at("/home/alice/.minimodel");
+/// assert_eq!(home.data()?, Path::new("/home/alice/.minimodel/data"));
+/// assert_eq!(home.state()?, Path::new("/home/alice/.minimodel/state"));
+/// # Ok::<(), minimodel::HomeError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
     /// Parent of the two others, if they were named by it.
@@ -16,6 +27,15 @@ pub struct Home {
 }
 
 /// One of the two folders.
+///
+/// ```
+/// use minimodel::{Home, HomeError, HomeFolder};
+///
+/// // The program knows where keys are, and nothing else.
+/// let home = Home::of(Some("/home/alice/keys".into()), None);
+/// assert!(home.data().is_ok());
+/// assert!(matches!(home.state(), Err(HomeError::Unknown(HomeFolder::State))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HomeFolder {
     /// Holds the identity.
@@ -25,6 +45,18 @@ pub enum HomeFolder {
 }
 
 /// Why a folder of the user cannot be used.
+///
+/// ```
+/// # use std::os::unix::fs::PermissionsExt as _;
+/// # let folder = tempfile::tempdir()?;
+/// # std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777))?;
+/// use minimodel::{Error, Home, HomeError, Node};
+///
+/// // Any account may write to this folder: its user has to change the mode, or name another.
+/// let opened = Node::open(Home::at(folder.path()));
+/// assert!(matches!(opened, Err(Error::Home(HomeError::Exposed(of))) if of.path == folder.path()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     /// No folder was named.

@@ -33,7 +33,18 @@ const HEAD: &str = "minimodel-identity 1";
 const MAX_BYTES: u64 = 1024;
 
 /// The key and where it is kept.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use minimodel::{Home, Identity};
+///
+/// let home = Home::at(folder.path());
+/// let identity = Identity::load_or_create(&home, &())?;
+/// assert!(identity.is_new && Identity::known(&home) == Some(identity.peer_id()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Identity {
     /// The key that signs and that TLS proves.
     pub key: SigningKey,
@@ -44,6 +55,18 @@ pub struct Identity {
 }
 
 /// Why there is no identity to use.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// use minimodel::{Identity, IdentityError};
+///
+/// let identity = Identity::create_new(&home, &())?;
+/// // A second key is never made over the first: the program goes on with the one that is there.
+/// let again = Identity::create_new(&home, &());
+/// assert!(matches!(again, Err(IdentityError::Exists { path }) if path == identity.path));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// Its folder cannot be used.
@@ -115,6 +138,18 @@ pub enum IdentityError {
 }
 
 /// What is wrong with the text of an identity.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let identity = Identity::create_new(&minimodel::Home::at(folder.path()), &())?;
+/// use minimodel::{Identity, IdentityError, identity::IdentityDamage};
+///
+/// std::fs::write(&identity.path, "not a key\n")?;
+/// // The program asks its user for a copy of the file, and makes no other key.
+/// let Err(IdentityError::Damaged { damage, .. }) = Identity::read(&identity.path) else { panic!() };
+/// assert_eq!(damage, IdentityDamage::Head);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdentityDamage {
     /// It is not UTF-8.

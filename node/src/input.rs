@@ -7,7 +7,21 @@ use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// An open input.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("model.slm");
+/// # std::fs::write(&path, b"bytes")?;
+/// use std::io::Read as _;
+///
+/// use minimodel::input::{self, Input};
+///
+/// let Input { mut file, byte_count, .. } = input::open(&path)?;
+/// assert_eq!(file.read_to_end(&mut Vec::new())? as u64, byte_count);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Input {
     /// The file, at its beginning.
     pub file: File,
@@ -16,6 +30,18 @@ pub struct Input {
 }
 
 /// Why a file was not opened.
+///
+/// ```
+/// use minimodel::input::{self, OpenError};
+///
+/// let told = |error: OpenError| match error {
+///     OpenError::Io(_) if error.is_missing() => "no such file".to_owned(),
+///     OpenError::Io(error) => error.to_string(),
+///     OpenError::NotAFile(kind) => format!("this is {kind}"),
+/// };
+/// assert_eq!(input::open("no/such/file".as_ref()).map_err(told).err().as_deref(), Some("no such file"));
+/// assert_eq!(input::open("/dev/null".as_ref()).map_err(told).err().as_deref(), Some("this is a device"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The system's error.
@@ -27,6 +53,16 @@ pub enum OpenError {
 }
 
 /// Kinds of what is no ordinary file.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use minimodel::input::{self, FileKind, OpenError};
+///
+/// // The user named the folder of the model: the program looks into it.
+/// let opened = input::open(folder.path());
+/// assert!(matches!(opened, Err(OpenError::NotAFile(FileKind::Folder))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
     /// A folder.

@@ -51,6 +51,7 @@ mod home;
 pub mod identity;
 pub mod input;
 pub mod json;
+mod lower;
 mod node;
 pub mod private;
 pub mod publishers;
@@ -61,10 +62,8 @@ pub use error::Error;
 pub use event::{Event, ShareCheck, Watcher};
 pub use home::{Home, HomeError, HomeFolder};
 pub use identity::{Identity, IdentityError};
+pub use lower::{
+    Breach, CloseCode, Idle, Manifest, OfferError, PeerId, PeerView, Progress, Receipt, SignedOffer,
+    Snapshot, SwarmEvent,
+};
 pub use node::{Fetch, FetchBuilder, Node, Share, ShareBuilder, Subject};
-
-pub use minimodel_swarm::driver::{Idle, PeerView, Snapshot};
-pub use minimodel_swarm::machine::{Breach, Event as SwarmEvent, Progress};
-pub use minimodel_verifier::Manifest;
-pub use minimodel_verifier::receipt::Receipt;
-pub use minimodel_wire::{CloseCode, OfferError, PeerId, SignedOffer};

@@ -10,6 +10,18 @@ use std::path::{Path, PathBuf};
 use minimodel_swarm::store::{SourceFile, others_may_write, step};
 
 /// What other accounts may do with a file or folder of this program.
+///
+/// ```
+/// # use std::os::unix::fs::PermissionsExt as _;
+/// # let file = tempfile::NamedTempFile::new()?;
+/// # let path = file.path();
+/// use minimodel::private::{Exposed, Others};
+///
+/// std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))?;
+/// assert_eq!(Exposed::look(&path.metadata()?, Others::Read), None);
+/// assert_eq!(Exposed::look(&path.metadata()?, Others::Nothing), Some(Exposed::Mode(0o644)));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Others {
     /// Nothing: it is a secret.
@@ -21,6 +33,21 @@ pub enum Others {
 }
 
 /// Why a file or folder is not protected from other accounts.
+///
+/// ```
+/// # use std::os::unix::fs::PermissionsExt as _;
+/// # let folder = tempfile::tempdir()?;
+/// # std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777))?;
+/// use minimodel::private::Exposed;
+///
+/// let advice = match Exposed::of_users_folder(folder.path()) {
+///     None => "",
+///     Some(Exposed::Mode(_)) => "chmod go-w",
+///     Some(Exposed::Foreign { .. }) => "another account owns it",
+/// };
+/// assert_eq!(advice, "chmod go-w");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exposed {
     /// Another account owns it, and may change mode and content at any time. This user can only move it away, if the folder
@@ -72,6 +99,17 @@ impl Exposed {
 }
 
 /// A folder of this program in which another account could replace files.
+///
+/// ```
+/// # use std::os::unix::fs::PermissionsExt as _;
+/// # let folder = tempfile::tempdir()?;
+/// # std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777))?;
+/// use minimodel::private::{Exposed, ExposedFolder, check_folder};
+///
+/// let Err(ExposedFolder { path, exposed }) = check_folder(folder.path()) else { panic!() };
+/// assert_eq!((path.as_path(), exposed), (folder.path(), Exposed::Mode(0o777)));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the folder `{}` is not this user's alone to write to: {exposed}", path.display())]
 pub struct ExposedFolder {

@@ -12,6 +12,20 @@ use serde::{Deserialize, Serialize};
 const VERSION: u32 = 0;
 
 /// One line of `blame.jsonl`.
+///
+/// ```
+/// # let peer = minimodel::PeerId(minimodel_fixtures::fixture_signing_key().verifying_key().to_bytes());
+/// # let line = format!(
+/// #     r#"{{"version":0,"peer":"{peer}","swarm_id":"{}","model":"tinylm 1.0","verb":"fetch","reason":"bad chunk","chunk":3,"at_unix":1,"until_unix":86401}}"#,
+/// #     "5e".repeat(32),
+/// # );
+/// use minimodel::bans::BanEntry;
+///
+/// let entry: BanEntry = serde_json::from_str(&line)?;
+/// assert_eq!(entry.peer_id(), Some(peer));
+/// assert_eq!((entry.chunk, entry.until_unix - entry.at_unix), (Some(3), 24 * 3_600));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BanEntry {

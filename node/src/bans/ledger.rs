@@ -31,12 +31,55 @@ const MAX_ENTRIES: usize = 4_096;
 const MAX_BYTES: u64 = 8 << 20;
 
 /// The ban ledger on disk.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let peer = minimodel::PeerId(minimodel_fixtures::fixture_signing_key().verifying_key().to_bytes());
+/// # let now = minimodel::clock::now_unix();
+/// # let line = format!(
+/// #     r#"{{"version":0,"peer":"{peer}","swarm_id":"{}","model":"tinylm 1.0","verb":"fetch","reason":"bad chunk","at_unix":{now},"until_unix":{}}}"#,
+/// #     "5e".repeat(32), now + 86_400,
+/// # );
+/// # std::fs::create_dir_all(home.state()?)?;
+/// # std::fs::write(home.state()?.join(minimodel::bans::FILE_NAME), line + "\n")?;
+/// use minimodel::bans::BanLedger;
+///
+/// // The user knows better, and lifts the bans of a peer.
+/// let ledger = BanLedger::of(&home)?;
+/// let lifted = ledger.remove(now, |entry| entry.peer_id() == Some(peer))?;
+/// assert_eq!(lifted[0].reason, "bad chunk");
+/// assert!(ledger.read(now)?.entries.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct BanLedger {
     folder: PathBuf,
 }
 
 /// The entries of the ban ledger, oldest first.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let peer = minimodel::PeerId(minimodel_fixtures::fixture_signing_key().verifying_key().to_bytes());
+/// # let (now, swarm_id) = (minimodel::clock::now_unix(), "5e".repeat(32));
+/// # let line = format!(
+/// #     r#"{{"version":0,"peer":"{peer}","swarm_id":"{swarm_id}","model":"tinylm 1.0","verb":"fetch","reason":"bad chunk","at_unix":{now},"until_unix":{}}}"#,
+/// #     now + 86_400,
+/// # );
+/// # std::fs::create_dir_all(home.state()?)?;
+/// # std::fs::write(home.state()?.join(minimodel::bans::FILE_NAME), line + "\n")?;
+/// use minimodel::bans::{BanLedger, KnownBans};
+///
+/// let known: KnownBans = BanLedger::of(&home)?.read(now)?;
+/// for entry in &known.entries {
+///     println!("{} until {}: {}", entry.peer, known.until(entry), entry.reason);
+/// }
+/// assert_eq!(known.banned(&swarm_id, now)[&peer].as_secs(), 86_400);
+/// assert!(known.banned("another swarm", now).is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownBans {
     /// Entries that are neither too old nor from the future.

@@ -31,6 +31,18 @@ use crate::home::{Home, HomeError};
 const LAST_BANS: Duration = Duration::from_secs(2);
 
 /// Why bans could not be read or recorded.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # std::fs::create_dir_all(home.state()?.join(minimodel::bans::FILE_NAME))?;
+/// use minimodel::bans::{BanLedger, BansError};
+///
+/// // A folder has the name of the file: the program names it, and its user moves it away.
+/// let read = BanLedger::of(&home)?.read(minimodel::clock::now_unix());
+/// assert!(matches!(read, Err(BansError::Read { path, .. }) if path.ends_with("state/blame.jsonl")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum BansError {
     /// The folder of the ledger cannot be used.

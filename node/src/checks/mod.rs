@@ -28,16 +28,26 @@ use crate::home::{Home, HomeError};
 
 /// A file that need not be read again, because an earlier check still holds.
 #[derive(Debug)]
-pub struct Recalled {
+pub(crate) struct Recalled {
     /// Merkle tree over its chunks; the root is the manifest's.
-    pub tree: Tree,
+    pub(crate) tree: Tree,
     /// When it was checked, in seconds since 1970.
-    pub checked_unix: u64,
+    pub(crate) checked_unix: u64,
     /// How it was checked.
-    pub how: How,
+    pub(crate) how: How,
 }
 
 /// Why no record of an earlier check applies, so that the file is read in full.
+///
+/// ```
+/// use minimodel::checks::Miss;
+///
+/// /// Whether a user who shares the file again should be told why it is read.
+/// fn is_news(why: &Miss) -> bool {
+///     !matches!(why, Miss::Asked | Miss::None)
+/// }
+/// assert!(is_news(&Miss::Changed("length")) && !is_news(&Miss::None));
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum Miss {
     /// The user wants the file to be read.
@@ -70,6 +80,16 @@ pub enum Miss {
 }
 
 /// Why a check is not recorded.
+///
+/// ```
+/// use minimodel::checks::NotRecorded;
+///
+/// /// Whether another check some seconds later can be recorded.
+/// fn helps_to_wait(why: &NotRecorded) -> bool {
+///     matches!(why, NotRecorded::Changed | NotRecorded::Unsettled)
+/// }
+/// assert!(helps_to_wait(&NotRecorded::Unsettled) && !helps_to_wait(&NotRecorded::Place));
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum NotRecorded {
     /// There is no state folder, or it cannot be used.
@@ -96,6 +116,27 @@ pub enum NotRecorded {
 }
 
 /// The records of full checks in a user's state folder. Writing or reading one never fails; the watcher is told.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let (home, path) = (minimodel::Home::at(folder.path()), folder.path().join("model.slm"));
+/// # std::fs::write(&path, minimodel_fixtures::manifest_artifact())?;
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let hashes = minimodel_fixtures::chunk_hashes(&minimodel_fixtures::manifest_artifact(), 16 * 1024);
+/// use std::sync::Mutex;
+///
+/// use minimodel::checks::CheckRecords;
+/// use minimodel::{Event, check, clock};
+///
+/// let (source, begun_ns) = (check::open(&path)?, clock::now_ns());
+/// // The program reads the file, checks it, and has the hashes of its chunks.
+/// let told = Mutex::new(Vec::new());
+/// let watcher = |event: Event| told.lock().unwrap().push(event);
+/// CheckRecords::of(&home, &watcher).remember(&manifest, &source, begun_ns, &hashes);
+/// let told = told.lock().unwrap();
+/// assert!(matches!(told[0], Event::CheckRecorded { .. } | Event::CheckNotRecorded { .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct CheckRecords<'a> {
     home: &'a Home,
@@ -113,7 +154,7 @@ impl<'a> CheckRecords<'a> {
     /// # Errors
     ///
     /// Why none does.
-    pub fn recall(
+    pub(crate) fn recall(
         &self,
         manifest: &Manifest,
         layout: &Layout,
@@ -175,7 +216,7 @@ impl<'a> CheckRecords<'a> {
     /// The rename itself has just set the change time, so the file cannot be required to have settled. That no other program
     /// wrote to the file between its proof and its rename is an assumption of the receipt as well, and each chunk is hashed
     /// once more before it is sent.
-    pub fn remember_fetched(
+    pub(crate) fn remember_fetched(
         &self,
         manifest: &Manifest,
         path: &Path,
@@ -187,7 +228,7 @@ impl<'a> CheckRecords<'a> {
     }
 
     /// Removes the record of a file, after the record turned out to be wrong.
-    pub fn forget(&self, manifest: &Manifest, stat: &FileStat) {
+    pub(crate) fn forget(&self, manifest: &Manifest, stat: &FileStat) {
         if let Ok(state) = self.home.state() {
             folder::remove(state, &name(manifest, stat));
         }

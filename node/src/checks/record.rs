@@ -23,6 +23,16 @@ pub(super) const HEAD_BYTES: usize = FIXED_BYTES + MAX_PATH_BYTES;
 pub(super) const MAX_CHUNKS: u32 = 1 << 21;
 
 /// How the bytes of the file were checked.
+///
+/// ```
+/// use minimodel::checks::How;
+///
+/// let told = |how| match how {
+///     How::Read => "read in full",
+///     How::Fetched => "proven as it came",
+/// };
+/// assert_eq!(told(How::Fetched), "proven as it came");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
     /// Read from the first to the last by a full check.
@@ -81,6 +91,14 @@ impl FileStamp {
 }
 
 /// Why bytes are not a valid record.
+///
+/// ```
+/// use minimodel::checks::{Damage, Miss};
+///
+/// // The share reads its file instead, and the new record takes the place of the damaged one.
+/// let because = Miss::from(Damage::Checksum);
+/// assert_eq!(because.to_string(), "the record of its last check is damaged: its checksum is wrong");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// It does not begin as a record.

@@ -15,6 +15,21 @@ use super::{NotAGrant, check};
 
 /// The consent log of a state folder. Several processes may have it open; each appends under a lock, to the log as it is on disk
 /// then.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// use minimodel::consent::{ConsentBook, NewGrant};
+/// use minimodel::{Action, clock::now_unix};
+///
+/// let mut book = ConsentBook::open(home.state()?, home.data()?)?;
+/// let new = NewGrant { actions: vec![Action::Serve], by: "dialog".into(), ..NewGrant::default() };
+/// let numbers = book.grant(&new, now_unix())?;
+/// book.revoke(numbers[0], "dialog", now_unix())?;
+/// assert!(book.verify().ok);
+/// assert_eq!(book.lines().len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct ConsentBook {
     files: Files,
@@ -184,7 +199,7 @@ impl ConsentBook {
     /// # Errors
     ///
     /// A text that the log does not accept, a damaged log, or a disk error; then nothing may be done with the consent.
-    pub fn record_given(&mut self, given: Given, now_unix: u64) -> Result<u64, ConsentError> {
+    pub(super) fn record_given(&mut self, given: Given, now_unix: u64) -> Result<u64, ConsentError> {
         check::given(&given)?;
         let numbers = self.append(now_unix, |_| Ok(vec![Kind::Given(given)]))?;
         numbers.first().copied().ok_or(ConsentError::NotAGrant(NotAGrant::Nothing))

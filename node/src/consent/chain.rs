@@ -11,7 +11,7 @@ const HEAD_VERSION: u32 = 1;
 
 /// Damage of a log. Lines are counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub(super) enum Fault {
     /// A line was changed, or is not a line of a log.
     #[error("line {line} was changed or is no line of the log: {why}")]
     Line {
@@ -101,6 +101,21 @@ pub enum Fault {
 }
 
 /// Number and hash of the last line that was acted on.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let agreed = minimodel::RunConsent::given([minimodel::Action::Fetch], "dialog");
+/// # agreed.record(&home, "fetch", None)?;
+/// use minimodel::consent::{ConsentBook, Head, verify};
+///
+/// // The program keeps the head elsewhere, and later notices that the log is gone.
+/// let head: Head = ConsentBook::open(home.state()?, home.data()?)?.head().expect("it has a line");
+/// assert!(verify(home.state()?, home.data()?, &[head.clone()])?.ok);
+/// std::fs::remove_dir_all(home.state()?)?;
+/// assert!(!verify(home.state()?, home.data()?, &[head])?.ok);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Head {

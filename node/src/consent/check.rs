@@ -16,6 +16,20 @@ use super::{Action, is_publish_alone};
 const MOST_TEXT: usize = 256;
 
 /// Why something cannot be granted.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let mut book = minimodel::consent::ConsentBook::open(home.state()?, home.data()?)?;
+/// use minimodel::consent::{ConsentError, NewGrant, NotAGrant};
+/// use minimodel::{Action, clock::now_unix};
+///
+/// let new = NewGrant { actions: vec![Action::Publish], by: "dialog".into(), ..NewGrant::default() };
+/// let granted = book.grant(&new, now_unix());
+/// // The dialog ticks the box for `serve` as well.
+/// assert!(matches!(granted, Err(ConsentError::NotAGrant(NotAGrant::PublishAlone))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAGrant {
     /// No action.

@@ -8,6 +8,18 @@ use super::model::LogVerdict;
 use crate::home::HomeError;
 
 /// Why a consent could not be read or recorded; nothing may be done with it then.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// use minimodel::clock::now_unix;
+/// use minimodel::consent::{ConsentBook, ConsentError};
+///
+/// // The list that the program shows is out of date: it is read again.
+/// let mut book = ConsentBook::open(home.state()?, home.data()?)?;
+/// assert!(matches!(book.revoke(7, "dialog", now_unix()), Err(ConsentError::Unknown(7))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum ConsentError {
     /// A disk error.

@@ -7,6 +7,23 @@ use super::line::{Granted, Kind, Line};
 use super::model::{Grant, GrantState};
 
 /// All grants ever given, ended ones included.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let mut book = minimodel::consent::ConsentBook::open(home.state()?, home.data()?)?;
+/// # let (now, swarm) = (minimodel::clock::now_unix(), "5e".repeat(32));
+/// # let new = minimodel::consent::NewGrant::default();
+/// # let actions = vec![minimodel::Action::Serve];
+/// # book.grant(&minimodel::consent::NewGrant { actions, by: "dialog".into(), ..new }, now)?;
+/// use minimodel::Action;
+/// use minimodel::consent::Grants;
+///
+/// let grants: &Grants = book.grants();
+/// assert!(grants.permission(Action::Serve, &swarm, now, |_number| 0).is_some());
+/// assert!(!grants.permission(Action::Fetch, &swarm, now, |_number| 0).is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
     held: BTreeMap<u64, HeldGrant>,
@@ -20,6 +37,19 @@ struct HeldGrant {
 }
 
 /// Why nothing is permitted.
+///
+/// ```
+/// use minimodel::Action;
+/// use minimodel::consent::{Denied, Grants};
+///
+/// let nothing = Grants::default().permission(Action::Serve, &"5e".repeat(32), 0, |_number| 0);
+/// let ask = match nothing.reason {
+///     Some(Denied::Never) => "May this model be served?",
+///     Some(Denied::Expired | Denied::Spent | Denied::Revoked) => "May it be served again?",
+///     None => "",
+/// };
+/// assert_eq!(ask, "May this model be served?");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
     /// No grant for it was ever given.
@@ -33,6 +63,24 @@ pub enum Denied {
 }
 
 /// What is permitted now for one action in one swarm.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let mut book = minimodel::consent::ConsentBook::open(home.state()?, home.data()?)?;
+/// # let (now, swarm) = (minimodel::clock::now_unix(), "5e".repeat(32));
+/// use minimodel::Action;
+/// use minimodel::consent::{NewGrant, Permission};
+///
+/// let actions = vec![Action::Serve];
+/// let new = NewGrant { actions, by: "dialog".into(), quota_bytes: Some(1_000), ..NewGrant::default() };
+/// book.grant(&new, now)?;
+/// let used = |_number| 400;
+/// let permission: Permission = book.grants().permission(Action::Serve, &swarm, now, used);
+/// assert!(permission.permits("any peer"));
+/// assert_eq!(permission.left_for("any peer"), Some(Some(600)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permission {
     /// Permitted with any peer.
@@ -95,6 +143,27 @@ impl HeldGrant {
 }
 
 /// What a transfer says of itself when it asks for a permission.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let mut book = minimodel::consent::ConsentBook::open(home.state()?, home.data()?)?;
+/// # let now = minimodel::clock::now_unix();
+/// # let new = minimodel::consent::NewGrant { quota_bytes: Some(1_000), ..Default::default() };
+/// # let actions = vec![minimodel::Action::Serve];
+/// # book.grant(&minimodel::consent::NewGrant { actions, by: "dialog".into(), ..new }, now)?;
+/// use minimodel::Action;
+/// use minimodel::consent::{Denied, GrantQuery};
+///
+/// // A chunk has more bytes than the grant has left.
+/// let swarm = "5e".repeat(32);
+/// let chunk = 16 << 10;
+/// let query =
+///     GrantQuery { swarm: &swarm, now_unix: now, used: &|_| 0, except: &|_| false, least_bytes: chunk };
+/// let permission = book.grants().permission_for(Action::Serve, &query);
+/// assert_eq!(permission.reason, Some(Denied::Spent));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct GrantQuery<'a> {
     /// The swarm id, in lowercase hex.
@@ -256,6 +325,17 @@ impl Grants {
 }
 
 /// A grant under which bytes may move now, within its quota.
+///
+/// ```
+/// use minimodel::consent::{Open, charged};
+///
+/// // What is exchanged with this peer is charged to its own grant while that has room.
+/// let of_peer = Open { grant: 2, peer: Some("alice".into()), quota_bytes: Some(1_000) };
+/// let of_all = Open { grant: 1, peer: None, quota_bytes: None };
+/// let open = [of_peer, of_all];
+/// assert_eq!(charged(&open, "alice", 600, |_grant| 0), Some(2));
+/// assert_eq!(charged(&open, "alice", 600, |_grant| 600), Some(1));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     /// Its number.

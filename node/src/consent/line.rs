@@ -39,17 +39,17 @@ pub(super) enum Kind {
 
 /// Consent for one run of a verb; it ends with the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Given {
+pub(super) struct Given {
     /// The verb that asked.
-    pub verb: String,
+    pub(super) verb: String,
     /// The actions agreed to.
-    pub actions: Vec<Action>,
+    pub(super) actions: Vec<Action>,
     /// The swarm id, 64 lowercase hex digits; `None`: it was not known yet.
-    pub swarm_id: Option<String>,
+    pub(super) swarm_id: Option<String>,
     /// How it was given: `flag`, `prompt`, `command`.
-    pub by: String,
+    pub(super) by: String,
     /// As the user spelled it.
-    pub spelled: String,
+    pub(super) spelled: String,
 }
 
 /// A standing consent, which holds until it expires, is used up or is revoked.
@@ -81,7 +81,7 @@ pub(super) struct Restored {
 
 /// Why bytes are not a line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LineError {
+pub(super) enum LineError {
     /// It has bytes other than printable ASCII.
     #[error("it holds bytes that this program never writes")]
     Bytes,

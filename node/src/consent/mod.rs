@@ -16,14 +16,13 @@ mod run;
 mod tests;
 
 pub use book::{ConsentBook, verify};
-pub use chain::{Fault, Head};
+pub use chain::Head;
 pub use check::NotAGrant;
 pub use error::ConsentError;
 pub use grants::{Denied, GrantQuery, Grants, Open, Permission, charged};
-pub use line::{Given, LineError};
 pub use model::{Grant, GrantState, LogEntry, LogVerdict, NewGrant};
 
-pub use minimodel_verifier::receipt::ConsentAction as Action;
+pub use crate::lower::Action;
 pub use run::RunConsent;
 
 /// True if these actions name `publish` without `serve`. Publishing tells peers that this machine serves, so it is never done,

@@ -3,7 +3,27 @@
 use super::Action;
 
 /// A standing consent as its user gives it; one grant is made for each action.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let mut book = minimodel::consent::ConsentBook::open(home.state()?, home.data()?)?;
+/// # let now = minimodel::clock::now_unix();
+/// use minimodel::Action;
+/// use minimodel::consent::NewGrant;
+///
+/// // Any model may be served to any peer, for an hour and for 2 GB.
+/// let new = NewGrant {
+///     actions: vec![Action::Serve],
+///     by: "dialog".into(),
+///     expires_unix: Some(now + 3_600),
+///     quota_bytes: Some(2_000_000_000),
+///     ..NewGrant::default()
+/// };
+/// assert_eq!(book.grant(&new, now)?, [1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewGrant {
     /// To what.
     pub actions: Vec<Action>,
@@ -20,6 +40,22 @@ pub struct NewGrant {
 }
 
 /// Whether a grant still permits something.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let mut book = minimodel::consent::ConsentBook::open(home.state()?, home.data()?)?;
+/// # let now = minimodel::clock::now_unix();
+/// use minimodel::Action;
+/// use minimodel::consent::{GrantState, NewGrant};
+///
+/// let actions = vec![Action::Fetch];
+/// let new = NewGrant { actions, by: "dialog".into(), quota_bytes: Some(1_000), ..NewGrant::default() };
+/// book.grant(&new, now)?;
+/// let state = |used_bytes| book.grants().list(now, |_| used_bytes)[0].state;
+/// assert_eq!((state(999), state(1_000)), (GrantState::Active, GrantState::Spent));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrantState {
     /// It does.
@@ -33,6 +69,22 @@ pub enum GrantState {
 }
 
 /// A consent that is on record.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let mut book = minimodel::consent::ConsentBook::open(home.state()?, home.data()?)?;
+/// # let now = minimodel::clock::now_unix();
+/// # let new = minimodel::consent::NewGrant::default();
+/// # let actions = vec![minimodel::Action::Serve, minimodel::Action::Publish];
+/// # book.grant(&minimodel::consent::NewGrant { actions, by: "dialog".into(), ..new }, now)?;
+/// use minimodel::consent::Grant;
+///
+/// let told = |grant: &Grant| format!("{} {} by {}", grant.id, grant.action.as_str(), grant.by);
+/// let grants = book.grants().list(now, |_number| 0);
+/// assert_eq!(grants.iter().map(told).collect::<Vec<_>>(), ["1 serve by dialog", "2 publish by dialog"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// Its number: that of its line in the log.
@@ -58,6 +110,19 @@ pub struct Grant {
 }
 
 /// One line of the consent log.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let agreed = minimodel::RunConsent::given([minimodel::Action::Fetch], "dialog");
+/// # agreed.record(&home, "fetch", None)?;
+/// use minimodel::consent::{ConsentBook, LogEntry};
+///
+/// let book = ConsentBook::open(home.state()?, home.data()?)?;
+/// let told = |entry: &LogEntry| format!("{} {}: {}", entry.number, entry.kind, entry.text);
+/// assert_eq!(told(&book.lines()[0]), "1 given: fetch for one run of `fetch`, by dialog");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
     /// Its number.
@@ -71,6 +136,22 @@ pub struct LogEntry {
 }
 
 /// The verdict on the chain of the log.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let agreed = minimodel::RunConsent::given([minimodel::Action::Fetch], "dialog");
+/// # agreed.record(&home, "fetch", None)?;
+/// use minimodel::consent::{LogVerdict, verify};
+///
+/// // Another program has changed a word of the log.
+/// let log = home.state()?.join("consent.log");
+/// std::fs::write(&log, std::fs::read_to_string(&log)?.replace("fetch", "serve"))?;
+/// let LogVerdict { ok, entries, fault, .. } = verify(home.state()?, home.data()?, &[])?;
+/// assert!(!ok && entries == 0);
+/// println!("nothing is granted any more: {}", fault.expect("the log is not as it was written"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogVerdict {
     /// Whether the chain holds from the first line to the head.

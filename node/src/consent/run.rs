@@ -5,11 +5,25 @@ use std::collections::BTreeSet;
 use minimodel_verifier::digest::hex;
 use minimodel_verifier::receipt;
 
-use super::{Action, ConsentBook, ConsentError, Given};
+use super::line::Given;
+use super::{Action, ConsentBook, ConsentError};
 use crate::clock::{now_unix, utc};
 use crate::home::Home;
 
 /// What the user agreed to for one run. It counts once [`record`](Self::record) has returned.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// use minimodel::{Action, RunConsent};
+///
+/// let agreed = RunConsent::given([Action::Fetch, Action::Import], "dialog of the editor");
+/// assert!(agreed.permits(Action::Fetch) && !agreed.permits(Action::Serve));
+/// // A fetch does this before it dials a peer.
+/// agreed.record(&home, "fetch", None)?;
+/// assert!(home.state()?.join("consent.log").is_file());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunConsent {
     actions: BTreeSet<Action>,

@@ -186,6 +186,26 @@ pub(super) fn check_signer(
 }
 
 /// A running fetch. Dropping it cancels the fetch in good order; what is proven stays, and a later fetch resumes with it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use minimodel::{Action, Event, Home, Manifest, Node, RunConsent};
+/// # let folder = tempfile::tempdir()?;
+/// # std::fs::write(folder.path().join("sample-model-1.0.0.slm"), minimodel_fixtures::manifest_artifact())?;
+/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let builder = Node::open(Home::at(folder.path().join("home")))?.fetch(manifest).into_folder(folder.path());
+/// # let agreed = RunConsent::given([Action::Fetch, Action::Import], "dialog");
+/// let mut fetch: minimodel::Fetch = builder.start(&agreed)?;
+/// while let Some(event) = fetch.next().await {
+///     if let Event::Whole { path } = event {
+///         println!("`{}` is here already", path.display());
+///     }
+/// }
+/// assert!(fetch.finish().await?.receipt_path.is_file());
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "dropping it cancels the fetch"]
 pub struct Fetch(Running<Imported>);
 

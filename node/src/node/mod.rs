@@ -37,6 +37,24 @@ pub struct Node {
 }
 
 /// What a fetch begins with: a manifest, or the offer of a peer that is asked for the manifest first.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("model.minimodel");
+/// # std::fs::write(&path, &minimodel_fixtures::valid_manifests()[0].text)?;
+/// # let typed = path.to_str().expect("a temporary path is text");
+/// use minimodel::{Manifest, SignedOffer, Subject};
+///
+/// /// The subject that a user typed: an offer, or the path of a manifest.
+/// fn read(typed: &str) -> Result<Subject, Box<dyn std::error::Error>> {
+///     if typed.starts_with("mm1") {
+///         return Ok(typed.parse::<SignedOffer>()?.into());
+///     }
+///     Ok(Manifest::parse(&std::fs::read(typed)?)?.into())
+/// }
+/// assert!(matches!(read(typed)?, Subject::Manifest(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Subject {

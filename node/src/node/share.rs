@@ -22,16 +22,22 @@ const ACTIVITY: &str = "seed";
 
 /// A share that has not started. Made by [`Node::share`](crate::Node::share).
 ///
-/// ```no_run
-/// # async fn example(node: minimodel::Node, manifest: minimodel::Manifest) -> Result<(), minimodel::Error> {
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("model.slm");
+/// # std::fs::write(&file, minimodel_fixtures::manifest_artifact())?;
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let node = minimodel::Node::open(minimodel::Home::at(folder.path()))?;
+/// use minimodel::transfer::{Endpoint, Limits};
 /// use minimodel::{Action, RunConsent};
 ///
-/// let agreed = RunConsent::given([Action::Serve], "dialog");
-/// let mut share = node.share(manifest, "model.slm").start(&agreed)?;
-/// if let Some(offer) = share.offer().await {
-///     println!("hand this on: {offer}");
-/// }
-/// println!("{} bytes sent", share.finish().await?.sent_bytes);
+/// let listen = Endpoint { listen: Some("127.0.0.1:0".parse()?), ..Endpoint::default() };
+/// let share = node.share(manifest, &file).endpoint(listen);
+/// let share = share.limits(Limits { up: Some(5_000_000), ..Limits::default() });
+/// let mut share = share.start(&RunConsent::given([Action::Serve], "dialog"))?;
+/// println!("hand this on: {}", share.offer().await.expect("the file is what its manifest says"));
 /// # Ok(())
 /// # }
 /// ```
@@ -103,6 +109,26 @@ impl ShareBuilder {
 }
 
 /// A running share. Dropping it cancels the share in good order.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use minimodel::{Action, Home, Manifest, Node, RunConsent, transfer::Endpoint};
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("model.slm");
+/// # std::fs::write(&file, minimodel_fixtures::manifest_artifact())?;
+/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let listen = Endpoint { listen: Some("127.0.0.1:0".parse()?), ..Endpoint::default() };
+/// # let builder = Node::open(Home::at(folder.path()))?.share(manifest, &file).endpoint(listen);
+/// # let agreed = RunConsent::given([Action::Serve], "dialog");
+/// let mut share: minimodel::Share = builder.start(&agreed)?;
+/// let offer = share.offer().await.expect("the file is what its manifest says");
+/// assert!(offer.to_string().starts_with("mm1"));
+/// share.control().cancel();
+/// assert!(!share.finish().await?.is_changed);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "dropping it cancels the share"]
 pub struct Share(Running<Served>);
 

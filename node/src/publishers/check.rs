@@ -11,6 +11,19 @@ use crate::clock::utc;
 pub const CHECK: &str = "publisher.key";
 
 /// What the user demands and accepts of the key that signed a manifest.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[2].text.as_bytes())?;
+/// use minimodel::publishers::{Publishers, SignerDemand};
+///
+/// // The user was told the key over the phone.
+/// let required = Some(manifest.publisher_key_id().parse()?);
+/// let demand = SignerDemand { required, accepted: None };
+/// Publishers::verdict_in(&home, &manifest)?.meets(&demand)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SignerDemand {
     /// The manifest must be signed by this key, whatever is known of its publisher.

@@ -12,6 +12,16 @@ use crate::home::HomeError;
 use crate::private::Exposed;
 
 /// Why known publishers could not be read, changed, or compared with a manifest.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use minimodel::publishers::{PublisherError, Publishers};
+///
+/// // The list that the program shows is out of date: it is read again.
+/// let known = Publishers::of(folder.path());
+/// assert!(matches!(known.unpin("alice"), Err(PublisherError::Unknown(id)) if id == "alice"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum PublisherError {
     /// The file could not be read, or its lock not be taken.

@@ -11,10 +11,29 @@ const PREFIX: &str = "ed25519:";
 const UNSIGNED: &str = "unsigned";
 
 /// An Ed25519 public key in the spelling of `publisher.key_id`: `ed25519:` and 64 lowercase hex digits.
+///
+/// ```
+/// # let key = minimodel_fixtures::key_id(&minimodel_fixtures::fixture_signing_key());
+/// use minimodel::publishers::PublisherKey;
+///
+/// // `key` is what the publisher has on their page.
+/// let read: PublisherKey = key.parse()?;
+/// read.check().expect("manifests can be signed by it");
+/// assert_eq!(read.to_string(), key);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublisherKey([u8; 32]);
 
 /// A text that is no key.
+///
+/// ```
+/// use minimodel::publishers::{KeySyntax, PublisherKey};
+///
+/// // A key that was cut when it was copied.
+/// let read = "ed25519:5e5e5e".parse::<PublisherKey>();
+/// assert_eq!(read, Err(KeySyntax));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write the whole key: `ed25519:` and 64 lowercase hex digits")]
 pub struct KeySyntax;
@@ -45,6 +64,18 @@ impl fmt::Display for PublisherKey {
 }
 
 /// The signer of a manifest, as far as the manifest shows.
+///
+/// ```
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[2].text.as_bytes())?;
+/// use minimodel::publishers::Signer;
+///
+/// let told = match Signer::of(&manifest) {
+///     Signer::Key(key) => format!("signed by {key}"),
+///     Signer::Unsigned => "not signed".to_owned(),
+/// };
+/// assert!(told.starts_with("signed by ed25519:"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Signer {
     /// The holder of this key.
@@ -70,6 +101,14 @@ impl Signer {
 }
 
 /// A text that is neither a key nor the word `unsigned`.
+///
+/// ```
+/// use minimodel::publishers::{Signer, SignerSyntax};
+///
+/// assert_eq!("unsigned".parse(), Ok(Signer::Unsigned));
+/// // Neither the word nor a key: the program asks again.
+/// assert_eq!("none".parse::<Signer>(), Err(SignerSyntax));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write the whole key, `ed25519:` and 64 lowercase hex digits, or the word `unsigned`")]
 pub struct SignerSyntax;

@@ -5,6 +5,15 @@ use std::collections::BTreeMap;
 use super::key::{PublisherKey, Signer};
 
 /// How a key came to be known.
+///
+/// ```
+/// use minimodel::publishers::KeyOrigin;
+///
+/// // As a program keeps it in its own tables.
+/// let words = KeyOrigin::ALL.map(KeyOrigin::as_str);
+/// assert_eq!(words, ["import", "accepted", "pinned"]);
+/// assert_eq!(KeyOrigin::from_word("pinned"), Some(KeyOrigin::Pinned));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyOrigin {
     /// It was the first key of its publisher, and the user imported.
@@ -35,6 +44,19 @@ impl KeyOrigin {
 }
 
 /// A key that is known.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[2].text.as_bytes())?;
+/// use minimodel::publishers::{KeyRecord, Publishers};
+///
+/// let known = Publishers::of(folder.path());
+/// known.keep(&manifest, None, 1_780_000_000)?;
+/// let forgotten: Vec<KeyRecord> = known.forget(manifest.publisher_id(), None)?;
+/// assert_eq!(forgotten[0].model.as_deref(), Some("sample-model 1.0.0"));
+/// assert_eq!(forgotten[0].first_seen_unix, 1_780_000_000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRecord {
     /// The key.
@@ -50,6 +72,18 @@ pub struct KeyRecord {
 }
 
 /// The known keys of one `publisher.id`.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let key = minimodel_fixtures::key_id(&minimodel_fixtures::fixture_signing_key()).parse()?;
+/// use minimodel::publishers::{PublisherRecord, Publishers};
+///
+/// let known = Publishers::of(folder.path());
+/// let alice: PublisherRecord = known.pin("alice", Some(key), minimodel::clock::now_unix())?;
+/// assert_eq!(alice.pinned, Some(key));
+/// assert!(alice.key(key).is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublisherRecord {
     /// Its keys, oldest first; at least one.
@@ -67,9 +101,34 @@ impl PublisherRecord {
 
 /// All publishers that are known, by `publisher.id`. Ids compare byte by byte; their alphabet has no capital letters and
 /// nothing beyond ASCII.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[2].text.as_bytes())?;
+/// use minimodel::publishers::{KnownPublishers, Publishers, SignerVerdict};
+///
+/// // Many manifests are compared with the record as it was read once.
+/// let known: &KnownPublishers = &*Publishers::of(folder.path()).read()?;
+/// assert_eq!(SignerVerdict::of(known, &manifest).status.as_str(), "new");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type KnownPublishers = BTreeMap<String, PublisherRecord>;
 
 /// How a manifest's signer compares with the known keys of its publisher.
+///
+/// ```
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// use minimodel::publishers::{Signer, SignerStatus};
+///
+/// let ask = match SignerStatus::of(None, &Signer::of(&manifest)) {
+///     SignerStatus::Known { .. } => "Fetch it?",
+///     SignerStatus::New | SignerStatus::Unsigned => "Do you trust its source?",
+///     SignerStatus::Changed { .. } | SignerStatus::SignatureMissing { .. } => "Does its publisher know of this?",
+///     SignerStatus::PinMismatch { .. } => "",
+/// };
+/// assert_eq!(ask, "Do you trust its source?");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignerStatus {
     /// Signed, and nothing is known of the publisher.

@@ -6,6 +6,19 @@ use super::key::{PublisherKey, Signer};
 use super::signer_status::{KeyRecord, KnownPublishers, SignerStatus};
 
 /// A manifest's publisher and signer, compared with the known keys.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[2].text.as_bytes())?;
+/// use minimodel::publishers::{Publishers, SignerVerdict};
+///
+/// let verdict: SignerVerdict = Publishers::verdict_in(&home, &manifest)?;
+/// assert!(!verdict.is_alarm());
+/// println!("{}: {}", verdict.publisher, verdict.status.as_str());
+/// verdict.accept_key(None)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignerVerdict {
     /// `publisher.id`.
@@ -17,6 +30,23 @@ pub struct SignerVerdict {
 }
 
 /// A manifest refused for its signer.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let manifests = minimodel_fixtures::valid_manifests();
+/// # let signed = minimodel::Manifest::parse(manifests[2].text.as_bytes())?;
+/// # let unsigned = minimodel::Manifest::parse(manifests[0].text.as_bytes())?;
+/// use minimodel::publishers::{Publishers, SignerRefusal};
+///
+/// let known = Publishers::of(folder.path());
+/// known.keep(&signed, None, minimodel::clock::now_unix())?;
+/// let verdict = known.signer_verdict(&unsigned)?;
+/// let refusal: SignerRefusal = verdict.accept_key(None).unwrap_err();
+/// // The user is asked, and accepts this one manifest although it is not signed.
+/// assert!(refusal.can_be_accepted());
+/// verdict.accept_key(Some(&refusal.signer))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.told())]
 pub struct SignerRefusal {
@@ -29,6 +59,23 @@ pub struct SignerRefusal {
 }
 
 /// Why a manifest is refused.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let unsigned = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let key = minimodel_fixtures::key_id(&minimodel_fixtures::fixture_signing_key()).parse()?;
+/// use minimodel::publishers::{Publishers, RefusalReason};
+///
+/// let known = Publishers::of(folder.path());
+/// known.pin(unsigned.publisher_id(), Some(key), minimodel::clock::now_unix())?;
+/// let refusal = known.signer_verdict(&unsigned)?.accept_key(None).unwrap_err();
+/// let may_ask = match refusal.reason {
+///     RefusalReason::Other(_) => true,
+///     RefusalReason::Pinned(_) | RefusalReason::Demanded(_) => false,
+/// };
+/// assert!(!may_ask);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefusalReason {
     /// Other keys are known; the user may accept the manifest's signer.

@@ -27,6 +27,20 @@ const LOCK_NAME: &str = "publishers.lock";
 const MAX_BYTES: u64 = 24 << 20;
 
 /// The record of known publishers in a state folder.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[2].text.as_bytes())?;
+/// use minimodel::publishers::{Publishers, SignerStatus};
+///
+/// // As a fetch does it before it dials a peer.
+/// let known = Publishers::of(home.state()?);
+/// known.keep(&manifest, None, minimodel::clock::now_unix())?;
+/// let status = known.signer_verdict(&manifest)?.status;
+/// assert!(matches!(status, SignerStatus::Known { is_pinned: false, .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Publishers {
     folder: PathBuf,

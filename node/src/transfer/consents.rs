@@ -5,10 +5,31 @@ use minimodel_verifier::receipt::Consent;
 use crate::consent::{Action, is_publish_alone};
 
 /// Consents that the user gave and that are in the consent log. A fetch has at least those to fetch and to import.
+///
+/// ```
+/// use minimodel::transfer::Consents;
+/// use minimodel::{Action, RunConsent};
+///
+/// let agreed = RunConsent::given([Action::Fetch, Action::Import], "dialog");
+/// let consents = Consents::to_fetch(agreed.for_receipt())?;
+/// assert!(!consents.permits(Action::Serve));
+/// assert_eq!(consents.for_receipt().len(), 2);
+/// # Ok::<(), minimodel::transfer::MissingConsent>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consents(Vec<Consent>);
 
 /// The user did not agree to something that the transfer does.
+///
+/// ```
+/// use minimodel::transfer::{Consents, MissingConsent};
+/// use minimodel::{Action, RunConsent};
+///
+/// let agreed = RunConsent::given([Action::Fetch], "dialog");
+/// // The program asks for what is missing, and starts nothing before it has it.
+/// let missing = Consents::to_fetch(agreed.for_receipt());
+/// assert_eq!(missing, Err(MissingConsent { action: Action::Import }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the user did not agree to {}", action.as_str())]
 pub struct MissingConsent {
@@ -55,6 +76,16 @@ impl Consents {
 }
 
 /// Consents that the user gave for a share: one to serve at least. Those for a fetch do not pass for them.
+///
+/// ```
+/// use minimodel::transfer::{Consents, ShareConsents};
+/// use minimodel::{Action, RunConsent};
+///
+/// let agreed = RunConsent::given([Action::Serve, Action::Publish], "dialog");
+/// let consents: ShareConsents = Consents::to_share(agreed.for_receipt())?;
+/// assert!(consents.permits(Action::Publish));
+/// # Ok::<(), minimodel::transfer::MissingConsent>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShareConsents(Consents);
 

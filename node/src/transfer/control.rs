@@ -7,6 +7,18 @@ use minimodel_swarm::driver::{Controls, QuotaGate, RateLimit};
 use tokio::sync::watch;
 
 /// Limits and settings with which a [`Control`] begins.
+///
+/// ```
+/// use minimodel::transfer::{Control, Limits, RateLimit};
+///
+/// // Two transfers send 5 MB a second together, and one of them receives 1 MB a second at most.
+/// let both = Limits { shared_up: Some(RateLimit::new(Some(5_000_000))), ..Limits::default() };
+/// let first = Control::new(Limits { down: Some(1_000_000), ..both.clone() });
+/// let second = Control::new(both);
+/// // The one limit is lifted later, for both.
+/// first.set_down(None);
+/// assert_eq!(first.controls(), second.controls());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
     /// Which peers may connect and be dialed, upload slots, and byte allowances.

@@ -12,6 +12,30 @@ use crate::clock::now_unix;
 const OFFER_LIFETIME_SECONDS: u64 = 7 * 24 * 3600;
 
 /// Where a transfer listens, and what its offers name.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use minimodel::{Action, Home, Manifest, Node, RunConsent};
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("model.slm");
+/// # std::fs::write(&file, minimodel_fixtures::manifest_artifact())?;
+/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let share = Node::open(Home::at(folder.path()))?.share(manifest, &file);
+/// # let agreed = RunConsent::given([Action::Serve], "dialog");
+/// use std::net::SocketAddr;
+///
+/// use minimodel::transfer::Endpoint;
+///
+/// // Behind a router that forwards a port.
+/// let (inside, outside): (SocketAddr, SocketAddr) = ("127.0.0.1:0".parse()?, "203.0.113.7:4433".parse()?);
+/// let endpoint = Endpoint { listen: Some(inside), advertise: vec![outside], ..Endpoint::default() };
+/// let mut share = share.endpoint(endpoint).start(&agreed)?;
+/// let offer = share.offer().await.expect("the file is what its manifest says");
+/// assert_eq!(offer.offer().addresses, [outside]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Endpoint {
     /// The UDP address; port 0 takes a free one. `None`: all addresses of this machine, and a free port.

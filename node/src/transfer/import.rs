@@ -12,13 +12,33 @@ use minimodel_wire::PeerId;
 
 use super::Run;
 use super::fetch::Transfer;
+use super::lower::ReceiptError;
 use super::output_file::{self, OutputError};
 use super::plan::FetchPlan;
-use super::receipt::{self, Facts, ReceiptError};
+use super::receipt::{self, Facts};
 use super::target::Existing;
 use crate::event::Event;
 
 /// A file in its place, whole and checked, with its receipt.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use minimodel::{Action, Home, Manifest, Node, RunConsent};
+/// # let folder = tempfile::tempdir()?;
+/// # let models = folder.path().join("models");
+/// # std::fs::create_dir(&models)?;
+/// # std::fs::write(models.join("sample-model-1.0.0.slm"), minimodel_fixtures::manifest_artifact())?;
+/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let fetch = Node::open(Home::at(folder.path()))?.fetch(manifest).into_folder(models);
+/// # let fetch = fetch.start(&RunConsent::given([Action::Fetch, Action::Import], "dialog"))?;
+/// let imported: minimodel::transfer::Imported = fetch.finish().await?;
+/// assert!(imported.path.ends_with("models/sample-model-1.0.0.slm"));
+/// assert_eq!(std::fs::read_to_string(&imported.receipt_path)?, imported.receipt.render());
+/// assert!(imported.summary.is_none(), "the file was there already");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Imported {
@@ -33,6 +53,18 @@ pub struct Imported {
 }
 
 /// What one run of a fetch moved.
+///
+/// ```no_run
+/// # async fn example(fetch: minimodel::Fetch) -> Result<(), minimodel::Error> {
+/// if let Some(summary) = fetch.finish().await?.summary {
+///     println!("{} bytes in {} s", summary.received_bytes, summary.elapsed.as_secs());
+///     for (peer, share) in &summary.peers {
+///         println!("{} bytes from {peer}", share.bytes);
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Summary {
@@ -51,6 +83,27 @@ pub struct Summary {
 }
 
 /// Why a whole file could not be given its name and its receipt. The next fetch into the same folder repeats what failed.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use minimodel::{Action, Error, Home, Manifest, Node, RunConsent};
+/// # let folder = tempfile::tempdir()?;
+/// # let models = folder.path().join("models");
+/// # std::fs::create_dir(&models)?;
+/// # std::fs::write(models.join("sample-model-1.0.0.slm"), minimodel_fixtures::manifest_artifact())?;
+/// # std::fs::write(models.join("sample-model-1.0.0.slm.receipt"), "of another import")?;
+/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let fetch = Node::open(Home::at(folder.path()))?.fetch(manifest).into_folder(models);
+/// # let fetch = fetch.start(&RunConsent::given([Action::Fetch, Action::Import], "dialog"))?;
+/// use minimodel::transfer::{FetchError, ImportError};
+///
+/// let end = fetch.finish().await;
+/// let Err(Error::Fetch(FetchError::Import(ImportError::OtherReceipt { file, path }))) = end else { panic!() };
+/// println!("`{}` can be used; move `{}` away to get its receipt", file.display(), path.display());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// Every chunk is proven, and the file is still not what the manifest describes: the publisher is to blame, no peer is.

@@ -8,6 +8,7 @@ mod control;
 mod endpoint;
 mod fetch;
 mod import;
+mod lower;
 mod offer;
 pub mod output_file;
 mod plan;
@@ -30,14 +31,13 @@ pub use control::{Control, Limits};
 pub use endpoint::Endpoint;
 pub use fetch::run as fetch;
 pub use import::{ImportError, Imported, Summary};
-pub use minimodel_swarm::driver::{
-    Account, Congestion, Controls, Direction, DriverError, PeerShare, QuotaGate, QuotaRefusal, RateLimit,
+pub use lower::{
+    Account, Congestion, Controls, Direction, DriverError, Order, PeerShare, QuotaGate, QuotaRefusal,
+    RateLimit, ReceiptError, RepairIf, Similarity, StoreError, Supplied,
 };
-pub use minimodel_swarm::machine::Order;
-pub use minimodel_swarm::store::{RepairIf, Similarity, StoreError, Supplied};
 pub use offer::{UnusableOffer, check_offer, read_offer};
 pub use plan::{FetchEnd, FetchError, FetchOptions, FetchPlan, STALL_TIMEOUT};
-pub use receipt::{ReceiptError, TOOL_VERSION};
+pub use receipt::TOOL_VERSION;
 pub use repair::{RepairEnd, RepairError, is_under_way, run as repair, target as repair_target};
 pub use runtime::StartError;
 pub use share::{ShareError, SharePlan, fetch_manifest, run as share};
@@ -50,6 +50,35 @@ use crate::home::Home;
 use crate::identity::Identity;
 
 /// What every transfer is given: the folders of its user, its watcher, and its control.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let file = folder.path().join("model.slm");
+/// # std::fs::write(&file, minimodel_fixtures::manifest_artifact())?;
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let agreed = minimodel::RunConsent::given([minimodel::Action::Serve], "dialog");
+/// # let plan = minimodel::transfer::SharePlan {
+/// #     activity: "seed", manifest: manifest.into(), path: file, rechecks: false,
+/// #     consents: minimodel::transfer::Consents::to_share(agreed.for_receipt())?,
+/// #     endpoint: minimodel::transfer::Endpoint { listen: Some("127.0.0.1:0".parse()?), ..Default::default() },
+/// # };
+/// use std::sync::Arc;
+///
+/// use minimodel::Event;
+/// use minimodel::transfer::{self, Control, Run};
+///
+/// // A share that ends as soon as it has an offer, on the thread that calls it.
+/// let control = Control::default();
+/// let cancels = control.clone();
+/// let watcher = Arc::new(move |event: Event| {
+///     if let Event::Offer { .. } = event {
+///         cancels.cancel();
+///     }
+/// });
+/// assert!(!transfer::share(&Run { home, watcher, control }, &plan)?.is_changed);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Run {
     /// The folders of the user.
@@ -106,6 +135,25 @@ impl Run {
 }
 
 /// What a share, or a fetch that went on to seed, has served.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use minimodel::{Action, Home, Manifest, Node, RunConsent, transfer::Endpoint};
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("model.slm");
+/// # std::fs::write(&file, minimodel_fixtures::manifest_artifact())?;
+/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let listen = Endpoint { listen: Some("127.0.0.1:0".parse()?), ..Endpoint::default() };
+/// # let share = Node::open(Home::at(folder.path()))?.share(manifest, &file).endpoint(listen);
+/// # let mut share = share.start(&RunConsent::given([Action::Serve], "dialog"))?;
+/// # share.offer().await.expect("the file is what its manifest says");
+/// share.control().cancel();
+/// let served: minimodel::transfer::Served = share.finish().await?;
+/// assert_eq!((served.sent_bytes, served.is_changed), (0, false));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Served {

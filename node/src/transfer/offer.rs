@@ -4,6 +4,18 @@ use minimodel_verifier::Manifest;
 use minimodel_wire::{OfferError, PeerId, SignedOffer};
 
 /// Why an offer cannot be used. Nothing was dialed.
+///
+/// ```
+/// use minimodel::transfer::{UnusableOffer, read_offer};
+///
+/// let advice = match read_offer("mm1abc", None, minimodel::clock::now_unix()) {
+///     Ok(_) => "",
+///     Err(UnusableOffer::Invalid(_)) => "paste it again, whole",
+///     Err(UnusableOffer::Expired { .. } | UnusableOffer::TooLongLived { .. }) => "ask for a new one",
+///     Err(UnusableOffer::OtherSwarm { .. }) => "this one is for another model",
+/// };
+/// assert_eq!(advice, "paste it again, whole");
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum UnusableOffer {
     /// It is no offer, or its signature does not hold.

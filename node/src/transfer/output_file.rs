@@ -10,6 +10,18 @@ use minimodel_swarm::store::files::NewFile;
 pub const ORDINARY_MODE: u32 = 0o666;
 
 /// Why an output file could not be made.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("model.receipt");
+/// use minimodel::transfer::output_file::{self, OutputError};
+///
+/// output_file::write(&path, b"first")?;
+/// // The program asks for another name: what is there stays.
+/// assert!(matches!(output_file::write(&path, b"second"), Err(OutputError::Taken { .. })));
+/// assert_eq!(std::fs::read(&path)?, b"first");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// The name is taken.
@@ -31,6 +43,19 @@ pub enum OutputError {
 }
 
 /// What has the name of an output file.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use minimodel::transfer::output_file::{OutputError, Taken, check_free};
+///
+/// let advice = match check_free(folder.path()) {
+///     Err(OutputError::Taken { by: Taken::Folder, .. }) => "name a file in it",
+///     Err(OutputError::Taken { by: Taken::File | Taken::Link, .. }) => "take another name",
+///     Err(OutputError::Io { .. }) | Ok(()) => "",
+/// };
+/// assert_eq!(advice, "name a file in it");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// A file, or anything that is neither of the others.

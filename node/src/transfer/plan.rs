@@ -22,6 +22,23 @@ use crate::identity::IdentityError;
 use crate::publishers::SignerVerdict;
 
 /// Options of a fetch.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let node = minimodel::Node::open(minimodel::Home::at(folder.path()))?;
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// use minimodel::transfer::{FetchOptions, Order};
+/// use minimodel::{Action, Error, RunConsent};
+///
+/// let mut options = FetchOptions::default();
+/// options.order = Order::Sequential;
+/// options.keep_seeding = true;
+/// // What the options do beyond the fetch needs its consent too.
+/// let agreed = RunConsent::given([Action::Fetch, Action::Import], "dialog");
+/// let started = node.fetch(manifest).options(options).start(&agreed);
+/// assert!(matches!(started, Err(Error::MissingConsent(missing)) if missing.action == Action::Serve));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FetchOptions {
@@ -54,6 +71,34 @@ impl Default for FetchOptions {
 }
 
 /// A fetch that the user agreed to: what it fetches, from where and to where.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let models = folder.path().join("models");
+/// # std::fs::create_dir(&models)?;
+/// # std::fs::write(models.join("sample-model-1.0.0.slm"), minimodel_fixtures::manifest_artifact())?;
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let agreed = minimodel::RunConsent::given(minimodel::Action::ALL, "dialog");
+/// # let sources = Vec::new();
+/// use minimodel::publishers::Publishers;
+/// use minimodel::transfer::{self, Consents, Control, FetchOptions, FetchPlan, Run, Target};
+///
+/// let plan = FetchPlan {
+///     activity: "fetch",
+///     target: Target::new(&models, &manifest, None)?,
+///     publisher: Publishers::verdict_in(&home, &manifest)?,
+///     consents: Consents::to_fetch(agreed.for_receipt())?,
+///     manifest: manifest.into(),
+///     sources,
+///     begun_unix: minimodel::clock::now_unix(),
+///     options: FetchOptions::default(),
+/// };
+/// let run = Run { home, watcher: std::sync::Arc::new(()), control: Control::default() };
+/// transfer::fetch(&run, &plan)?;
+/// assert!(plan.target.receipt.is_file());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct FetchPlan {
     /// Name of the work in the ledger of bans: `fetch`.
@@ -75,6 +120,37 @@ pub struct FetchPlan {
 }
 
 /// How a fetch ended that did not fail.
+///
+/// ```
+/// # use minimodel::{Action, Home, Manifest, RunConsent, publishers::Publishers};
+/// # use minimodel::transfer::{Consents, Control, FetchOptions, FetchPlan, Run, Target};
+/// # let folder = tempfile::tempdir()?;
+/// # let (home, models) = (Home::at(folder.path()), folder.path().join("models"));
+/// # std::fs::create_dir(&models)?;
+/// # std::fs::write(models.join("sample-model-1.0.0.slm"), minimodel_fixtures::manifest_artifact())?;
+/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let plan = FetchPlan {
+/// #     activity: "fetch",
+/// #     target: Target::new(&models, &manifest, None)?,
+/// #     publisher: Publishers::verdict_in(&home, &manifest)?,
+/// #     consents: Consents::to_fetch(RunConsent::given(Action::ALL, "dialog").for_receipt())?,
+/// #     manifest: manifest.into(),
+/// #     sources: Vec::new(),
+/// #     begun_unix: minimodel::clock::now_unix(),
+/// #     options: FetchOptions::default(),
+/// # };
+/// # let run = Run { home, watcher: std::sync::Arc::new(()), control: Control::default() };
+/// use minimodel::transfer::{self, FetchEnd};
+///
+/// let told = match transfer::fetch(&run, &plan)? {
+///     FetchEnd::Done { imported, served: None } => format!("`{}` is here", imported.path.display()),
+///     FetchEnd::Done { served: Some(served), .. } => format!("{} bytes sent after it", served.sent_bytes),
+///     FetchEnd::Stopped => "the same fetch goes on another time".to_owned(),
+///     other => format!("{other:?}"),
+/// };
+/// assert!(told.ends_with("models/sample-model-1.0.0.slm` is here"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FetchEnd {
@@ -90,6 +166,28 @@ pub enum FetchEnd {
 }
 
 /// Why a fetch failed. The partial file stays, and a later fetch resumes with it, unless the error says otherwise.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use minimodel::{Action, Error, Home, Manifest, Node, RunConsent};
+/// # let folder = tempfile::tempdir()?;
+/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let fetch = Node::open(Home::at(folder.path()))?.fetch(manifest).into_folder(folder.path().join("models"));
+/// # let fetch = fetch.start(&RunConsent::given([Action::Fetch, Action::Import], "dialog"))?;
+/// # let Err(Error::Fetch(error)) = fetch.finish().await else { panic!() };
+/// use minimodel::transfer::FetchError;
+///
+/// let (advice, again) = match error {
+///     FetchError::NoPeers | FetchError::Exhausted { .. } => ("ask for another offer", false),
+///     FetchError::Stalled { met_a_peer, .. } => ("wait for the peers", met_a_peer),
+///     FetchError::Store(_) => ("look at the disk", true),
+///     _ => ("look at the error", false),
+/// };
+/// assert_eq!((advice, again), ("ask for another offer", false));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The file cannot be put where it was to go.

@@ -8,10 +8,9 @@ use minimodel_verifier::receipt::{ImportRecord, PeerSupply, Receipt, RecordedChe
 use minimodel_verifier::{Manifest, Report};
 use minimodel_wire::PeerId;
 
+use super::lower::ReceiptError;
 use super::plan::FetchPlan;
 use crate::clock;
-
-pub use minimodel_verifier::receipt::ReceiptError;
 
 /// Name and version of this program in receipts.
 pub const TOOL_VERSION: &str = concat!("minimodel ", env!("CARGO_PKG_VERSION"));

@@ -27,6 +27,19 @@ use minimodel_verifier::Manifest;
 const MAX_RECEIPTS: u32 = 1_000;
 
 /// How a repair ended that did not fail.
+///
+/// ```no_run
+/// # fn example(run: minimodel::transfer::Run, plan: minimodel::transfer::FetchPlan) -> Result<(), minimodel::Error> {
+/// use minimodel::transfer::{self, RepairEnd, RepairIf};
+///
+/// match transfer::repair(&run, &plan, RepairIf::MostIsGood)? {
+///     RepairEnd::Done { chunks, bytes, .. } => println!("{} chunks, {bytes} bytes fetched", chunks.len()),
+///     RepairEnd::Stopped => println!("the file has its own name, and is as good as it was"),
+///     _ => {}
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RepairEnd {
@@ -44,6 +57,20 @@ pub enum RepairEnd {
 }
 
 /// Why a repair failed.
+///
+/// ```
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// use minimodel::transfer::{RepairError, repair_target};
+///
+/// let target = repair_target("model.gguf".as_ref(), &manifest, None);
+/// let advice = match target {
+///     Err(RepairError::Name { .. }) => "rename the file: it must end in .slm",
+///     Err(RepairError::PartlyOther { .. }) => "ask the user whether the rest may be written over",
+///     _ => "",
+/// };
+/// assert_eq!(advice, "rename the file: it must end in .slm");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
     /// The name of the file does not end in `.slm`, so that it cannot be repaired in its place.

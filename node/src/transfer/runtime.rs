@@ -24,6 +24,18 @@ const LAST_WORK: Duration = Duration::from_millis(300);
 const LAST_REPORTS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
 /// Why a transfer cannot start on this machine.
+///
+/// ```
+/// use minimodel::transfer::StartError;
+/// use minimodel::transfer::runtime::block_on;
+///
+/// let advice = match block_on(async { Ok::<u8, StartError>(7) }) {
+///     Ok(_) => "",
+///     Err(StartError::Resources(_)) => "too many files or threads: end another transfer",
+///     Err(StartError::Randomness(_)) => "start again later",
+/// };
+/// assert_eq!(advice, "");
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The operating system gave no randomness.

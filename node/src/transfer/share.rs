@@ -22,6 +22,27 @@ use crate::event::{Event, ShareCheck};
 use crate::identity::{Identity, IdentityError};
 
 /// A file to be shared.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let home = minimodel::Home::at(folder.path());
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let agreed = minimodel::RunConsent::given([minimodel::Action::Serve], "dialog");
+/// use minimodel::transfer::{self, Consents, Control, Endpoint, Run, SharePlan};
+///
+/// let plan = SharePlan {
+///     activity: "seed",
+///     manifest: manifest.into(),
+///     path: "no/such/model.slm".into(),
+///     consents: Consents::to_share(agreed.for_receipt())?,
+///     endpoint: Endpoint::default(),
+///     rechecks: false,
+/// };
+/// let run = Run { home, watcher: std::sync::Arc::new(()), control: Control::default() };
+/// // The disk of the file may come back: the program tries again later.
+/// assert!(transfer::share(&run, &plan).is_err_and(|error| error.is_of_file()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SharePlan {
     /// Name of the work in the ledger of bans: `seed`.
@@ -39,6 +60,27 @@ pub struct SharePlan {
 }
 
 /// Why a share did not start, or failed.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use minimodel::{Action, Error, Home, Manifest, Node, RunConsent};
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("model.slm");
+/// # std::fs::write(&file, "something else")?;
+/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let share = Node::open(Home::at(folder.path()))?.share(manifest, &file);
+/// # let share = share.start(&RunConsent::given([Action::Serve], "dialog"))?;
+/// use minimodel::transfer::ShareError;
+///
+/// let Err(Error::Share(ShareError::NotTheArtifact { report, .. })) = share.finish().await else { panic!() };
+/// for check in report.failures() {
+///     println!("{}: {}", check.name, check.detail());
+/// }
+/// assert!(!report.ok());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum ShareError {
     /// The manifest cuts the file into chunks that no transfer can use.

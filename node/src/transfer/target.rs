@@ -22,6 +22,24 @@ use crate::input;
 const BLOCK_BYTES: u64 = 512;
 
 /// Why a file cannot be put where it was to go. Nothing was fetched, and what is there was left as it is.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use minimodel::{Action, Error, Home, Manifest, Node, RunConsent};
+/// # let folder = tempfile::tempdir()?;
+/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let fetch = Node::open(Home::at(folder.path()))?.fetch(manifest).into_folder(folder.path().join("models"));
+/// # let agreed = RunConsent::given([Action::Fetch, Action::Import], "dialog");
+/// use minimodel::transfer::{FetchError, TargetError};
+///
+/// // The user named a place for the receipt where the model will be: the program asks for another.
+/// let fetch = fetch.receipt_at(folder.path().join("models/sample-model-1.0.0.slm"));
+/// let end = fetch.start(&agreed)?.finish().await;
+/// assert!(matches!(end, Err(Error::Fetch(FetchError::Target(TargetError::ReceiptName { .. })))));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// The manifest cuts the file into chunks that no transfer can use.
@@ -73,6 +91,25 @@ pub enum TargetError {
 }
 
 /// How a file differs from the artifact.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use minimodel::{Action, Error, Home, Manifest, Node, RunConsent};
+/// # let folder = tempfile::tempdir()?;
+/// # std::fs::write(folder.path().join("sample-model-1.0.0.slm"), "something else")?;
+/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let fetch = Node::open(Home::at(folder.path().join("home")))?.fetch(manifest).into_folder(folder.path());
+/// # let fetch = fetch.start(&RunConsent::given([Action::Fetch, Action::Import], "dialog"))?;
+/// use minimodel::transfer::{Difference, FetchError, TargetError};
+///
+/// let Err(Error::Fetch(FetchError::Target(error))) = fetch.finish().await else { panic!() };
+/// let TargetError::Different { path, difference } = error else { panic!() };
+/// assert!(matches!(difference, Difference::Length { found: 14, .. }));
+/// println!("move `{}` away, or fetch into another folder: {difference}", path.display());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Difference {
     /// Its length.
@@ -94,6 +131,18 @@ pub enum Difference {
 }
 
 /// The paths of one artifact in a folder.
+///
+/// ```
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// use std::path::Path;
+///
+/// use minimodel::transfer::Target;
+///
+/// let target = Target::new(Path::new("models"), &manifest, None)?;
+/// assert_eq!(target.artifact, Path::new("models/sample-model-1.0.0.slm"));
+/// assert_eq!(target.receipt, Path::new("models/sample-model-1.0.0.slm.receipt"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The folder.
@@ -122,7 +171,27 @@ pub(super) struct Existing {
 }
 
 /// Another manifest of the same name beside the file.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let manifests = minimodel_fixtures::valid_manifests();
+/// # let manifest = minimodel::Manifest::parse(manifests[0].text.as_bytes())?;
+/// # std::fs::write(folder.path().join("sample-model-1.0.0.minimodel"), &manifests[1].text)?;
+/// use std::cmp::Ordering;
+///
+/// use minimodel::transfer::{OtherManifest, Target};
+///
+/// let target = Target::new(folder.path(), &manifest, None)?;
+/// let other: OtherManifest = target.other_manifest(&manifest).expect("another one is beside the file");
+/// match other.age {
+///     Ordering::Less => println!("you have a newer one, of {}", other.created_utc),
+///     Ordering::Equal | Ordering::Greater => println!("you have another one, of {}", other.created_utc),
+/// }
+/// assert!(other.path.is_file());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OtherManifest {
     /// Its path.
     pub path: PathBuf,

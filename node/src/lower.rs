@@ -1,0 +1,196 @@
+//! Types of the crates below this one that stand in its interface, each with what a program does with it.
+
+/// The reason that a user is told while no byte moves.
+///
+/// ```
+/// use minimodel::Idle;
+///
+/// let told = |idle| match idle {
+///     Idle::NoSource => "looking for peers",
+///     Idle::RateLimit | Idle::Quota => "held back by your limits",
+///     _ => "waiting",
+/// };
+/// assert_eq!(told(Idle::Quota), "held back by your limits");
+/// assert_eq!(Idle::NoSource.as_str(), "no-source");
+/// ```
+pub use minimodel_swarm::driver::Idle;
+
+/// A row of the list of peers that a program shows.
+///
+/// ```
+/// use minimodel::{PeerView, Snapshot};
+///
+/// fn fastest(now: &Snapshot) -> Option<&PeerView> {
+///     now.peers.iter().max_by_key(|peer| peer.down_rate)
+/// }
+/// assert!(fastest(&Snapshot::default()).is_none());
+/// ```
+pub use minimodel_swarm::driver::PeerView;
+
+/// The figures that a program shows while a transfer runs, as [`Event::Snapshot`](crate::Event::Snapshot) brings them.
+///
+/// ```
+/// use minimodel::Snapshot;
+///
+/// /// Seconds until the file is whole, at the rate of now.
+/// fn seconds_left(now: &Snapshot) -> Option<u64> {
+///     (now.total_bytes - now.have_bytes).checked_div(now.down_rate)
+/// }
+/// let now = Snapshot { have_bytes: 400, total_bytes: 1_000, down_rate: 60, ..Snapshot::default() };
+/// assert_eq!(seconds_left(&now), Some(10));
+/// assert_eq!(seconds_left(&Snapshot::default()), None);
+/// ```
+pub use minimodel_swarm::driver::Snapshot;
+
+/// The rule that a banned or struck peer broke.
+///
+/// ```
+/// # let peer = minimodel::PeerId(minimodel_fixtures::fixture_signing_key().verifying_key().to_bytes());
+/// use minimodel::{Breach, SwarmEvent};
+///
+/// /// Whether a peer sent bytes that are not of the file.
+/// fn is_forgery(event: &SwarmEvent) -> bool {
+///     matches!(event, SwarmEvent::Banned { breach: Breach::BadChunk | Breach::BadLeaves, .. })
+/// }
+/// assert!(is_forgery(&SwarmEvent::Banned { peer, breach: Breach::BadChunk, index: Some(3), got: None }));
+/// assert!(!is_forgery(&SwarmEvent::Struck { peer, breach: Breach::NoAnswer }));
+/// ```
+pub use minimodel_swarm::machine::Breach;
+
+/// What happens between peers, as [`Event::Swarm`](crate::Event::Swarm) brings it.
+///
+/// ```
+/// use minimodel::SwarmEvent;
+///
+/// let told = |event: SwarmEvent| match event {
+///     SwarmEvent::Joined { peer, .. } => format!("{} is connected", peer.short()),
+///     SwarmEvent::Banned { peer, breach, .. } => format!("{peer} is banned: {breach}"),
+///     SwarmEvent::Complete => "every chunk is here".to_owned(),
+///     _ => String::new(),
+/// };
+/// assert_eq!(told(SwarmEvent::Complete), "every chunk is here");
+/// ```
+pub use minimodel_swarm::machine::Event as SwarmEvent;
+
+/// The counts in a [`Snapshot`].
+///
+/// ```
+/// use minimodel::{Progress, Snapshot};
+///
+/// let told = |now: &Progress| format!("{} of {} chunks, {} peers", now.have, now.total, now.peers);
+/// let progress = Progress { have: 3, total: 4, peers: 2, ..Progress::default() };
+/// let now = Snapshot { progress, ..Snapshot::default() };
+/// assert_eq!(told(&now.progress), "3 of 4 chunks, 2 peers");
+/// ```
+pub use minimodel_swarm::machine::Progress;
+
+/// The publisher, license and size that a user is shown before they are asked.
+///
+/// ```
+/// # let text = &minimodel_fixtures::valid_manifests()[0].text;
+/// use minimodel::Manifest;
+///
+/// let manifest = Manifest::parse(text.as_bytes())?;
+/// assert_eq!((manifest.model_id(), manifest.model_version()), ("sample-model", "1.0.0"));
+/// println!("by {}, under {}", manifest.publisher_id(), manifest.license_route());
+/// println!("{} bytes, signed: {}", manifest.byte_count(), manifest.is_signed());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub use minimodel_verifier::Manifest;
+
+/// The record that a fetch leaves beside its file, and that any program can read later.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use minimodel::{Action, Home, Manifest, Node, RunConsent};
+/// # let folder = tempfile::tempdir()?;
+/// # let models = folder.path().join("models");
+/// # std::fs::create_dir(&models)?;
+/// # std::fs::write(models.join("sample-model-1.0.0.slm"), minimodel_fixtures::manifest_artifact())?;
+/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let fetch = Node::open(Home::at(folder.path()))?.fetch(manifest).into_folder(&models);
+/// # fetch.start(&RunConsent::given([Action::Fetch, Action::Import], "dialog"))?.finish().await?;
+/// use minimodel::Receipt;
+///
+/// let receipt = Receipt::parse(&std::fs::read(models.join("sample-model-1.0.0.slm.receipt"))?)?;
+/// assert_eq!(receipt.subject().model_id, "sample-model");
+/// for consent in &receipt.import().consents {
+///     println!("{} at {}, by {}", consent.action.as_str(), consent.at_utc, consent.by);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub use minimodel_verifier::receipt::Receipt;
+
+/// The word of a peer that closed a connection.
+///
+/// ```
+/// use minimodel::CloseCode;
+///
+/// let is_worth_another_try = |code| match code {
+///     CloseCode::Busy | CloseCode::ShuttingDown => true,
+///     CloseCode::LicenseMismatch | CloseCode::NotAllowed | CloseCode::Banned => false,
+///     _ => false,
+/// };
+/// assert!(is_worth_another_try(CloseCode::Busy));
+/// assert_eq!(CloseCode::LicenseMismatch.to_string(), "license mismatch");
+/// ```
+pub use minimodel_wire::CloseCode;
+
+/// The fault of an offer that a user pasted.
+///
+/// ```
+/// use minimodel::{OfferError, SignedOffer};
+///
+/// let advice = match "hello".parse::<SignedOffer>() {
+///     Ok(_) => "",
+///     Err(OfferError::Prefix) => "an offer begins with mm1",
+///     Err(_) => "paste it again, whole",
+/// };
+/// assert_eq!(advice, "an offer begins with mm1");
+/// ```
+pub use minimodel_wire::OfferError;
+
+/// The name of a peer in lists, logs and allow lists.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let node = minimodel::Node::open(minimodel::Home::at(folder.path()))?;
+/// use minimodel::PeerId;
+///
+/// let text = node.peer_id().to_string();
+/// assert_eq!(text.len(), 52);
+/// assert_eq!(text.parse::<PeerId>()?, node.peer_id());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub use minimodel_wire::PeerId;
+
+/// The text `mm1...` that one user sends another.
+///
+/// ```
+/// # let key = minimodel_fixtures::fixture_signing_key();
+/// # let peer = minimodel::PeerId(key.verifying_key().to_bytes());
+/// # let (now, addresses) = (minimodel::clock::now_unix(), vec!["203.0.113.7:4433".parse()?]);
+/// # let offer = minimodel_wire::Offer { peer, swarm_id: [7; 32], addresses, expires_unix: now + 3_600 };
+/// # let pasted = SignedOffer::sign(offer, &key)?.to_string();
+/// use minimodel::SignedOffer;
+///
+/// // The signature is checked by parsing, the time when it is used.
+/// let offer: SignedOffer = pasted.parse()?;
+/// offer.check_fresh(now)?;
+/// assert_eq!(offer.offer().peer, peer);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub use minimodel_wire::SignedOffer;
+
+/// The name of an action, for a dialog and for what the user answered.
+///
+/// ```
+/// use minimodel::Action;
+///
+/// let boxes = Action::ALL.map(Action::as_str);
+/// assert_eq!(boxes, ["fetch", "import", "serve", "cache", "publish"]);
+/// assert_eq!(Action::from_word("serve"), Some(Action::Serve));
+/// ```
+pub use minimodel_verifier::receipt::ConsentAction as Action;

@@ -1,0 +1,231 @@
+//! Types of the crates below this one that stand in the interface of transfers, each with what a program does with it.
+
+/// The number by which a gate knows again what it charged.
+///
+/// ```
+/// use minimodel::transfer::{Account, Direction};
+///
+/// // A gate with an account for each direction.
+/// let account = |direction| match direction {
+///     Direction::Sent => Account(0),
+///     Direction::Received => Account(1),
+/// };
+/// assert_eq!(account(Direction::Received), Account(1));
+/// ```
+pub use minimodel_swarm::driver::Account;
+
+/// The congestion controller of an [`Endpoint`](super::Endpoint).
+///
+/// ```
+/// use minimodel::transfer::{Congestion, Endpoint};
+///
+/// let compared = Endpoint { congestion: Congestion::Cubic, ..Endpoint::default() };
+/// assert_ne!(compared.congestion, Endpoint::default().congestion);
+/// ```
+pub use minimodel_swarm::driver::Congestion;
+
+/// The settings that a [`Control`](super::Control) changes while its transfer runs.
+///
+/// ```
+/// use minimodel::transfer::{Control, Controls};
+///
+/// // No peer is served for now; everything else stays as it is.
+/// let control = Control::default();
+/// control.set_controls(Controls { slots: Some(0), ..control.controls() });
+/// assert_eq!(control.controls().slots, Some(0));
+/// ```
+pub use minimodel_swarm::driver::Controls;
+
+/// The direction of the bytes that a [`QuotaGate`] is asked for.
+///
+/// ```
+/// use minimodel::transfer::Direction;
+///
+/// // Only what is sent counts against this quota.
+/// let counted = |direction, bytes: u64| if direction == Direction::Sent { bytes } else { 0 };
+/// assert_eq!((counted(Direction::Sent, 7), counted(Direction::Received, 7)), (7, 0));
+/// ```
+pub use minimodel_swarm::driver::Direction;
+
+/// The failure of the network, of a worker, or of a peer that was asked for a manifest.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use minimodel::{Action, Error, Home, Manifest, Node, RunConsent, transfer::Endpoint};
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("model.slm");
+/// # std::fs::write(&file, minimodel_fixtures::manifest_artifact())?;
+/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let other = std::net::UdpSocket::bind("127.0.0.1:0")?;
+/// # let taken = Endpoint { listen: Some(other.local_addr()?), ..Endpoint::default() };
+/// # let share = Node::open(Home::at(folder.path()))?.share(manifest, &file).endpoint(taken);
+/// # let share = share.start(&RunConsent::given([Action::Serve], "dialog"))?;
+/// use minimodel::transfer::{DriverError, ShareError};
+///
+/// // Another program has the port: the user names another one.
+/// let Err(Error::Share(ShareError::Driver(error))) = share.finish().await else { panic!() };
+/// assert!(matches!(error, DriverError::Bind { address, .. } if address == other.local_addr()?));
+/// # Ok(())
+/// # }
+/// ```
+pub use minimodel_swarm::driver::DriverError;
+
+/// The part of the file that one peer supplied, as a [`Summary`](super::Summary) has it.
+///
+/// ```
+/// use minimodel::transfer::PeerShare;
+///
+/// let told = |share: &PeerShare| match &share.rejected {
+///     Some(reason) => format!("banned: {reason}"),
+///     None => format!("{} chunks, {} bytes", share.chunks, share.bytes),
+/// };
+/// assert_eq!(told(&PeerShare { chunks: 2, bytes: 32_768, rejected: None }), "2 chunks, 32768 bytes");
+/// ```
+pub use minimodel_swarm::driver::PeerShare;
+
+/// A quota that several transfers share.
+///
+/// ```
+/// # let peer = minimodel::PeerId(minimodel_fixtures::fixture_signing_key().verifying_key().to_bytes());
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+///
+/// use minimodel::PeerId;
+/// use minimodel::transfer::{Account, Direction, Limits, QuotaGate, QuotaRefusal};
+///
+/// /// The bytes that are left of one quota for all.
+/// #[derive(Debug)]
+/// struct Left(AtomicU64);
+///
+/// impl QuotaGate for Left {
+///     fn reserve(&self, _: Direction, _: PeerId, bytes: u64) -> Result<Account, QuotaRefusal> {
+///         let taken = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes));
+///         taken.map(|_| Account(0)).map_err(|_| QuotaRefusal::UsedUp)
+///     }
+///
+///     fn settle(&self, _: Direction, _: PeerId, _: Account, bytes: u64, moved: u64) {
+///         self.0.fetch_add(bytes - moved, Relaxed);
+///     }
+/// }
+///
+/// let gate = Arc::new(Left(AtomicU64::new(1_000)));
+/// let limits = Limits { gate: Some(gate.clone()), ..Limits::default() };
+/// // The transfers that start with these limits ask it so.
+/// let account = gate.reserve(Direction::Sent, peer, 600).expect("there is room");
+/// assert_eq!(gate.reserve(Direction::Sent, peer, 600), Err(QuotaRefusal::UsedUp));
+/// gate.settle(Direction::Sent, peer, account, 600, 100);
+/// assert!(gate.reserve(Direction::Sent, peer, 600).is_ok());
+/// # drop(limits);
+/// ```
+pub use minimodel_swarm::driver::QuotaGate;
+
+/// The answer of a [`QuotaGate`] that has no room.
+///
+/// ```
+/// use minimodel::transfer::QuotaRefusal;
+///
+/// // As a gate decides it, from what has moved and what is on its way.
+/// let refusal = |quota: u64, moved: u64, bytes: u64| match moved + bytes <= quota {
+///     true => QuotaRefusal::InFlight,
+///     false => QuotaRefusal::UsedUp,
+/// };
+/// assert_eq!(refusal(1_000, 300, 600), QuotaRefusal::InFlight);
+/// assert_eq!(refusal(1_000, 600, 600), QuotaRefusal::UsedUp);
+/// ```
+pub use minimodel_swarm::driver::QuotaRefusal;
+
+/// A rate that several transfers share, and that may change while they run.
+///
+/// ```
+/// use minimodel::transfer::{Control, Limits, RateLimit};
+///
+/// let all = RateLimit::new(Some(5_000_000));
+/// let limits = Limits { shared_up: Some(all.clone()), ..Limits::default() };
+/// let transfers = [Control::new(limits.clone()), Control::new(limits)];
+/// // At night both go as fast as they can.
+/// all.set(None);
+/// assert_eq!(all.rate(), None);
+/// # drop(transfers);
+/// ```
+pub use minimodel_swarm::driver::RateLimit;
+
+/// The order of chunks in the [`FetchOptions`](super::FetchOptions).
+///
+/// ```
+/// use minimodel::transfer::{FetchOptions, Order};
+///
+/// // For a program that reads the file from its beginning while it comes.
+/// let mut options = FetchOptions::default();
+/// assert_eq!(options.order, Order::Rarest);
+/// options.order = Order::Sequential;
+/// ```
+pub use minimodel_swarm::machine::Order;
+
+/// The condition on which [`repair`](super::repair()) writes to a file.
+///
+/// ```
+/// use minimodel::transfer::RepairIf;
+///
+/// // Only a user who has seen how much is lost may let the rest be written over.
+/// let condition = |is_agreed| if is_agreed { RepairIf::AnyIsGood } else { RepairIf::MostIsGood };
+/// assert_eq!(condition(false), RepairIf::MostIsGood);
+/// ```
+pub use minimodel_swarm::store::RepairIf;
+
+/// The figures in the question whether a file may be written over, from [`RepairError::PartlyOther`](super::RepairError::PartlyOther).
+///
+/// ```
+/// use minimodel::transfer::{RepairError, Similarity};
+///
+/// let question = |error: &RepairError| match error {
+///     RepairError::PartlyOther { similarity: Similarity { good, total, .. }, path } => {
+///         format!("{good} of {total} chunks of `{}` are good. Write over the others?", path.display())
+///     }
+///     _ => String::new(),
+/// };
+/// let similarity = Similarity { good: 1, other: 8, total: 9, cut_bytes: 0 };
+/// let error = RepairError::PartlyOther { path: "model.slm".into(), similarity };
+/// assert_eq!(question(&error), "1 of 9 chunks of `model.slm` are good. Write over the others?");
+/// ```
+pub use minimodel_swarm::store::Similarity;
+
+/// The failure of a disk, or of the files on it.
+///
+/// ```
+/// use minimodel::transfer::{FetchError, StoreError};
+///
+/// let advice = |error: &FetchError| match error {
+///     FetchError::Store(StoreError::NoSpace { needed, .. }) => format!("free {needed} bytes and resume"),
+///     FetchError::Store(StoreError::Busy { .. }) => "another program fetches it just now".to_owned(),
+///     _ => String::new(),
+/// };
+/// let full = StoreError::NoSpace { path: "model.slm.part".into(), needed: 4_096, free: Some(0) };
+/// assert_eq!(advice(&full.into()), "free 4096 bytes and resume");
+/// ```
+pub use minimodel_swarm::store::StoreError;
+
+/// The chunks that no peer is known to have supplied, as a [`Summary`](super::Summary) counts them.
+///
+/// ```
+/// use minimodel::transfer::Supplied;
+///
+/// let told = |found: Supplied| match found.chunks {
+///     0 => "every chunk came from a peer".to_owned(),
+///     chunks => format!("{chunks} chunks, {} bytes were on the disk already", found.bytes),
+/// };
+/// assert_eq!(told(Supplied::default()), "every chunk came from a peer");
+/// assert_eq!(told(Supplied { chunks: 2, bytes: 32_768 }), "2 chunks, 32768 bytes were on the disk already");
+/// ```
+pub use minimodel_swarm::store::Supplied;
+
+/// The fault of a text that is no receipt.
+///
+/// ```
+/// use minimodel::Receipt;
+/// use minimodel::transfer::ReceiptError;
+///
+/// let read = Receipt::parse("an édited receipt".as_bytes());
+/// assert!(matches!(read, Err(ReceiptError::ForbiddenByte { line: 1, .. })));
+/// ```
+pub use minimodel_verifier::receipt::ReceiptError;
