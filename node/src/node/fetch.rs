@@ -14,7 +14,7 @@ use crate::consent::{Action, RunConsent};
 use crate::error::Error;
 use crate::event::Event;
 use crate::home::Home;
-use crate::publishers::{PublisherError, Publishers, Signer, SignerVerdict};
+use crate::publishers::{Publishers, Signer, SignerVerdict};
 use crate::transfer::{
     self, Consents, Control, Endpoint, FetchEnd, FetchError, FetchOptions, FetchPlan, Imported, Limits,
     MissingConsent, Run, Target, TargetError, check_offer,
@@ -167,21 +167,11 @@ impl FetchBuilder {
     }
 }
 
-/// As [`check_signer`], and keeps the signer if it is new.
+/// Accepts the signer of a manifest, and keeps it if it is new.
 fn accept(home: &Home, manifest: &Manifest, accepted: Option<&Signer>) -> Result<SignerVerdict, Error> {
-    let verdict = check_signer(home, manifest, accepted)?;
-    Publishers::of(home.state()?).keep(manifest, accepted, now_unix())?;
-    Ok(verdict)
-}
-
-/// Compares the signer of a manifest with what is known of its publisher.
-pub(super) fn check_signer(
-    home: &Home,
-    manifest: &Manifest,
-    accepted: Option<&Signer>,
-) -> Result<SignerVerdict, Error> {
-    let verdict = Publishers::of(home.state()?).signer_verdict(manifest)?;
-    verdict.accept_key(accepted).map_err(PublisherError::from)?;
+    let publishers = Publishers::of(home.state()?);
+    let verdict = publishers.accept(manifest, accepted)?;
+    publishers.keep(manifest, accepted, now_unix())?;
     Ok(verdict)
 }
 

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
-use super::fetch::check_signer;
 use super::running::Running;
 use crate::check::CheckError;
 use crate::consent::RunConsent;
 use crate::error::Error;
 use crate::event::Event;
 use crate::home::Home;
-use crate::publishers::Signer;
+use crate::publishers::{Publishers, Signer};
 use crate::transfer::{self, Consents, Control, Endpoint, Limits, Run, Served, ShareError, SharePlan};
 
 /// Name of the work in the ledger of bans and in the consent log.
@@ -89,7 +88,7 @@ impl ShareBuilder {
         let control = Control::new(self.limits.clone());
         let (home, agreed) = (self.home.clone(), agreed.clone());
         let work = move |run: &Run| {
-            check_signer(&run.home, &self.manifest, self.accepted.as_ref())?;
+            Publishers::of(run.home.state()?).accept(&self.manifest, self.accepted.as_ref())?;
             agreed.record(&run.home, ACTIVITY, Some(self.manifest.swarm_id()))?;
             let plan = SharePlan {
                 activity: ACTIVITY,

@@ -137,6 +137,21 @@ impl Publishers {
         Ok(SignerVerdict::of(&known, manifest))
     }
 
+    /// As [`Self::signer_verdict`], and refuses a signer that is neither known nor accepted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`]; the signer is refused.
+    pub fn accept(
+        &self,
+        manifest: &Manifest,
+        accepted: Option<&Signer>,
+    ) -> Result<SignerVerdict, PublisherError> {
+        let verdict = self.signer_verdict(manifest)?;
+        verdict.accept_key(accepted)?;
+        Ok(verdict)
+    }
+
     /// Records the key of a manifest that the user imports, if the key is new or accepted by name; durable when this returns.
     /// The record is read again under the lock, so if two processes record different keys of a new publisher at once, one of
     /// them is refused.
@@ -150,8 +165,7 @@ impl Publishers {
         accepted: Option<&Signer>,
         now_unix: u64,
     ) -> Result<(), PublisherError> {
-        let verdict = self.signer_verdict(manifest)?;
-        verdict.accept_key(accepted)?;
+        let verdict = self.accept(manifest, accepted)?;
         if !matches!(verdict.status, SignerStatus::New | SignerStatus::Changed { .. }) {
             return Ok(());
         }
