@@ -1,10 +1,12 @@
 //! Tests of the companion's core on a real database, with no transfer running but those that a test makes up.
 
+use ed25519_dalek::SigningKey;
 use minimodel::transfer::Control;
 use minimodel::{Event as Told, Watcher};
 use minimodel_fixtures::{ManifestOptions, ManifestText, manifest_artifact};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
+use minimodel_wire::{Offer, PeerId, SignedOffer};
 use tempfile::TempDir;
 
 use super::desired::Desired;
@@ -90,6 +92,23 @@ fn end_of_a_run_is_not_booked_to_the_request_that_replaced_it() {
         core.ended(id, 1, Ok(JobOutcome::Fetched { receipt: path.clone(), path }));
         assert_eq!(core.lock().table.row(id).unwrap().end.is_none(), is_replaced);
     }
+}
+
+#[test]
+fn transfer_that_is_to_stop_shows_no_offer_before_its_run_has_ended() {
+    let one = OneFetch::new();
+    let (core, id) = (&one.companion.core, one.id);
+    let mut state = core.lock();
+    let row = TransferRow { paused: true, ..state.table.row(id).unwrap() };
+    state.table.put(row.clone()).unwrap();
+    let key = SigningKey::from_bytes(&[1; 32]);
+    let peer = PeerId(key.verifying_key().to_bytes());
+    let addresses = vec![([127, 0, 0, 1], 4433).into()];
+    let offer = Offer { peer, swarm_id: [1; 32], addresses, expires_unix: 1_000 };
+    let offer = Some(SignedOffer::sign(offer, &key).unwrap());
+    let (control, snapshot) = (Control::default(), Some(Box::default()));
+    state.runs.begin(RunningTransfer { run: 1, row, desired: RUN, control, offer, snapshot });
+    assert_eq!(core.view(&state, id).unwrap().offer, None);
 }
 
 #[test]

@@ -92,6 +92,9 @@ impl Core {
             subject: self.subject(row, manifest.as_deref()),
         });
         let (path, receipt) = self.paths(row, manifest.as_deref());
+        // A run that is no longer wanted ends in a moment, and its offer leads to nothing.
+        let is_wanted = matches!(state, Stands::Running | Stands::Preparing);
+        let wanted = running.filter(|running| is_wanted && !running.is_ending());
         // The bytes of a run are shown until the next run begins.
         let now = running.and_then(|running| running.snapshot.as_ref());
         let snapshot = now.map(|snapshot| &**snapshot).or_else(|| all.runs.last_snapshot(id));
@@ -117,11 +120,8 @@ impl Core {
             path,
             receipt,
             entry: row.entry,
-            offer: running
-                .filter(|running| !running.is_ending())
-                .and_then(|running| running.offer.as_ref())
-                .map(ToString::to_string),
-            publishes: running.is_some_and(RunningTransfer::publishes),
+            offer: wanted.and_then(|running| running.offer.as_ref()).map(ToString::to_string),
+            publishes: wanted.is_some_and(RunningTransfer::publishes),
             allow: row.allow.clone(),
             limits: row.limits.clone(),
             have_bytes: if is_whole { total_bytes } else { snapshot.map_or(0, |s| s.have_bytes) },
