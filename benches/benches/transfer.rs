@@ -18,7 +18,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use ed25519_dalek::SigningKey;
 use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
 use minimodel_swarm::driver::{
-    Congestion, FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings, SessionSettings,
+    Congestion, FetchEnd, FetchSettings, Incoming, Node, NodeSettings, SeedSettings, SessionSettings,
 };
 use minimodel_swarm::store::{FileSource, Opener, Part, PartSpec, RealDisk, SourceFile};
 use minimodel_verifier::Manifest;
@@ -49,7 +49,7 @@ fn node(key: u64, serves: bool) -> Node {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         advertise: Vec::new(),
         interfaces: Vec::new(),
-        serves,
+        incoming: if serves { Incoming::OneSession } else { Incoming::Ignored },
         max_datagram: None,
         congestion: Congestion::default(),
     })

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::SigningKey;
 use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
-use minimodel_swarm::driver::{Congestion, Node, NodeSettings, SeedSettings, SessionSettings};
+use minimodel_swarm::driver::{Congestion, Incoming, Node, NodeSettings, SeedSettings, SessionSettings};
 use minimodel_swarm::store::{FileSource, SourceFile};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::chunk::Layout;
@@ -59,7 +59,7 @@ pub(crate) fn start() -> Seeder {
                 listen: SocketAddr::from(([127, 0, 0, 1], 0)),
                 advertise: Vec::new(),
                 interfaces: Vec::new(),
-                serves: true,
+                incoming: Incoming::OneSession,
                 max_datagram: None,
                 congestion: Congestion::default(),
             })

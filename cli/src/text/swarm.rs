@@ -52,6 +52,9 @@ pub(crate) fn driver(error: &DriverError) -> Failure {
             let text = escape::harmless(&error.to_string());
             Failure::new(Exit::Io, text, hint).for_want_of_files(error)
         }
+        DriverError::SwarmTaken { .. } => {
+            failure(Exit::Busy, "end the other transfer of this content, then run the same command again")
+        }
         DriverError::Thread(_) => failure(
             Exit::Io,
             "end other programs or raise the limit on processes (see `ulimit -u`), then run the same command again",

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::driver::{Congestion, DriverError, Node, NodeSettings};
+use minimodel_swarm::driver::{Congestion, DriverError, Incoming, Node, NodeSettings};
 use minimodel_wire::SignedOffer;
 
 use crate::clock::now_unix;
@@ -57,7 +57,7 @@ pub(super) fn bind(endpoint: &Endpoint, key: &SigningKey, serves: bool) -> Resul
         listen,
         advertise: endpoint.advertise.clone(),
         interfaces: interfaces(),
-        serves,
+        incoming: if serves { Incoming::OneSession } else { Incoming::Ignored },
         max_datagram: endpoint.max_datagram,
         congestion: endpoint.congestion,
     };

@@ -174,7 +174,7 @@ impl Transfer<'_> {
         end
     }
 
-    async fn conclude(&self, mut fetching: Fetching<'_, RealDisk>) -> Result<FetchEnd, FetchError> {
+    async fn conclude(&self, mut fetching: Fetching<RealDisk>) -> Result<FetchEnd, FetchError> {
         use minimodel_swarm::driver::FetchEnd as Ended;
         match fetching.run(&mut self.run.control.stop()).await? {
             Ended::Checked(fetched) => {
@@ -201,7 +201,7 @@ impl Transfer<'_> {
         }
     }
 
-    async fn keep_seeding(&self, mut fetching: Fetching<'_, RealDisk>) -> Result<Served, FetchError> {
+    async fn keep_seeding(&self, mut fetching: Fetching<RealDisk>) -> Result<Served, FetchError> {
         self.run.tell(Event::KeepsSeeding);
         let end = fetching.keep_seeding(&mut self.run.control.stop()).await?;
         if let (true, Ok(stat)) = (end.is_changed(), self.part.stat()) {

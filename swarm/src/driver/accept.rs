@@ -1,28 +1,35 @@
-//! Acceptance of incoming connections, within the places (`newcomers.rs`) and the rates (`arrivals.rs`) of handshakes.
+//! Acceptance of incoming connections for all sessions of a node, within the places (`newcomers.rs`) and the rates
+//! (`arrivals.rs`) of handshakes.
 
 use std::time::Instant;
 
 use minimodel_wire::CloseCode;
 use quinn::{Connecting, ServerConfig};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::arrivals::Arrivals;
 use super::close::close;
+use super::connection::is_violation;
 use super::dial::Dialer;
-use super::messages::TaskMessage;
+use super::listener::Sessions;
+use super::messages::{Origin, TaskMessage};
 use super::newcomers::{PendingHandshakes, Place, Verdict};
+use super::opening::{Opening, Wanted};
 use super::tls::peer_of;
 use super::transport::{self, HANDSHAKE};
 use crate::machine::{Site, Time};
 
 /// Accepts connections until the endpoint closes.
-pub(super) async fn run(dialer: Dialer, server: ServerConfig, inbox: mpsc::Sender<TaskMessage>) {
+pub(super) async fn run(dialer: Dialer, server: ServerConfig, sessions: Sessions) {
     let pending = PendingHandshakes::default();
     let (start, mut arrivals) = (Instant::now(), Arrivals::new());
     let mut handshakes: JoinSet<()> = JoinSet::new();
     while let Some(incoming) = dialer.endpoint.accept().await {
         while handshakes.try_join_next().is_some() {}
+        if sessions.is_empty() {
+            incoming.ignore();
+            continue;
+        }
         let remote = incoming.remote_address();
         let is_proven = incoming.remote_address_validated();
         let mut verdict = pending.verdict(remote.ip(), is_proven, handshakes.len());
@@ -49,19 +56,31 @@ pub(super) async fn run(dialer: Dialer, server: ServerConfig, inbox: mpsc::Sende
         // A first packet that does not decrypt opens no connection.
         let Ok(connecting) = incoming.accept_with(config) else { continue };
         let place = pending.take(remote.ip(), is_proven);
-        handshakes.spawn(shake_hands(connecting, place, inbox.clone()));
+        handshakes.spawn(shake_hands(connecting, place, sessions.clone()));
     }
 }
 
-async fn shake_hands(connecting: Connecting, mut place: Place, inbox: mpsc::Sender<TaskMessage>) {
+/// Completes a handshake, reads which swarm the peer asks for, and hands the connection to its session. The newcomer holds
+/// its place meanwhile.
+async fn shake_hands(connecting: Connecting, mut place: Place, sessions: Sessions) {
     let Ok(Ok(connection)) = tokio::time::timeout(HANDSHAKE, connecting).await else { return };
     // A completed handshake proves the address: the peer has received what was sent there.
     place.prove();
-    match peer_of(&connection) {
-        Some(peer) => {
-            let message = TaskMessage::Connected { connection, peer, dialed: false, place: Some(place) };
-            let _ = inbox.send(message).await;
-        }
-        None => close(&connection, CloseCode::NotAllowed),
+    let Some(peer) = peer_of(&connection) else { return close(&connection, CloseCode::NotAllowed) };
+    let (opening, wanted) = Opening::accept(&connection).await;
+    let ended = connection.close_reason();
+    if wanted == Wanted::Nothing && ended.is_some_and(|error| !is_violation(&error)) {
+        // A peer that is gone before its Hello has done nothing that a session would book.
+        return;
+    }
+    let inbox = match sessions.choose(&wanted) {
+        Ok(inbox) => inbox,
+        Err(code) => return close(&connection, code),
+    };
+    transport::widen(&connection);
+    let origin = Origin::Accepted { opening, place };
+    let message = TaskMessage::Connected { connection: connection.clone(), peer, origin };
+    if inbox.send(message).await.is_err() {
+        close(&connection, CloseCode::ShuttingDown);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use minimodel_wire::{CloseCode, Decoder, Frame, Request, ResetCode};
-use quinn::{Connection, ConnectionError, RecvStream, SendStream, WriteError};
+use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, WriteError};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use super::close::{close, code_of};
 use super::counters::{Counters, Totals};
 use super::messages::TaskMessage;
+use super::opening::Opening;
 use super::path_sample::{PathSample, PathSampler};
 use super::transport::{HANDSHAKE, WRITE_DEADLINE, drain_time};
 use super::unfinished::Unfinished;
@@ -57,8 +58,14 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Starts the tasks of a connection whose keys are proven. `dialed`: this node opens the control stream.
-    pub(super) fn start(connection: Connection, conn: Conn, dialed: bool, settings: &LinkSettings) -> Self {
+    /// Starts the tasks of a connection whose keys are proven. `opening`: that of an incoming connection; `None`: this node
+    /// dialed, and opens the control stream.
+    pub(super) fn start(
+        connection: Connection,
+        conn: Conn,
+        opening: Option<Opening>,
+        settings: &LinkSettings,
+    ) -> Self {
         let LinkSettings { chunk_count, fetches, ref inbox, ref totals } = *settings;
         let (frames, waiting) = mpsc::channel(WAITING_FRAMES);
         let mut tasks = JoinSet::new();
@@ -67,7 +74,7 @@ impl Link {
             tasks.spawn(tell_rtt(connection.clone(), conn, inbox.clone()));
         }
         let readers = watch::Sender::new(());
-        let control = Control { conn, dialed, chunk_count };
+        let control = Control { conn, opening, chunk_count };
         tasks.spawn(run(connection.clone(), control, inbox.clone(), waiting, readers.clone()));
         let counters = Counters::new(totals.clone());
         Self { connection, counters, frames, readers, path_sampler: PathSampler::default(), _tasks: tasks }
@@ -128,7 +135,7 @@ impl Drop for PendingClose {
 
 /// True if QUIC itself found that the other side broke its rules in a way that only the holder of the connection's keys
 /// can: windows and streams that were not granted, or malformed frames (RFC 9000 section 20.1).
-fn is_violation(error: &ConnectionError) -> bool {
+pub(super) fn is_violation(error: &ConnectionError) -> bool {
     use quinn_proto::TransportErrorCode as Code;
     const VIOLATIONS: [Code; 6] = [
         Code::FLOW_CONTROL_ERROR,
@@ -141,11 +148,12 @@ fn is_violation(error: &ConnectionError) -> bool {
     matches!(error, ConnectionError::TransportError(error) if VIOLATIONS.contains(&error.code))
 }
 
-/// The control stream of a connection: who opens it, and the length of the bitfields on it.
-#[derive(Debug, Clone, Copy)]
+/// The control stream of a connection: what was read of it, and the length of the bitfields on it.
+#[derive(Debug)]
 struct Control {
     conn: Conn,
-    dialed: bool,
+    /// `None`: this node opens it.
+    opening: Option<Opening>,
     chunk_count: u32,
 }
 
@@ -156,19 +164,20 @@ async fn run(
     frames: mpsc::Receiver<Vec<u8>>,
     readers: watch::Sender<()>,
 ) {
-    let Control { conn, dialed, chunk_count } = control;
+    let Control { conn, opening, chunk_count } = control;
     let mut tasks = JoinSet::new();
-    let control = async { if dialed { connection.open_bi().await } else { connection.accept_bi().await } };
-    match tokio::time::timeout(HANDSHAKE, control).await {
-        Ok(Ok((send, recv))) => {
-            tasks.spawn(write_frames(connection.clone(), conn, send, frames, inbox.clone()));
-            tasks.spawn(read_frames(conn, recv, chunk_count, inbox.clone()));
-            tasks.spawn(accept_requests(connection.clone(), conn, inbox.clone()));
-        }
-        Ok(Err(_)) => {}
-        Err(_) => {
-            let _ = inbox.send(TaskMessage::Input(Input::Broke { conn, breach: Breach::NoHello })).await;
-        }
+    let mut opening = match opening {
+        Some(opening) => opening,
+        None => Opening::dial(&connection).await,
+    };
+    if opening.is_late {
+        let _ = inbox.send(TaskMessage::Input(Input::Broke { conn, breach: Breach::NoHello })).await;
+    } else if let Some((send, recv)) = opening.control.take() {
+        let mut decoder = Decoder::new(Some(chunk_count));
+        decoder.push(&std::mem::take(&mut opening.read));
+        tasks.spawn(write_frames(connection.clone(), conn, send, frames, inbox.clone()));
+        tasks.spawn(read_frames(conn, recv, decoder, inbox.clone()));
+        tasks.spawn(accept_requests(connection.clone(), conn, inbox.clone()));
     }
     let code = loop {
         tokio::select! {
@@ -237,36 +246,47 @@ async fn write_frames(
     }
 }
 
-async fn read_frames(conn: Conn, mut recv: RecvStream, chunk_count: u32, inbox: mpsc::Sender<TaskMessage>) {
-    let mut decoder = Decoder::new(Some(chunk_count));
+/// Reads frames until the stream ends. `decoder`: holds the bytes that were read before.
+async fn read_frames(
+    conn: Conn,
+    mut recv: RecvStream,
+    mut decoder: Decoder,
+    inbox: mpsc::Sender<TaskMessage>,
+) {
     loop {
-        let breach = match recv.read_chunk(64 << 10, true).await {
-            Ok(Some(chunk)) => {
-                decoder.push(&chunk.bytes);
-                loop {
-                    match decoder.next() {
-                        Ok(Some(frame)) => {
-                            if inbox.send(TaskMessage::Input(Input::Frame { conn, frame })).await.is_err() {
-                                return;
-                            }
-                        }
-                        Ok(None) => break None,
-                        Err(error) => break Some(Breach::Malformed(error.close_code())),
-                    }
+        let breach = match decoder.next() {
+            Ok(Some(frame)) => {
+                if inbox.send(TaskMessage::Input(Input::Frame { conn, frame })).await.is_err() {
+                    return;
                 }
+                None
             }
-            // The control stream lives as long as the connection.
-            Ok(None) => Some(Breach::EndedControl(match decoder.finish() {
-                Ok(()) => CloseCode::StateViolation,
-                Err(error) => error.close_code(),
-            })),
-            Err(quinn::ReadError::Reset(_)) => Some(Breach::EndedControl(CloseCode::StateViolation)),
-            Err(_) => return,
+            Ok(None) => match more(&mut recv, &mut decoder).await {
+                Ok(breach) => breach,
+                Err(_) => return,
+            },
+            Err(error) => Some(Breach::Malformed(error.close_code())),
         };
         if let Some(breach) = breach {
             let _ = inbox.send(TaskMessage::Input(Input::Broke { conn, breach })).await;
             return;
         }
+    }
+}
+
+/// Reads more of a control stream. Returns a breach if it ended: it lives as long as the connection.
+async fn more(recv: &mut RecvStream, decoder: &mut Decoder) -> Result<Option<Breach>, ReadError> {
+    match recv.read_chunk(64 << 10, true).await {
+        Ok(Some(chunk)) => {
+            decoder.push(&chunk.bytes);
+            Ok(None)
+        }
+        Ok(None) => Ok(Some(Breach::EndedControl(match decoder.finish() {
+            Ok(()) => CloseCode::StateViolation,
+            Err(error) => error.close_code(),
+        }))),
+        Err(ReadError::Reset(_)) => Ok(Some(Breach::EndedControl(CloseCode::StateViolation))),
+        Err(error) => Err(error),
     }
 }
 

@@ -40,6 +40,12 @@ pub enum DriverError {
         /// The protocol's limit.
         max: u32,
     },
+    /// Another session of this node serves the same swarm, and takes its incoming connections.
+    #[error("this node already serves the swarm {}", minimodel_verifier::digest::hex(.swarm_id))]
+    SwarmTaken {
+        /// The swarm id.
+        swarm_id: [u8; 32],
+    },
     /// The peer of an offer could not be reached.
     #[error("peer {peer} cannot be reached at {}", shown(.addresses))]
     Unreachable {

@@ -33,8 +33,7 @@ const MAX_REASONS: usize = 64;
 const MAX_SHARES: usize = 1_024;
 
 /// A fetch under way.
-pub struct Fetching<'n, D: Disk> {
-    node: &'n Node,
+pub struct Fetching<D: Disk> {
     session: Session,
     part: Arc<Part<D>>,
     /// The pending verdict of the whole-file check; `None` once it has come.
@@ -53,17 +52,17 @@ pub struct Fetching<'n, D: Disk> {
 }
 
 impl Node {
-    /// Begins to fetch into `part`, which `resumed` describes.
+    /// Begins to fetch into `part`, which `resumed` describes. Must be called within the runtime.
     ///
     /// # Errors
     ///
-    /// A manifest with more chunks than the protocol knows.
+    /// A manifest with more chunks than the protocol knows, or, if it serves, a session of this node in the same swarm.
     pub fn fetch<D: Disk>(
         &self,
         settings: FetchSettings,
         part: Arc<Part<D>>,
         resumed: &Resumed,
-    ) -> Result<Fetching<'_, D>, DriverError> {
+    ) -> Result<Fetching<D>, DriverError> {
         let FetchSettings { manifest, session: mut common, .. } = settings;
         let terms = terms(&manifest)?;
         let mut have = Bitfield::new(terms.chunk_count);
@@ -108,7 +107,6 @@ impl Node {
             session.tell(Input::Source(offer));
         }
         Ok(Fetching {
-            node: self,
             session,
             part,
             verdict: Some(verdict),
@@ -175,7 +173,7 @@ async fn judged(
     told
 }
 
-impl<D: Disk> Fetching<'_, D> {
+impl<D: Disk> Fetching<D> {
     /// Fetches until the file is whole and checked, or nothing more can come.
     ///
     /// # Errors
@@ -276,7 +274,7 @@ impl<D: Disk> Fetching<'_, D> {
     ///
     /// The disk's, at the last sync.
     pub async fn close(&mut self) -> Result<(), DriverError> {
-        let grace = self.session.stop(self.close_code).await;
+        let drained = self.session.stop(self.close_code).await;
         self.part.abort_prefix();
         let part = self.part.clone();
         let (session, verdict, syncing) = (&mut self.session, &mut self.verdict, &mut self.syncing);
@@ -293,7 +291,7 @@ impl<D: Disk> Fetching<'_, D> {
             let _ = timeout(MAX_LAST_WORK, last_work).await;
             timeout(MAX_LAST_SYNC, tokio::task::spawn_blocking(move || part.sync())).await
         };
-        let ((), synced) = tokio::join!(self.node.close(self.close_code, grace), durable);
+        let ((), synced) = tokio::join!(drained, durable);
         let Ok(synced) = synced else { return Ok(()) };
         Ok(synced.map_err(|_| DriverError::WorkerLost { doing: "syncing" })??)
     }

@@ -3,25 +3,32 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use minimodel_wire::{CloseCode, Frame, PeerId};
+use minimodel_wire::{CloseCode, Consent, Frame, PeerId};
 use quinn::{Connection, VarInt};
 use tokio::task::JoinSet;
 
 use super::connection::{Link, LinkSettings};
 use super::counters::Totals;
 use super::dial::Dialer;
-use super::messages::TaskMessage;
+use super::error::DriverError;
+use super::listener::Registration;
+use super::messages::{Origin, TaskMessage};
 use super::newcomers::Place;
+use super::node::Node;
 use super::report::PeerView;
 use super::samples::PeerSample;
 use super::transport;
 use super::workers::Tasks;
-use crate::machine::{Conn, Input, PeerState, Time};
+use crate::machine::{Config, Conn, Input, PeerState, Time};
 
 /// The open connections of a session, and those that are about to be closed.
 pub(super) struct Links {
+    node: Node,
     dialer: Dialer,
+    /// Its drop ends the acceptance of connections.
+    registration: Option<Registration>,
     settings: LinkSettings,
     open: BTreeMap<Conn, Open>,
     next_conn: u64,
@@ -40,8 +47,26 @@ struct Open {
 }
 
 impl Links {
-    pub(super) fn new(dialer: Dialer, settings: LinkSettings) -> Self {
-        Self { dialer, settings, open: BTreeMap::new(), next_conn: 0, pending_closes: JoinSet::new() }
+    /// A session that serves takes incoming connections from here on, if the node answers any.
+    ///
+    /// # Errors
+    ///
+    /// Another session of the node takes those of the same swarm.
+    pub(super) fn new(node: &Node, config: &Config, settings: LinkSettings) -> Result<Self, DriverError> {
+        let serves = config.consent.contains(Consent::SERVE);
+        let dialer = Dialer { serves: node.dialer.serves && serves, ..node.dialer.clone() };
+        let listener = node.listener.as_ref().filter(|_| serves);
+        let registration =
+            listener.map(|listener| listener.register(&dialer, &config.terms, settings.inbox.clone()));
+        Ok(Self {
+            node: node.clone(),
+            dialer,
+            registration: registration.transpose()?,
+            settings,
+            open: BTreeMap::new(),
+            next_conn: 0,
+            pending_closes: JoinSet::new(),
+        })
     }
 
     /// Dials a peer; the task reports the connection or the failure.
@@ -55,7 +80,7 @@ impl Links {
         let dialing = self.dialer.clone().dial(peer, addresses, pex_addresses);
         tasks.report(async move {
             match dialing.await {
-                Ok(connection) => TaskMessage::Connected { connection, peer, dialed: true, place: None },
+                Ok(connection) => TaskMessage::Connected { connection, peer, origin: Origin::Dialed },
                 Err(fault) => TaskMessage::Input(Input::DialFailed {
                     peer,
                     wrong_key: fault.wrong_key,
@@ -65,17 +90,15 @@ impl Links {
         });
     }
 
-    /// Takes a connection whose handshake is done. `dialed`: this node dialed it.
-    pub(super) fn add(
-        &mut self,
-        connection: Connection,
-        peer: PeerId,
-        dialed: bool,
-        place: Option<Place>,
-    ) -> Conn {
+    /// Takes a connection whose handshake is done.
+    pub(super) fn add(&mut self, connection: Connection, peer: PeerId, origin: Origin) -> Conn {
         let conn = Conn(self.next_conn);
         self.next_conn += 1;
-        let link = Link::start(connection, conn, dialed, &self.settings);
+        let (opening, place) = match origin {
+            Origin::Dialed => (None, None),
+            Origin::Accepted { opening, place } => (Some(opening), Some(place)),
+        };
+        let link = Link::start(connection, conn, opening, &self.settings);
         self.open.insert(conn, Open { link, peer, place, is_introduced: false });
         conn
     }
@@ -134,8 +157,9 @@ impl Links {
         }
     }
 
-    /// Ends every connection with a code.
+    /// Ends every connection with a code, and takes no more.
     pub(super) fn close_all(&mut self, code: CloseCode) {
+        self.registration = None;
         let left: Vec<Conn> = self.open.keys().copied().collect();
         left.into_iter().for_each(|conn| self.close(conn, code));
     }
@@ -146,6 +170,13 @@ impl Links {
         let _ = tokio::time::timeout(transport::MAX_DRAIN_TIME, all_closed).await;
         self.pending_closes.abort_all();
         while self.pending_closes.join_next().await.is_some() {}
+    }
+
+    /// Repeats the closes for `grace` to peers that have not received them. Connections to a node of this one session that
+    /// never came this far are closed with `code`.
+    pub(super) fn drained(&self, code: CloseCode, grace: Duration) -> impl Future<Output = ()> + 'static {
+        let node = self.node.clone();
+        async move { node.drain(code, grace).await }
     }
 
     /// Removes the tasks of closes that are done.

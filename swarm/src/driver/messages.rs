@@ -5,6 +5,7 @@ use minimodel_wire::{PeerId, Request};
 use quinn::Connection;
 
 use super::newcomers::Place;
+use super::opening::Opening;
 use super::unfinished::Unfinished;
 use crate::machine::{Ask, Conn, Event, Input, KeepOutcome, Req, RequestFault, ServeOutcome};
 use crate::store::StoreError;
@@ -15,7 +16,7 @@ pub(super) enum TaskMessage {
     /// An input for the machine, passed on unchanged.
     Input(Input),
     /// A handshake is done.
-    Connected { connection: Connection, peer: PeerId, dialed: bool, place: Option<Place> },
+    Connected { connection: Connection, peer: PeerId, origin: Origin },
     /// A peer sent a request.
     Asked { conn: Conn, request: Request, send: Unfinished },
     /// A chunk is in memory, unproven.
@@ -32,6 +33,22 @@ pub(super) enum TaskMessage {
     Panicked,
     /// A thread that the session cannot work without ended by a panic.
     WorkerLost { doing: &'static str },
+}
+
+/// Which side opened a connection.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// This node.
+    Dialed,
+    /// The peer, which has a newcomer's place until it is introduced.
+    Accepted { opening: Opening, place: Place },
+}
+
+impl Origin {
+    /// Returns true if this node dialed.
+    pub(super) fn is_dialed(&self) -> bool {
+        matches!(self, Self::Dialed)
+    }
 }
 
 /// A session event for its runner.

@@ -6,7 +6,8 @@
 //! hashed and written by two threads (`chunk_writer.rs`); other disk work runs on the blocking pool. The runtime may be
 //! single-threaded: nothing here blocks it.
 //!
-//! - [`Node::bind`]: a socket with the node's key; knows its addresses and can sign an offer for them.
+//! - [`Node::bind`]: a socket with the node's key; knows its addresses and can sign an offer for them. One accept loop
+//!   (`accept.rs`) serves all sessions of a node and hands each connection to one of them (`listener.rs`).
 //! - [`Node::seed`]: serves a complete file until the user stops it.
 //! - [`Node::fetch`]: fetches into a [`crate::store::Part`], serving what it has if the user agreed.
 //! - [`Node::fetch_manifest`]: fetches the manifest, the only request that an offer alone permits.
@@ -32,11 +33,13 @@ mod idle;
 mod leaf_hashes;
 mod limiter;
 mod links;
+mod listener;
 mod manifest;
 mod messages;
 mod newcomers;
 mod node;
 mod observer;
+mod opening;
 mod path_sample;
 mod perform;
 mod periodic;
@@ -70,11 +73,11 @@ pub use error::DriverError;
 pub use fetch::Fetching;
 pub use fetched::{FetchEnd, FetchSettings, Fetched, PeerShare, STALL_TIMEOUT};
 pub use idle::Idle;
-pub use node::{Node, NodeSettings};
+pub use node::{Incoming, Node, NodeSettings};
 pub use quota::{Account, Direction, QuotaGate, QuotaRefusal};
 pub use rate_limit::RateLimit;
 pub use report::{PeerView, Report, Snapshot};
-pub use seed::{SeedEnd, SeedSettings};
+pub use seed::{SeedEnd, SeedSettings, Seeding};
 pub use settings::{SessionLimits, SessionSettings};
 pub use sink::ChunkSink;
 pub use socket::{BatchRuntime, MAX_DATAGRAM};

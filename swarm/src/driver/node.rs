@@ -1,16 +1,18 @@
-//! A node: a bound UDP socket with a key, from which seeding and fetching start.
+//! A node: a bound UDP socket with a key, which one session uses, or any number of them.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use minimodel_wire::limits::MAX_OFFER_ADDRESSES;
 use minimodel_wire::{CloseCode, Offer, PeerId, SignedOffer};
-use quinn::{ServerConfig, VarInt};
+use quinn::VarInt;
 
 use super::congestion::Congestion;
 use super::dial::Dialer;
 use super::error::DriverError;
+use super::listener::Listener;
 use super::routes::Routes;
 use super::tls::Credentials;
 use super::transport;
@@ -26,8 +28,8 @@ pub struct NodeSettings {
     pub advertise: Vec<SocketAddr>,
     /// Addresses of this machine, named in offers when `listen` is a wildcard.
     pub interfaces: Vec<IpAddr>,
-    /// Whether peers may connect to this node and send requests.
-    pub serves: bool,
+    /// Which incoming connections it answers.
+    pub incoming: Incoming,
     /// Longest datagram, in bytes; `None`: as long as the path takes. A value below what every path takes has no
     /// effect.
     pub max_datagram: Option<u16>,
@@ -35,13 +37,26 @@ pub struct NodeSettings {
     pub congestion: Congestion,
 }
 
-/// A bound socket with a key.
-#[derive(Debug)]
+/// The incoming connections that a node answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incoming {
+    /// None: first packets are ignored.
+    Ignored,
+    /// Those of one session, which serves. It also answers what is for another swarm, and its end closes the socket's
+    /// connections, also those that are still shaking hands.
+    OneSession,
+    /// Those of all sessions that serve, each by the swarm id of its Hello. A peer that asks for another swarm hears `Busy`
+    /// and may come again; while no session serves, first packets are ignored.
+    ManySessions,
+}
+
+/// A bound socket with a key. Clones are the same socket, which is closed with the last of them and of its sessions.
+#[derive(Debug, Clone)]
 pub struct Node {
     pub(super) dialer: Dialer,
-    /// Configuration for incoming connections; `None`: none are answered.
-    pub(super) server: Option<ServerConfig>,
-    settings: NodeSettings,
+    /// `None`: no incoming connections are answered.
+    pub(super) listener: Option<Listener>,
+    settings: Arc<NodeSettings>,
     local: SocketAddr,
 }
 
@@ -53,14 +68,17 @@ impl Node {
     /// An address that cannot be bound, or a key that the TLS library does not take.
     pub fn bind(settings: NodeSettings) -> Result<Self, DriverError> {
         let credentials = Credentials::new(&settings.key)?;
-        let server = if settings.serves { Some(transport::server(credentials.server()?)?) } else { None };
+        let serves = settings.incoming != Incoming::Ignored;
+        let server = if serves { Some(transport::server(credentials.server()?)?) } else { None };
         let endpoint = transport::endpoint(settings.listen, server.clone(), settings.max_datagram)?;
+        let is_shared = settings.incoming == Incoming::ManySessions;
+        let listener = server.map(|server| Listener::new(server, is_shared));
         let local =
             endpoint.local_addr().map_err(|source| DriverError::Bind { address: settings.listen, source })?;
-        let NodeSettings { serves, max_datagram, congestion, .. } = settings;
+        let NodeSettings { max_datagram, congestion, .. } = settings;
         let dialer =
             Dialer { endpoint, credentials, serves, max_datagram, congestion, routes: Routes::default() };
-        Ok(Self { dialer, server, settings, local })
+        Ok(Self { dialer, listener, settings: Arc::new(settings), local })
     }
 
     pub(super) fn key(&self) -> &SigningKey {
@@ -102,9 +120,12 @@ impl Node {
         Ok(SignedOffer::sign(offer, &self.settings.key)?)
     }
 
-    /// Closes all connections that are left, and for `grace` repeats the close to peers that have not received it.
-    pub(super) async fn close(&self, code: CloseCode, grace: Duration) {
-        self.dialer.endpoint.close(VarInt::from_u32(code.into()), b"");
+    /// After a session has closed its connections: for `grace` the closes are repeated to peers that have not received
+    /// them. A node of that one session closes all connections that are left, too.
+    pub(super) async fn drain(&self, code: CloseCode, grace: Duration) {
+        if self.settings.incoming != Incoming::ManySessions {
+            self.dialer.endpoint.close(VarInt::from_u32(code.into()), b"");
+        }
         let _ = tokio::time::timeout(grace, self.dialer.endpoint.wait_idle()).await;
     }
 }

@@ -90,18 +90,45 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     }
 }
 
+/// A share under way: peers may connect, and are answered while it [runs](Self::run).
+pub struct Seeding(Session);
+
+impl Seeding {
+    /// Serves until `stop` becomes true or the file changes.
+    pub async fn run(mut self, stop: &mut watch::Receiver<bool>) -> SeedEnd {
+        let changed = serve_until_stopped(&mut self.0, stop).await;
+        let drained = self.0.stop(SeedEnd::close_code(changed)).await;
+        let sent_bytes = self.0.traffic().sent;
+        drained.await;
+        SeedEnd::new(changed, sent_bytes)
+    }
+}
+
 impl Node {
     /// Serves `source` until `stop` becomes true or the file changes.
     ///
     /// # Errors
     ///
-    /// A manifest with more chunks than the protocol knows.
+    /// As [`Self::start_seeding`].
     pub async fn seed(
         &self,
         settings: SeedSettings,
         source: Arc<dyn ChunkSource>,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<SeedEnd, DriverError> {
+        Ok(self.start_seeding(settings, source)?.run(stop).await)
+    }
+
+    /// Begins to serve `source`. Must be called within the runtime.
+    ///
+    /// # Errors
+    ///
+    /// A manifest with more chunks than the protocol knows, or a session of this node in the same swarm.
+    pub fn start_seeding(
+        &self,
+        settings: SeedSettings,
+        source: Arc<dyn ChunkSource>,
+    ) -> Result<Seeding, DriverError> {
         let SeedSettings { manifest, publish, session: mut settings } = settings;
         let terms = terms(&manifest)?;
         let mut consent = Consent::SERVE;
@@ -124,7 +151,7 @@ impl Node {
             unix_at_start: settings.unix_now,
             limits: Limits::default(),
         };
-        let mut session = Session::new(
+        let session = Session::new(
             self,
             SessionInputs {
                 config,
@@ -140,12 +167,7 @@ impl Node {
                 reports: settings.reports,
             },
         )?;
-        let changed = serve_until_stopped(&mut session, stop).await;
-        let code = SeedEnd::close_code(changed);
-        let grace = session.stop(code).await;
-        let sent_bytes = session.traffic().sent;
-        self.close(code, grace).await;
-        Ok(SeedEnd::new(changed, sent_bytes))
+        Ok(Seeding(session))
     }
 }
 

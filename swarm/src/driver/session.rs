@@ -14,7 +14,6 @@ use minimodel_verifier::Digest;
 use minimodel_wire::{Bitfield, CloseCode, Consent, ResetCode};
 use tokio::sync::{mpsc, watch};
 
-use super::accept;
 use super::bans::Bans;
 use super::calendar::Calendar;
 use super::chunk_writer::{ChunkWriter, Follow};
@@ -83,10 +82,7 @@ impl Session {
         let (config, start) = (inputs.config, Instant::now());
         let (terms, unix) = (config.terms.clone(), config.unix_at_start);
         let fetches = config.consent.contains(Consent::FETCH);
-        let mut tasks = Tasks::new(inbox.clone());
-        if let Some(server) = node.server.clone() {
-            tasks.spawn(accept::run(node.dialer.clone(), server, inbox.clone()));
-        }
+        let tasks = Tasks::new(inbox.clone());
         let file = match inputs.sink {
             Some(sink) => {
                 let chunk_writer = ChunkWriter::start(sink.clone(), inputs.follow, inbox.clone());
@@ -95,7 +91,7 @@ impl Session {
             }
             None => None,
         };
-        let settings = LinkSettings {
+        let link_settings = LinkSettings {
             chunk_count: terms.chunk_count,
             fetches,
             inbox: inbox.clone(),
@@ -109,7 +105,7 @@ impl Session {
             start,
             calendar: Calendar::new(unix),
             renewal,
-            links: Links::new(node.dialer.clone(), settings),
+            links: Links::new(node, &config, link_settings)?,
             downloading: Downloading::new(downloading, terms.clone()),
             serving: Serving::new(serving, terms, inbox),
             samples: Samples::new(start, fetches),
@@ -183,9 +179,10 @@ impl Session {
             TaskMessage::Panicked => self.tasks.count_panic(),
             TaskMessage::WorkerLost { doing } => self.events.push_back(SessionEvent::WorkerLost(doing)),
             TaskMessage::Input(input) => self.take_input(input),
-            TaskMessage::Connected { connection, peer, dialed, place } => {
+            TaskMessage::Connected { connection, peer, origin } => {
                 let site = Site::of(connection.remote_address().ip());
-                let conn = self.links.add(connection, peer, dialed, place);
+                let dialed = origin.is_dialed();
+                let conn = self.links.add(connection, peer, origin);
                 self.tell(Input::Connected { conn, peer, site, dialed });
             }
             TaskMessage::Asked { conn, request, send } => {
@@ -264,9 +261,9 @@ impl Session {
         self.tell(Input::Controls(controls));
     }
 
-    /// Ends every connection with this code, and every task. Returns how long the closes must be repeated: a peer that
-    /// sends on after one round trip has not received its close.
-    pub(super) async fn stop(&mut self, code: CloseCode) -> Duration {
+    /// Ends every connection with this code, and every task. The returned future repeats the closes: a peer that sends on
+    /// after one round trip has not received its close.
+    pub(super) async fn stop(&mut self, code: CloseCode) -> impl Future<Output = ()> + 'static {
         let connections = self.links.connections();
         let slowest = connections.iter().map(quinn::Connection::rtt).max();
         let grace = transport::drain_time(slowest.unwrap_or_default());
@@ -280,10 +277,9 @@ impl Session {
         self.links.close_all(code);
         self.report_snapshot();
         self.tasks.abort_all();
-        // Each connection ends with its own code, also those that were about to end. The endpoint is closed next, with
-        // one code for all.
+        // Each connection ends with its own code, also those that were about to end.
         self.links.all_closed().await;
-        grace
+        self.links.drained(code, grace)
     }
 
     /// Waits, after [`Session::stop`], until the chunks that have arrived are kept and no thread holds the file, and

@@ -40,6 +40,8 @@ pub(super) const STREAMS_AFTER_HELLO: u32 = 256;
 
 /// Receive window of one stream: bytes are read as they come, so the window is the path's, not the chunk's.
 const STREAM_WINDOW: u32 = 8 << 20;
+/// Receive window of an incoming connection before its Hello has named a swarm.
+const HELLO_WINDOW: u32 = 32 << 10;
 /// Receive window of a peer to which no requests are made: the most that it can make this node hold.
 const FIRST_WINDOW: u32 = 256 << 10;
 /// Largest receive window of an introduced peer: 1 Gbit/s at 200 ms.
@@ -158,9 +160,15 @@ pub(super) fn server(tls: rustls::ServerConfig) -> Result<ServerConfig, DriverEr
 
 /// The server's settings for one newcomer.
 pub(super) fn server_for(server: &ServerConfig, path: Path) -> Arc<ServerConfig> {
-    let mut config = server.clone();
-    config.transport_config(Arc::new(base(STREAMS_BEFORE_HELLO, Some(path))));
+    let (mut config, mut transport) = (server.clone(), base(STREAMS_BEFORE_HELLO, Some(path)));
+    transport.receive_window(VarInt::from_u32(HELLO_WINDOW));
+    config.transport_config(Arc::new(transport));
     Arc::new(config)
+}
+
+/// Gives an incoming connection the window of a peer, once a session takes it.
+pub(super) fn widen(connection: &quinn::Connection) {
+    connection.set_receive_window(VarInt::from_u32(FIRST_WINDOW));
 }
 
 /// `serves`: whether the other side may open streams to this node at all.

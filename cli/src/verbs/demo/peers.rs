@@ -10,7 +10,7 @@ use minimodel::clock::now_unix;
 use minimodel::transfer;
 use minimodel::transfer::runtime::{SOFTWARE, WAITING_REPORTS, block_on};
 use minimodel_swarm::driver::{
-    Congestion, Node, NodeSettings, RateLimit, Report, SeedSettings, SessionLimits, SessionSettings,
+    Congestion, Incoming, Node, NodeSettings, RateLimit, Report, SeedSettings, SessionLimits, SessionSettings,
 };
 use minimodel_swarm::store::{ChunkBytes, ChunkSource, FileSource, SourceError, SourceFile};
 use minimodel_verifier::chunk::Layout;
@@ -134,7 +134,7 @@ impl Seeder {
             listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
             advertise: Vec::new(),
             interfaces: Vec::new(),
-            serves: true,
+            incoming: Incoming::OneSession,
             max_datagram: None,
             congestion: Congestion::default(),
         })

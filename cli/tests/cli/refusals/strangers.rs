@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use minimodel_swarm::driver::{
-    Congestion, FetchEnd, FetchSettings, Node, NodeSettings, SeedSettings, SessionSettings,
+    Congestion, FetchEnd, FetchSettings, Incoming, Node, NodeSettings, SeedSettings, SessionSettings,
 };
 use minimodel_swarm::store::{FileSource, Opener, Part, PartSpec, RealDisk, SourceFile};
 use minimodel_verifier::Manifest;
@@ -114,7 +114,7 @@ fn node(serves: bool) -> Node {
         listen: "127.0.0.1:0".parse().unwrap(),
         advertise: Vec::new(),
         interfaces: Vec::new(),
-        serves,
+        incoming: if serves { Incoming::OneSession } else { Incoming::Ignored },
         max_datagram: None,
         congestion: Congestion::default(),
     })

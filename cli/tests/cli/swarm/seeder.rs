@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::SigningKey;
 use minimodel_swarm::driver::{
-    Congestion, Node, NodeSettings, RateLimit, SeedSettings, SessionLimits, SessionSettings,
+    Congestion, Incoming, Node, NodeSettings, RateLimit, SeedSettings, SessionLimits, SessionSettings,
 };
 use minimodel_swarm::store::{ChunkBytes, ChunkSource, FileSource, SourceError, SourceFile};
 use minimodel_verifier::Digest;
@@ -66,7 +66,7 @@ impl Seeder {
                     listen: SocketAddr::from(([127, 0, 0, 1], 0)),
                     advertise: Vec::new(),
                     interfaces: Vec::new(),
-                    serves: true,
+                    incoming: Incoming::OneSession,
                     max_datagram: None,
                     congestion: Congestion::default(),
                 })

@@ -24,7 +24,7 @@ async fn chunk_that_arrived_before_the_close_is_reported_before_it() {
     let (inbox, mut messages) = mpsc::channel(1);
     let settings =
         LinkSettings { chunk_count: COUNT, fetches: false, inbox: inbox.clone(), totals: Arc::default() };
-    let link = Link::start(connection.clone(), Conn(1), true, &settings);
+    let link = Link::start(connection.clone(), Conn(1), None, &settings);
     link.send(&Frame::Interested);
     let _control = serving.accept_bi().await.unwrap();
     // The session is busy: tasks that report to it wait, and are served in order.

@@ -250,8 +250,8 @@ async fn each_connection_closes_with_its_own_code() {
     let mut seeder = Live::seeder(1, Controls::default());
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
     chunks(&mut seeder, &mut fetcher, 1).await;
-    let grace = fetcher.session.stop(CloseCode::Done).await;
-    fetcher.node.close(CloseCode::ShuttingDown, grace).await;
+    let drained = fetcher.session.stop(CloseCode::Done).await;
+    drained.await;
     let end = timeout(PATIENCE, async { until_it(&mut seeder.session, |one| left(one).is_some()).await });
     assert_eq!(left(&end.await.unwrap()), Some(CloseCode::Done));
 
@@ -259,8 +259,8 @@ async fn each_connection_closes_with_its_own_code() {
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
     chunks(&mut seeder, &mut fetcher, 1).await;
     seeder.session.tell(Input::SourceChanged);
-    let grace = seeder.session.stop(CloseCode::ShuttingDown).await;
-    seeder.node.close(CloseCode::ShuttingDown, grace).await;
+    let drained = seeder.session.stop(CloseCode::ShuttingDown).await;
+    drained.await;
     let end = timeout(PATIENCE, async { until_it(&mut fetcher.session, |one| left(one).is_some()).await });
     assert_eq!(left(&end.await.unwrap()), Some(CloseCode::SourceChanged));
 }

@@ -9,6 +9,7 @@ mod live;
 mod moved;
 mod path;
 mod quota;
+mod shared;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -26,7 +27,7 @@ use super::messages::SessionEvent;
 use super::session::{Session, SessionInputs};
 use super::settings::SessionLimits;
 use super::sink::ChunkSink;
-use super::{Congestion, Controls, Node, NodeSettings, steady};
+use super::{Congestion, Controls, Incoming, Node, NodeSettings, steady};
 use crate::machine::{Config, Event, Input, KeepOutcome, Limits, Order, Terms};
 use crate::store::{ChunkBytes, ChunkSource, SourceError, StoreError};
 
@@ -188,13 +189,17 @@ impl ChunkSink for Memory {
 }
 
 pub(super) fn node(key: u8) -> (Node, SigningKey) {
+    node_for(Incoming::OneSession, key)
+}
+
+fn node_for(incoming: Incoming, key: u8) -> (Node, SigningKey) {
     let key = SigningKey::from_bytes(&[key; 32]);
     let node = Node::bind(NodeSettings {
         key: key.clone(),
         listen: "127.0.0.1:0".parse().unwrap(),
         advertise: Vec::new(),
         interfaces: Vec::new(),
-        serves: true,
+        incoming,
         max_datagram: None,
         congestion: Congestion::default(),
     });
@@ -359,11 +364,11 @@ async fn after_a_thousand_connects_nothing_is_left_of_them() {
     };
     // A thousand handshakes take time.
     timeout(PATIENCE * 5, settle).await.unwrap();
-    assert_eq!(seeder.links.opened(), u64::from(DIALERS) * u64::from(CONNECTS));
+    // Peers that were gone before their Hello never came this far.
+    assert_eq!(seeder.links.opened(), u64::from(DIALERS) * u64::from(CONNECTS) / 2);
     let tables = [seeder.links.count(), seeder.serving.unanswered(), seeder.downloading.under_way()];
     assert_eq!(tables, [0; 3]);
-    // The accept task.
-    assert_eq!(seeder.tasks.count(), 1);
+    assert_eq!(seeder.tasks.count(), 0);
     assert!(seeder.machine.is_idle());
     assert_eq!(seeder.tasks.panics(), 0);
 }

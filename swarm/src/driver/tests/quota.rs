@@ -106,7 +106,7 @@ async fn bytes_under_way_are_settled_when_either_session_ends_midway() {
     assert!(sent.counts().1 > 0 && received.counts().1 > 0, "{sent:?} {received:?}");
     assert!(until(&mut seeder, &mut fetcher, Some(Idle::RateLimit)).await.unread > 0);
     for live in [&mut seeder, &mut fetcher] {
-        live.session.stop(minimodel_wire::CloseCode::ShuttingDown).await;
+        drop(live.session.stop(minimodel_wire::CloseCode::ShuttingDown).await);
     }
     let is_settled = async {
         while sent.counts().1 > 0 || received.counts().1 > 0 {
