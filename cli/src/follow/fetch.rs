@@ -106,8 +106,12 @@ pub(crate) fn fetch_manifest(
     share: &ShareOptions,
     offer: &SignedOffer,
 ) -> Result<Arc<Manifest>, Failure> {
-    let run =
-        Run { home: context.home.clone(), watcher: context.printer.clone(), control: Control::default() };
+    let run = Run {
+        home: context.home.clone(),
+        watcher: context.printer.clone(),
+        control: Control::default(),
+        shared: None,
+    };
     // Nothing cancels it: Ctrl-C ends the process.
     transfer::fetch_manifest(&run, offer, &endpoint(share))?.ok_or_else(text::stopped_by_signal)
 }

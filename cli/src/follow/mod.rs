@@ -90,6 +90,7 @@ impl Follower {
             home: follower.context.home.clone(),
             watcher: follower.clone(),
             control: follower.control.clone(),
+            shared: None,
         };
         let end = transfer(&run);
         drop(locked(&follower.check).take());

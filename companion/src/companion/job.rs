@@ -1,5 +1,7 @@
 //! Jobs: the work of one run of a transfer, done by the library on the run's own thread.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -13,6 +15,7 @@ use minimodel_verifier::receipt::ConsentAction;
 use minimodel_wire::SignedOffer;
 
 use super::Core;
+use super::row::TransferRow;
 use crate::host::Host;
 use crate::model::{Cause, Endpoint};
 use crate::problem::{Problem, code};
@@ -134,6 +137,21 @@ impl FetchJob {
     }
 }
 
+/// Returns true if the runs of a transfer use the shared endpoint.
+pub(super) fn is_shared(row: &TransferRow) -> bool {
+    row.endpoint == Endpoint::default()
+}
+
+/// Returns the port that most offers of the shared endpoint name, the lowest among equals. They differ where a transfer has
+/// not run for long, and where two transfers of one swarm ran at once.
+pub(super) fn shared_port<'a>(rows: impl Iterator<Item = &'a TransferRow>) -> Option<u16> {
+    let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
+    for port in rows.filter(|row| is_shared(row)).filter_map(|row| row.last_port) {
+        *counts.entry(port).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|&(port, count)| (count, Reverse(port))).map(|(port, _)| port)
+}
+
 /// Where a run listens: where its row says, or at the port of its last run, so that earlier offers stay valid.
 pub(super) fn endpoint(at: &Endpoint, last_port: Option<u16>) -> transfer::Endpoint {
     transfer::Endpoint {
@@ -164,5 +182,27 @@ impl Watcher for JobWatcher {
             Event::Offer { offer, port } => core.offered(self.id, self.run, port, offer),
             other => core.checks.host.tell(other),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::NewFetch;
+
+    #[test]
+    fn shared_port_is_the_one_that_most_offers_name() {
+        let row = |last_port, listen| TransferRow {
+            last_port,
+            endpoint: Endpoint { listen, ..Endpoint::default() },
+            ..TransferRow::fetch(NewFetch::default(), "ab".repeat(32), 7)
+        };
+        let own = Some(([127, 0, 0, 1], 0).into());
+        let of = |rows: &[TransferRow]| shared_port(rows.iter());
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[row(None, None), row(Some(9), own)]), None, "a port of its own");
+        let most = [row(Some(7), None), row(Some(8), None), row(Some(8), None), row(None, None)];
+        assert_eq!(of(&most), Some(8));
+        assert_eq!(of(&[row(Some(8), None), row(Some(7), None)]), Some(7), "the lowest among equals");
     }
 }

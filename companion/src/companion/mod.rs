@@ -46,6 +46,7 @@ use minimodel::Home;
 use minimodel::clock::now_unix;
 use minimodel::consent::ConsentBook;
 use minimodel::publishers::Publishers;
+use minimodel::transfer::SharedEndpoint;
 use rustix::fs::{FlockOperation, flock};
 use tokio::sync::{broadcast, watch};
 
@@ -54,6 +55,7 @@ use self::announce::Announcements;
 use self::checks::Checks;
 use self::consents::{ConsentState, keep_head};
 use self::global_limits::GlobalLimits;
+use self::job::shared_port;
 use self::manifests::Manifests;
 use self::retries::Retries;
 use self::running::Runs;
@@ -124,6 +126,8 @@ struct Core {
     checks: Checks,
     announcements: Announcements,
     places: Places,
+    /// The endpoint of all transfers that name no address of their own.
+    shared: SharedEndpoint,
     events: broadcast::Sender<Event>,
     asked_to_stop: watch::Sender<bool>,
     started_unix: u64,
@@ -160,6 +164,7 @@ impl Companion {
         };
         let publishers = Publishers::of(&places.state);
         let core = Arc::new(Core {
+            shared: SharedEndpoint::at_port(shared_port(state.table.all())),
             library: Library::new(db.clone(), places.data.join("library")).knowing(publishers.clone()),
             db,
             state: Mutex::new(state),

@@ -106,7 +106,8 @@ impl Core {
         // The job may have given the row its library entry.
         let row = state.table.row(id)?;
         let watcher = Arc::new(JobWatcher { core: Arc::downgrade(self), id, run });
-        let given = Run { home: self.checks.home.clone(), watcher, control: control.clone() };
+        let (home, shared) = (self.checks.home.clone(), Some(self.shared.clone()));
+        let given = Run { home, watcher, control: control.clone(), shared };
         let core = self.clone();
         let work = std::thread::Builder::new().name(format!("transfer {id}")).spawn(move || {
             // A panic in one transfer must not end the others.

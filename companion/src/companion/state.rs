@@ -11,6 +11,7 @@ use super::consents::ConsentState;
 use super::desired::{Desired, DesiredInputs, desired};
 use super::global_limits::GlobalLimits;
 use super::grant_limits::{self, LimitInputs};
+use super::job::is_shared;
 use super::permits::TransferPermits;
 use super::retries::Retries;
 use super::row::TransferRow;
@@ -103,7 +104,14 @@ impl State {
                 running.snapshot.is_some() && !running.is_ending() && is_wanted
             })
         };
-        let listens = self.table.all().filter(is_settled).filter_map(|row| {
+        // The other transfers of the shared endpoint have its port, so that it need not be free for one that does not run.
+        let is_held = |row: &TransferRow| {
+            let others = || self.table.all().filter(|other| is_shared(other));
+            let runs = |row: &TransferRow| self.runs.of(row.id).is_some();
+            is_shared(row) && !runs(row) && others().any(runs)
+        };
+        let settled = self.table.all().filter(is_settled).filter(|row| !is_held(row));
+        let listens = settled.filter_map(|row| {
             let mut at = row.endpoint.listen.unwrap_or((Ipv6Addr::UNSPECIFIED, 0).into());
             if at.port() == 0 {
                 at.set_port(row.last_port?);

@@ -70,18 +70,24 @@ pub enum BansError {
 }
 
 /// Ban keeping of one run: earlier bans are loaded at its start, new bans are recorded as they happen.
-#[derive(Debug)]
-pub(crate) struct BanRecorder(std_mpsc::Receiver<()>);
+pub(crate) struct BanRecorder {
+    ledger: BanLedger,
+    watcher: Arc<dyn Watcher>,
+    /// Name of the work, as entries have it.
+    doing: &'static str,
+    manifest: Arc<Manifest>,
+    bans: mpsc::UnboundedReceiver<Ban>,
+}
 
 impl BanRecorder {
-    /// Loads the bans for this content, tells the watcher which peers among `named` are banned, and starts to record new
-    /// bans. The ledger only helps later runs: if it cannot be read or written, the watcher is told and the transfer goes
-    /// on. `doing`: what runs, as entries name it (`fetch`, `seed`).
+    /// Loads the bans for this content, and tells the watcher which peers among `named` are banned. The ledger only helps
+    /// later runs: if it cannot be read or written, the watcher is told and the transfer goes on. `doing`: what runs, as
+    /// entries name it (`fetch`, `seed`).
     ///
     /// # Errors
     ///
-    /// There is no state folder, or no thread.
-    pub(crate) fn start(
+    /// There is no state folder.
+    pub(crate) fn open(
         home: &Home,
         watcher: Arc<dyn Watcher>,
         doing: &'static str,
@@ -99,23 +105,55 @@ impl BanRecorder {
                 watcher.tell(Event::PeerBanned { peer, until_unix: now.saturating_add(left.as_secs()) });
             }
         }
-        let (tell, mut bans) = mpsc::unbounded_channel::<Ban>();
+        let (tell, bans) = mpsc::unbounded_channel::<Ban>();
+        let recorder = Self { ledger, watcher, doing, manifest: manifest.clone(), bans };
+        Ok((recorder, Bans { known, tell: Some(tell) }))
+    }
+
+    /// The next ban; `None` once the run has ended.
+    pub(crate) async fn next(&mut self) -> Option<Ban> {
+        self.bans.recv().await
+    }
+
+    /// Writes a ban to the ledger; blocks.
+    pub(crate) fn record(&self, ban: &Ban) {
+        let entry = BanEntry::new(self.doing, &self.manifest, ban, now_unix());
+        if let Err(error) = self.ledger.add(entry, now_unix()) {
+            self.watcher.tell(Event::BanNotRecorded { peer: ban.peer, error });
+        }
+    }
+
+    /// Writes all bans that wait; blocks.
+    pub(crate) fn record_waiting(&mut self) {
+        while let Ok(ban) = self.bans.try_recv() {
+            self.record(&ban);
+        }
+    }
+
+    /// Records bans on a thread of its own from here on.
+    ///
+    /// # Errors
+    ///
+    /// There is no thread.
+    pub(crate) fn on_a_thread(mut self) -> Result<BanThread, BansError> {
         let (done, ended) = std_mpsc::channel();
-        let manifest = manifest.clone();
         let write = move || {
-            while let Some(ban) = bans.blocking_recv() {
-                let entry = BanEntry::new(doing, &manifest, &ban, now_unix());
-                if let Err(error) = ledger.add(entry, now_unix()) {
-                    watcher.tell(Event::BanNotRecorded { peer: ban.peer, error });
-                }
+            while let Some(ban) = self.bans.blocking_recv() {
+                self.record(&ban);
             }
             let _ = done.send(());
         };
         let started = std::thread::Builder::new().name("bans".to_owned()).spawn(write);
         started.map_err(BansError::NoThread)?;
-        Ok((Self(ended), Bans { known, tell: Some(tell) }))
+        Ok(BanThread(ended))
     }
+}
 
+/// The thread of a [`BanRecorder`].
+#[derive(Debug)]
+pub(crate) struct BanThread(std_mpsc::Receiver<()>);
+
+impl BanThread {
     /// Waits until the bans of a run that has ended are on disk.
     pub(crate) fn end(self) {
         let _ = self.0.recv_timeout(LAST_BANS);

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
-use super::Subject;
 use super::running::Running;
+use super::{Node, Subject};
 use crate::check::CheckError;
 use crate::clock::now_unix;
 use crate::consent::{Action, RunConsent};
@@ -41,7 +41,7 @@ const ACTIVITY: &str = "fetch";
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens before it is started"]
 pub struct FetchBuilder {
-    home: Home,
+    node: Node,
     subject: Subject,
     sources: Vec<SignedOffer>,
     folder: PathBuf,
@@ -53,9 +53,9 @@ pub struct FetchBuilder {
 }
 
 impl FetchBuilder {
-    pub(super) fn new(home: Home, subject: Subject) -> Self {
+    pub(super) fn new(node: Node, subject: Subject) -> Self {
         Self {
-            home,
+            node,
             subject,
             sources: Vec::new(),
             folder: PathBuf::from("."),
@@ -118,9 +118,9 @@ impl FetchBuilder {
             self.options.endpoint = endpoint;
         }
         let control = Control::new(self.limits.clone());
-        let (home, agreed) = (self.home.clone(), agreed.clone());
+        let (node, agreed) = (self.node.clone(), agreed.clone());
         let work = move |run: &Run| self.run(run, &agreed, consents);
-        Ok(Fetch(Running::start("fetch", home, control, work)?))
+        Ok(Fetch(Running::start("fetch", &node, control, work)?))
     }
 
     fn run(self, run: &Run, agreed: &RunConsent, consents: Consents) -> Result<Imported, Error> {

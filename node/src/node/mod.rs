@@ -15,9 +15,11 @@ pub use self::share::{Share, ShareBuilder};
 use crate::error::Error;
 use crate::home::Home;
 use crate::identity::Identity;
+use crate::transfer::SharedEndpoint;
 
 /// One user: a home folder with an identity, bans, known publishers, consents and records of checks. Transfers of one home share
-/// these, also with the command line if it has the same home.
+/// these, also with the command line if it has the same home. Those that name no address for themselves share one endpoint: one
+/// UDP port, one thread for QUIC.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,6 +36,7 @@ use crate::identity::Identity;
 pub struct Node {
     home: Home,
     peer: PeerId,
+    shared: SharedEndpoint,
 }
 
 /// What a fetch begins with: a manifest, or the offer of a peer that is asked for the manifest first.
@@ -73,7 +76,7 @@ impl Node {
     pub fn open(home: Home) -> Result<Self, Error> {
         home.state()?;
         let identity = Identity::load_or_create(&home, &())?;
-        Ok(Self { peer: identity.peer_id(), home })
+        Ok(Self { peer: identity.peer_id(), home, shared: SharedEndpoint::default() })
     }
 
     /// The peer id, by which other peers know this user.
@@ -88,12 +91,12 @@ impl Node {
 
     /// A share of a file that is here. Nothing happens before [`ShareBuilder::start`].
     pub fn share(&self, manifest: impl Into<Arc<Manifest>>, file: impl Into<PathBuf>) -> ShareBuilder {
-        ShareBuilder::new(self.home.clone(), manifest.into(), file.into())
+        ShareBuilder::new(self.clone(), manifest.into(), file.into())
     }
 
     /// A fetch of a file. Nothing happens before [`FetchBuilder::start`].
     pub fn fetch(&self, subject: impl Into<Subject>) -> FetchBuilder {
-        FetchBuilder::new(self.home.clone(), subject.into())
+        FetchBuilder::new(self.clone(), subject.into())
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use minimodel_wire::SignedOffer;
 use tokio::sync::{Notify, oneshot, watch};
 
+use super::Node;
 use crate::error::Error;
 use crate::event::{Event, Watcher};
-use crate::home::Home;
 use crate::transfer::{Control, Run, StartError};
 
 /// Reports of the swarm that wait to be taken; more are dropped.
@@ -25,12 +25,17 @@ impl<T: Send + 'static> Running<T> {
     /// Starts `work` on a thread called `name`.
     pub(super) fn start(
         name: &str,
-        home: Home,
+        node: &Node,
         control: Control,
         work: impl FnOnce(&Run) -> Result<T, Error> + Send + 'static,
     ) -> Result<Self, Error> {
         let queue = Arc::new(Queue::default());
-        let run = Run { home, watcher: queue.clone(), control: control.clone() };
+        let run = Run {
+            home: node.home.clone(),
+            watcher: queue.clone(),
+            control: control.clone(),
+            shared: Some(node.shared.clone()),
+        };
         let (tell, end) = oneshot::channel();
         let (ours, name) = (queue.clone(), name.to_owned());
         let work = move || {

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
+use super::Node;
 use super::running::Running;
 use crate::check::CheckError;
 use crate::consent::RunConsent;
 use crate::error::Error;
 use crate::event::Event;
-use crate::home::Home;
 use crate::publishers::{Publishers, Signer};
 use crate::transfer::{self, Consents, Control, Endpoint, Limits, Run, Served, ShareError, SharePlan};
 
@@ -43,7 +43,7 @@ const ACTIVITY: &str = "seed";
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens before it is started"]
 pub struct ShareBuilder {
-    home: Home,
+    node: Node,
     manifest: Arc<Manifest>,
     file: PathBuf,
     accepted: Option<Signer>,
@@ -53,12 +53,12 @@ pub struct ShareBuilder {
 }
 
 impl ShareBuilder {
-    pub(super) fn new(home: Home, manifest: Arc<Manifest>, file: PathBuf) -> Self {
+    pub(super) fn new(node: Node, manifest: Arc<Manifest>, file: PathBuf) -> Self {
         let (endpoint, limits) = (Endpoint::default(), Limits::default());
-        Self { home, manifest, file, accepted: None, endpoint, rechecks: false, limits }
+        Self { node, manifest, file, accepted: None, endpoint, rechecks: false, limits }
     }
 
-    /// Sets where it listens and what its offer names.
+    /// Sets where it listens and what its offer names; without this, at the endpoint of the [`Node`].
     pub fn endpoint(self, endpoint: Endpoint) -> Self {
         Self { endpoint, ..self }
     }
@@ -86,7 +86,7 @@ impl ShareBuilder {
     pub fn start(self, agreed: &RunConsent) -> Result<Share, Error> {
         let consents = Consents::to_share(agreed.for_receipt())?;
         let control = Control::new(self.limits.clone());
-        let (home, agreed) = (self.home.clone(), agreed.clone());
+        let (node, agreed) = (self.node.clone(), agreed.clone());
         let work = move |run: &Run| {
             Publishers::of(run.home.state()?).accept(&self.manifest, self.accepted.as_ref())?;
             agreed.record(&run.home, ACTIVITY, Some(self.manifest.swarm_id()))?;
@@ -103,7 +103,7 @@ impl ShareBuilder {
                 error => error.into(),
             })
         };
-        Ok(Share(Running::start("share", home, control, work)?))
+        Ok(Share(Running::start("share", &node, control, work)?))
     }
 }
 

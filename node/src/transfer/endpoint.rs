@@ -50,14 +50,24 @@ pub struct Endpoint {
     pub congestion: Congestion,
 }
 
+impl Endpoint {
+    /// Returns true if the transfer leaves its address and its transport to the program.
+    pub(super) fn names_nothing(&self) -> bool {
+        self.listen.is_none()
+            && self.advertise.is_empty()
+            && self.max_datagram.is_none()
+            && self.congestion == Congestion::default()
+    }
+}
+
 /// Binds the node. Must be called within the runtime.
-pub(super) fn bind(endpoint: &Endpoint, key: &SigningKey, serves: bool) -> Result<Node, DriverError> {
+pub(super) fn bind(endpoint: &Endpoint, key: &SigningKey, incoming: Incoming) -> Result<Node, DriverError> {
     let settings = |listen: SocketAddr| NodeSettings {
         key: key.clone(),
         listen,
         advertise: endpoint.advertise.clone(),
         interfaces: interfaces(),
-        incoming: if serves { Incoming::OneSession } else { Incoming::Ignored },
+        incoming,
         max_datagram: endpoint.max_datagram,
         congestion: endpoint.congestion,
     };

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use minimodel_swarm::driver::{Bans, FetchSettings, Fetching, Node, Report, SessionLimits, SessionSettings};
+use minimodel_swarm::driver::{FetchSettings, Fetching, SessionLimits, SessionSettings};
 use minimodel_swarm::store::{Opener, Part, RealDisk, RepairIf, Resumed, StoreError};
-use minimodel_wire::{Consent, PeerId};
-use tokio::sync::mpsc;
+use minimodel_wire::{Consent, PeerId, SignedOffer};
 
 use super::import::{self, Imported};
+use super::network::Network;
 use super::plan::{FetchEnd, FetchError, FetchPlan};
-use super::runtime::{Reports, SOFTWARE, block_on, random_seed};
+use super::reports::{Reports, Told};
+use super::runtime::{SOFTWARE, random_seed};
 use super::target::{Target, TargetError};
 use super::{Control, Run, Served, endpoint};
-use crate::bans::BanRecorder;
 use crate::check::CheckError;
 use crate::clock::now_unix;
 use crate::consent::Action;
@@ -151,44 +151,53 @@ pub(super) struct Transfer<'a> {
 impl Transfer<'_> {
     /// Fetches the file, checks it and finishes the import. `resumed`: the partial file when it was opened.
     pub(super) fn run(self, resumed: &Resumed) -> Result<FetchEnd, FetchError> {
-        let (sender, reports) = Reports::tell(self.run.watcher.clone())?;
         self.run.tell(Event::Started);
-        let end = block_on(async {
-            let serves = self.plan.consents.permits(Action::Serve);
-            let node = self.run.bind(&self.plan.options.endpoint, self.identity, serves)?;
+        let manifest = &self.plan.manifest;
+        let serves = self.plan.consents.permits(Action::Serve).then_some(*manifest.swarm_id());
+        self.run.with_network(&self.plan.options.endpoint, self.identity, serves, |network| {
             let named: Vec<PeerId> = self.plan.sources.iter().map(|source| source.offer().peer).collect();
-            let (recorder, bans) = BanRecorder::start(
-                &self.run.home,
-                self.run.watcher.clone(),
-                self.plan.activity,
-                &self.plan.manifest,
-                &named,
-            )?;
-            let settings = self.settings(&node, bans, sender)?;
-            let fetching = node.fetch(settings, self.part.clone(), resumed)?;
-            let end = self.conclude(fetching).await;
-            recorder.end();
+            let activity = self.plan.activity;
+            let (told, mut reports) =
+                Reports::start::<FetchError>(self.run, network.is_shared(), activity, manifest, &named)?;
+            let offer = serves.map(|swarm| endpoint::offer(network.node(), swarm)).transpose()?;
+            let settings = self.settings(offer.clone(), told)?;
+            let fetching = {
+                let _within = network.enter();
+                network.node().fetch(settings, self.part.clone(), resumed)?
+            };
+            if let Some(offer) = offer {
+                // From here on peers may come: a shared endpoint turns those of unknown swarms away.
+                self.run.tell(Event::Offer { offer, port: network.node().local_address().port() });
+            }
+            let end = self.conclude(network, &mut reports, fetching);
+            reports.end();
             end
-        });
-        reports.end();
-        end
+        })
     }
 
-    async fn conclude(&self, mut fetching: Fetching<RealDisk>) -> Result<FetchEnd, FetchError> {
+    fn conclude(
+        &self,
+        network: &Network,
+        reports: &mut Reports,
+        mut fetching: Fetching<RealDisk>,
+    ) -> Result<FetchEnd, FetchError> {
         use minimodel_swarm::driver::FetchEnd as Ended;
-        match fetching.run(&mut self.run.control.stop()).await? {
+        let mut stop = self.run.control.stop();
+        let (end, mut fetching) =
+            network.run(reports, async move { (fetching.run(&mut stop).await, fetching) });
+        match end? {
             Ended::Checked(fetched) => {
                 self.run.tell(Event::Complete);
                 let imported = import::finish(self, fetched);
                 if let Ok(imported) = &imported {
                     self.run.tell(Event::Imported(Box::new(imported.clone())));
                     if self.plan.options.keep_seeding && self.plan.consents.permits(Action::Serve) {
-                        let served = Some(self.keep_seeding(fetching).await?);
+                        let served = Some(self.keep_seeding(network, reports, fetching)?);
                         return Ok(FetchEnd::Done { imported: Box::new(imported.clone()), served });
                     }
                 }
                 // The file is in place or set aside: an error of closing is not reported any more.
-                let _ = fetching.close().await;
+                let _ = network.run(reports, async move { fetching.close().await });
                 Ok(FetchEnd::Done { imported: Box::new(imported?), served: None })
             }
             Ended::Stopped => Ok(FetchEnd::Stopped),
@@ -201,9 +210,15 @@ impl Transfer<'_> {
         }
     }
 
-    async fn keep_seeding(&self, mut fetching: Fetching<RealDisk>) -> Result<Served, FetchError> {
+    fn keep_seeding(
+        &self,
+        network: &Network,
+        reports: &mut Reports,
+        mut fetching: Fetching<RealDisk>,
+    ) -> Result<Served, FetchError> {
         self.run.tell(Event::KeepsSeeding);
-        let end = fetching.keep_seeding(&mut self.run.control.stop()).await?;
+        let mut stop = self.run.control.stop();
+        let end = network.run(reports, async move { fetching.keep_seeding(&mut stop).await })?;
         if let (true, Ok(stat)) = (end.is_changed(), self.part.stat()) {
             // A file that changed while its times did not must not be served by its record again.
             self.run.records().forget(&self.plan.manifest, &stat);
@@ -211,12 +226,7 @@ impl Transfer<'_> {
         Ok(Served::from(end))
     }
 
-    fn settings(
-        &self,
-        node: &Node,
-        bans: Bans,
-        reports: mpsc::Sender<Report>,
-    ) -> Result<FetchSettings, FetchError> {
+    fn settings(&self, offer: Option<SignedOffer>, told: Told) -> Result<FetchSettings, FetchError> {
         let (plan, options, control) = (self.plan, &self.plan.options, &self.run.control);
         let mut consent = Consent::FETCH;
         let (serves, publishes) =
@@ -227,18 +237,11 @@ impl Transfer<'_> {
         if publishes {
             consent = consent | Consent::PUBLISH;
         }
-        let offer = if serves {
-            let offer = endpoint::offer(node, *plan.manifest.swarm_id())?;
-            self.run.tell(Event::Offer { offer: offer.clone(), port: node.local_address().port() });
-            Some(offer)
-        } else {
-            None
-        };
         let session = SessionSettings {
             controls: control.settings(),
-            bans,
+            bans: told.bans,
             offer,
-            reports,
+            reports: told.reports,
             limits: SessionLimits { down: control.down(), up: control.up(), gate: control.gate() },
             ..SessionSettings::new(SOFTWARE, random_seed()?, now_unix())
         };

@@ -9,11 +9,13 @@ mod endpoint;
 mod fetch;
 mod import;
 mod lower;
+mod network;
 mod offer;
 pub mod output_file;
 mod plan;
 mod receipt;
 mod repair;
+mod reports;
 pub mod runtime;
 mod share;
 mod target;
@@ -21,7 +23,7 @@ mod target;
 use std::path::Path;
 use std::sync::Arc;
 
-use minimodel_swarm::driver::{Node, SeedEnd};
+use minimodel_swarm::driver::SeedEnd;
 use minimodel_swarm::store::SourceFile;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::verify::Verified;
@@ -35,6 +37,7 @@ pub use lower::{
     Account, Congestion, Controls, Direction, DriverError, Order, PeerShare, QuotaGate, QuotaRefusal,
     RateLimit, ReceiptError, RepairIf, Similarity, StoreError, Supplied,
 };
+pub use network::SharedEndpoint;
 pub use offer::{UnusableOffer, check_offer, read_offer};
 pub use plan::{FetchEnd, FetchError, FetchOptions, FetchPlan, STALL_TIMEOUT};
 pub use receipt::TOOL_VERSION;
@@ -43,6 +46,7 @@ pub use runtime::StartError;
 pub use share::{ShareError, SharePlan, fetch_manifest, run as share};
 pub use target::{Difference, OtherManifest, Target, TargetError, layout};
 
+use self::network::Network;
 use crate::check::{CheckError, FullCheck};
 use crate::checks::CheckRecords;
 use crate::event::{Event, Watcher};
@@ -87,17 +91,28 @@ pub struct Run {
     pub watcher: Arc<dyn Watcher>,
     /// Cancels and adjusts it.
     pub control: Control,
+    /// The endpoint that it shares with other transfers if it names no address; `None`: it has one of its own.
+    pub shared: Option<SharedEndpoint>,
 }
 
 impl Run {
-    /// Binds the node of the transfer: after a pause at its port of before.
-    fn bind(&self, endpoint: &Endpoint, identity: &Identity, serves: bool) -> Result<Node, DriverError> {
+    /// Does `work` with the network of the transfer: after a pause at its port of before. `serves`: the swarm whose peers may
+    /// connect.
+    fn with_network<T, E: From<StartError> + From<DriverError>>(
+        &self,
+        endpoint: &Endpoint,
+        identity: &Identity,
+        serves: Option<[u8; 32]>,
+        work: impl FnOnce(&Network) -> Result<T, E>,
+    ) -> Result<T, E> {
         let last_port = self.control.port().or(endpoint.last_port);
-        let node = endpoint::bind(&Endpoint { last_port, ..endpoint.clone() }, &identity.key, serves)?;
-        if serves {
-            self.control.keep_port(node.local_address().port());
-        }
-        Ok(node)
+        let endpoint = Endpoint { last_port, ..endpoint.clone() };
+        Network::with(self, &endpoint, identity, serves, |network| {
+            if serves.is_some() {
+                self.control.keep_port(network.node().local_address().port());
+            }
+            work(network)
+        })
     }
 
     /// Runs `work`, and runs it again each time that the transfer was paused meanwhile and goes on. `was_stopped`: whether work

@@ -1,27 +1,19 @@
-//! Threads of a transfer: its runtime, and the thread that passes reports on.
+//! The runtime of a transfer, and what it needs of the system.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::mpsc as std_mpsc;
 use std::time::Duration;
 
-use minimodel_swarm::driver::Report;
 use rustix::io::fcntl_dupfd_cloexec;
-use tokio::sync::mpsc;
-
-use crate::event::Watcher;
+use tokio::runtime::Runtime;
 
 /// Name of this software in a Hello.
 pub const SOFTWARE: &str = concat!("minimodel/", env!("CARGO_PKG_VERSION"));
 /// Capacity of the channel of reports.
 pub const WAITING_REPORTS: usize = 1_024;
 /// Threads for hashing and disk: enough to keep a disk and two cores busy, few enough to bound what they hold.
-const BLOCKING_THREADS: usize = 8;
+pub(super) const BLOCKING_THREADS: usize = 8;
 /// Longest wait at the end for disk work that still runs; nothing recorded is lost.
-const LAST_WORK: Duration = Duration::from_millis(300);
-/// Longest wait at the end until the last reports are taken, by a watcher that may block and by any other: the end of a run is
-/// booked with its last report, which a busy machine may deliver late.
-const LAST_REPORTS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+pub(super) const LAST_WORK: Duration = Duration::from_millis(300);
 
 /// Why a transfer cannot start on this machine.
 ///
@@ -53,47 +45,19 @@ pub fn random_seed() -> Result<u64, StartError> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-/// Runs a transfer on a runtime of one thread: QUIC does best alone there, and hashing and disk run on others.
+/// Builds a runtime of one thread: QUIC does best alone there, and hashing and disk run on others, `blocking_threads` at most.
+pub(super) fn build(blocking_threads: usize) -> Result<Runtime, StartError> {
+    check_spare_files()?;
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    Ok(builder.enable_all().max_blocking_threads(blocking_threads).build()?)
+}
+
+/// Runs a transfer on a runtime of its own.
 pub fn block_on<T, E: From<StartError>>(transfer: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    let build = || {
-        check_spare_files()?;
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(BLOCKING_THREADS)
-            .build()
-    };
-    let runtime = build().map_err(StartError::Resources)?;
+    let runtime = build(BLOCKING_THREADS)?;
     let end = runtime.block_on(transfer);
     runtime.shutdown_timeout(LAST_WORK);
     end
-}
-
-/// The thread that tells a watcher what the driver reports, because a watcher may block.
-#[derive(Debug)]
-pub(super) struct Reports {
-    ended: std_mpsc::Receiver<()>,
-    patience: Duration,
-}
-
-impl Reports {
-    /// Starts the thread, which ends when all senders are gone.
-    pub(super) fn tell(watcher: Arc<dyn Watcher>) -> Result<(mpsc::Sender<Report>, Self), StartError> {
-        let (sender, mut reports) = mpsc::channel::<Report>(WAITING_REPORTS);
-        let (done, ended) = std_mpsc::channel();
-        let patience = if watcher.may_block() { LAST_REPORTS.0 } else { LAST_REPORTS.1 };
-        std::thread::Builder::new().name("reports".to_owned()).spawn(move || {
-            while let Some(report) = reports.blocking_recv() {
-                watcher.tell(report.into());
-            }
-            let _ = done.send(());
-        })?;
-        Ok((sender, Self { ended, patience }))
-    }
-
-    /// Waits until the last reports are taken, after all senders are gone.
-    pub(super) fn end(self) {
-        let _ = self.ended.recv_timeout(self.patience);
-    }
 }
 
 /// Number of files that a transfer may still have to open.
@@ -109,46 +73,4 @@ pub fn check_spare_files() -> io::Result<()> {
     let stderr = io::stderr();
     let spare: Result<Vec<_>, _> = (0..SPARE_FILES).map(|_| fcntl_dupfd_cloexec(&stderr, 0)).collect();
     Ok(spare.map(drop)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use minimodel_swarm::driver::Snapshot;
-
-    use super::*;
-    use crate::event::Event;
-
-    /// Takes each report after a delay that is longer than a watcher that may block is waited for.
-    struct Late {
-        taken: Arc<AtomicU32>,
-        may_block: bool,
-    }
-
-    impl Watcher for Late {
-        fn tell(&self, _: Event) {
-            std::thread::sleep(LAST_REPORTS.0 * 2);
-            self.taken.fetch_add(1, Ordering::Relaxed);
-        }
-
-        fn may_block(&self) -> bool {
-            self.may_block
-        }
-    }
-
-    #[test]
-    fn last_report_is_taken_unless_its_watcher_may_block() {
-        for may_block in [false, true] {
-            let taken = Arc::new(AtomicU32::new(0));
-            let (sender, reports) =
-                Reports::tell(Arc::new(Late { taken: taken.clone(), may_block })).unwrap();
-            sender.try_send(Report::Snapshot(Snapshot::default())).unwrap();
-            drop(sender);
-            reports.end();
-            if !may_block {
-                assert_eq!(taken.load(Ordering::Relaxed), 1);
-            }
-        }
-    }
 }

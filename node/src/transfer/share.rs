@@ -11,9 +11,11 @@ use minimodel_wire::SignedOffer;
 
 use super::consents::ShareConsents;
 use super::endpoint::{self, Endpoint};
-use super::runtime::{Reports, SOFTWARE, StartError, block_on, random_seed};
+use super::network::Network;
+use super::reports::Reports;
+use super::runtime::{SOFTWARE, StartError, random_seed};
 use super::{Run, Served, target};
-use crate::bans::{BanRecorder, BansError};
+use crate::bans::BansError;
 use crate::check::{self, CheckError};
 use crate::checks::{How, Miss, Recalled};
 use crate::clock::now_unix;
@@ -153,41 +155,50 @@ pub fn run(run: &Run, plan: &SharePlan) -> Result<Served, ShareError> {
 fn once(run: &Run, plan: &SharePlan) -> Result<Served, ShareError> {
     let Checked { source, stat } = check(run, plan)?;
     let identity = Identity::load_or_create(&run.home, &*run.watcher)?;
-    let (sender, reports) = Reports::tell(run.watcher.clone())?;
     run.tell(Event::Started);
-    let served: Result<Served, ShareError> = block_on(async {
-        let node = run.bind(&plan.endpoint, &identity, true)?;
-        let offer = endpoint::offer(&node, *plan.manifest.swarm_id())?;
-        run.tell(Event::Offer { offer: offer.clone(), port: node.local_address().port() });
-        let (recorder, bans) =
-            BanRecorder::start(&run.home, run.watcher.clone(), plan.activity, &plan.manifest, &[])?;
-        let settings = SeedSettings {
-            manifest: plan.manifest.clone(),
-            publish: plan.consents.permits(Action::Publish),
-            session: SessionSettings {
-                controls: run.control.settings(),
-                bans,
-                offer: Some(offer),
-                reports: sender,
-                limits: SessionLimits {
-                    up: run.control.up(),
-                    gate: run.control.gate(),
-                    ..SessionLimits::default()
-                },
-                ..SessionSettings::new(SOFTWARE, random_seed()?, now_unix())
-            },
-        };
-        let end = node.seed(settings, Arc::new(source), &mut run.control.stop()).await;
-        recorder.end();
-        Ok(Served::from(end?))
-    });
-    reports.end();
+    let serves = Some(*plan.manifest.swarm_id());
+    let served: Result<Served, ShareError> =
+        run.with_network(&plan.endpoint, &identity, serves, |network| serve(run, plan, source, network));
     let served = served?;
     if served.is_changed {
         // The record is removed: a file that changed while its times did not must not be served by it again.
         run.records().forget(&plan.manifest, &stat);
     }
     Ok(served)
+}
+
+/// Serves a checked file until its end.
+fn serve(run: &Run, plan: &SharePlan, source: FileSource, network: &Network) -> Result<Served, ShareError> {
+    let node = network.node();
+    let offer = endpoint::offer(node, *plan.manifest.swarm_id())?;
+    let (told, mut reports) =
+        Reports::start::<ShareError>(run, network.is_shared(), plan.activity, &plan.manifest, &[])?;
+    let settings = SeedSettings {
+        manifest: plan.manifest.clone(),
+        publish: plan.consents.permits(Action::Publish),
+        session: SessionSettings {
+            controls: run.control.settings(),
+            bans: told.bans,
+            offer: Some(offer.clone()),
+            reports: told.reports,
+            limits: SessionLimits {
+                up: run.control.up(),
+                gate: run.control.gate(),
+                ..SessionLimits::default()
+            },
+            ..SessionSettings::new(SOFTWARE, random_seed()?, now_unix())
+        },
+    };
+    let seeding = {
+        let _within = network.enter();
+        node.start_seeding(settings, Arc::new(source))?
+    };
+    // From here on peers may come: a shared endpoint turns those of unknown swarms away.
+    run.tell(Event::Offer { offer, port: node.local_address().port() });
+    let mut stop = run.control.stop();
+    let end = network.run(&mut reports, async move { seeding.run(&mut stop).await });
+    reports.end();
+    Ok(Served::from(end))
 }
 
 /// The file, ready to be served.
@@ -251,12 +262,13 @@ fn ask_for_manifest(
     endpoint: &Endpoint,
 ) -> Result<Option<Arc<Manifest>>, ShareError> {
     let identity = Identity::load_or_create(&run.home, &*run.watcher)?;
-    let mut stop = run.control.stop();
-    block_on(async {
-        let node = endpoint::bind(endpoint, &identity.key, false)?;
-        tokio::select! {
-            manifest = node.fetch_manifest(offer, SOFTWARE) => Ok(Some(manifest?)),
-            _ = stop.wait_for(|stop| *stop) => Ok(None),
-        }
+    run.with_network(endpoint, &identity, None, |network| {
+        let (node, offer, mut stop) = (network.node().clone(), offer.clone(), run.control.stop());
+        network.run(&mut Reports::None, async move {
+            tokio::select! {
+                manifest = node.fetch_manifest(&offer, SOFTWARE) => Ok(Some(manifest?)),
+                _ = stop.wait_for(|stop| *stop) => Ok(None),
+            }
+        })
     })
 }

@@ -1,26 +1,70 @@
 //! Acceptance of incoming connections for all sessions of a node, within the places (`newcomers.rs`) and the rates
 //! (`arrivals.rs`) of handshakes.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use minimodel_wire::CloseCode;
 use quinn::{Connecting, ServerConfig};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::arrivals::Arrivals;
 use super::close::close;
 use super::connection::is_violation;
 use super::dial::Dialer;
-use super::listener::Sessions;
+use super::error::DriverError;
 use super::messages::{Origin, TaskMessage};
 use super::newcomers::{PendingHandshakes, Place, Verdict};
 use super::opening::{Opening, Wanted};
+use super::registrations::{Registration, Sessions};
 use super::tls::peer_of;
 use super::transport::{self, HANDSHAKE};
-use crate::machine::{Site, Time};
+use crate::machine::{Site, Terms, Time};
+
+/// The listening side of a node. Its accept loop starts with the first session, and ends with the last clone.
+#[derive(Debug, Clone)]
+pub(super) struct Listener {
+    server: ServerConfig,
+    sessions: Sessions,
+    accepting: Arc<OnceLock<AcceptTask>>,
+}
+
+impl Listener {
+    /// `is_shared`: any number of sessions may listen; see [`super::Incoming`].
+    pub(super) fn new(server: ServerConfig, is_shared: bool) -> Self {
+        Self { server, sessions: Sessions::new(is_shared), accepting: Arc::default() }
+    }
+
+    /// Lets a session take the incoming connections of its swarm, until the registration is dropped. Must be called within
+    /// the runtime.
+    pub(super) fn register(
+        &self,
+        dialer: &Dialer,
+        terms: &Terms,
+        inbox: mpsc::Sender<TaskMessage>,
+    ) -> Result<Registration, DriverError> {
+        let registration = self.sessions.register(terms, inbox)?;
+        self.accepting.get_or_init(|| {
+            let accepting = run(dialer.clone(), self.server.clone(), self.sessions.clone());
+            AcceptTask(tokio::spawn(accepting).abort_handle())
+        });
+        Ok(registration)
+    }
+}
+
+/// The accept loop, which ends on drop.
+#[derive(Debug)]
+struct AcceptTask(AbortHandle);
+
+impl Drop for AcceptTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 /// Accepts connections until the endpoint closes.
-pub(super) async fn run(dialer: Dialer, server: ServerConfig, sessions: Sessions) {
+async fn run(dialer: Dialer, server: ServerConfig, sessions: Sessions) {
     let pending = PendingHandshakes::default();
     let (start, mut arrivals) = (Instant::now(), Arrivals::new());
     let mut handshakes: JoinSet<()> = JoinSet::new();

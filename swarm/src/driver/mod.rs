@@ -7,7 +7,7 @@
 //! single-threaded: nothing here blocks it.
 //!
 //! - [`Node::bind`]: a socket with the node's key; knows its addresses and can sign an offer for them. One accept loop
-//!   (`accept.rs`) serves all sessions of a node and hands each connection to one of them (`listener.rs`).
+//!   (`accept.rs`) serves all sessions of a node and hands each connection to one of them (`registrations.rs`).
 //! - [`Node::seed`]: serves a complete file until the user stops it.
 //! - [`Node::fetch`]: fetches into a [`crate::store::Part`], serving what it has if the user agreed.
 //! - [`Node::fetch_manifest`]: fetches the manifest, the only request that an offer alone permits.
@@ -33,7 +33,6 @@ mod idle;
 mod leaf_hashes;
 mod limiter;
 mod links;
-mod listener;
 mod manifest;
 mod messages;
 mod newcomers;
@@ -45,6 +44,7 @@ mod perform;
 mod periodic;
 mod quota;
 mod rate_limit;
+mod registrations;
 mod renewal;
 mod report;
 mod routes;

@@ -9,10 +9,10 @@ use minimodel_wire::limits::MAX_OFFER_ADDRESSES;
 use minimodel_wire::{CloseCode, Offer, PeerId, SignedOffer};
 use quinn::VarInt;
 
+use super::accept::Listener;
 use super::congestion::Congestion;
 use super::dial::Dialer;
 use super::error::DriverError;
-use super::listener::Listener;
 use super::routes::Routes;
 use super::tls::Credentials;
 use super::transport;

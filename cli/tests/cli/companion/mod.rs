@@ -18,6 +18,7 @@ mod publishers;
 mod restart;
 mod revoke;
 mod several;
+mod shared;
 mod spent;
 mod terminal;
 mod told;

@@ -58,7 +58,7 @@ async fn last_snapshot_counts_chunks_kept_after_the_stop() {
         }
     };
     timeout(PATIENCE, arrive).await.unwrap();
-    fetcher.session.stop(CloseCode::ShuttingDown).await;
+    drop(fetcher.session.stop(CloseCode::ShuttingDown).await);
     assert_eq!(fetcher.have(), 0, "none was kept before the stop");
     blocks.store(false, Ordering::Relaxed);
     fetcher.session.finish_writing().await;

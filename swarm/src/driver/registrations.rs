@@ -1,61 +1,15 @@
 //! The sessions of a node that take incoming connections, and the choice of the one that a connection is for.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minimodel_wire::CloseCode;
-use quinn::ServerConfig;
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 
-use super::accept;
-use super::dial::Dialer;
 use super::error::DriverError;
 use super::messages::TaskMessage;
 use super::opening::Wanted;
 use crate::machine::Terms;
-
-/// The listening side of a node. Its accept loop starts with the first session, and ends with the last clone.
-#[derive(Debug, Clone)]
-pub(super) struct Listener {
-    server: ServerConfig,
-    sessions: Sessions,
-    accepting: Arc<OnceLock<AcceptTask>>,
-}
-
-impl Listener {
-    /// `is_shared`: any number of sessions may listen; see [`super::Incoming`].
-    pub(super) fn new(server: ServerConfig, is_shared: bool) -> Self {
-        let sessions = Sessions { by_swarm: Arc::default(), is_shared };
-        Self { server, sessions, accepting: Arc::default() }
-    }
-
-    /// Lets a session take the incoming connections of its swarm, until the registration is dropped. Must be called within
-    /// the runtime.
-    pub(super) fn register(
-        &self,
-        dialer: &Dialer,
-        terms: &Terms,
-        inbox: mpsc::Sender<TaskMessage>,
-    ) -> Result<Registration, DriverError> {
-        let registration = self.sessions.add(terms, inbox)?;
-        self.accepting.get_or_init(|| {
-            let accepting = accept::run(dialer.clone(), self.server.clone(), self.sessions.clone());
-            AcceptTask(tokio::spawn(accepting).abort_handle())
-        });
-        Ok(registration)
-    }
-}
-
-/// The accept loop, which ends on drop.
-#[derive(Debug)]
-struct AcceptTask(AbortHandle);
-
-impl Drop for AcceptTask {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
 
 /// The registered sessions by swarm id, shared by its clones.
 #[derive(Debug, Clone)]
@@ -71,7 +25,17 @@ struct Entry {
 }
 
 impl Sessions {
-    fn add(&self, terms: &Terms, inbox: mpsc::Sender<TaskMessage>) -> Result<Registration, DriverError> {
+    /// `is_shared`: any number of sessions may register; see [`super::Incoming`].
+    pub(super) fn new(is_shared: bool) -> Self {
+        Self { by_swarm: Arc::default(), is_shared }
+    }
+
+    /// Lets a session take the incoming connections of its swarm, until the registration is dropped.
+    pub(super) fn register(
+        &self,
+        terms: &Terms,
+        inbox: mpsc::Sender<TaskMessage>,
+    ) -> Result<Registration, DriverError> {
         let (swarm_id, artifact_sha256) = (terms.swarm_id, terms.artifact_sha256);
         let mut by_swarm = self.lock();
         if by_swarm.contains_key(&swarm_id) {
