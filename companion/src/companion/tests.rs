@@ -95,7 +95,7 @@ fn end_of_a_run_is_not_booked_to_the_request_that_replaced_it() {
 }
 
 #[test]
-fn transfer_that_is_to_stop_shows_no_offer_before_its_run_has_ended() {
+fn transfer_that_is_to_stop_shows_no_offer_while_its_run_ends() {
     let one = OneFetch::new();
     let (core, id) = (&one.companion.core, one.id);
     let mut state = core.lock();

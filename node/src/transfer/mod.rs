@@ -80,7 +80,7 @@ use crate::identity::Identity;
 ///         cancels.cancel();
 ///     }
 /// });
-/// assert!(!transfer::share(&Run { home, watcher, control }, &plan)?.is_changed);
+/// assert!(!transfer::share(&Run { home, watcher, control, shared: None }, &plan)?.is_changed);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]

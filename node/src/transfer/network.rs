@@ -118,6 +118,25 @@ fn within<T>(handle: &Handle, work: impl FnOnce() -> T) -> T {
 /// The endpoint that transfers of one user share: one socket and one thread, opened for the first transfer and closed after
 /// the last. Transfers that name an address, or settings of the transport, have an endpoint of their own all the same.
 /// Clones share one endpoint. The default is not open.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # let folder = tempfile::tempdir()?;
+/// use minimodel::Home;
+/// use minimodel::transfer::{Control, Run, SharedEndpoint};
+///
+/// // Each transfer of the program has a control of its own, and all use one UDP port: that of the last time, if it is free.
+/// let shared = SharedEndpoint::at_port(Some(47_113));
+/// let run = |home: &Home| Run {
+///     home: home.clone(),
+///     watcher: Arc::new(()),
+///     control: Control::default(),
+///     shared: Some(shared.clone()),
+/// };
+/// let (one, other) = (run(&Home::at(folder.path())), run(&Home::at(folder.path())));
+/// assert!(one.shared.is_some() && other.shared.is_some());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct SharedEndpoint(Arc<Mutex<Shared>>);
 
@@ -323,7 +342,7 @@ mod tests {
         let world = World::new();
         let first = world.plain(None, port);
         let shared = Some(SharedEndpoint::at_port(Some(first)));
-        let later = World { run: Run { shared, ..world.run.clone() }, ..World::new() };
+        let later = World { run: Run { shared, ..world.run }, ..World::new() };
         assert_eq!(later.plain(None, port), first);
         // A port that is taken is no failure.
         let _taken = UdpSocket::bind(("::", first)).or_else(|_| UdpSocket::bind(("0.0.0.0", first))).unwrap();

@@ -94,7 +94,7 @@ impl Default for FetchOptions {
 ///     begun_unix: minimodel::clock::now_unix(),
 ///     options: FetchOptions::default(),
 /// };
-/// let run = Run { home, watcher: std::sync::Arc::new(()), control: Control::default() };
+/// let run = Run { home, watcher: std::sync::Arc::new(()), control: Control::default(), shared: None };
 /// transfer::fetch(&run, &plan)?;
 /// assert!(plan.target.receipt.is_file());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -139,7 +139,7 @@ pub struct FetchPlan {
 /// #     begun_unix: minimodel::clock::now_unix(),
 /// #     options: FetchOptions::default(),
 /// # };
-/// # let run = Run { home, watcher: std::sync::Arc::new(()), control: Control::default() };
+/// # let run = Run { home, watcher: std::sync::Arc::new(()), control: Control::default(), shared: None };
 /// use minimodel::transfer::{self, FetchEnd};
 ///
 /// let told = match transfer::fetch(&run, &plan)? {

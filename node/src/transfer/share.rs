@@ -40,7 +40,7 @@ use crate::identity::{Identity, IdentityError};
 ///     endpoint: Endpoint::default(),
 ///     rechecks: false,
 /// };
-/// let run = Run { home, watcher: std::sync::Arc::new(()), control: Control::default() };
+/// let run = Run { home, watcher: std::sync::Arc::new(()), control: Control::default(), shared: None };
 /// // The disk of the file may come back: the program tries again later.
 /// assert!(transfer::share(&run, &plan).is_err_and(|error| error.is_of_file()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
