@@ -14,8 +14,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use minimodel_swarm::machine::{
-    Ask, Config, Conn, Controls, Input, KeepOutcome, Limits, Machine, Order, Output, Req, ServeOutcome, Site,
-    Terms, Time,
+    Ask, Config, Conn, Input, KeepOutcome, Limits, Machine, Output, Req, ServeOutcome, Site, Time,
 };
 use minimodel_wire::{Bitfield, Consent, Frame, PeerId};
 
@@ -33,30 +32,8 @@ struct Harness {
 }
 
 fn config(count: u32, consent: Consent, limits: Limits) -> Config {
-    let terms = Terms {
-        swarm_id: [1; 32],
-        artifact_sha256: [2; 32],
-        license_sha256: [3; 32],
-        evidence_sha256: [4; 32],
-        byte_count: u64::from(count) * u64::from(CHUNK),
-        chunk_size: CHUNK,
-        chunk_count: count,
-    };
-    Config {
-        me: PeerId([9; 32]),
-        terms,
-        consent,
-        software: "bench".into(),
-        controls: Controls::default(),
-        offer: None,
-        order: Order::Rarest,
-        rescan: false,
-        repairs: false,
-        listening: true,
-        seed: 1,
-        unix_at_start: 1_800_000_000,
-        limits,
-    }
+    let terms = minimodel_sim::terms(u64::from(count) * u64::from(CHUNK), CHUNK);
+    Config { limits, ..minimodel_sim::config(PeerId([9; 32]), terms, consent) }
 }
 
 /// Limits that admit all peers of a bench and every frame that they send.

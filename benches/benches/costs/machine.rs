@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::machine::{Config, Conn, Controls, Input, Limits, Machine, Order, Site, Terms, Time};
+use minimodel_swarm::machine::{Config, Conn, Input, Machine, Site, Time};
 use minimodel_wire::limits::MAX_CHUNK_COUNT;
 use minimodel_wire::{Bitfield, Consent, Decoder, Frame, Hello, Offer, PeerId, SignedOffer, UncheckedOffer};
 
@@ -20,45 +20,8 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 }
 
 fn config(consent: Consent) -> Config {
-    let chunk_count = MAX_CHUNK_COUNT;
-    Config {
-        me: PeerId([9; 32]),
-        terms: Terms {
-            swarm_id: [1; 32],
-            artifact_sha256: [2; 32],
-            license_sha256: [3; 32],
-            evidence_sha256: [4; 32],
-            byte_count: u64::from(chunk_count) << 14,
-            chunk_size: 1 << 14,
-            chunk_count,
-        },
-        consent,
-        software: "costs/1".to_owned(),
-        controls: Controls::default(),
-        offer: None,
-        order: Order::Rarest,
-        rescan: false,
-        repairs: false,
-        listening: true,
-        seed: 1,
-        unix_at_start: 1_800_000_000,
-        limits: Limits::default(),
-    }
-}
-
-fn hello(config: &Config) -> Hello {
-    let terms = &config.terms;
-    Hello {
-        version: 1,
-        swarm_id: terms.swarm_id,
-        artifact_sha256: terms.artifact_sha256,
-        license_sha256: terms.license_sha256,
-        evidence_sha256: terms.evidence_sha256,
-        chunk_size: terms.chunk_size,
-        chunk_count: terms.chunk_count,
-        consent: Consent::SERVE | Consent::FETCH,
-        software: "costs/1".to_owned(),
-    }
+    let terms = minimodel_sim::terms(u64::from(MAX_CHUNK_COUNT) << 14, 1 << 14);
+    minimodel_sim::config(PeerId([9; 32]), terms, consent)
 }
 
 struct Harness {
@@ -70,7 +33,7 @@ struct Harness {
 impl Harness {
     fn new(have: Bitfield) -> Self {
         let config = config(Consent::FETCH | Consent::SERVE);
-        let hello = hello(&config);
+        let hello = minimodel_sim::hello(&config.terms, Consent::SERVE | Consent::FETCH);
         Self { machine: Machine::new(config, have, BTreeMap::new()), hello, next: 0 }
     }
 
@@ -150,7 +113,7 @@ fn offers() -> Vec<Cost> {
         peer: PeerId(key.verifying_key().to_bytes()),
         swarm_id: [1; 32],
         addresses: vec![([192, 0, 2, 7], 47_000).into()],
-        expires_unix: 1_800_003_600,
+        expires_unix: minimodel_sim::UNIX_AT_START + 3_600,
     };
     let (signed, theirs) = timed(|| {
         let sign = || SignedOffer::sign(offer.clone(), &key).unwrap();

@@ -5,15 +5,15 @@ use std::sync::LazyLock;
 
 use ed25519_dalek::SigningKey;
 use minimodel_fixtures::{ManifestOptions, ManifestText, manifest_artifact};
-use minimodel_swarm::machine::{Config, Controls, Limits, Order, Site, Terms};
+use minimodel_sim::UNIX_AT_START;
+use minimodel_swarm::machine::{Config, Limits, Site, Terms};
 use minimodel_verifier::Manifest;
-use minimodel_wire::{Consent, Hello, Offer, PROTOCOL_VERSION, PeerId, SignedOffer};
+use minimodel_wire::{Consent, Hello, Offer, PeerId, SignedOffer};
 
 /// Chunks of the artifact in the targets that run a machine.
 pub(crate) const CHUNKS: u32 = 20;
 /// Bytes of each.
 pub(crate) const CHUNK_BYTES: u32 = 1 << 16;
-pub(crate) const UNIX_AT_START: u64 = 1_700_000_000;
 const SWARM: [u8; 32] = [1; 32];
 /// Peers with a key; the last is the machine's own.
 const KEYS: u8 = 10;
@@ -70,31 +70,12 @@ pub(crate) fn manifest() -> &'static Manifest {
 }
 
 pub(crate) fn terms() -> Terms {
-    Terms {
-        swarm_id: SWARM,
-        artifact_sha256: [2; 32],
-        license_sha256: [3; 32],
-        evidence_sha256: [4; 32],
-        byte_count: u64::from(CHUNKS) * u64::from(CHUNK_BYTES) - 100,
-        chunk_size: CHUNK_BYTES,
-        chunk_count: CHUNKS,
-    }
+    minimodel_sim::terms(u64::from(CHUNKS) * u64::from(CHUNK_BYTES) - 100, CHUNK_BYTES)
 }
 
 /// The Hello of a peer of the same swarm.
 pub(crate) fn hello(consent: Consent) -> Hello {
-    let terms = terms();
-    Hello {
-        version: PROTOCOL_VERSION,
-        swarm_id: terms.swarm_id,
-        artifact_sha256: terms.artifact_sha256,
-        license_sha256: terms.license_sha256,
-        evidence_sha256: terms.evidence_sha256,
-        chunk_size: terms.chunk_size,
-        chunk_count: terms.chunk_count,
-        consent,
-        software: "fuzz/1".to_owned(),
-    }
+    minimodel_sim::hello(&terms(), consent)
 }
 
 /// The consent with these bits.
@@ -104,21 +85,8 @@ pub(crate) fn consent(bits: u8) -> Consent {
 
 /// The machine's configuration; the targets change more of it.
 pub(crate) fn config(consent: Consent, seed: u64) -> Config {
-    Config {
-        me: id(ME),
-        terms: terms(),
-        consent,
-        software: "fuzz/1".to_owned(),
-        controls: Controls::default(),
-        offer: Some(offers()[usize::from(ME)].clone()),
-        order: Order::Rarest,
-        rescan: false,
-        repairs: false,
-        listening: false,
-        seed,
-        unix_at_start: UNIX_AT_START,
-        limits: Limits::default(),
-    }
+    let offer = Some(offers()[usize::from(ME)].clone());
+    Config { offer, listening: false, seed, ..minimodel_sim::config(id(ME), terms(), consent) }
 }
 
 /// Limits so tight that a few peers reach them.

@@ -3,43 +3,38 @@
 //! Every peer runs the [`minimodel_swarm::machine::Machine`] that the programs run, unchanged, with the programs' own
 //! limits: hellos, signed offers and their checks, rarest first, slots, tit for tat, hedges and the endgame are the
 //! real ones. What is modelled is the path:
-//! - each peer has an uplink and a downlink of fixed rates; all connections of an uplink take turns, piece by piece (an
-//!   eighth of a chunk); a downlink takes pieces in the order in which they come;
+//! - each peer has an uplink and a downlink of fixed rates; all connections of an uplink take turns, piece by piece (at
+//!   most an eighth of a chunk); a downlink takes pieces in the order in which they come;
 //! - a connection has no more on its path than the path holds and two pieces, as good congestion control would;
 //! - each path has a fixed delay, 5 to 75 ms one way; a handshake takes one round trip;
 //! - a lost packet (0.1 % of them) takes its share of the rate and makes its piece late by a round trip;
 //! - control frames travel at once; their bytes, with the heads of a packet each, count on uplink and downlink;
 //! - proving and writing a chunk takes 3 ms.
 //!
-//! Not modelled: slow start and the faults of congestion controllers, queues inside the network, the CPU's time, QUIC's
-//! flow control windows and its limit of handshakes at once, NAT, hostile peers (the simulation in `swarm/tests` has
-//! those). All peers are honest, and none leaves without closing its connections.
+//! The peers, links and the clock are those of `minimodel-sim`, with these paths; the tests of swarms run the same world
+//! with others. Not modelled: slow start and the faults of congestion controllers, queues inside the network, the CPU's time, QUIC's
+//! flow control windows and its limit of handshakes at once, NAT, hostile peers (the tests have those). All peers are honest, and none leaves without closing its connections.
 //!
 //! Each run is a process of its own, so that its peak memory is its own.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod bound;
-mod carry;
-mod links;
-mod pipes;
-mod queue;
-mod record;
 mod report;
 mod run;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod world;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use clap::Parser;
+use minimodel_sim::{Network, Turns};
 use minimodel_swarm::machine::Limits;
 
 use self::run::{Outcome, Run};
-use self::settings::{Network, Setting};
+use self::settings::{Setting, network};
 
 /// How long until the last of N leechers has the file, over the fluid lower bound.
 #[derive(Debug, Parser)]
@@ -83,7 +78,8 @@ impl Args {
         let mut limits = Limits::default();
         limits.upload_slots = self.slots.unwrap_or(limits.upload_slots);
         limits.max_connections = self.connections.unwrap_or(limits.max_connections);
-        let network = Network { loss: self.loss, streams_share: !self.oldest_first };
+        let turns = if self.oldest_first { Turns::OldestStream } else { Turns::Streams };
+        let network = Network { turns, ..network(self.loss) };
         let (leechers, chunks) =
             if self.quick { (vec![10, 100], 64) } else { (self.leechers.clone(), self.chunks.max(1)) };
         let mut runs = Vec::new();
@@ -108,7 +104,7 @@ impl Args {
         option("--leechers", run.leechers.to_string());
         option("--chunks", run.chunks.to_string());
         option("--seed", run.seed.to_string());
-        option("--loss", run.network.loss.to_string());
+        option("--loss", run.network.packet_loss.to_string());
         option("--slots", run.limits.upload_slots.to_string());
         option("--connections", run.limits.max_connections.to_string());
         if self.oldest_first {

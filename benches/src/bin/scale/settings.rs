@@ -7,11 +7,10 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
+use minimodel_sim::{MBIT, Network, Plan, Turns};
 
-use super::world::{CHUNK, No};
-
-/// A megabit a second, in bytes a second.
-pub(super) const MBIT: u64 = 125_000;
+/// Bytes of a chunk.
+pub(super) const CHUNK: u32 = 1 << 20;
 /// Uplink of the seeder.
 const SEEDER_UP: u64 = 300 * MBIT;
 /// Uplink and downlink of a leecher where all are alike.
@@ -21,6 +20,9 @@ const CLASSES: [(u64, u64); 3] =
     [(150 * MBIT, 300 * MBIT), (20 * MBIT, 75 * MBIT), (6_400_000 / 8, 39_200_000 / 8)];
 /// Other leechers whose offers a leecher has from the start, in settings that give it any.
 const KNOWN: usize = 4;
+/// Overhead of a frame on the path, in bytes: the heads of its QUIC packet, of UDP and of IP, and its share of
+/// acknowledgements.
+const FRAME_HEADS: u64 = 75;
 /// Peers that are there from the start join within this time.
 const MOMENT: Duration = Duration::from_secs(1);
 /// From a peer to the middle of the network, one way, in microseconds: 5 to 75 ms between two.
@@ -39,29 +41,10 @@ pub(super) enum Setting {
     Churn,
 }
 
-/// Parameters that all peers share.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Network {
-    /// Share of packets that are lost.
-    pub(super) loss: f64,
-    /// Streams of one connection take turns.
-    pub(super) streams_share: bool,
-}
-
-/// A peer before it joins.
-#[derive(Debug, Clone)]
-pub(super) struct Plan {
-    /// Uplink and downlink: bytes a second that arrive, without the share that is lost.
-    pub(super) up: u64,
-    pub(super) down: u64,
-    /// From the peer to the middle of the network, one way.
-    pub(super) delay: Duration,
-    pub(super) knows: Vec<No>,
-    pub(super) joins_at: Duration,
-    /// Time from its joining to its leaving, done or not.
-    pub(super) quits_after: Option<Duration>,
-    /// Time from its completion to its leaving.
-    pub(super) lingers: Option<Duration>,
+/// The paths of all settings, which lose this share of their packets.
+pub(super) fn network(packet_loss: f64) -> Network {
+    let (frame_heads, turns) = (Some(FRAME_HEADS), Turns::Streams);
+    Network { packet_loss, frame_heads, turns, queued_pieces: 2, ..Network::default() }
 }
 
 impl Setting {
@@ -80,22 +63,19 @@ impl Setting {
     }
 
     /// The seeder, then the leechers; with churn those that quit come on top of `leechers`.
-    pub(super) fn plans(self, leechers: u32, chunks: u32, loss: f64, rng: &mut fastrand::Rng) -> Vec<Plan> {
+    pub(super) fn plans(self, leechers: usize, chunks: u32, loss: f64, rng: &mut fastrand::Rng) -> Vec<Plan> {
+        // Rates are those of the bytes that arrive.
         let arrives = |rate: u64| (rate as f64 * (1.0 - loss)) as u64;
-        let peer = |rng: &mut fastrand::Rng, (up, down): (u64, u64)| Plan {
-            up: arrives(up),
-            down: arrives(down),
+        let placed = |rng: &mut fastrand::Rng, plan: Plan, (up, down): (u64, u64)| Plan {
             delay: Duration::from_micros(rng.u64(DELAY)),
-            knows: Vec::new(),
             joins_at: MOMENT.mul_f64(rng.f64()),
-            quits_after: None,
-            lingers: None,
+            ..plan.rates(arrives(up), arrives(down))
         };
-        let mut plans = vec![Plan { joins_at: Duration::ZERO, ..peer(rng, (SEEDER_UP, SEEDER_UP)) }];
+        let seeder = placed(rng, Plan::seeder(), (SEEDER_UP, SEEDER_UP));
+        let mut plans = vec![seeder.joins_at(Duration::ZERO)];
         for no in 0..leechers {
-            let class =
-                if self == Self::Heterogeneous { CLASSES[no as usize % CLASSES.len()] } else { ALIKE };
-            plans.push(peer(rng, class));
+            let class = if self == Self::Heterogeneous { CLASSES[no % CLASSES.len()] } else { ALIKE };
+            plans.push(placed(rng, Plan::leecher(), class));
         }
         if self == Self::Churn {
             // The time that a file takes at the uplink rate of a leecher.
@@ -103,23 +83,23 @@ impl Setting {
             for plan in plans.iter_mut().skip(1) {
                 plan.lingers = Some(span.mul_f64(0.25 * rng.f64()));
             }
-            for plan in plans.iter_mut().skip(1 + leechers as usize / 2) {
+            for plan in plans.iter_mut().skip(1 + leechers / 2) {
                 plan.joins_at = span.mul_f64(rng.f64());
             }
             for _ in 0..leechers / 5 {
-                let mut plan = peer(rng, ALIKE);
+                let mut plan = placed(rng, Plan::leecher(), ALIKE);
                 plan.joins_at = span.mul_f64(0.5 * rng.f64());
                 plan.quits_after = Some(span.mul_f64(0.1 + 0.4 * rng.f64()));
                 plans.push(plan);
             }
         }
         let knows_others = matches!(self, Self::Homogeneous | Self::Heterogeneous);
+        let others = if knows_others { KNOWN.min(leechers - 1) } else { 0 };
         for (no, plan) in plans.iter_mut().enumerate().skip(1) {
             plan.knows.push(0);
-            let others = if knows_others { KNOWN.min(leechers as usize - 1) } else { 0 };
             while plan.knows.len() <= others {
-                let other = rng.u32(1..=leechers);
-                if other as usize != no && !plan.knows.contains(&other) {
+                let other = rng.u32(1..=leechers as u32) as usize;
+                if other != no && !plan.knows.contains(&other) {
                     plan.knows.push(other);
                 }
             }

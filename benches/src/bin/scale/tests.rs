@@ -4,11 +4,12 @@ use clap::ValueEnum;
 use minimodel_swarm::machine::Limits;
 
 use super::run::{Outcome, Run};
-use super::settings::{Network, Setting};
+use super::settings::{Setting, network};
 
 fn run(setting: Setting, leechers: u32, seed: u64) -> Outcome {
-    let network = Network { loss: 0.001, streams_share: true };
-    Run { setting, leechers, chunks: 32, seed, network, limits: Limits::default() }.go().unwrap()
+    Run { setting, leechers, chunks: 32, seed, network: network(0.001), limits: Limits::default() }
+        .go()
+        .unwrap()
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! Endgame: a fast seeder takes over the last chunks from a slow seeder, and few bytes come twice.
 
-use super::peer::{Plan, id_of};
-use super::pipes::ideal;
-use super::world::{KIB, MIB, World, secs};
+use minimodel_sim::{KIB, MIB, Plan, World, id_of, ideal, secs};
 
 #[test]
 fn three_unequal_seeders_end_together_with_little_waste() {

@@ -3,12 +3,10 @@
 
 use std::time::Duration;
 
+use minimodel_sim::{Behaviour, KIB, MIB, PeerNo, Plan, Summary, World, id_of, ms, secs};
 use minimodel_swarm::machine::Breach;
 
-use super::peer::{Behaviour, PeerNo, Plan, id_of};
-use super::record::Summary;
 use super::scenario::{run, stormy};
-use super::world::{KIB, MIB, World, ms, secs};
 
 /// Bad chunks that a peer delivered whole before its ban, and the time from the last byte of the first of them to the
 /// ban.

@@ -1,11 +1,8 @@
 //! Liars, mutes, tricklers, floods: one honest seeder beside them is enough, and no honest peer is blamed.
 
+use minimodel_sim::{Behaviour, KIB, MBIT, MIB, PeerNo, Plan, World, id_of, ideal, ms, secs};
 use minimodel_swarm::machine::{Breach, Time};
 use minimodel_wire::{CloseCode, PeerId};
-
-use super::peer::{Behaviour, MBIT, PeerNo, Plan, id_of};
-use super::pipes::ideal;
-use super::world::{KIB, MIB, World, ms, secs};
 
 /// A hostile peer, an honest seeder of `rate` bytes a second, and a leecher that knows both.
 fn beside_an_honest_seeder(behaviour: Behaviour, bytes: u64, rate: u64) -> (World, PeerNo) {

@@ -2,11 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use minimodel_sim::{Behaviour, KIB, MIB, Other, Plan, Scripted, World, id_of, secs};
 use minimodel_wire::{CloseCode, Consent};
-
-use super::peer::{Behaviour, Other, Plan, id_of};
-use super::step::Scripted;
-use super::world::{KIB, MIB, World, secs};
 
 #[test]
 fn each_hello_mismatch_is_refused_with_its_code_on_both_sides() {
@@ -102,7 +99,7 @@ fn a_full_seeder_says_busy_and_lets_the_rest_in_later() {
     plan.limits.max_connections = 2;
     let seeder = world.add(plan);
     let takers: Vec<_> = (0..6)
-        .map(|_| world.add(Plan { stops_when_complete: true, ..Plan::taker().knows(&[seeder]) }))
+        .map(|_| world.add(Plan { lingers: Some(secs(0)), ..Plan::taker().knows(&[seeder]) }))
         .collect();
     world.must_run(secs(120), |world| takers.iter().all(|&taker| world.is_complete(taker)));
     for &taker in &takers {

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
+use minimodel_sim::{KIB, MIB, PeerNo, Plan, Scripted, World, id_of, secs};
 use minimodel_swarm::machine::Time;
 use minimodel_wire::CloseCode;
-
-use super::peer::{PeerNo, Plan, id_of};
-use super::step::Scripted;
-use super::world::{KIB, MIB, World, secs};
 
 /// Time at which a leecher learned that the seeder shuts down.
 fn left_at(world: &World, leecher: PeerNo, goes: PeerNo) -> Time {

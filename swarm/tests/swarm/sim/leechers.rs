@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::peer::Plan;
-use super::pipes::ideal;
-use super::step::Scripted;
-use super::world::{KIB, MIB, World, secs};
+use minimodel_sim::{KIB, MIB, Plan, Scripted, World, ideal, secs};
 
 const SLOW: u64 = 8 * MIB;
 

@@ -1,11 +1,8 @@
 //! Liars with a role in the swarm: members that introduce others, the user's first source, and the only peers that
 //! know the honest seeder.
 
+use minimodel_sim::{Behaviour, KIB, MBIT, MIB, PeerNo, Plan, World, id_of, ideal, secs};
 use minimodel_wire::Consent;
-
-use super::peer::{Behaviour, MBIT, PeerNo, Plan, id_of};
-use super::pipes::ideal;
-use super::world::{KIB, MIB, World, secs};
 
 const BYTES: u64 = 16 * MIB;
 const CHUNKS: u32 = 256;

@@ -8,11 +8,8 @@
 
 use std::time::Duration;
 
-use minimodel_swarm::machine::{Input, Time};
-
-use super::peer::{PeerNo, Plan, id_of, offer_of};
-use super::step::{Scripted, Step};
-use super::world::{KIB, MIB, World, ms, secs};
+use minimodel_sim::{KIB, MIB, PeerNo, Plan, Scripted, World, id_of, ms, offer_of, secs};
+use minimodel_swarm::machine::Input;
 
 /// Rate schedule of one seeder: bytes a second from each time on. The seeder joins at the first time.
 type Rates = Vec<(Duration, u64)>;
@@ -104,7 +101,7 @@ fn join(world: &mut World, leecher: PeerNo, rates: &Rates) -> PeerNo {
     let (begin, rate) = rates[0];
     let no = world.add(Plan::seeder().rates(rate, rate).joins_at(begin));
     let offer = Input::Source(offer_of(no, world.terms.swarm_id));
-    world.queue.push(Time::after_start(begin + ms(1)), Step::Tell(leecher, 0, offer));
+    world.tell_at(begin + ms(1), leecher, offer);
     for &(at, rate) in &rates[1..] {
         world.script(at, Scripted::Rate(no, rate));
     }

@@ -1,12 +1,8 @@
 //! Peers that hold upload slots and connection places without being idle: they request little, read slowly, or
 //! reconnect.
 
+use minimodel_sim::{Behaviour, KIB, MIB, PeerNo, Plan, Scripted, World, id_of, ideal, ms, secs};
 use minimodel_swarm::machine::Limits;
-
-use super::peer::{Behaviour, PeerNo, Plan, id_of};
-use super::pipes::ideal;
-use super::step::Scripted;
-use super::world::{KIB, MIB, World, ms, secs};
 
 /// Adds takers that hold what they were given as long as they can: some read slowly, some request one chunk at a
 /// time, some read nothing, some take back their announcements.

@@ -1,11 +1,8 @@
 //! Offers passed on in Peers frames: what they cost the receiver, and what happens when they expire.
 
 use bytes::Bytes;
-use minimodel_wire::{Frame, Offer, SignedOffer};
-
-use super::peer::{Behaviour, PeerNo, Plan, address_of, id_of, key};
-use super::step::{Scripted, Step};
-use super::world::{KIB, MIB, UNIX_AT_START, World, ms, secs};
+use minimodel_sim::{Behaviour, KIB, MIB, PeerNo, Plan, Scripted, World, id_of, ms, renewed_offer_of, secs};
+use minimodel_wire::Frame;
 
 const DAY: i64 = 24 * 3_600;
 
@@ -49,17 +46,6 @@ fn offers_expired_during_sleep_are_neither_passed_on_nor_dialed() {
     }
 }
 
-/// The `n`th own offer of a peer: each is valid, and no two are equal.
-fn own_offer(no: PeerNo, swarm_id: [u8; 32], n: u64) -> Bytes {
-    let offer = Offer {
-        peer: id_of(no),
-        swarm_id,
-        addresses: vec![address_of(no)],
-        expires_unix: UNIX_AT_START + 500_000 + n,
-    };
-    Bytes::from(SignedOffer::sign(offer, key(no)).expect("own key, good address").to_bytes())
-}
-
 // Rows: H3
 #[test]
 fn sixteen_reconnecting_keys_cost_one_offer_check_each() {
@@ -72,13 +58,10 @@ fn sixteen_reconnecting_keys_cost_one_offer_check_each() {
     for second in 0..20 {
         world.run(secs(second) + ms(900), |_| false);
         for &no in &crowd {
-            for (link, side) in world.links_of(no) {
-                for n in 0..8 {
-                    let frame =
-                        Frame::Peers { offers: vec![own_offer(no, world.terms.swarm_id, 8 * second + n)] };
-                    world.queue.push(world.now + ms(10), Step::FrameIn(link, side.other(), frame));
-                    told += 1;
-                }
+            for n in 0..8 {
+                // Each is valid, and no two are equal.
+                let offer = renewed_offer_of(no, world.terms.swarm_id, 8 * second + n);
+                told += world.send_past(no, &Frame::Peers { offers: vec![Bytes::from(offer.to_bytes())] });
             }
         }
         world.run(secs(second) + ms(950), |_| false);

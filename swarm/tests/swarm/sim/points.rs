@@ -1,11 +1,7 @@
 //! A fault at every point of a small whole fetch, one point a run, until a run ends before its fault.
 
+use minimodel_sim::{KIB, Network, PeerNo, Plan, Scripted, World, id_of, ms, secs};
 use minimodel_wire::ResetCode;
-
-use super::peer::{PeerNo, Plan, id_of};
-use super::step::Scripted;
-use super::weather::Weather;
-use super::world::{KIB, World, ms, secs};
 
 /// A seeder and a leecher with real stores, and a file of three chunks.
 fn two(seed: u64) -> (World, PeerNo) {
@@ -116,13 +112,13 @@ fn each_leecher_disk_call_failing_once_still_ends_the_fetch() {
     for os_error in [eio, enospc, eintr] {
         for number in 0.. {
             let (mut world, leecher) = two(number);
-            let store = world.peers[leecher].shelf.store().expect("a whole world");
+            let store = world.peers[leecher].storage.disk().expect("a whole world");
             store.limit_calls((number % 2 == 1).then_some(3_000));
             store.fail_call(number, os_error);
             ends_well(&mut world, leecher, 0);
             failures += world.peers[leecher].tally.disk_failures;
             runs += 1;
-            if world.peers[leecher].shelf.store().is_some_and(|store| store.has_survived()) {
+            if world.peers[leecher].storage.disk().is_some_and(|store| store.has_survived()) {
                 break;
             }
         }
@@ -139,11 +135,11 @@ fn each_seeder_disk_read_failing_once_ends_without_blame() {
         let (mut world, leecher) = two(number);
         let other = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
         world.peers[leecher].plan.knows.push(other);
-        world.peers[0].shelf.store().expect("a whole world").fail_call(number, 5);
+        world.peers[0].storage.disk().expect("a whole world").fail_call(number, 5);
         ends_well(&mut world, leecher, 0);
         assert_eq!(world.peers[leecher].tally.lies.get(&id_of(0)), None, "what was not read was not sent");
         runs += 1;
-        if world.peers[0].shelf.store().is_some_and(|store| store.has_survived()) {
+        if world.peers[0].storage.disk().is_some_and(|store| store.has_survived()) {
             break;
         }
     }
@@ -158,12 +154,13 @@ fn one_failed_read_does_not_end_a_fetch_from_a_single_seeder() {
     for number in 0.. {
         let (mut world, leecher) = two(number);
         // Streams overtake each other, so that a refusal may arrive before the frame that explains it.
-        world.weather = Weather { jitter: ms(30), lost_of_1000: 100, lost_twice_of_1000: 20 };
-        world.peers[0].shelf.store().expect("a whole world").fail_call(number, 5);
+        world.network =
+            Network { jitter: ms(30), lost_of_1000: 100, lost_twice_of_1000: 20, ..Network::default() };
+        world.peers[0].storage.disk().expect("a whole world").fail_call(number, 5);
         ends_well(&mut world, leecher, 0);
         assert!(world.seconds(leecher) < 20.0, "{}", world.seconds(leecher));
         runs += 1;
-        if world.peers[0].shelf.store().is_some_and(|store| store.has_survived()) {
+        if world.peers[0].storage.disk().is_some_and(|store| store.has_survived()) {
             break;
         }
     }

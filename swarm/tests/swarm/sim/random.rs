@@ -20,9 +20,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use minimodel_sim::Summary;
 use minimodel_verifier::sha256;
 
-use super::record::Summary;
 use super::scenario::{LARGE_FROM, run, scenario};
 
 /// Number of worlds in a default run.

@@ -1,8 +1,7 @@
 //! Chunks that are on disk without a record: the leecher asks for leaf hashes, rescans the disk, then fetches the
 //! rest.
 
-use super::peer::{Behaviour, Plan, id_of};
-use super::world::{KIB, MIB, World, secs};
+use minimodel_sim::{Behaviour, KIB, MIB, Plan, Scripted, World, id_of, secs};
 
 fn with_half_on_disk(suppliers: &[Plan]) -> (World, usize) {
     let mut world = World::new(8 * MIB, 64 * KIB, 41);
@@ -62,7 +61,7 @@ fn seeder_leaving_during_the_rescan_does_not_block_the_leecher() {
     world.must_run(secs(5), |world| {
         world.peers[leecher].tally.joined.iter().any(|(id, _)| *id == id_of(seeder))
     });
-    world.scripted(super::step::Scripted::Cut(seeder));
-    world.scripted(super::step::Scripted::Kill(seeder));
+    world.scripted(Scripted::Cut(seeder));
+    world.scripted(Scripted::Kill(seeder));
     world.must_run(secs(30), |world| world.peers[leecher].machine.have().ones() >= 64);
 }

@@ -2,16 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minimodel_swarm::machine::{
-    Ask, Breach, Config, Conn, Controls, Input, Limits, Machine, Order, Output, Time,
+use minimodel_sim::{
+    Behaviour, KIB, MIB, Network, PeerNo, Plan, Scripted, World, config, id_of, ms, secs, site_of, terms,
 };
+use minimodel_swarm::machine::{Ask, Breach, Config, Conn, Controls, Input, Machine, Output, Time};
 use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, PeerId};
 
-use super::peer::{Behaviour, PeerNo, Plan, id_of, site_of};
 use super::scenario::{Scenario, run};
-use super::step::Scripted;
-use super::weather::Weather;
-use super::world::{KIB, MIB, UNIX_AT_START, World, ms, secs};
 
 const YEAR: i64 = 365 * 24 * 3_600;
 
@@ -27,23 +24,10 @@ fn blame(world: &World, no: PeerNo) -> (usize, usize) {
 
 /// A machine that seeds for the peers on its allow list, or for all without a list.
 fn doorkeeper(allow: Option<BTreeSet<PeerId>>) -> Machine {
-    let world = World::new(8 * MIB, 64 * KIB, 1);
-    let config = Config {
-        me: id_of(0),
-        terms: world.terms.clone(),
-        consent: Consent::SERVE,
-        software: "sim/1".to_owned(),
-        controls: Controls { allow, ..Controls::default() },
-        offer: None,
-        order: Order::Rarest,
-        rescan: false,
-        repairs: false,
-        listening: true,
-        seed: 1,
-        unix_at_start: UNIX_AT_START,
-        limits: Limits::default(),
-    };
-    Machine::new(config, Bitfield::full(world.terms.chunk_count), BTreeMap::new())
+    let controls = Controls { allow, ..Controls::default() };
+    let config = Config { controls, ..config(id_of(0), terms(8 * MIB, 64 * KIB as u32), Consent::SERVE) };
+    let chunks = config.terms.chunk_count;
+    Machine::new(config, Bitfield::full(chunks), BTreeMap::new())
 }
 
 /// Frames with which a peer that wants chunks introduces itself.
@@ -365,7 +349,8 @@ fn slow_and_stalling_disk_delays_the_fetch_and_blames_no_peer() {
 fn partitions_shorter_and_longer_than_the_idle_timeout_heal() {
     for length in [1, 6, 20, 29, 31, 90] {
         let mut world = World::whole(5, length);
-        world.weather = Weather { jitter: ms(20), lost_of_1000: 50, lost_twice_of_1000: 5 };
+        world.network =
+            Network { jitter: ms(20), lost_of_1000: 50, lost_twice_of_1000: 5, ..Network::default() };
         let seeder = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
         let leechers: Vec<_> = (0..2).map(|_| world.add(Plan::leecher().knows(&[seeder]))).collect();
         world.script(secs(2), Scripted::Split(0b001, Time::after_start(secs(2 + length))));

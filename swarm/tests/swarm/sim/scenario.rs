@@ -2,13 +2,8 @@
 
 use std::time::Duration;
 
+use minimodel_sim::{ARTIFACTS, Behaviour, KIB, MBIT, MIB, Network, PeerNo, Plan, Scripted, World, ms, secs};
 use minimodel_swarm::machine::Time;
-
-use super::artifact::ARTIFACTS;
-use super::peer::{Behaviour, MBIT, PeerNo, Plan};
-use super::step::Scripted;
-use super::weather::Weather;
-use super::world::{KIB, MIB, World, ms, secs};
 
 const SUPPLIERS: [Behaviour; 22] = [
     Behaviour::Liar,
@@ -79,7 +74,12 @@ pub(super) fn stormy(seed: u64) -> Scenario {
     world.replay = format!("world {seed} of sim::scenario::stormy");
     world.keep_time = ms(rng.u64(1..200));
     world.check_every = 4;
-    world.weather = Weather { jitter: ms(rng.u64(1..80)), lost_of_1000: 50, lost_twice_of_1000: 10 };
+    world.network = Network {
+        jitter: ms(rng.u64(1..80)),
+        lost_of_1000: 50,
+        lost_twice_of_1000: 10,
+        ..Network::default()
+    };
     let slow = |rng: &mut fastrand::Rng, plan: Plan| {
         plan.rates(rng.u64(16..128) * KIB, rng.u64(16..128) * KIB).delay_ms(rng.u64(1..200))
     };
@@ -99,10 +99,11 @@ fn whole(seed: u64) -> Scenario {
     world.keep_time = ms(rng.u64(1..30));
     world.check_every = 4;
     let lost_of_1000 = [0, 0, 10, 50][rng.usize(..4)];
-    world.weather = Weather {
+    world.network = Network {
         jitter: ms([0, 0, 5, 60][rng.usize(..4)]),
         lost_of_1000,
         lost_twice_of_1000: lost_of_1000 / 5,
+        ..Network::default()
     };
     let (bytes, chunk) = (world.terms.byte_count, u64::from(world.terms.chunk_size));
     let rates = [16 * KIB, 64 * KIB, 256 * KIB, 20 * MBIT];

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use super::peer::{Behaviour, PeerNo, Plan, id_of};
-use super::step::Scripted;
-use super::world::{KIB, MIB, World, ms, secs};
+use minimodel_sim::{Behaviour, KIB, MIB, PeerNo, Plan, Scripted, World, id_of, ms, secs};
 
 /// Attackers at once; then how long each stays, and when the newcomer joins.
 const TASKS: u64 = 90;

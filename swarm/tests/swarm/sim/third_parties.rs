@@ -1,9 +1,7 @@
 //! Misbehaviour of third parties: it changes neither what honest peers send each other nor which peers they blame.
 
+use minimodel_sim::{Behaviour, KIB, MIB, PeerNo, Plan, Scripted, World, id_of, secs};
 use minimodel_wire::{CloseCode, Consent};
-
-use super::peer::{Behaviour, PeerNo, Plan, id_of};
-use super::world::{KIB, MIB, World, secs};
 
 /// A seeder that publishes, so many hostile peers of each kind, and two leechers that come last.
 fn crowd(behaviours: &[(Behaviour, usize)], seed: u64) -> (World, PeerNo, [PeerNo; 2]) {
@@ -73,7 +71,7 @@ fn chunks_lost_one_by_one_do_not_make_their_holder_flood() {
     let good = world.add(Plan::seeder().rates(2 * MIB, 2 * MIB));
     let leecher = world.add(Plan::taker().knows(&[rotten, good]));
     for index in 0..4_000 {
-        world.script(secs(2), super::step::Scripted::Lose(rotten, index));
+        world.script(secs(2), Scripted::Lose(rotten, index));
     }
     all_is_well(world, good, [leecher; 2], 240);
 }

@@ -1,8 +1,6 @@
 //! One path of 200 Mbit/s and 50 ms: the pipeline keeps it full, whatever the size of a chunk.
 
-use super::peer::{MBIT, Plan};
-use super::pipes::ideal;
-use super::world::{KIB, MIB, World, secs};
+use minimodel_sim::{KIB, MBIT, MIB, Plan, World, ideal, secs};
 
 fn time_over_ideal(bytes: u64, chunk: u64) -> f64 {
     let mut world = World::new(bytes, chunk, 3);

@@ -1,12 +1,8 @@
 //! Honest peers on good paths: everything arrives, once, in time.
 
+use minimodel_sim::{Behaviour, KIB, MBIT, MIB, Plan, Scripted, World, id_of, ideal, ms, secs};
 use minimodel_swarm::machine::{Breach, Order, Time};
 use minimodel_wire::CloseCode;
-
-use super::peer::{Behaviour, MBIT, Plan, id_of};
-use super::pipes::ideal;
-use super::step::Scripted;
-use super::world::{KIB, MIB, World, ms, secs};
 
 #[test]
 fn one_seeder_and_one_leecher_finish_near_the_rate_of_the_path() {

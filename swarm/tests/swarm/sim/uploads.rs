@@ -1,7 +1,6 @@
 //! Upload scheduling: slots that rotate, fair shares, budgets.
 
-use super::peer::{Plan, id_of};
-use super::world::{KIB, MIB, World, secs};
+use minimodel_sim::{KIB, MIB, Plan, Scripted, World, id_of, secs};
 
 // Rows: B18
 #[test]
@@ -64,7 +63,7 @@ fn endless_uploads_to_one_key_end_at_its_budget_over_reconnects() {
     let taker = world.add(Plan::taker().knows(&[seeder]));
     for round in 1..40 {
         // The taker restarts with an empty disk, again and again.
-        world.script(secs(round), super::step::Scripted::Forget(taker));
+        world.script(secs(round), Scripted::Forget(taker));
     }
     world.run(secs(60), |_| false);
     let sent = world.peers[seeder].tally.sent_bytes;

@@ -5,10 +5,10 @@ use std::collections::BinaryHeap;
 
 use minimodel_swarm::machine::Time;
 
-use super::step::Step;
+use crate::step::Step;
 
 #[derive(Default)]
-pub(super) struct Queue {
+pub(crate) struct Queue {
     heap: BinaryHeap<Reverse<(Time, u64, Entry)>>,
     next: u64,
 }
@@ -37,16 +37,16 @@ impl Ord for Entry {
 }
 
 impl Queue {
-    pub(super) fn push(&mut self, at: Time, step: Step) {
+    pub(crate) fn push(&mut self, at: Time, step: Step) {
         self.heap.push(Reverse((at, self.next, Entry(step))));
         self.next += 1;
     }
 
-    pub(super) fn pop(&mut self) -> Option<(Time, Step)> {
+    pub(crate) fn pop(&mut self) -> Option<(Time, Step)> {
         self.heap.pop().map(|Reverse((at, _, Entry(step)))| (at, step))
     }
 
-    pub(super) fn next_at(&self) -> Option<Time> {
+    pub(crate) fn next_at(&self) -> Option<Time> {
         self.heap.peek().map(|Reverse((at, _, _))| *at)
     }
 }

@@ -7,61 +7,63 @@ use minimodel_swarm::machine::{Config, Controls, Input, KeepOutcome, Machine, Re
 use minimodel_swarm::store::Crash;
 use minimodel_wire::{Bitfield, CloseCode, PeerId};
 
-use super::artifact::Cargo;
-use super::peer::{self, PeerNo, Plan};
-use super::shelf::{Found, Shelf, Trouble};
-use super::step::{Scripted, Step};
-use super::world::{UNIX_AT_START, World, ms, secs};
+use crate::artifact::Payload;
+use crate::config::{UNIX_AT_START, config};
+use crate::keys::{id_of, offer_of};
+use crate::peer::PeerNo;
+use crate::plan::{Behaviour, Plan};
+use crate::record::Counts;
+use crate::step::{Scripted, Step};
+use crate::storage::Storage;
+use crate::store::{Found, Trouble};
+use crate::world::{World, ms, secs};
 
 /// QUIC's idle timeout: how long a side waits for a peer that vanished without a close.
-pub(super) const IDLE: Duration = Duration::from_secs(30);
+pub(crate) const IDLE: Duration = Duration::from_secs(30);
 /// Time after which the user runs a program again that ended with an error.
 const RUN_AGAIN: Duration = Duration::from_millis(1_500);
 const MOMENT: Duration = Duration::from_millis(500);
 
 impl World {
     /// Opens the disk as a starting process does, and returns what it finds.
-    pub(super) fn look_at(&self, shelf: &mut Shelf, plan: &Plan) -> Result<Found, String> {
-        match shelf {
-            Shelf::Numbers(chunks) => Ok(Found {
+    pub(crate) fn look_at(&self, storage: &mut Storage, plan: &Plan) -> Result<Found, String> {
+        match storage {
+            Storage::Numbers(chunks) => Ok(Found {
                 have: chunks.iter().copied().collect(),
                 rescan: !plan.unrecorded.is_empty(),
                 ..Found::default()
             }),
-            Shelf::Store(store) => store.open().map_err(|trouble| match trouble {
+            Storage::Store(store) => store.open().map_err(|trouble| match trouble {
                 Trouble::Disk(what) => what,
                 Trouble::Broken(what) => self.fail(&what),
             }),
         }
     }
 
-    pub(super) fn machine(&mut self, no: PeerNo, plan: &Plan, found: &Found) -> Machine {
+    pub(crate) fn machine(&mut self, no: PeerNo, plan: &Plan, found: &Found) -> Machine {
         let mut have = Bitfield::new(self.terms.chunk_count);
         for &index in &found.have {
             have.set(index);
         }
         let terms = plan.other.bend(self.terms.clone(), &mut have);
         let config = Config {
-            me: peer::id_of(no),
-            terms,
-            consent: plan.consent,
-            software: "sim/1".to_owned(),
             controls: Controls { allow: plan.allow.clone(), ..Controls::default() },
-            offer: Some(peer::offer_of(no, self.terms.swarm_id)),
+            offer: Some(offer_of(no, self.terms.swarm_id)),
             order: plan.order,
             rescan: found.rescan,
-            repairs: false,
             listening: plan.listening,
             seed: self.rng.u64(..),
             unix_at_start: UNIX_AT_START.saturating_add_signed(plan.clock_is_off_by),
             limits: plan.limits.clone(),
+            ..config(id_of(no), terms, plan.consent)
         };
         // Bans of earlier runs, as the program's own record of bans carries them into the next run.
         let day = Time::after_start(secs(24 * 3_600));
         Machine::new(config, have, found.banned.iter().map(|&peer| (peer, day)).collect())
     }
 
-    pub(super) fn scripted(&mut self, what: Scripted) {
+    /// Does now what a scenario would do later.
+    pub fn scripted(&mut self, what: Scripted) {
         self.record.script(self.now, &what);
         match what {
             Scripted::Stop(no) => {
@@ -79,7 +81,7 @@ impl World {
             }
             Scripted::Forget(no) => {
                 self.scripted(Scripted::Stop(no));
-                self.peers[no].shelf.numbers().expect("forgets its numbers").clear();
+                self.peers[no].storage.numbers().expect("forgets its numbers").clear();
                 self.scripted(Scripted::Restart(no));
             }
             Scripted::Restart(no) => self.restart(no),
@@ -91,17 +93,17 @@ impl World {
             }
             Scripted::Suspend(no, until) => self.suspend(no, until),
             Scripted::Lose(no, index) => {
-                self.peers[no].shelf.numbers().expect("loses a number").remove(&index);
+                self.peers[no].storage.numbers().expect("loses a number").remove(&index);
                 self.tell(no, Input::ChunkLost { index });
             }
             Scripted::FailCall(no, after, os_error) => {
-                if let Some(store) = self.peers[no].shelf.store() {
-                    self.counts.disk_faults += u64::from(store.fail_call(after, os_error));
+                if let Some(store) = self.peers[no].storage.store() {
+                    self.counts.disk_faults += u64::from(store.disk.fail_call(after, os_error));
                 }
             }
             Scripted::Room(no, room) => {
-                if let Some(store) = self.peers[no].shelf.store() {
-                    store.limit(room);
+                if let Some(store) = self.peers[no].storage.store() {
+                    store.disk.limit(room);
                     self.counts.disk_faults += u64::from(room.is_some());
                 }
             }
@@ -111,12 +113,12 @@ impl World {
                 self.peers[no].disk_free_at = self.peers[no].disk_free_at.max(until);
             }
             Scripted::Rot(no, index) => {
-                if let Some(store) = self.peers[no].shelf.store().filter(|store| !store.is_open()) {
+                if let Some(store) = self.peers[no].storage.store().filter(|store| !store.is_open()) {
                     self.counts.rotten += u64::from(store.rot(index));
                 }
             }
             Scripted::RotShare(no, index) => {
-                let store = self.peers[no].shelf.store().expect("a whole world");
+                let store = self.peers[no].storage.store().expect("a whole world");
                 self.peers[no].is_rotten |= store.rot(index);
             }
             Scripted::SetClock(no, seconds) => {
@@ -132,7 +134,7 @@ impl World {
         }
     }
 
-    fn count(&mut self, no: PeerNo, which: impl Fn(&mut super::record::Counts) -> &mut u64) {
+    fn count(&mut self, no: PeerNo, which: impl Fn(&mut Counts) -> &mut u64) {
         if self.peers[no].online {
             *which(&mut self.counts) += 1;
         }
@@ -140,20 +142,20 @@ impl World {
 
     fn restart(&mut self, no: PeerNo) {
         // A process that waits for its time to join has its files open already.
-        let is_open = self.peers[no].shelf.store().is_some_and(|store| store.is_open());
+        let is_open = self.peers[no].storage.store().is_some_and(|store| store.is_open());
         if self.peers[no].online || is_open {
             return;
         }
         let plan = self.peers[no].plan.clone();
-        let mut shelf = std::mem::replace(&mut self.peers[no].shelf, Shelf::Numbers(BTreeSet::new()));
-        let found = self.look_at(&mut shelf, &plan);
-        self.peers[no].shelf = shelf;
+        let mut storage = std::mem::replace(&mut self.peers[no].storage, Storage::Numbers(BTreeSet::new()));
+        let found = self.look_at(&mut storage, &plan);
+        self.peers[no].storage = storage;
         let found = match found {
             Ok(found) => found,
             Err(what) => {
                 self.record.note(self.now, no, &what);
                 self.peers[no].tally.disk_failures += 1;
-                self.peers[no].shelf.store().expect("it failed").crash(Crash::Kill);
+                self.peers[no].storage.store().expect("it failed").crash(Crash::Kill);
                 self.queue.push(self.now + RUN_AGAIN, Step::Scripted(Scripted::Restart(no)));
                 return;
             }
@@ -168,17 +170,17 @@ impl World {
         self.queue.push(self.now, Step::Join(no, self.peers[no].run));
     }
 
-    pub(super) fn join(&mut self, no: PeerNo, run: u32) {
+    pub(crate) fn join(&mut self, no: PeerNo, run: u32) {
         if self.peers[no].run != run {
             return;
         }
         self.peers[no].online = true;
         for known in self.peers[no].plan.knows.clone() {
-            self.tell(no, Input::Source(peer::offer_of(known, self.terms.swarm_id)));
+            self.tell(no, Input::Source(offer_of(known, self.terms.swarm_id)));
         }
         // A seeder knows no other peer: it begins by waiting.
         self.tell(no, Input::Tick);
-        if let Some(store) = self.peers[no].shelf.store() {
+        if let Some(store) = self.peers[no].storage.store() {
             if store.is_complete() {
                 self.queue.push(self.now + ms(1), Step::Finish(no, run));
             }
@@ -205,7 +207,7 @@ impl World {
     /// Ends the process, after closing its files (`crash` is `None`) or not.
     fn end(&mut self, no: PeerNo, noticed_after: Option<Duration>, crash: Option<Crash>) {
         let is_online = self.peers[no].online;
-        if let Some(store) = self.peers[no].shelf.store().filter(|_| is_online) {
+        if let Some(store) = self.peers[no].storage.store().filter(|_| is_online) {
             match crash {
                 None => store.close(),
                 Some(crash) => store.crash(crash),
@@ -221,17 +223,17 @@ impl World {
     }
 
     /// Writes a chunk to the store; the verdict follows when the disk is done with it.
-    pub(super) fn keep(&mut self, no: PeerNo, req: Req, index: u32, from: PeerId) {
+    pub(crate) fn keep(&mut self, no: PeerNo, req: Req, index: u32, from: PeerId) {
         let Some(download) = self.peers[no].downloads.remove(&req) else {
             self.fail(&format!("{no} keeps {req:?}, which never arrived"));
         };
         let (now, run, len) = (self.now, self.peers[no].run, u64::from(self.terms.chunk_len(index)));
         let is_bad =
-            download.corrupt || download.cargo.as_ref().is_some_and(|cargo| self.is_bad(index, cargo));
-        let is_hog = self.peers[no].plan.behaviour == peer::Behaviour::Hog;
+            download.corrupt || download.payload.as_ref().is_some_and(|payload| self.is_bad(index, payload));
+        let is_hog = self.peers[no].plan.behaviour == Behaviour::Hog;
         let mut failed = false;
-        let outcome = match (&mut self.peers[no].shelf, &download.cargo) {
-            (Shelf::Store(store), Some(cargo)) => match store.keep(index, cargo, from, now) {
+        let outcome = match (&mut self.peers[no].storage, &download.payload) {
+            (Storage::Store(store), Some(payload)) => match store.keep(index, payload, from, now) {
                 Ok(outcome) => outcome,
                 Err(Trouble::Broken(what)) => self.fail(&format!("{no}: {what}")),
                 Err(Trouble::Disk(what)) => {
@@ -240,9 +242,9 @@ impl World {
                     KeepOutcome::DiskFailed
                 }
             },
-            (Shelf::Store(_), None) => self.fail(&format!("{no} keeps chunk {index} without its bytes")),
-            (Shelf::Numbers(_), _) if is_bad => KeepOutcome::BadProof { got: [0; 32] },
-            (Shelf::Numbers(chunks), _) => {
+            (Storage::Store(_), None) => self.fail(&format!("{no} keeps chunk {index} without its bytes")),
+            (Storage::Numbers(_), _) if is_bad => KeepOutcome::BadProof { got: [0; 32] },
+            (Storage::Numbers(chunks), _) => {
                 if !is_hog {
                     chunks.insert(index);
                 }
@@ -253,10 +255,10 @@ impl World {
             self.peers[no].tally.wasted_bytes += len;
         }
         let keep_time = self.keep_time;
-        let at = match self.peers[no].shelf {
-            Shelf::Numbers(_) => now + keep_time,
+        let at = match self.peers[no].storage {
+            Storage::Numbers(_) => now + keep_time,
             // A single thread writes.
-            Shelf::Store(_) => {
+            Storage::Store(_) => {
                 let free = &mut self.peers[no].disk_free_at;
                 *free = (*free).max(now) + keep_time;
                 *free
@@ -271,16 +273,16 @@ impl World {
         }
     }
 
-    pub(super) fn is_bad(&self, index: u32, cargo: &Cargo) -> bool {
-        self.artifact.is_some_and(|artifact| !artifact.is_good(index, cargo))
+    pub(crate) fn is_bad(&self, index: u32, payload: &Payload) -> bool {
+        self.artifact.is_some_and(|artifact| !artifact.is_good(index, payload))
     }
 
     /// Whether this run of the process still goes on.
-    pub(super) fn runs(&self, no: PeerNo, run: u32) -> bool {
+    pub(crate) fn runs(&self, no: PeerNo, run: u32) -> bool {
         self.peers[no].run == run && self.peers[no].online
     }
 
-    pub(super) fn disk_failed(&mut self, no: PeerNo, run: u32) {
+    pub(crate) fn disk_failed(&mut self, no: PeerNo, run: u32) {
         if self.runs(no, run) {
             self.peers[no].tally.disk_failures += 1;
             self.scripted(Scripted::Stop(no));
@@ -301,21 +303,21 @@ impl World {
         }
     }
 
-    pub(super) fn moment(&mut self, no: PeerNo, run: u32) {
+    pub(crate) fn moment(&mut self, no: PeerNo, run: u32) {
         let now = self.now;
         if !self.runs(no, run) {
             return;
         }
-        let answer = self.peers[no].shelf.store().map_or(Ok(()), |store| store.moment(now));
+        let answer = self.peers[no].storage.store().map_or(Ok(()), |store| store.moment(now));
         self.checked(no, answer);
         self.queue.push(now + MOMENT, Step::Moment(no, run));
     }
 
-    pub(super) fn finish(&mut self, no: PeerNo, run: u32) {
+    pub(crate) fn finish(&mut self, no: PeerNo, run: u32) {
         if !self.runs(no, run) {
             return;
         }
-        let answer = self.peers[no].shelf.store().map_or(Ok(true), |store| store.finish());
+        let answer = self.peers[no].storage.store().map_or(Ok(true), |store| store.finish());
         match self.checked(no, answer) {
             Some(true) => self.is_done(no),
             // The file has its final name, and the exit code says that a copy is missing: the user runs the program
@@ -327,48 +329,48 @@ impl World {
 
     fn is_done(&mut self, no: PeerNo) {
         self.peers[no].tally.complete_at.get_or_insert(self.now);
-        if self.peers[no].plan.stops_when_complete {
-            self.queue.push(self.now, Step::Scripted(Scripted::Stop(no)));
+        if let Some(after) = self.peers[no].plan.lingers {
+            self.queue.push(self.now + after, Step::Scripted(Scripted::Stop(no)));
         }
     }
 
     /// Handles the machine's last chunk. A real store needs a moment to finish the file.
-    pub(super) fn completed(&mut self, no: PeerNo) {
-        match self.peers[no].shelf {
-            Shelf::Numbers(_) => self.is_done(no),
-            Shelf::Store(_) => self.queue.push(self.now + ms(2), Step::Finish(no, self.peers[no].run)),
+    pub(crate) fn completed(&mut self, no: PeerNo) {
+        match self.peers[no].storage {
+            Storage::Numbers(_) => self.is_done(no),
+            Storage::Store(_) => self.queue.push(self.now + ms(2), Step::Finish(no, self.peers[no].run)),
         }
     }
 
-    pub(super) fn rescan(&mut self, no: PeerNo) {
+    pub(crate) fn rescan(&mut self, no: PeerNo) {
         self.peers[no].tally.rescans += 1;
         self.counts.rescans += 1;
         let unrecorded = self.peers[no].plan.unrecorded.clone();
-        let answer = match &mut self.peers[no].shelf {
-            Shelf::Numbers(chunks) => {
+        let answer = match &mut self.peers[no].storage {
+            Storage::Numbers(chunks) => {
                 chunks.extend(&unrecorded);
                 Ok(unrecorded)
             }
-            Shelf::Store(store) => store.rescan(),
+            Storage::Store(store) => store.rescan(),
         };
         let have = self.checked(no, answer).unwrap_or_default();
         let rescanned = Step::Tell(no, self.peers[no].run, Input::Rescanned { have });
         self.queue.push(self.now + ms(50), rescanned);
     }
 
-    pub(super) fn blame(&mut self, no: PeerNo, peer: PeerId, index: u32, got: [u8; 32]) {
-        let answer = self.peers[no].shelf.store().map_or(Ok(()), |store| store.blame(peer, index, got));
+    pub(crate) fn blame(&mut self, no: PeerNo, peer: PeerId, index: u32, got: [u8; 32]) {
+        let answer = self.peers[no].storage.store().map_or(Ok(()), |store| store.blame(peer, index, got));
         self.checked(no, answer);
     }
 
     /// Asserts that every file under a final name is the whole artifact, and that every peer that completed has one.
-    pub(super) fn check_ends(&mut self) {
+    pub fn check_ends(&mut self) {
         for no in 0..self.peers.len() {
             let is_complete = self.is_complete(no);
             if self.peers[no].is_rotten {
                 continue;
             }
-            let Some(store) = self.peers[no].shelf.store() else { continue };
+            let Some(store) = self.peers[no].storage.store() else { continue };
             match store.check_end() {
                 Ok(is_there) if is_there || !is_complete => {}
                 Ok(_) => self.fail(&format!("{no} is done and has no file")),

@@ -6,45 +6,65 @@ use std::time::Duration;
 
 use minimodel_swarm::machine::{Input, KeepOutcome, Output, Time};
 
-use super::peer::PeerNo;
-use super::world::World;
+use crate::peer::PeerNo;
+use crate::world::World;
 
 /// Counts of what happened in a world, for one line of figures.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Counts {
-    pub(super) kills: u64,
-    pub(super) power_losses: u64,
-    pub(super) disk_faults: u64,
-    pub(super) stalls: u64,
-    pub(super) rotten: u64,
-    pub(super) rescans: u64,
-    pub(super) cuts: u64,
-    pub(super) partitions: u64,
-    pub(super) rebinds: u64,
-    pub(super) suspends: u64,
-    pub(super) clock_jumps: u64,
-    pub(super) lost_messages: u64,
+pub struct Counts {
+    /// Processes killed.
+    pub kills: u64,
+    /// Power cuts.
+    pub power_losses: u64,
+    /// Disk calls chosen to fail, and disks that became full.
+    pub disk_faults: u64,
+    /// Disks that stood still.
+    pub stalls: u64,
+    /// Chunks that went bad on a disk.
+    pub rotten: u64,
+    /// Rescans.
+    pub rescans: u64,
+    /// Connections cut.
+    pub cuts: u64,
+    /// Partitions.
+    pub partitions: u64,
+    /// Changes of address.
+    pub rebinds: u64,
+    /// Processes suspended.
+    pub suspends: u64,
+    /// Jumps of a calendar.
+    pub clock_jumps: u64,
+    /// Messages lost once or twice.
+    pub lost_messages: u64,
 }
 
 /// Sums over many worlds.
 #[derive(Debug, Default)]
-pub(super) struct Summary {
-    pub(super) worlds: u64,
-    pub(super) counts: Counts,
-    pub(super) disk_failures: u64,
-    pub(super) bans_hostile: u64,
-    pub(super) bans_honest: u64,
+pub struct Summary {
+    /// Worlds.
+    pub worlds: u64,
+    /// What happened in them.
+    pub counts: Counts,
+    /// Processes that a failure of their disk ended.
+    pub disk_failures: u64,
+    /// Bans of hostile peers.
+    pub bans_hostile: u64,
+    /// Bans of honest peers.
+    pub bans_honest: u64,
     /// Strikes between honest peers, all for breaches that a bad path alone can cause: any other fails the world.
-    pub(super) strikes_honest: u64,
+    pub strikes_honest: u64,
     /// Of these, in worlds where no process slept or died and no path was silent.
     strikes_calm: u64,
     strikes_by_breach: BTreeMap<String, u64>,
-    pub(super) inputs: u64,
-    pub(super) longest: (Duration, u64),
+    /// Inputs of all machines.
+    pub inputs: u64,
+    /// The longest time that a world took, and its seed.
+    pub longest: (Duration, u64),
 }
 
 impl Summary {
-    pub(super) fn add_world(&mut self, world: &World, seed: u64) {
+    /// Adds one world that has ended.
+    pub fn add_world(&mut self, world: &World, seed: u64) {
         let mut one =
             Self { worlds: 1, counts: world.counts.clone(), inputs: world.record.steps, ..Self::default() };
         one.longest = (world.now.since_start(), seed);
@@ -67,7 +87,8 @@ impl Summary {
         self.add(&one);
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
+    /// Adds other sums.
+    pub fn add(&mut self, other: &Self) {
         self.worlds += other.worlds;
         self.disk_failures += other.disk_failures;
         self.bans_hostile += other.bans_hostile;
@@ -139,27 +160,30 @@ impl Counts {
     }
 }
 
-#[derive(Default)]
-pub(super) struct Record {
+/// The log of a world.
+#[derive(Debug, Default)]
+pub struct Record {
     hash: u64,
     /// Hash of the outputs alone, with every field of each.
     outputs: u64,
-    pub(super) steps: u64,
-    pub(super) is_printed: bool,
+    /// Number of inputs.
+    pub steps: u64,
+    /// Whether each step is printed, too.
+    pub is_printed: bool,
 }
 
 impl Record {
     /// Hash of the log, which differs when any step differs.
-    pub(super) fn hash(&self) -> u64 {
+    pub fn hash(&self) -> u64 {
         self.hash
     }
 
     /// Hash of all outputs of all machines, in order.
-    pub(super) fn outputs(&self) -> u64 {
+    pub fn outputs(&self) -> u64 {
         self.outputs
     }
 
-    pub(super) fn input(&mut self, now: Time, peer: PeerNo, input: &Input) {
+    pub(crate) fn input(&mut self, now: Time, peer: PeerNo, input: &Input) {
         self.steps += 1;
         self.line(now, peer, "<-", input);
         self.number(1, now, peer);
@@ -201,18 +225,18 @@ impl Record {
     }
 
     /// Logs an action of the scenario.
-    pub(super) fn script(&mut self, now: Time, what: &dyn Debug) {
+    pub(crate) fn script(&mut self, now: Time, what: &dyn Debug) {
         self.line(now, PeerNo::MAX, "!!", what);
     }
 
     /// Logs an event that no machine gets as an input, such as an answer of a disk.
-    pub(super) fn note(&mut self, now: Time, peer: PeerNo, what: &str) {
+    pub(crate) fn note(&mut self, now: Time, peer: PeerNo, what: &str) {
         self.line(now, peer, "--", &what);
         self.number(3, now, peer);
         self.bytes(what.as_bytes());
     }
 
-    pub(super) fn output(&mut self, now: Time, peer: PeerNo, output: &Output) {
+    pub(crate) fn output(&mut self, now: Time, peer: PeerNo, output: &Output) {
         self.line(now, peer, "->", output);
         self.number(2, now, peer);
         self.whole_output(now, peer, output);

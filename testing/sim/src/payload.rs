@@ -5,17 +5,18 @@ use minimodel_swarm::machine::Input;
 use minimodel_swarm::store::SourceError;
 use minimodel_wire::ResetCode;
 
-use super::artifact::Cargo;
-use super::peer::{Behaviour, PeerNo};
-use super::step::Step;
-use super::world::{World, ms};
+use crate::artifact::Payload;
+use crate::peer::PeerNo;
+use crate::plan::Behaviour;
+use crate::step::Step;
+use crate::world::{World, ms};
 
 impl World {
     /// Reads a chunk again after a failed read, and tells the machine whether it is good.
-    pub(super) fn reread(&mut self, no: PeerNo, index: u32) {
-        let read = self.peers[no].shelf.store().map(|store| store.read(index));
+    pub(crate) fn reread(&mut self, no: PeerNo, index: u32) {
+        let read = self.peers[no].storage.store().map(|store| store.read(index));
         let is_good = match (read, self.artifact) {
-            (Some(Ok(cargo)), Some(artifact)) => artifact.is_good(index, &cargo),
+            (Some(Ok(payload)), Some(artifact)) => artifact.is_good(index, &payload),
             _ => false,
         };
         let run = self.peers[no].run;
@@ -23,11 +24,11 @@ impl World {
     }
 
     /// The bytes and the proof that a peer sends for a chunk; `None` in a world without bytes.
-    pub(super) fn cargo(&mut self, no: PeerNo, index: u32) -> Result<Option<Cargo>, ResetCode> {
+    pub(crate) fn payload(&mut self, no: PeerNo, index: u32) -> Result<Option<Payload>, ResetCode> {
         let Some(artifact) = self.artifact else { return Ok(None) };
-        if let Some(store) = self.peers[no].shelf.store() {
+        if let Some(store) = self.peers[no].storage.store() {
             let (code, input) = match store.read(index) {
-                Ok(cargo) => return Ok(Some(cargo)),
+                Ok(payload) => return Ok(Some(payload)),
                 Err(SourceError::Changed { .. }) => (ResetCode::SourceChanged, Some(Input::SourceChanged)),
                 Err(SourceError::NotHave { .. }) => (ResetCode::NotHave, None),
                 Err(_) => {
@@ -40,25 +41,25 @@ impl World {
             }
             return Err(code);
         }
-        let mut cargo = artifact.cargo(index);
+        let mut payload = artifact.payload(index);
         match self.peers[no].plan.behaviour {
             Behaviour::Liar => {
-                let mut bytes = cargo.bytes.to_vec();
+                let mut bytes = payload.bytes.to_vec();
                 let at = self.rng.usize(..bytes.len());
                 bytes[at] ^= 1 << self.rng.u8(..8);
-                cargo.bytes = Bytes::from(bytes);
+                payload.bytes = Bytes::from(bytes);
             }
             Behaviour::BadProof => {
-                let node = self.rng.usize(..cargo.proof.len().max(1));
-                match cargo.proof.get_mut(node) {
+                let node = self.rng.usize(..payload.proof.len().max(1));
+                match payload.proof.get_mut(node) {
                     Some(hash) => hash[self.rng.usize(..32)] ^= 1 << self.rng.u8(..8),
-                    None => cargo.proof.push([0; 32]),
+                    None => payload.proof.push([0; 32]),
                 }
             }
             // Another chunk with its own proof, which is valid for another index.
-            Behaviour::OtherIndex => cargo = artifact.cargo((index + 1) % self.terms.chunk_count),
+            Behaviour::OtherIndex => payload = artifact.payload((index + 1) % self.terms.chunk_count),
             _ => {}
         }
-        Ok(Some(cargo))
+        Ok(Some(payload))
     }
 }

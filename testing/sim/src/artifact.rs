@@ -18,24 +18,24 @@ const SIZES: [(u64, usize); 6] = [
     (400_000, 16 << 10),
 ];
 /// Number of artifacts.
-pub(super) const ARTIFACTS: usize = SIZES.len();
+pub const ARTIFACTS: usize = SIZES.len();
 
-pub(super) struct Artifact {
-    pub(super) bytes: Bytes,
-    pub(super) manifest: Arc<Manifest>,
-    pub(super) tree: Arc<Tree>,
-    pub(super) spec: PartSpec,
+pub(crate) struct Artifact {
+    pub(crate) bytes: Bytes,
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) tree: Arc<Tree>,
+    pub(crate) spec: PartSpec,
 }
 
 /// A chunk in transit: its bytes and Merkle proof.
 #[derive(Debug, Clone)]
-pub(super) struct Cargo {
-    pub(super) bytes: Bytes,
-    pub(super) proof: Vec<Digest>,
+pub(crate) struct Payload {
+    pub(crate) bytes: Bytes,
+    pub(crate) proof: Vec<Digest>,
 }
 
 /// The artifact with this number, identical in every run.
-pub(super) fn artifact(number: usize) -> &'static Artifact {
+pub(crate) fn artifact(number: usize) -> &'static Artifact {
     static ALL: OnceLock<Vec<Artifact>> = OnceLock::new();
     &ALL.get_or_init(|| SIZES.iter().map(|&(bytes, chunk)| Artifact::new(bytes, chunk)).collect())
         [number % ARTIFACTS]
@@ -54,19 +54,19 @@ impl Artifact {
         Self { bytes, manifest, tree, spec }
     }
 
-    pub(super) fn chunk(&self, index: u32) -> Bytes {
+    pub(crate) fn chunk(&self, index: u32) -> Bytes {
         let start = self.spec.layout.offset(index) as usize;
         self.bytes.slice(start..start + self.spec.layout.chunk_len(index) as usize)
     }
 
-    pub(super) fn cargo(&self, index: u32) -> Cargo {
-        Cargo { bytes: self.chunk(index), proof: self.tree.proof(index).expect("a chunk of this artifact") }
+    pub(crate) fn payload(&self, index: u32) -> Payload {
+        Payload { bytes: self.chunk(index), proof: self.tree.proof(index).expect("a chunk of this artifact") }
     }
 
     /// Expected verdict of the store on a chunk, computed without the store.
-    pub(super) fn is_good(&self, index: u32, cargo: &Cargo) -> bool {
+    pub(crate) fn is_good(&self, index: u32, payload: &Payload) -> bool {
         let (root, count) = (&self.spec.root, self.spec.layout.count());
-        cargo.bytes == self.chunk(index)
-            && verify_chunk(root, count, index, &sha256(&cargo.bytes), &cargo.proof).is_ok()
+        payload.bytes == self.chunk(index)
+            && verify_chunk(root, count, index, &sha256(&payload.bytes), &payload.proof).is_ok()
     }
 }

@@ -1,30 +1,40 @@
 //! Bytes in transit, at the rate of links.
 //!
-//! The uplink of a peer sends pieces, one of each transfer in turn; the downlink of a peer takes them in order of
-//! arrival. So transfers share both links fairly, and a queue in front of a slow link has its effect.
+//! The uplink of a peer sends pieces, one of each lane in turn; the downlink of a peer takes them in order of arrival. So
+//! lanes share both links fairly, and a queue in front of a slow link has its effect.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use minimodel_swarm::machine::{Ask, Input, ServeOutcome};
 
-use super::peer::{Behaviour, LinkNo, PeerNo};
-use super::step::{Flow, Piece, Side, Step};
-use super::world::{KIB, World, secs};
+use crate::network::Turns;
+use crate::peer::{LinkNo, PeerNo};
+use crate::plan::Behaviour;
+use crate::step::{Flow, Piece, Side, Step};
+use crate::world::{KIB, World, secs};
 
 /// A driver gives an answer up when the requesting peer takes no byte for this long.
 const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 
+/// Answers that share one turn on the uplink: all those of a connection, or a single one.
+pub(crate) struct Lane {
+    link: LinkNo,
+    /// Numbers of the answers; the first is the next to send a piece.
+    flows: VecDeque<u64>,
+}
+
 impl World {
     /// Answers a request: an honest peer sends the chunk, a hostile peer misbehaves.
-    pub(super) fn serve(&mut self, no: PeerNo, ask: Ask, index: u32) {
+    pub(crate) fn serve(&mut self, no: PeerNo, ask: Ask, index: u32) {
         let Some(answer) = self.peers[no].answers.get(&ask) else { return };
         let (link, req) = (answer.link, answer.req);
         let Some(ends) = self.links.get(&link) else { return };
         let side = ends.side_of(no);
         let len = u64::from(self.terms.chunk_len(index));
         let behaviour = self.peers[no].plan.behaviour;
-        let cargo = match self.cargo(no, index) {
-            Ok(cargo) => cargo,
+        let payload = match self.payload(no, index) {
+            Ok(payload) => payload,
             Err(code) => {
                 let input = Input::Served { ask, outcome: ServeOutcome::Cancelled { bytes: 0 } };
                 self.queue.push(self.now, Step::Tell(no, self.peers[no].run, input));
@@ -32,7 +42,8 @@ impl World {
             }
         };
         let (corrupt, last_at) = (behaviour.is_lie(), self.now);
-        let mut flow = Flow { link, side, ask, req, len, sent: 0, corrupt, breaks_at: None, cargo, last_at };
+        let mut flow =
+            Flow { link, side, ask, req, len, sent: 0, corrupt, breaks_at: None, payload, last_at };
         let mut drips = false;
         match behaviour {
             Behaviour::Mute | Behaviour::Teaser | Behaviour::Refuser | Behaviour::AlwaysBusy => return,
@@ -55,50 +66,67 @@ impl World {
         } else if drips {
             self.queue.push(self.now + secs(1), Step::Drip(no, number));
         } else {
-            self.peers[no].sending.push_back(number);
+            self.enter_lane(no, link, number);
             self.send_piece(no);
         }
     }
 
-    /// Sends the next piece of the next transfer whose connection has room on its path.
+    /// Queues an answer for the uplink.
+    fn enter_lane(&mut self, no: PeerNo, link: LinkNo, number: u64) {
+        let is_shared = self.network.turns != Turns::Answers;
+        let lanes = &mut self.peers[no].sending;
+        match lanes.iter_mut().find(|lane| is_shared && lane.link == link) {
+            Some(lane) => lane.flows.push_back(number),
+            None => lanes.push_back(Lane { link, flows: VecDeque::from([number]) }),
+        }
+    }
+
+    /// Sends the next piece of the next lane whose connection has room on its path.
     fn send_piece(&mut self, no: PeerNo) {
         if self.peers[no].is_sending {
             return;
         }
         for _ in 0..self.peers[no].sending.len() {
-            let Some(number) = self.peers[no].sending.pop_front() else { return };
-            let Some(flow) = self.flows.get(&number) else { continue };
-            let Some(ends) = self.links.get_mut(&flow.link) else { continue };
+            let Some(mut lane) = self.peers[no].sending.pop_front() else { return };
+            while lane.flows.front().is_some_and(|number| !self.flows.contains_key(number)) {
+                lane.flows.pop_front();
+            }
+            let Some(&number) = lane.flows.front() else { continue };
+            let flow = &self.flows[&number];
+            let Some(ends) = self.links.get_mut(&lane.link) else { continue };
             let (up, down) = (self.peers[no].plan.up, self.peers[ends.peer(flow.side.other())].plan.down);
             let slower = up.min(down);
             // Small enough that a slow path is seen to move.
             let piece = (flow.len / 8).min(slower / 16).clamp(KIB, 128 * KIB).min(flow.len - flow.sent);
             // Congestion window: what the path holds, and a little queue.
-            let window = slower * ends.delay.as_millis() as u64 / 500 + 4 * piece;
-            let on_path = ends.on_path(flow.side);
-            if *on_path + piece > window.max(64 * KIB) {
-                self.peers[no].sending.push_back(number);
+            let window = slower * ends.delay.as_millis() as u64 / 500 + self.network.queued_pieces * piece;
+            let on_path = &mut ends.on_path[flow.side.at()];
+            let has_room = *on_path + piece <= window.max(64 * KIB);
+            if !has_room {
+                self.peers[no].sending.push_back(lane);
                 continue;
             }
             *on_path += piece;
-            self.peers[no].is_sending = true;
-            self.peers[no].sending.push_front(number);
-            let at = self.now + time_for(piece, up);
-            self.queue.push(at, Step::PieceSent(no, number, flow.link, piece));
+            let peer = &mut self.peers[no];
+            peer.is_sending = true;
+            peer.up_free_at = peer.up_free_at.max(self.now) + time_for(piece, up);
+            let sent = Step::PieceSent(no, number, lane.link, piece);
+            peer.sending.push_front(lane);
+            self.queue.push(peer.up_free_at, sent);
             return;
         }
     }
 
     /// Handles an acknowledgement: the path has room again.
-    pub(super) fn acked(&mut self, link: LinkNo, side: Side, bytes: u64) {
+    pub(crate) fn acked(&mut self, link: LinkNo, side: Side, bytes: u64) {
         let Some(ends) = self.links.get_mut(&link) else { return };
         let no = ends.peer(side);
-        let on_path = ends.on_path(side);
+        let on_path = &mut ends.on_path[side.at()];
         *on_path = on_path.saturating_sub(bytes);
         self.send_piece(no);
     }
 
-    pub(super) fn piece_sent(&mut self, no: PeerNo, number: u64, link: LinkNo, bytes: u64) {
+    pub(crate) fn piece_sent(&mut self, no: PeerNo, number: u64, link: LinkNo, bytes: u64) {
         if !self.flows.contains_key(&number)
             && let Some(side) = self.links.get(&link).map(|ends| ends.side_of(no))
         {
@@ -107,23 +135,27 @@ impl World {
         }
         let peer = &mut self.peers[no];
         peer.is_sending = false;
-        if peer.sending.front() == Some(&number) {
-            peer.sending.pop_front();
-            peer.sending.push_back(number);
+        if peer.sending.front().is_some_and(|lane| lane.flows.front() == Some(&number))
+            && let Some(mut lane) = peer.sending.pop_front()
+        {
+            if self.network.turns == Turns::Streams {
+                lane.flows.rotate_left(1);
+            }
+            peer.sending.push_back(lane);
         }
         self.deliver(no, number, bytes);
         self.send_piece(no);
     }
 
     /// Ends an answer of which the peer took no byte within the write deadline.
-    pub(super) fn unread(&mut self, no: PeerNo, number: u64) {
+    pub(crate) fn unread(&mut self, no: PeerNo, number: u64) {
         let Some(flow) = self.flows.remove(&number) else { return };
         self.peers[no].answers.remove(&flow.ask);
         self.tell(no, Input::Served { ask: flow.ask, outcome: ServeOutcome::TooSlow });
     }
 
     /// Sends the next few bytes of a trickling answer, once a second.
-    pub(super) fn drip(&mut self, no: PeerNo, number: u64) {
+    pub(crate) fn drip(&mut self, no: PeerNo, number: u64) {
         let Behaviour::Trickler(rate) = self.peers[no].plan.behaviour else { return };
         let Some(flow) = self.flows.get(&number) else { return };
         let bytes = rate.min(flow.len - flow.sent);
@@ -136,8 +168,8 @@ impl World {
         flow.sent += bytes;
         let (link, side, ask, len) = (flow.link, flow.side, flow.ask, flow.len);
         let last = flow.sent >= flow.len;
-        let cargo = if last { flow.cargo.take() } else { None };
-        let piece = Piece { req: flow.req, bytes, corrupt: flow.corrupt, last, cargo };
+        let payload = if last { flow.payload.take() } else { None };
+        let piece = Piece { req: flow.req, bytes, corrupt: flow.corrupt, last, payload };
         if flow.breaks_at.is_some_and(|at| flow.sent >= at) {
             let at = self.now;
             self.queue.push(at, Step::ClosedAt(link, side, None));
@@ -146,7 +178,7 @@ impl World {
         }
         let Some(ends) = self.links.get(&link) else { return };
         let (to, delay, blocked_until) = (ends.peer(side.other()), ends.delay, ends.blocked_until);
-        let late = self.lateness(delay);
+        let late = self.lateness(delay) + self.retransmission(bytes, delay);
         self.peers[no].tally.sent_bytes += bytes;
         let to = &mut self.peers[to];
         to.down_free_at = (self.now + delay).max(to.down_free_at) + time_for(bytes, to.plan.down);
@@ -167,7 +199,7 @@ impl World {
         }
     }
 
-    pub(super) fn piece_in(&mut self, link: LinkNo, side: Side, piece: Piece) {
+    pub(crate) fn piece_in(&mut self, link: LinkNo, side: Side, piece: Piece) {
         let Some(ends) = self.links.get(&link).filter(|ends| ends.is_open(side)) else { return };
         let no = ends.peer(side);
         let peer = &mut self.peers[no];
@@ -175,10 +207,11 @@ impl World {
         let Some(download) = peer.downloads.get_mut(&piece.req) else { return };
         download.received += piece.bytes;
         download.corrupt |= piece.corrupt;
-        download.cargo = piece.cargo;
+        download.payload = piece.payload;
         let (received, index, is_marked) = (download.received, download.index, download.corrupt);
-        let (sender, cargo) = (ends.peer(side.other()), download.cargo.clone());
-        let is_rotten = self.peers[sender].is_rotten && cargo.is_some_and(|cargo| self.is_bad(index, &cargo));
+        let (sender, payload) = (ends.peer(side.other()), download.payload.clone());
+        let is_rotten =
+            self.peers[sender].is_rotten && payload.is_some_and(|payload| self.is_bad(index, &payload));
         if piece.last && (is_marked || is_rotten) {
             let liar = self.peers[sender].id;
             let now = self.now;
@@ -192,11 +225,12 @@ impl World {
     }
 }
 
-fn time_for(bytes: u64, rate: u64) -> Duration {
+/// Time of bytes at a rate of bytes a second.
+pub(crate) fn time_for(bytes: u64, rate: u64) -> Duration {
     Duration::from_nanos(bytes * 1_000_000_000 / rate.max(1)).max(Duration::from_micros(1))
 }
 
 /// How long a file takes at a rate, in seconds.
-pub(super) fn ideal(bytes: u64, rate: u64) -> f64 {
+pub fn ideal(bytes: u64, rate: u64) -> f64 {
     bytes as f64 / rate as f64
 }

@@ -6,34 +6,35 @@ use std::time::Duration;
 use minimodel_swarm::machine::{Bucket, Conn, Input, Limits, Req, RequestFault, Site, Time};
 use minimodel_wire::{CloseCode, Frame, PeerId};
 
-use super::peer::{LinkNo, PeerNo};
-use super::step::{Side, Step};
-use super::world::{Link, World, secs};
+use crate::peer::{LinkNo, PeerNo};
+use crate::pipes::time_for;
+use crate::step::{Side, Step};
+use crate::world::{Link, World, secs};
 
 /// Each side names the connection by its own number.
-pub(super) fn conn_of(link: LinkNo, side: Side) -> Conn {
+pub(crate) fn conn_of(link: LinkNo, side: Side) -> Conn {
     Conn(link * 2 + u64::from(side == Side::Acceptor))
 }
 
-pub(super) fn end_of(conn: Conn) -> (LinkNo, Side) {
+pub(crate) fn end_of(conn: Conn) -> (LinkNo, Side) {
     (conn.0 / 2, if conn.0.is_multiple_of(2) { Side::Dialer } else { Side::Acceptor })
 }
 
 impl World {
-    pub(super) fn is_open(&self, link: LinkNo, side: Side) -> bool {
+    pub(crate) fn is_open(&self, link: LinkNo, side: Side) -> bool {
         self.links.get(&link).is_some_and(|ends| ends.is_open(side))
     }
 
     /// One-way delay of the path; `None` once this end is closed.
-    pub(super) fn delay(&self, link: LinkNo, side: Side) -> Option<Duration> {
+    pub(crate) fn delay(&self, link: LinkNo, side: Side) -> Option<Duration> {
         self.links.get(&link).filter(|ends| ends.is_open(side)).map(|ends| ends.delay)
     }
 
-    pub(super) fn dial(&mut self, no: PeerNo, expected: PeerId, addresses: &[SocketAddr]) {
+    pub(crate) fn dial(&mut self, no: PeerNo, expected: PeerId, addresses: &[SocketAddr]) {
         self.peers[no].tally.dials.push((expected, self.now));
         let run = self.peers[no].run;
         let failed = |wrong_key| Input::DialFailed { peer: expected, wrong_key, code: None };
-        let found = self.peers.iter().position(|peer| addresses.contains(&peer.address));
+        let found = addresses.iter().filter_map(|address| self.addresses.get(address)).min().copied();
         let is_there =
             |to: &usize| self.peers[*to].online && self.peers[*to].plan.listening && !self.is_split(no, *to);
         let Some(to) = found.filter(is_there) else {
@@ -49,11 +50,9 @@ impl World {
         let link = self.number();
         let runs = [run, self.peers[to].run];
         let ends = Link {
-            dialer: no,
-            acceptor: to,
+            peers: [no, to],
             runs,
-            dialer_open: false,
-            acceptor_open: false,
+            open: [false; 2],
             unseen: 2,
             delay,
             on_path: [0; 2],
@@ -66,16 +65,16 @@ impl World {
         self.queue.push(self.now + delay * 3, Step::Connected(link, Side::Acceptor));
     }
 
-    pub(super) fn connected(&mut self, link: LinkNo, side: Side) {
+    pub(crate) fn connected(&mut self, link: LinkNo, side: Side) {
         let Some(ends) = self.links.get_mut(&link) else { return };
         ends.unseen -= 1;
-        let (no, other, run) = (ends.peer(side), ends.peer(side.other()), ends.run(side));
+        let (no, other, run) = (ends.peer(side), ends.peer(side.other()), ends.runs[side.at()]);
         if !self.peers[no].online || self.peers[no].run != run {
             self.close_end(link, side, None);
             return;
         }
         if let Some(ends) = self.links.get_mut(&link) {
-            ends.set_open(side, true);
+            ends.open[side.at()] = true;
         }
         let (conn, rtt) =
             (conn_of(link, side), (self.peers[no].plan.delay + self.peers[other].plan.delay) * 2);
@@ -85,7 +84,7 @@ impl World {
         self.tell(no, Input::Rtt { conn, rtt });
     }
 
-    pub(super) fn closed(&mut self, link: LinkNo, side: Side, code: Option<CloseCode>) {
+    pub(crate) fn closed(&mut self, link: LinkNo, side: Side, code: Option<CloseCode>) {
         if !self.is_open(link, side) {
             return;
         }
@@ -98,7 +97,7 @@ impl World {
             .collect();
         self.forget_end(link, side);
         if code == Some(CloseCode::BadChunk)
-            && let Some(store) = self.peers[no].shelf.store()
+            && let Some(store) = self.peers[no].storage.store()
         {
             // Either the other peer lies or this peer's disk is bad.
             store.suspect();
@@ -115,7 +114,7 @@ impl World {
     fn count_frame(&mut self, no: PeerNo, link: LinkNo, side: Side, frame: &Frame) {
         let (now, is_honest) = (self.now, self.peers[no].is_honest());
         let Some(ends) = self.links.get_mut(&link) else { return };
-        let budget = ends.frames[usize::from(side == Side::Acceptor)].get_or_insert_with(|| {
+        let budget = ends.frames[side.at()].get_or_insert_with(|| {
             let limits = Limits::default();
             Bucket::new(now, u64::from(limits.control_per_second / 4), u64::from(limits.control_burst / 4))
         });
@@ -124,7 +123,19 @@ impl World {
         }
     }
 
-    pub(super) fn send(&mut self, no: PeerNo, conn: Conn, frame: Frame) {
+    /// Counts the bytes of a frame, and takes their time on both links; the frame itself goes ahead of waiting pieces.
+    fn weigh(&mut self, no: PeerNo, other: PeerNo, frame: &Frame) {
+        let Some(heads) = self.network.frame_heads else { return };
+        let (now, bytes) = (self.now, heads + frame.encode().len() as u64);
+        let peer = &mut self.peers[no];
+        peer.tally.frames += 1;
+        peer.tally.frame_bytes += bytes;
+        peer.up_free_at = peer.up_free_at.max(now) + time_for(bytes, peer.plan.up);
+        let peer = &mut self.peers[other];
+        peer.down_free_at = peer.down_free_at.max(now) + time_for(bytes, peer.plan.down);
+    }
+
+    pub(crate) fn send(&mut self, no: PeerNo, conn: Conn, frame: Frame) {
         let (link, side) = end_of(conn);
         let Some(delay) = self.delay(link, side) else { return };
         if frame == Frame::Unchoke {
@@ -134,6 +145,7 @@ impl World {
         }
         self.count_frame(no, link, side, &frame);
         for frame in self.bent(no, link, side, frame) {
+            self.weigh(no, self.links[&link].peer(side.other()), &frame);
             let at = self.arrival_in_order(link, side.other(), delay);
             self.queue.push(at, Step::FrameIn(link, side.other(), frame));
         }

@@ -1,4 +1,4 @@
-//! Storage of a simulated peer: only the numbers of its chunks, or real bytes in the real store.
+//! The real store of a simulated peer, on a disk that fails. Every answer of the store is compared with the truth.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,8 +11,10 @@ use minimodel_swarm::store::{
 use minimodel_verifier::verify::verify_artifact;
 use minimodel_wire::PeerId;
 
-use super::artifact::{Artifact, Cargo};
-use super::world::{UNIX_AT_START, secs};
+use crate::artifact::{Artifact, Payload};
+use crate::config::UNIX_AT_START;
+use crate::failing_disk::FailingDisk;
+use crate::world::secs;
 
 const STEM: &str = "tiny-1.0";
 const TARGET: &str = "tiny-1.0.slm";
@@ -21,16 +23,8 @@ const RECEIPT: &[u8] = b"receipt.version=0\n";
 /// Longest time that a chunk may be unsynced: two seconds, and a second until the next check.
 const SYNC_WINDOW_SECS: u64 = 3;
 
-/// The disk of a peer.
-pub(super) enum Shelf {
-    /// Chunk numbers only, for large worlds: a chunk is right unless it is marked as corrupt in transit.
-    Numbers(BTreeSet<u32>),
-    /// Bytes and proofs in the real store, on a disk that fails.
-    Store(Box<Store>),
-}
-
 /// Failure of a store operation.
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// A disk failure: the process ends, and its user runs it again.
     Disk(String),
     /// An invariant does not hold: the test fails.
@@ -39,12 +33,12 @@ pub(super) enum Trouble {
 
 /// What a process finds when it starts.
 #[derive(Default)]
-pub(super) struct Found {
-    pub(super) have: Vec<u32>,
-    pub(super) banned: BTreeSet<PeerId>,
-    pub(super) rescan: bool,
+pub(crate) struct Found {
+    pub(crate) have: Vec<u32>,
+    pub(crate) banned: BTreeSet<PeerId>,
+    pub(crate) rescan: bool,
     /// The file has its final name, was checked, and its copies are written.
-    pub(super) is_finished: bool,
+    pub(crate) is_finished: bool,
 }
 
 enum Holder {
@@ -53,9 +47,10 @@ enum Holder {
     Whole(Box<FileSource<MemFile>>),
 }
 
-pub(super) struct Store {
+/// The real store of a peer, and what is known of it besides.
+pub struct Store {
     artifact: &'static Artifact,
-    disk: MemDisk,
+    pub(crate) disk: FailingDisk,
     holder: Holder,
     /// Chunks that the next process must find after a kill, and in `synced` those that it must find after a power
     /// loss.
@@ -70,34 +65,6 @@ pub(super) struct Store {
     sync_failed: bool,
     /// The power failed: all that the next process finds is durable.
     is_all_durable: bool,
-    /// True once a disk call of this process was chosen to fail; `failing` is its number.
-    will_fail: bool,
-    failing: u64,
-    /// Limit of the disk in bytes, kept over crashes.
-    room: Option<u64>,
-}
-
-impl Shelf {
-    pub(super) fn has(&self, index: u32) -> bool {
-        match self {
-            Self::Numbers(chunks) => chunks.contains(&index),
-            Self::Store(store) => store.has(index),
-        }
-    }
-
-    pub(super) fn store(&mut self) -> Option<&mut Store> {
-        match self {
-            Self::Numbers(_) => None,
-            Self::Store(store) => Some(store),
-        }
-    }
-
-    pub(super) fn numbers(&mut self) -> Option<&mut BTreeSet<u32>> {
-        match self {
-            Self::Numbers(chunks) => Some(chunks),
-            Self::Store(_) => None,
-        }
-    }
 }
 
 fn disk<E: std::fmt::Display>(error: E) -> Trouble {
@@ -106,7 +73,7 @@ fn disk<E: std::fmt::Display>(error: E) -> Trouble {
 
 impl Store {
     /// The disk of a seeder, which has the whole file under its final name.
-    pub(super) fn whole(artifact: &'static Artifact) -> Self {
+    pub(crate) fn whole(artifact: &'static Artifact) -> Self {
         let disk = MemDisk::new();
         let file = disk.open(TARGET, Open::New).expect("a new disk");
         file.write_all_at(&artifact.bytes, 0).and_then(|()| file.sync_data()).expect("a new disk");
@@ -115,13 +82,13 @@ impl Store {
     }
 
     /// The disk of a leecher, which has some chunks from an earlier session.
-    pub(super) fn partial(artifact: &'static Artifact, chunks: &[u32]) -> Self {
+    pub(crate) fn partial(artifact: &'static Artifact, chunks: &[u32]) -> Self {
         let mut store = Self::on(artifact, MemDisk::new());
         if !chunks.is_empty() {
             let (part, _) = store.open_part().expect("a new disk");
             for &index in chunks {
-                let cargo = artifact.cargo(index);
-                part.keep(index, &cargo.bytes, &cargo.proof, [0xEE; 32]).expect("a good chunk");
+                let payload = artifact.payload(index);
+                part.keep(index, &payload.bytes, &payload.proof, [0xEE; 32]).expect("a good chunk");
             }
             part.sync().expect("a new disk");
             store.kept.extend(chunks);
@@ -134,7 +101,7 @@ impl Store {
     fn on(artifact: &'static Artifact, disk: MemDisk) -> Self {
         Self {
             artifact,
-            disk,
+            disk: FailingDisk::from(disk),
             holder: Holder::Nobody,
             kept: BTreeSet::new(),
             synced: BTreeSet::new(),
@@ -143,22 +110,19 @@ impl Store {
             unsynced_since: None,
             sync_failed: false,
             is_all_durable: false,
-            will_fail: false,
-            failing: 0,
-            room: None,
         }
     }
 
     fn open_part(&self) -> Result<(Part<MemDisk>, minimodel_swarm::store::Resumed), StoreError> {
         let opener = Opener { pid: 7, now_unix: UNIX_AT_START };
-        Part::open(self.disk.clone(), STEM, self.artifact.spec, opener)
+        Part::open(self.disk.disk.clone(), STEM, self.artifact.spec, opener)
     }
 
     /// Opens the store as a starting process does: a file under the final name is checked and its import completed;
     /// else the partial file is opened, and every chunk that it believes to have is compared with the truth.
-    pub(super) fn open(&mut self) -> Result<Found, Trouble> {
+    pub(crate) fn open(&mut self) -> Result<Found, Trouble> {
         self.sync_failed = false;
-        let resumed = Published::resume(self.disk.clone(), STEM, &self.artifact.spec).map_err(disk)?;
+        let resumed = Published::resume(self.disk.disk.clone(), STEM, &self.artifact.spec).map_err(disk)?;
         let count = self.artifact.spec.layout.count();
         if let Some((published, _)) = resumed {
             self.check_final()?;
@@ -208,7 +172,7 @@ impl Store {
         }
         for &index in &self.kept {
             let (offset, expected) = (self.artifact.spec.layout.offset(index), self.artifact.chunk(index));
-            if self.disk.peek(name, offset, expected.len()).as_deref() != Some(&expected[..]) {
+            if self.disk.disk.peek(name, offset, expected.len()).as_deref() != Some(&expected[..]) {
                 return Err(Trouble::Broken(format!("I3: chunk {index} is not in {name}")));
             }
         }
@@ -219,8 +183,10 @@ impl Store {
     /// I1: a chunk that the store believes to have is on the disk.
     fn check_bytes(&self, part: &Part<MemDisk>, index: u32) -> Result<(), Trouble> {
         let (offset, expected) = (self.artifact.spec.layout.offset(index), self.artifact.chunk(index));
-        let name = if self.disk.peek(PART, 0, 0).is_some() { PART } else { TARGET };
-        if part.has(index) && self.disk.peek(name, offset, expected.len()).as_deref() == Some(&expected[..]) {
+        let name = if self.disk.disk.peek(PART, 0, 0).is_some() { PART } else { TARGET };
+        if part.has(index)
+            && self.disk.disk.peek(name, offset, expected.len()).as_deref() == Some(&expected[..])
+        {
             return Ok(());
         }
         Err(Trouble::Broken(format!("I1: chunk {index} is believed and not on the disk")))
@@ -228,7 +194,7 @@ impl Store {
 
     /// I2: a file under the final name is the whole artifact.
     fn check_final(&self) -> Result<(), Trouble> {
-        match self.disk.peek(TARGET, 0, self.artifact.bytes.len() + 1) {
+        match self.disk.disk.peek(TARGET, 0, self.artifact.bytes.len() + 1) {
             Some(bytes) if bytes != self.artifact.bytes => {
                 Err(Trouble::Broken("I2: the final name stands over other bytes".to_owned()))
             }
@@ -236,40 +202,40 @@ impl Store {
         }
     }
 
-    pub(super) fn has(&self, index: u32) -> bool {
+    pub(crate) fn has(&self, index: u32) -> bool {
         self.source().is_some_and(|source| source.has(index))
     }
 
     /// Whether a process has the store open.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !matches!(self.holder, Holder::Nobody)
     }
 
-    pub(super) fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         matches!(&self.holder, Holder::Part(part) if part.is_complete())
     }
 
     /// Checks the file under the final name, if any, and a receipt beside it; returns whether the file is there.
-    pub(super) fn check_end(&self) -> Result<bool, Trouble> {
+    pub(crate) fn check_end(&self) -> Result<bool, Trouble> {
         self.check_final()?;
-        if self.disk.contents("tiny-1.0.slm.receipt").is_some_and(|receipt| receipt != RECEIPT) {
+        if self.disk.disk.contents("tiny-1.0.slm.receipt").is_some_and(|receipt| receipt != RECEIPT) {
             return Err(Trouble::Broken("a torn receipt".to_owned()));
         }
-        Ok(self.disk.peek(TARGET, 0, 0).is_some())
+        Ok(self.disk.disk.peek(TARGET, 0, 0).is_some())
     }
 
     /// Proves and keeps a chunk, and checks that the store's verdict is right.
-    pub(super) fn keep(
+    pub(crate) fn keep(
         &mut self,
         index: u32,
-        cargo: &Cargo,
+        payload: &Payload,
         from: PeerId,
         now: Time,
     ) -> Result<KeepOutcome, Trouble> {
         let Holder::Part(part) = &self.holder else { return Err(disk("nothing is open")) };
-        let is_good = self.artifact.is_good(index, cargo);
+        let is_good = self.artifact.is_good(index, payload);
         self.written.insert(index);
-        let verdict = part.keep(index, &cargo.bytes, &cargo.proof, from.0);
+        let verdict = part.keep(index, &payload.bytes, &payload.proof, from.0);
         match verdict {
             Ok(_) if !is_good => Err(Trouble::Broken(format!("I1: a bad chunk {index} was accepted"))),
             Ok(_) => {
@@ -286,13 +252,13 @@ impl Store {
         }
     }
 
-    pub(super) fn blame(&self, peer: PeerId, index: u32, got: [u8; 32]) -> Result<(), Trouble> {
+    pub(crate) fn blame(&self, peer: PeerId, index: u32, got: [u8; 32]) -> Result<(), Trouble> {
         let Holder::Part(part) = &self.holder else { return Ok(()) };
         part.record_blame(peer.0, index, got, UNIX_AT_START).map_err(disk)
     }
 
     /// Syncs what is due; called twice a second, as long as the process runs.
-    pub(super) fn moment(&mut self, now: Time) -> Result<(), Trouble> {
+    pub(crate) fn moment(&mut self, now: Time) -> Result<(), Trouble> {
         let Holder::Part(part) = &self.holder else { return Ok(()) };
         if let Err(error) = part.sync_if_due(now.since_start()) {
             self.sync_failed = true;
@@ -311,7 +277,7 @@ impl Store {
     }
 
     /// Checks the whole file, publishes it and writes its copies; true if nothing is left to do.
-    pub(super) fn finish(&mut self) -> Result<bool, Trouble> {
+    pub(crate) fn finish(&mut self) -> Result<bool, Trouble> {
         let Holder::Part(part) = &self.holder else { return Ok(true) };
         let verified = verify_artifact(&self.artifact.manifest, &mut part.prefix_reader()).map_err(disk)?;
         if !verified.report.ok() {
@@ -328,7 +294,7 @@ impl Store {
         Ok(finished.is_closed)
     }
 
-    pub(super) fn rescan(&mut self) -> Result<Vec<u32>, Trouble> {
+    pub(crate) fn rescan(&mut self) -> Result<Vec<u32>, Trouble> {
         let Holder::Part(part) = &self.holder else { return Ok(Vec::new()) };
         let found = part.rescan(self.artifact.tree.chunk_hashes().to_vec()).map_err(disk)?;
         for &index in &found {
@@ -343,50 +309,17 @@ impl Store {
         Ok(found)
     }
 
-    pub(super) fn read(&self, index: u32) -> Result<Cargo, SourceError> {
+    pub(crate) fn read(&self, index: u32) -> Result<Payload, SourceError> {
         let chunk = self.source().ok_or(SourceError::NotHave { index })?.chunk(index)?;
-        Ok(Cargo { bytes: chunk.bytes, proof: chunk.proof })
+        Ok(Payload { bytes: chunk.bytes, proof: chunk.proof })
     }
 
-    pub(super) fn knows_leaves(&self, first: u32, count: u32) -> bool {
+    pub(crate) fn knows_leaves(&self, first: u32, count: u32) -> bool {
         self.source().is_some_and(|source| source.leaves(first, count).is_some())
     }
 
-    /// Ends the process in order: it syncs what it has.
-    pub(super) fn close(&mut self) {
-        if let Holder::Part(part) = &self.holder {
-            self.sync_failed |= part.sync().is_err();
-        }
-        self.crash(Crash::Kill);
-    }
-
-    /// Ends the process, or the power with it: the disk becomes what the next process finds.
-    pub(super) fn crash(&mut self, crash: Crash) {
-        self.holder = Holder::Nobody;
-        // The file that was put aside stays there; only the process that put it aside recovers chunks from it.
-        self.aside.clear();
-        if crash != Crash::Kill || self.sync_failed {
-            self.kept.clone_from(&self.synced);
-        }
-        self.is_all_durable |= crash != Crash::Kill;
-        self.will_fail = false;
-        self.disk = self.disk.crashed(crash);
-        self.disk.limit_space(self.room);
-    }
-
-    /// Flips a bit of a chunk: of a partial file that no process has open, or of a finished file that is shared.
-    pub(super) fn rot(&mut self, index: u32) -> bool {
-        let name = if self.is_whole() { TARGET } else { PART };
-        let is_there = self.disk.rot(name, self.artifact.spec.layout.offset(index) + 5, 0x20);
-        if is_there {
-            self.synced.remove(&index);
-            self.kept.remove(&index);
-        }
-        is_there
-    }
-
     /// Whether a process shares a finished file of an earlier process.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         matches!(self.holder, Holder::Whole(_))
     }
 
@@ -400,37 +333,40 @@ impl Store {
     }
 
     /// Makes the store hash every chunk before sending it, from now on.
-    pub(super) fn suspect(&self) {
+    pub(crate) fn suspect(&self) {
         if let Some(source) = self.source() {
             source.suspect();
         }
     }
 
-    /// Makes the disk call after so many others fail, once a process: parallel reads make another number of calls
-    /// once one of them has failed.
-    pub(super) fn fail_call(&mut self, after: u64, os_error: i32) -> bool {
-        if !std::mem::replace(&mut self.will_fail, true) {
-            self.failing = self.disk.calls() + after;
-            self.disk.fail_call(self.failing, os_error);
-            return true;
+    /// Ends the process in order: it syncs what it has.
+    pub(crate) fn close(&mut self) {
+        if let Holder::Part(part) = &self.holder {
+            self.sync_failed |= part.sync().is_err();
         }
-        false
+        self.crash(Crash::Kill);
     }
 
-    /// Whether this process ended before the call that was to fail.
-    pub(super) fn has_survived(&self) -> bool {
-        self.will_fail && self.disk.calls() <= self.failing
+    /// Ends the process, or the power with it.
+    pub(crate) fn crash(&mut self, crash: Crash) {
+        self.holder = Holder::Nobody;
+        // The file that was put aside stays there; only the process that put it aside recovers chunks from it.
+        self.aside.clear();
+        if crash != Crash::Kill || self.sync_failed {
+            self.kept.clone_from(&self.synced);
+        }
+        self.is_all_durable |= crash != Crash::Kill;
+        self.disk.crash(crash);
     }
 
-    /// Limits the disk to so many bytes in all; `None` lifts the limit.
-    pub(super) fn limit(&mut self, room: Option<u64>) {
-        self.room = room;
-        self.disk.limit_space(room);
-    }
-
-    /// Limits each read and write call to so many bytes.
-    pub(super) fn limit_calls(&self, most: Option<usize>) {
-        self.disk.limit_write(most);
-        self.disk.limit_read(most);
+    /// Flips a bit of a chunk: of a partial file that no process has open, or of a finished file that is shared.
+    pub(crate) fn rot(&mut self, index: u32) -> bool {
+        let name = if self.is_whole() { TARGET } else { PART };
+        let is_there = self.disk.disk.rot(name, self.artifact.spec.layout.offset(index) + 5, 0x20);
+        if is_there {
+            self.synced.remove(&index);
+            self.kept.remove(&index);
+        }
+        is_there
     }
 }

@@ -3,10 +3,11 @@
 use minimodel_swarm::machine::{Ask, Conn, Input, LeavesOutcome, Req, RequestFault, ServeOutcome};
 use minimodel_wire::ResetCode;
 
-use super::connections::{conn_of, end_of};
-use super::peer::{Answer, Behaviour, Download, LinkNo, PeerNo};
-use super::step::{Side, Step, Wanted};
-use super::world::{World, ms};
+use crate::connections::{conn_of, end_of};
+use crate::peer::{Answer, Download, LinkNo, PeerNo};
+use crate::plan::Behaviour;
+use crate::step::{Side, Step, Wanted};
+use crate::world::{World, ms};
 
 /// Request streams that one side may have open in a connection.
 const STREAMS: usize = 32;
@@ -14,9 +15,9 @@ const STREAMS: usize = 32;
 const MOST_REQUESTS_A_SECOND: u32 = 20_000;
 
 impl World {
-    pub(super) fn request(&mut self, no: PeerNo, conn: Conn, req: Req, index: u32) {
+    pub(crate) fn request(&mut self, no: PeerNo, conn: Conn, req: Req, index: u32) {
         let (link, side) = end_of(conn);
-        let is_here = self.peers[no].shelf.has(index) && !self.peers[no].unreadable.contains(&index);
+        let is_here = self.peers[no].storage.has(index) && !self.peers[no].unreadable.contains(&index);
         if is_here && self.peers[no].is_honest() {
             self.fail(&format!("{no} asks for chunk {index}, which it has"));
         }
@@ -28,8 +29,10 @@ impl World {
         let peer = &mut self.peers[no];
         *peer.tally.asked_of.entry(supplier).or_default() += 1;
         peer.tally.last_asked.insert(supplier, self.now);
-        peer.tally.order.push(index);
-        peer.tally.asked.push((self.now, supplier, index));
+        if self.is_detailed {
+            peer.tally.order.push(index);
+            peer.tally.asked.push((self.now, supplier, index));
+        }
         let (then, count) = peer.asked_this_second;
         peer.asked_this_second = (second, if then == second { count + 1 } else { 1 });
         if peer.asked_this_second.1 > MOST_REQUESTS_A_SECOND {
@@ -60,7 +63,7 @@ impl World {
     }
 
     /// Frees a request stream of this end; the next waiting request takes it.
-    pub(super) fn stream_free(&mut self, link: LinkNo, side: Side) {
+    pub(crate) fn stream_free(&mut self, link: LinkNo, side: Side) {
         if !self.is_open(link, side) {
             return;
         }
@@ -73,7 +76,7 @@ impl World {
         }
     }
 
-    pub(super) fn cancel(&mut self, no: PeerNo, req: Req) {
+    pub(crate) fn cancel(&mut self, no: PeerNo, req: Req) {
         let Some(download) = self.peers[no].downloads.remove(&req) else { return };
         let link = download.link;
         let age = self.now.since(download.sent_at);
@@ -94,7 +97,7 @@ impl World {
         }
     }
 
-    pub(super) fn asked(&mut self, link: LinkNo, side: Side, req: Req, wanted: Wanted) {
+    pub(crate) fn asked(&mut self, link: LinkNo, side: Side, req: Req, wanted: Wanted) {
         if !self.is_open(link, side) {
             return;
         }
@@ -126,7 +129,7 @@ impl World {
         );
     }
 
-    pub(super) fn refuse(&mut self, no: PeerNo, ask: Ask, code: ResetCode) {
+    pub(crate) fn refuse(&mut self, no: PeerNo, ask: Ask, code: ResetCode) {
         let Some(answer) = self.peers[no].answers.remove(&ask) else { return };
         answer.flow.and_then(|flow| self.flows.remove(&flow));
         let Some(ends) = self.links.get(&answer.link) else { return };
@@ -135,12 +138,13 @@ impl World {
         self.queue.push(at, Step::ResetIn(answer.link, to, answer.req, code));
     }
 
-    pub(super) fn serve_leaves(&mut self, no: PeerNo, ask: Ask) {
+    pub(crate) fn serve_leaves(&mut self, no: PeerNo, ask: Ask) {
         let Some(answer) = self.peers[no].answers.remove(&ask) else { return };
         let Some(ends) = self.links.get(&answer.link) else { return };
         let (to, delay, behaviour) = (ends.side_of(no).other(), ends.delay, self.peers[no].plan.behaviour);
         let (first, count) = answer.leaves;
-        let step = match self.peers[no].shelf.store().is_some_and(|store| !store.knows_leaves(first, count)) {
+        let step = match self.peers[no].storage.store().is_some_and(|store| !store.knows_leaves(first, count))
+        {
             true => Step::ResetIn(answer.link, to, answer.req, ResetCode::NotHave),
             false => Step::LeavesIn(answer.link, to, answer.req, !behaviour.is_lie()),
         };
@@ -150,7 +154,7 @@ impl World {
         }
     }
 
-    pub(super) fn leaves_in(&mut self, link: LinkNo, side: Side, req: Req, good: bool) {
+    pub(crate) fn leaves_in(&mut self, link: LinkNo, side: Side, req: Req, good: bool) {
         let Some(ends) = self.links.get(&link).filter(|ends| ends.is_open(side)) else { return };
         let no = ends.peer(side);
         if self.peers[no].downloads.remove(&req).is_some() {
@@ -159,7 +163,7 @@ impl World {
         }
     }
 
-    pub(super) fn reset(&mut self, link: LinkNo, side: Side, req: Req, code: ResetCode) {
+    pub(crate) fn reset(&mut self, link: LinkNo, side: Side, req: Req, code: ResetCode) {
         let Some(ends) = self.links.get(&link).filter(|ends| ends.is_open(side)) else { return };
         let no = ends.peer(side);
         let Some(download) = self.peers[no].downloads.remove(&req) else { return };
@@ -171,7 +175,7 @@ impl World {
         self.tell(no, Input::Failed { req, fault: RequestFault::Reset(code) });
     }
 
-    pub(super) fn stopped(&mut self, link: LinkNo, side: Side, req: Req) {
+    pub(crate) fn stopped(&mut self, link: LinkNo, side: Side, req: Req) {
         let Some(ends) = self.links.get(&link).filter(|ends| ends.is_open(side)) else { return };
         let no = ends.peer(side);
         let found = self.peers[no]

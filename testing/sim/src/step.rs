@@ -5,18 +5,22 @@ use std::time::Duration;
 use minimodel_swarm::machine::{Ask, Input, KeepOutcome, Req, Time};
 use minimodel_wire::{CloseCode, Frame, ResetCode};
 
-use super::artifact::Cargo;
-use super::peer::{LinkNo, PeerNo};
+use crate::artifact::Payload;
+use crate::peer::{LinkNo, PeerNo};
 
 /// Which end of a connection: the one that dialed or the one that accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     Dialer,
     Acceptor,
 }
 
 impl Side {
-    pub(super) fn other(self) -> Self {
+    pub(crate) fn at(self) -> usize {
+        usize::from(self == Self::Acceptor)
+    }
+
+    pub(crate) fn other(self) -> Self {
         match self {
             Self::Dialer => Self::Acceptor,
             Self::Acceptor => Self::Dialer,
@@ -26,7 +30,7 @@ impl Side {
 
 /// An event, executed at its time.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// The peer's process starts; the number counts its starts.
     Join(PeerNo, u32),
     /// A machine asked to be called.
@@ -74,25 +78,25 @@ pub(super) enum Step {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     Chunk(u32),
     /// First leaf hash and their number.
     Leaves(u32, u32),
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Piece {
-    pub(super) req: Req,
-    pub(super) bytes: u64,
-    pub(super) corrupt: bool,
-    pub(super) last: bool,
+pub(crate) struct Piece {
+    pub(crate) req: Req,
+    pub(crate) bytes: u64,
+    pub(crate) corrupt: bool,
+    pub(crate) last: bool,
     /// The whole chunk, with its last piece, in a world with real bytes.
-    pub(super) cargo: Option<Cargo>,
+    pub(crate) payload: Option<Payload>,
 }
 
 /// What a scenario does to its peers.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Scripted {
+pub enum Scripted {
     /// The process shuts down in order and closes its connections.
     Stop(PeerNo),
     /// The process is killed; other peers notice by the idle timeout of half a minute.
@@ -131,17 +135,17 @@ pub(super) enum Scripted {
 
 /// An answer that is being sent.
 #[derive(Debug)]
-pub(super) struct Flow {
-    pub(super) link: LinkNo,
-    pub(super) side: Side,
-    pub(super) ask: Ask,
-    pub(super) req: Req,
-    pub(super) len: u64,
-    pub(super) sent: u64,
-    pub(super) corrupt: bool,
+pub(crate) struct Flow {
+    pub(crate) link: LinkNo,
+    pub(crate) side: Side,
+    pub(crate) ask: Ask,
+    pub(crate) req: Req,
+    pub(crate) len: u64,
+    pub(crate) sent: u64,
+    pub(crate) corrupt: bool,
     /// The connection ends after this many bytes.
-    pub(super) breaks_at: Option<u64>,
-    pub(super) cargo: Option<Cargo>,
+    pub(crate) breaks_at: Option<u64>,
+    pub(crate) payload: Option<Payload>,
     /// When its latest piece arrives: a stream keeps its order.
-    pub(super) last_at: Time,
+    pub(crate) last_at: Time,
 }

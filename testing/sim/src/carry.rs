@@ -2,13 +2,93 @@
 
 use minimodel_swarm::machine::{Breach, Event, Input, KeepOutcome, OfferVerdict, Output, Req};
 
-use super::connections::end_of;
-use super::peer::{Behaviour, Download, PeerNo};
-use super::step::{Step, Wanted};
-use super::world::{World, ms};
+use crate::connections::{conn_of, end_of};
+use crate::peer::{Download, PeerNo};
+use crate::plan::Behaviour;
+use crate::step::{Step, Wanted};
+use crate::world::{World, ms};
 
 impl World {
-    pub(super) fn tell(&mut self, no: PeerNo, input: Input) {
+    pub(crate) fn take(&mut self, step: Step) {
+        if let Some(no) = self.whose(&step)
+            && self.peers[no].suspended_until > self.now
+        {
+            self.queue.push(self.peers[no].suspended_until, step);
+            return;
+        }
+        if let Step::FrameIn(link, ..)
+        | Step::AskIn(link, ..)
+        | Step::StopIn(link, ..)
+        | Step::ResetIn(link, ..)
+        | Step::PieceIn(link, ..)
+        | Step::LeavesIn(link, ..) = step
+        {
+            self.message(link);
+        }
+        let step = self.perhaps_reset(step);
+        match step {
+            Step::Join(no, run) => self.join(no, run),
+            Step::Tick(no) => self.tick(no),
+            Step::Tell(no, run, input) => {
+                if self.peers[no].run == run {
+                    self.tell(no, input);
+                }
+            }
+            Step::Verdict(no, run, req, outcome) => self.verdict(no, run, req, outcome),
+            Step::Finish(no, run) => self.finish(no, run),
+            Step::DiskFailed(no, run) => self.disk_failed(no, run),
+            Step::Moment(no, run) => self.moment(no, run),
+            Step::Unread(no, flow) => self.unread(no, flow),
+            Step::Connected(link, side) => self.connected(link, side),
+            Step::FrameIn(link, side, frame) => {
+                if self.is_open(link, side) {
+                    let (no, conn) = (self.links[&link].peer(side), conn_of(link, side));
+                    self.tell(no, Input::Frame { conn, frame });
+                }
+            }
+            Step::ClosedAt(link, side, code) => self.closed(link, side, code),
+            Step::AskIn(link, side, req, wanted) => self.asked(link, side, req, wanted),
+            Step::StopIn(link, side, req) => self.stopped(link, side, req),
+            Step::ResetIn(link, side, req, code) => self.reset(link, side, req, code),
+            Step::StreamFree(link, side) => self.stream_free(link, side),
+            Step::PieceSent(no, flow, link, bytes) => self.piece_sent(no, flow, link, bytes),
+            Step::Acked(link, side, bytes) => self.acked(link, side, bytes),
+            Step::PieceIn(link, side, piece) => self.piece_in(link, side, piece),
+            Step::Drip(no, flow) => self.drip(no, flow),
+            Step::LeavesIn(link, side, req, good) => self.leaves_in(link, side, req, good),
+            Step::Mischief(link, side) => self.mischief(link, side),
+            Step::Scripted(what) => self.scripted(what),
+        }
+    }
+
+    fn whose(&self, step: &Step) -> Option<PeerNo> {
+        match step {
+            Step::Tick(no)
+            | Step::Join(no, _)
+            | Step::Tell(no, ..)
+            | Step::Verdict(no, ..)
+            | Step::Finish(no, _)
+            | Step::DiskFailed(no, _)
+            | Step::Moment(no, _)
+            | Step::Unread(no, _)
+            | Step::PieceSent(no, ..)
+            | Step::Drip(no, _) => Some(*no),
+            Step::Connected(link, side)
+            | Step::FrameIn(link, side, _)
+            | Step::ClosedAt(link, side, _)
+            | Step::AskIn(link, side, ..)
+            | Step::StopIn(link, side, _)
+            | Step::ResetIn(link, side, ..)
+            | Step::StreamFree(link, side)
+            | Step::PieceIn(link, side, _)
+            | Step::Acked(link, side, _)
+            | Step::LeavesIn(link, side, ..)
+            | Step::Mischief(link, side) => self.links.get(link).map(|ends| ends.peer(*side)),
+            Step::Scripted(_) => None,
+        }
+    }
+
+    pub(crate) fn tell(&mut self, no: PeerNo, input: Input) {
         let now = self.now;
         self.record.input(now, no, &input);
         let peer = &mut self.peers[no];
@@ -18,7 +98,9 @@ impl World {
         peer.machine.handle(now, input);
         let mut outputs = 0;
         while let Some(output) = self.peers[no].machine.poll() {
-            self.record.output(now, no, &output);
+            if self.is_detailed {
+                self.record.output(now, no, &output);
+            }
             self.carry_out(no, output);
             outputs += 1;
             if outputs > 20_000 {
@@ -46,7 +128,7 @@ impl World {
             self.fail(&format!("invariant of {no}: {what}"));
         }
         // A store that has just found rot shares no chunk any more; its machine learns of it with the next input.
-        let lacks = |index: &u32| !peer.shelf.has(*index) && !peer.is_rotten;
+        let lacks = |index: &u32| !peer.storage.has(*index) && !peer.is_rotten;
         if let Some(index) = peer.machine.have().iter_ones().find(lacks) {
             self.fail(&format!("I1: {no} believes in chunk {index}, which is not on its disk"));
         }
@@ -62,7 +144,7 @@ impl World {
         }
     }
 
-    pub(super) fn tick(&mut self, no: PeerNo) {
+    pub(crate) fn tick(&mut self, no: PeerNo) {
         // A suspended process is called late.
         if self.peers[no].tick_at.is_none_or(|at| at > self.now) {
             return;
@@ -103,13 +185,13 @@ impl World {
             Output::Serve { ask, index } => {
                 // The store finds rotten bytes only when it reads them.
                 let is_rotten = self.peers[no].is_rotten;
-                if !self.peers[no].shelf.has(index) && self.peers[no].is_honest() && !is_rotten {
+                if !self.peers[no].storage.has(index) && self.peers[no].is_honest() && !is_rotten {
                     self.fail(&format!("{no} serves chunk {index}, which it lacks"));
                 }
                 self.serve(no, ask, index);
             }
             Output::ServeLeaves { ask } => self.serve_leaves(no, ask),
-            Output::ServeManifest { .. } => self.fail("nobody here asks for a manifest"),
+            Output::ServeManifest { .. } => self.fail("no peer of a world asks for a manifest"),
             Output::Refuse { ask, code } => self.refuse(no, ask, code),
             Output::CheckOffer { check, offer } => {
                 let verdict = offer.check().map_or(OfferVerdict::Forged, OfferVerdict::Good);
@@ -121,7 +203,7 @@ impl World {
         }
     }
 
-    pub(super) fn verdict(&mut self, no: PeerNo, run: u32, req: Req, outcome: KeepOutcome) {
+    pub(crate) fn verdict(&mut self, no: PeerNo, run: u32, req: Req, outcome: KeepOutcome) {
         if self.runs(no, run) {
             self.tell(no, Input::Kept { req, outcome });
         }
@@ -174,7 +256,9 @@ impl World {
             Event::Unreachable { .. } | Event::Uploaded { .. } => {}
             Event::Chunk { peer, index, .. } => {
                 *tally.chunks_from.entry(peer).or_default() += 1;
-                tally.kept.push((now, peer, index));
+                if self.is_detailed {
+                    tally.kept.push((now, peer, index));
+                }
             }
             Event::Banned { peer, breach, .. } => tally.banned.push((peer, breach, now)),
             Event::Struck { peer, breach } => tally.struck.push((peer, breach, now)),
@@ -185,7 +269,7 @@ impl World {
         }
     }
 
-    pub(super) fn number(&mut self) -> u64 {
+    pub(crate) fn number(&mut self) -> u64 {
         self.next_number += 1;
         self.next_number
     }
