@@ -10,13 +10,16 @@ fn share_stops_when_its_consent_is_revoked_and_resumes_on_grant() {
     let id = alice.transfers()[0]["id"].as_u64().unwrap();
     let fetch = bob.fetch(&["--offer", &offer, "--out", "models", "--consent", "fetch,import"]);
     alice.transfer_when(id, "sending", |share| share["sent_bytes"].as_u64() > Some(0));
+    let has_some = |fetch: &serde_json::Value| fetch["received_bytes"].as_u64() > Some(0);
+    bob.transfer_when(fetch, "receiving", has_some);
 
     let grants = alice.home.say("--json consent list").exits(0).object();
     assert_eq!(grants["action"], "serve");
     alice.home.say(&format!("consent revoke {}", grants["id"])).exits(0);
     let share = alice.transfer_when(id, "waiting for consent", |share| share["cause"] == "consent-missing");
     assert_eq!((&share["state"], &share["offer"]), (&"waiting".into(), &serde_json::Value::Null));
-    let behind = bob.transfer_when(fetch, "without a source", |fetch| fetch["cause"] == "no-source");
+    let is_alone = |fetch: &serde_json::Value| has_some(fetch) && fetch["cause"] == "no-source";
+    let behind = bob.transfer_when(fetch, "without a source", is_alone);
     assert_ne!(behind["state"], "done");
 
     alice.home.say(&format!("limits set --transfer {id} --up none")).exits(0);
