@@ -66,7 +66,7 @@ pub(super) fn bind(endpoint: &Endpoint, key: &SigningKey, incoming: Incoming) ->
         key: key.clone(),
         listen,
         advertise: endpoint.advertise.clone(),
-        interfaces: interfaces(),
+        interfaces,
         incoming,
         max_datagram: endpoint.max_datagram,
         congestion: endpoint.congestion,

@@ -45,11 +45,17 @@ impl Listener {
         inbox: mpsc::Sender<TaskMessage>,
     ) -> Result<Registration, DriverError> {
         let registration = self.sessions.register(terms, inbox)?;
+        self.start(dialer);
+        Ok(registration)
+    }
+
+    /// Starts the accept loop, unless it runs. While no session is registered it ignores first packets, which QUIC would
+    /// otherwise keep. Must be called within the runtime.
+    pub(super) fn start(&self, dialer: &Dialer) {
         self.accepting.get_or_init(|| {
             let accepting = run(dialer.clone(), self.server.clone(), self.sessions.clone());
             AcceptTask(tokio::spawn(accepting).abort_handle())
         });
-        Ok(registration)
     }
 }
 
@@ -124,7 +130,10 @@ async fn shake_hands(connecting: Connecting, mut place: Place, sessions: Session
     transport::widen(&connection);
     let origin = Origin::Accepted { opening, place };
     let message = TaskMessage::Connected { connection: connection.clone(), peer, origin };
-    if inbox.send(message).await.is_err() {
-        close(&connection, CloseCode::ShuttingDown);
+    // The place is one of all swarms': a session that is busy for so long must not hold it.
+    match tokio::time::timeout(HANDSHAKE, inbox.send(message)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => close(&connection, CloseCode::ShuttingDown),
+        Err(_) => close(&connection, CloseCode::Busy),
     }
 }

@@ -26,8 +26,9 @@ pub struct NodeSettings {
     pub listen: SocketAddr,
     /// Addresses to name in offers instead of the ones found.
     pub advertise: Vec<SocketAddr>,
-    /// Addresses of this machine, named in offers when `listen` is a wildcard.
-    pub interfaces: Vec<IpAddr>,
+    /// Finds the addresses of this machine, named in offers when `listen` is a wildcard. Asked for each offer: they change
+    /// while a shared node lives.
+    pub interfaces: fn() -> Vec<IpAddr>,
     /// Which incoming connections it answers.
     pub incoming: Incoming,
     /// Longest datagram, in bytes; `None`: as long as the path takes. A value below what every path takes has no
@@ -78,6 +79,9 @@ impl Node {
         let NodeSettings { max_datagram, congestion, .. } = settings;
         let dialer =
             Dialer { endpoint, credentials, serves, max_datagram, congestion, routes: Routes::default() };
+        if let Some(listener) = listener.as_ref().filter(|_| is_shared) {
+            listener.start(&dialer);
+        }
         Ok(Self { dialer, listener, settings: Arc::new(settings), local })
     }
 
@@ -103,7 +107,7 @@ impl Node {
             vec![self.local]
         } else {
             let reachable = |ip: &IpAddr| self.local.is_ipv6() || ip.is_ipv4();
-            let found = self.settings.interfaces.iter().copied().filter(reachable);
+            let found = (self.settings.interfaces)().into_iter().filter(reachable);
             found.map(|ip| SocketAddr::new(ip, self.local.port())).collect()
         };
         addresses.truncate(MAX_OFFER_ADDRESSES);

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use super::bans::Bans;
 use super::calendar::Calendar;
 use super::chunk_writer::{ChunkWriter, Follow};
+use super::close::close;
 use super::congestion;
 use super::connection::LinkSettings;
 use super::control_updates;
@@ -275,6 +276,7 @@ impl Session {
         // A close that has no room in its congestion window would not be sent.
         connections.iter().for_each(congestion::make_way);
         self.links.close_all(code);
+        self.turn_away_newcomers(code);
         self.report_snapshot();
         self.tasks.abort_all();
         // Each connection ends with its own code, also those that were about to end.
@@ -282,12 +284,20 @@ impl Session {
         self.links.drained(code, grace)
     }
 
-    /// Waits, after [`Session::stop`], until the chunks that have arrived are kept and no thread holds the file, and
-    /// reports them. Chunks
-    /// for which the caller does not wait are proven again when the fetch is resumed.
-    pub(super) async fn finish_writing(&mut self) {
-        // Otherwise the threads would wait for room in a queue that is no longer read.
+    /// Closes connections that wait for this session and were not taken, and takes no message any more: threads and tasks
+    /// must not wait for room in a queue that is no longer read.
+    fn turn_away_newcomers(&mut self, code: CloseCode) {
         self.messages.close();
+        while let Ok(message) = self.messages.try_recv() {
+            if let TaskMessage::Connected { connection, .. } = message {
+                close(&connection, code);
+            }
+        }
+    }
+
+    /// Waits, after [`Session::stop`], until the chunks that have arrived are kept and no thread holds the file, and
+    /// reports them. Chunks for which the caller does not wait are proven again when the fetch is resumed.
+    pub(super) async fn finish_writing(&mut self) {
         let kept = self.downloading.finish_writing().await;
         if let Some(have) = kept.filter(|have| have != self.machine.have()) {
             self.report_snapshot_with(&have);

@@ -1,5 +1,8 @@
 //! Several sessions on one node.
 
+use std::net::IpAddr;
+use std::sync::atomic::AtomicU8;
+
 use minimodel_wire::{CloseCode, ManifestOnly, PeerId};
 use quinn::Connection;
 
@@ -253,4 +256,40 @@ async fn node_without_a_session_that_serves_answers_nobody() {
     let dialed = asking.dialer.clone().dial(target.0, target.1, Vec::new()).await;
     let fault = dialed.unwrap_err();
     assert_eq!((fault.wrong_key, fault.code), (None, None));
+}
+
+#[tokio::test]
+async fn newcomer_of_a_stopping_session_is_not_told_that_all_is_done() {
+    let Pair { node: target, mut first, second: _second, .. } = Pair::new();
+    let (dialer, _) = node(9);
+    let connection = dial(&dialer, &target).await;
+    let said = Frame::Hello(hello(first.downloading.terms())).encode();
+    let answered = tokio::spawn(async move { answer_to(&connection, &said).await });
+    // Long enough, mostly, for the newcomer to wait in the inbox of the session, which does not take it.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    first.stop(CloseCode::ShuttingDown).await.await;
+    drop(first);
+    let code = timeout(PATIENCE, answered).await.unwrap().unwrap();
+    assert!(matches!(code, Some(CloseCode::ShuttingDown | CloseCode::Busy)), "{code:?}");
+}
+
+#[tokio::test]
+async fn offers_name_the_addresses_that_the_machine_has_by_then() {
+    fn found() -> Vec<IpAddr> {
+        static NETWORK: AtomicU8 = AtomicU8::new(1);
+        vec![[10, 0, NETWORK.fetch_add(1, Ordering::Relaxed), 7].into()]
+    }
+    let node = Node::bind(NodeSettings {
+        key: SigningKey::from_bytes(&[1; 32]),
+        listen: "0.0.0.0:0".parse().unwrap(),
+        advertise: Vec::new(),
+        interfaces: found,
+        incoming: Incoming::ManySessions,
+        max_datagram: None,
+        congestion: Congestion::default(),
+    });
+    let node = node.unwrap();
+    let addresses =
+        || node.addresses().into_iter().map(|address| address.ip().to_string()).collect::<Vec<_>>();
+    assert_eq!((addresses(), addresses()), (vec!["10.0.1.7".to_owned()], vec!["10.0.2.7".to_owned()]));
 }
