@@ -135,7 +135,7 @@ fn permission_lost_during_transfer_is_named_and_loses_nothing() {
     let seeder = Running::seed(&stage(), ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
-    let fetch = Running::start(&mut user.command(&[&line[..], &["--down", "2MiB"]].concat()));
+    let fetch = Running::start(&mut user.command(&[&line[..], &["--down", "256KiB"]].concat()));
     wait_for_record(home, "out");
     fs::set_permissions(home.path("out"), Permissions::from_mode(0o555)).unwrap();
     let ran = fetch.end().exits(13);
@@ -187,7 +187,7 @@ fn fetch_killed_at_file_limit_resumes_with_missing_chunks_only() {
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
-    let fetch = Running::start(&mut with_files(&home, 40, &[&line[..], &["--down", "1MiB"]].concat()));
+    let fetch = Running::start(&mut with_files(&home, 40, &[&line[..], &["--down", "256KiB"]].concat()));
     wait_for_record(&home, "out");
     drop(fetch);
     assert!(only_the_rest_comes(&home, "out", &offer) > 0);

@@ -139,7 +139,7 @@ fn full_disk_exits_9_and_fetch_resumes_once_space_is_made() {
     let offer = seeder.offer();
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "disk/out", "--consent", "fetch,import"];
     let fetch =
-        Running::start(home.command([&line[..], &["--down", "1MiB"]].concat()).env("MINIMODEL_UP", "1MiB"));
+        Running::start(home.command([&line[..], &["--down", "256KiB"]].concat()).env("MINIMODEL_UP", "1MiB"));
     wait_for_record(&home, "disk/out");
     disk.fill("filler");
     let ran = fetch.end().exits(9);
@@ -195,7 +195,7 @@ fn second_fetch_of_one_target_exits_11_and_names_the_process() {
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
-    let first = Running::start(&mut home.command([&line[..], &["--down", "1MiB"]].concat()));
+    let first = Running::start(&mut home.command([&line[..], &["--down", "256KiB"]].concat()));
     wait_for_record(&home, "out");
     let listener = Listener::new();
     let other = listener.offer(manifest().swarm_id());
@@ -218,7 +218,7 @@ fn a_killed_fetch_holds_nothing() {
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
-    let first = Running::start(&mut home.command([&line[..], &["--down", "1MiB"]].concat()));
+    let first = Running::start(&mut home.command([&line[..], &["--down", "256KiB"]].concat()));
     wait_for_record(&home, "out");
     drop(first);
     assert!(only_the_rest_comes(&home, "out", &offer) > 0);

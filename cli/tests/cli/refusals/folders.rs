@@ -116,7 +116,7 @@ fn folder_removed_during_transfer_exits_13_and_is_named() {
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
-    let fetch = Running::start(&mut home.command([&line[..], &["--down", "2MiB"]].concat()));
+    let fetch = Running::start(&mut home.command([&line[..], &["--down", "256KiB"]].concat()));
     super::disk::wait_for_record(&home, "out");
     fs::remove_dir_all(home.path("out")).unwrap();
     let ran = fetch.end().exits(13);

@@ -161,7 +161,7 @@ fn a_record_of_another_version_is_named_and_left_alone() {
         let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
         let offer = seeder.offer();
         let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
-        let fetch = Running::start(&mut home.command([&line[..], &["--down", "1MiB"]].concat()));
+        let fetch = Running::start(&mut home.command([&line[..], &["--down", "256KiB"]].concat()));
         super::disk::wait_for_record(&home, "out");
         drop(fetch);
         let state = home.path("out").join(STATE);

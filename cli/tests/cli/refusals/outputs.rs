@@ -163,7 +163,7 @@ fn receipt_that_cannot_be_written_names_cause_and_fitting_hint() {
     fs::create_dir(home.path("r")).unwrap();
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--receipt", "r/r"];
     let line = [&line[..], &["--consent", "fetch,import"]].concat();
-    let fetch = Running::start(&mut home.command([&line[..], &["--down", "1MiB"]].concat()));
+    let fetch = Running::start(&mut home.command([&line[..], &["--down", "256KiB"]].concat()));
     wait_for_record(&home, "out");
     fs::remove_dir(home.path("r")).unwrap();
     let ran = fetch.end().exits(13);
@@ -203,7 +203,7 @@ fn obstacle_appearing_during_fetch_is_named_and_its_hint_works() {
     ] {
         let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
         let line = [&line[..], more].concat();
-        let fetch = Running::start(&mut home.command([&line[..], &["--down", "1MiB"]].concat()));
+        let fetch = Running::start(&mut home.command([&line[..], &["--down", "256KiB"]].concat()));
         wait_for_record(&home, "out");
         let path = home.path("out").join(name);
         put(&home, obstacle, &path);
@@ -304,7 +304,7 @@ fn fetch_keeps_writing_to_its_opened_folder_after_a_swap() {
     let offer = seeder.offer();
     fs::create_dir(home.path("elsewhere")).unwrap();
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
-    let fetch = Running::start(&mut home.command([&line[..], &["--down", "2MiB"]].concat()));
+    let fetch = Running::start(&mut home.command([&line[..], &["--down", "256KiB"]].concat()));
     wait_for_record(&home, "out");
     fs::rename(home.path("out"), home.path("moved")).unwrap();
     symlink("elsewhere", home.path("out")).unwrap();

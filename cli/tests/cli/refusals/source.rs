@@ -18,7 +18,7 @@ fn change(change: impl FnOnce(&Home)) {
     let offer = seeder.offer();
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
     // Slow enough that the change comes in time on a machine with other work.
-    let slowly = ["--down", "256KiB", "--stall-timeout", "3s"];
+    let slowly = ["--down", "64KiB", "--stall-timeout", "3s"];
     let fetch = Running::start(&mut home.command([&line[..], &slowly].concat()));
     wait_for_record(&home, "out");
     change(&home);
@@ -78,7 +78,7 @@ fn does_not_matter(change: impl FnOnce(&Home)) {
     let offer = seeder.offer();
     let line =
         ["--json", "fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
-    let fetch = Running::start(&mut home.command([&line[..], &["--down", "2MiB"]].concat()));
+    let fetch = Running::start(&mut home.command([&line[..], &["--down", "256KiB"]].concat()));
     wait_for_record(&home, "out");
     change(&home);
     let fetched = fetch.end().exits(0);
