@@ -116,30 +116,30 @@ impl BanRecorder {
     }
 
     /// Writes a ban to the ledger; blocks.
-    pub(crate) fn record(&self, ban: &Ban) {
+    fn record(&self, ban: &Ban) {
         let entry = BanEntry::new(self.doing, &self.manifest, ban, now_unix());
         if let Err(error) = self.ledger.add(entry, now_unix()) {
             self.watcher.tell(Event::BanNotRecorded { peer: ban.peer, error });
         }
     }
 
-    /// Writes all bans that wait; blocks.
-    pub(crate) fn record_waiting(&mut self) {
-        while let Ok(ban) = self.bans.try_recv() {
-            self.record(&ban);
-        }
+    /// A ban that waits, if there is one.
+    pub(crate) fn waiting(&mut self) -> Option<Ban> {
+        self.bans.try_recv().ok()
     }
 
-    /// Records bans on a thread of its own from here on.
+    /// Records bans on a thread of its own from here on, and before them the one that was taken.
     ///
     /// # Errors
     ///
     /// There is no thread.
-    pub(crate) fn on_a_thread(mut self) -> Result<BanThread, BansError> {
+    pub(crate) fn on_a_thread(mut self, taken: Option<Ban>) -> Result<BanThread, BansError> {
         let (done, ended) = std_mpsc::channel();
         let write = move || {
-            while let Some(ban) = self.bans.blocking_recv() {
+            let mut next = taken.or_else(|| self.bans.blocking_recv());
+            while let Some(ban) = next {
                 self.record(&ban);
+                next = self.bans.blocking_recv();
             }
             let _ = done.send(());
         };

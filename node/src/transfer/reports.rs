@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::time::Duration;
 
-use minimodel_swarm::driver::{Bans, Report};
+use minimodel_swarm::driver::{Ban, Bans, Report};
 use minimodel_verifier::Manifest;
 use minimodel_wire::PeerId;
 use tokio::sync::mpsc;
@@ -14,21 +14,30 @@ use tokio::task::{JoinError, JoinHandle};
 use super::Run;
 use super::runtime::{StartError, WAITING_REPORTS};
 use crate::bans::{BanRecorder, BanThread, BansError};
-use crate::event::Watcher;
+use crate::event::{Event, Watcher};
 
 /// Longest wait at the end until the last reports are taken, by a watcher that may block and by any other: the end of a run is
 /// booked with its last report, which a busy machine may deliver late.
 const LAST_REPORTS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
 /// Passes on what a session tells, because a watcher and a disk may block: on threads of its own, or, if another thread drives
-/// the network and the watcher does not wait for a user, on the thread of the transfer.
+/// the network and the watcher does not wait for a user, reports on the thread of the transfer. A disk that hangs holds up
+/// neither: bans are always recorded on a thread of their own, which then starts with the first ban.
 pub(super) enum Reports {
     /// The work tells nothing.
     None,
     /// Two threads, which end when all senders are gone.
     Threads { reports: ReportThread, bans: BanThread },
     /// The thread of the transfer, in [`Self::tell_until`].
-    Here { watcher: Arc<dyn Watcher>, reports: mpsc::Receiver<Report>, bans: BanRecorder },
+    Here { watcher: Arc<dyn Watcher>, reports: mpsc::Receiver<Report>, bans: RareBans },
+}
+
+/// Bans of a run that may well have none.
+pub(super) enum RareBans {
+    /// None came so far.
+    Awaited(BanRecorder),
+    /// They are being recorded; `None`: there was no thread for it.
+    Recorded(Option<BanThread>),
 }
 
 /// The senders' side of [`Reports`], for a session.
@@ -52,10 +61,10 @@ impl Reports {
         let (recorder, bans) = BanRecorder::open(&run.home, watcher.clone(), activity, manifest, named)?;
         let told = Told { reports: sender, bans };
         if is_shared && !watcher.may_block() {
-            return Ok((told, Self::Here { watcher, reports, bans: recorder }));
+            return Ok((told, Self::Here { watcher, reports, bans: RareBans::Awaited(recorder) }));
         }
         let reports = ReportThread::tell(watcher, reports).map_err(StartError::Resources)?;
-        Ok((told, Self::Threads { reports, bans: recorder.on_a_thread()? }))
+        Ok((told, Self::Threads { reports, bans: recorder.on_a_thread(None)? }))
     }
 
     /// Waits for the end of `work` on another thread, and tells what comes meanwhile.
@@ -64,7 +73,7 @@ impl Reports {
             let Self::Here { watcher, reports, bans } = self else { return work.await };
             tokio::select! {
                 biased;
-                Some(ban) = bans.next() => bans.record(&ban),
+                Some(ban) = bans.first() => bans.record(ban, watcher),
                 Some(report) = reports.recv() => watcher.tell(report.into()),
                 ended = &mut work => return ended,
             }
@@ -80,11 +89,48 @@ impl Reports {
                 reports.end();
             }
             Self::Here { watcher, mut reports, mut bans } => {
-                bans.record_waiting();
+                bans.record_waiting(&watcher);
                 while let Ok(report) = reports.try_recv() {
                     watcher.tell(report.into());
                 }
+                bans.end();
             }
+        }
+    }
+}
+
+impl RareBans {
+    /// The first ban; `None` if it came before, or the run has ended without any.
+    async fn first(&mut self) -> Option<Ban> {
+        match self {
+            Self::Awaited(recorder) => recorder.next().await,
+            Self::Recorded(_) => None,
+        }
+    }
+
+    /// Begins to record bans, beginning with `first`.
+    fn record(&mut self, first: Ban, watcher: &Arc<dyn Watcher>) {
+        let Self::Awaited(recorder) = std::mem::replace(self, Self::Recorded(None)) else { return };
+        let peer = first.peer;
+        match recorder.on_a_thread(Some(first)) {
+            Ok(thread) => *self = Self::Recorded(Some(thread)),
+            Err(error) => watcher.tell(Event::BanNotRecorded { peer, error }),
+        }
+    }
+
+    /// Begins to record bans if the first of them came when the run had ended.
+    fn record_waiting(&mut self, watcher: &Arc<dyn Watcher>) {
+        if let Self::Awaited(recorder) = self
+            && let Some(first) = recorder.waiting()
+        {
+            self.record(first, watcher);
+        }
+    }
+
+    /// Waits until the bans of a run that has ended are on disk, as long as the disk of a sound machine takes.
+    fn end(self) {
+        if let Self::Recorded(Some(thread)) = self {
+            thread.end();
         }
     }
 }
@@ -119,8 +165,13 @@ mod tests {
 
     use minimodel_swarm::driver::Snapshot;
 
+    use minimodel_swarm::machine::Breach;
+
+    use super::super::{Control, ShareError};
     use super::*;
-    use crate::event::Event;
+    use crate::bans::BanLedger;
+    use crate::clock::now_unix;
+    use crate::home::Home;
 
     /// Takes each report after a delay that is longer than a watcher that may block is waited for.
     struct Late {
@@ -152,6 +203,38 @@ mod tests {
             if !may_block {
                 assert_eq!(taken.load(Ordering::Relaxed), 1);
             }
+        }
+    }
+    // Rows: F4
+    #[test]
+    fn ban_on_a_disk_that_hangs_does_not_hold_up_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        // The lock of the ledger stands for a disk that does not answer.
+        std::fs::create_dir_all(home.state().unwrap()).unwrap();
+        let hung = std::fs::File::create(home.state().unwrap().join("blame.lock")).unwrap();
+        hung.lock().unwrap();
+        let run =
+            Run { home: home.clone(), watcher: Arc::new(()), control: Control::default(), shared: None };
+        let text = &minimodel_fixtures::valid_manifests()[0].text;
+        let manifest = Arc::new(Manifest::parse(text.as_bytes()).unwrap());
+        let (told, mut reports) = Reports::start::<ShareError>(&run, true, "seed", &manifest, &[]).unwrap();
+        let (peer, bans) = (PeerId([7; 32]), told.bans.tell.unwrap());
+        let ban = Ban { peer, breach: Breach::BadChunk, index: None, expected: None, got: None };
+        let (ended, end) = std_mpsc::channel();
+        let transfer = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let session = runtime.spawn(async move { bans.send(ban) });
+            let done = runtime.block_on(reports.tell_until(session));
+            reports.end();
+            ended.send(done.is_ok()).unwrap();
+        });
+        assert_eq!(end.recv_timeout(Duration::from_secs(60)), Ok(true), "the transfer ends");
+        hung.unlock().unwrap();
+        transfer.join().unwrap();
+        let ledger = BanLedger::of(&home).unwrap();
+        while ledger.read(now_unix()).unwrap().entries.is_empty() {
+            std::thread::yield_now();
         }
     }
 }
