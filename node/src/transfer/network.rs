@@ -18,11 +18,8 @@ use tokio::sync::oneshot;
 use super::Run;
 use super::endpoint::{self, Endpoint};
 use super::reports::Reports;
-use super::runtime::{BLOCKING_THREADS, LAST_WORK, StartError, build};
+use super::runtime::{LAST_WORK, StartError, build};
 use crate::identity::Identity;
-
-/// Threads for hashing and disk of all transfers that share an endpoint: one slow disk does not stop the others.
-const SHARED_BLOCKING_THREADS: usize = 4 * BLOCKING_THREADS;
 
 /// The endpoint and the runtime that one transfer uses.
 pub(super) struct Network {
@@ -59,7 +56,7 @@ impl Network {
         let network = match joined {
             Some(network) => network,
             None => {
-                let runtime = build(BLOCKING_THREADS)?;
+                let runtime = build()?;
                 let incoming = if serves.is_some() { Incoming::OneSession } else { Incoming::Ignored };
                 let node = within(runtime.handle(), || endpoint::bind(endpoint, &identity.key, incoming))?;
                 Self { node, runner: Runner::Own(runtime) }
@@ -215,7 +212,7 @@ impl Open {
         endpoint: &Endpoint,
         identity: &Identity,
     ) -> Result<Self, E> {
-        let runtime = build(SHARED_BLOCKING_THREADS)?;
+        let runtime = build()?;
         let handle = runtime.handle().clone();
         let bind = || endpoint::bind(endpoint, &identity.key, Incoming::ManySessions);
         let node = within(&handle, bind)?;

@@ -10,8 +10,9 @@ use tokio::runtime::Runtime;
 pub const SOFTWARE: &str = concat!("minimodel/", env!("CARGO_PKG_VERSION"));
 /// Capacity of the channel of reports.
 pub const WAITING_REPORTS: usize = 1_024;
-/// Threads for hashing and disk: enough to keep a disk and two cores busy, few enough to bound what they hold.
-pub(super) const BLOCKING_THREADS: usize = 8;
+/// Limit on threads for hashing and disk, which no number of transfers comes near: the driver gives each session one, and few
+/// more to all of them together.
+const MOST_BLOCKING_THREADS: usize = 4_096;
 /// Longest wait at the end for disk work that still runs; nothing recorded is lost.
 pub(super) const LAST_WORK: Duration = Duration::from_millis(300);
 
@@ -45,16 +46,16 @@ pub fn random_seed() -> Result<u64, StartError> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-/// Builds a runtime of one thread: QUIC does best alone there, and hashing and disk run on others, `blocking_threads` at most.
-pub(super) fn build(blocking_threads: usize) -> Result<Runtime, StartError> {
+/// Builds a runtime of one thread: QUIC does best alone there, and hashing and disk run on others.
+pub(super) fn build() -> Result<Runtime, StartError> {
     check_spare_files()?;
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    Ok(builder.enable_all().max_blocking_threads(blocking_threads).build()?)
+    Ok(builder.enable_all().max_blocking_threads(MOST_BLOCKING_THREADS).build()?)
 }
 
 /// Runs a transfer on a runtime of its own.
 pub fn block_on<T, E: From<StartError>>(transfer: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    let runtime = build(BLOCKING_THREADS)?;
+    let runtime = build()?;
     let end = runtime.block_on(transfer);
     runtime.shutdown_timeout(LAST_WORK);
     end

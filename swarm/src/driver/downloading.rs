@@ -181,9 +181,9 @@ impl Downloading {
         let Some(file) = &self.file else { return };
         let (sink, leaves) = (file.sink.clone(), self.leaves.take());
         self.is_rescanning = true;
+        let have = tasks.blocking().run(move || sink.rescan(leaves));
         tasks.report(async move {
-            let have = tokio::task::spawn_blocking(move || sink.rescan(leaves)).await;
-            TaskMessage::Rescanned { have: have.unwrap_or_else(|_| Ok(Vec::new())) }
+            TaskMessage::Rescanned { have: have.await.unwrap_or_else(|_| Ok(Vec::new())) }
         });
     }
 

@@ -9,6 +9,7 @@ use minimodel_verifier::Manifest;
 use minimodel_verifier::verify::{Following, Verified, verify_artifact};
 use minimodel_wire::{Bitfield, CloseCode, Consent, PeerId};
 use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 
 use super::chunk_writer::Follow;
@@ -19,7 +20,7 @@ use super::node::Node;
 use super::seed::{SeedEnd, serve_until_stopped, stopped, terms};
 use super::session::{Session, SessionInputs};
 use crate::machine::{Config, Event, Input, Limits};
-use crate::store::{Disk, Part, Resumed};
+use crate::store::{Disk, Part, Resumed, StoreError};
 
 /// Longest wait at the end for chunks that are being kept and checks that are being aborted: a hung disk must not keep
 /// the user waiting.
@@ -45,7 +46,7 @@ pub struct Fetching<D: Disk> {
     /// Set by `Event::Complete`, which the machine reports after it reported each chunk as kept.
     is_complete: bool,
     stall_timeout: Duration,
-    syncing: Option<tokio::task::JoinHandle<Result<(), crate::store::StoreError>>>,
+    syncing: Option<JoinHandle<Result<Result<(), StoreError>, JoinError>>>,
     /// Close code sent to the peers at the end.
     close_code: CloseCode,
     start: Instant,
@@ -277,6 +278,7 @@ impl<D: Disk> Fetching<D> {
         let drained = self.session.stop(self.close_code).await;
         self.part.abort_prefix();
         let part = self.part.clone();
+        let last_sync = self.session.tasks.blocking().run(move || part.sync());
         let (session, verdict, syncing) = (&mut self.session, &mut self.verdict, &mut self.syncing);
         let last_work = async {
             session.finish_writing().await;
@@ -289,7 +291,7 @@ impl<D: Disk> Fetching<D> {
         };
         let durable = async {
             let _ = timeout(MAX_LAST_WORK, last_work).await;
-            timeout(MAX_LAST_SYNC, tokio::task::spawn_blocking(move || part.sync())).await
+            timeout(MAX_LAST_SYNC, last_sync).await
         };
         let ((), synced) = tokio::join!(drained, durable);
         let Ok(synced) = synced else { return Ok(()) };
@@ -338,17 +340,18 @@ impl<D: Disk> Fetching<D> {
 
     async fn record_blame(&self, peer: PeerId, index: u32, got: [u8; 32]) -> Result<(), DriverError> {
         let (part, at) = (self.part.clone(), self.session.calendar.unix());
-        let recorded = tokio::task::spawn_blocking(move || part.record_blame(peer.0, index, got, at)).await;
-        Ok(recorded.map_err(|_| DriverError::WorkerLost { doing: "recording blame" })??)
+        let recorded = self.session.tasks.blocking().run(move || part.record_blame(peer.0, index, got, at));
+        Ok(recorded.await.map_err(|_| DriverError::WorkerLost { doing: "recording blame" })??)
     }
 
     async fn periodic_work(&mut self) -> Result<Option<FetchEnd>, DriverError> {
         if let Some(syncing) = self.syncing.take_if(|syncing| syncing.is_finished()) {
-            syncing.await.map_err(|_| DriverError::WorkerLost { doing: "syncing" })??;
+            syncing.await.flatten().map_err(|_| DriverError::WorkerLost { doing: "syncing" })??;
         }
         if self.syncing.is_none() && self.part.has_unsynced() {
             let (part, elapsed) = (self.part.clone(), self.start.elapsed());
-            self.syncing = Some(tokio::task::spawn_blocking(move || part.sync_if_due(elapsed)));
+            let syncing = self.session.tasks.blocking().run(move || part.sync_if_due(elapsed));
+            self.syncing = Some(tokio::spawn(syncing));
         }
         if self.session.downloading.is_rescanning() || self.session.machine.have().is_full() {
             return Ok(None);

@@ -3,7 +3,8 @@
 //! One task (`session.rs`) owns the machine, and parts that each keep one kind of state: `links.rs`, `downloading.rs`,
 //! `serving.rs`, `samples.rs`, `silence.rs`, `observer.rs`, `workers.rs`. Every other task handles one stream or one
 //! connection and sends the session its messages over a bounded channel; no task shares a lock with the session. Chunks are
-//! hashed and written by two threads (`chunk_writer.rs`); other disk work runs on the blocking pool. The runtime may be
+//! hashed and written by two threads (`chunk_writer.rs`); other work that blocks runs on threads of which
+//! each session has a bounded part (`blocking.rs`). The runtime may be
 //! single-threaded: nothing here blocks it.
 //!
 //! - [`Node::bind`]: a socket with the node's key; knows its addresses and can sign an offer for them. One accept loop
@@ -15,6 +16,7 @@
 mod accept;
 mod arrivals;
 mod bans;
+mod blocking;
 mod calendar;
 mod chunk_writer;
 mod close;

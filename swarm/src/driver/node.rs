@@ -10,6 +10,7 @@ use minimodel_wire::{CloseCode, Offer, PeerId, SignedOffer};
 use quinn::VarInt;
 
 use super::accept::Listener;
+use super::blocking::BlockingThreads;
 use super::congestion::Congestion;
 use super::dial::Dialer;
 use super::error::DriverError;
@@ -57,6 +58,7 @@ pub struct Node {
     pub(super) dialer: Dialer,
     /// `None`: no incoming connections are answered.
     pub(super) listener: Option<Listener>,
+    pub(super) blocking: BlockingThreads,
     settings: Arc<NodeSettings>,
     local: SocketAddr,
 }
@@ -82,7 +84,7 @@ impl Node {
         if let Some(listener) = listener.as_ref().filter(|_| is_shared) {
             listener.start(&dialer);
         }
-        Ok(Self { dialer, listener, settings: Arc::new(settings), local })
+        Ok(Self { dialer, listener, blocking: BlockingThreads::new(), settings: Arc::new(settings), local })
     }
 
     pub(super) fn key(&self) -> &SigningKey {

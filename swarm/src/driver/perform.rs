@@ -57,11 +57,12 @@ impl Session {
     }
 }
 
-/// Checks the signature of an offer on the blocking pool: unknown peers decide how many there are, and the machine must
+/// Checks the signature of an offer on another thread: unknown peers decide how many there are, and the machine must
 /// not wait.
 fn check_offer(check: Check, offer: UncheckedOffer, tasks: &mut Tasks) {
+    let checked = tasks.blocking().run(move || offer.check());
     tasks.report(async move {
-        let verdict = match tokio::task::spawn_blocking(move || offer.check()).await {
+        let verdict = match checked.await {
             Ok(Ok(signed)) => OfferVerdict::Good(signed),
             Ok(Err(_)) => OfferVerdict::Forged,
             Err(_) => OfferVerdict::Unknown,

@@ -8,6 +8,7 @@ use minimodel_wire::{ChunkHead, LeavesHead, ManifestHead, ResetCode};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
+use super::blocking::BlockingPart;
 use super::counters::{Counters, Unread};
 use super::limiter::{Limiter, Tally};
 use super::messages::TaskMessage;
@@ -36,6 +37,7 @@ pub(super) struct Server {
     pub(super) reading: Tally,
     /// Limits the chunks that are read at once over all peers, withdrawn requests included.
     pub(super) reads: Arc<Semaphore>,
+    pub(super) blocking: BlockingPart,
     pub(super) inbox: mpsc::Sender<TaskMessage>,
 }
 
@@ -70,12 +72,12 @@ pub(super) async fn chunk(server: Server, reply: Reply, index: u32, reservation:
     let source = server.source.clone();
     let read = {
         let _reading = server.reading.one();
-        tokio::task::spawn_blocking(move || {
+        let read = server.blocking.run(move || {
             // Held until the read has ended, even if its task is aborted: the chunk is in memory until then.
             let _permit = permit;
             source.chunk(index)
-        })
-        .await
+        });
+        read.await
     };
     let outcome = match read {
         Ok(Ok(chunk)) => {
@@ -184,7 +186,7 @@ async fn send_all(
 pub(super) async fn leaves(server: Server, reply: Reply, first: u32, count: u32) {
     let Reply { ask, send, counters } = reply;
     let source = server.source.clone();
-    let found = tokio::task::spawn_blocking(move || source.leaves(first, count)).await.ok().flatten();
+    let found = server.blocking.run(move || source.leaves(first, count)).await.ok().flatten();
     let outcome = match found {
         Some((hashes, proof)) => {
             let head = LeavesHead { count: hashes.len() as u32, proof };

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use minimodel_wire::{Request, ResetCode};
 use tokio::sync::Semaphore;
-use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id};
 
 use super::limiter::{Limiter, Tally};
@@ -49,14 +48,15 @@ pub(super) struct ServingInputs {
 }
 
 impl Serving {
-    pub(super) fn new(inputs: ServingInputs, terms: Terms, inbox: mpsc::Sender<TaskMessage>) -> Self {
+    pub(super) fn new(inputs: ServingInputs, terms: Terms, tasks: &Tasks) -> Self {
         let server = Server {
             source: inputs.source,
             limiter: Limiter::new(inputs.up),
             aside: RateLimit::new(Some(ASIDE)),
             reading: Tally::default(),
             reads: Arc::new(Semaphore::new(serve::reads_at_once(terms.chunk_size))),
-            inbox,
+            blocking: tasks.blocking().clone(),
+            inbox: tasks.inbox(),
         };
         let ServingInputs { manifest_text, gate, .. } = inputs;
         Self { server, terms, manifest_text, gate, answers: BTreeMap::new(), next_ask: 0 }
@@ -149,10 +149,10 @@ impl Serving {
     /// Reads a chunk again, to find out whether it is still good.
     pub(super) fn reread(&self, index: u32, tasks: &mut Tasks) {
         let source = self.server.source.clone();
+        let is_good = tasks.blocking().run(move || serve::is_good(&*source, index));
         tasks.report(async move {
-            let is_good = tokio::task::spawn_blocking(move || serve::is_good(&*source, index)).await;
             // A panic there is a bug of this program, and the chunk stays lost.
-            TaskMessage::Input(Input::Reread { index, is_good: is_good.unwrap_or(false) })
+            TaskMessage::Input(Input::Reread { index, is_good: is_good.await.unwrap_or(false) })
         });
     }
 

@@ -83,7 +83,7 @@ impl Session {
         let (config, start) = (inputs.config, Instant::now());
         let (terms, unix) = (config.terms.clone(), config.unix_at_start);
         let fetches = config.consent.contains(Consent::FETCH);
-        let tasks = Tasks::new(inbox.clone());
+        let tasks = Tasks::new(node.blocking.part(), inbox.clone());
         let file = match inputs.sink {
             Some(sink) => {
                 let chunk_writer = ChunkWriter::start(sink.clone(), inputs.follow, inbox.clone());
@@ -92,12 +92,8 @@ impl Session {
             }
             None => None,
         };
-        let link_settings = LinkSettings {
-            chunk_count: terms.chunk_count,
-            fetches,
-            inbox: inbox.clone(),
-            totals: Arc::default(),
-        };
+        let link_settings =
+            LinkSettings { chunk_count: terms.chunk_count, fetches, inbox, totals: Arc::default() };
         let SessionLimits { down, up, gate } = inputs.limits;
         let downloading = DownloadingInputs { root: inputs.root, file, down, gate: gate.clone() };
         let serving = ServingInputs { source: inputs.source, manifest_text: inputs.manifest_text, up, gate };
@@ -108,7 +104,7 @@ impl Session {
             renewal,
             links: Links::new(node, &config, link_settings)?,
             downloading: Downloading::new(downloading, terms.clone()),
-            serving: Serving::new(serving, terms, inbox),
+            serving: Serving::new(serving, terms, &tasks),
             samples: Samples::new(start, fetches),
             silence: Silence::new(start),
             observer: Observer::new(inputs.reports, inputs.bans.tell.clone()),

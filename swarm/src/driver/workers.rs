@@ -6,23 +6,30 @@ use std::future::Future;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
+use super::blocking::BlockingPart;
 use super::messages::TaskMessage;
 
-/// The tasks of a session, and the queue on which they report to it.
+/// The tasks of a session, its part of the threads for what blocks, and the queue on which tasks report to it.
 pub(super) struct Tasks {
     running: JoinSet<()>,
+    blocking: BlockingPart,
     inbox: mpsc::Sender<TaskMessage>,
     panics: u64,
 }
 
 impl Tasks {
-    pub(super) fn new(inbox: mpsc::Sender<TaskMessage>) -> Self {
-        Self { running: JoinSet::new(), inbox, panics: 0 }
+    pub(super) fn new(blocking: BlockingPart, inbox: mpsc::Sender<TaskMessage>) -> Self {
+        Self { running: JoinSet::new(), blocking, inbox, panics: 0 }
     }
 
     /// The queue for messages of tasks that report by themselves.
     pub(super) fn inbox(&self) -> mpsc::Sender<TaskMessage> {
         self.inbox.clone()
+    }
+
+    /// The threads for work that blocks.
+    pub(super) fn blocking(&self) -> &BlockingPart {
+        &self.blocking
     }
 
     /// Starts a task.
@@ -107,6 +114,7 @@ impl Drop for Watch {
 
 #[cfg(test)]
 mod tests {
+    use super::super::blocking::BlockingThreads;
     use super::*;
 
     // Rows: F7
@@ -123,7 +131,7 @@ mod tests {
     #[tokio::test]
     async fn a_task_that_panicked_is_named_once_and_counted() {
         let (inbox, mut messages) = mpsc::channel(1);
-        let mut tasks = Tasks::new(inbox);
+        let mut tasks = Tasks::new(BlockingThreads::new().part(), inbox);
         let bad = tasks.spawn(async { panic!("as it should in this test") }).id();
         tasks.report(async { TaskMessage::Panicked });
         tasks.spawn(std::future::pending()).abort();

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU8;
 use minimodel_wire::{CloseCode, ManifestOnly, PeerId};
 use quinn::Connection;
 
+use super::super::blocking::PART;
 use super::super::close::code_of;
 use super::super::{DriverError, RateLimit};
 use super::*;
@@ -20,15 +21,24 @@ struct Pair {
 
 /// Inputs of a session of another swarm than [`Memory::inputs`] has.
 fn of_swarm(swarm: u8, consent: Consent, key: &SigningKey) -> SessionInputs {
-    let mut inputs = Memory::new().inputs(consent, key);
+    file_of_swarm(Memory::new(), swarm, consent, key)
+}
+
+fn file_of_swarm(file: Memory, swarm: u8, consent: Consent, key: &SigningKey) -> SessionInputs {
+    let mut inputs = file.inputs(consent, key);
     (inputs.config.terms.swarm_id, inputs.config.terms.artifact_sha256) = ([swarm; 32], [swarm + 1; 32]);
     inputs
 }
 
 impl Pair {
     fn new() -> Self {
+        Self::of(Memory::new())
+    }
+
+    /// A pair whose first session serves this file.
+    fn of(file: Memory) -> Self {
         let (node, key) = node_for(Incoming::ManySessions, 1);
-        let first = Session::new(&node, of_swarm(1, Consent::SERVE, &key)).unwrap();
+        let first = Session::new(&node, file_of_swarm(file, 1, Consent::SERVE, &key)).unwrap();
         let second = Session::new(&node, of_swarm(7, Consent::SERVE, &key)).unwrap();
         Self { node, key, first, second }
     }
@@ -292,4 +302,32 @@ async fn offers_name_the_addresses_that_the_machine_has_by_then() {
     let addresses =
         || node.addresses().into_iter().map(|address| address.ip().to_string()).collect::<Vec<_>>();
     assert_eq!((addresses(), addresses()), (vec!["10.0.1.7".to_owned()], vec!["10.0.2.7".to_owned()]));
+}
+
+// Rows: F4
+#[test]
+fn share_on_a_hung_disk_leaves_threads_to_the_others() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(PART + 1).build().unwrap();
+    runtime.block_on(async {
+        let file = Memory::new();
+        let hangs = file.read_blocks.clone();
+        hangs.store(true, Ordering::Relaxed);
+        let mut pair = Pair::of(file);
+        let [(_a, mut one), (_b, mut two), (_c, mut three)] = [2, 3, 4].map(|key| fetcher(key, 1, &pair));
+        let asked = async {
+            while pair.first.serving.reading() <= PART as u32 {
+                tokio::select! {
+                    _ = pair.first.next() => {}
+                    _ = one.next() => {}
+                    _ = two.next() => {}
+                    _ = three.next() => {}
+                }
+            }
+        };
+        timeout(PATIENCE, asked).await.unwrap();
+        let (_node, mut served) = fetcher(5, 7, &pair);
+        assert_eq!(pair.until(end_of(&mut served)).await, Ok(()));
+        hangs.store(false, Ordering::Relaxed);
+    });
 }
