@@ -1,17 +1,19 @@
 //! A fetch from the open partial file to the receipt.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use minimodel_swarm::driver::{FetchSettings, Fetching, SessionLimits, SessionSettings};
+use minimodel_swarm::driver::{FetchSettings, Fetched, Fetching, SessionLimits, SessionSettings};
 use minimodel_swarm::store::{Opener, Part, RealDisk, RepairIf, Resumed, StoreError};
 use minimodel_wire::{Consent, PeerId, SignedOffer};
+use tokio::sync::oneshot;
 
-use super::import::{self, Imported};
+use super::import::{self, ImportError, Imported};
 use super::network::Network;
 use super::plan::{FetchEnd, FetchError, FetchPlan};
 use super::reports::{Reports, Told};
-use super::runtime::{SOFTWARE, random_seed};
+use super::runtime::{SOFTWARE, StartError, random_seed};
 use super::target::{Target, TargetError};
 use super::{Control, Run, Served, endpoint};
 use crate::check::CheckError;
@@ -186,9 +188,14 @@ impl Transfer<'_> {
         let (end, mut fetching) =
             network.run(reports, async move { (fetching.run(&mut stop).await, fetching) });
         match end? {
-            Ended::Checked(fetched) => {
+            Ended::Checked(fetched) if !fetched.checks.ok() => {
+                // Not the artifact: it is served to nobody while it is set aside.
+                let _ = network.run(reports, async move { fetching.close().await });
                 self.run.tell(Event::Complete);
-                let imported = import::finish(self, fetched);
+                Ok(FetchEnd::Done { imported: Box::new(import::finish(self, fetched)?), served: None })
+            }
+            Ended::Checked(fetched) => {
+                let (imported, mut fetching) = self.import(network, reports, fetching, fetched)?;
                 if let Ok(imported) = &imported {
                     self.run.tell(Event::Imported(Box::new(imported.clone())));
                     if self.plan.options.keep_seeding && self.plan.consents.permits(Action::Serve) {
@@ -208,6 +215,34 @@ impl Transfer<'_> {
             Ended::NothingGood => Err(FetchError::NothingGood { path: self.plan.target.artifact.clone() }),
             Ended::Exhausted { reasons } => Err(FetchError::Exhausted { reasons }),
         }
+    }
+
+    /// Finishes the import on a thread of its own, while this one drives the session: peers are served on, however long the
+    /// disk takes.
+    fn import(
+        &self,
+        network: &Network,
+        reports: &mut Reports,
+        mut fetching: Fetching<RealDisk>,
+        fetched: Fetched,
+    ) -> Result<(Result<Imported, ImportError>, Fetching<RealDisk>), FetchError> {
+        let (ends, end) = oneshot::channel::<()>();
+        std::thread::scope(|scope| {
+            let work = move || {
+                let _ends = ends;
+                self.run.tell(Event::Complete);
+                import::finish(self, fetched)
+            };
+            let importing = std::thread::Builder::new().name("import".to_owned()).spawn_scoped(scope, work);
+            let importing = importing.map_err(StartError::Resources)?;
+            let fetching = network.run(reports, async move {
+                // An error is what the drop of the sender gives.
+                let _ = fetching.serve_while(end).await;
+                fetching
+            });
+            let imported = importing.join().unwrap_or_else(|panic| resume_unwind(panic));
+            Ok((imported, fetching))
+        })
     }
 
     fn keep_seeding(

@@ -10,18 +10,18 @@ use minimodel::{Action, Error, Event, Fetch, Home, Manifest, Node, RunConsent, S
 use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
 
 /// Time limit longer than any step takes; it only ends a hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// Slow enough that a fetch of the test's model does not end by itself.
 const SLOW: u64 = 64 << 10;
 
-struct World {
+pub(super) struct World {
     folder: tempfile::TempDir,
     bytes: Vec<u8>,
-    manifest: Arc<Manifest>,
+    pub(super) manifest: Arc<Manifest>,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bytes = slm_vec(&Shape::about(3_000_000, Quantization::Q4_0).unwrap(), 8);
         let text = ManifestText::of(&bytes, &ManifestOptions::default()).render();
@@ -30,15 +30,15 @@ impl World {
         Self { folder, bytes, manifest }
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub(super) fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn node(&self, name: &str) -> Node {
+    pub(super) fn node(&self, name: &str) -> Node {
         Node::open(Home::at(self.at(name))).unwrap()
     }
 
-    async fn share(&self) -> (Share, SignedOffer) {
+    pub(super) async fn share(&self) -> (Share, SignedOffer) {
         let share = self.node("alice").share(self.manifest.clone(), self.at("model.slm"));
         let agreed = RunConsent::given([Action::Serve], "test");
         let mut share = share.endpoint(loopback()).start(&agreed).unwrap();
@@ -46,7 +46,7 @@ impl World {
         (share, offer)
     }
 
-    fn fetch(&self, offer: SignedOffer, down: Option<u64>) -> Fetch {
+    pub(super) fn fetch(&self, offer: SignedOffer, down: Option<u64>) -> Fetch {
         let mut options = FetchOptions::default();
         options.endpoint = loopback();
         let limits = Limits { down, ..Limits::default() };
@@ -55,7 +55,7 @@ impl World {
     }
 }
 
-fn loopback() -> Endpoint {
+pub(super) fn loopback() -> Endpoint {
     Endpoint { listen: Some(([127, 0, 0, 1], 0).into()), ..Endpoint::default() }
 }
 
@@ -63,7 +63,7 @@ fn agreed() -> RunConsent {
     RunConsent::given([Action::Fetch, Action::Import], "test")
 }
 
-async fn within<T>(work: impl Future<Output = T>) -> T {
+pub(super) async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, work).await.expect("it takes too long")
 }
 

@@ -4,4 +4,5 @@
 
 mod examples;
 mod handles;
+mod imports;
 mod shared;

@@ -47,6 +47,8 @@ pub struct Fetching<D: Disk> {
     is_complete: bool,
     stall_timeout: Duration,
     syncing: Option<JoinHandle<Result<Result<(), StoreError>, JoinError>>>,
+    /// The file is no longer the artifact: nothing more is served from it.
+    is_changed: bool,
     /// Close code sent to the peers at the end.
     close_code: CloseCode,
     start: Instant,
@@ -118,6 +120,7 @@ impl Node {
             is_complete,
             stall_timeout: settings.stall_timeout,
             syncing: None,
+            is_changed: false,
             close_code: CloseCode::ShuttingDown,
             start: Instant::now(),
         })
@@ -254,6 +257,22 @@ impl<D: Disk> Fetching<D> {
         peers
     }
 
+    /// Serves on, after [`Self::run`], until `work` is done, such as giving the file its name.
+    pub async fn serve_while<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                event = self.session.next(), if !self.is_changed => {
+                    if let SessionEvent::SourceChanged = event {
+                        (self.is_changed, self.close_code) = (true, SeedEnd::close_code(true));
+                    }
+                }
+            }
+        }
+    }
+
     /// Serves the finished file until the user stops or the file changes.
     ///
     /// # Errors
@@ -262,7 +281,7 @@ impl<D: Disk> Fetching<D> {
     pub async fn keep_seeding(&mut self, stop: &mut watch::Receiver<bool>) -> Result<SeedEnd, DriverError> {
         self.part.seal();
         self.session.samples.file_checked();
-        let is_changed = serve_until_stopped(&mut self.session, stop).await;
+        let is_changed = self.is_changed || serve_until_stopped(&mut self.session, stop).await;
         self.close_code = SeedEnd::close_code(is_changed);
         self.close().await?;
         Ok(SeedEnd::new(is_changed, self.session.traffic().sent))

@@ -72,6 +72,7 @@ impl<D: Disk> Part<D> {
                 return Err(StoreError::Replaced { path: self.path() });
             }
         }
+        self.seal();
         sync_dir(&*self.disk, &names.target)?;
         Ok(Published { disk: self.disk.clone(), names: names.clone(), state: Some(self.state.clone()) })
     }
